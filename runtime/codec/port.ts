@@ -1,0 +1,20 @@
+import type { EventMap, EventType } from '../../schemas/generated/events.ts'
+import type { TopicName } from '../../schemas/topics.ts'
+
+export type Decoded = { [T in EventType]: { type: T; data: EventMap[T] } }[EventType]
+
+/** Avro in Confluent's wire format (magic byte 0, 4-byte big-endian schema id, body). */
+export interface Codec {
+  /** Registers every schema with the registry. Call once before the first encode. */
+  prepare(): Promise<void>
+  /** Synchronous after `prepare`. Throws SCHEMA_MISMATCH naming the field. */
+  encode<T extends EventType>(type: T, data: EventMap[T], topic: TopicName): Uint8Array
+  /**
+   * Any schema id that the registry knows, read as this process's version of the record. On tasks.submitted, bytes that
+   * do not begin with 0 are taken as JSON and checked against the same schema. Rejects (or throws) UNDECODABLE_RECORD.
+   * Synchronous when the schema id is known already.
+   */
+  decode(value: Uint8Array, topic: TopicName): Decoded | Promise<Decoded>
+  /** Rejects with the reason when the registry can't be used now. */
+  check(): Promise<void>
+}

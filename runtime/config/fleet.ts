@@ -1,0 +1,141 @@
+// What users write in flotilla.config.ts, as types. Loading and checking: load.ts.
+import type { ZodType } from 'zod'
+import type { Json } from '../../schemas/json.ts'
+
+export type JsonSchema = { [key: string]: Json }
+
+/** What the model, the planner and the sandbox know of a tool: data only. */
+export interface ToolSpec {
+  readonly name: string
+  /** One line. */
+  readonly description: string
+  /** JSON Schema of the arguments: an object. Property order is the order of positional arguments in Python. */
+  readonly input: JsonSchema
+  /** JSON Schema of the result, where known. */
+  readonly output: JsonSchema | null
+  readonly timeoutMs: number
+  /** 0: never cached. */
+  readonly cacheTtlMs: number
+  /** False: never run twice. */
+  readonly idempotent: boolean
+  readonly requiresApproval: boolean
+  /** Tries after the first, for retryable failures. */
+  readonly retries: number
+  readonly maxOutputBytes: number
+}
+
+export interface ToolContext {
+  readonly signal: AbortSignal
+  readonly taskId: string
+  /** The same on every retry after a crash. */
+  readonly idempotencyKey: string
+  readonly traceparent: string | null
+}
+
+/** What a user passes to defineTool. `input` and `output`: a zod object or a JSON Schema. */
+export interface ToolDefinition<I = never, O = unknown> {
+  name: string
+  description: string
+  input: ZodType<I> | JsonSchema
+  output?: ZodType<O> | JsonSchema
+  /** Default 30,000. */
+  timeoutMs?: number
+  /** Default 0 (not cached). */
+  cacheTtlMs?: number
+  /** Default false: safe, a crash never runs it twice. */
+  idempotent?: boolean
+  requiresApproval?: boolean
+  /** Default 2 when idempotent, else 0. */
+  retries?: number
+  /** Default 1,000,000. */
+  maxOutputBytes?: number
+  run(input: I, context: ToolContext): Promise<O> | O
+}
+
+/** A checked tool: its spec and how to run it. */
+export interface Tool {
+  readonly spec: ToolSpec
+  readonly run: (input: Json, context: ToolContext) => Promise<unknown>
+}
+
+export interface AgentDefinition {
+  mode?: 'code' | 'tools'
+  description?: string
+  /** Added to the system prompt. */
+  instructions?: string
+  /** Tool names; default: all tools. */
+  tools?: string[]
+  profile?: string
+  outputSchema?: JsonSchema
+  /** Overrides the built-in system prompt; see services/planner/prompts. */
+  systemPrompt?: string
+}
+
+export interface Profile {
+  /** `provider/model`, or a bare OpenAI model name. The first is used, the rest are fallbacks. */
+  models: string[]
+  temperature: number
+  maxSteps: number
+  timeoutMs: number
+  executor: string
+  /** Overrides every tool's cache lifetime. */
+  toolCacheTtlMs?: number
+  maxOutputTokens?: number
+}
+
+export interface ProviderDefinition {
+  baseUrl: string
+  /** Environment variable that holds the key; absent: no key needed. */
+  keyEnv?: string
+}
+
+export interface Price {
+  /** Model name or prefix. */
+  model: string
+  /** US dollars per million tokens. */
+  input: number
+  output: number
+}
+
+/** flotilla.config.ts. Everything is optional: what is absent has the documented default. */
+export interface FleetDefinition {
+  agents?: Record<string, AgentDefinition>
+  tools?: Tool[]
+  models?: {
+    /** Used where neither task, agent nor profile names one. */
+    default?: string
+    profiles?: Record<string, Profile>
+    providers?: Record<string, ProviderDefinition>
+    prices?: Price[]
+  }
+  limits?: {
+    input?: { maxChars?: number; forbiddenPatterns?: string[] }
+    /** Handlings at work at once in one process. Default 256. */
+    concurrency?: number
+    codeStepTimeoutMs?: number
+    codeMemoryMb?: number
+  }
+  alerts?: Record<string, Json>
+}
+
+/** A FleetDefinition checked and completed with defaults: what services are built from. */
+export interface Fleet {
+  readonly agents: Readonly<Record<string, AgentDefinition>>
+  readonly tools: readonly Tool[]
+  readonly models: {
+    /** Null when no key and no server was found: the scripted model answers how to connect one. */
+    readonly default: string | null
+    readonly profiles: Readonly<Record<string, Profile>>
+    readonly providers: Readonly<Record<string, ProviderDefinition>>
+    readonly prices: readonly Price[]
+  }
+  readonly limits: {
+    readonly input: { readonly maxChars: number; readonly forbiddenPatterns: readonly string[] }
+    readonly concurrency: number
+    readonly codeStepTimeoutMs: number
+    readonly codeMemoryMb: number
+  }
+  readonly alerts: Readonly<Record<string, Json>>
+  /** Executors that can run here. */
+  readonly executors: readonly string[]
+}

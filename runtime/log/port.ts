@@ -1,0 +1,155 @@
+// The log as the host sees it: two adapters (embedded, kafka) and the simulator's, held to one conformance suite.
+//
+// 1. Topic names here are logical; the adapter adds the fleet's prefix. Offsets fit a double (2^53).
+// 2. Lane i of a group = partition i of every topic it consumes + its state rows. A lane has one live owner: `open`
+//    fences every former owner, whose later commits reject with LaneFenced.
+// 3. `commit` is atomic: records, rows and positions together, or nothing. After CommitUncertain nobody knows:
+//    the owner drops the lane and opens it again, which tells.
+// 4. Records of a partition are delivered in offset order. After a rebalance, records at or past the committed
+//    position may be delivered again to the same lane: the host skips what it has already taken.
+// 5. Readers see only committed records (read_committed), never part of a transaction.
+import type { TopicName } from '../../schemas/topics.ts'
+
+/** A topic of the contract, or a stage's state topic. */
+export type LogTopic = TopicName
+
+export interface LogRecord {
+  readonly topic: LogTopic
+  readonly partition: number
+  readonly offset: number
+  readonly key: string | null
+  readonly value: Uint8Array | null
+  readonly headers: Readonly<Record<string, string>>
+  /** Epoch milliseconds. */
+  readonly timestampMs: number
+}
+
+export interface OutgoingRecord {
+  readonly topic: LogTopic
+  /** Always named by us: murmur2(key) mod partitions (`homeOf`). */
+  readonly partition: number
+  readonly key: string | null
+  readonly value: Uint8Array | null
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** `offset` is the lowest unfinished one; `metadata` holds what is finished beyond it, opaque to the log (at most 4,096 bytes). */
+export interface Position {
+  readonly topic: LogTopic
+  readonly offset: number
+  readonly metadata: string
+}
+
+/** A state row, keyed within its lane. Null value deletes. */
+export interface StateRow {
+  readonly key: string
+  readonly value: Uint8Array | null
+}
+
+export interface LaneCommit {
+  readonly records: readonly OutgoingRecord[]
+  readonly rows: readonly StateRow[]
+  readonly positions: readonly Position[]
+}
+
+export interface OpenLane {
+  readonly lane: number
+  /** Grows with each opening of this lane by anyone. */
+  readonly epoch: number
+  /** State as of the opening: every live row, each key once. */
+  readonly rows: readonly StateRow[]
+  /** Committed positions; a topic without one starts at offset 0 (its earliest record). */
+  readonly positions: readonly Position[]
+  /** Begins delivery from the committed positions. Call once. `onRecords` must not throw; it returns at once (work runs off the loop). */
+  start(onRecords: (records: readonly LogRecord[]) => void): void
+  /** Stops fetching these topics of the lane (those already handed over or in flight may still arrive). */
+  pause(topics: readonly LogTopic[]): void
+  resume(topics: readonly LogTopic[]): void
+  /** One at a time per lane. Rejects with LaneFenced, CommitUncertain, or CommitFailed (nothing was written; may be tried again). */
+  commit(commit: LaneCommit): Promise<void>
+  /** Releases local resources. Idempotent. Does not move positions. */
+  close(): Promise<void>
+}
+
+export interface LaneListener {
+  /** This member owns the lane now. Open it with `membership.open(lane)`. */
+  onAssigned(lane: number): void
+  /** The lane went to another member (or the session was lost): stop, abort, drop. */
+  onRevoked(lane: number): void
+  /** The member can't go on without its owner's help (it keeps trying to rejoin by itself). */
+  onError(error: Error): void
+}
+
+export interface Membership {
+  /** Fences former owners, restores rows and positions. Also used to open a lane again after it was dropped. */
+  open(lane: number): Promise<OpenLane>
+  /** Leaves the group: lanes go to the other members at once. */
+  leave(): Promise<void>
+}
+
+export interface JoinOptions {
+  /** Stage name: group id, transactional ids and state topic derive from it. */
+  readonly group: string
+  readonly topics: readonly LogTopic[]
+  /** Unique per process. */
+  readonly instance: string
+}
+
+export interface TailOptions {
+  readonly topics: readonly LogTopic[]
+  /** Where to start when there is no group or it has no position. */
+  readonly from: 'earliest' | 'latest'
+  /** With a group: positions are kept, members share the partitions, at-least-once delivery. Without: every reader sees everything. */
+  readonly group?: string
+}
+
+export interface Tail {
+  /** Resolves once records published from now on are sure to be seen. */
+  readonly ready: Promise<void>
+  close(): Promise<void>
+}
+
+export interface PartitionRange {
+  readonly topic: LogTopic
+  readonly partition: number
+  /** First offset still held. */
+  readonly earliest: number
+  /** Offset that the next record will get. */
+  readonly next: number
+}
+
+export interface Log {
+  readonly kind: 'embedded' | 'kafka' | 'memory'
+  /** Partition count shared by all task topics. */
+  readonly partitions: number
+  /** Creates what is missing (topics, state topics of these stages). A different partition count is an error naming both. */
+  ensureTopics(stages: readonly string[]): Promise<void>
+  /** Durable, idempotent, outside any lane. Resolves with each record's position. */
+  publish(
+    records: readonly OutgoingRecord[],
+  ): Promise<{ topic: LogTopic; partition: number; offset: number }[]>
+  join(options: JoinOptions, listener: LaneListener): Promise<Membership>
+  /** Reads topics outside stages: the handler is awaited before the next batch, and a group's position moves after it. */
+  tail(options: TailOptions, handler: (records: readonly LogRecord[]) => Promise<void> | void): Tail
+  /** Bounded read of one partition, oldest first: for operators (dead-letters) and for `result`. */
+  read(topic: LogTopic, partition: number, fromOffset: number, limit: number): Promise<LogRecord[]>
+  ranges(topics: readonly LogTopic[]): Promise<PartitionRange[]>
+  /** Committed positions of a group, for lag. */
+  positions(group: string): Promise<{ topic: LogTopic; partition: number; offset: number }[]>
+  /** Rejects with the reason when the log can't be used now. */
+  check(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Another process has opened this lane since; nothing of the commit was written. */
+export class LaneFenced extends Error {
+  override readonly name = 'LaneFenced'
+}
+/** The commit may or may not have been written. */
+export class CommitUncertain extends Error {
+  override readonly name = 'CommitUncertain'
+}
+/** Nothing was written; the same commit may be tried again. */
+export class CommitFailed extends Error {
+  override readonly name = 'CommitFailed'
+}

@@ -1,0 +1,141 @@
+// The contract between a stage (pure) and the host (all I/O).
+//
+// 1. `decide` and `conclude` are pure: no await, clock, randomness, environment or logger. Time is `event.atMs` in
+//    `decide` and `outcome.endedMs` in `conclude`, both journalled, so a second run decides the same.
+// 2. Everything a Decision holds (rows, events, timers) is committed in one transaction with the input's position.
+// 3. An expected failure is data (a CallOutcome with ok: false). A throw is a bug: the event goes to dead-letters
+//    after a few tries, and `poisoned` says how its requester learns of it.
+// 4. Events of one key are handled one at a time, in order of arrival. Different keys run concurrently.
+import type { EventMap, EventType, Failure } from '../schemas/generated/events.ts'
+import type { TopicName } from '../schemas/topics.ts'
+
+export type { EventMap, EventType, Failure } from '../schemas/generated/events.ts'
+export type { Json } from '../schemas/json.ts'
+
+/** State of one key: named rows, each a JSON value, written only when changed. Names may use template keys (`step:${n}`). */
+export type Rows = Record<string, unknown>
+
+export interface EventMeta {
+  /** Stable across redelivery. */
+  readonly id: string
+  /** Record key: the task id, or what the stage's `keyOf` says. */
+  readonly key: string
+  /** Lane (= partition) on which it was read. */
+  readonly lane: number
+  /** The record's timestamp; for a timer, the time for which it was set. Epoch milliseconds. */
+  readonly atMs: number
+  /** Trace id of the task as 32 hex digits; null when nothing traces. */
+  readonly traceId: string | null
+}
+
+/** A timer that came due, set earlier by a Decision of the same key. */
+export interface TimerFired {
+  name: string
+}
+
+type EventOf<M> = { [T in keyof M]: { readonly type: T; readonly data: M[T] } & EventMeta }[keyof M]
+export type StageEvent = EventOf<EventMap & { TimerFired: TimerFired }>
+
+export type Emit = {
+  [T in EventType]: {
+    topic: TopicName
+    type: T
+    data: EventMap[T]
+    /** Defaults to the key of the event being handled. */
+    key?: string
+    /** Set on replies: only this stage decodes the record. */
+    requester?: string
+  }
+}[EventType]
+
+/** At most one outside call of a handling: a model, a tool, a sandbox, a sink. */
+export interface Call {
+  /** Which of the service's callers makes it. */
+  readonly kind: string
+  /** What is called (provider, tool name): names the circuit breaker and the span. */
+  readonly target: string
+  /** JSON. Its hash is journalled with the outcome. */
+  readonly request: unknown
+  /** Hard limit; the host aborts the call then and answers CALL_TIMEOUT. Milliseconds. */
+  readonly timeoutMs: number
+  /** False: begun without an outcome, it is never made again; the outcome is then CALL_OUTCOME_UNKNOWN. */
+  readonly idempotent: boolean
+  /** False for effects that are upserts by event id: no journal entry is written. Default true. */
+  readonly journalled?: boolean
+}
+
+export interface CallFailure extends Failure {
+  /** From Retry-After, where the other side said it. */
+  retryAfterMs?: number
+  /** What the failure cost, where known (tokens spent before an abort); JSON. */
+  details?: unknown
+}
+
+export type CallOutcome<V = unknown> =
+  | {
+      readonly ok: true
+      readonly value: V
+      readonly startedMs: number
+      readonly endedMs: number
+      readonly callId: string
+    }
+  | {
+      readonly ok: false
+      readonly failure: CallFailure
+      readonly startedMs: number
+      readonly endedMs: number
+      readonly callId: string
+    }
+
+export interface Decision<R extends Rows = Rows> {
+  /** Rows to write; null deletes. */
+  rows?: { [K in keyof R]?: R[K] | null }
+  /** Delete every row and timer of this key first (the task is over). */
+  clear?: boolean
+  emit?: Emit[]
+  /** Timer name → due time in epoch ms; null cancels. A time not in the future fires at once, as its own event. */
+  timers?: Record<string, number | null>
+  /** Only from `decide`: make this call, then ask `conclude`. Its rows, events and timers are kept and joined with conclude's. */
+  call?: Call
+}
+
+export interface Subscription {
+  readonly topic: TopicName
+  /** False skips the record without decoding it. Default: take all. */
+  readonly accepts?: (headers: Readonly<Record<string, string>>) => boolean
+}
+
+export interface Stage<R extends Rows = Rows> {
+  readonly name: string
+  /** Raised when rows or emitted events change in a way an older process can't read. */
+  readonly version: number
+  readonly consumes: readonly Subscription[]
+  /** Router: a record found away from its key's home partition is written to its home, before anything else sees it. */
+  readonly forwardsHome?: boolean
+  /** State key of an event, when it is not the task id. */
+  keyOf?(event: StageEvent): string
+  decide(event: StageEvent, rows: Readonly<Partial<R>>): Decision<R>
+  /** The outcome of the call that `decide` asked for. `rows` already show decide's own writes. */
+  conclude?(event: StageEvent, rows: Readonly<Partial<R>>, call: Call, outcome: CallOutcome): Decision<R>
+  /** True: this event stops a running call of its key at once (CALL_ABORTED), then takes its turn. */
+  interrupts?(event: StageEvent): boolean
+  /** The handling threw repeatedly. What the requester is told, in the transaction that dead-letters the event. */
+  poisoned?(event: StageEvent, rows: Readonly<Partial<R>>, failure: Failure): Decision<R>
+}
+
+/** What a caller knows besides its request. */
+export interface CallContext {
+  /** Hash of causing event, stage and index: the same on every retry after a crash. Send it as the idempotency key. */
+  readonly callId: string
+  /** Key of the event (task id). */
+  readonly key: string
+  /** Aborted at the time limit, on cancel, and when the lane is lost. */
+  readonly signal: AbortSignal
+  /** W3C trace context of the call's span, to be sent along. */
+  readonly traceparent: string | null
+  /** Best-effort event outside the transaction (TokensStreamed). Never throws. */
+  readonly stream: (emit: Emit) => void
+}
+
+/** Makes calls of one kind. Rejects with a FlotillaError; anything else counts as INTERNAL. */
+export type Caller = (request: never, context: CallContext) => Promise<unknown>

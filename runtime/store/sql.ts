@@ -1,0 +1,47 @@
+import type { Kysely } from 'kysely'
+
+/** Tables of the database port. One query builder serves PostgreSQL and SQLite. */
+export interface Tables {
+  usage_ledger: {
+    /** Id of the UsageRecorded event: an event that comes twice is one row. */
+    event_id: string
+    task_id: string
+    call_id: string
+    kind: string
+    user_id: string | null
+    agent: string | null
+    model: string | null
+    provider: string | null
+    tool: string | null
+    input_tokens: number
+    output_tokens: number
+    cost: number
+    cost_is_guess: number
+    duration_ms: number
+    succeeded: number
+    error_code: string | null
+    cached: number
+    at_ms: number
+  }
+  task_ledger: {
+    task_id: string
+    status: string
+    user_id: string | null
+    agent: string | null
+    model: string | null
+    profile: string | null
+    execution_ms: number
+    input_tokens: number
+    output_tokens: number
+    cost: number
+    steps: number
+    error_code: string | null
+    submitted_at_ms: number
+    completed_at_ms: number
+    /** 0 to 1, from FeedbackGiven; null until given. */
+    satisfaction: number | null
+  }
+  blobs: { hash: string; bytes: Uint8Array; created_at_ms: number }
+}
+
+export type Sql = Kysely<Tables>

@@ -1,0 +1,187 @@
+import type { EventType } from './generated/events.ts'
+
+/** One topic of the contract. Names are logical: every adapter adds the fleet's prefix. */
+export interface TopicSpec {
+  readonly name: TopicName
+  /** The records it may carry. */
+  readonly events: readonly EventType[]
+  /** What the record key is. */
+  readonly key: string
+  /** Task topics share one fixed partition count, so that lane i of every stage holds the same tasks. */
+  readonly partitions: 'shared' | number
+  readonly retentionMs: number
+  readonly compacted?: boolean
+  /** Who writes it: a stage's name, or `anyone`. */
+  readonly writers: readonly string[]
+  readonly purpose: string
+}
+
+export type TopicName =
+  | 'tasks.submitted'
+  | 'tasks.control'
+  | 'tasks.admitted'
+  | 'tools.requested'
+  | 'tools.completed'
+  | 'code.requested'
+  | 'code.completed'
+  | 'tasks.completed'
+  | 'tasks.history'
+  | 'tasks.streaming'
+  | 'usage.recorded'
+  | 'outcomes.tallied'
+  | 'alerts.raised'
+  | 'ops.health'
+  | 'dead-letters'
+
+/** Partition count shared by all task topics unless configured otherwise; `doctor` compares it with the broker's. */
+export const DEFAULT_PARTITIONS = 12
+
+const DAY = 86_400_000
+
+export const topics: readonly TopicSpec[] = [
+  {
+    name: 'tasks.submitted',
+    events: ['TaskSubmitted'],
+    key: 'task id (optional)',
+    partitions: 'shared',
+    retentionMs: 7 * DAY,
+    writers: ['anyone', 'router'],
+    purpose: 'Tasks to run. Also takes plain JSON.',
+  },
+  {
+    name: 'tasks.control',
+    events: ['TaskCancelled', 'ApprovalDecided', 'FeedbackGiven'],
+    key: 'task id',
+    partitions: 'shared',
+    retentionMs: 7 * DAY,
+    writers: ['anyone', 'router'],
+    purpose: 'What users say about a task after submitting it. Never paused.',
+  },
+  {
+    name: 'tasks.admitted',
+    events: ['TaskAdmitted'],
+    key: 'task id',
+    partitions: 'shared',
+    retentionMs: 7 * DAY,
+    writers: ['router'],
+    purpose: 'Checked tasks with every default filled in.',
+  },
+  {
+    name: 'tools.requested',
+    events: ['ToolRequested', 'WorkCancelled', 'TaskClosed'],
+    key: 'task id',
+    partitions: 'shared',
+    retentionMs: 7 * DAY,
+    writers: ['planner', 'code-sandbox'],
+    purpose: 'Tool calls to make.',
+  },
+  {
+    name: 'tools.completed',
+    events: ['ToolCompleted'],
+    key: 'task id',
+    partitions: 'shared',
+    retentionMs: 7 * DAY,
+    writers: ['tool-executor'],
+    purpose: 'Outcomes of tool calls, for the stage named in the requester header.',
+  },
+  {
+    name: 'code.requested',
+    events: ['CodeRequested', 'WorkCancelled', 'TaskClosed'],
+    key: 'task id',
+    partitions: 'shared',
+    retentionMs: 7 * DAY,
+    writers: ['planner'],
+    purpose: 'Python to run.',
+  },
+  {
+    name: 'code.completed',
+    events: ['CodeCompleted'],
+    key: 'task id',
+    partitions: 'shared',
+    retentionMs: 7 * DAY,
+    writers: ['code-sandbox'],
+    purpose: 'Outcomes of Python steps.',
+  },
+  {
+    name: 'tasks.completed',
+    events: ['TaskCompleted'],
+    key: 'task id',
+    partitions: 'shared',
+    retentionMs: 30 * DAY,
+    writers: ['router', 'planner'],
+    purpose: 'Exactly one result for each task id.',
+  },
+  {
+    name: 'tasks.history',
+    events: ['TaskProgressed'],
+    key: 'task id',
+    partitions: 'shared',
+    retentionMs: 30 * DAY,
+    writers: ['router', 'planner', 'tool-executor', 'code-sandbox'],
+    purpose: 'What happened to a task, step by step.',
+  },
+  {
+    name: 'tasks.streaming',
+    events: ['TokensStreamed'],
+    key: 'task id',
+    partitions: 'shared',
+    retentionMs: DAY / 24,
+    writers: ['planner'],
+    purpose: 'Text as the model writes it; best effort, outside transactions.',
+  },
+  {
+    name: 'usage.recorded',
+    events: ['UsageRecorded'],
+    key: 'task id',
+    partitions: 'shared',
+    retentionMs: 30 * DAY,
+    writers: ['planner', 'tool-executor', 'code-sandbox'],
+    purpose: 'What each model, tool and code call used and cost.',
+  },
+  {
+    name: 'outcomes.tallied',
+    events: ['OutcomesTallied'],
+    key: 'fleet',
+    partitions: 'shared',
+    retentionMs: DAY,
+    writers: ['alerting'],
+    purpose: 'Counts of each lane, brought together for rules over the whole fleet.',
+  },
+  {
+    name: 'alerts.raised',
+    events: ['AlertRaised', 'AlertResolved'],
+    key: 'rule',
+    partitions: 'shared',
+    retentionMs: 30 * DAY,
+    writers: ['alerting'],
+    purpose: 'Alerts as they fire and resolve.',
+  },
+  {
+    name: 'ops.health',
+    events: ['BreakerChanged'],
+    key: 'breaker',
+    partitions: 'shared',
+    retentionMs: 7 * DAY,
+    writers: ['planner', 'tool-executor', 'code-sandbox', 'alerting'],
+    purpose: 'Breakers as they open and close.',
+  },
+  {
+    name: 'dead-letters',
+    events: ['DeadLettered'],
+    key: 'source key',
+    partitions: 'shared',
+    retentionMs: 30 * DAY,
+    writers: ['router', 'planner', 'tool-executor', 'code-sandbox', 'metering', 'alerting'],
+    purpose: 'Records that no stage could process, with their bytes and the reason.',
+  },
+]
+
+/** Record header names. Values are UTF-8 strings. */
+export const headers = {
+  traceparent: 'traceparent',
+  eventId: 'flotilla-event-id',
+  causationId: 'flotilla-causation-id',
+  schema: 'flotilla-schema',
+  requester: 'flotilla-requester',
+  stageVersion: 'flotilla-stage-version',
+} as const
