@@ -1,0 +1,84 @@
+// Every metric of the fleet: its name without the prefix `flotilla_`, kind, labels, and what it says. Docs and dashboard follow it.
+
+interface MetricRow {
+  readonly help: string
+  readonly labels: readonly string[]
+}
+
+const row = <const L extends readonly string[]>(help: string, ...labels: L) => ({ help, labels })
+
+/** They only grow. Prometheus sees `flotilla_<name>_total`. */
+export const counters = {
+  handlings: row('Events handled and committed.', 'stage', 'topic', 'type'),
+  handlings_failed: row('Times that a stage threw while handling an event.', 'stage', 'topic', 'type'),
+  records_skipped: row('Records that a stage does not take, left undecoded.', 'stage', 'topic'),
+  records_forwarded: row('Records moved to the home partition of their key.', 'stage', 'topic'),
+  events_emitted: row('Events committed to the log.', 'stage', 'topic', 'type'),
+  timers_fired: row('Timers that came due.', 'stage'),
+  commits: row('Commits by result: committed, fenced, uncertain, failed.', 'stage', 'result'),
+  calls: row('Outside calls made, by outcome: ok, or an error code.', 'stage', 'kind', 'target', 'outcome'),
+  calls_replayed: row('Calls answered from the journal instead of being made again.', 'stage', 'kind'),
+  calls_in_doubt: row(
+    'Calls begun by an earlier owner that left no outcome: repeated, or told as unknown.',
+    'stage',
+    'kind',
+    'target',
+  ),
+  late_replies: row('Replies that came after their task ended.', 'stage'),
+  duplicates: row('Submissions of a task id that was accepted before.', 'stage'),
+  dead_letters: row('Records given up, by error code.', 'stage', 'topic', 'code'),
+  lanes_opened: row('Lanes opened.', 'stage'),
+  lanes_lost: row('Lanes dropped without being asked: fenced, or commit uncertain.', 'stage', 'reason'),
+  breaker_changes: row('Circuit breakers as they change state.', 'stage', 'breaker', 'to'),
+  tasks: row('Tasks completed, by status.', 'status', 'agent', 'model', 'profile'),
+  task_errors: row('Tasks that did not succeed, by error code.', 'code', 'severity'),
+  tool_runs: row('Tool calls completed, by status.', 'tool', 'status', 'cached'),
+  code_runs: row('Python steps completed, by status.', 'status'),
+  tokens: row('Tokens used, by kind: input, output.', 'kind', 'model'),
+  cost_usd: row('Estimated cost in US dollars.', 'model'),
+} as const satisfies Record<string, MetricRow>
+
+/** They go up and down. Prometheus sees `flotilla_<name>`. */
+export const gauges = {
+  lanes: row('Lanes that this process owns.', 'stage'),
+  in_flight: row('Handlings at work.', 'stage'),
+  waiting: row('Records fetched and waiting for their turn.', 'stage'),
+  calls_in_flight: row('Outside calls at work.', 'stage', 'kind'),
+  breaker_state: row('0 closed, 1 half open, 2 open.', 'stage', 'breaker'),
+  lag: row('Records behind the end of the topic.', 'stage', 'topic', 'lane'),
+} as const satisfies Record<string, MetricRow>
+
+/** Durations in seconds. Prometheus sees `flotilla_<name>_seconds`. */
+export const histograms = {
+  handling: row(
+    'From taking an event to the end of its handling, before the commit.',
+    'stage',
+    'topic',
+    'type',
+  ),
+  commit: row('One group commit.', 'stage'),
+  lane_opening: row('Fencing, restoring rows and positions of a lane.', 'stage'),
+  call: row('One outside call.', 'stage', 'kind', 'target'),
+  task: row('Submission to completion of a task.', 'status', 'agent', 'model'),
+  tool: row('One tool call.', 'tool', 'status'),
+  code_run: row('One Python step.', 'status'),
+} as const satisfies Record<string, MetricRow>
+
+/** Plain numbers. Prometheus sees `flotilla_<name>`. */
+export const distributions = {
+  commit_handlings: row('Handlings that share one commit.', 'stage'),
+  task_steps: row('Steps of a completed task.', 'status', 'agent'),
+  task_satisfaction: row('Feedback given by users, 0 to 1.'),
+} as const satisfies Record<string, MetricRow>
+
+export type CounterName = keyof typeof counters
+export type GaugeName = keyof typeof gauges
+export type HistogramName = keyof typeof histograms
+export type DistributionName = keyof typeof distributions
+
+/** The labels that a row allows; each may be left out. */
+export type Labels<R extends MetricRow> = { readonly [L in R['labels'][number]]?: string }
+export type CounterLabels<N extends CounterName> = Labels<(typeof counters)[N]>
+export type GaugeLabels<N extends GaugeName> = Labels<(typeof gauges)[N]>
+export type HistogramLabels<N extends HistogramName> = Labels<(typeof histograms)[N]>
+export type DistributionLabels<N extends DistributionName> = Labels<(typeof distributions)[N]>
