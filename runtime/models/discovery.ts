@@ -1,0 +1,137 @@
+// Which models can be used, found in the environment. Pure: the same variables give the same answer.
+//
+// 1. FLOTILLA_MODEL names the default. Else the first provider of the table below whose key (or, for a server of one's
+//    own, URL) is set gives it. Else there is none, and only the scripted model can answer.
+// 2. A server on this machine is asked for its model (`…/default`), because only it knows which one it holds.
+// 3. A variable that is set but empty counts as not set.
+import type { ProviderDefinition } from '../config/fleet.ts'
+import { parseModel, SERVED_MODEL } from './names.ts'
+
+type Variables = Readonly<Record<string, string | undefined>>
+type Providers = Readonly<Record<string, ProviderDefinition>>
+
+export interface Discovered {
+  readonly default: string | null
+  /** Every provider that works by key alone, plus servers whose URL is set. Base URLs show what the environment says. */
+  readonly providers: Providers
+}
+
+interface Hosted {
+  readonly provider: string
+  readonly baseUrl: string
+  readonly defaultModel: string
+}
+
+/** Hosted services: key in `<PROVIDER>_API_KEY`, endpoint changed by `<PROVIDER>_BASE_URL`. In order of preference. */
+const hosted: readonly Hosted[] = [
+  { provider: 'openai', baseUrl: 'https://api.openai.com/v1', defaultModel: 'gpt-4o' },
+  { provider: 'groq', baseUrl: 'https://api.groq.com/openai/v1', defaultModel: 'llama-3.3-70b-versatile' },
+  { provider: 'anthropic', baseUrl: 'https://api.anthropic.com/v1', defaultModel: 'claude-sonnet-4-5' },
+  { provider: 'mistral', baseUrl: 'https://api.mistral.ai/v1', defaultModel: 'mistral-large-latest' },
+  { provider: 'openrouter', baseUrl: 'https://openrouter.ai/api/v1', defaultModel: 'openai/gpt-4o' },
+]
+
+interface Served {
+  readonly provider: string
+  /** The first that is set gives the URL. */
+  readonly urlVariables: readonly string[]
+  readonly port: number
+}
+
+/** Servers of one's own: the URL is enough. `<PROVIDER>_API_KEY` is sent where set, `<PROVIDER>_MODEL` names the model. */
+const served: readonly Served[] = [
+  { provider: 'local', urlVariables: ['LOCAL_BASE_URL'], port: 8080 },
+  { provider: 'ollama', urlVariables: ['OLLAMA_BASE_URL', 'OLLAMA_HOST'], port: 11434 },
+]
+
+export function discoverModels(variables: Variables): Discovered {
+  const env = (name: string) => variables[name]?.trim() || undefined
+  const providers: Record<string, ProviderDefinition> = {}
+  const candidates: string[] = []
+  for (const row of hosted) discoverHosted(row, env, providers, candidates)
+  for (const row of served) discoverServed(row, env, providers, candidates)
+  const scripted = env('FLOTILLA_SCRIPTED_URL')
+  if (scripted !== undefined) providers['scripted'] = { baseUrl: endpoint(scripted, 80) }
+  return { default: env('FLOTILLA_MODEL') ?? candidates[0] ?? null, providers }
+}
+
+type Read = (name: string) => string | undefined
+
+function discoverHosted(
+  row: Hosted,
+  env: Read,
+  providers: Record<string, ProviderDefinition>,
+  candidates: string[],
+) {
+  const prefix = row.provider.toUpperCase()
+  const keyEnv = `${prefix}_API_KEY`
+  const override = env(`${prefix}_BASE_URL`)
+  const baseUrl = override === undefined ? row.baseUrl : endpoint(override, 80)
+  const onThisMachine = isLoopback(baseUrl)
+  const keyed = env(keyEnv) !== undefined
+  providers[row.provider] = onThisMachine && !keyed ? { baseUrl } : { baseUrl, keyEnv }
+  if (!keyed && !onThisMachine) return
+  const model = env(`${prefix}_MODEL`) ?? (onThisMachine ? SERVED_MODEL : row.defaultModel)
+  const bare = row.provider === 'openai' && model !== SERVED_MODEL && !model.includes('/')
+  candidates.push(bare ? model : `${row.provider}/${model}`)
+}
+
+function discoverServed(
+  row: Served,
+  env: Read,
+  providers: Record<string, ProviderDefinition>,
+  candidates: string[],
+) {
+  const url = row.urlVariables.map(env).find((value) => value !== undefined)
+  if (url === undefined) return
+  const prefix = row.provider.toUpperCase()
+  const keyEnv = `${prefix}_API_KEY`
+  const baseUrl = endpoint(url, row.port)
+  providers[row.provider] = env(keyEnv) === undefined ? { baseUrl } : { baseUrl, keyEnv }
+  candidates.push(`${row.provider}/${env(`${prefix}_MODEL`) ?? SERVED_MODEL}`)
+}
+
+/**
+ * What must be set before this model can be called, as a sentence for people; null when nothing is missing. The one
+ * answer for the router (which rejects), the model caller and doctor.
+ */
+export function missingSetting(model: string, providers: Providers, variables: Variables): string | null {
+  const { provider } = parseModel(model)
+  const found = Object.hasOwn(providers, provider) ? providers[provider] : undefined
+  if (found === undefined) return unknownProvider(provider, providers)
+  if (found.keyEnv === undefined || variables[found.keyEnv]?.trim()) return null
+  return `Set ${found.keyEnv} to a key for provider "${provider}".`
+}
+
+function unknownProvider(provider: string, providers: Providers): string {
+  const server = served.find((row) => row.provider === provider)
+  if (server !== undefined) {
+    return `Set ${server.urlVariables[0]} to the URL of the server, for example http://127.0.0.1:${server.port}/v1.`
+  }
+  if (provider === 'scripted') return 'Set FLOTILLA_SCRIPTED_URL to the URL of the scripted model server.'
+  const known = Object.keys(providers).sort().join(', ')
+  return `Add models.providers.${provider} (baseUrl, keyEnv) to flotilla.config.ts; providers known here: ${known || 'none'}.`
+}
+
+/**
+ * Takes what people write: `127.0.0.1:11434`, `0.0.0.0`, `http://host:8000`, `http://host/v1/`. A URL without a path gets
+ * `/v1`, where every server of this kind answers; one without a port and scheme gets the server's usual port.
+ */
+function endpoint(value: string, defaultPort: number): string {
+  const bare = !/^[a-z]+:\/\//i.test(value)
+  const url = URL.canParse(bare ? `http://${value}` : value)
+    ? new URL(bare ? `http://${value}` : value)
+    : null
+  if (url === null) return value
+  if (bare && url.port === '') url.port = String(defaultPort)
+  // A listener's address that names every interface is not one that can be called.
+  if (url.hostname === '0.0.0.0') url.hostname = '127.0.0.1'
+  if (url.pathname === '/') url.pathname = '/v1'
+  return url.toString().replace(/\/+$/, '')
+}
+
+function isLoopback(baseUrl: string): boolean {
+  if (!URL.canParse(baseUrl)) return false
+  const host = new URL(baseUrl).hostname
+  return host === 'localhost' || host === '[::1]' || host.startsWith('127.')
+}

@@ -1,0 +1,19 @@
+// Model names: `provider/model`. A bare name means OpenAI, as it does in most tools.
+
+export interface ModelName {
+  readonly provider: string
+  /** As the provider knows it; may hold slashes of its own (`openrouter/meta-llama/llama-3`). */
+  readonly model: string
+}
+
+/**
+ * Asks the server which model it has, instead of naming one: `local/default` on a server that holds a single model.
+ */
+export const SERVED_MODEL = 'default'
+
+/** Total: never throws. Whether the provider exists is asked of `missingSetting`. */
+export function parseModel(name: string): ModelName {
+  const slash = name.indexOf('/')
+  if (slash <= 0) return { provider: 'openai', model: slash === 0 ? name.slice(1) : name }
+  return { provider: name.slice(0, slash), model: name.slice(slash + 1) }
+}

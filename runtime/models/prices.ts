@@ -1,0 +1,53 @@
+// What tokens cost. The table itself is data: runtime/config/defaults.ts, extended by models.prices of the fleet.
+import type { Price } from '../config/fleet.ts'
+import { parseModel } from './names.ts'
+
+export interface ModelPrice {
+  /** US dollars per million tokens. */
+  readonly inputPerMillion: number
+  readonly outputPerMillion: number
+  /** True where no price of this model is known, or only one that another provider asks for it. */
+  readonly isGuess: boolean
+}
+
+/** For models that no row covers. */
+const GUESS = { inputPerMillion: 1, outputPerMillion: 1, isGuess: true } as const
+
+/** Providers whose rows stand under the bare model name, because they make the model. */
+const FIRST_PARTY: readonly string[] = ['openai', 'anthropic']
+
+/**
+ * The row with the longest prefix of the whole name; for a provider's own models also of the name without its provider
+ * (`openai/gpt-4o` = `gpt-4o`). The same model at another provider gets that price as a guess. Of equal rows the last wins.
+ */
+export function priceOf(model: string, prices: readonly Price[]): ModelPrice {
+  const whole = longestPrefix(model, prices)
+  if (whole !== undefined) return priced(whole, false)
+  const { provider, model: rest } = parseModel(model)
+  const bare = longestPrefix(rest, prices)
+  return bare === undefined ? GUESS : priced(bare, !FIRST_PARTY.includes(provider))
+}
+
+/** US dollars. */
+export function costOf(
+  model: string,
+  inputTokens: number,
+  outputTokens: number,
+  prices: readonly Price[],
+): number {
+  const price = priceOf(model, prices)
+  return (inputTokens * price.inputPerMillion + outputTokens * price.outputPerMillion) / 1_000_000
+}
+
+function priced(row: Price, isGuess: boolean): ModelPrice {
+  return { inputPerMillion: row.input, outputPerMillion: row.output, isGuess }
+}
+
+function longestPrefix(name: string, prices: readonly Price[]): Price | undefined {
+  let best: Price | undefined
+  for (const row of prices) {
+    if (!name.startsWith(row.model)) continue
+    if (best === undefined || row.model.length >= best.model.length) best = row
+  }
+  return best
+}
