@@ -1,0 +1,153 @@
+// What users import into flotilla.config.ts.
+import { z, type ZodType } from 'zod'
+import type { Json } from '../../schemas/json.ts'
+import { FlotillaError } from '../errors.ts'
+import type { FleetDefinition, JsonSchema, Tool, ToolDefinition, ToolSpec } from './fleet.ts'
+import { compileJsonSchema, type Checked } from './json-schema.ts'
+
+/** Gives flotilla.config.ts its types. Checking, and the defaults, come with loading: every mistake is told at once. */
+export function defineFleet(definition: FleetDefinition): FleetDefinition {
+  return definition
+}
+
+export const DEFAULT_TOOL_TIMEOUT_MS = 30_000
+export const DEFAULT_MAX_OUTPUT_BYTES = 1_000_000
+/** R9: at most three retries. */
+export const MAX_TOOL_RETRIES = 3
+const DEFAULT_RETRIES = 2
+
+/** Longest name that model providers take. */
+const MAX_NAME_CHARS = 64
+const pythonKeywords = new Set(
+  (
+    'False None True and as assert async await break class continue def del elif else except finally for from ' +
+    'global if import in is lambda nonlocal not or pass raise return try while with yield'
+  ).split(' '),
+)
+/** Names that the sandbox defines itself. */
+const reservedNames = new Set(['final_answer', 'print'])
+
+/**
+ * A checked tool. Throws CONFIG_INVALID, naming the tool and every mistake in it. Its `run` rejects with
+ * TOOL_ARGUMENTS_INVALID when the arguments do not fit `input`; a zod schema's defaults and transforms are applied.
+ */
+export function defineTool<I, O>(definition: ToolDefinition<I, O>): Tool {
+  const mistakes = [...nameMistakes(definition.name), ...numberMistakes(definition)]
+  const input = attempt(mistakes, 'input', () => argumentSchema(definition.input))
+  const output = attempt(mistakes, 'output', () => outputSchema(definition.output))
+  const check = attempt(mistakes, 'input', () => argumentCheck<I>(definition.input))
+  if (mistakes.length > 0 || !input || output === undefined || !check) {
+    throw new FlotillaError('CONFIG_INVALID', `tool ${quoted(definition.name)}: ${mistakes.join('; ')}`)
+  }
+  return {
+    spec: { ...plainSpec(definition), input, output },
+    run: async (value, context) => definition.run(await check(value, definition.name), context),
+  }
+}
+
+/** A definition without the parts that carry its types. */
+type PlainDefinition = Omit<ToolDefinition, 'input' | 'output' | 'run'> & { run: unknown }
+
+function plainSpec(definition: PlainDefinition): Omit<ToolSpec, 'input' | 'output'> {
+  const idempotent = definition.idempotent ?? false
+  return {
+    name: definition.name,
+    description: definition.description.replaceAll(/\s+/g, ' ').trim(),
+    timeoutMs: definition.timeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS,
+    cacheTtlMs: definition.cacheTtlMs ?? 0,
+    idempotent,
+    requiresApproval: definition.requiresApproval ?? false,
+    retries: definition.retries ?? (idempotent ? DEFAULT_RETRIES : 0),
+    maxOutputBytes: definition.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES,
+  }
+}
+
+function nameMistakes(name: unknown): string[] {
+  if (typeof name !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || name.length > MAX_NAME_CHARS) {
+    return [
+      `name must be a Python identifier of at most ${MAX_NAME_CHARS} characters (letters, digits, _), so that code can call it`,
+    ]
+  }
+  if (pythonKeywords.has(name)) return ['name is a keyword of Python; choose another']
+  if (reservedNames.has(name)) return ['name is taken by the sandbox; choose another']
+  return []
+}
+
+function numberMistakes(definition: PlainDefinition): string[] {
+  const { description, timeoutMs = 1, cacheTtlMs = 0, retries = 0, maxOutputBytes = 1 } = definition
+  const whole = (value: number, least: number, most = Number.MAX_SAFE_INTEGER) =>
+    Number.isSafeInteger(value) && value >= least && value <= most
+  const checks: [boolean, string][] = [
+    [typeof description === 'string' && description.trim() !== '', 'description must say what the tool does'],
+    [typeof definition.run === 'function', 'run must be a function'],
+    [whole(timeoutMs, 1), 'timeoutMs must be a whole number of milliseconds, at least 1'],
+    [whole(cacheTtlMs, 0), 'cacheTtlMs must be a whole number of milliseconds, 0 for no cache'],
+    [whole(retries, 0, MAX_TOOL_RETRIES), `retries must be a whole number from 0 to ${MAX_TOOL_RETRIES}`],
+    [whole(maxOutputBytes, 1), 'maxOutputBytes must be a whole number, at least 1'],
+    [
+      retries === 0 || definition.idempotent === true,
+      'retries needs idempotent: true, because a tool that is not is never run twice',
+    ],
+  ]
+  return checks.filter(([ok]) => !ok).map(([, mistake]) => mistake)
+}
+
+const isZod = <T>(schema: ZodType<T> | JsonSchema): schema is ZodType<T> => '_zod' in schema
+
+function argumentSchema(schema: ZodType | JsonSchema): JsonSchema {
+  const json = toJsonSchema(schema, 'input')
+  if (json['type'] !== 'object')
+    throw new Error('must describe an object, whose properties are the arguments')
+  return json
+}
+
+function outputSchema(schema: ZodType | JsonSchema | undefined): JsonSchema | null {
+  if (schema === undefined) return null
+  const json = toJsonSchema(schema, 'output')
+  compileJsonSchema(json)
+  return json
+}
+
+function toJsonSchema(schema: ZodType | JsonSchema, io: 'input' | 'output'): JsonSchema {
+  if (typeof schema !== 'object' || schema === null) throw new Error('must be a zod schema or a JSON Schema')
+  if (!isZod(schema)) return schema
+  const { $schema: _, ...json } = z.toJSONSchema(schema, { io }) as JsonSchema
+  return json
+}
+
+type ArgumentCheck<I> = (value: Json, tool: string) => Promise<I>
+
+function argumentCheck<I>(schema: ZodType<I> | JsonSchema): ArgumentCheck<I> {
+  if (isZod(schema)) return (value, tool) => zodArguments(schema, value, tool)
+  const check = compileJsonSchema(schema)
+  return async (value, tool) => schemaArguments(check(value), tool) as I
+}
+
+async function zodArguments<I>(schema: ZodType<I>, value: Json, tool: string): Promise<I> {
+  const parsed = await schema.safeParseAsync(value)
+  if (parsed.success) return parsed.data
+  throw invalidArguments(
+    tool,
+    parsed.error.issues.map((issue) => `${issue.path.map(String).join('.') || 'value'}: ${issue.message}`),
+  )
+}
+
+function schemaArguments(checked: Checked, tool: string): Json {
+  if (checked.problems.length > 0) throw invalidArguments(tool, checked.problems)
+  return checked.value
+}
+
+const invalidArguments = (tool: string, problems: readonly string[]) =>
+  new FlotillaError('TOOL_ARGUMENTS_INVALID', `arguments of ${tool}: ${problems.join('; ')}`)
+
+function attempt<T>(mistakes: string[], field: string, make: () => T): T | undefined {
+  try {
+    return make()
+  } catch (error) {
+    const mistake = `${field} ${error instanceof Error ? error.message : String(error)}`
+    if (!mistakes.includes(mistake)) mistakes.push(mistake)
+    return undefined
+  }
+}
+
+const quoted = (name: unknown) => (typeof name === 'string' ? `'${name}'` : '(without a name)')
