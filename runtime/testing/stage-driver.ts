@@ -1,0 +1,340 @@
+// Runs one stage without broker, clock or network, as Kafka's TopologyTestDriver does for a topology.
+//
+// 1. Decisions are applied as the host applies them: `clear` first, then rows (merged; null deletes), then timers.
+// 2. A Decision with a call is held until `answer`, `fail`, its time limit or an interrupting event; what it holds is
+//    committed together with what `conclude` returns, so its timers do not run before.
+// 3. Events of one key wait while a call of that key is held, unless the stage says that they interrupt it.
+// 4. Due timers fire in order of their time, as soon as nothing is held for their key.
+// 5. What the host's types can't catch is caught here: `decide` and `conclude` run twice and must decide the same, rows
+//    are frozen and must be JSON, events must belong to their topic, and no field may be undefined.
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { headers as headerNames, topics, type TopicName } from '../../schemas/topics.ts'
+import { failure as failureOf, type ErrorCode } from '../errors.ts'
+import type {
+  Call,
+  CallFailure,
+  CallOutcome,
+  Decision,
+  Emit,
+  EventMap,
+  EventType,
+  Failure,
+  Rows,
+  Stage,
+  StageEvent,
+} from '../stage.ts'
+
+export interface SendOptions {
+  /** Default: the data's taskId. */
+  key?: string
+  /** Default: a fresh id; give one to deliver the same event twice. */
+  id?: string
+  traceId?: string
+}
+
+interface Held {
+  event: StageEvent
+  call: Call
+  startedMs: number
+  /** What `decide` wrote, to be joined with what `conclude` returns. */
+  decision: Decision
+}
+
+interface KeyState {
+  rows: Record<string, unknown>
+  timers: Map<string, number>
+  waiting: StageEvent[]
+  held: Held | null
+}
+
+export type StageDriver = ReturnType<typeof drive>
+
+export function drive<R extends Rows>(stage: Stage<R>, options: { now?: number } = {}) {
+  return new Driver(stage as unknown as Stage, options.now ?? 1_750_000_000_000)
+}
+
+const hash = (...parts: unknown[]): string =>
+  createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32)
+
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.values(value).forEach(frozen)
+    if (!ArrayBuffer.isView(value)) Object.freeze(value)
+  }
+  return value
+}
+
+/** A JSON copy, as a state row is after a restart. */
+function stored(name: string, row: unknown): unknown {
+  const copy: unknown = JSON.parse(JSON.stringify(row))
+  assert.deepEqual(copy, row, `row ${name} is not JSON: it would read differently after a restart`)
+  return frozen(copy)
+}
+
+class Driver {
+  /** Everything emitted so far, each with its key. */
+  readonly emitted: (Emit & { key: string })[] = []
+  /** Epoch milliseconds. */
+  now: number
+  readonly #stage: Stage
+  readonly #keys = new Map<string, KeyState>()
+  #sent = 0
+  #lastKey = ''
+
+  constructor(stage: Stage, now: number) {
+    this.#stage = stage
+    this.now = now
+  }
+
+  /** Delivers one event and everything that follows from it at this moment. Returns what was emitted meanwhile. */
+  send<T extends EventType>(topic: TopicName, type: T, data: EventMap[T], options: SendOptions = {}) {
+    const from = this.emitted.length
+    const event = this.#event(topic, type, data, options)
+    if (this.#accepts(topic, data)) this.#deliver(event)
+    return this.emitted.slice(from)
+  }
+
+  /** The handling of this event has thrown too often: what `poisoned` decides is applied. */
+  poison<T extends EventType>(
+    topic: TopicName,
+    type: T,
+    data: EventMap[T],
+    error: Failure,
+    options: SendOptions = {},
+  ) {
+    const from = this.emitted.length
+    const event = this.#event(topic, type, data, options)
+    const state = this.#state(this.#keyOf(event))
+    const decision = this.#stage.poisoned?.(event, frozen({ ...state.rows }), error)
+    if (decision) this.#commit(event, decision)
+    this.#settle()
+    return this.emitted.slice(from)
+  }
+
+  /** Moves the clock; timers and time limits that fall due do what they do, each at its own time. */
+  advance(ms: number) {
+    const from = this.emitted.length
+    const until = this.now + ms
+    for (let due = this.#nextDue(); due !== null && due.atMs <= until; due = this.#nextDue()) {
+      this.now = Math.max(this.now, due.atMs)
+      due.fire()
+      this.#settle()
+    }
+    this.now = until
+    return this.emitted.slice(from)
+  }
+
+  /** The held call succeeds. */
+  answer(value: unknown, options: { key?: string } = {}) {
+    return this.#resolve(options.key, (held) => ({ ok: true, value, ...this.#times(held) }))
+  }
+
+  /** The held call fails: a code of the error table, or a whole failure. */
+  fail(error: ErrorCode | CallFailure, options: { key?: string } = {}) {
+    const failure = typeof error === 'string' ? failureOf(error, `${error} for the test`) : error
+    return this.#resolve(options.key, (held) => ({ ok: false, failure, ...this.#times(held) }))
+  }
+
+  /** The call that is held, if one is. With several, of the key last sent to. */
+  get pendingCall(): Call | null {
+    return this.pendingCallOf(this.#heldKey() ?? '')
+  }
+
+  pendingCallOf(key: string): Call | null {
+    return this.#keys.get(key)?.held?.call ?? null
+  }
+
+  /** Committed rows of a key. */
+  rows(key: string): Readonly<Record<string, unknown>> {
+    return this.#keys.get(key)?.rows ?? {}
+  }
+
+  /** Committed timers of a key: name → due time. */
+  timers(key: string): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#keys.get(key)?.timers ?? [])
+  }
+
+  /** Data of every emitted event of one type. */
+  all<T extends EventType>(type: T): EventMap[T][] {
+    return this.emitted.filter((emit) => emit.type === type).map((emit) => emit.data as EventMap[T])
+  }
+
+  /** Data of the one emitted event of this type; any other number is an error. */
+  only<T extends EventType>(type: T): EventMap[T] {
+    const found = this.all(type)
+    assert.equal(found.length, 1, `${found.length} events of type ${type} were emitted, not one`)
+    return found[0] as EventMap[T]
+  }
+
+  #event<T extends EventType>(
+    topic: TopicName,
+    type: T,
+    data: EventMap[T],
+    options: SendOptions,
+  ): StageEvent {
+    const subscribed = this.#stage.consumes.some((subscription) => subscription.topic === topic)
+    assert.ok(subscribed, `${this.#stage.name} does not consume ${topic}`)
+    assertCarries(topic, type)
+    const key = options.key ?? (data as { taskId?: string | null }).taskId
+    assert.ok(key, 'the event has no taskId: say its key')
+    this.#sent += 1
+    const meta = { key, lane: 0, atMs: this.now, traceId: options.traceId ?? null }
+    return frozen({ type, data, id: options.id ?? hash('sent', this.#sent), ...meta }) as StageEvent
+  }
+
+  #accepts(topic: TopicName, data: object): boolean {
+    const requester = (data as { requester?: string }).requester
+    const recordHeaders = requester === undefined ? {} : { [headerNames.requester]: requester }
+    const subscription = this.#stage.consumes.find((candidate) => candidate.topic === topic)
+    return subscription?.accepts?.(recordHeaders) ?? true
+  }
+
+  #keyOf(event: StageEvent): string {
+    this.#lastKey = this.#stage.keyOf?.(event) ?? event.key
+    return this.#lastKey
+  }
+
+  #state(key: string): KeyState {
+    const known = this.#keys.get(key)
+    if (known) return known
+    const fresh: KeyState = { rows: {}, timers: new Map(), waiting: [], held: null }
+    this.#keys.set(key, fresh)
+    return fresh
+  }
+
+  #deliver(event: StageEvent): void {
+    const key = this.#keyOf(event)
+    const state = this.#state(key)
+    state.waiting.push(event)
+    if (state.held && this.#stage.interrupts?.(event)) {
+      state.waiting.unshift(...state.waiting.splice(-1))
+      this.fail('CALL_ABORTED', { key })
+    }
+    this.#settle()
+  }
+
+  /** Handles what can be handled now: waiting events, then timers already due. */
+  #settle(): void {
+    for (let round = 0; round < 10_000; round += 1) {
+      const state = [...this.#keys.values()].find(
+        (candidate) => !candidate.held && candidate.waiting.length > 0,
+      )
+      const event = state?.waiting.shift()
+      if (event) this.#handle(event)
+      else {
+        const due = this.#nextDue()
+        if (due === null || due.atMs > this.now) return
+        due.fire()
+      }
+    }
+    throw new Error(`${this.#stage.name} never comes to rest: a timer that is due sets itself again`)
+  }
+
+  #handle(event: StageEvent): void {
+    const key = this.#keyOf(event)
+    const state = this.#state(key)
+    const decision = this.#twice(() => this.#stage.decide(event, state.rows))
+    if (decision.call === undefined) return this.#commit(event, decision)
+    frozen(JSON.parse(JSON.stringify(decision.call.request)))
+    state.held = { event, call: decision.call, startedMs: this.now, decision }
+  }
+
+  #resolve(key: string | undefined, outcomeOf: (held: Held) => CallOutcome) {
+    const from = this.emitted.length
+    const state = this.#state(key ?? this.#heldKey() ?? '')
+    const held = state.held
+    assert.ok(held, `no call of ${this.#stage.name} is held`)
+    state.held = null
+    const rows = this.#written(state.rows, held.decision)
+    const outcome = frozen(outcomeOf(held))
+    const conclude = () => this.#stage.conclude?.(held.event, rows, held.call, outcome) ?? {}
+    this.#commit(held.event, joined(held.decision, this.#twice(conclude)))
+    this.#settle()
+    return this.emitted.slice(from)
+  }
+
+  #twice(run: () => Decision): Decision {
+    const first = run()
+    assert.deepEqual(run(), first, `${this.#stage.name} decided differently the second time: it is not pure`)
+    return first
+  }
+
+  #written(rows: Record<string, unknown>, decision: Decision): Record<string, unknown> {
+    const next = decision.clear ? {} : { ...rows }
+    for (const [name, row] of Object.entries(decision.rows ?? {})) {
+      if (row === null) delete next[name]
+      else next[name] = stored(name, row)
+    }
+    return frozen(next)
+  }
+
+  #commit(event: StageEvent, decision: Decision): void {
+    const state = this.#state(this.#stage.keyOf?.(event) ?? event.key)
+    state.rows = this.#written(state.rows, decision)
+    if (decision.clear) state.timers.clear()
+    for (const [name, atMs] of Object.entries(decision.timers ?? {})) {
+      if (atMs === null) state.timers.delete(name)
+      else state.timers.set(name, atMs)
+    }
+    for (const emit of decision.emit ?? []) this.emitted.push(checked(emit, event.key))
+  }
+
+  /** The earliest thing that time brings: a timer of a key at rest or one that interrupts, or a call's time limit. */
+  #nextDue(): { atMs: number; fire: () => void } | null {
+    const candidates = [...this.#keys].flatMap(([key, state]) => this.#dueOf(key, state))
+    return candidates.sort((a, b) => a.atMs - b.atMs)[0] ?? null
+  }
+
+  #dueOf(key: string, state: KeyState): { atMs: number; fire: () => void }[] {
+    const timers = [...state.timers].map(([name, atMs]) => this.#timer(key, name, atMs))
+    const firing = timers.filter((event) => !state.held || this.#stage.interrupts?.(event))
+    const due = firing.map((event) => ({ atMs: event.atMs, fire: () => this.#fire(key, event) }))
+    if (!state.held) return due
+    const limitMs = state.held.startedMs + state.held.call.timeoutMs
+    return [{ atMs: limitMs, fire: () => this.fail('CALL_TIMEOUT', { key }) }, ...due]
+  }
+
+  #timer(key: string, name: string, atMs: number): StageEvent {
+    const id = hash('timer', key, name, atMs, this.#sent)
+    return { type: 'TimerFired', data: { name }, id, key, lane: 0, atMs, traceId: null }
+  }
+
+  #fire(key: string, event: StageEvent): void {
+    if (event.type === 'TimerFired') this.#state(key).timers.delete(event.data.name)
+    this.#sent += 1
+    this.#deliver(event)
+  }
+
+  #heldKey(): string | undefined {
+    if (this.#keys.get(this.#lastKey)?.held) return this.#lastKey
+    return [...this.#keys].find(([, state]) => state.held)?.[0]
+  }
+
+  #times(held: Held) {
+    const callId = hash('call', held.event.id, this.#stage.name)
+    return { startedMs: held.startedMs, endedMs: this.now, callId }
+  }
+}
+
+/** What `decide` wrote and what `conclude` wrote, as one commit. */
+function joined(first: Decision, second: Decision): Decision {
+  const clear = second.clear ?? first.clear ?? false
+  const emit = [...(first.emit ?? []), ...(second.emit ?? [])]
+  if (second.clear) return { ...second, emit }
+  const rows = { ...first.rows, ...second.rows }
+  return { clear, emit, rows, timers: { ...first.timers, ...second.timers } }
+}
+
+function checked(emit: Emit, key: string): Emit & { key: string } {
+  assertCarries(emit.topic, emit.type)
+  for (const [field, value] of Object.entries(emit.data)) {
+    assert.notEqual(value, undefined, `${emit.type}.${field} is undefined: Avro has null only`)
+  }
+  return frozen({ ...emit, key: emit.key ?? key })
+}
+
+function assertCarries(topic: TopicName, type: EventType): void {
+  const spec = topics.find((candidate) => candidate.name === topic)
+  assert.ok(spec?.events.includes(type), `${topic} does not carry ${type}`)
+}
