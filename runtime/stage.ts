@@ -6,6 +6,8 @@
 // 3. An expected failure is data (a CallOutcome with ok: false). A throw is a bug: the event goes to dead-letters
 //    after a few tries, and `poisoned` says how its requester learns of it.
 // 4. Events of one key are handled one at a time, in order of arrival. Different keys run concurrently.
+// 5. A key may have parts, `task/call`, each a key of its own. A handling of a part also sees the rows of the key before
+//    the first slash (its own rows win), as they are when it begins; clearing a key clears its parts.
 import type { EventMap, EventType, Failure } from '../schemas/generated/events.ts'
 import type { TopicName } from '../schemas/topics.ts'
 
@@ -90,7 +92,7 @@ export type CallOutcome<V = unknown> =
 export interface Decision<R extends Rows = Rows> {
   /** Rows to write; null deletes. */
   rows?: { [K in keyof R]?: R[K] | null }
-  /** Delete every row and timer of this key first (the task is over). */
+  /** Delete every row and timer of this key and of its parts first (the task is over). */
   clear?: boolean
   emit?: Emit[]
   /** Timer name → due time in epoch ms; null cancels. A time not in the future fires at once, as its own event. */
@@ -117,8 +119,11 @@ export interface Stage<R extends Rows = Rows> {
   decide(event: StageEvent, rows: Readonly<Partial<R>>): Decision<R>
   /** The outcome of the call that `decide` asked for. `rows` already show decide's own writes. */
   conclude?(event: StageEvent, rows: Readonly<Partial<R>>, call: Call, outcome: CallOutcome): Decision<R>
-  /** True: this event stops a running call of its key at once (CALL_ABORTED), then takes its turn. */
-  interrupts?(event: StageEvent): boolean
+  /**
+   * True: this event stops a running call of its key, and of its key's parts, at once (CALL_ABORTED), then takes its
+   * turn. A list of keys stops the calls of those keys and their parts instead.
+   */
+  interrupts?(event: StageEvent): boolean | readonly string[]
   /** The handling threw repeatedly. What the requester is told, in the transaction that dead-letters the event. */
   poisoned?(event: StageEvent, rows: Readonly<Partial<R>>, failure: Failure): Decision<R>
 }
