@@ -128,6 +128,8 @@ export interface Fleet {
     readonly profiles: Readonly<Record<string, Profile>>
     readonly providers: Readonly<Record<string, ProviderDefinition>>
     readonly prices: readonly Price[]
+    /** Names, never values, of the providers' key variables that are set. Absent: taken as set. */
+    readonly keysPresent?: readonly string[]
   }
   readonly limits: {
     readonly input: { readonly maxChars: number; readonly forbiddenPatterns: readonly string[] }

@@ -1,0 +1,87 @@
+// Defaults of the fleet, as data: profiles, prices and limits. flotilla.config.ts adds to them and overrides them by name.
+// Providers and their keys are found in the environment: runtime/models/discovery.ts.
+import type { Price, Profile } from './fleet.ts'
+
+/** A name for a model and its limits. */
+export const defaultProfiles: Readonly<Record<string, Profile>> = {
+  fast: {
+    models: ['groq/llama-3.3-70b-versatile'],
+    temperature: 0.1,
+    maxSteps: 5,
+    timeoutMs: 10_000,
+    executor: 'default',
+  },
+  accurate: {
+    models: ['gpt-4o'],
+    temperature: 0.3,
+    maxSteps: 15,
+    timeoutMs: 60_000,
+    executor: 'default',
+  },
+  economy: {
+    models: ['gpt-3.5-turbo'],
+    temperature: 0.2,
+    maxSteps: 8,
+    timeoutMs: 30_000,
+    executor: 'default',
+  },
+  local: {
+    models: ['local/Mistral-7B-Instruct'],
+    temperature: 0.2,
+    maxSteps: 10,
+    timeoutMs: 60_000,
+    executor: 'docker',
+  },
+  secure: {
+    models: ['gpt-4o'],
+    temperature: 0.3,
+    maxSteps: 5,
+    timeoutMs: 30_000,
+    executor: 'e2b',
+  },
+  throughput: {
+    models: ['groq/llama-3.3-70b-versatile'],
+    temperature: 0.1,
+    maxSteps: 3,
+    timeoutMs: 10_000,
+    executor: 'default',
+    toolCacheTtlMs: 3_600_000,
+  },
+}
+
+/** Of a task that names no profile, whose agent names none either. */
+export const defaultTask = {
+  mode: 'code',
+  temperature: 0.2,
+  maxSteps: 10,
+  timeoutMs: 60_000,
+  executor: 'default',
+  maxOutputTokens: 4_096,
+  priority: 0,
+} as const
+
+/** US dollars per million tokens. Names match by prefix; a model that no row covers is guessed. */
+export const defaultPrices: readonly Price[] = [
+  { model: 'gpt-4o', input: 5, output: 15 },
+  { model: 'gpt-3.5-turbo', input: 0.5, output: 1.5 },
+  { model: 'claude-3-5-sonnet', input: 3, output: 15 },
+  { model: 'groq/llama-3.3-70b', input: 0.099, output: 0.3 },
+  { model: 'local/', input: 0, output: 0 },
+  { model: 'ollama/', input: 0, output: 0 },
+  { model: 'scripted/', input: 0, output: 0 },
+]
+
+/** A dunder name, `import `, `exec(` and `eval(`; regular expressions. */
+export const defaultForbiddenPatterns: readonly string[] = [
+  String.raw`__\w+__`,
+  String.raw`\bimport\s`,
+  String.raw`\bexec\s*\(`,
+  String.raw`\beval\s*\(`,
+]
+
+export const defaultLimits = {
+  input: { maxChars: 10_000, forbiddenPatterns: defaultForbiddenPatterns },
+  concurrency: 256,
+  codeStepTimeoutMs: 30_000,
+  codeMemoryMb: 512,
+} as const
