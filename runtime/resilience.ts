@@ -1,0 +1,252 @@
+// Circuit breakers: one for each provider (`model:openai`) and each tool (`tool:fetch_page`).
+//
+// 1. Only what says "the other side is down" opens a breaker: 5xx, connection failures, timeouts. An answer, even an
+//    unwelcome one (429, quota, other 4xx, a tool's own error), shows that it is up. A cancelled call shows nothing.
+// 2. The window counts outcomes, not starts: calls of a model outlive the window, and a failure must count when it is
+//    known. So a call runs beside opossum, and its outcome is fired through it; opossum keeps window, state and timer.
+// 3. While half open one call at a time is let through, and only its outcome moves the state. Outcomes of calls that
+//    began before the breaker opened are ignored once it has.
+// 4. Nothing here keeps the process alive.
+import CircuitBreaker from 'opossum'
+import { type ErrorCode, FlotillaError } from './errors.ts'
+
+export type BreakerState = 'closed' | 'open' | 'half_open'
+
+/** What an error says about the other side. */
+export type Verdict = 'up' | 'down' | 'unknown'
+
+export type Classify = (error: unknown) => Verdict
+
+export interface BreakerChange {
+  readonly breaker: string
+  readonly from: BreakerState
+  readonly to: BreakerState
+  /** Message of the failure that opened it. */
+  readonly reason: string | null
+  readonly atMs: number
+}
+
+export interface BreakerOptions {
+  /** Must not throw. Called once per change, after the state has changed. */
+  readonly onChange?: (change: BreakerChange) => void
+  readonly windowMs?: number
+  /** Fewer outcomes than this in the window never open it. */
+  readonly minimumCalls?: number
+  /** Opens at this share of failures, 0 to 100. */
+  readonly failurePercent?: number
+  readonly halfOpenAfterMs?: number
+}
+
+export const breakerDefaults = {
+  windowMs: 10_000,
+  minimumCalls: 5,
+  failurePercent: 50,
+  halfOpenAfterMs: 10_000,
+} as const
+
+export interface BreakerView {
+  readonly name: string
+  readonly state: BreakerState
+  /** How long calls are refused; 0 unless open. */
+  readonly retryAfterMs: number
+}
+
+export interface CallLimits {
+  /** Aborts the call; what it rejects with then counts for nothing. */
+  readonly signal?: AbortSignal
+  /** Aborts the call and rejects with CALL_TIMEOUT, which counts as a failure, even when the call ignores its signal. */
+  readonly timeoutMs?: number
+}
+
+export interface Breakers {
+  /** A name never used reads as closed. */
+  get(name: string): BreakerView
+  list(): BreakerView[]
+  /** Rejects with BREAKER_OPEN (retryAfterMs: until half open) without calling, else with whatever `call` rejects with. */
+  run<T>(
+    name: string,
+    call: (signal: AbortSignal) => Promise<T>,
+    classify?: Classify,
+    limits?: CallLimits,
+  ): Promise<T>
+  /** Stops timers and forgets every breaker. */
+  close(): void
+}
+
+const DOWN: ReadonlySet<ErrorCode> = new Set([
+  'MODEL_UNAVAILABLE',
+  'MODEL_TIMEOUT',
+  'TOOL_UNAVAILABLE',
+  'TOOL_TIMEOUT',
+  'SANDBOX_UNAVAILABLE',
+  'CALL_TIMEOUT',
+] satisfies ErrorCode[])
+
+/** The call never reached the other side, or was stopped before it answered. */
+const UNKNOWN: ReadonlySet<ErrorCode> = new Set([
+  'CALL_ABORTED',
+  'CALL_OUTCOME_UNKNOWN',
+  'BREAKER_OPEN',
+  'MODEL_NOT_CONFIGURED',
+  'MODEL_UNKNOWN_ERROR',
+  'TOOL_UNKNOWN',
+  'TOOL_ARGUMENTS_INVALID',
+  'PAYLOAD_MISSING',
+  'INTERNAL',
+] satisfies ErrorCode[])
+
+/** By the code of a FlotillaError; anything else is a bug of ours and says nothing. */
+export function verdictOf(error: unknown): Verdict {
+  if (!(error instanceof FlotillaError)) return 'unknown'
+  if (DOWN.has(error.code)) return 'down'
+  return UNKNOWN.has(error.code) ? 'unknown' : 'up'
+}
+
+export function createBreakers(options: BreakerOptions = {}): Breakers {
+  const breakers = new Map<string, Breaker>()
+  const breakerOf = (name: string): Breaker => {
+    let breaker = breakers.get(name)
+    if (breaker === undefined) breakers.set(name, (breaker = new Breaker(name, options)))
+    return breaker
+  }
+  return {
+    get: (name) => breakers.get(name)?.view() ?? { name, state: 'closed', retryAfterMs: 0 },
+    list: () => [...breakers.values()].map((breaker) => breaker.view()),
+    run: (name, call, classify = verdictOf, limits = {}) =>
+      breakerOf(name).run(() => limited(name, call, limits), classify, limits.signal),
+    close: () => {
+      for (const breaker of breakers.values()) breaker.close()
+      breakers.clear()
+    },
+  }
+}
+
+interface Outcome {
+  readonly error: unknown
+  readonly down: boolean
+}
+
+class Breaker {
+  readonly #name: string
+  readonly #circuit: CircuitBreaker<[Outcome], void>
+  readonly #halfOpenAfterMs: number
+  #halfOpenAtMs = 0
+  #probing = false
+  #state: BreakerState = 'closed'
+  #reason: string | null = null
+
+  constructor(name: string, options: BreakerOptions) {
+    const settings = { ...breakerDefaults, ...options }
+    this.#name = name
+    this.#halfOpenAfterMs = settings.halfOpenAfterMs
+    this.#circuit = new CircuitBreaker(replay, {
+      name,
+      timeout: false,
+      rollingCountTimeout: settings.windowMs,
+      volumeThreshold: settings.minimumCalls,
+      // opossum opens above its threshold; ours opens at it.
+      errorThresholdPercentage: settings.failurePercent - 1e-9,
+      resetTimeout: settings.halfOpenAfterMs,
+      rollingPercentilesEnabled: false,
+      enableSnapshots: false,
+    })
+    this.#watch(options.onChange ?? (() => {}))
+  }
+
+  view(): BreakerView {
+    const retryAfterMs = this.#state === 'open' ? Math.max(1, this.#halfOpenAtMs - Date.now()) : 0
+    return { name: this.#name, state: this.#state, retryAfterMs }
+  }
+
+  async run<T>(call: () => Promise<T>, classify: Classify, signal?: AbortSignal): Promise<T> {
+    const isProbe = this.#admit()
+    try {
+      const value = await call()
+      await this.#settle('up', null, isProbe)
+      return value
+    } catch (error) {
+      await this.#settle(signal?.aborted ? 'unknown' : classify(error), error, isProbe)
+      throw error
+    } finally {
+      if (isProbe) this.#probing = false
+    }
+  }
+
+  close(): void {
+    this.#circuit.shutdown()
+  }
+
+  /** True: this call is the probe of a half-open breaker. */
+  #admit(): boolean {
+    if (this.#state === 'closed') return false
+    if (this.#state === 'open' || this.#probing) throw this.#refusal()
+    this.#probing = true
+    return true
+  }
+
+  #refusal(): FlotillaError {
+    // Another call is finding out; its answer is a matter of a second or so.
+    const retryAfterMs = this.#state === 'open' ? this.view().retryAfterMs : 1_000
+    const why = this.#reason === null ? '' : ` The last failure: ${this.#reason}`
+    return new FlotillaError(
+      'BREAKER_OPEN',
+      `Calls to ${this.#name} are paused for ${retryAfterMs} ms.${why}`,
+      {
+        retryAfterMs,
+      },
+    )
+  }
+
+  async #settle(verdict: Verdict, error: unknown, isProbe: boolean): Promise<void> {
+    if (verdict === 'unknown' || !(isProbe || this.#state === 'closed') || this.#circuit.isShutdown) return
+    if (verdict === 'down') this.#reason = error instanceof Error ? error.message : String(error)
+    await this.#circuit.fire({ error, down: verdict === 'down' }).catch(() => {})
+  }
+
+  #watch(onChange: (change: BreakerChange) => void): void {
+    const move = (to: BreakerState) => {
+      const from = this.#state
+      if (from === to) return
+      this.#state = to
+      onChange({
+        breaker: this.#name,
+        from,
+        to,
+        reason: to === 'open' ? this.#reason : null,
+        atMs: Date.now(),
+      })
+    }
+    this.#circuit.on('open', () => {
+      this.#halfOpenAtMs = Date.now() + this.#halfOpenAfterMs
+      move('open')
+    })
+    this.#circuit.on('halfOpen', () => move('half_open'))
+    this.#circuit.on('close', () => move('closed'))
+  }
+}
+
+/** The action that opossum counts: an outcome that is already known. */
+async function replay(outcome: Outcome): Promise<void> {
+  if (outcome.down) throw outcome.error
+}
+
+async function limited<T>(
+  name: string,
+  call: (signal: AbortSignal) => Promise<T>,
+  { signal, timeoutMs }: CallLimits,
+): Promise<T> {
+  if (timeoutMs === undefined) return await call(signal ?? new AbortController().signal)
+  const limit = new AbortController()
+  const { promise: expired, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => {
+    const error = new FlotillaError('CALL_TIMEOUT', `${name} did not answer within ${timeoutMs} ms.`)
+    limit.abort(error)
+    reject(error)
+  }, timeoutMs)
+  try {
+    const joined = signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal])
+    return await Promise.race([call(joined), expired])
+  } finally {
+    clearTimeout(timer)
+  }
+}
