@@ -1,69 +1,132 @@
 // Generated from schemas/*.avsc by `npm run generate`. Do not edit.
+
 import type { Json } from '../json.ts'
 
 /** Why something did not work: a row of the error table plus what happened this time. */
 export interface Failure {
+  /** Row of the error table, for example MODEL_TIMEOUT. */
   code: string
+  /** How bad it is for the fleet. */
   severity: 'recoverable' | 'degraded' | 'critical'
+  /** Whether the same request may succeed later without a change. */
   retryable: boolean
+  /** What happened, where, and what to do, for people. */
   message: string
 }
 
+/** What a task used in all. */
+export interface Usage {
+  /** Tokens sent to models. */
+  inputTokens: number
+  /** Tokens that models wrote. */
+  outputTokens: number
+  /** US dollars. */
+  cost: number
+  /** True when a price was guessed for an unknown model. */
+  costIsGuess: boolean
+  /** Calls of models, retries included. */
+  modelCalls: number
+  /** Calls of tools. */
+  toolCalls: number
+}
+
+/** A task to run. The one event that anyone may write, as Avro or as plain JSON; only the text is required. */
 export interface TaskSubmitted {
+  /** What the agent is asked to do: 1 to 10,000 characters. */
   text: string
+  /** Names the task and makes it run once; without one, the record key or position names it. */
   taskId: string | null
+  /** On whose behalf: limits and summaries go by it. */
   userId: string | null
+  /** Agent of flotilla.config.ts; null takes the default agent. */
   agent: string | null
+  /** code: the model writes Python; tools: it makes JSON tool calls. Null takes the agent's. */
   mode: 'code' | 'tools' | null
+  /** Model profile: fast, accurate, economy, local, secure, throughput, or one of your own. */
   profile: string | null
+  /** provider/model, which overrides the profile's. */
   model: string | null
+  /** Most model turns. */
   maxSteps: number | null
+  /** Time limit in milliseconds, counted from submission. */
   timeoutMs: number | null
+  /** Most US dollars to spend. */
   maxCost: number | null
+  /** Higher goes first where work waits; 0 is normal. */
   priority: number | null
+  /** Conversation that the task belongs to. */
   sessionId: string | null
+  /** JSON Schema that the output must fit, as JSON text. */
   outputSchema: Json
+  /** Task id of the task that this one was made from. */
   parent: string | null
 }
 
-export interface TaskCancelled {
-  taskId: string
-  reason: string | null
-  requestedBy: string | null
-}
-
+/** A person approved or declined a tool call that waits for approval. */
 export interface ApprovalDecided {
+  /** The task. */
   taskId: string
+  /** The waiting call. */
   callId: string
+  /** True lets it run. */
   approved: boolean
+  /** Why; the model is told. */
   reason: string | null
+  /** Who decided. */
   decidedBy: string | null
 }
 
+/** What a user thought of a result. */
 export interface FeedbackGiven {
+  /** The task. */
   taskId: string
+  /** Who says so. */
   userId: string | null
   /** 0 (useless) to 1 (perfect). */
   satisfaction: number
+  /** In their words. */
   comment: string | null
 }
 
-export interface TaskAdmitted {
+/** Somebody asked to stop a task. */
+export interface TaskCancelled {
+  /** The task. */
   taskId: string
+  /** Why, for people. */
+  reason: string | null
+  /** Who asked. */
+  requestedBy: string | null
+}
+
+/** A checked task with every default filled in. */
+export interface TaskAdmitted {
+  /** The task. */
+  taskId: string
+  /** What the agent is asked to do, trimmed. */
   text: string
+  /** On whose behalf. */
   userId: string | null
+  /** Agent that runs it. */
   agent: string
+  /** code: the model writes Python; tools: it makes JSON tool calls. */
   mode: 'code' | 'tools'
+  /** Profile that the limits came from. */
   profile: string | null
   /** The model to use, then the fallbacks in order. */
   models: string[]
+  /** Why this model was chosen. */
   modelReason: string
+  /** Sampling temperature. */
   temperature: number
+  /** Most model turns. */
   maxSteps: number
+  /** Time limit in milliseconds. */
   timeoutMs: number
   /** Epoch milliseconds after which the task is timed out. */
   deadlineMs: number
+  /** Most US dollars to spend. */
   maxCost: number | null
+  /** Most tokens of one model answer. */
   maxOutputTokens: number
   /** Name of the code executor: default, wasm, native, docker, e2b. */
   executor: string
@@ -71,122 +134,185 @@ export interface TaskAdmitted {
   tools: string[]
   /** Overrides every tool's cache lifetime (throughput profile); null keeps each tool's own. */
   toolCacheTtlMs: number | null
+  /** Higher goes first where work waits. */
   priority: number
+  /** Conversation that the task belongs to. */
   sessionId: string | null
+  /** JSON Schema that the output must fit; null when anything will do. */
   outputSchema: Json
+  /** Task id of the task that this one was made from. */
   parent: string | null
+  /** When it was submitted, epoch milliseconds. */
   submittedAtMs: number
 }
 
-export interface ToolRequested {
+/** A task has ended: other stages forget it. */
+export interface TaskClosed {
+  /** The task. */
   taskId: string
+  /** How it ended, as in TaskCompleted. */
+  status: string
+}
+
+/** A tool call to make. */
+export interface ToolRequested {
+  /** The task. */
+  taskId: string
+  /** Unique for the call; the reply carries it. */
   callId: string
+  /** Name of the tool. */
   tool: string
+  /** Arguments: an object. */
   arguments: Json
+  /** Stage that waits for the reply. */
   requester: 'planner' | 'code-sandbox'
+  /** Step of the task, from 1. */
   step: number
+  /** Epoch milliseconds after which nobody waits for the reply. */
   deadlineMs: number
+  /** On whose behalf. */
   userId: string | null
+  /** Overrides the tool's cache lifetime; null keeps it. */
   cacheTtlMs: number | null
 }
 
-export interface ToolCompleted {
+/** Work of a task that is no longer wanted. */
+export interface WorkCancelled {
+  /** The task. */
   taskId: string
+  /** Call or request ids to stop; empty stops all work of the task. */
+  callIds: string[]
+  /** Why. */
+  reason: string
+}
+
+/** The outcome of a tool call. */
+export interface ToolCompleted {
+  /** The task. */
+  taskId: string
+  /** The call. */
   callId: string
+  /** Name of the tool. */
   tool: string
+  /** Stage that waits for the reply. */
   requester: 'planner' | 'code-sandbox'
+  /** Step of the task. */
   step: number
   /** unknown: begun by a process that died, and not safe to repeat. */
   status: 'succeeded' | 'failed' | 'unknown' | 'cancelled'
+  /** What the tool returned; null unless succeeded. */
   output: Json
+  /** Why it did not succeed. */
   error: Failure | null
+  /** Epoch milliseconds. */
   startedAtMs: number
+  /** Milliseconds of work; 0 when it was answered from the cache. */
   durationMs: number
+  /** True when the cache answered. */
   cached: boolean
 }
 
+/** Python to run. */
 export interface CodeRequested {
+  /** The task. */
   taskId: string
   /** Unique for the step; also names the sandbox step. */
   requestId: string
+  /** Step of the task, from 1. */
   step: number
+  /** The Python source. */
   code: string
+  /** Name of the code executor. */
   executor: string
+  /** Names of the tools it may call. */
   tools: string[]
+  /** Overrides every tool's cache lifetime; null keeps each tool's own. */
   toolCacheTtlMs: number | null
+  /** On whose behalf. */
   userId: string | null
+  /** Time limit of the step in milliseconds, without the time spent waiting for tools. */
   timeoutMs: number
+  /** Epoch milliseconds after which nobody waits for the reply. */
   deadlineMs: number
 }
 
+/** The outcome of a Python step. */
 export interface CodeCompleted {
+  /** The task. */
   taskId: string
+  /** The step's request. */
   requestId: string
+  /** Step of the task. */
   step: number
+  /** How it ended. */
   status: 'finished' | 'failed' | 'cancelled'
   /** Value of the last expression; null when there is none. */
   output: Json
   /** True when the code called final_answer(x); finalAnswer then holds x. */
   isFinal: boolean
+  /** The argument of final_answer. */
   finalAnswer: Json
+  /** What the code printed. */
   prints: string
+  /** Why it failed. */
   error: Failure | null
   /** Tool calls made by the step, in order: [{callId, tool, arguments, status, durationMs, cached}]. */
   toolCalls: Json
+  /** Epoch milliseconds. */
   startedAtMs: number
+  /** Milliseconds from start to end. */
   durationMs: number
 }
 
-export interface WorkCancelled {
-  taskId: string
-  /** Call or request ids to stop; empty stops all work of the task. */
-  callIds: string[]
-  reason: string
-}
-
-export interface TaskClosed {
-  taskId: string
-  status: string
-}
-
-export interface Usage {
-  inputTokens: number
-  outputTokens: number
-  /** US dollars. */
-  cost: number
-  /** True when a price was guessed for an unknown model. */
-  costIsGuess: boolean
-  modelCalls: number
-  toolCalls: number
-}
-
+/** The one result of a task. */
 export interface TaskCompleted {
+  /** The task. */
   taskId: string
+  /** How it ended. */
   status: 'succeeded' | 'failed' | 'rejected' | 'cancelled' | 'timed_out'
+  /** The answer; null unless succeeded. */
   output: Json
   /** Steps as described in docs: [{step, kind, model, text, code, toolCalls, observation, error, startedAtMs, durationMs, usage}]. */
   steps: Json
+  /** What it used in all. */
   usage: Usage
   /** Milliseconds from submission to completion. */
   executionTime: number
+  /** Model that gave the answer; null when none was called. */
   model: string | null
+  /** Why this model was chosen. */
   modelReason: string | null
+  /** Why it did not succeed. */
   error: Failure | null
+  /** Trace id, 32 hex digits; null when nothing traced. */
   traceId: string | null
+  /** What was asked. */
   text: string
+  /** On whose behalf. */
   userId: string | null
+  /** Agent that ran it. */
   agent: string | null
+  /** Profile that the limits came from. */
   profile: string | null
+  /** code or tools. */
   mode: string | null
+  /** Conversation that the task belongs to. */
   sessionId: string | null
+  /** Task id of the task that this one was made from. */
   parent: string | null
+  /** Epoch milliseconds. */
   submittedAtMs: number
+  /** Epoch milliseconds. */
   completedAtMs: number
 }
 
+/** One thing that happened to a task. */
 export interface TaskProgressed {
+  /** The task. */
   taskId: string
+  /** Stage where it happened. */
   stage: string
+  /** What happened. */
   kind:
     | 'admitted'
     | 'model_called'
@@ -198,44 +324,75 @@ export interface TaskProgressed {
     | 'waiting'
     | 'cancel_requested'
     | 'completed'
+  /** Step of the task, where there is one. */
   step: number | null
+  /** Epoch milliseconds. */
   atMs: number
+  /** What there is to know of it; its shape goes by kind. */
   detail: Json
 }
 
+/** Text as the model writes it. Best effort: some may be missing, none counts. */
 export interface TokensStreamed {
+  /** The task. */
   taskId: string
+  /** Step of the task. */
   step: number
+  /** Order within the step, from 0. */
   sequence: number
+  /** The next piece. */
   text: string
 }
 
+/** What one model, tool or code call used and cost. */
 export interface UsageRecorded {
+  /** The task. */
   taskId: string
+  /** The call. */
   callId: string
+  /** What was called. */
   kind: 'model' | 'tool' | 'code'
+  /** On whose behalf. */
   userId: string | null
+  /** Agent that called. */
   agent: string | null
+  /** Model, for model calls. */
   model: string | null
+  /** Provider, for model calls. */
   provider: string | null
+  /** Tool, for tool calls. */
   tool: string | null
+  /** Tokens sent. */
   inputTokens: number
+  /** Tokens received. */
   outputTokens: number
+  /** US dollars. */
   cost: number
+  /** True when a price was guessed for an unknown model. */
   costIsGuess: boolean
+  /** Milliseconds. */
   durationMs: number
+  /** Whether the call succeeded. */
   succeeded: boolean
+  /** Row of the error table when it did not. */
   errorCode: string | null
+  /** True when a cache answered. */
   cached: boolean
+  /** When it ended, epoch milliseconds. */
   atMs: number
 }
 
+/** Counts of one lane, brought together for rules over the whole fleet. */
 export interface OutcomesTallied {
   /** Start of the bucket, epoch milliseconds. */
   bucketMs: number
+  /** Lane that was counted. */
   lane: number
+  /** Tasks that succeeded. */
   succeeded: number
+  /** Tasks that ended otherwise. */
   failed: number
+  /** Tokens used, input and output. */
   tokens: number
   /** executionTime of each task of the bucket, at most 500. */
   executionTimesMs: number[]
@@ -243,63 +400,100 @@ export interface OutcomesTallied {
   errors: string[]
 }
 
+/** A rule fires. */
 export interface AlertRaised {
+  /** The same from raise to resolve. */
   alertId: string
+  /** Name of the rule. */
   rule: string
+  /** How urgent. */
   severity: 'critical' | 'warning'
+  /** Whom to tell. */
   channels: string[]
+  /** What was measured. */
   value: number
+  /** What it was measured against. */
   threshold: number
+  /** Window of the measurement in milliseconds. */
   windowMs: number
+  /** For people. */
   message: string
+  /** Epoch milliseconds. */
   atMs: number
 }
 
+/** A rule that fired holds no more. */
 export interface AlertResolved {
+  /** The alert. */
   alertId: string
+  /** Name of the rule. */
   rule: string
+  /** What is measured now. */
   value: number
+  /** What it is measured against. */
   threshold: number
+  /** For people. */
   message: string
+  /** Epoch milliseconds. */
   atMs: number
 }
 
+/** A circuit breaker changed state in one process. */
 export interface BreakerChanged {
+  /** What it guards: a provider or tool. */
   breaker: string
+  /** Stage that calls. */
   stage: string
+  /** Process that calls. */
   instance: string
+  /** State before. */
   from: 'closed' | 'open' | 'half_open'
+  /** State now. */
   to: 'closed' | 'open' | 'half_open'
+  /** Last failure. */
   reason: string | null
+  /** Epoch milliseconds. */
   atMs: number
 }
 
+/** A record that a stage could not process. */
 export interface DeadLettered {
+  /** Logical topic it was read from. */
   sourceTopic: string
+  /** Partition it was read from. */
   partition: number
+  /** Offset it was read from. */
   offset: number
+  /** Its key. */
   key: string | null
+  /** Its bytes, untouched. */
   value: Uint8Array
+  /** Its headers. */
   headers: Record<string, string>
+  /** Stage that gave up. */
   stage: string
+  /** Row of the error table. */
   code: string
+  /** What happened. */
   message: string
+  /** Times it was tried. */
   attempts: number
+  /** Epoch milliseconds. */
   failedAtMs: number
 }
 
 export interface EventMap {
   TaskSubmitted: TaskSubmitted
-  TaskCancelled: TaskCancelled
   ApprovalDecided: ApprovalDecided
   FeedbackGiven: FeedbackGiven
+  TaskCancelled: TaskCancelled
   TaskAdmitted: TaskAdmitted
+  TaskClosed: TaskClosed
   ToolRequested: ToolRequested
+  WorkCancelled: WorkCancelled
   ToolCompleted: ToolCompleted
   CodeRequested: CodeRequested
   CodeCompleted: CodeCompleted
-  WorkCancelled: WorkCancelled
-  TaskClosed: TaskClosed
   TaskCompleted: TaskCompleted
   TaskProgressed: TaskProgressed
   TokensStreamed: TokensStreamed
