@@ -24,6 +24,7 @@ import type {
   Stage,
   StageEvent,
 } from '../stage.ts'
+import { DriverState, frozen, joined, written, type Held, type KeyState } from './driver-state.ts'
 
 export interface SendOptions {
   /** Default: the data's taskId. */
@@ -33,52 +34,22 @@ export interface SendOptions {
   traceId?: string
 }
 
-interface Held {
-  event: StageEvent
-  call: Call
-  startedMs: number
-  /** What `decide` wrote, to be joined with what `conclude` returns. */
-  decision: Decision
+export type Emitted = Emit & { key: string }
+
+/** `now`: epoch milliseconds at the start. */
+export function drive<R extends Rows>(stage: Stage<R>, options: { now?: number } = {}): StageDriver {
+  return new StageDriver(stage as unknown as Stage, options.now ?? 1_750_000_000_000)
 }
 
-interface KeyState {
-  rows: Record<string, unknown>
-  timers: Map<string, number>
-  waiting: StageEvent[]
-  held: Held | null
-}
+const MAX_ROUNDS = 10_000
 
-export type StageDriver = ReturnType<typeof drive>
-
-export function drive<R extends Rows>(stage: Stage<R>, options: { now?: number } = {}) {
-  return new Driver(stage as unknown as Stage, options.now ?? 1_750_000_000_000)
-}
-
-const hash = (...parts: unknown[]): string =>
-  createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32)
-
-function frozen<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.values(value).forEach(frozen)
-    if (!ArrayBuffer.isView(value)) Object.freeze(value)
-  }
-  return value
-}
-
-/** A JSON copy, as a state row is after a restart. */
-function stored(name: string, row: unknown): unknown {
-  const copy: unknown = JSON.parse(JSON.stringify(row))
-  assert.deepEqual(copy, row, `row ${name} is not JSON: it would read differently after a restart`)
-  return frozen(copy)
-}
-
-class Driver {
+export class StageDriver {
   /** Everything emitted so far, each with its key. */
-  readonly emitted: (Emit & { key: string })[] = []
+  readonly emitted: Emitted[] = []
   /** Epoch milliseconds. */
   now: number
   readonly #stage: Stage
-  readonly #keys = new Map<string, KeyState>()
+  readonly #state = new DriverState()
   #sent = 0
   #lastKey = ''
 
@@ -89,10 +60,10 @@ class Driver {
 
   /** Delivers one event and everything that follows from it at this moment. Returns what was emitted meanwhile. */
   send<T extends EventType>(topic: TopicName, type: T, data: EventMap[T], options: SendOptions = {}) {
-    const from = this.emitted.length
-    const event = this.#event(topic, type, data, options)
-    if (this.#accepts(topic, data)) this.#deliver(event)
-    return this.emitted.slice(from)
+    return this.#emittedBy(() => {
+      const event = this.#event(topic, type, data, options)
+      if (this.#accepts(topic, data)) this.#deliver(event)
+    })
   }
 
   /** The handling of this event has thrown too often: what `poisoned` decides is applied. */
@@ -103,26 +74,26 @@ class Driver {
     error: Failure,
     options: SendOptions = {},
   ) {
-    const from = this.emitted.length
-    const event = this.#event(topic, type, data, options)
-    const state = this.#state(this.#keyOf(event))
-    const decision = this.#stage.poisoned?.(event, frozen({ ...state.rows }), error)
-    if (decision) this.#commit(event, decision)
-    this.#settle()
-    return this.emitted.slice(from)
+    return this.#emittedBy(() => {
+      const event = this.#event(topic, type, data, options)
+      const rows = this.#state.view(this.#keyOf(event))
+      const decision = this.#stage.poisoned?.(event, rows, error)
+      if (decision) this.#commit(event, decision)
+      this.#settle()
+    })
   }
 
   /** Moves the clock; timers and time limits that fall due do what they do, each at its own time. */
   advance(ms: number) {
-    const from = this.emitted.length
-    const until = this.now + ms
-    for (let due = this.#nextDue(); due !== null && due.atMs <= until; due = this.#nextDue()) {
-      this.now = Math.max(this.now, due.atMs)
-      due.fire()
-      this.#settle()
-    }
-    this.now = until
-    return this.emitted.slice(from)
+    return this.#emittedBy(() => {
+      const until = this.now + ms
+      for (let due = this.#nextDue(); due !== null && due.atMs <= until; due = this.#nextDue()) {
+        this.now = Math.max(this.now, due.atMs)
+        due.fire()
+        this.#settle()
+      }
+      this.now = until
+    })
   }
 
   /** The held call succeeds. */
@@ -136,23 +107,23 @@ class Driver {
     return this.#resolve(options.key, (held) => ({ ok: false, failure, ...this.#times(held) }))
   }
 
-  /** The call that is held, if one is. With several, of the key last sent to. */
+  /** The call that is held, if one is. With several, that of the key last sent to. */
   get pendingCall(): Call | null {
     return this.pendingCallOf(this.#heldKey() ?? '')
   }
 
   pendingCallOf(key: string): Call | null {
-    return this.#keys.get(key)?.held?.call ?? null
+    return this.#state.peek(key)?.held?.call ?? null
   }
 
   /** Committed rows of a key. */
   rows(key: string): Readonly<Record<string, unknown>> {
-    return this.#keys.get(key)?.rows ?? {}
+    return this.#state.peek(key)?.rows ?? {}
   }
 
   /** Committed timers of a key: name → due time. */
   timers(key: string): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#keys.get(key)?.timers ?? [])
+    return Object.fromEntries(this.#state.peek(key)?.timers ?? [])
   }
 
   /** Data of every emitted event of one type. */
@@ -165,6 +136,12 @@ class Driver {
     const found = this.all(type)
     assert.equal(found.length, 1, `${found.length} events of type ${type} were emitted, not one`)
     return found[0] as EventMap[T]
+  }
+
+  #emittedBy(work: () => void): Emitted[] {
+    const from = this.emitted.length
+    work()
+    return this.emitted.slice(from)
   }
 
   #event<T extends EventType>(
@@ -185,73 +162,78 @@ class Driver {
 
   #accepts(topic: TopicName, data: object): boolean {
     const requester = (data as { requester?: string }).requester
-    const recordHeaders = requester === undefined ? {} : { [headerNames.requester]: requester }
+    const recordHeaders: Record<string, string> =
+      requester === undefined ? {} : { [headerNames.requester]: requester }
     const subscription = this.#stage.consumes.find((candidate) => candidate.topic === topic)
     return subscription?.accepts?.(recordHeaders) ?? true
   }
 
   #keyOf(event: StageEvent): string {
-    this.#lastKey = this.#stage.keyOf?.(event) ?? event.key
-    return this.#lastKey
-  }
-
-  #state(key: string): KeyState {
-    const known = this.#keys.get(key)
-    if (known) return known
-    const fresh: KeyState = { rows: {}, timers: new Map(), waiting: [], held: null }
-    this.#keys.set(key, fresh)
-    return fresh
+    return this.#stage.keyOf?.(event) ?? event.key
   }
 
   #deliver(event: StageEvent): void {
     const key = this.#keyOf(event)
-    const state = this.#state(key)
-    state.waiting.push(event)
-    if (state.held && this.#stage.interrupts?.(event)) {
-      state.waiting.unshift(...state.waiting.splice(-1))
-      this.fail('CALL_ABORTED', { key })
-    }
+    this.#lastKey = key
+    const { waiting } = this.#state.of(key)
+    const stopped = this.#heldBy(event, key)
+    if (stopped.includes(key)) waiting.unshift(event)
+    else waiting.push(event)
+    for (const other of stopped) this.fail('CALL_ABORTED', { key: other })
     this.#settle()
+  }
+
+  /** Keys whose held call this event stops. */
+  #heldBy(event: StageEvent, key: string): string[] {
+    const interrupts = this.#stage.interrupts?.(event) ?? false
+    const roots = interrupts === true ? [key] : interrupts === false ? [] : interrupts
+    const within = (other: string) => roots.some((root) => other === root || other.startsWith(`${root}/`))
+    return this.#state.entries().flatMap(([other, state]) => (state.held && within(other) ? [other] : []))
   }
 
   /** Handles what can be handled now: waiting events, then timers already due. */
   #settle(): void {
-    for (let round = 0; round < 10_000; round += 1) {
-      const state = [...this.#keys.values()].find(
-        (candidate) => !candidate.held && candidate.waiting.length > 0,
-      )
-      const event = state?.waiting.shift()
-      if (event) this.#handle(event)
-      else {
-        const due = this.#nextDue()
-        if (due === null || due.atMs > this.now) return
-        due.fire()
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      const ready = this.#state.entries().find(([, state]) => !state.held && state.waiting.length > 0)
+      const event = ready?.[1].waiting.shift()
+      if (event) {
+        this.#handle(event)
+        continue
       }
+      const due = this.#nextDue()
+      if (due === null || due.atMs > this.now) return
+      due.fire()
     }
     throw new Error(`${this.#stage.name} never comes to rest: a timer that is due sets itself again`)
   }
 
   #handle(event: StageEvent): void {
     const key = this.#keyOf(event)
-    const state = this.#state(key)
-    const decision = this.#twice(() => this.#stage.decide(event, state.rows))
+    const rows = this.#state.view(key)
+    const decision = this.#twice(() => this.#stage.decide(event, rows))
     if (decision.call === undefined) return this.#commit(event, decision)
-    frozen(JSON.parse(JSON.stringify(decision.call.request)))
-    state.held = { event, call: decision.call, startedMs: this.now, decision }
+    this.#state.of(key).held = { event, call: frozen(decision.call), startedMs: this.now, decision }
   }
 
-  #resolve(key: string | undefined, outcomeOf: (held: Held) => CallOutcome) {
-    const from = this.emitted.length
-    const state = this.#state(key ?? this.#heldKey() ?? '')
+  #resolve(key: string | undefined, outcomeOf: (held: Held) => CallOutcome): Emitted[] {
+    return this.#emittedBy(() => {
+      const held = this.#take(key ?? this.#heldKey() ?? '')
+      const rows = written(this.#state.view(this.#keyOf(held.event)), held.decision)
+      const outcome = frozen(outcomeOf(held))
+      const conclude = () => this.#stage.conclude?.(held.event, rows, held.call, outcome) ?? {}
+      const concluded = this.#twice(conclude)
+      assert.equal(concluded.call, undefined, 'conclude may not ask for a call: set a timer that is due now')
+      this.#commit(held.event, joined(held.decision, concluded))
+      this.#settle()
+    })
+  }
+
+  #take(key: string): Held {
+    const state = this.#state.peek(key)
+    assert.ok(state?.held, `no call of ${this.#stage.name} is held`)
     const held = state.held
-    assert.ok(held, `no call of ${this.#stage.name} is held`)
     state.held = null
-    const rows = this.#written(state.rows, held.decision)
-    const outcome = frozen(outcomeOf(held))
-    const conclude = () => this.#stage.conclude?.(held.event, rows, held.call, outcome) ?? {}
-    this.#commit(held.event, joined(held.decision, this.#twice(conclude)))
-    this.#settle()
-    return this.emitted.slice(from)
+    return held
   }
 
   #twice(run: () => Decision): Decision {
@@ -260,29 +242,14 @@ class Driver {
     return first
   }
 
-  #written(rows: Record<string, unknown>, decision: Decision): Record<string, unknown> {
-    const next = decision.clear ? {} : { ...rows }
-    for (const [name, row] of Object.entries(decision.rows ?? {})) {
-      if (row === null) delete next[name]
-      else next[name] = stored(name, row)
-    }
-    return frozen(next)
-  }
-
   #commit(event: StageEvent, decision: Decision): void {
-    const state = this.#state(this.#stage.keyOf?.(event) ?? event.key)
-    state.rows = this.#written(state.rows, decision)
-    if (decision.clear) state.timers.clear()
-    for (const [name, atMs] of Object.entries(decision.timers ?? {})) {
-      if (atMs === null) state.timers.delete(name)
-      else state.timers.set(name, atMs)
-    }
+    this.#state.commit(this.#keyOf(event), decision)
     for (const emit of decision.emit ?? []) this.emitted.push(checked(emit, event.key))
   }
 
   /** The earliest thing that time brings: a timer of a key at rest or one that interrupts, or a call's time limit. */
   #nextDue(): { atMs: number; fire: () => void } | null {
-    const candidates = [...this.#keys].flatMap(([key, state]) => this.#dueOf(key, state))
+    const candidates = this.#state.entries().flatMap(([key, state]) => this.#dueOf(key, state))
     return candidates.sort((a, b) => a.atMs - b.atMs)[0] ?? null
   }
 
@@ -292,7 +259,7 @@ class Driver {
     const due = firing.map((event) => ({ atMs: event.atMs, fire: () => this.#fire(key, event) }))
     if (!state.held) return due
     const limitMs = state.held.startedMs + state.held.call.timeoutMs
-    return [{ atMs: limitMs, fire: () => this.fail('CALL_TIMEOUT', { key }) }, ...due]
+    return [{ atMs: limitMs, fire: () => void this.fail('CALL_TIMEOUT', { key }) }, ...due]
   }
 
   #timer(key: string, name: string, atMs: number): StageEvent {
@@ -301,14 +268,14 @@ class Driver {
   }
 
   #fire(key: string, event: StageEvent): void {
-    if (event.type === 'TimerFired') this.#state(key).timers.delete(event.data.name)
+    if (event.type === 'TimerFired') this.#state.of(key).timers.delete(event.data.name)
     this.#sent += 1
     this.#deliver(event)
   }
 
   #heldKey(): string | undefined {
-    if (this.#keys.get(this.#lastKey)?.held) return this.#lastKey
-    return [...this.#keys].find(([, state]) => state.held)?.[0]
+    if (this.#state.peek(this.#lastKey)?.held) return this.#lastKey
+    return this.#state.entries().find(([, state]) => state.held)?.[0]
   }
 
   #times(held: Held) {
@@ -317,16 +284,11 @@ class Driver {
   }
 }
 
-/** What `decide` wrote and what `conclude` wrote, as one commit. */
-function joined(first: Decision, second: Decision): Decision {
-  const clear = second.clear ?? first.clear ?? false
-  const emit = [...(first.emit ?? []), ...(second.emit ?? [])]
-  if (second.clear) return { ...second, emit }
-  const rows = { ...first.rows, ...second.rows }
-  return { clear, emit, rows, timers: { ...first.timers, ...second.timers } }
+function hash(...parts: unknown[]): string {
+  return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32)
 }
 
-function checked(emit: Emit, key: string): Emit & { key: string } {
+function checked(emit: Emit, key: string): Emitted {
   assertCarries(emit.topic, emit.type)
   for (const [field, value] of Object.entries(emit.data)) {
     assert.notEqual(value, undefined, `${emit.type}.${field} is undefined: Avro has null only`)

@@ -1,0 +1,98 @@
+// Rows and timers of every key of a driven stage, kept as the host keeps them.
+import assert from 'node:assert/strict'
+import type { Call, Decision, StageEvent } from '../stage.ts'
+
+/** A handling whose call has not been answered. */
+export interface Held {
+  event: StageEvent
+  call: Call
+  startedMs: number
+  /** What `decide` wrote, to be joined with what `conclude` returns. */
+  decision: Decision
+}
+
+export interface KeyState {
+  rows: Readonly<Record<string, unknown>>
+  timers: Map<string, number>
+  waiting: StageEvent[]
+  held: Held | null
+}
+
+export function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.values(value).forEach(frozen)
+    if (!ArrayBuffer.isView(value)) Object.freeze(value)
+  }
+  return value
+}
+
+/** A JSON copy, as a state row is after a restart. */
+function stored(name: string, row: unknown): unknown {
+  const copy: unknown = JSON.parse(JSON.stringify(row))
+  assert.deepEqual(copy, row, `row ${name} is not JSON: it would read differently after a restart`)
+  return frozen(copy)
+}
+
+/** Rows as a Decision leaves them. */
+export function written(rows: Readonly<Record<string, unknown>>, decision: Decision): KeyState['rows'] {
+  const next = decision.clear ? {} : { ...rows }
+  for (const [name, row] of Object.entries(decision.rows ?? {})) {
+    if (row === null) delete next[name]
+    else next[name] = stored(name, row)
+  }
+  return frozen(next)
+}
+
+/** What `decide` wrote and what `conclude` wrote, as one commit. */
+export function joined(first: Decision, second: Decision): Decision {
+  const emit = [...(first.emit ?? []), ...(second.emit ?? [])]
+  if (second.clear) return { ...second, emit }
+  const rows = { ...first.rows, ...second.rows }
+  return { clear: first.clear ?? false, emit, rows, timers: { ...first.timers, ...second.timers } }
+}
+
+export class DriverState {
+  readonly #keys = new Map<string, KeyState>()
+
+  of(key: string): KeyState {
+    const known = this.#keys.get(key)
+    if (known) return known
+    const fresh: KeyState = { rows: {}, timers: new Map(), waiting: [], held: null }
+    this.#keys.set(key, fresh)
+    return fresh
+  }
+
+  peek(key: string): KeyState | undefined {
+    return this.#keys.get(key)
+  }
+
+  entries(): [string, KeyState][] {
+    return [...this.#keys]
+  }
+
+  /** What a handling of this key sees: a part `task/call` also sees the rows of `task`; its own win. */
+  view(key: string): KeyState['rows'] {
+    const slash = key.indexOf('/')
+    const own = this.of(key).rows
+    return slash < 0 ? own : frozen({ ...this.peek(key.slice(0, slash))?.rows, ...own })
+  }
+
+  /** Applies a Decision in the host's order: clear, rows, timers. */
+  commit(key: string, decision: Decision): void {
+    if (decision.clear) this.#clear(key)
+    const state = this.of(key)
+    state.rows = written(state.rows, decision)
+    for (const [name, atMs] of Object.entries(decision.timers ?? {})) {
+      if (atMs === null) state.timers.delete(name)
+      else state.timers.set(name, atMs)
+    }
+  }
+
+  #clear(key: string): void {
+    for (const [other, state] of this.#keys) {
+      if (other !== key && !other.startsWith(`${key}/`)) continue
+      state.rows = {}
+      state.timers.clear()
+    }
+  }
+}
