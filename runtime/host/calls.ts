@@ -1,0 +1,262 @@
+// How the host makes a stage's call.
+//
+// 1. Journal first (journal.ts): a recorded outcome answers without a call.
+// 2. A failure of the call is data, an outcome. What this file throws is LaneLost, or broken infrastructure.
+// 3. Losing the lane does not abort a call under way: the new owner waits for its outcome, so nobody pays twice.
+//    Its outcome is journalled and not committed here.
+// 4. Calls that are not journalled (sinks: upserts by event id) are repeated until they work or the lane is lost.
+import { FlotillaError, failure, toFailure } from '../errors.ts'
+import { sleep, type Clock } from '../clock.ts'
+import type { Call, CallContext, CallFailure, Caller, CallOutcome } from '../stage.ts'
+import type { Instruments } from '../telemetry/instruments.ts'
+import type { CallJournal } from './journal.ts'
+import type { Semaphore } from './semaphore.ts'
+
+/** Runs `work` unless the breaker of this name is open (BREAKER_OPEN), and learns from how it ends. */
+export interface Breakers {
+  run<T>(name: string, work: () => Promise<T>): Promise<T>
+}
+
+export interface CallRequest {
+  readonly call: Call
+  readonly id: string
+  readonly key: string
+  readonly owner: string
+  readonly epoch: number
+  /** Aborted by cancel and deadline. */
+  readonly interrupted: AbortSignal
+  /** Aborted when the lane is lost. */
+  readonly lost: AbortSignal
+  readonly traceparent: string | null
+  readonly stream: CallContext['stream']
+}
+
+export class LaneLost extends Error {
+  override readonly name = 'LaneLost'
+}
+
+const MAX_BACKOFF_MS = 5_000
+const POLL_MS = 200
+
+export class CallMaker {
+  private readonly journal: CallJournal
+  private readonly callers: Readonly<Record<string, Caller>>
+  private readonly breakers: Breakers
+  private readonly places: Semaphore
+  private readonly clock: Clock
+  private readonly instruments: Instruments
+
+  constructor(parts: {
+    journal: CallJournal
+    callers: Readonly<Record<string, Caller>>
+    breakers: Breakers
+    places: Semaphore
+    clock: Clock
+    instruments: Instruments
+  }) {
+    this.journal = parts.journal
+    this.callers = parts.callers
+    this.breakers = parts.breakers
+    this.places = parts.places
+    this.clock = parts.clock
+    this.instruments = parts.instruments
+  }
+
+  async make(request: CallRequest): Promise<CallOutcome> {
+    const { interrupted, lost } = request
+    const granted = this.places.acquire(AbortSignal.any([interrupted, lost]))
+    if (!(typeof granted === 'boolean' ? granted : await granted)) {
+      if (lost.aborted) throw new LaneLost('before a call')
+      return this.aborted(request)
+    }
+    try {
+      return request.call.journalled === false ? await this.sink(request) : await this.journalled(request)
+    } finally {
+      this.places.release()
+    }
+  }
+
+  private aborted(request: CallRequest): CallOutcome {
+    const now = this.clock.now()
+    return {
+      ok: false,
+      failure: failure('CALL_ABORTED', `${request.call.kind} ${request.call.target} was stopped`),
+      startedMs: now,
+      endedMs: now,
+      callId: request.id,
+    }
+  }
+
+  private async sink(request: CallRequest): Promise<CallOutcome> {
+    for (let attempt = 0; ; attempt++) {
+      const outcome = await this.attempt(request)
+      if (outcome.ok || !outcome.failure.retryable) return outcome
+      this.instruments.log.warn(
+        { err: outcome.failure, target: request.call.target },
+        'a sink failed; trying again',
+      )
+      await this.pause(backoffMs(attempt), request.lost)
+    }
+  }
+
+  private async journalled(request: CallRequest): Promise<CallOutcome> {
+    const recorded = await this.begin(request)
+    if (recorded) return recorded
+    const stopRenewing = this.keepLease(request)
+    try {
+      const outcome = await this.attempt(request)
+      if (!outcome.ok && outcome.failure.code === 'BREAKER_OPEN') {
+        await this.persist(request, () => this.journal.release(request.id))
+        return outcome
+      }
+      const ours = await this.persist(request, () => this.journal.finish(request.id, request.epoch, outcome))
+      if (ours === false) throw new LaneLost('another owner took the call over')
+      return outcome
+    } finally {
+      stopRenewing()
+    }
+  }
+
+  /** Null: begun, now make the call. */
+  private async begin(request: CallRequest): Promise<CallOutcome | null> {
+    const { call, id, owner, epoch } = request
+    for (;;) {
+      const beginning = await this.persist(request, () => this.journal.begin(id, owner, epoch, call))
+      switch (beginning?.do) {
+        case 'call':
+          if (beginning.inDoubt) this.instruments.count('calls_in_doubt', 1, { kind: call.kind })
+          return null
+        case 'answer':
+          this.instruments.count('calls_replayed', 1, { kind: call.kind })
+          return beginning.outcome
+        case 'giveUp':
+          return this.outcomeUnknown(request)
+        case 'wait':
+          await this.pause(Math.min(POLL_MS, beginning.untilMs - this.clock.now()), request.lost)
+          break
+        default:
+          throw new LaneLost('a later owner of the lane made this call')
+      }
+    }
+  }
+
+  private outcomeUnknown({ call, id }: CallRequest): CallOutcome {
+    const now = this.clock.now()
+    const message = `${call.kind} ${call.target} was begun by a process that died before its outcome was recorded`
+    return {
+      ok: false,
+      failure: failure('CALL_OUTCOME_UNKNOWN', message),
+      startedMs: now,
+      endedMs: now,
+      callId: id,
+    }
+  }
+
+  /** Journal operations are repeated while the store is away: nothing is called, and nothing lost, meanwhile. */
+  private async persist<T>(request: CallRequest, operation: () => Promise<T>): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await operation()
+      } catch (error) {
+        this.instruments.log.warn({ err: error, attempt }, 'the call journal is not available; waiting')
+        await this.pause(backoffMs(attempt), request.lost)
+      }
+    }
+  }
+
+  private keepLease({ id }: CallRequest): () => void {
+    if (this.journal.leaseMs === 0) return () => {}
+    let stopped = false
+    let cancel = () => {}
+    const renew = () => {
+      cancel = this.clock.schedule(this.journal.leaseMs / 3, () => {
+        this.journal.renew(id).then(
+          () => !stopped && renew(),
+          () => !stopped && renew(),
+        )
+      })
+    }
+    renew()
+    return () => {
+      stopped = true
+      cancel()
+    }
+  }
+
+  /** Calls once, within the time limit. Never rejects. */
+  private async attempt(request: CallRequest): Promise<CallOutcome> {
+    const { call, id } = request
+    const startedMs = this.clock.now()
+    try {
+      const value = (await this.limited(request)) ?? null
+      return { ok: true, value, startedMs, endedMs: this.clock.now(), callId: id }
+    } catch (error) {
+      const failed: CallFailure = toFailure(error)
+      if (failed.code === 'INTERNAL')
+        this.instruments.log.error({ err: error, target: call.target }, 'a caller threw')
+      if (error instanceof FlotillaError && error.retryAfterMs !== undefined)
+        failed.retryAfterMs = error.retryAfterMs
+      if (error instanceof FlotillaError && error.details !== undefined) failed.details = error.details
+      return { ok: false, failure: failed, startedMs, endedMs: this.clock.now(), callId: id }
+    }
+  }
+
+  private async limited(request: CallRequest): Promise<unknown> {
+    const { call, interrupted } = request
+    const caller = this.callers[call.kind]
+    if (!caller) throw new FlotillaError('INTERNAL', `no caller for calls of kind ${call.kind}`)
+    const stop = new AbortController()
+    const interrupt = () =>
+      stop.abort(
+        new FlotillaError(
+          'CALL_ABORTED',
+          `${call.kind} ${call.target} was stopped: its task was cancelled or ended`,
+        ),
+      )
+    if (interrupted.aborted) interrupt()
+    interrupted.addEventListener('abort', interrupt, { once: true })
+    const cancelLimit = this.clock.schedule(call.timeoutMs, () =>
+      stop.abort(
+        new FlotillaError(
+          'CALL_TIMEOUT',
+          `${call.kind} ${call.target} did not answer within ${call.timeoutMs} ms`,
+        ),
+      ),
+    )
+    try {
+      return await this.breakers.run(`${call.kind}:${call.target}`, () =>
+        this.race(caller, request, stop.signal),
+      )
+    } finally {
+      cancelLimit()
+      interrupted.removeEventListener('abort', interrupt)
+    }
+  }
+
+  /** Ends when the signal aborts, whether the caller heeds it or not. */
+  private race(caller: Caller, request: CallRequest, signal: AbortSignal): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason as Error)
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+      const context: CallContext = {
+        callId: request.id,
+        key: request.key,
+        signal,
+        traceparent: request.traceparent,
+        stream: request.stream,
+      }
+      // A call's request is opaque to the host: the service pairs each kind with the caller that understands it.
+      caller(request.call.request as never, context).then(resolve, reject)
+    })
+  }
+
+  private async pause(delayMs: number, lost: AbortSignal): Promise<void> {
+    if (lost.aborted) throw new LaneLost('while waiting')
+    await sleep(this.clock, delayMs)
+    if (lost.aborted) throw new LaneLost('while waiting')
+  }
+}
+
+function backoffMs(attempt: number): number {
+  return Math.min(MAX_BACKOFF_MS, 50 * 2 ** attempt)
+}

@@ -1,0 +1,126 @@
+// Commits of one lane, in groups.
+//
+// 1. One commit at a time; while it is under way the next group gathers. Effects are committed in the order of `push`.
+// 2. LaneFenced and CommitUncertain end the lane: the owner reopens it and reads what happened. CommitFailed is tried
+//    again a few times, then ends the lane too.
+import { CommitFailed, type OpenLane, type OutgoingRecord, type StateRow } from '../log/port.ts'
+import { sleep, type Clock } from '../clock.ts'
+import type { OffsetTracker } from './offsets.ts'
+import type { LogRecord } from '../log/port.ts'
+
+/** What one handling adds to the next commit. */
+export interface Effect {
+  readonly records: readonly OutgoingRecord[]
+  readonly rows: readonly StateRow[]
+  /** The input record; null for timers. */
+  readonly input: LogRecord | null
+  /** Called once, after the commit. */
+  readonly committed: () => void
+}
+
+const MAX_EFFECTS = 1_000
+const MAX_BYTES = 4_000_000
+const MAX_TRIES = 5
+const IDLE_FLUSH_MS = 2_000
+
+export class GroupCommit {
+  private readonly lane: OpenLane
+  private readonly offsets: OffsetTracker
+  private readonly clock: Clock
+  private readonly failed: (error: unknown) => void
+  private pending: Effect[] = []
+  private running = false
+  private stopped = false
+  private cancelIdle: (() => void) | null = null
+  private readonly idleWaiters: (() => void)[] = []
+
+  constructor(lane: OpenLane, offsets: OffsetTracker, clock: Clock, failed: (error: unknown) => void) {
+    this.lane = lane
+    this.offsets = offsets
+    this.clock = clock
+    this.failed = failed
+  }
+
+  push(effect: Effect): void {
+    if (this.stopped) return
+    this.pending.push(effect)
+    if (!this.running) void this.run()
+  }
+
+  /** A record was skipped: its position goes along with the next commit, or after a while by itself. */
+  skipped(): void {
+    if (this.stopped || this.running || this.cancelIdle) return
+    this.cancelIdle = this.clock.schedule(IDLE_FLUSH_MS, () => {
+      this.cancelIdle = null
+      if (!this.running && this.offsets.hasChanges) void this.run()
+    })
+  }
+
+  /** Resolves when nothing is pending (or the lane ended). */
+  settled(): Promise<void> {
+    if (this.stopped || (!this.running && this.pending.length === 0)) return Promise.resolve()
+    return new Promise((resolve) => this.idleWaiters.push(resolve))
+  }
+
+  stop(): void {
+    this.stopped = true
+    this.pending = []
+    this.cancelIdle?.()
+    this.release()
+  }
+
+  private release(): void {
+    for (const resolve of this.idleWaiters.splice(0)) resolve()
+  }
+
+  private async run(): Promise<void> {
+    this.running = true
+    try {
+      // Let handlings that end in this turn of the event loop join the group.
+      await Promise.resolve()
+      while (!this.stopped && (this.pending.length > 0 || this.offsets.hasChanges)) await this.commitGroup()
+    } catch (error) {
+      if (!this.stopped) this.failed(error)
+    } finally {
+      this.running = false
+      this.release()
+    }
+  }
+
+  private async commitGroup(): Promise<void> {
+    const group = this.takeGroup()
+    for (const { input } of group) if (input) this.offsets.finish(input.topic, input.offset)
+    const rows = new Map<string, StateRow>()
+    for (const effect of group) for (const row of effect.rows) rows.set(row.key, row)
+    await this.commitWithRetry({
+      records: group.flatMap((effect) => effect.records),
+      rows: [...rows.values()],
+      positions: this.offsets.takeChanges(),
+    })
+    if (this.stopped) return
+    for (const effect of group) effect.committed()
+  }
+
+  private takeGroup(): Effect[] {
+    let bytes = 0
+    let count = 0
+    for (const effect of this.pending) {
+      for (const { value } of effect.records) bytes += value?.length ?? 0
+      for (const { value } of effect.rows) bytes += value?.length ?? 0
+      count++
+      if (count === MAX_EFFECTS || bytes > MAX_BYTES) break
+    }
+    return this.pending.splice(0, count)
+  }
+
+  private async commitWithRetry(commit: Parameters<OpenLane['commit']>[0]): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.lane.commit(commit)
+      } catch (error) {
+        if (!(error instanceof CommitFailed) || attempt === MAX_TRIES || this.stopped) throw error
+        await sleep(this.clock, 20 * 2 ** attempt)
+      }
+    }
+  }
+}

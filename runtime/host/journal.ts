@@ -1,0 +1,142 @@
+// The call journal: which calls were begun, by whom, and what they answered.
+//
+// 1. A call is begun by compare-and-set with the lane's epoch and a lease. A lower epoch than the entry's is refused.
+// 2. A recorded outcome answers for ever (within the entry's lifetime): the call is never made again.
+// 3. Begun by a former owner without an outcome: while its lease lives the new owner waits (the former one may still
+//    finish and record). Lapsed: an idempotent call is made again and counted as in doubt; any other is never made again.
+// 4. An owner that lost its lane may still record the outcome of a call it has begun, so that nobody pays for it twice.
+import { requestHash } from './ids.ts'
+import type { Call, CallOutcome } from '../stage.ts'
+import type { Clock } from '../clock.ts'
+import type { KeyValue } from '../store/port.ts'
+
+interface Begun {
+  state: 'begun'
+  epoch: number
+  owner: string
+  leaseUntilMs: number
+  hash: string
+}
+interface Done {
+  state: 'done'
+  epoch: number
+  hash: string
+  outcome: CallOutcome
+}
+/** Left behind for a while after the commit, so that a zombie of a lower epoch still finds itself refused. */
+interface Forgotten {
+  state: 'forgotten'
+  epoch: number
+}
+type Entry = Begun | Done | Forgotten
+
+export type Beginning =
+  /** Make the call; `inDoubt`: a former owner may have made it too. */
+  | { do: 'call'; inDoubt: boolean }
+  | { do: 'answer'; outcome: CallOutcome; requestChanged: boolean }
+  /** Somebody else's lease lives until then; ask again. */
+  | { do: 'wait'; untilMs: number }
+  /** Begun without an outcome, and not safe to repeat. */
+  | { do: 'giveUp' }
+  /** A later owner of the lane has been here. */
+  | { do: 'stop' }
+
+export interface JournalOptions {
+  /** 0 where a dead owner is known to be dead (the embedded log's file lock). */
+  leaseMs: number
+  /** Lifetime of an entry whose commit was never seen. */
+  keepMs: number
+  /** Lifetime of the mark left after the commit; 0 deletes at once. */
+  forgottenMs: number
+}
+
+export class CallJournal {
+  private readonly store: KeyValue
+  private readonly clock: Clock
+  private readonly options: JournalOptions
+  /** Text of the entries that this process has begun, for the next compare-and-set. */
+  private readonly begun = new Map<string, string>()
+
+  constructor(store: KeyValue, clock: Clock, options: JournalOptions) {
+    this.store = store
+    this.clock = clock
+    this.options = options
+  }
+
+  async begin(id: string, owner: string, epoch: number, call: Call): Promise<Beginning> {
+    const hash = requestHash(call.request)
+    let expected: string | null = null
+    for (;;) {
+      const text = JSON.stringify(this.newEntry(owner, epoch, hash))
+      const result = await this.store.compareAndSet(entryKey(id), expected, text, this.options.keepMs)
+      if (result.swapped) {
+        this.begun.set(id, text)
+        return { do: 'call', inDoubt: expected !== null }
+      }
+      if (result.current === null) expected = null
+      else {
+        const beginning = this.judge(JSON.parse(result.current) as Entry, epoch, hash, call.idempotent)
+        if (beginning) return beginning
+        expected = result.current
+      }
+    }
+  }
+
+  private newEntry(owner: string, epoch: number, hash: string): Begun {
+    return { state: 'begun', epoch, owner, leaseUntilMs: this.clock.now() + this.options.leaseMs, hash }
+  }
+
+  /** Null: take the entry over. */
+  private judge(entry: Entry, epoch: number, hash: string, idempotent: boolean): Beginning | null {
+    if (entry.epoch > epoch || entry.state === 'forgotten') return { do: 'stop' }
+    if (entry.state === 'done')
+      return { do: 'answer', outcome: entry.outcome, requestChanged: entry.hash !== hash }
+    if (entry.leaseUntilMs > this.clock.now()) return { do: 'wait', untilMs: entry.leaseUntilMs }
+    return idempotent ? null : { do: 'giveUp' }
+  }
+
+  /** Prolongs the lease of a running call. False: the entry belongs to somebody else now. */
+  async renew(id: string): Promise<boolean> {
+    const text = this.begun.get(id)
+    if (text === undefined) return false
+    const next = JSON.stringify({
+      ...(JSON.parse(text) as Begun),
+      leaseUntilMs: this.clock.now() + this.options.leaseMs,
+    })
+    const result = await this.store.compareAndSet(entryKey(id), text, next, this.options.keepMs)
+    if (result.swapped && this.begun.has(id)) this.begun.set(id, next)
+    return result.swapped
+  }
+
+  /** Records the outcome. False: a later owner took the call over, and its outcome counts. */
+  async finish(id: string, epoch: number, outcome: CallOutcome): Promise<boolean> {
+    const text = this.begun.get(id)
+    if (text === undefined) return false
+    const done: Done = { state: 'done', epoch, hash: (JSON.parse(text) as Begun).hash, outcome }
+    const next = JSON.stringify(done)
+    const result = await this.store.compareAndSet(entryKey(id), text, next, this.options.keepMs)
+    if (!result.swapped && result.current !== next) return false
+    this.begun.delete(id)
+    return true
+  }
+
+  /** The call was not made after all (its breaker was open): as if never begun. */
+  async release(id: string): Promise<void> {
+    if (this.begun.delete(id)) await this.store.delete([entryKey(id)])
+  }
+
+  /** The commit that used these outcomes is durable: nobody will ask again. */
+  async forget(ids: readonly string[], epoch: number): Promise<void> {
+    if (this.options.forgottenMs === 0) return this.store.delete(ids.map(entryKey))
+    const mark = JSON.stringify({ state: 'forgotten', epoch } satisfies Forgotten)
+    await Promise.all(ids.map((id) => this.store.set(entryKey(id), mark, this.options.forgottenMs)))
+  }
+
+  get leaseMs(): number {
+    return this.options.leaseMs
+  }
+}
+
+function entryKey(id: string): string {
+  return `journal:${id}`
+}

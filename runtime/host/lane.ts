@@ -1,0 +1,258 @@
+// One lane of one stage: takes records, runs handlings, hands their effects to the group commit.
+//
+// 1. A handling's changes are applied in memory when it ends, before its key is free again, and pushed to the commit
+//    in the same turn: the commit sees effects of one key in order.
+// 2. A lane that is lost commits nothing any more; calls under way go on and are journalled (calls.ts).
+import type { Decoded } from '../codec/port.ts'
+import type { LogRecord, OpenLane } from '../log/port.ts'
+import type { Emit, StageEvent } from '../stage.ts'
+import { traceIdOf, type HandlingSpan } from '../telemetry/instruments.ts'
+import { LaneLost } from './calls.ts'
+import { GroupCommit } from './group-commit.ts'
+import * as handlings from './handling.ts'
+import type { Handling, LaneFacts, Outcome } from './handling.ts'
+import { timerEventId } from './ids.ts'
+import { countDeadLetter, Intake } from './intake.ts'
+import { OffsetTracker } from './offsets.ts'
+import type { HostParts } from './parts.ts'
+import { KeyQueue } from './queue.ts'
+import { toRecord } from './records.ts'
+import { LaneState, type RowChange } from './state.ts'
+import { TimerQueue, type ArmedTimer } from './timers.ts'
+
+export class Lane {
+  readonly index: number
+  private readonly parts: HostParts
+  private readonly open: OpenLane
+  private readonly state: LaneState
+  private readonly commit: GroupCommit
+  private readonly timers: TimerQueue
+  private readonly queue: KeyQueue<Handling>
+  private readonly lost = new AbortController()
+  private readonly facts: LaneFacts
+  private readonly intake: Intake
+  private readonly onLost: (reason: unknown) => void
+
+  private constructor(parts: HostParts, open: OpenLane, state: LaneState, onLost: (reason: unknown) => void) {
+    this.parts = parts
+    this.open = open
+    this.index = open.lane
+    this.state = state
+    this.onLost = onLost
+    const offsets = new OffsetTracker(open.positions)
+    this.commit = new GroupCommit(open, offsets, parts.clock, (error) => this.drop(error))
+    this.timers = new TimerQueue(parts.clock, (timer) => this.fire(timer))
+    this.queue = new KeyQueue((handling) => void this.run(handling))
+    const entrance = { open, offsets, commit: this.commit, lost: this.lost.signal }
+    this.intake = new Intake(parts, entrance, {
+      submit: (event, record, span) => this.submit(event, record, span),
+      pending: () => this.queue.size,
+      failed: (error) => this.drop(error),
+    })
+    this.facts = {
+      lane: open.lane,
+      epoch: open.epoch,
+      state,
+      lost: this.lost.signal,
+      settled: () => this.commit.settled(),
+      stream: (emit, handling) => this.stream(emit, handling),
+    }
+  }
+
+  /** Restores the state and begins to work. `onLost` is called once, when the lane ends by itself. */
+  static async begin(parts: HostParts, open: OpenLane, onLost: (reason: unknown) => void): Promise<Lane> {
+    const state = new LaneState(parts.stage.version)
+    await state.restore(open.rows, parts.blobs)
+    const lane = new Lane(parts, open, state, onLost)
+    for (const { key, name, timer } of state.timers()) lane.timers.arm({ key, name, ...timer })
+    open.start((records) => lane.intake.receive(records))
+    return lane
+  }
+
+  get pending(): number {
+    return this.queue.size
+  }
+
+  /** Keys with state: live tasks, mostly. */
+  get keys(): number {
+    return this.state.size
+  }
+
+  /** Ends the lane: nothing is committed any more. */
+  drop(reason: unknown): void {
+    if (this.lost.signal.aborted) return
+    this.lost.abort()
+    this.intake.stop()
+    this.timers.stop()
+    this.commit.stop()
+    this.queue.dropWaiting()
+    this.open
+      .close()
+      .catch((error: unknown) => this.parts.instruments.log.warn({ err: error }, 'closing a lane'))
+    this.onLost(reason)
+  }
+
+  /** Stops taking records, finishes and commits what is at work within the limit, then ends. */
+  async drain(): Promise<void> {
+    this.intake.stop()
+    this.timers.stop()
+    this.queue.dropWaiting()
+    const { clock, options } = this.parts
+    const until = clock.now() + options.drainMs
+    while (this.queue.size > 0 && clock.now() < until && !this.lost.signal.aborted)
+      await new Promise<void>((resume) => clock.schedule(20, resume))
+    await this.commit.settled()
+    this.drop(null)
+  }
+
+  private submit(event: StageEvent, record: LogRecord | null, span: HandlingSpan): void {
+    const interrupted = new AbortController()
+    this.interrupt(event)
+    this.queue.push({ key: event.key, event, record, span, interrupted, throws: 0 })
+  }
+
+  private interrupt(event: StageEvent): void {
+    const keys = this.parts.stage.interrupts?.(event)
+    if (!keys) return
+    for (const key of keys === true ? [event.key] : keys)
+      for (const handling of this.queue.of(key)) handling.interrupted.abort()
+  }
+
+  private fire(timer: ArmedTimer): void {
+    if (this.state.timer(timer.key, timer.name)?.causeId !== timer.causeId) return
+    const { stage, instruments } = this.parts
+    const id = timerEventId(timer.key, timer.name, timer.causeId)
+    const span = instruments.handling({
+      stage: stage.name,
+      lane: this.index,
+      topic: 'timer',
+      eventId: id,
+      eventType: `TimerFired ${timer.name}`,
+      key: timer.key,
+      traceparent: timer.traceparent,
+      atMs: timer.dueMs,
+    })
+    instruments.count('timers_fired', 1, { stage: stage.name })
+    const traceId = span.traceId ?? traceIdOf(timer.traceparent)
+    const meta = { id, key: timer.key, lane: this.index, atMs: timer.dueMs, traceId }
+    this.submit({ type: 'TimerFired', data: { name: timer.name }, ...meta }, null, span)
+  }
+
+  private async run(handling: Handling): Promise<void> {
+    try {
+      if (this.isStale(handling)) return handling.span.dropped()
+      const pending = this.attempt(handling)
+      if (pending) await pending
+    } catch (error) {
+      handling.span.dropped()
+      if (!this.lost.signal.aborted) this.drop(error)
+    } finally {
+      this.queue.done(handling)
+      this.intake.proceed()
+    }
+  }
+
+  /** A timer that was cancelled or set anew while its event waited. */
+  private isStale({ event }: Handling): boolean {
+    if (event.type !== 'TimerFired') return false
+    const timer = this.state.timer(event.key, event.data.name)
+    return timer === undefined || timerEventId(event.key, event.data.name, timer.causeId) !== event.id
+  }
+
+  /** Synchronous when the stage makes no call and nothing is large. */
+  private attempt(handling: Handling): void | Promise<void> {
+    try {
+      const outcome = handlings.work(this.parts, this.facts, handling)
+      if (outcome instanceof Promise)
+        return outcome
+          .then((done) => this.conclude(handling, done))
+          .catch((error: unknown) => this.thrown(handling, error))
+      const concluded = this.conclude(handling, outcome)
+      return concluded?.catch((error: unknown) => this.thrown(handling, error))
+    } catch (error) {
+      return this.thrown(handling, error)
+    }
+  }
+
+  private async thrown(handling: Handling, error: unknown): Promise<void> {
+    if (!(error instanceof handlings.StageThrew)) throw error
+    const { stage, instruments, options } = this.parts
+    handling.throws++
+    instruments.log.error(
+      { err: error.cause ?? error, stage: stage.name, event: handling.event.type, key: handling.key },
+      'a stage threw',
+    )
+    instruments.count('handlings_failed', 1, { stage: stage.name, type: handling.event.type })
+    if (handling.throws < options.maxThrows) return this.attempt(handling) ?? undefined
+    const reason = handlings.stageFailure(this.parts, error, handling.event)
+    const outcome = handlings.poisonedOutcome(this.parts, this.facts, handling, reason)
+    outcome.emit.push(handlings.deadLetter(this.parts, handling.record, handling, reason))
+    countDeadLetter(this.parts, handling.record?.topic ?? 'timer', reason)
+    await this.conclude(handling, outcome)
+  }
+
+  /** Encodes, applies and pushes the effect of a handling. */
+  private conclude(handling: Handling, outcome: Outcome): void | Promise<void> {
+    if (this.lost.signal.aborted) throw new LaneLost('after the work')
+    handling.span.finished()
+    const records = handlings.encodeEmits(this.parts, handling, outcome.emit)
+    const { changes, armed } = handlings.changesOf(this.state, handling, outcome)
+    const rows = this.state.encode(changes, this.parts.blobs, this.parts.options.maxRowBytes)
+    const apply = (readyRecords: Awaited<typeof records>, readyRows: Awaited<typeof rows>) => {
+      if (this.lost.signal.aborted) throw new LaneLost('after the work')
+      this.state.apply(changes)
+      this.commit.push({
+        records: readyRecords,
+        rows: readyRows,
+        input: handling.record,
+        committed: () => this.committed(handling, outcome, armed),
+      })
+    }
+    if (!(records instanceof Promise) && !(rows instanceof Promise)) return apply(records, rows)
+    let started: readonly [typeof records, typeof rows] | null = [records, rows]
+    const stored = handlings.persistently(this.parts, this.lost.signal, () => {
+      const encoding = started ?? this.encodeAgain(handling, outcome, changes)
+      started = null
+      return Promise.all(encoding)
+    })
+    return stored.then(([readyRecords, readyRows]) => apply(readyRecords, readyRows))
+  }
+
+  private encodeAgain(handling: Handling, outcome: Outcome, changes: readonly RowChange[]) {
+    const { blobs, options } = this.parts
+    return [
+      handlings.encodeEmits(this.parts, handling, outcome.emit),
+      this.state.encode(changes, blobs, options.maxRowBytes),
+    ] as const
+  }
+
+  private committed(handling: Handling, outcome: Outcome, armed: { name: string; dueMs: number }[]): void {
+    const { stage, instruments, journal } = this.parts
+    const { key, event, span } = handling
+    for (const { name, dueMs } of armed)
+      this.timers.arm({ key, name, dueMs, causeId: event.id, traceparent: span.traceparent })
+    span.committed(outcome.emit.map(({ topic, type }) => ({ topic, eventType: type })))
+    instruments.count('handlings', 1, {
+      stage: stage.name,
+      topic: handling.record?.topic ?? 'timer',
+      type: event.type,
+    })
+    for (const emit of outcome.emit)
+      instruments.committed(emit as Decoded, { stage: stage.name, traceparent: span.traceparent })
+    if (outcome.callIds.length > 0) journal.forget(outcome.callIds, this.open.epoch).catch(() => {})
+  }
+
+  /** Best effort, outside the transaction. */
+  private stream(emit: Emit, handling: Handling): void {
+    if (this.lost.signal.aborted) return
+    const { codec, stage, log } = this.parts
+    const sender = { stage: stage.name, version: stage.version, partitions: log.partitions }
+    try {
+      const value = codec.encode(emit.type, emit.data as never, emit.topic)
+      const cause = { id: handling.event.id, key: handling.key, traceparent: handling.span.traceparent }
+      log.publish([toRecord(sender, emit, value, cause, 0)]).catch(() => {})
+    } catch (error) {
+      this.parts.instruments.log.debug({ err: error }, 'streaming')
+    }
+  }
+}

@@ -1,0 +1,135 @@
+// Which records of a lane are finished.
+//
+// 1. A position is the lowest unfinished offset; what is finished beyond it goes into the metadata, as runs of the
+//    *unfinished* offsets below `next`: a gap (control record, compaction) then needs no entry.
+// 2. Delivery is in offset order. An unfinished offset that a later one overtakes is gone from the log and is dropped.
+// 3. `offer` answers true once for each record, however often it is delivered.
+import type { LogRecord, LogTopic, Position } from '../log/port.ts'
+
+/** kafkajs and the broker allow 4,096 bytes; a lane stops taking records before this. */
+export const MAX_METADATA_CHARS = 3_000
+
+class TopicOffsets {
+  /** One past the highest offset taken. */
+  next: number
+  /** Taken or restored, not finished; ascending, because delivery is. */
+  readonly unfinished: Set<number>
+  readonly taken = new Set<number>()
+  /** Restored as unfinished and not delivered again yet. */
+  private awaited: number
+
+  constructor(base: number, metadata: string) {
+    const { next, unfinished } = decodeMetadata(base, metadata)
+    this.next = next
+    this.unfinished = new Set(unfinished)
+    this.awaited = this.unfinished.size
+  }
+
+  get base(): number {
+    for (const offset of this.unfinished) return offset
+    return this.next
+  }
+
+  offer(offset: number): boolean {
+    if (this.awaited > 0) this.dropOvertaken(offset)
+    if (offset >= this.next) {
+      this.next = offset + 1
+      this.unfinished.add(offset)
+    } else if (!this.unfinished.has(offset) || this.taken.has(offset)) return false
+    else this.awaited--
+    this.taken.add(offset)
+    return true
+  }
+
+  private dropOvertaken(offset: number): void {
+    for (const old of this.unfinished) {
+      if (old >= offset) return
+      if (this.taken.has(old)) continue
+      this.unfinished.delete(old)
+      this.awaited--
+    }
+  }
+
+  finish(offset: number): void {
+    this.unfinished.delete(offset)
+    this.taken.delete(offset)
+  }
+}
+
+/** Positions of one lane, over all topics that its stage consumes. */
+export class OffsetTracker {
+  private readonly topics = new Map<LogTopic, TopicOffsets>()
+  private readonly dirty = new Set<LogTopic>()
+
+  constructor(positions: readonly Position[]) {
+    for (const { topic, offset, metadata } of positions)
+      this.topics.set(topic, new TopicOffsets(offset, metadata))
+  }
+
+  /** True when the record is new to this lane; the caller then owes a `finish`. */
+  offer(record: LogRecord): boolean {
+    let offsets = this.topics.get(record.topic)
+    if (!offsets) this.topics.set(record.topic, (offsets = new TopicOffsets(record.offset, '')))
+    return offsets.offer(record.offset)
+  }
+
+  finish(topic: LogTopic, offset: number): void {
+    this.topics.get(topic)?.finish(offset)
+    this.dirty.add(topic)
+  }
+
+  get hasChanges(): boolean {
+    return this.dirty.size > 0
+  }
+
+  /** Positions that moved since the last call. */
+  takeChanges(): Position[] {
+    const changed: Position[] = []
+    for (const topic of this.dirty) {
+      const offsets = this.topics.get(topic)
+      if (offsets) changed.push({ topic, offset: offsets.base, metadata: encodeMetadata(offsets) })
+    }
+    this.dirty.clear()
+    return changed
+  }
+}
+
+/** `<next - base>` then runs of unfinished offsets as `gap` or `gap*length`, base 36, comma-separated, relative to the run before. */
+function encodeMetadata(offsets: TopicOffsets): string {
+  const base = offsets.base
+  if (offsets.unfinished.size === 0) return ''
+  const runs: string[] = [(offsets.next - base).toString(36)]
+  let end = base
+  let start = base
+  let length = 0
+  const flush = () => {
+    if (length === 0) return
+    const gap = (start - end).toString(36)
+    runs.push(length === 1 ? gap : `${gap}*${length.toString(36)}`)
+    end = start + length
+  }
+  for (const offset of offsets.unfinished) {
+    if (length > 0 && offset === start + length) length++
+    else {
+      flush()
+      start = offset
+      length = 1
+    }
+  }
+  flush()
+  return runs.join(',')
+}
+
+export function decodeMetadata(base: number, metadata: string): { next: number; unfinished: number[] } {
+  if (metadata === '') return { next: base, unfinished: [] }
+  const [span, ...runs] = metadata.split(',')
+  const unfinished: number[] = []
+  let end = base
+  for (const run of runs) {
+    const [gap = '0', length = '1'] = run.split('*')
+    const start = end + Number.parseInt(gap, 36)
+    end = start + Number.parseInt(length, 36)
+    for (let offset = start; offset < end; offset++) unfinished.push(offset)
+  }
+  return { next: base + Number.parseInt(span ?? '0', 36), unfinished }
+}

@@ -1,0 +1,44 @@
+import type { Clock } from '../clock.ts'
+import type { Codec } from '../codec/port.ts'
+import type { Log } from '../log/port.ts'
+import type { Stage } from '../stage.ts'
+import type { BlobStore } from '../store/port.ts'
+import type { Instruments } from '../telemetry/instruments.ts'
+import type { CallMaker } from './calls.ts'
+import type { CallJournal } from './journal.ts'
+
+export interface HostOptions {
+  /** Handlings of one lane that may be taken and unfinished. */
+  readonly maxPendingPerLane: number
+  /** Records of one topic of a lane that may be fetched and not taken; fetching pauses beyond it. */
+  readonly maxBufferedPerTopic: number
+  /** Times a stage may throw on one event before it goes to dead-letters. */
+  readonly maxThrows: number
+  /** How long a drain waits for calls under way. */
+  readonly drainMs: number
+  /** State rows larger than this go to the blob store. */
+  readonly maxRowBytes: number
+}
+
+export const defaultHostOptions: HostOptions = {
+  maxPendingPerLane: 300,
+  maxBufferedPerTopic: 1_000,
+  maxThrows: 3,
+  drainMs: 25_000,
+  maxRowBytes: 400_000,
+}
+
+/** What the lanes of one stage in one process share. */
+export interface HostParts {
+  readonly stage: Stage
+  readonly log: Log
+  readonly codec: Codec
+  readonly blobs: BlobStore
+  readonly journal: CallJournal
+  readonly calls: CallMaker
+  readonly clock: Clock
+  readonly instruments: Instruments
+  readonly options: HostOptions
+  /** Unique per process. */
+  readonly instance: string
+}

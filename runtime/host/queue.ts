@@ -1,0 +1,86 @@
+// Who may run now. Handlings of one key run one at a time, in order of arrival. A key and its parts (`task` and
+// `task/call`) exclude each other too, in order; different parts of one key run side by side.
+import { familyOf } from './state.ts'
+
+export interface Queued {
+  readonly key: string
+}
+
+interface Family<T> {
+  readonly waiting: T[]
+  readonly running: Set<T>
+}
+
+function related(a: string, b: string): boolean {
+  return a === b || a.startsWith(`${b}/`) || b.startsWith(`${a}/`)
+}
+
+export class KeyQueue<T extends Queued> {
+  private readonly families = new Map<string, Family<T>>()
+  private readonly run: (item: T) => void
+  private count = 0
+
+  /** `run` starts an item and must lead to `done(item)`. */
+  constructor(run: (item: T) => void) {
+    this.run = run
+  }
+
+  /** Items waiting or running. */
+  get size(): number {
+    return this.count
+  }
+
+  push(item: T): void {
+    const root = familyOf(item.key)
+    let family = this.families.get(root)
+    if (!family) this.families.set(root, (family = { waiting: [], running: new Set() }))
+    family.waiting.push(item)
+    this.count++
+    this.startReady(family)
+  }
+
+  done(item: T): void {
+    const root = familyOf(item.key)
+    const family = this.families.get(root)
+    if (!family?.running.delete(item)) return
+    this.count--
+    if (family.waiting.length > 0) this.startReady(family)
+    else if (family.running.size === 0) this.families.delete(root)
+  }
+
+  /** Items of this key and its parts, waiting or running. */
+  *of(key: string): Iterable<T> {
+    const family = this.families.get(familyOf(key))
+    if (!family) return
+    for (const item of [...family.running, ...family.waiting])
+      if (item.key === key || item.key.startsWith(`${key}/`)) yield item
+  }
+
+  /** Forgets what has not started. */
+  dropWaiting(): void {
+    for (const [root, family] of this.families) {
+      this.count -= family.waiting.length
+      family.waiting.length = 0
+      if (family.running.size === 0) this.families.delete(root)
+    }
+  }
+
+  private startReady(family: Family<T>): void {
+    const ready: T[] = []
+    for (let index = 0; index < family.waiting.length; index++) {
+      const item = family.waiting[index] as T
+      if (this.blocked(family, item, index)) continue
+      family.waiting.splice(index--, 1)
+      family.running.add(item)
+      ready.push(item)
+    }
+    for (const item of ready) this.run(item)
+  }
+
+  private blocked(family: Family<T>, item: T, index: number): boolean {
+    for (const other of family.running) if (related(other.key, item.key)) return true
+    for (let ahead = 0; ahead < index; ahead++)
+      if (related((family.waiting[ahead] as T).key, item.key)) return true
+    return false
+  }
+}

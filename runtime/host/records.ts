@@ -1,0 +1,56 @@
+// Between records on the log and events that a stage sees.
+import { headers as names } from '../../schemas/topics.ts'
+import type { Decoded } from '../codec/port.ts'
+import type { LogRecord, OutgoingRecord } from '../log/port.ts'
+import type { Emit, StageEvent } from '../stage.ts'
+import { homeOf } from '../log/home.ts'
+import { emittedEventId, recordId } from './ids.ts'
+
+/** The id of an event that came as this record: its own, or one derived from its position. */
+export function eventIdOf(record: LogRecord): string {
+  return record.headers[names.eventId] ?? recordId(record.topic, record.partition, record.offset)
+}
+
+/** The record as an event. A submission without a task id gets one derived from its position. */
+export function toEvent(record: LogRecord, decoded: Decoded, traceId: string | null): StageEvent {
+  const id = eventIdOf(record)
+  let data: Decoded['data'] = decoded.data
+  if (decoded.type === 'TaskSubmitted' && !decoded.data.taskId)
+    data = { ...decoded.data, taskId: recordId(record.topic, record.partition, record.offset) }
+  const key = 'taskId' in data && typeof data.taskId === 'string' ? data.taskId : (record.key ?? id)
+  const meta = { id, key, lane: record.partition, atMs: record.timestampMs, traceId }
+  return { type: decoded.type, data, ...meta } as StageEvent
+}
+
+export interface Sender {
+  readonly stage: string
+  readonly version: number
+  readonly partitions: number
+}
+
+/** Key of the record that carries this event: the emitter's choice, else the task, else the key of the handling. */
+export function recordKey(emit: Emit, handlingKey: string): string {
+  if (emit.key !== undefined) return emit.key
+  const data: object = emit.data
+  return 'taskId' in data && typeof data.taskId === 'string' ? data.taskId : handlingKey
+}
+
+/** `value` is the encoded event; `index` its place among the events of the handling. */
+export function toRecord(
+  sender: Sender,
+  emit: Emit,
+  value: Uint8Array,
+  cause: { id: string; key: string; traceparent: string | null },
+  index: number,
+): OutgoingRecord {
+  const key = recordKey(emit, cause.key)
+  const headers: Record<string, string> = {
+    [names.eventId]: emittedEventId(cause.id, sender.stage, index),
+    [names.causationId]: cause.id,
+    [names.schema]: emit.type,
+    [names.stageVersion]: String(sender.version),
+  }
+  if (emit.requester !== undefined) headers[names.requester] = emit.requester
+  if (cause.traceparent !== null) headers[names.traceparent] = cause.traceparent
+  return { topic: emit.topic, partition: homeOf(key, sender.partitions), key, value, headers }
+}

@@ -1,0 +1,171 @@
+// One stage in one process: joins its group, opens the lanes it is given, reopens those that end by themselves.
+import { sleep } from '../clock.ts'
+import { CommitUncertain, LaneFenced, type LogTopic, type Membership } from '../log/port.ts'
+import { Lane } from './lane.ts'
+import type { HostParts } from './parts.ts'
+
+const MAX_REOPEN_MS = 5_000
+
+interface Slot {
+  /** Grows when the lane is assigned again, so that an opening that took too long is thrown away. */
+  readonly generation: number
+  lane: Lane | null
+  opening: boolean
+  /** Why it isn't open; shown by /ready. */
+  problem: string | null
+  /** Failed openings since it last worked. */
+  failures: number
+}
+
+export interface StageStatus {
+  readonly stage: string
+  readonly assigned: number
+  readonly open: number
+  readonly pending: number
+  readonly keys: number
+  readonly problems: readonly string[]
+}
+
+export class StageHost {
+  private readonly parts: HostParts
+  private readonly slots = new Map<number, Slot>()
+  private membership: Membership | null = null
+  private generation = 0
+  private stopping = false
+  private problem: string | null = null
+
+  constructor(parts: HostParts) {
+    this.parts = parts
+  }
+
+  async start(): Promise<void> {
+    const { log, stage, instance } = this.parts
+    const early: number[] = []
+    this.membership = await log.join(
+      { group: stage.name, topics: stage.consumes.map(({ topic }) => topic) as LogTopic[], instance },
+      {
+        onAssigned: (lane) => (this.membership ? this.assigned(lane) : early.push(lane)),
+        onRevoked: (lane) => this.revoked(lane),
+        onError: (error) => this.failed(error),
+      },
+    )
+    for (const lane of early) this.assigned(lane)
+  }
+
+  status(): StageStatus {
+    const slots = [...this.slots]
+    const problems = slots.flatMap(([lane, { problem }]) => (problem ? [`lane ${lane}: ${problem}`] : []))
+    if (this.problem) problems.unshift(this.problem)
+    return {
+      stage: this.parts.stage.name,
+      assigned: slots.length,
+      open: slots.filter(([, { lane }]) => lane).length,
+      pending: slots.reduce((sum, [, { lane }]) => sum + (lane?.pending ?? 0), 0),
+      keys: slots.reduce((sum, [, { lane }]) => sum + (lane?.keys ?? 0), 0),
+      problems,
+    }
+  }
+
+  /** Finishes what is at work, commits, and hands the lanes to others. */
+  async drain(): Promise<void> {
+    this.stopping = true
+    await Promise.all([...this.slots.values()].map(({ lane }) => lane?.drain()))
+    this.slots.clear()
+    await this.membership?.leave()
+  }
+
+  private assigned(lane: number): void {
+    this.problem = null
+    if (this.stopping || this.slots.has(lane)) return
+    const slot: Slot = {
+      generation: ++this.generation,
+      lane: null,
+      opening: false,
+      problem: 'opening',
+      failures: 0,
+    }
+    this.slots.set(lane, slot)
+    void this.openLane(lane, slot)
+  }
+
+  private revoked(lane: number): void {
+    const slot = this.slots.get(lane)
+    this.slots.delete(lane)
+    slot?.lane?.drop(null)
+    this.gauge()
+  }
+
+  private failed(error: Error): void {
+    this.problem = error.message
+    this.parts.instruments.log.warn(
+      { err: error, stage: this.parts.stage.name },
+      'the consumer group has a problem; trying again',
+    )
+  }
+
+  private isCurrent(lane: number, slot: Slot): boolean {
+    return !this.stopping && this.slots.get(lane) === slot
+  }
+
+  private async openLane(index: number, slot: Slot): Promise<void> {
+    if (slot.opening) return
+    slot.opening = true
+    while (this.isCurrent(index, slot) && !slot.lane) {
+      try {
+        await this.tryOpen(index, slot)
+      } catch (error) {
+        slot.problem = error instanceof Error ? error.message : String(error)
+        const { instruments, stage, clock } = this.parts
+        const level = slot.failures++ > 0 ? 'warn' : 'debug'
+        instruments.log[level](
+          { err: error, stage: stage.name, lane: index },
+          'a lane could not be opened; trying again',
+        )
+        await sleep(clock, Math.min(MAX_REOPEN_MS, 100 * 2 ** slot.failures))
+      }
+    }
+    slot.opening = false
+  }
+
+  private async tryOpen(index: number, slot: Slot): Promise<void> {
+    const { membership, parts } = this
+    if (!membership) return
+    const startedMs = parts.clock.now()
+    const open = await membership.open(index)
+    if (!this.isCurrent(index, slot)) return open.close()
+    const lane = await Lane.begin(parts, open, (reason) => this.ended(index, slot, reason))
+    if (!this.isCurrent(index, slot)) return lane.drop(null)
+    slot.lane = lane
+    slot.problem = null
+    slot.failures = 0
+    const labels = { stage: parts.stage.name }
+    parts.instruments.count('lanes_opened', 1, labels)
+    parts.instruments.observe('lane_opening', (parts.clock.now() - startedMs) / 1_000, labels)
+    this.gauge()
+  }
+
+  /** A lane that ended by itself is opened again: reading tells what the lost commit did. */
+  private ended(index: number, slot: Slot, reason: unknown): void {
+    slot.lane = null
+    this.gauge()
+    if (reason === null || !this.isCurrent(index, slot)) return
+    const { instruments, stage } = this.parts
+    const name =
+      reason instanceof LaneFenced ? 'fenced' : reason instanceof CommitUncertain ? 'uncertain' : 'failed'
+    slot.problem = reason instanceof Error ? reason.message : String(reason)
+    slot.failures++
+    instruments.count('lanes_lost', 1, { stage: stage.name, reason: name })
+    instruments.log.warn({ err: reason, stage: stage.name, lane: index }, 'a lane ended; opening it again')
+    void this.reopen(index, slot)
+  }
+
+  private async reopen(index: number, slot: Slot): Promise<void> {
+    await sleep(this.parts.clock, Math.min(MAX_REOPEN_MS, 50 * 2 ** slot.failures))
+    await this.openLane(index, slot)
+  }
+
+  private gauge(): void {
+    const open = [...this.slots.values()].filter(({ lane }) => lane).length
+    this.parts.instruments.gauge('lanes', open, { stage: this.parts.stage.name })
+  }
+}

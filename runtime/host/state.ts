@@ -1,0 +1,165 @@
+// The state of one lane in memory: rows and timers of every live key.
+//
+// 1. Rows are applied here when a handling ends and written by the lane's next commit; a lane whose commit fails is
+//    dropped with its memory, so the two never part.
+// 2. Keys may have parts, `task/call`: clearing `task` clears its parts.
+// 3. A row carries the version of the stage that wrote it. A newer one than ours means that a newer process has owned
+//    the lane: NewerState, and the lane is let go.
+import type { StateRow } from '../log/port.ts'
+import type { BlobStore } from '../store/port.ts'
+import { FlotillaError } from '../errors.ts'
+
+export interface TimerRow {
+  dueMs: number
+  /** Event that set it: its id makes the timer event's. */
+  causeId: string
+  traceparent: string | null
+}
+
+export interface RowChange {
+  readonly key: string
+  readonly name: string
+  /** Null deletes. */
+  readonly value: unknown
+}
+
+const SEPARATOR = '\u0000'
+const TIMER = '$timer:'
+
+export class NewerState extends Error {
+  override readonly name = 'NewerState'
+}
+
+/** The task (or other root) that a key belongs to. */
+export function familyOf(key: string): string {
+  const slash = key.indexOf('/')
+  return slash < 0 ? key : key.slice(0, slash)
+}
+
+export class LaneState {
+  private readonly keys = new Map<string, Map<string, unknown>>()
+  private readonly families = new Map<string, Set<string>>()
+  private readonly version: number
+
+  constructor(version: number) {
+    this.version = version
+  }
+
+  get size(): number {
+    return this.keys.size
+  }
+
+  /** Rows of a key as the stage sees them: timers left out, a part's own rows over those of its root. A fresh object. */
+  view(key: string): Record<string, unknown> {
+    const rows: Record<string, unknown> = {}
+    const root = familyOf(key)
+    if (root !== key) this.copyRows(root, rows)
+    this.copyRows(key, rows)
+    return rows
+  }
+
+  private copyRows(key: string, into: Record<string, unknown>): void {
+    for (const [name, value] of this.keys.get(key) ?? []) if (!name.startsWith(TIMER)) into[name] = value
+  }
+
+  timer(key: string, name: string): TimerRow | undefined {
+    return this.keys.get(key)?.get(TIMER + name) as TimerRow | undefined
+  }
+
+  *timers(): Iterable<{ key: string; name: string; timer: TimerRow }> {
+    for (const [key, rows] of this.keys)
+      for (const [name, value] of rows)
+        if (name.startsWith(TIMER)) yield { key, name: name.slice(TIMER.length), timer: value as TimerRow }
+  }
+
+  /** What clearing this key deletes: its rows and timers, and those of its parts. */
+  cleared(key: string): RowChange[] {
+    const changes: RowChange[] = []
+    for (const member of this.families.get(familyOf(key)) ?? []) {
+      if (member !== key && !member.startsWith(`${key}/`)) continue
+      for (const name of this.keys.get(member)?.keys() ?? []) changes.push({ key: member, name, value: null })
+    }
+    return changes
+  }
+
+  timerChange(key: string, name: string, timer: TimerRow | null): RowChange {
+    return { key, name: TIMER + name, value: timer }
+  }
+
+  /** Applies the changes in memory. Deleting what is not there is nothing. */
+  apply(changes: readonly RowChange[]): void {
+    for (const { key, name, value } of changes) {
+      if (value === null) this.remove(key, name)
+      else this.put(key, name, value)
+    }
+  }
+
+  private put(key: string, name: string, value: unknown): void {
+    let rows = this.keys.get(key)
+    if (!rows) {
+      this.keys.set(key, (rows = new Map()))
+      const family = this.families.get(familyOf(key))
+      if (family) family.add(key)
+      else this.families.set(familyOf(key), new Set([key]))
+    }
+    rows.set(name, value)
+  }
+
+  private remove(key: string, name: string): void {
+    const rows = this.keys.get(key)
+    if (!rows?.delete(name) || rows.size > 0) return
+    this.keys.delete(key)
+    const family = this.families.get(familyOf(key))
+    family?.delete(key)
+    if (family?.size === 0) this.families.delete(familyOf(key))
+  }
+
+  /** The rows as the log keeps them; a row past the limit goes to the blob store first. */
+  encode(
+    changes: readonly RowChange[],
+    blobs: BlobStore,
+    limitBytes: number,
+  ): StateRow[] | Promise<StateRow[]> {
+    const rows: StateRow[] = []
+    const large: Promise<void>[] = []
+    for (const { key, name, value } of changes) {
+      const rowKey = key + SEPARATOR + name
+      if (value === null) {
+        rows.push({ key: rowKey, value: null })
+        continue
+      }
+      const bytes = Buffer.from(JSON.stringify({ v: this.version, d: value }))
+      const index = rows.push({ key: rowKey, value: bytes }) - 1
+      if (bytes.length <= limitBytes) continue
+      const store = async () => {
+        const blob = await blobs.put(bytes)
+        rows[index] = { key: rowKey, value: Buffer.from(JSON.stringify({ v: this.version, blob })) }
+      }
+      large.push(store())
+    }
+    return large.length === 0 ? rows : Promise.all(large).then(() => rows)
+  }
+
+  async restore(rows: readonly StateRow[], blobs: BlobStore): Promise<void> {
+    for (const row of rows) {
+      const split = row.key.indexOf(SEPARATOR)
+      if (split < 0 || row.value === null) continue
+      const value = await this.decode(row.value, blobs)
+      this.put(row.key.slice(0, split), row.key.slice(split + 1), value)
+    }
+  }
+
+  private async decode(bytes: Uint8Array, blobs: BlobStore): Promise<unknown> {
+    const row = JSON.parse(Buffer.from(bytes).toString()) as { v: number; d?: unknown; blob?: string }
+    if (row.v > this.version)
+      throw new NewerState(`a row of version ${row.v} was found; this process writes ${this.version}`)
+    if (row.blob === undefined) return row.d
+    const whole = await blobs.get(row.blob)
+    if (!whole)
+      throw new FlotillaError(
+        'PAYLOAD_MISSING',
+        `restoring a state row: blob ${row.blob} is not in the blob store`,
+      )
+    return this.decode(whole, blobs)
+  }
+}
