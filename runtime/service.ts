@@ -18,7 +18,7 @@ export interface ServiceContext {
 
 export interface Service {
   readonly name: string
-  readonly stage: (fleet: Fleet) => Stage<never>
+  readonly stage: (fleet: Fleet) => Stage
   /** By `Call.kind`. Absent: the stage makes no calls. `close` releases pools and children. */
   readonly callers?: (context: ServiceContext) => {
     callers: Readonly<Record<string, Caller>>

@@ -1,0 +1,58 @@
+// What a task refers to must be configured here. It is rejected with the remedy otherwise, never run on something else.
+import type { Fleet } from '../../runtime/config/fleet.ts'
+import { failure } from '../../runtime/errors.ts'
+import { missingSetting } from '../../runtime/models/discovery.ts'
+import type { Failure } from '../../runtime/stage.ts'
+import { DEFAULT_AGENT } from './config.ts'
+
+const known = (names: Iterable<string>): string => [...names].sort().join(', ') || 'none'
+
+export function checkAgent(name: string, fleet: Fleet): Failure | null {
+  if (name === DEFAULT_AGENT || Object.hasOwn(fleet.agents, name)) return null
+  const agents = known(new Set([DEFAULT_AGENT, ...Object.keys(fleet.agents)]))
+  return failure('AGENT_UNKNOWN', `There is no agent "${name}". Known agents: ${agents}.`)
+}
+
+export function checkProfile(name: string | null, fleet: Fleet): Failure | null {
+  if (name === null || Object.hasOwn(fleet.models.profiles, name)) return null
+  const profiles = known(Object.keys(fleet.models.profiles))
+  return failure('PROFILE_UNKNOWN', `There is no profile "${name}". Known profiles: ${profiles}.`)
+}
+
+export function checkExecutor(executor: string, profile: string | null, fleet: Fleet): Failure | null {
+  if (executor === 'default' || fleet.executors.includes(executor)) return null
+  const message =
+    `${ofProfile(profile)} runs code in the executor "${executor}", which is not configured here. ` +
+    `Configure it, or choose a profile that uses one of: ${known(new Set(['default', ...fleet.executors]))}.`
+  return failure('EXECUTOR_NOT_CONFIGURED', message)
+}
+
+export function checkTools(tools: readonly string[], agent: string, fleet: Fleet): Failure | null {
+  const missing = tools.filter((name) => !fleet.tools.some((tool) => tool.spec.name === name))
+  if (missing.length === 0) return null
+  const message = `Agent "${agent}" uses tools that are not defined: ${missing.join(', ')}. Add them under tools in flotilla.config.ts.`
+  return failure('TOOL_UNKNOWN', message)
+}
+
+/** What must be set before the model can be called; null when it can be. */
+export function missingFor(model: string, fleet: Fleet): string | null {
+  const { providers, keysPresent } = fleet.models
+  const set = keysPresent ?? Object.values(providers).flatMap((provider) => provider.keyEnv ?? [])
+  return missingSetting(model, providers, Object.fromEntries(set.map((name) => [name, 'set'])))
+}
+
+export function modelMissing(model: string, profile: string | null, remedy: string): Failure {
+  const message = `${ofProfile(profile)} uses the model "${model}", which is not configured here. ${remedy}`
+  return failure('MODEL_NOT_CONFIGURED', message)
+}
+
+export function noModelAtAll(): Failure {
+  const message =
+    'No model is connected. Set OPENAI_API_KEY, GROQ_API_KEY or ANTHROPIC_API_KEY, or start a server of your own and ' +
+    'set OLLAMA_BASE_URL or LOCAL_BASE_URL; then submit again.'
+  return failure('MODEL_NOT_CONFIGURED', message)
+}
+
+function ofProfile(profile: string | null): string {
+  return profile === null ? 'The task' : `Profile "${profile}"`
+}

@@ -1,0 +1,77 @@
+// What a task must look like before anything is looked up: its text, its ranges, its schema.
+import { compileJsonSchema } from '../../runtime/config/json-schema.ts'
+import type { Fleet } from '../../runtime/config/fleet.ts'
+import { failure } from '../../runtime/errors.ts'
+import type { Failure, Json } from '../../runtime/stage.ts'
+import type { TaskSubmitted } from '../../schemas/generated/events.ts'
+import { MAX_NAME_CHARS, ranges } from './config.ts'
+
+type InputLimits = Fleet['limits']['input']
+
+/** Null when nothing is wrong; else every mistake at once, in one message. */
+export function checkInput(task: TaskSubmitted, taskId: string, limits: InputLimits): Failure | null {
+  const mistakes = [
+    ...textMistakes(task.text, limits.maxChars),
+    ...nameMistakes({ ...task, taskId }),
+    ...rangeMistakes(task),
+    ...schemaMistakes(task.outputSchema),
+  ]
+  if (mistakes.length > 0)
+    return failure('TASK_INVALID', `The task was not accepted: ${mistakes.join('; ')}.`)
+  return forbidden(task.text, limits.forbiddenPatterns)
+}
+
+function textMistakes(text: string, maxChars: number): string[] {
+  const chars = text.trim().length
+  if (chars === 0) return ['text is empty; say what is to be done']
+  if (chars <= maxChars) return []
+  return [`text has ${chars} characters, at most ${maxChars} are allowed (limits.input.maxChars)`]
+}
+
+const names = ['taskId', 'userId', 'agent', 'profile', 'model', 'sessionId', 'parent'] as const
+
+function nameMistakes(task: TaskSubmitted): string[] {
+  return names.flatMap((field) => {
+    const value = task[field]
+    if (value === null || (value.trim() !== '' && value.length <= MAX_NAME_CHARS)) return []
+    return [`${field} must have 1 to ${MAX_NAME_CHARS} characters; leave it out for the default`]
+  })
+}
+
+function rangeMistakes(task: TaskSubmitted): string[] {
+  const mistakes = (['maxSteps', 'timeoutMs', 'priority'] as const).flatMap((field) => {
+    const { least, most } = ranges[field]
+    const value = task[field]
+    if (value === null || (Number.isInteger(value) && value >= least && value <= most)) return []
+    return [`${field} is ${value}, it must be a whole number from ${least} to ${most}`]
+  })
+  const { maxCost } = task
+  if (maxCost === null || (Number.isFinite(maxCost) && maxCost > 0)) return mistakes
+  return [...mistakes, `maxCost is ${maxCost}, it must be more than 0 US dollars`]
+}
+
+function schemaMistakes(schema: Json): string[] {
+  if (schema === null) return []
+  if (typeof schema !== 'object' || Array.isArray(schema))
+    return ['outputSchema must be a JSON Schema object']
+  try {
+    compileJsonSchema(schema)
+    return []
+  } catch (error) {
+    return [
+      `outputSchema is not a valid JSON Schema: ${error instanceof Error ? error.message : String(error)}`,
+    ]
+  }
+}
+
+function forbidden(text: string, patterns: readonly string[]): Failure | null {
+  for (const pattern of patterns) {
+    const match = new RegExp(pattern, 'u').exec(text)
+    if (match === null) continue
+    const message =
+      `The task text contains "${match[0].slice(0, 80)}", which matches the forbidden pattern ${pattern}. ` +
+      'Reword it, or relax limits.input.forbiddenPatterns in flotilla.config.ts.'
+    return failure('TASK_TEXT_FORBIDDEN', message)
+  }
+  return null
+}

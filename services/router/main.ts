@@ -1,0 +1,4 @@
+import type { Service } from '../../runtime/service.ts'
+import { createRouterStage } from './stage.ts'
+
+export const router: Service = { name: 'router', stage: createRouterStage }

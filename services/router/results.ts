@@ -1,0 +1,54 @@
+// The result of a task that never reached the planner.
+import type { Emit, Failure, StageEvent } from '../../runtime/stage.ts'
+import type { TaskCompleted, TaskSubmitted, Usage } from '../../schemas/generated/events.ts'
+
+const nothingUsed: Usage = {
+  inputTokens: 0,
+  outputTokens: 0,
+  cost: 0,
+  costIsGuess: false,
+  modelCalls: 0,
+  toolCalls: 0,
+}
+
+/** Text kept in the result of a rejected task, which may be of any length. */
+const MAX_TEXT_CHARS = 10_000
+
+export function ended(
+  event: StageEvent,
+  task: TaskSubmitted,
+  status: TaskCompleted['status'],
+  error: Failure,
+): Emit[] {
+  const { key: taskId, atMs } = event
+  const data: TaskCompleted = {
+    taskId,
+    status,
+    output: null,
+    steps: [],
+    usage: nothingUsed,
+    executionTime: 0,
+    model: null,
+    modelReason: null,
+    error,
+    traceId: event.traceId,
+    text: task.text.slice(0, MAX_TEXT_CHARS),
+    userId: task.userId,
+    agent: task.agent,
+    profile: task.profile,
+    mode: task.mode,
+    sessionId: task.sessionId,
+    parent: task.parent,
+    submittedAtMs: atMs,
+    completedAtMs: atMs,
+  }
+  const detail = { status, code: error.code, message: error.message }
+  return [
+    { topic: 'tasks.completed', type: 'TaskCompleted', data },
+    {
+      topic: 'tasks.history',
+      type: 'TaskProgressed',
+      data: { taskId, stage: 'router', kind: 'completed', step: null, atMs, detail },
+    },
+  ]
+}
