@@ -1,0 +1,157 @@
+// The log within one process, over any LogStorage: the embedded log and the simulator's run this same code.
+import { topics as contract } from '../../../schemas/topics.ts'
+import type { TopicSpec } from '../../../schemas/topics.ts'
+import type { Clock } from '../../clock.ts'
+import { FlotillaError } from '../../errors.ts'
+import { WriteUncertain } from '../../store/data-file.ts'
+import { CommitFailed, CommitUncertain, LaneFenced } from '../port.ts'
+import type { Log, LogRecord, LogTopic, OutgoingRecord, PartitionRange } from '../port.ts'
+import { Group } from './group.ts'
+import { Pump } from './reader.ts'
+import type { LogStorage, Slot } from './storage.ts'
+
+export interface EngineOptions {
+  readonly kind: Log['kind']
+  readonly partitions: number
+  readonly storage: LogStorage
+  readonly clock: Clock
+  /** Runs `fn` in a later turn, in the order of calls. */
+  readonly soon: (fn: () => void) => void
+}
+
+/** Records deleted in one transaction of the sweep, so that it never holds up a commit for long. */
+const SWEEP_RECORDS = 5_000
+/** A group not seen for this long no longer holds records back from retention. */
+const GROUP_FORGOTTEN_MS = 30 * 86_400_000
+const READ_BYTES = 64 * 1_048_576
+
+export class Engine {
+  readonly kind: Log['kind']
+  readonly partitions: number
+  readonly storage: LogStorage
+  readonly clock: Clock
+  readonly soon: (fn: () => void) => void
+  readonly pump: Pump
+  readonly #groups = new Map<string, Group>()
+
+  constructor(options: EngineOptions) {
+    this.kind = options.kind
+    this.partitions = options.partitions
+    this.storage = options.storage
+    this.clock = options.clock
+    this.soon = options.soon
+    this.pump = new Pump(options.storage, options.soon)
+  }
+
+  async ensureTopics(): Promise<void> {
+    await this.storage.transact(() => {
+      for (const spec of contract) this.#ensureTopic(spec)
+    })
+  }
+
+  #ensureTopic(spec: TopicSpec): void {
+    const wanted = spec.partitions === 'shared' ? this.partitions : spec.partitions
+    const found = this.storage.slots(spec.name)
+    if (!found) this.storage.createTopic(spec.name, wanted)
+    else if (found.length !== wanted) {
+      const message = `${spec.name} has ${found.length} partitions in this data directory, the configuration says ${wanted}`
+      throw new FlotillaError('TOPICS_MISMATCH', `${message}: set it back, or use another data directory`)
+    }
+  }
+
+  slots(topic: LogTopic): readonly Slot[] {
+    const found = this.storage.slots(topic)
+    if (found) return found
+    throw new FlotillaError('TOPICS_MISMATCH', `topic ${topic} does not exist: call ensureTopics first`)
+  }
+
+  slot(topic: LogTopic, partition: number): Slot {
+    const slots = this.slots(topic)
+    const found = slots[partition]
+    if (found) return found
+    throw new FlotillaError('TOPICS_MISMATCH', `${topic} has no partition ${partition}, only ${slots.length}`)
+  }
+
+  /** The group's members in this process. Stages and tails share the names, as consumer groups do. */
+  group(name: string, lanes: number): Group {
+    const found = this.#groups.get(name) ?? new Group(name, lanes, this.soon)
+    this.#groups.set(name, found)
+    return found
+  }
+
+  async subscribe(group: string, topics: readonly LogTopic[]): Promise<void> {
+    for (const topic of topics) this.slots(topic)
+    await this.storage.transact(() => {
+      for (const topic of topics) this.storage.subscribe(group, topic, this.clock.now())
+    })
+  }
+
+  /** Call inside `transact`, with slots found before, so that it can't fail half way. */
+  append(records: readonly OutgoingRecord[], slots: readonly Slot[]): number[] {
+    const now = this.clock.now()
+    return records.map((record, i) => this.storage.append(slots[i] as Slot, record, now))
+  }
+
+  async publish(
+    records: readonly OutgoingRecord[],
+  ): Promise<{ topic: LogTopic; partition: number; offset: number }[]> {
+    const slots = records.map(({ topic, partition }) => this.slot(topic, partition))
+    const offsets = await this.storage.transact(() => this.append(records, slots))
+    this.pump.wake(new Set(slots))
+    return slots.map(({ topic, partition }, i) => ({ topic, partition, offset: offsets[i] as number }))
+  }
+
+  read(topic: LogTopic, partition: number, fromOffset: number, limit: number): LogRecord[] {
+    const slot = this.slot(topic, partition)
+    const found = this.storage.read(slot, fromOffset, { records: limit, bytes: READ_BYTES })
+    return found.map((record) => ({ topic, partition, ...record }))
+  }
+
+  ranges(topics: readonly LogTopic[]): PartitionRange[] {
+    return topics.flatMap((topic) =>
+      this.slots(topic).map((slot) => {
+        const { partition, next } = slot
+        return { topic, partition, earliest: this.storage.earliest(slot), next }
+      }),
+    )
+  }
+
+  positions(group: string): { topic: LogTopic; partition: number; offset: number }[] {
+    return this.storage
+      .positions(group)
+      .map(({ slot, offset }) => ({ topic: slot.topic, partition: slot.partition, offset }))
+  }
+
+  /** Deletes records past their topic's retention that every live group has consumed. Returns how many. */
+  async sweep(): Promise<number> {
+    const now = this.clock.now()
+    let total = 0
+    for (const spec of contract) {
+      for (const slot of this.storage.slots(spec.name) ?? []) {
+        total += await this.#sweepSlot(slot, now - spec.retentionMs, now - GROUP_FORGOTTEN_MS)
+      }
+    }
+    return total
+  }
+
+  async #sweepSlot(slot: Slot, beforeMs: number, groupsSinceMs: number): Promise<number> {
+    if (this.storage.earliest(slot) >= slot.next) return 0
+    let total = 0
+    for (;;) {
+      const deleted = await this.storage.transact(() =>
+        this.storage.expire(slot, beforeMs, groupsSinceMs, SWEEP_RECORDS),
+      )
+      total += deleted
+      if (deleted < SWEEP_RECORDS) return total
+    }
+  }
+}
+
+/** A storage error in the port's words: uncertain, or nothing written. Errors of the port and the table pass. */
+export function asCommitError(error: unknown): Error {
+  if (error instanceof LaneFenced || error instanceof CommitFailed || error instanceof CommitUncertain)
+    return error
+  const reason = error instanceof Error ? error.message : String(error)
+  if (error instanceof WriteUncertain) return new CommitUncertain(reason, { cause: error })
+  return new CommitFailed(reason, { cause: error })
+}

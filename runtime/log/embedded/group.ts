@@ -1,0 +1,92 @@
+// Members of a group within this process, and which lanes each holds.
+//
+// 1. A lane that moves is revoked from its holder before it is assigned to the next.
+// 2. Assignment is sticky: a member keeps what it holds up to its fair share.
+// 3. Changes asked for in one turn (joins, leaves) are one rebalance.
+
+export interface Member {
+  readonly onAssigned: (lane: number) => void
+  readonly onRevoked: (lane: number) => void
+}
+
+/** New holders of the lanes. Each member gets the floor or the ceiling of the fair share; what it holds stays where that allows. */
+export function assignLanes<M>(
+  lanes: number,
+  members: readonly M[],
+  held: ReadonlyMap<number, M>,
+): Map<number, M> {
+  const next = new Map<number, M>()
+  if (members.length === 0) return next
+  const counts = new Map(members.map((member) => [member, 0]))
+  const floor = Math.floor(lanes / members.length)
+  let larger = lanes % members.length
+  const give = (lane: number, member: M): void => {
+    const count = (counts.get(member) ?? 0) + 1
+    counts.set(member, count)
+    next.set(lane, member)
+    if (count === floor + 1) larger--
+  }
+  const hasRoom = (member: M): boolean => {
+    const count = counts.get(member)
+    return count !== undefined && (count < floor || (count === floor && larger > 0))
+  }
+  for (let lane = 0; lane < lanes; lane++) {
+    const holder = held.get(lane)
+    if (holder !== undefined && hasRoom(holder)) give(lane, holder)
+  }
+  for (let lane = 0; lane < lanes; lane++) {
+    const member = next.has(lane) ? undefined : members.find(hasRoom)
+    if (member !== undefined) give(lane, member)
+  }
+  return next
+}
+
+export class Group {
+  readonly name: string
+  readonly #lanes: number
+  readonly #soon: (fn: () => void) => void
+  #members: Member[] = []
+  #held = new Map<number, Member>()
+  #scheduled = false
+
+  constructor(name: string, lanes: number, soon: (fn: () => void) => void) {
+    this.name = name
+    this.#lanes = lanes
+    this.#soon = soon
+  }
+
+  join(member: Member): void {
+    this.#members.push(member)
+    this.#schedule()
+  }
+
+  /** The member hears nothing more; its lanes go to the others in the next turn. */
+  leave(member: Member): void {
+    this.#members = this.#members.filter((other) => other !== member)
+    for (const [lane, holder] of this.#held) if (holder === member) this.#held.delete(lane)
+    this.#schedule()
+  }
+
+  holds(member: Member, lane: number): boolean {
+    return this.#held.get(lane) === member
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    this.#soon(() => {
+      this.#scheduled = false
+      this.#rebalance()
+    })
+  }
+
+  #rebalance(): void {
+    const before = this.#held
+    const after = assignLanes(this.#lanes, this.#members, before)
+    this.#held = after
+    for (const [lane, holder] of before) if (after.get(lane) !== holder) holder.onRevoked(lane)
+    for (const [lane, holder] of after) {
+      if (before.get(lane) !== holder && this.#members.includes(holder)) holder.onAssigned(lane)
+    }
+  }
+}

@@ -1,0 +1,85 @@
+// The embedded log: one SQLite file, one process, the guarantees of the port. kill -9 it and open it again: it goes on.
+import { systemClock } from '../../clock.ts'
+import type { Clock } from '../../clock.ts'
+import { openDataFile } from '../../store/data-file.ts'
+import type { DataFile, Durability } from '../../store/data-file.ts'
+import { DEFAULT_PARTITIONS } from '../../../schemas/topics.ts'
+import type { Log } from '../port.ts'
+import { Engine } from './engine.ts'
+import { openSqliteStorage } from './sqlite-storage.ts'
+import { createView } from './view.ts'
+
+export interface EmbeddedLogOptions {
+  readonly dataDir: string
+  readonly partitions?: number
+  /** Fleets with different prefixes may share a directory. Default `flotilla`. */
+  readonly prefix?: string
+  readonly clock?: Clock
+  readonly durability?: Durability
+}
+
+export interface EmbeddedLog extends Log {
+  readonly kind: 'embedded'
+  /** Where the stores of the same process keep their tables. */
+  readonly file: DataFile
+  /** Names this process's gateway in the error that a second process gets. */
+  announce(owner: { gateway: string }): void
+  /** Applies retention now; runs by itself every hour. Returns how many records went. */
+  sweep(): Promise<number>
+}
+
+interface SharedEngine {
+  readonly engine: Engine
+  readonly timer: NodeJS.Timeout
+  views: number
+}
+
+const SWEEP_EVERY_MS = 3_600_000
+const engines = new WeakMap<DataFile, Map<string, SharedEngine>>()
+
+/** Opening a directory twice in one process gives two views of one log. Throws DATA_LOCKED when another process has it. */
+export function openEmbeddedLog(options: EmbeddedLogOptions): EmbeddedLog {
+  const file = openDataFile(options)
+  const prefix = options.prefix ?? 'flotilla'
+  try {
+    const shared = shareEngine(file, prefix, options)
+    const view = createView(shared.engine, () => {
+      releaseEngine(file, prefix, shared)
+      file.release()
+    })
+    const announce = (owner: { gateway: string }): void => file.announce(owner)
+    return { ...view, kind: 'embedded', file, announce, sweep: () => shared.engine.sweep() }
+  } catch (error) {
+    file.release()
+    throw error
+  }
+}
+
+function shareEngine(file: DataFile, prefix: string, options: EmbeddedLogOptions): SharedEngine {
+  const ofFile = engines.get(file) ?? new Map<string, SharedEngine>()
+  engines.set(file, ofFile)
+  const shared = ofFile.get(prefix) ?? startEngine(file, prefix, options)
+  ofFile.set(prefix, shared)
+  shared.views++
+  return shared
+}
+
+function startEngine(file: DataFile, prefix: string, options: EmbeddedLogOptions): SharedEngine {
+  const engine = new Engine({
+    kind: 'embedded',
+    partitions: options.partitions ?? DEFAULT_PARTITIONS,
+    storage: openSqliteStorage(file, prefix),
+    clock: options.clock ?? systemClock,
+    soon: setImmediate,
+  })
+  // A sweep that fails (a full disk) is tried again in an hour; commits report the same trouble at once.
+  const timer = setInterval(() => void engine.sweep().catch(() => undefined), SWEEP_EVERY_MS).unref()
+  return { engine, timer, views: 0 }
+}
+
+function releaseEngine(file: DataFile, prefix: string, shared: SharedEngine): void {
+  if (--shared.views > 0) return
+  clearInterval(shared.timer)
+  shared.engine.pump.close()
+  engines.get(file)?.delete(prefix)
+}

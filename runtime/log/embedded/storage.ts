@@ -1,0 +1,58 @@
+// What the engine keeps, behind one interface: SQLite for the embedded log, maps for the simulator's.
+//
+// 1. Everything but `transact` is synchronous. Writing methods are called only inside `transact`.
+// 2. Reads outside `transact` see committed data only.
+// 3. `work` checks before it writes: a throw after the first write comes only from the storage itself.
+import type { LogTopic, OutgoingRecord, StateRow } from '../port.ts'
+
+/** One partition of one topic. */
+export interface Slot {
+  readonly id: number
+  readonly topic: LogTopic
+  readonly partition: number
+  /** Offset that the next record gets. Gaps are allowed (a transaction that failed), going back is not. */
+  next: number
+}
+
+export interface StoredRecord {
+  readonly offset: number
+  readonly key: string | null
+  readonly value: Uint8Array | null
+  readonly headers: Readonly<Record<string, string>>
+  readonly timestampMs: number
+}
+
+export interface StoredPosition {
+  readonly slot: Slot
+  readonly offset: number
+  readonly metadata: string
+}
+
+/** A bound on one read: it ends at whichever is reached first, but gives at least one record where there is one. */
+export interface ReadLimit {
+  readonly records: number
+  readonly bytes: number
+}
+
+export interface LogStorage {
+  /** All of `work` or nothing; resolves with its result once durable. Rejects with WriteUncertain when nobody knows. */
+  transact<T>(work: () => T): Promise<T>
+  /** The partitions of a topic by number; undefined before it was created. */
+  slots(topic: LogTopic): readonly Slot[] | undefined
+  createTopic(topic: LogTopic, partitions: number): void
+  append(slot: Slot, record: OutgoingRecord, timestampMs: number): number
+  read(slot: Slot, fromOffset: number, limit: ReadLimit): StoredRecord[]
+  earliest(slot: Slot): number
+  position(group: string, slot: Slot): { offset: number; metadata: string } | undefined
+  setPosition(group: string, slot: Slot, offset: number, metadata: string): void
+  positions(group: string): StoredPosition[]
+  /** Notes that the group reads this topic, so that retention waits for it. */
+  subscribe(group: string, topic: LogTopic, atMs: number): void
+  epoch(group: string, lane: number): number
+  /** Adds one and returns it. */
+  raiseEpoch(group: string, lane: number): number
+  rows(group: string, lane: number): StateRow[]
+  setRow(group: string, lane: number, row: StateRow): void
+  /** Deletes at most `limit` records of the slot older than `beforeMs` that every group seen since `groupsSinceMs` has consumed. */
+  expire(slot: Slot, beforeMs: number, groupsSinceMs: number, limit: number): number
+}

@@ -1,0 +1,59 @@
+import type { JoinOptions, LaneListener, Log, Membership, Tail } from '../port.ts'
+import { openLane } from './lane.ts'
+import type { Engine } from './engine.ts'
+import type { Member } from './group.ts'
+import { openTail } from './tail.ts'
+
+/** The port over an engine. Several views share one engine as processes share a broker; `onClose` runs after the last use. */
+export function createView(engine: Engine, onClose: () => void): Log {
+  const endings = new Set<() => Promise<void>>()
+  let closing: Promise<void> | null = null
+  const close = async (): Promise<void> => {
+    await Promise.all([...endings].map((end) => end()))
+    onClose()
+  }
+  return {
+    kind: engine.kind,
+    partitions: engine.partitions,
+    ensureTopics: () => engine.ensureTopics(),
+    publish: (records) => engine.publish(records),
+    join: (options, listener) => join(engine, endings, options, listener),
+    tail(options, handler): Tail {
+      const tail = openTail(engine, options, handler)
+      endings.add(tail.close)
+      return {
+        ready: tail.ready,
+        close: () => (endings.delete(tail.close), tail.close()),
+      }
+    },
+    read: async (topic, partition, fromOffset, limit) => engine.read(topic, partition, fromOffset, limit),
+    ranges: async (topics) => engine.ranges(topics),
+    positions: async (group) => engine.positions(group),
+    check: () => engine.storage.transact(() => undefined),
+    close: () => (closing ??= close()),
+  }
+}
+
+async function join(
+  engine: Engine,
+  endings: Set<() => Promise<void>>,
+  options: JoinOptions,
+  listener: LaneListener,
+): Promise<Membership> {
+  const { group: name, topics } = options
+  await engine.subscribe(name, topics)
+  const group = engine.group(name, engine.partitions)
+  const member: Member = {
+    onAssigned: (lane) => listener.onAssigned(lane),
+    onRevoked: (lane) => listener.onRevoked(lane),
+  }
+  group.join(member)
+  const holds = (lane: number): boolean => group.holds(member, lane)
+  const leave = (): Promise<void> => {
+    endings.delete(leave)
+    group.leave(member)
+    return Promise.resolve()
+  }
+  endings.add(leave)
+  return { open: (lane) => openLane(engine, { group: name, topics, holds }, lane), leave }
+}

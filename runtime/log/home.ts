@@ -1,0 +1,26 @@
+/** murmur2 as Kafka's Java client computes it (org.apache.kafka.common.utils.Utils.murmur2): a signed 32-bit integer. */
+export function murmur2(data: Uint8Array): number {
+  const length = data.length
+  const m = 0x5bd1e995
+  const view = new DataView(data.buffer, data.byteOffset, length)
+  const whole = length & ~3
+  let h = 0x9747b28c ^ length
+  for (let i = 0; i < whole; i += 4) {
+    let k = Math.imul(view.getInt32(i, true), m)
+    k = Math.imul(k ^ (k >>> 24), m)
+    h = Math.imul(h, m) ^ k
+  }
+  if (length > whole) {
+    for (let i = length - 1; i >= whole; i--) h ^= view.getUint8(i) << (8 * (i - whole))
+    h = Math.imul(h, m)
+  }
+  h = Math.imul(h ^ (h >>> 13), m)
+  return h ^ (h >>> 15)
+}
+
+const utf8 = new TextEncoder()
+
+/** The partition of a key: where Java's default partitioner puts it, so that lane i of every stage holds the same tasks. */
+export function homeOf(key: string, partitions: number): number {
+  return (murmur2(utf8.encode(key)) & 0x7fffffff) % partitions
+}

@@ -1,0 +1,236 @@
+// The SQLite file of an embedded fleet: log, key-value store, blobs and ledgers share it, so that one fsync serves all.
+//
+// 1. One process holds a data directory. The proof is an SQLite lock on `flotilla.lock`, which the operating system
+//    drops with the process (kill -9 included); `owner.json` only names the holder for the error message.
+// 2. Writes asked for within one turn of the event loop share one transaction; each resolves after its COMMIT.
+// 3. A write that throws is undone alone; the others of its transaction stand.
+// 4. A hold (a transaction over several turns) has the connection's writes to itself; other writes wait for its end.
+import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { FlotillaError } from '../errors.ts'
+
+/** power-loss: fsync at each commit. process-crash: kill -9 loses nothing, a power cut may lose the last commits (never tear them). */
+export type Durability = 'power-loss' | 'process-crash'
+
+export interface DataFileOptions {
+  readonly dataDir: string
+  /** Default power-loss. The first opener in a process decides. */
+  readonly durability?: Durability
+}
+
+/** The COMMIT itself failed while writing: whether it holds is known only after the file is opened again. */
+export class WriteUncertain extends Error {
+  override readonly name = 'WriteUncertain'
+}
+
+interface Write {
+  readonly work: () => unknown
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+const FORMAT = 1
+const SQLITE_BUSY = 5
+const SQLITE_IOERR = 10
+const openFiles = new Map<string, DataFile>()
+
+/** Opens the file, or shares the one that this process has open. Call `release` once for each open. */
+export function openDataFile(options: DataFileOptions): DataFile {
+  const dir = createDirectory(options.dataDir)
+  const open = openFiles.get(dir) ?? new DataFile(dir, options.durability ?? 'power-loss')
+  openFiles.set(dir, open)
+  open.users++
+  return open
+}
+
+export class DataFile {
+  readonly dir: string
+  readonly durability: Durability
+  readonly db: DatabaseSync
+  users = 0
+  #lock: DatabaseSync
+  #writes: Write[] = []
+  #scheduled = false
+  #held = false
+  #holds: (() => void)[] = []
+  #closed = false
+
+  constructor(dir: string, durability: Durability) {
+    this.dir = dir
+    this.durability = durability
+    this.#lock = takeLock(dir)
+    try {
+      this.db = openDatabase(join(dir, 'flotilla.db'), durability)
+    } catch (error) {
+      this.#lock.close()
+      throw error
+    }
+    this.announce({})
+  }
+
+  /** Tells others who holds the directory; shown in their DATA_LOCKED error. */
+  announce(owner: { gateway?: string }): void {
+    const text = JSON.stringify({ pid: process.pid, startedMs: Date.now(), ...owner })
+    writeFileSync(join(this.dir, 'owner.json'), text, { mode: 0o600 })
+  }
+
+  /** Runs `work` (synchronous statements on `db`) in the next transaction. Resolves with its result once that is durable. */
+  write<T>(work: () => T): Promise<T> {
+    if (this.#closed) return Promise.reject(closedError(this.dir))
+    return new Promise<T>((resolve, reject) => {
+      this.#writes.push({ work, resolve: resolve as (value: unknown) => void, reject })
+      this.#schedule()
+    })
+  }
+
+  /** Waits for the connection, for a transaction over several turns. The caller runs BEGIN … COMMIT itself, then calls the result. */
+  hold(): Promise<() => void> {
+    if (this.#closed) return Promise.reject(closedError(this.dir))
+    return new Promise((resolve) => {
+      const begin = (): void => {
+        this.#held = true
+        resolve(() => this.#endHold())
+      }
+      if (this.#held) this.#holds.push(begin)
+      else begin()
+    })
+  }
+
+  /** Rejects when the file can't be written now. */
+  async check(): Promise<void> {
+    await this.write(() => this.db.prepare('SELECT 1').get())
+  }
+
+  /** Gives up one open. The last one writes what is waiting, closes the file and frees the directory. */
+  release(): void {
+    if (--this.users > 0 || this.#closed) return
+    if (!this.#held) this.#flush()
+    this.#closed = true
+    openFiles.delete(this.dir)
+    for (const write of this.#writes.splice(0)) write.reject(closedError(this.dir))
+    this.db.close()
+    this.#lock.close()
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#held) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      if (!this.#held && !this.#closed) this.#flush()
+    })
+  }
+
+  #endHold(): void {
+    if (!this.#held) return
+    this.#held = false
+    if (!this.#closed) this.#flush()
+    this.#holds.shift()?.()
+  }
+
+  #flush(): void {
+    const writes = this.#writes.splice(0)
+    if (writes.length === 0) return
+    const settle: (() => void)[] = []
+    try {
+      this.db.exec('BEGIN IMMEDIATE')
+      for (const write of writes) settle.push(this.#runOne(write, writes.length > 1))
+      this.db.exec('COMMIT')
+    } catch (error) {
+      this.#rollBack()
+      const reason = commitError(error, this.dir)
+      for (const write of writes) write.reject(reason)
+      return
+    }
+    for (const done of settle) done()
+  }
+
+  /** A lone write needs no savepoint: its failure rolls back the whole transaction, which is its own. */
+  #runOne(write: Write, amongOthers: boolean): () => void {
+    if (amongOthers) this.db.exec('SAVEPOINT write')
+    try {
+      const value = write.work()
+      if (amongOthers) this.db.exec('RELEASE write')
+      return () => write.resolve(value)
+    } catch (error) {
+      // A full disk or a failed read ends the whole transaction, not only this write.
+      if (!this.db.isTransaction) throw error
+      this.db.exec(amongOthers ? 'ROLLBACK TO write; RELEASE write' : 'ROLLBACK; BEGIN')
+      return () => write.reject(error)
+    }
+  }
+
+  #rollBack(): void {
+    if (this.db.isTransaction) this.db.exec('ROLLBACK')
+  }
+}
+
+function createDirectory(dataDir: string): string {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    return realpathSync(dataDir)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new FlotillaError('LOG_UNAVAILABLE', `creating the data directory ${dataDir}: ${reason}`, { cause })
+  }
+}
+
+/** The open transaction is the lock. Nothing is ever written to this file, and nobody may read it by other means (closing it would drop the lock). */
+function takeLock(dir: string): DatabaseSync {
+  const lock = new DatabaseSync(join(dir, 'flotilla.lock'))
+  try {
+    lock.exec('BEGIN EXCLUSIVE')
+    return lock
+  } catch (cause) {
+    lock.close()
+    if (sqliteCode(cause) !== SQLITE_BUSY) throw unavailable(dir, cause)
+    throw new FlotillaError('DATA_LOCKED', `${dir} is in use by ${describeOwner(dir)}`, { cause })
+  }
+}
+
+function describeOwner(dir: string): string {
+  try {
+    const owner = JSON.parse(readFileSync(join(dir, 'owner.json'), 'utf8')) as Record<string, unknown>
+    const gateway = typeof owner['gateway'] === 'string' ? `, gateway ${owner['gateway']}` : ''
+    return `process ${String(owner['pid'])}${gateway}`
+  } catch {
+    return 'another process'
+  }
+}
+
+function openDatabase(path: string, durability: Durability): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: 5_000 })
+  try {
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'power-loss' ? 'FULL' : 'NORMAL'};
+      PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536`)
+    const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
+    if (found > FORMAT)
+      throw new Error(`it has format ${found}, written by a newer Flotilla (this one: ${FORMAT})`)
+    db.exec(`PRAGMA user_version = ${FORMAT}`)
+    return db
+  } catch (cause) {
+    db.close()
+    throw unavailable(path, cause)
+  }
+}
+
+function commitError(error: unknown, dir: string): Error {
+  if (sqliteCode(error) !== SQLITE_IOERR) return unavailable(dir, error)
+  return new WriteUncertain(`writing ${dir}: ${String(error)}`, { cause: error })
+}
+
+function unavailable(path: string, cause: unknown): FlotillaError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new FlotillaError('LOG_UNAVAILABLE', `using ${path}: ${reason}`, { cause })
+}
+
+function closedError(dir: string): FlotillaError {
+  return new FlotillaError('LOG_UNAVAILABLE', `${dir} was closed by this process`)
+}
+
+/** Primary SQLite result code, or null for any other error. */
+function sqliteCode(error: unknown): number | null {
+  const code = error instanceof Error && 'errcode' in error ? error.errcode : null
+  return typeof code === 'number' ? code & 0xff : null
+}
