@@ -1,10 +1,14 @@
-// How a service describes itself to the process that runs it (runtime/host/run.ts): a stage, and who makes its calls.
-import type { Logger } from 'pino'
+// How a service describes itself to the process that runs it (runtime/host/process.ts): a stage, and who makes its
+// calls; or a door, which speaks HTTP instead of consuming events.
+import type { FastifyInstance } from 'fastify'
+import type { Codec } from './codec/port.ts'
 import type { Environment } from './config/environment.ts'
 import type { Fleet } from './config/fleet.ts'
+import type { Log as EventLog } from './log/port.ts'
 import type { Caller, Stage } from './stage.ts'
 import type { BlobStore, KeyValue } from './store/port.ts'
 import type { Sql } from './store/sql.ts'
+import type { Instruments, Log } from './telemetry/instruments.ts'
 
 /** What a service may use to build its callers. Shared by all services of a process. */
 export interface ServiceContext {
@@ -13,17 +17,31 @@ export interface ServiceContext {
   readonly keyValue: KeyValue
   readonly blobs: BlobStore
   readonly sql: Sql
-  readonly logger: Logger
+  readonly logger: Log
+}
+
+/** What a door gets besides. */
+export interface DoorContext extends ServiceContext {
+  readonly log: EventLog
+  readonly codec: Codec
+  readonly instruments: Instruments
+}
+
+export interface Callers {
+  /** By `Call.kind`. */
+  readonly callers: Readonly<Record<string, Caller>>
+  /** Rejects with the reason when this service can't work now (part of /ready and doctor). */
+  readonly check?: () => Promise<void>
+  /** Releases pools and children. */
+  readonly close?: () => Promise<void>
 }
 
 export interface Service {
   readonly name: string
-  readonly stage: (fleet: Fleet) => Stage
-  /** By `Call.kind`. Absent: the stage makes no calls. `close` releases pools and children. */
-  readonly callers?: (context: ServiceContext) => {
-    callers: Readonly<Record<string, Caller>>
-    /** Rejects with the reason when this service can't work now (part of /ready and doctor). */
-    check?: () => Promise<void>
-    close?: () => Promise<void>
-  }
+  /** Rows are private to each stage, hence `never`. */
+  readonly stage?: (fleet: Fleet) => Stage<never>
+  /** Absent: the stage makes no calls. */
+  readonly callers?: (context: ServiceContext) => Callers
+  /** Adds routes to the process's HTTP server, beside /health, /ready and /metrics. */
+  readonly door?: (app: FastifyInstance, context: DoorContext) => Promise<void>
 }

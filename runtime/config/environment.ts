@@ -1,4 +1,9 @@
-/** Environment variables that Flotilla reads, checked. Names are the ecosystem's; see docs/configuration.md. */
+// Environment variables that Flotilla reads, checked together. Names are the ecosystem's; docs/configuration.md lists them.
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import { DEFAULT_PARTITIONS } from '../../schemas/topics.ts'
+import { FlotillaError } from '../errors.ts'
+
 export interface Environment {
   /** Set: Kafka. Empty: the embedded log. */
   readonly kafkaBrokers: readonly string[]
@@ -11,10 +16,88 @@ export interface Environment {
   /** Loopback unless HOST says otherwise. */
   readonly host: string
   readonly prefix: string
-  /** Directory of the embedded log and stores. */
+  /** Directory of the embedded log and stores, absolute. */
   readonly dataDir: string
   readonly partitions: number
   readonly allowVolatileStore: boolean
+  /** Group session time-out on Kafka; a dead process's lanes move after it. Milliseconds. */
+  readonly sessionTimeoutMs: number
+  /** Kafka ends a transaction left open by a dead process after this. Milliseconds. */
+  readonly transactionTimeoutMs: number
+  /** How long a stopping process waits for calls under way. Milliseconds. */
+  readonly drainMs: number
   /** The whole environment, for provider keys and users' tools. */
   readonly raw: Readonly<Record<string, string | undefined>>
+}
+
+const url = (...protocols: string[]) =>
+  z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
+    error: `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+  })
+const whole = (least: number, most: number) =>
+  z.coerce.number({ error: 'must be a number' }).int().min(least).max(most)
+const host = z.string().regex(/^[^\s,:]+:\d{1,5}$/, 'must be host:port, several separated by commas')
+const flag = z.enum(['0', '1', 'true', 'false']).transform((value) => value === '1' || value === 'true')
+const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+
+const variables = z.object({
+  KAFKA_BROKERS: z
+    .string()
+    .transform((list) =>
+      list
+        .split(',')
+        .map((item) => item.trim())
+        .filter(Boolean),
+    )
+    .pipe(z.array(host))
+    .default([]),
+  SCHEMA_REGISTRY_URL: url('http:', 'https:').optional(),
+  REDIS_URL: url('redis:', 'rediss:').optional(),
+  DATABASE_URL: url('postgres:', 'postgresql:').optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url('http:', 'https:').optional(),
+  LOG_LEVEL: z.enum(levels).default('warn'),
+  PORT: whole(0, 65_535).default(8000),
+  HOST: z.string().default('127.0.0.1'),
+  FLOTILLA_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,100}$/, 'may hold letters, digits, dot, dash and underscore')
+    .default('flotilla'),
+  FLOTILLA_DATA: z.string().default('.flotilla'),
+  FLOTILLA_PARTITIONS: whole(1, 1_000).default(DEFAULT_PARTITIONS),
+  FLOTILLA_ALLOW_VOLATILE_STORE: flag.default(false),
+  FLOTILLA_SESSION_TIMEOUT_MS: whole(1_000, 600_000).default(10_000),
+  FLOTILLA_TRANSACTION_TIMEOUT_MS: whole(1_000, 900_000).default(15_000),
+  FLOTILLA_DRAIN_MS: whole(0, 600_000).default(25_000),
+})
+
+/** Throws CONFIG_INVALID with every mistake. A variable that is set but empty counts as not set. */
+export function readEnvironment(raw: Readonly<Record<string, string | undefined>>): Environment {
+  const present = Object.fromEntries(Object.entries(raw).filter(([, value]) => value?.trim()))
+  const parsed = variables.safeParse(present)
+  if (!parsed.success) {
+    const mistakes = parsed.error.issues.map((issue) => `  ${String(issue.path[0])}: ${issue.message}`)
+    throw new FlotillaError(
+      'CONFIG_INVALID',
+      `the environment has ${mistakes.length} mistake(s):\n${mistakes.join('\n')}`,
+    )
+  }
+  const env = parsed.data
+  return {
+    kafkaBrokers: env.KAFKA_BROKERS,
+    schemaRegistryUrl: env.SCHEMA_REGISTRY_URL ?? null,
+    redisUrl: env.REDIS_URL ?? null,
+    databaseUrl: env.DATABASE_URL ?? null,
+    otlpEndpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT ?? null,
+    logLevel: env.LOG_LEVEL,
+    port: env.PORT,
+    host: env.HOST,
+    prefix: env.FLOTILLA_PREFIX,
+    dataDir: resolve(env.FLOTILLA_DATA),
+    partitions: env.FLOTILLA_PARTITIONS,
+    allowVolatileStore: env.FLOTILLA_ALLOW_VOLATILE_STORE,
+    sessionTimeoutMs: env.FLOTILLA_SESSION_TIMEOUT_MS,
+    transactionTimeoutMs: env.FLOTILLA_TRANSACTION_TIMEOUT_MS,
+    drainMs: env.FLOTILLA_DRAIN_MS,
+    raw,
+  }
 }

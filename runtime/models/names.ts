@@ -17,3 +17,6 @@ export function parseModel(name: string): ModelName {
   if (slash <= 0) return { provider: 'openai', model: slash === 0 ? name.slice(1) : name }
   return { provider: name.slice(0, slash), model: name.slice(slash + 1) }
 }
+
+/** Used where no model is configured: it plays recorded conversations, and says so. */
+export const SCRIPTED_MODEL = 'scripted/conversations'

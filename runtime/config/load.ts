@@ -1,0 +1,196 @@
+// Finds flotilla.config.ts, checks it whole, and completes it with defaults. Every mistake is reported at once, with its
+// path and remedy, before anything starts.
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { z } from 'zod'
+import { FlotillaError } from '../errors.ts'
+import { discoverModels } from '../models/discovery.ts'
+import { SCRIPTED_MODEL } from '../models/names.ts'
+import { defaultLimits, defaultPrices, defaultProfiles } from './defaults.ts'
+import type { Environment } from './environment.ts'
+import type { Fleet, FleetDefinition, JsonSchema, Tool } from './fleet.ts'
+import { compileJsonSchema } from './json-schema.ts'
+
+/** Used where a project has no file of its own. */
+const packagedConfig = new URL('../../flotilla.config.ts', import.meta.url)
+const fileNames = ['flotilla.config.ts', 'flotilla.config.mts', 'flotilla.config.js', 'flotilla.config.mjs']
+/** Executors that need nothing installed. */
+const builtInExecutors = ['default', 'wasm']
+const knownExecutors = [...builtInExecutors, 'native', 'docker', 'e2b', 'modal']
+
+const name = z.string().min(1)
+const whole = (least: number) => z.number().int().min(least)
+const jsonSchema = z.record(z.string(), z.json())
+const tool = z.custom<Tool>(
+  (value) => typeof value === 'object' && value !== null && 'spec' in value && 'run' in value,
+  'must be made by defineTool({ name, description, input, run })',
+)
+const pattern = z.string().refine(isRegExp, 'must be a regular expression')
+
+const definition = z.strictObject({
+  agents: z
+    .record(
+      name,
+      z.strictObject({
+        mode: z.enum(['code', 'tools']).optional(),
+        description: z.string().optional(),
+        instructions: z.string().optional(),
+        tools: z.array(name).optional(),
+        profile: name.optional(),
+        outputSchema: jsonSchema.optional(),
+        systemPrompt: z.string().min(1).optional(),
+      }),
+    )
+    .optional(),
+  tools: z.array(tool).optional(),
+  models: z
+    .strictObject({
+      default: name.optional(),
+      profiles: z
+        .record(
+          name,
+          z.strictObject({
+            models: z.array(name).min(1),
+            temperature: z.number().min(0).max(2),
+            maxSteps: whole(1),
+            timeoutMs: whole(1),
+            executor: z.enum(knownExecutors),
+            toolCacheTtlMs: whole(0).optional(),
+            maxOutputTokens: whole(1).optional(),
+          }),
+        )
+        .optional(),
+      providers: z.record(name, z.strictObject({ baseUrl: z.url(), keyEnv: name.optional() })).optional(),
+      prices: z
+        .array(z.strictObject({ model: name, input: z.number().min(0), output: z.number().min(0) }))
+        .optional(),
+    })
+    .optional(),
+  limits: z
+    .strictObject({
+      input: z
+        .strictObject({ maxChars: whole(1).optional(), forbiddenPatterns: z.array(pattern).optional() })
+        .optional(),
+      concurrency: whole(1).optional(),
+      codeStepTimeoutMs: whole(1).optional(),
+      codeMemoryMb: whole(64).optional(),
+    })
+    .optional(),
+  alerts: z.record(z.string(), z.json()).optional(),
+})
+
+function isRegExp(source: string): boolean {
+  try {
+    new RegExp(source)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Reads and completes the configuration of the working directory. Throws CONFIG_INVALID with every mistake. */
+export async function loadFleet(environment: Environment, directory: string = process.cwd()): Promise<Fleet> {
+  const file = findFile(environment, directory)
+  return completeFleet(await importDefinition(file), environment, file)
+}
+
+function findFile(environment: Environment, directory: string): string {
+  const named = environment.raw['FLOTILLA_CONFIG']?.trim()
+  if (named) {
+    const path = resolve(directory, named)
+    if (!existsSync(path))
+      throw new FlotillaError('CONFIG_INVALID', `FLOTILLA_CONFIG names ${path}, which does not exist`)
+    return pathToFileURL(path).href
+  }
+  const found = fileNames.map((file) => join(directory, file)).find((path) => existsSync(path))
+  return found ? pathToFileURL(found).href : packagedConfig.href
+}
+
+async function importDefinition(file: string): Promise<unknown> {
+  try {
+    const module = (await import(file)) as { default?: unknown }
+    if (module.default === undefined)
+      throw new Error('it has no default export; write: export default defineFleet({ … })')
+    return module.default
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new FlotillaError('CONFIG_INVALID', `${file}: ${reason}`, { cause: error })
+  }
+}
+
+/** Checks a definition and fills in what it leaves out. `source` names it in messages. */
+export function completeFleet(value: unknown, environment: Environment, source: string): Fleet {
+  const parsed = definition.safeParse(value)
+  const mistakes = parsed.success
+    ? []
+    : parsed.error.issues.map(
+        (issue) => `  ${issue.path.map(String).join('.') || '(top level)'}: ${issue.message}`,
+      )
+  const candidate = (parsed.success ? parsed.data : value) as FleetDefinition
+  const fleet = withDefaults(
+    typeof candidate === 'object' && candidate !== null ? candidate : {},
+    environment,
+  )
+  mistakes.push(...references(fleet))
+  if (mistakes.length === 0) return fleet
+  throw new FlotillaError(
+    'CONFIG_INVALID',
+    `${source} has ${mistakes.length} mistake(s):\n${mistakes.join('\n')}`,
+  )
+}
+
+function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
+  const discovered = discoverModels(environment.raw)
+  const { models = {}, limits = {} } = given
+  return {
+    agents: { default: {}, ...given.agents },
+    tools: Array.isArray(given.tools) ? given.tools : [],
+    models: {
+      default: models.default ?? discovered.default ?? SCRIPTED_MODEL,
+      profiles: { ...defaultProfiles, ...models.profiles },
+      providers: { ...discovered.providers, ...models.providers },
+      prices: [...(Array.isArray(models.prices) ? models.prices : []), ...defaultPrices],
+    },
+    limits: {
+      input: { ...defaultLimits.input, ...limits.input },
+      concurrency: limits.concurrency ?? defaultLimits.concurrency,
+      codeStepTimeoutMs: limits.codeStepTimeoutMs ?? defaultLimits.codeStepTimeoutMs,
+      codeMemoryMb: limits.codeMemoryMb ?? defaultLimits.codeMemoryMb,
+    },
+    alerts: given.alerts ?? {},
+    executors: builtInExecutors,
+  }
+}
+
+/** What a schema can't see: names that must exist, schemas that must compile. */
+function references(fleet: Fleet): string[] {
+  const mistakes: string[] = []
+  const names = fleet.tools.map((item) => item?.spec?.name)
+  for (const [index, toolName] of names.entries())
+    if (toolName !== undefined && names.indexOf(toolName) !== index)
+      mistakes.push(`  tools.${index}: a second tool named ${toolName}; rename one of them`)
+  for (const [agent, { tools, profile, outputSchema }] of Object.entries(fleet.agents)) {
+    for (const wanted of Array.isArray(tools) ? tools : [])
+      if (!names.includes(wanted))
+        mistakes.push(
+          `  agents.${agent}.tools: no tool named ${wanted}; there are: ${names.join(', ') || 'none'}`,
+        )
+    if (profile !== undefined && !Object.hasOwn(fleet.models.profiles, profile))
+      mistakes.push(
+        `  agents.${agent}.profile: no profile named ${profile}; there are: ${Object.keys(fleet.models.profiles).join(', ')}`,
+      )
+    const problem = outputSchema === undefined ? null : schemaProblem(outputSchema)
+    if (problem) mistakes.push(`  agents.${agent}.outputSchema: ${problem}`)
+  }
+  return mistakes
+}
+
+function schemaProblem(schema: JsonSchema): string | null {
+  try {
+    compileJsonSchema(schema)
+    return null
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
