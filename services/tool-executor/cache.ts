@@ -1,0 +1,81 @@
+// Results of tools, kept in the key-value store (R5). A cache that is down, slow or spoilt is a warning and a miss.
+import { createHash } from 'node:crypto'
+import type { Log } from '../../runtime/telemetry/instruments.ts'
+import type { Json } from '../../schemas/json.ts'
+import type { KeyValue } from '../../runtime/store/port.ts'
+
+/** Longer keys are hashed. Characters. */
+const MAX_KEY_CHARS = 1_024
+/** A slower cache is no help. */
+const TIME_LIMIT_MS = 1_000
+const WARN_EVERY_MS = 60_000
+
+export class ToolCache {
+  readonly #store: Pick<KeyValue, 'get' | 'set'>
+  readonly #log: Pick<Log, 'warn'>
+  readonly #now: () => number
+  #quietUntilMs = 0
+
+  constructor(store: Pick<KeyValue, 'get' | 'set'>, log: Pick<Log, 'warn'>, now: () => number = Date.now) {
+    this.#store = store
+    this.#log = log
+    this.#now = now
+  }
+
+  async get(key: string): Promise<{ output: Json } | null> {
+    return this.#tolerant(async () => {
+      const text = await this.#store.get(key)
+      return text === null ? null : { output: JSON.parse(text) as Json }
+    })
+  }
+
+  /** `text`: the output as JSON. */
+  async set(key: string, text: string, ttlMs: number): Promise<void> {
+    await this.#tolerant(() => this.#store.set(key, text, ttlMs))
+  }
+
+  async #tolerant<T>(operation: () => Promise<T>): Promise<T | null> {
+    try {
+      return await within(TIME_LIMIT_MS, operation())
+    } catch (error) {
+      this.#warn(error)
+      return null
+    }
+  }
+
+  #warn(error: unknown): void {
+    if (this.#now() < this.#quietUntilMs) return
+    this.#quietUntilMs = this.#now() + WARN_EVERY_MS
+    this.#log.warn(
+      { err: error },
+      'the tool cache is not available; tools are called instead (told once a minute)',
+    )
+  }
+}
+
+/** Tool name and arguments in sorted JSON: the order in which arguments are written makes no difference. */
+export function cacheKey(tool: string, args: Json): string {
+  const key = `tool-cache:${tool}:${JSON.stringify(sorted(args))}`
+  if (key.length <= MAX_KEY_CHARS) return key
+  return `tool-cache:${tool}:sha256:${createHash('sha256').update(key).digest('hex')}`
+}
+
+function sorted(value: Json): Json {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  // A map would lose a property named __proto__; entries keep it.
+  const entries = Object.keys(value).sort()
+  return Object.fromEntries(entries.map((name) => [name, sorted(value[name] ?? null)]))
+}
+
+async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${limitMs} ms`)), limitMs)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,136 @@
+// Runs one tool for the host: cache, time, size, and what may go wrong in users' code.
+//
+// 1. Whatever a tool does, the outcome is an answer or a FlotillaError of the table.
+// 2. When the signal aborts the answer is due at once; a tool that does not heed it is left to itself.
+// 3. The deadline is compared with the real clock here: the request may have waited on the log for longer than its
+//    task has time, which a stage, whose time is the record's, can't see.
+import type { Fleet, Tool, ToolContext, ToolSpec } from '../../runtime/config/fleet.ts'
+import { compileJsonSchema, type Checked } from '../../runtime/config/json-schema.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
+import type { Log } from '../../runtime/telemetry/instruments.ts'
+import type { CallContext } from '../../runtime/stage.ts'
+import type { KeyValue } from '../../runtime/store/port.ts'
+import type { Json } from '../../schemas/json.ts'
+import { ToolCache, cacheKey } from './cache.ts'
+import { jsonOutput } from './output.ts'
+
+/** Request of a call of kind `tool`. */
+export interface ToolCall {
+  taskId: string
+  tool: string
+  arguments: Json
+  /** Overrides the cache lifetime of a tool that is safe to cache; null keeps the tool's own. */
+  cacheTtlMs: number | null
+  userId: string | null
+  deadlineMs: number
+}
+
+/** Its value. */
+export interface ToolAnswer {
+  output: Json
+  cached: boolean
+}
+
+export interface ToolCallerParts {
+  readonly fleet: Pick<Fleet, 'tools'>
+  readonly keyValue: Pick<KeyValue, 'get' | 'set'>
+  readonly log: Pick<Log, 'warn'>
+  readonly now?: () => number
+}
+
+interface Installed {
+  readonly tool: Tool
+  readonly checkOutput: ((value: Json) => Checked) | null
+}
+
+export type ToolCaller = (request: ToolCall, context: CallContext) => Promise<ToolAnswer>
+
+export function createToolCaller({ fleet, keyValue, log, now = Date.now }: ToolCallerParts): ToolCaller {
+  const cache = new ToolCache(keyValue, log, now)
+  const installed = new Map(fleet.tools.map((tool) => [tool.spec.name, install(tool)]))
+  return async (request, context) => {
+    const found = installed.get(request.tool)
+    if (!found) throw new FlotillaError('TOOL_UNKNOWN', `there is no tool named ${request.tool}`)
+    if (request.deadlineMs <= now()) {
+      throw new FlotillaError(
+        'CALL_ABORTED',
+        `${request.tool} was not called: its task's deadline had passed`,
+      )
+    }
+    const ttlMs = cacheTtl(found.tool.spec, request.cacheTtlMs)
+    const key = ttlMs > 0 ? cacheKey(request.tool, request.arguments) : null
+    const hit = key === null ? null : await cache.get(key)
+    if (hit) return { output: hit.output, cached: true }
+    const { text, output } = await run(found, request, context)
+    if (key !== null) await cache.set(key, text, ttlMs)
+    return { output, cached: false }
+  }
+}
+
+function install(tool: Tool): Installed {
+  return { tool, checkOutput: tool.spec.output && compileJsonSchema(tool.spec.output) }
+}
+
+/** An override caches what is idempotent, never a tool with effects: a cached answer would skip the effect. */
+function cacheTtl(spec: ToolSpec, override: number | null): number {
+  return override !== null && (spec.idempotent || spec.cacheTtlMs > 0) ? override : spec.cacheTtlMs
+}
+
+async function run({ tool, checkOutput }: Installed, request: ToolCall, context: CallContext) {
+  const { name, maxOutputBytes } = tool.spec
+  const value = await untilAborted(
+    context.signal,
+    () => tool.run(request.arguments, contextOf(request, context)),
+    name,
+  )
+  const result = jsonOutput(name, value, maxOutputBytes)
+  const problems = checkOutput?.(result.output).problems ?? []
+  if (problems.length === 0) return result
+  throw new FlotillaError(
+    'TOOL_OUTPUT_INVALID',
+    `the result of ${name} does not fit its schema: ${problems.join('; ')}`,
+  )
+}
+
+const contextOf = (request: ToolCall, context: CallContext): ToolContext => ({
+  signal: context.signal,
+  taskId: request.taskId,
+  idempotencyKey: context.callId,
+  traceparent: context.traceparent,
+})
+
+async function untilAborted(
+  signal: AbortSignal,
+  work: () => Promise<unknown>,
+  name: string,
+): Promise<unknown> {
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(abortReason(signal, name))
+  if (signal.aborted) throw abortReason(signal, name)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([settled(work, name), aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+async function settled(work: () => Promise<unknown>, name: string): Promise<unknown> {
+  try {
+    return await work()
+  } catch (error) {
+    throw ofTool(error, name)
+  }
+}
+
+/** The host says why it aborts, as an error of the table. */
+function abortReason(signal: AbortSignal, name: string): FlotillaError {
+  if (signal.reason instanceof FlotillaError) return signal.reason
+  return new FlotillaError('CALL_ABORTED', `${name} was stopped`)
+}
+
+function ofTool(error: unknown, name: string): FlotillaError {
+  if (error instanceof FlotillaError) return error
+  const message = error instanceof Error ? error.message || error.name : String(error)
+  return new FlotillaError('TOOL_FAILED', `${name} failed: ${message}`, { cause: error })
+}

@@ -1,0 +1,51 @@
+// Why a call is not begun.
+import type { ToolSpec } from '../../runtime/config/fleet.ts'
+import { failure } from '../../runtime/errors.ts'
+import type { Failure, ToolRequested } from '../../schemas/generated/events.ts'
+import type { ToolRows } from './rows.ts'
+
+/** Names listed to a model that asked for a tool which does not exist. */
+const LISTED_TOOLS = 50
+
+export interface Asked {
+  request: ToolRequested
+  /** When the request was recorded, and now; epoch milliseconds. */
+  askedMs: number
+  nowMs: number
+}
+
+export interface Refusal {
+  status: 'failed' | 'cancelled'
+  error: Failure
+}
+
+/** Null: the call may begin. */
+export function refusal(
+  { request, askedMs, nowMs }: Asked,
+  rows: Readonly<Partial<ToolRows>>,
+  specs: ReadonlyMap<string, ToolSpec>,
+): Refusal | null {
+  const { tool, callId, requester } = request
+  if (rows.closed) return cancelled(tool, `its task is over (${rows.closed.status})`)
+  const allUntilMs = rows.cancelled?.allUntilMs ?? null
+  const meant = rows.cancelled?.callIds.includes(callId) || (allUntilMs !== null && askedMs <= allUntilMs)
+  if (meant) return cancelled(tool, 'the work was cancelled')
+  if (request.deadlineMs <= nowMs) return cancelled(tool, "its task's deadline had passed")
+  const spec = specs.get(tool)
+  if (!spec) return { status: 'failed', error: unknownTool(tool, [...specs.keys()]) }
+  if (spec.requiresApproval && requester === 'code-sandbox') {
+    const message = `${tool} needs a person's approval, which Python code cannot ask for; use it in tools mode`
+    return { status: 'failed', error: failure('TOOL_DENIED', message) }
+  }
+  return null
+}
+
+const cancelled = (tool: string, why: string): Refusal => ({
+  status: 'cancelled',
+  error: failure('CALL_ABORTED', `${tool} was not called: ${why}`),
+})
+
+function unknownTool(tool: string, names: string[]): Failure {
+  const listed = names.slice(0, LISTED_TOOLS).join(', ') || 'none'
+  return failure('TOOL_UNKNOWN', `there is no tool named ${tool}; the tools are: ${listed}`)
+}

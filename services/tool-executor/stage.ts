@@ -1,0 +1,173 @@
+// Runs the tool calls that planner and code-sandbox ask for.
+//
+// 1. Each call is a key of its own, `task/call`, so the calls of one task run at the same time. WorkCancelled and
+//    TaskClosed have the task's key: what they write there is seen by every call of the task (runtime/stage.ts, 5), and
+//    they interrupt the calls under way.
+// 2. Every ToolRequested ends in exactly one ToolCompleted, except that a call which waits for a retry when its task
+//    closes ends silently: nobody is left to read the reply.
+// 3. Nothing starts after TaskClosed, nor a call that WorkCancelled named, in whatever order they are handled. A task that
+//    succeeded has no open calls (planner joins them first), so nothing needs to be remembered of it.
+// 4. Only an idempotent tool is tried again, and only where a breaker kept the call from being made is any other.
+import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
+import { failure } from '../../runtime/errors.ts'
+import type { CallFailure, CallOutcome, Decision, Emit, Stage, StageEvent } from '../../runtime/stage.ts'
+import type { ToolRequested, WorkCancelled } from '../../schemas/generated/events.ts'
+import type { ToolAnswer, ToolCall } from './caller.ts'
+import { refusal, type Asked } from './refusal.ts'
+import { completed, postponed, used, type Ending } from './replies.ts'
+import { nextTry, type NextTry } from './retry.ts'
+import type { Cancelled, ToolRows } from './rows.ts'
+
+type State = Readonly<Partial<ToolRows>>
+
+/** How long the end or the cancel of a task is remembered for requests that were on their way: longer than a code step lasts. */
+export const REMEMBER_MS = 600_000
+
+/** Slashes part keys, so an id must not bring its own. */
+const keyPart = (id: string) => id.replaceAll('%', '%25').replaceAll('/', '%2F')
+export const keyOfCall = (taskId: string, callId: string) => `${keyPart(taskId)}/${keyPart(callId)}`
+
+export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<ToolRows> {
+  const specs = new Map(fleet.tools.map((tool) => [tool.spec.name, tool.spec]))
+  const begin = (asked: Asked, rows: State): Decision<ToolRows> => {
+    const { request, nowMs } = asked
+    const refused = refusal(asked, rows, specs)
+    if (refused) return end(request, rows, { ...refused, startedAtMs: nowMs, endedAtMs: nowMs })
+    const spec = specs.get(request.tool)
+    return spec ? { call: callOf(request, spec, nowMs) } : {}
+  }
+  return {
+    name: 'tool-executor',
+    version: 1,
+    consumes: [{ topic: 'tools.requested' }],
+    keyOf,
+    interrupts,
+    decide(event, rows) {
+      switch (event.type) {
+        case 'ToolRequested':
+          return begin({ request: event.data, askedMs: event.atMs, nowMs: event.atMs }, rows)
+        case 'WorkCancelled':
+          return remember(event.atMs, { cancelled: cancelledBy(event.data, event.atMs, rows.cancelled) })
+        case 'TaskClosed':
+          if (event.data.status === 'succeeded') return { clear: true }
+          return { clear: true, ...remember(event.atMs, { closed: { status: event.data.status } }) }
+        case 'TimerFired':
+          if (event.data.name === 'forget') return { rows: { closed: null, cancelled: null } }
+          return rows.waiting ? begin({ ...rows.waiting, nowMs: event.atMs }, rows) : {}
+        default:
+          return {}
+      }
+    },
+    conclude(event, rows, _call, outcome) {
+      const request = requestOf(event, rows)
+      const spec = request && specs.get(request.tool)
+      return request && spec
+        ? conclude({ request, spec, rows, askedMs: rows.waiting?.askedMs ?? event.atMs }, outcome)
+        : {}
+    },
+    poisoned(event, rows, error) {
+      const request = requestOf(event, rows)
+      if (!request) return {}
+      const at = { startedAtMs: event.atMs, endedAtMs: event.atMs }
+      return end(request, rows, { status: 'failed', error, ...at })
+    },
+  }
+}
+
+function keyOf(event: StageEvent): string {
+  switch (event.type) {
+    case 'ToolRequested':
+      return keyOfCall(event.data.taskId, event.data.callId)
+    case 'WorkCancelled':
+    case 'TaskClosed':
+      return keyPart(event.data.taskId)
+    default:
+      return event.key
+  }
+}
+
+function interrupts(event: StageEvent): boolean | readonly string[] {
+  if (event.type === 'TaskClosed') return true
+  if (event.type !== 'WorkCancelled') return false
+  const { taskId, callIds } = event.data
+  return callIds.length === 0 ? true : callIds.map((callId) => keyOfCall(taskId, callId))
+}
+
+const requestOf = (event: StageEvent, rows: State): ToolRequested | undefined =>
+  event.type === 'ToolRequested' ? event.data : rows.waiting?.request
+
+const remember = (atMs: number, rows: Partial<ToolRows>): Decision<ToolRows> => ({
+  rows,
+  timers: { forget: atMs + REMEMBER_MS },
+})
+
+function cancelledBy(data: WorkCancelled, atMs: number, before: Cancelled | undefined): Cancelled {
+  const callIds = [...new Set([...(before?.callIds ?? []), ...data.callIds])]
+  return { callIds, allUntilMs: data.callIds.length === 0 ? atMs : (before?.allUntilMs ?? null) }
+}
+
+function callOf(request: ToolRequested, spec: ToolSpec, nowMs: number): NonNullable<Decision['call']> {
+  const { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs } = request
+  const call: ToolCall = { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs }
+  const timeoutMs = Math.min(spec.timeoutMs, deadlineMs - nowMs)
+  return { kind: 'tool', target: tool, request: call, timeoutMs, idempotent: spec.idempotent }
+}
+
+interface Called {
+  request: ToolRequested
+  spec: ToolSpec
+  rows: State
+  askedMs: number
+}
+
+function conclude(called: Called, outcome: CallOutcome): Decision<ToolRows> {
+  const { request, spec, rows } = called
+  const at = { startedAtMs: rows.waiting?.firstMs ?? outcome.startedMs, endedAtMs: outcome.endedMs }
+  const usage = used(request, outcome)
+  if (outcome.ok) {
+    return end(
+      request,
+      rows,
+      { status: 'succeeded', error: null, answer: outcome.value as ToolAnswer, ...at },
+      usage,
+    )
+  }
+  const error = ofTool(request, spec, outcome.failure)
+  const { deadlineMs } = request
+  const when = { nowMs: outcome.endedMs, deadlineMs, seed: outcome.callId }
+  const next = rows.closed ? null : nextTry(spec, error, rows.waiting?.tries ?? 0, when)
+  if (!next) return end(request, rows, { status: statusOf(error), error, ...at }, usage)
+  return wait(called, next, [...usage, ...postponed(called, next, error, outcome.endedMs)], at.startedAtMs)
+}
+
+function wait(
+  { request, rows, askedMs }: Called,
+  next: NextTry,
+  emit: Emit[],
+  firstMs: number,
+): Decision<ToolRows> {
+  const tries = (rows.waiting?.tries ?? 0) + (next.why === 'retry' ? 1 : 0)
+  return {
+    rows: { waiting: { request, tries, askedMs, firstMs, why: next.why } },
+    timers: { retry: next.dueMs },
+    emit,
+  }
+}
+
+function end(request: ToolRequested, rows: State, ending: Ending, usage: Emit[] = []): Decision<ToolRows> {
+  const emit = [...completed(request, ending), ...usage]
+  return rows.waiting ? { rows: { waiting: null }, emit } : { emit }
+}
+
+/** The host speaks of calls; the model is told about its tool. */
+function ofTool(request: ToolRequested, spec: ToolSpec, error: CallFailure): CallFailure {
+  if (error.code !== 'CALL_TIMEOUT') return error
+  const doubt = spec.idempotent ? '' : '; it may have taken effect all the same'
+  const message = `${request.tool} did not answer in time (its limit is ${spec.timeoutMs} ms)${doubt}`
+  return failure('TOOL_TIMEOUT', message)
+}
+
+function statusOf(error: CallFailure): 'failed' | 'unknown' | 'cancelled' {
+  if (error.code === 'CALL_OUTCOME_UNKNOWN') return 'unknown'
+  return error.code === 'CALL_ABORTED' ? 'cancelled' : 'failed'
+}
