@@ -1,0 +1,53 @@
+import { readEnvironment } from '../runtime/config/environment.ts'
+import { openCodec } from '../runtime/codec/open.ts'
+import { FlotillaError } from '../runtime/errors.ts'
+import { openKafkaLog } from '../runtime/log/open.ts'
+import { HttpClient } from './http-client.ts'
+import { LogClient } from './log-client.ts'
+import type { Client } from './types.ts'
+
+export interface ConnectOptions {
+  /** A gateway's base URL. Default: FLOTILLA_URL. */
+  url?: string
+  /** Environment variables to read: KAFKA_BROKERS, SCHEMA_REGISTRY_URL, FLOTILLA_PREFIX, FLOTILLA_URL, PORT. Default: process.env. */
+  env?: Readonly<Record<string, string | undefined>>
+}
+
+/**
+ * The way into a fleet. A URL given (or FLOTILLA_URL) means a gateway; else KAFKA_BROKERS means Kafka; else the gateway
+ * of this machine at PORT (8000). Rejects with LOG_UNAVAILABLE or REGISTRY_UNAVAILABLE when it can't be reached.
+ */
+export async function connect(options: ConnectOptions = {}): Promise<Client> {
+  const environment = readEnvironment(options.env ?? process.env)
+  const url = options.url ?? environment.raw['FLOTILLA_URL']
+  if (url) return new HttpClient(url)
+  if (environment.kafkaBrokers.length === 0) return new HttpClient(`http://127.0.0.1:${environment.port}`)
+  const log = openKafkaLog(environment)
+  const codec = openCodec(environment)
+  try {
+    await log.check()
+    await codec.prepare()
+  } catch (error) {
+    await log.close()
+    if (error instanceof FlotillaError) throw error
+    throw new FlotillaError('LOG_UNAVAILABLE', `connecting to ${environment.kafkaBrokers.join(', ')}`, {
+      cause: error,
+    })
+  }
+  return new ClosingClient({ log, codec })
+}
+
+/** Owns its connections. */
+class ClosingClient extends LogClient {
+  private readonly closeLog: () => Promise<void>
+
+  constructor(parts: ConstructorParameters<typeof LogClient>[0]) {
+    super(parts)
+    this.closeLog = () => parts.log.close()
+  }
+
+  override async close(): Promise<void> {
+    await super.close()
+    await this.closeLog()
+  }
+}

@@ -1,0 +1,139 @@
+// A client over a gateway's HTTP API: for embedded fleets, and for programs without Kafka.
+import { randomUUID } from 'node:crypto'
+import { FlotillaError, type ErrorCode, errorTable } from '../runtime/errors.ts'
+import { runBatch } from './batch.ts'
+import type {
+  ApprovalInput,
+  BatchOptions,
+  Client,
+  Feedback,
+  ResultsOptions,
+  TaskInput,
+  TaskResult,
+  TaskUpdate,
+} from './types.ts'
+
+/** How long one request waits for a result before it is asked again. */
+const WAIT_SECONDS = 25
+
+interface ErrorBody {
+  error?: { code?: string; message?: string }
+}
+
+export class HttpClient implements Client {
+  private readonly url: string
+  private readonly stopped = new AbortController()
+
+  /** `url`: the gateway's base URL, such as http://127.0.0.1:8000. */
+  constructor(url: string) {
+    this.url = url.replace(/\/+$/, '')
+  }
+
+  submit(task: TaskInput): Promise<{ taskId: string }> {
+    // Named here, so that a repeat of the request after a lost answer is the same task.
+    return this.post('/v1/tasks', { ...task, taskId: task.taskId ?? randomUUID() })
+  }
+
+  async find(taskId: string): Promise<TaskResult | null> {
+    const response = await this.fetch(`/v1/tasks/${encodeURIComponent(taskId)}/result`)
+    return response.status === 204 ? null : ((await response.json()) as TaskResult)
+  }
+
+  async result(taskId: string, { timeoutMs }: { timeoutMs?: number } = {}): Promise<TaskResult> {
+    const until = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs
+    for (;;) {
+      const seconds = Math.min(WAIT_SECONDS, Math.max(0, (until - Date.now()) / 1_000))
+      const response = await this.fetch(`/v1/tasks/${encodeURIComponent(taskId)}/result?wait=${seconds}`)
+      if (response.status !== 204) return (await response.json()) as TaskResult
+      if (Date.now() >= until)
+        throw new FlotillaError(
+          'TASK_TIMED_OUT',
+          `no result of ${taskId} within ${timeoutMs} ms; the task goes on`,
+        )
+    }
+  }
+
+  results({ group, from = 'latest' }: ResultsOptions = {}): AsyncIterable<TaskResult> & AsyncDisposable {
+    const query = new URLSearchParams(group === undefined ? { from } : { from, group })
+    return this.lines<TaskResult>(`/v1/results?${query}`)
+  }
+
+  watch(taskId: string): AsyncIterable<TaskUpdate> {
+    return this.lines<TaskUpdate>(`/v1/tasks/${encodeURIComponent(taskId)}/updates`)
+  }
+
+  async cancel(taskId: string, reason?: string): Promise<void> {
+    await this.post(`/v1/tasks/${encodeURIComponent(taskId)}/cancel`, { reason: reason ?? null })
+  }
+
+  async approve({ taskId, callId, ...decision }: ApprovalInput): Promise<void> {
+    await this.post(
+      `/v1/tasks/${encodeURIComponent(taskId)}/approvals/${encodeURIComponent(callId)}`,
+      decision,
+    )
+  }
+
+  async feedback({ taskId, ...feedback }: Feedback): Promise<void> {
+    await this.post(`/v1/tasks/${encodeURIComponent(taskId)}/feedback`, feedback)
+  }
+
+  batch(tasks: Iterable<TaskInput>, options: BatchOptions = {}): AsyncIterable<TaskResult> {
+    return runBatch(this, tasks, options)
+  }
+
+  async close(): Promise<void> {
+    this.stopped.abort()
+  }
+
+  private async post<T>(path: string, body: unknown): Promise<T> {
+    const init = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    }
+    return (await (await this.fetch(path, init)).json()) as T
+  }
+
+  private async fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    const response = await fetch(this.url + path, {
+      ...init,
+      signal: AbortSignal.any([this.stopped.signal, ...(init.signal ? [init.signal] : [])]),
+    }).catch((error: unknown) => {
+      throw new FlotillaError(
+        'LOG_UNAVAILABLE',
+        `no gateway answers at ${this.url}; start one with: flotilla start`,
+        { cause: error },
+      )
+    })
+    if (response.ok) return response
+    const { error } = (await response.json().catch(() => ({}))) as ErrorBody
+    const code =
+      error?.code !== undefined && error.code in errorTable ? (error.code as ErrorCode) : 'INTERNAL'
+    throw new FlotillaError(code, error?.message ?? `the gateway answered ${response.status} to ${path}`)
+  }
+
+  /** Newline-delimited JSON. Leaving the loop ends the request. */
+  private lines<T>(path: string): AsyncIterable<T> & AsyncDisposable {
+    const stop = new AbortController()
+    const generator = this.readLines<T>(path, stop)
+    return {
+      [Symbol.asyncIterator]: () => generator,
+      [Symbol.asyncDispose]: async () => stop.abort(),
+    }
+  }
+
+  private async *readLines<T>(path: string, stop: AbortController): AsyncGenerator<T> {
+    const response = await this.fetch(path, { signal: stop.signal })
+    const decoder = new TextDecoder()
+    let rest = ''
+    try {
+      for await (const chunk of response.body ?? []) {
+        const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+        rest = lines.pop() ?? ''
+        for (const line of lines) if (line !== '') yield JSON.parse(line) as T
+      }
+    } finally {
+      stop.abort()
+    }
+  }
+}

@@ -1,0 +1,252 @@
+// A client on the log itself: over Kafka, or inside the process that runs an embedded fleet.
+//
+// 1. `submit` resolves when the record is durable. The task id is the key, so a repeated submission runs once.
+// 2. Waiting for a result subscribes before it looks into the log, so no result falls between.
+import { randomUUID } from 'node:crypto'
+import { resolve } from '../runtime/codec/claim-check.ts'
+import type { Codec } from '../runtime/codec/port.ts'
+import { FlotillaError } from '../runtime/errors.ts'
+import { homeOf } from '../runtime/log/home.ts'
+import type { Log, LogRecord, Tail } from '../runtime/log/port.ts'
+import type { BlobStore } from '../runtime/store/port.ts'
+import { quietInstruments, type Instruments } from '../runtime/telemetry/instruments.ts'
+import type { EventMap, EventType, TaskCompleted } from '../schemas/generated/events.ts'
+import { headers as names, type TopicName } from '../schemas/topics.ts'
+import { runBatch } from './batch.ts'
+import { toResult, toSubmission } from './result.ts'
+import { Stream } from './stream.ts'
+import type {
+  Client,
+  Feedback,
+  ApprovalInput,
+  BatchOptions,
+  ResultsOptions,
+  TaskInput,
+  TaskResult,
+  TaskUpdate,
+} from './types.ts'
+
+export interface LogClientParts {
+  readonly log: Log
+  readonly codec: Codec
+  /** Absent: results that were too large for the log arrive as references. */
+  readonly blobs?: BlobStore
+  readonly instruments?: Instruments
+  /** Name in traces. Default client. */
+  readonly name?: string
+}
+
+const SCAN_CHUNK = 500
+/** Results remembered after they came by, so that asking again costs nothing. */
+const REMEMBERED = 500
+
+type Waiter = (record: LogRecord) => void
+
+export class LogClient implements Client {
+  private readonly parts: LogClientParts
+  private readonly instruments: Instruments
+  private readonly waiters = new Map<string, Set<Waiter>>()
+  private readonly recent = new Map<string, LogRecord>()
+  private readonly tails = new Set<Tail>()
+  private listening: Promise<void> | null = null
+
+  constructor(parts: LogClientParts) {
+    this.parts = parts
+    this.instruments = parts.instruments ?? quietInstruments
+  }
+
+  async submit(task: TaskInput): Promise<{ taskId: string }> {
+    const taskId = task.taskId ?? randomUUID()
+    await this.publish('tasks.submitted', 'TaskSubmitted', toSubmission(task, taskId), taskId)
+    return { taskId }
+  }
+
+  async cancel(taskId: string, reason?: string): Promise<void> {
+    const data = { taskId, reason: reason ?? null, requestedBy: null }
+    await this.publish('tasks.control', 'TaskCancelled', data, taskId)
+  }
+
+  async approve({ taskId, callId, approved, reason, decidedBy }: ApprovalInput): Promise<void> {
+    const data = { taskId, callId, approved, reason: reason ?? null, decidedBy: decidedBy ?? null }
+    await this.publish('tasks.control', 'ApprovalDecided', data, taskId)
+  }
+
+  async feedback({ taskId, satisfaction, comment, userId }: Feedback): Promise<void> {
+    if (!(satisfaction >= 0 && satisfaction <= 1))
+      throw new FlotillaError('TASK_INVALID', 'satisfaction must be a number from 0 to 1')
+    const data = { taskId, satisfaction, comment: comment ?? null, userId: userId ?? null }
+    await this.publish('tasks.control', 'FeedbackGiven', data, taskId)
+  }
+
+  private async publish<T extends EventType>(
+    topic: TopicName,
+    type: T,
+    data: EventMap[T],
+    key: string,
+  ): Promise<void> {
+    const { log, codec, name = 'client' } = this.parts
+    const eventId = randomUUID().replaceAll('-', '')
+    const span = this.instruments.sending({
+      service: name,
+      topic,
+      eventId,
+      eventType: type,
+      key,
+      traceparent: null,
+    })
+    const headers: Record<string, string> = { [names.eventId]: eventId, [names.schema]: type }
+    if (span.traceparent !== null) headers[names.traceparent] = span.traceparent
+    try {
+      const value = codec.encode(type, data, topic)
+      await log.publish([{ topic, partition: homeOf(key, log.partitions), key, value, headers }])
+      span.end()
+    } catch (error) {
+      span.end(error as Error)
+      throw error
+    }
+  }
+
+  async find(taskId: string): Promise<TaskResult | null> {
+    const record = this.recent.get(taskId) ?? (await this.scan(taskId))
+    return record ? this.decode(record) : null
+  }
+
+  /** Newest first: what is asked for was mostly completed lately. */
+  private async scan(taskId: string): Promise<LogRecord | null> {
+    const { log } = this.parts
+    const partition = homeOf(taskId, log.partitions)
+    const range = (await log.ranges(['tasks.completed'])).find(
+      (candidate) => candidate.partition === partition,
+    )
+    if (!range) return null
+    for (let end = range.next; end > range.earliest; end -= SCAN_CHUNK) {
+      const start = Math.max(range.earliest, end - SCAN_CHUNK)
+      const records = await log.read('tasks.completed', partition, start, end - start)
+      const found = records.find(({ key, offset }) => key === taskId && offset < end)
+      if (found) return found
+    }
+    return null
+  }
+
+  async result(taskId: string, { timeoutMs }: { timeoutMs?: number } = {}): Promise<TaskResult> {
+    await this.listen()
+    const waiting = this.waitFor(taskId)
+    let timer: NodeJS.Timeout | undefined
+    const limit = new Promise<never>((_, reject) => {
+      if (timeoutMs === undefined) return
+      const late = () =>
+        reject(
+          new FlotillaError(
+            'TASK_TIMED_OUT',
+            `no result of ${taskId} within ${timeoutMs} ms; the task goes on`,
+          ),
+        )
+      timer = setTimeout(late, timeoutMs)
+    })
+    try {
+      const found = await this.find(taskId)
+      return found ?? (await this.decode(await Promise.race([waiting.record, limit])))
+    } finally {
+      clearTimeout(timer)
+      waiting.stop()
+    }
+  }
+
+  private waitFor(taskId: string): { record: Promise<LogRecord>; stop: () => void } {
+    const waiters = this.waiters.get(taskId) ?? new Set()
+    this.waiters.set(taskId, waiters)
+    let waiter: Waiter = () => {}
+    const record = new Promise<LogRecord>((resolveRecord) => (waiter = resolveRecord))
+    waiters.add(waiter)
+    const stop = () => {
+      waiters.delete(waiter)
+      if (waiters.size === 0) this.waiters.delete(taskId)
+    }
+    return { record, stop }
+  }
+
+  private listen(): Promise<void> {
+    this.listening ??= this.tail(['tasks.completed'], (record) => this.completed(record)).ready
+    return this.listening
+  }
+
+  private completed(record: LogRecord): void {
+    if (record.key === null) return
+    this.recent.set(record.key, record)
+    for (const oldest of this.recent.keys()) {
+      if (this.recent.size <= REMEMBERED) break
+      this.recent.delete(oldest)
+    }
+    for (const waiter of this.waiters.get(record.key) ?? []) waiter(record)
+  }
+
+  private tail(topics: readonly TopicName[], each: (record: LogRecord) => void): Tail {
+    const tail = this.parts.log.tail({ topics, from: 'latest' }, (records) => records.forEach(each))
+    this.tails.add(tail)
+    return tail
+  }
+
+  private async decode(record: LogRecord): Promise<TaskResult> {
+    const { codec, blobs } = this.parts
+    const decoded = await codec.decode(record.value ?? new Uint8Array(), record.topic)
+    if (decoded.type !== 'TaskCompleted')
+      throw new FlotillaError('UNDECODABLE_RECORD', `${decoded.type} on ${record.topic}`)
+    const data = blobs ? await resolve(decoded.type, decoded.data, blobs) : decoded.data
+    return toResult(data as TaskCompleted)
+  }
+
+  results({ group, from = 'latest' }: ResultsOptions = {}): AsyncIterable<TaskResult> & AsyncDisposable {
+    const stream: Stream<TaskResult> = new Stream(async () => {
+      this.tails.delete(tail)
+      await tail.close()
+    })
+    const options = { topics: ['tasks.completed'] as const, from, ...(group === undefined ? {} : { group }) }
+    const tail = this.parts.log.tail(options, async (records) => {
+      for (const record of records) await stream.push(await this.decode(record))
+    })
+    this.tails.add(tail)
+    return stream
+  }
+
+  watch(taskId: string): AsyncIterable<TaskUpdate> {
+    const stream: Stream<TaskUpdate> = new Stream(async () => {
+      this.tails.delete(tail)
+      await tail.close()
+    })
+    const tail = this.parts.log.tail(
+      { topics: ['tasks.history', 'tasks.streaming', 'tasks.completed'], from: 'latest' },
+      async (records) => {
+        for (const record of records) if (record.key === taskId) await this.update(record, stream)
+      },
+    )
+    this.tails.add(tail)
+    const finish = async () => {
+      await tail.ready
+      const found = await this.find(taskId)
+      if (!found) return
+      await stream.push({ kind: 'result', result: found })
+      stream.end()
+    }
+    finish().catch((error: unknown) => stream.end(error))
+    return stream
+  }
+
+  private async update(record: LogRecord, stream: Stream<TaskUpdate>): Promise<void> {
+    if (record.topic === 'tasks.completed') {
+      await stream.push({ kind: 'result', result: await this.decode(record) })
+      return stream.end()
+    }
+    const decoded = await this.parts.codec.decode(record.value ?? new Uint8Array(), record.topic)
+    if (decoded.type === 'TaskProgressed') await stream.push({ kind: 'progress', event: decoded.data })
+    if (decoded.type === 'TokensStreamed') await stream.push({ kind: 'text', ...decoded.data })
+  }
+
+  batch(tasks: Iterable<TaskInput>, options: BatchOptions = {}): AsyncIterable<TaskResult> {
+    return runBatch(this, tasks, options)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.tails].map((tail) => tail.close()))
+    this.tails.clear()
+  }
+}

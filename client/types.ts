@@ -1,0 +1,130 @@
+import type { Failure, TaskCompleted, TaskProgressed, Usage } from '../schemas/generated/events.ts'
+import type { Json } from '../schemas/json.ts'
+
+/** A task to run. Only `text` is needed; everything else has a default (docs/configuration.md). */
+export interface TaskInput {
+  /** 1 to 10,000 characters. */
+  text: string
+  /** Names the task: submitting the same id twice runs it once. Made here when absent. */
+  taskId?: string
+  userId?: string
+  agent?: string
+  mode?: 'code' | 'tools'
+  profile?: string
+  model?: string
+  maxSteps?: number
+  timeoutMs?: number
+  /** US dollars. */
+  maxCost?: number
+  priority?: number
+  sessionId?: string
+  /** JSON Schema that the output must fit. */
+  outputSchema?: { [key: string]: Json }
+  parent?: string
+}
+
+/** One turn of the agent. */
+export interface TaskStep {
+  step: number
+  kind: 'code' | 'tools' | 'answer'
+  model: string | null
+  text: string | null
+  code: string | null
+  toolCalls: ToolCallRecord[]
+  /** What the model was told afterwards. */
+  observation: string | null
+  error: Failure | null
+  startedAtMs: number
+  durationMs: number
+  usage: Usage | null
+}
+
+export interface ToolCallRecord {
+  callId: string
+  tool: string
+  arguments: Json
+  status: string
+  durationMs: number
+  cached: boolean
+  output?: Json
+  error?: Failure | null
+}
+
+/** What comes out of a task: exactly one for each task id. */
+export interface TaskResult {
+  taskId: string
+  status: TaskCompleted['status']
+  output: Json
+  steps: TaskStep[]
+  usage: Usage
+  /** Milliseconds from submission to completion. */
+  executionTime: number
+  model: string | null
+  modelReason: string | null
+  error: Failure | null
+  /** 32 hex digits: look it up in Jaeger. */
+  traceId: string | null
+  userId: string | null
+  agent: string | null
+  profile: string | null
+  sessionId: string | null
+  submittedAtMs: number
+  completedAtMs: number
+}
+
+/** What happens while a task runs. */
+export type TaskUpdate =
+  | { kind: 'progress'; event: TaskProgressed }
+  | { kind: 'text'; taskId: string; step: number; text: string }
+  | { kind: 'result'; result: TaskResult }
+
+export interface ResultsOptions {
+  /** Consumer group: its members share the results, and it goes on where it stopped. Absent: every result from now on. */
+  group?: string
+  /** Where a group without a position begins. Default latest. */
+  from?: 'earliest' | 'latest'
+}
+
+export interface Feedback {
+  taskId: string
+  /** 0 (useless) to 1 (perfect). */
+  satisfaction: number
+  comment?: string
+  userId?: string
+}
+
+export interface ApprovalInput {
+  taskId: string
+  callId: string
+  approved: boolean
+  reason?: string
+  decidedBy?: string
+}
+
+export interface BatchOptions {
+  /** Tasks in flight at once. Default 10. */
+  maxWorkers?: number
+  /** Time limit of each task. */
+  timeoutMs?: number
+  /** True: results in the order of the tasks. False: as they complete. Default true. */
+  ordered?: boolean
+}
+
+/** The way into a fleet: over Kafka, or over HTTP to a gateway. */
+export interface Client {
+  /** Resolves when the task is durable in the log. */
+  submit(task: TaskInput): Promise<{ taskId: string }>
+  /** The result when there is one now; null when not (yet). */
+  find(taskId: string): Promise<TaskResult | null>
+  /** Waits for the result. Rejects with TASK_TIMED_OUT after `timeoutMs` (the task goes on). */
+  result(taskId: string, options?: { timeoutMs?: number }): Promise<TaskResult>
+  /** Results as they come. With a group: at least once each; without: those that come while it is iterated. */
+  results(options?: ResultsOptions): AsyncIterable<TaskResult> & AsyncDisposable
+  /** Everything that happens to a task from now on, ending with its result. */
+  watch(taskId: string): AsyncIterable<TaskUpdate>
+  cancel(taskId: string, reason?: string): Promise<void>
+  approve(approval: ApprovalInput): Promise<void>
+  feedback(feedback: Feedback): Promise<void>
+  batch(tasks: Iterable<TaskInput>, options?: BatchOptions): AsyncIterable<TaskResult>
+  close(): Promise<void>
+}

@@ -1,0 +1,7 @@
+import { runService } from '../../runtime/host/run.ts'
+import type { Service } from '../../runtime/service.ts'
+import { registerRoutes } from './routes.ts'
+
+export const gateway: Service = { name: 'gateway', door: registerRoutes }
+
+if (import.meta.main) await runService(gateway)

@@ -1,0 +1,114 @@
+// The HTTP door: submit, result, cancel, approve, feedback, and what happens meanwhile as newline-delimited JSON.
+// Requests are checked here only as far as their shape goes: the router decides about tasks, and its rejection is a result.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { LogClient } from '../../client/log-client.ts'
+import type { TaskInput } from '../../client/types.ts'
+import { errorTable, FlotillaError } from '../../runtime/errors.ts'
+import type { DoorContext } from '../../runtime/service.ts'
+import { sendLines } from './lines.ts'
+
+const MAX_WAIT_SECONDS = 30
+
+type Params = { id: string; callId: string }
+type Query = { wait?: string; group?: string; from?: string }
+type Body = Record<string, unknown> | null
+
+export async function registerRoutes(app: FastifyInstance, context: DoorContext): Promise<void> {
+  const { log, codec, blobs, instruments } = context
+  const client = new LogClient({ log, codec, blobs, instruments, name: 'gateway' })
+  app.addHook('onClose', () => client.close())
+  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => sendError(error, reply))
+  app.setNotFoundHandler((request, reply) =>
+    sendError(new FlotillaError('NOT_FOUND', `no route ${request.method} ${request.url}`), reply),
+  )
+
+  app.post('/v1/tasks', async (request, reply) => {
+    const { taskId } = await client.submit(bodyOf(request) as unknown as TaskInput)
+    return reply.code(202).header('location', `/v1/tasks/${taskId}/result`).send({ taskId })
+  })
+
+  app.get<{ Params: Params; Querystring: Query }>('/v1/tasks/:id/result', async (request, reply) => {
+    const waitMs = Math.min(MAX_WAIT_SECONDS, Math.max(0, Number(request.query.wait ?? 0) || 0)) * 1_000
+    const result =
+      waitMs === 0 ? await client.find(request.params.id) : await waitFor(client, request.params.id, waitMs)
+    return result ?? reply.code(204).send()
+  })
+
+  app.get<{ Params: Params }>('/v1/tasks/:id/updates', (request, reply) =>
+    sendLines(reply, client.watch(request.params.id)),
+  )
+
+  app.get<{ Querystring: Query }>('/v1/results', (request, reply) => {
+    const { group, from } = request.query
+    const start = from === 'earliest' ? 'earliest' : 'latest'
+    return sendLines(reply, client.results(group ? { group, from: start } : { from: start }))
+  })
+
+  app.post<{ Params: Params }>('/v1/tasks/:id/cancel', async (request, reply) => {
+    await client.cancel(request.params.id, textOf(bodyOf(request)['reason']))
+    return reply.code(202).send({ taskId: request.params.id })
+  })
+
+  app.post<{ Params: Params }>('/v1/tasks/:id/approvals/:callId', async (request, reply) => {
+    const { approved, reason, decidedBy } = bodyOf(request)
+    if (typeof approved !== 'boolean')
+      throw new FlotillaError('TASK_INVALID', 'approved must be true or false')
+    const { id: taskId, callId } = request.params
+    await client.approve({
+      taskId,
+      callId,
+      approved,
+      ...present({ reason: textOf(reason), decidedBy: textOf(decidedBy) }),
+    })
+    return reply.code(202).send({ taskId })
+  })
+
+  app.post<{ Params: Params }>('/v1/tasks/:id/feedback', async (request, reply) => {
+    const { satisfaction, comment, userId } = bodyOf(request)
+    const taskId = request.params.id
+    const details = present({ comment: textOf(comment), userId: textOf(userId) })
+    await client.feedback({ taskId, satisfaction: Number(satisfaction), ...details })
+    return reply.code(202).send({ taskId })
+  })
+}
+
+function bodyOf(request: FastifyRequest): Record<string, unknown> {
+  const body = request.body as Body
+  if (body === null || body === undefined) return {}
+  if (typeof body !== 'object' || Array.isArray(body))
+    throw new FlotillaError('TASK_INVALID', 'the body must be a JSON object')
+  return body
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+function present<T extends Record<string, string | undefined>>(fields: T): { [K in keyof T]?: string } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: string
+  }
+}
+
+async function waitFor(client: LogClient, taskId: string, timeoutMs: number) {
+  try {
+    return await client.result(taskId, { timeoutMs })
+  } catch (error) {
+    if (error instanceof FlotillaError && error.code === 'TASK_TIMED_OUT') return null
+    throw error
+  }
+}
+
+function statusOf(error: Error & { statusCode?: number }): number {
+  if (!(error instanceof FlotillaError)) return error.statusCode ?? 500
+  if (error.code === 'NOT_FOUND') return 404
+  if (error.code === 'TASK_INVALID' || error.code === 'SCHEMA_MISMATCH') return 400
+  return error.retryable ? 503 : 500
+}
+
+function sendError(error: Error & { statusCode?: number }, reply: FastifyReply): FastifyReply {
+  const code =
+    error instanceof FlotillaError ? error.code : statusOf(error) < 500 ? 'TASK_INVALID' : 'INTERNAL'
+  const body = { code, message: error.message, remedy: errorTable[code].remedy }
+  return reply.code(statusOf(error)).send({ error: body })
+}
