@@ -23,7 +23,9 @@ export interface ServerSpec {
   /** `log` is what this start has written so far. Throwing counts as not yet. */
   readonly ready: (log: () => string) => Promise<boolean>
   readonly readyTimeoutMs: number
-  /** SIGTERM where a clean end is quick; SIGKILL where the data is thrown away anyway. */
+  /** Asks it to end cleanly and without waiting for its clients; SIGTERM unless given. */
+  readonly cleanSignal?: NodeJS.Signals
+  /** What `stop` sends. Its data is thrown away then, so SIGKILL is right where a clean end takes long. */
   readonly stopSignal: NodeJS.Signals
 }
 
@@ -58,7 +60,7 @@ export async function startServer(spec: ServerSpec): Promise<Server> {
     logFile,
     kill9: () => end(child, 'SIGKILL'),
     restart: async () => {
-      await end(child, 'SIGTERM')
+      await end(child, spec.cleanSignal ?? 'SIGTERM')
       child = await launch(spec, logFile)
     },
     stop: async () => {
@@ -93,10 +95,12 @@ function bound(spec: ServerSpec): string[] {
   const line = [spec.command, ...spec.args]
   const setpriv = findProgram('setpriv')
   if (process.platform !== 'linux' || setpriv === null) return line
-  const asUser = spec.user !== undefined && process.getuid?.() === 0
-  const identity = asUser ? ['--reuid', spec.user, '--regid', spec.user, '--init-groups'] : []
-  return [setpriv, ...(identity as string[]), '--pdeathsig', 'KILL', '--', ...line]
+  return [setpriv, '--pdeathsig', 'KILL', ...identity(spec.user), '--', ...line]
 }
+
+/** Options of setpriv that turn root into `user`; none for anybody else. */
+export const identity = (user: string | undefined): string[] =>
+  user !== undefined && process.getuid?.() === 0 ? ['--reuid', user, '--regid', user, '--init-groups'] : []
 
 async function untilReady(spec: ServerSpec, child: ChildProcess, log: () => string): Promise<void> {
   let failure: Error | null = null

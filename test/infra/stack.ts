@@ -1,5 +1,7 @@
 // Several components at once, with the environment variables by which Flotilla and its tests find them.
+import { startJaeger } from './jaeger.ts'
 import { startKafka } from './kafka.ts'
+import { startPostgres } from './postgres.ts'
 import { startRedis } from './redis.ts'
 import { startRegistry } from './registry.ts'
 
@@ -20,6 +22,14 @@ const starters = {
   redis: async () => {
     const redis = await startRedis()
     return { environment: { REDIS_URL: redis.url }, stop: redis.stop }
+  },
+  postgres: async () => {
+    const postgres = await startPostgres()
+    return { environment: { DATABASE_URL: postgres.url }, stop: postgres.stop }
+  },
+  jaeger: async () => {
+    const { otlpUrl, queryUrl, stop } = await startJaeger()
+    return { environment: { OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl, JAEGER_QUERY_URL: queryUrl }, stop }
   },
 } satisfies Record<string, () => Promise<Running>>
 
