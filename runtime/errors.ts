@@ -170,6 +170,12 @@ export const errorTable = {
     'What the tool depends on could not be reached.',
     'Retried by the policy of the tool.',
   ),
+  TOOL_TARGET_UNAVAILABLE: row(
+    'degraded',
+    true,
+    'What the arguments of the tool name (a site, a service) could not be reached, or asked to wait; the tool itself works.',
+    'Retried by the policy of the tool.',
+  ),
   TOOL_TIMEOUT: row(
     'recoverable',
     true,
@@ -260,6 +266,12 @@ export const errorTable = {
     'See the dead letter; publish with the registered schema, or plain JSON on tasks.submitted.',
   ),
   SCHEMA_MISMATCH: row('degraded', false, 'A value does not fit its schema.', 'Correct the named field.'),
+  SCHEMA_INCOMPATIBLE: row(
+    'critical',
+    false,
+    'The schema registry refused a schema, because versions registered before forbid it.',
+    'Change the schema as FULL_TRANSITIVE allows, or use another registry or prefix; see docs/events.md.',
+  ),
   HANDLER_FAILED: row(
     'degraded',
     false,

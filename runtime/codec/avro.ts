@@ -1,0 +1,173 @@
+// Avro bodies of our records, and the only importer of avsc.
+//
+// 1. Json fields are text in Avro and JSON values outside; bytes are plain Uint8Arrays outside; decoded records are plain objects.
+// 2. Longs are JavaScript numbers; avsc refuses those past 2^53, on both sides.
+// 3. Bytes that announce more array or map items than there are bytes are refused before avsc reads them (skim.ts).
+import avsc, { type Type } from 'avsc'
+import { isJsonText, isRecord, shapeOf, type FieldShape, type RecordSchema } from '../../schemas/record.ts'
+import { FlotillaError } from '../errors.ts'
+import type { AvroSchema } from './registry.ts'
+import { skim } from './skim.ts'
+
+type Fields = Record<string, unknown>
+
+/** Writes one kind of record. */
+export interface Writer {
+  /** Magic byte, id, body. Throws SCHEMA_MISMATCH naming the field. */
+  write(id: number, data: object): Uint8Array
+}
+
+/** Reads what one writer's schema wrote as this process's version of the record. */
+export interface Reader {
+  /** The body starts at `start`. Throws UNDECODABLE_RECORD. */
+  read(bytes: Uint8Array, start: number): object
+}
+
+const HEADER_BYTES = 5
+let scratch = Buffer.allocUnsafe(64 * 1024)
+
+const parse = (schema: AvroSchema): Type => avsc.Type.forSchema(schema as never, { omitRecordMethods: true })
+
+export function createWriter(schema: RecordSchema): Writer {
+  const type = parse(schema as unknown as AvroSchema)
+  const fields = schema.fields.map(shapeOf).filter(needsWriting)
+  return {
+    write: (id, data) => {
+      const wire = fields.length === 0 ? data : toWire(schema.name, fields, data as Fields)
+      const end = encodeInto(type, schema.name, wire)
+      scratch.writeUInt8(0, 0)
+      scratch.writeInt32BE(id, 1)
+      return new Uint8Array(scratch.subarray(0, end))
+    },
+  }
+}
+
+/** The end of what it wrote behind the header of `scratch`, which grows as needed. */
+function encodeInto(type: Type, name: string, wire: object): number {
+  try {
+    const end = type.encode(wire, scratch, HEADER_BYTES)
+    if (end >= 0) return end
+    scratch = Buffer.allocUnsafe(2 * (scratch.length - end))
+    return type.encode(wire, scratch, HEADER_BYTES)
+  } catch (error) {
+    throw new FlotillaError('SCHEMA_MISMATCH', mismatch(type, name, wire, error), { cause: error })
+  }
+}
+
+const needsWriting = (field: FieldShape): boolean =>
+  isJsonText(field.value) || field.value === 'bytes' || field.values !== null
+
+function toWire(name: string, fields: readonly FieldShape[], data: Fields): Fields {
+  const wire = { ...data }
+  for (const field of fields) {
+    const value = data[field.name]
+    if (field.value === 'bytes') wire[field.name] = asBuffer(value)
+    else if (isJsonText(field.value))
+      wire[field.name] = field.nullable && value == null ? null : jsonText(name, field, value)
+    else checkValue(name, field, value)
+  }
+  return wire
+}
+
+function jsonText(name: string, field: FieldShape, value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? 'null'
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new FlotillaError('SCHEMA_MISMATCH', `encoding ${name}: ${field.name} is not JSON: ${why}`, {
+      cause: error,
+    })
+  }
+}
+
+function checkValue(name: string, field: FieldShape, value: unknown): void {
+  if (field.nullable && value == null) return
+  if (field.values?.includes(value as string)) return
+  const message = `encoding ${name}: ${field.name} is ${show(value)}, not one of ${field.values?.join(', ')}`
+  throw new FlotillaError('SCHEMA_MISMATCH', message)
+}
+
+const asBuffer = (value: unknown): unknown =>
+  value instanceof Uint8Array && !Buffer.isBuffer(value)
+    ? Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+    : value
+
+function mismatch(type: Type, name: string, wire: object, error: unknown): string {
+  let found: string | null = null
+  type.isValid(wire, {
+    errorHook: (path, value, expected) => {
+      found ??= `${path.join('.')} is ${show(value)}, not ${expected.typeName.replace('union:unwrapped', String(expected))}`
+    },
+  })
+  return `encoding ${name}: ${found ?? (error instanceof Error ? error.message : String(error))}`
+}
+
+function show(value: unknown): string {
+  if (value === undefined) return 'missing'
+  const text = typeof value === 'bigint' ? `${value}n` : (JSON.stringify(value) ?? typeof value)
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+}
+
+export function createReader(schema: RecordSchema, writerSchema: AvroSchema): Reader {
+  const type = parse(schema as unknown as AvroSchema)
+  const writer = parse(writerSchema)
+  const resolver = type.equals(writer) ? undefined : type.createResolver(writer, { ignoreNamespaces: true })
+  const fields = schema.fields.map(shapeOf).filter(needsReading)
+  const hasBlocks = /"type":"(array|map)"/.test(JSON.stringify(writerSchema))
+  return {
+    read: (bytes, start) => {
+      try {
+        if (hasBlocks) skim(writerSchema, bytes, start)
+        const { value, offset } = type.decode(asBuffer(bytes) as Buffer, start, resolver)
+        if (offset !== bytes.length)
+          throw new RangeError(offset < 0 ? 'the bytes end too early' : 'bytes are left over')
+        return fromWire(fields, value as Fields)
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error)
+        throw new FlotillaError('UNDECODABLE_RECORD', `decoding ${schema.name}: ${why}`, { cause: error })
+      }
+    },
+  }
+}
+
+const needsReading = (field: FieldShape): boolean =>
+  isJsonText(field.value) || field.value === 'bytes' || isRecord(field.value)
+
+function fromWire(fields: readonly FieldShape[], wire: Fields): Fields {
+  const data = { ...wire }
+  for (const field of fields) {
+    const value = data[field.name]
+    if (value === null) continue
+    if (field.value === 'bytes') data[field.name] = new Uint8Array(value as Uint8Array)
+    else if (isJsonText(field.value)) data[field.name] = parseJson(field, value as string)
+    else data[field.name] = { ...(value as Fields) }
+  }
+  return data
+}
+
+function parseJson(field: FieldShape, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new Error(`${field.name} does not hold JSON`, { cause: error })
+  }
+}
+
+/** SHA-256 of the schema's canonical form: the same for schemas that read and write the same bytes. */
+export const fingerprint = (schema: AvroSchema): Buffer => parse(schema).fingerprint('sha256')
+
+/** The unqualified name of a record schema; null when it is something else. */
+export function recordName(schema: AvroSchema): string | null {
+  const type = parse(schema)
+  return type instanceof avsc.types.RecordType ? (type.name ?? '').replace(/^.*\./, '') : null
+}
+
+/** Why `reader` can't read what `writer` wrote; null when it can. */
+export function incompatibility(reader: AvroSchema, writer: AvroSchema): string | null {
+  try {
+    parse(reader).createResolver(parse(writer), { ignoreNamespaces: true })
+    return null
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}

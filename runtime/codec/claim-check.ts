@@ -1,0 +1,134 @@
+// Payloads too large for the log go to the blob store, and `{"$blob": "<sha256>", "bytes": n}` stands in their place.
+//
+// 1. `resolve` of what `externalize` gave is the same event, whatever the payload looks like: one that looks like a reference itself is moved
+//    too, however small, so no payload can be taken for a reference.
+// 2. A payload is durable in the store before the event that refers to it can be committed. Putting it twice is harmless.
+// 3. TaskSubmitted is left alone both ways: anyone writes it, so a reference in it could name the payload of another task.
+// 4. An event without anything large or referenced costs one walk over its fields, and no promise.
+import type { EventMap, EventType } from '../../schemas/generated/events.ts'
+import { schemas } from '../../schemas/generated/schemas.ts'
+import { isJsonText, shapeOf } from '../../schemas/record.ts'
+import { FlotillaError } from '../errors.ts'
+import type { BlobStore } from '../store/port.ts'
+
+/** Nothing on the log passes 512 KB; this leaves room for keys, headers and the batch. */
+export const LIMIT_BYTES = 400_000
+
+interface Reference {
+  readonly $blob: string
+  readonly bytes: number
+}
+type Fields = Record<string, unknown>
+
+const jsonFields = new Map(
+  Object.values(schemas).map((schema) => [
+    schema.name as EventType,
+    schema.name === 'TaskSubmitted'
+      ? []
+      : schema.fields
+          .map(shapeOf)
+          .filter((field) => isJsonText(field.value))
+          .map((field) => field.name),
+  ]),
+)
+
+const looksLikeReference = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && '$blob' in value
+
+const isReference = (value: unknown): value is Reference =>
+  looksLikeReference(value) && typeof (value as Reference).$blob === 'string'
+
+/** The event itself, or one whose largest Json fields were moved so that its encoded size passes `limitBytes` no more. */
+export function externalize<T extends EventType>(
+  type: T,
+  data: EventMap[T],
+  blobs: BlobStore,
+  limitBytes: number = LIMIT_BYTES,
+): EventMap[T] | Promise<EventMap[T]> {
+  const names = jsonFields.get(type) ?? []
+  if (names.length === 0) return data
+  const fields = data as unknown as Fields
+  const isSmall = sizeAtMost(fields, limitBytes) <= limitBytes
+  if (isSmall && !names.some((name) => looksLikeReference(fields[name]))) return data
+  return move(fields, names, blobs, limitBytes) as Promise<unknown> as Promise<EventMap[T]>
+}
+
+async function move(
+  data: Fields,
+  names: readonly string[],
+  blobs: BlobStore,
+  limitBytes: number,
+): Promise<Fields> {
+  const texts = names
+    .map((name) => ({ name, bytes: Buffer.from(JSON.stringify(data[name]) ?? 'null') }))
+    .sort((a, b) => b.bytes.length - a.bytes.length)
+  const moved = { ...data }
+  let size = sizeOfOthers(data, names) + texts.reduce((sum, text) => sum + text.bytes.length, 0)
+  for (const { name, bytes } of texts) {
+    if (size <= limitBytes && !looksLikeReference(data[name])) continue
+    const reference: Reference = { $blob: await blobs.put(bytes), bytes: bytes.length }
+    moved[name] = reference
+    size += JSON.stringify(reference).length - bytes.length
+  }
+  return moved
+}
+
+/** The event with every moved payload back in its place. Rejects with PAYLOAD_MISSING when the store has one no more. */
+export function resolve<T extends EventType>(
+  type: T,
+  data: EventMap[T],
+  blobs: BlobStore,
+): EventMap[T] | Promise<EventMap[T]> {
+  const fields = data as unknown as Fields
+  const names = (jsonFields.get(type) ?? []).filter((name) => isReference(fields[name]))
+  if (names.length === 0) return data
+  return bringBack(type, fields, names, blobs) as Promise<unknown> as Promise<EventMap[T]>
+}
+
+async function bringBack(
+  type: string,
+  data: Fields,
+  names: readonly string[],
+  blobs: BlobStore,
+): Promise<Fields> {
+  const whole = { ...data }
+  const payloads = names.map(async (name) => {
+    const { $blob, bytes } = data[name] as Reference
+    const found = await blobs.get($blob)
+    if (!found) {
+      const message = `reading ${type}.${name}: the blob store has no payload ${$blob} (${bytes} bytes)`
+      throw new FlotillaError('PAYLOAD_MISSING', message)
+    }
+    whole[name] = JSON.parse(Buffer.from(found.buffer, found.byteOffset, found.byteLength).toString('utf8'))
+  })
+  await Promise.all(payloads)
+  return whole
+}
+
+function sizeOfOthers(data: Fields, names: readonly string[]): number {
+  const others = Object.fromEntries(Object.entries(data).filter(([name]) => !names.includes(name)))
+  return Buffer.byteLength(JSON.stringify(others))
+}
+
+/** No less than the UTF-8 bytes of the value as JSON. Stops counting once it passes `enough`. */
+function sizeAtMost(value: unknown, enough: number): number {
+  if (typeof value === 'string') return stringSize(value, enough)
+  if (typeof value !== 'object' || value === null) return 24
+  if (value instanceof Uint8Array) return value.length
+  let size = 2
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length && size <= enough; i++) size += 1 + sizeAtMost(value[i], enough - size)
+    return size
+  }
+  for (const key in value) {
+    if (size > enough) return size
+    size += 4 + stringSize(key, enough) + sizeAtMost((value as Fields)[key], enough - size)
+  }
+  return size
+}
+
+/** A UTF-16 unit is at most 6 bytes of JSON (an escaped control character); counted exactly only where that matters. */
+function stringSize(text: string, enough: number): number {
+  const most = 2 + 6 * text.length
+  return most <= enough ? most : Buffer.byteLength(JSON.stringify(text))
+}

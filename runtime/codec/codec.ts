@@ -1,0 +1,129 @@
+// The codec of a fleet: events to record values and back, by the ids of a schema registry.
+import type { EventMap, EventType } from '../../schemas/generated/events.ts'
+import { schemas } from '../../schemas/generated/schemas.ts'
+import { topics, type TopicName } from '../../schemas/topics.ts'
+import { FlotillaError } from '../errors.ts'
+import { createReader, createWriter, recordName, type Reader, type Writer } from './avro.ts'
+import { parsePlainJson } from './plain-json.ts'
+import type { Codec, Decoded } from './port.ts'
+import type { AvroSchema, Registry } from './registry.ts'
+
+export interface CodecOptions {
+  readonly registry: Registry
+  /** Of the fleet: part of the subjects `<prefix>.<topic>-value`. */
+  readonly prefix: string
+}
+
+/** These carry one record type each and are written or read by other programs, whose serializers look for `<topic>-value`. */
+const valueSubjects: readonly TopicName[] = ['tasks.submitted', 'tasks.completed']
+const HEADER_BYTES = 5
+const eventTypes = Object.keys(schemas) as EventType[]
+const eventsOf = new Map(topics.map((topic) => [topic.name, topic.events]))
+
+interface KnownReader extends Reader {
+  readonly type: EventType
+}
+
+export function createCodec({ registry, prefix }: CodecOptions): Codec {
+  const writers = new Map<EventType, Writer>()
+  const ids = new Map<string, number>()
+  const readers = new Map<number, KnownReader>()
+  const pending = new Map<number, Promise<KnownReader>>()
+
+  const learn = (id: number, schema: AvroSchema): KnownReader => {
+    const reader = readerFor(id, schema)
+    readers.set(id, reader)
+    return reader
+  }
+  const readerOf = (id: number): KnownReader | Promise<KnownReader> => {
+    const known = readers.get(id) ?? pending.get(id)
+    if (known) return known
+    const schema = registry.byId(id)
+    if (!(schema instanceof Promise)) return learn(id, schema)
+    const asked = schema.then((found) => learn(id, found)).finally(() => pending.delete(id))
+    pending.set(id, asked)
+    return asked
+  }
+  const registerAs = async (key: string, subject: string, type: EventType): Promise<void> => {
+    const schema = schemas[type] as unknown as AvroSchema
+    const id = await registry.register(subject, schema)
+    ids.set(key, id)
+    learn(id, schema)
+  }
+
+  return {
+    prepare: async () => {
+      const byRecord = eventTypes.map((type) => registerAs(type, `${schemas[type].namespace}.${type}`, type))
+      const byTopic = valueSubjects.map((topic) =>
+        registerAs(topic, `${prefix}.${topic}-value`, onlyEventOf(topic)),
+      )
+      await Promise.all([...byRecord, ...byTopic])
+      for (const type of eventTypes) writers.set(type, createWriter(schemas[type]))
+    },
+    encode: <T extends EventType>(type: T, data: EventMap[T], topic: TopicName) => {
+      const writer = writers.get(type)
+      const id = (valueSubjects.includes(topic) ? ids.get(topic) : undefined) ?? ids.get(type)
+      if (!writer || id === undefined)
+        throw new FlotillaError('INTERNAL', `encoding ${type} before the codec was prepared`)
+      return writer.write(id, data)
+    },
+    decode: (value, topic) => {
+      if (topic === 'tasks.submitted' && value.length > 0 && value[0] !== 0) {
+        return {
+          type: 'TaskSubmitted',
+          data: parsePlainJson(schemas.TaskSubmitted, value),
+        } as unknown as Decoded
+      }
+      const reader = readerOf(schemaId(value, topic))
+      return reader instanceof Promise
+        ? reader.then((r) => read(r, value, topic))
+        : read(reader, value, topic)
+    },
+    check: () => registry.check(),
+  }
+}
+
+function onlyEventOf(topic: TopicName): EventType {
+  const [type, ...others] = eventsOf.get(topic) ?? []
+  if (type && others.length === 0) return type
+  throw new FlotillaError(
+    'INTERNAL',
+    `${topic} carries ${others.length + 1} record types, so it has no subject of its own`,
+  )
+}
+
+function schemaId(value: Uint8Array, topic: TopicName): number {
+  if (value.length > HEADER_BYTES && value[0] === 0)
+    return Buffer.from(value.buffer, value.byteOffset, 5).readInt32BE(1)
+  const what = value.length <= HEADER_BYTES ? `${value.length} bytes` : `a first byte of ${value[0]}`
+  const message = `decoding a record of ${topic}: ${what} instead of byte 0, a 4-byte schema id and the body`
+  throw new FlotillaError('UNDECODABLE_RECORD', message)
+}
+
+function readerFor(id: number, schema: AvroSchema): KnownReader {
+  const name = recordName(schema)
+  const type = eventTypes.find((known) => known === name)
+  if (!type)
+    throw new FlotillaError(
+      'UNDECODABLE_RECORD',
+      `schema ${id} is ${name ?? 'no record'}, which is no event of the fleet`,
+    )
+  try {
+    return { type, read: createReader(schemas[type], schema).read }
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new FlotillaError('UNDECODABLE_RECORD', `schema ${id} can't be read as our ${type}: ${why}`, {
+      cause: error,
+    })
+  }
+}
+
+function read(reader: KnownReader, value: Uint8Array, topic: TopicName): Decoded {
+  if (!eventsOf.get(topic)?.includes(reader.type)) {
+    throw new FlotillaError(
+      'UNDECODABLE_RECORD',
+      `decoding a record of ${topic}: ${reader.type} does not belong there`,
+    )
+  }
+  return { type: reader.type, data: reader.read(value, HEADER_BYTES) } as unknown as Decoded
+}

@@ -1,0 +1,98 @@
+// A real schema registry behind Confluent's API, and the only importer of its client.
+//
+// 1. A subject seen first is set to FULL_TRANSITIVE. One that its owner has set otherwise keeps its level.
+// 2. The client answers a broken connection with status 400; only 404, 409 and 422 are the registry's own word on a schema.
+import registryClient, { COMPATIBILITY } from '@kafkajs/confluent-schema-registry'
+import { FlotillaError } from '../errors.ts'
+import type { AvroSchema, Registry } from './registry.ts'
+
+const { SchemaRegistry, SchemaType } = registryClient
+const REQUEST_TIMEOUT_MS = 10_000
+
+type AvroConfluentSchema = { type: (typeof SchemaType)['AVRO']; schema: string }
+type Client = InstanceType<typeof SchemaRegistry>
+type ClientOptions = ConstructorParameters<typeof SchemaRegistry>[0]
+
+/** `url` may carry credentials: https://user:secret@host/path. */
+export function createConfluentRegistry(url: string): Registry {
+  const client = new SchemaRegistry(clientOptions(url))
+  const shown = withoutCredentials(url)
+  return {
+    register: (subject, schema) => register(client, shown, subject, schema),
+    byId: (id) => byId(client, shown, id),
+    check: async () => {
+      await client.getLatestSchemaId('flotilla.TaskSubmitted').catch((error: unknown) => {
+        if (statusOf(error) !== 404) throw unavailable(shown, error)
+      })
+    },
+  }
+}
+
+function clientOptions(url: string): ClientOptions {
+  const { username, password } = new URL(url)
+  const auth = { username: decodeURIComponent(username), password: decodeURIComponent(password) }
+  const limitTime: NonNullable<ClientOptions['middlewares']>[number] = () => ({
+    prepareRequest: async (next) => (await next()).enhance({ timeout: REQUEST_TIMEOUT_MS }),
+  })
+  return {
+    host: withoutCredentials(url),
+    clientId: 'flotilla',
+    retry: { retries: 2, maxRetryTimeInSecs: 2 },
+    middlewares: [limitTime],
+    ...(username === '' ? {} : { auth }),
+  }
+}
+
+function withoutCredentials(url: string): string {
+  const parsed = new URL(url)
+  parsed.username = ''
+  parsed.password = ''
+  return parsed.href.replace(/\/$/, '')
+}
+
+async function register(client: Client, url: string, subject: string, schema: AvroSchema): Promise<number> {
+  const confluent: AvroConfluentSchema = { type: SchemaType.AVRO, schema: JSON.stringify(schema) }
+  const attempt = async (compatibility: COMPATIBILITY): Promise<number> =>
+    (await client.register(confluent, { subject, compatibility })).id
+  try {
+    return await attempt(COMPATIBILITY.FULL_TRANSITIVE).catch((error: unknown) => {
+      const level = ownersLevel(error)
+      if (level === null) throw error
+      return attempt(level)
+    })
+  } catch (error) {
+    if (statusOf(error) !== 409 && statusOf(error) !== 422) throw unavailable(url, error)
+    const message = `registering ${subject} at ${url}: the registry refused this version: ${messageOf(error)}`
+    throw new FlotillaError('SCHEMA_INCOMPATIBLE', message, { cause: error })
+  }
+}
+
+/** The client insists on the level that it would set itself, and says which it found. */
+function ownersLevel(error: unknown): COMPATIBILITY | null {
+  const found = /\(FULL_TRANSITIVE != (\w+)\)/.exec(messageOf(error))?.[1]
+  return Object.values(COMPATIBILITY).find((level) => level === found) ?? null
+}
+
+async function byId(client: Client, url: string, id: number): Promise<AvroSchema> {
+  try {
+    const type: unknown = await client.getSchema(id)
+    if (hasSchema(type)) return type.schema()
+  } catch (error) {
+    if (statusOf(error) !== 404) throw unavailable(url, error)
+  }
+  throw new FlotillaError('UNDECODABLE_RECORD', `the registry at ${url} has no Avro schema with id ${id}`)
+}
+
+/** What the client hands out for Avro is an avsc type. */
+const hasSchema = (type: unknown): type is { schema(): AvroSchema } =>
+  typeof type === 'object' && type !== null && 'schema' in type && typeof type.schema === 'function'
+
+const unavailable = (url: string, error: unknown): FlotillaError =>
+  new FlotillaError('REGISTRY_UNAVAILABLE', `asking the schema registry at ${url}: ${messageOf(error)}`, {
+    cause: error,
+  })
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+const statusOf = (error: unknown): unknown =>
+  typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined

@@ -1,0 +1,85 @@
+// tasks.submitted as plain JSON, so that one line through kcat starts a task. Checked against the record's schema.
+import { isJsonText, shapeOf, type FieldShape, type RecordSchema } from '../../schemas/record.ts'
+import { FlotillaError } from '../errors.ts'
+
+type Fields = Record<string, unknown>
+
+/**
+ * The record that these bytes hold as JSON. Throws UNDECODABLE_RECORD when they are no JSON object, TASK_INVALID naming every wrong
+ * field otherwise; its details are `{ taskId }`, so that the sender can be answered.
+ */
+export function parsePlainJson(schema: RecordSchema, bytes: Uint8Array): Fields {
+  const json = parseObject(bytes)
+  const fields = schema.fields.map(shapeOf)
+  const problems = unknownFields(fields, json)
+  const data: Fields = {}
+  for (const field of fields) {
+    const value = coerce(field, json[field.name])
+    if (value instanceof Problem) problems.push(`${field.name} ${value.text}`)
+    else data[field.name] = value
+  }
+  if (problems.length === 0) return data
+  const details = { taskId: typeof data['taskId'] === 'string' ? data['taskId'] : null }
+  throw new FlotillaError('TASK_INVALID', `the task as JSON: ${problems.join('; ')}`, { details })
+}
+
+class Problem {
+  readonly text: string
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+function parseObject(bytes: Uint8Array): Fields {
+  const advice =
+    'it is neither Avro in Confluent\'s wire format (which begins with byte 0) nor one JSON object such as {"text":"…"}'
+  try {
+    const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Fields
+  } catch (error) {
+    throw new FlotillaError('UNDECODABLE_RECORD', `decoding a task: ${advice}`, { cause: error })
+  }
+  throw new FlotillaError('UNDECODABLE_RECORD', `decoding a task: ${advice}`)
+}
+
+function unknownFields(fields: readonly FieldShape[], json: Fields): string[] {
+  const names = fields.map((field) => field.name)
+  const plain = (name: string): string => name.replaceAll(/[_-]/g, '').toLowerCase()
+  return Object.keys(json)
+    .filter((name) => !names.includes(name))
+    .map((name) => {
+      const meant = names.find((known) => plain(known) === plain(name))
+      return meant
+        ? `${name} should be spelt ${meant}`
+        : `${name} is not a field; fields are ${names.join(', ')}`
+    })
+}
+
+function coerce(field: FieldShape, value: unknown): unknown {
+  if (isJsonText(field.value)) return value ?? null
+  if (value === undefined || value === null) {
+    return field.nullable ? null : new Problem(value === undefined ? 'is missing' : 'may not be null')
+  }
+  if (field.value === 'string') return coerceString(field, value)
+  if (field.value === 'boolean')
+    return typeof value === 'boolean' ? value : new Problem('must be true or false')
+  return coerceNumber(field, value)
+}
+
+function coerceString(field: FieldShape, value: unknown): unknown {
+  const text = typeof value === 'number' ? String(value) : value
+  if (typeof text !== 'string') return new Problem('must be a string')
+  if (field.values && !field.values.includes(text))
+    return new Problem(`must be one of ${field.values.join(', ')}`)
+  return text
+}
+
+function coerceNumber(field: FieldShape, value: unknown): unknown {
+  const isNumeral = typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value.trim())
+  const number = isNumeral ? Number(value) : value
+  if (typeof number !== 'number') return new Problem('must be a number')
+  if (field.value === 'double') return Number.isFinite(number) ? number : new Problem('is too large')
+  if (!Number.isInteger(number)) return new Problem('must be a whole number')
+  const limit = field.value === 'int' ? 2 ** 31 - 1 : Number.MAX_SAFE_INTEGER
+  return Math.abs(number) <= limit ? number : new Problem('is too large')
+}

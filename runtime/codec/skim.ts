@@ -1,0 +1,88 @@
+// Walks Avro bytes by their writer's schema without building anything, to see that they are whole before avsc reads them:
+// avsc reads past the end without a word, so a few forged bytes that announce four thousand million array items would stop the process.
+//
+// 1. No block of an array or map has more items than bytes are left (items of no size are refused with that).
+// 2. Nothing ends past the end.
+import type { AvroSchema } from './registry.ts'
+
+type Named = Map<string, AvroSchema>
+type Node = { readonly [key: string]: unknown }
+
+class Cursor {
+  position: number
+  readonly bytes: Uint8Array
+  constructor(bytes: Uint8Array, position: number) {
+    this.bytes = bytes
+    this.position = position
+  }
+  skip(count: number): void {
+    if (!(count >= 0 && this.position + count <= this.bytes.length))
+      throw new RangeError('the bytes end too early')
+    this.position += count
+  }
+  long(): number {
+    let value = 0
+    for (let scale = 1; scale < 2 ** 70; scale *= 128) {
+      const byte = this.bytes[this.position]
+      this.skip(1)
+      value += ((byte as number) & 127) * scale
+      if ((byte as number) < 128) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+    }
+    throw new RangeError('a number is longer than 64 bits')
+  }
+}
+
+/** Throws a RangeError that says why when `bytes` from `start` do not begin with a whole value of the schema. */
+export function skim(schema: AvroSchema, bytes: Uint8Array, start: number): void {
+  walk(schema, new Cursor(bytes, start), new Map())
+}
+
+function walk(schema: AvroSchema, cursor: Cursor, named: Named): void {
+  if (Array.isArray(schema)) return walk(branchOf(schema, cursor), cursor, named)
+  if (typeof schema === 'string') return walkName(schema, cursor, named)
+  const node = schema as Node
+  if (typeof node['name'] === 'string') named.set(unqualified(node['name']), node)
+  if (node['type'] === 'record' || node['type'] === 'error') {
+    for (const field of node['fields'] as Node[]) walk(field['type'] as AvroSchema, cursor, named)
+  } else if (node['type'] === 'array')
+    walkBlocks(cursor, () => walk(node['items'] as AvroSchema, cursor, named))
+  else if (node['type'] === 'map') {
+    walkBlocks(cursor, () => {
+      cursor.skip(cursor.long())
+      walk(node['values'] as AvroSchema, cursor, named)
+    })
+  } else if (node['type'] === 'enum') cursor.long()
+  else if (node['type'] === 'fixed') cursor.skip(node['size'] as number)
+  else walk(node['type'] as AvroSchema, cursor, named)
+}
+
+function walkName(name: string, cursor: Cursor, named: Named): void {
+  if (name === 'null') return
+  if (name === 'boolean') cursor.skip(1)
+  else if (name === 'int' || name === 'long') cursor.long()
+  else if (name === 'float') cursor.skip(4)
+  else if (name === 'double') cursor.skip(8)
+  else if (name === 'bytes' || name === 'string') cursor.skip(cursor.long())
+  else {
+    const known = named.get(unqualified(name))
+    if (!known) throw new RangeError(`the schema uses ${name} without defining it`)
+    walk(known, cursor, named)
+  }
+}
+
+function branchOf(union: readonly AvroSchema[], cursor: Cursor): AvroSchema {
+  const branch = union[cursor.long()]
+  if (branch === undefined) throw new RangeError('a union has no such branch')
+  return branch
+}
+
+function walkBlocks(cursor: Cursor, walkItem: () => void): void {
+  for (let count = cursor.long(); count !== 0; count = cursor.long()) {
+    if (count < 0) cursor.long()
+    const items = Math.abs(count)
+    if (items > cursor.bytes.length - cursor.position) throw new RangeError(`${items} items in too few bytes`)
+    for (let i = 0; i < items; i++) walkItem()
+  }
+}
+
+const unqualified = (name: string): string => name.slice(name.lastIndexOf('.') + 1)
