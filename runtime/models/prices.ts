@@ -18,7 +18,7 @@ const FIRST_PARTY: readonly string[] = ['openai', 'anthropic']
 
 /**
  * The row with the longest prefix of the whole name; for a provider's own models also of the name without its provider
- * (`openai/gpt-4o` = `gpt-4o`). The same model at another provider gets that price as a guess. Of equal rows the last wins.
+ * (`openai/gpt-4o` = `gpt-4o`). The same model at another provider gets that price as a guess. Of equal rows the first wins.
  */
 export function priceOf(model: string, prices: readonly Price[]): ModelPrice {
   const whole = longestPrefix(model, prices)
@@ -47,7 +47,7 @@ function longestPrefix(name: string, prices: readonly Price[]): Price | undefine
   let best: Price | undefined
   for (const row of prices) {
     if (!name.startsWith(row.model)) continue
-    if (best === undefined || row.model.length >= best.model.length) best = row
+    if (best === undefined || row.model.length > best.model.length) best = row
   }
   return best
 }

@@ -57,6 +57,6 @@ test('an unknown model costs 1 and 1, marked as a guess', () => {
   assert.equal(costOf('nobody/knows', 500_000, 500_000, prices), 1)
 })
 
-test('of two rows for one model the later one wins, so that a fleet can override the defaults', () => {
-  assert.equal(priceOf('gpt-4o', [...prices, { model: 'gpt-4o', input: 2, output: 8 }]).inputPerMillion, 2)
+test('of two rows for one model the first one wins, so that a fleet puts its own before the defaults', () => {
+  assert.equal(priceOf('gpt-4o', [{ model: 'gpt-4o', input: 2, output: 8 }, ...prices]).inputPerMillion, 2)
 })

@@ -1,0 +1,43 @@
+// Text on its way to whoever watches: best effort, in batches, so that a token does not cost a record.
+import type { CallContext } from '../../runtime/stage.ts'
+
+export interface TokenBatcher {
+  add(text: string): void
+  /** Sends what is left. */
+  end(): void
+}
+
+export const TOKEN_BATCH_MS = 50
+
+export function batchTokens(
+  context: CallContext,
+  step: number,
+  batchMs: number = TOKEN_BATCH_MS,
+): TokenBatcher {
+  let waiting = ''
+  let sequence = 0
+  let timer: NodeJS.Timeout | undefined
+  const send = () => {
+    timer = undefined
+    if (waiting === '') return
+    const data = { taskId: taskOf(context.key), step, sequence: sequence++, text: waiting }
+    waiting = ''
+    context.stream({ topic: 'tasks.streaming', type: 'TokensStreamed', data })
+  }
+  return {
+    add: (text) => {
+      waiting += text
+      if (text !== '') timer ??= setTimeout(send, batchMs)
+    },
+    end: () => {
+      clearTimeout(timer)
+      send()
+    },
+  }
+}
+
+/** A key may have parts, `task/call`. */
+function taskOf(key: string): string {
+  const slash = key.indexOf('/')
+  return slash === -1 ? key : key.slice(0, slash)
+}

@@ -1,0 +1,241 @@
+// Calls models through the openai package: the only file that knows it. Any OpenAI-compatible base URL works.
+//
+// 1. One request a call. Retries, fallbacks and waiting belong to the planner, which can be replayed; only a request
+//    that was refused for a parameter this model does not take is sent again without it (nothing was spent).
+// 2. One client a provider, built once: connections stay open between calls.
+// 3. Rejects with a FlotillaError of the table, with Retry-After and, where the model had begun, what it used.
+// 4. A key never appears in a message.
+import OpenAI from 'openai'
+import { FlotillaError } from '../../runtime/errors.ts'
+import { discoverModels, missingSetting } from '../../runtime/models/discovery.ts'
+import { parseModel, SERVED_MODEL } from '../../runtime/models/names.ts'
+import type { Environment } from '../../runtime/config/environment.ts'
+import type { Fleet } from '../../runtime/config/fleet.ts'
+import type { CallContext } from '../../runtime/stage.ts'
+import { providerError, type CallSite, type ProviderFailure } from './model-client-errors.ts'
+import { MAX_REPLY_CHARS, ReplyReader } from './model-client-reply.ts'
+import { bodyOf, refusedParameter, type Parameter } from './model-client-request.ts'
+import { batchTokens, type TokenBatcher } from './model-client-tokens.ts'
+import type { ModelReply, ModelRequest } from './model.ts'
+
+export type ModelCaller = (request: ModelRequest, context: CallContext) => Promise<ModelReply>
+
+/** What it needs of a ServiceContext. */
+export interface ModelSettings {
+  readonly fleet: { readonly models: Pick<Fleet['models'], 'providers'> }
+  readonly environment: Pick<Environment, 'raw'>
+}
+
+interface Provider {
+  readonly name: string
+  readonly client: OpenAI
+  readonly key: string | undefined
+  readonly keyEnv: string | undefined
+  readonly baseUrl: string
+  readonly isOpenAi: boolean
+  /** By model, what it refused so far. */
+  readonly refused: Map<string, Set<Parameter>>
+  served: { model: string; untilMs: number } | null
+}
+
+/** The host's time limit ends a call; the package's own must never come first. */
+const NEVER_MS = 2_147_483_647
+/** How long a server is taken to hold the model that it named. */
+const SERVED_MODEL_TTL_MS = 60_000
+/** Models whose refusals are remembered, a provider. Names come from tasks. */
+const MAX_REMEMBERED_MODELS = 1_000
+
+export function createModelCaller(settings: ModelSettings): ModelCaller {
+  const variables = settings.environment.raw
+  const definitions = { ...discoverModels(variables).providers, ...settings.fleet.models.providers }
+  const providers = new Map<string, Provider>()
+  const providerOf = (model: string): Provider => {
+    const missing = missingSetting(model, definitions, variables)
+    if (missing !== null)
+      throw new FlotillaError('MODEL_NOT_CONFIGURED', `Model "${model}" is not configured here. ${missing}`)
+    const { provider: name } = parseModel(model)
+    let provider = providers.get(name)
+    if (provider === undefined) providers.set(name, (provider = connect(name, definitions[name], variables)))
+    return provider
+  }
+  return async (request, call) => {
+    const provider = providerOf(request.model)
+    const asked = parseModel(request.model).model
+    const site = siteOf(provider, asked)
+    const named = asked === SERVED_MODEL ? await servedModel(provider, site, call) : asked
+    return await complete(provider, { ...site, model: named }, request, call)
+  }
+}
+
+function connect(
+  name: string,
+  definition: { readonly baseUrl: string; readonly keyEnv?: string } | undefined,
+  variables: Readonly<Record<string, string | undefined>>,
+): Provider {
+  const { baseUrl = '', keyEnv } = definition ?? {}
+  const key = keyEnv === undefined ? undefined : variables[keyEnv]?.trim()
+  const isOpenAi = URL.canParse(baseUrl) && new URL(baseUrl).hostname === 'api.openai.com'
+  const client = new OpenAI({
+    baseURL: baseUrl,
+    // Servers without keys ignore what they get; the package wants something.
+    apiKey: key ?? 'none',
+    organization: isOpenAi ? variables['OPENAI_ORG_ID'] : null,
+    project: isOpenAi ? variables['OPENAI_PROJECT_ID'] : null,
+    maxRetries: 0,
+    timeout: NEVER_MS,
+    logLevel: 'off',
+  })
+  return { name, client, key, keyEnv, baseUrl, isOpenAi, refused: new Map(), served: null }
+}
+
+function siteOf(provider: Provider, model: string): CallSite {
+  const { name, keyEnv, baseUrl } = provider
+  return { provider: name, model, keyEnv, baseUrl }
+}
+
+/** The model that a server of one's own holds, asked of it. */
+async function servedModel(provider: Provider, site: CallSite, call: CallContext): Promise<string> {
+  if (provider.served !== null && provider.served.untilMs > Date.now()) return provider.served.model
+  try {
+    const page = await provider.client.models.list(optionsOf(call))
+    const model = page.data[0]?.id
+    if (typeof model !== 'string') throw noModel(site)
+    provider.served = { model, untilMs: Date.now() + SERVED_MODEL_TTL_MS }
+    return model
+  } catch (error) {
+    // A server without a list of models takes any name.
+    if (error instanceof OpenAI.NotFoundError) return SERVED_MODEL
+    throw translated(error, provider, site, call, undefined)
+  }
+}
+
+function noModel({ provider, baseUrl }: CallSite): FlotillaError {
+  const message = `${provider} at ${baseUrl} holds no model. Load one there (for Ollama: ollama pull), or name one.`
+  return new FlotillaError('MODEL_REQUEST_REFUSED', message)
+}
+
+async function complete(
+  provider: Provider,
+  site: CallSite,
+  request: ModelRequest,
+  call: CallContext,
+): Promise<ModelReply> {
+  for (;;) {
+    const refused = provider.refused.get(site.model) ?? new Set()
+    const reader = new ReplyReader(request, site)
+    const tokens = batchTokens(call, request.step)
+    try {
+      const body = bodyOf(request, site.model, refused, provider.isOpenAi)
+      await (request.stream ? stream : answer)(provider, body, reader, tokens, call)
+      if (call.signal.aborted) throw aborted(call)
+      return reader.reply()
+    } catch (error) {
+      const parameter = error instanceof OpenAI.APIError ? refusedParameter(failureOf(error)) : null
+      if (parameter === null || refused.has(parameter)) throw translated(error, provider, site, call, reader)
+      remember(provider, site.model, parameter)
+    } finally {
+      tokens.end()
+    }
+  }
+}
+
+function remember(provider: Provider, model: string, parameter: Parameter): void {
+  if (provider.refused.size >= MAX_REMEMBERED_MODELS) provider.refused.clear()
+  const refused = provider.refused.get(model) ?? new Set()
+  provider.refused.set(model, refused.add(parameter))
+}
+
+type Exchange = (
+  provider: Provider,
+  body: ReturnType<typeof bodyOf>,
+  reader: ReplyReader,
+  tokens: TokenBatcher,
+  call: CallContext,
+) => Promise<void>
+
+const answer: Exchange = async ({ client }, body, reader, _tokens, call) => {
+  const response = await client.chat.completions.create(body, optionsOf(call)).asResponse()
+  reader.completion(await readJson(response))
+}
+
+const stream: Exchange = async ({ client }, body, reader, tokens, call) => {
+  const pending = client.chat.completions.create({ ...body, stream: true }, optionsOf(call))
+  const { data: chunks, response } = await pending.withResponse()
+  // Some servers take `stream` and answer whole.
+  if (response.headers.get('content-type')?.includes('application/json')) {
+    return tokens.add(reader.completion(await readJson(response)))
+  }
+  for await (const chunk of chunks) tokens.add(reader.chunk(chunk))
+}
+
+function optionsOf({ callId, signal, traceparent }: CallContext) {
+  return {
+    signal,
+    headers: { 'idempotency-key': callId, ...(traceparent === null ? {} : { traceparent }) },
+  }
+}
+
+async function readJson(response: Response): Promise<unknown> {
+  let text = ''
+  for await (const part of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += part
+    if (text.length > 4 * MAX_REPLY_CHARS) throw new SyntaxError('the answer does not end')
+  }
+  return JSON.parse(text)
+}
+
+/** Whatever was thrown on the way, as an error of the table. */
+function translated(
+  error: unknown,
+  provider: Provider,
+  site: CallSite,
+  call: CallContext,
+  reader: ReplyReader | undefined,
+): FlotillaError {
+  if (call.signal.aborted) return aborted(call, reader?.spend())
+  if (error instanceof FlotillaError) return error
+  const begun = error instanceof OpenAI.APIError && error.status !== undefined ? undefined : reader?.begun()
+  if (error instanceof SyntaxError) {
+    const message = `${site.provider} sent something that is not JSON (model ${site.model}).`
+    return new FlotillaError('MODEL_ANSWER_MALFORMED', message, { details: begun, cause: error })
+  }
+  const failure = failureOf(error)
+  return providerError({ ...failure, message: redact(failure.message, provider.key) }, site, begun)
+}
+
+/** What the host said when it aborted the call (cancelled, or past its limit). */
+function aborted({ signal }: CallContext, details?: unknown): FlotillaError {
+  const reason: unknown = signal.reason
+  if (!(reason instanceof FlotillaError))
+    return new FlotillaError('CALL_ABORTED', 'The model call was stopped.', { details })
+  return new FlotillaError(reason.code, reason.message, { details })
+}
+
+function failureOf(error: unknown): ProviderFailure {
+  const api = error instanceof OpenAI.APIError ? error : undefined
+  const codes = [api?.code, api?.type].filter((code) => code !== undefined && code !== null)
+  return {
+    status: api?.status,
+    codes: codes.map((code) => String(code).toLowerCase()),
+    param: typeof api?.param === 'string' ? api.param : null,
+    message: (error instanceof Error ? error.message : String(error)).replace(/^\d{3} /, ''),
+    cause: socketError(error),
+    header: (name) => api?.headers?.get(name) ?? null,
+  }
+}
+
+/** The code at the bottom of a chain of causes: `TypeError: fetch failed` says nothing by itself. */
+function socketError(error: unknown): string | null {
+  let deepest: string | null = null
+  for (let at = error, depth = 0; at instanceof Error && depth < 6; at = at.cause, depth++) {
+    if ('code' in at && typeof at.code === 'string' && !(at instanceof OpenAI.APIError)) deepest = at.code
+    if (at instanceof AggregateError && deepest === null) deepest = socketError(at.errors[0])
+  }
+  if (deepest !== null) return deepest
+  if (error instanceof OpenAI.APIConnectionTimeoutError) return 'ETIMEDOUT'
+  return error instanceof OpenAI.APIConnectionError || error instanceof TypeError ? 'connection failed' : null
+}
+
+function redact(message: string, key: string | undefined): string {
+  return key === undefined || key === '' ? message : message.replaceAll(key, '***')
+}
