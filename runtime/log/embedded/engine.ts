@@ -44,9 +44,12 @@ export class Engine {
   }
 
   async ensureTopics(): Promise<void> {
-    await this.storage.transact(() => {
-      for (const spec of contract) this.#ensureTopic(spec)
-    })
+    await this.storage.transact(() => this.createTopics())
+  }
+
+  /** Creates what is missing. Call inside `transact`, or before anything else uses the storage. */
+  createTopics(): void {
+    for (const spec of contract) this.#ensureTopic(spec)
   }
 
   #ensureTopic(spec: TopicSpec): void {

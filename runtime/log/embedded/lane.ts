@@ -63,7 +63,9 @@ class EngineLane implements OpenLane {
 
   start(onRecords: (records: readonly LogRecord[]) => void): void {
     if (this.#reader) throw new Error(`lane ${this.lane} of ${this.#group} was started before`)
-    this.#reader = new Reader(this.#engine.pump, onRecords)
+    this.#reader = new Reader(this.#engine.pump, (records) => {
+      onRecords(records)
+    })
     const committed = new Map(this.positions.map(({ topic, offset }) => [topic, offset]))
     for (const topic of this.#topics) {
       const slot = this.#engine.slots(topic)[this.lane]

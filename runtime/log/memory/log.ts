@@ -1,0 +1,63 @@
+// The simulator's log: the embedded log's engine over maps, driven by a clock alone (no timers, no randomness of its own).
+//
+// 1. `connect` gives a process's view; its crash is sudden: it hears nothing more, and what it awaits never settles.
+// 2. Faults strike at a view's commits and deliveries as the hooks say; the log itself stays right.
+import { DEFAULT_PARTITIONS } from '../../../schemas/topics.ts'
+import { systemClock } from '../../clock.ts'
+import type { Clock } from '../../clock.ts'
+import { Engine } from '../embedded/engine.ts'
+import { createView } from '../embedded/view.ts'
+import type { Log } from '../port.ts'
+import { withFaults } from './faults.ts'
+import type { Faults, FaultyLog } from './faults.ts'
+import { createMemoryStorage } from './storage.ts'
+
+export interface MemoryBrokerOptions {
+  readonly partitions?: number
+  readonly clock?: Clock
+}
+
+/** What stands when every process is dead: records, positions, rows, epochs. */
+export interface MemoryBroker {
+  readonly partitions: number
+  /** Another process's view. Topics exist from the start. */
+  connect(faults?: Faults): FaultyLog
+  /** Applies retention now. */
+  sweep(): Promise<number>
+  /** A member joins the group and leaves again: lanes are revoked, then assigned anew. */
+  rebalance(group: string): void
+}
+
+export function createMemoryBroker(options: MemoryBrokerOptions = {}): MemoryBroker {
+  const partitions = options.partitions ?? DEFAULT_PARTITIONS
+  const clock = options.clock ?? systemClock
+  const engine = new Engine({
+    kind: 'memory',
+    partitions,
+    storage: createMemoryStorage(clock),
+    clock,
+    soon: (fn) => void clock.schedule(0, fn),
+  })
+  engine.createTopics()
+  return {
+    partitions,
+    connect: (faults = {}) =>
+      withFaults(
+        createView(engine, () => undefined),
+        clock,
+        faults,
+      ),
+    sweep: () => engine.sweep(),
+    rebalance(name) {
+      const group = engine.group(name, partitions)
+      const passing = { onAssigned: () => undefined, onRevoked: () => undefined }
+      group.join(passing)
+      clock.schedule(0, () => clock.schedule(0, () => group.leave(passing)))
+    },
+  }
+}
+
+/** A log of one process, for fast host tests. */
+export function openMemoryLog(options: MemoryBrokerOptions & { faults?: Faults } = {}): Log {
+  return createMemoryBroker(options).connect(options.faults)
+}
