@@ -1,0 +1,59 @@
+// What a failed model call does to its task: see retries.ts for the rules.
+import { failure } from '../../runtime/errors.ts'
+import type { CallFailure, Json } from '../../runtime/stage.ts'
+import { fail, timeOut } from './completion.ts'
+import { progress } from './progress.ts'
+import { react, type Reaction } from './retries.ts'
+import { change, currentModel, type Changes, type Situation } from './state.ts'
+
+export function modelFailed(from: Situation, error: CallFailure): Changes {
+  const { task, run, atMs, event } = from
+  if (error.code !== 'CALL_ABORTED' && atMs >= task.deadlineMs) return timeOut(from)
+  const { models, deadlineMs } = task
+  const reaction = react(run, { failure: error, models, eventId: event.id, atMs, deadlineMs })
+  switch (reaction.do) {
+    case 'nothing':
+      return {}
+    case 'retry':
+      return scheduled(from, reaction, 'retry_scheduled', error)
+    case 'wait':
+      return scheduled(from, { ...reaction, run: { ...reaction.run, waiting: true } }, 'waiting', error)
+    case 'change':
+      return changed(from, reaction.run, error)
+    case 'fail':
+      return fail(from, told(from, error))
+  }
+}
+
+type Scheduled = Extract<Reaction, { do: 'retry' | 'wait' }>
+
+function scheduled(
+  from: Situation,
+  { atMs, run }: Scheduled,
+  kind: 'retry_scheduled' | 'waiting',
+  error: CallFailure,
+): Changes {
+  const detail = { ...shown(from, error), untilMs: atMs, retries: run.retries }
+  // A wait may be repeated for as long as the task lives: its history says so once.
+  const emit = from.run.waiting && kind === 'waiting' ? [] : [progress(from, kind, detail)]
+  return { ...change(from, { run }), emit, timers: { retry: atMs } }
+}
+
+function changed(from: Situation, run: Situation['run'], error: CallFailure): Changes {
+  const { to, rows } = change(from, { run })
+  const detail = { ...shown(from, error), from: currentModel(from), to: currentModel(to) }
+  return { rows, emit: [progress(from, 'model_changed', detail)], timers: { turn: from.atMs } }
+}
+
+function shown(from: Situation, { code, message }: CallFailure): { [key: string]: Json } {
+  return { model: currentModel(from), code, message }
+}
+
+/** The failure as the result shows it: which model, and how often it was tried. */
+function told(
+  from: Situation,
+  { code, severity, retryable, message }: CallFailure,
+): ReturnType<typeof failure> {
+  const tried = from.run.retries === 0 ? '' : ` (after ${from.run.retries} retries)`
+  return { code, severity, retryable, message: `${currentModel(from)}: ${message}${tried}` }
+}

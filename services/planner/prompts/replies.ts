@@ -1,0 +1,50 @@
+// What the model is told between its turns.
+import type { Failure, Json } from '../../../runtime/stage.ts'
+import type { CodeCompleted } from '../../../schemas/generated/events.ts'
+import { MAX_OBSERVATION_CHARS } from '../config.ts'
+
+export const remindOfCode =
+  'There was no Python in your answer. Write one ```python block; when you know the answer, call final_answer(value) in it.'
+
+export const remindOfAnswer = 'Your answer was empty. Go on with the task, or give its result.'
+
+export const lastTurn: Readonly<Record<'code' | 'tools', string>> = {
+  code: 'This is your last turn: call final_answer(value) with the best answer that you have.',
+  tools: 'This is your last turn: write the best answer that you have as text, without any tool call.',
+}
+
+export function tellMiss(problem: string): string {
+  return `The result does not fit the output schema: ${problem}. Correct it and give it again.`
+}
+
+export const answerCutOff = 'Your answer was cut off because it is too long. Give it again, shorter.'
+
+export function tellCode(done: CodeCompleted): string {
+  const parts = [
+    done.prints === '' ? '' : `Printed:\n${truncated(done.prints)}`,
+    done.error === null ? '' : `Error:\n${truncated(`${done.error.code}: ${done.error.message}`)}`,
+    done.output === null ? '' : `Last value:\n${truncated(asText(done.output))}`,
+  ].filter((part) => part !== '')
+  return parts.length === 0 ? 'The code ran. It printed nothing.' : parts.join('\n\n')
+}
+
+export function tellOutput(output: Json): string {
+  return truncated(asText(output))
+}
+
+export function tellFailure(error: Failure): string {
+  return truncated(`Error ${error.code}: ${error.message}`)
+}
+
+export function asText(value: Json): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+/** Head and tail of what is too long: errors tend to stand at the end. */
+export function truncated(text: string, most = MAX_OBSERVATION_CHARS): string {
+  if (text.length <= most) return text
+  const head = Math.floor((most * 2) / 3)
+  const tail = most - head
+  const note = `\n[… ${text.length - head - tail} characters left out of ${text.length}: ask for less …]\n`
+  return text.slice(0, head) + note + text.slice(text.length - tail)
+}

@@ -1,0 +1,55 @@
+// The system prompts, in one place. Change the version with the words: results of different words are not comparable.
+// An agent's `systemPrompt` replaces the built-in words; `{{tools}}` in it stands for the list of tools, which is added at
+// the end where the placeholder is missing. An agent's `instructions` are added to either.
+import type { AgentDefinition, ToolSpec } from '../../../runtime/config/fleet.ts'
+import type { Json } from '../../../runtime/stage.ts'
+import { signature } from './signatures.ts'
+
+export const PROMPT_VERSION = '1'
+
+const code = `You solve tasks by writing Python. Each turn, write one \`\`\`python block. It is run, and you are shown what it printed, the value of its last expression, or its error.
+
+Rules
+1. Call only the functions below; they are already defined. There is no network, no file and no shell besides them.
+2. Keep results in variables: they last from turn to turn. Use them again instead of calling a function again.
+3. Print what you need to see before you decide. Never make up a result.
+4. Catch errors of calls that may fail with try/except, and go on with what you have.
+5. As soon as you know the answer, call final_answer(value) with it, and write nothing after it.
+
+Functions
+def final_answer(value: Any) -> None:
+    """Ends the task with this value as its result."""
+{{tools}}`
+
+const tools = `You solve tasks with the given tools.
+
+Rules
+1. Use only these tools. Call several in one turn when they do not depend on each other.
+2. Use results that you have instead of calling again. Never make up a result.
+3. When a call fails, read the error: correct the arguments, try another way, or say what could not be found.
+4. As soon as you know the answer, write it as plain text, without any tool call. That text is the result.`
+
+export interface PromptParts {
+  readonly mode: 'code' | 'tools'
+  readonly agent: AgentDefinition
+  /** Those that the model may call. */
+  readonly tools: readonly ToolSpec[]
+  readonly maxSteps: number
+  readonly outputSchema: Json
+}
+
+export function systemPrompt({ mode, agent, tools: specs, maxSteps, outputSchema }: PromptParts): string {
+  const listed = mode === 'code' ? specs.map(signature).join('\n') : ''
+  const parts = [
+    withTools(agent.systemPrompt ?? (mode === 'code' ? code : tools), listed),
+    agent.instructions?.trim() ?? '',
+    outputSchema === null ? '' : `The result must fit this JSON Schema: ${JSON.stringify(outputSchema)}`,
+    `You have ${maxSteps} ${maxSteps === 1 ? 'turn' : 'turns'}.`,
+  ]
+  return parts.filter((part) => part !== '').join('\n\n')
+}
+
+function withTools(words: string, listed: string): string {
+  if (words.includes('{{tools}}')) return words.replace('{{tools}}', () => listed).trimEnd()
+  return listed === '' ? words : `${words}\n\nFunctions\n${listed}`
+}

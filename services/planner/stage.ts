@@ -1,0 +1,166 @@
+// Carries a task from admission to its one result: asks the model, hands out its tool calls or its code, tells it what
+// came of them, until it answers or a limit ends it.
+//
+// 1. One result for each task: TaskCompleted and TaskClosed are emitted by the transition that deletes the task's rows.
+// 2. What arrives for a task that is not there, or that nothing waits for, changes nothing.
+// 3. A cancel or the deadline stops the call under way (CALL_ABORTED changes nothing) and then takes its turn.
+import type { Fleet } from '../../runtime/config/fleet.ts'
+import type { CallOutcome, Decision, Stage, StageEvent } from '../../runtime/stage.ts'
+import { headers } from '../../schemas/topics.ts'
+import { takeText } from './answers.ts'
+import { findCode, withoutThinking } from './code-blocks.ts'
+import { codeCompleted, runCode } from './code-steps.ts'
+import { cancel, fail, timeOut } from './completion.ts'
+import { REMEMBER_CANCEL_MS } from './config.ts'
+import type { ModelReply } from './model.ts'
+import { modelFailed } from './model-failures.ts'
+import { progress } from './progress.ts'
+import { PROMPT_VERSION } from './prompts/system.ts'
+import { both, change, currentModel, put, situation } from './state.ts'
+import type { Move, PlannerRows, Situation, State } from './state.ts'
+import { approvalDecided, callTools, toolCompleted } from './tool-calls.ts'
+import { toolBook } from './tools.ts'
+import { finished, firstRun, modelCall, newStep, openingMessages, stepLimit } from './turn.ts'
+import { spend } from './usage.ts'
+
+type Event<T> = Extract<StageEvent, { type: T }>
+type Planned = Decision<PlannerRows>
+
+export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
+  const book = toolBook(fleet)
+
+  function decide(event: StageEvent, rows: State): Planned {
+    const now = situation(event, rows, event.atMs)
+    if (now === null) return withoutTask(event, rows)
+    const { changes, ask } = transition(event, now)
+    return ask ? { ...changes, call: modelCall(ask, book) } : changes
+  }
+
+  function withoutTask(event: StageEvent, rows: State): Planned {
+    switch (event.type) {
+      case 'TaskAdmitted':
+        return begin(event, rows)
+      case 'TaskCancelled':
+        return rows.cancel ? {} : keepCancel(event)
+      case 'TimerFired':
+        return { clear: true }
+      default:
+        return {}
+    }
+  }
+
+  function begin(event: Event<'TaskAdmitted'>, rows: State): Planned {
+    const opening = opened(event)
+    if (rows.cancel) return cancel(opening, rows.cancel.reason)
+    if (event.atMs >= opening.task.deadlineMs) return timeOut(opening)
+    const heard = openingMessages(opening.task, fleet, book)
+    const { to, rows: begun } = change(opening, { task: opening.task, run: opening.run, 'heard:0': heard })
+    return { rows: begun, timers: { deadline: to.task.deadlineMs }, call: modelCall(to, book) }
+  }
+
+  function transition(event: StageEvent, now: Situation): Move {
+    switch (event.type) {
+      case 'TaskCancelled':
+        return { changes: cancel(now, event.data.reason) }
+      case 'ToolCompleted':
+        return toolCompleted(now, event.data)
+      case 'CodeCompleted':
+        return codeCompleted(now, event.data)
+      case 'ApprovalDecided':
+        return approvalDecided(now, event.data)
+      case 'TimerFired':
+        return timerFired(event.data.name, now)
+      default:
+        return { changes: {} }
+    }
+  }
+
+  function timerFired(name: string, now: Situation): Move {
+    if (name === 'deadline') return { changes: timeOut(now) }
+    const due = (name === 'turn' || name === 'retry') && now.run.phase === 'model'
+    return due ? { changes: {}, ask: now } : { changes: {} }
+  }
+
+  function conclude(event: StageEvent, rows: State, outcome: CallOutcome): Planned {
+    const now = situation(event, rows, outcome.endedMs)
+    if (now === null) return {}
+    const { run, emit, cost } = spend(now, outcome, fleet.models.prices)
+    const paid = change(now, { run })
+    const spent: Planned = { rows: paid.rows, emit }
+    if (!outcome.ok) return both(spent, modelFailed(paid.to, outcome.failure))
+    const reply = outcome.value as ModelReply
+    const { changes, ask } = answered({ ...paid.to, run: { ...run, open: [], waiting: false } }, reply)
+    const told = both(spent, { emit: [progress(paid.to, 'model_called', called(now, reply, outcome, cost))] })
+    // A second call needs a handling of its own: the timer is due at once.
+    return both(told, ask ? { ...changes, timers: { ...changes.timers, turn: ask.atMs } } : changes)
+  }
+
+  function answered(now: Situation, reply: ModelReply): Move {
+    const text = withoutThinking(reply.text)
+    if (now.task.mode === 'tools' && reply.toolCalls.length > 0) return toolsWanted(now, text, reply)
+    const code = now.task.mode === 'code' ? findCode(reply.text) : null
+    if (code !== null) return runCode(now, text, code, fleet, book)
+    const said = change(
+      now,
+      put(`said:${now.run.step}`, { role: 'assistant', content: text || '(no answer)' }),
+    )
+    const move = takeText(said.to, newStep(now, 'answer', text), reply.finishReason === 'length')
+    return { ...move, changes: both({ rows: said.rows }, move.changes) }
+  }
+
+  /** In the last turn nobody would read what the tools answer: they are not called. */
+  function toolsWanted(now: Situation, text: string, reply: ModelReply): Move {
+    if (now.run.step < now.task.maxSteps) return callTools(now, text, reply, book)
+    const limit = stepLimit(now.task.maxSteps)
+    const { to, changes } = finished(now, { ...newStep(now, 'tools', text), error: limit })
+    return { changes: both(changes, fail(to, limit)) }
+  }
+
+  return {
+    name: 'planner',
+    version: 1,
+    consumes: [
+      { topic: 'tasks.admitted' },
+      { topic: 'tasks.control' },
+      {
+        topic: 'tools.completed',
+        accepts: (recordHeaders) => recordHeaders[headers.requester] === 'planner',
+      },
+      { topic: 'code.completed' },
+    ],
+    decide,
+    conclude: (event, rows, _call, outcome) => conclude(event, rows, outcome),
+    interrupts: (event) =>
+      event.type === 'TaskCancelled' || (event.type === 'TimerFired' && event.data.name === 'deadline'),
+    poisoned(event, rows, reason) {
+      const now = situation(event, rows, event.atMs)
+      if (now) return fail(now, reason)
+      return event.type === 'TaskAdmitted' ? fail(opened(event), reason) : {}
+    },
+  }
+}
+
+function opened(event: Event<'TaskAdmitted'>): Situation {
+  const task = { ...event.data, taskId: event.key, traceId: event.traceId, promptVersion: PROMPT_VERSION }
+  return { task, run: firstRun(task, event.atMs), rows: {}, event, atMs: event.atMs }
+}
+
+function keepCancel({ data, atMs }: Event<'TaskCancelled'>): Planned {
+  return { rows: { cancel: { reason: data.reason, atMs } }, timers: { forget: atMs + REMEMBER_CANCEL_MS } }
+}
+
+function called(now: Situation, reply: ModelReply, outcome: CallOutcome, cost: number) {
+  const { text, inputTokens, outputTokens, finishReason } = reply
+  const toolCalls = reply.toolCalls.map(({ name, argumentsText }) => ({ name, argumentsText }))
+  const durationMs = outcome.endedMs - outcome.startedMs
+  return {
+    model: currentModel(now),
+    text,
+    toolCalls,
+    inputTokens,
+    outputTokens,
+    cost,
+    durationMs,
+    finishReason,
+  }
+}

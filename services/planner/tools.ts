@@ -1,0 +1,67 @@
+// The tools of the fleet as the planner needs them: which a task may call, and whether arguments fit.
+import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
+import { compileJsonSchema } from '../../runtime/config/json-schema.ts'
+import { failure } from '../../runtime/errors.ts'
+import type { Failure, Json } from '../../runtime/stage.ts'
+import type { TaskAdmitted } from '../../schemas/generated/events.ts'
+import type { ModelTool, ModelToolCall } from './model.ts'
+import { parseJson } from './output.ts'
+
+export interface ToolBook {
+  /**
+   * Tools that the task may call. In code mode those that need a person's approval are left out: Python calls them
+   * without passing the planner, which is who asks.
+   */
+  of(task: TaskAdmitted): readonly ToolSpec[]
+  /** The call's tool and arguments, or why it is not made. */
+  check(call: ModelToolCall, task: TaskAdmitted): { spec: ToolSpec; input: Json } | { refused: Failure }
+}
+
+export function toolBook(fleet: Fleet): ToolBook {
+  const specs = new Map(fleet.tools.map((tool) => [tool.spec.name, tool.spec]))
+  const checks = new Map<string, ReturnType<typeof compileJsonSchema>>()
+  const problemsOf = (spec: ToolSpec, input: Json): readonly string[] => {
+    const check = checks.get(spec.name) ?? compileJsonSchema(spec.input)
+    checks.set(spec.name, check)
+    return check(input).problems
+  }
+  const of: ToolBook['of'] = (task) => {
+    const allowed = task.tools.flatMap((name) => specs.get(name) ?? [])
+    return task.mode === 'code' ? allowed.filter((spec) => !spec.requiresApproval) : allowed
+  }
+  return {
+    of,
+    check(call, task) {
+      const spec = of(task).find((candidate) => candidate.name === call.name)
+      if (!spec) return { refused: unknownTool(call.name, of(task)) }
+      const input = argumentsOf(call.argumentsText)
+      if (input === undefined) return { refused: notAnObject(call) }
+      const problems = problemsOf(spec, input)
+      if (problems.length === 0) return { spec, input }
+      const message = `The arguments of ${spec.name} do not fit: ${problems.join('; ')}.`
+      return { refused: failure('TOOL_ARGUMENTS_INVALID', message) }
+    },
+  }
+}
+
+export function modelTool({ name, description, input }: ToolSpec): ModelTool {
+  return { type: 'function', function: { name, description, parameters: input } }
+}
+
+/** Undefined where they are no JSON object. Nothing at all means no arguments; some models write JSON within a string. */
+export function argumentsOf(text: string): Json | undefined {
+  if (text.trim() === '') return {}
+  const outer = parseJson(text)
+  const value = typeof outer === 'string' ? parseJson(outer) : outer
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
+}
+
+function unknownTool(name: string, tools: readonly ToolSpec[]): Failure {
+  const names = tools.map((spec) => spec.name).join(', ') || 'none'
+  return failure('TOOL_UNKNOWN', `There is no tool "${name.slice(0, 100)}". Tools: ${names}.`)
+}
+
+function notAnObject({ name, argumentsText }: ModelToolCall): Failure {
+  const message = `The arguments of ${name} are not a JSON object: ${argumentsText.slice(0, 200)}`
+  return failure('TOOL_ARGUMENTS_INVALID', message)
+}

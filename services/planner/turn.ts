@@ -1,0 +1,144 @@
+// A turn of the model: asking it, and ending a step so that the next turn may begin.
+//
+// 1. One model answer is one step; retries of the same call are not.
+// 2. Steps and money are checked before a turn, never after: an answer that was paid for counts.
+import type { Fleet } from '../../runtime/config/fleet.ts'
+import { failure } from '../../runtime/errors.ts'
+import { parseModel } from '../../runtime/models/names.ts'
+import type { Call, Failure } from '../../runtime/stage.ts'
+import { fail } from './completion.ts'
+import { MODEL_TIMEOUT_MS } from './config.ts'
+import type { Message, ModelRequest } from './model.ts'
+import { progress } from './progress.ts'
+import { lastTurn, truncated } from './prompts/replies.ts'
+import { systemPrompt } from './prompts/system.ts'
+import {
+  both,
+  change,
+  conversation,
+  currentModel,
+  noUsage,
+  put,
+  type Changes,
+  type Move,
+  type PlannerRows,
+  type Run,
+  type Situation,
+  type Step,
+} from './state.ts'
+import { modelTool, type ToolBook } from './tools.ts'
+
+/** Of an observation in the task's history; the result holds all of it. */
+const MAX_HISTORY_CHARS = 500
+
+export function firstRun(task: PlannerRows['task'], atMs: number): Run {
+  return {
+    phase: 'model',
+    step: 1,
+    stepStartedAtMs: atMs,
+    model: 0,
+    modelReason: task.modelReason,
+    failed: [],
+    open: [],
+    retries: 0,
+    waiting: false,
+    reminded: false,
+    miss: null,
+    usage: noUsage,
+    stepUsage: noUsage,
+  }
+}
+
+export function openingMessages(task: PlannerRows['task'], fleet: Fleet, book: ToolBook): Message[] {
+  const { mode, maxSteps, outputSchema } = task
+  const agent = fleet.agents[task.agent] ?? {}
+  const system = systemPrompt({ mode, agent, tools: book.of(task), maxSteps, outputSchema })
+  return [
+    { role: 'system', content: system },
+    { role: 'user', content: task.text },
+  ]
+}
+
+export function modelCall(from: Situation, book: ToolBook): Call {
+  const { task, run, atMs } = from
+  const model = currentModel(from)
+  const request: ModelRequest = {
+    model,
+    messages: withLastTurn(conversation(from), from),
+    ...(task.mode === 'tools' ? { tools: book.of(task).map(modelTool) } : {}),
+    temperature: task.temperature,
+    maxOutputTokens: task.maxOutputTokens,
+    stream: true,
+    step: run.step,
+  }
+  const timeoutMs = Math.max(1, Math.min(MODEL_TIMEOUT_MS, task.deadlineMs - atMs))
+  return { kind: 'model', target: parseModel(model).provider, request, timeoutMs, idempotent: true }
+}
+
+/** Joined to a last message of the user, because some providers refuse two in a row. */
+function withLastTurn(messages: Message[], { task, run }: Situation): Message[] {
+  if (run.step === 1 || run.step < task.maxSteps) return messages
+  const hint = lastTurn[task.mode]
+  const last = messages.at(-1)
+  if (last?.role !== 'user') return [...messages, { role: 'user', content: hint }]
+  return [...messages.slice(0, -1), { role: 'user', content: `${last.content}\n\n${hint}` }]
+}
+
+/** A step as it begins, from what the model answered. */
+export function newStep(from: Situation, kind: Step['kind'], text: string, code: string | null = null): Step {
+  const { run, atMs } = from
+  return {
+    step: run.step,
+    kind,
+    model: currentModel(from),
+    text,
+    code,
+    toolCalls: [],
+    observation: null,
+    error: null,
+    startedAtMs: run.stepStartedAtMs,
+    durationMs: atMs - run.stepStartedAtMs,
+    usage: run.stepUsage,
+  }
+}
+
+/** The step as it ends now. */
+export function finished(from: Situation, step: Step): { to: Situation; changes: Changes } {
+  const whole = { ...step, durationMs: from.atMs - step.startedAtMs }
+  const { to, rows } = change(from, put(`step:${step.step}`, whole))
+  const { kind, observation, error, durationMs } = whole
+  const shown = observation === null ? null : truncated(observation, MAX_HISTORY_CHARS)
+  const detail = { kind, durationMs, code: error?.code ?? null, observation: shown }
+  return { to, changes: { rows, emit: [progress(from, 'step_completed', detail)] } }
+}
+
+/** Ends the step and tells the model `heard`; or ends the task, when no turn is left for it. */
+export function nextTurn(from: Situation, step: Step, heard: Message[], run: Partial<Run> = {}): Move {
+  const ended = finished(from, step)
+  const spent = outOfTurns({ ...from.run, ...run }, from)
+  if (spent) return { changes: both(ended.changes, fail(ended.to, spent)) }
+  const next: Run = {
+    ...from.run,
+    miss: null,
+    ...run,
+    phase: 'model',
+    step: from.run.step + 1,
+    stepStartedAtMs: from.atMs,
+    stepUsage: noUsage,
+    retries: 0,
+    open: [],
+    waiting: false,
+  }
+  const { to, rows } = change(ended.to, { run: next, ...put(`heard:${step.step}`, heard) })
+  return { changes: both(ended.changes, { rows }), ask: to }
+}
+
+function outOfTurns({ miss, usage }: Run, { task, run }: Situation): Failure | null {
+  if (run.step >= task.maxSteps) return miss ?? stepLimit(task.maxSteps)
+  if (task.maxCost === null || usage.cost < task.maxCost) return null
+  return failure('COST_LIMIT', `The task has cost $${usage.cost.toFixed(6)} of its maxCost $${task.maxCost}`)
+}
+
+export function stepLimit(maxSteps: number): Failure {
+  return failure('STEP_LIMIT', `The model did not finish within ${maxSteps} steps (maxSteps)`)
+}
