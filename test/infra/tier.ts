@@ -1,0 +1,134 @@
+// One tier of tests: what it may use, and a run of it in a process group of its own that can be killed whole.
+import { spawn } from 'node:child_process'
+import { globSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import type { ComponentName } from './stack.ts'
+import { readTally } from './tally.ts'
+
+export interface Tier {
+  readonly name: string
+  readonly needs: readonly ComponentName[]
+  /** Test files at once. */
+  readonly concurrency: number
+  /** What it should take on a quiet machine of two cores; more is said aloud. */
+  readonly aimS: number
+  /** Past this it is killed, and has failed. */
+  readonly limitS: number
+}
+
+export const tiers: readonly Tier[] = [
+  { name: 'unit', needs: [], concurrency: 2, aimS: 30, limitS: 120 },
+  { name: 'embedded', needs: [], concurrency: 2, aimS: 120, limitS: 300 },
+  {
+    name: 'kafka',
+    needs: ['kafka', 'registry', 'redis', 'postgres', 'jaeger'],
+    concurrency: 2,
+    aimS: 480,
+    limitS: 900,
+  },
+  { name: 'sandbox', needs: [], concurrency: 2, aimS: 360, limitS: 600 },
+  { name: 'chaos', needs: ['kafka', 'registry', 'redis'], concurrency: 1, aimS: 180, limitS: 420 },
+]
+
+export interface TierOutcome {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+  readonly seconds: number
+  /** What went wrong beyond failed tests; empty when nothing did. */
+  readonly complaints: readonly string[]
+}
+
+const repository = join(import.meta.dirname, '../..')
+export const tierFolder = (tier: Tier): string => join(repository, 'test', tier.name)
+export const isAbsent = (tier: Tier): boolean => !existsSync(tierFolder(tier))
+
+/** The tier's test files whose path contains one of `filters`; all of them without filters. */
+export const tierFiles = (tier: Tier, filters: readonly string[]): string[] =>
+  globSync('**/*.test.ts', { cwd: tierFolder(tier) })
+    .map((file) => relative(repository, join(tierFolder(tier), file)))
+    .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
+    .sort()
+
+/** Runs these files. `environment` is all that the tests see of ours; `abort` kills them. */
+export async function runTier(
+  tier: Tier,
+  files: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  abort: AbortSignal,
+): Promise<TierOutcome> {
+  const directory = mkdtempSync(join(tmpdir(), 'flotilla-tally-'))
+  const tallyFile = join(directory, 'tally')
+  writeFileSync(tallyFile, '')
+  const begun = performance.now()
+  try {
+    const end = await nodeTest(tier, files, environment, tallyFile, abort)
+    const { files: finished, ...counts } = readTally(tallyFile)
+    const seconds = (performance.now() - begun) / 1000
+    const unfinished = files.filter((file) => !finished.includes(join(repository, file)))
+    return { ...counts, seconds, complaints: complaintsOf(tier, end, counts, unfinished) }
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+interface End {
+  readonly code: number | null
+  readonly killed: boolean
+}
+
+function nodeTest(
+  tier: Tier,
+  files: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  tallyFile: string,
+  abort: AbortSignal,
+): Promise<End> {
+  const reporters = [
+    ['--test-reporter=spec', '--test-reporter-destination=stdout'],
+    [`--test-reporter=${join(import.meta.dirname, 'tally.ts')}`, `--test-reporter-destination=${tallyFile}`],
+  ].flat()
+  const args = ['--test', `--test-concurrency=${tier.concurrency}`, ...reporters, ...files]
+  // Its own process group: what a test started and lost is killed with it.
+  const options = { cwd: repository, env: environment, detached: true } as const
+  const child = spawn(process.execPath, args, { ...options, stdio: ['ignore', 'inherit', 'inherit'] })
+  return new Promise((settle, reject) => {
+    let killed = false
+    const kill = (): void => {
+      killed = true
+      killGroup(child.pid)
+    }
+    const timer = setTimeout(kill, tier.limitS * 1000)
+    abort.addEventListener('abort', kill, { once: true })
+    child.once('error', reject)
+    child.once('exit', (code) => {
+      clearTimeout(timer)
+      abort.removeEventListener('abort', kill)
+      killGroup(child.pid)
+      settle({ code, killed })
+    })
+  })
+}
+
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+  } catch {
+    // Nobody is left in the group.
+  }
+}
+
+function complaintsOf(
+  tier: Tier,
+  end: End,
+  counts: { readonly passed: number; readonly failed: number; readonly skipped: number },
+  unfinished: readonly string[],
+): string[] {
+  const open = unfinished.length > 0 ? `; not finished: ${unfinished.join(', ')}` : ''
+  if (end.killed) return [`${tier.name} was killed; its limit is ${tier.limitS} s${open}`]
+  if (counts.passed + counts.failed + counts.skipped === 0) return [`${tier.name} ran no test`]
+  if (end.code !== 0 && counts.failed === 0)
+    return [`node --test ended with ${end.code} in ${tier.name}${open}`]
+  return []
+}
