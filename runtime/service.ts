@@ -38,8 +38,7 @@ export interface Callers {
 
 export interface Service {
   readonly name: string
-  /** Rows are private to each stage, hence `never`. */
-  readonly stage?: (fleet: Fleet) => Stage<never>
+  readonly stage?: (fleet: Fleet) => Stage
   /** Absent: the stage makes no calls. */
   readonly callers?: (context: ServiceContext) => Callers
   /** Adds routes to the process's HTTP server, beside /health, /ready and /metrics. */

@@ -65,7 +65,7 @@ const variables = z.object({
   FLOTILLA_DATA: z.string().default('.flotilla'),
   FLOTILLA_PARTITIONS: whole(1, 1_000).default(DEFAULT_PARTITIONS),
   FLOTILLA_ALLOW_VOLATILE_STORE: flag.default(false),
-  FLOTILLA_SESSION_TIMEOUT_MS: whole(1_000, 600_000).default(10_000),
+  FLOTILLA_SESSION_TIMEOUT_MS: whole(1_000, 600_000).default(6_000),
   FLOTILLA_TRANSACTION_TIMEOUT_MS: whole(1_000, 900_000).default(15_000),
   FLOTILLA_DRAIN_MS: whole(0, 600_000).default(25_000),
 })

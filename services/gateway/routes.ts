@@ -2,6 +2,7 @@
 // Requests are checked here only as far as their shape goes: the router decides about tasks, and its rejection is a result.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { LogClient } from '../../client/log-client.ts'
+import { LogOperator } from '../../client/operator.ts'
 import type { TaskInput } from '../../client/types.ts'
 import { errorTable, FlotillaError } from '../../runtime/errors.ts'
 import type { DoorContext } from '../../runtime/service.ts'
@@ -63,6 +64,8 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
     return reply.code(202).send({ taskId })
   })
 
+  operatorRoutes(app, new LogOperator(log, codec))
+
   app.post<{ Params: Params }>('/v1/tasks/:id/feedback', async (request, reply) => {
     const { satisfaction, comment, userId } = bodyOf(request)
     const taskId = request.params.id
@@ -70,6 +73,15 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
     await client.feedback({ taskId, satisfaction: Number(satisfaction), ...details })
     return reply.code(202).send({ taskId })
   })
+}
+
+function operatorRoutes(app: FastifyInstance, operator: LogOperator): void {
+  app.get('/v1/topics', () => operator.topics())
+  app.get<{ Querystring: { limit?: string } }>('/v1/dead-letters', (request) =>
+    operator.deadLetters(Math.min(1_000, Number(request.query.limit ?? 100) || 100)),
+  )
+  app.get<{ Params: Params }>('/v1/dead-letters/:id', (request) => operator.deadLetter(request.params.id))
+  app.post<{ Params: Params }>('/v1/dead-letters/:id/replay', (request) => operator.replay(request.params.id))
 }
 
 function bodyOf(request: FastifyRequest): Record<string, unknown> {

@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+// Flotilla needs Node 24. Where the machine's own is older, the one that npm installed beside us runs it.
+import { spawn } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const main = join(dirname(fileURLToPath(import.meta.url)), 'main.ts')
+
+function newerNode() {
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve('node/package.json')), 'bin', 'node')
+  } catch {
+    console.error(
+      `flotilla needs Node 24 or newer; this is ${process.version}. Install it, or: npm install node@24`,
+    )
+    process.exit(1)
+  }
+}
+
+if (Number(process.versions.node.split('.')[0]) >= 24) await import(main)
+else {
+  const child = spawn(newerNode(), [main, ...process.argv.slice(2)], { stdio: 'inherit' })
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
+  child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGKILL' ? 137 : 1)))
+}

@@ -1,0 +1,64 @@
+import type { Command } from 'commander'
+import { usingOperator } from '../operator.ts'
+import { paint, print, printJson } from '../output.ts'
+import { number } from './run.ts'
+
+export function addDeadLetters(program: Command): void {
+  const command = program
+    .command('dead-letters')
+    .description('records that no stage could process, with their bytes and the reason')
+  command
+    .command('list', { isDefault: true })
+    .description('newest first')
+    .option('--limit <n>', 'at most so many', number, 100)
+    .option('--json', 'JSON on stdout')
+    .action(list)
+  command
+    .command('show')
+    .description('one dead letter with its headers and bytes')
+    .argument('<id>', 'partition:offset, as list shows it')
+    .option('--json', 'JSON on stdout')
+    .action(show)
+  command
+    .command('replay')
+    .description('publish the original record again, once its cause is mended')
+    .argument('<id...>', 'partition:offset, as list shows it')
+    .action(replay)
+}
+
+async function list(options: { limit: number; json?: boolean }): Promise<void> {
+  await usingOperator(async (operator) => {
+    const letters = await operator.deadLetters(options.limit)
+    if (options.json) return printJson(letters)
+    if (letters.length === 0) print('No dead letters.')
+    for (const letter of letters)
+      print(
+        `${paint('cyan', letter.id.padEnd(10))} ${new Date(letter.failedAtMs).toISOString()} ${letter.stage} ${letter.code} ` +
+          `${letter.sourceTopic}[${letter.sourcePartition}]@${letter.sourceOffset} ${letter.key ?? '-'}\n           ${letter.message}`,
+      )
+  })
+  process.exit(0)
+}
+
+async function show(id: string, options: { json?: boolean }): Promise<void> {
+  await usingOperator(async (operator) => {
+    const letter = await operator.deadLetter(id)
+    if (options.json) printJson(letter)
+    else
+      for (const [field, value] of Object.entries(letter))
+        print(
+          `${paint('cyan', field.padEnd(16))} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+        )
+  })
+  process.exit(0)
+}
+
+async function replay(ids: string[]): Promise<void> {
+  await usingOperator(async (operator) => {
+    for (const id of ids) {
+      const { topic, partition, offset } = await operator.replay(id)
+      print(`${id} is now ${topic}[${partition}]@${offset}`)
+    }
+  })
+  process.exit(0)
+}

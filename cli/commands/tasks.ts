@@ -1,0 +1,111 @@
+import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { connect } from '../../client/connect.ts'
+import type { Client } from '../../client/types.ts'
+import { exitCode, exitCodeHelp, paint, print, printJson, say } from '../output.ts'
+import { LiveView, renderResult, shorten } from '../render.ts'
+import { addTaskOptions, number, toTask, type TaskOptions } from './run.ts'
+
+/** Commands of people and programs that use a running fleet: over KAFKA_BROKERS, or the gateway at FLOTILLA_URL or PORT. */
+export function addTasks(program: Command): void {
+  const submitCommand = program
+    .command('submit')
+    .description('hand a task to a running fleet; prints its id')
+    .argument('<task>', 'what to do; - reads it from stdin')
+    .option('--json', 'print {"taskId": …}')
+  addTaskOptions(submitCommand).action(submit)
+  program
+    .command('result')
+    .description('show the result of a task')
+    .argument('<taskId>')
+    .option('--wait', 'wait until there is one')
+    .option('--timeout <ms>', 'give up waiting after this long', number)
+    .option('--json', 'one JSON object on stdout')
+    .addHelpText('after', `\n${exitCodeHelp} 5: no result yet.`)
+    .action(result)
+  program
+    .command('watch')
+    .description('follow one task as it runs, or every result as it comes')
+    .argument('[taskId]')
+    .option('--group <name>', 'consumer group: go on where it stopped, share results with its other members')
+    .option('--from <where>', 'earliest or latest, for a group without a position', 'latest')
+    .option('--json', 'a line of JSON each')
+    .action(watch)
+  program
+    .command('cancel')
+    .description('cancel a task; its result then says so')
+    .argument('<taskId>')
+    .option('--reason <text>')
+    .action(cancel)
+}
+
+async function using<T>(work: (client: Client) => Promise<T>): Promise<T> {
+  const client = await connect()
+  try {
+    return await work(client)
+  } finally {
+    await client.close()
+  }
+}
+
+async function submit(text: string, options: TaskOptions): Promise<void> {
+  const task = toTask(text === '-' ? readFileSync(0, 'utf8') : text, options)
+  const submitted = await using((client) => client.submit(task))
+  if (options.json) printJson(submitted)
+  else print(submitted.taskId)
+  process.exit(0)
+}
+
+async function result(
+  taskId: string,
+  options: { wait?: boolean; timeout?: number; json?: boolean },
+): Promise<void> {
+  const limit = options.timeout === undefined ? {} : { timeoutMs: options.timeout }
+  const found = await using((client) => (options.wait ? client.result(taskId, limit) : client.find(taskId)))
+  if (!found) {
+    say(paint('yellow', `No result of ${taskId} yet. Wait for it with: flotilla result --wait ${taskId}`))
+    process.exit(5)
+  }
+  if (options.json) printJson(found)
+  else print(renderResult(found))
+  process.exit(exitCode(found.status))
+}
+
+async function watch(
+  taskId: string | undefined,
+  options: { group?: string; from: string; json?: boolean },
+): Promise<void> {
+  await using((client) =>
+    taskId === undefined ? watchResults(client, options) : watchTask(client, taskId, options.json === true),
+  )
+  process.exit(0)
+}
+
+async function watchTask(client: Client, taskId: string, json: boolean): Promise<void> {
+  const view = new LiveView()
+  for await (const update of client.watch(taskId)) {
+    if (json) printJson(update)
+    else view.show(update)
+    if (update.kind !== 'result') continue
+    if (!json) print(renderResult(update.result))
+    return
+  }
+}
+
+async function watchResults(
+  client: Client,
+  options: { group?: string; from: string; json?: boolean },
+): Promise<void> {
+  const from = options.from === 'earliest' ? 'earliest' : 'latest'
+  const results = client.results(options.group === undefined ? { from } : { from, group: options.group })
+  for await (const item of results) {
+    if (options.json) printJson(item)
+    else print(`${item.taskId} ${item.status} ${shorten(JSON.stringify(item.output))}`)
+  }
+}
+
+async function cancel(taskId: string, options: { reason?: string }): Promise<void> {
+  await using((client) => client.cancel(taskId, options.reason))
+  print(`cancel of ${taskId} is on its way`)
+  process.exit(0)
+}

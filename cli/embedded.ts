@@ -1,0 +1,58 @@
+// A fleet inside this command, for as long as it runs.
+import { LogClient } from '../client/log-client.ts'
+import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
+import { loadFleet } from '../runtime/config/load.ts'
+import { startProcess, type FleetProcess } from '../runtime/host/process.ts'
+import { openTelemetry } from '../runtime/telemetry/open.ts'
+import { services } from './services.ts'
+import { withScriptedModel } from './scripted.ts'
+
+export interface EmbeddedFleet {
+  readonly client: LogClient
+  readonly process: FleetProcess
+  stop(): Promise<void>
+}
+
+/** Every service but the gateway, on the embedded log. Quiet: the two structured records are not written. */
+export async function startEmbedded(
+  changes: Partial<Environment> = {},
+  options: { scripted?: boolean } = {},
+): Promise<EmbeddedFleet> {
+  const environment: Environment = { ...readEnvironment(process.env), kafkaBrokers: [], ...changes }
+  const scripted = await withScriptedModel(environment, { always: options.scripted === true })
+  const fleet = await loadFleet(scripted.environment)
+  const telemetry = openTelemetry(scripted.environment, 'fleet', { quiet: true })
+  const stages = services.filter(({ stage }) => stage)
+  const options = {
+    name: 'fleet',
+    services: stages,
+    environment: scripted.environment,
+    fleet,
+    telemetry,
+    http: false,
+  }
+  const running = await startProcess({
+    name: 'fleet',
+    services: stages,
+    environment: scripted.environment,
+    fleet,
+    telemetry,
+    http: false,
+  }).catch(async (error: unknown) => {
+    await scripted.stop()
+    throw error
+  })
+  const client = new LogClient({
+    log: running.log,
+    codec: running.codec,
+    blobs: running.stores.blobs,
+    instruments: telemetry.instruments,
+    name: 'cli',
+  })
+  const stop = async () => {
+    await client.close()
+    await running.stop()
+    await scripted.stop()
+  }
+  return { client, process: running, stop }
+}

@@ -1,0 +1,107 @@
+// A task as people read it: its steps while they happen, then its result.
+import type { TaskResult, TaskStep, TaskUpdate, ToolCallRecord } from '../client/types.ts'
+import type { Json } from '../schemas/json.ts'
+import { paint, say } from './output.ts'
+
+const MAX_LINE = 160
+const MAX_LINES = 14
+
+export function shorten(text: string, limit = MAX_LINE): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim()
+  return line.length > limit ? `${line.slice(0, limit - 1)}…` : line
+}
+
+function textOf(value: Json | undefined): string {
+  return typeof value === 'string' ? value : JSON.stringify(value ?? null)
+}
+
+function block(text: string): string {
+  const lines = text.trimEnd().split('\n')
+  const shown = lines.slice(0, MAX_LINES).map((line) => `    ${line.slice(0, MAX_LINE)}`)
+  if (lines.length > MAX_LINES) shown.push(`    … ${lines.length - MAX_LINES} more lines`)
+  return shown.join('\n')
+}
+
+function seconds(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
+}
+
+/** What a step adds to the picture; said once, when the step is known. */
+export function renderStep(step: TaskStep): string {
+  const head = `${paint('cyan', `step ${step.step}`)} ${step.kind} ${paint('dim', `${step.model ?? ''} ${seconds(step.durationMs)}`)}`
+  const parts = [head]
+  if (step.code) parts.push(block(step.code))
+  else if (step.text && step.kind !== 'answer') parts.push(block(step.text))
+  parts.push(...(step.toolCalls ?? []).map(renderCall))
+  if (step.observation && step.kind === 'code') parts.push(paint('dim', block(step.observation)))
+  if (step.error) parts.push(paint('yellow', `    ${step.error.code}: ${shorten(step.error.message)}`))
+  return parts.join('\n')
+}
+
+function renderCall(call: ToolCallRecord): string {
+  const outcome =
+    call.status === 'succeeded'
+      ? shorten(textOf(call.output), 80)
+      : paint('yellow', shorten(call.error?.message ?? call.status, 100))
+  const cached = call.cached ? ' (cached)' : ''
+  return `    ${paint('magenta', call.tool)}(${shorten(textOf(call.arguments), 80)}) → ${outcome} ${paint('dim', seconds(call.durationMs) + cached)}`
+}
+
+export function renderResult(result: TaskResult): string {
+  const ok = result.status === 'succeeded'
+  const output =
+    result.output === null
+      ? ''
+      : typeof result.output === 'string'
+        ? result.output
+        : JSON.stringify(result.output, null, 2)
+  const parts = [`${paint(ok ? 'green' : 'red', result.status)} ${output}`]
+  if (result.error) parts.push(paint('yellow', `  ${result.error.code}: ${result.error.message}`))
+  const { inputTokens, outputTokens, cost, costIsGuess } = result.usage
+  const price = `$${cost.toFixed(4)}${costIsGuess ? ' (a guess: no price for this model)' : ''}`
+  const facts = [
+    `${result.steps.length} steps`,
+    `${inputTokens} + ${outputTokens} tokens`,
+    price,
+    seconds(result.executionTime),
+    result.model ?? 'no model',
+    result.traceId ? `trace ${result.traceId}` : '',
+  ]
+  parts.push(paint('dim', `  ${facts.filter(Boolean).join(' · ')}`))
+  if (result.model?.startsWith('scripted/'))
+    parts.push(
+      paint(
+        'yellow',
+        '  This answer is scripted: no model is configured. Set OPENAI_API_KEY, or OPENAI_BASE_URL for your own server.',
+      ),
+    )
+  return parts.join('\n')
+}
+
+/** Says each update of a task once, on stderr; the steps come with the progress events, the rest with the result. */
+export class LiveView {
+  private readonly shown = new Set<number>()
+
+  show(update: TaskUpdate): void {
+    if (update.kind === 'progress') this.progress(update.event.kind, update.event.detail)
+    if (update.kind === 'result') for (const step of update.result.steps) this.step(step)
+  }
+
+  private progress(kind: string, detail: Json): void {
+    const fields = typeof detail === 'object' && detail !== null && !Array.isArray(detail) ? detail : {}
+    if (kind === 'step_completed' && 'step' in fields) this.step(fields as unknown as TaskStep)
+    if (kind === 'retry_scheduled' || kind === 'model_changed' || kind === 'waiting')
+      say(
+        paint(
+          'yellow',
+          `  ${kind.replace('_', ' ')}: ${shorten(textOf(fields['reason'] ?? fields['message'] ?? detail))}`,
+        ),
+      )
+  }
+
+  private step(step: TaskStep): void {
+    if (this.shown.has(step.step)) return
+    this.shown.add(step.step)
+    say(renderStep(step))
+  }
+}

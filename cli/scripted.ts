@@ -1,0 +1,26 @@
+// Where no model is configured, a scripted one answers: recorded conversations for the bundled tasks, and for any other
+// task how to connect a model. It is a server of its own, reached as any provider is.
+import type { Environment } from '../runtime/config/environment.ts'
+import { discoverModels } from '../runtime/models/discovery.ts'
+
+export interface WithScriptedModel {
+  readonly environment: Environment
+  /** True when this process answers by script. */
+  readonly active: boolean
+  stop(): Promise<void>
+}
+
+/** `always`: also where a model is configured (the demo). */
+export async function withScriptedModel(
+  environment: Environment,
+  { always = false }: { always?: boolean } = {},
+): Promise<WithScriptedModel> {
+  const { default: model, providers } = discoverModels(environment.raw)
+  const wanted = always || model === null
+  if (!wanted || 'scripted' in providers) return { environment, active: false, stop: async () => {} }
+  const { startScriptedModel } = await import('../runtime/testing/scripted-model/server.ts')
+  const { loadConversations } = await import('../runtime/testing/scripted-model/conversations.ts')
+  const server = await startScriptedModel({ conversations: await loadConversations() })
+  const raw = { ...environment.raw, FLOTILLA_SCRIPTED_URL: server.url }
+  return { environment: { ...environment, raw }, active: true, stop: () => server.stop() }
+}

@@ -1,0 +1,34 @@
+import { FlotillaError, errorTable, type ErrorCode } from '../runtime/errors.ts'
+import type { DeadLetterContent, DeadLetterView, Operator, TopicView } from './operator.ts'
+
+/** The operator's view through a gateway: an embedded fleet's file belongs to the process that runs it. */
+export class HttpOperator implements Operator {
+  private readonly url: string
+
+  constructor(url: string) {
+    this.url = url.replace(/\/+$/, '')
+  }
+
+  topics(): Promise<TopicView[]> {
+    return this.ask('/v1/topics')
+  }
+  deadLetters(limit = 100): Promise<DeadLetterView[]> {
+    return this.ask(`/v1/dead-letters?limit=${limit}`)
+  }
+  deadLetter(id: string): Promise<DeadLetterContent> {
+    return this.ask(`/v1/dead-letters/${encodeURIComponent(id)}`)
+  }
+  replay(id: string): Promise<{ topic: string; partition: number; offset: number }> {
+    return this.ask(`/v1/dead-letters/${encodeURIComponent(id)}/replay`, 'POST')
+  }
+
+  private async ask<T>(path: string, method = 'GET'): Promise<T> {
+    const response = await fetch(this.url + path, { method }).catch((error: unknown) => {
+      throw new FlotillaError('LOG_UNAVAILABLE', `no gateway answers at ${this.url}`, { cause: error })
+    })
+    const body = (await response.json()) as T & { error?: { code: string; message: string } }
+    if (response.ok) return body
+    const code = body.error && body.error.code in errorTable ? (body.error.code as ErrorCode) : 'INTERNAL'
+    throw new FlotillaError(code, body.error?.message ?? `the gateway answered ${response.status} to ${path}`)
+  }
+}

@@ -1,0 +1,138 @@
+// What operators look at and do: topics, groups, dead letters. On the log itself.
+import { randomUUID } from 'node:crypto'
+import type { Codec } from '../runtime/codec/port.ts'
+import { FlotillaError } from '../runtime/errors.ts'
+import type { Log, LogRecord } from '../runtime/log/port.ts'
+import type { DeadLettered } from '../schemas/generated/events.ts'
+import { headers as names, topics, type TopicName } from '../schemas/topics.ts'
+
+export interface TopicView {
+  name: TopicName
+  partitions: number
+  /** Offsets between the earliest and the next, over all partitions; on Kafka they include control records. */
+  records: number
+  events: readonly string[]
+  purpose: string
+}
+
+export interface DeadLetterView {
+  /** `partition:offset` on dead-letters. */
+  id: string
+  stage: string
+  code: string
+  message: string
+  sourceTopic: string
+  sourcePartition: number
+  sourceOffset: number
+  key: string | null
+  bytes: number
+  failedAtMs: number
+}
+
+export interface DeadLetterContent extends DeadLetterView {
+  headers: Record<string, string>
+  /** As text where it is text, else as hex. */
+  value: string
+}
+
+export interface Operator {
+  topics(): Promise<TopicView[]>
+  deadLetters(limit?: number): Promise<DeadLetterView[]>
+  deadLetter(id: string): Promise<DeadLetterContent>
+  /** Publishes the original bytes to where they came from, as a new event. Resolves with the new position. */
+  replay(id: string): Promise<{ topic: string; partition: number; offset: number }>
+}
+
+const DEFAULT_LIMIT = 100
+const SHOWN_BYTES = 4_096
+
+export class LogOperator implements Operator {
+  private readonly log: Log
+  private readonly codec: Codec
+
+  constructor(log: Log, codec: Codec) {
+    this.log = log
+    this.codec = codec
+  }
+
+  async topics(): Promise<TopicView[]> {
+    const ranges = await this.log.ranges(topics.map(({ name }) => name))
+    return topics.map(({ name, events, purpose }) => {
+      const own = ranges.filter(({ topic }) => topic === name)
+      const records = own.reduce((sum, { earliest, next }) => sum + next - earliest, 0)
+      return { name, partitions: own.length, records, events, purpose }
+    })
+  }
+
+  async deadLetters(limit: number = DEFAULT_LIMIT): Promise<DeadLetterView[]> {
+    const found: DeadLetterView[] = []
+    for (const { partition, earliest, next } of await this.log.ranges(['dead-letters'])) {
+      const from = Math.max(earliest, next - limit)
+      for (const record of await this.log.read('dead-letters', partition, from, limit))
+        found.push(view(record, await this.decode(record)))
+    }
+    return found.sort((a, b) => b.failedAtMs - a.failedAtMs).slice(0, limit)
+  }
+
+  async deadLetter(id: string): Promise<DeadLetterContent> {
+    const { record, letter } = await this.find(id)
+    return { ...view(record, letter), headers: letter.headers, value: readable(letter.value) }
+  }
+
+  async replay(id: string): Promise<{ topic: string; partition: number; offset: number }> {
+    const { letter } = await this.find(id)
+    const topic = topics.find(({ name }) => name === letter.sourceTopic)?.name
+    if (!topic)
+      throw new FlotillaError(
+        'NOT_FOUND',
+        `dead letter ${id} came from ${letter.sourceTopic}, which takes no records`,
+      )
+    // A new event id: the journal must not answer it with what the failed handling began.
+    const headers = { ...letter.headers, [names.eventId]: randomUUID().replaceAll('-', '') }
+    const { partition, key, value } = letter
+    const [position] = await this.log.publish([{ topic, partition, key, value, headers }])
+    if (!position)
+      throw new FlotillaError('LOG_UNAVAILABLE', `replaying dead letter ${id}: the log gave no position`)
+    return position
+  }
+
+  private async find(id: string): Promise<{ record: LogRecord; letter: DeadLettered }> {
+    const [partition, offset] = id.split(':').map(Number)
+    const valid = Number.isInteger(partition) && Number.isInteger(offset)
+    const records = valid ? await this.log.read('dead-letters', partition as number, offset as number, 1) : []
+    const record = records.find((candidate) => candidate.offset === offset)
+    if (!record)
+      throw new FlotillaError('NOT_FOUND', `no dead letter ${id}; list them with: flotilla dead-letters list`)
+    return { record, letter: await this.decode(record) }
+  }
+
+  private async decode(record: LogRecord): Promise<DeadLettered> {
+    const decoded = await this.codec.decode(record.value ?? new Uint8Array(), 'dead-letters')
+    if (decoded.type !== 'DeadLettered')
+      throw new FlotillaError('UNDECODABLE_RECORD', `${decoded.type} on dead-letters`)
+    return decoded.data
+  }
+}
+
+function view(record: LogRecord, letter: DeadLettered): DeadLetterView {
+  return {
+    id: `${record.partition}:${record.offset}`,
+    stage: letter.stage,
+    code: letter.code,
+    message: letter.message,
+    sourceTopic: letter.sourceTopic,
+    sourcePartition: letter.partition,
+    sourceOffset: letter.offset,
+    key: letter.key,
+    bytes: letter.value.length,
+    failedAtMs: letter.failedAtMs,
+  }
+}
+
+function readable(value: Uint8Array): string {
+  const shown = Buffer.from(value.subarray(0, SHOWN_BYTES))
+  const text = shown.toString('utf8')
+  const isText = !text.includes('\uFFFD') && !/[\u0000-\u0008]/.test(text)
+  const rest = value.length > SHOWN_BYTES ? ` … ${value.length - SHOWN_BYTES} more bytes` : ''
+  return (isText ? text : shown.toString('hex')) + rest
+}

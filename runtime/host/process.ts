@@ -1,0 +1,284 @@
+// One process of the fleet: its log, stores, codec, the stages it runs, and its HTTP server.
+//
+// Start order: configuration → stores (refused when not durable) → HTTP → log and registry, waited for while they are
+// away → stages. Stop order: stages drain and commit, then everything is closed in reverse.
+import { randomUUID } from 'node:crypto'
+import { systemClock, sleep } from '../clock.ts'
+import { openCodec } from '../codec/open.ts'
+import type { Codec } from '../codec/port.ts'
+import type { Environment } from '../config/environment.ts'
+import type { Fleet } from '../config/fleet.ts'
+import { FlotillaError } from '../errors.ts'
+import { homeOf } from '../log/home.ts'
+import { openLog } from '../log/open.ts'
+import type { Log } from '../log/port.ts'
+import { createBreakers, type BreakerChange, type Breakers } from '../resilience.ts'
+import type { Callers, DoorContext, Service } from '../service.ts'
+import { openStores, type Stores } from '../store/open.ts'
+import type { Telemetry } from '../telemetry/open.ts'
+import { CallMaker } from './calls.ts'
+import { createHttpServer, listen, type Readiness } from './http.ts'
+import { CallJournal, type JournalOptions } from './journal.ts'
+import { defaultHostOptions, type HostParts } from './parts.ts'
+import { Semaphore } from './semaphore.ts'
+import { StageHost } from './stage-host.ts'
+
+export interface ProcessOptions {
+  /** Shown in logs, traces and /health. */
+  readonly name: string
+  readonly services: readonly Service[]
+  readonly environment: Environment
+  readonly fleet: Fleet
+  readonly telemetry: Telemetry
+  /** False: no HTTP server (one-shot runs). Default true. */
+  readonly http?: boolean
+}
+
+export interface FleetProcess {
+  readonly log: Log
+  readonly codec: Codec
+  readonly stores: Stores
+  /** Base URL of the HTTP server; null without one. */
+  readonly url: string | null
+  readiness(): Promise<Readiness>
+  /** Drains, commits, leaves and closes. Safe to call twice. */
+  stop(): Promise<void>
+}
+
+/** Embedded: the file lock proves that a former owner is dead. Kafka: it may only be cut off, so leases and marks. */
+const embeddedJournal: JournalOptions = { leaseMs: 0, keepMs: 7 * 86_400_000, forgottenMs: 0 }
+const fleetJournal: JournalOptions = { leaseMs: 5_000, keepMs: 86_400_000, forgottenMs: 3_600_000 }
+
+const MAX_WAIT_MS = 5_000
+
+export async function startProcess(options: ProcessOptions): Promise<FleetProcess> {
+  const running = new RunningProcess(options)
+  try {
+    await running.start()
+    return running
+  } catch (error) {
+    await running.stop().catch(() => {})
+    throw error
+  }
+}
+
+class RunningProcess implements FleetProcess {
+  url: string | null = null
+  private readonly options: ProcessOptions
+  private readonly instance = `${process.pid}-${randomUUID().slice(0, 8)}`
+  private readonly closers: (() => Promise<void>)[] = []
+  private readonly hosts: StageHost[] = []
+  private readonly checks: { name: string; check: () => Promise<void> }[] = []
+  private starting: string | null = 'starting'
+  private stopped: Promise<void> | null = null
+  private opened: { log: Log; codec: Codec; stores: Stores } | null = null
+
+  constructor(options: ProcessOptions) {
+    this.options = options
+  }
+
+  get log(): Log {
+    return this.parts().log
+  }
+  get codec(): Codec {
+    return this.parts().codec
+  }
+  get stores(): Stores {
+    return this.parts().stores
+  }
+
+  private parts() {
+    if (!this.opened) throw new FlotillaError('INTERNAL', 'the process is not open yet')
+    return this.opened
+  }
+
+  async start(): Promise<void> {
+    const { environment, telemetry } = this.options
+    this.closers.push(() => telemetry.close())
+    const stores = await openStores(environment, { wholeFleet: this.isWholeFleet() })
+    this.closers.push(() => stores.close())
+    await this.requireDurability(stores)
+    const log = await openLog(environment, telemetry.instruments.log)
+    this.closers.push(() => log.close())
+    const codec = openCodec(environment)
+    this.opened = { log, codec, stores }
+    await this.startHttp(this.opened)
+    await this.untilAvailable('the log', () => log.ensureTopics(this.stageNames()))
+    await this.untilAvailable('the schema registry', () => codec.prepare())
+    await this.startStages(this.opened)
+    this.starting = null
+  }
+
+  private stageNames(): string[] {
+    return this.options.services.filter(({ stage }) => stage).map(({ name }) => name)
+  }
+
+  /** One process that runs every stage may keep its state in files even on Kafka. */
+  private isWholeFleet(): boolean {
+    return this.stageNames().length > 1
+  }
+
+  private async requireDurability({ keyValue }: Stores): Promise<void> {
+    if (this.stageNames().length === 0) return
+    const { durable, reason } = await keyValue.durability()
+    if (durable) return
+    const { environment, telemetry } = this.options
+    if (!environment.allowVolatileStore)
+      throw new FlotillaError(
+        'STORE_NOT_DURABLE',
+        `${reason}. Set it so, or set FLOTILLA_ALLOW_VOLATILE_STORE=1 to go without that promise`,
+      )
+    telemetry.instruments.log.warn(
+      { reason },
+      'the store may lose acknowledged writes; model and tool calls may be repeated after its crash',
+    )
+  }
+
+  /** A broker that comes later is waited for; what can't get better by waiting is thrown. */
+  private async untilAvailable(what: string, step: () => Promise<void>): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await step()
+      } catch (error) {
+        if (this.options.environment.kafkaBrokers.length === 0) throw error
+        if (error instanceof FlotillaError && !error.retryable) throw error
+        if (this.stopped) throw error
+        this.starting = `waiting for ${what}: ${error instanceof Error ? error.message : String(error)}`
+        this.options.telemetry.instruments.log.warn({ err: error }, `waiting for ${what}`)
+        await sleep(systemClock, Math.min(MAX_WAIT_MS, 200 * 2 ** attempt))
+      }
+    }
+  }
+
+  private async startHttp(parts: { log: Log; codec: Codec; stores: Stores }): Promise<void> {
+    const { options } = this
+    if (options.http === false) return
+    const { environment, fleet, telemetry, services } = options
+    const app = createHttpServer({
+      service: options.name,
+      readiness: () => this.readiness(),
+      metrics: () => telemetry.metrics(),
+    })
+    const context: DoorContext = {
+      ...parts.stores,
+      fleet,
+      environment,
+      log: parts.log,
+      codec: parts.codec,
+      instruments: telemetry.instruments,
+      logger: telemetry.instruments.log,
+    }
+    for (const { door } of services) await door?.(app, context)
+    this.closers.push(() => app.close())
+    this.url = await listen(app, environment.host, environment.port)
+  }
+
+  private async startStages(parts: { log: Log; codec: Codec; stores: Stores }): Promise<void> {
+    const { environment, fleet, telemetry, services } = this.options
+    const { instruments } = telemetry
+    const options = parts.log.kind === 'embedded' ? embeddedJournal : fleetJournal
+    const journal = new CallJournal(parts.stores.keyValue, systemClock, options)
+    const places = new Semaphore(fleet.limits.concurrency)
+    for (const service of services) {
+      const stage = service.stage?.(fleet)
+      if (!stage) continue
+      const made = service.callers?.({ ...parts.stores, fleet, environment, logger: instruments.log })
+      this.keep(service, made)
+      const breakers = this.breakersOf(service.name, parts)
+      const shared = { journal, breakers, places, clock: systemClock, instruments }
+      const host: HostParts = {
+        ...shared,
+        stage,
+        log: parts.log,
+        codec: parts.codec,
+        blobs: parts.stores.blobs,
+        calls: new CallMaker({ ...shared, callers: made?.callers ?? {} }),
+        options: { ...defaultHostOptions, drainMs: environment.drainMs },
+        instance: this.instance,
+      }
+      this.hosts.push(new StageHost(host))
+    }
+    await Promise.all(this.hosts.map((host) => host.start()))
+  }
+
+  private keep(service: Service, made: Callers | undefined): void {
+    if (made?.check) this.checks.push({ name: service.name, check: made.check })
+    if (made?.close) this.closers.push(made.close)
+  }
+
+  private breakersOf(stage: string, parts: { log: Log; codec: Codec }): Breakers {
+    const breakers = createBreakers({ onChange: (change) => this.publishChange(stage, parts, change) })
+    this.closers.push(async () => breakers.close())
+    return breakers
+  }
+
+  private publishChange(
+    stage: string,
+    { log, codec }: { log: Log; codec: Codec },
+    change: BreakerChange,
+  ): void {
+    const { instruments } = this.options.telemetry
+    const level = { closed: 0, half_open: 1, open: 2 }[change.to]
+    instruments.gauge('breaker_state', level, { stage, breaker: change.breaker })
+    instruments.count('breaker_changes', 1, { stage, breaker: change.breaker, to: change.to })
+    instruments.log.warn({ ...change, stage }, 'a breaker changed')
+    try {
+      const value = codec.encode(
+        'BreakerChanged',
+        { ...change, stage, instance: this.instance },
+        'ops.health',
+      )
+      const partition = homeOf(change.breaker, log.partitions)
+      const record = { topic: 'ops.health', partition, key: change.breaker, value, headers: {} } as const
+      log
+        .publish([record])
+        .catch((error: unknown) => instruments.log.debug({ err: error }, 'publishing a breaker change'))
+    } catch (error) {
+      instruments.log.debug({ err: error }, 'publishing a breaker change')
+    }
+  }
+
+  async readiness(): Promise<Readiness> {
+    const parts: { name: string; problem: string | null }[] = [{ name: 'process', problem: this.starting }]
+    for (const host of this.hosts) {
+      const { stage, problems } = host.status()
+      parts.push({ name: `stage ${stage}`, problem: problems[0] ?? null })
+    }
+    if (this.opened) {
+      const { log, codec, stores } = this.opened
+      const checks = [
+        { name: 'log', check: () => log.check() },
+        { name: 'registry', check: () => codec.check() },
+        { name: 'key-value store', check: () => stores.keyValue.check() },
+        { name: 'database', check: () => stores.blobs.check() },
+        ...this.checks,
+      ]
+      parts.push(
+        ...(await Promise.all(
+          checks.map(async ({ name, check }) => ({ name, problem: await problemOf(check) })),
+        )),
+      )
+    }
+    return { ready: parts.every(({ problem }) => problem === null), parts }
+  }
+
+  stop(): Promise<void> {
+    this.stopped ??= this.close()
+    return this.stopped
+  }
+
+  private async close(): Promise<void> {
+    this.starting = 'stopping'
+    await Promise.allSettled(this.hosts.map((host) => host.drain()))
+    for (const close of this.closers.reverse()) await close().catch(() => {})
+  }
+}
+
+async function problemOf(check: () => Promise<void>): Promise<string | null> {
+  try {
+    await check()
+    return null
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
