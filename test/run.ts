@@ -8,7 +8,7 @@
 // 2. A tier that can't get a server it needs fails; it is never skipped.
 // 3. Tests see the addresses of the servers started here, never those (nor the model keys) of the caller's environment.
 import { startStack, type ComponentName, type Running } from './infra/stack.ts'
-import { isAbsent, runTier, tierFiles, tiers, type Tier, type TierOutcome } from './infra/tier.ts'
+import { failedTier, isAbsent, runTier, tierFiles, tiers, type Tier, type TierOutcome } from './infra/tier.ts'
 
 const asked = process.argv.slice(2)
 const filters = asked.filter((word) => !tiers.some((tier) => tier.name === word))
@@ -40,14 +40,6 @@ function environmentFor(tier: Tier): Record<string, string> {
   return Object.assign(Object.fromEntries(inherited), ...ours) as Record<string, string>
 }
 
-const failure = (complaint: string): TierOutcome => ({
-  passed: 0,
-  failed: 1,
-  skipped: 0,
-  seconds: 0,
-  complaints: [complaint],
-})
-
 async function runOne(tier: Tier): Promise<TierOutcome> {
   const files = tierFiles(tier, filters)
   if (files.length === 0)
@@ -55,9 +47,9 @@ async function runOne(tier: Tier): Promise<TierOutcome> {
   try {
     await bringUp(tier)
   } catch (error) {
-    return failure(`${tier.name} could not start its servers: ${(error as Error).message}`)
+    return failedTier(`${tier.name} could not start its servers: ${(error as Error).message}`)
   }
-  return runTier(tier, files, environmentFor(tier), abort.signal)
+  return runTier(tier, files, { environment: environmentFor(tier), abort: abort.signal })
 }
 
 const outcomes: TierOutcome[] = []

@@ -40,6 +40,15 @@ export interface TierOutcome {
   readonly complaints: readonly string[]
 }
 
+/** The outcome of a tier that did not get to run. */
+export const failedTier = (complaint: string): TierOutcome => ({
+  passed: 0,
+  failed: 1,
+  skipped: 0,
+  seconds: 0,
+  complaints: [complaint],
+})
+
 const repository = join(import.meta.dirname, '../..')
 export const tierFolder = (tier: Tier): string => join(repository, 'test', tier.name)
 export const isAbsent = (tier: Tier): boolean => !existsSync(tierFolder(tier))
@@ -51,19 +60,25 @@ export const tierFiles = (tier: Tier, filters: readonly string[]): string[] =>
     .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
     .sort()
 
-/** Runs these files. `environment` is all that the tests see of ours; `abort` kills them. */
-export async function runTier(
-  tier: Tier,
-  files: readonly string[],
-  environment: Readonly<Record<string, string>>,
-  abort: AbortSignal,
-): Promise<TierOutcome> {
+export interface TierRun {
+  /** All that the tests see of the environment. */
+  readonly environment: Readonly<Record<string, string>>
+  /** Kills the run. */
+  readonly abort: AbortSignal
+  /** Whether the reporter's lines go to our own output; they do unless told. */
+  readonly quiet?: boolean
+}
+
+/** Runs these files, whose paths are relative to the repository. */
+export async function runTier(tier: Tier, files: readonly string[], run: TierRun): Promise<TierOutcome> {
+  // Without a file, `node --test` would go and find some.
+  if (files.length === 0) return failedTier(`${tier.name} has no test file`)
   const directory = mkdtempSync(join(tmpdir(), 'flotilla-tally-'))
   const tallyFile = join(directory, 'tally')
   writeFileSync(tallyFile, '')
   const begun = performance.now()
   try {
-    const end = await nodeTest(tier, files, environment, tallyFile, abort)
+    const end = await nodeTest(tier, files, tallyFile, run)
     const { files: finished, ...counts } = readTally(tallyFile)
     const seconds = (performance.now() - begun) / 1000
     const unfinished = files.filter((file) => !finished.includes(join(repository, file)))
@@ -78,21 +93,16 @@ interface End {
   readonly killed: boolean
 }
 
-function nodeTest(
-  tier: Tier,
-  files: readonly string[],
-  environment: Readonly<Record<string, string>>,
-  tallyFile: string,
-  abort: AbortSignal,
-): Promise<End> {
+function nodeTest(tier: Tier, files: readonly string[], tallyFile: string, run: TierRun): Promise<End> {
   const reporters = [
     ['--test-reporter=spec', '--test-reporter-destination=stdout'],
     [`--test-reporter=${join(import.meta.dirname, 'tally.ts')}`, `--test-reporter-destination=${tallyFile}`],
   ].flat()
   const args = ['--test', `--test-concurrency=${tier.concurrency}`, ...reporters, ...files]
   // Its own process group: what a test started and lost is killed with it.
-  const options = { cwd: repository, env: environment, detached: true } as const
-  const child = spawn(process.execPath, args, { ...options, stdio: ['ignore', 'inherit', 'inherit'] })
+  const options = { cwd: repository, env: run.environment, detached: true } as const
+  const output = run.quiet ? 'ignore' : 'inherit'
+  const child = spawn(process.execPath, args, { ...options, stdio: ['ignore', output, output] })
   return new Promise((settle, reject) => {
     let killed = false
     const kill = (): void => {
@@ -100,11 +110,11 @@ function nodeTest(
       killGroup(child.pid)
     }
     const timer = setTimeout(kill, tier.limitS * 1000)
-    abort.addEventListener('abort', kill, { once: true })
+    run.abort.addEventListener('abort', kill, { once: true })
     child.once('error', reject)
     child.once('exit', (code) => {
       clearTimeout(timer)
-      abort.removeEventListener('abort', kill)
+      run.abort.removeEventListener('abort', kill)
       killGroup(child.pid)
       settle({ code, killed })
     })
@@ -127,7 +137,6 @@ function complaintsOf(
 ): string[] {
   const open = unfinished.length > 0 ? `; not finished: ${unfinished.join(', ')}` : ''
   if (end.killed) return [`${tier.name} was killed; its limit is ${tier.limitS} s${open}`]
-  if (counts.passed + counts.failed + counts.skipped === 0) return [`${tier.name} ran no test`]
   if (end.code !== 0 && counts.failed === 0)
     return [`node --test ended with ${end.code} in ${tier.name}${open}`]
   return []

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { test } from 'node:test'
+import { runTier, type TierOutcome } from '../../infra/tier.ts'
+
+const repository = join(import.meta.dirname, '../../..')
+
+/** Runs these sources as the test files of a tier. */
+async function outcomeOf(sources: Readonly<Record<string, string>>, limitS = 30): Promise<TierOutcome> {
+  const directory = mkdtempSync(join(tmpdir(), 'flotilla-tier-'))
+  try {
+    const files = Object.entries(sources).map(([name, source]) => {
+      const file = join(directory, `${name}.test.mjs`)
+      writeFileSync(file, `import { test, describe } from 'node:test'\n${source}`)
+      return relative(repository, file)
+    })
+    const tier = { name: 'tried', needs: [], concurrency: 1, aimS: 30, limitS }
+    const environment = { PATH: process.env['PATH'] ?? '' }
+    return await runTier(tier, files, { environment, abort: new AbortController().signal, quiet: true })
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+test('tests are counted once each; suites are not tests; skipped and todo are neither', async () => {
+  const outcome = await outcomeOf({
+    one: `
+      describe('suite', () => { test('a', () => {}); test('b', () => {}) })
+      test('skipped', { skip: true }, () => {})
+      test('todo', { todo: true }, () => { throw new Error('later') })`,
+    two: `test('c', () => {}); test('d', () => { throw new Error('broken') })`,
+  })
+  const { passed, failed, skipped, complaints } = outcome
+  assert.deepEqual(
+    { passed, failed, skipped, complaints },
+    { passed: 3, failed: 1, skipped: 2, complaints: [] },
+  )
+})
+
+test('a file that can not be loaded has failed', async () => {
+  const outcome = await outcomeOf({ broken: `import './is-not-there.mjs'` })
+  assert.equal(outcome.failed, 1)
+})
+
+test('a tier past its limit is killed, keeps its count, and names the file that did not end', async () => {
+  const outcome = await outcomeOf(
+    {
+      fine: `test('a', () => {})`,
+      hung: `test('b', () => {}); test('never', () => new Promise(() => setInterval(() => {}, 1000)))`,
+    },
+    1.5,
+  )
+  assert.equal(outcome.complaints.length, 1)
+  assert.match(outcome.complaints[0] ?? '', /killed; its limit is 1.5 s; not finished: .*hung\.test\.mjs$/)
+  assert.equal(outcome.failed, 0)
+})
+
+test('a tier without a test file has failed', async () => {
+  const { failed, complaints } = await outcomeOf({})
+  assert.deepEqual({ failed, complaints }, { failed: 1, complaints: ['tried has no test file'] })
+})
