@@ -1,0 +1,35 @@
+// JSON logs on standard error: the only importer of pino.
+//
+// 1. Normal operation is quiet: LOG_LEVEL is `warn` unless set.
+// 2. agent_execution and tool_execution are written whatever quiet level is set, at level info, unless LOG_LEVEL is error, fatal or silent.
+import { destination, pino, stdTimeFunctions, type Logger } from 'pino'
+
+export interface Loggers {
+  readonly log: Logger
+  /** The two records that users were promised; null when they are off. */
+  readonly records: Pick<Logger, 'info'> | null
+}
+
+export interface LoggingOptions {
+  readonly service: string
+  readonly level: string
+  /** False: never write the records (a command whose output is for people). */
+  readonly records: boolean
+}
+
+const withoutRecords = ['error', 'fatal', 'silent']
+
+export function createLoggers({ service, level, records }: LoggingOptions): Loggers {
+  const log = pino(
+    {
+      level,
+      base: { service },
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    // Synchronous, so that the last words of a process that dies are written.
+    destination({ dest: 2, sync: true }),
+  )
+  const areOn = records && !withoutRecords.includes(level)
+  return { log, records: areOn ? log.child({}, { level: 'info' }) : null }
+}

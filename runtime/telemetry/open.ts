@@ -1,0 +1,97 @@
+// The telemetry of a process, as its environment asks for it.
+import type { Decoded } from '../codec/port.ts'
+import type { Environment } from '../config/environment.ts'
+import { untracedHandling, type CommittedContext, type Instruments, type Log } from './instruments.ts'
+import { createLoggers, type Loggers } from './logging.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { wantsOldNames, withOldNames } from './names.ts'
+import { agentExecution, measure, toolExecution } from './records.ts'
+import { startHandling, startSend, taskSpan, type EmitSpan, type SpanData } from './spans.ts'
+import type { Tracing } from './tracing.ts'
+
+export interface Telemetry {
+  readonly instruments: Instruments
+  /** Prometheus text format. */
+  metrics(): Promise<string>
+  /** Sends the last spans. */
+  close(): Promise<void>
+}
+
+export interface TelemetryOptions {
+  /** False: no agent_execution and tool_execution records. Default true. */
+  readonly records?: boolean
+}
+
+type Settings = Pick<Environment, 'otlpEndpoint' | 'logLevel' | 'raw'>
+
+/** `name` is the service or the process: `flotilla-<name>` in Jaeger. */
+export function openTelemetry(
+  environment: Settings,
+  name: string,
+  options: TelemetryOptions = {},
+): Telemetry {
+  const service = `flotilla-${name}`
+  const oldNames = wantsOldNames(environment.raw)
+  const loggers = createLoggers({ service, level: environment.logLevel, records: options.records ?? true })
+  const metrics = createMetrics({ oldNames })
+  const exporter = environment.otlpEndpoint
+    ? openExporter(environment.otlpEndpoint, service, loggers.log)
+    : null
+  const emit = exporter && (oldNames ? renaming(exporter.export) : exporter.export)
+  return {
+    instruments: instrumentsOf(loggers, metrics, emit),
+    metrics: () => metrics.text(),
+    close: async () => exporter?.close(),
+  }
+}
+
+function instrumentsOf(loggers: Loggers, metrics: Metrics, emit: EmitSpan | null): Instruments {
+  return {
+    count: metrics.count,
+    gauge: metrics.gauge,
+    observe: metrics.observe,
+    record: metrics.record,
+    handling: (input) => (emit ? startHandling(input, emit) : untracedHandling(input.traceparent)),
+    sending: (input) => (emit ? startSend(input, emit) : { traceparent: input.traceparent, end: () => {} }),
+    committed: (event, context) => {
+      record(event, context, loggers)
+      measure(event, metrics)
+      const span = emit && event.type === 'TaskCompleted' ? taskSpan(event.data, context) : null
+      if (span) emit?.(span)
+    },
+    log: loggers.log,
+  }
+}
+
+function record({ type, data }: Decoded, context: CommittedContext, { records }: Loggers): void {
+  if (!records) return
+  if (type === 'TaskCompleted') records.info(agentExecution(data, context), 'agent_execution')
+  else if (type === 'ToolCompleted') records.info(toolExecution(data, context), 'tool_execution')
+}
+
+const renaming =
+  (emit: EmitSpan): EmitSpan =>
+  (span) =>
+    emit({ ...span, attributes: withOldNames(span.attributes) })
+
+/** Spans kept until the exporter is loaded. */
+const MAX_EARLY_SPANS = 10_000
+
+/** OpenTelemetry takes a good while to load: a process that traces starts without waiting for it, one that doesn't never loads it. */
+function openExporter(endpoint: string, serviceName: string, log: Log): Tracing {
+  const early: SpanData[] = []
+  let tracing: Tracing | null = null
+  const loaded = import('./tracing.ts')
+    .then(({ startTracing }) => {
+      tracing = startTracing({ endpoint, serviceName })
+      early.splice(0).forEach(tracing.export)
+    })
+    .catch((error: unknown) => log.error({ err: error }, 'starting the trace exporter; nothing is traced'))
+  return {
+    export: (span) => {
+      if (tracing) tracing.export(span)
+      else if (early.length < MAX_EARLY_SPANS) early.push(span)
+    },
+    close: () => loaded.then(() => tracing?.close()),
+  }
+}

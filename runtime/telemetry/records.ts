@@ -1,0 +1,92 @@
+// What a committed event means for people: the two promised log records, and the counts that dashboards show.
+import type {
+  CodeCompleted,
+  TaskCompleted,
+  ToolCompleted,
+  UsageRecorded,
+} from '../../schemas/generated/events.ts'
+import type { Decoded } from '../codec/port.ts'
+import type { CommittedContext } from './instruments.ts'
+import type { Metrics } from './metrics.ts'
+import { parseTraceparent } from './trace-context.ts'
+
+const TEXT_LENGTH = 100
+
+/** Fields of the log record `agent_execution`. Times in milliseconds. */
+export function agentExecution(task: TaskCompleted, context: CommittedContext): Record<string, unknown> {
+  const { usage, error } = task
+  return {
+    taskId: task.taskId,
+    text: [...task.text.slice(0, 2 * TEXT_LENGTH)].slice(0, TEXT_LENGTH).join(''),
+    agent: task.agent,
+    model: task.model,
+    userId: task.userId,
+    success: task.status === 'succeeded',
+    status: task.status,
+    steps: Array.isArray(task.steps) ? task.steps.length : 0,
+    timeMs: task.executionTime,
+    inputTokens: usage.inputTokens,
+    outputTokens: usage.outputTokens,
+    cost: usage.cost,
+    error,
+    ...traceFields(context),
+  }
+}
+
+/** Fields of the log record `tool_execution`. */
+export function toolExecution(call: ToolCompleted, context: CommittedContext): Record<string, unknown> {
+  return {
+    taskId: call.taskId,
+    callId: call.callId,
+    tool: call.tool,
+    timeMs: call.durationMs,
+    success: call.status === 'succeeded',
+    status: call.status,
+    cached: call.cached,
+    error: call.error,
+    ...traceFields(context),
+  }
+}
+
+/** Named as OpenTelemetry asks of logs, so that log and trace can be joined. */
+function traceFields({ traceparent }: CommittedContext): Record<string, unknown> {
+  const span = parseTraceparent(traceparent)
+  return { trace_id: span?.traceId ?? null, span_id: span?.spanId ?? null }
+}
+
+type Meter = Pick<Metrics, 'count' | 'observe' | 'record' | 'inference'>
+
+export function measure({ type, data }: Decoded, meter: Meter): void {
+  if (type === 'TaskCompleted') measureTask(data, meter)
+  else if (type === 'ToolCompleted') measureTool(data, meter)
+  else if (type === 'CodeCompleted') measureCode(data, meter)
+  else if (type === 'UsageRecorded') measureUsage(data, meter)
+}
+
+function measureTask({ status, error, usage: _, ...task }: TaskCompleted, meter: Meter): void {
+  const agent = task.agent ?? 'none'
+  const model = task.model ?? 'none'
+  meter.count('tasks', 1, { status, agent, model, profile: task.profile ?? 'none' })
+  meter.observe('task', task.executionTime / 1000, { status, agent, model })
+  meter.record('task_steps', Array.isArray(task.steps) ? task.steps.length : 0, { status, agent })
+  if (error) meter.count('task_errors', 1, { code: error.code, severity: error.severity })
+}
+
+function measureTool({ tool, status, cached, durationMs }: ToolCompleted, meter: Meter): void {
+  meter.count('tool_runs', 1, { tool, status, cached: String(cached) })
+  if (!cached) meter.observe('tool', durationMs / 1000, { tool, status })
+}
+
+function measureCode({ status, durationMs }: CodeCompleted, meter: Meter): void {
+  meter.count('code_runs', 1, { status })
+  meter.observe('code_run', durationMs / 1000, { status })
+}
+
+function measureUsage(usage: UsageRecorded, meter: Meter): void {
+  const model = usage.model ?? 'none'
+  if (usage.cost > 0) meter.count('cost_usd', usage.cost, { model })
+  if (usage.kind !== 'model') return
+  meter.count('tokens', usage.inputTokens, { kind: 'input', model })
+  meter.count('tokens', usage.outputTokens, { kind: 'output', model })
+  meter.inference(usage)
+}

@@ -1,0 +1,274 @@
+// Spans as data: what is told of a handling, its calls, what it sends, and of a whole task. tracing.ts exports them.
+import type { TaskCompleted } from '../../schemas/generated/events.ts'
+import { topics } from '../../schemas/topics.ts'
+import type { Call, CallOutcome } from '../stage.ts'
+import type {
+  CallSpan,
+  CommittedContext,
+  HandlingInput,
+  HandlingSpan,
+  SendInput,
+  SendSpan,
+  SentRecord,
+} from './instruments.ts'
+import { untracedHandling } from './instruments.ts'
+import { general, genAi, messaging, operations, ours, type Attributes } from './names.ts'
+import {
+  formatTraceparent,
+  parseTraceparent,
+  spanIdOf,
+  taskSpanId,
+  traceIdOfKey,
+  type SpanRef,
+} from './trace-context.ts'
+
+export interface SpanData {
+  readonly name: string
+  readonly kind: 'internal' | 'client' | 'producer' | 'consumer'
+  readonly self: SpanRef
+  readonly parent: SpanRef | null
+  readonly links: readonly SpanRef[]
+  /** Epoch milliseconds, with fractions. */
+  readonly startMs: number
+  readonly endMs: number
+  readonly attributes: Attributes
+  /** What went wrong; null when nothing did. */
+  readonly error: string | null
+}
+
+export type EmitSpan = (span: SpanData) => void
+
+export const nowMs = (): number => performance.timeOrigin + performance.now()
+
+const taskTopics = new Set<string>(
+  topics.filter(({ key }) => key.startsWith('task id')).map(({ name }) => name),
+)
+
+/** Where a record without trace context belongs: a task is one trace; anything else begins its own. */
+function contextOf(input: { topic: string; key: string; eventId: string; traceparent: string | null }): {
+  traceId: string
+  sampled: boolean
+  sender: SpanRef | null
+} {
+  const sender = parseTraceparent(input.traceparent)
+  if (sender) return { traceId: sender.traceId, sampled: sender.sampled, sender }
+  const traceId = traceIdOfKey(taskTopics.has(input.topic) ? input.key : input.eventId)
+  return { traceId, sampled: true, sender: null }
+}
+
+/** A task that begins its trace with us hangs on the span of the whole task, which is exported when it ends. */
+const rootOf = (topic: string, key: string, traceId: string): SpanRef | null =>
+  topic === 'tasks.submitted' ? { traceId, spanId: taskSpanId(key), sampled: true } : null
+
+export function startHandling(input: HandlingInput, emit: EmitSpan): HandlingSpan {
+  const { traceId, sampled, sender } = contextOf(input)
+  if (!sampled) return untracedHandling(input.traceparent)
+  const self: SpanRef = { traceId, spanId: spanIdOf('process', input.stage, input.eventId), sampled }
+  const startMs = nowMs()
+  const calls: SpanData[] = []
+  let endMs: number | null = null
+  return {
+    traceparent: formatTraceparent(self),
+    traceId,
+    call: (call, callId) => startCall(call, callId, self, input, (span) => calls.push(span)),
+    finished: () => {
+      endMs ??= nowMs()
+    },
+    committed: (sent = []) => {
+      emit({
+        name: `process ${input.topic}`,
+        kind: 'consumer',
+        self,
+        parent: sender ?? rootOf(input.topic, input.key, traceId),
+        links: sender ? [sender] : [],
+        startMs,
+        endMs: endMs ?? nowMs(),
+        attributes: handlingAttributes(input, startMs),
+        error: null,
+      })
+      calls.forEach(emit)
+      sendSpans(sent, self, endMs ?? nowMs()).forEach(emit)
+    },
+    dropped: () => {},
+  }
+}
+
+function handlingAttributes(input: HandlingInput, startMs: number): Attributes {
+  return {
+    [messaging.system]: 'kafka',
+    [messaging.operation]: 'process',
+    [messaging.operationType]: 'process',
+    [messaging.destination]: input.topic,
+    [messaging.partition]: String(input.lane),
+    [messaging.group]: input.stage,
+    [messaging.messageId]: input.eventId,
+    [messaging.key]: input.key,
+    [ours.stage]: input.stage,
+    [ours.eventType]: input.eventType,
+    [ours.queueMs]: Math.max(0, Math.round(startMs - input.atMs)),
+  }
+}
+
+/** One span a topic, from the end of the work to the end of the commit. */
+function sendSpans(sent: readonly SentRecord[], parent: SpanRef, startMs: number): SpanData[] {
+  const byTopic = Map.groupBy(sent, ({ topic }) => topic)
+  return [...byTopic].map(([topic, records]) => ({
+    name: `send ${topic}`,
+    kind: 'producer',
+    self: { ...parent, spanId: spanIdOf('send', parent.spanId, topic) },
+    parent,
+    links: [],
+    startMs,
+    endMs: nowMs(),
+    attributes: {
+      ...sendAttributes(topic),
+      [messaging.batchSize]: records.length,
+      [ours.eventType]: [...new Set(records.map(({ eventType }) => eventType))].join(' '),
+    },
+    error: null,
+  }))
+}
+
+const sendAttributes = (topic: string): Attributes => ({
+  [messaging.system]: 'kafka',
+  [messaging.operation]: 'send',
+  [messaging.operationType]: 'send',
+  [messaging.destination]: topic,
+})
+
+export function startSend(input: SendInput, emit: EmitSpan): SendSpan {
+  const { traceId, sampled, sender } = contextOf(input)
+  if (!sampled) return { traceparent: input.traceparent, end: () => {} }
+  const self: SpanRef = { traceId, spanId: spanIdOf('send', input.service, input.eventId), sampled }
+  const startMs = nowMs()
+  const end = (error?: Error): void =>
+    emit({
+      name: `send ${input.topic}`,
+      kind: 'producer',
+      self,
+      parent: sender ?? rootOf(input.topic, input.key, traceId),
+      links: [],
+      startMs,
+      endMs: nowMs(),
+      attributes: {
+        ...sendAttributes(input.topic),
+        [messaging.messageId]: input.eventId,
+        [messaging.key]: input.key,
+        [ours.eventType]: input.eventType,
+      },
+      error: error?.message ?? null,
+    })
+  return { traceparent: formatTraceparent(self), end }
+}
+
+function startCall(
+  call: Call,
+  callId: string,
+  parent: SpanRef,
+  input: HandlingInput,
+  keep: EmitSpan,
+): CallSpan {
+  const self: SpanRef = { ...parent, spanId: spanIdOf('call', callId) }
+  return {
+    traceparent: formatTraceparent(self),
+    end: (outcome) =>
+      keep({
+        name: callName(call),
+        kind: 'client',
+        self,
+        parent,
+        links: [],
+        startMs: outcome.startedMs,
+        endMs: outcome.endedMs,
+        attributes: { ...callAttributes(call, callId, input), ...outcomeAttributes(outcome) },
+        error: outcome.ok ? null : outcome.failure.message,
+      }),
+  }
+}
+
+function callName(call: Call): string {
+  if (call.kind === 'model') return `${operations.chat} ${modelOf(call) ?? call.target}`
+  return call.kind === 'tool' ? `${operations.tool} ${call.target}` : `${call.kind} ${call.target}`
+}
+
+const fieldOf = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
+
+function modelOf(call: Call): string | null {
+  const model = fieldOf(call.request, 'model')
+  return typeof model === 'string' ? model : null
+}
+
+function callAttributes(call: Call, callId: string, { key, stage }: HandlingInput): Attributes {
+  const shared = { [ours.task]: key, [ours.stage]: stage, [ours.call]: callId, [ours.callKind]: call.kind }
+  if (call.kind === 'tool') {
+    const { tool, toolCall, toolType, operation } = genAi
+    return {
+      ...shared,
+      [operation]: operations.tool,
+      [tool]: call.target,
+      [toolCall]: callId,
+      [toolType]: 'function',
+    }
+  }
+  if (call.kind !== 'model') return shared
+  return {
+    ...shared,
+    [genAi.operation]: operations.chat,
+    [genAi.provider]: call.target,
+    ...given(genAi.requestModel, modelOf(call)),
+    ...given(genAi.temperature, fieldOf(call.request, 'temperature')),
+    ...given(genAi.maxTokens, fieldOf(call.request, 'maxOutputTokens')),
+  }
+}
+
+function outcomeAttributes(outcome: CallOutcome): Attributes {
+  const told = outcome.ok ? outcome.value : outcome.failure.details
+  const finish = fieldOf(told, 'finishReason')
+  return {
+    ...(outcome.ok ? {} : { [general.errorType]: outcome.failure.code }),
+    ...given(genAi.inputTokens, fieldOf(told, 'inputTokens')),
+    ...given(genAi.outputTokens, fieldOf(told, 'outputTokens')),
+    ...given(genAi.responseModel, fieldOf(told, 'model')),
+    ...(typeof finish === 'string' ? { [genAi.finishReasons]: [finish] } : {}),
+  }
+}
+
+const given = (name: string, value: unknown): Attributes =>
+  typeof value === 'string' || typeof value === 'number' ? { [name]: value } : {}
+
+/** `invoke_agent {agent}`, from submission to completion: the root where the trace began with us, else below the one who asked. */
+export function taskSpan(task: TaskCompleted, { traceparent }: CommittedContext): SpanData | null {
+  const handling = parseTraceparent(traceparent)
+  if (!handling?.sampled) return null
+  const isOurTrace = handling.traceId === traceIdOfKey(task.taskId)
+  return {
+    name: `${operations.agent} ${task.agent ?? 'unknown'}`,
+    kind: 'internal',
+    self: { ...handling, spanId: taskSpanId(task.taskId) },
+    parent: isOurTrace ? null : handling,
+    links: [],
+    startMs: task.submittedAtMs,
+    endMs: Math.max(task.submittedAtMs, task.completedAtMs),
+    attributes: taskAttributes(task),
+    error: task.error?.message ?? null,
+  }
+}
+
+function taskAttributes(task: TaskCompleted): Attributes {
+  return {
+    [genAi.operation]: operations.agent,
+    [ours.task]: task.taskId,
+    [ours.status]: task.status,
+    [genAi.inputTokens]: task.usage.inputTokens,
+    [genAi.outputTokens]: task.usage.outputTokens,
+    [ours.cost]: task.usage.cost,
+    [ours.steps]: Array.isArray(task.steps) ? task.steps.length : 0,
+    ...given(genAi.agent, task.agent),
+    ...given(genAi.requestModel, task.model),
+    ...given(genAi.conversation, task.sessionId),
+    ...given(general.userId, task.userId),
+    ...given(ours.profile, task.profile),
+    ...given(general.errorType, task.error?.code),
+  }
+}
