@@ -40,10 +40,8 @@ function environmentFor(tier: Tier): Record<string, string> {
   return Object.assign(Object.fromEntries(inherited), ...ours) as Record<string, string>
 }
 
-async function runOne(tier: Tier): Promise<TierOutcome> {
-  const files = tierFiles(tier, filters)
-  if (files.length === 0)
-    return failure(`${tier.name} has no test file${filters.length > 0 ? ' of that name' : ''}`)
+async function runOne(tier: Tier, files: readonly string[]): Promise<TierOutcome> {
+  if (files.length === 0) return failedTier(`${tier.name} has no test file`)
   try {
     await bringUp(tier)
   } catch (error) {
@@ -60,9 +58,14 @@ for (const tier of chosen) {
     report.push(`${tier.name}: absent (no folder test/${tier.name})`)
     continue
   }
+  const files = tierFiles(tier, filters)
+  if (filters.length > 0 && files.length === 0) {
+    report.push(`${tier.name}: no file whose path contains ${filters.join(' or ')}`)
+    continue
+  }
   console.log(`\n── ${tier.name}: aim ${tier.aimS} s, limit ${tier.limitS} s`)
   const begun = performance.now()
-  const outcome = await runOne(tier)
+  const outcome = await runOne(tier, files)
   outcomes.push(outcome)
   report.push(summary(tier, outcome, (performance.now() - begun) / 1000))
 }
