@@ -1,0 +1,55 @@
+// What a request to a model tells the scripted one: the task, the turn, the mode, and the markers in the task's text.
+import { z } from 'zod'
+
+const content = z
+  .union([z.string(), z.array(z.looseObject({ text: z.string().optional() })), z.null()])
+  .optional()
+
+export const chatRequest = z.looseObject({
+  model: z.string().default('scripted'),
+  messages: z.array(z.looseObject({ role: z.string(), content })).min(1),
+  tools: z.array(z.looseObject({ function: z.looseObject({ name: z.string() }) })).optional(),
+  stream: z.boolean().optional(),
+  stream_options: z.looseObject({ include_usage: z.boolean().optional() }).nullish(),
+})
+export type ChatRequest = z.infer<typeof chatRequest>
+
+export interface Exchange {
+  /** The first message of the user. */
+  readonly task: string
+  /** Value of a `task=` marker: names the task in the call log. */
+  readonly taskMark: string | null
+  /** Answers of the model so far. */
+  readonly turn: number
+  readonly mode: 'code' | 'tools'
+  readonly toolNames: readonly string[]
+  /** What came back since the task was given: tool results and outputs of code. */
+  readonly observations: string
+}
+
+export function readExchange({ messages, tools = [] }: ChatRequest): Exchange {
+  const said = messages.map((message) => ({ role: message.role, text: plainText(message.content) }))
+  const first = said.findIndex(({ role }) => role === 'user')
+  const task = said[first]?.text ?? ''
+  const system = said.find(({ role }) => role === 'system' || role === 'developer')?.text ?? ''
+  const later = said.slice(first + 1).filter(({ role }) => role !== 'assistant')
+  return {
+    task,
+    taskMark: mark(task, 'task'),
+    turn: said.filter(({ role }) => role === 'assistant').length,
+    // Only an agent that writes code is told of final_answer.
+    mode: tools.length === 0 && system.includes('final_answer') ? 'code' : 'tools',
+    toolNames: tools.map((tool) => tool.function.name),
+    observations: later.map(({ text }) => text).join('\n'),
+  }
+}
+
+/** Value of `name=value` in a text; null when it is not there. */
+export function mark(text: string, name: string): string | null {
+  return new RegExp(`(?:^|\\s)${name}=([\\w.-]+)`).exec(text)?.[1] ?? null
+}
+
+function plainText(value: z.infer<typeof content>): string {
+  if (Array.isArray(value)) return value.map((part) => part.text ?? '').join('')
+  return value ?? ''
+}
