@@ -1,0 +1,172 @@
+// Topics, and what operators ask: bounds, positions, whether the log can be used.
+import { topics as contract } from '../../../schemas/topics.ts'
+import { FlotillaError } from '../../errors.ts'
+import type { LogTopic, PartitionRange } from '../port.ts'
+import type { Context } from './context.ts'
+import { isTransient, messageOf } from './errors.ts'
+import { pause } from './link.ts'
+import { allTopics } from './names.ts'
+import { committedOffsets } from './offsets.ts'
+import { boundsOf } from './partition-reader.ts'
+
+const MINUTE_MS = 60_000
+const PAUSE_MS = 500
+
+interface WantedTopic {
+  readonly topic: string
+  readonly partitions: number
+  readonly config: Readonly<Record<string, string>>
+}
+
+function wantedTopics(context: Context, stages: readonly string[]): WantedTopic[] {
+  const { names, partitions } = context
+  const ofContract = contract.map((spec) => ({
+    topic: names.topic(spec.name),
+    partitions: spec.partitions === 'shared' ? partitions : spec.partitions,
+    config: {
+      'cleanup.policy': spec.compacted === true ? 'compact,delete' : 'delete',
+      'retention.ms': String(spec.retentionMs),
+      // Whatever codec other programs publish with, readers need none.
+      ...(spec.writers.includes('anyone') ? { 'compression.type': 'uncompressed' } : {}),
+    },
+  }))
+  return [...ofContract, ...stages.map((stage) => stateTopic(names.stateTopic(stage), partitions))]
+}
+
+/** Compacted often, so that opening a lane reads little. Deletions stay readable for longer than any restore takes. */
+function stateTopic(topic: string, partitions: number): WantedTopic {
+  return {
+    topic,
+    partitions,
+    config: {
+      'cleanup.policy': 'compact',
+      'min.cleanable.dirty.ratio': '0.1',
+      'segment.ms': String(10 * MINUTE_MS),
+      'segment.bytes': String(64 * 1024 * 1024),
+      'delete.retention.ms': String(60 * MINUTE_MS),
+    },
+  }
+}
+
+export function ensureTopics(context: Context, stages: readonly string[]): Promise<void> {
+  return ensure(context, wantedTopics(context, stages))
+}
+
+export function ensureStateTopic(context: Context, stage: string): Promise<void> {
+  const wanted = [stateTopic(context.names.stateTopic(stage), context.partitions)]
+  return ensure(context, wanted)
+}
+
+async function ensure(context: Context, wanted: readonly WantedTopic[]): Promise<void> {
+  const deadline = performance.now() + context.settings.startTimeoutMs
+  for (;;) {
+    try {
+      return await ensureOnce(context, wanted)
+    } catch (error) {
+      if (error instanceof FlotillaError) throw error
+      if (!isTransient(error) || performance.now() + PAUSE_MS > deadline)
+        throw new FlotillaError('LOG_UNAVAILABLE', `creating topics: ${messageOf(error)}`, { cause: error })
+      context.logger?.warn({ reason: messageOf(error) }, 'waiting for Kafka')
+      await pause(PAUSE_MS)
+    }
+  }
+}
+
+async function ensureOnce(context: Context, wanted: readonly WantedTopic[]): Promise<void> {
+  const admin = context.client.admin()
+  try {
+    await admin.connect()
+    const existing = new Set(await admin.listTopics())
+    const missing = wanted.filter(({ topic }) => !existing.has(topic))
+    if (missing.length > 0) {
+      const replicas =
+        context.replicationFactor ?? Math.min(3, (await admin.describeCluster()).brokers.length)
+      // Another process may create some of them at this moment: that is as good.
+      await admin.createTopics({
+        waitForLeaders: true,
+        topics: missing.map((want) => creation(want, replicas)),
+      })
+    }
+    const { topics } = await admin.fetchTopicMetadata({ topics: wanted.map(({ topic }) => topic) })
+    const found = new Map(topics.map(({ name, partitions }) => [name, partitions.length]))
+    comparePartitions(wanted, found)
+  } finally {
+    await admin.disconnect().catch(() => {})
+  }
+}
+
+function creation(
+  { topic, partitions, config }: WantedTopic,
+  replicationFactor: number,
+): {
+  topic: string
+  numPartitions: number
+  replicationFactor: number
+  configEntries: { name: string; value: string }[]
+} {
+  const safety = replicationFactor >= 3 ? { 'min.insync.replicas': '2' } : {}
+  const configEntries = Object.entries({ ...config, ...safety }).map(([name, value]) => ({ name, value }))
+  return { topic, numPartitions: partitions, replicationFactor, configEntries }
+}
+
+function comparePartitions(wanted: readonly WantedTopic[], found: ReadonlyMap<string, number>): void {
+  const wrong = wanted.filter(({ topic, partitions }) => found.get(topic) !== partitions)
+  if (wrong.length === 0) return
+  const list = wrong.map(
+    ({ topic, partitions }) => `${topic} has ${found.get(topic) ?? 'no'} partitions, not ${partitions}`,
+  )
+  const remedy =
+    'Set FLOTILLA_PARTITIONS to what the topics have, or use another FLOTILLA_PREFIX: the count of existing topics can never change'
+  throw new FlotillaError('TOPICS_MISMATCH', `${list.join('; ')}. ${remedy}.`, { details: { topics: list } })
+}
+
+export async function ranges(context: Context, topics: readonly LogTopic[]): Promise<PartitionRange[]> {
+  const { shared, names, settings } = context
+  const partitions = allPartitions(context)
+  const bounds = await Promise.all(
+    topics.map(async (topic) => {
+      const found = await shared.attempt(() => boundsOf(shared, names.topic(topic), partitions), {
+        withinMs: settings.deliveryTimeoutMs,
+      })
+      return found.map((bound) => ({ topic, ...bound }))
+    }),
+  )
+  return bounds.flat()
+}
+
+export async function positions(
+  context: Context,
+  group: string,
+): Promise<{ topic: LogTopic; partition: number; offset: number }[]> {
+  const { shared, names, settings } = context
+  const logical = new Map(allTopics.map((topic) => [names.topic(topic), topic]))
+  const committed = await committedOffsets(
+    shared,
+    names.group(group),
+    [...logical.keys()],
+    allPartitions(context),
+    settings.deliveryTimeoutMs,
+  )
+  return committed.flatMap(({ topic, partition, offset }) => {
+    const name = logical.get(topic)
+    return name === undefined ? [] : [{ topic: name, partition, offset }]
+  })
+}
+
+/** Asks a broker of a fresh connection, so that the answer is about now. */
+export async function check(context: Context, brokers: readonly string[]): Promise<void> {
+  const admin = context.client.admin()
+  try {
+    await admin.connect()
+    await admin.describeCluster()
+  } catch (error) {
+    const message = `Kafka at ${brokers.join(', ')} does not answer: ${messageOf(error)}`
+    throw new FlotillaError('LOG_UNAVAILABLE', message, { cause: error })
+  } finally {
+    await admin.disconnect().catch(() => {})
+  }
+}
+
+function allPartitions({ partitions }: Context): number[] {
+  return Array.from({ length: partitions }, (_, partition) => partition)
+}

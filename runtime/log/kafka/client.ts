@@ -1,0 +1,249 @@
+// The only importer of kafkajs. We use its protocol, connections, security and admin client, and drive groups,
+// fetches and transactions ourselves over its brokers, because of what its consumer and producer can't promise:
+//
+// 1. Its consumer takes aborted transactions in the order in which they ended, and one per record: where several
+//    are interleaved in a partition, aborted records get through (see committed.ts).
+// 2. Its producer takes back sequence numbers after a failed send that the broker may have appended; the next
+//    records under the same numbers are acknowledged and silently dropped (see producer-session.ts).
+// 3. Its consumer fetches nothing while the group rebalances, then fetches again from the committed positions.
+import { AssignerProtocol, Kafka, logLevel } from 'kafkajs'
+import type { Admin, Cluster as KafkaJsCluster, KafkaConfig, logCreator } from 'kafkajs'
+
+/** Brokers' security, passed on as it is. */
+export type Security = Pick<KafkaConfig, 'ssl' | 'sasl'>
+
+/** pino's shape. Quiet unless given. */
+export interface KafkaLogger {
+  debug(fields: object, message: string): void
+  warn(fields: object, message: string): void
+}
+
+export interface RawMessage {
+  readonly offset: string
+  readonly timestamp: string
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>
+  readonly isControlRecord: boolean
+  readonly batchContext: {
+    readonly firstOffset: string
+    readonly lastOffsetDelta: number
+    readonly producerId: string
+    readonly inTransaction: boolean
+  }
+}
+
+export interface FetchedPartition {
+  readonly partition: number
+  /** End of what is written; what read_committed readers get may end before. */
+  readonly highWatermark: string
+  readonly abortedTransactions: readonly { producerId: string; firstOffset: string }[]
+  readonly messages: readonly RawMessage[]
+}
+
+export interface ProducedMessage {
+  readonly key: string | null
+  readonly value: Buffer | null
+  readonly headers: Record<string, string>
+}
+
+interface TransactionIdentity {
+  readonly transactionalId: string
+  readonly producerId: string
+  readonly producerEpoch: number
+}
+
+interface OffsetTopics {
+  readonly groupId: string
+  readonly topics: { topic: string; partitions: { partition: number; offset: string; metadata?: string }[] }[]
+}
+
+/** The requests of one broker that we use; kafkajs types only some of them. All reject on a protocol error. */
+export interface Broker {
+  fetch(request: {
+    isolationLevel: number
+    maxWaitTime: number
+    minBytes: number
+    maxBytes: number
+    topics: {
+      topic: string
+      partitions: { partition: number; fetchOffset: string; maxBytes: number }[]
+    }[]
+  }): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>
+  produce(request: {
+    transactionalId?: string
+    producerId: string
+    producerEpoch: number
+    acks: number
+    timeout: number
+    topicData: {
+      topic: string
+      partitions: { partition: number; firstSequence: number; messages: ProducedMessage[] }[]
+    }[]
+  }): Promise<{
+    topics: { topicName: string; partitions: { partition: number; baseOffset: string }[] }[]
+  }>
+  initProducerId(request: {
+    transactionalId?: string
+    transactionTimeout: number
+  }): Promise<{ producerId: string; producerEpoch: number }>
+  addPartitionsToTxn(
+    request: TransactionIdentity & { topics: { topic: string; partitions: number[] }[] },
+  ): Promise<unknown>
+  addOffsetsToTxn(request: TransactionIdentity & { groupId: string }): Promise<unknown>
+  txnOffsetCommit(request: TransactionIdentity & OffsetTopics): Promise<unknown>
+  endTxn(request: TransactionIdentity & { transactionResult: boolean }): Promise<unknown>
+  joinGroup(request: {
+    groupId: string
+    sessionTimeout: number
+    rebalanceTimeout: number
+    memberId: string
+    groupProtocols: { name: string; metadata: Buffer }[]
+  }): Promise<{
+    generationId: number
+    leaderId: string
+    memberId: string
+    members: { memberId: string; memberMetadata: Buffer }[]
+  }>
+  syncGroup(request: {
+    groupId: string
+    generationId: number
+    memberId: string
+    groupAssignment: { memberId: string; memberAssignment: Buffer }[]
+  }): Promise<{ memberAssignment: Buffer }>
+  heartbeat(request: { groupId: string; groupGenerationId: number; memberId: string }): Promise<unknown>
+  leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>
+  offsetCommit(request: OffsetTopics & { groupGenerationId: number; memberId: string }): Promise<unknown>
+  offsetFetch(request: {
+    groupId: string
+    topics: { topic: string; partitions: { partition: number }[] }[]
+  }): Promise<{
+    responses: {
+      topic: string
+      partitions: { partition: number; offset: string; metadata: string | null }[]
+    }[]
+  }>
+}
+
+export type CoordinatorKind = 'group' | 'transaction'
+const COORDINATOR_CODES: Record<CoordinatorKind, number> = { group: 0, transaction: 1 }
+
+/** One set of connections to the cluster. A broker answers the requests of a connection one after the other. */
+export interface Cluster {
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  refreshMetadata(): Promise<void>
+  refreshMetadataIfNecessary(): Promise<void>
+  addMultipleTargetTopics(topics: string[]): Promise<void>
+  removeBroker(address: { host: string; port: number }): void
+  findBroker(node: { nodeId: string }): Promise<Broker>
+  findControllerBroker(): Promise<Broker>
+  findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>
+  findTopicPartitionMetadata(topic: string): { partitionId: number }[]
+  findGroupCoordinator(group: { groupId: string; coordinatorType: number }): Promise<Broker>
+  fetchTopicsOffset(
+    topics: { topic: string; partitions: { partition: number }[]; fromBeginning: boolean }[],
+  ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>
+}
+
+export interface ClientOptions {
+  readonly brokers: readonly string[]
+  readonly clientId: string
+  readonly security?: Security
+  readonly requestTimeoutMs: number
+  readonly logger?: KafkaLogger
+}
+
+export interface Client {
+  /** Not connected yet. Reads are read_committed; topics are never created by naming them. */
+  cluster(): Cluster
+  admin(): Admin
+  coordinatorType(kind: CoordinatorKind): number
+}
+
+export function createClient(options: ClientOptions): Client {
+  silenceNegativeTimeouts()
+  const kafka = new Kafka({
+    brokers: [...options.brokers],
+    clientId: options.clientId,
+    requestTimeout: options.requestTimeoutMs,
+    connectionTimeout: Math.min(3_000, options.requestTimeoutMs),
+    // Short: every loop of ours retries with a deadline of its own. CONCURRENT_TRANSACTIONS passes in milliseconds.
+    retry: { initialRetryTime: 3, factor: 0.2, multiplier: 1.3, maxRetryTime: 200, retries: 4 },
+    logLevel: logLevel.ERROR,
+    logCreator: logTo(options.logger),
+    ...options.security,
+  })
+  return {
+    cluster: () => clusterOf(kafka),
+    admin: () => kafka.admin({ retry: { retries: 2 } }),
+    coordinatorType: (kind) => COORDINATOR_CODES[kind],
+  }
+}
+
+/** kafkajs hands its cluster to partition assigners: the one public way to it. The consumer itself is never started. */
+function clusterOf(kafka: Kafka): Cluster {
+  const found: KafkaJsCluster[] = []
+  kafka.consumer({
+    groupId: 'unused',
+    allowAutoTopicCreation: false,
+    readUncommitted: false,
+    partitionAssigners: [
+      ({ cluster }) => {
+        found.push(cluster)
+        return {
+          name: 'unused',
+          version: 1,
+          assign: () => Promise.resolve([]),
+          protocol: () => ({ name: 'unused', metadata: Buffer.alloc(0) }),
+        }
+      },
+    ],
+  })
+  const cluster = found[0]
+  if (cluster === undefined) throw new Error('kafkajs gave no cluster to the assigner')
+  return cluster as unknown as Cluster
+}
+
+function logTo(logger: KafkaLogger | undefined): logCreator {
+  return () =>
+    ({ namespace, log }) => {
+      const { message, timestamp: _, logger: __, stack: ___, ...fields } = log
+      logger?.debug({ ...fields, namespace }, `kafkajs: ${message}`)
+    }
+}
+
+let silenced = false
+/** Node 24 warns of a negative timeout that kafkajs's request queue sets on purpose-less paths; only that one is dropped. */
+function silenceNegativeTimeouts(): void {
+  if (silenced) return
+  silenced = true
+  const emit = process.emitWarning.bind(process) as (...args: unknown[]) => void
+  process.emitWarning = (...args: unknown[]) => {
+    const fromKafkaJs =
+      args[1] === 'TimeoutNegativeWarning' && new Error().stack?.includes('kafkajs') === true
+    if (!fromKafkaJs) emit(...args)
+  }
+}
+
+/** What a member says when it joins: its topics, and data for the leader's assigner. */
+export function encodeSubscription(topics: readonly string[], userData: Buffer): Buffer {
+  return AssignerProtocol.MemberMetadata.encode({ version: 1, topics: [...topics], userData })
+}
+
+export function decodeSubscription(metadata: Buffer): { topics: string[]; userData: Buffer } {
+  const decoded = AssignerProtocol.MemberMetadata.decode(metadata)
+  return { topics: decoded?.topics ?? [], userData: decoded?.userData ?? Buffer.alloc(0) }
+}
+
+export function encodeAssignment(topics: readonly string[], partitions: readonly number[]): Buffer {
+  return AssignerProtocol.MemberAssignment.encode({
+    version: 1,
+    assignment: Object.fromEntries(topics.map((topic) => [topic, [...partitions]])),
+    userData: Buffer.alloc(0),
+  })
+}
+
+export function decodeAssignment(assignment: Buffer): Record<string, number[]> {
+  return AssignerProtocol.MemberAssignment.decode(assignment)?.assignment ?? {}
+}

@@ -1,0 +1,26 @@
+// What the parts of one Kafka log share.
+import type { Client, KafkaLogger } from './client.ts'
+import { Link } from './link.ts'
+import type { Names } from './names.ts'
+import type { Settings } from './options.ts'
+
+export interface Context {
+  readonly client: Client
+  readonly names: Names
+  readonly partitions: number
+  readonly settings: Settings
+  readonly replicationFactor: number | undefined
+  readonly logger: KafkaLogger | undefined
+  /** For short requests: offsets, bounds, leaving. Never a join, never a long fetch. */
+  readonly shared: Link
+}
+
+export function newLink(context: Context, topics: readonly string[] = []): Link {
+  return new Link(context.client, topics)
+}
+
+/** Closes once; later calls wait for the first. */
+export function once(close: () => Promise<void>): () => Promise<void> {
+  let closing: Promise<void> | null = null
+  return () => (closing ??= close())
+}

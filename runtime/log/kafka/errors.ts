@@ -1,0 +1,74 @@
+// What an error of the client means for us. kafkajs wraps errors in retries and loses newer error codes, so the
+// whole chain of causes is looked at.
+
+interface Described {
+  readonly name?: string
+  readonly type?: string
+  readonly message?: string
+  readonly retriable?: boolean
+  readonly cause?: unknown
+}
+
+const UNREACHABLE = new Set([
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSRequestTimeoutError',
+  'KafkaJSBrokerNotFound',
+  'KafkaJSNoBrokerAvailableError',
+  'KafkaJSGroupCoordinatorNotFound',
+  'KafkaJSLockTimeout',
+  'KafkaJSMetadataNotLoaded',
+  'KafkaJSTopicMetadataNotLoaded',
+])
+
+const FENCED = new Set(['INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING'])
+
+/** PRODUCER_FENCED; kafkajs 2.2.4 doesn't know its name. */
+const FENCED_CODE = 'Unknown error code 90'
+
+function* causes(error: unknown): Generator<Described> {
+  let current: unknown = error
+  for (let depth = 0; depth < 8 && typeof current === 'object' && current !== null; depth++) {
+    yield current
+    current = (current as Described).cause
+  }
+}
+
+/** The protocol's name of the error, or null when it is none of the protocol. */
+export function errorType(error: unknown): string | null {
+  for (const cause of causes(error)) if (cause.type !== undefined) return cause.type
+  return null
+}
+
+/** Another producer has taken this transactional id, or the broker gave up on ours. */
+export function isFencing(error: unknown): boolean {
+  for (const { type, message } of causes(error)) {
+    if (type !== undefined && FENCED.has(type)) return true
+    if (message?.includes(FENCED_CODE)) return true
+  }
+  return false
+}
+
+/** The request may or may not have arrived. */
+export function isUnreachable(error: unknown): boolean {
+  for (const { name } of causes(error)) if (name !== undefined && UNREACHABLE.has(name)) return true
+  return false
+}
+
+/** The same request may succeed in a moment. */
+export function isTransient(error: unknown): boolean {
+  if (isFencing(error)) return false
+  if (isUnreachable(error)) return true
+  for (const { type, retriable } of causes(error)) if (type !== undefined) return retriable === true
+  return false
+}
+
+/** The broker's own cue that someone else answers now: who leads or coordinates must be asked again. */
+export function isMisdirected(error: unknown): boolean {
+  const type = errorType(error)
+  return type !== null && /NOT_LEADER|NOT_COORDINATOR|NOT_AVAILABLE|UNKNOWN_TOPIC|LEADER_EPOCH/.test(type)
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,205 @@
+// Fetches many partitions continuously, without a group: one loop per leading broker, on a link of its own.
+//
+// 1. A cursor is in at most one request at a time, and its records come in order, each once.
+// 2. A cursor that is not `wanted` gets nothing: what is under way for it is dropped and fetched again later. Nor
+//    does a removed one.
+// 3. `deliver` returns at once. It never throws.
+// 4. An offset below what retention kept moves to the earliest record; one past the end (the broker lost records)
+//    to the end.
+import type { RawMessage } from './client.ts'
+import { committedMessages } from './committed.ts'
+import { errorType, messageOf } from './errors.ts'
+import { pause, type Link } from './link.ts'
+import { boundsOf, MAX_FETCH_BYTES, MAX_PARTITION_BYTES, READ_COMMITTED } from './partition-reader.ts'
+
+export interface CursorOptions {
+  /** Name on the broker. */
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly wanted: () => boolean
+  readonly deliver: (messages: readonly RawMessage[]) => void
+}
+
+export interface Cursor {
+  remove(): void
+}
+
+interface State extends CursorOptions {
+  offset: number
+  busy: boolean
+  removed: boolean
+}
+
+const FIRST_PAUSE_MS = 20
+const LONGEST_PAUSE_MS = 500
+
+export class Fetcher {
+  readonly #link: Link
+  readonly #maxWaitMs: number
+  readonly #report: (message: string) => void
+  readonly #cursors = new Set<State>()
+  readonly #loops = new Map<string, Promise<void>>()
+  #looking: Promise<void> | null = null
+  #closed = false
+
+  constructor(link: Link, maxWaitMs: number, report: (message: string) => void) {
+    this.#link = link
+    this.#maxWaitMs = maxWaitMs
+    this.#report = report
+  }
+
+  add(options: CursorOptions): Cursor {
+    const state: State = { ...options, busy: false, removed: false }
+    this.#cursors.add(state)
+    this.wake()
+    return {
+      remove: () => {
+        state.removed = true
+        this.#cursors.delete(state)
+      },
+    }
+  }
+
+  /** Call when a cursor has become wanted again. */
+  wake(): void {
+    if (this.#closed || this.#looking !== null) return
+    this.#looking = this.#startLoops()
+  }
+
+  async #startLoops(): Promise<void> {
+    await this.#lookForLeaders()
+    this.#looking = null
+  }
+
+  async #lookForLeaders(): Promise<void> {
+    for (let pauseMs = FIRST_PAUSE_MS; !this.#closed; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+      try {
+        await this.#link.know(new Set([...this.#cursors].map(({ topic }) => topic)))
+        for (const cursor of this.#cursors) {
+          if (cursor.busy || !cursor.wanted()) continue
+          const nodeId = this.#link.leaderOf(cursor.topic, cursor.partition)
+          if (!this.#loops.has(nodeId)) this.#loops.set(nodeId, this.#loop(nodeId))
+        }
+        return
+      } catch (error) {
+        this.#report(`finding partition leaders: ${messageOf(error)}`)
+        await this.#link.recover(error)
+        await pause(pauseMs)
+      }
+    }
+  }
+
+  /** Ends when this broker leads nothing that is wanted; a later `wake` starts it again. */
+  async #loop(nodeId: string): Promise<void> {
+    let pauseMs = FIRST_PAUSE_MS
+    while (!this.#closed) {
+      const cursors = this.#led(nodeId)
+      if (cursors.length === 0) break
+      try {
+        await this.#fetch(nodeId, cursors)
+        pauseMs = FIRST_PAUSE_MS
+      } catch (error) {
+        this.#report(`fetching from broker ${nodeId}: ${messageOf(error)}`)
+        await this.#link.recover(error)
+        await pause(pauseMs)
+        pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
+        // Leaders may have moved: another broker's loop may have to take over what this one led.
+        this.#loops.delete(nodeId)
+        this.wake()
+        return
+      }
+    }
+    this.#loops.delete(nodeId)
+  }
+
+  #led(nodeId: string): State[] {
+    const idle = [...this.#cursors].filter((cursor) => !cursor.busy && cursor.wanted())
+    const leaders = idle.map((cursor) => this.#leaderOf(cursor))
+    // Leaders may have moved since the loops were started, to a broker that has none.
+    if (leaders.some((leader) => leader === null || !this.#loops.has(leader))) this.wake()
+    return idle.filter((_, index) => leaders[index] === nodeId)
+  }
+
+  #leaderOf({ topic, partition }: State): string | null {
+    try {
+      return this.#link.leaderOf(topic, partition)
+    } catch {
+      return null
+    }
+  }
+
+  async #fetch(nodeId: string, cursors: readonly State[]): Promise<void> {
+    const begunMs = performance.now()
+    for (const cursor of cursors) cursor.busy = true
+    let moved = false
+    try {
+      const broker = await this.#link.cluster.findBroker({ nodeId })
+      const { responses } = await broker.fetch({
+        isolationLevel: READ_COMMITTED,
+        maxWaitTime: this.#maxWaitMs,
+        minBytes: 1,
+        maxBytes: MAX_FETCH_BYTES,
+        topics: requestOf(cursors),
+      })
+      const byName = new Map(cursors.map((cursor) => [`${cursor.topic} ${cursor.partition}`, cursor]))
+      for (const { topicName, partitions } of responses)
+        for (const fetched of partitions) {
+          const cursor = byName.get(`${topicName} ${fetched.partition}`)
+          if (cursor !== undefined && deliver(cursor, committedMessages(fetched, cursor.offset))) moved = true
+        }
+    } catch (error) {
+      if (errorType(error) !== 'OFFSET_OUT_OF_RANGE') throw error
+      await this.#intoRange(cursors)
+    } finally {
+      for (const cursor of cursors) cursor.busy = false
+    }
+    // Batches that compaction emptied answer at once, for ever, without moving us.
+    const elapsedMs = performance.now() - begunMs
+    if (!moved && elapsedMs < this.#maxWaitMs / 2) await pause(this.#maxWaitMs - elapsedMs)
+  }
+
+  async #intoRange(cursors: readonly State[]): Promise<void> {
+    for (const cursor of cursors) {
+      const [bounds] = await boundsOf(this.#link, cursor.topic, [cursor.partition])
+      if (bounds === undefined) continue
+      const inRange = Math.min(
+        Math.max(cursor.offset, bounds.earliest),
+        Math.max(bounds.next, bounds.earliest),
+      )
+      if (inRange === cursor.offset) continue
+      this.#report(
+        `${cursor.topic}[${cursor.partition}]: offset ${cursor.offset} is gone, going on at ${inRange}`,
+      )
+      cursor.offset = inRange
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#cursors.clear()
+    await Promise.allSettled([...this.#loops.values()])
+  }
+}
+
+function requestOf(
+  cursors: readonly State[],
+): { topic: string; partitions: { partition: number; fetchOffset: string; maxBytes: number }[] }[] {
+  return [...Map.groupBy(cursors, ({ topic }) => topic)].map(([topic, of]) => ({
+    topic,
+    partitions: of.map(({ partition, offset }) => ({
+      partition,
+      fetchOffset: String(offset),
+      maxBytes: MAX_PARTITION_BYTES,
+    })),
+  }))
+}
+
+/** True when the cursor moved. */
+function deliver(cursor: State, readable: { messages: readonly RawMessage[]; nextOffset: number }): boolean {
+  if (cursor.removed || !cursor.wanted()) return true
+  const moved = readable.nextOffset > cursor.offset
+  cursor.offset = readable.nextOffset
+  if (readable.messages.length > 0) cursor.deliver(readable.messages)
+  return moved
+}

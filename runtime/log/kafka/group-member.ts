@@ -1,0 +1,214 @@
+// One member of a consumer group: joins, heartbeats, joins again, leaves. It knows lanes, not records.
+//
+// 1. It works on a link of its own, because the broker holds a JoinGroup until the others have joined; it leaves on
+//    another, so that lanes move at once even while a join is under way.
+// 2. Lanes are kept while the group rebalances; `onAssignment` tells the difference afterwards. When the group has
+//    forgotten the member, `onAssignment([])` comes first: its lanes may have been elsewhere meanwhile.
+// 3. It never gives up while its error may pass; it says `onTrouble` once per outage.
+// 4. `confirm` resolves once the group has said, after the call, which lanes are ours: by a heartbeat that it
+//    accepted, or by a new assignment.
+import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './client.ts'
+import { errorType, isTransient, isUnreachable } from './errors.ts'
+import { assignLanes, decodeClaim, encodeClaim } from './lane-assigner.ts'
+import type { Link } from './link.ts'
+
+export interface GroupMemberOptions {
+  readonly groupId: string
+  /** Names on the broker; all have `laneCount` partitions. */
+  readonly topics: readonly string[]
+  readonly laneCount: number
+  readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
+  readonly heartbeatMs: number
+}
+
+export interface GroupListener {
+  onAssignment(lanes: readonly number[]): void
+  onTrouble(error: Error): void
+}
+
+const ASSIGNER = 'flotilla-lanes'
+const REJOIN = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'NOT_COORDINATOR_FOR_GROUP'])
+const FORGOTTEN = new Set(['UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID'])
+const LONGEST_PAUSE_MS = 2_000
+
+interface Waiter {
+  resolve(): void
+  reject(error: Error): void
+}
+
+export class GroupMember {
+  readonly #link: Link
+  readonly #leaveLink: Link
+  readonly #options: GroupMemberOptions
+  readonly #listener: GroupListener
+  readonly #running: Promise<void>
+  #memberId = ''
+  #generation = -1
+  #lanes: readonly number[] = []
+  #left = false
+  #joining = true
+  #waiters: Waiter[] = []
+  #wake: () => void = () => {}
+
+  constructor(link: Link, leaveLink: Link, options: GroupMemberOptions, listener: GroupListener) {
+    this.#link = link
+    this.#leaveLink = leaveLink
+    this.#options = options
+    this.#listener = listener
+    // A turn later, so that whoever creates the member holds it before the first assignment.
+    this.#running = new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#run())
+  }
+
+  get identity(): { groupGenerationId: number; memberId: string } {
+    return { groupGenerationId: this.#generation, memberId: this.#memberId }
+  }
+
+  confirm(): Promise<void> {
+    if (this.#left) return Promise.reject(new Error(`the member has left ${this.#options.groupId}`))
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject })
+      this.#wake()
+    })
+  }
+
+  async leave(): Promise<void> {
+    if (this.#left) return this.#running
+    this.#left = true
+    this.#wake()
+    const left = new Error(`the member has left ${this.#options.groupId}`)
+    for (const { reject } of this.#waiters.splice(0)) reject(left)
+    // Without a member id the first join is under way: it ends by itself, and `#run` leaves then.
+    if (this.#memberId !== '') await this.#sayLeave()
+    await this.#running
+  }
+
+  async #sayLeave(): Promise<void> {
+    const { groupId } = this.#options
+    const memberId = this.#memberId
+    this.#memberId = ''
+    await this.#leaveLink
+      .attempt(
+        async () => (await this.#leaveLink.coordinator('group', groupId)).leaveGroup({ groupId, memberId }),
+        {
+          withinMs: 2_000,
+        },
+      )
+      .catch(() => {})
+  }
+
+  async #run(): Promise<void> {
+    let pauseMs = 10
+    let troubled = false
+    while (!this.#left) {
+      try {
+        if (this.#joining) await this.#join()
+        else await this.#beat()
+        pauseMs = 10
+        troubled = false
+      } catch (error) {
+        if (this.#left) break
+        if (await this.#rejoinAfter(error)) continue
+        if (!troubled && !(isTransient(error) && pauseMs < LONGEST_PAUSE_MS)) {
+          troubled = true
+          this.#listener.onTrouble(error instanceof Error ? error : new Error(String(error)))
+        }
+        await this.#sleep(pauseMs)
+        pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
+      }
+    }
+    if (this.#memberId !== '') await this.#sayLeave()
+  }
+
+  /** True when the error only means: join (again), now. */
+  async #rejoinAfter(error: unknown): Promise<boolean> {
+    const type = errorType(error) ?? ''
+    await this.#link.recover(error)
+    if (FORGOTTEN.has(type)) {
+      this.#memberId = ''
+      this.#take(-1, [])
+    } else if (!REJOIN.has(type)) {
+      // Out of reach: the generation may still stand, so heartbeats go on. Anything else starts over.
+      this.#joining ||= !isUnreachable(error) && !isTransient(error)
+      return false
+    }
+    this.#joining = true
+    return type !== 'NOT_COORDINATOR_FOR_GROUP'
+  }
+
+  async #join(): Promise<void> {
+    const { groupId, topics, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
+    await this.#link.connect()
+    const coordinator = await this.#link.coordinator('group', groupId)
+    const claim = encodeClaim({ generation: this.#generation, lanes: this.#lanes })
+    const joined = await coordinator.joinGroup({
+      groupId,
+      memberId: this.#memberId,
+      sessionTimeout: sessionTimeoutMs,
+      rebalanceTimeout: rebalanceTimeoutMs,
+      groupProtocols: [{ name: ASSIGNER, metadata: encodeSubscription(topics, claim) }],
+    })
+    this.#memberId = joined.memberId
+    if (this.#left) return
+    const synced = await coordinator.syncGroup({
+      groupId,
+      generationId: joined.generationId,
+      memberId: joined.memberId,
+      groupAssignment: joined.leaderId === joined.memberId ? this.#assign(joined.members) : [],
+    })
+    if (this.#left) return
+    const lanes = Object.values(decodeAssignment(synced.memberAssignment))[0] ?? []
+    this.#joining = false
+    this.#take(joined.generationId, lanes)
+    for (const { resolve } of this.#waiters.splice(0)) resolve()
+  }
+
+  #assign(
+    members: readonly { memberId: string; memberMetadata: Buffer }[],
+  ): { memberId: string; memberAssignment: Buffer }[] {
+    const known = members.map(({ memberId, memberMetadata }) => {
+      const { topics, userData } = decodeSubscription(memberMetadata)
+      return { memberId, topics, claim: decodeClaim(memberId, userData) }
+    })
+    const lanes = assignLanes(
+      known.map(({ claim }) => claim),
+      this.#options.laneCount,
+    )
+    return known.map(({ memberId, topics }) => ({
+      memberId,
+      memberAssignment: encodeAssignment(topics, lanes.get(memberId) ?? []),
+    }))
+  }
+
+  #take(generation: number, lanes: readonly number[]): void {
+    this.#generation = generation
+    this.#lanes = lanes
+    this.#listener.onAssignment(lanes)
+  }
+
+  /** Waits its turn, then tells the coordinator that we live. Rejects when the group rebalances. */
+  async #beat(): Promise<void> {
+    const { groupId, heartbeatMs } = this.#options
+    if (this.#waiters.length === 0) await this.#sleep(heartbeatMs)
+    if (this.#left) return
+    const asked = this.#waiters.splice(0)
+    try {
+      const coordinator = await this.#link.coordinator('group', groupId)
+      await coordinator.heartbeat({ groupId, ...this.identity })
+    } catch (error) {
+      this.#waiters.unshift(...asked)
+      throw error
+    }
+    for (const { resolve } of asked) resolve()
+  }
+
+  #sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, delayMs)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+}

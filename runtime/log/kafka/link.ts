@@ -1,0 +1,111 @@
+// One set of connections with what it knows: who leads a partition, who coordinates a group or a transactional id.
+//
+// 1. A broker answers a connection's requests in order, and a JoinGroup or a long fetch holds the line. So
+//    every lane, every group member and every fetcher has a link of its own.
+// 2. `attempt` retries transient errors until its deadline, finding leaders and coordinators again on the way;
+//    what it throws in the end is the last error.
+import type { Broker, Client, Cluster, CoordinatorKind } from './client.ts'
+import { isMisdirected, isTransient, isUnreachable } from './errors.ts'
+
+const FIRST_PAUSE_MS = 2
+const LONGEST_PAUSE_MS = 250
+
+export interface AttemptOptions {
+  /** How long to go on trying, in milliseconds. */
+  readonly withinMs: number
+  /** Stop early with the last error. */
+  readonly abandoned?: () => boolean
+  /** Which errors are worth another try. Default: transient ones. */
+  readonly retryable?: (error: unknown) => boolean
+}
+
+export class Link {
+  readonly cluster: Cluster
+  readonly #client: Client
+  readonly #topics: Set<string>
+  readonly #coordinators = new Map<string, Promise<Broker>>()
+  #connected: Promise<void> | null = null
+
+  constructor(client: Client, topics: readonly string[]) {
+    this.#client = client
+    this.cluster = client.cluster()
+    this.#topics = new Set(topics)
+  }
+
+  /** Connects once; later calls return at once. Rejects when no broker answers or a topic is missing. */
+  connect(): Promise<void> {
+    this.#connected ??= this.#dial().catch((error: unknown) => {
+      this.#connected = null
+      throw error
+    })
+    return this.#connected
+  }
+
+  async #dial(): Promise<void> {
+    await this.cluster.connect()
+    await this.cluster.addMultipleTargetTopics([...this.#topics])
+  }
+
+  /** Makes sure that leaders of these topics are known. */
+  async know(topics: Iterable<string>): Promise<void> {
+    await this.connect()
+    const missing = [...topics].filter((topic) => !this.#topics.has(topic))
+    if (missing.length === 0) return
+    await this.cluster.addMultipleTargetTopics(missing)
+    for (const topic of missing) this.#topics.add(topic)
+  }
+
+  leaderOf(topic: string, partition: number): string {
+    const [leader] = Object.keys(this.cluster.findLeaderForPartitions(topic, [partition]))
+    if (leader !== undefined && leader !== '-1') return leader
+    const error = new Error(`${topic}[${partition}] has no leader`)
+    throw Object.assign(error, { type: 'LEADER_NOT_AVAILABLE', retriable: true })
+  }
+
+  async coordinator(kind: CoordinatorKind, id: string): Promise<Broker> {
+    await this.connect()
+    const key = `${kind} ${id}`
+    const known = this.#coordinators.get(key)
+    if (known !== undefined) return known
+    const asked = this.cluster.findGroupCoordinator({
+      groupId: id,
+      coordinatorType: this.#client.coordinatorType(kind),
+    })
+    this.#coordinators.set(key, asked)
+    asked.catch(() => this.#coordinators.delete(key))
+    return asked
+  }
+
+  /** After an error: forgets who answered, so that the next request asks again. */
+  async recover(error: unknown): Promise<void> {
+    if (!isUnreachable(error) && !isMisdirected(error)) return
+    this.#coordinators.clear()
+    const { host, port } = error as { host?: string; port?: number }
+    if (host !== undefined && port !== undefined) this.cluster.removeBroker({ host, port })
+    await this.cluster.refreshMetadata().catch(() => {})
+  }
+
+  async attempt<T>(work: () => Promise<T>, options: AttemptOptions): Promise<T> {
+    const { withinMs, abandoned = () => false, retryable = isTransient } = options
+    const deadline = performance.now() + withinMs
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
+      try {
+        await this.connect()
+        return await work()
+      } catch (error) {
+        if (!retryable(error) || abandoned() || performance.now() + pauseMs > deadline) throw error
+        await this.recover(error)
+        await pause(pauseMs)
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#connected?.catch(() => {})
+    await this.cluster.disconnect().catch(() => {})
+  }
+}
+
+export function pause(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs))
+}

@@ -1,0 +1,131 @@
+// A stage's part in its group: which lanes are ours, and opening them.
+//
+// 1. Lanes that stay are not announced again and go on fetching and committing while the group rebalances.
+// 2. A lane that goes is closed before its owner is told: its later commits are LaneFenced.
+// 3. A lane is opened again only after the group has confirmed that it is still ours, so that a member that was away
+//    does not fence the rightful owner.
+import { FlotillaError } from '../../errors.ts'
+import { LaneFenced, type JoinOptions, type LaneListener, type Membership, type OpenLane } from '../port.ts'
+import { newLink, once, type Context } from './context.ts'
+import { messageOf } from './errors.ts'
+import { Fetcher } from './fetcher.ts'
+import { GroupMember } from './group-member.ts'
+import { openLane, type KafkaLane } from './lane.ts'
+import type { Link } from './link.ts'
+
+export class KafkaMembership implements Membership {
+  readonly #context: Context
+  readonly #options: JoinOptions
+  readonly #listener: LaneListener
+  readonly #links: readonly Link[]
+  readonly #fetcher: Fetcher
+  readonly #member: GroupMember
+  readonly #open = new Map<number, KafkaLane>()
+  /** Lanes opened since they were assigned. */
+  readonly #opened = new Set<number>()
+  #assigned: ReadonlySet<number> = new Set()
+  readonly leave: () => Promise<void>
+
+  constructor(context: Context, options: JoinOptions, listener: LaneListener) {
+    this.#context = context
+    this.#options = options
+    this.#listener = listener
+    const { names, settings, partitions, logger } = context
+    const topics = options.topics.map(names.topic)
+    const groupLink = newLink(context)
+    const fetchLink = newLink(context, topics)
+    this.#links = [groupLink, fetchLink]
+    this.#fetcher = new Fetcher(fetchLink, settings.fetchWaitMs, (message) =>
+      logger?.debug({ group: options.group }, message),
+    )
+    this.#member = new GroupMember(
+      groupLink,
+      context.shared,
+      {
+        groupId: names.group(options.group),
+        topics,
+        laneCount: partitions,
+        sessionTimeoutMs: settings.sessionTimeoutMs,
+        rebalanceTimeoutMs: settings.sessionTimeoutMs,
+        heartbeatMs: settings.heartbeatMs,
+      },
+      {
+        onAssignment: (lanes) => this.#assign(lanes),
+        onTrouble: (error) => this.#listener.onError(this.#trouble('taking part in the group', error)),
+      },
+    )
+    this.leave = once(() => this.#leave())
+  }
+
+  #assign(lanes: readonly number[]): void {
+    const former = this.#assigned
+    this.#assigned = new Set(lanes)
+    for (const lane of former) {
+      if (this.#assigned.has(lane)) continue
+      this.#drop(lane)
+      this.#listener.onRevoked(lane)
+    }
+    for (const lane of lanes) if (!former.has(lane)) this.#listener.onAssigned(lane)
+  }
+
+  #drop(lane: number): void {
+    const open = this.#open.get(lane)
+    this.#open.delete(lane)
+    this.#opened.delete(lane)
+    void open?.close()
+  }
+
+  async open(lane: number): Promise<OpenLane> {
+    const { group, topics } = this.#options
+    const again = this.#opened.has(lane)
+    this.#mustOwn(lane)
+    this.#drop(lane)
+    this.#opened.add(lane)
+    if (again) await this.#confirm(lane)
+    const confirm = (): Promise<void> => this.#confirm(lane)
+    const opened = await openLane(this.#context, {
+      stage: group,
+      topics,
+      lane,
+      fetcher: this.#fetcher,
+      confirm,
+    }).catch((error: unknown) => {
+      if (error instanceof LaneFenced) throw error
+      throw this.#trouble(`opening lane ${lane}`, error)
+    })
+    if (!this.#assigned.has(lane)) {
+      void opened.close()
+      this.#mustOwn(lane)
+    }
+    this.#open.set(lane, opened)
+    return opened
+  }
+
+  async #confirm(lane: number): Promise<void> {
+    await this.#member.confirm().catch((error: unknown) => {
+      throw new LaneFenced(messageOf(error), { cause: error })
+    })
+    this.#mustOwn(lane)
+  }
+
+  #mustOwn(lane: number): void {
+    if (this.#assigned.has(lane)) return
+    throw new LaneFenced(`lane ${lane} of ${this.#options.group} belongs to another member`)
+  }
+
+  #trouble(doing: string, error: unknown): FlotillaError {
+    const message = `${doing} of ${this.#options.group}: ${messageOf(error)}`
+    return new FlotillaError('LOG_UNAVAILABLE', message, { cause: error })
+  }
+
+  async #leave(): Promise<void> {
+    this.#assigned = new Set()
+    const open = [...this.#open.values()]
+    this.#open.clear()
+    const closing = Promise.all(open.map((lane) => lane.close()))
+    await this.#member.leave()
+    await closing
+    await this.#fetcher.close()
+    await Promise.all(this.#links.map((link) => link.close()))
+  }
+}

@@ -1,0 +1,78 @@
+// Names on the broker, all under the fleet's prefix, and records as they stand there.
+import { topics as contract } from '../../../schemas/topics.ts'
+import { FlotillaError } from '../../errors.ts'
+import type { LogRecord, LogTopic, OutgoingRecord, StateRow } from '../port.ts'
+import type { ProducedMessage, RawMessage } from './client.ts'
+import { partitionKey, type PartitionRecords } from './producer-session.ts'
+
+/** Row committed first by every opening of a lane: its offset is the epoch. Never shown as a row. */
+export const OPENED_KEY = '$opened'
+
+export interface Names {
+  topic(topic: LogTopic): string
+  stateTopic(stage: string): string
+  group(group: string): string
+  transactionalId(stage: string, lane: number): string
+}
+
+export function namesUnder(prefix: string): Names {
+  return {
+    topic: (topic) => `${prefix}.${topic}`,
+    stateTopic: (stage) => `${prefix}.${stage}.state`,
+    group: (group) => `${prefix}.${group}`,
+    transactionalId: (stage, lane) => `${prefix}.${stage}.${lane}`,
+  }
+}
+
+export const allTopics: readonly LogTopic[] = contract.map(({ name }) => name)
+
+export function toLogRecord(topic: LogTopic, partition: number, message: RawMessage): LogRecord {
+  return {
+    topic,
+    partition,
+    offset: Number(message.offset),
+    key: message.key === null ? null : message.key.toString('utf8'),
+    value: message.value,
+    headers: headersOf(message.headers),
+    timestampMs: Number(message.timestamp),
+  }
+}
+
+/** A header given several times: the last one counts. */
+function headersOf(raw: RawMessage['headers']): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const [name, value] of Object.entries(raw)) {
+    const last = Array.isArray(value) ? value.at(-1) : value
+    if (last !== undefined && last !== null) headers[name] = last.toString('utf8')
+  }
+  return headers
+}
+
+const bytesOf = (value: Uint8Array | null): Buffer | null =>
+  value === null ? null : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+
+export function toMessage({ key, value, headers }: OutgoingRecord): ProducedMessage {
+  return { key, value: bytesOf(value), headers: { ...headers } }
+}
+
+export function rowMessage({ key, value }: StateRow): ProducedMessage {
+  return { key, value: bytesOf(value), headers: {} }
+}
+
+/** Throws when a record names a partition that task topics don't have: the broker would be asked for it in vain. */
+export function mustExist(records: readonly OutgoingRecord[], partitions: number): void {
+  for (const { topic, partition } of records) {
+    if (Number.isInteger(partition) && partition >= 0 && partition < partitions) continue
+    throw new FlotillaError('INTERNAL', `${topic} has partitions 0 to ${partitions - 1}, not ${partition}`)
+  }
+}
+
+/** Records by partition, in their order. */
+export function byPartition(records: readonly OutgoingRecord[], names: Names): PartitionRecords[] {
+  const groups = Map.groupBy(records, ({ topic, partition }) => partitionKey(topic, partition))
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group
+    if (first === undefined) return []
+    return [{ topic: names.topic(first.topic), partition: first.partition, messages: group.map(toMessage) }]
+  })
+}

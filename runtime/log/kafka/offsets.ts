@@ -1,0 +1,38 @@
+// Committed positions of a group.
+import type { Link } from './link.ts'
+
+export interface CommittedOffset {
+  /** Name on the broker. */
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly metadata: string
+}
+
+/** Only positions that were ever committed. */
+export async function committedOffsets(
+  link: Link,
+  groupId: string,
+  topics: readonly string[],
+  partitions: readonly number[],
+  withinMs: number,
+): Promise<CommittedOffset[]> {
+  const wanted = topics.map((topic) => ({
+    topic,
+    partitions: partitions.map((partition) => ({ partition })),
+  }))
+  const { responses } = await link.attempt(
+    async () => (await link.coordinator('group', groupId)).offsetFetch({ groupId, topics: wanted }),
+    { withinMs },
+  )
+  return responses.flatMap(({ topic, partitions: of }) =>
+    of
+      .map(({ partition, offset, metadata }) => ({
+        topic,
+        partition,
+        offset: Number(offset),
+        metadata: metadata ?? '',
+      }))
+      .filter(({ offset }) => offset >= 0),
+  )
+}

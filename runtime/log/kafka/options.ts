@@ -1,0 +1,55 @@
+import type { KafkaLogger, Security } from './client.ts'
+
+export interface KafkaLogOptions {
+  /** host:port of one or more brokers. */
+  readonly brokers: readonly string[]
+  /** Every topic, group and transactional id starts with it. */
+  readonly prefix: string
+  /** Partition count shared by all task topics. */
+  readonly partitions: number
+  /** Names this process in the brokers' logs. */
+  readonly clientId: string
+  readonly security?: Security
+  readonly logger?: KafkaLogger
+  /** Of topics that `ensureTopics` creates. Default: 3, or the number of brokers if that is less. */
+  readonly replicationFactor?: number
+  /** After how long without an end the broker aborts a transaction of ours. Default 30,000. */
+  readonly transactionTimeoutMs?: number
+  /** How long a request is repeated before its outcome is a failure. Below transactionTimeoutMs. Default 10,000. */
+  readonly deliveryTimeoutMs?: number
+  /** A single request without an answer. Default 10,000. */
+  readonly requestTimeoutMs?: number
+  /** After how long without a heartbeat a member's lanes move. The broker's minimum is 6,000. Default 6,000. */
+  readonly sessionTimeoutMs?: number
+  /** Default 1,000. */
+  readonly heartbeatMs?: number
+  /** How long the broker holds a fetch that has nothing yet; a lane or topic added meanwhile waits as long. Default 100. */
+  readonly fetchWaitMs?: number
+  /** How long `ensureTopics`, `open` and reads wait for a broker that is away. Default 60,000. */
+  readonly startTimeoutMs?: number
+}
+
+export type Settings = Required<
+  Pick<
+    KafkaLogOptions,
+    | 'transactionTimeoutMs'
+    | 'deliveryTimeoutMs'
+    | 'requestTimeoutMs'
+    | 'sessionTimeoutMs'
+    | 'heartbeatMs'
+    | 'fetchWaitMs'
+    | 'startTimeoutMs'
+  >
+>
+
+export function settingsOf(options: KafkaLogOptions): Settings {
+  return {
+    transactionTimeoutMs: options.transactionTimeoutMs ?? 30_000,
+    deliveryTimeoutMs: options.deliveryTimeoutMs ?? 10_000,
+    requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
+    sessionTimeoutMs: options.sessionTimeoutMs ?? 6_000,
+    heartbeatMs: options.heartbeatMs ?? 1_000,
+    fetchWaitMs: options.fetchWaitMs ?? 100,
+    startTimeoutMs: options.startTimeoutMs ?? 60_000,
+  }
+}

@@ -1,0 +1,108 @@
+// Bounded, group-less reads of one partition, read_committed: for restoring a lane's rows and for operators.
+import type { FetchedPartition, RawMessage } from './client.ts'
+import { committedMessages } from './committed.ts'
+import { errorType } from './errors.ts'
+import type { Link } from './link.ts'
+
+/** isolation_level of the protocol. */
+export const READ_COMMITTED = 1
+export const MAX_PARTITION_BYTES = 1_048_576
+export const MAX_FETCH_BYTES = 10_485_760
+const WAIT_MS = 20
+
+export interface ReadRange {
+  readonly topic: string
+  readonly partition: number
+  readonly from: number
+  /** Reading ends before this offset; null: before what is written when it begins. */
+  readonly until: number | null
+  readonly withinMs: number
+  /** After how long without a step forward reading ends with what it has. Without: it goes on for `withinMs`. */
+  readonly patienceMs?: number
+}
+
+/**
+ * Calls `take` with each committed record of the range, oldest first, until it returns false. Records that retention
+ * removed are passed over. Rejects when the end of the range is not readable in time, unless patience ends first.
+ */
+export async function readRange(
+  link: Link,
+  range: ReadRange,
+  take: (message: RawMessage) => boolean,
+): Promise<void> {
+  const { topic, partition } = range
+  const deadline = performance.now() + range.withinMs
+  let { until } = range
+  let movedAt = performance.now()
+  await link.know([topic])
+  for (let offset = range.from; until === null || offset < until;) {
+    const now = performance.now()
+    if (now - movedAt > (range.patienceMs ?? Infinity)) return
+    if (now > deadline)
+      throw new Error(`reading ${topic}[${partition}] stopped at ${offset}, before ${until}`)
+    const fetched = await link.attempt(() => fetchOne(link, topic, partition, offset), {
+      withinMs: deadline - now,
+    })
+    if (fetched === 'out of range') {
+      const [bounds] = await boundsOf(link, topic, [partition])
+      if (range.until === null && (bounds?.earliest ?? 0) <= offset) return
+      if (bounds === undefined || bounds.earliest <= offset)
+        throw new Error(`${topic}[${partition}] ends before ${offset}: the broker has lost records`)
+      offset = bounds.earliest
+      continue
+    }
+    until ??= Number(fetched.highWatermark)
+    const { messages, nextOffset } = committedMessages(fetched, offset)
+    for (const message of messages) if (Number(message.offset) >= until || !take(message)) return
+    if (nextOffset > offset) movedAt = performance.now()
+    offset = nextOffset
+  }
+}
+
+async function fetchOne(
+  link: Link,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<FetchedPartition | 'out of range'> {
+  const broker = await link.cluster.findBroker({ nodeId: link.leaderOf(topic, partition) })
+  try {
+    const { responses } = await broker.fetch({
+      isolationLevel: READ_COMMITTED,
+      maxWaitTime: WAIT_MS,
+      minBytes: 1,
+      maxBytes: MAX_FETCH_BYTES,
+      topics: [
+        { topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes: MAX_PARTITION_BYTES }] },
+      ],
+    })
+    const fetched = responses[0]?.partitions[0]
+    if (fetched === undefined) throw new Error(`the broker's answer lacks ${topic}[${partition}]`)
+    return fetched
+  } catch (error) {
+    if (errorType(error) === 'OFFSET_OUT_OF_RANGE') return 'out of range'
+    throw error
+  }
+}
+
+export interface Bounds {
+  readonly partition: number
+  readonly earliest: number
+  /** End of what read_committed readers see: the last stable offset. */
+  readonly next: number
+}
+
+export async function boundsOf(link: Link, topic: string, partitions: readonly number[]): Promise<Bounds[]> {
+  await link.know([topic])
+  const ask = async (fromBeginning: boolean): Promise<Map<number, number>> => {
+    const wanted = partitions.map((partition) => ({ partition }))
+    const answers = await link.cluster.fetchTopicsOffset([{ topic, partitions: wanted, fromBeginning }])
+    return new Map(answers.flatMap((a) => a.partitions.map((p) => [p.partition, Number(p.offset)])))
+  }
+  const [earliest, next] = await Promise.all([ask(true), ask(false)])
+  return partitions.map((partition) => ({
+    partition,
+    earliest: earliest.get(partition) ?? 0,
+    next: next.get(partition) ?? 0,
+  }))
+}

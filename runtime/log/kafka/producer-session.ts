@@ -1,0 +1,189 @@
+// A producer id with its epoch and the sequence numbers of each partition: what makes sends idempotent.
+//
+// 1. A batch that is sent again carries the same sequence numbers, so that the broker appends it once.
+// 2. Sequence numbers advance only when every partition of the send has answered. After a send that failed nobody
+//    knows what was appended, so the session is spent: reusing its numbers would be taken for a repetition and
+//    dropped in silence. `renew` starts afresh under a new epoch, which fences the old one.
+import type { Broker, ProducedMessage } from './client.ts'
+import { errorType, isTransient } from './errors.ts'
+import type { Link } from './link.ts'
+
+/** Below the broker's default limit of a batch (1,048,588 bytes). */
+const MAX_BATCH_BYTES = 900_000
+const SEQUENCES = 2 ** 31
+const RECORD_OVERHEAD_BYTES = 64
+
+export interface PartitionRecords {
+  readonly topic: string
+  readonly partition: number
+  readonly messages: readonly ProducedMessage[]
+}
+
+export interface SessionOptions {
+  readonly transactionalId?: string
+  readonly transactionTimeoutMs: number
+  /** How long a send or an initialisation goes on trying. */
+  readonly deliveryTimeoutMs: number
+}
+
+interface Batch {
+  readonly topic: string
+  readonly partition: number
+  readonly messages: ProducedMessage[]
+}
+
+/** Each record's offset, in the order sent, by `partitionKey`. */
+export type Offsets = Map<string, number[]>
+
+export const partitionKey = (topic: string, partition: number): string => `${topic} ${partition}`
+
+export class ProducerSession {
+  readonly #link: Link
+  readonly #options: SessionOptions
+  readonly #sequences = new Map<string, number>()
+  #identity: { producerId: string; producerEpoch: number } | null = null
+
+  constructor(link: Link, options: SessionOptions) {
+    this.#link = link
+    this.#options = options
+  }
+
+  /** False before `renew` and after a failed send. */
+  get usable(): boolean {
+    return this.#identity !== null
+  }
+
+  get identity(): { producerId: string; producerEpoch: number } {
+    if (this.#identity === null) throw new Error('the producer has no identity: renew it first')
+    return this.#identity
+  }
+
+  /** Asks for an identity. With a transactional id it fences former owners and ends what they left open. */
+  async renew(): Promise<void> {
+    const { transactionalId, transactionTimeoutMs, deliveryTimeoutMs } = this.#options
+    const transaction = transactionalId === undefined ? {} : { transactionalId }
+    this.#identity = null
+    this.#sequences.clear()
+    this.#identity = await this.#link.attempt(
+      async () => {
+        const broker = await this.#initialiser()
+        return broker.initProducerId({ ...transaction, transactionTimeout: transactionTimeoutMs })
+      },
+      { withinMs: deliveryTimeoutMs },
+    )
+  }
+
+  #initialiser(): Promise<Broker> {
+    const { transactionalId } = this.#options
+    if (transactionalId === undefined) return this.#link.cluster.findControllerBroker()
+    return this.#link.coordinator('transaction', transactionalId)
+  }
+
+  /** Forget the identity: the next use must renew it. */
+  spend(): void {
+    this.#identity = null
+  }
+
+  /** Resolves with each record's offset, by `partitionKey`, in the order given. */
+  async send(records: readonly PartitionRecords[]): Promise<Offsets> {
+    const offsets: Offsets = new Map()
+    try {
+      for (const round of roundsOf(records)) {
+        const first = await this.#sendRound(round)
+        for (const { topic, partition, messages } of round) {
+          const key = partitionKey(topic, partition)
+          const base = first.get(key) ?? -1
+          offsets.set(key, [...(offsets.get(key) ?? []), ...messages.map((_, index) => base + index)])
+        }
+      }
+      return offsets
+    } catch (error) {
+      this.spend()
+      throw error
+    }
+  }
+
+  async #sendRound(round: readonly Batch[]): Promise<Map<string, number>> {
+    const offsets = new Map<string, number>()
+    await this.#link.know(new Set(round.map(({ topic }) => topic)))
+    await this.#link.attempt(
+      async () => {
+        const missing = round.filter((batch) => !offsets.has(partitionKey(batch.topic, batch.partition)))
+        const sent = await Promise.allSettled(
+          [...this.#byLeader(missing)].map(([nodeId, batches]) => this.#sendTo(nodeId, batches, offsets)),
+        )
+        for (const outcome of sent) if (outcome.status === 'rejected') throw outcome.reason
+      },
+      {
+        withinMs: this.#options.deliveryTimeoutMs,
+        retryable: (error) => isTransient(error) && errorType(error) !== 'CONCURRENT_TRANSACTIONS',
+      },
+    )
+    for (const { topic, partition, messages } of round) this.#advance(topic, partition, messages.length)
+    return offsets
+  }
+
+  #byLeader(batches: readonly Batch[]): Map<string, Batch[]> {
+    return Map.groupBy(batches, ({ topic, partition }) => this.#link.leaderOf(topic, partition))
+  }
+
+  async #sendTo(nodeId: string, batches: readonly Batch[], offsets: Map<string, number>): Promise<void> {
+    const { transactionalId, deliveryTimeoutMs } = this.#options
+    const broker = await this.#link.cluster.findBroker({ nodeId })
+    const byTopic = Map.groupBy(batches, ({ topic }) => topic)
+    const { topics } = await broker.produce({
+      ...(transactionalId === undefined ? {} : { transactionalId }),
+      ...this.identity,
+      acks: -1,
+      timeout: deliveryTimeoutMs,
+      topicData: [...byTopic].map(([topic, of]) => ({
+        topic,
+        partitions: of.map(({ partition, messages }) => ({
+          partition,
+          firstSequence: this.#sequences.get(partitionKey(topic, partition)) ?? 0,
+          messages,
+        })),
+      })),
+    })
+    for (const { topicName, partitions } of topics)
+      for (const { partition, baseOffset } of partitions)
+        offsets.set(partitionKey(topicName, partition), Number(baseOffset))
+  }
+
+  #advance(topic: string, partition: number, count: number): void {
+    const key = partitionKey(topic, partition)
+    this.#sequences.set(key, ((this.#sequences.get(key) ?? 0) + count) % SEQUENCES)
+  }
+}
+
+/** A partition takes one batch a request, and a batch has a size limit: the n-th round holds each one's n-th batch. */
+function roundsOf(records: readonly PartitionRecords[]): Batch[][] {
+  const rounds: Batch[][] = []
+  for (const { topic, partition, messages } of records)
+    chunksOf(messages).forEach((chunk, index) => {
+      const round = (rounds[index] ??= [])
+      round.push({ topic, partition, messages: chunk })
+    })
+  return rounds
+}
+
+function chunksOf(messages: readonly ProducedMessage[]): ProducedMessage[][] {
+  const chunks: ProducedMessage[][] = []
+  let bytes = Infinity
+  for (const message of messages) {
+    const size = sizeOf(message)
+    if (bytes + size > MAX_BATCH_BYTES) {
+      chunks.push([])
+      bytes = 0
+    }
+    chunks.at(-1)?.push(message)
+    bytes += size
+  }
+  return chunks
+}
+
+function sizeOf({ key, value, headers }: ProducedMessage): number {
+  let bytes = RECORD_OVERHEAD_BYTES + (key?.length ?? 0) * 3 + (value?.length ?? 0)
+  for (const [name, text] of Object.entries(headers)) bytes += name.length + text.length * 3
+  return bytes
+}

@@ -1,0 +1,240 @@
+// Reading topics outside stages.
+//
+// 1. One call of the handler at a time; what fails is handed over again, after a pause, until it succeeds or the tail closes.
+// 2. With a group, a partition's position is committed after the handler has had its records; a partition without
+//    a position gets one at the start, so that a reader that dies early skips nothing.
+// 3. A partition that goes to another member takes its waiting records with it.
+import type { LogRecord, LogTopic, Tail, TailOptions } from '../port.ts'
+import { newLink, once, type Context } from './context.ts'
+import { messageOf } from './errors.ts'
+import { Fetcher, type Cursor } from './fetcher.ts'
+import { GroupMember } from './group-member.ts'
+import { pause, type Link } from './link.ts'
+import { toLogRecord } from './names.ts'
+import { committedOffsets } from './offsets.ts'
+import { boundsOf } from './partition-reader.ts'
+
+type Handler = (records: readonly LogRecord[]) => Promise<void> | void
+
+/** Batches waiting for the handler before fetching pauses. */
+const MAX_WAITING = 8
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 5_000
+
+interface Batch {
+  readonly topic: LogTopic
+  readonly partition: number
+  readonly records: readonly LogRecord[]
+  /** Where the partition goes on after these records. */
+  readonly next: number
+}
+
+export class KafkaTail implements Tail {
+  readonly ready: Promise<void>
+  readonly close: () => Promise<void>
+  readonly #context: Context
+  readonly #options: TailOptions
+  readonly #handler: Handler
+  readonly #fetchLink: Link
+  readonly #groupLink: Link
+  readonly #fetcher: Fetcher
+  readonly #member: GroupMember | null
+  readonly #cursors = new Map<number, Cursor[]>()
+  #assigned: ReadonlySet<number> = new Set()
+  #waiting: Batch[] = []
+  #handling: Promise<void> | null = null
+  #closed = false
+  #isReady: () => void = () => {}
+
+  constructor(context: Context, options: TailOptions, handler: Handler) {
+    this.#context = context
+    this.#options = options
+    this.#handler = handler
+    this.#groupLink = newLink(context)
+    this.#fetchLink = newLink(context, this.#topics())
+    this.#fetcher = new Fetcher(this.#fetchLink, context.settings.fetchWaitMs, (message) =>
+      this.#report(message),
+    )
+    this.ready = new Promise((resolve) => {
+      this.#isReady = resolve
+    })
+    this.#member = options.group === undefined ? null : this.#join(context.names.group(options.group))
+    if (this.#member === null) this.#assign(Array.from({ length: context.partitions }, (_, lane) => lane))
+    this.close = once(() => this.#close())
+  }
+
+  #topics(): string[] {
+    return this.#options.topics.map(this.#context.names.topic)
+  }
+
+  #report(message: string): void {
+    this.#context.logger?.debug({ topics: this.#options.topics, group: this.#options.group }, message)
+  }
+
+  #join(groupId: string): GroupMember {
+    const { settings, partitions, shared } = this.#context
+    return new GroupMember(
+      this.#groupLink,
+      shared,
+      {
+        groupId,
+        topics: this.#topics(),
+        laneCount: partitions,
+        sessionTimeoutMs: settings.sessionTimeoutMs,
+        rebalanceTimeoutMs: settings.sessionTimeoutMs,
+        heartbeatMs: settings.heartbeatMs,
+      },
+      {
+        onAssignment: (lanes) => this.#assign(lanes),
+        onTrouble: (error) => this.#report(`taking part in the group: ${messageOf(error)}`),
+      },
+    )
+  }
+
+  #assign(lanes: readonly number[]): void {
+    const former = this.#assigned
+    this.#assigned = new Set(lanes)
+    for (const lane of former) if (!this.#assigned.has(lane)) this.#drop(lane)
+    const added = lanes.filter((lane) => !former.has(lane))
+    void this.#begin(added)
+  }
+
+  #drop(partition: number): void {
+    for (const cursor of this.#cursors.get(partition) ?? []) cursor.remove()
+    this.#cursors.delete(partition)
+    this.#waiting = this.#waiting.filter((batch) => batch.partition !== partition)
+  }
+
+  /** Fixes where the partitions start, then reads them. Goes on trying while the broker is away. */
+  async #begin(partitions: readonly number[]): Promise<void> {
+    const { names } = this.#context
+    for (let pauseMs = FIRST_PAUSE_MS; !this.#closed; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+      try {
+        const starts = await this.#starts(partitions)
+        for (const partition of partitions.filter(
+          (lane) => this.#assigned.has(lane) && !this.#cursors.has(lane),
+        ))
+          this.#cursors.set(
+            partition,
+            this.#options.topics.map((topic) =>
+              this.#read(topic, partition, starts.get(`${names.topic(topic)} ${partition}`) ?? 0),
+            ),
+          )
+        return this.#isReady()
+      } catch (error) {
+        this.#report(`finding where to start: ${messageOf(error)}`)
+        await this.#fetchLink.recover(error)
+        await pause(pauseMs)
+      }
+    }
+  }
+
+  async #starts(partitions: readonly number[]): Promise<Map<string, number>> {
+    const starts = new Map<string, number>()
+    await this.#fetchLink.connect()
+    if (partitions.length === 0) return starts
+    for (const topic of this.#topics())
+      for (const { partition, earliest, next } of await boundsOf(this.#fetchLink, topic, partitions))
+        starts.set(`${topic} ${partition}`, this.#options.from === 'earliest' ? earliest : next)
+    if (this.#options.group !== undefined) await this.#useCommitted(this.#options.group, partitions, starts)
+    return starts
+  }
+
+  async #useCommitted(
+    group: string,
+    partitions: readonly number[],
+    starts: Map<string, number>,
+  ): Promise<void> {
+    const { names, settings } = this.#context
+    const fresh = new Set(starts.keys())
+    const within = settings.deliveryTimeoutMs
+    for (const { topic, partition, offset } of await committedOffsets(
+      this.#groupLink,
+      names.group(group),
+      this.#topics(),
+      partitions,
+      within,
+    )) {
+      starts.set(`${topic} ${partition}`, offset)
+      fresh.delete(`${topic} ${partition}`)
+    }
+    const positions = [...fresh].map((key) => {
+      const [topic = '', partition = '0'] = key.split(' ')
+      return { topic, partition: Number(partition), offset: starts.get(key) ?? 0 }
+    })
+    await this.#commit(positions)
+  }
+
+  #read(topic: LogTopic, partition: number, offset: number): Cursor {
+    return this.#fetcher.add({
+      topic: this.#context.names.topic(topic),
+      partition,
+      offset,
+      wanted: () => this.#waiting.length < MAX_WAITING,
+      deliver: (messages) => {
+        const records = messages.map((message) => toLogRecord(topic, partition, message))
+        this.#waiting.push({ topic, partition, records, next: (records.at(-1)?.offset ?? 0) + 1 })
+        this.#handling ??= this.#handleAll()
+      },
+    })
+  }
+
+  async #handleAll(): Promise<void> {
+    await Promise.resolve()
+    for (let batch = this.#waiting.shift(); batch !== undefined; batch = this.#waiting.shift()) {
+      this.#fetcher.wake()
+      if (await this.#handle(batch)) await this.#committed(batch)
+    }
+    this.#handling = null
+  }
+
+  async #handle(batch: Batch): Promise<boolean> {
+    for (let pauseMs = FIRST_PAUSE_MS; !this.#closed; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+      if (!this.#assigned.has(batch.partition)) return false
+      try {
+        await this.#handler(batch.records)
+        return true
+      } catch (error) {
+        this.#report(`handling records of ${batch.topic}[${batch.partition}]: ${messageOf(error)}`)
+        await pause(pauseMs)
+      }
+    }
+    return false
+  }
+
+  /** A position that can't be committed now is behind the next one that can: at-least-once allows it. */
+  async #committed({ topic, partition, next }: Batch): Promise<void> {
+    if (this.#member === null) return
+    const position = { topic: this.#context.names.topic(topic), partition, offset: next }
+    await this.#commit([position]).catch((error: unknown) => {
+      this.#report(`committing the position of ${topic}[${partition}]: ${messageOf(error)}`)
+    })
+  }
+
+  async #commit(positions: readonly { topic: string; partition: number; offset: number }[]): Promise<void> {
+    const member = this.#member
+    if (member === null || positions.length === 0) return
+    const groupId = this.#context.names.group(this.#options.group ?? '')
+    const topics = [...Map.groupBy(positions, ({ topic }) => topic)].map(([topic, of]) => ({
+      topic,
+      partitions: of.map(({ partition, offset }) => ({ partition, offset: String(offset) })),
+    }))
+    const link = this.#context.shared
+    await link.attempt(
+      async () =>
+        (await link.coordinator('group', groupId)).offsetCommit({ groupId, ...member.identity, topics }),
+      { withinMs: this.#context.settings.deliveryTimeoutMs, abandoned: () => this.#closed },
+    )
+  }
+
+  async #close(): Promise<void> {
+    // The batch in the handler's hands is finished and its position committed; what waits is left for the next reader.
+    this.#waiting = []
+    this.#closed = true
+    await this.#handling
+    await this.#member?.leave()
+    await this.#fetcher.close()
+    await Promise.all([this.#fetchLink.close(), this.#groupLink.close()])
+    this.#isReady()
+  }
+}
