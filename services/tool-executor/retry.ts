@@ -28,8 +28,9 @@ export function nextTry(
   const jitter = 1 + JITTER * fraction(at.seed)
   if (failure.code === 'BREAKER_OPEN') {
     if (at.nowMs >= latestMs) return null
-    const delayMs = failure.retryAfterMs ?? Math.round(BREAKER_DELAY_MS * jitter)
-    return { dueMs: Math.min(at.nowMs + Math.max(1, delayMs), latestMs), why: 'breaker' }
+    // While half open a breaker says 0: one call probes, the others must not spin.
+    const delayMs = Math.max(FIRST_DELAY_MS, failure.retryAfterMs ?? BREAKER_DELAY_MS) * jitter
+    return { dueMs: Math.min(at.nowMs + Math.round(delayMs), latestMs), why: 'breaker' }
   }
   if (!failure.retryable || !spec.idempotent || tries >= Math.min(spec.retries, MAX_RETRIES)) return null
   const delayMs = Math.max(FIRST_DELAY_MS * 2 ** tries * jitter, failure.retryAfterMs ?? 0)

@@ -1,0 +1,56 @@
+import { z } from 'zod'
+import { defineTool } from '../../../runtime/config/define.ts'
+import type { Tool } from '../../../runtime/config/fleet.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
+import { pageText, type PageText } from './page-text.ts'
+import { publicWeb, type Web, type WebResponse } from './web.ts'
+
+const MAX_BYTES = 2_000_000
+const DEFAULT_CHARS = 20_000
+const MAX_CHARS = 200_000
+
+/** `fetch_page(url, max_chars)`: a public page of the web as text. */
+export function fetchPage(web: Web = publicWeb): Tool {
+  return defineTool({
+    name: 'fetch_page',
+    description: 'Fetches a public web page by HTTP(S) and returns its title and readable text.',
+    input: z.object({
+      url: z.string().describe('http:// or https:// address'),
+      max_chars: z.int().min(1).max(MAX_CHARS).default(DEFAULT_CHARS).describe('longest text to return'),
+    }),
+    output: z.object({
+      url: z.string(),
+      title: z.string().nullable(),
+      text: z.string(),
+      truncated: z.boolean(),
+    }),
+    idempotent: true,
+    cacheTtlMs: 3_600_000,
+    timeoutMs: 20_000,
+    run: async ({ url, max_chars: maxChars }, { signal }) => {
+      const headers = { accept: 'text/html, text/plain, */*;q=0.5' }
+      const response = await web.fetch(url, { headers, maxBytes: MAX_BYTES, signal })
+      const { title, text } = readable(response)
+      const truncated = response.truncated || text.length > maxChars
+      return { url: response.url, title, text: text.slice(0, maxChars), truncated }
+    },
+  })
+}
+
+function readable({ url, contentType, body }: WebResponse): PageText {
+  const [type = ''] = contentType.split(';')
+  if (!/^(text\/|application\/(xhtml\+xml|json|xml|[\w.+-]+\+(json|xml))|$)/.test(type.trim())) {
+    throw new FlotillaError('TOOL_FAILED', `${url} is ${type}, not a page of text`)
+  }
+  const text = decode(body, /charset="?([\w-]+)/.exec(contentType)?.[1])
+  return /html/.test(type) || /^\s*<(!doctype html|html)/i.test(text) ? pageText(text) : { title: null, text }
+}
+
+/** A charset that nobody knows is read as UTF-8. */
+function decode(body: Buffer, charset = 'utf-8'): string {
+  try {
+    return new TextDecoder(charset).decode(body)
+  } catch {
+    return new TextDecoder().decode(body)
+  }
+}

@@ -1,0 +1,14 @@
+// Tools that come with Flotilla. `standardTools` is what a fleet has when its configuration names none.
+import type { Tool } from '../../../runtime/config/fleet.ts'
+import { fetchPage } from './fetch-page.ts'
+import { httpJson } from './http-json.ts'
+import { queryTable } from './query-table.ts'
+import { readJson } from './read-json.ts'
+
+export { fetchPage } from './fetch-page.ts'
+export { httpJson } from './http-json.ts'
+export { httpTool, type HttpToolDefinition } from './http-tool.ts'
+export { queryTable } from './query-table.ts'
+export { readJson } from './read-json.ts'
+
+export const standardTools: readonly Tool[] = [fetchPage(), httpJson(), queryTable(), readJson()]

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, mkdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import type { Tool, ToolContext } from '../../runtime/config/fleet.ts'
+import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
+import type { Json } from '../../schemas/json.ts'
+import { queryTable, readJson, standardTools } from '../../services/tool-executor/tools/index.ts'
+
+let root = ''
+let table: Tool
+let json: Tool
+
+before(async () => {
+  root = await mkdtemp(join(tmpdir(), 'flotilla-data-'))
+  const directory = join(root, 'data')
+  await mkdir(join(directory, 'sub'), { recursive: true })
+  await writeFile(
+    join(directory, 'orders.csv'),
+    '\ufeffid,city,total,day\n007,Bonn,12.5,2026-01-02\n8,"Köln, Süd",100,2026-01-03\n9,Bonn,,2026-02-01\n',
+  )
+  await writeFile(
+    join(directory, 'people.json'),
+    '[{"name":"Ann","tags":["a","b"]},{"name":"Bob","tags":[]}]',
+  )
+  await writeFile(join(directory, 'sub', 'deep.json'), '{"items":[{"unit price":3}],"none":null}')
+  await writeFile(join(directory, 'bad.json'), '{')
+  await writeFile(join(root, 'secret.json'), '"secret"')
+  await symlink(join(root, 'secret.json'), join(directory, 'link.json'))
+  table = queryTable({ directory })
+  json = readJson({ directory })
+})
+after(() => rm(root, { recursive: true }))
+
+const context: ToolContext = {
+  signal: new AbortController().signal,
+  taskId: 't',
+  idempotencyKey: 'k',
+  traceparent: null,
+}
+const run = (tool: Tool, input: Json) => tool.run(input, context)
+const rejects = (promise: Promise<unknown>, code: ErrorCode, message: RegExp) =>
+  assert.rejects(promise, (error: FlotillaError) => {
+    assert.equal(error.code, code, error.message)
+    assert.match(error.message, message)
+    return true
+  })
+
+type Result = { rows: Record<string, Json>[]; matched: number }
+const query = (where: Json, more: Record<string, Json> = {}) =>
+  run(table, { file: 'orders.csv', where, ...more }) as Promise<Result>
+const ids = async (where: Json) => (await query(where)).rows.map((row) => row['id'])
+
+test('CSV rows: numbers are numbers, other text stays as it is', async () => {
+  assert.deepEqual(await query([], { limit: 2 }), {
+    rows: [
+      { id: '007', city: 'Bonn', total: 12.5, day: '2026-01-02' },
+      { id: 8, city: 'Köln, Süd', total: 100, day: '2026-01-03' },
+    ],
+    matched: 3,
+  })
+  assert.deepEqual((await query([], { columns: ['day', 'id'], limit: 1 })).rows, [
+    { day: '2026-01-02', id: '007' },
+  ])
+})
+
+test('every comparison', async () => {
+  assert.deepEqual(await ids([{ field: 'city', value: 'Bonn' }]), ['007', 9])
+  assert.deepEqual(await ids([{ field: 'city', op: '!=', value: 'Bonn' }]), [8])
+  assert.deepEqual(await ids([{ field: 'total', op: '>', value: 12.5 }]), [8])
+  assert.deepEqual(await ids([{ field: 'total', op: '>=', value: '12.5' }]), ['007', 8])
+  assert.deepEqual(await ids([{ field: 'total', op: '<', value: 50 }]), ['007'], 'an empty cell is not 0')
+  assert.deepEqual(await ids([{ field: 'day', op: '<=', value: '2026-01-31' }]), ['007', 8])
+  assert.deepEqual(await ids([{ field: 'city', op: 'contains', value: 'köln' }]), [8])
+  assert.deepEqual(await ids([{ field: 'id', op: 'in', value: ['8', 9] }]), [8, 9])
+  const both = [
+    { field: 'city', value: 'Bonn' },
+    { field: 'day', op: '>', value: '2026-01-31' },
+  ]
+  assert.deepEqual(await ids(both), [9])
+})
+
+test('JSON rows, with lists', async () => {
+  const where = [{ field: 'tags', op: 'contains', value: 'b' }]
+  assert.deepEqual(await run(table, { file: 'people.json', where, columns: ['name'] }), {
+    rows: [{ name: 'Ann' }],
+    matched: 1,
+  })
+})
+
+test('what is misspelt is told with what exists', async () => {
+  await rejects(
+    query([{ field: 'town', value: 'Bonn' }]),
+    'TOOL_ARGUMENTS_INVALID',
+    /no column town.*id, city, total, day/,
+  )
+  await rejects(
+    run(table, { file: 'order.csv' }),
+    'TOOL_FAILED',
+    /no file order.csv.*orders.csv.*sub.deep.json/,
+  )
+  await rejects(run(table, { file: 'sub/deep.json' }), 'TOOL_FAILED', /list of objects/)
+  await rejects(run(json, { file: 'bad.json' }), 'TOOL_FAILED', /bad.json is not JSON/)
+  await rejects(run(json, { file: 'sub' }), 'TOOL_FAILED', /sub can't be read/)
+})
+
+test('no path leads out of the data directory', async () => {
+  for (const file of [
+    '../secret.json',
+    '/etc/hostname',
+    join(root, 'secret.json'),
+    'sub/../../secret.json',
+    'link.json',
+    '../nowhere',
+  ]) {
+    await rejects(run(json, { file }), 'TOOL_DENIED', /outside the data directory/)
+  }
+})
+
+test('a path into a JSON file', async () => {
+  const read = (path: string) => run(json, { file: 'sub/deep.json', path })
+  assert.equal(await read('items[0]["unit price"]'), 3)
+  assert.equal(await read('$.items.0.unit price'), 3)
+  assert.equal(await read('none'), null)
+  assert.deepEqual(await read(''), { items: [{ 'unit price': 3 }], none: null })
+  await rejects(read('items[1]'), 'TOOL_ARGUMENTS_INVALID', /deep.json at items has no 1; it has 1 items/)
+  await rejects(read('none.x'), 'TOOL_ARGUMENTS_INVALID', /it is null/)
+  await rejects(read('a[['), 'TOOL_ARGUMENTS_INVALID', /can't be read from/)
+  await rejects(read('__proto__'), 'TOOL_ARGUMENTS_INVALID', /has no __proto__/)
+})
+
+test('every standard tool declares that it is safe to repeat, and fits a model', () => {
+  for (const { spec } of standardTools) {
+    assert.ok(spec.idempotent, spec.name)
+    assert.ok(spec.description.length <= 120, `${spec.name}: one line`)
+    assert.equal(spec.input['type'], 'object')
+  }
+})
