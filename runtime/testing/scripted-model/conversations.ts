@@ -28,8 +28,11 @@ const conversation = z.strictObject({
 export type Turn = z.infer<typeof turn>
 export type Conversation = z.infer<typeof conversation>
 
-/** Every *.json of a directory. Throws CONFIG_INVALID naming the file and what is wrong in it. */
-export function loadConversations(directory: URL): Conversation[] {
+/** Those of `npm run demo`. */
+const bundled = new URL('../../../examples/conversations/', import.meta.url)
+
+/** Every *.json of a directory; by default the bundled ones. Throws CONFIG_INVALID naming the file and what is wrong in it. */
+export function loadConversations(directory: URL = bundled): Conversation[] {
   const files = readdirSync(directory).filter((file) => file.endsWith('.json'))
   return files
     .toSorted()
