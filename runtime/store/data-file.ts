@@ -75,6 +75,11 @@ export class DataFile {
     writeFileSync(join(this.dir, 'owner.json'), text, { mode: 0o600 })
   }
 
+  /** Whether a hold is under way: reads of this connection may then see what is not committed. */
+  get held(): boolean {
+    return this.#held
+  }
+
   /** Runs `work` (synchronous statements on `db`) in the next transaction. Resolves with its result once that is durable. */
   write<T>(work: () => T): Promise<T> {
     if (this.#closed) return Promise.reject(closedError(this.dir))

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { systemClock } from '../clock.ts'
+import { hashOf } from './hash.ts'
 import type { BlobStore, KeyValue } from './port.ts'
 
 export interface MemoryKeyValueOptions {
@@ -53,9 +53,4 @@ export function memoryBlobs(): BlobStore {
     },
     check: async () => undefined,
   }
-}
-
-/** The name of bytes in every blob store: SHA-256 as 64 hex digits. */
-export function hashOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
 }

@@ -1,0 +1,93 @@
+import { Migrator } from 'kysely/migration'
+import type { Kysely } from 'kysely'
+import type { Migration } from 'kysely/migration'
+import { FlotillaError } from '../errors.ts'
+import type { Sql } from './sql.ts'
+
+export type SqlKind = 'sqlite' | 'postgres'
+
+/** In order of their names. A released migration is never changed: add the next one. */
+function migrationsFor(kind: SqlKind): Record<string, Migration> {
+  return { '0001_ledgers': { up: (db: Kysely<unknown>) => createLedgers(db, kind) } }
+}
+
+/** Brings the database to this version's tables. Processes that start together take turns (PostgreSQL's advisory lock). */
+export async function migrate(sql: Sql, kind: SqlKind): Promise<void> {
+  const provider = { getMigrations: () => Promise.resolve(migrationsFor(kind)) }
+  const { error } = await new Migrator({ db: sql, provider }).migrateToLatest()
+  if (error === undefined) return
+  if (error instanceof FlotillaError) throw error
+  const reason = error instanceof Error ? error.message : String(error)
+  throw new FlotillaError('STORE_UNAVAILABLE', `creating the tables (${kind}): ${reason}`, { cause: error })
+}
+
+async function createLedgers(db: Kysely<unknown>, kind: SqlKind): Promise<void> {
+  await createUsageLedger(db)
+  await createTaskLedger(db)
+  await db.schema
+    .createTable('blobs')
+    .ifNotExists()
+    .addColumn('hash', 'text', (column) => column.primaryKey())
+    .addColumn('bytes', kind === 'postgres' ? 'bytea' : 'blob', (column) => column.notNull())
+    .addColumn('created_at_ms', 'bigint', (column) => column.notNull())
+    .execute()
+  for (const [table, column] of indexes) {
+    const name = `${table}_by_${column}`
+    await db.schema.createIndex(name).ifNotExists().on(table).column(column).execute()
+  }
+}
+
+/** What summaries and the console look up. */
+const indexes = [
+  ['usage_ledger', 'at_ms'],
+  ['usage_ledger', 'task_id'],
+  ['task_ledger', 'completed_at_ms'],
+  ['blobs', 'created_at_ms'],
+] as const
+
+async function createUsageLedger(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('usage_ledger')
+    .ifNotExists()
+    .addColumn('event_id', 'text', (column) => column.primaryKey())
+    .addColumn('task_id', 'text', (column) => column.notNull())
+    .addColumn('call_id', 'text', (column) => column.notNull())
+    .addColumn('kind', 'text', (column) => column.notNull())
+    .addColumn('user_id', 'text')
+    .addColumn('agent', 'text')
+    .addColumn('model', 'text')
+    .addColumn('provider', 'text')
+    .addColumn('tool', 'text')
+    .addColumn('input_tokens', 'bigint', (column) => column.notNull())
+    .addColumn('output_tokens', 'bigint', (column) => column.notNull())
+    .addColumn('cost', 'double precision', (column) => column.notNull())
+    .addColumn('cost_is_guess', 'integer', (column) => column.notNull())
+    .addColumn('duration_ms', 'double precision', (column) => column.notNull())
+    .addColumn('succeeded', 'integer', (column) => column.notNull())
+    .addColumn('error_code', 'text')
+    .addColumn('cached', 'integer', (column) => column.notNull())
+    .addColumn('at_ms', 'bigint', (column) => column.notNull())
+    .execute()
+}
+
+async function createTaskLedger(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('task_ledger')
+    .ifNotExists()
+    .addColumn('task_id', 'text', (column) => column.primaryKey())
+    .addColumn('status', 'text', (column) => column.notNull())
+    .addColumn('user_id', 'text')
+    .addColumn('agent', 'text')
+    .addColumn('model', 'text')
+    .addColumn('profile', 'text')
+    .addColumn('execution_ms', 'double precision', (column) => column.notNull())
+    .addColumn('input_tokens', 'bigint', (column) => column.notNull())
+    .addColumn('output_tokens', 'bigint', (column) => column.notNull())
+    .addColumn('cost', 'double precision', (column) => column.notNull())
+    .addColumn('steps', 'integer', (column) => column.notNull())
+    .addColumn('error_code', 'text')
+    .addColumn('submitted_at_ms', 'bigint', (column) => column.notNull())
+    .addColumn('completed_at_ms', 'bigint', (column) => column.notNull())
+    .addColumn('satisfaction', 'double precision')
+    .execute()
+}

@@ -1,0 +1,74 @@
+import type { Environment } from '../config/environment.ts'
+import { FlotillaError } from '../errors.ts'
+import { sqlBlobs } from './blobs-sql.ts'
+import type { BlobStore, KeyValue } from './port.ts'
+import { openRedisKeyValue } from './redis.ts'
+import { openPostgresSql } from './sql-postgres.ts'
+import { openSqliteSql } from './sql-sqlite.ts'
+import type { Sql } from './sql.ts'
+import { openSqliteKeyValue } from './sqlite.ts'
+
+export interface Stores {
+  readonly keyValue: KeyValue
+  readonly blobs: BlobStore
+  readonly sql: Sql
+  /** Rejects with the reason of the first store that can't be used now. */
+  check(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface OpenStoresOptions {
+  /** True when this process runs every service: only then may stores of a Kafka fleet be files of its own. Default false. */
+  readonly wholeFleet?: boolean
+}
+
+type StoreSettings = Pick<Environment, 'kafkaBrokers' | 'redisUrl' | 'databaseUrl' | 'dataDir' | 'prefix'>
+
+const SWEEP_EVERY_MS = 6 * 3_600_000
+
+/** Redis and PostgreSQL where their URLs are set, else SQLite in the data directory. */
+export async function openStores(
+  environment: StoreSettings,
+  options: OpenStoresOptions = {},
+): Promise<Stores> {
+  requireShared(environment, options.wholeFleet ?? false)
+  const { redisUrl, databaseUrl, dataDir, prefix } = environment
+  const keyValue =
+    redisUrl === null ? openSqliteKeyValue({ dataDir, prefix }) : openRedisKeyValue({ url: redisUrl, prefix })
+  try {
+    const sql = await (databaseUrl === null ? openSqliteSql({ dataDir }) : openPostgresSql(databaseUrl))
+    return together(keyValue, sql)
+  } catch (error) {
+    await keyValue.close()
+    throw error
+  }
+}
+
+function together(keyValue: KeyValue, sql: Sql): Stores {
+  const blobs = sqlBlobs(sql)
+  const timer = setInterval(() => void blobs.sweep().catch(() => undefined), SWEEP_EVERY_MS).unref()
+  let closing: Promise<void> | null = null
+  const close = async (): Promise<void> => {
+    clearInterval(timer)
+    await Promise.all([keyValue.close(), sql.destroy()])
+  }
+  return {
+    keyValue,
+    blobs,
+    sql,
+    check: async () => void (await Promise.all([keyValue.check(), blobs.check()])),
+    close: () => (closing ??= close()),
+  }
+}
+
+/** Services in several processes must see the same journal and blobs, which files of one process can't give. */
+function requireShared(environment: StoreSettings, wholeFleet: boolean): void {
+  const { kafkaBrokers, redisUrl, databaseUrl } = environment
+  if (kafkaBrokers.length === 0 || wholeFleet) return
+  const missing = [redisUrl === null && 'REDIS_URL', databaseUrl === null && 'DATABASE_URL'].filter(
+    (name) => name !== false,
+  )
+  if (missing.length === 0) return
+  const message = `KAFKA_BROKERS is set and this process runs only some of the services, so they share their stores: set ${missing.join(' and ')}`
+  throw new FlotillaError('CONFIG_INVALID', `${message}, or run every service in one process`)
+}

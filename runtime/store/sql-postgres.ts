@@ -1,0 +1,89 @@
+// The one importer of pg.
+import { Kysely, PostgresDialect } from 'kysely'
+import type { PostgresPool, PostgresPoolClient } from 'kysely'
+import pg from 'pg'
+import { FlotillaError } from '../errors.ts'
+import { migrate } from './migrations.ts'
+import type { Sql, Tables } from './sql.ts'
+
+const CONNECT_MS = 5_000
+const STATEMENT_MS = 30_000
+const CONNECTIONS = 10
+
+/** PostgreSQL's types for 64-bit integers and for their sums: ours fit a double, so they are read as numbers. */
+const NUMBERS: readonly number[] = [pg.types.builtins.INT8, pg.types.builtins.NUMERIC]
+/** SQLSTATE classes that say the server, not the statement, is at fault: connection, resources, intervention, system. */
+const SERVER_AT_FAULT = /^(08|53|57|58)/
+
+/** Connects and brings the tables up to date. Rejects with STORE_UNAVAILABLE naming host and port. `destroy()` ends the pool. */
+export async function openPostgresSql(url: string): Promise<Sql> {
+  const sql = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: createPool(url) }) })
+  try {
+    await migrate(sql, 'postgres')
+    return sql
+  } catch (error) {
+    await sql.destroy()
+    throw error
+  }
+}
+
+function createPool(url: string): PostgresPool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_MS,
+    statement_timeout: STATEMENT_MS,
+    query_timeout: 2 * STATEMENT_MS,
+    keepAlive: true,
+    types: { getTypeParser: readType as typeof pg.types.getTypeParser },
+  })
+  // An idle connection that breaks is replaced by the pool; whoever asks next learns if that fails.
+  pool.on('error', () => undefined)
+  const place = placeOf(url)
+  return {
+    options: pool.options,
+    connect: () => pool.connect().then((client) => watched(client, place), unavailable(place)),
+    end: () => pool.end(),
+  }
+}
+
+/** The client, except that a server that is away is named in the words of the error table. */
+function watched(client: pg.PoolClient, place: string): PostgresPoolClient {
+  const query = async (text: string, values: unknown[]): Promise<unknown> => {
+    try {
+      return await client.query(text, values)
+    } catch (error) {
+      if (isServerAtFault(error)) return unavailable(place)(error)
+      throw error
+    }
+  }
+  return {
+    query: query as PostgresPoolClient['query'],
+    release: (destroy) => client.release(destroy),
+  }
+}
+
+/** Errors of statements carry an SQLSTATE of five characters; a broken connection has none, or a socket's code. */
+function isServerAtFault(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return code.length !== 5 || SERVER_AT_FAULT.test(code)
+}
+
+function unavailable(place: string): (cause: unknown) => never {
+  return (cause) => {
+    const reason = cause instanceof Error ? cause.message || cause.name : String(cause)
+    throw new FlotillaError('STORE_UNAVAILABLE', `using PostgreSQL at ${place}: ${reason}`, { cause })
+  }
+}
+
+function readType(id: number, format?: 'text' | 'binary'): unknown {
+  if (NUMBERS.includes(id) && format !== 'binary') return Number
+  return pg.types.getTypeParser(id, format as 'text')
+}
+
+/** Host and database alone: the URL may hold a password. */
+function placeOf(url: string): string {
+  if (!URL.canParse(url)) return 'an unreadable DATABASE_URL'
+  const { host, pathname } = new URL(url)
+  return `${host}${pathname}`
+}

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import pg from 'pg'
+import { openPostgresSql } from '../../runtime/store/sql-postgres.ts'
+import { sqlSuite } from '../conformance/store-suite.ts'
+
+const databaseUrl = (): string => {
+  assert.ok(process.env['DATABASE_URL'], 'DATABASE_URL names the PostgreSQL of this run')
+  return process.env['DATABASE_URL']
+}
+
+/** A database of this file's own. */
+async function freshDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
+  const name = `store_${process.pid}_${Date.now()}`
+  const run = async (text: string): Promise<void> => {
+    const client = new pg.Client(databaseUrl())
+    await client.connect()
+    await client.query(text)
+    await client.end()
+  }
+  await run(`CREATE DATABASE ${name}`)
+  const url = new URL(databaseUrl())
+  url.pathname = `/${name}`
+  return { url: url.href, drop: () => run(`DROP DATABASE ${name} WITH (FORCE)`) }
+}
+
+sqlSuite('PostgreSQL', async () => {
+  const { url, drop } = await freshDatabase()
+  const store = await openPostgresSql(url)
+  const stop = async (): Promise<void> => {
+    await store.destroy()
+    await drop()
+  }
+  return { store, again: () => openPostgresSql(url), stop }
+})
+
+test('processes that start together on an empty database create its tables once', async () => {
+  const { url, drop } = await freshDatabase()
+  const opened = await Promise.all(Array.from({ length: 4 }, () => openPostgresSql(url)))
+  for (const sql of opened) assert.deepEqual(await sql.selectFrom('blobs').selectAll().execute(), [])
+  await Promise.all(opened.map((sql) => sql.destroy()))
+  await drop()
+})
+
+test('a PostgreSQL that is away is named, without its password', async () => {
+  await assert.rejects(openPostgresSql('postgres://user:secret@127.0.0.1:1/fleet'), (error: Error) => {
+    assert.match(error.message, /127\.0\.0\.1:1\/fleet/)
+    assert.doesNotMatch(error.message, /secret/)
+    return 'code' in error && error.code === 'STORE_UNAVAILABLE'
+  })
+})

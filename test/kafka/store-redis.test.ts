@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import { FlotillaError } from '../../runtime/errors.ts'
+import { openRedisKeyValue } from '../../runtime/store/redis.ts'
+import { keyValueSuite } from '../conformance/store-suite.ts'
+import { eventually } from '../conformance/waiting.ts'
+import { startRedis } from '../infra/redis.ts'
+
+const url = (): string => {
+  assert.ok(process.env['REDIS_URL'], 'REDIS_URL names the Redis of this run')
+  return process.env['REDIS_URL']
+}
+
+keyValueSuite('Redis', async () => {
+  const options = { url: url(), prefix: `store-${process.pid}` }
+  const store = openRedisKeyValue(options)
+  return { store, again: async () => openRedisKeyValue(options), stop: () => store.close() }
+})
+
+test('a Redis that syncs each write and evicts nothing is durable; a plain cache is not', async () => {
+  const cache = await startRedis({ mode: 'volatile' })
+  const durable = await startRedis({ mode: 'durable' })
+  const stores = [cache, durable].map((server) => openRedisKeyValue({ url: server.url }))
+  const [ofCache, ofDurable] = await Promise.all(stores.map((store) => store.durability()))
+  assert.equal(ofDurable?.durable, true, ofDurable?.reason)
+  assert.equal(ofCache?.durable, false)
+  assert.match(String(ofCache?.reason), /appendfsync .*allkeys-lru.*needs yes, always, noeviction/)
+  await Promise.all(stores.map((store) => store.close()))
+  await Promise.all([cache.stop(), durable.stop()])
+})
+
+test('a Redis that goes away is an error with its place; it is used again when it returns', async () => {
+  const server = await startRedis()
+  const store = openRedisKeyValue({ url: server.url })
+  await store.set('key', 'value')
+  await server.kill9()
+  await assert.rejects(store.get('key'), (error: unknown) => {
+    assert.ok(error instanceof FlotillaError && error.code === 'STORE_UNAVAILABLE')
+    assert.match(error.message, new RegExp(`127.0.0.1:${server.port}`))
+    return true
+  })
+  await server.restart()
+  await eventually('it answers again', () => store.get('key').catch(() => null))
+  assert.equal(await store.get('key'), 'value')
+  await store.close()
+  await server.stop()
+})
+
+test('a compare-and-set whose answer was lost is reported, not sent again', async (context) => {
+  const { hostname, port } = new URL(url())
+  let cut = false
+  let sent = 0
+  // Stands between store and Redis; while `cut` is set, the answer to a script breaks the connection instead.
+  const proxy = createServer((socket) => {
+    const redis = connect(Number(port), hostname)
+    let scriptSent = false
+    socket.on('data', (bytes) => {
+      scriptSent ||= cut && bytes.toString('latin1').includes('evalsha')
+      if (scriptSent) sent++
+      redis.write(bytes)
+    })
+    redis.on('data', (bytes) => (scriptSent ? socket.destroy() : socket.write(bytes)))
+    socket.on('close', () => redis.destroy())
+    for (const end of [socket, redis]) end.on('error', () => undefined)
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const through = `redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  const store = openRedisKeyValue({ url: through, prefix: `lost-${process.pid}` })
+  context.after(async () => {
+    await store.close()
+    proxy.close()
+  })
+  assert.deepEqual(await store.compareAndSet('key', null, 'first'), { swapped: true })
+  cut = true
+  await assert.rejects(store.compareAndSet('key', 'first', 'second'), { code: 'STORE_UNAVAILABLE' })
+  cut = false
+  assert.equal(sent, 1)
+  assert.equal(await store.get('key'), 'second')
+})
