@@ -2,12 +2,15 @@
 //
 // 1. A subject seen first is set to FULL_TRANSITIVE. One that its owner has set otherwise keeps its level.
 // 2. The client answers a broken connection with status 400; only 404, 409 and 422 are the registry's own word on a schema.
+// 3. Processes that start together register the same subjects; Apicurio answers some of them 409. A conflict counts once it stays.
+import { setTimeout as sleep } from 'node:timers/promises'
 import registryClient, { COMPATIBILITY } from '@kafkajs/confluent-schema-registry'
 import { FlotillaError } from '../errors.ts'
 import type { AvroSchema, Registry } from './registry.ts'
 
 const { SchemaRegistry, SchemaType } = registryClient
 const REQUEST_TIMEOUT_MS = 10_000
+const CONFLICT_TRIES = 5
 
 type AvroConfluentSchema = { type: (typeof SchemaType)['AVRO']; schema: string }
 type Client = InstanceType<typeof SchemaRegistry>
@@ -51,20 +54,27 @@ function withoutCredentials(url: string): string {
 }
 
 async function register(client: Client, url: string, subject: string, schema: AvroSchema): Promise<number> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await registerOnce(client, subject, schema)
+    } catch (error) {
+      const isConflict = statusOf(error) === 409
+      if (isConflict && tries < CONFLICT_TRIES) await sleep(tries * 100 * (0.5 + Math.random()))
+      else if (isConflict || statusOf(error) === 422) throw incompatible(url, subject, error)
+      else throw unavailable(url, error)
+    }
+  }
+}
+
+async function registerOnce(client: Client, subject: string, schema: AvroSchema): Promise<number> {
   const confluent: AvroConfluentSchema = { type: SchemaType.AVRO, schema: JSON.stringify(schema) }
   const attempt = async (compatibility: COMPATIBILITY): Promise<number> =>
     (await client.register(confluent, { subject, compatibility })).id
-  try {
-    return await attempt(COMPATIBILITY.FULL_TRANSITIVE).catch((error: unknown) => {
-      const level = ownersLevel(error)
-      if (level === null) throw error
-      return attempt(level)
-    })
-  } catch (error) {
-    if (statusOf(error) !== 409 && statusOf(error) !== 422) throw unavailable(url, error)
-    const message = `registering ${subject} at ${url}: the registry refused this version: ${messageOf(error)}`
-    throw new FlotillaError('SCHEMA_INCOMPATIBLE', message, { cause: error })
-  }
+  return attempt(COMPATIBILITY.FULL_TRANSITIVE).catch((error: unknown) => {
+    const level = ownersLevel(error)
+    if (level === null) throw error
+    return attempt(level)
+  })
 }
 
 /** The client insists on the level that it would set itself, and says which it found. */
@@ -91,6 +101,11 @@ const unavailable = (url: string, error: unknown): FlotillaError =>
   new FlotillaError('REGISTRY_UNAVAILABLE', `asking the schema registry at ${url}: ${messageOf(error)}`, {
     cause: error,
   })
+
+const incompatible = (url: string, subject: string, error: unknown): FlotillaError => {
+  const message = `registering ${subject} at ${url}: the registry refused this version: ${messageOf(error)}`
+  return new FlotillaError('SCHEMA_INCOMPATIBLE', message, { cause: error })
+}
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
