@@ -1,0 +1,90 @@
+// The interpreter as it is shipped: one compressed file, unpacked at first use.
+//
+// 1. The shipped file's SHA-256 is in artefact.json; a file that does not fit it is refused.
+// 2. Unpacking is atomic (a directory renamed into place), so processes may race.
+// 3. An unpacked directory is used only when its owner is us and each file's hash is right: somebody else may have put it there.
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { constants, zstdDecompress } from 'node:zlib'
+import { FlotillaError } from '../../../../runtime/errors.ts'
+
+export interface ArtefactManifest {
+  /** Of the compressed file. */
+  readonly sha256: string
+  /** Of build/python, build/wit and the pinned tools: tells whether the artefact is what the sources give. */
+  readonly sources: string
+  readonly tools: Readonly<Record<string, string>>
+  /** In the order in which they are packed. */
+  readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[]
+}
+
+export const PACKED = new URL('./artefact/python.bin.zst', import.meta.url)
+export const MANIFEST = new URL('./artefact/artefact.json', import.meta.url)
+/** Window of the long-range matches in the packed file. */
+export const WINDOW_LOG = 25
+
+export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+export async function readManifest(): Promise<ArtefactManifest> {
+  return JSON.parse(await readFile(MANIFEST, 'utf8')) as ArtefactManifest
+}
+
+/** The directory that holds the unpacked interpreter. */
+export async function unpack(cacheDir: string): Promise<string> {
+  const manifest = await readManifest()
+  const directory = join(cacheDir, `flotilla-python-${manifest.sha256.slice(0, 16)}`)
+  if (await isIntact(directory, manifest)) return directory
+  const files = await unpacked(manifest)
+  await mkdir(cacheDir, { recursive: true })
+  const fresh = await mkdtemp(join(cacheDir, '.flotilla-python-'))
+  for (const [name, bytes] of files) await writeFile(join(fresh, name), bytes, { mode: 0o400 })
+  await moveIntoPlace(fresh, directory, manifest)
+  return directory
+}
+
+async function moveIntoPlace(fresh: string, directory: string, manifest: ArtefactManifest): Promise<void> {
+  try {
+    await rename(fresh, directory)
+  } catch (error) {
+    if (await isIntact(directory, manifest)) return await rm(fresh, { recursive: true, force: true })
+    const aside = join(dirname(directory), `.stale-${basename(fresh)}`)
+    await rename(directory, aside).catch((cause: unknown) => {
+      throw new FlotillaError(
+        'SANDBOX_UNAVAILABLE',
+        `unpacking the interpreter: ${directory} is damaged or not ours; remove it or set FLOTILLA_CACHE to another directory`,
+        { cause: cause ?? error },
+      )
+    })
+    await rename(fresh, directory)
+    await rm(aside, { recursive: true, force: true })
+  }
+}
+
+async function isIntact(directory: string, manifest: ArtefactManifest): Promise<boolean> {
+  try {
+    const owner = (await stat(directory)).uid
+    if (process.getuid && owner !== process.getuid()) return false
+    if ((await readdir(directory)).length !== manifest.files.length) return false
+    for (const file of manifest.files)
+      if (sha256(await readFile(join(directory, file.name))) !== file.sha256) return false
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function unpacked(manifest: ArtefactManifest): Promise<Map<string, Uint8Array>> {
+  const packed = await readFile(PACKED)
+  if (sha256(packed) !== manifest.sha256)
+    throw new FlotillaError(
+      'SANDBOX_UNAVAILABLE',
+      'the shipped interpreter does not fit its checksum; install again',
+    )
+  const bytes = await promisify(zstdDecompress)(packed, {
+    params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
+  })
+  let at = 0
+  return new Map(manifest.files.map((file) => [file.name, bytes.subarray(at, (at += file.bytes))]))
+}

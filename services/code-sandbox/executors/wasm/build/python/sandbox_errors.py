@@ -1,0 +1,65 @@
+# Exceptions as data, with the model's own line numbers: frames of these modules are left out.
+import traceback
+
+import sandbox_imports
+import sandbox_tools
+
+MESSAGE_CHARS = 4000
+TRACEBACK_CHARS = 8000
+FRAMES = 12
+
+
+def own(frame):
+    return frame.filename.startswith('<step-')
+
+
+def code_of(error, syntax):
+    if isinstance(error, MemoryError):
+        return 'CODE_MEMORY'
+    if syntax and isinstance(error, (SyntaxError, ValueError, RecursionError)):
+        return 'CODE_SYNTAX'
+    if isinstance(error, (PermissionError, sandbox_imports.ImportNotAllowed)):
+        return 'CODE_PERMISSION'
+    if isinstance(error, sandbox_tools.LimitExceeded):
+        return 'CODE_LIMIT'
+    return 'CODE_FAILED'
+
+
+def text_of(error):
+    try:
+        return str(error)[:MESSAGE_CHARS]
+    except BaseException as raised:
+        return f'<str() of the exception failed with {type(raised).__name__}>'
+
+
+def lines_of(error):
+    report = traceback.TracebackException.from_exception(error, limit=-200, compact=True)
+    todo = [report]
+    while todo:
+        part = todo.pop()
+        frames = list(part.stack)
+        # What happens inside the standard library stays; what these modules add at either end goes.
+        first = next((i for i, frame in enumerate(frames) if own(frame)), len(frames))
+        kept = [frame for frame in frames[first:] if 'sandbox_' not in frame.filename]
+        part.stack = traceback.StackSummary.from_list(kept[-FRAMES:])
+        todo += [p for p in (part.__cause__, part.__context__) if p is not None]
+        todo += part.exceptions or []
+    return ''.join(report.format())
+
+
+def describe(error, syntax=False):
+    try:
+        lines = lines_of(error)
+    except BaseException:
+        lines = f'{type(error).__name__}: {text_of(error)}'
+    if len(lines) > TRACEBACK_CHARS:
+        lines = f'{lines[:TRACEBACK_CHARS // 2]}\n  …\n{lines[-TRACEBACK_CHARS // 2:]}'
+    return {'code': code_of(error, syntax), 'class': type(error).__name__, 'message': clean(text_of(error)), 'traceback': clean(lines)}
+
+
+def clean(text):
+    return text.encode('utf-8', 'replace').decode('utf-8')
+
+
+def limit(message):
+    return {'code': 'CODE_LIMIT', 'class': 'LimitExceeded', 'message': message, 'traceback': f'LimitExceeded: {message}\n'}

@@ -1,0 +1,98 @@
+# What a step may import. Everything is loaded while the artefact is built: at run time there is no file to load from.
+import importlib
+import builtins
+import io
+import os
+import sys
+import types
+
+AUTHORISED = (
+    'abc array ast asyncio base64 binascii bisect calendar cmath collections colorsys concurrent configparser contextlib copy csv '
+    'dataclasses datetime decimal difflib email enum fnmatch fractions functools gettext graphlib hashlib heapq hmac html inspect io '
+    'ipaddress itertools json keyword locale logging math numbers operator os pathlib pprint queue random re reprlib secrets shlex '
+    'statistics string struct sys textwrap time timeit tomllib traceback types typing unicodedata urllib uuid warnings weakref xml '
+    'zlib zoneinfo'
+).split()
+SUBMODULES = (
+    'collections.abc concurrent.futures email.message email.utils email.mime.text html.entities html.parser importlib.resources logging.handlers os.path urllib.parse '
+    'xml.dom.minidom xml.etree.ElementTree xml.sax.saxutils encodings.idna encodings.latin_1 encodings.ascii encodings.cp1252 '
+    'encodings.cp437 encodings.iso8859_15 encodings.punycode encodings.utf_16 encodings.utf_32 encodings.utf_8_sig encodings.unicode_escape '
+    '_strptime _pydecimal encodings.raw_unicode_escape encodings.utf_16_le encodings.utf_16_be tracemalloc stringprep'
+).split()
+
+
+def load(name):
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
+
+
+AVAILABLE = {name for name in AUTHORISED if load(name)}
+for module in SUBMODULES:
+    load(module)
+
+
+def load_zones():
+    """Time zones of the tzdata package, kept in memory: zoneinfo would look for files."""
+    try:
+        import tzdata
+    except ImportError:
+        return {}
+    top = os.path.join(os.path.dirname(tzdata.__file__), 'zoneinfo')
+    zones = {}
+    for folder, _, names in os.walk(top):
+        for name in names:
+            path = os.path.join(folder, name)
+            with open(path, 'rb') as file:
+                data = file.read()
+            if data[:4] == b'TZif':
+                zones[os.path.relpath(path, top)] = data
+    return zones
+
+
+ZONES = load_zones()
+
+
+def load_tzdata(key):
+    import zoneinfo
+    if key not in ZONES:
+        raise zoneinfo.ZoneInfoNotFoundError(f'No time zone found with key {key}')
+    return io.BytesIO(ZONES[key])
+
+
+import zoneinfo._common
+
+zoneinfo._common.load_tzdata = load_tzdata
+zoneinfo.available_timezones = lambda: set(ZONES)
+
+real_import = builtins.__import__
+
+
+class ImportNotAllowed(ImportError):
+    """An ImportError, so that `except ImportError:` takes the program's other way."""
+
+
+def restricted_import(name, globals=None, locals=None, fromlist=(), level=0):
+    top = name.partition('.')[0]
+    if level == 0 and globals is not None and globals.get('__name__') == '__main__' and top not in AVAILABLE and top != '__future__':
+        raise ImportNotAllowed(f"'{top}' can't be imported here: only parts of the standard library can", name=top)
+    return real_import(name, globals, locals, fromlist, level)
+
+
+def refuse(what):
+    def refused(*args, **kwargs):
+        raise PermissionError(f'{what} is not available in the sandbox; use the given tools')
+    refused.__name__ = refused.__qualname__ = what
+    return refused
+
+
+def restricted_builtins():
+    names = dict(builtins.__dict__)
+    names['__import__'] = restricted_import
+    for what in ('open', 'input', 'breakpoint', 'help'):
+        names[what] = refuse(f'{what}()')
+    module = types.ModuleType('builtins')
+    module.__dict__.update(names)
+    return module

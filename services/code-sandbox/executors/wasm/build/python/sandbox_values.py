@@ -1,0 +1,72 @@
+# Python values → JSON. What JSON can't hold becomes the nearest thing a reader expects, or its repr.
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import math
+import pathlib
+
+
+class Truncated(str):
+    pass
+
+
+def too_large(value):
+    return isinstance(value, Truncated)
+
+
+def shorten(text, limit):
+    if len(text) <= limit:
+        return text
+    return Truncated(f'{text[:limit]} … [truncated: {len(text):,} characters]')
+
+
+def describe(value, limit):
+    try:
+        return shorten(str.__str__(repr(value)), limit)
+    except BaseException as error:
+        return f'<{type(value).__name__}: its repr failed with {type(error).__name__}>'
+
+
+def convert(value):
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, decimal.Decimal):
+        return float(value) if value.is_finite() else str(value)
+    if isinstance(value, (set, frozenset)):
+        return ordered(value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, pathlib.PurePath):
+        return str(value)
+    if hasattr(value, 'keys') and hasattr(value, '__getitem__'):
+        return dict(value)
+    return describe(value, 1000)
+
+
+def ordered(items):
+    try:
+        return sorted(items)
+    except TypeError:
+        return sorted(items, key=repr)
+
+
+def to_value(value, limit):
+    """The value as JSON data; its repr where JSON has no place for it; Truncated beyond the limit."""
+    if isinstance(value, str):
+        return shorten(str.__str__(value), limit).encode('utf-8', 'replace').decode('utf-8') if len(value) <= limit else shorten(str.__str__(value), limit)
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    chunks, size = [], 0
+    try:
+        for chunk in json.JSONEncoder(default=convert, allow_nan=False, ensure_ascii=False).iterencode(value):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                return Truncated(f'{"".join(chunks)[:limit]} … [truncated]')
+        return json.loads(''.join(chunks).encode('utf-8', 'replace'))
+    except (TypeError, ValueError, RecursionError, AttributeError):
+        return describe(value, limit)

@@ -1,0 +1,121 @@
+// Locked processes, counted: never more than `max` at once, a few of them warm and unused.
+//
+// 1. A process that served a session is killed, not handed on.
+// 2. At the limit, the session that has waited longest gives up its process (its log rebuilds it); where every session is
+//    computing, the caller queues.
+import { FlotillaError } from '../../../../runtime/errors.ts'
+import { LockedChild, type ChildOptions } from './locked-child.ts'
+
+export interface PoolOptions {
+  readonly max: number
+  /** Started ahead of need. */
+  readonly warm: number
+  /** Asked at the limit: free a process that nobody computes on; false when there is none. */
+  readonly evict: () => boolean
+}
+
+interface Ticket {
+  readonly grant: () => void
+}
+
+export class ChildPool {
+  private readonly child: () => Promise<ChildOptions>
+  private readonly options: PoolOptions
+  private readonly spare: LockedChild[] = []
+  private readonly queue: Ticket[] = []
+  private count = 0
+  private closed = false
+
+  constructor(child: () => Promise<ChildOptions>, options: PoolOptions) {
+    this.child = child
+    this.options = options
+  }
+
+  /** Processes alive, warm ones included. */
+  get size(): number {
+    return this.count
+  }
+
+  /** A process whose interpreter is up. Rejects with SANDBOX_UNAVAILABLE, or with the signal's reason. */
+  async acquire(signal: AbortSignal): Promise<LockedChild> {
+    for (;;) {
+      signal.throwIfAborted()
+      if (this.closed) throw new FlotillaError('SANDBOX_UNAVAILABLE', 'the executor is closed')
+      const spare = this.spare.shift()
+      if (spare && !spare.alive) continue
+      if (!spare && this.count >= this.options.max && !this.options.evict()) {
+        await this.turn(signal)
+        continue
+      }
+      const child = spare ?? (await this.start())
+      await this.up(child, signal)
+      void this.refill()
+      return child
+    }
+  }
+
+  release(child: LockedChild, reason: string): void {
+    child.kill(reason)
+  }
+
+  /** Starts the warm processes. */
+  async refill(): Promise<void> {
+    try {
+      while (!this.closed && this.spare.length < this.options.warm && this.count < this.options.max)
+        this.spare.push(await this.start())
+    } catch {
+      // Whoever needs a process starts one itself, and is told why it can't be.
+    }
+  }
+
+  close(): void {
+    this.closed = true
+    for (const child of this.spare.splice(0)) child.kill('the executor is closed')
+    for (const ticket of this.queue.splice(0)) ticket.grant()
+  }
+
+  private async start(): Promise<LockedChild> {
+    this.count++
+    let child: LockedChild
+    try {
+      child = new LockedChild(await this.child())
+    } catch (error) {
+      this.freed()
+      throw error
+    }
+    child.ended.then(() => this.freed())
+    return child
+  }
+
+  private freed(): void {
+    this.count--
+    this.queue.shift()?.grant()
+  }
+
+  private turn(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const ticket = { grant: resolve }
+      this.queue.push(ticket)
+      const leave = () => {
+        const at = this.queue.indexOf(ticket)
+        if (at >= 0) this.queue.splice(at, 1)
+        resolve()
+      }
+      signal.addEventListener('abort', leave, { once: true })
+    })
+  }
+
+  private async up(child: LockedChild, signal: AbortSignal): Promise<void> {
+    const stop = () => child.kill('its caller gave up')
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      await child.ready
+    } catch (error) {
+      signal.throwIfAborted()
+      const said = error instanceof Error ? error.message : String(error)
+      throw new FlotillaError('SANDBOX_UNAVAILABLE', `starting the Python sandbox: ${said}`, { cause: error })
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+  }
+}

@@ -1,0 +1,157 @@
+// The locked process: one interpreter, one session, then death. Started by locked-child.ts with nothing but its two pipes.
+//
+// Frames both ways are a 4-byte little-endian length and JSON. In: {t:'step', …} and, while Python waits for its calls,
+// {t:'results', …}. Out: ready, out (printed text), calls, finished, trap.
+import { readFileSync, readSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { limitMemory } from './memory-limit.mts'
+import { freshWorld, setTime, wasi } from './wasi-shim.mts'
+
+interface StepFrame {
+  nowMs: number
+  seed: string
+  limits: { printChars: number; frameBytes: number }
+}
+interface ResultsFrame {
+  nowMs: number
+  results: unknown[]
+}
+interface Component {
+  step(request: string): string
+}
+interface Transpiled {
+  instantiate(
+    module: (name: string) => WebAssembly.Module,
+    imports: Record<string, object>,
+    instance: (module: WebAssembly.Module, imports?: WebAssembly.Imports) => WebAssembly.Instance,
+  ): Component
+}
+
+const FLUSH_CHARS = 8_192
+const [directory = '', memoryMb = '256'] = process.argv.slice(2)
+const world = freshWorld()
+const waiter = new Int32Array(new SharedArrayBuffer(4))
+const memories: WebAssembly.Memory[] = []
+let printed = ''
+let kept = 0
+let dropped = 0
+let limits = { printChars: 0, frameBytes: 1_000_000 }
+
+/** Pipes may be non-blocking: a millisecond's rest, then again. */
+function patiently<T>(operation: () => T): T {
+  for (;;) {
+    try {
+      return operation()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      Atomics.wait(waiter, 0, 0, 1)
+    }
+  }
+}
+
+function read(length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length)
+  for (let at = 0; at < length;) {
+    const count = patiently(() => readSync(0, bytes, at, length - at, null))
+    if (count === 0) process.exit(0)
+    at += count
+  }
+  return bytes
+}
+
+function receive(): unknown {
+  return JSON.parse(read(read(4).readUInt32LE(0)).toString('utf8'))
+}
+
+function send(frame: object): void {
+  const body = Buffer.from(JSON.stringify(frame))
+  const bytes = Buffer.allocUnsafe(4 + body.length)
+  bytes.writeUInt32LE(body.length)
+  body.copy(bytes, 4)
+  for (let at = 0; at < bytes.length;) at += patiently(() => writeSync(1, bytes, at))
+}
+
+function print(text: string): void {
+  const room = limits.printChars - kept
+  const part = text.length <= room ? text : text.slice(0, room)
+  kept += part.length
+  dropped += text.length - part.length
+  printed += part
+  if (printed.length >= FLUSH_CHARS) flush()
+}
+
+function flush(): void {
+  if (printed !== '') send({ t: 'out', text: printed })
+  printed = ''
+}
+
+function callTools(calls: string): string {
+  flush()
+  if (calls.length > limits.frameBytes) return refused(calls)
+  send({ t: 'calls', calls: JSON.parse(calls) as unknown })
+  const { nowMs, results } = receive() as ResultsFrame
+  setTime(world, nowMs)
+  return JSON.stringify({ results })
+}
+
+function refused(calls: string): string {
+  const message = `arguments of more than ${limits.frameBytes} characters`
+  const count = (JSON.parse(calls) as unknown[]).length
+  return JSON.stringify({
+    results: Array.from({ length: count }, () => ({ ok: false, code: 'CODE_LIMIT', message })),
+  })
+}
+
+function instance(module: WebAssembly.Module, imports?: WebAssembly.Imports): WebAssembly.Instance {
+  const made = new WebAssembly.Instance(module, imports ?? {})
+  for (const value of Object.values(made.exports))
+    if (value instanceof WebAssembly.Memory) memories.push(value)
+  return made
+}
+
+async function boot(): Promise<Component> {
+  const { instantiate } = (await import(pathToFileURL(join(directory, 'python.js')).href)) as Transpiled
+  const modules = new Map<string, WebAssembly.Module>()
+  const module = (name: string) => {
+    const known = modules.get(name)
+    if (known) return known
+    const bytes = limitMemory(readFileSync(join(directory, name)), Number(memoryMb))
+    const compiled = new WebAssembly.Module(bytes)
+    modules.set(name, compiled)
+    return compiled
+  }
+  const component = instantiate(
+    module,
+    { 'flotilla:sandbox/host': { callTools, print }, ...wasi(world, print) },
+    instance,
+  )
+  component.step(JSON.stringify({ n: 0, code: '1', seed: 'boot', tools: [], limits: { valueChars: 100 } }))
+  return component
+}
+
+/** Whether the interpreter died at its memory limit. */
+function full(): boolean {
+  return memories.some((memory) => memory.buffer.byteLength > Number(memoryMb) * 1_048_576 * 0.9)
+}
+
+function step(component: Component, frame: StepFrame): void {
+  setTime(world, frame.nowMs)
+  world.seed = frame.seed
+  world.drawn = kept = dropped = 0
+  limits = frame.limits
+  try {
+    const result = JSON.parse(component.step(JSON.stringify(frame))) as unknown
+    flush()
+    send({ t: 'finished', result, dropped })
+  } catch (error) {
+    flush()
+    const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+    send({ t: 'trap', message: message.slice(0, 300), full: full() })
+    process.exit(9)
+  }
+}
+
+const component = await boot()
+send({ t: 'ready' })
+for (;;) step(component, receive() as StepFrame)

@@ -1,0 +1,192 @@
+// A session on a live interpreter: sends it steps and results, and reads what it asks for.
+//
+// 1. `drive` serves both a live step and a replay: a call whose result is journalled is answered from the journal, after its
+//    name and arguments have been compared; the first call without a result is the live one, and pauses the step.
+// 2. The time limit counts only while Python computes.
+// 3. A process that somebody else ended (its executor closing, the system short of memory) says nothing about the code:
+//    SANDBOX_UNAVAILABLE, and the log rebuilds the session.
+import { FlotillaError } from '../../../../runtime/errors.ts'
+import { argsHashOf, doneAt, hashOf, pausedAt, type JournalledStep } from '../session-journal.ts'
+import type { Finished, Outcome, PendingCall, ResultEntry, StepEntry, StepOptions } from '../port.ts'
+import type { Json } from '../../../../schemas/json.ts'
+import type { Frame, ToolCallFrame } from './frames.ts'
+import { MAX_FRAME_BYTES } from './frames.ts'
+import type { ChildEvent, LockedChild } from './locked-child.ts'
+import * as verdicts from './verdicts.ts'
+
+/** Refused calls (beyond the limit) after which the step is killed: the program swallows the refusal. */
+const MAX_REFUSALS = 10
+const KILLED_FROM_OUTSIDE = /^the process ended \((SIGKILL|SIGTERM|SIGINT|137|143)\)/
+
+type StepKnown = Pick<JournalledStep, 'calls' | 'results'>
+type FinishedFrame = Extract<Frame, { t: 'finished' }>
+
+export class LiveSession {
+  readonly child: LockedChild
+  /** Where in the log this instance stands; null while it computes. */
+  place: string | null = 'start'
+  /** Python is at work now. */
+  computing = false
+  /** Its executor gave it up. */
+  dropped = false
+  private n = 0
+  private issued = 0
+  private refusals = 0
+  private pending: readonly PendingCall[] = []
+  private prints = ''
+  private computeMs = 0
+
+  constructor(child: LockedChild) {
+    this.child = child
+  }
+
+  async begin(
+    step: StepEntry,
+    known: StepKnown,
+    options: StepOptions,
+  ): Promise<Outcome | verdicts.Divergence> {
+    const { n, code, nowMs, seed } = step
+    const { printChars, valueChars } = options.limits
+    this.n = n
+    this.issued = this.refusals = this.computeMs = 0
+    this.prints = ''
+    const limits = { printChars, valueChars, frameBytes: MAX_FRAME_BYTES / 8 }
+    const tools = options.tools.map(({ name, description, input }) => ({ name, description, input }))
+    return await this.drive({ n, code, nowMs, seed, tools, limits }, known, options)
+  }
+
+  async answer(known: StepKnown, options: StepOptions): Promise<Outcome | verdicts.Divergence> {
+    return await this.drive(this.resultsFrame(known.results), known, options)
+  }
+
+  private async drive(
+    first: object,
+    known: StepKnown,
+    options: StepOptions,
+  ): Promise<Outcome | verdicts.Divergence> {
+    this.place = null
+    for (let frame = first; ;) {
+      const event = await this.compute(frame, options)
+      if (event.t !== 'calls') return this.conclude(event, known, options)
+      const calls = this.numbered(event.calls, options)
+      if (typeof calls === 'string') return this.killed(verdicts.protocol(calls))
+      if (this.issued + calls.length > options.limits.toolCalls) {
+        if (++this.refusals > MAX_REFUSALS) return this.killed(verdicts.callLimit(options.limits.toolCalls))
+        frame = refusal(calls.length, options.limits.toolCalls)
+        continue
+      }
+      const diverged = verdicts.compareCalls(this.n, calls, known.calls)
+      if (diverged) return diverged
+      this.issued += calls.length
+      this.pending = calls
+      if (!calls.every((call) => known.results.has(call.seq))) return this.pause()
+      frame = this.resultsFrame(known.results)
+    }
+  }
+
+  /** Sends a frame and waits for the answer within what is left of the time limit. */
+  private async compute(frame: object, options: StepOptions): Promise<ChildEvent> {
+    const begunMs = performance.now()
+    const leftMs = Math.max(1, options.limits.timeoutMs - this.computeMs)
+    const timer = setTimeout(() => this.child.kill(verdicts.TIMED_OUT), leftMs)
+    const stop = () => this.child.kill(verdicts.STOPPED)
+    options.signal.addEventListener('abort', stop, { once: true })
+    this.computing = true
+    try {
+      options.signal.throwIfAborted()
+      this.child.send(frame, (text) => this.print(text, options.limits.printChars))
+      const event = await this.child.next()
+      options.signal.throwIfAborted()
+      if (event.t === 'dead' && (this.dropped || KILLED_FROM_OUTSIDE.test(event.reason)))
+        throw new FlotillaError(
+          'SANDBOX_UNAVAILABLE',
+          `a Python process ended during a step: ${event.reason}`,
+        )
+      return event
+    } finally {
+      this.computing = false
+      clearTimeout(timer)
+      options.signal.removeEventListener('abort', stop)
+      this.computeMs += performance.now() - begunMs
+    }
+  }
+
+  private print(text: string, limit: number): void {
+    if (this.prints.length < limit) this.prints += text.slice(0, limit - this.prints.length)
+  }
+
+  private numbered(calls: readonly ToolCallFrame[], options: StepOptions): PendingCall[] | string {
+    const tools = new Set(options.tools.map((tool) => tool.name))
+    const stranger = calls.find((call) => !tools.has(call.name))
+    if (stranger) return `a call of '${stranger.name.slice(0, 100)}', which is no tool of this step`
+    return calls.map((call, index) => ({
+      seq: this.issued + index,
+      name: call.name,
+      arguments: call.arguments,
+      argsHash: argsHashOf(call.name, call.arguments),
+    }))
+  }
+
+  private pause(): Outcome {
+    this.place = pausedAt(this.n, this.issued)
+    return { status: 'paused', calls: this.pending, computeMs: Math.round(this.computeMs) }
+  }
+
+  private resultsFrame(results: ReadonlyMap<number, ResultEntry>): object {
+    const answers = this.pending.map((call) => results.get(call.seq))
+    const nowMs = Math.max(...answers.map((answer) => answer?.nowMs ?? 0))
+    return { nowMs, results: answers.map(resultFrame) }
+  }
+
+  private conclude(
+    event: Exclude<ChildEvent, { t: 'calls' }>,
+    known: StepKnown,
+    options: StepOptions,
+  ): Finished | verdicts.Divergence {
+    if (event.t !== 'finished') return this.killed(verdicts.failureClass(event, options.limits.timeoutMs))
+    const unused = [...known.calls.values()].find((call) => call.seq >= this.issued)
+    if (unused) return verdicts.diverged(this.n, `call ${unused.seq} of ${unused.name} was not made again`)
+    this.place = doneAt(this.n)
+    return this.finished(event)
+  }
+
+  private finished(frame: FinishedFrame): Finished {
+    const error = frame.error && verdicts.stepError(frame.error)
+    const prints =
+      frame.dropped > 0 ? `${this.prints}\n[${frame.dropped} more characters were printed]` : this.prints
+    const isFinal = frame.final && !error
+    const finalAnswer = isFinal ? frame.answer : null
+    const parts: Json = [frame.value, isFinal, finalAnswer, prints, error && { ...error }]
+    return {
+      status: 'finished',
+      value: frame.value,
+      isFinal,
+      finalAnswer,
+      prints,
+      error,
+      outputHash: hashOf(parts),
+      lost: 'nothing',
+      computeMs: Math.round(this.computeMs),
+    }
+  }
+
+  /** The interpreter is gone, and with it what the step did. */
+  private killed(error: verdicts.StepError): Finished {
+    this.child.kill(error.message)
+    return verdicts.lostStep(error, this.prints, Math.round(this.computeMs))
+  }
+}
+
+function resultFrame(result: ResultEntry | undefined): object {
+  if (!result) throw new Error('a call was answered without its result')
+  if (result.ok) return { ok: true, value: result.value }
+  return { ok: false, code: result.error?.code ?? 'TOOL_FAILED', message: result.error?.message ?? 'failed' }
+}
+
+function refusal(count: number, limit: number): object {
+  const message = `a step may make ${limit} tool calls`
+  return {
+    nowMs: 0,
+    results: Array.from({ length: count }, () => ({ ok: false, code: 'CODE_LIMIT', message })),
+  }
+}

@@ -1,0 +1,138 @@
+// Events that code-sandbox emits.
+import { failure } from '../../runtime/errors.ts'
+import type { CallOutcome, Emit, Failure, Json } from '../../runtime/stage.ts'
+import type { Finished, PendingCall } from './executors/port.ts'
+import type { ActiveRow, CallRow } from './rows.ts'
+
+export const NAME = 'code-sandbox'
+
+export interface Ending {
+  readonly status: 'finished' | 'failed' | 'cancelled'
+  readonly error: Failure | null
+  readonly finished: Finished | null
+  readonly atMs: number
+}
+
+export const callIdOf = (requestId: string, seq: number) => `${requestId}.${seq}`
+
+export function toolRequested(taskId: string, active: ActiveRow, call: PendingCall): Emit {
+  const { requestId, step, deadlineMs, userId, toolCacheTtlMs } = active
+  return {
+    topic: 'tools.requested',
+    type: 'ToolRequested',
+    data: {
+      taskId,
+      callId: callIdOf(requestId, call.seq),
+      tool: call.name,
+      arguments: call.arguments,
+      requester: NAME,
+      step,
+      deadlineMs,
+      userId,
+      cacheTtlMs: toolCacheTtlMs,
+    },
+  }
+}
+
+/** How the executor's answer ends the step. The message is what Python would print: the model reads it. */
+export function endingOf(finished: Finished, outcome: CallOutcome): Ending {
+  const { error } = finished
+  return {
+    status: error ? 'failed' : 'finished',
+    error: error && failure(error.code, error.traceback.trimEnd()),
+    finished,
+    atMs: outcome.endedMs,
+  }
+}
+
+export function ended(taskId: string, active: ActiveRow, calls: readonly CallRow[], ending: Ending): Emit[] {
+  return [
+    completed(taskId, active, calls, ending),
+    usage(taskId, active, ending),
+    progress(taskId, active, calls, ending),
+  ]
+}
+
+function completed(taskId: string, active: ActiveRow, calls: readonly CallRow[], ending: Ending): Emit {
+  const { status, error, finished, atMs } = ending
+  return {
+    topic: 'code.completed',
+    type: 'CodeCompleted',
+    data: {
+      taskId,
+      requestId: active.requestId,
+      step: active.step,
+      status,
+      output: finished?.value ?? null,
+      isFinal: finished?.isFinal ?? false,
+      finalAnswer: finished?.finalAnswer ?? null,
+      prints: finished?.prints ?? '',
+      error,
+      toolCalls: calls.map((call, seq) => toolCall(active.requestId, call, seq)),
+      startedAtMs: active.startedAtMs,
+      durationMs: Math.max(0, atMs - active.startedAtMs),
+    },
+  }
+}
+
+function toolCall(requestId: string, call: CallRow, seq: number): Json {
+  const { tool, status, durationMs, cached } = call
+  return {
+    callId: callIdOf(requestId, seq),
+    tool,
+    arguments: { ...call.arguments },
+    status,
+    durationMs,
+    cached,
+  }
+}
+
+/** Computing time only: waiting for tools is the tools' own usage. */
+function usage(taskId: string, active: ActiveRow, { error, finished, atMs }: Ending): Emit {
+  return {
+    topic: 'usage.recorded',
+    type: 'UsageRecorded',
+    data: {
+      taskId,
+      callId: active.requestId,
+      kind: 'code',
+      userId: active.userId,
+      agent: null,
+      model: null,
+      provider: null,
+      tool: null,
+      inputTokens: 0,
+      outputTokens: 0,
+      cost: 0,
+      costIsGuess: false,
+      durationMs: finished?.computeMs ?? 0,
+      succeeded: error === null,
+      errorCode: error?.code ?? null,
+      cached: false,
+      atMs,
+    },
+  }
+}
+
+const EXCERPT_CHARS = 2_000
+
+function progress(taskId: string, active: ActiveRow, calls: readonly CallRow[], ending: Ending): Emit {
+  const { status, error, finished, atMs } = ending
+  const detail: Json = {
+    requestId: active.requestId,
+    executor: active.executor,
+    status,
+    isFinal: finished?.isFinal ?? false,
+    prints: (finished?.prints ?? '').slice(0, EXCERPT_CHARS),
+    errorCode: error?.code ?? null,
+    error: error?.message.slice(-EXCERPT_CHARS) ?? null,
+    toolCalls: calls.length,
+    computeMs: finished?.computeMs ?? 0,
+    durationMs: Math.max(0, atMs - active.startedAtMs),
+  }
+  return {
+    topic: 'tasks.history',
+    type: 'TaskProgressed',
+    data: { taskId, stage: NAME, kind: 'code_run', step: active.step, atMs, detail },
+  }
+}

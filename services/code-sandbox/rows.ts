@@ -1,0 +1,97 @@
+// What code-sandbox keeps of a task. One row for each step and each call, so that no row grows with a session.
+import type { Json } from '../../schemas/json.ts'
+import type { CodeRequested, ToolCompleted } from '../../schemas/generated/events.ts'
+import type { ResultEntry, SessionEntry, StepEntry } from './executors/port.ts'
+
+export interface SessionRow {
+  readonly nextN: number
+  /** Characters of code and results kept. */
+  readonly chars: number
+}
+
+/** The step at work. */
+export interface ActiveRow extends Omit<CodeRequested, 'taskId' | 'code'> {
+  readonly n: number
+  readonly startedAtMs: number
+  /** Calls made together that the code waits for; empty before its first call. */
+  readonly pending: readonly number[]
+  readonly calls: number
+  /** Calls of the executor that failed in a row. */
+  readonly attempts: number
+  /** The executor was stopped by an event that has not had its turn yet. */
+  readonly interrupted: boolean
+}
+
+export interface StepRow {
+  readonly step: StepEntry
+  readonly outputHash: string | null
+}
+
+export interface CallRow {
+  readonly tool: string
+  readonly arguments: { readonly [key: string]: Json }
+  readonly argsHash: string
+  readonly result: ResultEntry | null
+  readonly status: ToolCompleted['status'] | null
+  readonly durationMs: number
+  readonly cached: boolean
+}
+
+export type SandboxRows = {
+  session: SessionRow
+  active: ActiveRow
+  [log: `log:${number}`]: StepRow
+  [call: `call:${number}.${number}`]: CallRow
+}
+export type View = Readonly<Partial<SandboxRows>>
+
+export function logRow(n: number, row: StepRow): Partial<SandboxRows> {
+  const name = `log:${n}` as const
+  return { [name]: row } as Record<typeof name, StepRow>
+}
+
+export function callRow(n: number, seq: number, row: CallRow): Partial<SandboxRows> {
+  const name = `call:${n}.${seq}` as const
+  return { [name]: row } as Record<typeof name, CallRow>
+}
+
+export function callRows(rows: View, n: number): CallRow[] {
+  const found: CallRow[] = []
+  for (let row = rows[`call:${n}.0`]; row; row = rows[`call:${n}.${found.length}`]) found.push(row)
+  return found
+}
+
+/** The finished steps of the log before this one. */
+export function logBefore(rows: View, before: number): SessionEntry[] {
+  const log: SessionEntry[] = []
+  for (let n = 0; n < before; n++) if (rows[`log:${n}`]?.outputHash) log.push(...stepEntries(rows, n, []))
+  return log
+}
+
+/** One step's entries; of the calls in `without`, not the results. */
+export function stepEntries(rows: View, n: number, without: readonly number[]): SessionEntry[] {
+  const row = rows[`log:${n}`]
+  if (!row) return []
+  const entries: SessionEntry[] = [row.step]
+  for (const [seq, call] of callRows(rows, n).entries()) {
+    entries.push({ kind: 'call', n, seq, name: call.tool, argsHash: call.argsHash })
+    if (call.result && !without.includes(seq)) entries.push(call.result)
+  }
+  if (row.outputHash !== null) entries.push({ kind: 'done', n, outputHash: row.outputHash })
+  return entries
+}
+
+type Deleted = Partial<Record<keyof SandboxRows, null>>
+
+/** Deletes what a step left in the log. */
+export function withoutStep(rows: View, n: number): Deleted {
+  const deleted: Deleted = { [`log:${n}`]: null }
+  for (const seq of callRows(rows, n).keys()) deleted[`call:${n}.${seq}`] = null
+  return deleted
+}
+
+/** Deletes the whole log. */
+export function withoutLog(rows: View): Deleted {
+  const steps = Array.from({ length: rows.session?.nextN ?? 0 }, (_, n) => withoutStep(rows, n))
+  return Object.assign({}, ...steps) as Deleted
+}

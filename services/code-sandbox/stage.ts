@@ -1,0 +1,249 @@
+// code-sandbox: a step's Python, paused at each tool call and resumed by its reply.
+//
+// 1. The session log in the rows is the session: each entry follows from a journalled event or outcome, so any executor
+//    rebuilds it. Ids of tool calls are `${requestId}.${seq}`: a step that runs again asks for the same calls.
+// 2. At most one step of a task is at work (`active`). It waits for its `pending` calls, or for the executor.
+// 3. A step that was killed, cancelled or could not be run leaves nothing in the log: its variables are undone, and
+//    replay does not see it. Where the log could not be replayed, the whole log goes.
+// 4. A step that was interrupted answers nothing by itself: the event that interrupted it has the next turn and decides;
+//    a timer takes the step up again should that event never come.
+import { failure } from '../../runtime/errors.ts'
+import type { Fleet } from '../../runtime/config/fleet.ts'
+import type { Call, CallOutcome, Decision, Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
+import type { CodeRequested, ToolCompleted, WorkCancelled } from '../../schemas/generated/events.ts'
+import { headers as headerNames } from '../../schemas/topics.ts'
+import { codeCall, discardCall } from './calls.ts'
+import type { Finished, Outcome, Paused, ResultEntry, ToolSignature } from './executors/port.ts'
+import { limits } from './config.ts'
+import { NAME, callIdOf, ended, endingOf, toolRequested, type Ending } from './replies.ts'
+import {
+  callRow,
+  callRows,
+  logRow,
+  withoutLog,
+  withoutStep,
+  type ActiveRow,
+  type CallRow,
+  type SandboxRows,
+  type View,
+} from './rows.ts'
+
+type Decided = Decision<SandboxRows>
+
+const RETRY = 'retry'
+const MAX_ATTEMPTS = 6
+const MAX_RETRY_MS = 30_000
+const INTERRUPTED_MS = 2_000
+
+export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
+  const tools = new Map(fleet.tools.map(({ spec }): [string, ToolSignature] => [spec.name, signature(spec)]))
+  const execute = (taskId: string, rows: View, active: ActiveRow): Call =>
+    codeCall(taskId, rows, active, tools)
+
+  function decide(event: StageEvent, rows: View): Decided {
+    switch (event.type) {
+      case 'CodeRequested':
+        return requested(event.data, event, rows)
+      case 'ToolCompleted':
+        return answered(event.data, event.atMs, rows)
+      case 'TimerFired':
+        return rows.active ? takeUp(event.key, rows, rows.active) : {}
+      case 'WorkCancelled':
+        return cancelled(event.data, event.atMs, rows)
+      case 'TaskClosed':
+        return rows.session ? { clear: true, call: discardCall(event.data.taskId) } : {}
+      default:
+        return {}
+    }
+  }
+
+  function requested(request: CodeRequested, event: StageEvent, rows: View): Decided {
+    if (rows.active?.requestId === request.requestId) return {}
+    const stale = rows.active ? abandoned(request.taskId, rows, rows.active, event.atMs) : {}
+    const { taskId, code, ...given } = request
+    const n = rows.session?.nextN ?? 0
+    const seed = `${request.requestId}/${event.id}`
+    const active: ActiveRow = { ...given, n, startedAtMs: event.atMs, ...FRESH }
+    const written: Partial<SandboxRows> = {
+      session: { nextN: n + 1, chars: (rows.session?.chars ?? 0) + code.length },
+      active,
+      ...logRow(n, { step: { kind: 'step', n, code, nowMs: event.atMs, seed }, outputHash: null }),
+    }
+    const call = execute(taskId, { ...rows, ...written }, active)
+    return { emit: stale.emit ?? [], rows: { ...stale.rows, ...written }, timers: { [RETRY]: null }, call }
+  }
+
+  function answered(reply: ToolCompleted, atMs: number, rows: View): Decided {
+    const { active } = rows
+    const seq = active?.pending.find((pending) => callIdOf(active.requestId, pending) === reply.callId)
+    if (!active || !rows.session || seq === undefined) return {}
+    const call = rows[`call:${active.n}.${seq}`]
+    if (!call || call.result) return {}
+    const result = resultOf(reply, { n: active.n, seq, nowMs: atMs, chars: rows.session.chars })
+    const { status, durationMs, cached } = reply
+    const chars = rows.session.chars + JSON.stringify(result).length
+    const written: Partial<SandboxRows> = {
+      session: { ...rows.session, chars },
+      ...callRow(active.n, seq, { ...call, result, status, durationMs, cached }),
+    }
+    return { rows: written, ...answeredAll(reply.taskId, { ...rows, ...written }, active) }
+  }
+
+  function answeredAll(taskId: string, rows: View, active: ActiveRow): Pick<Decided, 'call'> {
+    const waiting = active.pending.some((seq) => !rows[`call:${active.n}.${seq}`]?.result)
+    return waiting ? {} : { call: execute(taskId, rows, active) }
+  }
+
+  /** Makes the executor's call again after it failed or was interrupted. */
+  function takeUp(taskId: string, rows: View, active: ActiveRow): Decided {
+    return { timers: { [RETRY]: null }, ...answeredAll(taskId, rows, active) }
+  }
+
+  function cancelled(order: WorkCancelled, atMs: number, rows: View): Decided {
+    const { active } = rows
+    if (!active) return {}
+    const meant = order.callIds.length === 0 || order.callIds.includes(active.requestId)
+    if (!meant) return active.interrupted ? takeUp(order.taskId, rows, active) : {}
+    return { ...abandoned(order.taskId, rows, active, atMs, order.reason), call: discardCall(order.taskId) }
+  }
+
+  function conclude(event: StageEvent, rows: View, call: Call, outcome: CallOutcome): Decided {
+    const { active } = rows
+    if (call.kind !== 'code' || !active) return {}
+    if (!outcome.ok) return unanswered(event.key, rows, active, outcome)
+    const value = outcome.value as Outcome
+    return value.status === 'paused'
+      ? paused(event.key, active, value)
+      : finished(event.key, rows, active, value, outcome)
+  }
+
+  return {
+    name: NAME,
+    version: 1,
+    consumes: [
+      { topic: 'code.requested' },
+      { topic: 'tools.completed', accepts: (headers) => headers[headerNames.requester] === NAME },
+    ],
+    decide,
+    conclude,
+    interrupts: (event) => event.type === 'WorkCancelled' || event.type === 'TaskClosed',
+    poisoned,
+  }
+}
+
+const FRESH = { pending: [], calls: 0, attempts: 0, interrupted: false } as const
+
+function signature({ name, description, input }: ToolSignature): ToolSignature {
+  return { name, description, input }
+}
+
+function resultOf(
+  reply: ToolCompleted,
+  { n, seq, nowMs, chars }: { n: number; seq: number; nowMs: number; chars: number },
+): ResultEntry {
+  const entry = { kind: 'result', n, seq, nowMs } as const
+  if (reply.status === 'succeeded' && chars + JSON.stringify(reply.output).length > limits.sessionChars)
+    return { ...entry, ok: false, value: null, error: tooMuch }
+  if (reply.status === 'succeeded') return { ...entry, ok: true, value: reply.output, error: null }
+  const code = reply.error?.code ?? (reply.status === 'unknown' ? 'CALL_OUTCOME_UNKNOWN' : 'TOOL_FAILED')
+  const message = reply.error?.message ?? `the call ended as ${reply.status}`
+  return { ...entry, ok: false, value: null, error: { code, message } }
+}
+
+const tooMuch = {
+  code: 'CODE_LIMIT',
+  message: `the session holds ${limits.sessionChars.toLocaleString('en')} characters of tool results`,
+}
+
+function paused(taskId: string, active: ActiveRow, { calls }: Paused): Decided {
+  const rows: Partial<SandboxRows> = {}
+  for (const { seq, name, arguments: args, argsHash } of calls)
+    rows[`call:${active.n}.${seq}`] = { tool: name, arguments: args, argsHash, ...UNANSWERED }
+  const pending = calls.map((call) => call.seq)
+  rows.active = { ...active, ...FRESH, pending, calls: active.calls + calls.length }
+  return { rows, emit: calls.map((call) => toolRequested(taskId, active, call)), timers: { [RETRY]: null } }
+}
+
+const UNANSWERED = { result: null, status: null, durationMs: 0, cached: false } satisfies Partial<CallRow>
+
+function finished(
+  taskId: string,
+  rows: View,
+  active: ActiveRow,
+  value: Finished,
+  outcome: CallOutcome,
+): Decided {
+  const decision = closed(taskId, rows, active, endingOf(value, outcome))
+  const row = rows[`log:${active.n}`]
+  if (value.lost === 'nothing' && row)
+    return {
+      ...decision,
+      rows: { ...logRow(active.n, { ...row, outputHash: value.outputHash }), active: null },
+    }
+  if (value.lost === 'session') return { ...decision, rows: { ...decision.rows, ...withoutLog(rows) } }
+  return decision
+}
+
+/** The step ends and leaves nothing in the log. */
+function closed(taskId: string, rows: View, active: ActiveRow, ending: Ending): Decided {
+  return {
+    rows: { ...withoutStep(rows, active.n), active: null },
+    emit: ended(taskId, active, callRows(rows, active.n), ending),
+    timers: { [RETRY]: null },
+  }
+}
+
+function unanswered(
+  taskId: string,
+  rows: View,
+  active: ActiveRow,
+  outcome: CallOutcome & { ok: false },
+): Decided {
+  const { failure: error, endedMs } = outcome
+  if (error.code === 'CALL_ABORTED')
+    return {
+      rows: { active: { ...active, interrupted: true } },
+      timers: { [RETRY]: endedMs + INTERRUPTED_MS },
+    }
+  const delayMs = error.retryAfterMs ?? Math.min(MAX_RETRY_MS, 1_000 * 2 ** active.attempts)
+  const attempts = active.attempts + (error.code === 'BREAKER_OPEN' ? 0 : 1)
+  if (error.retryable && attempts < MAX_ATTEMPTS && endedMs + delayMs < active.deadlineMs)
+    return { rows: { active: { ...active, attempts } }, timers: { [RETRY]: endedMs + delayMs } }
+  return closed(taskId, rows, active, {
+    status: 'failed',
+    error: plain(error),
+    finished: null,
+    atMs: endedMs,
+  })
+}
+
+const plain = ({ code, severity, retryable, message }: Failure): Failure => ({
+  code,
+  severity,
+  retryable,
+  message,
+})
+
+function abandoned(taskId: string, rows: View, active: ActiveRow, atMs: number, reason?: string): Decided {
+  const error = failure('CALL_ABORTED', reason ?? `step ${active.step} was replaced by a later one`)
+  const decision = closed(taskId, rows, active, { status: 'cancelled', error, finished: null, atMs })
+  const callIds = active.pending
+    .filter((seq) => !rows[`call:${active.n}.${seq}`]?.result)
+    .map((seq) => callIdOf(active.requestId, seq))
+  if (callIds.length === 0) return decision
+  const stop: Emit = {
+    topic: 'tools.requested',
+    type: 'WorkCancelled',
+    data: { taskId, callIds, reason: error.message },
+  }
+  return { ...decision, emit: [...(decision.emit ?? []), stop] }
+}
+
+function poisoned(event: StageEvent, rows: View, error: Failure): Decided {
+  const { active } = rows
+  const ending: Ending = { status: 'failed', error: plain(error), finished: null, atMs: event.atMs }
+  if (event.type !== 'CodeRequested') return active ? closed(event.key, rows, active, ending) : {}
+  const { taskId, code: _, ...given } = event.data
+  const unbegun: ActiveRow = { ...given, n: rows.session?.nextN ?? 0, startedAtMs: event.atMs, ...FRESH }
+  return { emit: ended(taskId, unbegun, [], ending) }
+}
