@@ -15,13 +15,13 @@ export interface KafkaLogOptions {
   readonly replicationFactor?: number
   /** After how long without an end the broker aborts a transaction of ours. Default 30,000. */
   readonly transactionTimeoutMs?: number
-  /** How long a request is repeated before its outcome is a failure. Below transactionTimeoutMs. Default 10,000. */
+  /** How long a request is repeated before its outcome is a failure. Default 10,000, at most half of transactionTimeoutMs. */
   readonly deliveryTimeoutMs?: number
   /** A single request without an answer. Default 10,000. */
   readonly requestTimeoutMs?: number
   /** After how long without a heartbeat a member's lanes move. The broker's minimum is 6,000. Default 6,000. */
   readonly sessionTimeoutMs?: number
-  /** Default 1,000. */
+  /** Default 1,000, at most a third of sessionTimeoutMs. */
   readonly heartbeatMs?: number
   /** How long the broker holds a fetch that has nothing yet; a lane or topic added meanwhile waits as long. Default 100. */
   readonly fetchWaitMs?: number
@@ -43,12 +43,14 @@ export type Settings = Required<
 >
 
 export function settingsOf(options: KafkaLogOptions): Settings {
+  const transactionTimeoutMs = options.transactionTimeoutMs ?? 30_000
+  const sessionTimeoutMs = options.sessionTimeoutMs ?? 6_000
   return {
-    transactionTimeoutMs: options.transactionTimeoutMs ?? 30_000,
-    deliveryTimeoutMs: options.deliveryTimeoutMs ?? 10_000,
+    transactionTimeoutMs,
+    deliveryTimeoutMs: options.deliveryTimeoutMs ?? Math.min(10_000, transactionTimeoutMs / 2),
     requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
-    sessionTimeoutMs: options.sessionTimeoutMs ?? 6_000,
-    heartbeatMs: options.heartbeatMs ?? 1_000,
+    sessionTimeoutMs,
+    heartbeatMs: options.heartbeatMs ?? Math.min(1_000, sessionTimeoutMs / 3),
     fetchWaitMs: options.fetchWaitMs ?? 100,
     startTimeoutMs: options.startTimeoutMs ?? 60_000,
   }

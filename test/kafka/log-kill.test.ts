@@ -1,0 +1,79 @@
+// SIGKILL of a member at work: nothing is lost, nothing is there twice, as a read_committed reader sees it.
+import assert from 'node:assert/strict'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { homeOf } from '../../runtime/log/home.ts'
+import type { Log } from '../../runtime/log/port.ts'
+import { eventually } from '../conformance/waiting.ts'
+import { kafkaLog, PARTITIONS, uniquePrefix } from './brokers.ts'
+
+const RECORDS = 2_400
+
+test('2,400 records while members join, are killed and leave: each answered once', async (t) => {
+  const prefix = uniquePrefix('kill')
+  const log = kafkaLog(prefix)
+  t.after(() => log.close())
+  await log.ensureTopics(['worker'])
+  const answered = new Map<string, number>()
+  const tail = log.tail({ topics: ['tasks.completed'], from: 'earliest' }, (records) => {
+    for (const { key } of records) answered.set(key ?? '', (answered.get(key ?? '') ?? 0) + 1)
+  })
+  await tail.ready
+
+  const first = worker(prefix, 'first')
+  const publishing = publishAll(log)
+  await eventually('the first member works', () => answered.size > 300, 60_000)
+  const second = worker(prefix, 'second')
+  await eventually('the second member has lanes', () => second.said.includes('open'), 60_000)
+  first.child.kill('SIGKILL')
+  const third = worker(prefix, 'third')
+  await eventually('the third member has lanes', () => third.said.includes('open'), 60_000)
+  second.child.kill('SIGKILL')
+  await publishing
+  await eventually(`all are answered (${RECORDS})`, () => answered.size === RECORDS, 90_000)
+  third.child.kill('SIGTERM')
+  await once(third.child, 'exit')
+
+  const read = new Map<string, number>()
+  for (let partition = 0; partition < PARTITIONS; partition++)
+    for (const { key } of await log.read('tasks.completed', partition, 0, RECORDS * 2))
+      read.set(key ?? '', (read.get(key ?? '') ?? 0) + 1)
+  const twice = [...read].filter(([, times]) => times !== 1)
+  assert.deepEqual([read.size, twice], [RECORDS, []])
+  assert.deepEqual(
+    [...answered].filter(([, times]) => times !== 1),
+    [],
+  )
+})
+
+async function publishAll(log: Log): Promise<void> {
+  for (let from = 0; from < RECORDS; from += 20) {
+    await log.publish(
+      Array.from({ length: 20 }, (_, index) => {
+        const key = `task-${from + index}`
+        const partition = homeOf(key, PARTITIONS)
+        return { topic: 'tasks.submitted' as const, partition, key, value: Buffer.from('x'), headers: {} }
+      }),
+    )
+    // Spread over the life of the members, so that each is killed with work in hand.
+    await pause(60)
+  }
+}
+
+interface WorkerProcess {
+  readonly child: ChildProcess
+  said: string
+}
+
+function worker(prefix: string, instance: string): WorkerProcess {
+  const script = join(import.meta.dirname, 'lane-worker.ts')
+  const child = spawn(process.execPath, [script, prefix, instance], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const process_: WorkerProcess = { child, said: '' }
+  child.stdout.on('data', (text: Buffer) => {
+    process_.said += text.toString('utf8')
+  })
+  return process_
+}
