@@ -155,6 +155,7 @@ function called(now: Situation, reply: ModelReply, outcome: CallOutcome, cost: n
   const durationMs = outcome.endedMs - outcome.startedMs
   return {
     model: currentModel(now),
+    promptVersion: now.task.promptVersion,
     text,
     toolCalls,
     inputTokens,

@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { failure } from '../../../runtime/errors.ts'
+import {
+  answerTool,
+  assertEnded,
+  asked,
+  calls,
+  heard,
+  heardText,
+  says,
+  START,
+  startTools,
+  stepsOf,
+} from './task.ts'
+
+const rome = '{"city":"Rome"}'
+const oslo = '{"city":"Oslo"}'
+
+test('calls of one turn go out together, are joined in order, and text ends the task', () => {
+  const driver = startTools({ toolCacheTtlMs: 5_000 })
+  assert.deepEqual(
+    asked(driver).tools?.map((tool) => tool.function.name),
+    ['get_weather', 'transfer_money'],
+  )
+  driver.answer(calls(['get_weather', rome, 'a'], ['get_weather', oslo, 'b']))
+  const requests = driver.all('ToolRequested')
+  assert.deepEqual(
+    requests.map((request) => request.callId),
+    ['t1.1.0', 't1.1.1'],
+  )
+  assert.deepEqual(requests[0], {
+    taskId: 't1',
+    callId: 't1.1.0',
+    tool: 'get_weather',
+    arguments: { city: 'Rome' },
+    requester: 'planner',
+    step: 1,
+    deadlineMs: START + 60_000,
+    userId: 'u1',
+    cacheTtlMs: 5_000,
+  })
+  answerTool(driver, 't1.1.1', { output: { celsius: 5 }, durationMs: 30 })
+  assert.equal(driver.pendingCall, null, 'the first call is not answered')
+  answerTool(driver, 't1.1.0', { output: 'warm', cached: true })
+  const [said, first, second] = asked(driver).messages.slice(2)
+  assert.ok(said?.role === 'assistant')
+  assert.deepEqual(
+    said.tool_calls?.map((call) => call.id),
+    ['a', 'b'],
+  )
+  assert.deepEqual(first, { role: 'tool', tool_call_id: 'a', content: 'warm' })
+  assert.deepEqual(second, { role: 'tool', tool_call_id: 'b', content: '{"celsius":5}' })
+  driver.answer(says('Rome is warmer.'))
+  assertEnded(driver, 'succeeded', null)
+  assert.equal(driver.only('TaskCompleted').output, 'Rome is warmer.')
+  assert.equal(driver.only('TaskCompleted').usage.toolCalls, 2)
+  const [step] = stepsOf(driver)
+  assert.deepEqual(
+    step?.toolCalls.map((call) => [call.output, call.durationMs, call.cached]),
+    [
+      ['warm', 7, true],
+      [{ celsius: 5 }, 30, false],
+    ],
+  )
+})
+
+test('replies of the step are rows of their own, and gone when it is over', () => {
+  const driver = startTools()
+  driver.answer(calls(['get_weather', rome], ['get_weather', oslo]))
+  answerTool(driver, 't1.1.0')
+  assert.ok('reply:1.0' in driver.rows('t1'))
+  answerTool(driver, 't1.1.1')
+  driver.answer(calls(['get_weather', rome]))
+  assert.deepEqual(
+    Object.keys(driver.rows('t1')).filter((name) => name.startsWith('reply')),
+    [],
+  )
+})
+
+test('a reply twice, of another call, or for another stage changes nothing', () => {
+  const driver = startTools()
+  driver.answer(calls(['get_weather', rome], ['get_weather', oslo]))
+  answerTool(driver, 't1.1.0')
+  assert.deepEqual(answerTool(driver, 't1.1.0', { output: 'other' }), [])
+  assert.deepEqual(answerTool(driver, 't1.9.9'), [])
+  assert.deepEqual(answerTool(driver, 't1.1.1', { requester: 'code-sandbox' }), [])
+  assert.equal(driver.pendingCall, null)
+  answerTool(driver, 't1.1.1')
+  assert.match(String(asked(driver).messages[3]?.content), /21/)
+})
+
+const wrong = [
+  [
+    'a tool that does not exist',
+    'fly',
+    '{}',
+    'TOOL_UNKNOWN',
+    /no tool "fly"\. Tools: get_weather, transfer_money/,
+  ],
+  [
+    'arguments that are not JSON',
+    'get_weather',
+    '{"city":',
+    'TOOL_ARGUMENTS_INVALID',
+    /not a JSON object: \{"city":/,
+  ],
+  ['arguments that are a list', 'get_weather', '["Rome"]', 'TOOL_ARGUMENTS_INVALID', /not a JSON object/],
+  [
+    'arguments of a wrong type',
+    'get_weather',
+    '{"city":7}',
+    'TOOL_ARGUMENTS_INVALID',
+    /city: must be string/,
+  ],
+  ['a missing argument', 'get_weather', '', 'TOOL_ARGUMENTS_INVALID', /must have required property 'city'/],
+  [
+    'an argument too many',
+    'get_weather',
+    '{"city":"Rome","x":1}',
+    'TOOL_ARGUMENTS_INVALID',
+    /additional properties \(x\)/,
+  ],
+  ['a name that every object has', 'constructor', '{}', 'TOOL_UNKNOWN', /no tool "constructor"/],
+] as const
+
+for (const [what, name, args, code, told] of wrong) {
+  test(`${what}: the model is told, nothing is requested`, () => {
+    const driver = startTools()
+    driver.answer(calls([name, args]))
+    assert.deepEqual(driver.all('ToolRequested'), [])
+    assert.match(heardText(driver), told)
+    assert.match(heardText(driver), new RegExp(`^Error ${code}`))
+    driver.answer(says('done'))
+    assertEnded(driver, 'succeeded', null)
+    assert.deepEqual(
+      [stepsOf(driver)[0]?.toolCalls[0]?.status, driver.only('TaskCompleted').usage.toolCalls],
+      ['refused', 0],
+    )
+  })
+}
+
+test('a wrong call beside a right one: the right one is made, both are answered', () => {
+  const driver = startTools()
+  driver.answer(calls(['fly', '{}'], ['get_weather', rome]))
+  assert.equal(driver.only('ToolRequested').callId, 't1.1.1')
+  answerTool(driver, 't1.1.1')
+  const told = asked(driver)
+    .messages.slice(-2)
+    .map((message) => String(message.content))
+  assert.match(told[0] ?? '', /TOOL_UNKNOWN/)
+  assert.match(told[1] ?? '', /21/)
+})
+
+test('arguments in a string of JSON are understood', () => {
+  const driver = startTools()
+  driver.answer(calls(['get_weather', JSON.stringify(rome)]))
+  assert.deepEqual(driver.only('ToolRequested').arguments, { city: 'Rome' })
+})
+
+test('ids of the provider that are missing or repeat are replaced', () => {
+  const driver = startTools()
+  driver.answer(calls(['get_weather', rome, ''], ['get_weather', oslo, 'x'], ['get_weather', oslo, 'x']))
+  for (const index of [0, 1, 2]) answerTool(driver, `t1.1.${index}`)
+  const ids = asked(driver).messages.flatMap((message) =>
+    message.role === 'tool' ? [message.tool_call_id] : [],
+  )
+  assert.deepEqual(ids, ['call_1_0', 'x', 'call_1_2'])
+})
+
+test('a failed, an unknown and a stopped call are told apart', () => {
+  const driver = startTools()
+  driver.answer(calls(['get_weather', rome], ['get_weather', rome], ['get_weather', rome]))
+  answerTool(driver, 't1.1.0', {
+    status: 'failed',
+    output: null,
+    error: failure('TOOL_TIMEOUT', 'no answer'),
+  })
+  answerTool(driver, 't1.1.1', { status: 'unknown', output: null })
+  answerTool(driver, 't1.1.2', { status: 'cancelled', output: null })
+  const told = asked(driver)
+    .messages.slice(-3)
+    .map((message) => String(message.content))
+  assert.equal(told[0], 'Error TOOL_TIMEOUT: no answer')
+  assert.match(told[1] ?? '', /not known whether/)
+  assert.match(told[2] ?? '', /stopped/)
+})
+
+test('more calls in one turn than allowed are refused', () => {
+  const driver = startTools()
+  driver.answer(calls(...Array.from({ length: 34 }, (): [string, string] => ['get_weather', rome])))
+  assert.equal(driver.all('ToolRequested').length, 32)
+  for (let index = 0; index < 32; index += 1) answerTool(driver, `t1.1.${index}`)
+  assert.match(heardText(driver), /TOOL_DENIED: At most 32/)
+})
+
+const decided = (
+  driver: ReturnType<typeof startTools>,
+  approved: boolean,
+  reason: string | null = null,
+  callId = 't1.1.0',
+) =>
+  driver.send('tasks.control', 'ApprovalDecided', {
+    taskId: 't1',
+    callId,
+    approved,
+    reason,
+    decidedBy: 'ann',
+  })
+
+test('a tool that needs approval is requested only after it, and once', () => {
+  const driver = startTools()
+  driver.answer(calls(['transfer_money', '{"amount":5}']))
+  assert.deepEqual(driver.all('ToolRequested'), [])
+  const waiting = driver.all('TaskProgressed').find((line) => line.kind === 'waiting')
+  assert.deepEqual(waiting?.detail, {
+    for: 'approval',
+    callId: 't1.1.0',
+    tool: 'transfer_money',
+    arguments: { amount: 5 },
+  })
+  assert.deepEqual(answerTool(driver, 't1.1.0'), [], 'it was never requested')
+  assert.deepEqual(decided(driver, true, null, 't1.1.7'), [])
+  driver.advance(30_000)
+  decided(driver, true)
+  assert.equal(driver.only('ToolRequested').tool, 'transfer_money')
+  assert.deepEqual(decided(driver, true), [])
+  assert.deepEqual(decided(driver, false), [])
+  answerTool(driver, 't1.1.0', { output: 'ok' })
+  assert.equal(heardText(driver), 'ok')
+})
+
+test('a declined call is told to the model, with the reason', () => {
+  const driver = startTools()
+  driver.answer(calls(['transfer_money', '{"amount":5}'], ['get_weather', rome]))
+  decided(driver, false, 'too much')
+  assert.equal(driver.pendingCall, null)
+  answerTool(driver, 't1.1.1')
+  const told = asked(driver).messages.at(-2)
+  assert.equal(told?.content, 'Error TOOL_DENIED: A person declined this call: too much')
+  assert.equal(driver.only('ToolRequested').callId, 't1.1.1')
+})
+
+test('an approval that never comes ends at the deadline', () => {
+  const driver = startTools()
+  driver.answer(calls(['transfer_money', '{"amount":5}']))
+  driver.advance(60_000)
+  assertEnded(driver, 'timed_out', 'TASK_TIMED_OUT')
+  assert.deepEqual(driver.all('WorkCancelled'), [], 'nothing was requested')
+  assert.equal(stepsOf(driver)[0]?.toolCalls[0]?.status, 'awaiting_approval')
+})
+
+test('in the last turn calls are not made: nobody would read the replies', () => {
+  const driver = startTools({ maxSteps: 2 })
+  driver.answer(calls(['get_weather', rome]))
+  answerTool(driver, 't1.1.0')
+  assert.equal(heard(driver).role, 'user')
+  assert.match(heardText(driver), /last turn: write the best answer/)
+  driver.answer(calls(['get_weather', oslo]))
+  assertEnded(driver, 'failed', 'STEP_LIMIT')
+  assert.equal(driver.all('ToolRequested').length, 1)
+})
