@@ -16,6 +16,7 @@ import { providerError, type CallSite, type ProviderFailure } from './model-clie
 import { MAX_REPLY_CHARS, ReplyReader } from './model-client-reply.ts'
 import { bodyOf, refusedParameter, type Parameter } from './model-client-request.ts'
 import { batchTokens, type TokenBatcher } from './model-client-tokens.ts'
+import { createTransport, type Transport } from './model-client-transport.ts'
 import type { ModelReply, ModelRequest } from './model.ts'
 
 export type ModelCaller = (request: ModelRequest, context: CallContext) => Promise<ModelReply>
@@ -49,13 +50,15 @@ export function createModelCaller(settings: ModelSettings): ModelCaller {
   const variables = settings.environment.raw
   const definitions = { ...discoverModels(variables).providers, ...settings.fleet.models.providers }
   const providers = new Map<string, Provider>()
+  const transport = createTransport(variables)
   const providerOf = (model: string): Provider => {
     const missing = missingSetting(model, definitions, variables)
     if (missing !== null)
       throw new FlotillaError('MODEL_NOT_CONFIGURED', `Model "${model}" is not configured here. ${missing}`)
     const { provider: name } = parseModel(model)
     let provider = providers.get(name)
-    if (provider === undefined) providers.set(name, (provider = connect(name, definitions[name], variables)))
+    if (provider === undefined)
+      providers.set(name, (provider = connect(name, definitions[name], variables, transport)))
     return provider
   }
   return async (request, call) => {
@@ -71,12 +74,14 @@ function connect(
   name: string,
   definition: { readonly baseUrl: string; readonly keyEnv?: string } | undefined,
   variables: Readonly<Record<string, string | undefined>>,
+  transport: Transport,
 ): Provider {
   const { baseUrl = '', keyEnv } = definition ?? {}
   const key = keyEnv === undefined ? undefined : variables[keyEnv]?.trim()
   const isOpenAi = URL.canParse(baseUrl) && new URL(baseUrl).hostname === 'api.openai.com'
   const client = new OpenAI({
     baseURL: baseUrl,
+    fetch: transport,
     // Servers without keys ignore what they get; the package wants something.
     apiKey: key ?? 'none',
     organization: isOpenAi ? variables['OPENAI_ORG_ID'] : null,
@@ -176,9 +181,10 @@ function optionsOf({ callId, signal, traceparent }: CallContext) {
 }
 
 async function readJson(response: Response): Promise<unknown> {
+  const decoder = new TextDecoder()
   let text = ''
-  for await (const part of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    text += part
+  for await (const part of response.body ?? []) {
+    text += decoder.decode(part, { stream: true })
     if (text.length > 4 * MAX_REPLY_CHARS) throw new SyntaxError('the answer does not end')
   }
   return JSON.parse(text)

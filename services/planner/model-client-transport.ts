@@ -1,0 +1,98 @@
+// HTTP for the openai package, in place of the built-in fetch: half the processor time for a call, no time limits of its
+// own (the host's ends a call), and connections that stay open for a minute.
+//
+// What it returns is the part of a Response that the package and this folder use: status, headers, and a body that is read
+// once, as bytes, as text or as JSON.
+import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
+
+const KEEP_ALIVE_MS = 60_000
+const DRAIN_MS = 1_000
+
+export type Transport = (url: string | URL | Request, init?: RequestInit) => Promise<Response>
+
+export function createTransport(variables: Readonly<Record<string, string | undefined>>): Transport {
+  const dispatcher = dispatcherFor(variables)
+  return async (url, init = {}) => {
+    const { method = 'GET', headers, body, signal } = init
+    if (typeof body !== 'string' && body !== undefined && body !== null)
+      throw new TypeError('the body must be text')
+    const answer = await request(String(url), {
+      dispatcher,
+      method: method as Dispatcher.HttpMethod,
+      headers: Object.fromEntries(new Headers(headers)),
+      body: body ?? null,
+      signal: signal ?? null,
+    })
+    return new TransportResponse(String(url), answer) as unknown as Response
+  }
+}
+
+/** HTTP_PROXY and HTTPS_PROXY are honoured as everywhere; a server on this machine is never asked through a proxy. */
+function dispatcherFor(variables: Readonly<Record<string, string | undefined>>): Dispatcher {
+  const options = { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: 0, bodyTimeout: 0 }
+  const read = (name: string) => variables[name] || variables[name.toLowerCase()] || undefined
+  const [httpProxy, httpsProxy] = [read('HTTP_PROXY'), read('HTTPS_PROXY')]
+  if (httpProxy === undefined && httpsProxy === undefined) return new Agent(options)
+  const noProxy = [read('NO_PROXY'), 'localhost,127.0.0.1,::1'].filter(Boolean).join(',')
+  return new EnvHttpProxyAgent({
+    ...options,
+    noProxy,
+    ...(httpProxy === undefined ? {} : { httpProxy }),
+    ...(httpsProxy === undefined ? {} : { httpsProxy }),
+  })
+}
+
+class TransportResponse {
+  readonly url: string
+  readonly status: number
+  readonly ok: boolean
+  readonly headers: Headers
+  readonly body: AsyncIterable<Uint8Array>
+  readonly #content: Dispatcher.ResponseData['body']
+
+  constructor(url: string, { statusCode, headers, body }: Dispatcher.ResponseData) {
+    this.url = url
+    this.status = statusCode
+    this.ok = statusCode >= 200 && statusCode < 300
+    this.headers = new Headers()
+    for (const [name, value] of Object.entries(headers)) {
+      if (value !== undefined) this.headers.set(name, Array.isArray(value) ? value.join(', ') : value)
+    }
+    this.#content = body
+    this.body = drained(body)
+  }
+
+  text(): Promise<string> {
+    return this.#content.text()
+  }
+
+  json(): Promise<unknown> {
+    return this.#content.json()
+  }
+}
+
+/**
+ * The package stops reading at [DONE]. To stop is to cut the connection, so the next call would pay for a new one: what is
+ * left (the end of the body, mostly) is read away, for a second at most. An abort still cuts it at once.
+ */
+function drained(content: Dispatcher.ResponseData['body']): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]: () => {
+      const iterator = content[Symbol.asyncIterator]()
+      const readAway = async () => {
+        const limit = setTimeout(() => content.destroy(), DRAIN_MS)
+        limit.unref()
+        while (!(await iterator.next()).done);
+        clearTimeout(limit)
+      }
+      return {
+        next: () => iterator.next() as Promise<IteratorResult<Uint8Array>>,
+        return: async () => {
+          // Cut or aborted meanwhile: there is nothing left to keep.
+          readAway().catch(() => {})
+          return { done: true, value: undefined }
+        },
+      }
+    },
+  }
+}
