@@ -1,7 +1,7 @@
 // A real schema registry (Apicurio 2.6) on loopback, spoken to by Confluent's API. It keeps its schemas in memory.
 import { join } from 'node:path'
 import { cached } from './cache.ts'
-import { java, maven } from './java.ts'
+import { java, maven, quickStart } from './java.ts'
 import { freePort } from './port.ts'
 import { scratch, startServer, type Server } from './server.ts'
 import { runTool } from './tool.ts'
@@ -27,7 +27,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   const server = await startServer({
     name: 'registry',
     command: java(),
-    args: ['-Xmx512m', '-jar', join(program, `apicurio-registry-app-${version}-runner.jar`)],
+    args: [...quickStart, '-Xmx512m', '-jar', join(program, `apicurio-registry-app-${version}-runner.jar`)],
     env: { ...process.env, QUARKUS_HTTP_HOST: '127.0.0.1', QUARKUS_HTTP_PORT: String(port) },
     directory: scratch('registry'),
     ready: () => setCompatibility(url, options.compatibility ?? 'FULL_TRANSITIVE'),

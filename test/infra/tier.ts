@@ -110,6 +110,7 @@ function nodeTest(tier: Tier, files: readonly string[], tallyFile: string, run: 
       killGroup(child.pid)
     }
     const timer = setTimeout(kill, tier.limitS * 1000)
+    if (run.abort.aborted) kill()
     run.abort.addEventListener('abort', kill, { once: true })
     child.once('error', reject)
     child.once('exit', (code) => {
