@@ -1,0 +1,58 @@
+// Ledger rows of events.
+import type { TaskCompleted, UsageRecorded } from '../../schemas/generated/events.ts'
+import type { Tables } from '../../runtime/store/sql.ts'
+
+export type UsageRow = Tables['usage_ledger']
+export type TaskRow = Tables['task_ledger']
+
+/** Request of a call of kind `ledger`. Each is an upsert: writing it twice changes nothing. */
+export type LedgerWrite =
+  { usage: UsageRow } | { task: TaskRow } | { feedback: { taskId: string; satisfaction: number } }
+
+/** Its value: rows that were written or updated; 0 where the row was there already, or feedback found no task. */
+export interface LedgerWritten {
+  rows: number
+}
+
+export function usageRow(eventId: string, data: UsageRecorded): UsageRow {
+  return {
+    event_id: eventId,
+    task_id: data.taskId,
+    call_id: data.callId,
+    kind: data.kind,
+    user_id: data.userId,
+    agent: data.agent,
+    model: data.model,
+    provider: data.provider,
+    tool: data.tool,
+    input_tokens: data.inputTokens,
+    output_tokens: data.outputTokens,
+    cost: data.cost,
+    cost_is_guess: Number(data.costIsGuess),
+    duration_ms: data.durationMs,
+    succeeded: Number(data.succeeded),
+    error_code: data.errorCode,
+    cached: Number(data.cached),
+    at_ms: data.atMs,
+  }
+}
+
+export function taskRow(data: TaskCompleted, satisfaction: number | null): TaskRow {
+  return {
+    task_id: data.taskId,
+    status: data.status,
+    user_id: data.userId,
+    agent: data.agent,
+    model: data.model,
+    profile: data.profile,
+    execution_ms: data.executionTime,
+    input_tokens: data.usage.inputTokens,
+    output_tokens: data.usage.outputTokens,
+    cost: data.usage.cost,
+    steps: Array.isArray(data.steps) ? data.steps.length : 0,
+    error_code: data.error?.code ?? null,
+    submitted_at_ms: data.submittedAtMs,
+    completed_at_ms: data.completedAtMs,
+    satisfaction,
+  }
+}

@@ -1,0 +1,101 @@
+// What the fleet did and cost (R6), from the ledgers. Works on SQLite and PostgreSQL alike.
+import { sql as raw, type RawBuilder } from 'kysely'
+import type { Sql } from '../../runtime/store/sql.ts'
+
+export type SummaryBy = 'total' | 'user' | 'agent' | 'day' | 'model' | 'tool'
+
+export interface SummaryLine {
+  /** User, agent, day (2026-11-22, UTC), model or tool; null where an execution has none, and for the total. */
+  readonly group: string | null
+  /** Tasks; by model and tool: calls. */
+  readonly executions: number
+  /** 0 to 1. */
+  readonly successRate: number
+  readonly meanMs: number
+  readonly inputTokens: number
+  readonly outputTokens: number
+  /** US dollars. */
+  readonly cost: number
+}
+
+export interface SummaryOptions {
+  readonly by: SummaryBy
+  /** Epoch milliseconds; default: everything. */
+  readonly fromMs?: number
+  /** Exclusive. */
+  readonly toMs?: number
+}
+
+const DAY_MS = 86_400_000
+/** Lines returned at most, the dearest first; by day, the latest first. */
+const MAX_LINES = 1_000
+
+interface Source {
+  readonly table: 'task_ledger' | 'usage_ledger'
+  readonly group: RawBuilder<unknown>
+  readonly at: 'completed_at_ms' | 'at_ms'
+  readonly duration: 'execution_ms' | 'duration_ms'
+  readonly succeeded: RawBuilder<number>
+  readonly where: RawBuilder<boolean>
+}
+
+const tasks = (group: RawBuilder<unknown>): Source => ({
+  table: 'task_ledger',
+  group,
+  at: 'completed_at_ms',
+  duration: 'execution_ms',
+  succeeded: raw<number>`case when status = 'succeeded' then 1 else 0 end`,
+  where: raw<boolean>`1 = 1`,
+})
+
+const calls = (kind: 'model' | 'tool'): Source => ({
+  table: 'usage_ledger',
+  group: raw.ref(kind),
+  at: 'at_ms',
+  duration: 'duration_ms',
+  succeeded: raw<number>`succeeded`,
+  where: raw<boolean>`kind = ${kind}`,
+})
+
+const sources: Readonly<Record<SummaryBy, Source>> = {
+  total: tasks(raw`null`),
+  user: tasks(raw.ref('user_id')),
+  agent: tasks(raw.ref('agent')),
+  day: tasks(raw`completed_at_ms / ${raw.lit(DAY_MS)}`),
+  model: calls('model'),
+  tool: calls('tool'),
+}
+
+export async function summarise(sql: Sql, options: SummaryOptions): Promise<SummaryLine[]> {
+  const { by, fromMs = 0, toMs = Number.MAX_SAFE_INTEGER } = options
+  const { table, group, at, duration, succeeded, where } = sources[by]
+  const at_ = raw.ref(at)
+  const grouped = by === 'total' ? raw`` : raw`group by ${group}`
+  const { rows } = await raw<Record<string, unknown>>`
+    select ${group} as grp, count(*) as executions, avg(${succeeded}) as success_rate, avg(${raw.ref(duration)}) as mean_ms,
+      sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens, sum(cost) as cost
+    from ${raw.table(table)}
+    where ${where} and ${at_} >= ${fromMs} and ${at_} < ${toMs}
+    ${grouped} order by ${by === 'day' ? raw`grp` : raw`cost`} desc, executions desc limit ${raw.lit(MAX_LINES)}
+  `.execute(sql)
+  return rows.map((row) => line(by, row)).filter(({ executions }) => executions > 0)
+}
+
+/** PostgreSQL gives counts and sums as text, because they may pass a double. */
+function line(by: SummaryBy, row: Record<string, unknown>): SummaryLine {
+  const number = (name: string) => Number(row[name] ?? 0)
+  return {
+    group: groupName(by, row['grp']),
+    executions: number('executions'),
+    successRate: number('success_rate'),
+    meanMs: number('mean_ms'),
+    inputTokens: number('input_tokens'),
+    outputTokens: number('output_tokens'),
+    cost: number('cost'),
+  }
+}
+
+function groupName(by: SummaryBy, group: unknown): string | null {
+  if (group === null || group === undefined) return null
+  return by === 'day' ? new Date(Number(group) * DAY_MS).toISOString().slice(0, 10) : String(group)
+}
