@@ -1,4 +1,5 @@
-// SIGKILL of a member at work: nothing is lost, nothing is there twice, as a read_committed reader sees it.
+// A member killed at work, and one stopped until its lanes are another's, then woken: nothing is lost, nothing is
+// there twice, as a read_committed reader sees it.
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,7 +13,7 @@ import { kafkaLog, PARTITIONS, uniquePrefix } from './brokers.ts'
 
 const RECORDS = 2_400
 
-test('2,400 records while members join, are killed and leave: each answered once', async (t) => {
+test('2,400 records while members join, die and come back from the dead: each answered once', async (t) => {
   const prefix = uniquePrefix('kill')
   const log = kafkaLog(prefix)
   t.after(() => log.close())
@@ -31,11 +32,15 @@ test('2,400 records while members join, are killed and leave: each answered once
   first.child.kill('SIGKILL')
   const third = worker(prefix, 'third')
   await eventually('the third member has lanes', () => third.said.includes('open'), 60_000)
-  second.child.kill('SIGKILL')
+  second.child.kill('SIGSTOP')
+  const lanesOfThird = (): number => third.said.split(' open').length - 1
+  await eventually('the third member has every lane', () => lanesOfThird() >= PARTITIONS, 60_000)
+  // It still holds finished work and a transactional id, and does not know that it was given up.
+  second.child.kill('SIGCONT')
   await publishing
   await eventually(`all are answered (${RECORDS})`, () => answered.size === RECORDS, 90_000)
-  third.child.kill('SIGTERM')
-  await once(third.child, 'exit')
+  await eventually('the woken member was fenced', () => second.said.includes('lost'), 60_000)
+  await Promise.all([stopped(second), stopped(third)])
 
   const read = new Map<string, number>()
   for (let partition = 0; partition < PARTITIONS; partition++)
@@ -49,6 +54,11 @@ test('2,400 records while members join, are killed and leave: each answered once
   )
 })
 
+async function stopped({ child }: WorkerProcess): Promise<void> {
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+}
+
 async function publishAll(log: Log): Promise<void> {
   for (let from = 0; from < RECORDS; from += 20) {
     await log.publish(
@@ -59,7 +69,7 @@ async function publishAll(log: Log): Promise<void> {
       }),
     )
     // Spread over the life of the members, so that each is killed with work in hand.
-    await pause(60)
+    await pause(120)
   }
 }
 
