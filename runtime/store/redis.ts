@@ -1,8 +1,8 @@
 // The one importer of ioredis.
 //
 // 1. A command whose connection broke is never sent again by the client: a compare-and-set that took effect would look refused.
-//    It rejects with STORE_UNAVAILABLE, and the caller decides.
-// 2. A command waits at most COMMAND_MS, connecting included, so that a store that is away is an error, not a hang.
+//    It rejects with STORE_UNAVAILABLE when COMMAND_MS have passed, and the caller decides.
+// 2. A command waits at most COMMAND_MS, connecting included: a short absence goes unnoticed, a long one is an error, not a hang.
 import { Redis } from 'ioredis'
 import { FlotillaError } from '../errors.ts'
 import type { KeyValue } from './port.ts'

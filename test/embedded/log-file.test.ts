@@ -1,0 +1,176 @@
+// What is the embedded log's own: retention, configuration that changed, transactions joined, failures of the disk.
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { topics } from '../../schemas/topics.ts'
+import { systemClock } from '../../runtime/clock.ts'
+import { openEmbeddedLog } from '../../runtime/log/embedded/log.ts'
+import type { EmbeddedLog } from '../../runtime/log/embedded/log.ts'
+import { LaneFenced } from '../../runtime/log/port.ts'
+import { openDataFile } from '../../runtime/store/data-file.ts'
+import { TestMember, commitOf, numbered, outgoing, textOf } from '../conformance/member.ts'
+import { eventually } from '../conformance/waiting.ts'
+
+const DAY = 86_400_000
+
+function setUp(context: TestContext): {
+  dataDir: string
+  open: (partitions?: number) => EmbeddedLog
+  at: { ms: number }
+} {
+  const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-file-'))
+  const at = { ms: 1_700_000_000_000 }
+  const clock = { now: () => at.ms, schedule: systemClock.schedule }
+  const logs: EmbeddedLog[] = []
+  context.after(async () => {
+    await Promise.all(logs.map((log) => log.close()))
+    rmSync(dataDir, { recursive: true, force: true })
+  })
+  const open = (partitions = 2): EmbeddedLog => {
+    const log = openEmbeddedLog({ dataDir, partitions, clock })
+    logs.push(log)
+    return log
+  }
+  return { dataDir, open, at }
+}
+
+test('retention deletes what is old and consumed, never what a group has not consumed', async (context) => {
+  const { open, at } = setUp(context)
+  const log = open()
+  await log.ensureTopics([])
+  const member = new TestMember(log, 'planner', ['tasks.admitted'])
+  const lane = await member.lane(0)
+  await log.publish([...numbered('tasks.admitted', 0, 'k', 10), ...numbered('tasks.streaming', 1, 'k', 5)])
+  await lane.commit(commitOf({ positions: [{ topic: 'tasks.admitted', offset: 6, metadata: '' }] }))
+  assert.equal(await log.sweep(), 0)
+
+  at.ms += DAY / 2
+  await log.publish(numbered('tasks.streaming', 1, 'k', 1, 5))
+  assert.equal(await log.sweep(), 5, 'streaming is kept for an hour, and nobody has to consume it')
+  at.ms += 7 * DAY
+  assert.equal(await log.sweep(), 6 + 1)
+  const ranges = await log.ranges(['tasks.admitted', 'tasks.streaming'])
+  const range = (topic: string, partition: number) =>
+    ranges.find((found) => found.topic === topic && found.partition === partition)
+  assert.deepEqual([range('tasks.admitted', 0)?.earliest, range('tasks.admitted', 0)?.next], [6, 10])
+  assert.deepEqual([range('tasks.streaming', 1)?.earliest, range('tasks.streaming', 1)?.next], [6, 6])
+
+  at.ms += 40 * DAY
+  assert.equal(await log.sweep(), 4, 'a group not seen for 30 days holds nothing back')
+  await log.close()
+
+  const again = open()
+  const [position] = await again.publish([outgoing('tasks.admitted', 0, 'k', 'next')])
+  assert.equal(position?.offset, 10, 'offsets go on after a partition was emptied')
+})
+
+test('a group that begins after retention starts at the first record held', async (context) => {
+  const { open, at } = setUp(context)
+  const log = open()
+  await log.ensureTopics([])
+  await log.publish(numbered('tasks.admitted', 0, 'k', 5))
+  at.ms += 8 * DAY
+  await log.publish(numbered('tasks.admitted', 0, 'k', 2, 5))
+  assert.equal(await log.sweep(), 5)
+  const member = new TestMember(log, 'late', ['tasks.admitted'])
+  await eventually('the rest arrived', () => member.values('tasks.admitted', 0, 'k').length === 2)
+  assert.deepEqual(member.values('tasks.admitted', 0, 'k'), ['5', '6'])
+})
+
+test('another partition count than the stored one is refused, naming both', async (context) => {
+  const { open } = setUp(context)
+  const log = open(2)
+  await log.ensureTopics([])
+  await log.close()
+  await assert.rejects(open(3).ensureTopics([]), /has 2 partitions.*configuration says 3/)
+})
+
+test('a topic is used before ensureTopics: the error says so', async (context) => {
+  const { open } = setUp(context)
+  await assert.rejects(open().publish([outgoing('tasks.admitted', 0, 'k', 'x')]), /call ensureTopics first/)
+})
+
+test('a lane fenced in the same transaction as others undoes its own writes alone', async (context) => {
+  const { open } = setUp(context)
+  const log = open(4)
+  await log.ensureTopics([])
+  const member = new TestMember(log, 'planner', ['tasks.submitted'])
+  await member.holds(4)
+  const lanes = [...member.lanes.values()]
+  const fenced = lanes[1]
+  assert.ok(fenced)
+  assert.ok(await member.open(fenced.lane))
+  const results = await Promise.allSettled(
+    lanes.map((lane) =>
+      lane.commit(commitOf({ records: [outgoing('tasks.history', 0, 'k', `${lane.lane}`)] })),
+    ),
+  )
+  const refused = results.flatMap((result, i) =>
+    result.status === 'rejected' ? [{ i, reason: result.reason as Error }] : [],
+  )
+  assert.deepEqual(
+    refused.map(({ i }) => i),
+    [1],
+  )
+  assert.ok(refused[0]?.reason instanceof LaneFenced)
+  assert.deepEqual((await log.read('tasks.history', 0, 0, 10)).map(textOf), ['0', '2', '3'])
+})
+
+test('writes of one turn share a transaction; one that fails does not harm the others', async (context) => {
+  const { dataDir } = setUp(context)
+  const file = openDataFile({ dataDir })
+  file.db.exec('CREATE TABLE t (n INTEGER PRIMARY KEY)')
+  const insert = file.db.prepare('INSERT INTO t VALUES (?)')
+  const results = await Promise.allSettled(
+    [1, 2, 2, 3].map((n) =>
+      file.write(() => {
+        insert.run(n)
+        return file.db.isTransaction
+      }),
+    ),
+  )
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
+  )
+  await assert.rejects(
+    file.write(() => insert.run(3)),
+    /UNIQUE/,
+  )
+  await file.write(() => insert.run(4))
+  assert.deepEqual(
+    file.db
+      .prepare('SELECT n FROM t')
+      .all()
+      .map(({ n }) => n),
+    [1, 2, 3, 4],
+  )
+  file.release()
+  await assert.rejects(
+    file.write(() => undefined),
+    /closed/,
+  )
+})
+
+test('every schema topic exists, and fleets with different prefixes do not see each other', async (context) => {
+  const { dataDir, open } = setUp(context)
+  const log = open()
+  await log.ensureTopics([])
+  const other = openEmbeddedLog({ dataDir, partitions: 3, prefix: 'other' })
+  await other.ensureTopics([])
+  assert.equal((await other.ranges(topics.map(({ name }) => name))).length, 3 * topics.length)
+  await log.publish([outgoing('tasks.submitted', 0, 'k', 'mine')])
+  assert.deepEqual(await other.read('tasks.submitted', 0, 0, 10), [])
+  await other.close()
+})
+
+test('a data directory that cannot be used is an error that names it', async (context) => {
+  const { dataDir } = setUp(context)
+  writeFileSync(join(dataDir, 'plain'), '')
+  assert.throws(() => openEmbeddedLog({ dataDir: join(dataDir, 'plain') }), { code: 'LOG_UNAVAILABLE' })
+  writeFileSync(join(dataDir, 'flotilla.db'), 'not a database, but long enough to be read as one'.repeat(100))
+  assert.throws(() => openEmbeddedLog({ dataDir }), /flotilla\.db.*not a database/)
+})

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { openEmbeddedLog } from '../../runtime/log/embedded/log.ts'
+import { openStores } from '../../runtime/store/open.ts'
+import { openSqliteKeyValue } from '../../runtime/store/sqlite.ts'
+
+function settings(context: TestContext) {
+  const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-stores-'))
+  context.after(() => rmSync(dataDir, { recursive: true, force: true }))
+  return { dataDir, kafkaBrokers: [] as string[], redisUrl: null, databaseUrl: null, prefix: 'test' }
+}
+
+test('without URLs the stores are SQLite beside the embedded log, and survive a restart', async (context) => {
+  const environment = settings(context)
+  const log = openEmbeddedLog({ dataDir: environment.dataDir, partitions: 2 })
+  const stores = await openStores(environment)
+  assert.equal(stores.keyValue.kind, 'sqlite')
+  assert.equal((await stores.keyValue.durability()).durable, true)
+  await stores.keyValue.set('key', 'value')
+  const hash = await stores.blobs.put(Buffer.from('blob'))
+  await stores.check()
+  await Promise.all([stores.close(), stores.close(), log.close()])
+  await assert.rejects(stores.keyValue.set('key', 'late'))
+
+  const again = await openStores(environment)
+  assert.equal(await again.keyValue.get('key'), 'value')
+  assert.equal(Buffer.from((await again.blobs.get(hash)) ?? []).toString(), 'blob')
+  await again.close()
+})
+
+test('services in several processes on Kafka need shared stores: the error names what is missing', async (context) => {
+  const kafka = { ...settings(context), kafkaBrokers: ['127.0.0.1:9092'] }
+  await assert.rejects(openStores(kafka), (error: Error) => {
+    assert.match(error.message, /set REDIS_URL and DATABASE_URL, or run every service in one process/)
+    return 'code' in error && error.code === 'CONFIG_INVALID'
+  })
+  await assert.rejects(openStores({ ...kafka, redisUrl: 'redis://127.0.0.1:1' }), /set DATABASE_URL,/)
+  const whole = await openStores(kafka, { wholeFleet: true })
+  assert.equal(whole.keyValue.kind, 'sqlite')
+  await whole.close()
+})
+
+test('a database that is away fails the start and leaves nothing open', async (context) => {
+  const environment = settings(context)
+  const broken = { ...environment, databaseUrl: 'postgres://127.0.0.1:1/fleet' }
+  await assert.rejects(openStores(broken), { code: 'STORE_UNAVAILABLE' })
+  const stores = await openStores(environment)
+  await stores.close()
+})
+
+test('expired keys are deleted by the sweep, others stay', async (context) => {
+  const { dataDir } = settings(context)
+  const at = { ms: 1_000 }
+  const clock = { now: () => at.ms, schedule: () => () => undefined }
+  const store = openSqliteKeyValue({ dataDir, clock })
+  await store.set('short', 'x', 10)
+  await store.set('long', 'x', 1_000)
+  await store.set('kept', 'x')
+  at.ms += 10
+  assert.deepEqual([await store.get('short'), await store.get('long')], [null, 'x'])
+  assert.equal(await store.sweep(), 1)
+  assert.deepEqual([await store.get('long'), await store.get('kept')], ['x', 'x'])
+  await store.close()
+})
