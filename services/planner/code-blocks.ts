@@ -14,7 +14,7 @@ interface Block {
 
 /** The program; null where the text holds none. */
 export function findCode(text: string): string | null {
-  const answer = withoutThinking(text)
+  const answer = withoutThinking(text.replaceAll('\r\n', '\n'))
   const blocks = [...fencedBlocks(answer), ...taggedBlocks(answer)].filter(
     (block) => block.code.trim() !== '',
   )
@@ -25,9 +25,13 @@ export function findCode(text: string): string | null {
 }
 
 export function withoutThinking(text: string): string {
-  const closed = text.replaceAll(/<think(?:ing)?>[\s\S]*?<\/think(?:ing)?>/g, '')
-  // Some servers leave out the opening tag.
-  return closed.replace(/^[\s\S]*<\/think(?:ing)?>/, '').trim()
+  // Some servers leave out the opening tag: what stands before a lone closing one is thought too.
+  const parts = text.split(/<\/think(?:ing)?>/)
+  const last = parts.pop() ?? ''
+  const before = parts.map((part) => /^([\s\S]*?)<think(?:ing)?>/.exec(part)?.[1] ?? '')
+  // Cut off while thinking: there is no answer yet.
+  const answer = /^\s*<think(?:ing)?>/.test(last) ? '' : last
+  return [...before, answer].join('').trim()
 }
 
 const opening = /^\s*(?<fence>`{3,}|~{3,})\s*(?<language>[\w+#-]*)(?<rest>.*)$/
@@ -63,8 +67,8 @@ function closes(line: string, fence: string): boolean {
 /** `<code>…</code>`, outside of fences. */
 function taggedBlocks(text: string): Block[] {
   if (/^\s*(`{3,}|~{3,})/m.test(text)) return []
-  const found = text.matchAll(/<code>([\s\S]*?)(?:<\/code>|$)/g)
-  return [...found].map((match) => ({ language: 'python', code: match[1] ?? '' }))
+  const [, ...tagged] = text.split('<code>')
+  return tagged.map((part) => ({ language: 'python', code: part.split('</code>', 1)[0] ?? '' }))
 }
 
 /** Without any block: only where the text plainly ends the task in code. */

@@ -67,9 +67,11 @@ function jittered(ms: number, eventId: string): number {
   return Math.round(ms * (1 + JITTER * fraction(eventId)))
 }
 
-/** 0 to 1, the same for the same id: FNV-1a. */
+/** 0 to 1, the same for the same id: FNV-1a, then the last mixing steps of MurmurHash3. */
 function fraction(id: string): number {
   let hash = 0x811c9dc5
   for (const char of id) hash = Math.imul(hash ^ (char.codePointAt(0) ?? 0), 0x01000193)
-  return (hash >>> 0) / 2 ** 32
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32
 }
