@@ -70,13 +70,17 @@ export class ReplyReader {
     return this.#understood ? this.spend() : undefined
   }
 
-  /** Throws MODEL_ANSWER_MALFORMED, MODEL_UNAVAILABLE (cut), OUTPUT_EMPTY or MODEL_REQUEST_REFUSED (filtered). */
+  /**
+   * Throws MODEL_ANSWER_MALFORMED, MODEL_UNAVAILABLE (cut) or MODEL_REQUEST_REFUSED (filtered). An empty answer is a
+   * reply: it was paid for, and the planner reminds the model.
+   */
   reply(): ModelReply {
     if (!this.#understood)
       throw this.#error('MODEL_ANSWER_MALFORMED', 'sent something that is not a chat completion')
     if (this.#finishReason === '') throw this.#error('MODEL_UNAVAILABLE', 'cut its answer in the middle')
     const text = this.#text || this.#refusal
-    if (text.trim() === '' && this.#calls.length === 0) throw this.#empty()
+    if (text === '' && this.#calls.length === 0 && this.#finishReason === 'content_filter')
+      throw this.#error('MODEL_REQUEST_REFUSED', 'withheld the answer by its content filter')
     return {
       text,
       toolCalls: this.#calls.map(named),
@@ -141,19 +145,8 @@ export class ReplyReader {
       throw this.#error('MODEL_ANSWER_MALFORMED', `sent more than ${MAX_REPLY_CHARS} characters`)
   }
 
-  #empty(): FlotillaError {
-    if (this.#finishReason === 'content_filter') {
-      return this.#error('MODEL_REQUEST_REFUSED', 'withheld the answer by its content filter')
-    }
-    const ran =
-      this.#finishReason === 'length'
-        ? ` after ${this.#request.maxOutputTokens} tokens: raise maxOutputTokens`
-        : ''
-    return this.#error('OUTPUT_EMPTY', `ended with an empty answer${ran}`)
-  }
-
   #error(
-    code: 'MODEL_ANSWER_MALFORMED' | 'MODEL_UNAVAILABLE' | 'OUTPUT_EMPTY' | 'MODEL_REQUEST_REFUSED',
+    code: 'MODEL_ANSWER_MALFORMED' | 'MODEL_UNAVAILABLE' | 'MODEL_REQUEST_REFUSED',
     what: string,
   ): FlotillaError {
     const { provider, model } = this.#site

@@ -197,13 +197,6 @@ for (const stream of [false, true]) {
     ],
     ['a null', 'MODEL_ANSWER_MALFORMED', /not a chat completion/, (_, r) => json(r, 200, 'null')],
     ['no choices', 'MODEL_ANSWER_MALFORMED', /./, (_, r) => json(r, 200, { choices: [] })],
-    ['an empty completion', 'OUTPUT_EMPTY', /empty/, (_, r) => json(r, 200, completion({ content: '  ' }))],
-    [
-      'nothing but a limit',
-      'OUTPUT_EMPTY',
-      /100 tokens/,
-      (_, r) => json(r, 200, completion({ content: '' }, 'length')),
-    ],
     [
       'a filtered answer',
       'MODEL_REQUEST_REFUSED',
@@ -294,6 +287,19 @@ for (const when of ['before the answer', 'in the middle of a stream'] as const) 
     stop.abort(new FlotillaError('CALL_TIMEOUT', 'it took too long'))
     await assert.rejects(promise, failsWith('CALL_TIMEOUT', /too long/))
     await closed.promise
+  })
+}
+
+for (const finish of ['stop', 'length']) {
+  test(`an empty completion (${finish}) is an answer, for the planner to judge, with what it cost`, async (t) => {
+    const server = await startProvider(t, (_, response) =>
+      json(response, 200, completion({ content: null }, finish)),
+    )
+    const reply = await callerFor({ test: { baseUrl: server.url } })(request({ stream: true }), callContext())
+    assert.deepEqual(
+      [reply.text, reply.toolCalls, reply.finishReason, reply.outputTokens],
+      ['', [], finish, 7],
+    )
   })
 }
 
