@@ -1,0 +1,105 @@
+// Sliding windows of the whole fleet.
+//
+// 1. A window is a ring of slots, one state row each, so a tally writes one small row for each rule and the number of rows
+//    is bounded. A window slides by a slot, a 24th of its length.
+// 2. Execution times are kept as counts of classes 2 % wide. A p95 read from them is never above the true one and at most
+//    2 % below, so an alert is never raised wrongly.
+import type { Rule } from './rules.ts'
+import type { Tally } from './tally.ts'
+
+const SLOTS = 24
+const CLASS_WIDTH = Math.log(1.02)
+const QUANTILE = 0.95
+
+export interface Slot {
+  startMs: number
+  /** Tasks. */
+  tasks: number
+  /** What the rule counts: failures, tokens, matching errors. */
+  counted: number
+  /** Class of execution time → tasks. */
+  times: Record<string, number>
+}
+
+export type SlotRows = { [row: `slot:${string}`]: Slot }
+
+export interface Reading {
+  value: number
+  tasks: number
+}
+
+const slotMs = (rule: Rule): number => Math.max(1, Math.ceil(rule.windowMs / SLOTS))
+const isCurrent = (rule: Rule, slot: Slot, nowMs: number): boolean => slot.startMs > nowMs - rule.windowMs
+
+/** The slot row that the tally changes; null when the tally is older than the window. */
+export function added(
+  rule: Rule,
+  rows: Readonly<Partial<SlotRows>>,
+  tally: Tally,
+  nowMs: number,
+): { row: `slot:${string}`; slot: Slot } | null {
+  const number = Math.floor(tally.bucketMs / slotMs(rule))
+  const row = `slot:${rule.name}:${number % (SLOTS + 1)}` as const
+  const empty: Slot = { startMs: number * slotMs(rule), tasks: 0, counted: 0, times: {} }
+  const present = rows[row]
+  const before = present?.startMs === empty.startMs ? present : empty
+  if (!isCurrent(rule, empty, nowMs) || (present && present.startMs > empty.startMs)) return null
+  return { row, slot: withTally(rule, before, tally) }
+}
+
+function withTally(rule: Rule, slot: Slot, tally: Tally): Slot {
+  const tasks = slot.tasks + tally.succeeded + tally.failed
+  const times = rule.measure === 'latency_p95_ms' ? withTimes(slot.times, tally.executionTimesMs) : slot.times
+  return { ...slot, tasks, times, counted: slot.counted + countedBy(rule, tally) }
+}
+
+function countedBy(rule: Rule, tally: Tally): number {
+  switch (rule.measure) {
+    case 'error_rate':
+      return tally.failed
+    case 'tokens':
+      return tally.tokens
+    case 'errors_matching':
+      return tally.errors.filter((error) => new RegExp(rule.pattern ?? '(?!)', 'i').test(error)).length
+    case 'latency_p95_ms':
+      return 0
+  }
+}
+
+function withTimes(times: Slot['times'], more: readonly number[]): Slot['times'] {
+  const sum = { ...times }
+  for (const ms of more) {
+    const name = String(Math.floor(Math.log(Math.max(1, ms)) / CLASS_WIDTH))
+    sum[name] = (sum[name] ?? 0) + 1
+  }
+  return sum
+}
+
+/** What the rule compares, over the window that ends now. */
+export function reading(rule: Rule, rows: Readonly<Partial<SlotRows>>, nowMs: number): Reading {
+  const slots = slotsOf(rule, rows).filter((slot) => isCurrent(rule, slot, nowMs))
+  const tasks = slots.reduce((sum, slot) => sum + slot.tasks, 0)
+  const counted = slots.reduce((sum, slot) => sum + slot.counted, 0)
+  if (rule.measure === 'error_rate') return { tasks, value: tasks === 0 ? 0 : counted / tasks }
+  return { tasks, value: rule.measure === 'latency_p95_ms' ? quantile(slots) : counted }
+}
+
+function slotsOf(rule: Rule, rows: Readonly<Partial<SlotRows>>): Slot[] {
+  const slots = Array.from({ length: SLOTS + 1 }, (_, index) => rows[`slot:${rule.name}:${index}`])
+  return slots.filter((slot) => slot !== undefined)
+}
+
+/** Nearest rank, in milliseconds; 0 when there are no times. */
+function quantile(slots: readonly Slot[]): number {
+  const classes = new Map<number, number>()
+  for (const { times } of slots) {
+    for (const [name, count] of Object.entries(times))
+      classes.set(Number(name), (classes.get(Number(name)) ?? 0) + count)
+  }
+  let left = Math.ceil(QUANTILE * [...classes.values()].reduce((sum, count) => sum + count, 0))
+  for (const [index, count] of [...classes].sort(([a], [b]) => a - b)) {
+    left -= count
+    if (left <= 0) return Math.round(Math.exp(index * CLASS_WIDTH))
+  }
+  return 0
+}
