@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { parse } from 'yaml'
+import { services } from '../../../cli/services.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
+
+interface Entry {
+  readonly image: string
+  readonly command?: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
+  readonly ports?: readonly string[]
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>
+  readonly healthcheck?: Readonly<Record<string, unknown>>
+  readonly stop_grace_period?: string
+  readonly deploy?: unknown
+}
+
+const root = join(import.meta.dirname, '../../..')
+const read = (file: string): string => readFileSync(join(root, file), 'utf8')
+const compose = parse(read('docker-compose.yml'), { merge: true }) as {
+  readonly services: Readonly<Record<string, Entry>>
+}
+const folders = readdirSync(join(root, 'services'), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map((entry) => entry.name)
+const ours = folders.map((name) => [name, compose.services[name]] as const)
+const limits = {
+  resources: {
+    limits: { cpus: '2', memory: '4G' },
+    reservations: { cpus: '1', memory: '2G' },
+  },
+}
+
+/** What Compose does to `${NAME:-default}` where NAME is not set. */
+const interpolated = (environment: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => [name, value.replace(/\$\{\w+:-([^}]*)\}/g, '$1')]),
+  )
+
+test('every service folder is a service of the file, started by the command that the CLI knows', () => {
+  assert.deepEqual([...folders].sort(), services.map(({ name }) => name).sort())
+  for (const [name, entry] of ours) assert.deepEqual(entry?.command, ['start', name], name)
+})
+
+test('every service is asked for its health as promised, and waits for what it needs to be healthy', () => {
+  for (const [name, entry] of ours) {
+    const { test: probe, ...times } = entry?.healthcheck ?? {}
+    assert.deepEqual(times, { interval: '30s', timeout: '10s', start_period: '5s', retries: 3 }, name)
+    assert.match(String(probe), /127\.0\.0\.1:8000\/health/, name)
+    for (const needed of ['broker', 'registry', 'redis', 'postgres'])
+      assert.equal(entry?.depends_on?.[needed]?.condition, 'service_healthy', `${name} needs ${needed}`)
+  }
+})
+
+test('everything has a health check and the promised limits', () => {
+  for (const [name, entry] of Object.entries(compose.services)) {
+    assert.ok(entry.healthcheck?.['test'], `${name} has a health check`)
+    assert.deepEqual(entry.deploy, limits, name)
+  }
+})
+
+test('ports are published on loopback only, and each once', () => {
+  const published = Object.values(compose.services).flatMap((entry) => entry.ports ?? [])
+  for (const port of published) assert.match(port, /^127\.0\.0\.1:/)
+  assert.equal(new Set(published).size, published.length)
+})
+
+test('the environment is one that the services accept, and names every server of the file', () => {
+  for (const [name, entry] of ours) {
+    const environment = readEnvironment(interpolated(entry?.environment ?? {}))
+    assert.equal(environment.port, 8000, name)
+    assert.equal(environment.host, '0.0.0.0', name)
+    const urls = [environment.schemaRegistryUrl, environment.redisUrl, environment.databaseUrl]
+    const hosts = [...urls, environment.otlpEndpoint].map((url) => new URL(url ?? '').hostname)
+    const brokers = environment.kafkaBrokers.map((broker) => broker.split(':')[0])
+    for (const host of [...hosts, ...brokers]) assert.ok(compose.services[String(host)], `${name}: ${host}`)
+  }
+})
+
+test('a service has time to drain before it is killed', () => {
+  const drainS = readEnvironment({}).drainMs / 1000
+  for (const [name, entry] of ours) assert.ok(parseInt(entry?.stop_grace_period ?? '') > drainS, name)
+})
+
+test('Redis keeps the promise of the call journal', () => {
+  const command = compose.services['redis']?.command?.join(' ') ?? ''
+  assert.match(command, /--appendfsync always/)
+  assert.match(command, /--maxmemory-policy noeviction/)
+})
+
+test('the image is not run by root, checks its own health, and leaves out secrets', () => {
+  const dockerfile = read('deploy/Dockerfile')
+  assert.match(dockerfile, /^USER node$/m)
+  assert.match(dockerfile, /^HEALTHCHECK --interval=30s --timeout=10s --start-period=5s --retries=3/m)
+  const ignored = read('.dockerignore').split('\n')
+  for (const entry of ['.env', '.git', 'node_modules', '.flotilla']) assert.ok(ignored.includes(entry), entry)
+})
