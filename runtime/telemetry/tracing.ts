@@ -3,6 +3,7 @@
 // 1. Spans arrive finished and with their ids. The SDK asks an id generator instead of taking ids, so ours hands out the pair that was
 //    set right before `startSpan`, in the same tick.
 // 2. A collector that is down costs dropped spans and nothing else.
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   ROOT_CONTEXT,
   SpanKind,
@@ -25,9 +26,11 @@ export interface TracingOptions {
 
 export interface Tracing {
   export(span: SpanData): void
-  /** Sends what is left, waiting at most as long as OTEL_BSP_EXPORT_TIMEOUT says. */
+  /** Sends what is left, waiting a few seconds at most. */
   close(): Promise<void>
 }
+
+const CLOSE_TIMEOUT_MS = 3_000
 
 const kinds = {
   internal: SpanKind.INTERNAL,
@@ -65,7 +68,8 @@ export function startTracing({ endpoint, serviceName }: TracingOptions): Tracing
       if (data.error !== null) span.setStatus({ code: SpanStatusCode.ERROR, message: data.error })
       span.end(hrTime(data.endMs))
     },
-    close: () => sdk.shutdown().catch(() => {}),
+    close: () =>
+      Promise.race([sdk.shutdown().catch(() => {}), sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]),
   }
 }
 

@@ -1,0 +1,47 @@
+// One process of a fleet as far as its telemetry goes: handles the events given as JSON in argv[2] and prints the trace context
+// that its last handling hands on. Run by tracing tests, here and against a real Jaeger.
+import { openTelemetry } from '../../../runtime/telemetry/open.ts'
+import type { HandlingInput } from '../../../runtime/telemetry/instruments.ts'
+import { samples } from '../../golden/samples.ts'
+
+export interface TracedWork {
+  readonly service: string
+  readonly handlings: (Pick<HandlingInput, 'topic' | 'eventId' | 'eventType' | 'traceparent'> & {
+    readonly end: 'committed' | 'dropped' | 'none'
+    readonly sends: string[]
+    readonly calls?: string[]
+  })[]
+  readonly taskId: string
+  /** Ends the task: exports `invoke_agent`. */
+  readonly completes?: boolean
+}
+
+const { service, handlings, taskId, completes } = JSON.parse(process.argv[2] ?? '') as TracedWork
+const otlpEndpoint = process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? null
+const telemetry = openTelemetry({ otlpEndpoint, logLevel: 'silent', raw: process.env }, service)
+let traceparent: string | null = null
+for (const { end, sends, calls = [], ...told } of handlings) {
+  const span = telemetry.instruments.handling({
+    stage: service,
+    lane: 1,
+    key: taskId,
+    atMs: Date.now(),
+    ...told,
+  })
+  for (const callId of calls) {
+    const call = { kind: 'tool', target: 'web_search', request: {}, timeoutMs: 1, idempotent: true }
+    const startedMs = Date.now()
+    span.call(call, callId).end({ ok: true, value: null, startedMs, endedMs: startedMs + 5, callId })
+  }
+  span.finished()
+  if (end === 'committed') span.committed(sends.map((topic) => ({ topic, eventType: 'Any' })))
+  if (end === 'dropped') span.dropped()
+  traceparent = span.traceparent
+}
+if (completes) {
+  const now = Date.now()
+  const data = { ...samples.TaskCompleted, taskId, submittedAtMs: now - 3_600_000, completedAtMs: now }
+  telemetry.instruments.committed({ type: 'TaskCompleted', data }, { stage: service, traceparent })
+}
+await telemetry.close()
+console.log(traceparent)
