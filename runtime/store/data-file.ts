@@ -8,6 +8,7 @@
 import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import type { StatementSync } from 'node:sqlite'
 import { FlotillaError } from '../errors.ts'
 
 /** power-loss: fsync at each commit. process-crash: kill -9 loses nothing, a power cut may lose the last commits (never tear them). */
@@ -55,6 +56,7 @@ export class DataFile {
   #held = false
   #holds: (() => void)[] = []
   #closed = false
+  readonly #statements = new Map<string, StatementSync>()
 
   constructor(dir: string, durability: Durability) {
     this.dir = dir
@@ -139,9 +141,9 @@ export class DataFile {
     if (writes.length === 0) return
     const settle: (() => void)[] = []
     try {
-      this.db.exec('BEGIN IMMEDIATE')
+      this.#statement('BEGIN IMMEDIATE').run()
       for (const write of writes) settle.push(this.#runOne(write, writes.length > 1))
-      this.db.exec('COMMIT')
+      this.#statement('COMMIT').run()
     } catch (error) {
       this.#rollBack()
       const reason = commitError(error, this.dir)
@@ -153,10 +155,10 @@ export class DataFile {
 
   /** A lone write needs no savepoint: its failure rolls back the whole transaction, which is its own. */
   #runOne(write: Write, amongOthers: boolean): () => void {
-    if (amongOthers) this.db.exec('SAVEPOINT write')
+    if (amongOthers) this.#statement('SAVEPOINT write').run()
     try {
       const value = write.work()
-      if (amongOthers) this.db.exec('RELEASE write')
+      if (amongOthers) this.#statement('RELEASE write').run()
       return () => write.resolve(value)
     } catch (error) {
       // A full disk or a failed read ends the whole transaction, not only this write.
@@ -164,6 +166,13 @@ export class DataFile {
       this.db.exec(amongOthers ? 'ROLLBACK TO write; RELEASE write' : 'ROLLBACK; BEGIN')
       return () => write.reject(error)
     }
+  }
+
+  /** Prepared once: these run for every commit. */
+  #statement(text: string): StatementSync {
+    const statement = this.#statements.get(text) ?? this.db.prepare(text)
+    this.#statements.set(text, statement)
+    return statement
   }
 
   #rollBack(): void {

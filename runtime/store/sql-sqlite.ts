@@ -30,10 +30,17 @@ export async function openSqliteSql(options: DataFileOptions): Promise<Sql> {
 
 function dataFileDialect(file: DataFile): Dialect {
   return {
-    createAdapter: () => new SqliteAdapter(),
+    createAdapter: () => new SharedFileAdapter(),
     createDriver: () => new DataFileDriver(file),
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
+  }
+}
+
+/** Kysely would let one statement at a time through; the data file does better: it joins those of one turn. */
+class SharedFileAdapter extends SqliteAdapter {
+  override get supportsMultipleConnections(): boolean {
+    return true
   }
 }
 

@@ -126,6 +126,8 @@ export function sqlTests(subject: () => Sql): void {
     const rolledBack = sql.transaction().execute(async (transaction) => {
       await transaction.insertInto('usage_ledger').values(row).execute()
       seenInside = find()
+      // Time for a dirty read to happen, were it possible.
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
       throw new Error('rolled back')
     })
     await assert.rejects(rolledBack, /rolled back/)
