@@ -8,6 +8,7 @@
 // 3. Its consumer fetches nothing while the group rebalances, then fetches again from the committed positions.
 import { AssignerProtocol, Kafka, logLevel } from 'kafkajs'
 import type { Admin, Cluster as KafkaJsCluster, KafkaConfig, logCreator } from 'kafkajs'
+import { openSocket } from './socket.ts'
 
 /** Brokers' security, passed on as it is. */
 export type Security = Pick<KafkaConfig, 'ssl' | 'sasl'>
@@ -170,6 +171,7 @@ export function createClient(options: ClientOptions): Client {
     connectionTimeout: Math.min(3_000, options.requestTimeoutMs),
     // Short: every loop of ours retries with a deadline of its own. CONCURRENT_TRANSACTIONS passes in milliseconds.
     retry: { initialRetryTime: 3, factor: 0.2, multiplier: 1.3, maxRetryTime: 200, retries: 4 },
+    socketFactory: openSocket,
     logLevel: logLevel.ERROR,
     logCreator: logTo(options.logger),
     ...options.security,

@@ -13,7 +13,7 @@ import type {
   TailOptions,
 } from '../port.ts'
 import { check, ensureTopics, positions, ranges } from './admin.ts'
-import { createClient } from './client.ts'
+import { createClient, type RawMessage } from './client.ts'
 import { once, type Context } from './context.ts'
 import { messageOf } from './errors.ts'
 import { Link } from './link.ts'
@@ -31,6 +31,12 @@ const PATIENCE_MS = 500
 
 export function createKafkaLog(options: KafkaLogOptions): Log {
   return new KafkaLog(options)
+}
+
+function answered<T>(doing: string, answer: Promise<T>): Promise<T> {
+  return answer.catch((error: unknown) => {
+    throw new FlotillaError('LOG_UNAVAILABLE', `${doing}: ${messageOf(error)}`, { cause: error })
+  })
 }
 
 class KafkaLog implements Log {
@@ -94,33 +100,24 @@ class KafkaLog implements Log {
     const withinMs = this.#context.settings.startTimeoutMs
     const records: LogRecord[] = []
     if (limit <= 0) return records
-    try {
-      await this.#readLink.attempt(() => this.#readLink.know([name]), { withinMs })
-      const range = {
-        topic: name,
-        partition,
-        from: fromOffset,
-        until: null,
-        withinMs,
-        patienceMs: PATIENCE_MS,
-      }
-      await readRange(this.#readLink, range, (message) => {
-        records.push(toLogRecord(topic, partition, message))
-        return records.length < limit
-      })
-      return records
-    } catch (error) {
-      const message = `reading ${name}[${partition}]: ${messageOf(error)}`
-      throw new FlotillaError('LOG_UNAVAILABLE', message, { cause: error })
+    const take = (message: RawMessage): boolean => {
+      records.push(toLogRecord(topic, partition, message))
+      return records.length < limit
     }
+    const range = { topic: name, partition, from: fromOffset, until: null, withinMs, patienceMs: PATIENCE_MS }
+    const reading = this.#readLink
+      .attempt(() => this.#readLink.know([name]), { withinMs })
+      .then(() => readRange(this.#readLink, range, take))
+    await answered(`reading ${name}[${partition}]`, reading)
+    return records
   }
 
   ranges(topics: readonly LogTopic[]): Promise<PartitionRange[]> {
-    return ranges(this.#context, topics)
+    return answered('asking for offsets', ranges(this.#context, topics))
   }
 
   positions(group: string): Promise<{ topic: LogTopic; partition: number; offset: number }[]> {
-    return positions(this.#context, group)
+    return answered(`asking for the positions of ${group}`, positions(this.#context, group))
   }
 
   check(): Promise<void> {

@@ -19,7 +19,7 @@ type Handler = (records: readonly LogRecord[]) => Promise<void> | void
 /** Batches waiting for the handler before fetching pauses. */
 const MAX_WAITING = 8
 const FIRST_PAUSE_MS = 100
-const LONGEST_PAUSE_MS = 5_000
+const LONGEST_PAUSE_MS = 1_000
 
 interface Batch {
   readonly topic: LogTopic

@@ -1,0 +1,31 @@
+// Sockets as kafkajs needs them, but
+//
+// 1. without Nagle's algorithm: the second of two requests sent together would wait for the acknowledgement of the
+//    first, up to 40 ms;
+// 2. safe to `unref` when dead: kafkajs does so on every try to reach a broker that is away, and each time would
+//    leave a listener behind.
+import { connect as connectPlain, isIP, type Socket } from 'node:net'
+import { connect as connectTls, type ConnectionOptions } from 'node:tls'
+
+const KEEP_ALIVE_DELAY_MS = 60_000
+
+interface SocketOptions {
+  readonly host: string
+  readonly port: number
+  /** kafkajs types it as an object; it is null or absent without TLS, and may be true. */
+  readonly ssl?: ConnectionOptions | boolean | null
+  readonly onConnect: () => void
+}
+
+export function openSocket({ host, port, ssl, onConnect }: SocketOptions): Socket {
+  const servername = isIP(host) === 0 ? { servername: host } : {}
+  const socket =
+    ssl === null || ssl === undefined || ssl === false
+      ? connectPlain({ host, port }, onConnect)
+      : connectTls({ host, port, ...servername, ...(ssl === true ? {} : ssl) }, onConnect)
+  socket.setNoDelay(true)
+  socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS)
+  const unref = socket.unref.bind(socket)
+  socket.unref = () => (socket.destroyed ? socket : unref())
+  return socket
+}
