@@ -174,6 +174,16 @@ test('a failure that is not retryable, and a tool that is not idempotent, are no
   assert.match(timedOut?.message ?? '', /send_mail.*5000 ms.*may have taken effect/)
 })
 
+test('no retry policy makes a tool with effects run twice', () => {
+  const [tool] = tools
+  assert.ok(tool)
+  const spec = { ...tool.spec, idempotent: false, retries: 2 }
+  const driver = drive(createToolExecutorStage({ tools: [{ ...tool, spec }] }), { now: START })
+  ask(driver)
+  driver.fail('TOOL_UNAVAILABLE')
+  assert.deepEqual(statuses(driver), ['c1 failed'])
+})
+
 test('a tool with effects whose outcome is lost is reported as unknown', () => {
   const driver = start()
   ask(driver, { tool: 'send_mail' })
