@@ -3,9 +3,9 @@
 // 1. Ids of spans derive from event and call ids, so a second run of a handling makes the same spans.
 // 2. A handling's spans are exported after its commit and only then: what was not committed leaves no trace.
 // 3. No method throws, and none waits for a network. With everything off, a handling costs one object at most.
-import type { Logger } from 'pino'
 import type { Decoded } from '../codec/port.ts'
 import type { Call, CallOutcome } from '../stage.ts'
+import type { Log } from './logging.ts'
 import type {
   CounterLabels,
   CounterName,
@@ -17,7 +17,7 @@ import type {
   HistogramName,
 } from './metrics-table.ts'
 
-export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
+export type { Log } from './logging.ts'
 
 export interface HandlingInput {
   readonly stage: string

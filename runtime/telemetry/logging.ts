@@ -4,6 +4,9 @@
 // 2. agent_execution and tool_execution are written whatever quiet level is set, at level info, unless LOG_LEVEL is error, fatal or silent.
 import { destination, pino, stdTimeFunctions, type Logger } from 'pino'
 
+/** What everybody else sees of the logger: fields first, then the message. */
+export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
+
 export interface Loggers {
   readonly log: Logger
   /** The two records that users were promised; null when they are off. */

@@ -38,6 +38,12 @@ export const messaging = {
   batchSize: 'messaging.batch.message_count',
 } as const
 
+/**
+ * On the link to the sender, who is the parent too. Jaeger keeps one reference a pair of spans, and without this it keeps the link and drops
+ * the parent.
+ */
+export const parentLink: Attributes = { 'opentracing.ref_type': 'child_of' }
+
 export const general = { errorType: 'error.type', userId: 'user.id' } as const
 
 export const ours = {

@@ -15,6 +15,7 @@ import {
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources'
 import { NodeSDK } from '@opentelemetry/sdk-node'
+import { parentLink } from './names.ts'
 import type { SpanData } from './spans.ts'
 import type { SpanRef } from './trace-context.ts'
 
@@ -58,7 +59,7 @@ export function startTracing({ endpoint, serviceName }: TracingOptions): Tracing
       next = data.self
       const parent = data.parent
       const context = parent ? trace.setSpanContext(ROOT_CONTEXT, contextOf(parent)) : ROOT_CONTEXT
-      const links = data.links.map((link) => ({ context: contextOf(link) }))
+      const links = data.links.map((link) => ({ context: contextOf(link), attributes: parentLink }))
       const { name, attributes } = data
       const span = tracer.startSpan(
         name,
