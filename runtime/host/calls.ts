@@ -37,6 +37,7 @@ export class LaneLost extends Error {
 
 const MAX_BACKOFF_MS = 5_000
 const POLL_MS = 200
+const TRIES_WHEN_LOST = 8
 
 export class CallMaker {
   private readonly journal: CallJournal
@@ -109,8 +110,7 @@ export class CallMaker {
         await this.persist(request, () => this.journal.release(request.id))
         return outcome
       }
-      const ours = await this.persist(request, () => this.journal.finish(request.id, request.epoch, outcome))
-      if (ours === false) throw new LaneLost('another owner took the call over')
+      if (!(await this.finish(request, outcome))) throw new LaneLost('another owner took the call over')
       return outcome
     } finally {
       stopRenewing()
@@ -160,6 +160,19 @@ export class CallMaker {
       } catch (error) {
         this.instruments.log.warn({ err: error, attempt }, 'the call journal is not available; waiting')
         await this.pause(backoffMs(attempt), request.lost)
+      }
+    }
+  }
+
+  /** A lost lane does not end the tries at once: the new owner is waiting for this outcome. */
+  private async finish(request: CallRequest, outcome: CallOutcome): Promise<boolean> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.journal.finish(request.id, request.epoch, outcome)
+      } catch (error) {
+        if (request.lost.aborted && attempt >= TRIES_WHEN_LOST) throw new LaneLost('the journal is away')
+        this.instruments.log.warn({ err: error, attempt }, 'an outcome could not be journalled; trying again')
+        await sleep(this.clock, backoffMs(attempt))
       }
     }
   }

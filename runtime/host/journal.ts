@@ -110,12 +110,17 @@ export class CallJournal {
 
   /** Records the outcome. False: a later owner took the call over, and its outcome counts. */
   async finish(id: string, epoch: number, outcome: CallOutcome): Promise<boolean> {
-    const text = this.begun.get(id)
-    if (text === undefined) return false
-    const done: Done = { state: 'done', epoch, hash: (JSON.parse(text) as Begun).hash, outcome }
+    let expected = this.begun.get(id)
+    if (expected === undefined) return false
+    const done: Done = { state: 'done', epoch, hash: (JSON.parse(expected) as Begun).hash, outcome }
     const next = JSON.stringify(done)
-    const result = await this.store.compareAndSet(entryKey(id), text, next, this.options.keepMs)
-    if (!result.swapped && result.current !== next) return false
+    for (;;) {
+      const result = await this.store.compareAndSet(entryKey(id), expected, next, this.options.keepMs)
+      if (result.swapped || result.current === next) break
+      // A renewal of our own may have been under way.
+      if (result.current === null || !isSameBeginning(result.current, expected)) return false
+      expected = result.current
+    }
     this.begun.delete(id)
     return true
   }
@@ -135,6 +140,12 @@ export class CallJournal {
   get leaseMs(): number {
     return this.options.leaseMs
   }
+}
+
+/** Lease apart, the entry that this owner wrote. */
+function isSameBeginning(current: string, ours: string): boolean {
+  const [found, expected] = [JSON.parse(current) as Entry, JSON.parse(ours) as Begun]
+  return found.state === 'begun' && found.owner === expected.owner && found.epoch === expected.epoch
 }
 
 function entryKey(id: string): string {

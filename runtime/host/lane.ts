@@ -185,10 +185,17 @@ export class Lane {
     instruments.count('handlings_failed', 1, { stage: stage.name, type: handling.event.type })
     if (handling.throws < options.maxThrows) return this.attempt(handling) ?? undefined
     const reason = handlings.stageFailure(this.parts, error, handling.event)
-    const outcome = handlings.poisonedOutcome(this.parts, this.facts, handling, reason)
-    outcome.emit.push(handlings.deadLetter(this.parts, handling.record, handling, reason))
+    const letter = handlings.deadLetter(this.parts, handling.record, handling, reason)
     countDeadLetter(this.parts, handling.record?.topic ?? 'timer', reason)
-    await this.conclude(handling, outcome)
+    const told = handlings.poisonedOutcome(this.parts, this.facts, handling, reason)
+    told.emit.push(letter)
+    try {
+      await this.conclude(handling, told)
+    } catch (again) {
+      // What the stage wants its requester told can't be encoded either: the dead letter alone must do.
+      if (!(again instanceof handlings.StageThrew)) throw again
+      await this.conclude(handling, handlings.join({ emit: [letter] }))
+    }
   }
 
   /** Encodes, applies and pushes the effect of a handling. */
