@@ -1,4 +1,4 @@
-// Tools that come with Flotilla. `standardTools` is what a fleet has when its configuration names none.
+// Tools that come with Flotilla, for a configuration to take all of, or some.
 import type { Tool } from '../../../runtime/config/fleet.ts'
 import { fetchPage } from './fetch-page.ts'
 import { httpJson } from './http-json.ts'
