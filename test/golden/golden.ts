@@ -2,6 +2,7 @@
 // `node test/golden/golden.ts` records those that are missing; it never changes one.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { format, resolveConfig } from 'prettier'
 import { createCodec } from '../../runtime/codec/codec.ts'
 import { createEmbeddedRegistry } from '../../runtime/codec/embedded-registry.ts'
 import { releasedFiles } from '../../schemas/generate.ts'
@@ -53,7 +54,8 @@ async function recordMissing(): Promise<void> {
     const path = join(import.meta.dirname, goldenFile(type, version))
     if (existsSync(path)) continue
     const value = Buffer.from(codec.encode(type, samples[type] as never, topicOf(type))).toString('hex')
-    writeFileSync(path, `${JSON.stringify({ type, value, data: asJson(samples[type]) }, null, 2)}\n`)
+    const text = JSON.stringify({ type, value, data: asJson(samples[type]) })
+    writeFileSync(path, await format(text, { ...(await resolveConfig(path)), parser: 'json' }))
     console.log(`recorded ${path}`)
   }
 }
