@@ -59,6 +59,9 @@ test('retention deletes what is old and consumed, never what a group has not con
   assert.deepEqual([range('tasks.streaming', 1)?.earliest, range('tasks.streaming', 1)?.next], [6, 6])
 
   at.ms += 40 * DAY
+  assert.equal(await log.sweep(), 0, 'a member that is there holds back what it has not consumed')
+  await member.leave()
+  at.ms += 31 * DAY
   assert.equal(await log.sweep(), 4, 'a group not seen for 30 days holds nothing back')
   await log.close()
 
@@ -84,6 +87,7 @@ test('another partition count than the stored one is refused, naming both', asyn
   const { open } = setUp(context)
   const log = open(2)
   await log.ensureTopics([])
+  assert.throws(() => open(3), /open in this process with 2 partitions/)
   await log.close()
   await assert.rejects(open(3).ensureTopics([]), /has 2 partitions.*configuration says 3/)
 })

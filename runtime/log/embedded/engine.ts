@@ -33,6 +33,7 @@ export class Engine {
   readonly soon: (fn: () => void) => void
   readonly pump: Pump
   readonly #groups = new Map<string, Group>()
+  readonly #subscriptions = new Map<string, Set<LogTopic>>()
 
   constructor(options: EngineOptions) {
     this.kind = options.kind
@@ -45,6 +46,7 @@ export class Engine {
 
   async ensureTopics(): Promise<void> {
     await this.storage.transact(() => this.createTopics())
+    this.storage.topicsCreated()
   }
 
   /** Creates what is missing. Call inside `transact`, or before anything else uses the storage. */
@@ -84,9 +86,15 @@ export class Engine {
 
   async subscribe(group: string, topics: readonly LogTopic[]): Promise<void> {
     for (const topic of topics) this.slots(topic)
-    await this.storage.transact(() => {
-      for (const topic of topics) this.storage.subscribe(group, topic, this.clock.now())
-    })
+    const known = this.#subscriptions.get(group) ?? new Set()
+    this.#subscriptions.set(group, known)
+    for (const topic of topics) known.add(topic)
+    await this.storage.transact(() => this.#noteSubscriptions(group))
+  }
+
+  #noteSubscriptions(group: string): void {
+    for (const topic of this.#subscriptions.get(group) ?? [])
+      this.storage.subscribe(group, topic, this.clock.now())
   }
 
   /** Call inside `transact`, with slots found before, so that it can't fail half way. */
@@ -129,6 +137,9 @@ export class Engine {
   async sweep(): Promise<number> {
     const now = this.clock.now()
     let total = 0
+    await this.storage.transact(() => {
+      for (const group of this.#groups.values()) if (group.inUse) this.#noteSubscriptions(group.name)
+    })
     for (const spec of contract) {
       for (const slot of this.storage.slots(spec.name) ?? []) {
         total += await this.#sweepSlot(slot, now - spec.retentionMs, now - GROUP_FORGOTTEN_MS)

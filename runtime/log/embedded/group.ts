@@ -55,6 +55,10 @@ export class Group {
     this.#soon = soon
   }
 
+  get inUse(): boolean {
+    return this.#members.length > 0
+  }
+
   join(member: Member): void {
     this.#members.push(member)
     this.#schedule()

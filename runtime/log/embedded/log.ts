@@ -1,6 +1,7 @@
 // The embedded log: one SQLite file, one process, the guarantees of the port. kill -9 it and open it again: it goes on.
 import { systemClock } from '../../clock.ts'
 import type { Clock } from '../../clock.ts'
+import { FlotillaError } from '../../errors.ts'
 import { openDataFile } from '../../store/data-file.ts'
 import type { DataFile, Durability } from '../../store/data-file.ts'
 import { DEFAULT_PARTITIONS } from '../../../schemas/topics.ts'
@@ -59,6 +60,11 @@ function shareEngine(file: DataFile, prefix: string, options: EmbeddedLogOptions
   const ofFile = engines.get(file) ?? new Map<string, SharedEngine>()
   engines.set(file, ofFile)
   const shared = ofFile.get(prefix) ?? startEngine(file, prefix, options)
+  const { partitions } = shared.engine
+  if (partitions !== (options.partitions ?? DEFAULT_PARTITIONS)) {
+    const message = `${file.dir} is open in this process with ${partitions} partitions, not ${options.partitions}`
+    throw new FlotillaError('TOPICS_MISMATCH', message)
+  }
   ofFile.set(prefix, shared)
   shared.views++
   return shared

@@ -64,9 +64,11 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
   return {
     transact: (work) => file.write(work),
     slots: (topic) => slotsByTopic.get(topic),
-    createTopic(topic, partitions) {
-      createSlots(file, prefix, topic, partitions)
-      slotsByTopic.set(topic, loadSlots(file, prefix).get(topic) ?? [])
+    createTopic: (topic, partitions) => createSlots(file, prefix, topic, partitions),
+    topicsCreated() {
+      // Slots in use keep their identity: readers and transactions share their `next`.
+      for (const [topic, slots] of loadSlots(file, prefix))
+        if (!slotsByTopic.has(topic)) slotsByTopic.set(topic, slots)
     },
     append(slot: Slot, record: OutgoingRecord, timestampMs: number): number {
       const offset = slot.next++

@@ -39,7 +39,10 @@ export interface LogStorage {
   transact<T>(work: () => T): Promise<T>
   /** The partitions of a topic by number; undefined before it was created. */
   slots(topic: LogTopic): readonly Slot[] | undefined
+  /** Known to `slots` after `topicsCreated`. */
   createTopic(topic: LogTopic, partitions: number): void
+  /** The transaction that created topics was committed. */
+  topicsCreated(): void
   append(slot: Slot, record: OutgoingRecord, timestampMs: number): number
   read(slot: Slot, fromOffset: number, limit: ReadLimit): StoredRecord[]
   earliest(slot: Slot): number

@@ -42,6 +42,7 @@ export function createMemoryStorage(clock: Clock): LogStorage {
       })
       topics.set(topic, Array.from({ length: partitions }, create))
     },
+    topicsCreated: () => undefined,
     append(slot, { key, value, headers }, timestampMs) {
       const offset = slot.next++
       partitionOf(slot).records.push({
