@@ -142,6 +142,18 @@ test('half open: one probe at a time; its success closes', async (t) => {
   )
 })
 
+test('half open: the outcome of a call that began before it opened decides nothing', async (t) => {
+  const { breakers, reaches, fail } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  const early = breakers.run('model:x', () => gate.promise)
+  const halfOpen = reaches('half_open')
+  await fail('MODEL_UNAVAILABLE', 5)
+  await halfOpen
+  gate.resolve()
+  await early
+  assert.equal(breakers.get('model:x').state, 'half_open')
+})
+
 test('half open: a failing probe opens it again; a cancelled one decides nothing', async (t) => {
   const { breakers, reaches, fail } = setUp(t)
   let halfOpen = reaches('half_open')

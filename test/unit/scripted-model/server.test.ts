@@ -72,6 +72,14 @@ async function setUp(t: TestContext, options: ScriptedModelOptions = {}) {
   return { server, ask, call }
 }
 
+async function until(holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5_000
+  while (!holds()) {
+    assert.ok(Date.now() < deadline, 'it never came true')
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
 const start = (task: string, system = TOOLS): Message[] => [
   { role: 'system', content: system },
   { role: 'user', content: task },
@@ -197,10 +205,10 @@ test('every call is counted and logged with its key, answered or aborted', async
   await ask(start('task=a'), { tools: [echo] })
   const stop = new AbortController()
   const hung = ask(start('task=b fault=hang'), { signal: stop.signal })
-  while (server.stats().received < 2) await new Promise((resolve) => setImmediate(resolve))
+  await until(() => server.stats().received >= 2)
   stop.abort()
   await assert.rejects(hung)
-  while (server.stats().aborted < 1) await new Promise((resolve) => setImmediate(resolve))
+  await until(() => server.stats().aborted >= 1)
   const again = {
     callId: 'call-1',
     key: 't',
@@ -221,7 +229,7 @@ test('every call is counted and logged with its key, answered or aborted', async
     },
     again,
   )
-  while (server.stats().answered < 2) await new Promise((resolve) => setImmediate(resolve))
+  await until(() => server.stats().answered >= 2)
   const stats = await (await fetch(server.url.replace('/v1', '/stats'))).json()
   assert.deepEqual(stats, { received: 3, answered: 2, aborted: 1, calls: 1, repeated: 1 })
   const lines = readFileSync(log, 'utf8').trim().split('\n')
