@@ -89,7 +89,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     const spent: Planned = { rows: paid.rows, emit }
     if (!outcome.ok) return both(spent, modelFailed(paid.to, outcome.failure))
     const reply = outcome.value as ModelReply
-    const { changes, ask } = answered({ ...paid.to, run: { ...run, open: [], waiting: false } }, reply)
+    const { changes, ask } = answered(paid.to, reply)
     const told = both(spent, { emit: [progress(paid.to, 'model_called', called(now, reply, outcome, cost))] })
     // A second call needs a handling of its own: the timer is due at once.
     return both(told, ask ? { ...changes, timers: { ...changes.timers, turn: ask.atMs } } : changes)

@@ -112,6 +112,7 @@ test('the result shows each step: code, calls, observation, times and usage', ()
   assert.deepEqual([first?.startedAtMs, first?.durationMs, first?.usage.modelCalls], [START, 500, 1])
   assert.deepEqual(first?.toolCalls, [{ ...toolCalls[0], output: null, error: null }])
   assert.deepEqual([second?.step, second?.startedAtMs, second?.observation], [2, START + 500, null])
+  assert.deepEqual([second?.usage.modelCalls, second?.usage.inputTokens], [1, 1_000])
 })
 
 test('an error of the code goes back with its traceback, and the model may mend it', () => {

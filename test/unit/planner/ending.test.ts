@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { failure } from '../../../runtime/errors.ts'
+import type { StageEvent } from '../../../runtime/stage.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import { createPlannerStage } from '../../../services/planner/stage.ts'
 import { fleetOf } from '../router/fleet.ts'
@@ -290,4 +291,17 @@ test('every transition of a task is told in its history', () => {
     ['step_completed', 2],
     ['completed', 2],
   ])
+})
+
+test('a cancel and the deadline interrupt a call; a timer that nothing waits for asks no model', () => {
+  const stage = createPlannerStage(fleetOf())
+  const meta = { id: 'e', key: 't1', lane: 0, atMs: START, traceId: null }
+  const timer = (name: string): StageEvent => ({ ...meta, type: 'TimerFired', data: { name } })
+  const cancelled = { taskId: 't1', reason: null, requestedBy: null }
+  assert.equal(stage.interrupts?.({ ...meta, type: 'TaskCancelled', data: cancelled }), true)
+  assert.equal(stage.interrupts?.(timer('deadline')), true)
+  assert.equal(stage.interrupts?.(timer('retry')), false)
+  const driver = startTools()
+  driver.answer(calls(['get_weather', rome]))
+  assert.deepEqual(stage.decide(timer('retry'), driver.rows('t1')), {})
 })
