@@ -16,21 +16,14 @@ export interface EmbeddedFleet {
 /** Every service but the gateway, on the embedded log. Quiet: the two structured records are not written. */
 export async function startEmbedded(
   changes: Partial<Environment> = {},
-  options: { scripted?: boolean } = {},
+  options: { scripted?: boolean; config?: string } = {},
 ): Promise<EmbeddedFleet> {
-  const environment: Environment = { ...readEnvironment(process.env), kafkaBrokers: [], ...changes }
+  const raw = options.config === undefined ? process.env : { ...process.env, FLOTILLA_CONFIG: options.config }
+  const environment: Environment = { ...readEnvironment(raw), kafkaBrokers: [], ...changes }
   const scripted = await withScriptedModel(environment, { always: options.scripted === true })
   const fleet = await loadFleet(scripted.environment)
-  const telemetry = openTelemetry(scripted.environment, 'fleet', { quiet: true })
+  const telemetry = openTelemetry(scripted.environment, 'fleet', { records: false })
   const stages = services.filter(({ stage }) => stage)
-  const options = {
-    name: 'fleet',
-    services: stages,
-    environment: scripted.environment,
-    fleet,
-    telemetry,
-    http: false,
-  }
   const running = await startProcess({
     name: 'fleet',
     services: stages,

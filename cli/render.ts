@@ -41,7 +41,7 @@ export function renderStep(step: TaskStep): string {
 function renderCall(call: ToolCallRecord): string {
   const outcome =
     call.status === 'succeeded'
-      ? shorten(textOf(call.output), 80)
+      ? shorten(call.output === undefined ? 'ok' : textOf(call.output), 80)
       : paint('yellow', shorten(call.error?.message ?? call.status, 100))
   const cached = call.cached ? ' (cached)' : ''
   return `    ${paint('magenta', call.tool)}(${shorten(textOf(call.arguments), 80)}) → ${outcome} ${paint('dim', seconds(call.durationMs) + cached)}`

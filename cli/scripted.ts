@@ -3,6 +3,8 @@
 import type { Environment } from '../runtime/config/environment.ts'
 import { discoverModels } from '../runtime/models/discovery.ts'
 
+const conversations = new URL('../examples/conversations/', import.meta.url)
+
 export interface WithScriptedModel {
   readonly environment: Environment
   /** True when this process answers by script. */
@@ -20,7 +22,7 @@ export async function withScriptedModel(
   if (!wanted || 'scripted' in providers) return { environment, active: false, stop: async () => {} }
   const { startScriptedModel } = await import('../runtime/testing/scripted-model/server.ts')
   const { loadConversations } = await import('../runtime/testing/scripted-model/conversations.ts')
-  const server = await startScriptedModel({ conversations: await loadConversations() })
+  const server = await startScriptedModel({ conversations: loadConversations(conversations) })
   const raw = { ...environment.raw, FLOTILLA_SCRIPTED_URL: server.url }
   return { environment: { ...environment, raw }, active: true, stop: () => server.stop() }
 }

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { SCRIPTED_MODEL } from '../../runtime/models/names.ts'
 import { demoTasks } from '../../examples/demo-tasks.ts'
@@ -8,6 +9,8 @@ import { startEmbedded } from '../embedded.ts'
 import { paint, say } from '../output.ts'
 import { renderResult } from '../render.ts'
 import { runToEnd } from './run.ts'
+
+const demoConfig = new URL('../../examples/flotilla.config.ts', import.meta.url)
 
 export function addDemo(program: Command): void {
   program
@@ -27,7 +30,7 @@ async function demo(): Promise<void> {
       'The model is scripted: it plays recorded conversations, and costs nothing. Everything else is real.\n',
     ),
   )
-  const fleet = await startEmbedded({ dataDir }, { scripted: true })
+  const fleet = await startEmbedded({ dataDir }, { scripted: true, config: fileURLToPath(demoConfig) })
   let failures = 0
   try {
     for (const { title, explains, ...task } of demoTasks) {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { LogClient } from '../../client/log-client.ts'
-const allServices: readonly Service[] = []
+import { services as allServices } from '../../cli/services.ts'
 import { defineTool } from '../../runtime/config/define.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import type { FleetDefinition, Tool } from '../../runtime/config/fleet.ts'

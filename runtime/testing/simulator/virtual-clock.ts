@@ -37,7 +37,10 @@ export class VirtualClock implements Clock {
       await new Promise((resume) => setImmediate(resume))
       if (done()) return true
       const next = this.queue.peek()
-      if (!next || next.atMs > untilMs) return done()
+      if (!next || next.atMs > untilMs) {
+        this.timeMs = Math.max(this.timeMs, untilMs)
+        return done()
+      }
       this.queue.pop()
       this.timeMs = Math.max(this.timeMs, next.atMs)
       if (next.fn) this.steps++

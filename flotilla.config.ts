@@ -1,0 +1,15 @@
+// The fleet that runs where a project has no flotilla.config.ts of its own: general tools, and an agent that writes Python.
+// Copy it and change it; every key is optional, and docs/configuration.md lists them all.
+import { defineFleet } from './runtime/config/define.ts'
+import { standardTools } from './services/tool-executor/tools/index.ts'
+
+export default defineFleet({
+  tools: [...standardTools],
+  agents: {
+    default: {
+      mode: 'code',
+      description: 'Writes Python that calls tools, and keeps variables between steps.',
+    },
+    tools: { mode: 'tools', description: 'Calls tools as JSON, several at once.' },
+  },
+})
