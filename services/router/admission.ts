@@ -1,6 +1,7 @@
 // Fills every default: what the task says wins over its agent, its agent over the profile's name, the profile over the fleet.
 import { defaultTask } from '../../runtime/config/defaults.ts'
 import type { AgentDefinition, Fleet, Profile } from '../../runtime/config/fleet.ts'
+import { SCRIPTED_MODEL } from '../../runtime/models/names.ts'
 import type { Failure, Json } from '../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../schemas/generated/events.ts'
 import { DEFAULT_AGENT } from './config.ts'
@@ -97,9 +98,10 @@ function chooseModels(
   if (asked !== null) return usable([asked], 'asked for by the task', null, fleet)
   if (profile) return usable(profile.models, `first model of profile "${profileName}"`, profileName, fleet)
   const { default: standard, providers } = fleet.models
-  if (standard !== null) return usable([standard], 'default model of the fleet', null, fleet)
+  if (standard !== null && standard !== SCRIPTED_MODEL)
+    return usable([standard], 'default model of the fleet', null, fleet)
   if (!Object.hasOwn(providers, 'scripted')) return { rejected: noModelAtAll() }
-  return { models: ['scripted/default'], reason: 'no model is connected: the scripted model answers' }
+  return { models: [SCRIPTED_MODEL], reason: 'no model is connected: the scripted model answers' }
 }
 
 function usable(

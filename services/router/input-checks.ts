@@ -66,7 +66,7 @@ function schemaMistakes(schema: Json): string[] {
 
 function forbidden(text: string, patterns: readonly string[]): Failure | null {
   for (const pattern of patterns) {
-    const match = new RegExp(pattern, 'u').exec(text)
+    const match = new RegExp(pattern).exec(text)
     if (match === null) continue
     const message =
       `The task text contains "${match[0].slice(0, 80)}", which matches the forbidden pattern ${pattern}. ` +

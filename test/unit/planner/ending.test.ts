@@ -5,6 +5,7 @@ import { failure } from '../../../runtime/errors.ts'
 import type { StageEvent } from '../../../runtime/stage.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import { createPlannerStage } from '../../../services/planner/stage.ts'
+import type { State } from '../../../services/planner/state.ts'
 import { fleetOf } from '../router/fleet.ts'
 import {
   admitted,
@@ -303,5 +304,5 @@ test('a cancel and the deadline interrupt a call; a timer that nothing waits for
   assert.equal(stage.interrupts?.(timer('retry')), false)
   const driver = startTools()
   driver.answer(calls(['get_weather', rome]))
-  assert.deepEqual(stage.decide(timer('retry'), driver.rows('t1')), {})
+  assert.deepEqual(stage.decide(timer('retry'), driver.rows('t1') as State), {})
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
+import { SCRIPTED_MODEL } from '../../../runtime/models/names.ts'
 import { drive } from '../../../runtime/testing/stage-driver.ts'
 import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { createRouterStage } from '../../../services/router/stage.ts'
@@ -224,16 +225,20 @@ test('fallbacks that are not configured are left out, and the reason says so', (
   assert.match(admitted.modelReason, /not configured here: groq\/a/)
 })
 
-test('without any model, the rejection says how to connect one', () => {
-  const error = rejection({}, fleetOf({ models: { default: null } }))
-  assert.match(error.message, /OPENAI_API_KEY.*OLLAMA_BASE_URL/)
-})
+for (const standard of [null, SCRIPTED_MODEL]) {
+  test(`without any model (${standard}), the rejection says how to connect one`, () => {
+    const error = rejection({}, fleetOf({ models: { default: standard } }))
+    assert.equal(error.code, 'MODEL_NOT_CONFIGURED')
+    assert.match(error.message, /OPENAI_API_KEY.*OLLAMA_BASE_URL/)
+  })
 
-test('without any model, the scripted one answers where it runs', () => {
-  const providers = { scripted: { baseUrl: 'http://127.0.0.1:1/v1' } }
-  const admitted = submit({}, fleetOf({ models: { default: null, providers } })).only('TaskAdmitted')
-  assert.deepEqual(admitted.models, ['scripted/default'])
-})
+  test(`without any model (${standard}), the scripted one answers where it runs, and the reason says so`, () => {
+    const providers = { scripted: { baseUrl: 'http://127.0.0.1:1/v1' } }
+    const admitted = submit({}, fleetOf({ models: { default: standard, providers } })).only('TaskAdmitted')
+    assert.deepEqual(admitted.models, [SCRIPTED_MODEL])
+    assert.match(admitted.modelReason, /no model is connected/)
+  })
+}
 
 test('an agent with a tool that does not exist is rejected', () => {
   const error = rejection({ agent: 'a' }, fleetOf({ agents: { a: { tools: ['get_weather', 'fly'] } } }))
