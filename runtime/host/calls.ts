@@ -168,7 +168,7 @@ export class CallMaker {
   private async finish(request: CallRequest, outcome: CallOutcome): Promise<boolean> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.journal.finish(request.id, request.epoch, outcome)
+        return await this.journal.finish(request.id, request.epoch, outcome, request.call.idempotent)
       } catch (error) {
         if (request.lost.aborted && attempt >= TRIES_WHEN_LOST) throw new LaneLost('the journal is away')
         this.instruments.log.warn({ err: error, attempt }, 'an outcome could not be journalled; trying again')

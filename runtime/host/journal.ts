@@ -4,7 +4,9 @@
 // 2. A recorded outcome answers for ever (within the entry's lifetime): the call is never made again.
 // 3. Begun by a former owner without an outcome: while its lease lives the new owner waits (the former one may still
 //    finish and record). Lapsed: an idempotent call is made again and counted as in doubt; any other is never made again.
-// 4. An owner that lost its lane may still record the outcome of a call it has begun, so that nobody pays for it twice.
+// 4. Where the store writes with the log's own transactions (setLater), the outcome of an idempotent call is journalled by
+//    the commit that uses it; there is one process, so no zombie and no lease.
+// 5. An owner that lost its lane may still record the outcome of a call it has begun, so that nobody pays for it twice.
 import { requestHash } from './ids.ts'
 import type { Call, CallOutcome } from '../stage.ts'
 import type { Clock } from '../clock.ts'
@@ -46,7 +48,7 @@ export interface JournalOptions {
   leaseMs: number
   /** Lifetime of an entry whose commit was never seen. */
   keepMs: number
-  /** Lifetime of the mark left after the commit; 0 deletes at once. */
+  /** Lifetime of the mark left after the commit, where a zombie is possible at all. */
   forgottenMs: number
 }
 
@@ -65,6 +67,7 @@ export class CallJournal {
 
   async begin(id: string, owner: string, epoch: number, call: Call): Promise<Beginning> {
     const hash = requestHash(call.request)
+    if (this.store.setLater && call.idempotent) return this.beginAlone(id, owner, epoch, hash)
     let expected: string | null = null
     for (;;) {
       const text = JSON.stringify(this.newEntry(owner, epoch, hash))
@@ -80,6 +83,17 @@ export class CallJournal {
         expected = result.current
       }
     }
+  }
+
+  /** Where the store is this process's own: nobody else can begin the call, and noting that it is begun may wait. */
+  private async beginAlone(id: string, owner: string, epoch: number, hash: string): Promise<Beginning> {
+    const current = await this.store.get(entryKey(id))
+    const beginning = current === null ? null : this.judge(JSON.parse(current) as Entry, epoch, hash, true)
+    if (beginning) return beginning
+    const text = JSON.stringify(this.newEntry(owner, epoch, hash))
+    this.store.setLater?.(entryKey(id), text, this.options.keepMs)
+    this.begun.set(id, text)
+    return { do: 'call', inDoubt: current !== null }
   }
 
   private newEntry(owner: string, epoch: number, hash: string): Begun {
@@ -109,11 +123,17 @@ export class CallJournal {
   }
 
   /** Records the outcome. False: a later owner took the call over, and its outcome counts. */
-  async finish(id: string, epoch: number, outcome: CallOutcome): Promise<boolean> {
+  async finish(id: string, epoch: number, outcome: CallOutcome, idempotent: boolean): Promise<boolean> {
     let expected = this.begun.get(id)
     if (expected === undefined) return false
     const done: Done = { state: 'done', epoch, hash: (JSON.parse(expected) as Begun).hash, outcome }
     const next = JSON.stringify(done)
+    if (this.store.setLater && idempotent) {
+      // Written with the commit that follows, at the latest.
+      this.store.setLater(entryKey(id), next, this.options.keepMs)
+      this.begun.delete(id)
+      return true
+    }
     for (;;) {
       const result = await this.store.compareAndSet(entryKey(id), expected, next, this.options.keepMs)
       if (result.swapped || result.current === next) break
@@ -127,12 +147,14 @@ export class CallJournal {
 
   /** The call was not made after all (its breaker was open): as if never begun. */
   async release(id: string): Promise<void> {
-    if (this.begun.delete(id)) await this.store.delete([entryKey(id)])
+    if (!this.begun.delete(id)) return
+    if (this.store.setLater) this.store.setLater(entryKey(id), null)
+    else await this.store.delete([entryKey(id)])
   }
 
   /** The commit that used these outcomes is durable: nobody will ask again. */
   async forget(ids: readonly string[], epoch: number): Promise<void> {
-    if (this.options.forgottenMs === 0) return this.store.delete(ids.map(entryKey))
+    if (this.store.setLater) return ids.forEach((id) => this.store.setLater?.(entryKey(id), null))
     const mark = JSON.stringify({ state: 'forgotten', epoch } satisfies Forgotten)
     await Promise.all(ids.map((id) => this.store.set(entryKey(id), mark, this.options.forgottenMs)))
   }

@@ -29,12 +29,15 @@ export function openSqliteKeyValue(options: SqliteKeyValueOptions): KeyValue & {
   const { get, set, remove, sweep } = prepare(file, clock)
   const timer = setInterval(() => void sweep().catch(() => undefined), SWEEP_EVERY_MS).unref()
   let closed = false
+  /** Asked for by setLater and not written yet. */
+  const pending = new Map<string, { value: string | null }>()
   return {
     kind: 'sqlite',
     sweep,
     get: async (key) => {
       if (closed) throw new FlotillaError('STORE_UNAVAILABLE', `the store in ${file.dir} was closed`)
-      return get(full(key))
+      const waiting = pending.get(full(key))
+      return waiting ? waiting.value : get(full(key))
     },
     set: (key, value, ttlMs) => file.write(() => set(full(key), value, ttlMs)),
     compareAndSet: (key, expected, next, ttlMs) =>
@@ -44,6 +47,15 @@ export function openSqliteKeyValue(options: SqliteKeyValueOptions): KeyValue & {
         set(full(key), next, ttlMs)
         return { swapped: true }
       }),
+    setLater: (key, value, ttlMs) => {
+      const entry = { value }
+      pending.set(full(key), entry)
+      file.later(() => {
+        if (value === null) remove(full(key))
+        else set(full(key), value, ttlMs)
+        if (pending.get(full(key)) === entry) pending.delete(full(key))
+      })
+    },
     delete: (keys) => file.write(() => keys.forEach((key) => remove(full(key)))),
     durability: () => Promise.resolve(describeDurability(file)),
     check: () => file.check(),
