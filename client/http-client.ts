@@ -1,5 +1,4 @@
 // A client over a gateway's HTTP API: for embedded fleets, and for programs without Kafka.
-import { randomUUID } from 'node:crypto'
 import { FlotillaError, type ErrorCode, errorTable } from '../runtime/errors.ts'
 import { runBatch } from './batch.ts'
 import type {
@@ -30,8 +29,7 @@ export class HttpClient implements Client {
   }
 
   submit(task: TaskInput): Promise<{ taskId: string }> {
-    // Named here, so that a repeat of the request after a lost answer is the same task.
-    return this.post('/v1/tasks', { ...task, taskId: task.taskId ?? randomUUID() })
+    return this.post('/v1/tasks', task)
   }
 
   async find(taskId: string): Promise<TaskResult | null> {

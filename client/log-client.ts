@@ -39,6 +39,7 @@ export interface LogClientParts {
 const SCAN_CHUNK = 500
 /** Results remembered after they came by, so that asking again costs nothing. */
 const REMEMBERED = 500
+const MAX_EXPECTED = 100_000
 
 type Waiter = (record: LogRecord) => void
 
@@ -48,6 +49,7 @@ export class LogClient implements Client {
   private readonly waiters = new Map<string, Set<Waiter>>()
   private readonly recent = new Map<string, LogRecord>()
   private readonly tails = new Set<Tail>()
+  private readonly expected = new Set<string>()
   private listening: Promise<void> | null = null
 
   constructor(parts: LogClientParts) {
@@ -57,6 +59,7 @@ export class LogClient implements Client {
 
   async submit(task: TaskInput): Promise<{ taskId: string }> {
     const taskId = task.taskId ?? randomUUID()
+    if (task.taskId === undefined && this.listening) await this.expect(taskId)
     await this.publish('tasks.submitted', 'TaskSubmitted', toSubmission(task, taskId), taskId)
     return { taskId }
   }
@@ -107,7 +110,7 @@ export class LogClient implements Client {
   }
 
   async find(taskId: string): Promise<TaskResult | null> {
-    const record = this.recent.get(taskId) ?? (await this.scan(taskId))
+    const record = this.recent.get(taskId) ?? (this.expected.has(taskId) ? null : await this.scan(taskId))
     return record ? this.decode(record) : null
   }
 
@@ -152,6 +155,16 @@ export class LogClient implements Client {
     }
   }
 
+  /** A new id, while we listen: its result can only come by, and needs no search. */
+  private async expect(taskId: string): Promise<void> {
+    await this.listening
+    this.expected.add(taskId)
+    for (const oldest of this.expected) {
+      if (this.expected.size <= MAX_EXPECTED) break
+      this.expected.delete(oldest)
+    }
+  }
+
   private waitFor(taskId: string): { record: Promise<LogRecord>; stop: () => void } {
     const waiters = this.waiters.get(taskId) ?? new Set()
     this.waiters.set(taskId, waiters)
@@ -172,6 +185,7 @@ export class LogClient implements Client {
 
   private completed(record: LogRecord): void {
     if (record.key === null) return
+    this.expected.delete(record.key)
     this.recent.set(record.key, record)
     for (const oldest of this.recent.keys()) {
       if (this.recent.size <= REMEMBERED) break
