@@ -306,3 +306,12 @@ test('a task that can not be handled fails, once', () => {
   assert.deepEqual(driver.poison('tasks.submitted', 'TaskSubmitted', task(), bug), [])
   assert.deepEqual(driver.send('tasks.submitted', 'TaskSubmitted', task()), [])
 })
+
+test('a cancel whose task never comes is forgotten after seven days', () => {
+  const driver = drive(createRouterStage(fleetOf()))
+  driver.send('tasks.control', 'TaskCancelled', { taskId: 't1', reason: null, requestedBy: null })
+  driver.advance(7 * DAY_MS)
+  assert.deepEqual(driver.rows('t1'), {})
+  driver.send('tasks.submitted', 'TaskSubmitted', task())
+  assert.equal(driver.all('TaskAdmitted').length, 1)
+})
