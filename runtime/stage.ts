@@ -35,8 +35,16 @@ export interface TimerFired {
   name: string
 }
 
+/**
+ * A record on tasks.submitted that names a task and can't be one (a field is missing or wrong). Only for the stage that
+ * answers submissions: one with `forwardsHome`.
+ */
+export interface SubmissionRefused {
+  failure: Failure
+}
+
 type EventOf<M> = { [T in keyof M]: { readonly type: T; readonly data: M[T] } & EventMeta }[keyof M]
-export type StageEvent = EventOf<EventMap & { TimerFired: TimerFired }>
+export type StageEvent = EventOf<EventMap & { TimerFired: TimerFired; SubmissionRefused: SubmissionRefused }>
 
 export type Emit = {
   [T in EventType]: {

@@ -10,10 +10,11 @@ import { failure, FlotillaError, toFailure } from '../errors.ts'
 import { homeOf } from '../log/home.ts'
 import type { LogRecord, LogTopic, OpenLane } from '../log/port.ts'
 import { headers as names, type TopicName } from '../../schemas/topics.ts'
-import type { Emit, Failure, StageEvent } from '../stage.ts'
+import type { Failure, StageEvent } from '../stage.ts'
 import type { HandlingSpan } from '../telemetry/instruments.ts'
 import type { GroupCommit } from './group-commit.ts'
-import { deadLetter, persistently } from './handling.ts'
+import { deadLetter, persistently, StageThrew } from './handling.ts'
+import { recordId } from './ids.ts'
 import type { OffsetTracker } from './offsets.ts'
 import type { HostParts } from './parts.ts'
 import { eventIdOf, toEvent, toRecord } from './records.ts'
@@ -127,29 +128,37 @@ export class Intake {
   private decode(record: LogRecord, value: Uint8Array): void | Promise<void> {
     try {
       const decoded = this.parts.codec.decode(value, record.topic)
-      if (decoded instanceof Promise) return this.decodeLater(record, decoded)
+      if (decoded instanceof Promise) return this.decodeLater(record, value, decoded)
       const whole = resolve(decoded.type, decoded.data, this.parts.blobs)
-      if (whole instanceof Promise) return this.decodeLater(record, decoded)
+      if (whole instanceof Promise) return this.decodeLater(record, value, decoded)
       this.route(record, { type: decoded.type, data: whole } as Decoded)
     } catch (error) {
       this.undecodable(record, error)
     }
   }
 
-  private async decodeLater(record: LogRecord, pending: Decoded | Promise<Decoded>): Promise<void> {
+  /** `begun` is the first try; later ones ask the registry and the blob store again. */
+  private async decodeLater(
+    record: LogRecord,
+    value: Uint8Array,
+    begun: Decoded | Promise<Decoded>,
+  ): Promise<void> {
+    let first: Decoded | Promise<Decoded> | null = begun
     try {
       const decoded = await persistently(this.parts, this.lost, async () => {
+        const pending = first ?? this.parts.codec.decode(value, record.topic)
+        first = null
         const { type, data } = await pending
         return { type, data: await resolve(type, data, this.parts.blobs) } as Decoded
       })
       this.route(record, decoded)
     } catch (error) {
-      if (!this.lost.aborted) this.undecodable(record, error)
+      if (!this.lost.aborted) this.undecodable(record, error instanceof StageThrew ? error.cause : error)
     }
   }
 
   private route(record: LogRecord, decoded: Decoded): void {
-    const { stage, instruments, log } = this.parts
+    const { stage, log } = this.parts
     const probe = toEvent(record, decoded, null)
     const isOpen = OPEN_TOPICS.includes(record.topic)
     if (isOpen && homeOf(probe.key, log.partitions) !== record.partition) {
@@ -157,18 +166,22 @@ export class Intake {
       else this.skip(record)
       return
     }
-    const key = stage.keyOf?.(probe) ?? probe.key
+    this.submit(record, { ...probe, key: stage.keyOf?.(probe) ?? probe.key }, probe.key)
+  }
+
+  private submit(record: LogRecord, event: StageEvent, taskKey: string): void {
+    const { stage, instruments } = this.parts
     const span = instruments.handling({
       stage: stage.name,
       lane: this.open.lane,
       topic: record.topic,
-      eventId: probe.id,
-      eventType: probe.type,
-      key: probe.key,
+      eventId: event.id,
+      eventType: event.type,
+      key: taskKey,
       traceparent: record.headers[names.traceparent] ?? null,
       atMs: record.timestampMs,
     })
-    this.sink.submit({ ...probe, key, traceId: span.traceId } as StageEvent, record, span)
+    this.sink.submit({ ...event, traceId: span.traceId }, record, span)
   }
 
   private skip(record: LogRecord): void {
@@ -179,25 +192,44 @@ export class Intake {
 
   /** Writes the record to the home partition of its key, in a transaction of this lane. */
   private forward(record: LogRecord, event: StageEvent, decoded: Decoded): void {
-    const { stage, log, codec, instruments } = this.parts
-    const emit = { topic: record.topic, type: event.type, data: event.data, key: event.key } as Emit
+    const { codec } = this.parts
+    // A submission gets its task id on the way.
     const value =
       decoded.type === 'TaskSubmitted'
-        ? codec.encode(event.type as 'TaskSubmitted', event.data as never, record.topic)
+        ? codec.encode('TaskSubmitted', event.data as typeof decoded.data, 'tasks.submitted')
         : record.value
-    const sender = { stage: stage.name, version: stage.version, partitions: log.partitions }
-    const cause = {
-      id: eventIdOf(record),
-      key: event.key,
-      traceparent: record.headers[names.traceparent] ?? null,
-    }
-    const forwarded = toRecord(sender, emit, value as Uint8Array, cause, 0)
+    this.move(record, event.key, value)
+  }
+
+  private move(record: LogRecord, key: string, value: Uint8Array | null): void {
+    const { stage, log, instruments } = this.parts
+    const headers = { ...record.headers, [names.eventId]: eventIdOf(record) }
+    const moved = { topic: record.topic, partition: homeOf(key, log.partitions), key, value, headers }
     instruments.count('records_forwarded', 1, { stage: stage.name, topic: record.topic })
-    this.commit.push({ records: [forwarded], rows: [], input: record, committed: () => {} })
+    this.commit.push({ records: [moved], rows: [], input: record, committed: () => {} })
+  }
+
+  /** A submission that names its task is answered with a result; anything else goes to dead-letters. */
+  private refuse(record: LogRecord, reason: FlotillaError): void {
+    const { taskId } = { taskId: null, ...(reason.details as { taskId?: string | null } | undefined) }
+    if (taskId !== null && homeOf(taskId, this.parts.log.partitions) !== record.partition)
+      return this.move(record, taskId, record.value)
+    const key = taskId ?? recordId(record.topic, record.partition, record.offset)
+    const meta = {
+      id: eventIdOf(record),
+      key,
+      lane: record.partition,
+      atMs: record.timestampMs,
+      traceId: null,
+    }
+    const refused = failure(reason.code, reason.message)
+    this.submit(record, { type: 'SubmissionRefused', data: { failure: refused }, ...meta }, key)
   }
 
   private undecodable(record: LogRecord, error: unknown): void {
     const { instruments, stage, codec, log } = this.parts
+    const isRefusal = error instanceof FlotillaError && error.code === 'TASK_INVALID'
+    if (isRefusal && stage.forwardsHome) return this.refuse(record, error)
     const cause = toFailure(error, 'UNDECODABLE_RECORD')
     const reason = error instanceof FlotillaError ? cause : failure('UNDECODABLE_RECORD', cause.message)
     instruments.log.warn(

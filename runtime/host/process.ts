@@ -10,6 +10,7 @@ import type { Environment } from '../config/environment.ts'
 import type { Fleet } from '../config/fleet.ts'
 import { FlotillaError } from '../errors.ts'
 import { homeOf } from '../log/home.ts'
+import type { EmbeddedLog } from '../log/embedded/log.ts'
 import { openLog } from '../log/open.ts'
 import type { Log } from '../log/port.ts'
 import { createBreakers, type BreakerChange, type Breakers } from '../resilience.ts'
@@ -95,7 +96,9 @@ class RunningProcess implements FleetProcess {
   async start(): Promise<void> {
     const { environment, telemetry } = this.options
     this.closers.push(() => telemetry.close())
-    const stores = await openStores(environment, { wholeFleet: this.isWholeFleet() })
+    const stores = await this.untilAvailable('the stores', () =>
+      openStores(environment, { wholeFleet: this.isWholeFleet() }),
+    )
     this.closers.push(() => stores.close())
     await this.requireDurability(stores)
     const log = await openLog(environment, telemetry.instruments.log)
@@ -135,7 +138,7 @@ class RunningProcess implements FleetProcess {
   }
 
   /** A broker that comes later is waited for; what can't get better by waiting is thrown. */
-  private async untilAvailable(what: string, step: () => Promise<void>): Promise<void> {
+  private async untilAvailable<T>(what: string, step: () => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       try {
         return await step()
@@ -171,6 +174,7 @@ class RunningProcess implements FleetProcess {
     for (const { door } of services) await door?.(app, context)
     this.closers.push(() => app.close())
     this.url = await listen(app, environment.host, environment.port)
+    if ('announce' in parts.log) (parts.log as EmbeddedLog).announce({ gateway: this.url })
   }
 
   private async startStages(parts: { log: Log; codec: Codec; stores: Stores }): Promise<void> {

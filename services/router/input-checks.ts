@@ -28,14 +28,21 @@ function textMistakes(text: string, maxChars: number): string[] {
   return [`text has ${chars} characters, at most ${maxChars} are allowed (limits.input.maxChars)`]
 }
 
-const names = ['taskId', 'userId', 'agent', 'profile', 'model', 'sessionId', 'parent'] as const
+/** A slash would make it a part of another key; client/result.ts refuses the same. */
+const taskIdPattern = /^[A-Za-z0-9._:-]{1,128}$/
+
+const names = ['userId', 'agent', 'profile', 'model', 'sessionId', 'parent'] as const
 
 function nameMistakes(task: TaskSubmitted): string[] {
-  return names.flatMap((field) => {
+  const idMistakes = taskIdPattern.test(task.taskId ?? '')
+    ? []
+    : ['taskId may hold letters, digits and . _ : - and at most 128 of them']
+  const mistakes = names.flatMap((field) => {
     const value = task[field]
     if (value === null || (value.trim() !== '' && value.length <= MAX_NAME_CHARS)) return []
     return [`${field} must have 1 to ${MAX_NAME_CHARS} characters; leave it out for the default`]
   })
+  return [...idMistakes, ...mistakes]
 }
 
 function rangeMistakes(task: TaskSubmitted): string[] {

@@ -11,6 +11,24 @@ const nothingUsed: Usage = {
   toolCalls: 0,
 }
 
+/** Stands for a submission that could not be read as a task. */
+export const unreadable: TaskSubmitted = {
+  text: '',
+  taskId: null,
+  userId: null,
+  agent: null,
+  mode: null,
+  profile: null,
+  model: null,
+  maxSteps: null,
+  timeoutMs: null,
+  maxCost: null,
+  priority: null,
+  sessionId: null,
+  outputSchema: null,
+  parent: null,
+}
+
 /** Text kept in the result of a rejected task, which may be of any length. */
 const MAX_TEXT_CHARS = 10_000
 

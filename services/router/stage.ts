@@ -6,11 +6,11 @@
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Decision, Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
-import type { TaskAdmitted } from '../../schemas/generated/events.ts'
+import type { TaskAdmitted, TaskSubmitted } from '../../schemas/generated/events.ts'
 import { admit } from './admission.ts'
 import { REMEMBER_MS } from './config.ts'
 import { checkInput } from './input-checks.ts'
-import { ended } from './results.ts'
+import { ended, unreadable } from './results.ts'
 
 export type RouterRows = {
   /** This id was answered. */
@@ -32,6 +32,8 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows> {
       switch (event.type) {
         case 'TaskSubmitted':
           return rows.task ? {} : submitted(event, rows, fleet)
+        case 'SubmissionRefused':
+          return rows.task ? {} : rejected(event, unreadable, event.data.failure)
         case 'TaskCancelled':
           return rows.task || rows.cancel ? {} : keepCancel(event)
         case 'TimerFired':
@@ -50,9 +52,11 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows> {
 function submitted(event: Event<'TaskSubmitted'>, rows: State, fleet: Fleet): Decision<RouterRows> {
   if (rows.cancel) return cancelled(event, rows.cancel.reason)
   const wrong = checkInput(event.data, event.key, fleet.limits.input)
-  if (wrong) return rejected(event, wrong)
+  if (wrong) return rejected(event, event.data, wrong)
   const admission = admit(event.data, event.key, event.atMs, fleet)
-  return 'rejected' in admission ? rejected(event, admission.rejected) : admitted(event, admission.admitted)
+  return 'rejected' in admission
+    ? rejected(event, event.data, admission.rejected)
+    : admitted(event, admission.admitted)
 }
 
 function admitted(event: Event<'TaskSubmitted'>, task: TaskAdmitted): Decision<RouterRows> {
@@ -68,8 +72,8 @@ function admitted(event: Event<'TaskSubmitted'>, task: TaskAdmitted): Decision<R
   ])
 }
 
-function rejected(event: Event<'TaskSubmitted'>, reason: Failure): Decision<RouterRows> {
-  return answer(event, 'rejected', ended(event, event.data, 'rejected', reason))
+function rejected(event: StageEvent, task: TaskSubmitted, reason: Failure): Decision<RouterRows> {
+  return answer(event, 'rejected', ended(event, task, 'rejected', reason))
 }
 
 function cancelled(event: Event<'TaskSubmitted'>, reason: string | null): Decision<RouterRows> {
