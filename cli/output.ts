@@ -1,29 +1,37 @@
 // How the command speaks: results on stdout, everything else on stderr; colour only where a person looks.
-import { styleText } from 'node:util'
+import { stripVTControlCharacters, styleText } from 'node:util'
 import { describe } from '../runtime/host/run.ts'
 import type { TaskResult } from '../client/types.ts'
 
 type Style = Parameters<typeof styleText>[0]
 
+/** Always coloured: `say` and `print` take the colours out where their stream shows none. */
 export function paint(style: Style, text: string): string {
-  return styleText(style, text, { stream: process.stderr })
+  return styleText(style, text, { validateStream: false })
+}
+
+/** Heeds NO_COLOR, FORCE_COLOR and whether a terminal is there. */
+function write(stream: NodeJS.WriteStream, text: string): void {
+  const coloured = styleText('red', ' ', { stream }) !== ' '
+  stream.write(`${coloured ? text : stripVTControlCharacters(text)}\n`)
 }
 
 export function say(text: string): void {
-  process.stderr.write(`${text}\n`)
+  write(process.stderr, text)
 }
 
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`)
+  write(process.stdout, text)
 }
 
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value))
+  process.stdout.write(`${JSON.stringify(value)}\n`)
 }
 
 /** Ends the command with 1 and a message that says what to do. */
 export function fail(error: unknown): void {
-  say(paint('red', describe(error)))
+  const [first = '', ...rest] = describe(error).split('\n')
+  say([paint('red', first), ...rest].join('\n'))
   process.exit(1)
 }
 

@@ -1,5 +1,7 @@
 // A task as people read it: its steps while they happen, then its result.
 import type { TaskResult, TaskStep, TaskUpdate, ToolCallRecord } from '../client/types.ts'
+import { errorTable } from '../runtime/errors.ts'
+import type { Failure } from '../schemas/generated/events.ts'
 import type { Json } from '../schemas/json.ts'
 import { paint, say } from './output.ts'
 
@@ -27,7 +29,7 @@ function seconds(ms: number): string {
 }
 
 /** What a step adds to the picture; said once, when the step is known. */
-export function renderStep(step: TaskStep): string {
+function renderStep(step: TaskStep): string {
   const head = `${paint('cyan', `step ${step.step}`)} ${step.kind} ${paint('dim', `${step.model ?? ''} ${seconds(step.durationMs)}`)}`
   const parts = [head]
   if (step.code) parts.push(block(step.code))
@@ -55,12 +57,12 @@ export function renderResult(result: TaskResult): string {
       : typeof result.output === 'string'
         ? result.output
         : JSON.stringify(result.output, null, 2)
-  const parts = [`${paint(ok ? 'green' : 'red', result.status)} ${output}`]
-  if (result.error) parts.push(paint('yellow', `  ${result.error.code}: ${result.error.message}`))
+  const parts = [`${paint(ok ? 'green' : 'red', result.status.replace('_', ' '))} ${output}`.trimEnd()]
+  if (result.error) parts.push(paint('yellow', renderFailure(result.error)))
   const { inputTokens, outputTokens, cost, costIsGuess } = result.usage
   const price = `$${cost.toFixed(4)}${costIsGuess ? ' (a guess: no price for this model)' : ''}`
   const facts = [
-    `${result.steps.length} steps`,
+    `${result.steps.length} ${result.steps.length === 1 ? 'step' : 'steps'}`,
     `${inputTokens} + ${outputTokens} tokens`,
     price,
     seconds(result.executionTime),
@@ -68,7 +70,7 @@ export function renderResult(result: TaskResult): string {
     result.traceId ? `trace ${result.traceId}` : '',
   ]
   parts.push(paint('dim', `  ${facts.filter(Boolean).join(' · ')}`))
-  if (result.model?.startsWith('scripted/'))
+  if (result.output !== null && result.model?.startsWith('scripted/'))
     parts.push(
       paint(
         'yellow',
@@ -76,6 +78,12 @@ export function renderResult(result: TaskResult): string {
       ),
     )
   return parts.join('\n')
+}
+
+/** What went wrong and, where somebody can do something about it, what. */
+function renderFailure({ code, message }: Failure): string {
+  const remedy = Object.hasOwn(errorTable, code) ? errorTable[code as keyof typeof errorTable].remedy : ''
+  return `  ${code}: ${message}${remedy === '' || remedy === 'None needed.' ? '' : `\n  ${remedy}`}`
 }
 
 /** Says each update of a task once, on stderr; the steps come with the progress events, the rest with the result. */

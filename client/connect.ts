@@ -15,7 +15,8 @@ export interface ConnectOptions {
 
 /**
  * The way into a fleet. A URL given (or FLOTILLA_URL) means a gateway; else KAFKA_BROKERS means Kafka; else the gateway
- * of this machine at PORT (8000). Rejects with LOG_UNAVAILABLE or REGISTRY_UNAVAILABLE when it can't be reached.
+ * of this machine at PORT (8000). Rejects with LOG_UNAVAILABLE or REGISTRY_UNAVAILABLE when Kafka or the registry can't be
+ * reached; a gateway is first asked by the first call, which rejects with GATEWAY_UNAVAILABLE.
  */
 export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const environment = readEnvironment(options.env ?? process.env)

@@ -15,8 +15,17 @@ import type {
 /** How long one request waits for a result before it is asked again. */
 const WAIT_SECONDS = 25
 
-interface ErrorBody {
-  error?: { code?: string; message?: string }
+/** The error that a gateway answered with; or that this is no gateway. */
+export async function refusal(response: Response, url: string): Promise<FlotillaError> {
+  const body = (await response.json().catch(() => null)) as {
+    error?: { code?: string; message?: string }
+  } | null
+  const { code = '', message = '' } = body?.error ?? {}
+  if (Object.hasOwn(errorTable, code)) return new FlotillaError(code as ErrorCode, message)
+  return new FlotillaError(
+    'GATEWAY_UNAVAILABLE',
+    `${url} answered ${response.status}: that is no gateway of a fleet`,
+  )
 }
 
 export class HttpClient implements Client {
@@ -51,6 +60,7 @@ export class HttpClient implements Client {
     }
   }
 
+  /** Over HTTP nobody says what arrived: with a group, results under way when the connection breaks are not sent again. */
   results({ group, from = 'latest' }: ResultsOptions = {}): AsyncIterable<TaskResult> & AsyncDisposable {
     const query = new URLSearchParams(group === undefined ? { from } : { from, group })
     return this.lines<TaskResult>(`/v1/results?${query}`)
@@ -96,18 +106,12 @@ export class HttpClient implements Client {
     const response = await fetch(this.url + path, {
       ...init,
       signal: AbortSignal.any([this.stopped.signal, ...(init.signal ? [init.signal] : [])]),
-    }).catch((error: unknown) => {
-      throw new FlotillaError(
-        'LOG_UNAVAILABLE',
-        `no gateway answers at ${this.url}; start one with: flotilla start`,
-        { cause: error },
-      )
+    }).catch((cause: unknown) => {
+      const what = this.stopped.signal.aborted ? 'the client was closed' : `no gateway answers at ${this.url}`
+      throw new FlotillaError('GATEWAY_UNAVAILABLE', what, { cause })
     })
     if (response.ok) return response
-    const { error } = (await response.json().catch(() => ({}))) as ErrorBody
-    const code =
-      error?.code !== undefined && error.code in errorTable ? (error.code as ErrorCode) : 'INTERNAL'
-    throw new FlotillaError(code, error?.message ?? `the gateway answered ${response.status} to ${path}`)
+    throw await refusal(response, this.url + path)
   }
 
   /** Newline-delimited JSON. Leaving the loop ends the request. */

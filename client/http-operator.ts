@@ -1,4 +1,5 @@
-import { FlotillaError, errorTable, type ErrorCode } from '../runtime/errors.ts'
+import { FlotillaError } from '../runtime/errors.ts'
+import { refusal } from './http-client.ts'
 import type { DeadLetterContent, DeadLetterView, Operator, TopicView } from './operator.ts'
 
 /** The operator's view through a gateway: an embedded fleet's file belongs to the process that runs it. */
@@ -23,12 +24,10 @@ export class HttpOperator implements Operator {
   }
 
   private async ask<T>(path: string, method = 'GET'): Promise<T> {
-    const response = await fetch(this.url + path, { method }).catch((error: unknown) => {
-      throw new FlotillaError('LOG_UNAVAILABLE', `no gateway answers at ${this.url}`, { cause: error })
+    const response = await fetch(this.url + path, { method }).catch((cause: unknown) => {
+      throw new FlotillaError('GATEWAY_UNAVAILABLE', `no gateway answers at ${this.url}`, { cause })
     })
-    const body = (await response.json()) as T & { error?: { code: string; message: string } }
-    if (response.ok) return body
-    const code = body.error && body.error.code in errorTable ? (body.error.code as ErrorCode) : 'INTERNAL'
-    throw new FlotillaError(code, body.error?.message ?? `the gateway answered ${response.status} to ${path}`)
+    if (!response.ok) throw await refusal(response, this.url + path)
+    return (await response.json()) as T
   }
 }

@@ -2,9 +2,10 @@
 //
 // 1. `submit` resolves when the record is durable. The task id is the key, so a repeated submission runs once.
 // 2. Waiting for a result subscribes before it looks into the log, so no result falls between.
+// 3. What others may have written to these topics by mistake is passed over: it went to dead-letters, and is no result.
 import { randomUUID } from 'node:crypto'
 import { resolve } from '../runtime/codec/claim-check.ts'
-import type { Codec } from '../runtime/codec/port.ts'
+import type { Codec, Decoded } from '../runtime/codec/port.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { homeOf } from '../runtime/log/home.ts'
 import type { Log, LogRecord, Tail } from '../runtime/log/port.ts'
@@ -125,32 +126,23 @@ export class LogClient implements Client {
     for (let end = range.next; end > range.earliest; end -= SCAN_CHUNK) {
       const start = Math.max(range.earliest, end - SCAN_CHUNK)
       const records = await log.read('tasks.completed', partition, start, end - start)
-      const found = records.find(({ key, offset }) => key === taskId && offset < end)
+      const found = records.find((record) => record.key === taskId && record.offset < end && isResult(record))
       if (found) return found
     }
     return null
   }
 
   async result(taskId: string, { timeoutMs }: { timeoutMs?: number } = {}): Promise<TaskResult> {
-    await this.listen()
     const waiting = this.waitFor(taskId)
-    let timer: NodeJS.Timeout | undefined
-    const limit = new Promise<never>((_, reject) => {
-      if (timeoutMs === undefined) return
-      const late = () =>
-        reject(
-          new FlotillaError(
-            'TASK_TIMED_OUT',
-            `no result of ${taskId} within ${timeoutMs} ms; the task goes on`,
-          ),
-        )
-      timer = setTimeout(late, timeoutMs)
-    })
+    const limit = timeLimit(taskId, timeoutMs)
+    const look = async () => {
+      await this.listen()
+      return (await this.find(taskId)) ?? (await this.decode(await waiting.record))
+    }
     try {
-      const found = await this.find(taskId)
-      return found ?? (await this.decode(await Promise.race([waiting.record, limit])))
+      return await Promise.race([look(), limit.passed])
     } finally {
-      clearTimeout(timer)
+      limit.cancel()
       waiting.stop()
     }
   }
@@ -215,8 +207,14 @@ export class LogClient implements Client {
       await tail.close()
     })
     const options = { topics: ['tasks.completed'] as const, from, ...(group === undefined ? {} : { group }) }
+    const give = async (record: LogRecord) => {
+      const result = await this.decode(record)
+      if (group === undefined) return stream.push(result)
+      // The group's position must not pass what its reader has not dealt with.
+      if (!(await stream.hand(result))) throw new Error('the reader left before it asked for more')
+    }
     const tail = this.parts.log.tail(options, async (records) => {
-      for (const record of records) await stream.push(await this.decode(record))
+      for (const record of records) if (isResult(record)) await give(record)
     })
     this.tails.add(tail)
     return stream
@@ -247,12 +245,22 @@ export class LogClient implements Client {
 
   private async update(record: LogRecord, stream: Stream<TaskUpdate>): Promise<void> {
     if (record.topic === 'tasks.completed') {
+      if (!isResult(record)) return
       await stream.push({ kind: 'result', result: await this.decode(record) })
       return stream.end()
     }
-    const decoded = await this.parts.codec.decode(record.value ?? new Uint8Array(), record.topic)
-    if (decoded.type === 'TaskProgressed') await stream.push({ kind: 'progress', event: decoded.data })
-    if (decoded.type === 'TokensStreamed') await stream.push({ kind: 'text', ...decoded.data })
+    const decoded = await this.readable(record)
+    if (decoded?.type === 'TaskProgressed') await stream.push({ kind: 'progress', event: decoded.data })
+    if (decoded?.type === 'TokensStreamed') await stream.push({ kind: 'text', ...decoded.data })
+  }
+
+  private async readable({ value, topic }: LogRecord): Promise<Decoded | null> {
+    try {
+      return await this.parts.codec.decode(value ?? new Uint8Array(), topic)
+    } catch (error) {
+      if (error instanceof FlotillaError && error.code === 'UNDECODABLE_RECORD') return null
+      throw error
+    }
   }
 
   batch(tasks: Iterable<TaskInput>, options: BatchOptions = {}): AsyncIterable<TaskResult> {
@@ -263,4 +271,18 @@ export class LogClient implements Client {
     await Promise.all([...this.tails].map((tail) => tail.close()))
     this.tails.clear()
   }
+}
+
+function isResult({ headers, value }: LogRecord): boolean {
+  return value !== null && headers[names.schema] === 'TaskCompleted'
+}
+
+function timeLimit(taskId: string, timeoutMs: number | undefined) {
+  let timer: NodeJS.Timeout | undefined
+  const passed = new Promise<never>((_, reject) => {
+    if (timeoutMs === undefined) return
+    const message = `no result of ${taskId} within ${timeoutMs} ms; the task goes on`
+    timer = setTimeout(() => reject(new FlotillaError('TASK_TIMED_OUT', message)), timeoutMs)
+  })
+  return { passed, cancel: () => clearTimeout(timer) }
 }

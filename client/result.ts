@@ -23,40 +23,33 @@ export function toResult(event: TaskCompleted): TaskResult {
   }
 }
 
-const fields = new Set([
-  'text',
-  'taskId',
-  'userId',
-  'agent',
-  'mode',
-  'profile',
-  'model',
-  'maxSteps',
-  'timeoutMs',
-  'maxCost',
-  'priority',
-  'sessionId',
-  'outputSchema',
-  'parent',
-])
+type Kind = 'text' | 'whole number' | 'number' | 'object' | readonly string[]
+
+const fields: Readonly<Record<keyof TaskInput, Kind>> = {
+  text: 'text',
+  taskId: 'text',
+  userId: 'text',
+  agent: 'text',
+  mode: ['code', 'tools'],
+  profile: 'text',
+  model: 'text',
+  maxSteps: 'whole number',
+  timeoutMs: 'whole number',
+  maxCost: 'number',
+  priority: 'whole number',
+  sessionId: 'text',
+  outputSchema: 'object',
+  parent: 'text',
+}
+/** What the schema of TaskSubmitted can hold in an int. */
+const MAX_WHOLE = 2 ** 31 - 1
 /** Also what a Kafka key, a URL and a file name can hold. */
 const taskIdPattern = /^[A-Za-z0-9._:-]{1,128}$/
 
-/** The task as an event. Throws TASK_INVALID for what no service could accept; the router checks the rest. */
+/** The task as an event. Throws TASK_INVALID with every mistake that no service could accept; the router checks the rest. */
 export function toSubmission(task: TaskInput, taskId: string): TaskSubmitted {
-  if (typeof task !== 'object' || task === null || typeof task.text !== 'string')
-    throw new FlotillaError('TASK_INVALID', 'a task needs a text: { "text": "…" }')
-  const unknown = Object.keys(task).filter((key) => !fields.has(key))
-  if (unknown.length > 0)
-    throw new FlotillaError(
-      'TASK_INVALID',
-      `unknown field ${unknown.join(', ')}; a task may have: ${[...fields].join(', ')}`,
-    )
-  if (!taskIdPattern.test(taskId))
-    throw new FlotillaError(
-      'TASK_INVALID',
-      'taskId may hold letters, digits and . _ : - and at most 128 of them',
-    )
+  const mistakes = mistakesOf(task, taskId)
+  if (mistakes.length > 0) throw new FlotillaError('TASK_INVALID', mistakes.join('; '))
   const {
     userId,
     agent,
@@ -87,4 +80,33 @@ export function toSubmission(task: TaskInput, taskId: string): TaskSubmitted {
     outputSchema: outputSchema ?? null,
     parent: parent ?? null,
   }
+}
+
+function mistakesOf(task: TaskInput, taskId: string): string[] {
+  if (typeof task !== 'object' || task === null || Array.isArray(task))
+    return ['a task is an object such as { "text": "…" }']
+  const mistakes = Object.entries(task).flatMap(([name, value]) => fieldMistakes(name, value))
+  if (task.text === undefined || task.text === null) mistakes.unshift('a task needs a text: { "text": "…" }')
+  if (typeof taskId === 'string' && !taskIdPattern.test(taskId))
+    mistakes.push('taskId may hold letters, digits and . _ : - and at most 128 of them')
+  return mistakes
+}
+
+function fieldMistakes(name: string, value: unknown): string[] {
+  if (!Object.hasOwn(fields, name))
+    return [`unknown field ${name}; a task may have: ${Object.keys(fields).join(', ')}`]
+  if (value === undefined || value === null) return []
+  const wanted = fields[name as keyof TaskInput]
+  if (isOf(wanted, value)) return []
+  const what =
+    typeof wanted === 'string' ? `a ${wanted}`.replace('a object', 'an object') : wanted.join(' or ')
+  return [`${name} is ${JSON.stringify(value)?.slice(0, 80)}, it must be ${what}`]
+}
+
+function isOf(wanted: Kind, value: unknown): boolean {
+  if (wanted === 'text') return typeof value === 'string'
+  if (wanted === 'number') return typeof value === 'number' && Number.isFinite(value)
+  if (wanted === 'whole number') return Number.isInteger(value) && Math.abs(value as number) <= MAX_WHOLE
+  if (wanted === 'object') return typeof value === 'object' && !Array.isArray(value)
+  return wanted.includes(value as string)
 }

@@ -118,7 +118,10 @@ export interface Client {
   find(taskId: string): Promise<TaskResult | null>
   /** Waits for the result. Rejects with TASK_TIMED_OUT after `timeoutMs` (the task goes on). */
   result(taskId: string, options?: { timeoutMs?: number }): Promise<TaskResult>
-  /** Results as they come. With a group: at least once each; without: those that come while it is iterated. */
+  /**
+   * Results as they come. Without a group: those that come while it is iterated. With one: at least once each; a result
+   * counts as dealt with when the loop asks for the next, so those in hand when it is left come again.
+   */
   results(options?: ResultsOptions): AsyncIterable<TaskResult> & AsyncDisposable
   /** Everything that happens to a task from now on, ending with its result. */
   watch(taskId: string): AsyncIterable<TaskUpdate>

@@ -327,7 +327,13 @@ export const errorTable = {
     'The topics of the broker do not fit the contract.',
     'Follow the message; run flotilla topics.',
   ),
-  NOT_FOUND: row('recoverable', false, 'There is no such thing.', 'Check the id.'),
+  GATEWAY_UNAVAILABLE: row(
+    'critical',
+    true,
+    'No gateway of a fleet answers at this URL.',
+    'Start a fleet with flotilla start, or set FLOTILLA_URL (or PORT) to where one listens.',
+  ),
+  NOT_FOUND: row('recoverable', false, 'There is no such thing.', 'Check the name or id.'),
   INTERNAL: row('degraded', false, 'An unexpected error: a bug.', 'Report it with the message.'),
 } as const satisfies Record<string, ErrorRow>
 
