@@ -7,7 +7,7 @@ export interface Clock {
 }
 
 /** setTimeout counts in 32 bits; a longer wait is cut here and its owner schedules the rest. */
-export const MAX_DELAY_MS = 2_147_483_647
+const MAX_DELAY_MS = 2_147_483_647
 
 export const systemClock: Clock = {
   now: () => Date.now(),

@@ -37,7 +37,7 @@ export interface BreakerOptions {
   readonly halfOpenAfterMs?: number
 }
 
-export const breakerDefaults = {
+const breakerDefaults = {
   windowMs: 10_000,
   minimumCalls: 5,
   failurePercent: 50,

@@ -12,7 +12,7 @@ import { FlotillaError } from '../errors.ts'
 import type { BlobStore } from '../store/port.ts'
 
 /** Nothing on the log passes 512 KB; this leaves room for keys, headers and the batch. */
-export const LIMIT_BYTES = 400_000
+const LIMIT_BYTES = 400_000
 
 interface Reference {
   readonly $blob: string

@@ -1,13 +1,11 @@
 // Which records of a lane are finished.
 //
 // 1. A position is the lowest unfinished offset; what is finished beyond it goes into the metadata, as runs of the
-//    *unfinished* offsets below `next`: a gap (control record, compaction) then needs no entry.
+//    *unfinished* offsets below `next`: a gap (control record, compaction) then needs no entry. The 4,096 bytes that the
+//    broker allows are not reached, because a lane has at most `maxPendingPerLane` unfinished records (parts.ts).
 // 2. Delivery is in offset order. An unfinished offset that a later one overtakes is gone from the log and is dropped.
 // 3. `offer` answers true once for each record, however often it is delivered.
 import type { LogRecord, LogTopic, Position } from '../log/port.ts'
-
-/** kafkajs and the broker allow 4,096 bytes; a lane stops taking records before this. */
-export const MAX_METADATA_CHARS = 3_000
 
 class TopicOffsets {
   /** One past the highest offset taken. */
@@ -120,7 +118,7 @@ function encodeMetadata(offsets: TopicOffsets): string {
   return runs.join(',')
 }
 
-export function decodeMetadata(base: number, metadata: string): { next: number; unfinished: number[] } {
+function decodeMetadata(base: number, metadata: string): { next: number; unfinished: number[] } {
   if (metadata === '') return { next: base, unfinished: [] }
   const [span, ...runs] = metadata.split(',')
   const unfinished: number[] = []

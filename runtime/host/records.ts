@@ -29,7 +29,7 @@ export interface Sender {
 }
 
 /** Key of the record that carries this event: the emitter's choice, else the task, else the key of the handling. */
-export function recordKey(emit: Emit, handlingKey: string): string {
+function recordKey(emit: Emit, handlingKey: string): string {
   if (emit.key !== undefined) return emit.key
   const data: object = emit.data
   return 'taskId' in data && typeof data.taskId === 'string' ? data.taskId : handlingKey

@@ -38,7 +38,7 @@ export interface SpanData {
 
 export type EmitSpan = (span: SpanData) => void
 
-export const nowMs = (): number => performance.timeOrigin + performance.now()
+const nowMs = (): number => performance.timeOrigin + performance.now()
 
 const taskTopics = new Set<string>(
   topics.filter(({ key }) => key.startsWith('task id')).map(({ name }) => name),

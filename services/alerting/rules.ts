@@ -26,7 +26,7 @@ export interface Rule {
 
 const defaults = { minTasks: 0, pattern: null, renotifyMs: 60 * MINUTE } as const
 
-export const standardRules: readonly Rule[] = [
+const standardRules: readonly Rule[] = [
   {
     ...defaults,
     name: 'high_error_rate',

@@ -76,7 +76,7 @@ const TIMEOUT_CAUSES = [
   'UND_ERR_BODY_TIMEOUT',
 ]
 
-export function codeOf(failure: ProviderFailure): ErrorCode {
+function codeOf(failure: ProviderFailure): ErrorCode {
   // Ollama types its 404 as api_error: a 4xx status outweighs a general type.
   const special = rules.find((rule) => fits(rule, failure))
   const status = failure.status ?? 0

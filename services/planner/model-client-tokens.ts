@@ -7,7 +7,7 @@ export interface TokenBatcher {
   end(): void
 }
 
-export const TOKEN_BATCH_MS = 50
+const TOKEN_BATCH_MS = 50
 
 export function batchTokens(
   context: CallContext,

@@ -10,7 +10,7 @@ const JITTER = 0.25
 /** How often a call asks again while its tool's breaker is open. */
 const BREAKER_DELAY_MS = 5_000
 /** The last try begins this long before the task's deadline, so that its answer is still of use. */
-export const LAST_TRY_BEFORE_DEADLINE_MS = 1_000
+const LAST_TRY_BEFORE_DEADLINE_MS = 1_000
 
 export interface NextTry {
   dueMs: number

@@ -51,7 +51,7 @@ function headersOf(raw: RawMessage['headers']): Record<string, string> {
 const bytesOf = (value: Uint8Array | null): Buffer | null =>
   value === null ? null : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
 
-export function toMessage({ key, value, headers }: OutgoingRecord): ProducedMessage {
+function toMessage({ key, value, headers }: OutgoingRecord): ProducedMessage {
   return { key, value: bytesOf(value), headers: { ...headers } }
 }
 

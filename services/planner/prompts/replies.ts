@@ -36,7 +36,7 @@ export function tellFailure(error: Failure): string {
   return truncated(`Error ${error.code}: ${error.message}`)
 }
 
-export function asText(value: Json): string {
+function asText(value: Json): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 

@@ -41,7 +41,7 @@ export function createWeb(allowed: () => readonly string[]): Web {
 }
 
 /** Hosts from FLOTILLA_ALLOW_PRIVATE_HOSTS, separated by commas. */
-export function allowedPrivateHosts(): string[] {
+function allowedPrivateHosts(): string[] {
   const text = process.env['FLOTILLA_ALLOW_PRIVATE_HOSTS'] ?? ''
   return text.split(',').flatMap((host) => host.trim().toLowerCase() || [])
 }

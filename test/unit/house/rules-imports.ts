@@ -1,0 +1,192 @@
+// Who may import whom (docs/adr/0001, ARCHITECTURE.md), and where each package has its one importer.
+import type { Import, Module } from './module.ts'
+import { isProduct } from './tree.ts'
+
+const folderOf = (path: string): string => (path.includes('/') ? (path.split('/')[0] as string) : '')
+const serviceOf = (path: string): string | null => /^services\/([^/]+)\//.exec(path)?.[1] ?? null
+
+/** Folders that a folder may import from, besides itself. `''` is the root (flotilla.config.ts). */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  schemas: [],
+  runtime: ['schemas'],
+  services: ['schemas', 'runtime'],
+  client: ['schemas', 'runtime'],
+  cli: ['schemas', 'runtime', 'services', 'client', 'examples'],
+  examples: ['runtime', 'services', 'client'],
+  docs: ['schemas', 'runtime', 'services'],
+  bench: ['schemas', 'runtime', 'services', 'client', 'cli', 'examples'],
+  test: ['schemas', 'runtime', 'services', 'client', 'cli', 'examples', 'docs', 'bench', ''],
+  '': ['runtime', 'services', 'client'],
+}
+
+/** Exceptions, each with its reason. */
+const exceptions: Readonly<Record<string, readonly string[]>> = {
+  // The door speaks to the fleet as any client does.
+  'services/gateway': ['client/'],
+  // The configuration that the package brings along, loaded like a user's own.
+  'runtime/config/load.ts': ['flotilla.config.ts'],
+}
+
+const isException = (module: Module, target: string): boolean =>
+  Object.entries(exceptions).some(
+    ([from, to]) => module.path.startsWith(from) && to.some((prefix) => target.startsWith(prefix)),
+  )
+
+function directionOf(module: Module, { target, line }: Import): string[] {
+  if (target === null || isException(module, target)) return []
+  const [from, to] = [folderOf(module.path), folderOf(target)]
+  const [service, other] = [serviceOf(module.path), serviceOf(target)]
+  const place = `${module.path}:${line}`
+  if (service !== null && other !== null && service !== other)
+    return [`${place} imports ${target}: services never import each other`]
+  if (from === to || allowed[from]?.includes(to)) return []
+  return [`${place} imports ${target}: ${from || 'the root'} may not import ${to || 'the root'}`]
+}
+
+export function importDirections(modules: readonly Module[]): string[] {
+  return modules.flatMap((module) => module.imports.flatMap((each) => directionOf(module, each)))
+}
+
+/** A stage knows types, its own folder, and libraries without effects. */
+const pureRuntime = [
+  'runtime/errors.ts',
+  'runtime/config/json-schema.ts',
+  'runtime/config/defaults.ts',
+  'runtime/models/',
+]
+const pureLibraries = ['ajv', 'ajv/dist/2020.js', 'ajv-formats', 'zod', 'tinyqueue']
+
+/** Files that run as part of the stage: its value imports, followed to the end. */
+export function stageFiles(stage: Module, modules: ReadonlyMap<string, Module>): Module[] {
+  const found = new Set([stage])
+  for (const module of found)
+    for (const { target, typeOnly, dynamic } of module.imports) {
+      const next = target === null || typeOnly || dynamic ? undefined : modules.get(target)
+      if (next) found.add(next)
+    }
+  return [...found]
+}
+
+export const isStage = ({ path }: { path: string }): boolean => /^services\/[^/]+\/stage\.ts$/.test(path)
+
+export function stageImports(modules: readonly Module[]): string[] {
+  const byPath = new Map(modules.map((module) => [module.path, module]))
+  return modules.filter(isStage).flatMap((stage) => {
+    const home = stage.path.slice(0, -'stage.ts'.length)
+    const known = [home, 'schemas/', ...pureRuntime]
+    return stageFiles(stage, byPath).flatMap((module) =>
+      module.imports
+        .filter(({ typeOnly }) => !typeOnly)
+        .filter(({ specifier, target }) =>
+          target === null
+            ? !pureLibraries.includes(specifier)
+            : !known.some((prefix) => target.startsWith(prefix)),
+        )
+        .map(
+          ({ specifier, line }) => `${module.path}:${line} imports ${specifier}, as part of ${stage.path}`,
+        ),
+    )
+  })
+}
+
+/** Package → the one file or folder of the product that imports it. */
+const importers: Readonly<Record<string, string>> = {
+  '@kafkajs/confluent-schema-registry': 'runtime/codec/confluent-registry.ts',
+  '@opentelemetry/': 'runtime/telemetry/tracing.ts',
+  ajv: 'runtime/config/json-schema.ts',
+  avsc: 'runtime/codec/avro.ts',
+  commander: 'cli/',
+  'csv-parse': 'services/tool-executor/tools/data-files.ts',
+  dockerode: 'services/code-sandbox/executors/docker/',
+  fastify: 'runtime/host/http.ts',
+  ioredis: 'runtime/store/redis.ts',
+  'ipaddr.js': 'services/tool-executor/tools/address-guard.ts',
+  kafkajs: 'runtime/log/kafka/client.ts',
+  'node:sqlite': 'runtime/store/data-file.ts',
+  openai: 'services/planner/model-client.ts',
+  opossum: 'runtime/resilience.ts',
+  parse5: 'services/tool-executor/tools/page-text.ts',
+  pg: 'runtime/store/sql-postgres.ts',
+  pino: 'runtime/telemetry/logging.ts',
+  'prom-client': 'runtime/telemetry/metrics.ts',
+}
+
+const isOf = (specifier: string, name: string): boolean =>
+  specifier === name || specifier.startsWith(name.endsWith('/') ? name : `${name}/`)
+
+/** Types may be named elsewhere: they bring no code along. */
+export function oneImporter(modules: readonly Module[]): string[] {
+  return modules
+    .filter(({ path }) => isProduct(path))
+    .flatMap((module) =>
+      module.imports
+        .filter(({ typeOnly }) => !typeOnly)
+        .flatMap(({ specifier, line }) =>
+          Object.entries(importers)
+            .filter(([name, place]) => isOf(specifier, name) && !module.path.startsWith(place))
+            .map(([, place]) => `${module.path}:${line} imports ${specifier}; only ${place} may`),
+        ),
+    )
+}
+
+/** Doubles and simulators stay out of production, but for the scripted model, which is loaded where no model is configured. */
+export function testingStaysOut(modules: readonly Module[]): string[] {
+  return modules
+    .filter(({ path }) => isProduct(path))
+    .flatMap((module) =>
+      module.imports
+        .filter(
+          ({ target, dynamic }) =>
+            target?.startsWith('runtime/testing/') && !(dynamic && module.path === 'cli/scripted.ts'),
+        )
+        .map(({ target, line }) => `${module.path}:${line} imports ${target}`),
+    )
+}
+
+/** Circles of value imports, each named once. */
+export function importCircles(modules: readonly Module[]): string[] {
+  const byPath = new Map(modules.map((module) => [module.path, module]))
+  const circles = new Set<string>()
+  const done = new Set<string>()
+  const visit = (path: string, trail: readonly string[]): void => {
+    const at = trail.indexOf(path)
+    if (at >= 0) circles.add([...trail.slice(at), path].join(' → '))
+    if (at >= 0 || done.has(path)) return
+    for (const { target, typeOnly, dynamic } of byPath.get(path)?.imports ?? [])
+      if (target !== null && !typeOnly && !dynamic) visit(target, [...trail, path])
+    done.add(path)
+  }
+  for (const { path } of modules) visit(path, [])
+  return [...circles]
+}
+
+export interface Package {
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly devDependencies?: Readonly<Record<string, string>>
+}
+
+const packageOf = (specifier: string): string =>
+  specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/')
+
+/** The product imports what `dependencies` lists, and everything that it lists. */
+export function dependencies(
+  modules: readonly Module[],
+  { dependencies: listed = {}, devDependencies = {} }: Package,
+): string[] {
+  const used = new Set<string>()
+  const problems: string[] = []
+  for (const { path, imports } of modules)
+    for (const { specifier, target, line } of imports) {
+      if (target !== null || /^node:|\.ts$/.test(specifier)) continue
+      const name = packageOf(specifier)
+      used.add(name)
+      const known =
+        name in listed || ((!isProduct(path) || path.startsWith('schemas/gener')) && name in devDependencies)
+      if (!known) problems.push(`${path}:${line} imports ${name}, which package.json does not list for it`)
+    }
+  const idle = Object.keys(listed).filter((name) => !used.has(name))
+  return [...problems, ...idle.map((name) => `package.json lists ${name}, which nothing imports`)]
+}

@@ -1,0 +1,36 @@
+// The files of the project as the house rules see them: what is written by hand and kept in the repository.
+import { readdirSync, readFileSync } from 'node:fs'
+import { extname, join, relative, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('../../..', import.meta.url))
+
+/** Never part of the project's text: installed, built, cached, or the data of a run. */
+const outside = new Set(['node_modules', 'dist', '.git', '.cache', '.flotilla', '__pycache__'])
+const binary = new Set(['.zst', '.png', '.ico', '.woff2'])
+
+export interface TextFile {
+  /** From the root, with `/`. */
+  readonly path: string
+  readonly text: string
+}
+
+/** Every text file, in order of path. */
+export function textFiles(): TextFile[] {
+  const paths = readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !binary.has(extname(entry.name)))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .filter((path) => !path.split('/').some((part) => outside.has(part)))
+    .sort()
+  return paths.map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+}
+
+/** Written by a generator: its form is the generator's business. */
+export const isGenerated = (path: string): boolean => path.startsWith('schemas/generated/')
+
+export const isTypeScript = ({ path }: TextFile): boolean => path.endsWith('.ts')
+
+/** What runs in production, as opposed to tests, benchmarks and generators. */
+export function isProduct(path: string): boolean {
+  return /^(schemas|runtime|services|client|cli)\//.test(path) && !path.startsWith('runtime/testing/')
+}
