@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { freemem } from 'node:os'
 import type { Command } from 'commander'
 import { openCodec } from '../../runtime/codec/open.ts'
@@ -13,6 +14,8 @@ import { topics } from '../../schemas/topics.ts'
 import { paint, print, printJson } from '../output.ts'
 import { withScriptedModel } from '../scripted.ts'
 import { services } from '../services.ts'
+
+const MODEL_CHECK_MS = 20_000
 
 interface Finding {
   check: string
@@ -47,10 +50,12 @@ async function doctor(options: { json?: boolean }): Promise<void> {
     fleet = await loadFleet(scripted.environment)
     return `${fleet.tools.length} tools, agents: ${Object.keys(fleet.agents).join(', ')}`
   })
-  await add('model API', async () => modelApi(fleet, scripted.environment, scripted.active))
+  const stores = await openStores(environment, { wholeFleet: true }).catch((error: unknown) => error)
+  await add('model API', async () =>
+    modelApi(fleet, openOrThrow(stores), scripted.environment, scripted.active),
+  )
   await add('log', async () => log(environment))
   await add('schema registry', async () => registry(environment))
-  const stores = await openStores(environment, { wholeFleet: true }).catch((error: unknown) => error)
   await add('cache and journal', async () => keyValue(openOrThrow(stores)))
   await add('database', async () => database(openOrThrow(stores), environment))
   await add('sandbox', async () => sandbox(fleet, openOrThrow(stores), environment))
@@ -81,6 +86,7 @@ function openOrThrow(stores: Stores | unknown): Stores {
 
 async function modelApi(
   fleet: Fleet | null,
+  stores: Stores,
   environment: Environment,
   scripted: boolean,
 ): Promise<string | Omit<Finding, 'check'>> {
@@ -95,13 +101,23 @@ async function modelApi(
   const missing = missingSetting(model, fleet.models.providers, environment.raw)
   if (missing !== null) throw new FlotillaError('MODEL_NOT_CONFIGURED', `${model}: ${missing}`)
   const planner = services.find(({ name }) => name === 'planner')
-  const stores = await openStores(environment, { wholeFleet: true })
-  try {
-    await planner?.callers?.({ ...stores, fleet, environment, logger: quietInstruments.log }).check?.()
-  } finally {
-    await stores.close()
-  }
+  const caller = planner?.callers?.({ ...stores, fleet, environment, logger: quietInstruments.log }).callers[
+    'model'
+  ]
+  await caller?.(smallestRequest(model) as never, {
+    callId: randomUUID(),
+    key: 'doctor',
+    signal: AbortSignal.timeout(MODEL_CHECK_MS),
+    traceparent: null,
+    stream: () => {},
+  })
   return `${model} answers`
+}
+
+/** A real request: only that shows that key, model name and quota are right. It costs about ten tokens. */
+function smallestRequest(model: string) {
+  const messages = [{ role: 'user', content: 'ping' }]
+  return { model, messages, temperature: 0, maxOutputTokens: 16, stream: false, step: 0 }
 }
 
 async function log(environment: Environment): Promise<string | Omit<Finding, 'check'>> {
@@ -110,6 +126,7 @@ async function log(environment: Environment): Promise<string | Omit<Finding, 'ch
     try {
       await opened.check()
       const ranges = await opened.ranges(topics.map(({ name }) => name)).catch(() => null)
+      if (!ranges && opened.kind === 'embedded') return `embedded, new; ${opened.partitions} partitions`
       if (!ranges)
         return {
           result: 'warn',

@@ -10,10 +10,10 @@ export function defineFleet(definition: FleetDefinition): FleetDefinition {
   return definition
 }
 
-export const DEFAULT_TOOL_TIMEOUT_MS = 30_000
-export const DEFAULT_MAX_OUTPUT_BYTES = 1_000_000
+const DEFAULT_TOOL_TIMEOUT_MS = 30_000
+const DEFAULT_MAX_OUTPUT_BYTES = 1_000_000
 /** R9: at most three retries. */
-export const MAX_TOOL_RETRIES = 3
+const MAX_TOOL_RETRIES = 3
 const DEFAULT_RETRIES = 2
 
 /** Longest name that model providers take. */

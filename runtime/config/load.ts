@@ -143,13 +143,15 @@ export function completeFleet(value: unknown, environment: Environment, source: 
 function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
   const discovered = discoverModels(environment.raw)
   const { models = {}, limits = {} } = given
+  const providers = { ...discovered.providers, ...models.providers }
   return {
     agents: { default: {}, ...given.agents },
     tools: Array.isArray(given.tools) ? given.tools : [],
     models: {
       default: models.default ?? discovered.default ?? SCRIPTED_MODEL,
       profiles: { ...defaultProfiles, ...models.profiles },
-      providers: { ...discovered.providers, ...models.providers },
+      providers,
+      keysPresent: keysPresent(providers, environment),
       prices: [...(Array.isArray(models.prices) ? models.prices : []), ...defaultPrices],
     },
     limits: {
@@ -161,6 +163,12 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
     alerts: given.alerts ?? {},
     executors: builtInExecutors,
   }
+}
+
+/** Names of the key variables that are set; never their values. */
+function keysPresent(providers: Fleet['models']['providers'], { raw }: Environment): string[] {
+  const names = Object.values(providers ?? {}).flatMap((provider) => provider?.keyEnv ?? [])
+  return names.filter((variable) => raw[variable]?.trim())
 }
 
 /** What a schema can't see: names that must exist, schemas that must compile. */
