@@ -1,5 +1,5 @@
 // Where no model is configured, a scripted one answers: recorded conversations for the bundled tasks, and for any other
-// task how to connect a model. It is a server of its own, reached as any provider is.
+// task how to connect a model. It is a server of its own, reached like every provider.
 import type { Environment } from '../runtime/config/environment.ts'
 import { discoverModels } from '../runtime/models/discovery.ts'
 

@@ -13,7 +13,7 @@ import { createFates } from './faults.ts'
 import { benchScript, connectScript, recordedScript, type Script } from './script.ts'
 
 export interface ScriptedModelOptions {
-  /** Default 0: any free port. Loopback only. */
+  /** Default 0, a free port. Loopback only. */
   readonly port?: number
   readonly conversations?: readonly Conversation[]
   /** Asked first; undefined leaves the answer to the recordings. */

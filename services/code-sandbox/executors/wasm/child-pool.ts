@@ -43,7 +43,8 @@ export class ChildPool {
       if (this.closed) throw new FlotillaError('SANDBOX_UNAVAILABLE', 'the executor is closed')
       const spare = this.spare.shift()
       if (spare && !spare.alive) continue
-      if (!spare && this.count >= this.options.max && !this.options.evict()) {
+      if (!spare && this.count >= this.options.max) {
+        this.options.evict()
         await this.turn(signal)
         continue
       }
@@ -56,6 +57,11 @@ export class ChildPool {
 
   release(child: LockedChild, reason: string): void {
     child.kill(reason)
+  }
+
+  /** A session has stopped computing: if somebody waits for a process, one is freed. */
+  idle(): void {
+    if (this.queue.length > 0) this.options.evict()
   }
 
   /** Starts the warm processes. */
@@ -92,17 +98,18 @@ export class ChildPool {
     this.queue.shift()?.grant()
   }
 
-  private turn(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const ticket = { grant: resolve }
-      this.queue.push(ticket)
-      const leave = () => {
-        const at = this.queue.indexOf(ticket)
-        if (at >= 0) this.queue.splice(at, 1)
-        resolve()
-      }
+  /** Until a process has ended. Who gives up meanwhile hands the turn on. */
+  private async turn(signal: AbortSignal): Promise<void> {
+    let leave = () => {}
+    await new Promise<void>((resolve) => {
+      leave = resolve
+      this.queue.push({ grant: resolve })
       signal.addEventListener('abort', leave, { once: true })
     })
+    signal.removeEventListener('abort', leave)
+    const at = this.queue.findIndex((ticket) => ticket.grant === leave)
+    if (at >= 0) this.queue.splice(at, 1)
+    else if (signal.aborted) this.queue.shift()?.grant()
   }
 
   private async up(child: LockedChild, signal: AbortSignal): Promise<void> {

@@ -144,6 +144,8 @@ export class LiveSession {
     options: StepOptions,
   ): Finished | verdicts.Divergence {
     if (event.t !== 'finished') return this.killed(verdicts.failureClass(event, options.limits.timeoutMs))
+    // An interpreter without memory is of no use to the next step.
+    if (event.error?.code === 'CODE_MEMORY') return this.killed(verdicts.memory())
     const unused = [...known.calls.values()].find((call) => call.seq >= this.issued)
     if (unused) return verdicts.diverged(this.n, `call ${unused.seq} of ${unused.name} was not made again`)
     this.place = doneAt(this.n)

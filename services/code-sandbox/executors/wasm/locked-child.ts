@@ -23,8 +23,9 @@ export interface ChildOptions {
 export type ChildEvent =
   Exclude<Frame, { t: 'out' } | { t: 'ready' }> | { readonly t: 'dead'; readonly reason: string }
 
-/** Node's own heap in the child; frames are the largest thing in it. */
-const HEAP_MB = 128
+/** Far above what the child needs: V8 counts the module's memory against it, and below that collects garbage at each growth. */
+const HEAP_MB = 1_024
+const HEAP_PER_MB = 4
 const STACK_KB = 2_000
 const STDERR_CHARS = 2_000
 const suffix = import.meta.url.endsWith('.ts') ? '.mts' : '.mjs'
@@ -37,7 +38,7 @@ function nodeArguments({ directory, memoryMb }: ChildOptions): string[] {
   return [
     '--permission',
     '--disallow-code-generation-from-strings',
-    `--max-old-space-size=${HEAP_MB}`,
+    `--max-old-space-size=${Math.max(HEAP_MB, HEAP_PER_MB * memoryMb)}`,
     `--stack-size=${STACK_KB}`,
     '--no-warnings',
     `--allow-fs-read=${join(directory, '*')}`,

@@ -47,8 +47,7 @@ export function failureClass(
   timeoutMs: number,
 ): StepError {
   if (event.t === 'dead') return deadError(event.reason, timeoutMs)
-  if (event.full)
-    return hostError('CODE_MEMORY', 'MemoryError', `the step used more memory than its limit. ${UNDONE}`)
+  if (event.full) return memory()
   if (/stack|RangeError/i.test(event.message))
     return hostError('CODE_FAILED', 'RecursionError', `the step recursed too deeply. ${UNDONE}`)
   return hostError('CODE_FAILED', 'SystemError', `the interpreter stopped (${event.message}). ${UNDONE}`)
@@ -61,10 +60,12 @@ function deadError(reason: string, timeoutMs: number): StepError {
       'TimeoutError',
       `the step computed for more than ${timeoutMs / 1000} s. ${UNDONE}`,
     )
-  if (/heap out of memory|\((SIGABRT|134)\)/.test(reason))
-    return hostError('CODE_MEMORY', 'MemoryError', `the step used more memory than its limit. ${UNDONE}`)
+  if (/heap out of memory|\((SIGABRT|134)\)/.test(reason)) return memory()
   return hostError('CODE_FAILED', 'SystemError', `the interpreter died: ${reason.slice(0, 300)}. ${UNDONE}`)
 }
+
+export const memory = () =>
+  hostError('CODE_MEMORY', 'MemoryError', `the step used more memory than its limit. ${UNDONE}`)
 
 export const protocol = (what: string) =>
   hostError('CODE_PERMISSION', 'PermissionError', `the step was killed: ${what}. ${UNDONE}`)

@@ -133,6 +133,7 @@ export class WasmExecutor implements Executor {
       const live = this.sessions.get(id)
       if (live && !live.computing && (live.place === null || !live.child.alive))
         this.drop(id, 'it stands at no known place')
+      this.pool.idle()
     }
   }
 

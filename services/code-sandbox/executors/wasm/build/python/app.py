@@ -16,7 +16,7 @@ import sandbox_imports
 import sandbox_errors
 from sandbox_loop import LOOP
 from sandbox_tools import FINAL, FinalAnswer, NAMES, Tool
-from sandbox_values import too_large, to_value
+from sandbox_values import clean, to_value, too_large
 
 import wit_world
 from wit_world.imports import host
@@ -33,7 +33,7 @@ class Output(io.TextIOBase):
     def write(self, text):
         if not isinstance(text, str):
             raise TypeError(f'write() argument must be str, not {type(text).__name__}')
-        host.print(text.encode('utf-8', 'replace').decode('utf-8'))
+        host.print(clean(text))
         return len(text)
 
 

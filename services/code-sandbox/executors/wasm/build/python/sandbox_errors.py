@@ -3,6 +3,7 @@ import traceback
 
 import sandbox_imports
 import sandbox_tools
+from sandbox_values import clean
 
 MESSAGE_CHARS = 4000
 TRACEBACK_CHARS = 8000
@@ -55,10 +56,6 @@ def describe(error, syntax=False):
     if len(lines) > TRACEBACK_CHARS:
         lines = f'{lines[:TRACEBACK_CHARS // 2]}\n  …\n{lines[-TRACEBACK_CHARS // 2:]}'
     return {'code': code_of(error, syntax), 'class': type(error).__name__, 'message': clean(text_of(error)), 'traceback': clean(lines)}
-
-
-def clean(text):
-    return text.encode('utf-8', 'replace').decode('utf-8')
 
 
 def limit(message):

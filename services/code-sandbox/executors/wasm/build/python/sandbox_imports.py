@@ -73,10 +73,13 @@ real_import = builtins.__import__
 class ImportNotAllowed(ImportError):
     """An ImportError, so that `except ImportError:` takes the program's other way."""
 
+    __module__ = 'builtins'
+
 
 def restricted_import(name, globals=None, locals=None, fromlist=(), level=0):
     top = name.partition('.')[0]
-    if level == 0 and globals is not None and globals.get('__name__') == '__main__' and top not in AVAILABLE and top != '__future__':
+    # C code imports internals (`_strptime`) in the name of the frame that called it.
+    if level == 0 and globals is not None and globals.get('__name__') == '__main__' and top not in AVAILABLE and top[:1] != '_':
         raise ImportNotAllowed(f"'{top}' can't be imported here: only parts of the standard library can", name=top)
     return real_import(name, globals, locals, fromlist, level)
 

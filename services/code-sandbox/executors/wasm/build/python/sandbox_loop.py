@@ -54,6 +54,24 @@ class InlineExecutor(concurrent.futures.Executor):
         return future
 
 
+real_run = asyncio.run
+
+
+def run(main, **options):
+    """asyncio.run, also where a step awaits at its top level and so runs in a loop already."""
+    outer = asyncio.events._get_running_loop()
+    if outer is None:
+        return real_run(main, **options)
+    task = asyncio.tasks._swap_current_task(outer, None)
+    asyncio.events._set_running_loop(None)
+    try:
+        return real_run(main, **options)
+    finally:
+        asyncio.events._set_running_loop(outer)
+        asyncio.tasks._swap_current_task(outer, task)
+
+
+asyncio.run = run
 concurrent.futures.ThreadPoolExecutor = InlineExecutor
 concurrent.futures.ProcessPoolExecutor = InlineExecutor
 LOOP = SandboxLoop()

@@ -1,6 +1,8 @@
 # Tools as Python functions: `search("x")` calls at once; `search.later("x")` is for `await`, asyncio.gather and parallel().
+import asyncio
 import inspect
 import json
+import keyword
 
 from wit_world.imports import host
 from sandbox_loop import LOOP, pending
@@ -8,6 +10,8 @@ from sandbox_loop import LOOP, pending
 
 class ToolError(RuntimeError):
     """A tool failed. `code` is its code in the error table."""
+
+    __module__ = 'builtins'
 
     def __init__(self, message, code='TOOL_FAILED', tool=None):
         super().__init__(message)
@@ -18,9 +22,11 @@ class ToolError(RuntimeError):
 class LimitExceeded(BaseException):
     """The step made too many tool calls. Not an Exception, so that a loop that retries for ever ends."""
 
+    __module__ = 'builtins'
+
 
 class FinalAnswer(BaseException):
-    pass
+    __module__ = 'builtins'
 
 
 class Final:
@@ -92,7 +98,7 @@ class ToolCall:
         self.arguments = arguments
 
     def __await__(self):
-        future = LOOP.create_future()
+        future = asyncio.get_running_loop().create_future()
         pending.append((self, future))
         return (yield from future)
 
@@ -125,7 +131,7 @@ def signature(schema):
     required = schema.get('required') or ()
     parameters = []
     for name, value in (schema.get('properties') or {}).items():
-        if not name.isidentifier():
+        if not name.isidentifier() or keyword.iskeyword(name):
             continue
         given = value.get('default', inspect.Parameter.empty) if isinstance(value, dict) else inspect.Parameter.empty
         default = inspect.Parameter.empty if name in required else (None if given is inspect.Parameter.empty else given)

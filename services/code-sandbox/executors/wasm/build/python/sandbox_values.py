@@ -22,9 +22,14 @@ def shorten(text, limit):
     return Truncated(f'{text[:limit]} … [truncated: {len(text):,} characters]')
 
 
+def clean(text):
+    """Without lone surrogates, which UTF-8 has no place for."""
+    return text.encode('utf-8', 'replace').decode('utf-8')
+
+
 def describe(value, limit):
     try:
-        return shorten(str.__str__(repr(value)), limit)
+        return shorten(clean(str.__str__(repr(value))), limit)
     except BaseException as error:
         return f'<{type(value).__name__}: its repr failed with {type(error).__name__}>'
 
@@ -57,7 +62,7 @@ def ordered(items):
 def to_value(value, limit):
     """The value as JSON data; its repr where JSON has no place for it; Truncated beyond the limit."""
     if isinstance(value, str):
-        return shorten(str.__str__(value), limit).encode('utf-8', 'replace').decode('utf-8') if len(value) <= limit else shorten(str.__str__(value), limit)
+        return shorten(clean(str.__str__(value)), limit)
     if isinstance(value, float) and not math.isfinite(value):
         return repr(value)
     chunks, size = [], 0
@@ -67,6 +72,6 @@ def to_value(value, limit):
             size += len(chunk)
             if size > limit:
                 return Truncated(f'{"".join(chunks)[:limit]} … [truncated]')
-        return json.loads(''.join(chunks).encode('utf-8', 'replace'))
+        return json.loads(clean(''.join(chunks)))
     except (TypeError, ValueError, RecursionError, AttributeError):
         return describe(value, limit)

@@ -1,0 +1,377 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Fleet, Tool } from '../../../runtime/config/fleet.ts'
+import type { CodeRequested, ToolCompleted } from '../../../schemas/generated/events.ts'
+import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
+import type { CodeCall } from '../../../services/code-sandbox/calls.ts'
+import type { Finished, Paused, PendingCall } from '../../../services/code-sandbox/executors/port.ts'
+import { createCodeSandboxStage } from '../../../services/code-sandbox/stage.ts'
+
+const NOW = 1_750_000_000_000
+const searchTool: Tool = {
+  spec: {
+    name: 'search',
+    description: 'Finds pages.',
+    input: { type: 'object', properties: { query: { type: 'string' } }, required: ['query'] },
+    output: null,
+    timeoutMs: 1_000,
+    cacheTtlMs: 0,
+    idempotent: true,
+    requiresApproval: false,
+    retries: 0,
+    maxOutputBytes: 1_000,
+  },
+  run: () => Promise.resolve('never'),
+}
+const fleet: Fleet = {
+  agents: {},
+  tools: [searchTool],
+  models: { default: null, profiles: {}, providers: {}, prices: [] },
+  limits: {
+    input: { maxChars: 1_000, forbiddenPatterns: [] },
+    concurrency: 1,
+    codeStepTimeoutMs: 30_000,
+    codeMemoryMb: 256,
+  },
+  alerts: {},
+  executors: ['wasm'],
+}
+
+function driver(): StageDriver {
+  return drive(createCodeSandboxStage(fleet), { now: NOW })
+}
+
+function request(step: number, code = `x = ${step}`): CodeRequested {
+  return {
+    taskId: 't',
+    requestId: `t.${step}`,
+    step,
+    code,
+    executor: 'default',
+    tools: ['search', 'unheard_of'],
+    toolCacheTtlMs: 7,
+    userId: 'u',
+    timeoutMs: 30_000,
+    deadlineMs: NOW + 600_000,
+  }
+}
+
+function reply(callId: string, more: Partial<ToolCompleted> = {}): ToolCompleted {
+  return {
+    taskId: 't',
+    callId,
+    tool: 'search',
+    requester: 'code-sandbox',
+    step: 1,
+    status: 'succeeded',
+    output: `result of ${callId}`,
+    error: null,
+    startedAtMs: NOW,
+    durationMs: 12,
+    cached: false,
+    ...more,
+  }
+}
+
+const call = (seq: number): PendingCall => ({
+  seq,
+  name: 'search',
+  arguments: { query: `q${seq}` },
+  argsHash: `h${seq}`,
+})
+const paused = (...seqs: number[]): Paused => ({ status: 'paused', calls: seqs.map(call), computeMs: 5 })
+const done = (more: Partial<Finished> = {}): Finished => ({
+  status: 'finished',
+  value: 42,
+  isFinal: false,
+  finalAnswer: null,
+  prints: 'printed\n',
+  error: null,
+  outputHash: 'out',
+  lost: 'nothing',
+  computeMs: 9,
+  ...more,
+})
+
+const pending = (d: StageDriver) => d.pendingCall?.request as CodeCall
+const kinds = (d: StageDriver) => pending(d).session.log.map((entry) => `${entry.kind}${entry.n}`)
+
+test('a step without tool calls answers with its value, usage and history', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', request(1))
+  assert.equal(d.pendingCall?.target, 'wasm')
+  assert.equal(d.pendingCall?.idempotent, true)
+  assert.deepEqual(pending(d).session, { id: 't', log: [] })
+  assert.equal(pending(d).step?.code, 'x = 1')
+  assert.deepEqual(
+    pending(d).tools.map((tool) => tool.name),
+    ['search'],
+  )
+  d.now += 50
+  d.answer(done())
+  const reply = d.only('CodeCompleted')
+  assert.deepEqual(
+    [reply.status, reply.output, reply.prints, reply.error, reply.durationMs, reply.toolCalls],
+    ['finished', 42, 'printed\n', null, 50, []],
+  )
+  const usage = d.only('UsageRecorded')
+  assert.deepEqual([usage.kind, usage.durationMs, usage.succeeded, usage.callId], ['code', 9, true, 't.1'])
+  assert.equal(d.only('TaskProgressed').kind, 'code_run')
+})
+
+test('a tool call pauses the step, and its reply resumes it with the journalled log', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', request(1))
+  d.answer(paused(0))
+  const asked = d.only('ToolRequested')
+  assert.deepEqual(asked, {
+    taskId: 't',
+    callId: 't.1.0',
+    tool: 'search',
+    arguments: { query: 'q0' },
+    requester: 'code-sandbox',
+    step: 1,
+    deadlineMs: NOW + 600_000,
+    userId: 'u',
+    cacheTtlMs: 7,
+  })
+  assert.equal(d.pendingCall, null)
+  d.send('tools.completed', 'ToolCompleted', reply('t.1.0'))
+  assert.equal(pending(d).step, null)
+  assert.deepEqual(kinds(d), ['step0', 'call0'])
+  assert.deepEqual(
+    pending(d).results.map((result) => [result.seq, result.value]),
+    [[0, 'result of t.1.0']],
+  )
+  d.answer(paused(1))
+  d.send('tools.completed', 'ToolCompleted', reply('t.1.1', { cached: true }))
+  assert.deepEqual(kinds(d), ['step0', 'call0', 'result0', 'call0'])
+  d.answer(done())
+  assert.deepEqual(d.only('CodeCompleted').toolCalls, [
+    {
+      callId: 't.1.0',
+      tool: 'search',
+      arguments: { query: 'q0' },
+      status: 'succeeded',
+      durationMs: 12,
+      cached: false,
+    },
+    {
+      callId: 't.1.1',
+      tool: 'search',
+      arguments: { query: 'q1' },
+      status: 'succeeded',
+      durationMs: 12,
+      cached: true,
+    },
+  ])
+})
+
+test('calls made together resume the step when the last of them is answered, in any order', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', request(1))
+  d.answer(paused(0, 1, 2))
+  assert.equal(d.all('ToolRequested').length, 3)
+  d.send('tools.completed', 'ToolCompleted', reply('t.1.2'))
+  d.send('tools.completed', 'ToolCompleted', reply('t.1.0'))
+  assert.equal(d.pendingCall, null)
+  d.send('tools.completed', 'ToolCompleted', reply('t.1.0', { output: 'a second answer' }))
+  assert.equal(d.pendingCall, null)
+  d.send('tools.completed', 'ToolCompleted', reply('t.1.1'))
+  assert.deepEqual(
+    pending(d).results.map((result) => result.value),
+    ['result of t.1.0', 'result of t.1.1', 'result of t.1.2'],
+  )
+})
+
+test('a failed tool becomes an error that Python can catch', () => {
+  const d = driver()
+  const error = {
+    code: 'TOOL_TIMEOUT',
+    severity: 'recoverable',
+    retryable: true,
+    message: 'too slow',
+  } as const
+  d.send('code.requested', 'CodeRequested', request(1))
+  d.answer(paused(0, 1))
+  d.send('tools.completed', 'ToolCompleted', reply('t.1.0', { status: 'failed', output: null, error }))
+  d.send('tools.completed', 'ToolCompleted', reply('t.1.1', { status: 'unknown', output: null }))
+  assert.deepEqual(
+    pending(d).results.map((result) => [result.ok, result.error?.code]),
+    [
+      [false, 'TOOL_TIMEOUT'],
+      [false, 'CALL_OUTCOME_UNKNOWN'],
+    ],
+  )
+})
+
+test('the session goes on over the steps of a task', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', request(1))
+  d.answer(done())
+  d.send('code.requested', 'CodeRequested', request(2))
+  assert.deepEqual(kinds(d), ['step0', 'done0'])
+  assert.equal(pending(d).step?.n, 1)
+})
+
+test('a step that was killed leaves nothing in the log', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', request(1))
+  d.answer(done())
+  d.send('code.requested', 'CodeRequested', request(2))
+  d.answer(paused(0))
+  d.send('tools.completed', 'ToolCompleted', reply('t.2.0'))
+  const error = {
+    code: 'CODE_TIMEOUT',
+    class: 'TimeoutError',
+    message: 'm',
+    traceback: 'TimeoutError: m\n',
+  } as const
+  d.answer(done({ lost: 'step', value: null, error }))
+  const last = d.all('CodeCompleted').at(-1)
+  assert.deepEqual(
+    [last?.status, last?.error?.code, last?.error?.message],
+    ['failed', 'CODE_TIMEOUT', 'TimeoutError: m'],
+  )
+  assert.deepEqual(Object.keys(d.rows('t')).toSorted(), ['log:0', 'session'])
+  d.send('code.requested', 'CodeRequested', request(3))
+  assert.deepEqual(kinds(d), ['step0', 'done0'])
+  assert.equal(pending(d).step?.n, 2)
+})
+
+test('a session that could not be rebuilt begins again with an empty log', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', request(1))
+  d.answer(done())
+  d.send('code.requested', 'CodeRequested', request(2))
+  const error = { code: 'NONDETERMINISM', class: 'RuntimeError', message: 'm', traceback: 'm' } as const
+  d.answer(done({ lost: 'session', error }))
+  assert.equal(d.all('CodeCompleted').at(-1)?.error?.code, 'NONDETERMINISM')
+  d.send('code.requested', 'CodeRequested', request(3))
+  assert.deepEqual(kinds(d), [])
+})
+
+test('an executor that is away is tried again, then the step fails', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', request(1))
+  for (let attempt = 1; attempt < 6; attempt++) {
+    d.fail('SANDBOX_UNAVAILABLE')
+    assert.equal(d.pendingCall, null)
+    d.advance(60_000)
+    assert.equal(pending(d).step?.n, 0, `attempt ${attempt}`)
+  }
+  d.fail('SANDBOX_UNAVAILABLE')
+  assert.equal(d.only('CodeCompleted').error?.code, 'SANDBOX_UNAVAILABLE')
+  assert.deepEqual(d.timers('t'), {})
+})
+
+test('an executor lost during resume is resumed again with the same results', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', request(1))
+  d.answer(paused(0))
+  d.send('tools.completed', 'ToolCompleted', reply('t.1.0'))
+  const before = structuredClone(pending(d))
+  d.fail('SANDBOX_UNAVAILABLE')
+  d.advance(60_000)
+  assert.deepEqual(pending(d), before)
+})
+
+test('an executor that is unknown fails the step at once', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', request(1))
+  d.fail('EXECUTOR_NOT_CONFIGURED')
+  assert.equal(d.only('CodeCompleted').error?.code, 'EXECUTOR_NOT_CONFIGURED')
+})
+
+test('cancelling stops the step at work and the tool calls it waits for', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', request(1))
+  d.answer(paused(0, 1))
+  d.send('tools.completed', 'ToolCompleted', reply('t.1.0'))
+  d.send('code.requested', 'WorkCancelled', { taskId: 't', callIds: [], reason: 'user' })
+  assert.equal(d.pendingCall?.kind, 'discard')
+  d.answer(null)
+  assert.deepEqual(d.only('WorkCancelled').callIds, ['t.1.1'])
+  assert.equal(d.only('CodeCompleted').status, 'cancelled')
+  d.send('tools.completed', 'ToolCompleted', reply('t.1.1'))
+  assert.equal(d.pendingCall, null)
+})
+
+test('cancelling while the code computes aborts it', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', request(1))
+  d.send('code.requested', 'WorkCancelled', { taskId: 't', callIds: ['t.1'], reason: 'user' })
+  d.answer(null)
+  assert.equal(d.only('CodeCompleted').error?.code, 'CALL_ABORTED')
+  assert.deepEqual(d.timers('t'), {})
+})
+
+test('a cancel meant for another request does not end the step that it interrupted', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', request(1))
+  d.send('code.requested', 'WorkCancelled', { taskId: 't', callIds: ['t.0'], reason: 'late' })
+  assert.equal(pending(d).step?.n, 0)
+  d.answer(done())
+  assert.equal(d.only('CodeCompleted').status, 'finished')
+})
+
+test('closing the task deletes every row and discards the session; later events are nothing', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', request(1))
+  d.answer(paused(0))
+  d.send('code.requested', 'TaskClosed', { taskId: 't', status: 'succeeded' })
+  assert.deepEqual([d.pendingCall?.kind, d.pendingCall?.journalled], ['discard', false])
+  d.answer(null)
+  assert.deepEqual(d.rows('t'), {})
+  d.send('tools.completed', 'ToolCompleted', reply('t.1.0'))
+  d.send('code.requested', 'TaskClosed', { taskId: 't', status: 'succeeded' })
+  assert.equal(d.pendingCall, null)
+  assert.deepEqual(d.all('CodeCompleted'), [])
+})
+
+test('a later step replaces one that is still at work', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', request(1))
+  d.answer(paused(0))
+  d.send('code.requested', 'CodeRequested', request(2))
+  assert.deepEqual(kinds(d), [])
+  d.answer(done())
+  assert.deepEqual(
+    d.all('CodeCompleted').map((reply) => [reply.requestId, reply.status]),
+    [
+      ['t.1', 'cancelled'],
+      ['t.2', 'finished'],
+    ],
+  )
+})
+
+test('a poisoned request is answered with its failure', () => {
+  const d = driver()
+  const error = { code: 'HANDLER_FAILED', severity: 'degraded', retryable: false, message: 'bug' } as const
+  d.poison('code.requested', 'CodeRequested', request(1), error)
+  assert.deepEqual([d.only('CodeCompleted').status, d.only('CodeCompleted').error], ['failed', error])
+})
+
+test('a poisoned reply of a tool ends the step that waits for it', () => {
+  const d = driver()
+  const error = { code: 'HANDLER_FAILED', severity: 'degraded', retryable: false, message: 'bug' } as const
+  d.send('code.requested', 'CodeRequested', request(1))
+  d.answer(paused(0))
+  d.poison('tools.completed', 'ToolCompleted', reply('t.1.0'), error)
+  assert.deepEqual([d.only('CodeCompleted').status, d.only('CodeCompleted').error], ['failed', error])
+  assert.deepEqual(Object.keys(d.rows('t')), ['session'])
+})
+
+test('results beyond what a session may hold are refused', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', request(1))
+  d.answer(paused(0))
+  d.send('tools.completed', 'ToolCompleted', reply('t.1.0', { output: 'x'.repeat(16_000_001) }))
+  assert.equal(pending(d).results[0]?.error?.code, 'CODE_LIMIT')
+})
+
+test('replies for other stages are skipped by their header', () => {
+  const accepts = createCodeSandboxStage(fleet).consumes.find((s) => s.topic === 'tools.completed')?.accepts
+  assert.equal(accepts?.({ 'flotilla-requester': 'code-sandbox' }), true)
+  assert.equal(accepts?.({ 'flotilla-requester': 'planner' }), false)
+})
