@@ -1,0 +1,80 @@
+// npm run bench [-- floor embedded kafka] [--rounds 3]: what a task costs. A task is two model turns and one tool call, model
+// latency 0, real HTTP to the scripted model, which runs in a process of its own. Everything runs in turn, in the same
+// run, so that ratios mean something on a noisy machine; the table shows medians of the rounds.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { startStack, type Running } from '../test/infra/stack.ts'
+import { percentile, type Figures } from './measure.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: 'string', default: '3' } },
+})
+const wanted = positionals.length > 0 ? positionals : ['floor', 'embedded', 'kafka']
+const rounds = Number(values.rounds)
+
+function start(file: string, env: Record<string, string>) {
+  const path = new URL(file, import.meta.url).pathname
+  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', path], {
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+}
+
+async function lastLine<T>(file: string, env: Record<string, string>): Promise<T> {
+  const child = start(file, env)
+  let last = ''
+  createInterface({ input: child.stdout }).on('line', (line) => (last = line))
+  const [code] = (await once(child, 'close')) as [number]
+  if (code !== 0) throw new Error(`${file} ended with ${code}`)
+  return JSON.parse(last) as T
+}
+
+const model = start('../runtime/testing/scripted-model/main.ts', {})
+const [line] = (await once(createInterface({ input: model.stdout }), 'line')) as [string]
+const MODEL_URL = (JSON.parse(line) as { url: string }).url
+const stack: Running | null = wanted.includes('kafka') ? await startStack(['kafka', 'redis'], () => {}) : null
+const kafka = stack ? (stack.environment as Record<string, string>) : {}
+
+const found = new Map<string, Figures[]>()
+try {
+  for (let round = 0; round < rounds; round++) {
+    for (const contestant of wanted) {
+      const file = contestant === 'floor' ? './floor.ts' : './fleet.ts'
+      const env = { MODEL_URL, ...(contestant === 'kafka' ? kafka : {}) }
+      found.set(contestant, [...(found.get(contestant) ?? []), await lastLine<Figures>(file, env)])
+    }
+  }
+  print()
+  if (stack) {
+    const hop = await lastLine<Figures>('./hop.ts', kafka)
+    console.log(`\n${hop.name}: p50 ${hop.p50Ms.toFixed(2)} ms, p99 ${hop.p99Ms.toFixed(2)} ms`)
+  }
+} finally {
+  model.kill()
+  await stack?.stop()
+}
+
+function print(): void {
+  const median = (runs: readonly Figures[], field: 'p50Ms' | 'p99Ms' | 'perSecond' | 'cpuMs' | 'rssMb') =>
+    percentile(
+      runs.map((run) => run[field]),
+      0.5,
+    )
+  const floor = found.get('floor')
+  console.log(`medians of ${rounds} rounds\n`)
+  console.log('| | p50 at 1, ms | p99 | tasks/s at 64 | CPU ms/task | RSS MB | throughput : floor |')
+  console.log('|---|---|---|---|---|---|---|')
+  for (const [, runs] of found) {
+    const ratio = floor ? (median(runs, 'perSecond') / median(floor, 'perSecond')).toFixed(2) : '–'
+    const cells = [
+      median(runs, 'p50Ms').toFixed(1),
+      median(runs, 'p99Ms').toFixed(1),
+      median(runs, 'perSecond').toFixed(0),
+    ]
+    cells.push(median(runs, 'cpuMs').toFixed(2), String(median(runs, 'rssMb')), ratio)
+    console.log(`| ${runs[0]?.name} | ${cells.join(' | ')} |`)
+  }
+}
