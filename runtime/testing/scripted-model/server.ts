@@ -118,8 +118,10 @@ function createPlayer(options: ScriptedModelOptions, log: CallLog): Player {
       writeAnswer(response, { id: `scripted-${++answers}`, turn, request: chat, requestChars: text.length })
     }
     const waitMs = fate.latencyMs + (options.latencyMs ?? 0)
-    if (waitMs > 0) setTimeout(answer, waitMs)
-    else answer()
+    if (waitMs === 0) return answer()
+    // A caller that has gone leaves no timer behind, which would hold up the end of the process.
+    const timer = setTimeout(answer, waitMs)
+    response.once('close', () => clearTimeout(timer))
   }
 }
 

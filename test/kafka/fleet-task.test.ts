@@ -1,0 +1,175 @@
+// A whole fleet on real Kafka, registry, Redis and PostgreSQL: every way in, and every way out.
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, before, test } from 'node:test'
+import { connect, HttpClient } from '../../client/index.ts'
+import type { Client, TaskResult } from '../../client/types.ts'
+import { homeOf } from '../../runtime/log/home.ts'
+import { eventually } from '../conformance/waiting.ts'
+import { startTestFleet, type TestFleet } from '../support/fleet.ts'
+import { publish } from '../support/kcat.ts'
+import { fleetEnvironment } from '../support/servers.ts'
+
+const LIMIT = { timeoutMs: 30_000 }
+const env = fleetEnvironment('fleet-task')
+const broker = env['KAFKA_BROKERS'] as string
+const topic = `${env['FLOTILLA_PREFIX']}.tasks.submitted`
+const PARTITIONS = Number(env['FLOTILLA_PARTITIONS'])
+
+let fleet: TestFleet
+let client: Client
+
+before(async () => {
+  fleet = await startTestFleet({ env, http: true })
+  client = await connect({ env })
+})
+after(async () => {
+  await client?.close()
+  await fleet?.stop()
+})
+
+/** Names a task, and the answer that it must get. */
+const task = (mark: string) => ({ taskId: `${mark}-${randomUUID()}`, text: `say hi task=${mark}` })
+const succeeded = (result: TaskResult, mark: string): void => {
+  assert.equal(result.status, 'succeeded', JSON.stringify(result.error))
+  assert.equal(result.output, `done ${mark}`)
+}
+
+test('the process is ready, by every part of it', async () => {
+  await eventually('every lane is open', async () => (await fleet.process.readiness()).ready)
+  const served = await fetch(`${fleet.process.url}/ready`)
+  assert.equal(served.status, 200)
+})
+
+test('by the client library', async () => {
+  const { taskId } = await client.submit(task('library'))
+  const result = await client.result(taskId, LIMIT)
+  succeeded(result, 'library')
+  assert.deepEqual(
+    result.steps.flatMap(({ toolCalls }) =>
+      toolCalls.map(({ tool, status, output }) => [tool, status, output]),
+    ),
+    [['echo', 'succeeded', 'hi']],
+  )
+  assert.deepEqual(await client.find(taskId), result)
+})
+
+test('the same id twice is one task', async () => {
+  const twice = task('twice')
+  await Promise.all([client.submit(twice), client.submit(twice)])
+  succeeded(await client.result(twice.taskId, LIMIT), 'twice')
+  await client.submit(twice)
+  // Behind it in its partition: once this one is through, a second result of the first would be there.
+  const home = homeOf(twice.taskId, PARTITIONS)
+  const behind = Array.from({ length: 100 }, () => task('behind')).find(
+    ({ taskId }) => homeOf(taskId, PARTITIONS) === home,
+  )
+  assert.ok(behind)
+  await client.submit(behind)
+  succeeded(await client.result(behind.taskId, LIMIT), 'behind')
+  const records = await fleet.process.log.read('tasks.completed', home, 0, 1_000)
+  assert.equal(records.filter(({ key }) => key === twice.taskId).length, 1)
+})
+
+test('by HTTP through the gateway', async () => {
+  const http = new HttpClient(fleet.process.url as string)
+  const { taskId } = await http.submit(task('http'))
+  succeeded(await http.result(taskId, LIMIT), 'http')
+  await http.close()
+})
+
+test('by one line of JSON from kcat, with a key, in a partition that is not its home', async () => {
+  const { taskId, text } = task('kcat-key')
+  const partition = (homeOf(taskId, PARTITIONS) + 1) % PARTITIONS
+  await publish(broker, topic, JSON.stringify({ taskId, text }), { key: taskId, partition })
+  succeeded(await client.result(taskId, LIMIT), 'kcat-key')
+})
+
+test('by kcat without key or id: named by its place, and answered', async () => {
+  await publish(broker, topic, JSON.stringify({ text: 'say hi task=kcat-bare' }))
+  for await (const result of client.results({ group: 'bare', from: 'earliest' })) {
+    if (result.output !== 'done kcat-bare') continue
+    assert.match(result.taskId, /^[0-9a-f]{32}$/)
+    break
+  }
+})
+
+test('what is not a task goes to dead-letters, and the next task runs', async () => {
+  await publish(broker, topic, 'anything but a task', { key: 'not-a-task', partition: 0 })
+  const letters = () => fetch(`${fleet.process.url}/v1/dead-letters`).then((response) => response.text())
+  await eventually('it is among the dead letters', async () => (await letters()).includes('not-a-task'))
+  const { taskId } = await client.submit(task('next'))
+  succeeded(await client.result(taskId, LIMIT), 'next')
+})
+
+test('results() of a consumer group: its members share them, and a later member goes on', async () => {
+  const group = 'readers'
+  const seen = new Map<string, number>()
+  const read = async (results: AsyncIterable<TaskResult>): Promise<void> => {
+    for await (const { taskId } of results) seen.set(taskId, (seen.get(taskId) ?? 0) + 1)
+  }
+  const first = client.results({ group, from: 'earliest' })
+  const reading = read(first)
+  const wave = async (mark: string): Promise<string[]> =>
+    Promise.all(Array.from({ length: 8 }, async () => (await client.submit(task(mark))).taskId))
+  const ids = await wave('wave-one')
+  await eventually('the first member has its wave', () => ids.every((id) => seen.has(id)))
+  await first[Symbol.asyncDispose]()
+  await reading
+  const later = await wave('wave-two')
+  await Promise.all(later.map((id) => client.result(id, LIMIT)))
+  await using second = client.results({ group, from: 'earliest' })
+  void read(second)
+  await eventually('the later member has the second wave', () => later.every((id) => seen.has(id)))
+  assert.deepEqual(
+    ids.map((id) => seen.get(id)),
+    ids.map(() => 1),
+    'the position of the group was kept',
+  )
+})
+
+test('cancel ends a task in the middle of a model call', async () => {
+  const { taskId } = await client.submit({ text: 'wait task=cancel latency=60000' })
+  await eventually('the model is asked', () => fleet.model.stats().received > fleet.model.stats().answered)
+  await client.cancel(taskId, 'no longer needed')
+  const result = await client.result(taskId, LIMIT)
+  assert.equal(result.status, 'cancelled')
+})
+
+test('a batch comes back in the order of its tasks', async () => {
+  const tasks = Array.from({ length: 24 }, (_, index) => task(`batch-${index}`))
+  const ids: string[] = []
+  for await (const result of client.batch(tasks, { maxWorkers: 8 })) {
+    succeeded(result, `batch-${ids.length}`)
+    ids.push(result.taskId)
+  }
+  assert.deepEqual(
+    ids,
+    tasks.map(({ taskId }) => taskId),
+  )
+})
+
+test('code mode: Python that calls a tool', async () => {
+  const { taskId } = await client.submit({ ...task('code'), mode: 'code' })
+  const result = await client.result(taskId, { timeoutMs: 60_000 })
+  succeeded(result, 'code')
+  assert.deepEqual(
+    result.steps.flatMap(({ toolCalls }) => toolCalls.map(({ tool }) => tool)),
+    ['echo'],
+  )
+})
+
+test('watch shows the steps and ends with the result', async () => {
+  const { taskId, text } = task('watch')
+  const updates = client.watch(taskId)
+  const kinds: string[] = []
+  const watching = (async () => {
+    for await (const update of updates) {
+      kinds.push(update.kind === 'progress' ? update.event.kind : update.kind)
+      if (update.kind === 'result') succeeded(update.result, 'watch')
+    }
+  })()
+  await client.submit({ taskId, text: `${text} latency=1000` })
+  await watching
+  assert.equal(kinds.at(-1), 'result')
+})

@@ -1,0 +1,66 @@
+// A tool server that keeps count: each arrival and each answer is a line of JSON, as a checker reads it after a kill.
+//   POST /charge  something that must not happen twice      POST /lookup  something that may
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+export interface ToolEvent {
+  readonly event: 'arrived' | 'answered' | 'aborted'
+  /** `charge` or `lookup`. */
+  readonly tool: string
+  /** The idempotency key that was sent. */
+  readonly callId: string
+  readonly task: string
+  readonly atMs: number
+}
+
+export interface ToolServer {
+  readonly url: string
+  stop(): Promise<void>
+}
+
+export interface ToolServerOptions {
+  /** JSONL file to which events are appended. */
+  readonly log: string
+  /** How long each call takes. */
+  latencyMs(): number
+}
+
+export async function startToolServer({ log, latencyMs }: ToolServerOptions): Promise<ToolServer> {
+  const file = openSync(log, 'a')
+  const server = createServer((request, response) => {
+    void serve(request, response, latencyMs(), (event) => writeSync(file, `${JSON.stringify(event)}\n`))
+  })
+  server.keepAliveTimeout = 60_000
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', 4_096, resolve))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: async () => {
+      const closed = new Promise((resolve) => server.close(resolve))
+      server.closeAllConnections()
+      await closed
+      closeSync(file)
+    },
+  }
+}
+
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  latencyMs: number,
+  write: (event: ToolEvent) => void,
+): Promise<void> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  const { task = '' } = JSON.parse(Buffer.concat(chunks).toString() || '{}') as { task?: string }
+  const tool = request.url?.slice(1) ?? ''
+  const about = { tool, task, callId: String(request.headers['idempotency-key'] ?? '') }
+  write({ event: 'arrived', ...about, atMs: Date.now() })
+  response.once('close', () =>
+    write({ event: response.writableFinished ? 'answered' : 'aborted', ...about, atMs: Date.now() }),
+  )
+  setTimeout(() => {
+    if (response.destroyed) return
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ tool, task }))
+  }, latencyMs)
+}
