@@ -27,7 +27,7 @@ export const WINDOW_LOG = 25
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-async function readManifest(): Promise<ArtefactManifest> {
+export async function readManifest(): Promise<ArtefactManifest> {
   return JSON.parse(await readFile(MANIFEST, 'utf8')) as ArtefactManifest
 }
 

@@ -79,7 +79,7 @@ export function frameBytes(frame: object): Buffer {
 
 type Fields = { readonly [key: string]: Json }
 
-function parseFrame(text: string): Frame {
+export function parseFrame(text: string): Frame {
   const frame = fields(parsed(text), 'the frame')
   switch (frame['t']) {
     case 'ready':
