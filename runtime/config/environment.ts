@@ -24,6 +24,8 @@ export interface Environment {
   readonly sessionTimeoutMs: number
   /** Kafka ends a transaction left open by a dead process after this. Milliseconds. */
   readonly transactionTimeoutMs: number
+  /** What an acknowledged write of the embedded log survives: kill -9, or a power cut too (an fsync for each commit). */
+  readonly durability: 'process-crash' | 'power-loss'
   /** How long a stopping process waits for calls under way. Milliseconds. */
   readonly drainMs: number
   /** The whole environment, for provider keys and users' tools. */
@@ -67,6 +69,7 @@ const variables = z.object({
   FLOTILLA_ALLOW_VOLATILE_STORE: flag.default(false),
   FLOTILLA_SESSION_TIMEOUT_MS: whole(1_000, 600_000).default(6_000),
   FLOTILLA_TRANSACTION_TIMEOUT_MS: whole(1_000, 900_000).default(15_000),
+  FLOTILLA_DURABILITY: z.enum(['process-crash', 'power-loss']).default('process-crash'),
   FLOTILLA_DRAIN_MS: whole(0, 600_000).default(25_000),
 })
 
@@ -97,6 +100,7 @@ export function readEnvironment(raw: Readonly<Record<string, string | undefined>
     allowVolatileStore: env.FLOTILLA_ALLOW_VOLATILE_STORE,
     sessionTimeoutMs: env.FLOTILLA_SESSION_TIMEOUT_MS,
     transactionTimeoutMs: env.FLOTILLA_TRANSACTION_TIMEOUT_MS,
+    durability: env.FLOTILLA_DURABILITY,
     drainMs: env.FLOTILLA_DRAIN_MS,
     raw,
   }

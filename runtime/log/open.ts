@@ -7,8 +7,8 @@ import type { Log } from './port.ts'
 /** Kafka where KAFKA_BROKERS is set, else the embedded log. Throws DATA_LOCKED when another process has the directory. */
 export async function openLog(environment: Environment, logger?: Logger): Promise<Log> {
   if (environment.kafkaBrokers.length > 0) return openKafkaLog(environment, logger)
-  const { dataDir, partitions, prefix } = environment
-  return openEmbeddedLog({ dataDir, partitions, prefix })
+  const { dataDir, partitions, prefix, durability } = environment
+  return openEmbeddedLog({ dataDir, partitions, prefix, durability })
 }
 
 /** Does not connect yet: the first use does. */

@@ -40,7 +40,7 @@ const openFiles = new Map<string, DataFile>()
 /** Opens the file, or shares the one that this process has open. Call `release` once for each open. */
 export function openDataFile(options: DataFileOptions): DataFile {
   const dir = createDirectory(options.dataDir)
-  const open = openFiles.get(dir) ?? new DataFile(dir, options.durability ?? 'power-loss')
+  const open = openFiles.get(dir) ?? new DataFile(dir, options.durability ?? 'process-crash')
   openFiles.set(dir, open)
   open.users++
   return open

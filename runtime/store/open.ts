@@ -22,7 +22,8 @@ export interface OpenStoresOptions {
   readonly wholeFleet?: boolean
 }
 
-type StoreSettings = Pick<Environment, 'kafkaBrokers' | 'redisUrl' | 'databaseUrl' | 'dataDir' | 'prefix'>
+type StoreSettings = Pick<Environment, 'kafkaBrokers' | 'redisUrl' | 'databaseUrl' | 'dataDir' | 'prefix'> &
+  Partial<Pick<Environment, 'durability'>>
 
 const SWEEP_EVERY_MS = 6 * 3_600_000
 
@@ -33,10 +34,12 @@ export async function openStores(
 ): Promise<Stores> {
   requireShared(environment, options.wholeFleet ?? false)
   const { redisUrl, databaseUrl, dataDir, prefix } = environment
+  const file =
+    environment.durability === undefined ? { dataDir } : { dataDir, durability: environment.durability }
   const keyValue =
-    redisUrl === null ? openSqliteKeyValue({ dataDir, prefix }) : openRedisKeyValue({ url: redisUrl, prefix })
+    redisUrl === null ? openSqliteKeyValue({ ...file, prefix }) : openRedisKeyValue({ url: redisUrl, prefix })
   try {
-    const sql = await (databaseUrl === null ? openSqliteSql({ dataDir }) : openPostgresSql(databaseUrl))
+    const sql = await (databaseUrl === null ? openSqliteSql(file) : openPostgresSql(databaseUrl))
     return together(keyValue, sql)
   } catch (error) {
     await keyValue.close()

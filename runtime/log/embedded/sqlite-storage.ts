@@ -4,6 +4,7 @@
 // 2. `slots.next_offset` is a floor, written before records are deleted; else the next offset follows from the newest record.
 import type { StatementSync } from 'node:sqlite'
 import type { DataFile } from '../../store/data-file.ts'
+import { RecentRecords } from './recent-records.ts'
 import type { LogTopic, OutgoingRecord, StateRow } from '../port.ts'
 import type { LogStorage, ReadLimit, Slot, StoredPosition, StoredRecord } from './storage.ts'
 
@@ -58,11 +59,27 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
   const deleteRow = db.prepare('DELETE FROM lane_rows WHERE group_id = ? AND lane = ? AND key = ?')
   const expiry = prepareExpiry(file, prefix)
 
-  const epoch = (group: string, lane: number): number =>
-    (getEpoch.get(groupId(group), lane)?.['epoch'] as number | undefined) ?? 0
+  const recent = new RecentRecords()
+  /** Nobody but this process writes them. */
+  const epochs = new Map<string, number>()
+  const epoch = (group: string, lane: number): number => {
+    const known = epochs.get(`${group}/${lane}`)
+    if (known !== undefined) return known
+    const found = (getEpoch.get(groupId(group), lane)?.['epoch'] as number | undefined) ?? 0
+    epochs.set(`${group}/${lane}`, found)
+    return found
+  }
 
   return {
-    transact: (work) => file.write(work),
+    transact: async (work) => {
+      try {
+        return await file.write(work)
+      } catch (error) {
+        recent.clear()
+        epochs.clear()
+        throw error
+      }
+    },
     slots: (topic) => slotsByTopic.get(topic),
     createTopic: (topic, partitions) => createSlots(file, prefix, topic, partitions),
     topicsCreated() {
@@ -72,16 +89,13 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
     },
     append(slot: Slot, record: OutgoingRecord, timestampMs: number): number {
       const offset = slot.next++
-      insert.run(
-        slot.id * SPAN + offset,
-        timestampMs,
-        record.key,
-        JSON.stringify(record.headers),
-        record.value,
-      )
+      const { key, headers, value } = record
+      insert.run(slot.id * SPAN + offset, timestampMs, key, JSON.stringify(headers), value)
+      recent.add(slot, { offset, key, value, headers: { ...headers }, timestampMs })
       return offset
     },
-    read: (slot, fromOffset, limit) => readRecords(select, slot, fromOffset, limit),
+    read: (slot, fromOffset, limit) =>
+      recent.read(slot, fromOffset, limit) ?? readRecords(select, slot, fromOffset, limit),
     earliest(slot) {
       const id = first.get(slot.id * SPAN, (slot.id + 1) * SPAN)?.['id'] as number | undefined
       return id === undefined ? slot.next : id - slot.id * SPAN
@@ -98,6 +112,7 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
     raiseEpoch(group, lane) {
       const next = epoch(group, lane) + 1
       putEpoch.run(groupId(group), lane, next)
+      epochs.set(`${group}/${lane}`, next)
       return next
     },
     rows: (group, lane) => listRows.all(groupId(group), lane) as unknown as StateRow[],
@@ -105,7 +120,10 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
       if (row.value === null) deleteRow.run(groupId(group), lane, row.key)
       else putRow.run(groupId(group), lane, row.key, row.value)
     },
-    expire: expiry,
+    expire(...request) {
+      recent.clear()
+      return expiry(...request)
+    },
   }
 }
 
