@@ -2,10 +2,13 @@
 // Flotilla needs Node 24. Where the machine's own is older, the one that npm installed beside us runs it.
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const main = join(dirname(fileURLToPath(import.meta.url)), 'main.ts')
+const here = dirname(fileURLToPath(import.meta.url))
+// Node strips types in a checkout, not in an installed package, which carries JavaScript.
+const installed = here.includes(`${sep}node_modules${sep}`)
+const main = installed ? join(here, '..', 'dist', 'cli', 'main.js') : join(here, 'main.ts')
 
 function newerNode() {
   try {

@@ -10,7 +10,8 @@ import { paint, say } from '../output.ts'
 import { renderResult } from '../render.ts'
 import { runToEnd } from './run.ts'
 
-const demoConfig = new URL('../../examples/flotilla.config.ts', import.meta.url)
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+const demoConfig = new URL(`../../examples/flotilla.config.${extension}`, import.meta.url)
 
 export function addDemo(program: Command): void {
   program

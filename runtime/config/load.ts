@@ -13,7 +13,8 @@ import type { Fleet, FleetDefinition, JsonSchema, Tool } from './fleet.ts'
 import { compileJsonSchema } from './json-schema.ts'
 
 /** Used where a project has no file of its own. */
-const packagedConfig = new URL('../../flotilla.config.ts', import.meta.url)
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+const packagedConfig = new URL(`../../flotilla.config.${extension}`, import.meta.url)
 const fileNames = ['flotilla.config.ts', 'flotilla.config.mts', 'flotilla.config.js', 'flotilla.config.mjs']
 /** Executors that need nothing installed. */
 const builtInExecutors = ['default', 'wasm']

@@ -1,0 +1,21 @@
+// npm run build: what npm publishes. Node does not strip types under node_modules, so packages carry JavaScript and
+// declarations; the files that code reads beside itself are copied along.
+import { execFileSync } from 'node:child_process'
+import { cpSync, rmSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const assets = [
+  'services/code-sandbox/executors/wasm/artefact',
+  'examples/data',
+  'examples/conversations',
+  'schemas/asyncapi.yaml',
+]
+
+rmSync(`${root}dist`, { recursive: true, force: true })
+execFileSync(
+  process.execPath,
+  [`${root}node_modules/typescript/bin/tsc`, '-p', `${root}tsconfig.build.json`],
+  { stdio: 'inherit' },
+)
+for (const asset of assets) cpSync(root + asset, `${root}dist/${asset}`, { recursive: true })
