@@ -17,14 +17,30 @@ interface ResultsFrame {
   nowMs: number
   results: unknown[]
 }
+/** What is used of WebAssembly: Node's types leave it to the DOM library. */
+interface CoreModule {
+  readonly kind?: 'module'
+}
+interface CoreInstance {
+  readonly exports: Record<string, unknown>
+}
+interface CoreMemory {
+  readonly buffer: ArrayBuffer
+}
+type CoreImports = Record<string, Record<string, unknown>>
+declare const WebAssembly: {
+  readonly Module: new (bytes: Uint8Array) => CoreModule
+  readonly Instance: new (module: CoreModule, imports: CoreImports) => CoreInstance
+  readonly Memory: new (options: object) => CoreMemory
+}
 interface Component {
   step(request: string): string
 }
 interface Transpiled {
   instantiate(
-    module: (name: string) => WebAssembly.Module,
+    module: (name: string) => CoreModule,
     imports: Record<string, object>,
-    instance: (module: WebAssembly.Module, imports?: WebAssembly.Imports) => WebAssembly.Instance,
+    instance: (module: CoreModule, imports?: CoreImports) => CoreInstance,
   ): Component
 }
 
@@ -32,7 +48,7 @@ const FLUSH_CHARS = 8_192
 const [directory = '', memoryMb = '256'] = process.argv.slice(2)
 const world = freshWorld()
 const waiter = new Int32Array(new SharedArrayBuffer(4))
-const memories: WebAssembly.Memory[] = []
+const memories: CoreMemory[] = []
 let printed = ''
 let kept = 0
 let dropped = 0
@@ -103,7 +119,7 @@ function refused(calls: string): string {
   })
 }
 
-function instance(module: WebAssembly.Module, imports?: WebAssembly.Imports): WebAssembly.Instance {
+function instance(module: CoreModule, imports?: CoreImports): CoreInstance {
   const made = new WebAssembly.Instance(module, imports ?? {})
   for (const value of Object.values(made.exports))
     if (value instanceof WebAssembly.Memory) memories.push(value)
@@ -112,7 +128,7 @@ function instance(module: WebAssembly.Module, imports?: WebAssembly.Imports): We
 
 async function boot(): Promise<Component> {
   const { instantiate } = (await import(pathToFileURL(join(directory, 'python.js')).href)) as Transpiled
-  const modules = new Map<string, WebAssembly.Module>()
+  const modules = new Map<string, CoreModule>()
   const module = (name: string) => {
     const known = modules.get(name)
     if (known) return known
