@@ -79,7 +79,7 @@ const forbiddenSyntax: Readonly<Record<string, string>> = {
 export function forbidden(modules: readonly Module[]): string[] {
   return modules.flatMap(({ path, program }) =>
     [...nodesOf(program)]
-      .filter(({ type }) => type in forbiddenSyntax)
+      .filter(({ type, declare }) => type in forbiddenSyntax && declare !== true)
       .map((node) => `${path}:${lineOf(node)} has ${forbiddenSyntax[node.type]}`),
   )
 }

@@ -28,7 +28,7 @@ export function textFiles(): TextFile[] {
 /** Written by a generator: its form is the generator's business. */
 export const isGenerated = (path: string): boolean => path.startsWith('schemas/generated/')
 
-export const isTypeScript = ({ path }: TextFile): boolean => path.endsWith('.ts')
+export const isTypeScript = ({ path }: TextFile): boolean => /\.m?ts$/.test(path)
 
 /** What runs in production, as opposed to tests, benchmarks and generators. */
 export function isProduct(path: string): boolean {

@@ -1,0 +1,160 @@
+// Writes the pages that follow from code: docs/errors.md from the error table, services/README.md from the stages.
+// `node docs/generate.ts` writes them; with `--check` it only compares, and fails on a difference.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { format, resolveConfig } from 'prettier'
+import { readEnvironment } from '../runtime/config/environment.ts'
+import { completeFleet } from '../runtime/config/load.ts'
+import { errorTable } from '../runtime/errors.ts'
+import type { Service } from '../runtime/service.ts'
+import { topics } from '../schemas/topics.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** A service with what its own README says of it. */
+export interface DescribedService {
+  readonly name: string
+  readonly consumes: readonly string[]
+  readonly produces: readonly string[]
+  /** First sentence of its README. */
+  readonly purpose: string
+  /** Rows of the table in its README; absent for a door. */
+  readonly rows: Readonly<Record<string, string>>
+}
+
+/** In the order in which a task meets them. */
+const order = ['gateway', 'router', 'planner', 'tool-executor', 'code-sandbox', 'metering', 'alerting']
+
+/** The gateway is a client of the fleet with an HTTP server: it has no stage that says what it reads. */
+const doors: Readonly<Record<string, { consumes: string[]; produces: string[] }>> = {
+  gateway: {
+    consumes: ['tasks.completed', 'tasks.history', 'tasks.streaming'],
+    produces: ['tasks.submitted', 'tasks.control'],
+  },
+}
+
+export async function describeServices(): Promise<DescribedService[]> {
+  const names = readdirSync(join(root, 'services'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort((a, b) => order.indexOf(a) - order.indexOf(b))
+  return Promise.all(names.map(describe))
+}
+
+async function describe(name: string): Promise<DescribedService> {
+  const path = join(root, 'services', name)
+  const module = (await import(pathToFileURL(join(path, 'main.ts')).href)) as Record<string, Service>
+  const service = Object.values(module).find((value) => value.name === name)
+  const stage = service?.stage?.(completeFleet({}, readEnvironment({}), 'the default fleet'))
+  const door = doors[name]
+  const written = topics.filter(({ writers }) => writers.includes(name)).map((topic) => topic.name)
+  return {
+    name,
+    consumes: stage?.consumes.map(({ topic }) => topic) ?? door?.consumes ?? [],
+    produces: door?.produces ?? written,
+    ...readmeOf(join(path, 'README.md')),
+  }
+}
+
+function readmeOf(path: string): Pick<DescribedService, 'purpose' | 'rows'> {
+  const lines = readFileSync(path, 'utf8').split('\n')
+  const purpose = lines.find((line) => /^[A-Z]/.test(line)) ?? ''
+  const cells = lines.flatMap((line) => {
+    const [, name, value] = /^\|\s*(\w+)\s*\|\s*(.*?)\s*\|$/.exec(line) ?? []
+    return name && value ? [[name, value]] : []
+  })
+  return { purpose: purpose.replace(/^(.*?\.)(\s.*)?$/, '$1'), rows: Object.fromEntries(cells) }
+}
+
+const code = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(', ') || '–'
+
+async function servicesPage(): Promise<string> {
+  const rows = (await describeServices()).map(
+    ({ name, purpose, consumes, produces, rows: { calls, state } }) =>
+      `| [${name}](${name}/README.md) | ${purpose} | ${code(consumes)} | ${code(produces.filter((topic) => !everyStage.includes(topic)))} | ${calls ?? '–'} | ${state ?? '–'} |`,
+  )
+  return `# Services
+
+Generated from the stages, \`schemas/topics.ts\` and the READMEs below by \`node docs/generate.ts\`. Do not edit.
+
+Each folder is one service: a process of its own on Kafka, one of several in a process on one machine. Its \`stage.ts\` is a
+pure state machine and the place to begin reading; \`main.ts\` says who makes its calls. Services never import each other:
+they know each other's events only ([docs/events.md](../docs/events.md)).
+
+| service | what it does | consumes | produces | calls | state |
+|---|---|---|---|---|---|
+${rows.join('\n')}
+
+Every stage also writes \`dead-letters\` (what it could not process) and \`ops.health\` (its breakers, as they open and close).
+Its state lies in a compacted topic of its own, \`<prefix>.<service>.state\` (on one machine: in the data file).
+`
+}
+
+/** Written by the host for every stage, so not worth a mention in each row. */
+const everyStage = ['dead-letters', 'ops.health']
+
+const groups: readonly [RegExp, string][] = [
+  [/^(TASK_(INVALID|TEXT|ID)|PROFILE|AGENT|EXECUTOR|MODEL_NOT)/, 'Submitting a task'],
+  [/^(TASK_|STEP_|OUTPUT_|COST_)/, 'Running a task'],
+  [/^(MODEL_|BREAKER_)/, 'Models'],
+  [/^TOOL_/, 'Tools'],
+  [/^(CODE_|NONDETERMINISM|SANDBOX)/, 'Code'],
+  [/^CALL_/, 'Calls'],
+  [/./, 'The fleet'],
+]
+
+function errorsPage(): string {
+  const sections = groups.map(([, title]) => {
+    const rows = Object.entries(errorTable)
+      .filter(([name]) => groups.find(([pattern]) => pattern.test(name))?.[1] === title)
+      .map(
+        ([name, { severity, retryable, meaning, remedy }]) =>
+          `| \`${name}\` | ${severity} | ${retryable ? 'yes' : 'no'} | ${meaning} | ${remedy} |`,
+      )
+    return `## ${title}\n\n| code | severity | retryable | what happened | what to do |\n|---|---|---|---|---|\n${rows.join('\n')}\n`
+  })
+  return `# Errors
+
+Generated from \`runtime/errors.ts\` by \`node docs/generate.ts\`. Do not edit.
+
+Every error that Flotilla reports is one of these: in a result (\`error.code\`), in the history of a task, in a dead letter, in
+an HTTP answer (\`{"error": {code, message, remedy}}\`), at the command line. The message says what happened and where.
+
+- **Severity.** recoverable: the task, or its author, can deal with it. degraded: the fleet works, less well. critical: a
+  person must act.
+- **Retryable.** The same request may succeed later without a change. Flotilla itself retries where it is safe to.
+
+${sections.join('\n')}`
+}
+
+/** Absolute path → what the file must hold. */
+export async function generatedPages(): Promise<Map<string, string>> {
+  const pages = [
+    ['docs/errors.md', errorsPage()],
+    ['services/README.md', await servicesPage()],
+  ] as const
+  const formatted = pages.map(async ([page, text]) => {
+    const path = join(root, page)
+    return [path, await format(text, { ...(await resolveConfig(path)), filepath: path })] as const
+  })
+  return new Map(await Promise.all(formatted))
+}
+
+/** Pages that are missing or differ. */
+export async function drift(): Promise<string[]> {
+  const wrong = [...(await generatedPages())].filter(
+    ([path, text]) => !existsSync(path) || readFileSync(path, 'utf8') !== text,
+  )
+  return wrong.map(([path]) => relative(root, path))
+}
+
+async function main(check: boolean): Promise<void> {
+  if (!check) return (await generatedPages()).forEach((text, path) => writeFileSync(path, text))
+  const wrong = await drift()
+  if (wrong.length === 0) return
+  console.error(`Out of date: ${wrong.join(', ')}. Run \`node docs/generate.ts\` and commit what it writes.`)
+  process.exitCode = 1
+}
+
+if (import.meta.main) await main(process.argv.includes('--check'))
