@@ -4,9 +4,20 @@ import { z } from 'zod'
 import { DEFAULT_PARTITIONS } from '../../schemas/topics.ts'
 import { FlotillaError } from '../errors.ts'
 
+export interface KafkaSecurity {
+  readonly ssl?: boolean
+  readonly sasl?: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+    readonly username: string
+    readonly password: string
+  }
+}
+
 export interface Environment {
   /** Set: Kafka. Empty: the embedded log. */
   readonly kafkaBrokers: readonly string[]
+  /** Absent fields are the broker's plain text and no authentication. */
+  readonly kafkaSecurity: KafkaSecurity
   readonly schemaRegistryUrl: string | null
   readonly redisUrl: string | null
   readonly databaseUrl: string | null
@@ -53,6 +64,10 @@ const variables = z.object({
     )
     .pipe(z.array(host))
     .default([]),
+  KAFKA_SSL: flag.default(false),
+  KAFKA_SASL_MECHANISM: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).optional(),
+  KAFKA_SASL_USERNAME: z.string().optional(),
+  KAFKA_SASL_PASSWORD: z.string().optional(),
   SCHEMA_REGISTRY_URL: url('http:', 'https:').optional(),
   REDIS_URL: url('redis:', 'rediss:').optional(),
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
@@ -73,20 +88,42 @@ const variables = z.object({
   FLOTILLA_DRAIN_MS: whole(0, 600_000).default(25_000),
 })
 
+const saslVariables = ['KAFKA_SASL_MECHANISM', 'KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'] as const
+
+function saslMistakes(present: Readonly<Record<string, unknown>>): string[] {
+  const missing = saslVariables.filter((name) => !(name in present))
+  if (missing.length === saslVariables.length) return []
+  return missing.map((name) => `  ${name}: is needed with the other KAFKA_SASL_ variables`)
+}
+
+function kafkaSecurity(env: z.infer<typeof variables>): KafkaSecurity {
+  const {
+    KAFKA_SSL,
+    KAFKA_SASL_MECHANISM: mechanism,
+    KAFKA_SASL_USERNAME: username,
+    KAFKA_SASL_PASSWORD: password,
+  } = env
+  const ssl = KAFKA_SSL ? { ssl: true } : {}
+  return mechanism && username && password ? { ...ssl, sasl: { mechanism, username, password } } : ssl
+}
+
 /** Throws CONFIG_INVALID with every mistake. A variable that is set but empty counts as not set. */
 export function readEnvironment(raw: Readonly<Record<string, string | undefined>>): Environment {
   const present = Object.fromEntries(Object.entries(raw).filter(([, value]) => value?.trim()))
   const parsed = variables.safeParse(present)
-  if (!parsed.success) {
-    const mistakes = parsed.error.issues.map((issue) => `  ${String(issue.path[0])}: ${issue.message}`)
-    throw new FlotillaError(
-      'CONFIG_INVALID',
-      `the environment has ${mistakes.length} mistake(s):\n${mistakes.join('\n')}`,
-    )
+  const issues = parsed.error?.issues ?? []
+  const mistakes = [
+    ...issues.map((issue) => `  ${String(issue.path[0])}: ${issue.message}`),
+    ...saslMistakes(present),
+  ]
+  if (!parsed.success || mistakes.length > 0) {
+    const message = `the environment has ${mistakes.length} mistake(s):\n${mistakes.join('\n')}`
+    throw new FlotillaError('CONFIG_INVALID', message)
   }
   const env = parsed.data
   return {
     kafkaBrokers: env.KAFKA_BROKERS,
+    kafkaSecurity: kafkaSecurity(env),
     schemaRegistryUrl: env.SCHEMA_REGISTRY_URL ?? null,
     redisUrl: env.REDIS_URL ?? null,
     databaseUrl: env.DATABASE_URL ?? null,

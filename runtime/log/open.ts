@@ -1,6 +1,7 @@
 import type { Environment } from '../config/environment.ts'
 import type { Log as Logger } from '../telemetry/instruments.ts'
 import { openEmbeddedLog } from './embedded/log.ts'
+import type { Security } from './kafka/client.ts'
 import { createKafkaLog } from './kafka/log.ts'
 import type { Log } from './port.ts'
 
@@ -13,7 +14,8 @@ export async function openLog(environment: Environment, logger?: Logger): Promis
 
 /** Does not connect yet: the first use does. */
 export function openKafkaLog(environment: Environment, logger?: Logger): Log {
-  const { kafkaBrokers, partitions, prefix, sessionTimeoutMs, transactionTimeoutMs } = environment
+  const { kafkaBrokers, partitions, prefix, sessionTimeoutMs, transactionTimeoutMs, kafkaSecurity } =
+    environment
   const options = {
     brokers: kafkaBrokers,
     clientId: `${prefix}-${process.pid}`,
@@ -21,6 +23,7 @@ export function openKafkaLog(environment: Environment, logger?: Logger): Log {
     prefix,
     sessionTimeoutMs,
     transactionTimeoutMs,
+    security: kafkaSecurity as Security,
   }
   return createKafkaLog(logger ? { ...options, logger } : options)
 }
