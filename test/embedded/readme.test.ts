@@ -1,0 +1,53 @@
+// The programs of the README, run as they stand: a fleet with its configuration, and its client.
+import assert from 'node:assert/strict'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const source = new URL('../../client/index.ts', import.meta.url).href
+
+/** The name of the package leads to what is built; here it leads to the sources. */
+const hook = `import { registerHooks } from 'node:module'
+registerHooks({ resolve: (name, context, next) => next(name === 'flotilla' ? ${JSON.stringify(source)} : name, context) })`
+
+function run(file: string, args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess {
+  const hooks = `data:text/javascript,${encodeURIComponent(hook)}`
+  return spawn(process.execPath, ['--import', hooks, join(root, file), ...args], {
+    cwd: root,
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+/** What the process says, until it says `wanted` or ends. */
+async function untilSaid(stream: NodeJS.ReadableStream, wanted: RegExp): Promise<RegExpExecArray> {
+  let said = ''
+  for await (const chunk of stream) {
+    const found = wanted.exec((said += String(chunk)))
+    if (found) return found
+  }
+  throw new Error(`it ended and said only: ${said}`)
+}
+
+test('the configuration and the client of the README', { timeout: 60_000 }, async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-readme-'))
+  t.after(() => rmSync(dataDir, { recursive: true, force: true }))
+  const config = 'examples/readme/flotilla.config.ts'
+  const fleet = run('cli/main.ts', ['start'], { FLOTILLA_DATA: dataDir, FLOTILLA_CONFIG: config, PORT: '0' })
+  t.after(async () => {
+    fleet.kill('SIGKILL')
+    if (fleet.exitCode === null && fleet.signalCode === null) await once(fleet, 'exit')
+  })
+  const [, url = ''] = await untilSaid(fleet.stderr as NodeJS.ReadableStream, /(http:\S+)\/health/)
+  const client = run('examples/readme/client.ts', [], { FLOTILLA_URL: url })
+  let said = ''
+  for await (const chunk of client.stdout as NodeJS.ReadableStream) said += String(chunk)
+  // One task, then a batch of two; without a model the answers say how to connect one.
+  assert.equal(said.match(/^succeeded /gm)?.length, 3, said)
+  assert.match(said, /modelCalls: 1/)
+})
