@@ -46,8 +46,14 @@ const FAULTS_FOR_MS = 40_000
 const LIMIT_MS = 30 * 60_000
 const LOOK_EVERY_MS = 1_000
 
-export async function simulate(seed: number): Promise<SimulationReport> {
-  return new Simulation(seed).run()
+/** A change of the world before the run: mutants show that the invariants can fail (mutants.ts). */
+export type Mutation = (world: World) => World
+
+export async function simulate(
+  seed: number,
+  mutation: Mutation = (world) => world,
+): Promise<SimulationReport> {
+  return new Simulation(seed, mutation).run()
 }
 
 interface Submission {
@@ -71,14 +77,14 @@ class Simulation {
   private started = 0
   private toSubmit = 0
 
-  constructor(seed: number) {
+  constructor(seed: number, mutation: Mutation) {
     this.seed = seed
     this.random = new Random(seed)
     this.broker = createMemoryBroker({ partitions: PARTITIONS, clock: this.clock })
     this.users = this.broker.connect()
     const rates = this.drawRates()
     const { clock, random, broker, codec, book } = this
-    this.world = {
+    this.world = mutation({
       clock,
       random,
       broker,
@@ -92,7 +98,7 @@ class Simulation {
       rates: () => (this.calm ? noFaults : rates),
       onKill: (process) => this.killed(process),
       isAlive: (name) => this.processes.get(name)?.isAlive ?? false,
-    }
+    })
   }
 
   private drawRates(): FaultRates {
