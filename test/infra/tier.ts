@@ -28,7 +28,13 @@ export const tiers: readonly Tier[] = [
     limitS: 900,
   },
   { name: 'sandbox', needs: [], concurrency: 2, aimS: 360, limitS: 600 },
-  { name: 'chaos', needs: ['kafka', 'registry', 'redis'], concurrency: 1, aimS: 180, limitS: 420 },
+  {
+    name: 'chaos',
+    needs: ['kafka', 'registry', 'redis', 'postgres'],
+    concurrency: 1,
+    aimS: 180,
+    limitS: 420,
+  },
 ]
 
 export interface TierOutcome {

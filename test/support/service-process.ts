@@ -1,6 +1,7 @@
 // `flotilla start …` as a child process: started, watched by its HTTP server, ended by a drain or by SIGKILL.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { freePort } from '../infra/port.ts'
@@ -46,6 +47,8 @@ export async function startServices(
     env: {
       PATH: process.env['PATH'] ?? '',
       ...cacheOf(process.env),
+      // Half of a start is compiling, and tests start the same program again and again.
+      NODE_COMPILE_CACHE: join(tmpdir(), 'flotilla-test-compile-cache'),
       LOG_LEVEL: 'error',
       FLOTILLA_CONFIG: config,
       ...options.env,

@@ -1,0 +1,106 @@
+// The one process of an embedded fleet, killed again and again with over 200 tasks in flight.
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { HttpClient } from '../../client/http-client.ts'
+import { readEnvironment } from '../../runtime/config/environment.ts'
+import { openCodec } from '../../runtime/codec/open.ts'
+import { openLog } from '../../runtime/log/open.ts'
+import { eventually } from '../conformance/waiting.ts'
+import { freePort } from '../infra/port.ts'
+import { startServices } from '../support/service-process.ts'
+import { judge, table, violations, type Kill } from './checker.ts'
+import { completedOn } from './completed.ts'
+import { startLoad } from './load.ts'
+import { chaosTask, percentile, startWorld } from './world.ts'
+
+const IN_FLIGHT = 240
+const KILLS = 6
+/** From the answer on the wire to the commit that holds its outcome: milliseconds, and several turns of a busy event loop. */
+const JOURNAL_MS = 1_000
+
+test('kill -9 of the one process, over and over: every task one result, no journalled call twice', async (t) => {
+  await using world = await startWorld()
+  const env = { ...world.env, FLOTILLA_DATA: join(world.directory, 'data'), FLOTILLA_PARTITIONS: '4' }
+  const port = await freePort()
+  const kills: Kill[] = []
+  const recoveries: number[] = []
+  let fleet = await startServices([], { env, port })
+  t.after(() => fleet.kill9())
+  await fleet.ready()
+
+  const results = watchResults(fleet.url)
+  const load = startLoad({
+    url: () => fleet.url,
+    inFlight: IN_FLIGHT,
+    completed: () => results.size,
+    task: chaosTask,
+  })
+  let least = Number.POSITIVE_INFINITY
+  for (let kill = 0; kill < KILLS; kill++) {
+    await eventually('the load is in flight', () => load.inFlight() >= 200, 60_000)
+    await pause(500 + Math.random() * 1_500)
+    least = Math.min(least, load.inFlight())
+    const killedMs = Date.now()
+    await fleet.kill9()
+    kills.push({ service: 'all', atMs: killedMs, goneMs: Date.now() })
+    const before = results.size
+    fleet = await startServices([], { env, port })
+    await fleet.ready()
+    await eventually('results come again', () => results.size > before, 60_000)
+    recoveries.push(Date.now() - killedMs)
+  }
+  const submitted = await load.stop()
+  await eventually('every task has a result', () => submitted.every((id) => results.has(id)), 60_000).catch(
+    () => undefined,
+  )
+  results.stop()
+  assert.equal(await fleet.drain(), 0, fleet.output())
+
+  const completed = await readCompleted(env)
+  const callers = { model: 'all', tool: 'all' }
+  const verdict = judge({ ...world, submitted, completed, kills, callers, journalMs: JOURNAL_MS })
+  const more = {
+    kills: kills.length,
+    'least in flight at a kill': least,
+    'recovery p50 / worst, ms': `${percentile(recoveries, 0.5)} / ${Math.max(...recoveries)}`,
+  }
+  console.log(table('chaos on the embedded log', verdict, more))
+  assert.deepEqual(violations(verdict), [])
+  assert.ok(least >= 150, `only ${least} tasks were in flight at a kill`)
+})
+
+/** Results as they come, over HTTP; the connection is made again whenever the process is back. */
+function watchResults(url: string): Set<string> & { stop(): void } {
+  const seen = new Set<string>()
+  const client = new HttpClient(url)
+  let stopped = false
+  const watch = async () => {
+    while (!stopped) {
+      try {
+        for await (const { taskId } of client.results({ group: 'chaos', from: 'earliest' })) seen.add(taskId)
+      } catch {
+        // Killed, or not up again yet.
+      }
+      await pause(100)
+    }
+  }
+  void watch()
+  const stop = () => {
+    stopped = true
+    void client.close()
+  }
+  return Object.assign(seen, { stop })
+}
+
+async function readCompleted(env: Readonly<Record<string, string>>) {
+  const environment = readEnvironment(env)
+  const log = await openLog(environment)
+  const codec = openCodec(environment)
+  try {
+    return await completedOn(log, codec)
+  } finally {
+    await log.close()
+  }
+}
