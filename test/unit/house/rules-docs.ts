@@ -5,19 +5,16 @@ import { isProduct, type TextFile } from './tree.ts'
 
 export const isPage = ({ path }: TextFile): boolean => path.endsWith('.md')
 
-/** Names of variables as they look when they are read; error codes look alike and are told apart by `others`. */
+/** Names of variables as they are read: in quotes, or as a key. Error codes look alike and are told apart by `others`. */
 const variable =
-  /^((FLOTILLA|KAFKA|SCHEMA|REDIS|DATABASE|OTEL|LOG|HTTP|HTTPS|NO|OLLAMA|LOCAL)_[A-Z_]+|PORT|HOST)$/
+  /(?<=')((?:FLOTILLA|KAFKA|SCHEMA|REDIS|DATABASE|OTEL|LOG|HTTP|HTTPS|NO|OLLAMA|LOCAL)_[A-Z_]+|PORT|HOST)(?=')|\b((?:FLOTILLA|KAFKA|SCHEMA|REDIS|DATABASE|OTEL|LOG)_[A-Z_]+|PORT|HOST)(?=:)/g
 
-/** Environment variables that the product names, in a string or as a key. */
-export function variablesOf(modules: readonly Module[], others: ReadonlySet<string>): string[] {
-  const found = new Set<string>()
-  for (const { program } of modules.filter(({ path }) => isProduct(path)))
-    for (const node of nodesOf(program)) {
-      const name = node.type === 'StringLiteral' ? nameOf(node) : nameOf(node['key'])
-      if (name !== null && variable.test(name) && !others.has(name)) found.add(name)
-    }
-  return [...found].sort()
+/** Environment variables that the product names. */
+export function variablesOf(files: readonly TextFile[], others: ReadonlySet<string>): string[] {
+  const found = files
+    .filter(({ path }) => isProduct(path))
+    .flatMap(({ text }) => [...text.matchAll(variable)].map(([name]) => name))
+  return [...new Set(found)].filter((name) => !others.has(name)).sort()
 }
 
 /** Names that the page does not have as code. */

@@ -1,6 +1,6 @@
 // The files of the project as the house rules see them: what is written by hand and kept in the repository.
 import { readdirSync, readFileSync } from 'node:fs'
-import { extname, join, relative, sep } from 'node:path'
+import { extname, join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -17,12 +17,17 @@ export interface TextFile {
 
 /** Every text file, in order of path. */
 export function textFiles(): TextFile[] {
-  const paths = readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !binary.has(extname(entry.name)))
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .filter((path) => !path.split('/').some((part) => outside.has(part)))
+  return pathsIn('')
     .sort()
-  return paths.map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+    .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+}
+
+function pathsIn(folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = posix.join(folder, entry.name)
+    if (entry.isDirectory()) return outside.has(entry.name) ? [] : pathsIn(path)
+    return entry.isFile() && !binary.has(extname(entry.name)) ? [path] : []
+  })
 }
 
 /** Written by a generator: its form is the generator's business. */
