@@ -120,6 +120,11 @@ export interface Stage<R extends Rows = Rows> {
   /** Raised when rows or emitted events change in a way an older process can't read. */
   readonly version: number
   readonly consumes: readonly Subscription[]
+  /**
+   * Records may wait this long, to be handled and committed together. For stages that nobody waits for: ledgers, alerts.
+   * Milliseconds; default 0.
+   */
+  readonly lingerMs?: number
   /** Router: a record found away from its key's home partition is written to its home, before anything else sees it. */
   readonly forwardsHome?: boolean
   /** State key of an event, when it is not the task id. */

@@ -47,10 +47,14 @@ const url = (...protocols: string[]) =>
   z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
     error: `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   })
-const whole = (least: number, most: number) =>
-  z.coerce.number({ error: 'must be a number' }).int().min(least).max(most)
+const oneOf = <const T extends readonly string[]>(values: T) =>
+  z.enum(values, { error: `must be one of ${values.join(', ')}` })
+const whole = (least: number, most: number) => {
+  const error = `must be a whole number from ${least} to ${most}`
+  return z.coerce.number({ error }).int({ error }).min(least, { error }).max(most, { error })
+}
 const host = z.string().regex(/^[^\s,:]+:\d{1,5}$/, 'must be host:port, several separated by commas')
-const flag = z.enum(['0', '1', 'true', 'false']).transform((value) => value === '1' || value === 'true')
+const flag = oneOf(['0', '1', 'true', 'false']).transform((value) => value === '1' || value === 'true')
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
 const variables = z.object({
@@ -65,14 +69,14 @@ const variables = z.object({
     .pipe(z.array(host))
     .default([]),
   KAFKA_SSL: flag.default(false),
-  KAFKA_SASL_MECHANISM: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).optional(),
+  KAFKA_SASL_MECHANISM: oneOf(['plain', 'scram-sha-256', 'scram-sha-512']).optional(),
   KAFKA_SASL_USERNAME: z.string().optional(),
   KAFKA_SASL_PASSWORD: z.string().optional(),
   SCHEMA_REGISTRY_URL: url('http:', 'https:').optional(),
   REDIS_URL: url('redis:', 'rediss:').optional(),
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: url('http:', 'https:').optional(),
-  LOG_LEVEL: z.enum(levels).default('warn'),
+  LOG_LEVEL: oneOf(levels).default('warn'),
   PORT: whole(0, 65_535).default(8000),
   HOST: z.string().default('127.0.0.1'),
   FLOTILLA_PREFIX: z
@@ -84,7 +88,7 @@ const variables = z.object({
   FLOTILLA_ALLOW_VOLATILE_STORE: flag.default(false),
   FLOTILLA_SESSION_TIMEOUT_MS: whole(1_000, 600_000).default(6_000),
   FLOTILLA_TRANSACTION_TIMEOUT_MS: whole(1_000, 900_000).default(15_000),
-  FLOTILLA_DURABILITY: z.enum(['process-crash', 'power-loss']).default('process-crash'),
+  FLOTILLA_DURABILITY: oneOf(['process-crash', 'power-loss']).default('process-crash'),
   FLOTILLA_DRAIN_MS: whole(0, 600_000).default(25_000),
 })
 
@@ -107,13 +111,19 @@ function kafkaSecurity(env: z.infer<typeof variables>): KafkaSecurity {
   return mechanism && username && password ? { ...ssl, sasl: { mechanism, username, password } } : ssl
 }
 
+/** Shows the value that is wrong, unless it may hold a password. */
+function mistakeIn(name: string, message: string, raw: Readonly<Record<string, string | undefined>>): string {
+  const isSecret = /PASSWORD|URL|ENDPOINT/.test(name)
+  return `  ${name}: ${message}${isSecret ? '' : `, not "${raw[name]?.slice(0, 80)}"`}`
+}
+
 /** Throws CONFIG_INVALID with every mistake. A variable that is set but empty counts as not set. */
 export function readEnvironment(raw: Readonly<Record<string, string | undefined>>): Environment {
   const present = Object.fromEntries(Object.entries(raw).filter(([, value]) => value?.trim()))
   const parsed = variables.safeParse(present)
   const issues = parsed.error?.issues ?? []
   const mistakes = [
-    ...issues.map((issue) => `  ${String(issue.path[0])}: ${issue.message}`),
+    ...issues.map((issue) => mistakeIn(String(issue.path[0]), issue.message, raw)),
     ...saslMistakes(present),
   ]
   if (!parsed.success || mistakes.length > 0) {

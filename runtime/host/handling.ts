@@ -57,8 +57,8 @@ export interface LaneFacts {
   readonly epoch: number
   readonly state: LaneState
   readonly lost: AbortSignal
-  /** Resolves when every effect handed over so far is committed. */
-  settled(): Promise<void>
+  /** Resolves when every effect handed over for this key, its root and its parts is committed, or the lane is lost. */
+  settled(key: string): Promise<void> | null
   stream(emit: Emit, handling: Handling): void
 }
 
@@ -97,7 +97,8 @@ async function workWithCall(
   const { call } = decision
   if (!call || !stage.conclude) throw new StageThrew(`${stage.name} asked for a call and has no conclude`)
   // What led to this call must be durable before the world sees it.
-  await lane.settled()
+  const settled = lane.settled(handling.key)
+  if (settled) await settled
   if (lane.lost.aborted) throw new LaneLost('before a call')
   const outcome = await makeCall(parts, lane, handling, decision)
   const concluded = asBug(

@@ -40,6 +40,7 @@ export class Intake {
   private readonly sink: EventSink
   private readonly buffers = new Map<LogTopic, LogRecord[]>()
   private readonly pumping = new Set<LogTopic>()
+  private readonly lingering = new Set<LogTopic>()
   private readonly paused = new Set<LogTopic>()
   private stopped = false
 
@@ -62,7 +63,8 @@ export class Intake {
 
   /** Something finished: takes what has been waiting. */
   proceed(): void {
-    for (const [topic, buffer] of this.buffers) if (buffer.length > 0) void this.pump(topic)
+    for (const [topic, buffer] of this.buffers)
+      if (buffer.length > 0 && !this.lingering.has(topic)) void this.pump(topic)
   }
 
   /** Takes over records as they are delivered. */
@@ -77,8 +79,19 @@ export class Intake {
     }
     for (const topic of topics) {
       this.adjustFetching(topic)
-      void this.pump(topic)
+      this.pumpSoon(topic)
     }
+  }
+
+  private pumpSoon(topic: LogTopic): void {
+    const { lingerMs = 0 } = this.parts.stage
+    if (lingerMs === 0) return void this.pump(topic)
+    if (this.lingering.has(topic)) return
+    this.lingering.add(topic)
+    this.parts.clock.schedule(lingerMs, () => {
+      this.lingering.delete(topic)
+      void this.pump(topic)
+    })
   }
 
   private adjustFetching(topic: LogTopic): void {

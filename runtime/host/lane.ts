@@ -18,6 +18,7 @@ import type { HostParts } from './parts.ts'
 import { KeyQueue } from './queue.ts'
 import { toRecord } from './records.ts'
 import { LaneState, type RowChange } from './state.ts'
+import { Uncommitted } from './uncommitted.ts'
 import { TimerQueue, type ArmedTimer } from './timers.ts'
 
 export class Lane {
@@ -29,6 +30,7 @@ export class Lane {
   private readonly timers: TimerQueue
   private readonly queue: KeyQueue<Handling>
   private readonly lost = new AbortController()
+  private readonly uncommitted = new Uncommitted()
   private readonly facts: LaneFacts
   private readonly intake: Intake
   private readonly onLost: (reason: unknown) => void
@@ -54,7 +56,7 @@ export class Lane {
       epoch: open.epoch,
       state,
       lost: this.lost.signal,
-      settled: () => this.commit.settled(),
+      settled: (key) => this.uncommitted.settled(key),
       stream: (emit, handling) => this.stream(emit, handling),
     }
   }
@@ -86,6 +88,7 @@ export class Lane {
     this.timers.stop()
     this.commit.stop()
     this.queue.dropWaiting()
+    this.uncommitted.release()
     this.open
       .close()
       .catch((error: unknown) => this.parts.instruments.log.warn({ err: error }, 'closing a lane'))
@@ -208,11 +211,15 @@ export class Lane {
     const apply = (readyRecords: Awaited<typeof records>, readyRows: Awaited<typeof rows>) => {
       if (this.lost.signal.aborted) throw new LaneLost('after the work')
       this.state.apply(changes)
+      this.uncommitted.add(handling.key)
       this.commit.push({
         records: readyRecords,
         rows: readyRows,
         input: handling.record,
-        committed: () => this.committed(handling, outcome, armed),
+        committed: () => {
+          this.uncommitted.remove(handling.key)
+          this.committed(handling, outcome, armed)
+        },
       })
     }
     if (!(records instanceof Promise) && !(rows instanceof Promise)) return apply(records, rows)

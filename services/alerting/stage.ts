@@ -25,6 +25,8 @@ export function createAlertingStage(fleet: Pick<Fleet, 'alerts'>): Stage<Alertin
   return {
     name: 'alerting',
     version: 1,
+    // Rules look at minutes: outcomes may gather for a moment.
+    lingerMs: 200,
     consumes: [{ topic: 'tasks.completed' }, { topic: 'outcomes.tallied' }],
     keyOf,
     decide(event, rows) {

@@ -9,6 +9,9 @@ import type { DoorContext } from '../../runtime/service.ts'
 import { sendLines } from './lines.ts'
 
 const MAX_WAIT_SECONDS = 30
+const routes =
+  'there are POST /v1/tasks, GET /v1/tasks/:id/result?wait=SECONDS, GET /v1/tasks/:id/updates, ' +
+  'POST /v1/tasks/:id/cancel, /feedback and /approvals/:callId, GET /v1/results, /v1/topics and /v1/dead-letters'
 
 type Params = { id: string; callId: string }
 type Query = { wait?: string; group?: string; from?: string }
@@ -20,7 +23,7 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
   app.addHook('onClose', () => client.close())
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => sendError(error, reply))
   app.setNotFoundHandler((request, reply) =>
-    sendError(new FlotillaError('NOT_FOUND', `no route ${request.method} ${request.url}`), reply),
+    sendError(new FlotillaError('NOT_FOUND', `no route ${request.method} ${request.url}; ${routes}`), reply),
   )
 
   app.post('/v1/tasks', async (request, reply) => {
@@ -119,8 +122,16 @@ function statusOf(error: Error & { statusCode?: number }): number {
 }
 
 function sendError(error: Error & { statusCode?: number }, reply: FastifyReply): FastifyReply {
-  const code =
-    error instanceof FlotillaError ? error.code : statusOf(error) < 500 ? 'TASK_INVALID' : 'INTERNAL'
-  const body = { code, message: error.message, remedy: errorTable[code].remedy }
-  return reply.code(statusOf(error)).send({ error: body })
+  const status = statusOf(error)
+  const code = error instanceof FlotillaError ? error.code : status < 500 ? 'TASK_INVALID' : 'INTERNAL'
+  const body = { code, message: httpMessages[status] ?? error.message, remedy: errorTable[code].remedy }
+  return reply
+    .code(status)
+    .send({ error: error instanceof FlotillaError ? { ...body, message: error.message } : body })
+}
+
+/** What Fastify says too briefly. */
+const httpMessages: Readonly<Record<number, string>> = {
+  413: 'the body is longer than 1,000,000 bytes',
+  415: 'the body must be JSON, sent with content-type: application/json',
 }

@@ -19,6 +19,8 @@ export function createMeteringStage(): Stage<MeteringRows> {
   return {
     name: 'metering',
     version: 1,
+    // Nobody waits for the ledger: many events share its writes.
+    lingerMs: 200,
     consumes: [{ topic: 'usage.recorded' }, { topic: 'tasks.completed' }, { topic: 'tasks.control' }],
     decide(event, rows) {
       switch (event.type) {
