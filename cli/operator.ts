@@ -2,9 +2,9 @@ import { HttpOperator } from '../client/http-operator.ts'
 import { LogOperator, type Operator } from '../client/operator.ts'
 import { openCodec } from '../runtime/codec/open.ts'
 import { readEnvironment } from '../runtime/config/environment.ts'
-import { FlotillaError } from '../runtime/errors.ts'
 import { openLog } from '../runtime/log/open.ts'
 import type { Log } from '../runtime/log/port.ts'
+import { gatewayBehind } from './running-fleet.ts'
 
 /** Works on the log itself; on an embedded log that a running fleet holds, through its gateway. */
 export async function usingOperator<T>(
@@ -15,11 +15,7 @@ export async function usingOperator<T>(
   try {
     log = await openLog(environment)
   } catch (error) {
-    if (!(error instanceof FlotillaError && error.code === 'DATA_LOCKED')) throw error
-    return work(
-      new HttpOperator(environment.raw['FLOTILLA_URL'] ?? `http://127.0.0.1:${environment.port}`),
-      null,
-    )
+    return work(new HttpOperator(gatewayBehind(error, environment)), null)
   }
   try {
     const codec = openCodec(environment)

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { freemem } from 'node:os'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { freemem, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { openCodec } from '../../runtime/codec/open.ts'
 import { readEnvironment, type Environment } from '../../runtime/config/environment.ts'
@@ -12,6 +14,7 @@ import { openStores, type Stores } from '../../runtime/store/open.ts'
 import { quietInstruments } from '../../runtime/telemetry/instruments.ts'
 import { topics } from '../../schemas/topics.ts'
 import { paint, print, printJson } from '../output.ts'
+import { gatewayOf, isLocked, problemIn } from '../running-fleet.ts'
 import { withScriptedModel } from '../scripted.ts'
 import { services } from '../services.ts'
 
@@ -50,19 +53,34 @@ async function doctor(options: { json?: boolean }): Promise<void> {
     fleet = await loadFleet(scripted.environment)
     return `${fleet.tools.length} tools, agents: ${Object.keys(fleet.agents).join(', ')}`
   })
-  const stores = await openStores(environment, { wholeFleet: true }).catch((error: unknown) => error)
+  const own = await openStores(environment, { wholeFleet: true }).catch((error: unknown) => error)
+  // A running fleet holds the stores: it is asked about them, and the rest is checked on a directory of our own.
+  const gateway = isLocked(own) ? gatewayOf(environment) : null
+  const scratch = gateway === null ? null : mkdtempSync(join(tmpdir(), 'flotilla-doctor-'))
+  const stores = scratch === null ? own : await openStores({ ...environment, dataDir: scratch })
   await add('model API', async () =>
     modelApi(fleet, openOrThrow(stores), scripted.environment, scripted.active),
   )
   await add('log', async () => log(environment))
   await add('schema registry', async () => registry(environment))
-  await add('cache and journal', async () => keyValue(openOrThrow(stores)))
-  await add('database', async () => database(openOrThrow(stores), environment))
+  await add('cache and journal', async () =>
+    gateway ? ofFleet('key-value store', gateway) : keyValue(openOrThrow(stores)),
+  )
+  await add('database', async () =>
+    gateway ? ofFleet('database', gateway) : database(openOrThrow(stores), environment),
+  )
   await add('sandbox', async () => sandbox(fleet, openOrThrow(stores), environment))
   if (!(stores instanceof Error)) await (stores as Stores).close()
+  if (scratch !== null) rmSync(scratch, { recursive: true, force: true })
   await scripted.stop()
   if (options.json) printJson(findings)
   process.exit(findings.some(({ result }) => result === 'failed') ? 1 : 0)
+}
+
+async function ofFleet(part: string, gateway: string): Promise<string> {
+  const problem = await problemIn(part, gateway)
+  if (problem !== null) throw new Error(problem)
+  return `works in the running fleet at ${gateway}`
 }
 
 function printFinding({ check, result, reason }: Finding): void {
@@ -148,7 +166,7 @@ async function log(environment: Environment): Promise<string | Omit<Finding, 'ch
       await opened.close()
     }
   } catch (error) {
-    if (!(error instanceof FlotillaError && error.code === 'DATA_LOCKED')) throw error
+    if (!isLocked(error)) throw error
     return `embedded; a running fleet holds ${environment.dataDir}`
   }
 }

@@ -3,10 +3,10 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { HttpClient } from '../../client/http-client.ts'
 import type { Client, TaskInput, TaskResult } from '../../client/types.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
 import { startEmbedded } from '../embedded.ts'
 import { exitCode, exitCodeHelp, paint, print, printJson, say } from '../output.ts'
 import { LiveView, renderResult } from '../render.ts'
+import { gatewayBehind } from '../running-fleet.ts'
 
 export function number(text: string): number {
   const value = Number(text)
@@ -103,11 +103,11 @@ async function openFleet(options: TaskOptions): Promise<{ client: Client; stop: 
   try {
     return await startEmbedded()
   } catch (error) {
-    if (!(error instanceof FlotillaError && error.code === 'DATA_LOCKED')) throw error
-    const { port, dataDir } = readEnvironment(process.env)
-    const client = new HttpClient(`http://127.0.0.1:${port}`)
+    const environment = readEnvironment(process.env)
+    const gateway = gatewayBehind(error, environment)
+    const client = new HttpClient(gateway)
     if (!options.json)
-      say(paint('dim', `A fleet is running on ${dataDir}: using its gateway at port ${port}.`))
+      say(paint('dim', `A fleet is running on ${environment.dataDir}: using its gateway, ${gateway}.`))
     return { client, stop: () => client.close() }
   }
 }

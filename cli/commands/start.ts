@@ -3,6 +3,7 @@ import { readEnvironment } from '../../runtime/config/environment.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { runServices } from '../../runtime/host/run.ts'
 import { paint, say } from '../output.ts'
+import { gateway } from '../../services/gateway/main.ts'
 import { withScriptedModel } from '../scripted.ts'
 import { chooseServices, services } from '../services.ts'
 
@@ -37,9 +38,7 @@ async function start(names: string[]): Promise<void> {
           : environment.dataDir
       say(`${paint('green', 'ready')} ${chosen.map((service) => service.name).join(', ')} on ${where}`)
       if (url)
-        say(
-          `  ${url}/health  ${url}/ready  ${url}/metrics${names.length === 0 ? `  POST ${url}/v1/tasks` : ''}`,
-        )
+        say(`  ${url}  ${chosen.includes(gateway) ? 'POST /v1/tasks · ' : ''}/health · /ready · /metrics`)
       if (scripted.active)
         say(
           paint(

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { connect } from '../../client/connect.ts'
-import type { Client } from '../../client/types.ts'
+import type { Client, TaskResult } from '../../client/types.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { exitCode, exitCodeHelp, paint, print, printJson, say } from '../output.ts'
 import { LiveView, renderResult, shorten } from '../render.ts'
 import { addTaskOptions, number, toTask, type TaskOptions } from './run.ts'
@@ -61,14 +62,29 @@ async function result(
   options: { wait?: boolean; timeout?: number; json?: boolean },
 ): Promise<void> {
   const limit = options.timeout === undefined ? {} : { timeoutMs: options.timeout }
-  const found = await using((client) => (options.wait ? client.result(taskId, limit) : client.find(taskId)))
+  const found = await using((client) => (options.wait ? waitFor(client, taskId, limit) : client.find(taskId)))
   if (!found) {
-    say(paint('yellow', `No result of ${taskId} yet. Wait for it with: flotilla result --wait ${taskId}`))
+    const advice = options.wait
+      ? 'It may go on: ask again later.'
+      : `Wait for it with: flotilla result --wait ${taskId}`
+    say(paint('yellow', `No result of ${taskId} yet. ${advice}`))
     process.exit(5)
   }
   if (options.json) printJson(found)
   else print(renderResult(found))
   process.exit(exitCode(found.status))
+}
+
+/** Null when there is none within the limit. */
+async function waitFor(
+  client: Client,
+  taskId: string,
+  limit: { timeoutMs?: number },
+): Promise<TaskResult | null> {
+  return client.result(taskId, limit).catch((error: unknown) => {
+    if (error instanceof FlotillaError && error.code === 'TASK_TIMED_OUT') return null
+    throw error
+  })
 }
 
 async function watch(

@@ -127,7 +127,7 @@ export function readEnvironment(raw: Readonly<Record<string, string | undefined>
     ...saslMistakes(present),
   ]
   if (!parsed.success || mistakes.length > 0) {
-    const message = `the environment has ${mistakes.length} mistake(s):\n${mistakes.join('\n')}`
+    const message = `the environment has ${mistakes.length} ${mistakes.length === 1 ? 'mistake' : 'mistakes'}:\n${mistakes.join('\n')}`
     throw new FlotillaError('CONFIG_INVALID', message)
   }
   const env = parsed.data

@@ -123,22 +123,41 @@ async function importDefinition(file: string): Promise<unknown> {
 /** Checks a definition and fills in what it leaves out. `source` names it in messages. */
 export function completeFleet(value: unknown, environment: Environment, source: string): Fleet {
   const parsed = definition.safeParse(value)
-  const mistakes = parsed.success
-    ? []
-    : parsed.error.issues.map(
-        (issue) => `  ${issue.path.map(String).join('.') || '(top level)'}: ${issue.message}`,
-      )
-  const candidate = (parsed.success ? parsed.data : value) as FleetDefinition
-  const fleet = withDefaults(
-    typeof candidate === 'object' && candidate !== null ? candidate : {},
-    environment,
-  )
+  const issues = parsed.error?.issues ?? []
+  const mistakes = issues.flatMap(mistakesOf)
+  // What is wrong by itself is left out, so that the rest can be checked against each other.
+  const sound = issues.reduce((rest, { path }) => without(rest, path), value)
+  const fleet = withDefaults((isObject(sound) ? sound : {}) as FleetDefinition, environment)
   mistakes.push(...references(fleet))
   if (mistakes.length === 0) return fleet
+  const listed = mistakes.map((mistake) => `  ${mistake}`).join('\n')
   throw new FlotillaError(
     'CONFIG_INVALID',
-    `${source} has ${mistakes.length} mistake(s):\n${mistakes.join('\n')}`,
+    `${source} has ${mistakes.length} ${mistakes.length === 1 ? 'mistake' : 'mistakes'}:\n${listed}`,
   )
+}
+
+function mistakesOf(issue: z.core.$ZodIssue): string[] {
+  const path = issue.path.map(String)
+  if (issue.code !== 'unrecognized_keys') return [`${path.join('.') || '(top level)'}: ${issue.message}`]
+  return issue.keys.map(
+    (key) => `${[...path, key].join('.')}: there is no such setting; remove it, or see docs/configuration.md`,
+  )
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A copy without what stands at this path; places in lists are kept, so that they are still numbered as their author sees them. */
+function without(value: unknown, [key, ...rest]: readonly PropertyKey[]): unknown {
+  if (key === undefined) return isObject(value) ? value : undefined
+  if (Array.isArray(value))
+    return value.map((item: unknown, index) => (index === key ? without(item, rest) : item))
+  if (!isObject(value)) return value
+  const { [String(key)]: inner, ...others } = value
+  const kept = rest.length === 0 ? undefined : without(inner, rest)
+  return kept === undefined ? others : { ...others, [String(key)]: kept }
 }
 
 function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
@@ -178,19 +197,21 @@ function references(fleet: Fleet): string[] {
   const names = fleet.tools.map((item) => item?.spec?.name)
   for (const [index, toolName] of names.entries())
     if (toolName !== undefined && names.indexOf(toolName) !== index)
-      mistakes.push(`  tools.${index}: a second tool named ${toolName}; rename one of them`)
-  for (const [agent, { tools, profile, outputSchema }] of Object.entries(fleet.agents)) {
+      mistakes.push(`tools.${index}: a second tool named ${toolName}; rename one of them`)
+  // The checker passes over a key named __proto__, so its value may be anything.
+  const agents = Object.entries(fleet.agents).filter(([, agent]) => isObject(agent))
+  for (const [agent, { tools, profile, outputSchema }] of agents) {
     for (const wanted of Array.isArray(tools) ? tools : [])
       if (!names.includes(wanted))
         mistakes.push(
-          `  agents.${agent}.tools: no tool named ${wanted}; there are: ${names.join(', ') || 'none'}`,
+          `agents.${agent}.tools: no tool named ${wanted}; there are: ${names.join(', ') || 'none'}`,
         )
     if (profile !== undefined && !Object.hasOwn(fleet.models.profiles, profile))
       mistakes.push(
-        `  agents.${agent}.profile: no profile named ${profile}; there are: ${Object.keys(fleet.models.profiles).join(', ')}`,
+        `agents.${agent}.profile: no profile named ${profile}; there are: ${Object.keys(fleet.models.profiles).join(', ')}`,
       )
     const problem = outputSchema === undefined ? null : schemaProblem(outputSchema)
-    if (problem) mistakes.push(`  agents.${agent}.outputSchema: ${problem}`)
+    if (problem) mistakes.push(`agents.${agent}.outputSchema: ${problem}`)
   }
   return mistakes
 }

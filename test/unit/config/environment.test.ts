@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { isAbsolute } from 'node:path'
+import { test } from 'node:test'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
+
+function mistakesIn(raw: Record<string, string>): string[] {
+  try {
+    readEnvironment(raw)
+  } catch (error) {
+    assert.ok(error instanceof FlotillaError && error.code === 'CONFIG_INVALID', String(error))
+    return error.message.split('\n').slice(1)
+  }
+  return []
+}
+
+test('nothing set, or set and empty: the defaults', () => {
+  const empty = { KAFKA_BROKERS: '', PORT: ' ', LOG_LEVEL: '', FLOTILLA_DATA: '' }
+  for (const raw of [{}, empty]) {
+    const { kafkaBrokers, port, host, prefix, partitions, dataDir, databaseUrl } = readEnvironment(raw)
+    assert.deepEqual(
+      { kafkaBrokers, port, host, prefix, partitions, databaseUrl },
+      {
+        kafkaBrokers: [],
+        port: 8000,
+        host: '127.0.0.1',
+        prefix: 'flotilla',
+        partitions: 12,
+        databaseUrl: null,
+      },
+    )
+    assert.ok(isAbsolute(dataDir))
+  }
+})
+
+test('every mistake at once, each by the name of its variable', () => {
+  const mistakes = mistakesIn({
+    KAFKA_BROKERS: 'one:9092, two',
+    SCHEMA_REGISTRY_URL: 'registry:8081',
+    REDIS_URL: 'http://localhost',
+    DATABASE_URL: 'mysql://me:secret@db',
+    LOG_LEVEL: 'loud',
+    PORT: '80000',
+    FLOTILLA_PREFIX: 'a fleet',
+    FLOTILLA_PARTITIONS: '1.5',
+    FLOTILLA_ALLOW_VOLATILE_STORE: 'yes',
+  })
+  assert.deepEqual(mistakes, [
+    '  KAFKA_BROKERS: must be host:port, several separated by commas, not "one:9092, two"',
+    '  SCHEMA_REGISTRY_URL: must be a URL that begins with http:// or https://',
+    '  REDIS_URL: must be a URL that begins with redis:// or rediss://',
+    '  DATABASE_URL: must be a URL that begins with postgres:// or postgresql://',
+    '  LOG_LEVEL: must be one of fatal, error, warn, info, debug, trace, silent, not "loud"',
+    '  PORT: must be a whole number from 0 to 65535, not "80000"',
+    '  FLOTILLA_PREFIX: may hold letters, digits, dot, dash and underscore, not "a fleet"',
+    '  FLOTILLA_PARTITIONS: must be a whole number from 1 to 1000, not "1.5"',
+    '  FLOTILLA_ALLOW_VOLATILE_STORE: must be one of 0, 1, true, false, not "yes"',
+  ])
+})
+
+test('a value that may hold a password is not repeated in the message', () => {
+  const text = mistakesIn({ DATABASE_URL: 'mysql://me:secret@db', REDIS_URL: 'x://:secret@r' }).join()
+  assert.match(text, /REDIS_URL.*DATABASE_URL/)
+  assert.doesNotMatch(text, /secret/)
+})
+
+test('brokers are a list', () => {
+  assert.deepEqual(readEnvironment({ KAFKA_BROKERS: ' a:1, b:2 ,' }).kafkaBrokers, ['a:1', 'b:2'])
+})
+
+test('what belongs together is asked for together', () => {
+  assert.deepEqual(mistakesIn({ KAFKA_SASL_USERNAME: 'me' }), [
+    '  KAFKA_SASL_MECHANISM: is needed with the other KAFKA_SASL_ variables',
+    '  KAFKA_SASL_PASSWORD: is needed with the other KAFKA_SASL_ variables',
+  ])
+})

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { z } from 'zod'
+import { defineTool } from '../../../runtime/config/define.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
+import { completeFleet, loadFleet } from '../../../runtime/config/load.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
+import { Random } from '../../../runtime/testing/simulator/random.ts'
+
+const environment = readEnvironment({ OPENAI_API_KEY: 'k' })
+const tool = (name: string) =>
+  defineTool({ name, description: 'A tool.', input: z.object({}), run: () => null })
+
+function mistakesIn(definition: unknown): string[] {
+  try {
+    completeFleet(definition, environment, 'flotilla.config.ts')
+  } catch (error) {
+    assert.ok(error instanceof FlotillaError && error.code === 'CONFIG_INVALID', String(error))
+    return error.message
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim())
+  }
+  return []
+}
+
+test('nothing said: every default', () => {
+  const fleet = completeFleet({}, environment, 'test')
+  assert.deepEqual(Object.keys(fleet.models.profiles), [
+    'fast',
+    'accurate',
+    'economy',
+    'local',
+    'secure',
+    'throughput',
+  ])
+  assert.equal(fleet.limits.input.maxChars, 10_000)
+  assert.deepEqual(Object.keys(fleet.agents), ['default'])
+  assert.equal(fleet.models.default, 'gpt-4o')
+})
+
+test('five mistakes are told at once, each with its path and what to do', () => {
+  const mistakes = mistakesIn({
+    agents: {
+      clerk: { mode: 'magic', tools: ['nosuch'] },
+      boss: { profile: 'nope' },
+    },
+    tools: [tool('lookup'), tool('lookup')],
+    limits: { concurrency: 0 },
+    modles: {},
+  })
+  assert.deepEqual(mistakes.map((line) => line.split(':')[0]).sort(), [
+    'agents.boss.profile',
+    'agents.clerk.mode',
+    'agents.clerk.tools',
+    'limits.concurrency',
+    'modles',
+    'tools.1',
+  ])
+  const text = mistakes.join('\n')
+  assert.match(text, /agents\.clerk\.mode: .*"code"\|"tools"/)
+  assert.match(text, /agents\.clerk\.tools: no tool named nosuch; there are: lookup/)
+  assert.match(text, /agents\.boss\.profile: no profile named nope; there are: fast, accurate/)
+  assert.match(text, /modles: there is no such setting; remove it, or see docs\/configuration\.md/)
+  assert.match(text, /tools\.1: a second tool named lookup; rename one of them/)
+})
+
+test('what is no fleet at all is a mistake, not a crash', () => {
+  const wrong: unknown[] = [null, undefined, 1, 'x', [], () => {}, { agents: null }, { agents: { a: null } }]
+  wrong.push({ tools: [null, 1, {}] }, { models: 'x' }, { models: { providers: null, prices: {} } })
+  wrong.push({ limits: null }, { limits: { input: { forbiddenPatterns: ['('] } } })
+  wrong.push({ agents: { a: { outputSchema: { type: 'nonsense' } } } })
+  for (const definition of wrong) assert.ok(mistakesIn(definition).length > 0, JSON.stringify(definition))
+})
+
+test('random junk anywhere: mistakes or a fleet, never another error', () => {
+  const random = new Random(7)
+  const names = ['agents', 'tools', 'models', 'limits', 'alerts', 'default', 'profiles', 'providers', 'input']
+  names.push('tools', 'profile', 'mode', 'executor', 'baseUrl', 'keyEnv', 'spec', 'x', '__proto__')
+  const junk = (depth: number): unknown => {
+    const kind = random.between(0, depth > 4 ? 4 : 6)
+    if (kind === 5) return Array.from({ length: random.between(0, 3) }, () => junk(depth + 1))
+    if (kind !== 6) return [null, 1, -1.5, 'text', true][kind]
+    return Object.fromEntries(
+      Array.from({ length: random.between(0, 4) }, () => [random.pick(names), junk(depth + 1)]),
+    )
+  }
+  for (let round = 0; round < 2_000; round++) {
+    const top = ['agents', 'tools', 'models', 'limits'].map((name) => [name, junk(1)])
+    mistakesIn(Object.fromEntries(top.filter(() => random.chance(0.6))))
+  }
+})
+
+test('a file that is missing, broken, or exports nothing says which file and what to do', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'flotilla-config-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const load = (text: string | null, name: string) => {
+    if (text !== null) writeFileSync(join(directory, name), text)
+    return loadFleet(readEnvironment({ FLOTILLA_CONFIG: name }), directory)
+  }
+  const invalid = (message: RegExp) => ({ code: 'CONFIG_INVALID', message })
+  await assert.rejects(
+    load(null, 'gone.ts'),
+    invalid(/FLOTILLA_CONFIG names .*gone\.ts, which does not exist/),
+  )
+  await assert.rejects(
+    load('export const x = 1', 'none.ts'),
+    invalid(/none\.ts: it has no default export; write: export default defineFleet/),
+  )
+  await assert.rejects(load('export default {', 'syntax.ts'), invalid(/syntax\.ts: /))
+  await assert.rejects(load('throw new Error("no licence")', 'throws.ts'), invalid(/throws\.ts: no licence/))
+})
+
+test('a tool that is defined wrongly says so by name', () => {
+  const define = () =>
+    defineTool({ name: 'for', description: ' ', input: z.object({}), retries: 2, run: () => null })
+  assert.throws(define, {
+    code: 'CONFIG_INVALID',
+    message: /tool 'for': name is a keyword of Python.*description must say.*retries needs idempotent/,
+  })
+})
