@@ -16,7 +16,7 @@ export type Durability = 'power-loss' | 'process-crash'
 
 export interface DataFileOptions {
   readonly dataDir: string
-  /** Default power-loss. The first opener in a process decides. */
+  /** Default process-crash. The first opener in a process decides. */
   readonly durability?: Durability
 }
 

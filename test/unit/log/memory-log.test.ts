@@ -71,9 +71,7 @@ const commitOne = (lane: OpenLane, value: string): Promise<void> =>
 const texts = (records: readonly LogRecord[]): string[] =>
   records.map(({ value }) => Buffer.from(value ?? []).toString())
 
-async function setUp(
-  faults: Faults,
-): Promise<{
+async function setUp(faults: Faults): Promise<{
   clock: VirtualClock
   log: ReturnType<ReturnType<typeof createMemoryBroker>['connect']>
   owner: Owner
