@@ -34,7 +34,6 @@ function verdictOf(model: readonly object[], tools: readonly object[], more: Par
     modelLog: join(directory, 'model.jsonl'),
     toolLog: join(directory, 'tools.jsonl'),
     callers: { model: 'planner', tool: 'tool-executor' },
-    journalMs: 500,
     ...more,
   }
   writeFileSync(evidence.modelLog, lines(model))
@@ -81,6 +80,14 @@ test('a second answer is a repetition; right after a kill of the caller it is in
       [1, 0],
     ],
   )
+})
+
+test('the time of doubt is as long as answers took in this run', () => {
+  const slow = modelCall('b', 1, 'c2', 8_000)
+  const tools = [toolEvent('lookup', 'arrived', 'b', 'y', 9_100)]
+  const kills = [kill('planner', 2_000)]
+  const { repeated, inDoubt, settleMs } = verdictOf([...twice, slow], tools, { kills })
+  assert.deepEqual([repeated.length, inDoubt.length, settleMs], [0, 1, 1_100])
 })
 
 test('no doubt is left once what follows from the answer was seen', () => {

@@ -3,8 +3,9 @@
 //
 // 1. Lost: a task that was submitted (its submission was acknowledged) and has no result. Duplicated: more than one.
 // 2. Repeated: a call that was answered again though its first answer was surely journalled: what follows from it had been
-//    seen at a server by then, or no process that makes such calls was killed within `journalMs` of the answer. Where it
-//    is not sure, the call is in doubt, and counted apart.
+//    seen at a server by then, or no process that makes such calls was killed so soon after the answer that it may not have
+//    read it yet. That time is taken from the run itself: the longest from an answer to what follows from it, where no
+//    kill fell between. Where it is not sure, the call is in doubt, and counted apart.
 // 3. A turn of a task that was answered under two call ids is repeated too: the id is what makes a repeat recognisable.
 // 4. A tool that is not idempotent has arrived at most once for each call id, and here for each task: each makes one.
 import { readFileSync } from 'node:fs'
@@ -30,8 +31,6 @@ export interface Evidence {
   readonly toolLog: string
   /** Who makes calls of either kind; `all` kills count for both. */
   readonly callers: { readonly model: string; readonly tool: string }
-  /** Time that an answer may need from the server's socket to the journal. */
-  readonly journalMs: number
 }
 
 export interface Verdict {
@@ -45,6 +44,8 @@ export interface Verdict {
   readonly repeated: string[]
   readonly inDoubt: string[]
   readonly ranTwice: string[]
+  /** The longest that an answer took to be of use; within it of a kill, a repetition is in doubt. */
+  readonly settleMs: number
 }
 
 /** An answer with 200 that left the server whole. */
@@ -64,10 +65,10 @@ export function judge(evidence: Evidence): Verdict {
     .filter(({ event, tool }) => event === 'answered' && tool === 'lookup')
     .map(({ callId, task, atMs }) => ({ callId, what: `lookup of ${task}`, atMs }))
   const followed = consequences(readLines<LoggedCall>(evidence.modelLog), tools)
-  const { journalMs } = evidence
+  const settleMs = settlingMs(model, followed, evidence.kills)
   const repeats = [
-    ...repeatsOf(model, { kills: killsOf(evidence, callers.model), followed, journalMs }),
-    ...repeatsOf(lookups, { kills: killsOf(evidence, callers.tool), followed, journalMs }),
+    ...repeatsOf(model, { kills: killsOf(evidence, callers.model), followed, settleMs }),
+    ...repeatsOf(lookups, { kills: killsOf(evidence, callers.tool), followed, settleMs }),
   ]
   return {
     submitted: submitted.length,
@@ -80,6 +81,7 @@ export function judge(evidence: Evidence): Verdict {
     repeated: repeats.filter(({ inDoubt }) => !inDoubt).map(({ text }) => text),
     inDoubt: repeats.filter(({ inDoubt }) => inDoubt).map(({ text }) => text),
     ranTwice: ranTwice(tools),
+    settleMs,
   }
 }
 
@@ -120,13 +122,30 @@ const NOTICE_MS = 50
 interface Background {
   readonly kills: readonly Kill[]
   readonly followed: ReadonlyMap<string, number>
-  readonly journalMs: number
+  readonly settleMs: number
+}
+
+/** Bounds of the time from an answer on the wire to the journal: a machine under load takes long to read it, a bug longer. */
+const SETTLE_LEAST_MS = 300
+const SETTLE_MOST_MS = 3_000
+
+function settlingMs(
+  model: readonly Answer[],
+  followed: ReadonlyMap<string, number>,
+  kills: readonly Kill[],
+): number {
+  const undisturbed = model.flatMap(({ what, atMs }) => {
+    const next = followed.get(what) ?? 0
+    const disturbed = kills.some((kill) => kill.goneMs >= atMs - NOTICE_MS && kill.atMs <= next)
+    return next > atMs && !disturbed ? [next - atMs] : []
+  })
+  return Math.min(SETTLE_MOST_MS, Math.max(SETTLE_LEAST_MS, ...undisturbed))
 }
 
 /** Every answer but the first of the same work. */
 function repeatsOf(
   answers: readonly Answer[],
-  { kills, followed, journalMs }: Background,
+  { kills, followed, settleMs }: Background,
 ): { text: string; inDoubt: boolean }[] {
   const byWork = Map.groupBy(answers, ({ what }) => what)
   return [...byWork].flatMap(([what, same]) => {
@@ -134,7 +153,7 @@ function repeatsOf(
     return inOrder.slice(1).map((answer, index) => {
       const before = inOrder[index] as Answer
       const kill = kills.find(
-        ({ atMs, goneMs }) => before.atMs <= goneMs + NOTICE_MS && atMs <= before.atMs + journalMs,
+        ({ atMs, goneMs }) => before.atMs <= goneMs + NOTICE_MS && atMs <= before.atMs + settleMs,
       )
       const apart = answer.callId === before.callId ? '' : ', under another id'
       const wasUsed = (followed.get(what) ?? Number.POSITIVE_INFINITY) < answer.atMs
@@ -176,7 +195,7 @@ export function table(title: string, verdict: Verdict, more: Readonly<Record<str
     'model calls answered': verdict.modelCalls,
     'tool calls answered': verdict.toolCalls,
     'journalled calls repeated': verdict.repeated.length,
-    'calls in doubt': verdict.inDoubt.length,
+    [`calls in doubt (${verdict.settleMs} ms)`]: verdict.inDoubt.length,
     'not idempotent, ran twice': verdict.ranTwice.length,
     ...more,
   }

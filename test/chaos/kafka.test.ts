@@ -20,8 +20,6 @@ import { chaosTask, percentile, startWorld } from './world.ts'
 const IN_FLIGHT = 240
 const KILL_FOR_MS = 25_000
 const KILL_EVERY_MS = 2_000
-/** From the answer on the wire to the journal in Redis: milliseconds, and several turns of a busy event loop. */
-const JOURNAL_MS = 1_000
 
 interface Killing {
   readonly kills: Kill[]
@@ -54,7 +52,7 @@ test('kill -9 of random services, a rolling restart, instances that come and go:
   assert.ok(load.inFlight() >= 200, `only ${load.inFlight()} tasks were in flight at the end`)
   const submitted = await load.stop()
   const stoppedMs = Date.now()
-  await eventually('every task has a result', () => submitted.every((id) => results.has(id)), 60_000).catch(
+  await eventually('every task has a result', () => submitted.every((id) => results.has(id)), 90_000).catch(
     () => undefined,
   )
   const drainMs = Date.now() - stoppedMs
@@ -62,7 +60,7 @@ test('kill -9 of random services, a rolling restart, instances that come and go:
 
   const completed = await readCompleted(env)
   const callers = { model: 'planner', tool: 'tool-executor' }
-  const verdict = judge({ ...world, submitted, completed, kills, callers, journalMs: JOURNAL_MS })
+  const verdict = judge({ ...world, submitted, completed, kills, callers })
   const counts = Object.entries(Object.groupBy(kills, ({ service }) => service))
   const more = {
     kills: counts.map(([service, same]) => `${service} ${same?.length}`).join(', '),

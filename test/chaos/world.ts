@@ -15,7 +15,8 @@ export interface World extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>
 }
 
-const CODE_EVERY = 20
+/** Rarely: interpreters take the processor from everything else. */
+const CODE_EVERY = 100
 
 /** Two turns: a tool that may run again and one that must not, at once; then the answer. */
 function script(exchange: Exchange) {
@@ -40,7 +41,11 @@ export async function startWorld(): Promise<World> {
     directory,
     modelLog,
     toolLog,
-    env: { FLOTILLA_SCRIPTED_URL: model.url, TOOL_SERVER_URL: tools.url },
+    env: {
+      FLOTILLA_SCRIPTED_URL: model.url,
+      TOOL_SERVER_URL: tools.url,
+      FLOTILLA_SANDBOX_CHILDREN: '2',
+    },
     [Symbol.asyncDispose]: async () => {
       await Promise.all([model.stop(), tools.stop()])
       rmSync(directory, { recursive: true, force: true })
