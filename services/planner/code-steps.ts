@@ -60,7 +60,7 @@ function callsOf(calls: Json): StepToolCall[] {
   if (!Array.isArray(calls)) return []
   return calls.flatMap((call) => {
     if (typeof call !== 'object' || call === null || Array.isArray(call)) return []
-    const blank = { callId: '', tool: '', arguments: null, status: 'succeeded', output: null } as const
+    const blank = { callId: '', tool: '', arguments: null, status: 'succeeded' } as const
     const rest = { error: null, durationMs: 0, cached: false } as const
     return [{ ...blank, ...rest, ...call } as StepToolCall]
   })

@@ -13,7 +13,8 @@ export interface StepToolCall {
   arguments: Json
   /** refused: never made, because it was wrong or a person declined it. */
   status: 'requested' | 'awaiting_approval' | 'succeeded' | 'failed' | 'unknown' | 'cancelled' | 'refused'
-  output: Json
+  /** Absent for calls that code made: code keeps what it got. */
+  output?: Json
   error: Failure | null
   durationMs: number
   cached: boolean

@@ -159,5 +159,5 @@ function told(call: StepToolCall): string {
   if (call.error !== null) return tellFailure(call.error)
   if (call.status === 'unknown')
     return 'It is not known whether this call was carried out. Do not repeat it blindly.'
-  return call.status === 'cancelled' ? 'This call was stopped.' : tellOutput(call.output)
+  return call.status === 'cancelled' ? 'This call was stopped.' : tellOutput(call.output ?? null)
 }
