@@ -1,0 +1,262 @@
+// The `flotilla` command as users run it: real processes, an embedded fleet, a real gateway.
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import type { TaskResult, TaskUpdate } from '../../client/types.ts'
+import { eventually } from '../conformance/waiting.ts'
+import { freePort } from '../infra/port.ts'
+import { flotilla, type Ended } from '../support/command.ts'
+import { startServices, type ServiceProcess } from '../support/service-process.ts'
+
+const directories: string[] = []
+function directory(): string {
+  const made = mkdtempSync(join(tmpdir(), 'flotilla-cli-'))
+  directories.push(made)
+  return made
+}
+after(() => {
+  for (const made of directories) rmSync(made, { recursive: true, force: true })
+})
+
+const resultOf = ({ out }: Ended) => JSON.parse(out) as TaskResult
+/** What goes wrong before a task exists: exit code 1, nothing on stdout, and words that name the remedy. */
+function assertRefused({ code, out, err }: Ended, ...words: readonly RegExp[]): void {
+  assert.deepEqual([code, out], [1, ''], err)
+  for (const word of words) assert.match(err, word)
+  assert.doesNotMatch(err, /\n\s+at /, 'no stack: it is no bug')
+}
+
+describe('run', () => {
+  const env = { FLOTILLA_DATA: directory() }
+
+  test('through npx and whatever Node the machine has: one JSON object with the promised fields', async () => {
+    const ended = await flotilla(['run', '--json', 'What can you do without a model key?'], {
+      env,
+      by: 'npx',
+    })
+    assert.equal(ended.code, 0, ended.err)
+    assert.equal(ended.out.trim().split('\n').length, 1)
+    const result = resultOf(ended)
+    for (const field of ['taskId', 'status', 'output', 'steps', 'usage', 'executionTime', 'model', 'traceId'])
+      assert.ok(field in result, field)
+    assert.equal(result.status, 'succeeded')
+    assert.match(String(result.output), /scripted model.*OPENAI_API_KEY/s)
+    // A trace id that leads to no trace would only mislead.
+    assert.equal(result.traceId, null)
+  })
+
+  test('for people: the steps, the result, that it is scripted; and no colours in a pipe', async () => {
+    const { code, out, err } = await flotilla(['run', '--mode', 'tools', '-'], {
+      env,
+      stdin: 'task=one say hi',
+    })
+    assert.equal(code, 0)
+    assert.match(err, /step 1 tools/)
+    assert.match(out, /^succeeded done one\n {2}2 steps · \d+ \+ \d+ tokens · \$0\.0000/)
+    assert.match(out, /This answer is scripted/)
+    assert.doesNotMatch(out + err, /\u001b/)
+  })
+
+  test('an unknown profile is rejected: exit code 2, the name, those that exist, the remedy', async () => {
+    const { code, err } = await flotilla(['run', '--profile', 'nope', 'hello'], { env })
+    assert.equal(code, 2)
+    assert.match(err, /PROFILE_UNKNOWN: There is no profile "nope"\. Known profiles: accurate, economy, fast/)
+    assert.match(err, /models\.profiles in flotilla\.config\.ts/)
+  })
+
+  test('an oversized task is rejected as a result like any other', async () => {
+    const ended = await flotilla(['run', '--json', 'x'.repeat(10_001)], { env })
+    assert.equal(ended.code, 2)
+    const { status, error } = resultOf(ended)
+    assert.equal(status, 'rejected')
+    assert.match(
+      error?.message ?? '',
+      /text has 10001 characters, at most 10000 are allowed \(limits\.input\.maxChars\)/,
+    )
+  })
+
+  test('a profile whose model is not connected is rejected with the variable to set, never downgraded', async () => {
+    const ended = await flotilla(['run', '--json', '--profile', 'fast', 'hello'], { env })
+    assert.equal(ended.code, 2)
+    assert.match(resultOf(ended).error?.message ?? '', /GROQ_API_KEY/)
+  })
+
+  test('a task that fails, and one that runs out of time: exit codes 1 and 4', async () => {
+    const failed = await flotilla(['run', '--json', '--mode', 'tools', 'task=e fault=empty'], { env })
+    assert.deepEqual([failed.code, resultOf(failed).error?.code], [1, 'OUTPUT_EMPTY'])
+    const late = await flotilla(['run', '--json', '--timeout', '1500', 'task=h fault=hang'], { env })
+    assert.deepEqual([late.code, resultOf(late).status], [4, 'timed_out'])
+  })
+
+  test('mistakes in the command line say what is wrong', async () => {
+    assertRefused(await flotilla(['run'], { env }), /missing required argument 'task'/)
+    assertRefused(await flotilla(['rnu', 'x'], { env }), /unknown command 'rnu'[^]*Did you mean run\?/)
+    assertRefused(
+      await flotilla(['run', '--max-steps', 'many', 'x'], { env }),
+      /'many' is invalid\. It must be a number/,
+    )
+    assertRefused(
+      await flotilla(['run', '--output-schema', '/none.json', 'x'], { env }),
+      /\/none\.json: ENOENT/,
+    )
+  })
+
+  test('mistakes in the environment and in the configuration, all at once, before anything starts', async () => {
+    const wrong = { ...env, PORT: 'http', LOG_LEVEL: 'loud' }
+    assertRefused(
+      await flotilla(['run', 'x'], { env: wrong }),
+      /CONFIG_INVALID.*2 mistakes/,
+      /PORT: must be/,
+      /LOG_LEVEL: must be/,
+    )
+    const file = join(directory(), 'flotilla.config.ts')
+    writeFileSync(
+      file,
+      `export default { agents: { a: { mode: 'x' }, b: { profile: 'p' }, c: { tools: ['t'] } }, limits: { concurrency: -1 }, oops: 1 }`,
+    )
+    const five = { ...env, FLOTILLA_CONFIG: file }
+    const paths = [
+      /5 mistakes/,
+      /agents\.a\.mode/,
+      /agents\.b\.profile/,
+      /agents\.c\.tools/,
+      /limits\.concurrency/,
+      /oops/,
+    ]
+    assertRefused(await flotilla(['run', 'x'], { env: five }), ...paths)
+  })
+})
+
+describe('a running fleet', () => {
+  const dataDir = directory()
+  let fleet: ServiceProcess
+  let env: Record<string, string>
+
+  before(async () => {
+    const port = await freePort()
+    env = { FLOTILLA_DATA: dataDir, PORT: String(port), FLOTILLA_PARTITIONS: '3' }
+    fleet = await startServices([], { port, env })
+    await fleet.ready()
+  })
+  after(() => fleet.kill9())
+
+  test('submit prints an id, result --wait its result; the same id again runs once', async () => {
+    const submitted = await flotilla(['submit', '--json', '--id', 'twice', '--mode', 'tools', 'task=two'], {
+      env,
+    })
+    assert.deepEqual(JSON.parse(submitted.out), { taskId: 'twice' })
+    const first = await flotilla(['result', '--wait', '--json', 'twice'], { env })
+    assert.equal(first.code, 0, first.err)
+    assert.equal((await flotilla(['submit', '--id', 'twice', 'another text'], { env })).out, 'twice\n')
+    assert.deepEqual(resultOf(await flotilla(['result', '--json', 'twice'], { env })), resultOf(first))
+  })
+
+  test('no result yet: exit code 5, and how to wait', async () => {
+    const now = await flotilla(['result', 'nobody'], { env })
+    assert.deepEqual([now.code, now.out], [5, ''])
+    assert.match(now.err, /flotilla result --wait nobody/)
+    const waited = await flotilla(['result', '--wait', '--timeout', '300', 'nobody'], { env })
+    assert.equal(waited.code, 5)
+  })
+
+  test('cancel ends a task that hangs; watch shows it; the result says why', async () => {
+    await flotilla(['submit', '--id', 'hung', '--mode', 'tools', 'task=hung fault=hang'], { env })
+    const watching = flotilla(['watch', '--json', 'hung'], { env })
+    const cancelled = await flotilla(['cancel', 'hung', '--reason', 'no longer needed'], { env })
+    assert.equal(cancelled.code, 0)
+    const ended = await flotilla(['result', '--wait', 'hung'], { env })
+    assert.equal(ended.code, 3)
+    assert.match(ended.out, /^cancelled\n {2}TASK_CANCELLED: .*no longer needed/)
+    const updates = (await watching).out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as TaskUpdate)
+    assert.equal(updates.at(-1)?.kind, 'result')
+  })
+
+  test('a task that can’t be one is refused with every mistake', async () => {
+    assertRefused(
+      await flotilla(['submit', '--id', 'not an id', 'x'], { env }),
+      /TASK_INVALID: taskId may hold/,
+    )
+    assertRefused(
+      await flotilla(['submit', '--max-steps', '1.5', 'x'], { env }),
+      /maxSteps is 1\.5, it must be a whole number/,
+    )
+  })
+
+  test('operators’ commands and doctor work beside it, even with another PORT', async () => {
+    const elsewhere = { ...env, PORT: '1' }
+    const topics = await flotilla(['topics', '--json'], { env: elsewhere })
+    const rows = JSON.parse(topics.out) as { name: string; records: number }[]
+    assert.ok((rows.find(({ name }) => name === 'tasks.completed')?.records ?? 0) > 0)
+    assert.match((await flotilla(['dead-letters'], { env })).out, /No dead letters\./)
+    assertRefused(await flotilla(['dead-letters', 'show', '0:0'], { env }), /NOT_FOUND: no dead letter 0:0/)
+    const doctor = await flotilla(['doctor', '--json'], { env: elsewhere })
+    assert.equal(doctor.code, 0, doctor.out)
+    const findings = JSON.parse(doctor.out) as { check: string; result: string }[]
+    assert.ok(findings.length >= 7 && findings.every(({ result }) => result !== 'failed'))
+  })
+
+  test('run uses the fleet that is there', async () => {
+    const { code, out, err } = await flotilla(['run', '--mode', 'tools', 'task=beside'], {
+      env: { ...env, PORT: '1' },
+    })
+    assert.equal(code, 0, err)
+    assert.match(err, /A fleet is running on .*: using its gateway, http:\/\/127\.0\.0\.1:\d+/)
+    assert.match(out, /done beside/)
+  })
+
+  test('a second fleet on the same directory, and on the same port, is refused with the remedy', async () => {
+    assertRefused(
+      await flotilla(['start'], { env }),
+      /DATA_LOCKED: .* in use by process \d+, gateway http/,
+      /FLOTILLA_DATA/,
+    )
+    assertRefused(
+      await flotilla(['start'], { env: { ...env, FLOTILLA_DATA: directory() } }),
+      /PORT_IN_USE: port \d+/,
+      /Set PORT/,
+    )
+    assertRefused(
+      await flotilla(['start', 'nosuch'], { env }),
+      /no service named nosuch; there are: router, planner/,
+    )
+    assertRefused(
+      await flotilla(['start', 'router'], { env }),
+      /single services need Kafka: set KAFKA_BROKERS/,
+    )
+  })
+
+  test('kill -9 and start again: what was under way goes on; SIGTERM then drains and exits 0', async () => {
+    await flotilla(['submit', '--id', 'survivor', '--mode', 'tools', 'task=survivor latency=1500'], { env })
+    await fleet.kill9()
+    assertRefused(
+      await flotilla(['submit', 'x'], { env }),
+      /GATEWAY_UNAVAILABLE: no gateway answers at/,
+      /flotilla start/,
+    )
+    fleet = await startServices([], { port: Number(env['PORT']), env })
+    await fleet.ready()
+    const result = await flotilla(['result', '--wait', '--json', 'survivor'], { env })
+    assert.equal(resultOf(result).output, 'done survivor')
+    assert.equal(await fleet.drain(), 0)
+    const rows = JSON.parse((await flotilla(['topics', '--json'], { env })).out) as {
+      name: string
+      records: number
+    }[]
+    assert.ok(rows.length > 10, 'with no fleet the command opens the file itself')
+  })
+})
+
+test('a directory held by a command without a gateway: DATA_LOCKED, not advice about a gateway', async () => {
+  const env = { FLOTILLA_DATA: directory() }
+  const holder = flotilla(['run', '--json', 'task=holder latency=4000'], { env })
+  await eventually('the first command holds the directory', async () => {
+    const second = await flotilla(['topics'], { env })
+    return second.code === 1 && /DATA_LOCKED: .*in use by process/.test(second.err)
+  })
+  assert.equal((await holder).code, 0)
+})
