@@ -1,7 +1,7 @@
 // The fleet that runs where a project has no flotilla.config.ts of its own: general tools, and an agent that writes Python.
 // Copy it and change it; every key is optional, and docs/configuration.md lists them all.
-import { defineFleet } from './runtime/config/define.ts'
-import { standardTools } from './services/tool-executor/tools/index.ts'
+import { defineFleet } from 'flotilla'
+import { standardTools } from 'flotilla/tools'
 
 export default defineFleet({
   tools: [...standardTools],

@@ -11,6 +11,7 @@ import { defaultLimits, defaultPrices, defaultProfiles } from './defaults.ts'
 import type { Environment } from './environment.ts'
 import type { Fleet, FleetDefinition, JsonSchema, Tool } from './fleet.ts'
 import { compileJsonSchema } from './json-schema.ts'
+import { resolveOwnName } from './package-name.ts'
 
 /** Used where a project has no file of its own. */
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
@@ -109,6 +110,7 @@ function findFile(environment: Environment, directory: string): string {
 }
 
 async function importDefinition(file: string): Promise<unknown> {
+  resolveOwnName()
   try {
     const module = (await import(file)) as { default?: unknown }
     if (module.default === undefined)
