@@ -1,8 +1,6 @@
 import { HttpOperator } from '../client/http-operator.ts'
-import { LogOperator, type Operator } from '../client/operator.ts'
-import { openCodec } from '../runtime/codec/open.ts'
+import type { Operator } from '../client/operator.ts'
 import { readEnvironment } from '../runtime/config/environment.ts'
-import { openLog } from '../runtime/log/open.ts'
 import type { Log } from '../runtime/log/port.ts'
 import { gatewayBehind } from './running-fleet.ts'
 
@@ -11,6 +9,7 @@ export async function usingOperator<T>(
   work: (operator: Operator, log: Log | null) => Promise<T>,
 ): Promise<T> {
   const environment = readEnvironment(process.env)
+  const { openLog } = await import('../runtime/log/open.ts')
   let log: Log
   try {
     log = await openLog(environment)
@@ -18,6 +17,8 @@ export async function usingOperator<T>(
     return work(new HttpOperator(gatewayBehind(error, environment)), null)
   }
   try {
+    const { LogOperator } = await import('../client/operator.ts')
+    const { openCodec } = await import('../runtime/codec/open.ts')
     const codec = openCodec(environment)
     await codec.prepare()
     return await work(new LogOperator(log, codec), log)

@@ -1,6 +1,6 @@
 // How the command speaks: results on stdout, everything else on stderr; colour only where a person looks.
 import { stripVTControlCharacters, styleText } from 'node:util'
-import { describe } from '../runtime/host/run.ts'
+import { describe } from '../runtime/errors.ts'
 import type { TaskResult } from '../client/types.ts'
 
 type Style = Parameters<typeof styleText>[0]

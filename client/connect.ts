@@ -1,9 +1,5 @@
 import { readEnvironment } from '../runtime/config/environment.ts'
-import { openCodec } from '../runtime/codec/open.ts'
-import { FlotillaError } from '../runtime/errors.ts'
-import { openKafkaLog } from '../runtime/log/open.ts'
 import { HttpClient } from './http-client.ts'
-import { LogClient } from './log-client.ts'
 import type { Client } from './types.ts'
 
 export interface ConnectOptions {
@@ -23,32 +19,6 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const url = options.url ?? environment.raw['FLOTILLA_URL']
   if (url) return new HttpClient(url)
   if (environment.kafkaBrokers.length === 0) return new HttpClient(`http://127.0.0.1:${environment.port}`)
-  const log = openKafkaLog(environment)
-  const codec = openCodec(environment)
-  try {
-    await log.check()
-    await codec.prepare()
-  } catch (error) {
-    await log.close()
-    if (error instanceof FlotillaError) throw error
-    throw new FlotillaError('LOG_UNAVAILABLE', `connecting to ${environment.kafkaBrokers.join(', ')}`, {
-      cause: error,
-    })
-  }
-  return new ClosingClient({ log, codec })
-}
-
-/** Owns its connections. */
-class ClosingClient extends LogClient {
-  private readonly closeLog: () => Promise<void>
-
-  constructor(parts: ConstructorParameters<typeof LogClient>[0]) {
-    super(parts)
-    this.closeLog = () => parts.log.close()
-  }
-
-  override async close(): Promise<void> {
-    await super.close()
-    await this.closeLog()
-  }
+  // Programs that talk to a gateway never load the log's parts.
+  return (await import('./kafka-client.ts')).connectKafka(environment)
 }

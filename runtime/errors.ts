@@ -384,3 +384,9 @@ export function toFailure(error: unknown, fallback: ErrorCode = 'INTERNAL'): Fai
   if (error instanceof FlotillaError) return failure(error.code, error.message)
   return failure(fallback, error instanceof Error ? error.message : String(error))
 }
+
+/** What a person is told: code, message, remedy; a stack only for bugs. */
+export function describe(error: unknown): string {
+  if (error instanceof FlotillaError) return `${error.code}: ${error.message}\n  ${error.remedy}`
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

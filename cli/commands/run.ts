@@ -3,7 +3,6 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { HttpClient } from '../../client/http-client.ts'
 import type { Client, TaskInput, TaskResult } from '../../client/types.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
-import { startEmbedded } from '../embedded.ts'
 import { exitCode, exitCodeHelp, paint, print, printJson, say } from '../output.ts'
 import { LiveView, renderResult } from '../render.ts'
 import { gatewayBehind } from '../running-fleet.ts'
@@ -101,7 +100,7 @@ async function run(text: string, options: TaskOptions): Promise<void> {
 /** This command's own fleet; or the gateway of the process that holds the data directory. */
 async function openFleet(options: TaskOptions): Promise<{ client: Client; stop: () => Promise<void> }> {
   try {
-    return await startEmbedded()
+    return await (await import('../embedded.ts')).startEmbedded()
   } catch (error) {
     const environment = readEnvironment(process.env)
     const gateway = gatewayBehind(error, environment)

@@ -1,51 +1,14 @@
 import type { Command } from 'commander'
-import { readEnvironment } from '../../runtime/config/environment.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
-import { runServices } from '../../runtime/host/run.ts'
-import { paint, say } from '../output.ts'
-import { gateway } from '../../services/gateway/main.ts'
-import { withScriptedModel } from '../scripted.ts'
-import { chooseServices, services } from '../services.ts'
+import { serviceNames } from '../service-names.ts'
 
 export function addStart(program: Command): void {
   program
     .command('start')
     .description('run services until stopped: all of them, or those named')
-    .argument('[service...]', services.map(({ name }) => name).join(', '))
+    .argument('[service...]', serviceNames.join(', '))
     .addHelpText(
       'after',
       '\nSIGTERM and Ctrl-C drain: work under way is finished and committed, then the process ends. A second Ctrl-C ends at once.',
     )
-    .action(start)
-}
-
-async function start(names: string[]): Promise<void> {
-  const chosen = chooseServices(names)
-  const environment = readEnvironment(process.env)
-  if (environment.kafkaBrokers.length === 0 && names.length > 0)
-    throw new FlotillaError(
-      'CONFIG_INVALID',
-      'single services need Kafka: set KAFKA_BROKERS, or start the whole fleet with: flotilla start',
-    )
-  const scripted = await withScriptedModel(environment)
-  const name = names.length === 1 ? (names[0] as string) : 'fleet'
-  await runServices(name, chosen, {
-    environment: scripted.environment,
-    started: ({ url }) => {
-      const where =
-        environment.kafkaBrokers.length > 0
-          ? `Kafka at ${environment.kafkaBrokers.join(', ')}`
-          : environment.dataDir
-      say(`${paint('green', 'ready')} ${chosen.map((service) => service.name).join(', ')} on ${where}`)
-      if (url)
-        say(`  ${url}  ${chosen.includes(gateway) ? 'POST /v1/tasks · ' : ''}/health · /ready · /metrics`)
-      if (scripted.active)
-        say(
-          paint(
-            'yellow',
-            '  No model is configured: answers are scripted. Set OPENAI_API_KEY, or OPENAI_BASE_URL for your own server.',
-          ),
-        )
-    },
-  })
+    .action(async (names: string[]) => (await import('../start.ts')).start(names))
 }

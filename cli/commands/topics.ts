@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { usingOperator } from '../operator.ts'
 import { paint, print, printJson } from '../output.ts'
-import { services } from '../services.ts'
+import { serviceNames } from '../service-names.ts'
 
 export function addTopics(program: Command): void {
   program
@@ -20,7 +20,7 @@ async function topics(options: { create?: boolean; json?: boolean }): Promise<vo
         'DATA_LOCKED',
         'a running fleet holds this log; it has created its topics already',
       )
-    if (options.create) await log?.ensureTopics(services.filter(({ stage }) => stage).map(({ name }) => name))
+    if (options.create) await log?.ensureTopics(serviceNames.filter((name) => name !== 'gateway'))
     const rows = await operator.topics()
     if (options.json) return printJson(rows)
     for (const { name, partitions, records, events, purpose } of rows) {

@@ -1,7 +1,7 @@
 // A service as a process of its own: `node services/planner/main.ts`.
 import { readEnvironment, type Environment } from '../config/environment.ts'
 import { loadFleet } from '../config/load.ts'
-import { FlotillaError } from '../errors.ts'
+import { describe } from '../errors.ts'
 import type { Service } from '../service.ts'
 import { openTelemetry } from '../telemetry/open.ts'
 import { startProcess, type FleetProcess } from './process.ts'
@@ -49,10 +49,4 @@ function stopOnSignal(running: FleetProcess): Promise<void> {
     process.on('SIGTERM', stop)
     process.on('SIGINT', stop)
   })
-}
-
-/** What a person is told: code, message, remedy; a stack only for bugs. */
-export function describe(error: unknown): string {
-  if (error instanceof FlotillaError) return `${error.code}: ${error.message}\n  ${error.remedy}`
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

@@ -1,0 +1,48 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { SCRIPTED_MODEL } from '../runtime/models/names.ts'
+import { demoTasks } from '../examples/demo-tasks.ts'
+import { startEmbedded } from './embedded.ts'
+import { paint, say } from './output.ts'
+import { renderResult } from './render.ts'
+import { runToEnd } from './commands/run.ts'
+
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+const demoConfig = new URL(`../examples/flotilla.config.${extension}`, import.meta.url)
+
+/** Runs the bundled tasks, then ends the command. */
+export async function demo(): Promise<void> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-demo-'))
+  say(
+    `${paint('bold', 'Flotilla demo')}: an embedded fleet, ${demoTasks.length} tasks, real Python, real tools on bundled data.`,
+  )
+  say(
+    paint(
+      'yellow',
+      'The model is scripted: it plays recorded conversations, and costs nothing. Everything else is real.\n',
+    ),
+  )
+  const fleet = await startEmbedded({ dataDir }, { scripted: true, config: fileURLToPath(demoConfig) })
+  let failures = 0
+  try {
+    for (const { title, explains, ...task } of demoTasks) {
+      say(`${paint('bold', `▸ ${title}`)}\n  ${paint('dim', explains)}\n  ${task.text}`)
+      const result = await runToEnd(fleet.client, { ...task, model: SCRIPTED_MODEL }, { quiet: false })
+      say(`${renderResult(result)}\n`)
+      if (result.status !== 'succeeded') failures++
+    }
+  } finally {
+    await fleet.stop()
+    rmSync(dataDir, { recursive: true, force: true })
+  }
+  const verdict =
+    failures === 0
+      ? paint('green', `${demoTasks.length} of ${demoTasks.length} tasks succeeded.`)
+      : paint('red', `${failures} tasks did not succeed.`)
+  say(
+    `${verdict} Next: set OPENAI_API_KEY (or OPENAI_BASE_URL) and try: npx flotilla run "What is 2 to the power of 100?"`,
+  )
+  process.exit(failures === 0 ? 0 : 1)
+}

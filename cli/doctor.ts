@@ -1,0 +1,196 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { freemem, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openCodec } from '../runtime/codec/open.ts'
+import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
+import type { Fleet } from '../runtime/config/fleet.ts'
+import { loadFleet } from '../runtime/config/load.ts'
+import { FlotillaError } from '../runtime/errors.ts'
+import { openLog } from '../runtime/log/open.ts'
+import { missingSetting } from '../runtime/models/discovery.ts'
+import { openStores, type Stores } from '../runtime/store/open.ts'
+import { quietInstruments } from '../runtime/telemetry/instruments.ts'
+import { topics } from '../schemas/topics.ts'
+import { paint, print, printJson } from './output.ts'
+import { gatewayOf, isLocked, problemIn } from './running-fleet.ts'
+import { withScriptedModel } from './scripted.ts'
+import { services } from './services.ts'
+
+const MODEL_CHECK_MS = 20_000
+
+interface Finding {
+  check: string
+  /** warn: it works, and a promise is weaker for it. */
+  result: 'ok' | 'warn' | 'failed'
+  reason: string
+}
+
+/** Prints each finding as it comes, then ends the command. */
+export async function doctor(options: { json?: boolean }): Promise<void> {
+  const findings: Finding[] = []
+  const add = async (check: string, work: () => Promise<string | Omit<Finding, 'check'>>): Promise<void> => {
+    const found = await work().catch((error: unknown) => ({
+      result: 'failed' as const,
+      reason: reasonOf(error),
+    }))
+    findings.push({ check, ...(typeof found === 'string' ? { result: 'ok', reason: found } : found) })
+    if (!options.json) printFinding(findings.at(-1) as Finding)
+  }
+  const environment = readEnvironment(process.env)
+  const scripted = await withScriptedModel(environment)
+  let fleet: Fleet | null = null
+  await add('configuration', async () => {
+    fleet = await loadFleet(scripted.environment)
+    return `${fleet.tools.length} tools, agents: ${Object.keys(fleet.agents).join(', ')}`
+  })
+  const own = await openStores(environment, { wholeFleet: true }).catch((error: unknown) => error)
+  // A running fleet holds the stores: it is asked about them, and the rest is checked on a directory of our own.
+  const gateway = isLocked(own) ? gatewayOf(environment) : null
+  const scratch = gateway === null ? null : mkdtempSync(join(tmpdir(), 'flotilla-doctor-'))
+  const stores = scratch === null ? own : await openStores({ ...environment, dataDir: scratch })
+  await add('model API', async () =>
+    modelApi(fleet, openOrThrow(stores), scripted.environment, scripted.active),
+  )
+  await add('log', async () => log(environment))
+  await add('schema registry', async () => registry(environment))
+  await add('cache and journal', async () =>
+    gateway ? ofFleet('key-value store', gateway) : keyValue(openOrThrow(stores)),
+  )
+  await add('database', async () =>
+    gateway ? ofFleet('database', gateway) : database(openOrThrow(stores), environment),
+  )
+  await add('sandbox', async () => sandbox(fleet, openOrThrow(stores), environment))
+  if (!(stores instanceof Error)) await (stores as Stores).close()
+  if (scratch !== null) rmSync(scratch, { recursive: true, force: true })
+  await scripted.stop()
+  if (options.json) printJson(findings)
+  process.exit(findings.some(({ result }) => result === 'failed') ? 1 : 0)
+}
+
+async function ofFleet(part: string, gateway: string): Promise<string> {
+  const problem = await problemIn(part, gateway)
+  if (problem !== null) throw new Error(problem)
+  return `works in the running fleet at ${gateway}`
+}
+
+function printFinding({ check, result, reason }: Finding): void {
+  const mark = {
+    ok: paint('green', 'ok    '),
+    warn: paint('yellow', 'warn  '),
+    failed: paint('red', 'FAILED'),
+  }[result]
+  print(`${mark} ${check.padEnd(18)} ${reason}`)
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof FlotillaError) return `${error.code}: ${error.message} — ${error.remedy}`
+  return error instanceof Error ? error.message : String(error)
+}
+
+function openOrThrow(stores: Stores | unknown): Stores {
+  if (stores instanceof Error) throw stores
+  return stores as Stores
+}
+
+async function modelApi(
+  fleet: Fleet | null,
+  stores: Stores,
+  environment: Environment,
+  scripted: boolean,
+): Promise<string | Omit<Finding, 'check'>> {
+  if (!fleet) throw new Error('the configuration must be right first')
+  const model = fleet.models.default
+  if (scripted || model === null)
+    return {
+      result: 'warn',
+      reason:
+        'no model is configured, answers are scripted: set OPENAI_API_KEY, or OPENAI_BASE_URL for your own server',
+    }
+  const missing = missingSetting(model, fleet.models.providers, environment.raw)
+  if (missing !== null) throw new FlotillaError('MODEL_NOT_CONFIGURED', `${model}: ${missing}`)
+  const planner = services.find(({ name }) => name === 'planner')
+  const caller = planner?.callers?.({ ...stores, fleet, environment, logger: quietInstruments.log }).callers[
+    'model'
+  ]
+  await caller?.(smallestRequest(model) as never, {
+    callId: randomUUID(),
+    key: 'doctor',
+    signal: AbortSignal.timeout(MODEL_CHECK_MS),
+    traceparent: null,
+    stream: () => {},
+  })
+  return `${model} answers`
+}
+
+/** A real request: only that shows that key, model name and quota are right. It costs about ten tokens. */
+function smallestRequest(model: string) {
+  const messages = [{ role: 'user', content: 'ping' }]
+  return { model, messages, temperature: 0, maxOutputTokens: 16, stream: false, step: 0 }
+}
+
+async function log(environment: Environment): Promise<string | Omit<Finding, 'check'>> {
+  try {
+    const opened = await openLog(environment)
+    try {
+      await opened.check()
+      const ranges = await opened.ranges(topics.map(({ name }) => name)).catch(() => null)
+      if (!ranges && opened.kind === 'embedded') return `embedded, new; ${opened.partitions} partitions`
+      if (!ranges)
+        return {
+          result: 'warn',
+          reason: `${opened.kind}: reachable; topics are missing, create them with: flotilla topics --create`,
+        }
+      const counts = new Map(
+        topics.map(({ name }) => [name, ranges.filter(({ topic }) => topic === name).length]),
+      )
+      const odd = topics.filter(
+        ({ name, partitions }) => partitions === 'shared' && counts.get(name) !== opened.partitions,
+      )
+      if (odd.length > 0)
+        throw new FlotillaError(
+          'TOPICS_MISMATCH',
+          `${odd.map(({ name }) => `${name}: ${counts.get(name)}`).join(', ')} partitions, not ${opened.partitions}; create missing topics with: flotilla topics --create`,
+        )
+      return `${opened.kind}, ${opened.partitions} partitions`
+    } finally {
+      await opened.close()
+    }
+  } catch (error) {
+    if (!isLocked(error)) throw error
+    return `embedded; a running fleet holds ${environment.dataDir}`
+  }
+}
+
+async function registry(environment: Environment): Promise<string | Omit<Finding, 'check'>> {
+  await openCodec(environment).check()
+  if (environment.schemaRegistryUrl) return environment.schemaRegistryUrl
+  if (environment.kafkaBrokers.length === 0) return 'embedded'
+  return {
+    result: 'warn',
+    reason: 'SCHEMA_REGISTRY_URL is not set: only Flotilla’s own clients can read the events',
+  }
+}
+
+async function keyValue({ keyValue: store }: Stores): Promise<string | Omit<Finding, 'check'>> {
+  await store.check()
+  const { durable, reason } = await store.durability()
+  return { result: durable ? 'ok' : 'warn', reason: `${store.kind}: ${reason}` }
+}
+
+async function database({ blobs }: Stores, environment: Environment): Promise<string> {
+  await blobs.check()
+  return environment.databaseUrl ? 'PostgreSQL' : 'SQLite'
+}
+
+async function sandbox(fleet: Fleet | null, stores: Stores, environment: Environment): Promise<string> {
+  if (!fleet) throw new Error('the configuration must be right first')
+  const service = services.find(({ name }) => name === 'code-sandbox')
+  const made = service?.callers?.({ ...stores, fleet, environment, logger: quietInstruments.log })
+  try {
+    await made?.check?.()
+  } finally {
+    await made?.close?.()
+  }
+  return `wasm, ${Math.floor(freemem() / 2 ** 20)} MB of memory free`
+}

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { exitCode } from '../../../cli/output.ts'
+import { renderResult, shorten } from '../../../cli/render.ts'
+import { serviceNames } from '../../../cli/service-names.ts'
+import { chooseServices, services } from '../../../cli/services.ts'
+import type { TaskResult } from '../../../client/types.ts'
+import { stripVTControlCharacters } from 'node:util'
+
+const usage = { inputTokens: 10, outputTokens: 2, cost: 0.5, costIsGuess: false, modelCalls: 1, toolCalls: 0 }
+const result = (changes: Partial<TaskResult>): TaskResult => ({
+  taskId: 't',
+  status: 'succeeded',
+  output: 'forty-two',
+  steps: [],
+  usage,
+  executionTime: 1_234,
+  model: 'gpt-4o',
+  modelReason: null,
+  error: null,
+  traceId: null,
+  userId: null,
+  agent: null,
+  profile: null,
+  sessionId: null,
+  submittedAtMs: 0,
+  completedAtMs: 1_234,
+  ...changes,
+})
+const plain = (text: string) => stripVTControlCharacters(text)
+
+test('the names that help shows are the services that there are', () => {
+  assert.deepEqual(
+    services.map(({ name }) => name),
+    [...serviceNames],
+  )
+  // `flotilla topics --create` makes a state topic for every stage.
+  assert.deepEqual(
+    services.filter(({ stage }) => stage === undefined).map(({ name }) => name),
+    ['gateway'],
+  )
+})
+
+test('services are chosen by name; all of them when none is named', () => {
+  assert.equal(chooseServices([]).length, services.length)
+  assert.deepEqual(
+    chooseServices(['planner', 'router']).map(({ name }) => name),
+    ['planner', 'router'],
+  )
+  assert.throws(() => chooseServices(['plannr']), {
+    code: 'NOT_FOUND',
+    message: /plannr; there are: router, planner/,
+  })
+})
+
+test('a result as people read it', () => {
+  assert.equal(
+    plain(renderResult(result({}))),
+    'succeeded forty-two\n  0 steps · 10 + 2 tokens · $0.5000 · 1.2 s · gpt-4o',
+  )
+  const traced = plain(renderResult(result({ traceId: 'a'.repeat(32), output: { x: [1] } })))
+  assert.match(traced, /^succeeded \{\n {2}"x": \[\n/)
+  assert.match(traced, /trace a{32}$/)
+  assert.match(
+    plain(renderResult(result({ usage: { ...usage, costIsGuess: true } }))),
+    /a guess: no price for this model/,
+  )
+})
+
+test('a failure comes with its remedy; one that needs none, without', () => {
+  const error = { severity: 'recoverable', retryable: false, message: 'what happened' } as const
+  const failed = plain(
+    renderResult(result({ status: 'timed_out', output: null, error: { ...error, code: 'STEP_LIMIT' } })),
+  )
+  assert.match(failed, /^timed out\n {2}STEP_LIMIT: what happened\n {2}Raise maxSteps/)
+  const cancelled = result({ status: 'cancelled', output: null, error: { ...error, code: 'TASK_CANCELLED' } })
+  assert.match(plain(renderResult(cancelled)), /TASK_CANCELLED: what happened\n {2}0 steps/)
+  const newer = result({ status: 'failed', output: null, error: { ...error, code: 'FROM_A_NEWER_FLEET' } })
+  assert.match(plain(renderResult(newer)), /FROM_A_NEWER_FLEET: what happened\n {2}0 steps/)
+})
+
+test('scripted answers say so; where there is no answer, nothing is said of it', () => {
+  const model = 'scripted/conversations'
+  assert.match(plain(renderResult(result({ model }))), /This answer is scripted/)
+  assert.doesNotMatch(plain(renderResult(result({ model, output: null, status: 'failed' }))), /scripted:/)
+})
+
+test('a long text is cut to one line', () => {
+  assert.equal(shorten('a\n  b\tc', 4), 'a b…')
+  assert.equal(shorten(' short '), 'short')
+})
+
+test('exit codes tell the statuses apart', () => {
+  const statuses = ['succeeded', 'failed', 'rejected', 'cancelled', 'timed_out'] as const
+  assert.deepEqual(statuses.map(exitCode), [0, 1, 2, 3, 4])
+})
