@@ -3,6 +3,7 @@
 // Start order: configuration → stores (refused when not durable) → HTTP → log and registry, waited for while they are
 // away → stages. Stop order: stages drain and commit, then everything is closed in reverse.
 import { randomUUID } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
 import { systemClock, sleep } from '../clock.ts'
 import { openCodec } from '../codec/open.ts'
 import type { Codec } from '../codec/port.ts'
@@ -139,6 +140,7 @@ class RunningProcess implements FleetProcess {
 
   /** A broker that comes later is waited for; what can't get better by waiting is thrown. */
   private async untilAvailable<T>(what: string, step: () => Promise<T>): Promise<T> {
+    this.starting = `waiting for ${what}`
     for (let attempt = 0; ; attempt++) {
       try {
         return await step()
@@ -171,10 +173,19 @@ class RunningProcess implements FleetProcess {
       instruments: telemetry.instruments,
       logger: telemetry.instruments.log,
     }
+    this.refuseUntilStarted(app)
     for (const { door } of services) await door?.(app, context)
     this.closers.push(() => app.close())
     this.url = await listen(app, environment.host, environment.port)
     if ('announce' in parts.log) (parts.log as EmbeddedLog).announce({ gateway: this.url })
+  }
+
+  /** A door opens when the log and the registry are there; until then, and while draining, it asks to be tried again. */
+  private refuseUntilStarted(app: FastifyInstance): void {
+    app.addHook('onRequest', async ({ url }) => {
+      if (this.starting !== null && url.startsWith('/v1/'))
+        throw new FlotillaError('LOG_UNAVAILABLE', `this process can't serve now: ${this.starting}`)
+    })
   }
 
   private async startStages(parts: { log: Log; codec: Codec; stores: Stores }): Promise<void> {

@@ -1,5 +1,5 @@
 // A fleet on real Kafka, every service a process of its own, with over 200 tasks in flight throughout: services killed at
-// random, then each of them restarted by SIGTERM, then instances added and taken away.
+// random, then each of them restarted by SIGTERM, of some with a second instance that joins before the first one leaves.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -18,7 +18,7 @@ import { startLoad } from './load.ts'
 import { chaosTask, percentile, startWorld } from './world.ts'
 
 const IN_FLIGHT = 240
-const KILL_FOR_MS = 25_000
+const KILL_FOR_MS = 18_000
 const KILL_EVERY_MS = 2_000
 
 interface Killing {
@@ -48,7 +48,6 @@ test('kill -9 of random services, a rolling restart, instances that come and go:
   const afterKills = results.size
   await eventually('results come again', () => results.size > afterKills, 60_000)
   const rolling = await rollingRestart(fleet)
-  await comeAndGo(fleet, ['planner', 'tool-executor'])
   assert.ok(load.inFlight() >= 200, `only ${load.inFlight()} tasks were in flight at the end`)
   const submitted = await load.stop()
   const stoppedMs = Date.now()
@@ -100,28 +99,23 @@ async function killAtRandom(fleet: FleetProcesses): Promise<Killing> {
   return { kills, recoveries }
 }
 
-/** One after the other, in two halves at once. */
+/** Of these a second instance is there for a while before the first one leaves: lanes move to it, and back. */
+const doubled = ['planner', 'tool-executor']
+
+/** One service after the other, in two halves at once. */
 async function rollingRestart(fleet: FleetProcesses): Promise<number> {
   const beganMs = Date.now()
   const restart = async (services: readonly string[]): Promise<void> => {
     for (const service of services) {
       const former = fleet.of(service)
+      if (doubled.includes(service)) await fleet.start(service)
       assert.equal(await former.drain(), 0, `${service} ended with an error: ${former.output()}`)
-      await fleet.start(service)
+      if (!doubled.includes(service)) await fleet.start(service)
     }
   }
   const half = Math.ceil(serviceNames.length / 2)
   await Promise.all([restart(serviceNames.slice(0, half)), restart(serviceNames.slice(half))])
   return Date.now() - beganMs
-}
-
-/** A second instance of each of these joins, shares the lanes, and leaves. */
-async function comeAndGo(fleet: FleetProcesses, names: readonly string[]): Promise<void> {
-  for (const service of names) {
-    const second = await fleet.start(service)
-    await pause(1_000)
-    assert.equal(await second.drain(), 0, second.output())
-  }
 }
 
 async function readCompleted(env: Readonly<Record<string, string>>) {
