@@ -14,6 +14,8 @@ export interface Effect {
   readonly rows: readonly StateRow[]
   /** The input record; null for timers. */
   readonly input: LogRecord | null
+  /** False: nobody waits for it (it emits nothing and arms nothing), so it may wait for company. */
+  readonly urgent: boolean
   /** Called once, after the commit. */
   readonly committed: () => void
 }
@@ -22,6 +24,7 @@ const MAX_EFFECTS = 1_000
 const MAX_BYTES = 4_000_000
 const MAX_TRIES = 5
 const IDLE_FLUSH_MS = 2_000
+const COMPANY_MS = 25
 
 export class GroupCommit {
   private readonly lane: OpenLane
@@ -32,6 +35,7 @@ export class GroupCommit {
   private running = false
   private stopped = false
   private cancelIdle: (() => void) | null = null
+  private idleAtMs = 0
   private readonly idleWaiters: (() => void)[] = []
 
   constructor(lane: OpenLane, offsets: OffsetTracker, clock: Clock, failed: (error: unknown) => void) {
@@ -44,20 +48,37 @@ export class GroupCommit {
   push(effect: Effect): void {
     if (this.stopped) return
     this.pending.push(effect)
-    if (!this.running) void this.run()
+    if (effect.urgent) this.flush()
+    else this.flushWithin(COMPANY_MS)
   }
 
   /** A record was skipped: its position goes along with the next commit, or after a while by itself. */
   skipped(): void {
-    if (this.stopped || this.running || this.cancelIdle) return
-    this.cancelIdle = this.clock.schedule(IDLE_FLUSH_MS, () => {
+    this.flushWithin(IDLE_FLUSH_MS)
+  }
+
+  /** Commits what is pending without waiting for more. */
+  flush(): void {
+    if (this.stopped || this.running) return
+    this.cancelIdle?.()
+    this.cancelIdle = null
+    if (this.pending.length > 0 || this.offsets.hasChanges) void this.run()
+  }
+
+  private flushWithin(delayMs: number): void {
+    const dueMs = this.clock.now() + delayMs
+    if (this.stopped || this.running || (this.cancelIdle && this.idleAtMs <= dueMs)) return
+    this.cancelIdle?.()
+    this.idleAtMs = dueMs
+    this.cancelIdle = this.clock.schedule(delayMs, () => {
       this.cancelIdle = null
-      if (!this.running && this.offsets.hasChanges) void this.run()
+      this.flush()
     })
   }
 
   /** Resolves when nothing is pending (or the lane ended). */
   settled(): Promise<void> {
+    this.flush()
     if (this.stopped || (!this.running && this.pending.length === 0)) return Promise.resolve()
     return new Promise((resolve) => this.idleWaiters.push(resolve))
   }

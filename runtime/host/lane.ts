@@ -56,7 +56,7 @@ export class Lane {
       epoch: open.epoch,
       state,
       lost: this.lost.signal,
-      settled: (key) => this.uncommitted.settled(key),
+      settled: (key) => this.settled(key),
       stream: (emit, handling) => this.stream(emit, handling),
     }
   }
@@ -216,6 +216,7 @@ export class Lane {
         records: readyRecords,
         rows: readyRows,
         input: handling.record,
+        urgent: readyRecords.length > 0 || armed.length > 0,
         committed: () => {
           this.uncommitted.remove(handling.key)
           this.committed(handling, outcome, armed)
@@ -238,6 +239,12 @@ export class Lane {
       handlings.encodeEmits(this.parts, handling, outcome.emit),
       this.state.encode(changes, blobs, options.maxRowBytes),
     ] as const
+  }
+
+  private settled(key: string): Promise<void> | null {
+    const settled = this.uncommitted.settled(key)
+    if (settled) this.commit.flush()
+    return settled
   }
 
   private committed(handling: Handling, outcome: Outcome, armed: { name: string; dueMs: number }[]): void {

@@ -45,7 +45,8 @@ function lane() {
   const push = (offset: number, changes: Partial<Effect> = {}) => {
     offsets.offer(input(offset))
     const rows = [{ key: 'row', value: Buffer.from(String(offset)) }]
-    const effect = { records: [], rows, input: input(offset), committed: () => void done.push(offset) }
+    const committed = () => void done.push(offset)
+    const effect = { records: [], rows, input: input(offset), urgent: true, committed }
     group.push({ ...effect, ...changes })
   }
   const settle = () => new Promise((resume) => setImmediate(resume))
@@ -174,4 +175,27 @@ test('a group is bounded: 1,000 effects, or 4 MB', async () => {
   for (let offset = 1_500; offset < 1_506; offset++) push(offset, { records: [record] })
   await settle()
   assert.equal(commits.at(-1)?.records.length, 3)
+})
+
+test('an effect that nobody waits for is committed with the next one, when asked for, or after a while', async () => {
+  const { commits, clock, push, settle, answer, group } = lane()
+  push(0, { urgent: false })
+  await settle()
+  assert.equal(commits.length, 0)
+  push(1)
+  await settle()
+  assert.deepEqual(
+    commits[0]?.positions.map(({ offset }) => offset),
+    [2],
+  )
+  await answer()
+  push(2, { urgent: false })
+  group.flush()
+  await settle()
+  assert.equal(commits.length, 2)
+  await answer()
+  push(3, { urgent: false })
+  await clock.run(clock.now() + 100, () => false)
+  await settle()
+  assert.equal(commits.length, 3)
 })
