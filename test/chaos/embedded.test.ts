@@ -29,12 +29,14 @@ test('kill -9 of the one process, over and over: every task one result, no journ
   await fleet.ready()
 
   const results = watchResults(fleet.url)
+  t.after(() => results.stop())
   const load = startLoad({
     url: () => fleet.url,
     inFlight: IN_FLIGHT,
     completed: () => results.size,
     task: chaosTask,
   })
+  t.after(() => load.abandon())
   let least = Number.POSITIVE_INFINITY
   for (let kill = 0; kill < KILLS; kill++) {
     await eventually('the load is in flight', () => load.inFlight() >= 200, 60_000)

@@ -42,6 +42,7 @@ test('kill -9 of random services, a rolling restart, instances that come and go:
     completed: () => results.size,
     task: chaosTask,
   })
+  t.after(() => load.abandon())
   await eventually('the load is in flight', () => load.inFlight() >= 200, 60_000)
 
   const { kills, recoveries } = await killAtRandom(fleet)

@@ -21,6 +21,8 @@ export interface Load {
   inFlight(): number
   /** Submits no more; resolves when what is under way is acknowledged. */
   stop(): Promise<readonly string[]>
+  /** Ends at once, acknowledged or not: after a failed run. */
+  abandon(): void
 }
 
 const SUBMITTERS = 8
@@ -31,6 +33,7 @@ export function startLoad(options: LoadOptions): Load {
   const submitted: string[] = []
   let next = 0
   let stopped = false
+  let abandoned = false
   const submitters = Array.from({ length: SUBMITTERS }, async () => {
     while (!stopped) {
       if (next - options.completed() >= options.inFlight) {
@@ -40,7 +43,10 @@ export function startLoad(options: LoadOptions): Load {
       const index = next++
       const taskId = `chaos-${index}`
       const task = { ...options.task(index), taskId, timeoutMs: TASK_TIMEOUT_MS }
-      while (!(await submit(options.url(), task))) await pause(RETRY_MS)
+      while (!(await submit(options.url(), task))) {
+        if (abandoned) return
+        await pause(RETRY_MS)
+      }
       submitted.push(taskId)
     }
   })
@@ -51,6 +57,10 @@ export function startLoad(options: LoadOptions): Load {
       stopped = true
       await Promise.all(submitters)
       return submitted
+    },
+    abandon: () => {
+      stopped = true
+      abandoned = true
     },
   }
 }
