@@ -176,7 +176,7 @@ export class LogClient implements Client {
   }
 
   private completed(record: LogRecord): void {
-    if (record.key === null) return
+    if (record.key === null || !isResult(record)) return
     this.expected.delete(record.key)
     this.recent.set(record.key, record)
     for (const oldest of this.recent.keys()) {

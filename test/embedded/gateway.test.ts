@@ -1,0 +1,224 @@
+// The HTTP door of a running fleet: every route, and every mistake as {error: {code, message, remedy}}.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { z } from 'zod'
+import type { TaskResult, TaskUpdate } from '../../client/types.ts'
+import { defineTool } from '../../runtime/config/define.ts'
+import { errorTable, type ErrorCode } from '../../runtime/errors.ts'
+import { eventually } from '../conformance/waiting.ts'
+import { echo, startTestFleet, type TestFleet } from '../support/fleet.ts'
+
+let fleet: TestFleet
+let paid = 0
+const pay = defineTool({
+  name: 'pay',
+  description: 'Pays.',
+  input: z.object({}),
+  requiresApproval: true,
+  run: () => ({ paid: (paid += 1) }),
+})
+
+before(async () => {
+  const turns = [{ toolCalls: [{ name: 'pay', arguments: {} }] }, { text: 'done' }]
+  const conversations = [{ title: 'pay', task: 'pay the bill', mode: 'tools' as const, turns }]
+  const definition = { tools: [echo, pay], agents: { default: { mode: 'tools' as const } } }
+  fleet = await startTestFleet({ http: true, definition, model: { conversations } })
+})
+after(() => fleet.stop())
+
+interface Answer {
+  status: number
+  body: unknown
+  headers: Headers
+}
+
+async function ask(method: string, path: string, body?: unknown, type = 'application/json'): Promise<Answer> {
+  const sent = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }
+  const headers = body === undefined ? {} : { 'content-type': type }
+  const response = await fetch(`${fleet.process.url}${path}`, { method, headers, ...sent })
+  const text = await response.text()
+  return { status: response.status, body: text === '' ? null : JSON.parse(text), headers: response.headers }
+}
+
+const submit = async (task: Record<string, unknown>) =>
+  ((await ask('POST', '/v1/tasks', task)).body as { taskId: string }).taskId
+const resultOf = async (taskId: string) =>
+  (await ask('GET', `/v1/tasks/${taskId}/result?wait=20`)).body as TaskResult
+
+function assertError({ status, body }: Answer, expected: number, code: ErrorCode, message: RegExp): void {
+  const { error } = body as { error: { code: string; message: string; remedy: string } }
+  assert.deepEqual([status, error.code], [expected, code])
+  assert.match(error.message, message)
+  assert.equal(error.remedy, errorTable[code].remedy)
+}
+
+/** Lines of a stream until it ends, or until `enough`. */
+async function lines<T>(path: string, enough: (seen: readonly T[]) => boolean = () => false): Promise<T[]> {
+  const stop = new AbortController()
+  const response = await fetch(`${fleet.process.url}${path}`, { signal: stop.signal })
+  assert.equal(response.headers.get('content-type'), 'application/x-ndjson')
+  const seen: T[] = []
+  let rest = ''
+  for await (const chunk of response.body ?? []) {
+    const parts = (rest + Buffer.from(chunk).toString()).split('\n')
+    rest = parts.pop() ?? ''
+    seen.push(...parts.map((line) => JSON.parse(line) as T))
+    if (enough(seen)) break
+  }
+  stop.abort()
+  return seen
+}
+
+test('submit: 202, the id and where the result will be; the result waits for it', async () => {
+  const { status, body, headers } = await ask('POST', '/v1/tasks', { text: 'task=one', taskId: 'one' })
+  assert.deepEqual([status, body], [202, { taskId: 'one' }])
+  assert.equal(headers.get('location'), '/v1/tasks/one/result')
+  const result = await resultOf('one')
+  assert.deepEqual([result.status, result.output], ['succeeded', 'done one'])
+  assert.deepEqual((await ask('GET', '/v1/tasks/one/result')).body, result, 'asked again: the same')
+})
+
+test('no result yet: 204, also after waiting; the shortest wait harms nobody', async () => {
+  for (const wait of ['', '?wait=0.2', '?wait=0.001', '?wait=x'])
+    assert.equal((await ask('GET', `/v1/tasks/nobody/result${wait}`)).status, 204)
+  assert.equal((await ask('GET', '/health')).status, 200)
+})
+
+test('updates: what happens to a task, ending with its result', async () => {
+  const watching = lines<TaskUpdate>('/v1/tasks/seen/updates')
+  await submit({ text: 'task=seen latency=200', taskId: 'seen' })
+  const updates = await watching
+  const kinds = updates.flatMap((update) => (update.kind === 'progress' ? [update.event.kind] : []))
+  assert.ok(kinds.includes('step_completed'), kinds.join())
+  assert.equal(updates.at(-1)?.kind, 'result')
+  assert.deepEqual(
+    (await lines<TaskUpdate>('/v1/tasks/seen/updates')).map(({ kind }) => kind),
+    ['result'],
+    'later: the result alone',
+  )
+})
+
+test('results: those of everybody from now on; from the earliest with a group', async () => {
+  let streamed: TaskResult[] | null = null
+  void lines<TaskResult>('/v1/results', () => true).then((results) => (streamed = results))
+  const [first] = await eventually('a result was streamed', async () => {
+    await resultOf(await submit({ text: 'task=now' }))
+    return streamed as TaskResult[] | null
+  })
+  assert.equal(first?.output, 'done now')
+  const all = await lines<TaskResult>('/v1/results?group=g1&from=earliest', (results) =>
+    results.some(({ taskId }) => taskId === 'one'),
+  )
+  assert.ok(all.length > 0)
+})
+
+test('cancel: the result says so and why', async () => {
+  const taskId = await submit({ text: 'task=c fault=hang' })
+  assert.equal((await ask('POST', `/v1/tasks/${taskId}/cancel`, { reason: 'too slow' })).status, 202)
+  const { status, error } = await resultOf(taskId)
+  assert.equal(status, 'cancelled')
+  assert.match(error?.message ?? '', /too slow/)
+})
+
+for (const approved of [true, false])
+  test(`approvals: a call that needs one waits; ${approved ? 'approved it is made' : 'denied it is not'}`, async () => {
+    const before = paid
+    const taskId = await submit({ text: 'pay the bill', taskId: `approval-${approved}` })
+    const isAsked = (update: TaskUpdate) => update.kind === 'progress' && update.event.kind === 'waiting'
+    let callId = ''
+    for await (const update of fleet.client.watch(taskId)) {
+      if (isAsked(update) && update.kind === 'progress')
+        callId = (update.event.detail as { callId: string }).callId
+      if (callId !== '' || update.kind === 'result') break
+    }
+    assert.notEqual(callId, '')
+    assert.equal(paid, before, 'nothing is paid before a person said so')
+    const decision = { approved, reason: 'said in the test', decidedBy: 'me' }
+    assert.equal((await ask('POST', `/v1/tasks/${taskId}/approvals/${callId}`, decision)).status, 202)
+    const result = await resultOf(taskId)
+    assert.equal(result.status, 'succeeded')
+    const call = result.steps[0]?.toolCalls[0]
+    assert.equal(call?.status, approved ? 'succeeded' : 'refused')
+    assert.equal(paid, approved ? before + 1 : before)
+    if (!approved) assert.match(call?.error?.message ?? '', /said in the test/)
+  })
+
+test('feedback is taken, or refused with what it must be', async () => {
+  assert.equal(
+    (await ask('POST', '/v1/tasks/one/feedback', { satisfaction: 0.5, comment: 'fine' })).status,
+    202,
+  )
+  for (const satisfaction of [2, 'good', undefined])
+    assertError(
+      await ask('POST', '/v1/tasks/one/feedback', { satisfaction }),
+      400,
+      'TASK_INVALID',
+      /number from 0 to 1/,
+    )
+})
+
+test('topics and dead letters', async () => {
+  const topics = (await ask('GET', '/v1/topics')).body as { name: string; records: number }[]
+  assert.ok((topics.find(({ name }) => name === 'tasks.completed')?.records ?? 0) > 0)
+  assert.deepEqual((await ask('GET', '/v1/dead-letters?limit=5')).body, [])
+  assertError(await ask('GET', '/v1/dead-letters/0:99'), 404, 'NOT_FOUND', /no dead letter 0:99/)
+  assertError(await ask('POST', '/v1/dead-letters/what/replay'), 404, 'NOT_FOUND', /no dead letter what/)
+})
+
+test('a submission that can’t be one: 400 with every mistake, and nothing is submitted', async () => {
+  const refused = async (body: unknown, message: RegExp) =>
+    assertError(await ask('POST', '/v1/tasks', body), 400, 'TASK_INVALID', message)
+  await refused({}, /a task needs a text/)
+  await refused([1], /must be a JSON object/)
+  await refused('{"text": "x"', /JSON/)
+  await refused(
+    { text: 'x', maxSteps: 'ten', prioritiy: 1, taskId: 'a b' },
+    /maxSteps is "ten", it must be a whole number; unknown field prioritiy; a task may have: text, .*; taskId may hold/,
+  )
+  await refused({ text: 7 }, /text is 7, it must be a text/)
+  await refused({ text: 'x', timeoutMs: 1e12 }, /timeoutMs is 1000000000000/)
+  await refused({ text: 'x', mode: 'magic' }, /mode is "magic", it must be code or tools/)
+  await refused({ text: 'x', outputSchema: 'string' }, /outputSchema is "string", it must be an object/)
+})
+
+test('what the router refuses is a result: rejected, with the remedy', async () => {
+  const taskId = await submit({ text: 'hello', profile: 'nope' })
+  const { status, error } = await resultOf(taskId)
+  assert.deepEqual([status, error?.code], ['rejected', 'PROFILE_UNKNOWN'])
+})
+
+test('mistakes of HTTP itself', async () => {
+  assertError(
+    await ask('GET', '/v1/nope'),
+    404,
+    'NOT_FOUND',
+    /no route GET \/v1\/nope; there are POST \/v1\/tasks/,
+  )
+  assertError(
+    await ask('POST', '/v1/tasks', 'text=x', 'application/x-www-form-urlencoded'),
+    415,
+    'TASK_INVALID',
+    /content-type: application\/json/,
+  )
+  assertError(
+    await ask('POST', '/v1/tasks', { text: 'x'.repeat(1_100_000) }),
+    413,
+    'TASK_INVALID',
+    /longer than 1,000,000 bytes/,
+  )
+  assertError(
+    await ask('POST', '/v1/tasks/one/approvals/c', { approved: 'yes' }),
+    400,
+    'TASK_INVALID',
+    /true or false/,
+  )
+})
+
+test('health, readiness and metrics', async () => {
+  assert.deepEqual((await ask('GET', '/health')).body, { status: 'ok', service: 'test' })
+  const { status, body } = await ask('GET', '/ready')
+  assert.equal(status, 200)
+  assert.ok((body as { parts: { problem: unknown }[] }).parts.every(({ problem }) => problem === null))
+  const metrics = await (await fetch(`${fleet.process.url}/metrics`)).text()
+  assert.match(metrics, /^# TYPE flotilla_/m)
+})
