@@ -1,6 +1,6 @@
 // The `flotilla` command as users run it: real processes, an embedded fleet, a real gateway.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -254,9 +254,13 @@ describe('a running fleet', () => {
 test('a directory held by a command without a gateway: DATA_LOCKED, not advice about a gateway', async () => {
   const env = { FLOTILLA_DATA: directory() }
   const holder = flotilla(['run', '--json', 'task=holder latency=4000'], { env })
-  await eventually('the first command holds the directory', async () => {
-    const second = await flotilla(['topics'], { env })
-    return second.code === 1 && /DATA_LOCKED: .*in use by process/.test(second.err)
-  })
+  await eventually('the first command holds the directory', () =>
+    existsSync(join(env.FLOTILLA_DATA, 'owner.json')),
+  )
+  assertRefused(
+    await flotilla(['topics'], { env }),
+    /DATA_LOCKED: .*in use by process \d+\n/,
+    /FLOTILLA_DATA/,
+  )
   assert.equal((await holder).code, 0)
 })
