@@ -143,6 +143,25 @@ test('results() with a group: what was in hand when the loop was left comes agai
   assert.equal(await take((id) => id === 'careless'), 'careless')
 })
 
+test('results() with a group: its position does not pass a result that its reader still has in hand', async () => {
+  const group = `slow-${Date.now()}`
+  const { log } = fleet.process
+  const sum = async () => (await log.positions(group)).reduce((total, { offset }) => total + offset, 0)
+  const results = fleet.client.results({ group })[Symbol.asyncIterator]()
+  const first = results.next()
+  await eventually('the group has positions', async () => (await log.positions(group)).length > 0)
+  const base = await sum()
+  await fleet.client.submit({ text: 'task=slow', taskId: 'slow' })
+  assert.equal((await first).value?.taskId, 'slow')
+  // Other groups (metering) have passed it by the time another task is through.
+  await fleet.client.submit({ text: 'task=slow2', taskId: 'slow2' })
+  await fleet.client.result('slow2')
+  assert.equal(await sum(), base)
+  assert.equal((await results.next()).value?.taskId, 'slow2')
+  await eventually('the position moved', async () => (await sum()) > base)
+  await results.return?.()
+})
+
 test('garbage on tasks.completed stops no reader', async () => {
   const { log } = fleet.process
   const seen: string[] = []
