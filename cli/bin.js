@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // Flotilla needs Node 24. Where the machine's own is older, the one that npm installed beside us runs it.
 import { spawn } from 'node:child_process'
-import { createRequire } from 'node:module'
+import module, { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const here = dirname(fileURLToPath(import.meta.url))
 // Node strips types in a checkout, not in an installed package, which carries JavaScript.
@@ -21,9 +21,13 @@ function newerNode() {
   }
 }
 
-if (Number(process.versions.node.split('.')[0]) >= 24) await import(main)
-else {
-  const child = spawn(newerNode(), [main, ...process.argv.slice(2)], { stdio: 'inherit' })
+if (Number(process.versions.node.split('.')[0]) >= 24) {
+  // Half of a start is compiling: the second one finds it done.
+  module.enableCompileCache?.()
+  await import(pathToFileURL(main).href)
+} else {
+  const again = [fileURLToPath(import.meta.url), ...process.argv.slice(2)]
+  const child = spawn(newerNode(), again, { stdio: 'inherit' })
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGKILL' ? 137 : 1)))
 }

@@ -68,10 +68,15 @@ export class ChildPool {
   async refill(): Promise<void> {
     try {
       while (!this.closed && this.spare.length < this.options.warm && this.count < this.options.max)
-        this.spare.push(await this.start())
+        this.keep(await this.start())
     } catch {
       // Whoever needs a process starts one itself, and is told why it can't be.
     }
+  }
+
+  private keep(child: LockedChild): void {
+    if (this.closed) child.kill('the executor is closed')
+    else this.spare.push(child)
   }
 
   close(): void {
@@ -84,7 +89,10 @@ export class ChildPool {
     this.count++
     let child: LockedChild
     try {
-      child = new LockedChild(await this.child())
+      const options = await this.child()
+      // Closed while the artefact was being unpacked: a process started now would be nobody's.
+      if (this.closed) throw new FlotillaError('SANDBOX_UNAVAILABLE', 'the executor is closed')
+      child = new LockedChild(options)
     } catch (error) {
       this.freed()
       throw error
