@@ -34,7 +34,7 @@ export interface Usage {
 export interface TaskSubmitted {
   /** What the agent is asked to do: 1 to 10,000 characters. */
   text: string
-  /** Names the task and makes it run once; without one, the record key or position names it. */
+  /** Names the task and makes it run once; without one, the position of its record names it. */
   taskId: string | null
   /** On whose behalf: limits and summaries go by it. */
   userId: string | null

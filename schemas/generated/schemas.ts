@@ -16,7 +16,7 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
       {
         name: 'taskId',
         type: ['null', 'string'],
-        doc: 'Names the task and makes it run once; without one, the record key or position names it.',
+        doc: 'Names the task and makes it run once; without one, the position of its record names it.',
         default: null,
       },
       {
