@@ -24,10 +24,13 @@ function newerNode() {
 if (Number(process.versions.node.split('.')[0]) >= 24) {
   // Half of a start is compiling: the second one finds it done.
   module.enableCompileCache?.()
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+  process.channel?.unref()
   await import(pathToFileURL(main).href)
 } else {
   const again = [fileURLToPath(import.meta.url), ...process.argv.slice(2)]
-  const child = spawn(newerNode(), again, { stdio: 'inherit' })
+  // The channel tells the child when this process is gone, however it went: nothing is left running unattended.
+  const child = spawn(newerNode(), again, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGKILL' ? 137 : 1)))
 }
