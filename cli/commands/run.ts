@@ -25,7 +25,7 @@ export function addTaskOptions(command: Command): Command {
     .option('--max-steps <n>', 'model turns at most', number)
     .option('--timeout <ms>', 'time limit of the task in milliseconds', number)
     .option('--max-cost <dollars>', 'stop when the task has cost this much', number)
-    .option('--priority <n>', 'higher runs first', number)
+    .option('--priority <n>', 'kept with the task; nothing orders by it yet', number)
     .option('--user <id>', 'user to whom the task is charged')
     .option('--id <taskId>', 'names the task: the same id runs once')
     .option('--output-schema <file>', 'JSON Schema that the output must fit', readJson)
