@@ -1,4 +1,5 @@
 import type { TaskCompleted, TaskSubmitted } from '../schemas/generated/events.ts'
+import { taskIdPattern } from '../schemas/task-id.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import type { TaskInput, TaskResult, TaskStep } from './types.ts'
 
@@ -43,8 +44,6 @@ const fields: Readonly<Record<keyof TaskInput, Kind>> = {
 }
 /** What the schema of TaskSubmitted can hold in an int. */
 const MAX_WHOLE = 2 ** 31 - 1
-/** Also what a Kafka key, a URL and a file name can hold. */
-const taskIdPattern = /^[A-Za-z0-9._:-]{1,128}$/
 
 /** The task as an event. Throws TASK_INVALID with every mistake that no service could accept; the router checks the rest. */
 export function toSubmission(task: TaskInput, taskId: string): TaskSubmitted {

@@ -1,4 +1,5 @@
 // What a task must look like before anything is looked up: its text, its ranges, its schema.
+import { taskIdPattern } from '../../schemas/task-id.ts'
 import { compileJsonSchema } from '../../runtime/config/json-schema.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
@@ -27,9 +28,6 @@ function textMistakes(text: string, maxChars: number): string[] {
   if (chars <= maxChars) return []
   return [`text has ${chars} characters, at most ${maxChars} are allowed (limits.input.maxChars)`]
 }
-
-/** A slash would make it a part of another key; client/result.ts refuses the same. */
-const taskIdPattern = /^[A-Za-z0-9._:-]{1,128}$/
 
 const names = ['userId', 'agent', 'profile', 'model', 'sessionId', 'parent'] as const
 
