@@ -36,9 +36,14 @@ const succeeded = (result: TaskResult, mark: string): void => {
 }
 
 test('the process is ready, by every part of it', async () => {
-  await eventually('every lane is open', async () => (await fleet.process.readiness()).ready)
-  const served = await fetch(`${fleet.process.url}/ready`)
-  assert.equal(served.status, 200)
+  // A lane may close for a moment and open again while a busy broker settles: ready is what it comes to.
+  await eventually('every part is ready', async () => {
+    const served = await fetch(`${fleet.process.url}/ready`)
+    const { ready, parts } = (await served.json()) as { ready: boolean; parts: { name: string }[] }
+    assert.equal(served.status, ready ? 200 : 503)
+    assert.ok(parts.length > 5)
+    return ready
+  })
 })
 
 test('by the client library', async () => {
