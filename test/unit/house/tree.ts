@@ -25,7 +25,9 @@ export function textFiles(): TextFile[] {
 function pathsIn(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = posix.join(folder, entry.name)
-    if (entry.isDirectory()) return outside.has(entry.name) ? [] : pathsIn(path)
+    // In a linked work tree `.git` is a file.
+    if (outside.has(entry.name)) return []
+    if (entry.isDirectory()) return pathsIn(path)
     return entry.isFile() && !binary.has(extname(entry.name)) ? [path] : []
   })
 }
