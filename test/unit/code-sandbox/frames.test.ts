@@ -6,7 +6,7 @@ import {
   ProtocolBroken,
   frameBytes,
   parseFrame,
-} from '../../../services/code-sandbox/executors/wasm/frames.ts'
+} from '../../../services/code-sandbox/executors/frames.ts'
 
 const out = (text: string) => ({ t: 'out', text }) as const
 

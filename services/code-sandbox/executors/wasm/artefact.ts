@@ -13,7 +13,7 @@ import { FlotillaError } from '../../../../runtime/errors.ts'
 export interface ArtefactManifest {
   /** Of the compressed file. */
   readonly sha256: string
-  /** Of build/python, build/wit and the pinned tools: tells whether the artefact is what the sources give. */
+  /** Of ../python, build/python, build/wit and the pinned tools: tells whether the artefact is what the sources give. */
   readonly sources: string
   readonly tools: Readonly<Record<string, string>>
   /** In the order in which they are packed. */

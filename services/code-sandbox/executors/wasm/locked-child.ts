@@ -1,16 +1,13 @@
-// One locked process with one interpreter in it (child.mts), as the host sees it.
+// Starts one locked process with one interpreter in it (child.mts).
 //
-// 1. It gets two pipes, an empty environment, read access to the interpreter's files, and nothing else: Node's permission
-//    model, no code from strings, a memory maximum inside the module; bubblewrap's namespaces around it where they work.
-// 2. Only SIGKILL stops a program for sure (loops, `except BaseException`, a regular expression that explodes): `kill`.
-// 3. It serves one session and is never handed to another.
-import { execFile, spawn, type ChildProcessByStdio } from 'node:child_process'
+// It gets two pipes, an empty environment, read access to the interpreter's files, and nothing else: Node's permission
+// model, no code from strings, a memory maximum inside the module; bubblewrap's namespaces around it where they work.
+import { execFile, spawn } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { FrameReader, frameBytes, type Frame } from './frames.ts'
+import { Interpreter } from '../interpreter.ts'
 
 export interface ChildOptions {
   /** Of the unpacked interpreter. */
@@ -19,9 +16,6 @@ export interface ChildOptions {
   /** Path of bwrap, or null. */
   readonly bubblewrap: string | null
 }
-
-export type ChildEvent =
-  Exclude<Frame, { t: 'out' } | { t: 'ready' }> | { readonly t: 'dead'; readonly reason: string }
 
 /** Far above what the child needs: V8 counts the module's memory against it, and below that collects garbage at each growth. */
 const HEAP_MB = 1_024
@@ -82,101 +76,25 @@ export async function findBubblewrap(path = process.env['PATH'] ?? ''): Promise<
   }
 }
 
-export class LockedChild {
-  /** Resolves when the interpreter is up; rejects with what the process said when it is not. */
-  readonly ready: Promise<void>
-  /** Resolves when the process is gone or could not be started. */
-  readonly ended: Promise<void>
-  private readonly process: ChildProcessByStdio<Writable, Readable, Readable>
-  private readonly events: ChildEvent[] = []
-  private waiting: ((event: ChildEvent) => void) | null = null
-  private onPrint: (text: string) => void = () => {}
-  private dead: string | null = null
-  private errors = ''
-
-  constructor(options: ChildOptions) {
-    const args = nodeArguments(options)
-    const [command, all] = options.bubblewrap
-      ? [options.bubblewrap, [...wrapped([options.directory, ...scripts]), ...args]]
-      : [node, args]
-    this.process = spawn(command, all, { env: {}, stdio: ['pipe', 'pipe', 'pipe'], cwd: '/' })
-    this.ended = new Promise((resolve) => {
-      this.process.once('close', () => resolve())
-      this.process.once('error', () => resolve())
-    })
-    this.ready = this.listen()
-    // Who awaits `ready` is told; a child that dies before anybody asked must not end this process.
-    this.ready.catch(() => {})
-  }
-
-  get alive(): boolean {
-    return this.dead === null
-  }
-
-  send(frame: object, onPrint: (text: string) => void): void {
-    this.onPrint = onPrint
-    this.process.stdin.write(frameBytes(frame))
-  }
-
-  /** What the child says next; `dead` for ever once it has ended. */
-  next(): Promise<ChildEvent> {
-    const event = this.events.shift()
-    if (event) return Promise.resolve(event)
-    if (this.dead !== null) return Promise.resolve({ t: 'dead', reason: this.dead })
-    return new Promise((resolve) => (this.waiting = resolve))
-  }
-
-  kill(reason: string): void {
-    this.die(reason)
-    this.process.kill('SIGKILL')
-  }
-
-  private listen(): Promise<void> {
-    const reader = new FrameReader()
-    this.process.stdin.on('error', () => {})
-    this.process.stderr.on('data', (chunk: Buffer) => {
-      this.errors = (this.errors + chunk.toString()).slice(-STDERR_CHARS)
-    })
-    return new Promise((resolve, reject) => {
-      const end = (reason: string) => {
-        this.die(reason)
-        reject(new Error(reason))
-      }
-      this.process.on('error', (error) => end(error.message))
-      this.process.on('close', (code, signal) =>
-        end(`the process ended (${signal ?? code}) ${this.errors.trim()}`),
-      )
-      this.process.stdout.on('data', (chunk: Buffer) => {
-        try {
-          for (const frame of reader.add(chunk)) this.take(frame, resolve)
-        } catch (error) {
-          this.kill(
-            error instanceof Error ? `it broke the protocol: ${error.message}` : 'it broke the protocol',
-          )
-        }
-      })
-    })
-  }
-
-  private take(frame: Frame, ready: () => void): void {
-    if (this.dead !== null) return
-    if (frame.t === 'ready') ready()
-    else if (frame.t === 'out') this.onPrint(frame.text)
-    else this.push(frame)
-  }
-
-  private die(reason: string): void {
-    if (this.dead !== null) return
-    this.dead = reason
-    this.push({ t: 'dead', reason })
-  }
-
-  private push(event: ChildEvent): void {
-    const { waiting } = this
-    this.waiting = null
-    // Frames are asked for one at a time; a child that runs ahead of its host is up to no good.
-    if (waiting) waiting(event)
-    else if (this.events.length < 2 || event.t === 'dead') this.events.push(event)
-    else this.kill('it broke the protocol: frames that nobody asked for')
-  }
+export function startLockedChild(options: ChildOptions): Interpreter {
+  const args = nodeArguments(options)
+  const [command, all] = options.bubblewrap
+    ? [options.bubblewrap, [...wrapped([options.directory, ...scripts]), ...args]]
+    : [node, args]
+  const child = spawn(command, all, { env: {}, stdio: ['pipe', 'pipe', 'pipe'], cwd: '/' })
+  const interpreter = new Interpreter({
+    write: (bytes) => void child.stdin.write(bytes),
+    kill: () => void child.kill('SIGKILL'),
+  })
+  let errors = ''
+  child.stdin.on('error', () => {})
+  child.stdout.on('data', (chunk: Buffer) => interpreter.receive(chunk))
+  child.stderr.on('data', (chunk: Buffer) => {
+    errors = (errors + chunk.toString()).slice(-STDERR_CHARS)
+  })
+  child.once('error', (error) => interpreter.closed(error.message))
+  child.once('close', (code, signal) =>
+    interpreter.closed(`the process ended (${signal ?? code}) ${errors.trim()}`),
+  )
+  return interpreter
 }

@@ -1,10 +1,10 @@
-// Builds the interpreter from the sources beside this file: CPython as a WASI component (componentize-py), transpiled
+// Builds the interpreter from the sources beside this file and in ../../python: CPython as a WASI component (componentize-py), transpiled
 // to core modules (jco), packed into ../artefact. `--check` only compares the sources with what the artefact was built from.
 // Needs python3 with venv, npm, and the registries of PyPI and npm at the first run; tools land in .cache.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { constants, zstdCompressSync } from 'node:zlib'
 import { MANIFEST, PACKED, WINDOW_LOG, sha256, type ArtefactManifest } from '../artefact.ts'
@@ -13,6 +13,8 @@ const PINS = { 'componentize-py': '0.25.1', tzdata: '2026.6', '@bytecodealliance
 const LEVEL = 22
 
 const here = fileURLToPath(new URL('.', import.meta.url))
+/** The program that every executor runs. */
+const program = fileURLToPath(new URL('../../python/', import.meta.url))
 const cache = fileURLToPath(new URL('../../../../../.cache/sandbox-build/', import.meta.url))
 const venv = join(cache, 'venv')
 const packages = join(cache, 'packages')
@@ -26,11 +28,11 @@ function run(command: string, args: readonly string[], cwd = cache): void {
 /** Hash of everything that the artefact is made from. */
 export function sourcesHash(): string {
   const hash = createHash('sha256').update(JSON.stringify(PINS))
-  for (const folder of ['python', 'wit'])
-    for (const name of readdirSync(join(here, folder))
+  for (const folder of [program, join(here, 'python'), join(here, 'wit')])
+    for (const name of readdirSync(folder)
       .filter((file) => /\.(py|wit)$/.test(file))
       .toSorted())
-      hash.update(`${folder}/${name}\0`).update(readFileSync(join(here, folder, name)))
+      hash.update(`${basename(folder)}/${name}\0`).update(readFileSync(join(folder, name)))
   return hash.digest('hex')
 }
 
@@ -60,7 +62,7 @@ function installTools(): void {
 
 function compile(): void {
   const world = ['--wit-path', join(here, 'wit'), '--world', 'sandbox']
-  const paths = ['-p', join(here, 'python'), '-p', packages]
+  const paths = ['-p', join(here, 'python'), '-p', program, '-p', packages]
   run(join(venv, 'bin/componentize-py'), [...world, 'componentize', ...paths, 'app', '-o', component])
   rmSync(transpiled, { recursive: true, force: true })
   const jco = join(cache, 'node_modules/.bin/jco')

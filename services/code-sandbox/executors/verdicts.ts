@@ -1,10 +1,10 @@
 // What an end means: Python's exceptions, a killed process or a replay that went another way, as rows of the error table.
-import type { ErrorCode } from '../../../../runtime/errors.ts'
-import type { CallEntry, Finished, PendingCall, StepError } from '../port.ts'
+import type { ErrorCode } from '../../../runtime/errors.ts'
+import type { CallEntry, Finished, PendingCall, StepError } from './port.ts'
 import type { PythonError } from './frames.ts'
-import type { ChildEvent } from './locked-child.ts'
+import type { InterpreterEvent } from './interpreter.ts'
 
-export type { StepError } from '../port.ts'
+export type { StepError } from './port.ts'
 
 /** A replay did not do what the journal says. */
 export interface Divergence {
@@ -23,7 +23,7 @@ const PYTHON_CODES = new Map<string, ErrorCode>(
 )
 const MAX_TEXT = 20_000
 
-/** The code comes from the locked process: an unknown one counts as CODE_FAILED. */
+/** The code comes from the interpreter: an unknown one counts as CODE_FAILED. */
 export function stepError(error: PythonError): StepError {
   return {
     code: PYTHON_CODES.get(error.code) ?? 'CODE_FAILED',
@@ -43,7 +43,7 @@ const hostError = (code: ErrorCode, name: string, message: string): StepError =>
 const UNDONE = 'What the step did to variables is undone; tool calls that it made stay made.'
 
 export function failureClass(
-  event: Exclude<ChildEvent, { t: 'calls' | 'finished' }>,
+  event: Exclude<InterpreterEvent, { t: 'calls' | 'finished' }>,
   timeoutMs: number,
 ): StepError {
   if (event.t === 'dead') return deadError(event.reason, timeoutMs)

@@ -1,5 +1,5 @@
-// Frames from the locked process. Nothing in them is trusted: size, shape, tool names and counts are checked here.
-import type { Json } from '../../../../schemas/json.ts'
+// Frames from an interpreter. Nothing in them is trusted: size, shape, tool names and counts are checked here.
+import type { Json } from '../../../schemas/json.ts'
 
 export interface ToolCallFrame {
   readonly name: string
@@ -27,7 +27,7 @@ export type Frame =
     }
   | { readonly t: 'trap'; readonly message: string; readonly full: boolean }
 
-/** The largest frame that a locked process may send. */
+/** The largest frame that an interpreter may send. */
 export const MAX_FRAME_BYTES = 8_000_000
 const LENGTH_BYTES = 4
 

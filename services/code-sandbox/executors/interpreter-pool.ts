@@ -1,10 +1,10 @@
-// Locked processes, counted: never more than `max` at once, a few of them warm and unused.
+// Interpreters, counted: never more than `max` at once, a few of them warm and unused.
 //
-// 1. A process that served a session is killed, not handed on.
-// 2. At the limit, the session that has waited longest gives up its process (its log rebuilds it); where every session is
+// 1. One that served a session is killed, not handed on.
+// 2. At the limit, the session that has waited longest gives up its interpreter (its log rebuilds it); where every session is
 //    computing, the caller queues.
-import { FlotillaError } from '../../../../runtime/errors.ts'
-import { LockedChild, type ChildOptions } from './locked-child.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
+import type { Interpreter } from './interpreter.ts'
 
 export interface PoolOptions {
   readonly max: number
@@ -18,16 +18,17 @@ interface Ticket {
   readonly grant: () => void
 }
 
-export class ChildPool {
-  private readonly child: () => Promise<ChildOptions>
+export class InterpreterPool {
+  private readonly begin: () => Promise<Interpreter>
   private readonly options: PoolOptions
-  private readonly spare: LockedChild[] = []
+  private readonly spare: Interpreter[] = []
   private readonly queue: Ticket[] = []
   private count = 0
   private closed = false
 
-  constructor(child: () => Promise<ChildOptions>, options: PoolOptions) {
-    this.child = child
+  /** `begin` starts one; it need not be up when the promise resolves. */
+  constructor(begin: () => Promise<Interpreter>, options: PoolOptions) {
+    this.begin = begin
     this.options = options
   }
 
@@ -37,7 +38,7 @@ export class ChildPool {
   }
 
   /** A process whose interpreter is up. Rejects with SANDBOX_UNAVAILABLE, or with the signal's reason. */
-  async acquire(signal: AbortSignal): Promise<LockedChild> {
+  async acquire(signal: AbortSignal): Promise<Interpreter> {
     for (;;) {
       signal.throwIfAborted()
       if (this.closed) throw new FlotillaError('SANDBOX_UNAVAILABLE', 'the executor is closed')
@@ -55,7 +56,7 @@ export class ChildPool {
     }
   }
 
-  release(child: LockedChild, reason: string): void {
+  release(child: Interpreter, reason: string): void {
     child.kill(reason)
   }
 
@@ -74,7 +75,7 @@ export class ChildPool {
     }
   }
 
-  private keep(child: LockedChild): void {
+  private keep(child: Interpreter): void {
     if (this.closed) child.kill('the executor is closed')
     else this.spare.push(child)
   }
@@ -85,14 +86,12 @@ export class ChildPool {
     for (const ticket of this.queue.splice(0)) ticket.grant()
   }
 
-  private async start(): Promise<LockedChild> {
+  private async start(): Promise<Interpreter> {
     this.count++
-    let child: LockedChild
+    let child: Interpreter
     try {
-      const options = await this.child()
-      // Closed while the artefact was being unpacked: a process started now would be nobody's.
-      if (this.closed) throw new FlotillaError('SANDBOX_UNAVAILABLE', 'the executor is closed')
-      child = new LockedChild(options)
+      child = await this.begin()
+      if (this.closed) await discarded(child)
     } catch (error) {
       this.freed()
       throw error
@@ -120,7 +119,7 @@ export class ChildPool {
     else if (signal.aborted) this.queue.shift()?.grant()
   }
 
-  private async up(child: LockedChild, signal: AbortSignal): Promise<void> {
+  private async up(child: Interpreter, signal: AbortSignal): Promise<void> {
     const stop = () => child.kill('its caller gave up')
     signal.addEventListener('abort', stop, { once: true })
     try {
@@ -133,4 +132,11 @@ export class ChildPool {
       signal.removeEventListener('abort', stop)
     }
   }
+}
+
+/** The pool was closed while this one was being started: it is nobody's. */
+async function discarded(child: Interpreter): Promise<never> {
+  child.kill('the executor is closed')
+  await child.ended
+  throw new FlotillaError('SANDBOX_UNAVAILABLE', 'the executor is closed')
 }

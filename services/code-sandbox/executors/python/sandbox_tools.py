@@ -4,7 +4,7 @@ import inspect
 import json
 import keyword
 
-from wit_world.imports import host
+import sandbox_host
 from sandbox_loop import LOOP, pending
 
 
@@ -78,7 +78,7 @@ def perform(calls):
     """Makes calls together. Returns (value, None) or (None, error) for each."""
     if not calls:
         return []
-    answer = json.loads(host.call_tools(json.dumps([{'name': c.name, 'arguments': c.arguments} for c in calls])))
+    answer = json.loads(sandbox_host.call_tools(json.dumps([{'name': c.name, 'arguments': c.arguments} for c in calls])))
     return [outcome(call, result) for call, result in zip(calls, answer['results'], strict=True)]
 
 

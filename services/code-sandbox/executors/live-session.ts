@@ -5,13 +5,13 @@
 // 2. The time limit counts only while Python computes.
 // 3. A process that somebody else ended (its executor closing, the system short of memory) says nothing about the code:
 //    SANDBOX_UNAVAILABLE, and the log rebuilds the session.
-import { FlotillaError } from '../../../../runtime/errors.ts'
-import { argsHashOf, doneAt, hashOf, pausedAt, type JournalledStep } from '../session-journal.ts'
-import type { Finished, Outcome, PendingCall, ResultEntry, StepEntry, StepOptions } from '../port.ts'
-import type { Json } from '../../../../schemas/json.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
+import { argsHashOf, doneAt, hashOf, pausedAt, type JournalledStep } from './session-journal.ts'
+import type { Finished, Outcome, PendingCall, ResultEntry, StepEntry, StepOptions } from './port.ts'
+import type { Json } from '../../../schemas/json.ts'
 import type { Frame, ToolCallFrame } from './frames.ts'
 import { MAX_FRAME_BYTES } from './frames.ts'
-import type { ChildEvent, LockedChild } from './locked-child.ts'
+import type { Interpreter, InterpreterEvent } from './interpreter.ts'
 import * as verdicts from './verdicts.ts'
 
 /** Refused calls (beyond the limit) after which the step is killed: the program swallows the refusal. */
@@ -22,7 +22,7 @@ type StepKnown = Pick<JournalledStep, 'calls' | 'results'>
 type FinishedFrame = Extract<Frame, { t: 'finished' }>
 
 export class LiveSession {
-  readonly child: LockedChild
+  readonly interpreter: Interpreter
   /** Where in the log this instance stands; null while it computes. */
   place: string | null = 'start'
   /** Python is at work now. */
@@ -36,8 +36,8 @@ export class LiveSession {
   private prints = ''
   private computeMs = 0
 
-  constructor(child: LockedChild) {
-    this.child = child
+  constructor(interpreter: Interpreter) {
+    this.interpreter = interpreter
   }
 
   async begin(
@@ -85,17 +85,17 @@ export class LiveSession {
   }
 
   /** Sends a frame and waits for the answer within what is left of the time limit. */
-  private async compute(frame: object, options: StepOptions): Promise<ChildEvent> {
+  private async compute(frame: object, options: StepOptions): Promise<InterpreterEvent> {
     const begunMs = performance.now()
     const leftMs = Math.max(1, options.limits.timeoutMs - this.computeMs)
-    const timer = setTimeout(() => this.child.kill(verdicts.TIMED_OUT), leftMs)
-    const stop = () => this.child.kill(verdicts.STOPPED)
+    const timer = setTimeout(() => this.interpreter.kill(verdicts.TIMED_OUT), leftMs)
+    const stop = () => this.interpreter.kill(verdicts.STOPPED)
     options.signal.addEventListener('abort', stop, { once: true })
     this.computing = true
     try {
       options.signal.throwIfAborted()
-      this.child.send(frame, (text) => this.print(text, options.limits.printChars))
-      const event = await this.child.next()
+      this.interpreter.send(frame, (text) => this.print(text, options.limits.printChars))
+      const event = await this.interpreter.next()
       options.signal.throwIfAborted()
       if (event.t === 'dead' && (this.dropped || KILLED_FROM_OUTSIDE.test(event.reason)))
         throw new FlotillaError(
@@ -139,7 +139,7 @@ export class LiveSession {
   }
 
   private conclude(
-    event: Exclude<ChildEvent, { t: 'calls' }>,
+    event: Exclude<InterpreterEvent, { t: 'calls' }>,
     known: StepKnown,
     options: StepOptions,
   ): Finished | verdicts.Divergence {
@@ -174,7 +174,7 @@ export class LiveSession {
 
   /** The interpreter is gone, and with it what the step did. */
   private killed(error: verdicts.StepError): Finished {
-    this.child.kill(error.message)
+    this.interpreter.kill(error.message)
     return verdicts.lostStep(error, this.prints, Math.round(this.computeMs))
   }
 }

@@ -1,0 +1,102 @@
+// One interpreter with one session in it, as the host sees it, wherever it runs.
+//
+// 1. It serves one session and is never handed to another.
+// 2. Nothing that it says is trusted: frames.ts checks each frame, and one that says more than it was asked for is killed.
+// 3. Only ending it from outside stops a program for sure (loops, `except BaseException`, a regular expression that
+//    explodes): `kill`.
+import { FrameReader, frameBytes, type Frame } from './frames.ts'
+
+export type InterpreterEvent =
+  Exclude<Frame, { t: 'out' } | { t: 'ready' }> | { readonly t: 'dead'; readonly reason: string }
+
+/** How an interpreter is reached. */
+export interface Link {
+  write(bytes: Buffer): void
+  /** Ends it, whatever it does. `closed` is told in the end. */
+  kill(): void
+}
+
+export class Interpreter {
+  /** Resolves when the interpreter is up; rejects with the reason when it ended before. */
+  readonly ready: Promise<void>
+  /** Resolves when it is gone or could not be started. */
+  readonly ended: Promise<void>
+  private readonly link: Link
+  private readonly reader = new FrameReader()
+  private readonly events: InterpreterEvent[] = []
+  private waiting: ((event: InterpreterEvent) => void) | null = null
+  private onPrint: (text: string) => void = () => {}
+  private dead: string | null = null
+  private readonly isReady = Promise.withResolvers<void>()
+  private readonly isGone = Promise.withResolvers<void>()
+
+  constructor(link: Link) {
+    this.link = link
+    this.ready = this.isReady.promise
+    this.ended = this.isGone.promise
+    // Who awaits `ready` is told; one that dies before anybody asked must not end this process.
+    this.ready.catch(() => {})
+  }
+
+  get alive(): boolean {
+    return this.dead === null
+  }
+
+  send(frame: object, onPrint: (text: string) => void): void {
+    this.onPrint = onPrint
+    if (this.dead === null) this.link.write(frameBytes(frame))
+  }
+
+  /** What it says next; `dead` for ever once it has ended. */
+  next(): Promise<InterpreterEvent> {
+    const event = this.events.shift()
+    if (event) return Promise.resolve(event)
+    if (this.dead !== null) return Promise.resolve({ t: 'dead', reason: this.dead })
+    return new Promise((resolve) => (this.waiting = resolve))
+  }
+
+  kill(reason: string): void {
+    this.die(reason)
+    this.link.kill()
+  }
+
+  /** From the link: bytes that it wrote. */
+  receive(chunk: Buffer): void {
+    if (this.dead !== null) return
+    try {
+      for (const frame of this.reader.add(chunk)) this.take(frame)
+    } catch (error) {
+      const said = error instanceof Error ? `: ${error.message}` : ''
+      this.kill(`it broke the protocol${said}`)
+    }
+  }
+
+  /** From the link: it is gone. */
+  closed(reason: string): void {
+    this.die(reason)
+    this.isGone.resolve()
+  }
+
+  private take(frame: Frame): void {
+    if (this.dead !== null) return
+    if (frame.t === 'ready') this.isReady.resolve()
+    else if (frame.t === 'out') this.onPrint(frame.text)
+    else this.push(frame)
+  }
+
+  private die(reason: string): void {
+    if (this.dead !== null) return
+    this.dead = reason
+    this.isReady.reject(new Error(reason))
+    this.push({ t: 'dead', reason })
+  }
+
+  private push(event: InterpreterEvent): void {
+    const { waiting } = this
+    this.waiting = null
+    // Frames are asked for one at a time; a child that runs ahead of its host is up to no good.
+    if (waiting) waiting(event)
+    else if (this.events.length < 2 || event.t === 'dead') this.events.push(event)
+    else this.kill('it broke the protocol: frames that nobody asked for')
+  }
+}

@@ -1,0 +1,167 @@
+// An executor made of interpreters of one kind: keeps the live ones by session, and rebuilds the others from their log.
+//
+// What differs between executors is where an interpreter runs and how it is started: their InterpreterSource.
+import { FlotillaError } from '../../../runtime/errors.ts'
+import type { Interpreter } from './interpreter.ts'
+import { InterpreterPool } from './interpreter-pool.ts'
+import { LiveSession } from './live-session.ts'
+import type { Executor, Outcome, ResultEntry, Session, StepEntry, StepOptions } from './port.ts'
+import { placeOf, stepsOf, type JournalledStep } from './session-journal.ts'
+import { diverged, lostSession, type Divergence } from './verdicts.ts'
+
+export interface InterpreterSource {
+  /** Starts one. Rejects with SANDBOX_UNAVAILABLE and the remedy. */
+  start(): Promise<Interpreter>
+  /** Rejects as `start` would. */
+  check(): Promise<void>
+  /** After the last interpreter was killed. */
+  close?(): Promise<void>
+}
+
+export interface SessionOptions {
+  /** Interpreters at once. */
+  readonly max: number
+  /** Interpreters started ahead of need. */
+  readonly warm: number
+}
+
+type StepKnown = Pick<JournalledStep, 'calls' | 'results'>
+const NOTHING_KNOWN: StepKnown = { calls: new Map(), results: new Map() }
+
+export class SessionExecutor implements Executor {
+  readonly name: string
+  private readonly source: InterpreterSource
+  private readonly pool: InterpreterPool
+  /** Live instances, the one used longest ago first. */
+  private readonly sessions = new Map<string, LiveSession>()
+
+  constructor(name: string, source: InterpreterSource, { max, warm }: SessionOptions) {
+    this.name = name
+    this.source = source
+    this.pool = new InterpreterPool(() => source.start(), { max, warm, evict: () => this.evict() })
+  }
+
+  /** Interpreters alive now. */
+  get children(): number {
+    return this.pool.size
+  }
+
+  run(session: Session, step: StepEntry, options: StepOptions): Promise<Outcome> {
+    return this.guarded(session.id, options, async () => {
+      const live = await this.instance(session, options)
+      return 'status' in live ? live : await live.begin(step, NOTHING_KNOWN, options)
+    })
+  }
+
+  resume(session: Session, results: readonly ResultEntry[], options: StepOptions): Promise<Outcome> {
+    return this.guarded(session.id, options, async () => {
+      const steps = stepsOf(session.log)
+      const current = steps.at(-1)
+      if (!current || current.outputHash !== null)
+        throw new FlotillaError('INTERNAL', `resuming session ${session.id}: no step of its log is at work`)
+      const known = { calls: current.calls, results: merged(current.results, results) }
+      const cached = this.cached(session)
+      if (cached) return await cached.answer(known, options)
+      const live = await this.instance(
+        { id: session.id, log: session.log.filter((e) => e.n !== current.step.n) },
+        options,
+      )
+      return 'status' in live ? live : await live.begin(current.step, known, options)
+    })
+  }
+
+  discard(sessionId: string): Promise<void> {
+    this.drop(sessionId, 'its session is over')
+    return Promise.resolve()
+  }
+
+  async check(): Promise<void> {
+    await this.source.check()
+    await this.pool.refill()
+  }
+
+  /** Starts the warm interpreters. */
+  async warm(): Promise<void> {
+    await this.pool.refill()
+  }
+
+  async close(): Promise<void> {
+    this.pool.close()
+    for (const id of [...this.sessions.keys()]) this.drop(id, 'the executor is closed')
+    await this.source.close?.()
+  }
+
+  /** Runs `work`; whatever it did, only an instance that stands at a known place is kept. */
+  private async guarded(
+    id: string,
+    { signal }: StepOptions,
+    work: () => Promise<Outcome | Divergence>,
+  ): Promise<Outcome> {
+    try {
+      const outcome = await work()
+      return outcome.status === 'diverged' ? lostSession(outcome) : outcome
+    } catch (error) {
+      if (!signal.aborted) throw error
+      throw signal.reason instanceof FlotillaError
+        ? signal.reason
+        : new FlotillaError('CALL_ABORTED', `the Python step of session ${id} was stopped`, { cause: error })
+    } finally {
+      const live = this.sessions.get(id)
+      if (live && !live.computing && (live.place === null || !live.interpreter.alive))
+        this.drop(id, 'it stands at no known place')
+      this.pool.idle()
+    }
+  }
+
+  private cached(session: Session): LiveSession | null {
+    const live = this.sessions.get(session.id)
+    if (!live?.interpreter.alive || live.place !== placeOf(session)) return null
+    this.sessions.delete(session.id)
+    this.sessions.set(session.id, live)
+    return live
+  }
+
+  /** An instance that stands where the log ends: the cached one, or a new one that has run the log again. */
+  private async instance(session: Session, options: StepOptions): Promise<LiveSession | Divergence> {
+    const cached = this.cached(session)
+    if (cached) return cached
+    this.drop(session.id, 'its session went on elsewhere')
+    const live = new LiveSession(await this.pool.acquire(options.signal))
+    this.sessions.set(session.id, live)
+    for (const step of stepsOf(session.log)) {
+      const outcome = await live.begin(step.step, step, options)
+      const divergence = difference(step, outcome)
+      if (divergence) return divergence
+    }
+    return live
+  }
+
+  private drop(id: string, reason: string): void {
+    const live = this.sessions.get(id)
+    if (!live) return
+    this.sessions.delete(id)
+    live.dropped = true
+    this.pool.release(live.interpreter, reason)
+  }
+
+  private evict(): boolean {
+    for (const [id, live] of this.sessions) {
+      if (live.computing || live.place === null) continue
+      this.drop(id, 'its interpreter was needed')
+      return true
+    }
+    return false
+  }
+}
+
+function difference({ step, outputHash }: JournalledStep, outcome: Outcome | Divergence): Divergence | null {
+  if (outcome.status === 'diverged') return outcome
+  if (outcome.status === 'paused')
+    return diverged(step.n, `it called ${outcome.calls[0]?.name ?? 'a tool'} again`)
+  if (outcome.lost !== 'nothing') return diverged(step.n, outcome.error?.message ?? 'it was killed')
+  return outcome.outputHash === outputHash ? null : diverged(step.n, 'its output differs')
+}
+
+function merged(results: ReadonlyMap<number, ResultEntry>, more: readonly ResultEntry[]) {
+  return new Map([...results, ...more.map((result): [number, ResultEntry] => [result.seq, result])])
+}
