@@ -10,9 +10,8 @@ import type {
   StepEntry,
   StepLimits,
   ToolSignature,
-} from '../../services/code-sandbox/executors/port.ts'
-import { WasmExecutor } from '../../services/code-sandbox/executors/wasm/wasm-executor.ts'
-import type { Json } from '../../schemas/json.ts'
+} from '../../../services/code-sandbox/executors/port.ts'
+import type { Json } from '../../../schemas/json.ts'
 
 export const NOW_MS = 1_750_000_000_000
 
@@ -87,8 +86,4 @@ export class TestSession {
       ? { ...entry, ok: false, value: null, error: { code: 'TOOL_FAILED', message: answer.message } }
       : { ...entry, ok: true, value: answer, error: null }
   }
-}
-
-export function wasm(options: Partial<ConstructorParameters<typeof WasmExecutor>[0]> = {}): WasmExecutor {
-  return new WasmExecutor({ memoryMb: 256, maxChildren: 4, warmChildren: 1, ...options })
 }

@@ -5,18 +5,15 @@ import { writeFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { TestSession, wasm } from './session.ts'
+import { TestSession } from './session.ts'
+import { started, type Subject } from './subject.ts'
 
 const SECRET = 'the-secret-of-the-host'
 const folder = mkdtempSync(join(tmpdir(), 'flotilla-escape-'))
 const secretFile = join(folder, 'secret')
 writeFileSync(secretFile, SECRET)
 process.env['FLOTILLA_ESCAPE_SECRET'] = SECRET
-const executor = wasm()
-after(async () => {
-  await executor.close()
-  rmSync(folder, { recursive: true })
-})
+after(() => rmSync(folder, { recursive: true }))
 
 const real =
   '[c for c in ().__class__.__base__.__subclasses__() if c.__name__ == "_wrap_close"][0].__init__.__globals__'
@@ -83,28 +80,31 @@ const harmless = new Map<string, unknown>([
   ['standard input', ''],
 ])
 
-for (const [what, code] of Object.entries(programs)) {
-  test(`no way out: ${what}`, async () => {
-    const session = new TestSession(executor)
-    session.tools = []
-    const outcome = await session.step(code)
-    const shown = JSON.stringify([outcome.value, outcome.finalAnswer, outcome.prints])
-    assert.ok(!shown.includes(SECRET) && !/uid=\d|root:/.test(shown), shown)
-    if (harmless.has(what)) assert.deepEqual(outcome.value, harmless.get(what))
-    else assert.ok(outcome.error, `it ended well: ${shown}`)
-    assert.equal(outcome.isFinal, false)
-    assert.deepEqual(session.asked, [])
-    assert.equal((await session.step('1 + 1')).value, 2)
+export function escapeTests(subject: Subject): void {
+  const executor = started(subject)
+  for (const [what, code] of Object.entries(programs)) {
+    test(`no way out: ${what}`, async () => {
+      const session = new TestSession(executor)
+      session.tools = []
+      const outcome = await session.step(code)
+      const shown = JSON.stringify([outcome.value, outcome.finalAnswer, outcome.prints])
+      assert.ok(!shown.includes(SECRET) && !/uid=\d|root:/.test(shown), shown)
+      if (harmless.has(what)) assert.deepEqual(outcome.value, harmless.get(what))
+      else assert.ok(outcome.error, `it ended well: ${shown}`)
+      assert.equal(outcome.isFinal, false)
+      assert.deepEqual(session.asked, [])
+      assert.equal((await session.step('1 + 1')).value, 2)
+    })
+  }
+
+  test('a session sees nothing of another', async () => {
+    const one = new TestSession(executor)
+    const other = new TestSession(executor)
+    const mark = 'import sys, json\nx = 1\nsys.modules["builtins"].leak = json.leak = 2'
+    assert.equal((await one.step(mark)).error, null)
+    const look =
+      'import sys, json\n["x" in globals(), hasattr(sys.modules["builtins"], "leak"), hasattr(json, "leak")]'
+    assert.deepEqual((await one.step(look)).value, [true, true, true])
+    assert.deepEqual((await other.step(look)).value, [false, false, false])
   })
 }
-
-test('a session sees nothing of another', async () => {
-  const one = new TestSession(executor)
-  const other = new TestSession(executor)
-  const mark = 'import sys, json\nx = 1\nsys.modules["builtins"].leak = json.leak = 2'
-  assert.equal((await one.step(mark)).error, null)
-  const look =
-    'import sys, json\n["x" in globals(), hasattr(sys.modules["builtins"], "leak"), hasattr(json, "leak")]'
-  assert.deepEqual((await one.step(look)).value, [true, true, true])
-  assert.deepEqual((await other.step(look)).value, [false, false, false])
-})

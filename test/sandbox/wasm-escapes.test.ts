@@ -1,0 +1,4 @@
+import { escapeTests } from './suite/escapes.ts'
+import { wasm } from './wasm.ts'
+
+escapeTests(wasm)

@@ -1,0 +1,4 @@
+import { limitTests } from './suite/limits.ts'
+import { wasm } from './wasm.ts'
+
+limitTests(wasm)
