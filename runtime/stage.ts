@@ -8,11 +8,23 @@
 // 4. Events of one key are handled one at a time, in order of arrival. Different keys run concurrently.
 // 5. A key may have parts, `task/call`, each a key of its own. A handling of a part also sees the rows of the key before
 //    the first slash (its own rows win), as they are when it begins; clearing a key clears its parts.
+// 6. A lane may have rows that all of its keys share (a window, a queue): a LaneIndex. They change in the turn in which a
+//    Decision is made, so the next one sees them; and the effects of such a stage are committed in the order of its
+//    decisions, so that after a crash the lane is as some decision left it, and later ones are made anew.
 import type { EventMap, EventType, Failure } from '../schemas/generated/events.ts'
 import type { TopicName } from '../schemas/topics.ts'
 
 export type { EventMap, EventType, Failure } from '../schemas/generated/events.ts'
 export type { Json } from '../schemas/json.ts'
+
+/**
+ * The rows of a lane, in whatever shape the stage wants to look them up. It depends on the rows alone, not on the order in
+ * which they were written, because a restored lane gets them in any order.
+ */
+export interface LaneIndex {
+  /** Only the host calls it, with what a Decision wrote. Null deletes. */
+  write(name: string, value: unknown): void
+}
 
 /** State of one key: named rows, each a JSON value, written only when changed. Names may use template keys (`step:${n}`). */
 export type Rows = Record<string, unknown>
@@ -105,6 +117,8 @@ export interface Decision<R extends Rows = Rows> {
   emit?: Emit[]
   /** Timer name → due time in epoch ms; null cancels. A time not in the future fires at once, as its own event. */
   timers?: Record<string, number | null>
+  /** Rows of the lane to write, for a stage with a `laneIndex`; null deletes. Not together with a call. */
+  lane?: Record<string, unknown>
   /** Only from `decide`: make this call, then ask `conclude`. Its rows, events and timers are kept and joined with conclude's. */
   call?: Call
 }
@@ -115,7 +129,7 @@ export interface Subscription {
   readonly accepts?: (headers: Readonly<Record<string, string>>) => boolean
 }
 
-export interface Stage<R extends Rows = Rows> {
+export interface Stage<R extends Rows = Rows, L extends LaneIndex = LaneIndex> {
   readonly name: string
   /** Raised when rows or emitted events change in a way an older process can't read. */
   readonly version: number
@@ -129,16 +143,25 @@ export interface Stage<R extends Rows = Rows> {
   readonly forwardsHome?: boolean
   /** State key of an event, when it is not the task id. */
   keyOf?(event: StageEvent): string
-  decide(event: StageEvent, rows: Readonly<Partial<R>>): Decision<R>
-  /** The outcome of the call that `decide` asked for. `rows` already show decide's own writes. */
-  conclude?(event: StageEvent, rows: Readonly<Partial<R>>, call: Call, outcome: CallOutcome): Decision<R>
+  /** Gives the lane rows of its own, shared by all keys: called when a lane opens, with the rows that it has. */
+  laneIndex?(rows: Iterable<readonly [name: string, value: unknown]>): L
+  /** `lane`: the lane's rows as they are now, to be read only; empty without a `laneIndex`. */
+  decide(event: StageEvent, rows: Readonly<Partial<R>>, lane: L): Decision<R>
+  /** The outcome of the call that `decide` asked for. `rows` already show decide's own writes, `lane` everyone's. */
+  conclude?(
+    event: StageEvent,
+    rows: Readonly<Partial<R>>,
+    call: Call,
+    outcome: CallOutcome,
+    lane: L,
+  ): Decision<R>
   /**
    * True: this event stops a running call of its key, and of its key's parts, at once (CALL_ABORTED), then takes its
    * turn. A list of keys stops the calls of those keys and their parts instead.
    */
   interrupts?(event: StageEvent): boolean | readonly string[]
   /** The handling threw repeatedly. What the requester is told, in the transaction that dead-letters the event. */
-  poisoned?(event: StageEvent, rows: Readonly<Partial<R>>, failure: Failure): Decision<R>
+  poisoned?(event: StageEvent, rows: Readonly<Partial<R>>, failure: Failure, lane: L): Decision<R>
 }
 
 /** What a caller knows besides its request. */

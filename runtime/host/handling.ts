@@ -33,13 +33,15 @@ export interface Outcome {
   rows: Record<string, unknown>
   emit: Emit[]
   timers: Record<string, number | null>
+  /** Rows of the lane; null: none. */
+  lane: Record<string, unknown> | null
   /** Journal entries that the commit makes unnecessary. */
   callIds: string[]
 }
 
 export function join(...decisions: Decision[]): Outcome {
-  const outcome: Outcome = { clear: false, rows: {}, emit: [], timers: {}, callIds: [] }
-  for (const { clear, rows, emit, timers } of decisions) {
+  const outcome: Outcome = { clear: false, rows: {}, emit: [], timers: {}, lane: null, callIds: [] }
+  for (const { clear, rows, emit, timers, lane } of decisions) {
     if (clear) {
       outcome.clear = true
       outcome.rows = {}
@@ -47,6 +49,7 @@ export function join(...decisions: Decision[]): Outcome {
     }
     Object.assign(outcome.rows, rows)
     Object.assign(outcome.timers, timers)
+    if (lane) outcome.lane = { ...outcome.lane, ...lane }
     if (emit) outcome.emit.push(...emit)
   }
   return outcome
@@ -82,7 +85,7 @@ function overlay(rows: Record<string, unknown>, decision: Decision): Record<stri
 /** Asks the stage, and makes the call it wants. Synchronous when it wants none. */
 export function work(parts: HostParts, lane: LaneFacts, handling: Handling): Outcome | Promise<Outcome> {
   const rows = lane.state.view(handling.key)
-  const decision = asBug(() => parts.stage.decide(handling.event, rows))
+  const decision = asBug(() => parts.stage.decide(handling.event, rows, lane.state.lane))
   return decision.call === undefined ? join(decision) : workWithCall(parts, lane, handling, rows, decision)
 }
 
@@ -96,13 +99,15 @@ async function workWithCall(
   const { stage } = parts
   const { call } = decision
   if (!call || !stage.conclude) throw new StageThrew(`${stage.name} asked for a call and has no conclude`)
+  if (decision.lane)
+    throw new StageThrew(`${stage.name}: rows of the lane are written by conclude, after the call`)
   // What led to this call must be durable before the world sees it.
   const settled = lane.settled(handling.key)
   if (settled) await settled
   if (lane.lost.aborted) throw new LaneLost('before a call')
   const outcome = await makeCall(parts, lane, handling, decision)
   const concluded = asBug(
-    () => stage.conclude?.(handling.event, overlay(rows, decision), call, outcome) ?? {},
+    () => stage.conclude?.(handling.event, overlay(rows, decision), call, outcome, lane.state.lane) ?? {},
   )
   if (concluded.call)
     throw new StageThrew(`${stage.name}: conclude may not ask for another call; set a timer that is due now`)
@@ -145,7 +150,8 @@ export function poisonedOutcome(
 ): Outcome {
   const { stage } = parts
   try {
-    return join(stage.poisoned?.(handling.event, lane.state.view(handling.key), reason) ?? {})
+    const { state } = lane
+    return join(stage.poisoned?.(handling.event, state.view(handling.key), reason, state.lane) ?? {})
   } catch (error) {
     parts.instruments.log.error({ err: error, stage: stage.name }, 'poisoned threw too')
     return join()
@@ -220,8 +226,13 @@ export function encodeEmits(
       const value = asBug(() => parts.codec.encode(emit.type, ready as never, emit.topic))
       records[index] = toRecord(sender, emit, value, cause, index)
     }
-    if (data instanceof Promise) later.push(data.then(encode))
-    else encode(data)
+    if (!(data instanceof Promise)) {
+      encode(data)
+      continue
+    }
+    // What can't be encoded must be known before the rows of the lane change.
+    if (parts.stage.laneIndex) asBug(() => parts.codec.encode(emit.type, emit.data as never, emit.topic))
+    later.push(data.then(encode))
   }
   return later.length === 0 ? records : Promise.all(later).then(() => records)
 }

@@ -2,7 +2,9 @@
 //
 // 1. A handling's changes are applied in memory when it ends, before its key is free again, and pushed to the commit
 //    in the same turn: the commit sees effects of one key in order.
-// 2. A lane that is lost commits nothing any more; calls under way go on and are journalled (calls.ts).
+// 2. Where the stage has rows of the lane, they are applied in the turn of the decision, and every effect of the lane is
+//    pushed in the order of the decisions: one that waits for a store is waited for.
+// 3. A lane that is lost commits nothing any more; calls under way go on and are journalled (calls.ts).
 import type { Decoded } from '../codec/port.ts'
 import type { LogRecord, OpenLane } from '../log/port.ts'
 import type { Emit, StageEvent } from '../stage.ts'
@@ -34,6 +36,8 @@ export class Lane {
   private readonly facts: LaneFacts
   private readonly intake: Intake
   private readonly onLost: (reason: unknown) => void
+  /** The last effect that waits for a store, or for one that does; null when none does. */
+  private delayed: Promise<void> | null = null
 
   private constructor(parts: HostParts, open: OpenLane, state: LaneState, onLost: (reason: unknown) => void) {
     this.parts = parts
@@ -63,7 +67,7 @@ export class Lane {
 
   /** Restores the state and begins to work. `onLost` is called once, when the lane ends by itself. */
   static async begin(parts: HostParts, open: OpenLane, onLost: (reason: unknown) => void): Promise<Lane> {
-    const state = new LaneState(parts.stage.version)
+    const state = new LaneState(parts.stage.version, parts.stage.laneIndex)
     await state.restore(open.rows, parts.blobs)
     const lane = new Lane(parts, open, state, onLost)
     for (const { key, name, timer } of state.timers()) lane.timers.arm({ key, name, ...timer })
@@ -207,7 +211,8 @@ export class Lane {
     handling.span.finished()
     const records = handlings.encodeEmits(this.parts, handling, outcome.emit)
     const { changes, armed } = handlings.changesOf(this.state, handling, outcome)
-    const rows = this.state.encode(changes, this.parts.blobs, this.parts.options.maxRowBytes)
+    const rows = this.encodeRows(changes, outcome)
+    if (outcome.lane) this.state.writeLane(outcome.lane)
     const apply = (readyRecords: Awaited<typeof records>, readyRows: Awaited<typeof rows>) => {
       if (this.lost.signal.aborted) throw new LaneLost('after the work')
       this.state.apply(changes)
@@ -223,22 +228,44 @@ export class Lane {
         },
       })
     }
-    if (!(records instanceof Promise) && !(rows instanceof Promise)) return apply(records, rows)
+    if (!(records instanceof Promise) && !(rows instanceof Promise)) {
+      if (this.delayed === null) return apply(records, rows)
+      return this.inTurn(() => apply(records, rows))
+    }
     let started: readonly [typeof records, typeof rows] | null = [records, rows]
     const stored = handlings.persistently(this.parts, this.lost.signal, () => {
       const encoding = started ?? this.encodeAgain(handling, outcome, changes)
       started = null
       return Promise.all(encoding)
     })
-    return stored.then(([readyRecords, readyRows]) => apply(readyRecords, readyRows))
+    if (!this.parts.stage.laneIndex) return stored.then((ready) => apply(...ready))
+    stored.catch(() => {})
+    return this.inTurn(async () => apply(...(await stored)))
+  }
+
+  /** After every effect that is delayed already. When one of them can't be pushed, none behind it may be: the lane ends. */
+  private inTurn(push: () => void | Promise<void>): Promise<void> {
+    const mine = (this.delayed ?? Promise.resolve()).then(push)
+    this.delayed = mine
+    mine.then(
+      () => {
+        if (this.delayed === mine) this.delayed = null
+      },
+      (error: unknown) => this.drop(error),
+    )
+    return mine
   }
 
   private encodeAgain(handling: Handling, outcome: Outcome, changes: readonly RowChange[]) {
-    const { blobs, options } = this.parts
     return [
       handlings.encodeEmits(this.parts, handling, outcome.emit),
-      this.state.encode(changes, blobs, options.maxRowBytes),
+      this.encodeRows(changes, outcome),
     ] as const
+  }
+
+  private encodeRows(changes: readonly RowChange[], { lane }: Outcome) {
+    const { blobs, options } = this.parts
+    return this.state.encode(changes, blobs, options.maxRowBytes, lane)
   }
 
   private settled(key: string): Promise<void> | null {

@@ -5,7 +5,9 @@
 // 2. Keys may have parts, `task/call`: clearing `task` clears its parts.
 // 3. A row carries the version of the stage that wrote it. A newer one than ours means that a newer process has owned
 //    the lane: NewerState, and the lane is let go.
+// 4. Rows of the lane itself stand under a key that no record can have: a zero character in a key is replaced.
 import type { StateRow } from '../log/port.ts'
+import type { LaneIndex, Stage } from '../stage.ts'
 import type { BlobStore } from '../store/port.ts'
 import { FlotillaError } from '../errors.ts'
 
@@ -25,6 +27,9 @@ export interface RowChange {
 
 const SEPARATOR = '\u0000'
 const TIMER = '$timer:'
+const LANE = `${SEPARATOR}lane`
+const LANE_PREFIX = LANE + SEPARATOR
+const noIndex: LaneIndex = { write: () => {} }
 
 export class NewerState extends Error {
   override readonly name = 'NewerState'
@@ -36,13 +41,30 @@ export function familyOf(key: string): string {
   return slash < 0 ? key : key.slice(0, slash)
 }
 
+const withoutSeparator = (key: string): string =>
+  key.includes(SEPARATOR) ? key.replaceAll(SEPARATOR, '\uFFFD') : key
+
 export class LaneState {
   private readonly keys = new Map<string, Map<string, unknown>>()
   private readonly families = new Map<string, Set<string>>()
   private readonly version: number
+  private readonly indexOf: Stage['laneIndex']
+  private laneIndex: LaneIndex
 
-  constructor(version: number) {
+  constructor(version: number, laneIndex?: Stage['laneIndex']) {
     this.version = version
+    this.indexOf = laneIndex
+    this.laneIndex = laneIndex?.([]) ?? noIndex
+  }
+
+  /** The rows of the lane, as its stage sees them. */
+  get lane(): LaneIndex {
+    return this.laneIndex
+  }
+
+  /** Applies rows of the lane in memory. */
+  writeLane(rows: Readonly<Record<string, unknown>>): void {
+    for (const [name, value] of Object.entries(rows)) this.laneIndex.write(name, value ?? null)
   }
 
   get size(): number {
@@ -119,34 +141,38 @@ export class LaneState {
     changes: readonly RowChange[],
     blobs: BlobStore,
     limitBytes: number,
+    ofLane: Readonly<Record<string, unknown>> | null = null,
   ): StateRow[] | Promise<StateRow[]> {
     const rows: StateRow[] = []
     const large: Promise<void>[] = []
-    for (const { key, name, value } of changes) {
-      const rowKey = key + SEPARATOR + name
-      if (value === null) {
-        rows.push({ key: rowKey, value: null })
-        continue
-      }
+    const add = (rowKey: string, value: unknown) => {
+      if (value === null) return void rows.push({ key: rowKey, value: null })
       const bytes = Buffer.from(JSON.stringify({ v: this.version, d: value }))
       const index = rows.push({ key: rowKey, value: bytes }) - 1
-      if (bytes.length <= limitBytes) continue
+      if (bytes.length <= limitBytes) return
       const store = async () => {
         const blob = await blobs.put(bytes)
         rows[index] = { key: rowKey, value: Buffer.from(JSON.stringify({ v: this.version, blob })) }
       }
       large.push(store())
     }
+    for (const { key, name, value } of changes) add(withoutSeparator(key) + SEPARATOR + name, value)
+    for (const name in ofLane) add(LANE_PREFIX + name, ofLane[name] ?? null)
     return large.length === 0 ? rows : Promise.all(large).then(() => rows)
   }
 
   async restore(rows: readonly StateRow[], blobs: BlobStore): Promise<void> {
+    const ofLane: [string, unknown][] = []
     for (const row of rows) {
-      const split = row.key.indexOf(SEPARATOR)
+      const isLane = row.key.startsWith(LANE_PREFIX)
+      const split = row.key.indexOf(SEPARATOR, isLane ? LANE.length : 0)
       if (split < 0 || row.value === null) continue
       const value = await this.decode(row.value, blobs)
-      this.put(row.key.slice(0, split), row.key.slice(split + 1), value)
+      const name = row.key.slice(split + 1)
+      if (isLane) ofLane.push([name, value])
+      else this.put(row.key.slice(0, split), name, value)
     }
+    this.laneIndex = this.indexOf?.(ofLane) ?? noIndex
   }
 
   private async decode(bytes: Uint8Array, blobs: BlobStore): Promise<unknown> {

@@ -1,6 +1,6 @@
 // Rows and timers of every key of a driven stage, kept as the host keeps them.
 import assert from 'node:assert/strict'
-import type { Call, Decision, StageEvent } from '../stage.ts'
+import type { Call, Decision, LaneIndex, Stage, StageEvent } from '../stage.ts'
 
 /** A handling whose call has not been answered. */
 export interface Held {
@@ -48,11 +48,31 @@ export function joined(first: Decision, second: Decision): Decision {
   const emit = [...(first.emit ?? []), ...(second.emit ?? [])]
   if (second.clear) return { ...second, emit }
   const rows = { ...first.rows, ...second.rows }
-  return { clear: first.clear ?? false, emit, rows, timers: { ...first.timers, ...second.timers } }
+  const lane = second.lane ? { lane: second.lane } : {}
+  return { clear: first.clear ?? false, emit, rows, timers: { ...first.timers, ...second.timers }, ...lane }
 }
 
 export class DriverState {
   readonly #keys = new Map<string, KeyState>()
+  readonly #laneRows = new Map<string, unknown>()
+  #lane: LaneIndex
+
+  constructor(laneIndex: Stage['laneIndex']) {
+    this.#lane = laneIndex?.([]) ?? { write: () => assert.fail('the stage has no laneIndex') }
+  }
+
+  get lane(): LaneIndex {
+    return this.#lane
+  }
+
+  laneRows(): Record<string, unknown> {
+    return Object.fromEntries(this.#laneRows)
+  }
+
+  /** In an order of its own, as a restored lane is. */
+  reopen(laneIndex: Stage['laneIndex']): void {
+    this.#lane = laneIndex?.([...this.#laneRows].reverse()) ?? this.#lane
+  }
 
   of(key: string): KeyState {
     const known = this.#keys.get(key)
@@ -86,6 +106,14 @@ export class DriverState {
       if (atMs === null) state.timers.delete(name)
       else state.timers.set(name, atMs)
     }
+    for (const [name, row] of Object.entries(decision.lane ?? {})) this.#writeLane(name, row ?? null)
+  }
+
+  #writeLane(name: string, row: unknown): void {
+    const kept = row === null ? null : stored(name, row)
+    if (kept === null) this.#laneRows.delete(name)
+    else this.#laneRows.set(name, kept)
+    this.#lane.write(name, kept)
   }
 
   #clear(key: string): void {

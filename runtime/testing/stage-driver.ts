@@ -5,7 +5,8 @@
 //    committed together with what `conclude` returns, so its timers do not run before.
 // 3. Events of one key wait while a call of that key is held, unless the stage says that they interrupt it.
 // 4. Due timers fire in order of their time, as soon as nothing is held for their key.
-// 5. What the host's types can't catch is caught here: `decide` and `conclude` run twice and must decide the same, rows
+// 5. Rows of the lane change with the decision; every key is on the one lane of the driver.
+// 6. What the host's types can't catch is caught here: `decide` and `conclude` run twice and must decide the same, rows
 //    are frozen and must be JSON, events must belong to their topic, and no field may be undefined.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
@@ -48,13 +49,14 @@ export class StageDriver {
   readonly emitted: Emitted[] = []
   /** Epoch milliseconds. */
   now: number
-  readonly #stage: Stage
-  readonly #state = new DriverState()
+  #stage: Stage
+  readonly #state: DriverState
   #sent = 0
   #lastKey = ''
 
   constructor(stage: Stage, now: number) {
     this.#stage = stage
+    this.#state = new DriverState(stage.laneIndex)
     this.now = now
   }
 
@@ -77,7 +79,7 @@ export class StageDriver {
     return this.#emittedBy(() => {
       const event = this.#event(topic, type, data, options)
       const rows = this.#state.view(this.#keyOf(event))
-      const decision = this.#stage.poisoned?.(event, rows, error)
+      const decision = this.#stage.poisoned?.(event, rows, error, this.#state.lane)
       if (decision) this.#commit(event, decision)
       this.#settle()
     })
@@ -119,6 +121,17 @@ export class StageDriver {
   /** Committed rows of a key. */
   rows(key: string): Readonly<Record<string, unknown>> {
     return this.#state.peek(key)?.rows ?? {}
+  }
+
+  /** Rows of the lane. */
+  laneRows(): Readonly<Record<string, unknown>> {
+    return this.#state.laneRows()
+  }
+
+  /** The lane is opened again, by this stage or by one with other settings: its index is built from its rows. */
+  reopen(stage: Stage = this.#stage): void {
+    this.#stage = stage
+    this.#state.reopen(stage.laneIndex)
   }
 
   /** Committed timers of a key: name → due time. */
@@ -210,8 +223,9 @@ export class StageDriver {
   #handle(event: StageEvent): void {
     const key = this.#keyOf(event)
     const rows = this.#state.view(key)
-    const decision = this.#twice(() => this.#stage.decide(event, rows))
+    const decision = this.#twice(() => this.#stage.decide(event, rows, this.#state.lane))
     if (decision.call === undefined) return this.#commit(event, decision)
+    assert.equal(decision.lane, undefined, 'rows of the lane are written by conclude, after the call')
     this.#state.of(key).held = { event, call: frozen(decision.call), startedMs: this.now, decision }
   }
 
@@ -220,7 +234,8 @@ export class StageDriver {
       const held = this.#take(key ?? this.#heldKey() ?? '')
       const rows = written(this.#state.view(this.#keyOf(held.event)), held.decision)
       const outcome = frozen(outcomeOf(held))
-      const conclude = () => this.#stage.conclude?.(held.event, rows, held.call, outcome) ?? {}
+      const { lane } = this.#state
+      const conclude = () => this.#stage.conclude?.(held.event, rows, held.call, outcome, lane) ?? {}
       const concluded = this.#twice(conclude)
       assert.equal(concluded.call, undefined, 'conclude may not ask for a call: set a timer that is due now')
       this.#commit(held.event, joined(held.decision, concluded))

@@ -50,8 +50,8 @@ export const mutants: Readonly<Record<string, Mutation>> = {
     ...world,
     stages: world.stages.map((stage) => ({
       ...stage,
-      decide: (event, rows) => {
-        const decision = stage.decide(event, rows)
+      decide: (event, rows, lane) => {
+        const decision = stage.decide(event, rows, lane)
         const again = decision.emit?.filter(({ type }) => type === 'TaskCompleted') ?? []
         return again.length === 0 ? decision : { ...decision, emit: [...(decision.emit ?? []), ...again] }
       },

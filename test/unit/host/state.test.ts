@@ -90,3 +90,21 @@ test('a large row whose blob is gone says so', async () => {
   const rows = await new LaneState(1).encode([change('task', 'large', 'x'.repeat(100))], memoryBlobs(), 10)
   await assert.rejects(new LaneState(1).restore(rows, memoryBlobs()), { code: 'PAYLOAD_MISSING' })
 })
+
+test('rows of the lane come back to it, and no key can be taken for it', async () => {
+  const rows = new Map<string, unknown>()
+  const index = (from: Iterable<readonly [string, unknown]>) => {
+    for (const [name, value] of from) rows.set(name, value)
+    return { write: (name: string, value: unknown) => void rows.set(name, value) }
+  }
+  const state = new LaneState(1, index)
+  state.writeLane({ window: ['t1'] })
+  const encoded = await state.encode([], memoryBlobs(), LIMIT, { window: ['t1'] })
+  const forgers = ['\u0000lane', ''].map((key) => change(key, 'window', ['forged']))
+  const forged = await state.encode(forgers, memoryBlobs(), LIMIT)
+  rows.clear()
+  const restored = new LaneState(1, index)
+  await restored.restore([...encoded, ...forged], memoryBlobs())
+  assert.deepEqual([...rows], [['window', ['t1']]])
+  assert.equal(restored.size, 2)
+})

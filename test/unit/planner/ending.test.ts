@@ -304,5 +304,6 @@ test('a cancel and the deadline interrupt a call; a timer that nothing waits for
   assert.equal(stage.interrupts?.(timer('retry')), false)
   const driver = startTools()
   driver.answer(calls(['get_weather', rome]))
-  assert.deepEqual(stage.decide(timer('retry'), driver.rows('t1') as State), {})
+  const lane = { write: () => assert.fail('the planner has no rows of the lane') }
+  assert.deepEqual(stage.decide(timer('retry'), driver.rows('t1') as State, lane), {})
 })

@@ -1,0 +1,180 @@
+// Rows of the lane on a real host over the memory log. The stage counts the feedback that it has seen; a comment that is
+// large makes its effect wait for the blob store.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createCodec } from '../../../runtime/codec/codec.ts'
+import { createEmbeddedRegistry } from '../../../runtime/codec/embedded-registry.ts'
+import { CallMaker } from '../../../runtime/host/calls.ts'
+import { CallJournal } from '../../../runtime/host/journal.ts'
+import { defaultHostOptions } from '../../../runtime/host/parts.ts'
+import { Semaphore } from '../../../runtime/host/semaphore.ts'
+import { StageHost } from '../../../runtime/host/stage-host.ts'
+import { createMemoryBroker, type MemoryBroker } from '../../../runtime/log/memory/log.ts'
+import type { Decision, LaneIndex, Stage } from '../../../runtime/stage.ts'
+import type { BlobStore } from '../../../runtime/store/port.ts'
+import { memoryBlobs, memoryKeyValue } from '../../../runtime/store/memory.ts'
+import { quietInstruments } from '../../../runtime/telemetry/instruments.ts'
+import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'
+
+const START = 1_750_000_000_000
+
+class Counted implements LaneIndex {
+  readonly rows: Map<string, unknown>
+  constructor(rows: Iterable<readonly [string, unknown]>) {
+    this.rows = new Map(rows)
+  }
+  write(name: string, value: unknown): void {
+    if (value === null) this.rows.delete(name)
+    else this.rows.set(name, value)
+  }
+}
+
+/** Emits for each feedback how many were seen before it; `comment` is written to a row of the lane. */
+const counting: Stage<Record<string, never>, Counted> = {
+  name: 'metering',
+  version: 1,
+  consumes: [{ topic: 'tasks.control' }],
+  laneIndex: (rows) => new Counted(rows),
+  decide(event, _rows, lane): Decision<Record<string, never>> {
+    if (event.type !== 'FeedbackGiven') return {}
+    const emitted = { taskId: event.key, reason: String(lane.rows.size), requestedBy: null }
+    return {
+      lane: { [event.key]: event.data.comment },
+      emit: [{ topic: 'tasks.control', type: 'TaskCancelled', data: emitted }],
+    }
+  },
+}
+
+interface World {
+  readonly clock: VirtualClock
+  readonly broker: MemoryBroker
+  readonly blobs: BlobStore
+}
+
+const codec = createCodec({ registry: createEmbeddedRegistry(), prefix: 'test' })
+await codec.prepare()
+
+function worldOf(blobs: BlobStore = memoryBlobs()): World {
+  const clock = new VirtualClock(START)
+  return { clock, blobs, broker: createMemoryBroker({ partitions: 1, clock }) }
+}
+
+async function startHost({ clock, broker, blobs }: World, stage: Stage = counting as unknown as Stage) {
+  const log = broker.connect()
+  const instruments = quietInstruments
+  const keyValue = memoryKeyValue({ clock })
+  const journal = new CallJournal(keyValue, clock, { leaseMs: 0, keepMs: 1_000, forgottenMs: 0 })
+  const breakers = { run: <T>(_: string, work: () => Promise<T>) => work() }
+  const calls = new CallMaker({
+    journal,
+    breakers,
+    clock,
+    instruments,
+    places: new Semaphore(1),
+    callers: {},
+  })
+  const options = { ...defaultHostOptions, maxRowBytes: 1_000 }
+  const shared = { codec, blobs, journal, calls, clock, instruments, options, instance: 'a' }
+  const host = new StageHost({ ...shared, stage, log })
+  const started = host.start()
+  await clock.run(clock.now() + 10, () => false)
+  await started
+  return { host, log }
+}
+
+const feedback = (taskId: string, comment: string) => ({
+  topic: 'tasks.control' as const,
+  partition: 0,
+  key: taskId,
+  value: codec.encode('FeedbackGiven', { taskId, userId: null, satisfaction: 1, comment }, 'tasks.control'),
+  headers: {},
+})
+
+/** Published, and everything that follows from it at rest. */
+async function publish(world: World, ...records: ReturnType<typeof feedback>[]): Promise<void> {
+  void world.broker.connect().publish(records)
+  await within(world, 1_000)
+}
+
+/** What the stage emitted, in the order of the log: task → how many it had seen. */
+async function seen({ broker }: World): Promise<string[]> {
+  const records = await broker.connect().read('tasks.control', 0, 0, 100)
+  const events = await Promise.all(
+    records.map(async ({ value }) => codec.decode(value as Uint8Array, 'tasks.control')),
+  )
+  return events.flatMap(({ type, data }) =>
+    type === 'TaskCancelled' ? [`${data.taskId} after ${data.reason}`] : [],
+  )
+}
+
+const within = (world: World, ms: number) => world.clock.run(world.clock.now() + ms, () => false)
+
+/** A store whose writes wait until they are let go; what was written stays. */
+function heldBlobs() {
+  const store = memoryBlobs()
+  const waiting: (() => void)[] = []
+  let held = true
+  const put = async (bytes: Uint8Array) => {
+    if (held) await new Promise<void>((resume) => waiting.push(resume))
+    return store.put(bytes)
+  }
+  const release = () => {
+    held = false
+    for (const resume of waiting) resume()
+  }
+  return { blobs: { ...store, put }, release, waiting }
+}
+
+test('every key of the lane sees what the others wrote, in the turn in which they wrote it', async () => {
+  const world = worldOf()
+  await startHost(world)
+  await publish(world, feedback('a', '1'), feedback('b', '2'), feedback('c', '3'))
+  assert.deepEqual(await seen(world), ['a after 0', 'b after 1', 'c after 2'])
+})
+
+test('a lane opened by another process has the rows of the lane, large ones too', async () => {
+  const world = worldOf()
+  const first = await startHost(world)
+  await publish(world, feedback('a', 'x'.repeat(5_000)), feedback('b', '2'))
+  first.log.crash()
+  await within(world, 1_000)
+  await startHost(world)
+  await publish(world, feedback('c', '3'))
+  assert.deepEqual(await seen(world), ['a after 0', 'b after 1', 'c after 2'])
+})
+
+test('an effect that waits for a store is waited for by those decided after it', async () => {
+  const store = heldBlobs()
+  const world = worldOf(store.blobs)
+  await startHost(world)
+  await publish(world, feedback('a', 'x'.repeat(5_000)), feedback('b', '2'))
+  assert.equal(store.waiting.length, 1)
+  assert.deepEqual(await seen(world), [], 'b saw the row of a, so it may not be committed before it')
+  store.release()
+  await within(world, 1_000)
+  assert.deepEqual(await seen(world), ['a after 0', 'b after 1'])
+})
+
+test('after a crash the lane is as the last committed decision left it', async () => {
+  const store = heldBlobs()
+  const world = worldOf(store.blobs)
+  const first = await startHost(world)
+  await publish(world, feedback('a', '1'))
+  await publish(world, feedback('b', 'x'.repeat(5_000)), feedback('c', '3'))
+  first.log.crash()
+  store.release()
+  await within(world, 1_000)
+  await startHost(world)
+  assert.deepEqual(await seen(world), ['a after 0', 'b after 1', 'c after 2'])
+})
+
+test('rows of the lane beside a call are a bug of the stage: the event goes to dead-letters', async () => {
+  const world = worldOf()
+  const call = { kind: 'x', target: 'x', request: null, timeoutMs: 1, idempotent: true }
+  const wrong: Stage = { ...counting, decide: () => ({ lane: { a: 1 }, call }), conclude: () => ({}) }
+  await startHost(world, wrong)
+  await publish(world, feedback('a', '1'))
+  const [letter] = await world.broker.connect().read('dead-letters', 0, 0, 10)
+  const { data } = await codec.decode(letter?.value as Uint8Array, 'dead-letters')
+  assert.match((data as { message: string }).message, /written by conclude/)
+})
