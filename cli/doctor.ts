@@ -110,9 +110,13 @@ async function modelApi(
   const missing = missingSetting(model, fleet.models.providers, environment.raw)
   if (missing !== null) throw new FlotillaError('MODEL_NOT_CONFIGURED', `${model}: ${missing}`)
   const planner = services.find(({ name }) => name === 'planner')
-  const caller = planner?.callers?.({ ...stores, fleet, environment, logger: quietInstruments.log }).callers[
-    'model'
-  ]
+  const caller = planner?.callers?.({
+    ...stores,
+    fleet,
+    environment,
+    instruments: quietInstruments,
+    logger: quietInstruments.log,
+  }).callers['model']
   await caller?.(smallestRequest(model) as never, {
     callId: randomUUID(),
     key: 'doctor',
@@ -186,7 +190,13 @@ async function database({ blobs }: Stores, environment: Environment): Promise<st
 async function sandbox(fleet: Fleet | null, stores: Stores, environment: Environment): Promise<string> {
   if (!fleet) throw new Error('the configuration must be right first')
   const service = services.find(({ name }) => name === 'code-sandbox')
-  const made = service?.callers?.({ ...stores, fleet, environment, logger: quietInstruments.log })
+  const made = service?.callers?.({
+    ...stores,
+    fleet,
+    environment,
+    instruments: quietInstruments,
+    logger: quietInstruments.log,
+  })
   try {
     await made?.check?.()
   } finally {

@@ -3,10 +3,12 @@ import { Command } from 'commander'
 import { addDeadLetters } from './commands/dead-letters.ts'
 import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
+import { addFeedback } from './commands/feedback.ts'
 import { addRun } from './commands/run.ts'
 import { addStart } from './commands/start.ts'
 import { addTasks } from './commands/tasks.ts'
 import { addTopics } from './commands/topics.ts'
+import { addUsage } from './commands/usage.ts'
 import { fail } from './output.ts'
 
 const program = new Command('flotilla')
@@ -32,6 +34,8 @@ Models: set OPENAI_API_KEY (or GROQ_API_KEY, …), or OPENAI_BASE_URL for a serv
 addRun(program)
 addStart(program)
 addTasks(program)
+addFeedback(program)
+addUsage(program)
 addTopics(program)
 addDeadLetters(program)
 addDoctor(program)

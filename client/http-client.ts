@@ -6,6 +6,7 @@ import type {
   BatchOptions,
   Client,
   Feedback,
+  QualityScore,
   ResultsOptions,
   TaskInput,
   TaskResult,
@@ -83,6 +84,10 @@ export class HttpClient implements Client {
 
   async feedback({ taskId, ...feedback }: Feedback): Promise<void> {
     await this.post(`/v1/tasks/${encodeURIComponent(taskId)}/feedback`, feedback)
+  }
+
+  async scoreQuality({ taskId, ...score }: QualityScore): Promise<void> {
+    await this.post(`/v1/tasks/${encodeURIComponent(taskId)}/quality`, score)
   }
 
   batch(tasks: Iterable<TaskInput>, options: BatchOptions = {}): AsyncIterable<TaskResult> {

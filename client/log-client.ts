@@ -21,6 +21,7 @@ import type {
   Feedback,
   ApprovalInput,
   BatchOptions,
+  QualityScore,
   ResultsOptions,
   TaskInput,
   TaskResult,
@@ -80,6 +81,13 @@ export class LogClient implements Client {
       throw new FlotillaError('TASK_INVALID', 'satisfaction must be a number from 0 to 1')
     const data = { taskId, satisfaction, comment: comment ?? null, userId: userId ?? null }
     await this.publish('tasks.control', 'FeedbackGiven', data, taskId)
+  }
+
+  async scoreQuality({ taskId, quality, scorer }: QualityScore): Promise<void> {
+    if (!(quality >= 0 && quality <= 1))
+      throw new FlotillaError('TASK_INVALID', 'quality must be a number from 0 to 1')
+    const data = { taskId, quality, scorer: scorer ?? null }
+    await this.publish('tasks.control', 'QualityScored', data, taskId)
   }
 
   private async publish<T extends EventType>(

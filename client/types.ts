@@ -93,6 +93,14 @@ export interface Feedback {
   userId?: string
 }
 
+export interface QualityScore {
+  taskId: string
+  /** 0 (useless) to 1 (perfect). */
+  quality: number
+  /** Who or what says so: a person, a check, a model as judge. */
+  scorer?: string
+}
+
 export interface ApprovalInput {
   taskId: string
   callId: string
@@ -127,7 +135,10 @@ export interface Client {
   watch(taskId: string): AsyncIterable<TaskUpdate>
   cancel(taskId: string, reason?: string): Promise<void>
   approve(approval: ApprovalInput): Promise<void>
+  /** What a user thought of a result; the latest counts. */
   feedback(feedback: Feedback): Promise<void>
+  /** How good an evaluator found a result; the latest counts. */
+  scoreQuality(score: QualityScore): Promise<void>
   batch(tasks: Iterable<TaskInput>, options?: BatchOptions): AsyncIterable<TaskResult>
   close(): Promise<void>
 }

@@ -333,6 +333,12 @@ export const errorTable = {
     'No gateway of a fleet answers at this URL.',
     'Start a fleet with flotilla start, or set FLOTILLA_URL (or PORT) to where one listens.',
   ),
+  REQUEST_INVALID: row(
+    'recoverable',
+    false,
+    'What was asked for makes no sense here.',
+    'Correct what the message names.',
+  ),
   NOT_FOUND: row('recoverable', false, 'There is no such thing.', 'Check the name or id.'),
   INTERNAL: row('degraded', false, 'An unexpected error: a bug.', 'Report it with the message.'),
 } as const satisfies Record<string, ErrorRow>

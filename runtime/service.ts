@@ -18,13 +18,13 @@ export interface ServiceContext {
   readonly blobs: BlobStore
   readonly sql: Sql
   readonly logger: Log
+  readonly instruments: Instruments
 }
 
 /** What a door gets besides. */
 export interface DoorContext extends ServiceContext {
   readonly log: EventLog
   readonly codec: Codec
-  readonly instruments: Instruments
 }
 
 export interface Callers {

@@ -50,7 +50,7 @@ export const topics: readonly TopicSpec[] = [
   },
   {
     name: 'tasks.control',
-    events: ['TaskCancelled', 'ApprovalDecided', 'FeedbackGiven'],
+    events: ['TaskCancelled', 'ApprovalDecided', 'FeedbackGiven', 'QualityScored'],
     key: 'task id',
     partitions: 'shared',
     retentionMs: 7 * DAY,

@@ -79,6 +79,9 @@ export const defaultForbiddenPatterns: readonly string[] = [
   String.raw`\beval\s*\(`,
 ]
 
+/** More than a year, so that a month can be compared with the same one a year before. */
+export const defaultMetering = { retentionDays: 400 } as const
+
 export const defaultLimits = {
   input: { maxChars: 10_000, forbiddenPatterns: defaultForbiddenPatterns },
   concurrency: 256,

@@ -97,6 +97,11 @@ export interface Price {
   output: number
 }
 
+export interface MeteringDefinition {
+  /** The ledgers keep this many days. */
+  retentionDays?: number
+}
+
 /** flotilla.config.ts. Everything is optional: what is absent has the documented default. */
 export interface FleetDefinition {
   agents?: Record<string, AgentDefinition>
@@ -115,6 +120,7 @@ export interface FleetDefinition {
     codeStepTimeoutMs?: number
     codeMemoryMb?: number
   }
+  metering?: MeteringDefinition
   alerts?: Record<string, Json>
 }
 
@@ -137,6 +143,7 @@ export interface Fleet {
     readonly codeStepTimeoutMs: number
     readonly codeMemoryMb: number
   }
+  readonly metering: { readonly retentionDays: number }
   readonly alerts: Readonly<Record<string, Json>>
   /** Executors that can run here. */
   readonly executors: readonly string[]

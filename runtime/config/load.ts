@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { FlotillaError } from '../errors.ts'
 import { discoverModels } from '../models/discovery.ts'
 import { SCRIPTED_MODEL } from '../models/names.ts'
-import { defaultLimits, defaultPrices, defaultProfiles } from './defaults.ts'
+import { defaultLimits, defaultMetering, defaultPrices, defaultProfiles } from './defaults.ts'
 import type { Environment } from './environment.ts'
 import type { Fleet, FleetDefinition, JsonSchema, Tool } from './fleet.ts'
 import { compileJsonSchema } from './json-schema.ts'
@@ -79,6 +79,7 @@ const definition = z.strictObject({
       codeMemoryMb: whole(64).optional(),
     })
     .optional(),
+  metering: z.strictObject({ retentionDays: z.number().int().min(1).max(3_650).optional() }).optional(),
   alerts: z.record(z.string(), z.json()).optional(),
 })
 
@@ -182,6 +183,7 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
       codeStepTimeoutMs: limits.codeStepTimeoutMs ?? defaultLimits.codeStepTimeoutMs,
       codeMemoryMb: limits.codeMemoryMb ?? defaultLimits.codeMemoryMb,
     },
+    metering: { ...defaultMetering, ...given.metering },
     alerts: given.alerts ?? {},
     executors: builtInExecutors,
   }

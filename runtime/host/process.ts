@@ -197,7 +197,8 @@ class RunningProcess implements FleetProcess {
     for (const service of services) {
       const stage = service.stage?.(fleet)
       if (!stage) continue
-      const made = service.callers?.({ ...parts.stores, fleet, environment, logger: instruments.log })
+      const shown = { fleet, environment, instruments, logger: instruments.log }
+      const made = service.callers?.({ ...parts.stores, ...shown })
       this.keep(service, made)
       const breakers = this.breakersOf(service.name, parts)
       const shared = { journal, breakers, places, clock: systemClock, instruments }

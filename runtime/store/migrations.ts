@@ -1,4 +1,5 @@
 import { Migrator } from 'kysely/migration'
+import { sql as raw } from 'kysely'
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { FlotillaError } from '../errors.ts'
@@ -8,7 +9,10 @@ export type SqlKind = 'sqlite' | 'postgres'
 
 /** In order of their names. A released migration is never changed: add the next one. */
 function migrationsFor(kind: SqlKind): Record<string, Migration> {
-  return { '0001_ledgers': { up: (db: Kysely<unknown>) => createLedgers(db, kind) } }
+  return {
+    '0001_ledgers': { up: (db: Kysely<unknown>) => createLedgers(db, kind) },
+    '0002_feedback': { up: createFeedback },
+  }
 }
 
 /** Brings the database to this version's tables. Processes that start together take turns (PostgreSQL's advisory lock). */
@@ -90,4 +94,25 @@ async function createTaskLedger(db: Kysely<unknown>): Promise<void> {
     .addColumn('completed_at_ms', 'bigint', (column) => column.notNull())
     .addColumn('satisfaction', 'double precision')
     .execute()
+}
+
+async function createFeedback(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('task_feedback')
+    .ifNotExists()
+    .addColumn('task_id', 'text', (column) => column.primaryKey())
+    .addColumn('satisfaction', 'double precision')
+    .addColumn('comment', 'text')
+    .addColumn('given_by', 'text')
+    .addColumn('given_at_ms', 'bigint', (column) => column.notNull())
+    .addColumn('quality', 'double precision')
+    .addColumn('scorer', 'text')
+    .addColumn('scored_at_ms', 'bigint', (column) => column.notNull())
+    .execute()
+  await raw`
+    insert into task_feedback (task_id, satisfaction, given_at_ms, scored_at_ms)
+    select task_id, satisfaction, completed_at_ms, 0 from task_ledger where satisfaction is not null`.execute(
+    db,
+  )
+  await db.schema.alterTable('task_ledger').dropColumn('satisfaction').execute()
 }

@@ -33,18 +33,29 @@ export async function openStores(
   options: OpenStoresOptions = {},
 ): Promise<Stores> {
   requireShared(environment, options.wholeFleet ?? false)
-  const { redisUrl, databaseUrl, dataDir, prefix } = environment
-  const file =
-    environment.durability === undefined ? { dataDir } : { dataDir, durability: environment.durability }
+  const { redisUrl, prefix } = environment
   const keyValue =
-    redisUrl === null ? openSqliteKeyValue({ ...file, prefix }) : openRedisKeyValue({ url: redisUrl, prefix })
+    redisUrl === null
+      ? openSqliteKeyValue({ ...fileOf(environment), prefix })
+      : openRedisKeyValue({ url: redisUrl, prefix })
   try {
-    const sql = await (databaseUrl === null ? openSqliteSql(file) : openPostgresSql(databaseUrl))
-    return together(keyValue, sql)
+    return together(keyValue, await openSql(environment))
   } catch (error) {
     await keyValue.close()
     throw error
   }
+}
+
+/** The database alone: ledgers and blobs. */
+export function openSql(
+  environment: Pick<StoreSettings, 'databaseUrl' | 'dataDir' | 'durability'>,
+): Promise<Sql> {
+  const { databaseUrl } = environment
+  return databaseUrl === null ? openSqliteSql(fileOf(environment)) : openPostgresSql(databaseUrl)
+}
+
+function fileOf({ dataDir, durability }: Pick<StoreSettings, 'dataDir' | 'durability'>) {
+  return durability === undefined ? { dataDir } : { dataDir, durability }
 }
 
 function together(keyValue: KeyValue, sql: Sql): Stores {

@@ -38,8 +38,19 @@ export interface Tables {
     error_code: string | null
     submitted_at_ms: number
     completed_at_ms: number
+  }
+  /** What was said of a task afterwards: it may come before the task does. */
+  task_feedback: {
+    task_id: string
     /** 0 to 1, from FeedbackGiven; null until given. */
     satisfaction: number | null
+    comment: string | null
+    given_by: string | null
+    given_at_ms: number
+    /** 0 to 1, from QualityScored; null until given. */
+    quality: number | null
+    scorer: string | null
+    scored_at_ms: number
   }
   blobs: { hash: string; bytes: Uint8Array; created_at_ms: number }
 }

@@ -87,6 +87,8 @@ export interface Instruments {
   sending(input: SendInput): SendSpan
   count<N extends CounterName>(name: N, n?: number, labels?: CounterLabels<N>): void
   gauge<N extends GaugeName>(name: N, value: number, labels?: GaugeLabels<N>): void
+  /** Replaces every series of a gauge: those that are not given are gone. */
+  gauges<N extends GaugeName>(name: N, series: readonly { labels: GaugeLabels<N>; value: number }[]): void
   observe<N extends HistogramName>(name: N, seconds: number, labels?: HistogramLabels<N>): void
   record<N extends DistributionName>(name: N, value: number, labels?: DistributionLabels<N>): void
   /**
@@ -128,6 +130,7 @@ export const quietInstruments: Instruments = {
   sending: ({ traceparent }) => (traceparent === null ? quietSend : { traceparent, end: ignore }),
   count: ignore,
   gauge: ignore,
+  gauges: ignore,
   observe: ignore,
   record: ignore,
   committed: ignore,

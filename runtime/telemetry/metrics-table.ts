@@ -34,8 +34,8 @@ export const counters = {
   task_errors: row('Tasks that did not succeed, by error code.', 'code', 'severity'),
   tool_runs: row('Tool calls completed, by status.', 'tool', 'status', 'cached'),
   code_runs: row('Python steps completed, by status.', 'status'),
-  tokens: row('Tokens used, by kind: input, output.', 'kind', 'model'),
-  cost_usd: row('Estimated cost in US dollars.', 'model'),
+  tokens: row('Tokens used, by kind: input, output.', 'kind', 'model', 'agent'),
+  cost_usd: row('Estimated cost in US dollars.', 'model', 'agent'),
 } as const satisfies Record<string, MetricRow>
 
 /** They go up and down. Prometheus sees `flotilla_<name>`. */
@@ -46,6 +46,12 @@ export const gauges = {
   calls_in_flight: row('Outside calls at work.', 'stage', 'kind'),
   breaker_state: row('0 closed, 1 half open, 2 open.', 'stage', 'breaker'),
   lag: row('Records behind the end of the topic.', 'stage', 'topic', 'lane'),
+  user_tasks_today: row(
+    'Tasks completed since midnight UTC, of the users who spend most; of metering.',
+    'user',
+  ),
+  user_tokens_today: row('Tokens of these tasks.', 'user'),
+  user_cost_usd_today: row('Cost of these tasks in US dollars.', 'user'),
 } as const satisfies Record<string, MetricRow>
 
 /** Durations in seconds. Prometheus sees `flotilla_<name>_seconds`. */
@@ -69,6 +75,7 @@ export const distributions = {
   commit_handlings: row('Handlings that share one commit.', 'stage'),
   task_steps: row('Steps of a completed task.', 'status', 'agent'),
   task_satisfaction: row('Feedback given by users, 0 to 1.'),
+  task_quality: row('Quality of outputs as evaluators scored it, 0 to 1.'),
 } as const satisfies Record<string, MetricRow>
 
 export type CounterName = keyof typeof counters

@@ -5,7 +5,7 @@ import type { Instruments } from './instruments.ts'
 import { counters, distributions, gauges, histograms } from './metrics-table.ts'
 import { genAiMetrics } from './names.ts'
 
-export interface Metrics extends Pick<Instruments, 'count' | 'gauge' | 'observe' | 'record'> {
+export interface Metrics extends Pick<Instruments, 'count' | 'gauge' | 'gauges' | 'observe' | 'record'> {
   /** A model call, by the GenAI convention. */
   inference(usage: UsageRecorded): void
   /** Prometheus text format. */
@@ -49,6 +49,10 @@ export function createMetrics({ oldNames }: { oldNames: boolean }): Metrics {
     },
     gauge: (name, value, labels = {}) => {
       if (Number.isFinite(value)) made.gauges[name].set(labels, value)
+    },
+    gauges: (name, series) => {
+      made.gauges[name].reset()
+      for (const { labels, value } of series) if (Number.isFinite(value)) made.gauges[name].set(labels, value)
     },
     observe: (name, seconds, labels = {}) => {
       if (Number.isFinite(seconds)) made.histograms[name].observe(labels, seconds)

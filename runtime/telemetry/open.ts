@@ -49,6 +49,7 @@ function instrumentsOf(loggers: Loggers, metrics: Metrics, emit: EmitSpan | null
   return {
     count: metrics.count,
     gauge: metrics.gauge,
+    gauges: metrics.gauges,
     observe: metrics.observe,
     record: metrics.record,
     handling: (input) => (emit ? startHandling(input, emit) : untracedHandling(input.traceparent)),

@@ -83,10 +83,10 @@ function measureCode({ status, durationMs }: CodeCompleted, meter: Meter): void 
 }
 
 function measureUsage(usage: UsageRecorded, meter: Meter): void {
-  const model = usage.model ?? 'none'
-  if (usage.cost > 0) meter.count('cost_usd', usage.cost, { model })
+  const labels = { model: usage.model ?? 'none', agent: usage.agent ?? 'none' }
+  if (usage.cost > 0) meter.count('cost_usd', usage.cost, labels)
   if (usage.kind !== 'model') return
-  meter.count('tokens', usage.inputTokens, { kind: 'input', model })
-  meter.count('tokens', usage.outputTokens, { kind: 'output', model })
+  meter.count('tokens', usage.inputTokens, { kind: 'input', ...labels })
+  meter.count('tokens', usage.outputTokens, { kind: 'output', ...labels })
   meter.inference(usage)
 }

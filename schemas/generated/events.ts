@@ -88,6 +88,16 @@ export interface FeedbackGiven {
   comment: string | null
 }
 
+/** How good an evaluator found a result. */
+export interface QualityScored {
+  /** The task. */
+  taskId: string
+  /** 0 (useless) to 1 (perfect). */
+  quality: number
+  /** Who or what says so: a person, a check, a model as judge. */
+  scorer: string | null
+}
+
 /** Somebody asked to stop a task. */
 export interface TaskCancelled {
   /** The task. */
@@ -486,6 +496,7 @@ export interface EventMap {
   TaskSubmitted: TaskSubmitted
   ApprovalDecided: ApprovalDecided
   FeedbackGiven: FeedbackGiven
+  QualityScored: QualityScored
   TaskCancelled: TaskCancelled
   TaskAdmitted: TaskAdmitted
   TaskClosed: TaskClosed

@@ -4,14 +4,16 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { LogClient } from '../../client/log-client.ts'
 import { LogOperator } from '../../client/operator.ts'
 import type { TaskInput } from '../../client/types.ts'
-import { errorTable, FlotillaError } from '../../runtime/errors.ts'
+import { errorTable, FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
+import { ledgerReader } from '../../runtime/ledger/reader.ts'
 import type { DoorContext } from '../../runtime/service.ts'
 import { sendLines } from './lines.ts'
+import { usageRoutes } from './usage.ts'
 
 const MAX_WAIT_SECONDS = 30
 const routes =
   'there are POST /v1/tasks, GET /v1/tasks/:id/result?wait=SECONDS, GET /v1/tasks/:id/updates, ' +
-  'POST /v1/tasks/:id/cancel, /feedback and /approvals/:callId, GET /v1/results, /v1/topics and /v1/dead-letters'
+  'POST /v1/tasks/:id/cancel, /feedback, /quality and /approvals/:callId, GET /v1/results, /v1/usage, /v1/topics and /v1/dead-letters'
 
 type Params = { id: string; callId: string }
 type Query = { wait?: string; group?: string; from?: string }
@@ -68,12 +70,20 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
   })
 
   operatorRoutes(app, new LogOperator(log, codec))
+  usageRoutes(app, ledgerReader(context.sql))
 
   app.post<{ Params: Params }>('/v1/tasks/:id/feedback', async (request, reply) => {
     const { satisfaction, comment, userId } = bodyOf(request)
     const taskId = request.params.id
     const details = present({ comment: textOf(comment), userId: textOf(userId) })
     await client.feedback({ taskId, satisfaction: Number(satisfaction), ...details })
+    return reply.code(202).send({ taskId })
+  })
+
+  app.post<{ Params: Params }>('/v1/tasks/:id/quality', async (request, reply) => {
+    const { quality, scorer } = bodyOf(request)
+    const taskId = request.params.id
+    await client.scoreQuality({ taskId, quality: Number(quality), ...present({ scorer: textOf(scorer) }) })
     return reply.code(202).send({ taskId })
   })
 }
@@ -114,10 +124,12 @@ async function waitFor(client: LogClient, taskId: string, timeoutMs: number) {
   }
 }
 
+const badRequests: readonly ErrorCode[] = ['TASK_INVALID', 'REQUEST_INVALID', 'SCHEMA_MISMATCH']
+
 function statusOf(error: Error & { statusCode?: number }): number {
   if (!(error instanceof FlotillaError)) return error.statusCode ?? 500
   if (error.code === 'NOT_FOUND') return 404
-  if (error.code === 'TASK_INVALID' || error.code === 'SCHEMA_MISMATCH') return 400
+  if (badRequests.includes(error.code)) return 400
   return error.retryable ? 503 : 500
 }
 

@@ -5,14 +5,14 @@ import type { Tables } from '../../runtime/store/sql.ts'
 export type UsageRow = Tables['usage_ledger']
 export type TaskRow = Tables['task_ledger']
 
-/** Request of a call of kind `ledger`. Each is an upsert: writing it twice changes nothing. */
-export type LedgerWrite =
-  { usage: UsageRow } | { task: TaskRow } | { feedback: { taskId: string; satisfaction: number } }
+/** What somebody said of a task: of its two sides, the one that is given. */
+export type FeedbackRow = { task_id: string } & (
+  | Pick<Tables['task_feedback'], 'satisfaction' | 'comment' | 'given_by' | 'given_at_ms'>
+  | Pick<Tables['task_feedback'], 'quality' | 'scorer' | 'scored_at_ms'>
+)
 
-/** Its value: rows that were written or updated; 0 where the row was there already, or feedback found no task. */
-export interface LedgerWritten {
-  rows: number
-}
+/** Request of a call of kind `ledger`. Each is an upsert: writing it twice changes nothing. */
+export type LedgerWrite = { usage: UsageRow } | { task: TaskRow } | { feedback: FeedbackRow }
 
 export function usageRow(eventId: string, data: UsageRecorded): UsageRow {
   return {
@@ -37,7 +37,7 @@ export function usageRow(eventId: string, data: UsageRecorded): UsageRow {
   }
 }
 
-export function taskRow(data: TaskCompleted, satisfaction: number | null): TaskRow {
+export function taskRow(data: TaskCompleted): TaskRow {
   return {
     task_id: data.taskId,
     status: data.status,
@@ -53,6 +53,5 @@ export function taskRow(data: TaskCompleted, satisfaction: number | null): TaskR
     error_code: data.error?.code ?? null,
     submitted_at_ms: data.submittedAtMs,
     completed_at_ms: data.completedAtMs,
-    satisfaction,
   }
 }

@@ -35,6 +35,7 @@ export const samples: EventMap = {
   TaskCancelled: { taskId: 'task-1', reason: 'not needed', requestedBy: 'ana' },
   ApprovalDecided: { taskId: 'task-1', callId: 'c-1', approved: true, reason: null, decidedBy: 'bo' },
   FeedbackGiven: { taskId: 'task-1', userId: 'ana', satisfaction: 0.75, comment: 'fine' },
+  QualityScored: { taskId: 'task-1', quality: 0.5, scorer: 'gpt-4o as judge' },
   TaskAdmitted: {
     taskId: 'task-1',
     text: 'Find it',

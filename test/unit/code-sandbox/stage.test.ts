@@ -33,6 +33,7 @@ const fleet: Fleet = {
     codeStepTimeoutMs: 30_000,
     codeMemoryMb: 256,
   },
+  metering: { retentionDays: 400 },
   alerts: {},
   executors: ['wasm'],
 }

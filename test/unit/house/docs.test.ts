@@ -78,6 +78,7 @@ describe('docs/configuration.md', () => {
       ...under('Profile', 'profiles.<name>'),
       ...under('ProviderDefinition', 'providers.<name>'),
       ...under('Price', 'prices[]'),
+      ...keysOf(fleet, 'MeteringDefinition'),
       ...Object.keys(defaultLimits).filter((key) => key !== 'input'),
       ...Object.keys(defaultLimits.input).map((key) => `input.${key}`),
     ]
@@ -86,7 +87,7 @@ describe('docs/configuration.md', () => {
   })
 
   test('gives the defaults of the configuration file', () => {
-    const { limits } = completeFleet({}, readEnvironment({}), 'test')
+    const { limits, metering } = completeFleet({}, readEnvironment({}), 'test')
     const tool = defineTool({ name: 'a', description: 'A.', input: { type: 'object' }, run: () => null }).spec
     const actual: Record<string, unknown> = {
       timeoutMs: tool.timeoutMs,
@@ -97,6 +98,7 @@ describe('docs/configuration.md', () => {
       concurrency: limits.concurrency,
       codeStepTimeoutMs: limits.codeStepTimeoutMs,
       codeMemoryMb: limits.codeMemoryMb,
+      retentionDays: metering.retentionDays,
       'profiles.<name>.maxOutputTokens': defaultTask.maxOutputTokens,
     }
     const tasks = configuration.slice(configuration.indexOf('## A task'))

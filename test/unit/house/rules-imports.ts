@@ -97,6 +97,7 @@ const importers: Readonly<Record<string, string>> = {
   ajv: 'runtime/config/json-schema.ts',
   avsc: 'runtime/codec/avro.ts',
   commander: 'cli/',
+  'csv-stringify': 'runtime/ledger/export.ts',
   'csv-parse': 'services/tool-executor/tools/data-files.ts',
   dockerode: 'services/code-sandbox/executors/docker/',
   fastify: 'runtime/host/http.ts',

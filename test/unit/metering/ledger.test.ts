@@ -3,11 +3,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
+import { exportLedger } from '../../../runtime/ledger/export.ts'
+import { summarise, type SummaryBy } from '../../../runtime/ledger/summary.ts'
 import type { Sql } from '../../../runtime/store/sql.ts'
 import { openSqliteSql } from '../../../runtime/store/sql-sqlite.ts'
+import { Batches } from '../../../services/metering/batches.ts'
 import { createLedgerCaller } from '../../../services/metering/ledger.ts'
-import { taskRow, usageRow } from '../../../services/metering/rows.ts'
-import { summarise, type SummaryBy } from '../../../services/metering/summary.ts'
+import { taskRow, usageRow, type LedgerWrite } from '../../../services/metering/rows.ts'
+import { deleteOld } from '../../../services/metering/retention.ts'
+import { showUsersToday, USERS_SHOWN } from '../../../services/metering/users-today.ts'
 import { completed, used } from './events.ts'
 
 let directory = ''
@@ -19,46 +23,176 @@ before(async () => {
 beforeEach(async () => {
   await sql.deleteFrom('usage_ledger').execute()
   await sql.deleteFrom('task_ledger').execute()
+  await sql.deleteFrom('task_feedback').execute()
 })
 after(async () => {
   await sql.destroy()
   await rm(directory, { recursive: true })
 })
 
-const write = (request: Parameters<ReturnType<typeof createLedgerCaller>>[0]) =>
-  createLedgerCaller(sql)(request)
 const DAY = 86_400_000
+const NOW = Date.UTC(2026, 0, 10)
+let scores: [string, number][] = []
+const callerOn = (database: Sql) =>
+  createLedgerCaller({
+    sql: database,
+    retentionDays: 30,
+    clock: { now: () => NOW },
+    instruments: { record: (name, value) => void scores.push([name, value]) },
+  })
+const write = (request: LedgerWrite) => callerOn(sql)(request)
+const usageIds = async () =>
+  (await sql.selectFrom('usage_ledger').select('event_id').orderBy('event_id').execute()).map(
+    ({ event_id }) => event_id,
+  )
 
 test('what is written twice is there once', async () => {
-  for (const rows of [1, 0]) {
-    assert.deepEqual(await write({ usage: usageRow('e1', used()) }), { rows })
-    assert.deepEqual(await write({ task: taskRow(completed(), null) }), { rows })
+  for (let time = 0; time < 2; time++) {
+    await write({ usage: usageRow('e1', used()) })
+    await write({ task: taskRow(completed()) })
   }
-  assert.equal((await sql.selectFrom('usage_ledger').selectAll().execute()).length, 1)
+  assert.deepEqual(await usageIds(), ['e1'])
+  assert.equal((await sql.selectFrom('task_ledger').selectAll().execute()).length, 1)
 })
 
-test('feedback finds its task, survives a second writing of it, and tells when there is none', async () => {
-  const feedback = { taskId: 't1', satisfaction: 0.25 }
-  assert.deepEqual(await write({ feedback }), { rows: 0 })
-  await write({ task: taskRow(completed(), null) })
-  assert.deepEqual(await write({ feedback }), { rows: 1 })
-  await write({ task: taskRow(completed(), null) })
-  const { satisfaction } = await sql
-    .selectFrom('task_ledger')
-    .select('satisfaction')
-    .executeTakeFirstOrThrow()
-  assert.equal(satisfaction, 0.25)
+test('rows of one turn share statements, and what comes meanwhile the next', async () => {
+  const sizes: number[] = []
+  const batches = new Batches<number>(
+    async (rows) => void sizes.push(rows.length),
+    () => false,
+  )
+  await Promise.all(Array.from({ length: 1_201 }, (_, index) => batches.add(index)))
+  assert.deepEqual(sizes, [500, 500, 201])
+  await batches.add(1)
+  assert.deepEqual(sizes.slice(3), [1])
 })
 
-test('a row that the database refuses is not tried again; a database that is away is', async () => {
-  const usage = { ...usageRow('e1', used()), kind: null as unknown as string }
-  await assert.rejects(write({ usage }), { code: 'INTERNAL' })
+test('a bad row among good ones is the only one that is refused', async () => {
+  const caller = callerOn(sql)
+  const bad = { ...usageRow('bad', used()), kind: null as unknown as string }
+  const outcomes = await Promise.allSettled([
+    ...Array.from({ length: 20 }, (_, index) => caller({ usage: usageRow(`e${index + 10}`, used()) })),
+    caller({ usage: bad }),
+  ])
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    [...new Array<string>(20).fill('fulfilled'), 'rejected'],
+  )
+  assert.equal((await usageIds()).length, 20)
+  await assert.rejects(caller({ usage: bad }), { code: 'INTERNAL' })
+})
+
+test('a database that is away is tried again', async () => {
   const other = await openSqliteSql({ dataDir: join(directory, 'gone') })
   await other.schema.dropTable('usage_ledger').execute()
-  await assert.rejects(createLedgerCaller(other)({ usage: usageRow('e1', used()) }), {
-    code: 'STORE_UNAVAILABLE',
-  })
+  const rows = ['e1', 'e2'].map((id) => callerOn(other)({ usage: usageRow(id, used()) }))
+  for (const row of rows) await assert.rejects(row, { code: 'STORE_UNAVAILABLE' })
   await other.destroy()
+})
+
+const feedbackOf = (taskId: string) =>
+  sql.selectFrom('task_feedback').selectAll().where('task_id', '=', taskId).executeTakeFirst()
+
+test('feedback and quality meet in one row, before or after their task; of each the latest counts', async () => {
+  scores = []
+  const given = (satisfaction: number, given_at_ms: number) =>
+    write({ feedback: { task_id: 't1', satisfaction, comment: null, given_by: null, given_at_ms } })
+  await given(0.25, NOW + 5)
+  await write({ task: taskRow(completed()) })
+  await write({ feedback: { task_id: 't1', quality: 0.5, scorer: 'judge', scored_at_ms: NOW } })
+  await given(0.75, NOW + 4)
+  const { satisfaction, quality, scorer } = (await feedbackOf('t1')) ?? {}
+  assert.deepEqual([satisfaction, quality, scorer], [0.25, 0.5, 'judge'])
+  await given(1, NOW + 6)
+  assert.equal((await feedbackOf('t1'))?.satisfaction, 1)
+  const [line] = await summarise(sql, { by: 'user' })
+  assert.deepEqual([line?.satisfaction, line?.quality], [1, 0.5])
+  assert.deepEqual(scores.slice(0, 2), [
+    ['task_satisfaction', 0.25],
+    ['task_quality', 0.5],
+  ])
+})
+
+test('rows past the retention go, a thousand a statement, and do not come back by redelivery', async () => {
+  const old = NOW - 30 * DAY - 1
+  const rows = Array.from({ length: 2_500 }, (_, index) => usageRow(`o${index}`, used({ atMs: old })))
+  for (let from = 0; from < rows.length; from += 500)
+    await sql
+      .insertInto('usage_ledger')
+      .values(rows.slice(from, from + 500))
+      .execute()
+  await sql
+    .insertInto('task_ledger')
+    .values(taskRow(completed({ completedAtMs: old })))
+    .execute()
+  const unsaid = { comment: null, given_by: null, quality: null, scorer: null, scored_at_ms: 0 }
+  await sql
+    .insertInto('task_feedback')
+    .values({ task_id: 't1', satisfaction: 1, given_at_ms: old, ...unsaid })
+    .execute()
+  await write({ usage: usageRow('kept', used({ atMs: old + 1 })) })
+  assert.equal(await deleteOld(sql, 30, { now: () => NOW }), 2_502)
+  await write({ usage: usageRow('o1', used({ atMs: old })) })
+  await write({ task: taskRow(completed({ completedAtMs: old })) })
+  assert.deepEqual(await usageIds(), ['kept'])
+  assert.deepEqual(await sql.selectFrom('task_ledger').selectAll().execute(), [])
+})
+
+test('the users who spend most today, and nobody else', async () => {
+  const { usage } = completed()
+  for (let user = 0; user < USERS_SHOWN + 5; user++)
+    await write({
+      task: taskRow(
+        completed({
+          taskId: `u${user}`,
+          userId: `user-${user}`,
+          usage: { ...usage, cost: user },
+          completedAtMs: NOW + 1,
+        }),
+      ),
+    })
+  await write({ task: taskRow(completed({ taskId: 'before', userId: 'yesterday', completedAtMs: NOW - 1 })) })
+  const shown = new Map<string, readonly { labels: { user?: string }; value: number }[]>()
+  const gauges = (name: string, series: readonly { labels: { user?: string }; value: number }[]) =>
+    void shown.set(name, series)
+  await showUsersToday(sql, { gauges }, { now: () => NOW + 5 })
+  const costs = shown.get('user_cost_usd_today') ?? []
+  assert.deepEqual([costs.length, costs[0]?.labels.user, costs[0]?.value], [USERS_SHOWN, 'user-24', 24])
+  assert.equal(shown.get('user_tokens_today')?.[0]?.value, 120)
+})
+
+test('the ledgers as CSV and as lines of JSON, page after page', async () => {
+  const rows = Array.from({ length: 2_300 }, (_, index) =>
+    usageRow(`e${String(index).padStart(5, '0')}`, used({ atMs: NOW + (index >> 3), userId: '=cmd()' })),
+  )
+  for (let from = 0; from < rows.length; from += 500)
+    await sql
+      .insertInto('usage_ledger')
+      .values(rows.slice(from, from + 500))
+      .execute()
+  const text = async (options: Parameters<typeof exportLedger>[1]) => {
+    const pieces: string[] = []
+    for await (const piece of exportLedger(sql, options)) pieces.push(piece)
+    return pieces.join('').trimEnd().split('\n')
+  }
+  const [header, ...lines] = await text({ table: 'calls', format: 'csv' })
+  assert.match(header ?? '', /^at_ms,event_id,task_id,/)
+  assert.deepEqual(
+    lines.map((line) => line.split(',')[1]),
+    rows.map(({ event_id }) => event_id),
+  )
+  assert.match(lines[0] ?? '', /,'=cmd\(\),/, 'a spreadsheet must not run it')
+  const some = await text({ table: 'calls', format: 'json', fromMs: NOW + 1, toMs: NOW + 2 })
+  assert.deepEqual(
+    some.map((line) => (JSON.parse(line) as { event_id: string }).event_id),
+    rows.slice(8, 16).map(({ event_id }) => event_id),
+  )
+  await write({ task: taskRow(completed()) })
+  await write({ feedback: { task_id: 't1', quality: 0.5, scorer: 'judge', scored_at_ms: NOW } })
+  const [task] = (await text({ table: 'tasks', format: 'json' })).map(
+    (line) => JSON.parse(line) as Record<string, unknown>,
+  )
+  assert.deepEqual([task?.['task_id'], task?.['quality'], task?.['satisfaction']], ['t1', 0.5, null])
 })
 
 test('the summary: by user, agent and day of tasks, by model and tool of calls', async () => {
@@ -73,7 +207,7 @@ test('the summary: by user, agent and day of tasks, by model and tool of calls',
       completedAtMs: Date.UTC(2026, 0, 2),
     }),
   ]
-  for (const task of tasks) await write({ task: taskRow(task, null) })
+  for (const task of tasks) await write({ task: taskRow(task) })
   const calls = [
     used(),
     used({ model: 'local/x', cost: 0, succeeded: false }),
@@ -118,7 +252,7 @@ test('the summary: by user, agent and day of tasks, by model and tool of calls',
 test('the summary of a time, and of nothing', async () => {
   assert.deepEqual(await summarise(sql, { by: 'total' }), [])
   const { completedAtMs } = completed()
-  await write({ task: taskRow(completed(), null) })
+  await write({ task: taskRow(completed()) })
   for (const [fromMs, toMs, found] of [
     [completedAtMs, completedAtMs + 1, 1],
     [completedAtMs + 1, completedAtMs + DAY, 0],

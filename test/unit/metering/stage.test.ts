@@ -4,52 +4,51 @@ import { drive } from '../../../runtime/testing/stage-driver.ts'
 import { createMeteringStage } from '../../../services/metering/stage.ts'
 import { completed, used } from './events.ts'
 
-const start = () => drive(createMeteringStage())
-const feedback = { taskId: 't1', userId: null, satisfaction: 0.8, comment: null }
+const start = () => drive(createMeteringStage(), { now: 5_000 })
+const requestOf = (driver: ReturnType<typeof start>, kind: string) =>
+  (driver.pendingCall?.request as Record<string, Record<string, unknown>>)[kind] ?? {}
 
 test('usage is written once for each event id, outside the journal', () => {
   const driver = start()
   driver.send('usage.recorded', 'UsageRecorded', used({ costIsGuess: true }), { id: 'e1' })
   const call = driver.pendingCall
-  assert.deepEqual([call?.kind, call?.journalled, call?.idempotent], ['ledger', false, true])
-  const { usage } = call?.request as { usage: Record<string, unknown> }
   assert.deepEqual(
-    [usage['event_id'], usage['cost_is_guess'], usage['succeeded'], usage['cached']],
-    ['e1', 1, 1, 0],
+    [call?.kind, call?.target, call?.journalled, call?.idempotent],
+    ['ledger', 'usage', false, true],
   )
-  driver.answer({ rows: 1 })
+  const row = requestOf(driver, 'usage')
+  assert.deepEqual([row['event_id'], row['cost_is_guess'], row['succeeded'], row['cached']], ['e1', 1, 1, 0])
+  driver.answer(null)
   assert.deepEqual(driver.rows('t1'), {})
 })
 
 test('a task is written with its steps counted', () => {
   const driver = start()
   driver.send('tasks.completed', 'TaskCompleted', completed({ status: 'failed' }))
-  const { task } = driver.pendingCall?.request as { task: Record<string, unknown> }
-  assert.deepEqual(
-    [task['steps'], task['status'], task['satisfaction'], task['execution_ms']],
-    [2, 'failed', null, 1_500],
-  )
+  const row = requestOf(driver, 'task')
+  assert.deepEqual([row['steps'], row['status'], row['execution_ms']], [2, 'failed', 1_500])
 })
 
-test('feedback that overtakes its task waits for it', () => {
+test('what is said of a task is written as said, and leaves no state', () => {
   const driver = start()
+  const feedback = { taskId: 't1', userId: 'ann', satisfaction: 0.8, comment: 'fine' }
   driver.send('tasks.control', 'FeedbackGiven', feedback)
-  driver.answer({ rows: 0 })
-  driver.send('tasks.completed', 'TaskCompleted', completed())
-  const { task } = driver.pendingCall?.request as { task: Record<string, unknown> }
-  assert.equal(task['satisfaction'], 0.8)
-  driver.answer({ rows: 1 })
-  assert.deepEqual([driver.rows('t1'), driver.timers('t1')], [{}, {}])
-})
-
-test('feedback on a task that is known leaves no row; on one that never comes it is dropped after a week', () => {
-  const driver = start()
-  driver.send('tasks.control', 'FeedbackGiven', feedback)
-  driver.answer({ rows: 1 })
-  assert.deepEqual(driver.rows('t1'), {})
-  driver.send('tasks.control', 'FeedbackGiven', feedback)
-  driver.answer({ rows: 0 })
-  driver.advance(7 * 86_400_000)
+  assert.deepEqual(requestOf(driver, 'feedback'), {
+    task_id: 't1',
+    satisfaction: 0.8,
+    comment: 'fine',
+    given_by: 'ann',
+    given_at_ms: 5_000,
+  })
+  driver.answer(null)
+  driver.send('tasks.control', 'QualityScored', { taskId: 't1', quality: 0.5, scorer: 'judge' })
+  assert.deepEqual(requestOf(driver, 'feedback'), {
+    task_id: 't1',
+    quality: 0.5,
+    scorer: 'judge',
+    scored_at_ms: 5_000,
+  })
+  driver.answer(null)
   assert.deepEqual([driver.rows('t1'), driver.timers('t1')], [{}, {}])
 })
 

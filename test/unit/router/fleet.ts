@@ -32,6 +32,7 @@ export function fleetOf(
     agents: {},
     tools: [weather, transfer],
     limits: defaultLimits,
+    metering: { retentionDays: 400 },
     alerts: {},
     executors: ['default', 'wasm'],
     ...rest,

@@ -62,8 +62,8 @@ test('committed events become metrics', async () => {
     'flotilla_task_seconds_sum{status="timed_out",agent="researcher",model="gpt-4o"} 60.001',
     'flotilla_tool_runs_total{tool="web_search",status="failed",cached="false"} 1',
     'flotilla_code_runs_total{status="finished"} 1',
-    'flotilla_tokens_total{kind="input",model="gpt-4o"} 1200',
-    'flotilla_cost_usd_total{model="gpt-4o"} 0.0072',
+    'flotilla_tokens_total{kind="input",model="gpt-4o",agent="researcher"} 1200',
+    'flotilla_cost_usd_total{model="gpt-4o",agent="researcher"} 0.0072',
     'gen_ai_client_inference_usage_output_tokens_total{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="gpt-4o"} 80',
     'gen_ai_client_inference_duration_seconds_count{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="gpt-4o"} 1',
   ]

@@ -1,8 +1,9 @@
 // What the fleet did and cost (R6), from the ledgers. Works on SQLite and PostgreSQL alike.
 import { sql as raw, type RawBuilder } from 'kysely'
-import type { Sql } from '../../runtime/store/sql.ts'
+import type { Sql } from '../store/sql.ts'
 
-export type SummaryBy = 'total' | 'user' | 'agent' | 'day' | 'model' | 'tool'
+export const summaryBy = ['total', 'user', 'agent', 'model', 'tool', 'day'] as const
+export type SummaryBy = (typeof summaryBy)[number]
 
 export interface SummaryLine {
   /** User, agent, day (2026-11-22, UTC), model or tool; null where an execution has none, and for the total. */
@@ -16,6 +17,9 @@ export interface SummaryLine {
   readonly outputTokens: number
   /** US dollars. */
   readonly cost: number
+  /** Means of what was said of its tasks, 0 to 1; null where nothing was said, and by model and tool. */
+  readonly satisfaction: number | null
+  readonly quality: number | null
 }
 
 export interface SummaryOptions {
@@ -24,10 +28,11 @@ export interface SummaryOptions {
   readonly fromMs?: number
   /** Exclusive. */
   readonly toMs?: number
+  /** Lines returned at most. Default 1,000. */
+  readonly limit?: number
 }
 
 const DAY_MS = 86_400_000
-/** Lines returned at most, the dearest first; by day, the latest first. */
 const MAX_LINES = 1_000
 
 interface Source {
@@ -37,6 +42,9 @@ interface Source {
   readonly duration: 'execution_ms' | 'duration_ms'
   readonly succeeded: RawBuilder<number>
   readonly where: RawBuilder<boolean>
+  /** What was said of them. */
+  readonly said: RawBuilder<unknown>
+  readonly join: RawBuilder<unknown>
 }
 
 const tasks = (group: RawBuilder<unknown>): Source => ({
@@ -46,6 +54,8 @@ const tasks = (group: RawBuilder<unknown>): Source => ({
   duration: 'execution_ms',
   succeeded: raw<number>`case when status = 'succeeded' then 1 else 0 end`,
   where: raw<boolean>`1 = 1`,
+  said: raw`avg(satisfaction) as satisfaction, avg(quality) as quality`,
+  join: raw`left join task_feedback using (task_id)`,
 })
 
 const calls = (kind: 'model' | 'tool'): Source => ({
@@ -55,6 +65,8 @@ const calls = (kind: 'model' | 'tool'): Source => ({
   duration: 'duration_ms',
   succeeded: raw<number>`succeeded`,
   where: raw<boolean>`kind = ${kind}`,
+  said: raw`null as satisfaction, null as quality`,
+  join: raw``,
 })
 
 const sources: Readonly<Record<SummaryBy, Source>> = {
@@ -67,16 +79,16 @@ const sources: Readonly<Record<SummaryBy, Source>> = {
 }
 
 export async function summarise(sql: Sql, options: SummaryOptions): Promise<SummaryLine[]> {
-  const { by, fromMs = 0, toMs = Number.MAX_SAFE_INTEGER } = options
-  const { table, group, at, duration, succeeded, where } = sources[by]
+  const { by, fromMs = 0, toMs = Number.MAX_SAFE_INTEGER, limit = MAX_LINES } = options
+  const { table, group, at, duration, succeeded, where, said, join } = sources[by]
   const at_ = raw.ref(at)
   const grouped = by === 'total' ? raw`` : raw`group by ${group}`
   const { rows } = await raw<Record<string, unknown>>`
     select ${group} as grp, count(*) as executions, avg(${succeeded}) as success_rate, avg(${raw.ref(duration)}) as mean_ms,
-      sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens, sum(cost) as cost
-    from ${raw.table(table)}
+      sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens, sum(cost) as cost, ${said}
+    from ${raw.table(table)} ${join}
     where ${where} and ${at_} >= ${fromMs} and ${at_} < ${toMs}
-    ${grouped} order by ${by === 'day' ? raw`grp` : raw`cost`} desc, executions desc limit ${raw.lit(MAX_LINES)}
+    ${grouped} order by ${by === 'day' ? raw`grp` : raw`cost`} desc, executions desc limit ${limit}
   `.execute(sql)
   return rows.map((row) => line(by, row)).filter(({ executions }) => executions > 0)
 }
@@ -84,6 +96,7 @@ export async function summarise(sql: Sql, options: SummaryOptions): Promise<Summ
 /** PostgreSQL gives counts and sums as text, because they may pass a double. */
 function line(by: SummaryBy, row: Record<string, unknown>): SummaryLine {
   const number = (name: string) => Number(row[name] ?? 0)
+  const orNull = (name: string) => (row[name] === null ? null : number(name))
   return {
     group: groupName(by, row['grp']),
     executions: number('executions'),
@@ -92,6 +105,8 @@ function line(by: SummaryBy, row: Record<string, unknown>): SummaryLine {
     inputTokens: number('input_tokens'),
     outputTokens: number('output_tokens'),
     cost: number('cost'),
+    satisfaction: orNull('satisfaction'),
+    quality: orNull('quality'),
   }
 }
 

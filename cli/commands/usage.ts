@@ -1,0 +1,104 @@
+import { once } from 'node:events'
+import type { Command } from 'commander'
+import { exportOptions, summaryOptions } from '../../runtime/ledger/reader.ts'
+import type { SummaryLine } from '../../runtime/ledger/summary.ts'
+import { usingLedger } from '../ledger.ts'
+import { paint, print, printJson } from '../output.ts'
+
+export function addUsage(program: Command): void {
+  const command = program
+    .command('usage')
+    .description('what the fleet did and cost: executions, success rate, mean time, tokens, cost')
+  addTimes(
+    command
+      .command('summary', { isDefault: true })
+      .description('sums over everything, or by user, agent, model, tool or day')
+      .option('--by <what>', 'total, user, agent, model, tool or day', 'total'),
+  )
+    .option('--json', 'JSON on stdout')
+    .option('--csv', 'CSV on stdout')
+    .addHelpText(
+      'after',
+      '\nBy user, agent and day it counts tasks, by model and tool it counts calls. Days are UTC.',
+    )
+    .action(summary)
+  addTimes(
+    command
+      .command('export')
+      .description('the ledgers, row by row, oldest first')
+      .option('--table <name>', 'calls: what each call used; tasks: results with their feedback', 'calls')
+      .option('--format <format>', 'csv, or json: a line each', 'csv'),
+  ).action(exported)
+}
+
+function addTimes(command: Command): Command {
+  return command
+    .option('--from <time>', 'from this day or time on (2026-11-01, 2026-11-01T08:00Z)')
+    .option('--to <time>', 'before this day or time')
+}
+
+type Times = { from?: string; to?: string }
+
+async function summary(options: Times & { by: string; json?: boolean; csv?: boolean }): Promise<void> {
+  const asked = summaryOptions({ by: options.by, ...timesOf(options) })
+  const lines = await usingLedger((ledger) => ledger.summary(asked))
+  if (options.json) printJson(lines)
+  else if (options.csv) print(await csvOf(lines))
+  else printTable(options.by, lines)
+  process.exit(0)
+}
+
+const timesOf = ({ from, to }: Times): Times => ({ ...(from ? { from } : {}), ...(to ? { to } : {}) })
+
+async function csvOf(lines: readonly SummaryLine[]): Promise<string> {
+  const { csvText } = await import('../../runtime/ledger/export.ts')
+  const columns: (keyof SummaryLine)[] = [
+    'group',
+    'executions',
+    'successRate',
+    'meanMs',
+    'inputTokens',
+    'outputTokens',
+    'cost',
+    'satisfaction',
+    'quality',
+  ]
+  return `${columns.join()}\n${csvText(lines, columns)}`.trimEnd()
+}
+
+function printTable(by: string, lines: readonly SummaryLine[]): void {
+  if (lines.length === 0) return print('Nothing is recorded for this time.')
+  const share = (value: number | null) => (value === null ? '–' : `${(100 * value).toFixed(1)} %`)
+  const header = [by, 'executions', 'success', 'mean', 'tokens in', 'out', 'cost', 'satisfied', 'quality']
+  const cells = lines.map((line) => [
+    line.group ?? (by === 'total' ? 'all' : 'none'),
+    String(line.executions),
+    share(line.successRate),
+    `${(line.meanMs / 1_000).toFixed(2)} s`,
+    String(line.inputTokens),
+    String(line.outputTokens),
+    `$${line.cost.toFixed(4)}`,
+    share(line.satisfaction),
+    share(line.quality),
+  ])
+  const widths = header.map((name, column) =>
+    Math.max(...[[...name], ...cells.map((row) => [...(row[column] ?? '')])].map(({ length }) => length)),
+  )
+  const row = (values: readonly string[]) =>
+    values
+      .map((value, column) =>
+        column === 0 ? value.padEnd(widths[column] ?? 0) : value.padStart(widths[column] ?? 0),
+      )
+      .join('  ')
+  print(paint('dim', row(header)))
+  for (const values of cells) print(row(values))
+}
+
+async function exported(options: Times & { table: string; format: string }): Promise<void> {
+  const asked = exportOptions({ table: options.table, format: options.format, ...timesOf(options) })
+  await usingLedger(async (ledger) => {
+    for await (const text of ledger.export(asked))
+      if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+  })
+  process.exit(0)
+}

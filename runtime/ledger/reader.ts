@@ -1,0 +1,56 @@
+// What is asked of the ledgers: on the database itself (here), or through a gateway (client/http-ledger.ts).
+import { FlotillaError } from '../errors.ts'
+import type { Sql } from '../store/sql.ts'
+import { exportFormats, exportLedger, exportTables, type ExportOptions } from './export.ts'
+import { summarise, summaryBy, type SummaryLine, type SummaryOptions } from './summary.ts'
+
+export interface LedgerReader {
+  summary(options: SummaryOptions): Promise<SummaryLine[]>
+  /** Pieces of text. */
+  export(options: ExportOptions): AsyncIterable<string>
+}
+
+export function ledgerReader(sql: Sql): LedgerReader {
+  return {
+    summary: (options) => summarise(sql, options),
+    export: (options) => exportLedger(sql, options),
+  }
+}
+
+type Given = Readonly<Record<string, string | undefined>>
+
+/** As people and URLs give them. Throws REQUEST_INVALID, naming what may be said. */
+export function summaryOptions({ by = 'total', ...given }: Given): SummaryOptions {
+  return { by: oneOf('by', by, summaryBy), ...timesOf(given) }
+}
+
+export function exportOptions({ table = 'calls', format = 'csv', ...given }: Given): ExportOptions {
+  return {
+    table: oneOf('table', table, exportTables),
+    format: oneOf('format', format, exportFormats),
+    ...timesOf(given),
+  }
+}
+
+function oneOf<T extends string>(name: string, value: string, known: readonly T[]): T {
+  const found = known.find((each) => each === value)
+  if (found === undefined) throw invalid(`${name} must be one of ${known.join(', ')}, not "${value}"`)
+  return found
+}
+
+function timesOf({ from, to }: Given): { fromMs?: number; toMs?: number } {
+  return {
+    ...(from === undefined ? {} : { fromMs: timeOf('from', from) }),
+    ...(to === undefined ? {} : { toMs: timeOf('to', to) }),
+  }
+}
+
+/** A day is its beginning in UTC. */
+function timeOf(name: string, value: string): number {
+  const atMs = /^\d{13}$/.test(value) ? Number(value) : Date.parse(value)
+  if (Number.isNaN(atMs))
+    throw invalid(`${name} must be a day (2026-11-01) or a time (2026-11-01T08:00Z), not "${value}"`)
+  return atMs
+}
+
+const invalid = (message: string): FlotillaError => new FlotillaError('REQUEST_INVALID', message)

@@ -1,0 +1,52 @@
+// Deletes what is older than the retention, a little at a time, so that nobody waits for it.
+import type { Clock } from '../../runtime/clock.ts'
+import type { Sql } from '../../runtime/store/sql.ts'
+
+const DAY_MS = 86_400_000
+const ROWS_A_STATEMENT = 1_000
+const ROWS_A_RUN = 200_000
+
+/** Resolves with the number of rows deleted, of all tables together at most `ROWS_A_RUN`. */
+export async function deleteOld(sql: Sql, retentionDays: number, clock: Pick<Clock, 'now'>): Promise<number> {
+  const horizonMs = clock.now() - retentionDays * DAY_MS
+  let deleted = 0
+  for (const one of [oldUsage, oldTasks, oldFeedback])
+    for (let more = true; more && deleted < ROWS_A_RUN;) {
+      const rows = await one(sql, horizonMs)
+      deleted += rows
+      more = rows === ROWS_A_STATEMENT
+    }
+  return deleted
+}
+
+async function oldUsage(sql: Sql, horizonMs: number): Promise<number> {
+  const old = sql.selectFrom('usage_ledger').select('event_id').where('at_ms', '<', horizonMs)
+  const result = await sql
+    .deleteFrom('usage_ledger')
+    .where('event_id', 'in', old.orderBy('at_ms').limit(ROWS_A_STATEMENT))
+    .executeTakeFirst()
+  return Number(result.numDeletedRows)
+}
+
+async function oldTasks(sql: Sql, horizonMs: number): Promise<number> {
+  const old = sql.selectFrom('task_ledger').select('task_id').where('completed_at_ms', '<', horizonMs)
+  const result = await sql
+    .deleteFrom('task_ledger')
+    .where('task_id', 'in', old.orderBy('completed_at_ms').limit(ROWS_A_STATEMENT))
+    .executeTakeFirst()
+  return Number(result.numDeletedRows)
+}
+
+/** Both sides must be old. */
+async function oldFeedback(sql: Sql, horizonMs: number): Promise<number> {
+  const old = sql
+    .selectFrom('task_feedback')
+    .select('task_id')
+    .where('given_at_ms', '<', horizonMs)
+    .where('scored_at_ms', '<', horizonMs)
+  const result = await sql
+    .deleteFrom('task_feedback')
+    .where('task_id', 'in', old.limit(ROWS_A_STATEMENT))
+    .executeTakeFirst()
+  return Number(result.numDeletedRows)
+}
