@@ -1,36 +1,32 @@
-// The judge of a chaos run. It knows nothing of the fleet's insides: it reads what is on tasks.completed, and the logs of
-// the counting model and tool servers.
+// The judge of a chaos run. It knows nothing of the fleet's insides: it reads the evidence, which is what stood on the topics, the
+// logs of the counting model and tool servers, what clients were told, and what was done to the fleet.
 //
-// 1. Lost: a task that was submitted (its submission was acknowledged) and has no result. Duplicated: more than one.
-// 2. Repeated: a call that was answered again though its first answer was surely journalled: what follows from it had been
-//    seen at a server by then, or no process that makes such calls was killed so soon after the answer that it may not have
-//    read it yet. That time is taken from the run itself: the longest from an answer to what follows from it, where no
-//    kill fell between. Where it is not sure, the call is in doubt, and counted apart.
+// 1. Lost: a task that was submitted (acknowledged, or on tasks.submitted) and has no result. Duplicated: more than one.
+// 2. Repeated: a call that was answered again though its first answer was surely journalled: a record that carries the outcome was
+//    on a topic before the second one began, or nothing that makes such calls was killed so soon after the answer that it may not
+//    have been recorded yet. That time is taken from the run itself: the longest from an answer to its record while nothing was
+//    disturbed; while Redis is away, and until those who wait for it try again, nothing can be recorded at all. Where it is not
+//    sure, the call is in doubt, and counted apart.
 // 3. A turn of a task that was answered under two call ids is repeated too: the id is what makes a repeat recognisable.
 // 4. A tool that is not idempotent has arrived at most once for each call id, and here for each task: each makes one.
-import { readFileSync } from 'node:fs'
+// 5. A code step has restarted from scratch when it asked twice for the same tool call, or did not finish: the scripted Python
+//    of these runs never fails by itself.
 import type { LoggedCall } from '../../runtime/testing/scripted-model/call-log.ts'
 import type { ToolEvent } from '../support/tool-server.ts'
+import {
+  allRows,
+  evidenceIn,
+  rowsOf,
+  type ClientEvent,
+  type Happening,
+  type TopicRecord,
+} from './evidence.ts'
+import { expectedOutput, expectedStatuses } from './tasks.ts'
 
-export interface Kill {
-  readonly service: string
-  /** When the signal was sent. */
-  readonly atMs: number
-  /** When the process was gone: until then its connections stood, and answers went to nobody. */
-  readonly goneMs: number
-}
-
-export interface Evidence {
-  /** Ids whose submission was acknowledged. */
-  readonly submitted: readonly string[]
-  /** One entry for each record on tasks.completed. */
-  readonly completed: readonly { readonly taskId: string; readonly status: string }[]
-  readonly kills: readonly Kill[]
-  /** Call logs, as JSONL files. */
-  readonly modelLog: string
-  readonly toolLog: string
-  /** Who makes calls of either kind; `all` kills count for both. */
-  readonly callers: { readonly model: string; readonly tool: string }
+/** Who makes calls of either kind; kills of `all` count for both. */
+export interface Callers {
+  readonly model: string
+  readonly tool: string
 }
 
 export interface Verdict {
@@ -38,131 +34,236 @@ export interface Verdict {
   readonly completed: number
   readonly lost: string[]
   readonly duplicated: string[]
-  readonly unsuccessful: string[]
+  /** Ended otherwise than tasks of their kind can, or with another output. */
+  readonly unexpected: string[]
   readonly modelCalls: number
   readonly toolCalls: number
-  readonly repeated: string[]
+  readonly repeatedModelCalls: string[]
+  readonly repeatedToolCalls: string[]
   readonly inDoubt: string[]
   readonly ranTwice: string[]
-  /** The longest that an answer took to be of use; within it of a kill, a repetition is in doubt. */
+  readonly codeSteps: number
+  readonly restartedSteps: string[]
+  readonly deadLetters: number
+  /** The longest that an answer took to be recorded; within it of a kill, a repetition is in doubt. */
   readonly settleMs: number
 }
 
-/** An answer with 200 that left the server whole. */
-interface Answer {
-  readonly callId: string
-  /** What must be answered under one id only. */
-  readonly what: string
-  readonly atMs: number
-}
-
-export function judge(evidence: Evidence): Verdict {
-  const { submitted, completed, callers } = evidence
-  const results = Map.groupBy(completed, ({ taskId }) => taskId)
-  const tools = readLines<ToolEvent>(evidence.toolLog)
-  const model = answersOf(readLines<LoggedCall>(evidence.modelLog))
-  const lookups = tools
-    .filter(({ event, tool }) => event === 'answered' && tool === 'lookup')
-    .map(({ callId, task, atMs }) => ({ callId, what: `lookup of ${task}`, atMs }))
-  const followed = consequences(readLines<LoggedCall>(evidence.modelLog), tools)
-  const settleMs = settlingMs(model, followed, evidence.kills)
-  const repeats = [
-    ...repeatsOf(model, { kills: killsOf(evidence, callers.model), followed, settleMs }),
-    ...repeatsOf(lookups, { kills: killsOf(evidence, callers.tool), followed, settleMs }),
-  ]
+export async function judge(directory: string, callers: Callers): Promise<Verdict> {
+  const files = evidenceIn(directory)
+  const happenings = await allRows<Happening>(files.happenings)
+  const topics = await readTopics(files.topics)
+  for await (const { event, taskId } of rowsOf<ClientEvent>(files.clients))
+    if (event === 'submitted') topics.submitted.add(taskId)
+  const tools = await allRows<ToolEvent>(files.tools)
+  const modelAnswers = answersOf(await allRows<LoggedCall>(files.model))
+  const toolAnswers = toolAnswersOf(tools)
+  const disturbances = happenings.filter(({ what }) => what !== 'phase')
+  const settleMs = settlingMs([...modelAnswers, ...toolAnswers], topics.recorded, disturbances)
+  const outages = happenings.filter(({ what }) => what === 'redis')
+  const repeats = (answers: readonly Answer[], caller: string) =>
+    repeatsOf(answers, {
+      kills: happenings.filter(({ what, name }) => what === 'kill' && (name === caller || name === 'all')),
+      outages,
+      recorded: topics.recorded,
+      settleMs,
+    })
+  const [model, tool] = [repeats(modelAnswers, callers.model), repeats(toolAnswers, callers.tool)]
+  const sure = (of: readonly Repeat[]) => of.filter(({ inDoubt }) => !inDoubt).map(({ text }) => text)
   return {
-    submitted: submitted.length,
-    completed: results.size,
-    lost: submitted.filter((id) => !results.has(id)),
-    duplicated: [...results].filter(([, records]) => records.length > 1).map(([id]) => id),
-    unsuccessful: completed.filter(({ status }) => status !== 'succeeded').map(({ taskId }) => taskId),
-    modelCalls: model.length,
+    ...resultsOf(topics),
+    modelCalls: modelAnswers.length,
     toolCalls: tools.filter(({ event }) => event === 'answered').length,
-    repeated: repeats.filter(({ inDoubt }) => !inDoubt).map(({ text }) => text),
-    inDoubt: repeats.filter(({ inDoubt }) => inDoubt).map(({ text }) => text),
+    repeatedModelCalls: sure(model),
+    repeatedToolCalls: sure(tool),
+    inDoubt: [...model, ...tool].filter(({ inDoubt }) => inDoubt).map(({ text }) => text),
     ranTwice: ranTwice(tools),
+    codeSteps: topics.codeSteps,
+    restartedSteps: topics.restartedSteps,
+    deadLetters: topics.deadLetters,
     settleMs,
   }
 }
 
-const readLines = <T>(file: string): T[] =>
-  readFileSync(file, 'utf8')
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as T)
+interface Topics {
+  readonly submitted: Set<string>
+  /** Status and output of each result of a task. */
+  readonly results: Map<string, { status: string; output: unknown }[]>
+  /** When the first record with the outcome of a call was written, by what was called. */
+  readonly recorded: Map<string, number>
+  readonly restartedSteps: string[]
+  codeSteps: number
+  deadLetters: number
+}
+
+const modelTurn = (turn: number, task: string): string => `model turn ${turn} of ${task}`
+const toolCall = ({ tool, turn, item, task }: Pick<ToolEvent, 'tool' | 'turn' | 'item' | 'task'>): string =>
+  `${tool} ${turn}.${item} of ${task}`
+
+async function readTopics(file: string): Promise<Topics> {
+  const found: Topics = {
+    submitted: new Set(),
+    results: new Map(),
+    recorded: new Map(),
+    restartedSteps: [],
+    codeSteps: 0,
+    deadLetters: 0,
+  }
+  const requested = new Map<string, string>()
+  const completed: { readonly callId: string; readonly atMs: number }[] = []
+  const inCode = new Set<string>()
+  const record = (what: string, atMs: number) =>
+    found.recorded.set(what, Math.min(atMs, found.recorded.get(what) ?? Number.POSITIVE_INFINITY))
+  for await (const { type, data, topic, timestampMs } of rowsOf<TopicRecord>(file)) {
+    if (topic === 'dead-letters') found.deadLetters++
+    if (type === 'TaskSubmitted') found.submitted.add(data.taskId ?? '')
+    if (type === 'TaskCompleted')
+      found.results.set(data.taskId, [...(found.results.get(data.taskId) ?? []), data])
+    if (type === 'TaskProgressed' && data.kind === 'model_called')
+      record(modelTurn(data.step ?? 0, data.taskId), timestampMs)
+    if (type === 'ToolCompleted') completed.push({ callId: data.callId, atMs: timestampMs })
+    if (type === 'ToolRequested') {
+      const what = toolCall({ tool: data.tool, ...argumentsOf(data.arguments) })
+      requested.set(data.callId, what)
+      if (data.requester !== 'code-sandbox') continue
+      if (inCode.has(what)) found.restartedSteps.push(`${what} was asked for twice`)
+      inCode.add(what)
+    }
+    if (type !== 'CodeCompleted') continue
+    found.codeSteps++
+    if (data.status !== 'finished')
+      found.restartedSteps.push(`step ${data.step} of ${data.taskId} ${data.status}: ${data.error?.message}`)
+  }
+  for (const { callId, atMs } of completed) record(requested.get(callId) ?? callId, atMs)
+  return found
+}
+
+function argumentsOf(value: unknown): Pick<ToolEvent, 'turn' | 'item' | 'task'> {
+  const { task = '', turn = 1, item = 0 } = value as Partial<ToolEvent>
+  return { task, turn, item }
+}
+
+function resultsOf({ submitted, results }: Topics) {
+  const unexpected = [...results].flatMap(([id, same]) =>
+    same
+      .filter(
+        ({ status, output }) =>
+          !expectedStatuses(id).includes(status) || (status === 'succeeded' && output !== expectedOutput(id)),
+      )
+      .map(({ status, output }) => `${id}: ${status}, ${JSON.stringify(output)}`),
+  )
+  return {
+    submitted: submitted.size,
+    completed: results.size,
+    lost: [...submitted].filter((id) => !results.has(id)),
+    duplicated: [...results].filter(([, same]) => same.length > 1).map(([id]) => id),
+    unexpected,
+  }
+}
+
+/** An answer that left the server whole. */
+interface Answer {
+  readonly callId: string
+  /** What must be answered under one id only. */
+  readonly what: string
+  readonly begunMs: number
+  readonly atMs: number
+}
 
 const answersOf = (calls: readonly LoggedCall[]): Answer[] =>
   calls
     .filter(({ outcome, status }) => outcome === 'answered' && status === 200)
-    .map(({ callId, task, turn, endedMs }) => ({
+    .map(({ callId, task, turn, receivedMs, endedMs }) => ({
       callId: callId ?? 'none',
-      what: `model turn ${turn} of ${task}`,
+      what: modelTurn(turn, task ?? ''),
+      begunMs: receivedMs,
       atMs: endedMs,
     }))
 
-const killsOf = ({ kills }: Evidence, service: string): Kill[] =>
-  kills.filter((kill) => kill.service === service || kill.service === 'all')
-
-/** When what follows from some work was first seen: the tools of a first turn, the second turn after the tools. */
-function consequences(
-  calls: readonly LoggedCall[],
-  tools: readonly ToolEvent[],
-): ReadonlyMap<string, number> {
-  const first = new Map<string, number>()
-  const note = (what: string, atMs: number) =>
-    first.set(what, Math.min(atMs, first.get(what) ?? Number.POSITIVE_INFINITY))
-  for (const { task, atMs } of tools) note(`model turn 1 of ${task}`, atMs)
-  for (const { task, turn, receivedMs } of calls) if (turn > 1) note(`lookup of ${task}`, receivedMs)
-  return first
+/** Of tools that may run again; charge is judged by its arrivals. */
+function toolAnswersOf(events: readonly ToolEvent[]): Answer[] {
+  const arrivals = new Map<string, number>()
+  const answers: Answer[] = []
+  for (const event of events) {
+    const { callId, tool, atMs } = event
+    if (tool === 'charge') continue
+    if (event.event === 'arrived') arrivals.set(callId, atMs)
+    if (event.event === 'answered')
+      answers.push({ callId, what: toolCall(event), begunMs: arrivals.get(callId) ?? atMs, atMs })
+  }
+  return answers
 }
 
 /** How long a server may take to notice that a connection was cut. */
 const NOTICE_MS = 50
-
-interface Background {
-  readonly kills: readonly Kill[]
-  readonly followed: ReadonlyMap<string, number>
-  readonly settleMs: number
-}
-
 /** Bounds of the time from an answer on the wire to the journal: a machine under load takes long to read it, a bug longer. */
 const SETTLE_LEAST_MS = 300
 const SETTLE_MOST_MS = 3_000
+/** After Redis is back, a journal that was waiting tries again within this. */
+const JOURNAL_RETRY_MS = 5_000
+/** After a broker or Redis was away, answers take longer than otherwise; a kill holds up those that it meets. */
+const UNSETTLED_MS = 15_000
 
 function settlingMs(
-  model: readonly Answer[],
-  followed: ReadonlyMap<string, number>,
-  kills: readonly Kill[],
+  answers: readonly Answer[],
+  recorded: ReadonlyMap<string, number>,
+  disturbances: readonly Happening[],
 ): number {
-  const undisturbed = model.flatMap(({ what, atMs }) => {
-    const next = followed.get(what) ?? 0
-    const disturbed = kills.some((kill) => kill.goneMs >= atMs - NOTICE_MS && kill.atMs <= next)
+  const calm = answers.flatMap(({ what, atMs }) => {
+    const next = recorded.get(what) ?? 0
+    const disturbed = disturbances.some(
+      ({ what, atMs: fromMs, untilMs }) =>
+        fromMs <= next && atMs <= untilMs + (what === 'kill' ? 0 : UNSETTLED_MS),
+    )
     return next > atMs && !disturbed ? [next - atMs] : []
   })
-  return Math.min(SETTLE_MOST_MS, Math.max(SETTLE_LEAST_MS, ...undisturbed))
+  return Math.min(
+    SETTLE_MOST_MS,
+    calm.reduce((most, ms) => Math.max(most, ms), SETTLE_LEAST_MS),
+  )
+}
+
+interface Background {
+  readonly kills: readonly Happening[]
+  readonly outages: readonly Happening[]
+  readonly recorded: ReadonlyMap<string, number>
+  readonly settleMs: number
+}
+
+interface Repeat {
+  readonly text: string
+  readonly inDoubt: boolean
 }
 
 /** Every answer but the first of the same work. */
-function repeatsOf(
-  answers: readonly Answer[],
-  { kills, followed, settleMs }: Background,
-): { text: string; inDoubt: boolean }[] {
+function repeatsOf(answers: readonly Answer[], background: Background): Repeat[] {
   const byWork = Map.groupBy(answers, ({ what }) => what)
   return [...byWork].flatMap(([what, same]) => {
     const inOrder = same.toSorted((a, b) => a.atMs - b.atMs)
-    return inOrder.slice(1).map((answer, index) => {
-      const before = inOrder[index] as Answer
-      const kill = kills.find(
-        ({ atMs, goneMs }) => before.atMs <= goneMs + NOTICE_MS && atMs <= before.atMs + settleMs,
-      )
-      const apart = answer.callId === before.callId ? '' : ', under another id'
-      const wasUsed = (followed.get(what) ?? Number.POSITIVE_INFINITY) < answer.atMs
-      const used = wasUsed ? ', and what follows had been seen' : ''
-      const nearest = kill ? `a kill ${kill.atMs - before.atMs} ms after the first` : 'no kill near'
-      const text = `${what}${apart}: answered again after ${answer.atMs - before.atMs} ms, ${nearest}${used}`
-      return { text, inDoubt: kill !== undefined && apart === '' && !wasUsed }
-    })
+    return inOrder
+      .slice(1)
+      .map((answer, index) => repeatOf(what, inOrder[index] as Answer, answer, background))
   })
+}
+
+function repeatOf(
+  what: string,
+  first: Answer,
+  second: Answer,
+  { kills, outages, recorded, settleMs }: Background,
+): Repeat {
+  let doubtUntilMs = first.atMs + settleMs
+  for (const { atMs, untilMs } of outages)
+    if (atMs <= doubtUntilMs && first.atMs <= untilMs + JOURNAL_RETRY_MS)
+      doubtUntilMs = Math.max(doubtUntilMs, untilMs + JOURNAL_RETRY_MS + settleMs)
+  const kill = kills.find(({ atMs, goneMs }) => first.atMs <= goneMs + NOTICE_MS && atMs <= doubtUntilMs)
+  const apart = second.callId !== first.callId
+  const wasRecorded = (recorded.get(what) ?? Number.POSITIVE_INFINITY) < second.begunMs
+  const under = apart ? ', under another id' : ''
+  const used = wasRecorded ? ', and its outcome was on a topic' : ''
+  const nearest = kill ? `a kill ${kill.atMs - first.atMs} ms after the first` : 'no kill near'
+  const text = `${what}${under}: answered again after ${second.atMs - first.atMs} ms, ${nearest}${used}`
+  return { text, inDoubt: kill !== undefined && !apart && !wasRecorded }
 }
 
 function ranTwice(tools: readonly ToolEvent[]): string[] {
@@ -176,13 +277,15 @@ function ranTwice(tools: readonly ToolEvent[]): string[] {
 
 /** What must be empty, with its evidence. */
 export function violations(verdict: Verdict): string[] {
-  const { lost, duplicated, unsuccessful, repeated, ranTwice: twice } = verdict
+  const told = (what: string, of: readonly string[]) => of.map((text) => `${what}: ${text}`)
   return [
-    ...lost.map((id) => `lost: ${id}`),
-    ...duplicated.map((id) => `more than one result: ${id}`),
-    ...unsuccessful.map((id) => `did not succeed: ${id}`),
-    ...repeated.map((text) => `repeated: ${text}`),
-    ...twice.map((text) => `not idempotent, and twice: ${text}`),
+    ...told('lost', verdict.lost),
+    ...told('more than one result', verdict.duplicated),
+    ...told('not the result that it should be', verdict.unexpected),
+    ...told('repeated', [...verdict.repeatedModelCalls, ...verdict.repeatedToolCalls]),
+    ...told('not idempotent, and twice', verdict.ranTwice),
+    ...told('restarted from scratch', verdict.restartedSteps),
+    ...(verdict.deadLetters > 0 ? [`${verdict.deadLetters} records went to dead-letters`] : []),
   ]
 }
 
@@ -194,9 +297,10 @@ export function table(title: string, verdict: Verdict, more: Readonly<Record<str
     duplicated: verdict.duplicated.length,
     'model calls answered': verdict.modelCalls,
     'tool calls answered': verdict.toolCalls,
-    'journalled calls repeated': verdict.repeated.length,
+    'journalled calls repeated': verdict.repeatedModelCalls.length + verdict.repeatedToolCalls.length,
     [`calls in doubt (${verdict.settleMs} ms)`]: verdict.inDoubt.length,
     'not idempotent, ran twice': verdict.ranTwice.length,
+    'code steps from scratch': `${verdict.restartedSteps.length} of ${verdict.codeSteps}`,
     ...more,
   }
   const lines = Object.entries(rows).map(([name, value]) => `  ${name.padEnd(28)}${String(value)}`)

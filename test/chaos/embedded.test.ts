@@ -10,19 +10,22 @@ import { openLog } from '../../runtime/log/open.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { freePort } from '../infra/port.ts'
 import { startServices } from '../support/service-process.ts'
-import { judge, table, violations, type Kill } from './checker.ts'
-import { completedOn } from './completed.ts'
+import { judge, table, violations } from './checker.ts'
+import { begin, evidenceIn, note } from './evidence.ts'
+import { recordTopics } from './history.ts'
 import { startLoad } from './load.ts'
-import { chaosTask, percentile, startWorld } from './world.ts'
+import { rarelyCode, taskOf } from './tasks.ts'
+import { percentile, startWorld } from './world.ts'
 
 const IN_FLIGHT = 240
-const KILLS = 6
+const KILLS = 4
 
 test('kill -9 of the one process, over and over: every task one result, no journalled call twice', async (t) => {
   await using world = await startWorld()
   const env = { ...world.env, FLOTILLA_DATA: join(world.directory, 'data'), FLOTILLA_PARTITIONS: '4' }
   const port = await freePort()
-  const kills: Kill[] = []
+  const files = evidenceIn(world.directory)
+  begin(files.happenings)
   const recoveries: number[] = []
   let fleet = await startServices([], { env, port })
   t.after(() => fleet.kill9())
@@ -34,7 +37,8 @@ test('kill -9 of the one process, over and over: every task one result, no journ
     url: () => fleet.url,
     inFlight: IN_FLIGHT,
     completed: () => results.size,
-    task: chaosTask,
+    task: (index) => taskOf('chaos', rarelyCode(index), index, Math.random),
+    clients: files.clients,
   })
   t.after(() => load.abandon())
   let least = Number.POSITIVE_INFINITY
@@ -44,12 +48,14 @@ test('kill -9 of the one process, over and over: every task one result, no journ
     least = Math.min(least, load.inFlight())
     const killedMs = Date.now()
     await fleet.kill9()
-    kills.push({ service: 'all', atMs: killedMs, goneMs: Date.now() })
+    const goneMs = Date.now()
     const before = results.size
     fleet = await startServices([], { env, port })
     await fleet.ready()
     await eventually('results come again', () => results.size > before, 60_000)
-    recoveries.push(Date.now() - killedMs)
+    const untilMs = Date.now()
+    note(files.happenings, { what: 'kill', name: 'all', atMs: killedMs, goneMs, untilMs })
+    recoveries.push(untilMs - killedMs)
   }
   const submitted = await load.stop()
   await eventually('every task has a result', () => submitted.every((id) => results.has(id)), 90_000).catch(
@@ -58,11 +64,10 @@ test('kill -9 of the one process, over and over: every task one result, no journ
   results.stop()
   assert.equal(await fleet.drain(), 0, fleet.output())
 
-  const completed = await readCompleted(env)
-  const callers = { model: 'all', tool: 'all' }
-  const verdict = judge({ ...world, submitted, completed, kills, callers })
+  await record(env, files.topics)
+  const verdict = await judge(world.directory, { model: 'all', tool: 'all' })
   const more = {
-    kills: kills.length,
+    kills: KILLS,
     'least in flight at a kill': least,
     'recovery p50 / worst, ms': `${percentile(recoveries, 0.5)} / ${Math.max(...recoveries)}`,
   }
@@ -94,12 +99,11 @@ function watchResults(url: string): Set<string> & { stop(): void } {
   return Object.assign(seen, { stop })
 }
 
-async function readCompleted(env: Readonly<Record<string, string>>) {
+async function record(env: Readonly<Record<string, string>>, file: string): Promise<void> {
   const environment = readEnvironment(env)
   const log = await openLog(environment)
-  const codec = openCodec(environment)
   try {
-    return await completedOn(log, codec)
+    await recordTopics(log, openCodec(environment), file)
   } finally {
     await log.close()
   }

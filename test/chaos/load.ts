@@ -1,17 +1,23 @@
-// Load on a fleet: keeps so many tasks in flight, through a gateway that may be killed at any moment.
+// Load on a fleet: keeps so many tasks in flight, at most so many a second, through gateways that may be killed at any moment.
 //
 // A task is submitted under an id of its own until the submission is acknowledged, as a careful client would: so a
 // submission that was lost with the gateway, or acknowledged to nobody, is one task all the same.
 import { setTimeout as pause } from 'node:timers/promises'
+import { note } from './evidence.ts'
+import type { ChaosTask } from './tasks.ts'
 
 export interface LoadOptions {
   /** Base URL of a gateway; asked for at each try, because it may come back elsewhere. */
   url(): string
   readonly inFlight: number
-  /** How many tasks have a result by now. */
+  /** Tasks a second; without it, as fast as `inFlight` allows. */
+  readonly perSecond?: number
+  /** How many tasks of this load have a result by now. */
   completed(): number
   /** The `index`-th task. */
-  task(index: number): { text: string; mode?: 'code' | 'tools' }
+  task(index: number): ChaosTask
+  /** Where acknowledgements are noted. */
+  readonly clients: string
 }
 
 export interface Load {
@@ -31,23 +37,38 @@ const TASK_TIMEOUT_MS = 600_000
 
 export function startLoad(options: LoadOptions): Load {
   const submitted: string[] = []
+  const cancelling = new Set<Promise<void>>()
+  const beganMs = Date.now()
   let next = 0
   let stopped = false
   let abandoned = false
+  const mayGo = () =>
+    next - options.completed() < options.inFlight &&
+    (options.perSecond === undefined || next < ((Date.now() - beganMs) / 1_000) * options.perSecond)
+  const untilAcknowledged = async (path: string, body: object): Promise<void> => {
+    while (!abandoned && !(await post(`${options.url()}${path}`, body))) await pause(RETRY_MS)
+  }
+  const cancel = async (taskId: string, afterMs: number): Promise<void> => {
+    await pause(afterMs)
+    await untilAcknowledged(`/v1/tasks/${taskId}/cancel`, { reason: 'its user changed their mind' })
+    if (abandoned) return
+    note(options.clients, { event: 'cancelled', taskId, atMs: Date.now() })
+  }
   const submitters = Array.from({ length: SUBMITTERS }, async () => {
     while (!stopped) {
-      if (next - options.completed() >= options.inFlight) {
+      if (!mayGo()) {
         await pause(10)
         continue
       }
-      const index = next++
-      const taskId = `chaos-${index}`
-      const task = { ...options.task(index), taskId, timeoutMs: TASK_TIMEOUT_MS }
-      while (!(await submit(options.url(), task))) {
-        if (abandoned) return
-        await pause(RETRY_MS)
-      }
+      const { taskId, text, mode, cancelAfterMs } = options.task(next++)
+      await untilAcknowledged('/v1/tasks', { taskId, text, mode, timeoutMs: TASK_TIMEOUT_MS })
+      if (abandoned) return
       submitted.push(taskId)
+      note(options.clients, { event: 'submitted', taskId, atMs: Date.now() })
+      if (cancelAfterMs !== undefined) {
+        const done = cancel(taskId, cancelAfterMs).finally(() => cancelling.delete(done))
+        cancelling.add(done)
+      }
     }
   })
   return {
@@ -56,6 +77,7 @@ export function startLoad(options: LoadOptions): Load {
     stop: async () => {
       stopped = true
       await Promise.all(submitters)
+      await Promise.all(cancelling)
       return submitted
     },
     abandon: () => {
@@ -65,12 +87,14 @@ export function startLoad(options: LoadOptions): Load {
   }
 }
 
-async function submit(url: string, task: object): Promise<boolean> {
-  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(task) }
+/** True: acknowledged. False: nobody knows; ask again. */
+async function post(url: string, body: object): Promise<boolean> {
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
   try {
-    const response = await fetch(`${url}/v1/tasks`, init)
+    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(15_000) })
     await response.arrayBuffer()
-    if (response.status < 500 && response.status !== 202) throw new RangeError(`answered ${response.status}`)
+    if (response.status < 500 && response.status !== 202)
+      throw new RangeError(`${url} answered ${response.status}`)
     return response.status === 202
   } catch (error) {
     if (error instanceof RangeError) throw error

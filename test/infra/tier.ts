@@ -32,8 +32,8 @@ export const tiers: readonly Tier[] = [
     name: 'chaos',
     needs: ['kafka', 'registry', 'redis', 'postgres'],
     concurrency: 1,
-    aimS: 180,
-    limitS: 420,
+    aimS: 300,
+    limitS: 600,
   },
 ]
 

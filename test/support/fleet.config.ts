@@ -4,7 +4,9 @@ import { defineFleet, defineTool } from '../../runtime/config/define.ts'
 import { httpTool } from '../../services/tool-executor/tools/http-tool.ts'
 
 const toolServer = process.env['TOOL_SERVER_URL'] ?? 'http://127.0.0.1:9'
-const input = z.object({ task: z.string() })
+const input = z.object({ task: z.string(), turn: z.int().default(1), item: z.int().default(0) })
+const counted = (name: string, more: { idempotent?: boolean; timeoutMs?: number } = {}) =>
+  httpTool({ name, description: `Counts: ${name}.`, input, url: `${toolServer}/${name}`, ...more })
 
 export default defineFleet({
   tools: [
@@ -16,14 +18,10 @@ export default defineFleet({
       idempotent: true,
       run: ({ text }) => text,
     }),
-    httpTool({ name: 'charge', description: 'Charges once.', input, url: `${toolServer}/charge` }),
-    httpTool({
-      name: 'lookup',
-      description: 'Looks up.',
-      input,
-      url: `${toolServer}/lookup`,
-      idempotent: true,
-    }),
+    counted('charge'),
+    counted('lookup', { idempotent: true }),
+    counted('broken', { idempotent: true }),
+    counted('linger', { idempotent: true, timeoutMs: 120_000 }),
   ],
   agents: { default: { mode: 'tools' } },
 })

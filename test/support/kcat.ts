@@ -17,20 +17,19 @@ export async function publish(
 ): Promise<void> {
   const place = partition === undefined ? [] : ['-p', String(partition)]
   const named = key === undefined ? [] : ['-k', key]
-  await run(['-P', '-b', broker, '-t', topic, ...place, ...named], value)
+  await kcat(['-P', '-b', broker, '-t', topic, ...place, ...named], value)
 }
 
 /** Keys of every committed record of a topic. */
 export async function keysOf(broker: string, topic: string): Promise<string[]> {
   const committed = ['-X', 'isolation.level=read_committed']
-  const read = await run(
-    ['-C', '-b', broker, '-t', topic, '-o', 'beginning', '-e', '-q', ...committed, '-f', '%k\n'],
-    '',
-  )
+  const all = ['-C', '-b', broker, '-t', topic, '-o', 'beginning', '-e', '-q']
+  const read = await kcat([...all, ...committed, '-f', '%k\n'])
   return read.split('\n').filter(Boolean)
 }
 
-async function run(args: readonly string[], input: string): Promise<string> {
+/** What it wrote. Rejects when it ended with an error. */
+export async function kcat(args: readonly string[], input = ''): Promise<string> {
   const child = spawn(await installedProgram('kcat', 'kcat'), args, { stdio: 'pipe' })
   const said = { out: '', err: '' }
   child.stdout.on('data', (text: Buffer) => (said.out += text.toString()))

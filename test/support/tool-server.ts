@@ -1,16 +1,20 @@
 // A tool server that keeps count: each arrival and each answer is a line of JSON, as a checker reads it after a kill.
 //   POST /charge  something that must not happen twice      POST /lookup  something that may
+//   POST /broken  always refused (422)                      POST /linger  takes longer than anybody waits
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 export interface ToolEvent {
   readonly event: 'arrived' | 'answered' | 'aborted'
-  /** `charge` or `lookup`. */
+  /** `charge`, `lookup`, … */
   readonly tool: string
   /** The idempotency key that was sent. */
   readonly callId: string
   readonly task: string
+  /** The model's turn that asked for it, and which of that turn's calls it is, as the caller says. */
+  readonly turn: number
+  readonly item: number
   readonly atMs: number
 }
 
@@ -25,6 +29,8 @@ export interface ToolServerOptions {
   /** How long each call takes. */
   latencyMs(): number
 }
+
+const LINGER_MS = 100_000
 
 export async function startToolServer({ log, latencyMs }: ToolServerOptions): Promise<ToolServer> {
   const file = openSync(log, 'a')
@@ -44,6 +50,12 @@ export async function startToolServer({ log, latencyMs }: ToolServerOptions): Pr
   }
 }
 
+interface Arguments {
+  readonly task?: string
+  readonly turn?: number
+  readonly item?: number
+}
+
 async function serve(
   request: IncomingMessage,
   response: ServerResponse,
@@ -52,15 +64,19 @@ async function serve(
 ): Promise<void> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
-  const { task = '' } = JSON.parse(Buffer.concat(chunks).toString() || '{}') as { task?: string }
+  const { task = '', turn = 1, item = 0 } = JSON.parse(Buffer.concat(chunks).toString() || '{}') as Arguments
   const tool = request.url?.slice(1) ?? ''
-  const about = { tool, task, callId: String(request.headers['idempotency-key'] ?? '') }
+  const about = { tool, task, turn, item, callId: String(request.headers['idempotency-key'] ?? '') }
   write({ event: 'arrived', ...about, atMs: Date.now() })
-  response.once('close', () =>
-    write({ event: response.writableFinished ? 'answered' : 'aborted', ...about, atMs: Date.now() }),
-  )
-  setTimeout(() => {
+  const answer = () => {
     if (response.destroyed) return
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ tool, task }))
-  }, latencyMs)
+    const status = tool === 'broken' ? 422 : 200
+    const body = status === 200 ? { tool, task, turn, item } : { error: 'this one never works' }
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  }
+  const timer = setTimeout(answer, tool === 'linger' ? LINGER_MS : latencyMs)
+  response.once('close', () => {
+    clearTimeout(timer)
+    write({ event: response.writableFinished ? 'answered' : 'aborted', ...about, atMs: Date.now() })
+  })
 }

@@ -1,0 +1,168 @@
+// One run of the kill test, from empty servers to whole evidence. It judges nothing.
+//
+// Phases: `full`, a calm fleet as fast as it goes, which tells what the machine holds; `calm`, at the rate of the chaos;
+// `chaos`; then what is in flight ends.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { connect } from '../../../client/index.ts'
+import type { Client } from '../../../client/types.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
+import { openCodec } from '../../../runtime/codec/open.ts'
+import { openKafkaLog } from '../../../runtime/log/open.ts'
+import { Random } from '../../../runtime/testing/simulator/random.ts'
+import { eventually } from '../../conformance/waiting.ts'
+import { serviceNames } from '../../support/fleet-processes.ts'
+import { keysOf } from '../../support/kcat.ts'
+import { begin, evidenceIn, note } from '../evidence.ts'
+import { recordTopics } from '../history.ts'
+import { startLoad, type LoadOptions } from '../load.ts'
+import { mixedKind, taskOf } from '../tasks.ts'
+import { startWorld } from '../world.ts'
+import { startServers } from './cluster.ts'
+import { watchCommits } from './commits.ts'
+import { wreak } from './havoc.ts'
+import { Instances } from './instances.ts'
+
+export interface RunOptions {
+  /** Directory of the evidence. */
+  readonly out: string
+  readonly minutes: number
+  readonly seed: number
+  /** Without it, a part of what the calm fleet does as fast as it goes. */
+  readonly ratePerSecond?: number
+}
+
+export interface Ran {
+  readonly ratePerSecond: number
+  readonly readersAgree: boolean
+}
+
+const FULL_S = 15
+/** The first seconds of a process are compiling. */
+const FULL_WARM_S = 5
+const FULL_IN_FLIGHT = 48
+const CALM_S = 20
+const CHAOS_IN_FLIGHT = 400
+const SHARE_OF_FULL = 0.35
+const MOST_PER_SECOND = 5
+const DRAINED_WITHIN_MS = 180_000
+const PREFIX = 'chaos'
+
+export async function run(options: RunOptions): Promise<Ran> {
+  const files = evidenceIn(options.out)
+  for (const file of [files.clients, files.happenings, files.commits]) begin(file)
+  say(`seed ${options.seed}; bringing up three brokers, Redis, PostgreSQL and a registry`)
+  const servers = await startServers()
+  await using world = await startWorld(options.out)
+  const env = {
+    ...servers.env,
+    ...world.env,
+    FLOTILLA_PREFIX: PREFIX,
+    FLOTILLA_PARTITIONS: '4',
+    FLOTILLA_SESSION_TIMEOUT_MS: '6000',
+    FLOTILLA_TRANSACTION_TIMEOUT_MS: '10000',
+    LOG_LEVEL: 'warn',
+  }
+  const fleet = new Instances(env)
+  try {
+    await fleet.startAll()
+    const stages = serviceNames.filter((name) => name !== 'gateway')
+    const watch = await watchCommits(servers.kafka.bootstrap, PREFIX, stages, files.commits)
+    const client = await connect({ env })
+    try {
+      const results = new Set<string>()
+      const lost = collect(client, results)
+      const ratePerSecond = await Promise.race([phases(options, { servers, fleet, results }), lost])
+      await pause(1_000)
+      watch.stop()
+      const complaints = await fleet.drainAll()
+      for (const complaint of complaints) say(complaint)
+      return { ratePerSecond, readersAgree: await evidence(env, files.topics) }
+    } finally {
+      watch.stop()
+      await client.close()
+    }
+  } finally {
+    writeFileSync(join(options.out, 'processes.log'), fleet.outputs())
+    await fleet.killAll()
+    await servers.stop()
+  }
+}
+
+type Parts = { servers: Awaited<ReturnType<typeof startServers>>; fleet: Instances; results: Set<string> }
+
+/** Resolves with the rate of the chaos. */
+async function phases({ out, minutes, seed, ratePerSecond }: RunOptions, parts: Parts): Promise<number> {
+  const { fleet, results, servers } = parts
+  const { clients, happenings } = evidenceIn(out)
+  const random = new Random(seed)
+  const load = async (name: string, rate: Partial<LoadOptions>, during: () => Promise<void>) => {
+    const before = results.size
+    const task = (index: number) => taskOf(name, mixedKind(index), index, () => random.next())
+    const running = startLoad({
+      url: () => fleet.url(),
+      inFlight: CHAOS_IN_FLIGHT,
+      completed: () => results.size - before,
+      task,
+      clients,
+      ...rate,
+    })
+    const atMs = Date.now()
+    try {
+      await during()
+      note(happenings, { what: 'phase', name, atMs, goneMs: atMs, untilMs: Date.now() })
+      const submitted = await running.stop()
+      const missing = () => submitted.filter((id) => !results.has(id))
+      await eventually(
+        `the tasks of ${name} have a result`,
+        () => missing().length === 0,
+        DRAINED_WITHIN_MS,
+      ).catch((error: Error) => say(`${error.message}; missing: ${missing().slice(0, 20).join(' ')}`))
+      say(`${name}: ${submitted.length} tasks, ${missing().length} without a result`)
+    } finally {
+      running.abandon()
+    }
+  }
+  let warm = 0
+  let full = 0
+  await load('full', { inFlight: FULL_IN_FLIGHT }, async () => {
+    await pause(FULL_WARM_S * 1_000)
+    warm = results.size
+    await pause((FULL_S - FULL_WARM_S) * 1_000)
+    full = (results.size - warm) / (FULL_S - FULL_WARM_S)
+  })
+  const perSecond = ratePerSecond ?? Math.min(MOST_PER_SECOND, full * SHARE_OF_FULL)
+  say(
+    `calm, as fast as it goes: ${full.toFixed(1)} tasks/s; the load of the chaos: ${perSecond.toFixed(1)} tasks/s`,
+  )
+  await load('calm', { perSecond }, () => pause(CALM_S * 1_000))
+  await load('chaos', { perSecond }, () =>
+    wreak({ servers, fleet, seed, forMs: minutes * 60_000, happenings, say }),
+  )
+  return perSecond
+}
+
+/** Resolves never; rejects when results can't be read any more. */
+async function collect(client: Client, seen: Set<string>): Promise<never> {
+  for await (const { taskId } of client.results({ group: 'chaos', from: 'earliest' })) seen.add(taskId)
+  throw new Error('the client ended while it was read')
+}
+
+/** Writes what is on the topics. True: kcat reads the same results. */
+async function evidence(env: Readonly<Record<string, string>>, file: string): Promise<boolean> {
+  const environment = readEnvironment(env)
+  const log = openKafkaLog(environment)
+  try {
+    const keys = await recordTopics(log, openCodec(environment), file)
+    const seen = await keysOf(env['KAFKA_BROKERS'] as string, `${PREFIX}.tasks.completed`)
+    return JSON.stringify(seen.toSorted()) === JSON.stringify(keys.toSorted())
+  } finally {
+    await log.close()
+  }
+}
+
+const began = performance.now()
+function say(line: string): void {
+  console.log(`${((performance.now() - began) / 1_000).toFixed(1).padStart(7)} s  ${line}`)
+}

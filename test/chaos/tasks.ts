@@ -1,0 +1,105 @@
+// The tasks of a chaos run, and what the scripted model answers to them. A task's kind is in its id (`chaos.code.17`), so
+// that whoever reads a topic or a log knows what to expect of it.
+import type { Exchange } from '../../runtime/testing/scripted-model/exchange.ts'
+import { final, python } from '../../runtime/testing/scripted-model/script.ts'
+import type { Turn } from '../../runtime/testing/scripted-model/conversations.ts'
+
+/**
+ * tools: a tool that may run again and one that must not, at once. steps: the same, one after the other. code: Python that
+ * calls the first in a loop, then the second. failing: a tool that never works, then another. cancelled: stopped by its
+ * user while the model (even index) or a tool (odd index) takes its time.
+ */
+export const kinds = ['tools', 'steps', 'code', 'failing', 'cancelled'] as const
+export type Kind = (typeof kinds)[number]
+
+export interface ChaosTask {
+  readonly taskId: string
+  readonly text: string
+  readonly mode: 'code' | 'tools'
+  /** When its user cancels it, from its submission. */
+  readonly cancelAfterMs?: number
+}
+
+export const LOOP = 4
+
+const mix: readonly Kind[] = [
+  'tools',
+  'steps',
+  'code',
+  'tools',
+  'failing',
+  'tools',
+  'steps',
+  'cancelled',
+  'tools',
+  'steps',
+]
+
+export const mixedKind = (index: number): Kind => mix[index % mix.length] as Kind
+
+/** For hundreds of tasks in flight: interpreters take the processor from everything else. */
+export const rarelyCode = (index: number): Kind => {
+  const kind = mixedKind(index)
+  return kind === 'code' && index % 100 > mix.length ? 'tools' : kind
+}
+
+/** `random` gives 0 to 1: the model takes 200 to 1,000 ms a turn. */
+export function taskOf(run: string, kind: Kind, index: number, random: () => number): ChaosTask {
+  const taskId = `${run}.${kind}.${index}`
+  const stuck = kind === 'cancelled' && index % 2 === 0
+  const latencyMs = stuck ? 100_000 : 200 + Math.floor(random() * 800)
+  const text = `look up and charge task=${taskId} latency=${latencyMs}`
+  const mode = kind === 'code' ? 'code' : 'tools'
+  return { taskId, text, mode, ...(kind === 'cancelled' && { cancelAfterMs: 500 + random() * 2_500 }) }
+}
+
+export const kindOf = (taskId: string): string => taskId.split('.')[1] ?? ''
+
+/** A cancel that came too late is one of those that nobody can exclude. */
+export const expectedStatuses = (taskId: string): readonly string[] =>
+  kindOf(taskId) === 'cancelled' ? ['cancelled', 'succeeded'] : ['succeeded']
+
+export const expectedOutput = (taskId: string): string => `done ${taskId}`
+
+export function script(exchange: Exchange): Turn | undefined {
+  const { taskMark } = exchange
+  if (taskMark === null) return undefined
+  const turn = exchange.turn + 1
+  const call = (name: string) => ({ name, arguments: { task: taskMark, turn } })
+  const calls = callsOf(kindOf(taskMark), turn, taskMark)
+  if (typeof calls === 'string') return { text: python(calls) }
+  if (calls.length > 0) return { toolCalls: calls.map(call) }
+  return final(exchange, sawAll(exchange) ? expectedOutput(taskMark) : `incomplete ${taskMark}`)
+}
+
+function callsOf(kind: string, turn: number, task: string): readonly string[] | string {
+  switch (kind) {
+    case 'steps':
+      return turn <= 2 ? [['lookup', 'charge'][turn - 1] as string] : []
+    case 'failing':
+      return turn <= 2 ? [['broken', 'lookup'][turn - 1] as string] : []
+    case 'cancelled':
+      return turn === 1 ? ['linger'] : []
+    case 'code':
+      return turn === 1 ? loop(task) : []
+    default:
+      return turn === 1 ? ['lookup', 'charge'] : []
+  }
+}
+
+function loop(task: string): string {
+  return [
+    `for item in range(${LOOP}):`,
+    `    print(lookup(task="${task}", turn=1, item=item))`,
+    'try:',
+    `    print(charge(task="${task}", turn=1, item=${LOOP}))`,
+    'except ToolError as error:',
+    '    print(error)',
+  ].join('\n')
+}
+
+/** Every lookup has come back to the model. */
+function sawAll({ taskMark, observations }: Exchange): boolean {
+  const items = kindOf(taskMark ?? '') === 'code' ? Array.from({ length: LOOP }, (_, item) => item) : [0]
+  return items.every((item) => new RegExp(`lookup.*item\\W+${item}\\b`).test(observations))
+}
