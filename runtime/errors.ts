@@ -1,4 +1,4 @@
-// The one error table. Docs (docs/errors.md) are generated from it and tested against it.
+// The one error table. Docs (docs/errors.md) are generated from it and tested against it. Long because each error is a row.
 import type { Failure } from '../schemas/generated/events.ts'
 
 export type Severity = Failure['severity']
@@ -61,6 +61,18 @@ export const errorTable = {
     false,
     'A task with this id was accepted before; the first one stands.',
     'Fetch its result, or submit with a new id.',
+  ),
+  RATE_LIMITED: row(
+    'recoverable',
+    true,
+    'So many requests or tokens are not allowed in this time.',
+    'Try again after the time that the message names, or raise limits.rates in flotilla.config.ts.',
+  ),
+  BUDGET_EXCEEDED: row(
+    'degraded',
+    false,
+    'What is left of a daily token budget does not cover the task.',
+    'Wait until the budget resets, or raise limits.budgets in flotilla.config.ts.',
   ),
   // Running a task
   TASK_CANCELLED: row('recoverable', false, 'The task was cancelled.', 'None needed.'),

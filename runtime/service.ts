@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Codec } from './codec/port.ts'
 import type { Environment } from './config/environment.ts'
 import type { Fleet } from './config/fleet.ts'
+import type { Limits } from './limits/port.ts'
 import type { Log as EventLog } from './log/port.ts'
 import type { Caller, Stage } from './stage.ts'
 import type { BlobStore, KeyValue } from './store/port.ts'
@@ -15,6 +16,7 @@ export interface ServiceContext {
   readonly fleet: Fleet
   readonly environment: Environment
   readonly keyValue: KeyValue
+  readonly limits: Limits
   readonly blobs: BlobStore
   readonly sql: Sql
   readonly logger: Log

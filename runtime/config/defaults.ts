@@ -1,6 +1,6 @@
 // Defaults of the fleet, as data: profiles, prices and limits. flotilla.config.ts adds to them and overrides them by name.
 // Providers and their keys are found in the environment: runtime/models/discovery.ts.
-import type { Price, Profile } from './fleet.ts'
+import type { Fleet, Price, Profile } from './fleet.ts'
 
 /** A name for a model and its limits. */
 export const defaultProfiles: Readonly<Record<string, Profile>> = {
@@ -87,4 +87,15 @@ export const defaultLimits = {
   concurrency: 256,
   codeStepTimeoutMs: 30_000,
   codeMemoryMb: 512,
-} as const
+  budgets: {
+    fleetTokens: 10_000_000,
+    userTokens: 10_000_000,
+    modelTokens: 10_000_000,
+    users: {},
+    models: {},
+    estimateTokens: 5_000,
+    warnAt: 0.8,
+    resetHourUtc: 0,
+  },
+  rates: { userRequests: 100, userTokens: 1_000_000, windowMs: 60_000, providers: {} },
+} as const satisfies Fleet['limits']

@@ -102,6 +102,42 @@ export interface MeteringDefinition {
   retentionDays?: number
 }
 
+/** Tokens that may be used in a day, input and output together. Null: no limit. */
+export interface BudgetLimits {
+  fleetTokens: number | null
+  /** Of each user that a task names. */
+  userTokens: number | null
+  /** Of each model. */
+  modelTokens: number | null
+  /** Instead of `userTokens`, by user. */
+  users: Record<string, number | null>
+  /** Instead of `modelTokens`, by model name or prefix. */
+  models: Record<string, number | null>
+  /** What a task is taken to need until its first model call is made. */
+  estimateTokens: number
+  /** Share of a budget at which it is reported, 0 to 1. */
+  warnAt: number
+  /** The day ends at this hour, UTC. */
+  resetHourUtc: number
+}
+
+/** What may happen in a sliding window. Null: no limit. */
+export interface RateLimits {
+  /** Tasks that one user may submit. */
+  userRequests: number | null
+  /** Tokens that one user's tasks may use. */
+  userTokens: number | null
+  /** Window of both. */
+  windowMs: number
+  /** What providers allow a key, by provider. Calls of the whole fleet wait so as to stay below it. */
+  providers: Record<string, ProviderRates>
+}
+
+export interface ProviderRates {
+  requestsPerMinute?: number
+  tokensPerMinute?: number
+}
+
 /** flotilla.config.ts. Everything is optional: what is absent has the documented default. */
 export interface FleetDefinition {
   agents?: Record<string, AgentDefinition>
@@ -119,6 +155,8 @@ export interface FleetDefinition {
     concurrency?: number
     codeStepTimeoutMs?: number
     codeMemoryMb?: number
+    budgets?: Partial<BudgetLimits>
+    rates?: Partial<RateLimits>
   }
   metering?: MeteringDefinition
   alerts?: Record<string, Json>
@@ -142,6 +180,8 @@ export interface Fleet {
     readonly concurrency: number
     readonly codeStepTimeoutMs: number
     readonly codeMemoryMb: number
+    readonly budgets: Readonly<BudgetLimits>
+    readonly rates: Readonly<RateLimits>
   }
   readonly metering: { readonly retentionDays: number }
   readonly alerts: Readonly<Record<string, Json>>

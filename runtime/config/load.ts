@@ -23,6 +23,8 @@ const knownExecutors = [...builtInExecutors, 'native', 'docker', 'e2b', 'modal']
 
 const name = z.string().min(1)
 const whole = (least: number) => z.number().int().min(least)
+/** Null: no limit. */
+const most = whole(1).nullable()
 const jsonSchema = z.record(z.string(), z.json())
 const tool = z.custom<Tool>(
   (value) => typeof value === 'object' && value !== null && 'spec' in value && 'run' in value,
@@ -77,6 +79,34 @@ const definition = z.strictObject({
       concurrency: whole(1).optional(),
       codeStepTimeoutMs: whole(1).optional(),
       codeMemoryMb: whole(64).optional(),
+      budgets: z
+        .strictObject({
+          fleetTokens: most.optional(),
+          userTokens: most.optional(),
+          modelTokens: most.optional(),
+          users: z.record(name, most).optional(),
+          models: z.record(name, most).optional(),
+          estimateTokens: whole(1).optional(),
+          warnAt: z.number().gt(0).max(1).optional(),
+          resetHourUtc: whole(0).max(23).optional(),
+        })
+        .optional(),
+      rates: z
+        .strictObject({
+          userRequests: most.optional(),
+          userTokens: most.optional(),
+          windowMs: whole(1).optional(),
+          providers: z
+            .record(
+              name,
+              z.strictObject({
+                requestsPerMinute: whole(1).optional(),
+                tokensPerMinute: whole(1).optional(),
+              }),
+            )
+            .optional(),
+        })
+        .optional(),
     })
     .optional(),
   metering: z.strictObject({ retentionDays: z.number().int().min(1).max(3_650).optional() }).optional(),
@@ -182,6 +212,8 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
       concurrency: limits.concurrency ?? defaultLimits.concurrency,
       codeStepTimeoutMs: limits.codeStepTimeoutMs ?? defaultLimits.codeStepTimeoutMs,
       codeMemoryMb: limits.codeMemoryMb ?? defaultLimits.codeMemoryMb,
+      budgets: { ...defaultLimits.budgets, ...limits.budgets },
+      rates: { ...defaultLimits.rates, ...limits.rates },
     },
     metering: { ...defaultMetering, ...given.metering },
     alerts: given.alerts ?? {},
@@ -202,6 +234,11 @@ function references(fleet: Fleet): string[] {
   for (const [index, toolName] of names.entries())
     if (toolName !== undefined && names.indexOf(toolName) !== index)
       mistakes.push(`tools.${index}: a second tool named ${toolName}; rename one of them`)
+  for (const provider of Object.keys(fleet.limits.rates.providers))
+    if (!Object.hasOwn(fleet.models.providers, provider))
+      mistakes.push(
+        `limits.rates.providers.${provider}: no provider named ${provider}; there are: ${Object.keys(fleet.models.providers).join(', ')}`,
+      )
   // The checker passes over a key named __proto__, so its value may be anything.
   const agents = Object.entries(fleet.agents).filter(([, agent]) => isObject(agent))
   for (const [agent, { tools, profile, outputSchema }] of agents) {

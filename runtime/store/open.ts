@@ -1,5 +1,8 @@
 import type { Environment } from '../config/environment.ts'
 import { FlotillaError } from '../errors.ts'
+import type { Limits } from '../limits/port.ts'
+import { openRedisLimits } from '../limits/redis.ts'
+import { openSqliteLimits } from '../limits/sqlite.ts'
 import { sqlBlobs } from './blobs-sql.ts'
 import type { BlobStore, KeyValue } from './port.ts'
 import { openRedisKeyValue } from './redis.ts'
@@ -10,6 +13,7 @@ import { openSqliteKeyValue } from './sqlite.ts'
 
 export interface Stores {
   readonly keyValue: KeyValue
+  readonly limits: Limits
   readonly blobs: BlobStore
   readonly sql: Sql
   /** Rejects with the reason of the first store that can't be used now. */
@@ -38,10 +42,14 @@ export async function openStores(
     redisUrl === null
       ? openSqliteKeyValue({ ...fileOf(environment), prefix })
       : openRedisKeyValue({ url: redisUrl, prefix })
+  const limits =
+    redisUrl === null
+      ? openSqliteLimits({ ...fileOf(environment), prefix })
+      : openRedisLimits({ url: redisUrl, prefix })
   try {
-    return together(keyValue, await openSql(environment))
+    return together(keyValue, limits, await openSql(environment))
   } catch (error) {
-    await keyValue.close()
+    await Promise.all([keyValue.close(), limits.close()])
     throw error
   }
 }
@@ -58,16 +66,17 @@ function fileOf({ dataDir, durability }: Pick<StoreSettings, 'dataDir' | 'durabi
   return durability === undefined ? { dataDir } : { dataDir, durability }
 }
 
-function together(keyValue: KeyValue, sql: Sql): Stores {
+function together(keyValue: KeyValue, limits: Limits, sql: Sql): Stores {
   const blobs = sqlBlobs(sql)
   const timer = setInterval(() => void blobs.sweep().catch(() => undefined), SWEEP_EVERY_MS).unref()
   let closing: Promise<void> | null = null
   const close = async (): Promise<void> => {
     clearInterval(timer)
-    await Promise.all([keyValue.close(), sql.destroy()])
+    await Promise.all([keyValue.close(), limits.close(), sql.destroy()])
   }
   return {
     keyValue,
+    limits,
     blobs,
     sql,
     check: async () => void (await Promise.all([keyValue.check(), blobs.check()])),

@@ -1,7 +1,12 @@
 import { runService } from '../../runtime/host/run.ts'
 import type { Service } from '../../runtime/service.ts'
+import { createLimitsCaller } from './limits-caller.ts'
 import { createRouterStage } from './stage.ts'
 
-export const router: Service = { name: 'router', stage: createRouterStage }
+export const router: Service = {
+  name: 'router',
+  stage: createRouterStage,
+  callers: (context) => ({ callers: { limits: createLimitsCaller(context) } }),
+}
 
 if (import.meta.main) await runService(router)

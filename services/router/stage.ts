@@ -2,14 +2,16 @@
 //
 // 1. One answer for each task id in seven days: TaskAdmitted, or TaskCompleted. A duplicate emits nothing.
 // 2. What is missing or wrong rejects the task with the remedy; nothing is ever downgraded.
-// 3. A cancel that comes before its task is kept as long, and ends the task on arrival.
+// 3. What limits a task is asked in one call, whose answer is counted by the task's id: a second run counts nothing twice.
+// 4. A cancel that comes before its task is kept as long, and ends the task on arrival.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Decision, Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../schemas/generated/events.ts'
-import { admit } from './admission.ts'
+import { admit, type Admission } from './admission.ts'
 import { REMEMBER_MS } from './config.ts'
 import { checkInput } from './input-checks.ts'
+import { limitsCall, withinLimits } from './limits.ts'
 import { ended, unreadable } from './results.ts'
 
 export type RouterRows = {
@@ -42,6 +44,9 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows> {
           return {}
       }
     },
+    conclude(event, _rows, call, outcome) {
+      return event.type === 'TaskSubmitted' ? decided(event, withinLimits(call, outcome)) : {}
+    },
     poisoned(event, rows, reason) {
       if (event.type !== 'TaskSubmitted' || rows.task) return {}
       return answer(event, 'failed', ended(event, event.data, 'failed', reason))
@@ -54,6 +59,11 @@ function submitted(event: Event<'TaskSubmitted'>, rows: State, fleet: Fleet): De
   const wrong = checkInput(event.data, event.key, fleet.limits.input)
   if (wrong) return rejected(event, event.data, wrong)
   const admission = admit(event.data, event.key, event.atMs, fleet)
+  const call = 'admitted' in admission ? limitsCall(admission.admitted, fleet) : null
+  return call ? { call } : decided(event, admission)
+}
+
+function decided(event: Event<'TaskSubmitted'>, admission: Admission): Decision<RouterRows> {
   return 'rejected' in admission
     ? rejected(event, event.data, admission.rejected)
     : admitted(event, admission.admitted)

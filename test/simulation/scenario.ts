@@ -34,7 +34,8 @@ const charge = defineTool({
 export function simulatedFleet(): Fleet {
   const environment = readEnvironment({ FLOTILLA_SCRIPTED_URL: 'http://127.0.0.1:9/v1' })
   const agents = { default: { mode: 'tools' as const } }
-  return completeFleet({ tools: [lookup, charge], agents }, environment, 'simulation')
+  const budgets = { fleetTokens: null, userTokens: null, modelTokens: null }
+  return completeFleet({ tools: [lookup, charge], agents, limits: { budgets } }, environment, 'simulation')
 }
 
 export function simulatedStages(fleet: Fleet): Stage[] {

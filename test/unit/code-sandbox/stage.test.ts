@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { defaultLimits } from '../../../runtime/config/defaults.ts'
 import type { Fleet, Tool } from '../../../runtime/config/fleet.ts'
 import type { CodeRequested, ToolCompleted } from '../../../schemas/generated/events.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
@@ -27,12 +28,7 @@ const fleet: Fleet = {
   agents: {},
   tools: [searchTool],
   models: { default: null, profiles: {}, providers: {}, prices: [] },
-  limits: {
-    input: { maxChars: 1_000, forbiddenPatterns: [] },
-    concurrency: 1,
-    codeStepTimeoutMs: 30_000,
-    codeMemoryMb: 256,
-  },
+  limits: { ...defaultLimits, codeMemoryMb: 256 },
   metering: { retentionDays: 400 },
   alerts: {},
   executors: ['wasm'],

@@ -79,8 +79,9 @@ describe('docs/configuration.md', () => {
       ...under('ProviderDefinition', 'providers.<name>'),
       ...under('Price', 'prices[]'),
       ...keysOf(fleet, 'MeteringDefinition'),
-      ...Object.keys(defaultLimits).filter((key) => key !== 'input'),
-      ...Object.keys(defaultLimits.input).map((key) => `input.${key}`),
+      ...Object.entries(defaultLimits).flatMap(([key, value]) =>
+        typeof value === 'object' ? Object.keys(value).map((inner) => `${key}.${inner}`) : [key],
+      ),
     ]
     assert.ok(keys.length > 30, keys.join())
     assert.deepEqual(missingFrom(configuration, keys), [])
@@ -95,6 +96,15 @@ describe('docs/configuration.md', () => {
       idempotent: tool.idempotent,
       maxOutputBytes: tool.maxOutputBytes,
       'input.maxChars': limits.input.maxChars,
+      'budgets.fleetTokens': limits.budgets.fleetTokens,
+      'budgets.userTokens': limits.budgets.userTokens,
+      'budgets.modelTokens': limits.budgets.modelTokens,
+      'budgets.estimateTokens': limits.budgets.estimateTokens,
+      'budgets.warnAt': limits.budgets.warnAt,
+      'budgets.resetHourUtc': limits.budgets.resetHourUtc,
+      'rates.userRequests': limits.rates.userRequests,
+      'rates.userTokens': limits.rates.userTokens,
+      'rates.windowMs': limits.rates.windowMs,
       concurrency: limits.concurrency,
       codeStepTimeoutMs: limits.codeStepTimeoutMs,
       codeMemoryMb: limits.codeMemoryMb,

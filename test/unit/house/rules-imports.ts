@@ -53,6 +53,7 @@ const pureRuntime = [
   'runtime/errors.ts',
   'runtime/config/json-schema.ts',
   'runtime/config/defaults.ts',
+  'runtime/limits/claims.ts',
   'runtime/models/',
 ]
 const pureLibraries = ['ajv', 'ajv/dist/2020.js', 'ajv-formats', 'zod', 'tinyqueue']
@@ -101,7 +102,7 @@ const importers: Readonly<Record<string, string>> = {
   'csv-parse': 'services/tool-executor/tools/data-files.ts',
   dockerode: 'services/code-sandbox/executors/docker/',
   fastify: 'runtime/host/http.ts',
-  ioredis: 'runtime/store/redis.ts',
+  ioredis: 'runtime/store/redis-connection.ts',
   'ipaddr.js': 'services/tool-executor/tools/address-guard.ts',
   kafkajs: 'runtime/log/kafka/client.ts',
   'node:sqlite': 'runtime/store/data-file.ts',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { defaultLimits } from '../../../runtime/config/defaults.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
 import { SCRIPTED_MODEL } from '../../../runtime/models/names.ts'
@@ -33,8 +34,14 @@ function task(changes: Partial<TaskSubmitted> = {}): TaskSubmitted {
 function submit(changes: Partial<TaskSubmitted> = {}, fleet: Fleet = fleetOf()) {
   const driver = drive(createRouterStage(fleet))
   driver.send('tasks.submitted', 'TaskSubmitted', task(changes), { key: 't1', traceId: 'trace' })
+  if (driver.pendingCall) driver.answer({ granted: true, model: 0 })
   return driver
 }
+
+/** Without limits on tokens and users, so that nothing is asked. */
+const unlimited = fleetOf({
+  limits: { ...defaultLimits, budgets: { ...defaultLimits.budgets, fleetTokens: null, modelTokens: null } },
+})
 
 /** The rejection; its shape is checked on the way. */
 function rejection(changes: Partial<TaskSubmitted>, fleet?: Fleet) {
@@ -257,7 +264,7 @@ test('a rejection is a whole result', () => {
 
 test('a duplicate within seven days emits nothing, whatever it says; later the id is new', () => {
   for (const first of [task(), task({ text: '' })]) {
-    const driver = drive(createRouterStage(fleetOf()))
+    const driver = drive(createRouterStage(unlimited))
     driver.send('tasks.submitted', 'TaskSubmitted', first)
     driver.advance(7 * DAY_MS - 1)
     assert.deepEqual(driver.send('tasks.submitted', 'TaskSubmitted', task({ text: 'other' })), [])
@@ -268,7 +275,7 @@ test('a duplicate within seven days emits nothing, whatever it says; later the i
 })
 
 test('the id is the key of the record, where the data has none', () => {
-  const driver = drive(createRouterStage(fleetOf()))
+  const driver = drive(createRouterStage(unlimited))
   driver.send('tasks.submitted', 'TaskSubmitted', task({ taskId: null }), { key: 'given' })
   assert.equal(driver.only('TaskAdmitted').taskId, 'given')
 })
@@ -308,7 +315,7 @@ test('a task that can not be handled fails, once', () => {
 })
 
 test('a cancel whose task never comes is forgotten after seven days', () => {
-  const driver = drive(createRouterStage(fleetOf()))
+  const driver = drive(createRouterStage(unlimited))
   driver.send('tasks.control', 'TaskCancelled', { taskId: 't1', reason: null, requestedBy: null })
   driver.advance(7 * DAY_MS)
   assert.deepEqual(driver.rows('t1'), {})

@@ -1,0 +1,221 @@
+// Admission under limits: what the stage asks, and what a real store of limits answers, on a clock that stands still.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { defaultLimits } from '../../../runtime/config/defaults.ts'
+import type { BudgetLimits, Fleet, RateLimits } from '../../../runtime/config/fleet.ts'
+import { failure } from '../../../runtime/errors.ts'
+import { memoryLimits } from '../../../runtime/limits/memory.ts'
+import { drive } from '../../../runtime/testing/stage-driver.ts'
+import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
+import { createLimitsCaller } from '../../../services/router/limits-caller.ts'
+import type { LimitsRequest } from '../../../services/router/limits.ts'
+import { unreadable } from '../../../services/router/results.ts'
+import { createRouterStage } from '../../../services/router/stage.ts'
+import { fleetOf } from './fleet.ts'
+
+const START_MS = Date.UTC(2026, 10, 24, 12)
+
+interface Changes {
+  budgets?: Partial<BudgetLimits>
+  rates?: Partial<RateLimits>
+}
+
+function limited({ budgets, rates }: Changes = {}, models: Partial<Fleet['models']> = {}): Fleet {
+  const limits = {
+    ...defaultLimits,
+    budgets: { ...defaultLimits.budgets, ...budgets },
+    rates: { ...defaultLimits.rates, ...rates },
+  }
+  return fleetOf({ limits, models })
+}
+
+/** A router whose limits are real, in memory. */
+function router(fleet: Fleet) {
+  const clock = { ms: START_MS, now: () => clock.ms, schedule: () => () => {} }
+  const limits = memoryLimits({ clock })
+  const call = createLimitsCaller({ fleet, limits, clock })
+  let submitted = 0
+  const submit = async (changes: Partial<TaskSubmitted> = {}) => {
+    const id = changes.taskId ?? `t${++submitted}`
+    const driver = drive(createRouterStage(fleet), { now: clock.ms })
+    driver.send('tasks.submitted', 'TaskSubmitted', {
+      ...unreadable,
+      text: 'Hi.',
+      userId: 'ann',
+      ...changes,
+      taskId: id,
+    })
+    const asked = driver.pendingCall
+    if (asked) driver.answer(await call(asked.request as LimitsRequest))
+    const [rejected] = driver.all('TaskCompleted')
+    return {
+      admitted: driver.all('TaskAdmitted')[0],
+      error: rejected?.error ?? null,
+      status: rejected?.status,
+    }
+  }
+  return { clock, limits, submit }
+}
+
+test('100 requests of a user fit in any 60 s; the next is rejected with the time to wait', async () => {
+  const { clock, submit } = router(limited({ rates: { userTokens: null } }))
+  for (let request = 0; request < 100; request++) {
+    assert.ok((await submit()).admitted, String(request))
+    clock.ms += 100
+  }
+  const { status, error } = await submit()
+  assert.equal(status, 'rejected')
+  assert.equal(error?.code, 'RATE_LIMITED')
+  assert.equal(error?.retryable, true)
+  assert.match(
+    error.message,
+    /User "ann" has used 100 of 100 requests in 60 s \(limits\.rates\.userRequests\); 1 more fit in 50 s/,
+  )
+  assert.ok((await submit({ userId: 'bob' })).admitted, 'others are not concerned')
+  clock.ms += 49_999
+  assert.ok((await submit()).error)
+  clock.ms += 1
+  assert.ok((await submit()).admitted)
+})
+
+// R6: figure, what is set so that it is met at once, user, code, and whose limit the message names.
+const defaults: [string, Changes, number, string, RegExp][] = [
+  [
+    '1,000,000 tokens a minute of a user',
+    { budgets: { estimateTokens: 100_000 } },
+    10,
+    'RATE_LIMITED',
+    /1,000,000 tokens in 60 s .*userTokens/,
+  ],
+  [
+    '10,000,000 tokens a day of a user',
+    {
+      budgets: { estimateTokens: 500_000, fleetTokens: null, modelTokens: null },
+      rates: { userTokens: null },
+    },
+    20,
+    'BUDGET_EXCEEDED',
+    /budget of user "ann" .*of 10,000,000 tokens, 0 are used and 10,000,000 reserved \(limits\.budgets\.userTokens\)/,
+  ],
+  [
+    '10,000,000 tokens a day of the fleet',
+    {
+      budgets: { estimateTokens: 500_000, userTokens: null, modelTokens: null },
+      rates: { userTokens: null },
+    },
+    20,
+    'BUDGET_EXCEEDED',
+    /budget of the fleet .*of 10,000,000 tokens.*fleetTokens/,
+  ],
+  [
+    '10,000,000 tokens a day of a model',
+    {
+      budgets: { estimateTokens: 500_000, userTokens: null, fleetTokens: null },
+      rates: { userTokens: null },
+    },
+    20,
+    'BUDGET_EXCEEDED',
+    /budget of model gpt-4o .*of 10,000,000 tokens.*modelTokens/,
+  ],
+  [
+    '5,000 tokens where unknown',
+    { budgets: { fleetTokens: 5_000 } },
+    1,
+    'BUDGET_EXCEEDED',
+    /does not cover 5,000 more/,
+  ],
+  [
+    'a budget of one user',
+    { budgets: { users: { ann: 15_000 } } },
+    3,
+    'BUDGET_EXCEEDED',
+    /user "ann" .*limits\.budgets\.users\.ann/,
+  ],
+  [
+    'a budget of one model, by prefix',
+    { budgets: { models: { 'gpt-4': 10_000 } } },
+    2,
+    'BUDGET_EXCEEDED',
+    /model gpt-4o .*limits\.budgets\.models\.gpt-4/,
+  ],
+]
+for (const [name, changes, fit, code, says] of defaults)
+  test(`${name}: ${fit} tasks fit`, async () => {
+    const { submit } = router(limited(changes))
+    for (let request = 0; request < fit; request++) assert.ok((await submit()).admitted, String(request))
+    const { error, admitted } = await submit()
+    assert.equal(admitted, undefined)
+    assert.equal(error?.code, code)
+    assert.match(error.message, says)
+  })
+
+test('a refused budget says when it resets, and has room again then', async () => {
+  const { clock, submit } = router(limited({ budgets: { fleetTokens: 5_000, resetHourUtc: 14 } }))
+  assert.ok((await submit()).admitted)
+  assert.match(
+    String((await submit()).error?.message),
+    /it resets at 2026-11-24T14:00:00\.000Z, in 120 minutes\.$/,
+  )
+  clock.ms = Date.UTC(2026, 10, 24, 14)
+  assert.ok((await submit()).admitted)
+  assert.ok((await submit()).error)
+})
+
+test('the next model of the profile is taken where the budget of the first one is spent', async () => {
+  const profile = { temperature: 0, maxSteps: 1, timeoutMs: 60_000, executor: 'default' }
+  const profiles = {
+    dear: { ...profile, models: ['gpt-4o', 'groq/llama-3.3-70b-versatile', 'gpt-3.5-turbo'] },
+  }
+  const { submit } = router(limited({ budgets: { models: { 'gpt-4o': 5_000 } } }, { profiles }))
+  assert.deepEqual((await submit({ profile: 'dear' })).admitted?.models, profiles.dear.models)
+  const { admitted } = await submit({ profile: 'dear' })
+  assert.deepEqual(admitted?.models, ['groq/llama-3.3-70b-versatile', 'gpt-3.5-turbo'])
+  assert.equal(admitted?.modelReason, 'in place of gpt-4o, whose daily token budget does not cover the task')
+})
+
+test('a task that is asked for twice counts once; a reservation ends at the deadline of its task', async () => {
+  const { clock, limits, submit } = router(limited({ budgets: { fleetTokens: 10_000 } }))
+  for (let time = 0; time < 3; time++) assert.ok((await submit({ taskId: 'same' })).admitted)
+  assert.deepEqual((await limits.budgets('2026-11-24:fleet'))[0]?.reserved, 5_000)
+  assert.ok((await submit()).admitted)
+  assert.ok((await submit()).error)
+  clock.ms += 60_000
+  assert.ok((await submit()).admitted)
+})
+
+test('a task without a user has no limits of users; without any limit nothing is asked', async () => {
+  const { submit } = router(limited({ rates: { userRequests: 1 }, budgets: { userTokens: 1 } }))
+  for (let request = 0; request < 3; request++) assert.ok((await submit({ userId: null })).admitted)
+  const none = limited({ budgets: { fleetTokens: null, modelTokens: null } })
+  const driver = drive(createRouterStage(none))
+  driver.send('tasks.submitted', 'TaskSubmitted', { ...unreadable, text: 'Hi.', taskId: 't' })
+  assert.equal(driver.pendingCall, null)
+  assert.equal(driver.all('TaskAdmitted').length, 1)
+})
+
+test('a request larger than its window goes when the window is empty, instead of never', async () => {
+  const { clock, submit } = router(limited({ rates: { userTokens: 3_000 } }))
+  assert.ok((await submit()).admitted)
+  assert.equal((await submit()).error?.code, 'RATE_LIMITED')
+  clock.ms += 60_000
+  assert.ok((await submit()).admitted)
+})
+
+test('the call is repeated by the host, never journalled; a failure that can’t pass is a bug', () => {
+  const driver = drive(createRouterStage(limited()))
+  driver.send('tasks.submitted', 'TaskSubmitted', { ...unreadable, text: 'Hi.', taskId: 't' })
+  const { kind, journalled, idempotent } = driver.pendingCall ?? {}
+  assert.deepEqual({ kind, journalled, idempotent }, { kind: 'limits', journalled: false, idempotent: true })
+  assert.throws(() => driver.fail(failure('INTERNAL', 'broken')), /asking the limits: broken/)
+})
+
+test('a rejected task is remembered: a duplicate asks for nothing', () => {
+  const driver = drive(createRouterStage(limited()))
+  const send = () =>
+    driver.send('tasks.submitted', 'TaskSubmitted', { ...unreadable, text: 'Hi.', taskId: 't' })
+  send()
+  driver.answer({ granted: false, reason: failure('RATE_LIMITED', 'no') })
+  assert.equal(driver.only('TaskCompleted').status, 'rejected')
+  assert.deepEqual(send(), [])
+  assert.equal(driver.pendingCall, null)
+})
