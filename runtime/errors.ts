@@ -56,6 +56,12 @@ export const errorTable = {
     "The profile's code executor is not available here.",
     'Configure the executor that the message names, or choose another profile.',
   ),
+  QUEUE_FULL: row(
+    'degraded',
+    true,
+    'Too many tasks wait for a place already, of this user or of all.',
+    'Submit again when some are done, or raise limits.queue in flotilla.config.ts.',
+  ),
   TASK_ID_REUSED: row(
     'recoverable',
     false,

@@ -40,6 +40,8 @@ export interface EventMeta {
   readonly atMs: number
   /** Trace id of the task as 32 hex digits; null when nothing traces. */
   readonly traceId: string | null
+  /** Trace context of this handling, for what is emitted later in its task's name (`Emit.traceparent`). */
+  readonly traceparent?: string | null
 }
 
 /** A timer that came due, set earlier by a Decision of the same key. */
@@ -67,6 +69,8 @@ export type Emit = {
     key?: string
     /** Set on replies: only this stage decodes the record. */
     requester?: string
+    /** Trace context of the task, where another task's event is being handled. Default: the handling's. */
+    traceparent?: string
   }
 }[EventType]
 

@@ -25,7 +25,11 @@ export function addTaskOptions(command: Command): Command {
     .option('--max-steps <n>', 'model turns at most', number)
     .option('--timeout <ms>', 'time limit of the task in milliseconds', number)
     .option('--max-cost <dollars>', 'stop when the task has cost this much', number)
-    .option('--priority <n>', 'kept with the task; nothing orders by it yet', number)
+    .option(
+      '--priority <n>',
+      '0 to 9: where tasks wait for a place, higher ones go first (default 0)',
+      number,
+    )
     .option('--user <id>', 'user to whom the task is charged')
     .option('--id <taskId>', 'names the task: the same id runs once')
     .option('--output-schema <file>', 'JSON Schema that the output must fit', readJson)

@@ -85,6 +85,7 @@ export const defaultMetering = { retentionDays: 400 } as const
 export const defaultLimits = {
   input: { maxChars: 10_000, forbiddenPatterns: defaultForbiddenPatterns },
   concurrency: 256,
+  queue: { inFlight: 32, waiting: 50_000, waitingPerUser: 20_000 },
   codeStepTimeoutMs: 30_000,
   codeMemoryMb: 512,
   budgets: {

@@ -138,6 +138,16 @@ export interface ProviderRates {
   tokensPerMinute?: number
 }
 
+/** Tasks that the router lets work and wait. Each figure is for one lane, of as many as the log has partitions. */
+export interface QueueLimits {
+  /** At work at once; the rest wait, by priority and then by user in turn. */
+  inFlight: number
+  /** Waiting; a task beyond it is rejected with QUEUE_FULL. */
+  waiting: number
+  /** Waiting, of one user and priority. */
+  waitingPerUser: number
+}
+
 /** flotilla.config.ts. Everything is optional: what is absent has the documented default. */
 export interface FleetDefinition {
   agents?: Record<string, AgentDefinition>
@@ -153,6 +163,7 @@ export interface FleetDefinition {
     input?: { maxChars?: number; forbiddenPatterns?: string[] }
     /** Handlings at work at once in one process. Default 256. */
     concurrency?: number
+    queue?: Partial<QueueLimits>
     codeStepTimeoutMs?: number
     codeMemoryMb?: number
     budgets?: Partial<BudgetLimits>
@@ -178,6 +189,7 @@ export interface Fleet {
   readonly limits: {
     readonly input: { readonly maxChars: number; readonly forbiddenPatterns: readonly string[] }
     readonly concurrency: number
+    readonly queue: Readonly<QueueLimits>
     readonly codeStepTimeoutMs: number
     readonly codeMemoryMb: number
     readonly budgets: Readonly<BudgetLimits>

@@ -77,6 +77,13 @@ const definition = z.strictObject({
         .strictObject({ maxChars: whole(1).optional(), forbiddenPatterns: z.array(pattern).optional() })
         .optional(),
       concurrency: whole(1).optional(),
+      queue: z
+        .strictObject({
+          inFlight: whole(1).optional(),
+          waiting: whole(1).optional(),
+          waitingPerUser: whole(1).optional(),
+        })
+        .optional(),
       codeStepTimeoutMs: whole(1).optional(),
       codeMemoryMb: whole(64).optional(),
       budgets: z
@@ -210,6 +217,7 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
     limits: {
       input: { ...defaultLimits.input, ...limits.input },
       concurrency: limits.concurrency ?? defaultLimits.concurrency,
+      queue: { ...defaultLimits.queue, ...limits.queue },
       codeStepTimeoutMs: limits.codeStepTimeoutMs ?? defaultLimits.codeStepTimeoutMs,
       codeMemoryMb: limits.codeMemoryMb ?? defaultLimits.codeMemoryMb,
       budgets: { ...defaultLimits.budgets, ...limits.budgets },

@@ -194,7 +194,8 @@ export class Intake {
       traceparent: record.headers[names.traceparent] ?? null,
       atMs: record.timestampMs,
     })
-    this.sink.submit({ ...event, traceId: span.traceId }, record, span)
+    const { traceId, traceparent } = span
+    this.sink.submit({ ...event, traceId, traceparent }, record, span)
   }
 
   private skip(record: LogRecord): void {

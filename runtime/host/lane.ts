@@ -172,7 +172,7 @@ export class Lane {
       const outcome = handlings.work(this.parts, this.facts, handling)
       if (outcome instanceof Promise)
         return outcome
-          .then((concluded) => this.conclude(handling, concluded()))
+          .then((done) => this.conclude(handling, done))
           .catch((error: unknown) => this.thrown(handling, error))
       const concluded = this.conclude(handling, outcome)
       return concluded?.catch((error: unknown) => this.thrown(handling, error))
@@ -286,7 +286,10 @@ export class Lane {
       type: event.type,
     })
     for (const emit of outcome.emit)
-      instruments.committed(emit as Decoded, { stage: stage.name, traceparent: span.traceparent })
+      instruments.committed(emit as Decoded, {
+        stage: stage.name,
+        traceparent: emit.traceparent ?? span.traceparent,
+      })
     if (outcome.callIds.length > 0) journal.forget(outcome.callIds, this.open.epoch).catch(() => {})
   }
 

@@ -51,6 +51,7 @@ export function toRecord(
     [names.stageVersion]: String(sender.version),
   }
   if (emit.requester !== undefined) headers[names.requester] = emit.requester
-  if (cause.traceparent !== null) headers[names.traceparent] = cause.traceparent
+  const traceparent = emit.traceparent ?? cause.traceparent
+  if (traceparent !== null) headers[names.traceparent] = traceparent
   return { topic: emit.topic, partition: homeOf(key, sender.partitions), key, value, headers }
 }

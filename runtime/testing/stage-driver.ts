@@ -33,6 +33,7 @@ export interface SendOptions {
   /** Default: a fresh id; give one to deliver the same event twice. */
   id?: string
   traceId?: string
+  traceparent?: string
 }
 
 export type Emitted = Emit & { key: string }
@@ -64,7 +65,7 @@ export class StageDriver {
   send<T extends EventType>(topic: TopicName, type: T, data: EventMap[T], options: SendOptions = {}) {
     return this.#emittedBy(() => {
       const event = this.#event(topic, type, data, options)
-      if (this.#accepts(topic, data)) this.#deliver(event)
+      if (this.#accepts(topic, type, data)) this.#deliver(event)
     })
   }
 
@@ -169,14 +170,20 @@ export class StageDriver {
     const key = options.key ?? (data as { taskId?: string | null }).taskId
     assert.ok(key, 'the event has no taskId: say its key')
     this.#sent += 1
-    const meta = { key, lane: 0, atMs: this.now, traceId: options.traceId ?? null }
+    const meta = {
+      key,
+      lane: 0,
+      atMs: this.now,
+      traceId: options.traceId ?? null,
+      traceparent: options.traceparent ?? null,
+    }
     return frozen({ type, data, id: options.id ?? hash('sent', this.#sent), ...meta }) as StageEvent
   }
 
-  #accepts(topic: TopicName, data: object): boolean {
+  #accepts(topic: TopicName, type: EventType, data: object): boolean {
     const requester = (data as { requester?: string }).requester
-    const recordHeaders: Record<string, string> =
-      requester === undefined ? {} : { [headerNames.requester]: requester }
+    const recordHeaders: Record<string, string> = { [headerNames.schema]: type }
+    if (requester !== undefined) recordHeaders[headerNames.requester] = requester
     const subscription = this.#stage.consumes.find((candidate) => candidate.topic === topic)
     return subscription?.accepts?.(recordHeaders) ?? true
   }

@@ -324,6 +324,7 @@ export interface TaskProgressed {
   stage: string
   /** What happened. */
   kind:
+    | 'queued'
     | 'admitted'
     | 'model_called'
     | 'tool_called'

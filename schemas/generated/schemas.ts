@@ -544,6 +544,7 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
         type: 'string',
         doc: 'What happened.',
         values: [
+          'queued',
           'admitted',
           'model_called',
           'tool_called',

@@ -42,6 +42,7 @@ function complete(from: Situation, status: Status, output: Json, error: Failure 
       ...stopWork(from, status),
       { topic: 'tasks.completed', type: 'TaskCompleted', data },
       { topic: 'tools.requested', type: 'TaskClosed', data: { taskId, status } },
+      // Router hears this one too: it frees the task's place.
       { topic: 'code.requested', type: 'TaskClosed', data: { taskId, status } },
       progress(from, 'completed', detail),
     ],

@@ -32,11 +32,18 @@ export const unreadable: TaskSubmitted = {
 /** Text kept in the result of a rejected task, which may be of any length. */
 const MAX_TEXT_CHARS = 10_000
 
+type Described = Pick<
+  TaskSubmitted,
+  'text' | 'userId' | 'agent' | 'profile' | 'mode' | 'sessionId' | 'parent'
+>
+
+/** `submittedAtMs`: where the event that ends the task is not its submission. */
 export function ended(
   event: StageEvent,
-  task: TaskSubmitted,
+  task: Described,
   status: TaskCompleted['status'],
   error: Failure,
+  submittedAtMs: number = event.atMs,
 ): Emit[] {
   const { key: taskId, atMs } = event
   const data: TaskCompleted = {
@@ -45,7 +52,7 @@ export function ended(
     output: null,
     steps: [],
     usage: nothingUsed,
-    executionTime: 0,
+    executionTime: Math.max(0, atMs - submittedAtMs),
     model: null,
     modelReason: null,
     error,
@@ -57,7 +64,7 @@ export function ended(
     mode: task.mode,
     sessionId: task.sessionId,
     parent: task.parent,
-    submittedAtMs: atMs,
+    submittedAtMs,
     completedAtMs: atMs,
   }
   const detail = { status, code: error.code, message: error.message }

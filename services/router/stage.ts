@@ -4,15 +4,20 @@
 // 2. What is missing or wrong rejects the task with the remedy; nothing is ever downgraded.
 // 3. What limits a task is asked in one call, whose answer is counted by the task's id: a second run counts nothing twice.
 // 4. A cancel that comes before its task is kept as long, and ends the task on arrival.
+// 5. At most `limits.queue.inFlight` tasks of a lane are at work; the others wait their turn (schedule.ts). One that
+//    waits is ended here by a cancel or its deadline; one that is at work, by the planner.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Decision, Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
+import { headers } from '../../schemas/topics.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../schemas/generated/events.ts'
 import { admit, type Admission } from './admission.ts'
 import { REMEMBER_MS } from './config.ts'
 import { checkInput } from './input-checks.ts'
 import { limitsCall, withinLimits } from './limits.ts'
+import { place, released } from './placement.ts'
 import { ended, unreadable } from './results.ts'
+import { rowOf, Schedule } from './schedule.ts'
 
 export type RouterRows = {
   /** This id was answered. */
@@ -24,62 +29,112 @@ export type RouterRows = {
 type State = Readonly<Partial<RouterRows>>
 type Event<T> = Extract<StageEvent, { type: T }>
 
-export function createRouterStage(fleet: Fleet): Stage<RouterRows> {
+export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
+  const limits = fleet.limits.queue
   return {
     name: 'router',
-    version: 1,
-    consumes: [{ topic: 'tasks.submitted' }, { topic: 'tasks.control' }],
+    version: 2,
+    consumes: [
+      { topic: 'tasks.submitted' },
+      { topic: 'tasks.control' },
+      // The end of a task as the other stages hear it: small, where its result may be large.
+      { topic: 'code.requested', accepts: (record) => record[headers.schema] === 'TaskClosed' },
+    ],
     forwardsHome: true,
-    decide(event, rows) {
+    laneIndex: (rows) => new Schedule(rows),
+    decide(event, rows, lane) {
       switch (event.type) {
         case 'TaskSubmitted':
-          return rows.task ? {} : submitted(event, rows, fleet)
+          return rows.task ? {} : submitted(event, rows, fleet, lane)
         case 'SubmissionRefused':
           return rows.task ? {} : rejected(event, unreadable, event.data.failure)
         case 'TaskCancelled':
+          if (lane.waitingTask(event.key)) return cancelledWaiting(event, lane)
           return rows.task || rows.cancel ? {} : keepCancel(event)
+        case 'TaskClosed':
+          return released(event.key, lane, limits, event.atMs)
         case 'TimerFired':
-          return { clear: true }
+          if (event.data.name === 'deadline') return timedOut(event, lane)
+          return { ...released(event.key, lane, limits, event.atMs), clear: true }
         default:
           return {}
       }
     },
-    conclude(event, _rows, call, outcome) {
-      return event.type === 'TaskSubmitted' ? decided(event, withinLimits(call, outcome)) : {}
+    conclude(event, _rows, call, outcome, lane) {
+      return event.type === 'TaskSubmitted' ? decided(event, withinLimits(call, outcome), lane, fleet) : {}
     },
-    poisoned(event, rows, reason) {
-      if (event.type !== 'TaskSubmitted' || rows.task) return {}
-      return answer(event, 'failed', ended(event, event.data, 'failed', reason))
+    poisoned(event, rows, reason, lane) {
+      const freed = released(event.key, lane, limits, event.atMs)
+      if (event.type !== 'TaskSubmitted' || rows.task) return freed
+      const failed = answer(event, 'failed', ended(event, event.data, 'failed', reason))
+      return { ...failed, ...freed, emit: [...(failed.emit ?? []), ...(freed.emit ?? [])] }
     },
   }
 }
 
-function submitted(event: Event<'TaskSubmitted'>, rows: State, fleet: Fleet): Decision<RouterRows> {
+function submitted(
+  event: Event<'TaskSubmitted'>,
+  rows: State,
+  fleet: Fleet,
+  lane: Schedule,
+): Decision<RouterRows> {
   if (rows.cancel) return cancelled(event, rows.cancel.reason)
   const wrong = checkInput(event.data, event.key, fleet.limits.input)
   if (wrong) return rejected(event, event.data, wrong)
   const admission = admit(event.data, event.key, event.atMs, fleet)
   const call = 'admitted' in admission ? limitsCall(admission.admitted, fleet) : null
-  return call ? { call } : decided(event, admission)
+  return call ? { call } : decided(event, admission, lane, fleet)
 }
 
-function decided(event: Event<'TaskSubmitted'>, admission: Admission): Decision<RouterRows> {
+function decided(
+  event: Event<'TaskSubmitted'>,
+  admission: Admission,
+  lane: Schedule,
+  fleet: Fleet,
+): Decision<RouterRows> {
   return 'rejected' in admission
     ? rejected(event, event.data, admission.rejected)
-    : admitted(event, admission.admitted)
+    : admitted(event, admission.admitted, lane, fleet)
 }
 
-function admitted(event: Event<'TaskSubmitted'>, task: TaskAdmitted): Decision<RouterRows> {
-  const { agent, mode, profile, models, modelReason, maxSteps, deadlineMs } = task
-  const detail = { agent, mode, profile, model: models[0] ?? null, modelReason, maxSteps, deadlineMs }
-  return answer(event, 'admitted', [
-    { topic: 'tasks.admitted', type: 'TaskAdmitted', data: task },
-    {
-      topic: 'tasks.history',
-      type: 'TaskProgressed',
-      data: { taskId: event.key, stage: 'router', kind: 'admitted', step: null, atMs: event.atMs, detail },
-    },
-  ])
+function admitted(
+  event: Event<'TaskSubmitted'>,
+  task: TaskAdmitted,
+  lane: Schedule,
+  fleet: Fleet,
+): Decision<RouterRows> {
+  const placed = place(event, task, lane, fleet.limits.queue)
+  if ('rejected' in placed) return rejected(event, event.data, placed.rejected)
+  const { rows, timers } = answer(event, 'admitted', [])
+  return { ...placed, rows: { ...rows }, timers: { ...timers, ...placed.timers } }
+}
+
+function cancelledWaiting(event: Event<'TaskCancelled'>, lane: Schedule): Decision<RouterRows> {
+  const why = event.data.reason === null ? '' : `: ${event.data.reason}`
+  return endedWaiting(event, lane, 'cancelled', failure('TASK_CANCELLED', `The task was cancelled${why}`))
+}
+
+function timedOut(event: Event<'TimerFired'>, lane: Schedule): Decision<RouterRows> {
+  const timeoutMs = lane.waitingTask(event.key)?.task.timeoutMs
+  const message = `The task waited for a place all of its ${timeoutMs} ms; raise timeoutMs, or submit when less is queued`
+  return endedWaiting(event, lane, 'timed_out', failure('TASK_TIMED_OUT', message))
+}
+
+/** Nothing, for a task that is at work by now: its end is the planner's. */
+function endedWaiting(
+  event: StageEvent,
+  lane: Schedule,
+  status: 'cancelled' | 'timed_out',
+  error: Failure,
+): Decision<RouterRows> {
+  const waiting = lane.waitingTask(event.key)
+  if (!waiting) return {}
+  const { task } = waiting
+  return {
+    emit: ended(event, task, status, error, task.submittedAtMs),
+    lane: { [rowOf(event.key)]: null },
+    timers: { deadline: null },
+  }
 }
 
 function rejected(event: StageEvent, task: TaskSubmitted, reason: Failure): Decision<RouterRows> {

@@ -35,7 +35,9 @@ export function simulatedFleet(): Fleet {
   const environment = readEnvironment({ FLOTILLA_SCRIPTED_URL: 'http://127.0.0.1:9/v1' })
   const agents = { default: { mode: 'tools' as const } }
   const budgets = { fleetTokens: null, userTokens: null, modelTokens: null }
-  return completeFleet({ tools: [lookup, charge], agents, limits: { budgets } }, environment, 'simulation')
+  // A window so small that tasks wait for each other.
+  const limits = { budgets, queue: { inFlight: 2 } }
+  return completeFleet({ tools: [lookup, charge], agents, limits }, environment, 'simulation')
 }
 
 export function simulatedStages(fleet: Fleet): Stage[] {

@@ -1,0 +1,136 @@
+// Whose turn it is: the tasks of one lane that are at work, and those that wait for a place.
+//
+// 1. A row for each task, `task:<id>`: at work, or waiting with all that its admission needs.
+// 2. Higher priorities first. Within a priority users take turns: a task's `turn` is one past the turn served last and
+//    past the user's own last one, and the lowest turn is next, the oldest first. So a user who comes late waits for at
+//    most one task of each other user, however many they have queued.
+// 3. What is next follows from the rows alone. The count of turns served is forgotten with the lane; it only says where
+//    users who come later begin.
+import TinyQueue from 'tinyqueue'
+import type { LaneIndex } from '../../runtime/stage.ts'
+import type { TaskAdmitted } from '../../schemas/generated/events.ts'
+
+export interface Waiting {
+  readonly turn: number
+  /** Order of arrival. */
+  readonly order: number
+  readonly task: TaskAdmitted
+  /** Trace context of its submission. */
+  readonly traceparent: string | null
+}
+
+/** A row of the lane. */
+export type Place = { readonly at: 'work' } | ({ readonly at: 'queue' } & Waiting)
+
+const PREFIX = 'task:'
+
+export const rowOf = (taskId: string): string => PREFIX + taskId
+
+/** Stale entries that the queue may hold besides as many as it has live ones. */
+const MAX_STALE = 1_000
+
+/** Users are told apart within a priority. */
+const lineOf = ({ priority, userId }: TaskAdmitted): string => `${priority} ${userId ?? ''}`
+
+interface Line {
+  lastTurn: number
+  count: number
+}
+
+export class Schedule implements LaneIndex {
+  readonly #working = new Set<string>()
+  readonly #waiting = new Map<string, Waiting>()
+  readonly #lines = new Map<string, Line>()
+  /** By priority, the highest turn that was served. */
+  readonly #served = new Map<number, number>()
+  #queue = new TinyQueue<Waiting>([], byTurn)
+  #order = 0
+
+  constructor(rows: Iterable<readonly [string, unknown]>) {
+    for (const [name, value] of rows) this.write(name, value)
+  }
+
+  write(name: string, value: unknown): void {
+    const taskId = name.slice(PREFIX.length)
+    const place = value as Place | null
+    const left = this.#leave(taskId)
+    this.#working.delete(taskId)
+    if (place?.at === 'queue') this.#enter(taskId, place)
+    if (place?.at !== 'work') return
+    this.#working.add(taskId)
+    if (left) this.#served.set(left.task.priority, Math.max(this.#servedOf(left.task.priority), left.turn))
+  }
+
+  get working(): number {
+    return this.#working.size
+  }
+
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  isAtWork(taskId: string): boolean {
+    return this.#working.has(taskId)
+  }
+
+  waitingTask(taskId: string): Waiting | undefined {
+    return this.#waiting.get(taskId)
+  }
+
+  /** Tasks of this task's user that wait at its priority. */
+  waitingBeside(task: TaskAdmitted): number {
+    return this.#lines.get(lineOf(task))?.count ?? 0
+  }
+
+  /** What a task that begins to wait now writes. */
+  queued(task: TaskAdmitted, traceparent: string | null): Place {
+    const lastTurn = this.#lines.get(lineOf(task))?.lastTurn ?? 0
+    const turn = Math.max(lastTurn, this.#servedOf(task.priority)) + 1
+    return { at: 'queue', turn, order: this.#order + 1, task, traceparent }
+  }
+
+  /** The first `count` of those that wait, in their order, without this one. */
+  next(count: number, except?: string): Waiting[] {
+    const found: Waiting[] = []
+    const passed: Waiting[] = []
+    while (found.length < count) {
+      const first = this.#queue.pop()
+      if (first === undefined) break
+      if (this.#waiting.get(first.task.taskId) !== first) continue
+      passed.push(first)
+      if (first.task.taskId !== except) found.push(first)
+    }
+    // To look changes nothing: they are taken when their rows are written.
+    for (const waiting of passed) this.#queue.push(waiting)
+    return found
+  }
+
+  #servedOf(priority: number): number {
+    return this.#served.get(priority) ?? 0
+  }
+
+  #enter(taskId: string, waiting: Waiting): void {
+    this.#waiting.set(taskId, waiting)
+    this.#queue.push(waiting)
+    this.#order = Math.max(this.#order, waiting.order)
+    const line = this.#lines.get(lineOf(waiting.task)) ?? { lastTurn: 0, count: 0 }
+    line.lastTurn = Math.max(line.lastTurn, waiting.turn)
+    line.count++
+    this.#lines.set(lineOf(waiting.task), line)
+  }
+
+  #leave(taskId: string): Waiting | undefined {
+    const waiting = this.#waiting.get(taskId)
+    if (waiting === undefined) return undefined
+    this.#waiting.delete(taskId)
+    const line = this.#lines.get(lineOf(waiting.task))
+    if (line && --line.count === 0) this.#lines.delete(lineOf(waiting.task))
+    if (this.#queue.length > 2 * this.#waiting.size + MAX_STALE)
+      this.#queue = new TinyQueue([...this.#waiting.values()], byTurn)
+    return waiting
+  }
+}
+
+function byTurn(a: Waiting, b: Waiting): number {
+  return b.task.priority - a.task.priority || a.turn - b.turn || a.order - b.order
+}

@@ -1,0 +1,217 @@
+// Priorities and turns: who of those that wait in a lane is admitted next.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { defaultLimits } from '../../../runtime/config/defaults.ts'
+import type { QueueLimits } from '../../../runtime/config/fleet.ts'
+import { failure } from '../../../runtime/errors.ts'
+import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
+import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
+import { unreadable } from '../../../services/router/results.ts'
+import { rowOf, Schedule } from '../../../services/router/schedule.ts'
+import { createRouterStage } from '../../../services/router/stage.ts'
+import { fleetOf } from './fleet.ts'
+
+const DAY_MS = 86_400_000
+/** Nothing but the queue limits a task. */
+const stageOf = (queue: Partial<QueueLimits>) => {
+  const budgets = { ...defaultLimits.budgets, fleetTokens: null, userTokens: null, modelTokens: null }
+  const rates = { ...defaultLimits.rates, userRequests: null, userTokens: null }
+  const limits = { ...defaultLimits, budgets, rates, queue: { ...defaultLimits.queue, ...queue } }
+  return createRouterStage(fleetOf({ limits }))
+}
+
+const routerOf = (queue: Partial<QueueLimits>) => drive(stageOf(queue))
+
+function submit(
+  driver: StageDriver,
+  taskId: string,
+  userId: string | null = null,
+  changes: Partial<TaskSubmitted> = {},
+) {
+  const task = { ...unreadable, text: 'Do it.', taskId, userId, timeoutMs: DAY_MS, ...changes }
+  return driver.send('tasks.submitted', 'TaskSubmitted', task)
+}
+
+const close = (driver: StageDriver, taskId: string) =>
+  driver.send('code.requested', 'TaskClosed', { taskId, status: 'succeeded' })
+const cancel = (driver: StageDriver, taskId: string) =>
+  driver.send('tasks.control', 'TaskCancelled', { taskId, reason: null, requestedBy: null })
+const admitted = (driver: StageDriver) => driver.all('TaskAdmitted').map(({ taskId }) => taskId)
+
+/** Ends whatever is at work until nothing is; the order in which tasks were admitted. */
+function drain(driver: StageDriver): string[] {
+  for (let done = 0; done < admitted(driver).length; done++) close(driver, admitted(driver)[done] as string)
+  return admitted(driver)
+}
+
+test('while the window has room a task is admitted in its own turn; beyond it, it waits', () => {
+  const driver = routerOf({ inFlight: 2 })
+  for (const id of ['a', 'b', 'c']) submit(driver, id)
+  assert.deepEqual(admitted(driver), ['a', 'b'])
+  const kinds = driver.all('TaskProgressed').map(({ taskId, kind }) => `${taskId} ${kind}`)
+  assert.deepEqual(kinds, ['a admitted', 'b admitted', 'c queued'])
+  close(driver, 'b')
+  assert.deepEqual(admitted(driver), ['a', 'b', 'c'])
+  assert.equal(driver.all('TaskProgressed').at(-1)?.kind, 'admitted')
+})
+
+test('a task that waited keeps its deadline, its time of submission and its own trace', () => {
+  const driver = routerOf({ inFlight: 1 })
+  submit(driver, 'a')
+  const submittedAtMs = driver.now
+  const data = { ...unreadable, text: 'Do it.', taskId: 'b', timeoutMs: 50_000 }
+  const traceparent = `00-${'b'.repeat(32)}-${'1'.repeat(16)}-01`
+  driver.send('tasks.submitted', 'TaskSubmitted', data, { traceparent })
+  driver.advance(5_000)
+  const [task, progress] = close(driver, 'a')
+  assert.deepEqual([task?.traceparent, progress?.traceparent], [traceparent, traceparent])
+  assert.ok(task?.type === 'TaskAdmitted')
+  assert.deepEqual(
+    [task.data.taskId, task.data.submittedAtMs, task.data.deadlineMs],
+    ['b', submittedAtMs, submittedAtMs + 50_000],
+  )
+  const told = driver.all('TaskProgressed').at(-1)?.detail as { queuedMs: number }
+  assert.equal(told.queuedMs, 5_000)
+})
+
+test('users take turns: one who comes late waits for at most one task of each other user', () => {
+  const driver = routerOf({ inFlight: 1 })
+  for (let n = 1; n <= 6; n++) submit(driver, `heavy${n}`, 'heavy')
+  close(driver, 'heavy1')
+  submit(driver, 'late1', 'late')
+  submit(driver, 'other1', 'other')
+  submit(driver, 'late2', 'late')
+  assert.deepEqual(drain(driver), [
+    ...['heavy1', 'heavy2'],
+    ...['heavy3', 'late1', 'other1'],
+    ...['heavy4', 'late2', 'heavy5', 'heavy6'],
+  ])
+})
+
+test('one who submits again and again gets no more than a turn', () => {
+  const driver = routerOf({ inFlight: 1 })
+  for (let n = 1; n <= 4; n++) submit(driver, `heavy${n}`, 'heavy')
+  for (let n = 1; n <= 6; n++) {
+    if (n <= 4) submit(driver, `eager${n}`, 'eager')
+    close(driver, admitted(driver).at(-1) as string)
+  }
+  assert.deepEqual(admitted(driver).slice(1, 7), ['heavy2', 'eager1', 'heavy3', 'eager2', 'heavy4', 'eager3'])
+})
+
+test('a higher priority goes first, whoever it belongs to', () => {
+  const driver = routerOf({ inFlight: 1 })
+  submit(driver, 'first', 'a')
+  submit(driver, 'low', 'a', { priority: 0 })
+  submit(driver, 'middle', 'a', { priority: 4 })
+  submit(driver, 'high', 'a', { priority: 9 })
+  submit(driver, 'middle2', 'b', { priority: 4 })
+  assert.deepEqual(drain(driver), ['first', 'high', 'middle', 'middle2', 'low'])
+})
+
+test('a task that waits is ended by a cancel or its deadline, with one result; one at work is not', () => {
+  const driver = routerOf({ inFlight: 1 })
+  submit(driver, 'work', null, { timeoutMs: 1_000 })
+  submit(driver, 'cancelled', 'ann')
+  submit(driver, 'late', null, { timeoutMs: 2_000 })
+  submit(driver, 'waits', null, { timeoutMs: 9_000 })
+  driver.advance(500)
+  cancel(driver, 'cancelled')
+  cancel(driver, 'cancelled')
+  cancel(driver, 'work')
+  driver.advance(2_500)
+  const results = driver
+    .all('TaskCompleted')
+    .map(({ taskId, status, executionTime }) => [taskId, status, executionTime])
+  assert.deepEqual(results, [
+    ['cancelled', 'cancelled', 500],
+    ['late', 'timed_out', 2_000],
+  ])
+  assert.deepEqual(drain(driver), ['work', 'waits'])
+  driver.advance(60_000)
+  assert.equal(driver.all('TaskCompleted').length, 2, 'the deadline of a task at work is the planner’s')
+})
+
+test('a lane that is opened again goes on where it was: nothing lost, nothing twice', () => {
+  const driver = routerOf({ inFlight: 2 })
+  for (const id of ['h1', 'h2', 'h3', 'h4', 'h5']) submit(driver, id, 'heavy')
+  submit(driver, 'l1', 'late')
+  driver.reopen()
+  close(driver, 'h1')
+  close(driver, 'h1')
+  driver.reopen()
+  assert.deepEqual(drain(driver), ['h1', 'h2', 'h3', 'l1', 'h4', 'h5'])
+  assert.deepEqual(driver.laneRows(), {}, 'no place is kept')
+})
+
+test('a larger window fills with the next end of a task; a smaller one lets it run empty first', () => {
+  const driver = routerOf({ inFlight: 1 })
+  for (const id of ['a', 'b', 'c', 'd', 'e']) submit(driver, id)
+  driver.reopen(stageOf({ inFlight: 3 }) as never)
+  close(driver, 'a')
+  assert.deepEqual(admitted(driver), ['a', 'b', 'c', 'd'])
+  driver.reopen(stageOf({ inFlight: 1 }) as never)
+  close(driver, 'b')
+  close(driver, 'c')
+  assert.deepEqual(admitted(driver), ['a', 'b', 'c', 'd'])
+  close(driver, 'd')
+  assert.deepEqual(admitted(driver), ['a', 'b', 'c', 'd', 'e'])
+})
+
+test('what router rejects takes no place; an end that nobody waits for changes nothing', () => {
+  const driver = routerOf({ inFlight: 1 })
+  submit(driver, 'empty', null, { text: ' ' })
+  close(driver, 'stranger')
+  submit(driver, 'a')
+  assert.deepEqual(admitted(driver), ['a'])
+})
+
+test('a task is handled again after it was given its place: it keeps that place', () => {
+  const driver = routerOf({ inFlight: 1 })
+  submit(driver, 'a')
+  const task = { ...unreadable, text: 'Do it.', taskId: 'a' }
+  const reason = failure('HANDLER_FAILED', 'threw')
+  driver.poison('tasks.submitted', 'TaskSubmitted', task, reason)
+  assert.deepEqual(driver.laneRows(), {}, 'a submission that went to dead-letters holds no place')
+})
+
+test('more than may wait is rejected: of one user, and of all', () => {
+  const driver = routerOf({ inFlight: 1, waiting: 3, waitingPerUser: 2 })
+  for (const id of ['h1', 'h2', 'h3', 'h4']) submit(driver, id, 'heavy')
+  for (const id of ['a1', 'a2']) submit(driver, id, 'ann')
+  const refused = driver.all('TaskCompleted').map(({ taskId, error }) => [taskId, error?.code])
+  assert.deepEqual(refused, [
+    ['h4', 'QUEUE_FULL'],
+    ['a2', 'QUEUE_FULL'],
+  ])
+  assert.match(driver.all('TaskCompleted')[0]?.error?.message ?? '', /user "heavy".*waitingPerUser/)
+})
+
+test('7 days later even a place whose task was never heard of again is free', () => {
+  const driver = routerOf({ inFlight: 1 })
+  submit(driver, 'lost')
+  driver.advance(6 * DAY_MS + DAY_MS / 2)
+  submit(driver, 'waits')
+  driver.advance(DAY_MS)
+  assert.deepEqual(admitted(driver), ['lost', 'waits'])
+})
+
+test('50,000 tasks of one user wait: another one’s is second, and each is found without walking them', () => {
+  const lane = new Schedule([])
+  const driver = routerOf({ inFlight: 1 })
+  submit(driver, 'a')
+  const sample = driver.only('TaskAdmitted')
+  const enter = (taskId: string, userId: string) =>
+    lane.write(rowOf(taskId), lane.queued({ ...sample, taskId, userId }, null))
+  for (let n = 0; n < 50_000; n++) enter(`h${n}`, 'heavy')
+  enter('late', 'late')
+  const order: string[] = []
+  const startedMs = performance.now()
+  for (let [next] = lane.next(1); next; [next] = lane.next(1)) {
+    order.push(next.task.taskId)
+    lane.write(rowOf(next.task.taskId), { at: 'work' })
+  }
+  const tookMs = performance.now() - startedMs
+  assert.deepEqual(order.slice(0, 3), ['h0', 'late', 'h1'])
+  assert.equal(order.length, 50_001)
+  assert.ok(tookMs < 5_000, `${tookMs} ms: walking the queue for each would take minutes`)
+})
