@@ -14,17 +14,22 @@ export interface Effect {
   readonly rows: readonly StateRow[]
   /** The input record; null for timers. */
   readonly input: LogRecord | null
-  /** False: nobody waits for it (it emits nothing and arms nothing), so it may wait for company. */
-  readonly urgent: boolean
+  /** How long it may wait for company: 0 when somebody waits for what it emits. Milliseconds. */
+  readonly withinMs: number
   /** Called once, after the commit. */
   readonly committed: () => void
 }
 
 const MAX_EFFECTS = 1_000
 const MAX_BYTES = 4_000_000
+/** Effects that wait for company: more of them than this wait no longer. */
+const MAX_COMPANY = 100
 const MAX_TRIES = 5
+const NEVER = Number.POSITIVE_INFINITY
+
+/** The longest that an effect waits which nobody waits for, and a position that moved over skipped records. */
+export const COMPANY_MS = 1_000
 const IDLE_FLUSH_MS = 2_000
-const COMPANY_MS = 25
 
 export class GroupCommit {
   private readonly lane: OpenLane
@@ -34,8 +39,9 @@ export class GroupCommit {
   private pending: Effect[] = []
   private running = false
   private stopped = false
-  private cancelIdle: (() => void) | null = null
-  private idleAtMs = 0
+  /** When what is gathered must be committed at the latest. */
+  private dueMs = NEVER
+  private cancelWake: (() => void) | null = null
   private readonly idleWaiters: (() => void)[] = []
 
   constructor(lane: OpenLane, offsets: OffsetTracker, clock: Clock, failed: (error: unknown) => void) {
@@ -48,32 +54,31 @@ export class GroupCommit {
   push(effect: Effect): void {
     if (this.stopped) return
     this.pending.push(effect)
-    if (effect.urgent) this.flush()
-    else this.flushWithin(COMPANY_MS)
+    this.commitWithin(this.pending.length < MAX_COMPANY ? effect.withinMs : 0)
   }
 
   /** A record was skipped: its position goes along with the next commit, or after a while by itself. */
   skipped(): void {
-    this.flushWithin(IDLE_FLUSH_MS)
+    this.commitWithin(IDLE_FLUSH_MS)
   }
 
   /** Commits what is pending without waiting for more. */
   flush(): void {
-    if (this.stopped || this.running) return
-    this.cancelIdle?.()
-    this.cancelIdle = null
-    if (this.pending.length > 0 || this.offsets.hasChanges) void this.run()
+    if (this.pending.length > 0 || this.offsets.hasChanges) this.commitWithin(0)
   }
 
-  private flushWithin(delayMs: number): void {
+  private commitWithin(delayMs: number): void {
     const dueMs = this.clock.now() + delayMs
-    if (this.stopped || this.running || (this.cancelIdle && this.idleAtMs <= dueMs)) return
-    this.cancelIdle?.()
-    this.idleAtMs = dueMs
-    this.cancelIdle = this.clock.schedule(delayMs, () => {
-      this.cancelIdle = null
-      this.flush()
-    })
+    if (this.stopped || this.dueMs <= dueMs) return
+    this.dueMs = dueMs
+    if (!this.running) this.wakeWithin(delayMs)
+  }
+
+  private wakeWithin(delayMs: number): void {
+    this.cancelWake?.()
+    this.cancelWake = null
+    if (delayMs <= 0) return void this.run()
+    this.cancelWake = this.clock.schedule(delayMs, () => void this.run())
   }
 
   /** Resolves when nothing is pending (or the lane ended). */
@@ -86,7 +91,7 @@ export class GroupCommit {
   stop(): void {
     this.stopped = true
     this.pending = []
-    this.cancelIdle?.()
+    this.cancelWake?.()
     this.release()
   }
 
@@ -95,21 +100,28 @@ export class GroupCommit {
   }
 
   private async run(): Promise<void> {
+    this.cancelWake = null
     this.running = true
     try {
       // Let handlings that end in this turn of the event loop join the group.
       await Promise.resolve()
-      while (!this.stopped && (this.pending.length > 0 || this.offsets.hasChanges)) await this.commitGroup()
+      while (!this.stopped && this.isDue()) await this.commitGroup()
     } catch (error) {
       if (!this.stopped) this.failed(error)
     } finally {
       this.running = false
       this.release()
+      if (!this.stopped && this.dueMs < NEVER) this.wakeWithin(this.dueMs - this.clock.now())
     }
+  }
+
+  private isDue(): boolean {
+    return this.dueMs <= this.clock.now() || (this.idleWaiters.length > 0 && this.pending.length > 0)
   }
 
   private async commitGroup(): Promise<void> {
     const group = this.takeGroup()
+    this.dueMs = this.pending.length > 0 ? this.clock.now() : NEVER
     for (const { input } of group) if (input) this.offsets.finish(input.topic, input.offset)
     const rows = new Map<string, StateRow>()
     for (const effect of group) for (const row of effect.rows) rows.set(row.key, row)

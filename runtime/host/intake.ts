@@ -220,7 +220,7 @@ export class Intake {
     const headers = { ...record.headers, [names.eventId]: eventIdOf(record) }
     const moved = { topic: record.topic, partition: homeOf(key, log.partitions), key, value, headers }
     instruments.count('records_forwarded', 1, { stage: stage.name, topic: record.topic })
-    this.commit.push({ records: [moved], rows: [], input: record, urgent: true, committed: () => {} })
+    this.commit.push({ records: [moved], rows: [], input: record, withinMs: 0, committed: () => {} })
   }
 
   /** A submission that names its task is answered with a result; anything else goes to dead-letters. */
@@ -262,7 +262,7 @@ export class Intake {
       { id: eventIdOf(record), key: record.key ?? 'none', traceparent },
       0,
     )
-    this.commit.push({ records: [letter], rows: [], input: record, urgent: true, committed: () => {} })
+    this.commit.push({ records: [letter], rows: [], input: record, withinMs: 0, committed: () => {} })
   }
 }
 

@@ -10,7 +10,7 @@ import type { LogRecord, OpenLane } from '../log/port.ts'
 import type { Emit, StageEvent } from '../stage.ts'
 import { traceIdOf, type HandlingSpan } from '../telemetry/instruments.ts'
 import { LaneLost } from './calls.ts'
-import { GroupCommit } from './group-commit.ts'
+import { COMPANY_MS, GroupCommit } from './group-commit.ts'
 import * as handlings from './handling.ts'
 import type { Handling, LaneFacts, Outcome } from './handling.ts'
 import { timerEventId } from './ids.ts'
@@ -221,7 +221,7 @@ export class Lane {
         records: readyRecords,
         rows: readyRows,
         input: handling.record,
-        urgent: readyRecords.length > 0 || armed.length > 0,
+        withinMs: readyRecords.length > 0 ? 0 : this.untilFirst(armed),
         committed: () => {
           this.uncommitted.remove(handling.key)
           this.committed(handling, outcome, armed)
@@ -254,6 +254,12 @@ export class Lane {
       (error: unknown) => this.drop(error),
     )
     return mine
+  }
+
+  /** Nobody waits for an effect that emits nothing; but a timer is armed by the commit. */
+  private untilFirst(armed: readonly { dueMs: number }[]): number {
+    const now = this.parts.clock.now()
+    return armed.reduce((delayMs, { dueMs }) => Math.max(0, Math.min(delayMs, dueMs - now)), COMPANY_MS)
   }
 
   private encodeAgain(handling: Handling, outcome: Outcome, changes: readonly RowChange[]) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { GroupCommit, type Effect } from '../../../runtime/host/group-commit.ts'
+import { COMPANY_MS, GroupCommit, type Effect } from '../../../runtime/host/group-commit.ts'
 import { OffsetTracker } from '../../../runtime/host/offsets.ts'
 import {
   CommitFailed,
@@ -46,7 +46,7 @@ function lane() {
     offsets.offer(input(offset))
     const rows = [{ key: 'row', value: Buffer.from(String(offset)) }]
     const committed = () => void done.push(offset)
-    const effect = { records: [], rows, input: input(offset), urgent: true, committed }
+    const effect = { records: [], rows, input: input(offset), withinMs: 0, committed }
     group.push({ ...effect, ...changes })
   }
   const settle = () => new Promise((resume) => setImmediate(resume))
@@ -179,7 +179,7 @@ test('a group is bounded: 1,000 effects, or 4 MB', async () => {
 
 test('an effect that nobody waits for is committed with the next one, when asked for, or after a while', async () => {
   const { commits, clock, push, settle, answer, group } = lane()
-  push(0, { urgent: false })
+  push(0, { withinMs: COMPANY_MS })
   await settle()
   assert.equal(commits.length, 0)
   push(1)
@@ -189,13 +189,37 @@ test('an effect that nobody waits for is committed with the next one, when asked
     [2],
   )
   await answer()
-  push(2, { urgent: false })
+  push(2, { withinMs: COMPANY_MS })
   group.flush()
   await settle()
   assert.equal(commits.length, 2)
   await answer()
-  push(3, { urgent: false })
-  await clock.run(clock.now() + 100, () => false)
+  push(3, { withinMs: COMPANY_MS })
+  await settle()
+  assert.equal(commits.length, 2)
+  await clock.run(clock.now() + COMPANY_MS + 1, () => false)
   await settle()
   assert.equal(commits.length, 3)
+})
+
+test('an effect that may wait keeps to its own limit, also while a commit is under way', async () => {
+  const { commits, clock, push, settle, answer } = lane()
+  push(0)
+  await settle()
+  push(1, { withinMs: COMPANY_MS })
+  push(2, { withinMs: 50 })
+  await answer()
+  assert.equal(commits.length, 1, 'a commit that ends does not take them along by itself')
+  await clock.run(clock.now() + 60, () => commits.length === 2)
+  assert.deepEqual(commits[1]?.positions, [{ topic, offset: 3, metadata: '' }])
+})
+
+test('many effects that may wait are company enough', async () => {
+  const { commits, push, settle } = lane()
+  for (let offset = 0; offset < 99; offset++) push(offset, { withinMs: COMPANY_MS })
+  await settle()
+  assert.equal(commits.length, 0)
+  push(99, { withinMs: COMPANY_MS })
+  await settle()
+  assert.equal(commits.length, 1)
 })
