@@ -128,6 +128,7 @@ export class CallMaker {
           return null
         case 'answer':
           this.instruments.count('calls_replayed', 1, { kind: call.kind })
+          if (beginning.requestChanged) this.changed(request)
           return beginning.outcome
         case 'giveUp':
           return this.outcomeUnknown(request)
@@ -138,6 +139,15 @@ export class CallMaker {
           throw new LaneLost('a later owner of the lane made this call')
       }
     }
+  }
+
+  /** Harmless after an upgrade that words a request differently; otherwise a stage that is not pure. */
+  private changed({ call, id }: CallRequest): void {
+    this.instruments.count('calls_changed', 1, { kind: call.kind })
+    this.instruments.log.warn(
+      { callId: id, kind: call.kind, target: call.target },
+      'a recorded outcome answers a request that reads differently now',
+    )
   }
 
   private outcomeUnknown({ call, id }: CallRequest): CallOutcome {

@@ -4,8 +4,9 @@
 // 2. A recorded outcome answers for ever (within the entry's lifetime): the call is never made again.
 // 3. Begun by a former owner without an outcome: while its lease lives the new owner waits (the former one may still
 //    finish and record). Lapsed: an idempotent call is made again and counted as in doubt; any other is never made again.
-// 4. Where the store writes with the log's own transactions (setLater), the outcome of an idempotent call is journalled by
-//    the commit that uses it; there is one process, so no zombie and no lease.
+// 4. Where the store is this process's own (setLater), what is known of an idempotent call may stay in memory for a moment:
+//    the commit that uses its outcome mostly comes before it is written, and then nothing needs to be. There is one process,
+//    so no zombie and no lease.
 // 5. An owner that lost its lane may still record the outcome of a call it has begun, so that nobody pays for it twice.
 import { requestHash } from './ids.ts'
 import type { Call, CallOutcome } from '../stage.ts'
@@ -32,9 +33,11 @@ interface Forgotten {
 }
 type Entry = Begun | Done | Forgotten
 
+/** What the host does now. */
 export type Beginning =
   /** Make the call; `inDoubt`: a former owner may have made it too. */
   | { do: 'call'; inDoubt: boolean }
+  /** `requestChanged`: the stage asked for something else when the outcome was recorded. */
   | { do: 'answer'; outcome: CallOutcome; requestChanged: boolean }
   /** Somebody else's lease lives until then; ask again. */
   | { do: 'wait'; untilMs: number }
@@ -52,7 +55,32 @@ export interface JournalOptions {
   forgottenMs: number
 }
 
-export class CallJournal {
+export interface CallJournal {
+  /** 0: nobody needs to renew. */
+  readonly leaseMs: number
+  begin(id: string, owner: string, epoch: number, call: Call): Promise<Beginning>
+  /** Prolongs the lease of a running call. False: the entry belongs to somebody else now. */
+  renew(id: string): Promise<boolean>
+  /** Records the outcome. False: a later owner took the call over, and its outcome counts. */
+  finish(id: string, epoch: number, outcome: CallOutcome, idempotent: boolean): Promise<boolean>
+  /** The call was not made after all (its breaker was open): as if never begun. */
+  release(id: string): Promise<void>
+  /** The commit that used these outcomes is durable: nobody will ask again. */
+  forget(ids: readonly string[], epoch: number): Promise<void>
+}
+
+export function openJournal(store: KeyValue, clock: Clock, options: JournalOptions): CallJournal {
+  const shared = new SharedJournal(store, clock, options)
+  return isOwn(store) ? new OwnJournal(store, shared, clock, options) : shared
+}
+
+type OwnStore = KeyValue & Required<Pick<KeyValue, 'setLater'>>
+
+const isOwn = (store: KeyValue): store is OwnStore => store.setLater !== undefined
+
+/** Several processes may know of a call: every step is a compare-and-set. */
+class SharedJournal implements CallJournal {
+  readonly leaseMs: number
   private readonly store: KeyValue
   private readonly clock: Clock
   private readonly options: JournalOptions
@@ -60,6 +88,7 @@ export class CallJournal {
   private readonly begun = new Map<string, string>()
 
   constructor(store: KeyValue, clock: Clock, options: JournalOptions) {
+    this.leaseMs = options.leaseMs
     this.store = store
     this.clock = clock
     this.options = options
@@ -67,10 +96,10 @@ export class CallJournal {
 
   async begin(id: string, owner: string, epoch: number, call: Call): Promise<Beginning> {
     const hash = requestHash(call.request)
-    if (this.store.setLater && call.idempotent) return this.beginAlone(id, owner, epoch, hash)
     let expected: string | null = null
     for (;;) {
-      const text = JSON.stringify(this.newEntry(owner, epoch, hash))
+      const leaseUntilMs = this.clock.now() + this.leaseMs
+      const text = JSON.stringify({ state: 'begun', epoch, owner, leaseUntilMs, hash } satisfies Begun)
       const result = await this.store.compareAndSet(entryKey(id), expected, text, this.options.keepMs)
       if (result.swapped) {
         this.begun.set(id, text)
@@ -78,62 +107,29 @@ export class CallJournal {
       }
       if (result.current === null) expected = null
       else {
-        const beginning = this.judge(JSON.parse(result.current) as Entry, epoch, hash, call.idempotent)
+        const asked = { epoch, hash, idempotent: call.idempotent, nowMs: this.clock.now() }
+        const beginning = judge(JSON.parse(result.current) as Entry, asked)
         if (beginning) return beginning
         expected = result.current
       }
     }
   }
 
-  /** Where the store is this process's own: nobody else can begin the call, and noting that it is begun may wait. */
-  private async beginAlone(id: string, owner: string, epoch: number, hash: string): Promise<Beginning> {
-    const current = await this.store.get(entryKey(id))
-    const beginning = current === null ? null : this.judge(JSON.parse(current) as Entry, epoch, hash, true)
-    if (beginning) return beginning
-    const text = JSON.stringify(this.newEntry(owner, epoch, hash))
-    this.store.setLater?.(entryKey(id), text, this.options.keepMs)
-    this.begun.set(id, text)
-    return { do: 'call', inDoubt: current !== null }
-  }
-
-  private newEntry(owner: string, epoch: number, hash: string): Begun {
-    return { state: 'begun', epoch, owner, leaseUntilMs: this.clock.now() + this.options.leaseMs, hash }
-  }
-
-  /** Null: take the entry over. */
-  private judge(entry: Entry, epoch: number, hash: string, idempotent: boolean): Beginning | null {
-    if (entry.epoch > epoch || entry.state === 'forgotten') return { do: 'stop' }
-    if (entry.state === 'done')
-      return { do: 'answer', outcome: entry.outcome, requestChanged: entry.hash !== hash }
-    if (entry.leaseUntilMs > this.clock.now()) return { do: 'wait', untilMs: entry.leaseUntilMs }
-    return idempotent ? null : { do: 'giveUp' }
-  }
-
-  /** Prolongs the lease of a running call. False: the entry belongs to somebody else now. */
   async renew(id: string): Promise<boolean> {
     const text = this.begun.get(id)
     if (text === undefined) return false
-    const next = JSON.stringify({
-      ...(JSON.parse(text) as Begun),
-      leaseUntilMs: this.clock.now() + this.options.leaseMs,
-    })
+    const leaseUntilMs = this.clock.now() + this.leaseMs
+    const next = JSON.stringify({ ...(JSON.parse(text) as Begun), leaseUntilMs })
     const result = await this.store.compareAndSet(entryKey(id), text, next, this.options.keepMs)
     if (result.swapped && this.begun.has(id)) this.begun.set(id, next)
     return result.swapped
   }
 
-  /** Records the outcome. False: a later owner took the call over, and its outcome counts. */
-  async finish(id: string, epoch: number, outcome: CallOutcome, idempotent: boolean): Promise<boolean> {
+  async finish(id: string, epoch: number, outcome: CallOutcome): Promise<boolean> {
     let expected = this.begun.get(id)
     if (expected === undefined) return false
-    const done: Done = { state: 'done', epoch, hash: (JSON.parse(expected) as Begun).hash, outcome }
-    const next = JSON.stringify(done)
-    if (this.store.setLater && idempotent) {
-      // Written with the commit that follows, at the latest.
-      this.store.setLater(entryKey(id), next, this.options.keepMs)
-      this.begun.delete(id)
-      return true
-    }
+    const { hash } = JSON.parse(expected) as Begun
+    const next = JSON.stringify({ state: 'done', epoch, hash, outcome } satisfies Done)
     for (;;) {
       const result = await this.store.compareAndSet(entryKey(id), expected, next, this.options.keepMs)
       if (result.swapped || result.current === next) break
@@ -145,23 +141,88 @@ export class CallJournal {
     return true
   }
 
-  /** The call was not made after all (its breaker was open): as if never begun. */
   async release(id: string): Promise<void> {
-    if (!this.begun.delete(id)) return
-    if (this.store.setLater) this.store.setLater(entryKey(id), null)
-    else await this.store.delete([entryKey(id)])
+    if (this.begun.delete(id)) await this.store.delete([entryKey(id)])
   }
 
-  /** The commit that used these outcomes is durable: nobody will ask again. */
   async forget(ids: readonly string[], epoch: number): Promise<void> {
-    if (this.store.setLater) return ids.forEach((id) => this.store.setLater?.(entryKey(id), null))
     const mark = JSON.stringify({ state: 'forgotten', epoch } satisfies Forgotten)
     await Promise.all(ids.map((id) => this.store.set(entryKey(id), mark, this.options.forgottenMs)))
   }
+}
 
-  get leaseMs(): number {
-    return this.options.leaseMs
+/** The store is this process's own: nobody else can begin the call. One that must run once takes the strict way all the same. */
+class OwnJournal implements CallJournal {
+  readonly leaseMs: number
+  private readonly store: OwnStore
+  private readonly strict: CallJournal
+  private readonly clock: Clock
+  private readonly options: JournalOptions
+  private readonly begun = new Map<string, Begun>()
+
+  constructor(store: OwnStore, strict: CallJournal, clock: Clock, options: JournalOptions) {
+    this.leaseMs = options.leaseMs
+    this.store = store
+    this.strict = strict
+    this.clock = clock
+    this.options = options
   }
+
+  async begin(id: string, owner: string, epoch: number, call: Call): Promise<Beginning> {
+    if (!call.idempotent) return this.strict.begin(id, owner, epoch, call)
+    const hash = requestHash(call.request)
+    const nowMs = this.clock.now()
+    const current = await this.store.get(entryKey(id))
+    const asked = { epoch, hash, idempotent: true, nowMs }
+    const beginning = current === null ? null : judge(JSON.parse(current) as Entry, asked)
+    if (beginning) return beginning
+    const entry: Begun = { state: 'begun', epoch, owner, leaseUntilMs: nowMs + this.leaseMs, hash }
+    this.note(id, entry)
+    this.begun.set(id, entry)
+    return { do: 'call', inDoubt: current !== null }
+  }
+
+  renew(id: string): Promise<boolean> {
+    return this.begun.has(id) ? Promise.resolve(true) : this.strict.renew(id)
+  }
+
+  async finish(id: string, epoch: number, outcome: CallOutcome, idempotent: boolean): Promise<boolean> {
+    if (!idempotent) return this.strict.finish(id, epoch, outcome, idempotent)
+    const entry = this.begun.get(id)
+    if (!entry) return false
+    this.begun.delete(id)
+    this.note(id, { state: 'done', epoch, hash: entry.hash, outcome })
+    return true
+  }
+
+  async release(id: string): Promise<void> {
+    if (this.begun.delete(id)) this.store.setLater(entryKey(id), null)
+    else await this.strict.release(id)
+  }
+
+  async forget(ids: readonly string[]): Promise<void> {
+    for (const id of ids) this.store.setLater(entryKey(id), null)
+  }
+
+  private note(id: string, entry: Entry): void {
+    this.store.setLater(entryKey(id), () => JSON.stringify(entry), this.options.keepMs)
+  }
+}
+
+interface Asked {
+  epoch: number
+  hash: string
+  idempotent: boolean
+  nowMs: number
+}
+
+/** Null: take the entry over. */
+function judge(entry: Entry, { epoch, hash, idempotent, nowMs }: Asked): Beginning | null {
+  if (entry.epoch > epoch || entry.state === 'forgotten') return { do: 'stop' }
+  if (entry.state === 'done')
+    return { do: 'answer', outcome: entry.outcome, requestChanged: entry.hash !== hash }
+  if (entry.leaseUntilMs > nowMs) return { do: 'wait', untilMs: entry.leaseUntilMs }
+  return idempotent ? null : { do: 'giveUp' }
 }
 
 /** Lease apart, the entry that this owner wrote. */

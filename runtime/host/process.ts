@@ -20,7 +20,7 @@ import { openStores, type Stores } from '../store/open.ts'
 import type { Telemetry } from '../telemetry/open.ts'
 import { CallMaker } from './calls.ts'
 import { createHttpServer, listen, type Readiness } from './http.ts'
-import { CallJournal, type JournalOptions } from './journal.ts'
+import { openJournal, type JournalOptions } from './journal.ts'
 import { defaultHostOptions, type HostParts } from './parts.ts'
 import { Semaphore } from './semaphore.ts'
 import { StageHost } from './stage-host.ts'
@@ -192,7 +192,7 @@ class RunningProcess implements FleetProcess {
     const { environment, fleet, telemetry, services } = this.options
     const { instruments } = telemetry
     const options = parts.log.kind === 'embedded' ? embeddedJournal : fleetJournal
-    const journal = new CallJournal(parts.stores.keyValue, systemClock, options)
+    const journal = openJournal(parts.stores.keyValue, systemClock, options)
     const places = new Semaphore(fleet.limits.concurrency)
     for (const service of services) {
       const stage = service.stage?.(fleet)

@@ -31,8 +31,8 @@ interface Write {
   readonly reject: (error: unknown) => void
 }
 
-const FORMAT = 1
-const LATER_MS = 20
+/** 2: records in the order of arrival (record-table.ts). */
+const FORMAT = 2
 const SQLITE_BUSY = 5
 const SQLITE_IOERR = 10
 const openFiles = new Map<string, DataFile>()
@@ -53,8 +53,6 @@ export class DataFile {
   users = 0
   #lock: DatabaseSync
   #writes: Write[] = []
-  #later: (() => void)[] = []
-  #laterTimer: NodeJS.Timeout | null = null
   #scheduled = false
   #held = false
   #holds: (() => void)[] = []
@@ -94,16 +92,6 @@ export class DataFile {
     })
   }
 
-  /** Runs `work` with the next transaction, whoever asks for that, or within a moment. Its failure is nobody's: see the callers. */
-  later(work: () => void): void {
-    if (this.#closed) return
-    this.#later.push(work)
-    this.#laterTimer ??= setTimeout(() => {
-      this.#laterTimer = null
-      if (this.#later.length > 0) this.write(() => undefined).catch(() => undefined)
-    }, LATER_MS)
-  }
-
   /** Waits for the connection, for a transaction over several turns. The caller runs BEGIN … COMMIT itself, then calls the result. */
   hold(): Promise<() => void> {
     if (this.#closed) return Promise.reject(closedError(this.dir))
@@ -125,7 +113,6 @@ export class DataFile {
   /** Gives up one open. The last one writes what is waiting, closes the file and frees the directory. */
   release(): void {
     if (--this.users > 0 || this.#closed) return
-    clearTimeout(this.#laterTimer ?? undefined)
     if (!this.#held) this.#flush()
     this.#closed = true
     openFiles.delete(this.dir)
@@ -151,7 +138,7 @@ export class DataFile {
   }
 
   #flush(): void {
-    const writes = this.#takeWrites()
+    const writes = this.#writes.splice(0)
     if (writes.length === 0) return
     const settle: (() => void)[] = []
     try {
@@ -165,16 +152,6 @@ export class DataFile {
       return
     }
     for (const done of settle) done()
-  }
-
-  /** What may come later goes first: it was asked for before the writes that now carry it. */
-  #takeWrites(): Write[] {
-    const later = this.#later.splice(0)
-    const writes = this.#writes.splice(0)
-    if (later.length === 0) return writes
-    const ignore = (): void => undefined
-    const work = (): void => later.forEach((each) => each())
-    return [{ work, resolve: ignore, reject: ignore }, ...writes]
   }
 
   /** A lone write needs no savepoint: its failure rolls back the whole transaction, which is its own. */

@@ -13,11 +13,10 @@ export interface KeyValue {
   ): Promise<{ swapped: true } | { swapped: false; current: string | null }>
   delete(keys: readonly string[]): Promise<void>
   /**
-   * Writes (null deletes) with the store's next transaction, or soon after; `get` shows it at once. For stores whose
-   * transactions are also the log's: what is written later is durable no later than the commit that follows. Lost when
-   * the process dies before. Absent where writes are transactions of their own.
+   * Writes (null deletes) within a moment; `get` shows it at once. What is overwritten or deleted meanwhile is never written.
+   * Lost when the process dies before. Only where the store is this process's own.
    */
-  setLater?(key: string, value: string | null, ttlMs?: number): void
+  setLater?(key: string, value: (() => string) | null, ttlMs?: number): void
   /** Whether an acknowledged write survives a crash of the store, and is never evicted; the journal's promise needs both. */
   durability(): Promise<{ durable: boolean; reason: string }>
   /** Rejects with the reason when the store can't be used now. */

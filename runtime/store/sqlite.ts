@@ -15,6 +15,8 @@ export interface SqliteKeyValueOptions extends DataFileOptions {
 
 const SWEEP_EVERY_MS = 60_000
 const SWEEP_KEYS = 1_000
+/** Half of the longest that a later write waits: longer than most commits take, and a crash within it costs little. */
+const LATER_MS = 10
 
 const tables = `
 CREATE TABLE IF NOT EXISTS key_values (
@@ -29,43 +31,109 @@ export function openSqliteKeyValue(options: SqliteKeyValueOptions): KeyValue & {
   const { get, set, remove, sweep } = prepare(file, clock)
   const timer = setInterval(() => void sweep().catch(() => undefined), SWEEP_EVERY_MS).unref()
   let closed = false
-  /** Asked for by setLater and not written yet. */
-  const pending = new Map<string, { value: string | null }>()
+  const later = new LaterWrites(file, { set, remove })
+  const current = (key: string): string | null => {
+    const waiting = later.get(key)
+    return waiting === undefined ? get(key) : waiting
+  }
   return {
     kind: 'sqlite',
     sweep,
     get: async (key) => {
       if (closed) throw new FlotillaError('STORE_UNAVAILABLE', `the store in ${file.dir} was closed`)
-      const waiting = pending.get(full(key))
-      return waiting ? waiting.value : get(full(key))
+      return current(full(key))
     },
-    set: (key, value, ttlMs) => file.write(() => set(full(key), value, ttlMs)),
+    set: (key, value, ttlMs) =>
+      file.write(() => {
+        later.drop(full(key))
+        set(full(key), value, ttlMs)
+      }),
     compareAndSet: (key, expected, next, ttlMs) =>
       file.write(() => {
-        const current = get(full(key))
-        if (current !== expected) return { swapped: false, current }
+        const found = current(full(key))
+        if (found !== expected) return { swapped: false, current: found }
+        later.drop(full(key))
         set(full(key), next, ttlMs)
         return { swapped: true }
       }),
-    setLater: (key, value, ttlMs) => {
-      const entry = { value }
-      pending.set(full(key), entry)
-      file.later(() => {
-        if (value === null) remove(full(key))
-        else set(full(key), value, ttlMs)
-        if (pending.get(full(key)) === entry) pending.delete(full(key))
-      })
-    },
-    delete: (keys) => file.write(() => keys.forEach((key) => remove(full(key)))),
+    setLater: (key, value, ttlMs) => later.add(full(key), value, ttlMs),
+    delete: (keys) =>
+      file.write(() => {
+        for (const key of keys) {
+          later.drop(full(key))
+          remove(full(key))
+        }
+      }),
     durability: () => Promise.resolve(describeDurability(file)),
     check: () => file.check(),
     close: () => {
       if (closed) return Promise.resolve()
       closed = true
       clearInterval(timer)
+      later.close()
       file.release()
       return Promise.resolve()
     },
+  }
+}
+
+type Statements = { set(key: string, value: string, ttlMs?: number): void; remove(key: string): void }
+
+/** What `setLater` asked for, by key: written at the second tick from then, unless something newer comes before. */
+class LaterWrites {
+  readonly #file: DataFile
+  readonly #statements: Statements
+  readonly #waiting = new Map<
+    string,
+    { value: (() => string) | null; ttlMs: number | undefined; tick: number }
+  >()
+  #tick = 0
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(file: DataFile, statements: Statements) {
+    this.#file = file
+    this.#statements = statements
+  }
+
+  add(key: string, value: (() => string) | null, ttlMs: number | undefined): void {
+    this.#waiting.set(key, { value, ttlMs, tick: this.#tick })
+    this.#timer ??= setTimeout(() => this.#next(), LATER_MS)
+  }
+
+  /** Undefined: nothing waits; null: its deletion does. */
+  get(key: string): string | null | undefined {
+    const write = this.#waiting.get(key)
+    return write && (write.value?.() ?? null)
+  }
+
+  /** Something else is written now. */
+  drop(key: string): void {
+    this.#waiting.delete(key)
+  }
+
+  close(): void {
+    clearTimeout(this.#timer ?? undefined)
+    this.#write(this.#tick)
+  }
+
+  #next(): void {
+    this.#write(this.#tick - 1)
+    this.#tick++
+    this.#timer = this.#waiting.size > 0 ? setTimeout(() => this.#next(), LATER_MS) : null
+  }
+
+  /** What can't be written is lost, as if the process had died a moment ago. */
+  #write(upToTick: number): void {
+    if (this.#waiting.size === 0) return
+    const work = (): void => {
+      for (const [key, write] of this.#waiting) {
+        if (write.tick > upToTick) continue
+        this.#waiting.delete(key)
+        if (write.value === null) this.#statements.remove(key)
+        else this.#statements.set(key, write.value(), write.ttlMs)
+      }
+    }
+    this.#file.write(work).catch(() => undefined)
   }
 }
 

@@ -17,6 +17,7 @@ export const counters = {
   timers_fired: row('Timers that came due.', 'stage'),
   commits: row('Commits by result: committed, fenced, uncertain, failed.', 'stage', 'result'),
   calls: row('Outside calls made, by outcome: ok, or an error code.', 'stage', 'kind', 'target', 'outcome'),
+  calls_changed: row('Calls answered from the journal whose request reads differently now.', 'stage', 'kind'),
   calls_replayed: row('Calls answered from the journal instead of being made again.', 'stage', 'kind'),
   calls_in_doubt: row(
     'Calls begun by an earlier owner that left no outcome: repeated, or told as unknown.',

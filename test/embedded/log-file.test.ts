@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { topics } from '../../schemas/topics.ts'
@@ -167,4 +168,56 @@ test('a data directory that cannot be used is an error that names it', async (co
   assert.throws(() => openEmbeddedLog({ dataDir: join(dataDir, 'plain') }), { code: 'LOG_UNAVAILABLE' })
   writeFileSync(join(dataDir, 'flotilla.db'), 'not a database, but long enough to be read as one'.repeat(100))
   assert.throws(() => openEmbeddedLog({ dataDir }), /flotilla\.db.*not a database/)
+})
+
+test('records are found on both sides of the end of the index, in order, also after a restart', async (context) => {
+  const { open } = setUp(context)
+  const log = open()
+  await log.ensureTopics([])
+  const values = async (partition: number, from: number): Promise<string[]> =>
+    (await log.read('tasks.admitted', partition, from, 2_000)).map(textOf)
+  const expected = (from: number): string[] => Array.from({ length: 1_300 - from }, (_, i) => `v${from + i}`)
+  for (let from = 0; from < 1_300; from += 100)
+    for (const partition of [0, 1])
+      await log.publish(
+        expected(0)
+          .slice(from, from + 100)
+          .map((value) => outgoing('tasks.admitted', partition, 'k', value)),
+      )
+  for (const from of [0, 400, 700, 1_250]) assert.deepEqual(await values(0, from), expected(from))
+  await log.close()
+  const again = open()
+  const found = await again.read('tasks.admitted', 1, 450, 2_000)
+  assert.deepEqual(found.map(textOf), expected(450))
+  const [next] = await again.publish([outgoing('tasks.admitted', 1, 'k', 'next')])
+  assert.equal(next?.offset, 1_300)
+})
+
+test('a data directory of the first format goes on with its records and offsets', async (context) => {
+  const { open, dataDir } = setUp(context)
+  const log = open()
+  await log.ensureTopics([])
+  await log.close()
+  const db = new DatabaseSync(join(dataDir, 'flotilla.db'))
+  const slot = db.prepare(`SELECT id FROM slots WHERE topic = 'tasks.admitted' AND partition = 1`).get()?.[
+    'id'
+  ] as number
+  db.exec(`DROP TABLE records; DROP TABLE record_offsets; DROP TABLE record_index; PRAGMA user_version = 1;
+    CREATE TABLE records (id INTEGER PRIMARY KEY, timestamp_ms INTEGER NOT NULL, key TEXT, headers TEXT NOT NULL,
+      value BLOB) STRICT`)
+  const insert = db.prepare('INSERT INTO records VALUES (?, ?, ?, ?, ?)')
+  for (const offset of [5, 6])
+    insert.run(slot * 2 ** 40 + offset, 1_700_000_000_000, 'k', '{"h":"1"}', Buffer.from(`v${offset}`))
+  db.close()
+  const again = open()
+  const found = await again.read('tasks.admitted', 1, 0, 10)
+  assert.deepEqual(
+    found.map((record) => [record.offset, record.key, textOf(record), record.headers]),
+    [
+      [5, 'k', 'v5', { h: '1' }],
+      [6, 'k', 'v6', { h: '1' }],
+    ],
+  )
+  const [next] = await again.publish([outgoing('tasks.admitted', 1, 'k', 'next')])
+  assert.equal(next?.offset, 7)
 })

@@ -5,7 +5,7 @@
 import { FlotillaError } from '../../errors.ts'
 import type { Codec } from '../../codec/port.ts'
 import { CallMaker, type Breakers } from '../../host/calls.ts'
-import { CallJournal, type JournalOptions } from '../../host/journal.ts'
+import { openJournal, type JournalOptions } from '../../host/journal.ts'
 import { defaultHostOptions } from '../../host/parts.ts'
 import { Semaphore } from '../../host/semaphore.ts'
 import { StageHost } from '../../host/stage-host.ts'
@@ -81,7 +81,7 @@ export class SimProcess {
       onCrash: () => this.kill('commit'),
       sessionMs: SESSION_MS,
     })
-    const journal = new CallJournal(this.faultyStore(), world.clock, world.journal)
+    const journal = openJournal(this.faultyStore(), world.clock, world.journal)
     const shared = { journal, breakers: this.breakers(), clock: world.clock, instruments: quietInstruments }
     this.hosts = world.stages.map((stage) => {
       const calls = new CallMaker({ ...shared, places: new Semaphore(64), callers: this.callers() })

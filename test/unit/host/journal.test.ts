@@ -4,11 +4,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { CallJournal } from '../../../runtime/host/journal.ts'
+import { openJournal } from '../../../runtime/host/journal.ts'
 import type { Call, CallOutcome } from '../../../runtime/stage.ts'
 import { memoryKeyValue } from '../../../runtime/store/memory.ts'
 import type { KeyValue } from '../../../runtime/store/port.ts'
+import { openDataFile } from '../../../runtime/store/data-file.ts'
 import { openSqliteKeyValue } from '../../../runtime/store/sqlite.ts'
+import { eventually } from '../../conformance/waiting.ts'
 import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'
 
 const LEASE_MS = 5_000
@@ -35,7 +37,7 @@ function leased(store?: KeyValue) {
   const clock = new VirtualClock(1_000_000)
   const keyValue = store ?? memoryKeyValue({ clock, durable: true })
   const options = { leaseMs: LEASE_MS, keepMs: KEEP_MS, forgottenMs: FORGOTTEN_MS }
-  const journal = () => new CallJournal(keyValue, clock, options)
+  const journal = () => openJournal(keyValue, clock, options)
   return { clock, keyValue, journal, wait: (ms: number) => clock.run(clock.now() + ms, () => false) }
 }
 
@@ -189,8 +191,14 @@ function alone(t: TestContext) {
     await store.close()
     rmSync(dataDir, { recursive: true, force: true })
   })
-  const journal = () => new CallJournal(store, clock, { leaseMs: 0, keepMs: KEEP_MS, forgottenMs: 0 })
-  return { store, journal }
+  const journal = () => openJournal(store, clock, { leaseMs: 0, keepMs: KEEP_MS, forgottenMs: 0 })
+  const written = () => {
+    const file = openDataFile({ dataDir })
+    const rows = file.db.prepare('SELECT key FROM key_values').all()
+    file.release()
+    return rows.map(({ key }) => key)
+  }
+  return { store, journal, written }
 }
 
 test('alone: a recorded outcome answers, also before it is written', async (t) => {
@@ -228,4 +236,19 @@ test('alone: forgotten and released entries are gone', async (t) => {
   await owner.begin('c2', 'p1', 1, call())
   await owner.release('c2')
   assert.deepEqual([await store.get('journal:c1'), await store.get('journal:c2')], [null, null])
+})
+
+test('alone: an outcome that its commit overtakes is never written; one that waits is, within a moment', async (t) => {
+  const { store, journal, written } = alone(t)
+  const owner = journal()
+  for (const id of ['quick', 'slow']) {
+    await owner.begin(id, 'p1', 1, call())
+    await owner.finish(id, 1, outcome('yes'), true)
+  }
+  await owner.forget(['quick'], 1)
+  await eventually('the outcome is written', () => written().length > 0)
+  assert.deepEqual(written(), ['flotilla:journal:slow'])
+  await owner.forget(['slow'], 1)
+  assert.equal(await store.get('journal:slow'), null, 'deleted at once for whoever asks')
+  await eventually('the entry is deleted', () => written().length === 0)
 })

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { createCodec } from '../../../runtime/codec/codec.ts'
 import { createEmbeddedRegistry } from '../../../runtime/codec/embedded-registry.ts'
 import { CallMaker } from '../../../runtime/host/calls.ts'
-import { CallJournal } from '../../../runtime/host/journal.ts'
+import { openJournal } from '../../../runtime/host/journal.ts'
 import { defaultHostOptions } from '../../../runtime/host/parts.ts'
 import { Semaphore } from '../../../runtime/host/semaphore.ts'
 import { StageHost } from '../../../runtime/host/stage-host.ts'
@@ -63,7 +63,7 @@ async function startHost({ clock, broker, blobs }: World, stage: Stage = countin
   const log = broker.connect()
   const instruments = quietInstruments
   const keyValue = memoryKeyValue({ clock })
-  const journal = new CallJournal(keyValue, clock, { leaseMs: 0, keepMs: 1_000, forgottenMs: 0 })
+  const journal = openJournal(keyValue, clock, { leaseMs: 0, keepMs: 1_000, forgottenMs: 0 })
   const breakers = { run: <T>(_: string, work: () => Promise<T>) => work() }
   const calls = new CallMaker({
     journal,
