@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { freemem, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openCodec } from '../runtime/codec/open.ts'
+import { alertWarnings } from '../runtime/config/alerts.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { loadFleet } from '../runtime/config/load.ts'
@@ -61,6 +62,7 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
     gateway ? ofFleet('database', gateway) : database(openOrThrow(stores), environment),
   )
   await add('sandbox', async () => sandbox(fleet, openOrThrow(stores), environment))
+  await add('alerts', async () => alerts(fleet, environment))
   if (!(stores instanceof Error)) await (stores as Stores).close()
   if (scratch !== null) rmSync(scratch, { recursive: true, force: true })
   await scripted.stop()
@@ -185,6 +187,13 @@ async function keyValue({ keyValue: store }: Stores): Promise<string | Omit<Find
 async function database({ blobs }: Stores, environment: Environment): Promise<string> {
   await blobs.check()
   return environment.databaseUrl ? 'PostgreSQL' : 'SQLite'
+}
+
+async function alerts(fleet: Fleet | null, { raw }: Environment): Promise<string | Omit<Finding, 'check'>> {
+  if (!fleet) throw new Error('the configuration must be right first')
+  const warnings = alertWarnings(fleet.alerts, raw)
+  if (warnings.length > 0) return { result: 'warn', reason: warnings.join('; ') }
+  return `${fleet.alerts.rules.length} rules, channels: ${Object.keys(fleet.alerts.channels).join(', ') || 'none'}`
 }
 
 async function sandbox(fleet: Fleet | null, stores: Stores, environment: Environment): Promise<string> {

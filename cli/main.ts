@@ -1,5 +1,6 @@
 // The `flotilla` command.
 import { Command } from 'commander'
+import { addAlerts } from './commands/alerts.ts'
 import { addDeadLetters } from './commands/dead-letters.ts'
 import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
@@ -36,6 +37,7 @@ addStart(program)
 addTasks(program)
 addFeedback(program)
 addUsage(program)
+addAlerts(program)
 addTopics(program)
 addDeadLetters(program)
 addDoctor(program)

@@ -17,7 +17,7 @@ import type {
 const WAIT_SECONDS = 25
 
 /** The error that a gateway answered with; or that this is no gateway. */
-export async function refusal(response: Response, url: string): Promise<FlotillaError> {
+async function refusal(response: Response, url: string): Promise<FlotillaError> {
   const body = (await response.json().catch(() => null)) as {
     error?: { code?: string; message?: string }
   } | null
@@ -27,6 +27,16 @@ export async function refusal(response: Response, url: string): Promise<Flotilla
     'GATEWAY_UNAVAILABLE',
     `${url} answered ${response.status}: that is no gateway of a fleet`,
   )
+}
+
+/** One request to a gateway. Rejects with its error, or GATEWAY_UNAVAILABLE. */
+export async function askGateway(gateway: string, path: string, init: RequestInit = {}): Promise<Response> {
+  const url = gateway.replace(/\/+$/, '')
+  const response = await fetch(url + path, init).catch((cause: unknown) => {
+    throw new FlotillaError('GATEWAY_UNAVAILABLE', `no gateway answers at ${url}`, { cause })
+  })
+  if (!response.ok) throw await refusal(response, url + path)
+  return response
 }
 
 export class HttpClient implements Client {

@@ -1,23 +1,15 @@
 import type { ExportOptions } from '../runtime/ledger/export.ts'
 import type { LedgerReader } from '../runtime/ledger/reader.ts'
 import type { SummaryLine, SummaryOptions } from '../runtime/ledger/summary.ts'
-import { FlotillaError } from '../runtime/errors.ts'
-import { refusal } from './http-client.ts'
+import { askGateway } from './http-client.ts'
 
 /** The ledgers through a gateway: an embedded fleet's file belongs to the process that runs it. */
 export function httpLedger(gateway: string): LedgerReader {
-  const url = gateway.replace(/\/+$/, '')
-  const get = async (path: string): Promise<Response> => {
-    const response = await fetch(url + path).catch((cause: unknown) => {
-      throw new FlotillaError('GATEWAY_UNAVAILABLE', `no gateway answers at ${url}`, { cause })
-    })
-    if (!response.ok) throw await refusal(response, url + path)
-    return response
-  }
   return {
-    summary: async (options) => (await (await get(`/v1/usage?${queryOf(options)}`)).json()) as SummaryLine[],
+    summary: async (options) =>
+      (await (await askGateway(gateway, `/v1/usage?${queryOf(options)}`)).json()) as SummaryLine[],
     async *export(options) {
-      const { body } = await get(`/v1/usage/export?${queryOf(options)}`)
+      const { body } = await askGateway(gateway, `/v1/usage/export?${queryOf(options)}`)
       if (body) yield* body.pipeThrough(new TextDecoderStream())
     },
   }

@@ -1,5 +1,4 @@
-import { FlotillaError } from '../runtime/errors.ts'
-import { refusal } from './http-client.ts'
+import { askGateway } from './http-client.ts'
 import type { DeadLetterContent, DeadLetterView, Operator, TopicView } from './operator.ts'
 
 /** The operator's view through a gateway: an embedded fleet's file belongs to the process that runs it. */
@@ -7,7 +6,7 @@ export class HttpOperator implements Operator {
   private readonly url: string
 
   constructor(url: string) {
-    this.url = url.replace(/\/+$/, '')
+    this.url = url
   }
 
   topics(): Promise<TopicView[]> {
@@ -24,10 +23,6 @@ export class HttpOperator implements Operator {
   }
 
   private async ask<T>(path: string, method = 'GET'): Promise<T> {
-    const response = await fetch(this.url + path, { method }).catch((cause: unknown) => {
-      throw new FlotillaError('GATEWAY_UNAVAILABLE', `no gateway answers at ${this.url}`, { cause })
-    })
-    if (!response.ok) throw await refusal(response, this.url + path)
-    return (await response.json()) as T
+    return (await (await askGateway(this.url, path, { method })).json()) as T
   }
 }

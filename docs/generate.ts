@@ -29,8 +29,8 @@ const order = ['gateway', 'router', 'planner', 'tool-executor', 'code-sandbox', 
 /** The gateway is a client of the fleet with an HTTP server: it has no stage that says what it reads. */
 const doors: Readonly<Record<string, { consumes: string[]; produces: string[] }>> = {
   gateway: {
-    consumes: ['tasks.completed', 'tasks.history', 'tasks.streaming'],
-    produces: ['tasks.submitted', 'tasks.control'],
+    consumes: ['tasks.completed', 'tasks.history', 'tasks.streaming', 'alerts.raised', 'alerts.notifications'],
+    produces: ['tasks.submitted', 'tasks.control', 'alerts.control'],
   },
 }
 

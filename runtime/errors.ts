@@ -1,4 +1,5 @@
 // The one error table. Docs (docs/errors.md) are generated from it and tested against it. Long because each error is a row.
+// The one error table. Docs (docs/errors.md) are generated from it and tested against it. Long because it is one table.
 import type { Failure } from '../schemas/generated/events.ts'
 
 export type Severity = Failure['severity']
@@ -350,6 +351,24 @@ export const errorTable = {
     true,
     'No gateway of a fleet answers at this URL.',
     'Start a fleet with flotilla start, or set FLOTILLA_URL (or PORT) to where one listens.',
+  ),
+  CHANNEL_UNAVAILABLE: row(
+    'degraded',
+    true,
+    'An alert channel could not be reached, or asked to be tried later.',
+    'Tried again; look at the other side if it persists.',
+  ),
+  CHANNEL_REFUSED: row(
+    'degraded',
+    false,
+    'An alert channel refused a notification.',
+    'Check its key, address and settings under alerts.channels; then replay the dead letter.',
+  ),
+  CHANNEL_NOT_CONFIGURED: row(
+    'degraded',
+    false,
+    'An alert channel lacks its secret, or is not configured.',
+    'Set the environment variable that the message names for the alerting service, or add the channel under alerts.channels.',
   ),
   REQUEST_INVALID: row(
     'recoverable',

@@ -30,6 +30,8 @@ export type TopicName =
   | 'usage.recorded'
   | 'outcomes.tallied'
   | 'alerts.raised'
+  | 'alerts.control'
+  | 'alerts.notifications'
   | 'ops.health'
   | 'dead-letters'
 
@@ -155,6 +157,24 @@ export const topics: readonly TopicSpec[] = [
     retentionMs: 30 * DAY,
     writers: ['alerting'],
     purpose: 'Alerts as they fire and resolve.',
+  },
+  {
+    name: 'alerts.control',
+    events: ['AlertSilenced', 'AlertTested'],
+    key: 'fleet',
+    partitions: 'shared',
+    retentionMs: 30 * DAY,
+    writers: ['anyone'],
+    purpose: 'What operators say about alerts: silences and tests.',
+  },
+  {
+    name: 'alerts.notifications',
+    events: ['NotificationRequested', 'NotificationEnded'],
+    key: 'fleet',
+    partitions: 'shared',
+    retentionMs: 7 * DAY,
+    writers: ['alerting'],
+    purpose: 'What channels are to be told of alerts, and what they answered.',
   },
   {
     name: 'ops.health',

@@ -68,12 +68,8 @@ export function createCodec({ registry, prefix }: CodecOptions): Codec {
       return writer.write(id, data)
     },
     decode: (value, topic) => {
-      if (topic === 'tasks.submitted' && value.length > 0 && value[0] !== 0) {
-        return {
-          type: 'TaskSubmitted',
-          data: parsePlainJson(schemas.TaskSubmitted, value),
-        } as unknown as Decoded
-      }
+      const plain = value.length > 0 && value[0] !== 0 ? plainJson[topic] : undefined
+      if (plain) return { type: plain, data: parsePlainJson(schemas[plain], value) } as unknown as Decoded
       const reader = readerOf(schemaId(value, topic))
       return reader instanceof Promise
         ? reader.then((r) => read(r, value, topic))
@@ -81,6 +77,12 @@ export function createCodec({ registry, prefix }: CodecOptions): Codec {
     },
     check: () => registry.check(),
   }
+}
+
+/** Topics that also take one JSON object: tasks from anywhere, and notifications that are sent again from the dead letters. */
+const plainJson: Partial<Record<TopicName, EventType>> = {
+  'tasks.submitted': 'TaskSubmitted',
+  'alerts.notifications': 'NotificationRequested',
 }
 
 function onlyEventOf(topic: TopicName): EventType {

@@ -148,6 +148,72 @@ export interface QueueLimits {
   waitingPerUser: number
 }
 
+export interface AlertRule {
+  /** What is compared: share of failed tasks (0 to 1), p95 of executionTime, tokens used, errors that match `pattern`. */
+  measure: 'error_rate' | 'latency_p95_ms' | 'tokens' | 'errors_matching'
+  /** Fires above it. */
+  threshold: number
+  windowMs: number
+  /** Fewer tasks in the window never fire. */
+  minTasks: number
+  /** Of errors, as `CODE: message`; case does not matter. Null: none. */
+  pattern: string | null
+  severity: 'critical' | 'warning'
+  /** Names of channels. */
+  channels: string[]
+  /** An alert that lasts is raised again after this time. */
+  renotifyMs: number
+  /** Where people read what to do; shown in every notification. */
+  runbook: string | null
+}
+
+/** Secrets are named by the environment variable that holds them. */
+export type ChannelDefinition =
+  | { type: 'pagerduty'; routingKeyEnv: string; url: string }
+  | { type: 'slack'; urlEnv: string }
+  | { type: 'email'; urlEnv: string; from: string; to: string[]; caFile?: string }
+  | { type: 'webhook'; url: string; secretEnv: string }
+
+/** Channels are not told of the rule meanwhile. */
+export interface SilenceDefinition {
+  rule: string
+  /** ISO 8601. Absent: from ever. */
+  from?: string
+  until: string
+  reason?: string
+}
+
+type ChannelSettings = {
+  [T in ChannelDefinition['type']]: { type: T } & Partial<Extract<ChannelDefinition, { type: T }>>
+}[ChannelDefinition['type']]
+
+export interface AlertsDefinition {
+  /** A standard rule by name is changed by the fields that are given, left out by false; any other name is a rule of its own. */
+  rules?: Record<string, Partial<AlertRule> | false>
+  channels?: Record<string, ChannelSettings>
+  silences?: SilenceDefinition[]
+  /** How long the first alert waits for company, before its channel is told of all at once. */
+  groupWaitMs?: number
+  /** A channel is not told more often than this. */
+  groupIntervalMs?: number
+  /** Tries of one notification, the waits between them doubling from `retryMs` to five minutes. */
+  tries?: number
+  retryMs?: number
+}
+
+/** AlertsDefinition, checked and completed. */
+export interface Alerts {
+  readonly rules: readonly NamedRule[]
+  readonly channels: Readonly<Record<string, ChannelDefinition>>
+  readonly silences: readonly { readonly rule: string; readonly fromMs: number; readonly untilMs: number }[]
+  readonly groupWaitMs: number
+  readonly groupIntervalMs: number
+  readonly tries: number
+  readonly retryMs: number
+}
+
+export type NamedRule = Readonly<AlertRule> & { readonly name: string }
+
 /** flotilla.config.ts. Everything is optional: what is absent has the documented default. */
 export interface FleetDefinition {
   agents?: Record<string, AgentDefinition>
@@ -170,7 +236,7 @@ export interface FleetDefinition {
     rates?: Partial<RateLimits>
   }
   metering?: MeteringDefinition
-  alerts?: Record<string, Json>
+  alerts?: AlertsDefinition
 }
 
 /** A FleetDefinition checked and completed with defaults: what services are built from. */
@@ -196,7 +262,7 @@ export interface Fleet {
     readonly rates: Readonly<RateLimits>
   }
   readonly metering: { readonly retentionDays: number }
-  readonly alerts: Readonly<Record<string, Json>>
+  readonly alerts: Alerts
   /** Executors that can run here. */
   readonly executors: readonly string[]
 }

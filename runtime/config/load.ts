@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { FlotillaError } from '../errors.ts'
 import { discoverModels } from '../models/discovery.ts'
 import { SCRIPTED_MODEL } from '../models/names.ts'
+import { alertMistakes, alertsSchema, completeAlerts } from './alerts.ts'
 import { defaultLimits, defaultMetering, defaultPrices, defaultProfiles } from './defaults.ts'
 import type { Environment } from './environment.ts'
 import type { Fleet, FleetDefinition, JsonSchema, Tool } from './fleet.ts'
@@ -117,7 +118,7 @@ const definition = z.strictObject({
     })
     .optional(),
   metering: z.strictObject({ retentionDays: z.number().int().min(1).max(3_650).optional() }).optional(),
-  alerts: z.record(z.string(), z.json()).optional(),
+  alerts: alertsSchema.optional(),
 })
 
 function isRegExp(source: string): boolean {
@@ -224,7 +225,7 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
       rates: { ...defaultLimits.rates, ...limits.rates },
     },
     metering: { ...defaultMetering, ...given.metering },
-    alerts: given.alerts ?? {},
+    alerts: completeAlerts(isObject(given.alerts) ? given.alerts : {}),
     executors: builtInExecutors,
   }
 }
@@ -262,7 +263,7 @@ function references(fleet: Fleet): string[] {
     const problem = outputSchema === undefined ? null : schemaProblem(outputSchema)
     if (problem) mistakes.push(`agents.${agent}.outputSchema: ${problem}`)
   }
-  return mistakes
+  return [...mistakes, ...alertMistakes(fleet.alerts)]
 }
 
 function schemaProblem(schema: JsonSchema): string | null {

@@ -35,6 +35,12 @@ export const counters = {
   task_errors: row('Tasks that did not succeed, by error code.', 'code', 'severity'),
   tool_runs: row('Tool calls completed, by status.', 'tool', 'status', 'cached'),
   code_runs: row('Python steps completed, by status.', 'status'),
+  alerts: row('Alerts as they are raised, raised again and resolved.', 'rule', 'severity', 'change'),
+  notifications: row(
+    'Notifications of alerts, by how they ended: delivered, failed, dropped.',
+    'channel',
+    'status',
+  ),
   tokens: row('Tokens used, by kind: input, output.', 'kind', 'model', 'agent'),
   cost_usd: row('Estimated cost in US dollars.', 'model', 'agent'),
 } as const satisfies Record<string, MetricRow>

@@ -61,6 +61,11 @@ export function measure({ type, data }: Decoded, meter: Meter): void {
   else if (type === 'ToolCompleted') measureTool(data, meter)
   else if (type === 'CodeCompleted') measureCode(data, meter)
   else if (type === 'UsageRecorded') measureUsage(data, meter)
+  else if (type === 'AlertRaised')
+    meter.count('alerts', 1, { rule: data.rule, severity: data.severity, change: 'raised' })
+  else if (type === 'AlertResolved') meter.count('alerts', 1, { rule: data.rule, change: 'resolved' })
+  else if (type === 'NotificationEnded')
+    meter.count('notifications', 1, { channel: data.channel, status: data.status })
 }
 
 function measureTask({ status, error, usage: _, ...task }: TaskCompleted, meter: Meter): void {

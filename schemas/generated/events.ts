@@ -449,6 +449,64 @@ export interface AlertResolved {
   atMs: number
 }
 
+/** Channels are not told of a rule for a while; a later one for the same rule takes its place. */
+export interface AlertSilenced {
+  /** Name of the rule. */
+  rule: string
+  /** Epoch milliseconds; in the past: the silence ends. */
+  untilMs: number
+  /** Why, for people. */
+  reason: string | null
+  /** Who says so. */
+  by: string | null
+  /** Epoch milliseconds. */
+  atMs: number
+}
+
+/** Somebody wants to see what the channels of a rule answer. */
+export interface AlertTested {
+  /** Named by the notifications that follow. */
+  testId: string
+  /** Name of the rule. */
+  rule: string
+  /** Epoch milliseconds. */
+  atMs: number
+}
+
+/** What became of a notification. */
+export interface NotificationEnded {
+  /** The notification. */
+  notificationId: string
+  /** Name of the channel. */
+  channel: string
+  /** How it ended; dropped: its alerts were over before it could be told. */
+  status: 'delivered' | 'failed' | 'dropped'
+  /** What the channel answered, or why it was not told. */
+  answer: string
+  /** How often it was tried. */
+  tries: number
+  /** Ids of its alerts. */
+  alerts: string[]
+  /** The test that it belongs to. */
+  testId: string | null
+  /** Epoch milliseconds. */
+  atMs: number
+}
+
+/** A channel is to be told of alerts. */
+export interface NotificationRequested {
+  /** The same on every try. */
+  notificationId: string
+  /** Name of the channel. */
+  channel: string
+  /** What it is told: [{kind, alertId, rule, severity, value, threshold, message, runbook, atMs}]; kind: raised, resolved, test. */
+  notices: Json
+  /** The test that it belongs to. */
+  testId: string | null
+  /** Epoch milliseconds. */
+  atMs: number
+}
+
 /** A circuit breaker changed state in one process. */
 export interface BreakerChanged {
   /** What it guards: a provider or tool. */
@@ -513,6 +571,10 @@ export interface EventMap {
   OutcomesTallied: OutcomesTallied
   AlertRaised: AlertRaised
   AlertResolved: AlertResolved
+  AlertSilenced: AlertSilenced
+  AlertTested: AlertTested
+  NotificationEnded: NotificationEnded
+  NotificationRequested: NotificationRequested
   BreakerChanged: BreakerChanged
   DeadLettered: DeadLettered
 }

@@ -1,64 +1,92 @@
-// Watches how tasks end and raises alerts.
+// Watches how tasks end, raises alerts, and tells channels of them.
 //
 // 1. Two levels: each lane tallies its tasks (key `lane-7`) and passes the tally on once a second; the key `fleet`, which has one
 //    home, brings the tallies together, so that a rule sees the whole fleet and its state stays small.
 // 2. A task counts at the time of its result, not when it is read: after a backlog, what is older than a window is left out.
-// 3. An alert under way is looked at again by a timer, because it may end by nothing happening.
-import type { Fleet } from '../../runtime/config/fleet.ts'
+// 3. An alert under way is looked at again when its window next changes by time alone, because it may end by nothing happening.
+// 4. `fleet` makes no calls: what channels are told goes by alerts.notifications to keys of its own (delivery.ts).
+import { LOG_CHANNEL } from '../../runtime/config/alerts.ts'
+import type { Alerts, Fleet, NamedRule } from '../../runtime/config/fleet.ts'
 import type { Decision, Emit, Stage, StageEvent } from '../../runtime/stage.ts'
-import type { OutcomesTallied, TaskCompleted } from '../../schemas/generated/events.ts'
-import { step, type Alert, type Notice } from './alerts.ts'
-import { rulesOf, type Rule } from './rules.ts'
+import type {
+  AlertSilenced,
+  AlertTested,
+  OutcomesTallied,
+  TaskCompleted,
+} from '../../schemas/generated/events.ts'
+import { renotifyAtMs, step, testNotice, type Alert, type Step } from './alerts.ts'
+import { deliver, delivered, keyOfNotification, type DeliveryRows } from './delivery.ts'
+import { enqueued, isSendTimer, send, type ChannelRows } from './grouping.ts'
+import { ended, FLEET, notificationOf, requested, type Notice } from './notices.ts'
+import { silentUntilMs, type SilenceRows } from './silences.ts'
 import { BUCKET_MS, bucketOf, emptyTally, isFull, tallied, type Tally } from './tally.ts'
-import { added, reading, type SlotRows } from './windows.ts'
+import { added, nextChangeMs, reading, type SlotRows } from './windows.ts'
 
-export type AlertingRows = SlotRows & { tally: Tally } & { [row: `alert:${string}`]: Alert }
+export type AlertingRows = SlotRows & { tally: Tally } & { [row: `alert:${string}`]: Alert } & SilenceRows &
+  ChannelRows &
+  DeliveryRows
 type State = Readonly<Partial<AlertingRows>>
+type Decided = Decision<AlertingRows>
 
-const FLEET = 'fleet'
-/** How often an alert under way is looked at. */
-const CHECK_MS = 10_000
-const NOTIFY_TIMEOUT_MS = 5_000
+const CHECK = 'check'
 
-export function createAlertingStage(fleet: Pick<Fleet, 'alerts'>): Stage<AlertingRows> {
-  const rules = rulesOf(fleet.alerts)
+export function createAlertingStage({ alerts }: Pick<Fleet, 'alerts'>): Stage<AlertingRows> {
   return {
     name: 'alerting',
-    version: 1,
+    version: 2,
     // Rules look at minutes: outcomes may gather for a moment.
     lingerMs: 200,
-    consumes: [{ topic: 'tasks.completed' }, { topic: 'outcomes.tallied' }],
+    consumes: [
+      { topic: 'tasks.completed' },
+      { topic: 'outcomes.tallied' },
+      { topic: 'alerts.control' },
+      { topic: 'alerts.notifications' },
+    ],
     keyOf,
     decide(event, rows) {
       switch (event.type) {
         case 'TaskCompleted':
           return count(event.data, rows.tally, bucketOf(event.atMs), event.lane)
         case 'OutcomesTallied':
-          return look(rules, rows, addedRows(rules, rows, event.data, event.atMs), event.atMs)
+          return look(alerts, rows, addedRows(alerts, rows, event.data, event.atMs), event)
+        case 'AlertSilenced':
+          return silence(alerts, rows, event.data, event)
+        case 'AlertTested':
+          return { emit: testsOf(alerts, event.data, event.atMs) }
+        case 'NotificationRequested':
+          return deliver(event, rows)
         case 'TimerFired':
-          if (event.data.name === 'check') return look(rules, rows, {}, event.atMs)
-          return rows.tally ? { rows: { tally: null }, emit: [passedOn(rows.tally)] } : {}
+          return timer(alerts, event, event.data.name, rows)
         default:
           return {}
       }
     },
-    // The alert stands whether the notice could be written or not.
-    conclude: () => ({}),
+    conclude: (event, rows, call, outcome) => delivered(event, rows, call.request, outcome, alerts),
   }
 }
 
 function keyOf(event: StageEvent): string {
-  if (event.type === 'TaskCompleted') return `lane-${event.lane}`
-  return event.type === 'OutcomesTallied' ? FLEET : event.key
+  switch (event.type) {
+    case 'TaskCompleted':
+      return `lane-${event.lane}`
+    case 'NotificationRequested':
+      return keyOfNotification(event.data.notificationId)
+    case 'TimerFired':
+      return event.key
+    default:
+      return FLEET
+  }
+}
+
+function timer(alerts: Alerts, event: StageEvent, name: string, rows: State): Decided {
+  if (event.key.startsWith(`${FLEET}/`)) return deliver(event, rows)
+  if (name === CHECK) return look(alerts, rows, {}, event)
+  if (isSendTimer(name)) return send(name, rows, event.id, event.atMs)
+  return rows.tally ? { rows: { tally: null }, emit: [passedOn(rows.tally)] } : {}
 }
 
 /** A result of another second, or one too many, passes the tally on before its timer does. */
-function count(
-  data: TaskCompleted,
-  before: Tally | undefined,
-  bucketMs: number,
-  lane: number,
-): Decision<AlertingRows> {
+function count(data: TaskCompleted, before: Tally | undefined, bucketMs: number, lane: number): Decided {
   const same = before?.bucketMs === bucketMs
   const tally = tallied(same ? before : emptyTally(bucketMs, lane), data)
   const emit = before && !same ? [passedOn(before)] : []
@@ -74,50 +102,103 @@ const passedOn = (data: Tally): Emit => ({
   data,
 })
 
-function addedRows(
-  rules: readonly Rule[],
-  rows: State,
-  tally: OutcomesTallied,
-  nowMs: number,
-): Partial<SlotRows> {
+function addedRows({ rules }: Alerts, rows: State, tally: OutcomesTallied, nowMs: number): Partial<SlotRows> {
   const changes = rules.map((rule) => added(rule, rows, tally, nowMs))
   return Object.fromEntries(changes.flatMap((change) => (change ? [[change.row, change.slot]] : [])))
 }
 
-/** Reads every rule; `slots` are written first. */
-function look(
-  rules: readonly Rule[],
-  rows: State,
-  slots: Partial<SlotRows>,
-  nowMs: number,
-): Decision<AlertingRows> {
-  const changes: NonNullable<Decision<AlertingRows>['rows']> = { ...slots }
-  const windows = { ...rows, ...slots }
-  const notices: Notice[] = []
-  let lasting = false
-  for (const rule of rules) {
+type At = Pick<StageEvent, 'id' | 'atMs'>
+
+/** Reads every rule; `written` goes before. */
+function look(alerts: Alerts, before: State, written: Partial<AlertingRows>, { id, atMs }: At): Decided {
+  const rows: State = { ...before, ...written }
+  const changes: NonNullable<Decided['rows']> = { ...written }
+  const steps: { rule: NamedRule; step: Step }[] = []
+  const dues: number[] = []
+  for (const rule of alerts.rules) {
     const alert = rows[`alert:${rule.name}`]
-    const next = step(rule, alert, reading(rule, windows, nowMs), nowMs)
+    const silentMs = silentUntilMs(rule.name, alerts, rows, atMs)
+    const next = step(rule, alert, reading(rule, rows, atMs), silentMs !== null, atMs)
     if (next) {
       changes[`alert:${rule.name}`] = next.alert
-      notices.push(next.notice)
+      steps.push({ rule, step: next })
     }
-    lasting ||= next ? next.alert !== null : alert !== undefined
+    const lasting = next ? next.alert : alert
+    if (lasting) dues.push(dueMs(rule, lasting, rows, silentMs, atMs))
   }
-  const timers: Record<string, number | null> = {}
-  if (lasting || notices.length > 0) timers['check'] = lasting ? nowMs + CHECK_MS : null
-  const emit = notices.map((notice): Emit => ({ topic: 'alerts.raised', key: notice.data.rule, ...notice }))
-  return notices.length === 0
-    ? { rows: changes, timers }
-    : { rows: changes, timers, emit, call: notify(notices) }
+  const told = tell(alerts, before, steps, id, atMs)
+  const ends = Object.keys(before).some((row) => row.startsWith('alert:'))
+  const check = dues.length > 0 ? { [CHECK]: Math.min(...dues) } : ends ? { [CHECK]: null } : {}
+  return { rows: { ...changes, ...told.rows }, emit: told.emit, timers: { ...check, ...told.timers } }
 }
 
-/** Told at least once: after a crash perhaps twice. */
-const notify = (notices: readonly Notice[]): NonNullable<Decision['call']> => ({
-  kind: 'notify',
-  target: 'log',
-  request: notices,
-  timeoutMs: NOTIFY_TIMEOUT_MS,
-  idempotent: true,
-  journalled: false,
-})
+/** When an alert under way may next change although nothing happens. */
+function dueMs(rule: NamedRule, alert: Alert, rows: State, silentMs: number | null, nowMs: number): number {
+  const silenceEnds = silentMs !== null && !alert.told ? [silentMs] : []
+  return Math.min(nextChangeMs(rule, rows, nowMs), renotifyAtMs(rule, alert), ...silenceEnds)
+}
+
+/** The alerts' events, a notice in the log at once, and what the rules' channels will be told. */
+function tell(
+  alerts: Alerts,
+  rows: State,
+  steps: readonly { rule: NamedRule; step: Step }[],
+  id: string,
+  atMs: number,
+): Required<Pick<Decided, 'rows' | 'emit' | 'timers'>> {
+  if (steps.length === 0) return { rows: {}, emit: [], timers: {} }
+  const changes: Partial<ChannelRows> = {}
+  const timers: Record<string, number> = {}
+  for (const channel of Object.keys(alerts.channels)) {
+    const notices = steps
+      .filter(({ rule, step: { tell: wanted } }) => wanted && rule.channels.includes(channel))
+      .map(({ step: { notice } }) => notice)
+    if (notices.length === 0) continue
+    const queued = enqueued(channel, notices, rows, alerts, atMs)
+    changes[`channel:${channel}`] = queued.row
+    Object.assign(timers, queued.timers)
+  }
+  const logged = steps.map(({ step: { notice } }) => notice)
+  const emit = [
+    ...steps.map(({ rule, step: { event } }): Emit => ({ topic: 'alerts.raised', key: rule.name, ...event })),
+    notificationOf(`${id}-${LOG_CHANNEL}`, LOG_CHANNEL, logged, atMs),
+  ]
+  return { rows: changes, emit, timers }
+}
+
+/** The rule is read at once: the end of a silence may be the beginning of a page. */
+function silence(alerts: Alerts, rows: State, { rule, untilMs, reason, by }: AlertSilenced, at: At): Decided {
+  const silent = untilMs > at.atMs
+  const row = `silence:${rule}` as const
+  if (silent)
+    return look(alerts, rows, { [row]: { untilMs, reason, by } } as SilenceRows as Partial<AlertingRows>, at)
+  const { [row]: _, ...others } = rows
+  const looked = look(alerts, others as State, {}, at)
+  return { ...looked, rows: { ...looked.rows, [row]: null } }
+}
+
+/** To each channel of the rule by itself, past grouping and silences; what can't be told is answered at once. */
+function testsOf(alerts: Alerts, { testId, rule: name }: AlertTested, atMs: number): Emit[] {
+  const failed = (channel: string, answer: string): Emit =>
+    ended(
+      { id: `${testId}-${channel}`, channel, notices: [] },
+      { status: 'failed', answer, tries: 0 },
+      testId,
+      atMs,
+    )
+  const rule = alerts.rules.find((each) => each.name === name)
+  if (!rule) {
+    const known = alerts.rules.map((each) => each.name).join(', ')
+    return [failed('none', `no rule named ${name}; there are: ${known}`)]
+  }
+  const notices: Notice[] = [testNotice(rule, testId, atMs)]
+  const channels = [...new Set([LOG_CHANNEL, ...rule.channels])]
+  const usable = (channel: string) => channel === LOG_CHANNEL || Object.hasOwn(alerts.channels, channel)
+  const asked = channels
+    .filter(usable)
+    .map((channel) => requested({ id: `${testId}-${channel}`, channel, notices }, testId, atMs))
+  const refused = channels
+    .filter((channel) => !usable(channel))
+    .map((channel) => failed(channel, `CHANNEL_NOT_CONFIGURED: add alerts.channels.${channel}`))
+  return [...asked, ...refused]
+}

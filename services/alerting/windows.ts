@@ -4,7 +4,7 @@
 //    is bounded. A window slides by a slot, a 24th of its length.
 // 2. Execution times are kept as counts of classes 2 % wide. A p95 read from them is never above the true one and at most
 //    2 % below, so an alert is never raised wrongly.
-import type { Rule } from './rules.ts'
+import type { NamedRule } from '../../runtime/config/fleet.ts'
 import type { Tally } from './tally.ts'
 
 const SLOTS = 24
@@ -28,12 +28,13 @@ export interface Reading {
   tasks: number
 }
 
-const slotMs = (rule: Rule): number => Math.max(1, Math.ceil(rule.windowMs / SLOTS))
-const isCurrent = (rule: Rule, slot: Slot, nowMs: number): boolean => slot.startMs > nowMs - rule.windowMs
+const slotMs = (rule: NamedRule): number => Math.max(1, Math.ceil(rule.windowMs / SLOTS))
+const isCurrent = (rule: NamedRule, slot: Slot, nowMs: number): boolean =>
+  slot.startMs > nowMs - rule.windowMs
 
 /** The slot row that the tally changes; null when the tally is older than the window. */
 export function added(
-  rule: Rule,
+  rule: NamedRule,
   rows: Readonly<Partial<SlotRows>>,
   tally: Tally,
   nowMs: number,
@@ -47,13 +48,13 @@ export function added(
   return { row, slot: withTally(rule, before, tally) }
 }
 
-function withTally(rule: Rule, slot: Slot, tally: Tally): Slot {
+function withTally(rule: NamedRule, slot: Slot, tally: Tally): Slot {
   const tasks = slot.tasks + tally.succeeded + tally.failed
   const times = rule.measure === 'latency_p95_ms' ? withTimes(slot.times, tally.executionTimesMs) : slot.times
   return { ...slot, tasks, times, counted: slot.counted + countedBy(rule, tally) }
 }
 
-function countedBy(rule: Rule, tally: Tally): number {
+function countedBy(rule: NamedRule, tally: Tally): number {
   switch (rule.measure) {
     case 'error_rate':
       return tally.failed
@@ -75,8 +76,14 @@ function withTimes(times: Slot['times'], more: readonly number[]): Slot['times']
   return sum
 }
 
+/** When the next slot leaves the window; Infinity while there is none. */
+export function nextChangeMs(rule: NamedRule, rows: Readonly<Partial<SlotRows>>, nowMs: number): number {
+  const current = slotsOf(rule, rows).filter((slot) => isCurrent(rule, slot, nowMs))
+  return Math.min(...current.map(({ startMs }) => startMs + rule.windowMs))
+}
+
 /** What the rule compares, over the window that ends now. */
-export function reading(rule: Rule, rows: Readonly<Partial<SlotRows>>, nowMs: number): Reading {
+export function reading(rule: NamedRule, rows: Readonly<Partial<SlotRows>>, nowMs: number): Reading {
   const slots = slotsOf(rule, rows).filter((slot) => isCurrent(rule, slot, nowMs))
   const tasks = slots.reduce((sum, slot) => sum + slot.tasks, 0)
   const counted = slots.reduce((sum, slot) => sum + slot.counted, 0)
@@ -84,7 +91,7 @@ export function reading(rule: Rule, rows: Readonly<Partial<SlotRows>>, nowMs: nu
   return { tasks, value: rule.measure === 'latency_p95_ms' ? quantile(slots) : counted }
 }
 
-function slotsOf(rule: Rule, rows: Readonly<Partial<SlotRows>>): Slot[] {
+function slotsOf(rule: NamedRule, rows: Readonly<Partial<SlotRows>>): Slot[] {
   const slots = Array.from({ length: SLOTS + 1 }, (_, index) => rows[`slot:${rule.name}:${index}`])
   return slots.filter((slot) => slot !== undefined)
 }

@@ -161,17 +161,15 @@ test('a cancel stops a running tool at once', async () => {
 })
 
 test('tasks that fail raise an alert', async () => {
-  const alerts = {
-    failures: {
-      measure: 'error_rate',
-      threshold: 0.5,
-      windowMs: 60_000,
-      minTasks: 3,
-      severity: 'critical',
-      channels: [],
-    },
+  const failures = {
+    measure: 'error_rate' as const,
+    threshold: 0.5,
+    windowMs: 60_000,
+    minTasks: 3,
+    severity: 'critical' as const,
+    channels: [],
   }
-  const definition = { alerts, agents: { default: { mode: 'tools' as const } } }
+  const definition = { alerts: { rules: { failures } }, agents: { default: { mode: 'tools' as const } } }
   const script = () => ({ text: '' })
   await using fleet = await startTestFleet({ services, definition, model: { script } })
   const results = await Promise.all([1, 2, 3].map((n) => run(fleet, `fail ${n}`)))

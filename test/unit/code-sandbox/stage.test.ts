@@ -1,3 +1,4 @@
+import { completeAlerts } from '../../../runtime/config/alerts.ts'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defaultLimits } from '../../../runtime/config/defaults.ts'
@@ -30,7 +31,7 @@ const fleet: Fleet = {
   models: { default: null, profiles: {}, providers: {}, prices: [] },
   limits: { ...defaultLimits, codeMemoryMb: 256 },
   metering: { retentionDays: 400 },
-  alerts: {},
+  alerts: completeAlerts({}),
   executors: ['wasm'],
 }
 

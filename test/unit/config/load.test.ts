@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
+import { alertWarnings } from '../../../runtime/config/alerts.ts'
 import { defineTool } from '../../../runtime/config/define.ts'
 import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { completeFleet, loadFleet } from '../../../runtime/config/load.ts'
@@ -121,4 +122,60 @@ test('a tool that is defined wrongly says so by name', () => {
     code: 'CONFIG_INVALID',
     message: /tool 'for': name is a keyword of Python.*description must say.*retries needs idempotent/,
   })
+})
+
+test('mistakes under alerts are told with all others', () => {
+  const mistakes = mistakesIn({
+    modles: {},
+    alerts: {
+      rules: {
+        high_latency: { treshold: 1, threshold: 'x' },
+        mine: {
+          measure: 'errors_matching',
+          pattern: '(',
+          threshold: 0,
+          windowMs: 1_000,
+          severity: 'critical',
+        },
+        high_error_rate: false,
+      },
+      channels: { log: { type: 'slack' }, a: { type: 'telegram' }, b: { type: 'webhook', url: 'nowhere' } },
+      silences: [
+        { rule: 'high_error_rate', until: '2026-01-01T00:00Z' },
+        { rule: 'mine', until: 'later' },
+        5,
+      ],
+      tries: 0,
+    },
+  })
+  assert.deepEqual(mistakes.map((line) => line.split(': ')[0]).sort(), [
+    'alerts.channels.a.type',
+    'alerts.channels.b.url',
+    'alerts.channels.log',
+    'alerts.rules.high_latency.threshold',
+    'alerts.rules.high_latency.treshold',
+    'alerts.rules.mine.channels',
+    'alerts.rules.mine.pattern',
+    'alerts.silences.0.rule',
+    'alerts.silences.1.until',
+    'alerts.silences.2',
+    'alerts.tries',
+    'modles',
+  ])
+})
+
+test('what no channel can be told is a warning, not a mistake', () => {
+  const { alerts } = completeFleet(
+    { alerts: { channels: { slack: { type: 'slack' } } } },
+    environment,
+    'test',
+  )
+  const warnings = alertWarnings(alerts, {})
+  assert.equal(warnings.length, 3, warnings.join('\n'))
+  assert.match(
+    warnings[0] ?? '',
+    /channel pagerduty \(of high_error_rate, quota_exceeded\) is not configured.*alerts.channels.pagerduty/,
+  )
+  assert.match(warnings[2] ?? '', /channel slack can't be told: SLACK_WEBHOOK_URL is not set/)
+  assert.equal(alertWarnings(alerts, { SLACK_WEBHOOK_URL: 'https://hooks.slack.com/x' }).length, 2)
 })

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { describeServices, drift } from '../../../docs/generate.ts'
+import { defaultAlerts } from '../../../runtime/config/alerts.ts'
 import { defineTool } from '../../../runtime/config/define.ts'
 import { defaultLimits, defaultTask } from '../../../runtime/config/defaults.ts'
 import { readEnvironment } from '../../../runtime/config/environment.ts'
@@ -82,6 +83,9 @@ describe('docs/configuration.md', () => {
       ...Object.entries(defaultLimits).flatMap(([key, value]) =>
         typeof value === 'object' ? Object.keys(value).map((inner) => `${key}.${inner}`) : [key],
       ),
+      ...keysOf(fleet, 'AlertRule'),
+      ...Object.keys(defaultAlerts),
+      ...['rules.<name>', 'channels.<name>', 'silences[]', 'routingKeyEnv', 'urlEnv', 'secretEnv', 'caFile'],
     ]
     assert.ok(keys.length > 30, keys.join())
     assert.deepEqual(missingFrom(configuration, keys), [])
@@ -109,6 +113,7 @@ describe('docs/configuration.md', () => {
       codeStepTimeoutMs: limits.codeStepTimeoutMs,
       codeMemoryMb: limits.codeMemoryMb,
       retentionDays: metering.retentionDays,
+      ...defaultAlerts,
       'profiles.<name>.maxOutputTokens': defaultTask.maxOutputTokens,
     }
     const tasks = configuration.slice(configuration.indexOf('## A task'))

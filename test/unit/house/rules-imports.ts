@@ -54,6 +54,7 @@ const pureRuntime = [
   'runtime/config/json-schema.ts',
   'runtime/config/defaults.ts',
   'runtime/limits/claims.ts',
+  'runtime/config/alerts.ts',
   'runtime/models/',
 ]
 const pureLibraries = ['ajv', 'ajv/dist/2020.js', 'ajv-formats', 'zod', 'tinyqueue']
@@ -106,6 +107,7 @@ const importers: Readonly<Record<string, string>> = {
   'ipaddr.js': 'services/tool-executor/tools/address-guard.ts',
   kafkajs: 'runtime/log/kafka/client.ts',
   'node:sqlite': 'runtime/store/data-file.ts',
+  nodemailer: 'services/alerting/channels/email.ts',
   openai: 'services/planner/model-client.ts',
   opossum: 'runtime/resilience.ts',
   parse5: 'services/tool-executor/tools/page-text.ts',

@@ -1,4 +1,5 @@
 // A small fleet for the tests of stages.
+import { completeAlerts } from '../../../runtime/config/alerts.ts'
 import { defineTool } from '../../../runtime/config/define.ts'
 import { defaultLimits, defaultPrices, defaultProfiles } from '../../../runtime/config/defaults.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
@@ -33,7 +34,7 @@ export function fleetOf(
     tools: [weather, transfer],
     limits: defaultLimits,
     metering: { retentionDays: 400 },
-    alerts: {},
+    alerts: completeAlerts({}),
     executors: ['default', 'wasm'],
     ...rest,
     models: {

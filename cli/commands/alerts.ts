@@ -1,0 +1,96 @@
+import { userInfo } from 'node:os'
+import type { Command } from 'commander'
+import type { AlertView } from '../../client/alerts.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
+import { usingAlerts } from '../alerts.ts'
+import { paint, print, printJson } from '../output.ts'
+
+export function addAlerts(program: Command): void {
+  const command = program
+    .command('alerts')
+    .description('rules with their state and silences; silence a rule; test its channels')
+  command
+    .command('list', { isDefault: true })
+    .description('every rule: whether it fires, and whether it is silent')
+    .option('--json', 'JSON on stdout')
+    .action(list)
+  command
+    .command('silence')
+    .description('tell no channel of a rule for a while; topic and log still have it')
+    .argument('<rule>')
+    .option('--for <time>', 'how long: 30m, 2h, 1d', '1h')
+    .option('--reason <text>')
+    .option('--end', 'end its silence now')
+    .action(silence)
+  command
+    .command('test')
+    .description('send a test through the channels of a rule, and say what each answered')
+    .argument('<rule>')
+    .option('--json', 'JSON on stdout')
+    .addHelpText('after', '\nExit code: 0 when every channel took it, else 1.')
+    .action(test)
+}
+
+async function list(options: { json?: boolean }): Promise<void> {
+  const rules = await usingAlerts((operator) => operator.alerts())
+  if (options.json) printJson(rules)
+  else rules.forEach(printRule)
+  process.exit(0)
+}
+
+function printRule({
+  rule,
+  severity,
+  condition,
+  channels,
+  state,
+  message,
+  sinceMs,
+  silence,
+}: AlertView): void {
+  const shown = state === 'firing' ? paint('red', 'firing') : paint('green', 'ok    ')
+  const { measure, threshold, windowMs, minTasks, pattern } = condition
+  const least = minTasks > 0 ? `, of at least ${minTasks} tasks` : ''
+  const matching = pattern === null ? '' : ` /${pattern}/`
+  print(
+    `${shown} ${paint('cyan', rule)} (${severity}) ${measure}${matching} > ${threshold} in ${windowMs / 1_000} s${least} → ${channels.join(', ') || 'no channel'}`,
+  )
+  if (sinceMs !== null) print(`       since ${time(sinceMs)}: ${message}`)
+  if (silence) {
+    const why = [silence.by && `by ${silence.by}`, silence.reason].filter(Boolean).join(': ')
+    print(paint('yellow', `       silent until ${time(silence.untilMs)}${why ? ` (${why})` : ''}`))
+  }
+}
+
+const time = (ms: number): string => new Date(ms).toISOString()
+
+const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+function duration(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([smhd])$/.exec(text) ?? []
+  if (number === undefined || unit === undefined)
+    throw new FlotillaError('REQUEST_INVALID', `--for must be a time such as 30m, 2h or 1d, not "${text}"`)
+  return Number(number) * (units[unit] ?? 0)
+}
+
+async function silence(
+  rule: string,
+  options: { for: string; reason?: string; end?: boolean },
+): Promise<void> {
+  const untilMs = options.end ? 0 : Math.round(Date.now() + duration(options.for))
+  const more = { by: userInfo().username, ...(options.reason ? { reason: options.reason } : {}) }
+  await usingAlerts((operator) => operator.silence(rule, { untilMs, ...more }))
+  print(options.end ? `the silence of ${rule} ends` : `${rule} is silent until ${time(untilMs)}`)
+  process.exit(0)
+}
+
+async function test(rule: string, options: { json?: boolean }): Promise<void> {
+  const answers = await usingAlerts((operator) => operator.testAlert(rule))
+  if (options.json) printJson(answers)
+  else
+    for (const { channel, status, answer } of answers) {
+      const mark = status === 'delivered' ? paint('green', 'ok    ') : paint('red', 'FAILED')
+      print(`${mark} ${channel.padEnd(12)} ${answer}`)
+    }
+  process.exit(answers.every(({ status }) => status === 'delivered') ? 0 : 1)
+}

@@ -1,0 +1,215 @@
+// Alert rules, channels and silences: the standard ones as data, and how a configuration changes them.
+import { z } from 'zod'
+import type { AlertRule, Alerts, AlertsDefinition, ChannelDefinition, NamedRule } from './fleet.ts'
+
+const MINUTE = 60_000
+const DAY = 24 * 60 * MINUTE
+
+const plain = { minTasks: 0, pattern: null, renotifyMs: 60 * MINUTE, runbook: null } as const
+
+/** Of every fleet. Their runbooks are part of the project's documentation. */
+const standardRules: Readonly<Record<string, AlertRule>> = {
+  high_error_rate: {
+    ...plain,
+    measure: 'error_rate',
+    threshold: 0.05,
+    windowMs: 300_000,
+    minTasks: 20,
+    severity: 'critical',
+    channels: ['pagerduty', 'slack'],
+    runbook: 'docs/runbooks/high_error_rate.md',
+  },
+  high_latency: {
+    ...plain,
+    measure: 'latency_p95_ms',
+    threshold: 30_000,
+    windowMs: 60_000,
+    severity: 'warning',
+    channels: ['slack'],
+    runbook: 'docs/runbooks/high_latency.md',
+  },
+  high_token_usage: {
+    ...plain,
+    measure: 'tokens',
+    threshold: 1_000_000,
+    windowMs: DAY,
+    severity: 'warning',
+    channels: ['slack'],
+    runbook: 'docs/runbooks/high_token_usage.md',
+  },
+  quota_exceeded: {
+    ...plain,
+    measure: 'errors_matching',
+    pattern: 'quota',
+    // Fires at once; resolves when none has come for this long.
+    threshold: 0,
+    windowMs: 5 * MINUTE,
+    severity: 'critical',
+    channels: ['pagerduty', 'email'],
+    runbook: 'docs/runbooks/quota_exceeded.md',
+  },
+}
+
+export const defaultAlerts = {
+  groupWaitMs: 2_000,
+  groupIntervalMs: 30_000,
+  tries: 10,
+  retryMs: 2_000,
+} as const
+
+/** What a channel that says only its type and its addresses gets. */
+const channelDefaults = {
+  pagerduty: { routingKeyEnv: 'PAGERDUTY_ROUTING_KEY', url: 'https://events.pagerduty.com/v2/enqueue' },
+  slack: { urlEnv: 'SLACK_WEBHOOK_URL' },
+  email: { urlEnv: 'SMTP_URL' },
+  webhook: { secretEnv: 'ALERT_WEBHOOK_SECRET' },
+} as const
+
+/** Every alert goes here too, whatever its rule says. */
+export const LOG_CHANNEL = 'log'
+
+const isPattern = (text: string): boolean => {
+  try {
+    return new RegExp(text, 'i') instanceof RegExp
+  } catch {
+    return false
+  }
+}
+
+const name = z.string().min(1)
+const ruleFields = {
+  measure: z.enum(['error_rate', 'latency_p95_ms', 'tokens', 'errors_matching']),
+  threshold: z.number().min(0),
+  windowMs: z
+    .int()
+    .min(1_000)
+    .max(31 * DAY),
+  minTasks: z.int().min(0).optional(),
+  pattern: z.string().refine(isPattern, 'is not a regular expression').nullable().optional(),
+  severity: z.enum(['critical', 'warning']),
+  channels: z.array(name),
+  renotifyMs: z.int().min(1_000).optional(),
+  runbook: z.string().nullable().optional(),
+}
+const ownRule = z.strictObject(ruleFields)
+const changedRule = ownRule.partial()
+
+/** No union with `false`: a union tells that nothing fits, and not what is wrong. */
+const rules = z.record(name, z.unknown()).superRefine((given, context) => {
+  for (const [id, rule] of Object.entries(given)) {
+    if (rule === false) continue
+    const parsed = (Object.hasOwn(standardRules, id) ? changedRule : ownRule).safeParse(rule)
+    for (const issue of parsed.error?.issues ?? [])
+      context.issues.push({
+        ...issue,
+        path: [id, ...issue.path],
+        input: rule,
+      } as (typeof context.issues)[number])
+  }
+})
+
+const variable = z.string().regex(/^[A-Za-z_]\w*$/, 'must be the name of an environment variable')
+const url = z.url({ protocol: /^https?$/ })
+const channel = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('pagerduty'), routingKeyEnv: variable.optional(), url: url.optional() }),
+  z.strictObject({ type: z.literal('slack'), urlEnv: variable.optional() }),
+  z.strictObject({
+    type: z.literal('email'),
+    urlEnv: variable.optional(),
+    from: z.string().min(1),
+    to: z.array(z.string().min(1)).min(1),
+    caFile: z.string().optional(),
+  }),
+  z.strictObject({ type: z.literal('webhook'), url, secretEnv: variable.optional() }),
+])
+
+const time = z
+  .string()
+  .refine((text) => !Number.isNaN(Date.parse(text)), 'must be a time (2026-11-24T20:00Z)')
+
+export const alertsSchema = z.strictObject({
+  rules: rules.optional(),
+  channels: z.record(name, channel).optional(),
+  silences: z
+    .array(z.strictObject({ rule: name, from: time.optional(), until: time, reason: z.string().optional() }))
+    .optional(),
+  groupWaitMs: z.int().min(0).max(DAY).optional(),
+  groupIntervalMs: z.int().min(0).max(DAY).optional(),
+  tries: z.int().min(1).max(50).optional(),
+  retryMs: z.int().min(1).max(DAY).optional(),
+})
+
+/** Of a definition that has been checked. */
+export function completeAlerts({
+  rules = {},
+  channels = {},
+  silences = [],
+  ...given
+}: AlertsDefinition): Alerts {
+  const names = new Set([...Object.keys(standardRules), ...Object.keys(rules)])
+  const withDefaults = Object.entries(channels).map(([id, settings]) => [
+    id,
+    { ...channelDefaults[settings.type], ...settings } as ChannelDefinition,
+  ])
+  return {
+    ...defaultAlerts,
+    ...given,
+    rules: [...names].flatMap((id) => ruleOf(id, rules[id])),
+    channels: Object.fromEntries(withDefaults),
+    silences: silences.filter(Boolean).map(({ rule, from, until }) => ({
+      rule,
+      fromMs: from === undefined ? 0 : Date.parse(from),
+      untilMs: Date.parse(until),
+    })),
+  }
+}
+
+function ruleOf(id: string, given: Partial<AlertRule> | false | undefined): NamedRule[] {
+  if (given === false) return []
+  return [{ ...plain, ...standardRules[id], ...given, name: id } as NamedRule]
+}
+
+/** Silences and rules must name what there is. */
+export function alertMistakes({ rules, channels, silences }: Alerts): string[] {
+  const known = rules.map((rule) => rule.name)
+  const taken = Object.hasOwn(channels, LOG_CHANNEL)
+    ? [`alerts.channels.${LOG_CHANNEL}: every alert goes to the log already; choose another name`]
+    : []
+  const unknown = silences.flatMap(({ rule }, index) =>
+    known.includes(rule)
+      ? []
+      : [`alerts.silences.${index}.rule: no rule named ${rule}; there are: ${known.join(', ')}`],
+  )
+  return [...taken, ...unknown]
+}
+
+/** What will not be told as the rules ask: one sentence for each, for doctor and the log. `env` as the alerting service has it. */
+export function alertWarnings(
+  { rules, channels }: Alerts,
+  env: Readonly<Record<string, string | undefined>>,
+): string[] {
+  const named = new Map<string, string[]>()
+  for (const rule of rules)
+    for (const id of rule.channels) named.set(id, [...(named.get(id) ?? []), rule.name])
+  const unknown = [...named]
+    .filter(([id]) => !Object.hasOwn(channels, id) && id !== LOG_CHANNEL)
+    .map(
+      ([id, by]) =>
+        `channel ${id} (of ${by.join(', ')}) is not configured: its alerts stand on the topic and in the log only; add alerts.channels.${id}`,
+    )
+  const secretless = Object.entries(channels)
+    .filter(([, definition]) => !env[secretVariable(definition)]?.trim())
+    .map(([id, definition]) => `channel ${id} can't be told: ${secretVariable(definition)} is not set`)
+  return [...unknown, ...secretless]
+}
+
+export function secretVariable(definition: ChannelDefinition): string {
+  switch (definition.type) {
+    case 'pagerduty':
+      return definition.routingKeyEnv
+    case 'webhook':
+      return definition.secretEnv
+    default:
+      return definition.urlEnv
+  }
+}

@@ -1,0 +1,17 @@
+import type { Log } from '../../../runtime/telemetry/instruments.ts'
+import type { Notice } from '../notices.ts'
+import type { Channel } from './port.ts'
+
+/** The service's own log: every alert, whatever its rule says. */
+export function serviceLog(log: Pick<Log, 'error' | 'warn' | 'info'>): Channel {
+  const write = (notice: Notice): void => {
+    const raised = notice.severity === 'critical' ? 'error' : 'warn'
+    log[notice.kind === 'raised' ? raised : 'info'](notice, notice.message)
+  }
+  return {
+    send: async ({ notices }) => {
+      notices.forEach(write)
+      return 'written to the log'
+    },
+  }
+}

@@ -1,0 +1,22 @@
+// Slack's incoming webhooks.
+import { post } from './http.ts'
+import type { Channel } from './port.ts'
+import { details, headline } from './text.ts'
+
+export function slack({ url }: { url: string }): Channel {
+  return {
+    send({ notices }, signal) {
+      const text = notices.map((notice) => `*${escaped(headline(notice))}*\n${escaped(details(notice))}`)
+      return post(
+        url,
+        JSON.stringify({ text: text.join('\n') }),
+        { 'content-type': 'application/json' },
+        signal,
+      )
+    },
+  }
+}
+
+/** Slack's three control characters. */
+const escaped = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')

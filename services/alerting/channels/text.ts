@@ -1,0 +1,22 @@
+// Notices as people read them.
+import type { Notice } from '../notices.ts'
+
+const mark = { raised: 'FIRING', resolved: 'RESOLVED', test: 'TEST' } as const
+
+export const headline = ({ kind, severity, message }: Notice): string =>
+  kind === 'resolved' ? `${mark[kind]} ${message}` : `${mark[kind]} (${severity}) ${message}`
+
+/** One line for all of them. */
+export function subject(notices: readonly Notice[]): string {
+  const [first, ...others] = notices
+  if (!first) return 'no alert'
+  if (others.length === 0) return headline(first)
+  const raised = notices.filter(({ kind }) => kind === 'raised').length
+  const rules = [...new Set(notices.map(({ rule }) => rule))].join(', ')
+  return `${raised} firing, ${notices.length - raised} resolved: ${rules}`
+}
+
+export function details({ alertId, runbook, atMs }: Notice): string {
+  const read = runbook === null ? '' : ` · what to do: ${runbook}`
+  return `${new Date(atMs).toISOString()} · ${alertId}${read}`
+}

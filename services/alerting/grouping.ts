@@ -1,0 +1,48 @@
+// Alerts on their way to a channel: those that come close together are one notification.
+//
+// 1. The first waits `groupWaitMs` for company, and a channel is not told again within `groupIntervalMs` of the last time.
+// 2. Of one alert the latest notice of a kind counts, so what waits is bounded by the number of rules.
+import type { Alerts } from '../../runtime/config/fleet.ts'
+import type { Decision } from '../../runtime/stage.ts'
+import { notificationOf, type Notice } from './notices.ts'
+
+/** One row for each channel. */
+export interface Waiting {
+  notices: Notice[]
+  /** When the channel was last told; 0: never. */
+  sentMs: number
+}
+
+export type ChannelRows = { [row: `channel:${string}`]: Waiting }
+type Rows = Readonly<Partial<ChannelRows>>
+
+const TIMER = 'send:'
+export const isSendTimer = (name: string): boolean => name.startsWith(TIMER)
+
+type Timing = Pick<Alerts, 'groupWaitMs' | 'groupIntervalMs'>
+
+/** Rows and timers by which these notices come to this channel. */
+export function enqueued(
+  channel: string,
+  notices: readonly Notice[],
+  rows: Rows,
+  { groupWaitMs, groupIntervalMs }: Timing,
+  nowMs: number,
+): { row: Waiting; timers: Record<string, number> } {
+  const before = rows[`channel:${channel}`] ?? { notices: [], sentMs: 0 }
+  const isNewer = (old: Notice) =>
+    notices.some(({ alertId, kind }) => alertId === old.alertId && kind === old.kind)
+  const row = { ...before, notices: [...before.notices.filter((old) => !isNewer(old)), ...notices] }
+  // What waits already has its timer.
+  if (before.notices.length > 0) return { row, timers: {} }
+  const dueMs = Math.max(nowMs + groupWaitMs, before.sentMs + groupIntervalMs)
+  return { row, timers: { [`${TIMER}${channel}`]: dueMs } }
+}
+
+/** The timer of a channel came due. */
+export function send(timer: string, rows: Rows, id: string, atMs: number): Decision<ChannelRows> {
+  const channel = timer.slice(TIMER.length)
+  const { notices = [] } = rows[`channel:${channel}`] ?? {}
+  const sent: Partial<ChannelRows> = { [`channel:${channel}`]: { notices: [], sentMs: atMs } }
+  return { rows: sent, emit: notices.length === 0 ? [] : [notificationOf(id, channel, notices, atMs)] }
+}

@@ -1,0 +1,69 @@
+// What channels are told of an alert: the JSON of NotificationRequested, and what the callers get.
+import type { Emit } from '../../runtime/stage.ts'
+import type { Json } from '../../schemas/json.ts'
+
+export interface Notice {
+  readonly kind: 'raised' | 'resolved' | 'test'
+  readonly alertId: string
+  readonly rule: string
+  readonly severity: 'critical' | 'warning'
+  readonly value: number
+  readonly threshold: number
+  /** For people. */
+  readonly message: string
+  readonly runbook: string | null
+  /** Epoch milliseconds. */
+  readonly atMs: number
+}
+
+/** Request of a call of kind `notify`; its target is the channel. */
+export interface Notification {
+  /** The same on every try: receivers can tell repeats by it. */
+  readonly id: string
+  readonly channel: string
+  readonly notices: readonly Notice[]
+}
+
+/** Everything about alerts has one home, so that one lane sees the whole fleet. */
+export const FLEET = 'fleet'
+
+export const notificationOf = (id: string, channel: string, notices: readonly Notice[], atMs: number): Emit =>
+  requested({ id, channel, notices }, null, atMs)
+
+export const requested = (
+  { id, channel, notices }: Notification,
+  testId: string | null,
+  atMs: number,
+): Emit => ({
+  topic: 'alerts.notifications',
+  type: 'NotificationRequested',
+  key: FLEET,
+  data: { notificationId: id, channel, notices: notices as unknown as Json, testId, atMs },
+})
+
+export interface Ending {
+  readonly status: 'delivered' | 'failed' | 'dropped'
+  readonly answer: string
+  readonly tries: number
+}
+
+export const ended = (
+  { id, channel, notices }: Notification,
+  { status, answer, tries }: Ending,
+  testId: string | null,
+  atMs: number,
+): Emit => ({
+  topic: 'alerts.notifications',
+  type: 'NotificationEnded',
+  key: FLEET,
+  data: {
+    notificationId: id,
+    channel,
+    status,
+    answer,
+    tries,
+    alerts: notices.map(({ alertId }) => alertId),
+    testId,
+    atMs,
+  },
+})
