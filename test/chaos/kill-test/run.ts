@@ -35,7 +35,10 @@ export interface RunOptions {
 
 export interface Ran {
   readonly ratePerSecond: number
+  /** Keys of tasks.completed as kcat reads them: as many, and the same. */
   readonly readersAgree: boolean
+  /** Why the run itself could not go on. */
+  readonly aborted: string | null
 }
 
 const FULL_S = 15
@@ -72,13 +75,17 @@ export async function run(options: RunOptions): Promise<Ran> {
     const client = await connect({ env })
     try {
       const results = new Set<string>()
-      const lost = collect(client, results)
-      const ratePerSecond = await Promise.race([phases(options, { servers, fleet, results }), lost])
+      void collect(client, results)
+      const facts = { ratePerSecond: 0, aborted: null as string | null }
+      // Whatever goes wrong with the run itself, what is on the topics by then is worth reading.
+      await phases(options, { servers, fleet, results }, facts).catch((error: Error) => {
+        say(error.stack ?? error.message)
+        facts.aborted = error.message
+      })
       await pause(1_000)
       watch.stop()
-      const complaints = await fleet.drainAll()
-      for (const complaint of complaints) say(complaint)
-      return { ratePerSecond, readersAgree: await evidence(env, files.topics) }
+      for (const complaint of await fleet.drainAll()) say(complaint)
+      return { ...facts, readersAgree: await evidence(env, files.topics) }
     } finally {
       watch.stop()
       await client.close()
@@ -92,8 +99,11 @@ export async function run(options: RunOptions): Promise<Ran> {
 
 type Parts = { servers: Awaited<ReturnType<typeof startServers>>; fleet: Instances; results: Set<string> }
 
-/** Resolves with the rate of the chaos. */
-async function phases({ out, minutes, seed, ratePerSecond }: RunOptions, parts: Parts): Promise<number> {
+async function phases(
+  { out, minutes, seed, ratePerSecond }: RunOptions,
+  parts: Parts,
+  facts: { ratePerSecond: number },
+): Promise<void> {
   const { fleet, results, servers } = parts
   const { clients, happenings } = evidenceIn(out)
   const random = new Random(seed)
@@ -136,17 +146,22 @@ async function phases({ out, minutes, seed, ratePerSecond }: RunOptions, parts: 
   say(
     `calm, as fast as it goes: ${full.toFixed(1)} tasks/s; the load of the chaos: ${perSecond.toFixed(1)} tasks/s`,
   )
+  facts.ratePerSecond = perSecond
   await load('calm', { perSecond }, () => pause(CALM_S * 1_000))
   await load('chaos', { perSecond }, () =>
     wreak({ servers, fleet, seed, forMs: minutes * 60_000, happenings, say }),
   )
-  return perSecond
 }
 
-/** Resolves never; rejects when results can't be read any more. */
-async function collect(client: Client, seen: Set<string>): Promise<never> {
-  for await (const { taskId } of client.results({ group: 'chaos', from: 'earliest' })) seen.add(taskId)
-  throw new Error('the client ended while it was read')
+/** Until the client is closed; its group goes on where it was. */
+async function collect(client: Client, seen: Set<string>): Promise<void> {
+  try {
+    for await (const { taskId } of client.results({ group: 'chaos', from: 'earliest' })) seen.add(taskId)
+  } catch (error) {
+    say(`reading results: ${(error as Error).message}; reading on`)
+    await pause(500)
+    return collect(client, seen)
+  }
 }
 
 /** Writes what is on the topics. True: kcat reads the same results. */
