@@ -7,7 +7,9 @@
 // 4. Where the store is this process's own (setLater), what is known of an idempotent call may stay in memory for a moment:
 //    the commit that uses its outcome mostly comes before it is written, and then nothing needs to be. There is one process,
 //    so no zombie and no lease.
-// 5. An owner that lost its lane may still record the outcome of a call it has begun, so that nobody pays for it twice.
+// 5. An entry by which we have begun the call, though we were never told, is of a begin whose answer was lost on the way: the
+//    call was not made, and is taken up at once.
+// 6. An owner that lost its lane may still record the outcome of a call it has begun, so that nobody pays for it twice.
 import { requestHash } from './ids.ts'
 import type { Call, CallOutcome } from '../stage.ts'
 import type { Clock } from '../clock.ts'
@@ -97,21 +99,21 @@ class SharedJournal implements CallJournal {
   async begin(id: string, owner: string, epoch: number, call: Call): Promise<Beginning> {
     const hash = requestHash(call.request)
     let expected: string | null = null
+    let inDoubt = false
     for (;;) {
       const leaseUntilMs = this.clock.now() + this.leaseMs
       const text = JSON.stringify({ state: 'begun', epoch, owner, leaseUntilMs, hash } satisfies Begun)
       const result = await this.store.compareAndSet(entryKey(id), expected, text, this.options.keepMs)
       if (result.swapped) {
         this.begun.set(id, text)
-        return { do: 'call', inDoubt: expected !== null }
+        return { do: 'call', inDoubt }
       }
-      if (result.current === null) expected = null
-      else {
-        const asked = { epoch, hash, idempotent: call.idempotent, nowMs: this.clock.now() }
-        const beginning = judge(JSON.parse(result.current) as Entry, asked)
-        if (beginning) return beginning
-        expected = result.current
-      }
+      expected = result.current
+      inDoubt = expected !== null && (this.begun.has(id) || !isSameBeginning(expected, text))
+      if (expected === null || !inDoubt) continue
+      const asked = { epoch, hash, idempotent: call.idempotent, nowMs: this.clock.now() }
+      const beginning = judge(JSON.parse(expected) as Entry, asked)
+      if (beginning) return beginning
     }
   }
 

@@ -252,3 +252,27 @@ test('alone: an outcome that its commit overtakes is never written; one that wai
   assert.equal(await store.get('journal:slow'), null, 'deleted at once for whoever asks')
   await eventually('the entry is deleted', () => written().length === 0)
 })
+
+test('a begin whose answer was lost is taken up again at once, for a call that must run once too', async () => {
+  const base = leased()
+  let lost = false
+  const lossy: KeyValue = {
+    ...base.keyValue,
+    compareAndSet: async (...args) => {
+      const result = await base.keyValue.compareAndSet(...args)
+      if (lost) throw new Error('the answer was lost')
+      return result
+    },
+  }
+  const { journal, wait } = leased(lossy)
+  const owner = journal()
+  lost = true
+  await assert.rejects(owner.begin('c1', 'p1', 1, once), /the answer was lost/)
+  lost = false
+  assert.deepEqual(await owner.begin('c1', 'p1', 1, once), { do: 'call', inDoubt: false })
+  // Told that it began, it may have made the call: from here on it is like anybody else.
+  assert.equal((await owner.begin('c1', 'p1', 1, once)).do, 'wait')
+  await wait(LEASE_MS)
+  assert.deepEqual(await owner.begin('c1', 'p1', 1, once), { do: 'giveUp' })
+  assert.equal((await journal().begin('c1', 'p2', 2, once)).do, 'giveUp')
+})
