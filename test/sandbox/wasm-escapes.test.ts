@@ -1,4 +1,4 @@
 import { escapeTests } from './suite/escapes.ts'
 import { wasm } from './wasm.ts'
 
-escapeTests(wasm)
+await escapeTests(wasm)

@@ -1,6 +1,6 @@
 // Interpreters, counted: never more than `max` at once, a few of them warm and unused.
 //
-// 1. One that served a session is killed, not handed on.
+// 1. One that served a session is renewed or killed, never handed on.
 // 2. At the limit, the session that has waited longest gives up its interpreter (its log rebuilds it); where every session is
 //    computing, the caller queues.
 import { FlotillaError } from '../../../runtime/errors.ts'
@@ -13,6 +13,9 @@ export interface PoolOptions {
   /** Asked at the limit: free a process that nobody computes on; false when there is none. */
   readonly evict: () => boolean
 }
+
+/** A spare one beyond the warm ones that nobody needs for so long is ended. */
+const SPARE_MS = 10_000
 
 interface Ticket {
   readonly grant: () => void
@@ -46,18 +49,27 @@ export class InterpreterPool {
       if (spare && !spare.alive) continue
       if (!spare && this.count >= this.options.max) {
         this.options.evict()
-        await this.turn(signal)
+        if (this.spare.length === 0) await this.turn(signal)
         continue
       }
       const child = spare ?? (await this.start())
-      await this.up(child, signal)
+      try {
+        await this.up(child, signal)
+      } catch (error) {
+        // A renewed one may end instead; the next is another.
+        if (spare && !signal.aborted) continue
+        throw error
+      }
       void this.refill()
       return child
     }
   }
 
-  release(child: Interpreter, reason: string): void {
-    child.kill(reason)
+  /** Its session is over or has to go. `waiting`: it does nothing now, so that it may be renewed. */
+  release(child: Interpreter, reason: string, waiting: boolean): void {
+    if (this.closed || !waiting || !child.renew()) return child.kill(reason)
+    this.keep(child)
+    this.queue.shift()?.grant()
   }
 
   /** A session has stopped computing: if somebody waits for a process, one is freed. */
@@ -78,6 +90,14 @@ export class InterpreterPool {
   private keep(child: Interpreter): void {
     if (this.closed) child.kill('the executor is closed')
     else this.spare.push(child)
+    if (this.spare.length > this.options.warm) setTimeout(() => this.trim(child), SPARE_MS).unref()
+  }
+
+  private trim(child: Interpreter): void {
+    const at = this.spare.indexOf(child)
+    if (at < 0 || this.spare.length <= this.options.warm) return
+    this.spare.splice(at, 1)
+    child.kill('nobody needed it')
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 // One interpreter with one session in it, as the host sees it, wherever it runs.
 //
-// 1. It serves one session and is never handed to another.
+// 1. It serves one session. What serves the next one is another interpreter: in a place of its own or, where the link can
+//    renew, in the same place after nothing of this one is left there.
 // 2. Nothing that it says is trusted: frames.ts checks each frame, and one that says more than it was asked for is killed.
 // 3. Only ending it from outside stops a program for sure (loops, `except BaseException`, a regular expression that
 //    explodes): `kill`.
@@ -14,11 +15,11 @@ export interface Link {
   write(bytes: Buffer): void
   /** Ends it, whatever it does. `closed` is told in the end. */
   kill(): void
+  /** Puts a fresh interpreter into this one's place, which says `ready` again; it must be waiting, not computing. False: no more. */
+  renew?(): boolean
 }
 
 export class Interpreter {
-  /** Resolves when the interpreter is up; rejects with the reason when it ended before. */
-  readonly ready: Promise<void>
   /** Resolves when it is gone or could not be started. */
   readonly ended: Promise<void>
   private readonly link: Link
@@ -27,15 +28,19 @@ export class Interpreter {
   private waiting: ((event: InterpreterEvent) => void) | null = null
   private onPrint: (text: string) => void = () => {}
   private dead: string | null = null
-  private readonly isReady = Promise.withResolvers<void>()
+  private renewing = false
+  private isReady = Promise.withResolvers<void>()
   private readonly isGone = Promise.withResolvers<void>()
 
   constructor(link: Link) {
     this.link = link
-    this.ready = this.isReady.promise
     this.ended = this.isGone.promise
-    // Who awaits `ready` is told; one that dies before anybody asked must not end this process.
-    this.ready.catch(() => {})
+    this.begin()
+  }
+
+  /** Resolves when the interpreter is up; rejects with the reason when it ended before. */
+  get ready(): Promise<void> {
+    return this.isReady.promise
   }
 
   get alive(): boolean {
@@ -60,6 +65,14 @@ export class Interpreter {
     this.link.kill()
   }
 
+  /** Replaces an interpreter that waits by a fresh one; false where that can't be, and it has to be killed. */
+  renew(): boolean {
+    if (this.dead !== null || this.renewing || this.events.length > 0 || !this.link.renew?.()) return false
+    this.renewing = true
+    this.begin()
+    return true
+  }
+
   /** From the link: bytes that it wrote. */
   receive(chunk: Buffer): void {
     if (this.dead !== null) return
@@ -77,10 +90,21 @@ export class Interpreter {
     this.isGone.resolve()
   }
 
+  private begin(): void {
+    this.isReady = Promise.withResolvers<void>()
+    // Who awaits `ready` is told; one that dies before anybody asked must not end this process.
+    this.isReady.promise.catch(() => {})
+  }
+
   private take(frame: Frame): void {
     if (this.dead !== null) return
-    if (frame.t === 'ready') this.isReady.resolve()
-    else if (frame.t === 'out') this.onPrint(frame.text)
+    if (frame.t === 'ready') {
+      this.renewing = false
+      this.isReady.resolve()
+    }
+    // What the one before had still to say is of no interest.
+    if (frame.t === 'ready' || this.renewing) return
+    if (frame.t === 'out') this.onPrint(frame.text)
     else this.push(frame)
   }
 

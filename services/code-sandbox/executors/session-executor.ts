@@ -141,7 +141,7 @@ export class SessionExecutor implements Executor {
     if (!live) return
     this.sessions.delete(id)
     live.dropped = true
-    this.pool.release(live.interpreter, reason)
+    this.pool.release(live.interpreter, reason, !live.computing && live.place !== null)
   }
 
   private evict(): boolean {

@@ -1,7 +1,8 @@
-// The locked process: one interpreter, one session, then death. Started by locked-child.ts with nothing but its two pipes.
+// The locked process: one interpreter at a time, each for one session. Started by locked-child.ts with nothing but its two pipes.
 //
 // Frames both ways are a 4-byte little-endian length and JSON. In: {t:'step', …} and, while Python waits for its calls,
-// {t:'results', …}. Out: ready, out (printed text), calls, finished, trap.
+// {t:'results', …}, or {renew: true}: the interpreter goes with all of its memory, and another takes its place.
+// Out: ready, out (printed text), calls, finished, trap.
 import { readFileSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -16,6 +17,9 @@ interface StepFrame {
 interface ResultsFrame {
   nowMs: number
   results: unknown[]
+}
+interface RenewFrame {
+  renew: true
 }
 /** What is used of WebAssembly: Node's types leave it to the DOM library. */
 interface CoreModule {
@@ -44,6 +48,12 @@ interface Transpiled {
   ): Component
 }
 
+/** Thrown through Python that waits for its calls. */
+class Renewal extends Error {}
+
+/** A program that took more has left a process that is not worth keeping. */
+const KEPT_BYTES = 96 * 1_048_576
+const BOOT = JSON.stringify({ n: 0, code: '1', seed: 'boot', tools: [], limits: { valueChars: 100 } })
 const FLUSH_CHARS = 8_192
 const [directory = '', memoryMb = '256'] = process.argv.slice(2)
 const world = freshWorld()
@@ -76,8 +86,8 @@ function read(length: number): Buffer {
   return bytes
 }
 
-function receive(): unknown {
-  return JSON.parse(read(read(4).readUInt32LE(0)).toString('utf8'))
+function receive<T extends object>(): T | RenewFrame {
+  return JSON.parse(read(read(4).readUInt32LE(0)).toString('utf8')) as T | RenewFrame
 }
 
 function send(frame: object): void {
@@ -106,7 +116,9 @@ function callTools(calls: string): string {
   flush()
   if (calls.length > limits.frameBytes) return refused(calls)
   send({ t: 'calls', calls: JSON.parse(calls) as unknown })
-  const { nowMs, results } = receive() as ResultsFrame
+  const frame = receive<ResultsFrame>()
+  if ('renew' in frame) throw new Renewal()
+  const { nowMs, results } = frame
   setTime(world, nowMs)
   return JSON.stringify({ results })
 }
@@ -126,7 +138,8 @@ function instance(module: CoreModule, imports?: CoreImports): CoreInstance {
   return made
 }
 
-async function boot(): Promise<Component> {
+/** Compiles once; each call of what it returns makes a fresh interpreter, and forgets the last one. */
+async function compile(): Promise<() => Component> {
   const { instantiate } = (await import(pathToFileURL(join(directory, 'python.js')).href)) as Transpiled
   const modules = new Map<string, CoreModule>()
   const module = (name: string) => {
@@ -137,13 +150,16 @@ async function boot(): Promise<Component> {
     modules.set(name, compiled)
     return compiled
   }
-  const component = instantiate(
-    module,
-    { 'flotilla:sandbox/host': { callTools, print }, ...wasi(world, print) },
-    instance,
-  )
-  component.step(JSON.stringify({ n: 0, code: '1', seed: 'boot', tools: [], limits: { valueChars: 100 } }))
-  return component
+  const imports = { 'flotilla:sandbox/host': { callTools, print }, ...wasi(world, print) }
+  return () => {
+    memories.length = 0
+    printed = ''
+    gc?.()
+    Object.assign(world, freshWorld())
+    const component = instantiate(module, imports, instance)
+    component.step(BOOT)
+    return component
+  }
 }
 
 /** Whether the interpreter died at its memory limit. */
@@ -151,7 +167,8 @@ function full(): boolean {
   return memories.some((memory) => memory.buffer.byteLength > Number(memoryMb) * 1_048_576 * 0.9)
 }
 
-function step(component: Component, frame: StepFrame): void {
+/** False: another interpreter is wanted. */
+function step(component: Component, frame: StepFrame): boolean {
   setTime(world, frame.nowMs)
   world.seed = frame.seed
   world.drawn = kept = dropped = 0
@@ -160,7 +177,9 @@ function step(component: Component, frame: StepFrame): void {
     const result = JSON.parse(component.step(JSON.stringify(frame))) as unknown
     flush()
     send({ t: 'finished', result, dropped })
+    return true
   } catch (error) {
+    if (error instanceof Renewal) return false
     flush()
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
     send({ t: 'trap', message: message.slice(0, 300), full: full() })
@@ -168,6 +187,17 @@ function step(component: Component, frame: StepFrame): void {
   }
 }
 
-const component = await boot()
-send({ t: 'ready' })
-for (;;) step(component, receive() as StepFrame)
+/** Until another interpreter is wanted. */
+function serve(component: Component): void {
+  send({ t: 'ready' })
+  for (;;) {
+    const frame = receive<StepFrame>()
+    if ('renew' in frame || !step(component, frame)) return
+  }
+}
+
+const start = await compile()
+for (;;) {
+  serve(start())
+  if (memories.some((memory) => memory.buffer.byteLength > KEPT_BYTES)) process.exit(0)
+}

@@ -7,6 +7,7 @@ import { existsSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { frameBytes } from '../frames.ts'
 import { Interpreter } from '../interpreter.ts'
 
 export interface ChildOptions {
@@ -22,6 +23,8 @@ const HEAP_MB = 1_024
 const HEAP_PER_MB = 4
 const STACK_KB = 2_000
 const STDERR_CHARS = 2_000
+/** Interpreters that one process holds, one after the other. */
+const INTERPRETERS = 200
 const suffix = import.meta.url.endsWith('.ts') ? '.mts' : '.mjs'
 const scripts = ['child', 'wasi-shim', 'memory-limit'].map((name) =>
   fileURLToPath(new URL(`./${name}${suffix}`, import.meta.url)),
@@ -32,6 +35,7 @@ function nodeArguments({ directory, memoryMb }: ChildOptions): string[] {
   return [
     '--permission',
     '--disallow-code-generation-from-strings',
+    '--expose-gc',
     `--max-old-space-size=${Math.max(HEAP_MB, HEAP_PER_MB * memoryMb)}`,
     `--stack-size=${STACK_KB}`,
     '--no-warnings',
@@ -82,9 +86,16 @@ export function startLockedChild(options: ChildOptions): Interpreter {
     ? [options.bubblewrap, [...wrapped([options.directory, ...scripts]), ...args]]
     : [node, args]
   const child = spawn(command, all, { env: {}, stdio: ['pipe', 'pipe', 'pipe'], cwd: '/' })
+  let left = INTERPRETERS - 1
+  const renew = () => {
+    if (left-- <= 0) return false
+    child.stdin.write(frameBytes({ renew: true }))
+    return true
+  }
   const interpreter = new Interpreter({
     write: (bytes) => void child.stdin.write(bytes),
     kill: () => void child.kill('SIGKILL'),
+    renew,
   })
   let errors = ''
   child.stdin.on('error', () => {})
