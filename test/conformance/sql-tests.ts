@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Insertable } from 'kysely'
+import { exportLedger } from '../../runtime/ledger/export.ts'
+import { summarise } from '../../runtime/ledger/summary.ts'
 import type { Sql, Tables } from '../../runtime/store/sql.ts'
+import { createLedgerCaller } from '../../services/metering/ledger.ts'
+import { deleteOld } from '../../services/metering/retention.ts'
 import { mark } from './member.ts'
 
-type Usage = Insertable<Tables['usage_ledger']>
+type Usage = Tables['usage_ledger']
 
 function usage(changes: Partial<Usage>): Usage {
   return {
@@ -132,5 +135,108 @@ export function sqlTests(subject: () => Sql): void {
     })
     await assert.rejects(rolledBack, /rolled back/)
     assert.equal(await seenInside, undefined)
+  })
+
+  test('summaries and exports of the ledgers, with feedback that came before its task', async () => {
+    const sql = subject()
+    const user = mark()
+    // A time of its own, far from that of other tests on the same database.
+    const atMs = 4_000_000_000_000 + Math.floor(Math.random() * 1_000_000) * 100_000
+    const instruments = { record: () => undefined }
+    const write = createLedgerCaller({ sql, retentionDays: 1, clock: { now: () => atMs }, instruments })
+    const tasks = [1, 2, 3].map((n) => ({
+      task_id: `${user}-${n}`,
+      status: n === 3 ? 'failed' : 'succeeded',
+      user_id: user,
+      agent: 'default',
+      model: 'gpt-4o',
+      profile: null,
+      execution_ms: 1_000 * n,
+      input_tokens: 100,
+      output_tokens: 20,
+      cost: 0.25,
+      steps: n,
+      error_code: null,
+      submitted_at_ms: atMs,
+      completed_at_ms: atMs + n,
+    }))
+    const said = { satisfaction: 0.75, comment: 'fine', given_by: user, given_at_ms: atMs }
+    await write({ feedback: { task_id: `${user}-1`, ...said } })
+    await write({ feedback: { task_id: `${user}-1`, quality: 0.5, scorer: 'judge', scored_at_ms: atMs } })
+    await write({ feedback: { task_id: `${user}-1`, ...said, satisfaction: 0, given_at_ms: atMs - 1 } })
+    for (let time = 0; time < 2; time++) {
+      await Promise.all(tasks.map((task) => write({ task })))
+      await Promise.all(
+        tasks.map(({ task_id }) =>
+          write({ usage: usage({ event_id: `e-${task_id}`, task_id, at_ms: atMs }) }),
+        ),
+      )
+    }
+    const range = { fromMs: atMs, toMs: atMs + 10 }
+    const figures = {
+      executions: 3,
+      successRate: 2 / 3,
+      meanMs: 2_000,
+      inputTokens: 300,
+      outputTokens: 60,
+      cost: 0.75,
+    }
+    const rated = { ...figures, satisfaction: 0.75, quality: 0.5 }
+    assert.deepEqual(await summarise(sql, { by: 'total', ...range }), [{ group: null, ...rated }])
+    assert.deepEqual(await summarise(sql, { by: 'user', ...range }), [{ group: user, ...rated }])
+    const day = new Date(atMs).toISOString().slice(0, 10)
+    assert.deepEqual(await summarise(sql, { by: 'day', ...range }), [{ group: day, ...rated }])
+    const [model] = await summarise(sql, { by: 'model', ...range })
+    assert.deepEqual([model?.group, model?.executions, model?.satisfaction], ['gpt-4o', 3, null])
+    const lines: string[] = []
+    for await (const text of exportLedger(sql, {
+      table: 'tasks',
+      format: 'json',
+      ...range,
+      fromMs: atMs + 1,
+    }))
+      lines.push(text)
+    const rows = lines
+      .join('')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+    assert.deepEqual(
+      rows.map((row) => [row['task_id'], row['completed_at_ms'], row['comment'], row['quality']]),
+      tasks.map(({ task_id, completed_at_ms }, n) => [
+        task_id,
+        completed_at_ms,
+        n === 0 ? 'fine' : null,
+        n === 0 ? 0.5 : null,
+      ]),
+    )
+    const later = { now: () => atMs + 2 * 86_400_000 }
+    assert.ok((await deleteOld(sql, 1, later)) >= 7)
+    assert.deepEqual(await summarise(sql, { by: 'total', ...range }), [])
+  })
+
+  test('an export goes on where a page ended', async () => {
+    const sql = subject()
+    const atMs = 9_000_000_000_000 + Math.floor(Math.random() * 1_000_000)
+    const rows = Array.from({ length: 2_100 }, (_, index) =>
+      usage({ event_id: `${atMs}-${String(index).padStart(4, '0')}`, at_ms: atMs }),
+    )
+    for (let from = 0; from < rows.length; from += 700)
+      await sql
+        .insertInto('usage_ledger')
+        .values(rows.slice(from, from + 700))
+        .execute()
+    const found: string[] = []
+    for await (const text of exportLedger(sql, {
+      table: 'calls',
+      format: 'csv',
+      fromMs: atMs,
+      toMs: atMs + 1,
+    }))
+      found.push(...text.trim().split('\n'))
+    assert.deepEqual(
+      found.slice(1).map((line) => line.split(',')[1]),
+      rows.map(({ event_id }) => event_id),
+    )
   })
 }

@@ -16,6 +16,9 @@ export interface LoggedCall {
   readonly outcome: 'answered' | 'aborted'
   /** HTTP status of the answer. */
   readonly status: number
+  /** As the answer said; 0 where there was none. */
+  readonly inputTokens: number
+  readonly outputTokens: number
   readonly receivedMs: number
   readonly endedMs: number
 }

@@ -7,6 +7,11 @@ import { BROKEN } from './faults.ts'
 /** Text of a stream goes out in pieces of this many characters. */
 const PIECE_CHARS = 24
 
+export interface Spent {
+  readonly inputTokens: number
+  readonly outputTokens: number
+}
+
 interface Answer {
   readonly id: string
   readonly turn: Turn
@@ -15,9 +20,12 @@ interface Answer {
   readonly requestChars: number
 }
 
-export function writeAnswer(response: ServerResponse, answer: Answer): void {
+/** Tells what it counted. */
+export function writeAnswer(response: ServerResponse, answer: Answer): Spent {
   if (answer.request.stream) writeStream(response, answer)
   else writeWhole(response, answer)
+  const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = usageOf(answer)
+  return { inputTokens, outputTokens }
 }
 
 function writeWhole(response: ServerResponse, answer: Answer): void {

@@ -6,7 +6,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { CallLog, type CallStats } from './call-log.ts'
-import { writeAnswer } from './completion.ts'
+import { writeAnswer, type Spent } from './completion.ts'
 import type { Conversation } from './conversations.ts'
 import { chatRequest, readExchange, type ChatRequest, type Exchange } from './exchange.ts'
 import { createFates } from './faults.ts'
@@ -108,14 +108,20 @@ function createPlayer(options: ScriptedModelOptions, log: CallLog): Player {
     const chat = parse(text)
     if (chat === null) return problem(response, 400, 'the body is not a chat completion request')
     const exchange = readExchange(chat)
-    record(log, chat, exchange, request, response)
+    let spent: Spent = { inputTokens: 0, outputTokens: 0 }
+    record(log, chat, exchange, request, response, () => spent)
     const fate = fates.of(exchange)
     const answer = () => {
       // The caller has gone: nobody is answered.
       if (response.destroyed) return
       if (fate.fault !== null) return fate.fault(response)
       const turn = fate.turn ?? playAny(scripts, exchange)
-      writeAnswer(response, { id: `scripted-${++answers}`, turn, request: chat, requestChars: text.length })
+      spent = writeAnswer(response, {
+        id: `scripted-${++answers}`,
+        turn,
+        request: chat,
+        requestChars: text.length,
+      })
     }
     const waitMs = fate.latencyMs + (options.latencyMs ?? 0)
     if (waitMs === 0) return answer()
@@ -148,6 +154,7 @@ function record(
   exchange: Exchange,
   request: IncomingMessage,
   response: ServerResponse,
+  spent: () => Spent,
 ) {
   const receivedMs = Date.now()
   const header = (name: string) => String(request.headers[name] ?? '') || null
@@ -161,6 +168,7 @@ function record(
       model: chat.model,
       outcome: response.writableFinished ? 'answered' : 'aborted',
       status: response.statusCode,
+      ...spent(),
       receivedMs,
       endedMs: Date.now(),
     }),
