@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { services } from '../cli/services.ts'
 import { LogClient } from '../client/log-client.ts'
+import { toSubmission } from '../client/result.ts'
 import { readEnvironment } from '../runtime/config/environment.ts'
 import { completeFleet } from '../runtime/config/load.ts'
 import { startProcess } from '../runtime/host/process.ts'
@@ -74,12 +75,10 @@ async function severalSingles(name: string): Promise<number[]> {
 
 /** Written as any producer would, in batches. */
 async function burst(prefix: string): Promise<void> {
-  const nothing = { agent: null, mode: null, profile: null, model: null, maxSteps: null, maxCost: null }
-  const rest = { ...nothing, priority: null, sessionId: null, outputSchema: null, parent: null }
   for (let from = 0; from < tasks; from += 1_000) {
     const records = Array.from({ length: Math.min(1_000, tasks - from) }, (_, index) => {
       const taskId = `${prefix}-${from + index}`
-      const data = { ...rest, taskId, text: taskId, userId: 'heavy', timeoutMs: HOUR_MS }
+      const data = toSubmission({ text: taskId, userId: 'heavy', timeoutMs: HOUR_MS }, taskId)
       const value = codec.encode('TaskSubmitted', data, 'tasks.submitted')
       return {
         topic: 'tasks.submitted' as const,

@@ -1,3 +1,4 @@
+import { complexities, qualities, strategies } from '../runtime/models/strategies.ts'
 import type { TaskCompleted, TaskSubmitted } from '../schemas/generated/events.ts'
 import { taskIdPattern } from '../schemas/task-id.ts'
 import { FlotillaError } from '../runtime/errors.ts'
@@ -41,6 +42,10 @@ const fields: Readonly<Record<keyof TaskInput, Kind>> = {
   sessionId: 'text',
   outputSchema: 'object',
   parent: 'text',
+  strategy: strategies,
+  complexity: complexities,
+  quality: qualities,
+  estimatedTokens: 'whole number',
 }
 /** What the schema of TaskSubmitted can hold in an int. */
 const MAX_WHOLE = 2 ** 31 - 1
@@ -62,6 +67,10 @@ export function toSubmission(task: TaskInput, taskId: string): TaskSubmitted {
     sessionId,
     outputSchema,
     parent,
+    strategy,
+    complexity,
+    quality,
+    estimatedTokens,
   } = task
   return {
     text: task.text,
@@ -78,6 +87,10 @@ export function toSubmission(task: TaskInput, taskId: string): TaskSubmitted {
     sessionId: sessionId ?? null,
     outputSchema: outputSchema ?? null,
     parent: parent ?? null,
+    strategy: strategy ?? null,
+    complexity: complexity ?? null,
+    quality: quality ?? null,
+    estimatedTokens: estimatedTokens ?? null,
   }
 }
 

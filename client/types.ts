@@ -21,6 +21,14 @@ export interface TaskInput {
   /** JSON Schema that the output must fit. */
   outputSchema?: { [key: string]: Json }
   parent?: string
+  /** How the model is chosen, where neither `model` nor `profile` is given. */
+  strategy?: 'aggressive' | 'balanced' | 'conservative'
+  /** For the strategy; estimated from the text where absent. */
+  complexity?: 'simple' | 'moderate' | 'complex'
+  /** For the strategy; `normal` where absent. */
+  quality?: 'low' | 'normal' | 'high' | 'critical'
+  /** Input and output of the whole task: for the strategy and for budgets. */
+  estimatedTokens?: number
 }
 
 /** One turn of the agent. */

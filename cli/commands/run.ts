@@ -2,6 +2,14 @@ import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { HttpClient } from '../../client/http-client.ts'
 import type { Client, TaskInput, TaskResult } from '../../client/types.ts'
+import {
+  complexities,
+  qualities,
+  strategies,
+  type Complexity,
+  type Quality,
+  type Strategy,
+} from '../../runtime/models/strategies.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { exitCode, exitCodeHelp, paint, print, printJson, say } from '../output.ts'
 import { LiveView, renderResult } from '../render.ts'
@@ -19,6 +27,20 @@ export function addTaskOptions(command: Command): Command {
     .option('--agent <name>', 'agent of flotilla.config.ts')
     .option('--profile <name>', 'fast, accurate, economy, local, secure, throughput, or one of your own')
     .option('--model <name>', 'provider/model, such as groq/llama-3.3-70b-versatile; a bare name is OpenAI’s')
+    .addOption(
+      new Option('--strategy <name>', 'choose the model by the task, where none is named').choices(
+        strategies,
+      ),
+    )
+    .addOption(
+      new Option('--complexity <level>', 'of the task, for the strategy (default: estimated)').choices(
+        complexities,
+      ),
+    )
+    .addOption(
+      new Option('--quality <level>', 'wanted, for the strategy (default: normal)').choices(qualities),
+    )
+    .option('--estimated-tokens <n>', 'of the whole task, for strategy and budgets', number)
     .addOption(
       new Option('--mode <mode>', 'Python that calls tools, or JSON tool calls').choices(['code', 'tools']),
     )
@@ -52,6 +74,10 @@ export interface TaskOptions {
   timeout?: number
   maxCost?: number
   priority?: number
+  strategy?: Strategy
+  complexity?: Complexity
+  quality?: Quality
+  estimatedTokens?: number
   user?: string
   id?: string
   outputSchema?: NonNullable<TaskInput['outputSchema']>
@@ -59,21 +85,8 @@ export interface TaskOptions {
 }
 
 export function toTask(text: string, options: TaskOptions): TaskInput {
-  const { agent, profile, model, mode, maxSteps, timeout, maxCost, priority, user, id, outputSchema } =
-    options
-  const given = {
-    agent,
-    profile,
-    model,
-    mode,
-    maxSteps,
-    timeoutMs: timeout,
-    maxCost,
-    priority,
-    userId: user,
-    taskId: id,
-    outputSchema,
-  }
+  const { timeout, user, id, json: _, ...same } = options
+  const given = { ...same, timeoutMs: timeout, userId: user, taskId: id }
   const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   return { text, ...present }
 }

@@ -1,6 +1,6 @@
 // Defaults of the fleet, as data: profiles, prices and limits. flotilla.config.ts adds to them and overrides them by name.
 // Providers and their keys are found in the environment: runtime/models/discovery.ts.
-import type { Fleet, Price, Profile } from './fleet.ts'
+import type { Fleet, ModelSize, Price, Profile } from './fleet.ts'
 
 /** A name for a model and its limits. */
 export const defaultProfiles: Readonly<Record<string, Profile>> = {
@@ -69,6 +69,16 @@ export const defaultPrices: readonly Price[] = [
   { model: 'local/', input: 0, output: 0 },
   { model: 'ollama/', input: 0, output: 0 },
   { model: 'scripted/', input: 0, output: 0 },
+]
+
+/** Tokens, as the providers publish them. Names match by prefix; of a model that no row covers nothing is known. */
+export const defaultSizes: readonly ModelSize[] = [
+  { model: 'gpt-4o', contextTokens: 128_000, maxOutputTokens: 16_384 },
+  { model: 'gpt-4.1', contextTokens: 1_047_576, maxOutputTokens: 32_768 },
+  { model: 'gpt-3.5-turbo', contextTokens: 16_385, maxOutputTokens: 4_096 },
+  { model: 'claude-3-5-sonnet', contextTokens: 200_000, maxOutputTokens: 8_192 },
+  { model: 'claude-sonnet-4', contextTokens: 200_000, maxOutputTokens: 64_000 },
+  { model: 'groq/llama-3.3-70b', contextTokens: 131_072, maxOutputTokens: 32_768 },
 ]
 
 /** A dunder name, `import `, `exec(` and `eval(`; regular expressions. */

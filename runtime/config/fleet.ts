@@ -1,6 +1,7 @@
 // What users write in flotilla.config.ts, as types. Loading and checking: load.ts.
 import type { ZodType } from 'zod'
 import type { Json } from '../../schemas/json.ts'
+import type { Strategy, Tiers } from '../models/strategies.ts'
 
 export type JsonSchema = { [key: string]: Json }
 
@@ -66,6 +67,8 @@ export interface AgentDefinition {
   /** Tool names; default: all tools. */
   tools?: string[]
   profile?: string
+  /** How the model is chosen for tasks that name none, where the agent has no profile. */
+  strategy?: Strategy
   outputSchema?: JsonSchema
   /** Overrides the built-in system prompt; see services/planner/prompts. */
   systemPrompt?: string
@@ -95,6 +98,15 @@ export interface Price {
   /** US dollars per million tokens. */
   input: number
   output: number
+}
+
+export interface ModelSize {
+  /** Model name or prefix. */
+  model: string
+  /** Prompt and answer together. */
+  contextTokens?: number
+  /** Longest answer. */
+  maxOutputTokens?: number
 }
 
 export interface MeteringDefinition {
@@ -221,9 +233,14 @@ export interface FleetDefinition {
   models?: {
     /** Used where neither task, agent nor profile names one. */
     default?: string
+    /** Chooses by the task instead, where neither task nor agent names a model or a profile. */
+    strategy?: Strategy
+    /** The models that strategies choose from. */
+    tiers?: Partial<Tiers>
     profiles?: Record<string, Profile>
     providers?: Record<string, ProviderDefinition>
     prices?: Price[]
+    sizes?: ModelSize[]
   }
   limits?: {
     input?: { maxChars?: number; forbiddenPatterns?: string[] }
@@ -246,9 +263,13 @@ export interface Fleet {
   readonly models: {
     /** Null when no key and no server was found: the scripted model answers how to connect one. */
     readonly default: string | null
+    /** Null: tasks that name nothing run on the default model. */
+    readonly strategy: Strategy | null
+    readonly tiers: Tiers
     readonly profiles: Readonly<Record<string, Profile>>
     readonly providers: Readonly<Record<string, ProviderDefinition>>
     readonly prices: readonly Price[]
+    readonly sizes: readonly ModelSize[]
     /** Names, never values, of the providers' key variables that are set. Absent: taken as set. */
     readonly keysPresent?: readonly string[]
   }

@@ -7,8 +7,9 @@ import { z } from 'zod'
 import { FlotillaError } from '../errors.ts'
 import { discoverModels } from '../models/discovery.ts'
 import { SCRIPTED_MODEL } from '../models/names.ts'
+import { defaultTiers, strategies } from '../models/strategies.ts'
 import { alertMistakes, alertsSchema, completeAlerts } from './alerts.ts'
-import { defaultLimits, defaultMetering, defaultPrices, defaultProfiles } from './defaults.ts'
+import { defaultLimits, defaultMetering, defaultPrices, defaultProfiles, defaultSizes } from './defaults.ts'
 import type { Environment } from './environment.ts'
 import type { Fleet, FleetDefinition, JsonSchema, Tool } from './fleet.ts'
 import { compileJsonSchema } from './json-schema.ts'
@@ -43,6 +44,7 @@ const definition = z.strictObject({
         instructions: z.string().optional(),
         tools: z.array(name).optional(),
         profile: name.optional(),
+        strategy: z.enum(strategies).optional(),
         outputSchema: jsonSchema.optional(),
         systemPrompt: z.string().min(1).optional(),
       }),
@@ -52,6 +54,10 @@ const definition = z.strictObject({
   models: z
     .strictObject({
       default: name.optional(),
+      strategy: z.enum(strategies).optional(),
+      tiers: z
+        .strictObject({ economical: name.optional(), standard: name.optional(), strong: name.optional() })
+        .optional(),
       profiles: z
         .record(
           name,
@@ -69,6 +75,15 @@ const definition = z.strictObject({
       providers: z.record(name, z.strictObject({ baseUrl: z.url(), keyEnv: name.optional() })).optional(),
       prices: z
         .array(z.strictObject({ model: name, input: z.number().min(0), output: z.number().min(0) }))
+        .optional(),
+      sizes: z
+        .array(
+          z.strictObject({
+            model: name,
+            contextTokens: whole(1).optional(),
+            maxOutputTokens: whole(1).optional(),
+          }),
+        )
         .optional(),
     })
     .optional(),
@@ -210,10 +225,13 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
     tools: Array.isArray(given.tools) ? given.tools : [],
     models: {
       default: models.default ?? discovered.default ?? SCRIPTED_MODEL,
+      strategy: models.strategy ?? null,
+      tiers: { ...defaultTiers, ...models.tiers },
       profiles: { ...defaultProfiles, ...models.profiles },
       providers,
       keysPresent: keysPresent(providers, environment),
       prices: [...(Array.isArray(models.prices) ? models.prices : []), ...defaultPrices],
+      sizes: [...(Array.isArray(models.sizes) ? models.sizes : []), ...defaultSizes],
     },
     limits: {
       input: { ...defaultLimits.input, ...limits.input },

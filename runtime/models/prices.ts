@@ -43,9 +43,13 @@ function priced(row: Price, isGuess: boolean): ModelPrice {
   return { inputPerMillion: row.input, outputPerMillion: row.output, isGuess }
 }
 
-function longestPrefix(name: string, prices: readonly Price[]): Price | undefined {
-  let best: Price | undefined
-  for (const row of prices) {
+/** Of equal rows the first. */
+export function longestPrefix<R extends { readonly model: string }>(
+  name: string,
+  rows: readonly R[],
+): R | undefined {
+  let best: R | undefined
+  for (const row of rows) {
     if (!name.startsWith(row.model)) continue
     if (best === undefined || row.model.length > best.model.length) best = row
   }

@@ -60,6 +60,14 @@ export interface TaskSubmitted {
   outputSchema: Json
   /** Task id of the task that this one was made from. */
   parent: string | null
+  /** How the model is chosen, where neither model nor profile is named; null takes the agent's or the fleet's. */
+  strategy: 'aggressive' | 'balanced' | 'conservative' | null
+  /** For the strategy; null lets it be estimated. */
+  complexity: 'simple' | 'moderate' | 'complex' | null
+  /** For the strategy; null is normal. */
+  quality: 'low' | 'normal' | 'high' | 'critical' | null
+  /** Tokens that the task will use, in and out: for the strategy and for budgets; null lets them be estimated. */
+  estimatedTokens: number | null
 }
 
 /** A person approved or declined a tool call that waits for approval. */
@@ -152,6 +160,8 @@ export interface TaskAdmitted {
   outputSchema: Json
   /** Task id of the task that this one was made from. */
   parent: string | null
+  /** What the sender expects the task to use; null where nothing was said. */
+  estimatedTokens: number | null
   /** When it was submitted, epoch milliseconds. */
   submittedAtMs: number
 }

@@ -75,7 +75,7 @@ function result(from: Situation, status: Status, output: Json, error: Failure | 
     usage: totalUsage(run.usage, steps),
     executionTime: Math.max(0, atMs - task.submittedAtMs),
     model: currentModel(from) || null,
-    modelReason: run.model === 0 ? task.modelReason : run.modelReason,
+    modelReason: run.model === 0 ? task.modelReason : `${task.modelReason}; ${run.modelReason}`,
     error,
     traceId: from.event.traceId ?? task.traceId,
     text: task.text,

@@ -1,10 +1,15 @@
 // Fills every default: what the task says wins over its agent, its agent over the profile's name, the profile over the fleet.
+//
+// Models: the task's own model, its profile, its strategy; then the agent's profile, the agent's strategy; then the fleet's
+// strategy, the fleet's default model.
 import { defaultTask } from '../../runtime/config/defaults.ts'
 import type { AgentDefinition, Fleet, Profile } from '../../runtime/config/fleet.ts'
 import { SCRIPTED_MODEL } from '../../runtime/models/names.ts'
 import type { Failure, Json } from '../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../schemas/generated/events.ts'
+import { modelsFor, tierFor, type Strategy } from '../../runtime/models/strategies.ts'
 import { DEFAULT_AGENT } from './config.ts'
+import { complexityOf, tokensOf } from './demand.ts'
 import {
   checkAgent,
   checkExecutor,
@@ -41,7 +46,12 @@ export function admit(task: TaskSubmitted, taskId: string, submittedAtMs: number
   const unusable =
     checkExecutor(admitted.executor, profileName, fleet) ?? checkTools(admitted.tools, agentName, fleet)
   if (unusable) return { rejected: unusable }
-  const chosen = chooseModels(task.model, profileName, profile, fleet)
+  const strategy = task.strategy ?? (profile ? null : (agent.strategy ?? fleet.models.strategy ?? null))
+  const isProfileAsked = task.profile !== null || strategy === null
+  const chosen =
+    isProfileAsked || task.model !== null
+      ? chooseModels(task.model, profileName, profile, fleet)
+      : chooseByStrategy(strategy, task, admitted, fleet)
   if ('rejected' in chosen) return chosen
   return { admitted: { ...admitted, models: chosen.models, modelReason: chosen.reason } }
 }
@@ -76,6 +86,7 @@ function withDefaults(
     timeoutMs,
     deadlineMs: submittedAtMs + timeoutMs,
     maxCost: task.maxCost,
+    estimatedTokens: task.estimatedTokens,
     maxOutputTokens: limits.maxOutputTokens ?? defaultTask.maxOutputTokens,
     executor: limits.executor,
     tools: from.agent.tools ?? from.fleet.tools.map((tool) => tool.spec.name),
@@ -102,6 +113,29 @@ function chooseModels(
     return usable([standard], 'default model of the fleet', null, fleet)
   if (!Object.hasOwn(providers, 'scripted')) return { rejected: noModelAtAll() }
   return { models: [SCRIPTED_MODEL], reason: 'no model is connected: the scripted model answers' }
+}
+
+/** The strategy's model and what may stand in for it, as far as they are configured here; where none is, the fleet's default. */
+function chooseByStrategy(
+  strategy: Strategy,
+  task: TaskSubmitted,
+  { text, maxSteps, outputSchema }: TaskAdmitted,
+  fleet: Fleet,
+): ChosenModels | { rejected: Failure } {
+  const complexity = task.complexity ?? complexityOf(text, outputSchema !== null)
+  const quality = task.quality ?? 'normal'
+  const tokens = task.estimatedTokens ?? tokensOf(text, complexity, maxSteps)
+  const wanted = modelsFor(tierFor(strategy, { complexity, quality, tokens }), fleet.models.tiers)
+  const passed = wanted.filter((model) => missingFor(model, fleet) !== null)
+  const models = wanted.filter((model) => !passed.includes(model))
+  const guessed = (given: unknown) => (given === null ? ' (estimated)' : '')
+  const why =
+    `strategy ${strategy}: ${complexity}${guessed(task.complexity)} task, ${quality} quality, ` +
+    `${tokens} tokens${guessed(task.estimatedTokens)}`
+  const note = passed.length === 0 ? '' : `; passed over, because not configured here: ${passed.join(', ')}`
+  if (models.length > 0) return { models, reason: why + note }
+  const standard = chooseModels(null, null, undefined, fleet)
+  return 'rejected' in standard ? standard : { ...standard, reason: `${standard.reason}; ${why}${note}` }
 }
 
 function usable(

@@ -8,6 +8,7 @@ export const ranges = {
   maxSteps: { least: 1, most: 100 },
   timeoutMs: { least: 1, most: DAY_MS },
   priority: { least: 0, most: 9 },
+  estimatedTokens: { least: 1, most: 2_147_483_647 },
 } as const
 
 /** Longest task id, user id, session id and the like. */

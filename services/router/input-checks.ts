@@ -44,7 +44,7 @@ function nameMistakes(task: TaskSubmitted): string[] {
 }
 
 function rangeMistakes(task: TaskSubmitted): string[] {
-  const mistakes = (['maxSteps', 'timeoutMs', 'priority'] as const).flatMap((field) => {
+  const mistakes = (['maxSteps', 'timeoutMs', 'priority', 'estimatedTokens'] as const).flatMap((field) => {
     const { least, most } = ranges[field]
     const value = task[field]
     if (value === null || (Number.isInteger(value) && value >= least && value <= most)) return []

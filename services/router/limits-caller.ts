@@ -17,7 +17,7 @@ export function createLimitsCaller({ fleet, limits, clock = systemClock }: Limit
   return async ({ task }: LimitsRequest): Promise<LimitsAnswer> => {
     const nowMs = clock.now()
     const { userId } = task
-    const tokens = fleet.limits.budgets.estimateTokens
+    const tokens = task.estimatedTokens ?? fleet.limits.budgets.estimateTokens
     const alternatives = task.models.map((model) =>
       askable(claimsOfTask({ userId, model, tokens, atMs: nowMs }, fleet.limits)),
     )

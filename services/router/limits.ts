@@ -46,6 +46,6 @@ export function withinLimits(
   if (answer.model === 0) return { admitted: task }
   const models = task.models.slice(answer.model)
   const passed = task.models.slice(0, answer.model).join(', ')
-  const modelReason = `in place of ${passed}, whose daily token budget does not cover the task`
+  const modelReason = `${task.modelReason}; in place of ${passed}, whose daily token budget does not cover the task`
   return { admitted: { ...task, models, modelReason } }
 }

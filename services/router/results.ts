@@ -27,6 +27,10 @@ export const unreadable: TaskSubmitted = {
   sessionId: null,
   outputSchema: null,
   parent: null,
+  strategy: null,
+  complexity: null,
+  quality: null,
+  estimatedTokens: null,
 }
 
 /** Text kept in the result of a rejected task, which may be of any length. */

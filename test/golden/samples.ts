@@ -31,6 +31,10 @@ export const samples: EventMap = {
     sessionId: 's-1',
     outputSchema: { type: 'object', required: ['price'] },
     parent: 'task-0',
+    strategy: 'balanced',
+    complexity: 'moderate',
+    quality: 'critical',
+    estimatedTokens: 120_000,
   },
   TaskCancelled: { taskId: 'task-1', reason: 'not needed', requestedBy: 'ana' },
   ApprovalDecided: { taskId: 'task-1', callId: 'c-1', approved: true, reason: null, decidedBy: 'bo' },
@@ -58,6 +62,7 @@ export const samples: EventMap = {
     sessionId: null,
     outputSchema: null,
     parent: null,
+    estimatedTokens: 7_000,
     submittedAtMs: at,
   },
   ToolRequested: {

@@ -177,6 +177,10 @@ class Simulation {
       sessionId: null,
       outputSchema: null,
       parent: null,
+      strategy: null,
+      complexity: null,
+      quality: null,
+      estimatedTokens: null,
     }
     const timeoutMs = index % 5 === 0 ? 3_000 : 120_000
     this.toSubmit--

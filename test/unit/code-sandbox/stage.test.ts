@@ -2,6 +2,7 @@ import { completeAlerts } from '../../../runtime/config/alerts.ts'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defaultLimits } from '../../../runtime/config/defaults.ts'
+import { defaultTiers } from '../../../runtime/models/strategies.ts'
 import type { Fleet, Tool } from '../../../runtime/config/fleet.ts'
 import type { CodeRequested, ToolCompleted } from '../../../schemas/generated/events.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
@@ -28,7 +29,15 @@ const searchTool: Tool = {
 const fleet: Fleet = {
   agents: {},
   tools: [searchTool],
-  models: { default: null, profiles: {}, providers: {}, prices: [] },
+  models: {
+    default: null,
+    strategy: null,
+    tiers: defaultTiers,
+    profiles: {},
+    providers: {},
+    prices: [],
+    sizes: [],
+  },
   limits: { ...defaultLimits, codeMemoryMb: 256 },
   metering: { retentionDays: 400 },
   alerts: completeAlerts({}),

@@ -54,7 +54,7 @@ for (const code of [
     assertEnded(driver, 'succeeded', null)
     const completed = driver.only('TaskCompleted')
     assert.equal(completed.model, 'groq/llama-3.3-70b-versatile')
-    assert.equal(completed.modelReason, `in place of gpt-4o (${code})`)
+    assert.equal(completed.modelReason, `default model of the fleet; in place of gpt-4o (${code})`)
     // Retries are no steps, and each call made counts.
     assert.deepEqual([(completed.steps as unknown[]).length, completed.usage.modelCalls], [1, 5])
   })

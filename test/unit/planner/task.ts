@@ -34,6 +34,7 @@ export function admitted(changes: Partial<TaskAdmitted> = {}): TaskAdmitted {
     sessionId: 's1',
     outputSchema: null,
     parent: null,
+    estimatedTokens: null,
     submittedAtMs: START,
     ...changes,
   }

@@ -1,7 +1,13 @@
 // A small fleet for the tests of stages.
 import { completeAlerts } from '../../../runtime/config/alerts.ts'
 import { defineTool } from '../../../runtime/config/define.ts'
-import { defaultLimits, defaultPrices, defaultProfiles } from '../../../runtime/config/defaults.ts'
+import {
+  defaultLimits,
+  defaultPrices,
+  defaultProfiles,
+  defaultSizes,
+} from '../../../runtime/config/defaults.ts'
+import { defaultTiers } from '../../../runtime/models/strategies.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 
 export const weather = defineTool({
@@ -45,6 +51,9 @@ export function fleetOf(
         groq: { baseUrl: 'https://api.groq.com/openai/v1', keyEnv: 'GROQ_API_KEY' },
       },
       prices: defaultPrices,
+      sizes: defaultSizes,
+      strategy: null,
+      tiers: defaultTiers,
       ...models,
     },
   }

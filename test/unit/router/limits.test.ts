@@ -170,7 +170,10 @@ test('the next model of the profile is taken where the budget of the first one i
   assert.deepEqual((await submit({ profile: 'dear' })).admitted?.models, profiles.dear.models)
   const { admitted } = await submit({ profile: 'dear' })
   assert.deepEqual(admitted?.models, ['groq/llama-3.3-70b-versatile', 'gpt-3.5-turbo'])
-  assert.equal(admitted?.modelReason, 'in place of gpt-4o, whose daily token budget does not cover the task')
+  assert.equal(
+    admitted?.modelReason,
+    'first model of profile "dear"; in place of gpt-4o, whose daily token budget does not cover the task',
+  )
 })
 
 test('a task that is asked for twice counts once; a reservation ends at the deadline of its task', async () => {

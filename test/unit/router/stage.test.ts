@@ -27,6 +27,10 @@ function task(changes: Partial<TaskSubmitted> = {}): TaskSubmitted {
     sessionId: null,
     outputSchema: null,
     parent: null,
+    strategy: null,
+    complexity: null,
+    quality: null,
+    estimatedTokens: null,
     ...changes,
   }
 }
@@ -78,6 +82,7 @@ test('a task is admitted with every default filled in', () => {
     sessionId: null,
     outputSchema: null,
     parent: null,
+    estimatedTokens: null,
     submittedAtMs: driver.now,
   })
   assert.equal(driver.only('TaskProgressed').kind, 'admitted')
