@@ -1,6 +1,7 @@
 // The `flotilla` command.
 import { Command } from 'commander'
 import { addAlerts } from './commands/alerts.ts'
+import { addBreakers } from './commands/breakers.ts'
 import { addDeadLetters } from './commands/dead-letters.ts'
 import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
@@ -40,6 +41,7 @@ addUsage(program)
 addAlerts(program)
 addTopics(program)
 addDeadLetters(program)
+addBreakers(program)
 addDoctor(program)
 addDemo(program)
 

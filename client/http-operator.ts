@@ -1,4 +1,5 @@
 import { askGateway } from './http-client.ts'
+import type { BreakerView } from './breakers.ts'
 import type { DeadLetterContent, DeadLetterView, Operator, TopicView } from './operator.ts'
 
 /** The operator's view through a gateway: an embedded fleet's file belongs to the process that runs it. */
@@ -17,6 +18,9 @@ export class HttpOperator implements Operator {
   }
   deadLetter(id: string): Promise<DeadLetterContent> {
     return this.ask(`/v1/dead-letters/${encodeURIComponent(id)}`)
+  }
+  breakers(): Promise<BreakerView[]> {
+    return this.ask('/v1/breakers')
   }
   replay(id: string): Promise<{ topic: string; partition: number; offset: number }> {
     return this.ask(`/v1/dead-letters/${encodeURIComponent(id)}/replay`, 'POST')

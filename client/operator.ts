@@ -1,9 +1,10 @@
-// What operators look at and do: topics, groups, dead letters. On the log itself.
+// What operators look at and do: topics, dead letters, breakers. On the log itself.
 import { randomUUID } from 'node:crypto'
 import type { Codec } from '../runtime/codec/port.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import type { Log, LogRecord } from '../runtime/log/port.ts'
-import type { DeadLettered } from '../schemas/generated/events.ts'
+import type { BreakerChanged, DeadLettered } from '../schemas/generated/events.ts'
+import { breakersOf, type BreakerView } from './breakers.ts'
 import { headers as names, topics, type TopicName } from '../schemas/topics.ts'
 
 export interface TopicView {
@@ -39,12 +40,15 @@ export interface Operator {
   topics(): Promise<TopicView[]>
   deadLetters(limit?: number): Promise<DeadLetterView[]>
   deadLetter(id: string): Promise<DeadLetterContent>
+  breakers(): Promise<BreakerView[]>
   /** Publishes the original bytes to where they came from, as a new event. Resolves with the new position. */
   replay(id: string): Promise<{ topic: string; partition: number; offset: number }>
 }
 
 const DEFAULT_LIMIT = 100
 const SHOWN_BYTES = 4_096
+/** Breaker changes that are looked at, of each partition. */
+const MAX_CHANGES = 1_000
 
 export class LogOperator implements Operator {
   private readonly log: Log
@@ -77,6 +81,18 @@ export class LogOperator implements Operator {
   async deadLetter(id: string): Promise<DeadLetterContent> {
     const { record, letter } = await this.find(id)
     return { ...view(record, letter), headers: letter.headers, value: readable(letter.value) }
+  }
+
+  async breakers(): Promise<BreakerView[]> {
+    const changes: BreakerChanged[] = []
+    for (const { partition, earliest, next } of await this.log.ranges(['ops.health'])) {
+      const from = Math.max(earliest, next - MAX_CHANGES)
+      for (const { value } of await this.log.read('ops.health', partition, from, MAX_CHANGES)) {
+        const decoded = await this.codec.decode(value ?? new Uint8Array(), 'ops.health')
+        if (decoded.type === 'BreakerChanged') changes.push(decoded.data)
+      }
+    }
+    return breakersOf(changes, Date.now())
   }
 
   async replay(id: string): Promise<{ topic: string; partition: number; offset: number }> {

@@ -126,6 +126,12 @@ export const errorTable = {
     'The provider account has no quota left.',
     'Add credit or raise the spending limit at the provider.',
   ),
+  MODEL_CONTENT_FILTERED: row(
+    'recoverable',
+    false,
+    "The provider's content filter refused the prompt or the answer.",
+    'Reword the task, look at what tools put into the conversation, or use another provider.',
+  ),
   MODEL_TIMEOUT: row(
     'degraded',
     true,

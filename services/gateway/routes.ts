@@ -15,7 +15,7 @@ import { usageRoutes } from './usage.ts'
 const MAX_WAIT_SECONDS = 30
 const routes =
   'there are POST /v1/tasks, GET /v1/tasks/:id/result?wait=SECONDS, GET /v1/tasks/:id/updates, ' +
-  'POST /v1/tasks/:id/cancel, /feedback, /quality and /approvals/:callId, GET /v1/results, /v1/usage, /v1/alerts, /v1/topics and /v1/dead-letters'
+  'POST /v1/tasks/:id/cancel, /feedback, /quality and /approvals/:callId, GET /v1/results, /v1/usage, /v1/alerts, /v1/topics, /v1/breakers and /v1/dead-letters'
 
 type Params = { id: string; callId: string }
 type Query = { wait?: string; group?: string; from?: string }
@@ -93,6 +93,7 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
 
 function operatorRoutes(app: FastifyInstance, operator: LogOperator): void {
   app.get('/v1/topics', () => operator.topics())
+  app.get('/v1/breakers', () => operator.breakers())
   app.get<{ Querystring: { limit?: string } }>('/v1/dead-letters', (request) =>
     operator.deadLetters(Math.min(1_000, Number(request.query.limit ?? 100) || 100)),
   )

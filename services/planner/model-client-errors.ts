@@ -51,13 +51,20 @@ const CONTEXT_CODES = ['context_length_exceeded', 'string_above_max_length', 'ex
 const CONTEXT_WORDS =
   /maximum context length|context (length|window|size)|prompt is too long|input is too long|reduce the length/i
 
+const FILTER_CODES = ['content_filter', 'content_policy_violation', 'responsibleaipolicyviolation']
+
 const rules: readonly Rule[] = [
   { codes: QUOTA_CODES, gives: 'MODEL_QUOTA_EXCEEDED' },
   { statuses: [402], gives: 'MODEL_QUOTA_EXCEEDED' },
   { statuses: [400, 403], says: /credit balance is too low|\bquota\b/i, gives: 'MODEL_QUOTA_EXCEEDED' },
   { codes: CONTEXT_CODES, gives: 'MODEL_CONTEXT_TOO_LONG' },
+  // OpenAI's 429 for a request that alone is larger than the limit of a minute: no wait makes it fit.
+  { statuses: [429], says: /^request too large/i, gives: 'MODEL_CONTEXT_TOO_LONG' },
   { statuses: [413], gives: 'MODEL_CONTEXT_TOO_LONG' },
   { statuses: [400, 422], says: CONTEXT_WORDS, gives: 'MODEL_CONTEXT_TOO_LONG' },
+  { codes: FILTER_CODES, gives: 'MODEL_CONTENT_FILTERED' },
+  // OpenRouter gives a moderated prompt the status of a wrong key.
+  { statuses: [403], says: /\bmoderation\b|\bflagged\b/i, gives: 'MODEL_CONTENT_FILTERED' },
   // Groq: the model's own tool call could not be parsed. Another try may well work.
   { codes: ['tool_use_failed', 'output_parse_failed'], gives: 'MODEL_ANSWER_MALFORMED' },
   { codes: ['rate_limit_exceeded', 'rate_limit_error'], gives: 'MODEL_RATE_LIMITED' },

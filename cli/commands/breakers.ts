@@ -1,0 +1,33 @@
+import type { Command } from 'commander'
+import type { BreakerView } from '../../client/breakers.ts'
+import { usingOperator } from '../operator.ts'
+import { paint, print, printJson } from '../output.ts'
+
+export function addBreakers(program: Command): void {
+  program
+    .command('breakers')
+    .description('circuit breakers of providers and tools, as each process last told of them')
+    .option('--json', 'JSON on stdout')
+    .action(breakers)
+}
+
+async function breakers(options: { json?: boolean }): Promise<void> {
+  await usingOperator(async (operator) => {
+    const found = await operator.breakers()
+    if (options.json) return printJson(found)
+    if (found.length === 0) print('No breaker has opened in the last 24 hours.')
+    for (const each of found) show(each)
+  })
+  process.exit(0)
+}
+
+const colours = { open: 'red', half_open: 'yellow', closed: 'green' } as const
+
+function show({ breaker, state, sinceMs, stage, instance, reason, stale }: BreakerView): void {
+  const since = new Date(sinceMs).toISOString()
+  const gone = stale ? ', and its process has not been heard of since' : ''
+  print(
+    `${paint(colours[state], state.padEnd(9))} ${breaker.padEnd(24)} since ${since}${gone}  ${paint('dim', `${stage} ${instance}`)}`,
+  )
+  if (reason !== null) print(paint('dim', `          ${reason}`))
+}
