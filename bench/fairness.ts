@@ -95,11 +95,23 @@ async function burst(prefix: string): Promise<void> {
 const completed = async () =>
   (await log.ranges(['tasks.completed'])).reduce((sum, { next, earliest }) => sum + next - earliest, 0)
 
+/** Router has read all that was written: the tasks wait in its lanes, not in the log. */
+async function untilIngested(): Promise<void> {
+  const read = async () => {
+    const [ranges, positions] = await Promise.all([log.ranges(['tasks.submitted']), log.positions('router')])
+    const reached = (partition: number) =>
+      positions.find((each) => each.topic === 'tasks.submitted' && each.partition === partition)?.offset ?? 0
+    return ranges.every(({ partition, next }) => reached(partition) >= next)
+  }
+  while (!(await read())) await new Promise((resume) => setTimeout(resume, 100))
+}
+
 const idle = await severalSingles('idle')
 const startedMs = performance.now()
 await burst('heavy')
 const writtenMs = performance.now() - startedMs
 const behind = await single('behind')
+await untilIngested()
 const doneBefore = await completed()
 const waiting = await severalSingles('waiting')
 const secondsOfWaiting = waiting.reduce((sum, ms) => sum + ms, 0) / 1_000

@@ -9,6 +9,7 @@ import OpenAI from 'openai'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { discoverModels, missingSetting } from '../../runtime/models/discovery.ts'
 import { parseModel, SERVED_MODEL } from '../../runtime/models/names.ts'
+import { sizeOf } from '../../runtime/models/sizes.ts'
 import type { Environment } from '../../runtime/config/environment.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { CallContext } from '../../runtime/stage.ts'
@@ -23,7 +24,9 @@ export type ModelCaller = (request: ModelRequest, context: CallContext) => Promi
 
 /** What it needs of a ServiceContext. */
 export interface ModelSettings {
-  readonly fleet: { readonly models: Pick<Fleet['models'], 'providers'> }
+  readonly fleet: {
+    readonly models: Pick<Fleet['models'], 'providers'> & Partial<Pick<Fleet['models'], 'sizes'>>
+  }
   readonly environment: Pick<Environment, 'raw'>
 }
 
@@ -66,7 +69,9 @@ export function createModelCaller(settings: ModelSettings): ModelCaller {
     const asked = parseModel(request.model).model
     const site = siteOf(provider, asked)
     const named = asked === SERVED_MODEL ? await servedModel(provider, site, call) : asked
-    return await complete(provider, { ...site, model: named }, request, call)
+    const { maxOutputTokens: most } = sizeOf(request.model, settings.fleet.models.sizes ?? [])
+    const maxOutputTokens = Math.min(request.maxOutputTokens, most ?? Infinity)
+    return await complete(provider, { ...site, model: named }, { ...request, maxOutputTokens }, call)
   }
 }
 

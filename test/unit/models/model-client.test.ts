@@ -408,3 +408,15 @@ test('a key never appears in a message', async (t) => {
     return true
   })
 })
+
+test('no more output is asked for than the model can give', async (t) => {
+  const server = await startProvider(t, (_, response) => json(response, 200, completion({ content: 'hi' })))
+  const sizes = [{ model: 'test/m', maxOutputTokens: 50 }]
+  const call = callerFor({ test: { baseUrl: server.url } }, {}, sizes)
+  await call(request({ maxOutputTokens: 100 }), callContext())
+  await call(request({ maxOutputTokens: 40 }), callContext())
+  assert.deepEqual(
+    server.received.map(({ body }) => body['max_tokens']),
+    [50, 40],
+  )
+})

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import { createModelCaller } from '../../../services/planner/model-client.ts'
 import type { ModelRequest } from '../../../services/planner/model.ts'
+import type { ModelSize } from '../../../runtime/config/fleet.ts'
 import type { CallContext, Emit } from '../../../runtime/stage.ts'
 
 export interface Received {
@@ -113,6 +114,7 @@ export function callContext(streamed: Emit[] = [], signal = new AbortController(
 export function callerFor(
   providers: Record<string, { baseUrl: string; keyEnv?: string }>,
   variables: Record<string, string> = {},
+  sizes: readonly ModelSize[] = [],
 ) {
-  return createModelCaller({ fleet: { models: { providers } }, environment: { raw: variables } })
+  return createModelCaller({ fleet: { models: { providers, sizes } }, environment: { raw: variables } })
 }
