@@ -82,8 +82,15 @@ function overlay(rows: Record<string, unknown>, decision: Decision): Record<stri
   return merged
 }
 
-/** Asks the stage, and makes the call it wants. Synchronous when it wants none. */
-export function work(parts: HostParts, lane: LaneFacts, handling: Handling): Outcome | Promise<Outcome> {
+/**
+ * Asks the stage, and makes the call it wants. Synchronous when it wants none; else what resolves is still to be asked for
+ * its outcome, in the turn in which that is applied: another handling may be answered in the turn between.
+ */
+export function work(
+  parts: HostParts,
+  lane: LaneFacts,
+  handling: Handling,
+): Outcome | Promise<() => Outcome> {
   const rows = lane.state.view(handling.key)
   const decision = asBug(() => parts.stage.decide(handling.event, rows, lane.state.lane))
   return decision.call === undefined ? join(decision) : workWithCall(parts, lane, handling, rows, decision)
@@ -95,7 +102,7 @@ async function workWithCall(
   handling: Handling,
   rows: Record<string, unknown>,
   decision: Decision,
-): Promise<Outcome> {
+): Promise<() => Outcome> {
   const { stage } = parts
   const { call } = decision
   if (!call || !stage.conclude) throw new StageThrew(`${stage.name} asked for a call and has no conclude`)
@@ -106,14 +113,18 @@ async function workWithCall(
   if (settled) await settled
   if (lane.lost.aborted) throw new LaneLost('before a call')
   const outcome = await makeCall(parts, lane, handling, decision)
-  const concluded = asBug(
-    () => stage.conclude?.(handling.event, overlay(rows, decision), call, outcome, lane.state.lane) ?? {},
-  )
-  if (concluded.call)
-    throw new StageThrew(`${stage.name}: conclude may not ask for another call; set a timer that is due now`)
-  const joined = join(decision, concluded)
-  if (call.journalled !== false) joined.callIds.push(outcome.callId)
-  return joined
+  return () => {
+    const concluded = asBug(
+      () => stage.conclude?.(handling.event, overlay(rows, decision), call, outcome, lane.state.lane) ?? {},
+    )
+    if (concluded.call)
+      throw new StageThrew(
+        `${stage.name}: conclude may not ask for another call; set a timer that is due now`,
+      )
+    const joined = join(decision, concluded)
+    if (call.journalled !== false) joined.callIds.push(outcome.callId)
+    return joined
+  }
 }
 
 async function makeCall(

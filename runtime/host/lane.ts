@@ -172,7 +172,7 @@ export class Lane {
       const outcome = handlings.work(this.parts, this.facts, handling)
       if (outcome instanceof Promise)
         return outcome
-          .then((done) => this.conclude(handling, done))
+          .then((concluded) => this.conclude(handling, concluded()))
           .catch((error: unknown) => this.thrown(handling, error))
       const concluded = this.conclude(handling, outcome)
       return concluded?.catch((error: unknown) => this.thrown(handling, error))

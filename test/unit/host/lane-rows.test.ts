@@ -10,7 +10,7 @@ import { defaultHostOptions } from '../../../runtime/host/parts.ts'
 import { Semaphore } from '../../../runtime/host/semaphore.ts'
 import { StageHost } from '../../../runtime/host/stage-host.ts'
 import { createMemoryBroker, type MemoryBroker } from '../../../runtime/log/memory/log.ts'
-import type { Decision, LaneIndex, Stage } from '../../../runtime/stage.ts'
+import type { Caller, Decision, LaneIndex, Stage } from '../../../runtime/stage.ts'
 import type { BlobStore } from '../../../runtime/store/port.ts'
 import { memoryBlobs, memoryKeyValue } from '../../../runtime/store/memory.ts'
 import { quietInstruments } from '../../../runtime/telemetry/instruments.ts'
@@ -59,7 +59,11 @@ function worldOf(blobs: BlobStore = memoryBlobs()): World {
   return { clock, blobs, broker: createMemoryBroker({ partitions: 1, clock }) }
 }
 
-async function startHost({ clock, broker, blobs }: World, stage: Stage = counting as unknown as Stage) {
+async function startHost(
+  { clock, broker, blobs }: World,
+  stage: Stage = counting as unknown as Stage,
+  callers: Readonly<Record<string, Caller>> = {},
+) {
   const log = broker.connect()
   const instruments = quietInstruments
   const keyValue = memoryKeyValue({ clock })
@@ -70,8 +74,8 @@ async function startHost({ clock, broker, blobs }: World, stage: Stage = countin
     breakers,
     clock,
     instruments,
-    places: new Semaphore(1),
-    callers: {},
+    places: new Semaphore(8),
+    callers,
   })
   const options = { ...defaultHostOptions, maxRowBytes: 1_000 }
   const shared = { codec, blobs, journal, calls, clock, instruments, options, instance: 'a' }
@@ -129,6 +133,24 @@ test('every key of the lane sees what the others wrote, in the turn in which the
   const world = worldOf()
   await startHost(world)
   await publish(world, feedback('a', '1'), feedback('b', '2'), feedback('c', '3'))
+  assert.deepEqual(await seen(world), ['a after 0', 'b after 1', 'c after 2'])
+})
+
+test('of calls answered in the same turn, each conclusion sees what the one before it wrote', async () => {
+  const call = { kind: 'ask', target: 'x', request: null, timeoutMs: 60_000, idempotent: true } as const
+  const asking: Stage<Record<string, never>, Counted> = {
+    ...counting,
+    decide: (event) => (event.type === 'FeedbackGiven' ? { call: { ...call, journalled: false } } : {}),
+    conclude: (event, rows, _call, _outcome, lane) => counting.decide(event, rows, lane),
+  }
+  const answers: (() => void)[] = []
+  const ask = () => new Promise<void>((resume) => answers.push(resume))
+  const world = worldOf()
+  await startHost(world, asking as unknown as Stage, { ask })
+  await publish(world, feedback('a', '1'), feedback('b', '2'), feedback('c', '3'))
+  assert.equal(answers.length, 3)
+  for (const answer of answers) answer()
+  await within(world, 500)
   assert.deepEqual(await seen(world), ['a after 0', 'b after 1', 'c after 2'])
 })
 

@@ -377,7 +377,9 @@ test('`default` on a server that holds nothing, and on one without a list', asyn
 
 for (const stream of [false, true]) {
   test(`connections are kept open between ${stream ? 'streams, also where the end comes after [DONE]' : 'calls'}`, async (t) => {
+    let ended = Promise.resolve()
     const server = await startProvider(t, (_, response) => {
+      ended = new Promise((resolve) => response.once('finish', resolve))
       if (!stream) return json(response, 200, completion({ content: 'ok' }))
       events(response, [delta({ content: 'ok' }, 'stop'), 'data: [DONE]\n\n'], false)
       setTimeout(() => response.end(), 5)
@@ -385,8 +387,9 @@ for (const stream of [false, true]) {
     const call = callerFor({ test: { baseUrl: server.url } })
     for (let i = 0; i < 10; i++) {
       await call(request({ stream }), callContext())
-      // The end of the body may arrive after the answer.
-      await new Promise((resolve) => setTimeout(resolve, 10))
+      // The end of the body may be sent after the answer; it is read within a few turns of the loop that both share.
+      await ended
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
     }
     assert.equal(server.connections(), 1)
   })
