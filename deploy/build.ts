@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const assets = [
   'services/code-sandbox/executors/wasm/artefact',
+  'services/code-sandbox/executors/python',
+  'services/code-sandbox/executors/cpython',
   'examples/data',
   'examples/conversations',
   'schemas/asyncapi.yaml',

@@ -5,10 +5,13 @@
 // 2. Nothing that it says is trusted: frames.ts checks each frame, and one that says more than it was asked for is killed.
 // 3. Only ending it from outside stops a program for sure (loops, `except BaseException`, a regular expression that
 //    explodes): `kill`.
-import { FrameReader, frameBytes, type Frame } from './frames.ts'
+import { FrameReader, MAX_FRAME_BYTES, frameBytes, type Frame } from './frames.ts'
 
 export type InterpreterEvent =
   Exclude<Frame, { t: 'out' } | { t: 'ready' }> | { readonly t: 'dead'; readonly reason: string }
+
+/** Of what it writes between two frames of the host: the prints that are kept, and one frame. */
+const MAX_BYTES_PER_ANSWER = 4 * MAX_FRAME_BYTES
 
 /** How an interpreter is reached. */
 export interface Link {
@@ -30,6 +33,7 @@ export class Interpreter {
   private dead: string | null = null
   private renewing = false
   private isReady = Promise.withResolvers<void>()
+  private received = 0
   private readonly isGone = Promise.withResolvers<void>()
 
   constructor(link: Link) {
@@ -49,6 +53,7 @@ export class Interpreter {
 
   send(frame: object, onPrint: (text: string) => void): void {
     this.onPrint = onPrint
+    this.received = 0
     if (this.dead === null) this.link.write(frameBytes(frame))
   }
 
@@ -76,6 +81,8 @@ export class Interpreter {
   /** From the link: bytes that it wrote. */
   receive(chunk: Buffer): void {
     if (this.dead !== null) return
+    this.received += chunk.length
+    if (this.received > MAX_BYTES_PER_ANSWER) return this.kill('it broke the protocol: a flood of frames')
     try {
       for (const frame of this.reader.add(chunk)) this.take(frame)
     } catch (error) {

@@ -62,13 +62,16 @@ def run(main, **options):
     outer = asyncio.events._get_running_loop()
     if outer is None:
         return real_run(main, **options)
-    task = asyncio.tasks._swap_current_task(outer, None)
+    task = asyncio.current_task(outer)
+    if task is not None:
+        asyncio.tasks._leave_task(outer, task)
     asyncio.events._set_running_loop(None)
     try:
         return real_run(main, **options)
     finally:
         asyncio.events._set_running_loop(outer)
-        asyncio.tasks._swap_current_task(outer, task)
+        if task is not None:
+            asyncio.tasks._enter_task(outer, task)
 
 
 asyncio.run = run

@@ -6,6 +6,7 @@ import keyword
 
 import sandbox_host
 from sandbox_loop import LOOP, pending
+from sandbox_values import plain
 
 
 class ToolError(RuntimeError):
@@ -68,7 +69,7 @@ def bind(name, schema, args, kwargs):
             bound[key] = value['default']
     for key, value in bound.items():
         try:
-            json.dumps(value, allow_nan=False)
+            json.dumps(value, allow_nan=False, default=plain)
         except (TypeError, ValueError) as error:
             raise TypeError(f"{name}() argument '{key}' can't be sent as JSON: {error}") from None
     return bound
@@ -78,7 +79,7 @@ def perform(calls):
     """Makes calls together. Returns (value, None) or (None, error) for each."""
     if not calls:
         return []
-    answer = json.loads(sandbox_host.call_tools(json.dumps([{'name': c.name, 'arguments': c.arguments} for c in calls])))
+    answer = json.loads(sandbox_host.call_tools(json.dumps([{'name': c.name, 'arguments': c.arguments} for c in calls], default=plain)))
     return [outcome(call, result) for call, result in zip(calls, answer['results'], strict=True)]
 
 

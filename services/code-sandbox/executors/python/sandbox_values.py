@@ -34,6 +34,13 @@ def describe(value, limit):
         return f'<{type(value).__name__}: its repr failed with {type(error).__name__}>'
 
 
+def plain(value):
+    """Numbers and arrays of numpy and its like, for json."""
+    if hasattr(value, 'tolist') and not isinstance(value, type):
+        return value.tolist()
+    raise TypeError(f'Object of type {type(value).__name__} is not JSON serializable')
+
+
 def convert(value):
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
@@ -47,6 +54,8 @@ def convert(value):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, pathlib.PurePath):
         return str(value)
+    if hasattr(value, 'tolist') and not isinstance(value, type):
+        return value.tolist()
     if hasattr(value, 'keys') and hasattr(value, '__getitem__'):
         return dict(value)
     return describe(value, 1000)

@@ -3,12 +3,13 @@
 // It gets two pipes, an empty environment, read access to the interpreter's files, and nothing else: Node's permission
 // model, no code from strings, a memory maximum inside the module; bubblewrap's namespaces around it where they work.
 import { execFile, spawn } from 'node:child_process'
-import { existsSync, realpathSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { frameBytes } from '../frames.ts'
 import { Interpreter } from '../interpreter.ts'
+import { programOnPath } from '../program.ts'
 
 export interface ChildOptions {
   /** Of the unpacked interpreter. */
@@ -66,11 +67,8 @@ function wrapped(paths: readonly string[]): string[] {
 }
 
 /** The path of bwrap when it is installed and may make namespaces here; else null. */
-export async function findBubblewrap(path = process.env['PATH'] ?? ''): Promise<string | null> {
-  const found = path
-    .split(':')
-    .map((folder) => join(folder, 'bwrap'))
-    .find(existsSync)
+export async function findBubblewrap(): Promise<string | null> {
+  const found = programOnPath('bwrap')
   if (!found) return null
   try {
     await promisify(execFile)(found, [...wrapped([]), '--version'], { timeout: 5_000, env: {} })

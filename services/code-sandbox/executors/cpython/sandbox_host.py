@@ -1,0 +1,95 @@
+# The way out of a CPython process: frames on a pair of descriptors, a 4-byte little-endian length and JSON each.
+import json
+import os
+
+from sandbox_world import WORLD
+
+LENGTH_BYTES = 4
+FLUSH_CHARS = 8_192
+
+
+class Channel:
+    source = sink = -1
+    frame_bytes = 1_000_000
+    print_chars = kept = dropped = 0
+    printed = ''
+
+
+CHANNEL = Channel()
+
+
+def open_on(source, sink):
+    CHANNEL.source, CHANNEL.sink = source, sink
+
+
+def begin(limits):
+    CHANNEL.print_chars, CHANNEL.frame_bytes = limits['printChars'], limits['frameBytes']
+    CHANNEL.kept = CHANNEL.dropped = 0
+    CHANNEL.printed = ''
+
+
+def read(length):
+    # Into one buffer: what is allocated must not depend on the pieces in which a frame arrives (addresses are part of a replay).
+    whole = bytearray(length)
+    with memoryview(whole) as view:
+        at = 0
+        while at < length:
+            count = os.readv(CHANNEL.source, [view[at:]])
+            if count == 0:
+                os._exit(0)
+            at += count
+    return whole
+
+
+def receive():
+    return json.loads(read(int.from_bytes(read(LENGTH_BYTES), 'little')))
+
+
+def send(text):
+    body = text.encode('utf-8', 'replace')
+    data = len(body).to_bytes(LENGTH_BYTES, 'little') + body
+    with memoryview(data) as view:
+        at = 0
+        while at < len(data):
+            at += os.write(CHANNEL.sink, view[at:])
+
+
+def units(text):
+    """Length as the host counts it."""
+    return len(text) if text.isascii() else len(text.encode('utf-16-le', 'replace')) // 2
+
+
+def first_units(text, count):
+    if text.isascii():
+        return text[:count]
+    return text.encode('utf-16-le', 'replace')[: count * 2].decode('utf-16-le', 'ignore')
+
+
+def print(text):
+    size, room = units(text), CHANNEL.print_chars - CHANNEL.kept
+    part = min(size, room)
+    CHANNEL.kept += part
+    CHANNEL.dropped += size - part
+    if part > 0:
+        CHANNEL.printed += text if part == size else first_units(text, part)
+    if len(CHANNEL.printed) >= FLUSH_CHARS:
+        flush()
+
+
+def flush():
+    if CHANNEL.printed:
+        text, CHANNEL.printed = CHANNEL.printed, ''
+        send(json.dumps({'t': 'out', 'text': text}))
+
+
+def call_tools(calls):
+    """[{name, arguments}] → {results: [{ok: true, value} | {ok: false, code, message}]}, both as JSON."""
+    flush()
+    count = len(json.loads(calls))
+    if len(calls) > CHANNEL.frame_bytes:
+        message = f'arguments of more than {CHANNEL.frame_bytes} characters'
+        return json.dumps({'results': [{'ok': False, 'code': 'CODE_LIMIT', 'message': message}] * count})
+    send(f'{{"t":"calls","calls":{calls}}}')
+    answer = receive()
+    WORLD.set_time(answer['nowMs'])
+    return json.dumps({'results': answer['results']})

@@ -1,0 +1,77 @@
+// CPython of this machine, confined by the kernel: full speed, and packages such as numpy. Linux only.
+import { programOnPath } from '../program.ts'
+import { SessionExecutor, type InterpreterSource } from '../session-executor.ts'
+import { findPython } from './python.ts'
+import { Zygote, startFailure, type ZygoteOptions } from './zygote.ts'
+
+export interface NativeOptions {
+  /** Of one session. */
+  readonly memoryMb: number
+  /** Processes at once; a waiting one takes some 3 MB and what its program holds. */
+  readonly maxChildren: number
+  /** Default: python3. */
+  readonly python?: string
+  /** Installed for that Python; steps may import them. */
+  readonly packages?: readonly string[]
+  /** Made by bubblewrap: true, or not started; false, without; default: where they work. */
+  readonly namespaces?: boolean
+}
+
+export class NativeExecutor extends SessionExecutor {
+  constructor(options: NativeOptions) {
+    super('native', nativeSource(options), { max: options.maxChildren, warm: 0 })
+  }
+}
+
+/** One zygote, started at first use and again when it has died. */
+function nativeSource(options: NativeOptions): InterpreterSource {
+  let zygote: Promise<Zygote> | null = null
+  let up: Zygote | null = null
+  const start = async (): Promise<Zygote> => (up = await startZygote(options))
+  const running = (): Promise<Zygote> => {
+    if (zygote && up?.alive !== false) return zygote
+    up = null
+    zygote = start()
+    zygote.catch(() => (zygote = null))
+    return zygote
+  }
+  return {
+    start: async () => (await running()).connect(),
+    check: async () => await probe(await running()),
+    close: async () => await (await zygote?.catch(() => null))?.close(),
+  }
+}
+
+/** With namespaces where bubblewrap can make them, else without; not at all where a session can't be confined. */
+async function startZygote(options: NativeOptions): Promise<Zygote> {
+  if (process.platform !== 'linux') throw startFailure(`this is ${process.platform}`)
+  const python = await findPython(options.python ?? 'python3')
+  const { memoryMb, packages = [] } = options
+  const attempt = (bubblewrap: string | null) => probed({ python, memoryMb, packages, bubblewrap })
+  const found = options.namespaces === false ? null : programOnPath('bwrap')
+  if (!found && options.namespaces) throw startFailure('bwrap is not on PATH')
+  if (!found) return await attempt(null)
+  if (options.namespaces) return await attempt(found)
+  return await attempt(found).catch(() => attempt(null))
+}
+
+async function probed(options: ZygoteOptions): Promise<Zygote> {
+  try {
+    const zygote = await Zygote.start(options)
+    await probe(zygote).catch(async (error: unknown) => {
+      await zygote.close()
+      throw error
+    })
+    return zygote
+  } catch (error) {
+    throw startFailure(error)
+  }
+}
+
+/** Whether a session can be confined. */
+async function probe(zygote: Zygote): Promise<void> {
+  const session = zygote.connect()
+  await session.ready
+  session.kill('it was a probe')
+  await session.ended
+}

@@ -1,0 +1,4 @@
+import { killedTests } from './suite/killed.ts'
+import { native } from './native.ts'
+
+killedTests(native)

@@ -1,0 +1,41 @@
+// The native executor for the conformance suite.
+import { readFileSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
+import {
+  NativeExecutor,
+  type NativeOptions,
+} from '../../services/code-sandbox/executors/native/native-executor.ts'
+import { installedProgram } from '../infra/tool.ts'
+import type { Subject } from './suite/subject.ts'
+
+await installedProgram('bwrap', 'bubblewrap')
+await installedProgram('python3', 'python3')
+
+export const createNative = (options: Partial<NativeOptions> = {}): NativeExecutor =>
+  new NativeExecutor({ memoryMb: 256, maxChildren: 4, ...options })
+
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
+
+/** Processes at the end of a chain that begins here and holds a zygote: those of sessions, when there are any. */
+function sessionProcesses(pid: number): number[] {
+  const children = childrenOf(pid)
+  if (children.length > 0) return children.flatMap(sessionProcesses)
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('zygote.py') ? [pid] : []
+}
+
+export const native: Subject<NativeExecutor> = {
+  name: 'native',
+  capabilities: { sameAddresses: true, sleepsJump: true, packages: [] },
+  create: ({ memoryMb, maxLive } = {}) =>
+    createNative({
+      namespaces: true,
+      ...(memoryMb && { memoryMb }),
+      ...(maxLive && { maxChildren: maxLive }),
+    }),
+  live: (executor) => executor.children,
+  async crash(executor) {
+    if (executor.children > 0) for (const pid of sessionProcesses(process.pid)) process.kill(pid, 'SIGKILL')
+    while (executor.children > 0) await setImmediate()
+  },
+}
