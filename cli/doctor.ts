@@ -61,7 +61,9 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   await add('database', async () =>
     gateway ? ofFleet('database', gateway) : database(openOrThrow(stores), environment),
   )
-  await add('sandbox', async () => sandbox(fleet, openOrThrow(stores), environment))
+  await add('sandbox', async () => sandbox(fleet, openOrThrow(stores), environment, 'wasm'))
+  for (const name of Object.keys((fleet as Fleet | null)?.sandbox ?? {}))
+    await add(`sandbox ${name}`, async () => sandbox(fleet, openOrThrow(stores), environment, name))
   await add('alerts', async () => alerts(fleet, environment))
   if (!(stores instanceof Error)) await (stores as Stores).close()
   if (scratch !== null) rmSync(scratch, { recursive: true, force: true })
@@ -196,12 +198,17 @@ async function alerts(fleet: Fleet | null, { raw }: Environment): Promise<string
   return `${fleet.alerts.rules.length} rules, channels: ${Object.keys(fleet.alerts.channels).join(', ') || 'none'}`
 }
 
-async function sandbox(fleet: Fleet | null, stores: Stores, environment: Environment): Promise<string> {
+async function sandbox(
+  fleet: Fleet | null,
+  stores: Stores,
+  environment: Environment,
+  executor: string,
+): Promise<string> {
   if (!fleet) throw new Error('the configuration must be right first')
   const service = services.find(({ name }) => name === 'code-sandbox')
   const made = service?.callers?.({
     ...stores,
-    fleet,
+    fleet: { ...fleet, sandbox: only(executor, fleet) },
     environment,
     instruments: quietInstruments,
     logger: quietInstruments.log,
@@ -211,5 +218,9 @@ async function sandbox(fleet: Fleet | null, stores: Stores, environment: Environ
   } finally {
     await made?.close?.()
   }
-  return `wasm, ${Math.floor(freemem() / 2 ** 20)} MB of memory free`
+  return `${executor}, ${Math.floor(freemem() / 2 ** 20)} MB of memory free`
+}
+
+function only(executor: string, { sandbox = {} }: Fleet): NonNullable<Fleet['sandbox']> {
+  return Object.fromEntries(Object.entries(sandbox).filter(([name]) => name === executor))
 }

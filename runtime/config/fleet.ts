@@ -226,6 +226,16 @@ export interface Alerts {
 
 export type NamedRule = Readonly<AlertRule> & { readonly name: string }
 
+/** Code executors besides wasm: configured by being named, if only by `{}`. `packages` may be imported by steps. */
+export interface SandboxDefinition {
+  /** CPython of this machine. Default: python3. */
+  native?: { python?: string; packages?: string[] }
+  /** Of deploy/sandbox.Dockerfile. Default: flotilla-sandbox. */
+  docker?: { image?: string; packages?: string[] }
+  /** Default: E2B's base template. */
+  e2b?: { template?: string; packages?: string[] }
+}
+
 /** flotilla.config.ts. Everything is optional: what is absent has the documented default. */
 export interface FleetDefinition {
   agents?: Record<string, AgentDefinition>
@@ -254,6 +264,7 @@ export interface FleetDefinition {
   }
   metering?: MeteringDefinition
   alerts?: AlertsDefinition
+  sandbox?: SandboxDefinition
 }
 
 /** A FleetDefinition checked and completed with defaults: what services are built from. */
@@ -286,4 +297,6 @@ export interface Fleet {
   readonly alerts: Alerts
   /** Executors that can run here. */
   readonly executors: readonly string[]
+  /** Settings of those that need some. Absent: none. */
+  readonly sandbox?: SandboxDefinition
 }

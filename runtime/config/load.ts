@@ -13,15 +13,19 @@ import { defaultLimits, defaultMetering, defaultPrices, defaultProfiles, default
 import type { Environment } from './environment.ts'
 import type { Fleet, FleetDefinition, JsonSchema, Tool } from './fleet.ts'
 import { compileJsonSchema } from './json-schema.ts'
+import {
+  completeSandbox,
+  executorMistakes,
+  executorNames,
+  knownExecutors,
+  sandboxSchema,
+} from './executors.ts'
 import { resolveOwnName } from './package-name.ts'
 
 /** Used where a project has no file of its own. */
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const packagedConfig = new URL(`../../flotilla.config.${extension}`, import.meta.url)
 const fileNames = ['flotilla.config.ts', 'flotilla.config.mts', 'flotilla.config.js', 'flotilla.config.mjs']
-/** Executors that need nothing installed. */
-const builtInExecutors = ['default', 'wasm']
-const knownExecutors = [...builtInExecutors, 'native', 'docker', 'e2b', 'modal']
 
 const name = z.string().min(1)
 const whole = (least: number) => z.number().int().min(least)
@@ -134,6 +138,7 @@ const definition = z.strictObject({
     .optional(),
   metering: z.strictObject({ retentionDays: z.number().int().min(1).max(3_650).optional() }).optional(),
   alerts: alertsSchema.optional(),
+  sandbox: sandboxSchema.optional(),
 })
 
 function isRegExp(source: string): boolean {
@@ -184,7 +189,7 @@ export function completeFleet(value: unknown, environment: Environment, source: 
   // What is wrong by itself is left out, so that the rest can be checked against each other.
   const sound = issues.reduce((rest, { path }) => without(rest, path), value)
   const fleet = withDefaults((isObject(sound) ? sound : {}) as FleetDefinition, environment)
-  mistakes.push(...references(fleet))
+  mistakes.push(...references(fleet), ...executorMistakes(environment.raw))
   if (mistakes.length === 0) return fleet
   const listed = mistakes.map((mistake) => `  ${mistake}`).join('\n')
   throw new FlotillaError(
@@ -218,6 +223,7 @@ function without(value: unknown, [key, ...rest]: readonly PropertyKey[]): unknow
 
 function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
   const discovered = discoverModels(environment.raw)
+  const sandbox = completeSandbox(isObject(given.sandbox) ? given.sandbox : {}, environment.raw)
   const { models = {}, limits = {} } = given
   const providers = { ...discovered.providers, ...models.providers }
   return {
@@ -244,7 +250,8 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
     },
     metering: { ...defaultMetering, ...given.metering },
     alerts: completeAlerts(isObject(given.alerts) ? given.alerts : {}),
-    executors: builtInExecutors,
+    executors: executorNames(sandbox),
+    sandbox,
   }
 }
 

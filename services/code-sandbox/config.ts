@@ -14,16 +14,18 @@ export const limits = {
 
 const DEFAULT_CHILDREN = 8
 
-/** FLOTILLA_SANDBOX_CHILDREN: Python processes at once (default 8). FLOTILLA_CACHE: where the interpreter is unpacked (default: the system's temporary directory). */
-export function wasmOptions(fleet: Fleet, { raw }: Environment): WasmOptions {
-  const maxChildren = children(raw['FLOTILLA_SANDBOX_CHILDREN'])
-  const cacheDir = raw['FLOTILLA_CACHE']
+/** What every executor of this process gets. FLOTILLA_SANDBOX_CHILDREN: interpreters at once, of each executor (default 8). */
+export function sessionLimits(fleet: Fleet, { raw }: Environment): { memoryMb: number; maxChildren: number } {
   return {
     memoryMb: fleet.limits.codeMemoryMb,
-    maxChildren,
-    warmChildren: 1,
-    ...(cacheDir ? { cacheDir } : {}),
+    maxChildren: children(raw['FLOTILLA_SANDBOX_CHILDREN']),
   }
+}
+
+/** FLOTILLA_CACHE: where the interpreter is unpacked (default: the system's temporary directory). */
+export function wasmOptions(fleet: Fleet, environment: Environment): WasmOptions {
+  const cacheDir = environment.raw['FLOTILLA_CACHE']
+  return { ...sessionLimits(fleet, environment), warmChildren: 1, ...(cacheDir ? { cacheDir } : {}) }
 }
 
 function children(text: string | undefined): number {

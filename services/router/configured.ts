@@ -19,11 +19,17 @@ export function checkProfile(name: string | null, fleet: Fleet): Failure | null 
   return failure('PROFILE_UNKNOWN', `There is no profile "${name}". Known profiles: ${profiles}.`)
 }
 
+const executorRemedies: Readonly<Record<string, string>> = {
+  native: 'Set FLOTILLA_EXECUTORS=native (Linux with python3)',
+  docker: 'Build its image (deploy/sandbox.Dockerfile) and set FLOTILLA_EXECUTORS=docker',
+  e2b: 'Set E2B_API_KEY',
+}
+
 export function checkExecutor(executor: string, profile: string | null, fleet: Fleet): Failure | null {
   if (executor === 'default' || fleet.executors.includes(executor)) return null
   const message =
     `${ofProfile(profile)} runs code in the executor "${executor}", which is not configured here. ` +
-    `Configure it, or choose a profile that uses one of: ${known(new Set(['default', ...fleet.executors]))}.`
+    `${executorRemedies[executor] ?? 'Configure it'}, or choose a profile that uses one of: ${known(new Set(['default', ...fleet.executors]))}.`
   return failure('EXECUTOR_NOT_CONFIGURED', message)
 }
 

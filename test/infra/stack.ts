@@ -1,4 +1,5 @@
 // Several components at once, with the environment variables by which Flotilla and its tests find them.
+import { startDocker } from './docker.ts'
 import { startJaeger } from './jaeger.ts'
 import { startKafka } from './kafka.ts'
 import { startPostgres } from './postgres.ts'
@@ -30,6 +31,10 @@ const starters = {
   jaeger: async () => {
     const { otlpUrl, queryUrl, stop } = await startJaeger()
     return { environment: { OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl, JAEGER_QUERY_URL: queryUrl }, stop }
+  },
+  docker: async () => {
+    const { host, stop } = await startDocker()
+    return { environment: { DOCKER_HOST: host }, stop }
   },
 } satisfies Record<string, () => Promise<Running>>
 

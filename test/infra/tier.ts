@@ -27,7 +27,7 @@ export const tiers: readonly Tier[] = [
     aimS: 480,
     limitS: 900,
   },
-  { name: 'sandbox', needs: [], concurrency: 2, aimS: 360, limitS: 600 },
+  { name: 'sandbox', needs: ['docker'], concurrency: 2, aimS: 480, limitS: 1_200 },
   {
     name: 'chaos',
     needs: ['kafka', 'registry', 'redis', 'postgres'],

@@ -101,6 +101,7 @@ const importers: Readonly<Record<string, string>> = {
   commander: 'cli/',
   'csv-stringify': 'runtime/ledger/export.ts',
   'csv-parse': 'services/tool-executor/tools/data-files.ts',
+  e2b: 'services/code-sandbox/executors/e2b/',
   dockerode: 'services/code-sandbox/executors/docker/',
   fastify: 'runtime/host/http.ts',
   ioredis: 'runtime/store/redis-connection.ts',

@@ -1,4 +1,5 @@
-# The way out of a CPython process: frames on a pair of descriptors, a 4-byte little-endian length and JSON each.
+# The way out of a CPython process: frames on a pair of descriptors, a 4-byte little-endian length and JSON each; or, where
+# only text comes through, a line of JSON each.
 import json
 import os
 
@@ -13,6 +14,8 @@ class Channel:
     frame_bytes = 1_000_000
     print_chars = kept = dropped = 0
     printed = ''
+    lines = False
+    left = b''
 
 
 CHANNEL = Channel()
@@ -41,13 +44,26 @@ def read(length):
     return whole
 
 
+def read_line():
+    parts = [CHANNEL.left]
+    while b'\n' not in parts[-1]:
+        part = os.read(CHANNEL.source, 65536)
+        if not part:
+            os._exit(0)
+        parts.append(part)
+    line, _, CHANNEL.left = b''.join(parts).partition(b'\n')
+    return line
+
+
 def receive():
+    if CHANNEL.lines:
+        return json.loads(read_line())
     return json.loads(read(int.from_bytes(read(LENGTH_BYTES), 'little')))
 
 
 def send(text):
     body = text.encode('utf-8', 'replace')
-    data = len(body).to_bytes(LENGTH_BYTES, 'little') + body
+    data = body + b'\n' if CHANNEL.lines else len(body).to_bytes(LENGTH_BYTES, 'little') + body
     with memoryview(data) as view:
         at = 0
         while at < len(data):

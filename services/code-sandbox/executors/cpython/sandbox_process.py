@@ -1,7 +1,13 @@
-# A session in a CPython process: everything loaded, then confined, then steps until the channel closes. Run by itself
-# (`sandbox_process.py MEMORY_MB [PACKAGE…]`: in a container, frames on standard input and output) or by the zygote.
+# A session in a CPython process: everything loaded, then confined, then steps until the channel closes. Used by the zygote,
+# or run by itself, in a container or on another machine, with the frames on standard input and output:
+#
+#   sandbox_process.py MEMORY_MB frames|lines [PACKAGE…]
 import os
 import sys
+
+if __name__ == '__main__':
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:0] = [here, os.path.join(os.path.dirname(here), 'python')]
 
 import sandbox_world  # Before everything that keeps a clock.
 
@@ -9,6 +15,8 @@ import gc
 import importlib
 import json
 import pkgutil
+import select
+import signal
 import zoneinfo
 
 import sandbox_host
@@ -107,10 +115,38 @@ def seed_numpy(seed):
         numpy.random.seed(int.from_bytes(seed.encode()) % 2**32)
 
 
-def main(memory_mb, *packages):
+def watch(pid, channel):
+    """Waits for a child; kills it when the host hangs up. Returns its wait status."""
+    process = os.pidfd_open(pid)
+    poll = select.poll()
+    poll.register(process, select.POLLIN)
+    poll.register(channel, select.POLLRDHUP)
+    while process not in dict(poll.poll()):
+        os.kill(pid, signal.SIGKILL)
+        poll.unregister(channel)
+    return os.waitpid(pid, 0)[1]
+
+
+def main(memory_mb, framing, *packages):
+    """A child of this process is the session, so that it ends with the channel whatever it does."""
     prepare(packages)
+    pid = os.fork()
+    if pid:
+        sys.exit(ended(watch(pid, 0)))
     os.dup2(0, CHANNEL_FD)
     os.dup2(1, CHANNEL_FD + 1)
-    sandbox_jail.close_all_but(CHANNEL_FD, CHANNEL_FD + 1)
+    sandbox_jail.close_all_but(2, CHANNEL_FD, CHANNEL_FD + 1)
     sandbox_jail.confine(int(memory_mb) * 1_048_576)
+    os.close(2)
+    sandbox_host.CHANNEL.lines = framing == 'lines'
     serve(CHANNEL_FD, CHANNEL_FD + 1)
+
+
+def ended(status):
+    """As a shell tells it: 128 and the signal."""
+    signalled = status & 127
+    return 128 + signalled if signalled else status >> 8
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])

@@ -9,7 +9,6 @@
 #    that a replay, which may print an address, comes out the same.
 import ctypes
 import os
-import select
 import signal
 import socket
 import sys
@@ -69,20 +68,6 @@ def session(connection, memory, in_use):
     sandbox_process.serve(sandbox_process.CHANNEL_FD, sandbox_process.CHANNEL_FD)
 
 
-def watch(connection, pid, number):
-    """Until the process has ended, which it does at the latest when the host hangs up."""
-    process = os.pidfd_open(pid)
-    poll = select.poll()
-    poll.register(process, select.POLLIN)
-    poll.register(connection, select.POLLRDHUP | select.POLLHUP | select.POLLERR)
-    while process not in dict(poll.poll()):
-        os.kill(pid, signal.SIGKILL)
-        poll.unregister(connection)
-    _, status = os.waitpid(pid, 0)
-    os.write(1, f'{number} {status}\n'.encode())
-    os._exit(0)
-
-
 def guarded(connection, memory, in_use):
     """In a child of the zygote."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -93,7 +78,9 @@ def guarded(connection, memory, in_use):
         checked(libc.unshare(kinds), 'namespaces')
     pid = os.fork()
     if pid:
-        watch(connection, pid, number)
+        status = sandbox_process.watch(pid, connection)
+        os.write(1, f'{number} {status}\n'.encode())
+        os._exit(0)
     session(connection, memory, in_use)
 
 

@@ -1,0 +1,141 @@
+// A container for each session, on a Docker engine: one of any machine, by DOCKER_HOST.
+//
+// 1. The engine's walls: no network, a read-only file system, no capability, no new privilege, nobody as its user, limits of
+//    memory, CPU and processes. Inside them the program confines itself as under the native executor (sandbox_jail.py).
+// 2. A container ends with its attached stream, and is removed when it ends.
+import Docker from 'dockerode'
+import { PassThrough } from 'node:stream'
+import { FlotillaError } from '../../../../runtime/errors.ts'
+import { Interpreter } from '../interpreter.ts'
+import { SessionExecutor, type InterpreterSource } from '../session-executor.ts'
+
+export interface DockerOptions {
+  /** Of one session, everything in its container included. */
+  readonly memoryMb: number
+  /** Containers at once. */
+  readonly maxChildren: number
+  /** Containers started ahead of need. Default 1. */
+  readonly warmChildren?: number
+  /** Built from deploy/sandbox.Dockerfile. Default flotilla-sandbox. */
+  readonly image?: string
+  /** In the image; steps may import them. */
+  readonly packages?: readonly string[]
+}
+
+export const SANDBOX_IMAGE = 'flotilla-sandbox'
+const STDERR_CHARS = 2_000
+const PROCESSES = 8
+
+export class DockerExecutor extends SessionExecutor {
+  constructor(options: DockerOptions) {
+    const { maxChildren: max, warmChildren: warm = 1 } = options
+    super('docker', dockerSource(options), { max, warm })
+  }
+}
+
+function dockerSource(options: DockerOptions): InterpreterSource {
+  // Takes DOCKER_HOST and its like, or the socket of this machine.
+  const docker = new Docker()
+  const image = options.image ?? SANDBOX_IMAGE
+  return {
+    start: async () => {
+      try {
+        return await startContainer(docker, image, options)
+      } catch (error) {
+        throw unavailable(error, image)
+      }
+    },
+    check: async () => {
+      try {
+        await docker.getImage(image).inspect()
+      } catch (error) {
+        throw unavailable(error, image)
+      }
+    },
+  }
+}
+
+function containerOptions(image: string, { memoryMb, packages = [] }: DockerOptions) {
+  const memory = memoryMb * 1_048_576
+  return {
+    Image: image,
+    Cmd: [String(memoryMb), 'frames', ...packages],
+    Labels: { 'flotilla.sandbox': 'session' },
+    Hostname: 'sandbox',
+    User: '65534:65534',
+    ...{ AttachStdin: true, AttachStdout: true, AttachStderr: true, OpenStdin: true, StdinOnce: true },
+    NetworkDisabled: true,
+    HostConfig: {
+      AutoRemove: true,
+      NetworkMode: 'none',
+      IpcMode: 'none',
+      ReadonlyRootfs: true,
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges'],
+      Memory: memory,
+      // As much as Memory: no swap.
+      MemorySwap: memory,
+      NanoCpus: 1_000_000_000,
+      PidsLimit: PROCESSES,
+      LogConfig: { Type: 'none', Config: {} },
+    },
+  }
+}
+
+async function startContainer(docker: Docker, image: string, options: DockerOptions): Promise<Interpreter> {
+  const container = await docker.createContainer(containerOptions(image, options))
+  try {
+    const all = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true }
+    const stream = await container.attach(all)
+    const gone = container.wait({ condition: 'next-exit' }) as Promise<{ StatusCode: number }>
+    gone.catch(() => {})
+    await container.start()
+    return interpreterOn(docker, container, stream, gone)
+  } catch (error) {
+    await container.remove({ force: true }).catch(() => {})
+    throw error
+  }
+}
+
+function interpreterOn(
+  docker: Docker,
+  container: Docker.Container,
+  stream: NodeJS.ReadWriteStream,
+  gone: Promise<{ StatusCode: number }>,
+): Interpreter {
+  const interpreter = new Interpreter({
+    write: (bytes) => void stream.write(bytes),
+    kill: () => {
+      stream.end()
+      // Gone already, or on its way: either is what was asked for.
+      container.kill({ signal: 'SIGKILL' }).catch(() => {})
+    },
+  })
+  const [out, errors] = [new PassThrough(), new PassThrough()]
+  let said = ''
+  docker.modem.demuxStream(stream, out, errors)
+  stream.on('error', () => {})
+  out.on('data', (chunk: Buffer) => interpreter.receive(chunk))
+  errors.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-STDERR_CHARS)))
+  gone.then(
+    ({ StatusCode }) => interpreter.closed(`the process ended (${StatusCode}) ${said.trim()}`),
+    // The engine went away, and the stream with it: the session must be rebuilt.
+    (error: Error) => interpreter.closed(`the process ended (SIGKILL) ${error.message}`),
+  )
+  return interpreter
+}
+
+function unavailable(error: unknown, image: string): FlotillaError {
+  const { statusCode, message } = error as { statusCode?: number; message?: string }
+  const remedy =
+    statusCode === 404
+      ? `There is no image ${image}; build it: docker build -f deploy/sandbox.Dockerfile -t ${image} .`
+      : 'Start a Docker engine here, or name one in DOCKER_HOST.'
+  return new FlotillaError(
+    'SANDBOX_UNAVAILABLE',
+    `the docker executor: ${message ?? String(error)}. ${remedy}`,
+    {
+      cause: error,
+    },
+  )
+}

@@ -1,0 +1,130 @@
+// The program's process in a sandbox of E2B. Only text comes through, so a frame is a line; what is sent is sent in order.
+import type { CommandHandle, Sandbox } from 'e2b'
+import { MAX_FRAME_BYTES } from '../frames.ts'
+import { Interpreter } from '../interpreter.ts'
+
+export interface RemoteCommand {
+  readonly command: string
+  readonly envs: Record<string, string>
+  readonly pauseAfterMs: number
+}
+
+const LENGTH_BYTES = 4
+const PRINTED = '{"t": "out"'
+const STDERR_CHARS = 2_000
+/** The command has no time limit of its own: the executor's is the step's. */
+const NO_LIMIT = { timeoutMs: 0 }
+
+export class RemoteSession {
+  readonly interpreter: Interpreter
+  private readonly sandbox: Sandbox
+  private readonly pauseAfterMs: number
+  private handle: CommandHandle | null = null
+  private left = ''
+  private said = ''
+  private paused = false
+  private over = false
+  private timer: NodeJS.Timeout | null = null
+  /** What is done with the sandbox, one thing after another. */
+  private work: Promise<void> = Promise.resolve()
+
+  private constructor(sandbox: Sandbox, pauseAfterMs: number) {
+    this.sandbox = sandbox
+    this.pauseAfterMs = pauseAfterMs
+    this.interpreter = new Interpreter({
+      write: (bytes) => this.next(() => this.send(bytes)),
+      kill: () => this.end('the process ended (SIGKILL)'),
+    })
+  }
+
+  static async start(
+    sandbox: Sandbox,
+    { command, envs, pauseAfterMs }: RemoteCommand,
+  ): Promise<RemoteSession> {
+    const session = new RemoteSession(sandbox, pauseAfterMs)
+    const options = { background: true, stdin: true, envs, ...session.listeners, ...NO_LIMIT } as const
+    session.follow(await sandbox.commands.run(command, options))
+    return session
+  }
+
+  private get listeners() {
+    return {
+      onStdout: (text: string) => this.heard(text),
+      onStderr: (text: string) => {
+        this.said = (this.said + text).slice(-STDERR_CHARS)
+      },
+    }
+  }
+
+  private follow(handle: CommandHandle): void {
+    this.handle = handle
+    handle.wait().then(
+      ({ exitCode }) => this.gone(handle, String(exitCode)),
+      (error: { exitCode?: number; message?: string }) =>
+        this.gone(handle, error.exitCode === undefined ? 'SIGKILL' : String(error.exitCode)),
+    )
+  }
+
+  /** A process that was disconnected for a pause, or by one, has not ended. */
+  private gone(handle: CommandHandle, how: string): void {
+    if (handle === this.handle && !this.paused) this.end(`the process ended (${how}) ${this.said.trim()}`)
+  }
+
+  private next(step: () => Promise<void>): void {
+    this.work = this.work
+      .then(step)
+      .catch((error: Error) => this.end(`the process ended (SIGKILL) ${error.message}`))
+  }
+
+  private async send(bytes: Buffer): Promise<void> {
+    if (this.over) return
+    this.rest()
+    if (this.paused) await this.wake()
+    await this.handle?.sendStdin(`${bytes.toString('utf8', LENGTH_BYTES)}\n`)
+  }
+
+  private async wake(): Promise<void> {
+    await this.sandbox.connect()
+    const pid = this.handle?.pid ?? 0
+    this.paused = false
+    this.follow(await this.sandbox.commands.connect(pid, { ...this.listeners, ...NO_LIMIT }))
+  }
+
+  private async pause(): Promise<void> {
+    if (this.over || this.paused) return
+    this.paused = true
+    await this.handle?.disconnect()
+    await this.sandbox.pause()
+  }
+
+  private rest(): void {
+    if (this.timer) clearTimeout(this.timer)
+    this.timer = null
+  }
+
+  private heard(text: string): void {
+    const lines = (this.left + text).split('\n')
+    this.left = lines.pop() ?? ''
+    if (this.left.length > MAX_FRAME_BYTES) this.interpreter.kill('it broke the protocol: a line without end')
+    for (const line of lines) {
+      const body = Buffer.from(line)
+      const length = Buffer.allocUnsafe(LENGTH_BYTES)
+      length.writeUInt32LE(body.length)
+      this.interpreter.receive(Buffer.concat([length, body]))
+      // After prints it goes on computing; after anything else it waits.
+      this.rest()
+      if (!this.over && !line.startsWith(PRINTED))
+        this.timer = setTimeout(() => this.next(() => this.pause()), this.pauseAfterMs).unref()
+    }
+  }
+
+  private end(reason: string): void {
+    if (this.over) return
+    this.over = true
+    this.rest()
+    void this.sandbox
+      .kill()
+      .catch(() => {})
+      .then(() => this.interpreter.closed(reason))
+  }
+}

@@ -1,0 +1,85 @@
+// The executors that are configured here, each opened when it is first used; its package is loaded only then.
+import type { Environment } from '../../../runtime/config/environment.ts'
+import type { Fleet } from '../../../runtime/config/fleet.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
+import { sessionLimits, wasmOptions } from '../config.ts'
+import type { Executor } from './port.ts'
+import { WasmExecutor } from './wasm/wasm-executor.ts'
+
+export class Executors {
+  private readonly openers: ReadonlyMap<string, () => Promise<Executor>>
+  private readonly opened = new Map<string, Promise<Executor>>()
+
+  constructor(openers: ReadonlyMap<string, () => Promise<Executor>>) {
+    this.openers = openers
+  }
+
+  get names(): string[] {
+    return [...this.openers.keys()]
+  }
+
+  async get(name: string): Promise<Executor> {
+    const open = this.openers.get(name)
+    if (!open)
+      throw new FlotillaError(
+        'EXECUTOR_NOT_CONFIGURED',
+        `code executor '${name}' is not configured here; there are: ${this.names.join(', ')}`,
+      )
+    let executor = this.opened.get(name)
+    if (!executor) this.opened.set(name, (executor = open()))
+    return await executor
+  }
+
+  /** Those that some step has used. */
+  async used(): Promise<Executor[]> {
+    return await Promise.all(this.opened.values())
+  }
+
+  /** Opens the default executor and starts its spare interpreters. A failure is told to the first step. */
+  async warm(): Promise<void> {
+    const wasm = await this.get('wasm').catch(() => null)
+    if (wasm instanceof WasmExecutor) await wasm.warm()
+  }
+
+  /** Rejects with every executor that can't run now, and why. */
+  async check(): Promise<void> {
+    const outcomes = await Promise.allSettled(
+      this.names.map(async (name) => await (await this.get(name)).check()),
+    )
+    const failed = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [outcome.reason as Error] : [],
+    )
+    const [first] = failed
+    if (!first) return
+    if (failed.length === 1) throw first
+    throw new FlotillaError('SANDBOX_UNAVAILABLE', failed.map(({ message }) => message).join('; '))
+  }
+
+  async close(): Promise<void> {
+    for (const executor of await this.used()) await executor.close()
+  }
+}
+
+export function openExecutors(fleet: Fleet, environment: Environment): Executors {
+  const limits = sessionLimits(fleet, environment)
+  const { native, docker, e2b } = fleet.sandbox ?? {}
+  const openers = new Map<string, () => Promise<Executor>>([
+    ['wasm', async () => new WasmExecutor(wasmOptions(fleet, environment))],
+  ])
+  if (native)
+    openers.set('native', async () => {
+      const { NativeExecutor } = await import('./native/native-executor.ts')
+      return new NativeExecutor({ ...limits, ...native })
+    })
+  if (docker)
+    openers.set('docker', async () => {
+      const { DockerExecutor } = await import('./docker/docker-executor.ts')
+      return new DockerExecutor({ ...limits, ...docker })
+    })
+  if (e2b)
+    openers.set('e2b', async () => {
+      const { E2bExecutor } = await import('./e2b/e2b-executor.ts')
+      return new E2bExecutor({ ...limits, ...e2b })
+    })
+  return new Executors(openers)
+}

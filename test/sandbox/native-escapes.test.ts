@@ -1,0 +1,4 @@
+import { escapeTests } from './suite/escapes.ts'
+import { native } from './native.ts'
+
+await escapeTests(native)
