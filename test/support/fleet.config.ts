@@ -24,4 +24,9 @@ export default defineFleet({
     counted('linger', { idempotent: true, timeoutMs: 120_000 }),
   ],
   agents: { default: { mode: 'tools' } },
+  // Thousands of tasks of one user in minutes are what these tests are about.
+  limits: {
+    budgets: { fleetTokens: null, userTokens: null, modelTokens: null },
+    rates: { userRequests: null, userTokens: null },
+  },
 })
