@@ -37,8 +37,10 @@ function createPool(url: string): PostgresPool {
     keepAlive: true,
     types: { getTypeParser: readType as typeof pg.types.getTypeParser },
   })
-  // An idle connection that breaks is replaced by the pool; whoever asks next learns if that fails.
+  // A connection that breaks is replaced by the pool. Whoever uses it learns by the statement, whoever asks next if that fails;
+  // without listeners, on the pool for idle connections and on each for those in use, the process would end.
   pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
   const place = placeOf(url)
   return {
     options: pool.options,

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import pg from 'pg'
 import { openPostgresSql } from '../../runtime/store/sql-postgres.ts'
 import { sqlSuite } from '../conformance/store-suite.ts'
+import { eventually } from '../conformance/waiting.ts'
 
 const databaseUrl = (): string => {
   assert.ok(process.env['DATABASE_URL'], 'DATABASE_URL names the PostgreSQL of this run')
@@ -48,4 +49,27 @@ test('a PostgreSQL that is away is named, without its password', async () => {
     assert.doesNotMatch(error.message, /secret/)
     return 'code' in error && error.code === 'STORE_UNAVAILABLE'
   })
+})
+
+test('a connection that breaks while it is in use is an error of its user, not the end of the process', async () => {
+  const { url, drop } = await freshDatabase()
+  const sql = await openPostgresSql(url)
+  const other = new pg.Client(url)
+  await other.connect()
+  const gone = sql.transaction().execute(async (transaction) => {
+    await transaction.selectFrom('blobs').selectAll().execute()
+    const mine = 'pid <> pg_backend_pid() AND datname = current_database()'
+    await other.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${mine}`)
+    // Between two statements nobody waits for the connection: its end is an event that has no user.
+    await eventually('the server has ended it', async () => {
+      const { rows } = await other.query(`SELECT 1 FROM pg_stat_activity WHERE ${mine}`)
+      return rows.length === 0
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    await transaction.selectFrom('blobs').selectAll().execute()
+  })
+  await assert.rejects(gone, { code: 'STORE_UNAVAILABLE' })
+  assert.deepEqual(await sql.selectFrom('blobs').selectAll().execute(), [])
+  await Promise.all([sql.destroy(), other.end()])
+  await drop()
 })
