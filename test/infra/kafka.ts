@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cached } from './cache.ts'
 import { java, maven, quickStart } from './java.ts'
-import { accepts, freePorts } from './port.ts'
+import { accepts, freePort, freePorts } from './port.ts'
 import { scratch, startServer, type Server } from './server.ts'
 import { runTool } from './tool.ts'
 
@@ -14,6 +14,11 @@ export interface KafkaOptions {
   readonly properties?: Readonly<Record<string, string>>
   /** Heap of a broker; 512 unless given. */
   readonly heapMb?: number
+  /**
+   * The port that clients are told to use instead of the broker's own, for a proxy on this machine. The broker itself goes
+   * by another way. One broker only.
+   */
+  readonly advertisedPort?: number
   /** True for figures: the whole compiler, which costs three seconds of processor at the start. */
   readonly forLoad?: boolean
 }
@@ -95,7 +100,8 @@ async function startBroker(
   const directory = scratch(`kafka-${node.nodeId}`)
   const data = join(directory, 'data')
   cpSync(storage, data, { recursive: true })
-  const properties = { ...serverProperties(node, nodes, data), ...options.properties }
+  const listening = options.advertisedPort === undefined ? {} : await behind(node, options.advertisedPort)
+  const properties = { ...serverProperties(node, nodes, data), ...listening, ...options.properties }
   writeFileSync(join(directory, 'server.properties'), lines(properties))
   const heap = options.heapMb ?? 512
   const machine = options.forLoad ? ['-XX:+UseG1GC'] : quickStart
@@ -117,6 +123,17 @@ const classes = (jars: string): string[] => [
   '-cp',
   `${join(jars, 'lib')}/*`,
 ]
+
+/** Clients come by the proxy's port, the broker to itself by one of its own. */
+async function behind(node: Node, advertisedPort: number): Promise<Record<string, string>> {
+  const own = await freePort()
+  return {
+    listeners: `PLAINTEXT://${host}:${node.port},CONTROLLER://${host}:${node.controllerPort},OWN://${host}:${own}`,
+    'advertised.listeners': `PLAINTEXT://${host}:${advertisedPort},OWN://${host}:${own}`,
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,OWN:PLAINTEXT',
+    'inter.broker.listener.name': 'OWN',
+  }
+}
 
 function serverProperties(node: Node, nodes: readonly Node[], data: string): Record<string, string> {
   const replicas = String(Math.min(nodes.length, 3))
