@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { OffsetTracker } from '../../runtime/host/offsets.ts'
 import { LaneFenced } from '../../runtime/log/port.ts'
-import type { OpenLane } from '../../runtime/log/port.ts'
+import type { LogRecord, OpenLane } from '../../runtime/log/port.ts'
 import type { LogUnderTest } from './log-suite.ts'
 import { TestMember, commitOf, mark, numbered, outgoing, textOf } from './member.ts'
 import { eventually } from './waiting.ts'
@@ -125,6 +126,72 @@ export function laneTests(subject: () => LogUnderTest): void {
     assert.deepEqual([again.rows, again.positions], [[], []])
     assert.ok(again.epoch > owner.epoch)
     await tail.close()
+    await member.leave()
+  })
+
+  test('what was finished beyond the position is known after a reopening, and not taken again (4)', async () => {
+    const { log } = subject()
+    const key = mark()
+    const member = new TestMember(log, mark(), ['code.requested'])
+    const lane = await member.lane(1)
+    const published = await log.publish(numbered('code.requested', 1, key, 12))
+    const first = published[0]?.offset ?? -1
+    await eventually('records arrived', () => member.values('code.requested', 1, key).length === 12)
+    const tracker = new OffsetTracker(lane.positions)
+    for (const record of await log.read('code.requested', 1, 0, 10_000)) {
+      const isOpen = record.key === key && Number(textOf(record)) % 3 === 0
+      if (tracker.offer(record) && !isOpen) tracker.finish(record.topic, record.offset)
+    }
+    await lane.commit(commitOf({ positions: tracker.takeChanges() }))
+
+    const arrived = member.records.length
+    const reopened = await reopen(member, 1)
+    assert.equal(reopened.positions[0]?.offset, first)
+    const restored = new OffsetTracker(reopened.positions)
+    const again = () => member.records.slice(arrived).filter((record) => record.key === key)
+    await eventually('records arrived again', () => again().length === 12)
+    assert.deepEqual(
+      again()
+        .filter((record) => restored.offer(record))
+        .map(textOf),
+      ['0', '3', '6', '9'],
+    )
+    await member.leave()
+  })
+
+  test('a commit carries records and rows up to the stated limit, with their headers', async () => {
+    const { log } = subject()
+    const key = mark()
+    const member = new TestMember(log, mark(), ['tasks.submitted'])
+    const lane = await member.lane(0)
+    const large = (name: string) => Buffer.alloc(512 * 1024, name)
+    const names = ['a', 'b', 'c', 'd']
+    const headers = { traceparent: '00-abc', 'flotilla-requester': 'Plännér' }
+    await lane.commit(
+      commitOf({
+        records: names.map((name) => ({
+          topic: 'tools.completed',
+          partition: 1,
+          key,
+          value: large(name),
+          headers,
+        })),
+        rows: names.map((name) => ({ key: name, value: large(name) })),
+      }),
+    )
+    const [range] = (await log.ranges(['tools.completed'])).filter(({ partition }) => partition === 1)
+    const found: LogRecord[] = []
+    for (let from = range?.earliest ?? 0; found.length < names.length;) {
+      const some = await log.read('tools.completed', 1, from, 2)
+      assert.ok(some.length > 0, 'every record of the commit can be read')
+      found.push(...some.filter((record) => record.key === key))
+      from = Number(some.at(-1)?.offset) + 1
+    }
+    const equal = (value: Uint8Array | null | undefined, name: string) => value && large(name).equals(value)
+    assert.ok(names.every((name, index) => equal(found[index]?.value, name)))
+    assert.ok(found.every((record) => record.headers['flotilla-requester'] === 'Plännér'))
+    const rows = new Map((await reopen(member, 0)).rows.map((row) => [row.key, row.value]))
+    assert.ok(rows.size === names.length && names.every((name) => equal(rows.get(name), name)))
     await member.leave()
   })
 
