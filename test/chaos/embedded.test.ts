@@ -11,7 +11,7 @@ import { eventually } from '../conformance/waiting.ts'
 import { freePort } from '../infra/port.ts'
 import { startServices } from '../support/service-process.ts'
 import { judge, table, violations } from './checker.ts'
-import { begin, evidenceIn, note } from './evidence.ts'
+import { evidenceIn, note } from './evidence.ts'
 import { recordTopics } from './history.ts'
 import { startLoad } from './load.ts'
 import { rarelyCode, taskOf } from './tasks.ts'
@@ -25,7 +25,6 @@ test('kill -9 of the one process, over and over: every task one result, no journ
   const env = { ...world.env, FLOTILLA_DATA: join(world.directory, 'data'), FLOTILLA_PARTITIONS: '4' }
   const port = await freePort()
   const files = evidenceIn(world.directory)
-  begin(files.happenings)
   const recoveries: number[] = []
   let fleet = await startServices([], { env, port })
   t.after(() => fleet.kill9())

@@ -75,8 +75,15 @@ export interface SeenCommit {
 export const note = (file: string, row: ClientEvent | Happening | SeenCommit): void =>
   appendFileSync(file, `${JSON.stringify(row)}\n`)
 
-/** Makes sure that a file is there, be nothing ever written to it. */
-export const begin = (file: string): void => writeFileSync(file, '', { flag: 'a' })
+/** Empty files where former evidence may lie, so that every one of them is there and none is of another run. */
+export function begin(directory: string): EvidenceFiles {
+  const files = evidenceIn(directory)
+  for (const file of Object.values(files) as string[]) {
+    rmSync(`${file}.gz`, { force: true })
+    writeFileSync(file, '')
+  }
+  return files
+}
 
 /** Rows of a file, compressed or not. */
 export async function* rowsOf<T>(file: string): AsyncGenerator<T> {

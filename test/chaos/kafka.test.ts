@@ -12,7 +12,7 @@ import { serviceNames, startFleetProcesses, type FleetProcesses } from '../suppo
 import { keysOf } from '../support/kcat.ts'
 import { fleetEnvironment } from '../support/servers.ts'
 import { judge, table, violations } from './checker.ts'
-import { begin, evidenceIn } from './evidence.ts'
+import { evidenceIn } from './evidence.ts'
 import { recordTopics } from './history.ts'
 import { startLoad } from './load.ts'
 import { rarelyCode, taskOf } from './tasks.ts'
@@ -22,7 +22,6 @@ const IN_FLIGHT = 280
 test('a rolling restart, and instances that come and go: every task one result, nothing called twice', async (t) => {
   await using world = await startWorld()
   const files = evidenceIn(world.directory)
-  begin(files.happenings)
   const env = fleetEnvironment('chaos', { ...world.env, FLOTILLA_SESSION_TIMEOUT_MS: '3000' })
   const fleet = await startFleetProcesses(env)
   t.after(() => fleet.kill())

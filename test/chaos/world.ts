@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startScriptedModel } from '../../runtime/testing/scripted-model/server.ts'
 import { startToolServer } from '../support/tool-server.ts'
-import { evidenceIn } from './evidence.ts'
+import { begin } from './evidence.ts'
 import { script } from './tasks.ts'
 
 export interface World extends AsyncDisposable {
@@ -18,7 +18,7 @@ export interface World extends AsyncDisposable {
 export async function startWorld(directory?: string): Promise<World> {
   const kept = directory ?? mkdtempSync(join(tmpdir(), 'flotilla-chaos-'))
   mkdirSync(kept, { recursive: true })
-  const files = evidenceIn(kept)
+  const files = begin(kept)
   const model = await startScriptedModel({ script, log: files.model })
   const tools = await startToolServer({ log: files.tools, latencyMs: () => 300 + Math.random() * 1_700 })
   return {

@@ -4,7 +4,7 @@
 // happens, while services and brokers are killed, Redis is restarted and instances come and go. A checker that reads only
 // the topics and the logs of the model and tool servers gives the verdict, and the exit code. --into replaces the last
 // table in a document. `npm run chaos -- --judge DIR` judges the evidence of an earlier run again.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { judge } from '../checker.ts'
@@ -65,7 +65,6 @@ async function main(): Promise<number> {
   const minutes = number('minutes') ?? 1
   const [tasks, rate] = [number('tasks'), number('rate')]
   const seed = number('seed') ?? 1 + Math.floor(Math.random() * 1_000_000)
-  if (existsSync(join(out, FACTS))) rmSync(out, { recursive: true })
   mkdirSync(out, { recursive: true })
   const offered = rate ?? (tasks === undefined ? undefined : tasks / (minutes * 60))
   const ran = await run({ out, minutes, seed, ...(offered !== undefined && { ratePerSecond: offered }) })

@@ -14,7 +14,7 @@ import { Random } from '../../../runtime/testing/simulator/random.ts'
 import { eventually } from '../../conformance/waiting.ts'
 import { serviceNames } from '../../support/fleet-processes.ts'
 import { keysOf } from '../../support/kcat.ts'
-import { begin, evidenceIn, note } from '../evidence.ts'
+import { evidenceIn, note } from '../evidence.ts'
 import { recordTopics } from '../history.ts'
 import { startLoad, type LoadOptions } from '../load.ts'
 import { mixedKind, taskOf } from '../tasks.ts'
@@ -54,7 +54,6 @@ const PREFIX = 'chaos'
 
 export async function run(options: RunOptions): Promise<Ran> {
   const files = evidenceIn(options.out)
-  for (const file of [files.clients, files.happenings, files.commits]) begin(file)
   say(`seed ${options.seed}; bringing up three brokers, Redis, PostgreSQL and a registry`)
   const servers = await startServers()
   await using world = await startWorld(options.out)
