@@ -1,0 +1,125 @@
+// npm run soak -- [embedded|kafka] [--tasks N] [--in-flight 64]: many tasks through one process of the whole fleet, and what that
+// does to it. Default 200,000 tasks on the embedded log, 50,000 on Kafka. A row a tenth: memory, open files, disk, time of a
+// task; the last one says whether the last tenth is like the second (the first one is compiling). The model and the tools
+// answer at once, from this process.
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { HttpClient } from '../client/index.ts'
+import { startScriptedModel } from '../runtime/testing/scripted-model/server.ts'
+import { startKafka } from '../test/infra/kafka.ts'
+import { startRedis } from '../test/infra/redis.ts'
+import { startServices } from '../test/support/service-process.ts'
+import { percentile } from './measure.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { tasks: { type: 'string' }, 'in-flight': { type: 'string', default: '64' } },
+})
+const onKafka = positionals[0] === 'kafka'
+const tasks = Number(values.tasks ?? (onKafka ? 50_000 : 200_000))
+const inFlight = Number(values['in-flight'])
+const TENTHS = 10
+
+interface Sample {
+  readonly tasks: number
+  readonly perSecond: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly rssMb: number
+  readonly heapMb: number
+  readonly files: number
+  readonly handles: number
+  readonly diskMb: number
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'flotilla-soak-'))
+const model = await startScriptedModel()
+const servers = onKafka ? await Promise.all([startKafka({ forLoad: true }), startRedis()]) : null
+const disks = servers ? [dirname(servers[0].logFile), directory] : [directory]
+const fleet = await startServices([], {
+  env: {
+    FLOTILLA_DATA: directory,
+    FLOTILLA_SCRIPTED_URL: model.url,
+    ...(servers && { KAFKA_BROKERS: servers[0].bootstrap, REDIS_URL: servers[1].url }),
+  },
+})
+const client = new HttpClient(fleet.url)
+try {
+  await fleet.ready()
+  const samples: Sample[] = []
+  console.log(`${tasks} tasks on ${onKafka ? 'Kafka' : 'the embedded log'}, ${inFlight} in flight\n`)
+  console.log('| tasks | tasks/s | p50, ms | p99 | RSS, MB | heap, MB | open files | handles | disk, MB |')
+  console.log('|---|---|---|---|---|---|---|---|---|')
+  for (let tenth = 0; tenth < TENTHS; tenth++) {
+    const sample = await runTenth(tenth)
+    samples.push(sample)
+    const { perSecond, p50Ms, p99Ms, rssMb, heapMb, files, handles, diskMb } = sample
+    const cells = [perSecond, p50Ms, p99Ms, rssMb, heapMb, files, handles, diskMb].map((n) => n.toFixed(0))
+    console.log(`| ${sample.tasks} | ${cells.join(' | ')} |`)
+  }
+  compare(samples[1] as Sample, samples.at(-1) as Sample)
+} finally {
+  await client.close()
+  await fleet.kill9()
+  await Promise.all([model.stop(), ...(servers ?? []).map((server) => server.stop())])
+  rmSync(directory, { recursive: true, force: true })
+}
+process.exit(0)
+
+async function runTenth(tenth: number): Promise<Sample> {
+  const first = Math.floor((tenth * tasks) / TENTHS)
+  const end = Math.floor(((tenth + 1) * tasks) / TENTHS)
+  const latencies: number[] = []
+  const startedMs = performance.now()
+  let next = first
+  const worker = async (): Promise<void> => {
+    while (next < end) {
+      const id = `soak${next++}`
+      const { taskId } = await client.submit({ text: `task=${id} hi` })
+      const { status, executionTime } = await client.result(taskId, { timeoutMs: 120_000 })
+      if (status !== 'succeeded') throw new Error(`${id} ${status}`)
+      latencies.push(executionTime)
+    }
+  }
+  await Promise.all(Array.from({ length: inFlight }, worker))
+  const seconds = (performance.now() - startedMs) / 1_000
+  return {
+    tasks: end,
+    perSecond: (end - first) / seconds,
+    p50Ms: percentile(latencies, 0.5),
+    p99Ms: percentile(latencies, 0.99),
+    ...(await sizes()),
+  }
+}
+
+async function sizes() {
+  const metrics = await (await fetch(`${fleet.url}/metrics`)).text()
+  const metric = (name: string) =>
+    Number(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'm').exec(metrics)?.[1] ?? 0)
+  const status = readFileSync(`/proc/${fleet.pid}/status`, 'utf8')
+  const disk = execFileSync('du', ['-skc', ...disks], { encoding: 'utf8' })
+  return {
+    rssMb: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1_024,
+    heapMb: metric('nodejs_heap_size_used_bytes') / 2 ** 20,
+    files: readdirSync(`/proc/${fleet.pid}/fd`).length,
+    handles: metric('nodejs_active_resources_total'),
+    diskMb: Number(/(\d+)\s+total/.exec(disk)?.[1] ?? 0) / 1_024,
+  }
+}
+
+/** What must not grow, and how much that which is kept for each task does. */
+function compare(before: Sample, after: Sample): void {
+  const between = after.tasks - before.tasks
+  const perTask = (mb: number) => `${((mb * 1_024) / between).toFixed(2)} KB`
+  const ratio = (after.p50Ms / before.p50Ms).toFixed(2)
+  console.log(
+    `\nLast tenth to second: p50 × ${ratio}, throughput × ${(after.perSecond / before.perSecond).toFixed(2)}.`,
+  )
+  console.log(
+    `For each task in between: RSS ${perTask(after.rssMb - before.rssMb)}, heap ${perTask(after.heapMb - before.heapMb)}, ` +
+      `disk ${perTask(after.diskMb - before.diskMb)}. Open files ${before.files} → ${after.files}, handles ${before.handles} → ${after.handles}.`,
+  )
+}
