@@ -424,3 +424,17 @@ test('no more output is asked for than the model can give', async (t) => {
     [50, 40],
   )
 })
+
+test('a prompt that can not fit the model is not sent, and says what fits', async (t) => {
+  const server = await startProvider(t, (_, response) => json(response, 200, completion({ content: 'hi' })))
+  const call = callerFor({ test: { baseUrl: server.url } }, {}, [{ model: 'test/m', contextTokens: 1_000 }])
+  const asking = (chars: number) =>
+    call(request({ messages: [{ role: 'user', content: 'x'.repeat(chars) }] }), callContext())
+  await assert.rejects(
+    asking(9_000),
+    failsWith('MODEL_CONTEXT_TOO_LONG', /at least 1125 tokens, and test's model m-1 takes 1000/),
+  )
+  assert.equal(server.received.length, 0)
+  await asking(8_000)
+  assert.equal(server.received.length, 1, 'what may fit is for the provider to say')
+})
