@@ -14,6 +14,7 @@ import sandbox_world  # Before everything that keeps a clock.
 import gc
 import importlib
 import json
+import mmap
 import pkgutil
 import select
 import signal
@@ -87,13 +88,14 @@ def serve(source, sink):
     """Confined from here on. Never returns."""
     sandbox_host.open_on(source, sink)
     forget_the_way_in()
-    reserve = bytearray(2_000_000)
+    # Address space, not memory: none of its pages is touched.
+    reserve = mmap.mmap(-1, 4_000_000)
     sandbox_host.send('{"t":"ready"}')
     try:
         while True:
             run(sandbox_host.receive())
     except MemoryError:
-        reserve.clear()
+        reserve.close()
         sandbox_host.send('{"t":"trap","message":"MemoryError","full":true}')
     except BaseException as error:
         sandbox_host.send(json.dumps({'t': 'trap', 'message': f'{type(error).__name__}: {error}'[:300]}))
