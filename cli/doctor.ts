@@ -195,7 +195,12 @@ async function alerts(fleet: Fleet | null, { raw }: Environment): Promise<string
   if (!fleet) throw new Error('the configuration must be right first')
   const warnings = alertWarnings(fleet.alerts, raw)
   if (warnings.length > 0) return { result: 'warn', reason: warnings.join('; ') }
-  return `${fleet.alerts.rules.length} rules, channels: ${Object.keys(fleet.alerts.channels).join(', ') || 'none'}`
+  const channels = Object.keys(fleet.alerts.channels)
+  if (channels.length > 0) return `${fleet.alerts.rules.length} rules, channels: ${channels.join(', ')}`
+  return {
+    result: 'warn',
+    reason: 'nobody is told of alerts, they are on the topic and in the log: add alerts.channels',
+  }
 }
 
 async function sandbox(

@@ -183,24 +183,28 @@ export function alertMistakes({ rules, channels, silences }: Alerts): string[] {
   return [...taken, ...unknown]
 }
 
-/** What will not be told as the rules ask: one sentence for each, for doctor and the log. `env` as the alerting service has it. */
+/** What the standard rules name, whether anybody configured it or not. */
+const standardChannels = Object.values(standardRules).flatMap((rule) => rule.channels)
+
+/**
+ * What will not be told as the rules ask: one sentence for each, for doctor and the log. `env` as the alerting service has it. A
+ * fleet without any channel has not begun to be told of alerts: its standard rules are no mistake.
+ */
 export function alertWarnings(
   { rules, channels }: Alerts,
   env: Readonly<Record<string, string | undefined>>,
 ): string[] {
-  const named = new Map<string, string[]>()
-  for (const rule of rules)
-    for (const id of rule.channels) named.set(id, [...(named.get(id) ?? []), rule.name])
-  const unknown = [...named]
-    .filter(([id]) => !Object.hasOwn(channels, id) && id !== LOG_CHANNEL)
-    .map(
-      ([id, by]) =>
-        `channel ${id} (of ${by.join(', ')}) is not configured: its alerts stand on the topic and in the log only; add alerts.channels.${id}`,
-    )
+  const expected = Object.keys(channels).length === 0 ? standardChannels : []
+  const known = new Set([...Object.keys(channels), ...expected, LOG_CHANNEL])
+  const unknown = new Set(rules.flatMap((rule) => rule.channels).filter((id) => !known.has(id)))
   const secretless = Object.entries(channels)
     .filter(([, definition]) => !env[secretVariable(definition)]?.trim())
     .map(([id, definition]) => `channel ${id} can't be told: ${secretVariable(definition)} is not set`)
-  return [...unknown, ...secretless]
+  const unconfigured = [...unknown].map((id) => {
+    const by = rules.filter((rule) => rule.channels.includes(id)).map((rule) => rule.name)
+    return `channel ${id} (of ${by.join(', ')}) is not configured: add alerts.channels.${id}; until then its alerts are on the topic and in the log`
+  })
+  return [...unconfigured, ...secretless]
 }
 
 export function secretVariable(definition: ChannelDefinition): string {

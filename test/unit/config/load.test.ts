@@ -165,17 +165,18 @@ test('mistakes under alerts are told with all others', () => {
 })
 
 test('what no channel can be told is a warning, not a mistake', () => {
-  const { alerts } = completeFleet(
-    { alerts: { channels: { slack: { type: 'slack' } } } },
-    environment,
-    'test',
-  )
-  const warnings = alertWarnings(alerts, {})
+  const warningsOf = (definition: unknown, env: Record<string, string> = {}) =>
+    alertWarnings(completeFleet(definition, environment, 'test').alerts, env)
+  const slackOnly = { alerts: { channels: { slack: { type: 'slack' } } } }
+  const warnings = warningsOf(slackOnly)
   assert.equal(warnings.length, 3, warnings.join('\n'))
   assert.match(
     warnings[0] ?? '',
-    /channel pagerduty \(of high_error_rate, quota_exceeded\) is not configured.*alerts.channels.pagerduty/,
+    /channel pagerduty \(of high_error_rate, quota_exceeded\) is not configured: add alerts.channels.pagerduty/,
   )
   assert.match(warnings[2] ?? '', /channel slack can't be told: SLACK_WEBHOOK_URL is not set/)
-  assert.equal(alertWarnings(alerts, { SLACK_WEBHOOK_URL: 'https://hooks.slack.com/x' }).length, 2)
+  assert.equal(warningsOf(slackOnly, { SLACK_WEBHOOK_URL: 'https://hooks.slack.com/x' }).length, 2)
+  assert.deepEqual(warningsOf({}), [], 'whoever has not begun with channels is not nagged')
+  const own = { alerts: { rules: { high_latency: { channels: ['ops'] } } } }
+  assert.match(warningsOf(own).join(), /^channel ops \(of high_latency\)/)
 })
