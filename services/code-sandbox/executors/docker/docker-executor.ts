@@ -40,6 +40,7 @@ function dockerSource(options: DockerOptions): InterpreterSource {
   return {
     start: async () => {
       try {
+        refuseSsh(docker)
         return await startContainer(docker, image, options)
       } catch (error) {
         throw unavailable(error, image)
@@ -47,12 +48,20 @@ function dockerSource(options: DockerOptions): InterpreterSource {
     },
     check: async () => {
       try {
+        refuseSsh(docker)
         await docker.getImage(image).inspect()
       } catch (error) {
         throw unavailable(error, image)
       }
     },
   }
+}
+
+/** The ssh client of dockerode is left out (package.json, overrides): it would compile native code at every install. */
+function refuseSsh(docker: Docker): void {
+  const { protocol } = docker.modem as { protocol?: string }
+  if (protocol === 'ssh')
+    throw new Error('DOCKER_HOST over ssh:// is not supported; forward its socket with ssh -L and name that')
 }
 
 function containerOptions(image: string, { memoryMb, packages = [] }: DockerOptions) {
