@@ -7,6 +7,7 @@ import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addFeedback } from './commands/feedback.ts'
 import { addRun } from './commands/run.ts'
+import { addSandbox } from './commands/sandbox.ts'
 import { addStart } from './commands/start.ts'
 import { addTasks } from './commands/tasks.ts'
 import { addTopics } from './commands/topics.ts'
@@ -42,6 +43,7 @@ addAlerts(program)
 addTopics(program)
 addDeadLetters(program)
 addBreakers(program)
+addSandbox(program)
 addDoctor(program)
 addDemo(program)
 

@@ -1,6 +1,6 @@
 // The two calls that the stage asks for, as data. caller.ts makes them.
 import type { Call } from '../../runtime/stage.ts'
-import { limits } from './config.ts'
+import { DEFAULT_EXECUTOR, limits } from './config.ts'
 import type { ResultEntry, Session, StepEntry, StepLimits, ToolSignature } from './executors/port.ts'
 import { logBefore, stepEntries, type ActiveRow, type View } from './rows.ts'
 
@@ -23,7 +23,7 @@ const WAITING_MS = 120_000
 const MAX_CALL_MS = 1_800_000
 
 /** Executor names of a profile → the executors here. */
-const executorOf = (name: string) => (name === 'default' ? 'wasm' : name)
+const executorOf = (name: string) => (name === 'default' ? DEFAULT_EXECUTOR : name)
 
 export function codeCall(
   taskId: string,

@@ -3,6 +3,9 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { WasmOptions } from './executors/wasm/wasm-executor.ts'
 
+/** What `default` means in a profile. */
+export const DEFAULT_EXECUTOR = 'wasm'
+
 /** Limits of every step, whatever the executor. */
 export const limits = {
   toolCalls: 1_000,
