@@ -15,24 +15,29 @@ export const limits = {
   sessionChars: 16_000_000,
 } as const
 
-const DEFAULT_CHILDREN = 8
+/** More programs than that at once only slow each other down. A session that waits for a tool gives its place up where it is needed. */
+const defaultChildren = (cores: number) => Math.max(4, 2 * cores)
 
-/** What every executor of this process gets. FLOTILLA_SANDBOX_CHILDREN: interpreters at once, of each executor (default 8). */
-export function sessionLimits(fleet: Fleet, { raw }: Environment): { memoryMb: number; maxChildren: number } {
+/** What every executor of this process gets. FLOTILLA_SANDBOX_CHILDREN: interpreters at once, of each executor (default twice the cores, at least 4). */
+export function sessionLimits(
+  fleet: Fleet,
+  { raw }: Environment,
+  cores: number,
+): { memoryMb: number; maxChildren: number } {
   return {
     memoryMb: fleet.limits.codeMemoryMb,
-    maxChildren: children(raw['FLOTILLA_SANDBOX_CHILDREN']),
+    maxChildren: children(raw['FLOTILLA_SANDBOX_CHILDREN']) ?? defaultChildren(cores),
   }
 }
 
 /** FLOTILLA_CACHE: where the interpreter is unpacked (default: the system's temporary directory). */
-export function wasmOptions(fleet: Fleet, environment: Environment): WasmOptions {
+export function wasmOptions(fleet: Fleet, environment: Environment, cores: number): WasmOptions {
   const cacheDir = environment.raw['FLOTILLA_CACHE']
-  return { ...sessionLimits(fleet, environment), warmChildren: 1, ...(cacheDir ? { cacheDir } : {}) }
+  return { ...sessionLimits(fleet, environment, cores), warmChildren: 1, ...(cacheDir ? { cacheDir } : {}) }
 }
 
-function children(text: string | undefined): number {
-  if (!text) return DEFAULT_CHILDREN
+function children(text: string | undefined): number | null {
+  if (!text) return null
   const count = Number(text)
   if (Number.isInteger(count) && count >= 1 && count <= 1_000) return count
   throw new FlotillaError(

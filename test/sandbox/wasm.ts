@@ -14,6 +14,9 @@ function descendants(pid: number): number[] {
 
 const isPython = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('child.mts')
 
+/** Of this process, whatever executor started them. */
+export const pythonProcesses = (): number[] => descendants(process.pid).filter(isPython)
+
 export const wasm: Subject<WasmExecutor> = {
   name: 'wasm',
   capabilities: { sameAddresses: true, sleepsJump: true, packages: [] },
@@ -25,7 +28,7 @@ export const wasm: Subject<WasmExecutor> = {
     }),
   live: (executor) => executor.children,
   async crash(executor) {
-    for (const pid of descendants(process.pid).filter(isPython)) process.kill(pid, 'SIGKILL')
+    for (const pid of pythonProcesses()) process.kill(pid, 'SIGKILL')
     while (executor.children > 0) await setImmediate()
   },
 }

@@ -1,4 +1,5 @@
 // The executors that are configured here, each opened when it is first used; its package is loaded only then.
+import { availableParallelism } from 'node:os'
 import type { Environment } from '../../../runtime/config/environment.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
@@ -61,10 +62,11 @@ export class Executors {
 }
 
 export function openExecutors(fleet: Fleet, environment: Environment): Executors {
-  const limits = sessionLimits(fleet, environment)
+  const cores = availableParallelism()
+  const limits = sessionLimits(fleet, environment, cores)
   const { native, docker, e2b } = fleet.sandbox ?? {}
   const openers = new Map<string, () => Promise<Executor>>([
-    ['wasm', async () => new WasmExecutor(wasmOptions(fleet, environment))],
+    ['wasm', async () => new WasmExecutor(wasmOptions(fleet, environment, cores))],
   ])
   if (native)
     openers.set('native', async () => {

@@ -26,6 +26,8 @@ export function limitTests(subject: Subject): void {
     'a regular expression that explodes': 'import re\nre.match(r"(a+)+$", "a" * 40 + "b")',
     'a huge integer': 'x = 10 ** (10 ** 8)',
     'a finally that never ends': 'try:\n    1 / 0\nfinally:\n    while True: pass',
+    'catastrophic integer arithmetic': 'x = 3 ** 10_000_000\nwhile True: x = x * x',
+    'sorts of millions': 'import random\nwhile True: sorted(random.random() for _ in range(3_000_000))',
     'a repr that never ends': 'class R:\n    def __repr__(self):\n        while True: pass\n{1, R()}',
   } as const
   for (const [what, code] of Object.entries(endless)) {
@@ -106,6 +108,67 @@ export function limitTests(subject: Subject): void {
     const stubborn = await session.step('while True:\n    try: search("a")\n    except BaseException: pass')
     assert.deepEqual([stubborn.error?.code, stubborn.lost, session.asked.length], ['CODE_LIMIT', 'step', 10])
     await stillThere(session)
+  })
+
+  test('a fork bomb is an error or ends at its limit', async () => {
+    const session = await limited()
+    const { error } = await session.step('import os\nwhile True: os.fork()')
+    assert.match(error?.code ?? 'none', /^CODE_(FAILED|PERMISSION|TIMEOUT|MEMORY)$/)
+    await stillThere(session)
+  })
+
+  test('sleeping for a day does not hold a place for a day', async () => {
+    const session = await limited()
+    const begunMs = performance.now()
+    const { error } = await session.step('import time\ntime.sleep(86_400)')
+    const expected = subject.capabilities.sleepsJump ? undefined : 'CODE_TIMEOUT'
+    assert.equal(error?.code, expected)
+    assert.ok(performance.now() - begunMs < 10_000)
+    await stillThere(session)
+  })
+
+  test('an argument of 50 MB ends the step, and no tool is called', async () => {
+    const session = await limited()
+    session.limits = { ...session.limits, timeoutMs: 20_000 }
+    const { error } = await session.step('search("x" * 50_000_000)')
+    assert.match(error?.code ?? 'none', /^CODE_(LIMIT|MEMORY|PERMISSION)$/)
+    assert.deepEqual(session.asked, [])
+    await stillThere(session)
+  })
+
+  test('a thousand tool calls in a step are made, the next is refused', async () => {
+    const session = await limited()
+    session.limits = { ...session.limits, timeoutMs: 20_000 }
+    const { error } = await session.step('while True: search("a")', () => null)
+    assert.deepEqual([error?.code, session.asked.length], ['CODE_LIMIT', 1_000])
+  })
+
+  test('another task goes on while one computes for ever, another eats memory and a third floods', async () => {
+    const shared = started(subject, { memoryMb: 128 })
+    const quiet = new TestSession(shared)
+    await quiet.step('n = 0')
+    const limits = { ...quiet.limits, timeoutMs: 3_000 }
+    const noisy = [
+      'while True: pass',
+      'x = []\nwhile True: x.append("y" * 10_000 + str(len(x)))',
+      'while True: print("z" * 10_000)',
+    ].map((code) => {
+      const session = new TestSession(shared)
+      session.limits = limits
+      return session.step(code)
+    })
+    const others = Promise.all(noisy)
+    const latencies: number[] = []
+    let over = false
+    void others.then(() => (over = true))
+    while (!over) {
+      const begunMs = performance.now()
+      assert.equal((await quiet.step('n += int(search("a"))\nn', () => 1)).value, latencies.length + 1)
+      latencies.push(performance.now() - begunMs)
+    }
+    for (const { error } of await others) assert.match(error?.code ?? 'none', /^CODE_(TIMEOUT|MEMORY)$/)
+    const median = latencies.toSorted((a, b) => a - b)[Math.floor(latencies.length / 2)] ?? Infinity
+    assert.ok(latencies.length >= 5 && median < 500, `${latencies.length} steps, median ${median} ms`)
   })
 
   test('arguments that are too large end the step', async () => {

@@ -4,6 +4,7 @@
 // {t:'results', …}, or {renew: true}: the interpreter goes with all of its memory, and another takes its place.
 // Out: ready, out (printed text), calls, finished, trap.
 import { readFileSync, readSync, writeSync } from 'node:fs'
+import { setPriority } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { limitMemory } from './memory-limit.mts'
@@ -54,6 +55,8 @@ class Renewal extends Error {}
 /** A program that took more has left a process that is not worth keeping. */
 const KEPT_BYTES = 96 * 1_048_576
 const BOOT = JSON.stringify({ n: 0, code: '1', seed: 'boot', tools: [], limits: { valueChars: 100 } })
+/** Behind the fleet's own process: programs that compute must not keep events, timers and other tasks' tool calls waiting. */
+const NICENESS = 10
 const FLUSH_CHARS = 8_192
 const [directory = '', memoryMb = '256'] = process.argv.slice(2)
 const world = freshWorld()
@@ -196,6 +199,11 @@ function serve(component: Component): void {
   }
 }
 
+try {
+  setPriority(NICENESS)
+} catch {
+  // A system that does not allow it loses nothing else.
+}
 const start = await compile()
 for (;;) {
   serve(start())
