@@ -3,6 +3,7 @@
 // 1. Blocks marked as Python count; only where there are none do unmarked ones. A block in another language never does:
 //    it is data, or output that the model imagined.
 // 2. Several blocks are one program, in order. A block that is not closed reaches to the end.
+//    Where it goes on into an observation that the model imagined, it ends there.
 // 3. What a model thinks aloud (<think>) is not its answer.
 
 const python = new Set(['python', 'py', 'python3', 'ipython', 'tool_code'])
@@ -26,11 +27,11 @@ export function findCode(text: string): string | null {
 
 export function withoutThinking(text: string): string {
   // Some servers leave out the opening tag: what stands before a lone closing one is thought too.
-  const parts = text.split(/<\/think(?:ing)?>/)
+  const parts = text.split(/<\/(?:think(?:ing)?|thought|reasoning)>/)
   const last = parts.pop() ?? ''
-  const before = parts.map((part) => /^([\s\S]*?)<think(?:ing)?>/.exec(part)?.[1] ?? '')
+  const before = parts.map((part) => /^([\s\S]*?)<(?:think(?:ing)?|thought|reasoning)>/.exec(part)?.[1] ?? '')
   // Cut off while thinking: there is no answer yet.
-  const answer = /^\s*<think(?:ing)?>/.test(last) ? '' : last
+  const answer = /^\s*<(?:think(?:ing)?|thought|reasoning)>/.test(last) ? '' : last
   return [...before, answer].join('').trim()
 }
 
@@ -52,23 +53,32 @@ function fencedBlocks(text: string): Block[] {
       open = null
     } else open.lines.push(line)
   }
-  if (open !== null) blocks.push({ language: open.language, code: open.lines.join('\n') })
+  if (open !== null) blocks.push({ language: open.language, code: untilImagined(open.lines).join('\n') })
   return blocks
 }
 
 function closes(line: string, fence: string): boolean {
   const rest = line
     .trim()
-    .replace(/<end_code>$/, '')
+    .replace(/<(end_code|\/code)>$/, '')
     .trim()
   return rest.length >= fence.length && [...rest].every((char) => char === fence[0])
 }
 
-/** `<code>…</code>`, outside of fences. */
+/** No Python begins a line so. */
+function untilImagined(lines: readonly string[]): readonly string[] {
+  const at = lines.findIndex((line) => /^(observations?|outputs?|results?|execution logs):\s*$/i.test(line))
+  return at < 0 ? lines : lines.slice(0, at)
+}
+
+const openingTag = /<(?:code|python|execute_python|execute|\|python_tag\|)>/
+const closingTag = /<(?:\/code|\/python|\/execute_python|\/execute|\|eom_id\||\|eot_id\|)>/
+
+/** `<code>…</code>` and the tags that some models were trained on instead, outside of fences. */
 function taggedBlocks(text: string): Block[] {
   if (/^\s*(`{3,}|~{3,})/m.test(text)) return []
-  const [, ...tagged] = text.split('<code>')
-  return tagged.map((part) => ({ language: 'python', code: part.split('</code>', 1)[0] ?? '' }))
+  const [, ...tagged] = text.split(openingTag)
+  return tagged.map((part) => ({ language: 'python', code: part.split(closingTag, 1)[0] ?? '' }))
 }
 
 /** Without any block: only where the text plainly ends the task in code. */

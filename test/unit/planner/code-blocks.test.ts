@@ -30,6 +30,15 @@ const cases: [what: string, text: string, code: string | null][] = [
   ['a fence within a longer fence', `${F}\`python\ns = """\n${F}\n"""\n${F}\``, `s = """\n${F}\n"""`],
   ['code tags', 'Thought\n<code>\nx = 1\n</code>', 'x = 1'],
   ['a code tag that is not closed', '<code>\nx = 1', 'x = 1'],
+  ['a fence within code tags', `<code>\n${F}python\nx = 1\n${F}</code>`, 'x = 1'],
+  ['the tag of Llama', 'Let me see.\n<|python_tag|>print(1)<|eom_id|>', 'print(1)'],
+  ['execute tags', '<execute>\nx = 1\n</execute> and more', 'x = 1'],
+  ['python tags', '<python>\nx = 1\n</python>', 'x = 1'],
+  [
+    'an observation that the model imagined in an open block',
+    `${F}python\nprint(1)\nObservation:\n1`,
+    'print(1)',
+  ],
   ['end_code after the fence', `${F}py\nx\n${F}<end_code>`, 'x'],
   ['bare final_answer', 'final_answer(42)', 'final_answer(42)'],
   ['a final_answer in a sentence', 'I could call final_answer(42) now.', null],
@@ -52,6 +61,7 @@ test('thinking is removed, also without its opening tag', () => {
   assert.equal(withoutThinking('a\nb</think>\n42'), '42')
   assert.equal(withoutThinking('a <think>b</think>c<thinking>d</thinking>e'), 'a ce')
   assert.equal(withoutThinking('<think>cut off'), '')
+  assert.equal(withoutThinking('<reasoning>a</reasoning>b<thought>c</thought>'), 'b')
   assert.equal(withoutThinking(' plain '), 'plain')
 })
 
