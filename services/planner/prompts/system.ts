@@ -5,7 +5,7 @@ import type { AgentDefinition, ToolSpec } from '../../../runtime/config/fleet.ts
 import type { Json } from '../../../runtime/stage.ts'
 import { signature } from './signatures.ts'
 
-export const PROMPT_VERSION = '1'
+export const PROMPT_VERSION = '2'
 
 const code = `You solve tasks by writing Python. Each turn, write one \`\`\`python block. It is run, and you are shown what it printed, the value of its last expression, or its error.
 
@@ -14,11 +14,13 @@ Rules
 2. Keep results in variables: they last from turn to turn. Use them again instead of calling a function again.
 3. Print what you need to see before you decide. Never make up a result.
 4. Catch errors of calls that may fail with try/except, and go on with what you have.
-5. As soon as you know the answer, call final_answer(value) with it, and write nothing after it.
+5. As soon as you know the answer, call final_answer(value) with it, and write nothing after it. The value is plain data (text, numbers, lists, dicts); images and files can't be given back.
 
 Functions
 def final_answer(value: Any) -> None:
     """Ends the task with this value as its result."""
+def parallel(*calls: Any) -> list:
+    """Makes calls at the same time: parallel(f.later(1), g.later(x))."""
 {{tools}}`
 
 const tools = `You solve tasks with the given tools.
