@@ -68,13 +68,19 @@ export class CallMaker {
     const granted = this.places.acquire(AbortSignal.any([interrupted, lost]))
     if (!(typeof granted === 'boolean' ? granted : await granted)) {
       if (lost.aborted) throw new LaneLost('before a call')
-      return this.aborted(request)
+      return (await this.recorded(request)) ?? this.aborted(request)
     }
     try {
       return request.call.journalled === false ? await this.sink(request) : await this.journalled(request)
     } finally {
       this.places.release()
     }
+  }
+
+  /** What an earlier run of this handling was answered counts, although this one is stopped: it was paid for. */
+  private recorded(request: CallRequest): Promise<CallOutcome | null> | null {
+    if (request.call.journalled === false) return null
+    return this.persist(request, () => this.journal.recorded(request.id))
   }
 
   private aborted(request: CallRequest): CallOutcome {
@@ -107,13 +113,14 @@ export class CallMaker {
     try {
       const outcome = await this.attempt(request)
       if (!outcome.ok && outcome.failure.code === 'BREAKER_OPEN') {
-        await this.persist(request, () => this.journal.release(request.id))
+        await this.persist(request, () => this.journal.release(request.id, request.epoch))
         return outcome
       }
       if (!(await this.finish(request, outcome))) throw new LaneLost('another owner took the call over')
       return outcome
     } finally {
       stopRenewing()
+      this.journal.end(request.id, request.epoch)
     }
   }
 
@@ -187,13 +194,13 @@ export class CallMaker {
     }
   }
 
-  private keepLease({ id }: CallRequest): () => void {
-    if (this.journal.leaseMs === 0) return () => {}
+  private keepLease({ id, epoch }: CallRequest): () => void {
+    if (this.journal.renewalMs === 0) return () => {}
     let stopped = false
     let cancel = () => {}
     const renew = () => {
-      cancel = this.clock.schedule(this.journal.leaseMs / 3, () => {
-        this.journal.renew(id).then(
+      cancel = this.clock.schedule(this.journal.renewalMs, () => {
+        this.journal.renew(id, epoch).then(
           () => !stopped && renew(),
           () => !stopped && renew(),
         )

@@ -7,8 +7,9 @@
 // 4. Where the store is this process's own (setLater), what is known of an idempotent call may stay in memory for a moment:
 //    the commit that uses its outcome mostly comes before it is written, and then nothing needs to be. There is one process,
 //    so no zombie and no lease.
-// 5. An entry by which we have begun the call, though we were never told, is of a begin whose answer was lost on the way: the
-//    call was not made, and is taken up at once.
+// 5. A call is made only under a fresh lease: whoever was stopped between beginning and calling begins again, and
+//    finds out whether somebody else has taken the call over. An entry of one's own whose writing was never
+//    acknowledged is taken up: no call can have followed it.
 // 6. An owner that lost its lane may still record the outcome of a call it has begun, so that nobody pays for it twice.
 import { requestHash } from './ids.ts'
 import type { Call, CallOutcome } from '../stage.ts'
@@ -21,6 +22,8 @@ interface Begun {
   owner: string
   leaseUntilMs: number
   hash: string
+  /** A former owner may have made the call too. */
+  inDoubt: boolean
 }
 interface Done {
   state: 'done'
@@ -58,15 +61,21 @@ export interface JournalOptions {
 }
 
 export interface CallJournal {
-  /** 0: nobody needs to renew. */
-  readonly leaseMs: number
+  /** A running call's lease is renewed this often; 0: there is none. What is left of it is for clocks that differ. */
+  readonly renewalMs: number
+  /** Calls that this process has begun and not ended. */
+  readonly open: number
   begin(id: string, owner: string, epoch: number, call: Call): Promise<Beginning>
+  /** The recorded outcome; null where there is none. */
+  recorded(id: string): Promise<CallOutcome | null>
   /** Prolongs the lease of a running call. False: the entry belongs to somebody else now. */
-  renew(id: string): Promise<boolean>
+  renew(id: string, epoch: number): Promise<boolean>
   /** Records the outcome. False: a later owner took the call over, and its outcome counts. */
   finish(id: string, epoch: number, outcome: CallOutcome, idempotent: boolean): Promise<boolean>
   /** The call was not made after all (its breaker was open): as if never begun. */
-  release(id: string): Promise<void>
+  release(id: string, epoch: number): Promise<void>
+  /** The process is through with a call that it began, however it ended. */
+  end(id: string, epoch: number): void
   /** The commit that used these outcomes is durable: nobody will ask again. */
   forget(ids: readonly string[], epoch: number): Promise<void>
 }
@@ -82,18 +91,25 @@ const isOwn = (store: KeyValue): store is OwnStore => store.setLater !== undefin
 
 /** Several processes may know of a call: every step is a compare-and-set. */
 class SharedJournal implements CallJournal {
-  readonly leaseMs: number
+  readonly renewalMs: number
   private readonly store: KeyValue
   private readonly clock: Clock
   private readonly options: JournalOptions
-  /** Text of the entries that this process has begun, for the next compare-and-set. */
+  /**
+   * Text of the entries that this process has begun, for the next compare-and-set. By id and epoch: a process that loses
+   * a lane and gets it back may be at work on the call of both openings.
+   */
   private readonly begun = new Map<string, string>()
 
   constructor(store: KeyValue, clock: Clock, options: JournalOptions) {
-    this.leaseMs = options.leaseMs
+    this.renewalMs = options.leaseMs / 3
     this.store = store
     this.clock = clock
     this.options = options
+  }
+
+  get open(): number {
+    return this.begun.size
   }
 
   async begin(id: string, owner: string, epoch: number, call: Call): Promise<Beginning> {
@@ -101,50 +117,71 @@ class SharedJournal implements CallJournal {
     let expected: string | null = null
     let inDoubt = false
     for (;;) {
-      const leaseUntilMs = this.clock.now() + this.leaseMs
-      const text = JSON.stringify({ state: 'begun', epoch, owner, leaseUntilMs, hash } satisfies Begun)
+      const leaseUntilMs = this.clock.now() + this.options.leaseMs
+      const entry: Begun = { state: 'begun', epoch, owner, leaseUntilMs, hash, inDoubt }
+      const text = JSON.stringify(entry)
       const result = await this.store.compareAndSet(entryKey(id), expected, text, this.options.keepMs)
       if (result.swapped) {
-        this.begun.set(id, text)
+        expected = text
+        if (!this.isFresh(entry)) continue
+        this.begun.set(beginningOf(id, epoch), text)
         return { do: 'call', inDoubt }
       }
       expected = result.current
-      inDoubt = expected !== null && (this.begun.has(id) || !isSameBeginning(expected, text))
-      if (expected === null || !inDoubt) continue
+      if (result.current === null) continue
+      const found = JSON.parse(result.current) as Entry
+      const isOurs = isBegunBy(found, owner, epoch) && !this.begun.has(beginningOf(id, epoch))
       const asked = { epoch, hash, idempotent: call.idempotent, nowMs: this.clock.now() }
-      const beginning = judge(JSON.parse(expected) as Entry, asked)
+      const beginning = isOurs ? null : judge(found, asked)
       if (beginning) return beginning
+      inDoubt = isOurs ? found.inDoubt : true
     }
   }
 
-  async renew(id: string): Promise<boolean> {
-    const text = this.begun.get(id)
+  /**
+   * False: the store was slow, or this process was stopped, for longer than a renewal may take. Others, whose clocks
+   * differ, may have taken the call over.
+   */
+  private isFresh({ leaseUntilMs }: Begun): boolean {
+    const { leaseMs } = this.options
+    return leaseMs === 0 || this.clock.now() < leaseUntilMs - leaseMs + this.renewalMs
+  }
+
+  recorded(id: string): Promise<CallOutcome | null> {
+    return recordedIn(this.store, id)
+  }
+
+  async renew(id: string, epoch: number): Promise<boolean> {
+    const beginning = beginningOf(id, epoch)
+    const text = this.begun.get(beginning)
     if (text === undefined) return false
-    const leaseUntilMs = this.clock.now() + this.leaseMs
+    const leaseUntilMs = this.clock.now() + this.options.leaseMs
     const next = JSON.stringify({ ...(JSON.parse(text) as Begun), leaseUntilMs })
     const result = await this.store.compareAndSet(entryKey(id), text, next, this.options.keepMs)
-    if (result.swapped && this.begun.has(id)) this.begun.set(id, next)
+    if (result.swapped && this.begun.has(beginning)) this.begun.set(beginning, next)
     return result.swapped
   }
 
   async finish(id: string, epoch: number, outcome: CallOutcome): Promise<boolean> {
-    let expected = this.begun.get(id)
+    let expected = this.begun.get(beginningOf(id, epoch))
     if (expected === undefined) return false
     const { hash } = JSON.parse(expected) as Begun
     const next = JSON.stringify({ state: 'done', epoch, hash, outcome } satisfies Done)
     for (;;) {
       const result = await this.store.compareAndSet(entryKey(id), expected, next, this.options.keepMs)
-      if (result.swapped || result.current === next) break
+      if (result.swapped || result.current === next) return true
       // A renewal of our own may have been under way.
       if (result.current === null || !isSameBeginning(result.current, expected)) return false
       expected = result.current
     }
-    this.begun.delete(id)
-    return true
   }
 
-  async release(id: string): Promise<void> {
-    if (this.begun.delete(id)) await this.store.delete([entryKey(id)])
+  async release(id: string, epoch: number): Promise<void> {
+    if (this.begun.has(beginningOf(id, epoch))) await this.store.delete([entryKey(id)])
+  }
+
+  end(id: string, epoch: number): void {
+    this.begun.delete(beginningOf(id, epoch))
   }
 
   async forget(ids: readonly string[], epoch: number): Promise<void> {
@@ -153,9 +190,12 @@ class SharedJournal implements CallJournal {
   }
 }
 
+/** How long to wait before asking again for a call that is under way in this process. */
+const OWN_CALL_MS = 200
+
 /** The store is this process's own: nobody else can begin the call. One that must run once takes the strict way all the same. */
 class OwnJournal implements CallJournal {
-  readonly leaseMs: number
+  readonly renewalMs = 0
   private readonly store: OwnStore
   private readonly strict: CallJournal
   private readonly clock: Clock
@@ -163,43 +203,57 @@ class OwnJournal implements CallJournal {
   private readonly begun = new Map<string, Begun>()
 
   constructor(store: OwnStore, strict: CallJournal, clock: Clock, options: JournalOptions) {
-    this.leaseMs = options.leaseMs
     this.store = store
     this.strict = strict
     this.clock = clock
     this.options = options
   }
 
+  get open(): number {
+    return this.begun.size + this.strict.open
+  }
+
   async begin(id: string, owner: string, epoch: number, call: Call): Promise<Beginning> {
     if (!call.idempotent) return this.strict.begin(id, owner, epoch, call)
     const hash = requestHash(call.request)
-    const nowMs = this.clock.now()
     const current = await this.store.get(entryKey(id))
+    const nowMs = this.clock.now()
+    // The lane was lost and is open again: its call goes on in this very process.
+    if (this.begun.has(id)) return { do: 'wait', untilMs: nowMs + OWN_CALL_MS }
     const asked = { epoch, hash, idempotent: true, nowMs }
     const beginning = current === null ? null : judge(JSON.parse(current) as Entry, asked)
     if (beginning) return beginning
-    const entry: Begun = { state: 'begun', epoch, owner, leaseUntilMs: nowMs + this.leaseMs, hash }
+    const inDoubt = current !== null
+    const entry: Begun = { state: 'begun', epoch, owner, leaseUntilMs: nowMs, hash, inDoubt }
     this.note(id, entry)
     this.begun.set(id, entry)
-    return { do: 'call', inDoubt: current !== null }
+    return { do: 'call', inDoubt }
   }
 
-  renew(id: string): Promise<boolean> {
-    return this.begun.has(id) ? Promise.resolve(true) : this.strict.renew(id)
+  recorded(id: string): Promise<CallOutcome | null> {
+    return recordedIn(this.store, id)
+  }
+
+  renew(id: string, epoch: number): Promise<boolean> {
+    return this.begun.has(id) ? Promise.resolve(true) : this.strict.renew(id, epoch)
   }
 
   async finish(id: string, epoch: number, outcome: CallOutcome, idempotent: boolean): Promise<boolean> {
     if (!idempotent) return this.strict.finish(id, epoch, outcome, idempotent)
     const entry = this.begun.get(id)
-    if (!entry) return false
-    this.begun.delete(id)
+    if (entry?.epoch !== epoch) return false
     this.note(id, { state: 'done', epoch, hash: entry.hash, outcome })
     return true
   }
 
-  async release(id: string): Promise<void> {
-    if (this.begun.delete(id)) this.store.setLater(entryKey(id), null)
-    else await this.strict.release(id)
+  async release(id: string, epoch: number): Promise<void> {
+    if (this.begun.get(id)?.epoch === epoch) this.store.setLater(entryKey(id), null)
+    else await this.strict.release(id, epoch)
+  }
+
+  end(id: string, epoch: number): void {
+    if (this.begun.get(id)?.epoch === epoch) this.begun.delete(id)
+    this.strict.end(id, epoch)
   }
 
   async forget(ids: readonly string[]): Promise<void> {
@@ -227,10 +281,24 @@ function judge(entry: Entry, { epoch, hash, idempotent, nowMs }: Asked): Beginni
   return idempotent ? null : { do: 'giveUp' }
 }
 
+async function recordedIn(store: KeyValue, id: string): Promise<CallOutcome | null> {
+  const current = await store.get(entryKey(id))
+  const entry = current === null ? null : (JSON.parse(current) as Entry)
+  return entry?.state === 'done' ? entry.outcome : null
+}
+
 /** Lease apart, the entry that this owner wrote. */
 function isSameBeginning(current: string, ours: string): boolean {
-  const [found, expected] = [JSON.parse(current) as Entry, JSON.parse(ours) as Begun]
-  return found.state === 'begun' && found.owner === expected.owner && found.epoch === expected.epoch
+  const { owner, epoch } = JSON.parse(ours) as Begun
+  return isBegunBy(JSON.parse(current) as Entry, owner, epoch)
+}
+
+function isBegunBy(entry: Entry, owner: string, epoch: number): entry is Begun {
+  return entry.state === 'begun' && entry.owner === owner && entry.epoch === epoch
+}
+
+function beginningOf(id: string, epoch: number): string {
+  return `${epoch}/${id}`
 }
 
 function entryKey(id: string): string {

@@ -33,12 +33,27 @@ const outcome = (value: string): CallOutcome => ({
   callId: 'c1',
 })
 
+const options = { leaseMs: LEASE_MS, keepMs: KEEP_MS, forgottenMs: FORGOTTEN_MS }
+
 function leased(store?: KeyValue) {
   const clock = new VirtualClock(1_000_000)
   const keyValue = store ?? memoryKeyValue({ clock, durable: true })
-  const options = { leaseMs: LEASE_MS, keepMs: KEEP_MS, forgottenMs: FORGOTTEN_MS }
   const journal = () => openJournal(keyValue, clock, options)
   return { clock, keyValue, journal, wait: (ms: number) => clock.run(clock.now() + ms, () => false) }
+}
+
+/** What was swapped is written, and who asked for it never hears. */
+function losingAnswers(store: KeyValue): KeyValue & { isLosing: boolean } {
+  const lossy: KeyValue & { isLosing: boolean } = {
+    ...store,
+    isLosing: false,
+    compareAndSet: async (...args) => {
+      const result = await store.compareAndSet(...args)
+      if (lossy.isLosing && result.swapped) throw new Error('the answer was lost')
+      return result
+    },
+  }
+  return lossy
 }
 
 test('fresh: the call may be made', async () => {
@@ -75,7 +90,7 @@ test('lapsed: an idempotent call is made again, in doubt; the first owner is ref
   await first.begin('c1', 'p1', 1, call())
   await wait(LEASE_MS)
   assert.deepEqual(await second.begin('c1', 'p2', 2, call()), { do: 'call', inDoubt: true })
-  assert.equal(await first.renew('c1'), false)
+  assert.equal(await first.renew('c1', 1), false)
   assert.equal(await first.finish('c1', 1, outcome('late'), true), false)
   assert.equal(await second.finish('c1', 2, outcome('second'), true), true)
 })
@@ -126,7 +141,7 @@ test('a renewed lease lives longer, and its owner can still finish', async () =>
   const owner = journal()
   await owner.begin('c1', 'p1', 1, call())
   await wait(LEASE_MS - 1)
-  assert.equal(await owner.renew('c1'), true)
+  assert.equal(await owner.renew('c1', 1), true)
   await wait(LEASE_MS - 1)
   assert.equal((await journal().begin('c1', 'p2', 2, call())).do, 'wait')
   assert.equal(await owner.finish('c1', 1, outcome('yes'), true), true)
@@ -150,21 +165,116 @@ test('finishing while a renewal is under way: the outcome is recorded', async ()
   await owner.begin('c1', 'p1', 1, call())
   await wait(10)
   held = true
-  const renewal = owner.renew('c1')
+  const renewal = owner.renew('c1', 1)
   assert.equal(await owner.finish('c1', 1, outcome('yes'), true), true)
   held = false
   for (const go of gates) go()
   await renewal
   assert.equal((await journal().begin('c1', 'p2', 2, call())).do, 'answer')
-  assert.equal(await owner.renew('c1'), false, 'nothing is left to renew')
+  assert.equal(await owner.renew('c1', 1), false, 'nothing is left to renew')
 })
 
 test('released: as if never begun', async () => {
   const { journal } = leased()
   const owner = journal()
   await owner.begin('c1', 'p1', 1, once)
-  await owner.release('c1')
+  await owner.release('c1', 1)
   assert.deepEqual(await journal().begin('c1', 'p2', 2, once), { do: 'call', inDoubt: false })
+})
+
+test('released while the store fails: the next try deletes the entry', async () => {
+  const base = leased()
+  let fails = true
+  const { journal } = leased({
+    ...base.keyValue,
+    delete: async (keys) => {
+      if (fails) throw new Error('away')
+      await base.keyValue.delete(keys)
+    },
+  })
+  const owner = journal()
+  await owner.begin('c1', 'p1', 1, once)
+  await assert.rejects(owner.release('c1', 1), /away/)
+  fails = false
+  await owner.release('c1', 1)
+  assert.deepEqual(await journal().begin('c1', 'p2', 2, once), { do: 'call', inDoubt: false })
+})
+
+test('a taking over whose answer was lost stays in doubt', async () => {
+  const base = leased()
+  const lossy = losingAnswers(base.keyValue)
+  await base.journal().begin('c1', 'p1', 1, call())
+  await base.wait(LEASE_MS)
+  const second = openJournal(lossy, base.clock, options)
+  lossy.isLosing = true
+  await assert.rejects(second.begin('c1', 'p2', 2, call()), /the answer was lost/)
+  lossy.isLosing = false
+  assert.deepEqual(await second.begin('c1', 'p2', 2, call()), { do: 'call', inDoubt: true })
+})
+
+test('stopped between beginning and calling for longer than the lease: what others did meanwhile counts', async () => {
+  const base = leased()
+  let stopped: (() => void) | null = null
+  const { journal, wait } = leased({
+    ...base.keyValue,
+    compareAndSet: async (...args) => {
+      const result = await base.keyValue.compareAndSet(...args)
+      if (args[2].includes('"owner":"p1"') && !stopped) await new Promise<void>((go) => (stopped = go))
+      return result
+    },
+  })
+  const owner = journal()
+  const beginning = owner.begin('c1', 'p1', 1, call())
+  await wait(LEASE_MS)
+  const second = journal()
+  assert.deepEqual(await second.begin('c1', 'p2', 2, call()), { do: 'call', inDoubt: true })
+  await second.finish('c1', 2, outcome('second'), true)
+  ;(stopped as (() => void) | null)?.()
+  assert.deepEqual(await beginning, { do: 'stop' })
+  assert.equal(owner.open, 0)
+})
+
+test('stopped for longer than the lease, and nobody came: the call is made under a new lease', async () => {
+  const base = leased()
+  let stopped: (() => void) | null = null
+  const { journal, wait } = leased({
+    ...base.keyValue,
+    compareAndSet: async (...args) => {
+      const result = await base.keyValue.compareAndSet(...args)
+      if (!stopped) await new Promise<void>((go) => (stopped = go))
+      return result
+    },
+  })
+  const beginning = journal().begin('c1', 'p1', 1, once)
+  await wait(LEASE_MS)
+  ;(stopped as (() => void) | null)?.()
+  assert.deepEqual(await beginning, { do: 'call', inDoubt: false })
+  assert.equal((await journal().begin('c1', 'p2', 2, once)).do, 'wait')
+})
+
+test('a process that lost its lane and has it again is at work on the call twice: neither disturbs the other', async () => {
+  const { journal, wait } = leased()
+  const owner = journal()
+  await owner.begin('c1', 'p1', 1, call())
+  assert.equal((await owner.begin('c1', 'p1', 2, call())).do, 'wait', 'the first one may still finish')
+  await wait(LEASE_MS)
+  assert.deepEqual(await owner.begin('c1', 'p1', 2, call()), { do: 'call', inDoubt: true })
+  assert.equal(await owner.renew('c1', 1), false)
+  assert.equal(await owner.finish('c1', 1, outcome('first'), true), false)
+  owner.end('c1', 1)
+  assert.equal(await owner.finish('c1', 2, outcome('second'), true), true)
+  owner.end('c1', 2)
+  assert.equal(owner.open, 0, 'nothing is left in memory, whoever won')
+})
+
+test('the recorded outcome can be read without beginning', async () => {
+  const { journal } = leased()
+  const owner = journal()
+  assert.equal(await owner.recorded('c1'), null)
+  await owner.begin('c1', 'p1', 1, call())
+  assert.equal(await owner.recorded('c1'), null)
+  await owner.finish('c1', 1, outcome('yes'), true)
+  assert.deepEqual(await journal().recorded('c1'), outcome('yes'))
 })
 
 test('finishing what was never begun records nothing', async () => {
@@ -220,6 +330,18 @@ test('alone: begun and not finished is in doubt after a restart, or given up', a
   assert.deepEqual(await journal().begin('c2', 'p2', 2, once), { do: 'giveUp' })
 })
 
+test('alone: a lane that was lost and is open again waits for the call that goes on in this process', async (t) => {
+  const { journal } = alone(t)
+  const owner = journal()
+  await owner.begin('c1', 'p1', 1, call())
+  assert.equal((await owner.begin('c1', 'p1', 2, call())).do, 'wait')
+  owner.end('c1', 2)
+  assert.equal(await owner.finish('c1', 1, outcome('yes'), true), true)
+  owner.end('c1', 1)
+  assert.equal(owner.open, 0)
+  assert.equal((await owner.begin('c1', 'p1', 2, call())).do, 'answer')
+})
+
 test('alone: that a call which must run once is begun is durable before it is made', async (t) => {
   const { store, journal } = alone(t)
   await journal().begin('c2', 'p1', 1, once)
@@ -234,7 +356,7 @@ test('alone: forgotten and released entries are gone', async (t) => {
   await owner.finish('c1', 1, outcome('yes'), true)
   await owner.forget(['c1'], 1)
   await owner.begin('c2', 'p1', 1, call())
-  await owner.release('c2')
+  await owner.release('c2', 1)
   assert.deepEqual([await store.get('journal:c1'), await store.get('journal:c2')], [null, null])
 })
 
@@ -254,21 +376,12 @@ test('alone: an outcome that its commit overtakes is never written; one that wai
 })
 
 test('a begin whose answer was lost is taken up again at once, for a call that must run once too', async () => {
-  const base = leased()
-  let lost = false
-  const lossy: KeyValue = {
-    ...base.keyValue,
-    compareAndSet: async (...args) => {
-      const result = await base.keyValue.compareAndSet(...args)
-      if (lost) throw new Error('the answer was lost')
-      return result
-    },
-  }
+  const lossy = losingAnswers(leased().keyValue)
   const { journal, wait } = leased(lossy)
   const owner = journal()
-  lost = true
+  lossy.isLosing = true
   await assert.rejects(owner.begin('c1', 'p1', 1, once), /the answer was lost/)
-  lost = false
+  lossy.isLosing = false
   assert.deepEqual(await owner.begin('c1', 'p1', 1, once), { do: 'call', inDoubt: false })
   // Told that it began, it may have made the call: from here on it is like anybody else.
   assert.equal((await owner.begin('c1', 'p1', 1, once)).do, 'wait')

@@ -1,0 +1,65 @@
+// How calls are made, beside the journal's own rules (journal.test.ts).
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CallMaker, type CallRequest } from '../../../runtime/host/calls.ts'
+import { openJournal } from '../../../runtime/host/journal.ts'
+import { Semaphore } from '../../../runtime/host/semaphore.ts'
+import { memoryKeyValue } from '../../../runtime/store/memory.ts'
+import { quietInstruments } from '../../../runtime/telemetry/instruments.ts'
+import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'
+
+function setUp() {
+  const clock = new VirtualClock(1_000_000)
+  const keyValue = memoryKeyValue({ clock, durable: true })
+  const journal = openJournal(keyValue, clock, {
+    leaseMs: 5_000,
+    keepMs: 86_400_000,
+    forgottenMs: 3_600_000,
+  })
+  let made = 0
+  const calls = new CallMaker({
+    journal,
+    clock,
+    instruments: quietInstruments,
+    places: new Semaphore(1),
+    breakers: { run: (_, work) => work() },
+    callers: { model: async () => ++made },
+  })
+  const interrupted = new AbortController()
+  const request: CallRequest = {
+    call: { kind: 'model', target: 'openai', request: {}, timeoutMs: 1_000, idempotent: true },
+    id: 'c1',
+    key: 't1',
+    owner: 'p1',
+    epoch: 1,
+    interrupted: interrupted.signal,
+    lost: new AbortController().signal,
+    traceparent: null,
+    stream: () => {},
+  }
+  return { calls, journal, request, interrupted, made: () => made }
+}
+
+test('stopped before it began: the call is not made, and nothing is left begun', async () => {
+  const { calls, journal, request, interrupted, made } = setUp()
+  interrupted.abort()
+  const outcome = await calls.make(request)
+  assert.equal(!outcome.ok && outcome.failure.code, 'CALL_ABORTED')
+  assert.equal(made(), 0)
+  assert.equal(journal.open, 0)
+})
+
+test('stopped, but answered by an earlier run: that answer counts, because it was paid for', async () => {
+  const { calls, request, interrupted, made } = setUp()
+  const first = await calls.make(request)
+  assert.equal(first.ok && first.value, 1)
+  interrupted.abort()
+  assert.deepEqual(await calls.make({ ...request, epoch: 2 }), first)
+  assert.equal(made(), 1)
+})
+
+test('a call that was made leaves nothing begun, even where a later owner won', async () => {
+  const { calls, journal, request } = setUp()
+  await calls.make(request)
+  assert.equal(journal.open, 0)
+})
