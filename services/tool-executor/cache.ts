@@ -1,5 +1,6 @@
 // Results of tools, kept in the key-value store (R5). A cache that is down, slow or spoilt is a warning and a miss.
 import { createHash } from 'node:crypto'
+import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/telemetry/instruments.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
@@ -13,13 +14,13 @@ const WARN_EVERY_MS = 60_000
 export class ToolCache {
   readonly #store: Pick<KeyValue, 'get' | 'set'>
   readonly #log: Pick<Log, 'warn'>
-  readonly #now: () => number
+  readonly #clock: Clock
   #quietUntilMs = 0
 
-  constructor(store: Pick<KeyValue, 'get' | 'set'>, log: Pick<Log, 'warn'>, now: () => number = Date.now) {
+  constructor(store: Pick<KeyValue, 'get' | 'set'>, log: Pick<Log, 'warn'>, clock: Clock = systemClock) {
     this.#store = store
     this.#log = log
-    this.#now = now
+    this.#clock = clock
   }
 
   async get(key: string): Promise<{ output: Json } | null> {
@@ -36,7 +37,7 @@ export class ToolCache {
 
   async #tolerant<T>(operation: () => Promise<T>): Promise<T | null> {
     try {
-      return await within(TIME_LIMIT_MS, operation())
+      return await within(this.#clock, operation())
     } catch (error) {
       this.#warn(error)
       return null
@@ -44,8 +45,9 @@ export class ToolCache {
   }
 
   #warn(error: unknown): void {
-    if (this.#now() < this.#quietUntilMs) return
-    this.#quietUntilMs = this.#now() + WARN_EVERY_MS
+    const now = this.#clock.now()
+    if (now < this.#quietUntilMs) return
+    this.#quietUntilMs = now + WARN_EVERY_MS
     this.#log.warn(
       { err: error },
       'the tool cache is not available; tools are called instead (told once a minute)',
@@ -68,14 +70,14 @@ function sorted(value: Json): Json {
   return Object.fromEntries(entries.map((name) => [name, sorted(value[name] ?? null)]))
 }
 
-async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
+async function within<T>(clock: Clock, work: Promise<T>): Promise<T> {
+  let stop = () => {}
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${limitMs} ms`)), limitMs)
+    stop = clock.schedule(TIME_LIMIT_MS, () => reject(new Error(`no answer within ${TIME_LIMIT_MS} ms`)))
   })
   try {
     return await Promise.race([work, late])
   } finally {
-    clearTimeout(timer)
+    stop()
   }
 }

@@ -4,6 +4,7 @@
 // 2. When the signal aborts the answer is due at once; a tool that does not heed it is left to itself.
 // 3. The deadline is compared with the real clock here: the request may have waited on the log for longer than its
 //    task has time, which a stage, whose time is the record's, can't see.
+import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Fleet, Tool, ToolContext, ToolSpec } from '../../runtime/config/fleet.ts'
 import { compileJsonSchema, type Checked } from '../../runtime/config/json-schema.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
@@ -35,7 +36,8 @@ export interface ToolCallerParts {
   readonly fleet: Pick<Fleet, 'tools'>
   readonly keyValue: Pick<KeyValue, 'get' | 'set'>
   readonly log: Pick<Log, 'warn'>
-  readonly now?: () => number
+  /** Default: the system's. */
+  readonly clock?: Clock
 }
 
 interface Installed {
@@ -45,13 +47,13 @@ interface Installed {
 
 export type ToolCaller = (request: ToolCall, context: CallContext) => Promise<ToolAnswer>
 
-export function createToolCaller({ fleet, keyValue, log, now = Date.now }: ToolCallerParts): ToolCaller {
-  const cache = new ToolCache(keyValue, log, now)
+export function createToolCaller({ fleet, keyValue, log, clock = systemClock }: ToolCallerParts): ToolCaller {
+  const cache = new ToolCache(keyValue, log, clock)
   const installed = new Map(fleet.tools.map((tool) => [tool.spec.name, install(tool)]))
   return async (request, context) => {
     const found = installed.get(request.tool)
     if (!found) throw new FlotillaError('TOOL_UNKNOWN', `there is no tool named ${request.tool}`)
-    if (request.deadlineMs <= now()) {
+    if (request.deadlineMs <= clock.now()) {
       throw new FlotillaError(
         'CALL_ABORTED',
         `${request.tool} was not called: its task's deadline had passed`,

@@ -7,6 +7,7 @@ import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import type { CallContext } from '../../../runtime/stage.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { cacheKey } from '../../../services/tool-executor/cache.ts'
+import { systemClock } from '../../../runtime/clock.ts'
 import { createToolCaller, type ToolCall } from '../../../services/tool-executor/caller.ts'
 
 const input = { type: 'object' }
@@ -33,8 +34,9 @@ function setUp(...tools: Tool[]) {
   const store = new Store()
   const warnings: unknown[] = []
   const time = { now: 1_000 }
+  const clock = { ...systemClock, now: () => time.now }
   const log = { warn: (...args: unknown[]) => void warnings.push(args) }
-  const caller = createToolCaller({ fleet: { tools }, keyValue: store, log, now: () => time.now })
+  const caller = createToolCaller({ fleet: { tools }, keyValue: store, log, clock })
   const call = (
     tool: string,
     args: Json,
