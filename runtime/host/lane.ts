@@ -79,9 +79,19 @@ export class Lane {
     return this.queue.size
   }
 
+  /** Tasks whose effects wait for their commit. */
+  get committing(): number {
+    return this.uncommitted.size
+  }
+
   /** Keys with state: live tasks, mostly. */
   get keys(): number {
     return this.state.size
+  }
+
+  /** What the lane holds in memory. */
+  rows(): Iterable<RowChange> {
+    return this.state.rows()
   }
 
   /** Ends the lane: nothing is committed any more. */

@@ -3,6 +3,7 @@ import { sleep } from '../clock.ts'
 import { CommitUncertain, LaneFenced, type LogTopic, type Membership } from '../log/port.ts'
 import { Lane } from './lane.ts'
 import type { HostParts } from './parts.ts'
+import type { RowChange } from './state.ts'
 
 const MAX_REOPEN_MS = 5_000
 
@@ -22,6 +23,8 @@ export interface StageStatus {
   readonly assigned: number
   readonly open: number
   readonly pending: number
+  /** Tasks whose effects wait for their commit. */
+  readonly committing: number
   readonly keys: number
   readonly problems: readonly string[]
 }
@@ -52,6 +55,19 @@ export class StageHost {
     for (const lane of early) this.assigned(lane)
   }
 
+  get stage(): string {
+    return this.parts.stage.name
+  }
+
+  openLanes(): number[] {
+    return [...this.slots].flatMap(([index, { lane }]) => (lane ? [index] : []))
+  }
+
+  /** Rows and timers of a lane, as this process holds them; none where the lane is not open. */
+  rows(lane: number): Iterable<RowChange> {
+    return this.slots.get(lane)?.lane?.rows() ?? []
+  }
+
   status(): StageStatus {
     const slots = [...this.slots]
     const problems = slots.flatMap(([lane, { problem }]) => (problem ? [`lane ${lane}: ${problem}`] : []))
@@ -61,6 +77,7 @@ export class StageHost {
       assigned: slots.length,
       open: slots.filter(([, { lane }]) => lane).length,
       pending: slots.reduce((sum, [, { lane }]) => sum + (lane?.pending ?? 0), 0),
+      committing: slots.reduce((sum, [, { lane }]) => sum + (lane?.committing ?? 0), 0),
       keys: slots.reduce((sum, [, { lane }]) => sum + (lane?.keys ?? 0), 0),
       problems,
     }

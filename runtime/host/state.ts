@@ -94,6 +94,11 @@ export class LaneState {
         if (name.startsWith(TIMER)) yield { key, name: name.slice(TIMER.length), timer: value as TimerRow }
   }
 
+  /** Every row and timer. */
+  *rows(): Iterable<RowChange> {
+    for (const [key, rows] of this.keys) for (const [name, value] of rows) yield { key, name, value }
+  }
+
   /** What clearing this key deletes: its rows and timers, and those of its parts. */
   cleared(key: string): RowChange[] {
     const changes: RowChange[] = []

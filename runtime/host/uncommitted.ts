@@ -4,6 +4,11 @@ import { familyOf } from './state.ts'
 export class Uncommitted {
   private readonly families = new Map<string, { effects: number; waiting: (() => void)[] }>()
 
+  /** Tasks with effects on their way. */
+  get size(): number {
+    return this.families.size
+  }
+
   add(key: string): void {
     const root = familyOf(key)
     const family = this.families.get(root)

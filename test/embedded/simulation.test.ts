@@ -1,48 +1,67 @@
-// The real stages and hosts under seeded kills, on a virtual clock: no invariant of test/simulation/simulate.ts may fail.
-// A failing seed repeats with: npm run simulate -- --seed N
+// Every stage that needs no socket, on real hosts, under seeded faults in virtual time: no invariant of
+// test/simulation/invariants.ts may fail. A failing seed repeats with: npm run simulate -- --seed N
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { mutants, unchanged } from '../simulation/mutants.ts'
-import { simulate } from '../simulation/simulate.ts'
+import { mutants } from '../simulation/mutants.ts'
+import { runSeeds } from '../simulation/pool.ts'
+import { elementsOf, shrink } from '../simulation/shrink.ts'
+import { simulate, type SimulationReport } from '../simulation/simulate.ts'
+import { Totals } from '../simulation/totals.ts'
+import { faultKinds } from '../../runtime/testing/simulator/fate.ts'
 
-const SEEDS = 200
-/** Of a slow machine fewer seeds are asked, never fewer than these. */
-const LEAST_SEEDS = 100
-const LIMIT_MS = 40_000
+const SEEDS = 2_000
+const THREADS = 2
 
-test(`${SEEDS} seeds: one result for each task, no journalled call again, nothing left over`, async (t) => {
+test(`${SEEDS} seeds: every invariant holds`, async (t) => {
   const begun = performance.now()
-  const totals = { seeds: 0, tasks: 0, kills: 0, calls: 0, inDoubt: 0 }
+  const totals = new Totals()
   const failed: string[] = []
-  for (let seed = 1; seed <= SEEDS; seed++) {
-    if (seed > LEAST_SEEDS && performance.now() - begun > LIMIT_MS) break
-    const { violations, tasks, kills, calls, inDoubt } = await simulate(seed)
-    totals.seeds++
-    totals.tasks += tasks
-    totals.kills += kills
-    totals.calls += calls
-    totals.inDoubt += inDoubt
-    if (violations.length > 0) failed.push(`seed ${seed}: ${violations.slice(0, 3).join('; ')}`)
+  const onReport = (report: SimulationReport): void => {
+    totals.add(report)
+    for (const { invariant, text } of report.violations.slice(0, 3))
+      failed.push(`seed ${report.seed}: ${invariant}: ${text}`)
   }
-  t.diagnostic(`${JSON.stringify(totals)} in ${((performance.now() - begun) / 1_000).toFixed(1)} s`)
-  assert.deepEqual(failed, [])
-  assert.ok(totals.kills > totals.seeds && totals.inDoubt > 0, 'the faults struck')
+  await runSeeds({ from: 1, count: SEEDS, threads: THREADS, onReport })
+  const { tasks, calls, crashes, repeated } = totals
+  const seconds = (performance.now() - begun) / 1_000
+  t.diagnostic(
+    `${tasks} tasks, ${crashes} crashes, ${calls} calls, ${repeated} in doubt, ${seconds.toFixed(1)} s`,
+  )
+  assert.deepEqual(failed.slice(0, 10), [])
+  assert.equal(totals.seeds, SEEDS)
+  assert.deepEqual(
+    faultKinds.filter((kind) => !totals.faults.has(kind)),
+    [],
+    'every kind of fault struck',
+  )
+  assert.ok(repeated > 0 && repeated < crashes * 10, 'crashes left calls in doubt')
 })
 
-test('a fleet through the mutants’ machinery, with nothing broken, is not accused', async () => {
-  for (let seed = 1; seed <= 5; seed++) assert.deepEqual((await simulate(seed, unchanged)).violations, [])
+test('the same seed is the same run, byte for byte, in whichever thread', async () => {
+  const seeds = [11, 12, 13, 14]
+  const here = new Map<number, string>()
+  for (const seed of seeds.toReversed()) here.set(seed, (await simulate(seed, { trace: true })).digest)
+  const there = new Map<number, string>()
+  const onReport = ({ seed, digest }: SimulationReport): unknown => there.set(seed, digest)
+  await runSeeds({ from: 11, count: seeds.length, threads: 1, onReport })
+  assert.deepEqual([...there].sort(), [...here].sort())
+  assert.equal(new Set(here.values()).size, seeds.length, 'other seeds are other runs')
 })
 
-/** Seeds after which a mutant counts as unnoticed. */
-const MUTANT_SEEDS = 25
+test('a run that is given its own faults and deeds is the same run', async () => {
+  const report = await simulate(21)
+  assert.ok(report.faults.length > 0)
+  const again = await simulate(21, { only: new Set(elementsOf(report)) })
+  assert.equal(again.digest, report.digest)
+})
 
-for (const [name, mutation] of Object.entries(mutants))
-  test(`the simulator notices ${name}`, async (t) => {
-    for (let seed = 1; seed <= MUTANT_SEEDS; seed++) {
-      const { violations } = await simulate(seed, mutation)
-      if (violations.length === 0) continue
-      t.diagnostic(`seed ${seed}: ${violations[0]}`)
-      return
-    }
-    assert.fail(`${MUTANT_SEEDS} seeds and no violation`)
-  })
+test('a failing run shrinks to a few elements that still fail', async () => {
+  const mutation = mutants['each process has a journal of its own']
+  assert.ok(mutation)
+  const failed = await simulate(1, { mutation })
+  assert.ok(failed.violations.length > 0)
+  const { kept } = await shrink(failed, mutation)
+  assert.ok(kept.length <= 4 && kept.length < elementsOf(failed).length, kept.join(', '))
+  const report = await simulate(1, { mutation, only: new Set(kept) })
+  assert.ok(report.violations.some(({ invariant }) => invariant === failed.violations[0]?.invariant))
+})

@@ -1,36 +1,115 @@
-// npm run simulate -- --seeds 10000 [--from 1]: many seeds, each a run of its own; a failing one is printed with the
-// command that repeats it.
+// npm run simulate -- --seeds 10000 [--from 1] [--threads 2]: many seeds, each a run of its own.
+// npm run simulate -- --seed 42 [--keep 0,7,12] [--trace]: one of them, or the part of it that these elements make.
+//
+// A seed that fails is shrunk, and printed with its trace and the command that repeats it.
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { simulate } from './simulate.ts'
+import { runSeeds } from './pool.ts'
+import { elementsOf, shrink } from './shrink.ts'
+import { simulate, type SimulationReport } from './simulate.ts'
+import { Totals } from './totals.ts'
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '200' },
     from: { type: 'string', default: '1' },
+    threads: { type: 'string', default: String(Math.min(8, availableParallelism())) },
     seed: { type: 'string' },
+    keep: { type: 'string' },
+    trace: { type: 'boolean', default: false },
   },
 })
-const first = Number(values.seed ?? values.from)
-const count = values.seed === undefined ? Number(values.seeds) : 1
-const totals = { kills: 0, calls: 0, inDoubt: 0, tasks: 0, failed: 0 }
-const startedMs = performance.now()
 
-for (let seed = first; seed < first + count; seed++) {
-  const report = await simulate(seed)
-  totals.kills += report.kills
-  totals.calls += report.calls
-  totals.inDoubt += report.inDoubt
-  totals.tasks += report.tasks
-  if (report.violations.length === 0) continue
-  totals.failed++
-  console.log(`seed ${seed} FAILED (${report.kills} kills, ${report.steps} steps)`)
-  for (const violation of report.violations.slice(0, 10)) console.log(`  ${violation}`)
-  console.log(`  repeat: npm run simulate -- --seed ${seed}`)
+/** Of a run that was not shrunk; `--trace` shows it whole. */
+const MAX_TRACE_LINES = 120
+/** Failed seeds that are shrunk; the others are only named. */
+const MAX_SHRUNK = 3
+
+const totals = new Totals()
+const startedMs = performance.now()
+if (values.seed === undefined) await runMany()
+else await runOne(number('seed', values.seed))
+printTotals()
+process.exit(totals.failed === 0 ? 0 : 1)
+
+async function runMany(): Promise<void> {
+  const failed: SimulationReport[] = []
+  await runSeeds({
+    from: number('from', values.from),
+    count: number('seeds', values.seeds),
+    threads: number('threads', values.threads),
+    onReport: (report) => {
+      totals.add(report)
+      if (report.violations.length === 0) return
+      failed.push(report)
+      console.log(`seed ${report.seed} FAILED: ${violationsOf(report)}`)
+    },
+  })
+  for (const report of failed.sort((a, b) => a.seed - b.seed).slice(0, MAX_SHRUNK)) await explain(report)
 }
 
-const seconds = (performance.now() - startedMs) / 1_000
-console.log(
-  `${count} seeds in ${seconds.toFixed(1)} s (${(count / seconds).toFixed(1)}/s): ${totals.tasks} tasks, ${totals.kills} kills, ` +
-    `${totals.calls} calls, ${totals.inDoubt} repeated in doubt, ${totals.failed} seeds failed`,
-)
-process.exit(totals.failed === 0 ? 0 : 1)
+async function runOne(seed: number): Promise<void> {
+  const whole = await simulate(seed, { trace: values.trace })
+  const elements = elementsOf(whole)
+  const kept = values.keep?.split(',').map((index) => elements[number('keep', index)] ?? '')
+  const report = kept ? await simulate(seed, { only: new Set(kept), trace: values.trace }) : whole
+  totals.add(report)
+  for (const line of report.trace) console.log(line)
+  console.log(
+    `seed ${seed}: ${report.deeds.length} deeds, ${report.faults.length} faults, digest ${report.digest}`,
+  )
+  if (report.violations.length === 0) return
+  console.log(`seed ${seed} FAILED: ${violationsOf(report)}`)
+  if (!kept) await explain(report)
+}
+
+/** Shrinks the run and tells how it goes. */
+async function explain(failed: SimulationReport): Promise<void> {
+  const { seed } = failed
+  const elements = elementsOf(failed)
+  const { kept, runs } = await shrink(failed)
+  const report = await simulate(seed, { only: new Set(kept), trace: true })
+  console.log(
+    `\nseed ${seed}: ${elements.length} deeds and faults, shrunk to ${kept.length} in ${runs} runs:`,
+  )
+  for (const element of kept) console.log(`  ${element}`)
+  console.log(`  ${violationsOf(report)}`)
+  for (const line of report.trace.slice(-MAX_TRACE_LINES)) console.log(`  ${line}`)
+  const indices = kept.map((element) => elements.indexOf(element))
+  console.log(`  repeat the whole: npm run simulate -- --seed ${seed}`)
+  console.log(`  repeat this part: npm run simulate -- --seed ${seed} --keep ${indices.join(',')} --trace`)
+}
+
+function violationsOf({ violations }: SimulationReport): string {
+  const more = violations.length > 3 ? `\n  and ${violations.length - 3} more` : ''
+  return (
+    violations
+      .slice(0, 3)
+      .map(({ invariant, text }) => `${invariant}: ${text}`)
+      .join('\n  ') + more
+  )
+}
+
+function number(name: string, text: string): number {
+  const value = Number(text)
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  console.error(`--${name} is '${text}'; give a whole number`)
+  process.exit(2)
+}
+
+function printTotals(): void {
+  const table = (title: string, counts: Iterable<readonly [string, number]>): void => {
+    console.log(title)
+    for (const [kind, count] of [...counts].sort((a, b) => b[1] - a[1]))
+      console.log(`  ${kind.padEnd(24)}${count.toLocaleString('en').padStart(9)}`)
+  }
+  table('faults injected', totals.faults)
+  table('calls repeated in doubt, by what explains them', totals.inDoubt)
+  const seconds = (performance.now() - startedMs) / 1_000
+  const { seeds, tasks, calls, crashes, repeated, failed } = totals
+  const figure = (value: number): string => value.toLocaleString('en')
+  console.log(
+    `${figure(seeds)} seeds in ${seconds.toFixed(1)} s (${(seeds / seconds).toFixed(1)} seeds/s): ${figure(tasks)} tasks, ` +
+      `${figure(crashes)} crashes, ${figure(calls)} calls, ${figure(repeated)} repeated in doubt, ${failed} seeds failed`,
+  )
+}

@@ -1,291 +1,271 @@
-// One simulated run: the real router, planner and tool-executor on real hosts, a virtual clock, and kills between any two
-// operations. Then what must hold:
+// One simulated run: every stage that needs no socket on real hosts, in virtual time, with faults drawn from the seed.
 //
-// A. every submitted task has exactly one TaskCompleted, however often it was submitted;
-// B. no journalled call was made again, no tool that is not idempotent ran twice, and a call was repeated only where the
-//    process that made it first had died;
-// C. the usage in a task's result is the usage recorded for it;
-// D. nothing stays in flight: no task left in planner or tool-executor, nothing pending, no lane closed.
-import { createCodec } from '../../runtime/codec/codec.ts'
-import { createEmbeddedRegistry } from '../../runtime/codec/embedded-registry.ts'
-import type { Codec, Decoded } from '../../runtime/codec/port.ts'
-import { homeOf } from '../../runtime/log/home.ts'
+// 1. Faults strike for a while; then the world is calm, and everything that was begun must end.
+// 2. What must hold then is in invariants.ts. Then a week passes, and nothing may be left in memory.
+// 3. The same seed is the same run, byte for byte: `digest` is over all that was written and all that was called.
+import { createHash } from 'node:crypto'
 import { createMemoryBroker } from '../../runtime/log/memory/log.ts'
-import type { Log } from '../../runtime/log/port.ts'
-import type { EventMap } from '../../schemas/generated/events.ts'
-import type { TopicName } from '../../schemas/topics.ts'
+import type { MemoryBrokerOptions } from '../../runtime/log/memory/log.ts'
 import { memoryBlobs, memoryKeyValue } from '../../runtime/store/memory.ts'
-import { CallBook } from '../../runtime/testing/simulator/call-book.ts'
-import { Random } from '../../runtime/testing/simulator/random.ts'
-import {
-  noFaults,
-  SimProcess,
-  type FaultRates,
-  type World,
-} from '../../runtime/testing/simulator/sim-process.ts'
+import type { KeyValue } from '../../runtime/store/port.ts'
+import { CallBook, type Trouble } from '../../runtime/testing/simulator/call-book.ts'
+import { Fate, type Fault, type FaultRates } from '../../runtime/testing/simulator/fate.ts'
+import { SimProcess } from '../../runtime/testing/simulator/sim-process.ts'
 import { VirtualClock } from '../../runtime/testing/simulator/virtual-clock.ts'
-import { simulatedCallers, simulatedFleet, simulatedStages } from './scenario.ts'
+import { Witness } from '../../runtime/testing/simulator/witness.ts'
+import { Tally, type World } from '../../runtime/testing/simulator/world.ts'
+import type { CallOutcome, Stage } from '../../runtime/stage.ts'
+import { readEvidence } from './evidence.ts'
+import { codec, stages } from './fleet.ts'
+import { checkRun, type Violation } from './invariants.ts'
+import { Outside } from './outside.ts'
+import { drawRates, noRates, plannedKinds } from './rates.ts'
+import { Users, type Deed } from './users.ts'
 
 export interface SimulationReport {
   readonly seed: number
   /** Empty: every invariant held. */
-  readonly violations: readonly string[]
+  readonly violations: readonly Violation[]
   readonly tasks: number
-  readonly kills: number
+  readonly faults: readonly Fault[]
+  readonly deeds: readonly Deed[]
   readonly calls: number
-  /** Calls made again after a crash between answer and journal. */
-  readonly inDoubt: number
+  /** Calls made again, by the fault that explains it. */
+  readonly inDoubt: Readonly<Record<string, number>>
   readonly steps: number
-  readonly virtualMs: number
+  readonly digest: string
+  /** Only of a run that was asked for it. */
+  readonly trace: readonly string[]
+}
+
+/** A change of the world before the run: mutants show that the invariants can fail (mutants.ts). */
+export interface Mutation {
+  readonly world?: (world: World) => World
+  readonly storage?: MemoryBrokerOptions['storage']
+}
+
+export interface SimulationOptions {
+  readonly mutation?: Mutation
+  /** Ids of faults and deeds: these and no others. */
+  readonly only?: ReadonlySet<string>
+  readonly trace?: boolean
 }
 
 const START_MS = 1_750_000_000_000
 const PARTITIONS = 3
-const PROCESSES = 2
 const FAULTS_FOR_MS = 40_000
-const LIMIT_MS = 30 * 60_000
+/** Longer than a task may live and all that retries add. */
+const LIMIT_MS = 10 * 60_000
 const LOOK_EVERY_MS = 1_000
+const HORIZON_MS = 8 * 86_400_000
+const LEASE_MS = 5_000
+/** A host's clock is off by this much at most: two of them by twice that, less than a lease without its renewals. */
+const MAX_SKEW_MS = 1_500
 
-/** A change of the world before the run: mutants show that the invariants can fail (mutants.ts). */
-export type Mutation = (world: World) => World
-
-export async function simulate(
-  seed: number,
-  mutation: Mutation = (world) => world,
-): Promise<SimulationReport> {
-  return new Simulation(seed, mutation).run()
+export async function simulate(seed: number, options: SimulationOptions = {}): Promise<SimulationReport> {
+  return new Simulation(seed, options).run()
 }
 
-interface Submission {
-  readonly taskId: string
-  readonly text: string
+interface Team {
+  readonly stages: readonly Stage[]
+  readonly wanted: number
 }
 
-class Simulation {
+export class Simulation {
+  readonly world: World
+  readonly users: Users
+  readonly trace: string[] = []
   private readonly seed: number
-  private readonly random: Random
+  private readonly fate: Fate
   private readonly clock = new VirtualClock(START_MS)
-  private readonly broker
-  private readonly codec: Codec = createCodec({ registry: createEmbeddedRegistry(), prefix: 'sim' })
-  private readonly book = new CallBook()
-  private readonly processes = new Map<string, SimProcess>()
-  private readonly world: World
-  private readonly submissions: Submission[] = []
-  private readonly users: Log
-  private kills = 0
+  readonly outside = new Outside(() => this.world, this.clock)
+  readonly processes = new Map<string, SimProcess>()
+  private readonly teams: readonly Team[]
+  private readonly teamOf = new Map<string, Team>()
   private calm = false
-  private started = 0
-  private toSubmit = 0
 
-  constructor(seed: number, mutation: Mutation) {
+  constructor(seed: number, { mutation = {}, only, trace }: SimulationOptions) {
     this.seed = seed
-    this.random = new Random(seed)
-    this.broker = createMemoryBroker({ partitions: PARTITIONS, clock: this.clock })
-    this.users = this.broker.connect()
-    const rates = this.drawRates()
-    const { clock, random, broker, codec, book } = this
-    this.world = mutation({
-      clock,
-      random,
-      broker,
-      codec,
-      book,
-      keyValue: memoryKeyValue({ clock, durable: true }),
-      blobs: memoryBlobs(),
-      stages: simulatedStages(simulatedFleet()),
-      journal: { leaseMs: 2_000, keepMs: 86_400_000, forgottenMs: 3_600_000 },
-      callers: simulatedCallers({ clock, random, failures: () => (this.calm ? 0 : 0.08) }),
-      rates: () => (this.calm ? noFaults : rates),
-      onKill: (process) => this.killed(process),
-      isAlive: (name) => this.processes.get(name)?.isAlive ?? false,
-    })
+    this.fate = new Fate(seed, only ?? null)
+    this.world = this.createWorld(mutation, trace ?? false)
+    this.users = new Users(this.world, only ?? null)
+    this.teams = this.drawTeams()
   }
 
-  private drawRates(): FaultRates {
-    const upTo = (most: number) => this.random.next() * most
-    return {
-      killAtStore: upTo(0.01),
-      killAtCommit: upTo(0.02),
-      killAtCall: upTo(0.02),
-      storeFails: upTo(0.03),
-      commitFails: upTo(0.03),
-      commitUncertain: upTo(0.03),
-      redeliver: upTo(0.1),
-      breakerOpen: upTo(0.03),
+  private createWorld({ world: mutate = (world) => world, storage }: Mutation, trace: boolean): World {
+    const { clock, fate } = this
+    const rates = drawRates(fate)
+    const book = new CallBook((process, sinceMs) => this.troubleOf(process, sinceMs))
+    const world: World = {
+      clock,
+      fate,
+      rates: () => (this.calm ? noRates : rates),
+      broker: createMemoryBroker({ partitions: PARTITIONS, clock, ...(storage ? { storage } : {}) }),
+      keyValue: watched(memoryKeyValue({ clock, durable: true }), book),
+      blobs: memoryBlobs(),
+      codec,
+      stages,
+      journal: { leaseMs: LEASE_MS, keepMs: 86_400_000, forgottenMs: 3_600_000 },
+      maxRowBytes: fate.pick([500, 4_000, 400_000], 'row size'),
+      callers: (process) => this.outside.callers(process),
+      book,
+      witness: new Witness(),
+      tally: new Tally(),
+      note: (text) => {
+        if (trace) this.trace.push(`+${((clock.now() - START_MS) / 1_000).toFixed(3).padStart(7)} s  ${text}`)
+      },
+      onCrash: (process) => this.replace(process),
     }
+    return mutate(world)
+  }
+
+  troubleOf(process: string, sinceMs: number): Trouble | null {
+    return this.processes.get(process)?.troubleSince(sinceMs) ?? null
+  }
+
+  /** All stages in each process, or three kinds of processes, as a fleet of services has. */
+  private drawTeams(): Team[] {
+    const { stages: all } = this.world
+    if (this.fate.chance('one kind of process', 0.6))
+      return [{ stages: all, wanted: this.fate.between(1, 3, 'processes') }]
+    return [0, 2, 4].map((from) => ({ stages: all.slice(from, from + 2), wanted: 2 }))
   }
 
   async run(): Promise<SimulationReport> {
-    await this.codec.prepare()
-    for (let index = 0; index < PROCESSES; index++) this.startProcess()
-    this.planSubmissions()
-    this.clock.schedule(this.random.between(1_000, FAULTS_FOR_MS), () => this.broker.rebalance('planner'))
+    for (const team of this.teams) for (let count = 0; count < team.wanted; count++) this.startProcess(team)
+    this.users.begin(this.seed)
+    this.planFaults()
     await this.clock.run(START_MS + FAULTS_FOR_MS, () => false)
     this.calm = true
-    const violations: string[] = []
-    if (!(await this.untilQuiet()))
-      violations.push(`not quiet after ${LIMIT_MS / 60_000} minutes: ${this.describeUnfinished()}`)
-    violations.push(...this.book.violations, ...(await this.checkLog()))
+    const isQuiet = await this.untilQuiet()
+    const evidence = await readEvidence(this.world)
+    const violations = await checkRun(this, evidence, isQuiet, () => this.pass(HORIZON_MS))
+    const { book } = this.world
     return {
       seed: this.seed,
       violations,
-      tasks: this.submissions.length,
-      kills: this.kills,
-      calls: this.book.calls.length,
-      inDoubt: this.book.repeated,
+      tasks: this.users.submissions.length,
+      faults: this.fate.faults,
+      deeds: this.users.deeds,
+      calls: book.calls.length,
+      inDoubt: Object.fromEntries(book.explained),
       steps: this.clock.steps,
-      virtualMs: this.clock.now() - START_MS,
+      digest: this.digest(evidence.written),
+      trace: this.trace,
     }
   }
 
-  private startProcess(): void {
-    const process = new SimProcess(this.world, `p${++this.started}`)
-    this.processes.set(process.name, process)
+  private digest(written: readonly unknown[]): string {
+    const hash = createHash('sha256')
+    for (const record of written) hash.update(JSON.stringify(record))
+    hash.update(JSON.stringify([this.world.book.calls, this.fate.faults]))
+    return hash.digest('hex').slice(0, 16)
+  }
+
+  private startProcess(team: Team): void {
+    const name = `p${this.processes.size + 1}`
+    const skewMs = this.fate.between(-MAX_SKEW_MS, MAX_SKEW_MS, `skew ${name}`)
+    const process = new SimProcess(this.world, name, team.stages, skewMs)
+    this.processes.set(name, process)
+    this.teamOf.set(name, team)
+    this.world.note(`${name} starts`)
     void process.start()
   }
 
-  private killed(_process: SimProcess): void {
-    this.kills++
-    this.clock.schedule(this.random.between(0, 6_000), () => this.startProcess())
+  private replace(name: string): void {
+    const team = this.teamOf.get(name)
+    if (team)
+      this.clock.schedule(this.fate.between(0, 6_000, `restart of ${name}`), () => this.startProcess(team))
   }
 
-  private planSubmissions(): void {
-    const count = this.random.between(6, 16)
-    this.toSubmit = count
-    for (let index = 0; index < count; index++) {
-      const task = { taskId: `t${this.seed}-${index}`, text: `task ${this.seed} ${index}` }
-      this.submissions.push(task)
-      const atMs = this.random.between(0, 20_000)
-      this.clock.schedule(atMs, () => this.submit(task, index))
-      if (this.random.chance(0.15))
-        this.clock.schedule(atMs + this.random.between(0, 10_000), () => this.submit(task, index))
-      if (this.random.chance(0.15))
-        this.clock.schedule(Math.max(0, atMs + this.random.between(-200, 8_000)), () => this.cancel(task))
-    }
-  }
-
-  private submit(task: Submission, index: number): void {
-    const optional = {
-      userId: null,
-      agent: null,
-      mode: null,
-      profile: null,
-      model: null,
-      maxSteps: null,
-      maxCost: null,
-      priority: null,
-      sessionId: null,
-      outputSchema: null,
-      parent: null,
-      strategy: null,
-      complexity: null,
-      quality: null,
-      estimatedTokens: null,
-    }
-    const timeoutMs = index % 5 === 0 ? 3_000 : 120_000
-    this.toSubmit--
-    // Every fourth comes from a client that hashes otherwise.
-    this.publish(
-      'tasks.submitted',
-      'TaskSubmitted',
-      { ...optional, ...task, timeoutMs },
-      task.taskId,
-      index % 4 === 0,
-    )
-  }
-
-  private cancel({ taskId }: Submission): void {
-    this.publish(
-      'tasks.control',
-      'TaskCancelled',
-      { taskId, reason: null, requestedBy: null },
-      taskId,
-      this.random.chance(0.3),
-    )
-  }
-
-  private publish<T extends keyof EventMap>(
-    topic: TopicName,
-    type: T,
-    data: EventMap[T],
-    key: string,
-    astray: boolean,
-  ): void {
-    const partition = astray ? this.random.between(0, PARTITIONS - 1) : homeOf(key, PARTITIONS)
-    void this.users.publish([
-      { topic, partition, key, value: this.codec.encode(type, data, topic), headers: {} },
-    ])
-  }
-
-  private live(): SimProcess[] {
+  live(): SimProcess[] {
     return [...this.processes.values()].filter((process) => process.isAlive)
+  }
+
+  private planFaults(): void {
+    const rates = this.world.rates()
+    for (const kind of plannedKinds) {
+      const count = Math.round(rates[kind])
+      for (let index = 0; index < count; index++) {
+        const atMs = this.fate.between(500, FAULTS_FOR_MS - 1, `${kind} at`)
+        this.clock.schedule(atMs, () => this.strike(kind, rates))
+      }
+    }
+  }
+
+  private strike(kind: (typeof plannedKinds)[number], rates: FaultRates): void {
+    const { fate, world } = this
+    const victim = fate.pick(this.live(), `victim of ${kind}`)
+    const group = fate.pick(world.stages, `group of ${kind}`).name
+    const forMs = fate.between(100, 12_000, `length of ${kind}`)
+    const team = victim && this.teamOf.get(victim.name)
+    if (!victim || !team || !fate.strikes(kind, 'at random', rates[kind] > 0 ? 1 : 0, this.clock.now()))
+      return
+    if (kind === 'crash-anywhere') victim.crash(kind, 'at random')
+    else if (kind === 'pause') victim.pause(forMs)
+    else if (kind === 'cut-off') victim.cutOff(forMs)
+    else if (kind === 'store-away') victim.loseStore(forMs)
+    else if (kind === 'rebalance') world.broker.rebalance(group)
+    else if (kind === 'join') this.startProcess(team)
+    else void victim.drain().then(() => this.replace(victim.name))
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.clock.run(this.clock.now() + ms, () => false)
   }
 
   private async untilQuiet(): Promise<boolean> {
     for (let untilMs = this.clock.now(); untilMs < START_MS + LIMIT_MS; untilMs += LOOK_EVERY_MS) {
       await this.clock.run(untilMs, () => false)
-      if (this.areHostsQuiet() && (await this.readAll('tasks.completed')).length >= this.submissions.length)
+      if (this.users.planned === 0 && this.areHostsQuiet() && this.backlog() === 0 && this.isAnswered())
         return true
     }
     return false
   }
 
-  private areHostsQuiet(): boolean {
-    if (this.toSubmit > 0 || this.live().length < PROCESSES) return false
-    const statuses = this.live().flatMap((process) => process.status())
-    const assigned = statuses.reduce((sum, { assigned: lanes }) => sum + lanes, 0)
-    if (assigned !== PARTITIONS * this.world.stages.length) return false
-    // Router keeps each id, planner and tool-executor their marks, for days: those lanes are quiet too.
-    return statuses.every(({ open, assigned: lanes, pending }) => open === lanes && pending === 0)
-  }
-
-  private async readAll(topic: TopicName): Promise<Decoded[]> {
-    const events: Decoded[] = []
+  private isAnswered(): boolean {
+    const { broker } = this.world
+    let results = 0
     for (let partition = 0; partition < PARTITIONS; partition++)
-      for (const record of await this.users.read(topic, partition, 0, 100_000))
-        events.push(await this.codec.decode(record.value ?? new Uint8Array(), topic))
-    return events
+      results += broker.end('tasks.completed', partition)
+    return results >= this.users.submissions.length
   }
 
-  private async checkLog(): Promise<string[]> {
-    const violations: string[] = []
-    const results = new Map<string, EventMap['TaskCompleted'][]>()
-    for (const { data } of (await this.readAll('tasks.completed')) as { data: EventMap['TaskCompleted'] }[])
-      results.set(data.taskId, [...(results.get(data.taskId) ?? []), data])
-    for (const { taskId } of this.submissions) {
-      const found = results.get(taskId) ?? []
-      if (found.length !== 1)
-        violations.push(
-          `task ${taskId} has ${found.length} results: ${found.map(({ status }) => status).join(', ')}`,
-        )
-    }
-    for (const taskId of results.keys())
-      if (!this.submissions.some((task) => task.taskId === taskId))
-        violations.push(`a result of ${taskId}, which nobody submitted`)
-    const letters = await this.readAll('dead-letters')
-    for (const { data } of letters as { data: EventMap['DeadLettered'] }[])
-      violations.push(`dead letter: ${data.message}`)
-    return [...violations, ...(await this.checkUsage(results))]
-  }
-
-  private async checkUsage(results: Map<string, EventMap['TaskCompleted'][]>): Promise<string[]> {
-    const recorded = new Map<string, number>()
-    for (const { data } of (await this.readAll('usage.recorded')) as { data: EventMap['UsageRecorded'] }[])
-      if (data.kind === 'model')
-        recorded.set(data.taskId, (recorded.get(data.taskId) ?? 0) + data.inputTokens)
-    return [...results].flatMap(([taskId, [result]]) => {
-      const inResult = result?.usage.inputTokens ?? 0
-      const inLedger = recorded.get(taskId) ?? 0
-      return inResult === inLedger
-        ? []
-        : [`task ${taskId}: ${inResult} input tokens in its result, ${inLedger} recorded`]
-    })
-  }
-
-  private describeUnfinished(): string {
-    const statuses = this.live().flatMap((process) =>
-      process.status().map((status) => ({ process: process.name, ...status })),
+  areHostsQuiet(): boolean {
+    const statuses = this.live().flatMap((process) => process.status())
+    const open = statuses.reduce((sum, status) => sum + status.open, 0)
+    const isBusy = statuses.some(
+      ({ open: lanes, assigned, pending, committing }) => lanes !== assigned || pending + committing > 0,
     )
-    return JSON.stringify({ of: this.submissions.length, statuses })
+    return !isBusy && open === PARTITIONS * this.world.stages.length
+  }
+
+  /** Records that a stage has not finished with. */
+  backlog(): number {
+    const { broker } = this.world
+    let count = 0
+    for (const { name, consumes } of this.world.stages)
+      for (const { topic } of consumes)
+        for (let lane = 0; lane < PARTITIONS; lane++) {
+          const position = broker.position(name, topic, lane)
+          count += broker.end(topic, lane) - (position?.offset ?? 0)
+        }
+    return count
+  }
+}
+
+/** Sees each outcome as it is journalled. */
+function watched(store: KeyValue, book: CallBook): KeyValue {
+  return {
+    ...store,
+    compareAndSet: async (key, expected, next, ttlMs) => {
+      const result = await store.compareAndSet(key, expected, next, ttlMs)
+      if (result.swapped && key.startsWith('journal:') && next.includes('"state":"done"'))
+        book.noteJournalled(
+          key.slice('journal:'.length),
+          (JSON.parse(next) as { outcome: CallOutcome }).outcome,
+        )
+      return result
+    },
   }
 }

@@ -1,13 +1,17 @@
 // Faults around any Log, for the simulator. What the log promises still holds; what it permits happens more often.
 //
 // 1. After a crash the view calls nothing back and its pending promises never settle; its lanes move on `sessionMs` later.
-// 2. Delivery stays in offset order per topic, however late; records at or past the committed position may come again.
+// 2. Delivery stays in offset order within a topic, however late, and topics overtake each other; records at or past the
+//    committed position may come again.
 // 3. An uncertain commit closes nothing: whether it was written is decided by the hook, and found out by opening again.
+// 4. A process that was cut off is given up by the log at once and hears of it later: until then it works on as a zombie.
 import type { Clock } from '../../clock.ts'
 import { CommitFailed, CommitUncertain } from '../port.ts'
 import type { JoinOptions, LaneCommit, LaneListener, Log, LogRecord, Membership, OpenLane } from '../port.ts'
 
-export type CommitFault = 'fail' | 'uncertain-lost' | 'uncertain-written' | 'crash-before' | 'crash-after'
+/** Of the crashes: before it was sent; while it is on its way, written after the death; written, and never heard of. */
+export type CommitFault =
+  'fail' | 'uncertain-lost' | 'uncertain-written' | 'crash-before' | 'crash-in-flight' | 'crash-after'
 
 export interface LanePlace {
   readonly group: string
@@ -17,20 +21,28 @@ export interface LanePlace {
 /** Hooks are asked each time; absent or null: nothing happens. */
 export interface Faults {
   readonly onCommit?: (place: LanePlace, commit: LaneCommit) => CommitFault | null
+  readonly onOpen?: (place: LanePlace) => 'fail' | 'crash' | null
   readonly commitDelayMs?: (place: LanePlace) => number
-  readonly deliveryDelayMs?: (place: LanePlace) => number
+  readonly deliveryDelayMs?: (place: LanePlace, topic: LogRecord['topic']) => number
   /** True: after this batch, everything past the committed position is handed over again. */
   readonly repeats?: (place: LanePlace) => boolean
-  /** Told when a commit fault crashed the process: the simulator drops its host. */
+  /** Told when a fault crashed the process: the simulator drops its host. */
   readonly onCrash?: () => void
   /** How long the log takes to notice a crash and move its lanes. Default 0. */
   readonly sessionMs?: number
+  /** What the process is told passes here: it may be stopped for a while. Default: at once. */
+  readonly hear?: (fn: () => void) => void
+  /** Beneath the faults: a commit was written, a lane was opened. */
+  readonly onWritten?: (place: LanePlace, commit: LaneCommit) => void
+  readonly onOpened?: (place: LanePlace, lane: OpenLane) => void
 }
 
 export interface FaultyLog extends Log {
   /** kill -9 of the process that uses this view. */
   crash(): void
   readonly crashed: boolean
+  /** The log gives the process up; it is told, and joins again, `forMs` later. */
+  cutOff(forMs: number): void
 }
 
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined)
@@ -45,10 +57,11 @@ export function withFaults(log: Log, clock: Clock, faults: Faults): FaultyLog {
       return life.crashed
     },
     crash: () => life.crash(),
+    cutOff: (forMs) => life.cutOff(forMs),
     ensureTopics: (stages) => alive(log.ensureTopics(stages)),
     publish: (records) => (life.crashed ? never() : alive(log.publish(records))),
     join: (options, listener) =>
-      life.crashed ? never() : alive(joinWithFaults(log, life, options, listener)),
+      life.crashed ? never() : alive(FaultyMembership.join(log, life, options, listener)),
     tail: (options, handler) => log.tail(options, (records) => (life.crashed ? never() : handler(records))),
     read: (topic, partition, fromOffset, limit) => alive(log.read(topic, partition, fromOffset, limit)),
     ranges: (topics) => alive(log.ranges(topics)),
@@ -61,6 +74,7 @@ export function withFaults(log: Log, clock: Clock, faults: Faults): FaultyLog {
 class Life {
   readonly clock: Clock
   readonly faults: Faults
+  readonly memberships = new Set<FaultyMembership>()
   crashed = false
   readonly #log: Log
 
@@ -76,12 +90,22 @@ class Life {
     this.clock.schedule(this.faults.sessionMs ?? 0, () => void this.#log.close())
   }
 
+  cutOff(forMs: number): void {
+    if (!this.crashed) for (const membership of this.memberships) membership.cutOff(forMs)
+  }
+
+  hear(fn: () => void): void {
+    const told = (): void => void (this.crashed || fn())
+    if (this.faults.hear) this.faults.hear(told)
+    else told()
+  }
+
   /** The promise, except that nothing of it is heard after a crash. */
   whileAlive<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       promise.then(
-        (value) => !this.crashed && resolve(value),
-        (error: unknown) => !this.crashed && reject(error as Error),
+        (value) => this.hear(() => resolve(value)),
+        (error: unknown) => this.hear(() => reject(error as Error)),
       )
     })
   }
@@ -91,22 +115,91 @@ class Life {
   }
 }
 
-async function joinWithFaults(
-  log: Log,
-  life: Life,
-  options: JoinOptions,
-  listener: LaneListener,
-): Promise<Membership> {
-  const membership = await log.join(options, {
-    onAssigned: (lane) => life.crashed || listener.onAssigned(lane),
-    onRevoked: (lane) => life.crashed || listener.onRevoked(lane),
-    onError: (error) => life.crashed || listener.onError(error),
-  })
-  const open = async (lane: number): Promise<OpenLane> =>
-    new FaultyLane(await membership.open(lane), { group: options.group, lane }, life)
-  return {
-    open: (lane) => (life.crashed ? never() : life.whileAlive(open(lane))),
-    leave: () => (life.crashed ? never() : membership.leave()),
+class FaultyMembership implements Membership {
+  readonly #log: Log
+  readonly #life: Life
+  readonly #options: JoinOptions
+  readonly #listener: LaneListener
+  readonly #held = new Set<number>()
+  #inner: Membership | null = null
+  /** Grows with each joining: what was said to an earlier member is not heard. */
+  #generation = 0
+  #left = false
+
+  private constructor(log: Log, life: Life, options: JoinOptions, listener: LaneListener) {
+    this.#log = log
+    this.#life = life
+    this.#options = options
+    this.#listener = listener
+  }
+
+  static async join(log: Log, life: Life, options: JoinOptions, listener: LaneListener): Promise<Membership> {
+    const membership = new FaultyMembership(log, life, options, listener)
+    life.memberships.add(membership)
+    await membership.#join()
+    return membership
+  }
+
+  async #join(): Promise<void> {
+    const generation = ++this.#generation
+    const hear = (fn: () => void): void =>
+      this.#life.hear(() => void (this.#generation === generation && fn()))
+    const inner = await this.#log.join(this.#options, {
+      onAssigned: (lane) => hear(() => this.#assigned(lane)),
+      onRevoked: (lane) => hear(() => this.#revoked(lane)),
+      onError: (error) => hear(() => this.#listener.onError(error)),
+    })
+    if (this.#left || this.#life.crashed) await inner.leave()
+    else this.#inner = inner
+  }
+
+  #assigned(lane: number): void {
+    this.#held.add(lane)
+    this.#listener.onAssigned(lane)
+  }
+
+  #revoked(lane: number): void {
+    if (this.#held.delete(lane)) this.#listener.onRevoked(lane)
+  }
+
+  cutOff(forMs: number): void {
+    const inner = this.#inner
+    if (!inner) return
+    this.#inner = null
+    this.#generation++
+    void inner.leave()
+    this.#life.clock.schedule(forMs, () =>
+      this.#life.hear(() => {
+        if (this.#left) return
+        for (const lane of [...this.#held]) this.#revoked(lane)
+        void this.#join()
+      }),
+    )
+  }
+
+  open(lane: number): Promise<OpenLane> {
+    return this.#life.crashed ? never() : this.#life.whileAlive(this.#open(lane))
+  }
+
+  async #open(lane: number): Promise<OpenLane> {
+    const { faults } = this.#life
+    const place = { group: this.#options.group, lane }
+    const fault = faults.onOpen?.(place) ?? null
+    if (fault === 'fail') throw new Error('injected: the log is away')
+    if (!this.#inner) throw new Error('the group has given this member up')
+    const opened = await this.#inner.open(lane)
+    faults.onOpened?.(place, opened)
+    if (fault !== 'crash') return new FaultyLane(opened, place, this.#life)
+    this.#life.crash()
+    faults.onCrash?.()
+    return never()
+  }
+
+  async leave(): Promise<void> {
+    if (this.#life.crashed) return never()
+    this.#left = true
+    this.#life.memberships.delete(this)
+    await this.#inner?.leave()
   }
 }
 
@@ -119,8 +212,8 @@ class FaultyLane implements OpenLane {
   readonly #place: LanePlace
   readonly #life: Life
   readonly #committed: Map<string, number>
+  readonly #arriving = new Map<string, LogRecord[][]>()
   #delivered: LogRecord[] = []
-  #arriving: LogRecord[][] = []
   #closed = false
 
   constructor(inner: OpenLane, place: LanePlace, life: Life) {
@@ -137,16 +230,21 @@ class FaultyLane implements OpenLane {
   start(onRecords: (records: readonly LogRecord[]) => void): void {
     const { clock, faults } = this.#life
     this.#inner.start((records) => {
-      // One queue, so that a shorter delay can't overtake a longer one.
-      this.#arriving.push([...records])
-      const arrive = (): void => this.#arrive(onRecords)
-      clock.schedule(faults.deliveryDelayMs?.(this.#place) ?? 0, arrive)
+      const [first] = records
+      if (!first) return
+      // One queue a topic, so that a shorter delay can't overtake a longer one.
+      const { topic } = first
+      const arriving = this.#arriving.get(topic) ?? []
+      this.#arriving.set(topic, arriving)
+      arriving.push([...records])
+      const arrive = (): void => this.#life.hear(() => this.#arrive(arriving, onRecords))
+      clock.schedule(faults.deliveryDelayMs?.(this.#place, topic) ?? 0, arrive)
     })
   }
 
-  #arrive(onRecords: (records: readonly LogRecord[]) => void): void {
-    const records = this.#arriving.shift()
-    if (!records || this.#closed || this.#life.crashed) return
+  #arrive(arriving: LogRecord[][], onRecords: (records: readonly LogRecord[]) => void): void {
+    const records = arriving.shift()
+    if (!records || this.#closed) return
     this.#delivered = this.#delivered.filter((record) => this.#isOpen(record)).concat(records)
     onRecords(records)
     if (!this.#life.faults.repeats?.(this.#place)) return
@@ -173,13 +271,15 @@ class FaultyLane implements OpenLane {
   async #commit(commit: LaneCommit): Promise<void> {
     const { faults } = this.#life
     const fault = faults.onCommit?.(this.#place, commit) ?? null
-    if (fault === 'crash-before') return this.#crash()
+    if (fault === 'crash-before' || fault === 'crash-in-flight') this.#crash()
+    if (fault === 'crash-before') return
     await this.#life.wait(faults.commitDelayMs?.(this.#place) ?? 0)
-    // A dead process sends nothing, however late its commit was.
-    if (this.#life.crashed) return
+    // A dead process sends nothing, however late its commit was; what was sent may arrive after its death.
+    if (this.#life.crashed && fault !== 'crash-in-flight') return
     if (fault === 'fail') throw new CommitFailed('injected: nothing was written')
     if (fault === 'uncertain-lost') throw new CommitUncertain('injected: not written')
     await this.#inner.commit(commit)
+    faults.onWritten?.(this.#place, commit)
     if (fault === 'crash-after') return this.#crash()
     if (fault === 'uncertain-written') throw new CommitUncertain('injected: written')
     for (const { topic, offset } of commit.positions) this.#committed.set(topic, offset)

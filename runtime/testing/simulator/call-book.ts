@@ -1,39 +1,85 @@
-// What the outside world saw: every call that reached a model or tool, as its server would have counted it.
+// What the outside world saw: every call that reached a model, a tool or a sandbox, as its server would have counted it.
+import type { CallOutcome } from '../../stage.ts'
+import type { FaultKind } from './fate.ts'
+
 export interface SeenCall {
   readonly callId: string
   readonly kind: string
-  readonly target: string
-  readonly idempotent: boolean
+  /** The task. */
+  readonly taskId: string
+  /** What a call does that must not happen twice; null for a call that may be repeated. */
+  readonly effect: string | null
   /** Process that made it. */
   readonly process: string
-  /** True when its answer left the outside world before the process died. */
-  answered: boolean
+  readonly atMs: number
+  readonly stage: string
+  readonly lane: number
+  /** Of the lane, as that process had opened it. */
+  readonly epoch: number
+  /** Whether nobody had opened the lane since. */
+  readonly byOwner: boolean
+  endedMs: number | null
+  /** What the model charged for, when it answered. */
+  tokens: { input: number; output: number } | null
+}
+
+/** Why a process may have lost its calls: `since` when it has been in this trouble. */
+export interface Trouble {
+  readonly kind: FaultKind | 'ended'
+  readonly atMs: number
 }
 
 export class CallBook {
   readonly calls: SeenCall[] = []
-  /** Call ids whose outcome is in the journal. */
-  readonly journalled = new Set<string>()
   readonly violations: string[] = []
-  private readonly byId = new Map<string, SeenCall[]>()
+  /** Repeats by what explains them. */
+  readonly explained = new Map<string, number>()
+  readonly #byId = new Map<string, SeenCall[]>()
+  readonly #effects = new Set<string>()
+  readonly #journalled = new Map<string, CallOutcome>()
+  readonly #troubleOf: (process: string, sinceMs: number) => Trouble | null
 
-  /** A call arrives. A journalled one, or a second one of a call that must run once, is a violation. */
-  arrive(call: Omit<SeenCall, 'answered'>, isAlive: (process: string) => boolean): SeenCall {
-    const earlier = this.byId.get(call.callId) ?? []
-    if (this.journalled.has(call.callId))
-      this.violations.push(`journalled ${call.kind} call ${call.callId} was made again`)
-    if (earlier.length > 0 && !call.idempotent)
-      this.violations.push(`${call.target} is not idempotent and ran twice (${call.callId})`)
-    if (earlier.some(({ process }) => isAlive(process)))
-      this.violations.push(`${call.kind} call ${call.callId} was repeated while its first caller lives`)
-    const seen: SeenCall = { ...call, answered: false }
+  /** `troubleOf`: what befell the process since then, if anything that may have cost it a call under way. */
+  constructor(troubleOf: (process: string, sinceMs: number) => Trouble | null) {
+    this.#troubleOf = troubleOf
+  }
+
+  /** A call arrives. */
+  arrive(call: Omit<SeenCall, 'endedMs' | 'tokens'>): SeenCall {
+    const earlier = this.#byId.get(call.callId) ?? []
+    if (this.#journalled.has(call.callId))
+      this.violations.push(`journalled ${call.kind} call ${call.callId} was made again by ${call.process}`)
+    for (const before of earlier) this.#explain(before, call.process)
+    if (call.effect !== null && this.#effects.has(call.effect))
+      this.violations.push(`${call.effect} is not idempotent and ran twice`)
+    if (call.effect !== null) this.#effects.add(call.effect)
+    const seen: SeenCall = { ...call, endedMs: null, tokens: null }
     this.calls.push(seen)
-    this.byId.set(call.callId, [...earlier, seen])
+    this.#byId.set(call.callId, [...earlier, seen])
     return seen
   }
 
-  /** Calls made more than once: each explained by a crash, or a violation was noted. */
+  #explain(before: SeenCall, by: string): void {
+    const trouble = this.#troubleOf(before.process, before.atMs)
+    if (trouble) this.explained.set(trouble.kind, (this.explained.get(trouble.kind) ?? 0) + 1)
+    else
+      this.violations.push(
+        `${before.kind} call ${before.callId} of ${before.process}, which is well, was repeated by ${by}`,
+      )
+  }
+
+  /** Its outcome is in the journal: from now on nobody may make it. */
+  noteJournalled(callId: string, outcome: CallOutcome): void {
+    this.#journalled.set(callId, outcome)
+  }
+
+  /** Calls that finished: what the journal says of each. */
+  finished(): Iterable<[string, CallOutcome]> {
+    return this.#journalled
+  }
+
+  /** Calls made more than once, in doubt. */
   get repeated(): number {
-    return [...this.byId.values()].reduce((sum, calls) => sum + calls.length - 1, 0)
+    return [...this.#byId.values()].reduce((sum, calls) => sum + calls.length - 1, 0)
   }
 }

@@ -1,99 +1,72 @@
 // One process of the simulated fleet: real hosts and stages over the memory log, killed between any two operations.
 //
-// 1. After `kill` nothing of the process is heard: its promises never settle, its writes do not happen.
-// 2. A kill strikes before or after an operation of the store, before or after a commit, and while a call runs.
+// 1. After `crash` nothing of the process is heard: its promises never settle, its writes do not happen.
+// 2. A crash strikes before or after an operation of a store, before, in and after a commit, around and during a call,
+//    while a lane is opened, and at any moment besides.
+// 3. A process may be paused, cut off from its group, or lose its store; it is not told why.
 import { FlotillaError } from '../../errors.ts'
-import type { Codec } from '../../codec/port.ts'
 import { CallMaker, type Breakers } from '../../host/calls.ts'
-import { openJournal, type JournalOptions } from '../../host/journal.ts'
+import { openJournal, type CallJournal } from '../../host/journal.ts'
 import { defaultHostOptions } from '../../host/parts.ts'
 import { Semaphore } from '../../host/semaphore.ts'
-import { StageHost } from '../../host/stage-host.ts'
-import type { FaultyLog } from '../../log/memory/faults.ts'
-import type { MemoryBroker } from '../../log/memory/log.ts'
+import { StageHost, type StageStatus } from '../../host/stage-host.ts'
+import type { CommitFault, FaultyLog, LanePlace } from '../../log/memory/faults.ts'
 import type { Caller, Stage } from '../../stage.ts'
-import type { BlobStore, KeyValue } from '../../store/port.ts'
-import { quietInstruments } from '../../telemetry/instruments.ts'
-import type { CallBook } from './call-book.ts'
-import type { Random } from './random.ts'
-import type { VirtualClock } from './virtual-clock.ts'
+import { quietInstruments, type Instruments } from '../../telemetry/instruments.ts'
+import type { Trouble } from './call-book.ts'
+import { isCrash, type FaultKind } from './fate.ts'
+import { ProcessClock } from './process-clock.ts'
+import { withBlobFaults, withStoreFaults, type StoreFaults } from './store-faults.ts'
+import type { Surroundings, World } from './world.ts'
 
-/** Probabilities of one operation each. All zero: nothing goes wrong. */
-export interface FaultRates {
-  killAtStore: number
-  killAtCommit: number
-  killAtCall: number
-  storeFails: number
-  commitFails: number
-  commitUncertain: number
-  redeliver: number
-  breakerOpen: number
-}
-
-export const noFaults: FaultRates = {
-  killAtStore: 0,
-  killAtCommit: 0,
-  killAtCall: 0,
-  storeFails: 0,
-  commitFails: 0,
-  commitUncertain: 0,
-  redeliver: 0,
-  breakerOpen: 0,
-}
-
-export interface World {
-  readonly clock: VirtualClock
-  readonly random: Random
-  readonly broker: MemoryBroker
-  readonly keyValue: KeyValue
-  readonly blobs: BlobStore
-  readonly codec: Codec
-  readonly book: CallBook
-  readonly stages: readonly Stage[]
-  readonly journal: JournalOptions
-  /** By kind; they see the world's clock and randomness only. */
-  readonly callers: Readonly<Record<string, Caller>>
-  /** Now; changes while the run goes on. */
-  readonly rates: () => FaultRates
-  /** Told of each kill. */
-  readonly onKill: (process: SimProcess, where: string) => void
-  readonly isAlive: (process: string) => boolean
-}
-
-const never = <T>(): Promise<T> => new Promise<T>(() => {})
+const never = <T>(): Promise<T> => new Promise<T>(() => undefined)
 const SESSION_MS = 3_000
+const PLACES = 64
+const DRAIN_MS = 3_000
+/** Longer than a lease, so that others take over. */
+const MAX_PAUSE_MS = 12_000
 
 export class SimProcess {
   readonly name: string
+  readonly clock: ProcessClock
   private readonly world: World
   private readonly log: FaultyLog
-  private readonly hosts: StageHost[]
-  private alive = true
+  private readonly journal: CallJournal
+  private readonly places = new Semaphore(PLACES)
+  private readonly hosts: readonly StageHost[]
+  private readonly epochs = new Map<string, number>()
+  private readonly troubles: Trouble[] = []
+  private awayUntilMs = 0
+  private dyingOf: FaultKind = 'crash-anywhere'
+  private ended: FaultKind | null = null
 
-  constructor(world: World, name: string) {
+  constructor(world: World, name: string, stages: readonly Stage[], skewMs: number) {
     this.world = world
     this.name = name
-    this.log = world.broker.connect({
-      onCommit: () => this.commitFault(),
-      commitDelayMs: () => world.random.between(0, 8),
-      deliveryDelayMs: () => world.random.between(0, 5),
-      repeats: () => world.random.chance(world.rates().redeliver),
-      onCrash: () => this.kill('commit'),
-      sessionMs: SESSION_MS,
-    })
-    const journal = openJournal(this.faultyStore(), world.clock, world.journal)
-    const shared = { journal, breakers: this.breakers(), clock: world.clock, instruments: quietInstruments }
-    this.hosts = world.stages.map((stage) => {
-      const calls = new CallMaker({ ...shared, places: new Semaphore(64), callers: this.callers() })
-      const { codec, blobs } = world
+    this.clock = new ProcessClock(world.clock, skewMs)
+    this.log = this.connect()
+    const store = this.storeFaults()
+    const keyValue = withStoreFaults(world.keyValue, store)
+    const blobs = withBlobFaults(world.blobs, store)
+    this.journal = openJournal(keyValue, this.clock, world.journal)
+    const surroundings: Surroundings = {
+      name,
+      clock: this.clock,
+      keyValue,
+      epochOf: (stage, lane) => this.epochs.get(`${stage}/${lane}`) ?? 0,
+    }
+    const callers = this.withCrashes(world.callers(surroundings))
+    this.hosts = stages.map((stage) => {
+      const instruments = this.instruments()
+      const shared = { journal: this.journal, breakers: this.breakers(), clock: this.clock, instruments }
       return new StageHost({
         ...shared,
         stage,
-        calls,
-        codec,
+        calls: new CallMaker({ ...shared, places: this.places, callers }),
+        codec: world.codec,
         blobs,
         log: this.log,
-        options: defaultHostOptions,
+        options: { ...defaultHostOptions, drainMs: DRAIN_MS, maxRowBytes: world.maxRowBytes },
         instance: name,
       })
     })
@@ -104,99 +77,202 @@ export class SimProcess {
   }
 
   get isAlive(): boolean {
-    return this.alive
+    return this.ended === null
   }
 
-  status() {
+  status(): StageStatus[] {
     return this.hosts.map((host) => host.status())
   }
 
-  kill(where: string): void {
-    if (!this.alive) return
-    this.alive = false
+  /** State rows in memory, of the lanes that are open. */
+  *memory(): Iterable<{ stage: string; lane: number; rows: ReturnType<StageHost['rows']> }> {
+    for (const host of this.hosts)
+      for (const lane of host.openLanes()) yield { stage: host.stage, lane, rows: host.rows(lane) }
+  }
+
+  /** What is left in the maps that outlive a handling: zero in a process at rest. */
+  leftovers(): number {
+    return this.places.held + this.journal.open
+  }
+
+  crash(kind: FaultKind, place = ''): void {
+    if (!this.isAlive) return
+    this.ended = kind
+    this.world.note(`${this.name} dies: ${kind} ${place}`)
     this.log.crash()
-    this.world.onKill(this, where)
+    this.clock.die()
+    this.world.onCrash(this.name)
   }
 
-  private commitFault() {
-    const { random, rates } = this.world
-    const { killAtCommit, commitFails, commitUncertain } = rates()
-    if (random.chance(killAtCommit)) return random.pick(['crash-before', 'crash-after'] as const)
-    if (random.chance(commitFails)) return 'fail' as const
-    if (random.chance(commitUncertain)) return random.pick(['uncertain-lost', 'uncertain-written'] as const)
-    return null
+  pause(forMs: number): void {
+    this.trouble('pause', forMs)
+    this.clock.pause(forMs)
+    // A silent member is given up like a dead one; it finds out when it goes on.
+    if (forMs > SESSION_MS) this.clock.later(SESSION_MS, () => this.log.cutOff(forMs - SESSION_MS))
   }
 
-  private faultyStore(): KeyValue {
-    const { keyValue } = this.world
+  cutOff(forMs: number): void {
+    this.world.note(`${this.name} is cut off from its groups for ${forMs} ms`)
+    this.log.cutOff(forMs)
+  }
+
+  loseStore(forMs: number): void {
+    this.trouble('store-away', forMs)
+    this.awayUntilMs = this.world.clock.now() + forMs
+  }
+
+  /** SIGTERM: finishes what it can within its limit, hands its lanes over, and is gone. */
+  async drain(): Promise<void> {
+    this.world.note(`${this.name} drains`)
+    await Promise.all(this.hosts.map((host) => host.drain()))
+    if (!this.isAlive) return
+    this.ended = 'drain'
+    this.world.note(`${this.name} has drained`)
+    this.log.crash()
+    this.clock.die()
+  }
+
+  /** What befell the process since then that may have cost it a call, or the lease of one. */
+  troubleSince(sinceMs: number): Trouble | null {
+    if (this.ended !== null) return { kind: this.ended, atMs: 0 }
+    return this.troubles.find(({ atMs }) => atMs >= sinceMs) ?? null
+  }
+
+  private trouble(kind: FaultKind, forMs: number): void {
+    this.world.note(`${this.name}: ${kind} for ${forMs} ms`)
+    this.troubles.push({ kind, atMs: this.world.clock.now() + forMs })
+  }
+
+  /** A fault of this process at this place, at the rate of its kind. A crash happens at once. */
+  private strikes(kind: FaultKind, place: string): boolean {
+    const { fate, rates, clock } = this.world
+    if (!this.isAlive || !fate.strikes(kind, `${this.name} ${place}`, rates()[kind], clock.now()))
+      return false
+    if (isCrash(kind)) this.crash(kind, place)
+    else this.world.note(`${this.name}: ${kind} at ${place}`)
+    return true
+  }
+
+  private connect(): FaultyLog {
+    const { world } = this
+    const { fate, witness } = world
+    const at = ({ group, lane }: LanePlace) => `${group}/${lane}`
+    return world.broker.connect({
+      onCommit: (place) => this.commitFault(at(place)),
+      onOpen: (place) => this.openFault(at(place)),
+      commitDelayMs: (place) => fate.between(0, 8, `commit ${this.name} ${at(place)}`),
+      deliveryDelayMs: (place, topic) => this.deliveryDelayMs(`${at(place)} ${topic}`),
+      repeats: (place) => this.strikes('redelivery', at(place)),
+      onCrash: () => this.crash(this.dyingOf, 'at the log'),
+      sessionMs: SESSION_MS,
+      hear: (fn) => this.clock.hear(fn),
+      onWritten: ({ group, lane }, commit) => witness.written(group, lane, commit),
+      onOpened: ({ group, lane }, opened) => {
+        this.epochs.set(`${group}/${lane}`, opened.epoch)
+        witness.opened(group, opened)
+      },
+    })
+  }
+
+  private deliveryDelayMs(place: string): number {
+    const { fate } = this.world
+    const what = `delivery ${this.name} ${place}`
+    return this.strikes('late-delivery', place) ? fate.between(200, 4_000, what) : fate.between(0, 5, what)
+  }
+
+  private commitFault(place: string): CommitFault | null {
+    const { fate } = this.world
+    if (this.isDoomed('crash-before-commit', place)) return 'crash-before'
+    if (this.isDoomed('crash-in-commit', place)) return 'crash-in-flight'
+    if (this.isDoomed('crash-after-commit', place)) return 'crash-after'
+    if (this.strikes('commit-fails', place)) return 'fail'
+    if (!this.strikes('commit-uncertain', place)) return null
+    return fate.pick(['uncertain-lost', 'uncertain-written'] as const, `uncertain ${this.name} ${place}`)
+  }
+
+  /** As `strikes`, where the crash comes a little later: the log carries it out. */
+  private isDoomed(kind: FaultKind, place: string): boolean {
+    const { fate, rates, clock } = this.world
+    if (!this.isAlive || !fate.strikes(kind, `${this.name} ${place}`, rates()[kind], clock.now()))
+      return false
+    this.dyingOf = kind
+    return true
+  }
+
+  private openFault(place: string): 'fail' | 'crash' | null {
+    if (this.isDoomed('crash-in-opening', place)) return 'crash'
+    return this.strikes('opening-fails', place) ? 'fail' : null
+  }
+
+  private storeFaults(): StoreFaults {
+    const { fate, clock } = this.world
     return {
-      ...keyValue,
-      get: (key) => this.operation(() => keyValue.get(key)),
-      set: (key, value, ttlMs) => this.operation(() => keyValue.set(key, value, ttlMs)),
-      delete: (keys) => this.operation(() => keyValue.delete(keys)),
-      compareAndSet: (key, expected, next, ttlMs) =>
-        this.operation(async () => {
-          const result = await keyValue.compareAndSet(key, expected, next, ttlMs)
-          if (result.swapped && key.startsWith('journal:') && next.includes('"state":"done"'))
-            this.world.book.journalled.add(key.slice('journal:'.length))
-          return result
-        }),
+      strikes: (kind, place) => {
+        const struck = this.strikes(kind, place)
+        if (struck && kind.startsWith('store-')) this.troubles.push({ kind, atMs: clock.now() + SESSION_MS })
+        return struck
+      },
+      between: (least, most, what) => fate.between(least, most, `${this.name} ${what}`),
+      wait: (delayMs) => this.clock.wait(delayMs),
+      isAway: () => this.awayUntilMs > clock.now(),
+      isDead: () => !this.isAlive,
+      pause: (place) =>
+        this.pause(fate.between(1_000, MAX_PAUSE_MS, `length of pause ${this.name} ${place}`)),
     }
-  }
-
-  private async operation<T>(work: () => Promise<T>): Promise<T> {
-    const { random, rates, clock } = this.world
-    await new Promise<void>((resume) => clock.schedule(random.between(0, 3), resume))
-    if (!this.alive) return never()
-    const { killAtStore, storeFails } = rates()
-    if (random.chance(killAtStore)) return this.dieInStead()
-    if (random.chance(storeFails)) throw new FlotillaError('STORE_UNAVAILABLE', 'injected')
-    const result = await work()
-    if (random.chance(killAtStore)) return this.dieInStead()
-    return this.alive ? result : never()
   }
 
   /** An open breaker refuses before anything reaches the outside. */
   private breakers(): Breakers {
-    const { random, rates } = this.world
     return {
       run: (name, work) =>
-        random.chance(rates().breakerOpen)
+        this.strikes('breaker-open', name)
           ? Promise.reject(new FlotillaError('BREAKER_OPEN', `${name}: injected`, { retryAfterMs: 500 }))
           : work(),
     }
   }
 
-  private dieInStead<T>(): Promise<T> {
-    this.kill('store')
-    return never()
+  private instruments(): Instruments {
+    const { tally, note } = this.world
+    return {
+      ...quietInstruments,
+      handling: (input) => {
+        if (input.topic === 'timer') tally.timers.add(input.eventId)
+        note(`${this.name} ${input.stage} takes ${input.eventType} of ${input.key}`)
+        return quietInstruments.handling(input)
+      },
+      count: (name, n = 1, labels) => {
+        tally.count(name, n)
+        if (name === 'handlings_failed') tally.complaints.push(`a stage threw: ${JSON.stringify(labels)}`)
+      },
+      log: {
+        ...quietInstruments.log,
+        error: (fields: unknown, text?: string) => this.complain(fields, text),
+      },
+    }
   }
 
-  private callers(): Record<string, Caller> {
-    const { book, callers, isAlive, random, rates } = this.world
+  private complain(fields: unknown, text = ''): void {
+    const { tally, note } = this.world
+    const { err } = fields as { err?: unknown }
+    tally.complaints.push(`${text}: ${err instanceof Error ? err.stack : JSON.stringify(fields)}`)
+    note(`${this.name} logs an error: ${text}`)
+  }
+
+  private withCrashes(callers: Readonly<Record<string, Caller>>): Record<string, Caller> {
+    const { fate, clock } = this.world
     const wrapped = Object.entries(callers).map(([kind, caller]): [string, Caller] => [
       kind,
       async (request, context) => {
-        if (!this.alive) return never()
-        const target = kind
-        const idempotent = !(kind === 'tool' && isCharge(request))
-        const seen = book.arrive(
-          { callId: context.callId, kind, target, idempotent, process: this.name },
-          isAlive,
-        )
-        if (random.chance(rates().killAtCall)) return this.dieInStead()
-        const value = await caller(request, context)
-        if (!this.alive) return never()
-        seen.answered = true
-        if (random.chance(rates().killAtCall)) return this.dieInStead()
-        return value
+        const place = `${kind} ${context.key}`
+        if (this.strikes('crash-before-call', place)) return never()
+        if (this.isDoomed('crash-in-call', place))
+          clock.schedule(fate.between(0, 1_500, `in call ${this.name} ${place}`), () =>
+            this.crash('crash-in-call', place),
+          )
+        const value = await this.clock.heard(caller(request, context))
+        return this.strikes('crash-before-journal', place) ? never() : value
       },
     ])
     return Object.fromEntries(wrapped)
   }
-}
-
-/** The simulated tool with an effect is named so. */
-function isCharge(request: unknown): boolean {
-  return typeof request === 'object' && request !== null && 'tool' in request && request.tool === 'charge'
 }

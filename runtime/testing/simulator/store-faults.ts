@@ -1,0 +1,82 @@
+// A process's way to the key-value store, which outlives it: slow, away for a while, or cut in the middle.
+//
+// 1. A crash strikes before or after an operation takes effect; so does a failure (a reply that was lost).
+import { FlotillaError } from '../../errors.ts'
+import type { BlobStore, KeyValue } from '../../store/port.ts'
+import type { FaultKind } from './fate.ts'
+
+export interface StoreFaults {
+  /** Whether this fault strikes now. A crash has then happened when it returns. */
+  readonly strikes: (kind: FaultKind, place: string) => boolean
+  readonly between: (least: number, most: number, what: string) => number
+  readonly wait: (delayMs: number) => Promise<void>
+  /** Until when the store can't be reached by this process. */
+  readonly isAway: () => boolean
+  readonly isDead: () => boolean
+  /** The process stops for a while before it hears of this operation. */
+  readonly pause: (place: string) => void
+}
+
+const never = <T>(): Promise<T> => new Promise<T>(() => undefined)
+const LAG_MS = 4_000
+
+export function withStoreFaults(store: KeyValue, faults: StoreFaults): KeyValue {
+  const operation = <T>(name: string, key: string, work: () => Promise<T>) =>
+    perform(faults, name, crashesOf(name), key, work)
+  return {
+    ...store,
+    get: (key) => operation('get', key, () => store.get(key)),
+    set: (key, value, ttlMs) => operation('set', key, () => store.set(key, value, ttlMs)),
+    delete: (keys) => operation('delete', keys.join(), () => store.delete(keys)),
+    compareAndSet: (key, expected, next, ttlMs) =>
+      operation(stepOf(key, expected, next), key, () => store.compareAndSet(key, expected, next, ttlMs)),
+  }
+}
+
+export function withBlobFaults(blobs: BlobStore, faults: StoreFaults): BlobStore {
+  const crashes = { before: 'crash-in-store', after: 'crash-in-store' } as const
+  return {
+    ...blobs,
+    put: (bytes) => perform(faults, 'put', crashes, 'blob', () => blobs.put(bytes)),
+    get: (hash) => perform(faults, 'fetch', crashes, 'blob', () => blobs.get(hash)),
+  }
+}
+
+type Crashes = Readonly<{ before: FaultKind; after: FaultKind }>
+
+/** What a compare-and-set means where the call journal makes it. */
+function stepOf(key: string, expected: string | null, next: string): string {
+  if (!key.startsWith('journal:')) return 'swap'
+  if (next.includes('"state":"done"')) return 'finish'
+  return expected === null ? 'begin' : 'renew'
+}
+
+function crashesOf(operation: string): Crashes {
+  if (operation === 'begin') return { before: 'crash-in-store', after: 'crash-before-call' }
+  if (operation === 'finish') return { before: 'crash-before-journal', after: 'crash-before-commit' }
+  return { before: 'crash-in-store', after: 'crash-in-store' }
+}
+
+async function perform<T>(
+  faults: StoreFaults,
+  name: string,
+  crashes: Crashes,
+  key: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  // The head of a key is enough to tell operations apart, and keeps the ids of faults readable.
+  const place = `${name} ${key.slice(0, 20)}`
+  await faults.wait(faults.between(0, 3, `store ${place}`))
+  if (faults.strikes(crashes.before, `before ${place}`)) return never()
+  if (faults.strikes('store-lags', place)) await faults.wait(faults.between(200, LAG_MS, `lag ${place}`))
+  if (faults.isAway() || faults.strikes('store-fails', place)) throw away(name)
+  const result = await work()
+  if (faults.strikes('pause-in-store', place)) faults.pause(place)
+  await faults.wait(faults.between(0, 2, `reply ${place}`))
+  if (faults.strikes(crashes.after, `after ${place}`)) return never()
+  if (faults.strikes('store-reply-lost', place)) throw away(name)
+  return faults.isDead() ? never() : result
+}
+
+const away = (operation: string): FlotillaError =>
+  new FlotillaError('STORE_UNAVAILABLE', `injected at ${operation}`)

@@ -1,0 +1,62 @@
+// What simulated processes share: time, chance, the log and the stores that outlive them, and who watches.
+import type { Codec } from '../../codec/port.ts'
+import type { JournalOptions } from '../../host/journal.ts'
+import type { MemoryBroker } from '../../log/memory/log.ts'
+import type { Caller, Stage } from '../../stage.ts'
+import type { BlobStore, KeyValue } from '../../store/port.ts'
+import type { CallBook } from './call-book.ts'
+import type { Fate, FaultRates } from './fate.ts'
+import type { ProcessClock } from './process-clock.ts'
+import type { VirtualClock } from './virtual-clock.ts'
+import type { Witness } from './witness.ts'
+
+/** What callers may use of the process that they live in. */
+export interface Surroundings {
+  readonly name: string
+  readonly clock: ProcessClock
+  /** With its faults. */
+  readonly keyValue: KeyValue
+  /** Epoch with which the process opened this lane last; 0: never. */
+  readonly epochOf: (stage: string, lane: number) => number
+}
+
+export interface World {
+  readonly clock: VirtualClock
+  readonly fate: Fate
+  /** Now; changes while the run goes on. */
+  readonly rates: () => FaultRates
+  readonly broker: MemoryBroker
+  readonly keyValue: KeyValue
+  readonly blobs: BlobStore
+  readonly codec: Codec
+  readonly stages: readonly Stage[]
+  readonly journal: JournalOptions
+  /** Rows larger than this go to the blob store. */
+  readonly maxRowBytes: number
+  /** Callers of one process, by kind; what they keep in memory dies with it. */
+  readonly callers: (process: Surroundings) => Readonly<Record<string, Caller>>
+  readonly book: CallBook
+  readonly witness: Witness
+  readonly tally: Tally
+  /** For the trace; nothing is done with it otherwise. */
+  readonly note: (text: string) => void
+  /** Told of each crash. */
+  readonly onCrash: (process: string) => void
+}
+
+/** What the hosts told their instruments. */
+export class Tally {
+  readonly counts = new Map<string, number>()
+  /** Event ids of timers that fired. */
+  readonly timers = new Set<string>()
+  /** What only a bug can cause. */
+  readonly complaints: string[] = []
+
+  count(name: string, n: number): void {
+    this.counts.set(name, (this.counts.get(name) ?? 0) + n)
+  }
+
+  of(name: string): number {
+    return this.counts.get(name) ?? 0
+  }
+}

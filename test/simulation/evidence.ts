@@ -1,0 +1,84 @@
+// What a run left on the log, decoded.
+import { eventIdOf } from '../../runtime/host/records.ts'
+import { homeOf } from '../../runtime/log/home.ts'
+import type { LogRecord } from '../../runtime/log/port.ts'
+import type { Decoded } from '../../runtime/codec/port.ts'
+import type { World } from '../../runtime/testing/simulator/world.ts'
+import type { EventMap, EventType } from '../../schemas/generated/events.ts'
+import { headers, topics, type TopicName } from '../../schemas/topics.ts'
+
+export interface Written<T extends EventType = EventType> {
+  readonly topic: TopicName
+  readonly partition: number
+  readonly offset: number
+  /** Its own, or the one derived from its position. */
+  readonly eventId: string
+  readonly causeId: string | null
+  readonly atMs: number
+  readonly type: T
+  readonly data: EventMap[T]
+}
+
+export interface Evidence {
+  /** Everything on the log that can be decoded, in the order of topic, partition and offset. */
+  readonly written: readonly Written[]
+  /** Event ids of every record, decodable or not. */
+  readonly ids: ReadonlySet<string>
+  of<T extends EventType>(type: T): readonly Written<T>[]
+}
+
+export async function readEvidence({ broker, codec }: World): Promise<Evidence> {
+  const log = broker.connect()
+  const written: Written[] = []
+  const ids = new Set<string>()
+  for (const { name } of topics)
+    for (let partition = 0; partition < broker.partitions; partition++)
+      for (const record of await log.read(name, partition, 0, 1_000_000)) {
+        ids.add(eventIdOf(record))
+        const decoded = await decode(record, (value) => codec.decode(value, name))
+        if (decoded) written.push(asWritten(record, decoded))
+      }
+  const byType = new Map<EventType, Written[]>()
+  for (const record of written) byType.set(record.type, [...(byType.get(record.type) ?? []), record])
+  return { written, ids, of: (type) => (byType.get(type) ?? []) as never }
+}
+
+async function decode(
+  { value }: LogRecord,
+  read: (value: Uint8Array) => Decoded | Promise<Decoded>,
+): Promise<Decoded | null> {
+  try {
+    return value === null ? null : await read(value)
+  } catch {
+    return null
+  }
+}
+
+function asWritten(record: LogRecord, { type, data }: Decoded): Written {
+  const { topic, partition, offset, headers: header, timestampMs } = record
+  return {
+    topic,
+    partition,
+    offset,
+    eventId: eventIdOf(record),
+    causeId: header[headers.causationId] ?? null,
+    atMs: timestampMs,
+    type,
+    data,
+  } as Written
+}
+
+/** By a key, in order. */
+export function grouped<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const item of items) {
+    const key = keyOf(item)
+    const group = groups.get(key)
+    if (group) group.push(item)
+    else groups.set(key, [item])
+  }
+  return groups
+}
+
+export const isAtHome = (key: string, { partition }: Written, { broker }: World): boolean =>
+  homeOf(key, broker.partitions) === partition

@@ -1,0 +1,71 @@
+// The fleet that is simulated: real stages, tools of every kind that matters to the host, two models at a price.
+// Stages are pure, so one of each serves every run of a thread.
+import { z } from 'zod'
+import { createCodec } from '../../runtime/codec/codec.ts'
+import { createEmbeddedRegistry } from '../../runtime/codec/embedded-registry.ts'
+import { defineTool } from '../../runtime/config/define.ts'
+import { readEnvironment } from '../../runtime/config/environment.ts'
+import type { Fleet, Tool } from '../../runtime/config/fleet.ts'
+import { completeFleet } from '../../runtime/config/load.ts'
+import type { Stage } from '../../runtime/stage.ts'
+import { createAlertingStage } from '../../services/alerting/stage.ts'
+import { createCodeSandboxStage } from '../../services/code-sandbox/stage.ts'
+import { createMeteringStage } from '../../services/metering/stage.ts'
+import { createPlannerStage } from '../../services/planner/stage.ts'
+import { createRouterStage } from '../../services/router/stage.ts'
+import { createToolExecutorStage } from '../../services/tool-executor/stage.ts'
+
+/** `mark` is unique within a task: it names what the call does. */
+const input = z.object({ mark: z.string() })
+const tool = (name: string, options: Partial<Parameters<typeof defineTool>[0]>): Tool =>
+  defineTool({ name, description: 'A simulated tool.', input, timeoutMs: 5_000, run: () => null, ...options })
+
+const tools = [
+  tool('lookup', { idempotent: true }),
+  tool('cached', { idempotent: true, cacheTtlMs: 60_000 }),
+  tool('charge', {}),
+  // Hangs for longer than any task lives, unless it is stopped.
+  tool('endless', { idempotent: true, timeoutMs: 100_000, retries: 0 }),
+  tool('approved', { requiresApproval: true }),
+  tool('large', { idempotent: true, maxOutputBytes: 200 }),
+]
+
+const profile = { temperature: 0, maxSteps: 6, timeoutMs: 120_000, executor: 'default' }
+
+export const fleet: Fleet = completeFleet(
+  {
+    tools,
+    agents: {
+      tools: { mode: 'tools', profile: 'two-models' },
+      code: { mode: 'code', profile: 'two-models' },
+    },
+    models: {
+      providers: { alpha: { baseUrl: 'http://127.0.0.1:9/v1' }, beta: { baseUrl: 'http://127.0.0.1:9/v1' } },
+      profiles: { 'two-models': { ...profile, models: ['alpha/one', 'beta/two'] } },
+      prices: [
+        { model: 'alpha/', input: 10, output: 20 },
+        { model: 'beta/', input: 1, output: 2 },
+      ],
+    },
+    alerts: { rules: { high_error_rate: { minTasks: 4 } } },
+    limits: {
+      // So small that tasks wait for each other, and that some find their user's or their model's budget used up.
+      queue: { inFlight: 2 },
+      budgets: { fleetTokens: 60_000, userTokens: 25_000, modelTokens: 30_000 },
+    },
+  },
+  readEnvironment({}),
+  'simulation',
+)
+
+export const stages: readonly Stage[] = [
+  createRouterStage(fleet),
+  createPlannerStage(fleet),
+  createToolExecutorStage(fleet),
+  createCodeSandboxStage(fleet),
+  createMeteringStage(),
+  createAlertingStage(fleet),
+] as unknown as readonly Stage[]
+
+export const codec = createCodec({ registry: createEmbeddedRegistry(), prefix: 'simulation' })
+await codec.prepare()

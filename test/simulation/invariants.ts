@@ -1,0 +1,76 @@
+// What must hold after a run. Each invariant has a name, by which the shrinker tells whether a failure is still the same.
+//
+// results   every submitted task has exactly one TaskCompleted, however often it was submitted; nobody else has one
+// history   the events of a task are one consistent history: each effect once, each request answered once, the end last
+// after     no owner of a lane starts work for a task that it knows to have ended; what was under way is stopped
+// calls     a journalled call is never made again, an effect never happens twice, a repeat is explained by a fault
+// usage     what finished calls spent is in usage.recorded, in the result and in the ledger, once
+// state     state rows are the fold of what was committed, on the log and in every process's memory
+// letters   nothing is given up but what can't be decoded; no stage and no caller throws
+// alerts    alerts of a rule are raised and resolved in turn, and none stays raised
+// rest      everything drains; after a week nothing is left in memory, and no timer was lost
+import { checkAlerts } from './invariants/alerts.ts'
+import { checkAfter, checkCalls } from './invariants/calls.ts'
+import { checkHistory, checkResults } from './invariants/history.ts'
+import { checkAtRest, checkState } from './invariants/state.ts'
+import { checkUsage } from './invariants/usage.ts'
+import type { Evidence } from './evidence.ts'
+import type { Simulation } from './simulate.ts'
+
+export interface Violation {
+  readonly invariant: string
+  readonly text: string
+}
+
+export type Check = (run: Simulation, evidence: Evidence) => readonly string[] | Promise<readonly string[]>
+
+/** Looked at when everything has ended. A limit that must never be passed gets its line here. */
+const checks: Readonly<Record<string, Check>> = {
+  results: checkResults,
+  history: checkHistory,
+  after: checkAfter,
+  calls: checkCalls,
+  usage: checkUsage,
+  state: checkState,
+  letters: checkLetters,
+}
+
+export async function checkRun(
+  run: Simulation,
+  evidence: Evidence,
+  isQuiet: boolean,
+  passAWeek: () => Promise<void>,
+): Promise<Violation[]> {
+  const violations: Violation[] = isQuiet ? [] : [{ invariant: 'rest', text: describeUnrest(run) }]
+  for (const [invariant, check] of Object.entries(checks))
+    violations.push(...(await check(run, evidence)).map((text) => ({ invariant, text })))
+  // What is wrong by now would only show again.
+  if (violations.length > 0) return violations
+  await passAWeek()
+  violations.push(...checkAtRest(run).map((text) => ({ invariant: 'rest', text })))
+  violations.push(...(await checkAlerts(run)).map((text) => ({ invariant: 'alerts', text })))
+  return violations
+}
+
+function describeUnrest(run: Simulation): string {
+  const statuses = run.live().flatMap((process) =>
+    process
+      .status()
+      .filter(({ open, assigned, pending }) => open !== assigned || pending > 0)
+      .map((status) => ({ process: process.name, ...status })),
+  )
+  return `not at rest after ten minutes: ${run.backlog()} records behind, ${JSON.stringify(statuses)}`
+}
+
+function checkLetters({ users, world }: Simulation, evidence: Evidence): string[] {
+  const letters = evidence.of('DeadLettered')
+  const others = letters.filter(({ data }) => data.code !== 'UNDECODABLE_RECORD')
+  const undecodable = letters.length - others.length
+  return [
+    ...others.map(({ data }) => `dead letter of ${data.stage}: ${data.message}`),
+    ...(undecodable === users.junk
+      ? []
+      : [`${users.junk} records of junk and ${undecodable} dead letters of it`]),
+    ...world.tally.complaints,
+  ]
+}

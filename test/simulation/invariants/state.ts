@@ -1,0 +1,67 @@
+// What lanes keep: on the log, in memory, and when all is over.
+import type { BlobStore } from '../../../runtime/store/port.ts'
+import type { Simulation } from '../simulate.ts'
+
+export async function checkState(run: Simulation): Promise<string[]> {
+  const { world } = run
+  const violations = [...world.witness.violations]
+  for (const { name } of world.stages)
+    for (let lane = 0; lane < world.broker.partitions; lane++) {
+      const difference = world.witness.compare(name, lane, world.broker.rows(name, lane))
+      if (difference !== null) violations.push(`lane ${lane} of ${name}, on the log: ${difference}`)
+    }
+  return [...violations, ...(await inMemory(run))]
+}
+
+/** Every open lane holds what is on the log, no more and no less. */
+async function inMemory(run: Simulation): Promise<string[]> {
+  const { world } = run
+  const violations: string[] = []
+  for (const process of run.live())
+    for (const { stage, lane, rows } of process.memory()) {
+      const committed = new Map<string, string>()
+      for (const { key, value } of world.broker.rows(stage, lane))
+        // Rows of the lane itself are an index in memory, of its stage's making.
+        if (value !== null && !key.startsWith('\u0000')) committed.set(key, await content(value, world.blobs))
+      const held = new Map(
+        [...rows].map(({ key, name, value }) => [`${key}\u0000${name}`, JSON.stringify(value)]),
+      )
+      for (const key of new Set([...committed.keys(), ...held.keys()]))
+        if (committed.get(key) !== held.get(key))
+          violations.push(
+            `${process.name} holds lane ${lane} of ${stage} with another row ${key.replace('\u0000', ' ')}`,
+          )
+    }
+  return violations
+}
+
+async function content(bytes: Uint8Array, blobs: BlobStore): Promise<string> {
+  const row = JSON.parse(Buffer.from(bytes).toString()) as { d?: unknown; blob?: string }
+  if (row.blob === undefined) return JSON.stringify(row.d)
+  const whole = await blobs.get(row.blob)
+  return whole === null ? 'missing' : content(whole, blobs)
+}
+
+/** Windows of alert rules and what channels were told last stay: a number of rows that the configuration fixes. */
+const stays = (stage: string, key: string): boolean =>
+  stage === 'alerting' && /^fleet\u0000(slot|channel):/.test(key)
+
+export function checkAtRest(run: Simulation): string[] {
+  const { world } = run
+  const violations: string[] = []
+  for (const { name } of world.stages)
+    for (let lane = 0; lane < world.broker.partitions; lane++)
+      for (const { key } of world.broker.rows(name, lane))
+        if (!stays(name, key))
+          violations.push(`${name} still keeps ${key.replace('\u0000', ' ')} after a week`)
+  for (const process of run.live()) {
+    const left = process.leftovers()
+    if (left > 0) violations.push(`${process.name} holds ${left} places and calls that ended long ago`)
+    for (const { stage, pending, committing, problems } of process.status())
+      if (pending + committing > 0 || problems.length > 0)
+        violations.push(
+          `${process.name} is not at rest: ${stage}, ${pending} pending, ${committing} committing, ${problems.join('; ')}`,
+        )
+  }
+  return violations
+}

@@ -1,0 +1,76 @@
+// What was spent, in every place that tells it.
+import type { World } from '../../../runtime/testing/simulator/world.ts'
+import { grouped, type Evidence } from '../evidence.ts'
+import type { Simulation } from '../simulate.ts'
+
+export function checkUsage({ world, outside }: Simulation, evidence: Evidence): string[] {
+  const recorded = evidence.of('UsageRecorded')
+  const byCall = grouped(
+    recorded.filter(({ data }) => data.kind === 'model'),
+    ({ data }) => data.callId,
+  )
+  const violations: string[] = []
+  const statuses = new Map(evidence.of('TaskCompleted').map(({ data }) => [data.taskId, data.status]))
+  for (const { callId, taskId, spent, isOrphaned } of finishedCalls(world)) {
+    const rows = byCall.get(callId) ?? []
+    const told = rows.map(({ data }) => `${data.inputTokens}+${data.outputTokens}`)
+    // Its lane was lost before the commit, and the end of its task overtook the event that would have read the answer.
+    const isStopped = ['cancelled', 'timed_out'].includes(statuses.get(taskId) ?? '')
+    if (rows.length === 0 && isOrphaned && isStopped) continue
+    if (rows.length !== 1 || told[0] !== spent)
+      violations.push(
+        `model call ${callId} of ${taskId} spent ${spent} tokens, recorded: ${told.join(', ') || 'nothing'}`,
+      )
+  }
+  return [...violations, ...inResults(evidence), ...inLedger(evidence, outside)]
+}
+
+function inResults(evidence: Evidence): string[] {
+  const models = evidence.of('UsageRecorded').filter(({ data }) => data.kind === 'model')
+  const byTask = grouped(models, ({ data }) => data.taskId)
+  return evidence.of('TaskCompleted').flatMap(({ data: { taskId, usage } }) => {
+    const rows = (byTask.get(taskId) ?? []).map(({ data }) => data)
+    const sum = (pick: (row: (typeof rows)[number]) => number) =>
+      rows.reduce((total, row) => total + pick(row), 0)
+    const tokens = sum((row) => row.inputTokens + row.outputTokens)
+    const isSame =
+      usage.inputTokens + usage.outputTokens === tokens &&
+      usage.modelCalls === rows.length &&
+      Math.abs(usage.cost - sum((row) => row.cost)) < 1e-9
+    return isSame
+      ? []
+      : [
+          `task ${taskId}: its result says ${JSON.stringify(usage)}, recorded were ${rows.length} calls and ${tokens} tokens`,
+        ]
+  })
+}
+
+function inLedger(evidence: Evidence, { ledger }: Simulation['outside']): string[] {
+  const violations: string[] = []
+  const recorded = evidence.of('UsageRecorded')
+  for (const { eventId, data } of recorded)
+    if (ledger.usage.get(eventId)?.input_tokens !== data.inputTokens)
+      violations.push(`usage ${eventId} is not in the ledger as it was recorded`)
+  if (ledger.usage.size !== recorded.length)
+    violations.push(`${ledger.usage.size} rows in the ledger, ${recorded.length} recorded`)
+  for (const { data } of evidence.of('TaskCompleted')) {
+    const row = ledger.tasks.get(data.taskId)
+    if (row?.status !== data.status)
+      violations.push(`task ${data.taskId} is ${row?.status} in the ledger, not ${data.status}`)
+  }
+  for (const { data } of evidence.of('FeedbackGiven'))
+    if (!ledger.feedback.has(data.taskId)) violations.push(`the feedback on ${data.taskId} was lost`)
+  return violations
+}
+
+/** Model calls that are in the journal with an answer, and what the model charged for it. */
+function finishedCalls({ book, broker }: World) {
+  const charged = new Map(book.calls.map((call) => [call.callId, call]))
+  return [...book.finished()].flatMap(([callId, outcome]) => {
+    const call = charged.get(callId)
+    const isAnswer = outcome.ok || outcome.failure.details !== undefined
+    if (!isAnswer || !call?.tokens) return []
+    const isOrphaned = broker.epoch(call.stage, call.lane) !== call.epoch
+    return [{ callId, taskId: call.taskId, spent: `${call.tokens.input}+${call.tokens.output}`, isOrphaned }]
+  })
+}

@@ -1,0 +1,320 @@
+// The world outside the fleet: models, tools, a sandbox, a ledger and a pager, with every way of failing that R9 names.
+//
+// 1. An answer depends on the conversation alone, as a recorded model's would; only failures and latency are drawn.
+// 2. Ledger and models outlive processes; a sandbox's live sessions and a tool cache's client die with theirs.
+import { hash } from 'node:crypto'
+import type { Tool, ToolContext } from '../../runtime/config/fleet.ts'
+import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
+import { homeOf } from '../../runtime/log/home.ts'
+import type { CallContext, Caller } from '../../runtime/stage.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import { memoryLimits } from '../../runtime/limits/memory.ts'
+import type { Limits } from '../../runtime/limits/port.ts'
+import { quietInstruments } from '../../runtime/telemetry/instruments.ts'
+import type { FaultKind } from '../../runtime/testing/simulator/fate.ts'
+import type { Surroundings, World } from '../../runtime/testing/simulator/world.ts'
+import type { Json } from '../../schemas/json.ts'
+import { FLEET, type Notification } from '../../services/alerting/notices.ts'
+import { createCallers } from '../../services/code-sandbox/caller.ts'
+import { Executors } from '../../services/code-sandbox/executors/open.ts'
+import type { FeedbackRow, LedgerWrite, TaskRow, UsageRow } from '../../services/metering/rows.ts'
+import type { ModelReply, ModelRequest } from '../../services/planner/model.ts'
+import { createLimitsCaller } from '../../services/router/limits-caller.ts'
+import { createToolCaller } from '../../services/tool-executor/caller.ts'
+import { fleet } from './fleet.ts'
+import { ScriptExecutor } from './script-executor.ts'
+
+const modelFailures: readonly ErrorCode[] = [
+  'MODEL_RATE_LIMITED',
+  'MODEL_QUOTA_EXCEEDED',
+  'MODEL_TIMEOUT',
+  'MODEL_UNAVAILABLE',
+  'MODEL_REQUEST_REFUSED',
+  'MODEL_AUTH_FAILED',
+  'MODEL_CONTEXT_TOO_LONG',
+  'MODEL_ANSWER_MALFORMED',
+  'MODEL_UNKNOWN_ERROR',
+]
+const toolFailures: readonly (ErrorCode | 'throws' | 'garbage' | 'huge')[] = [
+  'TOOL_UNAVAILABLE',
+  'TOOL_TARGET_UNAVAILABLE',
+  'TOOL_TIMEOUT',
+  'throws',
+  'garbage',
+  'huge',
+]
+
+/** The ledger of metering, in memory: idempotent by event and task, as its tables are. */
+export class MemoryLedger {
+  readonly usage = new Map<string, UsageRow>()
+  readonly tasks = new Map<string, TaskRow>()
+  readonly feedback = new Map<string, FeedbackRow>()
+
+  write(request: LedgerWrite): void {
+    if ('usage' in request) insert(this.usage, request.usage.event_id, request.usage)
+    else if ('task' in request) insert(this.tasks, request.task.task_id, request.task)
+    else this.feedback.set(request.feedback.task_id, request.feedback)
+  }
+}
+
+function insert<T>(rows: Map<string, T>, id: string, row: T): void {
+  if (!rows.has(id)) rows.set(id, row)
+}
+
+export class Outside {
+  readonly ledger = new MemoryLedger()
+  /** Ids of the notifications that the pager has shown. */
+  readonly shown = new Set<string>()
+  readonly limits: Limits
+  readonly #world: () => World
+
+  constructor(world: () => World, clock: Clock) {
+    this.#world = world
+    this.limits = memoryLimits({ clock })
+  }
+
+  callers(process: Surroundings): Readonly<Record<string, Caller>> {
+    return new Site(this, this.#world(), process).callers()
+  }
+}
+
+/** The outside as one process reaches it. */
+class Site {
+  readonly #outside: Outside
+  readonly #world: World
+  readonly #process: Surroundings
+
+  constructor(outside: Outside, world: World, process: Surroundings) {
+    this.#outside = outside
+    this.#world = world
+    this.#process = process
+  }
+
+  callers(): Readonly<Record<string, Caller>> {
+    const { clock, keyValue } = this.#process
+    const { log } = quietInstruments
+    const tools = fleet.tools.map(({ spec }): Tool => ({
+      spec,
+      run: (input, context) => this.#tool(spec.name, input as { mark: string }, context),
+    }))
+    const executor = this.#sandbox()
+    const tool = createToolCaller({ fleet: { tools }, keyValue, log, clock })
+    return {
+      ...createCallers(new Executors(new Map([[executor.name, async () => executor]]))),
+      tool: tool as Caller,
+      model: (request: ModelRequest, context) => this.#model(request, context),
+      ledger: (request: LedgerWrite, context) => this.#ledger(request, context),
+      notify: (notification: Notification, context) => this.#notify(notification, context),
+      limits: createLimitsCaller({ fleet, limits: this.#limits(), clock }),
+    }
+  }
+
+  #strikes(kind: FaultKind, place: string): boolean {
+    const { fate, rates, clock, note } = this.#world
+    const struck = fate.strikes(kind, place, rates()[kind], clock.now())
+    if (struck) note(`${kind} at ${place}`)
+    return struck
+  }
+
+  #wait(least: number, most: number, what: string): Promise<void> {
+    const { fate, clock } = this.#world
+    return new Promise((resume) => clock.schedule(fate.between(least, most, what), resume))
+  }
+
+  /** Never answers; ends when it is told to stop. */
+  #hang(signal: AbortSignal): Promise<never> {
+    return new Promise((_, reject) =>
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
+    )
+  }
+
+  #arrive(kind: string, stage: string, taskId: string, callId: string, effect: string | null) {
+    const { book, broker, clock, note } = this.#world
+    const { name, epochOf } = this.#process
+    note(`${name} calls ${kind} for ${taskId} (${callId.slice(0, 8)})${effect === null ? '' : `: ${effect}`}`)
+    const lane = homeOf(taskId, broker.partitions)
+    const epoch = epochOf(stage, lane)
+    const place = { process: name, stage, lane, epoch, byOwner: epoch === broker.epoch(stage, lane) }
+    return book.arrive({ callId, kind, taskId, effect, ...place, atMs: clock.now() })
+  }
+
+  async #model(request: ModelRequest, { callId, key, signal }: CallContext): Promise<ModelReply> {
+    const seen = this.#arrive('model', 'planner', key, callId, null)
+    const ended = () => (seen.endedMs = this.#world.clock.now())
+    signal.addEventListener('abort', ended, { once: true })
+    if (this.#strikes('model-hangs', key)) return this.#hang(signal)
+    await this.#wait(5, 2_000, `model ${key}`)
+    if (signal.aborted) throw signal.reason
+    ended()
+    const { fate } = this.#world
+    const tokens = { input: 100 + request.messages.length, output: 10 }
+    if (this.#strikes('model-fails', key)) {
+      const code = fate.pick(modelFailures, `model failure ${key}`)
+      const spent = code === 'MODEL_ANSWER_MALFORMED'
+      if (spent) seen.tokens = tokens
+      throw new FlotillaError(code, 'injected', {
+        ...(code === 'MODEL_RATE_LIMITED'
+          ? { retryAfterMs: fate.between(100, 3_000, `retry after ${key}`) }
+          : {}),
+        ...(spent ? { details: { inputTokens: tokens.input, outputTokens: tokens.output } } : {}),
+      })
+    }
+    seen.tokens = tokens
+    const base = { inputTokens: tokens.input, outputTokens: tokens.output, usageIsEstimate: false }
+    const reply = { ...base, model: request.model, toolCalls: [], finishReason: 'stop' }
+    if (this.#strikes('model-answers-nothing', key)) return { ...reply, text: '' }
+    if (this.#strikes('model-answers-garbage', key)) return { ...reply, ...garbage(key, this.#world) }
+    return { ...reply, ...answer(request) }
+  }
+
+  async #tool(name: string, { mark }: { mark: string }, context: ToolContext): Promise<unknown> {
+    const { taskId, idempotencyKey, signal } = context
+    const effect = name === 'charge' || name === 'approved' ? `${name} ${mark} of ${taskId}` : null
+    const seen = this.#arrive('tool', 'tool-executor', taskId, idempotencyKey, effect)
+    const ended = () => (seen.endedMs = this.#world.clock.now())
+    signal.addEventListener('abort', ended, { once: true })
+    const place = `${name} ${taskId} ${mark}`
+    if (name === 'endless' || this.#strikes('tool-hangs', place)) return this.#hang(signal)
+    await this.#wait(1, 800, place)
+    ended()
+    if (name === 'large') return 'x'.repeat(1_000)
+    if (!this.#strikes('tool-fails', place)) return { mark }
+    const failure = this.#world.fate.pick(toolFailures, `tool failure ${place}`)
+    if (failure === 'throws') throw new Error('injected')
+    if (failure === 'garbage') return () => 'no JSON'
+    if (failure === 'huge') return 'x'.repeat(1_100_000)
+    throw new FlotillaError(failure, 'injected')
+  }
+
+  /** The store of the limits, on a way that fails before and after it was heard. */
+  #limits(): Limits {
+    const { limits } = this.#outside
+    const through = async <T>(operation: string, work: () => Promise<T>): Promise<T> => {
+      const place = `${operation} ${this.#process.name}`
+      await this.#wait(0, 4, place)
+      if (this.#strikes('limits-fail', `before ${place}`))
+        throw new FlotillaError('STORE_UNAVAILABLE', 'injected')
+      const result = await work()
+      if (this.#strikes('limits-fail', `after ${place}`))
+        throw new FlotillaError('STORE_UNAVAILABLE', 'injected')
+      return result
+    }
+    return {
+      ...limits,
+      reserve: (request) => through('reserve', () => limits.reserve(request)),
+      settle: (request) => through('settle', () => limits.settle(request)),
+      release: (id) => through('release', () => limits.release(id)),
+    }
+  }
+
+  #sandbox(): ScriptExecutor {
+    const { name } = this.#process
+    const { fate } = this.#world
+    return new ScriptExecutor({
+      wait: (ms) => new Promise((resume) => this.#world.clock.schedule(ms, resume)),
+      between: (least, most) => fate.between(least, most, `sandbox ${name}`),
+      fails: () => this.#strikes('sandbox-fails', name),
+      forgets: () => this.#strikes('sandbox-forgets', name),
+    })
+  }
+
+  async #ledger(request: LedgerWrite, { callId }: CallContext): Promise<null> {
+    const place = `${this.#process.name} ${callId.slice(0, 8)}`
+    const away = () => new FlotillaError('STORE_UNAVAILABLE', 'injected: the database is away')
+    await this.#wait(1, 20, `ledger ${place}`)
+    if (this.#strikes('ledger-fails', `before ${place}`)) throw away()
+    this.#outside.ledger.write(request)
+    if (this.#strikes('ledger-fails', `after ${place}`)) throw away()
+    return null
+  }
+
+  async #notify({ id }: Notification, { callId }: CallContext): Promise<string> {
+    const seen = this.#arrive('notify', 'alerting', FLEET, callId, null)
+    await this.#wait(1, 200, `notifier ${callId}`)
+    seen.endedMs = this.#world.clock.now()
+    if (this.#strikes('notifier-fails', id)) throw new FlotillaError('CHANNEL_UNAVAILABLE', 'injected')
+    this.#outside.shown.add(id)
+    return 'shown'
+  }
+}
+
+function garbage(key: string, { fate }: World): Pick<ModelReply, 'text' | 'toolCalls' | 'finishReason'> {
+  const call = { id: '', name: 'lookup', argumentsText: '{"mark": ' }
+  return fate.pick(
+    [
+      { text: 'Sure! Here is', toolCalls: [], finishReason: 'length' },
+      {
+        text: '',
+        toolCalls: [call, { ...call, name: 'no such tool', argumentsText: '[]' }],
+        finishReason: 'tool_calls',
+      },
+      { text: '<think>so', toolCalls: [], finishReason: 'stop' },
+      { text: 'I would rather not.', toolCalls: [], finishReason: 'content_filter' },
+    ],
+    `garbage ${key}`,
+  )
+}
+
+function draw(most: number, ...parts: (string | number)[]): number {
+  return Number.parseInt(hash('sha256', parts.join('|'), 'hex').slice(0, 8), 16) % most
+}
+
+const toolNames = [
+  'lookup',
+  'charge',
+  'lookup',
+  'cached',
+  'charge',
+  'large',
+  'approved',
+  'endless',
+  'nothing',
+]
+
+/** One to four turns; each but the last asks for tools, or runs a script. */
+function answer({ messages, tools }: ModelRequest): Pick<ModelReply, 'text' | 'toolCalls' | 'finishReason'> {
+  const text = String(messages.find(({ role }) => role === 'user')?.content)
+  const turn = messages.filter(({ role }) => role === 'assistant').length
+  const isLast = turn >= draw(4, text, 'turns')
+  if (tools === undefined)
+    return {
+      text: `\`\`\`python\n${scriptOf(text, turn, isLast)}\n\`\`\``,
+      toolCalls: [],
+      finishReason: 'stop',
+    }
+  if (isLast) return { text: `done ${text}`, toolCalls: [], finishReason: 'stop' }
+  const toolCalls = Array.from({ length: 1 + draw(3, text, turn, 'count') }, (_, index) => ({
+    id: `call_${turn}_${index}`,
+    name: toolNames[draw(toolNames.length, text, turn, index)] ?? 'lookup',
+    argumentsText: JSON.stringify({ mark: `${turn}.${index}` } satisfies Json),
+  }))
+  return { text: '', toolCalls, finishReason: 'tool_calls' }
+}
+
+const calls = ['lookup', 'charge', 'cached', 'lookup', 'charge', 'large']
+
+function scriptOf(text: string, turn: number, isLast: boolean): string {
+  const lines = Array.from({ length: 1 + draw(3, text, turn, 'lines') }, (_, index) => {
+    const call = (name: string, at: number) =>
+      `${name}=${calls[draw(calls.length, text, turn, index, at)]}(${turn}.${index}.${at})`
+    switch (draw(12, text, turn, index, 'line')) {
+      case 0:
+        return `print line ${index} of turn ${turn}`
+      case 1:
+        return 'raise no luck'
+      case 2:
+        return 'spin'
+      case 3:
+        return `random r\ncall a=lookup($r)\nvalue a`
+      case 4:
+      case 5:
+        return `try a=${draw(2, text, index) ? 'charge' : 'lookup'}(${turn}.${index}.0)\nvalue a`
+      default:
+        return `call ${[0, 1]
+          .slice(0, 1 + draw(2, text, turn, index))
+          .map((at) => call('ab'[at] ?? 'c', at))
+          .join(' ')}`
+    }
+  })
+  return [...lines, ...(isLast ? ['final a'] : [])].join('\n')
+}

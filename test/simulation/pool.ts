@@ -1,0 +1,47 @@
+// Many seeds on several threads: seeds know nothing of each other.
+import { Worker } from 'node:worker_threads'
+import type { SimulationReport } from './simulate.ts'
+
+export interface PoolOptions {
+  readonly from: number
+  readonly count: number
+  readonly threads: number
+  /** In no particular order. */
+  readonly onReport: (report: SimulationReport) => void
+}
+
+/** Seeds that a thread is sent at once: few, so that threads end together. */
+const BATCH = 5
+
+export async function runSeeds({ from, count, threads, onReport }: PoolOptions): Promise<void> {
+  let next = from
+  const take = (): number[] => {
+    const seeds = Array.from({ length: Math.min(BATCH, from + count - next) }, (_, index) => next + index)
+    next += seeds.length
+    return seeds
+  }
+  await Promise.all(Array.from({ length: Math.min(threads, count) }, () => runThread(take, onReport)))
+}
+
+async function runThread(take: () => number[], onReport: (report: SimulationReport) => void): Promise<void> {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url))
+  try {
+    await new Promise<void>((resolve, reject) => {
+      let left = 0
+      const more = (): void => {
+        const seeds = take()
+        left = seeds.length
+        if (left > 0) worker.postMessage(seeds)
+        else resolve()
+      }
+      worker.on('message', (report: SimulationReport) => {
+        onReport(report)
+        if (--left === 0) more()
+      })
+      worker.once('error', reject)
+      more()
+    })
+  } finally {
+    await worker.terminate()
+  }
+}

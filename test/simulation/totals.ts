@@ -1,0 +1,34 @@
+// What many seeds add up to.
+import { isCrash, type FaultKind } from '../../runtime/testing/simulator/fate.ts'
+import type { SimulationReport } from './simulate.ts'
+
+export class Totals {
+  seeds = 0
+  tasks = 0
+  calls = 0
+  failed = 0
+  readonly faults = new Map<FaultKind, number>()
+  /** Calls made again, by the fault that explains it. */
+  readonly inDoubt = new Map<string, number>()
+
+  add(report: SimulationReport): void {
+    this.seeds++
+    this.tasks += report.tasks
+    this.calls += report.calls
+    this.failed += Number(report.violations.length > 0)
+    for (const { kind } of report.faults) this.faults.set(kind, (this.faults.get(kind) ?? 0) + 1)
+    for (const [kind, count] of Object.entries(report.inDoubt))
+      this.inDoubt.set(kind, (this.inDoubt.get(kind) ?? 0) + count)
+  }
+
+  get crashes(): number {
+    return sum([...this.faults].filter(([kind]) => isCrash(kind)))
+  }
+
+  get repeated(): number {
+    return sum(this.inDoubt)
+  }
+}
+
+const sum = (counts: Iterable<readonly [string, number]>): number =>
+  [...counts].reduce((total, [, count]) => total + count, 0)

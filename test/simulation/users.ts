@@ -1,0 +1,175 @@
+// What users do in a simulated run: tasks of both modes, some of them twice, on the wrong partition, as JSON or without an id;
+// cancels before and after, approvals, feedback, and records that are no records.
+import { homeOf } from '../../runtime/log/home.ts'
+import type { Log, LogRecord } from '../../runtime/log/port.ts'
+import type { World } from '../../runtime/testing/simulator/world.ts'
+import type { EventMap, TaskSubmitted } from '../../schemas/generated/events.ts'
+import { headers, type TopicName } from '../../schemas/topics.ts'
+
+export interface Submission {
+  readonly taskId: string
+  /** Rejected by the router, whatever happens. */
+  readonly isWrong: boolean
+}
+
+/** A thing that users do, left out of a run that shrinks. */
+export type Deed = string
+
+const SUBMIT_FOR_MS = 20_000
+
+const nothing: TaskSubmitted = {
+  text: '',
+  taskId: null,
+  userId: null,
+  agent: null,
+  mode: null,
+  profile: null,
+  model: null,
+  maxSteps: null,
+  timeoutMs: null,
+  maxCost: null,
+  priority: null,
+  sessionId: null,
+  outputSchema: null,
+  parent: null,
+  strategy: null,
+  complexity: null,
+  quality: null,
+  estimatedTokens: null,
+}
+
+export class Users {
+  readonly submissions: Submission[] = []
+  readonly deeds: Deed[] = []
+  /** Records that can't be decoded: each must end as a dead letter. */
+  junk = 0
+  /** Deeds planned and not done yet. */
+  planned = 0
+  readonly #world: World
+  readonly #log: Log
+  readonly #only: ReadonlySet<Deed> | null
+
+  constructor(world: World, only: ReadonlySet<Deed> | null) {
+    this.#world = world
+    this.#log = world.broker.connect()
+    this.#only = only
+  }
+
+  begin(seed: number): void {
+    const { fate } = this.#world
+    this.#log.tail({ topics: ['tasks.history'], from: 'earliest' }, (records) => this.#watch(records))
+    const count = fate.between(4, 12, 'tasks')
+    for (let index = 0; index < count; index++) this.#plan(`t${seed}-${index}`, `task-${index}`)
+    for (let index = 0; index < fate.between(0, 2, 'junk'); index++)
+      this.#later(`junk-${index}`, fate.between(0, SUBMIT_FOR_MS, 'junk at'), () => this.#spoil(index))
+  }
+
+  #plan(taskId: string, name: string): void {
+    const { fate } = this.#world
+    const between = (least: number, most: number, what: string) =>
+      fate.between(least, most, `${name} ${what}`)
+    const sometimes = (share: number, what: string) => fate.chance(`${name} ${what}`, share)
+    const atMs = between(0, SUBMIT_FOR_MS, 'at')
+    const isWrong = sometimes(0.06, 'wrong')
+    const task: TaskSubmitted = {
+      ...nothing,
+      taskId,
+      text: isWrong ? 'import os' : `do ${taskId}`,
+      userId: `user-${between(0, 2, 'user')}`,
+      agent: sometimes(0.5, 'mode') ? 'code' : 'tools',
+      timeoutMs: sometimes(0.2, 'short') ? between(1_500, 6_000, 'timeout') : 120_000,
+      maxCost: sometimes(0.1, 'cheap') ? 0.0015 : null,
+      maxSteps: sometimes(0.1, 'few') ? 2 : null,
+    }
+    this.#later(name, atMs, () => {
+      this.submissions.push({ taskId, isWrong })
+      this.#submit(task, name)
+    })
+    if (sometimes(0.15, 'again'))
+      this.#later(`${name} again`, atMs + between(0, 10_000, 'again'), () =>
+        this.#submit(task, `${name} again`),
+      )
+    if (sometimes(0.2, 'cancelled'))
+      this.#later(`${name} cancelled`, Math.max(0, atMs + between(-200, 8_000, 'cancelled')), () =>
+        this.#control('TaskCancelled', { taskId, reason: null, requestedBy: null }, name),
+      )
+    if (sometimes(0.3, 'rated'))
+      this.#later(`${name} rated`, atMs + between(0, 20_000, 'rated'), () =>
+        this.#control('FeedbackGiven', { taskId, satisfaction: 0.5, comment: null, userId: null }, name),
+      )
+  }
+
+  /** A deed that was left out takes what depends on it along: nobody cancels a task that nobody submitted. */
+  #later(deed: Deed, delayMs: number, act: () => void): void {
+    const needs = deed.split(' ')[0] as string
+    if (this.#only !== null && !(this.#only.has(deed) && this.#only.has(needs))) return
+    this.deeds.push(deed)
+    this.planned++
+    this.#world.clock.schedule(delayMs, () => {
+      this.planned--
+      this.#world.note(`users: ${deed}`)
+      act()
+    })
+  }
+
+  #submit(task: TaskSubmitted, name: string): void {
+    const { fate, codec } = this.#world
+    const { taskId } = task
+    if (fate.chance(`${name} as JSON`, 0.15)) {
+      const stated = Object.fromEntries(Object.entries(task).filter(([, value]) => value !== null))
+      this.#publish('tasks.submitted', taskId ?? '', Buffer.from(JSON.stringify(stated)), name)
+    } else
+      this.#publish(
+        'tasks.submitted',
+        taskId ?? '',
+        codec.encode('TaskSubmitted', task, 'tasks.submitted'),
+        name,
+      )
+  }
+
+  #control<T extends 'TaskCancelled' | 'FeedbackGiven' | 'ApprovalDecided'>(
+    type: T,
+    data: EventMap[T] & { taskId: string },
+    name: string,
+  ): void {
+    const value = this.#world.codec.encode(type, data, 'tasks.control')
+    this.#publish('tasks.control', data.taskId, value, name)
+  }
+
+  /** Every fourth record comes from a client that hashes otherwise. */
+  #publish(topic: TopicName, key: string, value: Uint8Array, name: string): void {
+    const { fate, broker } = this.#world
+    const isAstray = fate.chance(`${name} astray`, 0.25)
+    const partition = isAstray
+      ? fate.between(0, broker.partitions - 1, `${name} to`)
+      : homeOf(key, broker.partitions)
+    void this.#log.publish([{ topic, partition, key, value, headers: {} }])
+  }
+
+  #spoil(index: number): void {
+    this.junk++
+    const topic =
+      (['tasks.submitted', 'tools.requested', 'code.requested'] as const)[index % 3] ?? 'tasks.submitted'
+    this.#publish(topic, `junk-${index}`, new Uint8Array([0, 1, 2, 3, 4, 5, 6]), `junk-${index}`)
+  }
+
+  /** Somebody looks at the history and decides on what waits for approval: soon, late, or never. */
+  #watch(records: readonly LogRecord[]): void {
+    const { codec, fate, clock } = this.#world
+    for (const { value, headers: header } of records) {
+      if (value === null || header[headers.schema] !== 'TaskProgressed') continue
+      const decoded = codec.decode(value, 'tasks.history')
+      if (decoded instanceof Promise || decoded.type !== 'TaskProgressed' || decoded.data.kind !== 'waiting')
+        continue
+      const { taskId, detail } = decoded.data
+      const { for: what, callId } = detail as { for?: string; callId?: string }
+      if (what !== 'approval' || callId === undefined) continue
+      const name = `approval of ${callId}`
+      if (fate.chance(name, 0.15)) continue
+      const approved = fate.chance(`${name} is given`, 0.7)
+      clock.schedule(fate.between(100, 9_000, `${name} at`), () =>
+        this.#control('ApprovalDecided', { taskId, callId, approved, reason: null, decidedBy: null }, name),
+      )
+    }
+  }
+}

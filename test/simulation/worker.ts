@@ -1,0 +1,12 @@
+// A thread that runs the seeds it is sent, one after the other.
+import { parentPort } from 'node:worker_threads'
+import { simulate } from './simulate.ts'
+
+// Errors are data in here, by the thousand; nobody reads their stacks until a seed is run again.
+Error.stackTraceLimit = 0
+
+parentPort?.on('message', (seeds: readonly number[]) => void run(seeds))
+
+async function run(seeds: readonly number[]): Promise<void> {
+  for (const seed of seeds) parentPort?.postMessage(await simulate(seed))
+}
