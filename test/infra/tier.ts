@@ -19,7 +19,7 @@ export interface Tier {
 
 export const tiers: readonly Tier[] = [
   { name: 'unit', needs: [], concurrency: 2, aimS: 30, limitS: 120 },
-  { name: 'embedded', needs: [], concurrency: 2, aimS: 120, limitS: 300 },
+  { name: 'embedded', needs: [], concurrency: 2, aimS: 180, limitS: 600 },
   {
     name: 'kafka',
     needs: ['kafka', 'registry', 'redis', 'postgres', 'jaeger'],
