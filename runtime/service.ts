@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Codec } from './codec/port.ts'
 import type { Environment } from './config/environment.ts'
 import type { Fleet } from './config/fleet.ts'
+import type { Guard } from './host/guard.ts'
 import type { Limits } from './limits/port.ts'
 import type { Log as EventLog } from './log/port.ts'
 import type { Caller, Stage } from './stage.ts'
@@ -32,6 +33,8 @@ export interface DoorContext extends ServiceContext {
 export interface Callers {
   /** By `Call.kind`. */
   readonly callers: Readonly<Record<string, Caller>>
+  /** What the host takes around calls of a kind. */
+  readonly guards?: Readonly<Record<string, Guard>>
   /** Rejects with the reason when this service can't work now (part of /ready and doctor). */
   readonly check?: () => Promise<void>
   /** Releases pools and children. */

@@ -178,12 +178,12 @@ export const topics: readonly TopicSpec[] = [
   },
   {
     name: 'ops.health',
-    events: ['BreakerChanged'],
-    key: 'breaker',
+    events: ['BreakerChanged', 'BudgetWarned'],
+    key: 'breaker, or day and budget',
     partitions: 'shared',
     retentionMs: 7 * DAY,
     writers: ['planner', 'tool-executor', 'code-sandbox', 'alerting'],
-    purpose: 'Breakers as they open and close.',
+    purpose: 'Breakers as they open and close, and budgets that run short.',
   },
   {
     name: 'dead-letters',

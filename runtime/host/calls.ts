@@ -4,11 +4,13 @@
 // 2. A failure of the call is data, an outcome. What this file throws is LaneLost, or broken infrastructure.
 // 3. Losing the lane does not abort a call under way: the new owner waits for its outcome, so nobody pays twice.
 //    Its outcome is journalled and not committed here.
-// 4. Calls that are not journalled (sinks: upserts by event id) are repeated until they work or the lane is lost.
+// 4. A guard (guard.ts) is taken after the call is begun and settled beside its journalling: one round trip each way.
+// 5. Calls that are not journalled (sinks: upserts by event id) are repeated until they work or the lane is lost.
 import { FlotillaError, failure, toFailure } from '../errors.ts'
 import { sleep, type Clock } from '../clock.ts'
 import type { Call, CallContext, CallFailure, Caller, CallOutcome } from '../stage.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
+import type { Guard } from './guard.ts'
 import type { CallJournal } from './journal.ts'
 import type { Semaphore } from './semaphore.ts'
 
@@ -31,6 +33,12 @@ export interface CallRequest {
   readonly stream: CallContext['stream']
 }
 
+/** A guard that is asked until its store answers. */
+interface Held {
+  reserve(request: CallRequest): Promise<CallFailure | null>
+  settle(request: CallRequest, outcome: CallOutcome): Promise<void>
+}
+
 export class LaneLost extends Error {
   override readonly name = 'LaneLost'
 }
@@ -42,6 +50,7 @@ const TRIES_WHEN_LOST = 8
 export class CallMaker {
   private readonly journal: CallJournal
   private readonly callers: Readonly<Record<string, Caller>>
+  private readonly guards: Readonly<Record<string, Guard>>
   private readonly breakers: Breakers
   private readonly places: Semaphore
   private readonly clock: Clock
@@ -50,6 +59,8 @@ export class CallMaker {
   constructor(parts: {
     journal: CallJournal
     callers: Readonly<Record<string, Caller>>
+    /** By kind of call. */
+    guards?: Readonly<Record<string, Guard>>
     breakers: Breakers
     places: Semaphore
     clock: Clock
@@ -57,6 +68,7 @@ export class CallMaker {
   }) {
     this.journal = parts.journal
     this.callers = parts.callers
+    this.guards = parts.guards ?? {}
     this.breakers = parts.breakers
     this.places = parts.places
     this.clock = parts.clock
@@ -78,20 +90,22 @@ export class CallMaker {
   }
 
   /** What an earlier run of this handling was answered counts, although this one is stopped: it was paid for. */
-  private recorded(request: CallRequest): Promise<CallOutcome | null> | null {
+  private async recorded(request: CallRequest): Promise<CallOutcome | null> {
     if (request.call.journalled === false) return null
-    return this.persist(request, () => this.journal.recorded(request.id))
+    const outcome = await this.persist(request, () => this.journal.recorded(request.id))
+    if (outcome) await this.guardOf(request.call)?.settle(request, outcome)
+    return outcome
   }
 
   private aborted(request: CallRequest): CallOutcome {
+    const { kind, target } = request.call
+    return this.refused(request, failure('CALL_ABORTED', `${kind} ${target} was stopped`))
+  }
+
+  /** The outcome of a call that was not made. */
+  private refused({ id }: CallRequest, reason: CallFailure): CallOutcome {
     const now = this.clock.now()
-    return {
-      ok: false,
-      failure: failure('CALL_ABORTED', `${request.call.kind} ${request.call.target} was stopped`),
-      startedMs: now,
-      endedMs: now,
-      callId: request.id,
-    }
+    return { ok: false, failure: reason, startedMs: now, endedMs: now, callId: id }
   }
 
   private async sink(request: CallRequest): Promise<CallOutcome> {
@@ -107,20 +121,53 @@ export class CallMaker {
   }
 
   private async journalled(request: CallRequest): Promise<CallOutcome> {
+    const guard = this.guardOf(request.call)
     const recorded = await this.begin(request)
-    if (recorded) return recorded
-    const stopRenewing = this.keepLease(request)
+    if (recorded) {
+      await guard?.settle(request, recorded)
+      return recorded
+    }
+    let stopRenewing = () => {}
     try {
-      const outcome = await this.attempt(request)
-      if (!outcome.ok && outcome.failure.code === 'BREAKER_OPEN') {
-        await this.persist(request, () => this.journal.release(request.id, request.epoch))
+      const refused = guard ? await this.reserved(request, guard) : null
+      if (!refused) stopRenewing = this.keepLease(request)
+      const outcome = refused ? this.refused(request, refused) : await this.attempt(request)
+      const settling = refused ? undefined : guard?.settle(request, outcome)
+      if (refused || (!outcome.ok && outcome.failure.code === 'BREAKER_OPEN')) {
+        const released = this.persist(request, () => this.journal.release(request.id, request.epoch))
+        await Promise.all([released, settling])
         return outcome
       }
-      if (!(await this.finish(request, outcome))) throw new LaneLost('another owner took the call over')
+      const [isOurs] = await Promise.all([this.finish(request, outcome), settling])
+      if (!isOurs) throw new LaneLost('another owner took the call over')
       return outcome
     } finally {
       stopRenewing()
       this.journal.end(request.id, request.epoch)
+    }
+  }
+
+  /** Why the guard refuses, or null. A guard that took long has used the lease up: it is renewed before anything is called. */
+  private async reserved(request: CallRequest, guard: Held): Promise<CallFailure | null> {
+    const { renewalMs } = this.journal
+    let freshMs = this.clock.now()
+    const refused = await guard.reserve(request)
+    while (!refused && renewalMs > 0 && this.clock.now() - freshMs >= renewalMs) {
+      freshMs = this.clock.now()
+      const isOurs = await this.persist(request, () => this.journal.renew(request.id, request.epoch))
+      if (!isOurs) throw new LaneLost('another owner took the call over')
+    }
+    return refused
+  }
+
+  /** The guard of this call, if it has one, asked until its store answers. */
+  private guardOf(call: Call): Held | null {
+    const guard = this.guards[call.kind]
+    if (!guard?.applies(call)) return null
+    return {
+      reserve: (request: CallRequest) => this.persist(request, () => guard.reserve(request)),
+      settle: (request: CallRequest, outcome: CallOutcome) =>
+        this.persist(request, () => guard.settle(request, outcome)),
     }
   }
 
@@ -157,25 +204,22 @@ export class CallMaker {
     )
   }
 
-  private outcomeUnknown({ call, id }: CallRequest): CallOutcome {
-    const now = this.clock.now()
-    const message = `${call.kind} ${call.target} was begun by a process that died before its outcome was recorded`
-    return {
-      ok: false,
-      failure: failure('CALL_OUTCOME_UNKNOWN', message),
-      startedMs: now,
-      endedMs: now,
-      callId: id,
-    }
+  private outcomeUnknown(request: CallRequest): CallOutcome {
+    const { kind, target } = request.call
+    const message = `${kind} ${target} was begun by a process that died before its outcome was recorded`
+    return this.refused(request, failure('CALL_OUTCOME_UNKNOWN', message))
   }
 
-  /** Journal operations are repeated while the store is away: nothing is called, and nothing lost, meanwhile. */
+  /** Operations of journal and guard are repeated while the store is away: nothing is called, and nothing lost, meanwhile. */
   private async persist<T>(request: CallRequest, operation: () => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       try {
         return await operation()
       } catch (error) {
-        this.instruments.log.warn({ err: error, attempt }, 'the call journal is not available; waiting')
+        this.instruments.log.warn(
+          { err: error, attempt },
+          'the call journal or the limits are not available; waiting',
+        )
         await this.pause(backoffMs(attempt), request.lost)
       }
     }

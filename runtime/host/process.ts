@@ -208,7 +208,7 @@ class RunningProcess implements FleetProcess {
         log: parts.log,
         codec: parts.codec,
         blobs: parts.stores.blobs,
-        calls: new CallMaker({ ...shared, callers: made?.callers ?? {} }),
+        calls: new CallMaker({ ...shared, callers: made?.callers ?? {}, guards: made?.guards ?? {} }),
         options: { ...defaultHostOptions, drainMs: environment.drainMs },
         instance: this.instance,
       }

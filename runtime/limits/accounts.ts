@@ -70,7 +70,10 @@ export class Accounts {
   reserve({ id, alternatives, ttlMs, replaces }: ReserveRequest, nowMs: number): Reserved {
     this.#sweep(nowMs)
     const known = this.#tables.taken(id)
-    if (known) return { granted: true, alternative: known.alternative }
+    if (known) {
+      if (!known.settled) this.#tables.setTaken(id, known, nowMs + ttlMs)
+      return { granted: true, alternative: known.alternative }
+    }
     const former = this.#reservation(replaces)
     const refusals: Refusal[] = []
     for (const [alternative, claims] of alternatives.entries()) {

@@ -1,7 +1,7 @@
 // Which limits a task or a model call falls under, and what their refusals mean to people.
 import type { Fleet } from '../config/fleet.ts'
 import { parseModel } from '../models/names.ts'
-import type { BudgetClaim, Claim, Refusal } from './port.ts'
+import type { Claim, Refusal, WindowClaim } from './port.ts'
 
 type LimitSettings = Pick<Fleet['limits'], 'budgets' | 'rates'>
 
@@ -35,6 +35,15 @@ export function claimsOfTask(use: Use, { budgets, rates }: LimitSettings): Named
   ]
 }
 
+/** What one call of a model takes. */
+export function claimsOfCall(use: Use, { budgets, rates }: LimitSettings): NamedClaim[] {
+  return [
+    ...budgetClaims(use, budgets),
+    ...userWindow(use, 'userTokens', use.tokens, rates),
+    ...providerWindows(use, rates),
+  ]
+}
+
 /** A window may be smaller than what is asked for at once: that may then go when nothing else is in it. */
 export function askable(claims: readonly NamedClaim[]): NamedClaim[] {
   return claims.map((claim) =>
@@ -42,57 +51,73 @@ export function askable(claims: readonly NamedClaim[]): NamedClaim[] {
   )
 }
 
-function dayOf(atMs: number, { resetHourUtc }: LimitSettings['budgets']) {
+export interface Day {
+  /** 2026-11-24 */
+  readonly name: string
+  readonly beginsAtMs: number
+  readonly endsAtMs: number
+}
+
+/** The day of the budgets in which this time lies. */
+export function dayOf(atMs: number, { resetHourUtc }: LimitSettings['budgets']): Day {
   const day = Math.floor((atMs - resetHourUtc * HOUR_MS) / DAY_MS)
+  const beginsAtMs = day * DAY_MS + resetHourUtc * HOUR_MS
   const name = new Date(day * DAY_MS).toISOString().slice(0, 10)
-  return { name, endsAtMs: (day + 1) * DAY_MS + resetHourUtc * HOUR_MS }
+  return { name, beginsAtMs, endsAtMs: beginsAtMs + DAY_MS }
 }
 
 /** The fleet's budget, the user's, the model's. */
-function budgetClaims(use: Use, budgets: LimitSettings['budgets']): (BudgetClaim & NamedClaim)[] {
-  const { name: day, endsAtMs } = dayOf(use.atMs, budgets)
-  const claim = (key: string, limit: number | null, whose: string, setting: string) =>
-    limit === null
-      ? []
-      : [
-          {
-            form: 'budget' as const,
-            key: `${day}:${key}`,
-            amount: use.tokens,
-            limit,
-            resetsAtMs: endsAtMs,
-            warnAt: Math.ceil(limit * budgets.warnAt),
-            whose,
-            setting: `limits.budgets.${setting}`,
-          },
-        ]
-  const model = modelKey(use.model)
-  return [
-    ...claim('fleet', budgets.fleetTokens, 'the fleet', 'fleetTokens'),
-    ...(use.userId === null ? [] : claim(`user:${use.userId}`, ...ofUser(use.userId, budgets))),
-    ...claim(`model:${model}`, ...ofModel(model, budgets)),
+function budgetClaims(use: Use, budgets: LimitSettings['budgets']): NamedClaim[] {
+  const day = dayOf(use.atMs, budgets)
+  const names = [
+    'fleet',
+    ...(use.userId === null ? [] : [`user:${use.userId}`]),
+    `model:${modelKey(use.model)}`,
   ]
+  return names.flatMap((name): NamedClaim[] => {
+    const { limit, whose, setting } = budgetOf(name, budgets)
+    if (limit === null) return []
+    const key = `${day.name}:${name}`
+    const warnAt = Math.ceil(limit * budgets.warnAt)
+    return [
+      { form: 'budget', key, amount: use.tokens, limit, resetsAtMs: day.endsAtMs, warnAt, whose, setting },
+    ]
+  })
 }
 
-type BudgetTerms = [limit: number | null, whose: string, setting: string]
-
-function ofUser(userId: string, { users, userTokens }: LimitSettings['budgets']): BudgetTerms {
-  const whose = `user "${userId}"`
-  if (Object.hasOwn(users, userId)) return [users[userId] ?? null, whose, `users.${userId}`]
-  return [userTokens, whose, 'userTokens']
+interface BudgetTerms {
+  readonly limit: number | null
+  readonly whose: string
+  readonly setting: string
 }
 
-function ofModel(model: string, { models, modelTokens }: LimitSettings['budgets']): BudgetTerms {
-  const whose = `model ${model}`
-  const [prefix] = Object.keys(models)
-    .filter((candidate) => model.startsWith(modelKey(candidate)))
-    .sort((a, b) => b.length - a.length)
-  if (prefix !== undefined) return [models[prefix] ?? null, whose, `models.${prefix}`]
-  return [modelTokens, whose, 'modelTokens']
+/** Of `fleet`, `user:ann` or `model:gpt-4o`. */
+export function budgetOf(name: string, budgets: LimitSettings['budgets']): BudgetTerms {
+  const terms = (limit: number | null | undefined, whose: string, setting: string): BudgetTerms => ({
+    limit: limit ?? null,
+    whose,
+    setting: `limits.budgets.${setting}`,
+  })
+  const { fleetTokens, userTokens, modelTokens, users, models } = budgets
+  const subject = name.slice(name.indexOf(':') + 1)
+  if (name.startsWith('user:')) {
+    const whose = `user "${subject}"`
+    if (Object.hasOwn(users, subject)) return terms(users[subject], whose, `users.${subject}`)
+    return terms(userTokens, whose, 'userTokens')
+  }
+  if (name.startsWith('model:')) {
+    const whose = `model ${subject}`
+    const [prefix] = Object.keys(models)
+      .filter((candidate) => subject.startsWith(modelKey(candidate)))
+      .sort((a, b) => b.length - a.length)
+    if (prefix !== undefined) return terms(models[prefix], whose, `models.${prefix}`)
+    return terms(modelTokens, whose, 'modelTokens')
+  }
+  return terms(fleetTokens, 'the fleet', 'fleetTokens')
 }
 
 /** One name for a model that may be written in two ways: `openai/gpt-4o` is `gpt-4o`. */
-function modelKey(model: string): string {
+export function modelKey(model: string): string {
   const { provider, model: rest } = parseModel(model)
   return provider === 'openai' ? rest : model
 }
@@ -118,6 +143,24 @@ function userWindow(
       setting: `limits.rates.${what}`,
     },
   ]
+}
+
+function providerWindows({ model, tokens }: Use, rates: LimitSettings['rates']): NamedClaim[] {
+  const { provider } = parseModel(model)
+  const allowed = Object.hasOwn(rates.providers, provider) ? rates.providers[provider] : undefined
+  const window = (what: 'requestsPerMinute' | 'tokensPerMinute', amount: number): NamedClaim[] => {
+    const limit = allowed?.[what]
+    const claim: WindowClaim = {
+      form: 'window',
+      key: `${what}:${provider}`,
+      amount,
+      limit: limit ?? 0,
+      windowMs: MINUTE_MS,
+    }
+    const setting = `limits.rates.providers.${provider}.${what}`
+    return limit === undefined ? [] : [{ ...claim, whose: `provider ${provider}`, setting }]
+  }
+  return [...window('tokensPerMinute', tokens), ...window('requestsPerMinute', 1)]
 }
 
 const count = (value: number): string => value.toLocaleString('en-US')

@@ -37,7 +37,7 @@ export interface ReserveRequest {
   readonly id: string
   /** The first of these lists that fits whole is taken. */
   readonly alternatives: readonly (readonly Claim[])[]
-  /** Ends by itself after this. Milliseconds. */
+  /** Ends by itself after this; asked again, it begins anew. Milliseconds. */
   readonly ttlMs: number
   /**
    * A reservation that this one takes the place of, if it is granted: the task's, by its first call. What the former took

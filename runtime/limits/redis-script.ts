@@ -144,7 +144,10 @@ end
 local function reserve()
   sweep()
   local known = taken(request.id)
-  if known then return {granted = true, alternative = known.a} end
+  if known then
+    if not known.s then redis.call('ZADD', endings, now + request.ttlMs, request.id) end
+    return {granted = true, alternative = known.a}
+  end
   local former = reservation(request.replaces)
   local refusals = {}
   for number, claims in ipairs(request.alternatives) do

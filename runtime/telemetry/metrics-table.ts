@@ -25,6 +25,12 @@ export const counters = {
     'kind',
     'target',
   ),
+  calls_held_back: row(
+    'Model calls that a limit of ours refused: RATE_LIMITED waits, BUDGET_EXCEEDED ends the model for its task.',
+    'target',
+    'reason',
+  ),
+  budgets_warned: row('Daily token budgets that reached the share at which they are reported.', 'setting'),
   late_replies: row('Replies that came after their task ended.', 'stage'),
   duplicates: row('Submissions of a task id that was accepted before.', 'stage'),
   dead_letters: row('Records given up, by error code.', 'stage', 'topic', 'code'),

@@ -535,6 +535,22 @@ export interface BreakerChanged {
   atMs: number
 }
 
+/** A daily token budget has reached the share at which it is reported. Once for each budget and day, best effort. */
+export interface BudgetWarned {
+  /** The fleet, a user or a model, for people. */
+  budget: string
+  /** Where its limit is set in flotilla.config.ts. */
+  setting: string
+  /** Tokens of the day. */
+  limitTokens: number
+  /** Settled tokens at which it is reported. */
+  warnAtTokens: number
+  /** Epoch milliseconds. */
+  resetsAtMs: number
+  /** Epoch milliseconds. */
+  atMs: number
+}
+
 /** A record that a stage could not process. */
 export interface DeadLettered {
   /** Logical topic it was read from. */
@@ -586,6 +602,7 @@ export interface EventMap {
   NotificationEnded: NotificationEnded
   NotificationRequested: NotificationRequested
   BreakerChanged: BreakerChanged
+  BudgetWarned: BudgetWarned
   DeadLettered: DeadLettered
 }
 

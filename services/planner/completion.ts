@@ -16,6 +16,19 @@ export function fail(from: Situation, error: Failure): Changes {
   return complete(from, 'failed', null, error)
 }
 
+/** The money or the tokens are used up: what the model said last is the output, though the task failed. */
+export function stop(from: Situation, error: Failure): Changes {
+  return complete(from, 'failed', lastText(from), error)
+}
+
+function lastText({ rows, run }: Situation): string | null {
+  for (let step = run.step; step > 0; step -= 1) {
+    const content = rows[`said:${step}`]?.content
+    if (content) return content
+  }
+  return null
+}
+
 export function cancel(from: Situation, reason: string | null): Changes {
   const why = reason === null ? '' : `: ${reason}`
   return complete(from, 'cancelled', null, failure('TASK_CANCELLED', `The task was cancelled${why}`))

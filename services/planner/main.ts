@@ -1,12 +1,16 @@
 import { runService } from '../../runtime/host/run.ts'
 import type { Service } from '../../runtime/service.ts'
 import { createModelCaller } from './model-client.ts'
+import { createModelGuard } from './model-guard.ts'
 import { createPlannerStage } from './stage.ts'
 
 export const planner: Service = {
   name: 'planner',
   stage: createPlannerStage,
-  callers: (context) => ({ callers: { model: createModelCaller(context) } }),
+  callers: (context) => ({
+    callers: { model: createModelCaller(context) },
+    guards: { model: createModelGuard(context) },
+  }),
 }
 
 if (import.meta.main) await runService(planner)

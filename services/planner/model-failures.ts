@@ -1,9 +1,10 @@
 // What a failed model call does to its task: see retries.ts for the rules.
 import { failure } from '../../runtime/errors.ts'
 import type { CallFailure, Json } from '../../runtime/stage.ts'
-import { fail, timeOut } from './completion.ts'
+import { fail, stop, timeOut } from './completion.ts'
 import { progress } from './progress.ts'
 import { react, type Reaction } from './retries.ts'
+import { costSpent } from './turn.ts'
 import { change, currentModel, type Changes, type Situation } from './state.ts'
 
 export function modelFailed(from: Situation, error: CallFailure): Changes {
@@ -11,6 +12,8 @@ export function modelFailed(from: Situation, error: CallFailure): Changes {
   if (error.code !== 'CALL_ABORTED' && atMs >= task.deadlineMs) return timeOut(from)
   const { models, deadlineMs } = task
   const reaction = react(run, { failure: error, models, eventId: event.id, atMs, deadlineMs })
+  const spent = reaction.do === 'nothing' || reaction.do === 'fail' ? null : costSpent(run.usage, task)
+  if (spent) return stop(from, spent)
   switch (reaction.do) {
     case 'nothing':
       return {}
@@ -21,7 +24,7 @@ export function modelFailed(from: Situation, error: CallFailure): Changes {
     case 'change':
       return changed(from, reaction.run, error)
     case 'fail':
-      return fail(from, told(from, error))
+      return (error.code === 'BUDGET_EXCEEDED' ? stop : fail)(from, told(from, error))
   }
 }
 

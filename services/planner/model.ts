@@ -30,6 +30,8 @@ export interface ModelRequest {
   maxOutputTokens: number
   /** True: text is passed on as TokensStreamed while it arrives. The reply is the same either way. */
   stream: boolean
+  /** On whose behalf: limits go by it. */
+  userId?: string | null
   /** The task's step, for TokensStreamed. */
   step: number
 }

@@ -4,8 +4,10 @@
 // 2. After that, or where a retry can't help, the next model of the task is used, for the rest of the task.
 // 3. An open breaker is no failure of the task: another model is used at once; while every usable one's is open the task
 //    waits, and that counts as no retry.
-// 4. A retry that would pass the deadline is not waited for.
-// 5. The jitter comes from the event's id: a second run waits as long.
+// 4. A limit of ours is no failure of the task either. A rate is waited for, with the same model; a model whose budget is
+//    spent is passed over.
+// 5. A retry that would pass the deadline is not waited for.
+// 6. The jitter comes from the event's id: a second run waits as long.
 import type { CallFailure } from '../../runtime/stage.ts'
 import { BREAKER_WAIT_MS, FIRST_RETRY_MS, JITTER, MAX_BREAKER_WAIT_MS, MAX_RETRIES } from './config.ts'
 import type { Run } from './state.ts'
@@ -28,6 +30,7 @@ export function react(run: Run, failed: FailedCall): Reaction {
   const { failure, atMs, deadlineMs } = failed
   if (failure.code === 'CALL_ABORTED') return { do: 'nothing' }
   if (failure.code === 'BREAKER_OPEN') return aroundBreaker(run, failed)
+  if (failure.code === 'RATE_LIMITED') return forRoom(run, failed)
   if (failure.retryable && run.retries < MAX_RETRIES) {
     const retryAtMs = atMs + retryDelayMs(run.retries, failure.retryAfterMs, failed.eventId)
     if (retryAtMs < deadlineMs)
@@ -38,6 +41,14 @@ export function react(run: Run, failed: FailedCall): Reaction {
 
 function aroundBreaker(run: Run, failed: FailedCall): Reaction {
   return nextModel({ ...run, open: [...run.open, run.model] }, failed)
+}
+
+/** Each time longer, so that many that wait do not all ask each time a place is free. */
+function forRoom(run: Run, { failure, atMs, eventId }: FailedCall): Reaction {
+  const waits = run.waits ?? 0
+  const leastMs = waits === 0 ? 0 : FIRST_RETRY_MS * 2 ** (waits - 1)
+  const waitMs = Math.min(MAX_BREAKER_WAIT_MS, Math.max(leastMs, failure.retryAfterMs ?? FIRST_RETRY_MS))
+  return { do: 'wait', atMs: atMs + jittered(waitMs, eventId), run: { ...run, waits: waits + 1 } }
 }
 
 function nextModel(run: Run, failed: FailedCall): Reaction {

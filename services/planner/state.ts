@@ -52,8 +52,10 @@ export interface Run {
   open: number[]
   /** Retries of the current model call. */
   retries: number
-  /** The task waits for breakers; told once. */
+  /** The task waits for breakers or for a rate; told once. */
   waiting: boolean
+  /** Times that the current call waited for a rate. */
+  waits?: number
   /** The model was reminded to answer properly, and has done no work since. */
   reminded: boolean
   /** Why the last answer was sent back. */

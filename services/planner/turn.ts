@@ -6,7 +6,7 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import { parseModel } from '../../runtime/models/names.ts'
 import type { Call, Failure } from '../../runtime/stage.ts'
-import { fail } from './completion.ts'
+import { fail, stop } from './completion.ts'
 import { MODEL_TIMEOUT_MS } from './config.ts'
 import type { Message, ModelRequest } from './model.ts'
 import { progress } from './progress.ts'
@@ -69,6 +69,7 @@ export function modelCall(from: Situation, book: ToolBook): Call {
     temperature: task.temperature,
     maxOutputTokens: task.maxOutputTokens,
     stream: true,
+    userId: task.userId,
     step: run.step,
   }
   const timeoutMs = Math.max(1, Math.min(MODEL_TIMEOUT_MS, task.deadlineMs - atMs))
@@ -116,7 +117,10 @@ export function finished(from: Situation, step: Step): { to: Situation; changes:
 export function nextTurn(from: Situation, step: Step, heard: Message[], run: Partial<Run> = {}): Move {
   const ended = finished(from, step)
   const spent = outOfTurns({ ...from.run, ...run }, from)
-  if (spent) return { changes: both(ended.changes, fail(ended.to, spent)) }
+  if (spent) {
+    const end = spent.code === 'COST_LIMIT' ? stop : fail
+    return { changes: both(ended.changes, end(ended.to, spent)) }
+  }
   const next: Run = {
     ...from.run,
     miss: null,
@@ -128,6 +132,7 @@ export function nextTurn(from: Situation, step: Step, heard: Message[], run: Par
     retries: 0,
     open: [],
     waiting: false,
+    waits: 0,
   }
   const { to, rows } = change(ended.to, { run: next, ...put(`heard:${step.step}`, heard) })
   return { changes: both(ended.changes, { rows }), ask: to }
@@ -135,6 +140,10 @@ export function nextTurn(from: Situation, step: Step, heard: Message[], run: Par
 
 function outOfTurns({ miss, usage }: Run, { task, run }: Situation): Failure | null {
   if (run.step >= task.maxSteps) return miss ?? stepLimit(task.maxSteps)
+  return costSpent(usage, task)
+}
+
+export function costSpent(usage: Run['usage'], task: Situation['task']): Failure | null {
   if (task.maxCost === null || usage.cost < task.maxCost) return null
   return failure('COST_LIMIT', `The task has cost $${usage.cost.toFixed(6)} of its maxCost $${task.maxCost}`)
 }

@@ -33,7 +33,8 @@ export function spend(from: Situation, outcome: CallOutcome, prices: readonly Pr
   return { run, emit: [{ topic: 'usage.recorded', type: 'UsageRecorded', data }], cost }
 }
 
-function tokensOf(outcome: CallOutcome): ModelSpend | null {
+/** Null: the call was not made, or stopped before it cost anything. */
+export function tokensOf(outcome: CallOutcome): ModelSpend | null {
   if (outcome.ok) {
     const { inputTokens, outputTokens } = outcome.value as ModelReply
     return { inputTokens, outputTokens }
@@ -41,9 +42,12 @@ function tokensOf(outcome: CallOutcome): ModelSpend | null {
   const { code, details } = outcome.failure
   const spent = details as Partial<ModelSpend> | null | undefined
   const tokens = { inputTokens: spent?.inputTokens ?? 0, outputTokens: spent?.outputTokens ?? 0 }
-  const notMade = code === 'BREAKER_OPEN' || code === 'CALL_ABORTED'
+  const notMade = notMadeCodes.has(code)
   return notMade && tokens.inputTokens + tokens.outputTokens === 0 ? null : tokens
 }
+
+/** The host refused the call, or stopped it. */
+const notMadeCodes = new Set(['BREAKER_OPEN', 'CALL_ABORTED', 'RATE_LIMITED', 'BUDGET_EXCEEDED'])
 
 type Figures = Pick<UsageRecorded, 'inputTokens' | 'outputTokens' | 'cost' | 'costIsGuess'>
 

@@ -169,6 +169,17 @@ export function limitsSuite(name: string, open: (clock: ManualClock) => Promise<
       assert.deepEqual(await standing(key), [850, 200])
     })
 
+    test('asked for again, as by the next owner of a call, a reservation lasts its time anew', async () => {
+      const key = mark()
+      await granted(`${key}1`, [budget(key, 900, 1_000)], { ttlMs: 5_000 })
+      clock.ms += 4_000
+      await granted(`${key}1`, [budget(key, 900, 1_000)], { ttlMs: 5_000 })
+      clock.ms += 4_000
+      assert.ok(!(await granted(`${key}2`, [budget(key, 200, 1_000)])))
+      clock.ms += 1_000
+      assert.ok(await granted(`${key}2`, [budget(key, 200, 1_000)]))
+    })
+
     test('a reservation given back leaves nothing, and many that ended at once all end', async () => {
       const key = mark()
       await Promise.all(

@@ -229,6 +229,14 @@ export const samples: EventMap = {
     reason: 'MODEL_UNAVAILABLE',
     atMs: at,
   },
+  BudgetWarned: {
+    budget: 'user "ann"',
+    setting: 'limits.budgets.userTokens',
+    limitTokens: 10_000_000,
+    warnAtTokens: 8_000_000,
+    resetsAtMs: at + 3_600_000,
+    atMs: at,
+  },
   DeadLettered: {
     sourceTopic: 'tasks.submitted',
     partition: 11,

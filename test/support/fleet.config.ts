@@ -24,9 +24,9 @@ export default defineFleet({
     counted('linger', { idempotent: true, timeoutMs: 120_000 }),
   ],
   agents: { default: { mode: 'tools' } },
-  // Thousands of tasks of one user in minutes are what these tests are about.
+  // Guarded as every fleet is, and never stopped: thousands of tasks of one user in minutes are what these tests are about.
   limits: {
-    budgets: { fleetTokens: null, userTokens: null, modelTokens: null },
+    budgets: { fleetTokens: 1e12, userTokens: 1e12, modelTokens: 1e12 },
     rates: { userRequests: null, userTokens: null },
   },
 })

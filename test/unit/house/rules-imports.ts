@@ -104,6 +104,7 @@ const importers: Readonly<Record<string, string>> = {
   e2b: 'services/code-sandbox/executors/e2b/',
   dockerode: 'services/code-sandbox/executors/docker/',
   fastify: 'runtime/host/http.ts',
+  'gpt-tokenizer': 'services/planner/prompt-tokens.ts',
   ioredis: 'runtime/store/redis-connection.ts',
   'ipaddr.js': 'services/tool-executor/tools/address-guard.ts',
   kafkajs: 'runtime/log/kafka/client.ts',

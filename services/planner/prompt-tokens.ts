@@ -1,0 +1,31 @@
+// How many tokens a request may have, before it is sent. A budget that must never be passed needs a figure that is never
+// too low, so the first one is an upper bound that costs nothing; only where it does not fit are the tokens counted.
+import type { ModelRequest } from './model.ts'
+
+/** Of the densest texts that people and programs write (base64, hexadecimal, emoji), no common tokenizer makes more. */
+const MOST_TOKENS_PER_BYTE = 0.75
+/** Role and separators of a message, and what a template puts around them all. */
+const PER_MESSAGE = 8
+const PER_REQUEST = 16
+/** For models whose tokenizer is not public. */
+const MARGIN = 1.15
+
+export function mostTokens(request: ModelRequest): number {
+  const bytes = Buffer.byteLength(textOf(request))
+  return Math.ceil(bytes * MOST_TOKENS_PER_BYTE) + framing(request)
+}
+
+/** Loads the tokenizer on first use (about 70 MB of memory): most processes are never that near to a limit. */
+export async function countedTokens(request: ModelRequest): Promise<number> {
+  const isKnown = /^(openai\/)?(gpt-4o|gpt-4\.|gpt-5|o\d)/.test(request.model)
+  const { countTokens } = isKnown
+    ? await import('gpt-tokenizer/encoding/o200k_base')
+    : await import('gpt-tokenizer/encoding/cl100k_base')
+  const tokens = countTokens(textOf(request), { allowedSpecial: 'all' })
+  return Math.ceil(tokens * (isKnown ? 1 : MARGIN)) + framing(request)
+}
+
+const textOf = ({ messages, tools = [] }: ModelRequest): string =>
+  JSON.stringify(messages) + (tools.length > 0 ? JSON.stringify(tools) : '')
+
+const framing = ({ messages }: ModelRequest): number => PER_MESSAGE * messages.length + PER_REQUEST

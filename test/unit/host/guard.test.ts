@@ -1,0 +1,119 @@
+// When the host takes a guard around a call, and when it settles it.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { FlotillaError, failure } from '../../../runtime/errors.ts'
+import { CallMaker, type CallRequest } from '../../../runtime/host/calls.ts'
+import type { Guard } from '../../../runtime/host/guard.ts'
+import { openJournal } from '../../../runtime/host/journal.ts'
+import { Semaphore } from '../../../runtime/host/semaphore.ts'
+import type { CallFailure, CallOutcome } from '../../../runtime/stage.ts'
+import { memoryKeyValue } from '../../../runtime/store/memory.ts'
+import { quietInstruments } from '../../../runtime/telemetry/instruments.ts'
+import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'
+
+interface Options {
+  refuses?: CallFailure
+  answers?: () => Promise<unknown>
+  /** Times that the store of limits is away. */
+  away?: number
+  applies?: boolean
+}
+
+function fleet() {
+  const clock = new VirtualClock(1_000_000)
+  const keyValue = memoryKeyValue({ clock, durable: true })
+  const steps: string[] = []
+  const maker = ({ refuses, answers, away = 0, applies = true }: Options = {}) => {
+    let absences = away
+    const reachable = (step: string) => {
+      steps.push(absences > 0 ? `${step} (away)` : step)
+      if (absences-- > 0) throw new FlotillaError('STORE_UNAVAILABLE', 'away')
+    }
+    const guard: Guard = {
+      applies: () => applies,
+      reserve: async () => {
+        reachable('reserve')
+        return refuses ?? null
+      },
+      settle: async (_, outcome) => reachable(`settle ${outcome.ok ? 'ok' : outcome.failure.code}`),
+    }
+    const journal = openJournal(keyValue, clock, {
+      leaseMs: 1_000,
+      keepMs: 86_400_000,
+      forgottenMs: 1_000,
+    })
+    const call = async () => {
+      steps.push('call')
+      return answers ? await answers() : 'done'
+    }
+    return new CallMaker({
+      journal,
+      clock,
+      callers: { model: call },
+      guards: { model: guard },
+      breakers: { run: (_, work) => work() },
+      places: new Semaphore(8),
+      instruments: quietInstruments,
+    })
+  }
+  const make = async (by: CallMaker, changes: Partial<CallRequest> = {}): Promise<CallOutcome> => {
+    const call = { kind: 'model', target: 'openai', request: {}, timeoutMs: 1_000, idempotent: true }
+    const signal = new AbortController().signal
+    const fixed = { call, id: 'c1', key: 't1', owner: 'p1', epoch: 1, traceparent: null, stream: () => {} }
+    let ended = false
+    const made = by
+      .make({ ...fixed, interrupted: signal, lost: signal, ...changes })
+      .finally(() => (ended = true))
+    await clock.run(clock.now() + 60_000, () => ended)
+    return made
+  }
+  return { clock, steps, maker, make }
+}
+
+test('reserved before the call, settled with its outcome', async () => {
+  const { steps, maker, make } = fleet()
+  assert.equal((await make(maker())).ok, true)
+  assert.deepEqual(steps, ['reserve', 'call', 'settle ok'])
+})
+
+test('a refusal is the outcome; nothing is called, and the call may be asked for again', async () => {
+  const { steps, maker, make } = fleet()
+  const refused = await make(maker({ refuses: { ...failure('RATE_LIMITED', 'full'), retryAfterMs: 700 } }))
+  assert.ok(!refused.ok && refused.failure.code === 'RATE_LIMITED' && refused.failure.retryAfterMs === 700)
+  assert.equal((await make(maker())).ok, true)
+  assert.deepEqual(steps, ['reserve', 'reserve', 'call', 'settle ok'])
+})
+
+test('an outcome from the journal reserves nothing, and is settled: its caller may have died before it did', async () => {
+  const { steps, maker, make } = fleet()
+  await make(maker())
+  steps.length = 0
+  assert.equal((await make(maker(), { epoch: 2, owner: 'p2' })).ok, true)
+  assert.deepEqual(steps, ['settle ok'])
+})
+
+test('a call whose breaker was open is settled too, as not made', async () => {
+  const { steps, maker, make } = fleet()
+  await make(maker({ answers: () => Promise.reject(new FlotillaError('BREAKER_OPEN', 'open')) }))
+  assert.deepEqual(steps, ['reserve', 'call', 'settle BREAKER_OPEN'])
+})
+
+test('while the store of limits is away nothing is called and nothing is lost', async () => {
+  const { steps, maker, make } = fleet()
+  assert.equal((await make(maker({ away: 2 }))).ok, true)
+  assert.deepEqual(steps, ['reserve (away)', 'reserve (away)', 'reserve', 'call', 'settle ok'])
+})
+
+test('a guard that took longer than the lease: the call is made under a new one', async () => {
+  const { steps, maker, make } = fleet()
+  // Backing off for 50 to 1,600 ms, the store is away for three leases.
+  assert.equal((await make(maker({ away: 6 }))).ok, true)
+  assert.deepEqual(steps.slice(-3), ['reserve', 'call', 'settle ok'])
+  assert.equal(steps.filter((step) => step === 'call').length, 1)
+})
+
+test('a guard that does not apply is never asked', async () => {
+  const { steps, maker, make } = fleet()
+  await make(maker({ applies: false }))
+  assert.deepEqual(steps, ['call'])
+})
