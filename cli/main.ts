@@ -6,6 +6,7 @@ import { addDeadLetters } from './commands/dead-letters.ts'
 import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addFeedback } from './commands/feedback.ts'
+import { addLimits } from './commands/limits.ts'
 import { addRun } from './commands/run.ts'
 import { addSandbox } from './commands/sandbox.ts'
 import { addStart } from './commands/start.ts'
@@ -44,6 +45,7 @@ addTopics(program)
 addDeadLetters(program)
 addBreakers(program)
 addSandbox(program)
+addLimits(program)
 addDoctor(program)
 addDemo(program)
 

@@ -6,16 +6,18 @@ import { LogClient } from '../../client/log-client.ts'
 import { LogOperator } from '../../client/operator.ts'
 import type { TaskInput } from '../../client/types.ts'
 import { errorTable, FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
+import { limitsReader } from '../../runtime/limits/standing.ts'
 import { ledgerReader } from '../../runtime/ledger/reader.ts'
 import type { DoorContext } from '../../runtime/service.ts'
 import { alertRoutes } from './alerts.ts'
 import { sendLines } from './lines.ts'
+import { limitsRoutes } from './limits.ts'
 import { usageRoutes } from './usage.ts'
 
 const MAX_WAIT_SECONDS = 30
 const routes =
   'there are POST /v1/tasks, GET /v1/tasks/:id/result?wait=SECONDS, GET /v1/tasks/:id/updates, ' +
-  'POST /v1/tasks/:id/cancel, /feedback, /quality and /approvals/:callId, GET /v1/results, /v1/usage, /v1/alerts, /v1/topics, /v1/breakers and /v1/dead-letters'
+  'POST /v1/tasks/:id/cancel, /feedback, /quality and /approvals/:callId, GET /v1/results, /v1/usage, /v1/limits, /v1/alerts, /v1/topics, /v1/breakers and /v1/dead-letters'
 
 type Params = { id: string; callId: string }
 type Query = { wait?: string; group?: string; from?: string }
@@ -74,6 +76,7 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
   operatorRoutes(app, new LogOperator(log, codec))
   usageRoutes(app, ledgerReader(context.sql))
   alertRoutes(app, new LogAlerts(log, codec, context.fleet.alerts))
+  limitsRoutes(app, limitsReader(context))
 
   app.post<{ Params: Params }>('/v1/tasks/:id/feedback', async (request, reply) => {
     const { satisfaction, comment, userId } = bodyOf(request)

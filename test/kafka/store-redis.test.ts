@@ -3,6 +3,7 @@ import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { FlotillaError } from '../../runtime/errors.ts'
+import { connectRedis } from '../../runtime/store/redis-connection.ts'
 import { openRedisKeyValue } from '../../runtime/store/redis.ts'
 import { keyValueSuite } from '../conformance/store-suite.ts'
 import { eventually } from '../conformance/waiting.ts'
@@ -46,6 +47,36 @@ test('a Redis that goes away is an error with its place; it is used again when i
   assert.equal(await store.get('key'), 'value')
   await store.close()
   await server.stop()
+})
+
+test('a connection is given up after 5 s, kept alive, and replaced when a check after 30 s gets no answer', async (t) => {
+  const { hostname, port } = new URL(url())
+  let connections = 0
+  let silent = false
+  // Half-open: what is sent is taken, and nothing comes back.
+  const proxy = createServer((socket) => {
+    connections++
+    const redis = connect(Number(port), hostname)
+    socket.on('data', (bytes) => silent || redis.write(bytes))
+    redis.on('data', (bytes) => silent || socket.write(bytes))
+    socket.on('close', () => redis.destroy())
+    for (const end of [socket, redis]) end.on('error', () => undefined)
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const { redis, close } = connectRedis(`redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`)
+  t.after(async () => {
+    await close()
+    proxy.close()
+  })
+  assert.equal(redis.options.connectTimeout, 5_000)
+  assert.ok(Number(redis.options.keepAlive) > 0)
+  await redis.ping()
+  silent = true
+  t.mock.timers.tick(29_999)
+  assert.equal(connections, 1)
+  t.mock.timers.tick(1)
+  await eventually('it connects anew', () => connections > 1, 20_000)
 })
 
 test('a compare-and-set whose answer was lost is reported, not sent again', async (context) => {

@@ -117,6 +117,20 @@ test("a profile's lifetime caches what is idempotent, and never a tool with effe
   }
 })
 
+// R5: characters of the whole key, and whether it is kept as it is.
+for (const [chars, isPlain] of [
+  [1_023, true],
+  [1_024, true],
+  [1_025, false],
+  [10_000, false],
+] as const)
+  test(`a cache key of ${chars} characters is ${isPlain ? 'kept' : 'hashed'}`, () => {
+    const empty = cacheKey('f', { text: '' }).length
+    const key = cacheKey('f', { text: 'x'.repeat(chars - empty) })
+    assert.equal(key.startsWith('tool-cache:f:sha256:'), !isPlain)
+    assert.ok(key.length <= 1_024)
+  })
+
 test('long cache keys are hashed; different arguments never share one', () => {
   const long = (end: string) => cacheKey('f', { text: 'x'.repeat(2_000) + end })
   assert.ok(long('').length < 200)

@@ -1,0 +1,71 @@
+import type { Command } from 'commander'
+import type { BudgetLine } from '../../runtime/limits/standing.ts'
+import { usingLimits } from '../limits.ts'
+import { paint, print, printJson } from '../output.ts'
+
+export function addLimits(program: Command): void {
+  const command = program
+    .command('limits')
+    .description('how today’s token budgets stand: of the fleet, of users, of models')
+  command
+    .command('show', { isDefault: true })
+    .description('used, reserved and recorded tokens of each budget, the fullest first')
+    .option('--json', 'JSON on stdout')
+    .action(show)
+  command
+    .command('rebuild')
+    .description('set what is used to what the usage ledger has recorded, as after the loss of Redis')
+    .option('--json', 'JSON on stdout: the lines that changed, as they were')
+    .addHelpText(
+      'after',
+      '\nBest while no task runs: what a call used is recorded a moment after it is counted.',
+    )
+    .action(rebuild)
+}
+
+async function show(options: { json?: boolean }): Promise<void> {
+  const lines = await usingLimits((limits) => limits.show())
+  if (options.json) printJson(lines)
+  else if (lines.length === 0) print('No tokens are used or reserved today, or no budget is set.')
+  else printTable(lines)
+  process.exit(0)
+}
+
+async function rebuild(options: { json?: boolean }): Promise<void> {
+  const changed = await usingLimits((limits) => limits.rebuild())
+  if (options.json) printJson(changed)
+  else if (changed.length === 0) print('Every budget agrees with the ledger.')
+  for (const { budget, used, recorded } of options.json ? [] : changed)
+    print(`${paint('cyan', budget)}: ${count(used)} is now ${count(recorded)}`)
+  process.exit(0)
+}
+
+const count = (value: number): string => value.toLocaleString('en-US')
+const WARN_SHARE = 0.8
+
+function printTable(lines: readonly BudgetLine[]): void {
+  const header = ['budget', 'used', 'reserved', 'limit', 'full', 'recorded']
+  const rows = lines.map((line) => [
+    line.budget,
+    count(line.used),
+    count(line.reserved),
+    line.limit === null ? 'none' : count(line.limit),
+    line.limit === null ? '–' : `${((100 * (line.used + line.reserved)) / line.limit).toFixed(1)} %`,
+    line.recorded === line.used ? 'the same' : count(line.recorded),
+  ])
+  const widths = header.map((_, column) =>
+    Math.max(...[header, ...rows].map((row) => String(row[column]).length)),
+  )
+  const show = (row: readonly string[]): string =>
+    row
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('  ')
+  print(paint('dim', show(header)))
+  for (const [index, row] of rows.entries()) {
+    const { used, reserved, limit } = lines[index] as BudgetLine
+    print(limit !== null && used + reserved >= WARN_SHARE * limit ? paint('yellow', show(row)) : show(row))
+  }
+  print(paint('dim', `They begin anew at ${new Date(lines[0]?.resetsAtMs ?? 0).toISOString()}.`))
+}
