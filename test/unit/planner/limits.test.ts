@@ -51,7 +51,7 @@ test('a model whose budget is spent is passed over', () => {
   assert.equal(asked(driver).model, 'groq/llama-3.3-70b-versatile')
   driver.answer(says('done'))
   const { modelReason, usage } = driver.only('TaskCompleted')
-  assert.equal(modelReason, 'in place of gpt-4o (BUDGET_EXCEEDED)')
+  assert.equal(modelReason, 'default model of the fleet; in place of gpt-4o (BUDGET_EXCEEDED)')
   assert.equal(usage.modelCalls, 1)
 })
 
