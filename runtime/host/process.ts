@@ -101,7 +101,7 @@ class RunningProcess implements FleetProcess {
       openStores(environment, { wholeFleet: this.isWholeFleet() }),
     )
     this.closers.push(() => stores.close())
-    await this.requireDurability(stores)
+    await this.untilAvailable('the key-value store', () => this.requireDurability(stores))
     const log = await openLog(environment, telemetry.instruments.log)
     this.closers.push(() => log.close())
     const codec = openCodec(environment)

@@ -50,6 +50,7 @@ export class StageHost {
         onAssigned: (lane) => (this.membership ? this.assigned(lane) : early.push(lane)),
         onRevoked: (lane) => this.revoked(lane),
         onError: (error) => this.failed(error),
+        onRecovered: () => (this.problem = null),
       },
     )
     for (const lane of early) this.assigned(lane)

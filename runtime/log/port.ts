@@ -78,6 +78,8 @@ export interface LaneListener {
   onRevoked(lane: number): void
   /** The member can't go on without its owner's help (it keeps trying to rejoin by itself). */
   onError(error: Error): void
+  /** What `onError` told is over. */
+  onRecovered?(): void
 }
 
 export interface Membership {

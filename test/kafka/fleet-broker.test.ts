@@ -6,6 +6,7 @@ import type { Client } from '../../client/types.ts'
 import { startScriptedModel, type ScriptedModel } from '../../runtime/testing/scripted-model/server.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startKafka, type KafkaCluster } from '../infra/kafka.ts'
+import { startRedis } from '../infra/redis.ts'
 import { fleetEnvironment } from '../support/servers.ts'
 import { startServices, type Readiness, type ServiceProcess } from '../support/service-process.ts'
 
@@ -84,4 +85,17 @@ test('a broker that goes away in the middle of tasks, and returns: every task it
   assert.equal(model.stats().repeated, 0, 'a call that was answered was made again')
   await http.close()
   assert.equal(await fleet.drain(), 0, fleet.output())
+})
+
+test('a Redis that is down at the start is waited for', async (t) => {
+  const redis = await startRedis()
+  t.after(() => redis.stop())
+  await redis.kill9()
+  const early = await startServices(['metering'], {
+    env: { ...env, REDIS_URL: redis.url, LOG_LEVEL: 'warn' },
+  })
+  t.after(() => early.kill9())
+  await eventually('it says what it waits for', () => early.output().includes('waiting for'), 60_000)
+  await redis.restart()
+  await early.ready(60_000)
 })

@@ -4,7 +4,7 @@
 //    another, so that lanes move at once even while a join is under way.
 // 2. Lanes are kept while the group rebalances; `onAssignment` tells the difference afterwards. When the group has
 //    forgotten the member, `onAssignment([])` comes first: its lanes may have been elsewhere meanwhile.
-// 3. It never gives up while its error may pass; it says `onTrouble` once per outage.
+// 3. It never gives up while its error may pass; it says `onTrouble` once per outage, and `onRecovered` when that is over.
 // 4. `confirm` resolves once the group has said, after the call, which lanes are ours: by a heartbeat that it
 //    accepted, or by a new assignment.
 import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './client.ts'
@@ -25,6 +25,7 @@ export interface GroupMemberOptions {
 export interface GroupListener {
   onAssignment(lanes: readonly number[]): void
   onTrouble(error: Error): void
+  onRecovered?(): void
 }
 
 const ASSIGNER = 'flotilla-lanes'
@@ -105,6 +106,7 @@ export class GroupMember {
         if (this.#joining) await this.#join()
         else await this.#beat()
         pauseMs = 10
+        if (troubled) this.#listener.onRecovered?.()
         troubled = false
       } catch (error) {
         if (this.#left) break

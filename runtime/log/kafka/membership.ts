@@ -52,6 +52,7 @@ export class KafkaMembership implements Membership {
       {
         onAssignment: (lanes) => this.#assign(lanes),
         onTrouble: (error) => this.#listener.onError(this.#trouble('taking part in the group', error)),
+        onRecovered: () => this.#listener.onRecovered?.(),
       },
     )
     this.leave = once(() => this.#leave())
