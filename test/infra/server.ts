@@ -73,7 +73,7 @@ export async function startServer(spec: ServerSpec): Promise<Server> {
 async function launch(spec: ServerSpec, logFile: string): Promise<ChildProcess> {
   const log = openSync(logFile, 'a')
   const from = statSync(logFile).size
-  const [command, ...args] = bound(spec)
+  const [command, ...args] = boundToUs([spec.command, ...spec.args], spec.user)
   const child = spawn(command as string, args, {
     cwd: spec.cwd ?? spec.directory,
     env: spec.env ?? process.env,
@@ -91,11 +91,10 @@ async function launch(spec: ServerSpec, logFile: string): Promise<ChildProcess> 
 }
 
 /** The command line, tied to our own life and to its user where the kernel can do that. */
-function bound(spec: ServerSpec): string[] {
-  const line = [spec.command, ...spec.args]
+export function boundToUs(line: readonly string[], user?: string): [command: string, ...args: string[]] {
   const setpriv = findProgram('setpriv')
-  if (process.platform !== 'linux' || setpriv === null) return line
-  return [setpriv, '--pdeathsig', 'KILL', ...identity(spec.user), '--', ...line]
+  if (process.platform !== 'linux' || setpriv === null) return line as [string, ...string[]]
+  return [setpriv, '--pdeathsig', 'KILL', ...identity(user), '--', ...line]
 }
 
 /** Options of setpriv that turn root into `user`; none for anybody else. */

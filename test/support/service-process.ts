@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { freePort } from '../infra/port.ts'
+import { boundToUs } from '../infra/server.ts'
 
 const main = join(import.meta.dirname, '../../cli/main.ts')
 const config = join(import.meta.dirname, 'fleet.config.ts')
@@ -43,7 +44,9 @@ export async function startServices(
   options: ServiceOptions,
 ): Promise<ServiceProcess> {
   const port = options.port ?? (await freePort())
-  const child = spawn(process.execPath, [main, 'start', ...names], {
+  // A test that is killed takes its fleet with it.
+  const [command, ...args] = boundToUs([process.execPath, main, 'start', ...names])
+  const child = spawn(command, args, {
     env: {
       PATH: process.env['PATH'] ?? '',
       ...cacheOf(process.env),

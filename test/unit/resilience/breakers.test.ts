@@ -180,7 +180,8 @@ test('a time limit aborts the request itself, and counts as a failure', async (t
   const call = breakers.run('tool:web', (signal) => fetch(url, { signal }), verdictOf, { timeoutMs: 30 })
   await assert.rejects(call, isCode('CALL_TIMEOUT'))
   await closed.promise
-  assert.equal(breakers.get('tool:web').state, 'open')
+  // Open; on a slow machine perhaps half open again by now.
+  assert.notEqual(breakers.get('tool:web').state, 'closed')
 })
 
 test('a time limit holds against a call that ignores its signal', async (t) => {
