@@ -178,6 +178,7 @@ export class CallMaker {
       const beginning = await this.persist(request, () => this.journal.begin(id, owner, epoch, call))
       switch (beginning?.do) {
         case 'call':
+          if (request.lost.aborted) return this.handBack(request, beginning.inDoubt)
           if (beginning.inDoubt) this.instruments.count('calls_in_doubt', 1, { kind: call.kind })
           return null
         case 'answer':
@@ -202,6 +203,14 @@ export class CallMaker {
       { callId: id, kind: call.kind, target: call.target },
       'a recorded outcome answers a request that reads differently now',
     )
+  }
+
+  /** The lane was lost while the call was begun: its next owner makes it, whom a cancel can reach. */
+  private async handBack({ id, epoch }: CallRequest, inDoubt: boolean): Promise<never> {
+    // An entry in doubt tells more than none: its lease lapses.
+    if (!inDoubt) await this.journal.release(id, epoch).catch(() => {})
+    this.journal.end(id, epoch)
+    throw new LaneLost('before a call')
   }
 
   private outcomeUnknown(request: CallRequest): CallOutcome {

@@ -1,7 +1,7 @@
 // How calls are made, beside the journal's own rules (journal.test.ts).
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CallMaker, type CallRequest } from '../../../runtime/host/calls.ts'
+import { CallMaker, LaneLost, type CallRequest } from '../../../runtime/host/calls.ts'
 import { openJournal } from '../../../runtime/host/journal.ts'
 import { Semaphore } from '../../../runtime/host/semaphore.ts'
 import { memoryKeyValue } from '../../../runtime/store/memory.ts'
@@ -26,6 +26,7 @@ function setUp() {
     callers: { model: async () => ++made },
   })
   const interrupted = new AbortController()
+  const lost = new AbortController()
   const request: CallRequest = {
     call: { kind: 'model', target: 'openai', request: {}, timeoutMs: 1_000, idempotent: true },
     id: 'c1',
@@ -33,11 +34,11 @@ function setUp() {
     owner: 'p1',
     epoch: 1,
     interrupted: interrupted.signal,
-    lost: new AbortController().signal,
+    lost: lost.signal,
     traceparent: null,
     stream: () => {},
   }
-  return { calls, journal, request, interrupted, made: () => made }
+  return { calls, journal, request, interrupted, lost, made: () => made }
 }
 
 test('stopped before it began: the call is not made, and nothing is left begun', async () => {
@@ -62,4 +63,18 @@ test('a call that was made leaves nothing begun, even where a later owner won', 
   const { calls, journal, request } = setUp()
   await calls.make(request)
   assert.equal(journal.open, 0)
+})
+
+test('the lane was lost while the call was begun: it is left to the next owner', async () => {
+  const { calls, journal, request, lost, made } = setUp()
+  const begin = journal.begin.bind(journal)
+  journal.begin = async (...args) => {
+    const beginning = await begin(...args)
+    lost.abort()
+    return beginning
+  }
+  await assert.rejects(calls.make(request), LaneLost)
+  assert.equal(made(), 0)
+  assert.equal(journal.open, 0)
+  assert.deepEqual(await begin('c1', 'p2', 2, request.call), { do: 'call', inDoubt: false })
 })
