@@ -20,7 +20,7 @@ import { Executors } from '../../services/code-sandbox/executors/open.ts'
 import type { FeedbackRow, LedgerWrite, TaskRow, UsageRow } from '../../services/metering/rows.ts'
 import type { ModelReply, ModelRequest } from '../../services/planner/model.ts'
 import { createLimitsCaller } from '../../services/router/limits-caller.ts'
-import { createToolCaller } from '../../services/tool-executor/caller.ts'
+import { createToolCaller, type ToolCall } from '../../services/tool-executor/caller.ts'
 import { fleet } from './fleet.ts'
 import { ScriptExecutor } from './script-executor.ts'
 
@@ -83,6 +83,8 @@ class Site {
   readonly #outside: Outside
   readonly #world: World
   readonly #process: Surroundings
+  /** Tools look into their cache first: when each call set out. */
+  readonly #begun = new Map<string, number>()
 
   constructor(outside: Outside, world: World, process: Surroundings) {
     this.#outside = outside
@@ -101,7 +103,10 @@ class Site {
     const tool = createToolCaller({ fleet: { tools }, keyValue, log, clock })
     return {
       ...createCallers(new Executors(new Map([[executor.name, async () => executor]]))),
-      tool: tool as Caller,
+      tool: ((request: ToolCall, context: CallContext) => {
+        this.#begun.set(context.callId, this.#world.clock.now())
+        return tool(request, context)
+      }) as Caller,
       model: (request: ModelRequest, context) => this.#model(request, context),
       ledger: (request: LedgerWrite, context) => this.#ledger(request, context),
       notify: (notification: Notification, context) => this.#notify(notification, context),
@@ -134,7 +139,8 @@ class Site {
     note(`${name} calls ${kind} for ${taskId} (${callId.slice(0, 8)})${effect === null ? '' : `: ${effect}`}`)
     const lane = homeOf(taskId, broker.partitions)
     const epoch = epochOf(stage, lane)
-    const place = { process: name, stage, lane, epoch, byOwner: epoch === broker.epoch(stage, lane) }
+    const begunMs = this.#begun.get(callId) ?? clock.now()
+    const place = { process: name, stage, lane, epoch, byOwner: epoch === broker.epoch(stage, lane), begunMs }
     return book.arrive({ callId, kind, taskId, effect, ...place, atMs: clock.now() })
   }
 

@@ -12,6 +12,8 @@ export interface SeenCall {
   /** Process that made it. */
   readonly process: string
   readonly atMs: number
+  /** When its host began to make it: what delays it after that, like a slow network, nobody can take back. */
+  readonly begunMs: number
   readonly stage: string
   readonly lane: number
   /** Of the lane, as that process had opened it. */
@@ -47,9 +49,10 @@ export class CallBook {
   /** A call arrives. */
   arrive(call: Omit<SeenCall, 'endedMs' | 'tokens'>): SeenCall {
     const earlier = this.#byId.get(call.callId) ?? []
-    if (this.#journalled.has(call.callId))
+    const isLate = this.#troubleOf(call.process, call.begunMs) !== null
+    if (this.#journalled.has(call.callId) && !isLate)
       this.violations.push(`journalled ${call.kind} call ${call.callId} was made again by ${call.process}`)
-    for (const before of earlier) this.#explain(before, call.process)
+    for (const before of earlier) this.#explain(before, call)
     if (call.effect !== null && this.#effects.has(call.effect))
       this.violations.push(`${call.effect} is not idempotent and ran twice`)
     if (call.effect !== null) this.#effects.add(call.effect)
@@ -59,12 +62,13 @@ export class CallBook {
     return seen
   }
 
-  #explain(before: SeenCall, by: string): void {
-    const trouble = this.#troubleOf(before.process, before.atMs)
+  #explain(before: SeenCall, again: Pick<SeenCall, 'process' | 'begunMs'>): void {
+    const trouble =
+      this.#troubleOf(before.process, before.atMs) ?? this.#troubleOf(again.process, again.begunMs)
     if (trouble) this.explained.set(trouble.kind, (this.explained.get(trouble.kind) ?? 0) + 1)
     else
       this.violations.push(
-        `${before.kind} call ${before.callId} of ${before.process}, which is well, was repeated by ${by}`,
+        `${before.kind} call ${before.callId} of ${before.process}, which is well, was repeated by ${again.process}`,
       )
   }
 
