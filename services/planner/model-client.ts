@@ -14,6 +14,7 @@ import type { Environment } from '../../runtime/config/environment.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { CallContext } from '../../runtime/stage.ts'
 import { providerError, type CallSite, type ProviderFailure } from './model-client-errors.ts'
+import { readEvents } from './model-client-events.ts'
 import { MAX_REPLY_CHARS, ReplyReader } from './model-client-reply.ts'
 import { bodyOf, leastInputTokens, refusedParameter, type Parameter } from './model-client-request.ts'
 import { batchTokens, type TokenBatcher } from './model-client-tokens.ts'
@@ -182,13 +183,16 @@ const answer: Exchange = async ({ client }, body, reader, _tokens, call) => {
 }
 
 const stream: Exchange = async ({ client }, body, reader, tokens, call) => {
-  const pending = client.chat.completions.create({ ...body, stream: true }, optionsOf(call))
-  const { data: chunks, response } = await pending.withResponse()
+  const response = await client.chat.completions
+    .create({ ...body, stream: true }, optionsOf(call))
+    .asResponse()
   // Some servers take `stream` and answer whole.
-  if (response.headers.get('content-type')?.includes('application/json')) {
+  if (response.headers.get('content-type')?.includes('application/json'))
     return tokens.add(reader.completion(await readJson(response)))
-  }
-  for await (const chunk of chunks) tokens.add(reader.chunk(chunk))
+  await readEvents(response.body ?? [], {
+    take: (chunk) => tokens.add(reader.chunk(chunk)),
+    failed: (error) => new OpenAI.APIError(undefined, error, undefined, response.headers),
+  })
 }
 
 function optionsOf({ callId, signal, traceparent }: CallContext) {
