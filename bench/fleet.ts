@@ -27,6 +27,8 @@ const environment = readEnvironment({
   FLOTILLA_PREFIX: `bench${process.pid}`,
   FLOTILLA_SCRIPTED_URL: process.env['MODEL_URL'],
   LOG_LEVEL: 'error',
+  // On Kafka: the ledger in a file. This process is the only one.
+  FLOTILLA_ALLOW_VOLATILE_STORE: '1',
 })
 const fleet = completeFleet({ tools: [echo], agents: { default: { mode: 'tools' } } }, environment, 'bench')
 const telemetry = openTelemetry(environment, 'bench', { records: false })

@@ -45,7 +45,7 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
     fleet = await loadFleet(scripted.environment)
     return `${fleet.tools.length} tools, agents: ${Object.keys(fleet.agents).join(', ')}`
   })
-  const own = await openStores(environment, { wholeFleet: true }).catch((error: unknown) => error)
+  const own = await openStores({ ...environment, allowVolatileStore: true }).catch((error: unknown) => error)
   // A running fleet holds the stores: it is asked about them, and the rest is checked on a directory of our own.
   const gateway = isLocked(own) ? gatewayOf(environment) : null
   const scratch = gateway === null ? null : mkdtempSync(join(tmpdir(), 'flotilla-doctor-'))

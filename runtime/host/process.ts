@@ -97,9 +97,7 @@ class RunningProcess implements FleetProcess {
   async start(): Promise<void> {
     const { environment, telemetry } = this.options
     this.closers.push(() => telemetry.close())
-    const stores = await this.untilAvailable('the stores', () =>
-      openStores(environment, { wholeFleet: this.isWholeFleet() }),
-    )
+    const stores = await this.untilAvailable('the stores', () => openStores(environment))
     this.closers.push(() => stores.close())
     await this.untilAvailable('the key-value store', () => this.requireDurability(stores))
     const log = await openLog(environment, telemetry.instruments.log)
@@ -115,11 +113,6 @@ class RunningProcess implements FleetProcess {
 
   private stageNames(): string[] {
     return this.options.services.filter(({ stage }) => stage).map(({ name }) => name)
-  }
-
-  /** One process that runs every stage may keep its state in files even on Kafka. */
-  private isWholeFleet(): boolean {
-    return this.stageNames().length > 1
   }
 
   private async requireDurability({ keyValue }: Stores): Promise<void> {

@@ -21,22 +21,14 @@ export interface Stores {
   close(): Promise<void>
 }
 
-export interface OpenStoresOptions {
-  /** True when this process runs every service: only then may stores of a Kafka fleet be files of its own. Default false. */
-  readonly wholeFleet?: boolean
-}
-
 type StoreSettings = Pick<Environment, 'kafkaBrokers' | 'redisUrl' | 'databaseUrl' | 'dataDir' | 'prefix'> &
-  Partial<Pick<Environment, 'durability'>>
+  Partial<Pick<Environment, 'durability' | 'allowVolatileStore'>>
 
 const SWEEP_EVERY_MS = 6 * 3_600_000
 
 /** Redis and PostgreSQL where their URLs are set, else SQLite in the data directory. */
-export async function openStores(
-  environment: StoreSettings,
-  options: OpenStoresOptions = {},
-): Promise<Stores> {
-  requireShared(environment, options.wholeFleet ?? false)
+export async function openStores(environment: StoreSettings): Promise<Stores> {
+  requireShared(environment)
   const { redisUrl, prefix } = environment
   const keyValue =
     redisUrl === null
@@ -84,14 +76,18 @@ function together(keyValue: KeyValue, limits: Limits, sql: Sql): Stores {
   }
 }
 
-/** Services in several processes must see the same journal and blobs, which files of one process can't give. */
-function requireShared(environment: StoreSettings, wholeFleet: boolean): void {
-  const { kafkaBrokers, redisUrl, databaseUrl } = environment
-  if (kafkaBrokers.length === 0 || wholeFleet) return
+/**
+ * On Kafka a lane may move to another process at any time, which must then find its journal and its payloads: files of one
+ * process can't give them. Even a process that runs every service may get a twin on another machine.
+ */
+function requireShared({ kafkaBrokers, redisUrl, databaseUrl, allowVolatileStore }: StoreSettings): void {
+  if (kafkaBrokers.length === 0 || allowVolatileStore) return
   const missing = [redisUrl === null && 'REDIS_URL', databaseUrl === null && 'DATABASE_URL'].filter(
     (name) => name !== false,
   )
   if (missing.length === 0) return
-  const message = `KAFKA_BROKERS is set and this process runs only some of the services, so they share their stores: set ${missing.join(' and ')}`
-  throw new FlotillaError('CONFIG_INVALID', `${message}, or run every service in one process`)
+  const message = `KAFKA_BROKERS is set, and the processes of a fleet on Kafka share their stores: set ${missing.join(' and ')}`
+  const remedy =
+    'FLOTILLA_ALLOW_VOLATILE_STORE=1 keeps them in files of this process, which must then stay the only one'
+  throw new FlotillaError('CONFIG_INVALID', `${message}. (${remedy}.)`)
 }

@@ -1,6 +1,7 @@
 // The end of a task: one result, the end told to the other stages, every row gone.
 import { failure } from '../../runtime/errors.ts'
 import type { Emit, Failure, Json } from '../../runtime/stage.ts'
+import { taskResult } from '../../runtime/task-result.ts'
 import type { TaskCompleted, Usage } from '../../schemas/generated/events.ts'
 import { progress } from './progress.ts'
 import { currentModel, type Changes, type Situation, type Step } from './state.ts'
@@ -79,7 +80,7 @@ function stopWork(from: Situation, status: Status): Emit[] {
 function result(from: Situation, status: Status, output: Json, error: Failure | null): TaskCompleted {
   const { task, run, atMs } = from
   const steps = stepsOf(from)
-  return {
+  return taskResult(task, {
     taskId: task.taskId,
     status,
     output,
@@ -91,16 +92,9 @@ function result(from: Situation, status: Status, output: Json, error: Failure | 
     modelReason: run.model === 0 ? task.modelReason : `${task.modelReason}; ${run.modelReason}`,
     error,
     traceId: from.event.traceId ?? task.traceId,
-    text: task.text,
-    userId: task.userId,
-    agent: task.agent,
-    profile: task.profile,
-    mode: task.mode,
-    sessionId: task.sessionId,
-    parent: task.parent,
     submittedAtMs: task.submittedAtMs,
     completedAtMs: atMs,
-  }
+  })
 }
 
 /** All steps in order; one that was under way shows what it had. */

@@ -99,15 +99,6 @@ export interface Move {
   readonly ask?: Situation
 }
 
-export const noUsage: Usage = {
-  inputTokens: 0,
-  outputTokens: 0,
-  cost: 0,
-  costIsGuess: false,
-  modelCalls: 0,
-  toolCalls: 0,
-}
-
 /** Null where no task of this key runs: it has ended, or never began here. */
 export function situation(event: StageEvent, rows: State, atMs: number): Situation | null {
   const { task, run } = rows

@@ -1,15 +1,7 @@
 // The result of a task that never reached the planner.
 import type { Emit, Failure, StageEvent } from '../../runtime/stage.ts'
-import type { TaskCompleted, TaskSubmitted, Usage } from '../../schemas/generated/events.ts'
-
-const nothingUsed: Usage = {
-  inputTokens: 0,
-  outputTokens: 0,
-  cost: 0,
-  costIsGuess: false,
-  modelCalls: 0,
-  toolCalls: 0,
-}
+import { noUsage, taskResult } from '../../runtime/task-result.ts'
+import type { TaskCompleted, TaskSubmitted } from '../../schemas/generated/events.ts'
 
 /** Stands for a submission that could not be read as a task. */
 export const unreadable: TaskSubmitted = {
@@ -50,27 +42,24 @@ export function ended(
   submittedAtMs: number = event.atMs,
 ): Emit[] {
   const { key: taskId, atMs } = event
-  const data: TaskCompleted = {
-    taskId,
-    status,
-    output: null,
-    steps: [],
-    usage: nothingUsed,
-    executionTime: Math.max(0, atMs - submittedAtMs),
-    model: null,
-    modelReason: null,
-    error,
-    traceId: event.traceId,
-    text: task.text.slice(0, MAX_TEXT_CHARS),
-    userId: task.userId,
-    agent: task.agent,
-    profile: task.profile,
-    mode: task.mode,
-    sessionId: task.sessionId,
-    parent: task.parent,
-    submittedAtMs,
-    completedAtMs: atMs,
-  }
+  const text = task.text.slice(0, MAX_TEXT_CHARS)
+  const data = taskResult(
+    { ...task, text },
+    {
+      taskId,
+      status,
+      output: null,
+      steps: [],
+      usage: noUsage,
+      executionTime: Math.max(0, atMs - submittedAtMs),
+      model: null,
+      modelReason: null,
+      error,
+      traceId: event.traceId,
+      submittedAtMs,
+      completedAtMs: atMs,
+    },
+  )
   const detail = { status, code: error.code, message: error.message }
   return [
     { topic: 'tasks.completed', type: 'TaskCompleted', data },

@@ -51,6 +51,7 @@ export function importDirections(modules: readonly Module[]): string[] {
 /** A stage knows types, its own folder, and libraries without effects. */
 const pureRuntime = [
   'runtime/errors.ts',
+  'runtime/task-result.ts',
   'runtime/config/json-schema.ts',
   'runtime/config/defaults.ts',
   'runtime/limits/claims.ts',

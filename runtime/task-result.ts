@@ -1,0 +1,19 @@
+// What every result of a task holds, whichever stage ends it.
+import type { TaskCompleted, Usage } from '../schemas/generated/events.ts'
+
+export const noUsage: Usage = {
+  inputTokens: 0,
+  outputTokens: 0,
+  cost: 0,
+  costIsGuess: false,
+  modelCalls: 0,
+  toolCalls: 0,
+}
+
+/** What the submission said, repeated in the result. */
+type Asked = Pick<TaskCompleted, 'text' | 'userId' | 'agent' | 'profile' | 'mode' | 'sessionId' | 'parent'>
+
+export function taskResult(asked: Asked, end: Omit<TaskCompleted, keyof Asked>): TaskCompleted {
+  const { text, userId, agent, profile, mode, sessionId, parent } = asked
+  return { ...end, text, userId, agent, profile, mode, sessionId, parent }
+}
