@@ -6,12 +6,8 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import { parseModel } from '../../runtime/models/names.ts'
 import type { Call, Failure } from '../../runtime/stage.ts'
-<<<<<<< HEAD
-import { fail, stop } from './completion.ts'
-=======
 import { noUsage } from '../../runtime/task-result.ts'
-import { fail } from './completion.ts'
->>>>>>> 84ae73a (stores: every process on Kafka needs shared stores, also one that runs several services)
+import { fail, stop } from './completion.ts'
 import { MODEL_TIMEOUT_MS } from './config.ts'
 import type { Message, ModelRequest } from './model.ts'
 import { progress } from './progress.ts'
