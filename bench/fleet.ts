@@ -30,7 +30,17 @@ const environment = readEnvironment({
   // On Kafka: the ledger in a file. This process is the only one.
   FLOTILLA_ALLOW_VOLATILE_STORE: '1',
 })
-const fleet = completeFleet({ tools: [echo], agents: { default: { mode: 'tools' } } }, environment, 'bench')
+/** More than any run asks for: the limits are asked, and refuse nothing. */
+const plenty = 1_000_000_000
+const limits = {
+  rates: { userRequests: plenty, userTokens: plenty },
+  budgets: { fleetTokens: plenty, userTokens: plenty, modelTokens: plenty },
+}
+const fleet = completeFleet(
+  { tools: [echo], agents: { default: { mode: 'tools' } }, limits },
+  environment,
+  'bench',
+)
 const telemetry = openTelemetry(environment, 'bench', { records: false })
 const stages = services.filter(({ stage }) => stage)
 const running = await startProcess({
@@ -48,9 +58,9 @@ const client = new LogClient({ log: running.log, codec: running.codec, blobs: ru
 
 async function runTask(id: string): Promise<void> {
   const { taskId } = await client.submit({ text: `task=${id} hi` })
-  const { status, output } = await client.result(taskId, { timeoutMs: 60_000 })
+  const { status, output, error } = await client.result(taskId, { timeoutMs: 60_000 })
   if (status !== 'succeeded' || !String(output).startsWith(`done ${id}`))
-    throw new Error(`${status}: ${String(output)}`)
+    throw new Error(`${status}: ${String(output)} ${error?.message ?? ''}`)
 }
 
 console.log(JSON.stringify(await measure(`fleet on ${running.log.kind}`, runTask)))

@@ -45,7 +45,12 @@ export class StageHost {
     const { log, stage, instance } = this.parts
     const early: number[] = []
     this.membership = await log.join(
-      { group: stage.name, topics: stage.consumes.map(({ topic }) => topic) as LogTopic[], instance },
+      {
+        group: stage.name,
+        topics: stage.consumes.map(({ topic }) => topic) as LogTopic[],
+        instance,
+        lingerMs: stage.lingerMs ?? 0,
+      },
       {
         onAssigned: (lane) => (this.membership ? this.assigned(lane) : early.push(lane)),
         onRevoked: (lane) => this.revoked(lane),

@@ -95,6 +95,8 @@ export interface JoinOptions {
   readonly topics: readonly LogTopic[]
   /** Unique per process. */
   readonly instance: string
+  /** How long records may wait to be delivered together, where nobody waits for them. Milliseconds; default 0. */
+  readonly lingerMs?: number
 }
 
 export interface TailOptions {

@@ -37,15 +37,18 @@ const LONGEST_PAUSE_MS = 500
 export class Fetcher {
   readonly #link: Link
   readonly #maxWaitMs: number
+  readonly #lingerMs: number
   readonly #report: (message: string) => void
   readonly #cursors = new Set<State>()
   readonly #loops = new Map<string, Promise<void>>()
   #looking: Promise<void> | null = null
   #closed = false
 
-  constructor(link: Link, maxWaitMs: number, report: (message: string) => void) {
+  /** `lingerMs`: how long records may wait so that one fetch brings many. */
+  constructor(link: Link, maxWaitMs: number, report: (message: string) => void, lingerMs = 0) {
     this.#link = link
     this.#maxWaitMs = maxWaitMs
+    this.#lingerMs = lingerMs
     this.#report = report
   }
 
@@ -156,6 +159,7 @@ export class Fetcher {
     }
     // Batches that compaction emptied answer at once, for ever, without moving us.
     const elapsedMs = performance.now() - begunMs
+    if (elapsedMs < this.#lingerMs) return pause(this.#lingerMs - elapsedMs)
     if (!moved && elapsedMs < this.#maxWaitMs / 2) await pause(this.#maxWaitMs - elapsedMs)
   }
 

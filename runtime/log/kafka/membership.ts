@@ -35,9 +35,8 @@ export class KafkaMembership implements Membership {
     const groupLink = newLink(context)
     const fetchLink = newLink(context, topics)
     this.#links = [groupLink, fetchLink]
-    this.#fetcher = new Fetcher(fetchLink, settings.fetchWaitMs, (message) =>
-      logger?.debug({ group: options.group }, message),
-    )
+    const report = (message: string): void => logger?.debug({ group: options.group }, message)
+    this.#fetcher = new Fetcher(fetchLink, settings.fetchWaitMs, report, options.lingerMs)
     this.#member = new GroupMember(
       groupLink,
       context.shared,
