@@ -24,13 +24,21 @@ test('2,400 records while members join, die and come back from the dead: each an
   })
   await tail.ready
 
-  const first = worker(prefix, 'first')
+  const started: WorkerProcess[] = []
+  // One that a failure leaves behind would keep this file from ending.
+  t.after(() => started.forEach(({ child }) => child.kill('SIGKILL')))
+  const start = (instance: string): WorkerProcess => {
+    const process = worker(prefix, instance)
+    started.push(process)
+    return process
+  }
+  const first = start('first')
   const publishing = publishAll(log)
   await eventually('the first member works', () => answered.size > 300, 60_000)
-  const second = worker(prefix, 'second')
+  const second = start('second')
   await eventually('the second member has lanes', () => second.said.includes('open'), 60_000)
   first.child.kill('SIGKILL')
-  const third = worker(prefix, 'third')
+  const third = start('third')
   await eventually('the third member has lanes', () => third.said.includes('open'), 60_000)
   second.child.kill('SIGSTOP')
   const lanesOfThird = (): number => third.said.split(' open').length - 1

@@ -68,7 +68,9 @@ test('a burst at the edge of the budget never passes it, whoever is killed meanw
   )
   assert.ok(Number(summary['succeeded']) > 100 && Number(summary['BUDGET_EXCEEDED']) > 100)
 
-  await eventually('the ledger agrees with every counter', async () => agrees(reader), 60_000)
+  await eventually('the ledger agrees with every counter', async () => agrees(reader), 60_000).catch(
+    async (error: unknown) => assert.fail(`${String(error)}: ${JSON.stringify(await reader.show())}`),
+  )
   const [whole] = await reader.show()
   assert.ok(whole && whole.used > 0 && whole.used <= LIMIT_TOKENS)
   const before = await reader.show()
