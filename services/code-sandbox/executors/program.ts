@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
@@ -5,4 +6,17 @@ import { delimiter, join } from 'node:path'
 export function programOnPath(name: string, path = process.env['PATH'] ?? ''): string | null {
   const found = path.split(delimiter).map((folder) => join(folder, name))
   return found.find((candidate) => existsSync(candidate)) ?? null
+}
+
+/**
+ * Kills a process that was started `detached`, with what it has started: bubblewrap, killed while it builds its namespaces,
+ * leaves a second process behind that waits for the first for ever and holds its pipes.
+ */
+export function killGroup(leader: ChildProcess): void {
+  if (leader.pid === undefined) return
+  try {
+    process.kill(-leader.pid, 'SIGKILL')
+  } catch {
+    // Nobody is left in the group.
+  }
 }

@@ -13,6 +13,7 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { FlotillaError } from '../../../../runtime/errors.ts'
 import { Interpreter } from '../interpreter.ts'
+import { killGroup } from '../program.ts'
 import type { Python } from './python.ts'
 
 export interface ZygoteOptions {
@@ -65,6 +66,7 @@ export class Zygote {
       env: ENVIRONMENT,
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: directory,
+      detached: true,
     })
   }
 
@@ -101,14 +103,14 @@ export class Zygote {
 
   /** Ends every session with it. */
   async close(): Promise<void> {
-    this.process.kill('SIGKILL')
+    killGroup(this.process)
     await this.ended
   }
 
   private listen(): Promise<void> {
     let text = ''
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.process.kill('SIGKILL'), START_MS)
+      const timer = setTimeout(() => killGroup(this.process), START_MS)
       this.process.stderr.on('data', (chunk: Buffer) => {
         this.errors = (this.errors + chunk.toString()).slice(-STDERR_CHARS)
       })

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { frameBytes } from '../frames.ts'
 import { Interpreter } from '../interpreter.ts'
-import { programOnPath } from '../program.ts'
+import { killGroup, programOnPath } from '../program.ts'
 
 export interface ChildOptions {
   /** Of the unpacked interpreter. */
@@ -83,7 +83,7 @@ export function startLockedChild(options: ChildOptions): Interpreter {
   const [command, all] = options.bubblewrap
     ? [options.bubblewrap, [...wrapped([options.directory, ...scripts]), ...args]]
     : [node, args]
-  const child = spawn(command, all, { env: {}, stdio: ['pipe', 'pipe', 'pipe'], cwd: '/' })
+  const child = spawn(command, all, { env: {}, stdio: ['pipe', 'pipe', 'pipe'], cwd: '/', detached: true })
   let left = INTERPRETERS - 1
   const renew = () => {
     if (left-- <= 0) return false
@@ -92,7 +92,7 @@ export function startLockedChild(options: ChildOptions): Interpreter {
   }
   const interpreter = new Interpreter({
     write: (bytes) => void child.stdin.write(bytes),
-    kill: () => void child.kill('SIGKILL'),
+    kill: () => killGroup(child),
     renew,
   })
   let errors = ''
