@@ -55,6 +55,8 @@ export class CallMaker {
   private readonly places: Semaphore
   private readonly clock: Clock
   private readonly instruments: Instruments
+  private underWay = 0
+  private readonly idle: (() => void)[] = []
 
   constructor(parts: {
     journal: CallJournal
@@ -82,11 +84,28 @@ export class CallMaker {
       if (lost.aborted) throw new LaneLost('before a call')
       return (await this.recorded(request)) ?? this.aborted(request)
     }
+    this.underWay++
     try {
       return request.call.journalled === false ? await this.sink(request) : await this.journalled(request)
     } finally {
       this.places.release()
+      if (--this.underWay === 0) for (const resume of this.idle.splice(0)) resume()
     }
+  }
+
+  /**
+   * Resolves when no call is under way any more, or after that time. A process that stops waits for it: calls of lanes that
+   * it has lost go on, and their new owners wait for what is recorded.
+   */
+  settled(withinMs: number): Promise<void> {
+    if (this.underWay === 0 || withinMs <= 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const cancel = this.clock.schedule(withinMs, resolve)
+      this.idle.push(() => {
+        cancel()
+        resolve()
+      })
+    })
   }
 
   /** What an earlier run of this handling was answered counts, although this one is stopped: it was paid for. */

@@ -92,9 +92,12 @@ export class StageHost {
   /** Finishes what is at work, commits, and hands the lanes to others. */
   async drain(): Promise<void> {
     this.stopping = true
+    const { calls, clock, options } = this.parts
+    const untilMs = clock.now() + options.drainMs
     await Promise.all([...this.slots.values()].map(({ lane }) => lane?.drain()))
     this.slots.clear()
     await this.membership?.leave()
+    await calls.settled(untilMs - clock.now())
   }
 
   private assigned(lane: number): void {

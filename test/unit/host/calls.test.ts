@@ -8,7 +8,7 @@ import { memoryKeyValue } from '../../../runtime/store/memory.ts'
 import { quietInstruments } from '../../../runtime/telemetry/instruments.ts'
 import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'
 
-function setUp() {
+function setUp(answer: (() => Promise<number>) | null = null) {
   const clock = new VirtualClock(1_000_000)
   const keyValue = memoryKeyValue({ clock, durable: true })
   const journal = openJournal(keyValue, clock, {
@@ -23,7 +23,7 @@ function setUp() {
     instruments: quietInstruments,
     places: new Semaphore(1),
     breakers: { run: (_, work) => work() },
-    callers: { model: async () => ++made },
+    callers: { model: answer ?? (async () => ++made) },
   })
   const interrupted = new AbortController()
   const lost = new AbortController()
@@ -77,4 +77,21 @@ test('the lane was lost while the call was begun: it is left to the next owner',
   assert.equal(made(), 0)
   assert.equal(journal.open, 0)
   assert.deepEqual(await begin('c1', 'p2', 2, request.call), { do: 'call', inDoubt: false })
+})
+
+test('a process that stops waits for the calls of lanes it has lost, so that their outcomes are recorded', async () => {
+  const answer = Promise.withResolvers<number>()
+  const { calls, journal, request, lost } = setUp(() => answer.promise)
+  const made = calls.make(request)
+  await new Promise((resolve) => setImmediate(resolve))
+  lost.abort()
+  let stopped = false
+  const stopping = calls.settled(60_000).then(() => (stopped = true))
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(stopped, false)
+  answer.resolve(7)
+  await stopping
+  assert.equal((await made).ok, true)
+  const recorded = await journal.recorded('c1')
+  assert.equal(recorded?.ok && recorded.value, 7)
 })
