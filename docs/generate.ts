@@ -116,7 +116,7 @@ function errorsPage(): string {
   })
   return `# Errors
 
-Generated from \`runtime/errors.ts\` by \`node docs/generate.ts\`. Do not edit.
+Generated from \`runtime/error-table.ts\` by \`node docs/generate.ts\`. Do not edit.
 
 Every error that Flotilla reports is one of these: in a result (\`error.code\`), in the history of a task, in a dead letter, in
 an HTTP answer (\`{"error": {code, message, remedy}}\`), at the command line. The message says what happened and where.

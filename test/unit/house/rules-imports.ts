@@ -50,6 +50,7 @@ export function importDirections(modules: readonly Module[]): string[] {
 
 /** A stage knows types, its own folder, and libraries without effects. */
 const pureRuntime = [
+  'runtime/error-table.ts',
   'runtime/errors.ts',
   'runtime/task-result.ts',
   'runtime/config/json-schema.ts',

@@ -1,0 +1,386 @@
+// The one error table. Docs (docs/errors.md) are generated from it and tested against it. Long because each error is a row.
+import type { Failure } from '../schemas/generated/events.ts'
+
+export type Severity = Failure['severity']
+
+interface ErrorRow {
+  readonly severity: Severity
+  /** Whether the same request may succeed later without a change. */
+  readonly retryable: boolean
+  readonly meaning: string
+  readonly remedy: string
+}
+
+const row = (severity: Severity, retryable: boolean, meaning: string, remedy: string): ErrorRow => ({
+  severity,
+  retryable,
+  meaning,
+  remedy,
+})
+
+export const errorTable = {
+  // Submitting
+  TASK_INVALID: row(
+    'recoverable',
+    false,
+    'A field of the task is missing, of the wrong type or out of range.',
+    'Correct the named field and submit again with a new task id.',
+  ),
+  TASK_TEXT_FORBIDDEN: row(
+    'recoverable',
+    false,
+    'The task text matches a forbidden pattern.',
+    'Reword the task, or relax limits.input.forbiddenPatterns in flotilla.config.ts.',
+  ),
+  PROFILE_UNKNOWN: row(
+    'recoverable',
+    false,
+    'No profile of this name.',
+    'Use a profile that exists, or add it under models.profiles in flotilla.config.ts.',
+  ),
+  AGENT_UNKNOWN: row(
+    'recoverable',
+    false,
+    'No agent of this name.',
+    'Use an agent that exists, or add it under agents in flotilla.config.ts.',
+  ),
+  MODEL_NOT_CONFIGURED: row(
+    'recoverable',
+    false,
+    "The model's provider has no key or base URL.",
+    'Set the environment variable that the message names.',
+  ),
+  EXECUTOR_NOT_CONFIGURED: row(
+    'recoverable',
+    false,
+    "The profile's code executor is not available here.",
+    'Configure the executor that the message names, or choose another profile.',
+  ),
+  QUEUE_FULL: row(
+    'degraded',
+    true,
+    'Too many tasks wait for a place already, of this user or of all.',
+    'Submit again when some are done, or raise limits.queue in flotilla.config.ts.',
+  ),
+  TASK_ID_REUSED: row(
+    'recoverable',
+    false,
+    'A task with this id was accepted before; the first one stands.',
+    'Fetch its result, or submit with a new id.',
+  ),
+  RATE_LIMITED: row(
+    'recoverable',
+    true,
+    'So many requests or tokens are not allowed in this time.',
+    'Try again after the time that the message names, or raise limits.rates in flotilla.config.ts.',
+  ),
+  BUDGET_EXCEEDED: row(
+    'degraded',
+    false,
+    'What is left of a daily token budget does not cover the task.',
+    'Wait until the budget resets, or raise limits.budgets in flotilla.config.ts.',
+  ),
+  // Running a task
+  TASK_CANCELLED: row('recoverable', false, 'The task was cancelled.', 'None needed.'),
+  TASK_TIMED_OUT: row(
+    'recoverable',
+    true,
+    'The task passed its time limit.',
+    'Raise timeoutMs, or make the task smaller.',
+  ),
+  STEP_LIMIT: row(
+    'recoverable',
+    false,
+    'The model did not finish within maxSteps.',
+    'Raise maxSteps, make the task smaller, or use a stronger model.',
+  ),
+  OUTPUT_INVALID: row(
+    'recoverable',
+    false,
+    'The final output does not fit the output schema.',
+    'Relax the schema, raise maxSteps, or use a stronger model.',
+  ),
+  OUTPUT_EMPTY: row(
+    'recoverable',
+    true,
+    'The model ended with an empty answer.',
+    'Submit again, or use a stronger model.',
+  ),
+  COST_LIMIT: row(
+    'recoverable',
+    false,
+    "The task's maxCost is spent.",
+    'Raise maxCost, or use a cheaper model.',
+  ),
+  // Models
+  MODEL_RATE_LIMITED: row(
+    'degraded',
+    true,
+    'The provider asked us to slow down (429).',
+    'Retried after the time it named; lower the load or raise the limit if it persists.',
+  ),
+  MODEL_QUOTA_EXCEEDED: row(
+    'critical',
+    false,
+    'The provider account has no quota left.',
+    'Add credit or raise the spending limit at the provider.',
+  ),
+  MODEL_CONTENT_FILTERED: row(
+    'recoverable',
+    false,
+    "The provider's content filter refused the prompt or the answer.",
+    'Reword the task, look at what tools put into the conversation, or use another provider.',
+  ),
+  MODEL_TIMEOUT: row(
+    'degraded',
+    true,
+    'The model did not answer in time.',
+    'Retried; raise the time limit if it persists.',
+  ),
+  MODEL_UNAVAILABLE: row(
+    'degraded',
+    true,
+    'The provider could not be reached or answered 5xx.',
+    'Retried, then the next model of the profile is used.',
+  ),
+  MODEL_REQUEST_REFUSED: row(
+    'recoverable',
+    false,
+    'The provider refused the request (4xx).',
+    "Read the provider's message; check the model name and the parameters.",
+  ),
+  MODEL_AUTH_FAILED: row(
+    'critical',
+    false,
+    'The provider rejected the key (401, 403).',
+    'Set a valid key in the environment variable that the message names.',
+  ),
+  MODEL_CONTEXT_TOO_LONG: row(
+    'recoverable',
+    false,
+    'The conversation is longer than the model can read.',
+    'Use a model with a larger context, or smaller observations.',
+  ),
+  MODEL_ANSWER_MALFORMED: row(
+    'recoverable',
+    true,
+    'The answer of the model could not be understood.',
+    'Retried; use a stronger model if it persists.',
+  ),
+  MODEL_UNKNOWN_ERROR: row(
+    'degraded',
+    false,
+    'The model call failed in a way we do not know.',
+    'Read the message; report it if it should be known.',
+  ),
+  BREAKER_OPEN: row(
+    'degraded',
+    true,
+    'Calls to this provider or tool are paused after repeated failures.',
+    'Waits and tries again by itself; see ops.health.',
+  ),
+  // Tools
+  TOOL_UNKNOWN: row('recoverable', false, 'No tool of this name.', 'The model is told which tools exist.'),
+  TOOL_ARGUMENTS_INVALID: row(
+    'recoverable',
+    false,
+    "The arguments do not fit the tool's input schema.",
+    'The model is told what is wrong.',
+  ),
+  TOOL_FAILED: row('recoverable', false, 'The tool threw an error.', 'The model is told; see the message.'),
+  TOOL_UNAVAILABLE: row(
+    'degraded',
+    true,
+    'What the tool depends on could not be reached.',
+    'Retried by the policy of the tool.',
+  ),
+  TOOL_TARGET_UNAVAILABLE: row(
+    'degraded',
+    true,
+    'What the arguments of the tool name (a site, a service) could not be reached, or asked to wait; the tool itself works.',
+    'Retried by the policy of the tool.',
+  ),
+  TOOL_TIMEOUT: row(
+    'recoverable',
+    true,
+    'The tool did not answer in time.',
+    "Raise the tool's timeoutMs if it persists.",
+  ),
+  TOOL_OUTPUT_INVALID: row(
+    'recoverable',
+    false,
+    'The tool returned something that is not JSON or does not fit its output schema.',
+    'Correct the tool.',
+  ),
+  TOOL_OUTPUT_TOO_LARGE: row(
+    'recoverable',
+    false,
+    'The tool returned more than its limit.',
+    'Return less, or raise maxOutputBytes of the tool.',
+  ),
+  TOOL_DENIED: row(
+    'recoverable',
+    false,
+    'A person declined the call, or the tool refuses this target.',
+    'The model is told.',
+  ),
+  // Code
+  CODE_SYNTAX: row(
+    'recoverable',
+    false,
+    'The code is not valid Python.',
+    'The model is told and may correct it.',
+  ),
+  CODE_FAILED: row(
+    'recoverable',
+    false,
+    'The code raised an exception.',
+    'The model is told and may correct it.',
+  ),
+  CODE_TIMEOUT: row(
+    'recoverable',
+    false,
+    'The step ran longer than its time limit.',
+    'Make the step smaller.',
+  ),
+  CODE_MEMORY: row(
+    'recoverable',
+    false,
+    'The step used more memory than its limit.',
+    'Make the step smaller.',
+  ),
+  CODE_PERMISSION: row(
+    'recoverable',
+    false,
+    'The code tried something that the sandbox forbids.',
+    'Use the given tools instead.',
+  ),
+  CODE_LIMIT: row(
+    'recoverable',
+    false,
+    'The step made too many tool calls or printed too much.',
+    'Make the step smaller.',
+  ),
+  NONDETERMINISM: row(
+    'degraded',
+    false,
+    'A lost session could not be rebuilt exactly.',
+    'The model is told and starts the step again.',
+  ),
+  SANDBOX_UNAVAILABLE: row('degraded', true, 'The executor could not start.', 'Run flotilla doctor.'),
+  // Calls in general
+  CALL_ABORTED: row(
+    'recoverable',
+    false,
+    'The call was stopped because its task was cancelled, ended or timed out.',
+    'None needed.',
+  ),
+  CALL_TIMEOUT: row('degraded', true, 'The call passed its time limit.', 'Raise the limit if it persists.'),
+  CALL_OUTCOME_UNKNOWN: row(
+    'degraded',
+    false,
+    'The call was begun by a process that died; it is not safe to repeat, so it was not.',
+    'Check the outside system, then decide.',
+  ),
+  // The fleet
+  UNDECODABLE_RECORD: row(
+    'degraded',
+    false,
+    'The bytes are not a record of this topic.',
+    'See the dead letter; publish with the registered schema, or plain JSON on tasks.submitted.',
+  ),
+  SCHEMA_MISMATCH: row('degraded', false, 'A value does not fit its schema.', 'Correct the named field.'),
+  SCHEMA_INCOMPATIBLE: row(
+    'critical',
+    false,
+    'The schema registry refused a schema, because versions registered before forbid it.',
+    'Change the schema as FULL_TRANSITIVE allows, or use another registry or prefix; see docs/events.md.',
+  ),
+  HANDLER_FAILED: row(
+    'degraded',
+    false,
+    'A stage threw while handling an event: a bug.',
+    'See the dead letter; report it, correct it, then replay.',
+  ),
+  PAYLOAD_MISSING: row(
+    'degraded',
+    true,
+    'A large payload could not be found in the blob store.',
+    'Check that every service uses the same DATABASE_URL.',
+  ),
+  CONFIG_INVALID: row(
+    'critical',
+    false,
+    'The configuration has mistakes.',
+    'Correct each of the listed paths.',
+  ),
+  LOG_UNAVAILABLE: row(
+    'critical',
+    true,
+    'The log (Kafka or the embedded file) cannot be used.',
+    'Check KAFKA_BROKERS or FLOTILLA_DATA; run flotilla doctor.',
+  ),
+  REGISTRY_UNAVAILABLE: row(
+    'critical',
+    true,
+    'The schema registry cannot be used.',
+    'Check SCHEMA_REGISTRY_URL; run flotilla doctor.',
+  ),
+  STORE_UNAVAILABLE: row(
+    'critical',
+    true,
+    'Redis or the database cannot be used.',
+    'Check REDIS_URL and DATABASE_URL; run flotilla doctor.',
+  ),
+  STORE_NOT_DURABLE: row(
+    'critical',
+    false,
+    'The key-value store may lose acknowledged writes, so the journal cannot keep its promise.',
+    'Set appendfsync always and maxmemory-policy noeviction in Redis, or FLOTILLA_ALLOW_VOLATILE_STORE=1 to accept it.',
+  ),
+  DATA_LOCKED: row(
+    'critical',
+    false,
+    'Another process uses this data directory.',
+    'Stop it, talk to it by its gateway, or set FLOTILLA_DATA to another directory.',
+  ),
+  PORT_IN_USE: row('critical', false, 'Something else listens on this port.', 'Set PORT to a free port.'),
+  TOPICS_MISMATCH: row(
+    'critical',
+    false,
+    'The topics of the broker do not fit the contract.',
+    'Follow the message; run flotilla topics.',
+  ),
+  GATEWAY_UNAVAILABLE: row(
+    'critical',
+    true,
+    'No gateway of a fleet answers at this URL.',
+    'Start a fleet with flotilla start, or set FLOTILLA_URL (or PORT) to where one listens.',
+  ),
+  CHANNEL_UNAVAILABLE: row(
+    'degraded',
+    true,
+    'An alert channel could not be reached, or asked to be tried later.',
+    'Tried again; look at the other side if it persists.',
+  ),
+  CHANNEL_REFUSED: row(
+    'degraded',
+    false,
+    'An alert channel refused a notification.',
+    'Check its key, address and settings under alerts.channels; then replay the dead letter.',
+  ),
+  CHANNEL_NOT_CONFIGURED: row(
+    'degraded',
+    false,
+    'An alert channel lacks its secret, or is not configured.',
+    'Set the environment variable that the message names for the alerting service, or add the channel under alerts.channels.',
+  ),
+  REQUEST_INVALID: row(
+    'recoverable',
+    false,
+    'What was asked for makes no sense here.',
+    'Correct what the message names.',
+  ),
+  NOT_FOUND: row('recoverable', false, 'There is no such thing.', 'Check the name or id.'),
+  INTERNAL: row('degraded', false, 'An unexpected error: a bug.', 'Report it with the message.'),
+} as const satisfies Record<string, ErrorRow>
