@@ -5,6 +5,7 @@ import type { Log, LogRecord } from '../../runtime/log/port.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
 import type { EventMap, TaskSubmitted } from '../../schemas/generated/events.ts'
 import { headers, type TopicName } from '../../schemas/topics.ts'
+import { unreadable as nothing } from '../../services/router/results.ts'
 
 export interface Submission {
   readonly taskId: string
@@ -16,27 +17,6 @@ export interface Submission {
 export type Deed = string
 
 const SUBMIT_FOR_MS = 20_000
-
-const nothing: TaskSubmitted = {
-  text: '',
-  taskId: null,
-  userId: null,
-  agent: null,
-  mode: null,
-  profile: null,
-  model: null,
-  maxSteps: null,
-  timeoutMs: null,
-  maxCost: null,
-  priority: null,
-  sessionId: null,
-  outputSchema: null,
-  parent: null,
-  strategy: null,
-  complexity: null,
-  quality: null,
-  estimatedTokens: null,
-}
 
 export class Users {
   readonly submissions: Submission[] = []
