@@ -81,7 +81,7 @@ const variables = z.object({
   HOST: z.string().default('127.0.0.1'),
   FLOTILLA_PREFIX: z
     .string()
-    .regex(/^[A-Za-z0-9._-]{1,100}$/, 'may hold letters, digits, dot, dash and underscore')
+    .regex(/^[A-Za-z0-9._-]{1,63}$/, 'may hold letters, digits, dot, dash and underscore, at most 63')
     .default('flotilla'),
   FLOTILLA_DATA: z.string().default('.flotilla'),
   FLOTILLA_PARTITIONS: whole(1, 1_000).default(DEFAULT_PARTITIONS),

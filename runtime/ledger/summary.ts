@@ -1,5 +1,5 @@
 // What the fleet did and cost (R6), from the ledgers. Works on SQLite and PostgreSQL alike.
-import { sql as raw, type RawBuilder } from 'kysely'
+import { sql as raw, type Expression, type RawBuilder } from 'kysely'
 import type { Sql } from '../store/sql.ts'
 
 export const summaryBy = ['total', 'user', 'agent', 'model', 'tool', 'day'] as const
@@ -36,37 +36,39 @@ const DAY_MS = 86_400_000
 const MAX_LINES = 1_000
 
 interface Source {
-  readonly table: 'task_ledger' | 'usage_ledger'
+  /** Its rows, with what was said of them. */
+  readonly rows: (sql: Sql) => Expression<unknown>
   readonly group: RawBuilder<unknown>
   readonly at: 'completed_at_ms' | 'at_ms'
   readonly duration: 'execution_ms' | 'duration_ms'
   readonly succeeded: RawBuilder<number>
   readonly where: RawBuilder<boolean>
-  /** What was said of them. */
   readonly said: RawBuilder<unknown>
-  readonly join: RawBuilder<unknown>
 }
 
 const tasks = (group: RawBuilder<unknown>): Source => ({
-  table: 'task_ledger',
+  rows: (sql) =>
+    sql
+      .selectFrom('task_ledger')
+      .leftJoin('task_feedback', 'task_feedback.task_id', 'task_ledger.task_id')
+      .selectAll('task_ledger')
+      .select(['satisfaction', 'quality']),
   group,
   at: 'completed_at_ms',
   duration: 'execution_ms',
   succeeded: raw<number>`case when status = 'succeeded' then 1 else 0 end`,
   where: raw<boolean>`1 = 1`,
   said: raw`avg(satisfaction) as satisfaction, avg(quality) as quality`,
-  join: raw`left join task_feedback using (task_id)`,
 })
 
 const calls = (kind: 'model' | 'tool'): Source => ({
-  table: 'usage_ledger',
+  rows: (sql) => sql.selectFrom('usage_ledger').selectAll(),
   group: raw.ref(kind),
   at: 'at_ms',
   duration: 'duration_ms',
   succeeded: raw<number>`succeeded`,
   where: raw<boolean>`kind = ${kind}`,
   said: raw`null as satisfaction, null as quality`,
-  join: raw``,
 })
 
 const sources: Readonly<Record<SummaryBy, Source>> = {
@@ -80,13 +82,13 @@ const sources: Readonly<Record<SummaryBy, Source>> = {
 
 export async function summarise(sql: Sql, options: SummaryOptions): Promise<SummaryLine[]> {
   const { by, fromMs = 0, toMs = Number.MAX_SAFE_INTEGER, limit = MAX_LINES } = options
-  const { table, group, at, duration, succeeded, where, said, join } = sources[by]
+  const { rows: rowsOf, group, at, duration, succeeded, where, said } = sources[by]
   const at_ = raw.ref(at)
   const grouped = by === 'total' ? raw`` : raw`group by ${group}`
   const { rows } = await raw<Record<string, unknown>>`
     select ${group} as grp, count(*) as executions, avg(${succeeded}) as success_rate, avg(${raw.ref(duration)}) as mean_ms,
       sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens, sum(cost) as cost, ${said}
-    from ${raw.table(table)} ${join}
+    from ${rowsOf(sql)} as entries
     where ${where} and ${at_} >= ${fromMs} and ${at_} < ${toMs}
     ${grouped} order by ${by === 'day' ? raw`grp` : raw`cost`} desc, executions desc limit ${limit}
   `.execute(sql)

@@ -1,33 +1,34 @@
 import { Migrator } from 'kysely/migration'
-import { sql as raw } from 'kysely'
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { FlotillaError } from '../errors.ts'
-import type { Sql } from './sql.ts'
+import type { Sql, Tables } from './sql.ts'
 
 export type SqlKind = 'sqlite' | 'postgres'
 
 /** In order of their names. A released migration is never changed: add the next one. */
-function migrationsFor(kind: SqlKind): Record<string, Migration> {
+function migrationsFor(kind: SqlKind, schema?: string): Record<string, Migration> {
+  const within = (db: Kysely<Tables>) => (schema === undefined ? db : db.withSchema(schema))
   return {
-    '0001_ledgers': { up: (db: Kysely<unknown>) => createLedgers(db, kind) },
-    '0002_feedback': { up: createFeedback },
+    '0001_ledgers': { up: (db: Kysely<Tables>) => createLedgers(within(db), kind) },
   }
 }
 
-/** Brings the database to this version's tables. Processes that start together take turns (PostgreSQL's advisory lock). */
-export async function migrate(sql: Sql, kind: SqlKind): Promise<void> {
-  const provider = { getMigrations: () => Promise.resolve(migrationsFor(kind)) }
-  const { error } = await new Migrator({ db: sql, provider }).migrateToLatest()
+/** Brings the database to this version's tables, in `schema` where one is named. Processes that start together take turns (PostgreSQL's advisory lock). */
+export async function migrate(sql: Sql, kind: SqlKind, schema?: string): Promise<void> {
+  const provider = { getMigrations: () => Promise.resolve(migrationsFor(kind, schema)) }
+  const place = schema === undefined ? {} : { migrationTableSchema: schema }
+  const { error } = await new Migrator({ db: sql, provider, ...place }).migrateToLatest()
   if (error === undefined) return
   if (error instanceof FlotillaError) throw error
   const reason = error instanceof Error ? error.message : String(error)
   throw new FlotillaError('STORE_UNAVAILABLE', `creating the tables (${kind}): ${reason}`, { cause: error })
 }
 
-async function createLedgers(db: Kysely<unknown>, kind: SqlKind): Promise<void> {
+async function createLedgers(db: Kysely<Tables>, kind: SqlKind): Promise<void> {
   await createUsageLedger(db)
   await createTaskLedger(db)
+  await createFeedback(db)
   await db.schema
     .createTable('blobs')
     .ifNotExists()
@@ -49,7 +50,7 @@ const indexes = [
   ['blobs', 'created_at_ms'],
 ] as const
 
-async function createUsageLedger(db: Kysely<unknown>): Promise<void> {
+async function createUsageLedger(db: Kysely<Tables>): Promise<void> {
   await db.schema
     .createTable('usage_ledger')
     .ifNotExists()
@@ -74,7 +75,7 @@ async function createUsageLedger(db: Kysely<unknown>): Promise<void> {
     .execute()
 }
 
-async function createTaskLedger(db: Kysely<unknown>): Promise<void> {
+async function createTaskLedger(db: Kysely<Tables>): Promise<void> {
   await db.schema
     .createTable('task_ledger')
     .ifNotExists()
@@ -92,11 +93,10 @@ async function createTaskLedger(db: Kysely<unknown>): Promise<void> {
     .addColumn('error_code', 'text')
     .addColumn('submitted_at_ms', 'bigint', (column) => column.notNull())
     .addColumn('completed_at_ms', 'bigint', (column) => column.notNull())
-    .addColumn('satisfaction', 'double precision')
     .execute()
 }
 
-async function createFeedback(db: Kysely<unknown>): Promise<void> {
+async function createFeedback(db: Kysely<Tables>): Promise<void> {
   await db.schema
     .createTable('task_feedback')
     .ifNotExists()
@@ -109,10 +109,4 @@ async function createFeedback(db: Kysely<unknown>): Promise<void> {
     .addColumn('scorer', 'text')
     .addColumn('scored_at_ms', 'bigint', (column) => column.notNull())
     .execute()
-  await raw`
-    insert into task_feedback (task_id, satisfaction, given_at_ms, scored_at_ms)
-    select task_id, satisfaction, completed_at_ms, 0 from task_ledger where satisfaction is not null`.execute(
-    db,
-  )
-  await db.schema.alterTable('task_ledger').dropColumn('satisfaction').execute()
 }

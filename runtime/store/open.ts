@@ -48,10 +48,10 @@ export async function openStores(environment: StoreSettings): Promise<Stores> {
 
 /** The database alone: ledgers and blobs. */
 export function openSql(
-  environment: Pick<StoreSettings, 'databaseUrl' | 'dataDir' | 'durability'>,
+  environment: Pick<StoreSettings, 'databaseUrl' | 'dataDir' | 'durability' | 'prefix'>,
 ): Promise<Sql> {
-  const { databaseUrl } = environment
-  return databaseUrl === null ? openSqliteSql(fileOf(environment)) : openPostgresSql(databaseUrl)
+  const { databaseUrl, prefix } = environment
+  return databaseUrl === null ? openSqliteSql(fileOf(environment)) : openPostgresSql(databaseUrl, prefix)
 }
 
 function fileOf({ dataDir, durability }: Pick<StoreSettings, 'dataDir' | 'durability'>) {

@@ -15,12 +15,15 @@ const NUMBERS: readonly number[] = [pg.types.builtins.INT8, pg.types.builtins.NU
 /** SQLSTATE classes that say the server, not the statement, is at fault: connection, resources, intervention, system. */
 const SERVER_AT_FAULT = /^(08|53|57|58)/
 
-/** Connects and brings the tables up to date. Rejects with STORE_UNAVAILABLE naming host and port. `destroy()` ends the pool. */
-export async function openPostgresSql(url: string): Promise<Sql> {
+/**
+ * Connects and brings the tables up to date. They lie in a schema of the fleet's own, because two fleets may share a database, and the
+ * same task id. Rejects with STORE_UNAVAILABLE naming host and port. `destroy()` ends the pool.
+ */
+export async function openPostgresSql(url: string, schema = 'flotilla'): Promise<Sql> {
   const sql = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: createPool(url) }) })
   try {
-    await migrate(sql, 'postgres')
-    return sql
+    await migrate(sql, 'postgres', schema)
+    return sql.withSchema(schema)
   } catch (error) {
     await sql.destroy()
     throw error

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pg from 'pg'
 import { openPostgresSql } from '../../runtime/store/sql-postgres.ts'
+import type { Sql } from '../../runtime/store/sql.ts'
 import { sqlSuite } from '../conformance/store-suite.ts'
 import { eventually } from '../conformance/waiting.ts'
 
@@ -39,6 +40,23 @@ test('processes that start together on an empty database create its tables once'
   const { url, drop } = await freshDatabase()
   const opened = await Promise.all(Array.from({ length: 4 }, () => openPostgresSql(url)))
   for (const sql of opened) assert.deepEqual(await sql.selectFrom('blobs').selectAll().execute(), [])
+  await Promise.all(opened.map((sql) => sql.destroy()))
+  await drop()
+})
+
+test('two fleets in one database have tables of their own', async () => {
+  const { url, drop } = await freshDatabase()
+  const opened = await Promise.all(
+    ['ours', 'ours', 'the-others'].map((prefix) => openPostgresSql(url, prefix)),
+  )
+  const [ours, twin, others] = opened as [Sql, Sql, Sql]
+  await ours
+    .insertInto('blobs')
+    .values({ hash: 'a', bytes: Buffer.of(1), created_at_ms: 0 })
+    .execute()
+  const hashes = async (sql: Sql) =>
+    (await sql.selectFrom('blobs').select('hash').execute()).map(({ hash }) => hash)
+  assert.deepEqual(await Promise.all([hashes(twin), hashes(others)]), [['a'], []])
   await Promise.all(opened.map((sql) => sql.destroy()))
   await drop()
 })

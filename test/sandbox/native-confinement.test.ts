@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { killIfThere } from '../support/kill.ts'
 import { createNative } from './native.ts'
 import { TestSession } from './suite/session.ts'
 
@@ -125,7 +126,7 @@ test('a zygote that dies is started again, and its sessions go on from their log
   after(() => executor.close())
   const session = new TestSession(executor)
   await session.step('x = 1')
-  for (const pid of zygotesOf(' socket 303 ')) process.kill(pid, 'SIGKILL')
+  for (const pid of zygotesOf(' socket 303 ')) killIfThere(pid)
   while (executor.children > 0) await setImmediate()
   assert.equal((await session.step('x + 1')).value, 2)
 })

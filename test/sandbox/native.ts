@@ -6,6 +6,7 @@ import {
   type NativeOptions,
 } from '../../services/code-sandbox/executors/native/native-executor.ts'
 import { installedProgram } from '../infra/tool.ts'
+import { killIfThere } from '../support/kill.ts'
 import type { Subject } from './suite/subject.ts'
 
 await installedProgram('bwrap', 'bubblewrap')
@@ -35,7 +36,7 @@ export const native: Subject<NativeExecutor> = {
     }),
   live: (executor) => executor.children,
   async crash(executor) {
-    if (executor.children > 0) for (const pid of sessionProcesses(process.pid)) process.kill(pid, 'SIGKILL')
+    if (executor.children > 0) for (const pid of sessionProcesses(process.pid)) killIfThere(pid)
     while (executor.children > 0) await setImmediate()
   },
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { WasmExecutor, type WasmOptions } from '../../services/code-sandbox/executors/wasm/wasm-executor.ts'
+import { killIfThere } from '../support/kill.ts'
 import type { Subject } from './suite/subject.ts'
 
 export const createWasm = (options: Partial<WasmOptions> = {}): WasmExecutor =>
@@ -28,7 +29,7 @@ export const wasm: Subject<WasmExecutor> = {
     }),
   live: (executor) => executor.children,
   async crash(executor) {
-    for (const pid of pythonProcesses()) process.kill(pid, 'SIGKILL')
+    for (const pid of pythonProcesses()) killIfThere(pid)
     while (executor.children > 0) await setImmediate()
   },
 }

@@ -52,7 +52,7 @@ test('every mistake at once, each by the name of its variable', () => {
     '  DATABASE_URL: must be a URL that begins with postgres:// or postgresql://',
     '  LOG_LEVEL: must be one of fatal, error, warn, info, debug, trace, silent, not "loud"',
     '  PORT: must be a whole number from 0 to 65535, not "80000"',
-    '  FLOTILLA_PREFIX: may hold letters, digits, dot, dash and underscore, not "a fleet"',
+    '  FLOTILLA_PREFIX: may hold letters, digits, dot, dash and underscore, at most 63, not "a fleet"',
     '  FLOTILLA_PARTITIONS: must be a whole number from 1 to 1000, not "1.5"',
     '  FLOTILLA_ALLOW_VOLATILE_STORE: must be one of 0, 1, true, false, not "yes"',
   ])
