@@ -80,10 +80,23 @@ export function renderResult(result: TaskResult): string {
   return parts.join('\n')
 }
 
-/** What went wrong and, where somebody can do something about it, what. */
-function renderFailure({ code, message }: Failure): string {
+/** What went wrong and, where somebody can do something about it, what and when. */
+function renderFailure({ code, message, retryAfterMs }: Failure): string {
   const remedy = Object.hasOwn(errorTable, code) ? errorTable[code as keyof typeof errorTable].remedy : ''
-  return `  ${code}: ${message}${remedy === '' || remedy === 'None needed.' ? '' : `\n  ${remedy}`}`
+  const lines = [`${code}: ${message}`]
+  if (remedy !== '' && remedy !== 'None needed.') lines.push(remedy)
+  if (retryAfterMs != null) lines.push(`There is room again in ${duration(retryAfterMs)}.`)
+  return lines.map((line) => `  ${line}`).join('\n')
+}
+
+/** Rounded up: whoever comes then is not too early. */
+function duration(ms: number): string {
+  const units = [
+    [3_600_000, 'h'],
+    [60_000, 'min'],
+  ] as const
+  const [size, unit] = units.find(([size]) => ms > 2 * size) ?? [1_000, 's']
+  return `${Math.ceil(ms / size)} ${unit}`
 }
 
 /** Says each update of a task once, on stderr; the steps come with the progress events, the rest with the result. */

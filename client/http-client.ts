@@ -19,10 +19,10 @@ const WAIT_SECONDS = 25
 /** The error that a gateway answered with; or that this is no gateway. */
 async function refusal(response: Response, url: string): Promise<FlotillaError> {
   const body = (await response.json().catch(() => null)) as {
-    error?: { code?: string; message?: string }
+    error?: { code?: string; message?: string; retryAfterMs?: number }
   } | null
-  const { code = '', message = '' } = body?.error ?? {}
-  if (Object.hasOwn(errorTable, code)) return new FlotillaError(code as ErrorCode, message)
+  const { code = '', message = '', ...wait } = body?.error ?? {}
+  if (Object.hasOwn(errorTable, code)) return new FlotillaError(code as ErrorCode, message, wait)
   return new FlotillaError(
     'GATEWAY_UNAVAILABLE',
     `${url} answered ${response.status}: that is no gateway of a fleet`,

@@ -124,6 +124,8 @@ an HTTP answer (\`{"error": {code, message, remedy}}\`), at the command line. Th
 - **Severity.** recoverable: the task, or its author, can deal with it. degraded: the fleet works, less well. critical: a
   person must act.
 - **Retryable.** The same request may succeed later without a change. Flotilla itself retries where it is safe to.
+- **When.** \`error.retryAfterMs\` says how many milliseconds after its end the same task has room: after \`RATE_LIMITED\` and
+  \`BUDGET_EXCEEDED\`, and where a provider said so. Over HTTP, \`Retry-After\` says it in seconds ([gateway](../services/gateway/README.md)).
 
 ${sections.join('\n')}`
 }

@@ -43,12 +43,20 @@ export function failure(
   message: string,
   retryable: boolean = errorTable[code].retryable,
 ): Failure {
-  return { code, severity: errorTable[code].severity, retryable, message }
+  return { code, severity: errorTable[code].severity, retryable, message, retryAfterMs: null }
+}
+
+/** The failure of a call as an event holds it: without what only its caller understands. */
+export function plainFailure(failure: Failure): Failure {
+  // Older journals and state rows hold failures without a time.
+  const { code, severity, retryable, message, retryAfterMs = null } = failure
+  return { code, severity, retryable, message, retryAfterMs }
 }
 
 /** Any thrown value as event data; what is not a FlotillaError counts as INTERNAL. */
 export function toFailure(error: unknown, fallback: ErrorCode = 'INTERNAL'): Failure {
-  if (error instanceof FlotillaError) return failure(error.code, error.message)
+  if (error instanceof FlotillaError)
+    return { ...failure(error.code, error.message), retryAfterMs: error.retryAfterMs ?? null }
   return failure(fallback, error instanceof Error ? error.message : String(error))
 }
 

@@ -91,8 +91,6 @@ export interface Call {
 }
 
 export interface CallFailure extends Failure {
-  /** From Retry-After, where the other side said it. */
-  retryAfterMs?: number
   /** What the failure cost, where known (tokens spent before an abort); JSON. */
   details?: unknown
 }

@@ -296,8 +296,6 @@ export class CallMaker {
       const failed: CallFailure = toFailure(error)
       if (failed.code === 'INTERNAL')
         this.instruments.log.error({ err: error, target: call.target }, 'a caller threw')
-      if (error instanceof FlotillaError && error.retryAfterMs !== undefined)
-        failed.retryAfterMs = error.retryAfterMs
       if (error instanceof FlotillaError && error.details !== undefined) failed.details = error.details
       return { ok: false, failure: failed, startedMs, endedMs: this.clock.now(), callId: id }
     }

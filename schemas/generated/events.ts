@@ -12,6 +12,8 @@ export interface Failure {
   retryable: boolean
   /** What happened, where, and what to do, for people. */
   message: string
+  /** Milliseconds from then until the same request may succeed, where that is known. */
+  retryAfterMs: number | null
 }
 
 /** What a task used in all. */

@@ -85,8 +85,8 @@ export function delivered(
   }
 }
 
-const waitMs = (retryMs: number, tries: number, { retryAfterMs = 0 }: CallFailure): number =>
-  Math.min(MAX_WAIT_MS, Math.max(retryMs * 2 ** (tries - 1), retryAfterMs))
+const waitMs = (retryMs: number, tries: number, { retryAfterMs }: CallFailure): number =>
+  Math.min(MAX_WAIT_MS, Math.max(retryMs * 2 ** (tries - 1), retryAfterMs ?? 0))
 
 function deadLetter(
   { lane }: StageEvent,

@@ -7,7 +7,7 @@
 //    replay does not see it. Where the log could not be replayed, the whole log goes.
 // 4. A step that was interrupted answers nothing by itself: the event that interrupted it has the next turn and decides;
 //    a timer takes the step up again should that event never come.
-import { failure } from '../../runtime/errors.ts'
+import { failure, plainFailure } from '../../runtime/errors.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { Call, CallOutcome, Decision, Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
 import type { CodeRequested, ToolCompleted, WorkCancelled } from '../../schemas/generated/events.ts'
@@ -211,18 +211,11 @@ function unanswered(
     return { rows: { active: { ...active, attempts } }, timers: { [RETRY]: endedMs + delayMs } }
   return closed(taskId, rows, active, {
     status: 'failed',
-    error: plain(error),
+    error: plainFailure(error),
     finished: null,
     atMs: endedMs,
   })
 }
-
-const plain = ({ code, severity, retryable, message }: Failure): Failure => ({
-  code,
-  severity,
-  retryable,
-  message,
-})
 
 function abandoned(taskId: string, rows: View, active: ActiveRow, atMs: number, reason?: string): Decided {
   const error = failure('CALL_ABORTED', reason ?? `step ${active.step} was replaced by a later one`)
@@ -241,7 +234,7 @@ function abandoned(taskId: string, rows: View, active: ActiveRow, atMs: number, 
 
 function poisoned(event: StageEvent, rows: View, error: Failure): Decided {
   const { active } = rows
-  const ending: Ending = { status: 'failed', error: plain(error), finished: null, atMs: event.atMs }
+  const ending: Ending = { status: 'failed', error: plainFailure(error), finished: null, atMs: event.atMs }
   if (event.type !== 'CodeRequested') return active ? closed(event.key, rows, active, ending) : {}
   const { taskId, code: _, ...given } = event.data
   const unbegun: ActiveRow = { ...given, n: rows.session?.nextN ?? 0, startedAtMs: event.atMs, ...FRESH }

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { LogAlerts } from '../../client/alerts.ts'
 import { LogClient } from '../../client/log-client.ts'
 import { LogOperator } from '../../client/operator.ts'
-import type { TaskInput } from '../../client/types.ts'
+import type { TaskInput, TaskResult } from '../../client/types.ts'
 import { errorTable, FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 import { limitsReader } from '../../runtime/limits/standing.ts'
 import { ledgerReader } from '../../runtime/ledger/reader.ts'
@@ -16,7 +16,7 @@ import { usageRoutes } from './usage.ts'
 
 const MAX_WAIT_SECONDS = 30
 const routes =
-  'there are POST /v1/tasks, GET /v1/tasks/:id/result?wait=SECONDS, GET /v1/tasks/:id/updates, ' +
+  'there are POST /v1/tasks?wait=SECONDS, GET /v1/tasks/:id/result?wait=SECONDS, GET /v1/tasks/:id/updates, ' +
   'POST /v1/tasks/:id/cancel, /feedback, /quality and /approvals/:callId, GET /v1/results, /v1/usage, /v1/limits, /v1/alerts, /v1/topics, /v1/breakers and /v1/dead-letters'
 
 type Params = { id: string; callId: string }
@@ -32,13 +32,17 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
     sendError(new FlotillaError('NOT_FOUND', `no route ${request.method} ${request.url}; ${routes}`), reply),
   )
 
-  app.post('/v1/tasks', async (request, reply) => {
+  app.post<{ Querystring: Query }>('/v1/tasks', async (request, reply) => {
     const { taskId } = await client.submit(bodyOf(request) as unknown as TaskInput)
-    return reply.code(202).header('location', `/v1/tasks/${taskId}/result`).send({ taskId })
+    reply.header('location', `/v1/tasks/${taskId}/result`)
+    const waitMs = waitMsOf(request.query)
+    const result = waitMs === 0 ? null : await waitFor(client, taskId, waitMs)
+    if (result === null) return reply.code(202).send({ taskId })
+    return sendResult(result, reply)
   })
 
   app.get<{ Params: Params; Querystring: Query }>('/v1/tasks/:id/result', async (request, reply) => {
-    const waitMs = Math.min(MAX_WAIT_SECONDS, Math.max(0, Number(request.query.wait ?? 0) || 0)) * 1_000
+    const waitMs = waitMsOf(request.query)
     const result =
       waitMs === 0 ? await client.find(request.params.id) : await waitFor(client, request.params.id, waitMs)
     return result ?? reply.code(204).send()
@@ -122,6 +126,22 @@ function present<T extends Record<string, string | undefined>>(fields: T): { [K 
   }
 }
 
+const waitMsOf = ({ wait }: Query): number =>
+  Math.min(MAX_WAIT_SECONDS, Math.max(0, Number(wait ?? 0) || 0)) * 1_000
+
+/** What whoever submitted and waited is told: a limit that refused the task is HTTP's own 429. */
+function sendResult(result: TaskResult, reply: FastifyReply): FastifyReply {
+  const { status, error } = result
+  if (status !== 'rejected' || error === null || !limitCodes.has(error.code)) return reply.send(result)
+  return retryAfter(reply.code(429), error.retryAfterMs).send(result)
+}
+
+const limitCodes: ReadonlySet<string> = new Set<ErrorCode>(['RATE_LIMITED', 'BUDGET_EXCEEDED', 'QUEUE_FULL'])
+
+function retryAfter(reply: FastifyReply, ms: number | null | undefined): FastifyReply {
+  return ms == null ? reply : reply.header('retry-after', Math.ceil(ms / 1_000))
+}
+
 async function waitFor(client: LogClient, taskId: string, timeoutMs: number) {
   try {
     return await client.result(taskId, { timeoutMs })
@@ -137,16 +157,20 @@ function statusOf(error: Error & { statusCode?: number }): number {
   if (!(error instanceof FlotillaError)) return error.statusCode ?? 500
   if (error.code === 'NOT_FOUND') return 404
   if (badRequests.includes(error.code)) return 400
+  if (limitCodes.has(error.code)) return 429
   return error.retryable ? 503 : 500
 }
 
 function sendError(error: Error & { statusCode?: number }, reply: FastifyReply): FastifyReply {
   const status = statusOf(error)
   const code = error instanceof FlotillaError ? error.code : status < 500 ? 'TASK_INVALID' : 'INTERNAL'
-  const body = { code, message: httpMessages[status] ?? error.message, remedy: errorTable[code].remedy }
-  return reply
-    .code(status)
-    .send({ error: error instanceof FlotillaError ? { ...body, message: error.message } : body })
+  const { remedy } = errorTable[code]
+  reply.code(status)
+  if (!(error instanceof FlotillaError))
+    return reply.send({ error: { code, message: httpMessages[status] ?? error.message, remedy } })
+  const { message, retryAfterMs } = error
+  const wait = retryAfterMs === undefined ? {} : { retryAfterMs }
+  return retryAfter(reply, retryAfterMs).send({ error: { code, message, remedy, ...wait } })
 }
 
 /** What Fastify says too briefly. */

@@ -1,6 +1,6 @@
 // What a failed model call does to its task: see retries.ts for the rules.
-import { failure } from '../../runtime/errors.ts'
-import type { CallFailure, Json } from '../../runtime/stage.ts'
+import { plainFailure } from '../../runtime/errors.ts'
+import type { CallFailure, Failure, Json } from '../../runtime/stage.ts'
 import { fail, stop, timeOut } from './completion.ts'
 import { progress } from './progress.ts'
 import { react, type Reaction } from './retries.ts'
@@ -53,10 +53,7 @@ function shown(from: Situation, { code, message }: CallFailure): { [key: string]
 }
 
 /** The failure as the result shows it: which model, and how often it was tried. */
-function told(
-  from: Situation,
-  { code, severity, retryable, message }: CallFailure,
-): ReturnType<typeof failure> {
+function told(from: Situation, error: CallFailure): Failure {
   const tried = from.run.retries === 0 ? '' : ` (after ${from.run.retries} retries)`
-  return { code, severity, retryable, message: `${currentModel(from)}: ${message}${tried}` }
+  return { ...plainFailure(error), message: `${currentModel(from)}: ${error.message}${tried}` }
 }

@@ -84,6 +84,6 @@ function refused(claims: readonly NamedClaim[], refusal: Refusal | undefined, no
   const claim = refusal && claims[refusal.claim]
   if (!claim) throw new Error('limits refused a call and named no limit')
   const said = describeRefusal(claim, refusal, nowMs)
-  if (refusal.final && claim.form === 'budget') return failure('BUDGET_EXCEEDED', said)
-  return { ...failure('RATE_LIMITED', said), retryAfterMs: refusal.retryAfterMs }
+  const code = refusal.final && claim.form === 'budget' ? 'BUDGET_EXCEEDED' : 'RATE_LIMITED'
+  return { ...failure(code, said), retryAfterMs: refusal.retryAfterMs }
 }

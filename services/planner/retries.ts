@@ -70,7 +70,7 @@ function waiting(run: Run, { failure, atMs, eventId }: FailedCall): Reaction {
   return { do: 'wait', atMs: atMs + jittered(waitMs, eventId), run: { ...run, retries: 0 } }
 }
 
-export function retryDelayMs(retries: number, retryAfterMs: number | undefined, eventId: string): number {
+export function retryDelayMs(retries: number, retryAfterMs: number | null | undefined, eventId: string) {
   return jittered(Math.max(FIRST_RETRY_MS * 2 ** retries, retryAfterMs ?? 0), eventId)
 }
 

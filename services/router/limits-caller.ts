@@ -30,6 +30,7 @@ export function createLimitsCaller({ fleet, limits, clock = systemClock }: Limit
     if (!claim) throw new Error('limits refused a task and named no limit')
     const code = claim.form === 'budget' ? 'BUDGET_EXCEEDED' : 'RATE_LIMITED'
     const said = describeRefusal(claim, refusal, nowMs)
-    return { granted: false, reason: failure(code, `${said.charAt(0).toUpperCase()}${said.slice(1)}.`) }
+    const reason = failure(code, `${said.charAt(0).toUpperCase()}${said.slice(1)}.`)
+    return { granted: false, reason: { ...reason, retryAfterMs: refusal.retryAfterMs } }
   }
 }

@@ -1,6 +1,7 @@
 // Events that a call ends in. Every request gets exactly one ToolCompleted. They are keyed by the task, because a timer's event
 // has the call's key.
-import type { Failure, ToolCompleted, ToolRequested } from '../../schemas/generated/events.ts'
+import { plainFailure } from '../../runtime/errors.ts'
+import type { ToolCompleted, ToolRequested } from '../../schemas/generated/events.ts'
 import type { CallFailure, CallOutcome, Emit } from '../../runtime/stage.ts'
 import type { ToolAnswer } from './caller.ts'
 import type { NextTry } from './retry.ts'
@@ -18,7 +19,7 @@ export interface Ending {
 export function completed(request: ToolRequested, ending: Ending): Emit[] {
   const { taskId, callId, tool, requester, step } = request
   const { status, startedAtMs } = ending
-  const error = ending.error && plain(ending.error)
+  const error = ending.error && plainFailure(ending.error)
   const durationMs = Math.max(0, ending.endedAtMs - startedAtMs)
   const cached = ending.answer?.cached ?? false
   const output = ending.answer?.output ?? null
@@ -51,7 +52,7 @@ export function postponed(
 ): Emit[] {
   if (next.why === 'breaker' && rows.waiting?.why === 'breaker') return []
   const { callId, tool } = request
-  const detail = { callId, tool, dueMs: next.dueMs, error: { ...plain(failure) } }
+  const detail = { callId, tool, dueMs: next.dueMs, error: { ...plainFailure(failure) } }
   return [progressed(request, next.why === 'breaker' ? 'waiting' : 'retry_scheduled', atMs, detail)]
 }
 
@@ -81,12 +82,6 @@ export function used(request: ToolRequested, outcome: CallOutcome): Emit[] {
 }
 
 const notCalled = new Set(['BREAKER_OPEN', 'CALL_OUTCOME_UNKNOWN'])
-
-/** The failure as an event holds it. */
-function plain(failure: CallFailure): Failure {
-  const { code, severity, retryable, message } = failure
-  return { code, severity, retryable, message }
-}
 
 type Progress = (Emit & { type: 'TaskProgressed' })['data']
 

@@ -21,7 +21,8 @@ const pay = defineTool({
 before(async () => {
   const turns = [{ toolCalls: [{ name: 'pay', arguments: {} }] }, { text: 'done' }]
   const conversations = [{ title: 'pay', task: 'pay the bill', mode: 'tools' as const, turns }]
-  const definition = { tools: [echo, pay], agents: { default: { mode: 'tools' as const } } }
+  const limits = { rates: { userRequests: 1 }, budgets: { users: { spent: 100 } } }
+  const definition = { tools: [echo, pay], agents: { default: { mode: 'tools' as const } }, limits }
   fleet = await startTestFleet({ http: true, definition, model: { conversations } })
 })
 after(() => fleet.stop())
@@ -83,6 +84,36 @@ test('no result yet: 204, also after waiting; the shortest wait harms nobody', a
     assert.equal((await ask('GET', `/v1/tasks/nobody/result${wait}`)).status, 204)
   assert.equal((await ask('GET', '/health')).status, 200)
 })
+
+test('submit and wait: 200 with the result; 202 where it takes longer', async () => {
+  const done = await ask('POST', '/v1/tasks?wait=20', { text: 'task=waited', taskId: 'waited' })
+  assert.equal(done.status, 200)
+  assert.equal((done.body as TaskResult).output, 'done waited')
+  const later = await ask('POST', '/v1/tasks?wait=0.05', { text: 'task=l latency=300', taskId: 'later' })
+  assert.deepEqual([later.status, later.body], [202, { taskId: 'later' }])
+  assert.equal(later.headers.get('location'), '/v1/tasks/later/result')
+  assert.equal((await resultOf('later')).status, 'succeeded')
+})
+
+// User, what refuses the second task, and the most seconds until there is room.
+const refusals: [string, ErrorCode, number][] = [
+  ['hasty', 'RATE_LIMITED', 60],
+  ['spent', 'BUDGET_EXCEEDED', 86_400],
+]
+for (const [userId, code, mostSeconds] of refusals)
+  test(`submit and wait: 429 with Retry-After where a limit refuses it, ${code}`, async () => {
+    if (code === 'RATE_LIMITED') await ask('POST', '/v1/tasks?wait=20', { text: 'task=first', userId })
+    const taskId = `refused-${userId}`
+    const { status, body, headers } = await ask('POST', '/v1/tasks?wait=20', { text: 'x', userId, taskId })
+    assert.equal(status, 429)
+    const { error, ...result } = body as TaskResult
+    assert.deepEqual([result.taskId, result.status, error?.code], [taskId, 'rejected', code])
+    const waitMs = error?.retryAfterMs ?? 0
+    assert.ok(waitMs > 0 && waitMs <= mostSeconds * 1_000, String(waitMs))
+    assert.equal(headers.get('retry-after'), String(Math.ceil(waitMs / 1_000)))
+    const fetched = await ask('GET', `/v1/tasks/${taskId}/result`)
+    assert.deepEqual([fetched.status, fetched.body], [200, body], 'who fetches it gets a result as any other')
+  })
 
 test('updates: what happens to a task, ending with its result', async () => {
   const watching = lines<TaskUpdate>('/v1/tasks/seen/updates')

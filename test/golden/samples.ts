@@ -6,6 +6,7 @@ const error: Failure = {
   severity: 'recoverable',
   retryable: true,
   message: 'web_search did not answer within 30 s; “try” later',
+  retryAfterMs: 30_000,
 }
 const json = {
   numbers: [0, -1, 1.5, 9_007_199_254_740_991],

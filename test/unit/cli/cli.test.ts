@@ -5,6 +5,7 @@ import { renderResult, shorten } from '../../../cli/render.ts'
 import { serviceNames } from '../../../cli/service-names.ts'
 import { chooseServices, services } from '../../../cli/services.ts'
 import type { TaskResult } from '../../../client/types.ts'
+import { failure } from '../../../runtime/errors.ts'
 import { stripVTControlCharacters } from 'node:util'
 
 const usage = { inputTokens: 10, outputTokens: 2, cost: 0.5, costIsGuess: false, modelCalls: 1, toolCalls: 0 }
@@ -68,7 +69,12 @@ test('a result as people read it', () => {
 })
 
 test('a failure comes with its remedy; one that needs none, without', () => {
-  const error = { severity: 'recoverable', retryable: false, message: 'what happened' } as const
+  const error = {
+    severity: 'recoverable',
+    retryable: false,
+    message: 'what happened',
+    retryAfterMs: null,
+  } as const
   const failed = plain(
     renderResult(result({ status: 'timed_out', output: null, error: { ...error, code: 'STEP_LIMIT' } })),
   )
@@ -78,6 +84,21 @@ test('a failure comes with its remedy; one that needs none, without', () => {
   const newer = result({ status: 'failed', output: null, error: { ...error, code: 'FROM_A_NEWER_FLEET' } })
   assert.match(plain(renderResult(newer)), /FROM_A_NEWER_FLEET: what happened\n {2}0 steps/)
 })
+
+// Rounded up, so that whoever comes then is not too early.
+const waits: [number, string][] = [
+  [1, '1 s'],
+  [11_001, '12 s'],
+  [120_000, '120 s'],
+  [120_001, '3 min'],
+  [7_200_001, '3 h'],
+]
+for (const [retryAfterMs, said] of waits)
+  test(`a limit that has room again in ${retryAfterMs} ms says ${said}`, () => {
+    const error = { ...failure('RATE_LIMITED', 'full'), retryAfterMs }
+    const shown = plain(renderResult(result({ status: 'rejected', output: null, error })))
+    assert.match(shown, new RegExp(`There is room again in ${said}\\.`))
+  })
 
 test('scripted answers say so; where there is no answer, nothing is said of it', () => {
   const model = 'scripted/conversations'

@@ -198,6 +198,7 @@ test('a failed tool becomes an error that Python can catch', () => {
     severity: 'recoverable',
     retryable: true,
     message: 'too slow',
+    retryAfterMs: null,
   } as const
   d.send('code.requested', 'CodeRequested', request(1))
   d.answer(paused(0, 1))
@@ -354,14 +355,26 @@ test('a later step replaces one that is still at work', () => {
 
 test('a poisoned request is answered with its failure', () => {
   const d = driver()
-  const error = { code: 'HANDLER_FAILED', severity: 'degraded', retryable: false, message: 'bug' } as const
+  const error = {
+    code: 'HANDLER_FAILED',
+    severity: 'degraded',
+    retryable: false,
+    message: 'bug',
+    retryAfterMs: null,
+  } as const
   d.poison('code.requested', 'CodeRequested', request(1), error)
   assert.deepEqual([d.only('CodeCompleted').status, d.only('CodeCompleted').error], ['failed', error])
 })
 
 test('a poisoned reply of a tool ends the step that waits for it', () => {
   const d = driver()
-  const error = { code: 'HANDLER_FAILED', severity: 'degraded', retryable: false, message: 'bug' } as const
+  const error = {
+    code: 'HANDLER_FAILED',
+    severity: 'degraded',
+    retryable: false,
+    message: 'bug',
+    retryAfterMs: null,
+  } as const
   d.send('code.requested', 'CodeRequested', request(1))
   d.answer(paused(0))
   d.poison('tools.completed', 'ToolCompleted', reply('t.1.0'), error)

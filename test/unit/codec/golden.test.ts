@@ -29,9 +29,18 @@ for (const { file, type, value, data } of golden) {
     assert.equal(decoded.type, type)
     const found = asJson(decoded.data) as Record<string, unknown>
     for (const [name, expected] of Object.entries(data as Record<string, unknown>)) {
-      if (name in found) assert.deepEqual(found[name], expected, name)
+      if (name in found) assert.deepEqual(asBefore(found[name], expected), expected, name)
     }
   })
+}
+
+/** Without the fields that a shared record has got since, which are null in what was written before. */
+function asBefore(found: unknown, expected: unknown): unknown {
+  if (typeof found !== 'object' || found === null || Array.isArray(found)) return found
+  const known = Object.keys(expected ?? {})
+  return Object.fromEntries(
+    Object.entries(found).filter(([name, value]) => value !== null || known.includes(name)),
+  )
 }
 
 test('this version writes the same bytes as its own release', () => {

@@ -67,6 +67,7 @@ test('100 requests of a user fit in any 60 s; the next is rejected with the time
   assert.equal(status, 'rejected')
   assert.equal(error?.code, 'RATE_LIMITED')
   assert.equal(error?.retryable, true)
+  assert.equal(error?.retryAfterMs, 50_000)
   assert.match(
     error.message,
     /User "ann" has used 100 of 100 requests in 60 s \(limits\.rates\.userRequests\); 1 more fit in 50 s/,

@@ -140,6 +140,7 @@ test('a failed tool call is an error with its code', () => {
     severity: 'recoverable',
     retryable: true,
     message: 'too slow',
+    retryAfterMs: null,
   } as const
   handling.call(call, 'c-2').end({ ok: false, failure, startedMs: 1, endedMs: 2, callId: 'c-2' })
   handling.committed()
