@@ -108,5 +108,5 @@ export const defaultLimits = {
     warnAt: 0.8,
     resetHourUtc: 0,
   },
-  rates: { userRequests: 100, userTokens: 1_000_000, windowMs: 60_000, providers: {} },
+  rates: { userRequests: 100, userTokens: 1_000_000, windowMs: 60_000, providers: {}, models: {} },
 } as const satisfies Fleet['limits']

@@ -143,6 +143,8 @@ export interface RateLimits {
   windowMs: number
   /** What providers allow a key, by provider. Calls of the whole fleet wait so as to stay below it. */
   providers: Record<string, ProviderRates>
+  /** The same of each model, by model name or prefix. */
+  models: Record<string, ProviderRates>
 }
 
 export interface ProviderRates {

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { FlotillaError } from '../errors.ts'
 import { discoverModels } from '../models/discovery.ts'
-import { SCRIPTED_MODEL } from '../models/names.ts'
+import { parseModel, SCRIPTED_MODEL } from '../models/names.ts'
 import { defaultTiers, strategies } from '../models/strategies.ts'
 import { alertMistakes, alertsSchema, completeAlerts } from './alerts.ts'
 import { defaultLimits, defaultMetering, defaultPrices, defaultProfiles, defaultSizes } from './defaults.ts'
@@ -31,6 +31,10 @@ const name = z.string().min(1)
 const whole = (least: number) => z.number().int().min(least)
 /** Null: no limit. */
 const most = whole(1).nullable()
+const minuteRates = z.strictObject({
+  requestsPerMinute: whole(1).optional(),
+  tokensPerMinute: whole(1).optional(),
+})
 const jsonSchema = z.record(z.string(), z.json())
 const tool = z.custom<Tool>(
   (value) => typeof value === 'object' && value !== null && 'spec' in value && 'run' in value,
@@ -123,15 +127,8 @@ const definition = z.strictObject({
           userRequests: most.optional(),
           userTokens: most.optional(),
           windowMs: whole(1).optional(),
-          providers: z
-            .record(
-              name,
-              z.strictObject({
-                requestsPerMinute: whole(1).optional(),
-                tokensPerMinute: whole(1).optional(),
-              }),
-            )
-            .optional(),
+          providers: z.record(name, minuteRates).optional(),
+          models: z.record(name, minuteRates).optional(),
         })
         .optional(),
     })
@@ -268,10 +265,14 @@ function references(fleet: Fleet): string[] {
   for (const [index, toolName] of names.entries())
     if (toolName !== undefined && names.indexOf(toolName) !== index)
       mistakes.push(`tools.${index}: a second tool named ${toolName}; rename one of them`)
-  for (const provider of Object.keys(fleet.limits.rates.providers))
+  const { rates } = fleet.limits
+  const limited: [string, string][] = Object.keys(rates.providers).map((name) => [`providers.${name}`, name])
+  for (const name of Object.keys(rates.models))
+    if (name.includes('/')) limited.push([`models.${name}`, parseModel(name).provider])
+  for (const [setting, provider] of limited)
     if (!Object.hasOwn(fleet.models.providers, provider))
       mistakes.push(
-        `limits.rates.providers.${provider}: no provider named ${provider}; there are: ${Object.keys(fleet.models.providers).join(', ')}`,
+        `limits.rates.${setting}: no provider named ${provider}; there are: ${Object.keys(fleet.models.providers).join(', ')}`,
       )
   // The checker passes over a key named __proto__, so its value may be anything.
   const agents = Object.entries(fleet.agents).filter(([, agent]) => isObject(agent))

@@ -1,7 +1,8 @@
 // Which limits a task or a model call falls under, and what their refusals mean to people.
-import type { Fleet } from '../config/fleet.ts'
+import type { Fleet, ProviderRates } from '../config/fleet.ts'
 import { parseModel } from '../models/names.ts'
-import type { Claim, Refusal, WindowClaim } from './port.ts'
+import { longestPrefix } from '../models/prices.ts'
+import type { Claim, Refusal } from './port.ts'
 
 type LimitSettings = Pick<Fleet['limits'], 'budgets' | 'rates'>
 
@@ -107,13 +108,17 @@ export function budgetOf(name: string, budgets: LimitSettings['budgets']): Budge
   }
   if (name.startsWith('model:')) {
     const whose = `model ${subject}`
-    const [prefix] = Object.keys(models)
-      .filter((candidate) => subject.startsWith(modelKey(candidate)))
-      .sort((a, b) => b.length - a.length)
+    const prefix = prefixOf(subject, models)
     if (prefix !== undefined) return terms(models[prefix], whose, `models.${prefix}`)
     return terms(modelTokens, whose, 'modelTokens')
   }
   return terms(fleetTokens, 'the fleet', 'fleetTokens')
+}
+
+/** The key of the table that covers this model: its name or the longest prefix of it. */
+function prefixOf(model: string, table: Readonly<Record<string, unknown>>): string | undefined {
+  const rows = Object.keys(table).map((name) => ({ name, model: modelKey(name) }))
+  return longestPrefix(model, rows)?.name
 }
 
 /** One name for a model that may be written in two ways: `openai/gpt-4o` is `gpt-4o`. */
@@ -145,20 +150,37 @@ function userWindow(
   ]
 }
 
-function providerWindows({ model, tokens }: Use, rates: LimitSettings['rates']): NamedClaim[] {
-  const { provider } = parseModel(model)
-  const allowed = Object.hasOwn(rates.providers, provider) ? rates.providers[provider] : undefined
-  const window = (what: 'requestsPerMinute' | 'tokensPerMinute', amount: number): NamedClaim[] => {
-    const limit = allowed?.[what]
-    const claim: WindowClaim = {
-      form: 'window',
-      key: `${what}:${provider}`,
-      amount,
-      limit: limit ?? 0,
-      windowMs: MINUTE_MS,
-    }
-    const setting = `limits.rates.providers.${provider}.${what}`
-    return limit === undefined ? [] : [{ ...claim, whose: `provider ${provider}`, setting }]
+/** What the provider allows the fleet's key: in all, and of this model. */
+function providerWindows(
+  { model, tokens }: Use,
+  { providers, models }: LimitSettings['rates'],
+): NamedClaim[] {
+  const { provider, model: rest } = parseModel(model)
+  const name = modelKey(model)
+  const prefix = prefixOf(name, models)
+  const rates = Object.hasOwn(providers, provider) ? providers[provider] : undefined
+  const ofModel = { key: `${provider}/${rest}`, whose: `model ${name}`, setting: `models.${prefix}` }
+  return [
+    ...minuteWindows(rates, tokens, {
+      key: provider,
+      whose: `provider ${provider}`,
+      setting: `providers.${provider}`,
+    }),
+    ...(prefix === undefined ? [] : minuteWindows(models[prefix], tokens, ofModel)),
+  ]
+}
+
+function minuteWindows(
+  rates: ProviderRates | undefined,
+  tokens: number,
+  of: { key: string; whose: string; setting: string },
+): NamedClaim[] {
+  const window = (what: keyof ProviderRates, amount: number): NamedClaim[] => {
+    const limit = rates?.[what]
+    if (limit === undefined) return []
+    const setting = `limits.rates.${of.setting}.${what}`
+    const key = `${what}:${of.key}`
+    return [{ form: 'window', key, amount, limit, windowMs: MINUTE_MS, whose: of.whose, setting }]
   }
   return [...window('tokensPerMinute', tokens), ...window('requestsPerMinute', 1)]
 }
@@ -169,7 +191,7 @@ const count = (value: number): string => value.toLocaleString('en-US')
 export function describeRefusal(claim: NamedClaim, refusal: Refusal, nowMs: number): string {
   const { whose, setting, limit, amount } = claim
   if (claim.form === 'window') {
-    const unit = setting.toLowerCase().includes('tokens') ? 'tokens' : 'requests'
+    const unit = /tokens(PerMinute)?$/i.test(setting) ? 'tokens' : 'requests'
     const waitS = Math.ceil(refusal.retryAfterMs / 1_000)
     return (
       `${whose} has used ${count(refusal.reserved)} of ${count(limit)} ${unit} in ${claim.windowMs / 1_000} s ` +

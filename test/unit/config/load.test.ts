@@ -69,6 +69,21 @@ test('five mistakes are told at once, each with its path and what to do', () => 
   assert.match(text, /tools\.1: a second tool named lookup; rename one of them/)
 })
 
+test('rates of a provider, or of a model whose provider is not there, are a mistake', () => {
+  const minute = { requestsPerMinute: 60 }
+  const rates = (given: object) => mistakesIn({ limits: { rates: given } })
+  assert.match(
+    rates({ providers: { groqq: minute } }).join(),
+    /rates\.providers\.groqq: no provider named groqq/,
+  )
+  assert.match(
+    rates({ models: { 'groqq/llama': minute } }).join(),
+    /rates\.models\.groqq\/llama: no provider/,
+  )
+  assert.match(rates({ models: { 'gpt-4o': { requests: 1 } } }).join(), /there is no such setting/)
+  assert.deepEqual(rates({ models: { 'gpt-4o': minute }, providers: { openai: minute } }), [])
+})
+
 test('what is no fleet at all is a mistake, not a crash', () => {
   const wrong: unknown[] = [null, undefined, 1, 'x', [], () => {}, { agents: null }, { agents: { a: null } }]
   wrong.push({ tools: [null, 1, {}] }, { models: 'x' }, { models: { providers: null, prices: {} } })

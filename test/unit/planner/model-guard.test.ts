@@ -166,6 +166,87 @@ test('a provider’s rates are shared by all its models, and waited for', async 
   assert.match(tokens?.message ?? '', /tokens in 60 s/)
 })
 
+// Configured rates of models, the models called in turn, and what the last of them is told.
+const modelRates: [string, RateLimits['models'], string[], RegExp | null][] = [
+  [
+    'requests of a model',
+    { 'gpt-4o': { requestsPerMinute: 2 } },
+    ['gpt-4o', 'gpt-4o', 'gpt-4o'],
+    /^model gpt-4o has used 2 of 2 requests in 60 s \(limits\.rates\.models\.gpt-4o\.requestsPerMinute\)/,
+  ],
+  [
+    'tokens of a model, of which there is more than one call takes',
+    { 'gpt-4o': { tokensPerMinute: 1_500 } },
+    ['gpt-4o', 'gpt-4o'],
+    /^model gpt-4o has used 1,\d{3} of 1,500 tokens .*models\.gpt-4o\.tokensPerMinute/,
+  ],
+  [
+    'a model in its two spellings is one',
+    { 'openai/gpt-4o': { requestsPerMinute: 1 } },
+    ['gpt-4o', 'openai/gpt-4o'],
+    /^model gpt-4o has used 1 of 1 requests/,
+  ],
+  [
+    'a prefix, for each model by itself',
+    { 'groq/llama': { requestsPerMinute: 1 } },
+    ['groq/llama-3.1-8b', 'groq/llama-3.3-70b'],
+    null,
+  ],
+  [
+    'a prefix, for the second call of one of them',
+    { 'groq/llama': { requestsPerMinute: 1 } },
+    ['groq/llama-3.1-8b', 'groq/llama-3.1-8b'],
+    /^model groq\/llama-3\.1-8b .*models\.groq\/llama\.requestsPerMinute/,
+  ],
+  [
+    'the longest prefix counts',
+    { gpt: { requestsPerMinute: 1 }, 'gpt-4o-mini': { requestsPerMinute: 2 } },
+    ['gpt-4o-mini', 'gpt-4o-mini'],
+    null,
+  ],
+  [
+    'the same name at another provider is another model',
+    { 'gpt-4o': { requestsPerMinute: 1 } },
+    ['gpt-4o', 'azure/gpt-4o'],
+    null,
+  ],
+  [
+    'what a name holds says nothing of its unit',
+    { 'local/tokens': { requestsPerMinute: 1 } },
+    ['local/tokens', 'local/tokens'],
+    /1 of 1 requests/,
+  ],
+]
+for (const [name, models, called, told] of modelRates)
+  test(`rates of a model: ${name}`, async () => {
+    const { clock, guard, call } = guarded({}, { models })
+    const last = called.length - 1
+    for (const [place, model] of called.slice(0, last).entries())
+      assert.equal(await guard.reserve(call(`c${place}`, { model })), null)
+    clock.ms += 20_000
+    const refusal = await guard.reserve(call('last', { model: called[last] ?? '' }))
+    if (told === null) return assert.equal(refusal, null)
+    assert.deepEqual([refusal?.code, refusal?.retryAfterMs], ['RATE_LIMITED', 40_000])
+    assert.match(refusal?.message ?? '', told)
+    clock.ms += 40_000
+    assert.equal(await guard.reserve(call('last', { model: called[last] ?? '' })), null)
+  })
+
+test('a provider’s rate and its model’s hold together: the one that is full is named', async () => {
+  const rates = {
+    providers: { openai: { requestsPerMinute: 2 } },
+    models: { 'gpt-4o': { requestsPerMinute: 1 } },
+  }
+  const { guard, call } = guarded({}, rates)
+  assert.equal(await guard.reserve(call('c1')), null)
+  assert.match((await guard.reserve(call('c2')))?.message ?? '', /^model gpt-4o/)
+  assert.equal(await guard.reserve(call('c3', { model: 'gpt-3.5-turbo' })), null, 'a refusal took nothing')
+  assert.match(
+    (await guard.reserve(call('c4', { model: 'gpt-3.5-turbo' })))?.message ?? '',
+    /^provider openai/,
+  )
+})
+
 test('a call stopped before it was made gives its place in a rate back', async () => {
   const { guard, call } = guarded({}, { providers: { openai: { requestsPerMinute: 1 } } })
   await guard.reserve(call('c1'))
