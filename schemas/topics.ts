@@ -179,7 +179,7 @@ export const topics: readonly TopicSpec[] = [
   {
     name: 'ops.health',
     events: ['BreakerChanged', 'BudgetWarned'],
-    key: 'breaker, or day and budget',
+    key: 'breaker, or fleet',
     partitions: 'shared',
     retentionMs: 7 * DAY,
     writers: ['planner', 'tool-executor', 'code-sandbox', 'alerting'],

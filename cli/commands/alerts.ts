@@ -50,10 +50,11 @@ function printRule({
 }: AlertView): void {
   const shown = state === 'firing' ? paint('red', 'firing') : paint('green', 'ok    ')
   const { measure, threshold, windowMs, minTasks, pattern } = condition
+  const within = measure === 'budgets_near_limit' ? '' : ` in ${windowMs / 1_000} s`
   const least = minTasks > 0 ? `, of at least ${minTasks} tasks` : ''
   const matching = pattern === null ? '' : ` /${pattern}/`
   print(
-    `${shown} ${paint('cyan', rule)} (${severity}) ${measure}${matching} > ${threshold} in ${windowMs / 1_000} s${least} → ${channels.join(', ') || 'no channel'}`,
+    `${shown} ${paint('cyan', rule)} (${severity}) ${measure}${matching} > ${threshold}${within}${least} → ${channels.join(', ') || 'no channel'}`,
   )
   if (sinceMs !== null) print(`       since ${time(sinceMs)}: ${message}`)
   if (silence) {

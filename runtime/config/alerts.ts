@@ -37,6 +37,15 @@ const standardRules: Readonly<Record<string, AlertRule>> = {
     channels: ['slack'],
     runbook: 'docs/runbooks/high_token_usage.md',
   },
+  budget_near_limit: {
+    ...plain,
+    measure: 'budgets_near_limit',
+    threshold: 0,
+    windowMs: DAY,
+    severity: 'warning',
+    channels: ['slack'],
+    runbook: 'docs/runbooks/budget_near_limit.md',
+  },
   quota_exceeded: {
     ...plain,
     measure: 'errors_matching',
@@ -78,7 +87,7 @@ const isPattern = (text: string): boolean => {
 
 const name = z.string().min(1)
 const ruleFields = {
-  measure: z.enum(['error_rate', 'latency_p95_ms', 'tokens', 'errors_matching']),
+  measure: z.enum(['error_rate', 'latency_p95_ms', 'tokens', 'errors_matching', 'budgets_near_limit']),
   threshold: z.number().min(0),
   windowMs: z
     .int()

@@ -163,14 +163,18 @@ export interface QueueLimits {
 }
 
 export interface AlertRule {
-  /** What is compared: share of failed tasks (0 to 1), p95 of executionTime, tokens used, errors that match `pattern`. */
-  measure: 'error_rate' | 'latency_p95_ms' | 'tokens' | 'errors_matching'
+  /**
+   * What is compared: share of failed tasks (0 to 1), p95 of executionTime, tokens used, errors that match `pattern`, daily
+   * token budgets that have reached `limits.budgets.warnAt`.
+   */
+  measure: 'error_rate' | 'latency_p95_ms' | 'tokens' | 'errors_matching' | 'budgets_near_limit'
   /** Fires above it. */
   threshold: number
+  /** Of budgets: their day. */
   windowMs: number
   /** Fewer tasks in the window never fire. */
   minTasks: number
-  /** Of errors, as `CODE: message`; case does not matter. Null: none. */
+  /** Of errors, as `CODE: message`; null: none. Of budgets, as `the fleet`, `user "ann"`, `model gpt-4o`; null: all. Case does not matter. */
   pattern: string | null
   severity: 'critical' | 'warning'
   /** Names of channels. */

@@ -30,7 +30,8 @@ export interface Taken {
 export interface Budget {
   settled: number
   reserved: number
-  warned: boolean
+  /** The `warnAt` at which it was reported; 0: it was not. */
+  warnedAt: number
 }
 
 /** Rows by key. Every method is synchronous: the caller puts them in one transaction. */
@@ -126,8 +127,8 @@ export class Accounts {
   }
 
   correct(key: string, settled: number, resetsAtMs: number): void {
-    const { reserved = 0, warned = false } = this.#tables.budget(key) ?? {}
-    this.#tables.setBudget(key, { settled, reserved, warned }, resetsAtMs + KEEP_BUDGET_MS)
+    const { reserved = 0, warnedAt = 0 } = this.#tables.budget(key) ?? {}
+    this.#tables.setBudget(key, { settled, reserved, warnedAt }, resetsAtMs + KEEP_BUDGET_MS)
   }
 
   #sweep(nowMs: number): void {
@@ -187,7 +188,7 @@ export class Accounts {
   #take(id: string, claim: Claim, atMs: number, settled: boolean, nowMs: number): Entry {
     const { key, amount } = claim
     if (claim.form === 'budget') {
-      const budget = this.#tables.budget(key) ?? { settled: 0, reserved: 0, warned: false }
+      const budget = this.#tables.budget(key) ?? { settled: 0, reserved: 0, warnedAt: 0 }
       if (settled) budget.settled += amount
       else budget.reserved += amount
       this.#tables.setBudget(key, budget, claim.resetsAtMs + KEEP_BUDGET_MS)
@@ -211,10 +212,11 @@ export class Accounts {
     this.#tables.updateBudget(entry.key, budget)
   }
 
+  /** Once; once more when the budget has risen since. */
   #warns({ key, warnAt }: BudgetClaim): boolean {
     const budget = this.#tables.budget(key)
-    if (warnAt === undefined || !budget || budget.warned || budget.settled < warnAt) return false
-    this.#tables.updateBudget(key, { ...budget, warned: true })
+    if (warnAt === undefined || !budget || budget.warnedAt >= warnAt || budget.settled < warnAt) return false
+    this.#tables.updateBudget(key, { ...budget, warnedAt: warnAt })
     return true
   }
 }

@@ -79,12 +79,16 @@ function budgetClaims(use: Use, budgets: LimitSettings['budgets']): NamedClaim[]
     const { limit, whose, setting } = budgetOf(name, budgets)
     if (limit === null) return []
     const key = `${day.name}:${name}`
-    const warnAt = Math.ceil(limit * budgets.warnAt)
+    const warnAt = warnAtOf(limit, budgets)
     return [
       { form: 'budget', key, amount: use.tokens, limit, resetsAtMs: day.endsAtMs, warnAt, whose, setting },
     ]
   })
 }
+
+/** Settled tokens at which a budget is reported. */
+export const warnAtOf = (limit: number, { warnAt }: Pick<LimitSettings['budgets'], 'warnAt'>): number =>
+  Math.ceil(limit * warnAt)
 
 interface BudgetTerms {
   readonly limit: number | null

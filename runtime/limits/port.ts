@@ -81,7 +81,7 @@ export interface BudgetState {
 /** Adapters: Redis, SQLite, memory (simulator). Operations reject with STORE_UNAVAILABLE; each may then be tried again. */
 export interface Limits {
   reserve(request: ReserveRequest): Promise<Reserved>
-  /** Resolves with the places of budgets that have just reached `warnAt`: each is reported once. */
+  /** Resolves with the places of budgets that have just reached `warnAt`: each is reported once, and once more after it rose. */
   settle(request: SettleRequest): Promise<number[]>
   /** Gives a reservation back. What is settled, or unknown, stays as it is. */
   release(id: string): Promise<void>

@@ -173,7 +173,9 @@ local function settle()
   end
   for i, claim in ipairs(request.claims) do
     entries[i] = take(request.id, claim, times[claim.key] or request.atMs, true)
-    if claim.warnAt and figures(claim.key) >= claim.warnAt and redis.call('HSETNX', budget(claim.key), 'warned', 1) == 1 then
+    if claim.warnAt and figures(claim.key) >= claim.warnAt
+      and (tonumber(redis.call('HGET', budget(claim.key), 'warned')) or 0) < claim.warnAt then
+      redis.call('HSET', budget(claim.key), 'warned', claim.warnAt)
       warned[#warned + 1] = i - 1
     end
   end

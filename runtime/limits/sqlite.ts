@@ -96,13 +96,13 @@ function sqliteTables(file: DataFile, prefix: string): Tables {
       return {
         settled: Number(row['settled']),
         reserved: Number(row['reserved']),
-        warned: row['warned'] === 1,
+        warnedAt: Number(row['warned']),
       }
     },
-    setBudget: (key, { settled, reserved, warned }, keepUntilMs) =>
-      void budgetUpsert.run(named(key), settled, reserved, Number(warned), keepUntilMs),
-    updateBudget: (key, { settled, reserved, warned }) =>
-      void budgetUpdate.run(settled, reserved, Number(warned), named(key)),
+    setBudget: (key, { settled, reserved, warnedAt }, keepUntilMs) =>
+      void budgetUpsert.run(named(key), settled, reserved, warnedAt, keepUntilMs),
+    updateBudget: (key, { settled, reserved, warnedAt }) =>
+      void budgetUpdate.run(settled, reserved, warnedAt, named(key)),
     budgets: (keyPrefix) =>
       budgetsOf.all(named(keyPrefix), after(named(keyPrefix))).map((row) => ({
         key: String(row['key']).slice(prefix.length),

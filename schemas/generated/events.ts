@@ -537,10 +537,12 @@ export interface BreakerChanged {
   atMs: number
 }
 
-/** A daily token budget has reached the share at which it is reported. Once for each budget and day, best effort. */
+/** A daily token budget has reached the share at which it is reported. Once for each budget and day, and once more after it rose; best effort. */
 export interface BudgetWarned {
   /** The fleet, a user or a model, for people. */
   budget: string
+  /** The same as flotilla limits names it: fleet, user:ann, model:gpt-4o. */
+  name: string | null
   /** Where its limit is set in flotilla.config.ts. */
   setting: string
   /** Tokens of the day. */

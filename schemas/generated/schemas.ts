@@ -796,9 +796,15 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
     type: 'record',
     name: 'BudgetWarned',
     namespace: 'flotilla',
-    doc: 'A daily token budget has reached the share at which it is reported. Once for each budget and day, best effort.',
+    doc: 'A daily token budget has reached the share at which it is reported. Once for each budget and day, and once more after it rose; best effort.',
     fields: [
       { name: 'budget', type: 'string', doc: 'The fleet, a user or a model, for people.' },
+      {
+        name: 'name',
+        type: ['null', 'string'],
+        doc: 'The same as flotilla limits names it: fleet, user:ann, model:gpt-4o.',
+        default: null,
+      },
       { name: 'setting', type: 'string', doc: 'Where its limit is set in flotilla.config.ts.' },
       { name: 'limitTokens', type: 'long', doc: 'Tokens of the day.' },
       { name: 'warnAtTokens', type: 'long', doc: 'Settled tokens at which it is reported.' },
@@ -919,6 +925,21 @@ export const releasedSchemas: readonly RecordSchema[] = [
     doc: '',
     fields: [
       { name: 'budget', type: 'string', doc: '' },
+      { name: 'setting', type: 'string', doc: '' },
+      { name: 'limitTokens', type: 'long', doc: '' },
+      { name: 'warnAtTokens', type: 'long', doc: '' },
+      { name: 'resetsAtMs', type: 'long', doc: '' },
+      { name: 'atMs', type: 'long', doc: '' },
+    ],
+  },
+  {
+    type: 'record',
+    name: 'BudgetWarned',
+    namespace: 'flotilla',
+    doc: '',
+    fields: [
+      { name: 'budget', type: 'string', doc: '' },
+      { name: 'name', type: ['null', 'string'], doc: '', default: null },
       { name: 'setting', type: 'string', doc: '' },
       { name: 'limitTokens', type: 'long', doc: '' },
       { name: 'warnAtTokens', type: 'long', doc: '' },

@@ -6,6 +6,7 @@
 import type { NamedRule } from '../../runtime/config/fleet.ts'
 import type { AlertRaised, AlertResolved } from '../../schemas/generated/events.ts'
 import type { Notice } from './notices.ts'
+import { isOfBudgets, named } from './budgets.ts'
 import type { Reading } from './windows.ts'
 
 /** An alert that is under way. */
@@ -14,6 +15,8 @@ export interface Alert {
   notifiedMs: number
   /** Whether its channels were told. */
   told: boolean
+  /** Names of the subjects that it was raised about last. */
+  about?: string[]
 }
 
 type Event = { type: 'AlertRaised'; data: AlertRaised } | { type: 'AlertResolved'; data: AlertResolved }
@@ -31,40 +34,49 @@ export interface Step {
 export function step(
   rule: NamedRule,
   alert: Alert | undefined,
-  { value, tasks }: Reading,
+  reading: Reading,
   silent: boolean,
   nowMs: number,
 ): Step | null {
-  const above = value > rule.threshold
+  const above = reading.value > rule.threshold
   if (!alert) {
-    const fires = above && tasks >= rule.minTasks
-    return fires ? raised(rule, `${rule.name}-${nowMs}`, value, !silent, nowMs) : null
+    const fires = above && reading.tasks >= rule.minTasks
+    return fires
+      ? raised(rule, { alertId: `${rule.name}-${nowMs}`, told: false }, reading, silent, nowMs)
+      : null
   }
-  if (!above) return resolved(rule, alert, value, nowMs)
-  const due = nowMs >= renotifyAtMs(rule, alert) || (!alert.told && !silent)
-  if (!due) return null
-  const again = raised(rule, alert.alertId, value, !silent, nowMs)
-  return { ...again, alert: { alertId: alert.alertId, notifiedMs: nowMs, told: alert.told || !silent } }
+  if (!above) return resolved(rule, alert, reading, nowMs)
+  const isNews = reading.subjects?.some(({ name }) => !alert.about?.includes(name)) ?? false
+  const due = isNews || nowMs >= renotifyAtMs(rule, alert) || (!alert.told && !silent)
+  return due ? raised(rule, alert, reading, silent, nowMs) : null
 }
 
 export const renotifyAtMs = (rule: NamedRule, alert: Alert): number => alert.notifiedMs + rule.renotifyMs
 
-function raised(rule: NamedRule, alertId: string, value: number, tell: boolean, atMs: number): Step {
+function raised(
+  rule: NamedRule,
+  { alertId, told }: Pick<Alert, 'alertId' | 'told'>,
+  reading: Reading,
+  silent: boolean,
+  atMs: number,
+): Step {
   const { name, severity, channels, threshold, windowMs, runbook } = rule
-  const message = `${name}: ${described(rule, value)} in ${seconds(windowMs)}, above ${shown(rule, threshold)}`
-  const facts = { alertId, rule: name, severity, value, threshold, message, atMs }
+  const above = isOfBudgets(rule) ? '' : `, above ${shown(rule, threshold)}`
+  const message = `${name}: ${described(rule, reading)}${above}`
+  const facts = { alertId, rule: name, severity, value: reading.value, threshold, message, atMs }
+  const about = reading.subjects && { about: reading.subjects.map((subject) => subject.name) }
   return {
-    alert: { alertId, notifiedMs: atMs, told: tell },
+    alert: { alertId, notifiedMs: atMs, told: told || !silent, ...about },
     event: { type: 'AlertRaised', data: { ...facts, channels: [...channels], windowMs } },
     notice: { kind: 'raised', ...facts, runbook },
-    tell,
+    tell: !silent,
   }
 }
 
-function resolved(rule: NamedRule, { alertId, told }: Alert, value: number, atMs: number): Step {
-  const { name, severity, threshold, windowMs, runbook } = rule
-  const message = `${name} is over: ${described(rule, value)} in ${seconds(windowMs)}`
-  const facts = { alertId, rule: name, value, threshold, message, atMs }
+function resolved(rule: NamedRule, { alertId, told }: Alert, reading: Reading, atMs: number): Step {
+  const { name, severity, threshold, runbook } = rule
+  const message = `${name} is over: ${described(rule, reading)}`
+  const facts = { alertId, rule: name, value: reading.value, threshold, message, atMs }
   return {
     alert: null,
     event: { type: 'AlertResolved', data: facts },
@@ -82,7 +94,12 @@ export function testNotice(rule: NamedRule, alertId: string, atMs: number): Noti
 
 const seconds = (ms: number): string => `${ms / 1_000} s`
 
-function described(rule: NamedRule, value: number): string {
+function described(rule: NamedRule, reading: Reading): string {
+  if (isOfBudgets(rule)) return named(reading)
+  return `${counted(rule, reading.value)} in ${seconds(rule.windowMs)}`
+}
+
+function counted(rule: NamedRule, value: number): string {
   switch (rule.measure) {
     case 'error_rate':
       return `${shown(rule, value)} of tasks failed`
@@ -92,6 +109,8 @@ function described(rule: NamedRule, value: number): string {
       return `${value} tokens were used`
     case 'errors_matching':
       return `${value} errors matched ${rule.pattern}`
+    case 'budgets_near_limit':
+      return `${value} budgets`
   }
 }
 

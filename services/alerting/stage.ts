@@ -14,15 +14,21 @@ import type {
   OutcomesTallied,
   TaskCompleted,
 } from '../../schemas/generated/events.ts'
+import { headers } from '../../schemas/topics.ts'
+import { budgetReading, isOfBudgets, nextResetMs, reported, type BudgetRows } from './budgets.ts'
 import { renotifyAtMs, step, testNotice, type Alert, type Step } from './alerts.ts'
 import { deliver, delivered, keyOfNotification, type DeliveryRows } from './delivery.ts'
 import { enqueued, isSendTimer, send, type ChannelRows } from './grouping.ts'
 import { ended, FLEET, notificationOf, requested, type Notice } from './notices.ts'
 import { silentUntilMs, type SilenceRows } from './silences.ts'
 import { BUCKET_MS, bucketOf, emptyTally, isFull, tallied, type Tally } from './tally.ts'
-import { added, nextChangeMs, reading, type SlotRows } from './windows.ts'
+import { added, nextChangeMs, reading, type Reading, type SlotRows } from './windows.ts'
 
-export type AlertingRows = SlotRows & { tally: Tally } & { [row: `alert:${string}`]: Alert } & SilenceRows &
+/** Of the configuration. */
+export type AlertingSettings = Pick<Fleet, 'alerts'> & { readonly limits: Pick<Fleet['limits'], 'budgets'> }
+
+export type AlertingRows = SlotRows &
+  BudgetRows & { tally: Tally } & { [row: `alert:${string}`]: Alert } & SilenceRows &
   ChannelRows &
   DeliveryRows
 type State = Readonly<Partial<AlertingRows>>
@@ -30,7 +36,8 @@ type Decided = Decision<AlertingRows>
 
 const CHECK = 'check'
 
-export function createAlertingStage({ alerts }: Pick<Fleet, 'alerts'>): Stage<AlertingRows> {
+export function createAlertingStage(settings: AlertingSettings): Stage<AlertingRows> {
+  const { alerts } = settings
   return {
     name: 'alerting',
     version: 2,
@@ -41,6 +48,7 @@ export function createAlertingStage({ alerts }: Pick<Fleet, 'alerts'>): Stage<Al
       { topic: 'outcomes.tallied' },
       { topic: 'alerts.control' },
       { topic: 'alerts.notifications' },
+      { topic: 'ops.health', accepts: (record) => record[headers.schema] === 'BudgetWarned' },
     ],
     keyOf,
     decide(event, rows) {
@@ -48,15 +56,18 @@ export function createAlertingStage({ alerts }: Pick<Fleet, 'alerts'>): Stage<Al
         case 'TaskCompleted':
           return count(event.data, rows.tally, bucketOf(event.atMs), event.lane)
         case 'OutcomesTallied':
-          return look(alerts, rows, addedRows(alerts, rows, event.data, event.atMs), event)
+          return look(settings, rows, addedRows(alerts, rows, event.data, event.atMs), event)
+        case 'BudgetWarned':
+          if (!alerts.rules.some(isOfBudgets)) return {}
+          return look(settings, rows, reported(rows, event.data, event.atMs), event)
         case 'AlertSilenced':
-          return silence(alerts, rows, event.data, event)
+          return silence(settings, rows, event.data, event)
         case 'AlertTested':
           return { emit: testsOf(alerts, event.data, event.atMs) }
         case 'NotificationRequested':
           return deliver(event, rows)
         case 'TimerFired':
-          return timer(alerts, event, event.data.name, rows)
+          return timer(settings, event, event.data.name, rows)
         default:
           return {}
       }
@@ -78,9 +89,9 @@ function keyOf(event: StageEvent): string {
   }
 }
 
-function timer(alerts: Alerts, event: StageEvent, name: string, rows: State): Decided {
+function timer(settings: AlertingSettings, event: StageEvent, name: string, rows: State): Decided {
   if (event.key.startsWith(`${FLEET}/`)) return deliver(event, rows)
-  if (name === CHECK) return look(alerts, rows, {}, event)
+  if (name === CHECK) return look(settings, rows, {}, event)
   if (isSendTimer(name)) return send(name, rows, event.id, event.atMs)
   return rows.tally ? { rows: { tally: null }, emit: [passedOn(rows.tally)] } : {}
 }
@@ -103,14 +114,21 @@ const passedOn = (data: Tally): Emit => ({
 })
 
 function addedRows({ rules }: Alerts, rows: State, tally: OutcomesTallied, nowMs: number): Partial<SlotRows> {
-  const changes = rules.map((rule) => added(rule, rows, tally, nowMs))
+  const windows = rules.filter((rule) => !isOfBudgets(rule))
+  const changes = windows.map((rule) => added(rule, rows, tally, nowMs))
   return Object.fromEntries(changes.flatMap((change) => (change ? [[change.row, change.slot]] : [])))
 }
 
 type At = Pick<StageEvent, 'id' | 'atMs'>
 
 /** Reads every rule; `written` goes before. */
-function look(alerts: Alerts, before: State, written: Partial<AlertingRows>, { id, atMs }: At): Decided {
+function look(
+  settings: AlertingSettings,
+  before: State,
+  written: Partial<AlertingRows>,
+  { id, atMs }: At,
+): Decided {
+  const { alerts } = settings
   const rows: State = { ...before, ...written }
   const changes: NonNullable<Decided['rows']> = { ...written }
   const steps: { rule: NamedRule; step: Step }[] = []
@@ -118,13 +136,13 @@ function look(alerts: Alerts, before: State, written: Partial<AlertingRows>, { i
   for (const rule of alerts.rules) {
     const alert = rows[`alert:${rule.name}`]
     const silentMs = silentUntilMs(rule.name, alerts, rows, atMs)
-    const next = step(rule, alert, reading(rule, rows, atMs), silentMs !== null, atMs)
+    const next = step(rule, alert, readingOf(rule, rows, settings, atMs), silentMs !== null, atMs)
     if (next) {
       changes[`alert:${rule.name}`] = next.alert
       steps.push({ rule, step: next })
     }
     const lasting = next ? next.alert : alert
-    if (lasting) dues.push(dueMs(rule, lasting, rows, silentMs, atMs))
+    if (lasting) dues.push(dueMs(rule, lasting, silentMs), nextChangeOf(rule, rows, settings, atMs))
   }
   const told = tell(alerts, before, steps, id, atMs)
   const ends = Object.keys(before).some((row) => row.startsWith('alert:'))
@@ -132,10 +150,19 @@ function look(alerts: Alerts, before: State, written: Partial<AlertingRows>, { i
   return { rows: { ...changes, ...told.rows }, emit: told.emit, timers: { ...check, ...told.timers } }
 }
 
-/** When an alert under way may next change although nothing happens. */
-function dueMs(rule: NamedRule, alert: Alert, rows: State, silentMs: number | null, nowMs: number): number {
+function readingOf(rule: NamedRule, rows: State, { limits }: AlertingSettings, nowMs: number): Reading {
+  return isOfBudgets(rule) ? budgetReading(rule, rows, limits.budgets, nowMs) : reading(rule, rows, nowMs)
+}
+
+/** When what the rule reads may next change although nothing happens. */
+function nextChangeOf(rule: NamedRule, rows: State, { limits }: AlertingSettings, nowMs: number): number {
+  return isOfBudgets(rule) ? nextResetMs(rule, rows, limits.budgets, nowMs) : nextChangeMs(rule, rows, nowMs)
+}
+
+/** When an alert under way is due to be raised again. */
+function dueMs(rule: NamedRule, alert: Alert, silentMs: number | null): number {
   const silenceEnds = silentMs !== null && !alert.told ? [silentMs] : []
-  return Math.min(nextChangeMs(rule, rows, nowMs), renotifyAtMs(rule, alert), ...silenceEnds)
+  return Math.min(renotifyAtMs(rule, alert), ...silenceEnds)
 }
 
 /** The alerts' events, a notice in the log at once, and what the rules' channels will be told. */
@@ -167,13 +194,23 @@ function tell(
 }
 
 /** The rule is read at once: the end of a silence may be the beginning of a page. */
-function silence(alerts: Alerts, rows: State, { rule, untilMs, reason, by }: AlertSilenced, at: At): Decided {
+function silence(
+  settings: AlertingSettings,
+  rows: State,
+  { rule, untilMs, reason, by }: AlertSilenced,
+  at: At,
+): Decided {
   const silent = untilMs > at.atMs
   const row = `silence:${rule}` as const
   if (silent)
-    return look(alerts, rows, { [row]: { untilMs, reason, by } } as SilenceRows as Partial<AlertingRows>, at)
+    return look(
+      settings,
+      rows,
+      { [row]: { untilMs, reason, by } } as SilenceRows as Partial<AlertingRows>,
+      at,
+    )
   const { [row]: _, ...others } = rows
-  const looked = look(alerts, others as State, {}, at)
+  const looked = look(settings, others as State, {}, at)
   return { ...looked, rows: { ...looked.rows, [row]: null } }
 }
 

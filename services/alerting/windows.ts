@@ -23,9 +23,12 @@ export interface Slot {
 
 export type SlotRows = { [row: `slot:${string}`]: Slot }
 
+/** What a rule compares. */
 export interface Reading {
-  value: number
-  tasks: number
+  readonly value: number
+  readonly tasks: number
+  /** What is counted, where each is worth a name. */
+  readonly subjects?: readonly { readonly name: string; readonly text: string }[]
 }
 
 const slotMs = (rule: NamedRule): number => Math.max(1, Math.ceil(rule.windowMs / SLOTS))
@@ -63,6 +66,7 @@ function countedBy(rule: NamedRule, tally: Tally): number {
     case 'errors_matching':
       return tally.errors.filter((error) => new RegExp(rule.pattern ?? '(?!)', 'i').test(error)).length
     case 'latency_p95_ms':
+    case 'budgets_near_limit':
       return 0
   }
 }

@@ -23,6 +23,9 @@ export interface ModelGuardParts {
   readonly clock?: Pick<Clock, 'now'>
 }
 
+/** Key of what concerns the whole fleet: whoever listens hears it in one lane. */
+const OF_THE_FLEET = 'fleet'
+
 /** After the time limit of a call: until a next owner has taken it over, or has settled what it finds in the journal. */
 const GRACE_MS = 60_000
 
@@ -62,13 +65,14 @@ export function createModelGuard({
   function warn({ stream }: GuardedCall, claim: NamedClaim | undefined): void {
     if (claim?.form !== 'budget') return
     const { whose, setting, limit: limitTokens, warnAt: warnAtTokens = 0, resetsAtMs } = claim
-    const data = { budget: whose, setting, limitTokens, warnAtTokens, resetsAtMs, atMs: clock.now() }
+    const name = claim.key.slice(claim.key.indexOf(':') + 1)
+    const data = { budget: whose, name, setting, limitTokens, warnAtTokens, resetsAtMs, atMs: clock.now() }
     instruments.log.warn(
       data,
       `the daily token budget of ${whose} has reached ${warnAtTokens} of ${limitTokens}`,
     )
     instruments.count('budgets_warned', 1, { setting })
-    stream({ topic: 'ops.health', type: 'BudgetWarned', data, key: claim.key })
+    stream({ topic: 'ops.health', type: 'BudgetWarned', data, key: OF_THE_FLEET })
   }
 
   return {

@@ -265,6 +265,17 @@ export function limitsSuite(name: string, open: (clock: ManualClock) => Promise<
       )
     })
 
+    test('a budget that rose says so once more, when it reaches its new warning', async () => {
+      const key = mark()
+      const spend = (id: string, amount: number, limit: number, warnAt: number) =>
+        settle(key + id, [budget(key, amount, limit, { warnAt })])
+      assert.deepEqual(await spend('1', 80, 100, 80), [0])
+      assert.deepEqual(await spend('2', 79, 200, 160), [])
+      assert.deepEqual(await spend('3', 1, 200, 160), [0])
+      assert.deepEqual(await spend('4', 1, 200, 160), [])
+      assert.deepEqual(await spend('5', 1, 100, 80), [], 'lowered again: it was said')
+    })
+
     test('the period is in the key: the next one begins at nothing', async () => {
       const key = mark()
       await settle(`${key}1`, [budget(`${key}:monday`, 100, 100)])

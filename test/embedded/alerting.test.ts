@@ -81,8 +81,9 @@ test('a window goes on after a restart; a channel that is away is tried again, a
     await metrics(),
     /flotilla_alerts_total\{rule="failures",severity="critical",change="raised"\} 1/,
   )
-  const [, , , rule] = (await (await fetch(`${second.process.url}/v1/alerts`)).json()) as AlertView[]
-  assert.deepEqual([rule?.rule, rule?.state, rule?.silence], ['failures', 'firing', null])
+  const views = (await (await fetch(`${second.process.url}/v1/alerts`)).json()) as AlertView[]
+  const rule = views.find((view) => view.rule === 'failures')
+  assert.deepEqual([rule?.state, rule?.silence], ['firing', null])
 })
 
 test('a channel that refuses is given up with the reason, and its dead letter can be replayed', async (t) => {
@@ -146,6 +147,39 @@ test('flotilla alerts: list, silence and test, by the gateway of a running fleet
     assert.equal(refused.code, 1)
     assert.match(refused.err, message)
   }
+})
+
+test('a daily budget near its limit is told, and is over once the fleet runs with a larger one', async (t) => {
+  const dataDir = scratch(t)
+  const receiver = await startHttpReceiver()
+  t.after(() => receiver.stop())
+  const start = (fleetTokens: number): Promise<TestFleet> =>
+    startTestFleet({
+      dataDir,
+      definition: {
+        alerts: {
+          ...alertsOf(receiver),
+          rules: { budget_near_limit: { channels: ['hook'], renotifyMs: 1_000 } },
+        },
+        limits: { budgets: { fleetTokens, warnAt: 0.001, estimateTokens: 1 } },
+      },
+      env: { ALERT_WEBHOOK_SECRET: 'hush' },
+      http: true,
+    })
+  const first = await start(50_000)
+  const env = { FLOTILLA_URL: first.process.url as string, NO_COLOR: '1' }
+  const { taskId } = await first.client.submit({ text: 'task=one' })
+  assert.equal((await first.client.result(taskId)).status, 'succeeded')
+  await eventually('it is told', () => noticesIn(receiver).includes('raised budget_near_limit'))
+  const { out } = await flotilla(['alerts'], { env })
+  assert.match(out, /^firing budget_near_limit \(warning\) budgets_near_limit > 0 → hook$/m)
+  assert.match(out, /budget is near the limit: the fleet \(50 of 50,000 tokens are used, until 20/)
+  const tested = await flotilla(['alerts', 'test', 'budget_near_limit'], { env })
+  assert.match(tested.out, /^ok {5}hook +200 ok$/m)
+  await first.stop()
+
+  await using _ = await start(50_000_000)
+  await eventually('it is over', () => noticesIn(receiver).includes('resolved budget_near_limit'))
 })
 
 test('where no fleet runs, a test is sent by the command itself, and says what is not configured', async (t) => {

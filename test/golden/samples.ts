@@ -231,6 +231,7 @@ export const samples: EventMap = {
     atMs: at,
   },
   BudgetWarned: {
+    name: 'user:ann',
     budget: 'user "ann"',
     setting: 'limits.budgets.userTokens',
     limitTokens: 10_000_000,

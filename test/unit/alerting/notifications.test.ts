@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { completeAlerts } from '../../../runtime/config/alerts.ts'
+import { defaultLimits } from '../../../runtime/config/defaults.ts'
 import type { AlertsDefinition } from '../../../runtime/config/fleet.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import type { EventMap } from '../../../runtime/stage.ts'
@@ -12,7 +13,9 @@ const START = 1_750_000_000_000
 const MINUTE = 60_000
 const channels = { pagerduty: { type: 'pagerduty' }, slack: { type: 'slack' } } as const
 const start = (alerts: AlertsDefinition = {}) =>
-  drive(createAlertingStage({ alerts: completeAlerts({ channels, ...alerts }) }), { now: START })
+  drive(createAlertingStage({ limits: defaultLimits, alerts: completeAlerts({ channels, ...alerts }) }), {
+    now: START,
+  })
 
 const tally = (driver: StageDriver, change: Partial<EventMap['OutcomesTallied']>) =>
   driver.send(

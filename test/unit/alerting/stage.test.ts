@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { completeAlerts } from '../../../runtime/config/alerts.ts'
+import { defaultLimits } from '../../../runtime/config/defaults.ts'
 import type { AlertsDefinition } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
 import { drive } from '../../../runtime/testing/stage-driver.ts'
@@ -10,7 +11,7 @@ import { completed } from '../metering/events.ts'
 
 const START = 1_750_000_000_000
 const start = (alerts: AlertsDefinition = {}) =>
-  drive(createAlertingStage({ alerts: completeAlerts(alerts) }), { now: START })
+  drive(createAlertingStage({ limits: defaultLimits, alerts: completeAlerts(alerts) }), { now: START })
 type Driver = ReturnType<typeof start>
 
 const finish = (driver: Driver, change: Partial<EventMap['TaskCompleted']> = {}) =>

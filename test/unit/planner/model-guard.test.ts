@@ -265,9 +265,10 @@ test('80 % of a budget is told once: an event, with whose it is and when it rese
   assert.deepEqual(first, {
     topic: 'ops.health',
     type: 'BudgetWarned',
-    key: `${DAY}user:ann`,
+    key: 'fleet',
     data: {
       budget: 'user "ann"',
+      name: 'user:ann',
       setting: 'limits.budgets.users.ann',
       limitTokens: 10_000,
       warnAtTokens: 8_000,
