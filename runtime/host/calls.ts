@@ -4,7 +4,8 @@
 // 2. A failure of the call is data, an outcome. What this file throws is LaneLost, or broken infrastructure.
 // 3. Losing the lane does not abort a call under way: the new owner waits for its outcome, so nobody pays twice.
 //    Its outcome is journalled and not committed here.
-// 4. A guard (guard.ts) is taken after the call is begun and settled beside its journalling: one round trip each way.
+// 4. A guard (guard.ts) is taken after the call is begun, and settled with the outcome that the journal has: what a former
+//    owner was answered, after somebody else has taken the call over, counts nowhere.
 // 5. Calls that are not journalled (sinks: upserts by event id) are repeated until they work or the lane is lost.
 import { FlotillaError, failure, toFailure } from '../errors.ts'
 import { sleep, type Clock } from '../clock.ts'
@@ -141,24 +142,21 @@ export class CallMaker {
 
   private async journalled(request: CallRequest): Promise<CallOutcome> {
     const guard = this.guardOf(request.call)
-    const recorded = await this.begin(request)
-    if (recorded) {
-      await guard?.settle(request, recorded)
-      return recorded
+    const begun = await this.begin(request)
+    if ('ok' in begun) {
+      await guard?.settle(request, begun)
+      return begun
     }
     let stopRenewing = () => {}
     try {
-      const refused = guard ? await this.reserved(request, guard) : null
+      const isLost = () => request.lost.aborted
+      const refused = guard && !isLost() ? await this.reserved(request, guard) : null
+      if (isLost()) return await this.handBack(request, begun.inDoubt)
+      if (!refused && begun.inDoubt) this.instruments.count('calls_in_doubt', 1, { kind: request.call.kind })
       if (!refused) stopRenewing = this.keepLease(request)
       const outcome = refused ? this.refused(request, refused) : await this.attempt(request)
-      const settling = refused ? undefined : guard?.settle(request, outcome)
-      if (refused || (!outcome.ok && outcome.failure.code === 'BREAKER_OPEN')) {
-        const released = this.persist(request, () => this.journal.release(request.id, request.epoch))
-        await Promise.all([released, settling])
-        return outcome
-      }
-      const [isOurs] = await Promise.all([this.finish(request, outcome), settling])
-      if (!isOurs) throw new LaneLost('another owner took the call over')
+      if (!(await this.finish(request, outcome))) throw new LaneLost('another owner took the call over')
+      if (!refused) await guard?.settle(request, outcome)
       return outcome
     } finally {
       stopRenewing()
@@ -190,16 +188,14 @@ export class CallMaker {
     }
   }
 
-  /** Null: begun, now make the call. */
-  private async begin(request: CallRequest): Promise<CallOutcome | null> {
+  /** Its outcome, where that is known already; else it is begun, and to be made. */
+  private async begin(request: CallRequest): Promise<CallOutcome | { inDoubt: boolean }> {
     const { call, id, owner, epoch } = request
     for (;;) {
       const beginning = await this.persist(request, () => this.journal.begin(id, owner, epoch, call))
       switch (beginning?.do) {
         case 'call':
-          if (request.lost.aborted) return this.handBack(request, beginning.inDoubt)
-          if (beginning.inDoubt) this.instruments.count('calls_in_doubt', 1, { kind: call.kind })
-          return null
+          return { inDoubt: beginning.inDoubt }
         case 'answer':
           this.instruments.count('calls_replayed', 1, { kind: call.kind })
           if (beginning.requestChanged) this.changed(request)
@@ -224,11 +220,13 @@ export class CallMaker {
     )
   }
 
-  /** The lane was lost while the call was begun: its next owner makes it, whom a cancel can reach. */
+  /**
+   * The lane was lost while the call was begun, or a guard taken: its next owner makes it, whom a cancel can reach, and
+   * finds what was reserved.
+   */
   private async handBack({ id, epoch }: CallRequest, inDoubt: boolean): Promise<never> {
     // An entry in doubt tells more than none: its lease lapses.
     if (!inDoubt) await this.journal.release(id, epoch).catch(() => {})
-    this.journal.end(id, epoch)
     throw new LaneLost('before a call')
   }
 

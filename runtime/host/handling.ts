@@ -20,6 +20,8 @@ export interface Handling {
   readonly span: HandlingSpan
   readonly interrupted: AbortController
   throws: number
+  /** Events that it has sent outside of the transaction. */
+  streamed: number
 }
 
 /** A stage threw: a bug. */

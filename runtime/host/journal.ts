@@ -36,7 +36,12 @@ interface Forgotten {
   state: 'forgotten'
   epoch: number
 }
-type Entry = Begun | Done | Forgotten
+/** Begun, and handed on before anything was called. */
+interface Released {
+  state: 'released'
+  epoch: number
+}
+type Entry = Begun | Done | Forgotten | Released
 
 /** What the host does now. */
 export type Beginning =
@@ -72,7 +77,7 @@ export interface CallJournal {
   renew(id: string, epoch: number): Promise<boolean>
   /** Records the outcome. False: a later owner took the call over, and its outcome counts. */
   finish(id: string, epoch: number, outcome: CallOutcome, idempotent: boolean): Promise<boolean>
-  /** The call was not made after all (its breaker was open): as if never begun. */
+  /** The call was not made, and its next owner makes it: as if never begun. */
   release(id: string, epoch: number): Promise<void>
   /** The process is through with a call that it began, however it ended. */
   end(id: string, epoch: number): void
@@ -134,7 +139,7 @@ class SharedJournal implements CallJournal {
       const asked = { epoch, hash, idempotent: call.idempotent, nowMs: this.clock.now() }
       const beginning = isOurs ? null : judge(found, asked)
       if (beginning) return beginning
-      inDoubt = isOurs ? found.inDoubt : true
+      inDoubt = isOurs ? found.inDoubt : found.state !== 'released'
     }
   }
 
@@ -177,7 +182,11 @@ class SharedJournal implements CallJournal {
   }
 
   async release(id: string, epoch: number): Promise<void> {
-    if (this.begun.has(beginningOf(id, epoch))) await this.store.delete([entryKey(id)])
+    const text = this.begun.get(beginningOf(id, epoch))
+    if (text === undefined) return
+    const next = JSON.stringify({ state: 'released', epoch } satisfies Released)
+    // By the time that the store hears of it somebody else may have begun the call.
+    await this.store.compareAndSet(entryKey(id), text, next, this.options.keepMs)
   }
 
   end(id: string, epoch: number): void {
@@ -223,7 +232,7 @@ class OwnJournal implements CallJournal {
     const asked = { epoch, hash, idempotent: true, nowMs }
     const beginning = current === null ? null : judge(JSON.parse(current) as Entry, asked)
     if (beginning) return beginning
-    const inDoubt = current !== null
+    const inDoubt = current !== null && (JSON.parse(current) as Entry).state !== 'released'
     const entry: Begun = { state: 'begun', epoch, owner, leaseUntilMs: nowMs, hash, inDoubt }
     this.note(id, entry)
     this.begun.set(id, entry)
@@ -277,6 +286,7 @@ function judge(entry: Entry, { epoch, hash, idempotent, nowMs }: Asked): Beginni
   if (entry.epoch > epoch || entry.state === 'forgotten') return { do: 'stop' }
   if (entry.state === 'done')
     return { do: 'answer', outcome: entry.outcome, requestChanged: entry.hash !== hash }
+  if (entry.state === 'released') return null
   if (entry.leaseUntilMs > nowMs) return { do: 'wait', untilMs: entry.leaseUntilMs }
   return idempotent ? null : { do: 'giveUp' }
 }

@@ -125,7 +125,7 @@ export class Lane {
   private submit(event: StageEvent, record: LogRecord | null, span: HandlingSpan): void {
     const interrupted = new AbortController()
     this.interrupt(event)
-    this.queue.push({ key: event.key, event, record, span, interrupted, throws: 0 })
+    this.queue.push({ key: event.key, event, record, span, interrupted, throws: 0, streamed: 0 })
   }
 
   private interrupt(event: StageEvent): void {
@@ -317,7 +317,8 @@ export class Lane {
     try {
       const value = codec.encode(emit.type, emit.data as never, emit.topic)
       const cause = { id: handling.event.id, key: handling.key, traceparent: handling.span.traceparent }
-      log.publish([toRecord(sender, emit, value, cause, 0)]).catch(() => {})
+      // Ids apart from those of the events that it commits, and the same when it runs again.
+      log.publish([toRecord(sender, emit, value, cause, -++handling.streamed)]).catch(() => {})
     } catch (error) {
       this.parts.instruments.log.debug({ err: error }, 'streaming')
     }

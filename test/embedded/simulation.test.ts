@@ -34,6 +34,8 @@ test(`${SEEDS} seeds: every invariant holds`, async (t) => {
     [],
     'every kind of fault struck',
   )
+  for (const ending of ['BUDGET_EXCEEDED', 'BUDGET_EXCEEDED, midway'])
+    assert.ok((totals.endings.get(ending) ?? 0) > SEEDS / 10, `${ending}: budgets were met`)
   assert.ok(repeated > 0 && repeated < crashes * 10, 'crashes left calls in doubt')
 })
 

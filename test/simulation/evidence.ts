@@ -68,6 +68,12 @@ function asWritten(record: LogRecord, { type, data }: Decoded): Written {
   } as Written
 }
 
+/** Tasks that ended from outside, whatever was under way. */
+export function stoppedTasks(evidence: Evidence): ReadonlySet<string> {
+  const ends = evidence.of('TaskCompleted').filter(({ data }) => /^(cancelled|timed_out)$/.test(data.status))
+  return new Set(ends.map(({ data }) => data.taskId))
+}
+
 /** By a key, in order. */
 export function grouped<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>()

@@ -30,7 +30,13 @@ const tools = [
   tool('large', { idempotent: true, maxOutputBytes: 200 }),
 ]
 
-const profile = { temperature: 0, maxSteps: 6, timeoutMs: 120_000, executor: 'default' }
+const profile = {
+  temperature: 0,
+  maxSteps: 6,
+  timeoutMs: 120_000,
+  executor: 'default',
+  maxOutputTokens: 100,
+}
 
 export const fleet: Fleet = completeFleet(
   {
@@ -49,7 +55,7 @@ export const fleet: Fleet = completeFleet(
     },
     alerts: { rules: { high_error_rate: { minTasks: 4 } } },
     limits: {
-      // So small that tasks wait for each other, and that some find their user's or their model's budget used up.
+      // So small that tasks wait for each other. The budgets are each run's own (outside.ts).
       queue: { inFlight: 2 },
       budgets: { fleetTokens: 60_000, userTokens: 25_000, modelTokens: 30_000 },
     },

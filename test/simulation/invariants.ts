@@ -5,6 +5,8 @@
 // after     no owner of a lane starts work for a task that it knows to have ended; what was under way is stopped
 // calls     a journalled call is never made again, an effect never happens twice, a repeat is explained by a fault
 // usage     what finished calls spent is in usage.recorded, in the result and in the ledger, once
+// limits    what is settled and reserved of a budget never passes it, at any step, and is what was asked for; no model is called
+//           without a reservation; what was settled is what was recorded, and a week later nothing is reserved
 // state     state rows are the fold of what was committed, on the log and in every process's memory
 // letters   nothing is given up but what can't be decoded; no stage and no caller throws
 // alerts    alerts of a rule are raised and resolved in turn, and none stays raised
@@ -12,6 +14,7 @@
 import { checkAlerts } from './invariants/alerts.ts'
 import { checkAfter, checkCalls } from './invariants/calls.ts'
 import { checkHistory, checkResults } from './invariants/history.ts'
+import { checkLimits, checkReservations } from './invariants/limits.ts'
 import { checkAtRest, checkState } from './invariants/state.ts'
 import { checkUsage } from './invariants/usage.ts'
 import type { Evidence } from './evidence.ts'
@@ -24,13 +27,14 @@ export interface Violation {
 
 export type Check = (run: Simulation, evidence: Evidence) => readonly string[] | Promise<readonly string[]>
 
-/** Looked at when everything has ended. A limit that must never be passed gets its line here. */
+/** Looked at when everything has ended. */
 const checks: Readonly<Record<string, Check>> = {
   results: checkResults,
   history: checkHistory,
   after: checkAfter,
   calls: checkCalls,
   usage: checkUsage,
+  limits: checkLimits,
   state: checkState,
   letters: checkLetters,
 }
@@ -48,6 +52,7 @@ export async function checkRun(
   if (violations.length > 0) return violations
   await passAWeek()
   violations.push(...checkAtRest(run).map((text) => ({ invariant: 'rest', text })))
+  violations.push(...(await checkReservations(run)).map((text) => ({ invariant: 'limits', text })))
   violations.push(...(await checkAlerts(run)).map((text) => ({ invariant: 'alerts', text })))
   return violations
 }

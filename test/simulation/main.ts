@@ -105,6 +105,7 @@ function printTotals(): void {
   }
   table('faults injected', totals.faults)
   table('calls repeated in doubt, by what explains them', totals.inDoubt)
+  table('how tasks ended', totals.endings)
   const seconds = (performance.now() - startedMs) / 1_000
   const { seeds, tasks, calls, crashes, repeated, failed } = totals
   const figure = (value: number): string => value.toLocaleString('en')

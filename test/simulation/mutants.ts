@@ -10,6 +10,8 @@ import type {
 } from '../../runtime/log/port.ts'
 import { CommitFailed, CommitUncertain, LaneFenced } from '../../runtime/log/port.ts'
 import type { FaultyLog } from '../../runtime/log/memory/faults.ts'
+import type { Guard } from '../../runtime/host/guard.ts'
+import type { Callers } from '../../runtime/service.ts'
 import type { Decision, Stage } from '../../runtime/stage.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
 import { headers } from '../../schemas/topics.ts'
@@ -161,6 +163,56 @@ export const mutants: Readonly<Record<string, Mutant>> = {
       decide: (event, rows, lane) => twice(each.decide(event, rows, lane)),
     })),
   },
+  'what is reserved again is taken again': {
+    seeds: 10,
+    limits: (limits) => {
+      const asked = new Set<string>()
+      return {
+        ...limits,
+        reserve: (request) => {
+          const id = asked.has(request.id) ? `${request.id} again` : request.id
+          asked.add(request.id)
+          return limits.reserve({ ...request, id })
+        },
+      }
+    },
+  },
+  'settling does not give the rest of a reservation back': {
+    seeds: 10,
+    limits: (limits) => ({
+      ...limits,
+      settle: (request) => limits.settle({ ...request, id: `${request.id} settled` }),
+    }),
+  },
+  'twice a budget may be reserved': {
+    seeds: 20,
+    limits: (limits) => ({
+      ...limits,
+      reserve: (request) =>
+        limits.reserve({
+          ...request,
+          alternatives: request.alternatives.map((claims) =>
+            claims.map((claim) => ({ ...claim, limit: claim.limit * 2 })),
+          ),
+        }),
+    }),
+  },
+  'only the first call of a task is reserved': {
+    seeds: 10,
+    ...guards((guard) => {
+      const asked = new Set<string>()
+      const reserve: Guard['reserve'] = async (guarded) =>
+        asked.has(guarded.key) ? null : (asked.add(guarded.key), guard.reserve(guarded))
+      return { ...guard, reserve }
+    }),
+  },
+  'a call that failed settles nothing': {
+    seeds: 20,
+    ...guards((guard) => ({
+      ...guard,
+      settle: async (guarded, outcome) => (outcome.ok ? guard.settle(guarded, outcome) : undefined),
+    })),
+  },
   'each process has a journal of its own': {
     seeds: 10,
     world: (world) => ({
@@ -266,6 +318,17 @@ function everyStage(change: (stage: Stage) => Stage): Mutation {
 
 function stage(name: string, change: (stage: Stage) => Stage): Mutation {
   return everyStage((each) => (each.name === name ? change(each) : each))
+}
+
+/** The guards of every process. */
+function guards(change: (guard: Guard) => Guard): Mutation {
+  const mutated = (made: Callers): Callers => ({
+    ...made,
+    guards: Object.fromEntries(
+      Object.entries(made.guards ?? {}).map(([kind, guard]) => [kind, change(guard)]),
+    ),
+  })
+  return { world: (world) => ({ ...world, callers: (process) => mutated(world.callers(process)) }) }
 }
 
 function twice(decision: Decision): Decision {

@@ -8,10 +8,13 @@ import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { CallContext, Caller } from '../../runtime/stage.ts'
 import type { Clock } from '../../runtime/clock.ts'
+import type { Guard } from '../../runtime/host/guard.ts'
 import { memoryLimits } from '../../runtime/limits/memory.ts'
+import type { Fleet } from '../../runtime/config/fleet.ts'
+import type { Callers } from '../../runtime/service.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
 import { quietInstruments } from '../../runtime/telemetry/instruments.ts'
-import type { FaultKind } from '../../runtime/testing/simulator/fate.ts'
+import type { Fate, FaultKind } from '../../runtime/testing/simulator/fate.ts'
 import type { Surroundings, World } from '../../runtime/testing/simulator/world.ts'
 import type { Json } from '../../schemas/json.ts'
 import { FLEET, type Notification } from '../../services/alerting/notices.ts'
@@ -19,9 +22,12 @@ import { createCallers } from '../../services/code-sandbox/caller.ts'
 import { Executors } from '../../services/code-sandbox/executors/open.ts'
 import type { FeedbackRow, LedgerWrite, TaskRow, UsageRow } from '../../services/metering/rows.ts'
 import type { ModelReply, ModelRequest } from '../../services/planner/model.ts'
+import { createModelGuard } from '../../services/planner/model-guard.ts'
+import { countedTokens } from '../../services/planner/prompt-tokens.ts'
 import { createLimitsCaller } from '../../services/router/limits-caller.ts'
 import { createToolCaller, type ToolCall } from '../../services/tool-executor/caller.ts'
 import { fleet } from './fleet.ts'
+import { LimitsBook } from './limits-book.ts'
 import { ScriptExecutor } from './script-executor.ts'
 
 const modelFailures: readonly ErrorCode[] = [
@@ -65,16 +71,22 @@ export class Outside {
   readonly ledger = new MemoryLedger()
   /** Ids of the notifications that the pager has shown. */
   readonly shown = new Set<string>()
+  /** What the budgets of this run are. */
+  readonly budgets: Pick<Fleet, 'limits'>
   readonly limits: Limits
+  readonly book: LimitsBook
   readonly #world: () => World
 
-  constructor(world: () => World, clock: Clock) {
+  constructor(world: () => World, clock: Clock, fate: Fate, faulty: (limits: Limits) => Limits) {
     this.#world = world
-    this.limits = memoryLimits({ clock })
+    this.budgets = drawBudgets(fate)
+    this.book = new LimitsBook(clock)
+    this.limits = this.book.watch(faulty(memoryLimits({ clock })))
   }
 
-  callers(process: Surroundings): Readonly<Record<string, Caller>> {
-    return new Site(this, this.#world(), process).callers()
+  callers(process: Surroundings): Callers {
+    const site = new Site(this, this.#world(), process)
+    return { callers: site.callers(), guards: site.guards() }
   }
 }
 
@@ -110,8 +122,14 @@ class Site {
       model: (request: ModelRequest, context) => this.#model(request, context),
       ledger: (request: LedgerWrite, context) => this.#ledger(request, context),
       notify: (notification: Notification, context) => this.#notify(notification, context),
-      limits: createLimitsCaller({ fleet, limits: this.#limits(), clock }),
+      limits: createLimitsCaller({ fleet: this.#outside.budgets, limits: this.#limits(), clock }),
     }
+  }
+
+  guards(): Readonly<Record<string, Guard>> {
+    const { clock } = this.#process
+    const shared = { limits: this.#limits(), instruments: quietInstruments, clock }
+    return { model: createModelGuard({ fleet: this.#outside.budgets, ...shared }) }
   }
 
   #strikes(kind: FaultKind, place: string): boolean {
@@ -146,6 +164,7 @@ class Site {
 
   async #model(request: ModelRequest, { callId, key, signal }: CallContext): Promise<ModelReply> {
     const seen = this.#arrive('model', 'planner', key, callId, null)
+    this.#outside.book.called(callId)
     const ended = () => (seen.endedMs = this.#world.clock.now())
     signal.addEventListener('abort', ended, { once: true })
     if (this.#strikes('model-hangs', key)) return this.#hang(signal)
@@ -153,7 +172,7 @@ class Site {
     if (signal.aborted) throw signal.reason
     ended()
     const { fate } = this.#world
-    const tokens = { input: 100 + request.messages.length, output: 10 }
+    const tokens = spendOf(request)
     if (this.#strikes('model-fails', key)) {
       const code = fate.pick(modelFailures, `model failure ${key}`)
       const spent = code === 'MODEL_ANSWER_MALFORMED'
@@ -195,7 +214,11 @@ class Site {
   /** The store of the limits, on a way that fails before and after it was heard. */
   #limits(): Limits {
     const { limits } = this.#outside
-    const through = async <T>(operation: string, work: () => Promise<T>): Promise<T> => {
+    const { clock } = this.#process
+    const through = <T>(operation: string, work: () => Promise<T>): Promise<T> =>
+      // Whoever asks several times asks no more once it is dead.
+      clock.heard(reach(operation, work))
+    const reach = async <T>(operation: string, work: () => Promise<T>): Promise<T> => {
       const place = `${operation} ${this.#process.name}`
       await this.#wait(0, 4, place)
       if (this.#strikes('limits-fail', `before ${place}`))
@@ -243,6 +266,35 @@ class Site {
     return 'shown'
   }
 }
+
+/** From far below what a task needs to more than all of them use. */
+function drawBudgets(fate: Fate): Pick<Fleet, 'limits'> {
+  const budget = (name: string, sizes: readonly number[]): number => fate.pick(sizes, `budget of ${name}`)
+  const budgets = {
+    ...fleet.limits.budgets,
+    fleetTokens: budget('fleet', [4_000, 10_000, 40_000, 40_000]),
+    userTokens: budget('user', [2_500, 6_000, 20_000, 20_000]),
+    modelTokens: budget('model', [2_500, 8_000, 30_000, 30_000]),
+    estimateTokens: budget('a task', [100, 500, 2_000]),
+  }
+  return { limits: { ...fleet.limits, budgets } }
+}
+
+/** Less than the guard counts for the prompt, and not more than may be answered. */
+function spendOf({ messages, maxOutputTokens }: ModelRequest): { input: number; output: number } {
+  const input = 300 + 30 * messages.length
+  return { input, output: draw(maxOutputTokens, JSON.stringify(messages), 'output') + 1 }
+}
+
+// Loads the tokenizer: time in here waits for no file.
+await countedTokens({
+  model: 'alpha/one',
+  messages: [],
+  temperature: 0,
+  maxOutputTokens: 1,
+  stream: false,
+  step: 1,
+})
 
 function garbage(key: string, { fate }: World): Pick<ModelReply, 'text' | 'toolCalls' | 'finishReason'> {
   const call = { id: '', name: 'lookup', argumentsText: '{"mark": ' }

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { createMemoryBroker } from '../../runtime/log/memory/log.ts'
 import type { MemoryBrokerOptions } from '../../runtime/log/memory/log.ts'
+import type { Limits } from '../../runtime/limits/port.ts'
 import { memoryBlobs, memoryKeyValue } from '../../runtime/store/memory.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
 import { CallBook, type Trouble } from '../../runtime/testing/simulator/call-book.ts'
@@ -15,7 +16,7 @@ import { VirtualClock } from '../../runtime/testing/simulator/virtual-clock.ts'
 import { Witness } from '../../runtime/testing/simulator/witness.ts'
 import { Tally, type World } from '../../runtime/testing/simulator/world.ts'
 import type { CallOutcome, Stage } from '../../runtime/stage.ts'
-import { readEvidence } from './evidence.ts'
+import { readEvidence, type Evidence } from './evidence.ts'
 import { codec, stages } from './fleet.ts'
 import { checkRun, type Violation } from './invariants.ts'
 import { Outside } from './outside.ts'
@@ -32,6 +33,8 @@ export interface SimulationReport {
   readonly calls: number
   /** Calls made again, by the fault that explains it. */
   readonly inDoubt: Readonly<Record<string, number>>
+  /** How tasks ended: error codes, or statuses. */
+  readonly endings: Readonly<Record<string, number>>
   readonly steps: number
   readonly digest: string
   /** Only of a run that was asked for it. */
@@ -42,6 +45,7 @@ export interface SimulationReport {
 export interface Mutation {
   readonly world?: (world: World) => World
   readonly storage?: MemoryBrokerOptions['storage']
+  readonly limits?: (right: Limits) => Limits
 }
 
 export interface SimulationOptions {
@@ -78,7 +82,7 @@ export class Simulation {
   private readonly seed: number
   private readonly fate: Fate
   private readonly clock = new VirtualClock(START_MS)
-  readonly outside = new Outside(() => this.world, this.clock)
+  readonly outside: Outside
   readonly processes = new Map<string, SimProcess>()
   private readonly teams: readonly Team[]
   private readonly teamOf = new Map<string, Team>()
@@ -87,6 +91,8 @@ export class Simulation {
   constructor(seed: number, { mutation = {}, only, trace }: SimulationOptions) {
     this.seed = seed
     this.fate = new Fate(seed, only ?? null)
+    const limits = mutation.limits ?? ((right: Limits) => right)
+    this.outside = new Outside(() => this.world, this.clock, this.fate, limits)
     this.world = this.createWorld(mutation, trace ?? false)
     this.users = new Users(this.world, only ?? null)
     this.teams = this.drawTeams()
@@ -149,6 +155,7 @@ export class Simulation {
       deeds: this.users.deeds,
       calls: book.calls.length,
       inDoubt: Object.fromEntries(book.explained),
+      endings: endingsOf(evidence),
       steps: this.clock.steps,
       digest: this.digest(evidence.written),
       trace: this.trace,
@@ -252,6 +259,17 @@ export class Simulation {
         }
     return count
   }
+}
+
+/** What a budget ended is told apart by whether the task had begun. */
+function endingsOf(evidence: Evidence): Record<string, number> {
+  const endings: Record<string, number> = {}
+  for (const { data } of evidence.of('TaskCompleted')) {
+    const name = data.error?.code ?? data.status
+    const ending = name === 'BUDGET_EXCEEDED' && data.usage.modelCalls > 0 ? `${name}, midway` : name
+    endings[ending] = (endings[ending] ?? 0) + 1
+  }
+  return endings
 }
 
 /** Sees each outcome as it is journalled. */

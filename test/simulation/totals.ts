@@ -11,14 +11,17 @@ export class Totals {
   /** Calls made again, by the fault that explains it. */
   readonly inDoubt = new Map<string, number>()
 
+  /** How tasks ended: error codes, or statuses. */
+  readonly endings = new Map<string, number>()
+
   add(report: SimulationReport): void {
     this.seeds++
     this.tasks += report.tasks
     this.calls += report.calls
     this.failed += Number(report.violations.length > 0)
     for (const { kind } of report.faults) this.faults.set(kind, (this.faults.get(kind) ?? 0) + 1)
-    for (const [kind, count] of Object.entries(report.inDoubt))
-      this.inDoubt.set(kind, (this.inDoubt.get(kind) ?? 0) + count)
+    addAll(this.inDoubt, report.inDoubt)
+    addAll(this.endings, report.endings)
   }
 
   get crashes(): number {
@@ -28,6 +31,10 @@ export class Totals {
   get repeated(): number {
     return sum(this.inDoubt)
   }
+}
+
+function addAll(into: Map<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) into.set(name, (into.get(name) ?? 0) + count)
 }
 
 const sum = (counts: Iterable<readonly [string, number]>): number =>

@@ -58,7 +58,7 @@ export class Users {
       userId: `user-${between(0, 2, 'user')}`,
       agent: sometimes(0.5, 'mode') ? 'code' : 'tools',
       timeoutMs: sometimes(0.2, 'short') ? between(1_500, 6_000, 'timeout') : 120_000,
-      maxCost: sometimes(0.1, 'cheap') ? 0.0015 : null,
+      maxCost: sometimes(0.1, 'cheap') ? 0.006 : null,
       maxSteps: sometimes(0.1, 'few') ? 2 : null,
     }
     this.#later(name, atMs, () => {

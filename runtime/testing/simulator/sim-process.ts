@@ -16,7 +16,7 @@ import { quietInstruments, type Instruments } from '../../telemetry/instruments.
 import type { Trouble } from './call-book.ts'
 import { isCrash, type FaultKind } from './fate.ts'
 import { ProcessClock } from './process-clock.ts'
-import { withBlobFaults, withStoreFaults, type StoreFaults } from './store-faults.ts'
+import { withBlobFaults, withGuardFaults, withStoreFaults, type StoreFaults } from './store-faults.ts'
 import type { Surroundings, World } from './world.ts'
 
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined)
@@ -55,14 +55,16 @@ export class SimProcess {
       keyValue,
       epochOf: (stage, lane) => this.epochs.get(`${stage}/${lane}`) ?? 0,
     }
-    const callers = this.withCrashes(world.callers(surroundings))
+    const made = world.callers(surroundings)
+    const callers = this.withCrashes(made.callers)
+    const guards = mapped(made.guards ?? {}, (guard) => withGuardFaults(guard, store))
     this.hosts = stages.map((stage) => {
       const instruments = this.instruments()
       const shared = { journal: this.journal, breakers: this.breakers(), clock: this.clock, instruments }
       return new StageHost({
         ...shared,
         stage,
-        calls: new CallMaker({ ...shared, places: this.places, callers }),
+        calls: new CallMaker({ ...shared, places: this.places, callers, guards }),
         codec: world.codec,
         blobs,
         log: this.log,
@@ -260,19 +262,26 @@ export class SimProcess {
 
   private withCrashes(callers: Readonly<Record<string, Caller>>): Record<string, Caller> {
     const { fate, clock } = this.world
-    const wrapped = Object.entries(callers).map(([kind, caller]): [string, Caller] => [
-      kind,
-      async (request, context) => {
-        const place = `${kind} ${context.key}`
-        if (this.strikes('crash-before-call', place)) return never()
-        if (this.isDoomed('crash-in-call', place))
-          clock.schedule(fate.between(0, 1_500, `in call ${this.name} ${place}`), () =>
-            this.crash('crash-in-call', place),
-          )
-        const value = await this.clock.heard(caller(request, context))
-        return this.strikes('crash-before-journal', place) ? never() : value
-      },
-    ])
-    return Object.fromEntries(wrapped)
+    return mapped(
+      callers,
+      (caller, kind) =>
+        (async (request, context) => {
+          const place = `${kind} ${context.key}`
+          if (this.strikes('crash-before-call', place)) return never()
+          if (this.isDoomed('crash-in-call', place))
+            clock.schedule(fate.between(0, 1_500, `in call ${this.name} ${place}`), () =>
+              this.crash('crash-in-call', place),
+            )
+          const value = await this.clock.heard(caller(request, context))
+          return this.strikes('crash-before-journal', place) ? never() : value
+        }) as Caller,
+    )
   }
+}
+
+function mapped<T>(
+  record: Readonly<Record<string, T>>,
+  change: (value: T, name: string) => T,
+): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value, name)]))
 }

@@ -2,6 +2,7 @@
 //
 // 1. A crash strikes before or after an operation takes effect; so does a failure (a reply that was lost).
 import { FlotillaError } from '../../errors.ts'
+import type { Guard } from '../../host/guard.ts'
 import type { BlobStore, KeyValue } from '../../store/port.ts'
 import type { FaultKind } from './fate.ts'
 
@@ -39,6 +40,17 @@ export function withBlobFaults(blobs: BlobStore, faults: StoreFaults): BlobStore
     ...blobs,
     put: (bytes) => perform(faults, 'put', crashes, 'blob', () => blobs.put(bytes)),
     get: (hash) => perform(faults, 'fetch', crashes, 'blob', () => blobs.get(hash)),
+  }
+}
+
+/** The store of the limits is asked through a guard. */
+export function withGuardFaults(guard: Guard, faults: StoreFaults): Guard {
+  const crashes = { before: 'crash-in-store', after: 'crash-in-store' } as const
+  return {
+    ...guard,
+    reserve: (guarded) => perform(faults, 'reserve', crashes, guarded.key, () => guard.reserve(guarded)),
+    settle: (guarded, outcome) =>
+      perform(faults, 'settle', crashes, guarded.key, () => guard.settle(guarded, outcome)),
   }
 }
 

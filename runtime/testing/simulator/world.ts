@@ -2,7 +2,8 @@
 import type { Codec } from '../../codec/port.ts'
 import type { JournalOptions } from '../../host/journal.ts'
 import type { MemoryBroker } from '../../log/memory/log.ts'
-import type { Caller, Stage } from '../../stage.ts'
+import type { Callers } from '../../service.ts'
+import type { Stage } from '../../stage.ts'
 import type { BlobStore, KeyValue } from '../../store/port.ts'
 import type { CallBook } from './call-book.ts'
 import type { Fate, FaultRates } from './fate.ts'
@@ -33,8 +34,8 @@ export interface World {
   readonly journal: JournalOptions
   /** Rows larger than this go to the blob store. */
   readonly maxRowBytes: number
-  /** Callers of one process, by kind; what they keep in memory dies with it. */
-  readonly callers: (process: Surroundings) => Readonly<Record<string, Caller>>
+  /** Callers and guards of one process; what they keep in memory dies with it. */
+  readonly callers: (process: Surroundings) => Callers
   readonly book: CallBook
   readonly witness: Witness
   readonly tally: Tally

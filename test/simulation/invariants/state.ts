@@ -42,9 +42,9 @@ async function content(bytes: Uint8Array, blobs: BlobStore): Promise<string> {
   return whole === null ? 'missing' : content(whole, blobs)
 }
 
-/** Windows of alert rules and what channels were told last stay: a number of rows that the configuration fixes. */
+/** Windows of alert rules, budgets near their limits and what channels were told last stay: rows that the configuration fixes. */
 const stays = (stage: string, key: string): boolean =>
-  stage === 'alerting' && /^fleet\u0000(slot|channel):/.test(key)
+  stage === 'alerting' && /^fleet\u0000((slot|channel):|budgets$)/.test(key)
 
 export function checkAtRest(run: Simulation): string[] {
   const { world } = run

@@ -1,6 +1,6 @@
 // What was spent, in every place that tells it.
 import type { World } from '../../../runtime/testing/simulator/world.ts'
-import { grouped, type Evidence } from '../evidence.ts'
+import { grouped, stoppedTasks, type Evidence } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
 export function checkUsage({ world, outside }: Simulation, evidence: Evidence): string[] {
@@ -10,13 +10,12 @@ export function checkUsage({ world, outside }: Simulation, evidence: Evidence): 
     ({ data }) => data.callId,
   )
   const violations: string[] = []
-  const statuses = new Map(evidence.of('TaskCompleted').map(({ data }) => [data.taskId, data.status]))
+  const stopped = stoppedTasks(evidence)
   for (const { callId, taskId, spent, isOrphaned } of finishedCalls(world)) {
     const rows = byCall.get(callId) ?? []
     const told = rows.map(({ data }) => `${data.inputTokens}+${data.outputTokens}`)
     // Its lane was lost before the commit, and the end of its task overtook the event that would have read the answer.
-    const isStopped = ['cancelled', 'timed_out'].includes(statuses.get(taskId) ?? '')
-    if (rows.length === 0 && isOrphaned && isStopped) continue
+    if (rows.length === 0 && isOrphaned && stopped.has(taskId)) continue
     if (rows.length !== 1 || told[0] !== spent)
       violations.push(
         `model call ${callId} of ${taskId} spent ${spent} tokens, recorded: ${told.join(', ') || 'nothing'}`,

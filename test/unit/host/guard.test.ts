@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FlotillaError, failure } from '../../../runtime/errors.ts'
-import { CallMaker, type CallRequest } from '../../../runtime/host/calls.ts'
+import { CallMaker, LaneLost, type CallRequest } from '../../../runtime/host/calls.ts'
 import type { Guard } from '../../../runtime/host/guard.ts'
 import { openJournal } from '../../../runtime/host/journal.ts'
 import { Semaphore } from '../../../runtime/host/semaphore.ts'
@@ -17,13 +17,15 @@ interface Options {
   /** Times that the store of limits is away. */
   away?: number
   applies?: boolean
+  /** While it is being reserved. */
+  meanwhile?: () => void
 }
 
 function fleet() {
   const clock = new VirtualClock(1_000_000)
   const keyValue = memoryKeyValue({ clock, durable: true })
   const steps: string[] = []
-  const maker = ({ refuses, answers, away = 0, applies = true }: Options = {}) => {
+  const maker = ({ refuses, answers, away = 0, applies = true, meanwhile }: Options = {}) => {
     let absences = away
     const reachable = (step: string) => {
       steps.push(absences > 0 ? `${step} (away)` : step)
@@ -33,6 +35,7 @@ function fleet() {
       applies: () => applies,
       reserve: async () => {
         reachable('reserve')
+        meanwhile?.()
         return refuses ?? null
       },
       settle: async (_, outcome) => reachable(`settle ${outcome.ok ? 'ok' : outcome.failure.code}`),
@@ -64,10 +67,11 @@ function fleet() {
     const made = by
       .make({ ...fixed, interrupted: signal, lost: signal, ...changes })
       .finally(() => (ended = true))
+    made.catch(() => {})
     await clock.run(clock.now() + 60_000, () => ended)
     return made
   }
-  return { clock, steps, maker, make }
+  return { clock, keyValue, steps, maker, make }
 }
 
 test('reserved before the call, settled with its outcome', async () => {
@@ -76,12 +80,37 @@ test('reserved before the call, settled with its outcome', async () => {
   assert.deepEqual(steps, ['reserve', 'call', 'settle ok'])
 })
 
-test('a refusal is the outcome; nothing is called, and the call may be asked for again', async () => {
+test('a refusal is the outcome, for a second run too; nothing is called', async () => {
   const { steps, maker, make } = fleet()
   const refused = await make(maker({ refuses: { ...failure('RATE_LIMITED', 'full'), retryAfterMs: 700 } }))
   assert.ok(!refused.ok && refused.failure.code === 'RATE_LIMITED' && refused.failure.retryAfterMs === 700)
-  assert.equal((await make(maker())).ok, true)
+  assert.deepEqual(await make(maker(), { epoch: 2, owner: 'p2' }), refused)
+  assert.deepEqual(steps, ['reserve', 'settle RATE_LIMITED'])
+})
+
+test('an answer to a former owner settles nothing: another has taken the call over', async () => {
+  const { keyValue, steps, maker, make } = fleet()
+  const taken = JSON.stringify({
+    state: 'begun',
+    epoch: 2,
+    owner: 'p2',
+    leaseUntilMs: 0,
+    hash: '',
+    inDoubt: true,
+  })
+  const former = maker({ answers: () => keyValue.set('journal:c1', taken) })
+  await assert.rejects(make(former), LaneLost)
+  assert.deepEqual(steps, ['reserve', 'call'])
+})
+
+test('a lane that is lost while the guard is taken makes no call; its next owner does, at once', async () => {
+  const { clock, steps, maker, make } = fleet()
+  const lost = new AbortController()
+  await assert.rejects(make(maker({ meanwhile: () => lost.abort() }), { lost: lost.signal }), LaneLost)
+  const beforeMs = clock.now()
+  assert.equal((await make(maker(), { epoch: 2, owner: 'p2' })).ok, true)
   assert.deepEqual(steps, ['reserve', 'reserve', 'call', 'settle ok'])
+  assert.ok(clock.now() - beforeMs < 1_000, 'it waits for no lease')
 })
 
 test('an outcome from the journal reserves nothing, and is settled: its caller may have died before it did', async () => {

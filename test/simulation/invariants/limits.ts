@@ -1,0 +1,35 @@
+// Budgets: at every step, and when all is over.
+import type { World } from '../../../runtime/testing/simulator/world.ts'
+import { stoppedTasks, type Evidence } from '../evidence.ts'
+import type { Simulation } from '../simulate.ts'
+
+export function checkLimits({ outside: { book }, world }: Simulation, evidence: Evidence): string[] {
+  const violations = [...new Set(book.violations)]
+  const recorded = new Map<string, number>()
+  for (const { data } of evidence.of('UsageRecorded'))
+    if (data.kind === 'model') recorded.set(data.callId, data.inputTokens + data.outputTokens)
+  for (const [callId, tokens] of recorded)
+    if (book.settledOf(callId) !== tokens)
+      violations.push(`model call ${callId} used ${tokens} tokens and settled ${book.settledOf(callId)}`)
+  const excused = endedUnseen(world, evidence)
+  for (const callId of book.settled())
+    if (!recorded.has(callId) && !excused.has(callId))
+      violations.push(`model call ${callId} settled ${book.settledOf(callId)} tokens that are not recorded`)
+  return violations
+}
+
+/** Calls of a lost lane: the end of their task may have overtaken the event that would have recorded them. */
+function endedUnseen({ book, broker }: World, evidence: Evidence): Set<string> {
+  const stopped = stoppedTasks(evidence)
+  const calls = book.calls.filter(
+    ({ taskId, stage, lane, epoch }) => stopped.has(taskId) && broker.epoch(stage, lane) !== epoch,
+  )
+  return new Set(calls.map(({ callId }) => callId))
+}
+
+/** A week later. Ended reservations go with the next one that is asked for. */
+export async function checkReservations({ outside: { limits } }: Simulation): Promise<string[]> {
+  await limits.reserve({ id: 'nobody', alternatives: [], ttlMs: 1 })
+  const held = (await limits.budgets('')).filter(({ reserved }) => reserved !== 0)
+  return held.map(({ key, reserved }) => `${reserved} tokens of ${key} are still reserved after a week`)
+}

@@ -1,0 +1,115 @@
+// What the fleet has taken of its budgets, kept apart from the limits themselves and compared with them after every step.
+import type { Clock } from '../../runtime/clock.ts'
+import type { Claim, Limits, Reserved, ReserveRequest } from '../../runtime/limits/port.ts'
+
+interface Taken {
+  readonly settled: boolean
+  /** Tokens by budget. */
+  readonly amounts: ReadonlyMap<string, number>
+  /** A reservation ends then. */
+  readonly untilMs: number
+}
+
+export class LimitsBook {
+  readonly violations: string[] = []
+  readonly #clock: Clock
+  readonly #taken = new Map<string, Taken>()
+  readonly #limits = new Map<string, number>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** What this id has settled, of a budget that counts everything; null: nothing yet. */
+  settledOf(id: string): number | null {
+    const taken = this.#taken.get(id)
+    return taken?.settled ? Math.max(0, ...taken.amounts.values()) : null
+  }
+
+  /** Ids of what was settled. */
+  *settled(): Iterable<string> {
+    for (const [id, { settled }] of this.#taken) if (settled) yield id
+  }
+
+  /** A model was called: its tokens must have been reserved, and may be settled by another owner already. */
+  called(callId: string): void {
+    if (!this.#taken.has(callId))
+      this.violations.push(`model call ${callId} reached the model with nothing reserved`)
+  }
+
+  /** The same limits, one step after the other, each of them written down. */
+  watch(limits: Limits): Limits {
+    let last: Promise<unknown> = Promise.resolve()
+    const step = <T>(work: () => Promise<T>, note: (result: T) => void): Promise<T> => {
+      const done = last.then(async () => {
+        const result = await work()
+        note(result)
+        await this.#compare(limits)
+        return result
+      })
+      last = done.catch(() => undefined)
+      return done
+    }
+    return {
+      ...limits,
+      reserve: (request) =>
+        step(
+          () => limits.reserve(request),
+          (reserved) => this.#reserve(request, reserved),
+        ),
+      settle: (request) =>
+        step(
+          () => limits.settle(request),
+          () => this.#take(request.id, true, request.claims, Infinity),
+        ),
+      release: (id) =>
+        step(
+          () => limits.release(id),
+          () => void (this.#taken.get(id)?.settled === false && this.#taken.delete(id)),
+        ),
+    }
+  }
+
+  #reserve({ id, alternatives, ttlMs, replaces }: ReserveRequest, reserved: Reserved): void {
+    const now = this.#clock.now()
+    for (const [other, { untilMs }] of this.#taken) if (untilMs <= now) this.#taken.delete(other)
+    if (!reserved.granted) return
+    const known = this.#taken.get(id)
+    if (known) {
+      if (!known.settled) this.#taken.set(id, { ...known, untilMs: now + ttlMs })
+      return
+    }
+    if (replaces !== undefined && this.#taken.get(replaces)?.settled === false) this.#taken.delete(replaces)
+    this.#take(id, false, alternatives[reserved.alternative] ?? [], now + ttlMs)
+  }
+
+  #take(id: string, settled: boolean, claims: readonly Claim[], untilMs: number): void {
+    const budgets = claims.filter(({ form }) => form === 'budget')
+    for (const { key, limit } of budgets) this.#limits.set(key, limit)
+    this.#taken.set(id, {
+      settled,
+      amounts: new Map(budgets.map(({ key, amount }) => [key, amount])),
+      untilMs,
+    })
+  }
+
+  async #compare(limits: Limits): Promise<void> {
+    const sums = new Map<string, { settled: number; reserved: number }>()
+    for (const { settled, amounts } of this.#taken.values())
+      for (const [key, amount] of amounts) {
+        const sum = sums.get(key) ?? { settled: 0, reserved: 0 }
+        sum[settled ? 'settled' : 'reserved'] += amount
+        sums.set(key, sum)
+      }
+    for (const { key, settled, reserved } of await limits.budgets('')) {
+      const limit = this.#limits.get(key) ?? 0
+      if (settled + reserved > limit)
+        this.violations.push(`${key}: ${settled} settled and ${reserved} reserved of ${limit}`)
+      const sum = sums.get(key) ?? { settled: 0, reserved: 0 }
+      if (sum.settled !== settled || sum.reserved !== reserved)
+        this.violations.push(
+          `${key}: ${settled} settled and ${reserved} reserved, where ${sum.settled} and ${sum.reserved} were asked for`,
+        )
+    }
+  }
+}
