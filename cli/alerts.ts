@@ -1,53 +1,58 @@
+import { alertViews, LogAlerts, namedRule, type AlertOperator, type TestAnswer } from '../client/alerts.ts'
 import { httpAlerts } from '../client/http-alerts.ts'
-import type { AlertOperator, TestAnswer } from '../client/alerts.ts'
+import { openCodec } from '../runtime/codec/open.ts'
 import { LOG_CHANNEL } from '../runtime/config/alerts.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { loadFleet } from '../runtime/config/load.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { quietInstruments } from '../runtime/telemetry/instruments.ts'
-import { gatewayBehind } from './running-fleet.ts'
+import { say } from './output.ts'
+import { openFleetLog, usingFleet } from './running-fleet.ts'
 
 const TEST_MS = 10_000
 
-/** By a gateway (FLOTILLA_URL, or of the fleet that holds the data directory), else on the log itself. */
+/** By a gateway (FLOTILLA_URL, or of the fleet that holds the data directory), else on the log itself, else from the configuration alone. */
 export async function usingAlerts<T>(work: (operator: AlertOperator) => Promise<T>): Promise<T> {
   const environment = readEnvironment(process.env)
-  const gateway = environment.raw['FLOTILLA_URL']
-  if (gateway) return work(httpAlerts(gateway))
-  const fleet = await loadFleet(environment)
-  const { openLog } = await import('../runtime/log/open.ts')
-  let log
-  try {
-    log = await openLog(environment)
-  } catch (error) {
-    return work(httpAlerts(gatewayBehind(error, environment)))
-  }
-  try {
-    const { LogAlerts } = await import('../client/alerts.ts')
-    const { openCodec } = await import('../runtime/codec/open.ts')
+  const local = async () => {
+    const fleet = await loadFleet(environment)
     const codec = openCodec(environment)
     await codec.prepare()
+    const log = await openFleetLog(environment)
     const onLog = new LogAlerts(log, codec, fleet.alerts)
     // The data directory is ours now, so no fleet runs on it: this process tells the channels itself.
-    const alone = log.kind === 'embedded'
-    if (alone) await log.ensureTopics([])
-    return await work({
+    const testAlert = (rule: string) =>
+      log.kind === 'embedded' ? testFromHere(rule, fleet, environment) : onLog.testAlert(rule)
+    const here: AlertOperator = {
       alerts: () => onLog.alerts(),
       silence: (rule, silence) => onLog.silence(rule, silence),
-      testAlert: (rule) => (alone ? testFromHere(rule, fleet, environment) : onLog.testAlert(rule)),
-    })
-  } finally {
-    await log.close()
+      testAlert,
+    }
+    return { here, close: () => log.close() }
+  }
+  try {
+    return await usingFleet(environment, { remote: httpAlerts, local }, work)
+  } catch (error) {
+    if (!(error instanceof FlotillaError && error.code === 'NO_FLEET')) throw error
+    return work(configured(await loadFleet(environment), environment, error))
+  }
+}
+
+/** Rules and channels can be looked at and tried before a fleet runs for the first time. */
+function configured(fleet: Fleet, environment: Environment, none: FlotillaError): AlertOperator {
+  return {
+    alerts: async () => {
+      say(`These are the rules as configured: ${none.message}. ${none.remedy}`)
+      return alertViews(fleet.alerts, [], new Map())
+    },
+    silence: async () => Promise.reject(none),
+    testAlert: (rule) => testFromHere(rule, fleet, environment),
   }
 }
 
 async function testFromHere(name: string, fleet: Fleet, { raw }: Environment): Promise<TestAnswer[]> {
-  const rule = fleet.alerts.rules.find((each) => each.name === name)
-  if (!rule) {
-    const known = fleet.alerts.rules.map((each) => each.name).join(', ')
-    throw new FlotillaError('NOT_FOUND', `no alert rule named ${name}; there are: ${known}`)
-  }
+  const rule = namedRule(name, fleet.alerts)
   const { createNotifier } = await import('../services/alerting/channels/index.ts')
   const { testNotice } = await import('../services/alerting/alerts.ts')
   const notify = createNotifier(fleet.alerts, raw, quietInstruments.log)

@@ -1,6 +1,7 @@
 // What operators see and say of alerts: by the topics alone, so that it works beside any process of the fleet.
 import { randomUUID } from 'node:crypto'
 import type { Codec, Decoded } from '../runtime/codec/port.ts'
+import { unknownRule } from '../runtime/config/alerts.ts'
 import type { Alerts, NamedRule } from '../runtime/config/fleet.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { homeOf } from '../runtime/log/home.ts'
@@ -40,6 +41,46 @@ export interface AlertOperator {
   testAlert(rule: string): Promise<TestAnswer[]>
 }
 
+type Settings = Pick<Alerts, 'rules' | 'silences'>
+
+/** Throws NOT_FOUND with the names that there are. */
+export function namedRule(name: string, { rules }: Pick<Alerts, 'rules'>): NamedRule {
+  const rule = rules.find((each) => each.name === name)
+  if (!rule) throw new FlotillaError('NOT_FOUND', unknownRule(name, rules))
+  return rule
+}
+
+/** Each rule as configured, with what was last said of it, and its silence of those that were said. */
+export function alertViews(
+  { rules, silences: configured }: Settings,
+  events: readonly Decoded[],
+  said: ReadonlyMap<string, NonNullable<AlertView['silence']>>,
+): AlertView[] {
+  const nowMs = Date.now()
+  const silences = new Map(said)
+  for (const { rule, fromMs, untilMs } of configured)
+    if (fromMs <= nowMs && untilMs > Math.max(nowMs, silences.get(rule)?.untilMs ?? 0))
+      silences.set(rule, { untilMs, reason: null, by: 'flotilla.config.ts' })
+  return rules.map(({ name, severity, channels, ...rule }) => {
+    const { measure, threshold, windowMs, minTasks, pattern } = rule
+    const own = events.filter(({ data }) => (data as AlertRaised | AlertResolved).rule === name)
+    const last = own.at(-1)
+    const { message = null, alertId } = (last?.data ?? {}) as Partial<AlertRaised>
+    const first = own.find(({ data }) => (data as AlertRaised).alertId === alertId)
+    const firing = last?.type === 'AlertRaised'
+    return {
+      rule: name,
+      severity,
+      condition: { measure, threshold, windowMs, minTasks, pattern },
+      channels,
+      state: firing ? 'firing' : 'ok',
+      message,
+      sinceMs: firing ? (first?.data as AlertRaised).atMs : null,
+      silence: silences.get(name) ?? null,
+    }
+  })
+}
+
 const FLEET = 'fleet'
 /** An alert that lasts is raised every hour, so its last word is among these. */
 const READ_MOST = 500
@@ -48,38 +89,19 @@ const TEST_MS = 25_000
 export class LogAlerts implements AlertOperator {
   private readonly log: Log
   private readonly codec: Codec
-  private readonly settings: Pick<Alerts, 'rules' | 'silences'>
+  private readonly settings: Settings
 
-  constructor(log: Log, codec: Codec, settings: Pick<Alerts, 'rules' | 'silences'>) {
+  constructor(log: Log, codec: Codec, settings: Settings) {
     this.log = log
     this.codec = codec
     this.settings = settings
   }
 
   async alerts(): Promise<AlertView[]> {
-    const events = await this.latest('alerts.raised')
-    const silences = await this.silences()
-    return this.settings.rules.map(({ name, severity, channels, ...rule }) => {
-      const { measure, threshold, windowMs, minTasks, pattern } = rule
-      const own = events.filter(({ data }) => (data as AlertRaised | AlertResolved).rule === name)
-      const last = own.at(-1)
-      const { message = null, alertId } = (last?.data ?? {}) as Partial<AlertRaised>
-      const first = own.find(({ data }) => (data as AlertRaised).alertId === alertId)
-      const firing = last?.type === 'AlertRaised'
-      return {
-        rule: name,
-        severity,
-        condition: { measure, threshold, windowMs, minTasks, pattern },
-        channels,
-        state: firing ? 'firing' : 'ok',
-        message,
-        sinceMs: firing ? (first?.data as AlertRaised).atMs : null,
-        silence: silences.get(name) ?? null,
-      }
-    })
+    return alertViews(this.settings, await this.latest('alerts.raised'), await this.silences())
   }
 
-  /** Those that hold now, by rule: said by operators, or configured. */
+  /** What operators said that holds now, by rule. */
   private async silences(): Promise<Map<string, NonNullable<AlertView['silence']>>> {
     const nowMs = Date.now()
     const found = new Map<string, NonNullable<AlertView['silence']>>()
@@ -89,9 +111,6 @@ export class LogAlerts implements AlertOperator {
       if (untilMs > nowMs) found.set(rule, { untilMs, reason, by })
       else found.delete(rule)
     }
-    for (const { rule, fromMs, untilMs } of this.settings.silences)
-      if (fromMs <= nowMs && untilMs > Math.max(nowMs, found.get(rule)?.untilMs ?? 0))
-        found.set(rule, { untilMs, reason: null, by: 'flotilla.config.ts' })
     return found
   }
 
@@ -99,13 +118,13 @@ export class LogAlerts implements AlertOperator {
     rule: string,
     { untilMs, reason, by }: { untilMs: number; reason?: string; by?: string },
   ): Promise<void> {
-    this.require(rule)
+    namedRule(rule, this.settings)
     const data = { rule, untilMs, reason: reason ?? null, by: by ?? null, atMs: Date.now() }
     await this.publish('AlertSilenced', data)
   }
 
   async testAlert(rule: string): Promise<TestAnswer[]> {
-    this.require(rule)
+    namedRule(rule, this.settings)
     const testId = randomUUID()
     const asked = new Set<string>()
     const answers = new Map<string, TestAnswer>()
@@ -138,12 +157,6 @@ export class LogAlerts implements AlertOperator {
       ...answers.values(),
       ...silent.map((channel) => ({ channel, status: 'failed' as const, answer: 'no answer yet' })),
     ]
-  }
-
-  private require(rule: string): void {
-    const known = this.settings.rules.map(({ name }) => name)
-    if (known.includes(rule)) return
-    throw new FlotillaError('NOT_FOUND', `no alert rule named ${rule}; there are: ${known.join(', ')}`)
   }
 
   private async publish<T extends 'AlertSilenced' | 'AlertTested'>(

@@ -344,6 +344,12 @@ export const errorTable = {
     'Another process uses this data directory.',
     'Stop it, talk to it by its gateway, or set FLOTILLA_DATA to another directory.',
   ),
+  NO_FLEET: row(
+    'recoverable',
+    false,
+    'No fleet has run here yet.',
+    'Start one with flotilla start, or run a single task with flotilla run "…". For a fleet elsewhere set FLOTILLA_DATA, FLOTILLA_URL or KAFKA_BROKERS.',
+  ),
   PORT_IN_USE: row('critical', false, 'Something else listens on this port.', 'Set PORT to a free port.'),
   TOPICS_MISMATCH: row(
     'critical',

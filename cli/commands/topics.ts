@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { FlotillaError } from '../../runtime/errors.ts'
+import { readEnvironment } from '../../runtime/config/environment.ts'
+import { openLog } from '../../runtime/log/open.ts'
 import { usingOperator } from '../operator.ts'
 import { paint, print, printJson } from '../output.ts'
 import { serviceNames } from '../service-names.ts'
@@ -14,13 +15,8 @@ export function addTopics(program: Command): void {
 }
 
 async function topics(options: { create?: boolean; json?: boolean }): Promise<void> {
-  await usingOperator(async (operator, log) => {
-    if (options.create && !log)
-      throw new FlotillaError(
-        'DATA_LOCKED',
-        'a running fleet holds this log; it has created its topics already',
-      )
-    if (options.create) await log?.ensureTopics(serviceNames.filter((name) => name !== 'gateway'))
+  if (options.create) await create()
+  await usingOperator(async (operator) => {
     const rows = await operator.topics()
     if (options.json) return printJson(rows)
     for (const { name, partitions, records, events, purpose } of rows) {
@@ -31,4 +27,13 @@ async function topics(options: { create?: boolean; json?: boolean }): Promise<vo
     }
   })
   process.exit(0)
+}
+
+async function create(): Promise<void> {
+  const log = await openLog(readEnvironment(process.env))
+  try {
+    await log.ensureTopics(serviceNames.filter((name) => name !== 'gateway'))
+  } finally {
+    await log.close()
+  }
 }

@@ -178,16 +178,20 @@ function ruleOf(id: string, given: Partial<AlertRule> | false | undefined): Name
   return [{ ...plain, ...standardRules[id], ...given, name: id } as NamedRule]
 }
 
+/** What whoever names a rule that is not there is told. */
+export function unknownRule(name: string, rules: readonly NamedRule[]): string {
+  return `no alert rule named ${name}; there are: ${rules.map((rule) => rule.name).join(', ')}`
+}
+
 /** Silences and rules must name what there is. */
 export function alertMistakes({ rules, channels, silences }: Alerts): string[] {
-  const known = rules.map((rule) => rule.name)
   const taken = Object.hasOwn(channels, LOG_CHANNEL)
     ? [`alerts.channels.${LOG_CHANNEL}: every alert goes to the log already; choose another name`]
     : []
   const unknown = silences.flatMap(({ rule }, index) =>
-    known.includes(rule)
+    rules.some(({ name }) => name === rule)
       ? []
-      : [`alerts.silences.${index}.rule: no rule named ${rule}; there are: ${known.join(', ')}`],
+      : [`alerts.silences.${index}.rule: ${unknownRule(rule, rules)}`],
   )
   return [...taken, ...unknown]
 }

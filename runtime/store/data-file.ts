@@ -5,7 +5,7 @@
 // 2. Writes asked for within one turn of the event loop share one transaction; each resolves after its COMMIT.
 // 3. A write that throws is undone alone; the others of its transaction stand.
 // 4. A hold (a transaction over several turns) has the connection's writes to itself; other writes wait for its end.
-import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
@@ -37,6 +37,11 @@ const SQLITE_BUSY = 5
 const SQLITE_IOERR = 10
 const openFiles = new Map<string, DataFile>()
 
+const FILE_NAME = 'flotilla.db'
+
+/** Whether a data directory holds the file of a fleet. Creates nothing. */
+export const hasDataFile = (dataDir: string): boolean => existsSync(join(dataDir, FILE_NAME))
+
 /** Opens the file, or shares the one that this process has open. Call `release` once for each open. */
 export function openDataFile(options: DataFileOptions): DataFile {
   const dir = createDirectory(options.dataDir)
@@ -64,7 +69,7 @@ export class DataFile {
     this.durability = durability
     this.#lock = takeLock(dir)
     try {
-      this.db = openDatabase(join(dir, 'flotilla.db'), durability)
+      this.db = openDatabase(join(dir, FILE_NAME), durability)
     } catch (error) {
       this.#lock.close()
       throw error

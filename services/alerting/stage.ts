@@ -5,7 +5,7 @@
 // 2. A task counts at the time of its result, not when it is read: after a backlog, what is older than a window is left out.
 // 3. An alert under way is looked at again when its window next changes by time alone, because it may end by nothing happening.
 // 4. `fleet` makes no calls: what channels are told goes by alerts.notifications to keys of its own (delivery.ts).
-import { LOG_CHANNEL } from '../../runtime/config/alerts.ts'
+import { LOG_CHANNEL, unknownRule } from '../../runtime/config/alerts.ts'
 import type { Alerts, Fleet, NamedRule } from '../../runtime/config/fleet.ts'
 import type { Decision, Emit, Stage, StageEvent } from '../../runtime/stage.ts'
 import type {
@@ -224,10 +224,7 @@ function testsOf(alerts: Alerts, { testId, rule: name }: AlertTested, atMs: numb
       atMs,
     )
   const rule = alerts.rules.find((each) => each.name === name)
-  if (!rule) {
-    const known = alerts.rules.map((each) => each.name).join(', ')
-    return [failed('none', `no rule named ${name}; there are: ${known}`)]
-  }
+  if (!rule) return [failed('none', unknownRule(name, alerts.rules))]
   const notices: Notice[] = [testNotice(rule, testId, atMs)]
   const channels = [...new Set([LOG_CHANNEL, ...rule.channels])]
   const usable = (channel: string) => channel === LOG_CHANNEL || Object.hasOwn(alerts.channels, channel)

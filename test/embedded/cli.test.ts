@@ -251,6 +251,48 @@ describe('a running fleet', () => {
   })
 })
 
+const looking = [
+  'topics',
+  'breakers --json',
+  'dead-letters',
+  'dead-letters show 0:0',
+  'dead-letters replay 0:0',
+  'usage',
+  'usage export',
+  'limits',
+  'limits rebuild',
+  'alerts silence high_latency',
+]
+for (const command of looking)
+  test(`flotilla ${command} where no fleet has run: it says so and how to start one, and leaves no files`, async () => {
+    const dataDir = join(directory(), 'data')
+    const ended = await flotilla(command.split(' '), { env: { FLOTILLA_DATA: dataDir } })
+    assertRefused(ended, /NO_FLEET: no fleet has run in .*data yet/, /flotilla start, .*flotilla run "/)
+    assert.ok(!existsSync(dataDir))
+  })
+
+test('where no fleet has run, alerts lists its rules; after doctor and limits there is still no fleet', async () => {
+  const env = { FLOTILLA_DATA: join(directory(), 'data') }
+  const { code, out, err } = await flotilla(['alerts', '--json'], { env })
+  assert.deepEqual([code, (JSON.parse(out) as unknown[]).length], [0, 5])
+  assert.match(err, /^These are the rules as configured: no fleet has run in .*flotilla start/)
+  assert.ok(!existsSync(env.FLOTILLA_DATA))
+  assert.equal((await flotilla(['doctor'], { env })).code, 0)
+  assertRefused(await flotilla(['breakers'], { env }), /NO_FLEET/, /flotilla start/)
+  assert.match((await flotilla(['topics', '--create'], { env })).out, /tasks\.submitted +3 partitions/)
+  assert.match((await flotilla(['breakers'], { env })).out, /No breaker has opened/)
+})
+
+test('every command looks through the gateway at FLOTILLA_URL, whatever the data directory holds', async () => {
+  const env = { FLOTILLA_URL: 'http://127.0.0.1:9', FLOTILLA_DATA: directory() }
+  for (const command of ['topics', 'breakers', 'dead-letters', 'usage', 'limits', 'alerts'])
+    assertRefused(
+      await flotilla([command], { env }),
+      /GATEWAY_UNAVAILABLE: .*127\.0\.0\.1:9/,
+      /flotilla start/,
+    )
+})
+
 test('a directory held by a command without a gateway: DATA_LOCKED, not advice about a gateway', async () => {
   const env = { FLOTILLA_DATA: directory() }
   const holder = flotilla(['run', '--json', 'task=holder latency=4000'], { env })

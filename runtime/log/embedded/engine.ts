@@ -67,7 +67,10 @@ export class Engine {
   slots(topic: LogTopic): readonly Slot[] {
     const found = this.storage.slots(topic)
     if (found) return found
-    throw new FlotillaError('TOPICS_MISMATCH', `topic ${topic} does not exist: call ensureTopics first`)
+    throw new FlotillaError(
+      'TOPICS_MISMATCH',
+      `topic ${topic} does not exist here; flotilla start creates it`,
+    )
   }
 
   slot(topic: LogTopic, partition: number): Slot {

@@ -278,6 +278,6 @@ test('a test goes to each channel of the rule by itself, past silences; one try,
   )
   assert.match(
     driver.all('NotificationEnded')[2]?.answer ?? '',
-    /no rule named nosuch; there are: high_error_rate/,
+    /no alert rule named nosuch; there are: high_error_rate/,
   )
 })
