@@ -41,6 +41,7 @@ export const counters = {
   task_errors: row('Tasks that did not succeed, by error code.', 'code', 'severity'),
   tool_runs: row('Tool calls completed, by status.', 'tool', 'status', 'cached'),
   code_runs: row('Python steps completed, by status.', 'status'),
+  code_rebuilds: row('Python sessions that ran their log again in a new interpreter.', 'executor'),
   alerts: row('Alerts as they are raised, raised again and resolved.', 'rule', 'severity', 'change'),
   notifications: row(
     'Notifications of alerts, by how they ended: delivered, failed, dropped.',
@@ -58,6 +59,7 @@ export const gauges = {
   waiting: row('Records fetched and waiting for their turn.', 'stage'),
   calls_in_flight: row('Outside calls at work.', 'stage', 'kind'),
   breaker_state: row('0 closed, 1 half open, 2 open.', 'stage', 'breaker'),
+  code_sessions: row('Python sessions that hold an interpreter.', 'executor'),
   lag: row('Records behind the end of the topic.', 'stage', 'topic', 'lane'),
   user_tasks_today: row(
     'Tasks completed since midnight UTC, of the users who spend most; of metering.',

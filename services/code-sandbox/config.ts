@@ -15,18 +15,27 @@ export const limits = {
   sessionChars: 16_000_000,
 } as const
 
+/** A session that waits for longer is worth less than its memory: its log rebuilds it in milliseconds. */
+const DEFAULT_IDLE_MS = 60_000
+
 /** More programs than that at once only slow each other down. A session that waits for a tool gives its place up where it is needed. */
 const defaultChildren = (cores: number) => Math.max(4, 2 * cores)
 
-/** What every executor of this process gets. FLOTILLA_SANDBOX_CHILDREN: interpreters at once, of each executor (default twice the cores, at least 4). */
-export function sessionLimits(
-  fleet: Fleet,
-  { raw }: Environment,
-  cores: number,
-): { memoryMb: number; maxChildren: number } {
+export interface SessionLimits {
+  readonly memoryMb: number
+  readonly maxChildren: number
+  readonly idleMs: number
+}
+
+/**
+ * What every executor of this process gets. FLOTILLA_SANDBOX_CHILDREN: interpreters at once, of each executor (default twice
+ * the cores, at least 4). FLOTILLA_SANDBOX_IDLE_MS: how long one is kept for a session that waits.
+ */
+export function sessionLimits(fleet: Fleet, { raw }: Environment, cores: number): SessionLimits {
   return {
     memoryMb: fleet.limits.codeMemoryMb,
-    maxChildren: children(raw['FLOTILLA_SANDBOX_CHILDREN']) ?? defaultChildren(cores),
+    maxChildren: wholeNumber(raw, 'FLOTILLA_SANDBOX_CHILDREN', 1, 1_000) ?? defaultChildren(cores),
+    idleMs: wholeNumber(raw, 'FLOTILLA_SANDBOX_IDLE_MS', 10, 86_400_000) ?? DEFAULT_IDLE_MS,
   }
 }
 
@@ -36,12 +45,10 @@ export function wasmOptions(fleet: Fleet, environment: Environment, cores: numbe
   return { ...sessionLimits(fleet, environment, cores), warmChildren: 1, ...(cacheDir ? { cacheDir } : {}) }
 }
 
-function children(text: string | undefined): number | null {
+function wholeNumber(raw: Environment['raw'], name: string, least: number, most: number): number | null {
+  const text = raw[name]
   if (!text) return null
   const count = Number(text)
-  if (Number.isInteger(count) && count >= 1 && count <= 1_000) return count
-  throw new FlotillaError(
-    'CONFIG_INVALID',
-    `FLOTILLA_SANDBOX_CHILDREN is '${text}'; give a number from 1 to 1000`,
-  )
+  if (Number.isInteger(count) && count >= least && count <= most) return count
+  throw new FlotillaError('CONFIG_INVALID', `${name} is '${text}'; give a number from ${least} to ${most}`)
 }

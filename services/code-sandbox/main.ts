@@ -7,8 +7,8 @@ import { createCodeSandboxStage } from './stage.ts'
 export const codeSandbox: Service = {
   name: 'code-sandbox',
   stage: createCodeSandboxStage,
-  callers: ({ fleet, environment }) => {
-    const executors = openExecutors(fleet, environment)
+  callers: ({ fleet, environment, instruments }) => {
+    const executors = openExecutors(fleet, environment, instruments)
     void executors.warm()
     return {
       callers: createCallers(executors),

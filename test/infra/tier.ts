@@ -30,7 +30,7 @@ export const tiers: readonly Tier[] = [
   { name: 'sandbox', needs: ['docker'], concurrency: 2, aimS: 480, limitS: 1_200 },
   {
     name: 'chaos',
-    needs: ['kafka', 'registry', 'redis', 'postgres'],
+    needs: ['kafka', 'registry', 'redis', 'postgres', 'docker'],
     concurrency: 1,
     aimS: 400,
     limitS: 1_200,

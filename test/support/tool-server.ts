@@ -28,14 +28,17 @@ export interface ToolServerOptions {
   readonly log: string
   /** How long each call takes. */
   latencyMs(): number
+  /** Before that, a call waits for this. */
+  until?(call: ToolEvent): Promise<unknown>
 }
 
 const LINGER_MS = 100_000
 
-export async function startToolServer({ log, latencyMs }: ToolServerOptions): Promise<ToolServer> {
+export async function startToolServer({ log, latencyMs, until }: ToolServerOptions): Promise<ToolServer> {
   const file = openSync(log, 'a')
   const server = createServer((request, response) => {
-    void serve(request, response, latencyMs(), (event) => writeSync(file, `${JSON.stringify(event)}\n`))
+    const write = (event: ToolEvent) => writeSync(file, `${JSON.stringify(event)}\n`)
+    void serve(request, response, { latencyMs: latencyMs(), until, write })
   })
   server.keepAliveTimeout = 60_000
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', 4_096, resolve))
@@ -56,25 +59,34 @@ interface Arguments {
   readonly item?: number
 }
 
+interface Serving {
+  readonly latencyMs: number
+  readonly until: ToolServerOptions['until'] | undefined
+  readonly write: (event: ToolEvent) => void
+}
+
 async function serve(
   request: IncomingMessage,
   response: ServerResponse,
-  latencyMs: number,
-  write: (event: ToolEvent) => void,
+  { latencyMs, until, write }: Serving,
 ): Promise<void> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
   const { task = '', turn = 1, item = 0 } = JSON.parse(Buffer.concat(chunks).toString() || '{}') as Arguments
   const tool = request.url?.slice(1) ?? ''
   const about = { tool, task, turn, item, callId: String(request.headers['idempotency-key'] ?? '') }
-  write({ event: 'arrived', ...about, atMs: Date.now() })
+  const arrived = { event: 'arrived', ...about, atMs: Date.now() } as const
+  write(arrived)
   const answer = () => {
     if (response.destroyed) return
     const status = tool === 'broken' ? 422 : 200
     const body = status === 200 ? { tool, task, turn, item } : { error: 'this one never works' }
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
   }
-  const timer = setTimeout(answer, tool === 'linger' ? LINGER_MS : latencyMs)
+  const wait = () => (timer = setTimeout(answer, tool === 'linger' ? LINGER_MS : latencyMs))
+  let timer: NodeJS.Timeout | undefined
+  if (until) void until(arrived).then(wait)
+  else wait()
   response.once('close', () => {
     clearTimeout(timer)
     write({ event: response.writableFinished ? 'answered' : 'aborted', ...about, atMs: Date.now() })

@@ -29,6 +29,8 @@ export class LiveSession {
   computing = false
   /** Its executor gave it up. */
   dropped = false
+  /** Until its executor gives it up for having waited. */
+  idle: NodeJS.Timeout | undefined
   private n = 0
   private issued = 0
   private refusals = 0

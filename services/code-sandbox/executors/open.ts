@@ -3,8 +3,10 @@ import { availableParallelism } from 'node:os'
 import type { Environment } from '../../../runtime/config/environment.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
+import { quietInstruments, type Instruments } from '../../../runtime/telemetry/instruments.ts'
 import { sessionLimits, wasmOptions } from '../config.ts'
 import type { Executor } from './port.ts'
+import type { SessionWatch } from './session-executor.ts'
 import { WasmExecutor } from './wasm/wasm-executor.ts'
 
 export class Executors {
@@ -61,27 +63,38 @@ export class Executors {
   }
 }
 
-export function openExecutors(fleet: Fleet, environment: Environment): Executors {
+export function openExecutors(
+  fleet: Fleet,
+  environment: Environment,
+  instruments: Pick<Instruments, 'count' | 'gauge'> = quietInstruments,
+): Executors {
   const cores = availableParallelism()
   const limits = sessionLimits(fleet, environment, cores)
   const { native, docker, e2b } = fleet.sandbox ?? {}
+  const watch = (executor: string): SessionWatch => ({
+    live: (count) => instruments.gauge('code_sessions', count, { executor }),
+    rebuilt: () => instruments.count('code_rebuilds', 1, { executor }),
+  })
   const openers = new Map<string, () => Promise<Executor>>([
-    ['wasm', async () => new WasmExecutor(wasmOptions(fleet, environment, cores))],
+    [
+      'wasm',
+      async () => new WasmExecutor({ ...wasmOptions(fleet, environment, cores), watch: watch('wasm') }),
+    ],
   ])
   if (native)
     openers.set('native', async () => {
       const { NativeExecutor } = await import('./native/native-executor.ts')
-      return new NativeExecutor({ ...limits, ...native })
+      return new NativeExecutor({ ...limits, ...native, watch: watch('native') })
     })
   if (docker)
     openers.set('docker', async () => {
       const { DockerExecutor } = await import('./docker/docker-executor.ts')
-      return new DockerExecutor({ ...limits, ...docker })
+      return new DockerExecutor({ ...limits, ...docker, watch: watch('docker') })
     })
   if (e2b)
     openers.set('e2b', async () => {
       const { E2bExecutor } = await import('./e2b/e2b-executor.ts')
-      return new E2bExecutor({ ...limits, ...e2b })
+      return new E2bExecutor({ ...limits, ...e2b, watch: watch('e2b') })
     })
   return new Executors(openers)
 }

@@ -18,7 +18,22 @@ export interface InterpreterSource {
   close?(): Promise<void>
 }
 
-export interface SessionOptions {
+/** Told what becomes of sessions. */
+export interface SessionWatch {
+  /** So many have an interpreter now. */
+  live(count: number): void
+  /** One that lost its interpreter runs its log again, in a new one. */
+  rebuilt(): void
+}
+
+/** What every executor's options have. */
+export interface CommonOptions {
+  /** A session that waits for longer, for a tool or for its next step, gives its interpreter up. Default: where it is needed. */
+  readonly idleMs?: number
+  readonly watch?: SessionWatch
+}
+
+export interface SessionOptions extends CommonOptions {
   /** Interpreters at once. */
   readonly max: number
   /** Interpreters started ahead of need. */
@@ -32,12 +47,15 @@ export class SessionExecutor implements Executor {
   readonly name: string
   private readonly source: InterpreterSource
   private readonly pool: InterpreterPool
+  private readonly options: SessionOptions
   /** Live instances, the one used longest ago first. */
   private readonly sessions = new Map<string, LiveSession>()
 
-  constructor(name: string, source: InterpreterSource, { max, warm }: SessionOptions) {
+  constructor(name: string, source: InterpreterSource, options: SessionOptions) {
+    const { max, warm } = options
     this.name = name
     this.source = source
+    this.options = options
     this.pool = new InterpreterPool(() => source.start(), { max, warm, evict: () => this.evict() })
   }
 
@@ -48,7 +66,7 @@ export class SessionExecutor implements Executor {
 
   run(session: Session, step: StepEntry, options: StepOptions): Promise<Outcome> {
     return this.guarded(session.id, options, async () => {
-      const live = await this.instance(session, options)
+      const live = await this.instance(session, options, session.log.length > 0)
       return 'status' in live ? live : await live.begin(step, NOTHING_KNOWN, options)
     })
   }
@@ -65,6 +83,7 @@ export class SessionExecutor implements Executor {
       const live = await this.instance(
         { id: session.id, log: session.log.filter((e) => e.n !== current.step.n) },
         options,
+        true,
       )
       return 'status' in live ? live : await live.begin(current.step, known, options)
     })
@@ -107,8 +126,7 @@ export class SessionExecutor implements Executor {
         : new FlotillaError('CALL_ABORTED', `the Python step of session ${id} was stopped`, { cause: error })
     } finally {
       const live = this.sessions.get(id)
-      if (live && !live.computing && (live.place === null || !live.interpreter.alive))
-        this.drop(id, 'it stands at no known place')
+      if (live && !live.computing) this.rest(id, live)
       this.pool.idle()
     }
   }
@@ -116,18 +134,34 @@ export class SessionExecutor implements Executor {
   private cached(session: Session): LiveSession | null {
     const live = this.sessions.get(session.id)
     if (!live?.interpreter.alive || live.place !== placeOf(session)) return null
+    clearTimeout(live.idle)
     this.sessions.delete(session.id)
     this.sessions.set(session.id, live)
     return live
   }
 
+  /** A session that stopped computing waits here, or is given up. */
+  private rest(id: string, live: LiveSession): void {
+    if (live.place === null || !live.interpreter.alive) return this.drop(id, 'it stands at no known place')
+    const { idleMs } = this.options
+    if (idleMs === undefined) return
+    clearTimeout(live.idle)
+    live.idle = setTimeout(() => this.drop(id, 'its session was idle'), idleMs).unref()
+  }
+
   /** An instance that stands where the log ends: the cached one, or a new one that has run the log again. */
-  private async instance(session: Session, options: StepOptions): Promise<LiveSession | Divergence> {
+  private async instance(
+    session: Session,
+    options: StepOptions,
+    hasRun: boolean,
+  ): Promise<LiveSession | Divergence> {
     const cached = this.cached(session)
     if (cached) return cached
     this.drop(session.id, 'its session went on elsewhere')
     const live = new LiveSession(await this.pool.acquire(options.signal))
     this.sessions.set(session.id, live)
+    this.options.watch?.live(this.sessions.size)
+    if (hasRun) this.options.watch?.rebuilt()
     for (const step of stepsOf(session.log)) {
       const outcome = await live.begin(step.step, step, options)
       const divergence = difference(step, outcome)
@@ -139,7 +173,9 @@ export class SessionExecutor implements Executor {
   private drop(id: string, reason: string): void {
     const live = this.sessions.get(id)
     if (!live) return
+    clearTimeout(live.idle)
     this.sessions.delete(id)
+    this.options.watch?.live(this.sessions.size)
     live.dropped = true
     this.pool.release(live.interpreter, reason, !live.computing && live.place !== null)
   }

@@ -7,9 +7,9 @@ import Docker from 'dockerode'
 import { PassThrough } from 'node:stream'
 import { FlotillaError } from '../../../../runtime/errors.ts'
 import { Interpreter } from '../interpreter.ts'
-import { SessionExecutor, type InterpreterSource } from '../session-executor.ts'
+import { SessionExecutor, type CommonOptions, type InterpreterSource } from '../session-executor.ts'
 
-export interface DockerOptions {
+export interface DockerOptions extends CommonOptions {
   /** Of one session, everything in its container included. */
   readonly memoryMb: number
   /** Containers at once. */
@@ -29,7 +29,7 @@ const PROCESSES = 8
 export class DockerExecutor extends SessionExecutor {
   constructor(options: DockerOptions) {
     const { maxChildren: max, warmChildren: warm = 1 } = options
-    super('docker', dockerSource(options), { max, warm })
+    super('docker', dockerSource(options), { ...options, max, warm })
   }
 }
 

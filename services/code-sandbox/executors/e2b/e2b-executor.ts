@@ -2,17 +2,17 @@
 //
 // 1. The program is uploaded when a sandbox starts and runs there as everywhere, confined by sandbox_jail.py: no shell, no
 //    file writes. The sandbox itself is created without access to the internet.
-// 2. A sandbox whose session waits for a tool is paused, and costs nothing then; the next frame connects to it again. One
+// 2. A sandbox whose session waits is paused, not given up, and costs nothing then; the next frame connects to it again. One
 //    that can't be connected to is gone, and its session is rebuilt from the log.
 // 3. A sandbox that nobody ends is ended by E2B after LIFE_MS.
 import { readFile, readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { Sandbox } from 'e2b'
 import { FlotillaError } from '../../../../runtime/errors.ts'
-import { SessionExecutor, type InterpreterSource } from '../session-executor.ts'
+import { SessionExecutor, type CommonOptions, type InterpreterSource } from '../session-executor.ts'
 import { RemoteSession } from './remote-session.ts'
 
-export interface E2bOptions {
+export interface E2bOptions extends Pick<CommonOptions, 'watch'> {
   /** Of one session. */
   readonly memoryMb: number
   /** Sandboxes at once. */
@@ -35,7 +35,8 @@ const ENVIRONMENT = { PYTHONHASHSEED: '0', LC_ALL: 'C.UTF-8', TZ: 'UTC', OPENBLA
 
 export class E2bExecutor extends SessionExecutor {
   constructor(options: E2bOptions) {
-    super('e2b', e2bSource(options), { max: options.maxChildren, warm: 0 })
+    const { maxChildren: max, watch } = options
+    super('e2b', e2bSource(options), { max, warm: 0, ...(watch && { watch }) })
   }
 }
 

@@ -1,10 +1,10 @@
 // CPython of this machine, confined by the kernel: full speed, and packages such as numpy. Linux only.
 import { programOnPath } from '../program.ts'
-import { SessionExecutor, type InterpreterSource } from '../session-executor.ts'
+import { SessionExecutor, type CommonOptions, type InterpreterSource } from '../session-executor.ts'
 import { findPython } from './python.ts'
 import { Zygote, startFailure, type ZygoteOptions } from './zygote.ts'
 
-export interface NativeOptions {
+export interface NativeOptions extends CommonOptions {
   /** Of one session. */
   readonly memoryMb: number
   /** Processes at once; a waiting one takes some 3 MB and what its program holds. */
@@ -19,7 +19,7 @@ export interface NativeOptions {
 
 export class NativeExecutor extends SessionExecutor {
   constructor(options: NativeOptions) {
-    super('native', nativeSource(options), { max: options.maxChildren, warm: 0 })
+    super('native', nativeSource(options), { ...options, max: options.maxChildren, warm: 0 })
   }
 }
 

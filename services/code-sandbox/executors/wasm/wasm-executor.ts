@@ -1,11 +1,11 @@
 // CPython in WebAssembly in locked processes of this machine: the executor that needs nothing installed.
 import { tmpdir } from 'node:os'
 import { FlotillaError } from '../../../../runtime/errors.ts'
-import { SessionExecutor, type InterpreterSource } from '../session-executor.ts'
+import { SessionExecutor, type CommonOptions, type InterpreterSource } from '../session-executor.ts'
 import { unpack } from './artefact.ts'
 import { findBubblewrap, startLockedChild, type ChildOptions } from './locked-child.ts'
 
-export interface WasmOptions {
+export interface WasmOptions extends CommonOptions {
   /** Of one session. */
   readonly memoryMb: number
   /** Processes at once; each takes about 130 MB and what its program allocates. */
@@ -20,7 +20,7 @@ export interface WasmOptions {
 
 export class WasmExecutor extends SessionExecutor {
   constructor(options: WasmOptions) {
-    super('wasm', wasmSource(options), { max: options.maxChildren, warm: options.warmChildren })
+    super('wasm', wasmSource(options), { ...options, max: options.maxChildren, warm: options.warmChildren })
   }
 }
 
