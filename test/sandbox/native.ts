@@ -1,5 +1,4 @@
 // The native executor for the conformance suite.
-import { readFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import {
   NativeExecutor,
@@ -7,6 +6,7 @@ import {
 } from '../../services/code-sandbox/executors/native/native-executor.ts'
 import { installedProgram } from '../infra/tool.ts'
 import { killIfThere } from '../support/kill.ts'
+import { sessionProcesses } from './session-processes.ts'
 import type { Subject } from './suite/subject.ts'
 
 await installedProgram('bwrap', 'bubblewrap')
@@ -14,16 +14,6 @@ await installedProgram('python3', 'python3')
 
 export const createNative = (options: Partial<NativeOptions> = {}): NativeExecutor =>
   new NativeExecutor({ memoryMb: 256, maxChildren: 4, ...options })
-
-const childrenOf = (pid: number): number[] =>
-  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
-
-/** Processes at the end of a chain that begins here and holds a zygote: those of sessions, when there are any. */
-function sessionProcesses(pid: number): number[] {
-  const children = childrenOf(pid)
-  if (children.length > 0) return children.flatMap(sessionProcesses)
-  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('zygote.py') ? [pid] : []
-}
 
 export const native: Subject<NativeExecutor> = {
   name: 'native',

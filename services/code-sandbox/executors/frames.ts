@@ -70,12 +70,39 @@ export class FrameReader {
   }
 }
 
+/** The same where only text comes through: a line is a frame. */
+export class LineReader {
+  private parts: string[] = []
+  private size = 0
+
+  /** Frames completed by this text. Throws ProtocolBroken. */
+  add(text: string): Frame[] {
+    const lines = text.split('\n')
+    const rest = lines.pop() ?? ''
+    const frames = lines.map((line, index) => parseFrame(index === 0 ? this.take() + line : line))
+    this.parts.push(rest)
+    this.size += rest.length
+    if (this.size > MAX_FRAME_BYTES) throw new ProtocolBroken('a line without end')
+    return frames
+  }
+
+  private take(): string {
+    const begun = this.parts.join('')
+    this.parts = []
+    this.size = 0
+    return begun
+  }
+}
+
 export function frameBytes(frame: object): Buffer {
   const body = Buffer.from(JSON.stringify(frame))
   const length = Buffer.allocUnsafe(LENGTH_BYTES)
   length.writeUInt32LE(body.length)
   return Buffer.concat([length, body])
 }
+
+/** A frame without its length: in JSON there is no line break. */
+export const frameBody = (bytes: Buffer): Buffer => bytes.subarray(LENGTH_BYTES)
 
 type Fields = { readonly [key: string]: Json }
 

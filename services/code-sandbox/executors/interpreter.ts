@@ -5,7 +5,7 @@
 // 2. Nothing that it says is trusted: frames.ts checks each frame, and one that says more than it was asked for is killed.
 // 3. Only ending it from outside stops a program for sure (loops, `except BaseException`, a regular expression that
 //    explodes): `kill`.
-import { FrameReader, MAX_FRAME_BYTES, frameBytes, type Frame } from './frames.ts'
+import { FrameReader, LineReader, MAX_FRAME_BYTES, ProtocolBroken, frameBytes, type Frame } from './frames.ts'
 
 export type InterpreterEvent =
   Exclude<Frame, { t: 'out' } | { t: 'ready' }> | { readonly t: 'dead'; readonly reason: string }
@@ -27,6 +27,7 @@ export class Interpreter {
   readonly ended: Promise<void>
   private readonly link: Link
   private readonly reader = new FrameReader()
+  private readonly lines = new LineReader()
   private readonly events: InterpreterEvent[] = []
   private waiting: ((event: InterpreterEvent) => void) | null = null
   private onPrint: (text: string) => void = () => {}
@@ -80,15 +81,13 @@ export class Interpreter {
 
   /** From the link: bytes that it wrote. */
   receive(chunk: Buffer): void {
-    if (this.dead !== null) return
-    this.received += chunk.length
-    if (this.received > MAX_BYTES_PER_ANSWER) return this.kill('it broke the protocol: a flood of frames')
-    try {
-      for (const frame of this.reader.add(chunk)) this.take(frame)
-    } catch (error) {
-      const said = error instanceof Error ? `: ${error.message}` : ''
-      this.kill(`it broke the protocol${said}`)
-    }
+    this.read(chunk.length, () => this.reader.add(chunk))
+  }
+
+  /** From a link that carries text, a line for each frame. True: after this it waits for its host. */
+  receiveText(text: string): boolean {
+    const last = this.read(text.length, () => this.lines.add(text)).at(-1)
+    return last !== undefined && last.t !== 'out'
   }
 
   /** From the link: it is gone. */
@@ -101,6 +100,20 @@ export class Interpreter {
     this.isReady = Promise.withResolvers<void>()
     // Who awaits `ready` is told; one that dies before anybody asked must not end this process.
     this.isReady.promise.catch(() => {})
+  }
+
+  private read(size: number, next: () => Frame[]): Frame[] {
+    if (this.dead !== null) return []
+    this.received += size
+    try {
+      if (this.received > MAX_BYTES_PER_ANSWER) throw new ProtocolBroken('a flood of frames')
+      const frames = next()
+      for (const frame of frames) this.take(frame)
+      return frames
+    } catch (error) {
+      this.kill(`it broke the protocol: ${error instanceof Error ? error.message : String(error)}`)
+      return []
+    }
   }
 
   private take(frame: Frame): void {

@@ -16,10 +16,19 @@ import * as verdicts from './verdicts.ts'
 
 /** Refused calls (beyond the limit) after which the step is killed: the program swallows the refusal. */
 const MAX_REFUSALS = 10
+/** How an interpreter ends that was no more there when it was asked. */
+export const GONE = 'the process was gone before it was asked'
 const KILLED_FROM_OUTSIDE = /^the process ended \((SIGKILL|SIGTERM|SIGINT|137|143)\)/
 
 type StepKnown = Pick<JournalledStep, 'calls' | 'results'>
 type FinishedFrame = Extract<Frame, { t: 'finished' }>
+
+/** It did nothing with what it was asked: the log rebuilds the session at once. */
+export class SessionGone extends FlotillaError {
+  constructor() {
+    super('SANDBOX_UNAVAILABLE', GONE)
+  }
+}
 
 export class LiveSession {
   readonly interpreter: Interpreter
@@ -99,6 +108,7 @@ export class LiveSession {
       this.interpreter.send(frame, (text) => this.print(text, options.limits.printChars))
       const event = await this.interpreter.next()
       options.signal.throwIfAborted()
+      if (event.t === 'dead' && event.reason === GONE) throw new SessionGone()
       if (event.t === 'dead' && (this.dropped || KILLED_FROM_OUTSIDE.test(event.reason)))
         throw new FlotillaError(
           'SANDBOX_UNAVAILABLE',

@@ -4,7 +4,7 @@
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Interpreter } from './interpreter.ts'
 import { InterpreterPool } from './interpreter-pool.ts'
-import { LiveSession } from './live-session.ts'
+import { LiveSession, SessionGone } from './live-session.ts'
 import type { Executor, Outcome, ResultEntry, Session, StepEntry, StepOptions } from './port.ts'
 import { placeOf, stepsOf, type JournalledStep } from './session-journal.ts'
 import { diverged, lostSession, type Divergence } from './verdicts.ts'
@@ -66,8 +66,11 @@ export class SessionExecutor implements Executor {
 
   run(session: Session, step: StepEntry, options: StepOptions): Promise<Outcome> {
     return this.guarded(session.id, options, async () => {
+      const begin = (live: LiveSession) => live.begin(step, NOTHING_KNOWN, options)
+      const done = await this.onCached(session, begin)
+      if (done) return done
       const live = await this.instance(session, options, session.log.length > 0)
-      return 'status' in live ? live : await live.begin(step, NOTHING_KNOWN, options)
+      return 'status' in live ? live : await begin(live)
     })
   }
 
@@ -78,8 +81,8 @@ export class SessionExecutor implements Executor {
       if (!current || current.outputHash !== null)
         throw new FlotillaError('INTERNAL', `resuming session ${session.id}: no step of its log is at work`)
       const known = { calls: current.calls, results: merged(current.results, results) }
-      const cached = this.cached(session)
-      if (cached) return await cached.answer(known, options)
+      const done = await this.onCached(session, (live) => live.answer(known, options))
+      if (done) return done
       const live = await this.instance(
         { id: session.id, log: session.log.filter((e) => e.n !== current.step.n) },
         options,
@@ -149,14 +152,27 @@ export class SessionExecutor implements Executor {
     live.idle = setTimeout(() => this.drop(id, 'its session was idle'), idleMs).unref()
   }
 
-  /** An instance that stands where the log ends: the cached one, or a new one that has run the log again. */
+  /** Null: there is no instance at that place, or none any more. */
+  private async onCached(
+    session: Session,
+    ask: (live: LiveSession) => Promise<Outcome | Divergence>,
+  ): Promise<Outcome | Divergence | null> {
+    const live = this.cached(session)
+    if (!live) return null
+    try {
+      return await ask(live)
+    } catch (error) {
+      if (error instanceof SessionGone) return null
+      throw error
+    }
+  }
+
+  /** A new instance that has run the log again and stands where it ends. `hasRun`: there was one before. */
   private async instance(
     session: Session,
     options: StepOptions,
     hasRun: boolean,
   ): Promise<LiveSession | Divergence> {
-    const cached = this.cached(session)
-    if (cached) return cached
     this.drop(session.id, 'its session went on elsewhere')
     const live = new LiveSession(await this.pool.acquire(options.signal))
     this.sessions.set(session.id, live)

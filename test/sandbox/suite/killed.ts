@@ -30,7 +30,7 @@ export function killedTests(subject: Subject): void {
     const options = { tools: [], limits: session.limits, signal: new AbortController().signal }
     const running = executor.run({ id: session.id, log: session.log }, step, options)
     const refused = assert.rejects(running, { code: 'SANDBOX_UNAVAILABLE', retryable: true })
-    await setImmediate()
+    await (subject.underway?.() ?? setImmediate())
     await subject.crash(executor)
     await refused
     assert.equal((await session.step('x')).value, 1)

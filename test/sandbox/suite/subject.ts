@@ -31,6 +31,8 @@ export interface Subject<E extends Executor = Executor> {
   live(executor: E): number
   /** Ends every interpreter of this executor as the system would: kill -9. Resolves when they are gone. */
   crash(executor: E): Promise<void>
+  /** Resolves when a step computes. Absent: it does as soon as it was begun. */
+  underway?(): Promise<void>
 }
 
 /** An executor for the tests of this file, closed after them. */

@@ -1,6 +1,6 @@
 // The program's process in a sandbox of E2B. Only text comes through, so a frame is a line; what is sent is sent in order.
 import type { CommandHandle, Sandbox } from 'e2b'
-import { MAX_FRAME_BYTES } from '../frames.ts'
+import { frameBody } from '../frames.ts'
 import { Interpreter } from '../interpreter.ts'
 
 export interface RemoteCommand {
@@ -9,8 +9,6 @@ export interface RemoteCommand {
   readonly pauseAfterMs: number
 }
 
-const LENGTH_BYTES = 4
-const PRINTED = '{"t": "out"'
 const STDERR_CHARS = 2_000
 /** The command has no time limit of its own: the executor's is the step's. */
 const NO_LIMIT = { timeoutMs: 0 }
@@ -20,7 +18,6 @@ export class RemoteSession {
   private readonly sandbox: Sandbox
   private readonly pauseAfterMs: number
   private handle: CommandHandle | null = null
-  private left = ''
   private said = ''
   private paused = false
   private over = false
@@ -80,7 +77,7 @@ export class RemoteSession {
     if (this.over) return
     this.rest()
     if (this.paused) await this.wake()
-    await this.handle?.sendStdin(`${bytes.toString('utf8', LENGTH_BYTES)}\n`)
+    await this.handle?.sendStdin(`${frameBody(bytes).toString()}\n`)
   }
 
   private async wake(): Promise<void> {
@@ -103,19 +100,10 @@ export class RemoteSession {
   }
 
   private heard(text: string): void {
-    const lines = (this.left + text).split('\n')
-    this.left = lines.pop() ?? ''
-    if (this.left.length > MAX_FRAME_BYTES) this.interpreter.kill('it broke the protocol: a line without end')
-    for (const line of lines) {
-      const body = Buffer.from(line)
-      const length = Buffer.allocUnsafe(LENGTH_BYTES)
-      length.writeUInt32LE(body.length)
-      this.interpreter.receive(Buffer.concat([length, body]))
-      // After prints it goes on computing; after anything else it waits.
-      this.rest()
-      if (!this.over && !line.startsWith(PRINTED))
-        this.timer = setTimeout(() => this.next(() => this.pause()), this.pauseAfterMs).unref()
-    }
+    const waits = this.interpreter.receiveText(text)
+    this.rest()
+    if (!this.over && waits)
+      this.timer = setTimeout(() => this.next(() => this.pause()), this.pauseAfterMs).unref()
   }
 
   private end(reason: string): void {
