@@ -5,7 +5,7 @@ import type { SandboxDefinition } from './fleet.ts'
 
 /** Executors that need nothing configured. */
 const builtIn = ['default', 'wasm'] as const
-const optional = ['native', 'docker', 'e2b'] as const
+const optional = ['native', 'docker', 'e2b', 'http'] as const
 export const knownExecutors = [...builtIn, ...optional] as const
 type Optional = (typeof optional)[number]
 
@@ -13,10 +13,12 @@ const name = z.string().min(1)
 const packages = z
   .array(z.string().regex(/^[A-Za-z_]\w*$/, 'must be the name that Python imports'))
   .optional()
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be a URL that begins with http:// or https://' })
 export const sandboxSchema = z.strictObject({
   native: z.strictObject({ python: name.optional(), packages }).optional(),
   docker: z.strictObject({ image: name.optional(), packages }).optional(),
   e2b: z.strictObject({ template: name.optional(), packages }).optional(),
+  http: z.strictObject({ url: httpUrl.optional() }).optional(),
 })
 
 type Raw = Readonly<Record<string, string | undefined>>
@@ -30,6 +32,7 @@ export function completeSandbox(given: SandboxDefinition, raw: Raw): SandboxDefi
     native: { python: raw['FLOTILLA_PYTHON']?.trim(), packages: raw['FLOTILLA_PYTHON_PACKAGES'] },
     docker: { image: raw['FLOTILLA_DOCKER_IMAGE']?.trim(), packages: raw['FLOTILLA_DOCKER_PACKAGES'] },
     e2b: { template: raw['FLOTILLA_E2B_TEMPLATE']?.trim() },
+    http: { url: raw['FLOTILLA_SANDBOX_URL']?.trim() },
   }
   const isWanted = (executor: Optional) =>
     wanted.includes(executor) ||
@@ -48,11 +51,17 @@ export function completeSandbox(given: SandboxDefinition, raw: Raw): SandboxDefi
 
 export const executorNames = (sandbox: SandboxDefinition): string[] => [...builtIn, ...Object.keys(sandbox)]
 
-export function executorMistakes(raw: Raw): string[] {
-  return listOf(raw['FLOTILLA_EXECUTORS'])
+export function executorMistakes({ http }: SandboxDefinition, raw: Raw): string[] {
+  const unknown = listOf(raw['FLOTILLA_EXECUTORS'])
     .filter((executor) => !(knownExecutors as readonly string[]).includes(executor))
     .map(
       (executor) =>
         `FLOTILLA_EXECUTORS: there is no executor ${executor}; there are: ${knownExecutors.join(', ')}`,
     )
+  const url = raw['FLOTILLA_SANDBOX_URL']?.trim()
+  if (url && !httpUrl.safeParse(url).success)
+    return [...unknown, 'FLOTILLA_SANDBOX_URL: must be a URL that begins with http:// or https://']
+  if (http && !http.url)
+    return [...unknown, 'sandbox.http.url: is needed; give it or set FLOTILLA_SANDBOX_URL']
+  return unknown
 }

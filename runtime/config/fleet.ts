@@ -240,6 +240,8 @@ export interface SandboxDefinition {
   docker?: { image?: string; packages?: string[] }
   /** Default: E2B's base template. */
   e2b?: { template?: string; packages?: string[] }
+  /** A server that speaks the protocol of docs/sandbox-http.md. Its token: FLOTILLA_SANDBOX_TOKEN. */
+  http?: { url?: string }
 }
 
 /** flotilla.config.ts. Everything is optional: what is absent has the documented default. */

@@ -186,7 +186,7 @@ export function completeFleet(value: unknown, environment: Environment, source: 
   // What is wrong by itself is left out, so that the rest can be checked against each other.
   const sound = issues.reduce((rest, { path }) => without(rest, path), value)
   const fleet = withDefaults((isObject(sound) ? sound : {}) as FleetDefinition, environment)
-  mistakes.push(...references(fleet), ...executorMistakes(environment.raw))
+  mistakes.push(...references(fleet), ...executorMistakes(fleet.sandbox ?? {}, environment.raw))
   if (mistakes.length === 0) return fleet
   const listed = mistakes.map((mistake) => `  ${mistake}`).join('\n')
   throw new FlotillaError(

@@ -148,7 +148,7 @@ export interface TaskAdmitted {
   maxCost: number | null
   /** Most tokens of one model answer. */
   maxOutputTokens: number
-  /** Name of the code executor: default, wasm, native, docker, e2b. */
+  /** Name of the code executor, such as default, wasm or docker. */
   executor: string
   /** Names of the tools the task may call. */
   tools: string[]

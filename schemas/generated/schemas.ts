@@ -195,7 +195,7 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
       {
         name: 'executor',
         type: 'string',
-        doc: 'Name of the code executor: default, wasm, native, docker, e2b.',
+        doc: 'Name of the code executor, such as default, wasm or docker.',
       },
       {
         name: 'tools',

@@ -23,6 +23,7 @@ const executorRemedies: Readonly<Record<string, string>> = {
   native: 'Set FLOTILLA_EXECUTORS=native (Linux with python3)',
   docker: 'Build its image (deploy/sandbox.Dockerfile) and set FLOTILLA_EXECUTORS=docker',
   e2b: 'Set E2B_API_KEY',
+  http: 'Set FLOTILLA_SANDBOX_URL to a sandbox server',
 }
 
 export function checkExecutor(executor: string, profile: string | null, fleet: Fleet): Failure | null {

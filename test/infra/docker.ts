@@ -1,6 +1,6 @@
 // A real Docker engine of the tests' own: its own data, its own socket, no network. There is no image hub to rely on, so
 // the base image of deploy/sandbox.Dockerfile is made from this machine's python3, and the image built from it as users do.
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { cached } from './cache.ts'
 import { scratch, startServer, type Server } from './server.ts'
@@ -79,6 +79,8 @@ async function makeBase(python: string, target: string): Promise<void> {
   }
   for (const folder of ['proc', 'sys', 'dev', 'etc', 'tmp'])
     mkdirSync(join(root, folder), { recursive: true })
+  // As in every image of Debian.
+  chmodSync(join(root, 'tmp'), 0o1777)
   await runTool('tar', ['-C', root, '-cf', join(target, 'base.tar'), '.'])
 }
 

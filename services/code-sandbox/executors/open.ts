@@ -70,7 +70,7 @@ export function openExecutors(
 ): Executors {
   const cores = availableParallelism()
   const limits = sessionLimits(fleet, environment, cores)
-  const { native, docker, e2b } = fleet.sandbox ?? {}
+  const { native, docker, e2b, http } = fleet.sandbox ?? {}
   const watch = (executor: string): SessionWatch => ({
     live: (count) => instruments.gauge('code_sessions', count, { executor }),
     rebuilt: () => instruments.count('code_rebuilds', 1, { executor }),
@@ -95,6 +95,13 @@ export function openExecutors(
     openers.set('e2b', async () => {
       const { E2bExecutor } = await import('./e2b/e2b-executor.ts')
       return new E2bExecutor({ ...limits, ...e2b, watch: watch('e2b') })
+    })
+  const url = http?.url
+  if (url)
+    openers.set('http', async () => {
+      const { HttpExecutor } = await import('./http/http-executor.ts')
+      const token = environment.raw['FLOTILLA_SANDBOX_TOKEN']?.trim()
+      return new HttpExecutor({ ...limits, url, watch: watch('http'), ...(token && { token }) })
     })
   return new Executors(openers)
 }

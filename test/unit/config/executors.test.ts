@@ -19,6 +19,19 @@ test('executors are configured by the file, by FLOTILLA_EXECUTORS and by their o
   assert.deepEqual(fleetOf(undefined, { E2B_API_KEY: 'e2b_0' }).executors.slice(2), ['e2b'])
 })
 
+test('the http executor needs a URL, from either side', () => {
+  const url = 'https://sandbox.example'
+  assert.deepEqual(fleetOf({ http: { url } }).sandbox, { http: { url } })
+  assert.deepEqual(fleetOf({ http: {} }, { FLOTILLA_SANDBOX_URL: url }).sandbox, { http: { url } })
+  assert.deepEqual(fleetOf(undefined, { FLOTILLA_SANDBOX_URL: url }).executors.slice(2), ['http'])
+  assert.throws(() => fleetOf(undefined, { FLOTILLA_EXECUTORS: 'http' }), /set FLOTILLA_SANDBOX_URL/)
+  assert.throws(() => fleetOf({ http: { url: 'ftp://x' } }), /sandbox\.http\.url.*https:/)
+  assert.throws(
+    () => fleetOf(undefined, { FLOTILLA_SANDBOX_URL: 'sandbox:8080' }),
+    /FLOTILLA_SANDBOX_URL.*https:/,
+  )
+})
+
 test('variables win over the file, setting by setting', () => {
   const { sandbox } = fleetOf(
     { native: { python: '/a/python', packages: ['numpy'] }, docker: { image: 'own', packages: ['numpy'] } },
@@ -37,6 +50,6 @@ test('mistakes are told with what there is', () => {
   )
   assert.throws(
     () => fleetOf(undefined, { FLOTILLA_EXECUTORS: 'dokcer' }),
-    /no executor dokcer; there are: default, wasm, native, docker, e2b/,
+    /no executor dokcer; there are: default, wasm, native, docker, e2b, http/,
   )
 })

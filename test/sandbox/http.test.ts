@@ -1,0 +1,10 @@
+import { http } from './http.ts'
+import { featureTests } from './suite/features.ts'
+import { killedTests } from './suite/killed.ts'
+import { replayTests } from './suite/replay.ts'
+import { semanticsTests } from './suite/semantics.ts'
+
+semanticsTests(http)
+featureTests(http)
+replayTests(http)
+killedTests(http)
