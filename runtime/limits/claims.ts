@@ -32,8 +32,16 @@ export function claimsOfTask(use: Use, { budgets, rates }: LimitSettings): Named
   return [
     ...budgetClaims(use, budgets),
     ...userWindow(use, 'userTokens', use.tokens, rates),
-    ...userWindow(use, 'userRequests', 1, rates),
+    ...claimsOfRequest(use, { rates }),
   ]
+}
+
+/** What a task takes although it never runs: it was a request. */
+export function claimsOfRequest(
+  { userId }: Pick<Use, 'userId'>,
+  { rates }: Pick<LimitSettings, 'rates'>,
+): NamedClaim[] {
+  return userWindow({ userId }, 'userRequests', 1, rates)
 }
 
 /** What one call of a model takes. */
@@ -132,7 +140,7 @@ export function modelKey(model: string): string {
 }
 
 function userWindow(
-  { userId }: Use,
+  { userId }: Pick<Use, 'userId'>,
   what: 'userTokens' | 'userRequests',
   amount: number,
   rates: LimitSettings['rates'],

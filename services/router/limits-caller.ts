@@ -1,20 +1,30 @@
-// Reserves a task's estimate, by the task's id, before it is admitted. Its first model call takes the reservation over;
-// a task that makes none gives it back at its deadline.
+// Reserves a task's estimate, by the task's id, before it is admitted. Its first model call takes the reservation over; a
+// task that ends before it is at work gives it back; one that makes no call holds it until its deadline.
 import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
-import { askable, claimsOfTask, describeRefusal } from '../../runtime/limits/claims.ts'
+import { askable, claimsOfRequest, claimsOfTask, describeRefusal } from '../../runtime/limits/claims.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
-import type { LimitsAnswer, LimitsRequest } from './limits.ts'
+import type { TaskAdmitted } from '../../schemas/generated/events.ts'
+import type { Granted, LimitsAnswer, LimitsRequest } from './limits.ts'
 
 export interface LimitsCallerParts {
   readonly fleet: Pick<Fleet, 'limits'>
-  readonly limits: Pick<Limits, 'reserve'>
+  readonly limits: Pick<Limits, 'reserve' | 'settle'>
   readonly clock?: Pick<Clock, 'now'>
 }
 
 export function createLimitsCaller({ fleet, limits, clock = systemClock }: LimitsCallerParts) {
-  return async ({ task }: LimitsRequest): Promise<LimitsAnswer> => {
+  async function giveBack({ taskId, userId, submittedAtMs }: Granted & { taskId: string }): Promise<null> {
+    await limits.settle({
+      id: taskId,
+      claims: claimsOfRequest({ userId }, fleet.limits),
+      atMs: submittedAtMs,
+    })
+    return null
+  }
+
+  async function reserve(task: TaskAdmitted): Promise<LimitsAnswer> {
     const nowMs = clock.now()
     const { userId } = task
     const tokens = task.estimatedTokens ?? fleet.limits.budgets.estimateTokens
@@ -33,4 +43,7 @@ export function createLimitsCaller({ fleet, limits, clock = systemClock }: Limit
     const reason = failure(code, `${said.charAt(0).toUpperCase()}${said.slice(1)}.`)
     return { granted: false, reason: { ...reason, retryAfterMs: refusal.retryAfterMs } }
   }
+
+  return (request: LimitsRequest): Promise<LimitsAnswer | null> =>
+    'task' in request ? reserve(request.task) : giveBack(request.giveBack)
 }

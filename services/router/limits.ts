@@ -1,15 +1,21 @@
-// Admission asks the limits once for each task: its estimate must fit the budgets, and its user's rates.
+// Admission asks the limits once for each task: its estimate must fit the budgets, and its user's rates. A task that ends
+// before it is at work gives its estimate back; it stays one of its user's requests.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { claimsOfTask } from '../../runtime/limits/claims.ts'
 import type { Call, CallOutcome, Failure } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 
-/** Request of a call of kind `limits`. Idempotent by the task's id. */
-export interface LimitsRequest {
-  readonly task: TaskAdmitted
+/** A task that was granted and will not run. */
+export interface Granted {
+  readonly userId: string | null
+  readonly submittedAtMs: number
 }
 
-/** Its value: the first of the task's models that the budgets can pay, or why none. */
+/** Request of a call of kind `limits`. Idempotent by the task's id. */
+export type LimitsRequest =
+  { readonly task: TaskAdmitted } | { readonly giveBack: Granted & { readonly taskId: string } }
+
+/** The value of an admission: the first of the task's models that the budgets can pay, or why none. */
 export type LimitsAnswer =
   { readonly granted: true; readonly model: number } | { readonly granted: false; readonly reason: Failure }
 
@@ -22,10 +28,16 @@ export function limitsCall(task: TaskAdmitted, { limits }: Fleet): Call | null {
     (model) => claimsOfTask({ userId, model, tokens: 0, atMs: 0 }, limits).length > 0,
   )
   if (!limited) return null
-  const request: LimitsRequest = { task }
+  return callOf('admission', { task })
+}
+
+export const giveBackCall = (taskId: string, granted: Granted): Call =>
+  callOf('giving back', { giveBack: { taskId, ...granted } })
+
+function callOf(target: string, request: LimitsRequest): Call {
   return {
     kind: 'limits',
-    target: 'admission',
+    target,
     request,
     timeoutMs: TIMEOUT_MS,
     idempotent: true,
@@ -34,13 +46,18 @@ export function limitsCall(task: TaskAdmitted, { limits }: Fleet): Call | null {
   }
 }
 
+/** The call is repeated until it is answered: any failure is a bug. */
+export function assertAnswered(outcome: CallOutcome): asserts outcome is Extract<CallOutcome, { ok: true }> {
+  if (!outcome.ok) throw new Error(`asking the limits: ${outcome.failure.message}`)
+}
+
 /** The task as it may run. Throws where the answer can't be understood: a bug. */
 export function withinLimits(
   call: Call,
   outcome: CallOutcome,
 ): { admitted: TaskAdmitted } | { rejected: Failure } {
-  if (!outcome.ok) throw new Error(`asking the limits: ${outcome.failure.message}`)
-  const { task } = call.request as LimitsRequest
+  assertAnswered(outcome)
+  const { task } = call.request as Extract<LimitsRequest, { task: unknown }>
   const answer = outcome.value as LimitsAnswer
   if (!answer.granted) return { rejected: answer.reason }
   if (answer.model === 0) return { admitted: task }

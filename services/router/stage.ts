@@ -6,15 +6,16 @@
 // 4. A cancel that comes before its task is kept as long, and ends the task on arrival.
 // 5. At most `limits.queue.inFlight` tasks of a lane are at work; the others wait their turn (schedule.ts). One that
 //    waits is ended here by a cancel or its deadline; one that is at work, by the planner.
+// 6. A task that was granted its estimate and ends here gives it back afterwards, by a timer: its end waits for no store.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
-import type { Decision, Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
+import type { CallOutcome, Decision, Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
 import { headers } from '../../schemas/topics.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../schemas/generated/events.ts'
 import { admit, type Admission } from './admission.ts'
 import { REMEMBER_MS } from './config.ts'
 import { checkInput } from './input-checks.ts'
-import { limitsCall, withinLimits } from './limits.ts'
+import { assertAnswered, giveBackCall, limitsCall, withinLimits, type Granted } from './limits.ts'
 import { place, released } from './placement.ts'
 import { ended, unreadable } from './results.ts'
 import { rowOf, Schedule } from './schedule.ts'
@@ -24,7 +25,11 @@ export type RouterRows = {
   task: { answer: 'admitted' | 'rejected' | 'cancelled' | 'failed'; atMs: number }
   /** Cancelled before it was submitted. */
   cancel: { reason: string | null; atMs: number }
+  /** It ended here and holds its estimate still. */
+  granted: Granted
 }
+
+const GIVE_BACK = 'give back'
 
 type State = Readonly<Partial<RouterRows>>
 type Event<T> = Extract<StageEvent, { type: T }>
@@ -33,7 +38,7 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
   const limits = fleet.limits.queue
   return {
     name: 'router',
-    version: 2,
+    version: 3,
     consumes: [
       { topic: 'tasks.submitted' },
       { topic: 'tasks.control' },
@@ -49,18 +54,21 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
         case 'SubmissionRefused':
           return rows.task ? {} : rejected(event, unreadable, event.data.failure)
         case 'TaskCancelled':
-          if (lane.waitingTask(event.key)) return cancelledWaiting(event, lane)
+          if (lane.waitingTask(event.key)) return cancelledWaiting(event, lane, fleet)
           return rows.task || rows.cancel ? {} : keepCancel(event)
         case 'TaskClosed':
           return released(event.key, lane, limits, event.atMs)
         case 'TimerFired':
           if (event.data.name === 'deadline') return timedOut(event, lane)
+          if (event.data.name === GIVE_BACK)
+            return rows.granted ? { call: giveBackCall(event.key, rows.granted) } : {}
           return { ...released(event.key, lane, limits, event.atMs), clear: true }
         default:
           return {}
       }
     },
     conclude(event, _rows, call, outcome, lane) {
+      if (event.type === 'TimerFired') return givenBack(outcome)
       return event.type === 'TaskSubmitted' ? decided(event, withinLimits(call, outcome), lane, fleet) : {}
     },
     poisoned(event, rows, reason, lane) {
@@ -104,14 +112,36 @@ function admitted(
   fleet: Fleet,
 ): Decision<RouterRows> {
   const placed = place(event, task, lane, fleet.limits.queue)
-  if ('rejected' in placed) return rejected(event, event.data, placed.rejected)
+  if ('rejected' in placed)
+    return giving(rejected(event, event.data, placed.rejected), task, fleet, event.atMs)
   const { rows, timers } = answer(event, 'admitted', [])
   return { ...placed, rows: { ...rows }, timers: { ...timers, ...placed.timers } }
 }
 
-function cancelledWaiting(event: Event<'TaskCancelled'>, lane: Schedule): Decision<RouterRows> {
+function cancelledWaiting(event: Event<'TaskCancelled'>, lane: Schedule, fleet: Fleet): Decision<RouterRows> {
   const why = event.data.reason === null ? '' : `: ${event.data.reason}`
-  return endedWaiting(event, lane, 'cancelled', failure('TASK_CANCELLED', `The task was cancelled${why}`))
+  const error = failure('TASK_CANCELLED', `The task was cancelled${why}`)
+  const task = lane.waitingTask(event.key)?.task
+  const ending = endedWaiting(event, lane, 'cancelled', error)
+  return task ? giving(ending, task, fleet, event.atMs) : ending
+}
+
+/** The end of a task that was granted its estimate, if there are limits to grant it. */
+function giving(
+  ending: Decision<RouterRows>,
+  task: TaskAdmitted,
+  fleet: Fleet,
+  atMs: number,
+): Decision<RouterRows> {
+  if (limitsCall(task, fleet) === null) return ending
+  const { userId, submittedAtMs } = task
+  const rows = { ...ending.rows, granted: { userId, submittedAtMs } }
+  return { ...ending, rows, timers: { ...ending.timers, [GIVE_BACK]: atMs } }
+}
+
+function givenBack(outcome: CallOutcome): Decision<RouterRows> {
+  assertAnswered(outcome)
+  return { rows: { granted: null } }
 }
 
 function timedOut(event: Event<'TimerFired'>, lane: Schedule): Decision<RouterRows> {

@@ -26,9 +26,9 @@ export class LimitsBook {
     return taken?.settled ? Math.max(0, ...taken.amounts.values()) : null
   }
 
-  /** Ids of what was settled. */
+  /** Ids of the calls that were settled; a task that gave its estimate back settles no budget. */
   *settled(): Iterable<string> {
-    for (const [id, { settled }] of this.#taken) if (settled) yield id
+    for (const [id, { settled, amounts }] of this.#taken) if (settled && amounts.size > 0) yield id
   }
 
   /** A model was called: its tokens must have been reserved, and may be settled by another owner already. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defaultLimits } from '../../../runtime/config/defaults.ts'
-import type { BudgetLimits, Fleet, RateLimits } from '../../../runtime/config/fleet.ts'
+import type { BudgetLimits, Fleet, QueueLimits, RateLimits } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
 import { memoryLimits } from '../../../runtime/limits/memory.ts'
 import { drive } from '../../../runtime/testing/stage-driver.ts'
@@ -18,11 +18,13 @@ const START_MS = Date.UTC(2026, 10, 24, 12)
 interface Changes {
   budgets?: Partial<BudgetLimits>
   rates?: Partial<RateLimits>
+  queue?: Partial<QueueLimits>
 }
 
-function limited({ budgets, rates }: Changes = {}, models: Partial<Fleet['models']> = {}): Fleet {
+function limited({ budgets, rates, queue }: Changes = {}, models: Partial<Fleet['models']> = {}): Fleet {
   const limits = {
     ...defaultLimits,
+    queue: { ...defaultLimits.queue, ...queue },
     budgets: { ...defaultLimits.budgets, ...budgets },
     rates: { ...defaultLimits.rates, ...rates },
   }
@@ -222,4 +224,98 @@ test('a rejected task is remembered: a duplicate asks for nothing', () => {
   assert.equal(driver.only('TaskCompleted').status, 'rejected')
   assert.deepEqual(send(), [])
   assert.equal(driver.pendingCall, null)
+})
+
+/** One lane with real limits: what is asked of them is answered at once, unless the store is away. */
+function lane(changes: Changes) {
+  const fleet = limited(changes)
+  const driver = drive(createRouterStage(fleet), { now: START_MS })
+  const clock = { now: () => driver.now, schedule: () => () => {} }
+  const limits = memoryLimits({ clock })
+  const call = createLimitsCaller({ fleet, limits, clock })
+  const answer = async () => {
+    for (let asked = driver.pendingCall; asked; asked = driver.pendingCall)
+      driver.answer(await call(asked.request as LimitsRequest))
+  }
+  const submit = (taskId: string, userId = 'ann') =>
+    driver.send('tasks.submitted', 'TaskSubmitted', { ...unreadable, text: 'Hi.', userId, taskId })
+  const cancel = (taskId: string) =>
+    driver.send('tasks.control', 'TaskCancelled', { taskId, reason: null, requestedBy: null })
+  const reserved = async () => (await limits.budgets('2026-11-24:fleet'))[0]?.reserved
+  return { driver, limits, answer, submit, cancel, reserved }
+}
+
+test('a task that is cancelled while it waits gives its estimate back at once, for whoever comes next', async () => {
+  const { driver, answer, submit, cancel, reserved } = lane({
+    queue: { inFlight: 1 },
+    budgets: { fleetTokens: 10_000 },
+  })
+  for (const taskId of ['working', 'waiting']) {
+    submit(taskId)
+    await answer()
+  }
+  submit('refused')
+  await answer()
+  assert.equal(driver.only('TaskCompleted').error?.code, 'BUDGET_EXCEEDED')
+  cancel('waiting')
+  assert.equal(driver.all('TaskCompleted').at(-1)?.status, 'cancelled', 'its end waits for no store')
+  assert.equal(await reserved(), 10_000)
+  await answer()
+  assert.equal(await reserved(), 5_000)
+  assert.deepEqual(Object.keys(driver.rows('waiting')), ['task'])
+  assert.deepEqual(Object.keys(driver.timers('waiting')), ['forget'])
+  submit('next')
+  await answer()
+  assert.equal(driver.all('TaskCompleted').length, 2, 'it fits now, and waits')
+})
+
+test('what is given back once more, as after a crash, gives back nothing of others', async () => {
+  const { limits, driver, answer, submit, cancel, reserved } = lane({ queue: { inFlight: 1 } })
+  for (const taskId of ['working', 'waiting']) {
+    submit(taskId)
+    await answer()
+  }
+  cancel('waiting')
+  const asked = driver.pendingCall?.request as LimitsRequest
+  const call = createLimitsCaller({ fleet: limited(), limits, clock: { now: () => driver.now } })
+  for (let time = 0; time < 3; time++) await call(asked)
+  await answer()
+  assert.equal(await reserved(), 5_000)
+})
+
+test('cancelled tasks stay requests of their user: who submits and cancels is limited as everybody', async () => {
+  const { driver, answer, submit, cancel } = lane({ queue: { inFlight: 1 }, rates: { userRequests: 3 } })
+  submit('working', 'bob')
+  await answer()
+  for (const taskId of ['a', 'b', 'c']) {
+    submit(taskId)
+    await answer()
+    cancel(taskId)
+    await answer()
+  }
+  submit('d')
+  await answer()
+  assert.equal(driver.all('TaskCompleted').at(-1)?.error?.code, 'RATE_LIMITED')
+})
+
+test('a task that finds the queue full gives its estimate back', async () => {
+  const { driver, answer, submit, reserved } = lane({ queue: { inFlight: 1, waiting: 1 } })
+  for (const taskId of ['working', 'waiting', 'refused']) {
+    submit(taskId)
+    await answer()
+  }
+  assert.equal(driver.only('TaskCompleted').error?.code, 'QUEUE_FULL')
+  assert.equal(await reserved(), 10_000)
+})
+
+test('one that began to work while it was cancelled ends with the planner, and holds what it holds', async () => {
+  const { driver, answer, submit, cancel, reserved } = lane({ queue: { inFlight: 1 } })
+  for (const taskId of ['working', 'waiting']) {
+    submit(taskId)
+    await answer()
+  }
+  driver.send('code.requested', 'TaskClosed', { taskId: 'working', status: 'succeeded' })
+  cancel('waiting')
+  assert.deepEqual([driver.all('TaskCompleted'), driver.pendingCall], [[], null])
+  assert.equal(await reserved(), 10_000)
 })
