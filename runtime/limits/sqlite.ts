@@ -13,11 +13,11 @@ export interface SqliteLimitsOptions extends DataFileOptions {
 const tables = `
 CREATE TABLE IF NOT EXISTS limit_takers (
   id TEXT PRIMARY KEY, settled INTEGER NOT NULL, alternative INTEGER NOT NULL, entries TEXT NOT NULL,
-  until_ms INTEGER NOT NULL) STRICT;
+  until_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS limit_takers_end ON limit_takers (until_ms);
 CREATE TABLE IF NOT EXISTS limit_budgets (
   key TEXT PRIMARY KEY, settled INTEGER NOT NULL, reserved INTEGER NOT NULL, warned INTEGER NOT NULL,
-  keep_until_ms INTEGER NOT NULL) STRICT;
+  keep_until_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS limit_windows (
   key TEXT NOT NULL, id TEXT NOT NULL, at_ms INTEGER NOT NULL, amount INTEGER NOT NULL, until_ms INTEGER NOT NULL,
   PRIMARY KEY (key, id)) STRICT, WITHOUT ROWID;
@@ -58,14 +58,20 @@ function sqliteTables(file: DataFile, prefix: string): Tables {
   const { db } = file
   db.exec(tables)
   const takenRow = db.prepare('SELECT settled, alternative, entries FROM limit_takers WHERE id = ?')
-  const takenUpsert = db.prepare('INSERT OR REPLACE INTO limit_takers VALUES (?, ?, ?, ?, ?)')
+  const takenUpsert = db.prepare(
+    `INSERT INTO limit_takers VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET settled = excluded.settled,
+      alternative = excluded.alternative, entries = excluded.entries, until_ms = excluded.until_ms`,
+  )
   const takenDelete = db.prepare('DELETE FROM limit_takers WHERE id = ?')
   // The plus keeps SQLite from walking through the ids: few have ended, and they have an index of their own.
   const takenEnded = db.prepare(
     'SELECT id FROM limit_takers WHERE until_ms <= ? AND +id >= ? AND +id < ? LIMIT ?',
   )
   const budgetRow = db.prepare('SELECT settled, reserved, warned FROM limit_budgets WHERE key = ?')
-  const budgetUpsert = db.prepare('INSERT OR REPLACE INTO limit_budgets VALUES (?, ?, ?, ?, ?)')
+  const budgetUpsert = db.prepare(
+    `INSERT INTO limit_budgets VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET settled = excluded.settled,
+      reserved = excluded.reserved, warned = excluded.warned, keep_until_ms = excluded.keep_until_ms`,
+  )
   const budgetUpdate = db.prepare(
     'UPDATE limit_budgets SET settled = ?, reserved = ?, warned = ? WHERE key = ?',
   )
