@@ -151,17 +151,20 @@ class Session:
 
     def wait(self, deadline, client):
         """Until it says something; as long as the client listens."""
-        sources = [self.socket] if client is None else [self.socket, client]
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        if client is not None:
+            poll.register(client, select.POLLIN)
         while True:
-            ready, _, _ = select.select(sources, [], [], max(0, deadline - time.monotonic()))
+            ready = [fd for fd, _ in poll.poll(max(0, deadline - time.monotonic()) * 1000)]
             if not ready:
                 raise ConnectionError('its time is over')
-            if self.socket in ready:
+            if self.socket.fileno() in ready:
                 return
             if not client.recv(1, socket.MSG_PEEK):
                 raise ConnectionError('the client has gone')
             # It asks ahead of time; that is answered in its turn.
-            sources = [self.socket]
+            poll.unregister(client)
 
 
 class Zygote:
@@ -223,7 +226,7 @@ class Zygote:
             return False
         oldest = min(waiting, key=lambda one: one.used_at)
         del self.sessions[oldest.id]
-        oldest.kill()
+        oldest.end('SIGKILL')
         return True
 
     def find(self, name):
@@ -235,7 +238,7 @@ class Zygote:
             session = self.sessions.pop(name, None)
             self.lock.notify()
         if session:
-            session.kill()
+            session.end('SIGKILL')
 
     def counts(self):
         with self.lock:
