@@ -155,7 +155,8 @@ export class CallMaker {
       if (!refused && begun.inDoubt) this.instruments.count('calls_in_doubt', 1, { kind: request.call.kind })
       if (!refused) stopRenewing = this.keepLease(request)
       const outcome = refused ? this.refused(request, refused) : await this.attempt(request)
-      if (!(await this.finish(request, outcome))) throw new LaneLost('another owner took the call over')
+      if (!(await this.finish(request, outcome, guard !== null)))
+        throw new LaneLost('another owner took the call over')
       if (!refused) await guard?.settle(request, outcome)
       return outcome
     } finally {
@@ -252,10 +253,12 @@ export class CallMaker {
   }
 
   /** A lost lane does not end the tries at once: the new owner is waiting for this outcome. */
-  private async finish(request: CallRequest, outcome: CallOutcome): Promise<boolean> {
+  private async finish(request: CallRequest, outcome: CallOutcome, atOnce: boolean): Promise<boolean> {
+    const { id, epoch, call } = request
+    const { idempotent } = call
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.journal.finish(request.id, request.epoch, outcome, request.call.idempotent)
+        return await this.journal.finish(id, epoch, outcome, { idempotent, atOnce })
       } catch (error) {
         if (request.lost.aborted && attempt >= TRIES_WHEN_LOST) throw new LaneLost('the journal is away')
         this.instruments.log.warn({ err: error, attempt }, 'an outcome could not be journalled; trying again')

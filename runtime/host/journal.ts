@@ -5,8 +5,8 @@
 // 3. Begun by a former owner without an outcome: while its lease lives the new owner waits (the former one may still
 //    finish and record). Lapsed: an idempotent call is made again and counted as in doubt; any other is never made again.
 // 4. Where the store is this process's own (setLater), what is known of an idempotent call may stay in memory for a moment:
-//    the commit that uses its outcome mostly comes before it is written, and then nothing needs to be. There is one process,
-//    so no zombie and no lease.
+//    the commit that uses its outcome mostly comes before it is written, and then nothing needs to be; unless a guard settles
+//    by the outcome, which must not be known before it. There is one process, so no zombie and no lease.
 // 5. A call is made only under a fresh lease: whoever was stopped between beginning and calling begins again, and
 //    finds out whether somebody else has taken the call over. An entry of one's own whose writing was never
 //    acknowledged is taken up: no call can have followed it.
@@ -75,8 +75,16 @@ export interface CallJournal {
   recorded(id: string): Promise<CallOutcome | null>
   /** Prolongs the lease of a running call. False: the entry belongs to somebody else now. */
   renew(id: string, epoch: number): Promise<boolean>
-  /** Records the outcome. False: a later owner took the call over, and its outcome counts. */
-  finish(id: string, epoch: number, outcome: CallOutcome, idempotent: boolean): Promise<boolean>
+  /**
+   * Records the outcome. False: a later owner took the call over, and its outcome counts. `atOnce`: it is durable when this
+   * resolves, as it must be where something else depends on it than the commit.
+   */
+  finish(
+    id: string,
+    epoch: number,
+    outcome: CallOutcome,
+    options: { idempotent: boolean; atOnce: boolean },
+  ): Promise<boolean>
   /** The call was not made, and its next owner makes it: as if never begun. */
   release(id: string, epoch: number): Promise<void>
   /** The process is through with a call that it began, however it ended. */
@@ -247,11 +255,13 @@ class OwnJournal implements CallJournal {
     return this.begun.has(id) ? Promise.resolve(true) : this.strict.renew(id, epoch)
   }
 
-  async finish(id: string, epoch: number, outcome: CallOutcome, idempotent: boolean): Promise<boolean> {
-    if (!idempotent) return this.strict.finish(id, epoch, outcome, idempotent)
+  async finish(...[id, epoch, outcome, options]: Parameters<CallJournal['finish']>): Promise<boolean> {
+    if (!options.idempotent) return this.strict.finish(id, epoch, outcome, options)
     const entry = this.begun.get(id)
     if (entry?.epoch !== epoch) return false
-    this.note(id, { state: 'done', epoch, hash: entry.hash, outcome })
+    const done: Done = { state: 'done', epoch, hash: entry.hash, outcome }
+    if (options.atOnce) await this.store.set(entryKey(id), JSON.stringify(done), this.options.keepMs)
+    else this.note(id, done)
     return true
   }
 

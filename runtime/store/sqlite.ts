@@ -5,6 +5,7 @@ import { systemClock } from '../clock.ts'
 import { FlotillaError } from '../errors.ts'
 import { openDataFile } from './data-file.ts'
 import type { DataFile, DataFileOptions } from './data-file.ts'
+import { LaterWrites } from './later-writes.ts'
 import type { KeyValue } from './port.ts'
 
 export interface SqliteKeyValueOptions extends DataFileOptions {
@@ -15,8 +16,6 @@ export interface SqliteKeyValueOptions extends DataFileOptions {
 
 const SWEEP_EVERY_MS = 60_000
 const SWEEP_KEYS = 1_000
-/** Half of the longest that a later write waits: longer than most commits take, and a crash within it costs little. */
-const LATER_MS = 10
 
 const tables = `
 CREATE TABLE IF NOT EXISTS key_values (
@@ -31,7 +30,7 @@ export function openSqliteKeyValue(options: SqliteKeyValueOptions): KeyValue & {
   const { get, set, remove, sweep } = prepare(file, clock)
   const timer = setInterval(() => void sweep().catch(() => undefined), SWEEP_EVERY_MS).unref()
   let closed = false
-  const later = new LaterWrites(file, { set, remove })
+  const later = new LaterWrites({ write: (work) => file.write(work), set, remove }, clock)
   const current = (key: string): string | null => {
     const waiting = later.get(key)
     return waiting === undefined ? get(key) : waiting
@@ -74,66 +73,6 @@ export function openSqliteKeyValue(options: SqliteKeyValueOptions): KeyValue & {
       file.release()
       return Promise.resolve()
     },
-  }
-}
-
-type Statements = { set(key: string, value: string, ttlMs?: number): void; remove(key: string): void }
-
-/** What `setLater` asked for, by key: written at the second tick from then, unless something newer comes before. */
-class LaterWrites {
-  readonly #file: DataFile
-  readonly #statements: Statements
-  readonly #waiting = new Map<
-    string,
-    { value: (() => string) | null; ttlMs: number | undefined; tick: number }
-  >()
-  #tick = 0
-  #timer: NodeJS.Timeout | null = null
-
-  constructor(file: DataFile, statements: Statements) {
-    this.#file = file
-    this.#statements = statements
-  }
-
-  add(key: string, value: (() => string) | null, ttlMs: number | undefined): void {
-    this.#waiting.set(key, { value, ttlMs, tick: this.#tick })
-    this.#timer ??= setTimeout(() => this.#next(), LATER_MS)
-  }
-
-  /** Undefined: nothing waits; null: its deletion does. */
-  get(key: string): string | null | undefined {
-    const write = this.#waiting.get(key)
-    return write && (write.value?.() ?? null)
-  }
-
-  /** Something else is written now. */
-  drop(key: string): void {
-    this.#waiting.delete(key)
-  }
-
-  close(): void {
-    clearTimeout(this.#timer ?? undefined)
-    this.#write(this.#tick)
-  }
-
-  #next(): void {
-    this.#write(this.#tick - 1)
-    this.#tick++
-    this.#timer = this.#waiting.size > 0 ? setTimeout(() => this.#next(), LATER_MS) : null
-  }
-
-  /** What can't be written is lost, as if the process had died a moment ago. */
-  #write(upToTick: number): void {
-    if (this.#waiting.size === 0) return
-    const work = (): void => {
-      for (const [key, write] of this.#waiting) {
-        if (write.tick > upToTick) continue
-        this.#waiting.delete(key)
-        if (write.value === null) this.#statements.remove(key)
-        else this.#statements.set(key, write.value(), write.ttlMs)
-      }
-    }
-    this.#file.write(work).catch(() => undefined)
   }
 }
 

@@ -58,6 +58,9 @@ export const plannedKinds = [
   'store-away',
 ] as const satisfies readonly FaultKind[]
 
+/** Where one process has the log to itself. */
+export const notAlone = { 'cut-off': 0, rebalance: 0, join: 0 } as const satisfies Partial<FaultRates>
+
 const SHARE_OF_KINDS = 0.6
 
 export function drawRates(fate: Fate): FaultRates {

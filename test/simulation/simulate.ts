@@ -20,7 +20,7 @@ import { readEvidence, type Evidence } from './evidence.ts'
 import { codec, stages } from './fleet.ts'
 import { checkRun, type Violation } from './invariants.ts'
 import { Outside } from './outside.ts'
-import { drawRates, noRates, plannedKinds } from './rates.ts'
+import { drawRates, noRates, notAlone, plannedKinds } from './rates.ts'
 import { Users, type Deed } from './users.ts'
 
 export interface SimulationReport {
@@ -46,6 +46,8 @@ export interface Mutation {
   readonly world?: (world: World) => World
   readonly storage?: MemoryBrokerOptions['storage']
   readonly limits?: (right: Limits) => Limits
+  /** Every seed is a fleet on one machine. */
+  readonly alone?: boolean
 }
 
 export interface SimulationOptions {
@@ -63,6 +65,8 @@ const LIMIT_MS = 10 * 60_000
 const LOOK_EVERY_MS = 1_000
 const HORIZON_MS = 8 * 86_400_000
 const LEASE_MS = 5_000
+/** Runs with one process at a time, as on one machine. */
+const SHARE_ALONE = 0.25
 /** A host's clock is off by this much at most: two of them by twice that, less than a lease without its renewals. */
 const MAX_SKEW_MS = 1_500
 
@@ -98,9 +102,10 @@ export class Simulation {
     this.teams = this.drawTeams()
   }
 
-  private createWorld({ world: mutate = (world) => world, storage }: Mutation, trace: boolean): World {
+  private createWorld({ world: mutate = (world) => world, storage, alone }: Mutation, trace: boolean): World {
     const { clock, fate } = this
-    const rates = drawRates(fate)
+    const isAlone = fate.chance('alone', alone === true ? 1 : SHARE_ALONE)
+    const rates = isAlone ? { ...drawRates(fate), ...notAlone } : drawRates(fate)
     const book = new CallBook((process, sinceMs) => this.troubleOf(process, sinceMs))
     const world: World = {
       clock,
@@ -111,7 +116,12 @@ export class Simulation {
       blobs: memoryBlobs(),
       codec,
       stages,
-      journal: { leaseMs: LEASE_MS, keepMs: 86_400_000, forgottenMs: 3_600_000 },
+      alone: isAlone ? { store: (right) => right } : null,
+      journal: isAlone
+        ? { leaseMs: 0, keepMs: 7 * 86_400_000, forgottenMs: 0 }
+        : { leaseMs: LEASE_MS, keepMs: 86_400_000, forgottenMs: 3_600_000 },
+      // A slow disk shows what is written before the commit.
+      slowestCommitMs: isAlone ? fate.pick([8, 600], 'slowest commit') : 8,
       maxRowBytes: fate.pick([500, 4_000, 400_000], 'row size'),
       callers: (process) => this.outside.callers(process),
       book,
@@ -131,7 +141,8 @@ export class Simulation {
 
   /** All stages in each process, or three kinds of processes, as a fleet of services has. */
   private drawTeams(): Team[] {
-    const { stages: all } = this.world
+    const { stages: all, alone } = this.world
+    if (alone) return [{ stages: all, wanted: 1 }]
     if (this.fate.chance('one kind of process', 0.6))
       return [{ stages: all, wanted: this.fate.between(1, 3, 'processes') }]
     return [0, 2, 4].map((from) => ({ stages: all.slice(from, from + 2), wanted: 2 }))
@@ -170,6 +181,7 @@ export class Simulation {
   }
 
   private startProcess(team: Team): void {
+    if (this.world.alone && this.live().length > 0) return
     const name = `p${this.processes.size + 1}`
     const skewMs = this.fate.between(-MAX_SKEW_MS, MAX_SKEW_MS, `skew ${name}`)
     const process = new SimProcess(this.world, name, team.stages, skewMs)
@@ -274,15 +286,19 @@ function endingsOf(evidence: Evidence): Record<string, number> {
 
 /** Sees each outcome as it is journalled. */
 function watched(store: KeyValue, book: CallBook): KeyValue {
+  const note = (key: string, text: string): void => {
+    if (!key.startsWith('journal:') || !text.includes('"state":"done"')) return
+    book.noteJournalled(key.slice('journal:'.length), (JSON.parse(text) as { outcome: CallOutcome }).outcome)
+  }
   return {
     ...store,
+    set: (key, value, ttlMs) => {
+      note(key, value)
+      return store.set(key, value, ttlMs)
+    },
     compareAndSet: async (key, expected, next, ttlMs) => {
       const result = await store.compareAndSet(key, expected, next, ttlMs)
-      if (result.swapped && key.startsWith('journal:') && next.includes('"state":"done"'))
-        book.noteJournalled(
-          key.slice('journal:'.length),
-          (JSON.parse(next) as { outcome: CallOutcome }).outcome,
-        )
+      if (result.swapped) note(key, next)
       return result
     },
   }

@@ -15,6 +15,7 @@ import type { Caller, Stage } from '../../stage.ts'
 import { quietInstruments, type Instruments } from '../../telemetry/instruments.ts'
 import type { Trouble } from './call-book.ts'
 import { isCrash, type FaultKind } from './fate.ts'
+import { ownStore } from './own-store.ts'
 import { ProcessClock } from './process-clock.ts'
 import { withBlobFaults, withGuardFaults, withStoreFaults, type StoreFaults } from './store-faults.ts'
 import type { Surroundings, World } from './world.ts'
@@ -39,6 +40,7 @@ export class SimProcess {
   private awayUntilMs = 0
   private dyingOf: FaultKind = 'crash-anywhere'
   private ended: FaultKind | null = null
+  private endedAtMs: number | null = null
 
   constructor(world: World, name: string, stages: readonly Stage[], skewMs: number) {
     this.world = world
@@ -46,7 +48,9 @@ export class SimProcess {
     this.clock = new ProcessClock(world.clock, skewMs)
     this.log = this.connect()
     const store = this.storeFaults()
-    const keyValue = withStoreFaults(world.keyValue, store)
+    const { alone } = world
+    const reached = alone ? alone.store(ownStore(world.keyValue, this.clock, store)) : world.keyValue
+    const keyValue = withStoreFaults(reached, store)
     const blobs = withBlobFaults(world.blobs, store)
     this.journal = openJournal(keyValue, this.clock, world.journal)
     const surroundings: Surroundings = {
@@ -100,6 +104,7 @@ export class SimProcess {
   crash(kind: FaultKind, place = ''): void {
     if (!this.isAlive) return
     this.ended = kind
+    this.endedAtMs = this.world.clock.now()
     this.world.note(`${this.name} dies: ${kind} ${place}`)
     this.log.crash()
     this.clock.die()
@@ -110,7 +115,8 @@ export class SimProcess {
     this.trouble('pause', forMs)
     this.clock.pause(forMs)
     // A silent member is given up like a dead one; it finds out when it goes on.
-    if (forMs > SESSION_MS) this.clock.later(SESSION_MS, () => this.log.cutOff(forMs - SESSION_MS))
+    if (forMs > SESSION_MS && !this.world.alone)
+      this.clock.later(SESSION_MS, () => this.log.cutOff(forMs - SESSION_MS))
   }
 
   cutOff(forMs: number): void {
@@ -129,6 +135,7 @@ export class SimProcess {
     await Promise.all(this.hosts.map((host) => host.drain()))
     if (!this.isAlive) return
     this.ended = 'drain'
+    this.endedAtMs = this.world.clock.now()
     this.world.note(`${this.name} has drained`)
     this.log.crash()
     this.clock.die()
@@ -138,6 +145,16 @@ export class SimProcess {
   troubleSince(sinceMs: number): Trouble | null {
     if (this.ended !== null) return { kind: this.ended, atMs: 0 }
     return this.troubles.find(({ atMs }) => atMs >= sinceMs) ?? null
+  }
+
+  /** When it was killed or had drained; null while it lives. */
+  get endedMs(): number | null {
+    return this.endedAtMs
+  }
+
+  /** Whether something else than its end may have kept it from writing what it knew since then. */
+  wasHeldUp(sinceMs: number): boolean {
+    return this.troubles.some(({ atMs }) => atMs >= sinceMs)
   }
 
   private trouble(kind: FaultKind, forMs: number): void {
@@ -162,11 +179,12 @@ export class SimProcess {
     return world.broker.connect({
       onCommit: (place) => this.commitFault(at(place)),
       onOpen: (place) => this.openFault(at(place)),
-      commitDelayMs: (place) => fate.between(0, 8, `commit ${this.name} ${at(place)}`),
+      commitDelayMs: (place) => fate.between(0, world.slowestCommitMs, `commit ${this.name} ${at(place)}`),
       deliveryDelayMs: (place, topic) => this.deliveryDelayMs(`${at(place)} ${topic}`),
       repeats: (place) => this.strikes('redelivery', at(place)),
       onCrash: () => this.crash(this.dyingOf, 'at the log'),
-      sessionMs: SESSION_MS,
+      // On one machine the lock of a dead process goes with it.
+      sessionMs: world.alone ? 0 : SESSION_MS,
       hear: (fn) => this.clock.hear(fn),
       onWritten: ({ group, lane }, commit) => witness.written(group, lane, commit),
       onOpened: ({ group, lane }, opened) => {

@@ -1,17 +1,35 @@
 // Calls to the outside world.
-import type { Evidence } from '../evidence.ts'
+import { grouped, type Evidence } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
 /** A call that goes on for longer, although its task is over and its process is well, was not stopped. */
 const STOPPED_WITHIN_MS = 8_000
 
-export function checkCalls({ world }: Simulation): string[] {
+/** A later write, and the slowness of the simulated store. */
+const WRITTEN_WITHIN_MS = 40
+
+export function checkCalls(run: Simulation): string[] {
+  const { world } = run
   const { book, tally } = world
   const inDoubt = tally.of('calls_in_doubt')
-  // The host counts what may have been made twice; what was is never more.
+  // The host counts what may have been made twice; what was is never more. On one machine it may have forgotten that it began.
   const uncounted =
-    book.repeated > inDoubt ? [`${book.repeated} calls were repeated and ${inDoubt} counted`] : []
-  return [...book.violations, ...uncounted]
+    !world.alone && book.repeated > inDoubt
+      ? [`${book.repeated} calls were repeated and ${inDoubt} counted`]
+      : []
+  return [...book.violations, ...uncounted, ...(world.alone ? longInDoubt(run) : [])]
+}
+
+/** What was answered longer than a later write before the end of its process is written, or committed. */
+function longInDoubt({ world, processes }: Simulation): string[] {
+  return [...grouped(world.book.calls, ({ callId }) => callId).values()].flatMap((calls) =>
+    calls.slice(0, -1).flatMap(({ kind, callId, process, atMs, endedMs }) => {
+      const maker = processes.get(process)
+      const knownMs = (maker?.endedMs ?? 0) - (endedMs ?? Infinity)
+      if (knownMs <= WRITTEN_WITHIN_MS || maker?.wasHeldUp(atMs)) return []
+      return [`${kind} call ${callId} was repeated, ${knownMs} ms after its answer reached ${process}`]
+    }),
+  )
 }
 
 export function checkAfter(run: Simulation, evidence: Evidence): string[] {

@@ -33,6 +33,8 @@ const outcome = (value: string): CallOutcome => ({
   callId: 'c1',
 })
 
+const later = { idempotent: true, atOnce: false }
+const strictly = { idempotent: false, atOnce: false }
 const options = { leaseMs: LEASE_MS, keepMs: KEEP_MS, forgottenMs: FORGOTTEN_MS }
 
 function leased(store?: KeyValue) {
@@ -65,7 +67,7 @@ test('done: the recorded outcome answers every later owner, and says when the re
   const { journal } = leased()
   const first = journal()
   await first.begin('c1', 'p1', 1, call())
-  assert.equal(await first.finish('c1', 1, outcome('yes'), true), true)
+  assert.equal(await first.finish('c1', 1, outcome('yes'), later), true)
   for (const epoch of [1, 2, 3])
     assert.deepEqual(await journal().begin('c1', 'p2', epoch, call()), {
       do: 'answer',
@@ -91,8 +93,8 @@ test('lapsed: an idempotent call is made again, in doubt; the first owner is ref
   await wait(LEASE_MS)
   assert.deepEqual(await second.begin('c1', 'p2', 2, call()), { do: 'call', inDoubt: true })
   assert.equal(await first.renew('c1', 1), false)
-  assert.equal(await first.finish('c1', 1, outcome('late'), true), false)
-  assert.equal(await second.finish('c1', 2, outcome('second'), true), true)
+  assert.equal(await first.finish('c1', 1, outcome('late'), later), false)
+  assert.equal(await second.finish('c1', 2, outcome('second'), later), true)
 })
 
 test('lapsed: a call that is not idempotent is never made again', async () => {
@@ -108,7 +110,7 @@ test('lapsed, then finished after all by its first owner: that outcome answers',
   const first = journal()
   await first.begin('c1', 'p1', 1, once)
   await wait(LEASE_MS)
-  assert.equal(await first.finish('c1', 1, outcome('late'), false), true)
+  assert.equal(await first.finish('c1', 1, outcome('late'), strictly), true)
   const beginning = await journal().begin('c1', 'p2', 2, once)
   assert.deepEqual(beginning, { do: 'answer', outcome: outcome('late'), requestChanged: false })
 })
@@ -120,7 +122,7 @@ test('a lower epoch than the entry’s is refused, whatever state the entry is i
   assert.deepEqual(await journal().begin('c1', 'p1', 6, call()), { do: 'stop' })
   await wait(LEASE_MS)
   assert.deepEqual(await journal().begin('c1', 'p1', 6, call()), { do: 'stop' })
-  await owner.finish('c1', 7, outcome('yes'), true)
+  await owner.finish('c1', 7, outcome('yes'), later)
   assert.deepEqual(await journal().begin('c1', 'p1', 6, call()), { do: 'stop' })
 })
 
@@ -128,7 +130,7 @@ test('forgotten: a zombie is refused while the mark lives', async () => {
   const { journal, wait } = leased()
   const owner = journal()
   await owner.begin('c1', 'p2', 7, call())
-  await owner.finish('c1', 7, outcome('yes'), true)
+  await owner.finish('c1', 7, outcome('yes'), later)
   await owner.forget(['c1'], 7)
   assert.deepEqual(await journal().begin('c1', 'p1', 6, call()), { do: 'stop' })
   assert.deepEqual(await journal().begin('c1', 'p1', 7, call()), { do: 'stop' })
@@ -144,7 +146,7 @@ test('a renewed lease lives longer, and its owner can still finish', async () =>
   assert.equal(await owner.renew('c1', 1), true)
   await wait(LEASE_MS - 1)
   assert.equal((await journal().begin('c1', 'p2', 2, call())).do, 'wait')
-  assert.equal(await owner.finish('c1', 1, outcome('yes'), true), true)
+  assert.equal(await owner.finish('c1', 1, outcome('yes'), later), true)
 })
 
 test('finishing while a renewal is under way: the outcome is recorded', async () => {
@@ -166,7 +168,7 @@ test('finishing while a renewal is under way: the outcome is recorded', async ()
   await wait(10)
   held = true
   const renewal = owner.renew('c1', 1)
-  assert.equal(await owner.finish('c1', 1, outcome('yes'), true), true)
+  assert.equal(await owner.finish('c1', 1, outcome('yes'), later), true)
   held = false
   for (const go of gates) go()
   await renewal
@@ -190,7 +192,7 @@ test('released after somebody else has taken the call over: theirs stands', asyn
   const owner = journal()
   assert.deepEqual(await owner.begin('c1', 'p2', 2, call()), { do: 'call', inDoubt: true })
   await former.release('c1', 1)
-  assert.equal(await owner.finish('c1', 2, outcome('yes'), true), true)
+  assert.equal(await owner.finish('c1', 2, outcome('yes'), later), true)
 })
 
 test('a taking over whose answer was lost stays in doubt', async () => {
@@ -221,7 +223,7 @@ test('stopped between beginning and calling for longer than the lease: what othe
   await wait(LEASE_MS)
   const second = journal()
   assert.deepEqual(await second.begin('c1', 'p2', 2, call()), { do: 'call', inDoubt: true })
-  await second.finish('c1', 2, outcome('second'), true)
+  await second.finish('c1', 2, outcome('second'), later)
   ;(stopped as (() => void) | null)?.()
   assert.deepEqual(await beginning, { do: 'stop' })
   assert.equal(owner.open, 0)
@@ -253,9 +255,9 @@ test('a process that lost its lane and has it again is at work on the call twice
   await wait(LEASE_MS)
   assert.deepEqual(await owner.begin('c1', 'p1', 2, call()), { do: 'call', inDoubt: true })
   assert.equal(await owner.renew('c1', 1), false)
-  assert.equal(await owner.finish('c1', 1, outcome('first'), true), false)
+  assert.equal(await owner.finish('c1', 1, outcome('first'), later), false)
   owner.end('c1', 1)
-  assert.equal(await owner.finish('c1', 2, outcome('second'), true), true)
+  assert.equal(await owner.finish('c1', 2, outcome('second'), later), true)
   owner.end('c1', 2)
   assert.equal(owner.open, 0, 'nothing is left in memory, whoever won')
 })
@@ -266,13 +268,13 @@ test('the recorded outcome can be read without beginning', async () => {
   assert.equal(await owner.recorded('c1'), null)
   await owner.begin('c1', 'p1', 1, call())
   assert.equal(await owner.recorded('c1'), null)
-  await owner.finish('c1', 1, outcome('yes'), true)
+  await owner.finish('c1', 1, outcome('yes'), later)
   assert.deepEqual(await journal().recorded('c1'), outcome('yes'))
 })
 
 test('finishing what was never begun records nothing', async () => {
   const { journal } = leased()
-  assert.equal(await journal().finish('c1', 1, outcome('?'), true), false)
+  assert.equal(await journal().finish('c1', 1, outcome('?'), later), false)
   assert.deepEqual(await journal().begin('c1', 'p1', 1, call()), { do: 'call', inDoubt: false })
 })
 
@@ -310,7 +312,7 @@ test('alone: a recorded outcome answers, also before it is written', async (t) =
     const id = asked.idempotent ? 'c1' : 'c2'
     const owner = journal()
     assert.deepEqual(await owner.begin(id, 'p1', 1, asked), { do: 'call', inDoubt: false })
-    assert.equal(await owner.finish(id, 1, outcome('yes'), asked.idempotent), true)
+    assert.equal(await owner.finish(id, 1, outcome('yes'), asked.idempotent ? later : strictly), true)
     assert.equal((await journal().begin(id, 'p1', 2, asked)).do, 'answer')
   }
 })
@@ -329,7 +331,7 @@ test('alone: a lane that was lost and is open again waits for the call that goes
   await owner.begin('c1', 'p1', 1, call())
   assert.equal((await owner.begin('c1', 'p1', 2, call())).do, 'wait')
   owner.end('c1', 2)
-  assert.equal(await owner.finish('c1', 1, outcome('yes'), true), true)
+  assert.equal(await owner.finish('c1', 1, outcome('yes'), later), true)
   owner.end('c1', 1)
   assert.equal(owner.open, 0)
   assert.equal((await owner.begin('c1', 'p1', 2, call())).do, 'answer')
@@ -346,7 +348,7 @@ test('alone: forgotten and released entries are gone', async (t) => {
   const { store, journal } = alone(t)
   const owner = journal()
   await owner.begin('c1', 'p1', 1, call())
-  await owner.finish('c1', 1, outcome('yes'), true)
+  await owner.finish('c1', 1, outcome('yes'), later)
   await owner.forget(['c1'], 1)
   await owner.begin('c2', 'p1', 1, call())
   await owner.release('c2', 1)
@@ -358,7 +360,7 @@ test('alone: an outcome that its commit overtakes is never written; one that wai
   const owner = journal()
   for (const id of ['quick', 'slow']) {
     await owner.begin(id, 'p1', 1, call())
-    await owner.finish(id, 1, outcome('yes'), true)
+    await owner.finish(id, 1, outcome('yes'), later)
   }
   await owner.forget(['quick'], 1)
   await eventually('the outcome is written', () => written().length > 0)
@@ -381,4 +383,12 @@ test('a begin whose answer was lost is taken up again at once, for a call that m
   await wait(LEASE_MS)
   assert.deepEqual(await owner.begin('c1', 'p1', 1, once), { do: 'giveUp' })
   assert.equal((await journal().begin('c1', 'p2', 2, once)).do, 'giveUp')
+})
+
+test('alone: an outcome on which something else depends is written before it resolves', async (t) => {
+  const { journal, written } = alone(t)
+  const owner = journal()
+  await owner.begin('c1', 'p1', 1, call())
+  await owner.finish('c1', 1, outcome('yes'), { idempotent: true, atOnce: true })
+  assert.deepEqual(written(), ['flotilla:journal:c1'])
 })
