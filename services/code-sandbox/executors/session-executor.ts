@@ -41,6 +41,8 @@ export interface SessionOptions extends CommonOptions {
 }
 
 type StepKnown = Pick<JournalledStep, 'calls' | 'results'>
+/** Times its limit that a finished step may take when it is run again: that the machine is busier now must not cost the session. */
+const REPLAY_PATIENCE = 4
 const NOTHING_KNOWN: StepKnown = { calls: new Map(), results: new Map() }
 
 export class SessionExecutor implements Executor {
@@ -179,7 +181,7 @@ export class SessionExecutor implements Executor {
     this.options.watch?.live(this.sessions.size)
     if (hasRun) this.options.watch?.rebuilt()
     for (const step of stepsOf(session.log)) {
-      const outcome = await live.begin(step.step, step, options)
+      const outcome = await live.begin(step.step, step, patient(options))
       const divergence = difference(step, outcome)
       if (divergence) return divergence
     }
@@ -204,6 +206,11 @@ export class SessionExecutor implements Executor {
     }
     return false
   }
+}
+
+function patient(options: StepOptions): StepOptions {
+  const { limits } = options
+  return { ...options, limits: { ...limits, timeoutMs: limits.timeoutMs * REPLAY_PATIENCE } }
 }
 
 function difference({ step, outputHash }: JournalledStep, outcome: Outcome | Divergence): Divergence | null {

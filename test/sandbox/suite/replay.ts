@@ -59,6 +59,16 @@ export function replayTests(subject: Subject): void {
     assert.equal(session.asked.length, 7)
   })
 
+  test('a step that takes longer when it is run again is still replayed', async () => {
+    const session = new TestSession(first)
+    const { computeMs } = await session.step('n = 0\nfor i in range(3_000_000): n += i\nn')
+    await first.discard(session.id)
+    // As if the machine were busy now: the step needs more than the limit.
+    session.limits = { ...session.limits, timeoutMs: Math.round(computeMs * 0.7) }
+    const outcome = await session.step('n > 0')
+    assert.deepEqual([outcome.error, outcome.value], [null, true])
+  })
+
   test('calls made together are replayed together', async () => {
     const session = new TestSession(first)
     const outcome = await session.step(
