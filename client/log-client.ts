@@ -1,7 +1,8 @@
 // A client on the log itself: over Kafka, or inside the process that runs an embedded fleet.
 //
 // 1. `submit` resolves when the record is durable. The task id is the key, so a repeated submission runs once.
-// 2. Waiting for a result subscribes before it looks into the log, so no result falls between.
+// 2. Waiting for a result subscribes before it looks into the log, so no result falls between. A result that was on the
+//    log before, and that our own tail has not brought yet, is looked for where that tail stands.
 // 3. What others may have written to these topics by mistake is passed over: it went to dead-letters, and is no result.
 import { randomUUID } from 'node:crypto'
 import { resolve } from '../runtime/codec/claim-check.ts'
@@ -52,6 +53,8 @@ export class LogClient implements Client {
   private readonly recent = new Map<string, LogRecord>()
   private readonly tails = new Set<Tail>()
   private readonly expected = new Set<string>()
+  /** By partition: the offset up to which results have come by. */
+  private readonly heard = new Map<number, number>()
   private listening: Promise<void> | null = null
 
   constructor(parts: LogClientParts) {
@@ -124,20 +127,29 @@ export class LogClient implements Client {
   }
 
   /** Newest first: what is asked for was mostly completed lately. */
-  private async scan(taskId: string): Promise<LogRecord | null> {
+  private async scan(taskId: string, from = 0): Promise<LogRecord | null> {
     const { log } = this.parts
     const partition = homeOf(taskId, log.partitions)
     const range = (await log.ranges(['tasks.completed'])).find(
       (candidate) => candidate.partition === partition,
     )
     if (!range) return null
-    for (let end = range.next; end > range.earliest; end -= SCAN_CHUNK) {
-      const start = Math.max(range.earliest, end - SCAN_CHUNK)
+    const least = Math.max(from, range.earliest)
+    for (let end = range.next; end > least; end -= SCAN_CHUNK) {
+      const start = Math.max(least, end - SCAN_CHUNK)
       const records = await log.read('tasks.completed', partition, start, end - start)
       const found = records.find((record) => record.key === taskId && record.offset < end && isResult(record))
       if (found) return found
     }
     return null
+  }
+
+  /** Of a task whose result is expected to come by: what has been committed and has not come. */
+  private async overdue(taskId: string): Promise<TaskResult | null> {
+    const heard = this.heard.get(homeOf(taskId, this.parts.log.partitions))
+    const record =
+      this.recent.get(taskId) ?? (this.expected.has(taskId) ? await this.scan(taskId, heard) : null)
+    return record ? this.decode(record) : null
   }
 
   async result(taskId: string, { timeoutMs }: { timeoutMs?: number } = {}): Promise<TaskResult> {
@@ -184,6 +196,7 @@ export class LogClient implements Client {
   }
 
   private completed(record: LogRecord): void {
+    this.heard.set(record.partition, record.offset + 1)
     if (record.key === null || !isResult(record)) return
     this.expected.delete(record.key)
     this.recent.set(record.key, record)
@@ -242,7 +255,7 @@ export class LogClient implements Client {
     this.tails.add(tail)
     const finish = async () => {
       await tail.ready
-      const found = await this.find(taskId)
+      const found = (await this.find(taskId)) ?? (await this.overdue(taskId))
       if (!found) return
       await stream.push({ kind: 'result', result: found })
       stream.end()

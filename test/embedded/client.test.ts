@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { connect } from '../../client/connect.ts'
-import type { Client, TaskInput, TaskResult } from '../../client/types.ts'
+import { LogClient } from '../../client/log-client.ts'
+import type { Client, TaskInput, TaskResult, TaskUpdate } from '../../client/types.ts'
+import type { Log } from '../../runtime/log/port.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
 
@@ -48,6 +50,33 @@ test('a result that does not come: TASK_TIMED_OUT, and the task goes on', async 
         message: /the task goes on/,
       })
 })
+
+test(
+  'watch: a result that was committed before, and has not come by yet, is found',
+  { timeout: 30_000 },
+  async () => {
+    const { log, codec, stores } = fleet.process
+    const gate = Promise.withResolvers<void>()
+    let tails = 0
+    const tail: Log['tail'] = (options, handler) =>
+      tails++ > 0
+        ? log.tail(options, handler)
+        : log.tail(options, async (records) => {
+            await gate.promise
+            await handler(records)
+          })
+    const client = new LogClient({ log: { ...log, tail }, codec, blobs: stores.blobs })
+    // From now on it listens for results, and the first of them is late.
+    await assert.rejects(client.result('nobody', { timeoutMs: 1 }))
+    const { taskId } = await client.submit({ text: 'task=overtaken' })
+    await fleet.client.result(taskId, { timeoutMs: 20_000 })
+    const updates: TaskUpdate[] = []
+    for await (const update of client.watch(taskId)) updates.push(update)
+    assert.equal(updates.at(-1)?.kind, 'result')
+    gate.resolve()
+    await client.close()
+  },
+)
 
 test('batch: in the order of the tasks, or as they complete; a time limit each', async () => {
   const tasks: TaskInput[] = [400, 10, 150].map((latency) => ({
