@@ -65,6 +65,24 @@ export function semanticsTests(subject: Subject): void {
     assert.deepEqual([none.isFinal, none.finalAnswer], [false, null])
   })
 
+  test('bytes, files and images are no final answer, and the model is told what to give instead', async () => {
+    const session = new TestSession(executor)
+    const image = 'type("Image", (), {"_repr_png_": lambda self: b""})()'
+    const refused = [
+      ['b"\\x89PNG"', /TypeError: final_answer\(\) takes plain data .*, not bytes: .*\.decode\(\)/],
+      ['{"rows": [1, bytearray(2)]}', /not bytes/],
+      ['__import__("io").StringIO("x")', /not a file: give its content back as text/],
+      [`[${image}]`, /not an image: say in words/],
+    ] as const
+    for (const [value, told] of refused) {
+      const outcome = await session.step(`final_answer(${value})`)
+      assert.deepEqual([outcome.isFinal, outcome.error?.code], [false, 'CODE_FAILED'], value)
+      assert.match(outcome.error?.traceback ?? '', told)
+    }
+    const knotted = await session.step('x = {"a": ("b", {1})}\nfinal_answer([x, x])')
+    assert.deepEqual(knotted.finalAnswer, [{ a: ['b', [1]] }, { a: ['b', [1]] }])
+  })
+
   test('tools called in a loop: each pauses, arguments are bound by the schema', async () => {
     const session = new TestSession(executor)
     const outcome = await session.step(

@@ -58,5 +58,14 @@ def describe(error, syntax=False):
     return {'code': code_of(error, syntax), 'class': type(error).__name__, 'message': clean(text_of(error)), 'traceback': clean(lines)}
 
 
+def told(code, name, message):
+    return {'code': code, 'class': name, 'message': message, 'traceback': f'{name}: {message}\n'}
+
+
 def limit(message):
-    return {'code': 'CODE_LIMIT', 'class': 'LimitExceeded', 'message': message, 'traceback': f'LimitExceeded: {message}\n'}
+    return told('CODE_LIMIT', 'LimitExceeded', message)
+
+
+def misfit(what, remedy):
+    message = f'final_answer() takes plain data (text, numbers, lists, dicts), not {what}: {remedy}'
+    return told('CODE_FAILED', 'TypeError', message)

@@ -18,7 +18,7 @@ import sandbox_host
 import sandbox_imports
 from sandbox_loop import LOOP
 from sandbox_tools import FINAL, FinalAnswer, NAMES, Tool
-from sandbox_values import clean, to_value, too_large
+from sandbox_values import clean, misfit, to_value, too_large
 
 FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
@@ -80,10 +80,14 @@ def perform(request):
         error = sandbox_errors.describe(raised)
     # The first final_answer counts even where a bare `except:` swallowed it.
     if FINAL.given:
-        answer = to_value(FINAL.answer, limit)
-        if not too_large(answer):
+        unfit = misfit(FINAL.answer)
+        answer = None if unfit else to_value(FINAL.answer, limit)
+        if not unfit and not too_large(answer):
             return {'value': None, 'final': True, 'answer': answer, 'error': None}
-        error = sandbox_errors.limit(f'final_answer() was given a value of more than {limit:,} characters')
+        if unfit:
+            error = sandbox_errors.misfit(*unfit)
+        else:
+            error = sandbox_errors.limit(f'final_answer() was given a value of more than {limit:,} characters')
     if error is not None:
         return {'value': None, 'final': False, 'answer': None, 'error': error}
     shown = to_value(value, limit)

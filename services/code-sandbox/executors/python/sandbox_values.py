@@ -3,6 +3,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import io
 import json
 import math
 import pathlib
@@ -66,6 +67,23 @@ def ordered(items):
         return sorted(items)
     except TypeError:
         return sorted(items, key=repr)
+
+
+def misfit(value):
+    """What of it can't be given back to people, and what to do about it; None where all of it can. Looks into lists and dicts."""
+    todo, seen = [value], set()
+    while todo:
+        one = todo.pop()
+        if isinstance(one, (bytes, bytearray, memoryview)):
+            return 'bytes', 'make text of them: data.decode(), or base64.b64encode(data).decode()'
+        if isinstance(one, io.IOBase):
+            return 'a file', 'give its content back as text'
+        if any(hasattr(type(one), name) for name in ('_repr_png_', '_repr_jpeg_', 'savefig')):
+            return 'an image', 'say in words or numbers what it shows'
+        if isinstance(one, (dict, list, tuple, set, frozenset)) and id(one) not in seen:
+            seen.add(id(one))
+            todo += one.values() if isinstance(one, dict) else one
+    return None
 
 
 def to_value(value, limit):

@@ -8,6 +8,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { constants, zstdCompressSync } from 'node:zlib'
 import { MANIFEST, PACKED, WINDOW_LOG, sha256, type ArtefactManifest } from '../artefact.ts'
+import { filesIn } from './compare.ts'
 
 const PINS = { 'componentize-py': '0.25.1', tzdata: '2026.6', '@bytecodealliance/jco': '1.35.0' } as const
 const LEVEL = 22
@@ -78,10 +79,15 @@ function compile(): void {
   run(process.execPath, [jco, 'transpile', component, '-o', transpiled, ...options])
 }
 
+/** Builds without packing; the directory of the files. */
+export function rebuild(): string {
+  installTools()
+  compile()
+  return transpiled
+}
+
 function pack(): void {
-  const names = readdirSync(transpiled)
-    .filter((name) => /\.(js|wasm)$/.test(name))
-    .toSorted()
+  const names = filesIn(transpiled)
   const contents = names.map((name) => readFileSync(join(transpiled, name)))
   const params = { [constants.ZSTD_c_compressionLevel]: LEVEL, [constants.ZSTD_c_windowLog]: WINDOW_LOG }
   const packed = zstdCompressSync(Buffer.concat(contents), { params })
@@ -108,5 +114,8 @@ function check(): void {
 
 if (import.meta.main) {
   if (process.argv.includes('--check')) check()
-  else [installTools, compile, pack].forEach((part) => part())
+  else {
+    rebuild()
+    pack()
+  }
 }
