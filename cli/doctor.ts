@@ -13,6 +13,7 @@ import { missingSetting } from '../runtime/models/discovery.ts'
 import { openStores, type Stores } from '../runtime/store/open.ts'
 import { quietInstruments } from '../runtime/telemetry/instruments.ts'
 import { topics } from '../schemas/topics.ts'
+import { openExecutors } from '../services/code-sandbox/executors/open.ts'
 import { paint, print, printJson } from './output.ts'
 import { gatewayOf, isLocked, problemIn } from './running-fleet.ts'
 import { withScriptedModel } from './scripted.ts'
@@ -63,9 +64,9 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   await add('database', async () =>
     gateway ? ofFleet('database', gateway) : database(openOrThrow(stores), environment),
   )
-  await add('sandbox', async () => sandbox(fleet, openOrThrow(stores), environment, 'wasm'))
+  await add('sandbox', async () => sandbox(fleet, environment, 'wasm'))
   for (const name of Object.keys((fleet as Fleet | null)?.sandbox ?? {}))
-    await add(`sandbox ${name}`, async () => sandbox(fleet, openOrThrow(stores), environment, name))
+    await add(`sandbox ${name}`, async () => sandbox(fleet, environment, name))
   await add('alerts', async () => alerts(fleet, environment))
   if (!(stores instanceof Error)) await (stores as Stores).close()
   if (scratch !== null) rmSync(scratch, { recursive: true, force: true })
@@ -207,28 +208,23 @@ async function alerts(fleet: Fleet | null, { raw }: Environment): Promise<string
 
 async function sandbox(
   fleet: Fleet | null,
-  stores: Stores,
   environment: Environment,
-  executor: string,
-): Promise<string> {
+  name: string,
+): Promise<string | Omit<Finding, 'check'>> {
   if (!fleet) throw new Error('the configuration must be right first')
-  const service = services.find(({ name }) => name === 'code-sandbox')
-  const made = service?.callers?.({
-    ...stores,
-    fleet: { ...fleet, sandbox: only(executor, fleet) },
-    environment,
-    instruments: quietInstruments,
-    logger: quietInstruments.log,
-  })
+  const executors = openExecutors({ ...fleet, sandbox: only(name, fleet) }, environment)
   try {
-    await made?.check?.()
+    const executor = await executors.get(name)
+    await executor.check()
+    const weakness = executor.weakness?.() ?? null
+    if (weakness !== null) return { result: 'warn', reason: `${name}, ${weakness}` }
   } finally {
-    await made?.close?.()
+    await executors.close()
   }
-  if (onOtherMachines.has(executor)) return `${executor} answers`
-  return `${executor}, ${Math.floor(freemem() / 2 ** 20)} MB of memory free`
+  if (onOtherMachines.has(name)) return `${name} answers`
+  return `${name}, ${Math.floor(freemem() / 2 ** 20)} MB of memory free`
 }
 
-function only(executor: string, { sandbox = {} }: Fleet): NonNullable<Fleet['sandbox']> {
-  return Object.fromEntries(Object.entries(sandbox).filter(([name]) => name === executor))
+function only(name: string, { sandbox = {} }: Fleet): NonNullable<Fleet['sandbox']> {
+  return Object.fromEntries(Object.entries(sandbox).filter(([named]) => named === name))
 }

@@ -1,10 +1,12 @@
 // `flotilla sandbox`: what an agent's Python may do, tried from the command line.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { SnippetOutcome } from '../../cli/snippet.ts'
+import { installedProgram } from '../infra/tool.ts'
 import { flotilla } from '../support/command.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'flotilla-snippets-'))
@@ -81,4 +83,30 @@ test('probe counts the programs that end without an error', async () => {
   const counted = JSON.parse(json.out) as { of: number; failed: Record<string, string> }
   assert.deepEqual(Object.keys(counted.failed).toSorted(), ['fails', 'loop'])
   assert.equal(counted.of, 4)
+})
+
+test('doctor says where native Python runs without namespaces, and why', async () => {
+  const python = execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], {
+    encoding: 'utf8',
+  }).trim()
+  const [without, broken] = [join(folder, 'without'), join(folder, 'broken')]
+  for (const path of [without, broken]) mkdirSync(path)
+  symlinkSync('/bin/false', join(broken, 'bwrap'))
+  const found = async (path: string) => {
+    const env = { PATH: path, FLOTILLA_PYTHON: python, FLOTILLA_DATA: join(folder, 'data') }
+    const { code, out } = await flotilla(['doctor', '--json'], { env })
+    assert.equal(code, 0, out)
+    const findings = JSON.parse(out) as { check: string; result: string; reason: string }[]
+    return findings.find(({ check }) => check === 'sandbox native')
+  }
+  await installedProgram('bwrap', 'bubblewrap')
+  assert.equal((await found(process.env['PATH'] ?? ''))?.result, 'ok')
+  for (const [path, why] of [
+    [without, /without namespaces.*bwrap is not on PATH: install bubblewrap/],
+    [broken, /without namespaces.*bubblewrap does not work here/],
+  ] as const) {
+    const finding = await found(path)
+    assert.equal(finding?.result, 'warn')
+    assert.match(finding?.reason ?? '', why)
+  }
 })

@@ -133,5 +133,7 @@ export interface Executor {
   discard(sessionId: string): Promise<void>
   /** Rejects with the reason when no step can run now. */
   check(): Promise<void>
+  /** After `check`: a wall that it stands without on this machine, and the remedy; null where all of them stand. */
+  weakness?(): string | null
   close(): Promise<void>
 }

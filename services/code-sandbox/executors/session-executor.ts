@@ -14,6 +14,8 @@ export interface InterpreterSource {
   start(): Promise<Interpreter>
   /** Rejects as `start` would. */
   check(): Promise<void>
+  /** Executor.weakness. Absent: there is none. */
+  weakness?(): string | null
   /** After the last interpreter was killed. */
   close?(): Promise<void>
 }
@@ -102,6 +104,10 @@ export class SessionExecutor implements Executor {
   async check(): Promise<void> {
     await this.source.check()
     await this.pool.refill()
+  }
+
+  weakness(): string | null {
+    return this.source.weakness?.() ?? null
   }
 
   /** Starts the warm interpreters. */

@@ -27,7 +27,12 @@ export class NativeExecutor extends SessionExecutor {
 function nativeSource(options: NativeOptions): InterpreterSource {
   let zygote: Promise<Zygote> | null = null
   let up: Zygote | null = null
-  const start = async (): Promise<Zygote> => (up = await startZygote(options))
+  let weakness: string | null = null
+  const start = async (): Promise<Zygote> => {
+    const started = await startZygote(options)
+    weakness = started.weakness
+    return (up = started.zygote)
+  }
   const running = (): Promise<Zygote> => {
     if (zygote && up?.alive !== false) return zygote
     up = null
@@ -38,22 +43,31 @@ function nativeSource(options: NativeOptions): InterpreterSource {
   return {
     start: async () => (await running()).connect(),
     check: async () => await probe(await running()),
+    weakness: () => weakness,
     close: async () => await (await zygote?.catch(() => null))?.close(),
   }
 }
 
 /** With namespaces where bubblewrap can make them, else without; not at all where a session can't be confined. */
-async function startZygote(options: NativeOptions): Promise<Zygote> {
+async function startZygote(options: NativeOptions): Promise<{ zygote: Zygote; weakness: string | null }> {
   if (process.platform !== 'linux') throw startFailure(`this is ${process.platform}`)
   const python = await findPython(options.python ?? 'python3')
   const { memoryMb, packages = [] } = options
-  const attempt = (bubblewrap: string | null) => probed({ python, memoryMb, packages, bubblewrap })
+  const attempt = async (bubblewrap: string | null, weakness: string | null) => ({
+    zygote: await probed({ python, memoryMb, packages, bubblewrap }),
+    weakness,
+  })
   const found = options.namespaces === false ? null : programOnPath('bwrap')
   if (!found && options.namespaces) throw startFailure('bwrap is not on PATH')
-  if (!found) return await attempt(null)
-  if (options.namespaces) return await attempt(found)
-  return await attempt(found).catch(() => attempt(null))
+  if (!found) return await attempt(null, weakened('bwrap is not on PATH: install bubblewrap'))
+  if (options.namespaces) return await attempt(found, null)
+  return await attempt(found, null).catch((error: Error) =>
+    attempt(null, weakened(`bubblewrap does not work here (${error.message})`)),
+  )
 }
+
+const weakened = (why: string) =>
+  `without namespaces, the system-call filter and the memory limit stand alone: ${why}`
 
 async function probed(options: ZygoteOptions): Promise<Zygote> {
   try {
