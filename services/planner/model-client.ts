@@ -9,14 +9,15 @@ import OpenAI from 'openai'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { discoverModels, missingSetting } from '../../runtime/models/discovery.ts'
 import { parseModel, SERVED_MODEL } from '../../runtime/models/names.ts'
-import { sizeOf, type Sizes } from '../../runtime/models/sizes.ts'
+import { sizeOf } from '../../runtime/models/sizes.ts'
 import type { Environment } from '../../runtime/config/environment.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { CallContext } from '../../runtime/stage.ts'
+import { fitted } from './context-fit.ts'
 import { providerError, type CallSite, type ProviderFailure } from './model-client-errors.ts'
 import { readEvents } from './model-client-events.ts'
 import { MAX_REPLY_CHARS, ReplyReader } from './model-client-reply.ts'
-import { bodyOf, leastInputTokens, refusedParameter, type Parameter } from './model-client-request.ts'
+import { bodyOf, refusedParameter, type Parameter } from './model-client-request.ts'
 import { batchTokens, type TokenBatcher } from './model-client-tokens.ts'
 import { createTransport, type Transport } from './model-client-transport.ts'
 import type { ModelReply, ModelRequest } from './model.ts'
@@ -71,7 +72,7 @@ export function createModelCaller(settings: ModelSettings): ModelCaller {
     const site = siteOf(provider, asked)
     const named = asked === SERVED_MODEL ? await servedModel(provider, site, call) : asked
     const sizes = sizeOf(request.model, settings.fleet.models.sizes ?? [])
-    const fitting = fitted(request, sizes, site)
+    const fitting = await fitted(request, sizes, site)
     return await complete(provider, { ...site, model: named }, fitting, call)
   }
 }
@@ -118,19 +119,6 @@ async function servedModel(provider: Provider, site: CallSite, call: CallContext
     if (error instanceof OpenAI.NotFoundError) return SERVED_MODEL
     throw translated(error, provider, site, call, undefined)
   }
-}
-
-/** Asks for no more than the model can give. What can't fit, however its tokens are counted, is not sent; what may not, the provider refuses. */
-function fitted(request: ModelRequest, sizes: Sizes, { provider, model }: CallSite): ModelRequest {
-  const { contextTokens, maxOutputTokens } = sizes
-  const tokens = leastInputTokens(request)
-  if (contextTokens !== null && tokens > contextTokens) {
-    const message =
-      `The prompt has at least ${tokens} tokens, and ${provider}'s model ${model} takes ${contextTokens} (models.sizes). It was not sent. ` +
-      'Shorten the task or what its tools return, or use a model with a larger context.'
-    throw new FlotillaError('MODEL_CONTEXT_TOO_LONG', message)
-  }
-  return { ...request, maxOutputTokens: Math.min(request.maxOutputTokens, maxOutputTokens ?? Infinity) }
 }
 
 function noModel({ provider, baseUrl }: CallSite): FlotillaError {

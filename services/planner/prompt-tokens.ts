@@ -15,14 +15,36 @@ export function mostTokens(request: ModelRequest): number {
   return Math.ceil(bytes * MOST_TOKENS_PER_BYTE) + framing(request)
 }
 
-/** Loads the tokenizer on first use (about 70 MB of memory): most processes are never that near to a limit. */
+/** Upper bound. Loads the tokenizer on first use (about 70 MB of memory): most processes are never that near to a limit. */
 export async function countedTokens(request: ModelRequest): Promise<number> {
-  const isKnown = /^(openai\/)?(gpt-4o|gpt-4\.|gpt-5|o\d)/.test(request.model)
-  const { countTokens } = isKnown
-    ? await import('gpt-tokenizer/encoding/o200k_base')
-    : await import('gpt-tokenizer/encoding/cl100k_base')
-  const tokens = countTokens(textOf(request), { allowedSpecial: 'all' })
-  return Math.ceil(tokens * (isKnown ? 1 : MARGIN)) + framing(request)
+  const { count, isOwn } = await tokenizerOf(request)
+  return Math.ceil(count(textOf(request)) * (isOwn ? 1 : MARGIN)) + framing(request)
+}
+
+/** Tokens of what the messages say, without roles, tools and separators; null where the model's tokenizer is not public. */
+export async function contentTokens(request: ModelRequest): Promise<number | null> {
+  const { count, isOwn } = await tokenizerOf(request)
+  return isOwn ? request.messages.reduce((sum, { content }) => sum + count(content ?? ''), 0) : null
+}
+
+interface Tokenizer {
+  readonly count: (text: string) => number
+  /** It is this model's own. */
+  readonly isOwn: boolean
+}
+
+const own = [
+  {
+    models: /^(openai\/)?(gpt-4o|gpt-4\.|gpt-5|o\d)/,
+    load: () => import('gpt-tokenizer/encoding/o200k_base'),
+  },
+  { models: /^(openai\/)?gpt-(3\.5|4)/, load: () => import('gpt-tokenizer/encoding/cl100k_base') },
+]
+
+async function tokenizerOf({ model }: ModelRequest): Promise<Tokenizer> {
+  const found = own.find(({ models }) => models.test(model))
+  const { countTokens } = await (found?.load() ?? import('gpt-tokenizer/encoding/cl100k_base'))
+  return { count: (text) => countTokens(text, { allowedSpecial: 'all' }), isOwn: found !== undefined }
 }
 
 const textOf = ({ messages, tools = [] }: ModelRequest): string =>
