@@ -1,7 +1,7 @@
 // The rules of accounts.ts as one Lua script: reserve, settle and release, each in one round trip.
 //
 // Its keys follow from one prefix, because a step gives back what ended reservations held, whose keys nobody can name
-// beforehand: a Redis Cluster needs the prefix in a hash tag. Time is Redis's own, so that processes whose clocks differ
+// beforehand: the prefix is a hash tag, so that they share a slot. Time is Redis's own, so that processes whose clocks differ
 // agree on a window.
 import { HELD_RETRY_MS, KEEP_BUDGET_MS, KEEP_SETTLED_MS, SWEEP_IDS } from './port.ts'
 

@@ -17,7 +17,8 @@ const SCAN_COUNT = 500
 
 export function openRedisLimits(options: RedisLimitsOptions): Limits {
   const { redis, asked, close } = connectRedis(options.url)
-  const prefix = `${options.prefix ?? 'flotilla'}:limits`
+  // The hash tag keeps all of them in one slot, where a script may reach them.
+  const prefix = `{${options.prefix ?? 'flotilla'}}:limits`
   redis.defineCommand('flotillaLimits', { numberOfKeys: 1, lua: limitsScript })
   const script = (redis as unknown as { flotillaLimits: Script }).flotillaLimits.bind(redis)
   const run = async <T>(operation: string, request: unknown): Promise<T> => {

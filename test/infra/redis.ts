@@ -9,6 +9,8 @@ export interface RedisOptions {
    * `volatile`: what a plain cache is: nothing kept across a restart, keys evicted when memory is short.
    */
   readonly mode?: 'durable' | 'volatile'
+  /** A node of a Redis Cluster, which serves the slots that it is given and no other. */
+  readonly cluster?: boolean
 }
 
 export interface Redis extends Server {
@@ -25,10 +27,24 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
   const port = await freePort()
   const directory = scratch('redis')
   const keeping = options.mode === 'volatile' ? volatile : durable
+  const clustered = options.cluster
+    ? ['--cluster-enabled', 'yes', '--cluster-require-full-coverage', 'no']
+    : []
   const server = await startServer({
     name: 'redis',
     command,
-    args: ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', directory, ...keeping],
+    args: [
+      '--port',
+      String(port),
+      '--bind',
+      '127.0.0.1',
+      '--save',
+      '',
+      '--dir',
+      directory,
+      ...keeping,
+      ...clustered,
+    ],
     directory,
     ready: async (log) => log().includes('Ready to accept connections') && (await accepts(port)),
     readyTimeoutMs: 10_000,

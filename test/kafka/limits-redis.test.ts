@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Redis } from 'ioredis'
 import { openRedisLimits } from '../../runtime/limits/redis.ts'
 import { limitsSuite } from '../conformance/limits-suite.ts'
 import { mark } from '../conformance/member.ts'
+import { eventually } from '../conformance/waiting.ts'
 import { startRedis } from '../infra/redis.ts'
 
 const url = (): string => {
@@ -14,6 +16,22 @@ limitsSuite('Redis', async (clock) => {
   const options = { url: url(), prefix: `limits-${process.pid}`, clock }
   const store = openRedisLimits(options)
   return { store, again: () => openRedisLimits(options), stop: () => store.close() }
+})
+
+limitsSuite('a node of a Redis Cluster that serves one slot', async (clock) => {
+  const prefix = 'fleet'
+  const server = await startRedis({ cluster: true })
+  const admin = new Redis(server.url)
+  await admin.cluster('ADDSLOTS', await admin.cluster('KEYSLOT', prefix))
+  await eventually('it serves the slot', async () => (await admin.cluster('INFO')).includes('state:ok'))
+  await admin.quit()
+  const options = { url: server.url, prefix, clock }
+  const store = openRedisLimits(options)
+  const stop = async () => {
+    await store.close()
+    await server.stop()
+  }
+  return { store, again: () => openRedisLimits(options), stop }
 })
 
 test('without a clock of ours the time is that of Redis, whatever the processes believe', async () => {
