@@ -26,6 +26,7 @@ interface Row {
   readonly severity: string
   readonly channels: readonly string[]
   readonly windowMs: number
+  readonly threshold: number
   /** Just not enough, and just enough. */
   readonly calm: readonly Task[]
   readonly firing: readonly Task[]
@@ -37,6 +38,7 @@ const table: readonly Row[] = [
     severity: 'critical',
     channels: ['pagerduty', 'slack'],
     windowMs: 300_000,
+    threshold: 0.05,
     calm: [...times(19, ok), ...times(1, bad)],
     firing: [...times(18, ok), ...times(2, bad)],
   },
@@ -45,6 +47,7 @@ const table: readonly Row[] = [
     severity: 'warning',
     channels: ['slack'],
     windowMs: 60_000,
+    threshold: 30_000,
     calm: [...times(95, took(100)), ...times(5, took(60_000))],
     firing: [...times(94, took(100)), ...times(6, took(60_000))],
   },
@@ -53,6 +56,7 @@ const table: readonly Row[] = [
     severity: 'warning',
     channels: ['slack'],
     windowMs: 86_400_000,
+    threshold: 1_000_000,
     calm: [spent(1_000_000)],
     firing: [spent(1_000_000), spent(1)],
   },
@@ -61,6 +65,7 @@ const table: readonly Row[] = [
     severity: 'critical',
     channels: ['pagerduty', 'email'],
     windowMs: 300_000,
+    threshold: 0,
     calm: times(5, bad),
     firing: [quota],
   },
@@ -80,7 +85,7 @@ function run(tasks: readonly Task[]) {
   return driver
 }
 
-for (const { rule, severity, channels, windowMs, calm, firing } of table)
+for (const { rule, severity, channels, windowMs, threshold, calm, firing } of table)
   test(`${rule}: ${severity}, to ${channels.join(' and ')}, over ${windowMs / 1_000} s`, () => {
     const of = (tasks: readonly Task[]) =>
       run(tasks)
@@ -88,7 +93,10 @@ for (const { rule, severity, channels, windowMs, calm, firing } of table)
         .filter((alert) => alert.rule === rule)
     assert.deepEqual(of(calm), [])
     const [alert] = of(firing)
-    assert.deepEqual([alert?.severity, alert?.channels, alert?.windowMs], [severity, channels, windowMs])
+    assert.deepEqual(
+      [alert?.severity, alert?.channels, alert?.windowMs, alert?.threshold],
+      [severity, channels, windowMs, threshold],
+    )
     const driver = run(firing)
     driver.advance(windowMs + windowMs / 20)
     assert.deepEqual(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { defaultPrices } from '../../../runtime/config/defaults.ts'
 import { parseModel } from '../../../runtime/models/names.ts'
 import { costOf, priceOf } from '../../../runtime/models/prices.ts'
 
@@ -60,3 +61,22 @@ test('an unknown model costs 1 and 1, marked as a guess', () => {
 test('of two rows for one model the first one wins, so that a fleet puts its own before the defaults', () => {
   assert.equal(priceOf('gpt-4o', [{ model: 'gpt-4o', input: 2, output: 8 }, ...prices]).inputPerMillion, 2)
 })
+
+// R3: US dollars per million tokens, in and out; whether that is a guess.
+const promised: [string, number, number, boolean][] = [
+  ['gpt-4o', 5, 15, false],
+  ['gpt-4o-2024-08-06', 5, 15, false],
+  ['gpt-3.5-turbo', 0.5, 1.5, false],
+  ['claude-3-5-sonnet', 3, 15, false],
+  ['anthropic/claude-3-5-sonnet-20241022', 3, 15, false],
+  ['groq/llama-3.3-70b', 0.099, 0.3, false],
+  ['groq/llama-3.3-70b-versatile', 0.099, 0.3, false],
+  ['local/Mistral-7B-Instruct', 0, 0, false],
+  ['nobody/knows', 1, 1, true],
+]
+for (const [model, input, output, isGuess] of promised)
+  test(`${model} costs ${input} and ${output}${isGuess ? ', a guess' : ''}`, () => {
+    const price = { inputPerMillion: input, outputPerMillion: output, isGuess }
+    assert.deepEqual(priceOf(model, defaultPrices), price)
+    assert.ok(Math.abs(costOf(model, 2_000_000, 1_000_000, defaultPrices) - (2 * input + output)) < 1e-9)
+  })
