@@ -5,7 +5,8 @@ import { Lane } from './lane.ts'
 import type { HostParts } from './parts.ts'
 import type { RowChange } from './state.ts'
 
-const MAX_REOPEN_MS = 5_000
+/** Short: the lane's tasks wait, and a broker or a store that was away comes back at any moment. */
+const MAX_REOPEN_MS = 1_000
 
 interface Slot {
   /** Grows when the lane is assigned again, so that an opening that took too long is thrown away. */

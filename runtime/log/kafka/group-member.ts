@@ -31,7 +31,10 @@ export interface GroupListener {
 const ASSIGNER = 'flotilla-lanes'
 const REJOIN = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'NOT_COORDINATOR_FOR_GROUP'])
 const FORGOTTEN = new Set(['UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID'])
-const LONGEST_PAUSE_MS = 2_000
+/** Short, because lanes wait for whoever has not joined yet. */
+const LONGEST_PAUSE_MS = 500
+/** An outage that is shorter is not worth telling. */
+const TROUBLE_AFTER_MS = 2_500
 
 interface Waiter {
   resolve(): void
@@ -100,6 +103,7 @@ export class GroupMember {
 
   async #run(): Promise<void> {
     let pauseMs = 10
+    let failingSinceMs: number | null = null
     let troubled = false
     while (!this.#left) {
       try {
@@ -108,10 +112,13 @@ export class GroupMember {
         pauseMs = 10
         if (troubled) this.#listener.onRecovered?.()
         troubled = false
+        failingSinceMs = null
       } catch (error) {
         if (this.#left) break
         if (await this.#rejoinAfter(error)) continue
-        if (!troubled && !(isTransient(error) && pauseMs < LONGEST_PAUSE_MS)) {
+        failingSinceMs ??= performance.now()
+        const isShort = performance.now() - failingSinceMs < TROUBLE_AFTER_MS
+        if (!troubled && !(isTransient(error) && isShort)) {
           troubled = true
           this.#listener.onTrouble(error instanceof Error ? error : new Error(String(error)))
         }
