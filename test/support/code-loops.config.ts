@@ -2,7 +2,7 @@
 import { defineFleet } from '../../runtime/config/define.ts'
 import fleet from './fleet.config.ts'
 
-export const executors = ['wasm', 'native', 'docker', 'e2b'] as const
+export const executors = ['wasm', 'native', 'docker', 'e2b', 'http'] as const
 export type ExecutorName = (typeof executors)[number]
 
 const profile = { models: ['scripted/any'], temperature: 0, maxSteps: 3, timeoutMs: 240_000 }

@@ -11,6 +11,7 @@ import { startScriptedModel } from '../../runtime/testing/scripted-model/server.
 import { eventually } from '../conformance/waiting.ts'
 import { installedProgram } from '../infra/tool.ts'
 import { E2bDouble } from '../sandbox/e2b-double.ts'
+import { startServer, TOKEN } from '../sandbox/http-server.ts'
 import { executors, type ExecutorName } from './code-loops.config.ts'
 import { startToolServer, type ToolEvent } from './tool-server.ts'
 
@@ -50,7 +51,7 @@ export interface CodeLoopsOptions {
   readonly until?: (call: ToolEvent) => Promise<unknown>
 }
 
-/** `docker` needs the engine of the runner; E2B is a double of its API. */
+/** `docker` needs the engine of the runner; E2B is a double of its API, `http` the server of deploy/. */
 export async function startCodeLoops({ until }: CodeLoopsOptions = {}): Promise<CodeLoops> {
   await Promise.all([installedProgram('bwrap', 'bubblewrap'), installedProgram('python3', 'python3')])
   const engine = process.env['DOCKER_HOST']
@@ -73,6 +74,7 @@ export async function startCodeLoops({ until }: CodeLoopsOptions = {}): Promise<
     },
   })
   const model = await startScriptedModel({ script })
+  const server = await startServer()
   const double = new E2bDouble()
   await double.listen()
   return {
@@ -83,6 +85,8 @@ export async function startCodeLoops({ until }: CodeLoopsOptions = {}): Promise<
       FLOTILLA_EXECUTORS: executors.join(),
       TOOL_SERVER_URL: tools.url,
       DOCKER_HOST: engine,
+      FLOTILLA_SANDBOX_URL: server.url,
+      FLOTILLA_SANDBOX_TOKEN: TOKEN,
       E2B_API_KEY: E2bDouble.key,
       E2B_API_URL: double.url,
       E2B_SANDBOX_URL: double.url,
@@ -104,7 +108,7 @@ export async function startCodeLoops({ until }: CodeLoopsOptions = {}): Promise<
       return { result, outcomes: result.output as string[], arrived, answered }
     },
     [Symbol.asyncDispose]: async () => {
-      await Promise.all([model.stop(), tools.stop()])
+      await Promise.all([model.stop(), tools.stop(), server.stop()])
       double.close()
       rmSync(directory, { recursive: true, force: true })
     },
