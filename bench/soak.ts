@@ -43,7 +43,12 @@ const fleet = await startServices([], {
   env: {
     FLOTILLA_DATA: directory,
     FLOTILLA_SCRIPTED_URL: model.url,
-    ...(servers && { KAFKA_BROKERS: servers[0].bootstrap, REDIS_URL: servers[1].url }),
+    // On Kafka: the ledger in a file. This process is the only one.
+    ...(servers && {
+      KAFKA_BROKERS: servers[0].bootstrap,
+      REDIS_URL: servers[1].url,
+      FLOTILLA_ALLOW_VOLATILE_STORE: '1',
+    }),
   },
 })
 const client = new HttpClient(fleet.url)

@@ -138,6 +138,20 @@ test('a second answer is a repetition; right after a kill of the caller it is in
   ])
 })
 
+test('a call that was under way when its caller was killed is counted apart', async () => {
+  const at = async (killMs: number) => {
+    const verdict = await verdictOf({ model: twice, happenings: [happened('kill', 'planner', killMs)] })
+    return [...counts(verdict), verdict.cutOff.length]
+  }
+  // The first answer left at 1,000 ms.
+  assert.deepEqual(await Promise.all([920, 945, 1_000, 1_001].map(at)), [
+    [1, 0, 0],
+    [0, 0, 1],
+    [0, 0, 1],
+    [0, 1, 0],
+  ])
+})
+
 test('the time of doubt is as long as answers took in this run when nothing happened', async () => {
   const slow = modelCall(A, 2, 'c2', 50_000)
   const topics = [modelRecorded(A, 2, 51_100)]

@@ -6,7 +6,8 @@
 //    on a topic before the second one began, or nothing that makes such calls was killed so soon after the answer that it may not
 //    have been recorded yet. That time is taken from the run itself: the longest from an answer to its record while nothing was
 //    disturbed; while Redis is away, and until those who wait for it try again, nothing can be recorded at all. Where it is not
-//    sure, the call is in doubt, and counted apart.
+//    sure, the call is in doubt, and counted apart; and so is one that was under way when its caller was killed: its first
+//    answer came to nobody.
 // 3. A turn of a task that was answered under two call ids is repeated too: the id is what makes a repeat recognisable.
 // 4. A tool that is not idempotent has arrived at most once for each call id, and here for each task: each makes one.
 // 5. A code step has restarted from scratch when it asked twice for the same tool call, or did not finish: the scripted Python
@@ -40,7 +41,10 @@ export interface Verdict {
   readonly toolCalls: number
   readonly repeatedModelCalls: string[]
   readonly repeatedToolCalls: string[]
+  /** Answered before a kill, which may have come before the outcome was recorded. */
   readonly inDoubt: string[]
+  /** Answered after a kill: the caller was dead. */
+  readonly cutOff: string[]
   readonly ranTwice: string[]
   readonly codeSteps: number
   readonly restartedSteps: string[]
@@ -69,14 +73,16 @@ export async function judge(directory: string, callers: Callers): Promise<Verdic
       settleMs,
     })
   const [model, tool] = [repeats(modelAnswers, callers.model), repeats(toolAnswers, callers.tool)]
-  const sure = (of: readonly Repeat[]) => of.filter(({ inDoubt }) => !inDoubt).map(({ text }) => text)
+  const those = (of: readonly Repeat[], kind: Repeat['kind']) =>
+    of.filter((repeat) => repeat.kind === kind).map(({ text }) => text)
   return {
     ...resultsOf(topics),
     modelCalls: modelAnswers.length,
     toolCalls: tools.filter(({ event }) => event === 'answered').length,
-    repeatedModelCalls: sure(model),
-    repeatedToolCalls: sure(tool),
-    inDoubt: [...model, ...tool].filter(({ inDoubt }) => inDoubt).map(({ text }) => text),
+    repeatedModelCalls: those(model, 'repeated'),
+    repeatedToolCalls: those(tool, 'repeated'),
+    inDoubt: those([...model, ...tool], 'in doubt'),
+    cutOff: those([...model, ...tool], 'cut off'),
     ranTwice: ranTwice(tools),
     codeSteps: topics.codeSteps,
     restartedSteps: topics.restartedSteps,
@@ -232,7 +238,7 @@ interface Background {
 
 interface Repeat {
   readonly text: string
-  readonly inDoubt: boolean
+  readonly kind: 'repeated' | 'in doubt' | 'cut off'
 }
 
 /** Every answer but the first of the same work. */
@@ -261,9 +267,15 @@ function repeatOf(
   const wasRecorded = (recorded.get(what) ?? Number.POSITIVE_INFINITY) < second.begunMs
   const under = apart ? ', under another id' : ''
   const used = wasRecorded ? ', and its outcome was on a topic' : ''
-  const nearest = kill ? `a kill ${kill.atMs - first.atMs} ms after the first` : 'no kill near'
-  const text = `${what}${under}: answered again after ${second.atMs - first.atMs} ms, ${nearest}${used}`
-  return { text, inDoubt: kill !== undefined && !apart && !wasRecorded }
+  const text = `${what}${under}: answered again after ${second.atMs - first.atMs} ms, ${whenOf(kill, first)}${used}`
+  if (kill === undefined || apart || wasRecorded) return { text, kind: 'repeated' }
+  return { text, kind: kill.atMs <= first.atMs ? 'cut off' : 'in doubt' }
+}
+
+function whenOf(kill: Happening | undefined, first: Answer): string {
+  if (!kill) return 'no kill near'
+  const ms = kill.atMs - first.atMs
+  return ms > 0 ? `a kill ${ms} ms after the first` : `the first ${-ms} ms after a kill`
 }
 
 function ranTwice(tools: readonly ToolEvent[]): string[] {
@@ -299,6 +311,7 @@ export function table(title: string, verdict: Verdict, more: Readonly<Record<str
     'tool calls answered': verdict.toolCalls,
     'journalled calls repeated': verdict.repeatedModelCalls.length + verdict.repeatedToolCalls.length,
     [`calls in doubt (${verdict.settleMs} ms)`]: verdict.inDoubt.length,
+    'calls under way at a kill': verdict.cutOff.length,
     'not idempotent, ran twice': verdict.ranTwice.length,
     'code steps from scratch': `${verdict.restartedSteps.length} of ${verdict.codeSteps}`,
     ...more,

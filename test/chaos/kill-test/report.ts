@@ -3,7 +3,7 @@ import { cpus, totalmem } from 'node:os'
 import { violations, type Verdict } from '../checker.ts'
 import { percentile } from '../world.ts'
 import type { Ran } from './run.ts'
-import type { Phase, Timing } from './timing.ts'
+import { NEAR_MS, type Phase, type Timing } from './timing.ts'
 
 export interface RunFacts extends Ran {
   readonly command: string
@@ -90,6 +90,7 @@ function promises(verdict: Verdict): Row[] {
       verdict.inDoubt.length,
       `≤ ${Math.max(1, Math.floor(calls(verdict) / IN_DOUBT_OF))} (1 in ${IN_DOUBT_OF})`,
     ],
+    ['calls under way when their caller was killed, made again', verdict.cutOff.length, ''],
     ['non-idempotent tools run twice', verdict.ranTwice.length, '0'],
     ['code steps run', verdict.codeSteps, ''],
     ['code steps restarted from scratch', verdict.restartedSteps.length, '0'],
@@ -98,7 +99,7 @@ function promises(verdict: Verdict): Row[] {
 }
 
 function figures({ ratePerSecond }: RunFacts, timing: Timing): Row[] {
-  const { recoveryMs, workMs, phases } = timing
+  const { recoveryMs, recoveryNearMs, unclear, workMs, phases } = timing
   const [full, calm, chaos] = ['full', 'calm', 'chaos'].map((name) => phases.get(name))
   const perSecond = (phase: Phase | undefined) => phase?.perSecond.toFixed(1) ?? '–'
   return [
@@ -107,6 +108,8 @@ function figures({ ratePerSecond }: RunFacts, timing: Timing): Row[] {
       pair(recoveryMs),
       `p99 < ${RECOVERY_AIM_MS / 1_000} s`,
     ],
+    [`… where a broker was killed too, from ${NEAR_MS / 1_000} s before`, pair(recoveryNearMs), ''],
+    ['… not to be told: the service changed again meanwhile', unclear, ''],
     ['… to its first commit of work that came meanwhile, calls included', pair(workMs), ''],
     ['tasks/s calm, as fast as it goes', perSecond(full), ''],
     [`tasks/s calm, ${ratePerSecond.toFixed(1)} offered`, perSecond(calm), ''],

@@ -4,8 +4,15 @@ import { allRows, evidenceIn, rowsOf } from '../evidence.ts'
 import { kindOf } from '../tasks.ts'
 
 export interface Timing {
-  /** From the kill of an instance until a lane of its service is opened by another: its next commit. Milliseconds. */
+  /**
+   * From the kill of an instance until a lane of its service is opened by another: its next commit. Milliseconds. Where
+   * nothing else was done to the service meanwhile: a lane of its other instance might be opened for that instead.
+   */
   readonly recoveryMs: readonly number[]
+  /** The same, where a broker was killed as well, from `NEAR_MS` before to the opening. */
+  readonly recoveryNearMs: readonly number[]
+  /** Lanes of which it can't be told. */
+  readonly unclear: number
   /** … of lanes for which work came within a second of the kill, until the first commit of work. */
   readonly workMs: readonly number[]
   /** By name of the phase. */
@@ -24,6 +31,8 @@ export interface Phase {
 /** A commit of the dead may be seen after its death. */
 const LATE_SIGHT_MS = 200
 const WORK_WITHIN_MS = 1_000
+/** The fleet's session time-out: a member that dies while its coordinator does is missed when another has counted anew. */
+export const NEAR_MS = 6_000
 
 export async function timingOf(directory: string): Promise<Timing> {
   const files = evidenceIn(directory)
@@ -31,10 +40,15 @@ export async function timingOf(directory: string): Promise<Timing> {
   const lanes = await commitsByLane(files.commits)
   const kills = happenings.filter(({ what }) => what === 'kill')
   const work = await workByLane(files.topics)
+  const recoveries = kills.flatMap((kill) =>
+    [...lanes.values()].flatMap((commits) => recoveryOf(kill, commits, happenings) ?? []),
+  )
+  const lasted = (how: Recovery['how']) =>
+    recoveries.flatMap((recovery) => (recovery.how === how ? [recovery.ms] : []))
   return {
-    recoveryMs: kills.flatMap((kill) =>
-      [...lanes.values()].flatMap((commits) => recoveryOf(kill, commits) ?? []),
-    ),
+    recoveryMs: lasted('alone'),
+    recoveryNearMs: lasted('broker too'),
+    unclear: lasted('unclear').length,
     workMs: kills.flatMap((kill) => [...work.values()].flatMap((lane) => workOf(kill, lane) ?? [])),
     phases: await phasesOf(files.topics, happenings),
     happenings,
@@ -56,11 +70,27 @@ async function commitsByLane(file: string): Promise<Map<string, SeenCommit[]>> {
   return lanes
 }
 
+interface Recovery {
+  readonly ms: number
+  readonly how: 'alone' | 'broker too' | 'unclear'
+}
+
 /** Null: the lane was not the dead one's, as somebody went on with it without opening it. */
-function recoveryOf(kill: Happening, commits: readonly SeenCommit[]): number | null {
+function recoveryOf(
+  kill: Happening,
+  commits: readonly SeenCommit[],
+  happenings: readonly Happening[],
+): Recovery | null {
   if (commits[0]?.stage !== kill.name) return null
   const opening = commits.find(({ seenMs }) => seenMs > kill.goneMs + LATE_SIGHT_MS)
-  return opening?.opening ? opening.seenMs - kill.atMs : null
+  if (!opening?.opening) return null
+  const ms = opening.seenMs - kill.atMs
+  const began = (fromMs: number, { atMs }: Happening) => fromMs < atMs && atMs < opening.seenMs
+  const instances = happenings.filter(({ name, what }) => name === kill.name && what !== 'phase')
+  if (instances.some((one) => began(kill.atMs, one))) return { ms, how: 'unclear' }
+  const brokers = happenings.filter(({ what }) => what === 'broker')
+  const near = brokers.some((one) => began(kill.atMs - NEAR_MS, one))
+  return { ms, how: near ? 'broker too' : 'alone' }
 }
 
 /** What a lane of a stage was given and what it gave, as times of records on topics. */
