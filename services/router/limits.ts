@@ -46,7 +46,7 @@ function callOf(target: string, request: LimitsRequest): Call {
   }
 }
 
-/** The call is repeated until it is answered: any failure is a bug. */
+/** The call is repeated until it is answered: a failure is a bug. */
 export function assertAnswered(outcome: CallOutcome): asserts outcome is Extract<CallOutcome, { ok: true }> {
   if (!outcome.ok) throw new Error(`asking the limits: ${outcome.failure.message}`)
 }
