@@ -41,3 +41,12 @@ export function exitCode(status: TaskResult['status']): number {
 }
 
 export const exitCodeHelp = 'Exit code: 0 succeeded, 1 failed, 2 rejected, 3 cancelled, 4 timed out.'
+
+/** Lines of a table, the header first: the first column to the left, figures to the right. */
+export function aligned(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const lines = [header, ...rows]
+  const widths = header.map((_, column) => Math.max(...lines.map((line) => [...(line[column] ?? '')].length)))
+  const pad = (cell: string, column: number) =>
+    column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)
+  return lines.map((line) => line.map(pad).join('  '))
+}

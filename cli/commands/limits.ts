@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { BudgetLine } from '../../runtime/limits/standing.ts'
 import { usingLimits } from '../limits.ts'
-import { paint, print, printJson } from '../output.ts'
+import { aligned, paint, print, printJson } from '../output.ts'
 
 export function addLimits(program: Command): void {
   const command = program
@@ -53,19 +53,11 @@ function printTable(lines: readonly BudgetLine[]): void {
     line.limit === null ? '–' : `${((100 * (line.used + line.reserved)) / line.limit).toFixed(1)} %`,
     line.recorded === line.used ? 'the same' : count(line.recorded),
   ])
-  const widths = header.map((_, column) =>
-    Math.max(...[header, ...rows].map((row) => String(row[column]).length)),
-  )
-  const show = (row: readonly string[]): string =>
-    row
-      .map((cell, column) =>
-        column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
-      )
-      .join('  ')
-  print(paint('dim', show(header)))
-  for (const [index, row] of rows.entries()) {
+  const [head = '', ...shown] = aligned(header, rows)
+  print(paint('dim', head))
+  for (const [index, row] of shown.entries()) {
     const { used, reserved, limit } = lines[index] as BudgetLine
-    print(limit !== null && used + reserved >= WARN_SHARE * limit ? paint('yellow', show(row)) : show(row))
+    print(limit !== null && used + reserved >= WARN_SHARE * limit ? paint('yellow', row) : row)
   }
   print(paint('dim', `They begin anew at ${new Date(lines[0]?.resetsAtMs ?? 0).toISOString()}.`))
 }

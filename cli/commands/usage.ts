@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { exportOptions, summaryOptions } from '../../runtime/ledger/reader.ts'
 import type { SummaryLine } from '../../runtime/ledger/summary.ts'
 import { usingLedger } from '../ledger.ts'
-import { paint, print, printJson } from '../output.ts'
+import { aligned, paint, print, printJson } from '../output.ts'
 
 export function addUsage(program: Command): void {
   const command = program
@@ -81,17 +81,9 @@ function printTable(by: string, lines: readonly SummaryLine[]): void {
     share(line.satisfaction),
     share(line.quality),
   ])
-  const widths = header.map((name, column) =>
-    Math.max(...[[...name], ...cells.map((row) => [...(row[column] ?? '')])].map(({ length }) => length)),
-  )
-  const row = (values: readonly string[]) =>
-    values
-      .map((value, column) =>
-        column === 0 ? value.padEnd(widths[column] ?? 0) : value.padStart(widths[column] ?? 0),
-      )
-      .join('  ')
-  print(paint('dim', row(header)))
-  for (const values of cells) print(row(values))
+  const [head = '', ...rows] = aligned(header, cells)
+  print(paint('dim', head))
+  for (const row of rows) print(row)
 }
 
 async function exported(options: Times & { table: string; format: string }): Promise<void> {
