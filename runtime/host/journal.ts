@@ -238,9 +238,10 @@ class OwnJournal implements CallJournal {
     // The lane was lost and is open again: its call goes on in this very process.
     if (this.begun.has(id)) return { do: 'wait', untilMs: nowMs + OWN_CALL_MS }
     const asked = { epoch, hash, idempotent: true, nowMs }
-    const beginning = current === null ? null : judge(JSON.parse(current) as Entry, asked)
+    const found = current === null ? null : (JSON.parse(current) as Entry)
+    const beginning = found && judge(found, asked)
     if (beginning) return beginning
-    const inDoubt = current !== null && (JSON.parse(current) as Entry).state !== 'released'
+    const inDoubt = found !== null && found.state !== 'released'
     const entry: Begun = { state: 'begun', epoch, owner, leaseUntilMs: nowMs, hash, inDoubt }
     this.note(id, entry)
     this.begun.set(id, entry)
