@@ -7,16 +7,15 @@ import type { Sql, Tables } from './sql.ts'
 export type SqlKind = 'sqlite' | 'postgres'
 
 /** In order of their names. A released migration is never changed: add the next one. */
-function migrationsFor(kind: SqlKind, schema?: string): Record<string, Migration> {
-  const within = (db: Kysely<Tables>) => (schema === undefined ? db : db.withSchema(schema))
+function migrationsFor(kind: SqlKind): Record<string, Migration> {
   return {
-    '0001_ledgers': { up: (db: Kysely<Tables>) => createLedgers(within(db), kind) },
+    '0001_ledgers': { up: (db: Kysely<Tables>) => createLedgers(db, kind) },
   }
 }
 
-/** Brings the database to this version's tables, in `schema` where one is named. Processes that start together take turns (PostgreSQL's advisory lock). */
+/** Brings the database to this version's tables; `schema` is the one that `sql` is bound to, if any. Processes that start together take turns (PostgreSQL's advisory lock). */
 export async function migrate(sql: Sql, kind: SqlKind, schema?: string): Promise<void> {
-  const provider = { getMigrations: () => Promise.resolve(migrationsFor(kind, schema)) }
+  const provider = { getMigrations: () => Promise.resolve(migrationsFor(kind)) }
   const place = schema === undefined ? {} : { migrationTableSchema: schema }
   const { error } = await new Migrator({ db: sql, provider, ...place }).migrateToLatest()
   if (error === undefined) return

@@ -20,10 +20,11 @@ const SERVER_AT_FAULT = /^(08|53|57|58)/
  * same task id. Rejects with STORE_UNAVAILABLE naming host and port. `destroy()` ends the pool.
  */
 export async function openPostgresSql(url: string, schema = 'flotilla'): Promise<Sql> {
-  const sql = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: createPool(url) }) })
+  const dialect = new PostgresDialect({ pool: createPool(url) })
+  const sql = new Kysely<Tables>({ dialect }).withSchema(schema)
   try {
     await migrate(sql, 'postgres', schema)
-    return sql.withSchema(schema)
+    return sql
   } catch (error) {
     await sql.destroy()
     throw error
