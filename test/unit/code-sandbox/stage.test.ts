@@ -353,32 +353,26 @@ test('a later step replaces one that is still at work', () => {
   )
 })
 
+const bug = {
+  code: 'HANDLER_FAILED',
+  severity: 'degraded',
+  retryable: false,
+  message: 'bug',
+  retryAfterMs: null,
+} as const
+
 test('a poisoned request is answered with its failure', () => {
   const d = driver()
-  const error = {
-    code: 'HANDLER_FAILED',
-    severity: 'degraded',
-    retryable: false,
-    message: 'bug',
-    retryAfterMs: null,
-  } as const
-  d.poison('code.requested', 'CodeRequested', request(1), error)
-  assert.deepEqual([d.only('CodeCompleted').status, d.only('CodeCompleted').error], ['failed', error])
+  d.poison('code.requested', 'CodeRequested', request(1), bug)
+  assert.deepEqual([d.only('CodeCompleted').status, d.only('CodeCompleted').error], ['failed', bug])
 })
 
 test('a poisoned reply of a tool ends the step that waits for it', () => {
   const d = driver()
-  const error = {
-    code: 'HANDLER_FAILED',
-    severity: 'degraded',
-    retryable: false,
-    message: 'bug',
-    retryAfterMs: null,
-  } as const
   d.send('code.requested', 'CodeRequested', request(1))
   d.answer(paused(0))
-  d.poison('tools.completed', 'ToolCompleted', reply('t.1.0'), error)
-  assert.deepEqual([d.only('CodeCompleted').status, d.only('CodeCompleted').error], ['failed', error])
+  d.poison('tools.completed', 'ToolCompleted', reply('t.1.0'), bug)
+  assert.deepEqual([d.only('CodeCompleted').status, d.only('CodeCompleted').error], ['failed', bug])
   assert.deepEqual(Object.keys(d.rows('t')), ['session'])
 })
 
