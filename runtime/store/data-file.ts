@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
 import { FlotillaError } from '../errors.ts'
+import { Checkpoints, OWN_PAGES } from './data-file-checkpoints.ts'
 
 /** power-loss: fsync at each commit. process-crash: kill -9 loses nothing, a power cut may lose the last commits (never tear them). */
 export type Durability = 'power-loss' | 'process-crash'
@@ -62,18 +63,21 @@ export class DataFile {
   #held = false
   #holds: (() => void)[] = []
   #closed = false
+  readonly #checkpoints: Checkpoints
   readonly #statements = new Map<string, StatementSync>()
 
   constructor(dir: string, durability: Durability) {
     this.dir = dir
     this.durability = durability
     this.#lock = takeLock(dir)
+    const path = join(dir, FILE_NAME)
     try {
-      this.db = openDatabase(join(dir, FILE_NAME), durability)
+      this.db = openDatabase(path, durability)
     } catch (error) {
       this.#lock.close()
       throw error
     }
+    this.#checkpoints = new Checkpoints(path, this.db)
     this.announce({})
   }
 
@@ -122,6 +126,7 @@ export class DataFile {
     this.#closed = true
     openFiles.delete(this.dir)
     for (const write of this.#writes.splice(0)) write.reject(closedError(this.dir))
+    this.#checkpoints.close()
     this.db.close()
     this.#lock.close()
   }
@@ -150,6 +155,7 @@ export class DataFile {
       this.#statement('BEGIN IMMEDIATE').run()
       for (const write of writes) settle.push(this.#runOne(write, writes.length > 1))
       this.#statement('COMMIT').run()
+      this.#checkpoints.committed()
     } catch (error) {
       this.#rollBack()
       const reason = commitError(error, this.dir)
@@ -223,7 +229,7 @@ function openDatabase(path: string, durability: Durability): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: 5_000 })
   try {
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'power-loss' ? 'FULL' : 'NORMAL'};
-      PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536`)
+      PRAGMA wal_autocheckpoint = ${OWN_PAGES}; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536`)
     const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
     if (found > FORMAT)
       throw new Error(`it has format ${found}, written by a newer Flotilla (this one: ${FORMAT})`)

@@ -1,16 +1,18 @@
 // What is the embedded log's own: retention, configuration that changed, transactions joined, failures of the disk.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { topics } from '../../schemas/topics.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { openEmbeddedLog } from '../../runtime/log/embedded/log.ts'
 import type { EmbeddedLog } from '../../runtime/log/embedded/log.ts'
 import { LaneFenced } from '../../runtime/log/port.ts'
+import { OWN_PAGES } from '../../runtime/store/data-file-checkpoints.ts'
 import { openDataFile } from '../../runtime/store/data-file.ts'
 import { TestMember, commitOf, numbered, outgoing, textOf } from '../conformance/member.ts'
 import { eventually } from '../conformance/waiting.ts'
@@ -223,4 +225,24 @@ test('a data directory of the first format goes on with its records and offsets'
   )
   const [next] = await again.publish([outgoing('tasks.admitted', 1, 'k', 'next')])
   assert.equal(next?.offset, 7)
+})
+
+test('checkpoints run beside the commits, and the write-ahead log begins anew before a commit must see to it', async (context) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-checkpoints-'))
+  const file = openDataFile({ dataDir })
+  context.after(() => rmSync(dataDir, { recursive: true, force: true }))
+  const wal = join(dataDir, 'flotilla.db-wal')
+  file.db.exec('CREATE TABLE pages (bytes BLOB)')
+  const insert = file.db.prepare('INSERT INTO pages VALUES (zeroblob(40 * 4096))')
+  const commits = (2 * OWN_PAGES) / 40
+  for (let done = 0; done < commits; done++) {
+    await file.write(() => void insert.run())
+    await pause(2)
+  }
+  assert.ok(statSync(wal).size < 0.9 * OWN_PAGES * 4_096, `it grew to ${statSync(wal).size} bytes`)
+  file.release()
+  assert.equal(existsSync(wal), false, 'the thread has let go of the file')
+  const again = openDataFile({ dataDir })
+  assert.equal(again.db.prepare('SELECT count(*) AS n FROM pages').get()?.['n'], commits)
+  again.release()
 })

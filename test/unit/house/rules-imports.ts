@@ -110,7 +110,8 @@ const importers: Readonly<Record<string, string>> = {
   ioredis: 'runtime/store/redis-connection.ts',
   'ipaddr.js': 'services/tool-executor/tools/address-guard.ts',
   kafkajs: 'runtime/log/kafka/client.ts',
-  'node:sqlite': 'runtime/store/data-file.ts',
+  // And the file's thread.
+  'node:sqlite': 'runtime/store/data-file',
   nodemailer: 'services/alerting/channels/email.ts',
   openai: 'services/planner/model-client.ts',
   opossum: 'runtime/resilience.ts',
