@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Flotilla needs Node 24. Where the machine's own is older, the one that npm installed beside us runs it.
+// Flotilla needs Node 24.16. Where the machine's own is older, the one that npm installed beside us runs it.
 import { spawn } from 'node:child_process'
 import module, { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
@@ -15,13 +15,14 @@ function newerNode() {
     return join(dirname(createRequire(import.meta.url).resolve('node/package.json')), 'bin', 'node')
   } catch {
     console.error(
-      `flotilla needs Node 24 or newer; this is ${process.version}. Install it, or: npm install node@24`,
+      `flotilla needs Node 24.16 or newer; this is ${process.version}. Install it, or: npm install node@24`,
     )
     process.exit(1)
   }
 }
 
-if (Number(process.versions.node.split('.')[0]) >= 24) {
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major > 24 || (major === 24 && minor >= 16)) {
   // Half of a start is compiling: the second one finds it done.
   module.enableCompileCache?.()
   process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))

@@ -4,7 +4,7 @@
 // 2. Waiting for a result subscribes before it looks into the log, so no result falls between. A result that was on the
 //    log before, and that our own tail has not brought yet, is looked for where that tail stands.
 // 3. What others may have written to these topics by mistake is passed over: it went to dead-letters, and is no result.
-import { randomUUID } from 'node:crypto'
+import { randomUUID, randomUUIDv7 } from 'node:crypto'
 import { resolve } from '../runtime/codec/claim-check.ts'
 import type { Codec, Decoded } from '../runtime/codec/port.ts'
 import { FlotillaError } from '../runtime/errors.ts'
@@ -63,7 +63,8 @@ export class LogClient implements Client {
   }
 
   async submit(task: TaskInput): Promise<{ taskId: string }> {
-    const taskId = task.taskId ?? randomUUID()
+    // In order of time: what stores keep by task id then lies together, and grows at one end.
+    const taskId = task.taskId ?? randomUUIDv7()
     if (task.taskId === undefined && this.listening) await this.expect(taskId)
     await this.publish('tasks.submitted', 'TaskSubmitted', toSubmission(task, taskId), taskId)
     return { taskId }

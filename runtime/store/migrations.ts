@@ -44,7 +44,6 @@ async function createLedgers(db: Kysely<Tables>, kind: SqlKind): Promise<void> {
 /** What summaries and the console look up. */
 const indexes = [
   ['usage_ledger', 'at_ms'],
-  ['usage_ledger', 'task_id'],
   ['task_ledger', 'completed_at_ms'],
   ['blobs', 'created_at_ms'],
 ] as const
@@ -53,7 +52,7 @@ async function createUsageLedger(db: Kysely<Tables>): Promise<void> {
   await db.schema
     .createTable('usage_ledger')
     .ifNotExists()
-    .addColumn('event_id', 'text', (column) => column.primaryKey())
+    .addColumn('event_id', 'text', (column) => column.notNull())
     .addColumn('task_id', 'text', (column) => column.notNull())
     .addColumn('call_id', 'text', (column) => column.notNull())
     .addColumn('kind', 'text', (column) => column.notNull())
@@ -71,6 +70,8 @@ async function createUsageLedger(db: Kysely<Tables>): Promise<void> {
     .addColumn('error_code', 'text')
     .addColumn('cached', 'integer', (column) => column.notNull())
     .addColumn('at_ms', 'bigint', (column) => column.notNull())
+    // The task first: a query's rows lie together, and those of new tasks at the end of the index (ids are in order of time).
+    .addPrimaryKeyConstraint('usage_ledger_key', ['task_id', 'event_id'])
     .execute()
 }
 

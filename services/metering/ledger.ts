@@ -44,10 +44,12 @@ const nothing = Promise.resolve()
 
 /** In one order, so that two owners of a lane that write the same rows can't wait for each other. */
 function insertUsage(sql: Sql, rows: readonly UsageRow[]): Promise<unknown> {
-  const sorted = rows.toSorted((a, b) => (a.event_id < b.event_id ? -1 : 1))
+  const sorted = rows.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
   const insert = sql.insertInto('usage_ledger').values(sorted)
-  return insert.onConflict((on) => on.column('event_id').doNothing()).execute()
+  return insert.onConflict((on) => on.columns(['task_id', 'event_id']).doNothing()).execute()
 }
+
+const keyOf = ({ task_id, event_id }: UsageRow): string => `${task_id} ${event_id}`
 
 function insertTasks(sql: Sql, rows: readonly TaskRow[]): Promise<unknown> {
   const sorted = rows.toSorted((a, b) => (a.task_id < b.task_id ? -1 : 1))

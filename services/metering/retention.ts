@@ -20,10 +20,17 @@ export async function deleteOld(sql: Sql, retentionDays: number, clock: Pick<Clo
 }
 
 async function oldUsage(sql: Sql, horizonMs: number): Promise<number> {
-  const old = sql.selectFrom('usage_ledger').select('event_id').where('at_ms', '<', horizonMs)
+  const old = sql
+    .selectFrom('usage_ledger')
+    .select(['task_id', 'event_id'])
+    .where('at_ms', '<', horizonMs)
+    .orderBy('at_ms')
+    .limit(ROWS_A_STATEMENT)
   const result = await sql
     .deleteFrom('usage_ledger')
-    .where('event_id', 'in', old.orderBy('at_ms').limit(ROWS_A_STATEMENT))
+    .where(({ eb, refTuple }) =>
+      eb(refTuple('task_id', 'event_id'), 'in', old.$asTuple('task_id', 'event_id')),
+    )
     .executeTakeFirst()
   return Number(result.numDeletedRows)
 }

@@ -38,7 +38,9 @@ export function createModelGuard({
   const claimsFor = ({ model, userId = null }: ModelRequest, tokens: number, atMs: number): NamedClaim[] =>
     claimsOfCall({ userId, model, tokens, atMs }, fleet.limits)
 
-  async function reserve({ call, id, key }: GuardedCall): Promise<CallFailure | null> {
+  async function reserve(guarded: GuardedCall): Promise<CallFailure | null> {
+    const { call, key } = guarded
+    const id = takerOf(guarded)
     const request = requestOf(call)
     const nowMs = clock.now()
     const take = async (promptTokens: number) => {
@@ -54,7 +56,8 @@ export function createModelGuard({
   }
 
   async function settle(guarded: GuardedCall, outcome: CallOutcome): Promise<void> {
-    const { call, id } = guarded
+    const { call } = guarded
+    const id = takerOf(guarded)
     const used = tokensOf(outcome)
     if (used === null) return limits.release(id)
     const claims = claimsFor(requestOf(call), used.inputTokens + used.outputTokens, outcome.startedMs)
@@ -81,6 +84,9 @@ export function createModelGuard({
     settle,
   }
 }
+
+/** The task first: in a store that sorts by id, what tasks take now lies together. */
+const takerOf = ({ id, key }: GuardedCall): string => `${key}/${id}`
 
 const requestOf = (call: Call): ModelRequest => call.request as ModelRequest
 

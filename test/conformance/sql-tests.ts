@@ -53,7 +53,7 @@ export function sqlTests(subject: () => Sql): void {
     const insert = sql
       .insertInto('usage_ledger')
       .values(row)
-      .onConflict((conflict) => conflict.column('event_id').doNothing())
+      .onConflict((conflict) => conflict.columns(['task_id', 'event_id']).doNothing())
     const [first] = await insert.execute()
     const [second] = await insert.execute()
     assert.deepEqual([first?.numInsertedOrUpdatedRows, second?.numInsertedOrUpdatedRows], [1n, 0n])

@@ -10,6 +10,9 @@ interface Taken {
   readonly untilMs: number
 }
 
+/** A call takes by its task and its own id; the book goes by the latter. */
+const callOf = (taker: string): string => taker.slice(taker.lastIndexOf('/') + 1)
+
 export class LimitsBook {
   readonly violations: string[] = []
   readonly #clock: Clock
@@ -60,17 +63,22 @@ export class LimitsBook {
       settle: (request) =>
         step(
           () => limits.settle(request),
-          () => this.#take(request.id, true, request.claims, Infinity),
+          () => this.#take(callOf(request.id), true, request.claims, Infinity),
         ),
       release: (id) =>
         step(
           () => limits.release(id),
-          () => void (this.#taken.get(id)?.settled === false && this.#taken.delete(id)),
+          () => this.#release(callOf(id)),
         ),
     }
   }
 
-  #reserve({ id, alternatives, ttlMs, replaces }: ReserveRequest, reserved: Reserved): void {
+  #release(id: string): void {
+    if (this.#taken.get(id)?.settled === false) this.#taken.delete(id)
+  }
+
+  #reserve({ id: taker, alternatives, ttlMs, replaces }: ReserveRequest, reserved: Reserved): void {
+    const id = callOf(taker)
     const now = this.#clock.now()
     for (const [other, { untilMs }] of this.#taken) if (untilMs <= now) this.#taken.delete(other)
     if (!reserved.granted) return
@@ -79,7 +87,7 @@ export class LimitsBook {
       if (!known.settled) this.#taken.set(id, { ...known, untilMs: now + ttlMs })
       return
     }
-    if (replaces !== undefined && this.#taken.get(replaces)?.settled === false) this.#taken.delete(replaces)
+    if (replaces !== undefined) this.#release(replaces)
     this.#take(id, false, alternatives[reserved.alternative] ?? [], now + ttlMs)
   }
 
