@@ -1,7 +1,10 @@
 // Limits in the data file. Operations of one turn share a transaction with the log's writes.
+//
+// One process has the file, so what every operation asks is kept in memory: the budgets, and when the next reservation ends.
+// An operation writes what it changed once, at its end. When a transaction is undone memory is forgotten, and read anew.
 import { systemClock, type Clock } from '../clock.ts'
 import { openDataFile, type DataFile, type DataFileOptions } from '../store/data-file.ts'
-import { Accounts, type Entry, type Tables } from './accounts.ts'
+import { Accounts, type Budget, type Entry, type Tables } from './accounts.ts'
 import type { Limits } from './port.ts'
 
 export interface SqliteLimitsOptions extends DataFileOptions {
@@ -28,15 +31,16 @@ const SWEEP_EVERY_MS = 60_000
 export function openSqliteLimits(options: SqliteLimitsOptions): Limits {
   const file = openDataFile(options)
   const clock = options.clock ?? systemClock
-  const accounts = new Accounts(sqliteTables(file, `${options.prefix ?? 'flotilla'}:`))
-  const timer = setInterval(() => void forgetOld(file, clock).catch(() => undefined), SWEEP_EVERY_MS).unref()
+  const { accounts, run, deleteOld } = bookOf(file, `${options.prefix ?? 'flotilla'}:`)
+  const sweep = () => void run(() => deleteOld(clock.now())).catch(() => undefined)
+  const timer = setInterval(sweep, SWEEP_EVERY_MS).unref()
   let closed = false
   return {
-    reserve: (request) => file.write(() => accounts.reserve(request, clock.now())),
-    settle: (request) => file.write(() => accounts.settle(request, clock.now())),
-    release: (id) => file.write(() => accounts.release(id)),
-    budgets: (keyPrefix) => file.write(() => accounts.budgets(keyPrefix)),
-    correct: (key, settled, resetsAtMs) => file.write(() => accounts.correct(key, settled, resetsAtMs)),
+    reserve: (request) => run(() => accounts.reserve(request, clock.now())),
+    settle: (request) => run(() => accounts.settle(request, clock.now())),
+    release: (id) => run(() => accounts.release(id)),
+    budgets: (keyPrefix) => run(() => accounts.budgets(keyPrefix)),
+    correct: (key, settled, resetsAtMs) => run(() => accounts.correct(key, settled, resetsAtMs)),
     close: async () => {
       if (closed) return
       closed = true
@@ -46,17 +50,68 @@ export function openSqliteLimits(options: SqliteLimitsOptions): Limits {
   }
 }
 
-/** Windows of users who are gone, and budgets of past days. */
-function forgetOld(file: DataFile, clock: Clock): Promise<void> {
-  return file.write(() => {
-    file.db.prepare('DELETE FROM limit_windows WHERE until_ms <= ?').run(clock.now())
-    file.db.prepare('DELETE FROM limit_budgets WHERE keep_until_ms <= ?').run(clock.now())
-  })
+interface Book {
+  readonly accounts: Accounts
+  /** In the next transaction. */
+  run<T>(operation: () => T): Promise<T>
+  /** Windows of users who are gone, and budgets of past days. In a transaction. */
+  deleteOld(nowMs: number): void
 }
 
-function sqliteTables(file: DataFile, prefix: string): Tables {
+/** What is in memory is in memory once, however often a process opens the limits of a fleet. */
+const books = new WeakMap<DataFile, Map<string, Book>>()
+
+function bookOf(file: DataFile, prefix: string): Book {
+  const ofFile = books.get(file) ?? new Map<string, Book>()
+  const book = ofFile.get(prefix) ?? openBook(file, prefix)
+  books.set(file, ofFile.set(prefix, book))
+  return book
+}
+
+function openBook(file: DataFile, prefix: string): Book {
+  const tables = sqliteTables(file, prefix)
+  const undone = (error: unknown): never => {
+    tables.forget()
+    throw error
+  }
+  return {
+    accounts: new Accounts(tables),
+    deleteOld: (nowMs) => tables.deleteOld(nowMs),
+    run: (operation) => {
+      const work = () => {
+        try {
+          const result = operation()
+          tables.writeBudgets()
+          return result
+        } catch (error) {
+          return undone(error)
+        }
+      }
+      return file.write(work).catch(undone)
+    },
+  }
+}
+
+interface CachedTables extends Tables {
+  /** Writes the budgets that were changed since. */
+  writeBudgets(): void
+  deleteOld(nowMs: number): void
+  /** Forgets what is in memory. */
+  forget(): void
+}
+
+interface CachedBudget {
+  budget: Budget
+  keepUntilMs: number
+}
+
+function sqliteTables(file: DataFile, prefix: string): CachedTables {
   const { db } = file
   db.exec(tables)
+  const budgets = new Map<string, CachedBudget>()
+  const changed = new Set<string>()
+  /** Nothing ends before. */
+  let firstEndMs = -Infinity
   const takenRow = db.prepare('SELECT settled, alternative, entries FROM limit_takers WHERE id = ?')
   const takenUpsert = db.prepare(
     `INSERT INTO limit_takers VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET settled = excluded.settled,
@@ -67,23 +122,36 @@ function sqliteTables(file: DataFile, prefix: string): Tables {
   const takenEnded = db.prepare(
     'SELECT id FROM limit_takers WHERE until_ms <= ? AND +id >= ? AND +id < ? LIMIT ?',
   )
-  const budgetRow = db.prepare('SELECT settled, reserved, warned FROM limit_budgets WHERE key = ?')
-  const budgetUpsert = db.prepare(
-    `INSERT INTO limit_budgets VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET settled = excluded.settled,
-      reserved = excluded.reserved, warned = excluded.warned, keep_until_ms = excluded.keep_until_ms`,
+  const nextEnd = db.prepare('SELECT min(until_ms) AS at_ms FROM limit_takers')
+  const budgetRow = db.prepare(
+    'SELECT settled, reserved, warned, keep_until_ms FROM limit_budgets WHERE key = ?',
   )
-  const budgetUpdate = db.prepare(
-    'UPDATE limit_budgets SET settled = ?, reserved = ?, warned = ? WHERE key = ?',
-  )
+  const budgetUpsert = db.prepare('INSERT OR REPLACE INTO limit_budgets VALUES (?, ?, ?, ?, ?)')
   const budgetsOf = db.prepare(
     'SELECT key, settled, reserved FROM limit_budgets WHERE key >= ? AND key < ? ORDER BY key',
   )
+  const budgetsDelete = db.prepare('DELETE FROM limit_budgets WHERE keep_until_ms <= ?')
+  const windowsDelete = db.prepare('DELETE FROM limit_windows WHERE until_ms <= ?')
   const windowDrop = db.prepare('DELETE FROM limit_windows WHERE key = ? AND at_ms <= ?')
   const windowTotal = db.prepare('SELECT coalesce(sum(amount), 0) AS sum FROM limit_windows WHERE key = ?')
   const windowUpsert = db.prepare('INSERT OR REPLACE INTO limit_windows VALUES (?, ?, ?, ?, ?)')
   const windowDelete = db.prepare('DELETE FROM limit_windows WHERE key = ? AND id = ?')
   const windowOldest = db.prepare('SELECT at_ms, amount FROM limit_windows WHERE key = ? ORDER BY at_ms')
   const named = (key: string): string => prefix + key
+  const cached = (key: string): CachedBudget | undefined => {
+    const known = budgets.get(key)
+    if (known) return known
+    const row = budgetRow.get(named(key))
+    if (!row) return undefined
+    const budget = {
+      settled: Number(row['settled']),
+      reserved: Number(row['reserved']),
+      warnedAt: Number(row['warned']),
+    }
+    const found = { budget, keepUntilMs: Number(row['keep_until_ms']) }
+    budgets.set(key, found)
+    return found
+  }
   return {
     taken: (id) => {
       const row = takenRow.get(named(id))
@@ -91,24 +159,48 @@ function sqliteTables(file: DataFile, prefix: string): Tables {
       const entries = JSON.parse(String(row['entries'])) as Entry[]
       return { settled: row['settled'] === 1, alternative: Number(row['alternative']), entries }
     },
-    setTaken: (id, { settled, alternative, entries }, untilMs) =>
-      void takenUpsert.run(named(id), Number(settled), alternative, JSON.stringify(entries), untilMs),
-    deleteTaken: (id) => void takenDelete.run(named(id)),
-    ended: (nowMs, atMost) =>
-      takenEnded.all(nowMs, prefix, after(prefix), atMost).map(({ id }) => String(id).slice(prefix.length)),
-    budget: (key) => {
-      const row = budgetRow.get(named(key))
-      if (!row) return null
-      return {
-        settled: Number(row['settled']),
-        reserved: Number(row['reserved']),
-        warnedAt: Number(row['warned']),
-      }
+    setTaken: (id, { settled, alternative, entries }, untilMs) => {
+      firstEndMs = Math.min(firstEndMs, untilMs)
+      takenUpsert.run(named(id), Number(settled), alternative, JSON.stringify(entries), untilMs)
     },
-    setBudget: (key, { settled, reserved, warnedAt }, keepUntilMs) =>
-      void budgetUpsert.run(named(key), settled, reserved, warnedAt, keepUntilMs),
-    updateBudget: (key, { settled, reserved, warnedAt }) =>
-      void budgetUpdate.run(settled, reserved, warnedAt, named(key)),
+    deleteTaken: (id) => void takenDelete.run(named(id)),
+    ended: (nowMs, atMost) => {
+      if (nowMs < firstEndMs) return []
+      const ids = takenEnded.all(nowMs, prefix, after(prefix), atMost)
+      if (ids.length < atMost) firstEndMs = Number(nextEnd.get()?.['at_ms'] ?? Infinity)
+      return ids.map(({ id }) => String(id).slice(prefix.length))
+    },
+    budget: (key) => {
+      const found = cached(key)
+      return found ? { ...found.budget } : null
+    },
+    setBudget: (key, budget, keepUntilMs) => {
+      budgets.set(key, { budget, keepUntilMs })
+      changed.add(key)
+    },
+    updateBudget: (key, budget) => {
+      const found = cached(key)
+      if (!found) return
+      found.budget = budget
+      changed.add(key)
+    },
+    writeBudgets: () => {
+      for (const key of changed) {
+        const { budget, keepUntilMs } = budgets.get(key) as CachedBudget
+        budgetUpsert.run(named(key), budget.settled, budget.reserved, budget.warnedAt, keepUntilMs)
+      }
+      changed.clear()
+    },
+    deleteOld: (nowMs) => {
+      windowsDelete.run(nowMs)
+      budgetsDelete.run(nowMs)
+      for (const [key, { keepUntilMs }] of budgets) if (keepUntilMs <= nowMs) budgets.delete(key)
+    },
+    forget: () => {
+      budgets.clear()
+      changed.clear()
+      firstEndMs = -Infinity
+    },
     budgets: (keyPrefix) =>
       budgetsOf.all(named(keyPrefix), after(named(keyPrefix))).map((row) => ({
         key: String(row['key']).slice(prefix.length),
