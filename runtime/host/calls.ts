@@ -155,9 +155,8 @@ export class CallMaker {
       if (!refused && begun.inDoubt) this.instruments.count('calls_in_doubt', 1, { kind: request.call.kind })
       if (!refused) stopRenewing = this.keepLease(request)
       const outcome = refused ? this.refused(request, refused) : await this.attempt(request)
-      if (!(await this.finish(request, outcome, guard !== null)))
+      if (!(await this.finish(request, outcome, refused ? null : guard)))
         throw new LaneLost('another owner took the call over')
-      if (!refused) await guard?.settle(request, outcome)
       return outcome
     } finally {
       stopRenewing()
@@ -253,13 +252,15 @@ export class CallMaker {
   }
 
   /** A lost lane does not end the tries at once: the new owner is waiting for this outcome. */
-  private async finish(request: CallRequest, outcome: CallOutcome, atOnce: boolean): Promise<boolean> {
+  private async finish(request: CallRequest, outcome: CallOutcome, guard: Held | null): Promise<boolean> {
     const { id, epoch, call } = request
-    const { idempotent } = call
+    const settle = guard ? () => guard.settle(request, outcome) : undefined
+    const options = { idempotent: call.idempotent, settle }
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.journal.finish(id, epoch, outcome, { idempotent, atOnce })
+        return await this.journal.finish(id, epoch, outcome, options)
       } catch (error) {
+        if (error instanceof LaneLost) throw error
         if (request.lost.aborted && attempt >= TRIES_WHEN_LOST) throw new LaneLost('the journal is away')
         this.instruments.log.warn({ err: error, attempt }, 'an outcome could not be journalled; trying again')
         await sleep(this.clock, backoffMs(attempt))

@@ -6,7 +6,8 @@
 //    finish and record). Lapsed: an idempotent call is made again and counted as in doubt; any other is never made again.
 // 4. Where the store is this process's own (setLater), what is known of an idempotent call may stay in memory for a moment:
 //    the commit that uses its outcome mostly comes before it is written, and then nothing needs to be; unless a guard settles
-//    by the outcome, which must not be known before it. There is one process, so no zombie and no lease.
+//    by the outcome: both are then asked for in one turn, which is one transaction. There is one process, so no zombie and
+//    no lease.
 // 5. A call is made only under a fresh lease: whoever was stopped between beginning and calling begins again, and
 //    finds out whether somebody else has taken the call over. An entry of one's own whose writing was never
 //    acknowledged is taken up: no call can have followed it.
@@ -76,14 +77,14 @@ export interface CallJournal {
   /** Prolongs the lease of a running call. False: the entry belongs to somebody else now. */
   renew(id: string, epoch: number): Promise<boolean>
   /**
-   * Records the outcome. False: a later owner took the call over, and its outcome counts. `atOnce`: it is durable when this
-   * resolves, as it must be where something else depends on it than the commit.
+   * Records the outcome. False: a later owner took the call over, and its outcome counts. `settle` writes what depends on
+   * the outcome: behind it, and not without it. Rejects where either failed; both may then be done again.
    */
   finish(
     id: string,
     epoch: number,
     outcome: CallOutcome,
-    options: { idempotent: boolean; atOnce: boolean },
+    options: { idempotent: boolean; settle?: (() => Promise<void>) | undefined },
   ): Promise<boolean>
   /** The call was not made, and its next owner makes it: as if never begun. */
   release(id: string, epoch: number): Promise<void>
@@ -175,7 +176,13 @@ class SharedJournal implements CallJournal {
     return result.swapped
   }
 
-  async finish(id: string, epoch: number, outcome: CallOutcome): Promise<boolean> {
+  async finish(...[id, epoch, outcome, { settle }]: Parameters<CallJournal['finish']>): Promise<boolean> {
+    const isRecorded = await this.record(id, epoch, outcome)
+    if (isRecorded) await settle?.()
+    return isRecorded
+  }
+
+  private async record(id: string, epoch: number, outcome: CallOutcome): Promise<boolean> {
     let expected = this.begun.get(beginningOf(id, epoch))
     if (expected === undefined) return false
     const { hash } = JSON.parse(expected) as Begun
@@ -261,8 +268,10 @@ class OwnJournal implements CallJournal {
     const entry = this.begun.get(id)
     if (entry?.epoch !== epoch) return false
     const done: Done = { state: 'done', epoch, hash: entry.hash, outcome }
-    if (options.atOnce) await this.store.set(entryKey(id), JSON.stringify(done), this.options.keepMs)
-    else this.note(id, done)
+    if (options.settle) {
+      const recorded = this.store.set(entryKey(id), JSON.stringify(done), this.options.keepMs)
+      await Promise.all([recorded, options.settle()])
+    } else this.note(id, done)
     return true
   }
 

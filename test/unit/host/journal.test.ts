@@ -1,4 +1,5 @@
 // Every branch of the journal, in both its modes: leases (several processes may exist) and alone (the data file's lock).
+// Long because the two share their set-up.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -33,8 +34,8 @@ const outcome = (value: string): CallOutcome => ({
   callId: 'c1',
 })
 
-const later = { idempotent: true, atOnce: false }
-const strictly = { idempotent: false, atOnce: false }
+const later = { idempotent: true }
+const strictly = { idempotent: false }
 const options = { leaseMs: LEASE_MS, keepMs: KEEP_MS, forgottenMs: FORGOTTEN_MS }
 
 function leased(store?: KeyValue) {
@@ -385,10 +386,29 @@ test('a begin whose answer was lost is taken up again at once, for a call that m
   assert.equal((await journal().begin('c1', 'p2', 2, once)).do, 'giveUp')
 })
 
-test('alone: an outcome on which something else depends is written before it resolves', async (t) => {
+test('alone: an outcome and what is settled by it are asked for in one turn, the outcome first', async (t) => {
   const { journal, written } = alone(t)
   const owner = journal()
   await owner.begin('c1', 'p1', 1, call())
-  await owner.finish('c1', 1, outcome('yes'), { idempotent: true, atOnce: true })
+  const asked: string[] = []
+  const settle = async () => void asked.push('settle')
+  const finished = owner.finish('c1', 1, outcome('yes'), { idempotent: true, settle })
+  assert.deepEqual(asked, ['settle'], 'in the turn of the outcome')
+  await finished
   assert.deepEqual(written(), ['flotilla:journal:c1'])
+})
+
+test('among others: what an outcome settles waits until it is recorded, and is not settled by one that came too late', async () => {
+  const { journal, wait } = leased()
+  const [owner, next] = [journal(), journal()]
+  await owner.begin('c1', 'p1', 1, call())
+  await wait(LEASE_MS)
+  await next.begin('c1', 'p2', 2, call())
+  const settled: string[] = []
+  const settling = (who: string) => ({ idempotent: true, settle: async () => void settled.push(who) })
+  assert.equal(await owner.finish('c1', 1, outcome('late'), settling('the former owner')), false)
+  const finished = next.finish('c1', 2, outcome('yes'), settling('the owner'))
+  assert.deepEqual(settled, [])
+  assert.equal(await finished, true)
+  assert.deepEqual(settled, ['the owner'])
 })
