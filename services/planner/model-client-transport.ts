@@ -19,7 +19,7 @@ export function createTransport(variables: Readonly<Record<string, string | unde
     const answer = await request(String(url), {
       dispatcher,
       method: method as Dispatcher.HttpMethod,
-      headers: Object.fromEntries(new Headers(headers)),
+      headers: Object.fromEntries(headers instanceof Headers ? headers : new Headers(headers)),
       body: body ?? null,
       signal: signal ?? null,
     })
