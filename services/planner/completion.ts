@@ -42,7 +42,6 @@ export function timeOut(from: Situation): Changes {
 }
 
 function complete(from: Situation, status: Status, output: Json, error: Failure | null): Changes {
-  const { taskId } = from.task
   const data = result(from, status, output, error)
   const detail = {
     status,
@@ -55,12 +54,20 @@ function complete(from: Situation, status: Status, output: Json, error: Failure 
     emit: [
       ...stopWork(from, status),
       { topic: 'tasks.completed', type: 'TaskCompleted', data },
-      { topic: 'tools.requested', type: 'TaskClosed', data: { taskId, status } },
-      // Router hears this one too: it frees the task's place.
-      { topic: 'code.requested', type: 'TaskClosed', data: { taskId, status } },
+      ...closing(from, status),
       progress(from, 'completed', detail),
     ],
   }
+}
+
+/** Router hears of it on `tools.requested` too: it frees the task's place. A task without code has nothing in code-sandbox. */
+function closing({ task: { taskId, mode } }: Situation, status: Status): Emit[] {
+  const closed = (topic: 'tools.requested' | 'code.requested'): Emit => ({
+    topic,
+    type: 'TaskClosed',
+    data: { taskId, status },
+  })
+  return [closed('tools.requested'), ...(mode === 'code' ? [closed('code.requested')] : [])]
 }
 
 /** Behind the requests that it cancels, on the topic that they went to. */

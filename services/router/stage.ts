@@ -43,7 +43,7 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
       { topic: 'tasks.submitted' },
       { topic: 'tasks.control' },
       // The end of a task as the other stages hear it: small, where its result may be large.
-      { topic: 'code.requested', accepts: (record) => record[headers.schema] === 'TaskClosed' },
+      { topic: 'tools.requested', accepts: (record) => record[headers.schema] === 'TaskClosed' },
     ],
     forwardsHome: true,
     laneIndex: (rows) => new Schedule(rows),
