@@ -7,6 +7,8 @@ import type { RowChange } from './state.ts'
 
 /** Short: the lane's tasks wait, and a broker or a store that was away comes back at any moment. */
 const MAX_REOPEN_MS = 1_000
+/** Shown by /ready until the group has said which lanes are ours: a rolling restart must not go on before that. */
+const JOINING = 'joining its consumer group'
 
 interface Slot {
   /** Grows when the lane is assigned again, so that an opening that took too long is thrown away. */
@@ -36,7 +38,7 @@ export class StageHost {
   private membership: Membership | null = null
   private generation = 0
   private stopping = false
-  private problem: string | null = null
+  private problem: string | null = JOINING
 
   constructor(parts: HostParts) {
     this.parts = parts
@@ -60,6 +62,9 @@ export class StageHost {
       },
     )
     for (const lane of early) this.assigned(lane)
+    void this.membership.joined.then(() => {
+      if (this.problem === JOINING) this.problem = null
+    })
   }
 
   get stage(): string {

@@ -83,6 +83,8 @@ export interface LaneListener {
 }
 
 export interface Membership {
+  /** Resolves when the group has said for the first time which lanes are this member's. There may be none. */
+  readonly joined: Promise<void>
   /** Fences former owners, restores rows and positions. Also used to open a lane again after it was dropped. */
   open(lane: number): Promise<OpenLane>
   /** Leaves the group: lanes go to the other members at once. */

@@ -39,6 +39,13 @@ export class TestMember {
     )
   }
 
+  /** Lanes held when the group had said for the first time which they are. */
+  async lanesOnJoining(): Promise<number[]> {
+    const { joined } = await this.#joined
+    await joined
+    return [...this.#held]
+  }
+
   /** Opens the lane and starts it; tries again while the member holds it, as a host does. */
   async open(lane: number): Promise<OpenLane | null> {
     const membership = await this.#joined

@@ -18,6 +18,23 @@ export function rebalanceTests(subject: () => LogUnderTest): void {
     }
   }
 
+  test('joining ends when the group has said which lanes are whose, also for a member that gets none', async () =>
+    withSecond(async (log, other) => {
+      const group = mark()
+      const members = Array.from(
+        { length: log.partitions },
+        () => new TestMember(log, group, ['tasks.submitted']),
+      )
+      await Promise.all(members.map((member) => member.lanesOnJoining()))
+      await eventually('each member has a lane', () => members.every(({ lanes }) => lanes.size === 1))
+      const idle = new TestMember(other, group, ['tasks.submitted'])
+      assert.deepEqual(await idle.lanesOnJoining(), [])
+      for (const member of [idle, ...members]) await member.leave()
+      const alone = new TestMember(log, mark(), ['tasks.submitted'])
+      assert.equal((await alone.lanesOnJoining()).length, log.partitions, 'announced by then')
+      await alone.leave()
+    }))
+
   test('a second member takes lanes over; those that stay keep working; a late commit is fenced (2)', async () =>
     withSecond(async (log, other) => {
       const group = mark()

@@ -271,7 +271,7 @@ function changed(log: FaultyLog, changesOf: (group: string, lane: number) => Lan
       const opened = await membership.open(lane)
       return changedLane(opened, changesOf(options.group, lane))
     }
-    return { open, leave: () => membership.leave() }
+    return { joined: membership.joined, open, leave: () => membership.leave() }
   }
   return {
     ...log,

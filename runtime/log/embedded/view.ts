@@ -55,5 +55,8 @@ async function join(
     return Promise.resolve()
   }
   endings.add(leave)
-  return { open: (lane) => openLane(engine, { group: name, topics, holds }, lane), leave }
+  const open = (lane: number) => openLane(engine, { group: name, topics, holds }, lane)
+  // In the turn after the group has announced the lanes.
+  const joined = new Promise<void>((resolve) => engine.soon(resolve))
+  return { joined, open, leave }
 }

@@ -24,6 +24,8 @@ export class KafkaMembership implements Membership {
   /** Lanes opened since they were assigned. */
   readonly #opened = new Set<number>()
   #assigned: ReadonlySet<number> = new Set()
+  readonly joined: Promise<void>
+  #hasJoined = () => {}
   readonly leave: () => Promise<void>
 
   constructor(context: Context, options: JoinOptions, listener: LaneListener) {
@@ -54,6 +56,7 @@ export class KafkaMembership implements Membership {
         onRecovered: () => this.#listener.onRecovered?.(),
       },
     )
+    this.joined = new Promise((resolve) => (this.#hasJoined = resolve))
     this.leave = once(() => this.#leave())
   }
 
@@ -66,6 +69,7 @@ export class KafkaMembership implements Membership {
       this.#listener.onRevoked(lane)
     }
     for (const lane of lanes) if (!former.has(lane)) this.#listener.onAssigned(lane)
+    this.#hasJoined()
   }
 
   #drop(lane: number): void {

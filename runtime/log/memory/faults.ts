@@ -116,6 +116,8 @@ class Life {
 }
 
 class FaultyMembership implements Membership {
+  readonly joined: Promise<void>
+  #hasJoined = () => {}
   readonly #log: Log
   readonly #life: Life
   readonly #options: JoinOptions
@@ -131,6 +133,7 @@ class FaultyMembership implements Membership {
     this.#life = life
     this.#options = options
     this.#listener = listener
+    this.joined = new Promise((resolve) => (this.#hasJoined = resolve))
   }
 
   static async join(log: Log, life: Life, options: JoinOptions, listener: LaneListener): Promise<Membership> {
@@ -151,6 +154,7 @@ class FaultyMembership implements Membership {
     })
     if (this.#left || this.#life.crashed) await inner.leave()
     else this.#inner = inner
+    void inner.joined.then(() => hear(this.#hasJoined))
   }
 
   #assigned(lane: number): void {

@@ -59,7 +59,7 @@ function worldOf(blobs: BlobStore = memoryBlobs()): World {
   return { clock, blobs, broker: createMemoryBroker({ partitions: 1, clock }) }
 }
 
-async function startHost(
+function hostOf(
   { clock, broker, blobs }: World,
   stage: Stage = counting as unknown as Stage,
   callers: Readonly<Record<string, Caller>> = {},
@@ -79,12 +79,26 @@ async function startHost(
   })
   const options = { ...defaultHostOptions, maxRowBytes: 1_000 }
   const shared = { codec, blobs, journal, calls, clock, instruments, options, instance: 'a' }
-  const host = new StageHost({ ...shared, stage, log })
+  return { host: new StageHost({ ...shared, stage, log }), log }
+}
+
+async function startHost(...parts: Parameters<typeof hostOf>) {
+  const { host, log } = hostOf(...parts)
   const started = host.start()
-  await clock.run(clock.now() + 10, () => false)
+  await within(parts[0], 10)
   await started
   return { host, log }
 }
+
+test('a stage has a problem until its group has said which lanes are whose, and these are open', async () => {
+  const world = worldOf()
+  const { host } = hostOf(world)
+  assert.deepEqual(host.status().problems, ['joining its consumer group'])
+  const started = host.start()
+  await within(world, 10)
+  await started
+  assert.deepEqual([host.status().problems, host.openLanes()], [[], [0]])
+})
 
 const feedback = (taskId: string, comment: string) => ({
   topic: 'tasks.control' as const,
