@@ -61,6 +61,12 @@ export class Intake {
     this.stopped = true
   }
 
+  /** Takes what was held back for company: none will come. */
+  takeLingering(): void {
+    for (const topic of this.lingering) void this.pump(topic)
+    this.lingering.clear()
+  }
+
   /** Something finished: takes what has been waiting. */
   proceed(): void {
     for (const [topic, buffer] of this.buffers)

@@ -109,12 +109,16 @@ export class Lane {
     this.onLost(reason)
   }
 
-  /** Stops taking records, finishes and commits what is at work within the limit, then ends. */
+  /**
+   * Stops taking records, finishes and commits what is at work within the limit, then ends. What lingers was held back by
+   * the stage's own wish, so it is done first: a command that ran one task leaves its books complete.
+   */
   async drain(): Promise<void> {
+    const { clock, options, stage } = this.parts
+    this.intake.takeLingering()
     this.intake.stop()
     this.timers.stop()
-    this.queue.dropWaiting()
-    const { clock, options } = this.parts
+    if (!stage.lingerMs) this.queue.dropWaiting()
     const until = clock.now() + options.drainMs
     while (this.queue.size > 0 && clock.now() < until && !this.lost.signal.aborted)
       await new Promise<void>((resume) => clock.schedule(20, resume))

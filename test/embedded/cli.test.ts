@@ -47,6 +47,18 @@ describe('run', () => {
     assert.equal(result.traceId, null)
   })
 
+  test('what a task used is in the books when the command ends', async () => {
+    const own = { FLOTILLA_DATA: directory() }
+    for (const executions of [1, 2]) {
+      await flotilla(['run', '--json', 'task=books say hi'], { env: own })
+      const [total] = JSON.parse((await flotilla(['usage', '--json'], { env: own })).out) as Record<
+        string,
+        unknown
+      >[]
+      assert.equal(total?.['executions'], executions)
+    }
+  })
+
   test('for people: the steps, the result, that it is scripted; and no colours in a pipe', async () => {
     const { code, out, err } = await flotilla(['run', '--mode', 'tools', '-'], {
       env,
