@@ -64,6 +64,7 @@ export class Checkpoints {
     thread.on('message', (pages: number) => this.#copied(pages))
     thread.once('error', (error) => {
       this.#failed = true
+      this.#thread = null
       process.emitWarning(`checkpoints of ${this.#path} run in its commits from now on: ${error.message}`)
     })
     thread.unref()
@@ -72,6 +73,11 @@ export class Checkpoints {
 
   #copied(pages: number): void {
     const isFree = this.#thread !== null && !this.#db.isTransaction
-    if (pages >= LONG_PAGES && isFree) this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    if (pages < LONG_PAGES || !isFree) return
+    try {
+      this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    } catch {
+      // The disk, most likely: the next commit meets it too, and is heard.
+    }
   }
 }

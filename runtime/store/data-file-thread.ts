@@ -5,14 +5,29 @@ import { states, type ThreadData } from './data-file-checkpoints.ts'
 
 const { path, state } = workerData as ThreadData
 
-if (Atomics.compareExchange(state, 0, states.started, states.open) === states.started) {
-  const db = new DatabaseSync(path)
-  parentPort?.on('message', (wish: 'checkpoint' | 'close') => {
-    if (wish === 'checkpoint')
-      return parentPort?.postMessage(Number(db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get()?.['log']))
+function serve(db: DatabaseSync): void {
+  const close = (): void => {
     db.close()
     Atomics.store(state, 0, states.closed)
     Atomics.notify(state, 0)
     parentPort?.close()
+  }
+  parentPort?.on('message', (wish: 'checkpoint' | 'close') => {
+    if (wish === 'close') return close()
+    try {
+      parentPort?.postMessage(Number(db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get()?.['log']))
+    } catch (error) {
+      close()
+      throw error
+    }
   })
+}
+
+if (Atomics.compareExchange(state, 0, states.started, states.open) === states.started) {
+  try {
+    serve(new DatabaseSync(path))
+  } catch (error) {
+    Atomics.store(state, 0, states.closed)
+    throw error
+  }
 }
