@@ -1,6 +1,8 @@
-// npm run bench [-- floor embedded kafka] [--rounds 3]: what a task costs. A task is two model turns and one tool call, model
-// latency 0, real HTTP to the scripted model, which runs in a process of its own. Everything runs in turn, in the same
-// run, so that ratios mean something on a noisy machine; the table shows medians of the rounds.
+// npm run bench [-- floor embedded kafka] [--rounds 3] [--partitions 12]: what a task costs.
+//
+// A task is two model turns and one tool call, model latency 0, real HTTP to the scripted model, which runs in a process of
+// its own. Everything runs in turn, in the same run, so that ratios mean something on a noisy machine; the table shows
+// medians of the rounds.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -11,10 +13,12 @@ import { percentile, type Figures } from './measure.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '3' } },
+  options: { rounds: { type: 'string', default: '3' }, partitions: { type: 'string' } },
 })
 const wanted = positionals.length > 0 ? positionals : ['floor', 'embedded', 'kafka']
 const rounds = Number(values.rounds)
+const lanes: Record<string, string> =
+  values.partitions === undefined ? {} : { FLOTILLA_PARTITIONS: values.partitions }
 
 function start(file: string, env: Record<string, string>) {
   const path = new URL(file, import.meta.url).pathname
@@ -50,7 +54,7 @@ try {
   for (let round = 0; round < rounds; round++) {
     for (const contestant of wanted) {
       const file = contestant === 'floor' ? './floor.ts' : './fleet.ts'
-      const env = { MODEL_URL, ...(contestant === 'kafka' ? kafka : {}) }
+      const env = { MODEL_URL, ...lanes, ...(contestant === 'kafka' ? kafka : {}) }
       found.set(contestant, [...(found.get(contestant) ?? []), await lastLine<Figures>(file, env)])
     }
   }
