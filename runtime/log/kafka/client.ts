@@ -6,6 +6,9 @@
 // 2. Its producer takes back sequence numbers after a failed send that the broker may have appended; the next
 //    records under the same numbers are acknowledged and silently dropped (see producer-session.ts).
 // 3. Its consumer fetches nothing while the group rebalances, then fetches again from the committed positions.
+//
+// Requests that it has no encodings for are in second-protocol.ts, written with its encoder and sent by its connections.
+import { createRequire } from 'node:module'
 import { AssignerProtocol, Kafka, logLevel } from 'kafkajs'
 import type { Admin, Cluster as KafkaJsCluster, KafkaConfig, logCreator } from 'kafkajs'
 import { openSocket } from './socket.ts'
@@ -48,19 +51,46 @@ export interface ProducedMessage {
   readonly headers: Record<string, string>
 }
 
-interface TransactionIdentity {
-  readonly transactionalId: string
+export interface ProducerIdentity {
   readonly producerId: string
   readonly producerEpoch: number
 }
 
-interface OffsetTopics {
+export interface TransactionIdentity extends ProducerIdentity {
+  readonly transactionalId: string
+}
+
+export interface OffsetTopics {
   readonly groupId: string
   readonly topics: { topic: string; partitions: { partition: number; offset: string; metadata?: string }[] }[]
 }
 
+export interface ProduceRequest extends ProducerIdentity {
+  transactionalId?: string
+  acks: number
+  timeout: number
+  topicData: {
+    topic: string
+    partitions: { partition: number; firstSequence: number; messages: ProducedMessage[] }[]
+  }[]
+}
+
+export interface ProduceResponse {
+  readonly topics: { topicName: string; partitions: { partition: number; baseOffset: string }[] }[]
+}
+
+/** A request of our own encoding. kafkajs puts the header in front of it, keeps it in line, and takes the header off the answer. */
+export interface Exchange<T> {
+  readonly request: { apiKey: number; apiVersion: number; apiName: string; encode: () => Promise<Encoder> }
+  readonly response: {
+    decode: (body: Buffer) => Promise<{ answer: T; clientSideThrottleTime: number }>
+    parse: (decoded: { answer: T }) => Promise<T>
+  }
+}
+
 /** The requests of one broker that we use; kafkajs types only some of them. All reject on a protocol error. */
 export interface Broker {
+  readonly connectionPool: { send<T>(exchange: Exchange<T>): Promise<T> }
   fetch(request: {
     isolationLevel: number
     maxWaitTime: number
@@ -71,23 +101,8 @@ export interface Broker {
       partitions: { partition: number; fetchOffset: string; maxBytes: number }[]
     }[]
   }): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>
-  produce(request: {
-    transactionalId?: string
-    producerId: string
-    producerEpoch: number
-    acks: number
-    timeout: number
-    topicData: {
-      topic: string
-      partitions: { partition: number; firstSequence: number; messages: ProducedMessage[] }[]
-    }[]
-  }): Promise<{
-    topics: { topicName: string; partitions: { partition: number; baseOffset: string }[] }[]
-  }>
-  initProducerId(request: {
-    transactionalId?: string
-    transactionTimeout: number
-  }): Promise<{ producerId: string; producerEpoch: number }>
+  produce(request: ProduceRequest): Promise<ProduceResponse>
+  initProducerId(request: { transactionalId?: string; transactionTimeout: number }): Promise<ProducerIdentity>
   addPartitionsToTxn(
     request: TransactionIdentity & { topics: { topic: string; partitions: number[] }[] },
   ): Promise<unknown>
@@ -248,4 +263,59 @@ export function encodeAssignment(topics: readonly string[], partitions: readonly
 
 export function decodeAssignment(assignment: Buffer): Record<string, number[]> {
   return AssignerProtocol.MemberAssignment.decode(assignment)?.assignment ?? {}
+}
+
+/** The part of kafkajs's writer that we use. `UVarInt` arrays and strings are those that the protocol calls compact. */
+export interface Encoder {
+  size(): number
+  readonly buffer: Buffer
+  writeBoolean(value: boolean): Encoder
+  writeInt16(value: number): Encoder
+  writeInt32(value: number): Encoder
+  writeInt64(value: string): Encoder
+  writeUVarInt(value: number): Encoder
+  writeUVarIntString(value: string | null): Encoder
+  writeUVarIntArray(values: readonly Encoder[]): Encoder
+  writeEncoder(value: Encoder): Encoder
+}
+
+export interface Decoder {
+  readInt16(): number
+  readInt32(): number
+  readInt64(): { toString(): string }
+  readBytes(length: number): Buffer
+  readUVarInt(): number
+  readUVarIntString(): string | null
+  readUVarIntArray<T>(read: (decoder: Decoder) => T): T[] | null
+}
+
+interface Batch extends ProducerIdentity {
+  readonly records: readonly Encoder[]
+  readonly firstTimestamp: number
+  readonly maxTimestamp: number
+  readonly firstSequence: number
+  readonly lastOffsetDelta: number
+  readonly transactional: boolean
+}
+
+const part = createRequire(import.meta.url)
+const EncoderClass = part('kafkajs/src/protocol/encoder') as new () => Encoder
+const DecoderClass = part('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => Decoder
+const { RecordBatch } = part('kafkajs/src/protocol/recordBatch/v0') as {
+  RecordBatch: (batch: Batch) => Promise<Encoder>
+}
+const record = part('kafkajs/src/protocol/recordBatch/record/v0') as (
+  record: ProducedMessage & { offsetDelta: number; timestampDelta: number },
+) => Encoder
+const { createErrorFromCode } = part('kafkajs/src/protocol/error') as {
+  createErrorFromCode: (code: number) => Error
+}
+
+/** kafkajs's own parts, for requests that it doesn't have. */
+export const wire = {
+  encoder: (): Encoder => new EncoderClass(),
+  decoder: (bytes: Buffer): Decoder => new DecoderClass(bytes),
+  record,
+  recordBatch: RecordBatch,
+  errorOf: createErrorFromCode,
 }

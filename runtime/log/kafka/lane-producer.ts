@@ -2,13 +2,17 @@
 //
 // 1. Opening (`renew`) fences every former owner and waits until its last transaction is complete, so that
 //    positions and rows read afterwards are final.
-// 2. A transaction is: add partitions and offsets; send records and offsets side by side; end. Only the request
-//    to end it with a commit can leave its outcome unknown. That request alone is repeated (it is idempotent within
-//    an epoch); if no answer comes, or an ambiguous one after a lost answer, the outcome is CommitUncertain.
+// 2. A transaction is: add partitions and offsets; send records and offsets side by side; end. In the second protocol
+//    (second-protocol.ts) sending adds. Only the request to end it with a commit can leave its outcome unknown. That
+//    request alone is repeated (it is idempotent within an epoch, and in the second protocol the repetition carries the
+//    epoch of the transaction that it ends); if no answer comes, or an ambiguous one after a lost answer, the outcome is
+//    CommitUncertain.
 // 3. Whatever fails before that request is CommitFailed: the transaction is aborted, or left to the next `renew`,
 //    and the session is spent, because sequence numbers may have been used.
+// 4. A transaction begins only after the former one is complete. Until then brokers answer CONCURRENT_TRANSACTIONS, and
+//    have taken nothing: the request is repeated.
 import { CommitFailed, CommitUncertain, LaneFenced } from '../port.ts'
-import type { Broker } from './client.ts'
+import type { Broker, TransactionIdentity } from './client.ts'
 import { isFencing, isTransient, isUnreachable, messageOf } from './errors.ts'
 import type { Link } from './link.ts'
 import { ProducerSession, type Offsets, type PartitionRecords } from './producer-session.ts'
@@ -39,69 +43,80 @@ export class LaneProducer {
     return this.#session.usable
   }
 
+  /** Of the transaction to come. */
+  get identity(): TransactionIdentity {
+    return { transactionalId: this.#options.transactionalId, ...this.#session.identity }
+  }
+
   renew(): Promise<void> {
     return this.#session.renew()
   }
 
   /** One transaction. Resolves with the offsets written. Rejects as the port says. */
   async commit(records: readonly PartitionRecords[], offsets: GroupOffsets): Promise<Offsets> {
+    const { identity } = this
     let written: Offsets
     try {
-      await this.#begin(records, offsets)
-      written = await this.#write(records, offsets)
+      if (this.#session.protocol === 1) await this.#begin(identity, records, offsets)
+      written = await this.#write(identity, records, offsets)
     } catch (error) {
-      throw await this.#giveUp(error)
+      throw await this.#giveUp(identity, error)
     }
-    await this.#end()
+    await this.#end(identity)
     return written
   }
 
-  async #begin(records: readonly PartitionRecords[], offsets: GroupOffsets): Promise<void> {
+  async #begin(
+    identity: TransactionIdentity,
+    records: readonly PartitionRecords[],
+    offsets: GroupOffsets,
+  ): Promise<void> {
     const partitions = Map.groupBy(records, ({ topic }) => topic)
     const topics = [...partitions].map(([topic, of]) => ({ topic, partitions: of.map((r) => r.partition) }))
     await this.#link.know(partitions.keys())
     await both(
-      topics.length === 0 ? null : this.#ask((broker, id) => broker.addPartitionsToTxn({ ...id, topics })),
+      topics.length === 0 ? null : this.#ask((broker) => broker.addPartitionsToTxn({ ...identity, topics })),
       offsets.topics.length === 0
         ? null
-        : this.#ask((broker, id) => broker.addOffsetsToTxn({ ...id, groupId: offsets.groupId })),
+        : this.#ask((broker) => broker.addOffsetsToTxn({ ...identity, groupId: offsets.groupId })),
     )
   }
 
-  async #write(records: readonly PartitionRecords[], offsets: GroupOffsets): Promise<Offsets> {
+  async #write(
+    identity: TransactionIdentity,
+    records: readonly PartitionRecords[],
+    offsets: GroupOffsets,
+  ): Promise<Offsets> {
     const sending = this.#session.send(records)
-    await both(sending, offsets.topics.length === 0 ? null : this.#sendOffsets(offsets))
+    await both(sending, offsets.topics.length === 0 ? null : this.#sendOffsets(identity, offsets))
     return sending
   }
 
-  #sendOffsets(offsets: GroupOffsets): Promise<unknown> {
-    const identity = this.#identity()
+  #sendOffsets(identity: TransactionIdentity, offsets: GroupOffsets): Promise<unknown> {
     return this.#link.attempt(
       async () => {
         const broker = await this.#link.coordinator('group', offsets.groupId)
-        return broker.txnOffsetCommit({ ...identity, ...offsets })
+        return this.#session.requestsTo(broker).txnOffsetCommit({ ...identity, ...offsets })
       },
       { withinMs: this.#options.deliveryTimeoutMs },
     )
   }
 
   /** A request to the transaction's coordinator; right after a commit it answers CONCURRENT_TRANSACTIONS for a moment. */
-  #ask(request: (broker: Broker, identity: TransactionIdentity) => Promise<unknown>): Promise<unknown> {
-    const identity = this.#identity()
-    return this.#link.attempt(async () => request(await this.#coordinator(), identity), {
+  #ask(request: (broker: Broker) => Promise<unknown>): Promise<unknown> {
+    return this.#link.attempt(async () => request(await this.#coordinator()), {
       withinMs: this.#options.deliveryTimeoutMs,
     })
   }
 
-  async #end(): Promise<void> {
+  async #end(identity: TransactionIdentity): Promise<void> {
     let lost = false
-    const identity = this.#identity()
     try {
-      await this.#link.attempt(
+      const next = await this.#link.attempt(
         async () => {
           const broker = await this.#coordinator()
           try {
-            await broker.endTxn({ ...identity, transactionResult: true })
+            return await this.#session.requestsTo(broker).endTxn({ ...identity, transactionResult: true })
           } catch (error) {
             lost ||= isUnreachable(error)
             throw error
@@ -109,6 +124,7 @@ export class LaneProducer {
         },
         { withinMs: this.#options.deliveryTimeoutMs, retryable: isTransient },
       )
+      this.#session.adopt(next)
     } catch (error) {
       this.#session.spend()
       const where = `ending a transaction of ${this.#options.transactionalId}`
@@ -117,48 +133,32 @@ export class LaneProducer {
     }
   }
 
-  async #giveUp(error: unknown): Promise<Error> {
+  async #giveUp(identity: TransactionIdentity, error: unknown): Promise<Error> {
     const where = `committing as ${this.#options.transactionalId}`
     if (isFencing(error)) {
       this.#session.spend()
       return new LaneFenced(`${where}: another process has opened this lane`, { cause: error })
     }
-    const fenced = await this.#abort()
+    const fenced = await this.#abort(identity)
     this.#session.spend()
     if (fenced) return new LaneFenced(`${where}: another process has opened this lane`, { cause: error })
     return new CommitFailed(`${where}: ${messageOf(error)}`, { cause: error })
   }
 
   /** Ends the transaction now rather than at the next `renew`, so that readers behind it go on. True when fenced. */
-  async #abort(): Promise<boolean> {
-    if (this.#aborting === null) return false
-    const identity = this.#aborting
+  async #abort(identity: TransactionIdentity): Promise<boolean> {
     try {
       const broker = await this.#coordinator()
-      await broker.endTxn({ ...identity, transactionResult: false })
+      await this.#session.requestsTo(broker).endTxn({ ...identity, transactionResult: false })
       return false
     } catch (error) {
       return isFencing(error)
     }
   }
 
-  #aborting: TransactionIdentity | null = null
-
-  #identity(): TransactionIdentity {
-    const { transactionalId } = this.#options
-    this.#aborting = { transactionalId, ...this.#session.identity }
-    return this.#aborting
-  }
-
   #coordinator(): Promise<Broker> {
     return this.#link.coordinator('transaction', this.#options.transactionalId)
   }
-}
-
-interface TransactionIdentity {
-  readonly transactionalId: string
-  readonly producerId: string
-  readonly producerEpoch: number
 }
 
 /** Waits for both before it throws: nothing of a transaction may still be under way when it is ended. */

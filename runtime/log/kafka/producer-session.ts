@@ -4,9 +4,13 @@
 // 2. Sequence numbers advance only when every partition of the send has answered. After a send that failed nobody
 //    knows what was appended, so the session is spent: reusing its numbers would be taken for a repetition and
 //    dropped in silence. `renew` starts afresh under a new epoch, which fences the old one.
-import type { Broker, ProducedMessage } from './client.ts'
-import { errorType, isTransient } from './errors.ts'
+// 3. Which protocol its transactions follow is asked at each `renew`, and holds as long as the identity. A cluster that
+//    changes meanwhile goes on taking requests of the older protocol; should it refuse those of the newer, the session is
+//    spent, and the next `renew` asks again.
+// 4. In the second protocol the end of a transaction brings the next one's identity: `adopt`, and numbers start at 0.
+import type { Broker, ProducedMessage, ProducerIdentity } from './client.ts'
 import type { Link } from './link.ts'
+import { protocolOf, requestsTo, type Protocol, type TransactionRequests } from './second-protocol.ts'
 
 /** Below the broker's default limit of a batch (1,048,588 bytes). */
 const MAX_BATCH_BYTES = 900_000
@@ -41,7 +45,8 @@ export class ProducerSession {
   readonly #link: Link
   readonly #options: SessionOptions
   readonly #sequences = new Map<string, number>()
-  #identity: { producerId: string; producerEpoch: number } | null = null
+  #identity: ProducerIdentity | null = null
+  #protocol: Protocol = 1
 
   constructor(link: Link, options: SessionOptions) {
     this.#link = link
@@ -53,9 +58,18 @@ export class ProducerSession {
     return this.#identity !== null
   }
 
-  get identity(): { producerId: string; producerEpoch: number } {
+  get identity(): ProducerIdentity {
     if (this.#identity === null) throw new Error('the producer has no identity: renew it first')
     return this.#identity
+  }
+
+  /** Of the transactions since the last `renew`; without a transactional id always the first. */
+  get protocol(): Protocol {
+    return this.#protocol
+  }
+
+  requestsTo(broker: Broker): TransactionRequests {
+    return requestsTo(broker, this.#protocol)
   }
 
   /** Asks for an identity. With a transactional id it fences former owners and ends what they left open. */
@@ -67,6 +81,7 @@ export class ProducerSession {
     this.#identity = await this.#link.attempt(
       async () => {
         const broker = await this.#initialiser()
+        if (transactionalId !== undefined) this.#protocol = await protocolOf(broker)
         return broker.initProducerId({ ...transaction, transactionTimeout: transactionTimeoutMs })
       },
       { withinMs: deliveryTimeoutMs },
@@ -77,6 +92,13 @@ export class ProducerSession {
     const { transactionalId } = this.#options
     if (transactionalId === undefined) return this.#link.cluster.findControllerBroker()
     return this.#link.coordinator('transaction', transactionalId)
+  }
+
+  /** Goes on under the identity that the end of a transaction gave; null: under the same one. */
+  adopt(next: ProducerIdentity | null): void {
+    if (next === null) return
+    this.#identity = next
+    this.#sequences.clear()
   }
 
   /** Forget the identity: the next use must renew it. */
@@ -114,10 +136,7 @@ export class ProducerSession {
         )
         for (const outcome of sent) if (outcome.status === 'rejected') throw outcome.reason
       },
-      {
-        withinMs: this.#options.deliveryTimeoutMs,
-        retryable: (error) => isTransient(error) && errorType(error) !== 'CONCURRENT_TRANSACTIONS',
-      },
+      { withinMs: this.#options.deliveryTimeoutMs },
     )
     for (const { topic, partition, messages } of round) this.#advance(topic, partition, messages.length)
     return offsets
@@ -131,7 +150,7 @@ export class ProducerSession {
     const { transactionalId, deliveryTimeoutMs } = this.#options
     const broker = await this.#link.cluster.findBroker({ nodeId })
     const byTopic = Map.groupBy(batches, ({ topic }) => topic)
-    const { topics } = await broker.produce({
+    const { topics } = await this.requestsTo(broker).produce({
       ...(transactionalId === undefined ? {} : { transactionalId }),
       ...this.identity,
       acks: -1,
