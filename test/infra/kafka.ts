@@ -12,6 +12,8 @@ export interface KafkaOptions {
   readonly brokers?: number
   /** Lines of server.properties that add to ours or replace them. */
   readonly properties?: Readonly<Record<string, string>>
+  /** Levels of features in force from the start, where they shall not be Kafka's newest. */
+  readonly features?: Readonly<Record<string, number>>
   /** Heap of a broker; 512 unless given. */
   readonly heapMb?: number
   /**
@@ -52,7 +54,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     controllerPort: ports[count + index] as number,
   }))
   const jars = await kafkaJars()
-  const storage = await formattedStorage(jars, count)
+  const storage = await formattedStorage(jars, count, options.features)
   const started = await Promise.allSettled(
     nodes.map((node) => startBroker(node, nodes, join(storage, `node-${node.nodeId}`), jars, options)),
   )
@@ -183,8 +185,13 @@ export function kafkaJars(): Promise<string> {
 }
 
 /** `node-1`, `node-2`, …: data directories as the storage tool leaves them; formatting costs a start of Java each. */
-function formattedStorage(jars: string, count: number): Promise<string> {
-  return cached('kafka-storage', [jars, clusterId, String(count)], async (directory) => {
+function formattedStorage(
+  jars: string,
+  count: number,
+  features: KafkaOptions['features'] = {},
+): Promise<string> {
+  const levels = Object.entries(features).flatMap(([name, level]) => ['--feature', `${name}=${level}`])
+  return cached('kafka-storage', [jars, clusterId, String(count), ...levels], async (directory) => {
     const nodes = Array.from({ length: count }, (_, index) => ({
       nodeId: index + 1,
       port: 1,
@@ -195,7 +202,7 @@ function formattedStorage(jars: string, count: number): Promise<string> {
       mkdirSync(data)
       const file = join(directory, `node-${node.nodeId}.properties`)
       writeFileSync(file, lines(serverProperties(node, nodes, data)))
-      const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', file]
+      const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', file, ...levels]
       await runTool(java(), [...quickStart, ...classes(jars), ...format])
     }
   })
