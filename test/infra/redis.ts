@@ -27,8 +27,16 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
   const port = await freePort()
   const directory = scratch('redis')
   const keeping = options.mode === 'volatile' ? volatile : durable
+  // The port of the cluster's bus is said, because the default is this one + 10,000: among those of outgoing connections.
   const clustered = options.cluster
-    ? ['--cluster-enabled', 'yes', '--cluster-require-full-coverage', 'no']
+    ? [
+        '--cluster-enabled',
+        'yes',
+        '--cluster-require-full-coverage',
+        'no',
+        '--cluster-port',
+        String(await freePort()),
+      ]
     : []
   const server = await startServer({
     name: 'redis',
