@@ -5,11 +5,15 @@ import { states, type ThreadData } from './data-file-checkpoints.ts'
 
 const { path, state } = workerData as ThreadData
 
+function closed(): void {
+  Atomics.store(state, 0, states.closed)
+  Atomics.notify(state, 0)
+}
+
 function serve(db: DatabaseSync): void {
   const close = (): void => {
     db.close()
-    Atomics.store(state, 0, states.closed)
-    Atomics.notify(state, 0)
+    closed()
     parentPort?.close()
   }
   parentPort?.on('message', (wish: 'checkpoint' | 'close') => {
@@ -27,7 +31,7 @@ if (Atomics.compareExchange(state, 0, states.started, states.open) === states.st
   try {
     serve(new DatabaseSync(path))
   } catch (error) {
-    Atomics.store(state, 0, states.closed)
+    closed()
     throw error
   }
 }
