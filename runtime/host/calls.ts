@@ -34,12 +34,6 @@ export interface CallRequest {
   readonly stream: CallContext['stream']
 }
 
-/** A guard that is asked until its store answers. */
-interface Held {
-  reserve(request: CallRequest): Promise<CallFailure | null>
-  settle(request: CallRequest, outcome: CallOutcome): Promise<void>
-}
-
 export class LaneLost extends Error {
   override readonly name = 'LaneLost'
 }
@@ -113,7 +107,7 @@ export class CallMaker {
   private async recorded(request: CallRequest): Promise<CallOutcome | null> {
     if (request.call.journalled === false) return null
     const outcome = await this.persist(request, () => this.journal.recorded(request.id))
-    if (outcome) await this.guardOf(request.call)?.settle(request, outcome)
+    if (outcome) await this.settle(request, outcome)
     return outcome
   }
 
@@ -141,14 +135,14 @@ export class CallMaker {
   }
 
   private async journalled(request: CallRequest): Promise<CallOutcome> {
-    const guard = this.guardOf(request.call)
     const begun = await this.begin(request)
     if ('ok' in begun) {
-      await guard?.settle(request, begun)
+      await this.settle(request, begun)
       return begun
     }
     let stopRenewing = () => {}
     try {
+      const guard = this.guardOf(request.call)
       const isLost = () => request.lost.aborted
       const refused = guard && !isLost() ? await this.reserved(request, guard) : null
       if (isLost()) return await this.handBack(request, begun.inDoubt)
@@ -165,10 +159,10 @@ export class CallMaker {
   }
 
   /** Why the guard refuses, or null. A guard that took long has used the lease up: it is renewed before anything is called. */
-  private async reserved(request: CallRequest, guard: Held): Promise<CallFailure | null> {
+  private async reserved(request: CallRequest, guard: Guard): Promise<CallFailure | null> {
     const { renewalMs } = this.journal
     let freshMs = this.clock.now()
-    const refused = await guard.reserve(request)
+    const refused = await this.persist(request, () => guard.reserve(request))
     while (!refused && renewalMs > 0 && this.clock.now() - freshMs >= renewalMs) {
       freshMs = this.clock.now()
       const isOurs = await this.persist(request, () => this.journal.renew(request.id, request.epoch))
@@ -177,15 +171,15 @@ export class CallMaker {
     return refused
   }
 
-  /** The guard of this call, if it has one, asked until its store answers. */
-  private guardOf(call: Call): Held | null {
+  private guardOf(call: Call): Guard | null {
     const guard = this.guards[call.kind]
-    if (!guard?.applies(call)) return null
-    return {
-      reserve: (request: CallRequest) => this.persist(request, () => guard.reserve(request)),
-      settle: (request: CallRequest, outcome: CallOutcome) =>
-        this.persist(request, () => guard.settle(request, outcome)),
-    }
+    return guard?.applies(call) ? guard : null
+  }
+
+  /** By an outcome that the journal has. */
+  private async settle(request: CallRequest, outcome: CallOutcome): Promise<void> {
+    const guard = this.guardOf(request.call)
+    if (guard) await this.persist(request, () => guard.settle(request, outcome))
   }
 
   /** Its outcome, where that is known already; else it is begun, and to be made. */
@@ -252,7 +246,7 @@ export class CallMaker {
   }
 
   /** A lost lane does not end the tries at once: the new owner is waiting for this outcome. */
-  private async finish(request: CallRequest, outcome: CallOutcome, guard: Held | null): Promise<boolean> {
+  private async finish(request: CallRequest, outcome: CallOutcome, guard: Guard | null): Promise<boolean> {
     const { id, epoch, call } = request
     const settle = guard ? () => guard.settle(request, outcome) : undefined
     const options = { idempotent: call.idempotent, settle }
@@ -260,9 +254,11 @@ export class CallMaker {
       try {
         return await this.journal.finish(id, epoch, outcome, options)
       } catch (error) {
-        if (error instanceof LaneLost) throw error
         if (request.lost.aborted && attempt >= TRIES_WHEN_LOST) throw new LaneLost('the journal is away')
-        this.instruments.log.warn({ err: error, attempt }, 'an outcome could not be journalled; trying again')
+        this.instruments.log.warn(
+          { err: error, attempt },
+          'an outcome could not be journalled or settled; trying again',
+        )
         await sleep(this.clock, backoffMs(attempt))
       }
     }

@@ -7,6 +7,7 @@ import type { Guard } from '../../../runtime/host/guard.ts'
 import { openJournal } from '../../../runtime/host/journal.ts'
 import { Semaphore } from '../../../runtime/host/semaphore.ts'
 import type { CallFailure, CallOutcome } from '../../../runtime/stage.ts'
+import type { KeyValue } from '../../../runtime/store/port.ts'
 import { memoryKeyValue } from '../../../runtime/store/memory.ts'
 import { quietInstruments } from '../../../runtime/telemetry/instruments.ts'
 import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'
@@ -21,15 +22,34 @@ interface Options {
   meanwhile?: () => void
 }
 
-function fleet() {
+/** A disk that journal and limits share, full for the first writes of the journal. */
+interface Disk {
+  fullWrites: number
+  isFull: boolean
+}
+
+function onDisk(store: KeyValue, disk: Disk): KeyValue {
+  return {
+    ...store,
+    set: async (...write) => {
+      disk.isFull = disk.fullWrites-- > 0
+      if (disk.isFull) throw new FlotillaError('STORE_UNAVAILABLE', 'full')
+      return store.set(...write)
+    },
+    setLater: () => {},
+  }
+}
+
+function fleet(disk?: Disk) {
   const clock = new VirtualClock(1_000_000)
-  const keyValue = memoryKeyValue({ clock, durable: true })
+  const memory = memoryKeyValue({ clock, durable: true })
+  const keyValue = disk ? onDisk(memory, disk) : memory
   const steps: string[] = []
   const maker = ({ refuses, answers, away = 0, applies = true, meanwhile }: Options = {}) => {
     let absences = away
     const reachable = (step: string) => {
       steps.push(absences > 0 ? `${step} (away)` : step)
-      if (absences-- > 0) throw new FlotillaError('STORE_UNAVAILABLE', 'away')
+      if (absences-- > 0 || disk?.isFull) throw new FlotillaError('STORE_UNAVAILABLE', 'away')
     }
     const guard: Guard = {
       applies: () => applies,
@@ -131,6 +151,12 @@ test('while the store of limits is away nothing is called and nothing is lost', 
   const { steps, maker, make } = fleet()
   assert.equal((await make(maker({ away: 2 }))).ok, true)
   assert.deepEqual(steps, ['reserve (away)', 'reserve (away)', 'reserve', 'call', 'settle ok'])
+})
+
+test('alone: outcome and settling are tried again together, each once a try', async () => {
+  const { steps, maker, make } = fleet({ fullWrites: 3, isFull: false })
+  assert.equal((await make(maker())).ok, true)
+  assert.deepEqual(steps, ['reserve', 'call', 'settle ok', 'settle ok', 'settle ok', 'settle ok'])
 })
 
 test('a guard that took longer than the lease: the call is made under a new one', async () => {
