@@ -30,7 +30,7 @@ type Check = (field: string, value: string) => string | null
 const idMistake: Check = (field, value) =>
   taskIdPattern.test(value)
     ? null
-    : `${field} is "${shown(value)}"; it may hold letters, digits and . _ : - and at most ${MAX_TASK_ID_CHARS} of them`
+    : `${field} may hold letters, digits and . _ : - and at most ${MAX_TASK_ID_CHARS} of them, so it can't be "${shown(value)}"`
 
 const nameMistake: Check = (field, value) => {
   if (value.length > MAX_NAME_CHARS || value.trim() === '')
