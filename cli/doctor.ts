@@ -163,6 +163,8 @@ async function log(environment: Environment): Promise<string | Omit<Finding, 'ch
           'TOPICS_MISMATCH',
           `${odd.map(({ name }) => `${name}: ${counts.get(name)}`).join(', ')} partitions, not ${opened.partitions}; create missing topics with: flotilla topics --create`,
         )
+      const advice = await opened.advice()
+      if (advice.length > 0) return { result: 'warn', reason: advice.join('; ') }
       return `${opened.kind}, ${opened.partitions} partitions`
     } finally {
       await opened.close()

@@ -12,6 +12,7 @@ import type {
   AlertSilenced,
   NotificationEnded,
 } from '../schemas/generated/events.ts'
+import { identityMistakes } from '../schemas/identity.ts'
 import { headers as names, type TopicName } from '../schemas/topics.ts'
 
 export interface AlertView {
@@ -120,6 +121,8 @@ export class LogAlerts implements AlertOperator {
   ): Promise<void> {
     namedRule(rule, this.settings)
     const data = { rule, untilMs, reason: reason ?? null, by: by ?? null, atMs: Date.now() }
+    const mistakes = identityMistakes('AlertSilenced', data)
+    if (mistakes.length > 0) throw new FlotillaError('REQUEST_INVALID', mistakes.join('; '))
     await this.publish('AlertSilenced', data)
   }
 

@@ -1,6 +1,7 @@
 // A client over a gateway's HTTP API: for embedded fleets, and for programs without Kafka.
 import { FlotillaError, type ErrorCode, errorTable } from '../runtime/errors.ts'
 import { runBatch } from './batch.ts'
+import { assertTaskId } from './result.ts'
 import type {
   ApprovalInput,
   BatchOptions,
@@ -12,6 +13,12 @@ import type {
   TaskResult,
   TaskUpdate,
 } from './types.ts'
+
+/** Throws TASK_INVALID where no task can have this id. */
+function pathOf(taskId: string): string {
+  assertTaskId(taskId)
+  return `/v1/tasks/${encodeURIComponent(taskId)}`
+}
 
 /** How long one request waits for a result before it is asked again. */
 const WAIT_SECONDS = 25
@@ -53,7 +60,7 @@ export class HttpClient implements Client {
   }
 
   async find(taskId: string): Promise<TaskResult | null> {
-    const response = await this.fetch(`/v1/tasks/${encodeURIComponent(taskId)}/result`)
+    const response = await this.fetch(`${pathOf(taskId)}/result`)
     return response.status === 204 ? null : ((await response.json()) as TaskResult)
   }
 
@@ -61,7 +68,7 @@ export class HttpClient implements Client {
     const until = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs
     for (;;) {
       const seconds = Math.min(WAIT_SECONDS, Math.max(0, (until - Date.now()) / 1_000))
-      const response = await this.fetch(`/v1/tasks/${encodeURIComponent(taskId)}/result?wait=${seconds}`)
+      const response = await this.fetch(`${pathOf(taskId)}/result?wait=${seconds}`)
       if (response.status !== 204) return (await response.json()) as TaskResult
       if (Date.now() >= until)
         throw new FlotillaError(
@@ -78,26 +85,23 @@ export class HttpClient implements Client {
   }
 
   watch(taskId: string): AsyncIterable<TaskUpdate> {
-    return this.lines<TaskUpdate>(`/v1/tasks/${encodeURIComponent(taskId)}/updates`)
+    return this.lines<TaskUpdate>(`${pathOf(taskId)}/updates`)
   }
 
   async cancel(taskId: string, reason?: string): Promise<void> {
-    await this.post(`/v1/tasks/${encodeURIComponent(taskId)}/cancel`, { reason: reason ?? null })
+    await this.post(`${pathOf(taskId)}/cancel`, { reason: reason ?? null })
   }
 
   async approve({ taskId, callId, ...decision }: ApprovalInput): Promise<void> {
-    await this.post(
-      `/v1/tasks/${encodeURIComponent(taskId)}/approvals/${encodeURIComponent(callId)}`,
-      decision,
-    )
+    await this.post(`${pathOf(taskId)}/approvals/${encodeURIComponent(callId)}`, decision)
   }
 
   async feedback({ taskId, ...feedback }: Feedback): Promise<void> {
-    await this.post(`/v1/tasks/${encodeURIComponent(taskId)}/feedback`, feedback)
+    await this.post(`${pathOf(taskId)}/feedback`, feedback)
   }
 
   async scoreQuality({ taskId, ...score }: QualityScore): Promise<void> {
-    await this.post(`/v1/tasks/${encodeURIComponent(taskId)}/quality`, score)
+    await this.post(`${pathOf(taskId)}/quality`, score)
   }
 
   batch(tasks: Iterable<TaskInput>, options: BatchOptions = {}): AsyncIterable<TaskResult> {

@@ -13,9 +13,10 @@ import type { Log, LogRecord, Tail } from '../runtime/log/port.ts'
 import type { BlobStore } from '../runtime/store/port.ts'
 import { quietInstruments, type Instruments } from '../runtime/telemetry/instruments.ts'
 import type { EventMap, EventType, TaskCompleted } from '../schemas/generated/events.ts'
+import { identityMistakes } from '../schemas/identity.ts'
 import { headers as names, type TopicName } from '../schemas/topics.ts'
 import { runBatch } from './batch.ts'
-import { toResult, toSubmission } from './result.ts'
+import { assertTaskId, toResult, toSubmission } from './result.ts'
 import { Stream } from './stream.ts'
 import type {
   Client,
@@ -72,26 +73,34 @@ export class LogClient implements Client {
 
   async cancel(taskId: string, reason?: string): Promise<void> {
     const data = { taskId, reason: reason ?? null, requestedBy: null }
-    await this.publish('tasks.control', 'TaskCancelled', data, taskId)
+    await this.say('TaskCancelled', data)
   }
 
   async approve({ taskId, callId, approved, reason, decidedBy }: ApprovalInput): Promise<void> {
     const data = { taskId, callId, approved, reason: reason ?? null, decidedBy: decidedBy ?? null }
-    await this.publish('tasks.control', 'ApprovalDecided', data, taskId)
+    await this.say('ApprovalDecided', data)
   }
 
   async feedback({ taskId, satisfaction, comment, userId }: Feedback): Promise<void> {
     if (!(satisfaction >= 0 && satisfaction <= 1))
       throw new FlotillaError('TASK_INVALID', 'satisfaction must be a number from 0 to 1')
     const data = { taskId, satisfaction, comment: comment ?? null, userId: userId ?? null }
-    await this.publish('tasks.control', 'FeedbackGiven', data, taskId)
+    await this.say('FeedbackGiven', data)
   }
 
   async scoreQuality({ taskId, quality, scorer }: QualityScore): Promise<void> {
     if (!(quality >= 0 && quality <= 1))
       throw new FlotillaError('TASK_INVALID', 'quality must be a number from 0 to 1')
     const data = { taskId, quality, scorer: scorer ?? null }
-    await this.publish('tasks.control', 'QualityScored', data, taskId)
+    await this.say('QualityScored', data)
+  }
+
+  /** Of a task that was submitted. Throws TASK_INVALID with every id and name that can't be one. */
+  private async say<T extends EventType>(type: T, data: EventMap[T] & { taskId: string }): Promise<void> {
+    assertTaskId(data.taskId)
+    const mistakes = identityMistakes(type, data)
+    if (mistakes.length > 0) throw new FlotillaError('TASK_INVALID', mistakes.join('; '))
+    await this.publish('tasks.control', type, data, data.taskId)
   }
 
   private async publish<T extends EventType>(
@@ -123,6 +132,7 @@ export class LogClient implements Client {
   }
 
   async find(taskId: string): Promise<TaskResult | null> {
+    assertTaskId(taskId)
     const record = this.recent.get(taskId) ?? (this.expected.has(taskId) ? null : await this.scan(taskId))
     return record ? this.decode(record) : null
   }
@@ -154,6 +164,7 @@ export class LogClient implements Client {
   }
 
   async result(taskId: string, { timeoutMs }: { timeoutMs?: number } = {}): Promise<TaskResult> {
+    assertTaskId(taskId)
     const waiting = this.waitFor(taskId)
     const limit = timeLimit(taskId, timeoutMs)
     const look = async () => {
@@ -243,6 +254,7 @@ export class LogClient implements Client {
   }
 
   watch(taskId: string): AsyncIterable<TaskUpdate> {
+    assertTaskId(taskId)
     const stream: Stream<TaskUpdate> = new Stream(async () => {
       this.tails.delete(tail)
       await tail.close()

@@ -1,6 +1,6 @@
 import { complexities, qualities, strategies } from '../runtime/models/strategies.ts'
 import type { TaskCompleted, TaskSubmitted } from '../schemas/generated/events.ts'
-import { taskIdPattern } from '../schemas/task-id.ts'
+import { identityMistakes, shown, taskIdMistake } from '../schemas/identity.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import type { TaskInput, TaskResult, TaskStep } from './types.ts'
 
@@ -23,6 +23,12 @@ export function toResult(event: TaskCompleted): TaskResult {
     submittedAtMs: event.submittedAtMs,
     completedAtMs: event.completedAtMs,
   }
+}
+
+/** Throws TASK_INVALID with the remedy where no task can have this id. */
+export function assertTaskId(taskId: unknown): asserts taskId is string {
+  const mistake = taskIdMistake(taskId)
+  if (mistake !== null) throw new FlotillaError('TASK_INVALID', mistake)
 }
 
 type Kind = 'text' | 'whole number' | 'number' | 'object' | readonly string[]
@@ -99,14 +105,12 @@ function mistakesOf(task: TaskInput, taskId: string): string[] {
     return ['a task is an object such as { "text": "…" }']
   const mistakes = Object.entries(task).flatMap(([name, value]) => fieldMistakes(name, value))
   if (task.text === undefined || task.text === null) mistakes.unshift('a task needs a text: { "text": "…" }')
-  if (typeof taskId === 'string' && !taskIdPattern.test(taskId))
-    mistakes.push('taskId may hold letters, digits and . _ : - and at most 128 of them')
-  return mistakes
+  return [...mistakes, ...identityMistakes('TaskSubmitted', { ...task, taskId })]
 }
 
 function fieldMistakes(name: string, value: unknown): string[] {
   if (!Object.hasOwn(fields, name))
-    return [`unknown field ${name}; a task may have: ${Object.keys(fields).join(', ')}`]
+    return [`unknown field ${shown(name)}; a task may have: ${Object.keys(fields).join(', ')}`]
   if (value === undefined || value === null) return []
   const wanted = fields[name as keyof TaskInput]
   if (isOf(wanted, value)) return []

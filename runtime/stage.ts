@@ -6,13 +6,14 @@
 // 3. An expected failure is data (a CallOutcome with ok: false). A throw is a bug: the event goes to dead-letters
 //    after a few tries, and `poisoned` says how its requester learns of it.
 // 4. Events of one key are handled one at a time, in order of arrival. Different keys run concurrently.
-// 5. A key may have parts, `task/call`, each a key of its own. A handling of a part also sees the rows of the key before
-//    the first slash (its own rows win), as they are when it begins; clearing a key clears its parts.
+// 5. A key may have parts (keys.ts), each a key of its own: only `keyOf` makes them. A handling of a part also sees the rows of
+//    its root (its own rows win), as they are when it begins; clearing a root clears its parts, clearing a part only itself.
 // 6. A lane may have rows that all of its keys share (a window, a queue): a LaneIndex. They change in the turn in which a
 //    Decision is made, so the next one sees them; and the effects of such a stage are committed in the order of its
 //    decisions, so that after a crash the lane is as some decision left it, and later ones are made anew.
 import type { EventMap, EventType, Failure } from '../schemas/generated/events.ts'
 import type { TopicName } from '../schemas/topics.ts'
+import type { Key } from './keys.ts'
 
 export type { EventMap, EventType, Failure } from '../schemas/generated/events.ts'
 export type { Json } from '../schemas/json.ts'
@@ -32,7 +33,7 @@ export type Rows = Record<string, unknown>
 export interface EventMeta {
   /** Stable across redelivery. */
   readonly id: string
-  /** Record key: the task id, or what the stage's `keyOf` says. */
+  /** Of the state, encoded (keys.ts): the task id, or what the stage's `keyOf` says. In `keyOf` itself: as it came. */
   readonly key: string
   /** Lane (= partition) on which it was read. */
   readonly lane: number
@@ -50,8 +51,8 @@ export interface TimerFired {
 }
 
 /**
- * A record on tasks.submitted that names a task and can't be one (a field is missing or wrong). Only for the stage that
- * answers submissions: one with `forwardsHome`.
+ * A record on tasks.submitted that asks for a task and can't be one (a field is missing or wrong, an id is none). Its key is
+ * the id that the task gets, derived where none is given that can be one. For the stage with `forwardsHome`.
  */
 export interface SubmissionRefused {
   failure: Failure
@@ -59,6 +60,8 @@ export interface SubmissionRefused {
 
 type EventOf<M> = { [T in keyof M]: { readonly type: T; readonly data: M[T] } & EventMeta }[keyof M]
 export type StageEvent = EventOf<EventMap & { TimerFired: TimerFired; SubmissionRefused: SubmissionRefused }>
+/** An event that came as a record. */
+export type RecordEvent = Exclude<StageEvent, { type: 'TimerFired' }>
 
 export type Emit = {
   [T in EventType]: {
@@ -141,10 +144,13 @@ export interface Stage<R extends Rows = Rows, L extends LaneIndex = LaneIndex> {
    * Milliseconds; default 0.
    */
   readonly lingerMs?: number
-  /** Router: a record found away from its key's home partition is written to its home, before anything else sees it. */
+  /**
+   * Of the topics that anyone may write: a record found away from its key's home partition is written to its home, before anything
+   * else sees it, and what can't be taken is answered or becomes a dead letter. Other stages skip both.
+   */
   readonly forwardsHome?: boolean
-  /** State key of an event, when it is not the task id. */
-  keyOf?(event: StageEvent): string
+  /** State key of an event, when it is not the task id. A string is a root as it stands. Timers keep the key that set them. */
+  keyOf?(event: RecordEvent): Key | string
   /** Gives the lane rows of its own, shared by all keys: called when a lane opens, with the rows that it has. */
   laneIndex?(rows: Iterable<readonly [name: string, value: unknown]>): L
   /** `lane`: the lane's rows as they are now, to be read only; empty without a `laneIndex`. */
@@ -161,7 +167,7 @@ export interface Stage<R extends Rows = Rows, L extends LaneIndex = LaneIndex> {
    * True: this event stops a running call of its key, and of its key's parts, at once (CALL_ABORTED), then takes its
    * turn. A list of keys stops the calls of those keys and their parts instead.
    */
-  interrupts?(event: StageEvent): boolean | readonly string[]
+  interrupts?(event: StageEvent): boolean | readonly Key[]
   /** The handling threw repeatedly. What the requester is told, in the transaction that dead-letters the event. */
   poisoned?(event: StageEvent, rows: Readonly<Partial<R>>, failure: Failure, lane: L): Decision<R>
 }
@@ -170,7 +176,7 @@ export interface Stage<R extends Rows = Rows, L extends LaneIndex = LaneIndex> {
 export interface CallContext {
   /** Hash of causing event, stage and index: the same on every retry after a crash. Send it as the idempotency key. */
   readonly callId: string
-  /** Key of the event (task id). */
+  /** Key of the event's state, encoded (keys.ts). */
   readonly key: string
   /** Aborted at the time limit, on cancel, and when the lane is lost. */
   readonly signal: AbortSignal

@@ -7,6 +7,8 @@ export interface TopicSpec {
   readonly events: readonly EventType[]
   /** What the record key is. */
   readonly key: string
+  /** The one key of every record, where anyone may write a topic whose records are about no task. */
+  readonly fixedKey?: string
   /** Task topics share one fixed partition count, so that lane i of every stage holds the same tasks. */
   readonly partitions: 'shared' | number
   readonly retentionMs: number
@@ -61,12 +63,12 @@ export const topics: readonly TopicSpec[] = [
   },
   {
     name: 'tasks.admitted',
-    events: ['TaskAdmitted'],
+    events: ['TaskAdmitted', 'TaskCancelled'],
     key: 'task id',
     partitions: 'shared',
     retentionMs: 7 * DAY,
     writers: ['router'],
-    purpose: 'Checked tasks with every default filled in.',
+    purpose: 'Checked tasks with every default filled in; cancels of tasks at work, behind them.',
   },
   {
     name: 'tools.requested',
@@ -162,9 +164,10 @@ export const topics: readonly TopicSpec[] = [
     name: 'alerts.control',
     events: ['AlertSilenced', 'AlertTested'],
     key: 'fleet',
+    fixedKey: 'fleet',
     partitions: 'shared',
     retentionMs: 30 * DAY,
-    writers: ['anyone'],
+    writers: ['anyone', 'alerting'],
     purpose: 'What operators say about alerts: silences and tests.',
   },
   {

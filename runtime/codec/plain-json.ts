@@ -1,4 +1,5 @@
 // tasks.submitted as plain JSON, so that one line through kcat starts a task. Checked against the record's schema.
+import { shown } from '../../schemas/identity.ts'
 import { isJsonText, shapeOf, type FieldShape, type RecordSchema } from '../../schemas/record.ts'
 import { FlotillaError } from '../errors.ts'
 
@@ -42,16 +43,20 @@ function parseObject(bytes: Uint8Array): Fields {
   throw new FlotillaError('UNDECODABLE_RECORD', `decoding a task: ${advice}`)
 }
 
+/** Mistakes that one message names: a record may have any number of fields. */
+const MAX_UNKNOWN = 5
+
 function unknownFields(fields: readonly FieldShape[], json: Fields): string[] {
   const names = fields.map((field) => field.name)
   const plain = (name: string): string => name.replaceAll(/[_-]/g, '').toLowerCase()
   return Object.keys(json)
     .filter((name) => !names.includes(name))
+    .slice(0, MAX_UNKNOWN)
     .map((name) => {
       const meant = names.find((known) => plain(known) === plain(name))
       return meant
-        ? `${name} should be spelt ${meant}`
-        : `${name} is not a field; fields are ${names.join(', ')}`
+        ? `${shown(name)} should be spelt ${meant}`
+        : `${shown(name)} is not a field; fields are ${names.join(', ')}`
     })
 }
 

@@ -75,8 +75,13 @@ function asBug<T>(work: () => T): T {
   }
 }
 
-function overlay(rows: Record<string, unknown>, decision: Decision): Record<string, unknown> {
-  const merged: Record<string, unknown> = decision.clear ? {} : { ...rows }
+/** `left`: those of the rows that clearing the key leaves. */
+function overlay(
+  rows: Record<string, unknown>,
+  decision: Decision,
+  left: Record<string, unknown>,
+): Record<string, unknown> {
+  const merged: Record<string, unknown> = decision.clear ? { ...left } : { ...rows }
   for (const [name, value] of Object.entries(decision.rows ?? {})) {
     if (value === null || value === undefined) delete merged[name]
     else merged[name] = value
@@ -107,6 +112,7 @@ async function workWithCall(
 ): Promise<() => Outcome> {
   const { stage } = parts
   const { call } = decision
+  const left = lane.state.inherited(handling.key)
   if (!call || !stage.conclude) throw new StageThrew(`${stage.name} asked for a call and has no conclude`)
   if (decision.lane)
     throw new StageThrew(`${stage.name}: rows of the lane are written by conclude, after the call`)
@@ -117,7 +123,8 @@ async function workWithCall(
   const outcome = await makeCall(parts, lane, handling, decision)
   return () => {
     const concluded = asBug(
-      () => stage.conclude?.(handling.event, overlay(rows, decision), call, outcome, lane.state.lane) ?? {},
+      () =>
+        stage.conclude?.(handling.event, overlay(rows, decision, left), call, outcome, lane.state.lane) ?? {},
     )
     if (concluded.call)
       throw new StageThrew(
@@ -137,7 +144,7 @@ async function makeCall(
 ): Promise<CallOutcome> {
   const { call } = decision
   if (!call) throw new StageThrew('no call')
-  const id = callId(handling.event.id, parts.stage.name, 0)
+  const id = callId(handling.key, handling.event.id, parts.stage.name, 0)
   const span = handling.span.call(call, id)
   const outcome = await parts.calls.make({
     call,

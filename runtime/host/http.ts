@@ -16,10 +16,16 @@ export interface HttpSources {
 }
 
 const MAX_BODY_BYTES = 1_000_000
+/** Ids in paths: what is longer than any is still told so. */
+const MAX_PARAMETER_CHARACTERS = 512
 
 /** /health: the process lives. /ready: it can do its work, else 503 with the reasons. */
 export function createHttpServer({ service, readiness, metrics }: HttpSources): FastifyInstance {
-  const app = Fastify({ bodyLimit: MAX_BODY_BYTES, forceCloseConnections: true })
+  const app = Fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS },
+  })
   app.get('/health', () => ({ status: 'ok', service }))
   app.get('/ready', async (_request, reply) => {
     const state = await readiness()

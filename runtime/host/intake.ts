@@ -4,23 +4,26 @@
 // 2. Taking stops while too much is pending, and fetching while too much is buffered; never for tasks.control: a
 //    cancel must pass a backlog.
 // 3. What can't be decoded goes to dead-letters with its bytes; what lies away from home is forwarded or skipped.
+// 4. What anyone may have written is taken without what can't be believed of it (foreign.ts), and ids in it are checked
+//    before one becomes a key, also that of a record to be forwarded. Of the stages that read such a topic the one
+//    that forwards answers what is refused, or writes its dead letter; the others skip it.
 import { resolve } from '../codec/claim-check.ts'
 import type { Decoded } from '../codec/port.ts'
 import { failure, FlotillaError, toFailure } from '../errors.ts'
 import { homeOf } from '../log/home.ts'
 import type { LogRecord, LogTopic, OpenLane } from '../log/port.ts'
+import { isTaskId } from '../../schemas/identity.ts'
 import { headers as names, type TopicName } from '../../schemas/topics.ts'
+import { encodeKey } from '../keys.ts'
 import type { Failure, StageEvent } from '../stage.ts'
 import type { HandlingSpan } from '../telemetry/instruments.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { deadLetter, persistently, StageThrew } from './handling.ts'
-import { recordId } from './ids.ts'
+import { isOpen, mistakesOf, received } from './foreign.ts'
 import type { OffsetTracker } from './offsets.ts'
 import type { HostParts } from './parts.ts'
-import { eventIdOf, toEvent, toRecord } from './records.ts'
+import { eventIdOf, taskIdOf, toEvent, toRecord, type Origin } from './records.ts'
 
-/** Topics that anyone may write, so records may lie away from home. */
-const OPEN_TOPICS: readonly TopicName[] = ['tasks.submitted', 'tasks.control']
 const UNPAUSED: TopicName = 'tasks.control'
 
 /** Where taken events go. */
@@ -37,6 +40,7 @@ export class Intake {
   private readonly offsets: OffsetTracker
   private readonly commit: GroupCommit
   private readonly lost: AbortSignal
+  private readonly origin: Origin
   private readonly sink: EventSink
   private readonly buffers = new Map<LogTopic, LogRecord[]>()
   private readonly pumping = new Set<LogTopic>()
@@ -46,7 +50,13 @@ export class Intake {
 
   constructor(
     parts: HostParts,
-    lane: { open: OpenLane; offsets: OffsetTracker; commit: GroupCommit; lost: AbortSignal },
+    lane: {
+      open: OpenLane
+      offsets: OffsetTracker
+      commit: GroupCommit
+      lost: AbortSignal
+      origin: Origin
+    },
     sink: EventSink,
   ) {
     this.parts = parts
@@ -54,6 +64,7 @@ export class Intake {
     this.offsets = lane.offsets
     this.commit = lane.commit
     this.lost = lane.lost
+    this.origin = lane.origin
     this.sink = sink
   }
 
@@ -136,8 +147,9 @@ export class Intake {
   }
 
   /** Decodes and queues a record. Synchronous but for a schema or payload that must be fetched first. */
-  private take(record: LogRecord): void | Promise<void> {
-    if (!this.offsets.offer(record)) return
+  private take(found: LogRecord): void | Promise<void> {
+    if (!this.offsets.offer(found)) return
+    const record = received(found, this.parts.clock.now())
     const subscription = this.parts.stage.consumes.find(({ topic }) => topic === record.topic)
     if (subscription?.accepts && !subscription.accepts(record.headers)) return this.skip(record)
     if (record.value === null) return this.skip(record)
@@ -178,14 +190,24 @@ export class Intake {
 
   private route(record: LogRecord, decoded: Decoded): void {
     const { stage, log } = this.parts
-    const probe = toEvent(record, decoded, null)
-    const isOpen = OPEN_TOPICS.includes(record.topic)
-    if (isOpen && homeOf(probe.key, log.partitions) !== record.partition) {
-      if (stage.forwardsHome) this.forward(record, probe, decoded)
+    const probe = toEvent(record, decoded, this.origin)
+    const mistakes = mistakesOf(record, probe as Decoded)
+    if (mistakes.length > 0) return this.misnamed(record, probe as Decoded, mistakes)
+    if (isOpen(record.topic) && homeOf(probe.key, log.partitions) !== record.partition) {
+      if (stage.forwardsHome) this.move(record, probe.key, record.value)
       else this.skip(record)
       return
     }
-    this.submit(record, { ...probe, key: stage.keyOf?.(probe) ?? probe.key }, probe.key)
+    this.submit(record, { ...probe, key: encodeKey(stage.keyOf?.(probe) ?? probe.key) }, probe.key)
+  }
+
+  /** An id or a name in it can't be one. */
+  private misnamed(record: LogRecord, { type, data }: Decoded, mistakes: readonly string[]): void {
+    if (!this.parts.stage.forwardsHome) return this.skip(record)
+    const why = mistakes.join('; ')
+    const taskId = 'taskId' in data ? data.taskId : null
+    if (type === 'TaskSubmitted') return this.refuse(record, taskId, `The task was not accepted: ${why}.`)
+    this.undecodable(record, new FlotillaError('REQUEST_INVALID', `${type}: ${why}`))
   }
 
   private submit(record: LogRecord, event: StageEvent, taskKey: string): void {
@@ -211,45 +233,37 @@ export class Intake {
   }
 
   /** Writes the record to the home partition of its key, in a transaction of this lane. */
-  private forward(record: LogRecord, event: StageEvent, decoded: Decoded): void {
-    const { codec } = this.parts
-    // A submission gets its task id on the way.
-    const value =
-      decoded.type === 'TaskSubmitted'
-        ? codec.encode('TaskSubmitted', event.data as typeof decoded.data, 'tasks.submitted')
-        : record.value
-    this.move(record, event.key, value)
-  }
-
   private move(record: LogRecord, key: string, value: Uint8Array | null): void {
     const { stage, log, instruments } = this.parts
-    const headers = { ...record.headers, [names.eventId]: eventIdOf(record) }
+    const { headers } = record
     const moved = { topic: record.topic, partition: homeOf(key, log.partitions), key, value, headers }
     instruments.count('records_forwarded', 1, { stage: stage.name, topic: record.topic })
     this.commit.push({ records: [moved], rows: [], input: record, withinMs: 0, committed: () => {} })
   }
 
-  /** A submission that names its task is answered with a result; anything else goes to dead-letters. */
-  private refuse(record: LogRecord, reason: FlotillaError): void {
-    const { taskId } = { taskId: null, ...(reason.details as { taskId?: string | null } | undefined) }
-    if (taskId !== null && homeOf(taskId, this.parts.log.partitions) !== record.partition)
+  /** A submission is answered with a result: under its own id, at home, or under one derived from its position. */
+  private refuse(record: LogRecord, taskId: string | null, reason: string): void {
+    if (isTaskId(taskId) && homeOf(taskId, this.parts.log.partitions) !== record.partition)
       return this.move(record, taskId, record.value)
-    const key = taskId ?? recordId(record.topic, record.partition, record.offset)
+    const key = isTaskId(taskId) ? taskId : taskIdOf(record, this.origin)
     const meta = {
-      id: eventIdOf(record),
+      id: eventIdOf(record, this.origin),
       key,
       lane: record.partition,
       atMs: record.timestampMs,
       traceId: null,
     }
-    const refused = failure(reason.code, reason.message)
+    const refused = failure('TASK_INVALID', reason)
     this.submit(record, { type: 'SubmissionRefused', data: { failure: refused }, ...meta }, key)
   }
 
   private undecodable(record: LogRecord, error: unknown): void {
     const { instruments, stage, codec, log } = this.parts
     const isRefusal = error instanceof FlotillaError && error.code === 'TASK_INVALID'
-    if (isRefusal && stage.forwardsHome) return this.refuse(record, error)
+    if (isRefusal && stage.forwardsHome) {
+      const { taskId = null } = (error.details ?? {}) as { taskId?: string | null }
+      return this.refuse(record, taskId, error.message)
+    }
     const cause = toFailure(error, 'UNDECODABLE_RECORD')
     const reason = error instanceof FlotillaError ? cause : failure('UNDECODABLE_RECORD', cause.message)
     instruments.log.warn(
@@ -265,7 +279,7 @@ export class Intake {
       sender,
       emit,
       value,
-      { id: eventIdOf(record), key: record.key ?? 'none', traceparent },
+      { id: eventIdOf(record, this.origin), key: record.key ?? 'none', traceparent },
       0,
     )
     this.commit.push({ records: [letter], rows: [], input: record, withinMs: 0, committed: () => {} })

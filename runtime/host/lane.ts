@@ -8,6 +8,7 @@
 import type { Decoded } from '../codec/port.ts'
 import type { LogRecord, OpenLane } from '../log/port.ts'
 import type { Emit, StageEvent } from '../stage.ts'
+import { encodeKey } from '../keys.ts'
 import { traceIdOf, type HandlingSpan } from '../telemetry/instruments.ts'
 import { LaneLost } from './calls.ts'
 import { COMPANY_MS, GroupCommit } from './group-commit.ts'
@@ -18,7 +19,7 @@ import { countDeadLetter, Intake } from './intake.ts'
 import { OffsetTracker } from './offsets.ts'
 import type { HostParts } from './parts.ts'
 import { KeyQueue } from './queue.ts'
-import { toRecord } from './records.ts'
+import { toRecord, type Origin } from './records.ts'
 import { LaneState, type RowChange } from './state.ts'
 import { Uncommitted } from './uncommitted.ts'
 import { TimerQueue, type ArmedTimer } from './timers.ts'
@@ -39,7 +40,13 @@ export class Lane {
   /** The last effect that waits for a store, or for one that does; null when none does. */
   private delayed: Promise<void> | null = null
 
-  private constructor(parts: HostParts, open: OpenLane, state: LaneState, onLost: (reason: unknown) => void) {
+  private constructor(
+    parts: HostParts,
+    open: OpenLane,
+    state: LaneState,
+    topicIds: Origin['topicIds'],
+    onLost: (reason: unknown) => void,
+  ) {
     this.parts = parts
     this.open = open
     this.index = open.lane
@@ -49,7 +56,8 @@ export class Lane {
     this.commit = new GroupCommit(open, offsets, parts.clock, (error) => this.drop(error))
     this.timers = new TimerQueue(parts.clock, (timer) => this.fire(timer))
     this.queue = new KeyQueue((handling) => void this.run(handling))
-    const entrance = { open, offsets, commit: this.commit, lost: this.lost.signal }
+    const origin = { partitions: parts.log.partitions, topicIds }
+    const entrance = { open, offsets, commit: this.commit, lost: this.lost.signal, origin }
     this.intake = new Intake(parts, entrance, {
       submit: (event, record, span) => this.submit(event, record, span),
       pending: () => this.queue.size,
@@ -69,7 +77,8 @@ export class Lane {
   static async begin(parts: HostParts, open: OpenLane, onLost: (reason: unknown) => void): Promise<Lane> {
     const state = new LaneState(parts.stage.version, parts.stage.laneIndex)
     await state.restore(open.rows, parts.blobs)
-    const lane = new Lane(parts, open, state, onLost)
+    const topicIds = await parts.log.topicIds(parts.stage.consumes.map(({ topic }) => topic))
+    const lane = new Lane(parts, open, state, topicIds, onLost)
     for (const { key, name, timer } of state.timers()) lane.timers.arm({ key, name, ...timer })
     open.start((records) => lane.intake.receive(records))
     return lane
@@ -135,7 +144,7 @@ export class Lane {
   private interrupt(event: StageEvent): void {
     const keys = this.parts.stage.interrupts?.(event)
     if (!keys) return
-    for (const key of keys === true ? [event.key] : keys)
+    for (const key of keys === true ? [event.key] : keys.map(encodeKey))
       for (const handling of this.queue.of(key)) handling.interrupted.abort()
   }
 

@@ -1,18 +1,15 @@
 // Who may run now. Handlings of one key run one at a time, in order of arrival. A key and its parts (`task` and
 // `task/call`) exclude each other too, in order; different parts of one key run side by side.
-import { familyOf } from './state.ts'
+import { isRelated, isWithin, rootOf } from '../keys.ts'
 
 export interface Queued {
+  /** Encoded. */
   readonly key: string
 }
 
 interface Family<T> {
   readonly waiting: T[]
   readonly running: Set<T>
-}
-
-function related(a: string, b: string): boolean {
-  return a === b || a.startsWith(`${b}/`) || b.startsWith(`${a}/`)
 }
 
 export class KeyQueue<T extends Queued> {
@@ -31,7 +28,7 @@ export class KeyQueue<T extends Queued> {
   }
 
   push(item: T): void {
-    const root = familyOf(item.key)
+    const root = rootOf(item.key)
     let family = this.families.get(root)
     if (!family) this.families.set(root, (family = { waiting: [], running: new Set() }))
     family.waiting.push(item)
@@ -40,7 +37,7 @@ export class KeyQueue<T extends Queued> {
   }
 
   done(item: T): void {
-    const root = familyOf(item.key)
+    const root = rootOf(item.key)
     const family = this.families.get(root)
     if (!family?.running.delete(item)) return
     this.count--
@@ -50,10 +47,9 @@ export class KeyQueue<T extends Queued> {
 
   /** Items of this key and its parts, waiting or running. */
   *of(key: string): Iterable<T> {
-    const family = this.families.get(familyOf(key))
+    const family = this.families.get(rootOf(key))
     if (!family) return
-    for (const item of [...family.running, ...family.waiting])
-      if (item.key === key || item.key.startsWith(`${key}/`)) yield item
+    for (const item of [...family.running, ...family.waiting]) if (isWithin(item.key, key)) yield item
   }
 
   /** Forgets what has not started. */
@@ -78,9 +74,9 @@ export class KeyQueue<T extends Queued> {
   }
 
   private blocked(family: Family<T>, item: T, index: number): boolean {
-    for (const other of family.running) if (related(other.key, item.key)) return true
+    for (const other of family.running) if (isRelated(other.key, item.key)) return true
     for (let ahead = 0; ahead < index; ahead++)
-      if (related((family.waiting[ahead] as T).key, item.key)) return true
+      if (isRelated((family.waiting[ahead] as T).key, item.key)) return true
     return false
   }
 }

@@ -1,25 +1,44 @@
 // Between records on the log and events that a stage sees.
 import { headers as names } from '../../schemas/topics.ts'
 import type { Decoded } from '../codec/port.ts'
-import type { LogRecord, OutgoingRecord } from '../log/port.ts'
-import type { Emit, StageEvent } from '../stage.ts'
+import type { LogRecord, LogTopic, OutgoingRecord } from '../log/port.ts'
+import type { Emit, RecordEvent } from '../stage.ts'
 import { homeOf } from '../log/home.ts'
-import { emittedEventId, recordId } from './ids.ts'
+import { fixedKeyOf, isOpen } from './foreign.ts'
+import { derivedTaskId, emittedEventId, recordId, type RecordPlace } from './ids.ts'
 
-/** The id of an event that came as this record: its own, or one derived from its position. */
-export function eventIdOf(record: LogRecord): string {
-  return record.headers[names.eventId] ?? recordId(record.topic, record.partition, record.offset)
+/** What a lane's records need to be told apart from all others. */
+export interface Origin {
+  readonly partitions: number
+  readonly topicIds: ReadonlyMap<LogTopic, string>
 }
 
-/** The record as an event. A submission without a task id gets one derived from its position. */
-export function toEvent(record: LogRecord, decoded: Decoded, traceId: string | null): StageEvent {
-  const id = eventIdOf(record)
+function placeOf({ topic, partition, offset }: LogRecord, { topicIds }: Origin): RecordPlace {
+  return { topic, topicId: topicIds.get(topic) ?? '', partition, offset }
+}
+
+/** The id of an event that came as this record: its own, where only stages write; else one derived from its position. */
+export function eventIdOf(record: LogRecord, origin: Origin): string {
+  const own = isOpen(record.topic) ? undefined : record.headers[names.eventId]
+  return own ?? recordId(placeOf(record, origin))
+}
+
+/** The id of a task whose submission names none, or none that can be. */
+export const taskIdOf = (record: LogRecord, origin: Origin): string =>
+  derivedTaskId(placeOf(record, origin), origin.partitions)
+
+/** The record as an event, with its key as it came. A submission without a task id gets one derived from its position. */
+export function toEvent(record: LogRecord, decoded: Decoded, origin: Origin): RecordEvent {
+  const id = eventIdOf(record, origin)
   let data: Decoded['data'] = decoded.data
   if (decoded.type === 'TaskSubmitted' && !decoded.data.taskId)
-    data = { ...decoded.data, taskId: recordId(record.topic, record.partition, record.offset) }
-  const key = 'taskId' in data && typeof data.taskId === 'string' ? data.taskId : (record.key ?? id)
-  const meta = { id, key, lane: record.partition, atMs: record.timestampMs, traceId }
-  return { type: decoded.type, data, ...meta } as StageEvent
+    data = { ...decoded.data, taskId: taskIdOf(record, origin) }
+  const key =
+    'taskId' in data && typeof data.taskId === 'string'
+      ? data.taskId
+      : (fixedKeyOf(record.topic) ?? record.key ?? id)
+  const meta = { id, key, lane: record.partition, atMs: record.timestampMs, traceId: null }
+  return { type: decoded.type, data, ...meta } as RecordEvent
 }
 
 export interface Sender {

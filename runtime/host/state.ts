@@ -2,14 +2,16 @@
 //
 // 1. Rows are applied here when a handling ends and written by the lane's next commit; a lane whose commit fails is
 //    dropped with its memory, so the two never part.
-// 2. Keys may have parts, `task/call`: clearing `task` clears its parts.
+// 2. Keys are encoded ones (runtime/keys.ts). A part sees the rows of its root besides its own; clearing a root clears its
+//    parts, clearing a part leaves what it sees of its root: `view` after `cleared` is `inherited`.
 // 3. A row carries the version of the stage that wrote it. A newer one than ours means that a newer process has owned
 //    the lane: NewerState, and the lane is let go.
-// 4. Rows of the lane itself stand under a key that no record can have: a zero character in a key is replaced.
+// 4. Rows of the lane itself stand under a key that no record can have: encoded keys hold no zero character.
 import type { StateRow } from '../log/port.ts'
 import type { LaneIndex, Stage } from '../stage.ts'
 import type { BlobStore } from '../store/port.ts'
 import { FlotillaError } from '../errors.ts'
+import { isWithin, rootOf } from '../keys.ts'
 
 export interface TimerRow {
   dueMs: number
@@ -34,15 +36,6 @@ const noIndex: LaneIndex = { write: () => {} }
 export class NewerState extends Error {
   override readonly name = 'NewerState'
 }
-
-/** The task (or other root) that a key belongs to. */
-export function familyOf(key: string): string {
-  const slash = key.indexOf('/')
-  return slash < 0 ? key : key.slice(0, slash)
-}
-
-const withoutSeparator = (key: string): string =>
-  key.includes(SEPARATOR) ? key.replaceAll(SEPARATOR, '\uFFFD') : key
 
 export class LaneState {
   private readonly keys = new Map<string, Map<string, unknown>>()
@@ -73,10 +66,16 @@ export class LaneState {
 
   /** Rows of a key as the stage sees them: timers left out, a part's own rows over those of its root. A fresh object. */
   view(key: string): Record<string, unknown> {
-    const rows: Record<string, unknown> = {}
-    const root = familyOf(key)
-    if (root !== key) this.copyRows(root, rows)
+    const rows = this.inherited(key)
     this.copyRows(key, rows)
+    return rows
+  }
+
+  /** What of the view is not the key's own: the rows of a part's root. A fresh object. */
+  inherited(key: string): Record<string, unknown> {
+    const rows: Record<string, unknown> = {}
+    const root = rootOf(key)
+    if (root !== key) this.copyRows(root, rows)
     return rows
   }
 
@@ -102,8 +101,8 @@ export class LaneState {
   /** What clearing this key deletes: its rows and timers, and those of its parts. */
   cleared(key: string): RowChange[] {
     const changes: RowChange[] = []
-    for (const member of this.families.get(familyOf(key)) ?? []) {
-      if (member !== key && !member.startsWith(`${key}/`)) continue
+    for (const member of this.families.get(rootOf(key)) ?? []) {
+      if (!isWithin(member, key)) continue
       for (const name of this.keys.get(member)?.keys() ?? []) changes.push({ key: member, name, value: null })
     }
     return changes
@@ -125,9 +124,9 @@ export class LaneState {
     let rows = this.keys.get(key)
     if (!rows) {
       this.keys.set(key, (rows = new Map()))
-      const family = this.families.get(familyOf(key))
+      const family = this.families.get(rootOf(key))
       if (family) family.add(key)
-      else this.families.set(familyOf(key), new Set([key]))
+      else this.families.set(rootOf(key), new Set([key]))
     }
     rows.set(name, value)
   }
@@ -136,9 +135,9 @@ export class LaneState {
     const rows = this.keys.get(key)
     if (!rows?.delete(name) || rows.size > 0) return
     this.keys.delete(key)
-    const family = this.families.get(familyOf(key))
+    const family = this.families.get(rootOf(key))
     family?.delete(key)
-    if (family?.size === 0) this.families.delete(familyOf(key))
+    if (family?.size === 0) this.families.delete(rootOf(key))
   }
 
   /** The rows as the log keeps them; a row past the limit goes to the blob store first. */
@@ -161,7 +160,7 @@ export class LaneState {
       }
       large.push(store())
     }
-    for (const { key, name, value } of changes) add(withoutSeparator(key) + SEPARATOR + name, value)
+    for (const { key, name, value } of changes) add(key + SEPARATOR + name, value)
     for (const name in ofLane) add(LANE_PREFIX + name, ofLane[name] ?? null)
     return large.length === 0 ? rows : Promise.all(large).then(() => rows)
   }

@@ -1,4 +1,4 @@
-import { familyOf } from './state.ts'
+import { rootOf } from '../keys.ts'
 
 /** Effects on their way to a commit, counted by task: a call waits for those of its own task, not for other people's. */
 export class Uncommitted {
@@ -10,14 +10,14 @@ export class Uncommitted {
   }
 
   add(key: string): void {
-    const root = familyOf(key)
+    const root = rootOf(key)
     const family = this.families.get(root)
     if (family) family.effects++
     else this.families.set(root, { effects: 1, waiting: [] })
   }
 
   remove(key: string): void {
-    const root = familyOf(key)
+    const root = rootOf(key)
     const family = this.families.get(root)
     if (!family || --family.effects > 0) return
     this.families.delete(root)
@@ -26,7 +26,7 @@ export class Uncommitted {
 
   /** Null: nothing is on its way. */
   settled(key: string): Promise<void> | null {
-    const family = this.families.get(familyOf(key))
+    const family = this.families.get(rootOf(key))
     return family ? new Promise((resume) => family.waiting.push(resume)) : null
   }
 

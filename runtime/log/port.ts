@@ -20,7 +20,10 @@ export interface LogRecord {
   readonly key: string | null
   readonly value: Uint8Array | null
   readonly headers: Readonly<Record<string, string>>
-  /** Epoch milliseconds. */
+  /**
+   * Epoch milliseconds: when the log took it, on topics that anyone may write; never what its producer says. Where the log was
+   * not asked to note that, it is the time at which the record was read.
+   */
   readonly timestampMs: number
 }
 
@@ -142,6 +145,13 @@ export interface Log {
   ranges(topics: readonly LogTopic[]): Promise<PartitionRange[]>
   /** Committed positions of a group, for lag. */
   positions(group: string): Promise<{ topic: LogTopic; partition: number; offset: number }[]>
+  /**
+   * What tells each topic from one of the same name that was deleted or is another log's: part of the ids that derive from
+   * positions. Empty where the log knows nothing of the kind.
+   */
+  topicIds(topics: readonly LogTopic[]): Promise<ReadonlyMap<LogTopic, string>>
+  /** Settings of topics that weaken a promise, each with its remedy; empty when there are none. */
+  advice(): Promise<readonly string[]>
   /** Rejects with the reason when the log can't be used now. */
   check(): Promise<void>
   close(): Promise<void>

@@ -1,5 +1,6 @@
 // Rows and timers of every key of a driven stage, kept as the host keeps them.
 import assert from 'node:assert/strict'
+import { isWithin, rootOf } from '../keys.ts'
 import type { Call, Decision, LaneIndex, Stage, StageEvent } from '../stage.ts'
 
 /** A handling whose call has not been answered. */
@@ -33,9 +34,13 @@ function stored(name: string, row: unknown): unknown {
   return frozen(copy)
 }
 
-/** Rows as a Decision leaves them. */
-export function written(rows: Readonly<Record<string, unknown>>, decision: Decision): KeyState['rows'] {
-  const next = decision.clear ? {} : { ...rows }
+/** Rows as a Decision leaves them; `inherited`: those of them that clearing the key leaves. */
+export function written(
+  rows: Readonly<Record<string, unknown>>,
+  decision: Decision,
+  inherited: KeyState['rows'] = {},
+): KeyState['rows'] {
+  const next = decision.clear ? { ...inherited } : { ...rows }
   for (const [name, row] of Object.entries(decision.rows ?? {})) {
     if (row === null) delete next[name]
     else next[name] = stored(name, row)
@@ -92,9 +97,13 @@ export class DriverState {
 
   /** What a handling of this key sees: a part `task/call` also sees the rows of `task`; its own win. */
   view(key: string): KeyState['rows'] {
-    const slash = key.indexOf('/')
-    const own = this.of(key).rows
-    return slash < 0 ? own : frozen({ ...this.peek(key.slice(0, slash))?.rows, ...own })
+    return frozen({ ...this.inherited(key), ...this.of(key).rows })
+  }
+
+  /** What of the view is not the key's own. */
+  inherited(key: string): KeyState['rows'] {
+    const root = rootOf(key)
+    return root === key ? {} : { ...this.peek(root)?.rows }
   }
 
   /** Applies a Decision in the host's order: clear, rows, timers. */
@@ -118,7 +127,7 @@ export class DriverState {
 
   #clear(key: string): void {
     for (const [other, state] of this.#keys) {
-      if (other !== key && !other.startsWith(`${key}/`)) continue
+      if (!isWithin(other, key)) continue
       state.rows = {}
       state.timers.clear()
     }

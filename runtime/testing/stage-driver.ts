@@ -12,6 +12,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { headers as headerNames, topics, type TopicName } from '../../schemas/topics.ts'
 import { failure as failureOf, type ErrorCode } from '../errors.ts'
+import { encodeKey, isWithin } from '../keys.ts'
 import type {
   Call,
   CallFailure,
@@ -189,7 +190,8 @@ export class StageDriver {
   }
 
   #keyOf(event: StageEvent): string {
-    return this.#stage.keyOf?.(event) ?? event.key
+    if (event.type === 'TimerFired') return event.key
+    return encodeKey(this.#stage.keyOf?.(event) ?? event.key)
   }
 
   #deliver(event: StageEvent): void {
@@ -206,8 +208,8 @@ export class StageDriver {
   /** Keys whose held call this event stops. */
   #heldBy(event: StageEvent, key: string): string[] {
     const interrupts = this.#stage.interrupts?.(event) ?? false
-    const roots = interrupts === true ? [key] : interrupts === false ? [] : interrupts
-    const within = (other: string) => roots.some((root) => other === root || other.startsWith(`${root}/`))
+    const roots = interrupts === true ? [key] : interrupts === false ? [] : interrupts.map(encodeKey)
+    const within = (other: string) => roots.some((root) => isWithin(other, root))
     return this.#state.entries().flatMap(([other, state]) => (state.held && within(other) ? [other] : []))
   }
 
@@ -239,7 +241,8 @@ export class StageDriver {
   #resolve(key: string | undefined, outcomeOf: (held: Held) => CallOutcome): Emitted[] {
     return this.#emittedBy(() => {
       const held = this.#take(key ?? this.#heldKey() ?? '')
-      const rows = written(this.#state.view(this.#keyOf(held.event)), held.decision)
+      const of = this.#keyOf(held.event)
+      const rows = written(this.#state.view(of), held.decision, this.#state.inherited(of))
       const outcome = frozen(outcomeOf(held))
       const { lane } = this.#state
       const conclude = () => this.#stage.conclude?.(held.event, rows, held.call, outcome, lane) ?? {}

@@ -116,7 +116,8 @@ function jsonTypeOf(value: ValueType): string | null {
 function headersSchema(): Node {
   const docs: Record<keyof typeof headers, string> = {
     traceparent: 'W3C trace context of the sender.',
-    eventId: 'Stable id of the event, the same on every redelivery.',
+    eventId:
+      'Stable id of the event, the same on every redelivery. Of what anyone may write, no header but traceparent is read.',
     causationId: 'Id of the event that caused this one.',
     schema: 'Name of the record in the value.',
     requester: 'On replies: the stage that waits for it.',

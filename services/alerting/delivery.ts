@@ -1,4 +1,4 @@
-// One notification on its way out, under a key of its own (`fleet/<id>`), so that a channel that is slow or away holds up
+// One notification on its way out, under a key of its own (a part of `fleet`), so that a channel that is slow or away holds up
 // nothing but itself.
 //
 // 1. Each try is a journalled call. What may pass is tried again, the waits doubling up to five minutes or as long as the
@@ -6,6 +6,7 @@
 // 2. A raise that is tried again after its alert was resolved is dropped: it must not come behind its end.
 // 3. Told at least once: a crash between the channel's answer and the journal may tell it twice, under the same id.
 import type { Alerts } from '../../runtime/config/fleet.ts'
+import type { Key } from '../../runtime/keys.ts'
 import type { CallFailure, CallOutcome, Decision, Emit, EventMap, StageEvent } from '../../runtime/stage.ts'
 import type { Alert } from './alerts.ts'
 import { ended, FLEET, type Notice, type Notification } from './notices.ts'
@@ -25,7 +26,7 @@ export type DeliveryRows = {
 type State = Readonly<Partial<DeliveryRows & { [row: `alert:${string}`]: Alert }>>
 type Decided = Decision<DeliveryRows>
 
-export const keyOfNotification = (id: string): string => `${FLEET}/${id}`
+export const keyOfNotification = (id: string): Key => ({ root: FLEET, part: id })
 
 /** A record, or the timer of one that failed. */
 export function deliver(event: StageEvent, rows: State): Decided {

@@ -7,7 +7,8 @@
 // 4. `fleet` makes no calls: what channels are told goes by alerts.notifications to keys of its own (delivery.ts).
 import { LOG_CHANNEL, unknownRule } from '../../runtime/config/alerts.ts'
 import type { Alerts, Fleet, NamedRule } from '../../runtime/config/fleet.ts'
-import type { Decision, Emit, Stage, StageEvent } from '../../runtime/stage.ts'
+import { isPart, type Key } from '../../runtime/keys.ts'
+import type { Decision, Emit, RecordEvent, Stage, StageEvent } from '../../runtime/stage.ts'
 import type {
   AlertSilenced,
   AlertTested,
@@ -50,6 +51,7 @@ export function createAlertingStage(settings: AlertingSettings): Stage<AlertingR
       { topic: 'alerts.notifications' },
       { topic: 'ops.health', accepts: (record) => record[headers.schema] === 'BudgetWarned' },
     ],
+    forwardsHome: true,
     keyOf,
     decide(event, rows) {
       switch (event.type) {
@@ -76,21 +78,19 @@ export function createAlertingStage(settings: AlertingSettings): Stage<AlertingR
   }
 }
 
-function keyOf(event: StageEvent): string {
+function keyOf(event: RecordEvent): Key | string {
   switch (event.type) {
     case 'TaskCompleted':
       return `lane-${event.lane}`
     case 'NotificationRequested':
       return keyOfNotification(event.data.notificationId)
-    case 'TimerFired':
-      return event.key
     default:
       return FLEET
   }
 }
 
 function timer(settings: AlertingSettings, event: StageEvent, name: string, rows: State): Decided {
-  if (event.key.startsWith(`${FLEET}/`)) return deliver(event, rows)
+  if (isPart(event.key)) return deliver(event, rows)
   if (name === CHECK) return look(settings, rows, {}, event)
   if (isSendTimer(name)) return send(name, rows, event.id, event.atMs)
   return rows.tally ? { rows: { tally: null }, emit: [passedOn(rows.tally)] } : {}
@@ -200,6 +200,8 @@ function silence(
   { rule, untilMs, reason, by }: AlertSilenced,
   at: At,
 ): Decided {
+  // Anyone may say anything of any rule; what is kept is of those that there are.
+  if (!settings.alerts.rules.some(({ name }) => name === rule)) return {}
   const silent = untilMs > at.atMs
   const row = `silence:${rule}` as const
   if (silent)

@@ -14,9 +14,6 @@ export const MAX_BREAKER_WAIT_MS = 30_000
 /** Longest single model call; the task's deadline may be nearer. */
 export const MODEL_TIMEOUT_MS = 120_000
 
-/** How long a cancel that came before its task is kept. */
-export const REMEMBER_CANCEL_MS = 7 * 86_400_000
-
 /** Tool calls that a model may make in one turn. */
 export const MAX_CALLS_PER_TURN = 32
 

@@ -1,4 +1,5 @@
 // Text on its way to whoever watches: best effort, in batches, so that a token does not cost a record.
+import { decodeKey } from '../../runtime/keys.ts'
 import type { CallContext } from '../../runtime/stage.ts'
 
 export interface TokenBatcher {
@@ -20,7 +21,7 @@ export function batchTokens(
   const send = () => {
     timer = undefined
     if (waiting === '') return
-    const data = { taskId: taskOf(context.key), step, sequence: sequence++, text: waiting }
+    const data = { taskId: decodeKey(context.key).root, step, sequence: sequence++, text: waiting }
     waiting = ''
     context.stream({ topic: 'tasks.streaming', type: 'TokensStreamed', data })
   }
@@ -34,10 +35,4 @@ export function batchTokens(
       send()
     },
   }
-}
-
-/** A key may have parts, `task/call`. */
-function taskOf(key: string): string {
-  const slash = key.indexOf('/')
-  return slash === -1 ? key : key.slice(0, slash)
 }

@@ -11,7 +11,6 @@ import { takeText } from './answers.ts'
 import { findCode, withoutThinking } from './code-blocks.ts'
 import { codeCompleted, runCode } from './code-steps.ts'
 import { cancel, fail, timeOut } from './completion.ts'
-import { REMEMBER_CANCEL_MS } from './config.ts'
 import type { ModelReply } from './model.ts'
 import { modelFailed } from './model-failures.ts'
 import { progress } from './progress.ts'
@@ -31,17 +30,16 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
 
   function decide(event: StageEvent, rows: State): Planned {
     const now = situation(event, rows, event.atMs)
-    if (now === null) return withoutTask(event, rows)
+    if (now === null) return withoutTask(event)
     const { changes, ask } = transition(event, now)
     return ask ? { ...changes, call: modelCall(ask, book) } : changes
   }
 
-  function withoutTask(event: StageEvent, rows: State): Planned {
+  /** A cancel of a task that is not here changes nothing: router passes it on behind the task, if there is one to come. */
+  function withoutTask(event: StageEvent): Planned {
     switch (event.type) {
       case 'TaskAdmitted':
-        return begin(event, rows)
-      case 'TaskCancelled':
-        return rows.cancel ? {} : keepCancel(event)
+        return begin(event)
       case 'TimerFired':
         return { clear: true }
       default:
@@ -49,9 +47,8 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     }
   }
 
-  function begin(event: Event<'TaskAdmitted'>, rows: State): Planned {
+  function begin(event: Event<'TaskAdmitted'>): Planned {
     const opening = opened(event)
-    if (rows.cancel) return cancel(opening, rows.cancel.reason)
     if (event.atMs >= opening.task.deadlineMs) return timeOut(opening)
     const heard = openingMessages(opening.task, fleet, book)
     const { to, rows: begun } = change(opening, { task: opening.task, run: opening.run, 'heard:0': heard })
@@ -143,10 +140,6 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
 function opened(event: Event<'TaskAdmitted'>): Situation {
   const task = { ...event.data, taskId: event.key, traceId: event.traceId, promptVersion: PROMPT_VERSION }
   return { task, run: firstRun(task, event.atMs), rows: {}, event, atMs: event.atMs }
-}
-
-function keepCancel({ data, atMs }: Event<'TaskCancelled'>): Planned {
-  return { rows: { cancel: { reason: data.reason, atMs } }, timers: { forget: atMs + REMEMBER_CANCEL_MS } }
 }
 
 function called(now: Situation, reply: ModelReply, outcome: CallOutcome, cost: number) {

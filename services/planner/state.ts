@@ -67,8 +67,6 @@ export interface Run {
 export type PlannerRows = {
   task: TaskAdmitted & { traceId: string | null; promptVersion: string }
   run: Run
-  /** Cancelled before it was admitted. */
-  cancel: { reason: string | null; atMs: number }
 } & {
   /** What the model said in a step. */
   [said: `said:${number}`]: Message

@@ -1,7 +1,16 @@
 const DAY_MS = 86_400_000
 
-/** How long a task id, or a cancel that came first, is kept: at least the retention of tasks.submitted. */
+/** How long a task id is kept: at least the retention of tasks.submitted. */
 export const REMEMBER_MS = 7 * DAY_MS
+
+/**
+ * How long a cancel waits for its task, which may lie in a backlog behind it: as long as a task may take at most. What was
+ * submitted before the cancel and is read later than that has timed out by itself.
+ */
+export const CANCEL_MS = DAY_MS
+
+/** Cancels without a task that one lane keeps; beyond it, the oldest goes. */
+export const MAX_CANCELS = 10_000
 
 /** What a task may ask for. */
 export const ranges = {
@@ -10,9 +19,6 @@ export const ranges = {
   priority: { least: 0, most: 9 },
   estimatedTokens: { least: 1, most: 2_147_483_647 },
 } as const
-
-/** Longest task id, user id, session id and the like. */
-export const MAX_NAME_CHARS = 200
 
 /** The agent of a task that names none; it exists without being configured. */
 export const DEFAULT_AGENT = 'default'

@@ -1,11 +1,11 @@
 // What a task must look like before anything is looked up: its text, its ranges, its schema.
-import { taskIdPattern } from '../../schemas/task-id.ts'
+import { identityMistakes } from '../../schemas/identity.ts'
 import { compileJsonSchema } from '../../runtime/config/json-schema.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Failure, Json } from '../../runtime/stage.ts'
 import type { TaskSubmitted } from '../../schemas/generated/events.ts'
-import { MAX_NAME_CHARS, ranges } from './config.ts'
+import { ranges } from './config.ts'
 
 type InputLimits = Fleet['limits']['input']
 
@@ -13,7 +13,7 @@ type InputLimits = Fleet['limits']['input']
 export function checkInput(task: TaskSubmitted, taskId: string, limits: InputLimits): Failure | null {
   const mistakes = [
     ...textMistakes(task.text, limits.maxChars),
-    ...nameMistakes({ ...task, taskId }),
+    ...identityMistakes('TaskSubmitted', { ...task, taskId }),
     ...rangeMistakes(task),
     ...schemaMistakes(task.outputSchema),
   ]
@@ -27,20 +27,6 @@ function textMistakes(text: string, maxChars: number): string[] {
   if (chars === 0) return ['text is empty; say what is to be done']
   if (chars <= maxChars) return []
   return [`text has ${chars} characters, at most ${maxChars} are allowed (limits.input.maxChars)`]
-}
-
-const names = ['userId', 'agent', 'profile', 'model', 'sessionId', 'parent'] as const
-
-function nameMistakes(task: TaskSubmitted): string[] {
-  const idMistakes = taskIdPattern.test(task.taskId ?? '')
-    ? []
-    : ['taskId may hold letters, digits and . _ : - and at most 128 of them']
-  const mistakes = names.flatMap((field) => {
-    const value = task[field]
-    if (value === null || (value.trim() !== '' && value.length <= MAX_NAME_CHARS)) return []
-    return [`${field} must have 1 to ${MAX_NAME_CHARS} characters; leave it out for the default`]
-  })
-  return [...idMistakes, ...mistakes]
 }
 
 function rangeMistakes(task: TaskSubmitted): string[] {

@@ -1,6 +1,6 @@
 // Whose turn it is: the tasks of one lane that are at work, and those that wait for a place.
 //
-// 1. A row for each task, `task:<id>`: at work, or waiting with all that its admission needs.
+// 1. A row for each task, `task:<id>`: at work, or waiting with all that its admission needs. Other rows are cancels.ts's.
 // 2. Higher priorities first. Within a priority users take turns: a task's `turn` is one past the turn served last and
 //    past the user's own last one, and the lowest turn is next, the oldest first. So a user who comes late waits for at
 //    most one task of each other user, however many they have queued.
@@ -9,6 +9,7 @@
 import TinyQueue from 'tinyqueue'
 import type { LaneIndex } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
+import { Cancels } from './cancels.ts'
 
 export interface Waiting {
   readonly turn: number
@@ -38,6 +39,8 @@ interface Line {
 }
 
 export class Schedule implements LaneIndex {
+  /** Of tasks that are neither at work nor waiting, nor were answered. */
+  readonly cancels = new Cancels()
   readonly #working = new Set<string>()
   readonly #waiting = new Map<string, Waiting>()
   readonly #lines = new Map<string, Line>()
@@ -51,6 +54,7 @@ export class Schedule implements LaneIndex {
   }
 
   write(name: string, value: unknown): void {
+    if (this.cancels.write(name, value)) return
     const taskId = name.slice(PREFIX.length)
     const place = value as Place | null
     const left = this.#leave(taskId)

@@ -3,7 +3,8 @@
 // 1. One answer for each task id in seven days: TaskAdmitted, or TaskCompleted. A duplicate emits nothing.
 // 2. What is missing or wrong rejects the task with the remedy; nothing is ever downgraded.
 // 3. What limits a task is asked in one call, whose answer is counted by the task's id: a second run counts nothing twice.
-// 4. A cancel that comes before its task is kept as long, and ends the task on arrival.
+// 4. A cancel that comes before its task is kept for a day (cancels.ts), and ends the task on arrival. One for a task that is at
+//    work is passed on behind its admission, so that planner, which reads cancels by itself too, keeps none.
 // 5. At most `limits.queue.inFlight` tasks of a lane are at work; the others wait their turn (schedule.ts). One that
 //    waits is ended here by a cancel or its deadline; one that is at work, by the planner.
 // 6. A task that was granted its estimate and ends here gives it back afterwards, by a timer: its end waits for no store.
@@ -13,7 +14,7 @@ import type { CallOutcome, Decision, Emit, Failure, Stage, StageEvent } from '..
 import { headers } from '../../schemas/topics.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../schemas/generated/events.ts'
 import { admit, type Admission } from './admission.ts'
-import { REMEMBER_MS } from './config.ts'
+import { CANCEL_MS, REMEMBER_MS } from './config.ts'
 import { checkInput } from './input-checks.ts'
 import { assertAnswered, giveBackCall, limitsCall, withinLimits, type Granted } from './limits.ts'
 import { place, released } from './placement.ts'
@@ -23,7 +24,7 @@ import { rowOf, Schedule } from './schedule.ts'
 export type RouterRows = {
   /** This id was answered. */
   task: { answer: 'admitted' | 'rejected' | 'cancelled' | 'failed'; atMs: number }
-  /** Cancelled before it was submitted. */
+  /** Cancelled before it was submitted. Still read; written by earlier versions only. */
   cancel: { reason: string | null; atMs: number }
   /** It ended here and holds its estimate still. */
   granted: Granted
@@ -55,14 +56,15 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
           return rows.task ? {} : rejected(event, unreadable, event.data.failure)
         case 'TaskCancelled':
           if (lane.waitingTask(event.key)) return cancelledWaiting(event, lane, fleet)
-          return rows.task || rows.cancel ? {} : keepCancel(event)
+          if (lane.isAtWork(event.key)) return passOn(event)
+          return rows.task || rows.cancel ? {} : keepCancel(event, lane)
         case 'TaskClosed':
           return released(event.key, lane, limits, event.atMs)
         case 'TimerFired':
           if (event.data.name === 'deadline') return timedOut(event, lane)
           if (event.data.name === GIVE_BACK)
             return rows.granted ? { call: giveBackCall(event.key, rows.granted) } : {}
-          return { ...released(event.key, lane, limits, event.atMs), clear: true }
+          return forgotten(event, lane, fleet)
         default:
           return {}
       }
@@ -86,7 +88,8 @@ function submitted(
   fleet: Fleet,
   lane: Schedule,
 ): Decision<RouterRows> {
-  if (rows.cancel) return cancelled(event, rows.cancel.reason)
+  const cancel = rows.cancel ?? lane.cancels.of(event.key)
+  if (cancel) return { ...cancelled(event, cancel.reason), lane: lane.cancels.ending(event.key) }
   const wrong = checkInput(event.data, event.key, fleet.limits.input)
   if (wrong) return rejected(event, event.data, wrong)
   const admission = admit(event.data, event.key, event.atMs, fleet)
@@ -177,11 +180,20 @@ function cancelled(event: Event<'TaskSubmitted'>, reason: string | null): Decisi
   return answer(event, 'cancelled', ended(event, event.data, 'cancelled', error))
 }
 
-function keepCancel(event: Event<'TaskCancelled'>): Decision<RouterRows> {
-  return {
-    rows: { cancel: { reason: event.data.reason, atMs: event.atMs } },
-    timers: { forget: event.atMs + REMEMBER_MS },
-  }
+/** One that planner has read already, or will, does nothing the second time. */
+function passOn({ data }: Event<'TaskCancelled'>): Decision<RouterRows> {
+  return { emit: [{ topic: 'tasks.admitted', type: 'TaskCancelled', data }] }
+}
+
+function keepCancel({ key, data, atMs }: Event<'TaskCancelled'>, lane: Schedule): Decision<RouterRows> {
+  const rows = lane.cancels.keeping(key, { reason: data.reason, atMs })
+  return Object.keys(rows).length > 0 ? { lane: rows, timers: { forget: atMs + CANCEL_MS } } : {}
+}
+
+function forgotten({ key, atMs }: StageEvent, lane: Schedule, fleet: Fleet): Decision<RouterRows> {
+  const freed = released(key, lane, fleet.limits.queue, atMs)
+  const cancel = lane.cancels.ending(key)
+  return { ...freed, clear: true, lane: { ...freed.lane, ...cancel } }
 }
 
 /** Every answer is remembered, so that it stays the only one. */

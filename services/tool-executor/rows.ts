@@ -1,6 +1,6 @@
 import type { ToolRequested } from '../../schemas/generated/events.ts'
 
-/** A call that waits for its next try. Kept under the call's own key, `task/call`. */
+/** A call that waits for its next try. Kept under the call's own key. */
 export interface Waiting {
   request: ToolRequested
   /** Tries that were made and failed. */

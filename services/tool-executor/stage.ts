@@ -1,6 +1,6 @@
 // Runs the tool calls that planner and code-sandbox ask for.
 //
-// 1. Each call is a key of its own, `task/call`, so the calls of one task run at the same time. WorkCancelled and
+// 1. Each call is a part of its task's key, so the calls of one task run at the same time. WorkCancelled and
 //    TaskClosed have the task's key: what they write there is seen by every call of the task (runtime/stage.ts, 5), and
 //    they interrupt the calls under way.
 // 2. Every ToolRequested ends in exactly one ToolCompleted, except that a call which waits for a retry when its task
@@ -10,7 +10,16 @@
 // 4. Only an idempotent tool is tried again, and only where a breaker kept the call from being made is any other.
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
-import type { CallFailure, CallOutcome, Decision, Emit, Stage, StageEvent } from '../../runtime/stage.ts'
+import type { Key } from '../../runtime/keys.ts'
+import type {
+  CallFailure,
+  CallOutcome,
+  Decision,
+  Emit,
+  RecordEvent,
+  Stage,
+  StageEvent,
+} from '../../runtime/stage.ts'
 import type { ToolRequested, WorkCancelled } from '../../schemas/generated/events.ts'
 import type { ToolAnswer, ToolCall } from './caller.ts'
 import { refusal, type Asked } from './refusal.ts'
@@ -23,9 +32,7 @@ type State = Readonly<Partial<ToolRows>>
 /** How long the end or the cancel of a task is remembered for requests that were on their way: longer than a code step lasts. */
 export const REMEMBER_MS = 600_000
 
-/** Slashes part keys, so an id must not bring its own. */
-const keyPart = (id: string) => id.replaceAll('%', '%25').replaceAll('/', '%2F')
-export const keyOfCall = (taskId: string, callId: string) => `${keyPart(taskId)}/${keyPart(callId)}`
+export const keyOfCall = (taskId: string, callId: string): Key => ({ root: taskId, part: callId })
 
 export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<ToolRows> {
   const specs = new Map(fleet.tools.map((tool) => [tool.spec.name, tool.spec]))
@@ -74,19 +81,19 @@ export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<Tool
   }
 }
 
-function keyOf(event: StageEvent): string {
+function keyOf(event: RecordEvent): Key | string {
   switch (event.type) {
     case 'ToolRequested':
       return keyOfCall(event.data.taskId, event.data.callId)
     case 'WorkCancelled':
     case 'TaskClosed':
-      return keyPart(event.data.taskId)
+      return event.data.taskId
     default:
       return event.key
   }
 }
 
-function interrupts(event: StageEvent): boolean | readonly string[] {
+function interrupts(event: StageEvent): boolean | readonly Key[] {
   if (event.type === 'TaskClosed') return true
   if (event.type !== 'WorkCancelled') return false
   const { taskId, callIds } = event.data

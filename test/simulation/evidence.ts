@@ -29,14 +29,16 @@ export interface Evidence {
 
 export async function readEvidence({ broker, codec }: World): Promise<Evidence> {
   const log = broker.connect()
+  const topicIds = await log.topicIds(topics.map(({ name }) => name))
+  const origin = { partitions: broker.partitions, topicIds }
   const written: Written[] = []
   const ids = new Set<string>()
   for (const { name } of topics)
     for (let partition = 0; partition < broker.partitions; partition++)
       for (const record of await log.read(name, partition, 0, 1_000_000)) {
-        ids.add(eventIdOf(record))
+        ids.add(eventIdOf(record, origin))
         const decoded = await decode(record, (value) => codec.decode(value, name))
-        if (decoded) written.push(asWritten(record, decoded))
+        if (decoded) written.push(asWritten(record, decoded, eventIdOf(record, origin)))
       }
   const byType = new Map<EventType, Written[]>()
   for (const record of written) byType.set(record.type, [...(byType.get(record.type) ?? []), record])
@@ -54,13 +56,13 @@ async function decode(
   }
 }
 
-function asWritten(record: LogRecord, { type, data }: Decoded): Written {
+function asWritten(record: LogRecord, { type, data }: Decoded, eventId: string): Written {
   const { topic, partition, offset, headers: header, timestampMs } = record
   return {
     topic,
     partition,
     offset,
-    eventId: eventIdOf(record),
+    eventId,
     causeId: header[headers.causationId] ?? null,
     atMs: timestampMs,
     type,

@@ -1,6 +1,7 @@
 // Tables of the embedded log in the data file.
 //
 // `slots.next_offset` is a floor, written before records are deleted; else the next offset follows from the newest record.
+import { randomUUID } from 'node:crypto'
 import type { DataFile } from '../../store/data-file.ts'
 import { RecentRecords } from './recent-records.ts'
 import { recordTable, type RecordTable } from './record-table.ts'
@@ -22,7 +23,8 @@ CREATE TABLE IF NOT EXISTS lane_epochs (
   PRIMARY KEY (group_id, lane)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lane_rows (
   group_id TEXT NOT NULL, lane INTEGER NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
-  PRIMARY KEY (group_id, lane, key)) STRICT;`
+  PRIMARY KEY (group_id, lane, key)) STRICT;
+CREATE TABLE IF NOT EXISTS log_identity (prefix TEXT PRIMARY KEY, id TEXT NOT NULL) STRICT, WITHOUT ROWID;`
 
 export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
   const { db } = file
@@ -43,6 +45,7 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
   const deleteRow = db.prepare('DELETE FROM lane_rows WHERE group_id = ? AND lane = ? AND key = ?')
   const expiry = prepareExpiry(file, records, prefix)
 
+  const identity = identityOf(file, prefix)
   const recent = new RecentRecords()
   /** Nobody but this process writes them. */
   const epochs = new Map<string, number>()
@@ -55,6 +58,7 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
   }
 
   return {
+    identity: () => identity,
     transact: async (work) => {
       try {
         return await file.write(work)
@@ -108,6 +112,12 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
       return expiry(...request)
     },
   }
+}
+
+/** Made with the tables. */
+function identityOf({ db }: DataFile, prefix: string): string {
+  db.prepare('INSERT OR IGNORE INTO log_identity VALUES (?, ?)').run(prefix, randomUUID())
+  return db.prepare('SELECT id FROM log_identity WHERE prefix = ?').get(prefix)?.['id'] as string
 }
 
 function loadSlots(file: DataFile, records: RecordTable, prefix: string): Map<LogTopic, Slot[]> {

@@ -29,6 +29,8 @@ export function createView(engine: Engine, onClose: () => void): Log {
     read: async (topic, partition, fromOffset, limit) => engine.read(topic, partition, fromOffset, limit),
     ranges: async (topics) => engine.ranges(topics),
     positions: async (group) => engine.positions(group),
+    topicIds: async (topics) => new Map(topics.map((topic) => [topic, engine.storage.identity()])),
+    advice: async () => [],
     check: () => engine.storage.transact(() => undefined),
     close: () => (closing ??= close()),
   }

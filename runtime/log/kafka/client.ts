@@ -10,8 +10,12 @@
 // Requests that it has no encodings for are in second-protocol.ts, written with its encoder and sent by its connections.
 import { createRequire } from 'node:module'
 import { AssignerProtocol, Kafka, logLevel } from 'kafkajs'
-import type { Admin, Cluster as KafkaJsCluster, KafkaConfig, logCreator } from 'kafkajs'
+import type { Admin, Cluster as KafkaJsCluster, ConfigResourceTypes, KafkaConfig, logCreator } from 'kafkajs'
 import { openSocket } from './socket.ts'
+
+export type { Admin } from 'kafkajs'
+/** kafkajs's `ConfigResourceTypes.TOPIC`, which it doesn't export to ES modules. */
+export const TOPIC_RESOURCE = 2 satisfies ConfigResourceTypes.TOPIC as ConfigResourceTypes
 
 /** Brokers' security, passed on as it is. */
 export type Security = Pick<KafkaConfig, 'ssl' | 'sasl'>
@@ -30,6 +34,8 @@ export interface RawMessage {
   readonly headers: Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>
   readonly isControlRecord: boolean
   readonly batchContext: {
+    /** Of its timestamps: 0 where producers set them, 1 where the broker did. */
+    readonly timestampType?: number
     readonly firstOffset: string
     readonly lastOffsetDelta: number
     readonly producerId: string
@@ -90,6 +96,8 @@ export interface Exchange<T> {
 
 /** The requests of one broker that we use; kafkajs types only some of them. All reject on a protocol error. */
 export interface Broker {
+  /** What it takes, by api key; kafkajs asks when it connects. */
+  readonly versions?: Readonly<Record<number, { readonly maxVersion: number }>> | null
   readonly connectionPool: { send<T>(exchange: Exchange<T>): Promise<T> }
   fetch(request: {
     isolationLevel: number

@@ -12,7 +12,7 @@ import type {
   Tail,
   TailOptions,
 } from '../port.ts'
-import { check, ensureTopics, positions, ranges } from './admin.ts'
+import { advice, check, ensureTopics, positions, ranges } from './admin.ts'
 import { createClient, type RawMessage } from './client.ts'
 import { once, type Context } from './context.ts'
 import { messageOf } from './errors.ts'
@@ -23,6 +23,7 @@ import { settingsOf, type KafkaLogOptions } from './options.ts'
 import { readRange } from './partition-reader.ts'
 import { Publisher, type Published } from './publisher.ts'
 import { KafkaTail } from './tail.ts'
+import { topicIds } from './topic-ids.ts'
 
 export type { KafkaLogOptions } from './options.ts'
 
@@ -118,6 +119,14 @@ class KafkaLog implements Log {
 
   positions(group: string): Promise<{ topic: LogTopic; partition: number; offset: number }[]> {
     return answered(`asking for the positions of ${group}`, positions(this.#context, group))
+  }
+
+  topicIds(topics: readonly LogTopic[]): Promise<ReadonlyMap<LogTopic, string>> {
+    return answered('asking for ids of topics', topicIds(this.#context, topics))
+  }
+
+  advice(): Promise<readonly string[]> {
+    return answered('asking for settings of topics', advice(this.#context))
   }
 
   check(): Promise<void> {

@@ -26,6 +26,17 @@ export function namesUnder(prefix: string): Names {
 
 export const allTopics: readonly LogTopic[] = contract.map(({ name }) => name)
 
+const openTopics: ReadonlySet<LogTopic> = new Set(
+  contract.filter(({ writers }) => writers.includes('anyone')).map(({ name }) => name),
+)
+const BY_BROKER = 1
+
+/** A producer's own time is not believed (port.ts, `timestampMs`): our stages' is, and they alone write the other topics. */
+function timeOf(topic: LogTopic, { timestamp, batchContext }: RawMessage): number {
+  const isOurs = !openTopics.has(topic) || batchContext?.timestampType === BY_BROKER
+  return isOurs ? Number(timestamp) : Date.now()
+}
+
 export function toLogRecord(topic: LogTopic, partition: number, message: RawMessage): LogRecord {
   return {
     topic,
@@ -34,7 +45,7 @@ export function toLogRecord(topic: LogTopic, partition: number, message: RawMess
     key: message.key === null ? null : message.key.toString('utf8'),
     value: message.value,
     headers: headersOf(message.headers),
-    timestampMs: Number(message.timestamp),
+    timestampMs: timeOf(topic, message),
   }
 }
 

@@ -73,7 +73,7 @@ export async function protocolOf(broker: Broker): Promise<Protocol> {
   }
 }
 
-function send<T>(
+export function send<T>(
   broker: Broker,
   api: Api,
   encode: () => Encoder | Promise<Encoder>,
@@ -91,10 +91,10 @@ function send<T>(
   })
 }
 
-const noTags = (encoder: Encoder): Encoder => encoder.writeUVarInt(0)
+export const noTags = (encoder: Encoder): Encoder => encoder.writeUVarInt(0)
 
 /** The body of a request, after the tagged fields of its header. */
-const body = (): Encoder => noTags(wire.encoder())
+export const body = (): Encoder => noTags(wire.encoder())
 
 /** kafkajs's own takes the size of a tagged field for one more than it is. */
 function readTags(decoder: Decoder, read: (tag: number, field: Buffer) => void = () => {}): void {
@@ -104,7 +104,7 @@ function readTags(decoder: Decoder, read: (tag: number, field: Buffer) => void =
   }
 }
 
-function readArray<T>(decoder: Decoder, read: (decoder: Decoder) => T): T[] {
+export function readArray<T>(decoder: Decoder, read: (decoder: Decoder) => T): T[] {
   return (
     decoder.readUVarIntArray((element) => {
       const value = read(element)
@@ -114,13 +114,13 @@ function readArray<T>(decoder: Decoder, read: (decoder: Decoder) => T): T[] {
   )
 }
 
-function afterHeader(answer: Buffer): Decoder {
+export function afterHeader(answer: Buffer): Decoder {
   const decoder = wire.decoder(answer)
   readTags(decoder)
   return decoder
 }
 
-function mustSucceed(codes: readonly number[]): void {
+export function mustSucceed(codes: readonly number[]): void {
   const failed = codes.find((code) => code !== 0)
   if (failed !== undefined) throw wire.errorOf(failed)
 }

@@ -66,6 +66,8 @@ export function withFaults(log: Log, clock: Clock, faults: Faults): FaultyLog {
     read: (topic, partition, fromOffset, limit) => alive(log.read(topic, partition, fromOffset, limit)),
     ranges: (topics) => alive(log.ranges(topics)),
     positions: (group) => alive(log.positions(group)),
+    topicIds: (topics) => alive(log.topicIds(topics)),
+    advice: () => log.advice(),
     check: () => alive(log.check()),
     close: () => (life.crashed ? Promise.resolve() : log.close()),
   }

@@ -21,6 +21,7 @@ export function createMemoryStorage(clock: Clock): LogStorage {
   const lane = (group: string, number: number): LanePart =>
     entry(lanes, `${group}/${number}`, () => ({ epoch: 0, rows: new Map() }))
   return {
+    identity: () => 'memory',
     transact: (work) =>
       new Promise((resolve, reject) => {
         clock.schedule(0, () => {

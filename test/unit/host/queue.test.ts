@@ -95,7 +95,7 @@ test('random runs: related items never overlap and start in order of arrival; no
     const { queue: made, push, finish, running, started } = queue()
     const keyOf = new Map<string, string>()
     for (let index = 0; index < 60; index++) {
-      const key = random.pick(['a', 'a/1', 'a/2', 'a/1/x', 'b', 'b/1', 'ab'])
+      const key = random.pick(['a', 'a/1', 'a/2', 'b', 'b/1', 'ab'])
       keyOf.set(String(index), key)
       push(String(index), key)
       for (const [at, one] of running.entries())

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LaneState, NewerState, familyOf } from '../../../runtime/host/state.ts'
+import { LaneState, NewerState } from '../../../runtime/host/state.ts'
+import { encodeKey } from '../../../runtime/keys.ts'
 import { memoryBlobs } from '../../../runtime/store/memory.ts'
 
 const LIMIT = 400_000
@@ -14,17 +15,12 @@ function filled(): LaneState {
     change('task', 'mode', 'tools'),
     change('task/1', 'call', { n: 1 }),
     change('task/1', 'mode', 'own'),
-    change('task/1/x', 'deep', true),
     change('other', 'run', 0),
     state.timerChange('task', 'deadline', timer),
     state.timerChange('task/1', 'retry', timer),
   ])
   return state
 }
-
-test('the family of a key is what stands before its first slash', () => {
-  assert.deepEqual(['a', 'a/1', 'a/1/2'].map(familyOf), ['a', 'a', 'a'])
-})
 
 test('a part sees the rows of its root, and its own over them; timers are no rows', () => {
   const state = filled()
@@ -53,10 +49,21 @@ test('clearing a part leaves its root and its sisters', () => {
   )
 })
 
+test('view and cleared are symmetrical: what is left to see of a cleared key is what it inherits', () => {
+  for (const key of ['task', 'task/1', 'other', 'nobody', 'nobody/1']) {
+    const state = filled()
+    const { inherited, before } = { inherited: state.inherited(key), before: [...state.rows()].length }
+    const cleared = state.cleared(key)
+    state.apply(cleared)
+    assert.deepEqual(state.view(key), inherited, key)
+    assert.equal([...state.rows()].length, before - cleared.length, `${key}: nobody else's rows`)
+  }
+})
+
 test('deleting what is not there is nothing; a key without rows is gone', () => {
   const state = filled()
   state.apply([change('nobody', 'x', null), change('other', 'y', null), change('other', 'run', null)])
-  assert.equal(state.size, 3)
+  assert.equal(state.size, 2)
 })
 
 test('what is written is what is restored, timers and large rows included', async () => {
@@ -100,7 +107,7 @@ test('rows of the lane come back to it, and no key can be taken for it', async (
   const state = new LaneState(1, index)
   state.writeLane({ window: ['t1'] })
   const encoded = await state.encode([], memoryBlobs(), LIMIT, { window: ['t1'] })
-  const forgers = ['\u0000lane', ''].map((key) => change(key, 'window', ['forged']))
+  const forgers = ['\u0000lane', ''].map((id) => change(encodeKey(id), 'window', ['forged']))
   const forged = await state.encode(forgers, memoryBlobs(), LIMIT)
   rows.clear()
   const restored = new LaneState(1, index)

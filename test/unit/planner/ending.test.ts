@@ -94,21 +94,30 @@ test('a second cancel emits nothing', () => {
   assert.deepEqual(cancel(driver), [])
 })
 
-test('a cancel that comes before the task is kept for seven days, and ends the task on arrival without a call', () => {
+test('a cancel of a task that is not here leaves nothing; router passes it on behind the admission, and it ends the task', () => {
   const driver = drive(createPlannerStage(fleetOf()), { now: START })
   assert.deepEqual(cancel(driver, 'early'), [])
-  assert.deepEqual(cancel(driver, 'again'), [])
+  assert.deepEqual([driver.rows('t1'), driver.timers('t1')], [{}, {}])
   driver.advance(1_000)
   driver.send('tasks.admitted', 'TaskAdmitted', admitted())
+  driver.send('tasks.admitted', 'TaskCancelled', { taskId: 't1', reason: 'early', requestedBy: null })
   assertEnded(driver, 'cancelled', 'TASK_CANCELLED')
   assert.match(driver.only('TaskCompleted').error?.message ?? '', /early/)
+  assert.deepEqual([driver.rows('t1'), driver.timers('t1')], [{}, {}])
+})
 
-  const other = drive(createPlannerStage(fleetOf()), { now: START })
-  cancel(other)
-  other.advance(7 * DAY_MS - 1)
-  assert.ok('cancel' in other.rows('t1'))
-  other.advance(1)
-  assert.deepEqual(other.rows('t1'), {})
+test('a cancel after the end leaves nothing: the same id, run again later, is not cancelled by it', () => {
+  const driver = startTools()
+  driver.answer(says('done'))
+  assert.equal(driver.only('TaskCompleted').status, 'succeeded')
+  cancel(driver, 'too late')
+  driver.advance(7 * DAY_MS)
+  driver.send('tasks.admitted', 'TaskAdmitted', admitted({ mode: 'tools', deadlineMs: driver.now + 60_000 }))
+  driver.answer(says('done again'))
+  assert.deepEqual(
+    driver.all('TaskCompleted').map(({ status }) => status),
+    ['succeeded', 'succeeded'],
+  )
 })
 
 test('the deadline ends the task wherever it stands, to the millisecond', () => {

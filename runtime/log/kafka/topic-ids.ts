@@ -1,0 +1,72 @@
+// Ids of topics (KIP-516): a topic that was deleted and created under the same name has another. kafkajs's own request for
+// metadata is older than they are. Format: MetadataRequest and MetadataResponse of Kafka's message definitions, version 10.
+import type { LogTopic } from '../port.ts'
+import { wire, type Broker, type Encoder } from './client.ts'
+import type { Context } from './context.ts'
+import { afterHeader, body, mustSucceed, noTags, readArray, send } from './second-protocol.ts'
+
+/** Kafka 2.8. */
+const METADATA = { apiKey: 3, apiVersion: 10, apiName: 'Metadata' }
+const ID_BYTES = 16
+const NO_ID = '0'.repeat(2 * ID_BYTES)
+
+/** By logical name; empty where the cluster is older than topic ids. */
+export async function topicIds(
+  { shared, names, settings }: Context,
+  topics: readonly LogTopic[],
+): Promise<ReadonlyMap<LogTopic, string>> {
+  const asked = topics.map((topic) => names.topic(topic))
+  const found = await shared.attempt(
+    async () => {
+      const [first] = asked
+      if (first === undefined) return new Map<string, string>()
+      await shared.know(asked)
+      return idsFrom(await shared.cluster.findBroker({ nodeId: shared.leaderOf(first, 0) }), asked)
+    },
+    { withinMs: settings.deliveryTimeoutMs },
+  )
+  return new Map(topics.map((topic) => [topic, found.get(names.topic(topic)) ?? '']))
+}
+
+/** By name. A topic without an id, and every topic of a broker that has none, is left out. */
+export function idsFrom(broker: Broker, topics: readonly string[]): Promise<Map<string, string>> {
+  const known = (broker.versions?.[METADATA.apiKey]?.maxVersion ?? 0) >= METADATA.apiVersion
+  return known ? send(broker, METADATA, () => encode(topics), decode) : Promise.resolve(new Map())
+}
+
+function encode(topics: readonly string[]): Encoder {
+  const byName = topics.map((topic) =>
+    noTags(wire.encoder().writeInt64('0').writeInt64('0').writeUVarIntString(topic)),
+  )
+  // Creates nothing, and asks for nobody's rights.
+  return noTags(body().writeUVarIntArray(byName).writeBoolean(false).writeBoolean(false).writeBoolean(false))
+}
+
+function decode(answer: Buffer): { answer: Map<string, string>; throttleMs: number } {
+  const decoder = afterHeader(answer)
+  const throttleMs = decoder.readInt32()
+  readArray(decoder, () => {
+    decoder.readInt32()
+    decoder.readUVarIntString()
+    decoder.readInt32()
+    decoder.readUVarIntString()
+  })
+  decoder.readUVarIntString()
+  decoder.readInt32()
+  const codes: number[] = []
+  const ids = readArray(decoder, () => {
+    codes.push(decoder.readInt16())
+    const name = decoder.readUVarIntString() ?? ''
+    const id = decoder.readBytes(ID_BYTES).toString('hex')
+    decoder.readBytes(1)
+    readArray(decoder, () => {
+      // Error, partition, leader and its epoch; who holds it, who is in sync, who is away.
+      decoder.readBytes(2 + 4 + 4 + 4)
+      for (let list = 0; list < 3; list++) decoder.readUVarIntArray((element) => element.readInt32())
+    })
+    decoder.readInt32()
+    return [name, id] as const
+  })
+  mustSucceed(codes)
+  return { answer: new Map(ids.filter(([, id]) => id !== NO_ID)), throttleMs }
+}

@@ -1,0 +1,90 @@
+// Rules for text that comes from outside and names something: ids, names, remarks. Every way in follows them: records of
+// open topics (Avro and plain JSON), the HTTP API, the client, the command line.
+//
+// 1. An id or a name is short and has no control character or lone surrogate: keys, ledgers, logs and terminals take it as it is.
+// 2. What a message quotes of a refused text is cut and escaped (`shown`), so that nothing of any length is copied.
+import type { EventMap, EventType } from './generated/events.ts'
+import { MAX_TASK_ID_CHARS, taskIdPattern } from './task-id.ts'
+
+const MAX_NAME_CHARS = 200
+/** Of what a person says: the comment of a feedback, the reason of a cancel. */
+const MAX_REMARK_CHARS = 10_000
+const MAX_SHOWN_CHARS = 60
+
+/** C0 (with the zero character), DEL, C1, lone surrogates, and the two line ends of Unicode. */
+const CONTROL = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u
+const CONTROL_IN_REMARK = /(?![\t\n\r])[\p{Cc}\p{Cs}]/u
+const NOT_SHOWN = /[\p{C}\p{Zl}\p{Zp}]/gu
+
+const escaped = (character: string): string =>
+  `\\u{${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}}`
+
+/** The text for a message: its beginning, with what can't be seen escaped. */
+export function shown(text: string): string {
+  const cut = text.slice(0, MAX_SHOWN_CHARS).replaceAll(NOT_SHOWN, escaped)
+  return text.length > MAX_SHOWN_CHARS ? `${cut}… (${text.length} characters)` : cut
+}
+
+type Check = (field: string, value: string) => string | null
+
+const idMistake: Check = (field, value) =>
+  taskIdPattern.test(value)
+    ? null
+    : `${field} may hold letters, digits and . _ : - and at most ${MAX_TASK_ID_CHARS} of them, so it can't be "${shown(value)}"`
+
+const nameMistake: Check = (field, value) => {
+  if (value.length > MAX_NAME_CHARS || value.trim() === '')
+    return `${field} must have 1 to ${MAX_NAME_CHARS} characters; leave it out for the default`
+  const control = CONTROL.exec(value)
+  if (control === null) return null
+  return `${field} has a control character, ${escaped(control[0])}; leave such characters out`
+}
+
+const remarkMistake: Check = (field, value) => {
+  if (value.length > MAX_REMARK_CHARS)
+    return `${field} has ${value.length} characters, at most ${MAX_REMARK_CHARS} are allowed`
+  const control = CONTROL_IN_REMARK.exec(value)
+  if (control === null) return null
+  return `${field} has a control character, ${escaped(control[0])}; of those, only tabs and line ends may be there`
+}
+
+const id = idMistake
+const name = nameMistake
+const remark = remarkMistake
+
+type Checks = { readonly [T in EventType]?: { readonly [F in keyof EventMap[T]]?: Check } }
+
+/** Of the events that anyone may write. */
+const checks = {
+  TaskSubmitted: {
+    taskId: id,
+    userId: name,
+    agent: name,
+    profile: name,
+    model: name,
+    sessionId: name,
+    parent: name,
+  },
+  TaskCancelled: { taskId: id, reason: remark, requestedBy: name },
+  ApprovalDecided: { taskId: id, callId: name, reason: remark, decidedBy: name },
+  FeedbackGiven: { taskId: id, comment: remark, userId: name },
+  QualityScored: { taskId: id, scorer: name },
+  AlertSilenced: { rule: name, reason: remark, by: name },
+  AlertTested: { testId: name, rule: name },
+} as const satisfies Checks
+
+/** Every mistake in what names something; fields that are absent have none. */
+export function identityMistakes(type: EventType, data: object): string[] {
+  const ofType: Readonly<Record<string, Check>> = (checks as Checks)[type] ?? {}
+  return Object.entries(ofType).flatMap(([field, check]) => {
+    const value = (data as Record<string, unknown>)[field]
+    return typeof value === 'string' ? (check(field, value) ?? []) : []
+  })
+}
+
+/** Why no task can have this id; null when one can. */
+export const taskIdMistake = (taskId: unknown): string | null =>
+  typeof taskId === 'string' ? idMistake('taskId', taskId) : 'taskId must be a text'
+
+export const isTaskId = (text: string | null | undefined): text is string =>
+  typeof text === 'string' && taskIdPattern.test(text)
