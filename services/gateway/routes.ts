@@ -158,6 +158,7 @@ function statusOf(error: Error & { statusCode?: number }): number {
   if (error.code === 'NOT_FOUND') return 404
   if (badRequests.includes(error.code)) return 400
   if (limitCodes.has(error.code)) return 429
+  if (error.code === 'RECORD_TOO_LARGE') return 413
   return error.retryable ? 503 : 500
 }
 
