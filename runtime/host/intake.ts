@@ -1,33 +1,48 @@
 // The entrance of a lane: from fetched records to events in their queue.
 //
 // 1. Records of a topic are taken in offset order; a record is taken once (OffsetTracker).
-// 2. Taking stops while too much is pending, and fetching while too much is buffered; never for tasks.control: a
-//    cancel must pass a backlog.
-// 3. What can't be decoded goes to dead-letters with its bytes; what lies away from home is forwarded or skipped.
-import { resolve } from '../codec/claim-check.ts'
+// 2. Taking stops while too much is at work, and fetching while too much is buffered. tasks.control passes what is at work,
+//    up to a bound of its own; what interrupts is heard even while it must wait, so a cancel passes any backlog.
+// 3. What can't be decoded goes to dead-letters with its bytes, and so does what is too large, before anything of it is
+//    copied; what lies away from home is forwarded or skipped.
+// 4. One task's control records can't fill the lane: past a bound those that would wait for it go to dead-letters.
 import type { Decoded } from '../codec/port.ts'
 import { failure, FlotillaError, toFailure } from '../errors.ts'
 import { homeOf } from '../log/home.ts'
-import type { LogRecord, LogTopic, OpenLane } from '../log/port.ts'
-import { headers as names, type TopicName } from '../../schemas/topics.ts'
-import type { Failure, StageEvent } from '../stage.ts'
+import { LOG_RECORD_BYTES, RECORD_BYTES, recordBytes } from '../log/limits.ts'
+import type { LogRecord, LogTopic, OpenLane, OutgoingRecord } from '../log/port.ts'
+import { taskIdPattern } from '../../schemas/task-id.ts'
+import { headers as names, topics, type TopicName } from '../../schemas/topics.ts'
+import type { StageEvent } from '../stage.ts'
 import type { HandlingSpan } from '../telemetry/instruments.ts'
+import { Burial } from './burial.ts'
 import type { GroupCommit } from './group-commit.ts'
-import { deadLetter, persistently, StageThrew } from './handling.ts'
+import { persistently, StageThrew } from './handling.ts'
 import { recordId } from './ids.ts'
 import type { OffsetTracker } from './offsets.ts'
 import type { HostParts } from './parts.ts'
-import { eventIdOf, toEvent, toRecord } from './records.ts'
+import { RecordBuffer } from './record-buffer.ts'
+import { eventIdOf, toEvent } from './records.ts'
+import { causeOf, type Refusals } from './refusals.ts'
 
 /** Topics that anyone may write, so records may lie away from home. */
 const OPEN_TOPICS: readonly TopicName[] = ['tasks.submitted', 'tasks.control']
-const UNPAUSED: TopicName = 'tasks.control'
+const CONTROL: TopicName = 'tasks.control'
+
+/** Topics whose records may be of any size. */
+const unbounded: ReadonlySet<string> = new Set(
+  topics.filter(({ writers }) => writers.includes('anyone')).map(({ name }) => name),
+)
 
 /** Where taken events go. */
 export interface EventSink {
   submit(event: StageEvent, record: LogRecord, span: HandlingSpan): void
-  /** Events taken and not finished. */
-  pending(): number
+  /** Stops what this event interrupts, ahead of its turn. */
+  interrupt(event: StageEvent): void
+  /** Events at work, and all that are taken and not finished. */
+  load(): { readonly running: number; readonly taken: number }
+  /** Events that wait for one of this key's family. */
+  waitingWith(key: string): number
   failed(error: unknown): void
 }
 
@@ -38,23 +53,34 @@ export class Intake {
   private readonly commit: GroupCommit
   private readonly lost: AbortSignal
   private readonly sink: EventSink
-  private readonly buffers = new Map<LogTopic, LogRecord[]>()
+  private readonly refusals: Refusals
+  private readonly buffers = new Map<LogTopic, RecordBuffer>()
   private readonly pumping = new Set<LogTopic>()
   private readonly lingering = new Set<LogTopic>()
   private readonly paused = new Set<LogTopic>()
+  private readonly burial: Burial
   private stopped = false
 
   constructor(
     parts: HostParts,
-    lane: { open: OpenLane; offsets: OffsetTracker; commit: GroupCommit; lost: AbortSignal },
+    lane: {
+      open: OpenLane
+      offsets: OffsetTracker
+      commit: GroupCommit
+      refusals: Refusals
+      lost: AbortSignal
+    },
     sink: EventSink,
   ) {
     this.parts = parts
     this.open = lane.open
     this.offsets = lane.offsets
     this.commit = lane.commit
+    this.refusals = lane.refusals
     this.lost = lane.lost
     this.sink = sink
+    const done = (error?: unknown) => (error === undefined ? this.proceed() : sink.failed(error))
+    this.burial = new Burial(parts, { ...lane, done })
   }
 
   stop(): void {
@@ -79,9 +105,9 @@ export class Intake {
     const topics = new Set<LogTopic>()
     for (const record of records) {
       topics.add(record.topic)
-      const buffer = this.buffers.get(record.topic)
-      if (buffer) buffer.push(record)
-      else this.buffers.set(record.topic, [record])
+      let buffer = this.buffers.get(record.topic)
+      if (!buffer) this.buffers.set(record.topic, (buffer = new RecordBuffer()))
+      buffer.push(record)
     }
     for (const topic of topics) {
       this.adjustFetching(topic)
@@ -101,18 +127,23 @@ export class Intake {
   }
 
   private adjustFetching(topic: LogTopic): void {
-    if (topic === UNPAUSED) return
-    const length = this.buffers.get(topic)?.length ?? 0
-    const limit = this.parts.options.maxBufferedPerTopic
-    if (length >= limit && !this.paused.has(topic)) {
+    const { length = 0, bytes = 0 } = this.buffers.get(topic) ?? {}
+    const { maxBufferedPerTopic, maxBufferedBytesPerTopic } = this.parts.options
+    const share = Math.max(length / maxBufferedPerTopic, bytes / maxBufferedBytesPerTopic)
+    if (share >= 1 && !this.paused.has(topic)) {
       this.paused.add(topic)
       this.open.pause([topic])
-    } else if (length < limit / 2 && this.paused.delete(topic)) this.open.resume([topic])
+    } else if (share < 0.5 && this.paused.delete(topic)) this.open.resume([topic])
   }
 
-  private mayTake(topic: LogTopic): boolean {
-    if (this.stopped) return false
-    return topic === UNPAUSED || this.sink.pending() < this.parts.options.maxPendingPerLane
+  private mayTake(record: LogRecord | undefined): record is LogRecord {
+    if (this.stopped || record === undefined || !this.offsets.hasRoom(record)) return false
+    const { maxPendingPerLane, maxTakenPerLane } = this.parts.options
+    const { running, taken } = this.sink.load()
+    return (
+      taken + this.burial.waiting < maxTakenPerLane &&
+      (record.topic === CONTROL || running < maxPendingPerLane)
+    )
   }
 
   private async pump(topic: LogTopic): Promise<void> {
@@ -121,18 +152,51 @@ export class Intake {
     this.pumping.add(topic)
     let taken = 0
     try {
-      while (taken < buffer.length && this.mayTake(topic)) {
-        const took = this.take(buffer[taken++] as LogRecord)
+      for (let next = buffer.at(taken); this.mayTake(next); next = buffer.at(taken)) {
+        taken++
+        const took = this.take(next)
         if (took) await took
       }
     } catch (error) {
       this.sink.failed(error)
     } finally {
-      buffer.splice(0, taken)
+      buffer.drop(taken)
       this.pumping.delete(topic)
     }
     this.adjustFetching(topic)
-    if (buffer.length > 0 && this.mayTake(topic)) void this.pump(topic)
+    if (this.mayTake(buffer.at(0))) void this.pump(topic)
+    else this.hearInterrupts(buffer)
+  }
+
+  /** Of the records that must wait. */
+  private hearInterrupts(buffer: RecordBuffer): void {
+    if (this.stopped || !this.parts.stage.interrupts) return
+    for (const record of buffer.peek()) {
+      const event = record.topic === CONTROL ? this.glance(record) : null
+      if (event) this.sink.interrupt(event)
+    }
+  }
+
+  /** The event of a record at home that can be read at once. What is wrong with it shows when it is taken. */
+  private glance(record: LogRecord): StageEvent | null {
+    if (record.value === null || recordBytes(record) > RECORD_BYTES) return null
+    try {
+      const decoded = this.parts.codec.decode(record.value, record.topic)
+      if (!(decoded instanceof Promise)) {
+        const event = toEvent(record, decoded, null)
+        return this.isAway(record, event.key) ? null : this.keyed(event)
+      }
+      decoded.catch(() => {})
+    } catch {}
+    return null
+  }
+
+  private isAway({ topic, partition }: LogRecord, key: string): boolean {
+    return OPEN_TOPICS.includes(topic) && homeOf(key, this.parts.log.partitions) !== partition
+  }
+
+  private keyed(event: StageEvent): StageEvent {
+    return { ...event, key: this.parts.stage.keyOf?.(event) ?? event.key }
   }
 
   /** Decodes and queues a record. Synchronous but for a schema or payload that must be fetched first. */
@@ -141,6 +205,8 @@ export class Intake {
     const subscription = this.parts.stage.consumes.find(({ topic }) => topic === record.topic)
     if (subscription?.accepts && !subscription.accepts(record.headers)) return this.skip(record)
     if (record.value === null) return this.skip(record)
+    const bytes = unbounded.has(record.topic) ? recordBytes(record) : 0
+    if (bytes > RECORD_BYTES) return this.tooLarge(record, record.value, bytes)
     return this.decode(record, record.value)
   }
 
@@ -148,27 +214,20 @@ export class Intake {
     try {
       const decoded = this.parts.codec.decode(value, record.topic)
       if (decoded instanceof Promise) return this.decodeLater(record, value, decoded)
-      const whole = resolve(decoded.type, decoded.data, this.parts.blobs)
-      if (whole instanceof Promise) return this.decodeLater(record, value, decoded)
-      this.route(record, { type: decoded.type, data: whole } as Decoded)
+      this.route(record, decoded)
     } catch (error) {
       this.undecodable(record, error)
     }
   }
 
-  /** `begun` is the first try; later ones ask the registry and the blob store again. */
-  private async decodeLater(
-    record: LogRecord,
-    value: Uint8Array,
-    begun: Decoded | Promise<Decoded>,
-  ): Promise<void> {
-    let first: Decoded | Promise<Decoded> | null = begun
+  /** `begun` is the first try; later ones ask the registry again. */
+  private async decodeLater(record: LogRecord, value: Uint8Array, begun: Promise<Decoded>): Promise<void> {
+    let first: Promise<Decoded> | null = begun
     try {
       const decoded = await persistently(this.parts, this.lost, async () => {
         const pending = first ?? this.parts.codec.decode(value, record.topic)
         first = null
-        const { type, data } = await pending
-        return { type, data: await resolve(type, data, this.parts.blobs) } as Decoded
+        return await pending
       })
       this.route(record, decoded)
     } catch (error) {
@@ -177,15 +236,31 @@ export class Intake {
   }
 
   private route(record: LogRecord, decoded: Decoded): void {
-    const { stage, log } = this.parts
+    const { stage } = this.parts
     const probe = toEvent(record, decoded, null)
-    const isOpen = OPEN_TOPICS.includes(record.topic)
-    if (isOpen && homeOf(probe.key, log.partitions) !== record.partition) {
+    if (this.isAway(record, probe.key)) {
       if (stage.forwardsHome) this.forward(record, probe, decoded)
       else this.skip(record)
       return
     }
-    this.submit(record, { ...probe, key: stage.keyOf?.(probe) ?? probe.key }, probe.key)
+    const subscription = stage.consumes.find(({ topic }) => topic === record.topic)
+    if (subscription?.events && !subscription.events.includes(decoded.type)) return this.skip(record)
+    const event = this.keyed(probe)
+    if (this.isFlood(record, event)) this.tooMany(record, event)
+    else this.submit(record, event, probe.key)
+  }
+
+  /** A stage that gathers events (`lingerMs`) waits for a store, not for one task: there the topic waits with it. */
+  private isFlood({ topic }: LogRecord, event: StageEvent): boolean {
+    const { stage, options } = this.parts
+    if (topic !== CONTROL || stage.lingerMs) return false
+    return this.sink.waitingWith(event.key) >= options.maxWaitingPerKey && !stage.interrupts?.(event)
+  }
+
+  private tooMany(record: LogRecord, { type, key }: StageEvent): void {
+    const waiting = this.parts.options.maxWaitingPerKey
+    const message = `${type} of ${key}: ${waiting} records about this task wait already while it is busy`
+    this.burial.bury(record, failure('TASK_BUSY', message))
   }
 
   private submit(record: LogRecord, event: StageEvent, taskKey: string): void {
@@ -222,16 +297,23 @@ export class Intake {
   }
 
   private move(record: LogRecord, key: string, value: Uint8Array | null): void {
+    const refusal = this.refusals.of(causeOf(record))
+    if (refusal) return this.burial.bury(record, refusal.reason)
     const { stage, log, instruments } = this.parts
     const headers = { ...record.headers, [names.eventId]: eventIdOf(record) }
     const moved = { topic: record.topic, partition: homeOf(key, log.partitions), key, value, headers }
     instruments.count('records_forwarded', 1, { stage: stage.name, topic: record.topic })
-    this.commit.push({ records: [moved], rows: [], input: record, withinMs: 0, committed: () => {} })
+    this.push(record, [moved])
+  }
+
+  private push(input: LogRecord, records: OutgoingRecord[]): void {
+    const cause = causeOf(input)
+    this.commit.push({ records, rows: [], input, cause, withinMs: 0, committed: () => {} })
   }
 
   /** A submission that names its task is answered with a result; anything else goes to dead-letters. */
   private refuse(record: LogRecord, reason: FlotillaError): void {
-    const { taskId } = { taskId: null, ...(reason.details as { taskId?: string | null } | undefined) }
+    const taskId = taskIdOf(reason)
     if (taskId !== null && homeOf(taskId, this.parts.log.partitions) !== record.partition)
       return this.move(record, taskId, record.value)
     const key = taskId ?? recordId(record.topic, record.partition, record.offset)
@@ -247,31 +329,40 @@ export class Intake {
   }
 
   private undecodable(record: LogRecord, error: unknown): void {
-    const { instruments, stage, codec, log } = this.parts
     const isRefusal = error instanceof FlotillaError && error.code === 'TASK_INVALID'
-    if (isRefusal && stage.forwardsHome) return this.refuse(record, error)
+    if (isRefusal && this.parts.stage.forwardsHome) return this.refuse(record, error)
     const cause = toFailure(error, 'UNDECODABLE_RECORD')
-    const reason = error instanceof FlotillaError ? cause : failure('UNDECODABLE_RECORD', cause.message)
-    instruments.log.warn(
-      { topic: record.topic, partition: record.partition, offset: record.offset, reason: reason.message },
-      'a record went to dead-letters',
+    this.burial.bury(
+      record,
+      error instanceof FlotillaError ? cause : failure('UNDECODABLE_RECORD', cause.message),
     )
-    countDeadLetter(this.parts, record.topic, reason)
-    const emit = deadLetter(this.parts, record, null, reason)
-    const sender = { stage: stage.name, version: stage.version, partitions: log.partitions }
-    const traceparent = record.headers[names.traceparent] ?? null
-    const value = codec.encode('DeadLettered', emit.data as never, 'dead-letters')
-    const letter = toRecord(
-      sender,
-      emit,
-      value,
-      { id: eventIdOf(record), key: record.key ?? 'none', traceparent },
-      0,
-    )
-    this.commit.push({ records: [letter], rows: [], input: record, withinMs: 0, committed: () => {} })
+  }
+
+  /** A submission at home that names its task is answered with a result; anything else goes to dead-letters. */
+  private tooLarge(record: LogRecord, value: Uint8Array, bytes: number): void {
+    const message = `a record of ${bytes} bytes with key and headers on ${record.topic}: at most ${RECORD_BYTES} are taken`
+    const { stage } = this.parts
+    const taskId =
+      stage.forwardsHome && bytes <= LOG_RECORD_BYTES ? this.submittedId(value, record.topic) : null
+    if (taskId === null || !taskIdPattern.test(taskId) || this.isAway(record, taskId))
+      return this.burial.bury(record, failure('RECORD_TOO_LARGE', message))
+    this.refuse(record, new FlotillaError('TASK_INVALID', message, { details: { taskId } }))
+  }
+
+  private submittedId(value: Uint8Array, topic: TopicName): string | null {
+    try {
+      const decoded = this.parts.codec.decode(value, topic)
+      if (!(decoded instanceof Promise))
+        return decoded.type === 'TaskSubmitted' ? (decoded.data.taskId ?? null) : null
+      decoded.catch(() => {})
+      return null
+    } catch (error) {
+      return taskIdOf(error)
+    }
   }
 }
 
-export function countDeadLetter(parts: HostParts, topic: string, reason: Failure): void {
-  parts.instruments.count('dead_letters', 1, { stage: parts.stage.name, topic, code: reason.code })
+function taskIdOf(error: unknown): string | null {
+  const details = error instanceof FlotillaError ? error.details : undefined
+  return { taskId: null, ...(details as { taskId?: string | null } | undefined) }.taskId
 }

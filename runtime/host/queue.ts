@@ -19,6 +19,7 @@ export class KeyQueue<T extends Queued> {
   private readonly families = new Map<string, Family<T>>()
   private readonly run: (item: T) => void
   private count = 0
+  private started = 0
 
   /** `run` starts an item and must lead to `done(item)`. */
   constructor(run: (item: T) => void) {
@@ -28,6 +29,15 @@ export class KeyQueue<T extends Queued> {
   /** Items waiting or running. */
   get size(): number {
     return this.count
+  }
+
+  get running(): number {
+    return this.started
+  }
+
+  /** Items of this key, its root and its parts that wait. */
+  waitingWith(key: string): number {
+    return this.families.get(familyOf(key))?.waiting.length ?? 0
   }
 
   push(item: T): void {
@@ -44,6 +54,7 @@ export class KeyQueue<T extends Queued> {
     const family = this.families.get(root)
     if (!family?.running.delete(item)) return
     this.count--
+    this.started--
     if (family.waiting.length > 0) this.startReady(family)
     else if (family.running.size === 0) this.families.delete(root)
   }
@@ -72,6 +83,7 @@ export class KeyQueue<T extends Queued> {
       if (this.blocked(family, item, index)) continue
       family.waiting.splice(index--, 1)
       family.running.add(item)
+      this.started++
       ready.push(item)
     }
     for (const item of ready) this.run(item)

@@ -5,11 +5,12 @@
 // 2. Keys may have parts, `task/call`: clearing `task` clears its parts.
 // 3. A row carries the version of the stage that wrote it. A newer one than ours means that a newer process has owned
 //    the lane: NewerState, and the lane is let go.
-// 4. Rows of the lane itself stand under a key that no record can have: a zero character in a key is replaced.
+// 4. A row whose payload the blob store has lost is a MissingRow: its key fails where it is read, and no other key does.
+// 5. Rows of the lane itself stand under a key that no record can have: a zero character in a key is replaced.
 import type { StateRow } from '../log/port.ts'
 import type { LaneIndex, Stage } from '../stage.ts'
 import type { BlobStore } from '../store/port.ts'
-import { FlotillaError } from '../errors.ts'
+import { MissingRow } from '../missing-row.ts'
 
 export interface TimerRow {
   dueMs: number
@@ -31,6 +32,8 @@ const LANE = `${SEPARATOR}lane`
 const LANE_PREFIX = LANE + SEPARATOR
 const noIndex: LaneIndex = { write: () => {} }
 
+type WithMissing = (rows: Record<string, unknown>, name: string, missing: MissingRow) => void
+
 export class NewerState extends Error {
   override readonly name = 'NewerState'
 }
@@ -50,6 +53,7 @@ export class LaneState {
   private readonly version: number
   private readonly indexOf: Stage['laneIndex']
   private laneIndex: LaneIndex
+  private restoredMissing = false
 
   constructor(version: number, laneIndex?: Stage['laneIndex']) {
     this.version = version
@@ -71,17 +75,34 @@ export class LaneState {
     return this.keys.size
   }
 
-  /** Rows of a key as the stage sees them: timers left out, a part's own rows over those of its root. A fresh object. */
+  /**
+   * Rows of a key as the stage sees them: timers left out, a part's own rows over those of its root. A fresh object. Reading a
+   * missing row of it throws PAYLOAD_MISSING.
+   */
   view(key: string): Record<string, unknown> {
+    return this.viewOf(key, (rows, name, missing) => missing.standIn(rows, name))
+  }
+
+  /** The same without the rows that are missing. */
+  present(key: string): Record<string, unknown> {
+    return this.viewOf(key, () => {})
+  }
+
+  private viewOf(key: string, missing: WithMissing): Record<string, unknown> {
     const rows: Record<string, unknown> = {}
     const root = familyOf(key)
-    if (root !== key) this.copyRows(root, rows)
-    this.copyRows(key, rows)
+    if (root !== key) this.copyRows(root, rows, missing)
+    this.copyRows(key, rows, missing)
     return rows
   }
 
-  private copyRows(key: string, into: Record<string, unknown>): void {
-    for (const [name, value] of this.keys.get(key) ?? []) if (!name.startsWith(TIMER)) into[name] = value
+  private copyRows(key: string, into: Record<string, unknown>, missing: WithMissing): void {
+    for (const [name, value] of this.keys.get(key) ?? []) {
+      if (name.startsWith(TIMER)) continue
+      if (this.restoredMissing) delete into[name]
+      if (value instanceof MissingRow) missing(into, name, value)
+      else into[name] = value
+    }
   }
 
   timer(key: string, name: string): TimerRow | undefined {
@@ -186,11 +207,8 @@ export class LaneState {
       throw new NewerState(`a row of version ${row.v} was found; this process writes ${this.version}`)
     if (row.blob === undefined) return row.d
     const whole = await blobs.get(row.blob)
-    if (!whole)
-      throw new FlotillaError(
-        'PAYLOAD_MISSING',
-        `restoring a state row: blob ${row.blob} is not in the blob store`,
-      )
-    return this.decode(whole, blobs)
+    if (whole) return this.decode(whole, blobs)
+    this.restoredMissing = true
+    return new MissingRow(row.blob)
   }
 }

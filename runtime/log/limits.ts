@@ -33,6 +33,14 @@ function batchBytes(record: Sized): number {
   return recordBytes(record) + BATCH_BYTES + HEADER_BYTES * Object.keys(record.headers ?? {}).length
 }
 
+/** Throws RECORD_TOO_LARGE for a record of ours past RECORD_BYTES, before anything depends on it. */
+export function bounded<R extends Sized & { readonly topic: LogTopic }>(record: R, type: string): R {
+  const bytes = recordBytes(record)
+  if (bytes <= RECORD_BYTES) return record
+  const message = `${type} for ${record.topic} has ${bytes} bytes with key and headers, at most ${RECORD_BYTES} are allowed`
+  throw new FlotillaError('RECORD_TOO_LARGE', message)
+}
+
 /** Throws CommitRefused where Kafka's defaults would refuse. */
 export function mustFit({ records, rows, positions }: LaneCommit, place: string): void {
   for (const record of records) mustFitBatch(record, `${place}: a record for ${record.topic}`)

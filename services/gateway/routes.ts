@@ -77,7 +77,7 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
     return reply.code(202).send({ taskId })
   })
 
-  operatorRoutes(app, new LogOperator(log, codec))
+  operatorRoutes(app, new LogOperator(log, codec, blobs))
   usageRoutes(app, ledgerReader(context.sql))
   alertRoutes(app, new LogAlerts(log, codec, context.fleet.alerts))
   limitsRoutes(app, limitsReader(context))
