@@ -1,6 +1,8 @@
 import { HttpOperator } from '../client/http-operator.ts'
 import { LogOperator, type Operator } from '../client/operator.ts'
 import { openCodec } from '../runtime/codec/open.ts'
+import { openSql } from '../runtime/store/open.ts'
+import { sqlBlobs } from '../runtime/store/blobs-sql.ts'
 import { readEnvironment } from '../runtime/config/environment.ts'
 import { openFleetLog, usingFleet } from './running-fleet.ts'
 
@@ -11,7 +13,14 @@ export async function usingOperator<T>(work: (operator: Operator) => Promise<T>)
     const codec = openCodec(environment)
     await codec.prepare()
     const log = await openFleetLog(environment)
-    return { here: new LogOperator(log, codec), close: () => log.close() }
+    // A fleet on Kafka keeps large records in a database that may be out of reach from here.
+    const hasDatabase = log.kind === 'embedded' || environment.databaseUrl !== null
+    const sql = hasDatabase ? await openSql(environment).catch(() => null) : null
+    const close = async () => {
+      await sql?.destroy()
+      await log.close()
+    }
+    return { here: new LogOperator(log, codec, sql && sqlBlobs(sql)), close }
   }
   return usingFleet(environment, { remote: (url) => new HttpOperator(url), local }, work)
 }

@@ -2,7 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Codec } from '../runtime/codec/port.ts'
 import { FlotillaError } from '../runtime/errors.ts'
+import { RECORD_BYTES, recordBytes } from '../runtime/log/limits.ts'
 import type { Log, LogRecord } from '../runtime/log/port.ts'
+import type { BlobStore } from '../runtime/store/port.ts'
 import type { BreakerChanged, DeadLettered } from '../schemas/generated/events.ts'
 import { breakersOf, type BreakerView } from './breakers.ts'
 import { headers as names, topics, type TopicName } from '../schemas/topics.ts'
@@ -53,10 +55,13 @@ const MAX_CHANGES = 1_000
 export class LogOperator implements Operator {
   private readonly log: Log
   private readonly codec: Codec
+  private readonly blobs: BlobStore | null
 
-  constructor(log: Log, codec: Codec) {
+  /** Without `blobs`, of a large record only what its letter shows can be read, and it can't be replayed. */
+  constructor(log: Log, codec: Codec, blobs: BlobStore | null = null) {
     this.log = log
     this.codec = codec
+    this.blobs = blobs
   }
 
   async topics(): Promise<TopicView[]> {
@@ -80,7 +85,8 @@ export class LogOperator implements Operator {
 
   async deadLetter(id: string): Promise<DeadLetterContent> {
     const { record, letter } = await this.find(id)
-    return { ...view(record, letter), headers: letter.headers, value: readable(letter.value) }
+    const { headers } = await this.originOf(letter).catch(() => letter)
+    return { ...view(record, letter), headers, value: readable(letter.value, bytesOf(letter)) }
   }
 
   async breakers(): Promise<BreakerView[]> {
@@ -104,12 +110,34 @@ export class LogOperator implements Operator {
         `dead letter ${id} came from ${letter.sourceTopic}, which takes no records`,
       )
     // A new event id: the journal must not answer it with what the failed handling began.
-    const headers = { ...letter.headers, [names.eventId]: randomUUID().replaceAll('-', '') }
-    const { partition, key, value } = letter
+    const { key, headers: original } = await this.originOf(letter)
+    const value = letter.valueBlob === null ? letter.value : await this.payload(letter.valueBlob)
+    mustBeTaken(id, { key, value, headers: original })
+    const headers = { ...original, [names.eventId]: randomUUID().replaceAll('-', '') }
+    const { partition } = letter
     const [position] = await this.log.publish([{ topic, partition, key, value, headers }])
     if (!position)
       throw new FlotillaError('LOG_UNAVAILABLE', `replaying dead letter ${id}: the log gave no position`)
     return position
+  }
+
+  private async originOf({ key, headers, originBlob }: DeadLettered): Promise<Origin> {
+    if (originBlob === null) return { key, headers }
+    return JSON.parse(Buffer.from(await this.payload(originBlob)).toString()) as Origin
+  }
+
+  private async payload(hash: string): Promise<Uint8Array> {
+    if (this.blobs === null)
+      throw new FlotillaError(
+        'PAYLOAD_MISSING',
+        'the record lies in the blob store, which is not open here: ask a gateway (FLOTILLA_URL), or set DATABASE_URL',
+      )
+    const found = await this.blobs.get(hash)
+    if (found) return found
+    throw new FlotillaError(
+      'PAYLOAD_MISSING',
+      `the record lay in the blob store, which has no payload ${hash} now`,
+    )
   }
 
   private async find(id: string): Promise<{ record: LogRecord; letter: DeadLettered }> {
@@ -130,6 +158,21 @@ export class LogOperator implements Operator {
   }
 }
 
+type Origin = Pick<DeadLettered, 'key' | 'headers'>
+
+const bytesOf = ({ value, valueBytes }: DeadLettered): number => valueBytes ?? value.length
+
+/** A record that would come back as the same dead letter is not published again. */
+function mustBeTaken(id: string, record: Origin & { value: Uint8Array }): void {
+  const bytes = recordBytes(record)
+  if (bytes <= RECORD_BYTES) return
+  const why = `its record has ${bytes} bytes with key and headers, and the fleet takes at most ${RECORD_BYTES}`
+  throw new FlotillaError(
+    'RECORD_TOO_LARGE',
+    `replaying dead letter ${id}: ${why}; send it in a smaller form`,
+  )
+}
+
 function view(record: LogRecord, letter: DeadLettered): DeadLetterView {
   return {
     id: `${record.partition}:${record.offset}`,
@@ -140,15 +183,15 @@ function view(record: LogRecord, letter: DeadLettered): DeadLetterView {
     sourcePartition: letter.partition,
     sourceOffset: letter.offset,
     key: letter.key,
-    bytes: letter.value.length,
+    bytes: bytesOf(letter),
     failedAtMs: letter.failedAtMs,
   }
 }
 
-function readable(value: Uint8Array): string {
+function readable(value: Uint8Array, bytes: number): string {
   const shown = Buffer.from(value.subarray(0, SHOWN_BYTES))
   const text = shown.toString('utf8')
   const isText = !text.includes('\uFFFD') && !/[\u0000-\u0008]/.test(text)
-  const rest = value.length > SHOWN_BYTES ? ` … ${value.length - SHOWN_BYTES} more bytes` : ''
+  const rest = bytes > shown.length ? ` … ${bytes - shown.length} more bytes` : ''
   return (isText ? text : shown.toString('hex')) + rest
 }

@@ -296,6 +296,24 @@ export const errorTable = {
     'The schema registry refused a schema, because versions registered before forbid it.',
     'Change the schema as FULL_TRANSITIVE allows, or use another registry or prefix; see docs/events.md.',
   ),
+  RECORD_TOO_LARGE: row(
+    'recoverable',
+    false,
+    'A record with its key and headers is larger than the fleet takes (512 KB), or the log (1 MB).',
+    'Send less; put large inputs where a tool can fetch them.',
+  ),
+  COMMIT_REFUSED: row(
+    'degraded',
+    false,
+    'The log refuses for good what an event led to, so the event was given up.',
+    "See the dead letter's message; compare message.max.bytes and offset.metadata.max.bytes of the broker with their defaults.",
+  ),
+  TASK_BUSY: row(
+    'recoverable',
+    true,
+    'More was said about one task at once than may wait for it.',
+    'Replay the dead letter when the task is free, if it still matters.',
+  ),
   HANDLER_FAILED: row(
     'degraded',
     false,

@@ -1,5 +1,6 @@
 // What goes wrong, as an exception or as data. Its rows: error-table.ts.
 import type { Failure } from '../schemas/generated/events.ts'
+import { boundedText } from './bounded-text.ts'
 import { errorTable, type Severity } from './error-table.ts'
 
 export { errorTable, type Severity } from './error-table.ts'
@@ -12,7 +13,9 @@ interface ErrorOptions_ extends ErrorOptions {
   details?: unknown
 }
 
-/** An error of the table. The message says what happened and where; the remedy comes from the table. */
+/**
+ * An error of the table. The message says what happened and where, in at most MESSAGE_CHARS; the remedy comes from the table.
+ */
 export class FlotillaError extends Error {
   override readonly name = 'FlotillaError'
   readonly code: ErrorCode
@@ -20,7 +23,7 @@ export class FlotillaError extends Error {
   readonly details: unknown
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions_ = {}) {
-    super(message, options)
+    super(boundedText(message), options)
     this.code = code
     this.retryAfterMs = options.retryAfterMs
     this.details = options.details
@@ -37,20 +40,21 @@ export class FlotillaError extends Error {
   }
 }
 
-/** The error as event data. `retryable` may be narrowed where the caller knows better. */
+/** The error as event data, its message bounded. `retryable` may be narrowed where the caller knows better. */
 export function failure(
   code: ErrorCode,
   message: string,
   retryable: boolean = errorTable[code].retryable,
 ): Failure {
-  return { code, severity: errorTable[code].severity, retryable, message, retryAfterMs: null }
+  const { severity } = errorTable[code]
+  return { code, severity, retryable, message: boundedText(message), retryAfterMs: null }
 }
 
 /** The failure of a call as an event holds it: without what only its caller understands. */
 export function plainFailure(failure: Failure): Failure {
   // Older journals and state rows hold failures without a time.
   const { code, severity, retryable, message, retryAfterMs = null } = failure
-  return { code, severity, retryable, message, retryAfterMs }
+  return { code, severity, retryable, message: boundedText(message), retryAfterMs }
 }
 
 /** Any thrown value as event data; what is not a FlotillaError counts as INTERNAL. */

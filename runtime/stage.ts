@@ -132,6 +132,11 @@ export interface Subscription {
   readonly topic: TopicName
   /** False skips the record without decoding it. Default: take all. */
   readonly accepts?: (headers: Readonly<Record<string, string>>) => boolean
+  /**
+   * Types that the stage handles; others are skipped once decoded, without waiting for anything. For topics that anyone may
+   * write, whose headers may be absent or wrong. Default: all.
+   */
+  readonly events?: readonly EventType[]
 }
 
 export interface Stage<R extends Rows = Rows, L extends LaneIndex = LaneIndex> {
@@ -151,7 +156,10 @@ export interface Stage<R extends Rows = Rows, L extends LaneIndex = LaneIndex> {
   readonly forwardsHome?: boolean
   /** State key of an event, when it is not the task id. A string is a root as it stands. Timers keep the key that set them. */
   keyOf?(event: RecordEvent): Key | string
-  /** Gives the lane rows of its own, shared by all keys: called when a lane opens, with the rows that it has. */
+  /**
+   * Gives the lane rows of its own, shared by all keys: called when a lane opens, with the rows that it has. A value may be a
+   * MissingRow (missing-row.ts).
+   */
   laneIndex?(rows: Iterable<readonly [name: string, value: unknown]>): L
   /** `lane`: the lane's rows as they are now, to be read only; empty without a `laneIndex`. */
   decide(event: StageEvent, rows: Readonly<Partial<R>>, lane: L): Decision<R>

@@ -73,7 +73,10 @@ async function move(
   return moved
 }
 
-/** The event with every moved payload back in its place. Rejects with PAYLOAD_MISSING when the store has one no more. */
+/**
+ * The event with every moved payload back in its place. Rejects with PAYLOAD_MISSING when the store has one no more. What it
+ * returns must be awaited, not called for again: each call reads every payload.
+ */
 export function resolve<T extends EventType>(
   type: T,
   data: EventMap[T],
@@ -94,15 +97,26 @@ async function bringBack(
   const whole = { ...data }
   const payloads = names.map(async (name) => {
     const { $blob, bytes } = data[name] as Reference
-    const found = await blobs.get($blob)
-    if (!found) {
-      const message = `reading ${type}.${name}: the blob store has no payload ${$blob} (${bytes} bytes)`
-      throw new FlotillaError('PAYLOAD_MISSING', message)
-    }
-    whole[name] = JSON.parse(Buffer.from(found.buffer, found.byteOffset, found.byteLength).toString('utf8'))
+    const found = HASH.test($blob) ? await blobs.get($blob) : null
+    if (!found) throw missing(`${type}.${name}`, `the blob store has no payload ${$blob} (${bytes} bytes)`)
+    whole[name] = parsed(`${type}.${name}`, $blob, found)
   })
   await Promise.all(payloads)
   return whole
+}
+
+const HASH = /^[0-9a-f]{64}$/
+
+function missing(what: string, why: string): FlotillaError {
+  return new FlotillaError('PAYLOAD_MISSING', `reading ${what}: ${why}`)
+}
+
+function parsed(what: string, hash: string, { buffer, byteOffset, byteLength }: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString('utf8'))
+  } catch {
+    throw missing(what, `payload ${hash} is not what was stored`)
+  }
 }
 
 function sizeOfOthers(data: Fields, names: readonly string[]): number {

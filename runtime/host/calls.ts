@@ -7,6 +7,7 @@
 // 4. A guard (guard.ts) is taken after the call is begun, and settled with the outcome that the journal has: what a former
 //    owner was answered, after somebody else has taken the call over, counts nowhere.
 // 5. Calls that are not journalled (sinks: upserts by event id) are repeated until they work or the lane is lost.
+import { boundedDetails } from '../bounded-text.ts'
 import { FlotillaError, failure, toFailure } from '../errors.ts'
 import { sleep, type Clock } from '../clock.ts'
 import type { Call, CallContext, CallFailure, Caller, CallOutcome } from '../stage.ts'
@@ -294,7 +295,8 @@ export class CallMaker {
       const failed: CallFailure = toFailure(error)
       if (failed.code === 'INTERNAL')
         this.instruments.log.error({ err: error, target: call.target }, 'a caller threw')
-      if (error instanceof FlotillaError && error.details !== undefined) failed.details = error.details
+      if (error instanceof FlotillaError && error.details !== undefined)
+        failed.details = boundedDetails(error.details)
       return { ok: false, failure: failed, startedMs, endedMs: this.clock.now(), callId: id }
     }
   }

@@ -2,11 +2,19 @@
 //
 // 1. One commit at a time; while it is under way the next group gathers. Effects are committed in the order of `push`.
 // 2. LaneFenced and CommitUncertain end the lane: the owner reopens it and reads what happened. CommitFailed is tried
-//    again a few times, then ends the lane too.
-import { CommitFailed, type OpenLane, type OutgoingRecord, type StateRow } from '../log/port.ts'
+//    again a few times, then ends the lane too. CommitRefused is noted (refusals.ts), and ends it as well.
+import {
+  CommitFailed,
+  CommitRefused,
+  type LaneCommit,
+  type OpenLane,
+  type OutgoingRecord,
+  type StateRow,
+} from '../log/port.ts'
 import { sleep, type Clock } from '../clock.ts'
 import type { OffsetTracker } from './offsets.ts'
 import type { LogRecord } from '../log/port.ts'
+import type { Refusals } from './refusals.ts'
 
 /** What one handling adds to the next commit. */
 export interface Effect {
@@ -14,6 +22,8 @@ export interface Effect {
   readonly rows: readonly StateRow[]
   /** The input record; null for timers. */
   readonly input: LogRecord | null
+  /** Names what led to it: the same whenever that is handled (`causeOf`, or the id of a timer's event). */
+  readonly cause: string
   /** How long it may wait for company: 0 when somebody waits for what it emits. Milliseconds. */
   readonly withinMs: number
   /** Called once, after the commit. */
@@ -35,6 +45,7 @@ export class GroupCommit {
   private readonly lane: OpenLane
   private readonly offsets: OffsetTracker
   private readonly clock: Clock
+  private readonly refusals: Refusals
   private readonly failed: (error: unknown) => void
   private pending: Effect[] = []
   private running = false
@@ -44,10 +55,16 @@ export class GroupCommit {
   private cancelWake: (() => void) | null = null
   private readonly idleWaiters: (() => void)[] = []
 
-  constructor(lane: OpenLane, offsets: OffsetTracker, clock: Clock, failed: (error: unknown) => void) {
+  constructor(
+    lane: OpenLane,
+    offsets: OffsetTracker,
+    parts: { clock: Clock; refusals: Refusals },
+    failed: (error: unknown) => void,
+  ) {
     this.lane = lane
     this.offsets = offsets
-    this.clock = clock
+    this.clock = parts.clock
+    this.refusals = parts.refusals
     this.failed = failed
   }
 
@@ -125,16 +142,33 @@ export class GroupCommit {
     for (const { input } of group) if (input) this.offsets.finish(input.topic, input.offset)
     const rows = new Map<string, StateRow>()
     for (const effect of group) for (const row of effect.rows) rows.set(row.key, row)
-    await this.commitWithRetry({
+    await this.commitNoting(group, {
       records: group.flatMap((effect) => effect.records),
       rows: [...rows.values()],
       positions: this.offsets.takeChanges(),
     })
     if (this.stopped) return
-    for (const effect of group) effect.committed()
+    for (const effect of group) {
+      this.refusals.committed(effect.cause)
+      effect.committed()
+    }
+  }
+
+  private async commitNoting(group: readonly Effect[], commit: LaneCommit): Promise<void> {
+    try {
+      await this.commitWithRetry(commit)
+    } catch (error) {
+      if (error instanceof CommitRefused)
+        this.refusals.note(
+          group.map(({ cause }) => cause),
+          error,
+        )
+      throw error
+    }
   }
 
   private takeGroup(): Effect[] {
+    if (this.refusals.oneByOne) return this.pending.splice(0, 1)
     let bytes = 0
     let count = 0
     for (const effect of this.pending) {
@@ -146,7 +180,7 @@ export class GroupCommit {
     return this.pending.splice(0, count)
   }
 
-  private async commitWithRetry(commit: Parameters<OpenLane['commit']>[0]): Promise<void> {
+  private async commitWithRetry(commit: LaneCommit): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.lane.commit(commit)

@@ -1,7 +1,7 @@
 // One event on its way through a stage: decide, call, conclude, and what they add up to.
 import { sleep } from '../clock.ts'
-import { externalize } from '../codec/claim-check.ts'
-import { failure, FlotillaError } from '../errors.ts'
+import { externalize, resolve } from '../codec/claim-check.ts'
+import { failure, FlotillaError, toFailure } from '../errors.ts'
 import type { LogRecord, OutgoingRecord } from '../log/port.ts'
 import type { CallOutcome, Decision, Emit, Failure, StageEvent } from '../stage.ts'
 import type { HandlingSpan } from '../telemetry/instruments.ts'
@@ -14,7 +14,11 @@ import type { LaneState, RowChange } from './state.ts'
 /** An event that a lane has taken: queued, then at work until its effect is handed to the commit. */
 export interface Handling {
   readonly key: string
-  readonly event: StageEvent
+  /** Its large payloads are references until it is `whole`. */
+  event: StageEvent
+  whole: boolean
+  /** Names it while the lane is dropped and opened again (refusals.ts). */
+  readonly cause: string
   /** Null for timers. */
   readonly record: LogRecord | null
   readonly span: HandlingSpan
@@ -27,7 +31,19 @@ export interface Handling {
 /** A stage threw: a bug. */
 export class StageThrew extends Error {
   override readonly name = 'StageThrew'
+
+  /** Why trying again is of no use; null: it may be of use. */
+  get final(): Failure | null {
+    const { cause } = this
+    return cause instanceof FlotillaError && FINAL.has(cause.code) ? toFailure(cause) : null
+  }
 }
+
+/** A payload that is gone, and an event that is too large for the log: the next try comes out the same. */
+const FINAL: ReadonlySet<string> = new Set(['PAYLOAD_MISSING', 'RECORD_TOO_LARGE'])
+
+/** A replica of the store may lag for a moment. */
+const MISSING_TRIES = 3
 
 /** Rows, events and timers of decide and conclude, joined. */
 export interface Outcome {
@@ -87,6 +103,33 @@ function overlay(
     else merged[name] = value
   }
   return merged
+}
+
+/** The event with its large payloads, fetched in its turn, so that one that is away holds up its own key only. */
+export function wholeEvent(
+  parts: HostParts,
+  lost: AbortSignal,
+  { event }: Handling,
+): StageEvent | Promise<StageEvent> {
+  if (event.type === 'TimerFired' || event.type === 'SubmissionRefused') return event
+  const { type } = event
+  const whole = (data: unknown) => ({ ...event, data }) as StageEvent
+  const begun = asBug(() => resolve(type, event.data, parts.blobs))
+  if (!(begun instanceof Promise)) return begun === event.data ? event : whole(begun)
+  let first: typeof begun | null = begun
+  let missing = 0
+  const fetch = async () => {
+    const pending = first ?? resolve(type, event.data, parts.blobs)
+    first = null
+    try {
+      return await pending
+    } catch (error) {
+      const isGone = error instanceof FlotillaError && error.code === 'PAYLOAD_MISSING'
+      if (isGone && ++missing === MISSING_TRIES) throw new StageThrew(error.message, { cause: error })
+      throw error
+    }
+  }
+  return persistently(parts, lost, fetch).then(whole)
 }
 
 /**
@@ -171,36 +214,10 @@ export function poisonedOutcome(
   const { stage } = parts
   try {
     const { state } = lane
-    return join(stage.poisoned?.(handling.event, state.view(handling.key), reason, state.lane) ?? {})
+    return join(stage.poisoned?.(handling.event, state.present(handling.key), reason, state.lane) ?? {})
   } catch (error) {
     parts.instruments.log.error({ err: error, stage: stage.name }, 'poisoned threw too')
     return join()
-  }
-}
-
-export function deadLetter(
-  parts: HostParts,
-  record: LogRecord | null,
-  handling: Handling | null,
-  reason: Failure,
-): Emit {
-  return {
-    topic: 'dead-letters',
-    type: 'DeadLettered',
-    key: record?.key ?? handling?.key ?? 'none',
-    data: {
-      sourceTopic: record?.topic ?? 'timer',
-      partition: record?.partition ?? handling?.event.lane ?? 0,
-      offset: record?.offset ?? 0,
-      key: record?.key ?? handling?.key ?? null,
-      value: record?.value ?? new Uint8Array(),
-      headers: { ...record?.headers },
-      stage: parts.stage.name,
-      code: reason.code,
-      message: reason.message,
-      attempts: handling?.throws ?? 1,
-      failedAtMs: parts.clock.now(),
-    },
   }
 }
 
@@ -244,7 +261,7 @@ export function encodeEmits(
     const data = asBug(() => externalize(emit.type, emit.data, parts.blobs))
     const encode = (ready: Emit['data']) => {
       const value = asBug(() => parts.codec.encode(emit.type, ready as never, emit.topic))
-      records[index] = toRecord(sender, emit, value, cause, index)
+      records[index] = asBug(() => toRecord(sender, emit, value, cause, index))
     }
     if (!(data instanceof Promise)) {
       encode(data)

@@ -7,19 +7,21 @@
 // 3. A lane that is lost commits nothing any more; calls under way go on and are journalled (calls.ts).
 import type { Decoded } from '../codec/port.ts'
 import type { LogRecord, OpenLane } from '../log/port.ts'
-import type { Emit, StageEvent } from '../stage.ts'
+import type { Emit, Failure, StageEvent } from '../stage.ts'
 import { encodeKey } from '../keys.ts'
 import { traceIdOf, type HandlingSpan } from '../telemetry/instruments.ts'
 import { LaneLost } from './calls.ts'
+import { countDeadLetter, deadLetter } from './dead-letters.ts'
 import { COMPANY_MS, GroupCommit } from './group-commit.ts'
 import * as handlings from './handling.ts'
 import type { Handling, LaneFacts, Outcome } from './handling.ts'
 import { timerEventId } from './ids.ts'
-import { countDeadLetter, Intake } from './intake.ts'
+import { Intake } from './intake.ts'
 import { OffsetTracker } from './offsets.ts'
 import type { HostParts } from './parts.ts'
 import { KeyQueue } from './queue.ts'
 import { toRecord, type Origin } from './records.ts'
+import { causeOf, NO_LETTER, SMALLEST_LETTER, type Refusals } from './refusals.ts'
 import { LaneState, type RowChange } from './state.ts'
 import { Uncommitted } from './uncommitted.ts'
 import { TimerQueue, type ArmedTimer } from './timers.ts'
@@ -36,6 +38,7 @@ export class Lane {
   private readonly uncommitted = new Uncommitted()
   private readonly facts: LaneFacts
   private readonly intake: Intake
+  private readonly refusals: Refusals
   private readonly onLost: (reason: unknown) => void
   /** The last effect that waits for a store, or for one that does; null when none does. */
   private delayed: Promise<void> | null = null
@@ -43,24 +46,27 @@ export class Lane {
   private constructor(
     parts: HostParts,
     open: OpenLane,
-    state: LaneState,
-    topicIds: Origin['topicIds'],
+    { state, refusals, topicIds }: { state: LaneState; refusals: Refusals; topicIds: Origin['topicIds'] },
     onLost: (reason: unknown) => void,
   ) {
     this.parts = parts
+    this.refusals = refusals
     this.open = open
     this.index = open.lane
     this.state = state
     this.onLost = onLost
-    const offsets = new OffsetTracker(open.positions)
-    this.commit = new GroupCommit(open, offsets, parts.clock, (error) => this.drop(error))
+    const offsets = new OffsetTracker(open.positions, refusals.metadataBytes)
+    const commitParts = { clock: parts.clock, refusals }
+    this.commit = new GroupCommit(open, offsets, commitParts, (error) => this.drop(error))
     this.timers = new TimerQueue(parts.clock, (timer) => this.fire(timer))
     this.queue = new KeyQueue((handling) => void this.run(handling))
     const origin = { partitions: parts.log.partitions, topicIds }
-    const entrance = { open, offsets, commit: this.commit, lost: this.lost.signal, origin }
+    const entrance = { open, offsets, commit: this.commit, refusals, lost: this.lost.signal, origin }
     this.intake = new Intake(parts, entrance, {
       submit: (event, record, span) => this.submit(event, record, span),
-      pending: () => this.queue.size,
+      interrupt: (event) => this.interrupt(event),
+      load: () => ({ running: this.queue.running, taken: this.queue.size }),
+      waitingWith: (key) => this.queue.waitingWith(key),
       failed: (error) => this.drop(error),
     })
     this.facts = {
@@ -74,11 +80,16 @@ export class Lane {
   }
 
   /** Restores the state and begins to work. `onLost` is called once, when the lane ends by itself. */
-  static async begin(parts: HostParts, open: OpenLane, onLost: (reason: unknown) => void): Promise<Lane> {
+  static async begin(
+    parts: HostParts,
+    open: OpenLane,
+    refusals: Refusals,
+    onLost: (reason: unknown) => void,
+  ): Promise<Lane> {
     const state = new LaneState(parts.stage.version, parts.stage.laneIndex)
     await state.restore(open.rows, parts.blobs)
     const topicIds = await parts.log.topicIds(parts.stage.consumes.map(({ topic }) => topic))
-    const lane = new Lane(parts, open, state, topicIds, onLost)
+    const lane = new Lane(parts, open, { state, refusals, topicIds }, onLost)
     for (const { key, name, timer } of state.timers()) lane.timers.arm({ key, name, ...timer })
     open.start((records) => lane.intake.receive(records))
     return lane
@@ -138,7 +149,9 @@ export class Lane {
   private submit(event: StageEvent, record: LogRecord | null, span: HandlingSpan): void {
     const interrupted = new AbortController()
     this.interrupt(event)
-    this.queue.push({ key: event.key, event, record, span, interrupted, throws: 0, streamed: 0 })
+    const cause = record ? causeOf(record) : event.id
+    const begun = { whole: false, throws: 0, streamed: 0 }
+    this.queue.push({ key: event.key, event, record, cause, span, interrupted, ...begun })
   }
 
   private interrupt(event: StageEvent): void {
@@ -192,6 +205,23 @@ export class Lane {
   /** Synchronous when the stage makes no call and nothing is large. */
   private attempt(handling: Handling): void | Promise<void> {
     try {
+      const refusal = this.refusals.of(handling.cause)
+      if (refusal) return this.giveUp(handling, refusal.reason, refusal.times)
+      if (handling.whole) return this.decide(handling)
+      const event = handlings.wholeEvent(this.parts, this.lost.signal, handling)
+      const decide = (whole: StageEvent) => {
+        Object.assign(handling, { event: whole, whole: true })
+        return this.decide(handling)
+      }
+      if (!(event instanceof Promise)) return decide(event)
+      return event.then(decide, (error: unknown) => this.thrown(handling, error))
+    } catch (error) {
+      return this.thrown(handling, error)
+    }
+  }
+
+  private decide(handling: Handling): void | Promise<void> {
+    try {
       const outcome = handlings.work(this.parts, this.facts, handling)
       if (outcome instanceof Promise)
         return outcome
@@ -208,23 +238,48 @@ export class Lane {
     if (!(error instanceof handlings.StageThrew)) throw error
     const { stage, instruments, options } = this.parts
     handling.throws++
-    instruments.log.error(
-      { err: error.cause ?? error, stage: stage.name, event: handling.event.type, key: handling.key },
-      'a stage threw',
-    )
+    if (!error.final)
+      instruments.log.error(
+        { err: error.cause ?? error, stage: stage.name, event: handling.event.type, key: handling.key },
+        'a stage threw',
+      )
     instruments.count('handlings_failed', 1, { stage: stage.name, type: handling.event.type })
-    if (handling.throws < options.maxThrows) return this.attempt(handling) ?? undefined
-    const reason = handlings.stageFailure(this.parts, error, handling.event)
-    const letter = handlings.deadLetter(this.parts, handling.record, handling, reason)
-    countDeadLetter(this.parts, handling.record?.topic ?? 'timer', reason)
-    const told = handlings.poisonedOutcome(this.parts, this.facts, handling, reason)
+    if (!error.final && handling.throws < options.maxThrows) return this.attempt(handling) ?? undefined
+    const reason = error.final ?? handlings.stageFailure(this.parts, error, handling.event)
+    await this.giveUp(handling, reason, 0)
+  }
+
+  /** Leaves a dead letter of the event and tells its requester: less each time that the log refuses it. */
+  private async giveUp(handling: Handling, reason: Failure, refusals: number): Promise<void> {
+    const { parts } = this
+    const { record, key, throws } = handling
+    parts.instruments.log.error(
+      {
+        stage: parts.stage.name,
+        event: handling.event.type,
+        cause: handling.cause,
+        code: reason.code,
+        refusals,
+      },
+      `an event was given up: ${reason.message}`,
+    )
+    if (refusals >= NO_LETTER) return this.conclude(handling, handlings.join()) ?? undefined
+    countDeadLetter(parts, record?.topic ?? 'timer', reason)
+    const smallest = refusals >= SMALLEST_LETTER
+    const about = { record, key, lane: this.index, attempts: Math.max(1, throws), smallest }
+    const letter = await handlings.persistently(parts, this.lost.signal, () =>
+      deadLetter(parts, about, reason),
+    )
+    const letterAlone = handlings.join({ emit: [letter] })
+    if (smallest) return this.conclude(handling, letterAlone) ?? undefined
+    const told = handlings.poisonedOutcome(parts, this.facts, handling, reason)
     told.emit.push(letter)
     try {
       await this.conclude(handling, told)
     } catch (again) {
       // What the stage wants its requester told can't be encoded either: the dead letter alone must do.
       if (!(again instanceof handlings.StageThrew)) throw again
-      await this.conclude(handling, handlings.join({ emit: [letter] }))
+      await this.conclude(handling, letterAlone)
     }
   }
 
@@ -244,6 +299,7 @@ export class Lane {
         records: readyRecords,
         rows: readyRows,
         input: handling.record,
+        cause: handling.cause,
         withinMs: readyRecords.length > 0 ? 0 : this.untilFirst(armed),
         committed: () => {
           this.uncommitted.remove(handling.key)

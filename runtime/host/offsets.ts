@@ -1,11 +1,16 @@
 // Which records of a lane are finished.
 //
 // 1. A position is the lowest unfinished offset; what is finished beyond it goes into the metadata, as runs of the
-//    *unfinished* offsets below `next`: a gap (control record, compaction) then needs no entry. The 4,096 bytes that the
-//    broker allows are not reached, because a lane has at most `maxPendingPerLane` unfinished records (parts.ts).
+//    *unfinished* offsets below `next`: a gap (control record, compaction) then needs no entry. It is measured before a record
+//    is taken, as long as it can become by finishing in any order: what would pass METADATA_BYTES has no room.
 // 2. Delivery is in offset order. An unfinished offset that a later one overtakes is gone from the log and is dropped.
 // 3. `offer` answers true once for each record, however often it is delivered.
 import type { LogRecord, LogTopic, Position } from '../log/port.ts'
+
+/** Below the 4,096 bytes that brokers allow. */
+export const METADATA_BYTES = 3_000
+/** Comma and gap of one unfinished offset: 2^53 has 11 digits in base 36. */
+const MOST_BYTES = 12
 
 class TopicOffsets {
   /** One past the highest offset taken. */
@@ -48,20 +53,51 @@ class TopicOffsets {
     }
   }
 
+  /**
+   * Whether one more may be taken. Metadata is longest where no two unfinished offsets stand side by side, and finishing one
+   * never makes it longer than all of them written apart.
+   */
+  hasRoom(limitBytes: number): boolean {
+    const { size } = this.unfinished
+    if (size === 0) return true
+    const most = MOST_BYTES * (size + 2)
+    return most <= limitBytes || this.mostBytes() + 2 * MOST_BYTES <= limitBytes
+  }
+
+  private mostBytes(): number {
+    let bytes = 0
+    let end = this.base
+    for (const offset of this.unfinished) {
+      bytes += 1 + digits(offset - end)
+      end = offset + 1
+    }
+    return bytes
+  }
+
   finish(offset: number): void {
     this.unfinished.delete(offset)
     this.taken.delete(offset)
   }
 }
 
+const digits = (gap: number): number => gap.toString(36).length
+
 /** Positions of one lane, over all topics that its stage consumes. */
 export class OffsetTracker {
   private readonly topics = new Map<LogTopic, TopicOffsets>()
   private readonly dirty = new Set<LogTopic>()
+  private readonly metadataBytes: number
 
-  constructor(positions: readonly Position[]) {
+  constructor(positions: readonly Position[], metadataBytes: number = METADATA_BYTES) {
+    this.metadataBytes = metadataBytes
     for (const { topic, offset, metadata } of positions)
       this.topics.set(topic, new TopicOffsets(offset, metadata))
+  }
+
+  /** False: taking this record might make the metadata of its topic too long. What is unfinished already always has room. */
+  hasRoom({ topic, offset }: LogRecord): boolean {
+    const offsets = this.topics.get(topic)
+    return !offsets || offset < offsets.next || offsets.hasRoom(this.metadataBytes)
   }
 
   /** True when the record is new to this lane; the caller then owes a `finish`. */

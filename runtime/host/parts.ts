@@ -8,10 +8,16 @@ import type { CallMaker } from './calls.ts'
 import type { CallJournal } from './journal.ts'
 
 export interface HostOptions {
-  /** Handlings of one lane that may be taken and unfinished. */
+  /** Handlings of one lane at work at once, beyond which only tasks.control is taken. */
   readonly maxPendingPerLane: number
+  /** Handlings of one lane at work, or waiting for an earlier one of their key; beyond it nothing is taken. */
+  readonly maxTakenPerLane: number
+  /** Records of tasks.control that may wait for one key; what comes then goes to dead-letters, unless it interrupts. */
+  readonly maxWaitingPerKey: number
   /** Records of one topic of a lane that may be fetched and not taken; fetching pauses beyond it. */
   readonly maxBufferedPerTopic: number
+  /** The same in bytes. */
+  readonly maxBufferedBytesPerTopic: number
   /** Times a stage may throw on one event before it goes to dead-letters. */
   readonly maxThrows: number
   /** How long a drain waits for calls under way. */
@@ -22,7 +28,10 @@ export interface HostOptions {
 
 export const defaultHostOptions: HostOptions = {
   maxPendingPerLane: 300,
+  maxTakenPerLane: 1_000,
+  maxWaitingPerKey: 100,
   maxBufferedPerTopic: 1_000,
+  maxBufferedBytesPerTopic: 16_000_000,
   maxThrows: 3,
   drainMs: 25_000,
   maxRowBytes: 400_000,

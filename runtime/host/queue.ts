@@ -16,6 +16,7 @@ export class KeyQueue<T extends Queued> {
   private readonly families = new Map<string, Family<T>>()
   private readonly run: (item: T) => void
   private count = 0
+  private started = 0
 
   /** `run` starts an item and must lead to `done(item)`. */
   constructor(run: (item: T) => void) {
@@ -25,6 +26,15 @@ export class KeyQueue<T extends Queued> {
   /** Items waiting or running. */
   get size(): number {
     return this.count
+  }
+
+  get running(): number {
+    return this.started
+  }
+
+  /** Items of this key, its root and its parts that wait. */
+  waitingWith(key: string): number {
+    return this.families.get(rootOf(key))?.waiting.length ?? 0
   }
 
   push(item: T): void {
@@ -41,6 +51,7 @@ export class KeyQueue<T extends Queued> {
     const family = this.families.get(root)
     if (!family?.running.delete(item)) return
     this.count--
+    this.started--
     if (family.waiting.length > 0) this.startReady(family)
     else if (family.running.size === 0) this.families.delete(root)
   }
@@ -68,6 +79,7 @@ export class KeyQueue<T extends Queued> {
       if (this.blocked(family, item, index)) continue
       family.waiting.splice(index--, 1)
       family.running.add(item)
+      this.started++
       ready.push(item)
     }
     for (const item of ready) this.run(item)

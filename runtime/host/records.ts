@@ -4,6 +4,7 @@ import type { Decoded } from '../codec/port.ts'
 import type { LogRecord, LogTopic, OutgoingRecord } from '../log/port.ts'
 import type { Emit, RecordEvent } from '../stage.ts'
 import { homeOf } from '../log/home.ts'
+import { bounded } from '../log/limits.ts'
 import { fixedKeyOf, isOpen } from './foreign.ts'
 import { derivedTaskId, emittedEventId, recordId, type RecordPlace } from './ids.ts'
 
@@ -54,7 +55,7 @@ function recordKey(emit: Emit, handlingKey: string): string {
   return 'taskId' in data && typeof data.taskId === 'string' ? data.taskId : handlingKey
 }
 
-/** `value` is the encoded event; `index` its place among the events of the handling. */
+/** `value` is the encoded event; `index` its place among the events of the handling. Throws RECORD_TOO_LARGE. */
 export function toRecord(
   sender: Sender,
   emit: Emit,
@@ -72,5 +73,6 @@ export function toRecord(
   if (emit.requester !== undefined) headers[names.requester] = emit.requester
   const traceparent = emit.traceparent ?? cause.traceparent
   if (traceparent !== null) headers[names.traceparent] = traceparent
-  return { topic: emit.topic, partition: homeOf(key, sender.partitions), key, value, headers }
+  const record = { topic: emit.topic, partition: homeOf(key, sender.partitions), key, value, headers }
+  return bounded(record, emit.type)
 }

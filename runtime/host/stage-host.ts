@@ -1,8 +1,9 @@
 // One stage in one process: joins its group, opens the lanes it is given, reopens those that end by themselves.
 import { sleep } from '../clock.ts'
-import { CommitUncertain, LaneFenced, type LogTopic, type Membership } from '../log/port.ts'
+import { CommitRefused, CommitUncertain, LaneFenced, type LogTopic, type Membership } from '../log/port.ts'
 import { Lane } from './lane.ts'
 import type { HostParts } from './parts.ts'
+import { Refusals } from './refusals.ts'
 import type { RowChange } from './state.ts'
 
 /** Short: the lane's tasks wait, and a broker or a store that was away comes back at any moment. */
@@ -13,6 +14,8 @@ const JOINING = 'joining its consumer group'
 interface Slot {
   /** Grows when the lane is assigned again, so that an opening that took too long is thrown away. */
   readonly generation: number
+  /** Kept over the lane's reopenings. */
+  readonly refusals: Refusals
   lane: Lane | null
   opening: boolean
   /** Why it isn't open; shown by /ready. */
@@ -111,6 +114,7 @@ export class StageHost {
     if (this.stopping || this.slots.has(lane)) return
     const slot: Slot = {
       generation: ++this.generation,
+      refusals: new Refusals(this.parts.clock),
       lane: null,
       opening: false,
       problem: 'opening',
@@ -165,7 +169,7 @@ export class StageHost {
     const startedMs = parts.clock.now()
     const open = await membership.open(index)
     if (!this.isCurrent(index, slot)) return open.close()
-    const lane = await Lane.begin(parts, open, (reason) => this.ended(index, slot, reason))
+    const lane = await Lane.begin(parts, open, slot.refusals, (reason) => this.ended(index, slot, reason))
     if (!this.isCurrent(index, slot)) return lane.drop(null)
     slot.lane = lane
     slot.problem = null
@@ -182,12 +186,17 @@ export class StageHost {
     this.gauge()
     if (reason === null || !this.isCurrent(index, slot)) return
     const { instruments, stage } = this.parts
-    const name =
-      reason instanceof LaneFenced ? 'fenced' : reason instanceof CommitUncertain ? 'uncertain' : 'failed'
     slot.problem = reason instanceof Error ? reason.message : String(reason)
     slot.failures++
-    instruments.count('lanes_lost', 1, { stage: stage.name, reason: name })
-    instruments.log.warn({ err: reason, stage: stage.name, lane: index }, 'a lane ended; opening it again')
+    instruments.count('lanes_lost', 1, { stage: stage.name, reason: endingOf(reason) })
+    const isRefused = reason instanceof CommitRefused
+    if (isRefused) instruments.count('commits_refused', 1, { stage: stage.name, part: reason.part })
+    instruments.log[isRefused ? 'error' : 'warn'](
+      { err: reason, stage: stage.name, lane: index },
+      isRefused
+        ? 'the log refused a commit for good; opening the lane again to find the event that led to it'
+        : 'a lane ended; opening it again',
+    )
     void this.reopen(index, slot)
   }
 
@@ -200,4 +209,10 @@ export class StageHost {
     const open = [...this.slots.values()].filter(({ lane }) => lane).length
     this.parts.instruments.gauge('lanes', open, { stage: this.parts.stage.name })
   }
+}
+
+function endingOf(reason: unknown): string {
+  if (reason instanceof LaneFenced) return 'fenced'
+  if (reason instanceof CommitRefused) return 'refused'
+  return reason instanceof CommitUncertain ? 'uncertain' : 'failed'
 }

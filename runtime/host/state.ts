@@ -6,12 +6,13 @@
 //    parts, clearing a part leaves what it sees of its root: `view` after `cleared` is `inherited`.
 // 3. A row carries the version of the stage that wrote it. A newer one than ours means that a newer process has owned
 //    the lane: NewerState, and the lane is let go.
-// 4. Rows of the lane itself stand under a key that no record can have: encoded keys hold no zero character.
+// 4. A row whose payload the blob store has lost is a MissingRow: its key fails where it is read, and no other key does.
+// 5. Rows of the lane itself stand under a key that no record can have: encoded keys hold no zero character.
 import type { StateRow } from '../log/port.ts'
 import type { LaneIndex, Stage } from '../stage.ts'
 import type { BlobStore } from '../store/port.ts'
-import { FlotillaError } from '../errors.ts'
 import { isWithin, rootOf } from '../keys.ts'
+import { MissingRow } from '../missing-row.ts'
 
 export interface TimerRow {
   dueMs: number
@@ -33,6 +34,8 @@ const LANE = `${SEPARATOR}lane`
 const LANE_PREFIX = LANE + SEPARATOR
 const noIndex: LaneIndex = { write: () => {} }
 
+type WithMissing = (rows: Record<string, unknown>, name: string, missing: MissingRow) => void
+
 export class NewerState extends Error {
   override readonly name = 'NewerState'
 }
@@ -43,6 +46,7 @@ export class LaneState {
   private readonly version: number
   private readonly indexOf: Stage['laneIndex']
   private laneIndex: LaneIndex
+  private restoredMissing = false
 
   constructor(version: number, laneIndex?: Stage['laneIndex']) {
     this.version = version
@@ -64,23 +68,42 @@ export class LaneState {
     return this.keys.size
   }
 
-  /** Rows of a key as the stage sees them: timers left out, a part's own rows over those of its root. A fresh object. */
+  /**
+   * Rows of a key as the stage sees them: timers left out, a part's own rows over those of its root. A fresh object. Reading a
+   * missing row of it throws PAYLOAD_MISSING.
+   */
   view(key: string): Record<string, unknown> {
-    const rows = this.inherited(key)
-    this.copyRows(key, rows)
-    return rows
+    return this.viewOf(key, (rows, name, missing) => missing.standIn(rows, name))
+  }
+
+  /** The same without the rows that are missing. */
+  present(key: string): Record<string, unknown> {
+    return this.viewOf(key, () => {})
   }
 
   /** What of the view is not the key's own: the rows of a part's root. A fresh object. */
   inherited(key: string): Record<string, unknown> {
     const rows: Record<string, unknown> = {}
     const root = rootOf(key)
-    if (root !== key) this.copyRows(root, rows)
+    if (root !== key) this.copyRows(root, rows, (into, name, missing) => missing.standIn(into, name))
     return rows
   }
 
-  private copyRows(key: string, into: Record<string, unknown>): void {
-    for (const [name, value] of this.keys.get(key) ?? []) if (!name.startsWith(TIMER)) into[name] = value
+  private viewOf(key: string, missing: WithMissing): Record<string, unknown> {
+    const rows: Record<string, unknown> = {}
+    const root = rootOf(key)
+    if (root !== key) this.copyRows(root, rows, missing)
+    this.copyRows(key, rows, missing)
+    return rows
+  }
+
+  private copyRows(key: string, into: Record<string, unknown>, missing: WithMissing): void {
+    for (const [name, value] of this.keys.get(key) ?? []) {
+      if (name.startsWith(TIMER)) continue
+      if (this.restoredMissing) delete into[name]
+      if (value instanceof MissingRow) missing(into, name, value)
+      else into[name] = value
+    }
   }
 
   timer(key: string, name: string): TimerRow | undefined {
@@ -185,11 +208,8 @@ export class LaneState {
       throw new NewerState(`a row of version ${row.v} was found; this process writes ${this.version}`)
     if (row.blob === undefined) return row.d
     const whole = await blobs.get(row.blob)
-    if (!whole)
-      throw new FlotillaError(
-        'PAYLOAD_MISSING',
-        `restoring a state row: blob ${row.blob} is not in the blob store`,
-      )
-    return this.decode(whole, blobs)
+    if (whole) return this.decode(whole, blobs)
+    this.restoredMissing = true
+    return new MissingRow(row.blob)
   }
 }

@@ -8,6 +8,9 @@
 // 4. Records of a partition are delivered in offset order. After a rebalance, records at or past the committed
 //    position may be delivered again to the same lane: the host skips what it has already taken.
 // 5. Readers see only committed records (read_committed), never part of a transaction.
+// 6. A record is taken up to `LOG_RECORD_BYTES`, a position's metadata up to `LOG_METADATA_BYTES` (limits.ts), or what a
+//    broker is configured for. What is larger is refused, and refused again: CommitRefused. A lane whose commit was
+//    refused is dropped and opened again, as after any commit that was not written.
 import type { TopicName } from '../../schemas/topics.ts'
 
 /** A topic of the contract, or a stage's state topic. */
@@ -68,7 +71,10 @@ export interface OpenLane {
   /** Stops fetching these topics of the lane (those already handed over or in flight may still arrive). */
   pause(topics: readonly LogTopic[]): void
   resume(topics: readonly LogTopic[]): void
-  /** One at a time per lane. Rejects with LaneFenced, CommitUncertain, or CommitFailed (nothing was written; may be tried again). */
+  /**
+   * One at a time per lane. Rejects with LaneFenced, CommitUncertain, CommitFailed (nothing was written; may be tried again)
+   * or CommitRefused (nothing was written; would be refused again).
+   */
   commit(commit: LaneCommit): Promise<void>
   /** Releases local resources. Idempotent. Does not move positions. */
   close(): Promise<void>
@@ -168,4 +174,18 @@ export class CommitUncertain extends Error {
 /** Nothing was written; the same commit may be tried again. */
 export class CommitFailed extends Error {
   override readonly name = 'CommitFailed'
+}
+/**
+ * Nothing was written, and the same commit would be refused every time. Kafka's MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE
+ * and INVALID_RECORD (a record or row), and OFFSET_METADATA_TOO_LARGE (a position). CORRUPT_MESSAGE is none of them: it may
+ * be the network's doing.
+ */
+export class CommitRefused extends Error {
+  override readonly name = 'CommitRefused'
+  readonly part: 'record' | 'position'
+
+  constructor(message: string, part: 'record' | 'position', options?: ErrorOptions) {
+    super(message, options)
+    this.part = part
+  }
 }

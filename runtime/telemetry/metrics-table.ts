@@ -35,7 +35,16 @@ export const counters = {
   duplicates: row('Submissions of a task id that was accepted before.', 'stage'),
   dead_letters: row('Records given up, by error code.', 'stage', 'topic', 'code'),
   lanes_opened: row('Lanes opened.', 'stage'),
-  lanes_lost: row('Lanes dropped without being asked: fenced, or commit uncertain.', 'stage', 'reason'),
+  lanes_lost: row(
+    'Lanes dropped without being asked: fenced, uncertain, refused, failed.',
+    'stage',
+    'reason',
+  ),
+  commits_refused: row(
+    'Commits that the log refused for good, by what was refused: record, position.',
+    'stage',
+    'part',
+  ),
   breaker_changes: row('Circuit breakers as they change state.', 'stage', 'breaker', 'to'),
   tasks: row('Tasks completed, by status.', 'status', 'agent', 'model', 'profile'),
   task_errors: row('Tasks that did not succeed, by error code.', 'code', 'severity'),

@@ -186,6 +186,7 @@ export class StageDriver {
     const recordHeaders: Record<string, string> = { [headerNames.schema]: type }
     if (requester !== undefined) recordHeaders[headerNames.requester] = requester
     const subscription = this.#stage.consumes.find((candidate) => candidate.topic === topic)
+    if (subscription?.events && !subscription.events.includes(type)) return false
     return subscription?.accepts?.(recordHeaders) ?? true
   }
 

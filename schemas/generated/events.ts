@@ -565,7 +565,7 @@ export interface DeadLettered {
   offset: number
   /** Its key. */
   key: string | null
-  /** Its bytes, untouched. */
+  /** Its bytes, untouched; only the first of them where `valueBlob` names the rest. */
   value: Uint8Array
   /** Its headers. */
   headers: Record<string, string>
@@ -579,6 +579,12 @@ export interface DeadLettered {
   attempts: number
   /** Epoch milliseconds. */
   failedAtMs: number
+  /** SHA-256 under which the blob store has all of its bytes, where they are too many for this record. */
+  valueBlob: string | null
+  /** How many bytes it has, where `value` doesn't hold them all. */
+  valueBytes: number | null
+  /** SHA-256 under which the blob store has its key and headers as JSON, where they are too large for this record; `key` is cut then, and `headers` are empty. */
+  originBlob: string | null
 }
 
 export interface EventMap {

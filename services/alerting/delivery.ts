@@ -98,6 +98,7 @@ function deadLetter(
 ): Emit {
   const source = { sourceTopic: 'alerts.notifications', partition: lane, offset: 0, key: FLEET, headers: {} }
   const value = new TextEncoder().encode(JSON.stringify(request))
-  const data = { ...source, value, stage: 'alerting', code, message, attempts, failedAtMs }
+  const inFull = { valueBlob: null, valueBytes: null, originBlob: null }
+  const data = { ...source, value, stage: 'alerting', code, message, attempts, failedAtMs, ...inFull }
   return { topic: 'dead-letters', type: 'DeadLettered', key: FLEET, data }
 }

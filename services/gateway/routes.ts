@@ -77,7 +77,7 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
     return reply.code(202).send({ taskId })
   })
 
-  operatorRoutes(app, new LogOperator(log, codec))
+  operatorRoutes(app, new LogOperator(log, codec, blobs))
   usageRoutes(app, ledgerReader(context.sql))
   alertRoutes(app, new LogAlerts(log, codec, context.fleet.alerts))
   limitsRoutes(app, limitsReader(context))
@@ -158,6 +158,7 @@ function statusOf(error: Error & { statusCode?: number }): number {
   if (error.code === 'NOT_FOUND') return 404
   if (badRequests.includes(error.code)) return 400
   if (limitCodes.has(error.code)) return 429
+  if (error.code === 'RECORD_TOO_LARGE') return 413
   return error.retryable ? 503 : 500
 }
 

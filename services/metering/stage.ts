@@ -14,7 +14,11 @@ export function createMeteringStage(): Stage {
     version: 1,
     // Nobody waits for the ledger: many events share its writes.
     lingerMs: 200,
-    consumes: [{ topic: 'usage.recorded' }, { topic: 'tasks.completed' }, { topic: 'tasks.control' }],
+    consumes: [
+      { topic: 'usage.recorded' },
+      { topic: 'tasks.completed' },
+      { topic: 'tasks.control', events: ['FeedbackGiven', 'QualityScored'] },
+    ],
     decide(event) {
       switch (event.type) {
         case 'UsageRecorded':

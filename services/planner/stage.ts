@@ -16,7 +16,7 @@ import { modelFailed } from './model-failures.ts'
 import { progress } from './progress.ts'
 import { PROMPT_VERSION } from './prompts/system.ts'
 import { both, change, currentModel, put, situation } from './state.ts'
-import type { Move, PlannerRows, Situation, State } from './state.ts'
+import type { Move, PlannerRows, Run, Situation, State } from './state.ts'
 import { approvalDecided, callTools, toolCompleted } from './tool-calls.ts'
 import { toolBook } from './tools.ts'
 import { finished, firstRun, modelCall, newStep, openingMessages, stepLimit } from './turn.ts'
@@ -118,7 +118,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     version: 1,
     consumes: [
       { topic: 'tasks.admitted' },
-      { topic: 'tasks.control' },
+      { topic: 'tasks.control', events: ['TaskCancelled', 'ApprovalDecided'] },
       {
         topic: 'tools.completed',
         accepts: (recordHeaders) => recordHeaders[headers.requester] === 'planner',
@@ -132,6 +132,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     poisoned(event, rows, reason) {
       const now = situation(event, rows, event.atMs)
       if (now) return fail(now, reason)
+      if (rows.run) return fail(remains(event, rows.run, rows), reason)
       return event.type === 'TaskAdmitted' ? fail(opened(event), reason) : {}
     },
   }
@@ -140,6 +141,36 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
 function opened(event: Event<'TaskAdmitted'>): Situation {
   const task = { ...event.data, taskId: event.key, traceId: event.traceId, promptVersion: PROMPT_VERSION }
   return { task, run: firstRun(task, event.atMs), rows: {}, event, atMs: event.atMs }
+}
+
+/** A task whose own row the blob store has lost: what its result can still say. */
+function remains(event: StageEvent, run: Run, rows: State): Situation {
+  const unknown = {
+    text: '',
+    userId: null,
+    agent: '',
+    profile: '',
+    sessionId: null,
+    parent: null,
+    outputSchema: null,
+  }
+  const choices = {
+    models: [],
+    modelReason: '',
+    temperature: 0,
+    maxSteps: 0,
+    maxCost: null,
+    maxOutputTokens: 0,
+  }
+  const tools = { executor: '', tools: [], toolCacheTtlMs: null, priority: 0, estimatedTokens: null }
+  const times = { timeoutMs: 0, deadlineMs: event.atMs, submittedAtMs: run.stepStartedAtMs }
+  const ids = {
+    taskId: event.key,
+    mode: 'code' as const,
+    traceId: event.traceId,
+    promptVersion: PROMPT_VERSION,
+  }
+  return { task: { ...unknown, ...choices, ...tools, ...times, ...ids }, run, rows, event, atMs: event.atMs }
 }
 
 function called(now: Situation, reply: ModelReply, outcome: CallOutcome, cost: number) {

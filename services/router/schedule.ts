@@ -4,9 +4,11 @@
 // 2. Higher priorities first. Within a priority users take turns: a task's `turn` is one past the turn served last and
 //    past the user's own last one, and the lowest turn is next, the oldest first. So a user who comes late waits for at
 //    most one task of each other user, however many they have queued.
-// 3. What is next follows from the rows alone. The count of turns served is forgotten with the lane; it only says where
+// 3. A waiting task whose row the blob store has lost can't be admitted: it is known by its id alone, and ended.
+// 4. What is next follows from the rows alone. The count of turns served is forgotten with the lane; it only says where
 //    users who come later begin.
 import TinyQueue from 'tinyqueue'
+import { MissingRow } from '../../runtime/missing-row.ts'
 import type { LaneIndex } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 import { Cancels } from './cancels.ts'
@@ -43,6 +45,7 @@ export class Schedule implements LaneIndex {
   readonly cancels = new Cancels()
   readonly #working = new Set<string>()
   readonly #waiting = new Map<string, Waiting>()
+  readonly #lost = new Set<string>()
   readonly #lines = new Map<string, Line>()
   /** By priority, the highest turn that was served. */
   readonly #served = new Map<number, number>()
@@ -56,6 +59,8 @@ export class Schedule implements LaneIndex {
   write(name: string, value: unknown): void {
     if (this.cancels.write(name, value)) return
     const taskId = name.slice(PREFIX.length)
+    if (value instanceof MissingRow) return void this.#lost.add(taskId)
+    this.#lost.delete(taskId)
     const place = value as Place | null
     const left = this.#leave(taskId)
     this.#working.delete(taskId)
@@ -75,6 +80,10 @@ export class Schedule implements LaneIndex {
 
   isAtWork(taskId: string): boolean {
     return this.#working.has(taskId)
+  }
+
+  isLost(taskId: string): boolean {
+    return this.#lost.has(taskId)
   }
 
   waitingTask(taskId: string): Waiting | undefined {

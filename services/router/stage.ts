@@ -42,7 +42,7 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
     version: 3,
     consumes: [
       { topic: 'tasks.submitted' },
-      { topic: 'tasks.control' },
+      { topic: 'tasks.control', events: ['TaskCancelled'] },
       // The end of a task as the other stages hear it: small, where its result may be large.
       { topic: 'tools.requested', accepts: (record) => record[headers.schema] === 'TaskClosed' },
     ],
@@ -55,13 +55,15 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
         case 'SubmissionRefused':
           return rows.task ? {} : rejected(event, unreadable, event.data.failure)
         case 'TaskCancelled':
+          if (lane.isLost(event.key)) return endedLost(event)
           if (lane.waitingTask(event.key)) return cancelledWaiting(event, lane, fleet)
           if (lane.isAtWork(event.key)) return passOn(event)
           return rows.task || rows.cancel ? {} : keepCancel(event, lane)
         case 'TaskClosed':
           return released(event.key, lane, limits, event.atMs)
         case 'TimerFired':
-          if (event.data.name === 'deadline') return timedOut(event, lane)
+          if (event.data.name === 'deadline')
+            return lane.isLost(event.key) ? endedLost(event) : timedOut(event, lane)
           if (event.data.name === GIVE_BACK)
             return rows.granted ? { call: giveBackCall(event.key, rows.granted) } : {}
           return forgotten(event, lane, fleet)
@@ -151,6 +153,17 @@ function timedOut(event: Event<'TimerFired'>, lane: Schedule): Decision<RouterRo
   const timeoutMs = lane.waitingTask(event.key)?.task.timeoutMs
   const message = `The task waited for a place all of its ${timeoutMs} ms; raise timeoutMs, or submit when less is queued`
   return endedWaiting(event, lane, 'timed_out', failure('TASK_TIMED_OUT', message))
+}
+
+/** A task that waited and whose row is gone: all that is left of it is its id, and its deadline, which ends it. */
+function endedLost(event: StageEvent): Decision<RouterRows> {
+  const message =
+    'What the task was is not in the blob store any more, where it waited for its place; submit it again'
+  return {
+    emit: ended(event, unreadable, 'failed', failure('PAYLOAD_MISSING', message)),
+    lane: { [rowOf(event.key)]: null },
+    timers: { deadline: null },
+  }
 }
 
 /** Nothing, for a task that is at work by now: its end is the planner's. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OffsetTracker } from '../../runtime/host/offsets.ts'
-import { LaneFenced } from '../../runtime/log/port.ts'
+import { LOG_METADATA_BYTES, LOG_RECORD_BYTES } from '../../runtime/log/limits.ts'
+import { CommitRefused, LaneFenced, type LaneCommit } from '../../runtime/log/port.ts'
 import type { LogRecord, OpenLane } from '../../runtime/log/port.ts'
 import type { LogUnderTest } from './log-suite.ts'
 import { TestMember, commitOf, mark, numbered, outgoing, textOf } from './member.ts'
@@ -193,6 +194,57 @@ export function laneTests(subject: () => LogUnderTest): void {
     const rows = new Map((await reopen(member, 0)).rows.map((row) => [row.key, row.value]))
     assert.ok(rows.size === names.length && names.every((name) => equal(rows.get(name), name)))
     await member.leave()
+  })
+
+  const refused: readonly (readonly [string, 'record' | 'position', (key: string) => Partial<LaneCommit>])[] =
+    [
+      [
+        'a record',
+        'record',
+        (key) => ({ records: [outgoing('tools.completed', 0, key, 'x'.repeat(LOG_RECORD_BYTES))] }),
+      ],
+      ['a state row', 'record', (key) => ({ rows: [{ key, value: Buffer.alloc(LOG_RECORD_BYTES, 1) }] })],
+      [
+        "a position's metadata",
+        'position',
+        () => ({
+          positions: [{ topic: 'tasks.submitted', offset: 7, metadata: 'm'.repeat(LOG_METADATA_BYTES + 1) }],
+        }),
+      ],
+    ]
+  for (const [what, part, large] of refused)
+    test(`${what} past the log's limit is refused for good, with all of its commit; the reopened lane goes on (6)`, async () => {
+      const { log } = subject()
+      const key = mark()
+      const member = new TestMember(log, mark(), ['tasks.submitted'])
+      const lane = await member.lane(0)
+      const beside = {
+        records: [outgoing('tasks.admitted', 1, key, 'beside')],
+        rows: [{ key: 'beside', value: Buffer.from('1') }],
+        positions: [{ topic: 'tasks.submitted' as const, offset: 5, metadata: '' }],
+      }
+      await assert.rejects(
+        lane.commit(commitOf({ ...beside, ...large(key) })),
+        (error: unknown) => error instanceof CommitRefused && error.part === part,
+      )
+      const reopened = await reopen(member, 0)
+      assert.deepEqual([reopened.rows, reopened.positions], [[], []])
+      await reopened.commit(commitOf(beside))
+      const found = await log.read('tasks.admitted', 1, 0, 10_000)
+      assert.deepEqual(found.filter((record) => record.key === key).map(textOf), ['beside'])
+      await member.leave()
+    })
+
+  test('a record past the limit is refused at its publishing, and no other with it (6)', async () => {
+    const { log } = subject()
+    const key = mark()
+    const publish = (text: string) => log.publish([outgoing('tasks.history', 0, key, text)])
+    const large = publish('x'.repeat(LOG_RECORD_BYTES))
+    const small = publish('small')
+    await assert.rejects(large, { code: 'RECORD_TOO_LARGE' })
+    await small
+    const found = await log.read('tasks.history', 0, 0, 10_000)
+    assert.deepEqual(found.filter((record) => record.key === key).map(textOf), ['small'])
   })
 
   test('pausing a topic of a lane holds back that topic only', async () => {

@@ -251,5 +251,8 @@ export const samples: EventMap = {
     message: 'no magic byte',
     attempts: 1,
     failedAtMs: at,
+    valueBlob: null,
+    valueBytes: null,
+    originBlob: 'c'.repeat(64),
   },
 }

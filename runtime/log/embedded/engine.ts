@@ -4,6 +4,7 @@ import type { TopicSpec } from '../../../schemas/topics.ts'
 import type { Clock } from '../../clock.ts'
 import { FlotillaError } from '../../errors.ts'
 import { WriteUncertain } from '../../store/data-file.ts'
+import { mustBePublishable } from '../limits.ts'
 import { CommitFailed, CommitUncertain, LaneFenced } from '../port.ts'
 import type { Log, LogRecord, LogTopic, OutgoingRecord, PartitionRange } from '../port.ts'
 import { Group } from './group.ts'
@@ -110,6 +111,7 @@ export class Engine {
     records: readonly OutgoingRecord[],
   ): Promise<{ topic: LogTopic; partition: number; offset: number }[]> {
     const slots = records.map(({ topic, partition }) => this.slot(topic, partition))
+    mustBePublishable(records)
     const offsets = await this.storage.transact(() => this.append(records, slots))
     this.pump.wake(new Set(slots))
     return slots.map(({ topic, partition }, i) => ({ topic, partition, offset: offsets[i] as number }))

@@ -1,4 +1,5 @@
 // One opening of a lane. Its epoch is checked inside the transaction that writes, so a former owner writes nothing.
+import { mustFit } from '../limits.ts'
 import { LaneFenced } from '../port.ts'
 import type { LaneCommit, LogRecord, LogTopic, OpenLane, Position, StateRow } from '../port.ts'
 import { asCommitError } from './engine.ts'
@@ -91,6 +92,7 @@ class EngineLane implements OpenLane {
       ...position,
       slot: this.#engine.slot(position.topic, this.lane),
     }))
+    mustFit(commit, `lane ${this.lane} of ${this.#group}`)
     try {
       await storage.transact(() => {
         this.#checkEpoch()

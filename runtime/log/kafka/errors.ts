@@ -23,6 +23,8 @@ const UNREACHABLE = new Set([
 
 const FENCED = new Set(['INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING'])
 
+const REFUSED_RECORDS = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD'])
+
 /** PRODUCER_FENCED; kafkajs 2.2.4 doesn't know its name. */
 const FENCED_CODE = 'Unknown error code 90'
 
@@ -61,6 +63,13 @@ export function isTransient(error: unknown): boolean {
   if (isUnreachable(error)) return true
   for (const { type, retriable } of causes(error)) if (type !== undefined) return retriable === true
   return false
+}
+
+/** Which part of a commit the broker refuses for good; null: it doesn't. */
+export function refusedPart(error: unknown): 'record' | 'position' | null {
+  const type = errorType(error)
+  if (type === 'OFFSET_METADATA_TOO_LARGE') return 'position'
+  return type !== null && REFUSED_RECORDS.has(type) ? 'record' : null
 }
 
 /** The broker's own cue that someone else answers now: who leads or coordinates must be asked again. */

@@ -7,13 +7,13 @@
 //    request alone is repeated (it is idempotent within an epoch, and in the second protocol the repetition carries the
 //    epoch of the transaction that it ends); if no answer comes, or an ambiguous one after a lost answer, the outcome is
 //    CommitUncertain.
-// 3. Whatever fails before that request is CommitFailed: the transaction is aborted, or left to the next `renew`,
+// 3. Whatever fails before that request is CommitFailed, or CommitRefused where the broker's answer is for good: the transaction is aborted, or left to the next `renew`,
 //    and the session is spent, because sequence numbers may have been used.
 // 4. A transaction begins only after the former one is complete. Until then brokers answer CONCURRENT_TRANSACTIONS, and
 //    have taken nothing: the request is repeated.
-import { CommitFailed, CommitUncertain, LaneFenced } from '../port.ts'
+import { CommitFailed, CommitRefused, CommitUncertain, LaneFenced } from '../port.ts'
 import type { Broker, TransactionIdentity } from './client.ts'
-import { isFencing, isTransient, isUnreachable, messageOf } from './errors.ts'
+import { isFencing, isTransient, isUnreachable, messageOf, refusedPart } from './errors.ts'
 import type { Link } from './link.ts'
 import { ProducerSession, type Offsets, type PartitionRecords } from './producer-session.ts'
 
@@ -142,7 +142,10 @@ export class LaneProducer {
     const fenced = await this.#abort(identity)
     this.#session.spend()
     if (fenced) return new LaneFenced(`${where}: another process has opened this lane`, { cause: error })
-    return new CommitFailed(`${where}: ${messageOf(error)}`, { cause: error })
+    const refused = refusedPart(error)
+    const message = `${where}: ${messageOf(error)}`
+    if (refused) return new CommitRefused(message, refused, { cause: error })
+    return new CommitFailed(message, { cause: error })
   }
 
   /** Ends the transaction now rather than at the next `renew`, so that readers behind it go on. True when fenced. */

@@ -4,6 +4,7 @@
 //    sequence numbers from under another one (producer-session.ts).
 // 2. After a failed send the next one starts a new identity, and nothing is sent twice: the failure is the caller's.
 import { FlotillaError } from '../../errors.ts'
+import { mustBePublishable } from '../limits.ts'
 import type { LogTopic, OutgoingRecord } from '../port.ts'
 import { newLink, type Context } from './context.ts'
 import { messageOf } from './errors.ts'
@@ -44,6 +45,7 @@ export class Publisher {
     if (this.#closed) throw new FlotillaError('LOG_UNAVAILABLE', 'publishing: the log is closed')
     if (records.length === 0) return []
     mustExist(records, this.#context.partitions)
+    mustBePublishable(records)
     return new Promise((resolve, reject) => {
       this.#pending.push({ records, resolve, reject })
       this.#sending ??= this.#drain()

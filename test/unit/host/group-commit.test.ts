@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { COMPANY_MS, GroupCommit, type Effect } from '../../../runtime/host/group-commit.ts'
 import { OffsetTracker } from '../../../runtime/host/offsets.ts'
+import { Refusals } from '../../../runtime/host/refusals.ts'
 import {
   CommitFailed,
   CommitUncertain,
@@ -40,13 +41,15 @@ function lane() {
     },
   } as unknown as OpenLane
   const offsets = new OffsetTracker([])
-  const group = new GroupCommit(open, offsets, clock, (error) => failures.push(error))
+  const refusals = new Refusals(clock)
+  const group = new GroupCommit(open, offsets, { clock, refusals }, (error) => failures.push(error))
   const done: number[] = []
   const push = (offset: number, changes: Partial<Effect> = {}) => {
     offsets.offer(input(offset))
     const rows = [{ key: 'row', value: Buffer.from(String(offset)) }]
     const committed = () => void done.push(offset)
-    const effect = { records: [], rows, input: input(offset), withinMs: 0, committed }
+    const cause = `cause ${offset}`
+    const effect = { records: [], rows, input: input(offset), cause, withinMs: 0, committed }
     group.push({ ...effect, ...changes })
   }
   const settle = () => new Promise((resume) => setImmediate(resume))
@@ -54,7 +57,7 @@ function lane() {
     answers.shift()?.(error)
     await settle()
   }
-  return { commits, answers, failures, clock, offsets, group, done, push, settle, answer }
+  return { commits, answers, failures, clock, offsets, refusals, group, done, push, settle, answer }
 }
 
 test('while a commit is under way the next group gathers; effects stay in order', async () => {

@@ -94,7 +94,7 @@ const submission = (json: object, changes: Partial<OutgoingRecord> = {}): Outgoi
   ...changes,
 })
 
-const ids = ['victim/0', 'victim%2F0', 'a\u0000b', 'x/'.repeat(300_000), 'has space', '\ud800', 'é']
+const ids = ['victim/0', 'victim%2F0', 'a\u0000b', 'x/'.repeat(100_000), 'has space', '\ud800', 'é']
 
 test('a control record for an id that can not be one becomes a dead letter, away from home too, and no event', async () => {
   const { events, publish, read } = await hosted()

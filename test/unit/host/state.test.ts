@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LaneState, NewerState } from '../../../runtime/host/state.ts'
 import { encodeKey } from '../../../runtime/keys.ts'
+import { MissingRow } from '../../../runtime/missing-row.ts'
 import { memoryBlobs } from '../../../runtime/store/memory.ts'
 
 const LIMIT = 400_000
@@ -93,9 +94,52 @@ test('a row of an older version is read; a newer one lets the lane go', async ()
   await assert.rejects(new LaneState(1).restore(rows, memoryBlobs()), NewerState)
 })
 
-test('a large row whose blob is gone says so', async () => {
-  const rows = await new LaneState(1).encode([change('task', 'large', 'x'.repeat(100))], memoryBlobs(), 10)
-  await assert.rejects(new LaneState(1).restore(rows, memoryBlobs()), { code: 'PAYLOAD_MISSING' })
+/** Restored where the blob store has nothing any more. */
+async function withoutBlobs(changes: Parameters<LaneState['encode']>[0]): Promise<LaneState> {
+  const rows = await new LaneState(1).encode(changes, memoryBlobs(), 50)
+  const state = new LaneState(1)
+  await state.restore(rows, memoryBlobs())
+  return state
+}
+
+test('a large row whose blob is gone fails whoever reads it, and nobody else', async () => {
+  const large = 'x'.repeat(100)
+  const state = await withoutBlobs([
+    change('task', 'large', large),
+    change('task', 'run', 1),
+    change('task/part', 'large', 'own'),
+    change('other', 'run', 2),
+  ])
+  assert.equal(state.view('task')['run'], 1)
+  assert.throws(() => state.view('task')['large'], { code: 'PAYLOAD_MISSING' })
+  assert.throws(() => ({ ...state.view('task') }), { code: 'PAYLOAD_MISSING' })
+  assert.deepEqual(state.present('task'), { run: 1 })
+  assert.deepEqual(state.view('task/part'), { run: 1, large: 'own' })
+  assert.deepEqual(state.view('other'), { run: 2 })
+})
+
+test('a missing row is written over and cleared like any other', async () => {
+  const large = 'x'.repeat(100)
+  const state = await withoutBlobs([change('a', 'large', large), change('b', 'large', large)])
+  state.apply([change('a', 'large', 'again')])
+  assert.deepEqual(state.view('a'), { large: 'again' })
+  const cleared = state.cleared('b')
+  assert.deepEqual(cleared, [change('b', 'large', null)])
+  state.apply(cleared)
+  assert.deepEqual(state.view('b'), {})
+})
+
+test('a row of the lane that is gone comes back as a MissingRow', async () => {
+  const blobs = memoryBlobs()
+  const rows = await new LaneState(1).encode([], blobs, 50, { window: 'x'.repeat(100), small: 1 })
+  const found = new Map<string, unknown>()
+  const index = (from: Iterable<readonly [string, unknown]>) => {
+    for (const [name, value] of from) found.set(name, value)
+    return { write: () => {} }
+  }
+  await new LaneState(1, index).restore(rows, memoryBlobs())
+  assert.ok(found.get('window') instanceof MissingRow)
+  assert.equal(found.get('small'), 1)
 })
 
 test('rows of the lane come back to it, and no key can be taken for it', async () => {

@@ -50,9 +50,11 @@ export function importDirections(modules: readonly Module[]): string[] {
 
 /** A stage knows types, its own folder, and libraries without effects. */
 const pureRuntime = [
+  'runtime/bounded-text.ts',
   'runtime/error-table.ts',
   'runtime/errors.ts',
   'runtime/keys.ts',
+  'runtime/missing-row.ts',
   'runtime/task-result.ts',
   'runtime/config/json-schema.ts',
   'runtime/config/defaults.ts',

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { errorType, isFencing, isTransient, isUnreachable } from '../../../runtime/log/kafka/errors.ts'
+import {
+  errorType,
+  isFencing,
+  isTransient,
+  isUnreachable,
+  refusedPart,
+} from '../../../runtime/log/kafka/errors.ts'
 
 const protocol = (type: string, retriable: boolean, message = type): Error =>
   Object.assign(new Error(message), { name: 'KafkaJSProtocolError', type, retriable })
@@ -28,4 +34,13 @@ test('a lost answer is told from a refusal', () => {
   assert.ok(!isUnreachable(protocol('NOT_LEADER_FOR_PARTITION', true)))
   assert.equal(errorType(wrapped(protocol('MESSAGE_TOO_LARGE', false))), 'MESSAGE_TOO_LARGE')
   assert.equal(errorType('nothing'), null)
+})
+
+test('what is refused for good, and which part of a commit it is', () => {
+  for (const type of ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD'])
+    assert.equal(refusedPart(wrapped(protocol(type, false))), 'record')
+  assert.equal(refusedPart(protocol('OFFSET_METADATA_TOO_LARGE', false)), 'position')
+  for (const type of ['CORRUPT_MESSAGE', 'NOT_LEADER_FOR_PARTITION', 'INVALID_PRODUCER_EPOCH'])
+    assert.equal(refusedPart(protocol(type, true)), null)
+  assert.equal(refusedPart(named('KafkaJSRequestTimeoutError')), null)
 })

@@ -1,0 +1,30 @@
+// Bounds on texts that somebody else wrote: an error's message may be a whole page.
+
+/** A message of a failure, in UTF-16 units. */
+export const MESSAGE_CHARS = 8_000
+const TAIL_CHARS = 1_500
+const NOTE_CHARS = 60
+const DETAILS_CHARS = 8_000
+
+const isLowSurrogate = (text: string, at: number): boolean => (text.charCodeAt(at) & 0xfc00) === 0xdc00
+
+/** The text, or its beginning and end with a note of what was cut between. No pair of surrogates is torn apart. */
+export function boundedText(text: string, limit: number = MESSAGE_CHARS): string {
+  if (text.length <= limit) return text
+  const tail = Math.min(TAIL_CHARS, Math.floor(limit / 4))
+  let head = limit - tail - NOTE_CHARS
+  let rest = text.length - tail
+  if (isLowSurrogate(text, head)) head--
+  if (isLowSurrogate(text, rest)) rest++
+  return `${text.slice(0, head)} … [${rest - head} characters cut] … ${text.slice(rest)}`
+}
+
+/** What stands beside a message, as JSON; what is too large is replaced by a note of its size. */
+export function boundedDetails(details: unknown): unknown {
+  try {
+    const text = JSON.stringify(details) ?? 'null'
+    return text.length <= DETAILS_CHARS ? details : { cut: `${text.length} characters of details` }
+  } catch {
+    return { cut: 'details that are no JSON' }
+  }
+}

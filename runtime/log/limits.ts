@@ -1,0 +1,72 @@
+// How large things on the log may be. Ours is below the broker's, so that what we write is refused by nobody.
+import { FlotillaError } from '../errors.ts'
+import { CommitRefused, type LaneCommit, type LogTopic } from './port.ts'
+
+/** A record with its key and headers, as the fleet writes and takes them: 512 KB. */
+export const RECORD_BYTES = 524_288
+
+/** Kafka's default for one batch (`message.max.bytes`); the embedded log keeps to it too. */
+export const LOG_RECORD_BYTES = 1_048_588
+
+/** Kafka's default for the metadata of a position (`offset.metadata.max.bytes`). */
+export const LOG_METADATA_BYTES = 4_096
+
+/** Header of a batch, and the lengths and numbers of its one record. */
+const BATCH_BYTES = 100
+const HEADER_BYTES = 10
+
+interface Sized {
+  readonly key: string | null
+  readonly value: Uint8Array | null
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Bytes of key, value and headers. */
+export function recordBytes({ key, value, headers = {} }: Sized): number {
+  let bytes = (key === null ? 0 : Buffer.byteLength(key)) + (value?.length ?? 0)
+  for (const name in headers) bytes += Buffer.byteLength(name) + Buffer.byteLength(headers[name] ?? '')
+  return bytes
+}
+
+/** The record as a batch of its own. */
+function batchBytes(record: Sized): number {
+  return recordBytes(record) + BATCH_BYTES + HEADER_BYTES * Object.keys(record.headers ?? {}).length
+}
+
+/** Throws RECORD_TOO_LARGE for a record of ours past RECORD_BYTES, before anything depends on it. */
+export function bounded<R extends Sized & { readonly topic: LogTopic }>(record: R, type: string): R {
+  const bytes = recordBytes(record)
+  if (bytes <= RECORD_BYTES) return record
+  const message = `${type} for ${record.topic} has ${bytes} bytes with key and headers, at most ${RECORD_BYTES} are allowed`
+  throw new FlotillaError('RECORD_TOO_LARGE', message)
+}
+
+/** Throws CommitRefused where Kafka's defaults would refuse. */
+export function mustFit({ records, rows, positions }: LaneCommit, place: string): void {
+  for (const record of records) mustFitBatch(record, `${place}: a record for ${record.topic}`)
+  for (const row of rows) mustFitBatch(row, `${place}: a state row`)
+  for (const { topic, metadata } of positions) {
+    const bytes = Buffer.byteLength(metadata)
+    if (bytes <= LOG_METADATA_BYTES) continue
+    const message = `${place}: the position of ${topic} has ${bytes} bytes of metadata, at most ${LOG_METADATA_BYTES} are taken`
+    throw new CommitRefused(message, 'position')
+  }
+}
+
+function mustFitBatch(record: Sized, what: string): void {
+  const bytes = batchBytes(record)
+  if (bytes > LOG_RECORD_BYTES)
+    throw new CommitRefused(`${what} has ${bytes} bytes, at most ${LOG_RECORD_BYTES} are taken`, 'record')
+}
+
+/** Throws RECORD_TOO_LARGE for a record that Kafka's defaults would refuse, before it takes others down with it. */
+export function mustBePublishable(records: readonly (Sized & { readonly topic: LogTopic })[]): void {
+  for (const record of records) {
+    const bytes = batchBytes(record)
+    if (bytes <= LOG_RECORD_BYTES) continue
+    throw new FlotillaError(
+      'RECORD_TOO_LARGE',
+      `publishing to ${record.topic}: a record of ${bytes} bytes, at most ${LOG_RECORD_BYTES} are taken`,
+    )
+  }
+}
