@@ -11,7 +11,7 @@ import type { Instruments } from '../telemetry/instruments.ts'
 import type { Breakers, CallRequest } from './calls.ts'
 
 /** Long enough for a callback or two on a busy machine, and hardly noticed by who cancels. */
-export const GRACE_MS = 500
+const GRACE_MS = 500
 
 export interface AttemptParts {
   readonly callers: Readonly<Record<string, Caller>>

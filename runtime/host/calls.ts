@@ -202,8 +202,10 @@ export class CallMaker {
   private async begin(request: CallRequest): Promise<CallOutcome | { inDoubt: boolean }> {
     const { call, id, owner, epoch, key } = request
     for (;;) {
-      await this.outcomesFirst(request)
-      const beginning = await this.persist(request, () => this.journal.begin(id, owner, epoch, call, key))
+      const beginning = await this.persist(request, async () => {
+        await this.outcomesFirst(request)
+        return this.journal.begin(id, owner, epoch, call, key)
+      })
       switch (beginning?.do) {
         case 'call':
           return { inDoubt: beginning.inDoubt }

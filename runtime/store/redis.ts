@@ -1,10 +1,16 @@
 import type { KeyValue } from './port.ts'
-import { connectRedis, type Asked, type RedisConnection } from './redis-connection.ts'
+import { connectRedis, type StoreLog } from './redis-connection.ts'
+import { describeDurability, Fitness, Replicas } from './redis-fitness.ts'
 
 export interface RedisOptions {
   readonly url: string
   /** Fleets that share a Redis are kept apart by it. Default `flotilla`. */
   readonly prefix?: string
+  /** Writes to a Redis that may lose them are refused, whenever one is met. Default false. */
+  readonly requireDurable?: boolean
+  /** Replicas that must have a compare-and-set before it resolves. Default 0. */
+  readonly waitReplicas?: number
+  readonly log?: StoreLog
 }
 
 /**
@@ -23,11 +29,16 @@ if ARGV[5] == '' then redis.call('DEL', KEYS[2])
 else redis.call('SET', KEYS[2], '', 'PX', ARGV[5]) end
 return {1}`
 
+const CHECK_KEPT_MS = 60_000
+
 type CompareAndSet = (...args: string[]) => Promise<[number, (string | null)?, number?]>
 
 /** Connects in the background; a Redis that is away shows in `check` and in each operation. */
 export function openRedisKeyValue(options: RedisOptions): KeyValue {
-  const { redis, asked, close } = connectRedis(options.url)
+  const connection = connectRedis(options.url, options.log)
+  const { redis, asked, written, generation, close } = connection
+  const fitness = options.requireDurable ? new Fitness(connection) : null
+  const replicas = new Replicas(connection, options.waitReplicas ?? 0)
   redis.defineCommand('flotillaCompareAndSet', { numberOfKeys: 2, lua: compareAndSet })
   const swap = (redis as unknown as { flotillaCompareAndSet: CompareAndSet }).flotillaCompareAndSet.bind(
     redis,
@@ -40,25 +51,39 @@ export function openRedisKeyValue(options: RedisOptions): KeyValue {
     set: async (key, value, ttlMs) => {
       const set =
         ttlMs === undefined ? redis.set(full(key), value) : redis.set(full(key), value, 'PX', wholeMs(ttlMs))
-      await asked(`writing ${key}`, set)
+      await written(`writing ${key}`, set)
     },
     async compareAndSet(key, expected, next, lifetime) {
       const { ttlMs, leaseMs } =
         typeof lifetime === 'object' ? lifetime : { ttlMs: lifetime, leaseMs: undefined }
       const args = [full(key), leaseOf(key), expected === null ? '0' : '1', expected ?? '', next]
-      const [swapped, current, leaseLeftMs = 0] = await asked(
+      await fitness?.require()
+      const connected = generation()
+      const [swapped, current, leaseLeftMs = 0] = await written(
         `writing ${key}`,
         swap(...args, msOrNone(ttlMs), msOrNone(leaseMs)),
       )
-      if (swapped === 1) return { swapped: true }
+      if (swapped === 1) {
+        await replicas.acknowledge(connected)
+        return { swapped: true }
+      }
       return { swapped: false, current: current ?? null, ...(leaseLeftMs > 0 ? { leaseLeftMs } : {}) }
     },
     delete: async (keys) => {
-      if (keys.length > 0) await asked('deleting keys', redis.del(...keys.map(full)))
+      if (keys.length > 0) await written('deleting keys', redis.del(...keys.map(full)))
     },
-    durability: () => describeDurability(redis, asked),
-    check: async () => void (await asked('asking for a sign of life', redis.ping())),
-    close,
+    durability: () => describeDurability(connection),
+    check: async () => {
+      await fitness?.require()
+      const connected = generation()
+      // A replica, and a server without memory or disk, answers everything but a write.
+      await written('writing for a check', redis.set(full('check'), '', 'PX', CHECK_KEPT_MS))
+      await replicas.acknowledge(connected)
+    },
+    close: () => {
+      fitness?.close()
+      return close()
+    },
   }
 }
 
@@ -67,29 +92,4 @@ const msOrNone = (ms: number | undefined): string => (ms === undefined ? '' : St
 /** Redis refuses a lifetime of 0. */
 function wholeMs(ttlMs: number): number {
   return Math.max(1, Math.ceil(ttlMs))
-}
-
-async function describeDurability(
-  redis: RedisConnection['redis'],
-  asked: Asked,
-): Promise<{ durable: boolean; reason: string }> {
-  await asked('asking for a sign of life', redis.ping())
-  const setting = async (name: string): Promise<string> => {
-    const reply = (await redis.config('GET', name)) as string[]
-    return reply[1] ?? 'unknown'
-  }
-  try {
-    const found = await Promise.all(['appendonly', 'appendfsync', 'maxmemory-policy'].map(setting))
-    const [appendOnly, sync, eviction] = found
-    return {
-      durable: appendOnly === 'yes' && sync === 'always' && eviction === 'noeviction',
-      reason: `Redis has appendonly ${appendOnly}, appendfsync ${sync}, maxmemory-policy ${eviction}; the journal needs yes, always, noeviction`,
-    }
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    return {
-      durable: false,
-      reason: `Redis does not tell its settings (CONFIG GET: ${reason}); the journal needs appendonly yes, appendfsync always, maxmemory-policy noeviction`,
-    }
-  }
 }

@@ -1,3 +1,4 @@
+// Long because every rule of the stage is shown on one driver and one set of events.
 import { completeAlerts } from '../../../runtime/config/alerts.ts'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
