@@ -44,7 +44,8 @@ export function openRedisKeyValue(options: RedisOptions): KeyValue {
     redis,
   )
   const full = (key: string): string => `${options.prefix ?? 'flotilla'}:kv:${key}`
-  const leaseOf = (key: string): string => `${options.prefix ?? 'flotilla'}:lease:${key}`
+  // The hash tag keeps both in one slot of a Redis Cluster.
+  const leaseOf = (key: string): string => `{${full(key)}}:lease`
   return {
     kind: 'redis',
     get: (key) => asked(`reading ${key}`, redis.get(full(key))),
