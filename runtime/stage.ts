@@ -112,6 +112,8 @@ export type CallOutcome<V = unknown> =
       readonly startedMs: number
       readonly endedMs: number
       readonly callId: string
+      /** True: its caller was asked, so it may have cost something, also where `details` do not say what. */
+      readonly made?: boolean
     }
 
 export interface Decision<R extends Rows = Rows> {
@@ -194,5 +196,8 @@ export interface CallContext {
   readonly stream: (emit: Emit) => void
 }
 
-/** Makes calls of one kind. Rejects with a FlotillaError; anything else counts as INTERNAL. */
+/**
+ * Makes calls of one kind. Rejects with a FlotillaError; anything else counts as INTERNAL. When its signal aborts it should
+ * reject at once, with what the call has used in the details; a moment later nobody listens any more.
+ */
 export type Caller = (request: never, context: CallContext) => Promise<unknown>

@@ -31,6 +31,8 @@ export interface Environment {
   readonly dataDir: string
   readonly partitions: number
   readonly allowVolatileStore: boolean
+  /** Replicas of Redis that must have each entry of the call journal before it counts. */
+  readonly redisWaitReplicas: number
   /** Group session time-out on Kafka; a dead process's lanes move after it. Milliseconds. */
   readonly sessionTimeoutMs: number
   /** Kafka ends a transaction left open by a dead process after this. Milliseconds. */
@@ -86,6 +88,7 @@ const variables = z.object({
   FLOTILLA_DATA: z.string().default('.flotilla'),
   FLOTILLA_PARTITIONS: whole(1, 1_000).default(DEFAULT_PARTITIONS),
   FLOTILLA_ALLOW_VOLATILE_STORE: flag.default(false),
+  FLOTILLA_REDIS_WAIT_REPLICAS: whole(0, 10).default(0),
   FLOTILLA_SESSION_TIMEOUT_MS: whole(1_000, 600_000).default(6_000),
   FLOTILLA_TRANSACTION_TIMEOUT_MS: whole(1_000, 900_000).default(15_000),
   FLOTILLA_DURABILITY: oneOf(['process-crash', 'power-loss']).default('process-crash'),
@@ -145,6 +148,7 @@ export function readEnvironment(raw: Readonly<Record<string, string | undefined>
     dataDir: resolve(env.FLOTILLA_DATA),
     partitions: env.FLOTILLA_PARTITIONS,
     allowVolatileStore: env.FLOTILLA_ALLOW_VOLATILE_STORE,
+    redisWaitReplicas: env.FLOTILLA_REDIS_WAIT_REPLICAS,
     sessionTimeoutMs: env.FLOTILLA_SESSION_TIMEOUT_MS,
     transactionTimeoutMs: env.FLOTILLA_TRANSACTION_TIMEOUT_MS,
     durability: env.FLOTILLA_DURABILITY,

@@ -6,12 +6,14 @@
 //    Its outcome is journalled and not committed here.
 // 4. A guard (guard.ts) is taken after the call is begun, and settled with the outcome that the journal has: what a former
 //    owner was answered, after somebody else has taken the call over, counts nowhere.
-// 5. Calls that are not journalled (sinks: upserts by event id) are repeated until they work or the lane is lost.
-import { boundedDetails } from '../bounded-text.ts'
-import { FlotillaError, failure, toFailure } from '../errors.ts'
+// 5. Calls that are not journalled (sinks: upserts by event id) are repeated until they work or the lane is lost. They hold no
+//    slot: the lanes bound them, and one that waits for its database must not keep a model call from being made.
+// 6. When a store is back, the outcomes at hand are written before anything new is begun: they are what a crash would lose.
+import { failure } from '../errors.ts'
 import { sleep, type Clock } from '../clock.ts'
 import type { Call, CallContext, CallFailure, Caller, CallOutcome } from '../stage.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
+import { attempt, type AttemptParts } from './attempt.ts'
 import type { Guard } from './guard.ts'
 import type { CallJournal } from './journal.ts'
 import type { Semaphore } from './semaphore.ts'
@@ -40,14 +42,17 @@ export class LaneLost extends Error {
 }
 
 const MAX_BACKOFF_MS = 5_000
+/** An outcome at hand is lost with the process, so it is offered to the store all the time. */
+const OUTCOME_BACKOFF_MS = 250
+/** How long new calls wait for outcomes at hand: one that can't be written holds them up no longer. */
+const BEHIND_MS = 2_000
 const POLL_MS = 200
-const TRIES_WHEN_LOST = 8
+const TRIES_WHEN_LOST = 45
 
 export class CallMaker {
   private readonly journal: CallJournal
-  private readonly callers: Readonly<Record<string, Caller>>
+  private readonly attempts: AttemptParts
   private readonly guards: Readonly<Record<string, Guard>>
-  private readonly breakers: Breakers
   private readonly places: Semaphore
   private readonly clock: Clock
   private readonly instruments: Instruments
@@ -65,26 +70,33 @@ export class CallMaker {
     instruments: Instruments
   }) {
     this.journal = parts.journal
-    this.callers = parts.callers
+    this.attempts = parts
     this.guards = parts.guards ?? {}
-    this.breakers = parts.breakers
     this.places = parts.places
     this.clock = parts.clock
     this.instruments = parts.instruments
   }
 
   async make(request: CallRequest): Promise<CallOutcome> {
+    if (request.call.journalled === false) return this.counted(() => this.sink(request))
     const { interrupted, lost } = request
     const granted = this.places.acquire(AbortSignal.any([interrupted, lost]))
     if (!(typeof granted === 'boolean' ? granted : await granted)) {
       if (lost.aborted) throw new LaneLost('before a call')
       return (await this.recorded(request)) ?? this.aborted(request)
     }
-    this.underWay++
     try {
-      return request.call.journalled === false ? await this.sink(request) : await this.journalled(request)
+      return await this.counted(() => this.journalled(request))
     } finally {
       this.places.release()
+    }
+  }
+
+  private async counted(work: () => Promise<CallOutcome>): Promise<CallOutcome> {
+    this.underWay++
+    try {
+      return await work()
+    } finally {
       if (--this.underWay === 0) for (const resume of this.idle.splice(0)) resume()
     }
   }
@@ -106,7 +118,6 @@ export class CallMaker {
 
   /** What an earlier run of this handling was answered counts, although this one is stopped: it was paid for. */
   private async recorded(request: CallRequest): Promise<CallOutcome | null> {
-    if (request.call.journalled === false) return null
     const outcome = await this.persist(request, () => this.journal.recorded(request.id))
     if (outcome) await this.settle(request, outcome)
     return outcome
@@ -124,14 +135,15 @@ export class CallMaker {
   }
 
   private async sink(request: CallRequest): Promise<CallOutcome> {
-    for (let attempt = 0; ; attempt++) {
-      const outcome = await this.attempt(request)
+    if (request.lost.aborted) throw new LaneLost('before a call')
+    for (let tries = 0; ; tries++) {
+      const outcome = await attempt(this.attempts, request)
       if (outcome.ok || !outcome.failure.retryable) return outcome
       this.instruments.log.warn(
         { err: outcome.failure, target: request.call.target },
         'a sink failed; trying again',
       )
-      await this.pause(backoffMs(attempt), request.lost)
+      await this.pause(backoffMs(tries), request.lost)
     }
   }
 
@@ -141,6 +153,7 @@ export class CallMaker {
       await this.settle(request, begun)
       return begun
     }
+    const taken = new AbortController()
     let stopRenewing = () => {}
     try {
       const guard = this.guardOf(request.call)
@@ -148,8 +161,10 @@ export class CallMaker {
       const refused = guard && !isLost() ? await this.reserved(request, guard) : null
       if (isLost()) return await this.handBack(request, begun.inDoubt)
       if (!refused && begun.inDoubt) this.instruments.count('calls_in_doubt', 1, { kind: request.call.kind })
-      if (!refused) stopRenewing = this.keepLease(request)
-      const outcome = refused ? this.refused(request, refused) : await this.attempt(request)
+      if (!refused) stopRenewing = this.keepLease(request, taken)
+      const outcome = refused
+        ? this.refused(request, refused)
+        : await attempt(this.attempts, request, taken.signal)
       if (!(await this.finish(request, outcome, refused ? null : guard)))
         throw new LaneLost('another owner took the call over')
       return outcome
@@ -185,9 +200,12 @@ export class CallMaker {
 
   /** Its outcome, where that is known already; else it is begun, and to be made. */
   private async begin(request: CallRequest): Promise<CallOutcome | { inDoubt: boolean }> {
-    const { call, id, owner, epoch } = request
+    const { call, id, owner, epoch, key } = request
     for (;;) {
-      const beginning = await this.persist(request, () => this.journal.begin(id, owner, epoch, call))
+      const beginning = await this.persist(request, async () => {
+        await this.outcomesFirst(request)
+        return this.journal.begin(id, owner, epoch, call, key)
+      })
       switch (beginning?.do) {
         case 'call':
           return { inDoubt: beginning.inDoubt }
@@ -198,12 +216,17 @@ export class CallMaker {
         case 'giveUp':
           return this.outcomeUnknown(request)
         case 'wait':
-          await this.pause(Math.min(POLL_MS, beginning.untilMs - this.clock.now()), request.lost)
+          await this.pause(Math.min(POLL_MS, beginning.forMs), request.lost)
           break
         default:
           throw new LaneLost('a later owner of the lane made this call')
       }
     }
+  }
+
+  private async outcomesFirst({ lost }: CallRequest): Promise<void> {
+    for (let waitedMs = 0; this.journal.behind > 0 && waitedMs < BEHIND_MS; waitedMs += POLL_MS)
+      await this.pause(POLL_MS, lost)
   }
 
   /** Harmless after an upgrade that words a request differently; otherwise a stage that is not pure. */
@@ -248,33 +271,32 @@ export class CallMaker {
 
   /** A lost lane does not end the tries at once: the new owner is waiting for this outcome. */
   private async finish(request: CallRequest, outcome: CallOutcome, guard: Guard | null): Promise<boolean> {
-    const { id, epoch, call } = request
+    const { id, epoch } = request
     const settle = guard ? () => guard.settle(request, outcome) : undefined
-    const options = { idempotent: call.idempotent, settle }
-    for (let attempt = 0; ; attempt++) {
+    for (let tries = 0; ; tries++) {
       try {
-        return await this.journal.finish(id, epoch, outcome, options)
+        return await this.journal.finish(id, epoch, outcome, { settle })
       } catch (error) {
-        if (request.lost.aborted && attempt >= TRIES_WHEN_LOST) throw new LaneLost('the journal is away')
-        this.instruments.log.warn(
-          { err: error, attempt },
-          'an outcome could not be journalled or settled; trying again',
-        )
-        await sleep(this.clock, backoffMs(attempt))
+        if (request.lost.aborted && tries >= TRIES_WHEN_LOST) throw new LaneLost('the journal is away')
+        if (isPowerOfTwo(tries))
+          this.instruments.log.warn(
+            { err: error, attempt: tries },
+            'an outcome could not be journalled or settled; trying again',
+          )
+        await sleep(this.clock, Math.min(OUTCOME_BACKOFF_MS, backoffMs(tries)))
       }
     }
   }
 
-  private keepLease({ id, epoch }: CallRequest): () => void {
+  /** Renews until it is stopped. Once the entry is somebody else's the outcome can't count: the call is stopped. */
+  private keepLease({ id, epoch }: CallRequest, taken: AbortController): () => void {
     if (this.journal.renewalMs === 0) return () => {}
     let stopped = false
     let cancel = () => {}
     const renew = () => {
+      if (stopped) return
       cancel = this.clock.schedule(this.journal.renewalMs, () => {
-        this.journal.renew(id, epoch).then(
-          () => !stopped && renew(),
-          () => !stopped && renew(),
-        )
+        this.journal.renew(id, epoch).then((isOurs) => (isOurs ? renew() : taken.abort()), renew)
       })
     }
     renew()
@@ -284,77 +306,16 @@ export class CallMaker {
     }
   }
 
-  /** Calls once, within the time limit. Never rejects. */
-  private async attempt(request: CallRequest): Promise<CallOutcome> {
-    const { call, id } = request
-    const startedMs = this.clock.now()
-    try {
-      const value = (await this.limited(request)) ?? null
-      return { ok: true, value, startedMs, endedMs: this.clock.now(), callId: id }
-    } catch (error) {
-      const failed: CallFailure = toFailure(error)
-      if (failed.code === 'INTERNAL')
-        this.instruments.log.error({ err: error, target: call.target }, 'a caller threw')
-      if (error instanceof FlotillaError && error.details !== undefined)
-        failed.details = boundedDetails(error.details)
-      return { ok: false, failure: failed, startedMs, endedMs: this.clock.now(), callId: id }
-    }
-  }
-
-  private async limited(request: CallRequest): Promise<unknown> {
-    const { call, interrupted } = request
-    const caller = this.callers[call.kind]
-    if (!caller) throw new FlotillaError('INTERNAL', `no caller for calls of kind ${call.kind}`)
-    const stop = new AbortController()
-    const interrupt = () =>
-      stop.abort(
-        new FlotillaError(
-          'CALL_ABORTED',
-          `${call.kind} ${call.target} was stopped: its task was cancelled or ended`,
-        ),
-      )
-    if (interrupted.aborted) interrupt()
-    interrupted.addEventListener('abort', interrupt, { once: true })
-    const cancelLimit = this.clock.schedule(call.timeoutMs, () =>
-      stop.abort(
-        new FlotillaError(
-          'CALL_TIMEOUT',
-          `${call.kind} ${call.target} did not answer within ${call.timeoutMs} ms`,
-        ),
-      ),
-    )
-    try {
-      return await this.breakers.run(`${call.kind}:${call.target}`, () =>
-        this.race(caller, request, stop.signal),
-      )
-    } finally {
-      cancelLimit()
-      interrupted.removeEventListener('abort', interrupt)
-    }
-  }
-
-  /** Ends when the signal aborts, whether the caller heeds it or not. */
-  private race(caller: Caller, request: CallRequest, signal: AbortSignal): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason as Error)
-      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
-      const context: CallContext = {
-        callId: request.id,
-        key: request.key,
-        signal,
-        traceparent: request.traceparent,
-        stream: request.stream,
-      }
-      // A call's request is opaque to the host: the service pairs each kind with the caller that understands it.
-      caller(request.call.request as never, context).then(resolve, reject)
-    })
-  }
-
   private async pause(delayMs: number, lost: AbortSignal): Promise<void> {
     if (lost.aborted) throw new LaneLost('while waiting')
     await sleep(this.clock, delayMs)
     if (lost.aborted) throw new LaneLost('while waiting')
   }
+}
+
+/** Of tries that repeat for as long as a store is away: 0, 1, 2, 4, 8 … */
+function isPowerOfTwo(tries: number): boolean {
+  return (tries & (tries - 1)) === 0
 }
 
 function backoffMs(attempt: number): number {

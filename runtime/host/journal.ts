@@ -1,28 +1,35 @@
 // The call journal: which calls were begun, by whom, and what they answered.
 //
-// 1. A call is begun by compare-and-set with the lane's epoch and a lease. A lower epoch than the entry's is refused.
+// 1. A call is begun by compare-and-set with the lane's epoch and a lease, which the store keeps by its own clock. A lower
+//    epoch than the entry's is refused.
 // 2. A recorded outcome answers for ever (within the entry's lifetime): the call is never made again.
 // 3. Begun by a former owner without an outcome: while its lease lives the new owner waits (the former one may still
 //    finish and record). Lapsed: an idempotent call is made again and counted as in doubt; any other is never made again.
-// 4. Where the store is this process's own (setLater), what is known of an idempotent call may stay in memory for a moment:
-//    the commit that uses its outcome mostly comes before it is written, and then nothing needs to be; unless a guard settles
-//    by the outcome: both are then asked for in one turn, which is one transaction. There is one process, so no zombie and
-//    no lease.
+// 4. Where the store is this process's own (no lease), a beginning of its own that has not ended is waited for, and any
+//    other is of a process that is dead. An outcome and its settling are asked for in one turn, which is one transaction.
 // 5. A call is made only under a fresh lease: whoever was stopped between beginning and calling begins again, and
 //    finds out whether somebody else has taken the call over. An entry of one's own whose writing was never
 //    acknowledged is taken up: no call can have followed it.
 // 6. An owner that lost its lane may still record the outcome of a call it has begun, so that nobody pays for it twice.
+// 7. Every write may be repeated, since its answer may be lost: the text of a beginning never changes, and an entry of
+//    this process's that the store has lost (in a failover) is written again.
+// 8. The outcome of one call never answers another: an entry of another task, kind or target under this id, or one that is
+//    done with in an epoch that is not above ours, says that the id was used before. Nothing is known of this call then.
 import { requestHash } from './ids.ts'
 import type { Call, CallOutcome } from '../stage.ts'
 import type { Clock } from '../clock.ts'
-import type { KeyValue } from '../store/port.ts'
+import type { KeyValue, Lifetime } from '../store/port.ts'
 
 interface Begun {
   state: 'begun'
   epoch: number
   owner: string
+  /** For processes of a release that compared clocks: later than the call can end. */
   leaseUntilMs: number
+  /** The lease is the store's. Absent in entries of those processes. */
+  leased?: true
   hash: string
+  of?: string
   /** A former owner may have made the call too. */
   inDoubt: boolean
 }
@@ -30,6 +37,8 @@ interface Done {
   state: 'done'
   epoch: number
   hash: string
+  /** Hash of task, kind and target. Absent in entries of earlier releases. */
+  of?: string
   outcome: CallOutcome
 }
 /** Left behind for a while after the commit, so that a zombie of a lower epoch still finds itself refused. */
@@ -50,28 +59,31 @@ export type Beginning =
   | { do: 'call'; inDoubt: boolean }
   /** `requestChanged`: the stage asked for something else when the outcome was recorded. */
   | { do: 'answer'; outcome: CallOutcome; requestChanged: boolean }
-  /** Somebody else's lease lives until then; ask again. */
-  | { do: 'wait'; untilMs: number }
+  /** Somebody else is at it for that long at least; ask again. */
+  | { do: 'wait'; forMs: number }
   /** Begun without an outcome, and not safe to repeat. */
   | { do: 'giveUp' }
   /** A later owner of the lane has been here. */
   | { do: 'stop' }
 
 export interface JournalOptions {
-  /** 0 where a dead owner is known to be dead (the embedded log's file lock). */
+  /** 0 where the store is this process's own: a former owner is known to be dead (the embedded log's file lock). */
   leaseMs: number
   /** Lifetime of an entry whose commit was never seen. */
   keepMs: number
-  /** Lifetime of the mark left after the commit, where a zombie is possible at all. */
+  /** Lifetime of the mark left after the commit, where a zombie is possible at all; 0: none is left. */
   forgottenMs: number
 }
 
 export interface CallJournal {
-  /** A running call's lease is renewed this often; 0: there is none. What is left of it is for clocks that differ. */
+  /** A running call's lease is renewed this often; 0: there is none. */
   readonly renewalMs: number
   /** Calls that this process has begun and not ended. */
   readonly open: number
-  begin(id: string, owner: string, epoch: number, call: Call): Promise<Beginning>
+  /** Outcomes that the store has not taken yet, though it was asked. */
+  readonly behind: number
+  /** `key` is the task's. */
+  begin(id: string, owner: string, epoch: number, call: Call, key?: string): Promise<Beginning>
   /** The recorded outcome; null where there is none. */
   recorded(id: string): Promise<CallOutcome | null>
   /** Prolongs the lease of a running call. False: the entry belongs to somebody else now. */
@@ -84,7 +96,7 @@ export interface CallJournal {
     id: string,
     epoch: number,
     outcome: CallOutcome,
-    options: { idempotent: boolean; settle?: (() => Promise<void>) | undefined },
+    options?: { settle?: (() => Promise<void>) | undefined },
   ): Promise<boolean>
   /** The call was not made, and its next owner makes it: as if never begun. */
   release(id: string, epoch: number): Promise<void>
@@ -95,240 +107,198 @@ export interface CallJournal {
 }
 
 export function openJournal(store: KeyValue, clock: Clock, options: JournalOptions): CallJournal {
-  const shared = new SharedJournal(store, clock, options)
-  return isOwn(store) ? new OwnJournal(store, shared, clock, options) : shared
-}
-
-type OwnStore = KeyValue & Required<Pick<KeyValue, 'setLater'>>
-
-const isOwn = (store: KeyValue): store is OwnStore => store.setLater !== undefined
-
-/** Several processes may know of a call: every step is a compare-and-set. */
-class SharedJournal implements CallJournal {
-  readonly renewalMs: number
-  private readonly store: KeyValue
-  private readonly clock: Clock
-  private readonly options: JournalOptions
-  /**
-   * Text of the entries that this process has begun, for the next compare-and-set. By id and epoch: a process that loses
-   * a lane and gets it back may be at work on the call of both openings.
-   */
-  private readonly begun = new Map<string, string>()
-
-  constructor(store: KeyValue, clock: Clock, options: JournalOptions) {
-    this.renewalMs = options.leaseMs / 3
-    this.store = store
-    this.clock = clock
-    this.options = options
-  }
-
-  get open(): number {
-    return this.begun.size
-  }
-
-  async begin(id: string, owner: string, epoch: number, call: Call): Promise<Beginning> {
-    const hash = requestHash(call.request)
-    let expected: string | null = null
-    let inDoubt = false
-    for (;;) {
-      const leaseUntilMs = this.clock.now() + this.options.leaseMs
-      const entry: Begun = { state: 'begun', epoch, owner, leaseUntilMs, hash, inDoubt }
-      const text = JSON.stringify(entry)
-      const result = await this.store.compareAndSet(entryKey(id), expected, text, this.options.keepMs)
-      if (result.swapped) {
-        expected = text
-        if (!this.isFresh(entry)) continue
-        this.begun.set(beginningOf(id, epoch), text)
-        return { do: 'call', inDoubt }
-      }
-      expected = result.current
-      if (result.current === null) continue
-      const found = JSON.parse(result.current) as Entry
-      const isOurs = isBegunBy(found, owner, epoch) && !this.begun.has(beginningOf(id, epoch))
-      const asked = { epoch, hash, idempotent: call.idempotent, nowMs: this.clock.now() }
-      const beginning = isOurs ? null : judge(found, asked)
-      if (beginning) return beginning
-      inDoubt = isOurs ? found.inDoubt : found.state !== 'released'
-    }
-  }
-
-  /**
-   * False: the store was slow, or this process was stopped, for longer than a renewal may take. Others, whose clocks
-   * differ, may have taken the call over.
-   */
-  private isFresh({ leaseUntilMs }: Begun): boolean {
-    const { leaseMs } = this.options
-    return leaseMs === 0 || this.clock.now() < leaseUntilMs - leaseMs + this.renewalMs
-  }
-
-  recorded(id: string): Promise<CallOutcome | null> {
-    return recordedIn(this.store, id)
-  }
-
-  async renew(id: string, epoch: number): Promise<boolean> {
-    const beginning = beginningOf(id, epoch)
-    const text = this.begun.get(beginning)
-    if (text === undefined) return false
-    const leaseUntilMs = this.clock.now() + this.options.leaseMs
-    const next = JSON.stringify({ ...(JSON.parse(text) as Begun), leaseUntilMs })
-    const result = await this.store.compareAndSet(entryKey(id), text, next, this.options.keepMs)
-    if (result.swapped && this.begun.has(beginning)) this.begun.set(beginning, next)
-    return result.swapped
-  }
-
-  async finish(...[id, epoch, outcome, { settle }]: Parameters<CallJournal['finish']>): Promise<boolean> {
-    const isRecorded = await this.record(id, epoch, outcome)
-    if (isRecorded) await settle?.()
-    return isRecorded
-  }
-
-  private async record(id: string, epoch: number, outcome: CallOutcome): Promise<boolean> {
-    let expected = this.begun.get(beginningOf(id, epoch))
-    if (expected === undefined) return false
-    const { hash } = JSON.parse(expected) as Begun
-    const next = JSON.stringify({ state: 'done', epoch, hash, outcome } satisfies Done)
-    for (;;) {
-      const result = await this.store.compareAndSet(entryKey(id), expected, next, this.options.keepMs)
-      if (result.swapped || result.current === next) return true
-      // A renewal of our own may have been under way.
-      if (result.current === null || !isSameBeginning(result.current, expected)) return false
-      expected = result.current
-    }
-  }
-
-  async release(id: string, epoch: number): Promise<void> {
-    const text = this.begun.get(beginningOf(id, epoch))
-    if (text === undefined) return
-    const next = JSON.stringify({ state: 'released', epoch } satisfies Released)
-    // By the time that the store hears of it somebody else may have begun the call.
-    await this.store.compareAndSet(entryKey(id), text, next, this.options.keepMs)
-  }
-
-  end(id: string, epoch: number): void {
-    this.begun.delete(beginningOf(id, epoch))
-  }
-
-  async forget(ids: readonly string[], epoch: number): Promise<void> {
-    const mark = JSON.stringify({ state: 'forgotten', epoch } satisfies Forgotten)
-    await Promise.all(ids.map((id) => this.store.set(entryKey(id), mark, this.options.forgottenMs)))
-  }
+  return new Journal(store, clock, options)
 }
 
 /** How long to wait before asking again for a call that is under way in this process. */
 const OWN_CALL_MS = 200
 
-/** The store is this process's own: nobody else can begin the call. One that must run once takes the strict way all the same. */
-class OwnJournal implements CallJournal {
-  readonly renewalMs = 0
-  private readonly store: OwnStore
-  private readonly strict: CallJournal
-  private readonly clock: Clock
-  private readonly options: JournalOptions
-  private readonly begun = new Map<string, Begun>()
+class Journal implements CallJournal {
+  readonly renewalMs: number
+  readonly #store: KeyValue
+  readonly #clock: Clock
+  readonly #options: JournalOptions
+  readonly #isAlone: boolean
+  /** Of an entry that is begun. */
+  readonly #lifetime: number | Lifetime
+  /**
+   * Text of the entries that this process has begun, for the next compare-and-set. By id and epoch: a process that loses
+   * a lane and gets it back may be at work on the call of both openings.
+   */
+  readonly #begun = new Map<string, Map<number, string>>()
+  readonly #behind = new Set<string>()
 
-  constructor(store: OwnStore, strict: CallJournal, clock: Clock, options: JournalOptions) {
-    this.store = store
-    this.strict = strict
-    this.clock = clock
-    this.options = options
+  constructor(store: KeyValue, clock: Clock, options: JournalOptions) {
+    const { leaseMs, keepMs } = options
+    this.renewalMs = leaseMs / 3
+    this.#store = store
+    this.#clock = clock
+    this.#options = options
+    this.#isAlone = leaseMs === 0
+    this.#lifetime = leaseMs === 0 ? keepMs : { ttlMs: keepMs, leaseMs }
+  }
+
+  get behind(): number {
+    return this.#behind.size
   }
 
   get open(): number {
-    return this.begun.size + this.strict.open
+    let open = 0
+    for (const { size } of this.#begun.values()) open += size
+    return open
   }
 
-  async begin(id: string, owner: string, epoch: number, call: Call): Promise<Beginning> {
-    if (!call.idempotent) return this.strict.begin(id, owner, epoch, call)
-    const hash = requestHash(call.request)
-    const current = await this.store.get(entryKey(id))
-    const nowMs = this.clock.now()
-    // The lane was lost and is open again: its call goes on in this very process.
-    if (this.begun.has(id)) return { do: 'wait', untilMs: nowMs + OWN_CALL_MS }
-    const asked = { epoch, hash, idempotent: true, nowMs }
-    const found = current === null ? null : (JSON.parse(current) as Entry)
-    const beginning = found && judge(found, asked)
-    if (beginning) return beginning
-    const inDoubt = found !== null && found.state !== 'released'
-    const entry: Begun = { state: 'begun', epoch, owner, leaseUntilMs: nowMs, hash, inDoubt }
-    this.note(id, entry)
-    this.begun.set(id, entry)
-    return { do: 'call', inDoubt }
+  async begin(id: string, owner: string, epoch: number, call: Call, key = ''): Promise<Beginning> {
+    const { kind, target, request, timeoutMs, idempotent } = call
+    const hash = requestHash(request)
+    const of = requestHash([key, kind, target])
+    let expected: string | null = null
+    let inDoubt = false
+    for (;;) {
+      const askedMs = this.#clock.now()
+      const leaseUntilMs = askedMs + timeoutMs + this.#options.leaseMs
+      const entry: Begun = { state: 'begun', epoch, owner, leaseUntilMs, leased: true, hash, of, inDoubt }
+      const text = JSON.stringify(entry)
+      if (this.#isAlone && this.#begun.has(id)) return { do: 'wait', forMs: OWN_CALL_MS }
+      const result = await this.#store.compareAndSet(entryKey(id), expected, text, this.#lifetime)
+      if (result.swapped) {
+        expected = text
+        if (!this.#isFresh(askedMs)) continue
+        this.#note(id, epoch, text)
+        return { do: 'call', inDoubt }
+      }
+      expected = result.current
+      if (result.current === null) continue
+      const found = JSON.parse(result.current) as Entry
+      const isOurs = isBegunBy(found, owner, epoch) && !this.#begun.get(id)?.has(epoch)
+      const leaseLeftMs = leaseLeft(found, result.leaseLeftMs ?? 0, askedMs)
+      const beginning = isOurs ? null : judge(found, { epoch, hash, of, idempotent, leaseLeftMs })
+      if (beginning) return beginning
+      inDoubt = isOurs ? found.inDoubt : found.state !== 'released'
+    }
   }
 
-  recorded(id: string): Promise<CallOutcome | null> {
-    return recordedIn(this.store, id)
+  #note(id: string, epoch: number, text: string): void {
+    const begun = this.#begun.get(id) ?? new Map<number, string>()
+    this.#begun.set(id, begun.set(epoch, text))
   }
 
-  renew(id: string, epoch: number): Promise<boolean> {
-    return this.begun.has(id) ? Promise.resolve(true) : this.strict.renew(id, epoch)
+  /** False: the store was slow, or this process was stopped, for longer than a renewal may take. */
+  #isFresh(askedMs: number): boolean {
+    return this.#isAlone || this.#clock.now() - askedMs < this.renewalMs
   }
 
-  async finish(...[id, epoch, outcome, options]: Parameters<CallJournal['finish']>): Promise<boolean> {
-    if (!options.idempotent) return this.strict.finish(id, epoch, outcome, options)
-    const entry = this.begun.get(id)
-    if (entry?.epoch !== epoch) return false
-    const done: Done = { state: 'done', epoch, hash: entry.hash, outcome }
-    if (options.settle) {
-      const recorded = this.store.set(entryKey(id), JSON.stringify(done), this.options.keepMs)
-      await Promise.all([recorded, options.settle()])
-    } else this.note(id, done)
-    return true
+  async recorded(id: string): Promise<CallOutcome | null> {
+    const current = await this.#store.get(entryKey(id))
+    const entry = current === null ? null : (JSON.parse(current) as Entry)
+    return entry?.state === 'done' ? entry.outcome : null
+  }
+
+  async renew(id: string, epoch: number): Promise<boolean> {
+    const text = this.#begun.get(id)?.get(epoch)
+    return text !== undefined && (await this.#overwrite(id, text, text, this.#lifetime))
+  }
+
+  async finish(
+    ...[id, epoch, outcome, { settle } = {}]: Parameters<CallJournal['finish']>
+  ): Promise<boolean> {
+    try {
+      const isRecorded = await this.#recordAndSettle(id, epoch, outcome, settle)
+      this.#behind.delete(`${epoch}/${id}`)
+      return isRecorded
+    } catch (error) {
+      this.#behind.add(`${epoch}/${id}`)
+      throw error
+    }
+  }
+
+  async #recordAndSettle(
+    id: string,
+    epoch: number,
+    outcome: CallOutcome,
+    settle: (() => Promise<void>) | undefined,
+  ): Promise<boolean> {
+    if (!this.#isAlone || !settle) {
+      const isRecorded = await this.#record(id, epoch, outcome)
+      if (isRecorded) await settle?.()
+      return isRecorded
+    }
+    // Nobody else can have taken the call over.
+    if (!this.#begun.get(id)?.has(epoch)) return false
+    const [isRecorded] = await Promise.all([this.#record(id, epoch, outcome), settle()])
+    return isRecorded
+  }
+
+  #record(id: string, epoch: number, outcome: CallOutcome): Promise<boolean> {
+    const text = this.#begun.get(id)?.get(epoch)
+    if (text === undefined) return Promise.resolve(false)
+    const { hash, of = '' } = JSON.parse(text) as Begun
+    const next = JSON.stringify({ state: 'done', epoch, hash, of, outcome } satisfies Done)
+    return this.#overwrite(id, text, next, this.#options.keepMs)
+  }
+
+  /**
+   * Writes over a beginning of ours, over the same write whose answer was lost, and where the store has lost either. False:
+   * somebody else has been here.
+   */
+  async #overwrite(id: string, ours: string, next: string, lifetime: number | Lifetime): Promise<boolean> {
+    for (let expected: string | null = ours; ;) {
+      const result = await this.#store.compareAndSet(entryKey(id), expected, next, lifetime)
+      if (result.swapped) return true
+      if (result.current !== null && result.current !== ours && result.current !== next) return false
+      expected = result.current
+    }
   }
 
   async release(id: string, epoch: number): Promise<void> {
-    if (this.begun.get(id)?.epoch === epoch) this.store.setLater(entryKey(id), null)
-    else await this.strict.release(id, epoch)
+    const text = this.#begun.get(id)?.get(epoch)
+    if (text === undefined) return
+    const next = JSON.stringify({ state: 'released', epoch } satisfies Released)
+    // By the time that the store hears of it somebody else may have begun the call.
+    await this.#store.compareAndSet(entryKey(id), text, next, this.#options.keepMs)
   }
 
   end(id: string, epoch: number): void {
-    if (this.begun.get(id)?.epoch === epoch) this.begun.delete(id)
-    this.strict.end(id, epoch)
+    this.#behind.delete(`${epoch}/${id}`)
+    const begun = this.#begun.get(id)
+    begun?.delete(epoch)
+    if (begun?.size === 0) this.#begun.delete(id)
   }
 
-  async forget(ids: readonly string[]): Promise<void> {
-    for (const id of ids) this.store.setLater(entryKey(id), null)
-  }
-
-  private note(id: string, entry: Entry): void {
-    this.store.setLater(entryKey(id), () => JSON.stringify(entry), this.options.keepMs)
+  async forget(ids: readonly string[], epoch: number): Promise<void> {
+    const { forgottenMs } = this.#options
+    if (forgottenMs === 0) return this.#store.delete(ids.map(entryKey))
+    const mark = JSON.stringify({ state: 'forgotten', epoch } satisfies Forgotten)
+    await Promise.all(ids.map((id) => this.#store.set(entryKey(id), mark, forgottenMs)))
   }
 }
 
 interface Asked {
   epoch: number
   hash: string
+  of: string
   idempotent: boolean
-  nowMs: number
+  leaseLeftMs: number
 }
 
 /** Null: take the entry over. */
-function judge(entry: Entry, { epoch, hash, idempotent, nowMs }: Asked): Beginning | null {
-  if (entry.epoch > epoch || entry.state === 'forgotten') return { do: 'stop' }
-  if (entry.state === 'done')
-    return { do: 'answer', outcome: entry.outcome, requestChanged: entry.hash !== hash }
+function judge(entry: Entry, { epoch, hash, of, idempotent, leaseLeftMs }: Asked): Beginning | null {
+  const isOfAnother = 'of' in entry && entry.of !== of
+  if (entry.epoch > epoch && !isOfAnother) return { do: 'stop' }
   if (entry.state === 'released') return null
-  if (entry.leaseUntilMs > nowMs) return { do: 'wait', untilMs: entry.leaseUntilMs }
+  if (entry.state === 'done' && !isOfAnother)
+    return { do: 'answer', outcome: entry.outcome, requestChanged: entry.hash !== hash }
+  if (entry.state === 'begun' && leaseLeftMs > 0) return { do: 'wait', forMs: leaseLeftMs }
   return idempotent ? null : { do: 'giveUp' }
 }
 
-async function recordedIn(store: KeyValue, id: string): Promise<CallOutcome | null> {
-  const current = await store.get(entryKey(id))
-  const entry = current === null ? null : (JSON.parse(current) as Entry)
-  return entry?.state === 'done' ? entry.outcome : null
-}
-
-/** Lease apart, the entry that this owner wrote. */
-function isSameBeginning(current: string, ours: string): boolean {
-  const { owner, epoch } = JSON.parse(ours) as Begun
-  return isBegunBy(JSON.parse(current) as Entry, owner, epoch)
+function leaseLeft(entry: Entry, ofStoreMs: number, nowMs: number): number {
+  if (entry.state !== 'begun') return 0
+  return entry.leased ? ofStoreMs : entry.leaseUntilMs - nowMs
 }
 
 function isBegunBy(entry: Entry, owner: string, epoch: number): entry is Begun {
   return entry.state === 'begun' && entry.owner === owner && entry.epoch === epoch
-}
-
-function beginningOf(id: string, epoch: number): string {
-  return `${epoch}/${id}`
 }
 
 function entryKey(id: string): string {

@@ -97,7 +97,9 @@ class RunningProcess implements FleetProcess {
   async start(): Promise<void> {
     const { environment, telemetry } = this.options
     this.closers.push(() => telemetry.close())
-    const stores = await this.untilAvailable('the stores', () => openStores(environment))
+    const stores = await this.untilAvailable('the stores', () =>
+      openStores(environment, telemetry.instruments.log),
+    )
     this.closers.push(() => stores.close())
     await this.untilAvailable('the key-value store', () => this.requireDurability(stores))
     const log = await openLog(environment, telemetry.instruments.log)

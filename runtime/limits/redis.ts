@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { connectRedis } from '../store/redis-connection.ts'
+import { connectRedis, type StoreLog } from '../store/redis-connection.ts'
 import { KEEP_BUDGET_MS, type BudgetState, type Limits, type Reserved } from './port.ts'
 import { limitsScript } from './redis-script.ts'
 
@@ -9,6 +9,7 @@ export interface RedisLimitsOptions {
   readonly prefix?: string
   /** Default: Redis's own time, which is one for all processes. */
   readonly clock?: Pick<Clock, 'now'>
+  readonly log?: StoreLog
 }
 
 type Script = (key: string, operation: string, request: string, nowMs: string) => Promise<string>
@@ -16,14 +17,14 @@ type Script = (key: string, operation: string, request: string, nowMs: string) =
 const SCAN_COUNT = 500
 
 export function openRedisLimits(options: RedisLimitsOptions): Limits {
-  const { redis, asked, close } = connectRedis(options.url)
+  const { redis, asked, written, close } = connectRedis(options.url, options.log)
   // The hash tag keeps all of them in one slot, where a script may reach them.
   const prefix = `{${options.prefix ?? 'flotilla'}}:limits`
   redis.defineCommand('flotillaLimits', { numberOfKeys: 1, lua: limitsScript })
   const script = (redis as unknown as { flotillaLimits: Script }).flotillaLimits.bind(redis)
   const run = async <T>(operation: string, request: unknown): Promise<T> => {
     const nowMs = options.clock === undefined ? '' : String(options.clock.now())
-    const reply = await asked(
+    const reply = await written(
       `${operation} of limits`,
       script(prefix, operation, JSON.stringify(request), nowMs),
     )
@@ -62,7 +63,7 @@ export function openRedisLimits(options: RedisLimitsOptions): Limits {
         .multi()
         .hset(budgetKey + key, 'settled', settled)
         .pexpireat(budgetKey + key, resetsAtMs + KEEP_BUDGET_MS)
-      await asked('correcting a budget', correction.exec())
+      await written('correcting a budget', correction.exec())
     },
     close,
   }

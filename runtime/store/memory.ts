@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { systemClock } from '../clock.ts'
 import { hashOf } from './hash.ts'
-import type { BlobStore, KeyValue } from './port.ts'
+import type { BlobStore, KeyValue, Lifetime } from './port.ts'
 
 export interface MemoryKeyValueOptions {
   readonly clock?: Clock
@@ -13,23 +13,30 @@ export interface MemoryKeyValueOptions {
 export function memoryKeyValue(options: MemoryKeyValueOptions = {}): KeyValue {
   const clock = options.clock ?? systemClock
   const durable = options.durable ?? false
-  const entries = new Map<string, { value: string; expiresMs: number }>()
-  const read = (key: string): string | null => {
+  const entries = new Map<string, { value: string; expiresMs: number; leasedUntilMs: number }>()
+  const read = (key: string) => {
     const entry = entries.get(key)
-    if (entry && entry.expiresMs > clock.now()) return entry.value
+    if (entry && entry.expiresMs > clock.now()) return entry
     entries.delete(key)
     return null
   }
-  const write = (key: string, value: string, ttlMs = Infinity): void =>
-    void entries.set(key, { value, expiresMs: clock.now() + ttlMs })
+  const write = (key: string, value: string, lifetime: number | Lifetime = Infinity): void => {
+    const { ttlMs, leaseMs } = typeof lifetime === 'number' ? { ttlMs: lifetime, leaseMs: 0 } : lifetime
+    const now = clock.now()
+    entries.set(key, { value, expiresMs: now + ttlMs, leasedUntilMs: now + leaseMs })
+  }
   return {
     kind: 'memory',
-    get: async (key) => read(key),
+    get: async (key) => read(key)?.value ?? null,
     set: async (key, value, ttlMs) => write(key, value, ttlMs),
-    compareAndSet: async (key, expected, next, ttlMs) => {
-      const current = read(key)
-      if (current !== expected) return { swapped: false, current }
-      write(key, next, ttlMs)
+    compareAndSet: async (key, expected, next, lifetime) => {
+      const entry = read(key)
+      const current = entry?.value ?? null
+      if (current !== expected) {
+        const leaseLeftMs = (entry?.leasedUntilMs ?? 0) - clock.now()
+        return { swapped: false, current, ...(leaseLeftMs > 0 ? { leaseLeftMs } : {}) }
+      }
+      write(key, next, lifetime)
       return { swapped: true }
     },
     delete: async (keys) => keys.forEach((key) => entries.delete(key)),

@@ -5,6 +5,7 @@ import { openRedisLimits } from '../limits/redis.ts'
 import { openSqliteLimits } from '../limits/sqlite.ts'
 import { sqlBlobs } from './blobs-sql.ts'
 import type { BlobStore, KeyValue } from './port.ts'
+import type { StoreLog } from './redis-connection.ts'
 import { openRedisKeyValue } from './redis.ts'
 import { openPostgresSql } from './sql-postgres.ts'
 import { openSqliteSql } from './sql-sqlite.ts'
@@ -22,22 +23,29 @@ export interface Stores {
 }
 
 type StoreSettings = Pick<Environment, 'kafkaBrokers' | 'redisUrl' | 'databaseUrl' | 'dataDir' | 'prefix'> &
-  Partial<Pick<Environment, 'durability' | 'allowVolatileStore'>>
+  Partial<Pick<Environment, 'durability' | 'allowVolatileStore' | 'redisWaitReplicas'>>
 
 const SWEEP_EVERY_MS = 6 * 3_600_000
 
 /** Redis and PostgreSQL where their URLs are set, else SQLite in the data directory. */
-export async function openStores(environment: StoreSettings): Promise<Stores> {
+export async function openStores(environment: StoreSettings, log?: StoreLog): Promise<Stores> {
   requireShared(environment)
-  const { redisUrl, prefix } = environment
+  const { redisUrl, prefix, allowVolatileStore, redisWaitReplicas = 0 } = environment
+  const logged = log ? { log } : {}
   const keyValue =
     redisUrl === null
       ? openSqliteKeyValue({ ...fileOf(environment), prefix })
-      : openRedisKeyValue({ url: redisUrl, prefix })
+      : openRedisKeyValue({
+          url: redisUrl,
+          prefix,
+          requireDurable: allowVolatileStore === false,
+          waitReplicas: redisWaitReplicas,
+          ...logged,
+        })
   const limits =
     redisUrl === null
       ? openSqliteLimits({ ...fileOf(environment), prefix })
-      : openRedisLimits({ url: redisUrl, prefix })
+      : openRedisLimits({ url: redisUrl, prefix, ...logged })
   try {
     return together(keyValue, limits, await openSql(environment))
   } catch (error) {

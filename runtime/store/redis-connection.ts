@@ -3,8 +3,12 @@
 // 1. A command whose connection broke is never sent again by the client: a compare-and-set that took effect would look refused.
 //    It rejects with STORE_UNAVAILABLE when COMMAND_MS have passed, and the caller decides.
 // 2. A command waits at most COMMAND_MS, connecting included: a short absence goes unnoticed, a long one is an error, not a hang.
+// 3. A server that can't take writes because another one is the primary now is left: after a failover the name leads to
+//    the new primary, while an open connection stays with the old one for ever. One that refuses writes for want of memory,
+//    disk or replicas stays the right one, and is asked again.
 import { Redis } from 'ioredis'
 import { FlotillaError } from '../errors.ts'
+import type { Instruments } from '../telemetry/instruments.ts'
 
 /** Gives a command's error the table's code, and says what was being done where. */
 export type Asked = <T>(what: string, promise: Promise<T>) => Promise<T>
@@ -12,27 +16,73 @@ export type Asked = <T>(what: string, promise: Promise<T>) => Promise<T>
 export interface RedisConnection {
   readonly redis: Redis
   readonly asked: Asked
+  /** As `asked`, for what changes something: whether it is refused is logged once, and once more when it no longer is. */
+  readonly written: Asked
+  /** Connects again, at most twice a second. */
+  readonly reconnect: () => void
+  /** False: what is sent now waits for the next connection. A connection that was ended is closed a moment later. */
+  readonly isOpen: () => boolean
+  /** Grows with each connection. */
+  readonly generation: () => number
   readonly close: () => Promise<void>
 }
+
+export type StoreLog = Pick<Instruments['log'], 'error' | 'info'>
 
 const CONNECT_MS = 5_000
 const COMMAND_MS = 5_000
 const KEEP_ALIVE_MS = 10_000
 const HEALTH_CHECK_MS = 30_000
 const RECONNECT_MOST_MS = 2_000
+const RECONNECT_LEAST_MS = 500
+
+/** A replica, one whose primary is away, one that reads its data: another server is the primary, or soon will be. */
+const NOT_THE_PRIMARY = /\b(READONLY|MASTERDOWN|LOADING)\b/
+/** Out of memory, a disk that can't be written, too few replicas. */
+const REFUSES = /\b(OOM|MISCONF|NOREPLICAS)\b/
 
 /** Connects in the background. */
-export function connectRedis(url: string): RedisConnection {
+export function connectRedis(url: string, log?: StoreLog): RedisConnection {
   const redis = connect(url)
   const place = placeOf(url)
   const healthTimer = watchHealth(redis)
+  let generation = 0
+  let reconnectedMs = 0
+  let refusal: string | null = null
+  redis.on('close', () => generation++)
+  const reconnect = (): void => {
+    const now = performance.now()
+    if (redis.status !== 'ready' || now - reconnectedMs < RECONNECT_LEAST_MS) return
+    reconnectedMs = now
+    redis.disconnect(true)
+  }
+  const asked: Asked = (what, promise) =>
+    promise.catch((cause: unknown) => {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      const isElsewhere = NOT_THE_PRIMARY.test(reason)
+      if ((isElsewhere || REFUSES.test(reason)) && refusal === null) {
+        refusal = reason
+        const then = isElsewhere ? 'connecting again' : 'trying again'
+        log?.error(
+          { redis: place, reason },
+          `Redis refuses to be written; ${then}, and nothing is called meanwhile`,
+        )
+      }
+      if (isElsewhere) reconnect()
+      throw new FlotillaError('STORE_UNAVAILABLE', `${what} in Redis at ${place}: ${reason}`, { cause })
+    })
   return {
     redis,
-    asked: (what, promise) =>
-      promise.catch((cause: unknown) => {
-        const reason = cause instanceof Error ? cause.message : String(cause)
-        throw new FlotillaError('STORE_UNAVAILABLE', `${what} in Redis at ${place}: ${reason}`, { cause })
-      }),
+    asked,
+    written: async (what, promise) => {
+      const value = await asked(what, promise)
+      if (refusal !== null) log?.info({ redis: place }, 'Redis is written again')
+      refusal = null
+      return value
+    },
+    reconnect,
+    isOpen: () => redis.status === 'ready' && redis.stream.writable,
+    generation: () => generation,
     close: () => {
       clearInterval(healthTimer)
       redis.disconnect()

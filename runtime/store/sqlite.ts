@@ -5,7 +5,6 @@ import { systemClock } from '../clock.ts'
 import { FlotillaError } from '../errors.ts'
 import { openDataFile } from './data-file.ts'
 import type { DataFile, DataFileOptions } from './data-file.ts'
-import { LaterWrites } from './later-writes.ts'
 import type { KeyValue } from './port.ts'
 
 export interface SqliteKeyValueOptions extends DataFileOptions {
@@ -27,41 +26,33 @@ export function openSqliteKeyValue(options: SqliteKeyValueOptions): KeyValue & {
   const file = openDataFile(options)
   const clock = options.clock ?? systemClock
   const full = (key: string): string => `${options.prefix ?? 'flotilla'}:${key}`
-  const { get, set, remove, sweep } = prepare(file, clock)
+  const leaseOf = (key: string): string => `${options.prefix ?? 'flotilla'}#lease:${key}`
+  const { get, left, set, remove, sweep } = prepare(file, clock)
   const timer = setInterval(() => void sweep().catch(() => undefined), SWEEP_EVERY_MS).unref()
   let closed = false
-  const later = new LaterWrites({ write: (work) => file.write(work), set, remove }, clock)
-  const current = (key: string): string | null => {
-    const waiting = later.get(key)
-    return waiting === undefined ? get(key) : waiting
-  }
   return {
     kind: 'sqlite',
     sweep,
     get: async (key) => {
       if (closed) throw new FlotillaError('STORE_UNAVAILABLE', `the store in ${file.dir} was closed`)
-      return current(full(key))
+      return get(full(key))
     },
-    set: (key, value, ttlMs) =>
+    set: (key, value, ttlMs) => file.write(() => set(full(key), value, ttlMs)),
+    compareAndSet: (key, expected, next, lifetime) =>
       file.write(() => {
-        later.drop(full(key))
-        set(full(key), value, ttlMs)
-      }),
-    compareAndSet: (key, expected, next, ttlMs) =>
-      file.write(() => {
-        const found = current(full(key))
-        if (found !== expected) return { swapped: false, current: found }
-        later.drop(full(key))
-        set(full(key), next, ttlMs)
+        const current = get(full(key))
+        if (current !== expected) {
+          const leaseLeftMs = left(leaseOf(key))
+          return { swapped: false, current, ...(leaseLeftMs > 0 ? { leaseLeftMs } : {}) }
+        }
+        if (typeof lifetime === 'object') set(leaseOf(key), '', lifetime.leaseMs)
+        else if (left(leaseOf(key)) > 0) remove(leaseOf(key))
+        set(full(key), next, typeof lifetime === 'object' ? lifetime.ttlMs : lifetime)
         return { swapped: true }
       }),
-    setLater: (key, value, ttlMs) => later.add(full(key), value, ttlMs),
     delete: (keys) =>
       file.write(() => {
-        for (const key of keys) {
-          later.drop(full(key))
-          remove(full(key))
-        }
+        for (const key of keys) remove(full(key))
       }),
     durability: () => Promise.resolve(describeDurability(file)),
     check: () => file.check(),
@@ -69,7 +60,6 @@ export function openSqliteKeyValue(options: SqliteKeyValueOptions): KeyValue & {
       if (closed) return Promise.resolve()
       closed = true
       clearInterval(timer)
-      later.close()
       file.release()
       return Promise.resolve()
     },
@@ -82,6 +72,7 @@ function prepare(file: DataFile, clock: Clock) {
   const select = db.prepare(
     'SELECT value FROM key_values WHERE key = ? AND (expires_ms IS NULL OR expires_ms > ?)',
   )
+  const expiry = db.prepare('SELECT expires_ms FROM key_values WHERE key = ?')
   const upsert = db.prepare('INSERT OR REPLACE INTO key_values VALUES (?, ?, ?)')
   const remove = db.prepare('DELETE FROM key_values WHERE key = ?')
   const expire = db.prepare(
@@ -90,6 +81,8 @@ function prepare(file: DataFile, clock: Clock) {
   return {
     get: (key: string): string | null =>
       (select.get(key, clock.now())?.['value'] as string | undefined) ?? null,
+    /** Of a lifetime, in ms. */
+    left: (key: string): number => Number(expiry.get(key)?.['expires_ms'] ?? 0) - clock.now(),
     set: (key: string, value: string, ttlMs?: number): void =>
       void upsert.run(key, value, ttlMs === undefined ? null : clock.now() + Math.ceil(ttlMs)),
     remove: (key: string): void => void remove.run(key),

@@ -174,6 +174,8 @@ export interface TaskClosed {
   taskId: string
   /** How it ended, as in TaskCompleted. */
   status: string
+  /** The task's deadline, epoch milliseconds: until then what it asked for may still arrive; null from older releases. */
+  deadlineMs: number | null
 }
 
 /** A tool call to make. */
@@ -206,6 +208,8 @@ export interface WorkCancelled {
   callIds: string[]
   /** Why. */
   reason: string
+  /** The task's deadline, epoch milliseconds: until then what it asked for may still arrive; null from older releases. */
+  deadlineMs: number | null
 }
 
 /** The outcome of a tool call. */
@@ -403,6 +407,8 @@ export interface UsageRecorded {
   cached: boolean
   /** When it ended, epoch milliseconds. */
   atMs: number
+  /** True when the provider did not report the tokens and they were counted here: it never does, or the call was stopped. */
+  tokensAreEstimate: boolean
 }
 
 /** Counts of one lane, brought together for rules over the whole fleet. */

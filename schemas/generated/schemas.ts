@@ -244,6 +244,12 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
     fields: [
       { name: 'taskId', type: 'string', doc: 'The task.' },
       { name: 'status', type: 'string', doc: 'How it ended, as in TaskCompleted.' },
+      {
+        name: 'deadlineMs',
+        type: ['null', 'long'],
+        doc: "The task's deadline, epoch milliseconds: until then what it asked for may still arrive; null from older releases.",
+        default: null,
+      },
     ],
   },
   ToolRequested: {
@@ -291,6 +297,12 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
         doc: 'Call or request ids to stop; empty stops all work of the task.',
       },
       { name: 'reason', type: 'string', doc: 'Why.' },
+      {
+        name: 'deadlineMs',
+        type: ['null', 'long'],
+        doc: "The task's deadline, epoch milliseconds: until then what it asked for may still arrive; null from older releases.",
+        default: null,
+      },
     ],
   },
   ToolCompleted: {
@@ -658,6 +670,12 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
       },
       { name: 'cached', type: 'boolean', doc: 'True when a cache answered.' },
       { name: 'atMs', type: 'long', doc: 'When it ended, epoch milliseconds.' },
+      {
+        name: 'tokensAreEstimate',
+        type: 'boolean',
+        doc: 'True when the provider did not report the tokens and they were counted here: it never does, or the call was stopped.',
+        default: false,
+      },
     ],
   },
   OutcomesTallied: {
@@ -1258,6 +1276,17 @@ export const releasedSchemas: readonly RecordSchema[] = [
   },
   {
     type: 'record',
+    name: 'TaskClosed',
+    namespace: 'flotilla',
+    doc: '',
+    fields: [
+      { name: 'taskId', type: 'string', doc: '' },
+      { name: 'status', type: 'string', doc: '' },
+      { name: 'deadlineMs', type: ['null', 'long'], doc: '', default: null },
+    ],
+  },
+  {
+    type: 'record',
     name: 'TaskCompleted',
     namespace: 'flotilla',
     doc: '',
@@ -1663,6 +1692,32 @@ export const releasedSchemas: readonly RecordSchema[] = [
   },
   {
     type: 'record',
+    name: 'UsageRecorded',
+    namespace: 'flotilla',
+    doc: '',
+    fields: [
+      { name: 'taskId', type: 'string', doc: '' },
+      { name: 'callId', type: 'string', doc: '' },
+      { name: 'kind', type: 'string', doc: '', values: ['model', 'tool', 'code'] },
+      { name: 'userId', type: ['null', 'string'], doc: '', default: null },
+      { name: 'agent', type: ['null', 'string'], doc: '', default: null },
+      { name: 'model', type: ['null', 'string'], doc: '', default: null },
+      { name: 'provider', type: ['null', 'string'], doc: '', default: null },
+      { name: 'tool', type: ['null', 'string'], doc: '', default: null },
+      { name: 'inputTokens', type: 'long', doc: '' },
+      { name: 'outputTokens', type: 'long', doc: '' },
+      { name: 'cost', type: 'double', doc: '' },
+      { name: 'costIsGuess', type: 'boolean', doc: '' },
+      { name: 'durationMs', type: 'long', doc: '' },
+      { name: 'succeeded', type: 'boolean', doc: '' },
+      { name: 'errorCode', type: ['null', 'string'], doc: '', default: null },
+      { name: 'cached', type: 'boolean', doc: '' },
+      { name: 'atMs', type: 'long', doc: '' },
+      { name: 'tokensAreEstimate', type: 'boolean', doc: '', default: false },
+    ],
+  },
+  {
+    type: 'record',
     name: 'WorkCancelled',
     namespace: 'flotilla',
     doc: '',
@@ -1670,6 +1725,18 @@ export const releasedSchemas: readonly RecordSchema[] = [
       { name: 'taskId', type: 'string', doc: '' },
       { name: 'callIds', type: { type: 'array', items: 'string' }, doc: '' },
       { name: 'reason', type: 'string', doc: '' },
+    ],
+  },
+  {
+    type: 'record',
+    name: 'WorkCancelled',
+    namespace: 'flotilla',
+    doc: '',
+    fields: [
+      { name: 'taskId', type: 'string', doc: '' },
+      { name: 'callIds', type: { type: 'array', items: 'string' }, doc: '' },
+      { name: 'reason', type: 'string', doc: '' },
+      { name: 'deadlineMs', type: ['null', 'long'], doc: '', default: null },
     ],
   },
 ]

@@ -110,6 +110,7 @@ function usage(taskId: string, active: ActiveRow, { error, finished, atMs }: End
       errorCode: error?.code ?? null,
       cached: false,
       atMs,
+      tokensAreEstimate: false,
     },
   }
 }

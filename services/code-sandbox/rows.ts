@@ -40,6 +40,8 @@ export interface CallRow {
 export type SandboxRows = {
   session: SessionRow
   active: ActiveRow
+  /** The task ended otherwise than by success: no step of it begins any more. */
+  closed: { status: string }
   [log: `log:${number}`]: StepRow
   [call: `call:${number}.${number}`]: CallRow
 }

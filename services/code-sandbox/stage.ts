@@ -5,12 +5,19 @@
 // 2. At most one step of a task is at work (`active`). It waits for its `pending` calls, or for the executor.
 // 3. A step that was killed, cancelled or could not be run leaves nothing in the log: its variables are undone, and
 //    replay does not see it. Where the log could not be replayed, the whole log goes.
-// 4. A step that was interrupted answers nothing by itself: the event that interrupted it has the next turn and decides;
+// 4. Nothing starts after TaskClosed, as long as the task's requests may still arrive: until its deadline. A task that
+//    succeeded has none.
+// 5. A step that was interrupted answers nothing by itself: the event that interrupted it has the next turn and decides;
 //    a timer takes the step up again should that event never come.
 import { failure, plainFailure } from '../../runtime/errors.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { Call, CallOutcome, Decision, Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
-import type { CodeRequested, ToolCompleted, WorkCancelled } from '../../schemas/generated/events.ts'
+import type {
+  CodeRequested,
+  TaskClosed,
+  ToolCompleted,
+  WorkCancelled,
+} from '../../schemas/generated/events.ts'
 import { headers as headerNames } from '../../schemas/topics.ts'
 import { codeCall, discardCall } from './calls.ts'
 import type { Finished, Outcome, Paused, ResultEntry, ToolSignature } from './executors/port.ts'
@@ -31,6 +38,9 @@ import {
 type Decided = Decision<SandboxRows>
 
 const RETRY = 'retry'
+const FORGET = 'forget'
+/** How long behind its task's deadline the end of a task is remembered: records may come late. */
+const REMEMBER_MS = 600_000
 const MAX_ATTEMPTS = 6
 const MAX_RETRY_MS = 30_000
 const INTERRUPTED_MS = 2_000
@@ -47,11 +57,12 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
       case 'ToolCompleted':
         return answered(event.data, event.atMs, rows)
       case 'TimerFired':
+        if (event.data.name === FORGET) return { rows: { closed: null } }
         return rows.active ? takeUp(event.key, rows, rows.active) : {}
       case 'WorkCancelled':
         return cancelled(event.data, event.atMs, rows)
       case 'TaskClosed':
-        return rows.session ? { clear: true, call: discardCall(event.data.taskId) } : {}
+        return closeTask(event.data, event.atMs, rows)
       default:
         return {}
     }
@@ -59,6 +70,7 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
 
   function requested(request: CodeRequested, event: StageEvent, rows: View): Decided {
     if (rows.active?.requestId === request.requestId) return {}
+    if (rows.closed) return tooLate(request, event.atMs, rows.closed.status)
     const stale = rows.active ? abandoned(request.taskId, rows, rows.active, event.atMs) : {}
     const { taskId, code, ...given } = request
     const n = rows.session?.nextN ?? 0
@@ -227,9 +239,26 @@ function abandoned(taskId: string, rows: View, active: ActiveRow, atMs: number, 
   const stop: Emit = {
     topic: 'tools.requested',
     type: 'WorkCancelled',
-    data: { taskId, callIds, reason: error.message },
+    data: { taskId, callIds, reason: error.message, deadlineMs: active.deadlineMs },
   }
   return { ...decision, emit: [...(decision.emit ?? []), stop] }
+}
+
+function closeTask({ taskId, status, deadlineMs }: TaskClosed, atMs: number, rows: View): Decided {
+  const closed: Decided =
+    status === 'succeeded'
+      ? {}
+      : {
+          rows: { closed: { status } },
+          timers: { [FORGET]: Math.max(atMs, deadlineMs ?? 0) + REMEMBER_MS },
+        }
+  return rows.session ? { ...closed, clear: true, call: discardCall(taskId) } : closed
+}
+
+function tooLate({ taskId, code: _, ...given }: CodeRequested, atMs: number, status: string): Decided {
+  const error = failure('CALL_ABORTED', `step ${given.step} was not run: its task is over (${status})`)
+  const unbegun: ActiveRow = { ...given, n: 0, startedAtMs: atMs, ...FRESH }
+  return { emit: ended(taskId, unbegun, [], { status: 'cancelled', error, finished: null, atMs }) }
 }
 
 function poisoned(event: StageEvent, rows: View, error: Failure): Decided {

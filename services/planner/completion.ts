@@ -61,24 +61,24 @@ function complete(from: Situation, status: Status, output: Json, error: Failure 
 }
 
 /** Router hears of it on `tools.requested` too: it frees the task's place. A task without code has nothing in code-sandbox. */
-function closing({ task: { taskId, mode } }: Situation, status: Status): Emit[] {
+function closing({ task: { taskId, mode, deadlineMs } }: Situation, status: Status): Emit[] {
   const closed = (topic: 'tools.requested' | 'code.requested'): Emit => ({
     topic,
     type: 'TaskClosed',
-    data: { taskId, status },
+    data: { taskId, status, deadlineMs },
   })
   return [closed('tools.requested'), ...(mode === 'code' ? [closed('code.requested')] : [])]
 }
 
 /** Behind the requests that it cancels, on the topic that they went to. */
 function stopWork(from: Situation, status: Status): Emit[] {
-  const { taskId } = from.task
+  const { taskId, deadlineMs } = from.task
   const reason = `the task ended: ${status}`
   const callIds = outstanding(from)
   const stop = (topic: 'tools.requested' | 'code.requested'): Emit => ({
     topic,
     type: 'WorkCancelled',
-    data: { taskId, callIds, reason },
+    data: { taskId, callIds, reason, deadlineMs },
   })
   if (callIds.length === 0) return []
   return [stop(from.run.phase === 'code' ? 'code.requested' : 'tools.requested')]

@@ -5,8 +5,14 @@
 // 3. What an answer may hold is bounded (MAX_REPLY_CHARS).
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { CallSite } from './model-client-errors.ts'
-import { estimateInputTokens, estimateTokens } from './model-client-request.ts'
-import type { ModelReply, ModelRequest, ModelSpend, ModelToolCall } from './model.ts'
+import {
+  nothingSpent,
+  type ModelReply,
+  type ModelRequest,
+  type ModelSpend,
+  type ModelToolCall,
+} from './model.ts'
+import { estimatedInputTokens, estimatedTokens } from './token-estimates.ts'
 
 /** Far beyond any model's output; a server that sends more is broken. */
 export const MAX_REPLY_CHARS = 4_000_000
@@ -33,11 +39,13 @@ export class ReplyReader {
   #text = ''
   #refusal = ''
   #chars = 0
+  #bytes = 0
   #finishReason = ''
   #model = ''
   #inputTokens: number | null = null
   #outputTokens: number | null = null
   #understood = false
+  #sent = false
 
   constructor(request: ModelRequest, site: CallSite) {
     this.#request = request
@@ -57,17 +65,28 @@ export class ReplyReader {
     return text
   }
 
-  /** What has been used so far: for calls that broke off. */
-  spend(): ModelSpend {
-    return {
-      inputTokens: this.#inputTokens ?? estimateInputTokens(this.#request),
-      outputTokens: this.#outputTokens ?? estimateTokens(this.#chars),
-    }
+  /** The request has begun to leave: from now on it is to be paid for. */
+  sent(): void {
+    this.#sent = true
   }
 
-  /** `spend`, once the model has begun to answer. */
-  begun(): ModelSpend | undefined {
-    return this.#understood ? this.spend() : undefined
+  /** Something of an answer has arrived. */
+  get hasBegun(): boolean {
+    return this.#understood
+  }
+
+  /**
+   * What a call has used that broke off or was stopped. Some servers report as they go, and others begin with figures of
+   * nothing: what has arrived counts at least.
+   */
+  spend(): ModelSpend {
+    if (!this.#sent && !this.#understood) return nothingSpent
+    const arrived = estimatedTokens(this.#bytes)
+    return {
+      inputTokens: this.#inputTokens || estimatedInputTokens(this.#request),
+      outputTokens: Math.max(this.#outputTokens ?? 0, arrived),
+      usageIsEstimate: !this.#inputTokens || (this.#outputTokens ?? 0) < arrived,
+    }
   }
 
   /**
@@ -84,7 +103,8 @@ export class ReplyReader {
     return {
       text,
       toolCalls: this.#calls.map(named),
-      ...this.spend(),
+      inputTokens: this.#inputTokens ?? estimatedInputTokens(this.#request),
+      outputTokens: this.#outputTokens ?? estimatedTokens(this.#bytes),
       usageIsEstimate: this.#inputTokens === null || this.#outputTokens === null,
       finishReason: this.#finishReason,
       model: this.#model || this.#site.model,
@@ -104,7 +124,7 @@ export class ReplyReader {
     this.#text += text
     this.#refusal += textOf(content['refusal'])
     for (const call of listOf(content['tool_calls'])) this.#readCall(shapeOf(call))
-    this.#count(text.length + textOf(content['reasoning_content']).length)
+    this.#count(text + textOf(content['reasoning_content']))
     return text
   }
 
@@ -125,7 +145,7 @@ export class ReplyReader {
     const written = wanted['arguments'] ?? ''
     const argumentsText = typeof written === 'string' ? written : JSON.stringify(written)
     call.argumentsText += argumentsText
-    this.#count(argumentsText.length)
+    this.#count(argumentsText)
   }
 
   /** By index; servers that give every call index 0, or none, tell calls apart by id. */
@@ -139,8 +159,9 @@ export class ReplyReader {
     return call
   }
 
-  #count(chars: number): void {
-    this.#chars += chars
+  #count(text: string): void {
+    this.#chars += text.length
+    this.#bytes += Buffer.byteLength(text)
     if (this.#chars > MAX_REPLY_CHARS)
       throw this.#error('MODEL_ANSWER_MALFORMED', `sent more than ${MAX_REPLY_CHARS} characters`)
   }
@@ -150,8 +171,7 @@ export class ReplyReader {
     what: string,
   ): FlotillaError {
     const { provider, model } = this.#site
-    const seen = this.#understood ? { details: this.spend() } : {}
-    return new FlotillaError(code, `${provider} ${what} (model ${model}).`, seen)
+    return new FlotillaError(code, `${provider} ${what} (model ${model}).`, { details: this.spend() })
   }
 }
 

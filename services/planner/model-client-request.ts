@@ -45,11 +45,6 @@ export function refusedParameter(failure: ProviderFailure): Parameter | null {
   return named ?? inText[0]?.parameter ?? null
 }
 
-/** About four characters a token: for providers that send no usage, and for calls that broke off. */
-export function estimateTokens(chars: number): number {
-  return Math.ceil(chars / 4)
-}
-
 /** Prose has four to five characters a token and code fewer: with eight, hardly any text has fewer tokens than this. */
 const MOST_CHARS_PER_TOKEN = 8
 
@@ -57,8 +52,4 @@ export function leastInputTokens(request: ModelRequest): number {
   let chars = 0
   for (const { content } of request.messages) chars += content?.length ?? 0
   return Math.floor(chars / MOST_CHARS_PER_TOKEN)
-}
-
-export function estimateInputTokens(request: ModelRequest): number {
-  return estimateTokens(JSON.stringify(request.messages).length + JSON.stringify(request.tools ?? []).length)
 }

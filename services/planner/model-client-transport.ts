@@ -8,23 +8,50 @@ import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
 const KEEP_ALIVE_MS = 60_000
 const DRAIN_MS = 1_000
 
-export type Transport = (url: string | URL | Request, init?: RequestInit) => Promise<Response>
+export type Transport = (url: string | URL | Request, init?: TransportInit) => Promise<Response>
+
+export interface TransportInit extends RequestInit {
+  /** Called when the request begins to leave: what fails before has reached nobody. */
+  readonly onSent?: () => void
+}
 
 export function createTransport(variables: Readonly<Record<string, string | undefined>>): Transport {
-  const dispatcher = dispatcherFor(variables)
+  const dispatcher = dispatcherFor(variables).compose(reportSent)
   return async (url, init = {}) => {
-    const { method = 'GET', headers, body, signal } = init
+    const { method = 'GET', headers, body, signal, onSent } = init
     if (typeof body !== 'string' && body !== undefined && body !== null)
       throw new TypeError('the body must be text')
-    const answer = await request(String(url), {
+    const asked = request(String(url), {
       dispatcher,
       method: method as Dispatcher.HttpMethod,
       headers: Object.fromEntries(headers instanceof Headers ? headers : new Headers(headers)),
       body: body ?? null,
       signal: signal ?? null,
+      ...(onSent ? { opaque: onSent } : {}),
     })
+    const answer = await (signal ? untilAborted(asked, signal) : asked)
     return new TransportResponse(String(url), answer) as unknown as Response
   }
+}
+
+/** undici itself hears of an abort once it has a connection, which may take ten seconds; it gives the request up then. */
+function untilAborted<T>(asked: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', abort, { once: true })
+    asked.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
+/** undici starts a request when it has a connection and is about to write to it. */
+const reportSent: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
+  const { opaque: onSent } = options as { opaque?: () => void }
+  const start = handler.onRequestStart?.bind(handler)
+  handler.onRequestStart = (controller, context) => {
+    onSent?.()
+    start?.(controller, context)
+  }
+  return dispatch(options, handler)
 }
 
 /** HTTP_PROXY and HTTPS_PROXY are honoured as everywhere; a server on this machine is never asked through a proxy. */
@@ -50,7 +77,7 @@ class TransportResponse {
   readonly body: AsyncIterable<Uint8Array>
   readonly #content: Dispatcher.ResponseData['body']
 
-  constructor(url: string, { statusCode, headers, body }: Dispatcher.ResponseData) {
+  constructor(url: string, { statusCode, headers, body }: Dispatcher.ResponseData<unknown>) {
     this.url = url
     this.status = statusCode
     this.ok = statusCode >= 200 && statusCode < 300

@@ -3,7 +3,8 @@
 // 1. One request a call. Retries, fallbacks and waiting belong to the planner, which can be replayed; only a request
 //    that was refused for a parameter this model does not take is sent again without it (nothing was spent).
 // 2. One client a provider, built once: connections stay open between calls.
-// 3. Rejects with a FlotillaError of the table, with Retry-After and, where the model had begun, what it used.
+// 3. Rejects with a FlotillaError of the table, with Retry-After and what the call used: nothing where the request never
+//    left or was refused by a status; otherwise what the provider reported, or the prompt and what had arrived, counted here.
 // 4. A key never appears in a message.
 import OpenAI from 'openai'
 import { FlotillaError } from '../../runtime/errors.ts'
@@ -19,8 +20,8 @@ import { readEvents } from './model-client-events.ts'
 import { MAX_REPLY_CHARS, ReplyReader } from './model-client-reply.ts'
 import { bodyOf, refusedParameter, type Parameter } from './model-client-request.ts'
 import { batchTokens, type TokenBatcher } from './model-client-tokens.ts'
-import { createTransport, type Transport } from './model-client-transport.ts'
-import type { ModelReply, ModelRequest } from './model.ts'
+import { createTransport, type Transport, type TransportInit } from './model-client-transport.ts'
+import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from './model.ts'
 
 export type ModelCaller = (request: ModelRequest, context: CallContext) => Promise<ModelReply>
 
@@ -73,6 +74,7 @@ export function createModelCaller(settings: ModelSettings): ModelCaller {
     const named = asked === SERVED_MODEL ? await servedModel(provider, site, call) : asked
     const sizes = sizeOf(request.model, settings.fleet.models.sizes ?? [])
     const fitting = await fitted(request, sizes, site)
+    if (call.signal.aborted) throw aborted(call, nothingSpent)
     return await complete(provider, { ...site, model: named }, fitting, call)
   }
 }
@@ -117,7 +119,7 @@ async function servedModel(provider: Provider, site: CallSite, call: CallContext
   } catch (error) {
     // A server without a list of models takes any name.
     if (error instanceof OpenAI.NotFoundError) return SERVED_MODEL
-    throw translated(error, provider, site, call, undefined)
+    throw translated(error, provider, site, call, null)
   }
 }
 
@@ -139,7 +141,7 @@ async function complete(
     try {
       const body = bodyOf(request, site.model, refused, provider.isOpenAi)
       await (request.stream ? stream : answer)(provider, body, reader, tokens, call)
-      if (call.signal.aborted) throw aborted(call)
+      if (call.signal.aborted) throw aborted(call, reader.spend())
       return reader.reply()
     } catch (error) {
       const parameter = error instanceof OpenAI.APIError ? refusedParameter(failureOf(error)) : null
@@ -166,13 +168,13 @@ type Exchange = (
 ) => Promise<void>
 
 const answer: Exchange = async ({ client }, body, reader, _tokens, call) => {
-  const response = await client.chat.completions.create(body, optionsOf(call)).asResponse()
+  const response = await client.chat.completions.create(body, optionsOf(call, reader)).asResponse()
   reader.completion(await readJson(response))
 }
 
 const stream: Exchange = async ({ client }, body, reader, tokens, call) => {
   const response = await client.chat.completions
-    .create({ ...body, stream: true }, optionsOf(call))
+    .create({ ...body, stream: true }, optionsOf(call, reader))
     .asResponse()
   // Some servers take `stream` and answer whole.
   if (response.headers.get('content-type')?.includes('application/json'))
@@ -183,9 +185,11 @@ const stream: Exchange = async ({ client }, body, reader, tokens, call) => {
   })
 }
 
-function optionsOf({ callId, signal, traceparent }: CallContext) {
+function optionsOf({ callId, signal, traceparent }: CallContext, reader?: ReplyReader) {
+  const own: Pick<TransportInit, 'onSent'> = { onSent: () => reader?.sent() }
   return {
     signal,
+    fetchOptions: own as object,
     headers: { 'idempotency-key': callId, ...(traceparent === null ? {} : { traceparent }) },
   }
 }
@@ -206,21 +210,27 @@ function translated(
   provider: Provider,
   site: CallSite,
   call: CallContext,
-  reader: ReplyReader | undefined,
+  reader: ReplyReader | null,
 ): FlotillaError {
-  if (call.signal.aborted) return aborted(call, reader?.spend())
+  if (call.signal.aborted) return aborted(call, reader?.spend() ?? nothingSpent)
+  const used = spentBefore(error, reader)
   if (error instanceof FlotillaError) return error
-  const begun = error instanceof OpenAI.APIError && error.status !== undefined ? undefined : reader?.begun()
   if (error instanceof SyntaxError) {
     const message = `${site.provider} sent something that is not JSON (model ${site.model}).`
-    return new FlotillaError('MODEL_ANSWER_MALFORMED', message, { details: begun, cause: error })
+    return new FlotillaError('MODEL_ANSWER_MALFORMED', message, { details: used, cause: error })
   }
   const failure = failureOf(error)
-  return providerError({ ...failure, message: redact(failure.message, provider.key) }, site, begun)
+  return providerError({ ...failure, message: redact(failure.message, provider.key) }, site, used)
+}
+
+/** A provider that says what is wrong before it answers has refused the request; one that says nothing may have read it. */
+function spentBefore(error: unknown, reader: ReplyReader | null): ModelSpend {
+  const isSaid = error instanceof OpenAI.APIError && !(error instanceof OpenAI.APIConnectionError)
+  return reader === null || (isSaid && !reader.hasBegun) ? nothingSpent : reader.spend()
 }
 
 /** What the host said when it aborted the call (cancelled, or past its limit). */
-function aborted({ signal }: CallContext, details?: unknown): FlotillaError {
+function aborted({ signal }: CallContext, details: ModelSpend): FlotillaError {
   const reason: unknown = signal.reason
   if (!(reason instanceof FlotillaError))
     return new FlotillaError('CALL_ABORTED', 'The model call was stopped.', { details })

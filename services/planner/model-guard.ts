@@ -58,7 +58,7 @@ export function createModelGuard({
   async function settle(guarded: GuardedCall, outcome: CallOutcome): Promise<void> {
     const { call } = guarded
     const id = takerOf(guarded)
-    const used = tokensOf(outcome)
+    const used = tokensOf(outcome, requestOf(call))
     if (used === null) return limits.release(id)
     const claims = claimsFor(requestOf(call), used.inputTokens + used.outputTokens, outcome.startedMs)
     const warned = await limits.settle({ id, claims, atMs: outcome.startedMs })

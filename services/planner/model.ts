@@ -1,4 +1,4 @@
-// What the planner asks of a model and what it gets back: types only. The caller (model-client.ts) implements them.
+// What the planner asks of a model and what it gets back. The caller (model-client.ts) implements them.
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 
 /** A message in the shape of OpenAI's chat API, which every supported provider speaks. */
@@ -59,8 +59,12 @@ export interface ModelReply {
   model: string
 }
 
-/** `details` of a failed Call of kind `model`: what it had used before it failed, where known. */
+/** `details` of a failed Call of kind `model`: what it had used before it failed. */
 export interface ModelSpend {
   inputTokens: number
   outputTokens: number
+  /** True where a figure was counted here, because the provider had not reported it. */
+  usageIsEstimate?: boolean
 }
+
+export const nothingSpent: ModelSpend = { inputTokens: 0, outputTokens: 0 }

@@ -1,6 +1,7 @@
 // How many tokens a request may have, before it is sent. A budget that must never be passed needs a figure that is never
 // too low, so the first one is an upper bound that costs nothing; only where it does not fit are the tokens counted.
 import type { ModelRequest } from './model.ts'
+import { textOf } from './token-estimates.ts'
 
 /** Of the densest texts that people and programs write (base64, hexadecimal, emoji), no common tokenizer makes more. */
 const MOST_TOKENS_PER_BYTE = 0.75
@@ -46,8 +47,5 @@ async function tokenizerOf({ model }: ModelRequest): Promise<Tokenizer> {
   const { countTokens } = await (found?.load() ?? import('gpt-tokenizer/encoding/cl100k_base'))
   return { count: (text) => countTokens(text, { allowedSpecial: 'all' }), isOwn: found !== undefined }
 }
-
-const textOf = ({ messages, tools = [] }: ModelRequest): string =>
-  JSON.stringify(messages) + (tools.length > 0 ? JSON.stringify(tools) : '')
 
 const framing = ({ messages }: ModelRequest): number => PER_MESSAGE * messages.length + PER_REQUEST

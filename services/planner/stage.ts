@@ -3,7 +3,8 @@
 //
 // 1. One result for each task: TaskCompleted and TaskClosed are emitted by the transition that deletes the task's rows.
 // 2. What arrives for a task that is not there, or that nothing waits for, changes nothing.
-// 3. A cancel or the deadline stops the call under way (CALL_ABORTED changes nothing) and then takes its turn.
+// 3. A cancel or the deadline stops the call under way (which changes nothing but what the
+//    task has cost) and then takes its turn.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { CallOutcome, Decision, Stage, StageEvent } from '../../runtime/stage.ts'
 import { headers } from '../../schemas/topics.ts'
@@ -11,7 +12,7 @@ import { takeText } from './answers.ts'
 import { findCode, withoutThinking } from './code-blocks.ts'
 import { codeCompleted, runCode } from './code-steps.ts'
 import { cancel, fail, timeOut } from './completion.ts'
-import type { ModelReply } from './model.ts'
+import type { ModelReply, ModelRequest } from './model.ts'
 import { modelFailed } from './model-failures.ts'
 import { progress } from './progress.ts'
 import { PROMPT_VERSION } from './prompts/system.ts'
@@ -78,10 +79,10 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     return due ? { changes: {}, ask: now } : { changes: {} }
   }
 
-  function conclude(event: StageEvent, rows: State, outcome: CallOutcome): Planned {
+  function conclude(event: StageEvent, rows: State, request: ModelRequest, outcome: CallOutcome): Planned {
     const now = situation(event, rows, outcome.endedMs)
     if (now === null) return {}
-    const { run, emit, cost } = spend(now, outcome, fleet.models.prices)
+    const { run, emit, cost } = spend(now, outcome, request, fleet.models.prices)
     const paid = change(now, { run })
     const spent: Planned = { rows: paid.rows, emit }
     if (!outcome.ok) return both(spent, modelFailed(paid.to, outcome.failure))
@@ -126,7 +127,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
       { topic: 'code.completed' },
     ],
     decide,
-    conclude: (event, rows, _call, outcome) => conclude(event, rows, outcome),
+    conclude: (event, rows, call, outcome) => conclude(event, rows, call.request as ModelRequest, outcome),
     interrupts: (event) =>
       event.type === 'TaskCancelled' || (event.type === 'TimerFired' && event.data.name === 'deadline'),
     poisoned(event, rows, reason) {

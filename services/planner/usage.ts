@@ -4,8 +4,9 @@ import { parseModel } from '../../runtime/models/names.ts'
 import { costOf, priceOf } from '../../runtime/models/prices.ts'
 import type { CallOutcome, Emit } from '../../runtime/stage.ts'
 import type { Usage, UsageRecorded } from '../../schemas/generated/events.ts'
-import type { ModelReply, ModelSpend } from './model.ts'
+import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from './model.ts'
 import { currentModel, type Run, type Situation } from './state.ts'
+import { estimatedInputTokens } from './token-estimates.ts'
 
 export interface Spent {
   readonly run: Run
@@ -13,9 +14,14 @@ export interface Spent {
   readonly cost: number
 }
 
-/** Of a call that was made, whether it succeeded or not. A breaker that refused it, or an abort that cost nothing, counts for nothing. */
-export function spend(from: Situation, outcome: CallOutcome, prices: readonly Price[]): Spent {
-  const tokens = tokensOf(outcome)
+/** Counts a call that was made, whether it succeeded or not. One that never left the process counts for nothing. */
+export function spend(
+  from: Situation,
+  outcome: CallOutcome,
+  request: ModelRequest,
+  prices: readonly Price[],
+): Spent {
+  const tokens = tokensOf(outcome, request)
   if (tokens === null) return { run: from.run, emit: [], cost: 0 }
   const model = currentModel(from)
   const cost = costOf(model, tokens.inputTokens, tokens.outputTokens, prices)
@@ -29,27 +35,51 @@ export function spend(from: Situation, outcome: CallOutcome, prices: readonly Pr
     modelCalls: usage.modelCalls + 1,
   })
   const run = { ...from.run, usage: add(from.run.usage), stepUsage: add(from.run.stepUsage) }
-  const data = recorded(from, outcome, { ...tokens, cost, costIsGuess: isGuess })
+  const { inputTokens, outputTokens, usageIsEstimate = false } = tokens
+  const figures = {
+    inputTokens,
+    outputTokens,
+    tokensAreEstimate: usageIsEstimate,
+    cost,
+    costIsGuess: isGuess,
+  }
+  const data = recorded(from, outcome, figures)
   return { run, emit: [{ topic: 'usage.recorded', type: 'UsageRecorded', data }], cost }
 }
 
-/** Null: the call was not made, or stopped before it cost anything. */
-export function tokensOf(outcome: CallOutcome): ModelSpend | null {
+/**
+ * Null: the call was not made, or stopped before it left. The figure that the limits are settled by and the one that is
+ * recorded are this one.
+ */
+export function tokensOf(outcome: CallOutcome, request: ModelRequest): ModelSpend | null {
   if (outcome.ok) {
-    const { inputTokens, outputTokens } = outcome.value as ModelReply
-    return { inputTokens, outputTokens }
+    const { inputTokens, outputTokens, usageIsEstimate } = outcome.value as ModelReply
+    return { inputTokens, outputTokens, usageIsEstimate }
   }
   const { code, details } = outcome.failure
-  const spent = details as Partial<ModelSpend> | null | undefined
-  const tokens = { inputTokens: spent?.inputTokens ?? 0, outputTokens: spent?.outputTokens ?? 0 }
-  const notMade = notMadeCodes.has(code)
-  return notMade && tokens.inputTokens + tokens.outputTokens === 0 ? null : tokens
+  const told = spendIn(details)
+  if (told) return notMadeCodes.has(code) && told.inputTokens + told.outputTokens === 0 ? null : told
+  // Its provider was sent the prompt at least, or may have been.
+  if (stopCodes.has(code) && outcome.made)
+    return { inputTokens: estimatedInputTokens(request), outputTokens: 0, usageIsEstimate: true }
+  return notMadeCodes.has(code) ? null : nothingSpent
 }
 
+function spendIn(details: unknown): ModelSpend | null {
+  const { inputTokens, outputTokens, usageIsEstimate = false } = (details ?? {}) as Partial<ModelSpend>
+  if (inputTokens === undefined && outputTokens === undefined) return null
+  return { inputTokens: inputTokens ?? 0, outputTokens: outputTokens ?? 0, usageIsEstimate }
+}
+
+/** The host stopped the call. */
+const stopCodes = new Set(['CALL_ABORTED', 'CALL_TIMEOUT'])
 /** The host refused the call, or stopped it. */
 const notMadeCodes = new Set(['BREAKER_OPEN', 'CALL_ABORTED', 'RATE_LIMITED', 'BUDGET_EXCEEDED'])
 
-type Figures = Pick<UsageRecorded, 'inputTokens' | 'outputTokens' | 'cost' | 'costIsGuess'>
+type Figures = Pick<
+  UsageRecorded,
+  'inputTokens' | 'outputTokens' | 'tokensAreEstimate' | 'cost' | 'costIsGuess'
+>
 
 function recorded(from: Situation, outcome: CallOutcome, figures: Figures): UsageRecorded {
   const model = currentModel(from)

@@ -77,6 +77,7 @@ export function used(request: ToolRequested, outcome: CallOutcome): Emit[] {
     errorCode: outcome.ok ? null : outcome.failure.code,
     cached: outcome.ok && (outcome.value as ToolAnswer).cached,
     atMs: outcome.endedMs,
+    tokensAreEstimate: false,
   }
   return [{ topic: 'usage.recorded', type: 'UsageRecorded', key: request.taskId, data }]
 }

@@ -29,7 +29,7 @@ import type { Cancelled, ToolRows } from './rows.ts'
 
 type State = Readonly<Partial<ToolRows>>
 
-/** How long the end or the cancel of a task is remembered for requests that were on their way: longer than a code step lasts. */
+/** How long behind its task's deadline an end or a cancel is remembered: requests that were on their way may come late. */
 export const REMEMBER_MS = 600_000
 
 export const keyOfCall = (taskId: string, callId: string): Key => ({ root: taskId, part: callId })
@@ -54,10 +54,10 @@ export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<Tool
         case 'ToolRequested':
           return begin({ request: event.data, askedMs: event.atMs, nowMs: event.atMs }, rows)
         case 'WorkCancelled':
-          return remember(event.atMs, { cancelled: cancelledBy(event.data, event.atMs, rows.cancelled) })
+          return remember(event, { cancelled: cancelledBy(event.data, event.atMs, rows.cancelled) })
         case 'TaskClosed':
           if (event.data.status === 'succeeded') return { clear: true }
-          return { clear: true, ...remember(event.atMs, { closed: { status: event.data.status } }) }
+          return { clear: true, ...remember(event, { closed: { status: event.data.status } }) }
         case 'TimerFired':
           if (event.data.name === 'forget') return { rows: { closed: null, cancelled: null } }
           return rows.waiting ? begin({ ...rows.waiting, nowMs: event.atMs }, rows) : {}
@@ -103,9 +103,11 @@ function interrupts(event: StageEvent): boolean | readonly Key[] {
 const requestOf = (event: StageEvent, rows: State): ToolRequested | undefined =>
   event.type === 'ToolRequested' ? event.data : rows.waiting?.request
 
-const remember = (atMs: number, rows: Partial<ToolRows>): Decision<ToolRows> => ({
+type Stop = Extract<StageEvent, { type: 'WorkCancelled' | 'TaskClosed' }>
+
+const remember = ({ atMs, data }: Stop, rows: Partial<ToolRows>): Decision<ToolRows> => ({
   rows,
-  timers: { forget: atMs + REMEMBER_MS },
+  timers: { forget: Math.max(atMs, data.deadlineMs ?? 0) + REMEMBER_MS },
 })
 
 function cancelledBy(data: WorkCancelled, atMs: number, before: Cancelled | undefined): Cancelled {

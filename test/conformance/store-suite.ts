@@ -99,6 +99,25 @@ export function keyValueSuite(
       assert.deepEqual([await store.get(lease), await store.get(lifted)], ['next', 'second'])
     })
 
+    test('a lease is told to whoever expected something else, until it ends or the key is written again', async () => {
+      const { store } = subject()
+      const [short, long] = [mark(), mark()]
+      const left = async (key: string) => {
+        const result = await store.compareAndSet(key, 'other', 'x')
+        return result.swapped ? null : (result.leaseLeftMs ?? 0)
+      }
+      await store.compareAndSet(short, null, 'held', { ttlMs: 60_000, leaseMs: 30 })
+      await store.compareAndSet(long, null, 'held', { ttlMs: 60_000, leaseMs: 30_000 })
+      const leftMs = Number(await left(long))
+      assert.ok(leftMs > 10_000 && leftMs <= 30_000, `${leftMs} ms`)
+      await eventually('the short one has ended', async () => (await left(short)) === 0, 5_000)
+      assert.equal(await store.get(short), 'held', 'the value is kept')
+      await store.compareAndSet(long, 'held', 'held', { ttlMs: 60_000, leaseMs: 60_000 })
+      assert.ok(Number(await left(long)) > 30_000, 'the same text again prolongs it')
+      await store.compareAndSet(long, 'held', 'done', 60_000)
+      assert.equal(await left(long), 0)
+    })
+
     test('of many that race for a key exactly one wins', async () => {
       const { store } = subject()
       const key = mark()

@@ -116,8 +116,8 @@ export const samples: EventMap = {
     startedAtMs: at,
     durationMs: 12,
   },
-  WorkCancelled: { taskId: 'task-1', callIds: ['c-1', 'c-2'], reason: 'deadline' },
-  TaskClosed: { taskId: 'task-1', status: 'succeeded' },
+  WorkCancelled: { taskId: 'task-1', callIds: ['c-1', 'c-2'], reason: 'deadline', deadlineMs: at },
+  TaskClosed: { taskId: 'task-1', status: 'succeeded', deadlineMs: at },
   TaskCompleted: {
     taskId: 'task-1',
     status: 'timed_out',
@@ -173,6 +173,7 @@ export const samples: EventMap = {
     errorCode: null,
     cached: false,
     atMs: at,
+    tokensAreEstimate: true,
   },
   OutcomesTallied: {
     bucketMs: at,

@@ -13,7 +13,6 @@ import type { FaultyLog } from '../../runtime/log/memory/faults.ts'
 import type { Guard } from '../../runtime/host/guard.ts'
 import type { Callers } from '../../runtime/service.ts'
 import type { Decision, Stage } from '../../runtime/stage.ts'
-import type { OwnStore } from '../../runtime/testing/simulator/own-store.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
 import { headers } from '../../schemas/topics.ts'
 import type { Mutation } from './simulate.ts'
@@ -89,7 +88,8 @@ export const mutants: Readonly<Record<string, Mutant>> = {
         ...world.keyValue,
         compareAndSet: async (key, expected, next, ttlMs) => {
           const result = await world.keyValue.compareAndSet(key, expected, next, ttlMs)
-          if (!result.swapped) await world.keyValue.set(key, next, ttlMs)
+          if (!result.swapped)
+            await world.keyValue.set(key, next, typeof ttlMs === 'object' ? ttlMs.ttlMs : ttlMs)
           return { swapped: true }
         },
       },
@@ -215,22 +215,6 @@ export const mutants: Readonly<Record<string, Mutant>> = {
       settle: async (guarded, outcome) => (outcome.ok ? guard.settle(guarded, outcome) : undefined),
     })),
   },
-  'outcomes wait for a second on one machine': {
-    seeds: 40,
-    ...ownStores((store, { clock }) => {
-      const waiting = new Map<string, string | null>()
-      return {
-        ...store,
-        get: async (key) => waiting.get(key) ?? store.get(key),
-        setLater: (key, value, ttlMs) => {
-          waiting.set(key, value?.() ?? null)
-          clock.schedule(1_000, () => {
-            if (waiting.delete(key)) store.setLater(key, value, ttlMs)
-          })
-        },
-      }
-    }),
-  },
   'each process has a journal of its own': {
     seeds: 10,
     world: (world) => ({
@@ -336,14 +320,6 @@ function everyStage(change: (stage: Stage) => Stage): Mutation {
 
 function stage(name: string, change: (stage: Stage) => Stage): Mutation {
   return everyStage((each) => (each.name === name ? change(each) : each))
-}
-
-/** The store of a process that is alone. */
-function ownStores(change: (store: OwnStore, world: World) => OwnStore): Mutation {
-  return {
-    alone: true,
-    world: (world) => ({ ...world, alone: world.alone && { store: (store) => change(store, world) } }),
-  }
 }
 
 /** The guards of every process. */

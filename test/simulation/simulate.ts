@@ -116,7 +116,7 @@ export class Simulation {
       blobs: memoryBlobs(),
       codec,
       stages,
-      alone: isAlone ? { store: (right) => right } : null,
+      alone: isAlone,
       journal: isAlone
         ? { leaseMs: 0, keepMs: 7 * 86_400_000, forgottenMs: 0 }
         : { leaseMs: LEASE_MS, keepMs: 86_400_000, forgottenMs: 3_600_000 },

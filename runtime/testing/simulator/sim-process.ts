@@ -15,7 +15,6 @@ import type { Caller, Stage } from '../../stage.ts'
 import { quietInstruments, type Instruments } from '../../telemetry/instruments.ts'
 import type { Trouble } from './call-book.ts'
 import { isCrash, type FaultKind } from './fate.ts'
-import { ownStore } from './own-store.ts'
 import { ProcessClock } from './process-clock.ts'
 import { withBlobFaults, withGuardFaults, withStoreFaults, type StoreFaults } from './store-faults.ts'
 import type { Surroundings, World } from './world.ts'
@@ -48,9 +47,7 @@ export class SimProcess {
     this.clock = new ProcessClock(world.clock, skewMs)
     this.log = this.connect()
     const store = this.storeFaults()
-    const { alone } = world
-    const reached = alone ? alone.store(ownStore(world.keyValue, this.clock, store)) : world.keyValue
-    const keyValue = withStoreFaults(reached, store)
+    const keyValue = withStoreFaults(world.keyValue, store)
     const blobs = withBlobFaults(world.blobs, store)
     this.journal = openJournal(keyValue, this.clock, world.journal)
     const surroundings: Surroundings = {

@@ -43,12 +43,6 @@ export function withBlobFaults(blobs: BlobStore, faults: StoreFaults): BlobStore
   }
 }
 
-/** A transaction of writes that nobody waits for. */
-export function withWriteFaults(work: () => void, faults: StoreFaults): Promise<void> {
-  const crashes = { before: 'crash-before-journal', after: 'crash-before-commit' } as const
-  return perform(faults, 'later', crashes, 'writes', async () => work())
-}
-
 /** The store of the limits is asked through a guard. */
 export function withGuardFaults(guard: Guard, faults: StoreFaults): Guard {
   const crashes = { before: 'crash-in-store', after: 'crash-in-store' } as const

@@ -7,7 +7,6 @@ import type { Stage } from '../../stage.ts'
 import type { BlobStore, KeyValue } from '../../store/port.ts'
 import type { CallBook } from './call-book.ts'
 import type { Fate, FaultRates } from './fate.ts'
-import type { OwnStore } from './own-store.ts'
 import type { ProcessClock } from './process-clock.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 import type { Witness } from './witness.ts'
@@ -34,8 +33,8 @@ export interface World {
   readonly stages: readonly Stage[]
   readonly journal: JournalOptions
   readonly slowestCommitMs: number
-  /** One process at a time with a store of its own, as on one machine; null: processes share everything. */
-  readonly alone: { readonly store: (right: OwnStore) => OwnStore } | null
+  /** One process at a time with a store of its own, as on one machine; else processes share everything. */
+  readonly alone: boolean
   /** Rows larger than this go to the blob store. */
   readonly maxRowBytes: number
   /** Callers and guards of one process; what they keep in memory dies with it. */

@@ -1,3 +1,4 @@
+// Long because every rule of the stage is shown on one driver and one set of events.
 import { completeAlerts } from '../../../runtime/config/alerts.ts'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -296,7 +297,7 @@ test('cancelling stops the step at work and the tool calls it waits for', () => 
   d.send('code.requested', 'CodeRequested', request(1))
   d.answer(paused(0, 1))
   d.send('tools.completed', 'ToolCompleted', reply('t.1.0'))
-  d.send('code.requested', 'WorkCancelled', { taskId: 't', callIds: [], reason: 'user' })
+  d.send('code.requested', 'WorkCancelled', { taskId: 't', callIds: [], reason: 'user', deadlineMs: null })
   assert.equal(d.pendingCall?.kind, 'discard')
   d.answer(null)
   assert.deepEqual(d.only('WorkCancelled').callIds, ['t.1.1'])
@@ -308,7 +309,12 @@ test('cancelling stops the step at work and the tool calls it waits for', () => 
 test('cancelling while the code computes aborts it', () => {
   const d = driver()
   d.send('code.requested', 'CodeRequested', request(1))
-  d.send('code.requested', 'WorkCancelled', { taskId: 't', callIds: ['t.1'], reason: 'user' })
+  d.send('code.requested', 'WorkCancelled', {
+    taskId: 't',
+    callIds: ['t.1'],
+    reason: 'user',
+    deadlineMs: null,
+  })
   d.answer(null)
   assert.equal(d.only('CodeCompleted').error?.code, 'CALL_ABORTED')
   assert.deepEqual(d.timers('t'), {})
@@ -317,7 +323,12 @@ test('cancelling while the code computes aborts it', () => {
 test('a cancel meant for another request does not end the step that it interrupted', () => {
   const d = driver()
   d.send('code.requested', 'CodeRequested', request(1))
-  d.send('code.requested', 'WorkCancelled', { taskId: 't', callIds: ['t.0'], reason: 'late' })
+  d.send('code.requested', 'WorkCancelled', {
+    taskId: 't',
+    callIds: ['t.0'],
+    reason: 'late',
+    deadlineMs: null,
+  })
   assert.equal(pending(d).step?.n, 0)
   d.answer(done())
   assert.equal(d.only('CodeCompleted').status, 'finished')
@@ -327,14 +338,26 @@ test('closing the task deletes every row and discards the session; later events 
   const d = driver()
   d.send('code.requested', 'CodeRequested', request(1))
   d.answer(paused(0))
-  d.send('code.requested', 'TaskClosed', { taskId: 't', status: 'succeeded' })
+  d.send('code.requested', 'TaskClosed', { taskId: 't', status: 'succeeded', deadlineMs: null })
   assert.deepEqual([d.pendingCall?.kind, d.pendingCall?.journalled], ['discard', false])
   d.answer(null)
   assert.deepEqual(d.rows('t'), {})
   d.send('tools.completed', 'ToolCompleted', reply('t.1.0'))
-  d.send('code.requested', 'TaskClosed', { taskId: 't', status: 'succeeded' })
+  d.send('code.requested', 'TaskClosed', { taskId: 't', status: 'succeeded', deadlineMs: null })
   assert.equal(d.pendingCall, null)
   assert.deepEqual(d.all('CodeCompleted'), [])
+})
+
+test('nothing starts after TaskClosed, until the deadline of the task: a step that comes late is not run', () => {
+  const d = driver()
+  const { deadlineMs } = request(1)
+  d.send('code.requested', 'TaskClosed', { taskId: 't', status: 'cancelled', deadlineMs })
+  d.send('code.requested', 'CodeRequested', request(1))
+  assert.equal(d.pendingCall, null)
+  assert.equal(d.only('CodeCompleted').error?.code, 'CALL_ABORTED')
+  assert.equal(d.timers('t')['forget'], deadlineMs + 600_000)
+  d.advance(deadlineMs + 600_000 - d.now)
+  assert.deepEqual([d.rows('t'), d.timers('t')], [{}, {}])
 })
 
 test('a later step replaces one that is still at work', () => {

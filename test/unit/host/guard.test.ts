@@ -31,12 +31,12 @@ interface Disk {
 function onDisk(store: KeyValue, disk: Disk): KeyValue {
   return {
     ...store,
-    set: async (...write) => {
-      disk.isFull = disk.fullWrites-- > 0
+    compareAndSet: async (...write) => {
+      const isOutcome = write[2].includes('"state":"done"')
+      disk.isFull = isOutcome && disk.fullWrites-- > 0
       if (disk.isFull) throw new FlotillaError('STORE_UNAVAILABLE', 'full')
-      return store.set(...write)
+      return store.compareAndSet(...write)
     },
-    setLater: () => {},
   }
 }
 
@@ -61,7 +61,7 @@ function fleet(disk?: Disk) {
       settle: async (_, outcome) => reachable(`settle ${outcome.ok ? 'ok' : outcome.failure.code}`),
     }
     const journal = openJournal(keyValue, clock, {
-      leaseMs: 1_000,
+      leaseMs: disk ? 0 : 1_000,
       keepMs: 86_400_000,
       forgottenMs: 1_000,
     })

@@ -199,7 +199,7 @@ test('a task without an id is taken where it lies, once', async () => {
 test('a plain key is never a part: what comes for `victim/1`, by whatever topic, does not see the rows of `victim`', async () => {
   const { host, publish, read } = await hosted()
   const partition = homeOf('victim', PARTITIONS)
-  const closed = { taskId: 'victim/1', status: 'cancelled' } as const
+  const closed = { taskId: 'victim/1', status: 'cancelled', deadlineMs: null } as const
   const value = codec.encode('TaskClosed', closed, 'code.requested')
   await publish(cancel('victim'))
   await publish({ topic: 'code.requested', partition, key: 'victim/1', value, headers: {} })

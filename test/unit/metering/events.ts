@@ -40,6 +40,7 @@ export const used = (change: Partial<EventMap['UsageRecorded']> = {}): EventMap[
   succeeded: true,
   errorCode: null,
   cached: false,
+  tokensAreEstimate: false,
   atMs: Date.UTC(2026, 0, 1),
   ...change,
 })

@@ -314,7 +314,7 @@ test('one that began to work while it was cancelled ends with the planner, and h
     submit(taskId)
     await answer()
   }
-  driver.send('tools.requested', 'TaskClosed', { taskId: 'working', status: 'succeeded' })
+  driver.send('tools.requested', 'TaskClosed', { taskId: 'working', status: 'succeeded', deadlineMs: null })
   cancel('waiting')
   assert.deepEqual([driver.all('TaskCompleted'), driver.pendingCall], [[], null])
   assert.equal(await reserved(), 10_000)

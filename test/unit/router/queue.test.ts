@@ -33,7 +33,7 @@ function submit(
 }
 
 const close = (driver: StageDriver, taskId: string) =>
-  driver.send('tools.requested', 'TaskClosed', { taskId, status: 'succeeded' })
+  driver.send('tools.requested', 'TaskClosed', { taskId, status: 'succeeded', deadlineMs: null })
 const cancel = (driver: StageDriver, taskId: string) =>
   driver.send('tasks.control', 'TaskCancelled', { taskId, reason: null, requestedBy: null })
 const admitted = (driver: StageDriver) => driver.all('TaskAdmitted').map(({ taskId }) => taskId)

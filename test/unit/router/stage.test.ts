@@ -312,7 +312,7 @@ test('what is said of an admitted task is left to the planner; a cancel is passe
     key,
   ])
   assert.deepEqual(passedOn, [['tasks.admitted', 'TaskCancelled', 't1']])
-  driver.send('tools.requested', 'TaskClosed', { taskId: 't1', status: 'cancelled' })
+  driver.send('tools.requested', 'TaskClosed', { taskId: 't1', status: 'cancelled', deadlineMs: null })
   assert.deepEqual(control('TaskCancelled', { requestedBy: null }), [], 'of a task that has ended')
   assert.deepEqual(Object.keys(driver.rows('t1')), ['task'])
   assert.deepEqual(control('ApprovalDecided', { callId: 'c', approved: true, decidedBy: null }), [])

@@ -39,9 +39,14 @@ type Driver = ReturnType<typeof start>
 const ask = (driver: Driver, change: Partial<EventMap['ToolRequested']> = {}) =>
   driver.send('tools.requested', 'ToolRequested', request(change))
 const cancel = (driver: Driver, callIds: string[]) =>
-  driver.send('tools.requested', 'WorkCancelled', { taskId: 't1', callIds, reason: 'cancelled' })
-const close = (driver: Driver, status = 'cancelled') =>
-  driver.send('tools.requested', 'TaskClosed', { taskId: 't1', status })
+  driver.send('tools.requested', 'WorkCancelled', {
+    taskId: 't1',
+    callIds,
+    reason: 'cancelled',
+    deadlineMs: START + 3_600_000,
+  })
+const close = (driver: Driver, status = 'cancelled', deadlineMs: number | null = null) =>
+  driver.send('tools.requested', 'TaskClosed', { taskId: 't1', status, deadlineMs })
 const statuses = (driver: Driver) =>
   driver.all('ToolCompleted').map((reply) => `${reply.callId} ${reply.status}`)
 
@@ -256,6 +261,29 @@ test('nothing starts after TaskClosed: running calls stop, waiting ones vanish, 
   driver.advance(REMEMBER_MS)
   for (const key of ['t1', keyOfCall('t1', 'waiting')])
     assert.deepEqual([driver.rows(key), driver.timers(key)], [{}, {}])
+})
+
+test('a closed task is remembered until its deadline: until then code that lags may still ask for its tools', () => {
+  const driver = start()
+  const deadlineMs = START + 4 * 3_600_000
+  close(driver, 'cancelled', deadlineMs)
+  for (const hours of [1, 2, 3]) {
+    driver.advance(3_600_000)
+    ask(driver, { callId: `late ${hours}`, deadlineMs })
+  }
+  assert.deepEqual(statuses(driver), ['late 1 cancelled', 'late 2 cancelled', 'late 3 cancelled'])
+  assert.equal(driver.pendingCall, null)
+  driver.advance(3_600_000 + REMEMBER_MS)
+  assert.deepEqual([driver.rows('t1'), driver.timers('t1')], [{}, {}])
+})
+
+test('a cancelled call of a task that runs is remembered until its deadline too', () => {
+  const driver = start()
+  cancel(driver, ['c1'])
+  driver.advance(3_000_000)
+  ask(driver, { deadlineMs: START + 3_600_000 })
+  assert.deepEqual(statuses(driver), ['c1 cancelled'])
+  assert.equal(driver.pendingCall, null)
 })
 
 test('a task that succeeded leaves nothing behind', () => {
