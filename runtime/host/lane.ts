@@ -71,7 +71,10 @@ export class Lane {
     await state.restore(open.rows, parts.blobs)
     const lane = new Lane(parts, open, state, onLost)
     for (const { key, name, timer } of state.timers()) lane.timers.arm({ key, name, ...timer })
-    open.start((records) => lane.intake.receive(records))
+    open.start(
+      (records) => lane.intake.receive(records),
+      (reason) => lane.drop(reason),
+    )
     return lane
   }
 

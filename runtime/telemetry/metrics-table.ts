@@ -36,6 +36,13 @@ export const counters = {
   dead_letters: row('Records given up, by error code.', 'stage', 'topic', 'code'),
   lanes_opened: row('Lanes opened.', 'stage'),
   lanes_lost: row('Lanes dropped without being asked: fenced, or commit uncertain.', 'stage', 'reason'),
+  records_lost: row('Records that were deleted before their stage had read them.', 'stage', 'topic'),
+  positions_reset: row(
+    'Positions that went back because the log was truncated or its topic recreated.',
+    'stage',
+    'topic',
+    'cause',
+  ),
   breaker_changes: row('Circuit breakers as they change state.', 'stage', 'breaker', 'to'),
   tasks: row('Tasks completed, by status.', 'status', 'agent', 'model', 'profile'),
   task_errors: row('Tasks that did not succeed, by error code.', 'code', 'severity'),

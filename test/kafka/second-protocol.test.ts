@@ -7,12 +7,12 @@ import { LaneProducer } from '../../runtime/log/kafka/lane-producer.ts'
 import { Link } from '../../runtime/log/kafka/link.ts'
 import { protocolOf, requestsTo } from '../../runtime/log/kafka/second-protocol.ts'
 import { CommitFailed, CommitUncertain, LaneFenced, LaneSpent, type Log } from '../../runtime/log/port.ts'
-import { commitOf, mark, outgoing, TestMember, textOf } from '../conformance/member.ts'
+import { commitOf, mark, numbered, outgoing, TestMember, textOf } from '../conformance/member.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startKafka, type KafkaCluster } from '../infra/kafka.ts'
 import { freePort } from '../infra/port.ts'
 import { KafkaProxy } from '../support/kafka-proxy.ts'
-import { kafkaLog, uniquePrefix } from './brokers.ts'
+import { kafkaLog, PARTITIONS, uniquePrefix } from './brokers.ts'
 
 const END = 26
 const LAST_EPOCH = 2 ** 15 - 2
@@ -38,6 +38,8 @@ before(async () => {
   const brokers = [`127.0.0.1:${advertisedPort}`]
   log = kafkaLog(prefix, { brokers })
   await log.ensureTopics(['planner'])
+  // What the positions of these tests lie behind.
+  await log.publish(numbered('tasks.submitted', 0, mark(), 2))
   const client = createClient({ brokers, clientId: 'test', requestTimeoutMs: 10_000 })
   link = new Link(client, [])
   elsewhere = new Link(client, [])
@@ -263,9 +265,9 @@ test('a lane that stays through a rebalance commits under the new generation; on
   const position = { topic: 'tasks.submitted' as const, offset: 2, metadata: 'x' }
   await lane.commit(commitOf({ positions: [position] }))
   const two = new TestMember(log, 'planner', ['tasks.submitted'])
-  await two.lane(1)
+  await two.holds(PARTITIONS / 2)
   await lane.commit(commitOf({ positions: [{ ...position, metadata: 'y' }] }))
+  await two.leave()
   await one.leave()
   await assert.rejects(lane.commit(commitOf({ positions: [{ ...position, metadata: 'z' }] })), LaneFenced)
-  await two.leave()
 })
