@@ -91,7 +91,10 @@ export class Lane {
     const topicIds = await parts.log.topicIds(parts.stage.consumes.map(({ topic }) => topic))
     const lane = new Lane(parts, open, { state, refusals, topicIds }, onLost)
     for (const { key, name, timer } of state.timers()) lane.timers.arm({ key, name, ...timer })
-    open.start((records) => lane.intake.receive(records))
+    open.start(
+      (records) => lane.intake.receive(records),
+      (reason) => lane.drop(reason),
+    )
     return lane
   }
 

@@ -1,6 +1,13 @@
 // One stage in one process: joins its group, opens the lanes it is given, reopens those that end by themselves.
 import { sleep } from '../clock.ts'
-import { CommitRefused, CommitUncertain, LaneFenced, type LogTopic, type Membership } from '../log/port.ts'
+import {
+  CommitRefused,
+  CommitUncertain,
+  LaneFenced,
+  type InputLoss,
+  type LogTopic,
+  type Membership,
+} from '../log/port.ts'
 import { Lane } from './lane.ts'
 import type { HostParts } from './parts.ts'
 import { Refusals } from './refusals.ts'
@@ -10,6 +17,8 @@ import type { RowChange } from './state.ts'
 const MAX_REOPEN_MS = 1_000
 /** Shown by /ready until the group has said which lanes are ours: a rolling restart must not go on before that. */
 const JOINING = 'joining its consumer group'
+/** How long /ready shows that input was lost: log and metric keep it. */
+const SHOWN_LOSS_MS = 60_000
 
 interface Slot {
   /** Grows when the lane is assigned again, so that an opening that took too long is thrown away. */
@@ -42,6 +51,7 @@ export class StageHost {
   private generation = 0
   private stopping = false
   private problem: string | null = JOINING
+  private losses: readonly { text: string; untilMs: number }[] = []
 
   constructor(parts: HostParts) {
     this.parts = parts
@@ -62,6 +72,7 @@ export class StageHost {
         onRevoked: (lane) => this.revoked(lane),
         onError: (error) => this.failed(error),
         onRecovered: () => (this.problem = null),
+        onLoss: (lane, loss) => this.lost(lane, loss),
       },
     )
     for (const lane of early) this.assigned(lane)
@@ -86,6 +97,8 @@ export class StageHost {
   status(): StageStatus {
     const slots = [...this.slots]
     const problems = slots.flatMap(([lane, { problem }]) => (problem ? [`lane ${lane}: ${problem}`] : []))
+    const now = this.parts.clock.now()
+    for (const { text, untilMs } of this.losses) if (untilMs > now) problems.push(text)
     if (this.problem) problems.unshift(this.problem)
     return {
       stage: this.parts.stage.name,
@@ -137,6 +150,21 @@ export class StageHost {
       { err: error, stage: this.parts.stage.name },
       'the consumer group has a problem; trying again',
     )
+  }
+
+  /** Nobody can bring the records back; but nobody may miss that they are gone. */
+  private lost(lane: number, { topic, cause, from, to }: InputLoss): void {
+    const { stage, instruments, clock } = this.parts
+    const text =
+      cause === 'retention'
+        ? `${topic}[${lane}]: ${to - from} records were deleted before ${stage.name} had read them (offsets ${from} to ${to}); raise the topic's retention, or scale the stage`
+        : `${topic}[${lane}]: the log was ${cause}; ${stage.name} had read up to offset ${from} and goes on at ${to}`
+    instruments.log.error({ stage: stage.name, lane, topic, cause, from, to }, text)
+    const labels = { stage: stage.name, topic }
+    if (cause === 'retention') instruments.count('records_lost', to - from, labels)
+    else instruments.count('positions_reset', 1, { ...labels, cause })
+    const shown = { text, untilMs: clock.now() + SHOWN_LOSS_MS }
+    this.losses = [...this.losses.filter(({ untilMs }) => untilMs > clock.now()), shown].slice(-20)
   }
 
   private isCurrent(lane: number, slot: Slot): boolean {

@@ -52,6 +52,19 @@ export interface StateRow {
   readonly value: Uint8Array | null
 }
 
+/** Input of a lane that is not what it was. Whatever follows from it, it is reported. */
+export interface InputLoss {
+  readonly topic: LogTopic
+  /**
+   * `retention`: records were deleted before the lane had read them. `truncated`: the log has lost records that it had
+   * acknowledged. `recreated`: another topic has the name of the one that was read.
+   */
+  readonly cause: 'retention' | 'truncated' | 'recreated'
+  /** The position before and after: reading goes on at `to`. */
+  readonly from: number
+  readonly to: number
+}
+
 export interface LaneCommit {
   readonly records: readonly OutgoingRecord[]
   readonly rows: readonly StateRow[]
@@ -66,14 +79,17 @@ export interface OpenLane {
   readonly rows: readonly StateRow[]
   /** Committed positions; a topic without one starts at offset 0 (its earliest record). */
   readonly positions: readonly Position[]
-  /** Begins delivery from the committed positions. Call once. `onRecords` must not throw; it returns at once (work runs off the loop). */
-  start(onRecords: (records: readonly LogRecord[]) => void): void
+  /**
+   * Begins delivery from the committed positions. Call once. `onRecords` must not throw; it returns at once (work runs off
+   * the loop). `onEnded`: this opening can deliver and commit nothing more, because a position went back; open it again.
+   */
+  start(onRecords: (records: readonly LogRecord[]) => void, onEnded?: (reason: Error) => void): void
   /** Stops fetching these topics of the lane (those already handed over or in flight may still arrive). */
   pause(topics: readonly LogTopic[]): void
   resume(topics: readonly LogTopic[]): void
   /**
-   * One at a time per lane. Rejects with LaneFenced, CommitUncertain, CommitFailed (nothing was written; may be tried again)
-   * or CommitRefused (nothing was written; would be refused again).
+   * One at a time per lane. Rejects with CommitFailed (nothing was written; may be tried again), or with one of those that
+   * end the lane: LaneFenced, LaneSpent, CommitUncertain, CommitRefused (nothing was written; would be refused again).
    */
   commit(commit: LaneCommit): Promise<void>
   /** Releases local resources. Idempotent. Does not move positions. */
@@ -89,6 +105,8 @@ export interface LaneListener {
   onError(error: Error): void
   /** What `onError` told is over. */
   onRecovered?(): void
+  /** Records of this lane's input are gone, or others stand in their place. */
+  onLoss?(lane: number, loss: InputLoss): void
 }
 
 export interface Membership {
@@ -170,6 +188,10 @@ export class LaneFenced extends Error {
 /** The commit may or may not have been written. */
 export class CommitUncertain extends Error {
   override readonly name = 'CommitUncertain'
+}
+/** Nothing was written, and this opening of the lane can commit nothing more: open it again. */
+export class LaneSpent extends Error {
+  override readonly name = 'LaneSpent'
 }
 /** Nothing was written; the same commit may be tried again. */
 export class CommitFailed extends Error {

@@ -45,6 +45,13 @@ export const counters = {
     'stage',
     'part',
   ),
+  records_lost: row('Records that were deleted before their stage had read them.', 'stage', 'topic'),
+  positions_reset: row(
+    'Positions that went back because the log was truncated or its topic recreated.',
+    'stage',
+    'topic',
+    'cause',
+  ),
   breaker_changes: row('Circuit breakers as they change state.', 'stage', 'breaker', 'to'),
   tasks: row('Tasks completed, by status.', 'status', 'agent', 'model', 'profile'),
   task_errors: row('Tasks that did not succeed, by error code.', 'code', 'severity'),

@@ -1,5 +1,6 @@
 import { eventually } from './waiting.ts'
 import type {
+  InputLoss,
   LaneCommit,
   Log,
   LogRecord,
@@ -17,6 +18,7 @@ export class TestMember {
   readonly records: LogRecord[] = []
   readonly revoked: number[] = []
   readonly errors: Error[] = []
+  readonly losses: (InputLoss & { lane: number })[] = []
   readonly #joined: Promise<Membership>
   readonly #held = new Set<number>()
 
@@ -35,6 +37,7 @@ export class TestMember {
           this.lanes.delete(lane)
         },
         onError: (error) => this.errors.push(error),
+        onLoss: (lane, loss) => this.losses.push({ lane, ...loss }),
       },
     )
   }
@@ -55,7 +58,13 @@ export class TestMember {
         this.opened.push(open)
         if (!this.#held.has(lane)) return null
         this.lanes.set(lane, open)
-        open.start((records) => this.records.push(...records))
+        open.start(
+          (records) => this.records.push(...records),
+          (reason) => {
+            this.errors.push(reason)
+            void this.open(lane)
+          },
+        )
         return open
       } catch (error) {
         this.errors.push(error as Error)

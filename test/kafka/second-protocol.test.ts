@@ -6,19 +6,19 @@ import { isFencing } from '../../runtime/log/kafka/errors.ts'
 import { LaneProducer } from '../../runtime/log/kafka/lane-producer.ts'
 import { Link } from '../../runtime/log/kafka/link.ts'
 import { protocolOf, requestsTo } from '../../runtime/log/kafka/second-protocol.ts'
-import { CommitFailed, CommitUncertain, LaneFenced, type Log } from '../../runtime/log/port.ts'
-import { commitOf, mark, outgoing, TestMember, textOf } from '../conformance/member.ts'
+import { CommitFailed, CommitUncertain, LaneFenced, LaneSpent, type Log } from '../../runtime/log/port.ts'
+import { commitOf, mark, numbered, outgoing, TestMember, textOf } from '../conformance/member.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startKafka, type KafkaCluster } from '../infra/kafka.ts'
 import { freePort } from '../infra/port.ts'
 import { KafkaProxy } from '../support/kafka-proxy.ts'
-import { kafkaLog, uniquePrefix } from './brokers.ts'
+import { kafkaLog, PARTITIONS, uniquePrefix } from './brokers.ts'
 
 const END = 26
 const LAST_EPOCH = 2 ** 15 - 2
 /** Produce, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn, TxnOffsetCommit. */
 const ofTransactions = [0, 24, 25, END, 28]
-const first = ['0 v7', '24 v1', '25 v1', '26 v1', '28 v1']
+const first = ['0 v7', '24 v1', '25 v1', '26 v1', '28 v3']
 const second = ['0 v12', '26 v5', '28 v5']
 
 const prefix = uniquePrefix('second')
@@ -38,6 +38,8 @@ before(async () => {
   const brokers = [`127.0.0.1:${advertisedPort}`]
   log = kafkaLog(prefix, { brokers })
   await log.ensureTopics(['planner'])
+  // What the positions of these tests lie behind.
+  await log.publish(numbered('tasks.submitted', 0, mark(), 2))
   const client = createClient({ brokers, clientId: 'test', requestTimeoutMs: 10_000 })
   link = new Link(client, [])
   elsewhere = new Link(client, [])
@@ -63,12 +65,12 @@ async function owned(key: string): Promise<{
   takeOver: () => Promise<void>
 }> {
   const producer = producerOf(`${prefix}.${key}`)
-  await producer.renew()
+  await producer.open()
   const nothing = { groupId: `${prefix}.planner`, topics: [] }
   return {
     producer,
     commit: (...messages) => producer.commit([{ topic, partition: 0, messages }], nothing),
-    takeOver: () => producerOf(`${prefix}.${key}`, elsewhere).renew(),
+    takeOver: () => producerOf(`${prefix}.${key}`, elsewhere).open(),
   }
 }
 
@@ -167,7 +169,7 @@ test('once epochs have run out the end of a transaction gives another id, even w
     const next = await link.attempt(() => abort(of), { withinMs: 10_000 })
     of = { ...of, ...next }
   }
-  await producer.renew()
+  await producer.open()
   const { producerId, producerEpoch } = producer.identity
   assert.equal(producerEpoch, LAST_EPOCH - 1)
   await commit(message(key, 'a'))
@@ -212,9 +214,21 @@ test('an owner whose records are written and who is then overtaken can end nothi
   assert.deepEqual(await texts(key), ['a'])
 })
 
+test('an owner whose transaction fails and who is overtaken meanwhile takes nothing back', async () => {
+  const key = mark()
+  const { producer, commit, takeOver } = await owned(key)
+  await commit(message(key, 'a'))
+  const held = proxy.hold(END, takeOver)
+  await assert.rejects(commit(message(key, 'zombie'), message(key, Buffer.alloc(1_200_000))), LaneFenced)
+  await held
+  assert.equal(producer.usable, false)
+  await assert.rejects(commit(message(key, 'zombie')), LaneSpent)
+  assert.deepEqual(await texts(key), ['a'])
+})
+
 test('a transaction that is refused is ended: readers go on at once, and the next begins afresh', async () => {
   const key = mark()
-  const { producer, commit } = await owned(key)
+  const { commit } = await owned(key)
   await commit(message(key, 'a'))
   // Two batches: the broker takes the first.
   const large = message(key, Buffer.alloc(1_200_000))
@@ -222,7 +236,38 @@ test('a transaction that is refused is ended: readers go on at once, and the nex
   const other = await owned(mark())
   await other.commit(message(key, 'of another'))
   assert.deepEqual(await texts(key), ['a', 'of another'])
-  await producer.renew()
   await commit(message(key, 'b'))
   assert.deepEqual(await texts(key), ['a', 'of another', 'b'])
+})
+
+test('positions in the name of a member that the group does not have are refused, whoever holds the transactional id', async () => {
+  const key = mark()
+  const { producer } = await owned(key)
+  const groupId = `${prefix}.planner`
+  const partitions = [{ partition: 0, offset: '1', metadata: '' }]
+  const commit = (member: { groupGenerationId: number; memberId: string }, confirm: () => Promise<void>) =>
+    producer.commit([{ topic, partition: 0, messages: [message(key, 'a')] }], {
+      groupId,
+      topics: [{ topic: `${prefix}.tasks.submitted`, partitions }],
+      member: { identity: member, confirm },
+    })
+  const unknown = { groupGenerationId: 1, memberId: 'nobody' }
+  await assert.rejects(
+    commit(unknown, async () => {}),
+    LaneFenced,
+  )
+  assert.deepEqual(await texts(key), [])
+})
+
+test('a lane that stays through a rebalance commits under the new generation; one whose member left does not', async () => {
+  const one = new TestMember(log, 'planner', ['tasks.submitted'])
+  const lane = await one.lane(0)
+  const position = { topic: 'tasks.submitted' as const, offset: 2, metadata: 'x' }
+  await lane.commit(commitOf({ positions: [position] }))
+  const two = new TestMember(log, 'planner', ['tasks.submitted'])
+  await two.holds(PARTITIONS / 2)
+  await lane.commit(commitOf({ positions: [{ ...position, metadata: 'y' }] }))
+  await two.leave()
+  await one.leave()
+  await assert.rejects(lane.commit(commitOf({ positions: [{ ...position, metadata: 'z' }] })), LaneFenced)
 })

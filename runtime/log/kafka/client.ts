@@ -40,6 +40,8 @@ export interface RawMessage {
     readonly lastOffsetDelta: number
     readonly producerId: string
     readonly inTransaction: boolean
+    /** Epoch of the leader that wrote the batch. */
+    readonly partitionLeaderEpoch: number
   }
 }
 
@@ -64,6 +66,12 @@ export interface ProducerIdentity {
 
 export interface TransactionIdentity extends ProducerIdentity {
   readonly transactionalId: string
+}
+
+/** A member of a consumer group, as of one generation. */
+export interface GroupIdentity {
+  readonly groupGenerationId: number
+  readonly memberId: string
 }
 
 export interface OffsetTopics {
@@ -115,7 +123,6 @@ export interface Broker {
     request: TransactionIdentity & { topics: { topic: string; partitions: number[] }[] },
   ): Promise<unknown>
   addOffsetsToTxn(request: TransactionIdentity & { groupId: string }): Promise<unknown>
-  txnOffsetCommit(request: TransactionIdentity & OffsetTopics): Promise<unknown>
   endTxn(request: TransactionIdentity & { transactionResult: boolean }): Promise<unknown>
   joinGroup(request: {
     groupId: string

@@ -4,11 +4,14 @@
 // 2. A cursor that is not `wanted` gets nothing: what is under way for it is dropped and fetched again later. Nor
 //    does a removed one.
 // 3. `deliver` returns at once. It never throws.
-// 4. An offset below what retention kept moves to the earliest record; one past the end (the broker lost records)
-//    to the end.
-import type { RawMessage } from './client.ts'
+// 4. An offset below what retention kept moves to the earliest record, and is reported as `overtaken`.
+// 5. An offset that the log no longer has, or has written again, is `wentBack`: the cursor delivers nothing more; without a
+//    listener it goes on where the log was cut off. That it was is learnt from the broker's refusal or, when it has grown
+//    again meanwhile, from the new leader's epoch.
+import type { FetchedPartition, RawMessage } from './client.ts'
 import { committedMessages } from './committed.ts'
 import { errorType, messageOf } from './errors.ts'
+import { cutBelow, NO_EPOCH } from './leader-epochs.ts'
 import { pause, type Link } from './link.ts'
 import { boundsOf, MAX_FETCH_BYTES, MAX_PARTITION_BYTES, READ_COMMITTED } from './partition-reader.ts'
 
@@ -17,16 +20,25 @@ export interface CursorOptions {
   readonly topic: string
   readonly partition: number
   readonly offset: number
+  /** Epoch of the leader that wrote the record before `offset`, or NO_EPOCH. */
+  readonly leaderEpoch?: number
   readonly wanted: () => boolean
   readonly deliver: (messages: readonly RawMessage[]) => void
+  /** Records from here to there were deleted unread. */
+  readonly overtaken?: (from: number, to: number) => void
+  /** The log ends before the offset, or other records have it: `to` is where those that were read end. */
+  readonly wentBack?: (from: number, to: number) => void
 }
 
 export interface Cursor {
+  /** Epoch of the leader that wrote what was read last. */
+  readonly leaderEpoch: number
   remove(): void
 }
 
 interface State extends CursorOptions {
   offset: number
+  leaderEpoch: number
   busy: boolean
   removed: boolean
 }
@@ -53,15 +65,21 @@ export class Fetcher {
   }
 
   add(options: CursorOptions): Cursor {
-    const state: State = { ...options, busy: false, removed: false }
+    const { leaderEpoch = NO_EPOCH } = options
+    const state: State = { ...options, leaderEpoch, busy: false, removed: false }
     this.#cursors.add(state)
     this.wake()
     return {
-      remove: () => {
-        state.removed = true
-        this.#cursors.delete(state)
+      get leaderEpoch() {
+        return state.leaderEpoch
       },
+      remove: () => this.#remove(state),
     }
+  }
+
+  #remove(state: State): void {
+    state.removed = true
+    this.#cursors.delete(state)
   }
 
   /** Call when a cursor has become wanted again. */
@@ -149,7 +167,8 @@ export class Fetcher {
       for (const { topicName, partitions } of responses)
         for (const fetched of partitions) {
           const cursor = byName.get(`${topicName} ${fetched.partition}`)
-          if (cursor !== undefined && deliver(cursor, committedMessages(fetched, cursor.offset))) moved = true
+          if (cursor === undefined || !(await this.#isSame(cursor, fetched))) continue
+          if (deliver(cursor, committedMessages(fetched, cursor.offset))) moved = true
         }
     } catch (error) {
       if (errorType(error) !== 'OFFSET_OUT_OF_RANGE') throw error
@@ -163,19 +182,62 @@ export class Fetcher {
     if (!moved && elapsedMs < this.#maxWaitMs / 2) await pause(this.#maxWaitMs - elapsedMs)
   }
 
+  /** False when a new leader's log has lost what was read. Asked once for each new epoch, before its records are delivered. */
+  async #isSame(cursor: State, { messages }: FetchedPartition): Promise<boolean> {
+    const epoch = messages.at(-1)?.batchContext.partitionLeaderEpoch ?? cursor.leaderEpoch
+    if (epoch > cursor.leaderEpoch) {
+      const { topic, partition, offset, leaderEpoch } = cursor
+      const cut = await cutBelow(this.#link, { topic, partition, offset, epoch: leaderEpoch })
+      if (cut !== null) return this.#wentBack(cursor, cut)
+      cursor.leaderEpoch = epoch
+    }
+    return true
+  }
+
+  #wentBack(cursor: State, to: number): false {
+    const { topic, partition, offset } = cursor
+    this.#report(`${topic}[${partition}]: offset ${offset} has gone back to ${to}`)
+    if (cursor.wentBack) {
+      this.#remove(cursor)
+      cursor.wentBack(offset, to)
+    } else {
+      cursor.offset = to
+      cursor.leaderEpoch = NO_EPOCH
+    }
+    return false
+  }
+
   async #intoRange(cursors: readonly State[]): Promise<void> {
     for (const cursor of cursors) {
-      const [bounds] = await boundsOf(this.#link, cursor.topic, [cursor.partition])
-      if (bounds === undefined) continue
-      const inRange = Math.min(
-        Math.max(cursor.offset, bounds.earliest),
-        Math.max(bounds.next, bounds.earliest),
-      )
-      if (inRange === cursor.offset) continue
-      this.#report(
-        `${cursor.topic}[${cursor.partition}]: offset ${cursor.offset} is gone, going on at ${inRange}`,
-      )
-      cursor.offset = inRange
+      const { topic, partition, offset, leaderEpoch } = cursor
+      const [bounds] = await boundsOf(this.#link, topic, [partition])
+      if (bounds === undefined || cursor.removed) continue
+      if (offset < bounds.earliest) {
+        this.#report(`${topic}[${partition}]: offset ${offset} is deleted, going on at ${bounds.earliest}`)
+        cursor.offset = bounds.earliest
+        cursor.overtaken?.(offset, bounds.earliest)
+      } else if (await this.#isPastEnd(cursor)) {
+        const cut = await cutBelow(this.#link, { topic, partition, offset, epoch: leaderEpoch })
+        this.#wentBack(cursor, Math.max(bounds.earliest, cut ?? Math.min(bounds.next, offset)))
+      }
+    }
+  }
+
+  /** Several partitions share a request, and one of them refuses it. What is written but not yet stable is no end. */
+  async #isPastEnd({ topic, partition, offset }: State): Promise<boolean> {
+    const broker = await this.#link.cluster.findBroker({ nodeId: this.#link.leaderOf(topic, partition) })
+    try {
+      await broker.fetch({
+        isolationLevel: READ_COMMITTED,
+        maxWaitTime: 0,
+        minBytes: 0,
+        maxBytes: 1,
+        topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes: 1 }] }],
+      })
+      return false
+    } catch (error) {
+      if (errorType(error) !== 'OFFSET_OUT_OF_RANGE') throw error
+      return true
     }
   }
 

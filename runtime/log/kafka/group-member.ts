@@ -7,7 +7,13 @@
 // 3. It never gives up while its error may pass; it says `onTrouble` once per outage, and `onRecovered` when that is over.
 // 4. `confirm` resolves once the group has said, after the call, which lanes are ours: by a heartbeat that it
 //    accepted, or by a new assignment.
-import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './client.ts'
+import {
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+  type GroupIdentity,
+} from './client.ts'
 import { errorType, isTransient, isUnreachable } from './errors.ts'
 import { assignLanes, decodeClaim, encodeClaim } from './lane-assigner.ts'
 import type { Link } from './link.ts'
@@ -64,7 +70,7 @@ export class GroupMember {
     this.#running = new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#run())
   }
 
-  get identity(): { groupGenerationId: number; memberId: string } {
+  get identity(): GroupIdentity {
     return { groupGenerationId: this.#generation, memberId: this.#memberId }
   }
 

@@ -7,18 +7,39 @@
 //    request alone is repeated (it is idempotent within an epoch, and in the second protocol the repetition carries the
 //    epoch of the transaction that it ends); if no answer comes, or an ambiguous one after a lost answer, the outcome is
 //    CommitUncertain.
-// 3. Whatever fails before that request is CommitFailed, or CommitRefused where the broker's answer is for good: the transaction is aborted, or left to the next `renew`,
-//    and the session is spent, because sequence numbers may have been used.
+// 3. Whatever fails before that request wrote nothing. The transaction is aborted, and the abort gives the identity of
+//    the next one: an epoch higher, which only its present holder can be given. Then the outcome is CommitFailed, and the
+//    lane goes on, or CommitRefused where the broker's answer is for good. If the abort fails, the session is spent and
+//    the outcome is LaneSpent: taking the transactional id again here would fence a rightful new owner, so the lane must be
+//    opened again, which reads what it takes over.
 // 4. A transaction begins only after the former one is complete. Until then brokers answer CONCURRENT_TRANSACTIONS, and
 //    have taken nothing: the request is repeated.
-import { CommitFailed, CommitRefused, CommitUncertain, LaneFenced } from '../port.ts'
-import type { Broker, TransactionIdentity } from './client.ts'
-import { isFencing, isTransient, isUnreachable, messageOf, refusedPart } from './errors.ts'
+import { CommitFailed, CommitRefused, CommitUncertain, LaneFenced, LaneSpent } from '../port.ts'
+import type { Broker, GroupIdentity, TransactionIdentity } from './client.ts'
+import {
+  errorType,
+  isFencing,
+  isForgotten,
+  isTransient,
+  isUnreachable,
+  messageOf,
+  refusedPart,
+} from './errors.ts'
 import type { Link } from './link.ts'
 import { ProducerSession, type Offsets, type PartitionRecords } from './producer-session.ts'
+import { txnOffsetCommit } from './second-protocol.ts'
+
+/** The group's member in whose name positions are committed: the group refuses those of a former generation. */
+export interface Membership {
+  readonly identity: GroupIdentity
+  /** Resolves when the group has said, after this call, that the lane is ours; rejects with LaneFenced when it isn't. */
+  confirm(): Promise<void>
+}
 
 export interface GroupOffsets {
   readonly groupId: string
+  /** Absent: in nobody's name. */
+  readonly member?: Membership
   readonly topics: { topic: string; partitions: { partition: number; offset: string; metadata: string }[] }[]
 }
 
@@ -39,21 +60,24 @@ export class LaneProducer {
     this.#session = new ProducerSession(link, options)
   }
 
+  /** False when the session is spent: every later commit is LaneSpent. */
   get usable(): boolean {
     return this.#session.usable
   }
 
-  /** Of the transaction to come. */
+  /** Identity of the transaction to come. */
   get identity(): TransactionIdentity {
     return { transactionalId: this.#options.transactionalId, ...this.#session.identity }
   }
 
-  renew(): Promise<void> {
+  /** Takes the transactional id, which fences every former owner. Once, when the lane is opened. */
+  open(): Promise<void> {
     return this.#session.renew()
   }
 
   /** One transaction. Resolves with the offsets written. Rejects as the port says. */
   async commit(records: readonly PartitionRecords[], offsets: GroupOffsets): Promise<Offsets> {
+    if (!this.usable) throw this.#spent('committing', null)
     const { identity } = this
     let written: Offsets
     try {
@@ -92,18 +116,29 @@ export class LaneProducer {
     return sending
   }
 
-  #sendOffsets(identity: TransactionIdentity, offsets: GroupOffsets): Promise<unknown> {
+  #sendOffsets(identity: TransactionIdentity, { member, ...offsets }: GroupOffsets): Promise<unknown> {
     return this.#link.attempt(
       async () => {
         const broker = await this.#link.coordinator('group', offsets.groupId)
-        return this.#session.requestsTo(broker).txnOffsetCommit({ ...identity, ...offsets })
+        const commit = (): Promise<unknown> =>
+          txnOffsetCommit(broker, this.#session.protocol, {
+            ...identity,
+            ...offsets,
+            ...(member && { member: member.identity }),
+          })
+        return commit().catch(async (error: unknown) => {
+          if (!member || errorType(error) !== 'ILLEGAL_GENERATION') throw error
+          // The group has a new generation and this member is on its way to it: the lane may have stayed.
+          await member.confirm()
+          return commit()
+        })
       },
       { withinMs: this.#options.deliveryTimeoutMs },
     )
   }
 
   /** A request to the transaction's coordinator; right after a commit it answers CONCURRENT_TRANSACTIONS for a moment. */
-  #ask(request: (broker: Broker) => Promise<unknown>): Promise<unknown> {
+  #ask<T>(request: (broker: Broker) => Promise<T>): Promise<T> {
     return this.#link.attempt(async () => request(await this.#coordinator()), {
       withinMs: this.#options.deliveryTimeoutMs,
     })
@@ -135,28 +170,38 @@ export class LaneProducer {
 
   async #giveUp(identity: TransactionIdentity, error: unknown): Promise<Error> {
     const where = `committing as ${this.#options.transactionalId}`
-    if (isFencing(error)) {
-      this.#session.spend()
-      return new LaneFenced(`${where}: another process has opened this lane`, { cause: error })
-    }
-    const fenced = await this.#abort(identity)
-    this.#session.spend()
-    if (fenced) return new LaneFenced(`${where}: another process has opened this lane`, { cause: error })
-    const refused = refusedPart(error)
     const message = `${where}: ${messageOf(error)}`
-    if (refused) return new CommitRefused(message, refused, { cause: error })
-    return new CommitFailed(message, { cause: error })
+    if (isFencing(error)) return this.#fenced(where, error)
+    // For good, whatever becomes of the transaction: the lane is opened again, and knows what was refused.
+    const part = refusedPart(error)
+    const refused = part && new CommitRefused(message, part, { cause: error })
+    try {
+      await this.#abort(identity)
+      if (error instanceof LaneFenced || isForgotten(error)) return this.#fenced(where, error)
+      return refused ?? new CommitFailed(message, { cause: error })
+    } catch (failed) {
+      if (isFencing(failed)) return this.#fenced(where, error)
+      this.#session.spend()
+      return refused ?? this.#spent(`${message}; aborting: ${messageOf(failed)}`, error)
+    }
   }
 
-  /** Ends the transaction now rather than at the next `renew`, so that readers behind it go on. True when fenced. */
-  async #abort(identity: TransactionIdentity): Promise<boolean> {
-    try {
-      const broker = await this.#coordinator()
-      await this.#session.requestsTo(broker).endTxn({ ...identity, transactionResult: false })
-      return false
-    } catch (error) {
-      return isFencing(error)
-    }
+  #fenced(where: string, cause: unknown): LaneFenced {
+    this.#session.spend()
+    return new LaneFenced(`${where}: another process has taken this lane`, { cause })
+  }
+
+  #spent(what: string, cause: unknown): LaneSpent {
+    return new LaneSpent(`${what}: the producer ${this.#options.transactionalId} is spent`, { cause })
+  }
+
+  /** Ends the transaction now rather than at the next opening, so that readers behind it go on. The next one may begin. */
+  async #abort(identity: TransactionIdentity): Promise<void> {
+    const next = await this.#ask((broker) =>
+      this.#session.requestsTo(broker).endTxn({ ...identity, transactionResult: false }),
+    )
+    if (next) this.#session.adopt(next)
+    else await this.#ask((broker) => this.#session.advance(broker, identity))
   }
 
   #coordinator(): Promise<Broker> {

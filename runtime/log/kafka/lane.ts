@@ -4,12 +4,13 @@
 //    what is read is final: the former owner's last transaction is complete before the identity is given.
 // 2. Reading rows stops at our own LaneOpened row, whose offset we know. An "end offset" would count control records
 //    and could never be reached.
-// 3. After a failed commit the identity is spent. Before it is renewed, which would fence a rightful new owner, the
-//    group must say that the lane is still ours.
+// 3. An identity that is spent is never taken again in place: the former owner might fence its rightful successor and
+//    commit what it has in memory. The lane ends (LaneSpent) and is opened again.
 // 4. A closed lane delivers nothing and commits nothing.
 import {
-  CommitFailed,
   LaneFenced,
+  LaneSpent,
+  type InputLoss,
   type LaneCommit,
   type LogRecord,
   type LogTopic,
@@ -19,13 +20,14 @@ import {
 } from '../port.ts'
 import { ensureStateTopic } from './admin.ts'
 import { newLink, type Context } from './context.ts'
-import { errorType, isTransient, messageOf } from './errors.ts'
+import { errorType, isTransient } from './errors.ts'
 import type { Cursor, Fetcher } from './fetcher.ts'
-import { LaneProducer } from './lane-producer.ts'
+import { LaneProducer, type Membership } from './lane-producer.ts'
+import { NO_EPOCH } from './leader-epochs.ts'
 import type { Link } from './link.ts'
 import { byPartition, mustExist, OPENED_KEY, rowMessage, toLogRecord } from './names.ts'
-import { committedOffsets } from './offsets.ts'
 import { readRange } from './partition-reader.ts'
+import { cutPositions, encodeMetadata, readPositions, type LanePosition } from './positions.ts'
 import { partitionKey, type PartitionRecords } from './producer-session.ts'
 
 export interface LaneOptions {
@@ -33,14 +35,16 @@ export interface LaneOptions {
   readonly topics: readonly LogTopic[]
   readonly lane: number
   readonly fetcher: Fetcher
-  /** Resolves when the group has said that the lane is ours, else rejects with LaneFenced. */
-  readonly confirm: () => Promise<void>
+  readonly member: Membership
+  /** Positions that are to go back before the lane begins, known from an earlier opening. */
+  readonly resets: readonly InputLoss[]
+  readonly onLoss: (loss: InputLoss) => void
 }
 
 interface Restored {
   readonly epoch: number
   readonly rows: readonly StateRow[]
-  readonly positions: readonly Position[]
+  readonly positions: readonly LanePosition[]
 }
 
 export async function openLane(context: Context, options: LaneOptions): Promise<KafkaLane> {
@@ -54,12 +58,13 @@ export async function openLane(context: Context, options: LaneOptions): Promise<
   })
   try {
     await connect(context, link, options.stage)
-    await producer.renew()
+    await producer.open()
     const epoch = await writeOpened(context, options, producer)
-    const [rows, positions] = await Promise.all([
+    const [rows, committed] = await Promise.all([
       readRows(context, link, stateTopic, options.lane, epoch),
       readPositions(context, link, options),
     ])
+    const positions = await inStep(context, options, link, producer, committed)
     return new KafkaLane(context, options, link, producer, { epoch, rows, positions })
   } catch (error) {
     await link.close()
@@ -94,6 +99,29 @@ async function writeOpened(context: Context, options: LaneOptions, producer: Lan
   return epoch
 }
 
+/** Positions that lie behind what their logs have now are committed anew, where the logs were cut off. */
+async function inStep(
+  context: Context,
+  options: LaneOptions,
+  link: Link,
+  producer: LaneProducer,
+  committed: readonly LanePosition[],
+): Promise<readonly LanePosition[]> {
+  const { resets, lane, stage, member } = options
+  const known = committed.filter(({ topic }) => !resets.some((loss) => loss.topic === topic))
+  const found = await cutPositions(context, link, lane, known)
+  const losses = [...resets, ...found]
+  if (losses.length === 0) return committed
+  const back = losses.map(({ topic, to }) => ({ topic, offset: to, metadata: '', leaderEpoch: NO_EPOCH }))
+  const topics = back.map(({ topic, offset, metadata }) => ({
+    topic: context.names.topic(topic),
+    partitions: [{ partition: lane, offset: String(offset), metadata }],
+  }))
+  await producer.commit([], { groupId: context.names.group(stage), member, topics })
+  for (const loss of found) options.onLoss(loss)
+  return [...committed.filter(({ topic }) => !losses.some((loss) => loss.topic === topic)), ...back]
+}
+
 async function readRows(
   context: Context,
   link: Link,
@@ -113,35 +141,20 @@ async function readRows(
   return [...rows].map(([key, value]) => ({ key, value }))
 }
 
-async function readPositions(context: Context, link: Link, options: LaneOptions): Promise<Position[]> {
-  const { names, settings } = context
-  const logical = new Map(options.topics.map((topic) => [names.topic(topic), topic]))
-  const groupId = names.group(options.stage)
-  const committed = await committedOffsets(
-    link,
-    groupId,
-    [...logical.keys()],
-    [options.lane],
-    settings.deliveryTimeoutMs,
-  )
-  return committed.flatMap(({ topic, offset, metadata }) => {
-    const name = logical.get(topic)
-    return name === undefined ? [] : [{ topic: name, offset, metadata }]
-  })
-}
-
 export class KafkaLane implements OpenLane {
   readonly lane: number
   readonly epoch: number
   readonly rows: readonly StateRow[]
-  readonly positions: readonly Position[]
+  readonly positions: readonly LanePosition[]
   readonly #context: Context
   readonly #options: LaneOptions
   readonly #link: Link
   readonly #producer: LaneProducer
   readonly #paused = new Set<LogTopic>()
-  #cursors: Cursor[] = []
+  readonly #cursors = new Map<LogTopic, Cursor>()
   #committing = false
+  /** Why the lane can't go on; null while it can. */
+  #ended: Error | null = null
   #closing: Promise<void> | null = null
 
   constructor(
@@ -161,19 +174,38 @@ export class KafkaLane implements OpenLane {
     this.positions = restored.positions
   }
 
-  start(onRecords: (records: readonly LogRecord[]) => void): void {
-    if (this.#closing !== null || this.#cursors.length > 0) return
-    const { topics, fetcher } = this.#options
-    const offsets = new Map(this.positions.map(({ topic, offset }) => [topic, offset]))
-    this.#cursors = topics.map((topic) =>
-      fetcher.add({
-        topic: this.#context.names.topic(topic),
-        partition: this.lane,
-        offset: offsets.get(topic) ?? 0,
-        wanted: () => !this.#paused.has(topic),
-        deliver: (messages) => onRecords(messages.map((message) => toLogRecord(topic, this.lane, message))),
-      }),
-    )
+  start(onRecords: (records: readonly LogRecord[]) => void, onEnded?: (reason: Error) => void): void {
+    if (this.#closing !== null || this.#cursors.size > 0) return
+    for (const topic of this.#options.topics)
+      this.#cursors.set(
+        topic,
+        this.#read(topic, onRecords, (loss) => {
+          this.#ended ??= new LaneSpent(describeLoss(loss, this.lane))
+          this.#options.onLoss(loss)
+          onEnded?.(this.#ended)
+        }),
+      )
+  }
+
+  #read(
+    topic: LogTopic,
+    onRecords: (records: readonly LogRecord[]) => void,
+    onBack: (loss: InputLoss) => void,
+  ): Cursor {
+    const position = this.positions.find((each) => each.topic === topic)
+    return this.#options.fetcher.add({
+      topic: this.#context.names.topic(topic),
+      partition: this.lane,
+      offset: position?.offset ?? 0,
+      leaderEpoch: position?.leaderEpoch ?? NO_EPOCH,
+      wanted: () => !this.#paused.has(topic),
+      deliver: (messages) => onRecords(messages.map((message) => toLogRecord(topic, this.lane, message))),
+      overtaken: (from, to) => {
+        // Without a position reading begins at the earliest record: nothing was passed over.
+        if (position) this.#options.onLoss({ topic, cause: 'retention', from, to })
+      },
+      wentBack: (from, to) => onBack({ topic, cause: 'truncated', from, to }),
+    })
   }
 
   pause(topics: readonly LogTopic[]): void {
@@ -191,7 +223,6 @@ export class KafkaLane implements OpenLane {
     try {
       this.#mustBeOpen()
       mustExist(commit.records, this.#context.partitions)
-      if (!this.#producer.usable) await this.#renew()
       const records = this.#recordsOf(commit)
       const offsets = this.#offsetsOf(commit.positions)
       if (records.length > 0 || offsets.topics.length > 0) await this.#producer.commit(records, offsets)
@@ -201,20 +232,9 @@ export class KafkaLane implements OpenLane {
   }
 
   #mustBeOpen(): void {
+    if (this.#ended !== null) throw this.#ended
     if (this.#closing === null) return
     throw new LaneFenced(`lane ${this.lane} of ${this.#options.stage} is closed here`)
-  }
-
-  async #renew(): Promise<void> {
-    await this.#options.confirm()
-    this.#mustBeOpen()
-    try {
-      await this.#producer.renew()
-    } catch (error) {
-      const where = `renewing the producer of lane ${this.lane} of ${this.#options.stage}`
-      throw new CommitFailed(`${where}: ${messageOf(error)}`, { cause: error })
-    }
-    this.#mustBeOpen()
   }
 
   #recordsOf({ records, rows }: LaneCommit): PartitionRecords[] {
@@ -229,16 +249,26 @@ export class KafkaLane implements OpenLane {
     const { names } = this.#context
     const topics = positions.map(({ topic, offset, metadata }) => ({
       topic: names.topic(topic),
-      partitions: [{ partition: this.lane, offset: String(offset), metadata }],
+      partitions: [
+        {
+          partition: this.lane,
+          offset: String(offset),
+          metadata: encodeMetadata(metadata, this.#cursors.get(topic)?.leaderEpoch ?? NO_EPOCH),
+        },
+      ],
     }))
-    return { groupId: names.group(this.#options.stage), topics }
+    return { groupId: names.group(this.#options.stage), member: this.#options.member, topics }
   }
 
   close(): Promise<void> {
     if (this.#closing === null) {
-      for (const cursor of this.#cursors) cursor.remove()
+      for (const cursor of this.#cursors.values()) cursor.remove()
       this.#closing = this.#link.close()
     }
     return this.#closing
   }
+}
+
+function describeLoss({ topic, from, to }: InputLoss, lane: number): string {
+  return `${topic}[${lane}] has gone back from offset ${from} to ${to}: the log has lost records that were read`
 }

@@ -5,12 +5,19 @@
 // 3. A lane is opened again only after the group has confirmed that it is still ours, so that a member that was away
 //    does not fence the rightful owner.
 import { FlotillaError } from '../../errors.ts'
-import { LaneFenced, type JoinOptions, type LaneListener, type Membership, type OpenLane } from '../port.ts'
+import {
+  LaneFenced,
+  type InputLoss,
+  type JoinOptions,
+  type LaneListener,
+  type Membership,
+  type OpenLane,
+} from '../port.ts'
 import { newLink, once, type Context } from './context.ts'
 import { messageOf } from './errors.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupMember } from './group-member.ts'
-import { openLane, type KafkaLane } from './lane.ts'
+import { openLane, type KafkaLane, type LaneOptions } from './lane.ts'
 import type { Link } from './link.ts'
 
 export class KafkaMembership implements Membership {
@@ -23,6 +30,8 @@ export class KafkaMembership implements Membership {
   readonly #open = new Map<number, KafkaLane>()
   /** Lanes opened since they were assigned. */
   readonly #opened = new Set<number>()
+  /** Positions that the next opening of a lane takes back. */
+  readonly #resets = new Map<number, readonly InputLoss[]>()
   #assigned: ReadonlySet<number> = new Set()
   readonly joined: Promise<void>
   #hasJoined = () => {}
@@ -86,23 +95,41 @@ export class KafkaMembership implements Membership {
     this.#drop(lane)
     this.#opened.add(lane)
     if (again) await this.#confirm(lane)
-    const confirm = (): Promise<void> => this.#confirm(lane)
+    const resets = this.#resets.get(lane) ?? []
     const opened = await openLane(this.#context, {
       stage: group,
       topics,
       lane,
       fetcher: this.#fetcher,
-      confirm,
+      member: this.#memberOf(lane),
+      resets,
+      onLoss: (loss) => this.#lost(lane, loss),
     }).catch((error: unknown) => {
       if (error instanceof LaneFenced) throw error
       throw this.#trouble(`opening lane ${lane}`, error)
     })
+    this.#resets.delete(lane)
     if (!this.#assigned.has(lane)) {
       void opened.close()
       this.#mustOwn(lane)
     }
     this.#open.set(lane, opened)
     return opened
+  }
+
+  #lost(lane: number, loss: InputLoss): void {
+    if (loss.cause !== 'retention') this.#resets.set(lane, [...(this.#resets.get(lane) ?? []), loss])
+    this.#listener.onLoss?.(lane, loss)
+  }
+
+  #memberOf(lane: number): LaneOptions['member'] {
+    const member = this.#member
+    return {
+      get identity() {
+        return member.identity
+      },
+      confirm: () => this.#confirm(lane),
+    }
   }
 
   async #confirm(lane: number): Promise<void> {

@@ -3,14 +3,22 @@
 // 1. A batch that is sent again carries the same sequence numbers, so that the broker appends it once.
 // 2. Sequence numbers advance only when every partition of the send has answered. After a send that failed nobody
 //    knows what was appended, so the session is spent: reusing its numbers would be taken for a repetition and
-//    dropped in silence. `renew` starts afresh under a new epoch, which fences the old one.
+//    dropped in silence. `renew` starts afresh under a new epoch, which fences the old one and whoever has it; after the
+//    transaction was aborted, `adopt` and `advance` start afresh too, for the present holder only.
 // 3. Which protocol its transactions follow is asked at each `renew`, and holds as long as the identity. A cluster that
 //    changes meanwhile goes on taking requests of the older protocol; should it refuse those of the newer, the session is
 //    spent, and the next `renew` asks again.
-// 4. In the second protocol the end of a transaction brings the next one's identity: `adopt`, and numbers start at 0.
-import type { Broker, ProducedMessage, ProducerIdentity } from './client.ts'
+// 4. In the second protocol the end of a transaction brings the next one's identity: `adopt`, and numbers start at 0. In
+//    the first, `advance` asks for it.
+import type { Broker, ProducedMessage, ProducerIdentity, TransactionIdentity } from './client.ts'
 import type { Link } from './link.ts'
-import { protocolOf, requestsTo, type Protocol, type TransactionRequests } from './second-protocol.ts'
+import {
+  nextIdentity,
+  protocolOf,
+  requestsTo,
+  type Protocol,
+  type TransactionRequests,
+} from './second-protocol.ts'
 
 /** Below the broker's default limit of a batch (1,048,588 bytes). */
 const MAX_BATCH_BYTES = 900_000
@@ -99,6 +107,16 @@ export class ProducerSession {
     if (next === null) return
     this.#identity = next
     this.#sequences.clear()
+  }
+
+  /**
+   * Goes on under the epoch after this identity's, for which the coordinator wants the present one. After an aborted
+   * transaction: what it has appended nobody knows, and numbers start at 0. Fencing where somebody else has the id.
+   */
+  async advance(broker: Broker, identity: TransactionIdentity): Promise<void> {
+    const next = await nextIdentity(broker, identity, this.#options.transactionTimeoutMs)
+    this.#protocol = await protocolOf(broker)
+    this.adopt(next)
   }
 
   /** Forget the identity: the next use must renew it. */

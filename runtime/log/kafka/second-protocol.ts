@@ -1,10 +1,14 @@
-// The requests of Kafka's second transaction protocol (KIP-890, transaction.version=2), which kafkajs doesn't have.
+// The requests of transactions that kafkajs doesn't have: those of Kafka's second protocol (KIP-890,
+// transaction.version=2), and for both protocols positions in the name of a group's member (KIP-447) and the next
+// identity for the holder of the present one (KIP-360).
 //
 // 1. It needs two requests and one round trip fewer: Produce and TxnOffsetCommit add their partitions themselves, so
 //    that AddPartitionsToTxn and AddOffsetsToTxn fall away.
 // 2. The end of each transaction answers with the identity of the next one: the epoch one higher or, once epochs have
 //    run out, another producer id. A request that is late can't get into a later transaction.
-// 3. A broker tells the protocols apart by the requests' versions alone. We speak the second one only where the cluster
+// 3. Positions carry member and generation: the group's coordinator refuses those of a member that the group has given
+//    up, whatever its transactional id says.
+// 4. A broker tells the protocols apart by the requests' versions alone. We speak the second one only where the cluster
 //    says that it is in force; where that is unclear, the first.
 //
 // Formats: Kafka's message definitions (clients/src/main/resources/common/message). All are flexible versions: lengths
@@ -15,6 +19,7 @@ import {
   type Broker,
   type Decoder,
   type Encoder,
+  type GroupIdentity,
   type OffsetTopics,
   type ProducerIdentity,
   type ProduceRequest,
@@ -35,6 +40,10 @@ const PRODUCE: Api = { apiKey: 0, apiVersion: 12, apiName: 'Produce' }
 const API_VERSIONS: Api = { apiKey: 18, apiVersion: 3, apiName: 'ApiVersions' }
 const END_TXN: Api = { apiKey: 26, apiVersion: 5, apiName: 'EndTxn' }
 const TXN_OFFSET_COMMIT: Api = { apiKey: 28, apiVersion: 5, apiName: 'TxnOffsetCommit' }
+/** The first version that names the member; in the first protocol. The bodies are the same. Kafka 2.5. */
+const TXN_OFFSET_COMMIT_FIRST: Api = { ...TXN_OFFSET_COMMIT, apiVersion: 3 }
+/** The first version with the present identity whose refusal is PRODUCER_FENCED. Kafka 2.7. */
+const INIT_PRODUCER_ID: Api = { apiKey: 22, apiVersion: 4, apiName: 'InitProducerId' }
 
 const FINALIZED_FEATURES = 2
 const NO_GENERATION = -1
@@ -43,7 +52,6 @@ const NO_LEADER_EPOCH = -1
 /** The requests that differ. */
 export interface TransactionRequests {
   produce(request: ProduceRequest): Promise<ProduceResponse>
-  txnOffsetCommit(request: TransactionIdentity & OffsetTopics): Promise<unknown>
   /** Resolves with the identity of the next transaction, or null where this one's goes on. */
   endTxn(request: TransactionIdentity & { transactionResult: boolean }): Promise<ProducerIdentity | null>
 }
@@ -52,15 +60,35 @@ export function requestsTo(broker: Broker, protocol: Protocol): TransactionReque
   if (protocol === 1)
     return {
       produce: (request) => broker.produce(request),
-      txnOffsetCommit: (request) => broker.txnOffsetCommit(request),
       endTxn: (request) => broker.endTxn(request).then(() => null),
     }
   return {
     produce: (request) => send(broker, PRODUCE, () => encodeProduce(request), decodeProduced),
-    txnOffsetCommit: (request) =>
-      send(broker, TXN_OFFSET_COMMIT, () => encodeOffsets(request), decodeOffsetsCommitted),
     endTxn: (request) => send(broker, END_TXN, () => encodeEnd(request), decodeEnded),
   }
+}
+
+export interface TransactionOffsets extends TransactionIdentity, OffsetTopics {
+  /** Absent: in nobody's name, and checked by nobody. */
+  readonly member?: GroupIdentity
+}
+
+export function txnOffsetCommit(
+  broker: Broker,
+  protocol: Protocol,
+  request: TransactionOffsets,
+): Promise<unknown> {
+  const api = protocol === 2 ? TXN_OFFSET_COMMIT : TXN_OFFSET_COMMIT_FIRST
+  return send(broker, api, () => encodeOffsets(request), decodeOffsetsCommitted)
+}
+
+/** The identity after this one. Fencing, when somebody else has taken the transactional id: it is never taken back. */
+export function nextIdentity(
+  broker: Broker,
+  identity: TransactionIdentity,
+  transactionTimeoutMs: number,
+): Promise<ProducerIdentity> {
+  return send(broker, INIT_PRODUCER_ID, () => encodeInit(identity, transactionTimeoutMs), decodeEnded)
 }
 
 /** Which protocol is in force. Rejects only when the broker can't be reached; an answer that is none means the first. */
@@ -222,7 +250,7 @@ function decodeProduced(answer: Buffer): { answer: ProduceResponse; throttleMs: 
   return { answer: { topics }, throttleMs }
 }
 
-function encodeOffsets(request: TransactionIdentity & OffsetTopics): Encoder {
+function encodeOffsets(request: TransactionOffsets): Encoder {
   const topics = request.topics.map(({ topic, partitions }) => {
     const offsets = partitions.map(({ partition, offset, metadata }) => {
       const at = wire.encoder().writeInt32(partition).writeInt64(offset).writeInt32(NO_LEADER_EPOCH)
@@ -236,9 +264,9 @@ function encodeOffsets(request: TransactionIdentity & OffsetTopics): Encoder {
       .writeUVarIntString(request.groupId)
       .writeInt64(request.producerId)
       .writeInt16(request.producerEpoch)
-      // In the name of no member: it is the transactional id that fences.
-      .writeInt32(NO_GENERATION)
-      .writeUVarIntString('')
+      .writeInt32(request.member?.groupGenerationId ?? NO_GENERATION)
+      .writeUVarIntString(request.member?.memberId ?? '')
+      // No static membership.
       .writeUVarIntString(null)
       .writeUVarIntArray(topics),
   )
@@ -259,6 +287,16 @@ function decodeOffsetsCommitted(answer: Buffer): { answer: null; throttleMs: num
   return { answer: null, throttleMs }
 }
 
+function encodeInit(identity: TransactionIdentity, transactionTimeoutMs: number): Encoder {
+  return noTags(
+    body()
+      .writeUVarIntString(identity.transactionalId)
+      .writeInt32(transactionTimeoutMs)
+      .writeInt64(identity.producerId)
+      .writeInt16(identity.producerEpoch),
+  )
+}
+
 function encodeEnd(request: TransactionIdentity & { transactionResult: boolean }): Encoder {
   return noTags(
     body()
@@ -269,6 +307,7 @@ function encodeEnd(request: TransactionIdentity & { transactionResult: boolean }
   )
 }
 
+/** EndTxn and InitProducerId answer alike. */
 function decodeEnded(answer: Buffer): { answer: ProducerIdentity; throttleMs: number } {
   const decoder = afterHeader(answer)
   const throttleMs = decoder.readInt32()

@@ -14,7 +14,13 @@ function message(offset: number, producerId: string, parts: Partial<RawMessage> 
     value: Buffer.from(`${offset}`),
     headers: {},
     isControlRecord: false,
-    batchContext: { firstOffset: `${offset}`, lastOffsetDelta: 0, producerId, inTransaction: true },
+    batchContext: {
+      firstOffset: `${offset}`,
+      lastOffsetDelta: 0,
+      producerId,
+      inTransaction: true,
+      partitionLeaderEpoch: 0,
+    },
     ...parts,
   }
 }
@@ -75,14 +81,26 @@ test('a fetch that begins inside two aborted transactions (2)', () => {
 
 test('records outside transactions are seen, even of a producer that aborts', () => {
   const plain = message(0, 'a', {
-    batchContext: { firstOffset: '0', lastOffsetDelta: 0, producerId: 'a', inTransaction: false },
+    batchContext: {
+      firstOffset: '0',
+      lastOffsetDelta: 0,
+      producerId: 'a',
+      inTransaction: false,
+      partitionLeaderEpoch: 0,
+    },
   })
   assert.deepEqual(read([plain], [['a', 0]]), { seen: [0], next: 1 })
 })
 
 test('the position moves past what compaction removed, and stays where nothing is', () => {
   const compacted = message(3, 'a', {
-    batchContext: { firstOffset: '2', lastOffsetDelta: 5, producerId: 'a', inTransaction: true },
+    batchContext: {
+      firstOffset: '2',
+      lastOffsetDelta: 5,
+      producerId: 'a',
+      inTransaction: true,
+      partitionLeaderEpoch: 0,
+    },
   })
   assert.deepEqual(read([compacted], []), { seen: [3], next: 8 })
   assert.deepEqual(read([], [], 12), { seen: [], next: 12 })

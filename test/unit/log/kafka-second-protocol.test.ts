@@ -2,8 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Broker, Exchange } from '../../../runtime/log/kafka/client.ts'
-import { isFencing, isMisdirected, isTransient } from '../../../runtime/log/kafka/errors.ts'
-import { protocolOf, requestsTo } from '../../../runtime/log/kafka/second-protocol.ts'
+import { isFencing, isForgotten, isMisdirected, isTransient } from '../../../runtime/log/kafka/errors.ts'
+import {
+  nextIdentity,
+  protocolOf,
+  requestsTo,
+  txnOffsetCommit,
+} from '../../../runtime/log/kafka/second-protocol.ts'
 
 /** Written by org.apache.kafka.common.message (kafka-clients 4.2.0), with the tagged fields that end a header in front. */
 const golden = {
@@ -21,6 +26,11 @@ const golden = {
   notEnded: '0000000000005affffffffffffffffffff00',
   offsets:
     '0010666c6565742e706c616e6e65722e330e666c6565742e706c616e6e6572000000012a05f2000102ffffffff0100020c666c6565742e7461736b730300000003000000012a05f200ffffffff056269747300000000040000000000000000ffffffff00000000',
+  offsetsOfMember:
+    '0010666c6565742e706c616e6e65722e330e666c6565742e706c616e6e6572000000012a05f200010200000011096d656d6265722d3900020c666c6565742e7461736b730300000003000000012a05f200ffffffff056269747300000000040000000000000000ffffffff00000000',
+  illegalGeneration: '0000000000020c666c6565742e7461736b7302000000030016000000',
+  next: '0010666c6565742e706c616e6e65722e3300007530000000012a05f200010200',
+  nextGiven: '00000000070000000000012a05f200010300',
   offsetsRefused: '0000000000020c666c6565742e7461736b730300000003000000000000040033000000',
   offsetsTaken: '0000000009020c666c6565742e7461736b7302000000030000000000',
   produce:
@@ -119,10 +129,29 @@ test('an answer to Produce is read to its end, with the new leaders that it may 
 
 test('offsets go in a TxnOffsetCommit; one partition that is refused refuses the request', async () => {
   const { broker, sent } = answering('offsetsTaken')
-  await requestsTo(broker, 2).txnOffsetCommit(offsets)
+  await txnOffsetCommit(broker, 2, offsets)
   assert.deepEqual(sent, [{ api: 'TxnOffsetCommit 28 v5', bytes: golden.offsets }])
-  const refused = requestsTo(answering('offsetsRefused').broker, 2).txnOffsetCommit(offsets)
+  const refused = txnOffsetCommit(answering('offsetsRefused').broker, 2, offsets)
   await assert.rejects(refused, isTransient)
+})
+
+test('offsets in the name of a member carry its generation, in both protocols', async () => {
+  const ofMember = { ...offsets, member: { groupGenerationId: 17, memberId: 'member-9' } }
+  for (const [protocol, version] of [[1, 3] as const, [2, 5] as const]) {
+    const { broker, sent } = answering('offsetsTaken')
+    await txnOffsetCommit(broker, protocol, ofMember)
+    assert.deepEqual(sent, [{ api: `TxnOffsetCommit 28 v${version}`, bytes: golden.offsetsOfMember }])
+  }
+  const refused = txnOffsetCommit(answering('illegalGeneration').broker, 2, ofMember)
+  await assert.rejects(refused, isForgotten)
+})
+
+test('the next identity is given to the holder of the present one', async () => {
+  const { broker, sent } = answering('nextGiven')
+  const next = await nextIdentity(broker, identity, 30_000)
+  assert.deepEqual(next, { producerId: '5000000000', producerEpoch: 259 })
+  assert.deepEqual(sent, [{ api: 'InitProducerId 22 v4', bytes: golden.next }])
+  await assert.rejects(nextIdentity(answering('notEnded').broker, identity, 30_000), isFencing)
 })
 
 test('the end of a transaction brings the identity of the next, here under a new id; a fenced one is told', async () => {

@@ -1,0 +1,91 @@
+// Where the records of a leader's epoch end (KIP-320): how a reader learns that a log which it has read was cut off and has
+// grown again under the same offsets. kafkajs doesn't have the request. Format: OffsetForLeaderEpoch of Kafka's message
+// definitions, version 4 (Kafka 2.8).
+import { wire, type Broker, type Encoder } from './client.ts'
+import { errorType, isUnreachable } from './errors.ts'
+import type { Link } from './link.ts'
+import { afterHeader, body, mustSucceed, noTags, readArray, send } from './second-protocol.ts'
+
+const OFFSET_FOR_LEADER_EPOCH = { apiKey: 23, apiVersion: 4, apiName: 'OffsetForLeaderEpoch' }
+const CONSUMER = -2
+/** The broker that leads now is asked, whatever it takes its own epoch for. */
+const ANY_EPOCH = -1
+
+/** Epoch of a record whose leader is not known: nothing was read yet. */
+export const NO_EPOCH = -1
+
+export interface EpochEnd {
+  /** The latest epoch up to the one asked for of which the log has records. */
+  readonly epoch: number
+  /** Offset after its last record. */
+  readonly endOffset: number
+}
+
+/** Null where the broker can't tell: it is older, or the log has no record of so early an epoch. */
+export async function endOfEpoch(
+  link: Link,
+  topic: string,
+  partition: number,
+  epoch: number,
+): Promise<EpochEnd | null> {
+  const broker = await link.cluster.findBroker({ nodeId: link.leaderOf(topic, partition) })
+  return endFrom(broker, topic, partition, epoch)
+}
+
+export async function endFrom(
+  broker: Broker,
+  topic: string,
+  partition: number,
+  epoch: number,
+): Promise<EpochEnd | null> {
+  try {
+    const encoded = (): Encoder => encode(topic, partition, epoch)
+    const end = await send(broker, OFFSET_FOR_LEADER_EPOCH, encoded, decode)
+    return end === null || end.epoch < 0 || end.endOffset < 0 ? null : end
+  } catch (error) {
+    if (isUnreachable(error) || errorType(error) !== 'UNSUPPORTED_VERSION') throw error
+    return null
+  }
+}
+
+/**
+ * The offset at which the log was cut off below `offset`, when the last record before `offset` was written in `epoch`;
+ * null when it was not, or when nobody can tell.
+ */
+export async function cutBelow(
+  link: Link,
+  at: { topic: string; partition: number; offset: number; epoch: number },
+): Promise<number | null> {
+  if (at.epoch === NO_EPOCH) return null
+  const end = await endOfEpoch(link, at.topic, at.partition, at.epoch)
+  return end !== null && end.endOffset < at.offset ? end.endOffset : null
+}
+
+function encode(topic: string, partition: number, epoch: number): Encoder {
+  const asked = wire.encoder().writeInt32(partition).writeInt32(ANY_EPOCH).writeInt32(epoch)
+  const ofTopic = wire
+    .encoder()
+    .writeUVarIntString(topic)
+    .writeUVarIntArray([noTags(asked)])
+  return noTags(
+    body()
+      .writeInt32(CONSUMER)
+      .writeUVarIntArray([noTags(ofTopic)]),
+  )
+}
+
+function decode(answer: Buffer): { answer: EpochEnd | null; throttleMs: number } {
+  const decoder = afterHeader(answer)
+  const throttleMs = decoder.readInt32()
+  const codes: number[] = []
+  const ends = readArray(decoder, () => {
+    decoder.readUVarIntString()
+    return readArray(decoder, () => {
+      codes.push(decoder.readInt16())
+      decoder.readInt32()
+      return { epoch: decoder.readInt32(), endOffset: Number(decoder.readInt64()) }
+    })
+  }).flat()
+  mustSucceed(codes)
+  return { answer: ends[0] ?? null, throttleMs }
+}

@@ -1,0 +1,114 @@
+// Input that is lost: deleted unread, a topic that is recreated, a log that was cut off and has grown again.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type { Admin } from 'kafkajs'
+import { createClient } from '../../runtime/log/kafka/client.ts'
+import { createKafkaLog } from '../../runtime/log/kafka/log.ts'
+import type { Log, LogTopic } from '../../runtime/log/port.ts'
+import { commitOf, mark, numbered, TestMember } from '../conformance/member.ts'
+import { eventually } from '../conformance/waiting.ts'
+import { startKafka, type KafkaCluster } from '../infra/kafka.ts'
+import { PARTITIONS, uniquePrefix } from './brokers.ts'
+
+const LANE = 2
+const prefix = uniquePrefix('loss')
+const nameOf = (topic: LogTopic): string => `${prefix}.${topic}`
+
+let kafka: KafkaCluster
+let log: Log
+let admin: Admin
+
+before(async () => {
+  kafka = await startKafka()
+  const options = { brokers: [kafka.url], clientId: 'test' }
+  log = createKafkaLog({ ...options, prefix, partitions: PARTITIONS, startTimeoutMs: 90_000 })
+  await log.ensureTopics(['router', 'planner', 'metering'])
+  admin = createClient({ ...options, requestTimeoutMs: 10_000 }).admin()
+  await admin.connect()
+})
+after(async () => {
+  await admin?.disconnect()
+  await log?.close()
+  await kafka?.stop()
+})
+
+/** Publishes records and commits the position behind them, as a host does that has handled them. */
+async function handled(member: TestMember, topic: LogTopic, count: number): Promise<number> {
+  const key = mark()
+  const lane = await member.lane(LANE)
+  const published = await log.publish(numbered(topic, LANE, key, count))
+  await eventually('they arrive', () => member.values(topic, LANE, key).length === count)
+  const offset = (published.at(-1)?.offset ?? 0) + 1
+  await lane.commit(commitOf({ positions: [{ topic, offset, metadata: '' }] }))
+  return offset
+}
+
+async function arrives(member: TestMember, topic: LogTopic): Promise<void> {
+  const key = mark()
+  await log.publish(numbered(topic, LANE, key, 3))
+  await eventually('what is written afterwards arrives', () => member.values(topic, LANE, key).length === 3)
+}
+
+test('records that were deleted unread are reported with their number, and reading goes on behind them', async () => {
+  const topic = 'tasks.admitted'
+  const member = new TestMember(log, 'planner', [topic])
+  const position = await handled(member, topic, 4)
+  await member.leave()
+  await log.publish(numbered(topic, LANE, mark(), 10))
+  const partitions = [{ partition: LANE, offset: String(position + 7) }]
+  // Only asking for offsets makes the admin client look for the topic's leaders.
+  await admin.fetchTopicOffsets(nameOf(topic))
+  await admin.deleteTopicRecords({ topic: nameOf(topic), partitions })
+  const later = new TestMember(log, 'planner', [topic])
+  await arrives(later, topic)
+  assert.deepEqual(later.losses, [
+    { lane: LANE, topic, cause: 'retention', from: position, to: position + 7 },
+  ])
+  await later.leave()
+})
+
+test('a log that ends below the position: the lane ends, says so, and reads what is written from there on', async () => {
+  const topic = 'tasks.submitted'
+  const member = new TestMember(log, 'router', [topic])
+  const position = await handled(member, topic, 3)
+  const lane = await member.lane(LANE)
+  // As after an unclean election: the position is of records that the log does not have.
+  await lane.commit(commitOf({ positions: [{ topic, offset: position + 500, metadata: '' }] }))
+  await member.leave()
+  const later = new TestMember(log, 'router', [topic])
+  await eventually('the loss is reported', () => later.losses.length > 0)
+  assert.deepEqual(later.losses[0], {
+    lane: LANE,
+    topic,
+    cause: 'truncated',
+    from: position + 500,
+    to: position,
+  })
+  await arrives(later, topic)
+  await later.leave()
+  // The position that went back holds for whoever comes next.
+  const last = new TestMember(log, 'router', [topic])
+  await arrives(last, topic)
+  assert.deepEqual(last.losses, [])
+  await last.leave()
+})
+
+test('a log that was cut off and has grown again past the position: what was never read is read', async () => {
+  const topic = 'usage.recorded'
+  const member = new TestMember(log, 'metering', [topic])
+  const position = await handled(member, topic, 3)
+  const lane = await member.lane(LANE)
+  await lane.commit(commitOf({ positions: [{ topic, offset: position + 5, metadata: '' }] }))
+  await member.leave()
+  // A new leader: its records have another epoch.
+  await kafka.kill9()
+  await kafka.restart()
+  const key = mark()
+  await log.publish(numbered(topic, LANE, key, 20))
+  const later = new TestMember(log, 'metering', [topic])
+  await eventually('all of them arrive', () => later.values(topic, LANE, key).length === 20)
+  assert.deepEqual(later.losses, [
+    { lane: LANE, topic, cause: 'truncated', from: position + 5, to: position },
+  ])
+  await later.leave()
+})
