@@ -1,20 +1,24 @@
 // Reserves a task's estimate, by the task's id, before it is admitted. Its first model call takes the reservation over; a
-// task that ends before it is at work gives it back; one that makes no call holds it until its deadline.
+// task that ends before it is at work gives it back; one that makes no call holds it until its deadline. A schema of the
+// task's own is compiled after that, so that the rates of its user bound how often.
 import { systemClock, type Clock } from '../../runtime/clock.ts'
-import type { Fleet } from '../../runtime/config/fleet.ts'
+import type { Fleet, JsonSchema } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import { askable, claimsOfRequest, claimsOfTask, describeRefusal } from '../../runtime/limits/claims.ts'
+import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
+import type { CallContext } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
-import type { Granted, LimitsAnswer, LimitsRequest } from './limits.ts'
+import { isLimited, type Granted, type LimitsAnswer, type LimitsRequest } from './limits.ts'
 
 export interface LimitsCallerParts {
   readonly fleet: Pick<Fleet, 'limits'>
   readonly limits: Pick<Limits, 'reserve' | 'settle'>
+  readonly schemas: Pick<SchemaChecks, 'refusal'>
   readonly clock?: Pick<Clock, 'now'>
 }
 
-export function createLimitsCaller({ fleet, limits, clock = systemClock }: LimitsCallerParts) {
+export function createLimitsCaller({ fleet, limits, schemas, clock = systemClock }: LimitsCallerParts) {
   async function giveBack({ taskId, userId, submittedAtMs }: Granted & { taskId: string }): Promise<null> {
     await limits.settle({
       id: taskId,
@@ -44,6 +48,29 @@ export function createLimitsCaller({ fleet, limits, clock = systemClock }: Limit
     return { granted: false, reason: { ...reason, retryAfterMs: refusal.retryAfterMs } }
   }
 
-  return (request: LimitsRequest): Promise<LimitsAnswer | null> =>
-    'task' in request ? reserve(request.task) : giveBack(request.giveBack)
+  async function schemaRefusal(task: TaskAdmitted, signal: AbortSignal): Promise<LimitsAnswer | null> {
+    const schema = task.outputSchema as JsonSchema
+    const why = await schemas.refusal({ schema, key: task.userId ?? task.taskId, signal })
+    if (why === null) return null
+    if (isLimited(task, fleet)) await giveBack(task)
+    return {
+      granted: false,
+      reason: failure('TASK_INVALID', `outputSchema is not a valid JSON Schema: ${why}.`),
+    }
+  }
+
+  async function admit(
+    task: TaskAdmitted,
+    hasOwnSchema: boolean,
+    signal: AbortSignal,
+  ): Promise<LimitsAnswer> {
+    const answer: LimitsAnswer = isLimited(task, fleet) ? await reserve(task) : { granted: true, model: 0 }
+    const refused = answer.granted && hasOwnSchema ? await schemaRefusal(task, signal) : null
+    return refused ?? answer
+  }
+
+  return (request: LimitsRequest, { signal }: Pick<CallContext, 'signal'>): Promise<LimitsAnswer | null> =>
+    'task' in request
+      ? admit(request.task, request.hasOwnSchema ?? false, signal)
+      : giveBack(request.giveBack)
 }

@@ -52,6 +52,8 @@ export function importDirections(modules: readonly Module[]): string[] {
 const pureRuntime = [
   'runtime/error-table.ts',
   'runtime/errors.ts',
+  'runtime/json-depth.ts',
+  'runtime/foreign-schema/bounds.ts',
   'runtime/task-result.ts',
   'runtime/config/json-schema.ts',
   'runtime/config/defaults.ts',
@@ -119,6 +121,7 @@ const importers: Readonly<Record<string, string>> = {
   pg: 'runtime/store/sql-postgres.ts',
   pino: 'runtime/telemetry/logging.ts',
   'prom-client': 'runtime/telemetry/metrics.ts',
+  re2js: 'runtime/foreign-schema/patterns.ts',
 }
 
 const isOf = (specifier: string, name: string): boolean =>
