@@ -104,7 +104,7 @@ const importers: Readonly<Record<string, string>> = {
   avsc: 'runtime/codec/avro.ts',
   commander: 'cli/',
   'csv-stringify': 'runtime/ledger/export.ts',
-  'csv-parse': 'services/tool-executor/tools/data-files.ts',
+  'csv-parse': 'services/tool-executor/tools/data-tables.ts',
   e2b: 'services/code-sandbox/executors/e2b/',
   dockerode: 'services/code-sandbox/executors/docker/',
   fastify: 'runtime/host/http.ts',
