@@ -1,8 +1,8 @@
 // How deep JSON is nested. JSON.parse takes any depth; JSON.stringify, cloning, hashing and checking recurse, and overflow
 // the stack some thousand levels down. So whatever comes from outside is measured once, before anything walks it.
 
-/** Levels of a value from outside: arguments, results, answers, schemas. */
-export const MAX_JSON_DEPTH = 500
+/** Levels of a value from outside: arguments, results, answers. Python's own limit, and a fifth of what the stack holds. */
+export const MAX_JSON_DEPTH = 1_000
 
 /** Whether the value has more than `most` levels of lists and objects. It must be finite, as parsed JSON is. */
 export function isDeeperThan(value: unknown, most: number): boolean {
