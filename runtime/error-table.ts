@@ -292,7 +292,7 @@ export const errorTable = {
     'degraded',
     true,
     'Too many inputs wait to be checked or parsed.',
-    'Tried again by itself; lower the load if it persists.',
+    'Try again, with fewer at once; calls of a running task are tried again by themselves.',
   ),
   // The fleet
   UNDECODABLE_RECORD: row(

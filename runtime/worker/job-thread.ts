@@ -66,7 +66,7 @@ export class JobThread {
   }
 
   async end(): Promise<void> {
-    this.#gone(new FlotillaError('WORKER_BUSY', 'the worker is closing'))
+    this.#gone(new FlotillaError('CALL_TIMEOUT', 'a job was stopped: the process is closing'))
     await this.#worker.terminate()
   }
 

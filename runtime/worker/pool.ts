@@ -74,12 +74,12 @@ export class WorkerPool {
     }
   }
 
-  /** Ends the threads; what waits or is at work is refused. A later job starts afresh. */
+  /** Ends the threads; what waits or is at work is stopped (CALL_TIMEOUT: it may be asked again elsewhere). A later job starts a thread. */
   async close(): Promise<void> {
     const threads = this.#threads
     this.#threads = []
     for (let job = this.#queue.shift(); job; job = this.#queue.shift())
-      job.reject(new FlotillaError('WORKER_BUSY', `${job.job} was refused: the worker is closing`))
+      job.reject(new FlotillaError('CALL_TIMEOUT', `${job.job} was stopped: the process is closing`))
     await Promise.all(threads.map((thread) => thread.end()))
   }
 

@@ -10,7 +10,6 @@ import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { Call, CallOutcome, Failure, Json } from '../../runtime/stage.ts'
 import { fail, succeed } from './completion.ts'
 import type { Message } from './model.ts'
-import { CHECK_TIMEOUT_MS } from './config.ts'
 import { isEmpty, type Fit, type OutputCheck } from './output.ts'
 import { answerCutOff, remindOfAnswer, remindOfCode, tellMiss } from './prompts/replies.ts'
 import { both, change, type Answer, type Changes, type Move, type Situation, type Step } from './state.ts'
@@ -53,7 +52,7 @@ export function checkCall(from: Situation, { value }: Answer, ownSchema: JsonSch
     kind: 'check',
     target: 'output',
     request,
-    timeoutMs: CHECK_TIMEOUT_MS,
+    timeoutMs: Math.max(1, from.task.deadlineMs - from.atMs),
     idempotent: true,
     journalled: false,
   }

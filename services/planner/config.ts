@@ -17,9 +17,6 @@ export const MODEL_TIMEOUT_MS = 120_000
 /** How long a cancel that came before its task is kept. */
 export const REMEMBER_CANCEL_MS = 7 * 86_400_000
 
-/** Longest check of an output, with the time that it waits for its turn; asked again after it, until the task's deadline. */
-export const CHECK_TIMEOUT_MS = 30_000
-
 /** Tool calls that a model may make in one turn. */
 export const MAX_CALLS_PER_TURN = 32
 

@@ -3,11 +3,11 @@
 // task's own is compiled after that, so that the rates of its user bound how often.
 import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Fleet, JsonSchema } from '../../runtime/config/fleet.ts'
-import { failure } from '../../runtime/errors.ts'
+import { failure, FlotillaError } from '../../runtime/errors.ts'
 import { askable, claimsOfRequest, claimsOfTask, describeRefusal } from '../../runtime/limits/claims.ts'
 import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
-import type { CallContext } from '../../runtime/stage.ts'
+import type { Failure } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 import { isLimited, type Granted, type LimitsAnswer, type LimitsRequest } from './limits.ts'
 
@@ -48,29 +48,35 @@ export function createLimitsCaller({ fleet, limits, schemas, clock = systemClock
     return { granted: false, reason: { ...reason, retryAfterMs: refusal.retryAfterMs } }
   }
 
-  async function schemaRefusal(task: TaskAdmitted, signal: AbortSignal): Promise<LimitsAnswer | null> {
+  async function schemaRefusal(task: TaskAdmitted): Promise<LimitsAnswer | null> {
     const schema = task.outputSchema as JsonSchema
-    const why = await schemas.refusal({ schema, key: task.userId ?? task.taskId, signal })
-    if (why === null) return null
+    // Tasks without a user are one more user: their ids would give each a turn of its own.
+    const reason = await schemas.refusal({ schema, key: task.userId ?? '' }).then(invalid, busy)
+    if (reason === null) return null
     if (isLimited(task, fleet)) await giveBack(task)
-    return {
-      granted: false,
-      reason: failure('TASK_INVALID', `outputSchema is not a valid JSON Schema: ${why}.`),
-    }
+    return { granted: false, reason }
   }
 
-  async function admit(
-    task: TaskAdmitted,
-    hasOwnSchema: boolean,
-    signal: AbortSignal,
-  ): Promise<LimitsAnswer> {
+  async function admit(task: TaskAdmitted, hasOwnSchema: boolean): Promise<LimitsAnswer> {
     const answer: LimitsAnswer = isLimited(task, fleet) ? await reserve(task) : { granted: true, model: 0 }
-    const refused = answer.granted && hasOwnSchema ? await schemaRefusal(task, signal) : null
+    const refused = answer.granted && hasOwnSchema ? await schemaRefusal(task) : null
     return refused ?? answer
   }
 
-  return (request: LimitsRequest, { signal }: Pick<CallContext, 'signal'>): Promise<LimitsAnswer | null> =>
-    'task' in request
-      ? admit(request.task, request.hasOwnSchema ?? false, signal)
-      : giveBack(request.giveBack)
+  return (request: LimitsRequest): Promise<LimitsAnswer | null> =>
+    'task' in request ? admit(request.task, request.hasOwnSchema ?? false) : giveBack(request.giveBack)
+}
+
+function invalid(why: string | null): Failure | null {
+  return why === null ? null : failure('TASK_INVALID', `outputSchema is not a valid JSON Schema: ${why}.`)
+}
+
+/** To wait for a slot would hold up tasks that bring no schema. */
+function busy(error: unknown): Failure {
+  if (error instanceof FlotillaError && error.code === 'WORKER_BUSY')
+    return failure(
+      'WORKER_BUSY',
+      `outputSchema could not be compiled now: ${error.message}. Submit again later.`,
+    )
+  throw error
 }

@@ -28,7 +28,8 @@ const TIMEOUT_MS = 10_000
 
 /** Null: nothing limits this task, and it brings no schema. */
 export function admissionCall(task: TaskAdmitted, hasOwnSchema: boolean, fleet: Fleet): Call | null {
-  if (hasOwnSchema) return callOf('admission', { task, hasOwnSchema })
+  // A target of its own, and so a breaker of its own.
+  if (hasOwnSchema) return callOf('admission with a schema', { task, hasOwnSchema })
   return isLimited(task, fleet) ? callOf('admission', { task }) : null
 }
 

@@ -16,7 +16,6 @@ import { createRouterStage } from '../../../services/router/stage.ts'
 import { fleetOf } from './fleet.ts'
 
 const schemas = directSchemaChecks()
-const context = { signal: new AbortController().signal }
 const START_MS = Date.UTC(2026, 10, 24, 12)
 
 interface Changes {
@@ -52,7 +51,7 @@ function router(fleet: Fleet) {
       taskId: id,
     })
     const asked = driver.pendingCall
-    if (asked) driver.answer(await call(asked.request as LimitsRequest, context))
+    if (asked) driver.answer(await call(asked.request as LimitsRequest))
     const [rejected] = driver.all('TaskCompleted')
     return {
       admitted: driver.all('TaskAdmitted')[0],
@@ -239,7 +238,7 @@ function lane(changes: Changes) {
   const call = createLimitsCaller({ fleet, limits, schemas, clock })
   const answer = async () => {
     for (let asked = driver.pendingCall; asked; asked = driver.pendingCall)
-      driver.answer(await call(asked.request as LimitsRequest, context))
+      driver.answer(await call(asked.request as LimitsRequest))
   }
   const submit = (taskId: string, userId = 'ann') =>
     driver.send('tasks.submitted', 'TaskSubmitted', { ...unreadable, text: 'Hi.', userId, taskId })
@@ -282,7 +281,7 @@ test('what is given back once more, as after a crash, gives back nothing of othe
   cancel('waiting')
   const asked = driver.pendingCall?.request as LimitsRequest
   const call = createLimitsCaller({ fleet: limited(), limits, schemas, clock: { now: () => driver.now } })
-  for (let time = 0; time < 3; time++) await call(asked, context)
+  for (let time = 0; time < 3; time++) await call(asked)
   await answer()
   assert.equal(await reserved(), 5_000)
 })

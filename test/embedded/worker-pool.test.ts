@@ -1,10 +1,10 @@
 // Hostile jobs end their thread and nothing else.
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { FairQueue } from '../../../runtime/worker/fair-queue.ts'
-import { WorkerPool, type Job, type PoolOptions } from '../../../runtime/worker/pool.ts'
+import { FairQueue } from '../../runtime/worker/fair-queue.ts'
+import { WorkerPool, type Job, type PoolOptions } from '../../runtime/worker/pool.ts'
 
-const script = new URL('./jobs-thread.ts', import.meta.url)
+const script = new URL('./worker-jobs.ts', import.meta.url)
 
 function poolOf(options: Partial<PoolOptions> = {}) {
   const pool = new WorkerPool({ script, threads: 1, memoryMb: 64, resultChars: 1_000, ...options })
@@ -88,11 +88,11 @@ describe('a pool', () => {
     await assert.rejects(run('echo', 1, { signal: stop.signal }), /stopped/)
   })
 
-  test('closing refuses what waits and what is at work', async () => {
+  test('closing stops what waits and what is at work', async () => {
     const pool = new WorkerPool({ script, threads: 1, memoryMb: 64, resultChars: 1_000 })
     const job = { key: 'k', timeMs: 60_000, input: null }
     const jobs = [pool.run({ ...job, job: 'compute' }), pool.run({ ...job, job: 'echo' })]
-    const refused = jobs.map((each) => assert.rejects(each, { code: 'WORKER_BUSY' }))
+    const refused = jobs.map((each) => assert.rejects(each, { code: 'CALL_TIMEOUT' }))
     await pool.close()
     await Promise.all(refused)
   })

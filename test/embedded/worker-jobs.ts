@@ -1,7 +1,7 @@
 // The script of the pool under test.
 import { threadId } from 'node:worker_threads'
-import { FlotillaError } from '../../../runtime/errors.ts'
-import { serveJobs } from '../../../runtime/worker/thread.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
+import { serveJobs } from '../../runtime/worker/thread.ts'
 
 serveJobs({
   echo: (input: unknown) => input,

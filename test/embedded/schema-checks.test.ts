@@ -1,9 +1,9 @@
 // Schemas that pass the bounds and still take any time or memory: they cost an answer, and nothing else.
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import type { JsonSchema } from '../../../runtime/config/fleet.ts'
-import { createSchemaChecks } from '../../../runtime/foreign-schema/checks.ts'
-import type { Json } from '../../../schemas/json.ts'
+import type { JsonSchema } from '../../runtime/config/fleet.ts'
+import { createSchemaChecks } from '../../runtime/foreign-schema/checks.ts'
+import type { Json } from '../../schemas/json.ts'
 
 const checks = createSchemaChecks()
 after(() => checks.close())
@@ -68,4 +68,21 @@ test('a schema is found again under its own text, and others under theirs', asyn
   for (let round = 0; round < 2; round++)
     for (let value = 0; value < 120; value++)
       assert.equal(await problemsOf({ $id: 'https://example.org/same', const: value }, value), '')
+})
+
+test('a flood of new schemas holds up its own user and new schemas; a known one waits for nothing', async () => {
+  const own = createSchemaChecks()
+  after(() => own.close())
+  const known = { type: 'number' }
+  assert.equal(await own.refusal({ schema: known, key: 'ann' }), null)
+  const ask = (value: number, user: string) => own.refusal({ schema: { const: value }, key: user })
+  const taken = Array.from({ length: 8 }, (_, value) => ask(value, 'mallory'))
+  await assert.rejects(ask(8, 'mallory'), { code: 'WORKER_BUSY' })
+  const same = ask(7, 'ann')
+  for (let user = 1; user < 8; user++)
+    taken.push(...Array.from({ length: 8 }, (_, value) => ask(100 * user + value, `user ${user}`)))
+  await assert.rejects(ask(9, 'bob'), { code: 'WORKER_BUSY', message: /64 new schemas wait/ })
+  assert.equal(await own.refusal({ schema: known, key: 'mallory' }), null)
+  assert.deepEqual([...new Set(await Promise.all([...taken, same]))], [null])
+  assert.equal(await ask(8, 'mallory'), null)
 })
