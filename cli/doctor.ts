@@ -7,6 +7,7 @@ import { alertWarnings } from '../runtime/config/alerts.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { loadFleet } from '../runtime/config/load.ts'
+import { createSchemaChecks } from '../runtime/foreign-schema/checks.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { openLog } from '../runtime/log/open.ts'
 import { missingSetting } from '../runtime/models/discovery.ts'
@@ -121,6 +122,7 @@ async function modelApi(
     ...stores,
     fleet,
     environment,
+    schemas: createSchemaChecks(),
     instruments: quietInstruments,
     logger: quietInstruments.log,
   }).callers['model']

@@ -282,6 +282,18 @@ export const errorTable = {
     'The call was begun by a process that died; it is not safe to repeat, so it was not.',
     'Check the outside system, then decide.',
   ),
+  WORKER_LIMIT: row(
+    'recoverable',
+    false,
+    'Checking or parsing an input took more time or memory than it may.',
+    'Make the schema, page or file that the message names smaller or simpler.',
+  ),
+  WORKER_BUSY: row(
+    'degraded',
+    true,
+    'Too many inputs wait to be checked or parsed.',
+    'Try again, with fewer at once; calls of a running task are tried again by themselves.',
+  ),
   // The fleet
   UNDECODABLE_RECORD: row(
     'degraded',

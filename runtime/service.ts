@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Codec } from './codec/port.ts'
 import type { Environment } from './config/environment.ts'
 import type { Fleet } from './config/fleet.ts'
+import type { SchemaChecks } from './foreign-schema/checks.ts'
 import type { Guard } from './host/guard.ts'
 import type { Limits } from './limits/port.ts'
 import type { Log as EventLog } from './log/port.ts'
@@ -20,6 +21,7 @@ export interface ServiceContext {
   readonly limits: Limits
   readonly blobs: BlobStore
   readonly sql: Sql
+  readonly schemas: SchemaChecks
   readonly logger: Log
   readonly instruments: Instruments
 }

@@ -93,7 +93,7 @@ export const defaultForbiddenPatterns: readonly string[] = [
 export const defaultMetering = { retentionDays: 400 } as const
 
 export const defaultLimits = {
-  input: { maxChars: 10_000, forbiddenPatterns: defaultForbiddenPatterns },
+  input: { maxChars: 10_000, schemaBytes: 32_768, forbiddenPatterns: defaultForbiddenPatterns },
   concurrency: 256,
   queue: { inFlight: 32, waiting: 50_000, waitingPerUser: 20_000 },
   codeStepTimeoutMs: 30_000,

@@ -261,7 +261,7 @@ export interface FleetDefinition {
     sizes?: ModelSize[]
   }
   limits?: {
-    input?: { maxChars?: number; forbiddenPatterns?: string[] }
+    input?: { maxChars?: number; schemaBytes?: number; forbiddenPatterns?: string[] }
     /** Handlings at work at once in one process. Default 256. */
     concurrency?: number
     queue?: Partial<QueueLimits>
@@ -293,7 +293,12 @@ export interface Fleet {
     readonly keysPresent?: readonly string[]
   }
   readonly limits: {
-    readonly input: { readonly maxChars: number; readonly forbiddenPatterns: readonly string[] }
+    readonly input: {
+      readonly maxChars: number
+      /** Largest output schema that a task may bring, as JSON. */
+      readonly schemaBytes: number
+      readonly forbiddenPatterns: readonly string[]
+    }
     readonly concurrency: number
     readonly queue: Readonly<QueueLimits>
     readonly codeStepTimeoutMs: number

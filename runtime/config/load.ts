@@ -98,7 +98,11 @@ const definition = z.strictObject({
   limits: z
     .strictObject({
       input: z
-        .strictObject({ maxChars: whole(1).optional(), forbiddenPatterns: z.array(pattern).optional() })
+        .strictObject({
+          maxChars: whole(1).optional(),
+          schemaBytes: whole(2).optional(),
+          forbiddenPatterns: z.array(pattern).optional(),
+        })
         .optional(),
       concurrency: whole(1).optional(),
       queue: z

@@ -10,6 +10,7 @@ import type { Codec } from '../codec/port.ts'
 import type { Environment } from '../config/environment.ts'
 import type { Fleet } from '../config/fleet.ts'
 import { FlotillaError } from '../errors.ts'
+import { createSchemaChecks } from '../foreign-schema/checks.ts'
 import { homeOf } from '../log/home.ts'
 import type { EmbeddedLog } from '../log/embedded/log.ts'
 import { openLog } from '../log/open.ts'
@@ -67,6 +68,7 @@ export async function startProcess(options: ProcessOptions): Promise<FleetProces
 class RunningProcess implements FleetProcess {
   url: string | null = null
   private readonly options: ProcessOptions
+  private readonly schemas = createSchemaChecks()
   private readonly instance = `${process.pid}-${randomUUID().slice(0, 8)}`
   private readonly closers: (() => Promise<void>)[] = []
   private readonly hosts: StageHost[] = []
@@ -97,6 +99,7 @@ class RunningProcess implements FleetProcess {
   async start(): Promise<void> {
     const { environment, telemetry } = this.options
     this.closers.push(() => telemetry.close())
+    this.closers.push(() => this.schemas.close())
     const stores = await this.untilAvailable('the stores', () =>
       openStores(environment, telemetry.instruments.log),
     )
@@ -165,6 +168,7 @@ class RunningProcess implements FleetProcess {
       environment,
       log: parts.log,
       codec: parts.codec,
+      schemas: this.schemas,
       instruments: telemetry.instruments,
       logger: telemetry.instruments.log,
     }
@@ -192,7 +196,7 @@ class RunningProcess implements FleetProcess {
     for (const service of services) {
       const stage = service.stage?.(fleet)
       if (!stage) continue
-      const shown = { fleet, environment, instruments, logger: instruments.log }
+      const shown = { fleet, environment, schemas: this.schemas, instruments, logger: instruments.log }
       const made = service.callers?.({ ...parts.stores, ...shown })
       this.keep(service, made)
       const breakers = this.breakersOf(service.name, parts)

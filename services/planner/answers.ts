@@ -2,13 +2,17 @@
 //
 // Prose without code, from an agent that writes code: it is reminded once. If it answers in prose again, or has no turn
 // left, that prose is the result, because a plain answer is worth more to its reader than a failure.
+//
+// Where the task has an output schema, the result is checked first, by a call: in the handling of the event that brought it,
+// or, where that handling has made its call, in the next one; `answer` keeps the result until then.
 import { failure } from '../../runtime/errors.ts'
-import type { Failure, Json } from '../../runtime/stage.ts'
+import type { JsonSchema } from '../../runtime/config/fleet.ts'
+import type { Call, CallOutcome, Failure, Json } from '../../runtime/stage.ts'
 import { fail, succeed } from './completion.ts'
 import type { Message } from './model.ts'
-import { fit, isEmpty } from './output.ts'
+import { isEmpty, type Fit, type OutputCheck } from './output.ts'
 import { answerCutOff, remindOfAnswer, remindOfCode, tellMiss } from './prompts/replies.ts'
-import { both, type Move, type Situation, type Step } from './state.ts'
+import { both, change, type Answer, type Changes, type Move, type Situation, type Step } from './state.ts'
 import { finished, nextTurn } from './turn.ts'
 
 /** Text as the result. `cutOff`: it reached the limit of output tokens. */
@@ -25,12 +29,51 @@ export function takeValue(from: Situation, step: Step, value: Json, cutOff = fal
   if (isEmpty(value)) return takeNothing(from, step)
   if (cutOff)
     return sendBack(from, step, answerCutOff, invalid('it was cut off at the limit of output tokens'))
-  const fitting = fit(value, from.task.outputSchema)
-  if ('problem' in fitting) {
-    return sendBack(from, step, tellMiss(fitting.problem), invalid(fitting.problem))
-  }
+  if (schemaOf(from) !== null) return { changes: {}, check: { step, value } }
+  return takeFitting(from, step, value)
+}
+
+function takeFitting(from: Situation, step: Step, output: Json): Move {
   const { to, changes } = finished(from, step)
-  return { changes: both(changes, succeed(to, fitting.output)) }
+  return { changes: both(changes, succeed(to, output)) }
+}
+
+function schemaOf({ task: { outputSchema } }: Situation): JsonSchema | null {
+  return typeof outputSchema === 'object' && !Array.isArray(outputSchema) ? outputSchema : null
+}
+
+/** `ownSchema`: the agent's, where it has one. It is trusted, a task's is not. */
+export function checkCall(from: Situation, { value }: Answer, ownSchema: JsonSchema | undefined): Call {
+  const schema = schemaOf(from) ?? {}
+  const isOwn = ownSchema !== undefined && JSON.stringify(ownSchema) === JSON.stringify(schema)
+  const request: OutputCheck = { schema, isOwn, value, userId: from.task.userId }
+  // It has no effects: after a crash it is asked again.
+  return {
+    kind: 'check',
+    target: 'output',
+    request,
+    timeoutMs: Math.max(1, from.task.deadlineMs - from.atMs),
+    idempotent: true,
+    journalled: false,
+  }
+}
+
+/** Kept until the next handling, which is due at once. */
+export function keepAnswer(answer: Answer, atMs: number): Changes {
+  return { rows: { answer }, timers: { turn: atMs } }
+}
+
+export function answerChecked(from: Situation, { step }: Answer, outcome: CallOutcome): Move {
+  if (!outcome.ok && outcome.failure.code === 'CALL_ABORTED') return { changes: {} }
+  const { to, rows } = change(from, { answer: null })
+  const fit: Fit = outcome.ok
+    ? (outcome.value as Fit)
+    : { problem: `it could not be checked: ${outcome.failure.message}` }
+  const move =
+    'problem' in fit
+      ? sendBack(to, step, tellMiss(fit.problem), invalid(fit.problem))
+      : takeFitting(to, step, fit.output)
+  return { ...move, changes: both({ rows }, move.changes) }
 }
 
 function takeNothing(from: Situation, step: Step): Move {

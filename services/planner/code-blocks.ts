@@ -76,7 +76,8 @@ const closingTag = /<(?:\/code|\/python|\/execute_python|\/execute|\|eom_id\||\|
 
 /** `<code>…</code>` and the tags that some models were trained on instead, outside of fences. */
 function taggedBlocks(text: string): Block[] {
-  if (/^\s*(`{3,}|~{3,})/m.test(text)) return []
+  // Not \s: from each of many blank lines it would run to the end of them.
+  if (/^[ \t]*(`{3,}|~{3,})/m.test(text)) return []
   const [, ...tagged] = text.split(openingTag)
   return tagged.map((part) => ({ language: 'python', code: part.split(closingTag, 1)[0] ?? '' }))
 }
@@ -92,6 +93,6 @@ function dedent(code: string): string {
   const indents = lines
     .filter((line) => line.trim() !== '')
     .map((line) => /^[ \t]*/.exec(line)?.[0].length ?? 0)
-  const indent = Math.min(...indents)
+  const indent = indents.reduce((least, each) => Math.min(least, each), Infinity)
   return lines.map((line) => line.slice(Math.min(indent, line.length))).join('\n')
 }

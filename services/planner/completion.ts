@@ -111,6 +111,8 @@ function stepsOf(from: Situation): Step[] {
     const step = from.rows[`step:${number}`]
     if (step) steps.push(withReplies(step, from.rows))
   }
+  const { answer } = from.rows
+  if (answer && steps.at(-1)?.step !== answer.step.step) steps.push(answer.step)
   return steps
 }
 

@@ -3,33 +3,38 @@
 // 1. Null and blank text are no output. An empty list or object may be the answer.
 // 2. With an output schema, text is read as JSON first, also inside one code fence; text itself counts where the schema
 //    wants a string.
-import { compileJsonSchema } from '../../runtime/config/json-schema.ts'
+// 3. Whether a value fits its schema is asked, not computed: a schema may take any time (output-caller.ts).
+import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { Json } from '../../runtime/stage.ts'
 
+/** Request of a Call of kind `check`. */
+export interface OutputCheck {
+  readonly schema: JsonSchema
+  /** The schema is the agent's, from the configuration. */
+  readonly isOwn: boolean
+  readonly value: Json
+  readonly userId: string | null
+}
+
+/** Its value. */
 export type Fit = { readonly output: Json } | { readonly problem: string }
 
 export function isEmpty(value: Json): boolean {
   return value === null || (typeof value === 'string' && value.trim() === '')
 }
 
-export function fit(value: Json, schema: Json): Fit {
-  if (schema === null || typeof schema !== 'object' || Array.isArray(schema)) return { output: value }
-  const check = compileJsonSchema(schema)
-  const candidates = readings(value)
-  for (const candidate of candidates) {
-    if (check(candidate).problems.length === 0) return { output: candidate }
-  }
-  const shown = candidates[0] ?? null
-  const hint = typeof shown === 'string' ? ' (it is not JSON)' : ''
-  return { problem: `${check(shown).problems.join('; ')}${hint}` }
+/** The ways in which a value can be meant, the likeliest first. */
+export function readings(value: Json): [Json, ...Json[]] {
+  if (typeof value !== 'string') return [value]
+  const parsed = parseJson(unfenced(value))
+  return parsed === undefined ? [value] : [parsed, value]
 }
 
-/** The ways in which a value can be meant, the likeliest first. */
-function readings(value: Json): Json[] {
-  if (typeof value !== 'string') return [value]
-  const unfenced = /^\s*```\w*\s*\n([\s\S]*?)\n\s*```\s*$/.exec(value)?.[1] ?? value
-  const parsed = parseJson(unfenced)
-  return parsed === undefined ? [value] : [parsed, value]
+/** The inside of a text that is one code fence. By lines: a regular expression would look at each blank line many times. */
+function unfenced(text: string): string {
+  const lines = text.trim().split('\n')
+  const isFenced = /^```\w*\s*$/.test(lines[0] ?? '') && (lines.at(-1) ?? '').trim() === '```'
+  return isFenced && lines.length > 2 ? lines.slice(1, -1).join('\n') : text
 }
 
 /** Undefined where the text is not JSON. */

@@ -6,9 +6,9 @@
 // 3. A cancel or the deadline stops the call under way (which changes nothing but what the
 //    task has cost) and then takes its turn.
 import type { Fleet } from '../../runtime/config/fleet.ts'
-import type { CallOutcome, Decision, Stage, StageEvent } from '../../runtime/stage.ts'
+import type { Call, CallOutcome, Decision, Stage, StageEvent } from '../../runtime/stage.ts'
 import { headers } from '../../schemas/topics.ts'
-import { takeText } from './answers.ts'
+import { answerChecked, checkCall, keepAnswer, takeText } from './answers.ts'
 import { findCode, withoutThinking } from './code-blocks.ts'
 import { codeCompleted, runCode } from './code-steps.ts'
 import { cancel, fail, timeOut } from './completion.ts'
@@ -32,7 +32,8 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
   function decide(event: StageEvent, rows: State): Planned {
     const now = situation(event, rows, event.atMs)
     if (now === null) return withoutTask(event)
-    const { changes, ask } = transition(event, now)
+    const { changes, ask, check } = transition(event, now)
+    if (check) return { ...changes, call: checkCall(now, check, fleet.agents[now.task.agent]?.outputSchema) }
     return ask ? { ...changes, call: modelCall(ask, book) } : changes
   }
 
@@ -76,21 +77,38 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
   function timerFired(name: string, now: Situation): Move {
     if (name === 'deadline') return { changes: timeOut(now) }
     const due = (name === 'turn' || name === 'retry') && now.run.phase === 'model'
-    return due ? { changes: {}, ask: now } : { changes: {} }
+    if (!due) return { changes: {} }
+    return now.rows.answer ? { changes: {}, check: now.rows.answer } : { changes: {}, ask: now }
   }
 
-  function conclude(event: StageEvent, rows: State, request: ModelRequest, outcome: CallOutcome): Planned {
+  function conclude(event: StageEvent, rows: State, call: Call, outcome: CallOutcome): Planned {
     const now = situation(event, rows, outcome.endedMs)
     if (now === null) return {}
+    return call.kind === 'check'
+      ? outputChecked(event, now, outcome)
+      : modelAnswered(now, call.request as ModelRequest, outcome)
+  }
+
+  /** What decide asked about is found again as it found it: in the event, or in the row. */
+  function outputChecked(event: StageEvent, now: Situation, outcome: CallOutcome): Planned {
+    const { check } = transition(event, now)
+    return check ? followed(answerChecked(now, check, outcome), now.atMs) : {}
+  }
+
+  function modelAnswered(now: Situation, request: ModelRequest, outcome: CallOutcome): Planned {
     const { run, emit, cost } = spend(now, outcome, request, fleet.models.prices)
     const paid = change(now, { run })
     const spent: Planned = { rows: paid.rows, emit }
     if (!outcome.ok) return both(spent, modelFailed(paid.to, outcome.failure))
     const reply = outcome.value as ModelReply
-    const { changes, ask } = answered(paid.to, reply)
     const told = both(spent, { emit: [progress(paid.to, 'model_called', called(now, reply, outcome, cost))] })
-    // A second call needs a handling of its own: the timer is due at once.
-    return both(told, ask ? { ...changes, timers: { ...changes.timers, turn: ask.atMs } } : changes)
+    return both(told, followed(answered(paid.to, reply), paid.to.atMs))
+  }
+
+  /** A second call needs a handling of its own: the timer is due at once. */
+  function followed({ changes, ask, check }: Move, atMs: number): Planned {
+    if (check) return both(changes, keepAnswer(check, atMs))
+    return ask ? both(changes, { timers: { turn: ask.atMs } }) : changes
   }
 
   function answered(now: Situation, reply: ModelReply): Move {
@@ -127,7 +145,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
       { topic: 'code.completed' },
     ],
     decide,
-    conclude: (event, rows, call, outcome) => conclude(event, rows, call.request as ModelRequest, outcome),
+    conclude,
     interrupts: (event) =>
       event.type === 'TaskCancelled' || (event.type === 'TimerFired' && event.data.name === 'deadline'),
     poisoned(event, rows, reason) {

@@ -37,6 +37,12 @@ export interface Step {
   usage: Usage
 }
 
+/** A result, and the step that gave it. */
+export interface Answer {
+  step: Step
+  value: Json
+}
+
 /** Where a task stands. */
 export interface Run {
   /** What is awaited: the model (or a timer before it), tool calls, code. */
@@ -67,6 +73,8 @@ export interface Run {
 export type PlannerRows = {
   task: TaskAdmitted & { traceId: string | null; promptVersion: string }
   run: Run
+  /** A result that is yet to be checked against the output schema. */
+  answer: Answer
 } & {
   /** What the model said in a step. */
   [said: `said:${number}`]: Message
@@ -90,11 +98,13 @@ export interface Situation {
   readonly atMs: number
 }
 
-/** What a transition leads to: changes, and whether the model is asked next. */
+/** What a transition leads to: changes, and the call that comes next, if one does. */
 export interface Move {
   readonly changes: Changes
   /** The situation after the changes, in which the model is asked. */
   readonly ask?: Situation
+  /** This result is checked next. */
+  readonly check?: Answer
 }
 
 /** Null where no task of this key runs: it has ended, or never began here. */

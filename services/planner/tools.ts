@@ -2,6 +2,7 @@
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { compileJsonSchema } from '../../runtime/config/json-schema.ts'
 import { failure } from '../../runtime/errors.ts'
+import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json-depth.ts'
 import type { Failure, Json } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 import type { ModelTool, ModelToolCall } from './model.ts'
@@ -48,12 +49,13 @@ export function modelTool({ name, description, input }: ToolSpec): ModelTool {
   return { type: 'function', function: { name, description, parameters: input } }
 }
 
-/** Undefined where they are no JSON object. Nothing at all means no arguments; some models write JSON within a string. */
+/** Undefined where they are no JSON object, or one that is nested too deep. Nothing at all means no arguments; some models write JSON within a string. */
 export function argumentsOf(text: string): Json | undefined {
   if (text.trim() === '') return {}
   const outer = parseJson(text)
   const value = typeof outer === 'string' ? parseJson(outer) : outer
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  return isDeeperThan(value, MAX_JSON_DEPTH) ? undefined : value
 }
 
 function unknownTool(name: string, tools: readonly ToolSpec[]): Failure {
@@ -62,6 +64,8 @@ function unknownTool(name: string, tools: readonly ToolSpec[]): Failure {
 }
 
 function notAnObject({ name, argumentsText }: ModelToolCall): Failure {
-  const message = `The arguments of ${name} are not a JSON object: ${argumentsText.slice(0, 200)}`
-  return failure('TOOL_ARGUMENTS_INVALID', message)
+  const why = isDeeperThan(parseJson(argumentsText), MAX_JSON_DEPTH)
+    ? `nested more than ${MAX_JSON_DEPTH} deep`
+    : `not a JSON object: ${argumentsText.slice(0, 200)}`
+  return failure('TOOL_ARGUMENTS_INVALID', `The arguments of ${name} are ${why}`)
 }

@@ -1,6 +1,6 @@
 // What a task must look like before anything is looked up: its text, its ranges, its schema.
 import { identityMistakes } from '../../schemas/identity.ts'
-import { compileJsonSchema } from '../../runtime/config/json-schema.ts'
+import { schemaMistakes } from '../../runtime/foreign-schema/bounds.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Failure, Json } from '../../runtime/stage.ts'
@@ -15,7 +15,7 @@ export function checkInput(task: TaskSubmitted, taskId: string, limits: InputLim
     ...textMistakes(task.text, limits.maxChars),
     ...identityMistakes('TaskSubmitted', { ...task, taskId }),
     ...rangeMistakes(task),
-    ...schemaMistakes(task.outputSchema),
+    ...outputSchemaMistakes(task.outputSchema, limits.schemaBytes),
   ]
   if (mistakes.length > 0)
     return failure('TASK_INVALID', `The task was not accepted: ${mistakes.join('; ')}.`)
@@ -41,18 +41,12 @@ function rangeMistakes(task: TaskSubmitted): string[] {
   return [...mistakes, `maxCost is ${maxCost}, it must be more than 0 US dollars`]
 }
 
-function schemaMistakes(schema: Json): string[] {
+/** Whether it compiles is found out within limits, when the task is admitted (limits-caller.ts). */
+function outputSchemaMistakes(schema: Json, maxBytes: number): string[] {
   if (schema === null) return []
   if (typeof schema !== 'object' || Array.isArray(schema))
     return ['outputSchema must be a JSON Schema object']
-  try {
-    compileJsonSchema(schema)
-    return []
-  } catch (error) {
-    return [
-      `outputSchema is not a valid JSON Schema: ${error instanceof Error ? error.message : String(error)}`,
-    ]
-  }
+  return schemaMistakes(schema, maxBytes).map((mistake) => `outputSchema: ${mistake}`)
 }
 
 function forbidden(text: string, patterns: readonly string[]): Failure | null {

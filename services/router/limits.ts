@@ -1,5 +1,5 @@
-// Admission asks the limits once for each task: its estimate must fit the budgets, and its user's rates. A task that ends
-// before it is at work gives its estimate back; it stays one of its user's requests.
+// Admission asks once for each task: its estimate must fit the budgets, and its user's rates, and a schema that it brings must
+// compile. A task that ends before it is at work gives its estimate back; it stays one of its user's requests.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { claimsOfTask } from '../../runtime/limits/claims.ts'
 import type { Call, CallOutcome, Failure } from '../../runtime/stage.ts'
@@ -13,7 +13,12 @@ export interface Granted {
 
 /** Request of a call of kind `limits`. Idempotent by the task's id. */
 export type LimitsRequest =
-  { readonly task: TaskAdmitted } | { readonly giveBack: Granted & { readonly taskId: string } }
+  | {
+      readonly task: TaskAdmitted
+      /** The schema came with the task: it is compiled, within limits, before the task is admitted. */
+      readonly hasOwnSchema?: boolean
+    }
+  | { readonly giveBack: Granted & { readonly taskId: string } }
 
 /** The value of an admission: the first of the task's models that the budgets can pay, or why none. */
 export type LimitsAnswer =
@@ -21,14 +26,16 @@ export type LimitsAnswer =
 
 const TIMEOUT_MS = 10_000
 
-/** Null: nothing limits this task. */
-export function limitsCall(task: TaskAdmitted, { limits }: Fleet): Call | null {
-  const { userId, models } = task
-  const limited = models.some(
-    (model) => claimsOfTask({ userId, model, tokens: 0, atMs: 0 }, limits).length > 0,
-  )
-  if (!limited) return null
-  return callOf('admission', { task })
+/** Null: nothing limits this task, and it brings no schema. */
+export function admissionCall(task: TaskAdmitted, hasOwnSchema: boolean, fleet: Fleet): Call | null {
+  // A target of its own, and so a breaker of its own.
+  if (hasOwnSchema) return callOf('admission with a schema', { task, hasOwnSchema })
+  return isLimited(task, fleet) ? callOf('admission', { task }) : null
+}
+
+/** Whether its admission reserves anything. */
+export function isLimited({ userId, models }: TaskAdmitted, { limits }: Pick<Fleet, 'limits'>): boolean {
+  return models.some((model) => claimsOfTask({ userId, model, tokens: 0, atMs: 0 }, limits).length > 0)
 }
 
 export const giveBackCall = (taskId: string, granted: Granted): Call =>

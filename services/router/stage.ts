@@ -16,7 +16,14 @@ import type { TaskAdmitted, TaskSubmitted } from '../../schemas/generated/events
 import { admit, type Admission } from './admission.ts'
 import { CANCEL_MS, REMEMBER_MS } from './config.ts'
 import { checkInput } from './input-checks.ts'
-import { assertAnswered, giveBackCall, limitsCall, withinLimits, type Granted } from './limits.ts'
+import {
+  admissionCall,
+  assertAnswered,
+  giveBackCall,
+  isLimited,
+  withinLimits,
+  type Granted,
+} from './limits.ts'
 import { place, released } from './placement.ts'
 import { ended, unreadable } from './results.ts'
 import { rowOf, Schedule } from './schedule.ts'
@@ -95,7 +102,8 @@ function submitted(
   const wrong = checkInput(event.data, event.key, fleet.limits.input)
   if (wrong) return rejected(event, event.data, wrong)
   const admission = admit(event.data, event.key, event.atMs, fleet)
-  const call = 'admitted' in admission ? limitsCall(admission.admitted, fleet) : null
+  const hasSchema = event.data.outputSchema !== null
+  const call = 'admitted' in admission ? admissionCall(admission.admitted, hasSchema, fleet) : null
   return call ? { call } : decided(event, admission, lane, fleet)
 }
 
@@ -138,7 +146,7 @@ function giving(
   fleet: Fleet,
   atMs: number,
 ): Decision<RouterRows> {
-  if (limitsCall(task, fleet) === null) return ending
+  if (!isLimited(task, fleet)) return ending
   const { userId, submittedAtMs } = task
   const rows = { ...ending.rows, granted: { userId, submittedAtMs } }
   return { ...ending, rows, timers: { ...ending.timers, [GIVE_BACK]: atMs } }

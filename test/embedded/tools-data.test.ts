@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, mkdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, mkdir, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { Tool, ToolContext } from '../../runtime/config/fleet.ts'
 import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
+import { closeParsing } from '../../services/tool-executor/tools/parsing.ts'
 import { queryTable, readJson, standardTools } from '../../services/tool-executor/tools/index.ts'
 
 let root = ''
@@ -31,7 +33,10 @@ before(async () => {
   table = queryTable({ directory })
   json = readJson({ directory })
 })
-after(() => rm(root, { recursive: true }))
+after(async () => {
+  await closeParsing()
+  await rm(root, { recursive: true })
+})
 
 const context: ToolContext = {
   signal: new AbortController().signal,
@@ -128,6 +133,45 @@ test('a path into a JSON file', async () => {
   await rejects(read('none.x'), 'TOOL_ARGUMENTS_INVALID', /it is null/)
   await rejects(read('a[['), 'TOOL_ARGUMENTS_INVALID', /can't be read from/)
   await rejects(read('__proto__'), 'TOOL_ARGUMENTS_INVALID', /has no __proto__/)
+})
+
+test('what is no file, or too large, is refused at once', async () => {
+  const directory = join(root, 'data')
+  execFileSync('mkfifo', [join(directory, 'pipe.json')])
+  await rejects(run(json, { file: 'pipe.json' }), 'TOOL_FAILED', /pipe.json can't be read: it is not a file/)
+  await writeFile(join(directory, 'large.csv'), `a,b\n${'1,2\n'.repeat(2_500_000)}`)
+  const small = queryTable({ directory, maxFileBytes: 1_000 })
+  await rejects(run(small, { file: 'large.csv' }), 'TOOL_FAILED', /10000004 bytes, .* 1000 \(maxFileBytes/)
+  await rejects(run(table, { file: 'large.csv' }), 'TOOL_FAILED', /10000004 bytes, .* 10000000 /)
+})
+
+test('a file that is too much to parse costs its own call, and others are answered meanwhile', async () => {
+  const directory = join(root, 'data')
+  await writeFile(join(directory, 'wide.csv'), `${'a,'.repeat(2_000_000)}b\n${'1,'.repeat(2_000_000)}1\n`)
+  await writeFile(join(directory, 'deep.json'), `${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`)
+  await writeFile(join(directory, 'long.json'), JSON.stringify('x'.repeat(2_000_000)))
+  const others = run(json, { file: 'sub/deep.json', path: 'none' })
+  await rejects(
+    run(json, { file: 'deep.json' }),
+    'TOOL_FAILED',
+    /deep.json can't be read as JSON: it is nested/,
+  )
+  await rejects(run(json, { file: 'long.json' }), 'TOOL_OUTPUT_TOO_LARGE', /name a path to a part of it/)
+  const wide = await run(table, { file: 'wide.csv' }).catch((error: FlotillaError) => error.code)
+  assert.ok(wide === 'TOOL_FAILED' || wide === 'TOOL_OUTPUT_TOO_LARGE' || typeof wide === 'object')
+  assert.equal(await others, null)
+  assert.equal((await query([])).matched, 3)
+})
+
+test('a file is read again once it has changed', async () => {
+  const path = join(root, 'data', 'changing.json')
+  const read = () => run(json, { file: 'changing.json' })
+  for (const value of [1, 2, 3]) {
+    await writeFile(path, JSON.stringify(value))
+    await utimes(path, 1_000, 1_000 + value)
+    assert.equal(await read(), value)
+    assert.equal(await read(), value)
+  }
 })
 
 test('every standard tool declares that it is safe to repeat, and fits a model', () => {

@@ -7,6 +7,7 @@ import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import { fetchPage, httpJson, httpTool } from '../../services/tool-executor/tools/index.ts'
 import { pageText } from '../../services/tool-executor/tools/page-text.ts'
+import { closeParsing } from '../../services/tool-executor/tools/parsing.ts'
 import { isPublicAddress } from '../../services/tool-executor/tools/address-guard.ts'
 import { createWeb } from '../../services/tool-executor/tools/web.ts'
 
@@ -24,7 +25,8 @@ before(async () => {
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 })
 beforeEach(() => (requests = []))
-after(() => {
+after(async () => {
+  await closeParsing()
   server.closeAllConnections()
   server.close()
 })
@@ -65,9 +67,26 @@ test('a page becomes its title and readable text', async () => {
 })
 
 test('lists and tables keep their shape; a page nested 100,000 deep is read', () => {
-  const { text } = pageText('<ul><li>a<li>b</ul><table><tr><td>1<td>2<tr><td>3</table>')
+  const { text } = pageText('<ul><li>a<li>b</ul><table><tr><td>1<td>2<tr><td>3</table>', 100)
   assert.equal(text, '- a\n\n- b\n\n1\t2\n\n3')
-  assert.equal(pageText(`${'<div>'.repeat(100_000)}deep`).text, 'deep')
+  assert.equal(pageText(`${'<div>'.repeat(100_000)}deep`, 100).text, 'deep')
+})
+
+/** Formatting that is open when a paragraph ends is opened again in each one that follows: `tags` × `paragraphs` elements. */
+const misnested = (tags: number, paragraphs: number): string =>
+  `<p>${Array.from({ length: tags }, (_, id) => `<b id=${id}>`).join('')}</p>${'<p>x'.repeat(paragraphs)}`
+
+test('a page whose tree explodes costs its own call, and the next page is read', async () => {
+  const page = () => run(fetchPage(local), { url: origin })
+  for (const [tags, paragraphs] of [
+    [1_500, 8_000],
+    [300, 100_000],
+  ] as const) {
+    handler = answer(200, misnested(tags, paragraphs), html)
+    await rejects(page(), 'TOOL_FAILED', /can't be read as a page: it has more than 200000 elements/)
+  }
+  handler = answer(200, `<p>${'<br>'.repeat(190_000)}end`, html)
+  assert.equal(((await page()) as { text: string }).text, 'end')
 })
 
 test('the charset is honoured, long text is cut, and what is no text is refused', async () => {

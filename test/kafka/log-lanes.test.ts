@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test'
 import { createClient } from '../../runtime/log/kafka/client.ts'
 import { Link } from '../../runtime/log/kafka/link.ts'
 import { ProducerSession } from '../../runtime/log/kafka/producer-session.ts'
-import { CommitFailed, LaneFenced, type Log, type LogRecord, type OpenLane } from '../../runtime/log/port.ts'
+import { CommitRefused, LaneFenced, type Log, type LogRecord, type OpenLane } from '../../runtime/log/port.ts'
 import { commitOf, mark, numbered, outgoing, TestMember, textOf } from '../conformance/member.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { brokers, kafkaLog, uniquePrefix } from './brokers.ts'
@@ -65,7 +65,7 @@ test('a refused commit writes nothing; the next one on the same lane loses nothi
     rows: [{ key: `row ${key}`, value: Buffer.from('refused') }],
     positions: [{ topic: 'tasks.submitted', offset: 77, metadata: 'refused' }],
   })
-  await assert.rejects(lane.commit(refused), CommitFailed)
+  await assert.rejects(lane.commit(refused), CommitRefused)
   for (const text of ['a', 'b'])
     await lane.commit(
       commitOf({

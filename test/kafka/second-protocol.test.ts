@@ -6,7 +6,7 @@ import { isFencing } from '../../runtime/log/kafka/errors.ts'
 import { LaneProducer } from '../../runtime/log/kafka/lane-producer.ts'
 import { Link } from '../../runtime/log/kafka/link.ts'
 import { protocolOf, requestsTo } from '../../runtime/log/kafka/second-protocol.ts'
-import { CommitFailed, CommitUncertain, LaneFenced, LaneSpent, type Log } from '../../runtime/log/port.ts'
+import { CommitRefused, CommitUncertain, LaneFenced, LaneSpent, type Log } from '../../runtime/log/port.ts'
 import { commitOf, mark, numbered, outgoing, TestMember, textOf } from '../conformance/member.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startKafka, type KafkaCluster } from '../infra/kafka.ts'
@@ -119,7 +119,7 @@ test('the first protocol where the cluster has no other; a lane lives through th
   // Its identity began under the first.
   assert.deepEqual(await commit('b'), first)
   const tooLarge = { ...outgoing('tasks.history', 0, key, ''), value: Buffer.alloc(1_200_000) }
-  await assert.rejects(lane.commit(commitOf({ records: [tooLarge] })), CommitFailed)
+  await assert.rejects(lane.commit(commitOf({ records: [tooLarge] })), CommitRefused)
   assert.deepEqual(await commit('c'), second)
   assert.deepEqual(await commit('d'), second)
   assert.deepEqual(await texts(key), ['a', 'b', 'c', 'd'])
@@ -232,7 +232,7 @@ test('a transaction that is refused is ended: readers go on at once, and the nex
   await commit(message(key, 'a'))
   // Two batches: the broker takes the first.
   const large = message(key, Buffer.alloc(1_200_000))
-  await assert.rejects(commit(message(key, 'refused'), large), CommitFailed)
+  await assert.rejects(commit(message(key, 'refused'), large), CommitRefused)
   const other = await owned(mark())
   await other.commit(message(key, 'of another'))
   assert.deepEqual(await texts(key), ['a', 'of another'])

@@ -14,6 +14,7 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { Callers } from '../../runtime/service.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
 import { quietInstruments } from '../../runtime/telemetry/instruments.ts'
+import { directSchemaChecks } from '../../runtime/testing/schema-checks.ts'
 import type { Fate, FaultKind } from '../../runtime/testing/simulator/fate.ts'
 import type { Surroundings, World } from '../../runtime/testing/simulator/world.ts'
 import type { Json } from '../../schemas/json.ts'
@@ -23,6 +24,7 @@ import { Executors } from '../../services/code-sandbox/executors/open.ts'
 import type { FeedbackRow, LedgerWrite, TaskRow, UsageRow } from '../../services/metering/rows.ts'
 import type { ModelReply, ModelRequest } from '../../services/planner/model.ts'
 import { createModelGuard } from '../../services/planner/model-guard.ts'
+import { createOutputCaller } from '../../services/planner/output-caller.ts'
 import { countedTokens } from '../../services/planner/prompt-tokens.ts'
 import { createLimitsCaller } from '../../services/router/limits-caller.ts'
 import { createToolCaller, type ToolCall } from '../../services/tool-executor/caller.ts'
@@ -49,6 +51,8 @@ const toolFailures: readonly (ErrorCode | 'throws' | 'garbage' | 'huge')[] = [
   'garbage',
   'huge',
 ]
+
+const schemas = directSchemaChecks()
 
 /** The ledger of metering, in memory: idempotent by event and task, as its tables are. */
 export class MemoryLedger {
@@ -122,7 +126,8 @@ class Site {
       model: (request: ModelRequest, context) => this.#model(request, context),
       ledger: (request: LedgerWrite, context) => this.#ledger(request, context),
       notify: (notification: Notification, context) => this.#notify(notification, context),
-      limits: createLimitsCaller({ fleet: this.#outside.budgets, limits: this.#limits(), clock }),
+      limits: createLimitsCaller({ fleet: this.#outside.budgets, limits: this.#limits(), schemas, clock }),
+      check: createOutputCaller({ schemas }),
     }
   }
 

@@ -1,4 +1,5 @@
 // Frames from an interpreter. Nothing in them is trusted: size, shape, tool names and counts are checked here.
+import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json-depth.ts'
 import type { Json } from '../../../schemas/json.ts'
 
 export interface ToolCallFrame {
@@ -29,6 +30,8 @@ export type Frame =
 
 /** The largest frame that an interpreter may send. */
 export const MAX_FRAME_BYTES = 8_000_000
+/** Calls of one frame. A step may make fewer; one that asks for somewhat more is refused by a message, not killed. */
+const MAX_CALLS = 10_000
 const LENGTH_BYTES = 4
 
 export class ProtocolBroken extends Error {
@@ -116,7 +119,7 @@ export function parseFrame(text: string): Frame {
     case 'trap':
       return { t: 'trap', message: string(frame, 'message'), full: frame['full'] === true }
     case 'calls':
-      return { t: 'calls', calls: list(frame['calls']).map(toolCall) }
+      return { t: 'calls', calls: callsIn(frame['calls']).map(toolCall) }
     case 'finished':
       return finished(fields(frame['result'], 'result'), frame['dropped'])
     default:
@@ -147,15 +150,32 @@ function pythonError(error: Fields): PythonError {
 
 function toolCall(value: Json): ToolCallFrame {
   const call = fields(value, 'a call')
-  return { name: string(call, 'name'), arguments: { ...fields(call['arguments'], 'arguments') } }
+  return { name: string(call, 'name'), arguments: withoutPrototypes(fields(call['arguments'], 'arguments')) }
+}
+
+/** Wherever it stands, a property named `__proto__` is left out: the tool is other people's code, which may copy it. */
+function withoutPrototypes(from: Fields): { [key: string]: Json } {
+  const { ['__proto__']: _, ...own } = from
+  const stack: Json[] = [own]
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    if (typeof next !== 'object' || next === null) continue
+    if (!Array.isArray(next) && Object.hasOwn(next, '__proto__')) delete next['__proto__']
+    for (const child of Array.isArray(next) ? next : Object.values(next)) stack.push(child)
+  }
+  return own
 }
 
 function parsed(text: string): Json {
+  let value: Json
   try {
-    return JSON.parse(text) as Json
+    value = JSON.parse(text) as Json
   } catch {
     throw new ProtocolBroken('a frame that is not JSON')
   }
+  // The frame and what it carries have three levels of their own.
+  if (isDeeperThan(value, MAX_JSON_DEPTH + 3))
+    throw new ProtocolBroken(`values nested more than ${MAX_JSON_DEPTH} deep`)
+  return value
 }
 
 function fields(value: Json | undefined, what: string): Fields {
@@ -164,8 +184,9 @@ function fields(value: Json | undefined, what: string): Fields {
   return value
 }
 
-function list(value: Json | undefined): Json[] {
+function callsIn(value: Json | undefined): Json[] {
   if (!Array.isArray(value) || value.length === 0) throw new ProtocolBroken('a frame of calls without calls')
+  if (value.length > MAX_CALLS) throw new ProtocolBroken(`a frame of ${value.length} calls`)
   return value
 }
 

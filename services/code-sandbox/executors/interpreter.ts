@@ -12,6 +12,8 @@ export type InterpreterEvent =
 
 /** Of what it writes between two frames of the host: the prints that are kept, and one frame. */
 const MAX_BYTES_PER_ANSWER = 4 * MAX_FRAME_BYTES
+/** The same in frames: prints are gathered before they are sent. */
+const MAX_FRAMES_PER_ANSWER = 20_000
 
 /** How an interpreter is reached. */
 export interface Link {
@@ -35,6 +37,7 @@ export class Interpreter {
   private renewing = false
   private isReady = Promise.withResolvers<void>()
   private received = 0
+  private frames = 0
   private readonly isGone = Promise.withResolvers<void>()
 
   constructor(link: Link) {
@@ -54,7 +57,7 @@ export class Interpreter {
 
   send(frame: object, onPrint: (text: string) => void): void {
     this.onPrint = onPrint
-    this.received = 0
+    this.received = this.frames = 0
     if (this.dead === null) this.link.write(frameBytes(frame))
   }
 
@@ -108,6 +111,8 @@ export class Interpreter {
     try {
       if (this.received > MAX_BYTES_PER_ANSWER) throw new ProtocolBroken('a flood of frames')
       const frames = next()
+      this.frames += frames.length
+      if (this.frames > MAX_FRAMES_PER_ANSWER) throw new ProtocolBroken('a flood of frames')
       for (const frame of frames) this.take(frame)
       return frames
     } catch (error) {

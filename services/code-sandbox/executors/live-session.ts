@@ -79,13 +79,14 @@ export class LiveSession {
     for (let frame = first; ;) {
       const event = await this.compute(frame, options)
       if (event.t !== 'calls') return this.conclude(event, known, options)
-      const calls = this.numbered(event.calls, options)
-      if (typeof calls === 'string') return this.killed(verdicts.protocol(calls))
-      if (this.issued + calls.length > options.limits.toolCalls) {
+      // Before a call is looked at: hashing as many as a frame holds takes seconds.
+      if (this.issued + event.calls.length > options.limits.toolCalls) {
         if (++this.refusals > MAX_REFUSALS) return this.killed(verdicts.callLimit(options.limits.toolCalls))
-        frame = refusal(calls.length, options.limits.toolCalls)
+        frame = refusal(event.calls.length, options.limits.toolCalls)
         continue
       }
+      const calls = this.numbered(event.calls, options)
+      if (typeof calls === 'string') return this.killed(verdicts.protocol(calls))
       const diverged = verdicts.compareCalls(this.n, calls, known.calls)
       if (diverged) return diverged
       this.issued += calls.length

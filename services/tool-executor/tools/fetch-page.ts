@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
-import type { Tool } from '../../../runtime/config/fleet.ts'
+import type { Tool, ToolContext } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
-import { pageText, type PageText } from './page-text.ts'
+import type { PageText } from './page-text.ts'
+import { parsePage } from './parsing.ts'
 import { publicWeb, type Web, type WebResponse } from './web.ts'
 
 const MAX_BYTES = 2_000_000
@@ -27,23 +28,28 @@ export function fetchPage(web: Web = publicWeb): Tool {
     idempotent: true,
     cacheTtlMs: 3_600_000,
     timeoutMs: 20_000,
-    run: async ({ url, max_chars: maxChars }, { signal }) => {
+    run: async ({ url, max_chars: maxChars }, context) => {
       const headers = { accept: 'text/html, text/plain, */*;q=0.5' }
-      const response = await web.fetch(url, { headers, maxBytes: MAX_BYTES, signal })
-      const { title, text } = readable(response)
-      const truncated = response.truncated || text.length > maxChars
-      return { url: response.url, title, text: text.slice(0, maxChars), truncated }
+      const response = await web.fetch(url, { headers, maxBytes: MAX_BYTES, signal: context.signal })
+      const { title, text, truncated } = await readable(response, maxChars, context)
+      return { url: response.url, title, text, truncated: response.truncated || truncated }
     },
   })
 }
 
-function readable({ url, contentType, body }: WebResponse): PageText {
+async function readable(
+  { url, contentType, body }: WebResponse,
+  maxChars: number,
+  context: ToolContext,
+): Promise<PageText> {
   const [type = ''] = contentType.split(';')
   if (!/^(text\/|application\/(xhtml\+xml|json|xml|[\w.+-]+\+(json|xml))|$)/.test(type.trim())) {
     throw new FlotillaError('TOOL_FAILED', `${url} is ${type}, not a page of text`)
   }
   const text = decode(body, /charset="?([\w-]+)/.exec(contentType)?.[1])
-  return /html/.test(type) || /^\s*<(!doctype html|html)/i.test(text) ? pageText(text) : { title: null, text }
+  if (/html/.test(type) || /^\s*<(!doctype html|html)/i.test(text))
+    return parsePage({ html: text, maxChars }, url, context)
+  return { title: null, text: text.slice(0, maxChars), truncated: text.length > maxChars }
 }
 
 /** A charset that nobody knows is read as UTF-8. */

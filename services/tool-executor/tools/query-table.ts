@@ -1,22 +1,21 @@
 import { z } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { Tool } from '../../../runtime/config/fleet.ts'
-import { FlotillaError } from '../../../runtime/errors.ts'
-import type { Json } from '../../../schemas/json.ts'
-import { defaultDataDirectory, readRows, type Row } from './data-files.ts'
+import { findDataFile, type DataOptions } from './data-files.ts'
+import { queryFile } from './parsing.ts'
+import { operators } from './table-conditions.ts'
 
 const DEFAULT_ROWS = 100
 const MAX_ROWS = 10_000
 
 const condition = z.object({
   field: z.string(),
-  op: z.enum(['=', '!=', '<', '<=', '>', '>=', 'contains', 'in']).default('='),
+  op: z.enum(operators).default('='),
   value: z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.union([z.string(), z.number()]))]),
 })
-type Condition = z.infer<typeof condition>
 
 /** `query_table(file, where, columns, limit)`: rows of a CSV or JSON file under the data directory. */
-export function queryTable(options: { directory?: string } = {}): Tool {
+export function queryTable(options: DataOptions = {}): Tool {
   return defineTool({
     name: 'query_table',
     description:
@@ -29,69 +28,6 @@ export function queryTable(options: { directory?: string } = {}): Tool {
     }),
     output: z.object({ rows: z.array(z.record(z.string(), z.unknown())), matched: z.int() }),
     idempotent: true,
-    run: async ({ file, where, columns, limit }) => {
-      const rows = await readRows(options.directory ?? defaultDataDirectory(), file)
-      assertColumns(file, rows, [...columns, ...where.map(({ field }) => field)])
-      const matches = rows.filter((row) => where.every((one) => holds(one, row[one.field] ?? null)))
-      return { rows: matches.slice(0, limit).map((row) => picked(row, columns)), matched: matches.length }
-    },
+    run: async ({ file, ...query }, context) => queryFile(await findDataFile(file, options), query, context),
   })
-}
-
-/** A misspelt column would silently match nothing. */
-function assertColumns(file: string, rows: readonly Row[], asked: readonly string[]): void {
-  if (rows.length === 0 || asked.length === 0) return
-  const known = new Set(rows.flatMap((row) => Object.keys(row)))
-  const missing = asked.filter((column) => !known.has(column))
-  if (missing.length === 0) return
-  const columns = [...known].join(', ')
-  throw new FlotillaError(
-    'TOOL_ARGUMENTS_INVALID',
-    `${file} has no column ${missing.join(', ')}; its columns are: ${columns}`,
-  )
-}
-
-function picked(row: Row, columns: readonly string[]): Row {
-  return columns.length === 0
-    ? row
-    : Object.fromEntries(columns.map((column) => [column, row[column] ?? null]))
-}
-
-function holds({ op, value }: Condition, actual: Json): boolean {
-  switch (op) {
-    case '=':
-      return same(actual, value)
-    case '!=':
-      return !same(actual, value)
-    case 'in':
-      return Array.isArray(value) && value.some((one) => same(actual, one))
-    case 'contains':
-      return contains(actual, value)
-    default:
-      return Array.isArray(value) ? false : ordered(op, actual, value)
-  }
-}
-
-/** Models write '5' for 5: compared as text where the types differ. */
-const same = (a: Json, b: Json): boolean => a === b || (a !== null && b !== null && String(a) === String(b))
-
-const contains = (actual: Json, value: Json): boolean =>
-  Array.isArray(actual)
-    ? actual.some((one) => same(one, value))
-    : actual !== null && String(actual).toLowerCase().includes(String(value).toLowerCase())
-
-function ordered(op: '<' | '<=' | '>' | '>=', a: Json, b: Json): boolean {
-  if (a === null || b === null) return false
-  const sign = compare(a, b)
-  if (op === '<') return sign < 0
-  if (op === '<=') return sign <= 0
-  return op === '>' ? sign > 0 : sign >= 0
-}
-
-/** As numbers where both are, else as text (ISO dates sort so). NaN where there is no order. */
-function compare(a: Json, b: Json): number {
-  const numbers = [Number(a), Number(b)] as const
-  if (a !== '' && b !== '' && numbers.every(Number.isFinite)) return numbers[0] - numbers[1]
-  if (typeof a === 'number' || typeof b === 'number') return NaN
-  return String(a) < String(b) ? -1 : Number(String(a) > String(b))
 }

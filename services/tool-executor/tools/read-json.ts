@@ -2,14 +2,11 @@ import { z } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { Tool } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
-import type { Json } from '../../../schemas/json.ts'
-import { defaultDataDirectory, parseJson, readDataFile } from './data-files.ts'
-
-/** Names shown where a step of the path leads nowhere. */
-const LISTED_NAMES = 30
+import { findDataFile, type DataOptions } from './data-files.ts'
+import { valueInFile } from './parsing.ts'
 
 /** `read_json(file, path)`: a value within a JSON file under the data directory. */
-export function readJson(options: { directory?: string } = {}): Tool {
+export function readJson(options: DataOptions = {}): Tool {
   return defineTool({
     name: 'read_json',
     description:
@@ -19,13 +16,8 @@ export function readJson(options: { directory?: string } = {}): Tool {
       path: z.string().default('').describe('names joined by dots, list positions in brackets'),
     }),
     idempotent: true,
-    run: async ({ file, path }) => {
-      const value = parseJson(await readDataFile(options.directory ?? defaultDataDirectory(), file), file)
-      return stepsOf(path).reduce(
-        (at, step, index, steps) => into(at, step, steps.slice(0, index), file),
-        value,
-      )
-    },
+    run: async ({ file, path }, context) =>
+      valueInFile(await findDataFile(file, options), stepsOf(path), context),
   })
 }
 
@@ -45,19 +37,4 @@ function stepsOf(path: string): string[] {
     steps.push(match.slice(1).find((part) => part !== undefined) ?? '')
   }
   return steps
-}
-
-function into(value: Json, step: string, before: readonly string[], file: string): Json {
-  if (typeof value === 'object' && value !== null && Object.hasOwn(value, step)) {
-    return (value as { [name: string]: Json })[step] ?? null
-  }
-  const at = before.length === 0 ? file : `${file} at ${before.join('.')}`
-  throw new FlotillaError('TOOL_ARGUMENTS_INVALID', `${at} has no ${step}; it has ${contents(value)}`)
-}
-
-function contents(value: Json): string {
-  if (Array.isArray(value)) return `${value.length} items`
-  if (typeof value !== 'object' || value === null)
-    return `no parts (it is ${value === null ? 'null' : `a ${typeof value}`})`
-  return Object.keys(value).slice(0, LISTED_NAMES).join(', ') || 'nothing'
 }

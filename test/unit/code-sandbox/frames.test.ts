@@ -7,6 +7,7 @@ import {
   frameBytes,
   parseFrame,
 } from '../../../services/code-sandbox/executors/frames.ts'
+import { Interpreter } from '../../../services/code-sandbox/executors/interpreter.ts'
 
 const out = (text: string) => ({ t: 'out', text }) as const
 
@@ -41,6 +42,9 @@ test('frames of another shape are refused', () => {
     '{"t":"calls","calls":[{"name":1,"arguments":{}}]}',
     '{"t":"calls","calls":[{"name":"a","arguments":[]}]}',
     '{"t":"finished"}',
+    `{"t":"calls","calls":[${'{"name":"a","arguments":{}},'.repeat(10_000)}{"name":"a","arguments":{}}]}`,
+    `{"t":"finished","result":{"value":${'['.repeat(100_000)}${']'.repeat(100_000)}}}`,
+    `{"t":"calls","calls":[{"name":"a","arguments":{"a":${'['.repeat(2_000)}${']'.repeat(2_000)}}}]}`,
     '{"t":"finished","result":{"error":{"code":"X"}}}',
   ]
   for (const text of broken) assert.throws(() => parseFrame(text), ProtocolBroken, text)
@@ -55,4 +59,23 @@ test('what a finished frame lacks is read as nothing', () => {
     error: null,
     dropped: 0,
   })
+})
+
+test('arguments lose what would become a prototype where they are copied', () => {
+  const frame = parseFrame(
+    '{"t":"calls","calls":[{"name":"a","arguments":{"__proto__":{"x":1},"a":[{"b":{"\\u005f_proto__":{"x":1},"c":1}}]}}]}',
+  )
+  assert.ok(frame.t === 'calls')
+  const [call] = frame.calls
+  assert.equal(JSON.stringify(call?.arguments), '{"a":[{"b":{"c":1}}]}')
+  assert.deepEqual(Object.getPrototypeOf(call?.arguments), Object.prototype)
+})
+
+test('an interpreter that floods its host with frames is killed', async () => {
+  let killed = false
+  const interpreter = new Interpreter({ write: () => {}, kill: () => void (killed = true) })
+  interpreter.ready.catch(() => {})
+  interpreter.receive(Buffer.concat(Array.from({ length: 20_001 }, () => frameBytes(out('')))))
+  assert.ok(killed)
+  assert.match(JSON.stringify(await interpreter.next()), /flood of frames/)
 })

@@ -8,7 +8,13 @@ import { memoryBlobs } from '../../../runtime/store/memory.ts'
 import { codec, cancel, feedback, letters, record, startWorld, type World } from './world.ts'
 
 const told = (taskId: string, reason: string): Decision => ({
-  emit: [{ topic: 'tools.requested', type: 'WorkCancelled', data: { taskId, callIds: [], reason, deadlineMs: null } }],
+  emit: [
+    {
+      topic: 'tools.requested',
+      type: 'WorkCancelled',
+      data: { taskId, callIds: [], reason, deadlineMs: null },
+    },
+  ],
 })
 
 const ask = { kind: 'ask', target: 'x', request: null, timeoutMs: 600_000, idempotent: true } as const

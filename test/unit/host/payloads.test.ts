@@ -9,7 +9,13 @@ import { samples } from '../../golden/samples.ts'
 import { letters, record, startWorld, type World } from './world.ts'
 
 const told = (taskId: string, reason: string): Decision => ({
-  emit: [{ topic: 'tools.requested', type: 'WorkCancelled', data: { taskId, callIds: [], reason, deadlineMs: null } }],
+  emit: [
+    {
+      topic: 'tools.requested',
+      type: 'WorkCancelled',
+      data: { taskId, callIds: [], reason, deadlineMs: null },
+    },
+  ],
 })
 
 /** Says how long each output is. */

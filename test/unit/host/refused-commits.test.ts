@@ -9,7 +9,13 @@ import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.t
 import { feedback, letters, startWorld, type World } from './world.ts'
 
 const told = (taskId: string, reason: string): Decision => ({
-  emit: [{ topic: 'tools.requested', type: 'WorkCancelled', data: { taskId, callIds: [], reason, deadlineMs: null } }],
+  emit: [
+    {
+      topic: 'tools.requested',
+      type: 'WorkCancelled',
+      data: { taskId, callIds: [], reason, deadlineMs: null },
+    },
+  ],
 })
 
 /** Counts the feedback of each task, and passes its comment on. */

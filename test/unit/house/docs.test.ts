@@ -100,6 +100,7 @@ describe('docs/configuration.md', () => {
       idempotent: tool.idempotent,
       maxOutputBytes: tool.maxOutputBytes,
       'input.maxChars': limits.input.maxChars,
+      'input.schemaBytes': limits.input.schemaBytes,
       'budgets.fleetTokens': limits.budgets.fleetTokens,
       'budgets.userTokens': limits.budgets.userTokens,
       'budgets.modelTokens': limits.budgets.modelTokens,

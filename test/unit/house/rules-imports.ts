@@ -55,6 +55,8 @@ const pureRuntime = [
   'runtime/errors.ts',
   'runtime/keys.ts',
   'runtime/missing-row.ts',
+  'runtime/json-depth.ts',
+  'runtime/foreign-schema/bounds.ts',
   'runtime/task-result.ts',
   'runtime/config/json-schema.ts',
   'runtime/config/defaults.ts',
@@ -105,7 +107,7 @@ const importers: Readonly<Record<string, string>> = {
   avsc: 'runtime/codec/avro.ts',
   commander: 'cli/',
   'csv-stringify': 'runtime/ledger/export.ts',
-  'csv-parse': 'services/tool-executor/tools/data-files.ts',
+  'csv-parse': 'services/tool-executor/tools/data-tables.ts',
   e2b: 'services/code-sandbox/executors/e2b/',
   dockerode: 'services/code-sandbox/executors/docker/',
   fastify: 'runtime/host/http.ts',
@@ -122,6 +124,7 @@ const importers: Readonly<Record<string, string>> = {
   pg: 'runtime/store/sql-postgres.ts',
   pino: 'runtime/telemetry/logging.ts',
   'prom-client': 'runtime/telemetry/metrics.ts',
+  re2js: 'runtime/foreign-schema/patterns.ts',
 }
 
 const isOf = (specifier: string, name: string): boolean =>

@@ -4,6 +4,15 @@ import { findCode, withoutThinking } from '../../../services/planner/code-blocks
 
 const F = '```'
 
+test('many blank lines and many lines of code are read in no time', () => {
+  const begunMs = performance.now()
+  const blank = '\n'.repeat(200_000)
+  assert.equal(findCode(`a${blank}b`), null)
+  assert.equal(findCode(`${F}python\n${'x\n'.repeat(300_000)}${F}`)?.length, 599_999)
+  // A regular expression took minutes for the first, and the stack was too small for the second.
+  assert.ok(performance.now() - begunMs < 10_000)
+})
+
 const cases: [what: string, text: string, code: string | null][] = [
   [
     'one block with prose around',

@@ -5,6 +5,7 @@ import { failure } from '../../../runtime/errors.ts'
 import type { StageEvent } from '../../../runtime/stage.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import { createPlannerStage } from '../../../services/planner/stage.ts'
+import type { OutputCheck } from '../../../services/planner/output.ts'
 import type { State } from '../../../services/planner/state.ts'
 import { fleetOf } from '../router/fleet.ts'
 import {
@@ -14,6 +15,7 @@ import {
   assertEnded,
   asked,
   calls,
+  checkOutput,
   heardText,
   says,
   start,
@@ -221,24 +223,70 @@ test('an empty answer in the last step is a failure at once', () => {
 
 const schema = { type: 'object', properties: { celsius: { type: 'number' } }, required: ['celsius'] }
 
-test('a result that misses the schema goes back, and counts once it fits', () => {
+test('a result that misses the schema goes back, and counts once it fits', async () => {
   const driver = start({ outputSchema: schema })
   assert.match(String(asked(driver).messages[0]?.content), /must fit this JSON Schema: \{"type":"object"/)
   driver.answer(writes('final_answer(21)'))
   answerCode(driver, { isFinal: true, finalAnswer: 21 })
+  await checkOutput(driver)
   assert.match(heardText(driver), /does not fit the output schema: value: must be object\. Correct it/)
   driver.answer(writes('final_answer({"celsius": 21})'))
   answerCode(driver, { step: 2, isFinal: true, finalAnswer: { celsius: 21 } })
+  await checkOutput(driver)
   assertEnded(driver, 'succeeded', null)
   assert.equal(stepsOf(driver)[0]?.error?.code, 'OUTPUT_INVALID')
 })
 
-test('misses until the steps run out are OUTPUT_INVALID, with what was wrong', () => {
+test('misses until the steps run out are OUTPUT_INVALID, with what was wrong', async () => {
   const driver = startTools({ outputSchema: schema, maxSteps: 2 })
   driver.answer(says('21 degrees'))
+  await checkOutput(driver)
   driver.answer(says('{"celsius":"21"}'))
+  await checkOutput(driver)
   assertEnded(driver, 'failed', 'OUTPUT_INVALID')
   assert.match(driver.only('TaskCompleted').error?.message ?? '', /celsius: must be number/)
+})
+
+test('a check that is stopped changes nothing; the cancel or deadline that stopped it shows the answer', () => {
+  const text = startTools({ outputSchema: schema })
+  text.answer(says('{"celsius":21}'))
+  cancel(text)
+  assertEnded(text, 'cancelled', 'TASK_CANCELLED')
+  assert.deepEqual(
+    stepsOf(text).map((step) => step.text),
+    ['{"celsius":21}'],
+  )
+  const code = start({ outputSchema: schema })
+  code.answer(writes('final_answer(1)'))
+  answerCode(code, { isFinal: true, finalAnswer: 1 })
+  assert.equal(code.pendingCall?.kind, 'check')
+  code.advance(60_000)
+  assertEnded(code, 'timed_out', 'TASK_TIMED_OUT')
+})
+
+test('what can not be checked does not fit: the model is told, and may answer more simply', () => {
+  const driver = startTools({ outputSchema: schema, maxSteps: 2 })
+  driver.answer(says('{"celsius":21}'))
+  driver.fail('INTERNAL')
+  assert.match(heardText(driver), /could not be checked: INTERNAL for the test/)
+  driver.answer(says('{"celsius":21}'))
+  driver.fail('INTERNAL')
+  assertEnded(driver, 'failed', 'OUTPUT_INVALID')
+})
+
+test("a check says whether the schema is the agent's own, and a task without a schema is not checked", () => {
+  const fleet = fleetOf({ agents: { default: { outputSchema: schema } } })
+  for (const [outputSchema, isOwn] of [
+    [schema, true],
+    [{ type: 'object' }, false],
+  ] as const) {
+    const driver = startTools({ outputSchema }, fleet)
+    driver.answer(says('{"celsius":21}'))
+    assert.equal((driver.pendingCall?.request as OutputCheck).isOwn, isOwn)
+  }
+  const plain = startTools()
+  plain.answer(says('{"celsius":21}'))
+  assertEnded(plain, 'succeeded', null)
 })
 
 test('an answer that was cut off goes back, and is never a success', () => {

@@ -1,30 +1,36 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { JsonSchema } from '../../../runtime/config/fleet.ts'
 import type { Json } from '../../../runtime/stage.ts'
-import { fit } from '../../../services/planner/output.ts'
+import { directSchemaChecks } from '../../../runtime/testing/schema-checks.ts'
+import { createOutputCaller } from '../../../services/planner/output-caller.ts'
+
+const check = createOutputCaller({ schemas: directSchemaChecks() })
+const context = { key: 't1', signal: new AbortController().signal }
+const fit = (value: Json, schema: JsonSchema) => check({ schema, isOwn: false, value, userId: null }, context)
 
 const number = { type: 'number' }
 const list = { type: 'array', items: number }
 
-const fitting: [value: Json, schema: Json, output: Json][] = [
-  ['plain text', null, 'plain text'],
-  ['{"a":1}', null, '{"a":1}'],
+const fitting: [value: Json, schema: JsonSchema, output: Json][] = [
   ['42', number, 42],
   [' [1, 2] ', list, [1, 2]],
   ['```json\n[1, 2]\n```', list, [1, 2]],
   ['```\n[1]\n```\n', list, [1]],
+  ['\n ```json  \r\n[1]\r\n ```', list, [1]],
+  ['null', { type: 'null' }, null],
   ['42', { type: 'string' }, '42'],
   ['words', { type: 'string' }, 'words'],
   [[1], list, [1]],
 ]
 
 for (const [value, schema, output] of fitting) {
-  test(`${JSON.stringify(value)} fits ${JSON.stringify(schema)}`, () => {
-    assert.deepEqual(fit(value, schema), { output })
+  test(`${JSON.stringify(value)} fits ${JSON.stringify(schema)}`, async () => {
+    assert.deepEqual(await fit(value, schema), { output })
   })
 }
 
-const missing: [value: Json, schema: Json, problem: RegExp][] = [
+const missing: [value: Json, schema: JsonSchema, problem: RegExp][] = [
   ['words', number, /must be number \(it is not JSON\)/],
   ['"42"', number, /must be number/],
   [[1, 'x'], list, /1: must be number/],
@@ -32,9 +38,17 @@ const missing: [value: Json, schema: Json, problem: RegExp][] = [
 ]
 
 for (const [value, schema, problem] of missing) {
-  test(`${JSON.stringify(value)} does not fit ${JSON.stringify(schema)}`, () => {
-    const result = fit(value, schema)
+  test(`${JSON.stringify(value)} does not fit ${JSON.stringify(schema)}`, async () => {
+    const result = await fit(value, schema)
     assert.ok('problem' in result)
     assert.match(result.problem, problem)
   })
 }
+
+test('a text of blank lines is read in no time', async () => {
+  const text = `\`\`\`\n${'\n'.repeat(200_000)}x`
+  const begunMs = performance.now()
+  assert.ok('problem' in (await fit(text, number)))
+  // A regular expression took minutes.
+  assert.ok(performance.now() - begunMs < 5_000)
+})

@@ -1,9 +1,12 @@
 // A task under test: admitted to a driven planner, and what models, tools and the sandbox answer.
 import assert from 'node:assert/strict'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
+import { directSchemaChecks } from '../../../runtime/testing/schema-checks.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import type { CodeCompleted, TaskAdmitted, ToolCompleted } from '../../../schemas/generated/events.ts'
 import type { Message, ModelReply, ModelRequest } from '../../../services/planner/model.ts'
+import type { OutputCheck } from '../../../services/planner/output.ts'
+import { createOutputCaller } from '../../../services/planner/output-caller.ts'
 import { createPlannerStage } from '../../../services/planner/stage.ts'
 import type { Step } from '../../../services/planner/state.ts'
 import { fleetOf } from '../router/fleet.ts'
@@ -96,6 +99,16 @@ export function answerCode(driver: StageDriver, changes: Partial<CodeCompleted> 
 export function asked(driver: StageDriver): ModelRequest {
   assert.ok(driver.pendingCall, 'the model is not being asked')
   return driver.pendingCall.request as ModelRequest
+}
+
+const answerCheck = createOutputCaller({ schemas: directSchemaChecks() })
+
+/** Answers the check of the result that is held, as the planner's caller does. */
+export async function checkOutput(driver: StageDriver): Promise<void> {
+  const call = driver.pendingCall
+  assert.equal(call?.kind, 'check', 'no result is being checked')
+  const context = { key: 't1', signal: new AbortController().signal }
+  driver.answer(await answerCheck(call.request as OutputCheck, context))
 }
 
 /** What the model was told last. */

@@ -105,6 +105,13 @@ const wrong = [
     'TOOL_ARGUMENTS_INVALID',
     /not a JSON object: \{"city":/,
   ],
+  [
+    'arguments that are nested too deep',
+    'get_weather',
+    `{"city":${'['.repeat(100_000)}${']'.repeat(100_000)}}`,
+    'TOOL_ARGUMENTS_INVALID',
+    /nested more than 1000 deep/,
+  ],
   ['arguments that are a list', 'get_weather', '["Rome"]', 'TOOL_ARGUMENTS_INVALID', /not a JSON object/],
   [
     'arguments of a wrong type',

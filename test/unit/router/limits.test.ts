@@ -5,7 +5,9 @@ import { defaultLimits } from '../../../runtime/config/defaults.ts'
 import type { BudgetLimits, Fleet, QueueLimits, RateLimits } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
 import { memoryLimits } from '../../../runtime/limits/memory.ts'
+import { directSchemaChecks } from '../../../runtime/testing/schema-checks.ts'
 import { drive } from '../../../runtime/testing/stage-driver.ts'
+import type { Json } from '../../../schemas/json.ts'
 import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { createLimitsCaller } from '../../../services/router/limits-caller.ts'
 import type { LimitsRequest } from '../../../services/router/limits.ts'
@@ -13,6 +15,7 @@ import { unreadable } from '../../../services/router/results.ts'
 import { createRouterStage } from '../../../services/router/stage.ts'
 import { fleetOf } from './fleet.ts'
 
+const schemas = directSchemaChecks()
 const START_MS = Date.UTC(2026, 10, 24, 12)
 
 interface Changes {
@@ -35,7 +38,7 @@ function limited({ budgets, rates, queue }: Changes = {}, models: Partial<Fleet[
 function router(fleet: Fleet) {
   const clock = { ms: START_MS, now: () => clock.ms, schedule: () => () => {} }
   const limits = memoryLimits({ clock })
-  const call = createLimitsCaller({ fleet, limits, clock })
+  const call = createLimitsCaller({ fleet, limits, schemas, clock })
   let submitted = 0
   const submit = async (changes: Partial<TaskSubmitted> = {}) => {
     const id = changes.taskId ?? `t${++submitted}`
@@ -232,7 +235,7 @@ function lane(changes: Changes) {
   const driver = drive(createRouterStage(fleet), { now: START_MS })
   const clock = { now: () => driver.now, schedule: () => () => {} }
   const limits = memoryLimits({ clock })
-  const call = createLimitsCaller({ fleet, limits, clock })
+  const call = createLimitsCaller({ fleet, limits, schemas, clock })
   const answer = async () => {
     for (let asked = driver.pendingCall; asked; asked = driver.pendingCall)
       driver.answer(await call(asked.request as LimitsRequest))
@@ -277,7 +280,7 @@ test('what is given back once more, as after a crash, gives back nothing of othe
   }
   cancel('waiting')
   const asked = driver.pendingCall?.request as LimitsRequest
-  const call = createLimitsCaller({ fleet: limited(), limits, clock: { now: () => driver.now } })
+  const call = createLimitsCaller({ fleet: limited(), limits, schemas, clock: { now: () => driver.now } })
   for (let time = 0; time < 3; time++) await call(asked)
   await answer()
   assert.equal(await reserved(), 5_000)
@@ -318,4 +321,33 @@ test('one that began to work while it was cancelled ends with the planner, and h
   cancel('waiting')
   assert.deepEqual([driver.all('TaskCompleted'), driver.pendingCall], [[], null])
   assert.equal(await reserved(), 10_000)
+})
+
+test('a schema that does not compile is rejected, after the rates of its user were asked, and holds no estimate', async () => {
+  const { driver, answer, reserved } = lane({ rates: { userRequests: 2 } })
+  const submitWith = async (taskId: string, outputSchema: Json) => {
+    driver.send('tasks.submitted', 'TaskSubmitted', {
+      ...unreadable,
+      text: 'Hi.',
+      userId: 'ann',
+      taskId,
+      outputSchema,
+    })
+    await answer()
+    return driver.all('TaskCompleted').find((completed) => completed.taskId === taskId)?.error
+  }
+  const wrong = await submitWith('a', { type: 'nonsense' })
+  assert.equal(wrong?.code, 'TASK_INVALID')
+  assert.match(wrong.message, /outputSchema is not a valid JSON Schema/)
+  const slow = await submitWith('b', { type: 'string', pattern: '^(?=a+)+$' })
+  assert.match(slow?.message ?? '', /pattern "\^\(\?=a\+\)\+\$" can't be used .*RE2/)
+  assert.equal(await reserved(), 0)
+  assert.equal((await submitWith('c', { type: 'number' }))?.code, 'RATE_LIMITED')
+})
+
+test('a schema is compiled where nothing is limited, too', async () => {
+  const nothing = { fleetTokens: null, userTokens: null, modelTokens: null }
+  const { submit } = router(limited({ budgets: nothing, rates: { userRequests: null, userTokens: null } }))
+  assert.equal((await submit({ outputSchema: { type: 'nonsense' } })).error?.code, 'TASK_INVALID')
+  assert.ok((await submit({ outputSchema: { type: 'number' } })).admitted)
 })

@@ -81,7 +81,11 @@ open(f'/proc/{PID}/cmdline', 'rb').read()
 
 # == every process's command line
 import glob
-[open(path, 'rb').read() for path in glob.glob('/proc/[0-9]*/cmdline')]
+seen = []
+for path in glob.glob('/proc/[0-9]*/cmdline'):
+    try: seen.append(open(path, 'rb').read())
+    except OSError: pass
+[text for text in seen if b'canary-' in text]
 
 # == every process's environment
 import glob

@@ -1,0 +1,176 @@
+// What a JSON Schema from outside may be, measured before anything compiles it: a schema is a program, and a small one can
+// be written that takes any time and any memory.
+//
+// 1. Bounded: bytes, depth, values, references, choices, patterns, and how much the references multiply (`EXPANSION`).
+// 2. It refers to itself only: `$ref` and `$dynamicRef` begin with #, and lead to a place where a schema stands.
+// 3. It is one schema: no `$id` below its root, so that every # is the root, and no `$async`.
+// 4. Patterns are measured here, and read where the schema is compiled (patterns.ts).
+import { isDeeperThan } from '../json-depth.ts'
+import type { Json } from '../../schemas/json.ts'
+
+const DEPTH = 64
+const VALUES = 5_000
+const REFERENCES = 200
+const CHOICES = 1_000
+const PATTERN_CHARS = 1_000
+/** Schemas that are visited when every reference is replaced by what it refers to; one that refers to itself counts once. */
+const EXPANSION = 20_000
+/** Schemas on the way from the root to the deepest one, references followed. */
+const CHAIN = 500
+
+type Fields = { readonly [name: string]: Json }
+
+const schemaMaps = new Set([
+  'properties',
+  'patternProperties',
+  '$defs',
+  'definitions',
+  'dependentSchemas',
+  'dependencies',
+])
+const data = new Set(['enum', 'const', 'default', 'examples', 'example', 'required'])
+const references = ['$ref', '$dynamicRef'] as const
+const dialects = /^https?:\/\/json-schema\.org\/(draft-0[67]\/schema|draft\/20(19-09|20-12)\/schema)#?$/
+
+const isObject = (value: Json | undefined): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Every way in which the schema goes beyond the bounds, in words that name the place; none where it may be compiled. */
+export function schemaMistakes(schema: Json, maxBytes: number): string[] {
+  if (!isObject(schema)) return ['it must be a JSON Schema object']
+  // The depth first: measuring bytes recurses.
+  if (isDeeperThan(schema, DEPTH)) return [`it is nested more than ${DEPTH} deep`]
+  const bytes = Buffer.byteLength(JSON.stringify(schema))
+  if (bytes > maxBytes)
+    return [`it has ${bytes} bytes, at most ${maxBytes} are allowed (limits.input.schemaBytes)`]
+  const values = countValues(schema)
+  if (values > VALUES) return [`it has ${values} values, at most ${VALUES} are allowed`]
+  const walk = new Walk(schema)
+  return walk.mistakes.length > 0 ? walk.mistakes.slice(0, 8) : walk.expansionMistakes()
+}
+
+function countValues(value: Json): number {
+  if (typeof value !== 'object' || value === null) return 1
+  return Object.values(value).reduce((sum: number, child) => sum + countValues(child), 1)
+}
+
+/** A schema that was found, with the schemas right below it and where it refers to. */
+interface Found {
+  readonly at: string
+  readonly schema: Fields
+  readonly below: Found[]
+  readonly refs: string[]
+}
+
+class Walk {
+  readonly mistakes: string[] = []
+  readonly #root: Found
+  readonly #byPlace = new Map<string, Found>()
+  #references = 0
+
+  constructor(root: Fields) {
+    const { $schema: dialect } = root
+    if (dialect !== undefined && !(typeof dialect === 'string' && dialects.test(dialect)))
+      this.mistakes.push('$schema must be that of draft 6, draft 7, 2019-09 or 2020-12, or left out')
+    this.#root = this.#visit(root, '#')
+    if (this.#references > REFERENCES)
+      this.mistakes.push(`it has ${this.#references} references, at most ${REFERENCES} are allowed`)
+    for (const { at, refs } of this.#byPlace.values())
+      for (const ref of refs)
+        if (!this.#byPlace.has(ref))
+          this.mistakes.push(`${at} refers to ${ref.slice(0, 100)}, where no schema stands`)
+  }
+
+  #visit(schema: Fields, at: string): Found {
+    const refs = this.#refsOf(schema, at)
+    this.#check(schema, at)
+    const found: Found = { at, schema, below: [], refs }
+    this.#byPlace.set(at, found)
+    for (const name of ['$anchor', '$dynamicAnchor'])
+      if (typeof schema[name] === 'string') this.#byPlace.set(`#${schema[name]}`, found)
+    for (const [name, value] of Object.entries(schema)) {
+      if (!data.has(name)) found.below.push(...this.#below(name, value, `${at}/${escaped(name)}`))
+    }
+    return found
+  }
+
+  /** Schemas under one keyword. Unknown keywords may hold some: a reference can make them one. */
+  #below(name: string, value: Json, at: string): Found[] {
+    if (Array.isArray(value))
+      return value.flatMap((item, index) => (isObject(item) ? [this.#visit(item, `${at}/${index}`)] : []))
+    if (!isObject(value)) return []
+    if (!schemaMaps.has(name)) return [this.#visit(value, at)]
+    return Object.entries(value).flatMap(([key, each]) => {
+      const place = `${at}/${escaped(key)}`
+      if (name === 'patternProperties') this.#checkPattern(key, place)
+      if (typeof each === 'boolean') this.#byPlace.set(place, { at: place, schema: {}, below: [], refs: [] })
+      return isObject(each) ? [this.#visit(each, place)] : []
+    })
+  }
+
+  #refsOf(schema: Fields, at: string): string[] {
+    return references.flatMap((name) => {
+      const ref = schema[name]
+      if (ref === undefined) return []
+      this.#references += 1
+      if (typeof ref === 'string' && ref.startsWith('#')) return [decoded(ref)]
+      this.mistakes.push(`${at}/${name} must begin with #: only references within the schema are followed`)
+      return []
+    })
+  }
+
+  #check(schema: Fields, at: string): void {
+    if ('$async' in schema) this.mistakes.push(`${at}/$async is not allowed`)
+    if ('$recursiveRef' in schema)
+      this.mistakes.push(`${at}/$recursiveRef is not allowed; use $ref or $dynamicRef`)
+    if (at !== '#' && '$id' in schema) this.mistakes.push(`${at}/$id is not allowed below the root`)
+    if (typeof schema['pattern'] === 'string') this.#checkPattern(schema['pattern'], `${at}/pattern`)
+    const { enum: choices } = schema
+    if (Array.isArray(choices) && choices.length > CHOICES)
+      this.mistakes.push(`${at}/enum has ${choices.length} values, at most ${CHOICES} are allowed`)
+  }
+
+  #checkPattern(pattern: string, at: string): void {
+    if (pattern.length > PATTERN_CHARS)
+      this.mistakes.push(
+        `${at} has ${pattern.length} characters, at most ${PATTERN_CHARS} are allowed in a pattern`,
+      )
+  }
+
+  /** Only without other mistakes. */
+  expansionMistakes(): string[] {
+    const sizes = new Map<Found, number>()
+    const open = new Set<Found>()
+    let isChained = false
+    const size = (found: Found): number => {
+      const known = open.has(found) ? 1 : sizes.get(found)
+      if (known !== undefined) return known
+      isChained ||= open.size >= CHAIN
+      if (isChained) return 1
+      open.add(found)
+      const parts = [...found.below, ...found.refs.flatMap((ref) => this.#byPlace.get(ref) ?? [])]
+      let sum = 1
+      for (const part of parts) sum = Math.min(EXPANSION + 1, sum + size(part))
+      open.delete(found)
+      sizes.set(found, sum)
+      return sum
+    }
+    const isLarge = size(this.#root) > EXPANSION
+    if (isChained) return [`its references lead through more than ${CHAIN} schemas, one behind another`]
+    if (!isLarge) return []
+    return [
+      `its references multiply it to more than ${EXPANSION} schemas; refer to large definitions less often`,
+    ]
+  }
+}
+
+const escaped = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1')
+
+/** A fragment may be percent-encoded. */
+function decoded(ref: string): string {
+  try {
+    return decodeURIComponent(ref)
+  } catch {
+    return ref
+  }
+}

@@ -1,0 +1,26 @@
+// The one place that runs RE2: regular expressions of schemas from outside, in time that grows with the text and not with
+// the ways to match it. RE2 has no look-around and no back-references, and bounds what repetitions multiply to.
+import { RE2JS } from 're2js'
+import type { PatternEngine } from '../config/json-schema.ts'
+
+const SHOWN_CHARS = 100
+
+/** Throws for a pattern that RE2 refuses, naming it. JavaScript's own syntax (`\\u0041`, `(?<name>…)`) is understood. */
+export const linearPatterns: PatternEngine = (pattern) => {
+  const compiled = compile(pattern)
+  return { test: (text) => compiled.test(text), toString: () => pattern }
+}
+
+function compile(pattern: string): RE2JS {
+  try {
+    return RE2JS.compile(RE2JS.translateRegExp(pattern))
+  } catch (error) {
+    const shown = pattern.length > SHOWN_CHARS ? `${pattern.slice(0, SHOWN_CHARS)}…` : pattern
+    const why = error instanceof Error ? error.message : String(error)
+    throw new Error(
+      `the pattern ${JSON.stringify(shown)} can't be used (${why}): patterns of a task's schema are RE2's, without ` +
+        'look-around and back-references',
+      { cause: error },
+    )
+  }
+}

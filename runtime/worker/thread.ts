@@ -1,0 +1,59 @@
+// The other side of pool.ts: what a thread's script calls to serve its jobs.
+import { parentPort, workerData } from 'node:worker_threads'
+import { FlotillaError, type ErrorCode } from '../errors.ts'
+
+/** The thread's `workerData`. */
+export interface ThreadData {
+  readonly resultChars: number
+}
+
+export interface JobMessage {
+  readonly job: string
+  readonly input: unknown
+}
+
+/** `begunUs`: processor time of the thread when the job began, microseconds. */
+export type ThreadMessage =
+  | { readonly t: 'ready' }
+  | { readonly t: 'begun'; readonly begunUs: number }
+  | { readonly t: 'done'; readonly json: string }
+  | { readonly t: 'failed'; readonly code: ErrorCode; readonly message: string }
+
+/** Jobs by name. Each is synchronous and answers with JSON; it throws FlotillaErrors, which reach the caller as they are. */
+export type Jobs = Readonly<Record<string, (input: never) => unknown>>
+
+export function serveJobs(jobs: Jobs): void {
+  const { resultChars } = workerData as ThreadData
+  const post = (message: ThreadMessage) => parentPort?.postMessage(message)
+  parentPort?.on('message', ({ job, input }: JobMessage) => {
+    const { user, system } = process.threadCpuUsage()
+    post({ t: 'begun', begunUs: user + system })
+    post(answer(jobs, { job, input }, resultChars))
+  })
+  post({ t: 'ready' })
+}
+
+function answer(jobs: Jobs, { job, input }: JobMessage, resultChars: number): ThreadMessage {
+  try {
+    const run = jobs[job]
+    if (!run) throw new FlotillaError('INTERNAL', `there is no job ${job}`)
+    const json = JSON.stringify(run(input as never) ?? null)
+    if (json.length > resultChars)
+      throw new FlotillaError('WORKER_LIMIT', `its result has more than ${resultChars} characters`)
+    return { t: 'done', json }
+  } catch (error) {
+    return failed(error)
+  }
+}
+
+/** A stack that overflows, or an array that grows beyond what V8 has, is a limit too. */
+function failed(error: unknown): ThreadMessage {
+  if (error instanceof FlotillaError) return { t: 'failed', code: error.code, message: error.message }
+  if (error instanceof RangeError)
+    return {
+      t: 'failed',
+      code: 'WORKER_LIMIT',
+      message: `it is nested too deep or too large (${error.message})`,
+    }
+  return { t: 'failed', code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) }
+}

@@ -1,0 +1,11 @@
+// The thread of parsing.ts.
+import { serveJobs } from '../../../runtime/worker/thread.ts'
+import { jsonValue, queryRows } from './data-tables.ts'
+import { pageText } from './page-text.ts'
+import type { PageToParse } from './parsing.ts'
+
+serveJobs({
+  page: ({ html, maxChars }: PageToParse) => pageText(html, maxChars),
+  rows: queryRows,
+  value: jsonValue,
+})

@@ -1,0 +1,66 @@
+// Pages and data files are parsed in threads with limits: what they hold comes from anybody, and a small page can be written
+// whose tree takes any memory. The module has its own threads, because a tool is made before any process runs.
+import { FlotillaError } from '../../../runtime/errors.ts'
+import type { ToolContext } from '../../../runtime/config/fleet.ts'
+import { WorkerPool } from '../../../runtime/worker/pool.ts'
+import type { Query, Rows } from './data-tables.ts'
+import type { PageText } from './page-text.ts'
+import type { Json } from '../../../schemas/json.ts'
+
+const THREADS = 2
+/** A file of 10 MB with short cells takes thirty times as much as rows. */
+const MEMORY_MB = 384
+const RESULT_CHARS = 2_000_000
+const PAGE_MS = 2_000
+const FILE_MS = 10_000
+
+const pool = new WorkerPool({
+  script: new URL('./parsing-thread.ts', import.meta.url),
+  threads: THREADS,
+  memoryMb: MEMORY_MB,
+  resultChars: RESULT_CHARS,
+})
+
+type Asker = Pick<ToolContext, 'signal' | 'taskId'>
+
+/** A file as it was found: data-files.ts says which may be read. */
+export interface FileToParse {
+  readonly path: string
+  /** As messages name it. */
+  readonly file: string
+  readonly maxBytes: number
+}
+
+export interface PageToParse {
+  readonly html: string
+  readonly maxChars: number
+}
+
+/** `what` begins the message where the page is too much. */
+export const parsePage = (page: PageToParse, what: string, asker: Asker): Promise<PageText> =>
+  parsed('page', page, PAGE_MS, `${what} can't be read as a page`, asker)
+
+export const queryFile = (file: FileToParse, query: Query, asker: Asker): Promise<Rows> =>
+  parsed('rows', { ...file, query }, FILE_MS, `${file.file} can't be read as a table`, asker)
+
+/** The value at these steps into a JSON file. */
+export const valueInFile = (file: FileToParse, steps: readonly string[], asker: Asker): Promise<Json> =>
+  parsed('value', { ...file, steps }, FILE_MS, `${file.file} can't be read as JSON`, asker)
+
+/** Ends the threads; a later tool call starts them afresh. */
+export const closeParsing = (): Promise<void> => pool.close()
+
+async function parsed<T>(
+  job: string,
+  input: object,
+  timeMs: number,
+  failed: string,
+  asker: Asker,
+): Promise<T> {
+  try {
+    return await pool.run<T>({ job, input, timeMs, key: asker.taskId, signal: asker.signal })
+  } catch (error) {
+    if (!(error instanceof FlotillaError) || error.code !== 'WORKER_LIMIT') throw error
+    throw new FlotillaError('TOOL_FAILED', `${failed}: ${error.message}`, { cause: error })
+  }
+}
