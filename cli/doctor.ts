@@ -10,6 +10,7 @@ import { loadFleet } from '../runtime/config/load.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { openLog } from '../runtime/log/open.ts'
 import { missingSetting } from '../runtime/models/discovery.ts'
+import { redacted, shownUrl } from '../runtime/redaction.ts'
 import { openStores, type Stores } from '../runtime/store/open.ts'
 import { quietInstruments } from '../runtime/telemetry/instruments.ts'
 import { topics } from '../schemas/topics.ts'
@@ -92,7 +93,7 @@ function printFinding({ check, result, reason }: Finding): void {
 
 function reasonOf(error: unknown): string {
   if (error instanceof FlotillaError) return `${error.code}: ${error.message} — ${error.remedy}`
-  return error instanceof Error ? error.message : String(error)
+  return redacted(error instanceof Error ? error.message : String(error))
 }
 
 function openOrThrow(stores: Stores | unknown): Stores {
@@ -175,7 +176,7 @@ async function log(environment: Environment): Promise<string | Omit<Finding, 'ch
 
 async function registry(environment: Environment): Promise<string | Omit<Finding, 'check'>> {
   await openCodec(environment).check()
-  if (environment.schemaRegistryUrl) return environment.schemaRegistryUrl
+  if (environment.schemaRegistryUrl) return shownUrl(environment.schemaRegistryUrl)
   if (environment.kafkaBrokers.length === 0) return 'embedded'
   return {
     result: 'warn',

@@ -1,6 +1,7 @@
 // What goes wrong, as an exception or as data. Its rows: error-table.ts.
 import type { Failure } from '../schemas/generated/events.ts'
 import { errorTable, type Severity } from './error-table.ts'
+import { redacted, redactedJson } from './redaction.ts'
 
 export { errorTable, type Severity } from './error-table.ts'
 
@@ -12,7 +13,10 @@ interface ErrorOptions_ extends ErrorOptions {
   details?: unknown
 }
 
-/** An error of the table. The message says what happened and where; the remedy comes from the table. */
+/**
+ * An error of the table. The message says what happened and where; the remedy comes from the table. Neither message nor
+ * details show a secret that the process knows (redaction.ts).
+ */
 export class FlotillaError extends Error {
   override readonly name = 'FlotillaError'
   readonly code: ErrorCode
@@ -20,10 +24,10 @@ export class FlotillaError extends Error {
   readonly details: unknown
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions_ = {}) {
-    super(message, options)
+    super(redacted(message), options)
     this.code = code
     this.retryAfterMs = options.retryAfterMs
-    this.details = options.details
+    this.details = redactedJson(options.details)
   }
 
   get severity(): Severity {
@@ -57,11 +61,11 @@ export function plainFailure(failure: Failure): Failure {
 export function toFailure(error: unknown, fallback: ErrorCode = 'INTERNAL'): Failure {
   if (error instanceof FlotillaError)
     return { ...failure(error.code, error.message), retryAfterMs: error.retryAfterMs ?? null }
-  return failure(fallback, error instanceof Error ? error.message : String(error))
+  return failure(fallback, redacted(error instanceof Error ? error.message : String(error)))
 }
 
 /** What a person is told: code, message, remedy; a stack only for bugs. */
 export function describe(error: unknown): string {
   if (error instanceof FlotillaError) return `${error.code}: ${error.message}\n  ${error.remedy}`
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return redacted(error instanceof Error ? (error.stack ?? error.message) : String(error))
 }

@@ -3,6 +3,8 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { DEFAULT_PARTITIONS } from '../../schemas/topics.ts'
 import { FlotillaError } from '../errors.ts'
+import { keepSecrets } from '../redaction.ts'
+import { environmentSecrets, withFiles } from './secrets.ts'
 
 export interface KafkaSecurity {
   readonly ssl?: boolean
@@ -117,12 +119,18 @@ function mistakeIn(name: string, message: string, raw: Readonly<Record<string, s
   return `  ${name}: ${message}${isSecret ? '' : `, not "${raw[name]?.slice(0, 80)}"`}`
 }
 
-/** Throws CONFIG_INVALID with every mistake. A variable that is set but empty counts as not set. */
-export function readEnvironment(raw: Readonly<Record<string, string | undefined>>): Environment {
+/**
+ * Throws CONFIG_INVALID with every mistake. A variable that is set but empty counts as not set. The secrets among them are
+ * kept from every message from here on.
+ */
+export function readEnvironment(given: Readonly<Record<string, string | undefined>>): Environment {
+  const { variables: raw, mistakes: unread } = withFiles(given)
+  keepSecrets(environmentSecrets(raw))
   const present = Object.fromEntries(Object.entries(raw).filter(([, value]) => value?.trim()))
   const parsed = variables.safeParse(present)
   const issues = parsed.error?.issues ?? []
   const mistakes = [
+    ...unread,
     ...issues.map((issue) => mistakeIn(String(issue.path[0]), issue.message, raw)),
     ...saslMistakes(present),
   ]

@@ -22,12 +22,22 @@ export interface ToolSpec {
   readonly requiresApproval: boolean
   /** Tries after the first, for retryable failures. */
   readonly retries: number
+  /** Whose calls share a cached result: those of one user, or everybody's. */
+  readonly cacheScope: 'user' | 'shared'
+  /** What its results hold: data that is not for everybody, text that somebody else wrote. */
+  readonly reads: readonly ('private' | 'untrusted')[]
+  /** Its arguments may reach somebody outside. */
+  readonly sends: boolean
   readonly maxOutputBytes: number
 }
 
 export interface ToolContext {
   readonly signal: AbortSignal
   readonly taskId: string
+  /** On whose behalf, as the task's sender says; null where it names nobody. */
+  readonly userId: string | null
+  /** The agent whose task it is; null for calls that an older version asked for. */
+  readonly agent: string | null
   /** The same on every retry after a crash. */
   readonly idempotencyKey: string
   readonly traceparent: string | null
@@ -43,6 +53,15 @@ export interface ToolDefinition<I = never, O = unknown> {
   timeoutMs?: number
   /** Default 0 (not cached). */
   cacheTtlMs?: number
+  /** `shared`: a cached result answers every user. Default `user`: only the one for whom it was made. */
+  cacheScope?: 'user' | 'shared'
+  /**
+   * `private`: results hold data that is not for everybody. `untrusted`: results hold text that somebody else wrote; the
+   * model sees it marked as data. Default: neither.
+   */
+  reads?: 'private' | 'untrusted' | readonly ('private' | 'untrusted')[]
+  /** True: what the model passes to it may reach somebody outside. Default false. */
+  sends?: boolean
   /** Default false: safe, a crash never runs it twice. */
   idempotent?: boolean
   requiresApproval?: boolean

@@ -21,6 +21,8 @@ import {
   sandboxSchema,
 } from './executors.ts'
 import { resolveOwnName } from './package-name.ts'
+import { fleetSecrets } from './secrets.ts'
+import { keepSecrets } from '../redaction.ts'
 
 /** Used where a project has no file of its own. */
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
@@ -187,7 +189,10 @@ export function completeFleet(value: unknown, environment: Environment, source: 
   const sound = issues.reduce((rest, { path }) => without(rest, path), value)
   const fleet = withDefaults((isObject(sound) ? sound : {}) as FleetDefinition, environment)
   mistakes.push(...references(fleet), ...executorMistakes(fleet.sandbox ?? {}, environment.raw))
-  if (mistakes.length === 0) return fleet
+  if (mistakes.length === 0) {
+    keepSecrets(fleetSecrets(fleet, environment.raw))
+    return fleet
+  }
   const listed = mistakes.map((mistake) => `  ${mistake}`).join('\n')
   throw new FlotillaError(
     'CONFIG_INVALID',

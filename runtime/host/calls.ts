@@ -8,6 +8,7 @@
 //    owner was answered, after somebody else has taken the call over, counts nowhere.
 // 5. Calls that are not journalled (sinks: upserts by event id) are repeated until they work or the lane is lost.
 import { FlotillaError, failure, toFailure } from '../errors.ts'
+import { redactedJson } from '../redaction.ts'
 import { sleep, type Clock } from '../clock.ts'
 import type { Call, CallContext, CallFailure, Caller, CallOutcome } from '../stage.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
@@ -288,7 +289,8 @@ export class CallMaker {
     const { call, id } = request
     const startedMs = this.clock.now()
     try {
-      const value = (await this.limited(request)) ?? null
+      // What the other side says may repeat a key that it was sent.
+      const value = redactedJson((await this.limited(request)) ?? null)
       return { ok: true, value, startedMs, endedMs: this.clock.now(), callId: id }
     } catch (error) {
       const failed: CallFailure = toFailure(error)

@@ -6,6 +6,7 @@ import { createLoggers, type Loggers } from './logging.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { wantsOldNames, withOldNames } from './names.ts'
 import { agentExecution, measure, toolExecution } from './records.ts'
+import { redacted, redactedJson } from '../redaction.ts'
 import { startHandling, startSend, taskSpan, type EmitSpan, type SpanData } from './spans.ts'
 import type { Tracing } from './tracing.ts'
 
@@ -37,7 +38,7 @@ export function openTelemetry(
   const exporter = environment.otlpEndpoint
     ? openExporter(environment.otlpEndpoint, service, loggers.log)
     : null
-  const emit = exporter && (oldNames ? renaming(exporter.export) : exporter.export)
+  const emit = exporter && withoutSecrets(oldNames ? renaming(exporter.export) : exporter.export)
   return {
     instruments: instrumentsOf(loggers, metrics, emit),
     metrics: () => metrics.text(),
@@ -74,6 +75,17 @@ const renaming =
   (emit: EmitSpan): EmitSpan =>
   (span) =>
     emit({ ...span, attributes: withOldNames(span.attributes) })
+
+/** What a provider or a tool answered stands in a span too. */
+const withoutSecrets =
+  (emit: EmitSpan): EmitSpan =>
+  ({ name, error, attributes, ...span }) =>
+    emit({
+      ...span,
+      name: redacted(name),
+      error: error === null ? null : redacted(error),
+      attributes: redactedJson(attributes),
+    })
 
 /** Spans kept until the exporter is loaded. */
 const MAX_EARLY_SPANS = 10_000

@@ -29,6 +29,7 @@ export function runCode(from: Situation, text: string, code: string, fleet: Flee
     userId: task.userId,
     timeoutMs: fleet.limits.codeStepTimeoutMs,
     deadlineMs: task.deadlineMs,
+    agent: task.agent,
   }
   return { changes: { rows, emit: [{ topic: 'code.requested', type: 'CodeRequested', data }] } }
 }

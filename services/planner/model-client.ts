@@ -8,6 +8,7 @@
 import OpenAI from 'openai'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { discoverModels, missingSetting } from '../../runtime/models/discovery.ts'
+import { keepSecrets, redacted, shownUrl } from '../../runtime/redaction.ts'
 import { parseModel, SERVED_MODEL } from '../../runtime/models/names.ts'
 import { sizeOf } from '../../runtime/models/sizes.ts'
 import type { Environment } from '../../runtime/config/environment.ts'
@@ -85,6 +86,8 @@ function connect(
 ): Provider {
   const { baseUrl = '', keyEnv } = definition ?? {}
   const key = keyEnv === undefined ? undefined : variables[keyEnv]?.trim()
+  // A test, or a program of one's own, may bring variables that no start has read.
+  if (key !== undefined) keepSecrets([key])
   const isOpenAi = URL.canParse(baseUrl) && new URL(baseUrl).hostname === 'api.openai.com'
   const client = new OpenAI({
     baseURL: baseUrl,
@@ -102,7 +105,7 @@ function connect(
 
 function siteOf(provider: Provider, model: string): CallSite {
   const { name, keyEnv, baseUrl } = provider
-  return { provider: name, model, keyEnv, baseUrl }
+  return { provider: name, model, keyEnv, baseUrl: shownUrl(baseUrl) }
 }
 
 /** The model that a server of one's own holds, asked of it. */
@@ -216,7 +219,8 @@ function translated(
     return new FlotillaError('MODEL_ANSWER_MALFORMED', message, { details: begun, cause: error })
   }
   const failure = failureOf(error)
-  return providerError({ ...failure, message: redact(failure.message, provider.key) }, site, begun)
+  // Before it is cut: half a key would not be found.
+  return providerError({ ...failure, message: redacted(failure.message) }, site, begun)
 }
 
 /** What the host said when it aborted the call (cancelled, or past its limit). */
@@ -250,8 +254,4 @@ function socketError(error: unknown): string | null {
   if (deepest !== null) return deepest
   if (error instanceof OpenAI.APIConnectionTimeoutError) return 'ETIMEDOUT'
   return error instanceof OpenAI.APIConnectionError || error instanceof TypeError ? 'connection failed' : null
-}
-
-function redact(message: string, key: string | undefined): string {
-  return key === undefined || key === '' ? message : message.replaceAll(key, '***')
 }

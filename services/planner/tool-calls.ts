@@ -85,6 +85,7 @@ function request({ task, run }: Situation, call: StepToolCall): Emit {
     deadlineMs: task.deadlineMs,
     userId: task.userId,
     cacheTtlMs: task.toolCacheTtlMs,
+    agent: task.agent,
   }
   return { topic: 'tools.requested', type: 'ToolRequested', data }
 }

@@ -36,6 +36,8 @@ after(() => rm(root, { recursive: true }))
 const context: ToolContext = {
   signal: new AbortController().signal,
   taskId: 't',
+  userId: null,
+  agent: null,
   idempotencyKey: 'k',
   traceparent: null,
 }

@@ -29,6 +29,8 @@ export function queryTable(options: { directory?: string } = {}): Tool {
     }),
     output: z.object({ rows: z.array(z.record(z.string(), z.unknown())), matched: z.int() }),
     idempotent: true,
+    cacheScope: 'shared',
+    reads: 'private',
     run: async ({ file, where, columns, limit }) => {
       const rows = await readRows(options.directory ?? defaultDataDirectory(), file)
       assertColumns(file, rows, [...columns, ...where.map(({ field }) => field)])

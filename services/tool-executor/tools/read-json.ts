@@ -19,6 +19,8 @@ export function readJson(options: { directory?: string } = {}): Tool {
       path: z.string().default('').describe('names joined by dots, list positions in brackets'),
     }),
     idempotent: true,
+    cacheScope: 'shared',
+    reads: 'private',
     run: async ({ file, path }) => {
       const value = parseJson(await readDataFile(options.directory ?? defaultDataDirectory(), file), file)
       return stepsOf(path).reduce(

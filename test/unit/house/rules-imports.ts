@@ -52,6 +52,7 @@ export function importDirections(modules: readonly Module[]): string[] {
 const pureRuntime = [
   'runtime/error-table.ts',
   'runtime/errors.ts',
+  'runtime/redaction.ts',
   'runtime/task-result.ts',
   'runtime/config/json-schema.ts',
   'runtime/config/defaults.ts',

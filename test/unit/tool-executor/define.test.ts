@@ -8,6 +8,8 @@ import { FlotillaError } from '../../../runtime/errors.ts'
 const context: ToolContext = {
   signal: new AbortController().signal,
   taskId: 't',
+  userId: null,
+  agent: null,
   idempotencyKey: 'k',
   traceparent: null,
 }
@@ -37,6 +39,9 @@ test('a zod schema becomes JSON Schema in property order, and defaults are the d
       requiresApproval: false,
       retries: 0,
       maxOutputBytes: 1_000_000,
+      cacheScope: 'user',
+      reads: [],
+      sends: false,
     },
   )
   assert.equal(defineTool({ ...minimal, idempotent: true }).spec.retries, 2)
