@@ -47,7 +47,7 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   let fleet: Fleet | null = null
   await add('configuration', async () => {
     fleet = await loadFleet(scripted.environment)
-    return `${fleet.tools.length} tools, agents: ${Object.keys(fleet.agents).join(', ')}`
+    return `${fleet.tools.length} tools, agents: ${Object.keys(fleet.agents).join(', ') || 'the built-in one'}`
   })
   const own = await openStores({ ...environment, allowVolatileStore: true }).catch((error: unknown) => error)
   // A running fleet holds the stores: it is asked about them, and the rest is checked on a directory of our own.

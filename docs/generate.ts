@@ -95,7 +95,7 @@ Its state lies in a compacted topic of its own, \`<prefix>.<service>.state\` (on
 const everyStage = ['dead-letters', 'ops.health']
 
 const groups: readonly [RegExp, string][] = [
-  [/^(TASK_(INVALID|TEXT|ID)|PROFILE|AGENT|EXECUTOR|MODEL_NOT)/, 'Submitting a task'],
+  [/^(TASK_(INVALID|TEXT|ID)|PROFILE|AGENT|OVERRIDE|EXECUTOR|MODEL_NOT)/, 'Submitting a task'],
   [/^(TASK_|STEP_|OUTPUT_|COST_)/, 'Running a task'],
   [/^(MODEL_|BREAKER_)/, 'Models'],
   [/^TOOL_/, 'Tools'],

@@ -78,6 +78,24 @@ export interface Tool {
   readonly run: (input: Json, context: ToolContext) => Promise<unknown>
 }
 
+/** What a task may choose in place of its agent's configuration. What is not allowed is rejected, never ignored. */
+export interface Overrides {
+  /** `code` instead of `tools`, or the reverse. Default false. */
+  mode?: boolean
+  /** True: any configured model. A list: these, or all that begin as an entry does before its `*`. Default false. */
+  model?: boolean | string[]
+  /** Profiles, and so their model, limits and executor. Default false. */
+  profile?: boolean | string[]
+  /** Default false. */
+  strategy?: boolean
+  /** The most a task may ask for. What the agent has without being asked is always allowed. Default 50. */
+  maxSteps?: number
+  /** The same in milliseconds. Default an hour. */
+  timeoutMs?: number
+  /** US dollars. Set, it also limits tasks that ask for no maxCost. Default: no limit. */
+  maxCost?: number
+}
+
 export interface AgentDefinition {
   mode?: 'code' | 'tools'
   description?: string
@@ -91,6 +109,8 @@ export interface AgentDefinition {
   outputSchema?: JsonSchema
   /** Overrides the built-in system prompt; see services/planner/prompts. */
   systemPrompt?: string
+  /** What its tasks may choose, field by field before the fleet's. */
+  overrides?: Overrides
 }
 
 export interface Profile {
@@ -266,6 +286,10 @@ export interface SandboxDefinition {
 /** flotilla.config.ts. Everything is optional: what is absent has the documented default. */
 export interface FleetDefinition {
   agents?: Record<string, AgentDefinition>
+  /** Of tasks that name none. Default: `default` if there is such an agent, else the only one. */
+  defaultAgent?: string
+  /** What tasks may choose, of any agent. */
+  overrides?: Overrides
   tools?: Tool[]
   models?: {
     /** Used where neither task, agent nor profile names one. */
@@ -296,7 +320,11 @@ export interface FleetDefinition {
 
 /** A FleetDefinition checked and completed with defaults: what services are built from. */
 export interface Fleet {
+  /** Where none is configured: `default`, with all tools, which allows every override. */
   readonly agents: Readonly<Record<string, AgentDefinition>>
+  /** Absent: by the rule of FleetDefinition. */
+  readonly defaultAgent?: string
+  readonly overrides?: Overrides
   readonly tools: readonly Tool[]
   readonly models: {
     /** Null when no key and no server was found: the scripted model answers how to connect one. */

@@ -21,7 +21,7 @@ export async function runServices(
   try {
     const environment = options.environment ?? readEnvironment(process.env)
     const fleet = await loadFleet(environment)
-    const telemetry = openTelemetry(environment, name)
+    const telemetry = openTelemetry(environment, name, { fleet })
     const running = await startProcess({ name, services, environment, fleet, telemetry })
     const stopped = stopOnSignal(running)
     options.started?.(running)

@@ -36,7 +36,6 @@ export interface ModelSettings {
 interface Provider {
   readonly name: string
   readonly client: OpenAI
-  readonly key: string | undefined
   readonly keyEnv: string | undefined
   readonly baseUrl: string
   readonly isOpenAi: boolean
@@ -100,7 +99,7 @@ function connect(
     timeout: NEVER_MS,
     logLevel: 'off',
   })
-  return { name, client, key, keyEnv, baseUrl, isOpenAi, refused: new Map(), served: null }
+  return { name, client, keyEnv, baseUrl, isOpenAi, refused: new Map(), served: null }
 }
 
 function siteOf(provider: Provider, model: string): CallSite {
@@ -120,7 +119,7 @@ async function servedModel(provider: Provider, site: CallSite, call: CallContext
   } catch (error) {
     // A server without a list of models takes any name.
     if (error instanceof OpenAI.NotFoundError) return SERVED_MODEL
-    throw translated(error, provider, site, call, undefined)
+    throw translated(error, site, call, undefined)
   }
 }
 
@@ -146,7 +145,7 @@ async function complete(
       return reader.reply()
     } catch (error) {
       const parameter = error instanceof OpenAI.APIError ? refusedParameter(failureOf(error)) : null
-      if (parameter === null || refused.has(parameter)) throw translated(error, provider, site, call, reader)
+      if (parameter === null || refused.has(parameter)) throw translated(error, site, call, reader)
       remember(provider, site.model, parameter)
     } finally {
       tokens.end()
@@ -206,7 +205,6 @@ async function readJson(response: Response): Promise<unknown> {
 /** Whatever was thrown on the way, as an error of the table. */
 function translated(
   error: unknown,
-  provider: Provider,
   site: CallSite,
   call: CallContext,
   reader: ReplyReader | undefined,

@@ -14,5 +14,5 @@ export const ranges = {
 /** Longest task id, user id, session id and the like. */
 export const MAX_NAME_CHARS = 200
 
-/** The agent of a task that names none; it exists without being configured. */
+/** The agent that is there where none is configured; and, where one of this name is, that of tasks that name none. */
 export const DEFAULT_AGENT = 'default'
