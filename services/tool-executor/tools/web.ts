@@ -55,11 +55,17 @@ export interface Web {
   fetch(url: string, request: WebRequest): Promise<WebResponse>
 }
 
-/** `allowed`: hosts, `name` or `name:port`, that may be private; asked at each connection. */
-export function createWeb(allowed: () => readonly string[]): Web {
-  const dispatcher = new Agent({ connect: guardedConnector(allowed), headersTimeout: 0, bodyTimeout: 0 })
+/** `allowed`: hosts, `name` or `name:port`, that may be private; asked at each connection, as the ports are that stay closed. */
+export function createWeb(
+  allowed: () => readonly string[],
+  closedPorts: () => readonly string[] = () => [],
+): Web {
+  const connect = guardedConnector(() => ({ hosts: allowed(), closedPorts: closedPorts() }))
+  const dispatcher = new Agent({ connect, headersTimeout: 0, bodyTimeout: 0 })
   return { fetch: (url, options) => follow(dispatcher, url, options) }
 }
+
+const DEFAULT_PORT = '8000'
 
 /** Hosts from FLOTILLA_ALLOW_PRIVATE_HOSTS, separated by commas. */
 function allowedPrivateHosts(): string[] {
@@ -68,7 +74,9 @@ function allowedPrivateHosts(): string[] {
 }
 
 /** For public addresses, plus what the environment allows. */
-export const publicWeb: Web = createWeb(allowedPrivateHosts)
+export const publicWeb: Web = createWeb(allowedPrivateHosts, () => [
+  process.env['PORT']?.trim() || DEFAULT_PORT,
+])
 /** For addresses that the fleet's owner wrote into the configuration. */
 export const trustedWeb: Web = createTrustedWeb()
 
