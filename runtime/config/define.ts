@@ -58,9 +58,9 @@ function plainSpec(definition: PlainDefinition): Omit<ToolSpec, 'input' | 'outpu
     idempotent,
     requiresApproval: definition.requiresApproval ?? false,
     retries: definition.retries ?? (idempotent ? DEFAULT_RETRIES : 0),
-    cacheScope: definition.cacheScope ?? 'user',
-    reads: [definition.reads ?? []].flat(),
-    sends: definition.sends ?? false,
+    ...(definition.cacheScope === 'shared' && { cacheScope: 'shared' }),
+    ...(definition.reads !== undefined && { reads: [definition.reads].flat() }),
+    ...(definition.sends === true && { sends: true }),
     maxOutputBytes: definition.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES,
   }
 }

@@ -22,12 +22,12 @@ export interface ToolSpec {
   readonly requiresApproval: boolean
   /** Tries after the first, for retryable failures. */
   readonly retries: number
-  /** Whose calls share a cached result: those of one user, or everybody's. */
-  readonly cacheScope: 'user' | 'shared'
-  /** What its results hold: data that is not for everybody, text that somebody else wrote. */
-  readonly reads: readonly ('private' | 'untrusted')[]
+  /** Whose calls share a cached result: everybody's. Absent: those of one user. */
+  readonly cacheScope?: 'shared'
+  /** What its results hold: data that is not for everybody, text that somebody else wrote. Absent: neither. */
+  readonly reads?: readonly ('private' | 'untrusted')[]
   /** Its arguments may reach somebody outside. */
-  readonly sends: boolean
+  readonly sends?: true
   readonly maxOutputBytes: number
 }
 

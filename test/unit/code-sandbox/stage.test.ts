@@ -23,9 +23,6 @@ const searchTool: Tool = {
     requiresApproval: false,
     retries: 0,
     maxOutputBytes: 1_000,
-    cacheScope: 'user',
-    reads: [],
-    sends: false,
   },
   run: () => Promise.resolve('never'),
 }

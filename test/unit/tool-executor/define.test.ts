@@ -39,9 +39,6 @@ test('a zod schema becomes JSON Schema in property order, and defaults are the d
       requiresApproval: false,
       retries: 0,
       maxOutputBytes: 1_000_000,
-      cacheScope: 'user',
-      reads: [],
-      sends: false,
     },
   )
   assert.equal(defineTool({ ...minimal, idempotent: true }).spec.retries, 2)
