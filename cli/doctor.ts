@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { openCodec } from '../runtime/codec/open.ts'
 import { alertWarnings } from '../runtime/config/alerts.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
+import { exposureWarnings } from '../runtime/config/exposure.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { loadFleet } from '../runtime/config/load.ts'
+import { openHostWarnings, transportWarnings } from '../runtime/config/transport.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { openLog } from '../runtime/log/open.ts'
 import { missingSetting } from '../runtime/models/discovery.ts'
@@ -49,6 +51,8 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
     fleet = await loadFleet(scripted.environment)
     return `${fleet.tools.length} tools, agents: ${Object.keys(fleet.agents).join(', ') || 'the built-in one'}`
   })
+  await add('agents', async () => agents(fleet))
+  await add('transport', async () => transport(environment))
   const own = await openStores({ ...environment, allowVolatileStore: true }).catch((error: unknown) => error)
   // A running fleet holds the stores: it is asked about them, and the rest is checked on a directory of our own.
   const gateway = isLocked(own) ? gatewayOf(environment) : null
@@ -74,6 +78,19 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   await scripted.stop()
   if (options.json) printJson(findings)
   process.exit(findings.some(({ result }) => result === 'failed') ? 1 : 0)
+}
+
+async function agents(fleet: Fleet | null): Promise<string | Omit<Finding, 'check'>> {
+  if (!fleet) throw new Error('the configuration must be right first')
+  const warnings = exposureWarnings(fleet)
+  if (warnings.length > 0) return { result: 'warn', reason: warnings.join('; ') }
+  return 'none has private data, text of others and a way out at once'
+}
+
+async function transport(environment: Environment): Promise<string | Omit<Finding, 'check'>> {
+  const warnings = [...transportWarnings(environment), ...openHostWarnings(environment)]
+  if (warnings.length > 0) return { result: 'warn', reason: warnings.join('; ') }
+  return 'no credentials leave this machine without TLS'
 }
 
 async function ofFleet(part: string, gateway: string): Promise<string> {

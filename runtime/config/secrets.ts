@@ -25,7 +25,7 @@ function secretsOf(name: string, value: string): string[] {
 }
 
 /** The path of a webhook is its secret. */
-export function webhookSecrets(value: string): string[] {
+function webhookSecrets(value: string): string[] {
   const path = URL.parse(value)?.pathname ?? ''
   return [path.slice(1), ...path.split('/').slice(-1)]
 }

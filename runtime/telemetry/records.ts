@@ -68,7 +68,7 @@ export interface KnownNames {
 const UNKNOWN = 'unknown'
 
 /** A label: the name where it is configured, `none` where there is none. */
-export function label(name: string | null, isKnown: (name: string) => boolean): string {
+function label(name: string | null, isKnown: (name: string) => boolean): string {
   if (name === null) return 'none'
   return isKnown(name) ? name : UNKNOWN
 }

@@ -20,7 +20,7 @@ export interface Chosen {
 }
 
 /** The agent's settings before the fleet's, field by field. */
-export function overridesOf({ agents, overrides }: Fleet, agent: AgentDefinition): Overrides {
+function overridesOf({ agents, overrides }: Fleet, agent: AgentDefinition): Overrides {
   const isBuiltIn = Object.keys(agents).length === 0
   return { ...(isBuiltIn ? allOverrides : defaultOverrides), ...overrides, ...agent.overrides }
 }
