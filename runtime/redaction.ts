@@ -9,7 +9,7 @@
 //    replacing them would garble every text, and hide nothing.
 
 /** Stands where a secret stood. */
-export const REDACTED = '[redacted]'
+export const REDACTED = '***'
 
 const MIN_CHARS = 8
 /** Secrets that come and go, such as tokens that an HTTP tool renews: the latest are kept. */

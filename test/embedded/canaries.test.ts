@@ -113,7 +113,7 @@ test('no failure of a tool, a model or a channel shows a secret anywhere', async
     ),
   )
   for (const answer of answers) assert.match(answer, /"status"/)
-  assert.match(answers[0] ?? '', /it said: .*\[redacted\]/)
+  assert.match(answers[0] ?? '', /it said: .*\*\*\*/)
   assert.match(answers.at(-1) ?? '', /MODEL_AUTH_FAILED/)
   assertClean('results', answers.join('\n'))
   assertClean('a test of the channels', await post('/v1/alerts/high_error_rate/test', {}))

@@ -28,7 +28,14 @@ export const echo: Tool = defineTool({
 })
 
 /** Tasks of tests choose for themselves. */
-const overrides = { mode: true, model: true, profile: true, strategy: true } as const
+const overrides = {
+  mode: true,
+  model: true,
+  profile: true,
+  strategy: true,
+  maxSteps: 100,
+  timeoutMs: 86_400_000,
+} as const
 
 export interface TestFleetOptions {
   definition?: FleetDefinition
