@@ -5,6 +5,8 @@ import { standardTools } from 'flotilla/tools'
 
 export default defineFleet({
   tools: [...standardTools],
+  // On a machine of one's own whoever submits a task may choose. Leave this out where others submit them.
+  overrides: { mode: true, model: true, profile: true, strategy: true, maxSteps: 100, timeoutMs: 86_400_000 },
   agents: {
     default: {
       mode: 'code',

@@ -53,7 +53,7 @@ const running = await startProcess({
   services: services.filter(({ stage }) => stage),
   environment,
   fleet,
-  telemetry: openTelemetry(environment, 'bench', { records: false }),
+  telemetry: openTelemetry(environment, 'bench', { records: false, fleet }),
   http: false,
 })
 const { log, codec } = running

@@ -41,7 +41,7 @@ const fleet = completeFleet(
   environment,
   'bench',
 )
-const telemetry = openTelemetry(environment, 'bench', { records: false })
+const telemetry = openTelemetry(environment, 'bench', { records: false, fleet })
 const stages = services.filter(({ stage }) => stage)
 const running = await startProcess({
   name: 'bench',

@@ -5,12 +5,15 @@ import { join } from 'node:path'
 import { openCodec } from '../runtime/codec/open.ts'
 import { alertWarnings } from '../runtime/config/alerts.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
+import { exposureWarnings } from '../runtime/config/exposure.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { loadFleet } from '../runtime/config/load.ts'
 import { createSchemaChecks } from '../runtime/foreign-schema/checks.ts'
+import { openHostWarnings, transportWarnings } from '../runtime/config/transport.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { openLog } from '../runtime/log/open.ts'
 import { missingSetting } from '../runtime/models/discovery.ts'
+import { redacted, shownUrl } from '../runtime/redaction.ts'
 import { openStores, type Stores } from '../runtime/store/open.ts'
 import { quietInstruments } from '../runtime/telemetry/instruments.ts'
 import { topics } from '../schemas/topics.ts'
@@ -47,8 +50,10 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   let fleet: Fleet | null = null
   await add('configuration', async () => {
     fleet = await loadFleet(scripted.environment)
-    return `${fleet.tools.length} tools, agents: ${Object.keys(fleet.agents).join(', ')}`
+    return `${fleet.tools.length} tools, agents: ${Object.keys(fleet.agents).join(', ') || 'the built-in one'}`
   })
+  await add('agents', async () => agents(fleet))
+  await add('transport', async () => transport(environment))
   const own = await openStores({ ...environment, allowVolatileStore: true }).catch((error: unknown) => error)
   // A running fleet holds the stores: it is asked about them, and the rest is checked on a directory of our own.
   const gateway = isLocked(own) ? gatewayOf(environment) : null
@@ -76,6 +81,19 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   process.exit(findings.some(({ result }) => result === 'failed') ? 1 : 0)
 }
 
+async function agents(fleet: Fleet | null): Promise<string | Omit<Finding, 'check'>> {
+  if (!fleet) throw new Error('the configuration must be right first')
+  const warnings = exposureWarnings(fleet)
+  if (warnings.length > 0) return { result: 'warn', reason: warnings.join('; ') }
+  return 'none has private data, text of others and a way out at once'
+}
+
+async function transport(environment: Environment): Promise<string | Omit<Finding, 'check'>> {
+  const warnings = [...transportWarnings(environment), ...openHostWarnings(environment)]
+  if (warnings.length > 0) return { result: 'warn', reason: warnings.join('; ') }
+  return 'no credentials leave this machine without TLS'
+}
+
 async function ofFleet(part: string, gateway: string): Promise<string> {
   const problem = await problemIn(part, gateway)
   if (problem !== null) throw new Error(problem)
@@ -93,7 +111,7 @@ function printFinding({ check, result, reason }: Finding): void {
 
 function reasonOf(error: unknown): string {
   if (error instanceof FlotillaError) return `${error.code}: ${error.message} — ${error.remedy}`
-  return error instanceof Error ? error.message : String(error)
+  return redacted(error instanceof Error ? error.message : String(error))
 }
 
 function openOrThrow(stores: Stores | unknown): Stores {
@@ -179,7 +197,7 @@ async function log(environment: Environment): Promise<string | Omit<Finding, 'ch
 
 async function registry(environment: Environment): Promise<string | Omit<Finding, 'check'>> {
   await openCodec(environment).check()
-  if (environment.schemaRegistryUrl) return environment.schemaRegistryUrl
+  if (environment.schemaRegistryUrl) return shownUrl(environment.schemaRegistryUrl)
   if (environment.kafkaBrokers.length === 0) return 'embedded'
   return {
     result: 'warn',

@@ -22,7 +22,7 @@ export async function startEmbedded(
   const environment: Environment = { ...readEnvironment(raw), kafkaBrokers: [], ...changes }
   const scripted = await withScriptedModel(environment, { always: options.scripted === true })
   const fleet = await loadFleet(scripted.environment)
-  const telemetry = openTelemetry(scripted.environment, 'fleet', { records: false })
+  const telemetry = openTelemetry(scripted.environment, 'fleet', { records: false, fleet })
   const stages = services.filter(({ stage }) => stage)
   const running = await startProcess({
     name: 'fleet',

@@ -1,6 +1,7 @@
 // How the command speaks: results on stdout, everything else on stderr; colour only where a person looks.
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { describe } from '../runtime/errors.ts'
+import { redacted, redactedJson } from '../runtime/redaction.ts'
 import type { TaskResult } from '../client/types.ts'
 
 type Style = Parameters<typeof styleText>[0]
@@ -13,7 +14,7 @@ export function paint(style: Style, text: string): string {
 /** Heeds NO_COLOR, FORCE_COLOR and whether a terminal is there. */
 function write(stream: NodeJS.WriteStream, text: string): void {
   const coloured = styleText('red', ' ', { stream }) !== ' '
-  stream.write(`${coloured ? text : stripVTControlCharacters(text)}\n`)
+  stream.write(`${redacted(coloured ? text : stripVTControlCharacters(text))}\n`)
 }
 
 export function say(text: string): void {
@@ -25,7 +26,7 @@ export function print(text: string): void {
 }
 
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`)
+  process.stdout.write(`${JSON.stringify(redactedJson(value))}\n`)
 }
 
 /** Ends the command with 1 and a message that says what to do. */

@@ -1,4 +1,5 @@
-// Writes the pages that follow from code: docs/errors.md from the error table, services/README.md from the stages.
+// Writes the pages that follow from code: docs/errors.md from the error table, services/README.md and docs/principals.md from the
+// stages and the topics.
 // `node docs/generate.ts` writes them; with `--check` it only compares, and fails on a difference.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -95,7 +96,7 @@ Its state lies in a compacted topic of its own, \`<prefix>.<service>.state\` (on
 const everyStage = ['dead-letters', 'ops.health']
 
 const groups: readonly [RegExp, string][] = [
-  [/^(TASK_(INVALID|TEXT|ID)|PROFILE|AGENT|EXECUTOR|MODEL_NOT)/, 'Submitting a task'],
+  [/^(TASK_(INVALID|TEXT|ID)|PROFILE|AGENT|OVERRIDE|EXECUTOR|MODEL_NOT)/, 'Submitting a task'],
   [/^(TASK_|STEP_|OUTPUT_|COST_)/, 'Running a task'],
   [/^(MODEL_|BREAKER_)/, 'Models'],
   [/^TOOL_/, 'Tools'],
@@ -130,11 +131,50 @@ an HTTP answer (\`{"error": {code, message, remedy}}\`), at the command line. Th
 ${sections.join('\n')}`
 }
 
+/** Everybody with credentials of their own: what a broker's access lists must allow them. */
+async function principalsPage(): Promise<string> {
+  const services = await describeServices()
+  const rows = services.map(({ name, consumes, produces }) => {
+    const isDoor = name in doors
+    const own = isDoor ? [] : [`${name}.state`]
+    const group = isDoor ? 'its readers’' : code([`<prefix>.${name}`])
+    const id = isDoor ? '–' : code([`<prefix>.${name}.<lane>`])
+    return `| ${name} | ${code([...consumes, ...own])} | ${code([...new Set([...produces, ...own])])} | ${group} | ${id} |`
+  })
+  const open = topics.filter(({ writers }) => writers.includes('anyone'))
+  const trusted = topics.map(
+    ({ name, writers }) => `| \`${name}\` | ${writers.join(', ')} | ${writers.includes('anyone') ? 'checked as hostile input' : 'believed'} |`,
+  )
+  return `# Principals
+
+Generated from \`schemas/topics.ts\` and the stages by \`node docs/generate.ts\`. Do not edit.
+
+Events are not signed: a stage believes what stands in a topic that only stages write. Whoever may write \`tools.requested\` can
+have any tool run, past lists of tools and approvals; whoever may write \`tasks.completed\` decides what a result is. So give each
+service a principal of its own on the broker, and allow it this much. Every name begins with the fleet's prefix.
+
+| principal | reads | writes | group | transactional ids |
+|---|---|---|---|---|
+${rows.join('\n')}
+| users | \`tasks.completed\`, \`tasks.history\`, \`tasks.streaming\` | ${code(open.map(({ name }) => name))} | their own | – |
+| operators | all | ${code([...open.map(({ name }) => name)])}, and what they replay | their own | – |
+
+A user who may read \`tasks.completed\` reads every user's results: give users the gateway instead, where that matters.
+
+## Who is trusted to write which topic
+
+| topic | writers | what it holds is |
+|---|---|---|
+${trusted.join('\n')}
+`
+}
+
 /** Absolute path → what the file must hold. */
 export async function generatedPages(): Promise<Map<string, string>> {
   const pages = [
     ['docs/errors.md', errorsPage()],
     ['services/README.md', await servicesPage()],
+    ['docs/principals.md', await principalsPage()],
   ] as const
   const formatted = pages.map(async ([page, text]) => {
     const path = join(root, page)

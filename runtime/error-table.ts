@@ -41,8 +41,14 @@ export const errorTable = {
   AGENT_UNKNOWN: row(
     'recoverable',
     false,
-    'No agent of this name.',
-    'Use an agent that exists, or add it under agents in flotilla.config.ts.',
+    'No agent of this name, or none was named where the fleet has several.',
+    'Use an agent that exists, add it under agents in flotilla.config.ts, or set defaultAgent there.',
+  ),
+  OVERRIDE_NOT_ALLOWED: row(
+    'recoverable',
+    false,
+    'The task asks for a mode, model, profile, strategy or limit that its agent does not let tasks choose.',
+    'Leave the field out, or allow it under overrides of the agent in flotilla.config.ts.',
   ),
   MODEL_NOT_CONFIGURED: row(
     'recoverable',

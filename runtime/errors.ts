@@ -2,6 +2,7 @@
 import type { Failure } from '../schemas/generated/events.ts'
 import { boundedText } from './bounded-text.ts'
 import { errorTable, type Severity } from './error-table.ts'
+import { redacted, redactedJson } from './redaction.ts'
 
 export { errorTable, type Severity } from './error-table.ts'
 
@@ -14,7 +15,8 @@ interface ErrorOptions_ extends ErrorOptions {
 }
 
 /**
- * An error of the table. The message says what happened and where, in at most MESSAGE_CHARS; the remedy comes from the table.
+ * An error of the table. The message says what happened and where, in at most MESSAGE_CHARS; the remedy comes from the
+ * table. Neither message nor details show a secret that the process knows (redaction.ts).
  */
 export class FlotillaError extends Error {
   override readonly name = 'FlotillaError'
@@ -23,10 +25,11 @@ export class FlotillaError extends Error {
   readonly details: unknown
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions_ = {}) {
-    super(boundedText(message), options)
+    // Before it is cut: half a secret would not be found.
+    super(boundedText(redacted(message)), options)
     this.code = code
     this.retryAfterMs = options.retryAfterMs
-    this.details = options.details
+    this.details = redactedJson(options.details)
   }
 
   get severity(): Severity {
@@ -61,11 +64,11 @@ export function plainFailure(failure: Failure): Failure {
 export function toFailure(error: unknown, fallback: ErrorCode = 'INTERNAL'): Failure {
   if (error instanceof FlotillaError)
     return { ...failure(error.code, error.message), retryAfterMs: error.retryAfterMs ?? null }
-  return failure(fallback, error instanceof Error ? error.message : String(error))
+  return failure(fallback, redacted(error instanceof Error ? error.message : String(error)))
 }
 
 /** What a person is told: code, message, remedy; a stack only for bugs. */
 export function describe(error: unknown): string {
   if (error instanceof FlotillaError) return `${error.code}: ${error.message}\n  ${error.remedy}`
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return redacted(error instanceof Error ? (error.stack ?? error.message) : String(error))
 }

@@ -217,7 +217,35 @@ export function alertWarnings(
     const by = rules.filter((rule) => rule.channels.includes(id)).map((rule) => rule.name)
     return `channel ${id} (of ${by.join(', ')}) is not configured: add alerts.channels.${id}; until then its alerts are on the topic and in the log`
   })
-  return [...unconfigured, ...secretless]
+  const weak = Object.entries(channels).flatMap(([id, definition]) =>
+    definition.type === 'webhook'
+      ? weaknessOf(id, definition.secretEnv, env[definition.secretEnv]?.trim())
+      : [],
+  )
+  return [...unconfigured, ...secretless, ...weak]
+}
+
+const LEAST_SECRET_BYTES = 24
+
+function weaknessOf(channel: string, variable: string, secret = ''): string[] {
+  const problem = webhookSecretProblem(secret)
+  if (problem !== null) return [`channel ${channel} can't be told: ${variable} ${problem}`]
+  if (secret === '' || secret.length >= LEAST_SECRET_BYTES) return []
+  return [
+    `channel ${channel}: ${variable} has fewer than 24 characters and may be guessed; use whsec_ and base64 of 24 random bytes`,
+  ]
+}
+
+/** What is wrong with a secret that says it is one of Standard Webhooks: `whsec_` and base64 of at least 24 bytes. */
+export function webhookSecretProblem(given: string | undefined): string | null {
+  const secret = given?.trim() ?? ''
+  if (!secret.startsWith('whsec_')) return null
+  const encoded = secret.slice('whsec_'.length)
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(encoded)) return 'is not base64 behind whsec_'
+  const bytes = Math.floor((encoded.replace(/=+$/, '').length * 3) / 4)
+  return bytes >= LEAST_SECRET_BYTES
+    ? null
+    : `has ${bytes} bytes behind whsec_, fewer than ${LEAST_SECRET_BYTES}`
 }
 
 export function secretVariable(definition: ChannelDefinition): string {

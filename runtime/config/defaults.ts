@@ -60,6 +60,19 @@ export const defaultTask = {
   priority: 0,
 } as const
 
+/** What tasks may ask of an agent that is configured. */
+export const defaultOverrides = { maxSteps: 50, timeoutMs: 3_600_000 } as const
+
+/** Of the agent that is there where none is configured: its tasks choose for themselves. */
+export const allOverrides = {
+  mode: true,
+  model: true,
+  profile: true,
+  strategy: true,
+  maxSteps: 100,
+  timeoutMs: 86_400_000,
+} as const
+
 /** US dollars per million tokens. Names match by prefix; a model that no row covers is guessed. */
 export const defaultPrices: readonly Price[] = [
   { model: 'gpt-4o', input: 5, output: 15 },

@@ -58,6 +58,9 @@ function plainSpec(definition: PlainDefinition): Omit<ToolSpec, 'input' | 'outpu
     idempotent,
     requiresApproval: definition.requiresApproval ?? false,
     retries: definition.retries ?? (idempotent ? DEFAULT_RETRIES : 0),
+    ...(definition.cacheScope === 'shared' && { cacheScope: 'shared' }),
+    ...(definition.reads !== undefined && { reads: [definition.reads].flat() }),
+    ...(definition.sends === true && { sends: true }),
     maxOutputBytes: definition.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES,
   }
 }
@@ -84,6 +87,12 @@ function numberMistakes(definition: PlainDefinition): string[] {
     [whole(cacheTtlMs, 0), 'cacheTtlMs must be a whole number of milliseconds, 0 for no cache'],
     [whole(retries, 0, MAX_TOOL_RETRIES), `retries must be a whole number from 0 to ${MAX_TOOL_RETRIES}`],
     [whole(maxOutputBytes, 1), 'maxOutputBytes must be a whole number, at least 1'],
+    [['user', 'shared'].includes(definition.cacheScope ?? 'user'), "cacheScope must be 'user' or 'shared'"],
+    [
+      [definition.reads ?? []].flat().every((kind) => ['private', 'untrusted'].includes(kind)),
+      "reads must be 'private', 'untrusted' or a list of them",
+    ],
+    [typeof (definition.sends ?? false) === 'boolean', 'sends must be true or false'],
     [
       retries === 0 || definition.idempotent === true,
       'retries needs idempotent: true, because a tool that is not is never run twice',

@@ -1,11 +1,16 @@
 // Environment variables that Flotilla reads, checked together. Names are the ecosystem's; docs/configuration.md lists them.
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { DEFAULT_PARTITIONS } from '../../schemas/topics.ts'
 import { FlotillaError } from '../errors.ts'
+import { keepSecrets } from '../redaction.ts'
+import { environmentSecrets, withFiles } from './secrets.ts'
+import { remoteBrokers } from './transport.ts'
 
 export interface KafkaSecurity {
-  readonly ssl?: boolean
+  /** True: TLS by the system's authorities. */
+  readonly ssl?: boolean | { readonly ca?: string; readonly cert?: string; readonly key?: string }
   readonly sasl?: {
     readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
     readonly username: string
@@ -70,7 +75,10 @@ const variables = z.object({
     )
     .pipe(z.array(host))
     .default([]),
-  KAFKA_SSL: flag.default(false),
+  KAFKA_SSL: flag.optional(),
+  KAFKA_SSL_CA: z.string().optional(),
+  KAFKA_SSL_CERT: z.string().optional(),
+  KAFKA_SSL_KEY: z.string().optional(),
   KAFKA_SASL_MECHANISM: oneOf(['plain', 'scram-sha-256', 'scram-sha-512']).optional(),
   KAFKA_SASL_USERNAME: z.string().optional(),
   KAFKA_SASL_PASSWORD: z.string().optional(),
@@ -95,6 +103,8 @@ const variables = z.object({
   FLOTILLA_DRAIN_MS: whole(0, 600_000).default(25_000),
 })
 
+type Variables = z.infer<typeof variables>
+
 const saslVariables = ['KAFKA_SASL_MECHANISM', 'KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'] as const
 
 function saslMistakes(present: Readonly<Record<string, unknown>>): string[] {
@@ -103,15 +113,60 @@ function saslMistakes(present: Readonly<Record<string, unknown>>): string[] {
   return missing.map((name) => `  ${name}: is needed with the other KAFKA_SASL_ variables`)
 }
 
-function kafkaSecurity(env: z.infer<typeof variables>): KafkaSecurity {
+const pemVariables = { ca: 'KAFKA_SSL_CA', cert: 'KAFKA_SSL_CERT', key: 'KAFKA_SSL_KEY' } as const
+
+/** The files that the variables name, which turn TLS on; and what is wrong with them. */
+function kafkaTls(present: Readonly<Record<string, string | undefined>>) {
+  const mistakes: string[] = []
+  const files = Object.entries(pemVariables).flatMap(([part, name]) => {
+    const path = present[name]?.trim()
+    if (!path) return []
+    try {
+      return [[part, readFileSync(path, 'utf8')]]
+    } catch (error) {
+      mistakes.push(`  ${name}: ${path} can't be read (${(error as NodeJS.ErrnoException).code})`)
+      return []
+    }
+  })
+  const { KAFKA_SSL_CERT: cert, KAFKA_SSL_KEY: key, KAFKA_SSL: on } = present
+  if (!cert !== !key) mistakes.push('  KAFKA_SSL_CERT: is needed together with KAFKA_SSL_KEY')
+  if (files.length > 0 && ['0', 'false'].includes(on ?? ''))
+    mistakes.push('  KAFKA_SSL: is off, while KAFKA_SSL_CA or KAFKA_SSL_CERT is set; unset one of them')
+  return {
+    tls: files.length > 0 ? (Object.fromEntries(files) as Readonly<Record<string, string>>) : null,
+    mistakes,
+  }
+}
+
+/** PLAIN sends the password as it is. */
+function plainMistakes(
+  { KAFKA_SASL_MECHANISM: mechanism, KAFKA_BROKERS: brokers = [] }: Partial<Variables>,
+  hasTls: boolean,
+): string[] {
+  const [remote] = mechanism === 'plain' && !hasTls ? remoteBrokers(brokers) : []
+  if (remote === undefined) return []
+  return [
+    `  KAFKA_SASL_MECHANISM: plain would send the password in clear to ${remote}; set KAFKA_SSL=1 (and KAFKA_SSL_CA), or use scram-sha-512`,
+  ]
+}
+
+function kafkaSecurity(env: Variables, tls: Readonly<Record<string, string>> | null): KafkaSecurity {
   const {
     KAFKA_SSL,
     KAFKA_SASL_MECHANISM: mechanism,
     KAFKA_SASL_USERNAME: username,
     KAFKA_SASL_PASSWORD: password,
   } = env
-  const ssl = KAFKA_SSL ? { ssl: true } : {}
+  const ssl = tls ? { ssl: tls } : KAFKA_SSL ? { ssl: true } : {}
   return mechanism && username && password ? { ...ssl, sasl: { mechanism, username, password } } : ssl
+}
+
+/** A password of the URL's own wins. */
+function withPassword(text: string | null, password: string | undefined): string | null {
+  const url = URL.parse(text ?? '')
+  if (url === null || url.password !== '' || password === undefined) return text
+  url.password = encodeURIComponent(password)
+  return url.href
 }
 
 /** Shows the value that is wrong, unless it may hold a password. */
@@ -120,14 +175,23 @@ function mistakeIn(name: string, message: string, raw: Readonly<Record<string, s
   return `  ${name}: ${message}${isSecret ? '' : `, not "${raw[name]?.slice(0, 80)}"`}`
 }
 
-/** Throws CONFIG_INVALID with every mistake. A variable that is set but empty counts as not set. */
-export function readEnvironment(raw: Readonly<Record<string, string | undefined>>): Environment {
+/**
+ * Throws CONFIG_INVALID with every mistake. A variable that is set but empty counts as not set. The secrets among them are
+ * kept from every message from here on.
+ */
+export function readEnvironment(given: Readonly<Record<string, string | undefined>>): Environment {
+  const { variables: raw, mistakes: unread } = withFiles(given)
+  keepSecrets(environmentSecrets(raw))
   const present = Object.fromEntries(Object.entries(raw).filter(([, value]) => value?.trim()))
   const parsed = variables.safeParse(present)
+  const { tls, mistakes: badFiles } = kafkaTls(present)
   const issues = parsed.error?.issues ?? []
   const mistakes = [
+    ...unread,
     ...issues.map((issue) => mistakeIn(String(issue.path[0]), issue.message, raw)),
     ...saslMistakes(present),
+    ...badFiles,
+    ...plainMistakes(parsed.data ?? {}, tls !== null || parsed.data?.KAFKA_SSL === true),
   ]
   if (!parsed.success || mistakes.length > 0) {
     const message = `the environment has ${mistakes.length} ${mistakes.length === 1 ? 'mistake' : 'mistakes'}:\n${mistakes.join('\n')}`
@@ -136,9 +200,9 @@ export function readEnvironment(raw: Readonly<Record<string, string | undefined>
   const env = parsed.data
   return {
     kafkaBrokers: env.KAFKA_BROKERS,
-    kafkaSecurity: kafkaSecurity(env),
+    kafkaSecurity: kafkaSecurity(env, tls),
     schemaRegistryUrl: env.SCHEMA_REGISTRY_URL ?? null,
-    redisUrl: env.REDIS_URL ?? null,
+    redisUrl: withPassword(env.REDIS_URL ?? null, present['REDIS_PASSWORD']),
     databaseUrl: env.DATABASE_URL ?? null,
     otlpEndpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT ?? null,
     logLevel: env.LOG_LEVEL,

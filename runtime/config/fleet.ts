@@ -22,12 +22,22 @@ export interface ToolSpec {
   readonly requiresApproval: boolean
   /** Tries after the first, for retryable failures. */
   readonly retries: number
+  /** Whose calls share a cached result: everybody's. Absent: those of one user. */
+  readonly cacheScope?: 'shared'
+  /** What its results hold: data that is not for everybody, text that somebody else wrote. Absent: neither. */
+  readonly reads?: readonly ('private' | 'untrusted')[]
+  /** Its arguments may reach somebody outside. */
+  readonly sends?: true
   readonly maxOutputBytes: number
 }
 
 export interface ToolContext {
   readonly signal: AbortSignal
   readonly taskId: string
+  /** On whose behalf, as the task's sender says; null where it names nobody. */
+  readonly userId: string | null
+  /** The agent whose task it is; null for calls that an older version asked for. */
+  readonly agent: string | null
   /** The same on every retry after a crash. */
   readonly idempotencyKey: string
   readonly traceparent: string | null
@@ -43,6 +53,15 @@ export interface ToolDefinition<I = never, O = unknown> {
   timeoutMs?: number
   /** Default 0 (not cached). */
   cacheTtlMs?: number
+  /** `shared`: a cached result answers every user. Default `user`: only the one for whom it was made. */
+  cacheScope?: 'user' | 'shared'
+  /**
+   * `private`: results hold data that is not for everybody. `untrusted`: results hold text that somebody else wrote; the
+   * model sees it marked as data. Default: neither.
+   */
+  reads?: 'private' | 'untrusted' | readonly ('private' | 'untrusted')[]
+  /** True: what the model passes to it may reach somebody outside. Default false. */
+  sends?: boolean
   /** Default false: safe, a crash never runs it twice. */
   idempotent?: boolean
   requiresApproval?: boolean
@@ -59,6 +78,24 @@ export interface Tool {
   readonly run: (input: Json, context: ToolContext) => Promise<unknown>
 }
 
+/** What a task may choose in place of its agent's configuration. What is not allowed is rejected, never ignored. */
+export interface Overrides {
+  /** `code` instead of `tools`, or the reverse. Default false. */
+  mode?: boolean
+  /** True: any configured model. A list: these, or all that begin as an entry does before its `*`. Default false. */
+  model?: boolean | string[]
+  /** Profiles, and so their model, limits and executor. Default false. */
+  profile?: boolean | string[]
+  /** Default false. */
+  strategy?: boolean
+  /** The most a task may ask for. What the agent has without being asked is always allowed. Default 50. */
+  maxSteps?: number
+  /** The same in milliseconds. Default an hour. */
+  timeoutMs?: number
+  /** US dollars. Set, it also limits tasks that ask for no maxCost. Default: no limit. */
+  maxCost?: number
+}
+
 export interface AgentDefinition {
   mode?: 'code' | 'tools'
   description?: string
@@ -72,6 +109,8 @@ export interface AgentDefinition {
   outputSchema?: JsonSchema
   /** Overrides the built-in system prompt; see services/planner/prompts. */
   systemPrompt?: string
+  /** What its tasks may choose, field by field before the fleet's. */
+  overrides?: Overrides
 }
 
 export interface Profile {
@@ -247,6 +286,10 @@ export interface SandboxDefinition {
 /** flotilla.config.ts. Everything is optional: what is absent has the documented default. */
 export interface FleetDefinition {
   agents?: Record<string, AgentDefinition>
+  /** Of tasks that name none. Default: `default` if there is such an agent, else the only one. */
+  defaultAgent?: string
+  /** What tasks may choose, of any agent. */
+  overrides?: Overrides
   tools?: Tool[]
   models?: {
     /** Used where neither task, agent nor profile names one. */
@@ -277,7 +320,11 @@ export interface FleetDefinition {
 
 /** A FleetDefinition checked and completed with defaults: what services are built from. */
 export interface Fleet {
+  /** Where none is configured: `default`, with all tools, which allows every override. */
   readonly agents: Readonly<Record<string, AgentDefinition>>
+  /** Absent: by the rule of FleetDefinition. */
+  readonly defaultAgent?: string
+  readonly overrides?: Overrides
   readonly tools: readonly Tool[]
   readonly models: {
     /** Null when no key and no server was found: the scripted model answers how to connect one. */

@@ -9,9 +9,16 @@ import { discoverModels } from '../models/discovery.ts'
 import { parseModel, SCRIPTED_MODEL } from '../models/names.ts'
 import { defaultTiers, strategies } from '../models/strategies.ts'
 import { alertMistakes, alertsSchema, completeAlerts } from './alerts.ts'
-import { defaultLimits, defaultMetering, defaultPrices, defaultProfiles, defaultSizes } from './defaults.ts'
+import {
+  allOverrides,
+  defaultLimits,
+  defaultMetering,
+  defaultPrices,
+  defaultProfiles,
+  defaultSizes,
+} from './defaults.ts'
 import type { Environment } from './environment.ts'
-import type { Fleet, FleetDefinition, JsonSchema, Tool } from './fleet.ts'
+import type { Fleet, FleetDefinition, JsonSchema, Overrides, Tool } from './fleet.ts'
 import { compileJsonSchema } from './json-schema.ts'
 import {
   completeSandbox,
@@ -21,6 +28,8 @@ import {
   sandboxSchema,
 } from './executors.ts'
 import { resolveOwnName } from './package-name.ts'
+import { fleetSecrets } from './secrets.ts'
+import { keepSecrets } from '../redaction.ts'
 
 /** Used where a project has no file of its own. */
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
@@ -42,7 +51,24 @@ const tool = z.custom<Tool>(
 )
 const pattern = z.string().refine(isRegExp, 'must be a regular expression')
 
+const choice = z
+  .union([z.boolean(), z.array(name)], { error: 'must be true, false or a list of names' })
+  .optional()
+const overrides = z
+  .strictObject({
+    mode: z.boolean().optional(),
+    model: choice,
+    profile: choice,
+    strategy: z.boolean().optional(),
+    maxSteps: whole(1).max(100).optional(),
+    timeoutMs: whole(1).max(86_400_000).optional(),
+    maxCost: z.number().gt(0).optional(),
+  })
+  .optional()
+
 const definition = z.strictObject({
+  defaultAgent: name.optional(),
+  overrides,
   agents: z
     .record(
       name,
@@ -55,6 +81,7 @@ const definition = z.strictObject({
         strategy: z.enum(strategies).optional(),
         outputSchema: jsonSchema.optional(),
         systemPrompt: z.string().min(1).optional(),
+        overrides,
       }),
     )
     .optional(),
@@ -191,7 +218,10 @@ export function completeFleet(value: unknown, environment: Environment, source: 
   const sound = issues.reduce((rest, { path }) => without(rest, path), value)
   const fleet = withDefaults((isObject(sound) ? sound : {}) as FleetDefinition, environment)
   mistakes.push(...references(fleet), ...executorMistakes(fleet.sandbox ?? {}, environment.raw))
-  if (mistakes.length === 0) return fleet
+  if (mistakes.length === 0) {
+    keepSecrets(fleetSecrets(fleet, environment.raw))
+    return fleet
+  }
   const listed = mistakes.map((mistake) => `  ${mistake}`).join('\n')
   throw new FlotillaError(
     'CONFIG_INVALID',
@@ -228,7 +258,10 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
   const { models = {}, limits = {} } = given
   const providers = { ...discovered.providers, ...models.providers }
   return {
-    agents: { default: {}, ...given.agents },
+    agents:
+      isObject(given.agents) && Object.keys(given.agents).length > 0 ? given.agents : builtInAgent(given),
+    ...(typeof given.defaultAgent === 'string' && { defaultAgent: given.defaultAgent }),
+    ...(isObject(given.overrides) && { overrides: given.overrides }),
     tools: Array.isArray(given.tools) ? given.tools : [],
     models: {
       default: models.default ?? discovered.default ?? SCRIPTED_MODEL,
@@ -256,6 +289,11 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
   }
 }
 
+/** There where none is configured: all tools, and its tasks choose for themselves, as far as the fleet does not say otherwise. */
+function builtInAgent({ overrides: given }: FleetDefinition): Fleet['agents'] {
+  return { default: { overrides: { ...allOverrides, ...(isObject(given) ? given : {}) } } }
+}
+
 /** Names of the key variables that are set; never their values. */
 function keysPresent(providers: Fleet['models']['providers'], { raw }: Environment): string[] {
   const names = Object.values(providers ?? {}).flatMap((provider) => provider?.keyEnv ?? [])
@@ -278,9 +316,16 @@ function references(fleet: Fleet): string[] {
       mistakes.push(
         `limits.rates.${setting}: no provider named ${provider}; there are: ${Object.keys(fleet.models.providers).join(', ')}`,
       )
+  const named = Object.keys(fleet.agents)
+  if (fleet.defaultAgent !== undefined && !named.includes(fleet.defaultAgent))
+    mistakes.push(
+      `defaultAgent: no agent named ${fleet.defaultAgent}; there are: ${named.join(', ') || 'none'}`,
+    )
+  mistakes.push(...unknownProfiles('overrides', fleet.overrides, fleet))
   // The checker passes over a key named __proto__, so its value may be anything.
   const agents = Object.entries(fleet.agents).filter(([, agent]) => isObject(agent))
-  for (const [agent, { tools, profile, outputSchema }] of agents) {
+  for (const [agent, { tools, profile, outputSchema, overrides: own }] of agents) {
+    mistakes.push(...unknownProfiles(`agents.${agent}.overrides`, own, fleet))
     for (const wanted of Array.isArray(tools) ? tools : [])
       if (!names.includes(wanted))
         mistakes.push(
@@ -294,6 +339,16 @@ function references(fleet: Fleet): string[] {
     if (problem) mistakes.push(`agents.${agent}.outputSchema: ${problem}`)
   }
   return [...mistakes, ...alertMistakes(fleet.alerts)]
+}
+
+function unknownProfiles(path: string, given: Overrides | undefined, { models }: Fleet): string[] {
+  const listed = isObject(given) && Array.isArray(given.profile) ? given.profile : []
+  return listed
+    .filter((profile) => !Object.hasOwn(models.profiles, profile))
+    .map(
+      (profile) =>
+        `${path}.profile: no profile named ${profile}; there are: ${Object.keys(models.profiles).join(', ')}`,
+    )
 }
 
 function schemaProblem(schema: JsonSchema): string | null {

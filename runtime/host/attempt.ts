@@ -5,6 +5,7 @@
 // 2. However it ends after it was stopped, the outcome is the stop's (CALL_ABORTED, CALL_TIMEOUT): nobody waits for the answer.
 // 3. The outcome says whether the caller was asked at all: what may have reached the outside is to be paid for.
 import { boundedDetails } from '../bounded-text.ts'
+import { redactedJson } from '../redaction.ts'
 import type { Clock } from '../clock.ts'
 import { FlotillaError, toFailure } from '../errors.ts'
 import type { CallContext, CallFailure, CallOutcome, Caller } from '../stage.ts'
@@ -32,7 +33,8 @@ export async function attempt(
   const startedMs = clock.now()
   const asked = new Asked(parts, request)
   try {
-    const value = (await limited(parts, request, asked, taken)) ?? null
+    // What the other side says may repeat a key that it was sent.
+    const value = redactedJson((await limited(parts, request, asked, taken)) ?? null)
     return { ok: true, value, startedMs, endedMs: clock.now(), callId: id }
   } catch (error) {
     const failed: CallFailure = toFailure(error)

@@ -9,12 +9,13 @@ import { openCodec } from '../codec/open.ts'
 import type { Codec } from '../codec/port.ts'
 import type { Environment } from '../config/environment.ts'
 import type { Fleet } from '../config/fleet.ts'
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError, toFailure } from '../errors.ts'
 import { createSchemaChecks } from '../foreign-schema/checks.ts'
 import { homeOf } from '../log/home.ts'
 import type { EmbeddedLog } from '../log/embedded/log.ts'
 import { openLog } from '../log/open.ts'
 import type { Log } from '../log/port.ts'
+import { redactedJson } from '../redaction.ts'
 import { createBreakers, type BreakerChange, type Breakers } from '../resilience.ts'
 import type { Callers, DoorContext, Service } from '../service.ts'
 import { openStores, type Stores } from '../store/open.ts'
@@ -146,7 +147,7 @@ class RunningProcess implements FleetProcess {
         if (this.options.environment.kafkaBrokers.length === 0) throw error
         if (error instanceof FlotillaError && !error.retryable) throw error
         if (this.stopped) throw error
-        this.starting = `waiting for ${what}: ${error instanceof Error ? error.message : String(error)}`
+        this.starting = `waiting for ${what}: ${toFailure(error).message}`
         this.options.telemetry.instruments.log.warn({ err: error }, `waiting for ${what}`)
         await sleep(systemClock, Math.min(MAX_WAIT_MS, 200 * 2 ** attempt))
       }
@@ -230,8 +231,9 @@ class RunningProcess implements FleetProcess {
   private publishChange(
     stage: string,
     { log, codec }: { log: Log; codec: Codec },
-    change: BreakerChange,
+    changed: BreakerChange,
   ): void {
+    const change = redactedJson(changed)
     const { instruments } = this.options.telemetry
     const level = { closed: 0, half_open: 1, open: 2 }[change.to]
     instruments.gauge('breaker_state', level, { stage, breaker: change.breaker })
@@ -274,7 +276,7 @@ class RunningProcess implements FleetProcess {
         )),
       )
     }
-    return { ready: parts.every(({ problem }) => problem === null), parts }
+    return { ready: parts.every(({ problem }) => problem === null), parts: redactedJson(parts) }
   }
 
   stop(): Promise<void> {
@@ -294,6 +296,6 @@ async function problemOf(check: () => Promise<void>): Promise<string | null> {
     await check()
     return null
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return toFailure(error).message
   }
 }

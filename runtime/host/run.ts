@@ -1,6 +1,7 @@
 // A service as a process of its own: `node services/planner/main.ts`.
 import { readEnvironment, type Environment } from '../config/environment.ts'
 import { loadFleet } from '../config/load.ts'
+import { openHostWarnings, transportWarnings } from '../config/transport.ts'
 import { describe } from '../errors.ts'
 import type { Service } from '../service.ts'
 import { openTelemetry } from '../telemetry/open.ts'
@@ -21,7 +22,9 @@ export async function runServices(
   try {
     const environment = options.environment ?? readEnvironment(process.env)
     const fleet = await loadFleet(environment)
-    const telemetry = openTelemetry(environment, name)
+    const telemetry = openTelemetry(environment, name, { fleet })
+    for (const warning of [...transportWarnings(environment), ...openHostWarnings(environment)])
+      telemetry.instruments.log.warn(warning)
     const running = await startProcess({ name, services, environment, fleet, telemetry })
     const stopped = stopOnSignal(running)
     options.started?.(running)

@@ -5,7 +5,16 @@
 // 2. Writes asked for within one turn of the event loop share one transaction; each resolves after its COMMIT.
 // 3. A write that throws is undone alone; the others of its transaction stand.
 // 4. A hold (a transaction over several turns) has the connection's writes to itself; other writes wait for its end.
-import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
@@ -192,6 +201,8 @@ export class DataFile {
   }
 }
 
+const PRIVATE = 0o600
+
 function createDirectory(dataDir: string): string {
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
@@ -225,7 +236,18 @@ function describeOwner(dir: string): string {
   }
 }
 
+/** Texts, results and arguments of tasks: also in a directory that was there before. The WAL takes the file's mode. */
+function keepPrivate(path: string): void {
+  try {
+    closeSync(openSync(path, 'a', PRIVATE))
+    chmodSync(path, PRIVATE)
+  } catch (cause) {
+    throw unavailable(path, cause)
+  }
+}
+
 function openDatabase(path: string, durability: Durability): DatabaseSync {
+  keepPrivate(path)
   const db = new DatabaseSync(path, { timeout: 5_000 })
   try {
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'power-loss' ? 'FULL' : 'NORMAL'};

@@ -1,8 +1,10 @@
 // JSON logs on standard error: the only importer of pino.
 //
 // 1. Normal operation is quiet: LOG_LEVEL is `warn` unless set.
-// 2. agent_execution and tool_execution are written whatever quiet level is set, at level info, unless LOG_LEVEL is error, fatal or silent.
+// 2. No line shows a secret that the process knows (redaction.ts).
+// 3. agent_execution and tool_execution are written whatever quiet level is set, at level info, unless LOG_LEVEL is error, fatal or silent.
 import { destination, pino, stdTimeFunctions, type Logger } from 'pino'
+import { redacted } from '../redaction.ts'
 
 /** What everybody else sees of the logger: fields first, then the message. */
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
@@ -23,6 +25,8 @@ export interface LoggingOptions {
 const withoutRecords = ['error', 'fatal', 'silent']
 
 export function createLoggers({ service, level, records }: LoggingOptions): Loggers {
+  // Synchronous, so that the last words of a process that dies are written.
+  const out = destination({ dest: 2, sync: true })
   const log = pino(
     {
       level,
@@ -30,8 +34,7 @@ export function createLoggers({ service, level, records }: LoggingOptions): Logg
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    // Synchronous, so that the last words of a process that dies are written.
-    destination({ dest: 2, sync: true }),
+    { write: (line: string) => void out.write(redacted(line)) },
   )
   const areOn = records && !withoutRecords.includes(level)
   return { log, records: areOn ? log.child({}, { level: 'info' }) : null }

@@ -1,11 +1,14 @@
 // The telemetry of a process, as its environment asks for it.
 import type { Decoded } from '../codec/port.ts'
 import type { Environment } from '../config/environment.ts'
+import type { Fleet } from '../config/fleet.ts'
 import { untracedHandling, type CommittedContext, type Instruments, type Log } from './instruments.ts'
 import { createLoggers, type Loggers } from './logging.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { wantsOldNames, withOldNames } from './names.ts'
-import { agentExecution, measure, toolExecution } from './records.ts'
+import { allNames, knownNames } from './known-names.ts'
+import { agentExecution, measure, toolExecution, type KnownNames } from './records.ts'
+import { redacted, redactedJson } from '../redaction.ts'
 import { startHandling, startSend, taskSpan, type EmitSpan, type SpanData } from './spans.ts'
 import type { Tracing } from './tracing.ts'
 
@@ -20,6 +23,8 @@ export interface Telemetry {
 export interface TelemetryOptions {
   /** False: no agent_execution and tool_execution records. Default true. */
   readonly records?: boolean
+  /** Only names that it configures become labels. A process that runs stages has one. */
+  readonly fleet?: Fleet
 }
 
 type Settings = Pick<Environment, 'otlpEndpoint' | 'logLevel' | 'raw'>
@@ -37,27 +42,33 @@ export function openTelemetry(
   const exporter = environment.otlpEndpoint
     ? openExporter(environment.otlpEndpoint, service, loggers.log)
     : null
-  const emit = exporter && (oldNames ? renaming(exporter.export) : exporter.export)
+  const emit = exporter && withoutSecrets(oldNames ? renaming(exporter.export) : exporter.export)
   return {
-    instruments: instrumentsOf(loggers, metrics, emit),
+    instruments: instrumentsOf(loggers, metrics, emit, options.fleet ? knownNames(options.fleet) : allNames),
     metrics: () => metrics.text(),
     close: async () => exporter?.close(),
   }
 }
 
-function instrumentsOf(loggers: Loggers, metrics: Metrics, emit: EmitSpan | null): Instruments {
+function instrumentsOf(
+  loggers: Loggers,
+  metrics: Metrics,
+  emit: EmitSpan | null,
+  known: KnownNames,
+): Instruments {
   return {
     count: metrics.count,
     gauge: metrics.gauge,
     gauges: metrics.gauges,
     observe: metrics.observe,
     record: metrics.record,
-    handling: (input) => (emit ? startHandling(input, emit) : untracedHandling(input.traceparent)),
+    handling: (input) =>
+      emit ? startHandling(input, emit, known.model) : untracedHandling(input.traceparent),
     sending: (input) => (emit ? startSend(input, emit) : { traceparent: input.traceparent, end: () => {} }),
     committed: (event, context) => {
       record(event, context, loggers)
-      measure(event, metrics)
-      const span = emit && event.type === 'TaskCompleted' ? taskSpan(event.data, context) : null
+      measure(event, metrics, known)
+      const span = emit && event.type === 'TaskCompleted' ? taskSpan(event.data, context, known.agent) : null
       if (span) emit?.(span)
     },
     log: loggers.log,
@@ -74,6 +85,17 @@ const renaming =
   (emit: EmitSpan): EmitSpan =>
   (span) =>
     emit({ ...span, attributes: withOldNames(span.attributes) })
+
+/** What a provider or a tool answered stands in a span too. */
+const withoutSecrets =
+  (emit: EmitSpan): EmitSpan =>
+  ({ name, error, attributes, ...span }) =>
+    emit({
+      ...span,
+      name: redacted(name),
+      error: error === null ? null : redacted(error),
+      attributes: redactedJson(attributes),
+    })
 
 /** Spans kept until the exporter is loaded. */
 const MAX_EARLY_SPANS = 10_000

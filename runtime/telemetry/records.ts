@@ -54,30 +54,63 @@ function traceFields({ traceparent }: CommittedContext): Record<string, unknown>
   return { trace_id: span?.traceId ?? null, span_id: span?.spanId ?? null }
 }
 
-type Meter = Pick<Metrics, 'count' | 'observe' | 'record' | 'inference'>
-
-export function measure({ type, data }: Decoded, meter: Meter): void {
-  if (type === 'TaskCompleted') measureTask(data, meter)
-  else if (type === 'ToolCompleted') measureTool(data, meter)
-  else if (type === 'CodeCompleted') measureCode(data, meter)
-  else if (type === 'UsageRecorded') measureUsage(data, meter)
-  else if (type === 'AlertRaised')
-    meter.count('alerts', 1, { rule: data.rule, severity: data.severity, change: 'raised' })
-  else if (type === 'AlertResolved') meter.count('alerts', 1, { rule: data.rule, change: 'resolved' })
-  else if (type === 'NotificationEnded')
-    meter.count('notifications', 1, { channel: data.channel, status: data.status })
+/** Names that a fleet has configured: the only ones that become labels, because anybody may submit others. */
+export interface KnownNames {
+  agent(name: string): boolean
+  profile(name: string): boolean
+  model(name: string): boolean
+  provider(name: string): boolean
+  tool(name: string): boolean
+  rule(name: string): boolean
+  channel(name: string): boolean
 }
 
-function measureTask({ status, error, usage: _, ...task }: TaskCompleted, meter: Meter): void {
-  const agent = task.agent ?? 'none'
-  const model = task.model ?? 'none'
-  meter.count('tasks', 1, { status, agent, model, profile: task.profile ?? 'none' })
+const UNKNOWN = 'unknown'
+
+/** A label: the name where it is configured, `none` where there is none. */
+function label(name: string | null, isKnown: (name: string) => boolean): string {
+  if (name === null) return 'none'
+  return isKnown(name) ? name : UNKNOWN
+}
+
+type Meter = Pick<Metrics, 'count' | 'observe' | 'record' | 'inference'>
+
+export function measure({ type, data }: Decoded, meter: Meter, known: KnownNames): void {
+  if (type === 'TaskCompleted') measureTask(data, meter, known)
+  else if (type === 'ToolCompleted') measureTool(data, meter, known)
+  else if (type === 'CodeCompleted') measureCode(data, meter)
+  else if (type === 'UsageRecorded') measureUsage(data, meter, known)
+  else if (type === 'AlertRaised')
+    meter.count('alerts', 1, {
+      rule: label(data.rule, known.rule),
+      severity: data.severity,
+      change: 'raised',
+    })
+  else if (type === 'AlertResolved')
+    meter.count('alerts', 1, { rule: label(data.rule, known.rule), change: 'resolved' })
+  else if (type === 'NotificationEnded')
+    meter.count('notifications', 1, { channel: label(data.channel, known.channel), status: data.status })
+}
+
+function measureTask(
+  { status, error, usage: _, ...task }: TaskCompleted,
+  meter: Meter,
+  known: KnownNames,
+): void {
+  const agent = label(task.agent, known.agent)
+  const model = label(task.model, known.model)
+  meter.count('tasks', 1, { status, agent, model, profile: label(task.profile, known.profile) })
   meter.observe('task', task.executionTime / 1000, { status, agent, model })
   meter.record('task_steps', Array.isArray(task.steps) ? task.steps.length : 0, { status, agent })
   if (error) meter.count('task_errors', 1, { code: error.code, severity: error.severity })
 }
 
-function measureTool({ tool, status, cached, durationMs }: ToolCompleted, meter: Meter): void {
+function measureTool(
+  { status, cached, durationMs, ...call }: ToolCompleted,
+  meter: Meter,
+  known: KnownNames,
+): void {
+  const tool = label(call.tool, known.tool)
   meter.count('tool_runs', 1, { tool, status, cached: String(cached) })
   if (!cached) meter.observe('tool', durationMs / 1000, { tool, status })
 }
@@ -87,11 +120,12 @@ function measureCode({ status, durationMs }: CodeCompleted, meter: Meter): void 
   meter.observe('code_run', durationMs / 1000, { status })
 }
 
-function measureUsage(usage: UsageRecorded, meter: Meter): void {
-  const labels = { model: usage.model ?? 'none', agent: usage.agent ?? 'none' }
+function measureUsage(usage: UsageRecorded, meter: Meter, known: KnownNames): void {
+  const labels = { model: label(usage.model, known.model), agent: label(usage.agent, known.agent) }
   if (usage.cost > 0) meter.count('cost_usd', usage.cost, labels)
   if (usage.kind !== 'model') return
   meter.count('tokens', usage.inputTokens, { kind: 'input', ...labels })
   meter.count('tokens', usage.outputTokens, { kind: 'output', ...labels })
-  meter.inference(usage)
+  const provider = label(usage.provider, known.provider)
+  meter.inference({ ...usage, provider, model: labels.model })
 }

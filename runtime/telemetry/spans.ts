@@ -60,7 +60,12 @@ function contextOf(input: { topic: string; key: string; eventId: string; tracepa
 const rootOf = (topic: string, key: string, traceId: string): SpanRef | null =>
   topic === 'tasks.submitted' ? { traceId, spanId: taskSpanId(key), sampled: true } : null
 
-export function startHandling(input: HandlingInput, emit: EmitSpan): HandlingSpan {
+/** `isModel`: whether a model's name may stand in a span's name; others count as unknown there, and are an attribute. */
+export function startHandling(
+  input: HandlingInput,
+  emit: EmitSpan,
+  isModel: (name: string) => boolean = () => true,
+): HandlingSpan {
   const { traceId, sampled, sender } = contextOf(input)
   if (!sampled) return untracedHandling(input.traceparent)
   const self: SpanRef = { traceId, spanId: spanIdOf('process', input.stage, input.eventId), sampled }
@@ -70,7 +75,8 @@ export function startHandling(input: HandlingInput, emit: EmitSpan): HandlingSpa
   return {
     traceparent: formatTraceparent(self),
     traceId,
-    call: (call, callId) => startCall(call, callId, self, input, (span) => calls.push(span)),
+    call: (call, callId) =>
+      startCall(call, callId, self, input, (span) => calls.push({ ...span, name: callName(call, isModel) })),
     finished: () => {
       endMs ??= nowMs()
     },
@@ -173,7 +179,7 @@ function startCall(
     traceparent: formatTraceparent(self),
     end: (outcome) =>
       keep({
-        name: callName(call),
+        name: call.kind,
         kind: 'client',
         self,
         parent,
@@ -186,8 +192,10 @@ function startCall(
   }
 }
 
-function callName(call: Call): string {
-  if (call.kind === 'model') return `${operations.chat} ${modelOf(call) ?? call.target}`
+function callName(call: Call, isModel: (name: string) => boolean): string {
+  const model = modelOf(call)
+  const shown = model === null ? call.target : isModel(model) ? model : 'unknown'
+  if (call.kind === 'model') return `${operations.chat} ${shown}`
   return call.kind === 'tool' ? `${operations.tool} ${call.target}` : `${call.kind} ${call.target}`
 }
 
@@ -238,12 +246,16 @@ const given = (name: string, value: unknown): Attributes =>
   typeof value === 'string' || typeof value === 'number' ? { [name]: value } : {}
 
 /** `invoke_agent {agent}`, from submission to completion: the root where the trace began with us, else below the one who asked. */
-export function taskSpan(task: TaskCompleted, { traceparent }: CommittedContext): SpanData | null {
+export function taskSpan(
+  task: TaskCompleted,
+  { traceparent }: CommittedContext,
+  isAgent: (name: string) => boolean = () => true,
+): SpanData | null {
   const handling = parseTraceparent(traceparent)
   if (!handling?.sampled) return null
   const isOurTrace = handling.traceId === traceIdOfKey(task.taskId)
   return {
-    name: `${operations.agent} ${task.agent ?? 'unknown'}`,
+    name: `${operations.agent} ${task.agent !== null && isAgent(task.agent) ? task.agent : 'unknown'}`,
     kind: 'internal',
     self: { ...handling, spanId: taskSpanId(task.taskId) },
     parent: isOurTrace ? null : handling,

@@ -198,6 +198,8 @@ export interface ToolRequested {
   userId: string | null
   /** Overrides the tool's cache lifetime; null keeps it. */
   cacheTtlMs: number | null
+  /** Agent of the task; null from versions that did not say it. */
+  agent: string | null
 }
 
 /** Work of a task that is no longer wanted. */
@@ -260,6 +262,8 @@ export interface CodeRequested {
   timeoutMs: number
   /** Epoch milliseconds after which nobody waits for the reply. */
   deadlineMs: number
+  /** Agent of the task; null from versions that did not say it. */
+  agent: string | null
 }
 
 /** The outcome of a Python step. */

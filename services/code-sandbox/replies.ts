@@ -16,7 +16,8 @@ export interface Ending {
 export const callIdOf = (requestId: string, seq: number) => `${requestId}.${seq}`
 
 export function toolRequested(taskId: string, active: ActiveRow, call: PendingCall): Emit {
-  const { requestId, step, deadlineMs, userId, toolCacheTtlMs } = active
+  // Rows of older versions have no agent.
+  const { requestId, step, deadlineMs, userId, toolCacheTtlMs, agent = null } = active
   return {
     topic: 'tools.requested',
     type: 'ToolRequested',
@@ -30,6 +31,7 @@ export function toolRequested(taskId: string, active: ActiveRow, call: PendingCa
       deadlineMs,
       userId,
       cacheTtlMs: toolCacheTtlMs,
+      agent,
     },
   }
 }

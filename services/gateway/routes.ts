@@ -6,6 +6,7 @@ import { LogClient } from '../../client/log-client.ts'
 import { LogOperator } from '../../client/operator.ts'
 import type { TaskInput, TaskResult } from '../../client/types.ts'
 import { errorTable, FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
+import { redacted } from '../../runtime/redaction.ts'
 import { limitsReader } from '../../runtime/limits/standing.ts'
 import { ledgerReader } from '../../runtime/ledger/reader.ts'
 import type { DoorContext } from '../../runtime/service.ts'
@@ -168,7 +169,7 @@ function sendError(error: Error & { statusCode?: number }, reply: FastifyReply):
   const { remedy } = errorTable[code]
   reply.code(status)
   if (!(error instanceof FlotillaError))
-    return reply.send({ error: { code, message: httpMessages[status] ?? error.message, remedy } })
+    return reply.send({ error: { code, message: httpMessages[status] ?? redacted(error.message), remedy } })
   const { message, retryAfterMs } = error
   const wait = retryAfterMs === undefined ? {} : { retryAfterMs }
   return retryAfter(reply, retryAfterMs).send({ error: { code, message, remedy, ...wait } })

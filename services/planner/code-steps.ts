@@ -5,7 +5,7 @@ import type { CodeCompleted } from '../../schemas/generated/events.ts'
 import { takeValue } from './answers.ts'
 import { fail } from './completion.ts'
 import { currentStep, requestId } from './pending.ts'
-import { tellCode } from './prompts/replies.ts'
+import { markedAsData, tellCode } from './prompts/replies.ts'
 import { both, change, put, type Move, type Situation, type Step, type StepToolCall } from './state.ts'
 import type { ToolBook } from './tools.ts'
 import { finished, newStep, nextTurn } from './turn.ts'
@@ -29,12 +29,13 @@ export function runCode(from: Situation, text: string, code: string, fleet: Flee
     userId: task.userId,
     timeoutMs: fleet.limits.codeStepTimeoutMs,
     deadlineMs: task.deadlineMs,
+    agent: task.agent,
   }
   return { changes: { rows, emit: [{ topic: 'code.requested', type: 'CodeRequested', data }] } }
 }
 
 /** Ignored when it is not what the task waits for. */
-export function codeCompleted(from: Situation, done: CodeCompleted): Move {
+export function codeCompleted(from: Situation, done: CodeCompleted, book: ToolBook): Move {
   const begun = currentStep(from)
   if (from.run.phase !== 'code' || done.requestId !== requestId(from) || begun === null)
     return { changes: {} }
@@ -45,7 +46,10 @@ export function codeCompleted(from: Situation, done: CodeCompleted): Move {
     const { to, changes } = finished(from, step)
     return { changes: both(changes, fail(to, done.error)) }
   }
-  return nextTurn(from, step, [{ role: 'user', content: step.observation ?? '' }])
+  // Python mixes what it read with what it made: where any of its tools reads from outside, all of it is marked.
+  const observation = step.observation ?? ''
+  const content = book.isUntrusted(null, from.task) ? markedAsData(observation) : observation
+  return nextTurn(from, step, [{ role: 'user', content }])
 }
 
 /** A final answer alone needs no words; what was printed on the way does. */

@@ -9,6 +9,7 @@
 import OpenAI from 'openai'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { discoverModels, missingSetting } from '../../runtime/models/discovery.ts'
+import { keepSecrets, redacted, shownUrl } from '../../runtime/redaction.ts'
 import { parseModel, SERVED_MODEL } from '../../runtime/models/names.ts'
 import { sizeOf } from '../../runtime/models/sizes.ts'
 import type { Environment } from '../../runtime/config/environment.ts'
@@ -36,7 +37,6 @@ export interface ModelSettings {
 interface Provider {
   readonly name: string
   readonly client: OpenAI
-  readonly key: string | undefined
   readonly keyEnv: string | undefined
   readonly baseUrl: string
   readonly isOpenAi: boolean
@@ -87,6 +87,8 @@ function connect(
 ): Provider {
   const { baseUrl = '', keyEnv } = definition ?? {}
   const key = keyEnv === undefined ? undefined : variables[keyEnv]?.trim()
+  // A test, or a program of one's own, may bring variables that no start has read.
+  if (key !== undefined) keepSecrets([key])
   const isOpenAi = URL.canParse(baseUrl) && new URL(baseUrl).hostname === 'api.openai.com'
   const client = new OpenAI({
     baseURL: baseUrl,
@@ -99,12 +101,12 @@ function connect(
     timeout: NEVER_MS,
     logLevel: 'off',
   })
-  return { name, client, key, keyEnv, baseUrl, isOpenAi, refused: new Map(), served: null }
+  return { name, client, keyEnv, baseUrl, isOpenAi, refused: new Map(), served: null }
 }
 
 function siteOf(provider: Provider, model: string): CallSite {
   const { name, keyEnv, baseUrl } = provider
-  return { provider: name, model, keyEnv, baseUrl }
+  return { provider: name, model, keyEnv, baseUrl: shownUrl(baseUrl) }
 }
 
 /** The model that a server of one's own holds, asked of it. */
@@ -119,7 +121,7 @@ async function servedModel(provider: Provider, site: CallSite, call: CallContext
   } catch (error) {
     // A server without a list of models takes any name.
     if (error instanceof OpenAI.NotFoundError) return SERVED_MODEL
-    throw translated(error, provider, site, call, null)
+    throw translated(error, site, call, null)
   }
 }
 
@@ -145,7 +147,7 @@ async function complete(
       return reader.reply()
     } catch (error) {
       const parameter = error instanceof OpenAI.APIError ? refusedParameter(failureOf(error)) : null
-      if (parameter === null || refused.has(parameter)) throw translated(error, provider, site, call, reader)
+      if (parameter === null || refused.has(parameter)) throw translated(error, site, call, reader)
       remember(provider, site.model, parameter)
     } finally {
       tokens.end()
@@ -207,7 +209,6 @@ async function readJson(response: Response): Promise<unknown> {
 /** Whatever was thrown on the way, as an error of the table. */
 function translated(
   error: unknown,
-  provider: Provider,
   site: CallSite,
   call: CallContext,
   reader: ReplyReader | null,
@@ -220,7 +221,8 @@ function translated(
     return new FlotillaError('MODEL_ANSWER_MALFORMED', message, { details: used, cause: error })
   }
   const failure = failureOf(error)
-  return providerError({ ...failure, message: redact(failure.message, provider.key) }, site, used)
+  // Before it is cut: half a key would not be found.
+  return providerError({ ...failure, message: redacted(failure.message) }, site, used)
 }
 
 /** A provider that says what is wrong before it answers has refused the request; one that says nothing may have read it. */
@@ -260,8 +262,4 @@ function socketError(error: unknown): string | null {
   if (deepest !== null) return deepest
   if (error instanceof OpenAI.APIConnectionTimeoutError) return 'ETIMEDOUT'
   return error instanceof OpenAI.APIConnectionError || error instanceof TypeError ? 'connection failed' : null
-}
-
-function redact(message: string, key: string | undefined): string {
-  return key === undefined || key === '' ? message : message.replaceAll(key, '***')
 }

@@ -62,11 +62,11 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
       case 'TaskCancelled':
         return { changes: cancel(now, event.data.reason) }
       case 'ToolCompleted':
-        return toolCompleted(now, event.data)
+        return toolCompleted(now, event.data, book)
       case 'CodeCompleted':
-        return codeCompleted(now, event.data)
+        return codeCompleted(now, event.data, book)
       case 'ApprovalDecided':
-        return approvalDecided(now, event.data)
+        return approvalDecided(now, event.data, book)
       case 'TimerFired':
         return timerFired(event.data.name, now)
       default:

@@ -10,7 +10,7 @@ import { MAX_CALLS_PER_TURN } from './config.ts'
 import type { Message, MessageToolCall, ModelReply, ModelToolCall } from './model.ts'
 import { currentStep, isSettled, withReplies } from './pending.ts'
 import { progress } from './progress.ts'
-import { tellFailure, tellOutput } from './prompts/replies.ts'
+import { markedAsData, tellFailure, tellOutput } from './prompts/replies.ts'
 import {
   both,
   change,
@@ -37,7 +37,7 @@ export function callTools(from: Situation, text: string, reply: ModelReply, book
     if (call.status === 'requested') return [request(from, call)]
     return call.status === 'awaiting_approval' ? [awaiting(from, call)] : []
   })
-  return settle(to, { rows, emit: requests })
+  return settle(to, { rows, emit: requests }, book)
 }
 
 function planned(from: Situation, call: ModelToolCall, index: number, book: ToolBook): StepToolCall {
@@ -85,6 +85,7 @@ function request({ task, run }: Situation, call: StepToolCall): Emit {
     deadlineMs: task.deadlineMs,
     userId: task.userId,
     cacheTtlMs: task.toolCacheTtlMs,
+    agent: task.agent,
   }
   return { topic: 'tools.requested', type: 'ToolRequested', data }
 }
@@ -94,7 +95,7 @@ function awaiting(from: Situation, call: StepToolCall): Emit {
   return progress(from, 'waiting', { for: 'approval', callId, tool, arguments: call.arguments })
 }
 
-export function toolCompleted(from: Situation, done: ToolCompleted): Move {
+export function toolCompleted(from: Situation, done: ToolCompleted, book: ToolBook): Move {
   const step = waitingStep(from)
   const index =
     step?.toolCalls.findIndex((call) => call.callId === done.callId && call.status === 'requested') ?? -1
@@ -103,10 +104,10 @@ export function toolCompleted(from: Situation, done: ToolCompleted): Move {
   const { status, output, error, durationMs, cached } = done
   const reply: StepToolCall = { ...call, status, output, error, durationMs, cached }
   const { to, rows } = change(from, put(`reply:${step.step}.${index}`, reply))
-  return settle(to, { rows })
+  return settle(to, { rows }, book)
 }
 
-export function approvalDecided(from: Situation, decided: ApprovalDecided): Move {
+export function approvalDecided(from: Situation, decided: ApprovalDecided, book: ToolBook): Move {
   const step = currentStep(from)
   const index =
     step?.toolCalls.findIndex(
@@ -119,7 +120,7 @@ export function approvalDecided(from: Situation, decided: ApprovalDecided): Move
     from,
     put(`step:${step.step}`, { ...step, toolCalls: step.toolCalls.with(index, next) }),
   )
-  return settle(to, { rows, emit: decided.approved ? [request(from, next)] : [] })
+  return settle(to, { rows, emit: decided.approved ? [request(from, next)] : [] }, book)
 }
 
 function denied(call: StepToolCall, { reason }: ApprovalDecided): StepToolCall {
@@ -134,10 +135,10 @@ function waitingStep(from: Situation): Step | null {
 }
 
 /** Goes on when nothing is awaited any more. */
-function settle(from: Situation, changes: Changes): Move {
+function settle(from: Situation, changes: Changes, book: ToolBook): Move {
   const step = waitingStep(from)
   if (step === null || !isSettled(step)) return { changes }
-  const move = nextTurn(from, step, heard(from, step))
+  const move = nextTurn(from, step, heard(from, step, book))
   return { ...move, changes: both(both(changes, { rows: withoutReplies(from, step) }), move.changes) }
 }
 
@@ -146,18 +147,22 @@ function withoutReplies({ rows }: Situation, step: Step): RowChanges {
   return Object.assign({}, ...names.filter((name) => rows[name]).map((name) => put(name, null))) as RowChanges
 }
 
-function heard({ rows }: Situation, step: Step): Message[] {
+function heard({ rows, task }: Situation, step: Step, book: ToolBook): Message[] {
   const said = rows[`said:${step.step}`]
   const asked = said?.role === 'assistant' ? (said.tool_calls ?? []) : []
   return asked.flatMap(({ id }, index): Message[] => {
     const call = step.toolCalls[index]
-    return call ? [{ role: 'tool', tool_call_id: id, content: told(call) }] : []
+    return call
+      ? [{ role: 'tool', tool_call_id: id, content: told(call, book.isUntrusted(call.tool, task)) }]
+      : []
   })
 }
 
-function told(call: StepToolCall): string {
-  if (call.error !== null) return tellFailure(call.error)
+/** A failure may repeat what the other side answered. */
+function told(call: StepToolCall, isUntrusted: boolean): string {
+  const shown = isUntrusted ? markedAsData : (text: string) => text
+  if (call.error !== null) return shown(tellFailure(call.error))
   if (call.status === 'unknown')
     return 'It is not known whether this call was carried out. Do not repeat it blindly.'
-  return call.status === 'cancelled' ? 'This call was stopped.' : tellOutput(call.output ?? null)
+  return call.status === 'cancelled' ? 'This call was stopped.' : shown(tellOutput(call.output ?? null))
 }

@@ -9,6 +9,8 @@ import type { ModelTool, ModelToolCall } from './model.ts'
 import { parseJson } from './output.ts'
 
 export interface ToolBook {
+  /** Whether what the tool returns was written by others; of any tool of the task without a name. */
+  isUntrusted(tool: string | null, task: TaskAdmitted): boolean
   /**
    * Tools that the task may call. In code mode those that need a person's approval are left out: Python calls them
    * without passing the planner, which is who asks.
@@ -32,6 +34,10 @@ export function toolBook(fleet: Fleet): ToolBook {
   }
   return {
     of,
+    isUntrusted: (tool, task) =>
+      of(task).some(
+        ({ name, reads }) => (tool === null || name === tool) && reads?.includes('untrusted') === true,
+      ),
     check(call, task) {
       const spec = of(task).find((candidate) => candidate.name === call.name)
       if (!spec) return { refused: unknownTool(call.name, of(task)) }

@@ -8,10 +8,9 @@ import { SCRIPTED_MODEL } from '../../runtime/models/names.ts'
 import type { Failure, Json } from '../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../schemas/generated/events.ts'
 import { modelsFor, tierFor, type Strategy } from '../../runtime/models/strategies.ts'
-import { DEFAULT_AGENT } from './config.ts'
 import { complexityOf, tokensOf } from './demand.ts'
 import {
-  checkAgent,
+  agentNameOf,
   checkExecutor,
   checkProfile,
   checkTools,
@@ -19,6 +18,7 @@ import {
   modelMissing,
   noModelAtAll,
 } from './configured.ts'
+import { checkOverrides, maxCostOf } from './overrides.ts'
 
 export type Admission = { admitted: TaskAdmitted } | { rejected: Failure }
 
@@ -28,14 +28,17 @@ interface ChosenModels {
 }
 
 export function admit(task: TaskSubmitted, taskId: string, submittedAtMs: number, fleet: Fleet): Admission {
-  const agentName = task.agent ?? DEFAULT_AGENT
-  const unknownAgent = checkAgent(agentName, fleet)
-  if (unknownAgent) return { rejected: unknownAgent }
+  const named = agentNameOf(task.agent, fleet)
+  if ('rejected' in named) return named
+  const agentName = named.name
   const agent: AgentDefinition = fleet.agents[agentName] ?? {}
   const profileName = task.profile ?? agent.profile ?? null
   const unknownProfile = checkProfile(profileName, fleet)
   if (unknownProfile) return { rejected: unknownProfile }
   const profile = profileName === null ? undefined : fleet.models.profiles[profileName]
+  const ownProfile = agent.profile === undefined ? undefined : fleet.models.profiles[agent.profile]
+  const refused = checkOverrides(task, { agentName, agent, ownProfile, profile, fleet })
+  if (refused) return { rejected: refused }
   const admitted = withDefaults(task, taskId, submittedAtMs, {
     agentName,
     agent,
@@ -85,7 +88,7 @@ function withDefaults(
     maxSteps: task.maxSteps ?? limits.maxSteps,
     timeoutMs,
     deadlineMs: submittedAtMs + timeoutMs,
-    maxCost: task.maxCost,
+    maxCost: maxCostOf(task, from.fleet, from.agent),
     estimatedTokens: task.estimatedTokens,
     maxOutputTokens: limits.maxOutputTokens ?? defaultTask.maxOutputTokens,
     executor: limits.executor,

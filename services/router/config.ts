@@ -20,5 +20,5 @@ export const ranges = {
   estimatedTokens: { least: 1, most: 2_147_483_647 },
 } as const
 
-/** The agent of a task that names none; it exists without being configured. */
+/** The agent that is there where none is configured; and, where one of this name is, that of tasks that name none. */
 export const DEFAULT_AGENT = 'default'

@@ -7,10 +7,24 @@ import { DEFAULT_AGENT } from './config.ts'
 
 const known = (names: Iterable<string>): string => [...names].sort().join(', ') || 'none'
 
-export function checkAgent(name: string, fleet: Fleet): Failure | null {
-  if (name === DEFAULT_AGENT || Object.hasOwn(fleet.agents, name)) return null
-  const agents = known(new Set([DEFAULT_AGENT, ...Object.keys(fleet.agents)]))
-  return failure('AGENT_UNKNOWN', `There is no agent "${name}". Known agents: ${agents}.`)
+/** The agent that a task names, or the one for tasks that name none; or why there is no such agent. */
+export function agentNameOf(asked: string | null, fleet: Fleet): { name: string } | { rejected: Failure } {
+  const names = Object.keys(fleet.agents)
+  const agents = known(names.length === 0 ? [DEFAULT_AGENT] : names)
+  const name = asked ?? defaultAgent(fleet)
+  if (name === null) {
+    const message = `The task names no agent, and this fleet has several: ${agents}. Name one, or set defaultAgent in flotilla.config.ts.`
+    return { rejected: failure('AGENT_UNKNOWN', message) }
+  }
+  if (Object.hasOwn(fleet.agents, name) || (names.length === 0 && name === DEFAULT_AGENT)) return { name }
+  return { rejected: failure('AGENT_UNKNOWN', `There is no agent "${name}". Known agents: ${agents}.`) }
+}
+
+function defaultAgent({ agents, defaultAgent: named }: Fleet): string | null {
+  const [only, ...others] = Object.keys(agents)
+  if (named !== undefined) return named
+  if (only === undefined || Object.hasOwn(agents, DEFAULT_AGENT)) return DEFAULT_AGENT
+  return others.length === 0 ? only : null
 }
 
 export function checkProfile(name: string | null, fleet: Fleet): Failure | null {

@@ -55,9 +55,14 @@ export class ToolCache {
   }
 }
 
-/** Tool name and arguments in sorted JSON: the order in which arguments are written makes no difference. */
-export function cacheKey(tool: string, args: Json): string {
-  const key = `tool-cache:${tool}:${JSON.stringify(sorted(args))}`
+/**
+ * Tool name and arguments in sorted JSON: the order in which arguments are written makes no difference. With `scope`, the key
+ * of one user's results; tasks that name no user share theirs.
+ */
+export function cacheKey(tool: string, args: Json, scope?: { readonly userId: string | null }): string {
+  // Arguments are an object, so no shared key begins as a user's does.
+  const user = scope === undefined ? '' : `user:${JSON.stringify(scope.userId)}:`
+  const key = `tool-cache:${tool}:${user}${JSON.stringify(sorted(args))}`
   if (key.length <= MAX_KEY_CHARS) return key
   return `tool-cache:${tool}:sha256:${createHash('sha256').update(key).digest('hex')}`
 }

@@ -23,6 +23,7 @@ export interface ToolCall {
   /** Overrides the cache lifetime of a tool that is safe to cache; null keeps the tool's own. */
   cacheTtlMs: number | null
   userId: string | null
+  agent: string | null
   deadlineMs: number
 }
 
@@ -60,7 +61,7 @@ export function createToolCaller({ fleet, keyValue, log, clock = systemClock }: 
       )
     }
     const ttlMs = cacheTtl(found.tool.spec, request.cacheTtlMs)
-    const key = ttlMs > 0 ? cacheKey(request.tool, request.arguments) : null
+    const key = ttlMs > 0 ? keyOf(found.tool.spec, request) : null
     const hit = key === null ? null : await cache.get(key)
     if (hit) return { output: hit.output, cached: true }
     const { text, output } = await run(found, request, context)
@@ -68,6 +69,9 @@ export function createToolCaller({ fleet, keyValue, log, clock = systemClock }: 
     return { output, cached: false }
   }
 }
+
+const keyOf = ({ name, cacheScope }: ToolSpec, { arguments: args, userId }: ToolCall): string =>
+  cacheScope === 'shared' ? cacheKey(name, args) : cacheKey(name, args, { userId })
 
 function install(tool: Tool): Installed {
   return { tool, checkOutput: tool.spec.output && compileJsonSchema(tool.spec.output) }
@@ -97,6 +101,9 @@ async function run({ tool, checkOutput }: Installed, request: ToolCall, context:
 const contextOf = (request: ToolCall, context: CallContext): ToolContext => ({
   signal: context.signal,
   taskId: request.taskId,
+  userId: request.userId,
+  // Calls that an older version began have none.
+  agent: request.agent ?? null,
   idempotencyKey: context.callId,
   traceparent: context.traceparent,
 })

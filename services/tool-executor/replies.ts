@@ -64,7 +64,7 @@ export function used(request: ToolRequested, outcome: CallOutcome): Emit[] {
     callId: request.callId,
     kind: 'tool' as const,
     userId: request.userId,
-    agent: null,
+    agent: request.agent ?? null,
     model: null,
     provider: null,
     tool: request.tool,

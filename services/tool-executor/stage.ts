@@ -116,8 +116,9 @@ function cancelledBy(data: WorkCancelled, atMs: number, before: Cancelled | unde
 }
 
 function callOf(request: ToolRequested, spec: ToolSpec, nowMs: number): NonNullable<Decision['call']> {
-  const { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs } = request
-  const call: ToolCall = { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs }
+  // Rows of older versions have no agent.
+  const { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent = null } = request
+  const call: ToolCall = { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent }
   const timeoutMs = Math.min(spec.timeoutMs, deadlineMs - nowMs)
   return { kind: 'tool', target: tool, request: call, timeoutMs, idempotent: spec.idempotent }
 }

@@ -27,7 +27,7 @@ let fleet: TestFleet
 const start = async () => {
   const origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`
   const tools = [
-    fetchPage(createWeb(() => ['127.0.0.1'])),
+    fetchPage({ web: createWeb(() => ['127.0.0.1']) }),
     defineTool({
       name: 'deep',
       description: 'Returns a value nested very deep.',

@@ -41,6 +41,8 @@ after(async () => {
 const context: ToolContext = {
   signal: new AbortController().signal,
   taskId: 't',
+  userId: null,
+  agent: null,
   idempotencyKey: 'k',
   traceparent: null,
 }

@@ -36,6 +36,8 @@ const guarded = createWeb(() => [])
 const context = (signal = new AbortController().signal): ToolContext => ({
   signal,
   taskId: 't',
+  userId: null,
+  agent: null,
   idempotencyKey: 'call-1',
   traceparent: '00-1-2-01',
 })
@@ -58,7 +60,7 @@ test('a page becomes its title and readable text', async () => {
     '<title>Prices</title><script>x()</script><h1>Gold</h1><p>is  <b>dear</b> &amp; heavy',
     html,
   )
-  assert.deepEqual(await run(fetchPage(local), { url: `${origin}/a` }), {
+  assert.deepEqual(await run(fetchPage({ web: local }), { url: `${origin}/a` }), {
     url: `${origin}/a`,
     title: 'Prices',
     text: '# Gold\n\nis dear & heavy',
@@ -77,7 +79,7 @@ const misnested = (tags: number, paragraphs: number): string =>
   `<p>${Array.from({ length: tags }, (_, id) => `<b id=${id}>`).join('')}</p>${'<p>x'.repeat(paragraphs)}`
 
 test('a page whose tree explodes costs its own call, and the next page is read', async () => {
-  const page = () => run(fetchPage(local), { url: origin })
+  const page = () => run(fetchPage({ web: local }), { url: origin })
   for (const [tags, paragraphs] of [
     [1_500, 8_000],
     [300, 100_000],
@@ -93,16 +95,19 @@ test('the charset is honoured, long text is cut, and what is no text is refused'
   handler = answer(200, Buffer.from('caf\xe9', 'latin1'), {
     'content-type': 'text/plain; charset=iso-8859-1',
   })
-  const page = (await run(fetchPage(local), { url: origin, max_chars: 3 })) as {
+  const page = (await run(fetchPage({ web: local }), { url: origin, max_chars: 3 })) as {
     text: string
     truncated: boolean
   }
   assert.deepEqual([page.text, page.truncated], ['caf', true])
-  assert.equal(((await run(fetchPage(local), { url: origin })) as { text: string }).text, 'café')
+  assert.equal(((await run(fetchPage({ web: local }), { url: origin })) as { text: string }).text, 'café')
   handler = answer(200, 'x'.repeat(3_000_000), { 'content-type': 'text/plain' })
-  assert.equal(((await run(fetchPage(local), { url: origin })) as { truncated: boolean }).truncated, true)
+  assert.equal(
+    ((await run(fetchPage({ web: local }), { url: origin })) as { truncated: boolean }).truncated,
+    true,
+  )
   handler = answer(200, 'PNG', { 'content-type': 'image/png' })
-  await rejects(run(fetchPage(local), { url: origin }), 'TOOL_FAILED', /image\/png/)
+  await rejects(run(fetchPage({ web: local }), { url: origin }), 'TOOL_FAILED', /image\/png/)
 })
 
 test('private addresses are refused, as literals, by name and by redirect', async () => {
@@ -118,16 +123,16 @@ test('private addresses are refused, as literals, by name and by redirect', asyn
     '0.0.0.0',
   ]) {
     await rejects(
-      run(fetchPage(guarded), { url: `http://${host}:${port}/` }),
+      run(fetchPage({ web: guarded }), { url: `http://${host}:${port}/` }),
       'TOOL_DENIED',
       /not a public address/,
     )
   }
   assert.equal(requests.length, 0)
   handler = (_, response) => void response.writeHead(302, { location: `http://localhost:${port}/` }).end()
-  await rejects(run(fetchPage(local), { url: origin }), 'TOOL_DENIED', /localhost/)
+  await rejects(run(fetchPage({ web: local }), { url: origin }), 'TOOL_DENIED', /localhost/)
   assert.equal(requests.length, 1)
-  await rejects(run(fetchPage(guarded), { url: 'file:///etc/passwd' }), 'TOOL_DENIED', /file:/)
+  await rejects(run(fetchPage({ web: guarded }), { url: 'file:///etc/passwd' }), 'TOOL_DENIED', /file:/)
 })
 
 test('only addresses of the public internet are public', () => {
@@ -151,8 +156,8 @@ test('only addresses of the public internet are public', () => {
 test('an allowed host may be limited to a port', async () => {
   handler = answer(200, '1')
   const { port } = server.address() as AddressInfo
-  assert.equal(await run(httpJson(createWeb(() => [`127.0.0.1:${port}`])), { url: origin }), 1)
-  await rejects(run(httpJson(createWeb(() => ['127.0.0.1:1'])), { url: origin }), 'TOOL_DENIED')
+  assert.equal(await run(httpJson({ web: createWeb(() => [`127.0.0.1:${port}`]) }), { url: origin }), 1)
+  await rejects(run(httpJson({ web: createWeb(() => ['127.0.0.1:1']) }), { url: origin }), 'TOOL_DENIED')
 })
 
 test('redirects are followed, up to five', async () => {
@@ -161,25 +166,25 @@ test('redirects are followed, up to five', async () => {
     if (hop === 5) return void response.end('{"at":5}')
     response.writeHead(302, { location: `/${hop + 1}` }).end()
   }
-  assert.deepEqual(await run(httpJson(local), { url: `${origin}/0` }), { at: 5 })
+  assert.deepEqual(await run(httpJson({ web: local }), { url: `${origin}/0` }), { at: 5 })
   handler = answer(302, '', { location: '/again' })
-  await rejects(run(httpJson(local), { url: origin }), 'TOOL_FAILED', /more than 5/)
+  await rejects(run(httpJson({ web: local }), { url: origin }), 'TOOL_FAILED', /more than 5/)
 })
 
 test('statuses: 4xx fails, 5xx and 429 may be tried again, after Retry-After', async () => {
   handler = answer(404, 'no such page')
-  await rejects(run(httpJson(local), { url: origin }), 'TOOL_FAILED', /404: no such page/)
+  await rejects(run(httpJson({ web: local }), { url: origin }), 'TOOL_FAILED', /404: no such page/)
   handler = answer(429, '', { 'retry-after': '7' })
-  await assert.rejects(run(httpJson(local), { url: origin }), {
+  await assert.rejects(run(httpJson({ web: local }), { url: origin }), {
     code: 'TOOL_TARGET_UNAVAILABLE',
     retryAfterMs: 7_000,
   })
   handler = answer(503)
-  await rejects(run(httpJson(local), { url: origin }), 'TOOL_TARGET_UNAVAILABLE', /503/)
+  await rejects(run(httpJson({ web: local }), { url: origin }), 'TOOL_TARGET_UNAVAILABLE', /503/)
   handler = ({ socket }) => void socket.destroy()
-  await rejects(run(httpJson(local), { url: origin }), 'TOOL_TARGET_UNAVAILABLE')
+  await rejects(run(httpJson({ web: local }), { url: origin }), 'TOOL_TARGET_UNAVAILABLE')
   await rejects(
-    run(httpJson(createWeb(() => ['127.0.0.1'])), { url: 'http://127.0.0.1:1/' }),
+    run(httpJson({ web: createWeb(() => ['127.0.0.1']) }), { url: 'http://127.0.0.1:1/' }),
     'TOOL_TARGET_UNAVAILABLE',
   )
 })
@@ -187,12 +192,12 @@ test('statuses: 4xx fails, 5xx and 429 may be tried again, after Retry-After', a
 test('JSON that is not, or is too large, is refused', async () => {
   handler = answer(200, '<html>')
   await rejects(
-    run(httpJson(local), { url: origin }),
+    run(httpJson({ web: local }), { url: origin }),
     'TOOL_FAILED',
     /did not answer with JSON but with: <html>/,
   )
   handler = answer(200, JSON.stringify('x'.repeat(1_000_001)))
-  await rejects(run(httpJson(local), { url: origin }), 'TOOL_OUTPUT_TOO_LARGE')
+  await rejects(run(httpJson({ web: local }), { url: origin }), 'TOOL_OUTPUT_TOO_LARGE')
 })
 
 test('an abort ends the request, and the server sees it', async () => {
@@ -203,7 +208,7 @@ test('an abort ends the request, and the server sees it', async () => {
       stop.abort(new FlotillaError('CALL_ABORTED', 'stopped'))
     }
   })
-  await rejects(run(httpJson(local), { url: origin }, stop.signal), 'CALL_ABORTED')
+  await rejects(run(httpJson({ web: local }), { url: origin }, stop.signal), 'CALL_ABORTED')
   await gone
 })
 
@@ -219,14 +224,18 @@ const define = (change: Partial<Parameters<typeof httpTool>[0]>) =>
 
 test('an HTTP endpoint as a tool: POST sends the arguments as JSON, with idempotency key and trace', async () => {
   handler = answer(200, '{"ok":true}', { 'content-type': 'application/json' })
-  assert.deepEqual(await run(define({ headers: () => ({ authorization: 'k' }) }), { id: 'a/b', n: 1 }), {
+  assert.deepEqual(await run(define({ headers: () => ({ authorization: 'k' }) }), { id: 'a&b', n: 1 }), {
     ok: true,
   })
   const [sent] = requests
-  assert.deepEqual([sent?.method, sent?.url, sent?.body], ['POST', '/items/a%2Fb', '{"n":1}'])
+  assert.deepEqual([sent?.method, sent?.url, sent?.body], ['POST', '/items/a%26b', '{"n":1}'])
   const { authorization, traceparent, 'idempotency-key': key, 'content-type': type } = sent?.headers ?? {}
   assert.deepEqual([authorization, traceparent, key, type], ['k', '00-1-2-01', 'call-1', 'application/json'])
   await rejects(run(define({}), { n: 'x' }), 'TOOL_ARGUMENTS_INVALID', /n:/)
+  requests = []
+  for (const id of ['..', '', 'a/b', '%2e%2e', '..%5c'])
+    await rejects(run(define({}), { id }), 'TOOL_ARGUMENTS_INVALID', /part of an address/)
+  assert.deepEqual(requests, [])
 })
 
 test('GET sends arguments as query, is idempotent, and takes text and nothing for an answer', async () => {
@@ -250,15 +259,55 @@ test('an endpoint that is down opens its breaker; one that asks to wait, or refu
   }
 })
 
-test('a key for one origin is not sent to another by redirect, and POST is not redirected', async () => {
-  const other = createServer((request, response) =>
-    response.end(JSON.stringify(request.headers.authorization ?? null)),
+test('no message shows the user, the key or the query of an endpoint, nor what it repeats of them', async () => {
+  const url = `${origin.replace('//', '//svc:canary-password@')}/items/{id}?api_key=canary-parameter`
+  const tool = define({ url, method: 'GET', headers: () => ({ 'X-Api-Key': 'canary-header' }) })
+  const echo: RequestListener = (request, response) =>
+    void response.writeHead(500).end(`${request.url} ${JSON.stringify(request.headers)} ${'x'.repeat(300)}`)
+  for (handler of [echo, answer(404), answer(302, '', { location: '/x?api_key=canary-parameter' })])
+    await assert.rejects(run(tool, { id: 'x' }), ({ message }: Error) => {
+      assert.ok(!/canary|c3ZjOmNhbmFyeS/.test(message), message)
+      return message.includes('/items/{id}')
+    })
+  const [sent] = requests
+  assert.equal(sent?.url, '/items/x?api_key=canary-parameter')
+  assert.equal(sent.headers.authorization, `Basic ${Buffer.from('svc:canary-password').toString('base64')}`)
+  assert.equal(sent.headers['x-api-key'], 'canary-header')
+})
+
+test('tools that fetch may be limited to hosts, redirects included', async () => {
+  handler = answer(200, '1')
+  const asking = (...hosts: string[]) => run(httpJson({ web: local, hosts }), { url: origin })
+  const { host } = new URL(origin)
+  assert.equal(await asking('example.org', host), 1)
+  assert.equal(await asking('127.0.0.1'), 1)
+  for (const hosts of [[], ['example.org'], ['*.0.0.1.example'], ['127.0.0.1:1'], ['0.0.1']])
+    await rejects(asking(...hosts), 'TOOL_DENIED', /not a host that this tool may ask/)
+  handler = answer(302, '', { location: 'http://evil.example/?d=1' })
+  await rejects(asking(host), 'TOOL_DENIED', /evil\.example/)
+  const page = fetchPage({ web: local, hosts: ['*.example.org'] })
+  for (const url of ['http://example.org/', 'http://example.org.evil.test/', 'http://evilexample.org/'])
+    await rejects(run(page, { url }), 'TOOL_DENIED', /may ask/)
+  assert.deepEqual(
+    [httpJson().spec.sends, fetchPage({ hosts: ['*'] }).spec.sends, page.spec.sends],
+    [true, true, undefined],
   )
+})
+
+test('a redirect stays within the origin of an endpoint, and POST is not redirected', async () => {
+  const other = createServer(() => assert.fail('asked'))
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
   const location = `http://127.0.0.1:${(other.address() as AddressInfo).port}/`
   handler = answer(302, '', { location })
   const headers = { authorization: 'k' }
-  assert.equal(await run(define({ method: 'GET', headers }), { id: 'x' }), 'null')
+  await rejects(run(define({ method: 'GET', headers }), { id: 'x' }), 'TOOL_DENIED', /another origin/)
+  handler = (request, response) =>
+    void (request.url === '/items/x' ? response.writeHead(302, { location: '/there' }) : response).end(
+      '"there"',
+    )
+  assert.equal(await run(define({ method: 'GET', headers }), { id: 'x' }), '"there"')
+  assert.equal(requests.at(-1)?.headers.authorization, 'k')
+  handler = answer(302, '', { location })
   await rejects(run(define({ headers }), { id: 'x' }), 'TOOL_FAILED', /302/)
   other.closeAllConnections()
   other.close()

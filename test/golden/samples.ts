@@ -76,6 +76,7 @@ export const samples: EventMap = {
     deadlineMs: at,
     userId: 'ana',
     cacheTtlMs: null,
+    agent: 'researcher',
   },
   ToolCompleted: {
     taskId: 'task-1',
@@ -101,6 +102,7 @@ export const samples: EventMap = {
     userId: null,
     timeoutMs: 30_000,
     deadlineMs: at,
+    agent: null,
   },
   CodeCompleted: {
     taskId: 'task-1',

@@ -24,6 +24,7 @@ export default defineFleet({
     counted('linger', { idempotent: true, timeoutMs: 120_000 }),
   ],
   agents: { default: { mode: 'tools' } },
+  overrides: { mode: true, model: true, profile: true },
   // Guarded as every fleet is, and never stopped: thousands of tasks of one user in minutes are what these tests are about.
   limits: {
     budgets: { fleetTokens: 1e12, userTokens: 1e12, modelTokens: 1e12 },

@@ -27,6 +27,16 @@ export const echo: Tool = defineTool({
   run: ({ text }) => text,
 })
 
+/** Tasks of tests choose for themselves. */
+const overrides = {
+  mode: true,
+  model: true,
+  profile: true,
+  strategy: true,
+  maxSteps: 100,
+  timeoutMs: 86_400_000,
+} as const
+
 export interface TestFleetOptions {
   definition?: FleetDefinition
   services?: readonly Service[]
@@ -56,9 +66,14 @@ export async function startTestFleet(options: TestFleetOptions = {}): Promise<Te
     PORT: '0',
     ...options.env,
   })
-  const definition = { tools: [echo], agents: { default: { mode: 'tools' as const } }, ...options.definition }
+  const definition = {
+    tools: [echo],
+    agents: { default: { mode: 'tools' as const } },
+    overrides,
+    ...options.definition,
+  }
   const fleet = completeFleet(definition, environment, 'test')
-  const telemetry = openTelemetry(environment, 'test', { records: false })
+  const telemetry = openTelemetry(environment, 'test', { records: false, fleet })
   const services = options.services ?? allServices
   const running = await startProcess({
     name: 'test',

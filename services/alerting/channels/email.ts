@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { createTransport } from 'nodemailer'
 import { FlotillaError } from '../../../runtime/errors.ts'
+import { redacted } from '../../../runtime/redaction.ts'
 import type { Channel } from './port.ts'
 import { details, headline, subject } from './text.ts'
 
@@ -60,7 +61,7 @@ function failureOf(cause: unknown, host: string): FlotillaError {
   const final = responseCode === undefined ? ['EAUTH', 'ETLS'].includes(code ?? '') : responseCode >= 500
   return new FlotillaError(
     final ? 'CHANNEL_REFUSED' : 'CHANNEL_UNAVAILABLE',
-    `mail by ${host}: ${message.slice(0, 300)}`,
+    `mail by ${host}: ${redacted(message).slice(0, 300)}`,
     { cause },
   )
 }

@@ -1,7 +1,9 @@
 // POST to a channel, and what its answer means.
 import { FlotillaError } from '../../../runtime/errors.ts'
+import { redacted } from '../../../runtime/redaction.ts'
 
 const SHOWN_CHARS = 300
+const READ_BYTES = 10_000
 /** Worth another try although they are no 5xx: timeout, too early, too many requests. */
 const LATER = [408, 425, 429]
 
@@ -18,7 +20,9 @@ export async function post(
       cause,
     })
   })
-  const text = (await response.text().catch(() => '')).trim().slice(0, SHOWN_CHARS)
+  const text = redacted(await beginningOf(response).catch(() => ''))
+    .trim()
+    .slice(0, SHOWN_CHARS)
   const answer = `${response.status} ${text}`.trim()
   if (response.ok) return answer
   const mayPass = response.status >= 500 || LATER.includes(response.status)
@@ -28,6 +32,18 @@ export async function post(
     `${hostOf(url)} answered ${answer}`,
     retryAfterMs === undefined ? {} : { retryAfterMs },
   )
+}
+
+/** Of an answer no more is read: nobody needs the rest, and it may not end. */
+async function beginningOf({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let left = READ_BYTES
+  for await (const chunk of body ?? []) {
+    chunks.push(chunk.subarray(0, left))
+    left -= chunk.length
+    if (left <= 0) break
+  }
+  return Buffer.concat(chunks).toString()
 }
 
 /** The path of a webhook is its secret: only the host is shown. */

@@ -1,5 +1,5 @@
 // The channels of a fleet, and the caller that tells them.
-import { LOG_CHANNEL, secretVariable } from '../../../runtime/config/alerts.ts'
+import { LOG_CHANNEL, secretVariable, webhookSecretProblem } from '../../../runtime/config/alerts.ts'
 import type { Alerts, ChannelDefinition } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { CallContext } from '../../../runtime/stage.ts'
@@ -45,7 +45,11 @@ function open(name: string, definition: ChannelDefinition, env: Variables): Chan
       return slack({ url: secret })
     case 'email':
       return email({ ...definition, url: secret })
-    case 'webhook':
+    case 'webhook': {
+      const problem = webhookSecretProblem(secret)
+      if (problem !== null)
+        throw new FlotillaError('CHANNEL_NOT_CONFIGURED', `channel ${name}: ${variable} ${problem}`)
       return webhook({ url: definition.url, secret })
+    }
   }
 }

@@ -32,6 +32,11 @@ export function tellOutput(output: Json): string {
   return truncated(asText(output))
 }
 
+/** What somebody else wrote, between marks that it can't write itself. The rule in the system prompt says what they mean. */
+export function markedAsData(text: string): string {
+  return `<data>\n${text.replaceAll(/<(?=\s*\/?\s*data\b)/gi, '&lt;')}\n</data>`
+}
+
 export function tellFailure(error: Failure): string {
   return truncated(`Error ${error.code}: ${error.message}`)
 }

@@ -1,6 +1,7 @@
 // Which addresses tools may dial. Checked as they are dialled, after resolution: see web.ts, 1.
 import { lookup as resolve } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import ipaddr from 'ipaddr.js'
 import { buildConnector } from 'undici'
 
@@ -10,10 +11,38 @@ export class AddressRefused extends Error {
   override readonly name = 'AddressRefused'
 }
 
-/** Whether the address belongs to the public internet. */
+/** Public by their range, and answered by the machine's own cloud: Azure's wire server. */
+const neverPublic = new Set(['168.63.129.16'])
+
+/** What IPv6 has given out to anybody (RFC 4291); the rest is reserved, or means an IPv4 address, or this network. */
+const globalUnicast = ipaddr.parseCIDR('2000::/3')
+/** Inside it, by IANA's registry of special addresses: tunnels, translators, benchmarks, identifiers, documentation. */
+const special = ['2001::/23', '2001:db8::/32', '2002::/16', '2620:4f:8000::/48', '3fff::/20'].map((range) =>
+  ipaddr.parseCIDR(range),
+)
+
+/** Whether the address belongs to the public internet. IPv6 that stands for an IPv4 address counts as that address. */
 export function isPublicAddress(address: string): boolean {
-  return ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast'
+  if (!ipaddr.isValid(address) || address.includes('%')) return false
+  const parsed = ipaddr.process(inHex(address))
+  if (parsed.range() !== 'unicast') return false
+  if (parsed.kind() === 'ipv4') return isIP(address) > 0 && !neverPublic.has(parsed.toString())
+  return parsed.match(globalUnicast) && !special.some((range) => parsed.match(range))
 }
+
+/** `::8.8.8.8` is no IPv4 address to the system, though some parsers take it for one. */
+const inHex = (address: string): string =>
+  isIP(address) === 6 ? (URL.parse(`http://[${address}]`)?.hostname.slice(1, -1) ?? '::') : address
+
+/** Addresses of this machine, public ones too: its own servers trust what comes from it. Asked anew: they change. */
+function isOwnAddress(address: string): boolean {
+  const wanted = ipaddr.process(inHex(address)).toString()
+  return Object.values(networkInterfaces()).some((all) =>
+    all?.some((own) => ipaddr.process(own.address.split('%')[0] as string).toString() === wanted),
+  )
+}
+
+const mayBeAsked = (address: string): boolean => isPublicAddress(address) && !isOwnAddress(address)
 
 function refusedAddress(host: string, address: string): AddressRefused {
   const at = host === address ? host : `${host} (${address})`
@@ -25,7 +54,7 @@ function refusedAddress(host: string, address: string): AddressRefused {
 const publicLookup: LookupFunction = (host, options, callback) => {
   resolve(host, { ...options, all: true }, (error, addresses) => {
     if (error) return callback(error, [])
-    const refused = addresses.find(({ address }) => !isPublicAddress(address))
+    const refused = addresses.find(({ address }) => !mayBeAsked(address))
     if (refused) return callback(refusedAddress(host, refused.address), [])
     const [first] = addresses
     if (options.all || !first) return callback(null, addresses)
@@ -33,16 +62,26 @@ const publicLookup: LookupFunction = (host, options, callback) => {
   })
 }
 
-/** `allowed`: hosts, `name` or `name:port`, that may be private; asked at each connection. */
-export function guardedConnector(allowed: () => readonly string[]): buildConnector.connector {
+export interface Allowed {
+  /** `name`, `name:port` or `[address]:port` that may be private. */
+  readonly hosts: readonly string[]
+  /** Ports that a name without a port does not open: the gateway's own. */
+  readonly closedPorts?: readonly string[]
+}
+
+/** `allowed` is asked at each connection. */
+export function guardedConnector(allowed: () => Allowed): buildConnector.connector {
   const guarded = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup: publicLookup })
   const open = buildConnector({ timeout: CONNECT_TIMEOUT_MS })
   return (options, callback) => {
     const host = options.hostname.replace(/^\[|\]$/g, '').toLowerCase()
     const port = options.port || (options.protocol === 'https:' ? '443' : '80')
-    if (allowed().some((name) => name === host || name === `${host}:${port}`)) return open(options, callback)
+    const { hosts, closedPorts = [] } = allowed()
+    const isNamed = hosts.some((name) => [`${host}:${port}`, `[${host}]:${port}`].includes(name))
+    const isOpen = hosts.some((name) => [host, `[${host}]`].includes(name)) && !closedPorts.includes(port)
+    if (isNamed || isOpen) return open(options, callback)
     // An address literal is dialled without a lookup.
-    if (isIP(host) > 0 && !isPublicAddress(host)) return callback(refusedAddress(host, host), null)
+    if (isIP(host) > 0 && !mayBeAsked(host)) return callback(refusedAddress(host, host), null)
     return guarded(options, callback)
   }
 }

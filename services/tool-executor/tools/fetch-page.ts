@@ -4,14 +4,14 @@ import type { Tool, ToolContext } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { PageText } from './page-text.ts'
 import { parsePage } from './parsing.ts'
-import { publicWeb, type Web, type WebResponse } from './web.ts'
+import { isOpen, publicWeb, type WebOptions, type WebResponse } from './web.ts'
 
 const MAX_BYTES = 2_000_000
 const DEFAULT_CHARS = 20_000
 const MAX_CHARS = 200_000
 
 /** `fetch_page(url, max_chars)`: a public page of the web as text. */
-export function fetchPage(web: Web = publicWeb): Tool {
+export function fetchPage({ hosts, web = publicWeb }: WebOptions = {}): Tool {
   return defineTool({
     name: 'fetch_page',
     description: 'Fetches a public web page by HTTP(S) and returns its title and readable text.',
@@ -28,9 +28,17 @@ export function fetchPage(web: Web = publicWeb): Tool {
     idempotent: true,
     cacheTtlMs: 3_600_000,
     timeoutMs: 20_000,
+    cacheScope: 'shared',
+    reads: 'untrusted',
+    sends: isOpen(hosts),
     run: async ({ url, max_chars: maxChars }, context) => {
       const headers = { accept: 'text/html, text/plain, */*;q=0.5' }
-      const response = await web.fetch(url, { headers, maxBytes: MAX_BYTES, signal: context.signal })
+      const response = await web.fetch(url, {
+        headers,
+        maxBytes: MAX_BYTES,
+        signal: context.signal,
+        ...(hosts && { hosts }),
+      })
       const { title, text, truncated } = await readable(response, maxChars, context)
       return { url: response.url, title, text, truncated: response.truncated || truncated }
     },
@@ -38,17 +46,17 @@ export function fetchPage(web: Web = publicWeb): Tool {
 }
 
 async function readable(
-  { url, contentType, body }: WebResponse,
+  { shown, contentType, body }: WebResponse,
   maxChars: number,
   context: ToolContext,
 ): Promise<PageText> {
   const [type = ''] = contentType.split(';')
   if (!/^(text\/|application\/(xhtml\+xml|json|xml|[\w.+-]+\+(json|xml))|$)/.test(type.trim())) {
-    throw new FlotillaError('TOOL_FAILED', `${url} is ${type}, not a page of text`)
+    throw new FlotillaError('TOOL_FAILED', `${shown} is ${type}, not a page of text`)
   }
   const text = decode(body, /charset="?([\w-]+)/.exec(contentType)?.[1])
   if (/html/.test(type) || /^\s*<(!doctype html|html)/i.test(text))
-    return parsePage({ html: text, maxChars }, url, context)
+    return parsePage({ html: text, maxChars }, shown, context)
   return { title: null, text: text.slice(0, maxChars), truncated: text.length > maxChars }
 }
 

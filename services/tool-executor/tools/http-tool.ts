@@ -2,8 +2,10 @@ import type { ZodType } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { JsonSchema, Tool, ToolContext, ToolDefinition } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
+import { keepPassingSecrets, keepSecrets, secretsOfHeader, secretsOfUrl } from '../../../runtime/redaction.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { parsed } from './http-json.ts'
+import { urlTemplate, type UrlTemplate } from './url-template.ts'
 import { trustedWeb, type WebRequest } from './web.ts'
 
 type Arguments = { [name: string]: Json }
@@ -12,7 +14,10 @@ type Arguments = { [name: string]: Json }
 export interface HttpToolDefinition extends Omit<ToolDefinition, 'input' | 'output' | 'run'> {
   input: ZodType | JsonSchema
   output?: ZodType | JsonSchema
-  /** `{name}` in the path is replaced by that argument, percent-encoded. */
+  /**
+   * `{name}` in path or query is replaced by that argument, percent-encoded. A value that would change the address (`..`, a
+   * slash, nothing) is TOOL_ARGUMENTS_INVALID. `user:password@` is sent as basic authorization.
+   */
   url: string
   /** Default POST. GET sends the other arguments as query parameters, any other method as a JSON body. */
   method?: NonNullable<WebRequest['method']>
@@ -24,29 +29,57 @@ const DEFAULT_MAX_BYTES = 1_000_000
 
 /**
  * Answers with the JSON of the response, or its text when it is not JSON; an empty one is null. The call's id goes along as
- * Idempotency-Key, and traceparent. An endpoint that is down opens the breaker of the tool; its 4xx do not.
+ * Idempotency-Key, and traceparent. An endpoint that is down opens the breaker of the tool; its 4xx do not. Redirects are
+ * followed within its origin.
  */
 export function httpTool(definition: HttpToolDefinition): Tool {
   const { url, method = 'POST', headers, ...rest } = definition
-  if (!URL.parse(url))
-    throw new FlotillaError('CONFIG_INVALID', `tool '${definition.name}': url ${url} is not a URL`)
+  const template = templateOf(definition)
+  keepSecrets([...secretsOfUrl(url), ...(typeof headers === 'object' ? secretsIn(headers) : [])])
   const maxBytes = definition.maxOutputBytes ?? DEFAULT_MAX_BYTES
   return defineTool<unknown, Json>({
     ...rest,
     idempotent: definition.idempotent ?? method === 'GET',
     run: async (input, context) => {
-      const own = typeof headers === 'function' ? headers() : (headers ?? {})
-      const target = fill(url, isArguments(input) ? input : {}, method)
-      const sent = { accept: 'application/json', ...contextHeaders(context), ...target.headers, ...own }
+      const target = fill(template, isArguments(input) ? input : {}, method)
+      const sent = { accept: 'application/json', ...contextHeaders(context), ...target.headers }
       const body = target.body === null ? {} : { body: target.body }
-      const request = { method, headers: sent, maxBytes, signal: context.signal, ...body }
-      const response = await trustedWeb.fetch(target.url, request).catch(ofEndpoint)
+      const request = { method, maxBytes, signal: context.signal, ...body, ...within(template) }
+      const all = { ...sent, ...authorization(template), ...ownHeaders(headers) }
+      const response = await trustedWeb.fetch(target.url, { ...request, headers: all }).catch(ofEndpoint)
       if (response.body.length === 0) return null
       if (response.contentType.includes('json') || response.truncated) return parsed(response, maxBytes)
       return response.body.toString()
     },
   } as ToolDefinition<unknown, Json>)
 }
+
+function templateOf({ name, url }: HttpToolDefinition): UrlTemplate {
+  try {
+    return urlTemplate(url)
+  } catch (error) {
+    throw new FlotillaError('CONFIG_INVALID', `tool '${name}': ${(error as Error).message}`)
+  }
+}
+
+const within = ({ shown }: UrlTemplate) => ({ sameOrigin: true, shown })
+
+const authorization = ({ credentials }: UrlTemplate): Record<string, string> =>
+  credentials === null ? {} : { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` }
+
+const secretsIn = (headers: Readonly<Record<string, string>>): string[] =>
+  Object.entries(headers).flatMap(([name, value]) => secretsOfHeader(name, value))
+
+/** Under lower-case names, so that one of ours is replaced and not joined. */
+function ownHeaders(headers: HttpToolDefinition['headers']): Record<string, string> {
+  if (typeof headers !== 'function') return lowerCase(headers ?? {})
+  const asked = headers()
+  keepPassingSecrets(secretsIn(asked))
+  return lowerCase(asked)
+}
+
+const lowerCase = (headers: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 
 const isArguments = (input: unknown): input is Arguments =>
   typeof input === 'object' && input !== null && !Array.isArray(input)
@@ -56,16 +89,10 @@ const contextHeaders = ({ idempotencyKey, traceparent }: ToolContext): Record<st
   ...(traceparent && { traceparent }),
 })
 
-/** Path parameters, then the rest as query or body. */
-function fill(template: string, input: Arguments, method: string) {
-  const left = new Map(Object.entries(input))
-  const url = new URL(
-    template.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
-      const value = left.get(name)
-      left.delete(name)
-      return encodeURIComponent(plain(value ?? ''))
-    }),
-  )
+/** Parameters of the template, then the rest as query or body. */
+function fill(template: UrlTemplate, input: Arguments, method: string) {
+  const url = template.fill(new Map(Object.entries(input)))
+  const left = Object.entries(input).filter(([name]) => !template.names.has(name))
   if (method !== 'GET') {
     const body = JSON.stringify(Object.fromEntries(left))
     return { url: url.href, body, headers: { 'content-type': 'application/json' } }

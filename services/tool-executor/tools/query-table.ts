@@ -28,6 +28,8 @@ export function queryTable(options: DataOptions = {}): Tool {
     }),
     output: z.object({ rows: z.array(z.record(z.string(), z.unknown())), matched: z.int() }),
     idempotent: true,
+    cacheScope: 'shared',
+    reads: 'private',
     run: async ({ file, ...query }, context) => queryFile(await findDataFile(file, options), query, context),
   })
 }

@@ -16,6 +16,8 @@ export function readJson(options: DataOptions = {}): Tool {
       path: z.string().default('').describe('names joined by dots, list positions in brackets'),
     }),
     idempotent: true,
+    cacheScope: 'shared',
+    reads: 'private',
     run: async ({ file, path }, context) =>
       valueInFile(await findDataFile(file, options), stepsOf(path), context),
   })

@@ -4,10 +4,12 @@
 //    host is allowed. The address is checked as it is dialled, after resolution, so a name that resolves differently
 //    the second time (DNS rebinding) gains nothing. Redirects dial anew, and so are checked too.
 // 2. A body is read up to its limit and no further.
-// 3. Failures: TOOL_DENIED (address or scheme refused), TOOL_TARGET_UNAVAILABLE (unreachable, 5xx, 408, 429; may be tried
+// 3. Messages show a URL's origin and path alone, or what the tool says instead: user, query and fragment may hold secrets.
+// 4. Failures: TOOL_DENIED (address, scheme, host or redirect refused), TOOL_TARGET_UNAVAILABLE (unreachable, 5xx, 408, 429; may be tried
 //    again, after Retry-After), TOOL_FAILED (any other status).
 import { Agent, request, type Dispatcher } from 'undici'
 import { FlotillaError } from '../../../runtime/errors.ts'
+import { redacted, shownUrl } from '../../../runtime/redaction.ts'
 import { AddressRefused, CONNECT_TIMEOUT_MS, guardedConnector } from './address-guard.ts'
 
 const MAX_REDIRECTS = 5
@@ -19,26 +21,51 @@ export interface WebRequest {
   readonly body?: string
   readonly maxBytes: number
   readonly signal: AbortSignal
+  /** Hosts that may be asked, redirects included: `name`, `name:port`, `*.name` for those below it. Absent: any. */
+  readonly hosts?: readonly string[]
+  /** True: a redirect to another origin is refused. */
+  readonly sameOrigin?: boolean
+  /** Stands for the URL in messages. Default: its origin and path. */
+  readonly shown?: string
 }
 
 export interface WebResponse {
-  /** After redirects. */
+  /** After redirects, without user and password. */
   readonly url: string
+  /** For messages. */
+  readonly shown: string
   readonly contentType: string
   readonly body: Buffer
   /** The body was longer than `maxBytes`. */
   readonly truncated: boolean
 }
 
+/** What the tools that fetch any address may be limited to. */
+export interface WebOptions {
+  /** Hosts that may be asked, redirects included: `name`, `name:port`, `*.name` for those below it. Default: any public one. */
+  readonly hosts?: readonly string[]
+  readonly web?: Web
+}
+
+/** Whether a request may go where somebody else reads it, with whatever its URL says. */
+export const isOpen = (hosts: readonly string[] | undefined): boolean =>
+  hosts === undefined || hosts.some((pattern) => pattern === '*' || /^\*:/.test(pattern))
+
 export interface Web {
   fetch(url: string, request: WebRequest): Promise<WebResponse>
 }
 
-/** `allowed`: hosts, `name` or `name:port`, that may be private; asked at each connection. */
-export function createWeb(allowed: () => readonly string[]): Web {
-  const dispatcher = new Agent({ connect: guardedConnector(allowed), headersTimeout: 0, bodyTimeout: 0 })
+/** `allowed`: hosts, `name` or `name:port`, that may be private; asked at each connection, as the ports are that stay closed. */
+export function createWeb(
+  allowed: () => readonly string[],
+  closedPorts: () => readonly string[] = () => [],
+): Web {
+  const connect = guardedConnector(() => ({ hosts: allowed(), closedPorts: closedPorts() }))
+  const dispatcher = new Agent({ connect, headersTimeout: 0, bodyTimeout: 0 })
   return { fetch: (url, options) => follow(dispatcher, url, options) }
 }
+
+const DEFAULT_PORT = '8000'
 
 /** Hosts from FLOTILLA_ALLOW_PRIVATE_HOSTS, separated by commas. */
 function allowedPrivateHosts(): string[] {
@@ -47,7 +74,9 @@ function allowedPrivateHosts(): string[] {
 }
 
 /** For public addresses, plus what the environment allows. */
-export const publicWeb: Web = createWeb(allowedPrivateHosts)
+export const publicWeb: Web = createWeb(allowedPrivateHosts, () => [
+  process.env['PORT']?.trim() || DEFAULT_PORT,
+])
 /** For addresses that the fleet's owner wrote into the configuration. */
 export const trustedWeb: Web = createTrustedWeb()
 
@@ -60,62 +89,99 @@ function createTrustedWeb(): Web {
   return { fetch: (url, options) => follow(dispatcher, url, options) }
 }
 
-/** Only GET follows redirects. Headers of ours (keys, cookies) stay with the origin that they were meant for. */
-async function follow(dispatcher: Dispatcher, start: string, options: WebRequest): Promise<WebResponse> {
-  let url = webUrl(start)
-  const { origin } = url
-  for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-    const { headers = {}, ...rest } = options
-    const response = await send(dispatcher, url, url.origin === origin ? { ...rest, headers } : rest)
-    const location = response.headers['location']
-    const redirected = redirects.has(response.statusCode) && typeof location === 'string'
-    if (!redirected || (options.method ?? 'GET') !== 'GET') return finish(url, response, options)
-    await response.body.dump().catch(() => {})
-    url = webUrl(location, url)
-  }
-  throw new FlotillaError('TOOL_FAILED', `${start} redirects more than ${MAX_REDIRECTS} times`)
+/** A URL that is asked, and how messages show it. */
+interface Target {
+  readonly url: URL
+  readonly shown: string
 }
 
-function webUrl(text: string, base?: URL): URL {
+/** Only GET follows redirects. Headers of ours (keys, cookies) stay with the origin that they were meant for. */
+async function follow(dispatcher: Dispatcher, start: string, options: WebRequest): Promise<WebResponse> {
+  const first = webUrl(start, options)
+  let at: Target = { url: first, shown: options.shown ?? shownUrl(first) }
+  for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
+    const { headers = {}, ...rest } = options
+    const isHome = at.url.origin === first.origin
+    const response = await send(dispatcher, at, isHome ? { ...rest, headers } : rest)
+    const location = response.headers['location']
+    const redirected = redirects.has(response.statusCode) && typeof location === 'string'
+    if (!redirected || (options.method ?? 'GET') !== 'GET') return finish(at, response, options)
+    await response.body.dump().catch(() => {})
+    const next = webUrl(location, options, at.url)
+    if (options.sameOrigin && next.origin !== first.origin)
+      throw new FlotillaError('TOOL_DENIED', `${at.shown} redirects to another origin, ${next.origin}`)
+    at = { url: next, shown: options.shown ?? shownUrl(next) }
+  }
+  const shown = options.shown ?? shownUrl(first)
+  throw new FlotillaError('TOOL_FAILED', `${shown} redirects more than ${MAX_REDIRECTS} times`)
+}
+
+function webUrl(text: string, { hosts }: WebRequest, base?: URL): URL {
   const url = URL.parse(text, base?.href)
-  if (!url) throw new FlotillaError('TOOL_ARGUMENTS_INVALID', `${text} is not a URL`)
-  if (url.protocol === 'http:' || url.protocol === 'https:') return url
+  if (!url) throw new FlotillaError('TOOL_ARGUMENTS_INVALID', `${text.slice(0, 200)} is not a URL`)
+  if (url.protocol === 'http:' || url.protocol === 'https:') return allowed(url, hosts)
   throw new FlotillaError('TOOL_DENIED', `${url.protocol} is not allowed: only http: and https: are fetched`)
 }
 
-async function send(dispatcher: Dispatcher, url: URL, options: WebRequest): Promise<Dispatcher.ResponseData> {
+function allowed(url: URL, hosts: readonly string[] | undefined): URL {
+  if (hosts === undefined || hosts.some((pattern) => matches(pattern.toLowerCase(), url))) return url
+  const listed = hosts.join(', ') || 'none'
+  throw new FlotillaError(
+    'TOOL_DENIED',
+    `${url.host} is not a host that this tool may ask; it may ask: ${listed}`,
+  )
+}
+
+/** A trailing dot names the same host. */
+function matches(pattern: string, { hostname, port, protocol }: URL): boolean {
+  const [, name = pattern, wanted] = /^(.*?)(?::(\d+))?$/.exec(pattern) ?? []
+  const actual = port || (protocol === 'https:' ? '443' : '80')
+  if (wanted !== undefined && wanted !== actual) return false
+  const host = hostname.replace(/\.$/, '')
+  return name === '*' || (name.startsWith('*.') ? host.endsWith(name.slice(1)) : host === name)
+}
+
+async function send(
+  dispatcher: Dispatcher,
+  at: Target,
+  options: WebRequest,
+): Promise<Dispatcher.ResponseData> {
   const { method = 'GET', headers = {}, body = null, signal } = options
   const sent = { 'user-agent': 'Flotilla (an LLM agent)', ...headers }
   try {
-    return await request(url, { dispatcher, method, headers: sent, body, signal })
+    return await request(at.url, { dispatcher, method, headers: sent, body, signal })
   } catch (error) {
-    throw unreachable(url, signal, error)
+    throw unreachable(at, signal, error)
   }
 }
 
 /** What kept a request from an answer. An abort passes as it is: whoever aborted knows why. */
-function unreachable(url: URL, signal: AbortSignal, error: unknown): Error {
+function unreachable({ shown }: Target, signal: AbortSignal, error: unknown): Error {
   if (signal.aborted) return error instanceof Error ? error : new Error('aborted')
   if (error instanceof AddressRefused) return new FlotillaError('TOOL_DENIED', error.message)
   const { message, code } = error as Error & { code?: string }
-  return new FlotillaError('TOOL_TARGET_UNAVAILABLE', `fetching ${url.href}: ${message || code}`, {
+  // A header that can't be sent: nothing gets better by another try.
+  const failed = code === 'UND_ERR_INVALID_ARG' ? 'TOOL_FAILED' : 'TOOL_TARGET_UNAVAILABLE'
+  return new FlotillaError(failed, `fetching ${shown}: ${message || code}`, {
     cause: error,
   })
 }
 
 async function finish(
-  url: URL,
+  at: Target,
   response: Dispatcher.ResponseData,
   options: WebRequest,
 ): Promise<WebResponse> {
-  const { body, truncated } = await limited(url, response, options)
+  const { body, truncated } = await limited(at, response, options)
   const { statusCode } = response
-  if (statusCode < 200 || statusCode > 299) throw refusedBy(url, response, body)
+  if (statusCode < 200 || statusCode > 299) throw refusedBy(at, response, body)
   const contentType = String(response.headers['content-type'] ?? '').toLowerCase()
-  return { url: url.href, contentType, body, truncated }
+  const { url, shown } = at
+  url.username = url.password = ''
+  return { url: url.href, shown, contentType, body, truncated }
 }
 
-async function limited(url: URL, response: Dispatcher.ResponseData, { maxBytes, signal }: WebRequest) {
+async function limited(at: Target, response: Dispatcher.ResponseData, { maxBytes, signal }: WebRequest) {
   const chunks: Buffer[] = []
   let left = maxBytes
   try {
@@ -125,17 +191,22 @@ async function limited(url: URL, response: Dispatcher.ResponseData, { maxBytes, 
       if (left < 0) break
     }
   } catch (error) {
-    throw unreachable(url, signal, error)
+    throw unreachable(at, signal, error)
   }
   return { body: Buffer.concat(chunks), truncated: left < 0 }
 }
 
-/** Bytes of an error page that are shown to the model. */
-const SHOWN_BYTES = 300
+/** Characters of an error page that are shown to the model. */
+const SHOWN_CHARS = 300
 
-function refusedBy(url: URL, { statusCode, headers }: Dispatcher.ResponseData, body: Buffer): FlotillaError {
-  const shown = body.subarray(0, SHOWN_BYTES).toString().replaceAll(/\s+/g, ' ').trim()
-  const message = `${url.href} answered ${statusCode}${shown === '' ? '' : `: ${shown}`}`
+function refusedBy(
+  at: Target,
+  { statusCode, headers }: Dispatcher.ResponseData,
+  body: Buffer,
+): FlotillaError {
+  // Redacted before it is cut: half a secret would not be found.
+  const said = redacted(body.toString().replaceAll(/\s+/g, ' ').trim()).slice(0, SHOWN_CHARS)
+  const message = `${at.shown} answered ${statusCode}${said === '' ? '' : `: ${said}`}`
   if (statusCode < 500 && statusCode !== 408 && statusCode !== 429)
     return new FlotillaError('TOOL_FAILED', message)
   const retryAfterMs = retryAfter(headers['retry-after'])

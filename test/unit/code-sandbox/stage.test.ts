@@ -58,6 +58,7 @@ function request(step: number, code = `x = ${step}`): CodeRequested {
     executor: 'default',
     tools: ['search', 'unheard_of'],
     toolCacheTtlMs: 7,
+    agent: 'finder',
     userId: 'u',
     timeoutMs: 30_000,
     deadlineMs: NOW + 600_000,
@@ -142,6 +143,7 @@ test('a tool call pauses the step, and its reply resumes it with the journalled 
     deadlineMs: NOW + 600_000,
     userId: 'u',
     cacheTtlMs: 7,
+    agent: 'finder',
   })
   assert.equal(d.pendingCall, null)
   d.send('tools.completed', 'ToolCompleted', reply('t.1.0'))

@@ -95,5 +95,6 @@ test('the image is not run by root, checks its own health, and leaves out secret
   assert.match(dockerfile, /^USER node$/m)
   assert.match(dockerfile, /^HEALTHCHECK --interval=30s --timeout=10s --start-period=5s --retries=3/m)
   const ignored = read('.dockerignore').split('\n')
-  for (const entry of ['.env', '.git', 'node_modules', '.flotilla']) assert.ok(ignored.includes(entry), entry)
+  for (const entry of ['**/.env', '**/.env.*', '**/.npmrc', '.git', 'node_modules', '.flotilla'])
+    assert.ok(ignored.includes(entry), entry)
 })

@@ -166,6 +166,8 @@ describe('links and snippets', () => {
     const context = {
       signal: AbortSignal.timeout(1_000),
       taskId: 't',
+      userId: null,
+      agent: null,
       idempotencyKey: 'k',
       traceparent: null,
     }

@@ -57,6 +57,7 @@ const pureRuntime = [
   'runtime/missing-row.ts',
   'runtime/json-depth.ts',
   'runtime/foreign-schema/bounds.ts',
+  'runtime/redaction.ts',
   'runtime/task-result.ts',
   'runtime/config/json-schema.ts',
   'runtime/config/defaults.ts',

@@ -50,6 +50,7 @@ test('code runs in the sandbox, what it printed goes back, and final_answer ends
     userId: 'u1',
     timeoutMs: 30_000,
     deadlineMs: START + 60_000,
+    agent: 'default',
   })
   driver.advance(100)
   const toolCalls = [

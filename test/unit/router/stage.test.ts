@@ -114,7 +114,7 @@ for (const [profile, model, temperature, maxSteps, timeoutMs, executor, toolCach
 
 test('what the task says wins over the profile, and the profile over the agent', () => {
   const agents = { analyst: { mode: 'tools' as const, profile: 'economy', tools: ['get_weather'] } }
-  const fleet = fleetOf({ agents })
+  const fleet = fleetOf({ agents, overrides: { mode: true, profile: true, model: true } })
   const ofAgent = submit({ agent: 'analyst' }, fleet).only('TaskAdmitted')
   assert.deepEqual(
     [ofAgent.models[0], ofAgent.mode, ofAgent.tools],

@@ -92,7 +92,7 @@ test('a model or a profile that the task names wins over every strategy', () => 
 })
 
 const firstModel = (changes: Partial<TaskSubmitted>, models: Partial<Fleet['models']>, agent = {}) =>
-  admitted(changes, fleetOf({ models, agents: { default: agent } })).models[0]
+  admitted(changes, fleetOf({ models, agents: { default: agent }, overrides: { strategy: true } })).models[0]
 
 test('task, then agent, then fleet say the strategy; the profile of an agent wins over the fleet’s', () => {
   const demand = { complexity: 'simple', quality: 'critical', estimatedTokens: 5 } as const

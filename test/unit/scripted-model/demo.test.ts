@@ -51,7 +51,7 @@ function observe(reply: ModelReply, errors: string[]): Promise<Message[]> {
     reply.toolCalls.map(async ({ id, name, argumentsText }): Promise<Message> => {
       const tool = fleet.tools?.find(({ spec }) => spec.name === name)
       assert.ok(tool, `a tool named ${name}`)
-      const toolContext = { ...context, taskId: 't', idempotencyKey: id }
+      const toolContext = { ...context, taskId: 't', userId: null, agent: null, idempotencyKey: id }
       const content = await tool.run(JSON.parse(argumentsText) as Json, toolContext).then(
         (value) => JSON.stringify(value),
         (error: Error) => (errors.push(error.message), `Error: ${error.message}`),
@@ -101,7 +101,13 @@ test('the recorded Python asks for what the file and the tool really have', asyn
       { field: 'status', op: '=', value: 'paid' },
     ]
     const query = { file: 'orders.csv', where, columns: ['quantity', 'unit_price'], limit: 1000 }
-    const found = (await queryTable.run(query, { ...context, taskId: 't', idempotencyKey: 'k' })) as {
+    const found = (await queryTable.run(query, {
+      ...context,
+      taskId: 't',
+      userId: null,
+      agent: null,
+      idempotencyKey: 'k',
+    })) as {
       rows: { quantity: number; unit_price: number }[]
     }
     const total = found.rows.reduce((sum, row) => sum + row.quantity * row.unit_price, 0)

@@ -2,6 +2,11 @@ import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { defineTool } from '../../../runtime/config/define.ts'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
+import type { FleetDefinition } from '../../../runtime/config/fleet.ts'
+import { completeFleet } from '../../../runtime/config/load.ts'
+import { knownNames } from '../../../runtime/telemetry/known-names.ts'
 import { createMetrics } from '../../../runtime/telemetry/metrics.ts'
 import { counters, distributions, gauges, histograms } from '../../../runtime/telemetry/metrics-table.ts'
 import { agentExecution, measure, toolExecution } from '../../../runtime/telemetry/records.ts'
@@ -48,13 +53,49 @@ test('tool_execution says what was promised', () => {
   assert.equal(toolExecution(samples.ToolCompleted, { ...context, traceparent: null })['trace_id'], null)
 })
 
+const environment = readEnvironment({})
+const names: FleetDefinition = {
+  agents: { researcher: {} },
+  tools: [defineTool({ name: 'web_search', description: 'x', input: { type: 'object' }, run: () => null })],
+}
+const known = knownNames(completeFleet(names, environment, 'test'))
+
+test('names that nobody configured are one label, however many are submitted', async () => {
+  const metrics = createMetrics({ oldNames: true })
+  const { TaskCompleted, ToolCompleted, UsageRecorded, AlertRaised, NotificationEnded } = samples
+  for (let n = 0; n < 50; n++) {
+    const made = {
+      agent: `bogus-${n}`,
+      profile: `bogus-${n}`,
+      model: `openai/bogus-${n}`,
+      provider: `bogus-${n}`,
+    }
+    measure({ type: 'TaskCompleted', data: { ...TaskCompleted, ...made } }, metrics, known)
+    measure({ type: 'UsageRecorded', data: { ...UsageRecorded, ...made } }, metrics, known)
+    measure({ type: 'ToolCompleted', data: { ...ToolCompleted, tool: `bogus-${n}` } }, metrics, known)
+    measure({ type: 'AlertRaised', data: { ...AlertRaised, rule: `bogus-${n}` } }, metrics, known)
+    measure(
+      { type: 'NotificationEnded', data: { ...NotificationEnded, channel: `bogus-${n}` } },
+      metrics,
+      known,
+    )
+  }
+  const text = await metrics.text()
+  assert.ok(!text.includes('bogus'))
+  assert.match(
+    text,
+    /flotilla_tasks_total\{status="timed_out",agent="unknown",model="unknown",profile="unknown"\} 50/,
+  )
+  assert.match(text, /gen_ai_provider_name="unknown",gen_ai_request_model="unknown"\} /)
+})
+
 test('committed events become metrics', async () => {
   const metrics = createMetrics({ oldNames: false })
   const { TaskCompleted, ToolCompleted, CodeCompleted, UsageRecorded } = samples
-  measure({ type: 'TaskCompleted', data: TaskCompleted }, metrics)
-  measure({ type: 'ToolCompleted', data: ToolCompleted }, metrics)
-  measure({ type: 'CodeCompleted', data: CodeCompleted }, metrics)
-  measure({ type: 'UsageRecorded', data: UsageRecorded }, metrics)
+  measure({ type: 'TaskCompleted', data: TaskCompleted }, metrics, known)
+  measure({ type: 'ToolCompleted', data: ToolCompleted }, metrics, known)
+  measure({ type: 'CodeCompleted', data: CodeCompleted }, metrics, known)
+  measure({ type: 'UsageRecorded', data: UsageRecorded }, metrics, known)
   const text = await metrics.text()
   const expected = [
     'flotilla_tasks_total{status="timed_out",agent="researcher",model="gpt-4o",profile="accurate"} 1',

@@ -49,6 +49,7 @@ function setUp(...tools: Tool[]) {
       arguments: args,
       cacheTtlMs: null,
       userId: null,
+      agent: null,
       deadlineMs: 60_000,
       ...change,
     }
@@ -86,7 +87,10 @@ test('a tool gets its checked arguments and the idempotency key of the call', as
     run: (args, { signal: _, ...context }) => void seen.push(args, context),
   })
   assert.deepEqual(await setUp(tool).call('f', {}), { output: null, cached: false }, 'undefined becomes null')
-  assert.deepEqual(seen, [{ n: 7 }, { taskId: 't', idempotencyKey: 'call-1', traceparent: '00-x' }])
+  const told = { taskId: 't', userId: null, agent: null, idempotencyKey: 'call-1', traceparent: '00-x' }
+  assert.deepEqual(seen, [{ n: 7 }, told])
+  await setUp(tool).call('f', {}, { userId: 'ann', agent: 'helper' })
+  assert.deepEqual(seen.at(-1), { ...told, userId: 'ann', agent: 'helper' })
   await rejects(setUp(tool).call('f', { n: 'x' }), 'TOOL_ARGUMENTS_INVALID', /n:/)
 })
 
@@ -105,6 +109,22 @@ test('a result is cached for the tool, whatever the order of the arguments, and 
     false,
     'an override of 0 turns it off',
   )
+})
+
+test('a cached result answers the user for whom it was made, or everybody where the tool says so', async () => {
+  const { call } = setUp(counting({ cacheTtlMs: 5_000 }).tool)
+  const cached = async (userId: string | null) => (await call('count', {}, { userId })).cached
+  assert.deepEqual(
+    [await cached('ann'), await cached('bob'), await cached(null), await cached('ann'), await cached(null)],
+    [false, false, false, true, true],
+  )
+  const shared = setUp(counting({ cacheTtlMs: 5_000, cacheScope: 'shared' }).tool)
+  assert.equal((await shared.call('count', {}, { userId: 'ann' })).cached, false)
+  assert.equal((await shared.call('count', {}, { userId: 'bob' })).cached, true)
+  const keys = [{ userId: null }, { userId: 'null' }, { userId: '"' }, undefined].map((scope) =>
+    cacheKey('f', {}, scope),
+  )
+  assert.equal(new Set(keys).size, keys.length)
 })
 
 test("a profile's lifetime caches what is idempotent, and never a tool with effects", async () => {

@@ -8,6 +8,8 @@ import { FlotillaError } from '../../../runtime/errors.ts'
 const context: ToolContext = {
   signal: new AbortController().signal,
   taskId: 't',
+  userId: null,
+  agent: null,
   idempotencyKey: 'k',
   traceparent: null,
 }

@@ -31,6 +31,7 @@ const request = (change: Partial<EventMap['ToolRequested']> = {}): EventMap['Too
   deadlineMs: START + 60_000,
   userId: 'ann',
   cacheTtlMs: null,
+  agent: 'helper',
   ...change,
 })
 
@@ -63,6 +64,7 @@ test('a call is made, and its answer told to the requester, the ledger and the h
       cacheTtlMs: null,
       userId: 'ann',
       deadlineMs: START + 60_000,
+      agent: 'helper',
     },
     timeoutMs: 30_000,
     idempotent: true,

@@ -5,6 +5,7 @@
 //    executor does. Here nothing that it answers is trusted: sizes, shapes, tool names and times are checked.
 // 2. A session that the server has given up (idle, crowded out, restarted) is rebuilt from its log as soon as it is asked.
 import { FlotillaError } from '../../../../runtime/errors.ts'
+import { shownUrl } from '../../../../runtime/redaction.ts'
 import { SessionExecutor, type CommonOptions, type InterpreterSource } from '../session-executor.ts'
 import { HttpSession } from './http-session.ts'
 import { SandboxServer } from './sandbox-server.ts'
@@ -60,7 +61,7 @@ function unavailable(url: string, error: unknown): FlotillaError {
     'it is and FLOTILLA_SANDBOX_TOKEN to its token.'
   return new FlotillaError(
     'SANDBOX_UNAVAILABLE',
-    `the http executor at ${url}: ${message || code || String(error)}. ${remedy}`,
+    `the http executor at ${shownUrl(url)}: ${message || code || String(error)}. ${remedy}`,
     { cause: error },
   )
 }

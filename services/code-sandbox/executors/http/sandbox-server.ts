@@ -1,5 +1,6 @@
 // Requests to a sandbox server. Redirects are not followed: the token stays with the server that it is for.
 import { Agent, request, type Dispatcher } from 'undici'
+import { redacted } from '../../../../runtime/redaction.ts'
 
 const PROTOCOL = 'flotilla-sandbox/1'
 
@@ -124,7 +125,7 @@ const of = ({ cookie }: StartedSession) => ({ cookie })
 
 async function refusal(reply: Dispatcher.ResponseData): Promise<Error> {
   const { error } = await fieldsOf(reply).catch((): Fields => ({}))
-  const said = typeof error === 'string' ? `: ${error.slice(0, 300)}` : ''
+  const said = typeof error === 'string' ? `: ${redacted(error).slice(0, 300)}` : ''
   return new Error(`it answered with status ${reply.statusCode}${said}`)
 }
 

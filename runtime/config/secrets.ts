@@ -1,0 +1,108 @@
+// Secrets of the environment: which variables hold one, and those that are read from files.
+import { readFileSync } from 'node:fs'
+import { secretVariable as channelVariable } from './alerts.ts'
+import type { Fleet } from './fleet.ts'
+import { secretsOfHeader, secretsOfUrl } from '../redaction.ts'
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+const secretVariable = /(^|_)(KEY|KEYS|TOKEN|CREDENTIALS?|PASSPHRASE)$|APIKEY$|SECRET|PASSW(OR)?D|^PGPASS/i
+/** Their values are paths. */
+const paths = /_FILE$|_PATH$|^(KAFKA|REDIS)_SSL_/
+
+/** Every secret in the values of these variables: by their names, and inside URLs and lists of headers. */
+export function environmentSecrets(variables: Variables): string[] {
+  const isPublic = new Set(['flotilla', variables['FLOTILLA_PREFIX'], variables['KAFKA_SASL_USERNAME']])
+  return Object.entries(variables)
+    .flatMap(([name, value]) => (value?.trim() ? secretsOf(name, value.trim()) : []))
+    .filter((secret) => !isPublic.has(secret))
+}
+
+function secretsOf(name: string, value: string): string[] {
+  const found = value.includes('://') ? urlSecrets(name, value) : []
+  if (/_HEADERS$/.test(name)) found.push(...headerSecrets(value))
+  return secretVariable.test(name) && !paths.test(name) ? [value, ...found] : found
+}
+
+/** The path of a webhook is its secret. */
+function webhookSecrets(value: string): string[] {
+  const path = URL.parse(value)?.pathname ?? ''
+  return [path.slice(1), ...path.split('/').slice(-1)]
+}
+
+function urlSecrets(name: string, value: string): string[] {
+  const found = value.split(/[\s,]+/).flatMap(secretsOfUrl)
+  return /WEBHOOK_URL$/.test(name) ? [...found, ...webhookSecrets(value)] : found
+}
+
+/** Secrets that a configuration names or holds: keys of providers and channels, by their variables, and its URLs. */
+export function fleetSecrets(fleet: Pick<Fleet, 'models' | 'alerts' | 'sandbox'>, env: Variables): string[] {
+  const providers = Object.values(fleet.models.providers)
+  const channels = Object.values(fleet.alerts.channels)
+  const variables = [...providers.flatMap(({ keyEnv }) => keyEnv ?? []), ...channels.map(channelVariable)]
+  const urls = [...providers.map(({ baseUrl }) => baseUrl), fleet.sandbox?.http?.url ?? '']
+  const secrets = variables.flatMap((name) => secretsOfValue(env[name]?.trim() ?? ''))
+  const told = channels.flatMap((channel) => ('url' in channel ? [channel.url] : []))
+  return [...secrets, ...[...urls, ...told].flatMap(secretsOfUrl)]
+}
+
+/** The value, unless it is a URL: then what of it is secret. */
+const secretsOfValue = (value: string): string[] =>
+  !value.includes('://')
+    ? [value]
+    : /^https?:/.test(value)
+      ? [...secretsOfUrl(value), ...webhookSecrets(value)]
+      : secretsOfUrl(value)
+
+/** `name=value,name=value`, as OpenTelemetry writes them. */
+function headerSecrets(list: string): string[] {
+  return list.split(',').flatMap((pair) => {
+    const at = pair.indexOf('=')
+    return at < 0 ? [] : secretsOfHeader(pair.slice(0, at).trim(), decoded(pair.slice(at + 1).trim()))
+  })
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** Variables that `<name>_FILE` may stand for. Others of that form belong to other programs. */
+const fromFile =
+  /^((KAFKA_SASL|REDIS)_PASSWORD|(SCHEMA_REGISTRY|REDIS|DATABASE|SMTP|SLACK_WEBHOOK)_URL|FLOTILLA_SANDBOX_TOKEN|PAGERDUTY_ROUTING_KEY|ALERT_WEBHOOK_SECRET|[A-Z0-9_]+_API_KEY)_FILE$/
+
+const MAX_BYTES = 100_000
+
+export interface WithFiles {
+  readonly variables: Variables
+  readonly mistakes: readonly string[]
+}
+
+/** The variables with what the files hold that `<name>_FILE` names: secrets as Docker and Kubernetes mount them. */
+export function withFiles(given: Variables): WithFiles {
+  const mistakes: string[] = []
+  const read = Object.entries(given).flatMap(([variable, path]) => {
+    if (!path?.trim() || !fromFile.test(variable)) return []
+    const name = variable.slice(0, -'_FILE'.length)
+    if (given[name]?.trim()) mistakes.push(`  ${variable}: ${name} is set too; unset one of them`)
+    const content = contentOf(path.trim())
+    if (typeof content === 'string') return [[name, content] as const]
+    mistakes.push(`  ${variable}: ${path.trim()} ${content.problem}`)
+    return []
+  })
+  return { variables: read.length === 0 ? given : { ...given, ...Object.fromEntries(read) }, mistakes }
+}
+
+/** A file's text without the line break at its end. */
+function contentOf(path: string): string | { problem: string } {
+  try {
+    const text = readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+    if (text.trim() === '') return { problem: 'is empty' }
+    return text.length <= MAX_BYTES ? text : { problem: `is longer than ${MAX_BYTES} characters` }
+  } catch (error) {
+    return { problem: `can't be read (${(error as NodeJS.ErrnoException).code ?? String(error)})` }
+  }
+}

@@ -1,0 +1,152 @@
+// Secrets that this process was given, and texts without them.
+//
+// 1. A secret is known from the moment it is given here: `readEnvironment` gives those of the environment, loading gives
+//    those of a configuration, an HTTP tool those of its headers. Texts made before that may show it.
+// 2. It is found in each form that a text may show it in: as it is, percent-encoded, in JSON, and in base64, alone or
+//    behind its user's name.
+// 3. A text that shows none comes back as it is, for the price of a search for each form.
+// 4. Shorter values than MIN_CHARS, and values that are public too (a password equal to its user's name), are not kept:
+//    replacing them would garble every text, and hide nothing.
+
+/** Stands where a secret stood. */
+export const REDACTED = '***'
+
+const MIN_CHARS = 8
+/** Secrets that come and go, such as tokens that an HTTP tool renews: the latest are kept. */
+const MAX_PASSING = 200
+
+const lasting = new Set<string>()
+const passing = new Map<string, readonly string[]>()
+let forms: readonly string[] = []
+/** Finds any form in one pass over a text. */
+let mayShow = /(?!)/
+
+/** Kept for the life of the process. */
+export function keepSecrets(secrets: Iterable<string>): void {
+  const before = lasting.size
+  for (const secret of secrets) for (const form of formsOf(secret)) lasting.add(form)
+  if (lasting.size !== before) collect()
+}
+
+/** Kept until many others have come. */
+export function keepPassingSecrets(secrets: Iterable<string>): void {
+  for (const secret of secrets) {
+    if (passing.has(secret) || lasting.has(secret) || secret.length < MIN_CHARS) continue
+    passing.set(secret, formsOf(secret))
+    const [oldest] = passing.keys()
+    if (passing.size > MAX_PASSING && oldest !== undefined) passing.delete(oldest)
+    collect()
+  }
+}
+
+/** The longest first: a form may contain another. */
+function collect(): void {
+  const all = new Set([...lasting, ...[...passing.values()].flat()])
+  forms = [...all].sort((a, b) => b.length - a.length)
+  mayShow = new RegExp(
+    forms.map((form) => form.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|') || '(?!)',
+  )
+}
+
+const lowerEscapes = (text: string): string =>
+  text.replaceAll(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase())
+const inJson = (text: string): string => JSON.stringify(text).slice(1, -1)
+const base64 = (text: string): string => Buffer.from(text).toString('base64').replace(/=+$/, '')
+
+function formsOf(secret: string): string[] {
+  if (secret.length < MIN_CHARS) return []
+  // A lone surrogate can't be encoded, and stands in no URL.
+  const whole = secret.toWellFormed()
+  const encoded = encodeURIComponent(whole)
+  const inForm = new URLSearchParams([['', whole]]).toString().slice(1)
+  const escaped = inJson(secret)
+  const found = [
+    secret,
+    encoded,
+    lowerEscapes(encoded),
+    inForm,
+    lowerEscapes(inForm),
+    escaped,
+    inJson(escaped),
+  ]
+  return [...new Set([...found, base64(secret)])]
+}
+
+/** The text with every secret replaced. */
+export function redacted(text: string): string {
+  if (text.length < MIN_CHARS || !mayShow.test(text)) return text
+  let clean = text
+  for (const form of forms) if (clean.includes(form)) clean = clean.replaceAll(form, REDACTED)
+  return clean
+}
+
+/** JSON with every secret in its strings and names replaced. What shows none is returned as it is, not copied. */
+export function redactedJson<T>(value: T): T {
+  if (forms.length === 0) return value
+  return cleaned(value, 0) as T
+}
+
+/** Deeper values are left: they come from inside, where nothing nests so. */
+const MAX_DEPTH = 1_000
+
+function cleaned(value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return redacted(value)
+  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return value
+  if (Array.isArray(value)) {
+    const items = value.map((item: unknown) => cleaned(item, depth + 1))
+    return items.some((item, index) => item !== value[index]) ? items : value
+  }
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return value
+  const before = Object.entries(value)
+  const after = before.map(([name, item]) => [redacted(name), cleaned(item, depth + 1)] as const)
+  const isSame = after.every(
+    ([name, item], index) => name === before[index]?.[0] && item === before[index][1],
+  )
+  return isSame ? value : Object.fromEntries(after)
+}
+
+/** Origin and path: what of a URL may stand in a message. Its user, query and fragment may hold secrets. */
+export function shownUrl(url: string | URL): string {
+  const parsed = typeof url === 'string' ? URL.parse(url) : url
+  if (parsed === null) return 'a URL that can not be read'
+  return redacted(`${parsed.protocol}//${parsed.host}${parsed.pathname}`)
+}
+
+const secretName =
+  /(^|[^a-z])keys?$|(api|access|secret|private|routing|account|auth)[_-]?key|token|secret|passw|passphrase|^pwd$|credential|^sig$|signature|authorization|^auth$|cookie|^code$|^jwt$|session[_-]?id/i
+
+/** Whether a header or a query parameter of this name holds a secret. */
+const isSecretName = (name: string): boolean => secretName.test(name)
+
+/** What a URL holds that must not be shown: its password, also as a header sends it, and secret query parameters. */
+export function secretsOfUrl(text: string): string[] {
+  const url = URL.parse(text)
+  if (url === null) return []
+  const found = [...url.searchParams].flatMap(([name, value]) => (isSecretName(name) ? [value] : []))
+  const [user, password] = [decoded(url.username), decoded(url.password)]
+  const names = [url.hostname, decoded(url.pathname.slice(1))]
+  // A user alone is a token, for some HTTP servers.
+  if (password === '')
+    return /^https?:$/.test(url.protocol) && !names.includes(user) ? [...found, user] : found
+  if ([user, ...names].includes(password)) return found
+  return [...found, password, base64(`${user}:${password}`)]
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** What the value of a header holds that must not be shown; nothing for the headers that hold no secret. */
+export function secretsOfHeader(name: string, value: string): string[] {
+  if (!isSecretName(name)) return []
+  const [scheme = '', ...rest] = value.trim().split(/\s+/)
+  const credentials = rest.length === 0 ? scheme : rest.join(' ')
+  if (!/^basic$/i.test(scheme)) return [credentials]
+  const pair = Buffer.from(credentials, 'base64').toString()
+  return [credentials, pair, pair.slice(pair.indexOf(':') + 1)]
+}

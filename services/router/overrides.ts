@@ -1,0 +1,82 @@
+// What a task may choose instead of its agent's configuration, and what it is told where it may not.
+//
+// 1. An agent's own settings bind its tasks: mode, model, profile (and so executor and cache) and strategy are the agent's,
+//    unless its `overrides`, or the fleet's, allow a choice. To ask for what the agent has anyway is no choice.
+// 2. Limits may be lowered by anybody, and raised up to a configured maximum.
+// 3. The built-in agent, there where none is configured, allows everything.
+import { allOverrides, defaultOverrides, defaultTask } from '../../runtime/config/defaults.ts'
+import type { AgentDefinition, Fleet, Overrides, Profile } from '../../runtime/config/fleet.ts'
+import { failure } from '../../runtime/errors.ts'
+import type { Failure } from '../../runtime/stage.ts'
+import type { TaskSubmitted } from '../../schemas/generated/events.ts'
+
+export interface Chosen {
+  readonly agentName: string
+  readonly agent: AgentDefinition
+  /** Of the agent's definition, before the task has a say. */
+  readonly ownProfile: Profile | undefined
+  readonly profile: Profile | undefined
+  readonly fleet: Fleet
+}
+
+/** The agent's settings before the fleet's, field by field. */
+function overridesOf({ agents, overrides }: Fleet, agent: AgentDefinition): Overrides {
+  const isBuiltIn = Object.keys(agents).length === 0
+  return { ...(isBuiltIn ? allOverrides : defaultOverrides), ...overrides, ...agent.overrides }
+}
+
+/** Null: the task asks for nothing that it may not have. Else every such wish at once. */
+export function checkOverrides(task: TaskSubmitted, chosen: Chosen): Failure | null {
+  const allowed = overridesOf(chosen.fleet, chosen.agent)
+  const refused = [...choicesRefused(task, chosen, allowed), ...limitsRefused(task, chosen, allowed)]
+  if (refused.length === 0) return null
+  const { agentName } = chosen
+  const fields = refused.map(({ field }) => field)
+  const places = fields.map((field) => `agents.${agentName}.overrides.${field}`).join(', ')
+  const message =
+    `Agent "${agentName}" does not let its tasks choose this: ${refused.map(({ why }) => why).join('; ')}. ` +
+    `Leave ${fields.join(', ')} out, or allow it in flotilla.config.ts: ${places}.`
+  return failure('OVERRIDE_NOT_ALLOWED', message)
+}
+
+interface Refused {
+  readonly field: keyof Overrides
+  readonly why: string
+}
+
+function choicesRefused(task: TaskSubmitted, { agent, profile }: Chosen, allowed: Overrides): Refused[] {
+  const wishes: [
+    keyof Overrides & keyof TaskSubmitted,
+    string | null,
+    readonly string[],
+    boolean | string[] | undefined,
+  ][] = [
+    ['mode', task.mode, [agent.mode ?? defaultTask.mode], allowed.mode],
+    ['profile', task.profile, [agent.profile ?? []].flat(), allowed.profile],
+    ['model', task.model, profile?.models ?? [], allowed.model],
+    ['strategy', task.strategy, [agent.strategy ?? []].flat(), allowed.strategy],
+  ]
+  return wishes
+    .filter(([, wish, own, choice]) => wish !== null && !own.includes(wish) && !isAllowed(wish, choice))
+    .map(([field, wish]) => ({ field, why: `${field} ${wish}` }))
+}
+
+function isAllowed(wish: string, choice: boolean | readonly string[] | undefined): boolean {
+  if (choice === undefined || typeof choice === 'boolean') return choice ?? false
+  return choice.some((entry) => (entry.endsWith('*') ? wish.startsWith(entry.slice(0, -1)) : wish === entry))
+}
+
+function limitsRefused(task: TaskSubmitted, { profile, ownProfile }: Chosen, allowed: Overrides): Refused[] {
+  return (['maxSteps', 'timeoutMs', 'maxCost'] as const).flatMap((field) => {
+    const wish = task[field]
+    const own =
+      field === 'maxCost' ? 0 : Math.max((profile ?? defaultTask)[field], (ownProfile ?? defaultTask)[field])
+    const most = Math.max(own, allowed[field] ?? (field === 'maxCost' ? Infinity : 0))
+    if (wish === null || wish <= most) return []
+    return [{ field, why: `${field} ${wish}, where ${most} is the most` }]
+  })
+}
+
+/** The agent's own limit holds where the task names none. */
+export const maxCostOf = (task: TaskSubmitted, fleet: Fleet, agent: AgentDefinition): number | null =>
+  task.maxCost ?? overridesOf(fleet, agent).maxCost ?? null
