@@ -52,7 +52,7 @@ async function publish(topic: TopicName, value: Uint8Array | string, key: string
   return position
 }
 
-const operator = () => new LogOperator(fleet.process.log, fleet.process.codec)
+const operator = () => new LogOperator(fleet.process.log, fleet.process.codec, fleet.process.stores.blobs)
 const letterOf = (position: { topic: string; partition: number; offset: number }) =>
   eventually('its dead letter came', async () =>
     (await operator().deadLetters(1_000)).find(
@@ -142,7 +142,12 @@ describe('a task that can’t run', () => {
   rejected('a model without its key', { model: 'gpt-4o' }, 'MODEL_NOT_CONFIGURED', /OPENAI_API_KEY/)
   rejected('a profile whose executor is not here', { profile: 'local' }, 'EXECUTOR_NOT_CONFIGURED', /docker/)
   rejected('oversized text', { text: 'x'.repeat(10_001) }, 'TASK_INVALID', /10001 characters, at most 10000/)
-  rejected('half a megabyte of text', { text: 'x'.repeat(700_000) }, 'TASK_INVALID', /700000 characters/)
+  rejected(
+    'half a megabyte of text',
+    { text: 'x'.repeat(700_000) },
+    'TASK_INVALID',
+    /a record of 700\d+ bytes/,
+  )
   rejected('blank text', { text: ' \n' }, 'TASK_INVALID', /text is empty/)
   rejected('forbidden text', { text: 'run exec("x")' }, 'TASK_TEXT_FORBIDDEN', /forbidden pattern/)
   rejected(
@@ -212,6 +217,34 @@ describe('records that are none', () => {
     assert.equal(again.topic, 'tasks.submitted')
     const second = await letterOf(again)
     assert.notEqual(second.id, letter.id, 'its cause is not mended: it comes back as another dead letter')
+  })
+
+  test('garbage as large as the log takes: the dead letter shows its beginning, and is not replayed in vain', async () => {
+    const large = Buffer.alloc(1_048_450, 'g')
+    const letter = await letterOf(await publish('tasks.submitted', large, null, 1))
+    assert.deepEqual([letter.code, letter.bytes], ['RECORD_TOO_LARGE', large.length])
+    const { value } = await operator().deadLetter(letter.id)
+    assert.match(value, /^g{4096} … 1044354 more bytes$/)
+    await assert.rejects(operator().replay(letter.id), { code: 'RECORD_TOO_LARGE' })
+    await run('task=behind-garbage')
+  })
+
+  test('a dead letter whose bytes lie in the blob store is replayed whole, key and headers included', async () => {
+    const { log } = fleet.process
+    const value = Buffer.alloc(300_000, 'g')
+    const headers = { mine: 'h'.repeat(20_000) }
+    const [position] = await log.publish([
+      { topic: 'tasks.control', partition: 1, key: 'kept', value, headers },
+    ])
+    const letter = await letterOf(position ?? assert.fail())
+    assert.deepEqual([letter.code, letter.bytes], ['UNDECODABLE_RECORD', value.length])
+    assert.deepEqual((await operator().deadLetter(letter.id)).headers, headers)
+    const again = await operator().replay(letter.id)
+    const [record] = await log.read('tasks.control', again.partition, again.offset, 1)
+    assert.ok(record && value.equals(record.value ?? Buffer.alloc(0)))
+    assert.deepEqual([record.key, record.headers['mine']], ['kept', headers.mine])
+    const blind = new LogOperator(log, fleet.process.codec)
+    await assert.rejects(blind.replay(letter.id), { code: 'PAYLOAD_MISSING' })
   })
 
   test('an event of another topic is no event of this one', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { LogRecord, Position } from '../../../runtime/log/port.ts'
-import { OffsetTracker } from '../../../runtime/host/offsets.ts'
+import { METADATA_BYTES, OffsetTracker } from '../../../runtime/host/offsets.ts'
 import { Random } from '../../../runtime/testing/simulator/random.ts'
 
 const topic = 'tasks.submitted'
@@ -123,11 +123,41 @@ function history(seed: number): void {
   )
 }
 
-test('the worst case of a full lane fits into the metadata', () => {
-  const tracker = new OffsetTracker([])
-  // Every other record unfinished, at offsets of a long-lived log, with as many pending as a lane takes (300).
-  for (let index = 0; index < 600; index++) tracker.offer(record(9_000_000_000 + index))
-  for (let index = 1; index < 600; index += 2) tracker.finish(topic, 9_000_000_000 + index)
-  const { metadata } = committed(tracker)
-  assert.ok(metadata.length <= 3_000, `${metadata.length} characters`)
+for (const [gaps, spread] of [
+  ['side by side', 1],
+  ['every other one', 2],
+  ['far apart', 1_000_003],
+] as const)
+  test(`the metadata never passes its bound, whatever finishes first: ${gaps}`, () => {
+    const random = new Random(7)
+    for (const limit of [METADATA_BYTES, 1_000, 300]) {
+      const tracker = new OffsetTracker([], limit)
+      let offset = 9_000_000_000
+      const open = new Set<number>()
+      while (tracker.hasRoom(record(offset))) {
+        tracker.offer(record(offset))
+        open.add(offset)
+        offset += spread
+        assert.ok(open.size < 10_000, 'it is bounded')
+      }
+      assert.ok(open.size >= limit / 30, `${open.size} are taken within ${limit} bytes`)
+      // Every other one first: the most runs that there can be.
+      const order = [...open].filter((_, i) => i % 2 === 1)
+      const rest = [...open].filter((_, i) => i % 2 === 0).sort(() => random.next() - 0.5)
+      for (const done of [...order, ...rest]) {
+        tracker.finish(topic, done)
+        const { metadata } = committed(tracker)
+        assert.ok(metadata.length <= limit, `${metadata.length} bytes of ${limit}`)
+      }
+      assert.ok(tracker.hasRoom(record(offset)))
+    }
+  })
+
+test('what is unfinished since before is taken again, even where nothing new has room', () => {
+  const before = new OffsetTracker([])
+  for (let offset = 0; offset < 600; offset++) before.offer(record(offset))
+  for (let offset = 1; offset < 600; offset += 2) before.finish(topic, offset)
+  const restored = new OffsetTracker([committed(before)], 100)
+  assert.ok(restored.hasRoom(record(0)) && restored.hasRoom(record(598)))
+  assert.ok(!restored.hasRoom(record(600)))
 })

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { failure } from '../../../runtime/errors.ts'
 import type { StageEvent } from '../../../runtime/stage.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
+import type { TaskCompleted } from '../../../schemas/generated/events.ts'
 import { createPlannerStage } from '../../../services/planner/stage.ts'
 import type { OutputCheck } from '../../../services/planner/output.ts'
 import type { State } from '../../../services/planner/state.ts'
@@ -26,6 +27,7 @@ import {
 } from './task.ts'
 
 const DAY_MS = 86_400_000
+const noIndex = { write: () => {} }
 const rome = '{"city":"Rome"}'
 
 const cancel = (driver: StageDriver, reason: string | null = null) =>
@@ -363,4 +365,24 @@ test('a cancel and the deadline interrupt a call; a timer that nothing waits for
   driver.answer(calls(['get_weather', rome]))
   const lane = { write: () => assert.fail('the planner has no rows of the lane') }
   assert.deepEqual(stage.decide(timer('retry'), driver.rows('t1') as State, lane), {})
+})
+
+test('a task whose own row is lost fails with a result of what is left, and the other stages hear of its end', () => {
+  const driver = startTools()
+  driver.answer(calls(['get_weather', rome]))
+  const { task: _, ...rows } = driver.rows('t1') as State
+  const event: StageEvent = {
+    type: 'TimerFired',
+    data: { name: 'deadline' },
+    ...{ id: 'e', key: 't1', lane: 0, atMs: START + 5, traceId: null },
+  }
+  const reason = failure('PAYLOAD_MISSING', 'the state row task: gone')
+  const { clear, emit = [] } = createPlannerStage(fleetOf()).poisoned?.(event, rows, reason, noIndex) ?? {}
+  const data = emit.find(({ type }) => type === 'TaskCompleted')?.data as TaskCompleted
+  assert.deepEqual([data.taskId, data.status, data.error], ['t1', 'failed', reason])
+  assert.deepEqual(
+    emit.filter(({ type }) => type === 'TaskClosed').map(({ topic }) => topic),
+    ['tools.requested', 'code.requested'],
+  )
+  assert.equal(clear, true)
 })

@@ -4,8 +4,10 @@ import { test } from 'node:test'
 import { defaultLimits } from '../../../runtime/config/defaults.ts'
 import type { QueueLimits } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
+import { MissingRow } from '../../../runtime/missing-row.ts'
+import type { StageEvent } from '../../../runtime/stage.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
-import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
+import type { TaskCompleted, TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { unreadable } from '../../../services/router/results.ts'
 import { rowOf, Schedule } from '../../../services/router/schedule.ts'
 import { createRouterStage } from '../../../services/router/stage.ts'
@@ -214,4 +216,31 @@ test('50,000 tasks of one user wait: another one’s is second, and each is foun
   assert.deepEqual(order.slice(0, 3), ['h0', 'late', 'h1'])
   assert.equal(order.length, 50_001)
   assert.ok(tookMs < 5_000, `${tookMs} ms: walking the queue for each would take minutes`)
+})
+
+test('a waiting task whose row is lost gets a result all the same: by its deadline, or by a cancel', () => {
+  const stage = stageOf({})
+  const lane = new Schedule([
+    [rowOf('lost'), new MissingRow('0'.repeat(64))],
+    [rowOf('well'), { at: 'work' }],
+  ])
+  assert.deepEqual([lane.waiting, lane.working], [0, 1])
+  const meta = { id: 'e', key: 'lost', lane: 0, atMs: 5, traceId: null }
+  const rows = { task: { answer: 'admitted', atMs: 1 } } as const
+  const events: StageEvent[] = [
+    { type: 'TimerFired', data: { name: 'deadline' }, ...meta },
+    { type: 'TaskCancelled', data: { taskId: 'lost', reason: null, requestedBy: null }, ...meta },
+  ]
+  for (const event of events) {
+    const { emit = [], lane: changed, timers } = stage.decide(event, rows, lane)
+    const results = emit.filter(({ type }) => type === 'TaskCompleted')
+    const [result] = results.map(({ data }) => data as TaskCompleted)
+    assert.deepEqual(
+      [results.length, result?.taskId, result?.status, result?.error?.code],
+      [1, 'lost', 'failed', 'PAYLOAD_MISSING'],
+    )
+    assert.deepEqual([changed, timers], [{ [rowOf('lost')]: null }, { deadline: null }])
+  }
+  lane.write(rowOf('lost'), null)
+  assert.equal(lane.isLost('lost'), false)
 })
