@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { DEFAULT_PARTITIONS } from '../../schemas/topics.ts'
 import { FlotillaError } from '../errors.ts'
+import { namesReaders } from '../log/groups.ts'
 
 export interface KafkaSecurity {
   readonly ssl?: boolean
@@ -82,6 +83,9 @@ const variables = z.object({
   FLOTILLA_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,63}$/, 'may hold letters, digits, dot, dash and underscore, at most 63')
+    .refine((prefix) => !namesReaders(prefix), {
+      error: 'may have no part named readers: groups of readers have it',
+    })
     .default('flotilla'),
   FLOTILLA_DATA: z.string().default('.flotilla'),
   FLOTILLA_PARTITIONS: whole(1, 1_000).default(DEFAULT_PARTITIONS),

@@ -8,7 +8,9 @@
 // 4. Records of a partition are delivered in offset order. After a rebalance, records at or past the committed
 //    position may be delivered again to the same lane: the host skips what it has already taken.
 // 5. Readers see only committed records (read_committed), never part of a transaction.
+// 6. Groups of readers and groups of stages have namespaces of their own (groups.ts): equal names never meet.
 import type { TopicName } from '../../schemas/topics.ts'
+import type { GroupKind } from './groups.ts'
 
 /** A topic of the contract, or a stage's state topic. */
 export type LogTopic = TopicName
@@ -105,8 +107,13 @@ export interface TailOptions {
   readonly topics: readonly LogTopic[]
   /** Where to start when there is no group or it has no position. */
   readonly from: 'earliest' | 'latest'
-  /** With a group: positions are kept, members share the partitions, at-least-once delivery. Without: every reader sees everything. */
+  /**
+   * A readers' group: positions are kept, members share the partitions, at-least-once delivery. Without: every reader sees
+   * everything. `tail` throws REQUEST_INVALID for what can't be a name.
+   */
   readonly group?: string
+  /** The group will not have this reader, now or later; it goes on asking until it is closed. */
+  readonly onRefused?: (error: Error) => void
 }
 
 export interface Tail {
@@ -140,8 +147,11 @@ export interface Log {
   /** Bounded read of one partition, oldest first: for operators (dead-letters) and for `result`. */
   read(topic: LogTopic, partition: number, fromOffset: number, limit: number): Promise<LogRecord[]>
   ranges(topics: readonly LogTopic[]): Promise<PartitionRange[]>
-  /** Committed positions of a group, for lag. */
-  positions(group: string): Promise<{ topic: LogTopic; partition: number; offset: number }[]>
+  /** Committed positions of a group, for lag. Of a stage where `kind` is absent. */
+  positions(
+    group: string,
+    kind?: GroupKind,
+  ): Promise<{ topic: LogTopic; partition: number; offset: number }[]>
   /** Rejects with the reason when the log can't be used now. */
   check(): Promise<void>
   close(): Promise<void>

@@ -80,7 +80,7 @@ export class Engine {
     throw new FlotillaError('TOPICS_MISMATCH', `${topic} has no partition ${partition}, only ${slots.length}`)
   }
 
-  /** The group's members in this process. Stages and tails share the names, as consumer groups do. */
+  /** The group's members in this process. Names are those of `groupName`. */
   group(name: string, lanes: number): Group {
     const found = this.#groups.get(name) ?? new Group(name, lanes, this.soon)
     this.#groups.set(name, found)

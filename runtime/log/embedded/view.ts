@@ -1,3 +1,4 @@
+import { groupName } from '../groups.ts'
 import type { JoinOptions, LaneListener, Log, Membership, Tail } from '../port.ts'
 import { openLane } from './lane.ts'
 import type { Engine } from './engine.ts'
@@ -28,7 +29,7 @@ export function createView(engine: Engine, onClose: () => void): Log {
     },
     read: async (topic, partition, fromOffset, limit) => engine.read(topic, partition, fromOffset, limit),
     ranges: async (topics) => engine.ranges(topics),
-    positions: async (group) => engine.positions(group),
+    positions: async (group, kind = 'stage') => engine.positions(groupName(kind, group)),
     check: () => engine.storage.transact(() => undefined),
     close: () => (closing ??= close()),
   }
@@ -40,7 +41,8 @@ async function join(
   options: JoinOptions,
   listener: LaneListener,
 ): Promise<Membership> {
-  const { group: name, topics } = options
+  const { topics } = options
+  const name = groupName('stage', options.group)
   await engine.subscribe(name, topics)
   const group = engine.group(name, engine.partitions)
   const member: Member = {

@@ -86,7 +86,7 @@ async function writeOpened(context: Context, options: LaneOptions, producer: Lan
   const topic = context.names.stateTopic(stage)
   const value = Buffer.from(JSON.stringify({ type: 'LaneOpened', stage, lane }))
   const messages = [rowMessage({ key: OPENED_KEY, value })]
-  const groupId = context.names.group(stage)
+  const groupId = context.names.group('stage', stage)
   const written = await producer.commit([{ topic, partition: lane, messages }], { groupId, topics: [] })
   const epoch = written.get(partitionKey(topic, lane))?.[0]
   if (epoch === undefined || epoch < 0)
@@ -116,7 +116,7 @@ async function readRows(
 async function readPositions(context: Context, link: Link, options: LaneOptions): Promise<Position[]> {
   const { names, settings } = context
   const logical = new Map(options.topics.map((topic) => [names.topic(topic), topic]))
-  const groupId = names.group(options.stage)
+  const groupId = names.group('stage', options.stage)
   const committed = await committedOffsets(
     link,
     groupId,
@@ -231,7 +231,7 @@ export class KafkaLane implements OpenLane {
       topic: names.topic(topic),
       partitions: [{ partition: this.lane, offset: String(offset), metadata }],
     }))
-    return { groupId: names.group(this.#options.stage), topics }
+    return { groupId: names.group('stage', this.#options.stage), topics }
   }
 
   close(): Promise<void> {

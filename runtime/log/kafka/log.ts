@@ -1,5 +1,6 @@
 // The log on Kafka: see the port for its promises, lane.ts and membership.ts for how lanes keep them.
 import { FlotillaError } from '../../errors.ts'
+import type { GroupKind } from '../groups.ts'
 import type {
   JoinOptions,
   LaneListener,
@@ -84,10 +85,10 @@ class KafkaLog implements Log {
   }
 
   /** Resolves at once; lanes are announced when the group has been joined, however long the broker is away. */
-  join(options: JoinOptions, listener: LaneListener): Promise<Membership> {
+  async join(options: JoinOptions, listener: LaneListener): Promise<Membership> {
     const membership = new KafkaMembership(this.#context, options, listener)
     const leave = this.#keep(() => membership.leave())
-    return Promise.resolve({ joined: membership.joined, open: (lane) => membership.open(lane), leave })
+    return { joined: membership.joined, open: (lane) => membership.open(lane), leave }
   }
 
   tail(options: TailOptions, handler: (records: readonly LogRecord[]) => Promise<void> | void): Tail {
@@ -116,8 +117,12 @@ class KafkaLog implements Log {
     return answered('asking for offsets', ranges(this.#context, topics))
   }
 
-  positions(group: string): Promise<{ topic: LogTopic; partition: number; offset: number }[]> {
-    return answered(`asking for the positions of ${group}`, positions(this.#context, group))
+  positions(
+    group: string,
+    kind: GroupKind = 'stage',
+  ): Promise<{ topic: LogTopic; partition: number; offset: number }[]> {
+    const groupId = this.#context.names.group(kind, group)
+    return answered(`asking for the positions of ${groupId}`, positions(this.#context, groupId))
   }
 
   check(): Promise<void> {
