@@ -122,6 +122,16 @@ export interface Tail {
   close(): Promise<void>
 }
 
+export interface KeySearch {
+  readonly topic: LogTopic
+  readonly partition: number
+  readonly key: string
+  /** Whether a record of the key is one that is looked for. The same for every search of a topic. */
+  readonly wanted: (record: LogRecord) => boolean
+  /** No such record was written before. Epoch milliseconds; 0 where that is not known. */
+  readonly sinceMs: number
+}
+
 export interface PartitionRange {
   readonly topic: LogTopic
   readonly partition: number
@@ -144,7 +154,13 @@ export interface Log {
   join(options: JoinOptions, listener: LaneListener): Promise<Membership>
   /** Reads topics outside stages: the handler is awaited before the next batch, and a group's position moves after it. */
   tail(options: TailOptions, handler: (records: readonly LogRecord[]) => Promise<void> | void): Tail
-  /** Bounded read of one partition, oldest first: for operators (dead-letters) and for `result`. */
+  /**
+   * The newest record of `key` that `wanted` takes, among those of a topic that is looked up by key (`topics.ts`). Its cost
+   * is bounded: rejects with SEARCH_UNFINISHED when more must be read than one call may; the next call goes on there. May
+   * miss what was written before `sinceMs`, and on Kafka what lies very far back.
+   */
+  find(search: KeySearch): Promise<LogRecord | null>
+  /** Bounded read of one partition, oldest first: for operators (dead-letters). */
   read(topic: LogTopic, partition: number, fromOffset: number, limit: number): Promise<LogRecord[]>
   ranges(topics: readonly LogTopic[]): Promise<PartitionRange[]>
   /** Committed positions of a group, for lag. Of a stage where `kind` is absent. */

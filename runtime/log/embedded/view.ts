@@ -27,6 +27,7 @@ export function createView(engine: Engine, onClose: () => void): Log {
         close: () => (endings.delete(tail.close), tail.close()),
       }
     },
+    find: async (search) => engine.find(search),
     read: async (topic, partition, fromOffset, limit) => engine.read(topic, partition, fromOffset, limit),
     ranges: async (topics) => engine.ranges(topics),
     positions: async (group, kind = 'stage') => engine.positions(groupName(kind, group)),

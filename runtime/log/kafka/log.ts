@@ -3,6 +3,7 @@ import { FlotillaError } from '../../errors.ts'
 import type { GroupKind } from '../groups.ts'
 import type {
   JoinOptions,
+  KeySearch,
   LaneListener,
   Log,
   LogRecord,
@@ -17,6 +18,7 @@ import { check, ensureTopics, positions, ranges } from './admin.ts'
 import { createClient, type RawMessage } from './client.ts'
 import { once, type Context } from './context.ts'
 import { messageOf } from './errors.ts'
+import { KeyIndex } from './key-index.ts'
 import { Link } from './link.ts'
 import { KafkaMembership } from './membership.ts'
 import { namesUnder, toLogRecord } from './names.ts'
@@ -36,6 +38,7 @@ export function createKafkaLog(options: KafkaLogOptions): Log {
 
 function answered<T>(doing: string, answer: Promise<T>): Promise<T> {
   return answer.catch((error: unknown) => {
+    if (error instanceof FlotillaError) throw error
     throw new FlotillaError('LOG_UNAVAILABLE', `${doing}: ${messageOf(error)}`, { cause: error })
   })
 }
@@ -48,6 +51,7 @@ class KafkaLog implements Log {
   readonly #context: Context
   readonly #readLink: Link
   readonly #publisher: Publisher
+  readonly #index: KeyIndex
   readonly #open = new Set<() => Promise<void>>()
 
   constructor(options: KafkaLogOptions) {
@@ -73,6 +77,7 @@ class KafkaLog implements Log {
     }
     this.#readLink = new Link(client, [])
     this.#publisher = new Publisher(this.#context)
+    this.#index = new KeyIndex(this.#context, this.#readLink)
     this.close = once(() => this.#close())
   }
 
@@ -111,6 +116,15 @@ class KafkaLog implements Log {
       .then(() => readRange(this.#readLink, range, take))
     await answered(`reading ${name}[${partition}]`, reading)
     return records
+  }
+
+  find(search: KeySearch): Promise<LogRecord | null> {
+    const { settings } = this.#context
+    const name = this.#context.names.topic(search.topic)
+    const finding = this.#readLink
+      .attempt(() => this.#readLink.know([name]), { withinMs: settings.startTimeoutMs })
+      .then(() => this.#index.find(search))
+    return answered(`searching ${name}[${search.partition}]`, finding)
   }
 
   ranges(topics: readonly LogTopic[]): Promise<PartitionRange[]> {

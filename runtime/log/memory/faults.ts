@@ -65,6 +65,7 @@ export function withFaults(log: Log, clock: Clock, faults: Faults): FaultyLog {
     tail: (options, handler) => log.tail(options, (records) => (life.crashed ? never() : handler(records))),
     read: (topic, partition, fromOffset, limit) => alive(log.read(topic, partition, fromOffset, limit)),
     ranges: (topics) => alive(log.ranges(topics)),
+    find: (search) => alive(log.find(search)),
     positions: (group, kind) => alive(log.positions(group, kind)),
     check: () => alive(log.check()),
     close: () => (life.crashed ? Promise.resolve() : log.close()),
