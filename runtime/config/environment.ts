@@ -14,6 +14,20 @@ export interface KafkaSecurity {
   }
 }
 
+/** What the HTTP server of a process takes, and its streams cost. */
+export interface HttpSettings {
+  /** Names by which it may be asked, besides localhost, addresses and HOST. `*.example.org`: every name below. */
+  readonly allowedHosts: readonly string[]
+  /** An empty line comes on a stream after so long without another, so that a dead reader is noticed. Milliseconds. */
+  readonly heartbeatMs: number
+  /** A stream of a task that has not been heard of for so long ends. Milliseconds. */
+  readonly silentMs: number
+  /** Open streams of the process. */
+  readonly maxStreams: number
+  /** Open streams of one address. */
+  readonly maxStreamsPerClient: number
+}
+
 export interface Environment {
   /** Set: Kafka. Empty: the embedded log. */
   readonly kafkaBrokers: readonly string[]
@@ -27,6 +41,7 @@ export interface Environment {
   readonly port: number
   /** Loopback unless HOST says otherwise. */
   readonly host: string
+  readonly http: HttpSettings
   readonly prefix: string
   /** Directory of the embedded log and stores, absolute. */
   readonly dataDir: string
@@ -55,20 +70,28 @@ const whole = (least: number, most: number) => {
   return z.coerce.number({ error }).int({ error }).min(least, { error }).max(most, { error })
 }
 const host = z.string().regex(/^[^\s,:]+:\d{1,5}$/, 'must be host:port, several separated by commas')
-const flag = oneOf(['0', '1', 'true', 'false']).transform((value) => value === '1' || value === 'true')
-const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
-
-const variables = z.object({
-  KAFKA_BROKERS: z
+const hostName = z
+  .string()
+  .regex(
+    /^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/,
+    'must be names without scheme and port, such as flotilla.example.org or *.example.org, separated by commas',
+  )
+const listOf = (item: z.ZodString) =>
+  z
     .string()
     .transform((list) =>
       list
         .split(',')
-        .map((item) => item.trim())
+        .map((one) => one.trim())
         .filter(Boolean),
     )
-    .pipe(z.array(host))
-    .default([]),
+    .pipe(z.array(item))
+    .default([])
+const flag = oneOf(['0', '1', 'true', 'false']).transform((value) => value === '1' || value === 'true')
+const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+
+const variables = z.object({
+  KAFKA_BROKERS: listOf(host),
   KAFKA_SSL: flag.default(false),
   KAFKA_SASL_MECHANISM: oneOf(['plain', 'scram-sha-256', 'scram-sha-512']).optional(),
   KAFKA_SASL_USERNAME: z.string().optional(),
@@ -80,6 +103,11 @@ const variables = z.object({
   LOG_LEVEL: oneOf(levels).default('warn'),
   PORT: whole(0, 65_535).default(8000),
   HOST: z.string().default('127.0.0.1'),
+  FLOTILLA_ALLOWED_HOSTS: listOf(hostName),
+  FLOTILLA_STREAM_HEARTBEAT_MS: whole(100, 60_000).default(15_000),
+  FLOTILLA_STREAM_SILENT_MS: whole(100, 86_400_000).default(600_000),
+  FLOTILLA_MAX_STREAMS: whole(1, 100_000).default(1_000),
+  FLOTILLA_MAX_STREAMS_PER_CLIENT: whole(1, 100_000).default(100),
   FLOTILLA_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,63}$/, 'may hold letters, digits, dot, dash and underscore, at most 63')
@@ -145,6 +173,13 @@ export function readEnvironment(raw: Readonly<Record<string, string | undefined>
     logLevel: env.LOG_LEVEL,
     port: env.PORT,
     host: env.HOST,
+    http: {
+      allowedHosts: env.FLOTILLA_ALLOWED_HOSTS,
+      heartbeatMs: env.FLOTILLA_STREAM_HEARTBEAT_MS,
+      silentMs: env.FLOTILLA_STREAM_SILENT_MS,
+      maxStreams: env.FLOTILLA_MAX_STREAMS,
+      maxStreamsPerClient: env.FLOTILLA_MAX_STREAMS_PER_CLIENT,
+    },
     prefix: env.FLOTILLA_PREFIX,
     dataDir: resolve(env.FLOTILLA_DATA),
     partitions: env.FLOTILLA_PARTITIONS,
