@@ -175,7 +175,8 @@ test('results() with a group: what was in hand when the loop was left comes agai
 test('results() with a group: its position does not pass a result that its reader still has in hand', async () => {
   const group = `slow-${Date.now()}`
   const { log } = fleet.process
-  const sum = async () => (await log.positions(group, 'readers')).reduce((total, { offset }) => total + offset, 0)
+  const sum = async () =>
+    (await log.positions(group, 'readers')).reduce((total, { offset }) => total + offset, 0)
   const results = fleet.client.results({ group })[Symbol.asyncIterator]()
   const first = results.next()
   await eventually('the group has positions', async () => (await log.positions(group, 'readers')).length > 0)
