@@ -1,5 +1,6 @@
 // A client over a gateway's HTTP API: for embedded fleets, and for programs without Kafka.
 import { FlotillaError, type ErrorCode, errorTable } from '../runtime/errors.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { runBatch } from './batch.ts'
 import { assertTaskId } from './result.ts'
 import type {
@@ -36,14 +37,34 @@ async function refusal(response: Response, url: string): Promise<FlotillaError> 
   )
 }
 
+/** A gateway takes what has an effect only from those that say JSON, so that no web page can send it by accident. */
+function withType(init: RequestInit): RequestInit {
+  const headers = new Headers(init.headers)
+  if (!headers.has('content-type')) headers.set('content-type', 'application/json')
+  return { ...init, headers }
+}
+
 /** One request to a gateway. Rejects with its error, or GATEWAY_UNAVAILABLE. */
 export async function askGateway(gateway: string, path: string, init: RequestInit = {}): Promise<Response> {
   const url = gateway.replace(/\/+$/, '')
-  const response = await fetch(url + path, init).catch((cause: unknown) => {
+  const response = await fetch(url + path, withType(init)).catch((cause: unknown) => {
     throw new FlotillaError('GATEWAY_UNAVAILABLE', `no gateway answers at ${url}`, { cause })
   })
   if (!response.ok) throw await refusal(response, url + path)
   return response
+}
+
+/** An item; or throws the error that a stream ended with. */
+function itemOf<T>(line: string): T {
+  const item = JSON.parse(line) as T | { error: { code: ErrorCode; message: string } }
+  const isError = typeof item === 'object' && item !== null && Object.keys(item).join() === 'error'
+  if (!isError) return item as T
+  const { code, message } = (item as { error: { code: ErrorCode; message: string } }).error
+  throw new FlotillaError(Object.hasOwn(errorTable, code) ? code : 'INTERNAL', message)
+}
+
+function isCode(error: unknown, ...codes: readonly ErrorCode[]): boolean {
+  return error instanceof FlotillaError && codes.includes(error.code)
 }
 
 export class HttpClient implements Client {
@@ -60,7 +81,7 @@ export class HttpClient implements Client {
   }
 
   async find(taskId: string): Promise<TaskResult | null> {
-    const response = await this.fetch(`${pathOf(taskId)}/result`)
+    const response = await this.repeated(`${pathOf(taskId)}/result`)
     return response.status === 204 ? null : ((await response.json()) as TaskResult)
   }
 
@@ -68,7 +89,7 @@ export class HttpClient implements Client {
     const until = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs
     for (;;) {
       const seconds = Math.min(WAIT_SECONDS, Math.max(0, (until - Date.now()) / 1_000))
-      const response = await this.fetch(`${pathOf(taskId)}/result?wait=${seconds}`)
+      const response = await this.repeated(`${pathOf(taskId)}/result?wait=${seconds}`, until)
       if (response.status !== 204) return (await response.json()) as TaskResult
       if (Date.now() >= until)
         throw new FlotillaError(
@@ -85,7 +106,19 @@ export class HttpClient implements Client {
   }
 
   watch(taskId: string): AsyncIterable<TaskUpdate> {
-    return this.lines<TaskUpdate>(`${pathOf(taskId)}/updates`)
+    return this.updatesAt(`${pathOf(taskId)}/updates`)
+  }
+
+  private async *updatesAt(path: string): AsyncGenerator<TaskUpdate> {
+    for (let isOver = false; !isOver;) {
+      try {
+        yield* this.lines<TaskUpdate>(path)
+        isOver = true
+      } catch (error) {
+        // A task may wait for days, for a person for instance.
+        if (!isCode(error, 'STREAM_SILENT')) throw error
+      }
+    }
   }
 
   async cancel(taskId: string, reason?: string): Promise<void> {
@@ -113,17 +146,26 @@ export class HttpClient implements Client {
   }
 
   private async post<T>(path: string, body: unknown): Promise<T> {
-    const init = {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
+    return (await (await this.fetch(path, { method: 'POST', body: JSON.stringify(body) })).json()) as T
+  }
+
+  /** As long as the gateway only asks to be asked again, for want of room or because it searches. */
+  private async repeated(path: string, untilMs = Number.POSITIVE_INFINITY): Promise<Response> {
+    for (;;) {
+      try {
+        return await this.fetch(path)
+      } catch (error) {
+        if (!isCode(error, 'SEARCH_UNFINISHED', 'TOO_MANY_STREAMS') || Date.now() >= untilMs) throw error
+        await sleep(
+          Math.min((error as FlotillaError).retryAfterMs ?? 1_000, Math.max(0, untilMs - Date.now())),
+        )
+      }
     }
-    return (await (await this.fetch(path, init)).json()) as T
   }
 
   private async fetch(path: string, init: RequestInit = {}): Promise<Response> {
     const response = await fetch(this.url + path, {
-      ...init,
+      ...withType(init),
       signal: AbortSignal.any([this.stopped.signal, ...(init.signal ? [init.signal] : [])]),
     }).catch((cause: unknown) => {
       const what = this.stopped.signal.aborted ? 'the client was closed' : `no gateway answers at ${this.url}`
@@ -151,7 +193,7 @@ export class HttpClient implements Client {
       for await (const chunk of response.body ?? []) {
         const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
         rest = lines.pop() ?? ''
-        for (const line of lines) if (line !== '') yield JSON.parse(line) as T
+        for (const line of lines) if (line !== '') yield itemOf<T>(line)
       }
     } finally {
       stop.abort()

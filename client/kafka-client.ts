@@ -2,6 +2,7 @@ import { openCodec } from '../runtime/codec/open.ts'
 import type { Environment } from '../runtime/config/environment.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { openKafkaLog } from '../runtime/log/open.ts'
+import { sharedBlobs } from '../runtime/store/open.ts'
 import { LogClient } from './log-client.ts'
 import type { Client } from './types.ts'
 
@@ -19,20 +20,21 @@ export async function connectKafka(environment: Environment): Promise<Client> {
       cause: error,
     })
   }
-  return new ClosingClient({ log, codec })
+  const { blobs, close } = sharedBlobs(environment)
+  return new ClosingClient({ log, codec, blobs }, close)
 }
 
 /** Owns its connections. */
 class ClosingClient extends LogClient {
-  private readonly closeLog: () => Promise<void>
+  private readonly closeParts: () => Promise<unknown>
 
-  constructor(parts: ConstructorParameters<typeof LogClient>[0]) {
+  constructor(parts: ConstructorParameters<typeof LogClient>[0], closeBlobs: () => Promise<void>) {
     super(parts)
-    this.closeLog = () => parts.log.close()
+    this.closeParts = () => Promise.all([parts.log.close(), closeBlobs()])
   }
 
   override async close(): Promise<void> {
     await super.close()
-    await this.closeLog()
+    await this.closeParts()
   }
 }

@@ -1,8 +1,7 @@
 // A client on the log itself: over Kafka, or inside the process that runs an embedded fleet.
 //
 // 1. `submit` resolves when the record is durable. The task id is the key, so a repeated submission runs once.
-// 2. Waiting for a result subscribes before it looks into the log, so no result falls between. A result that was on the
-//    log before, and that our own tail has not brought yet, is looked for where that tail stands.
+// 2. Waiting for a result subscribes before it looks into the log, so no result falls between.
 // 3. What others may have written to these topics by mistake is passed over: it went to dead-letters, and is no result.
 import { randomUUID, randomUUIDv7 } from 'node:crypto'
 import { resolve } from '../runtime/codec/claim-check.ts'
@@ -16,6 +15,8 @@ import type { EventMap, EventType, TaskCompleted } from '../schemas/generated/ev
 import { identityMistakes } from '../schemas/identity.ts'
 import { headers as names, type TopicName } from '../schemas/topics.ts'
 import { runBatch } from './batch.ts'
+import { FanOut } from './fan-out.ts'
+import { isResult, searchResult, searchWhole } from './result-search.ts'
 import { assertTaskId, toResult, toSubmission } from './result.ts'
 import { Stream } from './stream.ts'
 import type {
@@ -38,9 +39,10 @@ export interface LogClientParts {
   readonly instruments?: Instruments
   /** Name in traces. Default client. */
   readonly name?: string
+  /** True: `find` may reject with SEARCH_UNFINISHED, so that whoever asks a server can't make it read without end. */
+  readonly boundedSearch?: boolean
 }
 
-const SCAN_CHUNK = 500
 /** Results remembered after they came by, so that asking again costs nothing. */
 const REMEMBERED = 500
 const MAX_EXPECTED = 100_000
@@ -54,13 +56,32 @@ export class LogClient implements Client {
   private readonly recent = new Map<string, LogRecord>()
   private readonly tails = new Set<Tail>()
   private readonly expected = new Set<string>()
-  /** By partition: the offset up to which results have come by. */
-  private readonly heard = new Map<number, number>()
+  private readonly updates: FanOut<TaskUpdate>
+  private readonly live: FanOut<TaskResult>
   private listening: Promise<void> | null = null
 
   constructor(parts: LogClientParts) {
     this.parts = parts
     this.instruments = parts.instruments ?? quietInstruments
+    const { log } = parts
+    this.updates = new FanOut({
+      tail: (handler) =>
+        log.tail(
+          { topics: ['tasks.history', 'tasks.streaming', 'tasks.completed'], from: 'latest' },
+          handler,
+        ),
+      nameOf: ({ key }) => key ?? '',
+      translate: (record) => this.toUpdate(record),
+      isLast: ({ kind }) => kind === 'result',
+      isBestEffort: ({ kind }) => kind === 'text',
+    })
+    this.live = new FanOut({
+      tail: (handler) => log.tail({ topics: ['tasks.completed'], from: 'latest' }, handler),
+      nameOf: () => '',
+      translate: async (record) => (isResult(record) ? this.decode(record) : null),
+      isLast: () => false,
+      isBestEffort: () => false,
+    })
   }
 
   async submit(task: TaskInput): Promise<{ taskId: string }> {
@@ -133,43 +154,24 @@ export class LogClient implements Client {
 
   async find(taskId: string): Promise<TaskResult | null> {
     assertTaskId(taskId)
-    const record = this.recent.get(taskId) ?? (this.expected.has(taskId) ? null : await this.scan(taskId))
+    const { log, boundedSearch = false } = this.parts
+    const search = boundedSearch ? searchResult : searchWhole
+    const record = this.recent.get(taskId) ?? (this.expected.has(taskId) ? null : await search(log, taskId))
     return record ? this.decode(record) : null
   }
 
-  /** Newest first: what is asked for was mostly completed lately. */
-  private async scan(taskId: string, from = 0): Promise<LogRecord | null> {
-    const { log } = this.parts
-    const partition = homeOf(taskId, log.partitions)
-    const range = (await log.ranges(['tasks.completed'])).find(
-      (candidate) => candidate.partition === partition,
-    )
-    if (!range) return null
-    const least = Math.max(from, range.earliest)
-    for (let end = range.next; end > least; end -= SCAN_CHUNK) {
-      const start = Math.max(least, end - SCAN_CHUNK)
-      const records = await log.read('tasks.completed', partition, start, end - start)
-      const found = records.find((record) => record.key === taskId && record.offset < end && isResult(record))
-      if (found) return found
-    }
-    return null
-  }
-
-  /** Of a task whose result is expected to come by: what has been committed and has not come. */
-  private async overdue(taskId: string): Promise<TaskResult | null> {
-    const heard = this.heard.get(homeOf(taskId, this.parts.log.partitions))
-    const record =
-      this.recent.get(taskId) ?? (this.expected.has(taskId) ? await this.scan(taskId, heard) : null)
-    return record ? this.decode(record) : null
-  }
-
-  async result(taskId: string, { timeoutMs }: { timeoutMs?: number } = {}): Promise<TaskResult> {
+  /** Rejects with `signal`'s reason when it aborts. */
+  async result(
+    taskId: string,
+    { timeoutMs, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
+  ): Promise<TaskResult> {
     assertTaskId(taskId)
     const waiting = this.waitFor(taskId)
-    const limit = timeLimit(taskId, timeoutMs)
+    const limit = timeLimit(taskId, timeoutMs, signal)
     const look = async () => {
       await this.listen()
-      return (await this.find(taskId)) ?? (await this.decode(await waiting.record))
+      const found = this.expected.has(taskId) ? null : await this.searched(taskId, limit.isOver)
+      return found ?? (await this.decode(await waiting.record))
     }
     try {
       return await Promise.race([look(), limit.passed])
@@ -177,6 +179,12 @@ export class LogClient implements Client {
       limit.cancel()
       waiting.stop()
     }
+  }
+
+  /** Whoever waits may wait for the search too. */
+  private async searched(taskId: string, isOver: () => boolean): Promise<TaskResult | null> {
+    const record = this.recent.get(taskId) ?? (await searchWhole(this.parts.log, taskId, isOver))
+    return record ? this.decode(record) : null
   }
 
   /** A new id, while we listen: its result can only come by, and needs no search. */
@@ -208,7 +216,6 @@ export class LogClient implements Client {
   }
 
   private completed(record: LogRecord): void {
-    this.heard.set(record.partition, record.offset + 1)
     if (record.key === null || !isResult(record)) return
     this.expected.delete(record.key)
     this.recent.set(record.key, record)
@@ -234,41 +241,47 @@ export class LogClient implements Client {
     return toResult(data as TaskCompleted)
   }
 
-  results({ group, from = 'latest' }: ResultsOptions = {}): AsyncIterable<TaskResult> & AsyncDisposable {
+  results({ group, from = 'latest' }: ResultsOptions = {}): Stream<TaskResult> {
     const stream: Stream<TaskResult> = new Stream(async () => {
       this.tails.delete(tail)
       await tail.close()
     })
-    const options = { topics: ['tasks.completed'] as const, from, ...(group === undefined ? {} : { group }) }
+    const onRefused = (error: Error) => stream.end(error)
+    const options = {
+      topics: ['tasks.completed'] as const,
+      from,
+      ...(group === undefined ? {} : { group, onRefused }),
+    }
     const give = async (record: LogRecord) => {
       const result = await this.decode(record)
       if (group === undefined) return stream.push(result)
       // The group's position must not pass what its reader has not dealt with.
       if (!(await stream.hand(result))) throw new Error('the reader left before it asked for more')
     }
+    // What is only away comes again; what will never come must not hold the reader in silence.
+    const refuse = (error: unknown): never => {
+      if (error instanceof FlotillaError && !error.retryable) stream.end(error)
+      throw error
+    }
     const tail = this.parts.log.tail(options, async (records) => {
-      for (const record of records) if (isResult(record)) await give(record)
+      for (const record of records) if (isResult(record)) await give(record).catch(refuse)
     })
     this.tails.add(tail)
     return stream
   }
 
-  watch(taskId: string): AsyncIterable<TaskUpdate> {
+  /** Results from now on, by a tail that all such readers share. Ends with READER_TOO_SLOW. */
+  liveResults(): Stream<TaskResult> {
+    return this.live.follow('').stream
+  }
+
+  /** Ends with READER_TOO_SLOW when the reader takes updates more slowly than they come. */
+  watch(taskId: string): Stream<TaskUpdate> {
     assertTaskId(taskId)
-    const stream: Stream<TaskUpdate> = new Stream(async () => {
-      this.tails.delete(tail)
-      await tail.close()
-    })
-    const tail = this.parts.log.tail(
-      { topics: ['tasks.history', 'tasks.streaming', 'tasks.completed'], from: 'latest' },
-      async (records) => {
-        for (const record of records) if (record.key === taskId) await this.update(record, stream)
-      },
-    )
-    this.tails.add(tail)
+    const { stream, ready } = this.updates.follow(taskId)
     const finish = async () => {
-      await tail.ready
-      const found = (await this.find(taskId)) ?? (await this.overdue(taskId))
+      await ready
+      const found = await this.searched(taskId, () => stream.isEnded)
       if (!found) return
       await stream.push({ kind: 'result', result: found })
       stream.end()
@@ -277,15 +290,12 @@ export class LogClient implements Client {
     return stream
   }
 
-  private async update(record: LogRecord, stream: Stream<TaskUpdate>): Promise<void> {
-    if (record.topic === 'tasks.completed') {
-      if (!isResult(record)) return
-      await stream.push({ kind: 'result', result: await this.decode(record) })
-      return stream.end()
-    }
+  private async toUpdate(record: LogRecord): Promise<TaskUpdate | null> {
+    if (record.topic === 'tasks.completed')
+      return isResult(record) ? { kind: 'result', result: await this.decode(record) } : null
     const decoded = await this.readable(record)
-    if (decoded?.type === 'TaskProgressed') await stream.push({ kind: 'progress', event: decoded.data })
-    if (decoded?.type === 'TokensStreamed') await stream.push({ kind: 'text', ...decoded.data })
+    if (decoded?.type === 'TaskProgressed') return { kind: 'progress', event: decoded.data }
+    return decoded?.type === 'TokensStreamed' ? { kind: 'text', ...decoded.data } : null
   }
 
   private async readable({ value, topic }: LogRecord): Promise<Decoded | null> {
@@ -302,21 +312,30 @@ export class LogClient implements Client {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.tails].map((tail) => tail.close()))
+    await Promise.all([...this.tails, this.updates, this.live].map((open) => open.close()))
     this.tails.clear()
   }
 }
 
-function isResult({ headers, value }: LogRecord): boolean {
-  return value !== null && headers[names.schema] === 'TaskCompleted'
-}
-
-function timeLimit(taskId: string, timeoutMs: number | undefined) {
+function timeLimit(taskId: string, timeoutMs: number | undefined, signal: AbortSignal | undefined) {
   let timer: NodeJS.Timeout | undefined
-  const passed = new Promise<never>((_, reject) => {
-    if (timeoutMs === undefined) return
+  let over = false
+  const { promise: passed, reject } = Promise.withResolvers<never>()
+  const end = (reason: unknown) => {
+    over = true
+    reject(reason)
+  }
+  const onAbort = () => end(signal?.reason)
+  if (timeoutMs !== undefined) {
     const message = `no result of ${taskId} within ${timeoutMs} ms; the task goes on`
-    timer = setTimeout(() => reject(new FlotillaError('TASK_TIMED_OUT', message)), timeoutMs)
-  })
-  return { passed, cancel: () => clearTimeout(timer) }
+    timer = setTimeout(() => end(new FlotillaError('TASK_TIMED_OUT', message)), timeoutMs)
+  }
+  if (signal?.aborted) onAbort()
+  signal?.addEventListener('abort', onAbort)
+  const cancel = () => {
+    over = true
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
+  }
+  return { passed, isOver: () => over, cancel }
 }

@@ -1,63 +1,91 @@
+const MAX_ITEMS = 1_000
+const MAX_BYTES = 1_048_576
+
 /**
- * An async iterable fed from outside. `push` keeps what nobody has asked for yet, up to a limit, and then waits; `hand`
- * waits until the reader comes back for more, so it knows that an item was dealt with.
+ * An async iterable fed from outside. `push` keeps what nobody has asked for yet, up to a limit, and then waits; `offer`
+ * refuses beyond it; `hand` waits until the reader comes back for more, so it knows that an item was dealt with.
  */
 export class Stream<T> implements AsyncIterableIterator<T>, AsyncDisposable {
-  private readonly items: T[] = []
-  private readonly takers: ((result: IteratorResult<T>) => void)[] = []
-  private readonly blocked: (() => void)[] = []
-  private readonly handed: ((dealtWith: boolean) => void)[] = []
-  private ended = false
-  private failed: unknown = null
-  private readonly limit: number
-  private readonly onEnd: () => Promise<void> | void
+  readonly #items: { readonly value: T; readonly bytes: number }[] = []
+  readonly #takers: PromiseWithResolvers<IteratorResult<T>>[] = []
+  readonly #blocked: (() => void)[] = []
+  readonly #handed: ((dealtWith: boolean) => void)[] = []
+  readonly #limit: number
+  readonly #onEnd: () => Promise<void> | void
+  #bytes = 0
+  #ended: { readonly released: Promise<void> } | null = null
+  #failed: unknown = null
 
-  constructor(onEnd: () => Promise<void> | void = () => {}, limit = 1_000) {
-    this.onEnd = onEnd
-    this.limit = limit
+  /** `onEnd` runs once, whoever ends the stream: the reader that leaves, or the side that feeds it. */
+  constructor(onEnd: () => Promise<void> | void = () => {}, limit = MAX_ITEMS) {
+    this.#onEnd = onEnd
+    this.#limit = limit
+  }
+
+  get isEnded(): boolean {
+    return this.#ended !== null
   }
 
   /** Resolves when there is room for more. */
   async push(item: T): Promise<void> {
-    if (this.ended) return
-    const taker = this.takers.shift()
-    if (taker) return taker({ done: false, value: item })
-    this.items.push(item)
-    if (this.items.length >= this.limit) await new Promise<void>((resume) => this.blocked.push(resume))
+    if (this.#ended || this.#give(item)) return
+    this.#keep(item, 0)
+    if (this.#items.length >= this.#limit) await new Promise<void>((resume) => this.#blocked.push(resume))
+  }
+
+  /** False when so much is kept already that this would pass `share` of what is kept at most. */
+  offer(item: T, bytes: number, share = 1): boolean {
+    if (this.#ended || this.#give(item)) return true
+    const isFull = this.#items.length >= share * this.#limit
+    if (isFull || (this.#items.length > 0 && this.#bytes + bytes > share * MAX_BYTES)) return false
+    this.#keep(item, bytes)
+    return true
   }
 
   /** Resolves with true when the reader asks for the item after this one; false when the stream ends before. */
   async hand(item: T): Promise<boolean> {
-    if (this.ended) return false
+    if (this.#ended) return false
     await this.push(item)
-    return new Promise((settle) => (this.ended ? settle(false) : this.handed.push(settle)))
+    return new Promise((settle) => (this.#ended ? settle(false) : this.#handed.push(settle)))
   }
 
   /** No more items. What was pushed can still be taken. */
   end(error: unknown = null): void {
-    this.ended = true
-    this.failed = error
-    for (const taker of this.takers.splice(0)) taker({ done: true, value: undefined })
-    for (const resume of this.blocked.splice(0)) resume()
-    for (const settle of this.handed.splice(0)) settle(false)
+    if (this.#ended) return
+    this.#failed = error
+    const released = Promise.withResolvers<void>()
+    this.#ended = { released: released.promise }
+    for (const resume of this.#blocked.splice(0)) resume()
+    for (const settle of this.#handed.splice(0)) settle(false)
+    released.resolve(this.#onEnd())
+    released.promise.catch(() => {})
+    for (const taker of this.#takers.splice(0))
+      if (error === null) taker.resolve({ done: true, value: undefined })
+      else taker.reject(error)
   }
 
   async next(): Promise<IteratorResult<T>> {
     // One reader, which takes an item only when it is done with the one before.
-    if (this.items.length === 0) for (const settle of this.handed.splice(0)) settle(true)
-    if (this.items.length > 0) {
-      const value = this.items.shift() as T
-      this.blocked.shift()?.()
-      return { done: false, value }
+    if (this.#items.length === 0) for (const settle of this.#handed.splice(0)) settle(true)
+    const item = this.#items.shift()
+    if (item) {
+      this.#bytes -= item.bytes
+      this.#blocked.shift()?.()
+      return { done: false, value: item.value }
     }
-    if (this.failed) throw this.failed as Error
-    if (this.ended) return { done: true, value: undefined }
-    return new Promise((resolve) => this.takers.push(resolve))
+    if (this.#failed) throw this.#failed as Error
+    if (this.#ended) return { done: true, value: undefined }
+    const taker = Promise.withResolvers<IteratorResult<T>>()
+    this.#takers.push(taker)
+    return taker.promise
   }
 
+  /** The reader leaves: what it has not taken is dropped. Resolves when what fed the stream is closed. */
   async return(): Promise<IteratorResult<T>> {
     this.end()
-    await this.onEnd()
+    this.#items.length = 0
+    this.#failed = null
+    await this.#ended?.released
     return { done: true, value: undefined }
   }
 
@@ -66,5 +94,16 @@ export class Stream<T> implements AsyncIterableIterator<T>, AsyncDisposable {
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return()
+  }
+
+  #give(value: T): boolean {
+    const taker = this.#takers.shift()
+    taker?.resolve({ done: false, value })
+    return taker !== undefined
+  }
+
+  #keep(value: T, bytes: number): void {
+    this.#items.push({ value, bytes })
+    this.#bytes += bytes
   }
 }

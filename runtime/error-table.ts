@@ -417,6 +417,42 @@ export const errorTable = {
     'An alert channel lacks its secret, or is not configured.',
     'Set the environment variable that the message names for the alerting service, or add the channel under alerts.channels.',
   ),
+  HOST_REFUSED: row(
+    'recoverable',
+    false,
+    'The request came by a name that this server is not known by.',
+    'Use localhost or an address; or add the name to FLOTILLA_ALLOWED_HOSTS of this process.',
+  ),
+  ORIGIN_REFUSED: row(
+    'recoverable',
+    false,
+    'A web page of another site sent the request.',
+    'Send it from a program, or from a page of the same host; a proxy must pass the Host header on.',
+  ),
+  TOO_MANY_STREAMS: row(
+    'degraded',
+    true,
+    'So many readers follow streams or wait for results that no more are taken.',
+    'Close those that are not read; ask again later; or raise FLOTILLA_MAX_STREAMS or FLOTILLA_MAX_STREAMS_PER_CLIENT.',
+  ),
+  READER_TOO_SLOW: row(
+    'recoverable',
+    true,
+    'A reader took what happened more slowly than it happened, and more has gathered than is kept for one reader.',
+    'Ask for the result, or follow again and read faster; a group of readers goes on where it stopped.',
+  ),
+  STREAM_SILENT: row(
+    'recoverable',
+    true,
+    'Nothing happened to a task for so long that its stream was ended.',
+    'Check the task id; where the task only waits, follow it again.',
+  ),
+  SEARCH_UNFINISHED: row(
+    'degraded',
+    true,
+    'So many results are to be looked through that one request does only a part of it.',
+    'Ask again: each request goes on where the one before it stopped.',
+  ),
   REQUEST_INVALID: row(
     'recoverable',
     false,

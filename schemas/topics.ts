@@ -13,6 +13,8 @@ export interface TopicSpec {
   readonly partitions: 'shared' | number
   readonly retentionMs: number
   readonly compacted?: boolean
+  /** Readers look for one record by its key: the embedded log has an index of them. */
+  readonly lookedUp?: boolean
   /** Who writes it: a stage's name, or `anyone`. */
   readonly writers: readonly string[]
   readonly purpose: string
@@ -112,6 +114,7 @@ export const topics: readonly TopicSpec[] = [
     key: 'task id',
     partitions: 'shared',
     retentionMs: 30 * DAY,
+    lookedUp: true,
     writers: ['router', 'planner'],
     purpose: 'Exactly one result for each task id.',
   },

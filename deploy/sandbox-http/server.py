@@ -10,6 +10,7 @@
 #    IDLE_S without a question. At MAX_SESSIONS the one that waited longest gives its place up.
 # 4. When the zygote ends, so does the server, for its supervisor to start again.
 import hmac
+import ipaddress
 import json
 import os
 import secrets
@@ -257,6 +258,19 @@ class Zygote:
                     self.drop(one.id)
 
 
+def host_name(host):
+    """Without port and brackets."""
+    return host[1:].split(']')[0] if host.startswith('[') else host.split(':')[0].lower()
+
+
+def is_address(name):
+    try:
+        ipaddress.ip_address(name)
+        return True
+    except ValueError:
+        return False
+
+
 def is_print(frame):
     """It goes on computing after one."""
     return frame.startswith(b'{"t": "out"')
@@ -314,6 +328,28 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(204)
 
     def allowed(self):
+        return self.is_ours() and self.has_token()
+
+    def is_ours(self):
+        """
+        Without a token whatever reaches loopback may run Python here, and so could a web page that a browser on this machine
+        has open: by a name that resolves to loopback, or by requests that browsers send without asking. With a token
+        neither gets in.
+        """
+        if TOKEN:
+            return True
+        name = host_name(self.headers.get('host', ''))
+        if len(self.headers.get_all('host', [])) != 1 or not (name == 'localhost' or is_address(name)):
+            self.refuse(421, 'without FLOTILLA_SANDBOX_TOKEN ask by address, or as localhost')
+        elif self.headers.get('origin') or self.headers.get('sec-fetch-site', 'none') not in ('none', 'same-origin'):
+            self.refuse(403, 'without FLOTILLA_SANDBOX_TOKEN no web page may ask')
+        elif self.command == 'POST' and self.headers.get_content_type() != 'application/json':
+            self.refuse(415, 'send content-type: application/json')
+        else:
+            return True
+        return False
+
+    def has_token(self):
         if not TOKEN or hmac.compare_digest(self.headers.get('authorization', '').encode(), f'Bearer {TOKEN}'.encode()):
             return True
         self.refuse(401, 'the token is not the one of FLOTILLA_SANDBOX_TOKEN here')

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { DEFAULT_PARTITIONS } from '../../schemas/topics.ts'
 import { FlotillaError } from '../errors.ts'
+import { namesReaders } from '../log/groups.ts'
 import { keepSecrets } from '../redaction.ts'
 import { environmentSecrets, withFiles } from './secrets.ts'
 import { remoteBrokers } from './transport.ts'
@@ -16,6 +17,20 @@ export interface KafkaSecurity {
     readonly username: string
     readonly password: string
   }
+}
+
+/** What the HTTP server of a process takes, and its streams cost. */
+export interface HttpSettings {
+  /** Names by which it may be asked, besides localhost, addresses and HOST. `*.example.org`: every name below. */
+  readonly allowedHosts: readonly string[]
+  /** An empty line comes on a stream after so long without another, so that a dead reader is noticed. Milliseconds. */
+  readonly heartbeatMs: number
+  /** A stream of a task that has not been heard of for so long ends. Milliseconds. */
+  readonly silentMs: number
+  /** Open streams of the process. */
+  readonly maxStreams: number
+  /** Open streams of one address. */
+  readonly maxStreamsPerClient: number
 }
 
 export interface Environment {
@@ -31,6 +46,7 @@ export interface Environment {
   readonly port: number
   /** Loopback unless HOST says otherwise. */
   readonly host: string
+  readonly http: HttpSettings
   readonly prefix: string
   /** Directory of the embedded log and stores, absolute. */
   readonly dataDir: string
@@ -61,20 +77,28 @@ const whole = (least: number, most: number) => {
   return z.coerce.number({ error }).int({ error }).min(least, { error }).max(most, { error })
 }
 const host = z.string().regex(/^[^\s,:]+:\d{1,5}$/, 'must be host:port, several separated by commas')
-const flag = oneOf(['0', '1', 'true', 'false']).transform((value) => value === '1' || value === 'true')
-const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
-
-const variables = z.object({
-  KAFKA_BROKERS: z
+const hostName = z
+  .string()
+  .regex(
+    /^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/,
+    'must be names without scheme and port, such as flotilla.example.org or *.example.org, separated by commas',
+  )
+const listOf = (item: z.ZodString) =>
+  z
     .string()
     .transform((list) =>
       list
         .split(',')
-        .map((item) => item.trim())
+        .map((one) => one.trim())
         .filter(Boolean),
     )
-    .pipe(z.array(host))
-    .default([]),
+    .pipe(z.array(item))
+    .default([])
+const flag = oneOf(['0', '1', 'true', 'false']).transform((value) => value === '1' || value === 'true')
+const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+
+const variables = z.object({
+  KAFKA_BROKERS: listOf(host),
   KAFKA_SSL: flag.optional(),
   KAFKA_SSL_CA: z.string().optional(),
   KAFKA_SSL_CERT: z.string().optional(),
@@ -89,9 +113,17 @@ const variables = z.object({
   LOG_LEVEL: oneOf(levels).default('warn'),
   PORT: whole(0, 65_535).default(8000),
   HOST: z.string().default('127.0.0.1'),
+  FLOTILLA_ALLOWED_HOSTS: listOf(hostName),
+  FLOTILLA_STREAM_HEARTBEAT_MS: whole(100, 60_000).default(15_000),
+  FLOTILLA_STREAM_SILENT_MS: whole(100, 86_400_000).default(600_000),
+  FLOTILLA_MAX_STREAMS: whole(1, 100_000).default(1_000),
+  FLOTILLA_MAX_STREAMS_PER_CLIENT: whole(1, 100_000).default(100),
   FLOTILLA_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,63}$/, 'may hold letters, digits, dot, dash and underscore, at most 63')
+    .refine((prefix) => !namesReaders(prefix), {
+      error: 'may have no part named readers: groups of readers have it',
+    })
     .default('flotilla'),
   FLOTILLA_DATA: z.string().default('.flotilla'),
   FLOTILLA_PARTITIONS: whole(1, 1_000).default(DEFAULT_PARTITIONS),
@@ -208,6 +240,13 @@ export function readEnvironment(given: Readonly<Record<string, string | undefine
     logLevel: env.LOG_LEVEL,
     port: env.PORT,
     host: env.HOST,
+    http: {
+      allowedHosts: env.FLOTILLA_ALLOWED_HOSTS,
+      heartbeatMs: env.FLOTILLA_STREAM_HEARTBEAT_MS,
+      silentMs: env.FLOTILLA_STREAM_SILENT_MS,
+      maxStreams: env.FLOTILLA_MAX_STREAMS,
+      maxStreamsPerClient: env.FLOTILLA_MAX_STREAMS_PER_CLIENT,
+    },
     prefix: env.FLOTILLA_PREFIX,
     dataDir: resolve(env.FLOTILLA_DATA),
     partitions: env.FLOTILLA_PARTITIONS,

@@ -1,6 +1,12 @@
 // The HTTP side of every process: /health, /ready, /metrics, and the routes of a door where it has one.
+//
+// Whatever is asked of it, and however slowly, costs a bounded amount: of connections, headers, bytes, depth and time. Which
+// requests it takes at all: http-guard.ts.
 import Fastify, { type FastifyInstance } from 'fastify'
 import { FlotillaError } from '../errors.ts'
+import type { Log } from '../telemetry/instruments.ts'
+import { isBug, sendError } from './http-errors.ts'
+import { guard, type AllowedHosts } from './http-guard.ts'
 
 export interface Readiness {
   readonly ready: boolean
@@ -13,19 +19,51 @@ export interface HttpSources {
   readonly readiness: () => Promise<Readiness>
   /** Prometheus text format. */
   readonly metrics: () => Promise<string>
+  readonly hosts: AllowedHosts
+  readonly limits?: Partial<HttpLimits>
+  readonly logger?: Log
+}
+
+export interface HttpLimits {
+  /** Further connections are closed at once. */
+  readonly connections: number
+  /** From the opening of a connection, or the end of its last answer, to the end of the headers. */
+  readonly headersMs: number
+  /** To the end of the body. */
+  readonly requestMs: number
+  /** A connection on which nothing moves, in either direction. Longer than any answer waits. */
+  readonly stillMs: number
+}
+
+const defaultHttpLimits: HttpLimits = {
+  connections: 2_000,
+  headersMs: 10_000,
+  requestMs: 30_000,
+  stillMs: 120_000,
+}
+
+/** Streams at their limit must leave room for requests, and for whoever asks how the process is. */
+export function connectionsFor({ maxStreams }: { maxStreams: number }): Partial<HttpLimits> {
+  return { connections: Math.max(defaultHttpLimits.connections, 2 * maxStreams) }
 }
 
 const MAX_BODY_BYTES = 1_000_000
-/** Ids in paths: what is longer than any is still told so. */
-const MAX_PARAMETER_CHARACTERS = 512
+const MAX_DEPTH = 200
+const MAX_HEADER_BYTES = 16_384
+/** Task ids have 128 characters at most; some may be escaped. */
+const MAX_PARAMETER_CHARACTERS = 256
 
 /** /health: the process lives. /ready: it can do its work, else 503 with the reasons. */
-export function createHttpServer({ service, readiness, metrics }: HttpSources): FastifyInstance {
-  const app = Fastify({
-    bodyLimit: MAX_BODY_BYTES,
-    forceCloseConnections: true,
-    routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS },
+export function createHttpServer(sources: HttpSources): FastifyInstance {
+  const { service, readiness, metrics, hosts, logger } = sources
+  const app = createServer({ ...defaultHttpLimits, ...sources.limits })
+  app.setErrorHandler((error: Error, { method, url }, reply) => {
+    if (isBug(error)) logger?.error({ err: error, method, url }, 'failed to answer a request')
+    return sendError(error, reply)
   })
+  app.addHook('onRequest', async ({ raw }) =>
+    guard({ method: raw.method ?? '', headers: raw.headers, rawHeaders: raw.rawHeaders }, hosts),
+  )
   app.get('/health', () => ({ status: 'ok', service }))
   app.get('/ready', async (_request, reply) => {
     const state = await readiness()
@@ -35,6 +73,54 @@ export function createHttpServer({ service, readiness, metrics }: HttpSources): 
     reply.type('text/plain; version=0.0.4').send(await metrics()),
   )
   return app
+}
+
+function createServer({ connections, headersMs, requestMs, stillMs }: HttpLimits): FastifyInstance {
+  const app = Fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    forceCloseConnections: true,
+    requestTimeout: requestMs,
+    connectionTimeout: stillMs,
+    routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS },
+    frameworkErrors: (error, _request, reply) => sendError(error, reply),
+    http: {
+      headersTimeout: Math.min(headersMs, requestMs),
+      connectionsCheckingInterval: Math.min(2_000, headersMs),
+      maxHeaderSize: MAX_HEADER_BYTES,
+    },
+  })
+  app.server.maxConnections = connections
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    const text = String(body)
+    // A request that changes something says that it is JSON even where it has nothing to say.
+    if (text === '') return done(null, undefined)
+    if (isTooDeep(text)) return done(tooDeep())
+    return parse(request, text, done)
+  })
+  return app
+}
+
+/** Brackets outside strings are counted, so that nothing deep is ever built. */
+function isTooDeep(json: string): boolean {
+  let depth = 0
+  let inString = false
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at]
+    if (inString) {
+      if (character === '\\') at++
+      else inString = character !== '"'
+    } else if (character === '"') inString = true
+    else if (character === '[' || character === '{') depth++
+    else if (character === ']' || character === '}') depth--
+    if (depth > MAX_DEPTH) return true
+  }
+  return false
+}
+
+function tooDeep(): FlotillaError {
+  return new FlotillaError('REQUEST_INVALID', `the body is nested more than ${MAX_DEPTH} levels deep`)
 }
 
 /** Resolves with the URL. Rejects with PORT_IN_USE. */

@@ -21,7 +21,7 @@ import type { Callers, DoorContext, Service } from '../service.ts'
 import { openStores, type Stores } from '../store/open.ts'
 import type { Telemetry } from '../telemetry/open.ts'
 import { CallMaker } from './calls.ts'
-import { createHttpServer, listen, type Readiness } from './http.ts'
+import { connectionsFor, createHttpServer, listen, type Readiness } from './http.ts'
 import { openJournal, type JournalOptions } from './journal.ts'
 import { defaultHostOptions, type HostParts } from './parts.ts'
 import { Semaphore } from './semaphore.ts'
@@ -162,6 +162,9 @@ class RunningProcess implements FleetProcess {
       service: options.name,
       readiness: () => this.readiness(),
       metrics: () => telemetry.metrics(),
+      hosts: { host: environment.host, allowed: environment.http.allowedHosts },
+      limits: connectionsFor(environment.http),
+      logger: telemetry.instruments.log,
     })
     const context: DoorContext = {
       ...parts.stores,

@@ -11,7 +11,9 @@
 // 6. A record is taken up to `LOG_RECORD_BYTES`, a position's metadata up to `LOG_METADATA_BYTES` (limits.ts), or what a
 //    broker is configured for. What is larger is refused, and refused again: CommitRefused. A lane whose commit was
 //    refused is dropped and opened again, as after any commit that was not written.
+// 7. Groups of readers and groups of stages have namespaces of their own (groups.ts): equal names never meet.
 import type { TopicName } from '../../schemas/topics.ts'
+import type { GroupKind } from './groups.ts'
 
 /** A topic of the contract, or a stage's state topic. */
 export type LogTopic = TopicName
@@ -132,14 +134,29 @@ export interface TailOptions {
   readonly topics: readonly LogTopic[]
   /** Where to start when there is no group or it has no position. */
   readonly from: 'earliest' | 'latest'
-  /** With a group: positions are kept, members share the partitions, at-least-once delivery. Without: every reader sees everything. */
+  /**
+   * A readers' group: positions are kept, members share the partitions, at-least-once delivery. Without: every reader sees
+   * everything. `tail` throws REQUEST_INVALID for what can't be a name.
+   */
   readonly group?: string
+  /** The group will not have this reader, now or later; it goes on asking until it is closed. */
+  readonly onRefused?: (error: Error) => void
 }
 
 export interface Tail {
   /** Resolves once records published from now on are sure to be seen. */
   readonly ready: Promise<void>
   close(): Promise<void>
+}
+
+export interface KeySearch {
+  readonly topic: LogTopic
+  readonly partition: number
+  readonly key: string
+  /** Whether a record of the key is one that is looked for. The same for every search of a topic. */
+  readonly wanted: (record: LogRecord) => boolean
+  /** No such record was written before. Epoch milliseconds; 0 where that is not known. */
+  readonly sinceMs: number
 }
 
 export interface PartitionRange {
@@ -164,11 +181,20 @@ export interface Log {
   join(options: JoinOptions, listener: LaneListener): Promise<Membership>
   /** Reads topics outside stages: the handler is awaited before the next batch, and a group's position moves after it. */
   tail(options: TailOptions, handler: (records: readonly LogRecord[]) => Promise<void> | void): Tail
-  /** Bounded read of one partition, oldest first: for operators (dead-letters) and for `result`. */
+  /**
+   * The newest record of `key` that `wanted` takes, among those of a topic that is looked up by key (`topics.ts`). Its cost
+   * is bounded: rejects with SEARCH_UNFINISHED when more must be read than one call may; the next call goes on there. May
+   * miss what was written before `sinceMs`, and on Kafka what lies very far back.
+   */
+  find(search: KeySearch): Promise<LogRecord | null>
+  /** Bounded read of one partition, oldest first: for operators (dead-letters). */
   read(topic: LogTopic, partition: number, fromOffset: number, limit: number): Promise<LogRecord[]>
   ranges(topics: readonly LogTopic[]): Promise<PartitionRange[]>
-  /** Committed positions of a group, for lag. */
-  positions(group: string): Promise<{ topic: LogTopic; partition: number; offset: number }[]>
+  /** Committed positions of a group, for lag. Of a stage where `kind` is absent. */
+  positions(
+    group: string,
+    kind?: GroupKind,
+  ): Promise<{ topic: LogTopic; partition: number; offset: number }[]>
   /**
    * What tells each topic from one of the same name that was deleted or is another log's: part of the ids that derive from
    * positions. Empty where the log knows nothing of the kind.

@@ -62,6 +62,37 @@ export function openSql(
   return databaseUrl === null ? openSqliteSql(fileOf(environment)) : openPostgresSql(databaseUrl, prefix)
 }
 
+/**
+ * The payloads of a fleet on Kafka, for a program that only reads results. The database is asked by the first large result:
+ * most programs never get one. Without DATABASE_URL such a result rejects with CONFIG_INVALID.
+ */
+export function sharedBlobs({ databaseUrl, prefix }: Pick<StoreSettings, 'databaseUrl' | 'prefix'>): {
+  readonly blobs: BlobStore
+  readonly close: () => Promise<void>
+} {
+  let opened: Promise<Sql> | null = null
+  const open = async (): Promise<BlobStore> => {
+    if (databaseUrl === null) throw noDatabase()
+    opened ??= openPostgresSql(databaseUrl, prefix)
+    // A database that is away is asked again by the next one.
+    opened.catch(() => (opened = null))
+    return sqlBlobs(await opened)
+  }
+  return {
+    blobs: {
+      put: async (bytes) => (await open()).put(bytes),
+      get: async (hash) => (await open()).get(hash),
+      check: async () => (await open()).check(),
+    },
+    close: async () => void (await (await opened?.catch(() => null))?.destroy()),
+  }
+}
+
+function noDatabase(): FlotillaError {
+  const message = "a part of the result is too large for the log and lies in the fleet's database"
+  return new FlotillaError('CONFIG_INVALID', `${message}: set DATABASE_URL for this program too`)
+}
+
 function fileOf({ dataDir, durability }: Pick<StoreSettings, 'dataDir' | 'durability'>) {
   return durability === undefined ? { dataDir } : { dataDir, durability }
 }

@@ -5,15 +5,16 @@ import { LogAlerts } from '../../client/alerts.ts'
 import { LogClient } from '../../client/log-client.ts'
 import { LogOperator } from '../../client/operator.ts'
 import type { TaskInput, TaskResult } from '../../client/types.ts'
-import { errorTable, FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
-import { redacted } from '../../runtime/redaction.ts'
+import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
+import { retryAfter, sendError } from '../../runtime/host/http-errors.ts'
 import { limitsReader } from '../../runtime/limits/standing.ts'
 import { ledgerReader } from '../../runtime/ledger/reader.ts'
 import type { DoorContext } from '../../runtime/service.ts'
 import { alertRoutes } from './alerts.ts'
-import { sendLines } from './lines.ts'
 import { limitsRoutes } from './limits.ts'
+import { streamRoutes } from './streams.ts'
 import { usageRoutes } from './usage.ts'
+import { Waiters } from './waiters.ts'
 
 const MAX_WAIT_SECONDS = 30
 const routes =
@@ -21,14 +22,14 @@ const routes =
   'POST /v1/tasks/:id/cancel, /feedback, /quality and /approvals/:callId, GET /v1/results, /v1/usage, /v1/limits, /v1/alerts, /v1/topics, /v1/breakers and /v1/dead-letters'
 
 type Params = { id: string; callId: string }
-type Query = { wait?: string; group?: string; from?: string }
+type Query = { wait?: string }
 type Body = Record<string, unknown> | null
 
 export async function registerRoutes(app: FastifyInstance, context: DoorContext): Promise<void> {
   const { log, codec, blobs, instruments } = context
-  const client = new LogClient({ log, codec, blobs, instruments, name: 'gateway' })
+  const client = new LogClient({ log, codec, blobs, instruments, name: 'gateway', boundedSearch: true })
+  const waiters = new Waiters(client)
   app.addHook('onClose', () => client.close())
-  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => sendError(error, reply))
   app.setNotFoundHandler((request, reply) =>
     sendError(new FlotillaError('NOT_FOUND', `no route ${request.method} ${request.url}; ${routes}`), reply),
   )
@@ -37,27 +38,19 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
     const { taskId } = await client.submit(bodyOf(request) as unknown as TaskInput)
     reply.header('location', `/v1/tasks/${taskId}/result`)
     const waitMs = waitMsOf(request.query)
-    const result = waitMs === 0 ? null : await waitFor(client, taskId, waitMs)
+    const result = waitMs === 0 ? null : await waiters.afterSubmitting(taskId, waitMs, reply)
     if (result === null) return reply.code(202).send({ taskId })
     return sendResult(result, reply)
   })
 
   app.get<{ Params: Params; Querystring: Query }>('/v1/tasks/:id/result', async (request, reply) => {
     const waitMs = waitMsOf(request.query)
-    const result =
-      waitMs === 0 ? await client.find(request.params.id) : await waitFor(client, request.params.id, waitMs)
+    const { id } = request.params
+    const result = waitMs === 0 ? await client.find(id) : await waiters.wait(id, waitMs, reply)
     return result ?? reply.code(204).send()
   })
 
-  app.get<{ Params: Params }>('/v1/tasks/:id/updates', (request, reply) =>
-    sendLines(reply, client.watch(request.params.id)),
-  )
-
-  app.get<{ Querystring: Query }>('/v1/results', (request, reply) => {
-    const { group, from } = request.query
-    const start = from === 'earliest' ? 'earliest' : 'latest'
-    return sendLines(reply, client.results(group ? { group, from: start } : { from: start }))
-  })
+  streamRoutes(app, client, context.environment.http)
 
   app.post<{ Params: Params }>('/v1/tasks/:id/cancel', async (request, reply) => {
     await client.cancel(request.params.id, textOf(bodyOf(request)['reason']))
@@ -138,45 +131,3 @@ function sendResult(result: TaskResult, reply: FastifyReply): FastifyReply {
 }
 
 const limitCodes: ReadonlySet<string> = new Set<ErrorCode>(['RATE_LIMITED', 'BUDGET_EXCEEDED', 'QUEUE_FULL'])
-
-function retryAfter(reply: FastifyReply, ms: number | null | undefined): FastifyReply {
-  return ms == null ? reply : reply.header('retry-after', Math.ceil(ms / 1_000))
-}
-
-async function waitFor(client: LogClient, taskId: string, timeoutMs: number) {
-  try {
-    return await client.result(taskId, { timeoutMs })
-  } catch (error) {
-    if (error instanceof FlotillaError && error.code === 'TASK_TIMED_OUT') return null
-    throw error
-  }
-}
-
-const badRequests: readonly ErrorCode[] = ['TASK_INVALID', 'REQUEST_INVALID', 'SCHEMA_MISMATCH']
-
-function statusOf(error: Error & { statusCode?: number }): number {
-  if (!(error instanceof FlotillaError)) return error.statusCode ?? 500
-  if (error.code === 'NOT_FOUND') return 404
-  if (badRequests.includes(error.code)) return 400
-  if (limitCodes.has(error.code)) return 429
-  if (error.code === 'RECORD_TOO_LARGE') return 413
-  return error.retryable ? 503 : 500
-}
-
-function sendError(error: Error & { statusCode?: number }, reply: FastifyReply): FastifyReply {
-  const status = statusOf(error)
-  const code = error instanceof FlotillaError ? error.code : status < 500 ? 'TASK_INVALID' : 'INTERNAL'
-  const { remedy } = errorTable[code]
-  reply.code(status)
-  if (!(error instanceof FlotillaError))
-    return reply.send({ error: { code, message: httpMessages[status] ?? redacted(error.message), remedy } })
-  const { message, retryAfterMs } = error
-  const wait = retryAfterMs === undefined ? {} : { retryAfterMs }
-  return retryAfter(reply, retryAfterMs).send({ error: { code, message, remedy, ...wait } })
-}
-
-/** What Fastify says too briefly. */
-const httpMessages: Readonly<Record<number, string>> = {
-  413: 'the body is longer than 1,000,000 bytes',
-  415: 'the body must be JSON, sent with content-type: application/json',
-}

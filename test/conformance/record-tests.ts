@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { OutgoingRecord } from '../../runtime/log/port.ts'
+import type { LogRecord, OutgoingRecord } from '../../runtime/log/port.ts'
 import type { LogUnderTest } from './log-suite.ts'
 import { mark, numbered, outgoing, textOf } from './member.ts'
 
@@ -88,5 +88,27 @@ export function recordTests(subject: () => LogUnderTest): void {
   test('publishing to a partition that does not exist is refused', async () => {
     const { log } = subject()
     await assert.rejects(log.publish([outgoing('tasks.submitted', log.partitions, mark(), 'x')]))
+  })
+
+  test('find gives the newest record of a key that is wanted, and null where there is none', async () => {
+    const { log } = subject()
+    const key = mark()
+    const before = await log.publish(numbered('tasks.completed', 1, mark(), 5))
+    await log.publish(numbered('tasks.completed', 1, key, 3))
+    await log.publish([
+      ...numbered('tasks.completed', 1, mark(), 5),
+      ...numbered('tasks.completed', 0, key, 9),
+    ])
+    const topic = 'tasks.completed'
+    const find = (name: string, wanted = (record: LogRecord) => textOf(record) !== '2', sinceMs = 0) =>
+      log.find({ topic, partition: 1, key: name, wanted, sinceMs })
+    const found = await find(key)
+    assert.deepEqual([found?.key, found && textOf(found), found?.partition], [key, '1', 1])
+    assert.ok(Number(found?.offset) > Number(before.at(-1)?.offset))
+    assert.equal(await find(mark()), null)
+    assert.equal(await find(mark(), undefined, Date.now()), null)
+    await log.publish([outgoing(topic, 1, key, 'newer')])
+    const newer = await find(key)
+    assert.equal(newer && textOf(newer), 'newer', 'what was written before the search is seen by it')
   })
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { LogRecord } from '../../runtime/log/port.ts'
 import type { LogUnderTest } from './log-suite.ts'
-import { mark, numbered, textOf } from './member.ts'
+import { mark, numbered, TestMember, textOf } from './member.ts'
 import { eventually } from './waiting.ts'
 
 /** Keeps the values of one test's records. */
@@ -82,7 +82,9 @@ export function tailTests(subject: () => LogUnderTest): void {
     await eventually('three arrived', () => first.values.length >= 3)
     const past = Number(published.at(-1)?.offset)
     await eventually('the position moved', async () =>
-      (await log.positions(group)).some(({ partition, offset }) => partition === 1 && offset > past),
+      (await log.positions(group, 'readers')).some(
+        ({ partition, offset }) => partition === 1 && offset > past,
+      ),
     )
     await one.close()
     await log.publish(numbered('tasks.completed', 1, key, 2, 3))
@@ -109,5 +111,49 @@ export function tailTests(subject: () => LogUnderTest): void {
     assert.deepEqual(values.slice(-3), ['0', '1', '2'])
     assert.ok(failures > 1)
     await tail.close()
+  })
+
+  test("a readers' group named like a stage takes no lanes from it and moves no position of it (6)", async () => {
+    const { log } = subject()
+    const name = mark()
+    const key = mark()
+    const member = new TestMember(log, name, ['tasks.completed'])
+    await member.holds(log.partitions)
+    const reader = collector(key)
+    const tail = log.tail({ topics: ['tasks.completed'], from: 'latest', group: name }, reader.take)
+    await tail.ready
+    const published = await log.publish([0, 1].flatMap((lane) => numbered('tasks.completed', lane, key, 5)))
+    await eventually('the reader has its records', () => reader.values.length === 10)
+    await eventually('the stage has them too', () =>
+      [0, 1].every((lane) => member.values('tasks.completed', lane, key).length === 5),
+    )
+    const past = published.at(-1)?.offset ?? 0
+    await eventually("the reader's position moved", async () =>
+      (await log.positions(name, 'readers')).some(
+        ({ partition, offset }) => partition === 1 && offset > past,
+      ),
+    )
+    assert.deepEqual(await log.positions(name), [], 'the stage has committed nothing')
+    assert.deepEqual(member.revoked, [])
+    await tail.close()
+    await member.leave()
+  })
+
+  test("a readers' group has a plain name, and a stage's group none of a reader's (6)", async () => {
+    const { log } = subject()
+    const group = (name: string) => () =>
+      log.tail({ topics: ['tasks.completed'], from: 'latest', group: name }, () => {})
+    for (const name of ['', '.', '..', 'a b', 'a/b', 'a\u0000', 'é', 'a'.repeat(101)])
+      assert.throws(group(name), { code: 'REQUEST_INVALID', message: /may be named with 1 to 100 letters/ })
+    const join = async () => {
+      const options = { group: 'readers.planner', topics: ['tasks.completed'] as const, instance: 'x' }
+      const { joined } = await log.join(options, {
+        onAssigned: () => {},
+        onRevoked: () => {},
+        onError: () => {},
+      })
+      await joined
+    }
+    await assert.rejects(join(), { code: 'INTERNAL' })
   })
 }

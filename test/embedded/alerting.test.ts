@@ -106,7 +106,10 @@ test('a channel that refuses is given up with the reason, and its dead letter ca
     ['alerting', 'CHANNEL_REFUSED', 'alerts.notifications'],
   )
   assert.match(letter?.message ?? '', /answered 403 who are you/)
-  await fetch(`${url}/v1/dead-letters/${letter?.id}/replay`, { method: 'POST' })
+  await fetch(`${url}/v1/dead-letters/${letter?.id}/replay`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+  })
   await eventually('it was told after all', () => receiver.received.length === 2)
   assert.equal((await letters()).length, 1)
 })

@@ -137,11 +137,11 @@ test('results() with a group goes on where it stopped, also after another proces
     await reading
   }
   const start = async () =>
-    (await fleet.process.log.positions(group)).reduce((sum, { offset }) => sum + offset, 0)
+    (await fleet.process.log.positions(group, 'readers')).reduce((sum, { offset }) => sum + offset, 0)
   const first = fleet.client.results({ group, from: 'latest' })
   await eventually(
     'the group has positions',
-    async () => (await fleet.process.log.positions(group)).length > 0,
+    async () => (await fleet.process.log.positions(group, 'readers')).length > 0,
   )
   await first[Symbol.asyncDispose]()
   const base = await start()
@@ -175,10 +175,11 @@ test('results() with a group: what was in hand when the loop was left comes agai
 test('results() with a group: its position does not pass a result that its reader still has in hand', async () => {
   const group = `slow-${Date.now()}`
   const { log } = fleet.process
-  const sum = async () => (await log.positions(group)).reduce((total, { offset }) => total + offset, 0)
+  const sum = async () =>
+    (await log.positions(group, 'readers')).reduce((total, { offset }) => total + offset, 0)
   const results = fleet.client.results({ group })[Symbol.asyncIterator]()
   const first = results.next()
-  await eventually('the group has positions', async () => (await log.positions(group)).length > 0)
+  await eventually('the group has positions', async () => (await log.positions(group, 'readers')).length > 0)
   const base = await sum()
   await fleet.client.submit({ text: 'task=slow', taskId: 'slow' })
   assert.equal((await first).value?.taskId, 'slow')

@@ -1,5 +1,6 @@
 // The HTTP door of a running fleet: every route, and every mistake as {error: {code, message, remedy}}.
 import assert from 'node:assert/strict'
+import { request, type IncomingMessage } from 'node:http'
 import { after, before, test } from 'node:test'
 import { z } from 'zod'
 import type { TaskResult, TaskUpdate } from '../../client/types.ts'
@@ -35,7 +36,7 @@ interface Answer {
 
 async function ask(method: string, path: string, body?: unknown, type = 'application/json'): Promise<Answer> {
   const sent = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }
-  const headers = body === undefined ? {} : { 'content-type': type }
+  const headers = method === 'GET' ? {} : { 'content-type': type }
   const response = await fetch(`${fleet.process.url}${path}`, { method, headers, ...sent })
   const text = await response.text()
   return { status: response.status, body: text === '' ? null : JSON.parse(text), headers: response.headers }
@@ -56,15 +57,16 @@ function assertError({ status, body }: Answer, expected: number, code: ErrorCode
 /** Lines of a stream until it ends, or until `enough`. */
 async function lines<T>(path: string, enough: (seen: readonly T[]) => boolean = () => false): Promise<T[]> {
   const stop = new AbortController()
-  const response = await fetch(`${fleet.process.url}${path}`, { signal: stop.signal })
+  const headers = { 'content-type': 'application/json' }
+  const response = await fetch(`${fleet.process.url}${path}`, { headers, signal: stop.signal })
   assert.equal(response.headers.get('content-type'), 'application/x-ndjson')
   const seen: T[] = []
   let rest = ''
   for await (const chunk of response.body ?? []) {
     const parts = (rest + Buffer.from(chunk).toString()).split('\n')
     rest = parts.pop() ?? ''
-    seen.push(...parts.map((line) => JSON.parse(line) as T))
-    if (enough(seen)) break
+    seen.push(...parts.filter((line) => line !== '').map((line) => JSON.parse(line) as T))
+    if (seen.length > 0 && enough(seen)) break
   }
   stop.abort()
   return seen
@@ -243,6 +245,57 @@ test('mistakes of HTTP itself', async () => {
     'TASK_INVALID',
     /true or false/,
   )
+})
+
+test('what a web page of another site could send is refused, on every route', async () => {
+  const url = fleet.process.url as string
+  const json = { 'content-type': 'application/json' }
+  const send = async (path: string, headers: Record<string, string>, method = 'GET'): Promise<Answer> => {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+    request(url + path, { method, headers }, resolve)
+      .on('error', reject)
+      .end()
+    const response = await promise
+    const text = Buffer.concat(await response.toArray()).toString()
+    return { status: response.statusCode ?? 0, body: JSON.parse(text), headers: new Headers() }
+  }
+  const rebound = { host: `evil.example:${new URL(url).port}` }
+  for (const path of ['/health', '/ready', '/metrics', '/v1/results', '/v1/nothing'])
+    assertError(await send(path, rebound), 421, 'HOST_REFUSED', /not known as "evil.example"/)
+  assertError(await send('/v1/tasks', { ...rebound, ...json }, 'POST'), 421, 'HOST_REFUSED', /evil/)
+  const cross = { 'sec-fetch-site': 'cross-site' }
+  assertError(await send('/v1/results', cross), 403, 'ORIGIN_REFUSED', /another site/)
+  const other = { origin: 'http://evil.example', ...json }
+  assertError(await send('/v1/tasks/one/cancel', other, 'POST'), 403, 'ORIGIN_REFUSED', /evil/)
+  const effects = [
+    '/v1/tasks/one/cancel',
+    '/v1/limits/rebuild',
+    '/v1/alerts/x/test',
+    '/v1/dead-letters/0:0/replay',
+  ]
+  for (const path of effects)
+    for (const type of [{}, { 'content-type': 'text/plain' }])
+      assertError(await send(path, type, 'POST'), 415, 'TASK_INVALID', /content-type: application.json/)
+  assertError(await send('/v1/results?group=g2', {}), 415, 'TASK_INVALID', /content-type: application.json/)
+})
+
+test("a readers' group has a plain name; from is earliest or latest", async () => {
+  const refused = async (query: string, message: RegExp) => {
+    const headers = { 'content-type': 'application/json' }
+    const response = await fetch(`${fleet.process.url}/v1/results?${query}`, { headers })
+    const answer = { status: response.status, body: await response.json(), headers: response.headers }
+    assertError(answer, 400, 'REQUEST_INVALID', message)
+  }
+  for (const group of ['', '..', 'a/b', 'x'.repeat(5_000)])
+    await refused(`group=${group}`, /may be named with/)
+  await refused('from=newest', /earliest or latest/)
+})
+
+test('an id of 128 characters is reached by every route', async () => {
+  const taskId = 'i'.repeat(128)
+  await submit({ text: 'task=long', taskId })
+  assert.equal((await resultOf(taskId)).output, 'done long')
+  assert.equal((await ask('POST', `/v1/tasks/${taskId}/cancel`)).status, 202, 'and needs no body')
 })
 
 test('health, readiness and metrics', async () => {

@@ -246,3 +246,48 @@ test('checkpoints run beside the commits, and the write-ahead log begins anew be
   assert.equal(again.db.prepare('SELECT count(*) AS n FROM pages').get()?.['n'], commits)
   again.release()
 })
+
+test('records are found by key on both sides of the end of the index, after a restart, and no longer than they are kept', async (context) => {
+  const { open, at } = setUp(context)
+  const log = open()
+  await log.ensureTopics([])
+  const topic = 'tasks.completed'
+  const keyed = (from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => outgoing(topic, 1, `key ${from + i}`, `${from + i}`))
+  const find = async (name: string, of = log): Promise<string | null> => {
+    const found = await of.find({ topic, partition: 1, key: name, wanted: () => true, sinceMs: 0 })
+    return found && textOf(found)
+  }
+  await log.publish(keyed(0, 1_500))
+  at.ms += 20 * DAY
+  await log.publish(keyed(1_500, 300))
+  for (const id of [0, 999, 1_499, 1_500, 1_799]) assert.equal(await find(`key ${id}`), `${id}`)
+  assert.equal(await find('key 1800'), null)
+  await log.close()
+  const again = open()
+  for (const id of [0, 1_499, 1_500, 1_799]) assert.equal(await find(`key ${id}`, again), `${id}`)
+  at.ms += 11 * DAY
+  assert.equal(await again.sweep(), 1_500)
+  assert.deepEqual(await Promise.all([0, 1_499, 1_500].map((id) => find(`key ${id}`, again))), [
+    null,
+    null,
+    '1500',
+  ])
+  const rows = again.file.db.prepare('SELECT count(*) AS n FROM record_keys').get()
+  assert.equal(rows?.['n'], 300, 'its entry goes with the record')
+})
+
+test('a file that a release without the index by key has written to is indexed when it is opened', async (context) => {
+  const { open } = setUp(context)
+  const log = open()
+  await log.ensureTopics([])
+  const topic = 'tasks.completed'
+  await log.publish(Array.from({ length: 1_200 }, (_, i) => outgoing(topic, 0, `key ${i}`, `${i}`)))
+  log.file.db.exec('DELETE FROM record_keys; UPDATE record_key_index SET up_to = 0')
+  await log.close()
+  const again = open()
+  for (const id of [0, 1_199]) {
+    const found = await again.find({ topic, partition: 0, key: `key ${id}`, wanted: () => true, sinceMs: 0 })
+    assert.equal(found && textOf(found), `${id}`)
+  }
+})

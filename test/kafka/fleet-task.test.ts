@@ -4,7 +4,9 @@ import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { connect, HttpClient } from '../../client/index.ts'
 import type { Client, TaskResult } from '../../client/types.ts'
+import { externalize } from '../../runtime/codec/claim-check.ts'
 import { homeOf } from '../../runtime/log/home.ts'
+import type { TaskCompleted } from '../../schemas/generated/events.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
 import { publish } from '../support/kcat.ts'
@@ -131,6 +133,54 @@ test('results() of a consumer group: its members share them, and a later member 
     ids.map(() => 1),
     'the position of the group was kept',
   )
+})
+
+test('streams that are dropped leave no connection to the brokers behind', async () => {
+  const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
+  const headers = { 'content-type': 'application/json' }
+  const paths = [0, 1, 2, 3, 4].flatMap((n) => [
+    `/v1/tasks/none-${n}/updates`,
+    '/v1/results',
+    `/v1/results?group=left-${n}`,
+  ])
+  const before = sockets()
+  for (let round = 0; round < 4; round++) {
+    const stop = new AbortController()
+    const open = async (path: string): Promise<void> => {
+      const response = await fetch(`${fleet.process.url}${path}`, { headers, signal: stop.signal })
+      assert.equal(response.status, 200)
+    }
+    await Promise.all(paths.map(open))
+    // Five groups with two connections each, and two tails that all share.
+    await eventually('all are connected', () => sockets() >= before + 12)
+    stop.abort()
+    // The first round opens what the process keeps, such as that for searches; four would have left 48 and more.
+    await eventually('nothing is left', () => sockets() <= before + 8)
+  }
+})
+
+test('a result that is too large for the log reaches users whole', async () => {
+  const { log, codec, stores } = fleet.process
+  const { taskId } = await client.submit(task('large'))
+  await client.result(taskId, LIMIT)
+  const partition = homeOf(taskId, PARTITIONS)
+  const search = { topic: 'tasks.completed', partition, key: taskId, wanted: () => true, sinceMs: 0 } as const
+  const record = await log.find(search)
+  assert.ok(record?.value)
+  const { data } = await codec.decode(record.value, 'tasks.completed')
+  const output = 'x'.repeat(500_000)
+  const small = await externalize(
+    'TaskCompleted',
+    { ...(data as TaskCompleted), taskId: `${taskId}-large`, output },
+    stores.blobs,
+  )
+  const value = codec.encode('TaskCompleted', small, 'tasks.completed')
+  const key = `${taskId}-large`
+  await log.publish([{ ...record, key, partition: homeOf(key, PARTITIONS), value }])
+  assert.equal((await client.find(key))?.output, output)
+  const bare = await connect({ env: { ...env, DATABASE_URL: '' } })
+  await assert.rejects(bare.find(key), { code: 'CONFIG_INVALID', message: /DATABASE_URL/ })
+  await bare.close()
 })
 
 test('cancel ends a task in the middle of a model call', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { createClient } from '../../runtime/log/kafka/client.ts'
+import { GroupMember } from '../../runtime/log/kafka/group-member.ts'
 import { Link } from '../../runtime/log/kafka/link.ts'
 import { ProducerSession } from '../../runtime/log/kafka/producer-session.ts'
 import { CommitRefused, LaneFenced, type Log, type LogRecord, type OpenLane } from '../../runtime/log/port.ts'
@@ -162,3 +163,41 @@ async function openTransaction(transactionalId: string, topic: string): Promise<
     },
   }
 }
+
+/** A member as another program would be: in a group of its choice, with a protocol of its choice. */
+function intruderIn(groupId: string, protocol: 'flotilla-lanes' | 'flotilla-readers') {
+  const lanes: number[] = []
+  const errors: Error[] = []
+  const topics = [`${prefix}.tasks.submitted`]
+  const timing = { sessionTimeoutMs: 6_000, rebalanceTimeoutMs: 6_000, heartbeatMs: 500 }
+  const member = new GroupMember(
+    link,
+    link,
+    { groupId, protocol, topics, laneCount: 2, ...timing },
+    { onAssignment: (given) => lanes.push(...given), onTrouble: (error) => errors.push(error) },
+  )
+  return { member, lanes, errors }
+}
+
+test('a reader that gets into the group of a stage is refused by the broker, and takes nothing', async () => {
+  const { member } = await onlyLane('router')
+  const intruder = intruderIn(`${prefix}.router`, 'flotilla-readers')
+  await eventually('it was refused', () => intruder.errors.length > 0)
+  assert.match(String(intruder.errors[0]), /protocol/)
+  assert.deepEqual([intruder.lanes, member.revoked], [[], []])
+  await intruder.member.leave()
+  await member.leave()
+})
+
+test("a readers' group that holds other members says so to its reader", async () => {
+  const other = intruderIn(`${prefix}.readers.taken`, 'flotilla-lanes')
+  await eventually('it has joined', () => other.lanes.length === 2)
+  const refused = Promise.withResolvers<Error>()
+  const tail = log.tail(
+    { topics: ['tasks.submitted'], from: 'latest', group: 'taken', onRefused: refused.resolve },
+    () => {},
+  )
+  assert.match((await refused.promise).message, /readers\.taken takes no member of Flotilla/)
+  await tail.close()
+  await other.member.leave()
+})

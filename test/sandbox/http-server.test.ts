@@ -1,7 +1,7 @@
 // What a sandbox server may do to its fleet, and a fleet to its server.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -44,6 +44,34 @@ test('another token, a server that allows more memory and a server that is not t
 
 test('a server that is open to others does not start without a token', async () => {
   await assert.rejects(startServer({ HOST: '0.0.0.0', FLOTILLA_SANDBOX_TOKEN: '' }), /ended \(1\)/)
+})
+
+test('without a token no web page gets in, and a fleet on the same machine does', async () => {
+  const open = await started({ FLOTILLA_SANDBOX_TOKEN: '' })
+  const json = { 'content-type': 'application/json' }
+  const ask = async (
+    headers: Record<string, string>,
+    method = 'POST',
+    path = '/v1/sessions',
+  ): Promise<number> => {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+    const body = method === 'POST' ? '{"memoryMb": 512}' : undefined
+    request(open.url + path, { method, headers }, resolve)
+      .on('error', reject)
+      .end(body)
+    const answer = await promise
+    answer.resume()
+    return answer.statusCode ?? 0
+  }
+  const { port } = new URL(open.url)
+  for (const host of ['evil.example', `evil.example:${port}`, 'localhost.evil.example', '127.0.0.1.nip.io'])
+    assert.equal(await ask({ ...json, host }), 421, host)
+  assert.equal(await ask({ host: 'evil.example' }, 'GET', '/v1'), 421)
+  assert.equal(await ask({ ...json, origin: 'http://evil.example' }), 403)
+  assert.equal(await ask({ ...json, 'sec-fetch-site': 'cross-site' }), 403)
+  for (const type of [{}, { 'content-type': 'text/plain' }]) assert.equal(await ask(type), 415)
+  assert.equal(await ask({ ...json, host: `localhost:${port}` }), 201)
+  assert.equal((await new TestSession(executorAt(open.url, '')).step('1 + 1')).value, 2)
 })
 
 test('what the protocol does not know is refused, and the server goes on', async () => {

@@ -6,7 +6,7 @@ import { FlotillaError } from '../../errors.ts'
 import { WriteUncertain } from '../../store/data-file.ts'
 import { mustBePublishable } from '../limits.ts'
 import { CommitFailed, CommitUncertain, LaneFenced } from '../port.ts'
-import type { Log, LogRecord, LogTopic, OutgoingRecord, PartitionRange } from '../port.ts'
+import type { KeySearch, Log, LogRecord, LogTopic, OutgoingRecord, PartitionRange } from '../port.ts'
 import { Group } from './group.ts'
 import { Pump } from './reader.ts'
 import type { LogStorage, Slot } from './storage.ts'
@@ -24,6 +24,8 @@ export interface EngineOptions {
 const SWEEP_RECORDS = 5_000
 /** A group not seen for this long no longer holds records back from retention. */
 const GROUP_FORGOTTEN_MS = 30 * 86_400_000
+/** Records of one key that a search looks at, newest first: there should be one. */
+const MAX_OF_KEY = 10
 const READ_BYTES = 64 * 1_048_576
 
 export class Engine {
@@ -81,7 +83,7 @@ export class Engine {
     throw new FlotillaError('TOPICS_MISMATCH', `${topic} has no partition ${partition}, only ${slots.length}`)
   }
 
-  /** The group's members in this process. Stages and tails share the names, as consumer groups do. */
+  /** The group's members in this process. Names are those of `groupName`. */
   group(name: string, lanes: number): Group {
     const found = this.#groups.get(name) ?? new Group(name, lanes, this.soon)
     this.#groups.set(name, found)
@@ -121,6 +123,15 @@ export class Engine {
     const slot = this.slot(topic, partition)
     const found = this.storage.read(slot, fromOffset, { records: limit, bytes: READ_BYTES })
     return found.map((record) => ({ topic, partition, ...record }))
+  }
+
+  find({ topic, partition, key, wanted }: KeySearch): LogRecord | null {
+    const slot = this.slot(topic, partition)
+    for (const offset of this.storage.offsetsOf(slot, key).slice(-MAX_OF_KEY).reverse()) {
+      const [record] = this.read(topic, partition, offset, 1)
+      if (record?.offset === offset && wanted(record)) return record
+    }
+    return null
   }
 
   ranges(topics: readonly LogTopic[]): PartitionRange[] {

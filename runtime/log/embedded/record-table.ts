@@ -4,8 +4,10 @@
 //    partition and offset, which touches a page for each partition, follows in bulk.
 // 2. What is not indexed yet is known in memory. `record_index.up_to` tells where to go on after a crash; opening does.
 // 3. Ids only grow, also past records that were deleted.
+// 4. Topics that are looked up by key have an index of their keys too (key-table.ts).
 import type { StatementSync } from 'node:sqlite'
 import type { DataFile } from '../../store/data-file.ts'
+import { KeyTable, keyTables, lookedUpSlots } from './key-table.ts'
 import type { ReadLimit, StoredRecord } from './storage.ts'
 
 const INDEX_EVERY = 1_000
@@ -53,6 +55,7 @@ export function recordTable(file: DataFile): RecordTable {
 export class RecordTable {
   readonly #file: DataFile
   readonly #statements: ReturnType<typeof prepare>
+  readonly #keys: KeyTable
   /** Of records past `#indexedTo`, by slot. */
   #tails = new Map<number, Tail>()
   #waiting = 0
@@ -64,15 +67,17 @@ export class RecordTable {
     this.#file = file
     createTables(file)
     this.#statements = prepare(file)
+    this.#keys = new KeyTable(file)
     this.reload()
     this.#index()
   }
 
-  append(slot: number, record: StoredRecord): void {
+  append(slot: number, record: StoredRecord, isLookedUp: boolean): void {
     const { offset, timestampMs, key, headers, value } = record
     const id = this.#nextId++
     this.#statements.insert.run(id, slot, offset, timestampMs, key, JSON.stringify(headers), value)
     this.#note(slot, offset, id)
+    if (isLookedUp && key !== null) this.#keys.note(slot, key, offset)
     if (this.#waiting >= INDEX_EVERY) this.#indexSoon()
   }
 
@@ -97,6 +102,11 @@ export class RecordTable {
     return found
   }
 
+  /** Of a topic that is looked up; ascending. */
+  offsetsOf(slot: number, key: string): number[] {
+    return this.#keys.offsetsOf(slot, key)
+  }
+
   earliest(slot: number): number | undefined {
     const indexed = this.#statements.first.get(slot)?.['record_offset'] as number | undefined
     return indexed ?? this.#tails.get(slot)?.offsets[0]
@@ -112,6 +122,7 @@ export class RecordTable {
     const { stays, removeRecords, removeOffsets } = this.#statements
     this.#index()
     const keep = (stays.get(slot, end, beforeMs)?.['record_offset'] as number | undefined) ?? end
+    this.#keys.remove(slot, keep, limit)
     removeRecords.run(slot, keep, limit)
     return Number(removeOffsets.run(slot, keep, limit).changes)
   }
@@ -120,11 +131,14 @@ export class RecordTable {
   reload(): void {
     const { newestId, indexedTo, unindexed } = this.#statements
     this.#tails = new Map()
+    this.#keys.forget()
     this.#waiting = 0
     this.#indexedTo = (indexedTo.get()?.['up_to'] as number | undefined) ?? 0
     this.#nextId = 1 + Math.max(this.#indexedTo, (newestId.get()?.['id'] as number | null) ?? 0)
-    for (const { slot, record_offset: offset, id } of unindexed.iterate(this.#indexedTo))
+    for (const { slot, record_offset: offset, id, key } of unindexed.iterate(this.#indexedTo)) {
       this.#note(slot as number, offset as number, id as number)
+      if (key !== null) this.#keys.note(slot as number, key as string, offset as number)
+    }
   }
 
   #note(slot: number, offset: number, id: number): void {
@@ -152,8 +166,10 @@ export class RecordTable {
   #index(): void {
     if (this.#waiting === 0) return
     const { index, moveIndex } = this.#statements
-    index.run(this.#indexedTo)
+    const from = this.#indexedTo
+    index.run(from)
     this.#indexedTo = this.#nextId - 1
+    this.#keys.index(from, this.#indexedTo)
     moveIndex.run(this.#indexedTo)
     this.#tails = new Map()
     this.#waiting = 0
@@ -163,7 +179,7 @@ export class RecordTable {
 function createTables(file: DataFile): void {
   const columns = file.db.prepare(`SELECT name FROM pragma_table_info('records')`).all()
   const isOld = columns.length > 0 && !columns.some(({ name }) => name === 'slot')
-  file.db.exec(`BEGIN IMMEDIATE; ${isOld ? fromFormat1 : tables} COMMIT`)
+  file.db.exec(`BEGIN IMMEDIATE; ${isOld ? fromFormat1 : tables} ${keyTables} COMMIT`)
 }
 
 function prepare({
@@ -210,7 +226,11 @@ function prepare({
     ),
     newestId: db.prepare('SELECT max(id) AS id FROM records'),
     indexedTo: db.prepare('SELECT up_to FROM record_index'),
-    unindexed: db.prepare('SELECT slot, record_offset, id FROM records WHERE id > ? ORDER BY id'),
+    // The key, where records are looked up by it.
+    unindexed: db.prepare(
+      `SELECT slot, record_offset, id, iif(slot IN (${lookedUpSlots}), key, NULL) AS key
+       FROM records WHERE id > ? ORDER BY id`,
+    ),
     index: db.prepare(
       'INSERT INTO record_offsets SELECT slot, record_offset, id FROM records WHERE id > ? ORDER BY slot, record_offset',
     ),

@@ -3,6 +3,7 @@
 // `slots.next_offset` is a floor, written before records are deleted; else the next offset follows from the newest record.
 import { randomUUID } from 'node:crypto'
 import type { DataFile } from '../../store/data-file.ts'
+import { isLookedUp } from './key-table.ts'
 import { RecentRecords } from './recent-records.ts'
 import { recordTable, type RecordTable } from './record-table.ts'
 import type { LogTopic, OutgoingRecord, StateRow } from '../port.ts'
@@ -80,13 +81,14 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
       const offset = slot.next++
       const { key, headers, value } = record
       const stored = { offset, key, value, headers, timestampMs }
-      records.append(slot.id, stored)
+      records.append(slot.id, stored, isLookedUp(slot.topic))
       recent.add(slot, stored)
       return offset
     },
     read: (slot, fromOffset, limit) =>
       recent.read(slot, fromOffset, limit) ?? records.read(slot.id, fromOffset, limit),
     earliest: (slot) => records.earliest(slot.id) ?? slot.next,
+    offsetsOf: (slot, key) => records.offsetsOf(slot.id, key),
     position(group, slot) {
       const row = getPosition.get(groupId(group), slot.id)
       return row && { offset: row['position'] as number, metadata: row['metadata'] as string }

@@ -48,6 +48,8 @@ export interface LogStorage {
   append(slot: Slot, record: OutgoingRecord, timestampMs: number): number
   read(slot: Slot, fromOffset: number, limit: ReadLimit): StoredRecord[]
   earliest(slot: Slot): number
+  /** Offsets of the records with this key, in a topic that is looked up by key; ascending. */
+  offsetsOf(slot: Slot, key: string): number[]
   position(group: string, slot: Slot): { offset: number; metadata: string } | undefined
   setPosition(group: string, slot: Slot, offset: number, metadata: string): void
   positions(group: string): StoredPosition[]

@@ -1,4 +1,5 @@
 import { sleep } from '../../clock.ts'
+import { groupName } from '../groups.ts'
 import type { LogRecord, LogTopic, Tail, TailOptions } from '../port.ts'
 import type { Engine } from './engine.ts'
 import type { Group, Member } from './group.ts'
@@ -14,7 +15,8 @@ const RETRY_MOST_MS = 5_000
 /** A handler that fails gets the same records again after a growing wait, until the tail is closed. */
 export function openTail(engine: Engine, options: TailOptions, handler: Handler): Tail {
   const { group } = options
-  return group === undefined ? tailAll(engine, options, handler) : tailShared(engine, options, group, handler)
+  if (group === undefined) return tailAll(engine, options, handler)
+  return tailShared(engine, options, groupName('readers', group), handler)
 }
 
 function tailAll(engine: Engine, options: TailOptions, handler: Handler): Tail {

@@ -1,3 +1,4 @@
+import { groupName } from '../groups.ts'
 import type { JoinOptions, LaneListener, Log, Membership, Tail } from '../port.ts'
 import { openLane } from './lane.ts'
 import type { Engine } from './engine.ts'
@@ -26,9 +27,10 @@ export function createView(engine: Engine, onClose: () => void): Log {
         close: () => (endings.delete(tail.close), tail.close()),
       }
     },
+    find: async (search) => engine.find(search),
     read: async (topic, partition, fromOffset, limit) => engine.read(topic, partition, fromOffset, limit),
     ranges: async (topics) => engine.ranges(topics),
-    positions: async (group) => engine.positions(group),
+    positions: async (group, kind = 'stage') => engine.positions(groupName(kind, group)),
     topicIds: async (topics) => new Map(topics.map((topic) => [topic, engine.storage.identity()])),
     advice: async () => [],
     check: () => engine.storage.transact(() => undefined),
@@ -42,7 +44,8 @@ async function join(
   options: JoinOptions,
   listener: LaneListener,
 ): Promise<Membership> {
-  const { group: name, topics } = options
+  const { topics } = options
+  const name = groupName('stage', options.group)
   await engine.subscribe(name, topics)
   const group = engine.group(name, engine.partitions)
   const member: Member = {

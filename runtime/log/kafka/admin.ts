@@ -184,13 +184,13 @@ export async function ranges(context: Context, topics: readonly LogTopic[]): Pro
 
 export async function positions(
   context: Context,
-  group: string,
+  groupId: string,
 ): Promise<{ topic: LogTopic; partition: number; offset: number }[]> {
   const { shared, names, settings } = context
   const logical = new Map(allTopics.map((topic) => [names.topic(topic), topic]))
   const committed = await committedOffsets(
     shared,
-    names.group(group),
+    groupId,
     [...logical.keys()],
     allPartitions(context),
     settings.deliveryTimeoutMs,

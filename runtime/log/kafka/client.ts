@@ -173,7 +173,9 @@ export interface Cluster {
   findTopicPartitionMetadata(topic: string): { partitionId: number }[]
   findGroupCoordinator(group: { groupId: string; coordinatorType: number }): Promise<Broker>
   fetchTopicsOffset(
-    topics: { topic: string; partitions: { partition: number }[]; fromBeginning: boolean }[],
+    topics: ({ topic: string; partitions: { partition: number }[] } & (
+      { fromBeginning: boolean } | { fromTimestamp: number }
+    ))[],
   ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>
 }
 

@@ -84,6 +84,14 @@ export function isMisdirected(error: unknown): boolean {
   return type !== null && /NOT_LEADER|NOT_COORDINATOR|NOT_AVAILABLE|UNKNOWN_TOPIC|LEADER_EPOCH/.test(type)
 }
 
+/** The group will not have us, however often we ask: its members speak another protocol, or it is not ours to join. */
+export function isRefusedByGroup(error: unknown): boolean {
+  const type = errorType(error)
+  return (
+    type !== null && /^(INCONSISTENT_GROUP_PROTOCOL|GROUP_AUTHORIZATION_FAILED|INVALID_GROUP_ID)$/.test(type)
+  )
+}
+
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

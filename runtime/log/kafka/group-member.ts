@@ -20,6 +20,8 @@ import type { Link } from './link.ts'
 
 export interface GroupMemberOptions {
   readonly groupId: string
+  /** Members of a group speak one: a broker refuses a reader in the group of a stage, and the other way round. */
+  readonly protocol: 'flotilla-lanes' | 'flotilla-readers'
   /** Names on the broker; all have `laneCount` partitions. */
   readonly topics: readonly string[]
   readonly laneCount: number
@@ -34,7 +36,6 @@ export interface GroupListener {
   onRecovered?(): void
 }
 
-const ASSIGNER = 'flotilla-lanes'
 const REJOIN = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'NOT_COORDINATOR_FOR_GROUP'])
 const FORGOTTEN = new Set(['UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID'])
 /** Short, because lanes wait for whoever has not joined yet. */
@@ -152,7 +153,7 @@ export class GroupMember {
   }
 
   async #join(): Promise<void> {
-    const { groupId, topics, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
+    const { groupId, protocol, topics, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
     await this.#link.connect()
     const coordinator = await this.#link.coordinator('group', groupId)
     const claim = encodeClaim({ generation: this.#generation, lanes: this.#lanes })
@@ -161,7 +162,7 @@ export class GroupMember {
       memberId: this.#memberId,
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: rebalanceTimeoutMs,
-      groupProtocols: [{ name: ASSIGNER, metadata: encodeSubscription(topics, claim) }],
+      groupProtocols: [{ name: protocol, metadata: encodeSubscription(topics, claim) }],
     })
     this.#memberId = joined.memberId
     if (this.#left) return

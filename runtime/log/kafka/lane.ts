@@ -91,7 +91,7 @@ async function writeOpened(context: Context, options: LaneOptions, producer: Lan
   const topic = context.names.stateTopic(stage)
   const value = Buffer.from(JSON.stringify({ type: 'LaneOpened', stage, lane }))
   const messages = [rowMessage({ key: OPENED_KEY, value })]
-  const groupId = context.names.group(stage)
+  const groupId = context.names.group('stage', stage)
   const written = await producer.commit([{ topic, partition: lane, messages }], { groupId, topics: [] })
   const epoch = written.get(partitionKey(topic, lane))?.[0]
   if (epoch === undefined || epoch < 0)
@@ -117,7 +117,7 @@ async function inStep(
     topic: context.names.topic(topic),
     partitions: [{ partition: lane, offset: String(offset), metadata }],
   }))
-  await producer.commit([], { groupId: context.names.group(stage), member, topics })
+  await producer.commit([], { groupId: context.names.group('stage', stage), member, topics })
   for (const loss of found) options.onLoss(loss)
   return [...committed.filter(({ topic }) => !losses.some((loss) => loss.topic === topic)), ...back]
 }
@@ -257,7 +257,7 @@ export class KafkaLane implements OpenLane {
         },
       ],
     }))
-    return { groupId: names.group(this.#options.stage), member: this.#options.member, topics }
+    return { groupId: names.group('stage', this.#options.stage), member: this.#options.member, topics }
   }
 
   close(): Promise<void> {

@@ -1,7 +1,9 @@
 // The log on Kafka: see the port for its promises, lane.ts and membership.ts for how lanes keep them.
 import { FlotillaError } from '../../errors.ts'
+import type { GroupKind } from '../groups.ts'
 import type {
   JoinOptions,
+  KeySearch,
   LaneListener,
   Log,
   LogRecord,
@@ -16,6 +18,7 @@ import { advice, check, ensureTopics, positions, ranges } from './admin.ts'
 import { createClient, type RawMessage } from './client.ts'
 import { once, type Context } from './context.ts'
 import { messageOf } from './errors.ts'
+import { KeyIndex } from './key-index.ts'
 import { Link } from './link.ts'
 import { KafkaMembership } from './membership.ts'
 import { namesUnder, toLogRecord } from './names.ts'
@@ -36,6 +39,7 @@ export function createKafkaLog(options: KafkaLogOptions): Log {
 
 function answered<T>(doing: string, answer: Promise<T>): Promise<T> {
   return answer.catch((error: unknown) => {
+    if (error instanceof FlotillaError) throw error
     throw new FlotillaError('LOG_UNAVAILABLE', `${doing}: ${messageOf(error)}`, { cause: error })
   })
 }
@@ -48,6 +52,7 @@ class KafkaLog implements Log {
   readonly #context: Context
   readonly #readLink: Link
   readonly #publisher: Publisher
+  readonly #index: KeyIndex
   readonly #open = new Set<() => Promise<void>>()
 
   constructor(options: KafkaLogOptions) {
@@ -73,6 +78,7 @@ class KafkaLog implements Log {
     }
     this.#readLink = new Link(client, [])
     this.#publisher = new Publisher(this.#context)
+    this.#index = new KeyIndex(this.#context, this.#readLink)
     this.close = once(() => this.#close())
   }
 
@@ -85,10 +91,10 @@ class KafkaLog implements Log {
   }
 
   /** Resolves at once; lanes are announced when the group has been joined, however long the broker is away. */
-  join(options: JoinOptions, listener: LaneListener): Promise<Membership> {
+  async join(options: JoinOptions, listener: LaneListener): Promise<Membership> {
     const membership = new KafkaMembership(this.#context, options, listener)
     const leave = this.#keep(() => membership.leave())
-    return Promise.resolve({ joined: membership.joined, open: (lane) => membership.open(lane), leave })
+    return { joined: membership.joined, open: (lane) => membership.open(lane), leave }
   }
 
   tail(options: TailOptions, handler: (records: readonly LogRecord[]) => Promise<void> | void): Tail {
@@ -113,12 +119,25 @@ class KafkaLog implements Log {
     return records
   }
 
+  find(search: KeySearch): Promise<LogRecord | null> {
+    const { settings } = this.#context
+    const name = this.#context.names.topic(search.topic)
+    const finding = this.#readLink
+      .attempt(() => this.#readLink.know([name]), { withinMs: settings.startTimeoutMs })
+      .then(() => this.#index.find(search))
+    return answered(`searching ${name}[${search.partition}]`, finding)
+  }
+
   ranges(topics: readonly LogTopic[]): Promise<PartitionRange[]> {
     return answered('asking for offsets', ranges(this.#context, topics))
   }
 
-  positions(group: string): Promise<{ topic: LogTopic; partition: number; offset: number }[]> {
-    return answered(`asking for the positions of ${group}`, positions(this.#context, group))
+  positions(
+    group: string,
+    kind: GroupKind = 'stage',
+  ): Promise<{ topic: LogTopic; partition: number; offset: number }[]> {
+    const groupId = this.#context.names.group(kind, group)
+    return answered(`asking for the positions of ${groupId}`, positions(this.#context, groupId))
   }
 
   topicIds(topics: readonly LogTopic[]): Promise<ReadonlyMap<LogTopic, string>> {

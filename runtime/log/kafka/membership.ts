@@ -52,7 +52,8 @@ export class KafkaMembership implements Membership {
       groupLink,
       context.shared,
       {
-        groupId: names.group(options.group),
+        groupId: names.group('stage', options.group),
+        protocol: 'flotilla-lanes',
         topics,
         laneCount: partitions,
         sessionTimeoutMs: settings.sessionTimeoutMs,

@@ -1,6 +1,7 @@
 // Names on the broker, all under the fleet's prefix, and records as they stand there.
 import { topics as contract } from '../../../schemas/topics.ts'
 import { FlotillaError } from '../../errors.ts'
+import { groupName, type GroupKind } from '../groups.ts'
 import type { LogRecord, LogTopic, OutgoingRecord, StateRow } from '../port.ts'
 import type { ProducedMessage, RawMessage } from './client.ts'
 import { partitionKey, type PartitionRecords } from './producer-session.ts'
@@ -11,7 +12,7 @@ export const OPENED_KEY = '$opened'
 export interface Names {
   topic(topic: LogTopic): string
   stateTopic(stage: string): string
-  group(group: string): string
+  group(kind: GroupKind, name: string): string
   transactionalId(stage: string, lane: number): string
 }
 
@@ -19,7 +20,7 @@ export function namesUnder(prefix: string): Names {
   return {
     topic: (topic) => `${prefix}.${topic}`,
     stateTopic: (stage) => `${prefix}.${stage}.state`,
-    group: (group) => `${prefix}.${group}`,
+    group: (kind, name) => `${prefix}.${groupName(kind, name)}`,
     transactionalId: (stage, lane) => `${prefix}.${stage}.${lane}`,
   }
 }

@@ -1,4 +1,5 @@
 import type { KafkaLogger, Security } from './client.ts'
+import { defaultSearchLimits, type SearchLimits } from './key-index.ts'
 
 export interface KafkaLogOptions {
   /** host:port of one or more brokers. */
@@ -27,6 +28,8 @@ export interface KafkaLogOptions {
   readonly fetchWaitMs?: number
   /** How long `ensureTopics`, `open` and reads wait for a broker that is away. Default 60,000. */
   readonly startTimeoutMs?: number
+  /** What `find` reads and keeps. */
+  readonly search?: SearchLimits
 }
 
 export type Settings = Required<
@@ -39,6 +42,7 @@ export type Settings = Required<
     | 'heartbeatMs'
     | 'fetchWaitMs'
     | 'startTimeoutMs'
+    | 'search'
   >
 >
 
@@ -53,5 +57,6 @@ export function settingsOf(options: KafkaLogOptions): Settings {
     heartbeatMs: options.heartbeatMs ?? Math.min(1_000, sessionTimeoutMs / 3),
     fetchWaitMs: options.fetchWaitMs ?? 100,
     startTimeoutMs: options.startTimeoutMs ?? 60_000,
+    search: options.search ?? defaultSearchLimits,
   }
 }

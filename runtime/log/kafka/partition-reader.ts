@@ -92,6 +92,20 @@ export interface Bounds {
   readonly next: number
 }
 
+/** Of the first record that is not older; null where there is none. */
+export async function offsetAtTime(
+  link: Link,
+  topic: string,
+  partition: number,
+  timestampMs: number,
+): Promise<number | null> {
+  await link.know([topic])
+  const wanted = [{ topic, partitions: [{ partition }], fromTimestamp: timestampMs }]
+  const [answer] = await link.cluster.fetchTopicsOffset(wanted)
+  const offset = Number(answer?.partitions[0]?.offset ?? -1)
+  return offset >= 0 ? offset : null
+}
+
 export async function boundsOf(link: Link, topic: string, partitions: readonly number[]): Promise<Bounds[]> {
   await link.know([topic])
   const ask = async (fromBeginning: boolean): Promise<Map<number, number>> => {

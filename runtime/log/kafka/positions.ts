@@ -36,7 +36,7 @@ export function decodeMetadata(text: string): { metadata: string; leaderEpoch: n
 export async function readPositions(context: Context, link: Link, lane: Lane): Promise<LanePosition[]> {
   const { names, settings } = context
   const logical = new Map(lane.topics.map((topic) => [names.topic(topic), topic]))
-  const groupId = names.group(lane.stage)
+  const groupId = names.group('stage', lane.stage)
   const within = settings.deliveryTimeoutMs
   const committed = await committedOffsets(link, groupId, [...logical.keys()], [lane.lane], within)
   return committed.flatMap(({ topic, offset, metadata }) => {

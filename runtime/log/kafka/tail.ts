@@ -4,9 +4,10 @@
 // 2. With a group, a partition's position is committed after the handler has had its records; a partition without
 //    a position gets one at the start, so that a reader that dies early skips nothing.
 // 3. A partition that goes to another member takes its waiting records with it.
+import { FlotillaError } from '../../errors.ts'
 import type { LogRecord, LogTopic, Tail, TailOptions } from '../port.ts'
 import { newLink, once, type Context } from './context.ts'
-import { messageOf } from './errors.ts'
+import { isRefusedByGroup, messageOf } from './errors.ts'
 import { Fetcher, type Cursor } from './fetcher.ts'
 import { GroupMember } from './group-member.ts'
 import { pause, type Link } from './link.ts'
@@ -38,6 +39,7 @@ export class KafkaTail implements Tail {
   readonly #fetchLink: Link
   readonly #groupLink: Link
   readonly #fetcher: Fetcher
+  readonly #groupId: string | null
   readonly #member: GroupMember | null
   readonly #cursors = new Map<number, Cursor[]>()
   #assigned: ReadonlySet<number> = new Set()
@@ -50,6 +52,7 @@ export class KafkaTail implements Tail {
     this.#context = context
     this.#options = options
     this.#handler = handler
+    this.#groupId = options.group === undefined ? null : context.names.group('readers', options.group)
     this.#groupLink = newLink(context)
     this.#fetchLink = newLink(context, this.#topics())
     this.#fetcher = new Fetcher(this.#fetchLink, context.settings.fetchWaitMs, (message) =>
@@ -58,7 +61,7 @@ export class KafkaTail implements Tail {
     this.ready = new Promise((resolve) => {
       this.#isReady = resolve
     })
-    this.#member = options.group === undefined ? null : this.#join(context.names.group(options.group))
+    this.#member = this.#groupId === null ? null : this.#join(this.#groupId)
     if (this.#member === null) this.#assign(Array.from({ length: context.partitions }, (_, lane) => lane))
     this.close = once(() => this.#close())
   }
@@ -78,6 +81,7 @@ export class KafkaTail implements Tail {
       shared,
       {
         groupId,
+        protocol: 'flotilla-readers',
         topics: this.#topics(),
         laneCount: partitions,
         sessionTimeoutMs: settings.sessionTimeoutMs,
@@ -86,9 +90,16 @@ export class KafkaTail implements Tail {
       },
       {
         onAssignment: (lanes) => this.#assign(lanes),
-        onTrouble: (error) => this.#report(`taking part in the group: ${messageOf(error)}`),
+        onTrouble: (error) => this.#trouble(groupId, error),
       },
     )
+  }
+
+  #trouble(groupId: string, error: Error): void {
+    this.#report(`taking part in the group: ${messageOf(error)}`)
+    if (!isRefusedByGroup(error)) return
+    const message = `the readers' group ${groupId} takes no member of Flotilla: ${messageOf(error)}`
+    this.#options.onRefused?.(new FlotillaError('REQUEST_INVALID', message, { cause: error }))
   }
 
   #assign(lanes: readonly number[]): void {
@@ -136,21 +147,21 @@ export class KafkaTail implements Tail {
     for (const topic of this.#topics())
       for (const { partition, earliest, next } of await boundsOf(this.#fetchLink, topic, partitions))
         starts.set(`${topic} ${partition}`, this.#options.from === 'earliest' ? earliest : next)
-    if (this.#options.group !== undefined) await this.#useCommitted(this.#options.group, partitions, starts)
+    if (this.#groupId !== null) await this.#useCommitted(this.#groupId, partitions, starts)
     return starts
   }
 
   async #useCommitted(
-    group: string,
+    groupId: string,
     partitions: readonly number[],
     starts: Map<string, number>,
   ): Promise<void> {
-    const { names, settings } = this.#context
+    const { settings } = this.#context
     const fresh = new Set(starts.keys())
     const within = settings.deliveryTimeoutMs
     for (const { topic, partition, offset } of await committedOffsets(
       this.#groupLink,
-      names.group(group),
+      groupId,
       this.#topics(),
       partitions,
       within,
@@ -212,9 +223,8 @@ export class KafkaTail implements Tail {
   }
 
   async #commit(positions: readonly { topic: string; partition: number; offset: number }[]): Promise<void> {
-    const member = this.#member
-    if (member === null || positions.length === 0) return
-    const groupId = this.#context.names.group(this.#options.group ?? '')
+    const [member, groupId] = [this.#member, this.#groupId]
+    if (member === null || groupId === null || positions.length === 0) return
     const topics = [...Map.groupBy(positions, ({ topic }) => topic)].map(([topic, of]) => ({
       topic,
       partitions: of.map(({ partition, offset }) => ({ partition, offset: String(offset) })),

@@ -57,6 +57,8 @@ export function createMemoryStorage(clock: Clock): LogStorage {
     },
     read: (slot, fromOffset, limit) => readRecords(partitionOf(slot).records, fromOffset, limit),
     earliest: (slot) => partitionOf(slot).records[0]?.offset ?? slot.next,
+    offsetsOf: (slot, key) =>
+      partitionOf(slot).records.flatMap((record) => (record.key === key ? [record.offset] : [])),
     position: (group, slot) => positions.get(group)?.get(slot),
     setPosition: (group, slot, offset, metadata) =>
       void entry(positions, group, () => new Map()).set(slot, { offset, metadata }),

@@ -33,6 +33,19 @@ test('nothing set, or set and empty: the defaults', () => {
   }
 })
 
+test('names of hosts are given without scheme and port; a prefix has no part that is of readers', () => {
+  const { http } = readEnvironment({ FLOTILLA_ALLOWED_HOSTS: 'gateway, *.example.org,' })
+  assert.deepEqual(http.allowedHosts, ['gateway', '*.example.org'])
+  for (const wrong of ['http://gateway', 'gateway:8000', '*', 'a/b'])
+    assert.match(
+      mistakesIn({ FLOTILLA_ALLOWED_HOSTS: wrong }).join(),
+      /FLOTILLA_ALLOWED_HOSTS: must be names/,
+    )
+  for (const prefix of ['readers', 'fleet.readers', 'fleet.readers.x'])
+    assert.match(mistakesIn({ FLOTILLA_PREFIX: prefix }).join(), /may have no part named readers/)
+  assert.deepEqual(mistakesIn({ FLOTILLA_PREFIX: 'my-readers' }), [])
+})
+
 test('every mistake at once, each by the name of its variable', () => {
   const mistakes = mistakesIn({
     KAFKA_BROKERS: 'one:9092, two',

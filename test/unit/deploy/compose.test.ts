@@ -79,6 +79,17 @@ test('the environment is one that the services accept, and names every server of
   }
 })
 
+test('every service may be asked by its name in the network', () => {
+  for (const [name, entry] of ours) {
+    const { allowedHosts } = readEnvironment(interpolated(entry?.environment ?? {})).http
+    assert.deepEqual(
+      folders.filter((folder) => !allowedHosts.includes(folder)),
+      [],
+      name,
+    )
+  }
+})
+
 test('a service has time to drain before it is killed', () => {
   const drainS = readEnvironment({}).drainMs / 1000
   for (const [name, entry] of ours) assert.ok(parseInt(entry?.stop_grace_period ?? '') > drainS, name)

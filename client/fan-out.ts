@@ -1,0 +1,96 @@
+// One tail of the log for all who follow something: each record is decoded once, and offered to those who asked for it.
+//
+// 1. No reader holds another up: what one does not take is kept for it up to a limit (stream.ts), and then its stream ends
+//    with READER_TOO_SLOW. What is best effort is left out before that.
+// 2. The tail is open while somebody follows.
+import { FlotillaError } from '../runtime/errors.ts'
+import type { LogRecord, Tail } from '../runtime/log/port.ts'
+import { Stream } from './stream.ts'
+
+/** Beyond this share of what is kept for a reader, what is best effort is left out. */
+const BEST_EFFORT_SHARE = 0.5
+
+export interface Fan<T> {
+  readonly tail: (handler: (records: readonly LogRecord[]) => Promise<void>) => Tail
+  /** Streams of this name get the record. */
+  readonly nameOf: (record: LogRecord) => string
+  /** Null: nothing that is shown. */
+  readonly translate: (record: LogRecord) => Promise<T | null>
+  readonly isLast: (item: T) => boolean
+  readonly isBestEffort: (item: T) => boolean
+}
+
+export class FanOut<T> {
+  readonly #fan: Fan<T>
+  readonly #streams = new Map<string, Set<Stream<T>>>()
+  #tail: Tail | null = null
+
+  constructor(fan: Fan<T>) {
+    this.#fan = fan
+  }
+
+  /** `ready` resolves once what happens from now on is sure to be seen. */
+  follow(name: string): { readonly stream: Stream<T>; readonly ready: Promise<void> } {
+    const stream: Stream<T> = new Stream(() => this.#leave(name, stream))
+    const streams = this.#streams.get(name) ?? new Set()
+    this.#streams.set(name, streams.add(stream))
+    this.#tail ??= this.#open()
+    return { stream, ready: this.#tail.ready }
+  }
+
+  async close(): Promise<void> {
+    const tail = this.#tail
+    for (const streams of this.#streams.values()) for (const stream of streams) stream.end()
+    await tail?.close()
+  }
+
+  #open(): Tail {
+    const tail: Tail = this.#fan.tail(async (records) => {
+      for (const record of records) {
+        // A tail that is being closed may have records left, which the next one has too.
+        if (this.#tail !== tail) return
+        await this.#pass(record)
+      }
+    })
+    return tail
+  }
+
+  async #leave(name: string, stream: Stream<T>): Promise<void> {
+    const streams = this.#streams.get(name)
+    streams?.delete(stream)
+    if (streams?.size === 0) this.#streams.delete(name)
+    if (this.#streams.size > 0) return
+    const tail = this.#tail
+    this.#tail = null
+    await tail?.close()
+  }
+
+  async #pass(record: LogRecord): Promise<void> {
+    const name = this.#fan.nameOf(record)
+    if (!this.#streams.has(name)) return
+    try {
+      const item = await this.#fan.translate(record)
+      if (item !== null) for (const stream of this.#of(name)) this.#offer(stream, item, record)
+    } catch (error) {
+      for (const stream of this.#of(name)) stream.end(error)
+    }
+  }
+
+  #of(name: string): Stream<T>[] {
+    return [...(this.#streams.get(name) ?? [])]
+  }
+
+  #offer(stream: Stream<T>, item: T, { value }: LogRecord): void {
+    const isBestEffort = this.#fan.isBestEffort(item)
+    const isTaken = stream.offer(item, value?.length ?? 0, isBestEffort ? BEST_EFFORT_SHARE : 1)
+    if (!isTaken && !isBestEffort) stream.end(tooSlow())
+    else if (this.#fan.isLast(item)) stream.end()
+  }
+}
+
+function tooSlow(): FlotillaError {
+  return new FlotillaError(
+    'READER_TOO_SLOW',
+    'more has happened than is kept for a reader that does not take it',
+  )
+}

@@ -1,0 +1,48 @@
+import type { FastifyReply } from 'fastify'
+import type { LogClient } from '../../client/log-client.ts'
+import type { TaskResult } from '../../client/types.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
+import { OpenStreams } from './open-streams.ts'
+
+/** Together with the streams fewer than connections, so that a request that waits for nothing always finds one. */
+const MAX_WAITERS = 500
+
+/** Requests that wait for a result: a bounded number, each until its client goes away. */
+export class Waiters {
+  readonly #client: LogClient
+  readonly #open = new OpenStreams({ total: MAX_WAITERS, perClient: MAX_WAITERS })
+
+  constructor(client: LogClient) {
+    this.#client = client
+  }
+
+  /** Null when there is none within the time. Rejects with TOO_MANY_STREAMS. */
+  async wait(taskId: string, timeoutMs: number, reply: FastifyReply): Promise<TaskResult | null> {
+    const release = this.#open.take(reply.request.ip)
+    const gone = new AbortController()
+    const onClose = (): void => gone.abort()
+    if (reply.raw.destroyed) gone.abort()
+    reply.raw.once('close', onClose)
+    try {
+      return await this.#client.result(taskId, { timeoutMs, signal: gone.signal })
+    } catch (error) {
+      if (gone.signal.aborted || codeOf(error) === 'TASK_TIMED_OUT') return null
+      throw error
+    } finally {
+      reply.raw.off('close', onClose)
+      release()
+    }
+  }
+
+  /** The task is on its way, whoever can wait for it: where no more may wait, that is the answer. */
+  async afterSubmitting(taskId: string, timeoutMs: number, reply: FastifyReply): Promise<TaskResult | null> {
+    try {
+      return await this.wait(taskId, timeoutMs, reply)
+    } catch (error) {
+      if (codeOf(error) === 'TOO_MANY_STREAMS') return null
+      throw error
+    }
+  }
+}
+
+const codeOf = (error: unknown): string | null => (error instanceof FlotillaError ? error.code : null)
