@@ -5,23 +5,36 @@
 // 2. Where the stage has rows of the lane, they are applied in the turn of the decision, and every effect of the lane is
 //    pushed in the order of the decisions: one that waits for a store is waited for.
 // 3. A lane that is lost commits nothing any more; calls under way go on and are journalled (calls.ts).
+// 4. After an unclean end, events that may have caused it are started one by one (quarantine.ts).
 import type { Decoded } from '../codec/port.ts'
+import { failure } from '../errors.ts'
 import type { LogRecord, OpenLane } from '../log/port.ts'
-import type { Emit, StageEvent } from '../stage.ts'
+import type { Emit, Failure, StageEvent } from '../stage.ts'
 import { traceIdOf, type HandlingSpan } from '../telemetry/instruments.ts'
 import { LaneLost } from './calls.ts'
-import { COMPANY_MS, GroupCommit } from './group-commit.ts'
+import { COMPANY_MS, GroupCommit, type Effect } from './group-commit.ts'
 import * as handlings from './handling.ts'
 import type { Handling, LaneFacts, Outcome } from './handling.ts'
 import { timerEventId } from './ids.ts'
 import { countDeadLetter, Intake } from './intake.ts'
 import { OffsetTracker } from './offsets.ts'
 import type { HostParts } from './parts.ts'
+import { openQuarantine, Quarantine, type Opening } from './quarantine.ts'
 import { KeyQueue } from './queue.ts'
 import { toRecord } from './records.ts'
 import { LaneState, type RowChange } from './state.ts'
+import type { TrialGate } from './trial-gate.ts'
 import { Uncommitted } from './uncommitted.ts'
 import { TimerQueue, type ArmedTimer } from './timers.ts'
+
+/** What a lane is to its process. */
+export interface LanePlace {
+  readonly gate: TrialGate
+  /** Epochs of openings of this lane that ended while the process lived on. */
+  readonly survived: ReadonlySet<number>
+  /** Called once, when the lane ends by itself. */
+  readonly onLost: (reason: unknown) => void
+}
 
 export class Lane {
   readonly index: number
@@ -35,18 +48,27 @@ export class Lane {
   private readonly uncommitted = new Uncommitted()
   private readonly facts: LaneFacts
   private readonly intake: Intake
-  private readonly onLost: (reason: unknown) => void
+  private readonly quarantine: Quarantine
+  private readonly place: LanePlace
   /** The last effect that waits for a store, or for one that does; null when none does. */
   private delayed: Promise<void> | null = null
 
-  private constructor(parts: HostParts, open: OpenLane, state: LaneState, onLost: (reason: unknown) => void) {
+  private constructor(
+    parts: HostParts,
+    open: OpenLane,
+    state: LaneState,
+    opening: Opening,
+    place: LanePlace,
+  ) {
     this.parts = parts
     this.open = open
     this.index = open.lane
     this.state = state
-    this.onLost = onLost
+    this.place = place
     const offsets = new OffsetTracker(open.positions)
     this.commit = new GroupCommit(open, offsets, parts.clock, (error) => this.drop(error))
+    const { commit } = this
+    this.quarantine = new Quarantine(parts, { opening, commit, gate: place.gate, lost: this.lost.signal })
     this.timers = new TimerQueue(parts.clock, (timer) => this.fire(timer))
     this.queue = new KeyQueue((handling) => void this.run(handling))
     const entrance = { open, offsets, commit: this.commit, lost: this.lost.signal }
@@ -65,14 +87,20 @@ export class Lane {
     }
   }
 
-  /** Restores the state and begins to work. `onLost` is called once, when the lane ends by itself. */
-  static async begin(parts: HostParts, open: OpenLane, onLost: (reason: unknown) => void): Promise<Lane> {
+  /** Restores the state and begins to work. */
+  static async begin(parts: HostParts, open: OpenLane, place: LanePlace): Promise<Lane> {
     const state = new LaneState(parts.stage.version, parts.stage.laneIndex)
     await state.restore(open.rows, parts.blobs)
-    const lane = new Lane(parts, open, state, onLost)
+    const opening = await openQuarantine(parts, open, place.survived)
+    const lane = new Lane(parts, open, state, opening, place)
     for (const { key, name, timer } of state.timers()) lane.timers.arm({ key, name, ...timer })
     open.start((records) => lane.intake.receive(records))
     return lane
+  }
+
+  /** It has ended: it must not take the place of a lane that works. */
+  get isLost(): boolean {
+    return this.lost.signal.aborted
   }
 
   get pending(): number {
@@ -106,7 +134,7 @@ export class Lane {
     this.open
       .close()
       .catch((error: unknown) => this.parts.instruments.log.warn({ err: error }, 'closing a lane'))
-    this.onLost(reason)
+    this.place.onLost(reason)
   }
 
   /**
@@ -123,13 +151,17 @@ export class Lane {
     while (this.queue.size > 0 && clock.now() < until && !this.lost.signal.aborted)
       await new Promise<void>((resume) => clock.schedule(20, resume))
     await this.commit.settled()
+    this.commit.push(rowsOnly([this.quarantine.closing()]))
+    await this.commit.settled()
     this.drop(null)
   }
 
   private submit(event: StageEvent, record: LogRecord | null, span: HandlingSpan): void {
     const interrupted = new AbortController()
     this.interrupt(event)
-    this.queue.push({ key: event.key, event, record, span, interrupted, throws: 0, streamed: 0 })
+    const handling = { key: event.key, event, record, span, interrupted, throws: 0, streamed: 0 }
+    this.quarantine.took(handling)
+    this.queue.push(handling)
   }
 
   private interrupt(event: StageEvent): void {
@@ -161,16 +193,26 @@ export class Lane {
 
   private async run(handling: Handling): Promise<void> {
     try {
-      if (this.isStale(handling)) return handling.span.dropped()
-      const pending = this.attempt(handling)
+      const admitted = this.quarantine.admit(handling)
+      const deaths = admitted ? await admitted : 0
+      if (this.lost.signal.aborted) return handling.span.dropped()
+      if (this.isStale(handling)) return this.leaveOut(handling)
+      const pending = deaths > 0 ? this.convict(handling, deaths) : this.attempt(handling)
       if (pending) await pending
     } catch (error) {
       handling.span.dropped()
       if (!this.lost.signal.aborted) this.drop(error)
     } finally {
+      this.quarantine.left(handling)
       this.queue.done(handling)
       this.intake.proceed()
     }
+  }
+
+  private leaveOut(handling: Handling): void {
+    handling.span.dropped()
+    const rows = this.quarantine.acquitted(handling)
+    if (rows.length > 0) this.commit.push(rowsOnly(rows))
   }
 
   /** A timer that was cancelled or set anew while its event waited. */
@@ -205,7 +247,21 @@ export class Lane {
     )
     instruments.count('handlings_failed', 1, { stage: stage.name, type: handling.event.type })
     if (handling.throws < options.maxThrows) return this.attempt(handling) ?? undefined
-    const reason = handlings.stageFailure(this.parts, error, handling.event)
+    await this.poison(handling, handlings.stageFailure(this.parts, error, handling.event))
+  }
+
+  /** Its process died of it, again and again. */
+  private convict(handling: Handling, deaths: number): Promise<void> {
+    const { stage, instruments } = this.parts
+    const { event } = handling
+    handling.throws = deaths
+    const message = `${stage.name} died ${deaths} times while it handled ${event.type} of ${event.key}`
+    instruments.log.error({ stage: stage.name, event: event.type, key: event.key, deaths }, message)
+    instruments.count('events_quarantined', 1, { stage: stage.name, type: event.type })
+    return this.poison(handling, failure('PROCESS_DIED', message))
+  }
+
+  private async poison(handling: Handling, reason: Failure): Promise<void> {
     const letter = handlings.deadLetter(this.parts, handling.record, handling, reason)
     countDeadLetter(this.parts, handling.record?.topic ?? 'timer', reason)
     const told = handlings.poisonedOutcome(this.parts, this.facts, handling, reason)
@@ -231,9 +287,10 @@ export class Lane {
       if (this.lost.signal.aborted) throw new LaneLost('after the work')
       this.state.apply(changes)
       this.uncommitted.add(handling.key)
+      const cleared = this.quarantine.acquitted(handling)
       this.commit.push({
         records: readyRecords,
-        rows: readyRows,
+        rows: cleared.length > 0 ? [...readyRows, ...cleared] : readyRows,
         input: handling.record,
         withinMs: readyRecords.length > 0 ? 0 : this.untilFirst(armed),
         committed: () => {
@@ -327,4 +384,9 @@ export class Lane {
       this.parts.instruments.log.debug({ err: error }, 'streaming')
     }
   }
+}
+
+/** An effect of the lane itself, not of an event. */
+function rowsOnly(rows: Effect['rows']): Effect {
+  return { records: [], rows, input: null, withinMs: 0, committed: () => {} }
 }

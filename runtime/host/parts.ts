@@ -6,6 +6,7 @@ import type { BlobStore } from '../store/port.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
 import type { CallMaker } from './calls.ts'
 import type { CallJournal } from './journal.ts'
+import type { TrialGate } from './trial-gate.ts'
 
 export interface HostOptions {
   /** Handlings of one lane that may be taken and unfinished. */
@@ -41,4 +42,6 @@ export interface HostParts {
   readonly options: HostOptions
   /** Unique per process. */
   readonly instance: string
+  /** Shared by the stages of a process; without it a stage has one of its own. */
+  readonly trials?: TrialGate
 }

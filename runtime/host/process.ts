@@ -24,6 +24,7 @@ import { openJournal, type JournalOptions } from './journal.ts'
 import { defaultHostOptions, type HostParts } from './parts.ts'
 import { Semaphore } from './semaphore.ts'
 import { StageHost } from './stage-host.ts'
+import { TrialGate } from './trial-gate.ts'
 
 export interface ProcessOptions {
   /** Shown in logs, traces and /health. */
@@ -187,6 +188,7 @@ class RunningProcess implements FleetProcess {
     const options = parts.log.kind === 'embedded' ? embeddedJournal : fleetJournal
     const journal = openJournal(parts.stores.keyValue, systemClock, options)
     const places = new Semaphore(fleet.limits.concurrency)
+    const trials = new TrialGate()
     for (const service of services) {
       const stage = service.stage?.(fleet)
       if (!stage) continue
@@ -204,6 +206,7 @@ class RunningProcess implements FleetProcess {
         calls: new CallMaker({ ...shared, callers: made?.callers ?? {}, guards: made?.guards ?? {} }),
         options: { ...defaultHostOptions, drainMs: environment.drainMs },
         instance: this.instance,
+        trials,
       }
       this.hosts.push(new StageHost(host))
     }

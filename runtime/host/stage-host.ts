@@ -1,9 +1,10 @@
 // One stage in one process: joins its group, opens the lanes it is given, reopens those that end by themselves.
 import { sleep } from '../clock.ts'
-import { CommitUncertain, LaneFenced, type LogTopic, type Membership } from '../log/port.ts'
+import { CommitUncertain, LaneFenced, type LogTopic, type Membership, type OpenLane } from '../log/port.ts'
 import { Lane } from './lane.ts'
 import type { HostParts } from './parts.ts'
 import type { RowChange } from './state.ts'
+import { TrialGate } from './trial-gate.ts'
 
 /** Short: the lane's tasks wait, and a broker or a store that was away comes back at any moment. */
 const MAX_REOPEN_MS = 1_000
@@ -19,6 +20,8 @@ interface Slot {
   problem: string | null
   /** Failed openings since it last worked. */
   failures: number
+  /** Epochs of openings, since it last worked, that ended while this process lived on and still had the lane. */
+  readonly survived: Set<number>
 }
 
 export interface StageStatus {
@@ -34,6 +37,7 @@ export interface StageStatus {
 
 export class StageHost {
   private readonly parts: HostParts
+  private readonly gate: TrialGate
   private readonly slots = new Map<number, Slot>()
   private membership: Membership | null = null
   private generation = 0
@@ -42,6 +46,7 @@ export class StageHost {
 
   constructor(parts: HostParts) {
     this.parts = parts
+    this.gate = parts.trials ?? new TrialGate()
   }
 
   async start(): Promise<void> {
@@ -115,6 +120,7 @@ export class StageHost {
       opening: false,
       problem: 'opening',
       failures: 0,
+      survived: new Set(),
     }
     this.slots.set(lane, slot)
     void this.openLane(lane, slot)
@@ -165,15 +171,34 @@ export class StageHost {
     const startedMs = parts.clock.now()
     const open = await membership.open(index)
     if (!this.isCurrent(index, slot)) return open.close()
-    const lane = await Lane.begin(parts, open, (reason) => this.ended(index, slot, reason))
-    if (!this.isCurrent(index, slot)) return lane.drop(null)
-    slot.lane = lane
-    slot.problem = null
-    slot.failures = 0
+    await this.begin(index, slot, open)
+    if (!slot.lane) return
     const labels = { stage: parts.stage.name }
     parts.instruments.count('lanes_opened', 1, labels)
     parts.instruments.observe('lane_opening', (parts.clock.now() - startedMs) / 1_000, labels)
     this.gauge()
+  }
+
+  private async begin(index: number, slot: Slot, open: OpenLane): Promise<void> {
+    const onLost = (reason: unknown): void => {
+      // Whoever was fenced may have stood still for so long that the lane went to others: that counts as a death.
+      if (!(reason instanceof LaneFenced)) slot.survived.add(open.epoch)
+      if (slot.lane) this.ended(index, slot, reason)
+    }
+    let lane: Lane
+    try {
+      lane = await Lane.begin(this.parts, open, { gate: this.gate, survived: slot.survived, onLost })
+    } catch (error) {
+      slot.survived.add(open.epoch)
+      await open.close().catch(() => {})
+      throw error
+    }
+    if (!this.isCurrent(index, slot)) return lane.drop(null)
+    if (lane.isLost) throw new Error('the lane was lost as it began to work')
+    slot.lane = lane
+    slot.problem = null
+    slot.failures = 0
+    slot.survived.clear()
   }
 
   /** A lane that ended by itself is opened again: reading tells what the lost commit did. */

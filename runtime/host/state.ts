@@ -29,6 +29,8 @@ const SEPARATOR = '\u0000'
 const TIMER = '$timer:'
 const LANE = `${SEPARATOR}lane`
 const LANE_PREFIX = LANE + SEPARATOR
+/** Rows of the host itself, which no stage sees. */
+export const HOST_PREFIX = `${SEPARATOR}host${SEPARATOR}`
 const noIndex: LaneIndex = { write: () => {} }
 
 export class NewerState extends Error {
@@ -169,6 +171,7 @@ export class LaneState {
   async restore(rows: readonly StateRow[], blobs: BlobStore): Promise<void> {
     const ofLane: [string, unknown][] = []
     for (const row of rows) {
+      if (row.key.startsWith(HOST_PREFIX)) continue
       const isLane = row.key.startsWith(LANE_PREFIX)
       const split = row.key.indexOf(SEPARATOR, isLane ? LANE.length : 0)
       if (split < 0 || row.value === null) continue
