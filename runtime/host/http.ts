@@ -1,6 +1,7 @@
 // The HTTP side of every process: /health, /ready, /metrics, and the routes of a door where it has one.
 import Fastify, { type FastifyInstance } from 'fastify'
 import { FlotillaError } from '../errors.ts'
+import type { Health } from './bugs.ts'
 
 export interface Readiness {
   readonly ready: boolean
@@ -11,16 +12,17 @@ export interface Readiness {
 export interface HttpSources {
   readonly service: string
   readonly readiness: () => Promise<Readiness>
+  readonly health: () => Health
   /** Prometheus text format. */
   readonly metrics: () => Promise<string>
 }
 
 const MAX_BODY_BYTES = 1_000_000
 
-/** /health: the process lives. /ready: it can do its work, else 503 with the reasons. */
-export function createHttpServer({ service, readiness, metrics }: HttpSources): FastifyInstance {
+/** /health: the process lives, and whether a bug has shown itself. /ready: it can do its work, else 503 with the reasons. */
+export function createHttpServer({ service, readiness, health, metrics }: HttpSources): FastifyInstance {
   const app = Fastify({ bodyLimit: MAX_BODY_BYTES, forceCloseConnections: true })
-  app.get('/health', () => ({ status: 'ok', service }))
+  app.get('/health', () => ({ service, ...health() }))
   app.get('/ready', async (_request, reply) => {
     const state = await readiness()
     return reply.code(state.ready ? 200 : 503).send({ status: state.ready ? 'ready' : 'not ready', ...state })

@@ -68,7 +68,13 @@ export class Lane {
     const offsets = new OffsetTracker(open.positions)
     this.commit = new GroupCommit(open, offsets, parts.clock, (error) => this.drop(error))
     const { commit } = this
-    this.quarantine = new Quarantine(parts, { opening, commit, gate: place.gate, lost: this.lost.signal })
+    this.quarantine = new Quarantine(parts, {
+      index: open.lane,
+      opening,
+      commit,
+      gate: place.gate,
+      lost: this.lost.signal,
+    })
     this.timers = new TimerQueue(parts.clock, (timer) => this.fire(timer))
     this.queue = new KeyQueue((handling) => void this.run(handling))
     const entrance = { open, offsets, commit: this.commit, lost: this.lost.signal }
@@ -120,6 +126,12 @@ export class Lane {
   /** What the lane holds in memory. */
   rows(): Iterable<RowChange> {
     return this.state.rows()
+  }
+
+  /** The lane goes to another process, which must not take that for a death of this one. */
+  handOver(): void {
+    this.quarantine.moved()
+    this.drop(null)
   }
 
   /** Ends the lane: nothing is committed any more. */

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Codec } from '../codec/port.ts'
 import type { Log } from '../log/port.ts'
 import type { Stage } from '../stage.ts'
-import type { BlobStore } from '../store/port.ts'
+import type { BlobStore, KeyValue } from '../store/port.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
 import type { CallMaker } from './calls.ts'
 import type { CallJournal } from './journal.ts'
@@ -44,4 +44,6 @@ export interface HostParts {
   readonly instance: string
   /** Shared by the stages of a process; without it a stage has one of its own. */
   readonly trials?: TrialGate
+  /** Where an owner that lives on notes that its lane moved; without it every move counts as a death. */
+  readonly keyValue?: KeyValue
 }

@@ -18,6 +18,7 @@ import { createBreakers, type BreakerChange, type Breakers } from '../resilience
 import type { Callers, DoorContext, Service } from '../service.ts'
 import { openStores, type Stores } from '../store/open.ts'
 import type { Telemetry } from '../telemetry/open.ts'
+import { Bugs } from './bugs.ts'
 import { CallMaker } from './calls.ts'
 import { createHttpServer, listen, type Readiness } from './http.ts'
 import { openJournal, type JournalOptions } from './journal.ts'
@@ -33,6 +34,8 @@ export interface ProcessOptions {
   readonly environment: Environment
   readonly fleet: Fleet
   readonly telemetry: Telemetry
+  /** Shown by /health. Default: of this process alone. */
+  readonly bugs?: Bugs
   /** False: no HTTP server (one-shot runs). Default true. */
   readonly http?: boolean
 }
@@ -153,9 +156,11 @@ class RunningProcess implements FleetProcess {
     const { options } = this
     if (options.http === false) return
     const { environment, fleet, telemetry, services } = options
+    const bugs = options.bugs ?? new Bugs(telemetry.instruments)
     const app = createHttpServer({
       service: options.name,
       readiness: () => this.readiness(),
+      health: () => bugs.health,
       metrics: () => telemetry.metrics(),
     })
     const context: DoorContext = {
@@ -207,6 +212,7 @@ class RunningProcess implements FleetProcess {
         options: { ...defaultHostOptions, drainMs: environment.drainMs },
         instance: this.instance,
         trials,
+        keyValue: parts.stores.keyValue,
       }
       this.hosts.push(new StageHost(host))
     }

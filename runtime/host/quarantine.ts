@@ -10,7 +10,7 @@
 import { sleep } from '../clock.ts'
 import type { LogTopic, OpenLane, StateRow } from '../log/port.ts'
 import type { GroupCommit } from './group-commit.ts'
-import type { Handling } from './handling.ts'
+import { persistently, type Handling } from './handling.ts'
 import type { HostParts } from './parts.ts'
 import { HOST_PREFIX } from './state.ts'
 import {
@@ -21,6 +21,7 @@ import {
   isGuilty,
   reopen,
   trialMs,
+  trialsOf,
   without,
   type LaneLife,
   type Reopened,
@@ -46,6 +47,8 @@ export interface Opening extends Reopened {
   /** Where the topics ended after an unclean end; null after a clean one. */
   readonly ends: ReadonlyMap<LogTopic, number> | null
   readonly openedMs: number
+  /** Epoch of the former owner. */
+  readonly formerEpoch: number
 }
 
 /** Reads the rows, counts a death where there was one, and commits that the lane is open. */
@@ -61,7 +64,7 @@ export async function openQuarantine(
   for (const [id, suspect] of reopened.suspects) rows.push(rowOf(SUSPECT + id, suspect))
   const ends = reopened.unclean ? await endsOf(parts, open.lane) : null
   await open.commit({ records: [], rows, positions: [] })
-  return { ...reopened, ends, openedMs }
+  return { ...reopened, ends, openedMs, formerEpoch: former?.epoch ?? 0 }
 }
 
 async function endsOf({ log, stage }: HostParts, lane: number): Promise<Map<LogTopic, number>> {
@@ -81,6 +84,8 @@ function readRows(rows: readonly StateRow[]): { life: LaneLife | null; suspects:
   return { life, suspects }
 }
 
+const survivalKey = (stage: string, lane: number, epoch: number): string => `moved:${stage}:${lane}:${epoch}`
+
 /** In the form of every row of a lane; of version 0, so that no release takes it for newer than itself. */
 function rowOf(key: string, value: LaneLife | Suspect | null): StateRow {
   return { key, value: value && Buffer.from(JSON.stringify({ v: 0, d: value })) }
@@ -89,6 +94,7 @@ function rowOf(key: string, value: LaneLife | Suspect | null): StateRow {
 export class Quarantine {
   readonly #parts: HostParts
   readonly #opening: Opening
+  readonly #lane: number
   readonly #commit: GroupCommit
   readonly #gate: TrialGate
   readonly #lost: AbortSignal
@@ -98,8 +104,9 @@ export class Quarantine {
 
   constructor(
     parts: HostParts,
-    lane: { opening: Opening; commit: GroupCommit; gate: TrialGate; lost: AbortSignal },
+    lane: { index: number; opening: Opening; commit: GroupCommit; gate: TrialGate; lost: AbortSignal },
   ) {
+    this.#lane = lane.index
     this.#parts = parts
     this.#opening = lane.opening
     this.#life = lane.opening.life
@@ -127,7 +134,9 @@ export class Quarantine {
     const { id } = handling.event
     const known = suspects.get(id)
     suspects.delete(id)
-    const suspect = known ?? (this.#mayHaveBeenAtWork(handling) ? firstSuspicion(this.#now()) : null)
+    const suspect =
+      known ??
+      (this.#mayHaveBeenAtWork(handling) ? firstSuspicion(this.#opening.formerEpoch, this.#now()) : null)
     if (suspect) this.#charges.set(handling, { suspect, end: null })
   }
 
@@ -147,9 +156,12 @@ export class Quarantine {
   }
 
   async #try(handling: Handling, charge: Charge): Promise<number> {
-    if (isGuilty(charge.suspect, this.#life)) return charge.suspect.deaths
-    if (charge.suspect.trials.length > 0) await sleep(this.#parts.clock, HOLD_MS)
-    await this.#gate.enter(charge.suspect.trials.length * 1_000 + charge.suspect.deaths)
+    const trials = trialsOf(charge.suspect).length
+    if (trials > 0) await sleep(this.#parts.clock, HOLD_MS)
+    if (isGuilty(charge.suspect, this.#life)) charge.suspect = await this.#withoutMoves(charge.suspect)
+    if (this.#lost.aborted) return 0
+    if (isGuilty(charge.suspect, this.#life)) return charge.suspect.deaths.length
+    await this.#gate.enter(trials * 1_000 + charge.suspect.deaths.length)
     charge.end = () => this.#gate.leave()
     const limitMs = trialMs(charge.suspect, this.#gate.waiting)
     charge.suspect = begun(charge.suspect, this.#life.epoch, this.#now())
@@ -157,6 +169,28 @@ export class Quarantine {
     if (this.#lost.aborted) this.#endTrial(charge)
     else this.#watch(handling, charge, limitMs)
     return 0
+  }
+
+  /** Leaves out the ends that the owner of the lane lived to note. */
+  async #withoutMoves(suspect: Suspect): Promise<Suspect> {
+    const { parts, lane } = { parts: this.#parts, lane: this.#lane }
+    const { keyValue } = parts
+    if (!keyValue) return suspect
+    const moved = await persistently(parts, this.#lost, () =>
+      Promise.all(
+        suspect.deaths.map(({ epoch }) => keyValue.get(survivalKey(parts.stage.name, lane, epoch))),
+      ),
+    )
+    return { ...suspect, deaths: suspect.deaths.filter((_, i) => moved[i] === null) }
+  }
+
+  /** The lane moves, and this process lives on: what was at work here did not end it. */
+  moved(): void {
+    const { keyValue, stage, instruments } = this.#parts
+    const key = survivalKey(stage.name, this.#lane, this.#life.epoch)
+    keyValue
+      ?.set(key, 'moved', FORGOTTEN_MS)
+      .catch((error: unknown) => instruments.log.debug({ err: error }, 'noting that a lane moved'))
   }
 
   /** Notes the ages that it reaches, until its trial is over. */

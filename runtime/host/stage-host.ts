@@ -61,7 +61,7 @@ export class StageHost {
       },
       {
         onAssigned: (lane) => (this.membership ? this.assigned(lane) : early.push(lane)),
-        onRevoked: (lane) => this.revoked(lane),
+        onRevoked: (lane, isForgotten) => this.revoked(lane, isForgotten ?? false),
         onError: (error) => this.failed(error),
         onRecovered: () => (this.problem = null),
       },
@@ -126,10 +126,12 @@ export class StageHost {
     void this.openLane(lane, slot)
   }
 
-  private revoked(lane: number): void {
+  /** Whoever was forgotten may have stood still in the middle of a handling: that counts as a death. */
+  private revoked(lane: number, isForgotten: boolean): void {
     const slot = this.slots.get(lane)
     this.slots.delete(lane)
-    slot?.lane?.drop(null)
+    if (isForgotten) slot?.lane?.drop(null)
+    else slot?.lane?.handOver()
     this.gauge()
   }
 

@@ -10,7 +10,8 @@
 // 3. An event that gets older in a trial than it was in former ones did not die of its own then: what they told counts for
 //    less, and for nothing once it has outlived a whole trial.
 // 4. An event is given up after three deaths at the least, two of them in trials.
-// 5. Deaths are counted by the next opening of the lane, in its first commit, once for each epoch.
+// 5. Deaths are counted by the next opening of the lane, in its first commit, once for each epoch. A lane that moved while
+//    its owner lived on ends uncleanly too: the owner says so in the key-value store, and such an end counts for nothing.
 
 /** Of one opening of a lane: written before anything is handled, and by a lane that closes cleanly. */
 export interface LaneLife {
@@ -20,12 +21,17 @@ export interface LaneLife {
   readonly ends: readonly number[]
 }
 
+/** An unclean end of its lane while an event was at work. */
+export interface Death {
+  readonly epoch: number
+  /** In a trial: the age that the event had not reached, in milliseconds. Null: not in one. */
+  readonly beforeMs: number | null
+}
+
 /** An event that was at work, or may have been, when its lane ended uncleanly. */
 export interface Suspect {
-  /** Unclean ends of its lane while it was at work. */
-  readonly deaths: number
-  /** Of those in a trial: the age that it had not reached. Milliseconds. */
-  readonly trials: readonly number[]
+  /** The latest ones. */
+  readonly deaths: readonly Death[]
   /** Epoch in which it was last begun; null: the end of that one is counted. */
   readonly epoch: number | null
   /** In a trial: the age before which it dies if the process dies now. Null: not in one. */
@@ -38,6 +44,7 @@ export interface Suspect {
 export const FORGOTTEN_MS = 86_400_000
 const MONTH_MS = 30 * FORGOTTEN_MS
 const MAX_ENDS = 32
+const MAX_DEATHS = 20
 const LEAST_DEATHS = 3
 const LEAST_TRIALS = 2
 /** An innocent event may be given up with this chance, at the most. */
@@ -83,17 +90,23 @@ export function reopen(
 function ended(suspect: Suspect, died: boolean): Suspect {
   const off = { ...suspect, epoch: null, diesBeforeMs: null }
   if (!died) return off
-  const { diesBeforeMs } = suspect
-  const trials = diesBeforeMs === null ? suspect.trials : [...suspect.trials, diesBeforeMs]
-  return { ...off, deaths: suspect.deaths + 1, trials }
+  const death = { epoch: suspect.epoch ?? 0, beforeMs: suspect.diesBeforeMs }
+  return { ...off, deaths: [...suspect.deaths, death].slice(-MAX_DEATHS) }
 }
 
 /** One that was unfinished at an unclean end, of which nothing else is known. */
-export function firstSuspicion(ms: number): Suspect {
-  return { deaths: 1, trials: [], epoch: null, diesBeforeMs: null, begunMs: ms }
+export function firstSuspicion(formerEpoch: number, ms: number): Suspect {
+  return { deaths: [{ epoch: formerEpoch, beforeMs: null }], epoch: null, diesBeforeMs: null, begunMs: ms }
 }
 
-export function isGuilty({ deaths, trials }: Suspect, { ends }: LaneLife): boolean {
+/** Ages that it had not reached when it died in a trial. */
+export function trialsOf({ deaths }: Suspect): number[] {
+  return deaths.flatMap(({ beforeMs }) => beforeMs ?? [])
+}
+
+export function isGuilty(suspect: Suspect, { ends }: LaneLife): boolean {
+  const deaths = suspect.deaths.length
+  const trials = trialsOf(suspect)
   if (deaths < LEAST_DEATHS || trials.length < LEAST_TRIALS) return false
   const perMs = Math.max(ASSUMED_PER_MS, fastest(ends.slice(0, Math.max(0, ends.length - deaths + 1))))
   return trials.reduce((chance, ageMs) => chance * Math.min(1, perMs * ageMs), 1) <= MAX_CHANCE
@@ -108,13 +121,13 @@ function fastest(ends: readonly number[]): number {
 
 /** The lane's life without the deaths of an event that is given up. */
 export function without(life: LaneLife, { deaths }: Suspect): LaneLife {
-  return { ...life, ends: life.ends.slice(0, Math.max(0, life.ends.length - deaths)) }
+  return { ...life, ends: life.ends.slice(0, Math.max(0, life.ends.length - deaths.length)) }
 }
 
 /** How long its trial lasts at most, where `waiting` others want one. One that died in a trial gets all the time. */
-export function trialMs({ deaths, trials }: Suspect, waiting: number): number {
-  const wholeMs = Math.min(LONGEST_TRIAL_MS, FIRST_TRIAL_MS * 4 ** (deaths - 1))
-  return trials.length > 0 ? wholeMs : Math.max(SHORTEST_TRIAL_MS, wholeMs / (waiting + 1))
+export function trialMs(suspect: Suspect, waiting: number): number {
+  const wholeMs = Math.min(LONGEST_TRIAL_MS, FIRST_TRIAL_MS * 4 ** (suspect.deaths.length - 1))
+  return trialsOf(suspect).length > 0 ? wholeMs : Math.max(SHORTEST_TRIAL_MS, wholeMs / (waiting + 1))
 }
 
 export function begun(suspect: Suspect, epoch: number, nowMs: number): Suspect {
@@ -124,7 +137,17 @@ export function begun(suspect: Suspect, epoch: number, nowMs: number): Suspect {
 /** It has reached the age of the next step, or the end of its trial; and its age at the step after that. */
 export function aged(suspect: Suspect, limitMs: number): Suspect {
   const reachedMs = suspect.diesBeforeMs ?? limitMs
-  if (reachedMs >= limitMs) return { ...suspect, trials: [], diesBeforeMs: null }
+  if (reachedMs >= limitMs) return { ...older(suspect, null), diesBeforeMs: null }
   const diesBeforeMs = STEPS_MS.find((stepMs) => stepMs > reachedMs) ?? LONGEST_TRIAL_MS
-  return { ...suspect, diesBeforeMs, trials: suspect.trials.map((ageMs) => Math.max(ageMs, diesBeforeMs)) }
+  return { ...older(suspect, diesBeforeMs), diesBeforeMs }
+}
+
+/** What it died of in former trials was not younger than this; null: it was not the event itself. */
+function older(suspect: Suspect, leastMs: number | null): Suspect {
+  const age = (beforeMs: number | null) =>
+    leastMs === null || beforeMs === null ? null : Math.max(beforeMs, leastMs)
+  return {
+    ...suspect,
+    deaths: suspect.deaths.map(({ epoch, beforeMs }) => ({ epoch, beforeMs: age(beforeMs) })),
+  }
 }

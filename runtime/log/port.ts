@@ -74,8 +74,8 @@ export interface OpenLane {
 export interface LaneListener {
   /** This member owns the lane now. Open it with `membership.open(lane)`. */
   onAssigned(lane: number): void
-  /** The lane went to another member (or the session was lost): stop, abort, drop. */
-  onRevoked(lane: number): void
+  /** The lane went to another member: stop, abort, drop. `isForgotten`: because this one was not heard of for too long. */
+  onRevoked(lane: number, isForgotten?: boolean): void
   /** The member can't go on without its owner's help (it keeps trying to rejoin by itself). */
   onError(error: Error): void
   /** What `onError` told is over. */

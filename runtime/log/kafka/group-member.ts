@@ -23,7 +23,8 @@ export interface GroupMemberOptions {
 }
 
 export interface GroupListener {
-  onAssignment(lanes: readonly number[]): void
+  /** `isForgotten`: the group has given this member up. */
+  onAssignment(lanes: readonly number[], isForgotten: boolean): void
   onTrouble(error: Error): void
   onRecovered?(): void
 }
@@ -192,7 +193,7 @@ export class GroupMember {
   #take(generation: number, lanes: readonly number[]): void {
     this.#generation = generation
     this.#lanes = lanes
-    this.#listener.onAssignment(lanes)
+    this.#listener.onAssignment(lanes, generation < 0)
   }
 
   /** Waits its turn, then tells the coordinator that we live. Rejects when the group rebalances. */

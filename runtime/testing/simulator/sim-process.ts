@@ -77,6 +77,7 @@ export class SimProcess {
         options: { ...defaultHostOptions, drainMs: DRAIN_MS, maxRowBytes: world.maxRowBytes },
         instance: name,
         trials,
+        keyValue,
       })
     })
   }
