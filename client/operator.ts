@@ -1,11 +1,19 @@
 // What operators look at and do: topics, dead letters, breakers. On the log itself.
-import { randomUUID } from 'node:crypto'
 import type { Codec } from '../runtime/codec/port.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import type { Log, LogRecord } from '../runtime/log/port.ts'
 import type { BreakerChanged, DeadLettered } from '../schemas/generated/events.ts'
 import { breakersOf, type BreakerView } from './breakers.ts'
-import { headers as names, topics, type TopicName } from '../schemas/topics.ts'
+import {
+  isMarkOf,
+  markOf,
+  refuseRepeated,
+  REPLAYED,
+  replayOf,
+  type Letter,
+  type ReplayOptions,
+} from './replay.ts'
+import { topics, type TopicName } from '../schemas/topics.ts'
 
 export interface TopicView {
   name: TopicName
@@ -30,6 +38,8 @@ export interface DeadLetterView {
   failedAtMs: number
 }
 
+export type { ReplayOptions } from './replay.ts'
+
 export interface DeadLetterContent extends DeadLetterView {
   headers: Record<string, string>
   /** As text where it is text, else as hex. */
@@ -41,11 +51,16 @@ export interface Operator {
   deadLetters(limit?: number): Promise<DeadLetterView[]>
   deadLetter(id: string): Promise<DeadLetterContent>
   breakers(): Promise<BreakerView[]>
-  /** Publishes the original bytes to where they came from, as a new event. Resolves with the new position. */
-  replay(id: string): Promise<{ topic: string; partition: number; offset: number }>
+  /**
+   * Publishes the original record again, once. Resolves with its new position. Rejects with REQUEST_INVALID where that would
+   * break a promise or do nothing, with what to do instead (replay.ts).
+   */
+  replay(id: string, options?: ReplayOptions): Promise<{ topic: string; partition: number; offset: number }>
 }
 
 const DEFAULT_LIMIT = 100
+/** Letters read at once. */
+const MAX_LETTERS = 500
 const SHOWN_BYTES = 4_096
 /** Breaker changes that are looked at, of each partition. */
 const MAX_CHANGES = 1_000
@@ -72,8 +87,10 @@ export class LogOperator implements Operator {
     const found: DeadLetterView[] = []
     for (const { partition, earliest, next } of await this.log.ranges(['dead-letters'])) {
       const from = Math.max(earliest, next - limit)
-      for (const record of await this.log.read('dead-letters', partition, from, limit))
-        found.push(view(record, await this.decode(record)))
+      for (const record of await this.log.read('dead-letters', partition, from, limit)) {
+        const letter = await this.decode(record)
+        if (letter.code !== REPLAYED) found.push(view(record, letter))
+      }
     }
     return found.sort((a, b) => b.failedAtMs - a.failedAtMs).slice(0, limit)
   }
@@ -95,21 +112,43 @@ export class LogOperator implements Operator {
     return breakersOf(changes, Date.now())
   }
 
-  async replay(id: string): Promise<{ topic: string; partition: number; offset: number }> {
-    const { letter } = await this.find(id)
-    const topic = topics.find(({ name }) => name === letter.sourceTopic)?.name
-    if (!topic)
-      throw new FlotillaError(
-        'NOT_FOUND',
-        `dead letter ${id} came from ${letter.sourceTopic}, which takes no records`,
-      )
-    // A new event id: the journal must not answer it with what the failed handling began.
-    const headers = { ...letter.headers, [names.eventId]: randomUUID().replaceAll('-', '') }
-    const { partition, key, value } = letter
-    const [position] = await this.log.publish([{ topic, partition, key, value, headers }])
+  async replay(
+    id: string,
+    options: ReplayOptions = {},
+  ): Promise<{ topic: string; partition: number; offset: number }> {
+    const { record, letter } = await this.find(id)
+    refuseRepeated(id, await this.markOn(id, record))
+    const whole: Letter = { id, data: letter, value: letter.value }
+    const [position] = await this.log.publish([
+      await replayOf(whole, this.codec, this.log.partitions, options),
+    ])
     if (!position)
       throw new FlotillaError('LOG_UNAVAILABLE', `replaying dead letter ${id}: the log gave no position`)
+    await this.mark(whole, record)
     return position
+  }
+
+  private async mark(letter: Letter, { partition, key }: LogRecord): Promise<void> {
+    const value = this.codec.encode('DeadLettered', markOf(letter), 'dead-letters')
+    try {
+      await this.log.publish([{ topic: 'dead-letters', partition, key, value, headers: {} }])
+    } catch (cause) {
+      const message = `dead letter ${letter.id} was replayed, but could not be marked so: do not replay it again`
+      throw new FlotillaError('LOG_UNAVAILABLE', message, { cause })
+    }
+  }
+
+  /** The mark of an earlier replay, behind the letter on its partition. */
+  private async markOn(id: string, { partition, offset }: LogRecord): Promise<DeadLettered | undefined> {
+    for (let from = offset + 1; ;) {
+      const records = await this.log.read('dead-letters', partition, from, MAX_LETTERS)
+      for (const record of records) {
+        const letter = await this.decode(record)
+        if (isMarkOf(id, letter)) return letter
+        from = record.offset + 1
+      }
+      if (records.length < MAX_LETTERS) return undefined
+    }
   }
 
   private async find(id: string): Promise<{ record: LogRecord; letter: DeadLettered }> {

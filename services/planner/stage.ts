@@ -5,7 +5,8 @@
 // 2. What arrives for a task that is not there, or that nothing waits for, changes nothing.
 // 3. A cancel or the deadline stops the call under way (CALL_ABORTED changes nothing) and then takes its turn.
 import type { Fleet } from '../../runtime/config/fleet.ts'
-import type { CallOutcome, Decision, Stage, StageEvent } from '../../runtime/stage.ts'
+import { failure } from '../../runtime/errors.ts'
+import type { CallOutcome, Decision, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
 import { headers } from '../../schemas/topics.ts'
 import { takeText } from './answers.ts'
 import { findCode, withoutThinking } from './code-blocks.ts'
@@ -39,9 +40,9 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
   function withoutTask(event: StageEvent, rows: State): Planned {
     switch (event.type) {
       case 'TaskAdmitted':
-        return begin(event, rows)
+        return rows.ended ? refuseAgain(event) : begin(event, rows)
       case 'TaskCancelled':
-        return rows.cancel ? {} : keepCancel(event)
+        return rows.cancel || rows.ended ? {} : keepCancel(event)
       case 'TimerFired':
         return { clear: true }
       default:
@@ -134,8 +135,8 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
       event.type === 'TaskCancelled' || (event.type === 'TimerFired' && event.data.name === 'deadline'),
     poisoned(event, rows, reason) {
       const now = situation(event, rows, event.atMs)
-      if (now) return fail(now, reason)
-      return event.type === 'TaskAdmitted' ? fail(opened(event), reason) : {}
+      if (now) return endedBy(now, reason)
+      return event.type === 'TaskAdmitted' && !rows.ended ? endedBy(opened(event), reason) : {}
     },
   }
 }
@@ -143,6 +144,18 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
 function opened(event: Event<'TaskAdmitted'>): Situation {
   const task = { ...event.data, taskId: event.key, traceId: event.traceId, promptVersion: PROMPT_VERSION }
   return { task, run: firstRun(task, event.atMs), rows: {}, event, atMs: event.atMs }
+}
+
+/** It is kept that the task has ended: what was given up may be replayed. */
+function endedBy(now: Situation, reason: Failure): Planned {
+  const timers = { forget: now.atMs + REMEMBER_CANCEL_MS }
+  return { ...fail(now, reason), rows: { ended: { atMs: now.atMs } }, timers }
+}
+
+function refuseAgain(event: Event<'TaskAdmitted'>): Planned {
+  const message = 'The task had ended before, and was not begun again. Submit it under another id.'
+  const error = failure('TASK_INVALID', message)
+  return { emit: [progress(opened(event), 'completed', { status: 'failed', error: { ...error } })] }
 }
 
 function keepCancel({ data, atMs }: Event<'TaskCancelled'>): Planned {

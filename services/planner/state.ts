@@ -69,6 +69,8 @@ export type PlannerRows = {
   run: Run
   /** Cancelled before it was admitted. */
   cancel: { reason: string | null; atMs: number }
+  /** It failed because an event of it was given up; a replay must not begin it again. */
+  ended: { atMs: number }
 } & {
   /** What the model said in a step. */
   [said: `said:${number}`]: Message
