@@ -3,7 +3,7 @@ import { sleep } from '../clock.ts'
 import { CommitUncertain, LaneFenced, type LogTopic, type Membership, type OpenLane } from '../log/port.ts'
 import { Lane } from './lane.ts'
 import type { HostParts } from './parts.ts'
-import type { RowChange } from './state.ts'
+import { NewerState, type RowChange } from './state.ts'
 import { TrialGate } from './trial-gate.ts'
 
 /** Short: the lane's tasks wait, and a broker or a store that was away comes back at any moment. */
@@ -40,6 +40,8 @@ export class StageHost {
   private readonly gate: TrialGate
   private readonly slots = new Map<number, Slot>()
   private membership: Membership | null = null
+  /** Lanes whose rows a newer release has written, and what /ready says of them. */
+  private readonly declined = new Map<number, string>()
   private generation = 0
   private stopping = false
   private problem: string | null = JOINING
@@ -88,6 +90,7 @@ export class StageHost {
   status(): StageStatus {
     const slots = [...this.slots]
     const problems = slots.flatMap(([lane, { problem }]) => (problem ? [`lane ${lane}: ${problem}`] : []))
+    for (const [lane, problem] of this.declined) problems.push(`lane ${lane}: ${problem}`)
     if (this.problem) problems.unshift(this.problem)
     return {
       stage: this.parts.stage.name,
@@ -113,7 +116,7 @@ export class StageHost {
 
   private assigned(lane: number): void {
     this.problem = null
-    if (this.stopping || this.slots.has(lane)) return
+    if (this.stopping || this.slots.has(lane) || this.declined.has(lane)) return
     const slot: Slot = {
       generation: ++this.generation,
       lane: null,
@@ -154,6 +157,7 @@ export class StageHost {
       try {
         await this.tryOpen(index, slot)
       } catch (error) {
+        if (error instanceof NewerState) return this.decline(index, error)
         slot.problem = error instanceof Error ? error.message : String(error)
         const { instruments, stage, clock } = this.parts
         const level = slot.failures++ > 0 ? 'warn' : 'debug'
@@ -165,6 +169,19 @@ export class StageHost {
       }
     }
     slot.opening = false
+  }
+
+  /** An older release in a mixed fleet: it leaves the lane to the newer one, and does not fence it again and again. */
+  private decline(lane: number, reason: NewerState): void {
+    const { instruments, stage } = this.parts
+    const problem =
+      `${reason.message}. It is left to processes of the newer release, for as long as this one runs: ` +
+      'start that release again, or upgrade this process (docs/operating.md, Upgrading and rolling back)'
+    this.declined.set(lane, problem)
+    this.slots.delete(lane)
+    this.membership?.decline?.(lane)
+    instruments.log.error({ stage: stage.name, lane }, problem)
+    this.gauge()
   }
 
   private async tryOpen(index: number, slot: Slot): Promise<void> {

@@ -87,6 +87,8 @@ export interface Membership {
   readonly joined: Promise<void>
   /** Fences former owners, restores rows and positions. Also used to open a lane again after it was dropped. */
   open(lane: number): Promise<OpenLane>
+  /** This member can't work on the lane until it joins anew: another member gets it, or nobody where none can. */
+  decline?(lane: number): void
   /** Leaves the group: lanes go to the other members at once. */
   leave(): Promise<void>
 }

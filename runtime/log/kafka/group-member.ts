@@ -51,6 +51,7 @@ export class GroupMember {
   #memberId = ''
   #generation = -1
   #lanes: readonly number[] = []
+  readonly #declined = new Set<number>()
   #left = false
   #joining = true
   #waiters: Waiter[] = []
@@ -75,6 +76,13 @@ export class GroupMember {
       this.#waiters.push({ resolve, reject })
       this.#wake()
     })
+  }
+
+  /** Asks the group to give the lane to another member. */
+  decline(lane: number): void {
+    this.#declined.add(lane)
+    this.#joining = true
+    this.#wake()
   }
 
   async leave(): Promise<void> {
@@ -150,7 +158,8 @@ export class GroupMember {
     const { groupId, topics, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
     await this.#link.connect()
     const coordinator = await this.#link.coordinator('group', groupId)
-    const claim = encodeClaim({ generation: this.#generation, lanes: this.#lanes })
+    const declined = [...this.#declined]
+    const claim = encodeClaim({ generation: this.#generation, lanes: this.#lanes, declined })
     const joined = await coordinator.joinGroup({
       groupId,
       memberId: this.#memberId,
@@ -168,7 +177,8 @@ export class GroupMember {
     })
     if (this.#left) return
     const lanes = Object.values(decodeAssignment(synced.memberAssignment))[0] ?? []
-    this.#joining = false
+    // A lane that was declined meanwhile is said in the next join.
+    this.#joining = this.#declined.size > declined.length
     this.#take(joined.generationId, lanes)
     for (const { resolve } of this.#waiters.splice(0)) resolve()
   }

@@ -87,7 +87,12 @@ class KafkaLog implements Log {
   join(options: JoinOptions, listener: LaneListener): Promise<Membership> {
     const membership = new KafkaMembership(this.#context, options, listener)
     const leave = this.#keep(() => membership.leave())
-    return Promise.resolve({ joined: membership.joined, open: (lane) => membership.open(lane), leave })
+    return Promise.resolve({
+      joined: membership.joined,
+      open: (lane) => membership.open(lane),
+      decline: (lane) => membership.decline(lane),
+      leave,
+    })
   }
 
   tail(options: TailOptions, handler: (records: readonly LogRecord[]) => Promise<void> | void): Tail {

@@ -79,6 +79,11 @@ export class KafkaMembership implements Membership {
     void open?.close()
   }
 
+  decline(lane: number): void {
+    this.#drop(lane)
+    this.#member.decline(lane)
+  }
+
   async open(lane: number): Promise<OpenLane> {
     const { group, topics } = this.#options
     const again = this.#opened.has(lane)

@@ -199,6 +199,10 @@ class FaultyMembership implements Membership {
     return never()
   }
 
+  decline(lane: number): void {
+    if (!this.#life.crashed) this.#inner?.decline?.(lane)
+  }
+
   async leave(): Promise<void> {
     if (this.#life.crashed) return never()
     this.#left = true
