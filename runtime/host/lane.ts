@@ -12,7 +12,7 @@ import type { LogRecord, OpenLane } from '../log/port.ts'
 import type { Emit, Failure, StageEvent } from '../stage.ts'
 import { traceIdOf, type HandlingSpan } from '../telemetry/instruments.ts'
 import { LaneLost } from './calls.ts'
-import { COMPANY_MS, GroupCommit, type Effect } from './group-commit.ts'
+import { COMPANY_MS, GroupCommit } from './group-commit.ts'
 import * as handlings from './handling.ts'
 import type { Handling, LaneFacts, Outcome } from './handling.ts'
 import { timerEventId } from './ids.ts'
@@ -163,7 +163,7 @@ export class Lane {
     while (this.queue.size > 0 && clock.now() < until && !this.lost.signal.aborted)
       await new Promise<void>((resume) => clock.schedule(20, resume))
     await this.commit.settled()
-    this.commit.push(rowsOnly([this.quarantine.closing()]))
+    this.quarantine.close()
     await this.commit.settled()
     this.drop(null)
   }
@@ -223,8 +223,7 @@ export class Lane {
 
   private leaveOut(handling: Handling): void {
     handling.span.dropped()
-    const rows = this.quarantine.acquitted(handling)
-    if (rows.length > 0) this.commit.push(rowsOnly(rows))
+    this.quarantine.dismiss(handling)
   }
 
   /** A timer that was cancelled or set anew while its event waited. */
@@ -396,9 +395,4 @@ export class Lane {
       this.parts.instruments.log.debug({ err: error }, 'streaming')
     }
   }
-}
-
-/** An effect of the lane itself, not of an event. */
-function rowsOnly(rows: Effect['rows']): Effect {
-  return { records: [], rows, input: null, withinMs: 0, committed: () => {} }
 }

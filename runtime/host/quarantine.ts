@@ -121,8 +121,7 @@ export class Quarantine {
     const cancel = this.#parts.clock.schedule(FORGOTTEN_MS, () => {
       const rows = [...this.#opening.suspects.keys()].map((id) => rowOf(SUSPECT + id, null))
       this.#opening.suspects.clear()
-      if (rows.length > 0)
-        this.#commit.push({ records: [], rows, input: null, withinMs: 0, committed: () => {} })
+      this.#push(rows)
     })
     this.#lost.addEventListener('abort', cancel, { once: true })
   }
@@ -223,7 +222,7 @@ export class Quarantine {
       }
       this.#lost.addEventListener('abort', done)
       const rows = [rowOf(SUSPECT + event.id, suspect)]
-      this.#commit.push({ records: [], rows, input: null, withinMs: 0, committed: done })
+      this.#push(rows, done)
     })
   }
 
@@ -251,9 +250,18 @@ export class Quarantine {
     this.#endTrial(charge)
   }
 
-  /** What a lane that closes cleanly writes last. */
-  closing(): StateRow {
-    return rowOf(LIFE, { ...this.#life, open: false })
+  /** It will not be started: a timer that was cancelled. */
+  dismiss(handling: Handling): void {
+    this.#push(this.acquitted(handling))
+  }
+
+  /** Says that the lane closes cleanly; nothing may be pushed after it. */
+  close(): void {
+    this.#push([rowOf(LIFE, { ...this.#life, open: false })])
+  }
+
+  #push(rows: StateRow[], committed: () => void = () => {}): void {
+    if (rows.length > 0) this.#commit.push({ records: [], rows, input: null, withinMs: 0, committed })
   }
 
   #now(): number {
