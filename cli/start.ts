@@ -1,7 +1,7 @@
 import { readEnvironment } from '../runtime/config/environment.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { runServices } from '../runtime/host/run.ts'
-import { paint, say } from './output.ts'
+import { fail, paint, say } from './output.ts'
 import { gateway } from '../services/gateway/main.ts'
 import { withScriptedModel } from './scripted.ts'
 import { chooseServices } from './services.ts'
@@ -15,6 +15,8 @@ export async function start(names: string[]): Promise<void> {
       'CONFIG_INVALID',
       'single services need Kafka: set KAFKA_BROKERS, or start the whole fleet with: flotilla start',
     )
+  // From here on runServices decides what a bug does to the fleet.
+  process.off('unhandledRejection', fail)
   const scripted = await withScriptedModel(environment)
   const name = names.length === 1 ? (names[0] as string) : 'fleet'
   await runServices(name, chosen, {

@@ -1,6 +1,6 @@
 import { askGateway } from './http-client.ts'
 import type { BreakerView } from './breakers.ts'
-import type { DeadLetterContent, DeadLetterView, Operator, TopicView } from './operator.ts'
+import type { DeadLetterContent, DeadLetterView, Operator, ReplayOptions, TopicView } from './operator.ts'
 
 /** The operator's view through a gateway: an embedded fleet's file belongs to the process that runs it. */
 export class HttpOperator implements Operator {
@@ -22,11 +22,15 @@ export class HttpOperator implements Operator {
   breakers(): Promise<BreakerView[]> {
     return this.ask('/v1/breakers')
   }
-  replay(id: string): Promise<{ topic: string; partition: number; offset: number }> {
-    return this.ask(`/v1/dead-letters/${encodeURIComponent(id)}/replay`, 'POST')
+  replay(
+    id: string,
+    options: ReplayOptions = {},
+  ): Promise<{ topic: string; partition: number; offset: number }> {
+    return this.ask(`/v1/dead-letters/${encodeURIComponent(id)}/replay`, 'POST', options)
   }
 
-  private async ask<T>(path: string, method = 'GET'): Promise<T> {
-    return (await (await askGateway(this.url, path, { method })).json()) as T
+  private async ask<T>(path: string, method = 'GET', body?: object): Promise<T> {
+    const sent = body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
+    return (await (await askGateway(this.url, path, { method, ...sent })).json()) as T
   }
 }

@@ -1,13 +1,21 @@
 // What operators look at and do: topics, dead letters, breakers. On the log itself.
-import { randomUUID } from 'node:crypto'
 import type { Codec } from '../runtime/codec/port.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { RECORD_BYTES, recordBytes } from '../runtime/log/limits.ts'
-import type { Log, LogRecord } from '../runtime/log/port.ts'
+import type { Log, LogRecord, OutgoingRecord } from '../runtime/log/port.ts'
 import type { BlobStore } from '../runtime/store/port.ts'
 import type { BreakerChanged, DeadLettered } from '../schemas/generated/events.ts'
 import { breakersOf, type BreakerView } from './breakers.ts'
-import { headers as names, topics, type TopicName } from '../schemas/topics.ts'
+import {
+  isMarkOf,
+  markOf,
+  refuseRepeated,
+  REPLAYED,
+  replayOf,
+  type Letter,
+  type ReplayOptions,
+} from './replay.ts'
+import { topics, type TopicName } from '../schemas/topics.ts'
 
 export interface TopicView {
   name: TopicName
@@ -32,6 +40,8 @@ export interface DeadLetterView {
   failedAtMs: number
 }
 
+export type { ReplayOptions } from './replay.ts'
+
 export interface DeadLetterContent extends DeadLetterView {
   headers: Record<string, string>
   /** As text where it is text, else as hex. */
@@ -43,11 +53,16 @@ export interface Operator {
   deadLetters(limit?: number): Promise<DeadLetterView[]>
   deadLetter(id: string): Promise<DeadLetterContent>
   breakers(): Promise<BreakerView[]>
-  /** Publishes the original bytes to where they came from, as a new event. Resolves with the new position. */
-  replay(id: string): Promise<{ topic: string; partition: number; offset: number }>
+  /**
+   * Publishes the original record again, once. Resolves with its new position. Rejects with REQUEST_INVALID where that would
+   * break a promise or do nothing, with what to do instead (replay.ts).
+   */
+  replay(id: string, options?: ReplayOptions): Promise<{ topic: string; partition: number; offset: number }>
 }
 
 const DEFAULT_LIMIT = 100
+/** Letters read at once. */
+const MAX_LETTERS = 500
 const SHOWN_BYTES = 4_096
 /** Breaker changes that are looked at, of each partition. */
 const MAX_CHANGES = 1_000
@@ -77,8 +92,10 @@ export class LogOperator implements Operator {
     const found: DeadLetterView[] = []
     for (const { partition, earliest, next } of await this.log.ranges(['dead-letters'])) {
       const from = Math.max(earliest, next - limit)
-      for (const record of await this.log.read('dead-letters', partition, from, limit))
-        found.push(view(record, await this.decode(record)))
+      for (const record of await this.log.read('dead-letters', partition, from, limit)) {
+        const letter = await this.decode(record)
+        if (letter.code !== REPLAYED) found.push(view(record, letter))
+      }
     }
     return found.sort((a, b) => b.failedAtMs - a.failedAtMs).slice(0, limit)
   }
@@ -101,24 +118,27 @@ export class LogOperator implements Operator {
     return breakersOf(changes, Date.now())
   }
 
-  async replay(id: string): Promise<{ topic: string; partition: number; offset: number }> {
-    const { letter } = await this.find(id)
-    const topic = topics.find(({ name }) => name === letter.sourceTopic)?.name
-    if (!topic)
-      throw new FlotillaError(
-        'NOT_FOUND',
-        `dead letter ${id} came from ${letter.sourceTopic}, which takes no records`,
-      )
-    // A new event id: the journal must not answer it with what the failed handling began.
-    const { key, headers: original } = await this.originOf(letter)
-    const value = letter.valueBlob === null ? letter.value : await this.payload(letter.valueBlob)
-    mustBeTaken(id, { key, value, headers: original })
-    const headers = { ...original, [names.eventId]: randomUUID().replaceAll('-', '') }
-    const { partition } = letter
-    const [position] = await this.log.publish([{ topic, partition, key, value, headers }])
+  async replay(
+    id: string,
+    options: ReplayOptions = {},
+  ): Promise<{ topic: string; partition: number; offset: number }> {
+    const { record, letter } = await this.find(id)
+    refuseRepeated(id, await this.markOn(id, record))
+    const whole = await this.wholeOf(id, letter)
+    const replayed = await replayOf(whole, this.codec, this.log.partitions, options)
+    mustBeTaken(id, replayed)
+    const [position] = await this.log.publish([replayed])
     if (!position)
       throw new FlotillaError('LOG_UNAVAILABLE', `replaying dead letter ${id}: the log gave no position`)
+    await this.mark({ ...whole, data: letter }, record)
     return position
+  }
+
+  /** The letter with what its record had in the blob store. */
+  private async wholeOf(id: string, letter: DeadLettered): Promise<Letter> {
+    const { key, headers } = await this.originOf(letter)
+    const value = letter.valueBlob === null ? letter.value : await this.payload(letter.valueBlob)
+    return { id, data: { ...letter, key, headers }, value }
   }
 
   private async originOf({ key, headers, originBlob }: DeadLettered): Promise<Origin> {
@@ -138,6 +158,29 @@ export class LogOperator implements Operator {
       'PAYLOAD_MISSING',
       `the record lay in the blob store, which has no payload ${hash} now`,
     )
+  }
+
+  private async mark(letter: Letter, { partition, key }: LogRecord): Promise<void> {
+    const value = this.codec.encode('DeadLettered', markOf(letter), 'dead-letters')
+    try {
+      await this.log.publish([{ topic: 'dead-letters', partition, key, value, headers: {} }])
+    } catch (cause) {
+      const message = `dead letter ${letter.id} was replayed, but could not be marked so: do not replay it again`
+      throw new FlotillaError('LOG_UNAVAILABLE', message, { cause })
+    }
+  }
+
+  /** The mark of an earlier replay, behind the letter on its partition. */
+  private async markOn(id: string, { partition, offset }: LogRecord): Promise<DeadLettered | undefined> {
+    for (let from = offset + 1; ;) {
+      const records = await this.log.read('dead-letters', partition, from, MAX_LETTERS)
+      for (const record of records) {
+        const letter = await this.decode(record)
+        if (isMarkOf(id, letter)) return letter
+        from = record.offset + 1
+      }
+      if (records.length < MAX_LETTERS) return undefined
+    }
   }
 
   private async find(id: string): Promise<{ record: LogRecord; letter: DeadLettered }> {
@@ -163,7 +206,7 @@ type Origin = Pick<DeadLettered, 'key' | 'headers'>
 const bytesOf = ({ value, valueBytes }: DeadLettered): number => valueBytes ?? value.length
 
 /** A record that would come back as the same dead letter is not published again. */
-function mustBeTaken(id: string, record: Origin & { value: Uint8Array }): void {
+function mustBeTaken(id: string, record: OutgoingRecord): void {
   const bytes = recordBytes(record)
   if (bytes <= RECORD_BYTES) return
   const why = `its record has ${bytes} bytes with key and headers, and the fleet takes at most ${RECORD_BYTES}`

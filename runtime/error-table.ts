@@ -338,6 +338,12 @@ export const errorTable = {
     'A stage threw while handling an event: a bug.',
     'See the dead letter; report it, correct it, then replay.',
   ),
+  PROCESS_DIED: row(
+    'critical',
+    false,
+    'The process died each time it handled this event, at least three times.',
+    'See the dead letter and what the process wrote before it died; report it, correct it, then replay.',
+  ),
   PAYLOAD_MISSING: row(
     'degraded',
     true,

@@ -210,4 +210,8 @@ export const headers = {
   schema: 'flotilla-schema',
   requester: 'flotilla-requester',
   stageVersion: 'flotilla-stage-version',
+  /** On a replayed event of the fleet: the one stage that handles it. */
+  replayFor: 'flotilla-replay-for',
+  /** On dead-letters, of a letter that marks another one as replayed: that one's `partition:offset`. */
+  replayOf: 'flotilla-replay-of',
 } as const

@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import type { ReplayOptions } from '../../client/operator.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { usingOperator } from '../operator.ts'
 import { paint, print, printJson } from '../output.ts'
 import { number } from './run.ts'
@@ -21,8 +23,10 @@ export function addDeadLetters(program: Command): void {
     .action(show)
   command
     .command('replay')
-    .description('publish the original record again, once its cause is mended')
+    .description('publish the original record again, once its cause is corrected')
     .argument('<id...>', 'partition:offset, as list shows it')
+    .option('--as <task id>', 'submit the task of this one letter as a new task')
+    .option('--force', 'also an event that only stages write: its stage handles it again')
     .action(replay)
 }
 
@@ -53,10 +57,12 @@ async function show(id: string, options: { json?: boolean }): Promise<void> {
   process.exit(0)
 }
 
-async function replay(ids: string[]): Promise<void> {
+async function replay(ids: string[], options: ReplayOptions): Promise<void> {
+  if (options.as !== undefined && ids.length > 1)
+    throw new FlotillaError('REQUEST_INVALID', '--as names one task: replay one dead letter with it')
   await usingOperator(async (operator) => {
     for (const id of ids) {
-      const { topic, partition, offset } = await operator.replay(id)
+      const { topic, partition, offset } = await operator.replay(id, options)
       print(`${id} is now ${topic}[${partition}]@${offset}`)
     }
   })

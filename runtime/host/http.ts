@@ -5,6 +5,7 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import { FlotillaError } from '../errors.ts'
 import type { Log } from '../telemetry/instruments.ts'
+import type { Health } from './bugs.ts'
 import { isBug, sendError } from './http-errors.ts'
 import { guard, type AllowedHosts } from './http-guard.ts'
 
@@ -17,6 +18,7 @@ export interface Readiness {
 export interface HttpSources {
   readonly service: string
   readonly readiness: () => Promise<Readiness>
+  readonly health: () => Health
   /** Prometheus text format. */
   readonly metrics: () => Promise<string>
   readonly hosts: AllowedHosts
@@ -53,9 +55,9 @@ const MAX_HEADER_BYTES = 16_384
 /** Task ids have 128 characters at most; some may be escaped. */
 const MAX_PARAMETER_CHARACTERS = 256
 
-/** /health: the process lives. /ready: it can do its work, else 503 with the reasons. */
+/** /health: the process lives, and whether a bug has shown itself. /ready: it can do its work, else 503 with the reasons. */
 export function createHttpServer(sources: HttpSources): FastifyInstance {
-  const { service, readiness, metrics, hosts, logger } = sources
+  const { service, readiness, health, metrics, hosts, logger } = sources
   const app = createServer({ ...defaultHttpLimits, ...sources.limits })
   app.setErrorHandler((error: Error, { method, url }, reply) => {
     if (isBug(error)) logger?.error({ err: error, method, url }, 'failed to answer a request')
@@ -64,7 +66,7 @@ export function createHttpServer(sources: HttpSources): FastifyInstance {
   app.addHook('onRequest', async ({ raw }) =>
     guard({ method: raw.method ?? '', headers: raw.headers, rawHeaders: raw.rawHeaders }, hosts),
   )
-  app.get('/health', () => ({ status: 'ok', service }))
+  app.get('/health', () => ({ service, ...health() }))
   app.get('/ready', async (_request, reply) => {
     const state = await readiness()
     return reply.code(state.ready ? 200 : 503).send({ status: state.ready ? 'ready' : 'not ready', ...state })

@@ -207,10 +207,16 @@ export class Intake {
     const record = received(found, this.parts.clock.now())
     const subscription = this.parts.stage.consumes.find(({ topic }) => topic === record.topic)
     if (subscription?.accepts && !subscription.accepts(record.headers)) return this.skip(record)
-    if (record.value === null) return this.skip(record)
+    if (record.value === null || this.isForAnother(record)) return this.skip(record)
     const bytes = isOpen(record.topic) ? recordBytes(found) : 0
     if (bytes > RECORD_BYTES) return this.tooLarge(record, record.value, bytes)
     return this.decode(record, record.value)
+  }
+
+  /** A replayed event is handled by the stage that gave it up. Not heeded where anyone may write. */
+  private isForAnother({ topic, headers }: LogRecord): boolean {
+    const only = headers[names.replayFor]
+    return only !== undefined && only !== this.parts.stage.name && !isOpen(topic)
   }
 
   private decode(record: LogRecord, value: Uint8Array): void | Promise<void> {

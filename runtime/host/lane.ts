@@ -5,7 +5,9 @@
 // 2. Where the stage has rows of the lane, they are applied in the turn of the decision, and every effect of the lane is
 //    pushed in the order of the decisions: one that waits for a store is waited for.
 // 3. A lane that is lost commits nothing any more; calls under way go on and are journalled (calls.ts).
+// 4. After an unclean end, events that may have caused it are started one by one (quarantine.ts).
 import type { Decoded } from '../codec/port.ts'
+import { failure } from '../errors.ts'
 import type { LogRecord, OpenLane } from '../log/port.ts'
 import type { Emit, Failure, StageEvent } from '../stage.ts'
 import { encodeKey } from '../keys.ts'
@@ -19,12 +21,31 @@ import { timerEventId } from './ids.ts'
 import { Intake } from './intake.ts'
 import { OffsetTracker } from './offsets.ts'
 import type { HostParts } from './parts.ts'
+import { openQuarantine, Quarantine, type Opening } from './quarantine.ts'
 import { KeyQueue } from './queue.ts'
 import { toRecord, type Origin } from './records.ts'
 import { causeOf, NO_LETTER, SMALLEST_LETTER, type Refusals } from './refusals.ts'
 import { LaneState, type RowChange } from './state.ts'
+import type { TrialGate } from './trial-gate.ts'
 import { Uncommitted } from './uncommitted.ts'
 import { TimerQueue, type ArmedTimer } from './timers.ts'
+
+/** What a lane is to its process. */
+export interface LanePlace {
+  readonly gate: TrialGate
+  /** What the log has refused of this lane's commits, at earlier openings too. */
+  readonly refusals: Refusals
+  /** Epochs of openings of this lane that ended while the process lived on. */
+  readonly survived: ReadonlySet<number>
+  /** Called once, when the lane ends by itself. */
+  readonly onLost: (reason: unknown) => void
+}
+
+interface Restored {
+  readonly state: LaneState
+  readonly topicIds: Origin['topicIds']
+  readonly opening: Opening
+}
 
 export class Lane {
   readonly index: number
@@ -38,26 +59,34 @@ export class Lane {
   private readonly uncommitted = new Uncommitted()
   private readonly facts: LaneFacts
   private readonly intake: Intake
-  private readonly refusals: Refusals
-  private readonly onLost: (reason: unknown) => void
+  private readonly quarantine: Quarantine
+  private readonly place: LanePlace
   /** The last effect that waits for a store, or for one that does; null when none does. */
   private delayed: Promise<void> | null = null
 
   private constructor(
     parts: HostParts,
     open: OpenLane,
-    { state, refusals, topicIds }: { state: LaneState; refusals: Refusals; topicIds: Origin['topicIds'] },
-    onLost: (reason: unknown) => void,
+    { state, topicIds, opening }: Restored,
+    place: LanePlace,
   ) {
     this.parts = parts
-    this.refusals = refusals
     this.open = open
     this.index = open.lane
     this.state = state
-    this.onLost = onLost
+    this.place = place
+    const { refusals } = place
     const offsets = new OffsetTracker(open.positions, refusals.metadataBytes)
     const commitParts = { clock: parts.clock, refusals }
-    this.commit = new GroupCommit(open, offsets, commitParts, (error) => this.drop(error))
+    const commit = new GroupCommit(open, offsets, commitParts, (error) => this.drop(error))
+    this.commit = commit
+    this.quarantine = new Quarantine(parts, {
+      index: open.lane,
+      opening,
+      commit,
+      gate: place.gate,
+      lost: this.lost.signal,
+    })
     this.timers = new TimerQueue(parts.clock, (timer) => this.fire(timer))
     this.queue = new KeyQueue((handling) => void this.run(handling))
     const origin = { partitions: parts.log.partitions, topicIds }
@@ -79,23 +108,24 @@ export class Lane {
     }
   }
 
-  /** Restores the state and begins to work. `onLost` is called once, when the lane ends by itself. */
-  static async begin(
-    parts: HostParts,
-    open: OpenLane,
-    refusals: Refusals,
-    onLost: (reason: unknown) => void,
-  ): Promise<Lane> {
+  /** Restores the state and begins to work. */
+  static async begin(parts: HostParts, open: OpenLane, place: LanePlace): Promise<Lane> {
     const state = new LaneState(parts.stage.version, parts.stage.laneIndex)
     await state.restore(open.rows, parts.blobs)
+    const opening = await openQuarantine(parts, open, place.survived)
     const topicIds = await parts.log.topicIds(parts.stage.consumes.map(({ topic }) => topic))
-    const lane = new Lane(parts, open, { state, refusals, topicIds }, onLost)
+    const lane = new Lane(parts, open, { state, topicIds, opening }, place)
     for (const { key, name, timer } of state.timers()) lane.timers.arm({ key, name, ...timer })
     open.start(
       (records) => lane.intake.receive(records),
       (reason) => lane.drop(reason),
     )
     return lane
+  }
+
+  /** It has ended: it must not take the place of a lane that works. */
+  get isLost(): boolean {
+    return this.lost.signal.aborted
   }
 
   get pending(): number {
@@ -117,6 +147,12 @@ export class Lane {
     return this.state.rows()
   }
 
+  /** The lane goes to another process, which must not take that for a death of this one. */
+  handOver(): void {
+    this.quarantine.moved()
+    this.drop(null)
+  }
+
   /** Ends the lane: nothing is committed any more. */
   drop(reason: unknown): void {
     if (this.lost.signal.aborted) return
@@ -129,7 +165,7 @@ export class Lane {
     this.open
       .close()
       .catch((error: unknown) => this.parts.instruments.log.warn({ err: error }, 'closing a lane'))
-    this.onLost(reason)
+    this.place.onLost(reason)
   }
 
   /**
@@ -146,6 +182,8 @@ export class Lane {
     while (this.queue.size > 0 && clock.now() < until && !this.lost.signal.aborted)
       await new Promise<void>((resume) => clock.schedule(20, resume))
     await this.commit.settled()
+    this.quarantine.close()
+    await this.commit.settled()
     this.drop(null)
   }
 
@@ -154,7 +192,9 @@ export class Lane {
     this.interrupt(event)
     const cause = record ? causeOf(record) : event.id
     const begun = { whole: false, throws: 0, streamed: 0 }
-    this.queue.push({ key: event.key, event, record, cause, span, interrupted, ...begun })
+    const handling = { key: event.key, event, record, cause, span, interrupted, ...begun }
+    this.quarantine.took(handling)
+    this.queue.push(handling)
   }
 
   private interrupt(event: StageEvent): void {
@@ -186,16 +226,25 @@ export class Lane {
 
   private async run(handling: Handling): Promise<void> {
     try {
-      if (this.isStale(handling)) return handling.span.dropped()
-      const pending = this.attempt(handling)
+      const admitted = this.quarantine.admit(handling)
+      const deaths = admitted ? await admitted : 0
+      if (this.lost.signal.aborted) return handling.span.dropped()
+      if (this.isStale(handling)) return this.leaveOut(handling)
+      const pending = deaths > 0 ? this.convict(handling, deaths) : this.attempt(handling)
       if (pending) await pending
     } catch (error) {
       handling.span.dropped()
       if (!this.lost.signal.aborted) this.drop(error)
     } finally {
+      this.quarantine.left(handling)
       this.queue.done(handling)
       this.intake.proceed()
     }
+  }
+
+  private leaveOut(handling: Handling): void {
+    handling.span.dropped()
+    this.quarantine.dismiss(handling)
   }
 
   /** A timer that was cancelled or set anew while its event waited. */
@@ -208,7 +257,7 @@ export class Lane {
   /** Synchronous when the stage makes no call and nothing is large. */
   private attempt(handling: Handling): void | Promise<void> {
     try {
-      const refusal = this.refusals.of(handling.cause)
+      const refusal = this.place.refusals.of(handling.cause)
       if (refusal) return this.giveUp(handling, refusal.reason, refusal.times)
       if (handling.whole) return this.decide(handling)
       const event = handlings.wholeEvent(this.parts, this.lost.signal, handling)
@@ -250,6 +299,16 @@ export class Lane {
     if (!error.final && handling.throws < options.maxThrows) return this.attempt(handling) ?? undefined
     const reason = error.final ?? handlings.stageFailure(this.parts, error, handling.event)
     await this.giveUp(handling, reason, 0)
+  }
+
+  /** Its process died of it, again and again. */
+  private convict(handling: Handling, deaths: number): Promise<void> {
+    const { stage, instruments } = this.parts
+    const { event } = handling
+    handling.throws = deaths
+    instruments.count('events_quarantined', 1, { stage: stage.name, type: event.type })
+    const message = `${stage.name} died ${deaths} times while it handled ${event.type} of ${event.key}`
+    return this.giveUp(handling, failure('PROCESS_DIED', message), 0)
   }
 
   /** Leaves a dead letter of the event and tells its requester: less each time that the log refuses it. */
@@ -298,9 +357,10 @@ export class Lane {
       if (this.lost.signal.aborted) throw new LaneLost('after the work')
       this.state.apply(changes)
       this.uncommitted.add(handling.key)
+      const cleared = this.quarantine.acquitted(handling)
       this.commit.push({
         records: readyRecords,
-        rows: readyRows,
+        rows: cleared.length > 0 ? [...readyRows, ...cleared] : readyRows,
         input: handling.record,
         cause: handling.cause,
         withinMs: readyRecords.length > 0 ? 0 : this.untilFirst(armed),

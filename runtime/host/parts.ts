@@ -2,10 +2,11 @@ import type { Clock } from '../clock.ts'
 import type { Codec } from '../codec/port.ts'
 import type { Log } from '../log/port.ts'
 import type { Stage } from '../stage.ts'
-import type { BlobStore } from '../store/port.ts'
+import type { BlobStore, KeyValue } from '../store/port.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
 import type { CallMaker } from './calls.ts'
 import type { CallJournal } from './journal.ts'
+import type { TrialGate } from './trial-gate.ts'
 
 export interface HostOptions {
   /** Handlings of one lane at work at once, beyond which only tasks.control is taken. */
@@ -50,4 +51,8 @@ export interface HostParts {
   readonly options: HostOptions
   /** Unique per process. */
   readonly instance: string
+  /** Shared by the stages of a process; without it a stage has one of its own. */
+  readonly trials?: TrialGate
+  /** Where an owner that lives on notes that its lane moved; without it every move counts as a death. */
+  readonly keyValue?: KeyValue
 }

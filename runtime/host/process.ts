@@ -20,12 +20,14 @@ import { createBreakers, type BreakerChange, type Breakers } from '../resilience
 import type { Callers, DoorContext, Service } from '../service.ts'
 import { openStores, type Stores } from '../store/open.ts'
 import type { Telemetry } from '../telemetry/open.ts'
+import { Bugs } from './bugs.ts'
 import { CallMaker } from './calls.ts'
 import { connectionsFor, createHttpServer, listen, type Readiness } from './http.ts'
 import { openJournal, type JournalOptions } from './journal.ts'
 import { defaultHostOptions, type HostParts } from './parts.ts'
 import { Semaphore } from './semaphore.ts'
 import { StageHost } from './stage-host.ts'
+import { TrialGate } from './trial-gate.ts'
 
 export interface ProcessOptions {
   /** Shown in logs, traces and /health. */
@@ -34,6 +36,8 @@ export interface ProcessOptions {
   readonly environment: Environment
   readonly fleet: Fleet
   readonly telemetry: Telemetry
+  /** Shown by /health. Default: of this process alone. */
+  readonly bugs?: Bugs
   /** False: no HTTP server (one-shot runs). Default true. */
   readonly http?: boolean
 }
@@ -158,9 +162,11 @@ class RunningProcess implements FleetProcess {
     const { options } = this
     if (options.http === false) return
     const { environment, fleet, telemetry, services } = options
+    const bugs = options.bugs ?? new Bugs(telemetry.instruments)
     const app = createHttpServer({
       service: options.name,
       readiness: () => this.readiness(),
+      health: () => bugs.health,
       metrics: () => telemetry.metrics(),
       hosts: { host: environment.host, allowed: environment.http.allowedHosts },
       limits: connectionsFor(environment.http),
@@ -197,6 +203,7 @@ class RunningProcess implements FleetProcess {
     const options = parts.log.kind === 'embedded' ? embeddedJournal : fleetJournal
     const journal = openJournal(parts.stores.keyValue, systemClock, options)
     const places = new Semaphore(fleet.limits.concurrency)
+    const trials = new TrialGate()
     for (const service of services) {
       const stage = service.stage?.(fleet)
       if (!stage) continue
@@ -214,6 +221,8 @@ class RunningProcess implements FleetProcess {
         calls: new CallMaker({ ...shared, callers: made?.callers ?? {}, guards: made?.guards ?? {} }),
         options: { ...defaultHostOptions, drainMs: environment.drainMs },
         instance: this.instance,
+        trials,
+        keyValue: parts.stores.keyValue,
       }
       this.hosts.push(new StageHost(host))
     }

@@ -1,10 +1,13 @@
 // A service as a process of its own: `node services/planner/main.ts`.
+//
+// It ends by a signal, or by an error that was thrown out of a callback; a promise that rejects unheard does not end it.
 import { readEnvironment, type Environment } from '../config/environment.ts'
 import { loadFleet } from '../config/load.ts'
 import { openHostWarnings, transportWarnings } from '../config/transport.ts'
 import { describe } from '../errors.ts'
 import type { Service } from '../service.ts'
 import { openTelemetry } from '../telemetry/open.ts'
+import { Bugs } from './bugs.ts'
 import { startProcess, type FleetProcess } from './process.ts'
 
 export interface RunOptions {
@@ -13,7 +16,10 @@ export interface RunOptions {
   started?: (process: FleetProcess) => void
 }
 
-/** Runs until SIGTERM or SIGINT, then drains. Ends the process: 0 after a drain, 1 when it could not start. */
+/**
+ * Runs until SIGTERM or SIGINT, then drains. Ends the process: 0 after a drain, 1 when it could not start or drained because
+ * of a bug.
+ */
 export async function runServices(
   name: string,
   services: readonly Service[],
@@ -25,11 +31,15 @@ export async function runServices(
     const telemetry = openTelemetry(environment, name, { fleet })
     for (const warning of [...transportWarnings(environment), ...openHostWarnings(environment)])
       telemetry.instruments.log.warn(warning)
-    const running = await startProcess({ name, services, environment, fleet, telemetry })
+    const bugs = new Bugs(telemetry.instruments)
+    const thrown = new Promise<void>((resolve) => bugs.watch(resolve))
+    const starting = startProcess({ name, services, environment, fleet, telemetry, bugs })
+    const running = await Promise.race([starting, thrown])
+    if (!running) return process.exit(1)
     const stopped = stopOnSignal(running)
     options.started?.(running)
-    await stopped
-    process.exit(0)
+    const code = await Promise.race([stopped.then(() => 0), thrown.then(() => running.stop()).then(() => 1)])
+    process.exit(code)
   } catch (error) {
     console.error(describe(error))
     process.exit(1)

@@ -7,11 +7,13 @@ import {
   type InputLoss,
   type LogTopic,
   type Membership,
+  type OpenLane,
 } from '../log/port.ts'
 import { Lane } from './lane.ts'
 import type { HostParts } from './parts.ts'
 import { Refusals } from './refusals.ts'
-import type { RowChange } from './state.ts'
+import { NewerState, type RowChange } from './state.ts'
+import { TrialGate } from './trial-gate.ts'
 
 /** Short: the lane's tasks wait, and a broker or a store that was away comes back at any moment. */
 const MAX_REOPEN_MS = 1_000
@@ -31,6 +33,8 @@ interface Slot {
   problem: string | null
   /** Failed openings since it last worked. */
   failures: number
+  /** Epochs of openings, since it last worked, that ended while this process lived on and still had the lane. */
+  readonly survived: Set<number>
 }
 
 export interface StageStatus {
@@ -46,8 +50,11 @@ export interface StageStatus {
 
 export class StageHost {
   private readonly parts: HostParts
+  private readonly gate: TrialGate
   private readonly slots = new Map<number, Slot>()
   private membership: Membership | null = null
+  /** Lanes whose rows a newer release has written, and what /ready says of them. */
+  private readonly declined = new Map<number, string>()
   private generation = 0
   private stopping = false
   private problem: string | null = JOINING
@@ -55,6 +62,7 @@ export class StageHost {
 
   constructor(parts: HostParts) {
     this.parts = parts
+    this.gate = parts.trials ?? new TrialGate()
   }
 
   async start(): Promise<void> {
@@ -69,7 +77,7 @@ export class StageHost {
       },
       {
         onAssigned: (lane) => (this.membership ? this.assigned(lane) : early.push(lane)),
-        onRevoked: (lane) => this.revoked(lane),
+        onRevoked: (lane, isForgotten) => this.revoked(lane, isForgotten ?? false),
         onError: (error) => this.failed(error),
         onRecovered: () => (this.problem = null),
         onLoss: (lane, loss) => this.lost(lane, loss),
@@ -99,6 +107,7 @@ export class StageHost {
     const problems = slots.flatMap(([lane, { problem }]) => (problem ? [`lane ${lane}: ${problem}`] : []))
     const now = this.parts.clock.now()
     for (const { text, untilMs } of this.losses) if (untilMs > now) problems.push(text)
+    for (const [lane, problem] of this.declined) problems.push(`lane ${lane}: ${problem}`)
     if (this.problem) problems.unshift(this.problem)
     return {
       stage: this.parts.stage.name,
@@ -124,7 +133,7 @@ export class StageHost {
 
   private assigned(lane: number): void {
     this.problem = null
-    if (this.stopping || this.slots.has(lane)) return
+    if (this.stopping || this.slots.has(lane) || this.declined.has(lane)) return
     const slot: Slot = {
       generation: ++this.generation,
       refusals: new Refusals(this.parts.clock),
@@ -132,15 +141,18 @@ export class StageHost {
       opening: false,
       problem: 'opening',
       failures: 0,
+      survived: new Set(),
     }
     this.slots.set(lane, slot)
     void this.openLane(lane, slot)
   }
 
-  private revoked(lane: number): void {
+  /** Whoever was forgotten may have stood still in the middle of a handling: that counts as a death. */
+  private revoked(lane: number, isForgotten: boolean): void {
     const slot = this.slots.get(lane)
     this.slots.delete(lane)
-    slot?.lane?.drop(null)
+    if (isForgotten) slot?.lane?.drop(null)
+    else slot?.lane?.handOver()
     this.gauge()
   }
 
@@ -178,6 +190,7 @@ export class StageHost {
       try {
         await this.tryOpen(index, slot)
       } catch (error) {
+        if (error instanceof NewerState) return this.decline(index, error)
         slot.problem = error instanceof Error ? error.message : String(error)
         const { instruments, stage, clock } = this.parts
         const level = slot.failures++ > 0 ? 'warn' : 'debug'
@@ -191,21 +204,54 @@ export class StageHost {
     slot.opening = false
   }
 
+  /** An older release in a mixed fleet: it leaves the lane to the newer one, and does not fence it again and again. */
+  private decline(lane: number, reason: NewerState): void {
+    const { instruments, stage } = this.parts
+    const problem =
+      `${reason.message}. It is left to processes of the newer release, for as long as this one runs: ` +
+      'start that release again, or upgrade this process (docs/operating.md, Upgrading and rolling back)'
+    this.declined.set(lane, problem)
+    this.slots.delete(lane)
+    this.membership?.decline?.(lane)
+    instruments.log.error({ stage: stage.name, lane }, problem)
+    this.gauge()
+  }
+
   private async tryOpen(index: number, slot: Slot): Promise<void> {
     const { membership, parts } = this
     if (!membership) return
     const startedMs = parts.clock.now()
     const open = await membership.open(index)
     if (!this.isCurrent(index, slot)) return open.close()
-    const lane = await Lane.begin(parts, open, slot.refusals, (reason) => this.ended(index, slot, reason))
-    if (!this.isCurrent(index, slot)) return lane.drop(null)
-    slot.lane = lane
-    slot.problem = null
-    slot.failures = 0
+    await this.begin(index, slot, open)
+    if (!slot.lane) return
     const labels = { stage: parts.stage.name }
     parts.instruments.count('lanes_opened', 1, labels)
     parts.instruments.observe('lane_opening', (parts.clock.now() - startedMs) / 1_000, labels)
     this.gauge()
+  }
+
+  private async begin(index: number, slot: Slot, open: OpenLane): Promise<void> {
+    const onLost = (reason: unknown): void => {
+      // Whoever was fenced may have stood still for so long that the lane went to others: that counts as a death.
+      if (!(reason instanceof LaneFenced)) slot.survived.add(open.epoch)
+      if (slot.lane) this.ended(index, slot, reason)
+    }
+    let lane: Lane
+    try {
+      const { refusals, survived } = slot
+      lane = await Lane.begin(this.parts, open, { gate: this.gate, refusals, survived, onLost })
+    } catch (error) {
+      slot.survived.add(open.epoch)
+      await open.close().catch(() => {})
+      throw error
+    }
+    if (!this.isCurrent(index, slot)) return lane.drop(null)
+    if (lane.isLost) throw new Error('the lane was lost as it began to work')
+    slot.lane = lane
+    slot.problem = null
+    slot.failures = 0
+    slot.survived.clear()
   }
 
   /** A lane that ended by itself is opened again: reading tells what the lost commit did. */

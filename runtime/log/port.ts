@@ -101,8 +101,8 @@ export interface OpenLane {
 export interface LaneListener {
   /** This member owns the lane now. Open it with `membership.open(lane)`. */
   onAssigned(lane: number): void
-  /** The lane went to another member (or the session was lost): stop, abort, drop. */
-  onRevoked(lane: number): void
+  /** The lane went to another member: stop, abort, drop. `isForgotten`: because this one was not heard of for too long. */
+  onRevoked(lane: number, isForgotten?: boolean): void
   /** The member can't go on without its owner's help (it keeps trying to rejoin by itself). */
   onError(error: Error): void
   /** What `onError` told is over. */
@@ -116,6 +116,8 @@ export interface Membership {
   readonly joined: Promise<void>
   /** Fences former owners, restores rows and positions. Also used to open a lane again after it was dropped. */
   open(lane: number): Promise<OpenLane>
+  /** This member can't work on the lane until it joins anew: another member gets it, or nobody where none can. */
+  decline?(lane: number): void
   /** Leaves the group: lanes go to the other members at once. */
   leave(): Promise<void>
 }

@@ -11,6 +11,8 @@ const row = <const L extends readonly string[]>(help: string, ...labels: L) => (
 export const counters = {
   handlings: row('Events handled and committed.', 'stage', 'topic', 'type'),
   handlings_failed: row('Times that a stage threw while handling an event.', 'stage', 'topic', 'type'),
+  bugs: row('Errors that escaped every handling: unhandled_rejection, uncaught_exception.', 'kind'),
+  events_quarantined: row('Events given up because their process died of them.', 'stage', 'type'),
   records_skipped: row('Records that a stage does not take, left undecoded.', 'stage', 'topic'),
   records_forwarded: row('Records moved to the home partition of their key.', 'stage', 'topic'),
   events_emitted: row('Events committed to the log.', 'stage', 'topic', 'type'),

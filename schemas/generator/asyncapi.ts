@@ -122,6 +122,8 @@ function headersSchema(): Node {
     schema: 'Name of the record in the value.',
     requester: 'On replies: the stage that waits for it.',
     stageVersion: 'Version of the stage that wrote it.',
+    replayFor: 'On a replayed event of the fleet: the one stage that handles it.',
+    replayOf: 'On dead-letters, where a letter marks another one as replayed: its partition:offset.',
   }
   const entries = Object.entries(docs) as [keyof typeof headers, string][]
   return {

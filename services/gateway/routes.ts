@@ -99,7 +99,10 @@ function operatorRoutes(app: FastifyInstance, operator: LogOperator): void {
     operator.deadLetters(Math.min(1_000, Number(request.query.limit ?? 100) || 100)),
   )
   app.get<{ Params: Params }>('/v1/dead-letters/:id', (request) => operator.deadLetter(request.params.id))
-  app.post<{ Params: Params }>('/v1/dead-letters/:id/replay', (request) => operator.replay(request.params.id))
+  app.post<{ Params: Params }>('/v1/dead-letters/:id/replay', (request) => {
+    const { force, as } = bodyOf(request)
+    return operator.replay(request.params.id, { force: force === true, ...present({ as: textOf(as) }) })
+  })
 }
 
 function bodyOf(request: FastifyRequest): Record<string, unknown> {

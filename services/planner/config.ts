@@ -19,3 +19,6 @@ export const MAX_CALLS_PER_TURN = 32
 
 /** Of what one tool call or one code step tells the model. The step in the result keeps everything. */
 export const MAX_OBSERVATION_CHARS = 12_000
+
+/** How long it is kept that a task has ended because an event of it was given up: as long as router keeps its id. */
+export const REMEMBER_ENDED_MS = 7 * 86_400_000

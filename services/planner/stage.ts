@@ -6,12 +6,14 @@
 // 3. A cancel or the deadline stops the call under way (which changes nothing but what the
 //    task has cost) and then takes its turn.
 import type { Fleet } from '../../runtime/config/fleet.ts'
-import type { Call, CallOutcome, Decision, Stage, StageEvent } from '../../runtime/stage.ts'
+import { failure } from '../../runtime/errors.ts'
+import type { Call, CallOutcome, Decision, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
 import { headers } from '../../schemas/topics.ts'
 import { answerChecked, checkCall, keepAnswer, takeText } from './answers.ts'
 import { findCode, withoutThinking } from './code-blocks.ts'
 import { codeCompleted, runCode } from './code-steps.ts'
 import { cancel, fail, timeOut } from './completion.ts'
+import { REMEMBER_ENDED_MS } from './config.ts'
 import type { ModelReply, ModelRequest } from './model.ts'
 import { modelFailed } from './model-failures.ts'
 import { progress } from './progress.ts'
@@ -31,17 +33,17 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
 
   function decide(event: StageEvent, rows: State): Planned {
     const now = situation(event, rows, event.atMs)
-    if (now === null) return withoutTask(event)
+    if (now === null) return withoutTask(event, rows)
     const { changes, ask, check } = transition(event, now)
     if (check) return { ...changes, call: checkCall(now, check, fleet.agents[now.task.agent]?.outputSchema) }
     return ask ? { ...changes, call: modelCall(ask, book) } : changes
   }
 
   /** A cancel of a task that is not here changes nothing: router passes it on behind the task, if there is one to come. */
-  function withoutTask(event: StageEvent): Planned {
+  function withoutTask(event: StageEvent, rows: State): Planned {
     switch (event.type) {
       case 'TaskAdmitted':
-        return begin(event)
+        return rows.ended ? refuseAgain(event) : begin(event)
       case 'TimerFired':
         return { clear: true }
       default:
@@ -150,9 +152,9 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
       event.type === 'TaskCancelled' || (event.type === 'TimerFired' && event.data.name === 'deadline'),
     poisoned(event, rows, reason) {
       const now = situation(event, rows, event.atMs)
-      if (now) return fail(now, reason)
-      if (rows.run) return fail(remains(event, rows.run, rows), reason)
-      return event.type === 'TaskAdmitted' ? fail(opened(event), reason) : {}
+      if (now) return endedBy(now, reason)
+      if (rows.run) return endedBy(remains(event, rows.run, rows), reason)
+      return event.type === 'TaskAdmitted' && !rows.ended ? endedBy(opened(event), reason) : {}
     },
   }
 }
@@ -190,6 +192,18 @@ function remains(event: StageEvent, run: Run, rows: State): Situation {
     promptVersion: PROMPT_VERSION,
   }
   return { task: { ...unknown, ...choices, ...tools, ...times, ...ids }, run, rows, event, atMs: event.atMs }
+}
+
+/** It is kept that the task has ended: what was given up may be replayed. */
+function endedBy(now: Situation, reason: Failure): Planned {
+  const timers = { forget: now.atMs + REMEMBER_ENDED_MS }
+  return { ...fail(now, reason), rows: { ended: { atMs: now.atMs } }, timers }
+}
+
+function refuseAgain(event: Event<'TaskAdmitted'>): Planned {
+  const message = 'The task had ended before, and was not begun again. Submit it under another id.'
+  const error = failure('TASK_INVALID', message)
+  return { emit: [progress(opened(event), 'completed', { status: 'failed', error: { ...error } })] }
 }
 
 function called(now: Situation, reply: ModelReply, outcome: CallOutcome, cost: number) {

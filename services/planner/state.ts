@@ -75,6 +75,8 @@ export type PlannerRows = {
   run: Run
   /** A result that is yet to be checked against the output schema. */
   answer: Answer
+  /** It failed because an event of it was given up; a replay must not begin it again. */
+  ended: { atMs: number }
 } & {
   /** What the model said in a step. */
   [said: `said:${number}`]: Message

@@ -299,7 +299,11 @@ test('an id of 128 characters is reached by every route', async () => {
 })
 
 test('health, readiness and metrics', async () => {
-  assert.deepEqual((await ask('GET', '/health')).body, { status: 'ok', service: 'test' })
+  assert.deepEqual((await ask('GET', '/health')).body, {
+    status: 'ok',
+    service: 'test',
+    unhandledRejections: 0,
+  })
   const { status, body } = await ask('GET', '/ready')
   assert.equal(status, 200)
   assert.ok((body as { parts: { problem: unknown }[] }).parts.every(({ problem }) => problem === null))

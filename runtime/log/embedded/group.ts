@@ -2,7 +2,8 @@
 //
 // 1. A lane that moves is revoked from its holder before it is assigned to the next.
 // 2. Assignment is sticky: a member keeps what it holds up to its fair share.
-// 3. Changes asked for in one turn (joins, leaves) are one rebalance.
+// 3. A lane that a member has declined is never given to it again; where every member has, nobody gets it.
+// 4. Changes asked for in one turn (joins, leaves) are one rebalance.
 
 export interface Member {
   readonly onAssigned: (lane: number) => void
@@ -14,6 +15,7 @@ export function assignLanes<M>(
   lanes: number,
   members: readonly M[],
   held: ReadonlyMap<number, M>,
+  declines: (member: M, lane: number) => boolean = () => false,
 ): Map<number, M> {
   const next = new Map<number, M>()
   if (members.length === 0) return next
@@ -32,10 +34,12 @@ export function assignLanes<M>(
   }
   for (let lane = 0; lane < lanes; lane++) {
     const holder = held.get(lane)
-    if (holder !== undefined && hasRoom(holder)) give(lane, holder)
+    if (holder !== undefined && hasRoom(holder) && !declines(holder, lane)) give(lane, holder)
   }
   for (let lane = 0; lane < lanes; lane++) {
-    const member = next.has(lane) ? undefined : members.find(hasRoom)
+    if (next.has(lane)) continue
+    const willing = members.filter((each) => !declines(each, lane))
+    const member = willing.find(hasRoom) ?? willing[0]
     if (member !== undefined) give(lane, member)
   }
   return next
@@ -48,6 +52,7 @@ export class Group {
   #members: Member[] = []
   #held = new Map<number, Member>()
   #scheduled = false
+  readonly #declined = new Map<Member, Set<number>>()
 
   constructor(name: string, lanes: number, soon: (fn: () => void) => void) {
     this.name = name
@@ -67,7 +72,14 @@ export class Group {
   /** The member hears nothing more; its lanes go to the others in the next turn. */
   leave(member: Member): void {
     this.#members = this.#members.filter((other) => other !== member)
+    this.#declined.delete(member)
     for (const [lane, holder] of this.#held) if (holder === member) this.#held.delete(lane)
+    this.#schedule()
+  }
+
+  decline(member: Member, lane: number): void {
+    const declined = this.#declined.get(member) ?? new Set()
+    this.#declined.set(member, declined.add(lane))
     this.#schedule()
   }
 
@@ -86,7 +98,8 @@ export class Group {
 
   #rebalance(): void {
     const before = this.#held
-    const after = assignLanes(this.#lanes, this.#members, before)
+    const declines = (member: Member, lane: number) => this.#declined.get(member)?.has(lane) ?? false
+    const after = assignLanes(this.#lanes, this.#members, before, declines)
     this.#held = after
     for (const [lane, holder] of before) if (after.get(lane) !== holder) holder.onRevoked(lane)
     for (const [lane, holder] of after) {

@@ -63,5 +63,5 @@ async function join(
   const open = (lane: number) => openLane(engine, { group: name, topics, holds }, lane)
   // In the turn after the group has announced the lanes.
   const joined = new Promise<void>((resolve) => engine.soon(resolve))
-  return { joined, open, leave }
+  return { joined, open, decline: (lane) => group.decline(member, lane), leave }
 }

@@ -31,7 +31,8 @@ export interface GroupMemberOptions {
 }
 
 export interface GroupListener {
-  onAssignment(lanes: readonly number[]): void
+  /** `isForgotten`: the group has given this member up. */
+  onAssignment(lanes: readonly number[], isForgotten: boolean): void
   onTrouble(error: Error): void
   onRecovered?(): void
 }
@@ -57,6 +58,7 @@ export class GroupMember {
   #memberId = ''
   #generation = -1
   #lanes: readonly number[] = []
+  readonly #declined = new Set<number>()
   #left = false
   #joining = true
   #waiters: Waiter[] = []
@@ -81,6 +83,13 @@ export class GroupMember {
       this.#waiters.push({ resolve, reject })
       this.#wake()
     })
+  }
+
+  /** Asks the group to give the lane to another member. */
+  decline(lane: number): void {
+    this.#declined.add(lane)
+    this.#joining = true
+    this.#wake()
   }
 
   async leave(): Promise<void> {
@@ -156,7 +165,8 @@ export class GroupMember {
     const { groupId, protocol, topics, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
     await this.#link.connect()
     const coordinator = await this.#link.coordinator('group', groupId)
-    const claim = encodeClaim({ generation: this.#generation, lanes: this.#lanes })
+    const declined = [...this.#declined]
+    const claim = encodeClaim({ generation: this.#generation, lanes: this.#lanes, declined })
     const joined = await coordinator.joinGroup({
       groupId,
       memberId: this.#memberId,
@@ -174,7 +184,8 @@ export class GroupMember {
     })
     if (this.#left) return
     const lanes = Object.values(decodeAssignment(synced.memberAssignment))[0] ?? []
-    this.#joining = false
+    // A lane that was declined meanwhile is said in the next join.
+    this.#joining = this.#declined.size > declined.length
     this.#take(joined.generationId, lanes)
     for (const { resolve } of this.#waiters.splice(0)) resolve()
   }
@@ -199,7 +210,7 @@ export class GroupMember {
   #take(generation: number, lanes: readonly number[]): void {
     this.#generation = generation
     this.#lanes = lanes
-    this.#listener.onAssignment(lanes)
+    this.#listener.onAssignment(lanes, generation < 0)
   }
 
   /** Waits its turn, then tells the coordinator that we live. Rejects when the group rebalances. */

@@ -3,15 +3,19 @@
 // 1. Balanced: the members' counts differ by one at most.
 // 2. Sticky: a member keeps its lanes up to its share; only the excess and what nobody owns moves.
 // 3. Deterministic: the order in which members are listed does not matter.
-// 4. A lane claimed twice belongs to the claim of the later generation: the other member was away when it moved.
+// 4. A lane that a member has declined is never given to it; where every member has, nobody gets it.
+// 5. A lane claimed twice belongs to the claim of the later generation: the other member was away when it moved.
 export interface Claim {
   readonly memberId: string
   /** Generation in which these lanes were assigned. */
   readonly generation: number
   readonly lanes: readonly number[]
+  /** Lanes that it can't work on. */
+  readonly declined?: readonly number[]
 }
 
 export function assignLanes(claims: readonly Claim[], laneCount: number): Map<string, number[]> {
+  const declined = new Map(claims.map((claim) => [claim.memberId, claim.declined ?? []]))
   const kept = keptBy(claims, laneCount)
   const members = [...kept.keys()].sort((a, b) => count(kept, b) - count(kept, a) || compare(a, b))
   const share = Math.floor(laneCount / Math.max(1, members.length))
@@ -25,9 +29,10 @@ export function assignLanes(claims: readonly Claim[], laneCount: number): Map<st
   const taken = new Set([...assigned.values()].flat())
   for (let lane = 0; lane < laneCount; lane++) {
     if (taken.has(lane)) continue
-    const least = members.reduce(
+    const willing = members.filter((member) => !declined.get(member)?.includes(lane))
+    const least = willing.reduce(
       (a, b) => (count(assigned, b) < count(assigned, a) ? b : a),
-      members[0] ?? '',
+      willing[0] ?? '',
     )
     assigned.get(least)?.push(lane)
   }
@@ -42,9 +47,9 @@ function keptBy(claims: readonly Claim[], laneCount: number): Map<string, number
     (a, b) => b.generation - a.generation || compare(a.memberId, b.memberId),
   )
   const taken = new Set<number>()
-  for (const { memberId, lanes } of latestFirst)
+  for (const { memberId, lanes, declined = [] } of latestFirst)
     for (const lane of [...lanes].sort((a, b) => a - b)) {
-      if (lane < 0 || lane >= laneCount || taken.has(lane)) continue
+      if (lane < 0 || lane >= laneCount || taken.has(lane) || declined.includes(lane)) continue
       taken.add(lane)
       kept.get(memberId)?.push(lane)
     }
@@ -55,16 +60,21 @@ const count = (of: ReadonlyMap<string, readonly number[]>, member: string): numb
   of.get(member)?.length ?? 0
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-export function encodeClaim({ generation, lanes }: Omit<Claim, 'memberId'>): Buffer {
-  return Buffer.from(JSON.stringify({ generation, lanes }))
+export function encodeClaim({ generation, lanes, declined = [] }: Omit<Claim, 'memberId'>): Buffer {
+  return Buffer.from(JSON.stringify({ generation, lanes, ...(declined.length > 0 ? { declined } : {}) }))
 }
 
 /** What can't be read claims nothing: a member of another release must not stop the group. */
 export function decodeClaim(memberId: string, data: Buffer): Claim {
   try {
-    const { generation, lanes } = JSON.parse(data.toString('utf8')) as Partial<Claim>
+    const { generation, lanes, declined } = JSON.parse(data.toString('utf8')) as Partial<Claim>
     if (typeof generation === 'number' && Array.isArray(lanes))
-      return { memberId, generation, lanes: lanes.filter((lane) => Number.isInteger(lane)) }
+      return {
+        memberId,
+        generation,
+        lanes: lanes.filter((lane) => Number.isInteger(lane)),
+        ...(Array.isArray(declined) ? { declined } : {}),
+      }
   } catch {
     // falls through
   }

@@ -94,7 +94,12 @@ class KafkaLog implements Log {
   async join(options: JoinOptions, listener: LaneListener): Promise<Membership> {
     const membership = new KafkaMembership(this.#context, options, listener)
     const leave = this.#keep(() => membership.leave())
-    return { joined: membership.joined, open: (lane) => membership.open(lane), leave }
+    return {
+      joined: membership.joined,
+      open: (lane) => membership.open(lane),
+      decline: (lane) => membership.decline(lane),
+      leave,
+    }
   }
 
   tail(options: TailOptions, handler: (records: readonly LogRecord[]) => Promise<void> | void): Tail {

@@ -61,7 +61,7 @@ export class KafkaMembership implements Membership {
         heartbeatMs: settings.heartbeatMs,
       },
       {
-        onAssignment: (lanes) => this.#assign(lanes),
+        onAssignment: (lanes, isForgotten) => this.#assign(lanes, isForgotten),
         onTrouble: (error) => this.#listener.onError(this.#trouble('taking part in the group', error)),
         onRecovered: () => this.#listener.onRecovered?.(),
       },
@@ -70,13 +70,13 @@ export class KafkaMembership implements Membership {
     this.leave = once(() => this.#leave())
   }
 
-  #assign(lanes: readonly number[]): void {
+  #assign(lanes: readonly number[], isForgotten: boolean): void {
     const former = this.#assigned
     this.#assigned = new Set(lanes)
     for (const lane of former) {
       if (this.#assigned.has(lane)) continue
       this.#drop(lane)
-      this.#listener.onRevoked(lane)
+      this.#listener.onRevoked(lane, isForgotten)
     }
     for (const lane of lanes) if (!former.has(lane)) this.#listener.onAssigned(lane)
     this.#hasJoined()
@@ -87,6 +87,11 @@ export class KafkaMembership implements Membership {
     this.#open.delete(lane)
     this.#opened.delete(lane)
     void open?.close()
+  }
+
+  decline(lane: number): void {
+    this.#drop(lane)
+    this.#member.decline(lane)
   }
 
   async open(lane: number): Promise<OpenLane> {

@@ -16,6 +16,7 @@ export interface ReadRange {
   readonly from: number
   /** Reading ends before this offset; null: before what is written when it begins. */
   readonly until: number | null
+  /** How long reading may stand still. While it goes on, however slowly, it is not given up. */
   readonly withinMs: number
   /** After how long without a step forward reading ends with what it has. Without: it goes on for `withinMs`. */
   readonly patienceMs?: number
@@ -23,7 +24,7 @@ export interface ReadRange {
 
 /**
  * Calls `take` with each committed record of the range, oldest first, until it returns false. Records that retention
- * removed are passed over. Rejects when the end of the range is not readable in time, unless patience ends first.
+ * removed are passed over. Rejects when it stands still for too long, unless patience ends first.
  */
 export async function readRange(
   link: Link,
@@ -31,17 +32,16 @@ export async function readRange(
   take: (message: RawMessage) => boolean,
 ): Promise<void> {
   const { topic, partition } = range
-  const deadline = performance.now() + range.withinMs
   let { until } = range
   let movedAt = performance.now()
   await link.know([topic])
   for (let offset = range.from; until === null || offset < until;) {
     const now = performance.now()
     if (now - movedAt > (range.patienceMs ?? Infinity)) return
-    if (now > deadline)
+    if (now - movedAt > range.withinMs)
       throw new Error(`reading ${topic}[${partition}] stopped at ${offset}, before ${until}`)
     const fetched = await link.attempt(() => fetchOne(link, topic, partition, offset), {
-      withinMs: deadline - now,
+      withinMs: Math.max(1, movedAt + range.withinMs - now),
     })
     if (fetched === 'out of range') {
       const [bounds] = await boundsOf(link, topic, [partition])

@@ -152,7 +152,7 @@ class FaultyMembership implements Membership {
       this.#life.hear(() => void (this.#generation === generation && fn()))
     const inner = await this.#log.join(this.#options, {
       onAssigned: (lane) => hear(() => this.#assigned(lane)),
-      onRevoked: (lane) => hear(() => this.#revoked(lane)),
+      onRevoked: (lane) => hear(() => this.#revoked(lane, false)),
       onError: (error) => hear(() => this.#listener.onError(error)),
     })
     if (this.#left || this.#life.crashed) await inner.leave()
@@ -165,8 +165,8 @@ class FaultyMembership implements Membership {
     this.#listener.onAssigned(lane)
   }
 
-  #revoked(lane: number): void {
-    if (this.#held.delete(lane)) this.#listener.onRevoked(lane)
+  #revoked(lane: number, isForgotten: boolean): void {
+    if (this.#held.delete(lane)) this.#listener.onRevoked(lane, isForgotten)
   }
 
   cutOff(forMs: number): void {
@@ -178,7 +178,7 @@ class FaultyMembership implements Membership {
     this.#life.clock.schedule(forMs, () =>
       this.#life.hear(() => {
         if (this.#left) return
-        for (const lane of [...this.#held]) this.#revoked(lane)
+        for (const lane of [...this.#held]) this.#revoked(lane, true)
         void this.#join()
       }),
     )
@@ -200,6 +200,10 @@ class FaultyMembership implements Membership {
     this.#life.crash()
     faults.onCrash?.()
     return never()
+  }
+
+  decline(lane: number): void {
+    if (!this.#life.crashed) this.#inner?.decline?.(lane)
   }
 
   async leave(): Promise<void> {

@@ -10,6 +10,7 @@ import { openJournal, type CallJournal } from '../../host/journal.ts'
 import { defaultHostOptions } from '../../host/parts.ts'
 import { Semaphore } from '../../host/semaphore.ts'
 import { StageHost, type StageStatus } from '../../host/stage-host.ts'
+import { TrialGate } from '../../host/trial-gate.ts'
 import type { CommitFault, FaultyLog, LanePlace } from '../../log/memory/faults.ts'
 import type { Caller, Stage } from '../../stage.ts'
 import { quietInstruments, type Instruments } from '../../telemetry/instruments.ts'
@@ -59,6 +60,7 @@ export class SimProcess {
     const made = world.callers(surroundings)
     const callers = this.withCrashes(made.callers)
     const guards = mapped(made.guards ?? {}, (guard) => withGuardFaults(guard, store))
+    const trials = new TrialGate()
     this.hosts = stages.map((stage) => {
       const instruments = this.instruments()
       const shared = { journal: this.journal, breakers: this.breakers(), clock: this.clock, instruments }
@@ -71,6 +73,8 @@ export class SimProcess {
         log: this.log,
         options: { ...defaultHostOptions, drainMs: DRAIN_MS, maxRowBytes: world.maxRowBytes },
         instance: name,
+        trials,
+        keyValue,
       })
     })
   }

@@ -44,7 +44,8 @@ async function content(bytes: Uint8Array, blobs: BlobStore): Promise<string> {
 
 /** Windows of alert rules, budgets near their limits and what channels were told last stay: rows that the configuration fixes. */
 const stays = (stage: string, key: string): boolean =>
-  stage === 'alerting' && /^fleet\u0000((slot|channel):|budgets$)/.test(key)
+  key === '\u0000host\u0000life' ||
+  (stage === 'alerting' && /^fleet\u0000((slot|channel):|budgets$)/.test(key))
 
 export function checkAtRest(run: Simulation): string[] {
   const { world } = run

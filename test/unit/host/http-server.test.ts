@@ -20,6 +20,7 @@ async function started(limits: Partial<HttpLimits> = {}): Promise<Started> {
   const app = createHttpServer({
     service: 'test',
     readiness: () => Promise.resolve({ ready: true, parts: [] }),
+    health: () => ({ status: 'ok', unhandledRejections: 0 }),
     metrics: () => Promise.reject(new Error('secret text in /srv/flotilla/metrics.ts')),
     hosts: { host: '127.0.0.1', allowed: [] },
     limits,

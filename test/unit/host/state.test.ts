@@ -159,3 +159,17 @@ test('rows of the lane come back to it, and no key can be taken for it', async (
   assert.deepEqual([...rows], [['window', ['t1']]])
   assert.equal(restored.size, 2)
 })
+
+test('restoring many rows lets others have their turn, and keeps them all', async () => {
+  const rows = Array.from({ length: 10_000 }, (_, i) => ({
+    key: `t-${i}\u0000task`,
+    value: Buffer.from(JSON.stringify({ v: 1, d: { answer: 'admitted', atMs: i } })),
+  }))
+  let turns = 0
+  const beat = setInterval(() => turns++, 0)
+  const state = new LaneState(1)
+  await state.restore(rows, memoryBlobs())
+  clearInterval(beat)
+  assert.equal(state.size, 10_000)
+  assert.ok(turns >= 3, `${turns} turns of others`)
+})

@@ -42,3 +42,10 @@ test('members that already share evenly are left alone', () => {
   assert.deepEqual(assignLanes(11, ['a', 'b'], held), held)
   assert.deepEqual(assignLanes(11, ['b', 'a'], held), held)
 })
+
+test('a declined lane goes to a member that has not declined it, else to nobody', () => {
+  const declines = (member: string, lane: number) => member === 'old' && lane === 1
+  assert.deepEqual([...assignLanes(3, ['old'], new Map(), declines).keys()], [0, 2])
+  const held = new Map([0, 1, 2].map((lane) => [lane, 'old']))
+  assert.equal(assignLanes(3, ['old', 'new'], held, declines).get(1), 'new')
+})

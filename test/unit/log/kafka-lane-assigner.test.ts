@@ -84,3 +84,11 @@ test('claims survive encoding, and one that can not be read claims nothing', () 
     assert.deepEqual(decodeClaim('a', Buffer.from(garbage)), claim('a', [], -1))
   }
 })
+
+test('a declined lane goes to a member that has not declined it, else to nobody (4)', () => {
+  const declining = { ...claim('a', [0, 1, 2, 3]), declined: [1, 3] }
+  assert.deepEqual(asObject(assignLanes([declining], 4)), { a: [0, 2] })
+  assert.deepEqual(asObject(assignLanes([declining, claim('b')], 4)), { a: [0, 2], b: [1, 3] })
+  const { memberId, ...rest } = declining
+  assert.deepEqual(decodeClaim(memberId, encodeClaim(rest)), declining)
+})
