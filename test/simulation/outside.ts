@@ -15,6 +15,7 @@ import type { Callers } from '../../runtime/service.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
 import { quietInstruments } from '../../runtime/telemetry/instruments.ts'
 import { directSchemaChecks } from '../../runtime/testing/schema-checks.ts'
+import type { SeenCall } from '../../runtime/testing/simulator/call-book.ts'
 import type { Fate, FaultKind } from '../../runtime/testing/simulator/fate.ts'
 import type { Surroundings, World } from '../../runtime/testing/simulator/world.ts'
 import type { Json } from '../../schemas/json.ts'
@@ -31,6 +32,10 @@ import { createToolCaller, type ToolCall } from '../../services/tool-executor/ca
 import { fleet } from './fleet.ts'
 import { LimitsBook } from './limits-book.ts'
 import { ScriptExecutor } from './script-executor.ts'
+
+/** The text of a task that one answer ends; of one whose model takes its time. */
+export const QUICK_TASK = 'probe'
+export const SLOW_TASK = 'slow'
 
 const modelFailures: readonly ErrorCode[] = [
   'MODEL_RATE_LIMITED',
@@ -170,14 +175,13 @@ class Site {
   async #model(request: ModelRequest, { callId, key, signal }: CallContext): Promise<ModelReply> {
     const seen = this.#arrive('model', 'planner', key, callId, null)
     this.#outside.book.called(callId)
-    const ended = () => (seen.endedMs = this.#world.clock.now())
-    signal.addEventListener('abort', ended, { once: true })
-    if (this.#strikes('model-hangs', key)) return this.#hang(signal)
-    await this.#wait(5, 2_000, `model ${key}`)
-    if (signal.aborted) throw signal.reason
-    ended()
     const { fate } = this.#world
     const tokens = spendOf(request)
+    const hangs = this.#strikes('model-hangs', key)
+    const stopped = this.#stopped(seen, tokens, hangs, signal)
+    if (hangs) return stopped
+    await Promise.race([this.#wait(...latencyOf(request), `model ${key}`), stopped])
+    seen.endedMs = this.#world.clock.now()
     if (this.#strikes('model-fails', key)) {
       const code = fate.pick(modelFailures, `model failure ${key}`)
       const spent = code === 'MODEL_ANSWER_MALFORMED'
@@ -195,6 +199,31 @@ class Site {
     if (this.#strikes('model-answers-nothing', key)) return { ...reply, text: '' }
     if (this.#strikes('model-answers-garbage', key)) return { ...reply, ...garbage(key, this.#world) }
     return { ...reply, ...answer(request) }
+  }
+
+  /**
+   * Rejects when the call is stopped: the provider charges for the prompt and for what it has sent until then. The client
+   * tells what it knows of that, a moment later; where nothing came, it knows nothing.
+   */
+  #stopped(seen: SeenCall, whole: Tokens, hangs: boolean, signal: AbortSignal): Promise<never> {
+    const { clock, fate } = this.#world
+    const startedMs = clock.now()
+    return new Promise((_, reject) => {
+      const stop = (): void => {
+        if (seen.endedMs !== null) return
+        seen.endedMs = clock.now()
+        const share = hangs ? 0 : Math.min(1, (seen.endedMs - startedMs) / MODEL_MS)
+        const output = Math.floor(whole.output * share)
+        seen.stoppedWith = { input: whole.input, output }
+        const reason = signal.reason as FlotillaError
+        const told = output > 0 ? { inputTokens: whole.input, outputTokens: output } : undefined
+        seen.isTold = told !== undefined
+        const error = new FlotillaError(reason.code, reason.message, told ? { details: told } : {})
+        this.#process.clock.schedule(fate.between(0, 200, `stopping ${seen.callId}`), () => reject(error))
+      }
+      signal.addEventListener('abort', stop, { once: true })
+      if (signal.aborted) stop()
+    })
   }
 
   async #tool(name: string, { mark }: { mark: string }, context: ToolContext): Promise<unknown> {
@@ -285,6 +314,16 @@ function drawBudgets(fate: Fate): Pick<Fleet, 'limits'> {
   return { limits: { ...fleet.limits, budgets } }
 }
 
+/** The longest that a model takes, but for what is to take long (afterwards.ts). */
+const MODEL_MS = 2_000
+
+function latencyOf({ messages }: ModelRequest): [number, number] {
+  const isSlow = messages.some(({ role, content }) => role === 'user' && String(content).startsWith(SLOW_TASK))
+  return isSlow ? [20_000, 20_000] : [5, MODEL_MS]
+}
+
+type Tokens = NonNullable<SeenCall['tokens']>
+
 /** Less than the guard counts for the prompt, and not more than may be answered. */
 function spendOf({ messages, maxOutputTokens }: ModelRequest): { input: number; output: number } {
   const input = 300 + 30 * messages.length
@@ -338,7 +377,7 @@ const toolNames = [
 function answer({ messages, tools }: ModelRequest): Pick<ModelReply, 'text' | 'toolCalls' | 'finishReason'> {
   const text = String(messages.find(({ role }) => role === 'user')?.content)
   const turn = messages.filter(({ role }) => role === 'assistant').length
-  const isLast = turn >= draw(4, text, 'turns')
+  const isLast = text.startsWith(QUICK_TASK) || text.startsWith(SLOW_TASK) || turn >= draw(4, text, 'turns')
   if (tools === undefined)
     return {
       text: `\`\`\`python\n${scriptOf(text, turn, isLast)}\n\`\`\``,

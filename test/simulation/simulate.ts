@@ -16,12 +16,16 @@ import { VirtualClock } from '../../runtime/testing/simulator/virtual-clock.ts'
 import { Witness } from '../../runtime/testing/simulator/witness.ts'
 import { Tally, type World } from '../../runtime/testing/simulator/world.ts'
 import type { CallOutcome, Stage } from '../../runtime/stage.ts'
+import { topics } from '../../schemas/topics.ts'
+import { drawAbilities, type Ability } from './abilities.ts'
+import { Deeds, type Deed } from './deeds.ts'
 import { readEvidence, type Evidence } from './evidence.ts'
 import { codec, stages } from './fleet.ts'
+import { HostileUsers } from './hostile-users.ts'
 import { checkRun, type Violation } from './invariants.ts'
 import { Outside } from './outside.ts'
 import { drawRates, noRates, notAlone, plannedKinds } from './rates.ts'
-import { Users, type Deed } from './users.ts'
+import { Users } from './users.ts'
 
 export interface SimulationReport {
   readonly seed: number
@@ -30,6 +34,7 @@ export interface SimulationReport {
   readonly tasks: number
   readonly faults: readonly Fault[]
   readonly deeds: readonly Deed[]
+  readonly abilities: readonly Ability[]
   readonly calls: number
   /** Calls made again, by the fault that explains it. */
   readonly inDoubt: Readonly<Record<string, number>>
@@ -48,6 +53,8 @@ export interface Mutation {
   readonly limits?: (right: Limits) => Limits
   /** Every seed is a fleet on one machine. */
   readonly alone?: boolean
+  /** Every seed has these abilities. */
+  readonly abilities?: readonly Ability[]
 }
 
 export interface SimulationOptions {
@@ -55,6 +62,8 @@ export interface SimulationOptions {
   /** Ids of faults and deeds: these and no others. */
   readonly only?: ReadonlySet<string>
   readonly trace?: boolean
+  /** Instead of those that the seed draws. */
+  readonly abilities?: readonly Ability[]
 }
 
 const START_MS = 1_750_000_000_000
@@ -70,6 +79,8 @@ const SHARE_ALONE = 0.25
 /** A host's clock is off by this much at most: two of them by twice that, less than a lease without its renewals. */
 const MAX_SKEW_MS = 1_500
 
+const OPEN_TOPICS = topics.filter(({ writers }) => writers.includes('anyone')).map(({ name }) => name)
+
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<SimulationReport> {
   return new Simulation(seed, options).run()
 }
@@ -82,6 +93,9 @@ interface Team {
 export class Simulation {
   readonly world: World
   readonly users: Users
+  readonly hostile: HostileUsers
+  readonly abilities: ReadonlySet<Ability>
+  readonly deeds: Deeds
   readonly trace: string[] = []
   private readonly seed: number
   private readonly fate: Fate
@@ -92,13 +106,17 @@ export class Simulation {
   private readonly teamOf = new Map<string, Team>()
   private calm = false
 
-  constructor(seed: number, { mutation = {}, only, trace }: SimulationOptions) {
+  constructor(seed: number, { mutation = {}, only, trace, abilities }: SimulationOptions) {
     this.seed = seed
     this.fate = new Fate(seed, only ?? null)
+    const drawn = drawAbilities(this.fate)
+    this.abilities = abilities ? new Set(abilities) : new Set([...drawn, ...(mutation.abilities ?? [])])
     const limits = mutation.limits ?? ((right: Limits) => right)
     this.outside = new Outside(() => this.world, this.clock, this.fate, limits)
     this.world = this.createWorld(mutation, trace ?? false)
-    this.users = new Users(this.world, only ?? null)
+    this.deeds = new Deeds(this.world, only ?? null)
+    this.users = new Users(this.world, this.deeds)
+    this.hostile = new HostileUsers(this.world, this.deeds, this.users, seed)
     this.teams = this.drawTeams()
   }
 
@@ -111,7 +129,12 @@ export class Simulation {
       clock,
       fate,
       rates: () => (this.calm ? noRates : rates),
-      broker: createMemoryBroker({ partitions: PARTITIONS, clock, ...(storage ? { storage } : {}) }),
+      broker: createMemoryBroker({
+        partitions: PARTITIONS,
+        clock,
+        createTime: fate.chance('CreateTime', 0.5) ? OPEN_TOPICS : [],
+        ...(storage ? { storage } : {}),
+      }),
       keyValue: watched(memoryKeyValue({ clock, durable: true }), book),
       blobs: memoryBlobs(),
       codec,
@@ -149,8 +172,23 @@ export class Simulation {
   }
 
   async run(): Promise<SimulationReport> {
+    process.on('unhandledRejection', this.onRejection)
+    try {
+      return await this.play()
+    } finally {
+      process.off('unhandledRejection', this.onRejection)
+    }
+  }
+
+  private readonly onRejection = (reason: unknown): void => {
+    const text = reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)
+    this.world.tally.complaints.push(`a promise was rejected and nobody heard of it: ${text}`)
+  }
+
+  private async play(): Promise<SimulationReport> {
     for (const team of this.teams) for (let count = 0; count < team.wanted; count++) this.startProcess(team)
     this.users.begin(this.seed)
+    this.hostile.begin(this.abilities)
     this.planFaults()
     await this.clock.run(START_MS + FAULTS_FOR_MS, () => false)
     this.calm = true
@@ -163,7 +201,8 @@ export class Simulation {
       violations,
       tasks: this.users.submissions.length,
       faults: this.fate.faults,
-      deeds: this.users.deeds,
+      deeds: this.deeds.names,
+      abilities: [...this.abilities],
       calls: book.calls.length,
       inDoubt: Object.fromEntries(book.explained),
       endings: endingsOf(evidence),
@@ -175,7 +214,7 @@ export class Simulation {
 
   private digest(written: readonly unknown[]): string {
     const hash = createHash('sha256')
-    for (const record of written) hash.update(JSON.stringify(record))
+    for (const record of written) hash.update(JSON.stringify(record, readable))
     hash.update(JSON.stringify([this.world.book.calls, this.fate.faults]))
     return hash.digest('hex').slice(0, 16)
   }
@@ -236,7 +275,7 @@ export class Simulation {
   private async untilQuiet(): Promise<boolean> {
     for (let untilMs = this.clock.now(); untilMs < START_MS + LIMIT_MS; untilMs += LOOK_EVERY_MS) {
       await this.clock.run(untilMs, () => false)
-      if (this.users.planned === 0 && this.areHostsQuiet() && this.backlog() === 0 && this.isAnswered())
+      if (this.deeds.planned === 0 && this.areHostsQuiet() && this.backlog() === 0 && this.isAnswered())
         return true
     }
     return false
@@ -271,6 +310,12 @@ export class Simulation {
         }
     return count
   }
+}
+
+/** Bytes by their hash: as JSON a megabyte of them is ten. */
+function readable(this: unknown, name: string, value: unknown): unknown {
+  const raw = (this as Record<string, unknown>)[name]
+  return raw instanceof Uint8Array ? createHash('sha256').update(raw).digest('hex') : value
 }
 
 /** What a budget ended is told apart by whether the task had begun. */

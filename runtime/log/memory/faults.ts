@@ -7,6 +7,7 @@
 // 4. A process that was cut off is given up by the log at once and hears of it later: until then it works on as a zombie.
 import type { Clock } from '../../clock.ts'
 import { CommitFailed, CommitUncertain } from '../port.ts'
+import { checkCommit } from './limits.ts'
 import type { JoinOptions, LaneCommit, LaneListener, Log, LogRecord, Membership, OpenLane } from '../port.ts'
 
 /** Of the crashes: before it was sent; while it is on its way, written after the death; written, and never heard of. */
@@ -45,6 +46,7 @@ export interface FaultyLog extends Log {
   cutOff(forMs: number): void
 }
 
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined)
 
 export function withFaults(log: Log, clock: Clock, faults: Faults): FaultyLog {
@@ -285,6 +287,11 @@ class FaultyLane implements OpenLane {
     if (this.#life.crashed && fault !== 'crash-in-flight') return
     if (fault === 'fail') throw new CommitFailed('injected: nothing was written')
     if (fault === 'uncertain-lost') throw new CommitUncertain('injected: not written')
+    try {
+      checkCommit(commit)
+    } catch (error) {
+      throw new CommitFailed(messageOf(error), { cause: error })
+    }
     await this.#inner.commit(commit)
     faults.onWritten?.(this.#place, commit)
     if (fault === 'crash-after') return this.#crash()

@@ -11,8 +11,13 @@ interface LanePart {
   rows: Map<string, StateRow>
 }
 
+export interface MemoryStorage extends LogStorage {
+  /** Keeps the records from this offset to below that one. Where the newest go, the next record gets the first offset that is free. */
+  cut(slot: Slot, from: number, to: number): void
+}
+
 /** Maps instead of tables. A transaction runs in a later turn of the clock; nothing in it can fail after its checks. */
-export function createMemoryStorage(clock: Clock): LogStorage {
+export function createMemoryStorage(clock: Clock): MemoryStorage {
   const topics = new Map<LogTopic, Partition[]>()
   const positions = new Map<string, Map<Slot, { offset: number; metadata: string }>>()
   const seen = new Map<LogTopic, Map<string, number>>()
@@ -82,6 +87,11 @@ export function createMemoryStorage(clock: Clock): LogStorage {
       const { records } = partitionOf(slot)
       const keep = records.findIndex((record) => record.offset >= consumed || record.timestampMs >= beforeMs)
       return records.splice(0, Math.min(limit, keep === -1 ? records.length : keep)).length
+    },
+    cut(slot, from, to) {
+      const partition = partitionOf(slot)
+      partition.records = partition.records.filter(({ offset }) => offset >= from && offset < to)
+      slot.next = Math.min(slot.next, to)
     },
   }
 }

@@ -23,6 +23,10 @@ export interface SeenCall {
   endedMs: number | null
   /** What the model charged for, when it answered. */
   tokens: { input: number; output: number } | null
+  /** What the model charged for, when it was stopped. */
+  stoppedWith: { input: number; output: number } | null
+  /** Whether the client of a call that was stopped knew what that was. */
+  isTold: boolean
 }
 
 /** Why a process may have lost its calls: `since` when it has been in this trouble. */
@@ -47,7 +51,7 @@ export class CallBook {
   }
 
   /** A call arrives. */
-  arrive(call: Omit<SeenCall, 'endedMs' | 'tokens'>): SeenCall {
+  arrive(call: Omit<SeenCall, 'endedMs' | 'tokens' | 'stoppedWith' | 'isTold'>): SeenCall {
     const earlier = this.#byId.get(call.callId) ?? []
     const isLate = this.#troubleOf(call.process, call.begunMs) !== null
     if (this.#journalled.has(call.callId) && !isLate)
@@ -56,7 +60,7 @@ export class CallBook {
     if (call.effect !== null && this.#effects.has(call.effect))
       this.violations.push(`${call.effect} is not idempotent and ran twice`)
     if (call.effect !== null) this.#effects.add(call.effect)
-    const seen: SeenCall = { ...call, endedMs: null, tokens: null }
+    const seen: SeenCall = { ...call, endedMs: null, tokens: null, stoppedWith: null, isTold: false }
     this.calls.push(seen)
     this.#byId.set(call.callId, [...earlier, seen])
     return seen
@@ -70,6 +74,11 @@ export class CallBook {
       this.violations.push(
         `${before.kind} call ${before.callId} of ${before.process}, which is well, was repeated by ${again.process}`,
       )
+  }
+
+  /** Calls of this id, in order. */
+  of(callId: string): readonly SeenCall[] {
+    return this.#byId.get(callId) ?? []
   }
 
   /** Its outcome is in the journal: from now on nobody may make it. */

@@ -21,7 +21,30 @@ export function checkUsage({ world, outside }: Simulation, evidence: Evidence): 
         `model call ${callId} of ${taskId} spent ${spent} tokens, recorded: ${told.join(', ') || 'nothing'}`,
       )
   }
-  return [...violations, ...inResults(evidence), ...inLedger(evidence, outside)]
+  return [...violations, ...ofStopped(world, evidence), ...inResults(evidence), ...inLedger(evidence, outside)]
+}
+
+/**
+ * A call that was stopped is paid for what it had used: no less than the model charges, and exactly that where the client
+ * knew it. A call that was made twice, or whose process died, is in doubt.
+ */
+function ofStopped({ book, broker }: World, evidence: Evidence): string[] {
+  const recorded = grouped(
+    evidence.of('UsageRecorded').filter(({ data }) => data.kind === 'model'),
+    ({ data }) => data.callId,
+  )
+  const ended = stoppedTasks(evidence)
+  return [...book.finished()].flatMap(([callId, outcome]) => {
+    const [call, ...again] = book.of(callId)
+    if (!call?.stoppedWith || outcome.ok || again.length > 0) return []
+    const isOrphaned = broker.epoch(call.stage, call.lane) !== call.epoch
+    const [row] = recorded.get(callId) ?? []
+    if (!row && isOrphaned && ended.has(call.taskId)) return []
+    const charged = call.stoppedWith.input + call.stoppedWith.output
+    const paid = row ? row.data.inputTokens + row.data.outputTokens : 0
+    if (call.isTold ? paid === charged : paid >= charged) return []
+    return [`model call ${callId} of ${call.taskId} was stopped at ${charged} tokens, recorded: ${paid}`]
+  })
 }
 
 function inResults(evidence: Evidence): string[] {
@@ -68,7 +91,7 @@ function finishedCalls({ book, broker }: World) {
   return [...book.finished()].flatMap(([callId, outcome]) => {
     const call = charged.get(callId)
     const isAnswer = outcome.ok || outcome.failure.details !== undefined
-    if (!isAnswer || !call?.tokens) return []
+    if (!isAnswer || !call?.tokens || call.stoppedWith) return []
     const isOrphaned = broker.epoch(call.stage, call.lane) !== call.epoch
     return [{ callId, taskId: call.taskId, spent: `${call.tokens.input}+${call.tokens.output}`, isOrphaned }]
   })

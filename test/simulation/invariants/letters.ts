@@ -1,0 +1,50 @@
+// What is given up, and what came of what nobody should have written.
+import { grouped, type Evidence } from '../evidence.ts'
+import type { Simulation } from '../simulate.ts'
+import type { Spoilt } from '../users.ts'
+
+const placeOf = ({ topic, partition, offset }: Spoilt): string => `${topic} ${partition}:${offset}`
+
+/** Nothing is given up but what can't be read; and nothing of that vanishes. */
+export function checkLetters({ users, hostile, world }: Simulation, evidence: Evidence): string[] {
+  const letters = evidence.of('DeadLettered').map(({ data }) => data)
+  const spoilt = new Set([...users.junk, ...hostile.refusable].map(placeOf))
+  const byPlace = grouped(
+    letters,
+    ({ sourceTopic, partition, offset }) => `${sourceTopic} ${partition}:${offset}`,
+  )
+  return [
+    ...letters
+      .filter(({ sourceTopic, partition, offset }) => !spoilt.has(`${sourceTopic} ${partition}:${offset}`))
+      .map(({ stage, message }) => `dead letter of ${stage}: ${message.slice(0, 200)}`),
+    ...users.junk.flatMap((place) => {
+      const count = byPlace.get(placeOf(place))?.length ?? 0
+      return count === 1 ? [] : [`the junk at ${placeOf(place)} has ${count} dead letters`]
+    }),
+    ...vanished(evidence, hostile, byPlace),
+    ...world.tally.complaints,
+  ]
+}
+
+/** A submission may be answered instead, under an id that its position gives it or under its own. */
+function vanished(
+  evidence: Evidence,
+  hostile: Simulation['hostile'],
+  letters: ReadonlyMap<string, unknown>,
+): string[] {
+  const silent = hostile.refusable.filter((place) => !letters.has(placeOf(place)))
+  const results = evidence.of('TaskCompleted').map(({ data }) => data)
+  const refused = results.filter(({ taskId, status }) => status === 'rejected' && isOfNobody(taskId, hostile))
+  const submissions = silent.filter(({ topic }) => topic === 'tasks.submitted')
+  const others = silent.filter(({ topic }) => topic !== 'tasks.submitted')
+  return [
+    ...others.map((place) => `${place.deed}, at ${placeOf(place)}, vanished`),
+    ...(submissions.length > refused.length
+      ? [`${submissions.length} submissions that can't be tasks, and ${refused.length} of them answered`]
+      : []),
+  ]
+}
+
+/** The id of a result that refuses: the hostile one, as far as it is shown, or one derived from a position. */
+export const isOfNobody = (taskId: string, { ids }: Simulation['hostile']): boolean =>
+  ids.has(taskId) || /^[0-9a-f]{32}$/.test(taskId)
