@@ -318,7 +318,9 @@ function drawBudgets(fate: Fate): Pick<Fleet, 'limits'> {
 const MODEL_MS = 2_000
 
 function latencyOf({ messages }: ModelRequest): [number, number] {
-  const isSlow = messages.some(({ role, content }) => role === 'user' && String(content).startsWith(SLOW_TASK))
+  const isSlow = messages.some(
+    ({ role, content }) => role === 'user' && String(content).startsWith(SLOW_TASK),
+  )
   return isSlow ? [20_000, 20_000] : [5, MODEL_MS]
 }
 

@@ -21,6 +21,7 @@ import { drawAbilities, type Ability } from './abilities.ts'
 import { Deeds, type Deed } from './deeds.ts'
 import { readEvidence, type Evidence } from './evidence.ts'
 import { codec, stages } from './fleet.ts'
+import { Afterwards } from './afterwards.ts'
 import { HostileUsers } from './hostile-users.ts'
 import { checkRun, type Violation } from './invariants.ts'
 import { Outside } from './outside.ts'
@@ -69,7 +70,7 @@ export interface SimulationOptions {
 const START_MS = 1_750_000_000_000
 const PARTITIONS = 3
 const FAULTS_FOR_MS = 40_000
-/** Longer than a task may live and all that retries add. */
+/** From when faults are over: longer than a task may live and all that retries add. */
 const LIMIT_MS = 10 * 60_000
 const LOOK_EVERY_MS = 1_000
 const HORIZON_MS = 8 * 86_400_000
@@ -94,6 +95,7 @@ export class Simulation {
   readonly world: World
   readonly users: Users
   readonly hostile: HostileUsers
+  readonly afterwards: Afterwards
   readonly abilities: ReadonlySet<Ability>
   readonly deeds: Deeds
   readonly trace: string[] = []
@@ -117,6 +119,7 @@ export class Simulation {
     this.deeds = new Deeds(this.world, only ?? null)
     this.users = new Users(this.world, this.deeds)
     this.hostile = new HostileUsers(this.world, this.deeds, this.users, seed)
+    this.afterwards = new Afterwards(this.world, this.deeds, this.users, seed, () => this.killAll())
     this.teams = this.drawTeams()
   }
 
@@ -192,8 +195,12 @@ export class Simulation {
     this.planFaults()
     await this.clock.run(START_MS + FAULTS_FOR_MS, () => false)
     this.calm = true
-    const isQuiet = await this.untilQuiet()
-    const evidence = await readEvidence(this.world)
+    let isQuiet = await this.untilQuiet()
+    if (isQuiet) {
+      this.afterwards.begin(this.abilities)
+      isQuiet = await this.untilQuiet()
+    }
+    const evidence = await readEvidence(this.world, this.afterwards.gone)
     const violations = await checkRun(this, evidence, isQuiet, () => this.pass(HORIZON_MS))
     const { book } = this.world
     return {
@@ -272,8 +279,13 @@ export class Simulation {
     await this.clock.run(this.clock.now() + ms, () => false)
   }
 
+  private killAll(): void {
+    for (const process of this.live()) process.crash('crash-anywhere', 'with all others')
+  }
+
   private async untilQuiet(): Promise<boolean> {
-    for (let untilMs = this.clock.now(); untilMs < START_MS + LIMIT_MS; untilMs += LOOK_EVERY_MS) {
+    const limitMs = this.clock.now() + LIMIT_MS
+    for (let untilMs = this.clock.now(); untilMs < limitMs; untilMs += LOOK_EVERY_MS) {
       await this.clock.run(untilMs, () => false)
       if (this.deeds.planned === 0 && this.areHostsQuiet() && this.backlog() === 0 && this.isAnswered())
         return true
@@ -306,7 +318,8 @@ export class Simulation {
       for (const { topic } of consumes)
         for (let lane = 0; lane < PARTITIONS; lane++) {
           const position = broker.position(name, topic, lane)
-          count += broker.end(topic, lane) - (position?.offset ?? 0)
+          // A position past the end is of records that were lost.
+          count += Math.max(0, broker.end(topic, lane) - (position?.offset ?? 0))
         }
     return count
   }

@@ -48,6 +48,9 @@ export interface World {
   readonly onCrash: (process: string) => void
 }
 
+/** Counters that say that the log has lost records, or given offsets twice. */
+const alarmNames: ReadonlySet<string> = new Set(['records_lost', 'positions_reset'])
+
 /** What the hosts told their instruments. */
 export class Tally {
   readonly counts = new Map<string, number>()
@@ -55,8 +58,11 @@ export class Tally {
   readonly timers = new Set<string>()
   /** What only a bug can cause. */
   readonly complaints: string[] = []
+  /** Times that somebody was told of records which are gone. */
+  alarms = 0
 
   count(name: string, n: number): void {
+    if (alarmNames.has(name)) this.alarms++
     this.counts.set(name, (this.counts.get(name) ?? 0) + n)
   }
 

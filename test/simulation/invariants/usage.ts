@@ -21,7 +21,12 @@ export function checkUsage({ world, outside }: Simulation, evidence: Evidence): 
         `model call ${callId} of ${taskId} spent ${spent} tokens, recorded: ${told.join(', ') || 'nothing'}`,
       )
   }
-  return [...violations, ...ofStopped(world, evidence), ...inResults(evidence), ...inLedger(evidence, outside)]
+  return [
+    ...violations,
+    ...ofStopped(world, evidence),
+    ...inResults(evidence),
+    ...inLedger(evidence, outside),
+  ]
 }
 
 /**
