@@ -12,6 +12,7 @@ import type { EventMap } from '../../schemas/generated/events.ts'
 import { headers, type TopicName } from '../../schemas/topics.ts'
 import { unreadable as nothing } from '../../services/router/results.ts'
 import { abilities, type Ability } from './abilities.ts'
+import type { Deadly } from './deadly.ts'
 import type { Deeds } from './deeds.ts'
 import {
   controlOf,
@@ -55,7 +56,15 @@ export class HostileUsers {
     this.#log = world.broker.connect()
   }
 
-  begin(drawn: ReadonlySet<Ability>): void {
+  begin(drawn: ReadonlySet<Ability>, deadly: Deadly): void {
+    for (const { taskId, stage } of deadly.plans)
+      this.#deeds.later(taskId, this.#world.fate.between(0, ACT_FOR_MS, `${taskId} at`), () =>
+        this.#submit(taskId, {
+          taskId,
+          text: `do ${taskId}`,
+          agent: stage === 'code-sandbox' ? 'code' : 'tools',
+        }),
+      )
     const attacks: Partial<Record<Ability, (name: string, victim: string) => unknown>> = {
       'hostile ids': (name, victim) => this.#useIdOf(name, victim),
       'foreign headers': (name) => this.#submitWith(name, foreignHeaders(this.#world.fate, name)),

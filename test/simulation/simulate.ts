@@ -11,6 +11,7 @@ import { memoryBlobs, memoryKeyValue } from '../../runtime/store/memory.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
 import { CallBook, type Trouble } from '../../runtime/testing/simulator/call-book.ts'
 import { Fate, type Fault, type FaultRates } from '../../runtime/testing/simulator/fate.ts'
+import { replicatedStore } from '../../runtime/testing/simulator/replicated-store.ts'
 import { SimProcess } from '../../runtime/testing/simulator/sim-process.ts'
 import { VirtualClock } from '../../runtime/testing/simulator/virtual-clock.ts'
 import { Witness } from '../../runtime/testing/simulator/witness.ts'
@@ -22,6 +23,7 @@ import { Deeds, type Deed } from './deeds.ts'
 import { readEvidence, type Evidence } from './evidence.ts'
 import { codec, stages } from './fleet.ts'
 import { Afterwards } from './afterwards.ts'
+import { Deadly } from './deadly.ts'
 import { HostileUsers } from './hostile-users.ts'
 import { checkRun, type Violation } from './invariants.ts'
 import { Outside } from './outside.ts'
@@ -75,8 +77,19 @@ const LIMIT_MS = 10 * 60_000
 const LOOK_EVERY_MS = 1_000
 const HORIZON_MS = 8 * 86_400_000
 const LEASE_MS = 5_000
+/** When processes of the next release take the place of the others. */
+const ROLLOUT_MS = 15_000
 /** Runs with one process at a time, as on one machine. */
 const SHARE_ALONE = 0.25
+/** Of the call journal. */
+const ENTRY = 'journal:'
+/** What Redis and SQLite say. */
+const refusals = [
+  "READONLY You can't write against a read only replica.",
+  "OOM command not allowed when used memory > 'maxmemory'.",
+  'MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk.',
+  'database or disk is full',
+]
 /** A host's clock is off by this much at most: two of them by twice that, less than a lease without its renewals. */
 const MAX_SKEW_MS = 1_500
 
@@ -88,6 +101,8 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
 
 interface Team {
   readonly stages: readonly Stage[]
+  /** The same of the next release, whose rows an older process can't read. */
+  readonly newer: readonly Stage[]
   readonly wanted: number
 }
 
@@ -106,6 +121,11 @@ export class Simulation {
   readonly processes = new Map<string, SimProcess>()
   private readonly teams: readonly Team[]
   private readonly teamOf = new Map<string, Team>()
+  private rollout: 'forward' | 'back' | null = null
+  /** Processes of the next release. */
+  private readonly newer = new Set<string>()
+  private readonly store = replicatedStore(memoryKeyValue({ clock: this.clock, durable: true }), this.clock)
+  readonly deadly: Deadly
   private calm = false
 
   constructor(seed: number, { mutation = {}, only, trace, abilities }: SimulationOptions) {
@@ -113,6 +133,7 @@ export class Simulation {
     this.fate = new Fate(seed, only ?? null)
     const drawn = drawAbilities(this.fate)
     this.abilities = abilities ? new Set(abilities) : new Set([...drawn, ...(mutation.abilities ?? [])])
+    this.deadly = new Deadly(this.fate, seed, this.abilities.has('deadly events'))
     const limits = mutation.limits ?? ((right: Limits) => right)
     this.outside = new Outside(() => this.world, this.clock, this.fate, limits)
     this.world = this.createWorld(mutation, trace ?? false)
@@ -138,7 +159,7 @@ export class Simulation {
         createTime: fate.chance('CreateTime', 0.5) ? OPEN_TOPICS : [],
         ...(storage ? { storage } : {}),
       }),
-      keyValue: watched(memoryKeyValue({ clock, durable: true }), book),
+      keyValue: watched(this.store, book),
       blobs: memoryBlobs(),
       codec,
       stages,
@@ -156,6 +177,7 @@ export class Simulation {
       note: (text) => {
         if (trace) this.trace.push(`+${((clock.now() - START_MS) / 1_000).toFixed(3).padStart(7)} s  ${text}`)
       },
+      deadly: this.deadly,
       onCrash: (process) => this.replace(process),
     }
     return mutate(world)
@@ -168,10 +190,36 @@ export class Simulation {
   /** All stages in each process, or three kinds of processes, as a fleet of services has. */
   private drawTeams(): Team[] {
     const { stages: all, alone } = this.world
-    if (alone) return [{ stages: all, wanted: 1 }]
-    if (this.fate.chance('one kind of process', 0.6))
-      return [{ stages: all, wanted: this.fate.between(1, 3, 'processes') }]
-    return [0, 2, 4].map((from) => ({ stages: all.slice(from, from + 2), wanted: 2 }))
+    const team = (stages: readonly Stage[], wanted: number): Team => ({
+      stages,
+      newer: stages.map((stage) => ({ ...stage, version: stage.version + 1 })),
+      wanted,
+    })
+    if (alone) return [team(all, 1)]
+    if (this.fate.chance('one kind of process', 0.6)) return [team(all, this.fate.between(1, 3, 'processes'))]
+    return [0, 2, 4].map((from) => team(all.slice(from, from + 2), 2))
+  }
+
+  /**
+   * Forward: everyone is replaced by the next release. Back: one process of each kind has it from the beginning, and the
+   * others never; whatever moves between them moves in both directions.
+   */
+  private planVersions(): void {
+    if (!this.abilities.has('mixed versions')) return
+    this.rollout = this.world.alone || this.fate.chance('roll forward', 0.5) ? 'forward' : 'back'
+    if (this.rollout === 'back') return
+    this.clock.schedule(ROLLOUT_MS, () => {
+      for (const [index, process] of this.live().entries())
+        this.clock.schedule(index * 2_000, () => void process.drain().then(() => this.replace(process.name)))
+    })
+  }
+
+  private stagesOf(team: Team): readonly Stage[] {
+    const isLate = this.clock.now() >= START_MS + ROLLOUT_MS
+    const hasNewer = this.live().some(({ name }) => this.teamOf.get(name) === team && this.newer.has(name))
+    const isNewer = this.rollout === 'forward' ? isLate : this.rollout === 'back' && !hasNewer
+    if (isNewer) this.newer.add(`p${this.processes.size + 1}`)
+    return isNewer ? team.newer : team.stages
   }
 
   async run(): Promise<SimulationReport> {
@@ -189,9 +237,10 @@ export class Simulation {
   }
 
   private async play(): Promise<SimulationReport> {
+    this.planVersions()
     for (const team of this.teams) for (let count = 0; count < team.wanted; count++) this.startProcess(team)
     this.users.begin(this.seed)
-    this.hostile.begin(this.abilities)
+    this.hostile.begin(this.abilities, this.deadly)
     this.planFaults()
     await this.clock.run(START_MS + FAULTS_FOR_MS, () => false)
     this.calm = true
@@ -228,12 +277,13 @@ export class Simulation {
 
   private startProcess(team: Team): void {
     if (this.world.alone && this.live().length > 0) return
+    const stages = this.stagesOf(team)
     const name = `p${this.processes.size + 1}`
     const skewMs = this.fate.between(-MAX_SKEW_MS, MAX_SKEW_MS, `skew ${name}`)
-    const process = new SimProcess(this.world, name, team.stages, skewMs)
+    const process = new SimProcess(this.world, name, stages, skewMs)
     this.processes.set(name, process)
     this.teamOf.set(name, team)
-    this.world.note(`${name} starts`)
+    this.world.note(`${name} starts${this.newer.has(name) ? ', of the next release' : ''}`)
     void process.start()
   }
 
@@ -270,9 +320,24 @@ export class Simulation {
     else if (kind === 'pause') victim.pause(forMs)
     else if (kind === 'cut-off') victim.cutOff(forMs)
     else if (kind === 'store-away') victim.loseStore(forMs)
+    else if (kind === 'store-refuses') this.haveStoreRefuse(forMs)
+    else if (kind === 'store-forgets') void this.failOver()
     else if (kind === 'rebalance') world.broker.rebalance(group)
     else if (kind === 'join') this.startProcess(team)
     else void victim.drain().then(() => this.replace(victim.name))
+  }
+
+  /** The store answers everyone, and takes nothing. */
+  private haveStoreRefuse(forMs: number): void {
+    const reason = this.fate.pick(refusals, 'why the store refuses')
+    for (const process of this.live()) process.haveStoreRefuse(reason, forMs)
+  }
+
+  private async failOver(): Promise<void> {
+    const keys = await this.store.forget(this.fate.between(10, 1_000, 'forgotten writes'))
+    this.world.note(`the store fails over and forgets ${keys.join(', ')}`)
+    for (const key of keys) if (key.startsWith(ENTRY)) this.world.book.forget(key.slice(ENTRY.length))
+    for (const process of this.live()) process.noteForgottenWrites()
   }
 
   async pass(ms: number): Promise<void> {
@@ -345,8 +410,8 @@ function endingsOf(evidence: Evidence): Record<string, number> {
 /** Sees each outcome as it is journalled. */
 function watched(store: KeyValue, book: CallBook): KeyValue {
   const note = (key: string, text: string): void => {
-    if (!key.startsWith('journal:') || !text.includes('"state":"done"')) return
-    book.noteJournalled(key.slice('journal:'.length), (JSON.parse(text) as { outcome: CallOutcome }).outcome)
+    if (!key.startsWith(ENTRY) || !text.includes('"state":"done"')) return
+    book.noteJournalled(key.slice(ENTRY.length), (JSON.parse(text) as { outcome: CallOutcome }).outcome)
   }
   return {
     ...store,

@@ -21,6 +21,16 @@ export interface Surroundings {
   readonly epochOf: (stage: string, lane: number) => number
 }
 
+/** Where a handling is when it kills its process. */
+export type Phase = 'decide' | 'call' | 'conclude'
+
+/** Events that end the process which handles them. */
+export interface DeadlyEvents {
+  /** `id`: of the event; of its call, where it is called. */
+  kills(stage: string, phase: Phase, key: string, id: string): boolean
+  died(key: string): void
+}
+
 export interface World {
   readonly clock: VirtualClock
   readonly fate: Fate
@@ -44,6 +54,7 @@ export interface World {
   readonly tally: Tally
   /** For the trace; nothing is done with it otherwise. */
   readonly note: (text: string) => void
+  readonly deadly: DeadlyEvents
   /** Told of each crash. */
   readonly onCrash: (process: string) => void
 }

@@ -1,12 +1,13 @@
 // What is given up, and what came of what nobody should have written.
 import { grouped, type Evidence } from '../evidence.ts'
+import { MOST_DEATHS } from '../deadly.ts'
 import type { Simulation } from '../simulate.ts'
 import type { Spoilt } from '../users.ts'
 
 const placeOf = ({ topic, partition, offset }: Spoilt): string => `${topic} ${partition}:${offset}`
 
 /** Nothing is given up but what can't be read; and nothing of that vanishes. */
-export function checkLetters({ users, hostile, world }: Simulation, evidence: Evidence): string[] {
+export function checkLetters({ users, hostile, deadly, world }: Simulation, evidence: Evidence): string[] {
   const letters = evidence.of('DeadLettered').map(({ data }) => data)
   const spoilt = new Set([...users.junk, ...hostile.refusable].map(placeOf))
   const byPlace = grouped(
@@ -16,10 +17,17 @@ export function checkLetters({ users, hostile, world }: Simulation, evidence: Ev
   return [
     ...letters
       .filter(({ sourceTopic, partition, offset }) => !spoilt.has(`${sourceTopic} ${partition}:${offset}`))
+      .filter(({ key }) => !deadly.isDeadly(key))
       .map(({ stage, message }) => `dead letter of ${stage}: ${message.slice(0, 200)}`),
     ...users.junk.flatMap((place) => {
       const count = byPlace.get(placeOf(place))?.length ?? 0
       return count === 1 ? [] : [`the junk at ${placeOf(place)} has ${count} dead letters`]
+    }),
+    ...deadly.plans.flatMap(({ taskId, stage, phase, times, deaths }) => {
+      const isConvicted = letters.some(({ key }) => key?.split('/')[0] === taskId)
+      if (deaths > MOST_DEATHS) return [`${taskId} killed ${deaths} processes, in ${stage}, ${phase}`]
+      const isAtLarge = times === Infinity && deaths > 0 && !isConvicted
+      return isAtLarge ? [`${taskId} killed ${deaths} processes, and no dead letter says so`] : []
     }),
     ...vanished(evidence, hostile, byPlace),
     ...world.tally.complaints,
