@@ -133,6 +133,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     seeds: 10,
     ...lanes({ listener: (listener) => ({ ...listener, onRevoked: () => undefined }) }),
   },
+  'a spent producer is renewed in place': { seeds: 40, ...renewedInPlace() },
   'a fenced commit counts as written': {
     // Two of the first sixty meet it: whatever is lost so is mostly made good by the next owner.
     seeds: 100,
@@ -312,6 +313,46 @@ function rowsKeptFor(world: World, keeps: (error: unknown) => boolean): World {
     })
   }
   return { ...world, broker: { ...world.broker, connect } }
+}
+
+/** After a failed commit a lane takes its identity back, whoever has opened the lane meanwhile, and goes on from memory. */
+function renewedInPlace(): Mutation {
+  const taken = new Map<string, number>()
+  const placeOf = (group: string, lane: number): string => `${group}/${lane}`
+  return {
+    storage: (storage) => ({
+      ...storage,
+      epoch: (group, lane) => taken.get(placeOf(group, lane)) ?? storage.epoch(group, lane),
+      raiseEpoch: (group, lane) => {
+        taken.delete(placeOf(group, lane))
+        return storage.raiseEpoch(group, lane)
+      },
+    }),
+    world: (world) => {
+      const { clock, fate, broker } = world
+      taken.clear()
+      const renewing = (group: string, lane: number): LaneChanges => {
+        let isSpent = false
+        const commit = async (changes: LaneCommit, open: OpenLane): Promise<void> => {
+          if (isSpent) {
+            const delayMs = fate.between(0, 10_000, `renewal of ${placeOf(group, lane)}`)
+            await new Promise<void>((resume) => clock.schedule(delayMs, resume))
+            taken.set(placeOf(group, lane), open.epoch)
+            isSpent = false
+          }
+          await open.commit(changes).catch((error: unknown) => {
+            isSpent = error instanceof CommitFailed
+            throw error
+          })
+        }
+        return { commit }
+      }
+      return {
+        ...world,
+        broker: { ...broker, connect: (faults) => changed(broker.connect(faults), renewing) },
+      }
+    },
+  }
 }
 
 function everyStage(change: (stage: Stage) => Stage): Mutation {

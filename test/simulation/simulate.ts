@@ -169,7 +169,7 @@ export class Simulation {
         : { leaseMs: LEASE_MS, keepMs: 86_400_000, forgottenMs: 3_600_000 },
       // A slow disk shows what is written before the commit.
       slowestCommitMs: isAlone ? fate.pick([8, 600], 'slowest commit') : 8,
-      maxRowBytes: fate.pick([500, 4_000, 400_000], 'row size'),
+      hostOptions: { maxRowBytes: fate.pick([500, 4_000, 400_000], 'row size') },
       callers: (process) => this.outside.callers(process),
       book,
       witness: new Witness(),
@@ -246,6 +246,7 @@ export class Simulation {
     this.calm = true
     let isQuiet = await this.untilQuiet()
     if (isQuiet) {
+      this.outside.liftBudgets()
       this.afterwards.begin(this.abilities)
       isQuiet = await this.untilQuiet()
     }

@@ -50,7 +50,8 @@ export class SimProcess {
     this.clock = new ProcessClock(world.clock, skewMs)
     this.log = this.connect()
     const store = this.storeFaults()
-    const keyValue = withStoreFaults(world.keyValue, store)
+    const faulty = withStoreFaults(world.keyValue, store)
+    const keyValue = world.reached?.(faulty) ?? faulty
     const blobs = withBlobFaults(world.blobs, store)
     this.journal = openJournal(keyValue, this.clock, world.journal)
     const surroundings: Surroundings = {
@@ -73,7 +74,7 @@ export class SimProcess {
         codec: world.codec,
         blobs,
         log: this.log,
-        options: { ...defaultHostOptions, drainMs: DRAIN_MS, maxRowBytes: world.maxRowBytes },
+        options: { ...defaultHostOptions, drainMs: DRAIN_MS, ...world.hostOptions },
         instance: name,
       })
     })

@@ -1,5 +1,6 @@
 // What simulated processes share: time, chance, the log and the stores that outlive them, and who watches.
 import type { Codec } from '../../codec/port.ts'
+import type { HostOptions } from '../../host/parts.ts'
 import type { JournalOptions } from '../../host/journal.ts'
 import type { MemoryBroker } from '../../log/memory/log.ts'
 import type { Callers } from '../../service.ts'
@@ -45,8 +46,10 @@ export interface World {
   readonly slowestCommitMs: number
   /** One process at a time with a store of its own, as on one machine; else processes share everything. */
   readonly alone: boolean
-  /** Rows larger than this go to the blob store. */
-  readonly maxRowBytes: number
+  /** Of every host, besides the defaults. */
+  readonly hostOptions: Partial<HostOptions>
+  /** The store as a host reaches it, outside of every fault. */
+  readonly reached?: (store: KeyValue) => KeyValue
   /** Callers and guards of one process; what they keep in memory dies with it. */
   readonly callers: (process: Surroundings) => Callers
   readonly book: CallBook

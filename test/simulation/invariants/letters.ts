@@ -26,7 +26,7 @@ export function checkLetters({ users, hostile, deadly, world }: Simulation, evid
     ...deadly.plans.flatMap(({ taskId, stage, phase, times, deaths }) => {
       const isConvicted = letters.some(({ key }) => key?.split('/')[0] === taskId)
       if (deaths > MOST_DEATHS) return [`${taskId} killed ${deaths} processes, in ${stage}, ${phase}`]
-      const isAtLarge = times === Infinity && deaths > 0 && !isConvicted
+      const isAtLarge = times === Infinity && deaths > 3 && !isConvicted
       return isAtLarge ? [`${taskId} killed ${deaths} processes, and no dead letter says so`] : []
     }),
     ...vanished(evidence, hostile, byPlace),
