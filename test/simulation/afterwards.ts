@@ -12,7 +12,7 @@ import type { Ability } from './abilities.ts'
 import type { Deeds } from './deeds.ts'
 import { GoneRecords } from './gone-records.ts'
 import { controlOf } from './hostile-input.ts'
-import { QUICK_TASK, SLOW_TASK } from './outside.ts'
+import { QUICK_TASK, SLOW_TASK } from './model-answers.ts'
 import type { Users } from './users.ts'
 
 export interface Probe {

@@ -123,6 +123,7 @@ function printTotals(): void {
       console.log(`  ${kind.padEnd(24)}${count.toLocaleString('en').padStart(9)}`)
   }
   table('faults injected', totals.faults)
+  table('seeds by what else they had', totals.abilities)
   table('calls repeated in doubt, by what explains them', totals.inDoubt)
   table('how tasks ended', totals.endings)
   const seconds = (performance.now() - startedMs) / 1_000

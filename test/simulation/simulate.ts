@@ -8,7 +8,6 @@ import { createMemoryBroker } from '../../runtime/log/memory/log.ts'
 import type { MemoryBrokerOptions } from '../../runtime/log/memory/log.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
 import { memoryBlobs, memoryKeyValue } from '../../runtime/store/memory.ts'
-import type { KeyValue } from '../../runtime/store/port.ts'
 import { CallBook, type Trouble } from '../../runtime/testing/simulator/call-book.ts'
 import { Fate, type Fault, type FaultRates } from '../../runtime/testing/simulator/fate.ts'
 import { replicatedStore } from '../../runtime/testing/simulator/replicated-store.ts'
@@ -16,11 +15,11 @@ import { SimProcess } from '../../runtime/testing/simulator/sim-process.ts'
 import { VirtualClock } from '../../runtime/testing/simulator/virtual-clock.ts'
 import { Witness } from '../../runtime/testing/simulator/witness.ts'
 import { Tally, type World } from '../../runtime/testing/simulator/world.ts'
-import type { CallOutcome, Stage } from '../../runtime/stage.ts'
+import type { Stage } from '../../runtime/stage.ts'
 import { topics } from '../../schemas/topics.ts'
 import { drawAbilities, type Ability } from './abilities.ts'
 import { Deeds, type Deed } from './deeds.ts'
-import { readEvidence, type Evidence } from './evidence.ts'
+import { readEvidence } from './evidence.ts'
 import { codec, stages } from './fleet.ts'
 import { Afterwards } from './afterwards.ts'
 import { Deadly } from './deadly.ts'
@@ -28,6 +27,8 @@ import { HostileUsers } from './hostile-users.ts'
 import { checkRun, type Violation } from './invariants.ts'
 import { Outside } from './outside.ts'
 import { drawRates, noRates, notAlone, plannedKinds } from './rates.ts'
+import { endingsOf, ENTRY, readable, watched } from './report.ts'
+import { newerOf, Rollout, type Team } from './rollout.ts'
 import { Users } from './users.ts'
 
 export interface SimulationReport {
@@ -81,8 +82,6 @@ const LEASE_MS = 5_000
 const ROLLOUT_MS = 15_000
 /** Runs with one process at a time, as on one machine. */
 const SHARE_ALONE = 0.25
-/** Of the call journal. */
-const ENTRY = 'journal:'
 /** What Redis and SQLite say. */
 const refusals = [
   "READONLY You can't write against a read only replica.",
@@ -99,13 +98,6 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
   return new Simulation(seed, options).run()
 }
 
-interface Team {
-  readonly stages: readonly Stage[]
-  /** The same of the next release, whose rows an older process can't read. */
-  readonly newer: readonly Stage[]
-  readonly wanted: number
-}
-
 export class Simulation {
   readonly world: World
   readonly users: Users
@@ -115,15 +107,13 @@ export class Simulation {
   readonly deeds: Deeds
   readonly trace: string[] = []
   private readonly seed: number
-  private readonly fate: Fate
-  private readonly clock = new VirtualClock(START_MS)
+  readonly fate: Fate
+  readonly clock = new VirtualClock(START_MS)
   readonly outside: Outside
   readonly processes = new Map<string, SimProcess>()
   private readonly teams: readonly Team[]
   private readonly teamOf = new Map<string, Team>()
-  private rollout: 'forward' | 'back' | null = null
-  /** Processes of the next release. */
-  private readonly newer = new Set<string>()
+  private readonly rollout: Rollout
   private readonly store = replicatedStore(memoryKeyValue({ clock: this.clock, durable: true }), this.clock)
   readonly deadly: Deadly
   private calm = false
@@ -135,13 +125,14 @@ export class Simulation {
     this.abilities = abilities ? new Set(abilities) : new Set([...drawn, ...(mutation.abilities ?? [])])
     this.deadly = new Deadly(this.fate, seed, this.abilities.has('deadly events'))
     const limits = mutation.limits ?? ((right: Limits) => right)
-    this.outside = new Outside(() => this.world, this.clock, this.fate, limits)
+    this.outside = new Outside(() => this.world, this, limits)
     this.world = this.createWorld(mutation, trace ?? false)
     this.deeds = new Deeds(this.world, only ?? null)
     this.users = new Users(this.world, this.deeds)
     this.hostile = new HostileUsers(this.world, this.deeds, this.users, seed)
     this.afterwards = new Afterwards(this.world, this.deeds, this.users, seed, () => this.killAll())
     this.teams = this.drawTeams()
+    this.rollout = new Rollout(this.fate, this.abilities.has('mixed versions'), this.world.alone)
   }
 
   private createWorld({ world: mutate = (world) => world, storage, alone }: Mutation, trace: boolean): World {
@@ -192,7 +183,7 @@ export class Simulation {
     const { stages: all, alone } = this.world
     const team = (stages: readonly Stage[], wanted: number): Team => ({
       stages,
-      newer: stages.map((stage) => ({ ...stage, version: stage.version + 1 })),
+      newer: newerOf(stages),
       wanted,
     })
     if (alone) return [team(all, 1)]
@@ -200,26 +191,12 @@ export class Simulation {
     return [0, 2, 4].map((from) => team(all.slice(from, from + 2), 2))
   }
 
-  /**
-   * Forward: everyone is replaced by the next release. Back: one process of each kind has it from the beginning, and the
-   * others never; whatever moves between them moves in both directions.
-   */
-  private planVersions(): void {
-    if (!this.abilities.has('mixed versions')) return
-    this.rollout = this.world.alone || this.fate.chance('roll forward', 0.5) ? 'forward' : 'back'
-    if (this.rollout === 'back') return
+  /** Rolling forward, each process gives way to one of the next release. */
+  private rollForward(): void {
     this.clock.schedule(ROLLOUT_MS, () => {
       for (const [index, process] of this.live().entries())
         this.clock.schedule(index * 2_000, () => void process.drain().then(() => this.replace(process.name)))
     })
-  }
-
-  private stagesOf(team: Team): readonly Stage[] {
-    const isLate = this.clock.now() >= START_MS + ROLLOUT_MS
-    const hasNewer = this.live().some(({ name }) => this.teamOf.get(name) === team && this.newer.has(name))
-    const isNewer = this.rollout === 'forward' ? isLate : this.rollout === 'back' && !hasNewer
-    if (isNewer) this.newer.add(`p${this.processes.size + 1}`)
-    return isNewer ? team.newer : team.stages
   }
 
   async run(): Promise<SimulationReport> {
@@ -237,7 +214,7 @@ export class Simulation {
   }
 
   private async play(): Promise<SimulationReport> {
-    this.planVersions()
+    if (this.rollout.direction === 'forward') this.rollForward()
     for (const team of this.teams) for (let count = 0; count < team.wanted; count++) this.startProcess(team)
     this.users.begin(this.seed)
     this.hostile.begin(this.abilities, this.deadly)
@@ -278,13 +255,15 @@ export class Simulation {
 
   private startProcess(team: Team): void {
     if (this.world.alone && this.live().length > 0) return
-    const stages = this.stagesOf(team)
     const name = `p${this.processes.size + 1}`
+    const fellows = this.live().filter((process) => this.teamOf.get(process.name) === team)
+    const isLate = this.clock.now() >= START_MS + ROLLOUT_MS
+    const stages = this.rollout.stagesOf(team, name, fellows, isLate)
     const skewMs = this.fate.between(-MAX_SKEW_MS, MAX_SKEW_MS, `skew ${name}`)
     const process = new SimProcess(this.world, name, stages, skewMs)
     this.processes.set(name, process)
     this.teamOf.set(name, team)
-    this.world.note(`${name} starts${this.newer.has(name) ? ', of the next release' : ''}`)
+    this.world.note(`${name} starts${this.rollout.isNewer(name) ? ', of the next release' : ''}`)
     void process.start()
   }
 
@@ -388,42 +367,5 @@ export class Simulation {
           count += Math.max(0, broker.end(topic, lane) - (position?.offset ?? 0))
         }
     return count
-  }
-}
-
-/** Bytes by their hash: as JSON a megabyte of them is ten. */
-function readable(this: unknown, name: string, value: unknown): unknown {
-  const raw = (this as Record<string, unknown>)[name]
-  return raw instanceof Uint8Array ? createHash('sha256').update(raw).digest('hex') : value
-}
-
-/** What a budget ended is told apart by whether the task had begun. */
-function endingsOf(evidence: Evidence): Record<string, number> {
-  const endings: Record<string, number> = {}
-  for (const { data } of evidence.of('TaskCompleted')) {
-    const name = data.error?.code ?? data.status
-    const ending = name === 'BUDGET_EXCEEDED' && data.usage.modelCalls > 0 ? `${name}, midway` : name
-    endings[ending] = (endings[ending] ?? 0) + 1
-  }
-  return endings
-}
-
-/** Sees each outcome as it is journalled. */
-function watched(store: KeyValue, book: CallBook): KeyValue {
-  const note = (key: string, text: string): void => {
-    if (!key.startsWith(ENTRY) || !text.includes('"state":"done"')) return
-    book.noteJournalled(key.slice(ENTRY.length), (JSON.parse(text) as { outcome: CallOutcome }).outcome)
-  }
-  return {
-    ...store,
-    set: (key, value, ttlMs) => {
-      note(key, value)
-      return store.set(key, value, ttlMs)
-    },
-    compareAndSet: async (key, expected, next, ttlMs) => {
-      const result = await store.compareAndSet(key, expected, next, ttlMs)
-      if (result.swapped) note(key, next)
-      return result
-    },
   }
 }

@@ -4,10 +4,10 @@ import type { LaneCommit, OutgoingRecord } from '../port.ts'
 /** `message.max.bytes` */
 export const MAX_MESSAGE_BYTES = 1_048_588
 /** `offset.metadata.max.bytes` */
-export const MAX_METADATA_BYTES = 4_096
+const MAX_METADATA_BYTES = 4_096
 
 /** Bytes of a record that a broker counts, without what the batch adds. */
-export function sizeOf({ key, value, headers }: OutgoingRecord): number {
+function sizeOf({ key, value, headers }: OutgoingRecord): number {
   const named = Object.entries(headers).reduce(
     (sum, [name, text]) => sum + Buffer.byteLength(name) + Buffer.byteLength(text),
     0,
