@@ -14,6 +14,7 @@ export interface Written<T extends EventType = EventType> {
   readonly offset: number
   /** Its own, or the one derived from its position. */
   readonly eventId: string
+  /** Null also where anyone may have written it. */
   readonly causeId: string | null
   readonly atMs: number
   readonly type: T
@@ -72,12 +73,19 @@ function asWritten(record: LogRecord, { type, data }: Decoded, eventId: string):
     partition,
     offset,
     eventId,
-    causeId: header[headers.causationId] ?? null,
+    causeId: isOpen(topic) ? null : (header[headers.causationId] ?? null),
     atMs: timestampMs,
     type,
     data,
   } as Written
 }
+
+/** Topics that anyone may write. */
+export const openTopics: readonly TopicName[] = topics
+  .filter(({ writers }) => writers.includes('anyone'))
+  .map(({ name }) => name)
+
+const isOpen = (topic: TopicName): boolean => openTopics.includes(topic)
 
 /** Tasks that ended from outside, whatever was under way. */
 export function stoppedTasks(evidence: Evidence): ReadonlySet<string> {

@@ -16,10 +16,9 @@ import { VirtualClock } from '../../runtime/testing/simulator/virtual-clock.ts'
 import { Witness } from '../../runtime/testing/simulator/witness.ts'
 import { Tally, type World } from '../../runtime/testing/simulator/world.ts'
 import type { Stage } from '../../runtime/stage.ts'
-import { topics } from '../../schemas/topics.ts'
 import { drawAbilities, type Ability } from './abilities.ts'
 import { Deeds, type Deed } from './deeds.ts'
-import { readEvidence } from './evidence.ts'
+import { openTopics, readEvidence } from './evidence.ts'
 import { codec, stages } from './fleet.ts'
 import { Afterwards } from './afterwards.ts'
 import { Deadly } from './deadly.ts'
@@ -92,8 +91,6 @@ const refusals = [
 /** A host's clock is off by this much at most: two of them by twice that, less than a lease without its renewals. */
 const MAX_SKEW_MS = 1_500
 
-const OPEN_TOPICS = topics.filter(({ writers }) => writers.includes('anyone')).map(({ name }) => name)
-
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<SimulationReport> {
   return new Simulation(seed, options).run()
 }
@@ -116,6 +113,8 @@ export class Simulation {
   private readonly rollout: Rollout
   private readonly store = replicatedStore(memoryKeyValue({ clock: this.clock, durable: true }), this.clock)
   readonly deadly: Deadly
+  /** Tasks that have a result. */
+  private readonly answered = new Set<string>()
   private calm = false
 
   constructor(seed: number, { mutation = {}, only, trace, abilities }: SimulationOptions) {
@@ -147,7 +146,7 @@ export class Simulation {
       broker: createMemoryBroker({
         partitions: PARTITIONS,
         clock,
-        createTime: fate.chance('CreateTime', 0.5) ? OPEN_TOPICS : [],
+        createTime: fate.chance('CreateTime', 0.5) ? openTopics : [],
         ...(storage ? { storage } : {}),
       }),
       keyValue: watched(this.store, book),
@@ -216,6 +215,7 @@ export class Simulation {
   private async play(): Promise<SimulationReport> {
     if (this.rollout.direction === 'forward') this.rollForward()
     for (const team of this.teams) for (let count = 0; count < team.wanted; count++) this.startProcess(team)
+    this.watchResults()
     this.users.begin(this.seed)
     this.hostile.begin(this.abilities, this.deadly)
     this.planFaults()
@@ -339,11 +339,14 @@ export class Simulation {
   }
 
   private isAnswered(): boolean {
-    const { broker } = this.world
-    let results = 0
-    for (let partition = 0; partition < PARTITIONS; partition++)
-      results += broker.end('tasks.completed', partition)
-    return results >= this.users.submissions.length
+    return this.users.submissions.every(({ taskId }) => this.answered.has(taskId))
+  }
+
+  private watchResults(): void {
+    const log = this.world.broker.connect()
+    log.tail({ topics: ['tasks.completed'], from: 'earliest' }, (records) => {
+      for (const { key } of records) if (key !== null) this.answered.add(key)
+    })
   }
 
   areHostsQuiet(): boolean {

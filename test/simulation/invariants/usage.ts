@@ -3,7 +3,7 @@ import type { World } from '../../../runtime/testing/simulator/world.ts'
 import { grouped, stoppedTasks, type Evidence } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
-export function checkUsage({ world, outside }: Simulation, evidence: Evidence): string[] {
+export function checkUsage({ world, outside, hostile, deadly }: Simulation, evidence: Evidence): string[] {
   const recorded = evidence.of('UsageRecorded')
   const byCall = grouped(
     recorded.filter(({ data }) => data.kind === 'model'),
@@ -16,6 +16,8 @@ export function checkUsage({ world, outside }: Simulation, evidence: Evidence): 
     const told = rows.map(({ data }) => `${data.inputTokens}+${data.outputTokens}`)
     // Its lane was lost before the commit, and the end of its task overtook the event that would have read the answer.
     if (rows.length === 0 && isOrphaned && stopped.has(taskId)) continue
+    // Given up with the event whose handling killed its processes: nobody could read the answer.
+    if (rows.length === 0 && deadly.isDeadly(taskId)) continue
     if (rows.length !== 1 || told[0] !== spent)
       violations.push(
         `model call ${callId} of ${taskId} spent ${spent} tokens, recorded: ${told.join(', ') || 'nothing'}`,
@@ -72,7 +74,11 @@ function inResults(evidence: Evidence): string[] {
   })
 }
 
-function inLedger(evidence: Evidence, { ledger }: Simulation['outside']): string[] {
+function inLedger(
+  evidence: Evidence,
+  { ledger }: Simulation['outside'],
+  { ids }: Simulation['hostile'],
+): string[] {
   const violations: string[] = []
   const recorded = evidence.of('UsageRecorded')
   for (const { eventId, data } of recorded)
@@ -86,7 +92,8 @@ function inLedger(evidence: Evidence, { ledger }: Simulation['outside']): string
       violations.push(`task ${data.taskId} is ${row?.status} in the ledger, not ${data.status}`)
   }
   for (const { data } of evidence.of('FeedbackGiven'))
-    if (!ledger.feedback.has(data.taskId)) violations.push(`the feedback on ${data.taskId} was lost`)
+    if (!ledger.feedback.has(data.taskId) && !ids.has(data.taskId))
+      violations.push(`the feedback on ${data.taskId} was lost`)
   return violations
 }
 
