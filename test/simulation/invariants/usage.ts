@@ -27,7 +27,7 @@ export function checkUsage({ world, outside, hostile, deadly }: Simulation, evid
     ...violations,
     ...ofStopped(world, evidence),
     ...inResults(evidence),
-    ...inLedger(evidence, outside),
+    ...inLedger(evidence, outside, hostile),
   ]
 }
 
