@@ -44,8 +44,8 @@ export async function readEvidence({ broker, codec }: World, gone?: GoneRecords)
   const origin = { partitions: broker.partitions, topicIds }
   const written: Written[] = []
   const ids = new Set<string>()
-  for (const record of [...(gone?.without(present) ?? []), ...present]) {
-    const eventId = eventIdOf(record, origin)
+  const kept = present.map((record) => ({ record, eventId: eventIdOf(record, origin) }))
+  for (const { record, eventId } of [...(gone?.without(present) ?? []), ...kept]) {
     ids.add(eventId)
     const decoded = await decode(record, (value) => codec.decode(value, record.topic))
     if (decoded) written.push(asWritten(record, decoded, eventId))

@@ -6,7 +6,7 @@
 // 3. What the broker refuses is nobody's business.
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, LogRecord, OutgoingRecord } from '../../runtime/log/port.ts'
-import { MAX_MESSAGE_BYTES } from '../../runtime/log/memory/limits.ts'
+import { LOG_RECORD_BYTES } from '../../runtime/log/limits.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
 import type { EventMap } from '../../schemas/generated/events.ts'
 import { headers, type TopicName } from '../../schemas/topics.ts'
@@ -190,7 +190,7 @@ export class HostileUsers {
     const { fate } = this.#world
     const topic = fate.pick(['tasks.submitted', 'tasks.control', 'alerts.control'] as const, `${name} topic`)
     const key = fate.pick(['k', null, 'x'.repeat(100_000)], `${name} key`)
-    const value = garbageOf(fate.pick([0, 1, 7, 100_000, 600_000, MAX_MESSAGE_BYTES - 200, 2_000_000], name))
+    const value = garbageOf(fate.pick([0, 1, 7, 100_000, 600_000, LOG_RECORD_BYTES - 200, 2_000_000], name))
     void this.#refusable(name, topic, key, value)
   }
 

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto'
 import type { SeenCall } from '../../runtime/testing/simulator/call-book.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
 import type { Json } from '../../schemas/json.ts'
+import { estimatedInputTokens } from '../../services/planner/token-estimates.ts'
 import type { ModelReply, ModelRequest } from '../../services/planner/model.ts'
 
 /** The text of a task that one answer ends; of one whose model takes its time. */
@@ -21,9 +22,10 @@ export function latencyOf({ messages }: ModelRequest): [number, number] {
 
 export type Tokens = NonNullable<SeenCall['tokens']>
 
-/** Less than the guard counts for the prompt, and not more than may be answered. */
-export function spendOf({ messages, maxOutputTokens }: ModelRequest): { input: number; output: number } {
-  const input = 300 + 30 * messages.length
+/** Less than the guard counts for the prompt and no more than the planner estimates it at, and not more than may be answered. */
+export function spendOf(request: ModelRequest): { input: number; output: number } {
+  const { messages, maxOutputTokens } = request
+  const input = Math.min(300 + 30 * messages.length, estimatedInputTokens(request))
   return { input, output: draw(maxOutputTokens, JSON.stringify(messages), 'output') + 1 }
 }
 

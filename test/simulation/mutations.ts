@@ -58,7 +58,7 @@ function changedLane(lane: OpenLane, { commit, open = (rows) => rows }: LaneChan
     epoch: lane.epoch,
     rows: open(lane.rows),
     positions: lane.positions,
-    start: (onRecords) => lane.start(onRecords),
+    start: (onRecords, onEnded) => lane.start(onRecords, onEnded),
     pause: (topics) => lane.pause(topics),
     resume: (topics) => lane.resume(topics),
     close: () => lane.close(),

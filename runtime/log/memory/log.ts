@@ -8,10 +8,10 @@ import type { Clock } from '../../clock.ts'
 import { Engine } from '../embedded/engine.ts'
 import { createView } from '../embedded/view.ts'
 import { withFaults } from './faults.ts'
-import type { Faults, FaultyLog } from './faults.ts'
-import type { LogStorage } from '../embedded/storage.ts'
+import type { Faults, FaultyLog, LogLosses } from './faults.ts'
+import type { LogStorage, Slot } from '../embedded/storage.ts'
 import type { Log, LogTopic, OutgoingRecord, StateRow } from '../port.ts'
-import { checkRecord } from './limits.ts'
+import { mustBePublishable } from '../limits.ts'
 import { createMemoryStorage } from './storage.ts'
 
 export interface MemoryBrokerOptions {
@@ -63,6 +63,19 @@ export function createMemoryBroker(options: MemoryBrokerOptions = {}): MemoryBro
     soon: (fn) => void clock.schedule(0, fn),
   })
   engine.createTopics()
+  const listeners = new Set<(topic: LogTopic, partition: number) => void>()
+  const losses: LogLosses = {
+    of: (group, lane) => right.losses(group, lane),
+    onRewind(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+  }
+  const rewound = (slots: readonly Slot[]): void => {
+    engine.pump.rewind(slots)
+    for (const { topic, partition } of slots)
+      for (const listener of [...listeners]) listener(topic, partition)
+  }
   return {
     partitions,
     connect: (faults = {}) =>
@@ -70,6 +83,7 @@ export function createMemoryBroker(options: MemoryBrokerOptions = {}): MemoryBro
         createView(engine, () => undefined),
         clock,
         faults,
+        losses,
       ),
     sweep: () => engine.sweep(),
     rebalance(name) {
@@ -83,7 +97,7 @@ export function createMemoryBroker(options: MemoryBrokerOptions = {}): MemoryBro
     position: (group, topic, lane) => right.position(group, engine.slot(topic, lane)),
     end: (topic, partition) => engine.slot(topic, partition).next,
     async produce(record, timestampMs) {
-      checkRecord(record)
+      mustBePublishable([record])
       const slot = engine.slot(record.topic, record.partition)
       const isCreateTime = options.createTime?.includes(record.topic) ?? false
       const offset = await storage.transact(() =>
@@ -93,15 +107,15 @@ export function createMemoryBroker(options: MemoryBrokerOptions = {}): MemoryBro
       return offset
     },
     recreate(topic) {
-      for (const slot of engine.slots(topic)) right.cut(slot, 0, 0)
-      engine.pump.rewind(engine.slots(topic))
+      for (const slot of engine.slots(topic)) right.rewind(slot, 'recreated', 0)
+      rewound(engine.slots(topic))
     },
     truncate(topic, partition, records) {
       const slot = engine.slot(topic, partition)
-      right.cut(slot, 0, Math.max(right.earliest(slot), slot.next - records))
-      engine.pump.rewind([slot])
+      right.rewind(slot, 'truncated', Math.max(right.earliest(slot), slot.next - records))
+      rewound([slot])
     },
-    discard: (topic, partition, below) => right.cut(engine.slot(topic, partition), below, Infinity),
+    discard: (topic, partition, below) => right.discard(engine.slot(topic, partition), below),
   }
 }
 

@@ -7,7 +7,10 @@ import type { Spoilt } from '../users.ts'
 const placeOf = ({ topic, partition, offset }: Spoilt): string => `${topic} ${partition}:${offset}`
 
 /** Nothing is given up but what can't be read; and nothing of that vanishes. */
-export function checkLetters({ users, hostile, deadly, world }: Simulation, evidence: Evidence): string[] {
+export function checkLetters(
+  { users, hostile, deadly, afterwards, world }: Simulation,
+  evidence: Evidence,
+): string[] {
   const letters = evidence.of('DeadLettered').map(({ data }) => data)
   const spoilt = new Set([...users.junk, ...hostile.refusable].map(placeOf))
   const byPlace = grouped(
@@ -30,8 +33,10 @@ export function checkLetters({ users, hostile, deadly, world }: Simulation, evid
       return isAtLarge ? [`${taskId} killed ${deaths} processes, and no dead letter says so`] : []
     }),
     ...vanished(evidence, hostile, byPlace),
-    // That an event is given up is logged as an error.
-    ...world.tally.complaints.filter((text) => !deadly.plans.some(({ taskId }) => text.includes(taskId))),
+    // That an event is given up is logged as an error, and so is what the log has lost.
+    ...world.tally.complaints
+      .filter((text) => !deadly.plans.some(({ taskId }) => text.includes(taskId)))
+      .filter((text) => !afterwards.losses.some(({ topic }) => text.startsWith(`${topic}[`))),
   ]
 }
 

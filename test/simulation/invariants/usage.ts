@@ -3,7 +3,8 @@ import type { World } from '../../../runtime/testing/simulator/world.ts'
 import { grouped, stoppedTasks, type Evidence } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
-export function checkUsage({ world, outside, hostile, deadly }: Simulation, evidence: Evidence): string[] {
+export function checkUsage(run: Simulation, evidence: Evidence): string[] {
+  const { world, outside, hostile, deadly } = run
   const recorded = evidence.of('UsageRecorded')
   const byCall = grouped(
     recorded.filter(({ data }) => data.kind === 'model'),
@@ -25,7 +26,7 @@ export function checkUsage({ world, outside, hostile, deadly }: Simulation, evid
   }
   return [
     ...violations,
-    ...ofStopped(world, evidence),
+    ...ofStopped(run, evidence),
     ...inResults(evidence),
     ...inLedger(evidence, outside, hostile),
   ]
@@ -35,7 +36,8 @@ export function checkUsage({ world, outside, hostile, deadly }: Simulation, evid
  * A call that was stopped is paid for what it had used: no less than the model charges, and exactly that where the client
  * knew it. A call that was made twice, or whose process died, is in doubt.
  */
-function ofStopped({ book, broker }: World, evidence: Evidence): string[] {
+function ofStopped(run: Simulation, evidence: Evidence): string[] {
+  const { book, broker } = run.world
   const recorded = grouped(
     evidence.of('UsageRecorded').filter(({ data }) => data.kind === 'model'),
     ({ data }) => data.callId,
@@ -43,7 +45,8 @@ function ofStopped({ book, broker }: World, evidence: Evidence): string[] {
   const ended = stoppedTasks(evidence)
   return [...book.finished()].flatMap(([callId, outcome]) => {
     const [call, ...again] = book.of(callId)
-    if (!call?.stoppedWith || outcome.ok || again.length > 0) return []
+    const isInDoubt = again.length > 0 || (call && run.troubleOf(call.process, call.atMs) !== null)
+    if (!call?.stoppedWith || outcome.ok || isInDoubt) return []
     const isOrphaned = broker.epoch(call.stage, call.lane) !== call.epoch
     const [row] = recorded.get(callId) ?? []
     if (!row && isOrphaned && ended.has(call.taskId)) return []
