@@ -195,6 +195,7 @@ class Site {
     const stopped = this.#stopped(seen, tokens, hangs, signal)
     if (hangs) return stopped
     await Promise.race([this.#wait(...latencyOf(request), `model ${key}`), stopped])
+    if (seen.stoppedWith) return stopped
     seen.endedMs = this.#world.clock.now()
     if (this.#strikes('model-fails', key)) {
       const code = fate.pick(modelFailures, `model failure ${key}`)
