@@ -2,6 +2,7 @@
 // test/simulation/invariants.ts may fail. A failing seed repeats with: npm run simulate -- --seed N
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { abilities } from '../simulation/abilities.ts'
 import { mutants } from '../simulation/mutants.ts'
 import { runSeeds } from '../simulation/pool.ts'
 import { elementsOf, shrink } from '../simulation/shrink.ts'
@@ -33,6 +34,11 @@ test(`${SEEDS} seeds: every invariant holds`, async (t) => {
     faultKinds.filter((kind) => !totals.faults.has(kind)),
     [],
     'every kind of fault struck',
+  )
+  assert.deepEqual(
+    abilities.filter((ability) => !totals.abilities.has(ability)),
+    [],
+    'every ability was drawn',
   )
   for (const ending of ['BUDGET_EXCEEDED', 'BUDGET_EXCEEDED, midway'])
     assert.ok((totals.endings.get(ending) ?? 0) > SEEDS / 10, `${ending}: budgets were met`)

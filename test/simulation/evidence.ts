@@ -5,6 +5,7 @@ import type { LogRecord } from '../../runtime/log/port.ts'
 import type { Decoded } from '../../runtime/codec/port.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
 import type { EventMap, EventType } from '../../schemas/generated/events.ts'
+import type { GoneRecords } from './gone-records.ts'
 import { headers, topics, type TopicName } from '../../schemas/topics.ts'
 
 export interface Written<T extends EventType = EventType> {
@@ -13,6 +14,7 @@ export interface Written<T extends EventType = EventType> {
   readonly offset: number
   /** Its own, or the one derived from its position. */
   readonly eventId: string
+  /** Null also where anyone may have written it. */
   readonly causeId: string | null
   readonly atMs: number
   readonly type: T
@@ -27,19 +29,27 @@ export interface Evidence {
   of<T extends EventType>(type: T): readonly Written<T>[]
 }
 
-export async function readEvidence({ broker, codec }: World): Promise<Evidence> {
+/** `gone`: what the log had before it lost it. */
+export async function readEvidence({ broker, codec }: World, gone?: GoneRecords): Promise<Evidence> {
   const log = broker.connect()
+  const present: LogRecord[] = []
+  for (const { name, partitions } of topics)
+    for (
+      let partition = 0;
+      partition < (partitions === 'shared' ? broker.partitions : partitions);
+      partition++
+    )
+      present.push(...(await log.read(name, partition, 0, 1_000_000)))
   const topicIds = await log.topicIds(topics.map(({ name }) => name))
   const origin = { partitions: broker.partitions, topicIds }
   const written: Written[] = []
   const ids = new Set<string>()
-  for (const { name } of topics)
-    for (let partition = 0; partition < broker.partitions; partition++)
-      for (const record of await log.read(name, partition, 0, 1_000_000)) {
-        ids.add(eventIdOf(record, origin))
-        const decoded = await decode(record, (value) => codec.decode(value, name))
-        if (decoded) written.push(asWritten(record, decoded, eventIdOf(record, origin)))
-      }
+  const kept = present.map((record) => ({ record, eventId: eventIdOf(record, origin) }))
+  for (const { record, eventId } of [...(gone?.without(present) ?? []), ...kept]) {
+    ids.add(eventId)
+    const decoded = await decode(record, (value) => codec.decode(value, record.topic))
+    if (decoded) written.push(asWritten(record, decoded, eventId))
+  }
   const byType = new Map<EventType, Written[]>()
   for (const record of written) byType.set(record.type, [...(byType.get(record.type) ?? []), record])
   return { written, ids, of: (type) => (byType.get(type) ?? []) as never }
@@ -63,12 +73,19 @@ function asWritten(record: LogRecord, { type, data }: Decoded, eventId: string):
     partition,
     offset,
     eventId,
-    causeId: header[headers.causationId] ?? null,
+    causeId: isOpen(topic) ? null : (header[headers.causationId] ?? null),
     atMs: timestampMs,
     type,
     data,
   } as Written
 }
+
+/** Topics that anyone may write. */
+export const openTopics: readonly TopicName[] = topics
+  .filter(({ writers }) => writers.includes('anyone'))
+  .map(({ name }) => name)
+
+const isOpen = (topic: TopicName): boolean => openTopics.includes(topic)
 
 /** Tasks that ended from outside, whatever was under way. */
 export function stoppedTasks(evidence: Evidence): ReadonlySet<string> {

@@ -8,12 +8,15 @@
 // limits    what is settled and reserved of a budget never passes it, at any step, and is what was asked for; no model is called
 //           without a reservation; what was settled is what was recorded, and a week later nothing is reserved
 // state     state rows are the fold of what was committed, on the log and in every process's memory
-// letters   nothing is given up but what can't be decoded; no stage and no caller throws
+// letters   nothing is given up but what can't be read, all of that is given up or answered; no stage and no caller throws
+// afterwards   a fleet at rest answers as fast as ever, whatever hostile users write, and says what its log has lost
 // alerts    alerts of a rule are raised and resolved in turn, and none stays raised
 // rest      everything drains; after a week nothing is left in memory, and no timer was lost
 import { checkAlerts } from './invariants/alerts.ts'
 import { checkAfter, checkCalls } from './invariants/calls.ts'
+import { checkAfterwards } from './invariants/afterwards.ts'
 import { checkHistory, checkResults } from './invariants/history.ts'
+import { checkLetters } from './invariants/letters.ts'
 import { checkLimits, checkReservations } from './invariants/limits.ts'
 import { checkAtRest, checkState } from './invariants/state.ts'
 import { checkUsage } from './invariants/usage.ts'
@@ -37,6 +40,7 @@ const checks: Readonly<Record<string, Check>> = {
   limits: checkLimits,
   state: checkState,
   letters: checkLetters,
+  afterwards: checkAfterwards,
 }
 
 export async function checkRun(
@@ -65,17 +69,4 @@ function describeUnrest(run: Simulation): string {
       .map((status) => ({ process: process.name, ...status })),
   )
   return `not at rest after ten minutes: ${run.backlog()} records behind, ${JSON.stringify(statuses)}`
-}
-
-function checkLetters({ users, world }: Simulation, evidence: Evidence): string[] {
-  const letters = evidence.of('DeadLettered')
-  const others = letters.filter(({ data }) => data.code !== 'UNDECODABLE_RECORD')
-  const undecodable = letters.length - others.length
-  return [
-    ...others.map(({ data }) => `dead letter of ${data.stage}: ${data.message}`),
-    ...(undecodable === users.junk
-      ? []
-      : [`${users.junk} records of junk and ${undecodable} dead letters of it`]),
-    ...world.tally.complaints,
-  ]
 }

@@ -1,10 +1,12 @@
 // npm run simulate -- --seeds 10000 [--from 1] [--threads 2]: many seeds, each a run of its own.
 // npm run simulate -- --seed 42 [--keep 0,7,12] [--trace]: one of them, or the part of it that these elements make.
+// --abilities 'floods,any size': these instead of what each seed draws (abilities.ts); '' for none.
 //
 // A seed that fails is shrunk, and printed with its trace and the command that repeats it.
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { runSeeds } from './pool.ts'
+import { abilities as known, type Ability } from './abilities.ts'
+import { runSeeds, type SeedOptions } from './pool.ts'
 import { elementsOf, shrink } from './shrink.ts'
 import { simulate, type SimulationReport } from './simulate.ts'
 import { Totals } from './totals.ts'
@@ -17,14 +19,19 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     keep: { type: 'string' },
     trace: { type: 'boolean', default: false },
+    abilities: { type: 'string' },
   },
 })
 
 /** Of a run that was not shrunk; `--trace` shows it whole. */
 const MAX_TRACE_LINES = 120
+/** Of one violation. */
+const MAX_TEXT = 1_000
 /** Failed seeds that are shrunk; the others are only named. */
 const MAX_SHRUNK = 3
 
+const options: SeedOptions =
+  values.abilities === undefined ? {} : { abilities: abilitiesOf(values.abilities) }
 const totals = new Totals()
 const startedMs = performance.now()
 if (values.seed === undefined) await runMany()
@@ -38,6 +45,7 @@ async function runMany(): Promise<void> {
     from: number('from', values.from),
     count: number('seeds', values.seeds),
     threads: number('threads', values.threads),
+    options,
     onReport: (report) => {
       totals.add(report)
       if (report.violations.length === 0) return
@@ -49,10 +57,10 @@ async function runMany(): Promise<void> {
 }
 
 async function runOne(seed: number): Promise<void> {
-  const whole = await simulate(seed, { trace: values.trace })
+  const whole = await simulate(seed, { ...options, trace: values.trace })
   const elements = elementsOf(whole)
   const kept = values.keep?.split(',').map((index) => elements[number('keep', index)] ?? '')
-  const report = kept ? await simulate(seed, { only: new Set(kept), trace: values.trace }) : whole
+  const report = kept ? await simulate(seed, { ...options, only: new Set(kept), trace: values.trace }) : whole
   totals.add(report)
   for (const line of report.trace) console.log(line)
   console.log(
@@ -68,7 +76,7 @@ async function explain(failed: SimulationReport): Promise<void> {
   const { seed } = failed
   const elements = elementsOf(failed)
   const { kept, runs } = await shrink(failed)
-  const report = await simulate(seed, { only: new Set(kept), trace: true })
+  const report = await simulate(seed, { ...options, only: new Set(kept), trace: true })
   console.log(
     `\nseed ${seed}: ${elements.length} deeds and faults, shrunk to ${kept.length} in ${runs} runs:`,
   )
@@ -76,8 +84,11 @@ async function explain(failed: SimulationReport): Promise<void> {
   console.log(`  ${violationsOf(report)}`)
   for (const line of report.trace.slice(-MAX_TRACE_LINES)) console.log(`  ${line}`)
   const indices = kept.map((element) => elements.indexOf(element))
-  console.log(`  repeat the whole: npm run simulate -- --seed ${seed}`)
-  console.log(`  repeat this part: npm run simulate -- --seed ${seed} --keep ${indices.join(',')} --trace`)
+  const restriction = values.abilities === undefined ? '' : ` --abilities '${values.abilities}'`
+  console.log(`  repeat the whole: npm run simulate -- --seed ${seed}${restriction}`)
+  console.log(
+    `  repeat this part: npm run simulate -- --seed ${seed}${restriction} --keep ${indices.join(',')} --trace`,
+  )
 }
 
 function violationsOf({ violations }: SimulationReport): string {
@@ -85,9 +96,17 @@ function violationsOf({ violations }: SimulationReport): string {
   return (
     violations
       .slice(0, 3)
-      .map(({ invariant, text }) => `${invariant}: ${text}`)
+      .map(({ invariant, text }) => `${invariant}: ${text.slice(0, MAX_TEXT)}`)
       .join('\n  ') + more
   )
+}
+
+function abilitiesOf(text: string): Ability[] {
+  const names = text.split(',').filter((name) => name !== '')
+  const wrong = names.filter((name) => !known.some((ability) => ability === name))
+  if (wrong.length === 0) return names as Ability[]
+  console.error(`--abilities has '${wrong.join(', ')}'; there are ${known.join(', ')}`)
+  process.exit(2)
 }
 
 function number(name: string, text: string): number {
@@ -104,6 +123,7 @@ function printTotals(): void {
       console.log(`  ${kind.padEnd(24)}${count.toLocaleString('en').padStart(9)}`)
   }
   table('faults injected', totals.faults)
+  table('seeds by what else they had', totals.abilities)
   table('calls repeated in doubt, by what explains them', totals.inDoubt)
   table('how tasks ended', totals.endings)
   const seconds = (performance.now() - startedMs) / 1_000

@@ -1,20 +1,24 @@
 // Fleets that break one promise each, by injection at a port: the simulator must notice every one of them. `seeds`: how many
 // seeds it takes at most, counted from 1.
-import type {
-  LaneCommit,
-  LaneListener,
-  OpenLane,
-  OutgoingRecord,
-  Position,
-  StateRow,
-} from '../../runtime/log/port.ts'
 import { CommitFailed, CommitUncertain, LaneFenced } from '../../runtime/log/port.ts'
-import type { FaultyLog } from '../../runtime/log/memory/faults.ts'
 import type { Guard } from '../../runtime/host/guard.ts'
-import type { Callers } from '../../runtime/service.ts'
-import type { Decision, Stage } from '../../runtime/stage.ts'
-import type { World } from '../../runtime/testing/simulator/world.ts'
-import { headers } from '../../schemas/topics.ts'
+import {
+  callers,
+  everyStage,
+  forgotten,
+  guards,
+  isClosing,
+  isStopped,
+  lanes,
+  pastEverything,
+  renewedInPlace,
+  schemaOf,
+  stage,
+  twice,
+  withEveryRow,
+  withReaders,
+  withUncommittedRows,
+} from './mutations.ts'
 import type { Mutation } from './simulate.ts'
 
 export interface Mutant extends Mutation {
@@ -133,6 +137,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     seeds: 10,
     ...lanes({ listener: (listener) => ({ ...listener, onRevoked: () => undefined }) }),
   },
+  'a spent producer is renewed in place': { seeds: 40, ...renewedInPlace() },
   'a fenced commit counts as written': {
     // Two of the first sixty meet it: whatever is lost so is mostly made good by the next owner.
     seeds: 100,
@@ -215,6 +220,69 @@ export const mutants: Readonly<Record<string, Mutant>> = {
       settle: async (guarded, outcome) => (outcome.ok ? guard.settle(guarded, outcome) : undefined),
     })),
   },
+  'what can’t be read is thrown away': {
+    seeds: 10,
+    abilities: ['hostile ids', 'any size'],
+    ...lanes({
+      commit: (commit, lane) =>
+        lane.commit({
+          ...commit,
+          records: commit.records.filter((record) => schemaOf(record) !== 'DeadLettered'),
+        }),
+    }),
+  },
+  'a lane takes one record at a time': {
+    seeds: 10,
+    abilities: ['floods'],
+    world: (world) => ({ ...world, hostOptions: { ...world.hostOptions, maxPendingPerLane: 1 } }),
+  },
+  'readers join the groups of stages': { seeds: 10, abilities: ['stage-named readers'], world: withReaders },
+  'ids are forgotten after a second': {
+    seeds: 20,
+    abilities: ['foreign times'],
+    ...stage('router', (router) => ({
+      ...router,
+      conclude: (event, ...others) => forgotten(router.conclude?.(event, ...others) ?? {}, event.atMs),
+      decide: (event, ...others) => forgotten(router.decide(event, ...others), event.atMs),
+    })),
+  },
+  'what a stopped call has used is not told': {
+    seeds: 20,
+    ...callers((call) => async (request, context) => {
+      try {
+        return await call(request, context)
+      } catch (error) {
+        throw context.signal.aborted ? context.signal.reason : error
+      }
+    }),
+  },
+  'a stopped call settles nothing': {
+    seeds: 20,
+    ...guards((guard) => ({
+      ...guard,
+      settle: async (guarded, outcome) => (isStopped(outcome) ? undefined : guard.settle(guarded, outcome)),
+    })),
+  },
+  'what a store refuses to write counts as written': {
+    seeds: 20,
+    world: (world) => ({
+      ...world,
+      reached: (store) => ({
+        ...store,
+        compareAndSet: (...write) => store.compareAndSet(...write).catch(() => ({ swapped: true })),
+      }),
+    }),
+  },
+  'the journal keeps an outcome for a second': {
+    seeds: 20,
+    world: (world) => ({
+      ...world,
+      reached: (store) => ({
+        ...store,
+        compareAndSet: (key, expected, next) => store.compareAndSet(key, expected, next, 1_000),
+      }),
+    }),
+  },
   'each process has a journal of its own': {
     seeds: 10,
     world: (world) => ({
@@ -229,119 +297,4 @@ export const mutants: Readonly<Record<string, Mutant>> = {
       },
     }),
   },
-}
-
-interface LaneChanges {
-  readonly commit?: (commit: LaneCommit, lane: OpenLane) => Promise<void>
-  /** Rows as the host gets them at the opening. */
-  readonly open?: (rows: readonly StateRow[]) => readonly StateRow[]
-  readonly listener?: (listener: LaneListener) => LaneListener
-}
-
-/** Every lane of every process behaves so. */
-function lanes(changes: LaneChanges): Mutation {
-  return {
-    world: (world) => ({
-      ...world,
-      broker: { ...world.broker, connect: (faults) => changed(world.broker.connect(faults), () => changes) },
-    }),
-  }
-}
-
-function changed(log: FaultyLog, changesOf: (group: string, lane: number) => LaneChanges): FaultyLog {
-  const join: FaultyLog['join'] = async (options, listener) => {
-    const { listener: heard = (right: LaneListener) => right } = changesOf(options.group, -1)
-    const membership = await log.join(options, heard(listener))
-    const open = async (lane: number) => {
-      const opened = await membership.open(lane)
-      return changedLane(opened, changesOf(options.group, lane))
-    }
-    return { joined: membership.joined, open, leave: () => membership.leave() }
-  }
-  return {
-    ...log,
-    join,
-    get crashed() {
-      return log.crashed
-    },
-  }
-}
-
-function changedLane(lane: OpenLane, { commit, open = (rows) => rows }: LaneChanges): OpenLane {
-  return {
-    lane: lane.lane,
-    epoch: lane.epoch,
-    rows: open(lane.rows),
-    positions: lane.positions,
-    start: (onRecords) => lane.start(onRecords),
-    pause: (topics) => lane.pause(topics),
-    resume: (topics) => lane.resume(topics),
-    close: () => lane.close(),
-    commit: (changes) => (commit ? commit(changes, lane) : lane.commit(changes)),
-  }
-}
-
-/** Rows that were ever written come back. */
-function withEveryRow(world: World): World {
-  return rowsKeptFor(world, () => true)
-}
-
-/** A process keeps what it tried to commit, whether it was written or not. */
-function withUncommittedRows(world: World): World {
-  return rowsKeptFor(world, (error) => error !== null)
-}
-
-function rowsKeptFor(world: World, keeps: (error: unknown) => boolean): World {
-  const connect: World['broker']['connect'] = (faults) => {
-    const kept = new Map<string, Map<string, StateRow>>()
-    return changed(world.broker.connect(faults), (group, lane) => {
-      const place = `${group}/${lane}`
-      const own = kept.get(place) ?? new Map<string, StateRow>()
-      kept.set(place, own)
-      return {
-        open: (rows) => [...new Map([...rows, ...own.values()].map((row) => [row.key, row])).values()],
-        commit: async (commit, opened) => {
-          const error = await opened.commit(commit).then(
-            () => null,
-            (reason: unknown) => reason,
-          )
-          if (keeps(error)) for (const row of commit.rows) if (row.value !== null) own.set(row.key, row)
-          if (error !== null) throw error
-        },
-      }
-    })
-  }
-  return { ...world, broker: { ...world.broker, connect } }
-}
-
-function everyStage(change: (stage: Stage) => Stage): Mutation {
-  return { world: (world) => ({ ...world, stages: world.stages.map(change) }) }
-}
-
-function stage(name: string, change: (stage: Stage) => Stage): Mutation {
-  return everyStage((each) => (each.name === name ? change(each) : each))
-}
-
-/** The guards of every process. */
-function guards(change: (guard: Guard) => Guard): Mutation {
-  const mutated = (made: Callers): Callers => ({
-    ...made,
-    guards: Object.fromEntries(
-      Object.entries(made.guards ?? {}).map(([kind, guard]) => [kind, change(guard)]),
-    ),
-  })
-  return { world: (world) => ({ ...world, callers: (process) => mutated(world.callers(process)) }) }
-}
-
-function twice(decision: Decision): Decision {
-  const again = decision.emit?.filter(({ type }) => type === 'TaskCompleted') ?? []
-  return again.length === 0 ? decision : { ...decision, emit: [...(decision.emit ?? []), ...again] }
-}
-
-const isClosing = ({ headers: header }: OutgoingRecord): boolean => header[headers.schema] === 'TaskClosed'
-
-/** As if every record taken so far were finished; the first field of the metadata is how many there are. */
-function pastEverything({ topic, offset, metadata }: Position): Position {
-  const [span = ''] = metadata.split(',')
-  return { topic, offset: offset + (span === '' ? 0 : Number.parseInt(span, 36)), metadata: '' }
 }

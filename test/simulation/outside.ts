@@ -2,7 +2,6 @@
 //
 // 1. An answer depends on the conversation alone, as a recorded model's would; only failures and latency are drawn.
 // 2. Ledger and models outlive processes; a sandbox's live sessions and a tool cache's client die with theirs.
-import { hash } from 'node:crypto'
 import type { Tool, ToolContext } from '../../runtime/config/fleet.ts'
 import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
@@ -15,9 +14,9 @@ import type { Callers } from '../../runtime/service.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
 import { quietInstruments } from '../../runtime/telemetry/instruments.ts'
 import { directSchemaChecks } from '../../runtime/testing/schema-checks.ts'
+import type { SeenCall } from '../../runtime/testing/simulator/call-book.ts'
 import type { Fate, FaultKind } from '../../runtime/testing/simulator/fate.ts'
 import type { Surroundings, World } from '../../runtime/testing/simulator/world.ts'
-import type { Json } from '../../schemas/json.ts'
 import { FLEET, type Notification } from '../../services/alerting/notices.ts'
 import { createCallers } from '../../services/code-sandbox/caller.ts'
 import { Executors } from '../../services/code-sandbox/executors/open.ts'
@@ -28,7 +27,9 @@ import { createOutputCaller } from '../../services/planner/output-caller.ts'
 import { countedTokens } from '../../services/planner/prompt-tokens.ts'
 import { createLimitsCaller } from '../../services/router/limits-caller.ts'
 import { createToolCaller, type ToolCall } from '../../services/tool-executor/caller.ts'
+import type { Ability } from './abilities.ts'
 import { fleet } from './fleet.ts'
+import { answer, garbage, latencyOf, MODEL_MS, spendOf, type Tokens } from './model-answers.ts'
 import { LimitsBook } from './limits-book.ts'
 import { ScriptExecutor } from './script-executor.ts'
 
@@ -43,7 +44,7 @@ const modelFailures: readonly ErrorCode[] = [
   'MODEL_ANSWER_MALFORMED',
   'MODEL_UNKNOWN_ERROR',
 ]
-const toolFailures: readonly (ErrorCode | 'throws' | 'garbage' | 'huge')[] = [
+const toolFailures: readonly (ErrorCode | 'throws' | 'garbage' | 'huge' | 'shouts' | 'bulky')[] = [
   'TOOL_UNAVAILABLE',
   'TOOL_TARGET_UNAVAILABLE',
   'TOOL_TIMEOUT',
@@ -53,6 +54,10 @@ const toolFailures: readonly (ErrorCode | 'throws' | 'garbage' | 'huge')[] = [
 ]
 
 const schemas = directSchemaChecks()
+const LIFTED = 10_000_000
+
+/** A message, and a result, that no record of the log can hold. */
+const sizedFailures: typeof toolFailures = [...toolFailures, 'shouts', 'bulky']
 
 /** The ledger of metering, in memory: idempotent by event and task, as its tables are. */
 export class MemoryLedger {
@@ -76,16 +81,30 @@ export class Outside {
   /** Ids of the notifications that the pager has shown. */
   readonly shown = new Set<string>()
   /** What the budgets of this run are. */
-  readonly budgets: Pick<Fleet, 'limits'>
+  readonly budgets: { limits: Fleet['limits'] }
   readonly limits: Limits
   readonly book: LimitsBook
   readonly #world: () => World
 
-  constructor(world: () => World, clock: Clock, fate: Fate, faulty: (limits: Limits) => Limits) {
+  readonly abilities: ReadonlySet<Ability>
+
+  constructor(
+    world: () => World,
+    { clock, fate, abilities }: { clock: Clock; fate: Fate; abilities: ReadonlySet<Ability> },
+    faulty: (limits: Limits) => Limits,
+  ) {
     this.#world = world
+    this.abilities = abilities
     this.budgets = drawBudgets(fate)
     this.book = new LimitsBook(clock)
     this.limits = this.book.watch(faulty(memoryLimits({ clock })))
+  }
+
+  /** So that no task is refused any more, or waits for one. */
+  liftBudgets(): void {
+    const { limits } = this.budgets
+    const most = { fleetTokens: LIFTED, userTokens: LIFTED, modelTokens: LIFTED }
+    this.budgets.limits = { ...limits, budgets: { ...limits.budgets, ...most } }
   }
 
   callers(process: Surroundings): Callers {
@@ -170,14 +189,14 @@ class Site {
   async #model(request: ModelRequest, { callId, key, signal }: CallContext): Promise<ModelReply> {
     const seen = this.#arrive('model', 'planner', key, callId, null)
     this.#outside.book.called(callId)
-    const ended = () => (seen.endedMs = this.#world.clock.now())
-    signal.addEventListener('abort', ended, { once: true })
-    if (this.#strikes('model-hangs', key)) return this.#hang(signal)
-    await this.#wait(5, 2_000, `model ${key}`)
-    if (signal.aborted) throw signal.reason
-    ended()
     const { fate } = this.#world
     const tokens = spendOf(request)
+    const hangs = this.#strikes('model-hangs', key)
+    const stopped = this.#stopped(seen, tokens, hangs, signal)
+    if (hangs) return stopped
+    await Promise.race([this.#wait(...latencyOf(request), `model ${key}`), stopped])
+    if (seen.stoppedWith) return stopped
+    seen.endedMs = this.#world.clock.now()
     if (this.#strikes('model-fails', key)) {
       const code = fate.pick(modelFailures, `model failure ${key}`)
       const spent = code === 'MODEL_ANSWER_MALFORMED'
@@ -197,6 +216,31 @@ class Site {
     return { ...reply, ...answer(request) }
   }
 
+  /**
+   * Rejects when the call is stopped: the provider charges for the prompt and for what it has sent until then. The client
+   * tells what it knows of that, a moment later; where nothing came, it knows nothing.
+   */
+  #stopped(seen: SeenCall, whole: Tokens, hangs: boolean, signal: AbortSignal): Promise<never> {
+    const { clock, fate } = this.#world
+    const startedMs = clock.now()
+    return new Promise((_, reject) => {
+      const stop = (): void => {
+        if (seen.endedMs !== null) return
+        seen.endedMs = clock.now()
+        const share = hangs ? 0 : Math.min(1, (seen.endedMs - startedMs) / MODEL_MS)
+        const output = Math.floor(whole.output * share)
+        seen.stoppedWith = { input: whole.input, output }
+        const reason = signal.reason as FlotillaError
+        const told = output > 0 ? { inputTokens: whole.input, outputTokens: output } : undefined
+        seen.isTold = told !== undefined
+        const error = new FlotillaError(reason.code, reason.message, told ? { details: told } : {})
+        this.#process.clock.schedule(fate.between(0, 200, `stopping ${seen.callId}`), () => reject(error))
+      }
+      signal.addEventListener('abort', stop, { once: true })
+      if (signal.aborted) stop()
+    })
+  }
+
   async #tool(name: string, { mark }: { mark: string }, context: ToolContext): Promise<unknown> {
     const { taskId, idempotencyKey, signal } = context
     const effect = name === 'charge' || name === 'approved' ? `${name} ${mark} of ${taskId}` : null
@@ -209,7 +253,10 @@ class Site {
     ended()
     if (name === 'large') return 'x'.repeat(1_000)
     if (!this.#strikes('tool-fails', place)) return { mark }
-    const failure = this.#world.fate.pick(toolFailures, `tool failure ${place}`)
+    const failures = this.#outside.abilities.has('any size') ? sizedFailures : toolFailures
+    const failure = this.#world.fate.pick(failures, `tool failure ${place}`)
+    if (failure === 'shouts') throw new Error('x'.repeat(1_500_000))
+    if (failure === 'bulky') return 'x'.repeat(450_000)
     if (failure === 'throws') throw new Error('injected')
     if (failure === 'garbage') return () => 'no JSON'
     if (failure === 'huge') return 'x'.repeat(1_100_000)
@@ -273,7 +320,7 @@ class Site {
 }
 
 /** From far below what a task needs to more than all of them use. */
-function drawBudgets(fate: Fate): Pick<Fleet, 'limits'> {
+function drawBudgets(fate: Fate): { limits: Fleet['limits'] } {
   const budget = (name: string, sizes: readonly number[]): number => fate.pick(sizes, `budget of ${name}`)
   const budgets = {
     ...fleet.limits.budgets,
@@ -285,12 +332,6 @@ function drawBudgets(fate: Fate): Pick<Fleet, 'limits'> {
   return { limits: { ...fleet.limits, budgets } }
 }
 
-/** Less than the guard counts for the prompt, and not more than may be answered. */
-function spendOf({ messages, maxOutputTokens }: ModelRequest): { input: number; output: number } {
-  const input = 300 + 30 * messages.length
-  return { input, output: draw(maxOutputTokens, JSON.stringify(messages), 'output') + 1 }
-}
-
 // Loads the tokenizer: time in here waits for no file.
 await countedTokens({
   model: 'alpha/one',
@@ -300,84 +341,3 @@ await countedTokens({
   stream: false,
   step: 1,
 })
-
-function garbage(key: string, { fate }: World): Pick<ModelReply, 'text' | 'toolCalls' | 'finishReason'> {
-  const call = { id: '', name: 'lookup', argumentsText: '{"mark": ' }
-  return fate.pick(
-    [
-      { text: 'Sure! Here is', toolCalls: [], finishReason: 'length' },
-      {
-        text: '',
-        toolCalls: [call, { ...call, name: 'no such tool', argumentsText: '[]' }],
-        finishReason: 'tool_calls',
-      },
-      { text: '<think>so', toolCalls: [], finishReason: 'stop' },
-      { text: 'I would rather not.', toolCalls: [], finishReason: 'content_filter' },
-    ],
-    `garbage ${key}`,
-  )
-}
-
-function draw(most: number, ...parts: (string | number)[]): number {
-  return Number.parseInt(hash('sha256', parts.join('|'), 'hex').slice(0, 8), 16) % most
-}
-
-const toolNames = [
-  'lookup',
-  'charge',
-  'lookup',
-  'cached',
-  'charge',
-  'large',
-  'approved',
-  'endless',
-  'nothing',
-]
-
-/** One to four turns; each but the last asks for tools, or runs a script. */
-function answer({ messages, tools }: ModelRequest): Pick<ModelReply, 'text' | 'toolCalls' | 'finishReason'> {
-  const text = String(messages.find(({ role }) => role === 'user')?.content)
-  const turn = messages.filter(({ role }) => role === 'assistant').length
-  const isLast = turn >= draw(4, text, 'turns')
-  if (tools === undefined)
-    return {
-      text: `\`\`\`python\n${scriptOf(text, turn, isLast)}\n\`\`\``,
-      toolCalls: [],
-      finishReason: 'stop',
-    }
-  if (isLast) return { text: `done ${text}`, toolCalls: [], finishReason: 'stop' }
-  const toolCalls = Array.from({ length: 1 + draw(3, text, turn, 'count') }, (_, index) => ({
-    id: `call_${turn}_${index}`,
-    name: toolNames[draw(toolNames.length, text, turn, index)] ?? 'lookup',
-    argumentsText: JSON.stringify({ mark: `${turn}.${index}` } satisfies Json),
-  }))
-  return { text: '', toolCalls, finishReason: 'tool_calls' }
-}
-
-const calls = ['lookup', 'charge', 'cached', 'lookup', 'charge', 'large']
-
-function scriptOf(text: string, turn: number, isLast: boolean): string {
-  const lines = Array.from({ length: 1 + draw(3, text, turn, 'lines') }, (_, index) => {
-    const call = (name: string, at: number) =>
-      `${name}=${calls[draw(calls.length, text, turn, index, at)]}(${turn}.${index}.${at})`
-    switch (draw(12, text, turn, index, 'line')) {
-      case 0:
-        return `print line ${index} of turn ${turn}`
-      case 1:
-        return 'raise no luck'
-      case 2:
-        return 'spin'
-      case 3:
-        return `random r\ncall a=lookup($r)\nvalue a`
-      case 4:
-      case 5:
-        return `try a=${draw(2, text, index) ? 'charge' : 'lookup'}(${turn}.${index}.0)\nvalue a`
-      default:
-        return `call ${[0, 1]
-          .slice(0, 1 + draw(2, text, turn, index))
-          .map((at) => call('ab'[at] ?? 'c', at))
-          .join(' ')}`
-    }
-  })
-  return [...lines, ...(isLast ? ['final a'] : [])].join('\n')
-}

@@ -1,11 +1,21 @@
 // Many seeds on several threads: seeds know nothing of each other.
 import { Worker } from 'node:worker_threads'
-import type { SimulationReport } from './simulate.ts'
+import type { SimulationOptions, SimulationReport } from './simulate.ts'
+
+/** What a thread is sent. */
+export interface Batch {
+  readonly seeds: readonly number[]
+  readonly options: SeedOptions
+}
+
+/** Of every seed. */
+export type SeedOptions = Pick<SimulationOptions, 'abilities'>
 
 export interface PoolOptions {
   readonly from: number
   readonly count: number
   readonly threads: number
+  readonly options?: SeedOptions
   /** In no particular order. */
   readonly onReport: (report: SimulationReport) => void
 }
@@ -13,17 +23,23 @@ export interface PoolOptions {
 /** Seeds that a thread is sent at once: few, so that threads end together. */
 const BATCH = 5
 
-export async function runSeeds({ from, count, threads, onReport }: PoolOptions): Promise<void> {
+export async function runSeeds({ from, count, threads, options = {}, onReport }: PoolOptions): Promise<void> {
   let next = from
   const take = (): number[] => {
     const seeds = Array.from({ length: Math.min(BATCH, from + count - next) }, (_, index) => next + index)
     next += seeds.length
     return seeds
   }
-  await Promise.all(Array.from({ length: Math.min(threads, count) }, () => runThread(take, onReport)))
+  await Promise.all(
+    Array.from({ length: Math.min(threads, count) }, () => runThread(take, options, onReport)),
+  )
 }
 
-async function runThread(take: () => number[], onReport: (report: SimulationReport) => void): Promise<void> {
+async function runThread(
+  take: () => number[],
+  options: SeedOptions,
+  onReport: (report: SimulationReport) => void,
+): Promise<void> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url))
   try {
     await new Promise<void>((resolve, reject) => {
@@ -31,7 +47,7 @@ async function runThread(take: () => number[], onReport: (report: SimulationRepo
       const more = (): void => {
         const seeds = take()
         left = seeds.length
-        if (left > 0) worker.postMessage(seeds)
+        if (left > 0) worker.postMessage({ seeds, options } satisfies Batch)
         else resolve()
       }
       worker.on('message', (report: SimulationReport) => {

@@ -18,6 +18,8 @@ const most: FaultRates = {
   'crash-in-opening': 0.02,
   'crash-in-store': 0.004,
   'crash-anywhere': 3,
+  // Not drawn: deadly.ts.
+  'crash-by-event': 0,
   pause: 4,
   'pause-in-store': 0.006,
   'cut-off': 3,
@@ -28,6 +30,8 @@ const most: FaultRates = {
   'store-reply-lost': 0.02,
   'store-lags': 0.01,
   'store-away': 3,
+  'store-refuses': 2,
+  'store-forgets': 1,
   'opening-fails': 0.1,
   'commit-fails': 0.05,
   'commit-uncertain': 0.05,
@@ -56,10 +60,18 @@ export const plannedKinds = [
   'drain',
   'join',
   'store-away',
+  'store-refuses',
+  'store-forgets',
 ] as const satisfies readonly FaultKind[]
 
 /** Where one process has the log to itself. */
-export const notAlone = { 'cut-off': 0, rebalance: 0, join: 0 } as const satisfies Partial<FaultRates>
+export const notAlone = {
+  'cut-off': 0,
+  rebalance: 0,
+  join: 0,
+  // There a write that is acknowledged is on the disk.
+  'store-forgets': 0,
+} as const satisfies Partial<FaultRates>
 
 const SHARE_OF_KINDS = 0.6
 

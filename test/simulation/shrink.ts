@@ -17,11 +17,12 @@ export const elementsOf = ({ deeds, faults }: SimulationReport): string[] => [
 ]
 
 export async function shrink(failed: SimulationReport, mutation: Mutation = {}): Promise<Shrunk> {
+  const { seed, abilities } = failed
   const invariants = new Set(failed.violations.map(({ invariant }) => invariant))
   let runs = 0
   const stillFails = async (kept: readonly string[]): Promise<boolean> => {
     runs++
-    const { violations } = await simulate(failed.seed, { mutation, only: new Set(kept) })
+    const { violations } = await simulate(seed, { mutation, abilities, only: new Set(kept) })
     return violations.some(({ invariant }) => invariants.has(invariant))
   }
   let kept = elementsOf(failed)

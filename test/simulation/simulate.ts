@@ -8,20 +8,27 @@ import { createMemoryBroker } from '../../runtime/log/memory/log.ts'
 import type { MemoryBrokerOptions } from '../../runtime/log/memory/log.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
 import { memoryBlobs, memoryKeyValue } from '../../runtime/store/memory.ts'
-import type { KeyValue } from '../../runtime/store/port.ts'
 import { CallBook, type Trouble } from '../../runtime/testing/simulator/call-book.ts'
 import { Fate, type Fault, type FaultRates } from '../../runtime/testing/simulator/fate.ts'
+import { replicatedStore } from '../../runtime/testing/simulator/replicated-store.ts'
 import { SimProcess } from '../../runtime/testing/simulator/sim-process.ts'
 import { VirtualClock } from '../../runtime/testing/simulator/virtual-clock.ts'
 import { Witness } from '../../runtime/testing/simulator/witness.ts'
 import { Tally, type World } from '../../runtime/testing/simulator/world.ts'
-import type { CallOutcome, Stage } from '../../runtime/stage.ts'
-import { readEvidence, type Evidence } from './evidence.ts'
+import type { Stage } from '../../runtime/stage.ts'
+import { drawAbilities, type Ability } from './abilities.ts'
+import { Deeds, type Deed } from './deeds.ts'
+import { openTopics, readEvidence } from './evidence.ts'
 import { codec, stages } from './fleet.ts'
+import { Afterwards } from './afterwards.ts'
+import { Deadly } from './deadly.ts'
+import { HostileUsers } from './hostile-users.ts'
 import { checkRun, type Violation } from './invariants.ts'
 import { Outside } from './outside.ts'
 import { drawRates, noRates, notAlone, plannedKinds } from './rates.ts'
-import { Users, type Deed } from './users.ts'
+import { endingsOf, ENTRY, readable, watched } from './report.ts'
+import { newerOf, Rollout, type Team } from './rollout.ts'
+import { Users } from './users.ts'
 
 export interface SimulationReport {
   readonly seed: number
@@ -30,6 +37,7 @@ export interface SimulationReport {
   readonly tasks: number
   readonly faults: readonly Fault[]
   readonly deeds: readonly Deed[]
+  readonly abilities: readonly Ability[]
   readonly calls: number
   /** Calls made again, by the fault that explains it. */
   readonly inDoubt: Readonly<Record<string, number>>
@@ -48,6 +56,8 @@ export interface Mutation {
   readonly limits?: (right: Limits) => Limits
   /** Every seed is a fleet on one machine. */
   readonly alone?: boolean
+  /** Every seed has these abilities. */
+  readonly abilities?: readonly Ability[]
 }
 
 export interface SimulationOptions {
@@ -55,18 +65,29 @@ export interface SimulationOptions {
   /** Ids of faults and deeds: these and no others. */
   readonly only?: ReadonlySet<string>
   readonly trace?: boolean
+  /** Instead of those that the seed draws. */
+  readonly abilities?: readonly Ability[]
 }
 
 const START_MS = 1_750_000_000_000
 const PARTITIONS = 3
 const FAULTS_FOR_MS = 40_000
-/** Longer than a task may live and all that retries add. */
+/** From when faults are over: longer than a task may live and all that retries add. */
 const LIMIT_MS = 10 * 60_000
 const LOOK_EVERY_MS = 1_000
 const HORIZON_MS = 8 * 86_400_000
 const LEASE_MS = 5_000
+/** When processes of the next release take the place of the others. */
+const ROLLOUT_MS = 15_000
 /** Runs with one process at a time, as on one machine. */
 const SHARE_ALONE = 0.25
+/** What Redis and SQLite say. */
+const refusals = [
+  "READONLY You can't write against a read only replica.",
+  "OOM command not allowed when used memory > 'maxmemory'.",
+  'MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk.',
+  'database or disk is full',
+]
 /** A host's clock is off by this much at most: two of them by twice that, less than a lease without its renewals. */
 const MAX_SKEW_MS = 1_500
 
@@ -74,32 +95,43 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
   return new Simulation(seed, options).run()
 }
 
-interface Team {
-  readonly stages: readonly Stage[]
-  readonly wanted: number
-}
-
 export class Simulation {
   readonly world: World
   readonly users: Users
+  readonly hostile: HostileUsers
+  readonly afterwards: Afterwards
+  readonly abilities: ReadonlySet<Ability>
+  readonly deeds: Deeds
   readonly trace: string[] = []
   private readonly seed: number
-  private readonly fate: Fate
-  private readonly clock = new VirtualClock(START_MS)
+  readonly fate: Fate
+  readonly clock = new VirtualClock(START_MS)
   readonly outside: Outside
   readonly processes = new Map<string, SimProcess>()
   private readonly teams: readonly Team[]
   private readonly teamOf = new Map<string, Team>()
+  private readonly rollout: Rollout
+  private readonly store = replicatedStore(memoryKeyValue({ clock: this.clock, durable: true }), this.clock)
+  readonly deadly: Deadly
+  /** Tasks that have a result. */
+  private readonly answered = new Set<string>()
   private calm = false
 
-  constructor(seed: number, { mutation = {}, only, trace }: SimulationOptions) {
+  constructor(seed: number, { mutation = {}, only, trace, abilities }: SimulationOptions) {
     this.seed = seed
     this.fate = new Fate(seed, only ?? null)
+    const drawn = drawAbilities(this.fate)
+    this.abilities = abilities ? new Set(abilities) : new Set([...drawn, ...(mutation.abilities ?? [])])
+    this.deadly = new Deadly(this.fate, seed, this.abilities.has('deadly events'))
     const limits = mutation.limits ?? ((right: Limits) => right)
-    this.outside = new Outside(() => this.world, this.clock, this.fate, limits)
+    this.outside = new Outside(() => this.world, this, limits)
     this.world = this.createWorld(mutation, trace ?? false)
-    this.users = new Users(this.world, only ?? null)
+    this.deeds = new Deeds(this.world, only ?? null)
+    this.users = new Users(this.world, this.deeds)
+    this.hostile = new HostileUsers(this.world, this.deeds, this.users, seed)
+    this.afterwards = new Afterwards(this.world, this.deeds, this.users, seed, () => this.killAll())
     this.teams = this.drawTeams()
+    this.rollout = new Rollout(this.fate, this.abilities.has('mixed versions'), this.world.alone)
   }
 
   private createWorld({ world: mutate = (world) => world, storage, alone }: Mutation, trace: boolean): World {
@@ -111,8 +143,13 @@ export class Simulation {
       clock,
       fate,
       rates: () => (this.calm ? noRates : rates),
-      broker: createMemoryBroker({ partitions: PARTITIONS, clock, ...(storage ? { storage } : {}) }),
-      keyValue: watched(memoryKeyValue({ clock, durable: true }), book),
+      broker: createMemoryBroker({
+        partitions: PARTITIONS,
+        clock,
+        createTime: fate.chance('CreateTime', 0.5) ? openTopics : [],
+        ...(storage ? { storage } : {}),
+      }),
+      keyValue: watched(this.store, book),
       blobs: memoryBlobs(),
       codec,
       stages,
@@ -122,7 +159,7 @@ export class Simulation {
         : { leaseMs: LEASE_MS, keepMs: 86_400_000, forgottenMs: 3_600_000 },
       // A slow disk shows what is written before the commit.
       slowestCommitMs: isAlone ? fate.pick([8, 600], 'slowest commit') : 8,
-      maxRowBytes: fate.pick([500, 4_000, 400_000], 'row size'),
+      hostOptions: { maxRowBytes: fate.pick([500, 4_000, 400_000], 'row size') },
       callers: (process) => this.outside.callers(process),
       book,
       witness: new Witness(),
@@ -130,6 +167,7 @@ export class Simulation {
       note: (text) => {
         if (trace) this.trace.push(`+${((clock.now() - START_MS) / 1_000).toFixed(3).padStart(7)} s  ${text}`)
       },
+      deadly: this.deadly,
       onCrash: (process) => this.replace(process),
     }
     return mutate(world)
@@ -142,20 +180,54 @@ export class Simulation {
   /** All stages in each process, or three kinds of processes, as a fleet of services has. */
   private drawTeams(): Team[] {
     const { stages: all, alone } = this.world
-    if (alone) return [{ stages: all, wanted: 1 }]
-    if (this.fate.chance('one kind of process', 0.6))
-      return [{ stages: all, wanted: this.fate.between(1, 3, 'processes') }]
-    return [0, 2, 4].map((from) => ({ stages: all.slice(from, from + 2), wanted: 2 }))
+    const team = (stages: readonly Stage[], wanted: number): Team => ({
+      stages,
+      newer: newerOf(stages),
+      wanted,
+    })
+    if (alone) return [team(all, 1)]
+    if (this.fate.chance('one kind of process', 0.6)) return [team(all, this.fate.between(1, 3, 'processes'))]
+    return [0, 2, 4].map((from) => team(all.slice(from, from + 2), 2))
+  }
+
+  /** Rolling forward, each process gives way to one of the next release. */
+  private rollForward(): void {
+    this.clock.schedule(ROLLOUT_MS, () => {
+      for (const [index, process] of this.live().entries())
+        this.clock.schedule(index * 2_000, () => void process.drain().then(() => this.replace(process.name)))
+    })
   }
 
   async run(): Promise<SimulationReport> {
+    process.on('unhandledRejection', this.onRejection)
+    try {
+      return await this.play()
+    } finally {
+      process.off('unhandledRejection', this.onRejection)
+    }
+  }
+
+  private readonly onRejection = (reason: unknown): void => {
+    const text = reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)
+    this.world.tally.complaints.push(`a promise was rejected and nobody heard of it: ${text}`)
+  }
+
+  private async play(): Promise<SimulationReport> {
+    if (this.rollout.direction === 'forward') this.rollForward()
     for (const team of this.teams) for (let count = 0; count < team.wanted; count++) this.startProcess(team)
+    this.watchResults()
     this.users.begin(this.seed)
+    this.hostile.begin(this.abilities, this.deadly)
     this.planFaults()
     await this.clock.run(START_MS + FAULTS_FOR_MS, () => false)
     this.calm = true
-    const isQuiet = await this.untilQuiet()
-    const evidence = await readEvidence(this.world)
+    let isQuiet = await this.untilQuiet()
+    if (isQuiet) {
+      this.outside.liftBudgets()
+      this.afterwards.begin(this.abilities)
+      isQuiet = await this.untilQuiet()
+    }
+    const evidence = await readEvidence(this.world, this.afterwards.gone)
     const violations = await checkRun(this, evidence, isQuiet, () => this.pass(HORIZON_MS))
     const { book } = this.world
     return {
@@ -163,7 +235,8 @@ export class Simulation {
       violations,
       tasks: this.users.submissions.length,
       faults: this.fate.faults,
-      deeds: this.users.deeds,
+      deeds: this.deeds.names,
+      abilities: [...this.abilities],
       calls: book.calls.length,
       inDoubt: Object.fromEntries(book.explained),
       endings: endingsOf(evidence),
@@ -175,7 +248,7 @@ export class Simulation {
 
   private digest(written: readonly unknown[]): string {
     const hash = createHash('sha256')
-    for (const record of written) hash.update(JSON.stringify(record))
+    for (const record of written) hash.update(JSON.stringify(record, readable))
     hash.update(JSON.stringify([this.world.book.calls, this.fate.faults]))
     return hash.digest('hex').slice(0, 16)
   }
@@ -183,11 +256,14 @@ export class Simulation {
   private startProcess(team: Team): void {
     if (this.world.alone && this.live().length > 0) return
     const name = `p${this.processes.size + 1}`
+    const fellows = this.live().filter((process) => this.teamOf.get(process.name) === team)
+    const isLate = this.clock.now() >= START_MS + ROLLOUT_MS
+    const stages = this.rollout.stagesOf(team, name, fellows, isLate)
     const skewMs = this.fate.between(-MAX_SKEW_MS, MAX_SKEW_MS, `skew ${name}`)
-    const process = new SimProcess(this.world, name, team.stages, skewMs)
+    const process = new SimProcess(this.world, name, stages, skewMs)
     this.processes.set(name, process)
     this.teamOf.set(name, team)
-    this.world.note(`${name} starts`)
+    this.world.note(`${name} starts${this.rollout.isNewer(name) ? ', of the next release' : ''}`)
     void process.start()
   }
 
@@ -224,30 +300,53 @@ export class Simulation {
     else if (kind === 'pause') victim.pause(forMs)
     else if (kind === 'cut-off') victim.cutOff(forMs)
     else if (kind === 'store-away') victim.loseStore(forMs)
+    else if (kind === 'store-refuses') this.haveStoreRefuse(forMs)
+    else if (kind === 'store-forgets') void this.failOver()
     else if (kind === 'rebalance') world.broker.rebalance(group)
     else if (kind === 'join') this.startProcess(team)
     else void victim.drain().then(() => this.replace(victim.name))
+  }
+
+  /** The store answers everyone, and takes nothing. */
+  private haveStoreRefuse(forMs: number): void {
+    const reason = this.fate.pick(refusals, 'why the store refuses')
+    for (const process of this.live()) process.haveStoreRefuse(reason, forMs)
+  }
+
+  private async failOver(): Promise<void> {
+    const keys = await this.store.forget(this.fate.between(10, 1_000, 'forgotten writes'))
+    this.world.note(`the store fails over and forgets ${keys.join(', ')}`)
+    for (const key of keys) if (key.startsWith(ENTRY)) this.world.book.forget(key.slice(ENTRY.length))
+    for (const process of this.live()) process.noteForgottenWrites()
   }
 
   async pass(ms: number): Promise<void> {
     await this.clock.run(this.clock.now() + ms, () => false)
   }
 
+  private killAll(): void {
+    for (const process of this.live()) process.crash('crash-anywhere', 'with all others')
+  }
+
   private async untilQuiet(): Promise<boolean> {
-    for (let untilMs = this.clock.now(); untilMs < START_MS + LIMIT_MS; untilMs += LOOK_EVERY_MS) {
+    const limitMs = this.clock.now() + LIMIT_MS
+    for (let untilMs = this.clock.now(); untilMs < limitMs; untilMs += LOOK_EVERY_MS) {
       await this.clock.run(untilMs, () => false)
-      if (this.users.planned === 0 && this.areHostsQuiet() && this.backlog() === 0 && this.isAnswered())
+      if (this.deeds.planned === 0 && this.areHostsQuiet() && this.backlog() === 0 && this.isAnswered())
         return true
     }
     return false
   }
 
   private isAnswered(): boolean {
-    const { broker } = this.world
-    let results = 0
-    for (let partition = 0; partition < PARTITIONS; partition++)
-      results += broker.end('tasks.completed', partition)
-    return results >= this.users.submissions.length
+    return this.users.submissions.every(({ taskId }) => this.answered.has(taskId))
+  }
+
+  private watchResults(): void {
+    const log = this.world.broker.connect()
+    log.tail({ topics: ['tasks.completed'], from: 'earliest' }, (records) => {
+      for (const { key } of records) if (key !== null) this.answered.add(key)
+    })
   }
 
   areHostsQuiet(): boolean {
@@ -267,39 +366,9 @@ export class Simulation {
       for (const { topic } of consumes)
         for (let lane = 0; lane < PARTITIONS; lane++) {
           const position = broker.position(name, topic, lane)
-          count += broker.end(topic, lane) - (position?.offset ?? 0)
+          // A position past the end is of records that were lost.
+          count += Math.max(0, broker.end(topic, lane) - (position?.offset ?? 0))
         }
     return count
-  }
-}
-
-/** What a budget ended is told apart by whether the task had begun. */
-function endingsOf(evidence: Evidence): Record<string, number> {
-  const endings: Record<string, number> = {}
-  for (const { data } of evidence.of('TaskCompleted')) {
-    const name = data.error?.code ?? data.status
-    const ending = name === 'BUDGET_EXCEEDED' && data.usage.modelCalls > 0 ? `${name}, midway` : name
-    endings[ending] = (endings[ending] ?? 0) + 1
-  }
-  return endings
-}
-
-/** Sees each outcome as it is journalled. */
-function watched(store: KeyValue, book: CallBook): KeyValue {
-  const note = (key: string, text: string): void => {
-    if (!key.startsWith('journal:') || !text.includes('"state":"done"')) return
-    book.noteJournalled(key.slice('journal:'.length), (JSON.parse(text) as { outcome: CallOutcome }).outcome)
-  }
-  return {
-    ...store,
-    set: (key, value, ttlMs) => {
-      note(key, value)
-      return store.set(key, value, ttlMs)
-    },
-    compareAndSet: async (key, expected, next, ttlMs) => {
-      const result = await store.compareAndSet(key, expected, next, ttlMs)
-      if (result.swapped) note(key, next)
-      return result
-    },
   }
 }

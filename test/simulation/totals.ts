@@ -1,5 +1,6 @@
 // What many seeds add up to.
 import { isCrash, type FaultKind } from '../../runtime/testing/simulator/fate.ts'
+import type { Ability } from './abilities.ts'
 import type { SimulationReport } from './simulate.ts'
 
 export class Totals {
@@ -11,6 +12,9 @@ export class Totals {
   /** Calls made again, by the fault that explains it. */
   readonly inDoubt = new Map<string, number>()
 
+  /** Seeds that had it. */
+  readonly abilities = new Map<Ability, number>()
+
   /** How tasks ended: error codes, or statuses. */
   readonly endings = new Map<string, number>()
 
@@ -20,6 +24,8 @@ export class Totals {
     this.calls += report.calls
     this.failed += Number(report.violations.length > 0)
     for (const { kind } of report.faults) this.faults.set(kind, (this.faults.get(kind) ?? 0) + 1)
+    for (const ability of report.abilities)
+      this.abilities.set(ability, (this.abilities.get(ability) ?? 0) + 1)
     addAll(this.inDoubt, report.inDoubt)
     addAll(this.endings, report.endings)
   }

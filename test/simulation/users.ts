@@ -6,6 +6,7 @@ import type { World } from '../../runtime/testing/simulator/world.ts'
 import type { EventMap, TaskSubmitted } from '../../schemas/generated/events.ts'
 import { headers, type TopicName } from '../../schemas/topics.ts'
 import { unreadable as nothing } from '../../services/router/results.ts'
+import type { Deed, Deeds } from './deeds.ts'
 
 export interface Submission {
   readonly taskId: string
@@ -13,35 +14,37 @@ export interface Submission {
   readonly isWrong: boolean
 }
 
-/** A thing that users do, left out of a run that shrinks. */
-export type Deed = string
+/** Where a record was written that can't be decoded: it must end as a dead letter. */
+export interface Spoilt {
+  readonly topic: TopicName
+  readonly partition: number
+  readonly offset: number
+}
 
 const SUBMIT_FOR_MS = 20_000
 
 export class Users {
   readonly submissions: Submission[] = []
-  readonly deeds: Deed[] = []
-  /** Records that can't be decoded: each must end as a dead letter. */
-  junk = 0
-  /** Deeds planned and not done yet. */
-  planned = 0
+  readonly junk: Spoilt[] = []
+  /** Tasks that are planned: `t<seed>-0` and so on. */
+  count = 0
   readonly #world: World
+  readonly #deeds: Deeds
   readonly #log: Log
-  readonly #only: ReadonlySet<Deed> | null
 
-  constructor(world: World, only: ReadonlySet<Deed> | null) {
+  constructor(world: World, deeds: Deeds) {
     this.#world = world
+    this.#deeds = deeds
     this.#log = world.broker.connect()
-    this.#only = only
   }
 
   begin(seed: number): void {
     const { fate } = this.#world
     this.#log.tail({ topics: ['tasks.history'], from: 'earliest' }, (records) => this.#watch(records))
-    const count = fate.between(4, 12, 'tasks')
-    for (let index = 0; index < count; index++) this.#plan(`t${seed}-${index}`, `task-${index}`)
+    this.count = fate.between(4, 12, 'tasks')
+    for (let index = 0; index < this.count; index++) this.#plan(`t${seed}-${index}`, `task-${index}`)
     for (let index = 0; index < fate.between(0, 2, 'junk'); index++)
-      this.#later(`junk-${index}`, fate.between(0, SUBMIT_FOR_MS, 'junk at'), () => this.#spoil(index))
+      this.#later(`junk-${index}`, fate.between(0, SUBMIT_FOR_MS, 'junk at'), () => void this.#spoil(index))
   }
 
   #plan(taskId: string, name: string): void {
@@ -79,17 +82,8 @@ export class Users {
       )
   }
 
-  /** A deed that was left out takes what depends on it along: nobody cancels a task that nobody submitted. */
   #later(deed: Deed, delayMs: number, act: () => void): void {
-    const needs = deed.split(' ')[0] as string
-    if (this.#only !== null && !(this.#only.has(deed) && this.#only.has(needs))) return
-    this.deeds.push(deed)
-    this.planned++
-    this.#world.clock.schedule(delayMs, () => {
-      this.planned--
-      this.#world.note(`users: ${deed}`)
-      act()
-    })
+    this.#deeds.later(deed, delayMs, act)
   }
 
   #submit(task: TaskSubmitted, name: string): void {
@@ -97,9 +91,9 @@ export class Users {
     const { taskId } = task
     if (fate.chance(`${name} as JSON`, 0.15)) {
       const stated = Object.fromEntries(Object.entries(task).filter(([, value]) => value !== null))
-      this.#publish('tasks.submitted', taskId ?? '', Buffer.from(JSON.stringify(stated)), name)
+      void this.#publish('tasks.submitted', taskId ?? '', Buffer.from(JSON.stringify(stated)), name)
     } else
-      this.#publish(
+      void this.#publish(
         'tasks.submitted',
         taskId ?? '',
         codec.encode('TaskSubmitted', task, 'tasks.submitted'),
@@ -113,24 +107,24 @@ export class Users {
     name: string,
   ): void {
     const value = this.#world.codec.encode(type, data, 'tasks.control')
-    this.#publish('tasks.control', data.taskId, value, name)
+    void this.#publish('tasks.control', data.taskId, value, name)
   }
 
   /** Every fourth record comes from a client that hashes otherwise. */
-  #publish(topic: TopicName, key: string, value: Uint8Array, name: string): void {
+  #publish(topic: TopicName, key: string, value: Uint8Array, name: string): Promise<Spoilt[]> {
     const { fate, broker } = this.#world
     const isAstray = fate.chance(`${name} astray`, 0.25)
     const partition = isAstray
       ? fate.between(0, broker.partitions - 1, `${name} to`)
       : homeOf(key, broker.partitions)
-    void this.#log.publish([{ topic, partition, key, value, headers: {} }])
+    return this.#log.publish([{ topic, partition, key, value, headers: {} }])
   }
 
-  #spoil(index: number): void {
-    this.junk++
+  async #spoil(index: number): Promise<void> {
     const topic =
       (['tasks.submitted', 'tools.requested', 'code.requested'] as const)[index % 3] ?? 'tasks.submitted'
-    this.#publish(topic, `junk-${index}`, new Uint8Array([0, 1, 2, 3, 4, 5, 6]), `junk-${index}`)
+    const bytes = new Uint8Array([0, 1, 2, 3, 4, 5, 6])
+    this.junk.push(...(await this.#publish(topic, `junk-${index}`, bytes, `junk-${index}`)))
   }
 
   /** Somebody looks at the history and decides on what waits for approval: soon, late, or never. */

@@ -32,7 +32,8 @@ export class Reader {
   }
 
   add(slot: Slot, from: number): void {
-    const cursor = { slot, next: from, paused: false }
+    // A position beyond the end, whose records were lost, goes on at the end.
+    const cursor = { slot, next: Math.min(from, slot.next), paused: false }
     this.#cursors.set(slot, cursor)
     this.#pump.subscribe(slot, this)
     this.wake(slot)
@@ -59,6 +60,12 @@ export class Reader {
     if (this.#closed || !cursor || cursor.paused || cursor.next >= slot.next) return
     this.#ready.add(cursor)
     if (!this.#busy) this.#pump.enqueue(this)
+  }
+
+  /** Offsets of the slot went back: what is past its end goes on there. */
+  rewind(slot: Slot): void {
+    const cursor = this.#cursors.get(slot)
+    if (cursor && cursor.next > slot.next) cursor.next = slot.next
   }
 
   close(): void {
@@ -120,6 +127,11 @@ export class Pump {
   /** Records of these slots were committed. */
   wake(slots: Iterable<Slot>): void {
     for (const slot of slots) for (const reader of this.#subscribers.get(slot) ?? []) reader.wake(slot)
+  }
+
+  /** Offsets of these slots went back. */
+  rewind(slots: Iterable<Slot>): void {
+    for (const slot of slots) for (const reader of this.#subscribers.get(slot) ?? []) reader.rewind(slot)
   }
 
   enqueue(reader: Reader): void {

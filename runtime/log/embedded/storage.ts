@@ -36,7 +36,7 @@ export interface ReadLimit {
 
 export interface LogStorage {
   /** Of this log and no other: a data directory that begins again is another. */
-  identity(): string
+  identity(topic: LogTopic): string
   /** All of `work` or nothing; resolves with its result once durable. Rejects with WriteUncertain when nobody knows. */
   transact<T>(work: () => T): Promise<T>
   /** The partitions of a topic by number; undefined before it was created. */

@@ -31,7 +31,7 @@ export function createView(engine: Engine, onClose: () => void): Log {
     read: async (topic, partition, fromOffset, limit) => engine.read(topic, partition, fromOffset, limit),
     ranges: async (topics) => engine.ranges(topics),
     positions: async (group, kind = 'stage') => engine.positions(groupName(kind, group)),
-    topicIds: async (topics) => new Map(topics.map((topic) => [topic, engine.storage.identity()])),
+    topicIds: async (topics) => new Map(topics.map((topic) => [topic, engine.storage.identity(topic)])),
     advice: async () => [],
     check: () => engine.storage.transact(() => undefined),
     close: () => (closing ??= close()),

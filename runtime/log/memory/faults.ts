@@ -5,9 +5,21 @@
 //    committed position may come again.
 // 3. An uncertain commit closes nothing: whether it was written is decided by the hook, and found out by opening again.
 // 4. A process that was cut off is given up by the log at once and hears of it later: until then it works on as a zombie.
+// 5. Where offsets went back, openings of the lanes that read them are over, and the next opening reports what is gone, until
+//    a commit has moved its position.
 import type { Clock } from '../../clock.ts'
-import { CommitFailed, CommitUncertain } from '../port.ts'
-import type { JoinOptions, LaneCommit, LaneListener, Log, LogRecord, Membership, OpenLane } from '../port.ts'
+import { CommitFailed, CommitUncertain, LaneSpent } from '../port.ts'
+import type {
+  InputLoss,
+  JoinOptions,
+  LaneCommit,
+  LaneListener,
+  Log,
+  LogRecord,
+  LogTopic,
+  Membership,
+  OpenLane,
+} from '../port.ts'
 
 /** Of the crashes: before it was sent; while it is on its way, written after the death; written, and never heard of. */
 export type CommitFault =
@@ -37,6 +49,16 @@ export interface Faults {
   readonly onOpened?: (place: LanePlace, lane: OpenLane) => void
 }
 
+/** What a log has lost, and when it loses something. */
+export interface LogLosses {
+  /** Of what the lane had committed: where it goes on. */
+  of(group: string, lane: number): readonly InputLoss[]
+  /** Offsets of the partition went back. Returns how to stop listening. */
+  onRewind(listener: (topic: LogTopic, partition: number) => void): () => void
+}
+
+const noLosses: LogLosses = { of: () => [], onRewind: () => () => undefined }
+
 export interface FaultyLog extends Log {
   /** kill -9 of the process that uses this view. */
   crash(): void
@@ -47,8 +69,8 @@ export interface FaultyLog extends Log {
 
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined)
 
-export function withFaults(log: Log, clock: Clock, faults: Faults): FaultyLog {
-  const life = new Life(log, clock, faults)
+export function withFaults(log: Log, clock: Clock, faults: Faults, losses: LogLosses = noLosses): FaultyLog {
+  const life = new Life(log, clock, faults, losses)
   const alive = <T>(promise: Promise<T>): Promise<T> => life.whileAlive(promise)
   return {
     kind: log.kind,
@@ -77,12 +99,14 @@ export function withFaults(log: Log, clock: Clock, faults: Faults): FaultyLog {
 class Life {
   readonly clock: Clock
   readonly faults: Faults
+  readonly losses: LogLosses
   readonly memberships = new Set<FaultyMembership>()
   crashed = false
   readonly #log: Log
 
-  constructor(log: Log, clock: Clock, faults: Faults) {
+  constructor(log: Log, clock: Clock, faults: Faults, losses: LogLosses) {
     this.#log = log
+    this.losses = losses
     this.clock = clock
     this.faults = faults
   }
@@ -196,7 +220,9 @@ class FaultyMembership implements Membership {
     if (!this.#inner) throw new Error('the group has given this member up')
     const opened = await this.#inner.open(lane)
     faults.onOpened?.(place, opened)
-    if (fault !== 'crash') return new FaultyLane(opened, place, this.#life)
+    for (const loss of this.#life.losses.of(place.group, lane))
+      this.#life.hear(() => this.#listener.onLoss?.(lane, loss))
+    if (fault !== 'crash') return new FaultyLane(opened, place, this.#life, this.#options.topics)
     this.#life.crash()
     faults.onCrash?.()
     return never()
@@ -224,10 +250,15 @@ class FaultyLane implements OpenLane {
   readonly #life: Life
   readonly #committed: Map<string, number>
   readonly #arriving = new Map<string, LogRecord[][]>()
+  readonly #topics: readonly LogTopic[]
   #delivered: LogRecord[] = []
   #closed = false
+  /** A position went back: this opening is over. */
+  #spent = false
+  #unlisten = (): void => undefined
 
-  constructor(inner: OpenLane, place: LanePlace, life: Life) {
+  constructor(inner: OpenLane, place: LanePlace, life: Life, topics: readonly LogTopic[]) {
+    this.#topics = topics
     this.#inner = inner
     this.#place = place
     this.#life = life
@@ -238,8 +269,13 @@ class FaultyLane implements OpenLane {
     this.#committed = new Map(inner.positions.map(({ topic, offset }) => [topic, offset]))
   }
 
-  start(onRecords: (records: readonly LogRecord[]) => void): void {
-    const { clock, faults } = this.#life
+  start(onRecords: (records: readonly LogRecord[]) => void, onEnded?: (reason: Error) => void): void {
+    const { clock, faults, losses } = this.#life
+    this.#unlisten = losses.onRewind((topic, partition) => {
+      if (partition !== this.lane || !this.#topics.includes(topic)) return
+      this.#spent = true
+      this.#life.hear(() => onEnded?.(new LaneSpent(`offsets of ${topic}[${partition}] went back`)))
+    })
     this.#inner.start((records) => {
       const [first] = records
       if (!first) return
@@ -255,7 +291,7 @@ class FaultyLane implements OpenLane {
 
   #arrive(arriving: LogRecord[][], onRecords: (records: readonly LogRecord[]) => void): void {
     const records = arriving.shift()
-    if (!records || this.#closed) return
+    if (!records || this.#closed || this.#spent) return
     this.#delivered = this.#delivered.filter((record) => this.#isOpen(record)).concat(records)
     onRecords(records)
     if (!this.#life.faults.repeats?.(this.#place)) return
@@ -287,6 +323,7 @@ class FaultyLane implements OpenLane {
     await this.#life.wait(faults.commitDelayMs?.(this.#place) ?? 0)
     // A dead process sends nothing, however late its commit was; what was sent may arrive after its death.
     if (this.#life.crashed && fault !== 'crash-in-flight') return
+    if (this.#spent) throw new LaneSpent(`lane ${this.lane} of ${this.#place.group} has lost its place`)
     if (fault === 'fail') throw new CommitFailed('injected: nothing was written')
     if (fault === 'uncertain-lost') throw new CommitUncertain('injected: not written')
     await this.#inner.commit(commit)
@@ -303,6 +340,7 @@ class FaultyLane implements OpenLane {
 
   close(): Promise<void> {
     this.#closed = true
+    this.#unlisten()
     return this.#inner.close()
   }
 }

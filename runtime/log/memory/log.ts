@@ -8,9 +8,10 @@ import type { Clock } from '../../clock.ts'
 import { Engine } from '../embedded/engine.ts'
 import { createView } from '../embedded/view.ts'
 import { withFaults } from './faults.ts'
-import type { Faults, FaultyLog } from './faults.ts'
-import type { LogStorage } from '../embedded/storage.ts'
-import type { Log, LogTopic, StateRow } from '../port.ts'
+import type { Faults, FaultyLog, LogLosses } from './faults.ts'
+import type { LogStorage, Slot } from '../embedded/storage.ts'
+import type { Log, LogTopic, OutgoingRecord, StateRow } from '../port.ts'
+import { mustBePublishable } from '../limits.ts'
 import { createMemoryStorage } from './storage.ts'
 
 export interface MemoryBrokerOptions {
@@ -18,6 +19,8 @@ export interface MemoryBrokerOptions {
   readonly clock?: Clock
   /** Another storage in its place: logs that break a promise, for those who must notice. */
   readonly storage?: (right: LogStorage) => LogStorage
+  /** Topics whose records keep the producer's timestamp, as Kafka's CreateTime does; the others have the broker's. Default none. */
+  readonly createTime?: readonly LogTopic[]
 }
 
 /** What stands when every process is dead: records, positions, rows, epochs. */
@@ -37,6 +40,14 @@ export interface MemoryBroker {
   position(group: string, topic: LogTopic, lane: number): { offset: number; metadata: string } | undefined
   /** Offset that the next record of this partition gets. */
   end(topic: LogTopic, partition: number): number
+  /** A record of a foreign producer, who says when it was made. Resolves with its offset; rejects where the broker refuses it. */
+  produce(record: OutgoingRecord, timestampMs: number): Promise<number>
+  /** Deletes the topic and creates it again: its offsets begin at 0, committed positions stay as they are. */
+  recreate(topic: LogTopic): void
+  /** Loses the newest records of a partition: the next ones get their offsets. */
+  truncate(topic: LogTopic, partition: number, records: number): void
+  /** Deletes every record of a partition below this offset, read or not, as retention does. */
+  discard(topic: LogTopic, partition: number, below: number): void
 }
 
 export function createMemoryBroker(options: MemoryBrokerOptions = {}): MemoryBroker {
@@ -52,6 +63,19 @@ export function createMemoryBroker(options: MemoryBrokerOptions = {}): MemoryBro
     soon: (fn) => void clock.schedule(0, fn),
   })
   engine.createTopics()
+  const listeners = new Set<(topic: LogTopic, partition: number) => void>()
+  const losses: LogLosses = {
+    of: (group, lane) => right.losses(group, lane),
+    onRewind(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+  }
+  const rewound = (slots: readonly Slot[]): void => {
+    engine.pump.rewind(slots)
+    for (const { topic, partition } of slots)
+      for (const listener of [...listeners]) listener(topic, partition)
+  }
   return {
     partitions,
     connect: (faults = {}) =>
@@ -59,6 +83,7 @@ export function createMemoryBroker(options: MemoryBrokerOptions = {}): MemoryBro
         createView(engine, () => undefined),
         clock,
         faults,
+        losses,
       ),
     sweep: () => engine.sweep(),
     rebalance(name) {
@@ -71,6 +96,26 @@ export function createMemoryBroker(options: MemoryBrokerOptions = {}): MemoryBro
     rows: (group, lane) => right.rows(group, lane),
     position: (group, topic, lane) => right.position(group, engine.slot(topic, lane)),
     end: (topic, partition) => engine.slot(topic, partition).next,
+    async produce(record, timestampMs) {
+      mustBePublishable([record])
+      const slot = engine.slot(record.topic, record.partition)
+      const isCreateTime = options.createTime?.includes(record.topic) ?? false
+      const offset = await storage.transact(() =>
+        storage.append(slot, record, isCreateTime ? timestampMs : clock.now()),
+      )
+      engine.pump.wake([slot])
+      return offset
+    },
+    recreate(topic) {
+      for (const slot of engine.slots(topic)) right.rewind(slot, 'recreated', 0)
+      rewound(engine.slots(topic))
+    },
+    truncate(topic, partition, records) {
+      const slot = engine.slot(topic, partition)
+      right.rewind(slot, 'truncated', Math.max(right.earliest(slot), slot.next - records))
+      rewound([slot])
+    },
+    discard: (topic, partition, below) => right.discard(engine.slot(topic, partition), below),
   }
 }
 

@@ -23,6 +23,10 @@ export interface SeenCall {
   endedMs: number | null
   /** What the model charged for, when it answered. */
   tokens: { input: number; output: number } | null
+  /** What the model charged for, when it was stopped. */
+  stoppedWith: { input: number; output: number } | null
+  /** Whether the client of a call that was stopped knew what that was. */
+  isTold: boolean
 }
 
 /** Why a process may have lost its calls: `since` when it has been in this trouble. */
@@ -38,6 +42,8 @@ export class CallBook {
   readonly explained = new Map<string, number>()
   readonly #byId = new Map<string, SeenCall[]>()
   readonly #effects = new Set<string>()
+  /** Calls whose entry in the journal the store has lost, and how often they were made after that. */
+  readonly #forgotten = new Map<string, number>()
   readonly #journalled = new Map<string, CallOutcome>()
   readonly #troubleOf: (process: string, sinceMs: number) => Trouble | null
 
@@ -47,19 +53,41 @@ export class CallBook {
   }
 
   /** A call arrives. */
-  arrive(call: Omit<SeenCall, 'endedMs' | 'tokens'>): SeenCall {
+  arrive(call: Omit<SeenCall, 'endedMs' | 'tokens' | 'stoppedWith' | 'isTold'>): SeenCall {
     const earlier = this.#byId.get(call.callId) ?? []
+    const wasForgotten = this.#noteForgotten(call.callId, earlier.length > 0)
     const isLate = this.#troubleOf(call.process, call.begunMs) !== null
     if (this.#journalled.has(call.callId) && !isLate)
       this.violations.push(`journalled ${call.kind} call ${call.callId} was made again by ${call.process}`)
-    for (const before of earlier) this.#explain(before, call)
-    if (call.effect !== null && this.#effects.has(call.effect))
+    if (!wasForgotten) for (const before of earlier) this.#explain(before, call)
+    if (call.effect !== null && this.#effects.has(call.effect) && !wasForgotten)
       this.violations.push(`${call.effect} is not idempotent and ran twice`)
     if (call.effect !== null) this.#effects.add(call.effect)
-    const seen: SeenCall = { ...call, endedMs: null, tokens: null }
+    const seen: SeenCall = { ...call, endedMs: null, tokens: null, stoppedWith: null, isTold: false }
     this.calls.push(seen)
     this.#byId.set(call.callId, [...earlier, seen])
     return seen
+  }
+
+  /** The store has lost its entry: whether it was made before, nobody can know. No promise covers it; it is counted. */
+  forget(callId: string): void {
+    this.#journalled.delete(callId)
+    if (!this.#forgotten.has(callId)) this.#forgotten.set(callId, 0)
+  }
+
+  /** Calls made more than once because the store had lost their entries. */
+  get repeatedUnknown(): number {
+    return [...this.#forgotten.values()].reduce((sum, count) => sum + count, 0)
+  }
+
+  #noteForgotten(callId: string, isRepeated: boolean): boolean {
+    const count = this.#forgotten.get(callId)
+    if (count === undefined) return false
+    if (isRepeated) {
+      this.#forgotten.set(callId, count + 1)
+      this.explained.set('store-forgets', (this.explained.get('store-forgets') ?? 0) + 1)
+    }
+    return true
   }
 
   #explain(before: SeenCall, again: Pick<SeenCall, 'process' | 'begunMs'>): void {
@@ -70,6 +98,11 @@ export class CallBook {
       this.violations.push(
         `${before.kind} call ${before.callId} of ${before.process}, which is well, was repeated by ${again.process}`,
       )
+  }
+
+  /** Calls of this id, in order. */
+  of(callId: string): readonly SeenCall[] {
+    return this.#byId.get(callId) ?? []
   }
 
   /** Its outcome is in the journal: from now on nobody may make it. */

@@ -12,13 +12,13 @@ import { Semaphore } from '../../host/semaphore.ts'
 import { StageHost, type StageStatus } from '../../host/stage-host.ts'
 import { TrialGate } from '../../host/trial-gate.ts'
 import type { CommitFault, FaultyLog, LanePlace } from '../../log/memory/faults.ts'
-import type { Caller, Stage } from '../../stage.ts'
+import type { Caller, Stage, StageEvent } from '../../stage.ts'
 import { quietInstruments, type Instruments } from '../../telemetry/instruments.ts'
 import type { Trouble } from './call-book.ts'
 import { isCrash, type FaultKind } from './fate.ts'
 import { ProcessClock } from './process-clock.ts'
 import { withBlobFaults, withGuardFaults, withStoreFaults, type StoreFaults } from './store-faults.ts'
-import type { Surroundings, World } from './world.ts'
+import type { Phase, Surroundings, World } from './world.ts'
 
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined)
 const SESSION_MS = 3_000
@@ -38,6 +38,9 @@ export class SimProcess {
   private readonly epochs = new Map<string, number>()
   private readonly troubles: Trouble[] = []
   private awayUntilMs = 0
+  private refuses: { readonly reason: string; readonly untilMs: number } | null = null
+  /** Openings of lanes that the log gave, and those that came to a lane at work. */
+  openings = { given: 0, used: 0 }
   private dyingOf: FaultKind = 'crash-anywhere'
   private ended: FaultKind | null = null
   private endedAtMs: number | null = null
@@ -48,7 +51,8 @@ export class SimProcess {
     this.clock = new ProcessClock(world.clock, skewMs)
     this.log = this.connect()
     const store = this.storeFaults()
-    const keyValue = withStoreFaults(world.keyValue, store)
+    const faulty = withStoreFaults(world.keyValue, store)
+    const keyValue = world.reached?.(faulty) ?? faulty
     const blobs = withBlobFaults(world.blobs, store)
     this.journal = openJournal(keyValue, this.clock, world.journal)
     const surroundings: Surroundings = {
@@ -61,7 +65,8 @@ export class SimProcess {
     const callers = this.withCrashes(made.callers)
     const guards = mapped(made.guards ?? {}, (guard) => withGuardFaults(guard, store))
     const trials = new TrialGate()
-    this.hosts = stages.map((stage) => {
+    this.hosts = stages.map((each) => {
+      const stage = this.withDeaths(each)
       const instruments = this.instruments()
       const shared = { journal: this.journal, breakers: this.breakers(), clock: this.clock, instruments }
       return new StageHost({
@@ -71,7 +76,7 @@ export class SimProcess {
         codec: world.codec,
         blobs,
         log: this.log,
-        options: { ...defaultHostOptions, drainMs: DRAIN_MS, maxRowBytes: world.maxRowBytes },
+        options: { ...defaultHostOptions, drainMs: DRAIN_MS, ...world.hostOptions },
         instance: name,
         trials,
         keyValue,
@@ -128,6 +133,17 @@ export class SimProcess {
   loseStore(forMs: number): void {
     this.trouble('store-away', forMs)
     this.awayUntilMs = this.world.clock.now() + forMs
+  }
+
+  /** It answers, and takes no writes. */
+  haveStoreRefuse(reason: string, forMs: number): void {
+    this.trouble('store-refuses', forMs)
+    this.refuses = { reason, untilMs: this.world.clock.now() + forMs }
+  }
+
+  /** Writes that the store had acknowledged are gone. */
+  noteForgottenWrites(): void {
+    this.trouble('store-forgets', SESSION_MS)
   }
 
   /** SIGTERM: finishes what it can within its limit, hands its lanes over, and is gone. */
@@ -189,6 +205,7 @@ export class SimProcess {
       hear: (fn) => this.clock.hear(fn),
       onWritten: ({ group, lane }, commit) => witness.written(group, lane, commit),
       onOpened: ({ group, lane }, opened) => {
+        this.openings.given++
         this.epochs.set(`${group}/${lane}`, opened.epoch)
         witness.opened(group, opened)
       },
@@ -236,6 +253,7 @@ export class SimProcess {
       between: (least, most, what) => fate.between(least, most, `${this.name} ${what}`),
       wait: (delayMs) => this.clock.wait(delayMs),
       isAway: () => this.awayUntilMs > clock.now(),
+      refusal: () => (this.refuses && this.refuses.untilMs > clock.now() ? this.refuses.reason : null),
       isDead: () => !this.isAlive,
       pause: (place) =>
         this.pause(fate.between(1_000, MAX_PAUSE_MS, `length of pause ${this.name} ${place}`)),
@@ -262,6 +280,8 @@ export class SimProcess {
         return quietInstruments.handling(input)
       },
       count: (name, n = 1, labels) => {
+        if (!this.isAlive) return
+        if (name === 'lanes_opened') this.openings.used += n
         tally.count(name, n)
         if (name === 'handlings_failed') tally.complaints.push(`a stage threw: ${JSON.stringify(labels)}`)
       },
@@ -273,10 +293,42 @@ export class SimProcess {
   }
 
   private complain(fields: unknown, text = ''): void {
+    if (!this.isAlive) return
     const { tally, note } = this.world
     const { err } = fields as { err?: unknown }
     tally.complaints.push(`${text}: ${err instanceof Error ? err.stack : JSON.stringify(fields)}`)
     note(`${this.name} logs an error: ${text}`)
+  }
+
+  /** The stage, with events that end the process. What follows in the turn of its death is not heard. */
+  private withDeaths(stage: Stage): Stage {
+    const guard = <T>(phase: Phase, event: StageEvent, work: () => T): T => {
+      if (!this.isAlive || this.isDeadly(stage.name, phase, event.key, event.id))
+        throw new Error('the process has died')
+      return work()
+    }
+    const { conclude } = stage
+    return {
+      ...stage,
+      decide: (event, rows, lane) => guard('decide', event, () => stage.decide(event, rows, lane)),
+      ...(conclude
+        ? {
+            conclude: (event, rows, call, outcome, lane) =>
+              guard('conclude', event, () => conclude(event, rows, call, outcome, lane)),
+          }
+        : {}),
+    }
+  }
+
+  private isDeadly(stage: string, phase: Phase, key: string, id: string): boolean {
+    const { deadly, fate, clock } = this.world
+    const kind = 'crash-by-event'
+    if (!this.isAlive || !deadly.kills(stage, phase, key, id)) return false
+    const place = `${stage} ${phase} ${key}`
+    if (!fate.strikes(kind, place, 1, clock.now())) return false
+    deadly.died(key)
+    this.crash(kind, place)
+    return true
   }
 
   private withCrashes(callers: Readonly<Record<string, Caller>>): Record<string, Caller> {
@@ -285,6 +337,8 @@ export class SimProcess {
       callers,
       (caller, kind) =>
         (async (request, context) => {
+          const stage = stageOf(kind)
+          if (this.isDeadly(stage, 'call', context.key, context.callId)) return never()
           const place = `${kind} ${context.key}`
           if (this.strikes('crash-before-call', place)) return never()
           if (this.isDoomed('crash-in-call', place))
@@ -297,6 +351,10 @@ export class SimProcess {
     )
   }
 }
+
+/** The stage that makes calls of this kind; those of others kill nobody. */
+const stageOf = (kind: string): string =>
+  ({ model: 'planner', tool: 'tool-executor', code: 'code-sandbox' })[kind] ?? kind
 
 function mapped<T>(
   record: Readonly<Record<string, T>>,

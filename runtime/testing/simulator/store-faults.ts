@@ -13,6 +13,8 @@ export interface StoreFaults {
   readonly wait: (delayMs: number) => Promise<void>
   /** Until when the store can't be reached by this process. */
   readonly isAway: () => boolean
+  /** Why it answers and takes no writes, if it does not: a replica that is read only, a full disk, no memory left. */
+  readonly refusal: () => string | null
   readonly isDead: () => boolean
   /** The process stops for a while before it hears of this operation. */
   readonly pause: (place: string) => void
@@ -54,6 +56,9 @@ export function withGuardFaults(guard: Guard, faults: StoreFaults): Guard {
   }
 }
 
+/** Operations that a store which takes no writes answers. */
+const readings: ReadonlySet<string> = new Set(['get', 'fetch'])
+
 type Crashes = Readonly<{ before: FaultKind; after: FaultKind }>
 
 /** What a compare-and-set means where the call journal makes it. */
@@ -82,6 +87,8 @@ async function perform<T>(
   if (faults.strikes(crashes.before, `before ${place}`)) return never()
   if (faults.strikes('store-lags', place)) await faults.wait(faults.between(200, LAG_MS, `lag ${place}`))
   if (faults.isAway() || faults.strikes('store-fails', place)) throw away(name)
+  const refusal = readings.has(name) ? null : faults.refusal()
+  if (refusal !== null) throw new FlotillaError('STORE_UNAVAILABLE', refusal)
   const result = await work()
   if (faults.strikes('pause-in-store', place)) faults.pause(place)
   await faults.wait(faults.between(0, 2, `reply ${place}`))

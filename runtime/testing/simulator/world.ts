@@ -1,5 +1,6 @@
 // What simulated processes share: time, chance, the log and the stores that outlive them, and who watches.
 import type { Codec } from '../../codec/port.ts'
+import type { HostOptions } from '../../host/parts.ts'
 import type { JournalOptions } from '../../host/journal.ts'
 import type { MemoryBroker } from '../../log/memory/log.ts'
 import type { Callers } from '../../service.ts'
@@ -21,6 +22,16 @@ export interface Surroundings {
   readonly epochOf: (stage: string, lane: number) => number
 }
 
+/** Where a handling is when it kills its process. */
+export type Phase = 'decide' | 'call' | 'conclude'
+
+/** Events that end the process which handles them. */
+export interface DeadlyEvents {
+  /** `id`: of the event; of its call, where it is called. */
+  kills(stage: string, phase: Phase, key: string, id: string): boolean
+  died(key: string): void
+}
+
 export interface World {
   readonly clock: VirtualClock
   readonly fate: Fate
@@ -35,8 +46,10 @@ export interface World {
   readonly slowestCommitMs: number
   /** One process at a time with a store of its own, as on one machine; else processes share everything. */
   readonly alone: boolean
-  /** Rows larger than this go to the blob store. */
-  readonly maxRowBytes: number
+  /** Of every host, besides the defaults. */
+  readonly hostOptions: Partial<HostOptions>
+  /** The store as a host reaches it, outside of every fault. */
+  readonly reached?: (store: KeyValue) => KeyValue
   /** Callers and guards of one process; what they keep in memory dies with it. */
   readonly callers: (process: Surroundings) => Callers
   readonly book: CallBook
@@ -44,9 +57,13 @@ export interface World {
   readonly tally: Tally
   /** For the trace; nothing is done with it otherwise. */
   readonly note: (text: string) => void
+  readonly deadly: DeadlyEvents
   /** Told of each crash. */
   readonly onCrash: (process: string) => void
 }
+
+/** Counters that say that the log has lost records, or given offsets twice. */
+const alarmNames: ReadonlySet<string> = new Set(['records_lost', 'positions_reset'])
 
 /** What the hosts told their instruments. */
 export class Tally {
@@ -55,8 +72,11 @@ export class Tally {
   readonly timers = new Set<string>()
   /** What only a bug can cause. */
   readonly complaints: string[] = []
+  /** Times that somebody was told of records which are gone. */
+  alarms = 0
 
   count(name: string, n: number): void {
+    if (alarmNames.has(name)) this.alarms++
     this.counts.set(name, (this.counts.get(name) ?? 0) + n)
   }
 

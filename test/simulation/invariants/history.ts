@@ -1,8 +1,9 @@
 // The results and the histories of tasks.
 import { grouped, isAtHome, type Evidence, type Written } from '../evidence.ts'
+import { isOfNobody } from './letters.ts'
 import type { Simulation } from '../simulate.ts'
 
-export function checkResults({ users }: Simulation, evidence: Evidence): string[] {
+export function checkResults({ users, hostile }: Simulation, evidence: Evidence): string[] {
   const results = grouped(evidence.of('TaskCompleted'), ({ data }) => data.taskId)
   const submitted = new Map(users.submissions.map((task) => [task.taskId, task]))
   const violations: string[] = []
@@ -15,8 +16,12 @@ export function checkResults({ users }: Simulation, evidence: Evidence): string[
     else if (isWrong && statuses[0] !== 'rejected' && statuses[0] !== 'cancelled')
       violations.push(`task ${taskId} should have been rejected and is ${statuses[0]}`)
   }
-  for (const taskId of results.keys())
-    if (!submitted.has(taskId)) violations.push(`a result of ${taskId}, which nobody submitted`)
+  for (const [taskId, found] of results) {
+    if (submitted.has(taskId)) continue
+    const isRefusal = isOfNobody(taskId, hostile) && found.every(({ data }) => data.status === 'rejected')
+    if (!isRefusal) violations.push(`a result of ${taskId.slice(0, 200)}, which nobody submitted`)
+    else if (found.length > 1) violations.push(`${found.length} refusals of ${taskId.slice(0, 200)}`)
+  }
   return violations
 }
 

@@ -3,7 +3,7 @@ import type { World } from '../../../runtime/testing/simulator/world.ts'
 import { stoppedTasks, type Evidence } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
-export function checkLimits({ outside: { book }, world }: Simulation, evidence: Evidence): string[] {
+export function checkLimits({ outside: { book }, world, deadly }: Simulation, evidence: Evidence): string[] {
   const violations = [...new Set(book.violations)]
   const recorded = new Map<string, number>()
   for (const { data } of evidence.of('UsageRecorded'))
@@ -12,6 +12,7 @@ export function checkLimits({ outside: { book }, world }: Simulation, evidence: 
     if (book.settledOf(callId) !== tokens)
       violations.push(`model call ${callId} used ${tokens} tokens and settled ${book.settledOf(callId)}`)
   const excused = endedUnseen(world, evidence)
+  for (const { callId, taskId } of world.book.calls) if (deadly.isDeadly(taskId)) excused.add(callId)
   for (const callId of book.settled())
     if (!recorded.has(callId) && !excused.has(callId))
       violations.push(`model call ${callId} settled ${book.settledOf(callId)} tokens that are not recorded`)

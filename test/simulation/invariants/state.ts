@@ -10,7 +10,17 @@ export async function checkState(run: Simulation): Promise<string[]> {
       const difference = world.witness.compare(name, lane, world.broker.rows(name, lane))
       if (difference !== null) violations.push(`lane ${lane} of ${name}, on the log: ${difference}`)
     }
-  return [...violations, ...(await inMemory(run))]
+  return [...violations, ...(await inMemory(run)), ...openings(run)]
+}
+
+/** Faults while a lane is opened cost some; a process that opens what it can't hold opens it every second. */
+const MOST_UNUSED_OPENINGS = 30
+
+/** Opening a lane fences its owner: nobody does that again and again for nothing. */
+function openings({ processes }: Simulation): string[] {
+  return [...processes.values()].flatMap(({ name, openings: { given, used } }) =>
+    given - used > MOST_UNUSED_OPENINGS ? [`${name} opened lanes ${given} times and used ${used}`] : [],
+  )
 }
 
 /** Every open lane holds what is on the log, no more and no less. */

@@ -3,7 +3,8 @@ import type { World } from '../../../runtime/testing/simulator/world.ts'
 import { grouped, stoppedTasks, type Evidence } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
-export function checkUsage({ world, outside }: Simulation, evidence: Evidence): string[] {
+export function checkUsage(run: Simulation, evidence: Evidence): string[] {
+  const { world, outside, hostile, deadly } = run
   const recorded = evidence.of('UsageRecorded')
   const byCall = grouped(
     recorded.filter(({ data }) => data.kind === 'model'),
@@ -16,12 +17,44 @@ export function checkUsage({ world, outside }: Simulation, evidence: Evidence): 
     const told = rows.map(({ data }) => `${data.inputTokens}+${data.outputTokens}`)
     // Its lane was lost before the commit, and the end of its task overtook the event that would have read the answer.
     if (rows.length === 0 && isOrphaned && stopped.has(taskId)) continue
+    // Given up with the event whose handling killed its processes: nobody could read the answer.
+    if (rows.length === 0 && deadly.isDeadly(taskId)) continue
     if (rows.length !== 1 || told[0] !== spent)
       violations.push(
         `model call ${callId} of ${taskId} spent ${spent} tokens, recorded: ${told.join(', ') || 'nothing'}`,
       )
   }
-  return [...violations, ...inResults(evidence), ...inLedger(evidence, outside)]
+  return [
+    ...violations,
+    ...ofStopped(run, evidence),
+    ...inResults(evidence),
+    ...inLedger(evidence, outside, hostile),
+  ]
+}
+
+/**
+ * A call that was stopped is paid for what it had used: no less than the model charges, and exactly that where the client
+ * knew it. A call that was made twice, or whose process died, is in doubt.
+ */
+function ofStopped(run: Simulation, evidence: Evidence): string[] {
+  const { book, broker } = run.world
+  const recorded = grouped(
+    evidence.of('UsageRecorded').filter(({ data }) => data.kind === 'model'),
+    ({ data }) => data.callId,
+  )
+  const ended = stoppedTasks(evidence)
+  return [...book.finished()].flatMap(([callId, outcome]) => {
+    const [call, ...again] = book.of(callId)
+    const isInDoubt = again.length > 0 || (call && run.troubleOf(call.process, call.atMs) !== null)
+    if (!call?.stoppedWith || outcome.ok || isInDoubt) return []
+    const isOrphaned = broker.epoch(call.stage, call.lane) !== call.epoch
+    const [row] = recorded.get(callId) ?? []
+    if (!row && isOrphaned && ended.has(call.taskId)) return []
+    const charged = call.stoppedWith.input + call.stoppedWith.output
+    const paid = row ? row.data.inputTokens + row.data.outputTokens : 0
+    if (call.isTold ? paid === charged : paid >= charged) return []
+    return [`model call ${callId} of ${call.taskId} was stopped at ${charged} tokens, recorded: ${paid}`]
+  })
 }
 
 function inResults(evidence: Evidence): string[] {
@@ -44,7 +77,11 @@ function inResults(evidence: Evidence): string[] {
   })
 }
 
-function inLedger(evidence: Evidence, { ledger }: Simulation['outside']): string[] {
+function inLedger(
+  evidence: Evidence,
+  { ledger }: Simulation['outside'],
+  { ids }: Simulation['hostile'],
+): string[] {
   const violations: string[] = []
   const recorded = evidence.of('UsageRecorded')
   for (const { eventId, data } of recorded)
@@ -58,7 +95,8 @@ function inLedger(evidence: Evidence, { ledger }: Simulation['outside']): string
       violations.push(`task ${data.taskId} is ${row?.status} in the ledger, not ${data.status}`)
   }
   for (const { data } of evidence.of('FeedbackGiven'))
-    if (!ledger.feedback.has(data.taskId)) violations.push(`the feedback on ${data.taskId} was lost`)
+    if (!ledger.feedback.has(data.taskId) && !ids.has(data.taskId))
+      violations.push(`the feedback on ${data.taskId} was lost`)
   return violations
 }
 
@@ -68,7 +106,7 @@ function finishedCalls({ book, broker }: World) {
   return [...book.finished()].flatMap(([callId, outcome]) => {
     const call = charged.get(callId)
     const isAnswer = outcome.ok || outcome.failure.details !== undefined
-    if (!isAnswer || !call?.tokens) return []
+    if (!isAnswer || !call?.tokens || call.stoppedWith) return []
     const isOrphaned = broker.epoch(call.stage, call.lane) !== call.epoch
     return [{ callId, taskId: call.taskId, spent: `${call.tokens.input}+${call.tokens.output}`, isOrphaned }]
   })

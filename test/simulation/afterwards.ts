@@ -1,0 +1,136 @@
+// What happens when the faults are over and everything has ended: to a fleet at rest, so that what is slow or silent then has
+// no excuse.
+//
+// 1. After hostile users have been at work, a task in every lane is answered as fast as ever.
+// 2. A flood of control records for a task that is at work delays no other task of its lane.
+// 3. Offsets that go back and records that are gone raise an alarm; tasks that are submitted afterwards get their results.
+import { homeOf } from '../../runtime/log/home.ts'
+import type { World } from '../../runtime/testing/simulator/world.ts'
+import type { TopicName } from '../../schemas/topics.ts'
+import { unreadable as nothing } from '../../services/router/results.ts'
+import type { Ability } from './abilities.ts'
+import type { Deeds } from './deeds.ts'
+import { GoneRecords } from './gone-records.ts'
+import { controlOf } from './hostile-input.ts'
+import { QUICK_TASK, SLOW_TASK } from './model-answers.ts'
+import type { Users } from './users.ts'
+
+export interface Probe {
+  readonly taskId: string
+  readonly atMs: number
+  /** How long its answer may take. */
+  readonly withinMs: number
+}
+
+/** A quick task: a few commits, one call of two seconds at most. */
+const PROBE_MS = 10_000
+/** Until a process that was killed has been replaced and given up. */
+const RESTART_MS = 12_000
+const FLOOD = 400
+
+export type Loss = 'recreated' | 'truncated' | 'retention'
+
+export class Afterwards {
+  readonly probes: Probe[] = []
+  /** What the log has lost while everything was at rest, and how many records of it nobody had read. */
+  readonly losses: {
+    readonly kind: Loss
+    readonly topic: TopicName
+    readonly unread: number
+    alarms: number
+  }[] = []
+  readonly gone: GoneRecords
+  readonly #world: World
+  readonly #deeds: Deeds
+  readonly #users: Users
+  readonly #seed: number
+  readonly #killAll: () => void
+
+  constructor(world: World, deeds: Deeds, users: Users, seed: number, killAll: () => void) {
+    this.#world = world
+    this.#deeds = deeds
+    this.#users = users
+    this.#seed = seed
+    this.#killAll = killAll
+    this.gone = new GoneRecords(world)
+  }
+
+  begin(drawn: ReadonlySet<Ability>): void {
+    if (drawn.size === 0) return
+    if (drawn.has('offsets go back')) this.#deeds.later('loss', 1_000, () => void this.#lose())
+    if (drawn.has('floods')) this.#deeds.later('flood', 1_000, () => this.#flood())
+    for (let lane = 0; lane < this.#world.broker.partitions; lane++)
+      this.#deeds.later(`probe-${lane}`, 30_000, () => this.#probe(`last-${lane}`, lane, PROBE_MS))
+  }
+
+  #submit(text: string, name: string, lane: number): string {
+    const { broker, codec, clock } = this.#world
+    const ids = Array.from({ length: 100 }, (_, index) => `${name}.${this.#seed}.${index}`)
+    const taskId = ids.find((id) => homeOf(id, broker.partitions) === lane) ?? name
+    const task = { ...nothing, taskId, text: `${text} ${taskId}`, agent: 'tools', userId: name }
+    const value = codec.encode('TaskSubmitted', { ...task, timeoutMs: 120_000 }, 'tasks.submitted')
+    this.#users.submissions.push({ taskId, isWrong: false })
+    const record = { topic: 'tasks.submitted', partition: lane, key: taskId, value, headers: {} } as const
+    void broker.produce(record, clock.now())
+    return taskId
+  }
+
+  #probe(name: string, lane: number, withinMs: number): void {
+    const taskId = this.#submit(QUICK_TASK, name, lane)
+    this.probes.push({ taskId, atMs: this.#world.clock.now(), withinMs })
+  }
+
+  #flood(): void {
+    const { broker, clock, codec, fate } = this.#world
+    const lane = fate.between(0, broker.partitions - 1, 'flood lane')
+    const slow = this.#submit(SLOW_TASK, 'slow', lane)
+    clock.schedule(2_000, () => {
+      const value = codec.encode('FeedbackGiven', controlOf('FeedbackGiven', slow), 'tasks.control')
+      for (let count = 0; count < FLOOD; count++)
+        void broker.produce(
+          { topic: 'tasks.control', partition: lane, key: slow, value, headers: {} },
+          clock.now(),
+        )
+    })
+    clock.schedule(3_000, () => this.#probe('beside', lane, PROBE_MS))
+  }
+
+  async #lose(): Promise<void> {
+    const { fate, broker, clock, tally, note } = this.#world
+    const kind = fate.pick(['recreated', 'truncated', 'retention'] as const, 'loss')
+    const topic =
+      kind === 'retention'
+        ? 'tasks.submitted'
+        : fate.pick(['tasks.submitted', 'tasks.control', 'tools.requested'] as const, 'lost')
+    const lane = fate.between(0, broker.partitions - 1, 'lost lane')
+    const isFelt = kind === 'recreated' ? lanesOf(broker.partitions) : [lane]
+    if (isFelt.every((partition) => broker.end(topic, partition) === 0) && kind !== 'retention') return
+    const unread = kind === 'retention' ? 3 : 0
+    if (unread > 0 || fate.chance('lost while nobody reads', 0.5)) this.#killAll()
+    for (let index = 0; index < unread; index++) await this.#unread(lane, index)
+    await this.gone.keep(topic)
+    note(`the log: ${topic} is ${kind}`)
+    if (kind === 'recreated') broker.recreate(topic)
+    else if (kind === 'truncated') broker.truncate(topic, lane, fate.between(1, 3, 'lost records'))
+    else broker.discard(topic, lane, broker.end(topic, lane))
+    this.losses.push({ kind, topic, unread, alarms: -tally.alarms })
+    for (const partition of isFelt) this.#probe(`after-${partition}`, partition, PROBE_MS + RESTART_MS)
+    clock.schedule(25_000, () => {
+      const loss = this.losses[0]
+      if (loss) loss.alarms += tally.alarms
+    })
+  }
+
+  /** A submission that retention deletes before anybody has read it. */
+  async #unread(lane: number, index: number): Promise<void> {
+    const { broker, codec, clock } = this.#world
+    const task = { ...nothing, taskId: `unread-${index}`, text: 'nobody reads this' }
+    const value = codec.encode('TaskSubmitted', task, 'tasks.submitted')
+    await broker.produce(
+      { topic: 'tasks.submitted', partition: lane, key: task.taskId, value, headers: {} },
+      clock.now(),
+    )
+  }
+}
+
+const lanesOf = (count: number): number[] => Array.from({ length: count }, (_, lane) => lane)

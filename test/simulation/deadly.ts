@@ -1,0 +1,68 @@
+// Events whose handling kills their process: each time, or a few times only.
+//
+// 1. The first event of the task that comes to its stage is the deadly one; the task's other events harm nobody.
+import type { Fate } from '../../runtime/testing/simulator/fate.ts'
+import type { Phase } from '../../runtime/testing/simulator/world.ts'
+
+interface Plan {
+  readonly taskId: string
+  readonly stage: string
+  readonly phase: Phase
+  /** How often it kills; Infinity: whenever it is handled. */
+  readonly times: number
+  /** Of the event, or of its call. */
+  id: string | null
+  deaths: number
+}
+
+const places: readonly (readonly [stage: string, phase: Phase])[] = [
+  ['router', 'decide'],
+  ['planner', 'decide'],
+  ['planner', 'call'],
+  ['planner', 'conclude'],
+  ['tool-executor', 'decide'],
+  ['tool-executor', 'call'],
+  ['tool-executor', 'conclude'],
+  ['code-sandbox', 'decide'],
+  ['code-sandbox', 'call'],
+  ['code-sandbox', 'conclude'],
+]
+
+/** An event that kills for the third time is convicted, or for the next time that it is handled alone. */
+export const MOST_DEATHS = 8
+
+export class Deadly {
+  readonly plans: Plan[] = []
+
+  constructor(fate: Fate, seed: number, isOn: boolean) {
+    const count = isOn ? fate.between(1, 2, 'deadly events') : 0
+    for (let index = 0; index < count; index++) {
+      const [stage, phase] = fate.pick(places, `deadly place ${index}`)
+      const times = fate.pick([1, 2, Infinity, Infinity], `deadly times ${index}`)
+      this.plans.push({ taskId: `deadly-${index}.${seed}`, stage, phase, times, id: null, deaths: 0 })
+    }
+  }
+
+  /** Whether this handling is the end of its process. */
+  kills(stage: string, phase: Phase, key: string, id: string): boolean {
+    const plan = this.plans.find(
+      (each) =>
+        each.stage === stage &&
+        each.phase === phase &&
+        (key === each.taskId || key.startsWith(`${each.taskId}/`)),
+    )
+    if (!plan) return false
+    plan.id ??= id
+    return plan.id === id && plan.deaths < plan.times
+  }
+
+  died(key: string): void {
+    const plan = this.plans.find(({ taskId }) => key === taskId || key.startsWith(`${taskId}/`))
+    if (plan) plan.deaths++
+  }
+
+  /** Whether a dead letter of this key may be a conviction. */
+  isDeadly(key: string | null): boolean {
+    return this.plans.some(({ taskId }) => key === taskId || key?.startsWith(`${taskId}/`))
+  }
+}

@@ -1,0 +1,64 @@
+// What is given up, and what came of what nobody should have written.
+import { grouped, type Evidence } from '../evidence.ts'
+import { MOST_DEATHS } from '../deadly.ts'
+import type { Simulation } from '../simulate.ts'
+import type { Spoilt } from '../users.ts'
+
+const placeOf = ({ topic, partition, offset }: Spoilt): string => `${topic} ${partition}:${offset}`
+
+/** Nothing is given up but what can't be read; and nothing of that vanishes. */
+export function checkLetters(
+  { users, hostile, deadly, afterwards, world }: Simulation,
+  evidence: Evidence,
+): string[] {
+  const letters = evidence.of('DeadLettered').map(({ data }) => data)
+  const spoilt = new Set([...users.junk, ...hostile.refusable].map(placeOf))
+  const byPlace = grouped(
+    letters,
+    ({ sourceTopic, partition, offset }) => `${sourceTopic} ${partition}:${offset}`,
+  )
+  return [
+    ...letters
+      .filter(({ sourceTopic, partition, offset }) => !spoilt.has(`${sourceTopic} ${partition}:${offset}`))
+      .filter(({ key }) => !deadly.isDeadly(key))
+      .map(({ stage, message }) => `dead letter of ${stage}: ${message.slice(0, 200)}`),
+    ...users.junk.flatMap((place) => {
+      const count = byPlace.get(placeOf(place))?.length ?? 0
+      return count === 1 ? [] : [`the junk at ${placeOf(place)} has ${count} dead letters`]
+    }),
+    ...deadly.plans.flatMap(({ taskId, stage, phase, times, deaths }) => {
+      const isConvicted = letters.some(({ key }) => key?.split('/')[0] === taskId)
+      if (deaths > MOST_DEATHS) return [`${taskId} killed ${deaths} processes, in ${stage}, ${phase}`]
+      const isAtLarge = times === Infinity && deaths > 3 && !isConvicted
+      return isAtLarge ? [`${taskId} killed ${deaths} processes, and no dead letter says so`] : []
+    }),
+    ...vanished(evidence, hostile, byPlace),
+    // That an event is given up is logged as an error, and so is what the log has lost.
+    ...world.tally.complaints
+      .filter((text) => !deadly.plans.some(({ taskId }) => text.includes(taskId)))
+      .filter((text) => !afterwards.losses.some(({ topic }) => text.startsWith(`${topic}[`))),
+  ]
+}
+
+/** A submission may be answered instead, under an id that its position gives it or under its own. */
+function vanished(
+  evidence: Evidence,
+  hostile: Simulation['hostile'],
+  letters: ReadonlyMap<string, unknown>,
+): string[] {
+  const silent = hostile.refusable.filter((place) => !letters.has(placeOf(place)))
+  const results = evidence.of('TaskCompleted').map(({ data }) => data)
+  const refused = results.filter(({ taskId, status }) => status === 'rejected' && isOfNobody(taskId, hostile))
+  const submissions = silent.filter(({ topic }) => topic === 'tasks.submitted')
+  const others = silent.filter(({ topic }) => topic !== 'tasks.submitted')
+  return [
+    ...others.map((place) => `${place.deed}, at ${placeOf(place)}, vanished`),
+    ...(submissions.length > refused.length
+      ? [`${submissions.length} submissions that can't be tasks, and ${refused.length} of them answered`]
+      : []),
+  ]
+}
+
+/** The id of a result that refuses: the hostile one, as far as it is shown, or one derived from a position. */
+export const isOfNobody = (taskId: string, { ids }: Simulation['hostile']): boolean =>
+  ids.has(taskId) || /^[0-9a-f]{32}$/.test(taskId)

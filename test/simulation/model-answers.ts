@@ -1,0 +1,117 @@
+// What the simulated models answer: by the conversation alone, as a recorded model would.
+import { hash } from 'node:crypto'
+import type { SeenCall } from '../../runtime/testing/simulator/call-book.ts'
+import type { World } from '../../runtime/testing/simulator/world.ts'
+import type { Json } from '../../schemas/json.ts'
+import { estimatedInputTokens } from '../../services/planner/token-estimates.ts'
+import type { ModelReply, ModelRequest } from '../../services/planner/model.ts'
+
+/** The text of a task that one answer ends; of one whose model takes its time. */
+export const QUICK_TASK = 'probe'
+export const SLOW_TASK = 'slow'
+
+/** The longest that a model takes, but for what is to take long (afterwards.ts). */
+export const MODEL_MS = 2_000
+
+export function latencyOf({ messages }: ModelRequest): [number, number] {
+  const isSlow = messages.some(
+    ({ role, content }) => role === 'user' && String(content).startsWith(SLOW_TASK),
+  )
+  return isSlow ? [20_000, 20_000] : [5, MODEL_MS]
+}
+
+export type Tokens = NonNullable<SeenCall['tokens']>
+
+/** Less than the guard counts for the prompt and no more than the planner estimates it at, and not more than may be answered. */
+export function spendOf(request: ModelRequest): { input: number; output: number } {
+  const { messages, maxOutputTokens } = request
+  const input = Math.min(300 + 30 * messages.length, estimatedInputTokens(request))
+  return { input, output: draw(maxOutputTokens, JSON.stringify(messages), 'output') + 1 }
+}
+
+export function garbage(
+  key: string,
+  { fate }: World,
+): Pick<ModelReply, 'text' | 'toolCalls' | 'finishReason'> {
+  const call = { id: '', name: 'lookup', argumentsText: '{"mark": ' }
+  return fate.pick(
+    [
+      { text: 'Sure! Here is', toolCalls: [], finishReason: 'length' },
+      {
+        text: '',
+        toolCalls: [call, { ...call, name: 'no such tool', argumentsText: '[]' }],
+        finishReason: 'tool_calls',
+      },
+      { text: '<think>so', toolCalls: [], finishReason: 'stop' },
+      { text: 'I would rather not.', toolCalls: [], finishReason: 'content_filter' },
+    ],
+    `garbage ${key}`,
+  )
+}
+
+function draw(most: number, ...parts: (string | number)[]): number {
+  return Number.parseInt(hash('sha256', parts.join('|'), 'hex').slice(0, 8), 16) % most
+}
+
+const toolNames = [
+  'lookup',
+  'charge',
+  'lookup',
+  'cached',
+  'charge',
+  'large',
+  'approved',
+  'endless',
+  'nothing',
+]
+
+/** One to four turns; each but the last asks for tools, or runs a script. */
+export function answer({
+  messages,
+  tools,
+}: ModelRequest): Pick<ModelReply, 'text' | 'toolCalls' | 'finishReason'> {
+  const text = String(messages.find(({ role }) => role === 'user')?.content)
+  const turn = messages.filter(({ role }) => role === 'assistant').length
+  const isLast = text.startsWith(QUICK_TASK) || text.startsWith(SLOW_TASK) || turn >= draw(4, text, 'turns')
+  if (tools === undefined)
+    return {
+      text: `\`\`\`python\n${scriptOf(text, turn, isLast)}\n\`\`\``,
+      toolCalls: [],
+      finishReason: 'stop',
+    }
+  if (isLast) return { text: `done ${text}`, toolCalls: [], finishReason: 'stop' }
+  const toolCalls = Array.from({ length: 1 + draw(3, text, turn, 'count') }, (_, index) => ({
+    id: `call_${turn}_${index}`,
+    name: toolNames[draw(toolNames.length, text, turn, index)] ?? 'lookup',
+    argumentsText: JSON.stringify({ mark: `${turn}.${index}` } satisfies Json),
+  }))
+  return { text: '', toolCalls, finishReason: 'tool_calls' }
+}
+
+const calls = ['lookup', 'charge', 'cached', 'lookup', 'charge', 'large']
+
+function scriptOf(text: string, turn: number, isLast: boolean): string {
+  const lines = Array.from({ length: 1 + draw(3, text, turn, 'lines') }, (_, index) => {
+    const call = (name: string, at: number) =>
+      `${name}=${calls[draw(calls.length, text, turn, index, at)]}(${turn}.${index}.${at})`
+    switch (draw(12, text, turn, index, 'line')) {
+      case 0:
+        return `print line ${index} of turn ${turn}`
+      case 1:
+        return 'raise no luck'
+      case 2:
+        return 'spin'
+      case 3:
+        return `random r\ncall a=lookup($r)\nvalue a`
+      case 4:
+      case 5:
+        return `try a=${draw(2, text, index) ? 'charge' : 'lookup'}(${turn}.${index}.0)\nvalue a`
+      default:
+        return `call ${[0, 1]
+          .slice(0, 1 + draw(2, text, turn, index))
+          .map((at) => call('ab'[at] ?? 'c', at))
+          .join(' ')}`
+    }
+  })
+  return [...lines, ...(isLast ? ['final a'] : [])].join('\n')
+}

@@ -1,0 +1,212 @@
+// Ways to break a fleet at a port: of what mutants.ts is made.
+import type {
+  LaneCommit,
+  LaneListener,
+  OpenLane,
+  OutgoingRecord,
+  Position,
+  StateRow,
+} from '../../runtime/log/port.ts'
+import { CommitFailed } from '../../runtime/log/port.ts'
+import type { FaultyLog } from '../../runtime/log/memory/faults.ts'
+import type { Guard } from '../../runtime/host/guard.ts'
+import type { Callers } from '../../runtime/service.ts'
+import type { Caller, CallOutcome, Decision, Stage } from '../../runtime/stage.ts'
+import type { World } from '../../runtime/testing/simulator/world.ts'
+import { headers } from '../../schemas/topics.ts'
+import type { Mutation } from './simulate.ts'
+
+interface LaneChanges {
+  readonly commit?: (commit: LaneCommit, lane: OpenLane) => Promise<void>
+  /** Rows as the host gets them at the opening. */
+  readonly open?: (rows: readonly StateRow[]) => readonly StateRow[]
+  readonly listener?: (listener: LaneListener) => LaneListener
+}
+
+/** Every lane of every process behaves so. */
+export function lanes(changes: LaneChanges): Mutation {
+  return {
+    world: (world) => ({
+      ...world,
+      broker: { ...world.broker, connect: (faults) => changed(world.broker.connect(faults), () => changes) },
+    }),
+  }
+}
+
+function changed(log: FaultyLog, changesOf: (group: string, lane: number) => LaneChanges): FaultyLog {
+  const join: FaultyLog['join'] = async (options, listener) => {
+    const { listener: heard = (right: LaneListener) => right } = changesOf(options.group, -1)
+    const membership = await log.join(options, heard(listener))
+    const open = async (lane: number) => {
+      const opened = await membership.open(lane)
+      return changedLane(opened, changesOf(options.group, lane))
+    }
+    return { joined: membership.joined, open, leave: () => membership.leave() }
+  }
+  return {
+    ...log,
+    join,
+    get crashed() {
+      return log.crashed
+    },
+  }
+}
+
+function changedLane(lane: OpenLane, { commit, open = (rows) => rows }: LaneChanges): OpenLane {
+  return {
+    lane: lane.lane,
+    epoch: lane.epoch,
+    rows: open(lane.rows),
+    positions: lane.positions,
+    start: (onRecords, onEnded) => lane.start(onRecords, onEnded),
+    pause: (topics) => lane.pause(topics),
+    resume: (topics) => lane.resume(topics),
+    close: () => lane.close(),
+    commit: (changes) => (commit ? commit(changes, lane) : lane.commit(changes)),
+  }
+}
+
+/** Rows that were ever written come back. */
+export function withEveryRow(world: World): World {
+  return rowsKeptFor(world, () => true)
+}
+
+/** A process keeps what it tried to commit, whether it was written or not. */
+export function withUncommittedRows(world: World): World {
+  return rowsKeptFor(world, (error) => error !== null)
+}
+
+function rowsKeptFor(world: World, keeps: (error: unknown) => boolean): World {
+  const connect: World['broker']['connect'] = (faults) => {
+    const kept = new Map<string, Map<string, StateRow>>()
+    return changed(world.broker.connect(faults), (group, lane) => {
+      const place = `${group}/${lane}`
+      const own = kept.get(place) ?? new Map<string, StateRow>()
+      kept.set(place, own)
+      return {
+        open: (rows) => [...new Map([...rows, ...own.values()].map((row) => [row.key, row])).values()],
+        commit: async (commit, opened) => {
+          const error = await opened.commit(commit).then(
+            () => null,
+            (reason: unknown) => reason,
+          )
+          if (keeps(error)) for (const row of commit.rows) if (row.value !== null) own.set(row.key, row)
+          if (error !== null) throw error
+        },
+      }
+    })
+  }
+  return { ...world, broker: { ...world.broker, connect } }
+}
+
+/** After a failed commit a lane takes its identity back, whoever has opened the lane meanwhile, and goes on from memory. */
+export function renewedInPlace(): Mutation {
+  const taken = new Map<string, number>()
+  const placeOf = (group: string, lane: number): string => `${group}/${lane}`
+  return {
+    storage: (storage) => ({
+      ...storage,
+      epoch: (group, lane) => taken.get(placeOf(group, lane)) ?? storage.epoch(group, lane),
+      raiseEpoch: (group, lane) => {
+        taken.delete(placeOf(group, lane))
+        return storage.raiseEpoch(group, lane)
+      },
+    }),
+    world: (world) => {
+      const { clock, fate, broker } = world
+      taken.clear()
+      const renewing = (group: string, lane: number): LaneChanges => {
+        let isSpent = false
+        const commit = async (changes: LaneCommit, open: OpenLane): Promise<void> => {
+          if (isSpent) {
+            const delayMs = fate.between(0, 10_000, `renewal of ${placeOf(group, lane)}`)
+            await new Promise<void>((resume) => clock.schedule(delayMs, resume))
+            taken.set(placeOf(group, lane), open.epoch)
+            isSpent = false
+          }
+          await open.commit(changes).catch((error: unknown) => {
+            isSpent = error instanceof CommitFailed
+            throw error
+          })
+        }
+        return { commit }
+      }
+      return {
+        ...world,
+        broker: { ...broker, connect: (faults) => changed(broker.connect(faults), renewing) },
+      }
+    },
+  }
+}
+
+export function everyStage(change: (stage: Stage) => Stage): Mutation {
+  return { world: (world) => ({ ...world, stages: world.stages.map(change) }) }
+}
+
+export function stage(name: string, change: (stage: Stage) => Stage): Mutation {
+  return everyStage((each) => (each.name === name ? change(each) : each))
+}
+
+/** The guards of every process. */
+export function guards(change: (guard: Guard) => Guard): Mutation {
+  const mutated = (made: Callers): Callers => ({
+    ...made,
+    guards: Object.fromEntries(
+      Object.entries(made.guards ?? {}).map(([kind, guard]) => [kind, change(guard)]),
+    ),
+  })
+  return { world: (world) => ({ ...world, callers: (process) => mutated(world.callers(process)) }) }
+}
+
+/** The callers of models, in every process. */
+export function callers(change: (caller: Caller) => Caller): Mutation {
+  const mutated = (made: Callers): Callers => ({
+    ...made,
+    callers: Object.fromEntries(
+      Object.entries(made.callers).map(([kind, caller]) => [
+        kind,
+        kind === 'model' ? change(caller) : caller,
+      ]),
+    ),
+  })
+  return { world: (world) => ({ ...world, callers: (process) => mutated(world.callers(process)) }) }
+}
+
+/** A reader with a group takes lanes of the stage of that name, and does nothing with them. */
+export function withReaders(world: World): World {
+  const nothing = (): void => undefined
+  const connect: World['broker']['connect'] = (faults) => {
+    const log = world.broker.connect(faults)
+    const tail: FaultyLog['tail'] = (options, handler) => {
+      const { group, topics } = options
+      if (group === undefined) return log.tail(options, handler)
+      const listener = { onAssigned: nothing, onRevoked: nothing, onError: nothing }
+      const joined = log.join({ group, topics, instance: 'reader' }, listener)
+      return { ready: Promise.resolve(), close: async () => (await joined).leave() }
+    }
+    return { ...log, tail }
+  }
+  return { ...world, broker: { ...world.broker, connect } }
+}
+
+export function forgotten(decision: Decision, atMs: number): Decision {
+  return decision.timers?.['forget'] === undefined
+    ? decision
+    : { ...decision, timers: { ...decision.timers, forget: atMs + 1_000 } }
+}
+
+export function twice(decision: Decision): Decision {
+  const again = decision.emit?.filter(({ type }) => type === 'TaskCompleted') ?? []
+  return again.length === 0 ? decision : { ...decision, emit: [...(decision.emit ?? []), ...again] }
+}
+
+export const schemaOf = ({ headers: header }: OutgoingRecord): string | undefined => header[headers.schema]
+export const isClosing = (record: OutgoingRecord): boolean => schemaOf(record) === 'TaskClosed'
+export const isStopped = (outcome: CallOutcome): boolean =>
+  !outcome.ok && (outcome.failure.code === 'CALL_ABORTED' || outcome.failure.code === 'CALL_TIMEOUT')
+
+/** As if every record taken so far were finished; the first field of the metadata is how many there are. */
+export function pastEverything({ topic, offset, metadata }: Position): Position {
+  const [span = ''] = metadata.split(',')
+  return { topic, offset: offset + (span === '' ? 0 : Number.parseInt(span, 36)), metadata: '' }
+}
