@@ -1,12 +1,8 @@
 // One lane of one stage: takes records, runs handlings, hands their effects to the group commit.
 //
-// 1. A handling's changes are applied in memory when it ends, before its key is free again, and pushed to the commit
-//    in the same turn: the commit sees effects of one key in order.
-// 2. Where the stage has rows of the lane, they are applied in the turn of the decision, and every effect of the lane is
-//    pushed in the order of the decisions: one that waits for a store is waited for.
-// 3. A lane that is lost commits nothing any more; calls under way go on and are journalled (calls.ts).
-// 4. After an unclean end, events that may have caused it are started one by one (quarantine.ts).
-import type { Decoded } from '../codec/port.ts'
+// 1. What a handling leads to is applied and committed by effects.ts.
+// 2. A lane that is lost commits nothing any more; calls under way go on and are journalled (calls.ts).
+// 3. After an unclean end, events that may have caused it are started one by one (quarantine.ts).
 import { failure } from '../errors.ts'
 import type { LogRecord, OpenLane } from '../log/port.ts'
 import type { Emit, Failure, StageEvent } from '../stage.ts'
@@ -14,7 +10,8 @@ import { encodeKey } from '../keys.ts'
 import { traceIdOf, type HandlingSpan } from '../telemetry/instruments.ts'
 import { LaneLost } from './calls.ts'
 import { countDeadLetter, deadLetter } from './dead-letters.ts'
-import { COMPANY_MS, GroupCommit } from './group-commit.ts'
+import { LaneEffects } from './effects.ts'
+import { GroupCommit } from './group-commit.ts'
 import * as handlings from './handling.ts'
 import type { Handling, LaneFacts, Outcome } from './handling.ts'
 import { timerEventId } from './ids.ts'
@@ -27,7 +24,6 @@ import { toRecord, type Origin } from './records.ts'
 import { causeOf, NO_LETTER, SMALLEST_LETTER, type Refusals } from './refusals.ts'
 import { LaneState, type RowChange } from './state.ts'
 import type { TrialGate } from './trial-gate.ts'
-import { Uncommitted } from './uncommitted.ts'
 import { TimerQueue, type ArmedTimer } from './timers.ts'
 
 /** What a lane is to its process. */
@@ -56,13 +52,11 @@ export class Lane {
   private readonly timers: TimerQueue
   private readonly queue: KeyQueue<Handling>
   private readonly lost = new AbortController()
-  private readonly uncommitted = new Uncommitted()
   private readonly facts: LaneFacts
   private readonly intake: Intake
   private readonly quarantine: Quarantine
+  private readonly effects: LaneEffects
   private readonly place: LanePlace
-  /** The last effect that waits for a store, or for one that does; null when none does. */
-  private delayed: Promise<void> | null = null
 
   private constructor(
     parts: HostParts,
@@ -88,6 +82,15 @@ export class Lane {
       lost: this.lost.signal,
     })
     this.timers = new TimerQueue(parts.clock, (timer) => this.fire(timer))
+    this.effects = new LaneEffects(parts, {
+      epoch: open.epoch,
+      state,
+      commit,
+      quarantine: this.quarantine,
+      lost: this.lost.signal,
+      arm: (timer) => this.timers.arm(timer),
+      failed: (error) => this.drop(error),
+    })
     this.queue = new KeyQueue((handling) => void this.run(handling))
     const origin = { partitions: parts.log.partitions, topicIds }
     const entrance = { open, offsets, commit: this.commit, refusals, lost: this.lost.signal, origin }
@@ -103,7 +106,7 @@ export class Lane {
       epoch: open.epoch,
       state,
       lost: this.lost.signal,
-      settled: (key) => this.settled(key),
+      settled: (key) => this.effects.settled(key),
       stream: (emit, handling) => this.stream(emit, handling),
     }
   }
@@ -134,7 +137,7 @@ export class Lane {
 
   /** Tasks whose effects wait for their commit. */
   get committing(): number {
-    return this.uncommitted.size
+    return this.effects.committing
   }
 
   /** Keys with state: live tasks, mostly. */
@@ -161,7 +164,7 @@ export class Lane {
     this.timers.stop()
     this.commit.stop()
     this.queue.dropWaiting()
-    this.uncommitted.release()
+    this.effects.stop()
     this.open
       .close()
       .catch((error: unknown) => this.parts.instruments.log.warn({ err: error }, 'closing a lane'))
@@ -345,100 +348,10 @@ export class Lane {
     }
   }
 
-  /** Encodes, applies and pushes the effect of a handling. */
   private conclude(handling: Handling, outcome: Outcome): void | Promise<void> {
     if (this.lost.signal.aborted) throw new LaneLost('after the work')
     handling.span.finished()
-    const records = handlings.encodeEmits(this.parts, handling, outcome.emit)
-    const { changes, armed } = handlings.changesOf(this.state, handling, outcome)
-    const rows = this.encodeRows(changes, outcome)
-    if (outcome.lane) this.state.writeLane(outcome.lane)
-    const apply = (readyRecords: Awaited<typeof records>, readyRows: Awaited<typeof rows>) => {
-      if (this.lost.signal.aborted) throw new LaneLost('after the work')
-      this.state.apply(changes)
-      this.uncommitted.add(handling.key)
-      const cleared = this.quarantine.acquitted(handling)
-      this.commit.push({
-        records: readyRecords,
-        rows: cleared.length > 0 ? [...readyRows, ...cleared] : readyRows,
-        input: handling.record,
-        cause: handling.cause,
-        withinMs: readyRecords.length > 0 ? 0 : this.untilFirst(armed),
-        committed: () => {
-          this.uncommitted.remove(handling.key)
-          this.committed(handling, outcome, armed)
-        },
-      })
-    }
-    if (!(records instanceof Promise) && !(rows instanceof Promise)) {
-      if (this.delayed === null) return apply(records, rows)
-      return this.inTurn(() => apply(records, rows))
-    }
-    let started: readonly [typeof records, typeof rows] | null = [records, rows]
-    const stored = handlings.persistently(this.parts, this.lost.signal, () => {
-      const encoding = started ?? this.encodeAgain(handling, outcome, changes)
-      started = null
-      return Promise.all(encoding)
-    })
-    if (!this.parts.stage.laneIndex) return stored.then((ready) => apply(...ready))
-    stored.catch(() => {})
-    return this.inTurn(async () => apply(...(await stored)))
-  }
-
-  /** After every effect that is delayed already. When one of them can't be pushed, none behind it may be: the lane ends. */
-  private inTurn(push: () => void | Promise<void>): Promise<void> {
-    const mine = (this.delayed ?? Promise.resolve()).then(push)
-    this.delayed = mine
-    mine.then(
-      () => {
-        if (this.delayed === mine) this.delayed = null
-      },
-      (error: unknown) => this.drop(error),
-    )
-    return mine
-  }
-
-  /** Nobody waits for an effect that emits nothing; but a timer is armed by the commit. */
-  private untilFirst(armed: readonly { dueMs: number }[]): number {
-    const now = this.parts.clock.now()
-    return armed.reduce((delayMs, { dueMs }) => Math.max(0, Math.min(delayMs, dueMs - now)), COMPANY_MS)
-  }
-
-  private encodeAgain(handling: Handling, outcome: Outcome, changes: readonly RowChange[]) {
-    return [
-      handlings.encodeEmits(this.parts, handling, outcome.emit),
-      this.encodeRows(changes, outcome),
-    ] as const
-  }
-
-  private encodeRows(changes: readonly RowChange[], { lane }: Outcome) {
-    const { blobs, options } = this.parts
-    return this.state.encode(changes, blobs, options.maxRowBytes, lane)
-  }
-
-  private settled(key: string): Promise<void> | null {
-    const settled = this.uncommitted.settled(key)
-    if (settled) this.commit.flush()
-    return settled
-  }
-
-  private committed(handling: Handling, outcome: Outcome, armed: { name: string; dueMs: number }[]): void {
-    const { stage, instruments, journal } = this.parts
-    const { key, event, span } = handling
-    for (const { name, dueMs } of armed)
-      this.timers.arm({ key, name, dueMs, causeId: event.id, traceparent: span.traceparent })
-    span.committed(outcome.emit.map(({ topic, type }) => ({ topic, eventType: type })))
-    instruments.count('handlings', 1, {
-      stage: stage.name,
-      topic: handling.record?.topic ?? 'timer',
-      type: event.type,
-    })
-    for (const emit of outcome.emit)
-      instruments.committed(emit as Decoded, {
-        stage: stage.name,
-        traceparent: emit.traceparent ?? span.traceparent,
-      })
-    if (outcome.callIds.length > 0) journal.forget(outcome.callIds, this.open.epoch).catch(() => {})
+    return this.effects.push(handling, outcome)
   }
 
   /** Best effort, outside the transaction. */

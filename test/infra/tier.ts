@@ -18,7 +18,7 @@ export interface Tier {
 }
 
 export const tiers: readonly Tier[] = [
-  { name: 'unit', needs: [], concurrency: 2, aimS: 30, limitS: 120 },
+  { name: 'unit', needs: [], concurrency: 2, aimS: 60, limitS: 600 },
   { name: 'embedded', needs: [], concurrency: 2, aimS: 180, limitS: 600 },
   {
     name: 'kafka',

@@ -384,11 +384,8 @@ test('a task whose own row is lost fails with a result of what is left, and the 
   const driver = startTools()
   driver.answer(calls(['get_weather', rome]))
   const { task: _, ...rows } = driver.rows('t1') as State
-  const event: StageEvent = {
-    type: 'TimerFired',
-    data: { name: 'deadline' },
-    ...{ id: 'e', key: 't1', lane: 0, atMs: START + 5, traceId: null },
-  }
+  const meta = { id: 'e', key: 't1', lane: 0, atMs: START + 5, traceId: null }
+  const event: StageEvent = { ...meta, type: 'TimerFired', data: { name: 'deadline' } }
   const reason = failure('PAYLOAD_MISSING', 'the state row task: gone')
   const { clear, emit = [] } = createPlannerStage(fleetOf()).poisoned?.(event, rows, reason, noIndex) ?? {}
   const data = emit.find(({ type }) => type === 'TaskCompleted')?.data as TaskCompleted
