@@ -19,7 +19,7 @@ export interface Tier {
 
 export const tiers: readonly Tier[] = [
   { name: 'unit', needs: [], concurrency: 2, aimS: 60, limitS: 600 },
-  { name: 'embedded', needs: [], concurrency: 2, aimS: 180, limitS: 600 },
+  { name: 'embedded', needs: [], concurrency: 2, aimS: 300, limitS: 1_500 },
   {
     name: 'kafka',
     needs: ['kafka', 'registry', 'redis', 'postgres', 'jaeger'],
