@@ -60,7 +60,10 @@ test('read from /updates, cancelled before the end: paid', async (t) => {
     read += Buffer.from(part as Uint8Array).toString()
     if (read.includes('word word')) break
   }
-  const cancelled = await fetch(`${fleet.process.url}/v1/tasks/${taskId}/cancel`, { method: 'POST' })
+  const cancelled = await fetch(`${fleet.process.url}/v1/tasks/${taskId}/cancel`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+  })
   assert.equal(cancelled.ok, true)
   assert.equal((await fleet.client.result(taskId)).status, 'cancelled')
   await assertPaid(fleet, taskId, 500)

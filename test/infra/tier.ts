@@ -25,15 +25,15 @@ export const tiers: readonly Tier[] = [
     needs: ['kafka', 'registry', 'redis', 'postgres', 'jaeger'],
     concurrency: 2,
     aimS: 480,
-    limitS: 1_200,
+    limitS: 2_400,
   },
-  { name: 'sandbox', needs: ['docker'], concurrency: 2, aimS: 480, limitS: 1_200 },
+  { name: 'sandbox', needs: ['docker'], concurrency: 2, aimS: 480, limitS: 2_400 },
   {
     name: 'chaos',
     needs: ['kafka', 'registry', 'redis', 'postgres', 'docker'],
     concurrency: 1,
     aimS: 400,
-    limitS: 1_200,
+    limitS: 2_400,
   },
 ]
 
