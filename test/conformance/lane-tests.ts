@@ -36,6 +36,8 @@ export function laneTests(subject: () => LogUnderTest): void {
     const member = new TestMember(log, group, ['tasks.submitted'])
     const lane = await member.lane(0)
     assert.deepEqual([lane.rows, lane.positions], [[], []])
+    // A position lies behind records that are there.
+    await log.publish(numbered('tasks.submitted', 0, key, 3))
     const metadata = 'm'.repeat(3_000)
     await lane.commit(
       commitOf({
