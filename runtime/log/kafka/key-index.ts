@@ -11,7 +11,7 @@ import type { RawMessage } from './client.ts'
 import type { Context } from './context.ts'
 import type { Link } from './link.ts'
 import { toLogRecord } from './names.ts'
-import { boundsOf, offsetAtTime, readRange } from './partition-reader.ts'
+import { boundsOf, offsetAtTime, readRange, type Bounds } from './partition-reader.ts'
 
 export interface SearchLimits {
   /** Offsets of one segment, and of one step of a search. */
@@ -115,7 +115,8 @@ class PartitionIndex {
   }
 
   async #extend(sinceMs: number, search: Search): Promise<void> {
-    const [bounds] = await boundsOf(this.#link, this.#topic(search), [this.#partition])
+    const ask = (): Promise<Bounds[]> => boundsOf(this.#link, this.#topic(search), [this.#partition])
+    const [bounds] = await this.#link.attempt(ask, { withinMs: this.#context.settings.deliveryTimeoutMs })
     const { earliest, next } = bounds ?? { earliest: 0, next: 0 }
     const newest = this.#segments.at(-1)
     // The partition was emptied past what is indexed, or made again.
@@ -177,7 +178,9 @@ class PartitionIndex {
 
   /** Most results come soon after their tasks. */
   async #probe(key: string, search: Search): Promise<LogRecord | null> {
-    const from = await offsetAtTime(this.#link, this.#topic(search), this.#partition, search.sinceMs)
+    const ask = (): Promise<number | null> =>
+      offsetAtTime(this.#link, this.#topic(search), this.#partition, search.sinceMs)
+    const from = await this.#link.attempt(ask, { withinMs: this.#context.settings.deliveryTimeoutMs })
     const oldest = this.#segments[0]?.low ?? 0
     if (from === null || from >= oldest) return null
     const until = Math.min(oldest, from + this.#limits.probed)

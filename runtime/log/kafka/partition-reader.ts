@@ -40,11 +40,11 @@ export async function readRange(
     if (now - movedAt > (range.patienceMs ?? Infinity)) return
     if (now - movedAt > range.withinMs)
       throw new Error(`reading ${topic}[${partition}] stopped at ${offset}, before ${until}`)
-    const fetched = await link.attempt(() => fetchOne(link, topic, partition, offset), {
-      withinMs: Math.max(1, movedAt + range.withinMs - now),
-    })
+    const withinMs = Math.max(1, movedAt + range.withinMs - now)
+    const fetched = await link.attempt(() => fetchOne(link, topic, partition, offset), { withinMs })
     if (fetched === 'out of range') {
-      const [bounds] = await boundsOf(link, topic, [partition])
+      const ask = (): Promise<Bounds[]> => boundsOf(link, topic, [partition])
+      const [bounds] = await link.attempt(ask, { withinMs })
       if (range.until === null && (bounds?.earliest ?? 0) <= offset) return
       if (bounds === undefined || bounds.earliest <= offset)
         throw new Error(`${topic}[${partition}] ends before ${offset}: the broker has lost records`)
