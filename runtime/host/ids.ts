@@ -7,6 +7,8 @@ export interface RecordPlace {
   readonly topicId: string
   readonly partition: number
   readonly offset: number
+  /** Tells a record from one that the log has lost, and whose offset it has (log/port.ts). */
+  readonly leaderEpoch: number
 }
 
 /**
@@ -23,8 +25,8 @@ export function emittedEventId(causeId: string, stage: string, index: number): s
 }
 
 /** Id of a record that came without one, or from anybody. */
-export function recordId({ topic, topicId, partition, offset }: RecordPlace): string {
-  return digest('record', topic, topicId, partition, offset)
+export function recordId({ topic, topicId, partition, offset, leaderEpoch }: RecordPlace): string {
+  return digest('record', topic, topicId, partition, offset, leaderEpoch)
 }
 
 const SUFFIXES = 0x10000

@@ -154,12 +154,16 @@ export class Quarantine {
     return this.#gate.pass()?.then(() => 0) ?? null
   }
 
+  #isGuilty({ suspect }: Charge): boolean {
+    return isGuilty(suspect, this.#life, this.#parts.options.assumedLifeMs)
+  }
+
   async #try(handling: Handling, charge: Charge): Promise<number> {
     const trials = trialsOf(charge.suspect).length
     if (trials > 0) await sleep(this.#parts.clock, HOLD_MS)
-    if (isGuilty(charge.suspect, this.#life)) charge.suspect = await this.#withoutMoves(charge.suspect)
+    if (this.#isGuilty(charge)) charge.suspect = await this.#withoutMoves(charge.suspect)
     if (this.#lost.aborted) return 0
-    if (isGuilty(charge.suspect, this.#life)) return charge.suspect.deaths.length
+    if (this.#isGuilty(charge)) return charge.suspect.deaths.length
     await this.#gate.enter(trials * 1_000 + charge.suspect.deaths.length)
     charge.end = () => this.#gate.leave()
     const limitMs = trialMs(charge.suspect, this.#gate.waiting)
@@ -237,7 +241,7 @@ export class Quarantine {
     if (!charge) return []
     this.left(handling)
     const rows = [rowOf(SUSPECT + handling.event.id, null)]
-    if (!isGuilty(charge.suspect, this.#life)) return rows
+    if (!this.#isGuilty(charge)) return rows
     this.#life = without(this.#life, charge.suspect)
     return [...rows, rowOf(LIFE, this.#life)]
   }

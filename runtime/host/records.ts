@@ -14,8 +14,11 @@ export interface Origin {
   readonly topicIds: ReadonlyMap<LogTopic, string>
 }
 
-function placeOf({ topic, partition, offset }: LogRecord, { topicIds }: Origin): RecordPlace {
-  return { topic, topicId: topicIds.get(topic) ?? '', partition, offset }
+function placeOf(
+  { topic, partition, offset, leaderEpoch = 0 }: LogRecord,
+  { topicIds }: Origin,
+): RecordPlace {
+  return { topic, topicId: topicIds.get(topic) ?? '', partition, offset, leaderEpoch }
 }
 
 /** The id of an event that came as this record: its own, where only stages write; else one derived from its position. */

@@ -49,9 +49,6 @@ const LEAST_DEATHS = 3
 const LEAST_TRIALS = 2
 /** An innocent event may be given up with this chance, at the most. */
 const MAX_CHANCE = 5e-7
-/** What is assumed of a lane of which nothing is known: a death in ten minutes. */
-const ASSUMED_PER_MS = 1 / 600_000
-
 /** Ages at which an event in a trial is seen to live. */
 const STEPS_MS = [250, 1_000, 4_000, 16_000, 64_000]
 const SHORTEST_TRIAL_MS = 10
@@ -104,11 +101,12 @@ export function trialsOf({ deaths }: Suspect): number[] {
   return deaths.flatMap(({ beforeMs }) => beforeMs ?? [])
 }
 
-export function isGuilty(suspect: Suspect, { ends }: LaneLife): boolean {
+/** `assumedLifeMs`: what is assumed of a lane of which nothing is known (parts.ts). */
+export function isGuilty(suspect: Suspect, { ends }: LaneLife, assumedLifeMs: number): boolean {
   const deaths = suspect.deaths.length
   const trials = trialsOf(suspect)
   if (deaths < LEAST_DEATHS || trials.length < LEAST_TRIALS) return false
-  const perMs = Math.max(ASSUMED_PER_MS, fastest(ends.slice(0, Math.max(0, ends.length - deaths + 1))))
+  const perMs = Math.max(1 / assumedLifeMs, fastest(ends.slice(0, Math.max(0, ends.length - deaths + 1))))
   return trials.reduce((chance, ageMs) => chance * Math.min(1, perMs * ageMs), 1) <= MAX_CHANCE
 }
 

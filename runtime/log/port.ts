@@ -30,6 +30,11 @@ export interface LogRecord {
    * not asked to note that, it is the time at which the record was read.
    */
   readonly timestampMs: number
+  /**
+   * Epoch of the leader that wrote it. A log that has lost records gives their offsets again, in a later epoch: offset and
+   * epoch name a record for good. Absent where offsets never go back.
+   */
+  readonly leaderEpoch?: number
 }
 
 export interface OutgoingRecord {

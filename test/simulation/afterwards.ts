@@ -96,7 +96,8 @@ export class Afterwards {
   }
 
   async #lose(): Promise<void> {
-    const { fate, broker, clock, tally, note } = this.#world
+    const world = this.#world
+    const { fate, broker, clock, tally, note } = world
     const kind = fate.pick(['recreated', 'truncated', 'retention'] as const, 'loss')
     const topic =
       kind === 'retention'
@@ -104,7 +105,10 @@ export class Afterwards {
         : fate.pick(['tasks.submitted', 'tasks.control', 'tools.requested'] as const, 'lost')
     const lane = fate.between(0, broker.partitions - 1, 'lost lane')
     const isFelt = kind === 'recreated' ? lanesOf(broker.partitions) : [lane]
-    if (isFelt.every((partition) => broker.end(topic, partition) === 0) && kind !== 'retention') return
+    // A lane that has never read the topic can't know that there was anything before.
+    const isRead = (partition: number): boolean =>
+      world.stages.some(({ name }) => broker.position(name, topic, partition) !== undefined)
+    if (!isFelt.some(isRead)) return
     const unread = kind === 'retention' ? 3 : 0
     if (unread > 0 || fate.chance('lost while nobody reads', 0.5)) this.#killAll()
     for (let index = 0; index < unread; index++) await this.#unread(lane, index)

@@ -28,8 +28,8 @@ const places: readonly (readonly [stage: string, phase: Phase])[] = [
   ['code-sandbox', 'conclude'],
 ]
 
-/** An event that kills for the third time is convicted, or for the next time that it is handled alone. */
-export const MOST_DEATHS = 8
+/** Where processes die that often of other things, three deaths prove nothing: an event is given up after some more. */
+export const MOST_DEATHS = 20
 
 export class Deadly {
   readonly plans: Plan[] = []

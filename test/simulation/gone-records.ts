@@ -29,11 +29,10 @@ export class GoneRecords {
 
   /** Those that are not among the records which the log has now. */
   without(present: readonly LogRecord[]): Kept[] {
-    const there = new Set(present.map(placeAndTime))
-    return this.#kept.filter(({ record }) => !there.has(placeAndTime(record)))
+    const there = new Set(present.map(placeOf))
+    return this.#kept.filter(({ record }) => !there.has(placeOf(record)))
   }
 }
 
-/** An offset that was given twice was given at two times. */
-const placeAndTime = ({ topic, partition, offset, timestampMs, key }: LogRecord): string =>
-  `${topic} ${partition}:${offset} ${timestampMs} ${key}`
+const placeOf = ({ topic, partition, offset, leaderEpoch }: LogRecord): string =>
+  `${topic} ${partition}:${offset} ${leaderEpoch}`

@@ -1,6 +1,7 @@
 // Fleets that break one promise each, by injection at a port: the simulator must notice every one of them. `seeds`: how many
 // seeds it takes at most, counted from 1.
 import { CommitFailed, CommitUncertain, LaneFenced } from '../../runtime/log/port.ts'
+import { HOST_PREFIX } from '../../runtime/host/state.ts'
 import type { Guard } from '../../runtime/host/guard.ts'
 import {
   callers,
@@ -246,8 +247,26 @@ export const mutants: Readonly<Record<string, Mutant>> = {
       decide: (event, ...others) => forgotten(router.decide(event, ...others), event.atMs),
     })),
   },
-  'what a stopped call has used is not told': {
+  'deaths are not written down': {
+    seeds: 10,
+    abilities: ['deadly events'],
+    ...lanes({
+      commit: (commit, lane) =>
+        lane.commit({ ...commit, rows: commit.rows.filter(({ key }) => !key.startsWith(HOST_PREFIX)) }),
+    }),
+  },
+  'a lane that a member can’t read stays with it': {
     seeds: 20,
+    abilities: ['mixed versions'],
+    ...lanes({ isDeaf: true }),
+  },
+  'nobody is told of what the log has lost': {
+    seeds: 10,
+    abilities: ['offsets go back'],
+    ...lanes({ listener: (listener) => ({ ...listener, onLoss: () => undefined }) }),
+  },
+  'what a stopped call has used is not told': {
+    seeds: 40,
     ...callers((call) => async (request, context) => {
       try {
         return await call(request, context)

@@ -21,6 +21,8 @@ interface LaneChanges {
   /** Rows as the host gets them at the opening. */
   readonly open?: (rows: readonly StateRow[]) => readonly StateRow[]
   readonly listener?: (listener: LaneListener) => LaneListener
+  /** The group does not hear which lanes a member declines. */
+  readonly isDeaf?: boolean
 }
 
 /** Every lane of every process behaves so. */
@@ -41,7 +43,13 @@ function changed(log: FaultyLog, changesOf: (group: string, lane: number) => Lan
       const opened = await membership.open(lane)
       return changedLane(opened, changesOf(options.group, lane))
     }
-    return { joined: membership.joined, open, leave: () => membership.leave() }
+    const { isDeaf = false } = changesOf(options.group, -1)
+    return {
+      joined: membership.joined,
+      open,
+      decline: (lane) => void (isDeaf || membership.decline?.(lane)),
+      leave: () => membership.leave(),
+    }
   }
   return {
     ...log,

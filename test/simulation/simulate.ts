@@ -77,6 +77,8 @@ const LIMIT_MS = 10 * 60_000
 const LOOK_EVERY_MS = 1_000
 const HORIZON_MS = 8 * 86_400_000
 const LEASE_MS = 5_000
+/** Processes are killed, stopped and cut off several times a minute here. */
+const PROCESS_LIFE_MS = 10_000
 /** When processes of the next release take the place of the others. */
 const ROLLOUT_MS = 15_000
 /** Runs with one process at a time, as on one machine. */
@@ -110,7 +112,7 @@ export class Simulation {
   readonly processes = new Map<string, SimProcess>()
   private readonly teams: readonly Team[]
   private readonly teamOf = new Map<string, Team>()
-  private readonly rollout: Rollout
+  readonly rollout: Rollout
   private readonly store = replicatedStore(memoryKeyValue({ clock: this.clock, durable: true }), this.clock)
   readonly deadly: Deadly
   /** Tasks that have a result. */
@@ -159,7 +161,10 @@ export class Simulation {
         : { leaseMs: LEASE_MS, keepMs: 86_400_000, forgottenMs: 3_600_000 },
       // A slow disk shows what is written before the commit.
       slowestCommitMs: isAlone ? fate.pick([8, 600], 'slowest commit') : 8,
-      hostOptions: { maxRowBytes: fate.pick([500, 4_000, 400_000], 'row size') },
+      hostOptions: {
+        maxRowBytes: fate.pick([500, 4_000, 400_000], 'row size'),
+        assumedLifeMs: PROCESS_LIFE_MS,
+      },
       callers: (process) => this.outside.callers(process),
       book,
       witness: new Witness(),

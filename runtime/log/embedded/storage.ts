@@ -20,6 +20,8 @@ export interface StoredRecord {
   readonly value: Uint8Array | null
   readonly headers: Readonly<Record<string, string>>
   readonly timestampMs: number
+  /** As the port has it. */
+  readonly leaderEpoch?: number
 }
 
 export interface StoredPosition {

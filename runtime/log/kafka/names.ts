@@ -47,6 +47,7 @@ export function toLogRecord(topic: LogTopic, partition: number, message: RawMess
     value: message.value,
     headers: headersOf(message.headers),
     timestampMs: timeOf(topic, message),
+    leaderEpoch: message.batchContext?.partitionLeaderEpoch ?? 0,
   }
 }
 

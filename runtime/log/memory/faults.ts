@@ -150,6 +150,7 @@ class FaultyMembership implements Membership {
   readonly #options: JoinOptions
   readonly #listener: LaneListener
   readonly #held = new Set<number>()
+  readonly #declined = new Set<number>()
   #inner: Membership | null = null
   /** Grows with each joining: what was said to an earlier member is not heard. */
   #generation = 0
@@ -180,7 +181,11 @@ class FaultyMembership implements Membership {
       onError: (error) => hear(() => this.#listener.onError(error)),
     })
     if (this.#left || this.#life.crashed) await inner.leave()
-    else this.#inner = inner
+    else {
+      this.#inner = inner
+      // What a process can't read it can't read after it has joined again.
+      for (const lane of this.#declined) inner.decline?.(lane)
+    }
     void inner.joined.then(() => hear(this.#hasJoined))
   }
 
@@ -229,6 +234,7 @@ class FaultyMembership implements Membership {
   }
 
   decline(lane: number): void {
+    this.#declined.add(lane)
     if (!this.#life.crashed) this.#inner?.decline?.(lane)
   }
 

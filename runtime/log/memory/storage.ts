@@ -80,6 +80,7 @@ export function createMemoryStorage(clock: Clock): MemoryStorage {
         value: value && new Uint8Array(value),
         headers: { ...headers },
         timestampMs,
+        leaderEpoch: partitionOf(slot).rewinds.length,
       })
       return offset
     },

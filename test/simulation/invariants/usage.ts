@@ -1,10 +1,11 @@
 // What was spent, in every place that tells it.
+import { isTaskId } from '../../../schemas/identity.ts'
 import type { World } from '../../../runtime/testing/simulator/world.ts'
 import { grouped, stoppedTasks, type Evidence } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
 export function checkUsage(run: Simulation, evidence: Evidence): string[] {
-  const { world, outside, hostile, deadly } = run
+  const { world, outside, deadly } = run
   const recorded = evidence.of('UsageRecorded')
   const byCall = grouped(
     recorded.filter(({ data }) => data.kind === 'model'),
@@ -24,12 +25,7 @@ export function checkUsage(run: Simulation, evidence: Evidence): string[] {
         `model call ${callId} of ${taskId} spent ${spent} tokens, recorded: ${told.join(', ') || 'nothing'}`,
       )
   }
-  return [
-    ...violations,
-    ...ofStopped(run, evidence),
-    ...inResults(evidence),
-    ...inLedger(evidence, outside, hostile),
-  ]
+  return [...violations, ...ofStopped(run, evidence), ...inResults(evidence), ...inLedger(evidence, outside)]
 }
 
 /**
@@ -77,11 +73,7 @@ function inResults(evidence: Evidence): string[] {
   })
 }
 
-function inLedger(
-  evidence: Evidence,
-  { ledger }: Simulation['outside'],
-  { ids }: Simulation['hostile'],
-): string[] {
+function inLedger(evidence: Evidence, { ledger }: Simulation['outside']): string[] {
   const violations: string[] = []
   const recorded = evidence.of('UsageRecorded')
   for (const { eventId, data } of recorded)

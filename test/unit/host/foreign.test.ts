@@ -68,7 +68,7 @@ test('the identity of a foreign record is its position in this topic, whatever i
       ...origin,
       topicIds: new Map([['tasks.submitted', topicId]]),
     })
-  const ids = [id({}), id({ offset: 8 }), id({ partition: 4 }), id({}, 'topic-2')]
+  const ids = [id({}), id({ offset: 8 }), id({ partition: 4 }), id({ leaderEpoch: 1 }), id({}, 'topic-2')]
   assert.equal(new Set(ids).size, ids.length)
   assert.ok(!ids.includes('copied-from-one-result'))
   assert.equal(id({ key: 'other', timestampMs: 0 }), ids[0])
@@ -77,7 +77,7 @@ test('the identity of a foreign record is its position in this topic, whatever i
 test('a submission without an id gets one of its position, at home where it lies, which a task can have', () => {
   for (const partitions of [1, 2, 12, 100])
     for (let partition = 0; partition < Math.min(partitions, 30); partition++) {
-      const place = { topic: 'tasks.submitted', topicId: 'x', partition, offset: 5 }
+      const place = { topic: 'tasks.submitted', topicId: 'x', partition, offset: 5, leaderEpoch: 0 }
       const id = derivedTaskId(place, partitions)
       assert.equal(homeOf(id, partitions), partition)
       assert.equal(id, derivedTaskId({ ...place }, partitions))

@@ -18,6 +18,7 @@ import { Random } from '../../../runtime/testing/simulator/random.ts'
 import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'
 
 const START = 1_750_000_000_000
+const LIFE_MS = defaultHostOptions.assumedLifeMs
 const codec = createCodec({ registry: createEmbeddedRegistry(), prefix: 'test' })
 await codec.prepare()
 
@@ -159,18 +160,22 @@ test('what a lane has lived through says how much a death tells', () => {
     open: true,
     ends: ends.map((second) => START + second * 1_000),
   })
-  assert.equal(isGuilty(died(null, 250), life(0, 5)), false, 'two deaths')
-  assert.equal(isGuilty(died(null, null, 250), life(0, 5, 10)), false, 'one of them in a trial')
-  assert.equal(isGuilty(died(null, 250, 250), life(0, 5, 10)), true)
+  assert.equal(isGuilty(died(null, 250), life(0, 5), LIFE_MS), false, 'two deaths')
+  assert.equal(isGuilty(died(null, null, 250), life(0, 5, 10), LIFE_MS), false, 'one of them in a trial')
+  assert.equal(isGuilty(died(null, 250, 250), life(0, 5, 10), LIFE_MS), true)
   assert.equal(
-    isGuilty(died(null, 4_000, 4_000), life(0, 5, 10)),
+    isGuilty(died(null, 4_000, 4_000), life(0, 5, 10), LIFE_MS),
     false,
     'it may have been at work by chance',
   )
   const often = [-30, -25, -20, -15]
-  assert.equal(isGuilty(died(null, 250, 250), life(...often, 0, 5, 10)), false, 'its processes die anyway')
   assert.equal(
-    isGuilty(died(null, 250, 250, 250, 250, 250, 250), life(...often, 0, 5, 10, 15, 20, 25, 30)),
+    isGuilty(died(null, 250, 250), life(...often, 0, 5, 10), LIFE_MS),
+    false,
+    'its processes die anyway',
+  )
+  assert.equal(
+    isGuilty(died(null, 250, 250, 250, 250, 250, 250), life(...often, 0, 5, 10, 15, 20, 25, 30), LIFE_MS),
     true,
   )
 })
