@@ -78,10 +78,8 @@ export class CallReader {
   #goesOn(call: Growing, piece: Piece): boolean {
     if (piece.name === '') return true
     const otherId = piece.id !== '' && call.id !== '' && piece.id !== call.id
-    if (piece.name !== call.name) {
-      // A name in pieces: under its own id, or before any arguments of a call that has one.
-      return !otherId && call.id !== '' && (piece.id !== '' || call.argumentsText === '')
-    }
+    // A name in pieces: before any arguments of a call that has an id.
+    if (piece.name !== call.name) return !otherId && call.id !== '' && call.argumentsText === ''
     if (otherId && piece.argumentsText === '') return false
     return piece.argumentsText === '' || !this.#isComplete(call)
   }
