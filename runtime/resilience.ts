@@ -5,7 +5,7 @@
 // 2. The window counts outcomes, not starts: calls of a model outlive the window, and a failure must count when it is
 //    known. So a call runs beside opossum, and its outcome is fired through it; opossum keeps window, state and timer.
 // 3. While half open one call at a time is let through, and only its outcome moves the state. Outcomes of calls that
-//    began before the breaker opened are ignored once it has.
+//    began before the breaker opened are ignored once it has, also after it has closed again.
 // 4. Nothing here keeps the process alive.
 import CircuitBreaker from 'opossum'
 import { type ErrorCode, FlotillaError } from './errors.ts'
@@ -134,6 +134,8 @@ class Breaker {
   #halfOpenAtMs = 0
   #probing = false
   #state: BreakerState = 'closed'
+  /** Times it has opened: an outcome counts only in the era in which its call began. */
+  #era = 0
   #reason: string | null = null
 
   constructor(name: string, options: BreakerOptions) {
@@ -161,12 +163,13 @@ class Breaker {
 
   async run<T>(call: () => Promise<T>, classify: Classify, signal?: AbortSignal): Promise<T> {
     const isProbe = this.#admit()
+    const era = this.#era
     try {
       const value = await call()
-      await this.#settle('up', null, isProbe)
+      await this.#settle('up', null, isProbe, era)
       return value
     } catch (error) {
-      await this.#settle(signal?.aborted ? 'unknown' : classify(error), error, isProbe)
+      await this.#settle(signal?.aborted ? 'unknown' : classify(error), error, isProbe, era)
       throw error
     } finally {
       if (isProbe) this.#probing = false
@@ -198,8 +201,9 @@ class Breaker {
     )
   }
 
-  async #settle(verdict: Verdict, error: unknown, isProbe: boolean): Promise<void> {
-    if (verdict === 'unknown' || !(isProbe || this.#state === 'closed') || this.#circuit.isShutdown) return
+  async #settle(verdict: Verdict, error: unknown, isProbe: boolean, era: number): Promise<void> {
+    const counts = era === this.#era && (isProbe || this.#state === 'closed')
+    if (verdict === 'unknown' || !counts || this.#circuit.isShutdown) return
     if (verdict === 'down') this.#reason = error instanceof Error ? error.message : String(error)
     await this.#circuit.fire({ error, down: verdict === 'down' }).catch(() => {})
   }
@@ -218,6 +222,7 @@ class Breaker {
       })
     }
     this.#circuit.on('open', () => {
+      this.#era++
       this.#halfOpenAtMs = Date.now() + this.#halfOpenAfterMs
       move('open')
     })

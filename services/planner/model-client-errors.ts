@@ -3,14 +3,18 @@
 // 1. Status and the provider's own code or type decide. Words of a message decide only where some provider gives
 //    nothing else, and then only within a status.
 // 2. The first rule that fits wins, so the special stands before the general.
-// 3. Pure: shapes come in as data, and the table-driven test shows what OpenAI, Groq, Anthropic, Azure, Ollama, vLLM and
+// 3. An error without a status was told within an answer of status 200: the server had taken the request, so what is not
+//    told apart is its own failure.
+// 4. Pure: shapes come in as data, and the table-driven test shows what OpenAI, Groq, Anthropic, Azure, Ollama, vLLM and
 //    llama.cpp really send.
 import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
+import { saysTooLong } from './model-client-context.ts'
+import { retryAfterOf } from './model-client-waits.ts'
 import type { ModelSpend } from './model.ts'
 
 /** A failed request, as far as it is known. */
 export interface ProviderFailure {
-  /** HTTP status; undefined when no answer came, or the error came inside a stream. */
+  /** HTTP status, or the one that an error within an answer names; undefined when there is neither. */
   readonly status: number | undefined
   /** The provider's code and type, lower case; Azure and vLLM put numbers here. */
   readonly codes: readonly string[]
@@ -20,6 +24,8 @@ export interface ProviderFailure {
   /** Code of the socket error, for example ECONNREFUSED. */
   readonly cause: string | null
   readonly header: (name: string) => string | null
+  /** How long to wait, as the body says it. */
+  readonly retryDelay: string | null
 }
 
 /** Who was called, for messages. */
@@ -31,10 +37,19 @@ export interface CallSite {
   readonly baseUrl: string
 }
 
+/** Of a provider's message, in an error. */
+const MAX_MESSAGE_CHARS = 500
+/** Of it, to find out what it means. */
+const MAX_READ_CHARS = 4_000
+
 interface Rule {
   readonly statuses?: readonly number[]
+  /** Applies also, or only, where there is no status. */
+  readonly within?: 'also' | 'only'
   readonly codes?: readonly string[]
-  readonly says?: RegExp
+  readonly says?: RegExp | ((message: string) => boolean)
+  /** The message and the parameter don't say this. */
+  readonly not?: RegExp
   readonly gives: ErrorCode
 }
 
@@ -47,21 +62,39 @@ const QUOTA_CODES = [
   'exceeded_current_quota_error',
   'billing_error',
 ]
-const CONTEXT_CODES = ['context_length_exceeded', 'string_above_max_length', 'exceed_context_size_error']
-const CONTEXT_WORDS =
-  /maximum context length|context (length|window|size)|prompt is too long|input is too long|reduce the length/i
-
+const CONTEXT_CODES = [
+  'context_length_exceeded',
+  'exceed_context_size_error',
+  'model_max_prompt_tokens_exceeded',
+  'context_window_exceeded',
+  'tokens_limit_reached',
+]
 const FILTER_CODES = ['content_filter', 'content_policy_violation', 'responsibleaipolicyviolation']
+
+const KEY_WORDS =
+  /\b(api[ _-]?)?key\b[^.]{0,40}\b(not valid|invalid|incorrect|expired|revoked|missing)|(invalid|incorrect|missing|no)[ _]+(api[ _-]?key|auth|credentials)|unauthori[sz]ed|unauthenticated/i
 
 const rules: readonly Rule[] = [
   { codes: QUOTA_CODES, gives: 'MODEL_QUOTA_EXCEEDED' },
   { statuses: [402], gives: 'MODEL_QUOTA_EXCEEDED' },
-  { statuses: [400, 403], says: /credit balance is too low|\bquota\b/i, gives: 'MODEL_QUOTA_EXCEEDED' },
+  {
+    statuses: [400, 403],
+    within: 'also',
+    says: /credit balance is too low|insufficient (balance|credit)|\bquota\b/i,
+    gives: 'MODEL_QUOTA_EXCEEDED',
+  },
   { codes: CONTEXT_CODES, gives: 'MODEL_CONTEXT_TOO_LONG' },
+  // The same code tells of an id or a name that is too long.
+  {
+    codes: ['string_above_max_length'],
+    not: /\b(id|name|user|metadata)\b/i,
+    gives: 'MODEL_CONTEXT_TOO_LONG',
+  },
   // OpenAI's 429 for a request that alone is larger than the limit of a minute: no wait makes it fit.
   { statuses: [429], says: /^request too large/i, gives: 'MODEL_CONTEXT_TOO_LONG' },
   { statuses: [413], gives: 'MODEL_CONTEXT_TOO_LONG' },
-  { statuses: [400, 422], says: CONTEXT_WORDS, gives: 'MODEL_CONTEXT_TOO_LONG' },
+  // Some servers of one's own have status 500 for it.
+  { statuses: [400, 422, 500], within: 'also', says: saysTooLong, gives: 'MODEL_CONTEXT_TOO_LONG' },
   { codes: FILTER_CODES, gives: 'MODEL_CONTENT_FILTERED' },
   // OpenRouter gives a moderated prompt the status of a wrong key.
   { statuses: [403], says: /\bmoderation\b|\bflagged\b/i, gives: 'MODEL_CONTENT_FILTERED' },
@@ -72,8 +105,40 @@ const rules: readonly Rule[] = [
   { statuses: [429, 498], gives: 'MODEL_RATE_LIMITED' },
   { codes: ['invalid_api_key', 'authentication_error', 'permission_error'], gives: 'MODEL_AUTH_FAILED' },
   { statuses: [401, 403], gives: 'MODEL_AUTH_FAILED' },
-  { statuses: [408, 504], gives: 'MODEL_TIMEOUT' },
-  { codes: ['overloaded_error', 'server_error', 'api_error'], gives: 'MODEL_UNAVAILABLE' },
+  // Gemini's 400 for a wrong key.
+  { statuses: [400], within: 'also', says: KEY_WORDS, gives: 'MODEL_AUTH_FAILED' },
+  { statuses: [408, 504, 524], gives: 'MODEL_TIMEOUT' },
+  // Another request held a lock, or the server was not ready for this one: nothing is wrong with the request.
+  { statuses: [409, 423, 425, 499], gives: 'MODEL_UNAVAILABLE' },
+  // A status outweighs a general type: Ollama types its 404 as api_error.
+  {
+    within: 'only',
+    codes: ['resource_exhausted', 'rate_limited', 'too_many_requests', 'throttlingexception'],
+    gives: 'MODEL_RATE_LIMITED',
+  },
+  { within: 'only', says: /rate limit|too many requests/i, gives: 'MODEL_RATE_LIMITED' },
+  {
+    within: 'only',
+    codes: ['unauthenticated', 'unauthorized', 'permission_denied', 'forbidden'],
+    gives: 'MODEL_AUTH_FAILED',
+  },
+  { within: 'only', codes: ['deadline_exceeded', 'timeout', 'request_timeout'], gives: 'MODEL_TIMEOUT' },
+  {
+    within: 'only',
+    codes: [
+      'invalid_request_error',
+      'badrequesterror',
+      'bad_request',
+      'invalid_argument',
+      'failed_precondition',
+      'invalid_prompt',
+      'not_found',
+      'not_found_error',
+      'notfounderror',
+      'model_not_found',
+    ],
+    gives: 'MODEL_REQUEST_REFUSED',
+  },
 ]
 
 const TIMEOUT_CAUSES = [
@@ -84,21 +149,21 @@ const TIMEOUT_CAUSES = [
 ]
 
 function codeOf(failure: ProviderFailure): ErrorCode {
-  // Ollama types its 404 as api_error: a 4xx status outweighs a general type.
-  const special = rules.find((rule) => fits(rule, failure))
-  const status = failure.status ?? 0
-  if (special !== undefined && !(special.gives === 'MODEL_UNAVAILABLE' && status >= 400)) return special.gives
-  if (status >= 500) return 'MODEL_UNAVAILABLE'
-  if (status >= 400) return 'MODEL_REQUEST_REFUSED'
-  if (special !== undefined) return special.gives
-  if (failure.cause === null) return 'MODEL_UNKNOWN_ERROR'
-  return TIMEOUT_CAUSES.includes(failure.cause) ? 'MODEL_TIMEOUT' : 'MODEL_UNAVAILABLE'
+  const { status, cause } = failure
+  if (cause !== null) return TIMEOUT_CAUSES.includes(cause) ? 'MODEL_TIMEOUT' : 'MODEL_UNAVAILABLE'
+  const rule = rules.find((candidate) => fits(candidate, failure))
+  if (rule !== undefined) return rule.gives
+  return status === undefined || status >= 500 ? 'MODEL_UNAVAILABLE' : 'MODEL_REQUEST_REFUSED'
 }
 
-function fits(rule: Rule, { status, codes, message }: ProviderFailure): boolean {
-  if (rule.statuses !== undefined && !rule.statuses.includes(status ?? 0)) return false
+function fits({ statuses, within, says, not, ...rule }: Rule, failure: ProviderFailure): boolean {
+  const { status, codes, param } = failure
+  const message = failure.message.slice(0, MAX_READ_CHARS)
+  if (status === undefined ? statuses !== undefined && within === undefined : within === 'only') return false
+  if (status !== undefined && statuses !== undefined && !statuses.includes(status)) return false
   if (rule.codes !== undefined && !rule.codes.some((code) => codes.includes(code))) return false
-  return rule.says === undefined || rule.says.test(message)
+  if (not?.test(`${message} ${param ?? ''}`)) return false
+  return says === undefined || (typeof says === 'function' ? says(message) : says.test(message))
 }
 
 /** The error to throw. `spend`: what the call used before it failed. */
@@ -109,15 +174,14 @@ export function providerError(
   cause?: unknown,
 ): FlotillaError {
   const code = codeOf(failure)
-  const retryAfterMs = retryAfterOf(failure, Date.now())
+  const hints = { ...failure, message: failure.message.slice(0, MAX_READ_CHARS) }
+  const retryAfterMs = retryAfterOf(hints, Date.now())
   return new FlotillaError(code, describe(code, failure, site), {
     ...(retryAfterMs === null ? {} : { retryAfterMs }),
     ...(spend === undefined ? {} : { details: spend }),
     cause,
   })
 }
-
-const MAX_MESSAGE_CHARS = 500
 
 function describe(code: ErrorCode, failure: ProviderFailure, site: CallSite): string {
   const said = failure.message.replaceAll(/\s+/g, ' ').trim().slice(0, MAX_MESSAGE_CHARS)
@@ -137,46 +201,4 @@ function advice(code: ErrorCode, { status }: ProviderFailure, site: CallSite): s
       : ` Check ${site.keyEnv}.`
   }
   return status === 404 ? ` Check the model name "${site.model}" and the base URL ${site.baseUrl}.` : ''
-}
-
-/** Milliseconds until the provider wants to be asked again; null where it does not say. */
-export function retryAfterOf({ status, header }: Pick<ProviderFailure, 'status' | 'header'>, nowMs: number) {
-  const exact = Number.parseFloat(header('retry-after-ms') ?? '')
-  if (exact >= 0) return Math.round(exact)
-  const said = header('retry-after')
-  if (said !== null) {
-    if (/^\s*\d+(\.\d+)?\s*$/.test(said)) return Math.round(Number(said) * 1_000)
-    // `Date.parse` makes a date of nearly any number.
-    const date = /[a-z]/i.test(said) ? Date.parse(said) : Number.NaN
-    if (!Number.isNaN(date)) return Math.max(0, date - nowMs)
-  }
-  return status === 429 ? resetOf(header, nowMs) : null
-}
-
-/** When the limit that is used up is filled again; where none says it is used up, the one for tokens, which is met first. */
-function resetOf(header: ProviderFailure['header'], nowMs: number): number | null {
-  const limits = ['requests', 'tokens'].map((unit) => {
-    const reset = header(`x-ratelimit-reset-${unit}`) ?? header(`anthropic-ratelimit-${unit}-reset`)
-    const remaining =
-      header(`x-ratelimit-remaining-${unit}`) ?? header(`anthropic-ratelimit-${unit}-remaining`)
-    return { resetMs: reset === null ? null : durationMs(reset, nowMs), usedUp: remaining?.trim() === '0' }
-  })
-  const usedUp = limits.filter((limit) => limit.usedUp && limit.resetMs !== null)
-  if (usedUp.length > 0) return Math.max(...usedUp.map((limit) => limit.resetMs ?? 0))
-  return limits[1]?.resetMs ?? limits[0]?.resetMs ?? null
-}
-
-const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-
-/** `20ms`, `7.66s`, `2m59.56s` (OpenAI, Groq), plain seconds, or a date (Anthropic). */
-function durationMs(text: string, nowMs: number): number | null {
-  if (/^\d+(\.\d+)?$/.test(text)) return Math.round(Number(text) * 1_000)
-  if (/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) {
-    const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)]
-    return Math.round(
-      parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * (UNITS_MS[unit ?? ''] ?? 0), 0),
-    )
-  }
-  const date = Date.parse(text)
-  return Number.isNaN(date) ? null : Math.max(0, date - nowMs)
 }

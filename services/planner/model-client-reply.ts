@@ -1,49 +1,33 @@
 // Reads what a provider sent, whole or in chunks, into a ModelReply.
 //
 // 1. Nothing about its shape is taken for granted: what has no meaning is skipped, and what is left must make an answer.
-// 2. A stream ends with a finish reason. One that stops without it was cut, whatever it had said by then.
+// 2. A stream ends with a finish reason, or with [DONE] behind something of an answer. One that stops without either was
+//    cut, whatever it had said by then; and one whose reason says that it was broken off or withheld is no answer.
 // 3. What an answer may hold is bounded (MAX_REPLY_CHARS).
-import { FlotillaError } from '../../runtime/errors.ts'
+import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
+import { CallReader } from './model-client-calls.ts'
 import type { CallSite } from './model-client-errors.ts'
-import {
-  nothingSpent,
-  type ModelReply,
-  type ModelRequest,
-  type ModelSpend,
-  type ModelToolCall,
-} from './model.ts'
-import { estimatedInputTokens, estimatedTokens } from './token-estimates.ts'
+import { endOf } from './model-client-finish.ts'
+import { firstText, listOf, shapeOf, textOf, type Shape } from './model-client-shapes.ts'
+import { UsageReader } from './model-client-usage.ts'
+import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from './model.ts'
 
 /** Far beyond any model's output; a server that sends more is broken. */
 export const MAX_REPLY_CHARS = 4_000_000
-
-type Shape = Readonly<Record<string, unknown>>
-
-const shapeOf = (value: unknown): Shape =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Shape) : {}
-const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
-const countOf = (value: unknown): number | null =>
-  typeof value === 'number' && Number.isFinite(value) && value >= 0 ? Math.round(value) : null
-
-interface GrowingCall {
-  id: string
-  name: string
-  argumentsText: string
-}
+/** Of a model's refusal, in the error. */
+const MAX_REFUSAL_CHARS = 300
 
 export class ReplyReader {
   readonly #request: ModelRequest
   readonly #site: CallSite
-  readonly #calls: GrowingCall[] = []
+  readonly #calls = new CallReader()
+  readonly #usage = new UsageReader()
   #text = ''
   #refusal = ''
   #chars = 0
   #bytes = 0
   #finishReason = ''
   #model = ''
-  #inputTokens: number | null = null
-  #outputTokens: number | null = null
   #understood = false
   #sent = false
 
@@ -54,15 +38,25 @@ export class ReplyReader {
 
   /** One chunk of a stream. Returns the text it added. */
   chunk(value: unknown): string {
-    return this.#read(value, 'delta')
+    const { choice, message } = this.#read(value)
+    // Some servers send a whole message in a chunk; behind pieces it would repeat them.
+    const isPiece = choice['delta'] !== undefined && choice['delta'] !== null
+    if (isPiece) return this.#take(shapeOf(choice['delta']), (call) => this.#calls.piece(call))
+    return this.#isBlank ? this.#take(message, (call) => this.#calls.whole(call)) : ''
   }
 
   /** A whole completion. Returns its text. */
   completion(value: unknown): string {
-    const text = this.#read(value, 'message')
+    const { choice, message } = this.#read(value)
+    this.#understood = message === choice['message']
     // A server that sends a whole answer has finished it, also where it does not say how.
     if (this.#understood) this.#finishReason ||= 'stop'
-    return text
+    return this.#take(message, (call) => this.#calls.whole(call))
+  }
+
+  /** The stream has said [DONE]: some servers say no more than that. */
+  done(): void {
+    if (!this.#isBlank) this.#finishReason ||= 'stop'
   }
 
   /** The request has begun to leave: from now on it is to be paid for. */
@@ -75,88 +69,85 @@ export class ReplyReader {
     return this.#understood
   }
 
+  /** It has said how it ended: what may still come is its usage. */
+  get hasEnded(): boolean {
+    return this.#finishReason !== ''
+  }
+
   /**
    * What a call has used that broke off or was stopped. Some servers report as they go, and others begin with figures of
    * nothing: what has arrived counts at least.
    */
   spend(): ModelSpend {
     if (!this.#sent && !this.#understood) return nothingSpent
-    const arrived = estimatedTokens(this.#bytes)
-    return {
-      inputTokens: this.#inputTokens || estimatedInputTokens(this.#request),
-      outputTokens: Math.max(this.#outputTokens ?? 0, arrived),
-      usageIsEstimate: !this.#inputTokens || (this.#outputTokens ?? 0) < arrived,
-    }
+    return this.#usage.spend(this.#request, this.#bytes, false)
   }
 
   /**
-   * Throws MODEL_ANSWER_MALFORMED, MODEL_UNAVAILABLE (cut) or MODEL_REQUEST_REFUSED (filtered). An empty answer is a
+   * Throws MODEL_ANSWER_MALFORMED, MODEL_UNAVAILABLE (cut or broken off) or MODEL_CONTENT_FILTERED. An empty answer is a
    * reply: it was paid for, and the planner reminds the model.
    */
   reply(): ModelReply {
-    if (!this.#understood)
-      throw this.#error('MODEL_ANSWER_MALFORMED', 'sent something that is not a chat completion')
-    if (this.#finishReason === '') throw this.#error('MODEL_UNAVAILABLE', 'cut its answer in the middle')
-    const text = this.#text || this.#refusal
-    if (text === '' && this.#calls.length === 0 && this.#finishReason === 'content_filter')
-      throw this.#error('MODEL_REQUEST_REFUSED', 'withheld the answer by its content filter')
+    const end = this.#goodEnd()
+    const cutOff = end === 'length'
     return {
-      text,
-      toolCalls: this.#calls.map(named),
-      inputTokens: this.#inputTokens ?? estimatedInputTokens(this.#request),
-      outputTokens: this.#outputTokens ?? estimatedTokens(this.#bytes),
-      usageIsEstimate: this.#inputTokens === null || this.#outputTokens === null,
-      finishReason: this.#finishReason,
+      text: this.#text,
+      toolCalls: this.#calls.calls(cutOff),
+      ...this.#usage.spend(this.#request, this.#bytes, true),
+      finishReason: cutOff ? 'length' : this.#finishReason,
       model: this.#model || this.#site.model,
     }
   }
 
-  #read(value: unknown, part: 'delta' | 'message'): string {
+  #goodEnd(): 'good' | 'length' {
+    if (!this.#understood)
+      throw this.#error('MODEL_ANSWER_MALFORMED', 'sent something that is not a chat completion')
+    if (this.#finishReason === '') throw this.#error('MODEL_UNAVAILABLE', 'cut its answer in the middle')
+    const how = `finish reason ${this.#finishReason.slice(0, 50)}`
+    const end = endOf(this.#finishReason)
+    switch (end) {
+      case 'broken':
+        throw this.#error('MODEL_UNAVAILABLE', `broke its answer off (${how})`)
+      case 'malformed':
+        throw this.#error('MODEL_ANSWER_MALFORMED', `could not make its answer out (${how})`)
+      case 'withheld':
+        throw this.#error('MODEL_CONTENT_FILTERED', `withheld the answer by its content filter (${how})`)
+      case 'good':
+      case 'length':
+        if (this.#refusal !== '' && this.#isBlank)
+          throw this.#error('MODEL_CONTENT_FILTERED', `refused: ${this.#refusal.slice(0, MAX_REFUSAL_CHARS)}`)
+        return end
+    }
+  }
+
+  get #isBlank(): boolean {
+    return this.#text === '' && this.#calls.isEmpty
+  }
+
+  #read(value: unknown): { choice: Shape; message: Shape } {
     const shape = shapeOf(value)
-    this.#model ||= textOf(shape['model'])
-    this.#readUsage(shape)
     const choice = shapeOf(listOf(shape['choices'])[0])
-    if (Array.isArray(shape['choices']))
-      this.#understood ||= part === 'delta' || shapeOf(choice['message']) === choice['message']
-    this.#finishReason ||= textOf(choice['finish_reason'])
-    const content = shapeOf(choice[part])
+    this.#model ||= textOf(shape['model'])
+    this.#usage.read(shape, choice)
+    this.#understood ||= Array.isArray(shape['choices'])
+    this.#ended(textOf(choice['finish_reason']))
+    return { choice, message: shapeOf(choice['message']) }
+  }
+
+  /** One that says that the answer is not whole outweighs the others. */
+  #ended(reason: string): void {
+    if (reason !== '' && (this.#finishReason === '' || endOf(reason) !== 'good')) this.#finishReason = reason
+  }
+
+  #take(content: Shape, takeCall: (call: unknown) => string): string {
     const text = contentText(content['content'])
     this.#text += text
     this.#refusal += textOf(content['refusal'])
-    for (const call of listOf(content['tool_calls'])) this.#readCall(shapeOf(call))
-    this.#count(text + textOf(content['reasoning_content']))
+    this.#count(text + reasoningText(content))
+    const legacy = content['function_call'] ? [{ function: content['function_call'] }] : []
+    const calls = listOf(content['tool_calls'])
+    for (const call of calls.length > 0 ? calls : legacy) this.#count(takeCall(call))
     return text
-  }
-
-  #readUsage(shape: Shape): void {
-    // Groq puts the usage of a stream into an extension of its own.
-    const usage = shapeOf(shape['usage'] ?? shapeOf(shape['x_groq'])['usage'])
-    this.#inputTokens = countOf(usage['prompt_tokens']) ?? this.#inputTokens
-    this.#outputTokens = countOf(usage['completion_tokens']) ?? this.#outputTokens
-  }
-
-  #readCall(shape: Shape): void {
-    const wanted = shapeOf(shape['function'])
-    const id = textOf(shape['id'])
-    const call = this.#callAt(shape['index'], id)
-    call.id ||= id
-    call.name += call.name === textOf(wanted['name']) ? '' : textOf(wanted['name'])
-    // Some servers send the arguments as an object instead of its text.
-    const written = wanted['arguments'] ?? ''
-    const argumentsText = typeof written === 'string' ? written : JSON.stringify(written)
-    call.argumentsText += argumentsText
-    this.#count(argumentsText)
-  }
-
-  /** By index; servers that give every call index 0, or none, tell calls apart by id. */
-  #callAt(index: unknown, id: string): GrowingCall {
-    const last = this.#calls.at(-1)
-    const at = countOf(index)
-    const found = at === null ? last : this.#calls[at]
-    if (found !== undefined && (id === '' || found.id === '' || found.id === id)) return found
-    const call = { id, name: '', argumentsText: '' }
-    this.#calls.push(call)
-    return call
   }
 
   #count(text: string): void {
@@ -166,23 +157,36 @@ export class ReplyReader {
       throw this.#error('MODEL_ANSWER_MALFORMED', `sent more than ${MAX_REPLY_CHARS} characters`)
   }
 
-  #error(
-    code: 'MODEL_ANSWER_MALFORMED' | 'MODEL_UNAVAILABLE' | 'MODEL_REQUEST_REFUSED',
-    what: string,
-  ): FlotillaError {
+  #error(code: ErrorCode, what: string): FlotillaError {
     const { provider, model } = this.#site
     return new FlotillaError(code, `${provider} ${what} (model ${model}).`, { details: this.spend() })
   }
-}
-
-function named(call: GrowingCall, index: number): ModelToolCall {
-  return { ...call, id: call.id || `call_${index}` }
 }
 
 /** A string, or the parts that some servers send instead. */
 function contentText(content: unknown): string {
   if (typeof content === 'string') return content
   return listOf(content)
-    .map((part) => textOf(shapeOf(part)['text']))
+    .map((part) => (typeof part === 'string' ? part : textOf(shapeOf(part)['text'])))
     .join('')
+}
+
+/** What the model thought, where the server shows it: paid for, and no part of the answer. */
+function reasoningText(content: Shape): string {
+  const shown = firstText(
+    content['reasoning_content'],
+    content['reasoning'],
+    content['reasoning_text'],
+    content['thinking'],
+    content['thought'],
+  )
+  // Mistral's parts: { type: 'thinking', thinking: [{ type: 'text', text }] }.
+  const parts = listOf(content['content']).map((part) => thinkingOf(shapeOf(part)))
+  const details = listOf(content['reasoning_details']).map((part) => firstText(shapeOf(part)['text']))
+  return (shown || details.join('')) + parts.join('')
+}
+
+function thinkingOf(part: Shape): string {
+  const { thinking } = part
+  return typeof thinking === 'string' ? thinking : contentText(thinking)
 }

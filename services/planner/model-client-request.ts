@@ -24,6 +24,7 @@ export function bodyOf(request: ModelRequest, model: string, refused: Refused, i
     ...(tools !== undefined && tools.length > 0 ? { tools } : {}),
     ...(refused.has('temperature') ? {} : { temperature }),
     ...(refused.has(limit) ? {} : { [limit]: maxOutputTokens }),
+    ...(stream ? { stream } : {}),
     ...(stream && !refused.has('stream_options') ? { stream_options: { include_usage: true } } : {}),
   }
 }

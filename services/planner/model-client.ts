@@ -17,8 +17,9 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { CallContext } from '../../runtime/stage.ts'
 import { fitted } from './context-fit.ts'
 import { providerError, type CallSite, type ProviderFailure } from './model-client-errors.ts'
-import { readEvents } from './model-client-events.ts'
-import { MAX_REPLY_CHARS, ReplyReader } from './model-client-reply.ts'
+import { readError } from './model-client-bodies.ts'
+import { readAnswer } from './model-client-events.ts'
+import { ReplyReader } from './model-client-reply.ts'
 import { bodyOf, refusedParameter, type Parameter } from './model-client-request.ts'
 import { batchTokens, type TokenBatcher } from './model-client-tokens.ts'
 import { createTransport, type Transport, type TransportInit } from './model-client-transport.ts'
@@ -142,7 +143,7 @@ async function complete(
     const tokens = batchTokens(call, request.step)
     try {
       const body = bodyOf(request, site.model, refused, provider.isOpenAi)
-      await (request.stream ? stream : answer)(provider, body, reader, tokens, call)
+      await exchange(provider, body, reader, request.stream ? tokens : unheard, call)
       if (call.signal.aborted) throw aborted(call, reader.spend())
       return reader.reply()
     } catch (error) {
@@ -155,36 +156,40 @@ async function complete(
   }
 }
 
+/** Where nobody asked for the text as it comes. */
+const unheard: TokenBatcher = { add: () => {}, end: () => {} }
+
 function remember(provider: Provider, model: string, parameter: Parameter): void {
   if (provider.refused.size >= MAX_REMEMBERED_MODELS) provider.refused.clear()
   const refused = provider.refused.get(model) ?? new Set()
   provider.refused.set(model, refused.add(parameter))
 }
 
-type Exchange = (
-  provider: Provider,
+async function exchange(
+  { client }: Provider,
   body: ReturnType<typeof bodyOf>,
   reader: ReplyReader,
   tokens: TokenBatcher,
   call: CallContext,
-) => Promise<void>
-
-const answer: Exchange = async ({ client }, body, reader, _tokens, call) => {
+): Promise<void> {
   const response = await client.chat.completions.create(body, optionsOf(call, reader)).asResponse()
-  reader.completion(await readJson(response))
+  try {
+    await readAnswer(response.body ?? [], {
+      whole: (value) => tokens.add(reader.completion(value)),
+      chunk: (value) => tokens.add(reader.chunk(value)),
+      done: () => reader.done(),
+      failed: (error) => saidWithin(error, response.headers),
+    })
+  } catch (error) {
+    // The answer was whole: what is lost is its usage, at most.
+    if (!reader.hasEnded || error instanceof FlotillaError || error instanceof OpenAI.APIError) throw error
+  }
 }
 
-const stream: Exchange = async ({ client }, body, reader, tokens, call) => {
-  const response = await client.chat.completions
-    .create({ ...body, stream: true }, optionsOf(call, reader))
-    .asResponse()
-  // Some servers take `stream` and answer whole.
-  if (response.headers.get('content-type')?.includes('application/json'))
-    return tokens.add(reader.completion(await readJson(response)))
-  await readEvents(response.body ?? [], {
-    take: (chunk) => tokens.add(reader.chunk(chunk)),
-    failed: (error) => new OpenAI.APIError(undefined, error, undefined, response.headers),
-  })
+/** An error within an answer of status 200, by the status that it names. */
+function saidWithin(error: unknown, headers: Headers): Error {
+  const { status } = readError(error)
+  return new OpenAI.APIError(status ?? undefined, error as object, undefined, headers)
 }
 
 function optionsOf({ callId, signal, traceparent }: CallContext, reader?: ReplyReader) {
@@ -194,16 +199,6 @@ function optionsOf({ callId, signal, traceparent }: CallContext, reader?: ReplyR
     fetchOptions: own as object,
     headers: { 'idempotency-key': callId, ...(traceparent === null ? {} : { traceparent }) },
   }
-}
-
-async function readJson(response: Response): Promise<unknown> {
-  const decoder = new TextDecoder()
-  let text = ''
-  for await (const part of response.body ?? []) {
-    text += decoder.decode(part, { stream: true })
-    if (text.length > 4 * MAX_REPLY_CHARS) throw new SyntaxError('the answer does not end')
-  }
-  return JSON.parse(text)
 }
 
 /** Whatever was thrown on the way, as an error of the table. */
@@ -241,14 +236,17 @@ function aborted({ signal }: CallContext, details: ModelSpend): FlotillaError {
 
 function failureOf(error: unknown): ProviderFailure {
   const api = error instanceof OpenAI.APIError ? error : undefined
-  const codes = [api?.code, api?.type].filter((code) => code !== undefined && code !== null)
+  const said = readError(api?.error)
+  const words = (error instanceof Error ? error.message : String(error)).replace(/^\d{3} /, '')
   return {
     status: api?.status,
-    codes: codes.map((code) => String(code).toLowerCase()),
-    param: typeof api?.param === 'string' ? api.param : null,
-    message: (error instanceof Error ? error.message : String(error)).replace(/^\d{3} /, ''),
-    cause: socketError(error),
-    header: (name) => api?.headers?.get(name) ?? null,
+    codes: said.codes,
+    param: said.param,
+    message: said.message || words,
+    // What was said within an answer came over a connection that works.
+    cause: api !== undefined && api.error !== undefined ? null : socketError(error),
+    header: (name) => api?.headers?.get(name) ?? said.headers[name] ?? null,
+    retryDelay: said.retryDelay,
   }
 }
 

@@ -10,6 +10,7 @@ import { noUsage } from '../../runtime/task-result.ts'
 import { fail, stop } from './completion.ts'
 import { MODEL_TIMEOUT_MS } from './config.ts'
 import type { Message, ModelRequest } from './model.ts'
+import { portable } from './portable.ts'
 import { progress } from './progress.ts'
 import { lastTurn, truncated } from './prompts/replies.ts'
 import { systemPrompt } from './prompts/system.ts'
@@ -62,10 +63,11 @@ export function openingMessages(task: PlannerRows['task'], fleet: Fleet, book: T
 export function modelCall(from: Situation, book: ToolBook): Call {
   const { task, run, atMs } = from
   const model = currentModel(from)
+  const tools = task.mode === 'tools' ? book.of(task).map(modelTool) : []
   const request: ModelRequest = {
     model,
-    messages: withLastTurn(conversation(from), from),
-    ...(task.mode === 'tools' ? { tools: book.of(task).map(modelTool) } : {}),
+    messages: portable(withLastTurn(conversation(from), from), tools.length > 0),
+    ...(task.mode === 'tools' ? { tools } : {}),
     temperature: task.temperature,
     maxOutputTokens: task.maxOutputTokens,
     stream: true,
@@ -76,13 +78,9 @@ export function modelCall(from: Situation, book: ToolBook): Call {
   return { kind: 'model', target: parseModel(model).provider, request, timeoutMs, idempotent: true }
 }
 
-/** Joined to a last message of the user, because some providers refuse two in a row. */
 function withLastTurn(messages: Message[], { task, run }: Situation): Message[] {
   if (run.step === 1 || run.step < task.maxSteps) return messages
-  const hint = lastTurn[task.mode]
-  const last = messages.at(-1)
-  if (last?.role !== 'user') return [...messages, { role: 'user', content: hint }]
-  return [...messages.slice(0, -1), { role: 'user', content: `${last.content}\n\n${hint}` }]
+  return [...messages, { role: 'user', content: lastTurn[task.mode] }]
 }
 
 /** A step as it begins, from what the model answered. */

@@ -48,8 +48,14 @@ function asText(value: Json): string {
 /** Head and tail of what is too long: errors tend to stand at the end. */
 export function truncated(text: string, most = MAX_OBSERVATION_CHARS): string {
   if (text.length <= most) return text
-  const head = Math.floor((most * 2) / 3)
-  const tail = most - head
-  const note = `\n[… ${text.length - head - tail} characters left out of ${text.length}: ask for less …]\n`
-  return text.slice(0, head) + note + text.slice(text.length - tail)
+  const head = wholeCharacters(text, Math.floor((most * 2) / 3))
+  const tail = wholeCharacters(text, text.length - (most - Math.floor((most * 2) / 3)), 1)
+  const note = `\n[… ${tail - head} characters left out of ${text.length}: ask for less …]\n`
+  return text.slice(0, head) + note + text.slice(tail)
+}
+
+/** The place itself, or the one before or behind where it would part a surrogate pair. */
+function wholeCharacters(text: string, at: number, move: -1 | 1 = -1): number {
+  const parts = /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(text.slice(at - 1, at + 1))
+  return parts ? at + move : at
 }

@@ -196,11 +196,11 @@ for (const stream of [false, true]) {
       /not a chat completion/,
       (_, r) => json(r, 200, { ok: true }),
     ],
-    ['a null', 'MODEL_ANSWER_MALFORMED', /not a chat completion/, (_, r) => json(r, 200, 'null')],
+    ['a null', 'MODEL_ANSWER_MALFORMED', /not JSON|not a chat completion/, (_, r) => json(r, 200, 'null')],
     ['no choices', 'MODEL_ANSWER_MALFORMED', /./, (_, r) => json(r, 200, { choices: [] })],
     [
       'a filtered answer',
-      'MODEL_REQUEST_REFUSED',
+      'MODEL_CONTENT_FILTERED',
       /content filter/,
       (_, r) => json(r, 200, completion({ content: null }, 'content_filter')),
     ],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FlotillaError } from '../../../runtime/errors.ts'
-import { retryAfterOf } from '../../../services/planner/model-client-errors.ts'
+import { retryAfterOf } from '../../../services/planner/model-client-waits.ts'
 import { hostedErrors } from './error-bodies-hosted.ts'
 import { servedErrors } from './error-bodies-served.ts'
 import { callContext, callerFor, json, request, startProvider } from './provider-server.ts'

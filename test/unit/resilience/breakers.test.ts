@@ -155,6 +155,24 @@ test('half open: the outcome of a call that began before it opened decides nothi
   assert.equal(breakers.get('model:x').state, 'half_open')
 })
 
+test('closed again: calls that began before it opened fail late, and decide nothing', async (t) => {
+  const { breakers, reaches, fail } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  const late = Array.from({ length: 10 }, () =>
+    breakers.run('model:x', async () => {
+      await gate.promise
+      throw new FlotillaError('MODEL_TIMEOUT', 'hung since before')
+    }),
+  )
+  const halfOpen = reaches('half_open')
+  await fail('MODEL_UNAVAILABLE', 5)
+  await halfOpen
+  await breakers.run('model:x', works)
+  gate.resolve()
+  await Promise.allSettled(late)
+  assert.equal(breakers.get('model:x').state, 'closed')
+})
+
 test('half open: a failing probe opens it again; a cancelled one decides nothing', async (t) => {
   const { breakers, reaches, fail } = setUp(t)
   let halfOpen = reaches('half_open')

@@ -1,0 +1,24 @@
+// How an answer ended, from the words that providers have for it.
+//
+// An answer that was broken off or withheld is never a success, in whatever words: these are told by their stems. A
+// word that nobody knows is a good end, because servers of one's own have many for it ("eos", "end_turn", "complete").
+
+export type End = 'good' | 'length' | 'withheld' | 'malformed' | 'broken'
+
+const ends: readonly { readonly end: End; readonly says: RegExp }[] = [
+  { end: 'malformed', says: /malformed|invalid_(tool|function)|unexpected_tool_call|too_many_tool_calls/ },
+  {
+    end: 'withheld',
+    says: /filter|safety|sensitive|refus|recitation|prohibited|blocklist|blocked|spii|guardrail|moderat|policy|flagged|language|image_other/,
+  },
+  { end: 'length', says: /length|max_(output_|new_|completion_)?tokens|token_limit|context_window|truncat/ },
+  {
+    end: 'broken',
+    says: /error|abort|cancel|fail|interrupt|insufficient|network|time_?out|overload|disconnect|crash|unavailable|preempt|shutdown|evict|kill|incomplete|^other$/,
+  },
+]
+
+export function endOf(finishReason: string): End {
+  const word = finishReason.toLowerCase().replaceAll(/[\s-]+/g, '_')
+  return ends.find(({ says }) => says.test(word))?.end ?? 'good'
+}

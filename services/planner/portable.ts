@@ -1,0 +1,121 @@
+// A conversation as it goes to a model: fit for the strictest of the servers, so that any model of the task can go on with
+// what another one began.
+//
+// 1. Ids of calls are ours: nine letters and digits (Mistral), unique in the conversation (Anthropic, OpenAI), and the same at
+//    every turn, so that a provider's cache of the prompt holds.
+// 2. Names of calls have the form that all take; arguments are a JSON object. What the model really wrote is told to it in
+//    words, by the reply that refuses the call.
+// 3. Each call is answered once, right behind its message. No message of the user follows an answer of a tool (Mistral), and
+//    none is empty (Bedrock).
+// 4. No half of a surrogate pair, plain or escaped: strict readers of JSON refuse the whole request.
+// 5. Without tools there are no calls either (Anthropic): they are told as text.
+import type { Message, MessageToolCall } from './model.ts'
+import { argumentsOf } from './tools.ts'
+
+type Said = Extract<Message, { role: 'assistant' }>
+type Reply = Extract<Message, { role: 'tool' }>
+
+export function portable(messages: readonly Message[], hasTools: boolean): Message[] {
+  const fit: Message[] = []
+  let calls = 0
+  for (let at = 0; at < messages.length; at++) {
+    const message = messages[at] as Message
+    if (message.role !== 'assistant' || !message.tool_calls?.length) {
+      add(fit, plain(message))
+      continue
+    }
+    const replies = repliesFrom(messages, at + 1)
+    at += replies.length
+    const turn = hasTools ? asCalls(message, replies, calls) : asText(message, replies)
+    calls += message.tool_calls.length
+    for (const one of turn) add(fit, one)
+  }
+  return fit
+}
+
+function repliesFrom(messages: readonly Message[], from: number): Reply[] {
+  const replies: Reply[] = []
+  for (let at = from; ; at++) {
+    const message = messages[at]
+    if (message?.role !== 'tool') return replies
+    replies.push(message)
+  }
+}
+
+function asCalls(said: Said, replies: readonly Reply[], before: number): Message[] {
+  const asked = said.tool_calls ?? []
+  const calls = asked.map((call, index): MessageToolCall => {
+    const wanted = { name: fitName(call.function.name), arguments: fitArguments(call.function.arguments) }
+    return { id: ownId(before + index), type: 'function', function: wanted }
+  })
+  const answers = asked.map(({ id }, index): Message => {
+    const reply =
+      replies[index]?.tool_call_id === id ? replies[index] : replies.find((one) => one.tool_call_id === id)
+    const content = filled(reply?.content ?? '', 'There is no result of this call.')
+    return { role: 'tool', tool_call_id: ownId(before + index), content }
+  })
+  const content = wellFormed(said.content ?? '')
+  return [
+    { role: 'assistant', content: content.trim() === '' ? null : content, tool_calls: calls },
+    ...answers,
+  ]
+}
+
+function asText(said: Said, replies: readonly Reply[]): Message[] {
+  const asked = (said.tool_calls ?? []).map((call) => `(called ${call.function.name})`)
+  const told = replies.map(({ content }) => content).join('\n\n')
+  return [
+    {
+      role: 'assistant',
+      content: filled([said.content ?? '', ...asked].join('\n').trim(), '(called a tool)'),
+    },
+    { role: 'user', content: filled(told, 'There is no result.') },
+  ]
+}
+
+function plain(message: Message): Message {
+  if (message.role === 'assistant')
+    return { role: 'assistant', content: filled(message.content ?? '', '(no answer)') }
+  // An answer whose call is gone is words like any other.
+  const role = message.role === 'tool' ? 'user' : message.role
+  return { role, content: filled(message.content, '(empty)') }
+}
+
+/** Words of the user behind other words that the model is told are joined to them. */
+function add(fit: Message[], message: Message): void {
+  const last = fit.at(-1)
+  const joins = message.role === 'user' && (last?.role === 'user' || last?.role === 'tool')
+  if (joins) fit[fit.length - 1] = { ...last, content: `${last.content}\n\n${message.content}` }
+  else fit.push(message)
+}
+
+const wellFormed = (text: string): string => text.toWellFormed()
+
+const filled = (text: string, instead: string): string => (text.trim() === '' ? instead : wellFormed(text))
+
+const ownId = (index: number): string => `call${index.toString(36).padStart(5, '0')}`
+
+const MAX_NAME_CHARS = 64
+
+/** Gemini wants a letter or an underscore first. */
+function fitName(name: string): string {
+  const fit = name.replaceAll(/[^a-zA-Z0-9_-]+/g, '_').slice(0, MAX_NAME_CHARS)
+  if (fit === '' || fit === '_') return 'unknown_tool'
+  return /^[a-zA-Z_]/.test(fit) ? fit : `_${fit}`.slice(0, MAX_NAME_CHARS)
+}
+
+function fitArguments(text: string): string {
+  const value = argumentsOf(text)
+  if (value === undefined || text.trim() === '') return '{}'
+  // JSON within a string is written out; else it stays as it was written, with its digits.
+  const written = text.trimStart().startsWith('{') ? text : JSON.stringify(value)
+  return withoutHalves(wellFormed(written))
+}
+
+/** In JSON text: an escaped backslash, a whole pair, or half of one. */
+const ESCAPES =
+  /\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}/g
+
+function withoutHalves(json: string): string {
+  return json.replaceAll(ESCAPES, (found) => (found.length === 6 ? '\\ufffd' : found))
+}
