@@ -87,7 +87,7 @@ function inLedger(evidence: Evidence, { ledger }: Simulation['outside']): string
       violations.push(`task ${data.taskId} is ${row?.status} in the ledger, not ${data.status}`)
   }
   for (const { data } of evidence.of('FeedbackGiven'))
-    if (!ledger.feedback.has(data.taskId) && !ids.has(data.taskId))
+    if (!ledger.feedback.has(data.taskId) && isTaskId(data.taskId))
       violations.push(`the feedback on ${data.taskId} was lost`)
   return violations
 }
