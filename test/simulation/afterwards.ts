@@ -57,10 +57,13 @@ export class Afterwards {
 
   begin(drawn: ReadonlySet<Ability>): void {
     if (drawn.size === 0) return
-    if (drawn.has('offsets go back')) this.#deeds.later('loss', 1_000, () => void this.#lose())
-    if (drawn.has('floods')) this.#deeds.later('flood', 1_000, () => this.#flood())
+    const loses = drawn.has('offsets go back')
+    // One after the other: a task that the log loses before anybody has read it has no result.
+    const floodMs = loses ? 45_000 : 1_000
+    if (loses) this.#deeds.later('loss', 1_000, () => void this.#lose())
+    if (drawn.has('floods')) this.#deeds.later('flood', floodMs, () => this.#flood())
     for (let lane = 0; lane < this.#world.broker.partitions; lane++)
-      this.#deeds.later(`probe-${lane}`, 30_000, () => this.#probe(`last-${lane}`, lane, PROBE_MS))
+      this.#deeds.later(`probe-${lane}`, floodMs + 30_000, () => this.#probe(`last-${lane}`, lane, PROBE_MS))
   }
 
   #submit(text: string, name: string, lane: number): string {
