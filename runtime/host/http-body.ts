@@ -27,34 +27,59 @@ export class Bodies {
   async read(payload: Readable): Promise<string> {
     let buffer: Buffer = Buffer.alloc(0)
     let length = 0
+    const take = (piece: Buffer): void => {
+      const needed = length + piece.length
+      if (needed > this.#limits.bytes) throw withStatus(413, new Error('the body is too long'))
+      this.#hold(large(needed) - large(length))
+      if (needed > buffer.length) buffer = grown(buffer, Math.min(this.#limits.bytes, 2 * needed))
+      piece.copy(buffer, length)
+      length = needed
+    }
     try {
-      // The stream is left open, and its connection with it: the client is told what is wrong.
-      for await (const piece of payload.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-        const needed = length + piece.length
-        if (needed > this.#limits.bytes) throw withStatus(413, new Error('the body is too long'))
-        if (needed > buffer.length) buffer = this.#grown(buffer, length, needed)
-        piece.copy(buffer, length)
-        length = needed
-      }
+      await eachPiece(payload, take)
       return buffer.toString('utf8', 0, length)
     } catch (error) {
       throw withStatus(400, error as Error)
     } finally {
-      this.#heldBytes -= large(buffer.length)
+      this.#heldBytes -= large(length)
     }
   }
 
-  #grown(buffer: Buffer, length: number, needed: number): Buffer {
-    const size = Math.min(this.#limits.bytes, Math.max(SMALL_BYTES, 2 * needed))
-    const more = large(size) - large(buffer.length)
-    if (this.#heldBytes + more > this.#limits.heldBytes && more > 0) throw busy()
-    this.#heldBytes += more
-    const larger = Buffer.allocUnsafeSlow(size)
-    buffer.copy(larger, 0, 0, length)
-    return larger
+  #hold(bytes: number): void {
+    if (bytes > 0 && this.#heldBytes + bytes > this.#limits.heldBytes) throw busy()
+    this.#heldBytes += bytes
   }
 }
 
+function grown(buffer: Buffer, size: number): Buffer {
+  const larger = Buffer.allocUnsafeSlow(size)
+  buffer.copy(larger)
+  return larger
+}
+
+/** The stream is left open where `take` throws, and its connection with it: the client is told what is wrong. */
+function eachPiece(payload: Readable, take: (piece: Buffer) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (payload.destroyed) return reject(brokeOff())
+    const end = (error?: Error): void => {
+      payload.off('data', onData).off('end', end).off('error', end).off('close', onClose)
+      if (error) reject(error)
+      else resolve()
+    }
+    const onData = (piece: Buffer): void => {
+      try {
+        take(piece)
+      } catch (error) {
+        payload.pause()
+        end(error as Error)
+      }
+    }
+    const onClose = (): void => end(brokeOff())
+    payload.on('data', onData).on('end', end).on('error', end).on('close', onClose)
+  })
+}
+
+const brokeOff = (): Error => new Error('the request broke off')
 const large = (bytes: number): number => Math.max(0, bytes - SMALL_BYTES)
 
 /** An error that has no status of its own gets this one. */
