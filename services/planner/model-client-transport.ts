@@ -7,6 +7,9 @@ import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
 
 const KEEP_ALIVE_MS = 60_000
 const DRAIN_MS = 1_000
+/** Of an answer that is read whole. An error's text is cut much shorter later; no answer of a model is this long. */
+const MAX_TEXT_BYTES = 32_000_000
+const MAX_ERROR_BYTES = 64_000
 
 export type Transport = (url: string | URL | Request, init?: TransportInit) => Promise<Response>
 
@@ -89,12 +92,24 @@ class TransportResponse {
     this.body = drained(body)
   }
 
-  text(): Promise<string> {
-    return this.#content.text()
+  /** Of an error its beginning. Rejects where an answer is too long. */
+  async text(): Promise<string> {
+    const limit = this.ok ? MAX_TEXT_BYTES : MAX_ERROR_BYTES
+    const pieces: Buffer[] = []
+    let length = 0
+    // Leaving the loop cuts the connection, so that nothing more of it comes.
+    for await (const piece of this.#content as AsyncIterable<Buffer>) {
+      pieces.push(piece)
+      length += piece.length
+      if (length <= limit) continue
+      if (this.ok) throw new Error(`the answer has more than ${limit} bytes`)
+      break
+    }
+    return new TextDecoder().decode(Buffer.concat(pieces).subarray(0, limit))
   }
 
-  json(): Promise<unknown> {
-    return this.#content.json()
+  async json(): Promise<unknown> {
+    return JSON.parse(await this.text()) as unknown
   }
 }
 
