@@ -2,12 +2,15 @@
 //
 // Whatever is asked of it, and however slowly, costs a bounded amount: of connections, headers, bytes, depth and time. Which
 // requests it takes at all: http-guard.ts.
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import type { IncomingMessage } from 'node:http'
 import { FlotillaError } from '../errors.ts'
 import type { Log } from '../telemetry/instruments.ts'
 import type { Health } from './bugs.ts'
 import { isBug, sendError } from './http-errors.ts'
+import { Bodies } from './http-body.ts'
 import { guard, type AllowedHosts } from './http-guard.ts'
+import { boundPipelining } from './http-pipelining.ts'
 
 export interface Readiness {
   readonly ready: boolean
@@ -35,6 +38,8 @@ export interface HttpLimits {
   readonly requestMs: number
   /** A connection on which nothing moves, in either direction. Longer than any answer waits. */
   readonly stillMs: number
+  /** Of all bodies above 16 KB that are being read. */
+  readonly heldBytes: number
 }
 
 const defaultHttpLimits: HttpLimits = {
@@ -42,6 +47,7 @@ const defaultHttpLimits: HttpLimits = {
   headersMs: 10_000,
   requestMs: 30_000,
   stillMs: 120_000,
+  heldBytes: 128_000_000,
 }
 
 /** Streams at their limit must leave room for requests, and for whoever asks how the process is. */
@@ -50,6 +56,7 @@ export function connectionsFor({ maxStreams }: { maxStreams: number }): Partial<
 }
 
 const MAX_BODY_BYTES = 1_000_000
+const MAX_PIPELINED = 8
 const MAX_DEPTH = 200
 const MAX_HEADER_BYTES = 16_384
 /** Task ids have 128 characters at most; some may be escaped. */
@@ -63,6 +70,7 @@ export function createHttpServer(sources: HttpSources): FastifyInstance {
     if (isBug(error)) logger?.error({ err: error, method, url }, 'failed to answer a request')
     return sendError(error, reply)
   })
+  boundPipelining(app, MAX_PIPELINED)
   app.addHook('onRequest', async ({ raw }) =>
     guard({ method: raw.method ?? '', headers: raw.headers, rawHeaders: raw.rawHeaders }, hosts),
   )
@@ -77,7 +85,8 @@ export function createHttpServer(sources: HttpSources): FastifyInstance {
   return app
 }
 
-function createServer({ connections, headersMs, requestMs, stillMs }: HttpLimits): FastifyInstance {
+function createServer(limits: HttpLimits): FastifyInstance {
+  const { connections, headersMs, requestMs, stillMs, heldBytes } = limits
   const app = Fastify({
     bodyLimit: MAX_BODY_BYTES,
     forceCloseConnections: true,
@@ -92,14 +101,17 @@ function createServer({ connections, headersMs, requestMs, stillMs }: HttpLimits
     },
   })
   app.server.maxConnections = connections
+  const bodies = new Bodies({ bytes: MAX_BODY_BYTES, heldBytes })
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeContentTypeParser('application/json')
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    const text = String(body)
+  app.addContentTypeParser('application/json', async (request: FastifyRequest, payload: IncomingMessage) => {
+    const text = await bodies.read(payload)
     // A request that changes something says that it is JSON even where it has nothing to say.
-    if (text === '') return done(null, undefined)
-    if (isTooDeep(text)) return done(tooDeep())
-    return parse(request, text, done)
+    if (text === '') return undefined
+    if (isTooDeep(text)) throw tooDeep()
+    return new Promise((resolve, reject) => {
+      void parse(request, text, (error, body) => (error ? reject(error) : resolve(body)))
+    })
   })
   return app
 }

@@ -12,6 +12,7 @@ import { ledgerReader } from '../../runtime/ledger/reader.ts'
 import type { DoorContext } from '../../runtime/service.ts'
 import { alertRoutes } from './alerts.ts'
 import { limitsRoutes } from './limits.ts'
+import { numberOf, queryNumber, textOf } from './request-values.ts'
 import { streamRoutes } from './streams.ts'
 import { usageRoutes } from './usage.ts'
 import { Waiters } from './waiters.ts'
@@ -35,9 +36,9 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
   )
 
   app.post<{ Querystring: Query }>('/v1/tasks', async (request, reply) => {
+    const waitMs = waitMsOf(request.query)
     const { taskId } = await client.submit(bodyOf(request) as unknown as TaskInput)
     reply.header('location', `/v1/tasks/${taskId}/result`)
-    const waitMs = waitMsOf(request.query)
     const result = waitMs === 0 ? null : await waiters.afterSubmitting(taskId, waitMs, reply)
     if (result === null) return reply.code(202).send({ taskId })
     return sendResult(result, reply)
@@ -53,7 +54,7 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
   streamRoutes(app, client, context.environment.http)
 
   app.post<{ Params: Params }>('/v1/tasks/:id/cancel', async (request, reply) => {
-    await client.cancel(request.params.id, textOf(bodyOf(request)['reason']))
+    await client.cancel(request.params.id, textOf('reason', bodyOf(request)['reason']))
     return reply.code(202).send({ taskId: request.params.id })
   })
 
@@ -66,7 +67,7 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
       taskId,
       callId,
       approved,
-      ...present({ reason: textOf(reason), decidedBy: textOf(decidedBy) }),
+      ...present({ reason: textOf('reason', reason), decidedBy: textOf('decidedBy', decidedBy) }),
     })
     return reply.code(202).send({ taskId })
   })
@@ -79,15 +80,19 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
   app.post<{ Params: Params }>('/v1/tasks/:id/feedback', async (request, reply) => {
     const { satisfaction, comment, userId } = bodyOf(request)
     const taskId = request.params.id
-    const details = present({ comment: textOf(comment), userId: textOf(userId) })
-    await client.feedback({ taskId, satisfaction: Number(satisfaction), ...details })
+    const details = present({ comment: textOf('comment', comment), userId: textOf('userId', userId) })
+    await client.feedback({ taskId, satisfaction: numberOf(satisfaction), ...details })
     return reply.code(202).send({ taskId })
   })
 
   app.post<{ Params: Params }>('/v1/tasks/:id/quality', async (request, reply) => {
     const { quality, scorer } = bodyOf(request)
     const taskId = request.params.id
-    await client.scoreQuality({ taskId, quality: Number(quality), ...present({ scorer: textOf(scorer) }) })
+    await client.scoreQuality({
+      taskId,
+      quality: numberOf(quality),
+      ...present({ scorer: textOf('scorer', scorer) }),
+    })
     return reply.code(202).send({ taskId })
   })
 }
@@ -96,12 +101,14 @@ function operatorRoutes(app: FastifyInstance, operator: LogOperator): void {
   app.get('/v1/topics', () => operator.topics())
   app.get('/v1/breakers', () => operator.breakers())
   app.get<{ Querystring: { limit?: string } }>('/v1/dead-letters', (request) =>
-    operator.deadLetters(Math.min(1_000, Number(request.query.limit ?? 100) || 100)),
+    operator.deadLetters(
+      Math.floor(queryNumber('limit', request.query.limit, { least: 1, most: 1_000, absent: 100 })),
+    ),
   )
   app.get<{ Params: Params }>('/v1/dead-letters/:id', (request) => operator.deadLetter(request.params.id))
   app.post<{ Params: Params }>('/v1/dead-letters/:id/replay', (request) => {
     const { force, as } = bodyOf(request)
-    return operator.replay(request.params.id, { force: force === true, ...present({ as: textOf(as) }) })
+    return operator.replay(request.params.id, { force: force === true, ...present({ as: textOf('as', as) }) })
   })
 }
 
@@ -113,10 +120,6 @@ function bodyOf(request: FastifyRequest): Record<string, unknown> {
   return body
 }
 
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined
-}
-
 function present<T extends Record<string, string | undefined>>(fields: T): { [K in keyof T]?: string } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: string
@@ -124,7 +127,7 @@ function present<T extends Record<string, string | undefined>>(fields: T): { [K 
 }
 
 const waitMsOf = ({ wait }: Query): number =>
-  Math.min(MAX_WAIT_SECONDS, Math.max(0, Number(wait ?? 0) || 0)) * 1_000
+  queryNumber('wait', wait, { least: 0, most: MAX_WAIT_SECONDS, absent: 0 }) * 1_000
 
 /** What whoever submitted and waited is told: a limit that refused the task is HTTP's own 429. */
 function sendResult(result: TaskResult, reply: FastifyReply): FastifyReply {

@@ -13,8 +13,9 @@ import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
 const KEEP_ALIVE_MS = 60_000
 const DRAIN_MS = 1_000
 const MAX_REDIRECTS = 5
-/** Of an error or a list of models: what comes after it is not read. */
-const MAX_TEXT_BYTES = 16_000_000
+/** Of an answer that is read whole. An error's text is cut much shorter later; no answer of a model is this long. */
+const MAX_TEXT_BYTES = 32_000_000
+const MAX_ERROR_BYTES = 64_000
 
 export type Transport = (url: string | URL | Request, init?: TransportInit) => Promise<Response>
 
@@ -142,15 +143,20 @@ class TransportResponse {
     this.body = drained(this.#content)
   }
 
+  /** Of an error its beginning. Rejects where an answer is too long. */
   async text(): Promise<string> {
-    const parts: Uint8Array[] = []
-    let bytes = 0
-    for await (const part of this.body) {
-      parts.push(part)
-      bytes += part.length
-      if (bytes > MAX_TEXT_BYTES) break
+    const limit = this.ok ? MAX_TEXT_BYTES : MAX_ERROR_BYTES
+    const pieces: Uint8Array[] = []
+    let length = 0
+    // Leaving the loop cuts the connection, so that nothing more of it comes.
+    for await (const piece of this.body) {
+      pieces.push(piece)
+      length += piece.length
+      if (length <= limit) continue
+      if (this.ok) throw new Error(`the answer has more than ${limit} bytes`)
+      break
     }
-    return new TextDecoder().decode(Buffer.concat(parts))
+    return new TextDecoder().decode(Buffer.concat(pieces).subarray(0, limit))
   }
 
   async json(): Promise<unknown> {

@@ -8,6 +8,9 @@ import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 import type { ModelTool, ModelToolCall } from './model.ts'
 import { parseJson } from './output.ts'
 
+/** Checking them takes the planner's own time: a value that fits nowhere is a problem at each of its places. */
+const MAX_ARGUMENT_CHARS = 1_000_000
+
 export interface ToolBook {
   /** Whether what the tool returns was written by others; of any tool of the task without a name. */
   isUntrusted(tool: string | null, task: TaskAdmitted): boolean
@@ -41,6 +44,7 @@ export function toolBook(fleet: Fleet): ToolBook {
     check(call, task) {
       const spec = of(task).find((candidate) => candidate.name === call.name)
       if (!spec) return { refused: unknownTool(call.name, of(task)) }
+      if (call.argumentsText.length > MAX_ARGUMENT_CHARS) return { refused: tooLong(call) }
       const input = argumentsOf(call.argumentsText)
       if (input === undefined) return { refused: notAnObject(call) }
       const problems = problemsOf(spec, input)
@@ -55,9 +59,10 @@ export function modelTool({ name, description, input }: ToolSpec): ModelTool {
   return { type: 'function', function: { name, description, parameters: input } }
 }
 
-/** Undefined where they are no JSON object, or one that is nested too deep. Nothing at all means no arguments; some models write JSON within a string. */
+/** Undefined where they are no JSON object, or one that is too long or nested too deep. Nothing at all means no arguments; some models write JSON within a string. */
 export function argumentsOf(text: string): Json | undefined {
   if (text.trim() === '') return {}
+  if (text.length > MAX_ARGUMENT_CHARS) return undefined
   const outer = parseJson(text)
   const value = typeof outer === 'string' ? parseJson(outer) : outer
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
@@ -67,6 +72,11 @@ export function argumentsOf(text: string): Json | undefined {
 function unknownTool(name: string, tools: readonly ToolSpec[]): Failure {
   const names = tools.map((spec) => spec.name).join(', ') || 'none'
   return failure('TOOL_UNKNOWN', `There is no tool "${name.slice(0, 100)}". Tools: ${names}.`)
+}
+
+function tooLong({ name, argumentsText }: ModelToolCall): Failure {
+  const message = `The arguments of ${name} have ${argumentsText.length} characters, at most ${MAX_ARGUMENT_CHARS} are taken`
+  return failure('TOOL_ARGUMENTS_INVALID', message)
 }
 
 function notAnObject({ name, argumentsText }: ModelToolCall): Failure {

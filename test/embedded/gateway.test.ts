@@ -82,9 +82,16 @@ test('submit: 202, the id and where the result will be; the result waits for it'
 })
 
 test('no result yet: 204, also after waiting; the shortest wait harms nobody', async () => {
-  for (const wait of ['', '?wait=0.2', '?wait=0.001', '?wait=x'])
+  for (const wait of ['', '?wait=0.2', '?wait=0.001', '?wait=-1'])
     assert.equal((await ask('GET', `/v1/tasks/nobody/result${wait}`)).status, 204)
   assert.equal((await ask('GET', '/health')).status, 200)
+  for (const wait of ['?wait=x', '?wait=1&wait=2'])
+    assertError(
+      await ask('GET', `/v1/tasks/nobody/result${wait}`),
+      400,
+      'REQUEST_INVALID',
+      /wait must be a number/,
+    )
 })
 
 test('submit and wait: 200 with the result; 202 where it takes longer', async () => {
@@ -181,19 +188,35 @@ test('feedback is taken, or refused with what it must be', async () => {
     (await ask('POST', '/v1/tasks/one/feedback', { satisfaction: 0.5, comment: 'fine' })).status,
     202,
   )
-  for (const satisfaction of [2, 'good', undefined])
+  for (const satisfaction of [2, 'good', undefined, null, '', [], true])
     assertError(
       await ask('POST', '/v1/tasks/one/feedback', { satisfaction }),
       400,
       'TASK_INVALID',
       /number from 0 to 1/,
     )
+  for (const quality of [null, '', []])
+    assertError(await ask('POST', '/v1/tasks/one/quality', { quality }), 400, 'TASK_INVALID', /number from/)
+  assertError(
+    await ask('POST', '/v1/tasks/one/feedback', { satisfaction: 1, comment: 5 }),
+    400,
+    'REQUEST_INVALID',
+    /comment must be a text, not 5/,
+  )
 })
 
 test('topics and dead letters', async () => {
   const topics = (await ask('GET', '/v1/topics')).body as { name: string; records: number }[]
   assert.ok((topics.find(({ name }) => name === 'tasks.completed')?.records ?? 0) > 0)
-  assert.deepEqual((await ask('GET', '/v1/dead-letters?limit=5')).body, [])
+  for (const limit of ['5', '-5', '1.5'])
+    assert.deepEqual((await ask('GET', `/v1/dead-letters?limit=${limit}`)).body, [])
+  for (const limit of ['x', '1&limit=2'])
+    assertError(
+      await ask('GET', `/v1/dead-letters?limit=${limit}`),
+      400,
+      'REQUEST_INVALID',
+      /limit must be a number/,
+    )
   assertError(await ask('GET', '/v1/dead-letters/0:99'), 404, 'NOT_FOUND', /no dead letter 0:99/)
   assertError(await ask('POST', '/v1/dead-letters/what/replay'), 404, 'NOT_FOUND', /no dead letter what/)
 })

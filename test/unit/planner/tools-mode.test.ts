@@ -113,6 +113,13 @@ const wrong = [
     'TOOL_ARGUMENTS_INVALID',
     /nested more than 1000 deep/,
   ],
+  [
+    'arguments that are too long',
+    'get_weather',
+    `{"city":[${'1,'.repeat(600_000)}1]}`,
+    'TOOL_ARGUMENTS_INVALID',
+    /have 1200012 characters, at most 1000000 are taken/,
+  ],
   ['arguments that are a list', 'get_weather', '["Rome"]', 'TOOL_ARGUMENTS_INVALID', /not a JSON object/],
   [
     'arguments of a wrong type',
