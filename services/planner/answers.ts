@@ -3,6 +3,8 @@
 // Prose without code, from an agent that writes code: it is reminded once. If it answers in prose again, or has no turn
 // left, that prose is the result, because a plain answer is worth more to its reader than a failure.
 //
+// A tool call that is written as text, because the server does not read the model's own marks for one, is no result.
+//
 // Where the task has an output schema, the result is checked first, by a call: in the handling of the event that brought it,
 // or, where that handling has made its call, in the next one; `answer` keeps the result until then.
 import { failure } from '../../runtime/errors.ts'
@@ -11,17 +13,29 @@ import type { Call, CallOutcome, Failure, Json } from '../../runtime/stage.ts'
 import { fail, succeed } from './completion.ts'
 import type { Message } from './model.ts'
 import { isEmpty, type Fit, type OutputCheck } from './output.ts'
-import { answerCutOff, remindOfAnswer, remindOfCode, tellMiss } from './prompts/replies.ts'
+import { answerCutOff, callInText, remindOfAnswer, remindOfCode, tellMiss } from './prompts/replies.ts'
 import { both, change, type Answer, type Changes, type Move, type Situation, type Step } from './state.ts'
 import { finished, nextTurn } from './turn.ts'
 
 /** Text as the result. `cutOff`: it reached the limit of output tokens. */
 export function takeText(from: Situation, step: Step, cutOff: boolean): Move {
   const { task, run } = from
+  if (task.mode === 'tools' && isCallInText(step.text))
+    return sendBack(from, step, callInText, invalid('it is a tool call written as text'))
   const lastChance = run.reminded || run.step >= task.maxSteps
   if (task.mode === 'code' && !lastChance && !isEmpty(step.text))
     return sendBack(from, step, remindOfCode, null)
   return takeValue(from, step, step.text, cutOff)
+}
+
+/** The marks by which models write a call where their server, or they themselves, should have made one. */
+const CALL_BEGINS =
+  /^(<tool_call>|<\|tool_calls?|<｜tool|\[TOOL_CALLS\]|<\|python_tag\|>|<function=|<function_call|<invoke\s)/
+
+/** It is one, not a text about one. */
+function isCallInText(text: string): boolean {
+  const said = text.trim()
+  return CALL_BEGINS.test(said) || said.endsWith('</tool_call>')
 }
 
 /** A value as the result. */

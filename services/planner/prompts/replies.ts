@@ -19,6 +19,9 @@ export function tellMiss(problem: string): string {
 
 export const answerCutOff = 'Your answer was cut off because it is too long. Give it again, shorter.'
 
+export const callInText =
+  'You wrote a tool call as text, so nothing was called. Call the tool by the function calling interface, or write your answer without the call.'
+
 export function tellCode(done: CodeCompleted): string {
   const parts = [
     done.prints === '' ? '' : `Printed:\n${truncated(done.prints)}`,

@@ -1,6 +1,6 @@
-// How OpenAI-compatible servers differ, as data: one row a server. dialect-server.ts speaks them, docs/model-servers.md
-// shows them, dialects.test.ts runs the same suite against each, fallback.test.ts each behind each other.
-// Long because it is a table: a server is some twenty lines of data.
+// How OpenAI-compatible servers differ, as data: one row a server. Long because each server has a row of its own.
+// dialect-server.ts speaks them, docs/model-servers.md shows them, dialects.test.ts runs the same suite against each, and
+// fallback.test.ts puts each behind each other.
 
 /** How tool calls come in a stream. */
 export type CallStyle =

@@ -4,9 +4,10 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { ModelRequest } from '../../../services/planner/model.ts'
-import type { StageDriver } from '../../../runtime/testing/stage-driver.ts'
+import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
+import { createPlannerStage } from '../../../services/planner/stage.ts'
 import { fleetOf } from '../router/fleet.ts'
-import { answerTool, asked, assertEnded, startTools } from '../planner/task.ts'
+import { admitted, answerTool, asked, assertEnded, START } from '../planner/task.ts'
 import { startDialect, type Turn } from './dialect-server.ts'
 import { dialects, type Dialect } from './dialects.ts'
 import { callContext, callerFor, type ProviderServer } from './provider-server.ts'
@@ -19,6 +20,9 @@ const invented = [
   { name: 'multi_tool_use.parallel', argumentsText: '{"tool_uses":[]}' },
   { name: 'get_weather', argumentsText: '["Rome"]' },
 ]
+
+/** One for all: to compile the schemas of its tools takes longer than a task. */
+const stage = createPlannerStage(fleetOf())
 
 type Server = ProviderServer & { readonly refusals: string[] }
 type Caller = ReturnType<typeof callerFor>
@@ -38,7 +42,9 @@ async function run(t: TestContext, first: Dialect, second: Dialect): Promise<[St
   const two = await startDialect(t, second, [{ calls: invented }, { says: 'Rome is warm.' }])
   const call = callerFor({ one: { baseUrl: one.url }, two: { baseUrl: two.url } })
   // The fourth step is the last one, so its hint stands in the conversation, too.
-  const driver = startTools({ models: ['one/m', 'two/m'], maxSteps: 4, timeoutMs: 600_000 }, fleetOf())
+  const driver = drive(stage, { now: START })
+  const task = { mode: 'tools', models: ['one/m', 'two/m'], maxSteps: 4, timeoutMs: 600_000 } as const
+  driver.send('tasks.admitted', 'TaskAdmitted', admitted({ ...task, models: [...task.models] }))
   await answerModel(driver, call)
   answerTool(driver, 't1.1.0', { output: `${'x'.repeat(7_999)}${'😀'.repeat(5_000)}` })
   await answerModel(driver, call)

@@ -275,3 +275,26 @@ test('in the last turn calls are not made: nobody would read the replies', () =>
   assertEnded(driver, 'failed', 'STEP_LIMIT')
   assert.equal(driver.all('ToolRequested').length, 1)
 })
+
+for (const text of [
+  '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Rome"}}\n</tool_call>',
+  'I look it up. <tool_call>{"name": "get_weather"}</tool_call>',
+  '[TOOL_CALLS]get_weather{"city":"Rome"}',
+  '<|python_tag|>{"name":"get_weather","parameters":{}}',
+  '<function=get_weather>{"city":"Rome"}</function>',
+]) {
+  test(`a tool call as text is no result: ${text.slice(0, 30)}`, () => {
+    const driver = startTools({ maxSteps: 3 })
+    driver.answer(says(text))
+    assert.match(heardText(driver), /nothing was called/)
+    driver.answer(says(text))
+    driver.answer(says(text))
+    assertEnded(driver, 'failed', 'OUTPUT_INVALID')
+  })
+}
+
+test('a text about tool calls is a result', () => {
+  const driver = startTools()
+  driver.answer(says('Hermes models write <tool_call> and </tool_call> around a call.'))
+  assertEnded(driver, 'succeeded', null)
+})
