@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { Tool } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
+import { parseExact } from '../../../runtime/exact-json.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { redacted } from '../../../runtime/redaction.ts'
 import { isOpen, publicWeb, type WebOptions, type WebResponse } from './web.ts'
@@ -32,7 +33,7 @@ export function parsed({ shown: url, body, truncated }: WebResponse, maxBytes: n
   if (truncated)
     throw new FlotillaError('TOOL_OUTPUT_TOO_LARGE', `${url} answered more than ${maxBytes} bytes`)
   try {
-    return JSON.parse(body.toString()) as Json
+    return parseExact(body.toString())
   } catch (cause) {
     const said = redacted(body.toString().replaceAll(/\s+/g, ' ')).slice(0, 100)
     throw new FlotillaError('TOOL_FAILED', `${url} did not answer with JSON but with: ${said}`, { cause })
