@@ -1,6 +1,5 @@
 // How a CSV file is written, as its first lines show: what parts the cells, and where the header stands.
-import { parse } from 'csv-parse/sync'
-import type { Options } from 'csv-parse'
+import { recordsIn } from './csv-records.ts'
 
 /** Characters that are looked at. */
 export const SAMPLE_CHARS = 64 * 1024
@@ -15,25 +14,6 @@ export interface Dialect {
   /** Text of what is skipped, but for `sep=`. */
   readonly preamble: readonly string[]
 }
-
-/** `strict`: as the format is. `loose`: text may follow a closing quote. `none`: a quote is a character as any other. */
-export const quotings = ['strict', 'loose', 'none'] as const
-export type Quoting = (typeof quotings)[number]
-
-/** csv-parse's options for files as they are: untidy rows are kept, line ends may be mixed. */
-export const csvOptions = (delimiter: string, quoting: Quoting, maxRecordChars: number): Options => ({
-  delimiter,
-  quote: quoting === 'none' ? false : '"',
-  record_delimiter: ['\r\n', '\n', '\r'],
-  relax_quotes: true,
-  relax_column_count: true,
-  skip_empty_lines: true,
-  ltrim: true,
-  ...(quoting === 'loose'
-    ? { cast: (cell: string, { quoting: isQuoted }) => (isQuoted ? cell : cell.trimEnd()) }
-    : { rtrim: true }),
-  max_record_size: maxRecordChars,
-})
 
 /** `usual`: the delimiter that the file's name says. `named`: what the caller says, if anything. */
 export function dialectOf(sample: string, usual: string, named: string | null): Dialect {
@@ -75,13 +55,7 @@ function headerAt(records: readonly (readonly string[])[], from: number): number
 function recordsOf(sample: string, delimiter: string): string[][] {
   // A line that the sample cuts would look short.
   const whole = sample.length < SAMPLE_CHARS ? sample : sample.replace(/[\r\n][^\r\n]*$/, '')
-  for (const quoting of quotings)
-    try {
-      return parse(whole, csvOptions(delimiter, quoting, SAMPLE_CHARS)) as unknown as string[][]
-    } catch {
-      // Text behind a quote, or a quote that never ends: the next way takes it.
-    }
-  return []
+  return recordsIn(whole, delimiter)
 }
 
 /** The number that is there most often; of several the smallest, so that prose has no delimiter. */

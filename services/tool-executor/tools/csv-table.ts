@@ -1,17 +1,12 @@
 // A CSV file as a table. It is read twice, in chunks, whatever its size: once for its columns, of which the last row may change the
 // type, and once for each query. What the first reading found is kept for as long as the file is the same.
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { parse, type CsvError } from 'csv-parse'
 import { Column } from './columns.ts'
-import { csvOptions, dialectOf, quotings, SAMPLE_CHARS, type Dialect, type Quoting } from './csv-dialect.ts'
+import { dialectOf, SAMPLE_CHARS, type Dialect } from './csv-dialect.ts'
+import { isQuoteError, quotings, readRecords, type Cells, type Quoting } from './csv-records.ts'
 import { isCanonical } from './numerals.ts'
 import type { OpenFile } from './open-file.ts'
 import { assertColumnCount, counted, distinctNames, shown, type Table } from './table.ts'
 import type { Guess } from './text-encoding.ts'
-
-/** A quote that is never closed would take the rest of the file for one cell. */
-const MAX_RECORD_CHARS = 1_000_000
 
 export interface CsvForm {
   /** The delimiter that the file's name says. */
@@ -25,8 +20,6 @@ interface Reading extends Dialect {
   readonly encoding: string
   readonly quoting: Quoting
 }
-
-type Cells = readonly string[]
 
 /** What a first reading finds out. */
 export class CsvProfile {
@@ -135,17 +128,12 @@ async function firstReading(open: OpenFile, reading: Omit<Reading, 'quoting'>): 
         profile.notes.push(`quotes were read as characters: ${(failure as Error).message}`)
       return profile
     } catch (error) {
-      if (!isQuoteError(error as CsvError)) throw error
+      if (!isQuoteError(error)) throw error
       failure = error
     }
   }
   throw failure
 }
-
-const isQuoteError = ({ code }: CsvError): boolean =>
-  code === 'CSV_QUOTE_NOT_CLOSED' ||
-  code === 'CSV_MAX_RECORD_SIZE' ||
-  code === 'CSV_NON_TRIMABLE_CHAR_AFTER_CLOSING_QUOTE'
 
 export const csvTable = (open: OpenFile, profile: CsvProfile): Table => ({
   ...{ columns: profile.columns, total: profile.total, notes: profile.notes },
@@ -182,15 +170,7 @@ function sampleOf(open: OpenFile, encoding: string): string {
 async function eachRecord(open: OpenFile, reading: Reading, take: (cells: Cells) => void): Promise<void> {
   const { delimiter, quoting, skipped, encoding } = reading
   let at = 0
-  const parser = parse({
-    ...csvOptions(delimiter, quoting, MAX_RECORD_CHARS),
-    // Nothing is handed on, so that nothing piles up.
-    on_record: (cells) => {
-      if (at++ >= skipped) take(cells as unknown as Cells)
-      return null
-    },
-  })
-  await pipeline(Readable.from(open.text(encoding)), parser, async (records: AsyncIterable<unknown>) => {
-    for await (const record of records) void record
+  await readRecords(open.text(encoding), { delimiter, quoting }, (cells) => {
+    if (at++ >= skipped) take(cells)
   })
 }
