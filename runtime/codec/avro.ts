@@ -6,6 +6,7 @@
 import avsc, { type Type } from 'avsc'
 import { isJsonText, isRecord, shapeOf, type FieldShape, type RecordSchema } from '../../schemas/record.ts'
 import { FlotillaError } from '../errors.ts'
+import { parseExact } from '../exact-json.ts'
 import type { AvroSchema } from './registry.ts'
 import { skim } from './skim.ts'
 
@@ -147,7 +148,7 @@ function fromWire(fields: readonly FieldShape[], wire: Fields): Fields {
 
 function parseJson(field: FieldShape, text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseExact(text)
   } catch (error) {
     throw new Error(`${field.name} does not hold JSON`, { cause: error })
   }

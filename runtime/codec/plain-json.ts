@@ -2,6 +2,7 @@
 import { shown } from '../../schemas/identity.ts'
 import { isJsonText, shapeOf, type FieldShape, type RecordSchema } from '../../schemas/record.ts'
 import { FlotillaError } from '../errors.ts'
+import { parseExact } from '../exact-json.ts'
 
 type Fields = Record<string, unknown>
 
@@ -35,7 +36,7 @@ function parseObject(bytes: Uint8Array): Fields {
   const advice =
     'it is neither Avro in Confluent\'s wire format (which begins with byte 0) nor one JSON object such as {"text":"…"}'
   try {
-    const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    const json: unknown = parseExact(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
     if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Fields
   } catch (error) {
     throw new FlotillaError('UNDECODABLE_RECORD', `decoding a task: ${advice}`, { cause: error })
@@ -72,6 +73,9 @@ function coerce(field: FieldShape, value: unknown): unknown {
 }
 
 function coerceString(field: FieldShape, value: unknown): unknown {
+  // A fraction may have lost digits, and they may be what tells one id from another.
+  if (typeof value === 'number' && !/^-?\d+$/.test(String(value)))
+    return new Problem('must be a string: put the number in quotes')
   const text = typeof value === 'number' ? String(value) : value
   if (typeof text !== 'string') return new Problem('must be a string')
   if (field.values && !field.values.includes(text))

@@ -5,6 +5,7 @@
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import { FlotillaError } from '../errors.ts'
+import { mayBeInexact, parseExact } from '../exact-json.ts'
 import type { Log } from '../telemetry/instruments.ts'
 import type { Health } from './bugs.ts'
 import { isBug, sendError } from './http-errors.ts'
@@ -110,11 +111,14 @@ function createServer(limits: HttpLimits): FastifyInstance {
     if (text === '') return undefined
     if (isTooDeep(text)) throw tooDeep()
     return new Promise((resolve, reject) => {
-      void parse(request, text, (error, body) => (error ? reject(error) : resolve(body)))
+      void parse(request, text, (error, body) => (error ? reject(error) : resolve(exact(text, body))))
     })
   })
   return app
 }
+
+/** The body without loss of digits. Fastify's own parser has found it good: JSON, and without a name that poisons objects. */
+const exact = (text: string, parsed: unknown): unknown => (mayBeInexact(text) ? parseExact(text) : parsed)
 
 /** Brackets outside strings are counted, so that nothing deep is ever built. */
 function isTooDeep(json: string): boolean {

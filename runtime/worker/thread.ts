@@ -19,25 +19,25 @@ export type ThreadMessage =
   | { readonly t: 'done'; readonly json: string }
   | { readonly t: 'failed'; readonly code: ErrorCode; readonly message: string }
 
-/** Jobs by name. Each is synchronous and answers with JSON; it throws FlotillaErrors, which reach the caller as they are. */
+/** Jobs by name. Each answers with JSON; it throws FlotillaErrors, which reach the caller as they are. */
 export type Jobs = Readonly<Record<string, (input: never) => unknown>>
 
 export function serveJobs(jobs: Jobs): void {
   const { resultChars } = workerData as ThreadData
   const post = (message: ThreadMessage) => parentPort?.postMessage(message)
-  parentPort?.on('message', ({ job, input }: JobMessage) => {
+  parentPort?.on('message', async ({ job, input }: JobMessage) => {
     const { user, system } = process.threadCpuUsage()
     post({ t: 'begun', begunUs: user + system })
-    post(answer(jobs, { job, input }, resultChars))
+    post(await answer(jobs, { job, input }, resultChars))
   })
   post({ t: 'ready' })
 }
 
-function answer(jobs: Jobs, { job, input }: JobMessage, resultChars: number): ThreadMessage {
+async function answer(jobs: Jobs, { job, input }: JobMessage, resultChars: number): Promise<ThreadMessage> {
   try {
     const run = jobs[job]
     if (!run) throw new FlotillaError('INTERNAL', `there is no job ${job}`)
-    const json = JSON.stringify(run(input as never) ?? null)
+    const json = JSON.stringify((await run(input as never)) ?? null)
     if (json.length > resultChars)
       throw new FlotillaError('WORKER_LIMIT', `its result has more than ${resultChars} characters`)
     return { t: 'done', json }

@@ -1,7 +1,8 @@
 // Answers whether a result fits the output schema of its task.
 import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
+import { inexactNumbersHint } from '../../runtime/exact-json.ts'
 import type { CallContext } from '../../runtime/stage.ts'
-import { readings, type Fit, type OutputCheck } from './output.ts'
+import { jsonTextOf, readings, type Fit, type OutputCheck } from './output.ts'
 
 export interface OutputCallerParts {
   readonly schemas: Pick<SchemaChecks, 'check'>
@@ -13,7 +14,8 @@ export function createOutputCaller({ schemas }: OutputCallerParts) {
     const candidates = readings(value)
     const fit = await schemas.check({ schema, isOwn, key: userId ?? key, signal }, candidates)
     if ('fits' in fit) return { output: candidates[fit.fits] ?? null }
-    const hint = typeof candidates[0] === 'string' ? ' (it is not JSON)' : ''
+    const hint =
+      typeof candidates[0] === 'string' ? ' (it is not JSON)' : inexactNumbersHint(jsonTextOf(value))
     return { problem: `${fit.problems.join('; ')}${hint}` }
   }
 }

@@ -1,10 +1,11 @@
 // What counts as the output of a task.
 //
 // 1. Null and blank text are no output. An empty list or object may be the answer.
-// 2. With an output schema, text is read as JSON first, also inside one code fence; text itself counts where the schema
+// 2. With an output schema, text is read as JSON first, also inside its only code fence; text itself counts where the schema
 //    wants a string.
 // 3. Whether a value fits its schema is asked, not computed: a schema may take any time (output-caller.ts).
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
+import { parseExact } from '../../runtime/exact-json.ts'
 import type { Json } from '../../runtime/stage.ts'
 
 /** Request of a Call of kind `check`. */
@@ -26,21 +27,27 @@ export function isEmpty(value: Json): boolean {
 /** The ways in which a value can be meant, the likeliest first. */
 export function readings(value: Json): [Json, ...Json[]] {
   if (typeof value !== 'string') return [value]
-  const parsed = parseJson(unfenced(value))
+  const parsed = parseJson(jsonTextOf(value))
   return parsed === undefined ? [value] : [parsed, value]
 }
 
-/** The inside of a text that is one code fence. By lines: a regular expression would look at each blank line many times. */
-function unfenced(text: string): string {
-  const lines = text.trim().split('\n')
-  const isFenced = /^```\w*\s*$/.test(lines[0] ?? '') && (lines.at(-1) ?? '').trim() === '```'
-  return isFenced && lines.length > 2 ? lines.slice(1, -1).join('\n') : text
+/**
+ * The inside of the text's only code fence, with or without words around it; else the text. By lines: a regular expression
+ * would look at each blank line many times.
+ */
+export function jsonTextOf(value: Json): string {
+  if (typeof value !== 'string') return ''
+  const lines = value.split('\n')
+  const fences = lines.flatMap((line, at) => (line.trimStart().startsWith('```') ? at : []))
+  const [from = 0, to = 0] = fences
+  const isFence = fences.length === 2 && lines[to]?.trim() === '```' && to > from + 1
+  return isFence ? lines.slice(from + 1, to).join('\n') : value
 }
 
 /** Undefined where the text is not JSON. */
 export function parseJson(text: string): Json | undefined {
   try {
-    return JSON.parse(text) as Json
+    return parseExact(text)
   } catch {
     return undefined
   }

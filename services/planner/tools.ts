@@ -2,6 +2,7 @@
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { compileJsonSchema } from '../../runtime/config/json-schema.ts'
 import { failure } from '../../runtime/errors.ts'
+import { inexactNumbersHint } from '../../runtime/exact-json.ts'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json-depth.ts'
 import type { Failure, Json } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
@@ -49,7 +50,8 @@ export function toolBook(fleet: Fleet): ToolBook {
       if (input === undefined) return { refused: notAnObject(call) }
       const problems = problemsOf(spec, input)
       if (problems.length === 0) return { spec, input }
-      const message = `The arguments of ${spec.name} do not fit: ${problems.join('; ')}.`
+      const hint = inexactNumbersHint(call.argumentsText)
+      const message = `The arguments of ${spec.name} do not fit: ${problems.join('; ')}${hint}.`
       return { refused: failure('TOOL_ARGUMENTS_INVALID', message) }
     },
   }

@@ -8,6 +8,7 @@ import type { Tool, ToolContext } from '../../runtime/config/fleet.ts'
 import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import { closeParsing } from '../../services/tool-executor/tools/parsing.ts'
+import type { Found } from '../../services/tool-executor/tools/table-query.ts'
 import { queryTable, readJson, standardTools } from '../../services/tool-executor/tools/index.ts'
 
 let root = ''
@@ -54,38 +55,52 @@ const rejects = (promise: Promise<unknown>, code: ErrorCode, message: RegExp) =>
     return true
   })
 
-type Result = { rows: Record<string, Json>[]; matched: number }
+type Result = Found
 const query = (where: Json, more: Record<string, Json> = {}) =>
   run(table, { file: 'orders.csv', where, ...more }) as Promise<Result>
 const ids = async (where: Json) => (await query(where)).rows.map((row) => row['id'])
 
-test('CSV rows: numbers are numbers, other text stays as it is', async () => {
-  assert.deepEqual(await query([], { limit: 2 }), {
+test('CSV rows: numbers are numbers, a column that numbers would change stays text, and columns are described', async () => {
+  const { columns, ...found } = await query([], { limit: 2 })
+  assert.deepEqual(found, {
     rows: [
       { id: '007', city: 'Bonn', total: 12.5, day: '2026-01-02' },
-      { id: 8, city: 'Köln, Süd', total: 100, day: '2026-01-03' },
+      { id: '8', city: 'Köln, Süd', total: 100, day: '2026-01-03' },
     ],
     matched: 3,
+    total: 3,
+    notes: [],
   })
+  assert.deepEqual(
+    columns.map(({ name, type, empty }) => [name, type, empty]),
+    [
+      ['id', 'text', 0],
+      ['city', 'text', 0],
+      ['total', 'number', 1],
+      ['day', 'text', 0],
+    ],
+  )
+  assert.match(columns[0]?.note ?? '', /numbers such as 007 stay text/)
+  assert.equal((await query([{ field: 'id', value: '9' }])).rows[0]?.['total'], null)
   assert.deepEqual((await query([], { columns: ['day', 'id'], limit: 1 })).rows, [
     { day: '2026-01-02', id: '007' },
   ])
 })
 
 test('every comparison', async () => {
-  assert.deepEqual(await ids([{ field: 'city', value: 'Bonn' }]), ['007', 9])
-  assert.deepEqual(await ids([{ field: 'city', op: '!=', value: 'Bonn' }]), [8])
-  assert.deepEqual(await ids([{ field: 'total', op: '>', value: 12.5 }]), [8])
-  assert.deepEqual(await ids([{ field: 'total', op: '>=', value: '12.5' }]), ['007', 8])
+  assert.deepEqual(await ids([{ field: 'city', value: 'Bonn' }]), ['007', '9'])
+  assert.deepEqual(await ids([{ field: 'city', op: '!=', value: 'Bonn' }]), ['8'])
+  assert.deepEqual(await ids([{ field: 'total', op: '>', value: 12.5 }]), ['8'])
+  assert.deepEqual(await ids([{ field: 'total', op: '>=', value: '12.5' }]), ['007', '8'])
   assert.deepEqual(await ids([{ field: 'total', op: '<', value: 50 }]), ['007'], 'an empty cell is not 0')
-  assert.deepEqual(await ids([{ field: 'day', op: '<=', value: '2026-01-31' }]), ['007', 8])
-  assert.deepEqual(await ids([{ field: 'city', op: 'contains', value: 'köln' }]), [8])
-  assert.deepEqual(await ids([{ field: 'id', op: 'in', value: ['8', 9] }]), [8, 9])
+  assert.deepEqual(await ids([{ field: 'day', op: '<=', value: '2026-01-31' }]), ['007', '8'])
+  assert.deepEqual(await ids([{ field: 'city', op: 'contains', value: 'köln' }]), ['8'])
+  assert.deepEqual(await ids([{ field: 'id', op: 'in', value: ['8', 9] }]), ['8', '9'])
   const both = [
     { field: 'city', value: 'Bonn' },
     { field: 'day', op: '>', value: '2026-01-31' },
   ]
-  assert.deepEqual(await ids(both), [9])
+  assert.deepEqual(await ids(both), ['9'])
 })
 
 test('JSON rows, with lists', async () => {
@@ -93,6 +108,12 @@ test('JSON rows, with lists', async () => {
   assert.deepEqual(await run(table, { file: 'people.json', where, columns: ['name'] }), {
     rows: [{ name: 'Ann' }],
     matched: 1,
+    total: 2,
+    columns: [
+      { name: 'name', type: 'text', empty: 0 },
+      { name: 'tags', type: 'list', empty: 0 },
+    ],
+    notes: [],
   })
 })
 
@@ -144,7 +165,12 @@ test('what is no file, or too large, is refused at once', async () => {
   await writeFile(join(directory, 'large.csv'), `a,b\n${'1,2\n'.repeat(2_500_000)}`)
   const small = queryTable({ directory, maxFileBytes: 1_000 })
   await rejects(run(small, { file: 'large.csv' }), 'TOOL_FAILED', /10000004 bytes, .* 1000 \(maxFileBytes/)
-  await rejects(run(table, { file: 'large.csv' }), 'TOOL_FAILED', /10000004 bytes, .* 10000000 /)
+  await writeFile(join(directory, 'large.json'), `[${'1,'.repeat(5_000_000)}1]`)
+  await rejects(
+    run(json, { file: 'large.json' }),
+    'TOOL_FAILED',
+    /10000003 bytes, .* 10000000; larger tables/,
+  )
 })
 
 test('a file that is too much to parse costs its own call, and others are answered meanwhile', async () => {

@@ -5,7 +5,7 @@ import { isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { FileToParse } from './parsing.ts'
 
-const MAX_FILE_BYTES = 10_000_000
+const MAX_FILE_BYTES = 50_000_000
 /** Files named to a model that asked for one which does not exist. */
 const LISTED_FILES = 30
 
@@ -13,7 +13,7 @@ const LISTED_FILES = 30
 export interface DataOptions {
   /** Default: `data/` in the working directory, or the bundled examples. */
   directory?: string
-  /** Larger files are refused. Default 10,000,000. */
+  /** Larger files are refused, JSON files (but for .jsonl) beyond 10,000,000 bytes in any case. Default 50,000,000. */
   maxFileBytes?: number
 }
 

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { Tool, ToolContext } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
-import type { PageText } from './page-text.ts'
+import { decodePage } from './page-encoding.ts'
+import { cut, type PageText } from './page-text.ts'
 import { parsePage } from './parsing.ts'
 import { isOpen, publicWeb, type WebOptions, type WebResponse } from './web.ts'
 
@@ -54,17 +55,8 @@ async function readable(
   if (!/^(text\/|application\/(xhtml\+xml|json|xml|[\w.+-]+\+(json|xml))|$)/.test(type.trim())) {
     throw new FlotillaError('TOOL_FAILED', `${shown} is ${type}, not a page of text`)
   }
-  const text = decode(body, /charset="?([\w-]+)/.exec(contentType)?.[1])
+  const text = decodePage(body, contentType)
   if (/html/.test(type) || /^\s*<(!doctype html|html)/i.test(text))
     return parsePage({ html: text, maxChars }, shown, context)
-  return { title: null, text: text.slice(0, maxChars), truncated: text.length > maxChars }
-}
-
-/** A charset that nobody knows is read as UTF-8. */
-function decode(body: Buffer, charset = 'utf-8'): string {
-  try {
-    return new TextDecoder(charset).decode(body)
-  } catch {
-    return new TextDecoder().decode(body)
-  }
+  return { title: null, text: cut(text, maxChars), truncated: text.length > maxChars }
 }

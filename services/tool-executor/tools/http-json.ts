@@ -2,8 +2,10 @@ import { z } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { Tool } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
+import { parseExact } from '../../../runtime/exact-json.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { redacted } from '../../../runtime/redaction.ts'
+import { decodePage } from './page-encoding.ts'
 import { isOpen, publicWeb, type WebOptions, type WebResponse } from './web.ts'
 
 const MAX_BYTES = 1_000_000
@@ -28,11 +30,11 @@ export function httpJson({ hosts, web = publicWeb }: WebOptions = {}): Tool {
 }
 
 /** The body as JSON. Throws TOOL_FAILED where it is none, TOOL_OUTPUT_TOO_LARGE where it was cut. */
-export function parsed({ shown: url, body, truncated }: WebResponse, maxBytes: number): Json {
+export function parsed({ shown: url, body, truncated, contentType }: WebResponse, maxBytes: number): Json {
   if (truncated)
     throw new FlotillaError('TOOL_OUTPUT_TOO_LARGE', `${url} answered more than ${maxBytes} bytes`)
   try {
-    return JSON.parse(body.toString()) as Json
+    return parseExact(decodePage(body, contentType))
   } catch (cause) {
     const said = redacted(body.toString().replaceAll(/\s+/g, ' ')).slice(0, 100)
     throw new FlotillaError('TOOL_FAILED', `${url} did not answer with JSON but with: ${said}`, { cause })

@@ -5,6 +5,7 @@ import { FlotillaError } from '../../../runtime/errors.ts'
 import { keepPassingSecrets, keepSecrets, secretsOfHeader, secretsOfUrl } from '../../../runtime/redaction.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { parsed } from './http-json.ts'
+import { decodePage } from './page-encoding.ts'
 import { urlTemplate, type UrlTemplate } from './url-template.ts'
 import { trustedWeb, type WebRequest } from './web.ts'
 
@@ -49,7 +50,7 @@ export function httpTool(definition: HttpToolDefinition): Tool {
       const response = await trustedWeb.fetch(target.url, { ...request, headers: all }).catch(ofEndpoint)
       if (response.body.length === 0) return null
       if (response.contentType.includes('json') || response.truncated) return parsed(response, maxBytes)
-      return response.body.toString()
+      return decodePage(response.body, response.contentType)
     },
   } as ToolDefinition<unknown, Json>)
 }

@@ -6,10 +6,17 @@ import { FlotillaError } from '../../../runtime/errors.ts'
 type Node = DefaultTreeAdapterTypes.Node
 
 const words = (text: string) => new Set(text.split(' '))
-const hidden = words('script style noscript template svg canvas iframe object select head')
+/** What no reader sees, or what is no text. Menus and data lists are choices, not text. */
+const hidden = words(
+  'script style noscript template svg canvas iframe object select datalist head audio video map',
+)
+/** Elements whose text is kept as it is written, with its lines and indents. */
+const preformatted = words('pre textarea listing xmp plaintext')
+/** Two of them side by side are two words. */
+const apart = words('button label option output legend')
 const blocks = words(
   'address article aside blockquote body dd details div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 ' +
-    'header hr li main nav ol p pre section summary table tbody thead tr ul',
+    'header hr li main nav ol p pre section summary table tbody tfoot thead tr ul textarea listing xmp plaintext dialog hgroup search optgroup caption',
 )
 
 /** The largest pages of the web have some ten thousand. */
@@ -22,24 +29,55 @@ export interface PageText {
   readonly truncated: boolean
 }
 
+/** A node yet to be opened; its text is kept as it is written where it is preformatted. */
+interface Place {
+  readonly node: Node
+  readonly isPre: boolean
+}
+
 /** Throws WORKER_LIMIT for a page of too many elements. */
 export function pageText(html: string, maxChars: number): PageText {
   const parts: string[] = []
   let title: string | null = null
-  // Text to write as it is, or a node yet to be opened.
-  const stack: (string | Node)[] = [parse(html, { treeAdapter: countingTree() })]
+  // Text to write as it is, or a place.
+  const stack: (string | Place)[] = [{ node: parse(html, { treeAdapter: countingTree() }), isPre: false }]
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     if (typeof next === 'string') parts.push(next)
-    else if (tree.isTextNode(next)) parts.push(next.value.replaceAll(/\s+/g, ' '))
-    else if ('childNodes' in next) {
-      const name = tree.isElementNode(next) ? next.tagName : ''
-      if (name === 'head') title ??= titleOf(next)
-      if (!hidden.has(name)) for (const part of opened(name, next.childNodes)) stack.push(part)
+    else if (tree.isTextNode(next.node))
+      parts.push(next.isPre ? kept(next.node.value) : next.node.value.replaceAll(/\s+/g, ' '))
+    else if ('childNodes' in next.node) {
+      const { node } = next
+      const element = tree.isElementNode(node) ? node : null
+      const name = element?.tagName ?? ''
+      if (name === 'head' || name === 'title') title ??= titleOf(node)
+      if (name === 'title' || hidden.has(name) || (element && isUnseen(element))) continue
+      const isPre = next.isPre || (element !== null && isPreformatted(element))
+      for (const part of opened(name, node.childNodes))
+        stack.push(typeof part === 'string' ? part : { node: part, isPre })
     }
   }
   const text = tidy(parts.join(''))
-  return { title, text: text.slice(0, maxChars), truncated: text.length > maxChars }
+  return { title, text: cut(text, maxChars), truncated: text.length > maxChars }
 }
+
+/** At a whole character. */
+export const cut = (text: string, maxChars: number): string =>
+  text.slice(0, maxChars).replace(/[\ud800-\udbff]$/, (half) => (text.length > maxChars ? '' : half))
+
+const UNSEEN_STYLE =
+  /(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|content-visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0*)?%?\s*(?:;|!|$)|font-size\s*:\s*0(?:\.0*)?[a-z%]*\s*(?:;|!|$))/i
+const PRE_STYLE = /(?:^|;)\s*white-space\s*:\s*(?:pre|break-spaces)/i
+
+/** By its own attributes: style sheets are not read. */
+function isUnseen(element: DefaultTreeAdapterTypes.Element): boolean {
+  const value = (name: string) => element.attrs.find((attribute) => attribute.name === name)?.value
+  if (value('hidden') !== undefined || value('aria-hidden')?.trim().toLowerCase() === 'true') return true
+  if (element.tagName === 'dialog' && value('open') === undefined) return true
+  return UNSEEN_STYLE.test(value('style') ?? '')
+}
+
+const isPreformatted = ({ tagName, attrs }: DefaultTreeAdapterTypes.Element): boolean =>
+  preformatted.has(tagName) || attrs.some(({ name, value }) => name === 'style' && PRE_STYLE.test(value))
 
 function countingTree(): typeof tree {
   let elements = 0
@@ -58,17 +96,28 @@ function opened(name: string, children: readonly Node[]): (string | Node)[] {
   const inside = children.toReversed()
   if (name === 'br') return ['\n']
   if (name === 'td' || name === 'th') return ['\t', ...inside]
+  if (apart.has(name)) return [' ', ...inside, ' ']
   if (!blocks.has(name)) return inside
   const level = /^h([1-6])$/.exec(name)?.[1]
   const mark = name === 'li' ? '- ' : level ? `${'#'.repeat(Number(level))} ` : ''
   return ['\n', ...inside, `\n${mark}`]
 }
 
-function titleOf(head: DefaultTreeAdapterTypes.ParentNode): string | null {
-  const element = head.childNodes.find((node) => tree.isElementNode(node) && node.tagName === 'title')
+function titleOf(node: DefaultTreeAdapterTypes.ParentNode): string | null {
+  const isTitle = (one: Node) => tree.isElementNode(one) && one.tagName === 'title'
+  const element = isTitle(node as Node) ? node : node.childNodes.find(isTitle)
   const text = element && 'childNodes' in element ? element.childNodes[0] : undefined
-  return (text && tree.isTextNode(text) && text.value.trim().slice(0, MAX_TITLE_CHARS)) || null
+  const title = text && tree.isTextNode(text) ? text.value.replaceAll(/\s+/g, ' ').trim() : ''
+  return cut(title, MAX_TITLE_CHARS) || null
 }
+
+// Space that is kept passes the tidying as characters that no text has: Unicode sets them aside for a program's own use.
+const KEPT_SPACE = '\ufdd0'
+const KEPT_LINE = '\ufdd1'
+const KEPT_TAB = '\ufdd2'
+
+const kept = (text: string): string =>
+  text.replaceAll(' ', KEPT_SPACE).replaceAll(/\r?\n/g, KEPT_LINE).replaceAll('\t', KEPT_TAB)
 
 function tidy(text: string): string {
   return text
@@ -77,4 +126,7 @@ function tidy(text: string): string {
     .replaceAll(/\t *(?=\n)/g, '')
     .replaceAll(/\n{3,}/g, '\n\n')
     .trim()
+    .replaceAll(KEPT_SPACE, ' ')
+    .replaceAll(KEPT_LINE, '\n')
+    .replaceAll(KEPT_TAB, '\t')
 }

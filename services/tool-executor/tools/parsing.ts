@@ -3,16 +3,19 @@
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { ToolContext } from '../../../runtime/config/fleet.ts'
 import { WorkerPool } from '../../../runtime/worker/pool.ts'
-import type { Query, Rows } from './data-tables.ts'
+import type { TableQuery, ValueQuery } from './data-tables.ts'
+import type { Found } from './table-query.ts'
 import type { PageText } from './page-text.ts'
 import type { Json } from '../../../schemas/json.ts'
 
 const THREADS = 2
-/** A file of 10 MB with short cells takes thirty times as much as rows. */
+/** A JSON file of 10 MB with short values takes thirty times as much. */
 const MEMORY_MB = 384
 const RESULT_CHARS = 2_000_000
 const PAGE_MS = 2_000
-const FILE_MS = 10_000
+const VALUE_MS = 10_000
+/** A CSV file of 50 MB, twice. */
+const TABLE_MS = 30_000
 
 const pool = new WorkerPool({
   script: new URL('./parsing-thread.ts', import.meta.url),
@@ -40,12 +43,12 @@ export interface PageToParse {
 export const parsePage = (page: PageToParse, what: string, asker: Asker): Promise<PageText> =>
   parsed('page', page, PAGE_MS, `${what} can't be read as a page`, asker)
 
-export const queryFile = (file: FileToParse, query: Query, asker: Asker): Promise<Rows> =>
-  parsed('rows', { ...file, query }, FILE_MS, `${file.file} can't be read as a table`, asker)
+export const queryFile = (file: FileToParse, query: TableQuery, asker: Asker): Promise<Found> =>
+  parsed('rows', { ...file, query }, TABLE_MS, `${file.file} can't be read as a table`, asker)
 
 /** The value at these steps into a JSON file. */
-export const valueInFile = (file: FileToParse, steps: readonly string[], asker: Asker): Promise<Json> =>
-  parsed('value', { ...file, steps }, FILE_MS, `${file.file} can't be read as JSON`, asker)
+export const valueInFile = (query: ValueQuery, asker: Asker): Promise<Json> =>
+  parsed('value', query, VALUE_MS, `${query.file} can't be read as JSON`, asker)
 
 /** Ends the threads; a later tool call starts them afresh. */
 export const closeParsing = (): Promise<void> => pool.close()

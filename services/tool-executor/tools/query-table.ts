@@ -19,16 +19,27 @@ export function queryTable(options: DataOptions = {}): Tool {
   return defineTool({
     name: 'query_table',
     description:
-      'Returns the rows of a CSV, TSV or JSON file that meet every condition, and how many met them in all.',
+      'Returns rows of a CSV, TSV or JSON file that meet all conditions, how many did, and what the columns are.',
     input: z.object({
       file: z.string().describe('path within the data directory, e.g. orders.csv'),
       where: z.array(condition).default([]).describe('conditions that all must hold'),
       columns: z.array(z.string()).default([]).describe('columns to return; default: all'),
+      delimiter: z.string().length(1).nullable().default(null).describe('default: found out'),
+      encoding: z.string().nullable().default(null).describe('e.g. windows-1251; default: found out'),
       limit: z.int().min(1).max(MAX_ROWS).default(DEFAULT_ROWS).describe('most rows to return'),
     }),
-    output: z.object({ rows: z.array(z.record(z.string(), z.unknown())), matched: z.int() }),
+    output: z.object({
+      rows: z.array(z.record(z.string(), z.unknown())),
+      matched: z.int(),
+      total: z.int(),
+      columns: z.array(
+        z.object({ name: z.string(), type: z.string(), empty: z.int(), note: z.string().optional() }),
+      ),
+      notes: z.array(z.string()),
+    }),
     idempotent: true,
     cacheScope: 'shared',
+    timeoutMs: 60_000,
     reads: 'private',
     run: async ({ file, ...query }, context) => queryFile(await findDataFile(file, options), query, context),
   })

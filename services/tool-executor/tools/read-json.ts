@@ -14,12 +14,13 @@ export function readJson(options: DataOptions = {}): Tool {
     input: z.object({
       file: z.string().describe('path within the data directory, e.g. settings.json'),
       path: z.string().default('').describe('names joined by dots, list positions in brackets'),
+      encoding: z.string().nullable().default(null).describe('e.g. utf-16le; default: found out'),
     }),
     idempotent: true,
     cacheScope: 'shared',
     reads: 'private',
-    run: async ({ file, path }, context) =>
-      valueInFile(await findDataFile(file, options), stepsOf(path), context),
+    run: async ({ file, path, encoding }, context) =>
+      valueInFile({ ...(await findDataFile(file, options)), steps: stepsOf(path), encoding }, context),
   })
 }
 

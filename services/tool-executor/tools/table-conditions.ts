@@ -1,5 +1,11 @@
-// Conditions on the rows of a table.
+// Conditions on the cells of a table.
+//
+// 1. A number is compared with the number that a cell stands for ("1,200.50", "$5"), text with text, whatever their case only by
+//    `contains`. Letters are the same however they are composed (é).
+// 2. A cell without a value equals null, and meets no other condition but `!=`.
+// 3. A cell that can't be compared is neither less nor more: it is undecided, which is counted and told.
 import type { Json } from '../../../schemas/json.ts'
+import type { Column } from './columns.ts'
 
 export const operators = ['=', '!=', '<', '<=', '>', '>=', 'contains', 'in'] as const
 
@@ -9,41 +15,86 @@ export interface Condition {
   readonly value: string | number | boolean | null | (string | number)[]
 }
 
-export function holds({ op, value }: Condition, actual: Json): boolean {
+/** Null where the cell can't be compared with the value. */
+export function holds({ op, value }: Condition, cell: Json, column: Column): boolean | null {
+  const is = (wanted: Json) => same(cell, wanted, column)
   switch (op) {
     case '=':
-      return same(actual, value)
+      return is(value)
     case '!=':
-      return !same(actual, value)
+      return !is(value)
     case 'in':
-      return Array.isArray(value) && value.some((one) => same(actual, one))
+      return Array.isArray(value) && value.some(is)
     case 'contains':
-      return contains(actual, value)
+      return contains(cell, value, column)
     default:
-      return Array.isArray(value) ? false : ordered(op, actual, value)
+      return ordered(op, cell, value, column)
   }
 }
 
-/** Models write '5' for 5: compared as text where the types differ. */
-const same = (a: Json, b: Json): boolean => a === b || (a !== null && b !== null && String(a) === String(b))
+const isNothing = (cell: Json): boolean => cell === null || cell === ''
 
-const contains = (actual: Json, value: Json): boolean =>
-  Array.isArray(actual)
-    ? actual.some((one) => same(one, value))
-    : actual !== null && String(actual).toLowerCase().includes(String(value).toLowerCase())
+function same(cell: Json, wanted: Json, column: Column): boolean {
+  if (wanted === null) return cell === null || (cell === '' && column.isText)
+  if (cell === null) return false
+  const [actual, expected] = [textOf(cell), textOf(wanted)]
+  if (actual === expected) return true
+  if (typeof wanted === 'boolean') return actual.toLowerCase() === expected
+  return meansNumber(wanted, column) && compareNumbers(cell, wanted, column) === 0
+}
 
-function ordered(op: '<' | '<=' | '>' | '>=', a: Json, b: Json): boolean {
-  if (a === null || b === null) return false
-  const sign = compare(a, b)
+/** Whether a value is compared as a number: "1.1" is, where no cell would be changed by that (a version 1.10), or where all are prices. */
+function meansNumber(wanted: Json, column: Column): boolean {
+  if (typeof wanted === 'number') return true
+  return column.type === 'number' || column.isDecorated
+}
+
+/** As models and people write them: NFC, so that é is é. */
+const textOf = (value: Json): string =>
+  (typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)).normalize()
+
+const contains = (cell: Json, wanted: Json, column: Column): boolean =>
+  Array.isArray(cell)
+    ? cell.some((one) => same(one, wanted, column))
+    : cell !== null && textOf(cell).toLowerCase().includes(textOf(wanted).toLowerCase())
+
+function ordered(op: '<' | '<=' | '>' | '>=', cell: Json, wanted: Json, column: Column): boolean | null {
+  if (isNothing(cell)) return false
+  const sign = compare(cell, wanted, column)
+  if (sign === null) return null
   if (op === '<') return sign < 0
   if (op === '<=') return sign <= 0
   return op === '>' ? sign > 0 : sign >= 0
 }
 
-/** As numbers where both are, else as text (ISO dates sort so). NaN where there is no order. */
-function compare(a: Json, b: Json): number {
-  const numbers = [Number(a), Number(b)] as const
-  if (a !== '' && b !== '' && numbers.every(Number.isFinite)) return numbers[0] - numbers[1]
-  if (typeof a === 'number' || typeof b === 'number') return NaN
-  return String(a) < String(b) ? -1 : Number(String(a) > String(b))
+/** As numbers where the value is one and the column has any, else as text (ISO dates sort so). */
+function compare(cell: Json, wanted: Json, column: Column): number | null {
+  const isScalar = (value: Json) => typeof value === 'string' || typeof value === 'number'
+  if (!isScalar(cell) || !isScalar(wanted)) return null
+  const wantsNumber = typeof wanted === 'number' || (column.isNumeric && column.number(wanted) !== null)
+  if (wantsNumber) return compareNumbers(cell, wanted, column)
+  if (column.isNumeric) return null
+  const [a, b] = [textOf(cell), textOf(wanted)]
+  return a < b ? -1 : Number(a > b)
 }
+
+/** Null where one is no number. Digits beyond a double's are compared one by one. */
+function compareNumbers(cell: Json, wanted: Json, column: Column): number | null {
+  if (isLong(cell) || isLong(wanted)) {
+    const [a, b] = [wholeOf(cell), wholeOf(wanted)]
+    if (a !== null && b !== null) return a < b ? -1 : Number(a > b)
+  }
+  const [a, b] = [column.number(cell), plainNumber(wanted) ?? column.number(wanted)]
+  return a === null || b === null ? null : a - b
+}
+
+/** A model writes numbers as programs do, whatever the file's decimal mark. */
+const plainNumber = (wanted: Json): number | null =>
+  typeof wanted === 'string' && /^-?\d+(\.\d+)?$/.test(wanted) ? Number(wanted) : null
+
+const isLong = (value: Json): boolean => typeof value === 'string' && /\d{16}/.test(value)
+
+const wholeOf = (value: Json): bigint | null =>
+  (typeof value === 'string' && /^-?\d+$/.test(value)) || Number.isInteger(value)
+    ? BigInt(value as string)
+    : null

@@ -3,13 +3,14 @@
 // 1. No connection is made to an address that is not public (loopback, private, link-local, metadata services, …) unless its
 //    host is allowed. The address is checked as it is dialled, after resolution, so a name that resolves differently
 //    the second time (DNS rebinding) gains nothing. Redirects dial anew, and so are checked too.
-// 2. A body is read up to its limit and no further.
+// 2. A body is unpacked, and read up to its limit and no further: the limit is of what it unpacks to.
 // 3. Messages show a URL's origin and path alone, or what the tool says instead: user, query and fragment may hold secrets.
 // 4. Failures: TOOL_DENIED (address, scheme, host or redirect refused), TOOL_TARGET_UNAVAILABLE (unreachable, 5xx, 408, 429; may be tried
 //    again, after Retry-After), TOOL_FAILED (any other status).
 import { Agent, request, type Dispatcher } from 'undici'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { redacted, shownUrl } from '../../../runtime/redaction.ts'
+import { ACCEPTED_ENCODINGS, unpacked } from './content-encoding.ts'
 import { AddressRefused, CONNECT_TIMEOUT_MS, guardedConnector } from './address-guard.ts'
 
 const MAX_REDIRECTS = 5
@@ -147,7 +148,7 @@ async function send(
   options: WebRequest,
 ): Promise<Dispatcher.ResponseData> {
   const { method = 'GET', headers = {}, body = null, signal } = options
-  const sent = { 'user-agent': 'Flotilla (an LLM agent)', ...headers }
+  const sent = { 'user-agent': 'Flotilla (an LLM agent)', 'accept-encoding': ACCEPTED_ENCODINGS, ...headers }
   try {
     return await request(at.url, { dispatcher, method, headers: sent, body, signal })
   } catch (error) {
@@ -158,6 +159,7 @@ async function send(
 /** What kept a request from an answer. An abort passes as it is: whoever aborted knows why. */
 function unreachable({ shown }: Target, signal: AbortSignal, error: unknown): Error {
   if (signal.aborted) return error instanceof Error ? error : new Error('aborted')
+  if (error instanceof FlotillaError) return error
   if (error instanceof AddressRefused) return new FlotillaError('TOOL_DENIED', error.message)
   const { message, code } = error as Error & { code?: string }
   // A header that can't be sent: nothing gets better by another try.
@@ -185,7 +187,8 @@ async function limited(at: Target, response: Dispatcher.ResponseData, { maxBytes
   const chunks: Buffer[] = []
   let left = maxBytes
   try {
-    for await (const chunk of response.body as AsyncIterable<Buffer>) {
+    const packing = response.headers['content-encoding']
+    for await (const chunk of unpacked(response.body as AsyncIterable<Buffer>, packing, at.shown)) {
       chunks.push(chunk.subarray(0, left))
       left -= chunk.length
       if (left < 0) break

@@ -33,7 +33,18 @@ test('numbers and strings stand for each other where nothing is lost', () => {
   assert.deepEqual([task['text'], task['taskId'], task['maxSteps'], task['maxCost']], ['5', '42', 7, 0.5])
 })
 
+test('ids that differ in the last digit are two ids; JSON within keeps its digits', () => {
+  for (const field of ['taskId', 'userId', 'sessionId', 'parent'] as const)
+    for (const id of ['9007199254740992', '9007199254740993', '123456789012345678901234567890']) {
+      const wire = `{"text":"x","${field}":${id}}`
+      assert.equal(parse(wire)[field], id)
+    }
+  const schema = parse('{"text":"x","outputSchema":{"const":9007199254740993}}')['outputSchema']
+  assert.deepEqual(schema, { const: '9007199254740993' })
+})
+
 const wrong: [unknown, RegExp][] = [
+  ['{"text":"x","taskId":1.5}', /taskId must be a string/],
   [{}, /text is missing/],
   [{ text: null }, /text may not be null/],
   [{ text: ['a'] }, /text must be a string/],

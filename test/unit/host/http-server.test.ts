@@ -130,6 +130,16 @@ test('a body that is too long or too deep, and JSON that is none: a clear 4xx', 
   assert.deepEqual(await server.ask('/echo', post('')), { status: 200, body: '{"body":null}' })
 })
 
+test('a body keeps the digits of its numbers, and its names are checked all the same', async () => {
+  const { ask } = await started()
+  const post = (body: string) =>
+    ask('/echo', { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+  assert.deepEqual(JSON.parse((await post('{"taskId":9007199254740993,"n":[1,9007199254740992]}')).body), {
+    body: { taskId: '9007199254740993', n: [1, 9007199254740992] },
+  })
+  assert.equal((await post('{"__proto__":9007199254740993}')).status, 400)
+})
+
 test('ids of 128 characters are reached, also escaped; longer parts of a path are refused', async () => {
   const server = await started()
   assert.equal((await server.ask(`/ids/${'a'.repeat(128)}`)).status, 200)

@@ -14,6 +14,9 @@ const list = { type: 'array', items: number }
 
 const fitting: [value: Json, schema: JsonSchema, output: Json][] = [
   ['42', number, 42],
+  ['{"id":9007199254740993}', { type: 'object' }, { id: '9007199254740993' }],
+  ['Here it is:\n```json\n[1]\n```\nDone.', list, [1]],
+  ['```\n[1]\n```\nor\n```\n[2]\n```', { type: 'string' }, '```\n[1]\n```\nor\n```\n[2]\n```'],
   [' [1, 2] ', list, [1, 2]],
   ['```json\n[1, 2]\n```', list, [1, 2]],
   ['```\n[1]\n```\n', list, [1]],
@@ -34,6 +37,11 @@ const missing: [value: Json, schema: JsonSchema, problem: RegExp][] = [
   ['words', number, /must be number \(it is not JSON\)/],
   ['"42"', number, /must be number/],
   [[1, 'x'], list, /1: must be number/],
+  [
+    '{"a":9007199254740993}',
+    { type: 'object', additionalProperties: number },
+    /must be number \(9007199254740993: more than a number/,
+  ],
   [{}, { type: 'object', required: ['a'] }, /required property 'a'/],
 ]
 

@@ -128,6 +128,13 @@ const wrong = [
     'TOOL_ARGUMENTS_INVALID',
     /city: must be string/,
   ],
+  [
+    'a number that would be rounded',
+    'get_weather',
+    '{"city":["Rome",9007199254740993]}',
+    'TOOL_ARGUMENTS_INVALID',
+    /city: must be string \(9007199254740993: more than a number holds exactly/,
+  ],
   ['a missing argument', 'get_weather', '', 'TOOL_ARGUMENTS_INVALID', /must have required property 'city'/],
   [
     'an argument too many',

@@ -1,0 +1,63 @@
+// JSON from outside without loss. JSON.parse rounds whole numbers beyond 2^53 (ids of 64 bits, amounts in the smallest unit)
+// and makes Infinity, later null, of 1e999.
+//
+// 1. A number whose whole part a double can't hold is its digits, as text. Any other number is a number.
+// 2. What parseExact and JSON.stringify made is read as the same value again, by JSON.parse and by parseExact.
+import type { Json } from '../schemas/json.ts'
+
+const SHOWN_NUMBERS = 3
+const SHOWN_DIGITS = 40
+/** Texts without such a run hold no number that could be inexact. */
+const SUSPECT = /\d[\d.]{15}|\d[eE][+-]?\d/
+
+/** JSON.parse as Node has it; TypeScript's own declaration lacks the source of a number. */
+const parseWithSource = JSON.parse as (
+  text: string,
+  revive: (name: string, value: unknown, context: { readonly source?: string }) => unknown,
+) => unknown
+
+export const mayBeInexact = (text: string): boolean => SUSPECT.test(text)
+
+/** The value; throws SyntaxError where the text is not JSON. */
+export function parseExact(text: string): Json {
+  if (!mayBeInexact(text)) return JSON.parse(text) as Json
+  return parseWithSource(text, (_name, value, { source }) =>
+    isLossy(value, source) ? source : value,
+  ) as Json
+}
+
+/**
+ * Why numbers of this JSON text may not fit a schema that wants numbers: told to a model beside what does not fit. Empty where
+ * there is none.
+ */
+export function inexactNumbersHint(text: string): string {
+  const found: string[] = []
+  if (mayBeInexact(text))
+    parseWithSource(text, (_name, value, { source }) => {
+      if (isLossy(value, source)) found.push(source ?? '')
+      return value
+    })
+  if (found.length === 0) return ''
+  const shown = found.slice(0, SHOWN_NUMBERS).map((source) => source.slice(0, SHOWN_DIGITS))
+  return ` (${shown.join(', ')}: more than a number holds exactly, so it is read as text; only a string can take it)`
+}
+
+const isLossy = (value: unknown, source: string | undefined): boolean =>
+  typeof value === 'number' && source !== undefined && !isExact(value, source)
+
+/** Whether a double has the digits that the source says. Of fractions only the whole part is asked: they are measurements. */
+function isExact(value: number, source: string): boolean {
+  if (!Number.isFinite(value)) return false
+  if (value === 0) return !/[1-9]/.test(source.replace(/e.*/i, ''))
+  return Math.abs(value) <= Number.MAX_SAFE_INTEGER || digits(String(value)) === digits(source)
+}
+
+/** Sign, digits without zeros around them, and the place of the point: the same for 1e2, 100 and 100.0. */
+function digits(numeral: string): string {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(numeral) ?? []
+  const all = `${whole}${fraction}`
+  const significant = all.replace(/^0+/, '')
+  const point = whole.length + Number(exponent) - (all.length - significant.length)
+  return `${sign}${significant.replace(/0+$/, '')}e${point}`
+}

@@ -1,0 +1,70 @@
+// The records of a CSV text, by csv-parse, which only this file imports.
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { CsvError, parse, type Options } from 'csv-parse'
+import { parse as parseAtOnce } from 'csv-parse/sync'
+
+/** A quote that is never closed would take the rest of the file for one cell. */
+const MAX_RECORD_CHARS = 1_000_000
+
+export type Cells = readonly string[]
+
+/** `strict`: as the format is. `loose`: text may follow a closing quote. `none`: a quote is a character as any other. */
+export const quotings = ['strict', 'loose', 'none'] as const
+export type Quoting = (typeof quotings)[number]
+
+export interface CsvFormat {
+  readonly delimiter: string
+  readonly quoting: Quoting
+}
+
+/** csv-parse's options for files as they are: untidy rows are kept, line ends may be mixed. */
+const csvOptions = ({ delimiter, quoting }: CsvFormat): Options => ({
+  delimiter,
+  quote: quoting === 'none' ? false : '"',
+  record_delimiter: ['\r\n', '\n', '\r'],
+  relax_quotes: true,
+  relax_column_count: true,
+  skip_empty_lines: true,
+  ltrim: true,
+  ...(quoting === 'loose'
+    ? { cast: (cell: string, { quoting: isQuoted }) => (isQuoted ? cell : cell.trimEnd()) }
+    : { rtrim: true }),
+  max_record_size: MAX_RECORD_CHARS,
+})
+
+/** By the strictest way of quoting that the text bears. */
+export function recordsIn(text: string, delimiter: string): string[][] {
+  for (const quoting of quotings)
+    try {
+      return parseAtOnce(text, csvOptions({ delimiter, quoting })) as unknown as string[][]
+    } catch {
+      // Text behind a quote, or a quote that never ends: the next way takes it.
+    }
+  return []
+}
+
+/** Hands on one record after the other, so that nothing piles up. Rejects with what `take` throws, or with why the text is no CSV. */
+export async function readRecords(
+  text: Iterable<string>,
+  format: CsvFormat,
+  take: (cells: Cells) => void,
+): Promise<void> {
+  const parser = parse({
+    ...csvOptions(format),
+    on_record: (cells) => {
+      take(cells as unknown as Cells)
+      return null
+    },
+  })
+  await pipeline(Readable.from(text), parser, async (records: AsyncIterable<unknown>) => {
+    for await (const record of records) void record
+  })
+}
+
+/** Another way of quoting may read the text. */
+export const isQuoteError = (error: unknown): boolean =>
+  error instanceof CsvError &&
+  ['CSV_QUOTE_NOT_CLOSED', 'CSV_MAX_RECORD_SIZE', 'CSV_NON_TRIMABLE_CHAR_AFTER_CLOSING_QUOTE'].includes(
+    error.code,
+  )

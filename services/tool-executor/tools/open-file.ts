@@ -1,0 +1,96 @@
+// A data file while a job reads it, in a thread (parsing.ts). It is read in chunks, as often as the job likes.
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
+import { FlotillaError } from '../../../runtime/errors.ts'
+import type { FileToParse } from './parsing.ts'
+import { guessEncoding, isEncoding, type Guess } from './text-encoding.ts'
+
+const CHUNK_BYTES = 256 * 1024
+
+/** By what a file is known to be unchanged. */
+export type Version = Pick<Stats, 'mtimeMs' | 'size' | 'ino'>
+
+export const isSame = (a: Version, b: Version): boolean =>
+  a.mtimeMs === b.mtimeMs && a.size === b.size && a.ino === b.ino
+
+export class OpenFile {
+  /** As messages name it. */
+  readonly name: string
+  readonly version: Version
+  readonly #descriptor: number
+
+  constructor(name: string, version: Version, descriptor: number) {
+    this.name = name
+    this.version = version
+    this.#descriptor = descriptor
+  }
+
+  /** The bytes from the start. A chunk is good until the next one is asked for. */
+  *bytes(): Generator<Buffer> {
+    const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
+    for (let at = 0; ;) {
+      const length = readSync(this.#descriptor, buffer, 0, CHUNK_BYTES, at)
+      if (length === 0) return
+      yield buffer.subarray(0, length)
+      at += length
+    }
+  }
+
+  /** The text from the start, without a byte order mark. */
+  *text(encoding: string): Generator<string> {
+    const decoder = new TextDecoder(encoding)
+    for (const chunk of this.bytes()) yield decoder.decode(chunk, { stream: true })
+    yield decoder.decode()
+  }
+
+  /** The encoding that the caller names, or the likeliest. Throws TOOL_FAILED or TOOL_ARGUMENTS_INVALID where there is no decoder. */
+  encoding(named: string | null): Guess {
+    if (named !== null) {
+      if (isEncoding(named)) return { encoding: named, undecodable: 0 }
+      throw new FlotillaError(
+        'TOOL_ARGUMENTS_INVALID',
+        `there is no encoding ${named}; some are: utf-8, utf-16le, windows-1252, windows-1251, shift_jis, gb18030`,
+      )
+    }
+    const guess = guessEncoding(this.bytes())
+    if (guess.encoding !== 'utf-32') return guess as Guess
+    throw this.unreadable('it is UTF-32; save it as UTF-8')
+  }
+
+  unreadable(why: string, cause?: unknown): FlotillaError {
+    return unreadable(this.name, why, cause)
+  }
+
+  /** Throws TOOL_FAILED where somebody wrote to the file meanwhile: what was read first no longer fits the rest. */
+  assertUnchanged(): void {
+    if (!isSame(this.version, fstatSync(this.#descriptor)))
+      throw this.unreadable('it changed while it was read; ask again')
+  }
+}
+
+const unreadable = (file: string, why: string, cause?: unknown) =>
+  new FlotillaError('TOOL_FAILED', `${file} can't be read: ${why}`, { cause })
+
+/** The file is asked what it is once it is open: a pipe would be read for ever. */
+export async function withFile<T>(
+  { path, file, maxBytes }: FileToParse,
+  read: (open: OpenFile) => T | Promise<T>,
+): Promise<T> {
+  let descriptor: number | null = null
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stats = fstatSync(descriptor)
+    if (!stats.isFile()) throw unreadable(file, 'it is not a file')
+    const { mtimeMs, size, ino } = stats
+    if (size > maxBytes)
+      throw unreadable(
+        file,
+        `it has ${size} bytes, more than the limit of ${maxBytes} (maxFileBytes of the tool)`,
+      )
+    return await read(new OpenFile(file, { mtimeMs, size, ino }, descriptor))
+  } catch (error) {
+    if (error instanceof FlotillaError || error instanceof RangeError) throw error
+    throw unreadable(file, (error as Error).message, error)
+  } finally {
+    if (descriptor !== null) closeSync(descriptor)
+  }
+}
