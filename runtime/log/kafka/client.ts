@@ -9,7 +9,9 @@
 //
 // Requests that it has no encodings for are in second-protocol.ts, written with its encoder and sent by its connections.
 import { createRequire } from 'node:module'
-import { AssignerProtocol, Kafka, logLevel } from 'kafkajs'
+import { promisify } from 'node:util'
+import { gunzip, zstdDecompress } from 'node:zlib'
+import { AssignerProtocol, CompressionTypes, Kafka, logLevel } from 'kafkajs'
 import type { Admin, Cluster as KafkaJsCluster, ConfigResourceTypes, KafkaConfig, logCreator } from 'kafkajs'
 import { openSocket } from './socket.ts'
 
@@ -336,3 +338,14 @@ export const wire = {
   recordBatch: RecordBatch,
   errorOf: createErrorFromCode,
 }
+
+/** Most that a batch may become by unpacking; brokers take about 1 MB, compressed. */
+const UNPACKED_BYTES = 64 * 1024 * 1024
+const unpacking =
+  (unpack: (packed: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>) => () => ({
+    compress: () => Promise.reject(new Error('Flotilla compresses nothing')),
+    decompress: (packed: Buffer) => unpack(packed, { maxOutputLength: UNPACKED_BYTES }),
+  })
+const { CompressionCodecs: codecs } = part('kafkajs') as typeof import('kafkajs')
+codecs[CompressionTypes.GZIP] = unpacking(promisify(gunzip))
+codecs[CompressionTypes.ZSTD] = unpacking(promisify(zstdDecompress))
