@@ -35,6 +35,8 @@ export interface CursorOptions {
 }
 
 export interface Cursor {
+  /** Of the record that is delivered next. */
+  readonly offset: number
   /** Epoch of the leader that wrote what was read last. */
   readonly leaderEpoch: number
   remove(): void
@@ -80,6 +82,9 @@ export class Fetcher {
     this.#cursors.add(state)
     this.wake()
     return {
+      get offset() {
+        return state.offset
+      },
       get leaderEpoch() {
         return state.leaderEpoch
       },

@@ -47,10 +47,10 @@ export interface LaneOptions {
   readonly lane: number
   readonly fetcher: Fetcher
   readonly member: Membership
-  /** Topics that an earlier opening found cut off: their positions go back before the lane begins. */
-  readonly cut: readonly InputLoss[]
-  /** The running lane has found a topic cut off, and has ended: it is for the next opening to go back. */
-  readonly onCut: (loss: InputLoss) => void
+  /** What an earlier opening found gone: these positions go back before the lane begins. */
+  readonly gone: readonly InputLoss[]
+  /** The running lane finds gone what it has read, and ends: it is for the next opening to go back. */
+  readonly onGone: (loss: InputLoss) => void
   readonly onLoss: (loss: InputLoss) => void
   /** The topic can't be read on, and why; null: it can again. */
   readonly onStuck: (topic: LogTopic, problem: string | null) => void
@@ -133,9 +133,9 @@ async function inStep(
   { positions, ids }: Pick<Restored, 'positions' | 'ids'>,
 ): Promise<readonly LanePosition[]> {
   const { lane, stage, member } = options
-  const resets = await resetsOf(context, link, lane, { positions, ids, cut: options.cut })
+  const resets = await resetsOf(context, link, lane, { positions, ids, gone: options.gone })
   // Read from the earliest record in any case.
-  const unread = options.cut.filter(({ topic }) => !positions.some((each) => each.topic === topic))
+  const unread = options.gone.filter(({ topic }) => !positions.some((each) => each.topic === topic))
   for (const loss of unread) options.onLoss(loss)
   if (resets.length === 0) return positions
   const topics = resets.map(({ position }) => offsetOf(context, lane, position, position))
@@ -221,8 +221,11 @@ export class KafkaLane implements OpenLane {
   compare(facts: ReadonlyMap<string, TopicFacts>): void {
     for (const [topic, id] of this.#ids) {
       const name = this.#context.names.topic(topic)
-      if (isAnother(id, shortId(facts.get(name)?.id ?? '')))
-        this.#end(`${name} was created anew: lane ${this.lane} reads another topic of that name`)
+      if (!isAnother(id, shortId(facts.get(name)?.id ?? ''))) continue
+      const from = this.#cursors.get(topic)?.offset ?? 0
+      this.#options.onGone({ topic, cause: 'recreated', from, to: 0 })
+      this.#end(`${name} was created anew: lane ${this.lane} reads another topic of that name`)
+      return
     }
   }
 
@@ -250,7 +253,7 @@ export class KafkaLane implements OpenLane {
       stuck: (at) => this.#options.onStuck(topic, at && stuckProblem(name, this.lane, at.offset, at.reason)),
       wentBack: (from, to) => {
         const loss = { topic, cause: 'truncated', from, to } as const
-        this.#options.onCut(loss)
+        this.#options.onGone(loss)
         this.#end(describeLoss(loss, this.lane))
       },
     })

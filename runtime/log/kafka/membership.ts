@@ -32,8 +32,8 @@ export class KafkaMembership implements Membership {
   readonly #open = new Map<number, KafkaLane>()
   /** Lanes opened since they were assigned. */
   readonly #opened = new Set<number>()
-  /** Topics that a lane found cut off, for its next opening. */
-  readonly #cut = new Map<number, readonly InputLoss[]>()
+  /** What a lane found gone, for its next opening. */
+  readonly #gone = new Map<number, readonly InputLoss[]>()
   readonly #problems: Problems
   readonly #unwatch: () => void
   #assigned: ReadonlySet<number> = new Set()
@@ -108,22 +108,22 @@ export class KafkaMembership implements Membership {
     this.#drop(lane)
     this.#opened.add(lane)
     if (again) await this.#confirm(lane)
-    const cut = this.#cut.get(lane) ?? []
+    const gone = this.#gone.get(lane) ?? []
     const opened = await openLane(this.#context, {
       stage: group,
       topics,
       lane,
       fetcher: this.#fetcher,
       member: this.#memberOf(lane),
-      cut,
-      onCut: (loss) => this.#cut.set(lane, [...(this.#cut.get(lane) ?? []), loss]),
+      gone,
+      onGone: (loss) => this.#gone.set(lane, [...(this.#gone.get(lane) ?? []), loss]),
       onLoss: (loss) => this.#listener.onLoss?.(lane, loss),
       onStuck: (topic, problem) => this.#problems.set(`${lane} ${topic}`, problem === null ? [] : [problem]),
     }).catch((error: unknown) => {
       if (error instanceof LaneFenced) throw error
       throw this.#trouble(`opening lane ${lane}`, error)
     })
-    this.#cut.delete(lane)
+    this.#gone.delete(lane)
     if (!this.#assigned.has(lane)) {
       void opened.close()
       this.#mustOwn(lane)

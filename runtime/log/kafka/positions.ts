@@ -2,7 +2,8 @@
 // the id of the topic that was read.
 //
 // 1. A position counts in the topic whose id it bears. Where another topic has the name at an opening, nothing of that one was
-//    read: the position goes to its earliest record.
+//    read: the position goes to its earliest record. (Brokers forget the positions of a topic that is deleted; but a lane that
+//    runs may commit one afterwards.)
 // 2. At opening each position is compared with its log: where the records of that epoch end before it, the log was cut off,
 //    and what stands there now was never read. The position goes back to the cut.
 // 3. A position that goes back is committed before anything is read from it, so that it holds for every later owner.
@@ -78,7 +79,7 @@ export interface Reset {
 }
 
 /**
- * Positions that are not of what their topic holds now. `cut`: losses of which a former opening has learnt already. A topic
+ * Positions that are not of what their topic holds now. `gone`: losses of which a former opening has learnt already. A topic
  * without a position is read from its earliest record in any case.
  */
 export async function resetsOf(
@@ -88,7 +89,7 @@ export async function resetsOf(
   found: {
     readonly positions: readonly LanePosition[]
     readonly ids: ReadonlyMap<LogTopic, string>
-    readonly cut: readonly InputLoss[]
+    readonly gone: readonly InputLoss[]
   },
 ): Promise<Reset[]> {
   const reset = async (position: LanePosition): Promise<Reset[]> => {
@@ -102,7 +103,7 @@ export async function resetsOf(
       const start = { topic, offset: to, metadata: '', leaderEpoch: NO_EPOCH, topicId }
       return [{ loss: { topic, cause: 'recreated', from, to }, position: start }]
     }
-    const known = found.cut.filter((loss) => loss.topic === topic)
+    const known = found.gone.filter((loss) => loss.topic === topic && loss.cause === 'truncated')
     const asked = { topic: name, partition: lane, offset: from, epoch: position.leaderEpoch }
     const to = known.length > 0 ? Math.min(...known.map((loss) => loss.to)) : await cutBelow(link, asked)
     if (to === null) return []
