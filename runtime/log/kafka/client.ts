@@ -16,8 +16,9 @@ import type { Admin, Cluster as KafkaJsCluster, ConfigResourceTypes, KafkaConfig
 import { openSocket } from './socket.ts'
 
 export type { Admin } from 'kafkajs'
-/** kafkajs's `ConfigResourceTypes.TOPIC`, which it doesn't export to ES modules. */
+/** kafkajs's `ConfigResourceTypes`, which it doesn't export to ES modules. */
 export const TOPIC_RESOURCE = 2 satisfies ConfigResourceTypes.TOPIC as ConfigResourceTypes
+export const BROKER_RESOURCE = 4 satisfies ConfigResourceTypes.BROKER as ConfigResourceTypes
 
 /** Brokers' security, passed on as it is. */
 export type Security = Pick<KafkaConfig, 'ssl' | 'sasl'>

@@ -223,7 +223,7 @@ export class KafkaLane implements OpenLane {
       const name = this.#context.names.topic(topic)
       if (!isAnother(id, shortId(facts.get(name)?.id ?? ''))) continue
       const from = this.#cursors.get(topic)?.offset ?? 0
-      this.#options.onGone({ topic, cause: 'recreated', from, to: 0 })
+      if (from > 0) this.#options.onGone({ topic, cause: 'recreated', from, to: 0 })
       this.#end(`${name} was created anew: lane ${this.lane} reads another topic of that name`)
       return
     }
