@@ -49,12 +49,18 @@ export function decodeFinished(base: number, metadata: string): { next: number; 
   return { next: base + Number.parseInt(span ?? '0', 36), unfinished }
 }
 
+const HOSTS = /^[0-9a-z]+(,[0-9a-z]+(\*[0-9a-z]+)?)+$/
+
+/** One past the highest offset taken. Metadata of another kind says nothing of it. */
+export function nextOf({ offset, metadata }: Position): number {
+  return HOSTS.test(metadata) ? decodeFinished(offset, metadata).next : offset
+}
+
 /** The position in a log that was cut off at `end`: what was finished below the cut stays so, nothing is from there on. */
 export function cutAt<P extends Position>(position: P, end: number): P {
-  const { offset } = position
-  const { next, unfinished } = decodeFinished(offset, position.metadata)
-  if (next <= end) return position
-  const kept = unfinished.filter((each) => each < end)
+  const { offset, metadata } = position
+  if (nextOf(position) <= end) return position
+  const kept = decodeFinished(offset, metadata).unfinished.filter((each) => each < end)
   if (kept.length === 0) return { ...position, offset: end, metadata: '' }
   return { ...position, metadata: encodeFinished({ base: offset, next: end, unfinished: kept }) }
 }

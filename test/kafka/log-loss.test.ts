@@ -208,6 +208,7 @@ test('partitions that are added to a topic are said, with the remedy', async () 
     new RegExp(`usage\\.recorded has ${PARTITIONS + 2} partitions, not ${PARTITIONS}.*--create`),
   )
   assert.deepEqual(others, [])
+  assert.deepEqual(await log.advice(), [problem])
   // What is written to ours is read as ever.
   await arrives(member, topic)
   await member.leave()

@@ -2,7 +2,7 @@
 import { topics as contract } from '../../../schemas/topics.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { LogTopic, PartitionRange } from '../port.ts'
-import { isOpen, openTopicAdvice, openTopicSettings, sizeAdvice } from './advice.ts'
+import { isOpen, openTopicAdvice, openTopicSettings, partitionAdvice, sizeAdvice } from './advice.ts'
 import type { Admin } from './client.ts'
 import type { Context } from './context.ts'
 import { isTransient, messageOf } from './errors.ts'
@@ -136,7 +136,11 @@ export async function advice(context: Context): Promise<readonly string[]> {
   const admin = context.client.admin()
   try {
     await admin.connect()
-    return [...(await openTopicAdvice(context, admin)), ...(await sizeAdvice(context, admin))]
+    return [
+      ...(await partitionAdvice(context)),
+      ...(await openTopicAdvice(context, admin)),
+      ...(await sizeAdvice(context, admin)),
+    ]
   } finally {
     await admin.disconnect().catch(() => {})
   }

@@ -3,6 +3,7 @@ import { topics as contract, type TopicSpec } from '../../../schemas/topics.ts'
 import { LOG_METADATA_BYTES, LOG_RECORD_BYTES } from '../limits.ts'
 import { BROKER_RESOURCE, TOPIC_RESOURCE, type Admin } from './client.ts'
 import type { Context } from './context.ts'
+import { topicProblems } from './problems.ts'
 
 const TIME = 'message.timestamp.type'
 const COMPRESSION = 'compression.type'
@@ -38,6 +39,20 @@ export async function openTopicAdvice({ names }: Context, admin: Admin): Promise
       return [`${resource} ${consequences[name].replace('?', now)}: ${alteration(resource, name, value)}`]
     }),
   )
+}
+
+/** Topics that have other partitions than the fleet reads. */
+export async function partitionAdvice({
+  names,
+  partitions,
+  settings,
+  topicWatch,
+}: Context): Promise<string[]> {
+  const shared = contract.flatMap(({ name, partitions: own }) =>
+    own === 'shared' ? [names.topic(name)] : [],
+  )
+  const facts = await topicWatch.facts(shared, settings.deliveryTimeoutMs)
+  return topicProblems(shared, partitions, { facts, missing: new Set() })
 }
 
 /** Sizes that are below what Flotilla takes for granted: what it writes would be refused. */

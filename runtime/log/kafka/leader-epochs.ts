@@ -22,7 +22,7 @@ export interface EpochEnd {
 }
 
 /** Null where the broker can't tell: it is older, or the log has no record of so early an epoch. */
-export async function endOfEpoch(
+async function endOfEpoch(
   link: Link,
   topic: string,
   partition: number,

@@ -8,7 +8,7 @@
 //    and what stands there now was never read. The position goes back to the cut.
 // 3. A position that goes back is committed before anything is read from it, so that it holds for every later owner.
 import type { InputLoss, LogTopic, Position } from '../port.ts'
-import { cutAt, decodeFinished } from '../position-metadata.ts'
+import { cutAt, nextOf } from '../position-metadata.ts'
 import type { Context } from './context.ts'
 import { cutBelow, NO_EPOCH } from './leader-epochs.ts'
 import type { Link } from './link.ts'
@@ -96,7 +96,7 @@ export async function resetsOf(
     const { topic } = position
     const name = context.names.topic(topic)
     const topicId = found.ids.get(topic) ?? ''
-    const { next: from } = decodeFinished(position.offset, position.metadata)
+    const from = nextOf(position)
     if (isAnother(position.topicId, topicId)) {
       const [bounds] = await boundsOf(link, name, [lane])
       const to = bounds?.earliest ?? 0
