@@ -33,7 +33,7 @@ async function produce(topic: LogTopic, partition: number, codec: string, value:
   const key = mark()
   const large = ['-X', 'message.max.bytes=200000000', '-X', 'linger.ms=0']
   const at = ['-P', '-b', brokers()[0] as string, '-t', nameOf(topic), '-p', String(partition), '-k', key]
-  await kcat([...at, '-z', codec, ...large, '-D', '\u0000'], value)
+  await kcat([...at, '-z', codec, ...large], value)
   return key
 }
 
