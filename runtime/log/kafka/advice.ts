@@ -4,6 +4,7 @@ import { LOG_METADATA_BYTES, LOG_RECORD_BYTES } from '../limits.ts'
 import { BROKER_RESOURCE, TOPIC_RESOURCE, type Admin } from './client.ts'
 import type { Context } from './context.ts'
 import { topicProblems } from './problems.ts'
+import { lookAt } from './topic-watch.ts'
 
 const TIME = 'message.timestamp.type'
 const COMPRESSION = 'compression.type'
@@ -46,12 +47,12 @@ export async function partitionAdvice({
   names,
   partitions,
   settings,
-  topicWatch,
+  shared: link,
 }: Context): Promise<string[]> {
   const shared = contract.flatMap(({ name, partitions: own }) =>
     own === 'shared' ? [names.topic(name)] : [],
   )
-  const facts = await topicWatch.facts(shared, settings.deliveryTimeoutMs)
+  const { facts } = await lookAt(link, shared, settings.deliveryTimeoutMs)
   return topicProblems(shared, partitions, { facts, missing: new Set() })
 }
 

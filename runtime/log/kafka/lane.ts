@@ -40,6 +40,7 @@ import {
 import { stuckProblem } from './problems.ts'
 import { partitionKey, type PartitionRecords } from './producer-session.ts'
 import type { TopicFacts } from './topic-ids.ts'
+import { lookAt } from './topic-watch.ts'
 
 export interface LaneOptions {
   readonly stage: string
@@ -80,7 +81,7 @@ export async function openLane(context: Context, options: LaneOptions): Promise<
     const [rows, committed, ids] = await Promise.all([
       readRows(context, link, stateTopic, options.lane, epoch),
       readPositions(context, link, options),
-      idsOf(context, options),
+      idsOf(context, link, options),
     ])
     const positions = await inStep(context, options, link, producer, { positions: committed, ids })
     return new KafkaLane(context, options, link, producer, { epoch, rows, positions, ids })
@@ -118,9 +119,9 @@ async function writeOpened(context: Context, options: LaneOptions, producer: Lan
 }
 
 /** Ids of the lane's topics, as positions bear them. */
-async function idsOf(context: Context, { topics }: LaneOptions): Promise<Map<LogTopic, string>> {
-  const { names, settings, topicWatch } = context
-  const facts = await topicWatch.facts(topics.map(names.topic), settings.deliveryTimeoutMs)
+async function idsOf(context: Context, link: Link, { topics }: LaneOptions): Promise<Map<LogTopic, string>> {
+  const { names, settings } = context
+  const { facts } = await lookAt(link, topics.map(names.topic), settings.deliveryTimeoutMs)
   return new Map(topics.map((topic) => [topic, shortId(facts.get(names.topic(topic))?.id ?? '')]))
 }
 

@@ -172,7 +172,7 @@ class KafkaLog implements Log {
 
   async #close(): Promise<void> {
     await Promise.allSettled([...this.#open].map((close) => close()))
-    this.#context.topicWatch.close()
+    await this.#context.topicWatch.close()
     await this.#publisher.close()
     await Promise.all([this.#readLink.close(), this.#context.shared.close()])
   }

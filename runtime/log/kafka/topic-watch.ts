@@ -18,12 +18,24 @@ interface Watcher {
   readonly onLook: (looked: Looked) => void
 }
 
+/** As of now. No leader is asked: there is none while a topic is missing. */
+export async function lookAt(link: Link, topics: readonly string[], withinMs: number): Promise<Looked> {
+  const ask = async (): Promise<readonly TopicFacts[]> =>
+    factsFrom(await link.cluster.findControllerBroker(), topics)
+  const found = await link.attempt(ask, { withinMs })
+  return {
+    facts: new Map(found.flatMap((fact) => (fact.errorCode === 0 ? [[fact.name, fact]] : []))),
+    missing: new Set(found.flatMap((fact) => (fact.errorCode === UNKNOWN_TOPIC ? [fact.name] : []))),
+  }
+}
+
 export class TopicWatch {
   readonly #link: Link
   readonly #everyMs: number
   readonly #logger: KafkaLogger | undefined
   readonly #watchers = new Set<Watcher>()
   #timer: NodeJS.Timeout | null = null
+  #looking: Promise<void> = Promise.resolve()
   #closed = false
 
   constructor(link: Link, everyMs: number, logger: KafkaLogger | undefined) {
@@ -40,41 +52,27 @@ export class TopicWatch {
     return () => void this.#watchers.delete(watcher)
   }
 
-  /** As of now. A topic that the broker has no facts of is left out. */
-  async facts(topics: readonly string[], withinMs: number): Promise<ReadonlyMap<string, TopicFacts>> {
-    return (await this.#look(topics, withinMs)).facts
-  }
-
   #later(): NodeJS.Timeout {
-    return setTimeout(() => void this.#lookAgain(), this.#everyMs).unref()
+    return setTimeout(() => (this.#looking = this.#lookAgain()), this.#everyMs).unref()
   }
 
   async #lookAgain(): Promise<void> {
     try {
-      const looked = await this.#look([...new Set([...this.#watchers].flatMap(({ topics }) => topics))], 0)
+      const topics = new Set([...this.#watchers].flatMap((watcher) => watcher.topics))
+      const looked = await lookAt(this.#link, [...topics], 0)
       for (const { onLook } of this.#watchers) onLook(looked)
     } catch (error) {
       this.#logger?.debug({ reason: messageOf(error) }, 'failed to look at topics')
-      await this.#link.recover(error)
+      if (!this.#closed) await this.#link.recover(error)
     }
     this.#timer = this.#closed || this.#watchers.size === 0 ? null : this.#later()
   }
 
-  async #look(topics: readonly string[], withinMs: number): Promise<Looked> {
-    // No leader is asked: there is none while a topic is missing.
-    const found = await this.#link.attempt(
-      async () => factsFrom(await this.#link.cluster.findControllerBroker(), topics),
-      { withinMs },
-    )
-    return {
-      facts: new Map(found.flatMap((fact) => (fact.errorCode === 0 ? [[fact.name, fact]] : []))),
-      missing: new Set(found.flatMap((fact) => (fact.errorCode === UNKNOWN_TOPIC ? [fact.name] : []))),
-    }
-  }
-
-  close(): void {
+  /** Resolves when nothing uses the link any more: a request after its end would connect it again. */
+  async close(): Promise<void> {
     this.#closed = true
     this.#watchers.clear()
     if (this.#timer !== null) clearTimeout(this.#timer)
+    await this.#looking
   }
 }
