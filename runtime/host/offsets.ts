@@ -6,6 +6,7 @@
 // 2. Delivery is in offset order. An unfinished offset that a later one overtakes is gone from the log and is dropped.
 // 3. `offer` answers true once for each record, however often it is delivered.
 import type { LogRecord, LogTopic, Position } from '../log/port.ts'
+import { decodeFinished, encodeFinished } from '../log/position-metadata.ts'
 
 /** Below the 4,096 bytes that brokers allow. */
 export const METADATA_BYTES = 3_000
@@ -22,7 +23,7 @@ class TopicOffsets {
   private awaited: number
 
   constructor(base: number, metadata: string) {
-    const { next, unfinished } = decodeMetadata(base, metadata)
+    const { next, unfinished } = decodeFinished(base, metadata)
     this.next = next
     this.unfinished = new Set(unfinished)
     this.awaited = this.unfinished.size
@@ -121,49 +122,9 @@ export class OffsetTracker {
     const changed: Position[] = []
     for (const topic of this.dirty) {
       const offsets = this.topics.get(topic)
-      if (offsets) changed.push({ topic, offset: offsets.base, metadata: encodeMetadata(offsets) })
+      if (offsets) changed.push({ topic, offset: offsets.base, metadata: encodeFinished(offsets) })
     }
     this.dirty.clear()
     return changed
   }
-}
-
-/** `<next - base>` then runs of unfinished offsets as `gap` or `gap*length`, base 36, comma-separated, relative to the run before. */
-function encodeMetadata(offsets: TopicOffsets): string {
-  const base = offsets.base
-  if (offsets.unfinished.size === 0) return ''
-  const runs: string[] = [(offsets.next - base).toString(36)]
-  let end = base
-  let start = base
-  let length = 0
-  const flush = () => {
-    if (length === 0) return
-    const gap = (start - end).toString(36)
-    runs.push(length === 1 ? gap : `${gap}*${length.toString(36)}`)
-    end = start + length
-  }
-  for (const offset of offsets.unfinished) {
-    if (length > 0 && offset === start + length) length++
-    else {
-      flush()
-      start = offset
-      length = 1
-    }
-  }
-  flush()
-  return runs.join(',')
-}
-
-function decodeMetadata(base: number, metadata: string): { next: number; unfinished: number[] } {
-  if (metadata === '') return { next: base, unfinished: [] }
-  const [span, ...runs] = metadata.split(',')
-  const unfinished: number[] = []
-  let end = base
-  for (const run of runs) {
-    const [gap = '0', length = '1'] = run.split('*')
-    const start = end + Number.parseInt(gap, 36)
-    end = start + Number.parseInt(length, 36)
-    for (let offset = start; offset < end; offset++) unfinished.push(offset)
-  }
-  return { next: base + Number.parseInt(span ?? '0', 36), unfinished }
 }

@@ -58,6 +58,8 @@ export class StageHost {
   private generation = 0
   private stopping = false
   private problem: string | null = JOINING
+  /** In the way of the stage's input, as the log says. */
+  private blocks: readonly string[] = []
   private losses: readonly { text: string; untilMs: number }[] = []
 
   constructor(parts: HostParts) {
@@ -81,6 +83,7 @@ export class StageHost {
         onError: (error) => this.failed(error),
         onRecovered: () => (this.problem = null),
         onLoss: (lane, loss) => this.lost(lane, loss),
+        onProblems: (problems) => this.blocked(problems),
       },
     )
     for (const lane of early) this.assigned(lane)
@@ -108,6 +111,7 @@ export class StageHost {
     const now = this.parts.clock.now()
     for (const { text, untilMs } of this.losses) if (untilMs > now) problems.push(text)
     for (const [lane, problem] of this.declined) problems.push(`lane ${lane}: ${problem}`)
+    problems.unshift(...this.blocks)
     if (this.problem) problems.unshift(this.problem)
     return {
       stage: this.parts.stage.name,
@@ -162,6 +166,14 @@ export class StageHost {
       { err: error, stage: this.parts.stage.name },
       'the consumer group has a problem; trying again',
     )
+  }
+
+  private blocked(problems: readonly string[]): void {
+    const { instruments, stage } = this.parts
+    const labels = { stage: stage.name }
+    for (const problem of problems) if (!this.blocks.includes(problem)) instruments.log.error(labels, problem)
+    this.blocks = problems
+    instruments.gauge('input_problems', problems.length, labels)
   }
 
   /** Nobody can bring the records back; but nobody may miss that they are gone. */

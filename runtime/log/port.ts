@@ -46,7 +46,7 @@ export interface OutgoingRecord {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** `offset` is the lowest unfinished one; `metadata` holds what is finished beyond it, opaque to the log (at most 4,096 bytes). */
+/** `offset` is the lowest unfinished one; `metadata` holds what is finished beyond it (position-metadata.ts; at most 3,000 bytes). */
 export interface Position {
   readonly topic: LogTopic
   readonly offset: number
@@ -114,6 +114,8 @@ export interface LaneListener {
   onRecovered?(): void
   /** Records of this lane's input are gone, or others stand in their place. */
   onLoss?(lane: number, loss: InputLoss): void
+  /** All that stands in the way of this member's input now, each with its remedy; empty when nothing does any more. */
+  onProblems?(problems: readonly string[]): void
 }
 
 export interface Membership {

@@ -73,6 +73,10 @@ export const counters = {
 /** They go up and down. Prometheus sees `flotilla_<name>`. */
 export const gauges = {
   lanes: row('Lanes that this process owns.', 'stage'),
+  input_problems: row(
+    'Topics that are missing or have another number of partitions, and partitions that can not be read on.',
+    'stage',
+  ),
   in_flight: row('Handlings at work.', 'stage'),
   waiting: row('Records fetched and waiting for their turn.', 'stage'),
   calls_in_flight: row('Outside calls at work.', 'stage', 'kind'),

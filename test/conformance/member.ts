@@ -19,6 +19,7 @@ export class TestMember {
   readonly revoked: number[] = []
   readonly errors: Error[] = []
   readonly losses: (InputLoss & { lane: number })[] = []
+  problems: readonly string[] = []
   readonly #joined: Promise<Membership>
   readonly #held = new Set<number>()
 
@@ -37,6 +38,7 @@ export class TestMember {
           this.lanes.delete(lane)
         },
         onError: (error) => this.errors.push(error),
+        onProblems: (problems) => (this.problems = problems),
         onLoss: (lane, loss) => this.losses.push({ lane, ...loss }),
       },
     )

@@ -11,6 +11,7 @@ import { startKafka, type KafkaCluster } from '../infra/kafka.ts'
 import { PARTITIONS, uniquePrefix } from './brokers.ts'
 
 const LANE = 2
+const STAGES = ['router', 'planner', 'metering', 'alerting']
 const prefix = uniquePrefix('loss')
 const nameOf = (topic: LogTopic): string => `${prefix}.${topic}`
 
@@ -21,8 +22,14 @@ let admin: Admin
 before(async () => {
   kafka = await startKafka()
   const options = { brokers: [kafka.url], clientId: 'test' }
-  log = createKafkaLog({ ...options, prefix, partitions: PARTITIONS, startTimeoutMs: 90_000 })
-  await log.ensureTopics(['router', 'planner', 'metering'])
+  log = createKafkaLog({
+    ...options,
+    prefix,
+    partitions: PARTITIONS,
+    startTimeoutMs: 90_000,
+    topicCheckMs: 300,
+  })
+  await log.ensureTopics(STAGES)
   admin = createClient({ ...options, requestTimeoutMs: 10_000 }).admin()
   await admin.connect()
 })
@@ -111,4 +118,98 @@ test('a log that was cut off and has grown again past the position: what was nev
     { lane: LANE, topic, cause: 'truncated', from: position + 5, to: position },
   ])
   await later.leave()
+})
+
+async function remove(topic: LogTopic): Promise<void> {
+  if (!(await admin.listTopics()).includes(nameOf(topic))) return
+  await admin.deleteTopics({ topics: [nameOf(topic)] })
+  await eventually(`${topic} is gone`, async () => !(await admin.listTopics()).includes(nameOf(topic)))
+}
+
+/** Deletes and creates the topic, and writes more records to it at once than were read of the former one. */
+async function recreate(topic: LogTopic, position: number): Promise<{ key: string; count: number }> {
+  await remove(topic)
+  await log.ensureTopics(STAGES)
+  const key = mark()
+  const count = position + 10
+  await log.publish(numbered(topic, LANE, key, count))
+  return { key, count }
+}
+
+test('a topic that was recreated is read from its start, whatever was committed meanwhile of the former one', async () => {
+  const topic = 'tasks.control'
+  // One that does not look at its topics while it runs.
+  const unaware = createKafkaLog({
+    brokers: [kafka.url],
+    clientId: 'test',
+    prefix,
+    partitions: PARTITIONS,
+    topicCheckMs: 600_000,
+  })
+  const member = new TestMember(unaware, 'router', [topic])
+  const position = await handled(member, topic, 5)
+  const { key, count } = await recreate(topic, position)
+  // Brokers have forgotten the position; the commit of what was at work brings it back.
+  await (await member.lane(LANE)).commit(commitOf({ positions: [{ topic, offset: position, metadata: '' }] }))
+  await member.leave()
+  await unaware.close()
+  const later = new TestMember(log, 'router', [topic])
+  await eventually('all of them arrive', () => later.values(topic, LANE, key).length === count)
+  assert.deepEqual(later.losses, [{ lane: LANE, topic, cause: 'recreated', from: position, to: 0 }])
+  await later.leave()
+  const last = new TestMember(log, 'router', [topic])
+  await arrives(last, topic)
+  assert.deepEqual(last.losses, [])
+  await last.leave()
+})
+
+test('a topic that is recreated while nobody reads it is read from its start', async () => {
+  const topic = 'tasks.streaming'
+  const member = new TestMember(log, 'alerting', [topic])
+  const position = await handled(member, topic, 5)
+  await member.leave()
+  const { key, count } = await recreate(topic, position)
+  const later = new TestMember(log, 'alerting', [topic])
+  await eventually('all of them arrive', () => later.values(topic, LANE, key).length === count)
+  await later.leave()
+})
+
+test('a topic that is recreated under a running member is read from its start', async () => {
+  const topic = 'tools.completed'
+  const other = 'code.completed'
+  const member = new TestMember(log, 'planner', [topic, other])
+  const position = await handled(member, topic, 5)
+  await remove(topic)
+  await eventually('its absence is said', () =>
+    member.problems.some((problem) => /tools\.completed is missing/.test(problem)),
+  )
+  const { key, count } = await recreate(topic, position)
+  await eventually('all of them arrive', () => member.values(topic, LANE, key).length === count)
+  assert.deepEqual(
+    member.losses.filter(({ lane }) => lane === LANE),
+    [{ lane: LANE, topic, cause: 'recreated', from: position, to: 0 }],
+  )
+  await eventually('nothing is missing any more', () => member.problems.length === 0)
+  await arrives(member, other)
+  await member.leave()
+})
+
+test('partitions that are added to a topic are said, with the remedy', async () => {
+  const topic = 'usage.recorded'
+  const member = new TestMember(log, 'alerting', [topic])
+  await arrives(member, topic)
+  await admin.createPartitions({ topicPartitions: [{ topic: nameOf(topic), count: PARTITIONS + 2 }] })
+  const [problem, ...others] = await eventually(
+    'it is said',
+    () => member.problems.length > 0 && member.problems,
+  )
+  assert.match(
+    problem ?? '',
+    new RegExp(`usage\\.recorded has ${PARTITIONS + 2} partitions, not ${PARTITIONS}.*--create`),
+  )
+  assert.deepEqual(others, [])
+  assert.deepEqual(await log.advice(), [problem])
+  // What is written to ours is read as ever.
+  await arrives(member, topic)
+  await member.leave()
 })

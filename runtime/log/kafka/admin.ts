@@ -1,8 +1,9 @@
 // Topics, and what operators ask: bounds, positions, whether the log can be used.
-import { topics as contract, type TopicSpec } from '../../../schemas/topics.ts'
+import { topics as contract } from '../../../schemas/topics.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { LogTopic, PartitionRange } from '../port.ts'
-import { TOPIC_RESOURCE, type Admin } from './client.ts'
+import { isOpen, openTopicAdvice, openTopicSettings, partitionAdvice, sizeAdvice } from './advice.ts'
+import type { Admin } from './client.ts'
 import type { Context } from './context.ts'
 import { isTransient, messageOf } from './errors.ts'
 import { pause } from './link.ts'
@@ -12,11 +13,6 @@ import { boundsOf } from './partition-reader.ts'
 
 const MINUTE_MS = 60_000
 const PAUSE_MS = 500
-/** Of topics that anyone may write: deadlines, and how long an id is remembered, are not for a producer to say. */
-const TIME_SETTING = 'message.timestamp.type'
-const BROKERS_TIME = 'LogAppendTime'
-
-const isOpen = ({ writers }: TopicSpec): boolean => writers.includes('anyone')
 
 interface WantedTopic {
   readonly topic: string
@@ -32,8 +28,7 @@ function wantedTopics(context: Context, stages: readonly string[]): WantedTopic[
     config: {
       'cleanup.policy': spec.compacted === true ? 'compact,delete' : 'delete',
       'retention.ms': String(spec.retentionMs),
-      // Whatever codec other programs publish with, readers need none.
-      ...(isOpen(spec) ? { 'compression.type': 'uncompressed', [TIME_SETTING]: BROKERS_TIME } : {}),
+      ...(isOpen(spec) ? openTopicSettings : {}),
     },
   }))
   return [...ofContract, ...stages.map((stage) => stateTopic(names.stateTopic(stage), partitions))]
@@ -96,7 +91,7 @@ async function ensureOnce(context: Context, wanted: readonly WantedTopic[]): Pro
     const { topics } = await admin.fetchTopicMetadata({ topics: wanted.map(({ topic }) => topic) })
     const found = new Map(topics.map(({ name, partitions }) => [name, partitions.length]))
     comparePartitions(wanted, found)
-    if (missing.length < wanted.length) await warnOfTimes(context, admin)
+    if (missing.length < wanted.length) await warnOfSettings(context, admin)
   } finally {
     await admin.disconnect().catch(() => {})
   }
@@ -127,32 +122,11 @@ function comparePartitions(wanted: readonly WantedTopic[], found: ReadonlyMap<st
   throw new FlotillaError('TOPICS_MISMATCH', `${list.join('; ')}. ${remedy}.`, { details: { topics: list } })
 }
 
-/** Topics that were made by hand, or by an older version. */
-async function timesOfProducers({ names }: Context, admin: Admin): Promise<string[]> {
-  const { resources } = await admin.describeConfigs({
-    includeSynonyms: false,
-    resources: contract.filter(isOpen).map(({ name }) => ({
-      type: TOPIC_RESOURCE,
-      name: names.topic(name),
-      configNames: [TIME_SETTING],
-    })),
-  })
-  return resources.flatMap(({ resourceName, configEntries }) => {
-    const found = configEntries.find(({ configName }) => configName === TIME_SETTING)?.configValue
-    if (found === undefined || found === BROKERS_TIME) return []
-    const remedy = `kafka-configs.sh --alter --topic ${resourceName} --add-config ${TIME_SETTING}=${BROKERS_TIME}`
-    return [
-      `${resourceName} keeps its producers' timestamps (${TIME_SETTING}=${found}), so its tasks count from when they ` +
-        `are read, and its retention is theirs to choose: ${remedy}`,
-    ]
-  })
-}
-
 /** Who may not read settings of topics is not held up by them. */
-async function warnOfTimes(context: Context, admin: Admin): Promise<void> {
+async function warnOfSettings(context: Context, admin: Admin): Promise<void> {
   try {
-    for (const topic of await timesOfProducers(context, admin))
-      context.logger?.warn({ topic }, "a topic that anyone writes keeps its producers' timestamps")
+    for (const advice of await openTopicAdvice(context, admin))
+      context.logger?.warn({ advice }, 'a topic that anyone writes has settings that weaken a promise')
   } catch (error) {
     context.logger?.debug({ reason: messageOf(error) }, 'failed to read settings of topics')
   }
@@ -162,7 +136,11 @@ export async function advice(context: Context): Promise<readonly string[]> {
   const admin = context.client.admin()
   try {
     await admin.connect()
-    return await timesOfProducers(context, admin)
+    return [
+      ...(await partitionAdvice(context)),
+      ...(await openTopicAdvice(context, admin)),
+      ...(await sizeAdvice(context, admin)),
+    ]
   } finally {
     await admin.disconnect().catch(() => {})
   }

@@ -9,13 +9,16 @@
 //
 // Requests that it has no encodings for are in second-protocol.ts, written with its encoder and sent by its connections.
 import { createRequire } from 'node:module'
-import { AssignerProtocol, Kafka, logLevel } from 'kafkajs'
+import { promisify } from 'node:util'
+import { gunzip, zstdDecompress } from 'node:zlib'
+import { AssignerProtocol, CompressionTypes, Kafka, logLevel } from 'kafkajs'
 import type { Admin, Cluster as KafkaJsCluster, ConfigResourceTypes, KafkaConfig, logCreator } from 'kafkajs'
 import { openSocket } from './socket.ts'
 
 export type { Admin } from 'kafkajs'
-/** kafkajs's `ConfigResourceTypes.TOPIC`, which it doesn't export to ES modules. */
+/** kafkajs's `ConfigResourceTypes`, which it doesn't export to ES modules. */
 export const TOPIC_RESOURCE = 2 satisfies ConfigResourceTypes.TOPIC as ConfigResourceTypes
+export const BROKER_RESOURCE = 4 satisfies ConfigResourceTypes.BROKER as ConfigResourceTypes
 
 /** Brokers' security, passed on as it is. */
 export type Security = Pick<KafkaConfig, 'ssl' | 'sasl'>
@@ -336,3 +339,14 @@ export const wire = {
   recordBatch: RecordBatch,
   errorOf: createErrorFromCode,
 }
+
+/** Most that a batch may become by unpacking; brokers take about 1 MB, compressed. */
+const UNPACKED_BYTES = 64 * 1024 * 1024
+const unpacking =
+  (unpack: (packed: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>) => () => ({
+    compress: () => Promise.reject(new Error('Flotilla compresses nothing')),
+    decompress: (packed: Buffer) => unpack(packed, { maxOutputLength: UNPACKED_BYTES }),
+  })
+const { CompressionCodecs: codecs } = part('kafkajs') as typeof import('kafkajs')
+codecs[CompressionTypes.GZIP] = unpacking(promisify(gunzip))
+codecs[CompressionTypes.ZSTD] = unpacking(promisify(zstdDecompress))

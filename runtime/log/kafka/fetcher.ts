@@ -8,9 +8,11 @@
 // 5. An offset that the log no longer has, or has written again, is `wentBack`: the cursor delivers nothing more; without a
 //    listener it goes on where the log was cut off. That it was is learnt from the broker's refusal or, when it has grown
 //    again meanwhile, from the new leader's epoch.
+// 6. A cursor whose records nobody can take (a codec that we don't know, more than may be unpacked, no right to read) holds
+//    up none that shares its broker: it is tried apart, and reported as `stuck` once that has lasted.
 import type { FetchedPartition, RawMessage } from './client.ts'
 import { committedMessages } from './committed.ts'
-import { errorType, messageOf } from './errors.ts'
+import { errorType, isTransient, messageOf } from './errors.ts'
 import { cutBelow, NO_EPOCH } from './leader-epochs.ts'
 import { pause, type Link } from './link.ts'
 import { boundsOf, MAX_FETCH_BYTES, MAX_PARTITION_BYTES, READ_COMMITTED } from './partition-reader.ts'
@@ -28,9 +30,13 @@ export interface CursorOptions {
   readonly overtaken?: (from: number, to: number) => void
   /** The log ends before the offset, or other records have it: `to` is where those that were read end. */
   readonly wentBack?: (from: number, to: number) => void
+  /** Reading has not got past this offset for a while, and why; null: it has. */
+  readonly stuck?: (at: { offset: number; reason: string } | null) => void
 }
 
 export interface Cursor {
+  /** Of the record that is delivered next. */
+  readonly offset: number
   /** Epoch of the leader that wrote what was read last. */
   readonly leaderEpoch: number
   remove(): void
@@ -41,10 +47,14 @@ interface State extends CursorOptions {
   leaderEpoch: number
   busy: boolean
   removed: boolean
+  /** Fetched in requests of its own, because of an error that does not pass. */
+  apart: boolean
 }
 
 const FIRST_PAUSE_MS = 20
 const LONGEST_PAUSE_MS = 500
+/** An error that does not pass is reported when it has lasted for so long. */
+const STUCK_AFTER_MS = 5_000
 
 export class Fetcher {
   readonly #link: Link
@@ -53,6 +63,8 @@ export class Fetcher {
   readonly #report: (message: string) => void
   readonly #cursors = new Set<State>()
   readonly #loops = new Map<string, Promise<void>>()
+  /** Cursors that are fetched apart. */
+  readonly #alone = new Set<Promise<void>>()
   #looking: Promise<void> | null = null
   #closed = false
 
@@ -66,10 +78,13 @@ export class Fetcher {
 
   add(options: CursorOptions): Cursor {
     const { leaderEpoch = NO_EPOCH } = options
-    const state: State = { ...options, leaderEpoch, busy: false, removed: false }
+    const state: State = { ...options, leaderEpoch, busy: false, removed: false, apart: false }
     this.#cursors.add(state)
     this.wake()
     return {
+      get offset() {
+        return state.offset
+      },
       get leaderEpoch() {
         return state.leaderEpoch
       },
@@ -98,7 +113,7 @@ export class Fetcher {
       try {
         await this.#link.know(new Set([...this.#cursors].map(({ topic }) => topic)))
         for (const cursor of this.#cursors) {
-          if (cursor.busy || !cursor.wanted()) continue
+          if (cursor.busy || cursor.apart || !cursor.wanted()) continue
           const nodeId = this.#link.leaderOf(cursor.topic, cursor.partition)
           if (!this.#loops.has(nodeId)) this.#loops.set(nodeId, this.#loop(nodeId))
         }
@@ -123,6 +138,7 @@ export class Fetcher {
       } catch (error) {
         this.#report(`fetching from broker ${nodeId}: ${messageOf(error)}`)
         await this.#link.recover(error)
+        if (!isTransient(error)) for (const cursor of cursors) this.#setApart(cursor)
         await pause(pauseMs)
         pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
         // Leaders may have moved: another broker's loop may have to take over what this one led.
@@ -134,8 +150,48 @@ export class Fetcher {
     this.#loops.delete(nodeId)
   }
 
+  /** One of several in a request is to blame, and the answer does not say which. */
+  #setApart(cursor: State): void {
+    cursor.apart = true
+    const apart = this.#apart(cursor).finally(() => {
+      this.#alone.delete(apart)
+      cursor.apart = false
+      this.wake()
+    })
+    this.#alone.add(apart)
+  }
+
+  /** Until a fetch of this cursor alone succeeds. */
+  async #apart(cursor: State): Promise<void> {
+    const sinceMs = performance.now()
+    let reported = false
+    for (
+      let pauseMs = FIRST_PAUSE_MS;
+      !this.#closed && !cursor.removed;
+      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
+    ) {
+      try {
+        await this.#fetch(this.#link.leaderOf(cursor.topic, cursor.partition), [cursor])
+        if (reported && !cursor.removed) cursor.stuck?.(null)
+        return
+      } catch (error) {
+        const reason = messageOf(error)
+        this.#report(
+          `fetching ${cursor.topic}[${cursor.partition}] from offset ${cursor.offset} on: ${reason}`,
+        )
+        await this.#link.recover(error)
+        const lasts = !isTransient(error) && performance.now() - sinceMs > STUCK_AFTER_MS
+        if (!reported && lasts && !cursor.removed) {
+          reported = true
+          cursor.stuck?.({ offset: cursor.offset, reason })
+        }
+        await pause(pauseMs)
+      }
+    }
+  }
+
   #led(nodeId: string): State[] {
-    const idle = [...this.#cursors].filter((cursor) => !cursor.busy && cursor.wanted())
+    const idle = [...this.#cursors].filter((cursor) => !cursor.busy && !cursor.apart && cursor.wanted())
     const leaders = idle.map((cursor) => this.#leaderOf(cursor))
     // Leaders may have moved since the loops were started, to a broker that has none.
     if (leaders.some((leader) => leader === null || !this.#loops.has(leader))) this.wake()
@@ -244,7 +300,7 @@ export class Fetcher {
   async close(): Promise<void> {
     this.#closed = true
     this.#cursors.clear()
-    await Promise.allSettled([...this.#loops.values()])
+    await Promise.allSettled([...this.#loops.values(), ...this.#alone])
   }
 }
 

@@ -6,7 +6,8 @@
 //    and could never be reached.
 // 3. An identity that is spent is never taken again in place: the former owner might fence its rightful successor and
 //    commit what it has in memory. The lane ends (LaneSpent) and is opened again.
-// 4. A closed lane delivers nothing and commits nothing.
+// 4. A topic that has lost what was read, or is another one of the same name, ends the lane; the next opening goes back.
+// 5. A closed lane delivers nothing and commits nothing.
 import {
   LaneFenced,
   LaneSpent,
@@ -22,13 +23,24 @@ import { ensureStateTopic } from './admin.ts'
 import { newLink, type Context } from './context.ts'
 import { errorType, isTransient } from './errors.ts'
 import type { Cursor, Fetcher } from './fetcher.ts'
-import { LaneProducer, type Membership } from './lane-producer.ts'
+import { LaneProducer, type GroupOffsets, type Membership } from './lane-producer.ts'
 import { NO_EPOCH } from './leader-epochs.ts'
 import type { Link } from './link.ts'
 import { byPartition, mustExist, OPENED_KEY, rowMessage, toLogRecord } from './names.ts'
 import { readRange } from './partition-reader.ts'
-import { cutPositions, encodeMetadata, readPositions, type LanePosition } from './positions.ts'
+import {
+  encodeMetadata,
+  isAnother,
+  readPositions,
+  resetsOf,
+  shortId,
+  type LanePosition,
+  type Mark,
+} from './positions.ts'
+import { stuckProblem } from './problems.ts'
 import { partitionKey, type PartitionRecords } from './producer-session.ts'
+import type { TopicFacts } from './topic-ids.ts'
+import { lookAt } from './topic-watch.ts'
 
 export interface LaneOptions {
   readonly stage: string
@@ -36,15 +48,21 @@ export interface LaneOptions {
   readonly lane: number
   readonly fetcher: Fetcher
   readonly member: Membership
-  /** Positions that are to go back before the lane begins, known from an earlier opening. */
-  readonly resets: readonly InputLoss[]
+  /** What an earlier opening found gone: these positions go back before the lane begins. */
+  readonly gone: readonly InputLoss[]
+  /** The running lane finds gone what it has read, and ends: it is for the next opening to go back. */
+  readonly onGone: (loss: InputLoss) => void
   readonly onLoss: (loss: InputLoss) => void
+  /** The topic can't be read on, and why; null: it can again. */
+  readonly onStuck: (topic: LogTopic, problem: string | null) => void
 }
 
 interface Restored {
   readonly epoch: number
   readonly rows: readonly StateRow[]
   readonly positions: readonly LanePosition[]
+  /** Of the topics that are read, as positions bear them. */
+  readonly ids: ReadonlyMap<LogTopic, string>
 }
 
 export async function openLane(context: Context, options: LaneOptions): Promise<KafkaLane> {
@@ -60,12 +78,13 @@ export async function openLane(context: Context, options: LaneOptions): Promise<
     await connect(context, link, options.stage)
     await producer.open()
     const epoch = await writeOpened(context, options, producer)
-    const [rows, committed] = await Promise.all([
+    const [rows, committed, ids] = await Promise.all([
       readRows(context, link, stateTopic, options.lane, epoch),
       readPositions(context, link, options),
+      idsOf(context, link, options),
     ])
-    const positions = await inStep(context, options, link, producer, committed)
-    return new KafkaLane(context, options, link, producer, { epoch, rows, positions })
+    const positions = await inStep(context, options, link, producer, { positions: committed, ids })
+    return new KafkaLane(context, options, link, producer, { epoch, rows, positions, ids })
   } catch (error) {
     await link.close()
     throw error
@@ -99,27 +118,42 @@ async function writeOpened(context: Context, options: LaneOptions, producer: Lan
   return epoch
 }
 
-/** Positions that lie behind what their logs have now are committed anew, where the logs were cut off. */
+/** Ids of the lane's topics, as positions bear them. */
+async function idsOf(context: Context, link: Link, { topics }: LaneOptions): Promise<Map<LogTopic, string>> {
+  const { names, settings } = context
+  const { facts } = await lookAt(link, topics.map(names.topic), settings.deliveryTimeoutMs)
+  return new Map(topics.map((topic) => [topic, shortId(facts.get(names.topic(topic))?.id ?? '')]))
+}
+
+/** Positions that are not of what their topics hold now are committed anew. */
 async function inStep(
   context: Context,
   options: LaneOptions,
   link: Link,
   producer: LaneProducer,
-  committed: readonly LanePosition[],
+  { positions, ids }: Pick<Restored, 'positions' | 'ids'>,
 ): Promise<readonly LanePosition[]> {
-  const { resets, lane, stage, member } = options
-  const known = committed.filter(({ topic }) => !resets.some((loss) => loss.topic === topic))
-  const found = await cutPositions(context, link, lane, known)
-  const losses = [...resets, ...found]
-  if (losses.length === 0) return committed
-  const back = losses.map(({ topic, to }) => ({ topic, offset: to, metadata: '', leaderEpoch: NO_EPOCH }))
-  const topics = back.map(({ topic, offset, metadata }) => ({
-    topic: context.names.topic(topic),
-    partitions: [{ partition: lane, offset: String(offset), metadata }],
-  }))
+  const { lane, stage, member } = options
+  const resets = await resetsOf(context, link, lane, { positions, ids, gone: options.gone })
+  // Read from the earliest record in any case.
+  const unread = options.gone.filter(({ topic }) => !positions.some((each) => each.topic === topic))
+  for (const loss of unread) options.onLoss(loss)
+  if (resets.length === 0) return positions
+  const topics = resets.map(({ position }) => offsetOf(context, lane, position, position))
   await producer.commit([], { groupId: context.names.group('stage', stage), member, topics })
-  for (const loss of found) options.onLoss(loss)
-  return [...committed.filter(({ topic }) => !losses.some((loss) => loss.topic === topic)), ...back]
+  for (const { loss } of resets) options.onLoss(loss)
+  const back = resets.map(({ position }) => position)
+  return [...positions.filter(({ topic }) => !back.some((each) => each.topic === topic)), ...back]
+}
+
+function offsetOf(
+  { names }: Context,
+  partition: number,
+  { topic, offset, metadata }: Position,
+  mark: Mark,
+): GroupOffsets['topics'][number] {
+  const at = { partition, offset: String(offset), metadata: encodeMetadata(metadata, mark) }
+  return { topic: names.topic(topic), partitions: [at] }
 }
 
 async function readRows(
@@ -146,6 +180,7 @@ export class KafkaLane implements OpenLane {
   readonly epoch: number
   readonly rows: readonly StateRow[]
   readonly positions: readonly LanePosition[]
+  readonly #ids: Restored['ids']
   readonly #context: Context
   readonly #options: LaneOptions
   readonly #link: Link
@@ -155,6 +190,7 @@ export class KafkaLane implements OpenLane {
   #committing = false
   /** Why the lane can't go on; null while it can. */
   #ended: Error | null = null
+  #onEnded: ((reason: Error) => void) | null = null
   #closing: Promise<void> | null = null
 
   constructor(
@@ -172,29 +208,40 @@ export class KafkaLane implements OpenLane {
     this.epoch = restored.epoch
     this.rows = restored.rows
     this.positions = restored.positions
+    this.#ids = restored.ids
   }
 
   start(onRecords: (records: readonly LogRecord[]) => void, onEnded?: (reason: Error) => void): void {
     if (this.#closing !== null || this.#cursors.size > 0) return
-    for (const topic of this.#options.topics)
-      this.#cursors.set(
-        topic,
-        this.#read(topic, onRecords, (loss) => {
-          this.#ended ??= new LaneSpent(describeLoss(loss, this.lane))
-          this.#options.onLoss(loss)
-          onEnded?.(this.#ended)
-        }),
-      )
+    if (this.#ended !== null) return onEnded?.(this.#ended)
+    this.#onEnded = onEnded ?? null
+    for (const topic of this.#options.topics) this.#cursors.set(topic, this.#read(topic, onRecords))
   }
 
-  #read(
-    topic: LogTopic,
-    onRecords: (records: readonly LogRecord[]) => void,
-    onBack: (loss: InputLoss) => void,
-  ): Cursor {
+  /** Ends the lane where a topic that it reads is no longer the one that it opened. */
+  compare(facts: ReadonlyMap<string, TopicFacts>): void {
+    for (const [topic, id] of this.#ids) {
+      const name = this.#context.names.topic(topic)
+      if (!isAnother(id, shortId(facts.get(name)?.id ?? ''))) continue
+      const from = this.#cursors.get(topic)?.offset ?? 0
+      if (from > 0) this.#options.onGone({ topic, cause: 'recreated', from, to: 0 })
+      this.#end(`${name} was created anew: lane ${this.lane} reads another topic of that name`)
+      return
+    }
+  }
+
+  #end(reason: string): void {
+    if (this.#ended !== null || this.#closing !== null) return
+    this.#ended = new LaneSpent(reason)
+    for (const cursor of this.#cursors.values()) cursor.remove()
+    this.#onEnded?.(this.#ended)
+  }
+
+  #read(topic: LogTopic, onRecords: (records: readonly LogRecord[]) => void): Cursor {
     const position = this.positions.find((each) => each.topic === topic)
+    const name = this.#context.names.topic(topic)
     return this.#options.fetcher.add({
-      topic: this.#context.names.topic(topic),
+      topic: name,
       partition: this.lane,
       offset: position?.offset ?? 0,
       leaderEpoch: position?.leaderEpoch ?? NO_EPOCH,
@@ -204,7 +251,12 @@ export class KafkaLane implements OpenLane {
         // Without a position reading begins at the earliest record: nothing was passed over.
         if (position) this.#options.onLoss({ topic, cause: 'retention', from, to })
       },
-      wentBack: (from, to) => onBack({ topic, cause: 'truncated', from, to }),
+      stuck: (at) => this.#options.onStuck(topic, at && stuckProblem(name, this.lane, at.offset, at.reason)),
+      wentBack: (from, to) => {
+        const loss = { topic, cause: 'truncated', from, to } as const
+        this.#options.onGone(loss)
+        this.#end(describeLoss(loss, this.lane))
+      },
     })
   }
 
@@ -245,19 +297,14 @@ export class KafkaLane implements OpenLane {
     return [...grouped, { topic, partition: this.lane, messages: rows.map(rowMessage) }]
   }
 
-  #offsetsOf(positions: readonly Position[]): Parameters<LaneProducer['commit']>[1] {
-    const { names } = this.#context
-    const topics = positions.map(({ topic, offset, metadata }) => ({
-      topic: names.topic(topic),
-      partitions: [
-        {
-          partition: this.lane,
-          offset: String(offset),
-          metadata: encodeMetadata(metadata, this.#cursors.get(topic)?.leaderEpoch ?? NO_EPOCH),
-        },
-      ],
-    }))
-    return { groupId: names.group('stage', this.#options.stage), member: this.#options.member, topics }
+  #offsetsOf(positions: readonly Position[]): GroupOffsets {
+    const topics = positions.map((position) => {
+      const leaderEpoch = this.#cursors.get(position.topic)?.leaderEpoch ?? NO_EPOCH
+      const topicId = this.#ids.get(position.topic) ?? ''
+      return offsetOf(this.#context, this.lane, position, { leaderEpoch, topicId })
+    })
+    const groupId = this.#context.names.group('stage', this.#options.stage)
+    return { groupId, member: this.#options.member, topics }
   }
 
   close(): Promise<void> {

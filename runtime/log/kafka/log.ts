@@ -27,6 +27,7 @@ import { readRange } from './partition-reader.ts'
 import { Publisher, type Published } from './publisher.ts'
 import { KafkaTail } from './tail.ts'
 import { topicIds } from './topic-ids.ts'
+import { TopicWatch } from './topic-watch.ts'
 
 export type { KafkaLogOptions } from './options.ts'
 
@@ -65,6 +66,7 @@ class KafkaLog implements Log {
       ...(security === undefined ? {} : { security }),
       ...(logger === undefined ? {} : { logger }),
     })
+    const shared = new Link(client, [])
     this.partitions = options.partitions
     this.#options = options
     this.#context = {
@@ -74,7 +76,8 @@ class KafkaLog implements Log {
       settings,
       replicationFactor: options.replicationFactor,
       logger,
-      shared: new Link(client, []),
+      shared,
+      topicWatch: new TopicWatch(shared, settings.topicCheckMs, logger),
     }
     this.#readLink = new Link(client, [])
     this.#publisher = new Publisher(this.#context)
@@ -169,6 +172,7 @@ class KafkaLog implements Log {
 
   async #close(): Promise<void> {
     await Promise.allSettled([...this.#open].map((close) => close()))
+    await this.#context.topicWatch.close()
     await this.#publisher.close()
     await Promise.all([this.#readLink.close(), this.#context.shared.close()])
   }

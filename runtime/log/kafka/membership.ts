@@ -19,6 +19,8 @@ import { Fetcher } from './fetcher.ts'
 import { GroupMember } from './group-member.ts'
 import { openLane, type KafkaLane, type LaneOptions } from './lane.ts'
 import type { Link } from './link.ts'
+import { Problems, topicProblems } from './problems.ts'
+import type { Looked } from './topic-watch.ts'
 
 export class KafkaMembership implements Membership {
   readonly #context: Context
@@ -30,8 +32,10 @@ export class KafkaMembership implements Membership {
   readonly #open = new Map<number, KafkaLane>()
   /** Lanes opened since they were assigned. */
   readonly #opened = new Set<number>()
-  /** Positions that the next opening of a lane takes back. */
-  readonly #resets = new Map<number, readonly InputLoss[]>()
+  /** What a lane found gone, for its next opening. */
+  readonly #gone = new Map<number, readonly InputLoss[]>()
+  readonly #problems: Problems
+  readonly #unwatch: () => void
   #assigned: ReadonlySet<number> = new Set()
   readonly joined: Promise<void>
   #hasJoined = () => {}
@@ -66,6 +70,8 @@ export class KafkaMembership implements Membership {
         onRecovered: () => this.#listener.onRecovered?.(),
       },
     )
+    this.#problems = new Problems((problems) => listener.onProblems?.(problems))
+    this.#unwatch = context.topicWatch.watch(topics, (looked) => this.#looked(looked))
     this.joined = new Promise((resolve) => (this.#hasJoined = resolve))
     this.leave = once(() => this.#leave())
   }
@@ -86,6 +92,7 @@ export class KafkaMembership implements Membership {
     const open = this.#open.get(lane)
     this.#open.delete(lane)
     this.#opened.delete(lane)
+    for (const topic of this.#options.topics) this.#problems.set(`${lane} ${topic}`, [])
     void open?.close()
   }
 
@@ -101,20 +108,22 @@ export class KafkaMembership implements Membership {
     this.#drop(lane)
     this.#opened.add(lane)
     if (again) await this.#confirm(lane)
-    const resets = this.#resets.get(lane) ?? []
+    const gone = this.#gone.get(lane) ?? []
     const opened = await openLane(this.#context, {
       stage: group,
       topics,
       lane,
       fetcher: this.#fetcher,
       member: this.#memberOf(lane),
-      resets,
-      onLoss: (loss) => this.#lost(lane, loss),
+      gone,
+      onGone: (loss) => this.#gone.set(lane, [...(this.#gone.get(lane) ?? []), loss]),
+      onLoss: (loss) => this.#listener.onLoss?.(lane, loss),
+      onStuck: (topic, problem) => this.#problems.set(`${lane} ${topic}`, problem === null ? [] : [problem]),
     }).catch((error: unknown) => {
       if (error instanceof LaneFenced) throw error
       throw this.#trouble(`opening lane ${lane}`, error)
     })
-    this.#resets.delete(lane)
+    this.#gone.delete(lane)
     if (!this.#assigned.has(lane)) {
       void opened.close()
       this.#mustOwn(lane)
@@ -123,9 +132,10 @@ export class KafkaMembership implements Membership {
     return opened
   }
 
-  #lost(lane: number, loss: InputLoss): void {
-    if (loss.cause !== 'retention') this.#resets.set(lane, [...(this.#resets.get(lane) ?? []), loss])
-    this.#listener.onLoss?.(lane, loss)
+  #looked(looked: Looked): void {
+    for (const lane of this.#open.values()) lane.compare(looked.facts)
+    const { names, partitions } = this.#context
+    this.#problems.set('topics', topicProblems(this.#options.topics.map(names.topic), partitions, looked))
   }
 
   #memberOf(lane: number): LaneOptions['member'] {
@@ -157,6 +167,7 @@ export class KafkaMembership implements Membership {
 
   async #leave(): Promise<void> {
     this.#assigned = new Set()
+    this.#unwatch()
     const open = [...this.#open.values()]
     this.#open.clear()
     const closing = Promise.all(open.map((lane) => lane.close()))

@@ -26,6 +26,8 @@ export interface KafkaLogOptions {
   readonly heartbeatMs?: number
   /** How long the broker holds a fetch that has nothing yet; a lane or topic added meanwhile waits as long. Default 100. */
   readonly fetchWaitMs?: number
+  /** How often topics are looked at: whether they are still those that were read. Default 10,000. */
+  readonly topicCheckMs?: number
   /** How long `ensureTopics`, `open` and reads wait for a broker that is away. Default 60,000. */
   readonly startTimeoutMs?: number
   /** What `find` reads and keeps. */
@@ -42,6 +44,7 @@ export type Settings = Required<
     | 'heartbeatMs'
     | 'fetchWaitMs'
     | 'startTimeoutMs'
+    | 'topicCheckMs'
     | 'search'
   >
 >
@@ -57,6 +60,7 @@ export function settingsOf(options: KafkaLogOptions): Settings {
     heartbeatMs: options.heartbeatMs ?? Math.min(1_000, sessionTimeoutMs / 3),
     fetchWaitMs: options.fetchWaitMs ?? 100,
     startTimeoutMs: options.startTimeoutMs ?? 60_000,
+    topicCheckMs: options.topicCheckMs ?? 10_000,
     search: options.search ?? defaultSearchLimits,
   }
 }

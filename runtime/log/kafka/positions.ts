@@ -1,20 +1,36 @@
-// A lane's positions as the group keeps them: the host's metadata, and behind it the leader epoch of the last record read.
+// A lane's positions as the group keeps them: the host's metadata, and behind it the leader epoch of the last record read and
+// the id of the topic that was read.
 //
-// 1. At opening each position is compared with its log: where the records of that epoch end before it, the log was cut off,
+// 1. A position counts in the topic whose id it bears. Where another topic has the name at an opening, nothing of that one was
+//    read: the position goes to its earliest record. (Brokers forget the positions of a topic that is deleted; but a lane that
+//    runs may commit one afterwards.)
+// 2. At opening each position is compared with its log: where the records of that epoch end before it, the log was cut off,
 //    and what stands there now was never read. The position goes back to the cut.
-// 2. A position that goes back is committed before anything is read from it, so that it holds for every later owner.
+// 3. A position that goes back is committed before anything is read from it, so that it holds for every later owner.
 import type { InputLoss, LogTopic, Position } from '../port.ts'
+import { cutAt, nextOf } from '../position-metadata.ts'
 import type { Context } from './context.ts'
 import { cutBelow, NO_EPOCH } from './leader-epochs.ts'
 import type { Link } from './link.ts'
 import { committedOffsets } from './offsets.ts'
+import { boundsOf } from './partition-reader.ts'
 
 /** No character of the host's metadata (host/offsets.ts). */
-const EPOCH = '|'
+const MARK = '|'
+const ID = '.'
+/** Of the topic's id, as hex digits: enough to tell it from its predecessors. */
+const ID_DIGITS = 12
+/** The host's metadata of a position beyond which nothing is finished, for those who know no marks: with one it can't be empty. */
+const NOTHING_BEYOND = '0'
 
-export interface LanePosition extends Position {
+/** Which log a position is of. */
+export interface Mark {
   readonly leaderEpoch: number
+  /** Empty where it is not known. */
+  readonly topicId: string
 }
+
+export interface LanePosition extends Position, Mark {}
 
 export interface Lane {
   readonly stage: string
@@ -22,15 +38,26 @@ export interface Lane {
   readonly lane: number
 }
 
-export function encodeMetadata(metadata: string, leaderEpoch: number): string {
-  return leaderEpoch === NO_EPOCH ? metadata : `${metadata}${EPOCH}${leaderEpoch.toString(36)}`
+/** As positions bear it. */
+export const shortId = (topicId: string): string => topicId.slice(0, ID_DIGITS)
+
+export function encodeMetadata(metadata: string, { leaderEpoch, topicId }: Mark): string {
+  const epoch = leaderEpoch === NO_EPOCH ? '' : leaderEpoch.toString(36)
+  const id = topicId === '' ? '' : ID + topicId
+  return epoch + id === '' ? metadata : `${metadata || NOTHING_BEYOND}${MARK}${epoch}${id}`
 }
 
-export function decodeMetadata(text: string): { metadata: string; leaderEpoch: number } {
-  const at = text.lastIndexOf(EPOCH)
-  if (at < 0) return { metadata: text, leaderEpoch: NO_EPOCH }
-  const leaderEpoch = Number.parseInt(text.slice(at + 1), 36)
-  return { metadata: text.slice(0, at), leaderEpoch: Number.isNaN(leaderEpoch) ? NO_EPOCH : leaderEpoch }
+export function decodeMetadata(text: string): { metadata: string } & Mark {
+  const at = text.lastIndexOf(MARK)
+  if (at < 0) return { metadata: text, leaderEpoch: NO_EPOCH, topicId: '' }
+  const metadata = text.slice(0, at)
+  const [epoch = '', topicId = ''] = text.slice(at + 1).split(ID)
+  const leaderEpoch = Number.parseInt(epoch, 36)
+  return {
+    metadata: metadata === NOTHING_BEYOND ? '' : metadata,
+    leaderEpoch: Number.isNaN(leaderEpoch) ? NO_EPOCH : leaderEpoch,
+    topicId,
+  }
 }
 
 export async function readPositions(context: Context, link: Link, lane: Lane): Promise<LanePosition[]> {
@@ -45,18 +72,49 @@ export async function readPositions(context: Context, link: Link, lane: Lane): P
   })
 }
 
-/** Positions that lie behind a cut of their log. */
-export async function cutPositions(
+/** A position that goes back, and what is said of it. */
+export interface Reset {
+  readonly loss: InputLoss
+  readonly position: LanePosition
+}
+
+/**
+ * Positions that are not of what their topic holds now. `gone`: losses of which a former opening has learnt already. A topic
+ * without a position is read from its earliest record in any case.
+ */
+export async function resetsOf(
   context: Context,
   link: Link,
   lane: number,
-  positions: readonly LanePosition[],
-): Promise<InputLoss[]> {
-  const compared = positions.map(async ({ topic, offset, leaderEpoch }): Promise<InputLoss[]> => {
-    const at = { topic: context.names.topic(topic), partition: lane, offset, epoch: leaderEpoch }
-    const ask = (): Promise<number | null> => cutBelow(link, at)
-    const to = await link.attempt(ask, { withinMs: context.settings.deliveryTimeoutMs })
-    return to === null ? [] : [{ topic, cause: 'truncated', from: offset, to }]
-  })
-  return (await Promise.all(compared)).flat()
+  found: {
+    readonly positions: readonly LanePosition[]
+    readonly ids: ReadonlyMap<LogTopic, string>
+    readonly gone: readonly InputLoss[]
+  },
+): Promise<Reset[]> {
+  const reset = async (position: LanePosition): Promise<Reset[]> => {
+    const { topic } = position
+    const name = context.names.topic(topic)
+    const topicId = found.ids.get(topic) ?? ''
+    const from = nextOf(position)
+    if (isAnother(position.topicId, topicId)) {
+      const [bounds] = await boundsOf(link, name, [lane])
+      const to = bounds?.earliest ?? 0
+      const start = { topic, offset: to, metadata: '', leaderEpoch: NO_EPOCH, topicId }
+      return [{ loss: { topic, cause: 'recreated', from, to }, position: start }]
+    }
+    const known = found.gone.filter((loss) => loss.topic === topic && loss.cause === 'truncated')
+    const asked = { topic: name, partition: lane, offset: from, epoch: position.leaderEpoch }
+    const to = known.length > 0 ? Math.min(...known.map((loss) => loss.to)) : await cutBelow(link, asked)
+    if (to === null) return []
+    const back = { ...cutAt(position, to), leaderEpoch: NO_EPOCH, topicId }
+    return [{ loss: known[0] ?? { topic, cause: 'truncated', from, to }, position: back }]
+  }
+  const within = { withinMs: context.settings.deliveryTimeoutMs }
+  return (await Promise.all(found.positions.map((each) => link.attempt(() => reset(each), within)))).flat()
+}
+
+/** Whether both ids are known, and differ. */
+export function isAnother(read: string, now: string): boolean {
+  return read !== '' && now !== '' && read !== now
 }

@@ -28,10 +28,27 @@ export async function topicIds(
   return new Map(topics.map((topic) => [topic, found.get(names.topic(topic)) ?? '']))
 }
 
-/** By name. A topic without an id, and every topic of a broker that has none, is left out. */
-export function idsFrom(broker: Broker, topics: readonly string[]): Promise<Map<string, string>> {
+/** What a broker says of a topic. */
+export interface TopicFacts {
+  readonly name: string
+  /** 0: none. */
+  readonly errorCode: number
+  /** Empty where there is none. */
+  readonly id: string
+  readonly partitions: number
+}
+
+/** None at all from a broker that is older than topic ids. */
+export function factsFrom(broker: Broker, topics: readonly string[]): Promise<readonly TopicFacts[]> {
   const known = (broker.versions?.[METADATA.apiKey]?.maxVersion ?? 0) >= METADATA.apiVersion
-  return known ? send(broker, METADATA, () => encode(topics), decode) : Promise.resolve(new Map())
+  return known ? send(broker, METADATA, () => encode(topics), decode) : Promise.resolve([])
+}
+
+/** By name. A topic without an id, and every topic of a broker that has none, is left out. */
+export async function idsFrom(broker: Broker, topics: readonly string[]): Promise<Map<string, string>> {
+  const facts = await factsFrom(broker, topics)
+  mustSucceed(facts.map(({ errorCode }) => errorCode))
+  return new Map(facts.flatMap(({ name, id }) => (id === '' ? [] : [[name, id]])))
 }
 
 function encode(topics: readonly string[]): Encoder {
@@ -42,7 +59,7 @@ function encode(topics: readonly string[]): Encoder {
   return noTags(body().writeUVarIntArray(byName).writeBoolean(false).writeBoolean(false).writeBoolean(false))
 }
 
-function decode(answer: Buffer): { answer: Map<string, string>; throttleMs: number } {
+function decode(answer: Buffer): { answer: readonly TopicFacts[]; throttleMs: number } {
   const decoder = afterHeader(answer)
   const throttleMs = decoder.readInt32()
   readArray(decoder, () => {
@@ -53,20 +70,18 @@ function decode(answer: Buffer): { answer: Map<string, string>; throttleMs: numb
   })
   decoder.readUVarIntString()
   decoder.readInt32()
-  const codes: number[] = []
-  const ids = readArray(decoder, () => {
-    codes.push(decoder.readInt16())
+  const facts = readArray(decoder, () => {
+    const errorCode = decoder.readInt16()
     const name = decoder.readUVarIntString() ?? ''
     const id = decoder.readBytes(ID_BYTES).toString('hex')
     decoder.readBytes(1)
-    readArray(decoder, () => {
+    const partitions = readArray(decoder, () => {
       // Error, partition, leader and its epoch; who holds it, who is in sync, who is away.
       decoder.readBytes(2 + 4 + 4 + 4)
       for (let list = 0; list < 3; list++) decoder.readUVarIntArray((element) => element.readInt32())
-    })
+    }).length
     decoder.readInt32()
-    return [name, id] as const
+    return { name, errorCode, id: id === NO_ID ? '' : id, partitions }
   })
-  mustSucceed(codes)
-  return { answer: new Map(ids.filter(([, id]) => id !== NO_ID)), throttleMs }
+  return { answer: facts, throttleMs }
 }

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Broker, Exchange } from '../../../runtime/log/kafka/client.ts'
 import { endFrom } from '../../../runtime/log/kafka/leader-epochs.ts'
-import { decodeMetadata, encodeMetadata } from '../../../runtime/log/kafka/positions.ts'
 
 const golden = {
   asked: '00fffffffe020c666c6565742e7461736b730200000003ffffffff00000006000000',
@@ -28,12 +27,4 @@ test('the end of an epoch is asked for, of the broker that leads now', async () 
 
 test('a log without records of so early an epoch has no end to tell', async () => {
   assert.equal(await endFrom(answering('unknown').broker, 'fleet.tasks', 3, 6), null)
-})
-
-test("a position carries its leader epoch behind the host's metadata", () => {
-  for (const metadata of ['', '5,0*2,1'])
-    for (const leaderEpoch of [-1, 0, 41])
-      assert.deepEqual(decodeMetadata(encodeMetadata(metadata, leaderEpoch)), { metadata, leaderEpoch })
-  // Written before positions carried one.
-  assert.deepEqual(decodeMetadata('5,0*2,1'), { metadata: '5,0*2,1', leaderEpoch: -1 })
 })

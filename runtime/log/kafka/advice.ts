@@ -1,0 +1,103 @@
+// Settings of topics and brokers that weaken a promise, each with its remedy.
+import { topics as contract, type TopicSpec } from '../../../schemas/topics.ts'
+import { LOG_METADATA_BYTES, LOG_RECORD_BYTES } from '../limits.ts'
+import { BROKER_RESOURCE, TOPIC_RESOURCE, type Admin } from './client.ts'
+import type { Context } from './context.ts'
+import { topicProblems } from './problems.ts'
+import { lookAt } from './topic-watch.ts'
+
+const TIME = 'message.timestamp.type'
+const COMPRESSION = 'compression.type'
+const RECORD_SIZE = 'max.message.bytes'
+const METADATA_SIZE = 'offset.metadata.max.bytes'
+
+export const isOpen = ({ writers }: TopicSpec): boolean => writers.includes('anyone')
+
+/** Of topics that anyone may write. */
+export const openTopicSettings = {
+  // Whatever codec other programs publish with, readers need none.
+  [COMPRESSION]: 'uncompressed',
+  // Deadlines, and how long an id is remembered, are not for a producer to say.
+  [TIME]: 'LogAppendTime',
+} as const
+
+const consequences: Record<keyof typeof openTopicSettings, string> = {
+  [COMPRESSION]:
+    "keeps its producers' compression (compression.type=?), and records in snappy or lz4, or above 64 MB when unpacked, stop its partition",
+  [TIME]:
+    "keeps its producers' timestamps (message.timestamp.type=?), so its tasks count from when they are read, and its retention is theirs to choose",
+}
+
+/** Topics that were made by hand, or by an older version. */
+export async function openTopicAdvice({ names }: Context, admin: Admin): Promise<string[]> {
+  const wanted = Object.entries(openTopicSettings) as [keyof typeof openTopicSettings, string][]
+  const topics = contract.filter(isOpen).map(({ name }) => names.topic(name))
+  const found = await settingsOf(admin, TOPIC_RESOURCE, topics, Object.keys(openTopicSettings))
+  return found.flatMap(({ resource, settings }) =>
+    wanted.flatMap(([name, value]) => {
+      const now = settings.get(name)
+      if (now === undefined || now === value) return []
+      return [`${resource} ${consequences[name].replace('?', now)}: ${alteration(resource, name, value)}`]
+    }),
+  )
+}
+
+/** Topics that have other partitions than the fleet reads. */
+export async function partitionAdvice({
+  names,
+  partitions,
+  settings,
+  shared: link,
+}: Context): Promise<string[]> {
+  const shared = contract.flatMap(({ name, partitions: own }) =>
+    own === 'shared' ? [names.topic(name)] : [],
+  )
+  const { facts } = await lookAt(link, shared, settings.deliveryTimeoutMs)
+  return topicProblems(shared, partitions, { facts, missing: new Set() })
+}
+
+/** Sizes that are below what Flotilla takes for granted: what it writes would be refused. */
+export async function sizeAdvice({ names }: Context, admin: Admin): Promise<string[]> {
+  const ours = names.topic('' as never)
+  const topics = (await admin.listTopics()).filter((topic) => topic.startsWith(ours))
+  const { brokers } = await admin.describeCluster()
+  const ofTopics = await settingsOf(admin, TOPIC_RESOURCE, topics, [RECORD_SIZE])
+  const nodes = brokers.map(({ nodeId }) => String(nodeId))
+  const ofBrokers = await settingsOf(admin, BROKER_RESOURCE, nodes, [METADATA_SIZE])
+  return [
+    ...ofTopics.flatMap(({ resource, settings }) => {
+      const bytes = Number(settings.get(RECORD_SIZE) ?? LOG_RECORD_BYTES)
+      if (bytes >= LOG_RECORD_BYTES) return []
+      const remedy = alteration(resource, RECORD_SIZE, String(LOG_RECORD_BYTES))
+      return [`${resource} takes records up to ${bytes} bytes, not ${LOG_RECORD_BYTES}: ${remedy}`]
+    }),
+    ...ofBrokers.flatMap(({ resource, settings }) => {
+      const bytes = Number(settings.get(METADATA_SIZE) ?? LOG_METADATA_BYTES)
+      if (bytes >= LOG_METADATA_BYTES) return []
+      return [
+        `broker ${resource} takes ${bytes} bytes of metadata with a position, not ${LOG_METADATA_BYTES}: set ` +
+          `${METADATA_SIZE}=${LOG_METADATA_BYTES} in its server.properties and restart it`,
+      ]
+    }),
+  ]
+}
+
+const alteration = (topic: string, name: string, value: string): string =>
+  `kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config ${name}=${value}`
+
+async function settingsOf(
+  admin: Admin,
+  type: typeof TOPIC_RESOURCE,
+  resources: readonly string[],
+  configNames: string[],
+): Promise<{ resource: string; settings: ReadonlyMap<string, string> }[]> {
+  if (resources.length === 0) return []
+  const answer = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: resources.map((name) => ({ type, name, configNames })),
+  })
+  return answer.resources.map(({ resourceName, configEntries }) => ({
+    resource: resourceName,
+    settings: new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])),
+  }))
+}

@@ -1,0 +1,46 @@
+// What stands in the way of a stage's input, and what to do about it.
+import type { Looked } from './topic-watch.ts'
+
+/** The problems of several sources. Each change is reported with all that there are. */
+export class Problems {
+  readonly #report: (problems: readonly string[]) => void
+  readonly #bySource = new Map<string, readonly string[]>()
+
+  constructor(report: (problems: readonly string[]) => void) {
+    this.#report = report
+  }
+
+  /** Empty: the source has none any more. */
+  set(source: string, problems: readonly string[]): void {
+    const former = this.#bySource.get(source) ?? []
+    if (former.join('\n') === problems.join('\n')) return
+    if (problems.length === 0) this.#bySource.delete(source)
+    else this.#bySource.set(source, problems)
+    this.#report([...this.#bySource.values()].flat())
+  }
+}
+
+export function topicProblems(
+  topics: readonly string[],
+  partitions: number,
+  { facts, missing }: Looked,
+): string[] {
+  return topics.flatMap((topic) => {
+    if (missing.has(topic)) return [`${topic} is missing: create it with: flotilla topics --create`]
+    const found = facts.get(topic)?.partitions ?? partitions
+    if (found === partitions) return []
+    return [
+      `${topic} has ${found} partitions, not ${partitions}: what is written to the others is not read, and no process starts ` +
+        `again. Stop its producers, let the fleet finish what it has, delete the topic, and create it with: flotilla topics --create`,
+    ]
+  })
+}
+
+/** A partition that can't be read on. */
+export function stuckProblem(topic: string, partition: number, offset: number, reason: string): string {
+  return (
+    `${topic}[${partition}] can't be read from offset ${offset} on: ${reason}. If it was written compressed, have brokers store ` +
+    `it as it is: kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config compression.type=uncompressed; ` +
+    'what is there already is passed over by kafka-consumer-groups.sh --reset-offsets, with the stage stopped (docs/runbooks/input_blocked.md)'
+  )
+}

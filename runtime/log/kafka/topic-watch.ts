@@ -1,0 +1,78 @@
+// A look at the topics every few seconds, one request for the whole process: which of them are missing, were created anew,
+// or have another number of partitions.
+import { messageOf } from './errors.ts'
+import type { KafkaLogger } from './client.ts'
+import type { Link } from './link.ts'
+import { factsFrom, type TopicFacts } from './topic-ids.ts'
+
+const UNKNOWN_TOPIC = 3
+
+export interface Looked {
+  /** By name on the broker; those of which nothing is known now are left out. */
+  readonly facts: ReadonlyMap<string, TopicFacts>
+  readonly missing: ReadonlySet<string>
+}
+
+interface Watcher {
+  readonly topics: readonly string[]
+  readonly onLook: (looked: Looked) => void
+}
+
+/** As of now. No leader is asked: there is none while a topic is missing. */
+export async function lookAt(link: Link, topics: readonly string[], withinMs: number): Promise<Looked> {
+  const ask = async (): Promise<readonly TopicFacts[]> =>
+    factsFrom(await link.cluster.findControllerBroker(), topics)
+  const found = await link.attempt(ask, { withinMs })
+  return {
+    facts: new Map(found.flatMap((fact) => (fact.errorCode === 0 ? [[fact.name, fact]] : []))),
+    missing: new Set(found.flatMap((fact) => (fact.errorCode === UNKNOWN_TOPIC ? [fact.name] : []))),
+  }
+}
+
+export class TopicWatch {
+  readonly #link: Link
+  readonly #everyMs: number
+  readonly #logger: KafkaLogger | undefined
+  readonly #watchers = new Set<Watcher>()
+  #timer: NodeJS.Timeout | null = null
+  #looking: Promise<void> = Promise.resolve()
+  #closed = false
+
+  constructor(link: Link, everyMs: number, logger: KafkaLogger | undefined) {
+    this.#link = link
+    this.#everyMs = everyMs
+    this.#logger = logger
+  }
+
+  /** Until the function that it returns is called. A broker that is away, or too old to tell, is no news. */
+  watch(topics: readonly string[], onLook: (looked: Looked) => void): () => void {
+    const watcher = { topics, onLook }
+    this.#watchers.add(watcher)
+    this.#timer ??= this.#later()
+    return () => void this.#watchers.delete(watcher)
+  }
+
+  #later(): NodeJS.Timeout {
+    return setTimeout(() => (this.#looking = this.#lookAgain()), this.#everyMs).unref()
+  }
+
+  async #lookAgain(): Promise<void> {
+    try {
+      const topics = new Set([...this.#watchers].flatMap((watcher) => watcher.topics))
+      const looked = await lookAt(this.#link, [...topics], 0)
+      for (const { onLook } of this.#watchers) onLook(looked)
+    } catch (error) {
+      this.#logger?.debug({ reason: messageOf(error) }, 'failed to look at topics')
+      if (!this.#closed) await this.#link.recover(error)
+    }
+    this.#timer = this.#closed || this.#watchers.size === 0 ? null : this.#later()
+  }
+
+  /** Resolves when nothing uses the link any more: a request after its end would connect it again. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#watchers.clear()
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    await this.#looking
+  }
+}

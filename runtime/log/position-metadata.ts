@@ -1,0 +1,66 @@
+// The metadata of a position: what is finished beyond it. The host writes it; a log that was cut off shortens it.
+//
+// `<next - base>` then runs of unfinished offsets as `gap` or `gap*length`, base 36, comma-separated, relative to the run before.
+import type { Position } from './port.ts'
+
+export interface Finished {
+  /** Lowest unfinished offset. */
+  readonly base: number
+  /** One past the highest offset taken. */
+  readonly next: number
+  /** Below `next`, ascending: `base` is the first of them. Empty: everything is finished. */
+  readonly unfinished: Iterable<number>
+}
+
+export function encodeFinished({ base, next, unfinished }: Finished): string {
+  const runs: string[] = []
+  let end = base
+  let start = base
+  let length = 0
+  const flush = (): void => {
+    if (length === 0) return
+    const gap = (start - end).toString(36)
+    runs.push(length === 1 ? gap : `${gap}*${length.toString(36)}`)
+    end = start + length
+  }
+  for (const offset of unfinished) {
+    if (length > 0 && offset === start + length) length++
+    else {
+      flush()
+      start = offset
+      length = 1
+    }
+  }
+  flush()
+  return runs.length === 0 ? '' : [(next - base).toString(36), ...runs].join(',')
+}
+
+export function decodeFinished(base: number, metadata: string): { next: number; unfinished: number[] } {
+  if (metadata === '') return { next: base, unfinished: [] }
+  const [span, ...runs] = metadata.split(',')
+  const unfinished: number[] = []
+  let end = base
+  for (const run of runs) {
+    const [gap = '0', length = '1'] = run.split('*')
+    const start = end + Number.parseInt(gap, 36)
+    end = start + Number.parseInt(length, 36)
+    for (let offset = start; offset < end; offset++) unfinished.push(offset)
+  }
+  return { next: base + Number.parseInt(span ?? '0', 36), unfinished }
+}
+
+const HOSTS = /^[0-9a-z]+(,[0-9a-z]+(\*[0-9a-z]+)?)+$/
+
+/** One past the highest offset taken. Metadata of another kind says nothing of it. */
+export function nextOf({ offset, metadata }: Position): number {
+  return HOSTS.test(metadata) ? decodeFinished(offset, metadata).next : offset
+}
+
+/** The position in a log that was cut off at `end`: what was finished below the cut stays so, nothing is from there on. */
+export function cutAt<P extends Position>(position: P, end: number): P {
+  const { offset, metadata } = position
+  if (nextOf(position) <= end) return position
+  const kept = decodeFinished(offset, metadata).unfinished.filter((each) => each < end)
+  if (kept.length === 0) return { ...position, offset: end, metadata: '' }
+  return { ...position, metadata: encodeFinished({ base: offset, next: end, unfinished: kept }) }
+}
