@@ -5,7 +5,7 @@ import type { Guard } from '../../runtime/host/guard.ts'
 import {
   callers,
   everyStage,
-  forgotten,
+  forgetful,
   guards,
   isClosing,
   isStopped,
@@ -240,11 +240,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'ids are forgotten after a second': {
     seeds: 20,
     abilities: ['foreign times'],
-    ...stage('router', (router) => ({
-      ...router,
-      conclude: (event, ...others) => forgotten(router.conclude?.(event, ...others) ?? {}, event.atMs),
-      decide: (event, ...others) => forgotten(router.decide(event, ...others), event.atMs),
-    })),
+    ...stage('router', forgetful),
   },
   'what a stopped call has used is not told': {
     seeds: 20,
