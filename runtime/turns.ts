@@ -1,5 +1,5 @@
-/** Steps of a long loop between two turns of others: 1 to 20 ms, whatever a step does. */
-const STEPS_IN_A_TURN = 1_000
+/** Steps of a long loop between two turns of others: a few milliseconds, also where several such loops take turns. */
+const STEPS_IN_A_TURN = 200
 
 /** Lets other lanes, heartbeats and requests have their turn in a long loop, without a promise for each of its steps. */
 export class Turns {

@@ -298,6 +298,21 @@ export function laneTests(subject: () => LogUnderTest): void {
     await member.leave()
   })
 
+  test('a lane of many rows gives each of them once', async () => {
+    const { log } = subject()
+    const member = new TestMember(log, mark(), ['tasks.submitted'])
+    const lane = await member.lane(0)
+    const names = Array.from({ length: 1_001 }, (_, index) => `\u0000lane\u0000many:${index}`)
+    await lane.commit(commitOf({ rows: names.map((key) => ({ key, value: Buffer.from(key) })) }))
+    const found = [...(await reopen(member, 0)).rows]
+    assert.equal(found.length, names.length)
+    assert.deepEqual(
+      new Map(found.map((row) => [row.key, textOf(row)])),
+      new Map(names.map((key) => [key, key])),
+    )
+    await member.leave()
+  })
+
   test('a commit may be empty, or hold only rows or only positions', async () => {
     const { log } = subject()
     const member = new TestMember(log, mark(), ['tasks.submitted'])
