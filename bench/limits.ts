@@ -186,8 +186,9 @@ async function restore(live: number): Promise<void> {
   let rows = 0
   for (const lane of opened) {
     if (!lane) throw new Error('a lane could not be opened')
-    rows += lane.rows.length
-    await new LaneState(1).restore(lane.rows, noBlobs)
+    const state = new LaneState(1)
+    await state.restore(lane.rows, noBlobs)
+    rows += [...state.rows()].length
   }
   const seconds = (performance.now() - startedMs) / 1_000
   console.log(

@@ -23,7 +23,7 @@ export type { Json } from '../schemas/json.ts'
  * which they were written, because a restored lane gets them in any order.
  */
 export interface LaneIndex {
-  /** Only the host calls it, with what a Decision wrote. Null deletes. */
+  /** Only the host calls it, with what a Decision wrote, now or before the lane was opened. Null deletes. */
   write(name: string, value: unknown): void
 }
 
@@ -159,10 +159,10 @@ export interface Stage<R extends Rows = Rows, L extends LaneIndex = LaneIndex> {
   /** State key of an event, when it is not the task id. A string is a root as it stands. Timers keep the key that set them. */
   keyOf?(event: RecordEvent): Key | string
   /**
-   * Gives the lane rows of its own, shared by all keys: called when a lane opens, with the rows that it has. A value may be a
-   * MissingRow (missing-row.ts).
+   * Gives the lane rows of its own, shared by all keys: called when a lane opens, before the rows that it has are written to
+   * the index. A value may be a MissingRow (missing-row.ts).
    */
-  laneIndex?(rows: Iterable<readonly [name: string, value: unknown]>): L
+  laneIndex?(): L
   /** `lane`: the lane's rows as they are now, to be read only; empty without a `laneIndex`. */
   decide(event: StageEvent, rows: Readonly<Partial<R>>, lane: L): Decision<R>
   /** The outcome of the call that `decide` asked for. `rows` already show decide's own writes, `lane` everyone's. */

@@ -114,11 +114,12 @@ export class Lane {
   /** Restores the state and begins to work. */
   static async begin(parts: HostParts, open: OpenLane, place: LanePlace): Promise<Lane> {
     const state = new LaneState(parts.stage.version, parts.stage.laneIndex)
-    await state.restore(open.rows, parts.blobs)
-    const opening = await openQuarantine(parts, open, place.survived)
+    const ofHost = await state.restore(open.rows, parts.blobs)
+    open.releaseRows()
+    const opening = await openQuarantine(parts, open, ofHost, place.survived)
     const topicIds = await parts.log.topicIds(parts.stage.consumes.map(({ topic }) => topic))
     const lane = new Lane(parts, open, { state, topicIds, opening }, place)
-    for (const { key, name, timer } of state.timers()) lane.timers.arm({ key, name, ...timer })
+    await lane.timers.restore(state.timers())
     open.start(
       (records) => lane.intake.receive(records),
       (reason) => lane.drop(reason),

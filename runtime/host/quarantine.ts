@@ -55,9 +55,10 @@ export interface Opening extends Reopened {
 export async function openQuarantine(
   parts: HostParts,
   open: OpenLane,
+  ofHost: readonly StateRow[],
   survived: ReadonlySet<number>,
 ): Promise<Opening> {
-  const { life: former, suspects: known } = readRows(open.rows)
+  const { life: former, suspects: known } = readRows(ofHost)
   const openedMs = parts.clock.now()
   const reopened = reopen(former, known, { epoch: open.epoch, ms: openedMs, survived })
   const rows = [rowOf(LIFE, reopened.life), ...reopened.forgotten.map((id) => rowOf(SUSPECT + id, null))]
@@ -76,7 +77,7 @@ function readRows(rows: readonly StateRow[]): { life: LaneLife | null; suspects:
   let life: LaneLife | null = null
   const suspects = new Map<string, Suspect>()
   for (const { key, value } of rows) {
-    if (value === null || !key.startsWith(HOST_PREFIX)) continue
+    if (value === null) continue
     const { d } = JSON.parse(Buffer.from(value).toString()) as { d: unknown }
     if (key === LIFE) life = d as LaneLife
     else if (key.startsWith(SUSPECT)) suspects.set(key.slice(SUSPECT.length), d as Suspect)

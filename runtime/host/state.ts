@@ -13,6 +13,7 @@ import type { LaneIndex, Stage } from '../stage.ts'
 import type { BlobStore } from '../store/port.ts'
 import { isWithin, rootOf } from '../keys.ts'
 import { MissingRow } from '../missing-row.ts'
+import { Turns } from '../turns.ts'
 
 export interface TimerRow {
   dueMs: number
@@ -34,11 +35,13 @@ const LANE = `${SEPARATOR}lane`
 const LANE_PREFIX = LANE + SEPARATOR
 /** Rows of the host itself, which no stage sees. */
 export const HOST_PREFIX = `${SEPARATOR}host${SEPARATOR}`
-/** Rows decoded before others have a turn: some 20 ms. */
-const ROWS_IN_A_TURN = 2_000
 const noIndex: LaneIndex = { write: () => {} }
 
 type WithMissing = (rows: Record<string, unknown>, name: string, missing: MissingRow) => void
+
+/** Without a copy of the bytes. */
+const textOf = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, byteLength).toString()
 
 export class NewerState extends Error {
   override readonly name = 'NewerState'
@@ -48,14 +51,12 @@ export class LaneState {
   private readonly keys = new Map<string, Map<string, unknown>>()
   private readonly families = new Map<string, Set<string>>()
   private readonly version: number
-  private readonly indexOf: Stage['laneIndex']
-  private laneIndex: LaneIndex
+  private readonly laneIndex: LaneIndex
   private restoredMissing = false
 
   constructor(version: number, laneIndex?: Stage['laneIndex']) {
     this.version = version
-    this.indexOf = laneIndex
-    this.laneIndex = laneIndex?.([]) ?? noIndex
+    this.laneIndex = laneIndex?.() ?? noIndex
   }
 
   /** The rows of the lane, as its stage sees them. */
@@ -192,27 +193,32 @@ export class LaneState {
     return large.length === 0 ? rows : Promise.all(large).then(() => rows)
   }
 
-  async restore(rows: readonly StateRow[], blobs: BlobStore): Promise<void> {
-    const ofLane: [string, unknown][] = []
-    for (const [index, row] of rows.entries()) {
-      // Other lanes, heartbeats and requests have their turn.
-      if (index % ROWS_IN_A_TURN === ROWS_IN_A_TURN - 1) await new Promise((resume) => setImmediate(resume))
-      if (row.key.startsWith(HOST_PREFIX)) continue
+  /** Takes the rows of a lane, in turns. Gives back those that are the host's own. */
+  async restore(rows: Iterable<StateRow>, blobs: BlobStore): Promise<StateRow[]> {
+    const ofHost: StateRow[] = []
+    const turns = new Turns()
+    for (const row of rows) {
+      const others = turns.next()
+      if (others) await others
+      if (row.key.startsWith(HOST_PREFIX)) {
+        ofHost.push(row)
+        continue
+      }
       const isLane = row.key.startsWith(LANE_PREFIX)
       const split = row.key.indexOf(SEPARATOR, isLane ? LANE.length : 0)
       if (split < 0 || row.value === null) continue
       const decoded = this.decode(row.value, blobs)
       const value = decoded instanceof Promise ? await decoded : decoded
       const name = row.key.slice(split + 1)
-      if (isLane) ofLane.push([name, value])
+      if (isLane) this.laneIndex.write(name, value)
       else this.put(row.key.slice(0, split), name, value)
     }
-    this.laneIndex = this.indexOf?.(ofLane) ?? noIndex
+    return ofHost
   }
 
   /** A promise only for a row in the blob store. */
   private decode(bytes: Uint8Array, blobs: BlobStore): unknown {
-    const row = JSON.parse(Buffer.from(bytes).toString()) as { v: number; d?: unknown; blob?: string }
+    const row = JSON.parse(textOf(bytes)) as { v: number; d?: unknown; blob?: string }
     if (row.v > this.version)
       throw new NewerState(`a row of version ${row.v} was found; this process writes ${this.version}`)
     if (row.blob === undefined) return row.d

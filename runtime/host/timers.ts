@@ -1,5 +1,10 @@
 import TinyQueue from 'tinyqueue'
 import type { Clock } from '../clock.ts'
+import { Turns } from '../turns.ts'
+import type { TimerRow } from './state.ts'
+
+/** Of a lane that stood still, many are due: others have their turn between so many. */
+const MAX_FIRED_AT_ONCE = 500
 
 export interface ArmedTimer {
   readonly key: string
@@ -32,6 +37,18 @@ export class TimerQueue {
     if (timer.dueMs < this.wakeAtMs) this.wakeAt(timer.dueMs)
   }
 
+  /** Arms those that a lane has when it opens. None fires before the last is armed; others have their turn meanwhile. */
+  async restore(timers: Iterable<{ key: string; name: string; timer: TimerRow }>): Promise<void> {
+    const turns = new Turns()
+    for (const { key, name, timer } of timers) {
+      this.queue.push({ key, name, ...timer })
+      const others = turns.next()
+      if (others) await others
+    }
+    const first = this.queue.peek()
+    if (first && !this.stopped) this.wakeAt(first.dueMs)
+  }
+
   stop(): void {
     this.stopped = true
     this.cancelWake?.()
@@ -47,11 +64,12 @@ export class TimerQueue {
     this.wakeAtMs = Number.POSITIVE_INFINITY
     this.cancelWake = null
     const now = this.clock.now()
-    for (let next = this.queue.peek(); next && next.dueMs <= now && !this.stopped; next = this.queue.peek()) {
+    let next = this.queue.peek()
+    for (let fired = 0; next && next.dueMs <= now && fired < MAX_FIRED_AT_ONCE && !this.stopped; fired++) {
       this.queue.pop()
       this.fire(next)
+      next = this.queue.peek()
     }
-    const next = this.queue.peek()
     if (next && !this.stopped) this.wakeAt(next.dueMs)
   }
 }

@@ -82,8 +82,11 @@ export interface OpenLane {
   readonly lane: number
   /** Grows with each opening of this lane by anyone. */
   readonly epoch: number
-  /** State as of the opening: every live row, each key once. */
-  readonly rows: readonly StateRow[]
+  /**
+   * State as of the opening: every live row, each key once. To be read before the lane's first commit, in turns if need be:
+   * there may be millions. Empty after `releaseRows`.
+   */
+  readonly rows: Iterable<StateRow>
   /** Committed positions; a topic without one starts at offset 0 (its earliest record). */
   readonly positions: readonly Position[]
   /**
@@ -99,6 +102,8 @@ export interface OpenLane {
    * end the lane: LaneFenced, LaneSpent, CommitUncertain, CommitRefused (nothing was written; would be refused again).
    */
   commit(commit: LaneCommit): Promise<void>
+  /** The rows were read: they are kept in memory no longer. */
+  releaseRows(): void
   /** Releases local resources. Idempotent. Does not move positions. */
   close(): Promise<void>
 }

@@ -63,7 +63,7 @@ export class DriverState {
   #lane: LaneIndex
 
   constructor(laneIndex: Stage['laneIndex']) {
-    this.#lane = laneIndex?.([]) ?? { write: () => assert.fail('the stage has no laneIndex') }
+    this.#lane = laneIndex?.() ?? { write: () => assert.fail('the stage has no laneIndex') }
   }
 
   get lane(): LaneIndex {
@@ -76,7 +76,8 @@ export class DriverState {
 
   /** In an order of its own, as a restored lane is. */
   reopen(laneIndex: Stage['laneIndex']): void {
-    this.#lane = laneIndex?.([...this.#laneRows].reverse()) ?? this.#lane
+    this.#lane = laneIndex?.() ?? this.#lane
+    if (laneIndex) for (const [name, row] of [...this.#laneRows].reverse()) this.#lane.write(name, row)
   }
 
   of(key: string): KeyState {

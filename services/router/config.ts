@@ -1,7 +1,10 @@
 const DAY_MS = 86_400_000
 
-/** How long a task id is kept: at least the retention of tasks.submitted. */
+/** How long a task id is kept at least: the retention of tasks.submitted. */
 export const REMEMBER_MS = 7 * DAY_MS
+
+/** Ids that were answered within such a span are forgotten together, at its end: each is kept for as much longer at most. */
+export const ANSWER_BUCKET_MS = DAY_MS / 4
 
 /**
  * How long a cancel waits for its task, which may lie in a backlog behind it: as long as a task may take at most. What was

@@ -41,16 +41,22 @@ export function place(
   }
 }
 
-/** This task has ended, wherever it was: its place goes to whoever is next. */
-export function released(taskId: string, lane: Schedule, limits: QueueLimits, atMs: number): Placed {
-  const hadPlace = lane.isAtWork(taskId)
-  const room = limits.inFlight - lane.working + (hadPlace ? 1 : 0)
-  const next = filled(lane, room, atMs, taskId)
-  if (!hadPlace && !lane.waitingTask(taskId)) return next
-  return { ...next, lane: { ...next.lane, [rowOf(taskId)]: null } }
+/** These tasks have ended, wherever they were: their places go to whoever is next. */
+export function released(
+  taskIds: readonly string[],
+  lane: Schedule,
+  limits: QueueLimits,
+  atMs: number,
+): Placed {
+  const left = taskIds.filter((taskId) => lane.isAtWork(taskId) || lane.waitingTask(taskId))
+  const freed = left.filter((taskId) => lane.isAtWork(taskId)).length
+  const next = filled(lane, limits.inFlight - lane.working + freed, atMs, left)
+  if (left.length === 0) return next
+  const rows = Object.fromEntries(left.map((taskId) => [rowOf(taskId), null]))
+  return { ...next, lane: { ...next.lane, ...rows } }
 }
 
-function filled(lane: Schedule, room: number, atMs: number, except?: string) {
+function filled(lane: Schedule, room: number, atMs: number, except: readonly string[] = []) {
   const next = lane.next(Math.max(0, Math.min(room, MAX_ADMITTED_AT_ONCE)), except)
   const rows: Record<string, Place> = {}
   for (const { task } of next) rows[rowOf(task.taskId)] = atWork

@@ -1,6 +1,7 @@
 // Whose turn it is: the tasks of one lane that are at work, and those that wait for a place.
 //
-// 1. A row for each task, `task:<id>`: at work, or waiting with all that its admission needs. Other rows are cancels.ts's.
+// 1. A row for each task, `task:<id>`: at work, or waiting with all that its admission needs. Other rows are those of cancels.ts and
+//    answered.ts.
 // 2. Higher priorities first. Within a priority users take turns: a task's `turn` is one past the turn served last and
 //    past the user's own last one, and the lowest turn is next, the oldest first. So a user who comes late waits for at
 //    most one task of each other user, however many they have queued.
@@ -11,6 +12,7 @@ import TinyQueue from 'tinyqueue'
 import { MissingRow } from '../../runtime/missing-row.ts'
 import type { LaneIndex } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
+import { Answered } from './answered.ts'
 import { Cancels } from './cancels.ts'
 
 export interface Waiting {
@@ -43,6 +45,7 @@ interface Line {
 export class Schedule implements LaneIndex {
   /** Of tasks that are neither at work nor waiting, nor were answered. */
   readonly cancels = new Cancels()
+  readonly answered = new Answered()
   readonly #working = new Set<string>()
   readonly #waiting = new Map<string, Waiting>()
   readonly #lost = new Set<string>()
@@ -52,12 +55,8 @@ export class Schedule implements LaneIndex {
   #queue = new TinyQueue<Waiting>([], byTurn)
   #order = 0
 
-  constructor(rows: Iterable<readonly [string, unknown]>) {
-    for (const [name, value] of rows) this.write(name, value)
-  }
-
   write(name: string, value: unknown): void {
-    if (this.cancels.write(name, value)) return
+    if (this.answered.write(name, value) || this.cancels.write(name, value)) return
     const taskId = name.slice(PREFIX.length)
     if (value instanceof MissingRow) return void this.#lost.add(taskId)
     this.#lost.delete(taskId)
@@ -102,8 +101,8 @@ export class Schedule implements LaneIndex {
     return { at: 'queue', turn, order: this.#order + 1, task, traceparent }
   }
 
-  /** The first `count` of those that wait, in their order, without this one. */
-  next(count: number, except?: string): Waiting[] {
+  /** The first `count` of those that wait, in their order, without these. */
+  next(count: number, except: readonly string[] = []): Waiting[] {
     const found: Waiting[] = []
     const passed: Waiting[] = []
     while (found.length < count) {
@@ -111,7 +110,7 @@ export class Schedule implements LaneIndex {
       if (first === undefined) break
       if (this.#waiting.get(first.task.taskId) !== first) continue
       passed.push(first)
-      if (first.task.taskId !== except) found.push(first)
+      if (!except.includes(first.task.taskId)) found.push(first)
     }
     // To look changes nothing: they are taken when their rows are written.
     for (const waiting of passed) this.#queue.push(waiting)

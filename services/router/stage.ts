@@ -1,6 +1,6 @@
 // Decides whether a submitted task may run, and with what.
 //
-// 1. One answer for each task id in seven days: TaskAdmitted, or TaskCompleted. A duplicate emits nothing.
+// 1. One answer for each task id in seven days: TaskAdmitted, or TaskCompleted. A duplicate emits nothing (answered.ts).
 // 2. What is missing or wrong rejects the task with the remedy; nothing is ever downgraded.
 // 3. What limits a task is asked in one call, whose answer is counted by the task's id: a second run counts nothing twice.
 // 4. A cancel that comes before its task is kept for a day (cancels.ts), and ends the task on arrival. One for a task that is at
@@ -14,7 +14,8 @@ import type { CallOutcome, Decision, Emit, Failure, Stage, StageEvent } from '..
 import { headers } from '../../schemas/topics.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../schemas/generated/events.ts'
 import { admit, type Admission } from './admission.ts'
-import { CANCEL_MS, REMEMBER_MS } from './config.ts'
+import { FORGET_ANSWERED } from './answered.ts'
+import { CANCEL_MS } from './config.ts'
 import { checkInput } from './input-checks.ts'
 import {
   admissionCall,
@@ -29,7 +30,7 @@ import { ended, unreadable } from './results.ts'
 import { rowOf, Schedule } from './schedule.ts'
 
 export type RouterRows = {
-  /** This id was answered. */
+  /** This id was answered. Still read; written by earlier versions only, with a timer `forget`. */
   task: { answer: 'admitted' | 'rejected' | 'cancelled' | 'failed'; atMs: number }
   /** Cancelled before it was submitted. Still read; written by earlier versions only. */
   cancel: { reason: string | null; atMs: number }
@@ -46,7 +47,7 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
   const limits = fleet.limits.queue
   return {
     name: 'router',
-    version: 3,
+    version: 4,
     consumes: [
       { topic: 'tasks.submitted' },
       { topic: 'tasks.control', events: ['TaskCancelled'] },
@@ -54,26 +55,22 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
       { topic: 'tools.requested', accepts: (record) => record[headers.schema] === 'TaskClosed' },
     ],
     forwardsHome: true,
-    laneIndex: (rows) => new Schedule(rows),
+    laneIndex: () => new Schedule(),
     decide(event, rows, lane) {
       switch (event.type) {
         case 'TaskSubmitted':
-          return rows.task ? {} : submitted(event, rows, fleet, lane)
+          return isAnswered(event, rows, lane) ? {} : submitted(event, rows, fleet, lane)
         case 'SubmissionRefused':
-          return rows.task ? {} : rejected(event, unreadable, event.data.failure)
+          return isAnswered(event, rows, lane) ? {} : rejected(event, unreadable, event.data.failure, lane)
         case 'TaskCancelled':
           if (lane.isLost(event.key)) return endedLost(event)
           if (lane.waitingTask(event.key)) return cancelledWaiting(event, lane, fleet)
           if (lane.isAtWork(event.key)) return passOn(event)
-          return rows.task || rows.cancel ? {} : keepCancel(event, lane)
+          return isAnswered(event, rows, lane) || rows.cancel ? {} : keepCancel(event, lane)
         case 'TaskClosed':
-          return released(event.key, lane, limits, event.atMs)
+          return released([event.key], lane, limits, event.atMs)
         case 'TimerFired':
-          if (event.data.name === 'deadline')
-            return lane.isLost(event.key) ? endedLost(event) : timedOut(event, lane)
-          if (event.data.name === GIVE_BACK)
-            return rows.granted ? { call: giveBackCall(event.key, rows.granted) } : {}
-          return forgotten(event, lane, fleet)
+          return timerFired(event, rows, lane, fleet)
         default:
           return {}
       }
@@ -83,11 +80,42 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
       return event.type === 'TaskSubmitted' ? decided(event, withinLimits(call, outcome), lane, fleet) : {}
     },
     poisoned(event, rows, reason, lane) {
-      const freed = released(event.key, lane, limits, event.atMs)
-      if (event.type !== 'TaskSubmitted' || rows.task) return freed
-      const failed = answer(event, 'failed', ended(event, event.data, 'failed', reason))
-      return { ...failed, ...freed, emit: [...(failed.emit ?? []), ...(freed.emit ?? [])] }
+      if (event.type === 'TimerFired' && event.data.name === GIVE_BACK) return { rows: { granted: null } }
+      const freed = released([event.key], lane, limits, event.atMs)
+      if (event.type !== 'TaskSubmitted' || isAnswered(event, rows, lane)) return freed
+      return joined(answer(event, lane, ended(event, event.data, 'failed', reason)), freed)
     },
+  }
+}
+
+const isAnswered = ({ key }: StageEvent, rows: State, lane: Schedule): boolean =>
+  rows.task !== undefined || lane.answered.has(key)
+
+/** Both, which write different rows and timers. */
+function joined(first: Decision<RouterRows>, second: Decision<RouterRows>): Decision<RouterRows> {
+  return {
+    rows: { ...first.rows, ...second.rows },
+    emit: [...(first.emit ?? []), ...(second.emit ?? [])],
+    timers: { ...first.timers, ...second.timers },
+    lane: { ...first.lane, ...second.lane },
+  }
+}
+
+function timerFired(
+  event: Event<'TimerFired'>,
+  rows: State,
+  lane: Schedule,
+  fleet: Fleet,
+): Decision<RouterRows> {
+  switch (event.data.name) {
+    case 'deadline':
+      return lane.isLost(event.key) ? endedLost(event) : timedOut(event, lane)
+    case GIVE_BACK:
+      return rows.granted ? { call: giveBackCall(event.key, rows.granted) } : {}
+    case FORGET_ANSWERED:
+      return forgetAnswered(event, lane, fleet)
+    default:
+      return forgotten(event, rows, lane, fleet)
   }
 }
 
@@ -98,9 +126,9 @@ function submitted(
   lane: Schedule,
 ): Decision<RouterRows> {
   const cancel = rows.cancel ?? lane.cancels.of(event.key)
-  if (cancel) return { ...cancelled(event, cancel.reason), lane: lane.cancels.ending(event.key) }
+  if (cancel) return cancelled(event, cancel.reason, rows, lane)
   const wrong = checkInput(event.data, event.key, fleet.limits.input)
-  if (wrong) return rejected(event, event.data, wrong)
+  if (wrong) return rejected(event, event.data, wrong, lane)
   const admission = admit(event.data, event.key, event.atMs, fleet)
   const hasSchema = event.data.outputSchema !== null
   const call = 'admitted' in admission ? admissionCall(admission.admitted, hasSchema, fleet) : null
@@ -114,7 +142,7 @@ function decided(
   fleet: Fleet,
 ): Decision<RouterRows> {
   return 'rejected' in admission
-    ? rejected(event, event.data, admission.rejected)
+    ? rejected(event, event.data, admission.rejected, lane)
     : admitted(event, admission.admitted, lane, fleet)
 }
 
@@ -126,9 +154,8 @@ function admitted(
 ): Decision<RouterRows> {
   const placed = place(event, task, lane, fleet.limits.queue)
   if ('rejected' in placed)
-    return giving(rejected(event, event.data, placed.rejected), task, fleet, event.atMs)
-  const { rows, timers } = answer(event, 'admitted', [])
-  return { ...placed, rows: { ...rows }, timers: { ...timers, ...placed.timers } }
+    return giving(rejected(event, event.data, placed.rejected, lane), task, fleet, event.atMs)
+  return joined(answer(event, lane, []), placed)
 }
 
 function cancelledWaiting(event: Event<'TaskCancelled'>, lane: Schedule, fleet: Fleet): Decision<RouterRows> {
@@ -191,14 +218,25 @@ function endedWaiting(
   }
 }
 
-function rejected(event: StageEvent, task: TaskSubmitted, reason: Failure): Decision<RouterRows> {
-  return answer(event, 'rejected', ended(event, task, 'rejected', reason))
+function rejected(
+  event: StageEvent,
+  task: TaskSubmitted,
+  reason: Failure,
+  lane: Schedule,
+): Decision<RouterRows> {
+  return answer(event, lane, ended(event, task, 'rejected', reason))
 }
 
-function cancelled(event: Event<'TaskSubmitted'>, reason: string | null): Decision<RouterRows> {
+function cancelled(
+  event: Event<'TaskSubmitted'>,
+  reason: string | null,
+  rows: State,
+  lane: Schedule,
+): Decision<RouterRows> {
   const why = reason === null ? '' : `: ${reason}`
   const error = failure('TASK_CANCELLED', `The task was cancelled before it was submitted${why}`)
-  return answer(event, 'cancelled', ended(event, event.data, 'cancelled', error))
+  const answered = answer(event, lane, ended(event, event.data, 'cancelled', error))
+  return joined(answered, { ...noCancel(event, rows, lane), timers: { forget: null } })
 }
 
 /** One that planner has read already, or will, does nothing the second time. */
@@ -211,17 +249,27 @@ function keepCancel({ key, data, atMs }: Event<'TaskCancelled'>, lane: Schedule)
   return Object.keys(rows).length > 0 ? { lane: rows, timers: { forget: atMs + CANCEL_MS } } : {}
 }
 
-function forgotten({ key, atMs }: StageEvent, lane: Schedule, fleet: Fleet): Decision<RouterRows> {
-  const freed = released(key, lane, fleet.limits.queue, atMs)
-  const cancel = lane.cancels.ending(key)
-  return { ...freed, clear: true, lane: { ...freed.lane, ...cancel } }
+/** What keeps a cancel, deleted. */
+function noCancel({ key }: StageEvent, rows: State, lane: Schedule): Decision<RouterRows> {
+  return { ...(rows.cancel && { rows: { cancel: null } }), lane: lane.cancels.ending(key) }
+}
+
+/** The end of a cancel's keeping, or of an answer's that an earlier version wrote. */
+function forgotten(event: StageEvent, rows: State, lane: Schedule, fleet: Fleet): Decision<RouterRows> {
+  const cancel = noCancel(event, rows, lane)
+  if (!rows.task) return cancel
+  const freed = released([event.key], lane, fleet.limits.queue, event.atMs)
+  return joined(joined(cancel, { rows: { task: null, granted: null } }), freed)
+}
+
+/** A task whose end was never heard of holds its place no longer. */
+function forgetAnswered(event: StageEvent, lane: Schedule, fleet: Fleet): Decision<RouterRows> {
+  const { ids, rows, more } = lane.answered.due(event.atMs)
+  const freed = released(ids, lane, fleet.limits.queue, event.atMs)
+  return joined({ lane: rows, timers: more ? { [FORGET_ANSWERED]: event.atMs } : {} }, freed)
 }
 
 /** Every answer is remembered, so that it stays the only one. */
-function answer(event: StageEvent, kind: RouterRows['task']['answer'], emit: Emit[]): Decision<RouterRows> {
-  return {
-    emit,
-    rows: { task: { answer: kind, atMs: event.atMs }, cancel: null },
-    timers: { forget: event.atMs + REMEMBER_MS },
-  }
+function answer(event: StageEvent, lane: Schedule, emit: Emit[]): Decision<RouterRows> {
+  return { emit, ...lane.answered.keeping(event.key, event.atMs) }
 }

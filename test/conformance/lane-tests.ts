@@ -35,7 +35,7 @@ export function laneTests(subject: () => LogUnderTest): void {
     const key = mark()
     const member = new TestMember(log, group, ['tasks.submitted'])
     const lane = await member.lane(0)
-    assert.deepEqual([lane.rows, lane.positions], [[], []])
+    assert.deepEqual([[...lane.rows], lane.positions], [[], []])
     // A position lies behind records that are there.
     await log.publish(numbered('tasks.submitted', 0, key, 3))
     const metadata = 'm'.repeat(3_000)
@@ -75,7 +75,12 @@ export function laneTests(subject: () => LogUnderTest): void {
     await zero.commit(commitOf({ rows: [row('d', '1'), row('never-was', null)] }))
     const reopened = await reopen(member, 0)
     assert.deepEqual(rowsOf(reopened), { a: '2', ключ: 'значение', c: 'x'.repeat(100_000), d: '1' })
-    assert.deepEqual(rowsOf(await reopen(member, 1)), { a: 'of lane one' })
+    const other = await reopen(member, 1)
+    assert.deepEqual(rowsOf(other), { a: 'of lane one' })
+    other.releaseRows()
+    assert.deepEqual(rowsOf(other), {})
+    const third = await reopen(member, 1)
+    assert.deepEqual(rowsOf(third), { a: 'of lane one' }, 'they are gone from memory only')
     await member.leave()
   })
 
@@ -126,7 +131,7 @@ export function laneTests(subject: () => LogUnderTest): void {
     const read = await log.read('tasks.completed', 0, 0, 10_000)
     assert.deepEqual(read.filter((record) => record.key === key).map(textOf), ['before', 'after'])
     const again = await reopen(member, 0)
-    assert.deepEqual([again.rows, again.positions], [[], []])
+    assert.deepEqual([[...again.rows], again.positions], [[], []])
     assert.ok(again.epoch > owner.epoch)
     await tail.close()
     await member.leave()
@@ -193,7 +198,7 @@ export function laneTests(subject: () => LogUnderTest): void {
     const equal = (value: Uint8Array | null | undefined, name: string) => value && large(name).equals(value)
     assert.ok(names.every((name, index) => equal(found[index]?.value, name)))
     assert.ok(found.every((record) => record.headers['flotilla-requester'] === 'Plännér'))
-    const rows = new Map((await reopen(member, 0)).rows.map((row) => [row.key, row.value]))
+    const rows = new Map([...(await reopen(member, 0)).rows].map((row) => [row.key, row.value]))
     assert.ok(rows.size === names.length && names.every((name) => equal(rows.get(name), name)))
     await member.leave()
   })
@@ -230,7 +235,7 @@ export function laneTests(subject: () => LogUnderTest): void {
         (error: unknown) => error instanceof CommitRefused && error.part === part,
       )
       const reopened = await reopen(member, 0)
-      assert.deepEqual([reopened.rows, reopened.positions], [[], []])
+      assert.deepEqual([[...reopened.rows], reopened.positions], [[], []])
       await reopened.commit(commitOf(beside))
       const found = await log.read('tasks.admitted', 1, 0, 10_000)
       assert.deepEqual(found.filter((record) => record.key === key).map(textOf), ['beside'])
@@ -295,6 +300,21 @@ export function laneTests(subject: () => LogUnderTest): void {
     await member.leave()
   })
 
+  test('a lane of many rows gives each of them once', async () => {
+    const { log } = subject()
+    const member = new TestMember(log, mark(), ['tasks.submitted'])
+    const lane = await member.lane(0)
+    const names = Array.from({ length: 1_001 }, (_, index) => `\u0000lane\u0000many:${index}`)
+    await lane.commit(commitOf({ rows: names.map((key) => ({ key, value: Buffer.from(key) })) }))
+    const found = [...(await reopen(member, 0)).rows]
+    assert.equal(found.length, names.length)
+    assert.deepEqual(
+      new Map(found.map((row) => [row.key, textOf(row)])),
+      new Map(names.map((key) => [key, key])),
+    )
+    await member.leave()
+  })
+
   test('a commit may be empty, or hold only rows or only positions', async () => {
     const { log } = subject()
     const member = new TestMember(log, mark(), ['tasks.submitted'])
@@ -317,5 +337,5 @@ async function reopen(member: TestMember, lane: number): Promise<OpenLane> {
 }
 
 function rowsOf(lane: OpenLane): Record<string, string> {
-  return Object.fromEntries(lane.rows.map((row) => [row.key, textOf(row)]))
+  return Object.fromEntries([...lane.rows].map((row) => [row.key, textOf(row)]))
 }

@@ -64,7 +64,7 @@ export function rebalanceTests(subject: () => LogUnderTest): void {
         await lane.commit(commitOf({ records: [outgoing('tasks.history', number, key, 'stayed')] }))
       }
       for (const [number, lane] of second.lanes) {
-        assert.deepEqual(lane.rows.map(textOf), [`first ${number}`])
+        assert.deepEqual([...lane.rows].map(textOf), [`first ${number}`])
         assert.equal(lane.positions[0]?.metadata, `lane ${number}`)
         const former = before.get(number)
         assert.ok(former && former.epoch < lane.epoch)

@@ -54,7 +54,7 @@ test('after kill -9 every acknowledged commit stands, whole, and the log goes on
     const log = openEmbeddedLog({ dataDir, partitions: 2 })
     const member = new TestMember(log, 'planner', ['tasks.submitted'])
     const lane = await member.lane(0)
-    const count = Number(textOf(lane.rows[0] ?? { value: null }))
+    const count = Number(textOf([...lane.rows][0] ?? { value: null }))
     assert.ok(count > acknowledged, `${count} commits stand, ${acknowledged} was acknowledged`)
     assert.deepEqual(lane.positions, [{ topic: 'tasks.submitted', offset: count, metadata: `${count - 1}` }])
     const expected = Array.from({ length: count }, (_, i) => `${i}`)

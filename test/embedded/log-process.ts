@@ -20,7 +20,7 @@ if (mode === 'open') {
   await log.ensureTopics(['planner'])
   const member = new TestMember(log, 'planner', ['tasks.submitted'])
   const lane = await member.lane(0)
-  const last = lane.rows[0]
+  const [last] = lane.rows
   for (let i = last ? Number(textOf(last)) : 0; ; i++) {
     await lane.commit(
       commitOf({

@@ -81,7 +81,7 @@ test('a compacted state topic restores the same rows, from a fraction of the rec
   )
   const opened = await member.open(0)
   assert.ok(opened)
-  assert.deepEqual(new Map(opened.rows.map((row) => [row.key, textOf(row)])), new Map(expected))
+  assert.deepEqual(new Map([...opened.rows].map((row) => [row.key, textOf(row)])), new Map(expected))
   await member.leave()
   await log.close()
 })

@@ -6,7 +6,7 @@ import type { Guard } from '../../runtime/host/guard.ts'
 import {
   callers,
   everyStage,
-  forgotten,
+  forgetful,
   guards,
   isClosing,
   isStopped,
@@ -241,11 +241,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'ids are forgotten after a second': {
     seeds: 20,
     abilities: ['foreign times'],
-    ...stage('router', (router) => ({
-      ...router,
-      conclude: (event, ...others) => forgotten(router.conclude?.(event, ...others) ?? {}, event.atMs),
-      decide: (event, ...others) => forgotten(router.decide(event, ...others), event.atMs),
-    })),
+    ...stage('router', forgetful),
   },
   'deaths are not written down': {
     seeds: 10,

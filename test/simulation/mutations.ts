@@ -14,6 +14,8 @@ import type { Callers } from '../../runtime/service.ts'
 import type { Caller, CallOutcome, Decision, Stage } from '../../runtime/stage.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
 import { headers } from '../../schemas/topics.ts'
+import { FORGET_ANSWERED } from '../../services/router/answered.ts'
+import { REMEMBER_MS } from '../../services/router/config.ts'
 import type { Mutation } from './simulate.ts'
 
 interface LaneChanges {
@@ -64,11 +66,12 @@ function changedLane(lane: OpenLane, { commit, open = (rows) => rows }: LaneChan
   return {
     lane: lane.lane,
     epoch: lane.epoch,
-    rows: open(lane.rows),
+    rows: open([...lane.rows]),
     positions: lane.positions,
     start: (onRecords, onEnded) => lane.start(onRecords, onEnded),
     pause: (topics) => lane.pause(topics),
     resume: (topics) => lane.resume(topics),
+    releaseRows: () => lane.releaseRows(),
     close: () => lane.close(),
     commit: (changes) => (commit ? commit(changes, lane) : lane.commit(changes)),
   }
@@ -197,10 +200,21 @@ export function withReaders(world: World): World {
   return { ...world, broker: { ...world.broker, connect } }
 }
 
-export function forgotten(decision: Decision, atMs: number): Decision {
-  return decision.timers?.['forget'] === undefined
-    ? decision
-    : { ...decision, timers: { ...decision.timers, forget: atMs + 1_000 } }
+/** The timer that ends a bucket of ids comes after a second, and finds its time over. */
+export function forgetful(router: Stage): Stage {
+  const soon = (decision: Decision, atMs: number): Decision =>
+    decision.timers?.[FORGET_ANSWERED] === undefined
+      ? decision
+      : { ...decision, timers: { ...decision.timers, [FORGET_ANSWERED]: atMs + 1_000 } }
+  return {
+    ...router,
+    conclude: (event, ...others) => soon(router.conclude?.(event, ...others) ?? {}, event.atMs),
+    decide(event, ...others) {
+      const isDue = event.type === 'TimerFired' && event.data.name === FORGET_ANSWERED
+      const atMs = event.atMs + (isDue ? 2 * REMEMBER_MS : 0)
+      return soon(router.decide({ ...event, atMs }, ...others), event.atMs)
+    },
+  }
 }
 
 export function twice(decision: Decision): Decision {

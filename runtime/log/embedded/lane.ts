@@ -13,7 +13,7 @@ export interface LaneOwner {
   readonly holds: (lane: number) => boolean
 }
 
-/** Fences former owners and reads rows and positions, all in one transaction. */
+/** Fences former owners and reads positions in one transaction. The rows are read after it: nobody else changes them any more. */
 export async function openLane(engine: Engine, owner: LaneOwner, lane: number): Promise<OpenLane> {
   const { storage } = engine
   const { group, topics } = owner
@@ -21,7 +21,6 @@ export async function openLane(engine: Engine, owner: LaneOwner, lane: number): 
     if (!owner.holds(lane)) throw new LaneFenced(`lane ${lane} of ${group} is held by another member`)
     return {
       epoch: storage.raiseEpoch(group, lane),
-      rows: storage.rows(group, lane),
       positions: readPositions(engine, group, lane),
     }
   })
@@ -38,11 +37,11 @@ function readPositions(engine: Engine, group: string, lane: number): Position[] 
 class EngineLane implements OpenLane {
   readonly lane: number
   readonly epoch: number
-  readonly rows: readonly StateRow[]
   readonly positions: readonly Position[]
   readonly #engine: Engine
   readonly #group: string
   readonly #topics: readonly LogTopic[]
+  #released = false
   #reader: Reader | null = null
   #paused = new Set<LogTopic>()
 
@@ -51,15 +50,23 @@ class EngineLane implements OpenLane {
     group: string,
     topics: readonly LogTopic[],
     lane: number,
-    opened: { epoch: number; rows: StateRow[]; positions: Position[] },
+    opened: { epoch: number; positions: Position[] },
   ) {
     this.#engine = engine
     this.#group = group
     this.#topics = topics
     this.lane = lane
     this.epoch = opened.epoch
-    this.rows = opened.rows
     this.positions = opened.positions
+  }
+
+  get rows(): Iterable<StateRow> {
+    const [group, lane] = [this.#group, this.lane]
+    return this.#released ? [] : { [Symbol.iterator]: () => this.#engine.storage.rows(group, lane) }
+  }
+
+  releaseRows(): void {
+    this.#released = true
   }
 
   start(onRecords: (records: readonly LogRecord[]) => void): void {

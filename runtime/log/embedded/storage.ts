@@ -60,7 +60,8 @@ export interface LogStorage {
   epoch(group: string, lane: number): number
   /** Adds one and returns it. */
   raiseEpoch(group: string, lane: number): number
-  rows(group: string, lane: number): StateRow[]
+  /** Other work may come between two of them; of rows that it changes, the iteration gives the former or the new value. */
+  rows(group: string, lane: number): Iterator<StateRow> & Iterable<StateRow>
   setRow(group: string, lane: number, row: StateRow): void
   /** Deletes at most `limit` records of the slot older than `beforeMs` that every group seen since `groupsSinceMs` has consumed. */
   expire(slot: Slot, beforeMs: number, groupsSinceMs: number, limit: number): number

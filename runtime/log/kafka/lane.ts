@@ -163,22 +163,21 @@ async function readRows(
   lane: number,
   epoch: number,
 ): Promise<StateRow[]> {
-  const rows = new Map<string, Uint8Array>()
+  const rows = new Map<string, StateRow>()
   const range = { topic, partition: lane, from: 0, until: epoch, withinMs: context.settings.startTimeoutMs }
   await readRange(link, range, ({ key, value }) => {
     const name = key?.toString('utf8') ?? OPENED_KEY
     if (name === OPENED_KEY) return true
     if (value === null) rows.delete(name)
-    else rows.set(name, value)
+    else rows.set(name, { key: name, value })
     return true
   })
-  return [...rows].map(([key, value]) => ({ key, value }))
+  return [...rows.values()]
 }
 
 export class KafkaLane implements OpenLane {
   readonly lane: number
   readonly epoch: number
-  readonly rows: readonly StateRow[]
   readonly positions: readonly LanePosition[]
   readonly #ids: Restored['ids']
   readonly #context: Context
@@ -187,6 +186,7 @@ export class KafkaLane implements OpenLane {
   readonly #producer: LaneProducer
   readonly #paused = new Set<LogTopic>()
   readonly #cursors = new Map<LogTopic, Cursor>()
+  #rows: readonly StateRow[]
   #committing = false
   /** Why the lane can't go on; null while it can. */
   #ended: Error | null = null
@@ -206,9 +206,17 @@ export class KafkaLane implements OpenLane {
     this.#producer = producer
     this.lane = options.lane
     this.epoch = restored.epoch
-    this.rows = restored.rows
+    this.#rows = restored.rows
     this.positions = restored.positions
     this.#ids = restored.ids
+  }
+
+  get rows(): Iterable<StateRow> {
+    return this.#rows
+  }
+
+  releaseRows(): void {
+    this.#rows = []
   }
 
   start(onRecords: (records: readonly LogRecord[]) => void, onEnded?: (reason: Error) => void): void {

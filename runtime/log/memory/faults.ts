@@ -249,7 +249,6 @@ class FaultyMembership implements Membership {
 class FaultyLane implements OpenLane {
   readonly lane: number
   readonly epoch: number
-  readonly rows: OpenLane['rows']
   readonly positions: OpenLane['positions']
   readonly #inner: OpenLane
   readonly #place: LanePlace
@@ -270,9 +269,16 @@ class FaultyLane implements OpenLane {
     this.#life = life
     this.lane = inner.lane
     this.epoch = inner.epoch
-    this.rows = inner.rows
     this.positions = inner.positions
     this.#committed = new Map(inner.positions.map(({ topic, offset }) => [topic, offset]))
+  }
+
+  get rows(): OpenLane['rows'] {
+    return this.#inner.rows
+  }
+
+  releaseRows(): void {
+    this.#inner.releaseRows()
   }
 
   start(onRecords: (records: readonly LogRecord[]) => void, onEnded?: (reason: Error) => void): void {

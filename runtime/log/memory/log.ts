@@ -93,7 +93,7 @@ export function createMemoryBroker(options: MemoryBrokerOptions = {}): MemoryBro
       clock.schedule(0, () => clock.schedule(0, () => group.leave(passing)))
     },
     epoch: (group, lane) => right.epoch(group, lane),
-    rows: (group, lane) => right.rows(group, lane),
+    rows: (group, lane) => [...right.rows(group, lane)],
     position: (group, topic, lane) => right.position(group, engine.slot(topic, lane)),
     end: (topic, partition) => engine.slot(topic, partition).next,
     async produce(record, timestampMs) {

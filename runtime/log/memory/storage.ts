@@ -106,7 +106,7 @@ export function createMemoryStorage(clock: Clock): MemoryStorage {
     subscribe: (group, topic, atMs) => void entry(seen, topic, () => new Map()).set(group, atMs),
     epoch: (group, number) => lane(group, number).epoch,
     raiseEpoch: (group, number) => ++lane(group, number).epoch,
-    rows: (group, number) => [...lane(group, number).rows.values()],
+    rows: (group, number) => [...lane(group, number).rows.values()].values(),
     setRow(group, number, { key, value }) {
       const { rows } = lane(group, number)
       if (value === null) rows.delete(key)

@@ -19,10 +19,7 @@ import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.t
 const START = 1_750_000_000_000
 
 class Counted implements LaneIndex {
-  readonly rows: Map<string, unknown>
-  constructor(rows: Iterable<readonly [string, unknown]>) {
-    this.rows = new Map(rows)
-  }
+  readonly rows = new Map<string, unknown>()
   write(name: string, value: unknown): void {
     if (value === null) this.rows.delete(name)
     else this.rows.set(name, value)
@@ -34,7 +31,7 @@ const counting: Stage<Record<string, never>, Counted> = {
   name: 'metering',
   version: 1,
   consumes: [{ topic: 'tasks.control' }],
-  laneIndex: (rows) => new Counted(rows),
+  laneIndex: () => new Counted(),
   decide(event, _rows, lane): Decision<Record<string, never>> {
     if (event.type !== 'FeedbackGiven') return {}
     const emitted = { taskId: event.key, reason: String(lane.rows.size), requestedBy: null }

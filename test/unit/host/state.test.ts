@@ -133,10 +133,7 @@ test('a row of the lane that is gone comes back as a MissingRow', async () => {
   const blobs = memoryBlobs()
   const rows = await new LaneState(1).encode([], blobs, 50, { window: 'x'.repeat(100), small: 1 })
   const found = new Map<string, unknown>()
-  const index = (from: Iterable<readonly [string, unknown]>) => {
-    for (const [name, value] of from) found.set(name, value)
-    return { write: () => {} }
-  }
+  const index = () => ({ write: (name: string, value: unknown) => void found.set(name, value) })
   await new LaneState(1, index).restore(rows, memoryBlobs())
   assert.ok(found.get('window') instanceof MissingRow)
   assert.equal(found.get('small'), 1)
@@ -144,10 +141,7 @@ test('a row of the lane that is gone comes back as a MissingRow', async () => {
 
 test('rows of the lane come back to it, and no key can be taken for it', async () => {
   const rows = new Map<string, unknown>()
-  const index = (from: Iterable<readonly [string, unknown]>) => {
-    for (const [name, value] of from) rows.set(name, value)
-    return { write: (name: string, value: unknown) => void rows.set(name, value) }
-  }
+  const index = () => ({ write: (name: string, value: unknown) => void rows.set(name, value) })
   const state = new LaneState(1, index)
   state.writeLane({ window: ['t1'] })
   const encoded = await state.encode([], memoryBlobs(), LIMIT, { window: ['t1'] })
@@ -158,6 +152,25 @@ test('rows of the lane come back to it, and no key can be taken for it', async (
   await restored.restore([...encoded, ...forged], memoryBlobs())
   assert.deepEqual([...rows], [['window', ['t1']]])
   assert.equal(restored.size, 2)
+})
+
+test('rows of the lane reach its index in turns too', async () => {
+  const rows = Array.from({ length: 10_000 }, (_, i) => ({
+    key: `\u0000lane\u0000answered:1:t-${i}`,
+    value: Buffer.from(JSON.stringify({ v: 1, d: 1 })),
+  }))
+  let turns = 0
+  const seen = new Set<number>()
+  let written = 0
+  const beat = setInterval(() => {
+    turns++
+    seen.add(written)
+  }, 0)
+  const state = new LaneState(1, () => ({ write: () => void written++ }))
+  await state.restore(rows, memoryBlobs())
+  clearInterval(beat)
+  assert.equal(written, 10_000)
+  assert.ok(turns >= 3 && seen.size >= 3, `${turns} turns of others, at ${[...seen].join()}`)
 })
 
 test('restoring many rows lets others have their turn, and keeps them all', async () => {

@@ -57,6 +57,44 @@ test('a timer armed while one fires is heard', async () => {
   assert.deepEqual(fired, ['first', 'second'])
 })
 
+test('timers of an opening are armed in turns, and none fires before the last one is', async () => {
+  const { clock, queue, until, fired } = timers()
+  const timer = (n: number) => ({ dueMs: n - 10_000, causeId: `${n}`, traceparent: null })
+  let heard = 0
+  let turns = 0
+  const beat = setInterval(() => turns++, 0)
+  const restored = (function* () {
+    for (let n = 0; n < 10_000; n++) {
+      heard = fired.length
+      yield { key: `k${n}`, name: `${n}`, timer: timer(n) }
+    }
+  })()
+  await queue.restore(restored)
+  clearInterval(beat)
+  assert.deepEqual([heard, fired.length], [0, 0])
+  assert.ok(turns >= 3, `${turns} turns of others`)
+  await until(clock.now() + 1)
+  assert.deepEqual(
+    fired.map(({ name }) => name),
+    Array.from({ length: 10_000 }, (_, n) => `${n}`),
+  )
+})
+
+test('of many that are due at once, others have their turn between some', async () => {
+  const { clock, queue, until, fired } = timers()
+  for (let n = 0; n < 5_000; n++)
+    queue.arm({ key: 'k', name: `${n}`, causeId: 'c', dueMs: 0, traceparent: null })
+  const seen: number[] = []
+  const look = (): void => {
+    seen.push(fired.length)
+    if (fired.length < 5_000) clock.schedule(0, look)
+  }
+  clock.schedule(0, look)
+  await until(clock.now() + 1)
+  assert.equal(fired.length, 5_000)
+  assert.ok(seen.length > 5, `looked at ${seen.join()}`)
+})
+
 test('stopped: nothing fires any more', async () => {
   const { arm, queue, until, names } = timers()
   arm('a', 2_000)

@@ -148,6 +148,7 @@ function judgedLane(open: OpenLane, paused: Set<LogTopic>, judge: Judge): OpenLa
       for (const topic of topics) paused.delete(topic)
       open.resume(topics)
     },
+    releaseRows: () => open.releaseRows(),
     close: () => open.close(),
     commit: async (commit) => {
       const part = judge(commit)

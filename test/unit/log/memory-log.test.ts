@@ -95,7 +95,7 @@ async function stateAfter(
   const log = broker.connect()
   const outputs = texts(await log.read('tasks.admitted', 0, 0, 10))
   const { lanes } = await joinGroup(log, clock)
-  const rows = lanes.get(0)?.rows ?? []
+  const rows = [...(lanes.get(0)?.rows ?? [])]
   return [...outputs, ...rows.map((row) => `row ${Buffer.from(row.value ?? []).toString()}`)]
 }
 

@@ -40,6 +40,9 @@ const cancel = (driver: StageDriver, taskId: string) =>
   driver.send('tasks.control', 'TaskCancelled', { taskId, reason: null, requestedBy: null })
 const admitted = (driver: StageDriver) => driver.all('TaskAdmitted').map(({ taskId }) => taskId)
 
+const places = (driver: StageDriver) =>
+  Object.keys(driver.laneRows()).filter((row) => !row.startsWith('answered:'))
+
 /** Ends whatever is at work until nothing is; the order in which tasks were admitted. */
 function drain(driver: StageDriver): string[] {
   for (let done = 0; done < admitted(driver).length; done++) close(driver, admitted(driver)[done] as string)
@@ -142,7 +145,7 @@ test('a lane that is opened again goes on where it was: nothing lost, nothing tw
   close(driver, 'h1')
   driver.reopen()
   assert.deepEqual(drain(driver), ['h1', 'h2', 'h3', 'l1', 'h4', 'h5'])
-  assert.deepEqual(driver.laneRows(), {}, 'no place is kept')
+  assert.deepEqual(places(driver), [], 'no place is kept')
 })
 
 test('a larger window fills with the next end of a task; a smaller one lets it run empty first', () => {
@@ -173,7 +176,7 @@ test('a task is handled again after it was given its place: it keeps that place'
   const task = { ...unreadable, text: 'Do it.', taskId: 'a' }
   const reason = failure('HANDLER_FAILED', 'threw')
   driver.poison('tasks.submitted', 'TaskSubmitted', task, reason)
-  assert.deepEqual(driver.laneRows(), {}, 'a submission that went to dead-letters holds no place')
+  assert.deepEqual(places(driver), [], 'a submission that went to dead-letters holds no place')
 })
 
 test('more than may wait is rejected: of one user, and of all', () => {
@@ -198,7 +201,7 @@ test('7 days later even a place whose task was never heard of again is free', ()
 })
 
 test('50,000 tasks of one user wait: another one’s is second, and each is found without walking them', () => {
-  const lane = new Schedule([])
+  const lane = new Schedule()
   const driver = routerOf({ inFlight: 1 })
   submit(driver, 'a')
   const sample = driver.only('TaskAdmitted')
@@ -220,10 +223,9 @@ test('50,000 tasks of one user wait: another one’s is second, and each is foun
 
 test('a waiting task whose row is lost gets a result all the same: by its deadline, or by a cancel', () => {
   const stage = stageOf({})
-  const lane = new Schedule([
-    [rowOf('lost'), new MissingRow('0'.repeat(64))],
-    [rowOf('well'), { at: 'work' }],
-  ])
+  const lane = new Schedule()
+  lane.write(rowOf('lost'), new MissingRow('0'.repeat(64)))
+  lane.write(rowOf('well'), { at: 'work' })
   assert.deepEqual([lane.waiting, lane.working], [0, 1])
   const meta = { id: 'e', key: 'lost', lane: 0, atMs: 5, traceId: null }
   const rows = { task: { answer: 'admitted', atMs: 1 } } as const

@@ -1,0 +1,13 @@
+/** Steps of a long loop between two turns of others: a few milliseconds, also where several such loops take turns. */
+const STEPS_IN_A_TURN = 200
+
+/** Lets other lanes, heartbeats and requests have their turn in a long loop, without a promise for each of its steps. */
+export class Turns {
+  #steps = 0
+
+  /** Before each step: a promise to wait for, now and then. */
+  next(): Promise<void> | null {
+    if (++this.#steps % STEPS_IN_A_TURN !== 0) return null
+    return new Promise((resume) => setImmediate(resume))
+  }
+}

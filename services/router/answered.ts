@@ -1,0 +1,80 @@
+// Ids that were answered: rows of the lane, `answered:<bucket>:<id>`, kept for REMEMBER_MS (config.ts).
+//
+// 1. An id is in memory once, as a member of its bucket's set: no object and no timer of its own. There are millions.
+// 2. A bucket ends as a whole. Its first id sets the timer, under its own key; a timer forgets every bucket that is due, some
+//    rows in each decision, so that no commit is large.
+// 3. The sets are V8's, whose hash nobody outside can foresee: ids are for users to choose.
+import { ANSWER_BUCKET_MS, REMEMBER_MS } from './config.ts'
+
+const PREFIX = 'answered:'
+/** Rows that one decision deletes. */
+const MAX_FORGOTTEN_AT_ONCE = 1_000
+
+/** The timer that ends a bucket. */
+export const FORGET_ANSWERED = 'forget answered'
+
+const rowOf = (bucket: number, taskId: string): string => `${PREFIX}${bucket}:${taskId}`
+const endOf = (bucket: number): number => (bucket + 1) * ANSWER_BUCKET_MS + REMEMBER_MS
+
+/** A copy with characters of its own: a slice would keep the name of the row in memory too. */
+const copied = (id: string): string => JSON.parse(JSON.stringify(id)) as string
+
+export interface Forgotten {
+  readonly ids: readonly string[]
+  /** Their rows, to be deleted. */
+  readonly rows: Readonly<Record<string, null>>
+  /** More are due. */
+  readonly more: boolean
+}
+
+export class Answered {
+  readonly #buckets = new Map<number, Set<string>>()
+
+  /** False: a row of something else. */
+  write(row: string, value: unknown): boolean {
+    if (!row.startsWith(PREFIX)) return false
+    const colon = row.indexOf(':', PREFIX.length)
+    const bucket = Number(row.slice(PREFIX.length, colon))
+    const id = row.slice(colon + 1)
+    const ids = this.#buckets.get(bucket)
+    if (value === null) {
+      ids?.delete(id)
+      if (ids?.size === 0) this.#buckets.delete(bucket)
+    } else if (ids) ids.add(copied(id))
+    else this.#buckets.set(bucket, new Set([copied(id)]))
+    return true
+  }
+
+  get size(): number {
+    let size = 0
+    for (const ids of this.#buckets.values()) size += ids.size
+    return size
+  }
+
+  has(taskId: string): boolean {
+    for (const ids of this.#buckets.values()) if (ids.has(taskId)) return true
+    return false
+  }
+
+  /** Row and timer that keep this id. */
+  keeping(taskId: string, atMs: number): { lane: Record<string, 1>; timers: Record<string, number> } {
+    const bucket = Math.floor(atMs / ANSWER_BUCKET_MS)
+    const timers = this.#buckets.has(bucket) ? {} : { [FORGET_ANSWERED]: endOf(bucket) }
+    return { lane: { [rowOf(bucket, taskId)]: 1 }, timers }
+  }
+
+  /** The first of those whose time is over. */
+  due(atMs: number): Forgotten {
+    const ids: string[] = []
+    const rows: Record<string, null> = {}
+    for (const [bucket, members] of this.#buckets) {
+      if (endOf(bucket) > atMs) continue
+      for (const id of members) {
+        if (ids.length === MAX_FORGOTTEN_AT_ONCE) return { ids, rows, more: true }
+        ids.push(id)
+        rows[rowOf(bucket, id)] = null
+      }
+    }
+    return { ids, rows, more: false }
+  }
+}
