@@ -149,7 +149,7 @@ class TransportResponse {
     const pieces: Uint8Array[] = []
     let length = 0
     // Leaving the loop cuts the connection, so that nothing more of it comes.
-    for await (const piece of this.body) {
+    for await (const piece of this.#content as AsyncIterable<Uint8Array>) {
       pieces.push(piece)
       length += piece.length
       if (length <= limit) continue
