@@ -31,9 +31,8 @@ after(async () => {
 
 async function produce(topic: LogTopic, partition: number, codec: string, value: string): Promise<string> {
   const key = mark()
-  const large = ['-X', 'message.max.bytes=200000000', '-X', 'linger.ms=0']
   const at = ['-P', '-b', brokers()[0] as string, '-t', nameOf(topic), '-p', String(partition), '-k', key]
-  await kcat([...at, '-z', codec, ...large], value)
+  await kcat([...at, '-z', codec], value)
   return key
 }
 
@@ -71,29 +70,24 @@ test('records in any codec are read from a topic that was made by Flotilla', asy
   await member.leave()
 })
 
-for (const [topic, codec, value, reason] of [
-  ['tasks.control', 'snappy', text, /Snappy compression not implemented/],
-  ['alerts.control', 'gzip', 'x'.repeat(70_000_000), /larger than 67108864 bytes/],
-] as const)
-  test(`${codec} that can't be unpacked stops its partition alone, and is said with the remedy`, async () => {
-    await set(topic, COMPRESSION, 'producer')
-    const member = new TestMember(log, codec === 'gzip' ? 'alerting' : 'planner', [topic])
-    for (const known of ['gzip', 'zstd']) await arrives(member, topic, LANE, known)
-    await produce(topic, LANE, codec, value)
-    const [problem, ...others] = await eventually(
-      'it is said',
-      () => member.problems.length > 0 && member.problems,
-    )
-    assert.match(problem ?? '', reason)
-    assert.match(
-      problem ?? '',
-      /control\[1\] can't be read from offset \d+ on: .*compression\.type=uncompressed/,
-    )
-    assert.deepEqual(others, [])
-    await arrives(member, topic, OTHER_LANE, 'gzip')
-    await member.leave()
-    assert.deepEqual(member.problems, [])
-  })
+test('a codec that nobody here knows stops its partition alone, and is said with the remedy', async () => {
+  const topic = 'tasks.control'
+  await set(topic, COMPRESSION, 'producer')
+  const member = new TestMember(log, 'planner', [topic])
+  for (const known of ['gzip', 'zstd']) await arrives(member, topic, LANE, known)
+  await produce(topic, LANE, 'snappy', text)
+  const [problem, ...others] = await eventually(
+    'it is said',
+    () => member.problems.length > 0 && member.problems,
+  )
+  assert.match(
+    problem ?? '',
+    /control\[1\] can't be read from offset 2 on: Snappy compression not implemented.*compression\.type=uncompressed/,
+  )
+  assert.deepEqual(others, [])
+  await arrives(member, topic, OTHER_LANE, 'gzip')
+  await member.leave()
+})
 
 test('a topic that keeps its producers’ compression, and one that takes less than we write, are named with the command', async () => {
   await set('tasks.control', COMPRESSION, 'producer')

@@ -153,11 +153,14 @@ test('topics that anyone writes keep the broker’s time; where one does not, th
     assert.equal(await settingOf(`${prefix}.tasks.admitted`), 'CreateTime')
     assert.deepEqual(await log.advice(), [])
     await keepProducersTime(`${prefix}.tasks.control`)
-    const [advice, ...others] = await eventually('the setting is changed', async () => {
+    // Changing one setting by this request takes the others back to the broker's: the topic's compression is another advice.
+    const advices = await eventually('the setting is changed', async () => {
       const found = await log.advice()
       return found.length > 0 && found
     })
+    const [advice, ...others] = advices.filter((each) => each.includes('timestamp'))
     assert.deepEqual(others, [])
+    assert.ok(advices.every((each) => each.startsWith(`${prefix}.tasks.control keeps its producers' `)))
     assert.match(
       advice ?? '',
       /times-.*\.tasks\.control keeps its producers.*--add-config message\.timestamp\.type=LogAppendTime/,
