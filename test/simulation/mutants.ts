@@ -2,6 +2,7 @@
 // seeds it takes at most, counted from 1.
 import { CommitFailed, CommitUncertain, LaneFenced } from '../../runtime/log/port.ts'
 import { HOST_PREFIX } from '../../runtime/host/state.ts'
+import type { LaneIndex, StageEvent } from '../../runtime/stage.ts'
 import type { Guard } from '../../runtime/host/guard.ts'
 import {
   callers,
@@ -24,6 +25,24 @@ import type { Mutation } from './simulate.ts'
 
 export interface Mutant extends Mutation {
   readonly seeds: number
+}
+
+/** The object with these of its members replaced; private fields go on working. */
+function replaced<T extends object>(whole: T, members: Readonly<Record<string, unknown>>): T {
+  return new Proxy(whole, {
+    get(target, name) {
+      if (typeof name === 'string' && name in members) return members[name]
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    },
+  })
+}
+
+/** The rows of router's lane, as if no submitted id had been answered. */
+function withoutAnswered(event: StageEvent, lane: LaneIndex): LaneIndex {
+  if (event.type !== 'TaskSubmitted') return lane
+  const { answered } = lane as unknown as { answered: object }
+  return replaced(lane, { answered: replaced(answered, { has: () => false }) })
 }
 
 /** The machinery of the mutants below, which breaks nothing: it must not be noticed. */
@@ -163,7 +182,8 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     seeds: 10,
     ...stage('router', (router) => ({
       ...router,
-      decide: (event, rows, lane) => router.decide(event, event.type === 'TaskSubmitted' ? {} : rows, lane),
+      decide: (event, rows, lane) =>
+        router.decide(event, event.type === 'TaskSubmitted' ? {} : rows, withoutAnswered(event, lane)),
     })),
   },
   'interrupts are lost': { seeds: 40, ...everyStage(({ interrupts: _, ...others }) => others) },
