@@ -42,6 +42,12 @@ import { partitionKey, type PartitionRecords } from './producer-session.ts'
 import type { TopicFacts } from './topic-ids.ts'
 import { lookAt } from './topic-watch.ts'
 
+/** What a lane has found gone, and the id of the topic of which it had read it. */
+export interface Gone {
+  readonly loss: InputLoss
+  readonly topicId: string
+}
+
 export interface LaneOptions {
   readonly stage: string
   readonly topics: readonly LogTopic[]
@@ -49,9 +55,9 @@ export interface LaneOptions {
   readonly fetcher: Fetcher
   readonly member: Membership
   /** What an earlier opening found gone: these positions go back before the lane begins. */
-  readonly gone: readonly InputLoss[]
+  readonly gone: readonly Gone[]
   /** The running lane finds gone what it has read, and ends: it is for the next opening to go back. */
-  readonly onGone: (loss: InputLoss) => void
+  readonly onGone: (gone: Gone) => void
   readonly onLoss: (loss: InputLoss) => void
   /** The topic can't be read on, and why; null: it can again. */
   readonly onStuck: (topic: LogTopic, problem: string | null) => void
@@ -134,9 +140,12 @@ async function inStep(
   { positions, ids }: Pick<Restored, 'positions' | 'ids'>,
 ): Promise<readonly LanePosition[]> {
   const { lane, stage, member } = options
-  const resets = await resetsOf(context, link, lane, { positions, ids, gone: options.gone })
+  const gone = options.gone.map(({ loss, topicId }): InputLoss => {
+    return isAnother(topicId, ids.get(loss.topic) ?? '') ? { ...loss, cause: 'recreated' } : loss
+  })
+  const resets = await resetsOf(context, link, lane, { positions, ids, gone })
   // Read from the earliest record in any case.
-  const unread = options.gone.filter(({ topic }) => !positions.some((each) => each.topic === topic))
+  const unread = gone.filter(({ topic }) => !positions.some((each) => each.topic === topic))
   for (const loss of unread) options.onLoss(loss)
   if (resets.length === 0) return positions
   const topics = resets.map(({ position }) => offsetOf(context, lane, position, position))
@@ -187,7 +196,7 @@ export class KafkaLane implements OpenLane {
   readonly #paused = new Set<LogTopic>()
   readonly #cursors = new Map<LogTopic, Cursor>()
   #rows: readonly StateRow[]
-  #committing = false
+  #committing: Promise<void> | null = null
   /** Why the lane can't go on; null while it can. */
   #ended: Error | null = null
   #onEnded: ((reason: Error) => void) | null = null
@@ -232,10 +241,14 @@ export class KafkaLane implements OpenLane {
       const name = this.#context.names.topic(topic)
       if (!isAnother(id, shortId(facts.get(name)?.id ?? ''))) continue
       const from = this.#cursors.get(topic)?.offset ?? 0
-      if (from > 0) this.#options.onGone({ topic, cause: 'recreated', from, to: 0 })
+      if (from > 0) this.#gone({ topic, cause: 'recreated', from, to: 0 })
       this.#end(`${name} was created anew: lane ${this.lane} reads another topic of that name`)
       return
     }
+  }
+
+  #gone(loss: InputLoss): void {
+    this.#options.onGone({ loss, topicId: this.#ids.get(loss.topic) ?? '' })
   }
 
   #end(reason: string): void {
@@ -262,7 +275,7 @@ export class KafkaLane implements OpenLane {
       stuck: (at) => this.#options.onStuck(topic, at && stuckProblem(name, this.lane, at.offset, at.reason)),
       wentBack: (from, to) => {
         const loss = { topic, cause: 'truncated', from, to } as const
-        this.#options.onGone(loss)
+        this.#gone(loss)
         this.#end(describeLoss(loss, this.lane))
       },
     })
@@ -279,16 +292,16 @@ export class KafkaLane implements OpenLane {
 
   async commit(commit: LaneCommit): Promise<void> {
     if (this.#committing) throw new Error(`lane ${this.lane} of ${this.#options.stage} commits one at a time`)
-    this.#committing = true
-    try {
-      this.#mustBeOpen()
-      mustExist(commit.records, this.#context.partitions)
-      const records = this.#recordsOf(commit)
-      const offsets = this.#offsetsOf(commit.positions)
-      if (records.length > 0 || offsets.topics.length > 0) await this.#producer.commit(records, offsets)
-    } finally {
-      this.#committing = false
-    }
+    this.#committing = this.#commit(commit).finally(() => (this.#committing = null))
+    return this.#committing
+  }
+
+  async #commit(commit: LaneCommit): Promise<void> {
+    this.#mustBeOpen()
+    mustExist(commit.records, this.#context.partitions)
+    const records = this.#recordsOf(commit)
+    const offsets = this.#offsetsOf(commit.positions)
+    if (records.length > 0 || offsets.topics.length > 0) await this.#producer.commit(records, offsets)
   }
 
   #mustBeOpen(): void {
@@ -318,9 +331,15 @@ export class KafkaLane implements OpenLane {
   close(): Promise<void> {
     if (this.#closing === null) {
       for (const cursor of this.#cursors.values()) cursor.remove()
-      this.#closing = this.#link.close()
+      this.#closing = this.#closeLink()
     }
     return this.#closing
+  }
+
+  /** A commit that is under way is waited for: it learns its outcome, and no request comes after the end of its connections. */
+  async #closeLink(): Promise<void> {
+    await this.#committing?.catch(() => {})
+    await this.#link.close()
   }
 }
 

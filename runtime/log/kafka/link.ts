@@ -4,6 +4,7 @@
 //    every lane, every group member and every fetcher has a link of its own.
 // 2. `attempt` retries transient errors until its deadline, finding leaders and coordinators again on the way;
 //    what it throws in the end is the last error.
+// 3. Nothing begins on a link that is closed: kafkajs would connect again, and nobody would end those connections.
 import type { Broker, Client, Cluster, CoordinatorKind } from './client.ts'
 import { isMisdirected, isTransient, isUnreachable } from './errors.ts'
 
@@ -25,6 +26,7 @@ export class Link {
   readonly #topics: Set<string>
   readonly #coordinators = new Map<string, Promise<Broker>>()
   #connected: Promise<void> | null = null
+  #closed = false
 
   constructor(client: Client, topics: readonly string[]) {
     this.#client = client
@@ -34,6 +36,7 @@ export class Link {
 
   /** Connects once; later calls return at once. Rejects when no broker answers or a topic is missing. */
   connect(): Promise<void> {
+    if (this.#closed) return Promise.reject(new Error('these connections to Kafka are closed'))
     this.#connected ??= this.#dial().catch((error: unknown) => {
       this.#connected = null
       throw error
@@ -78,7 +81,7 @@ export class Link {
 
   /** After an error: forgets who answered, so that the next request asks again. */
   async recover(error: unknown): Promise<void> {
-    if (!isUnreachable(error) && !isMisdirected(error)) return
+    if (this.#closed || (!isUnreachable(error) && !isMisdirected(error))) return
     this.#coordinators.clear()
     const { host, port } = error as { host?: string; port?: number }
     if (host !== undefined && port !== undefined) this.cluster.removeBroker({ host, port })
@@ -101,6 +104,7 @@ export class Link {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     await this.#connected?.catch(() => {})
     await this.cluster.disconnect().catch(() => {})
   }

@@ -5,19 +5,12 @@
 // 3. A lane is opened again only after the group has confirmed that it is still ours, so that a member that was away
 //    does not fence the rightful owner.
 import { FlotillaError } from '../../errors.ts'
-import {
-  LaneFenced,
-  type InputLoss,
-  type JoinOptions,
-  type LaneListener,
-  type Membership,
-  type OpenLane,
-} from '../port.ts'
+import { LaneFenced, type JoinOptions, type LaneListener, type Membership, type OpenLane } from '../port.ts'
 import { newLink, once, type Context } from './context.ts'
 import { messageOf } from './errors.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupMember } from './group-member.ts'
-import { openLane, type KafkaLane, type LaneOptions } from './lane.ts'
+import { openLane, type Gone, type KafkaLane, type LaneOptions } from './lane.ts'
 import type { Link } from './link.ts'
 import { Problems, topicProblems } from './problems.ts'
 import type { Looked } from './topic-watch.ts'
@@ -33,7 +26,7 @@ export class KafkaMembership implements Membership {
   /** Lanes opened since they were assigned. */
   readonly #opened = new Set<number>()
   /** What a lane found gone, for its next opening. */
-  readonly #gone = new Map<number, readonly InputLoss[]>()
+  readonly #gone = new Map<number, readonly Gone[]>()
   readonly #problems: Problems
   readonly #unwatch: () => void
   #assigned: ReadonlySet<number> = new Set()
@@ -116,7 +109,7 @@ export class KafkaMembership implements Membership {
       fetcher: this.#fetcher,
       member: this.#memberOf(lane),
       gone,
-      onGone: (loss) => this.#gone.set(lane, [...(this.#gone.get(lane) ?? []), loss]),
+      onGone: (found) => this.#gone.set(lane, [...(this.#gone.get(lane) ?? []), found]),
       onLoss: (loss) => this.#listener.onLoss?.(lane, loss),
       onStuck: (topic, problem) => this.#problems.set(`${lane} ${topic}`, problem === null ? [] : [problem]),
     }).catch((error: unknown) => {
