@@ -187,7 +187,8 @@ async function readRows(
 export class KafkaLane implements OpenLane {
   readonly lane: number
   readonly epoch: number
-  readonly positions: readonly LanePosition[]
+  readonly positions: readonly Position[]
+  readonly #starts: readonly LanePosition[]
   readonly #ids: Restored['ids']
   readonly #context: Context
   readonly #options: LaneOptions
@@ -216,7 +217,8 @@ export class KafkaLane implements OpenLane {
     this.lane = options.lane
     this.epoch = restored.epoch
     this.#rows = restored.rows
-    this.positions = restored.positions
+    this.positions = restored.positions.map(({ topic, offset, metadata }) => ({ topic, offset, metadata }))
+    this.#starts = restored.positions
     this.#ids = restored.ids
   }
 
@@ -259,7 +261,7 @@ export class KafkaLane implements OpenLane {
   }
 
   #read(topic: LogTopic, onRecords: (records: readonly LogRecord[]) => void): Cursor {
-    const position = this.positions.find((each) => each.topic === topic)
+    const position = this.#starts.find((each) => each.topic === topic)
     const name = this.#context.names.topic(topic)
     return this.#options.fetcher.add({
       topic: name,
