@@ -209,16 +209,18 @@ export class Quarantine {
       }
     }
     const reached = (): void => {
+      if (!this.#charges.has(handling)) return
       const isOver = (charge.suspect.diesBeforeMs ?? limitMs) >= limitMs
       charge.suspect = aged(charge.suspect, limitMs)
-      void this.#write(handling, charge.suspect)
-      if (isOver) this.#endTrial(charge)
+      const written = this.#write(handling, charge.suspect)
+      // Until it is written that its trial is over, a death would be taken for its own.
+      if (isOver) void written.then(() => this.#endTrial(charge))
       else next()
     }
     next()
   }
 
-  #write({ event }: Handling, suspect: Suspect): Promise<void> {
+  #write({ event }: Handling, suspect: Suspect | null): Promise<void> {
     return new Promise((written) => {
       if (this.#lost.aborted) return written()
       const done = (): void => {
@@ -240,7 +242,8 @@ export class Quarantine {
   acquitted(handling: Handling): StateRow[] {
     const charge = this.#charges.get(handling)
     if (!charge) return []
-    this.left(handling)
+    this.#charges.delete(handling)
+    void this.#write(handling, null).then(() => this.#endTrial(charge))
     const rows = [rowOf(SUSPECT + handling.event.id, null)]
     if (!this.#isGuilty(charge)) return rows
     this.#life = without(this.#life, charge.suspect)

@@ -55,6 +55,9 @@ async function runThread(
         if (--left === 0) more()
       })
       worker.once('error', reject)
+      worker.once('exit', (code) =>
+        reject(new Error(`a thread ended in the middle of its seeds, with ${code}`)),
+      )
       more()
     })
   } finally {
