@@ -57,14 +57,12 @@ async function limited(
   const stop = new AbortController()
   const stopped = (why: string) => () =>
     stop.abort(new FlotillaError('CALL_ABORTED', `${kind} ${target} was stopped: ${why}`))
+  const expired = () =>
+    stop.abort(new FlotillaError('CALL_TIMEOUT', `${kind} ${target} did not answer within ${timeoutMs} ms`))
   const unlisten = [
     onAbort(interrupted, stopped('its task was cancelled or ended')),
     onAbort(taken, stopped('another owner of its lane has taken it over')),
-    clock.schedule(timeoutMs, () =>
-      stop.abort(
-        new FlotillaError('CALL_TIMEOUT', `${kind} ${target} did not answer within ${timeoutMs} ms`),
-      ),
-    ),
+    clock.schedule(timeoutMs, call.limitOf === 'task' ? stopped('its task has no time left') : expired),
   ]
   try {
     return await breakers.run(`${kind}:${target}`, () => asked.answer(stop.signal))

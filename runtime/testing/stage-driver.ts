@@ -285,7 +285,8 @@ export class StageDriver {
     const due = firing.map((event) => ({ atMs: event.atMs, fire: () => this.#fire(key, event) }))
     if (!state.held) return due
     const limitMs = state.held.startedMs + state.held.call.timeoutMs
-    return [{ atMs: limitMs, fire: () => void this.fail('CALL_TIMEOUT', { key }) }, ...due]
+    const code = state.held.call.limitOf === 'task' ? 'CALL_ABORTED' : 'CALL_TIMEOUT'
+    return [{ atMs: limitMs, fire: () => void this.fail(code, { key }) }, ...due]
   }
 
   #timer(key: string, name: string, atMs: number): StageEvent {

@@ -119,8 +119,12 @@ function callOf(request: ToolRequested, spec: ToolSpec, nowMs: number): NonNulla
   // Rows of older versions have no agent.
   const { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent = null } = request
   const call: ToolCall = { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent }
-  const timeoutMs = Math.min(spec.timeoutMs, deadlineMs - nowMs)
-  return { kind: 'tool', target: tool, request: call, timeoutMs, idempotent: spec.idempotent }
+  const leftMs = deadlineMs - nowMs
+  const limit =
+    leftMs < spec.timeoutMs
+      ? ({ timeoutMs: leftMs, limitOf: 'task' } as const)
+      : { timeoutMs: spec.timeoutMs }
+  return { kind: 'tool', target: tool, request: call, ...limit, idempotent: spec.idempotent }
 }
 
 interface Called {
