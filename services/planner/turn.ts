@@ -77,12 +77,9 @@ export function modelCall(from: Situation, book: ToolBook, { models }: Pick<Flee
   }
   const { provider } = parseModel(model)
   const limitMs = callLimitsOf(provider, models.providers[provider]).timeoutMs
-  const leftMs = Math.max(1, task.deadlineMs - atMs)
-  const limit =
-    leftMs <= limitMs + MODEL_MARGIN_MS
-      ? ({ timeoutMs: leftMs, limitOf: 'task' } as const)
-      : { timeoutMs: limitMs + MODEL_MARGIN_MS }
-  return { kind: 'model', target: provider, request, ...limit, idempotent: true }
+  const untilMs = task.deadlineMs
+  const timeoutMs = Math.max(1, Math.min(limitMs + MODEL_MARGIN_MS, untilMs - atMs))
+  return { kind: 'model', target: provider, request, timeoutMs, untilMs, idempotent: true }
 }
 
 function withLastTurn(messages: Message[], { task, run }: Situation): Message[] {

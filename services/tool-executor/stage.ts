@@ -119,12 +119,15 @@ function callOf(request: ToolRequested, spec: ToolSpec, nowMs: number): NonNulla
   // Rows of older versions have no agent.
   const { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent = null } = request
   const call: ToolCall = { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent }
-  const leftMs = deadlineMs - nowMs
-  const limit =
-    leftMs < spec.timeoutMs
-      ? ({ timeoutMs: leftMs, limitOf: 'task' } as const)
-      : { timeoutMs: spec.timeoutMs }
-  return { kind: 'tool', target: tool, request: call, ...limit, idempotent: spec.idempotent }
+  const timeoutMs = Math.min(spec.timeoutMs, deadlineMs - nowMs)
+  return {
+    kind: 'tool',
+    target: tool,
+    request: call,
+    timeoutMs,
+    untilMs: deadlineMs,
+    idempotent: spec.idempotent,
+  }
 }
 
 interface Called {
