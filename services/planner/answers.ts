@@ -10,6 +10,7 @@
 import { failure } from '../../runtime/errors.ts'
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { Call, CallOutcome, Failure, Json } from '../../runtime/stage.ts'
+import { isCallInText } from './calls-in-text.ts'
 import { fail, succeed } from './completion.ts'
 import type { Message } from './model.ts'
 import { isEmpty, type Fit, type OutputCheck } from './output.ts'
@@ -20,22 +21,14 @@ import { finished, nextTurn } from './turn.ts'
 /** Text as the result. `cutOff`: it reached the limit of output tokens. */
 export function takeText(from: Situation, step: Step, cutOff: boolean): Move {
   const { task, run } = from
-  if (task.mode === 'tools' && isCallInText(step.text))
+  // A result that must have a form may have this one: its schema tells.
+  const named = schemaOf(from) === null ? task.tools : []
+  if (task.mode === 'tools' && isCallInText(step.text, named))
     return sendBack(from, step, callInText, invalid('it is a tool call written as text'))
   const lastChance = run.reminded || run.step >= task.maxSteps
   if (task.mode === 'code' && !lastChance && !isEmpty(step.text))
     return sendBack(from, step, remindOfCode, null)
   return takeValue(from, step, step.text, cutOff)
-}
-
-/** The marks by which models write a call where their server, or they themselves, should have made one. */
-const CALL_BEGINS =
-  /^(<tool_call>|<\|tool_calls?|<｜tool|\[TOOL_CALLS\]|<\|python_tag\|>|<function=|<function_call|<invoke\s)/
-
-/** It is one, not a text about one. */
-function isCallInText(text: string): boolean {
-  const said = text.trim()
-  return CALL_BEGINS.test(said) || said.endsWith('</tool_call>')
 }
 
 /** A value as the result. */
