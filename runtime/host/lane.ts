@@ -181,6 +181,7 @@ export class Lane {
     this.intake.takeLingering()
     this.intake.stop()
     this.timers.stop()
+    this.quarantine.releaseHeld()
     if (!stage.lingerMs) this.queue.dropWaiting()
     const until = clock.now() + options.drainMs
     while (this.queue.size > 0 && clock.now() < until && !this.lost.signal.aborted)
@@ -232,7 +233,7 @@ export class Lane {
     try {
       const admitted = this.quarantine.admit(handling)
       const deaths = admitted ? await admitted : 0
-      if (this.lost.signal.aborted) return handling.span.dropped()
+      if (this.lost.signal.aborted || deaths === null) return handling.span.dropped()
       if (this.isStale(handling)) return this.leaveOut(handling)
       const pending = deaths > 0 ? this.convict(handling, deaths) : this.attempt(handling)
       if (pending) await pending

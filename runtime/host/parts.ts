@@ -25,8 +25,6 @@ export interface HostOptions {
   readonly drainMs: number
   /** State rows larger than this go to the blob store. */
   readonly maxRowBytes: number
-  /** How long a process lives before something from outside ends it, where its lanes know nothing better (suspects.ts). */
-  readonly assumedLifeMs: number
 }
 
 export const defaultHostOptions: HostOptions = {
@@ -38,7 +36,6 @@ export const defaultHostOptions: HostOptions = {
   maxThrows: 3,
   drainMs: 25_000,
   maxRowBytes: 400_000,
-  assumedLifeMs: 600_000,
 }
 
 /** What the lanes of one stage in one process share. */

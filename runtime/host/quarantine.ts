@@ -5,9 +5,8 @@
 // 2. After an unclean end, the first events that were on the log by then are suspects, timers that were due too: at least
 //    all that the former owner can have had at work. Each is written down before it is started; the commit of its effect
 //    deletes the row.
-// 3. One that died in a trial waits before its next: a process that dies meanwhile died of something else.
+// 3. One that died in a trial is held back before its next (suspects.ts), while everything else goes on.
 // 4. Rows stand under a key that no stage has, and carry no version: every release reads over them.
-import { sleep } from '../clock.ts'
 import type { LogTopic, OpenLane, StateRow } from '../log/port.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { persistently, type Handling } from './handling.ts'
@@ -17,12 +16,14 @@ import {
   FORGOTTEN_MS,
   aged,
   begun,
+  begunBeside,
   firstSuspicion,
+  holdMs,
   isGuilty,
+  isTriedAlone,
   reopen,
   trialMs,
   trialsOf,
-  without,
   type LaneLife,
   type Reopened,
   type Suspect,
@@ -33,7 +34,6 @@ const LIFE = `${HOST_PREFIX}life`
 const SUSPECT = `${HOST_PREFIX}suspect:`
 /** Of a lane, after an unclean end: more than a lane has at work (parts.ts), so that those behind are innocent. */
 const MAX_SUSPECTS = 1_000
-const HOLD_MS = 2_000
 
 /** A suspect that was taken. */
 interface Charge {
@@ -99,9 +99,10 @@ export class Quarantine {
   readonly #commit: GroupCommit
   readonly #gate: TrialGate
   readonly #lost: AbortSignal
+  readonly #closing = new AbortController()
   readonly #charges = new Map<Handling, Charge>()
   #fresh = MAX_SUSPECTS
-  #life: LaneLife
+  readonly #life: LaneLife
 
   constructor(
     parts: HostParts,
@@ -148,31 +149,60 @@ export class Quarantine {
     return isOld
   }
 
-  /** Before it is started; null: at once. Resolves with how often it died when it is to be given up, else with 0. */
-  admit(handling: Handling): Promise<number> | null {
+  /**
+   * Before it is started; null: at once. Resolves with how often it died when it is to be given up, else with 0; with null
+   * when this opening of the lane ends before its turn.
+   */
+  admit(handling: Handling): Promise<number | null> | null {
     const charge = this.#charges.get(handling)
     if (charge) return this.#try(handling, charge)
     return this.#gate.pass()?.then(() => 0) ?? null
   }
 
-  #isGuilty({ suspect }: Charge): boolean {
-    return isGuilty(suspect, this.#life, this.#parts.options.assumedLifeMs)
+  async #try(handling: Handling, charge: Charge): Promise<number | null> {
+    if (isGuilty(charge.suspect)) charge.suspect = await this.#withoutMoves(charge.suspect)
+    if (this.#lost.aborted) return null
+    if (isGuilty(charge.suspect)) return charge.suspect.deaths.length
+    const ms = holdMs(charge.suspect)
+    if (ms > 0) await this.#hold(handling, ms)
+    if (this.#lost.aborted || this.#closing.signal.aborted) return null
+    if (isTriedAlone(charge.suspect, this.#gate.waiting)) await this.#tryAlone(handling, charge)
+    else await this.#tryBeside(handling, charge)
+    return this.#lost.aborted ? null : 0
   }
 
-  async #try(handling: Handling, charge: Charge): Promise<number> {
-    const trials = trialsOf(charge.suspect).length
-    if (trials > 0) await sleep(this.#parts.clock, HOLD_MS)
-    if (this.#isGuilty(charge)) charge.suspect = await this.#withoutMoves(charge.suspect)
-    if (this.#lost.aborted) return 0
-    if (this.#isGuilty(charge)) return charge.suspect.deaths.length
-    await this.#gate.enter(trials * 1_000 + charge.suspect.deaths.length)
+  async #tryBeside(handling: Handling, charge: Charge): Promise<void> {
+    await this.#gate.pass()
+    charge.suspect = begunBeside(charge.suspect, this.#age(), this.#now())
+    await this.#write(handling, charge.suspect)
+  }
+
+  async #tryAlone(handling: Handling, charge: Charge): Promise<void> {
+    await this.#gate.enter(trialsOf(charge.suspect).length * 1_000 + charge.suspect.deaths.length)
     charge.end = () => this.#gate.leave()
     const limitMs = trialMs(charge.suspect, this.#gate.waiting)
-    charge.suspect = begun(charge.suspect, this.#life.epoch, this.#now())
-    if (!this.#lost.aborted) await this.#write(handling, charge.suspect)
+    charge.suspect = begun(charge.suspect, this.#age(), this.#now())
+    await this.#write(handling, charge.suspect)
     if (this.#lost.aborted) this.#endTrial(charge)
     else this.#watch(handling, charge, limitMs)
-    return 0
+  }
+
+  #age(): { epoch: number; livedMs: number } {
+    return { epoch: this.#life.epoch, livedMs: this.#now() - this.#opening.openedMs }
+  }
+
+  /** Until it was held back for so long, it is interrupted, or its lane goes. */
+  #hold({ interrupted }: Handling, ms: number): Promise<void> {
+    const over = AbortSignal.any([interrupted.signal, this.#closing.signal, this.#lost])
+    return new Promise((resolve) => {
+      if (over.aborted) return resolve()
+      const cancel = this.#parts.clock.schedule(ms, resolve)
+      const ended = (): void => {
+        cancel()
+        resolve()
+      }
+      over.addEventListener('abort', ended, { once: true })
+    })
   }
 
   /** Leaves out the ends that the owner of the lane lived to note. */
@@ -244,10 +274,7 @@ export class Quarantine {
     if (!charge) return []
     this.#charges.delete(handling)
     void this.#write(handling, null).then(() => this.#endTrial(charge))
-    const rows = [rowOf(SUSPECT + handling.event.id, null)]
-    if (!this.#isGuilty(charge)) return rows
-    this.#life = without(this.#life, charge.suspect)
-    return [...rows, rowOf(LIFE, this.#life)]
+    return [rowOf(SUSPECT + handling.event.id, null)]
   }
 
   /** It is not at work any more, with or without an effect. */
@@ -261,6 +288,11 @@ export class Quarantine {
   /** It will not be started: a timer that was cancelled. */
   dismiss(handling: Handling): void {
     this.#push(this.acquitted(handling))
+  }
+
+  /** Nothing waits for its trial to come any more: the next owner holds it back in its turn. */
+  releaseHeld(): void {
+    this.#closing.abort()
   }
 
   /** Says that the lane closes cleanly; nothing may be pushed after it. */

@@ -3,22 +3,23 @@
 //
 // 1. A process that is killed from outside leaves events behind that look like the one that killed its own. So a death
 //    tells little; a death in an event's *trial* tells more: nothing else was started then, and the age that it reached is
-//    known to a step. Evidence is the chance that processes which die as often as this lane's do would have died just then.
-// 2. The chance comes from the lane's own past: its unclean ends in which this event was not at work, and how close
-//    together they came when they were closest. A fleet whose processes are killed all the time needs more deaths to give
-//    an event up than one that never dies. Ends that an event was given up for are no evidence any more.
-// 3. An event that gets older in a trial than it was in former ones did not die of its own then: what they told counts for
+//    known to a step. After an unclean end some event is nearly always in its first trial, so that one tells nothing either.
+// 2. Before each further trial the event is held back, longer each time, while everything else is done. A process that
+//    dies meanwhile died of something else. One that lives through it and dies at the start of the trial tells much: a kill
+//    from outside would have had to come just then. Evidence is that chance: the age over the time that the process lived.
+//    So an event is given up on what was seen since it became a suspect, never on how long processes usually live.
+// 3. Where many were at work, those that died once are started together, so that a kill from outside delays nothing. Those
+//    that die again are tried one by one.
+// 4. An event that gets older in a trial than it was in former ones did not die of its own then: what they told counts for
 //    less, and for nothing once it has outlived a whole trial.
-// 4. An event is given up after three deaths at the least, two of them in trials.
-// 5. Deaths are counted by the next opening of the lane, in its first commit, once for each epoch. A lane that moved while
+// 5. An event is given up after three deaths at the least, two of them in trials.
+// 6. Deaths are counted by the next opening of the lane, in its first commit, once for each epoch. A lane that moved while
 //    its owner lived on ends uncleanly too: the owner says so in the key-value store, and such an end counts for nothing.
 
 /** Of one opening of a lane: written before anything is handled, and by a lane that closes cleanly. */
 export interface LaneLife {
   readonly epoch: number
   readonly open: boolean
-  /** Unclean ends of the last month, oldest first. Epoch milliseconds. */
-  readonly ends: readonly number[]
 }
 
 /** An unclean end of its lane while an event was at work. */
@@ -26,6 +27,8 @@ export interface Death {
   readonly epoch: number
   /** In a trial: the age that the event had not reached, in milliseconds. Null: not in one. */
   readonly beforeMs: number | null
+  /** How long the lane had been open when the trial began, in milliseconds. */
+  readonly livedMs: number
 }
 
 /** An event that was at work, or may have been, when its lane ended uncleanly. */
@@ -36,21 +39,23 @@ export interface Suspect {
   readonly epoch: number | null
   /** In a trial: the age before which it dies if the process dies now. Null: not in one. */
   readonly diesBeforeMs: number | null
+  /** How long the lane had been open when it was last begun. */
+  readonly livedMs: number
   /** When it was last begun. */
   readonly begunMs: number
 }
 
 /** A suspect that did not come again for so long is none any more. */
 export const FORGOTTEN_MS = 86_400_000
-const MONTH_MS = 30 * FORGOTTEN_MS
-const MAX_ENDS = 32
 const MAX_DEATHS = 20
 const LEAST_DEATHS = 3
 const LEAST_TRIALS = 2
-/** An innocent event may be given up with this chance, at the most. */
-const MAX_CHANCE = 5e-7
-/** Ages at which an event in a trial is seen to live. */
-const STEPS_MS = [250, 1_000, 4_000, 16_000, 64_000]
+/** An event that died in a trial by chance is given up with this chance, at the most. */
+const MAX_CHANCE = 1e-3
+/** Ages at which an event in a trial is seen to live. Most that kill their process do so at once. */
+const STEPS_MS = [10, 100, 1_000, 4_000, 16_000, 64_000]
+const FIRST_HOLD_MS = 10_000
+const LONGEST_HOLD_MS = 640_000
 const SHORTEST_TRIAL_MS = 10
 const FIRST_TRIAL_MS = 500
 const LONGEST_TRIAL_MS = 64_000
@@ -72,9 +77,7 @@ export function reopen(
   now: { epoch: number; ms: number; survived: ReadonlySet<number> },
 ): Reopened {
   const unclean = former !== null && former.open && !now.survived.has(former.epoch)
-  const recent = (former?.ends ?? []).filter((atMs) => atMs > now.ms - MONTH_MS)
-  const ends = (unclean ? [...recent, now.ms] : recent).slice(-MAX_ENDS)
-  const life = { epoch: now.epoch, open: true, ends }
+  const life = { epoch: now.epoch, open: true }
   const suspects = new Map<string, Suspect>()
   const forgotten: string[] = []
   for (const [id, suspect] of known) {
@@ -87,39 +90,33 @@ export function reopen(
 function ended(suspect: Suspect, died: boolean): Suspect {
   const off = { ...suspect, epoch: null, diesBeforeMs: null }
   if (!died) return off
-  const death = { epoch: suspect.epoch ?? 0, beforeMs: suspect.diesBeforeMs }
+  const { diesBeforeMs: beforeMs, livedMs } = suspect
+  const death = { epoch: suspect.epoch ?? 0, beforeMs, livedMs }
   return { ...off, deaths: [...suspect.deaths, death].slice(-MAX_DEATHS) }
 }
 
 /** One that was unfinished at an unclean end, of which nothing else is known. */
 export function firstSuspicion(formerEpoch: number, ms: number): Suspect {
-  return { deaths: [{ epoch: formerEpoch, beforeMs: null }], epoch: null, diesBeforeMs: null, begunMs: ms }
+  const deaths = [{ epoch: formerEpoch, beforeMs: null, livedMs: 0 }]
+  return { deaths, epoch: null, diesBeforeMs: null, livedMs: 0, begunMs: ms }
 }
 
-/** Ages that it had not reached when it died in a trial. */
-export function trialsOf({ deaths }: Suspect): number[] {
-  return deaths.flatMap(({ beforeMs }) => beforeMs ?? [])
+/** Those of its deaths that were in trials. */
+export function trialsOf({ deaths }: Suspect): (Death & { beforeMs: number })[] {
+  return deaths.filter((death): death is Death & { beforeMs: number } => death.beforeMs !== null)
 }
 
-/** `assumedLifeMs`: what is assumed of a lane of which nothing is known (parts.ts). */
-export function isGuilty(suspect: Suspect, { ends }: LaneLife, assumedLifeMs: number): boolean {
-  const deaths = suspect.deaths.length
+/** How long it is held back before its next trial. */
+export function holdMs(suspect: Suspect): number {
+  const trials = trialsOf(suspect).length
+  return trials === 0 ? 0 : Math.min(LONGEST_HOLD_MS, FIRST_HOLD_MS * 4 ** (trials - 1))
+}
+
+export function isGuilty(suspect: Suspect): boolean {
   const trials = trialsOf(suspect)
-  if (deaths < LEAST_DEATHS || trials.length < LEAST_TRIALS) return false
-  const perMs = Math.max(1 / assumedLifeMs, fastest(ends.slice(0, Math.max(0, ends.length - deaths + 1))))
-  return trials.reduce((chance, ageMs) => chance * Math.min(1, perMs * ageMs), 1) <= MAX_CHANCE
-}
-
-/** Ends a millisecond, where they came closest: over two gaps, because one restart may follow another for any reason. */
-function fastest(ends: readonly number[]): number {
-  return ends
-    .slice(2)
-    .reduce((most, atMs, i) => Math.max(most, 2 / Math.max(1, atMs - (ends[i] as number))), 0)
-}
-
-/** The lane's life without the deaths of an event that is given up. */
-export function without(life: LaneLife, { deaths }: Suspect): LaneLife {
-  return { ...life, ends: life.ends.slice(0, Math.max(0, life.ends.length - deaths.length)) }
+  if (suspect.deaths.length < LEAST_DEATHS || trials.length < LEAST_TRIALS) return false
+  const chances = trials.slice(1).map(({ beforeMs, livedMs }) => beforeMs / (beforeMs + livedMs))
+  return chances.reduce((product, chance) => product * chance, 1) <= MAX_CHANCE
 }
 
 /** How long its trial lasts at most, where `waiting` others want one. One that died in a trial gets all the time. */
@@ -128,8 +125,26 @@ export function trialMs(suspect: Suspect, waiting: number): number {
   return trialsOf(suspect).length > 0 ? wholeMs : Math.max(SHORTEST_TRIAL_MS, wholeMs / (waiting + 1))
 }
 
-export function begun(suspect: Suspect, epoch: number, nowMs: number): Suspect {
-  return { ...suspect, epoch, begunMs: nowMs, diesBeforeMs: STEPS_MS[0] as number }
+/** How many that died once are tried one by one; more than these are started together. */
+const MOST_ALONE = 8
+
+/** Whether it has a trial of its own, where `waiting` others want one. */
+export function isTriedAlone({ deaths }: Suspect, waiting: number): boolean {
+  return deaths.length > 1 || waiting < MOST_ALONE
+}
+
+/** It is started beside others, in an opening that has lasted for `livedMs`. */
+export function begunBeside(
+  suspect: Suspect,
+  opening: { epoch: number; livedMs: number },
+  nowMs: number,
+): Suspect {
+  return { ...suspect, ...opening, begunMs: nowMs, diesBeforeMs: null }
+}
+
+/** Its trial begins, in an opening that has lasted for `livedMs`. */
+export function begun(suspect: Suspect, opening: { epoch: number; livedMs: number }, nowMs: number): Suspect {
+  return { ...suspect, ...opening, begunMs: nowMs, diesBeforeMs: STEPS_MS[0] as number }
 }
 
 /** It has reached the age of the next step, or the end of its trial; and its age at the step after that. */
@@ -146,6 +161,6 @@ function older(suspect: Suspect, leastMs: number | null): Suspect {
     leastMs === null || beforeMs === null ? null : Math.max(beforeMs, leastMs)
   return {
     ...suspect,
-    deaths: suspect.deaths.map(({ epoch, beforeMs }) => ({ epoch, beforeMs: age(beforeMs) })),
+    deaths: suspect.deaths.map((death) => ({ ...death, beforeMs: age(death.beforeMs) })),
   }
 }

@@ -77,8 +77,6 @@ const LIMIT_MS = 10 * 60_000
 const LOOK_EVERY_MS = 1_000
 const HORIZON_MS = 8 * 86_400_000
 const LEASE_MS = 5_000
-/** Processes are killed, stopped and cut off several times a minute here. */
-const PROCESS_LIFE_MS = 10_000
 /** When processes of the next release take the place of the others. */
 const ROLLOUT_MS = 15_000
 /** Runs with one process at a time, as on one machine. */
@@ -163,7 +161,6 @@ export class Simulation {
       slowestCommitMs: isAlone ? fate.pick([8, 600], 'slowest commit') : 8,
       hostOptions: {
         maxRowBytes: fate.pick([500, 4_000, 400_000], 'row size'),
-        assumedLifeMs: PROCESS_LIFE_MS,
       },
       callers: (process) => this.outside.callers(process),
       book,
