@@ -203,7 +203,7 @@ class RunningProcess implements FleetProcess {
     const options = parts.log.kind === 'embedded' ? embeddedJournal : fleetJournal
     const journal = openJournal(parts.stores.keyValue, systemClock, options)
     const places = new Semaphore(fleet.limits.concurrency)
-    const trials = new TrialGate()
+    const trials = new TrialGate(systemClock)
     for (const service of services) {
       const stage = service.stage?.(fleet)
       if (!stage) continue

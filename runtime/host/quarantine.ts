@@ -16,14 +16,10 @@ import {
   FORGOTTEN_MS,
   aged,
   begun,
-  begunBeside,
   firstSuspicion,
   holdMs,
   isGuilty,
-  isTriedAlone,
   reopen,
-  trialMs,
-  trialsOf,
   type LaneLife,
   type Reopened,
   type Suspect,
@@ -166,25 +162,14 @@ export class Quarantine {
     const ms = holdMs(charge.suspect)
     if (ms > 0) await this.#hold(handling, ms)
     if (this.#lost.aborted || this.#closing.signal.aborted) return null
-    if (isTriedAlone(charge.suspect, this.#gate.waiting)) await this.#tryAlone(handling, charge)
-    else await this.#tryBeside(handling, charge)
-    return this.#lost.aborted ? null : 0
-  }
-
-  async #tryBeside(handling: Handling, charge: Charge): Promise<void> {
-    await this.#gate.pass()
-    charge.suspect = begunBeside(charge.suspect, this.#age(), this.#now())
-    await this.#write(handling, charge.suspect)
-  }
-
-  async #tryAlone(handling: Handling, charge: Charge): Promise<void> {
-    await this.#gate.enter(trialsOf(charge.suspect).length * 1_000 + charge.suspect.deaths.length)
+    const trial = await this.#gate.enter(charge.suspect)
     charge.end = () => this.#gate.leave()
-    const limitMs = trialMs(charge.suspect, this.#gate.waiting)
-    charge.suspect = begun(charge.suspect, this.#age(), this.#now())
+    const now = { ms: this.#now(), isAlone: trial.isAlone }
+    charge.suspect = begun(charge.suspect, this.#age(), now)
     await this.#write(handling, charge.suspect)
-    if (this.#lost.aborted) this.#endTrial(charge)
-    else this.#watch(handling, charge, limitMs)
+    if (this.#lost.aborted || trial.limitMs === 0) this.#endTrial(charge)
+    else this.#watch(handling, charge, trial.limitMs)
+    return this.#lost.aborted ? null : 0
   }
 
   #age(): { epoch: number; livedMs: number } {
@@ -240,7 +225,8 @@ export class Quarantine {
     }
     const reached = (): void => {
       if (!this.#charges.has(handling)) return
-      const isOver = (charge.suspect.diesBeforeMs ?? limitMs) >= limitMs
+      if (charge.suspect.diesBeforeMs === null) return this.#endTrial(charge)
+      const isOver = charge.suspect.diesBeforeMs >= limitMs
       charge.suspect = aged(charge.suspect, limitMs)
       const written = this.#write(handling, charge.suspect)
       // Until it is written that its trial is over, a death would be taken for its own.

@@ -64,7 +64,7 @@ export class StageHost {
 
   constructor(parts: HostParts) {
     this.parts = parts
-    this.gate = parts.trials ?? new TrialGate()
+    this.gate = parts.trials ?? new TrialGate(parts.clock)
   }
 
   async start(): Promise<void> {

@@ -9,7 +9,7 @@
 //    from outside would have had to come just then. Evidence is that chance: the age over the time that the process lived.
 //    So an event is given up on what was seen since it became a suspect, never on how long processes usually live.
 // 3. Where many were at work, those that died once are started together, so that a kill from outside delays nothing. Those
-//    that die again are tried one by one.
+//    that died more often have their trials in groups, a sixteenth of them at a time, until they are few.
 // 4. An event that gets older in a trial than it was in former ones did not die of its own then: what they told counts for
 //    less, and for nothing once it has outlived a whole trial.
 // 5. An event is given up after three deaths at the least, two of them in trials.
@@ -59,6 +59,8 @@ const LONGEST_HOLD_MS = 640_000
 const SHORTEST_TRIAL_MS = 10
 const FIRST_TRIAL_MS = 500
 const LONGEST_TRIAL_MS = 64_000
+/** So many at most have trials of their own. Of more that died once, all are started together; of others, in so many groups. */
+const FEW = 16
 
 export interface Reopened {
   readonly life: LaneLife
@@ -119,32 +121,41 @@ export function isGuilty(suspect: Suspect): boolean {
   return chances.reduce((product, chance) => product * chance, 1) <= MAX_CHANCE
 }
 
-/** How long its trial lasts at most, where `waiting` others want one. One that died in a trial gets all the time. */
-export function trialMs(suspect: Suspect, waiting: number): number {
+/** Trials begin with those that are suspected most. */
+export function rankOf(suspect: Suspect): number {
+  return trialsOf(suspect).length * 1_000 + suspect.deaths.length
+}
+
+/** How many of `count` that have the same rank are started together. */
+export function groupSize(suspect: Suspect, count: number): number {
+  if (trialsOf(suspect).length > 0) return 1
+  if (suspect.deaths.length === 1) return count > FEW ? count : 1
+  return Math.max(1, Math.ceil(count / FEW))
+}
+
+/**
+ * How long others wait for the end of a trial at most: of `size` events, where `waiting` of the same kind follow. Nobody
+ * waits for a group that died once. An event that died in a trial gets all the time.
+ */
+export function trialMs(suspect: Suspect, size: number, waiting: number): number {
+  if (suspect.deaths.length === 1 && size > 1) return 0
   const wholeMs = Math.min(LONGEST_TRIAL_MS, FIRST_TRIAL_MS * 4 ** (suspect.deaths.length - 1))
-  return trialsOf(suspect).length > 0 ? wholeMs : Math.max(SHORTEST_TRIAL_MS, wholeMs / (waiting + 1))
+  if (trialsOf(suspect).length > 0) return wholeMs
+  return Math.max(SHORTEST_TRIAL_MS, (wholeMs * size) / (waiting + size))
 }
 
-/** How many that died once are tried one by one; more than these are started together. */
-const MOST_ALONE = 8
-
-/** Whether it has a trial of its own, where `waiting` others want one. */
-export function isTriedAlone({ deaths }: Suspect, waiting: number): boolean {
-  return deaths.length > 1 || waiting < MOST_ALONE
-}
-
-/** It is started beside others, in an opening that has lasted for `livedMs`. */
-export function begunBeside(
+/** It is started, in an opening that has lasted for `livedMs`. Only what is alone has ages that tell something. */
+export function begun(
   suspect: Suspect,
   opening: { epoch: number; livedMs: number },
-  nowMs: number,
+  now: { ms: number; isAlone: boolean },
 ): Suspect {
-  return { ...suspect, ...opening, begunMs: nowMs, diesBeforeMs: null }
-}
-
-/** Its trial begins, in an opening that has lasted for `livedMs`. */
-export function begun(suspect: Suspect, opening: { epoch: number; livedMs: number }, nowMs: number): Suspect {
-  return { ...suspect, ...opening, begunMs: nowMs, diesBeforeMs: STEPS_MS[0] as number }
+  return {
+    ...suspect,
+    ...opening,
+    begunMs: now.ms,
+    diesBeforeMs: now.isAlone ? (STEPS_MS[0] as number) : null,
+  }
 }
 
 /** It has reached the age of the next step, or the end of its trial; and its age at the step after that. */

@@ -1,7 +1,7 @@
 // Input that is lost: deleted unread, a topic that is recreated, a log that was cut off and has grown again.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import type { Admin } from 'kafkajs'
+import { Kafka, logLevel, type Admin } from 'kafkajs'
 import { createClient } from '../../runtime/log/kafka/client.ts'
 import { createKafkaLog } from '../../runtime/log/kafka/log.ts'
 import type { Log, LogTopic } from '../../runtime/log/port.ts'
@@ -136,23 +136,27 @@ async function recreate(topic: LogTopic, position: number): Promise<{ key: strin
   return { key, count }
 }
 
-test('a topic that was recreated is read from its start, whatever was committed meanwhile of the former one', async () => {
+test('a topic that was recreated is read from its start, whatever was committed meanwhile of the former one', async (t) => {
   const topic = 'tasks.control'
-  // One that does not look at its topics while it runs.
-  const unaware = createKafkaLog({
-    brokers: [kafka.url],
-    clientId: 'test',
-    prefix,
-    partitions: PARTITIONS,
-    topicCheckMs: 600_000,
-  })
-  const member = new TestMember(unaware, 'router', [topic])
+  const member = new TestMember(log, 'router', [topic])
   const position = await handled(member, topic, 5)
-  const { key, count } = await recreate(topic, position)
-  // Brokers have forgotten the position; the commit of what was at work brings it back.
-  await (await member.lane(LANE)).commit(commitOf({ positions: [{ topic, offset: position, metadata: '' }] }))
   await member.leave()
-  await unaware.close()
+  const groupId = `${prefix}.router`
+  const [committed] = await admin.fetchOffsets({ groupId, topics: [nameOf(topic)] })
+  const partitions = committed?.partitions.filter(({ partition }) => partition === LANE) ?? []
+  assert.deepEqual(
+    partitions.map(({ offset }) => offset),
+    [String(position)],
+  )
+  const { key, count } = await recreate(topic, position)
+  // Brokers have forgotten the position; a commit of what was at work then brings it back.
+  const kafkaJs = new Kafka({ brokers: [kafka.url], logLevel: logLevel.NOTHING })
+  const producer = kafkaJs.producer({ transactionalId: `${prefix}.late` })
+  t.after(() => producer.disconnect())
+  await producer.connect()
+  const transaction = await producer.transaction()
+  await transaction.sendOffsets({ consumerGroupId: groupId, topics: [{ topic: nameOf(topic), partitions }] })
+  await transaction.commit()
   const later = new TestMember(log, 'router', [topic])
   await eventually('all of them arrive', () => later.values(topic, LANE, key).length === count)
   assert.deepEqual(later.losses, [{ lane: LANE, topic, cause: 'recreated', from: position, to: 0 }])
@@ -185,10 +189,10 @@ test('a topic that is recreated under a running member is read from its start', 
   )
   const { key, count } = await recreate(topic, position)
   await eventually('all of them arrive', () => member.values(topic, LANE, key).length === count)
-  assert.deepEqual(
-    member.losses.filter(({ lane }) => lane === LANE),
-    [{ lane: LANE, topic, cause: 'recreated', from: position, to: 0 }],
-  )
+  const [loss, ...others] = member.losses.filter(({ lane }) => lane === LANE)
+  // It may have read of the new topic what lies behind its position.
+  const from = loss?.from === position ? position : count
+  assert.deepEqual([loss, others], [{ lane: LANE, topic, cause: 'recreated', from, to: 0 }, []])
   await eventually('nothing is missing any more', () => member.problems.length === 0)
   await arrives(member, other)
   await member.leave()

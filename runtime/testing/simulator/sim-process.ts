@@ -64,7 +64,7 @@ export class SimProcess {
     const made = world.callers(surroundings)
     const callers = this.withCrashes(made.callers)
     const guards = mapped(made.guards ?? {}, (guard) => withGuardFaults(guard, store))
-    const trials = new TrialGate()
+    const trials = new TrialGate(this.clock)
     this.hosts = stages.map((each) => {
       const stage = this.withDeaths(each)
       const instruments = this.instruments()
