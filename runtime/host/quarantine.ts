@@ -56,7 +56,9 @@ export async function openQuarantine(
 ): Promise<Opening> {
   const { life: former, suspects: known } = readRows(ofHost)
   const openedMs = parts.clock.now()
-  const reopened = reopen(former, known, { epoch: open.epoch, ms: openedMs, survived })
+  const hasMoved =
+    former !== null && (survived.has(former.epoch) || (await isNotedAsMoved(parts, open.lane, former)))
+  const reopened = reopen(former, known, { epoch: open.epoch, ms: openedMs, hasMoved })
   const rows = [rowOf(LIFE, reopened.life), ...reopened.forgotten.map((id) => rowOf(SUSPECT + id, null))]
   for (const [id, suspect] of reopened.suspects) rows.push(rowOf(SUSPECT + id, suspect))
   const ends = reopened.unclean ? await endsOf(parts, open.lane) : null
@@ -82,6 +84,23 @@ function readRows(rows: readonly StateRow[]): { life: LaneLife | null; suspects:
 }
 
 const survivalKey = (stage: string, lane: number, epoch: number): string => `moved:${stage}:${lane}:${epoch}`
+
+/** An owner that notes it later is asked about when an event is to be given up. */
+async function isNotedAsMoved(
+  { keyValue, stage, instruments }: HostParts,
+  lane: number,
+  { open, epoch }: LaneLife,
+): Promise<boolean> {
+  if (!open || !keyValue) return false
+  const noted = keyValue.get(survivalKey(stage.name, lane, epoch))
+  return noted.then(
+    (value) => value !== null,
+    (error: unknown) => {
+      instruments.log.debug({ err: error }, 'asking whether a lane moved')
+      return false
+    },
+  )
+}
 
 /** In the form of every row of a lane; of version 0, so that no release takes it for newer than itself. */
 function rowOf(key: string, value: LaneLife | Suspect | null): StateRow {

@@ -72,13 +72,13 @@ export interface Reopened {
   readonly unclean: boolean
 }
 
-/** `survived`: epochs of openings that ended while their process, this one, lived on. */
+/** `hasMoved`: the former opening ended while its process lived on. */
 export function reopen(
   former: LaneLife | null,
   known: ReadonlyMap<string, Suspect>,
-  now: { epoch: number; ms: number; survived: ReadonlySet<number> },
+  now: { epoch: number; ms: number; hasMoved: boolean },
 ): Reopened {
-  const unclean = former !== null && former.open && !now.survived.has(former.epoch)
+  const unclean = former !== null && former.open && !now.hasMoved
   const life = { epoch: now.epoch, open: true }
   const suspects = new Map<string, Suspect>()
   const forgotten: string[] = []
