@@ -104,7 +104,7 @@ export function firstSuspicion(formerEpoch: number, ms: number): Suspect {
 }
 
 /** Those of its deaths that were in trials. */
-export function trialsOf({ deaths }: Suspect): (Death & { beforeMs: number })[] {
+function trialsOf({ deaths }: Suspect): (Death & { beforeMs: number })[] {
   return deaths.filter((death): death is Death & { beforeMs: number } => death.beforeMs !== null)
 }
 
