@@ -218,6 +218,8 @@ test('topics and dead letters', async () => {
       /limit must be a number/,
     )
   assertError(await ask('GET', '/v1/dead-letters/0:99'), 404, 'NOT_FOUND', /no dead letter 0:99/)
+  for (const id of ['99:0', '0:99999999999999999999', '-1:0'])
+    assertError(await ask('GET', `/v1/dead-letters/${id}`), 404, 'NOT_FOUND', /no dead letter/)
   assertError(await ask('POST', '/v1/dead-letters/what/replay'), 404, 'NOT_FOUND', /no dead letter what/)
 })
 
