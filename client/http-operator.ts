@@ -1,6 +1,13 @@
 import { askGateway } from './http-client.ts'
 import type { BreakerView } from './breakers.ts'
-import type { DeadLetterContent, DeadLetterView, Operator, ReplayOptions, TopicView } from './operator.ts'
+import type {
+  DeadLetterContent,
+  DeadLetterView,
+  Operator,
+  Replayed,
+  ReplayOptions,
+  TopicView,
+} from './operator.ts'
 
 /** The operator's view through a gateway: an embedded fleet's file belongs to the process that runs it. */
 export class HttpOperator implements Operator {
@@ -22,10 +29,7 @@ export class HttpOperator implements Operator {
   breakers(): Promise<BreakerView[]> {
     return this.ask('/v1/breakers')
   }
-  replay(
-    id: string,
-    options: ReplayOptions = {},
-  ): Promise<{ topic: string; partition: number; offset: number }> {
+  replay(id: string, options: ReplayOptions = {}): Promise<Replayed> {
     return this.ask(`/v1/dead-letters/${encodeURIComponent(id)}/replay`, 'POST', options)
   }
 

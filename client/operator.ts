@@ -15,6 +15,7 @@ import {
   type Letter,
   type ReplayOptions,
 } from './replay.ts'
+import { shown } from '../schemas/identity.ts'
 import { topics, type TopicName } from '../schemas/topics.ts'
 
 export interface TopicView {
@@ -57,7 +58,13 @@ export interface Operator {
    * Publishes the original record again, once. Resolves with its new position. Rejects with REQUEST_INVALID where that would
    * break a promise or do nothing, with what to do instead (replay.ts).
    */
-  replay(id: string, options?: ReplayOptions): Promise<{ topic: string; partition: number; offset: number }>
+  replay(id: string, options?: ReplayOptions): Promise<Replayed>
+}
+
+export interface Replayed {
+  topic: string
+  partition: number
+  offset: number
 }
 
 const DEFAULT_LIMIT = 100
@@ -71,6 +78,8 @@ export class LogOperator implements Operator {
   private readonly log: Log
   private readonly codec: Codec
   private readonly blobs: BlobStore | null
+  /** Replays are one after the other: of two of the same letter the second finds the mark of the first. */
+  private replaying: Promise<unknown> = Promise.resolve()
 
   /** Without `blobs`, of a large record only what its letter shows can be read, and it can't be replayed. */
   constructor(log: Log, codec: Codec, blobs: BlobStore | null = null) {
@@ -118,10 +127,13 @@ export class LogOperator implements Operator {
     return breakersOf(changes, Date.now())
   }
 
-  async replay(
-    id: string,
-    options: ReplayOptions = {},
-  ): Promise<{ topic: string; partition: number; offset: number }> {
+  replay(id: string, options: ReplayOptions = {}): Promise<Replayed> {
+    const replayed = this.replaying.then(() => this.replayNext(id, options))
+    this.replaying = replayed.catch(() => undefined)
+    return replayed
+  }
+
+  private async replayNext(id: string, options: ReplayOptions): Promise<Replayed> {
     const { record, letter } = await this.find(id)
     refuseRepeated(id, await this.markOn(id, record))
     const whole = await this.wholeOf(id, letter)
@@ -184,12 +196,15 @@ export class LogOperator implements Operator {
   }
 
   private async find(id: string): Promise<{ record: LogRecord; letter: DeadLettered }> {
-    const [partition, offset] = id.split(':').map(Number)
-    const valid = Number.isInteger(partition) && Number.isInteger(offset)
-    const records = valid ? await this.log.read('dead-letters', partition as number, offset as number, 1) : []
-    const record = records.find((candidate) => candidate.offset === offset)
+    const at = positionIn(id)
+    const isThere = at !== null && at.partition < this.log.partitions
+    const records = isThere ? await this.log.read('dead-letters', at.partition, at.offset, 1) : []
+    const record = records.find(({ offset }) => offset === at?.offset)
     if (!record)
-      throw new FlotillaError('NOT_FOUND', `no dead letter ${id}; list them with: flotilla dead-letters list`)
+      throw new FlotillaError(
+        'NOT_FOUND',
+        `no dead letter ${shown(id)}; list them with: flotilla dead-letters list`,
+      )
     return { record, letter: await this.decode(record) }
   }
 
@@ -199,6 +214,12 @@ export class LogOperator implements Operator {
       throw new FlotillaError('UNDECODABLE_RECORD', `${decoded.type} on dead-letters`)
     return decoded.data
   }
+}
+
+/** Of `partition:offset` as it is listed, and written in no other way: a letter has one id. Null for anything else. */
+function positionIn(id: string): { partition: number; offset: number } | null {
+  const [, partition, offset] = /^(0|[1-9]\d{0,8}):(0|[1-9]\d{0,14})$/.exec(id) ?? []
+  return partition === undefined ? null : { partition: Number(partition), offset: Number(offset) }
 }
 
 type Origin = Pick<DeadLettered, 'key' | 'headers'>

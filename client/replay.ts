@@ -8,7 +8,7 @@
 // 4. A replay leaves a mark on dead-letters; a letter that has one is not replayed again.
 import { randomUUID } from 'node:crypto'
 import type { Codec, Decoded } from '../runtime/codec/port.ts'
-import { FlotillaError } from '../runtime/errors.ts'
+import { FlotillaError, type ErrorCode } from '../runtime/errors.ts'
 import { homeOf } from '../runtime/log/home.ts'
 import type { OutgoingRecord } from '../runtime/log/port.ts'
 import { taskIdPattern } from '../schemas/task-id.ts'
@@ -91,6 +91,9 @@ function submission(
   return { topic: 'tasks.submitted', partition: homeOf(taskId, partitions), key: taskId, value, headers: {} }
 }
 
+/** Codes of submissions that became dead letters instead of a result. */
+const unanswered: ReadonlySet<string> = new Set<ErrorCode>(['UNDECODABLE_RECORD', 'RECORD_TOO_LARGE'])
+
 function refuseSecondResult({ id, data }: Letter, event: Decoded | null): void {
   if (event?.type === 'TaskCompleted')
     throw refused(
@@ -102,7 +105,7 @@ function refuseSecondResult({ id, data }: Letter, event: Decoded | null): void {
     )
   if (
     event?.type === 'TaskSubmitted' &&
-    data.code !== 'UNDECODABLE_RECORD' &&
+    !unanswered.has(data.code) &&
     Date.now() < data.failedAtMs + REMEMBER_MS
   )
     throw refused(

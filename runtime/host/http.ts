@@ -1,17 +1,20 @@
 // The HTTP side of every process: /health, /ready, /metrics, and the routes of a door where it has one.
 //
-// Whatever is asked of it, and however slowly, costs a bounded amount: of connections, headers, bytes, depth and time. Which
-// requests it takes at all: http-guard.ts.
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+// 1. Whatever is asked of it, and however slowly, costs a bounded amount: of connections, headers, bytes, depth and time. Which
+//    requests it takes at all: http-guard.ts.
+// 2. A name in a body is data, also where it is one of JavaScript's own (`__proto__`): parsing gives it to no prototype, and
+//    whoever reads the body takes the fields that it knows.
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import { FlotillaError } from '../errors.ts'
-import { mayBeInexact, parseExact } from '../exact-json.ts'
+import { parseExact } from '../exact-json.ts'
 import type { Log } from '../telemetry/instruments.ts'
 import type { Health } from './bugs.ts'
 import { isBug, sendError } from './http-errors.ts'
 import { Bodies } from './http-body.ts'
 import { guard, type AllowedHosts } from './http-guard.ts'
 import { boundPipelining } from './http-pipelining.ts'
+import { OpenStreams } from './open-streams.ts'
 
 export interface Readiness {
   readonly ready: boolean
@@ -58,6 +61,8 @@ export function connectionsFor({ maxStreams }: { maxStreams: number }): Partial<
 
 const MAX_BODY_BYTES = 1_000_000
 const MAX_PIPELINED = 8
+/** Answers of /metrics, which may be large, that are being made or read. */
+const MAX_METRICS = 16
 const MAX_DEPTH = 200
 const MAX_HEADER_BYTES = 16_384
 /** Task ids have 128 characters at most; some may be escaped. */
@@ -76,14 +81,31 @@ export function createHttpServer(sources: HttpSources): FastifyInstance {
     guard({ method: raw.method ?? '', headers: raw.headers, rawHeaders: raw.rawHeaders }, hosts),
   )
   app.get('/health', () => ({ service, ...health() }))
+  const readyNow = shared(readiness)
   app.get('/ready', async (_request, reply) => {
-    const state = await readiness()
+    const state = await readyNow()
     return reply.code(state.ready ? 200 : 503).send({ status: state.ready ? 'ready' : 'not ready', ...state })
   })
-  app.get('/metrics', async (_request, reply) =>
-    reply.type('text/plain; version=0.0.4').send(await metrics()),
-  )
+  const metricsNow = shared(metrics)
+  const open = new OpenStreams({ total: MAX_METRICS, perClient: MAX_METRICS })
+  app.get('/metrics', async (request, reply) => {
+    heldUntilSent(open, request, reply)
+    return reply.type('text/plain; version=0.0.4').send(await metricsNow())
+  })
   return app
+}
+
+/** Those who ask while an answer is being made get the same one. */
+function shared<T>(make: () => Promise<T>): () => Promise<T> {
+  let making: Promise<T> | null = null
+  return () => (making ??= make().finally(() => (making = null)))
+}
+
+/** Takes a slot until the client has the answer, or has gone. Throws TOO_MANY_STREAMS. */
+export function heldUntilSent(open: OpenStreams, { ip }: FastifyRequest, { raw }: FastifyReply): void {
+  const release = open.take(ip)
+  if (raw.destroyed) release()
+  else raw.once('close', release)
 }
 
 function createServer(limits: HttpLimits): FastifyInstance {
@@ -103,22 +125,26 @@ function createServer(limits: HttpLimits): FastifyInstance {
   })
   app.server.maxConnections = connections
   const bodies = new Bodies({ bytes: MAX_BODY_BYTES, heldBytes })
-  const parse = app.getDefaultJsonParser('error', 'error')
   app.removeContentTypeParser('application/json')
-  app.addContentTypeParser('application/json', async (request: FastifyRequest, payload: IncomingMessage) => {
+  app.addContentTypeParser('application/json', async (_: FastifyRequest, payload: IncomingMessage) => {
     const text = await bodies.read(payload)
     // A request that changes something says that it is JSON even where it has nothing to say.
     if (text === '') return undefined
     if (isTooDeep(text)) throw tooDeep()
-    return new Promise((resolve, reject) => {
-      void parse(request, text, (error, body) => (error ? reject(error) : resolve(exact(text, body))))
-    })
+    return parsed(text)
   })
   return app
 }
 
-/** The body without loss of digits. Fastify's own parser has found it good: JSON, and without a name that poisons objects. */
-const exact = (text: string, parsed: unknown): unknown => (mayBeInexact(text) ? parseExact(text) : parsed)
+/** Without loss of digits. Some clients begin with a byte order mark. */
+function parsed(text: string): unknown {
+  try {
+    return parseExact(text.replace(/^\uFEFF/, ''))
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw Object.assign(new Error(`the body is not valid JSON: ${why}`, { cause }), { statusCode: 400 })
+  }
+}
 
 /** Brackets outside strings are counted, so that nothing deep is ever built. */
 function isTooDeep(json: string): boolean {

@@ -261,9 +261,14 @@ export class Intake {
     else this.submit(record, event, probe.key)
   }
 
+  /** Of a topic that anyone may write, and that other stages read too: what is refused is one stage's to answer. */
+  private isAnothersToRefuse({ topic }: LogRecord): boolean {
+    return isOpen(topic) && !this.parts.stage.forwardsHome
+  }
+
   /** An id or a name in it can't be one. */
   private misnamed(record: LogRecord, { type, data }: Decoded, mistakes: readonly string[]): void {
-    if (!this.parts.stage.forwardsHome) return this.skip(record)
+    if (this.isAnothersToRefuse(record)) return this.skip(record)
     const why = mistakes.join('; ')
     const taskId = 'taskId' in data ? data.taskId : null
     if (type === 'TaskSubmitted') return this.refuse(record, taskId, `The task was not accepted: ${why}.`)
@@ -336,6 +341,7 @@ export class Intake {
   }
 
   private undecodable(record: LogRecord, error: unknown): void {
+    if (this.isAnothersToRefuse(record)) return this.skip(record)
     const isRefusal = error instanceof FlotillaError && error.code === 'TASK_INVALID'
     if (isRefusal && this.parts.stage.forwardsHome)
       return this.refuse(record, submittedIdIn(error), error.message)
@@ -348,10 +354,9 @@ export class Intake {
 
   /** A submission at home that names its task is answered with a result; anything else goes to dead-letters. */
   private tooLarge(record: LogRecord, value: Uint8Array, bytes: number): void {
+    if (this.isAnothersToRefuse(record)) return this.skip(record)
     const message = `a record of ${bytes} bytes with key and headers on ${record.topic}: at most ${RECORD_BYTES} are taken`
-    const { stage } = this.parts
-    const taskId =
-      stage.forwardsHome && bytes <= LOG_RECORD_BYTES ? this.submittedId(value, record.topic) : null
+    const taskId = bytes <= LOG_RECORD_BYTES ? this.submittedId(value, record.topic) : null
     if (!isTaskId(taskId) || this.isAway(record, taskId))
       return this.burial.bury(record, failure('RECORD_TOO_LARGE', message))
     this.refuse(record, taskId, message)

@@ -175,3 +175,42 @@ test('a result that a stage gave up is not published a second time', async (t) =
   await assert.rejects(operator.replay(letter.id, { force: true }), refusedWith(/second one/))
   assert.equal(await records(fleet, 'tasks.completed', 'counted'), 1)
 })
+
+const garbage = (topic: TopicName, value: Buffer) => ({ topic, partition: 0, key: null, value, headers: {} })
+
+async function letterOf(operator: LogOperator, code: string): Promise<string> {
+  let found: string | undefined
+  await eventually('there is a letter', async () => {
+    found = (await operator.deadLetters()).find((letter) => letter.code === code)?.id
+    return found !== undefined
+  })
+  return found as string
+}
+
+test('a letter has one id, written in one way; of replays at once one is carried out', async (t) => {
+  const { fleet, operator } = await start(t, new Bug('planner', 'decide', 'TaskAdmitted'))
+  const { log } = fleet.process
+  await log.publish([garbage('tasks.control', Buffer.from('garbage'))])
+  const id = await letterOf(operator, 'UNDECODABLE_RECORD')
+  const [partition, offset] = id.split(':')
+  const others = [`0${id}`, `${id}:1`, ` ${id}`, `${id}\n`, `+${id}`, `${id}.0`, `${partition}:`, ':', '-1:0']
+  const absent = [`${log.partitions}:${offset}`, '99:0', '0:99999999999999999999', '999999999999:0']
+  for (const other of [...others, ...absent]) {
+    await assert.rejects(operator.deadLetter(other), { code: 'NOT_FOUND' }, other)
+    await assert.rejects(operator.replay(other), { code: 'NOT_FOUND' }, other)
+  }
+  const replays = await Promise.allSettled([1, 2, 3, 4].map(() => operator.replay(id)))
+  assert.deepEqual(
+    replays.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'rejected', 'rejected'],
+  )
+})
+
+test('a submission that was too large and had no id was not answered: its replay is refused for its size', async (t) => {
+  const { fleet, operator } = await start(t, new Bug('planner', 'decide', 'TaskAdmitted'))
+  const large = JSON.stringify({ text: 'x'.repeat(600_000) })
+  await fleet.process.log.publish([garbage('tasks.submitted', Buffer.from(large))])
+  const id = await letterOf(operator, 'RECORD_TOO_LARGE')
+  const whole = new LogOperator(fleet.process.log, fleet.process.codec, fleet.process.stores.blobs)
+  await assert.rejects(whole.replay(id), { code: 'RECORD_TOO_LARGE', message: /send it in a smaller form/ })
+})

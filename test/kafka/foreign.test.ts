@@ -135,6 +135,13 @@ test('tasks with the headers of one record are tasks of their own, at home and a
   }
 })
 
+test('a record with 30,000 headers holds nobody up', async () => {
+  const many = Object.fromEntries(Array.from({ length: 30_000 }, (_, n) => [`h${n}`, '']))
+  const home = homeOf('many-headers', PARTITIONS)
+  await produce(submitted, home, [task('many-headers', Date.now(), many)])
+  assert.equal((await client.result('many-headers', LIMIT)).status, 'succeeded')
+})
+
 async function withLog(name: string, use: (log: Log, prefix: string) => Promise<void>): Promise<void> {
   const prefix = uniquePrefix(name)
   const log = kafkaLog(prefix)

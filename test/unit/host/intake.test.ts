@@ -127,6 +127,34 @@ test('a stage that does not forward leaves them to the one that does', async () 
   assert.deepEqual(await read('dead-letters'), [])
 })
 
+test('bytes that can’t be decoded and records that are too large have one dead letter, of the stage that forwards', async () => {
+  const bad = [
+    cancel('a', { value: Buffer.from('garbage') }),
+    cancel('a', { value: Buffer.from([0, 0, 0, 0, 1, 2]) }),
+    cancel('a', { value: Buffer.alloc(600_000) }),
+  ]
+  for (const [forwardsHome, expected] of [
+    [true, ['RECORD_TOO_LARGE', 'UNDECODABLE_RECORD', 'UNDECODABLE_RECORD']],
+    [false, []],
+  ] as const) {
+    const { events, publish, read } = await hosted({ forwardsHome })
+    await publish(...bad, cancel('fine'))
+    assert.deepEqual(
+      events.map(({ key }) => key),
+      ['fine'],
+    )
+    const codes = (await read('dead-letters')).map(({ data }) => 'code' in data && data.code)
+    assert.deepEqual(codes.sort(), expected)
+  }
+  const { publish, read } = await hosted({ forwardsHome: false })
+  await publish(cancel('a', { topic: 'code.requested', value: Buffer.from('garbage') }))
+  assert.equal(
+    (await read('dead-letters')).length,
+    1,
+    'a topic of the fleet’s own is its reader’s to answer for',
+  )
+})
+
 test('a submission under such an id is answered under one of its position, in the lane where it lies', async () => {
   for (const json of ids.map((taskId) => ({ taskId, text: 'x' }))) {
     const { events, publish } = await hosted()

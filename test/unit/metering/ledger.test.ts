@@ -152,12 +152,15 @@ test('the users who spend most today, and nobody else', async () => {
       ),
     })
   await write({ task: taskRow(completed({ taskId: 'before', userId: 'yesterday', completedAtMs: NOW - 1 })) })
-  const shown = new Map<string, readonly { labels: { user?: string }; value: number }[]>()
-  const gauges = (name: string, series: readonly { labels: { user?: string }; value: number }[]) =>
+  const shown = new Map<string, readonly { labels: { rank?: string }; value: number }[]>()
+  const gauges = (name: string, series: readonly { labels: { rank?: string }; value: number }[]) =>
     void shown.set(name, series)
   await showUsersToday(sql, { gauges }, { now: () => NOW + 5 })
   const costs = shown.get('user_cost_usd_today') ?? []
-  assert.deepEqual([costs.length, costs[0]?.labels.user, costs[0]?.value], [USERS_SHOWN, 'user-24', 24])
+  assert.deepEqual(
+    costs.map(({ labels, value }) => [labels.rank, value]),
+    Array.from({ length: USERS_SHOWN }, (_, index) => [String(index + 1), 24 - index]),
+  )
   assert.equal(shown.get('user_tokens_today')?.[0]?.value, 120)
 })
 

@@ -1,4 +1,4 @@
-import { FlotillaError } from '../../runtime/errors.ts'
+import { FlotillaError } from '../errors.ts'
 
 export interface StreamLimits {
   readonly total: number
@@ -7,7 +7,7 @@ export interface StreamLimits {
 
 const AGAIN_MS = 5_000
 
-/** How many streams are open, in all and of each address. */
+/** How many streams, or answers that take long, are open, in all and of each address. */
 export class OpenStreams {
   readonly #limits: StreamLimits
   readonly #byClient = new Map<string, number>()
@@ -39,7 +39,7 @@ export class OpenStreams {
 function full(what: string): FlotillaError {
   return new FlotillaError(
     'TOO_MANY_STREAMS',
-    `no more streams and waiting requests are taken now: ${what}`,
+    `no more streams, waiting requests and answers of this kind are taken now: ${what}`,
     {
       retryAfterMs: AGAIN_MS,
     },
