@@ -51,6 +51,8 @@ export interface ToolCallRecord {
   callId: string
   tool: string
   arguments: Json
+  /** What of them was read otherwise than the model wrote it: `n: "5" read as 5`. */
+  coerced?: string[]
   status: string
   durationMs: number
   cached: boolean

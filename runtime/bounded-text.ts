@@ -19,6 +19,11 @@ export function boundedText(text: string, limit: number = MESSAGE_CHARS): string
   return `${text.slice(0, head)} … [${rest - head} characters cut] … ${text.slice(rest)}`
 }
 
+/** The beginning of a text, for a line of a message. */
+export function shortened(text: string, limit: number): string {
+  return text.length <= limit ? text : `${text.slice(0, isLowSurrogate(text, limit) ? limit - 1 : limit)}…`
+}
+
 /** What stands beside a message, as JSON; what is too large is replaced by a note of its size. */
 export function boundedDetails(details: unknown): unknown {
   try {

@@ -141,7 +141,7 @@ export const errorTable = {
     'degraded',
     true,
     'The model did not answer in time.',
-    'Retried; raise the time limit if it persists.',
+    'Retried; if it persists, raise models.providers.<name>.idleTimeoutMs or timeoutMs, as the message says, or lower maxOutputTokens.',
   ),
   MODEL_UNAVAILABLE: row(
     'degraded',

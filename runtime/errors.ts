@@ -10,6 +10,8 @@ export type ErrorCode = keyof typeof errorTable
 
 interface ErrorOptions_ extends ErrorOptions {
   retryAfterMs?: number
+  /** False: this time another try is of no use. Default: the table's. */
+  retryable?: boolean
   /** JSON shown beside the message. */
   details?: unknown
 }
@@ -22,6 +24,7 @@ export class FlotillaError extends Error {
   override readonly name = 'FlotillaError'
   readonly code: ErrorCode
   readonly retryAfterMs: number | undefined
+  readonly retryable: boolean
   readonly details: unknown
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions_ = {}) {
@@ -29,14 +32,12 @@ export class FlotillaError extends Error {
     super(boundedText(redacted(message)), options)
     this.code = code
     this.retryAfterMs = options.retryAfterMs
+    this.retryable = options.retryable ?? errorTable[code].retryable
     this.details = redactedJson(options.details)
   }
 
   get severity(): Severity {
     return errorTable[this.code].severity
-  }
-  get retryable(): boolean {
-    return errorTable[this.code].retryable
   }
   get remedy(): string {
     return errorTable[this.code].remedy
@@ -63,7 +64,7 @@ export function plainFailure(failure: Failure): Failure {
 /** Any thrown value as event data; what is not a FlotillaError counts as INTERNAL. */
 export function toFailure(error: unknown, fallback: ErrorCode = 'INTERNAL'): Failure {
   if (error instanceof FlotillaError)
-    return { ...failure(error.code, error.message), retryAfterMs: error.retryAfterMs ?? null }
+    return { ...failure(error.code, error.message, error.retryable), retryAfterMs: error.retryAfterMs ?? null }
   return failure(fallback, redacted(error instanceof Error ? error.message : String(error)))
 }
 

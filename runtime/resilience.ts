@@ -99,7 +99,8 @@ const UNKNOWN: ReadonlySet<ErrorCode> = new Set([
 /** By the code of a FlotillaError; anything else is a bug of ours and says nothing. */
 export function verdictOf(error: unknown): Verdict {
   if (!(error instanceof FlotillaError)) return 'unknown'
-  if (DOWN.has(error.code)) return 'down'
+  // A call that would fail the same again: the other side works, as its caller has seen.
+  if (DOWN.has(error.code)) return error.retryable ? 'down' : 'up'
   return UNKNOWN.has(error.code) ? 'unknown' : 'up'
 }
 

@@ -6,6 +6,7 @@ import type { Environment } from './config/environment.ts'
 import type { Fleet } from './config/fleet.ts'
 import type { SchemaChecks } from './foreign-schema/checks.ts'
 import type { Guard } from './host/guard.ts'
+import type { SlotsOf } from './host/slots.ts'
 import type { Limits } from './limits/port.ts'
 import type { Log as EventLog } from './log/port.ts'
 import type { Caller, Stage } from './stage.ts'
@@ -37,6 +38,8 @@ export interface Callers {
   readonly callers: Readonly<Record<string, Caller>>
   /** What the host takes around calls of a kind. */
   readonly guards?: Readonly<Record<string, Guard>>
+  /** Of what a call needs a slot. Absent: of nothing. */
+  readonly slots?: SlotsOf
   /** Rejects with the reason when this service can't work now (part of /ready and doctor). */
   readonly check?: () => Promise<void>
   /** Releases pools and children. */

@@ -87,6 +87,11 @@ export interface Call {
   readonly request: unknown
   /** Hard limit; the host aborts the call then and answers CALL_TIMEOUT. Milliseconds. */
   readonly timeoutMs: number
+  /**
+   * Its task's deadline, epoch milliseconds: ends the call, or its wait for a slot, as CALL_ABORTED, because that says nothing
+   * of the other side.
+   */
+  readonly untilMs?: number
   /** False: begun without an outcome, it is never made again; the outcome is then CALL_OUTCOME_UNKNOWN. */
   readonly idempotent: boolean
   /** False for effects that are upserts by event id: no journal entry is written. Default true. */

@@ -3,6 +3,7 @@ import { z, type ZodType } from 'zod'
 import type { Json } from '../../schemas/json.ts'
 import { FlotillaError } from '../errors.ts'
 import type { FleetDefinition, JsonSchema, Tool, ToolDefinition, ToolSpec } from './fleet.ts'
+import { coerce, compileArguments } from './coercion.ts'
 import { compileJsonSchema, type Checked } from './json-schema.ts'
 
 /** Gives flotilla.config.ts its types. Checking, and the defaults, come with loading: every mistake is told at once. */
@@ -127,13 +128,18 @@ function toJsonSchema(schema: ZodType | JsonSchema, io: 'input' | 'output'): Jso
 type ArgumentCheck<I> = (value: Json, tool: string) => Promise<I>
 
 function argumentCheck<I>(schema: ZodType<I> | JsonSchema): ArgumentCheck<I> {
-  if (isZod(schema)) return (value, tool) => zodArguments(schema, value, tool)
-  const check = compileJsonSchema(schema)
+  if (isZod(schema)) {
+    const json = argumentSchema(schema)
+    return (value, tool) => zodArguments(schema, json, value, tool)
+  }
+  const check = compileArguments(schema)
   return async (value, tool) => schemaArguments(check(value), tool) as I
 }
 
-async function zodArguments<I>(schema: ZodType<I>, value: Json, tool: string): Promise<I> {
-  const parsed = await schema.safeParseAsync(value)
+async function zodArguments<I>(schema: ZodType<I>, json: JsonSchema, value: Json, tool: string): Promise<I> {
+  const asWritten = await schema.safeParseAsync(value)
+  if (asWritten.success) return asWritten.data
+  const parsed = await schema.safeParseAsync(coerce(value, json).value)
   if (parsed.success) return parsed.data
   throw invalidArguments(
     tool,

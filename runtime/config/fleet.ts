@@ -129,7 +129,22 @@ export interface ProviderDefinition {
   baseUrl: string
   /** Environment variable that holds the key; absent: no key needed. */
   keyEnv?: string
+  /**
+   * Calls of one process at once; the rest wait, users in turns. Default: 4 for a server on this machine or in a private
+   * network, else no limit.
+   */
+  concurrency?: number
+  /**
+   * Longest silence of a call: before its answer begins, and between two parts of it. Default 120,000 ms; 300,000 for a server
+   * on this machine or in a private network.
+   */
+  idleTimeoutMs?: number
+  /** Longest call, however steadily its answer comes. Default 1,800,000 ms; the task's own limit may be nearer. */
+  timeoutMs?: number
 }
+
+/** A provider that the environment names needs no base URL. */
+export type ProviderSettings = Partial<ProviderDefinition>
 
 export interface Price {
   /** Model name or prefix. */
@@ -299,7 +314,8 @@ export interface FleetDefinition {
     /** The models that strategies choose from. */
     tiers?: Partial<Tiers>
     profiles?: Record<string, Profile>
-    providers?: Record<string, ProviderDefinition>
+    /** A known provider (openai, groq, local, ollama …) keeps its base URL and key where none is given here. */
+    providers?: Record<string, ProviderSettings>
     prices?: Price[]
     sizes?: ModelSize[]
   }

@@ -4,10 +4,14 @@ import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import formatsPlugin from 'ajv-formats'
 import type { Json } from '../../schemas/json.ts'
+import { shortened } from '../bounded-text.ts'
 import type { JsonSchema } from './fleet.ts'
 
 /** Problems shown of one value; more would drown the model. */
 const MAX_PROBLEMS = 8
+const MAX_NAMES = 20
+const MAX_NAMES_CHARS = 400
+const MAX_SHOWN_CHARS = 80
 
 /** `problems` is empty when the value fits. `value` is a copy in which absent properties have their schema's defaults. */
 export interface Checked {
@@ -28,7 +32,7 @@ export interface CompilerOptions {
 export type SchemaCheck = (value: Json) => Checked
 
 // Unknown keywords and formats are common in schemas from elsewhere (MCP, OpenAPI): they are ignored, not errors.
-const common = { allErrors: true, strict: false, useDefaults: true } as const
+const common = { allErrors: true, strict: false, useDefaults: true, verbose: true } as const
 const addFormats = formatsPlugin as unknown as (ajv: Ajv | Ajv2020) => void
 
 /** Draft 7 where `$schema` says so, else 2020-12. Throws ajv's error when the schema itself is wrong. */
@@ -70,13 +74,42 @@ const checkBy =
     return { value: copy, problems: (validate.errors ?? []).slice(0, MAX_PROBLEMS).map(describe) }
   }
 
-/** "items.0.price: must be number" */
+/** `items.0.price: must be number, not "12 EUR"` */
 function describe(error: ErrorObject): string {
   const at = error.instancePath.slice(1).replaceAll('/', '.')
-  const message = error.message ?? 'does not fit'
-  const extra =
-    typeof error.params['additionalProperty'] === 'string' ? error.params['additionalProperty'] : null
-  const allowed = Array.isArray(error.params['allowedValues']) ? error.params['allowedValues'] : null
-  const detail = extra !== null ? ` (${extra})` : allowed ? `: ${allowed.slice(0, 20).join(', ')}` : ''
-  return `${at === '' ? 'value' : at}: ${message}${detail}`
+  return `${at === '' ? 'value' : at}: ${error.message ?? 'does not fit'}${detailOf(error)}`
+}
+
+/** Names that the schema does not have, or values that do not fit: whoever made them sees what was read. */
+function detailOf({ keyword, params, data, parentSchema }: ErrorObject): string {
+  const given = namesOf(data)
+  switch (keyword) {
+    case 'additionalProperties': {
+      const known = namesOf((parentSchema as JsonSchema | undefined)?.['properties'])
+      return ` (${String(params['additionalProperty'])}${known === '' ? '' : `; there are: ${known}`})`
+    }
+    case 'required':
+      return given === '' ? '' : ` (given: ${given})`
+    case 'enum':
+      return `: ${(params['allowedValues'] as unknown[]).slice(0, MAX_NAMES).join(', ')}; not ${shown(data)}`
+    case 'type':
+    case 'const':
+    case 'format':
+    case 'pattern':
+      return `, not ${shown(data)}`
+    default:
+      return ''
+  }
+}
+
+const namesOf = (value: unknown): string =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? shortened(Object.keys(value).slice(0, MAX_NAMES).join(', '), MAX_NAMES_CHARS)
+    : ''
+
+/** Of a list or an object no more than what it is: it may be large. */
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object' && value !== null) return 'an object'
+  return shortened(JSON.stringify(value) ?? 'nothing', MAX_SHOWN_CHARS)
 }

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { FlotillaError } from '../errors.ts'
-import { discoverModels } from '../models/discovery.ts'
+import { discoverModels, isServed } from '../models/discovery.ts'
 import { parseModel, SCRIPTED_MODEL } from '../models/names.ts'
 import { defaultTiers, strategies } from '../models/strategies.ts'
 import { alertMistakes, alertsSchema, completeAlerts } from './alerts.ts'
@@ -18,7 +18,7 @@ import {
   defaultSizes,
 } from './defaults.ts'
 import type { Environment } from './environment.ts'
-import type { Fleet, FleetDefinition, JsonSchema, Overrides, Tool } from './fleet.ts'
+import type { Fleet, FleetDefinition, JsonSchema, Overrides, ProviderSettings, Tool } from './fleet.ts'
 import { compileJsonSchema } from './json-schema.ts'
 import {
   completeSandbox,
@@ -35,6 +35,9 @@ import { keepSecrets } from '../redaction.ts'
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const packagedConfig = new URL(`../../flotilla.config.${extension}`, import.meta.url)
 const fileNames = ['flotilla.config.ts', 'flotilla.config.mts', 'flotilla.config.js', 'flotilla.config.mjs']
+
+/** Longest time of a timer of Node. */
+const MAX_TIMER_MS = 2_147_483_647
 
 const name = z.string().min(1)
 const whole = (least: number) => z.number().int().min(least)
@@ -107,7 +110,18 @@ const definition = z.strictObject({
           }),
         )
         .optional(),
-      providers: z.record(name, z.strictObject({ baseUrl: z.url(), keyEnv: name.optional() })).optional(),
+      providers: z
+        .record(
+          name,
+          z.strictObject({
+            baseUrl: z.url().optional(),
+            keyEnv: name.optional(),
+            concurrency: whole(1).optional(),
+            idleTimeoutMs: whole(1).max(MAX_TIMER_MS).optional(),
+            timeoutMs: whole(1).max(MAX_TIMER_MS).optional(),
+          }),
+        )
+        .optional(),
       prices: z
         .array(z.strictObject({ model: name, input: z.number().min(0), output: z.number().min(0) }))
         .optional(),
@@ -256,7 +270,7 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
   const discovered = discoverModels(environment.raw)
   const sandbox = completeSandbox(isObject(given.sandbox) ? given.sandbox : {}, environment.raw)
   const { models = {}, limits = {} } = given
-  const providers = { ...discovered.providers, ...models.providers }
+  const providers = withAddresses(models.providers ?? {}, discovered.providers)
   return {
     agents:
       isObject(given.agents) && Object.keys(given.agents).length > 0 ? given.agents : builtInAgent(given),
@@ -294,6 +308,23 @@ function builtInAgent({ overrides: given }: FleetDefinition): Fleet['agents'] {
   return { default: { overrides: { ...allOverrides, ...(isObject(given) ? given : {}) } } }
 }
 
+/**
+ * A provider that is given an address has nothing of the one of this name that the environment knows: a key must not go to
+ * another server. One without gets both; where the environment names no server of one's own, its settings wait for one.
+ */
+function withAddresses(
+  given: Readonly<Record<string, ProviderSettings>>,
+  known: Fleet['models']['providers'],
+): Fleet['models']['providers'] {
+  const own = Object.entries(isObject(given) ? given : {}).flatMap(([provider, settings]) => {
+    const found = Object.hasOwn(known, provider) ? known[provider] : undefined
+    if (found === undefined && settings?.baseUrl === undefined && isServed(provider)) return []
+    const whole = settings?.baseUrl === undefined ? { ...found, ...settings } : settings
+    return [[provider, { baseUrl: '', ...whole }] as const]
+  })
+  return { ...known, ...Object.fromEntries(own) }
+}
+
 /** Names of the key variables that are set; never their values. */
 function keysPresent(providers: Fleet['models']['providers'], { raw }: Environment): string[] {
   const names = Object.values(providers ?? {}).flatMap((provider) => provider?.keyEnv ?? [])
@@ -307,6 +338,11 @@ function references(fleet: Fleet): string[] {
   for (const [index, toolName] of names.entries())
     if (toolName !== undefined && names.indexOf(toolName) !== index)
       mistakes.push(`tools.${index}: a second tool named ${toolName}; rename one of them`)
+  for (const [provider, { baseUrl }] of Object.entries(fleet.models.providers))
+    if (baseUrl === '')
+      mistakes.push(
+        `models.providers.${provider}.baseUrl: missing, and the environment names no such provider; give the URL of its API`,
+      )
   const { rates } = fleet.limits
   const limited: [string, string][] = Object.keys(rates.providers).map((name) => [`providers.${name}`, name])
   for (const name of Object.keys(rates.models))

@@ -53,17 +53,19 @@ async function limited(
   asked: Asked,
   taken: AbortSignal | undefined,
 ): Promise<unknown> {
-  const { kind, target, timeoutMs } = call
+  const { kind, target, timeoutMs, untilMs = Number.POSITIVE_INFINITY } = call
+  const startedMs = clock.now()
   const stop = new AbortController()
   const stopped = (why: string) => () =>
     stop.abort(new FlotillaError('CALL_ABORTED', `${kind} ${target} was stopped: ${why}`))
+  const late = stopped('its task has no time left')
+  const expired = () =>
+    stop.abort(new FlotillaError('CALL_TIMEOUT', `${kind} ${target} did not answer within ${timeoutMs} ms`))
   const unlisten = [
     onAbort(interrupted, stopped('its task was cancelled or ended')),
     onAbort(taken, stopped('another owner of its lane has taken it over')),
-    clock.schedule(timeoutMs, () =>
-      stop.abort(
-        new FlotillaError('CALL_TIMEOUT', `${kind} ${target} did not answer within ${timeoutMs} ms`),
-      ),
+    clock.schedule(Math.max(0, Math.min(timeoutMs, untilMs - startedMs)), () =>
+      clock.now() >= untilMs ? late() : expired(),
     ),
   ]
   try {

@@ -8,7 +8,8 @@
 //    owner was answered, after somebody else has taken the call over, counts nowhere.
 // 5. Calls that are not journalled (sinks: upserts by event id) are repeated until they work or the lane is lost. They hold no
 //    slot: the lanes bound them, and one that waits for its database must not keep a model call from being made.
-// 6. When a store is back, the outcomes at hand are written before anything new is begun: they are what a crash would lose.
+// 6. A call that needs a slot (slots.ts) waits for it before anything else.
+// 7. When a store is back, the outcomes at hand are written before anything new is begun: they are what a crash would lose.
 import { failure } from '../errors.ts'
 import { sleep, type Clock } from '../clock.ts'
 import type { Call, CallContext, CallFailure, Caller, CallOutcome } from '../stage.ts'
@@ -17,6 +18,7 @@ import { attempt, type AttemptParts } from './attempt.ts'
 import type { Guard } from './guard.ts'
 import type { CallJournal } from './journal.ts'
 import type { Semaphore } from './semaphore.ts'
+import { Slots, type SlotRule, type SlotsOf } from './slots.ts'
 
 /** Runs `work` unless the breaker of this name is open (BREAKER_OPEN), and learns from how it ends. */
 export interface Breakers {
@@ -54,6 +56,8 @@ export class CallMaker {
   private readonly attempts: AttemptParts
   private readonly guards: Readonly<Record<string, Guard>>
   private readonly places: Semaphore
+  private readonly slots: Slots
+  private readonly slotOf: SlotsOf
   private readonly clock: Clock
   private readonly instruments: Instruments
   private underWay = 0
@@ -66,6 +70,10 @@ export class CallMaker {
     guards?: Readonly<Record<string, Guard>>
     breakers: Breakers
     places: Semaphore
+    /** Of what a call needs a slot before it takes a place. Default: of nothing. */
+    slots?: SlotsOf
+    /** Shown with the slots. */
+    stage?: string
     clock: Clock
     instruments: Instruments
   }) {
@@ -73,23 +81,58 @@ export class CallMaker {
     this.attempts = parts
     this.guards = parts.guards ?? {}
     this.places = parts.places
+    this.slots = new Slots(parts.stage ?? '', parts.instruments)
+    this.slotOf = parts.slots ?? (() => null)
     this.clock = parts.clock
     this.instruments = parts.instruments
   }
 
+  get slotsHeld(): number {
+    return this.slots.held
+  }
+
   async make(request: CallRequest): Promise<CallOutcome> {
     if (request.call.journalled === false) return this.counted(() => this.sink(request))
+    const rule = this.slotOf(request.call)
+    if (rule === null) return this.placed(request)
+    // What an earlier run was answered needs no slot.
+    const recorded = this.slots.isFull(rule) ? await this.recorded(request) : null
+    if (recorded) return recorded
+    if (!(await this.slotted(request, rule))) return this.stopped(request)
+    try {
+      return await this.placed(request)
+    } finally {
+      this.slots.release(rule)
+    }
+  }
+
+  /** Waits for a slot, at most until the task's deadline. */
+  private async slotted({ call, interrupted, lost }: CallRequest, rule: SlotRule): Promise<boolean> {
+    const late = new AbortController()
+    const leftMs = call.untilMs === undefined ? null : call.untilMs - this.clock.now()
+    const cancel = leftMs === null ? () => {} : this.clock.schedule(Math.max(0, leftMs), () => late.abort())
+    try {
+      return await this.slots.acquire(rule, AbortSignal.any([interrupted, lost, late.signal]))
+    } finally {
+      cancel()
+    }
+  }
+
+  private async placed(request: CallRequest): Promise<CallOutcome> {
     const { interrupted, lost } = request
     const granted = this.places.acquire(AbortSignal.any([interrupted, lost]))
-    if (!(typeof granted === 'boolean' ? granted : await granted)) {
-      if (lost.aborted) throw new LaneLost('before a call')
-      return (await this.recorded(request)) ?? this.aborted(request)
-    }
+    if (!(typeof granted === 'boolean' ? granted : await granted)) return this.stopped(request)
     try {
       return await this.counted(() => this.journalled(request))
     } finally {
       this.places.release()
     }
+  }
+
+  /** Stopped before it was made. */
+  private async stopped(request: CallRequest): Promise<CallOutcome> {
+    if (request.lost.aborted) throw new LaneLost('before a call')
+    return (await this.recorded(request)) ?? this.aborted(request)
   }
 
   private async counted(work: () => Promise<CallOutcome>): Promise<CallOutcome> {

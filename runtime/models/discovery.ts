@@ -44,6 +44,9 @@ const served: readonly Served[] = [
   { provider: 'ollama', urlVariables: ['OLLAMA_BASE_URL', 'OLLAMA_HOST'], port: 11434 },
 ]
 
+/** Whether the environment may name a server of one's own for this provider. */
+export const isServed = (provider: string): boolean => served.some((row) => row.provider === provider)
+
 export function discoverModels(variables: Variables): Discovered {
   const env = (name: string) => variables[name]?.trim() || undefined
   const providers: Record<string, ProviderDefinition> = {}

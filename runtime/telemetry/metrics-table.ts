@@ -80,6 +80,8 @@ export const gauges = {
   in_flight: row('Handlings at work.', 'stage'),
   waiting: row('Records fetched and waiting for their turn.', 'stage'),
   calls_in_flight: row('Outside calls at work.', 'stage', 'kind'),
+  slots_held: row('Calls at work of those that a provider takes at once.', 'stage', 'target'),
+  slots_waited_for: row('Calls that wait for one of them.', 'stage', 'target'),
   breaker_state: row('0 closed, 1 half open, 2 open.', 'stage', 'breaker'),
   code_sessions: row('Python sessions that hold an interpreter.', 'executor'),
   lag: row('Records behind the end of the topic.', 'stage', 'topic', 'lane'),

@@ -284,8 +284,10 @@ export class StageDriver {
     const firing = timers.filter((event) => !state.held || this.#stage.interrupts?.(event))
     const due = firing.map((event) => ({ atMs: event.atMs, fire: () => this.#fire(key, event) }))
     if (!state.held) return due
-    const limitMs = state.held.startedMs + state.held.call.timeoutMs
-    return [{ atMs: limitMs, fire: () => void this.fail('CALL_TIMEOUT', { key }) }, ...due]
+    const { timeoutMs, untilMs = Number.POSITIVE_INFINITY } = state.held.call
+    const limitMs = state.held.startedMs + timeoutMs
+    const code = untilMs <= limitMs ? 'CALL_ABORTED' : 'CALL_TIMEOUT'
+    return [{ atMs: Math.min(limitMs, untilMs), fire: () => void this.fail(code, { key }) }, ...due]
   }
 
   #timer(key: string, name: string, atMs: number): StageEvent {

@@ -11,8 +11,8 @@ export const JITTER = 0.25
 export const BREAKER_WAIT_MS = 5_000
 export const MAX_BREAKER_WAIT_MS = 30_000
 
-/** Longest single model call; the task's deadline may be nearer. */
-export const MODEL_TIMEOUT_MS = 120_000
+/** How long behind the limit of a model call the host ends it: its caller ends it first, who knows what has arrived. */
+export const MODEL_MARGIN_MS = 5_000
 
 /** Tool calls that a model may make in one turn. */
 export const MAX_CALLS_PER_TURN = 32

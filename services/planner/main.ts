@@ -1,6 +1,7 @@
 import { runService } from '../../runtime/host/run.ts'
 import type { Service } from '../../runtime/service.ts'
 import { createModelCaller } from './model-client.ts'
+import { modelSlots } from './model-slots.ts'
 import { createModelGuard } from './model-guard.ts'
 import { createOutputCaller } from './output-caller.ts'
 import { createPlannerStage } from './stage.ts'
@@ -11,6 +12,7 @@ export const planner: Service = {
   callers: (context) => ({
     callers: { model: createModelCaller(context), check: createOutputCaller(context) },
     guards: { model: createModelGuard(context) },
+    slots: modelSlots(context.fleet),
   }),
 }
 

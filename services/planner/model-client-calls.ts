@@ -7,7 +7,7 @@
 // 4. A named piece goes on with a call only while that call's arguments are not complete.
 // 5. The same id, name and arguments twice in one answer are one call.
 import type { ModelToolCall } from './model.ts'
-import { countOf, shapeOf, textOf } from './model-client-shapes.ts'
+import { countOf, isJson, shapeOf, textOf } from './model-client-shapes.ts'
 
 interface Growing {
   id: string
@@ -124,14 +124,5 @@ function pieceOf(value: unknown): Piece {
     name: textOf(wanted['name']),
     // Some servers send the arguments as an object instead of its text.
     argumentsText: typeof written === 'string' ? written : JSON.stringify(written),
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
   }
 }

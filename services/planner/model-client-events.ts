@@ -6,6 +6,7 @@
 // 3. The last event counts also where its blank line is missing; where it was cut in the middle it does not.
 import { createParser } from 'eventsource-parser'
 import { errorIn } from './model-client-bodies.ts'
+import { isJson } from './model-client-shapes.ts'
 import { MAX_REPLY_CHARS } from './model-client-reply.ts'
 
 const MAX_BYTES = 16 * MAX_REPLY_CHARS
@@ -13,6 +14,8 @@ const MAX_BYTES = 16 * MAX_REPLY_CHARS
 export interface AnswerSink {
   /** A body that is one JSON value. */
   whole(value: unknown): void
+  /** Bytes of such a body. `isWhole`: whether it may end here. */
+  part(isWhole: () => boolean): void
   /** JSON of an event. */
   chunk(value: unknown): void
   /** [DONE] was said. What follows it is the transport's. */
@@ -31,7 +34,7 @@ export async function readAnswer(body: Bytes, sink: AnswerSink): Promise<void> {
     const part = await text.next()
     head += part.value ?? ''
     const first = head.trimStart()[0]
-    if (first === '{' || first === '[') return readWhole(await rest(head, text), sink)
+    if (first === '{' || first === '[') return readWhole(await rest(head, text, sink), sink)
     if (first !== undefined || part.done) return await readEvents(head, text, sink)
   }
 }
@@ -46,9 +49,19 @@ async function* textIn(body: Bytes): AsyncGenerator<string, void> {
   }
 }
 
-async function rest(head: string, text: AsyncGenerator<string, void>): Promise<string> {
+/** To its end; or as far as it is whole, where its end is never told or the connection breaks behind it. */
+async function rest(head: string, text: AsyncGenerator<string, void>, sink: AnswerSink): Promise<string> {
   const parts = [head]
-  for await (const part of text) parts.push(part)
+  const isWhole = () => isJson(parts.join(''))
+  try {
+    sink.part(isWhole)
+    for await (const part of text) {
+      parts.push(part)
+      sink.part(isWhole)
+    }
+  } catch (error) {
+    if (!isWhole()) throw error
+  }
   return parts.join('')
 }
 

@@ -9,6 +9,7 @@ import { CallReader } from './model-client-calls.ts'
 import type { CallSite } from './model-client-errors.ts'
 import { endOf } from './model-client-finish.ts'
 import { firstText, listOf, shapeOf, textOf, type Shape } from './model-client-shapes.ts'
+import { estimatedTokens } from './token-estimates.ts'
 import { UsageReader } from './model-client-usage.ts'
 import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from './model.ts'
 
@@ -30,6 +31,7 @@ export class ReplyReader {
   #model = ''
   #understood = false
   #sent = false
+  #parts = 0
 
   constructor(request: ModelRequest, site: CallSite) {
     this.#request = request
@@ -67,6 +69,17 @@ export class ReplyReader {
   /** Something of an answer has arrived. */
   get hasBegun(): boolean {
     return this.#understood
+  }
+
+  /** Parts of an answer that have arrived: choices, or usage. */
+  get parts(): number {
+    return this.#parts
+  }
+
+  /** What has arrived, in words; empty where nothing has. */
+  get received(): string {
+    if (this.#chars === 0) return ''
+    return `after about ${estimatedTokens(this.#bytes)} tokens (${this.#chars} characters) of its answer`
   }
 
   /** It has said how it ended: what may still come is its usage. */
@@ -130,6 +143,7 @@ export class ReplyReader {
     this.#model ||= textOf(shape['model'])
     this.#usage.read(shape, choice)
     this.#understood ||= Array.isArray(shape['choices'])
+    if (Array.isArray(shape['choices']) || typeof shape['usage'] === 'object') this.#parts++
     this.#ended(textOf(choice['finish_reason']))
     return { choice, message: shapeOf(choice['message']) }
   }

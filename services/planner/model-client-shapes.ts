@@ -15,3 +15,12 @@ export const countOf = (value: unknown): number | null =>
 /** The first that is a text with something in it. */
 export const firstText = (...values: unknown[]): string =>
   values.map(textOf).find((text) => text !== '') ?? ''
+
+export function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}

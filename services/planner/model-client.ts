@@ -10,6 +10,7 @@ import OpenAI from 'openai'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { discoverModels, missingSetting } from '../../runtime/models/discovery.ts'
 import { keepSecrets, redacted, shownUrl } from '../../runtime/redaction.ts'
+import { callLimitsOf, type CallLimits } from '../../runtime/models/call-limits.ts'
 import { parseModel, SERVED_MODEL } from '../../runtime/models/names.ts'
 import { sizeOf } from '../../runtime/models/sizes.ts'
 import type { Environment } from '../../runtime/config/environment.ts'
@@ -21,6 +22,7 @@ import { readError } from './model-client-bodies.ts'
 import { readAnswer } from './model-client-events.ts'
 import { ReplyReader } from './model-client-reply.ts'
 import { bodyOf, refusedParameter, type Parameter } from './model-client-request.ts'
+import { CallWatch } from './model-client-watch.ts'
 import { batchTokens, type TokenBatcher } from './model-client-tokens.ts'
 import { createTransport, type Transport, type TransportInit } from './model-client-transport.ts'
 import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from './model.ts'
@@ -35,6 +37,12 @@ export interface ModelSettings {
   readonly environment: Pick<Environment, 'raw'>
 }
 
+/** One call of the host, watched: the watch knows whether it is to go on. */
+interface Watching {
+  readonly call: CallContext
+  readonly watch: CallWatch
+}
+
 interface Provider {
   readonly name: string
   readonly client: OpenAI
@@ -46,7 +54,7 @@ interface Provider {
   served: { model: string; untilMs: number } | null
 }
 
-/** The host's time limit ends a call; the package's own must never come first. */
+/** The watch ends a call; the package's own limit must never come first. */
 const NEVER_MS = 2_147_483_647
 /** How long a server is taken to hold the model that it named. */
 const SERVED_MODEL_TTL_MS = 60_000
@@ -56,6 +64,12 @@ const MAX_REMEMBERED_MODELS = 1_000
 export function createModelCaller(settings: ModelSettings): ModelCaller {
   const variables = settings.environment.raw
   const definitions = { ...discoverModels(variables).providers, ...settings.fleet.models.providers }
+  const limits = new Map<string, CallLimits>()
+  const limitsOf = (name: string): CallLimits => {
+    const found = limits.get(name) ?? callLimitsOf(name, definitions[name])
+    limits.set(name, found)
+    return found
+  }
   const providers = new Map<string, Provider>()
   const transport = createTransport(variables)
   const providerOf = (model: string): Provider => {
@@ -72,11 +86,16 @@ export function createModelCaller(settings: ModelSettings): ModelCaller {
     const provider = providerOf(request.model)
     const asked = parseModel(request.model).model
     const site = siteOf(provider, asked)
-    const named = asked === SERVED_MODEL ? await servedModel(provider, site, call) : asked
-    const sizes = sizeOf(request.model, settings.fleet.models.sizes ?? [])
-    const fitting = await fitted(request, sizes, site)
-    if (call.signal.aborted) throw aborted(call, nothingSpent)
-    return await complete(provider, { ...site, model: named }, fitting, call)
+    const watch = new CallWatch({ ...site, limits: limitsOf(provider.name) }, call.signal)
+    try {
+      const named = asked === SERVED_MODEL ? await servedModel(provider, site, { call, watch }) : asked
+      const sizes = sizeOf(request.model, settings.fleet.models.sizes ?? [])
+      const fitting = await fitted(request, sizes, site)
+      if (watch.stopped) throw withSpend(watch.stopped, nothingSpent)
+      return await complete(provider, { ...site, model: named }, fitting, { call, watch })
+    } finally {
+      watch.close()
+    }
   }
 }
 
@@ -111,10 +130,10 @@ function siteOf(provider: Provider, model: string): CallSite {
 }
 
 /** The model that a server of one's own holds, asked of it. */
-async function servedModel(provider: Provider, site: CallSite, call: CallContext): Promise<string> {
+async function servedModel(provider: Provider, site: CallSite, watching: Watching): Promise<string> {
   if (provider.served !== null && provider.served.untilMs > Date.now()) return provider.served.model
   try {
-    const page = await provider.client.models.list(optionsOf(call))
+    const page = await provider.client.models.list(optionsOf(watching))
     const model = page.data[0]?.id
     if (typeof model !== 'string') throw noModel(site)
     provider.served = { model, untilMs: Date.now() + SERVED_MODEL_TTL_MS }
@@ -122,7 +141,7 @@ async function servedModel(provider: Provider, site: CallSite, call: CallContext
   } catch (error) {
     // A server without a list of models takes any name.
     if (error instanceof OpenAI.NotFoundError) return SERVED_MODEL
-    throw translated(error, site, call, null)
+    throw translated(error, site, watching, null)
   }
 }
 
@@ -135,20 +154,22 @@ async function complete(
   provider: Provider,
   site: CallSite,
   request: ModelRequest,
-  call: CallContext,
+  watching: Watching,
 ): Promise<ModelReply> {
+  const { call, watch } = watching
   for (;;) {
     const refused = provider.refused.get(site.model) ?? new Set()
     const reader = new ReplyReader(request, site)
+    watch.received = () => reader.received
     const tokens = batchTokens(call, request.step)
     try {
       const body = bodyOf(request, site.model, refused, provider.isOpenAi)
-      await exchange(provider, body, reader, request.stream ? tokens : unheard, call)
-      if (call.signal.aborted) throw aborted(call, reader.spend())
+      await exchange(provider, body, reader, request.stream ? tokens : unheard, watching)
+      if (watch.stopped) throw withSpend(watch.stopped, reader.spend())
       return reader.reply()
     } catch (error) {
       const parameter = error instanceof OpenAI.APIError ? refusedParameter(failureOf(error)) : null
-      if (parameter === null || refused.has(parameter)) throw translated(error, site, call, reader)
+      if (parameter === null || refused.has(parameter)) throw translated(error, site, watching, reader)
       remember(provider, site.model, parameter)
     } finally {
       tokens.end()
@@ -170,13 +191,20 @@ async function exchange(
   body: ReturnType<typeof bodyOf>,
   reader: ReplyReader,
   tokens: TokenBatcher,
-  call: CallContext,
+  watching: Watching,
 ): Promise<void> {
-  const response = await client.chat.completions.create(body, optionsOf(call, reader)).asResponse()
+  const { watch } = watching
+  const response = await client.chat.completions.create(body, optionsOf(watching, reader)).asResponse()
+  const hasEnded = () => true
   try {
     await readAnswer(response.body ?? [], {
       whole: (value) => tokens.add(reader.completion(value)),
-      chunk: (value) => tokens.add(reader.chunk(value)),
+      part: (isWhole) => watch.heard(isWhole),
+      chunk: (value) => {
+        const before = reader.parts
+        tokens.add(reader.chunk(value))
+        if (reader.parts > before) watch.heard(reader.hasEnded ? hasEnded : undefined)
+      },
       done: () => reader.done(),
       failed: (error) => saidWithin(error, response.headers),
     })
@@ -192,10 +220,10 @@ function saidWithin(error: unknown, headers: Headers): Error {
   return new OpenAI.APIError(status ?? undefined, error as object, undefined, headers)
 }
 
-function optionsOf({ callId, signal, traceparent }: CallContext, reader?: ReplyReader) {
+function optionsOf({ call: { callId, traceparent }, watch }: Watching, reader?: ReplyReader) {
   const own: Pick<TransportInit, 'onSent'> = { onSent: () => reader?.sent() }
   return {
-    signal,
+    signal: watch.signal,
     fetchOptions: own as object,
     headers: { 'idempotency-key': callId, ...(traceparent === null ? {} : { traceparent }) },
   }
@@ -205,10 +233,10 @@ function optionsOf({ callId, signal, traceparent }: CallContext, reader?: ReplyR
 function translated(
   error: unknown,
   site: CallSite,
-  call: CallContext,
+  { watch }: Watching,
   reader: ReplyReader | null,
 ): FlotillaError {
-  if (call.signal.aborted) return aborted(call, reader?.spend() ?? nothingSpent)
+  if (watch.stopped) return withSpend(watch.stopped, reader?.spend() ?? nothingSpent)
   const used = spentBefore(error, reader)
   if (error instanceof FlotillaError) return error
   if (error instanceof SyntaxError) {
@@ -226,12 +254,9 @@ function spentBefore(error: unknown, reader: ReplyReader | null): ModelSpend {
   return reader === null || (isSaid && !reader.hasBegun) ? nothingSpent : reader.spend()
 }
 
-/** What the host said when it aborted the call (cancelled, or past its limit). */
-function aborted({ signal }: CallContext, details: ModelSpend): FlotillaError {
-  const reason: unknown = signal.reason
-  if (!(reason instanceof FlotillaError))
-    return new FlotillaError('CALL_ABORTED', 'The model call was stopped.', { details })
-  return new FlotillaError(reason.code, reason.message, { details })
+/** Stopped by the host (cancelled, or past its limit) or for its own time, with what the call has used. */
+function withSpend({ code, message, retryable }: FlotillaError, details: ModelSpend): FlotillaError {
+  return new FlotillaError(code, message, { details, retryable })
 }
 
 function failureOf(error: unknown): ProviderFailure {

@@ -36,7 +36,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     if (now === null) return withoutTask(event, rows)
     const { changes, ask, check } = transition(event, now)
     if (check) return { ...changes, call: checkCall(now, check, fleet.agents[now.task.agent]?.outputSchema) }
-    return ask ? { ...changes, call: modelCall(ask, book) } : changes
+    return ask ? { ...changes, call: modelCall(ask, book, fleet) } : changes
   }
 
   /** A cancel of a task that is not here changes nothing: router passes it on behind the task, if there is one to come. */
@@ -56,7 +56,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     if (event.atMs >= opening.task.deadlineMs) return timeOut(opening)
     const heard = openingMessages(opening.task, fleet, book)
     const { to, rows: begun } = change(opening, { task: opening.task, run: opening.run, 'heard:0': heard })
-    return { rows: begun, timers: { deadline: to.task.deadlineMs }, call: modelCall(to, book) }
+    return { rows: begun, timers: { deadline: to.task.deadlineMs }, call: modelCall(to, book, fleet) }
   }
 
   function transition(event: StageEvent, now: Situation): Move {

@@ -11,6 +11,8 @@ export interface StepToolCall {
   callId: string
   tool: string
   arguments: Json
+  /** What of them was read otherwise than the model wrote it, as `n: "5" read as 5`. Absent: nothing. */
+  coerced?: readonly string[]
   /** refused: never made, because it was wrong or a person declined it. */
   status: 'requested' | 'awaiting_approval' | 'succeeded' | 'failed' | 'unknown' | 'cancelled' | 'refused'
   /** Absent for calls that code made: code keeps what it got. */

@@ -52,8 +52,10 @@ function planned(from: Situation, call: ModelToolCall, index: number, book: Tool
   if (index >= MAX_CALLS_PER_TURN) return refuse(tooMany())
   const checked = book.check(call, from.task)
   if ('refused' in checked) return refuse(checked.refused)
-  const status = checked.spec.requiresApproval ? 'awaiting_approval' : 'requested'
-  return { ...blank, arguments: checked.input, status, error: null }
+  const { spec, input, coerced } = checked
+  const status = spec.requiresApproval ? 'awaiting_approval' : 'requested'
+  const read = coerced.length > 0 ? { coerced } : {}
+  return { ...blank, arguments: input, ...read, status, error: null }
 }
 
 function tooMany(): Failure {

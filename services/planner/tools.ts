@@ -1,6 +1,6 @@
 // The tools of the fleet as the planner needs them: which a task may call, and whether arguments fit.
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
-import { compileJsonSchema } from '../../runtime/config/json-schema.ts'
+import { compileArguments, type ArgumentsChecked } from '../../runtime/config/coercion.ts'
 import { failure } from '../../runtime/errors.ts'
 import { inexactNumbersHint } from '../../runtime/exact-json.ts'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json-depth.ts'
@@ -12,6 +12,13 @@ import { parseJson } from './output.ts'
 /** Checking them takes the planner's own time: a value that fits nowhere is a problem at each of its places. */
 const MAX_ARGUMENT_CHARS = 1_000_000
 
+export interface FittingCall {
+  readonly spec: ToolSpec
+  readonly input: Json
+  /** What of the arguments was read otherwise than the model wrote it. */
+  readonly coerced: readonly string[]
+}
+
 export interface ToolBook {
   /** Whether what the tool returns was written by others; of any tool of the task without a name. */
   isUntrusted(tool: string | null, task: TaskAdmitted): boolean
@@ -21,16 +28,16 @@ export interface ToolBook {
    */
   of(task: TaskAdmitted): readonly ToolSpec[]
   /** The call's tool and arguments, or why it is not made. */
-  check(call: ModelToolCall, task: TaskAdmitted): { spec: ToolSpec; input: Json } | { refused: Failure }
+  check(call: ModelToolCall, task: TaskAdmitted): FittingCall | { refused: Failure }
 }
 
 export function toolBook(fleet: Fleet): ToolBook {
   const specs = new Map(fleet.tools.map((tool) => [tool.spec.name, tool.spec]))
-  const checks = new Map<string, ReturnType<typeof compileJsonSchema>>()
-  const problemsOf = (spec: ToolSpec, input: Json): readonly string[] => {
-    const check = checks.get(spec.name) ?? compileJsonSchema(spec.input)
+  const checks = new Map<string, (input: Json) => ArgumentsChecked>()
+  const checked = (spec: ToolSpec, input: Json): ArgumentsChecked => {
+    const check = checks.get(spec.name) ?? compileArguments(spec.input)
     checks.set(spec.name, check)
-    return check(input).problems
+    return check(input)
   }
   const of: ToolBook['of'] = (task) => {
     const allowed = task.tools.flatMap((name) => specs.get(name) ?? [])
@@ -48,8 +55,8 @@ export function toolBook(fleet: Fleet): ToolBook {
       if (call.argumentsText.length > MAX_ARGUMENT_CHARS) return { refused: tooLong(call) }
       const input = argumentsOf(call.argumentsText)
       if (input === undefined) return { refused: notAnObject(call) }
-      const problems = problemsOf(spec, input)
-      if (problems.length === 0) return { spec, input }
+      const { meant, problems, coerced } = checked(spec, input)
+      if (problems.length === 0) return { spec, input: meant, coerced }
       const hint = inexactNumbersHint(call.argumentsText)
       const message = `The arguments of ${spec.name} do not fit: ${problems.join('; ')}${hint}.`
       return { refused: failure('TOOL_ARGUMENTS_INVALID', message) }
@@ -61,12 +68,13 @@ export function modelTool({ name, description, input }: ToolSpec): ModelTool {
   return { type: 'function', function: { name, description, parameters: input } }
 }
 
-/** Undefined where they are no JSON object, or one that is too long or nested too deep. Nothing at all means no arguments; some models write JSON within a string. */
+/** Undefined where they are no JSON object, or one that is too long or nested too deep. Nothing at all, or null, means no arguments; some models write JSON within a string. */
 export function argumentsOf(text: string): Json | undefined {
   if (text.trim() === '') return {}
   if (text.length > MAX_ARGUMENT_CHARS) return undefined
   const outer = parseJson(text)
   const value = typeof outer === 'string' ? parseJson(outer) : outer
+  if (value === null) return {}
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
   return isDeeperThan(value, MAX_JSON_DEPTH) ? undefined : value
 }

@@ -4,11 +4,12 @@
 // 2. Steps and money are checked before a turn, never after: an answer that was paid for counts.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
+import { callLimitsOf } from '../../runtime/models/call-limits.ts'
 import { parseModel } from '../../runtime/models/names.ts'
 import type { Call, Failure } from '../../runtime/stage.ts'
 import { noUsage } from '../../runtime/task-result.ts'
 import { fail, stop } from './completion.ts'
-import { MODEL_TIMEOUT_MS } from './config.ts'
+import { MODEL_MARGIN_MS } from './config.ts'
 import type { Message, ModelRequest } from './model.ts'
 import { portable } from './portable.ts'
 import { progress } from './progress.ts'
@@ -60,7 +61,7 @@ export function openingMessages(task: PlannerRows['task'], fleet: Fleet, book: T
   ]
 }
 
-export function modelCall(from: Situation, book: ToolBook): Call {
+export function modelCall(from: Situation, book: ToolBook, { models }: Pick<Fleet, 'models'>): Call {
   const { task, run, atMs } = from
   const model = currentModel(from)
   const tools = task.mode === 'tools' ? book.of(task).map(modelTool) : []
@@ -74,8 +75,11 @@ export function modelCall(from: Situation, book: ToolBook): Call {
     userId: task.userId,
     step: run.step,
   }
-  const timeoutMs = Math.max(1, Math.min(MODEL_TIMEOUT_MS, task.deadlineMs - atMs))
-  return { kind: 'model', target: parseModel(model).provider, request, timeoutMs, idempotent: true }
+  const { provider } = parseModel(model)
+  const limitMs = callLimitsOf(provider, models.providers[provider]).timeoutMs
+  const untilMs = task.deadlineMs
+  const timeoutMs = Math.max(1, Math.min(limitMs + MODEL_MARGIN_MS, untilMs - atMs))
+  return { kind: 'model', target: provider, request, timeoutMs, untilMs, idempotent: true }
 }
 
 function withLastTurn(messages: Message[], { task, run }: Situation): Message[] {

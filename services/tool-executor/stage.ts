@@ -120,7 +120,14 @@ function callOf(request: ToolRequested, spec: ToolSpec, nowMs: number): NonNulla
   const { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent = null } = request
   const call: ToolCall = { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent }
   const timeoutMs = Math.min(spec.timeoutMs, deadlineMs - nowMs)
-  return { kind: 'tool', target: tool, request: call, timeoutMs, idempotent: spec.idempotent }
+  return {
+    kind: 'tool',
+    target: tool,
+    request: call,
+    timeoutMs,
+    untilMs: deadlineMs,
+    idempotent: spec.idempotent,
+  }
 }
 
 interface Called {

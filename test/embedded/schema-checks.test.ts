@@ -20,7 +20,7 @@ const deep = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`) as Json
 test('the first reading that fits counts; else the problems of the likeliest', async () => {
   assert.deepEqual(await checks.check({ schema: { type: 'number' }, key }, ['a', 1]), { fits: 1 })
   assert.deepEqual(await checks.check({ schema: { type: 'number' }, key }, ['a', null]), {
-    problems: ['value: must be number'],
+    problems: ['value: must be number, not "a"'],
   })
 })
 

@@ -27,6 +27,7 @@ export const tiers: readonly Tier[] = [
     aimS: 480,
     limitS: 2_400,
   },
+  { name: 'model', needs: [], concurrency: 1, aimS: 90, limitS: 900 },
   { name: 'sandbox', needs: ['docker'], concurrency: 2, aimS: 480, limitS: 2_400 },
   {
     name: 'chaos',

@@ -8,6 +8,7 @@ import { homeOf } from '../../runtime/log/home.ts'
 import type { CallContext, Caller } from '../../runtime/stage.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Guard } from '../../runtime/host/guard.ts'
+import type { SlotsOf } from '../../runtime/host/slots.ts'
 import { memoryLimits } from '../../runtime/limits/memory.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { Callers } from '../../runtime/service.ts'
@@ -109,7 +110,10 @@ export class Outside {
 
   callers(process: Surroundings): Callers {
     const site = new Site(this, this.#world(), process)
-    return { callers: site.callers(), guards: site.guards() }
+    // Few enough that tasks queue for them.
+    const slots: SlotsOf = ({ kind, request }) =>
+      kind === 'model' ? { name: kind, limit: 3, holder: (request as ModelRequest).userId ?? '' } : null
+    return { callers: site.callers(), guards: site.guards(), slots }
   }
 }
 

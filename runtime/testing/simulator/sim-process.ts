@@ -34,6 +34,7 @@ export class SimProcess {
   private readonly log: FaultyLog
   private readonly journal: CallJournal
   private readonly places = new Semaphore(PLACES)
+  private readonly makers: CallMaker[] = []
   private readonly hosts: readonly StageHost[]
   private readonly epochs = new Map<string, number>()
   private readonly troubles: Trouble[] = []
@@ -64,15 +65,18 @@ export class SimProcess {
     const made = world.callers(surroundings)
     const callers = this.withCrashes(made.callers)
     const guards = mapped(made.guards ?? {}, (guard) => withGuardFaults(guard, store))
+    const slots = made.slots ? { slots: made.slots } : {}
     const trials = new TrialGate(this.clock)
     this.hosts = stages.map((each) => {
       const stage = this.withDeaths(each)
       const instruments = this.instruments()
       const shared = { journal: this.journal, breakers: this.breakers(), clock: this.clock, instruments }
+      const calls = new CallMaker({ ...shared, ...slots, places: this.places, callers, guards })
+      this.makers.push(calls)
       return new StageHost({
         ...shared,
         stage,
-        calls: new CallMaker({ ...shared, places: this.places, callers, guards }),
+        calls,
         codec: world.codec,
         blobs,
         log: this.log,
@@ -104,7 +108,8 @@ export class SimProcess {
 
   /** What is left in the maps that outlive a handling: zero in a process at rest. */
   leftovers(): number {
-    return this.places.held + this.journal.open
+    const slots = this.makers.reduce((held, maker) => held + maker.slotsHeld, 0)
+    return this.places.held + slots + this.journal.open
   }
 
   crash(kind: FaultKind, place = ''): void {

@@ -8,6 +8,7 @@ import { alertWarnings } from '../../../runtime/config/alerts.ts'
 import { defineTool } from '../../../runtime/config/define.ts'
 import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { completeFleet, loadFleet } from '../../../runtime/config/load.ts'
+import type { FleetDefinition } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { Random } from '../../../runtime/testing/simulator/random.ts'
 
@@ -41,6 +42,36 @@ test('nothing said: every default', () => {
   assert.equal(fleet.limits.input.maxChars, 10_000)
   assert.deepEqual(Object.keys(fleet.agents), ['default'])
   assert.equal(fleet.models.default, 'gpt-4o')
+})
+
+test('a provider of the environment takes settings without its address; with an address it has nothing of it', () => {
+  const providers = (given: FleetDefinition['models'], raw: Record<string, string>) =>
+    completeFleet({ models: given }, readEnvironment(raw), 'test').models.providers
+  const set = { OPENAI_API_KEY: 'k', LOCAL_BASE_URL: 'http://127.0.0.1:8080' }
+  const { openai, local } = providers(
+    { providers: { openai: { idleTimeoutMs: 5 }, local: { concurrency: 1, timeoutMs: 7 } } },
+    set,
+  )
+  assert.deepEqual(openai, {
+    baseUrl: 'https://api.openai.com/v1',
+    keyEnv: 'OPENAI_API_KEY',
+    idleTimeoutMs: 5,
+  })
+  assert.deepEqual(local, { baseUrl: 'http://127.0.0.1:8080/v1', concurrency: 1, timeoutMs: 7 })
+  assert.deepEqual(providers({ providers: { openai: { baseUrl: 'http://other/v1' } } }, set)['openai'], {
+    baseUrl: 'http://other/v1',
+  })
+  assert.equal(
+    providers({ providers: { local: { concurrency: 1 } } }, {})['local'],
+    undefined,
+    'not here, no mistake',
+  )
+  assert.match(
+    mistakesIn({
+      models: { providers: { mine: { concurrency: 1 }, openai: { timeoutMs: 0, concurrency: 0.5 } } },
+    }).join(),
+    /openai\.concurrency: .*openai\.timeoutMs: .*models\.providers\.mine\.baseUrl: missing/,
+  )
 })
 
 test('five mistakes are told at once, each with its path and what to do', () => {

@@ -61,6 +61,8 @@ const pureRuntime = [
   'runtime/redaction.ts',
   'runtime/task-result.ts',
   'runtime/config/json-schema.ts',
+  'runtime/config/coercion.ts',
+  'runtime/config/coercion-schema.ts',
   'runtime/config/defaults.ts',
   'runtime/limits/claims.ts',
   'runtime/config/alerts.ts',

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import { createModelCaller } from '../../../services/planner/model-client.ts'
 import type { ModelRequest } from '../../../services/planner/model.ts'
-import type { ModelSize } from '../../../runtime/config/fleet.ts'
+import type { ModelSize, ProviderDefinition } from '../../../runtime/config/fleet.ts'
 import type { CallContext, Emit } from '../../../runtime/stage.ts'
 
 export interface Received {
@@ -112,7 +112,7 @@ export function callContext(streamed: Emit[] = [], signal = new AbortController(
 }
 
 export function callerFor(
-  providers: Record<string, { baseUrl: string; keyEnv?: string }>,
+  providers: Record<string, ProviderDefinition>,
   variables: Record<string, string> = {},
   sizes: readonly ModelSize[] = [],
 ) {

@@ -212,9 +212,15 @@ test('a call that runs into the deadline times the task out', () => {
   assert.equal(driver.now, START + 60_000)
 })
 
-test('a single model call is limited even where the deadline is far', () => {
-  const driver = start({ timeoutMs: 3_600_000, models })
-  assert.equal(driver.pendingCall?.timeoutMs, 120_000)
-  driver.advance(120_000)
+test('a single model call is limited even where the deadline is far, behind the limit of its caller', () => {
+  const driver = start({ timeoutMs: 7_200_000, models })
+  assert.equal(driver.pendingCall?.timeoutMs, 1_805_000)
+  driver.advance(1_805_000)
   assert.deepEqual(kinds(driver), ['retry_scheduled'])
+})
+
+test('where the task ends first, its end is the limit', () => {
+  const driver = start({ timeoutMs: 1_804_000, models })
+  assert.equal(driver.pendingCall?.timeoutMs, 1_804_000)
+  assert.equal(driver.pendingCall?.untilMs, driver.now + 1_804_000)
 })

@@ -34,13 +34,13 @@ for (const [value, schema, output] of fitting) {
 }
 
 const missing: [value: Json, schema: JsonSchema, problem: RegExp][] = [
-  ['words', number, /must be number \(it is not JSON\)/],
+  ['words', number, /must be number, not "words" \(it is not JSON\)/],
   ['"42"', number, /must be number/],
   [[1, 'x'], list, /1: must be number/],
   [
     '{"a":9007199254740993}',
     { type: 'object', additionalProperties: number },
-    /must be number \(9007199254740993: more than a number/,
+    /must be number, not "9007199254740993" \(9007199254740993: more than a number/,
   ],
   [{}, { type: 'object', required: ['a'] }, /required property 'a'/],
 ]

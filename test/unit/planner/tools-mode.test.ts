@@ -66,6 +66,25 @@ test('calls of one turn go out together, are joined in order, and text ends the 
   )
 })
 
+test('arguments are read as they are meant, and the step says so', () => {
+  const driver = startTools()
+  driver.answer(
+    calls(['get_weather', '{"city":"Rome","days":"3"}'], ['get_weather', 'null'], ['get_weather', rome]),
+  )
+  assert.deepEqual(
+    driver.all('ToolRequested').map((request) => request.arguments),
+    [{ city: 'Rome', days: 3 }, { city: 'Rome' }],
+  )
+  answerTool(driver, 't1.1.0')
+  answerTool(driver, 't1.1.2')
+  driver.answer(says('Done.'))
+  const [first, second, third] = stepsOf(driver)[0]?.toolCalls ?? []
+  assert.deepEqual(first?.coerced, ['days: "3" read as 3'])
+  assert.equal(first?.status, 'succeeded')
+  assert.match(second?.error?.message ?? '', /required property 'city'/)
+  assert.ok(third !== undefined && !('coerced' in third))
+})
+
 test('replies of the step are rows of their own, and gone when it is over', () => {
   const driver = startTools()
   driver.answer(calls(['get_weather', rome], ['get_weather', oslo]))
@@ -124,16 +143,16 @@ const wrong = [
   [
     'arguments of a wrong type',
     'get_weather',
-    '{"city":7}',
+    '{"city":{"name":"Rome"}}',
     'TOOL_ARGUMENTS_INVALID',
-    /city: must be string/,
+    /city: must be string, not an object/,
   ],
   [
     'a number that would be rounded',
     'get_weather',
     '{"city":["Rome",9007199254740993]}',
     'TOOL_ARGUMENTS_INVALID',
-    /city: must be string \(9007199254740993: more than a number holds exactly/,
+    /city: must be string, not a list \(9007199254740993: more than a number holds exactly/,
   ],
   ['a missing argument', 'get_weather', '', 'TOOL_ARGUMENTS_INVALID', /must have required property 'city'/],
   [
@@ -141,7 +160,7 @@ const wrong = [
     'get_weather',
     '{"city":"Rome","x":1}',
     'TOOL_ARGUMENTS_INVALID',
-    /additional properties \(x\)/,
+    /additional properties \(x; there are: city, days\)/,
   ],
   ['a name that every object has', 'constructor', '{}', 'TOOL_UNKNOWN', /no tool "constructor"/],
 ] as const

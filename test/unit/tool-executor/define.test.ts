@@ -52,7 +52,7 @@ test('zod arguments are parsed: defaults apply, misfits are named', async () => 
     run: ({ text, times }) => text.repeat(times),
   })
   assert.equal(await tool.run({ text: 'ab' }, context), 'abab')
-  await assert.rejects(tool.run({ text: 5 }, context), (error: FlotillaError) => {
+  await assert.rejects(tool.run({ text: {} }, context), (error: FlotillaError) => {
     assert.equal(error.code, 'TOOL_ARGUMENTS_INVALID')
     assert.match(error.message, /repeat.*text/)
     return true

@@ -67,6 +67,7 @@ test('a call is made, and its answer told to the requester, the ledger and the h
       agent: 'helper',
     },
     timeoutMs: 30_000,
+    untilMs: START + 60_000,
     idempotent: true,
   })
   driver.advance(250)

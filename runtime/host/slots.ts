@@ -1,0 +1,94 @@
+// Slots of what is called: at most so many calls of one process at once, the rest wait their turn.
+//
+// 1. Whatever waits uses nothing up: no place of the process, no entry in the journal, no reservation, and of the call's time
+//    limit no time. A server with few slots is asked what it can do, so one that is busy does not look like one that is down.
+// 2. Waiting users take turns: one with a thousand calls delays another one by a single call.
+// 3. Each process counts for itself.
+import { FairQueue } from '../worker/fair-queue.ts'
+import type { Call } from '../stage.ts'
+import type { Instruments } from '../telemetry/instruments.ts'
+
+/** What a call needs a slot of. */
+export interface SlotRule {
+  readonly name: string
+  readonly limit: number
+  /** On whose behalf: who takes turns. */
+  readonly holder: string
+}
+
+/** Null: as many as like. Pure. */
+export type SlotsOf = (call: Call) => SlotRule | null
+
+interface Row {
+  readonly name: string
+  held: number
+  readonly waiting: FairQueue<() => void>
+}
+
+const unbounded = { entries: Number.POSITIVE_INFINITY, entriesPerKey: Number.POSITIVE_INFINITY }
+
+export class Slots {
+  readonly #rows = new Map<string, Row>()
+  readonly #stage: string
+  readonly #instruments: Pick<Instruments, 'gauge'>
+
+  constructor(stage: string, instruments: Pick<Instruments, 'gauge'>) {
+    this.#stage = stage
+    this.#instruments = instruments
+  }
+
+  get held(): number {
+    return [...this.#rows.values()].reduce((sum, { held }) => sum + held, 0)
+  }
+
+  isFull({ name, limit }: SlotRule): boolean {
+    return (this.#rows.get(name)?.held ?? 0) >= limit
+  }
+
+  /** True: a slot is held, and `release` is owed. False: the signal aborted first. */
+  async acquire(rule: SlotRule, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return false
+    const row = this.#row(rule.name)
+    if (row.held < rule.limit) {
+      row.held++
+      this.#show(row)
+      return true
+    }
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const granted = () => resolve(true)
+    const aborted = () => {
+      row.waiting.remove(rule.holder, granted)
+      resolve(false)
+    }
+    row.waiting.push(rule.holder, granted)
+    signal.addEventListener('abort', aborted, { once: true })
+    this.#show(row)
+    try {
+      return await promise
+    } finally {
+      signal.removeEventListener('abort', aborted)
+      this.#show(row)
+    }
+  }
+
+  release({ name }: SlotRule): void {
+    const row = this.#row(name)
+    const next = row.waiting.shift()
+    // The slot goes from hand to hand.
+    if (next) next()
+    else row.held--
+    this.#show(row)
+  }
+
+  #row(name: string): Row {
+    let row = this.#rows.get(name)
+    if (row === undefined) this.#rows.set(name, (row = { name, held: 0, waiting: new FairQueue(unbounded) }))
+    return row
+  }
+
+  #show({ name, held, waiting }: Row): void {
+    const labels = { stage: this.#stage, target: name }
+    this.#instruments.gauge('slots_held', held, labels)
+    this.#instruments.gauge('slots_waited_for', waiting.size, labels)
+  }
+}
