@@ -128,7 +128,7 @@ type ArgumentCheck<I> = (value: Json, tool: string) => Promise<I>
 
 function argumentCheck<I>(schema: ZodType<I> | JsonSchema): ArgumentCheck<I> {
   if (isZod(schema)) return (value, tool) => zodArguments(schema, value, tool)
-  const check = compileJsonSchema(schema)
+  const check = compileJsonSchema(schema, { fillDefaults: true })
   return async (value, tool) => schemaArguments(check(value), tool) as I
 }
 

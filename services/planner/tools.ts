@@ -28,7 +28,7 @@ export function toolBook(fleet: Fleet): ToolBook {
   const specs = new Map(fleet.tools.map((tool) => [tool.spec.name, tool.spec]))
   const checks = new Map<string, ReturnType<typeof compileJsonSchema>>()
   const problemsOf = (spec: ToolSpec, input: Json): readonly string[] => {
-    const check = checks.get(spec.name) ?? compileJsonSchema(spec.input)
+    const check = checks.get(spec.name) ?? compileJsonSchema(spec.input, { fillDefaults: true })
     checks.set(spec.name, check)
     return check(input).problems
   }
