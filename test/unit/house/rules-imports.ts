@@ -60,15 +60,19 @@ const pureRuntime = [
   'runtime/foreign-schema/bounds.ts',
   'runtime/redaction.ts',
   'runtime/task-result.ts',
+  'runtime/config/exact-multiples.ts',
   'runtime/config/json-schema.ts',
   'runtime/config/coercion.ts',
   'runtime/config/coercion-schema.ts',
+  'runtime/config/json-schema-dialects.ts',
+  'runtime/config/json-schema-rewrite.ts',
+  'runtime/config/json-schema-unevaluated.ts',
   'runtime/config/defaults.ts',
   'runtime/limits/claims.ts',
   'runtime/config/alerts.ts',
   'runtime/models/',
 ]
-const pureLibraries = ['ajv', 'ajv/dist/2020.js', 'ajv-formats', 'zod', 'tinyqueue']
+const pureLibraries = ['ajv', 'ajv/dist/2019.js', 'ajv/dist/2020.js', 'ajv-formats', 'zod', 'tinyqueue']
 
 /** Files that run as part of the stage: its value imports, followed to the end. */
 export function stageFiles(stage: Module, modules: ReadonlyMap<string, Module>): Module[] {
