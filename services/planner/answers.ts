@@ -3,7 +3,8 @@
 // Prose without code, from an agent that writes code: it is reminded once. If it answers in prose again, or has no turn
 // left, that prose is the result, because a plain answer is worth more to its reader than a failure.
 //
-// A tool call that is written as text, because the server does not read the model's own marks for one, is no result.
+// A tool call that is written as text, because the server does not read the model's own marks for one, is no result. Nor is
+// one in code mode, where the tools are functions, or a code block with nothing in it.
 //
 // Where the task has an output schema, the result is checked first, by a call: in the handling of the event that brought it,
 // or, where that handling has made its call, in the next one; `answer` keeps the result until then.
@@ -13,20 +14,41 @@ import type { Call, CallOutcome, Failure, Json } from '../../runtime/stage.ts'
 import { fail, succeed } from './completion.ts'
 import type { Message } from './model.ts'
 import { isEmpty, type Fit, type OutputCheck } from './output.ts'
-import { answerCutOff, callInText, remindOfAnswer, remindOfCode, tellMiss } from './prompts/replies.ts'
+import {
+  answerCutOff,
+  callInCodeMode,
+  callInText,
+  remindOfAnswer,
+  remindOfCode,
+  remindOfNone,
+  tellMiss,
+} from './prompts/replies.ts'
+import type { ToolBook } from './tools.ts'
 import { both, change, type Answer, type Changes, type Move, type Situation, type Step } from './state.ts'
 import { finished, nextTurn } from './turn.ts'
 
 /** Text as the result. `cutOff`: it reached the limit of output tokens. */
-export function takeText(from: Situation, step: Step, cutOff: boolean): Move {
+export function takeText(from: Situation, step: Step, cutOff: boolean, book: ToolBook): Move {
   const { task, run } = from
-  if (task.mode === 'tools' && isCallInText(step.text))
+  if (isCallInText(step.text)) {
+    if (task.mode === 'code') return askForCode(from, step, book)
     return sendBack(from, step, callInText, invalid('it is a tool call written as text'))
+  }
+  // A code block with nothing in it is no answer.
+  if (task.mode === 'code' && isEmpty(step.text.replaceAll(EMPTY_BLOCK, ''))) return takeNothing(from, step)
   const lastChance = run.reminded || run.step >= task.maxSteps
   if (task.mode === 'code' && !lastChance && !isEmpty(step.text))
     return sendBack(from, step, remindOfCode, null)
   return takeValue(from, step, step.text, cutOff)
 }
+
+/** A tool call where Python was asked for. */
+export function askForCode(from: Situation, step: Step, book: ToolBook): Move {
+  const names = book.of(from.task).map(({ name }) => name)
+  return sendBack(from, step, callInCodeMode(names), invalid('it is a tool call, not Python'))
+}
+
+const EMPTY_BLOCK = /^[ \t]*(?:`{3,}|~{3,})[\w ]*$|<\/?(?:code|python|execute)>/gm
 
 /** The marks by which models write a call where their server, or they themselves, should have made one. */
 const CALL_BEGINS =
@@ -92,7 +114,9 @@ export function answerChecked(from: Situation, { step }: Answer, outcome: CallOu
 
 function takeNothing(from: Situation, step: Step): Move {
   const empty = failure('OUTPUT_EMPTY', `The model ended with an empty answer at step ${step.step}`)
-  if (!from.run.reminded) return sendBack(from, step, remindOfAnswer, empty)
+  // A value of nothing comes from code; without code, nothing was written.
+  const words = step.kind === 'code' ? remindOfNone : remindOfAnswer
+  if (!from.run.reminded) return sendBack(from, step, words, empty)
   const { to, changes } = finished(from, { ...step, error: empty })
   return { changes: both(changes, fail(to, empty)) }
 }

@@ -3,19 +3,26 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { Json } from '../../runtime/stage.ts'
 import type { CodeCompleted } from '../../schemas/generated/events.ts'
 import { takeValue } from './answers.ts'
+import { readCode, type FoundCode } from './code-blocks.ts'
 import { fail } from './completion.ts'
 import { currentStep, requestId } from './pending.ts'
-import { markedAsData, tellCode } from './prompts/replies.ts'
+import { imaginedObservation, markedAsData, tellCode } from './prompts/replies.ts'
 import { both, change, put, type Move, type Situation, type Step, type StepToolCall } from './state.ts'
 import type { ToolBook } from './tools.ts'
 import { finished, newStep, nextTurn } from './turn.ts'
 
-export function runCode(from: Situation, text: string, code: string, fleet: Fleet, book: ToolBook): Move {
+export function runCode(
+  from: Situation,
+  text: string,
+  { code, said }: FoundCode,
+  fleet: Fleet,
+  book: ToolBook,
+): Move {
   const { task, run } = from
   const step = newStep(from, 'code', text, code)
   const { rows } = change(from, {
     run: { ...run, phase: 'code', reminded: false },
-    ...put(`said:${run.step}`, { role: 'assistant', content: text }),
+    ...put(`said:${run.step}`, { role: 'assistant', content: said }),
     ...put(`step:${run.step}`, step),
   })
   const data = {
@@ -55,7 +62,12 @@ export function codeCompleted(from: Situation, done: CodeCompleted, book: ToolBo
 /** A final answer alone needs no words; what was printed on the way does. */
 function observed(step: Step, done: CodeCompleted): Step {
   const silent = done.isFinal && done.prints === '' && done.error === null
-  const observation = silent ? null : tellCode(done)
+  const told = tellCode(done)
+  const observation = silent
+    ? null
+    : readCode(step.text)?.imagined
+      ? `${imaginedObservation}\n\n${told}`
+      : told
   return { ...step, observation, error: done.error, toolCalls: callsOf(done.toolCalls) }
 }
 

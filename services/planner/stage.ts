@@ -9,8 +9,8 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Call, CallOutcome, Decision, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
 import { headers } from '../../schemas/topics.ts'
-import { answerChecked, checkCall, keepAnswer, takeText } from './answers.ts'
-import { findCode, withoutThinking } from './code-blocks.ts'
+import { answerChecked, askForCode, checkCall, keepAnswer, takeText } from './answers.ts'
+import { readCode, withoutThinking } from './code-blocks.ts'
 import { codeCompleted, runCode } from './code-steps.ts'
 import { cancel, fail, timeOut } from './completion.ts'
 import { REMEMBER_ENDED_MS } from './config.ts'
@@ -116,13 +116,17 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
   function answered(now: Situation, reply: ModelReply): Move {
     const text = withoutThinking(reply.text)
     if (now.task.mode === 'tools' && reply.toolCalls.length > 0) return toolsWanted(now, text, reply)
-    const code = now.task.mode === 'code' ? findCode(reply.text) : null
-    if (code !== null) return runCode(now, text, code, fleet, book)
+    const found = now.task.mode === 'code' ? readCode(reply.text) : null
+    if (found !== null) return runCode(now, text, found, fleet, book)
     const said = change(
       now,
       put(`said:${now.run.step}`, { role: 'assistant', content: text || '(no answer)' }),
     )
-    const move = takeText(said.to, newStep(now, 'answer', text), reply.finishReason === 'length')
+    const step = newStep(now, 'answer', text)
+    const isCall = now.task.mode === 'code' && reply.toolCalls.length > 0
+    const move = isCall
+      ? askForCode(said.to, step, book)
+      : takeText(said.to, step, reply.finishReason === 'length', book)
     return { ...move, changes: both({ rows: said.rows }, move.changes) }
   }
 

@@ -54,11 +54,24 @@ export function firstRun(task: PlannerRows['task'], atMs: number): Run {
 export function openingMessages(task: PlannerRows['task'], fleet: Fleet, book: ToolBook): Message[] {
   const { mode, maxSteps, outputSchema } = task
   const agent = fleet.agents[task.agent] ?? {}
-  const system = systemPrompt({ mode, agent, tools: book.of(task), maxSteps, outputSchema })
+  const packages = packagesOf(task.executor, fleet)
+  const system = systemPrompt({ mode, agent, tools: book.of(task), packages, maxSteps, outputSchema })
   return [
     { role: 'system', content: system },
     { role: 'user', content: task.text },
   ]
+}
+
+/** What a step on this executor may import besides the standard library. */
+function packagesOf(executor: string, { sandbox = {} }: Fleet): readonly string[] {
+  switch (executor) {
+    case 'native':
+    case 'docker':
+    case 'e2b':
+      return sandbox[executor]?.packages ?? []
+    default:
+      return []
+  }
 }
 
 export function modelCall(from: Situation, book: ToolBook, { models }: Pick<Fleet, 'models'>): Call {

@@ -25,6 +25,10 @@ export type Frame =
       readonly answer: Json
       readonly error: PythonError | null
       readonly dropped: number
+      /** It failed before or behind the program of the step. */
+      readonly broken: boolean
+      /** The program asked for a new session. */
+      readonly reset: boolean
     }
   | { readonly t: 'trap'; readonly message: string; readonly full: boolean }
 
@@ -136,6 +140,8 @@ function finished(result: Fields, dropped: Json | undefined): Frame {
     answer: result['answer'] ?? null,
     error: error === null ? null : pythonError(fields(error, 'error')),
     dropped: typeof dropped === 'number' && dropped > 0 ? Math.floor(dropped) : 0,
+    broken: result['broken'] === true,
+    reset: result['reset'] === true,
   }
 }
 

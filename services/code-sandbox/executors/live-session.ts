@@ -18,6 +18,8 @@ import * as verdicts from './verdicts.ts'
 const MAX_REFUSALS = 10
 /** How an interpreter ends that was no more there when it was asked. */
 export const GONE = 'the process was gone before it was asked'
+/** The program keeps to the limit of prints itself, in Python's characters, which may be two of ours. */
+const UNITS = 2
 const KILLED_FROM_OUTSIDE = /^the process ended \((SIGKILL|SIGTERM|SIGINT|137|143)\)/
 
 type StepKnown = Pick<JournalledStep, 'calls' | 'results'>
@@ -38,6 +40,8 @@ export class LiveSession {
   computing = false
   /** Its executor gave it up. */
   dropped = false
+  /** How the last step ended, beyond its outcome: whether the session may be to blame, or is to go. */
+  ended: 'well' | 'broken' | 'reset' = 'well'
   /** Until its executor gives it up for having waited. */
   idle: NodeJS.Timeout | undefined
   private n = 0
@@ -59,6 +63,7 @@ export class LiveSession {
     const { n, code, nowMs, seed } = step
     const { printChars, valueChars } = options.limits
     this.n = n
+    this.ended = 'well'
     this.issued = this.refusals = this.computeMs = 0
     this.prints = ''
     const limits = { printChars, valueChars, frameBytes: MAX_FRAME_BYTES / 8 }
@@ -125,7 +130,8 @@ export class LiveSession {
   }
 
   private print(text: string, limit: number): void {
-    if (this.prints.length < limit) this.prints += text.slice(0, limit - this.prints.length)
+    const room = limit * UNITS - this.prints.length
+    if (room > 0) this.prints += text.slice(0, room)
   }
 
   private numbered(calls: readonly ToolCallFrame[], options: StepOptions): PendingCall[] | string {
@@ -156,9 +162,18 @@ export class LiveSession {
     known: StepKnown,
     options: StepOptions,
   ): Finished | verdicts.Divergence {
-    if (event.t !== 'finished') return this.killed(verdicts.failureClass(event, options.limits.timeoutMs))
-    // An interpreter without memory is of no use to the next step.
-    if (event.error?.code === 'CODE_MEMORY') return this.killed(verdicts.memory())
+    if (event.t !== 'finished') {
+      if (!verdicts.isOwnFault(event)) this.ended = 'broken'
+      return this.killed(verdicts.failureClass(event, options.limits.timeoutMs))
+    }
+    if (event.broken || event.error?.code === 'CODE_MEMORY') {
+      this.ended = 'broken'
+      return this.killed(event.broken ? verdicts.stopped(event.error) : verdicts.memory())
+    }
+    if (event.reset) {
+      this.ended = 'reset'
+      return verdicts.lostStep(null, this.prints, Math.round(this.computeMs))
+    }
     const unused = [...known.calls.values()].find((call) => call.seq >= this.issued)
     if (unused) return verdicts.diverged(this.n, `call ${unused.seq} of ${unused.name} was not made again`)
     this.place = doneAt(this.n)

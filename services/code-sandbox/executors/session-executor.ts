@@ -5,9 +5,9 @@ import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Interpreter } from './interpreter.ts'
 import { InterpreterPool } from './interpreter-pool.ts'
 import { LiveSession, SessionGone } from './live-session.ts'
-import type { Executor, Outcome, ResultEntry, Session, StepEntry, StepOptions } from './port.ts'
+import type { Executor, Outcome, ResultEntry, Session, SessionEntry, StepEntry, StepOptions } from './port.ts'
 import { placeOf, stepsOf, type JournalledStep } from './session-journal.ts'
-import { diverged, lostSession, type Divergence } from './verdicts.ts'
+import { diverged, lostSession, poisonedSession, resetSession, type Divergence } from './verdicts.ts'
 
 export interface InterpreterSource {
   /** Starts one. Rejects with SANDBOX_UNAVAILABLE and the remedy. */
@@ -42,6 +42,15 @@ export interface SessionOptions extends CommonOptions {
   readonly warm: number
 }
 
+/** Needs a little memory, as the least of steps does. */
+const PROBE: StepEntry = {
+  kind: 'step',
+  n: 1_000_000,
+  code: 'bytearray(2_000_000) and None',
+  nowMs: 0,
+  seed: 'probe',
+}
+
 type StepKnown = Pick<JournalledStep, 'calls' | 'results'>
 /** Times its limit that a finished step may take when it is run again: that the machine is busier now must not cost the session. */
 const REPLAY_PATIENCE = 4
@@ -69,7 +78,7 @@ export class SessionExecutor implements Executor {
   }
 
   run(session: Session, step: StepEntry, options: StepOptions): Promise<Outcome> {
-    return this.guarded(session.id, options, async () => {
+    return this.guarded(session, options, async () => {
       const begin = (live: LiveSession) => live.begin(step, NOTHING_KNOWN, options)
       const done = await this.onCached(session, begin)
       if (done) return done
@@ -79,7 +88,7 @@ export class SessionExecutor implements Executor {
   }
 
   resume(session: Session, results: readonly ResultEntry[], options: StepOptions): Promise<Outcome> {
-    return this.guarded(session.id, options, async () => {
+    return this.guarded(session, options, async () => {
       const steps = stepsOf(session.log)
       const current = steps.at(-1)
       if (!current || current.outputHash !== null)
@@ -123,13 +132,17 @@ export class SessionExecutor implements Executor {
 
   /** Runs `work`; whatever it did, only an instance that stands at a known place is kept. */
   private async guarded(
-    id: string,
-    { signal }: StepOptions,
+    session: Session,
+    options: StepOptions,
     work: () => Promise<Outcome | Divergence>,
   ): Promise<Outcome> {
+    const { id } = session
+    const { signal } = options
     try {
       const outcome = await work()
-      return outcome.status === 'diverged' ? lostSession(outcome) : outcome
+      return outcome.status === 'diverged'
+        ? lostSession(outcome)
+        : await this.whole(session, outcome, options)
     } catch (error) {
       if (!signal.aborted) throw error
       throw signal.reason instanceof FlotillaError
@@ -139,6 +152,28 @@ export class SessionExecutor implements Executor {
       const live = this.sessions.get(id)
       if (live && !live.computing) this.rest(id, live)
       this.pool.idle()
+    }
+  }
+
+  /** The outcome; the loss of the session where nothing runs on top of its finished steps, or the program gave it up. */
+  private async whole({ id, log }: Session, outcome: Outcome, options: StepOptions): Promise<Outcome> {
+    const ended = this.sessions.get(id)?.ended ?? 'well'
+    if (outcome.status === 'paused' || ended === 'well') return outcome
+    const finished = finishedPart(log)
+    if (ended === 'reset') return resetSession(outcome, finished)
+    if (finished.length === 0 || (await this.runs({ id, log: finished }, options))) return outcome
+    return poisonedSession(outcome, finished)
+  }
+
+  /** Whether a step that does nothing still runs after these. */
+  private async runs(session: Session, options: StepOptions): Promise<boolean> {
+    try {
+      const live = await this.instance(session, options, true)
+      if ('status' in live) return false
+      const outcome = await live.begin(PROBE, NOTHING_KNOWN, options)
+      return outcome.status === 'finished' && outcome.error === null
+    } finally {
+      this.drop(session.id, 'it was tried out')
     }
   }
 
@@ -212,6 +247,12 @@ export class SessionExecutor implements Executor {
     }
     return false
   }
+}
+
+/** Without the step at work. */
+function finishedPart(log: readonly SessionEntry[]): SessionEntry[] {
+  const done = new Set(log.flatMap((entry) => (entry.kind === 'done' ? entry.n : [])))
+  return log.filter((entry) => done.has(entry.n))
 }
 
 function patient(options: StepOptions): StepOptions {

@@ -1,6 +1,6 @@
 // What an end means: Python's exceptions, a killed process or a replay that went another way, as rows of the error table.
 import type { ErrorCode } from '../../../runtime/errors.ts'
-import type { CallEntry, Finished, PendingCall, StepError } from './port.ts'
+import type { CallEntry, Finished, PendingCall, SessionEntry, StepError } from './port.ts'
 import type { PythonError } from './frames.ts'
 import type { InterpreterEvent } from './interpreter.ts'
 
@@ -40,6 +40,10 @@ const hostError = (code: ErrorCode, name: string, message: string): StepError =>
   traceback: `${name}: ${message}\n`,
 })
 
+/** The step's own doing: what it did says nothing about the session. */
+export const isOwnFault = (event: Exclude<InterpreterEvent, { t: 'calls' | 'finished' }>): boolean =>
+  event.t === 'dead' && event.reason === TIMED_OUT
+
 const UNDONE = 'What the step did to variables is undone; tool calls that it made stay made.'
 
 export function failureClass(
@@ -51,6 +55,12 @@ export function failureClass(
   if (/stack|RangeError/i.test(event.message))
     return hostError('CODE_FAILED', 'RecursionError', `the step recursed too deeply. ${UNDONE}`)
   return hostError('CODE_FAILED', 'SystemError', `the interpreter stopped (${event.message}). ${UNDONE}`)
+}
+
+/** It could not even begin the program, or not tell its end. */
+export function stopped(error: PythonError | null): StepError {
+  const said = error ? `${error.class}: ${error.message}`.slice(0, 300) : 'unknown'
+  return hostError('CODE_FAILED', 'SystemError', `the interpreter can't run it (${said}). ${UNDONE}`)
 }
 
 function deadError(reason: string, timeoutMs: number): StepError {
@@ -73,7 +83,7 @@ export const protocol = (what: string) =>
 export const callLimit = (limit: number) =>
   hostError('CODE_LIMIT', 'LimitExceeded', `a step may make ${limit} tool calls. ${UNDONE}`)
 
-export function lostStep(error: StepError, prints: string, computeMs: number): Finished {
+export function lostStep(error: StepError | null, prints: string, computeMs: number): Finished {
   const nothing = { value: null, isFinal: false, finalAnswer: null, outputHash: '' }
   return { status: 'finished', ...nothing, prints, error, lost: 'step', computeMs }
 }
@@ -86,6 +96,36 @@ export const diverged = (n: number, what: string): Divergence => ({
 export function lostSession({ message }: Divergence): Finished {
   const text = `the Python session was lost and could not be rebuilt exactly (${message}). All variables are gone; begin again.`
   return { ...lostStep(hostError('NONDETERMINISM', 'RuntimeError', text), '', 0), lost: 'session' }
+}
+
+const BEGIN_AGAIN = 'The tools are as before; begin again with what you need.'
+
+/** No step can run on top of the ones before, whose variables are named: they are given up. */
+export function poisonedSession(outcome: Finished, log: readonly SessionEntry[]): Finished {
+  const what = outcome.error?.message.replace(` ${UNDONE}`, '') ?? ''
+  const text = `${what} An earlier step left the Python session so that nothing runs in it any more; it was reset. ${lost(log)} ${BEGIN_AGAIN}`
+  const error = hostError(outcome.error?.code ?? 'CODE_FAILED', outcome.error?.class ?? 'SystemError', text)
+  return { ...lostStep(error, outcome.prints, outcome.computeMs), lost: 'session' }
+}
+
+/** The program asked for it. */
+export function resetSession(outcome: Finished, log: readonly SessionEntry[]): Finished {
+  const told = `[The Python session was reset. ${lost(log)} ${BEGIN_AGAIN}]\n`
+  return { ...outcome, prints: `${outcome.prints}${told}`, lost: 'session' }
+}
+
+const NAMES_SHOWN = 30
+/** At the beginning of a line, what binds a name. */
+const BINDS =
+  /^(?:(?:async )?def |class |import |from \S+ import )?([A-Za-z_]\w*)(?=\s*(?:[:+\-*/|&]?=(?!=)|\(.*:|:|,|$| as ))/gm
+
+/** From the text of the steps: a session that runs nothing can't be asked. */
+function lost(log: readonly SessionEntry[]): string {
+  const text = log.map((entry) => (entry.kind === 'step' ? entry.code : '')).join('\n')
+  const names = [...new Set(Array.from(text.matchAll(BINDS), ([, name]) => name ?? ''))]
+  if (names.length === 0) return 'All variables are gone.'
+  const more = names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : ''
+  return `All variables, functions and imports are gone: ${names.slice(0, NAMES_SHOWN).join(', ')}${more}.`
 }
 
 /** Null when each call is the journalled one, or all are new. */

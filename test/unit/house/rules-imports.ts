@@ -57,6 +57,7 @@ const pureRuntime = [
   'runtime/missing-row.ts',
   'runtime/exact-json.ts',
   'runtime/json-depth.ts',
+  'runtime/python-modules.ts',
   'runtime/foreign-schema/bounds.ts',
   'runtime/redaction.ts',
   'runtime/task-result.ts',
