@@ -1,4 +1,4 @@
-// However a task ends: one result, the end told, nothing left.
+// However a task ends: one result, the end told, nothing left. Long because every way to an end stands here once.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { failure } from '../../../runtime/errors.ts'
