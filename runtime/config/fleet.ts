@@ -84,7 +84,10 @@ export interface Overrides {
   mode?: boolean
   /** True: any configured model. A list: these, or all that begin as an entry does before its `*`. Default false. */
   model?: boolean | string[]
-  /** Profiles, and so their model, limits and executor. Default false. */
+  /**
+   * Profiles, and so their model, limits and executor. Default: those with the default executor, where the agent names neither
+   * profile nor strategy.
+   */
   profile?: boolean | string[]
   /** Default false. */
   strategy?: boolean

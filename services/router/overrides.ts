@@ -2,6 +2,7 @@
 //
 // 1. An agent's own settings bind its tasks: mode, model, profile (and so executor and cache) and strategy are the agent's,
 //    unless its `overrides`, or the fleet's, allow a choice. To ask for what the agent has anyway is no choice.
+//    An agent that says neither profile nor strategy binds none: a task names a profile, as long as the executor stays.
 // 2. Limits may be lowered by anybody, and raised up to a configured maximum.
 // 3. The built-in agent, there where none is configured, allows everything.
 import { allOverrides, defaultOverrides, defaultTask } from '../../runtime/config/defaults.ts'
@@ -44,7 +45,14 @@ interface Refused {
   readonly why: string
 }
 
-function choicesRefused(task: TaskSubmitted, { agent, profile }: Chosen, allowed: Overrides): Refused[] {
+/** Where nothing is configured: a profile is a model and limits that somebody configured by name; an executor is more than that. */
+function isFreeProfile({ agent, profile }: Chosen): boolean {
+  if (agent.profile !== undefined || agent.strategy !== undefined) return false
+  return profile !== undefined && profile.executor === defaultTask.executor
+}
+
+function choicesRefused(task: TaskSubmitted, chosen: Chosen, allowed: Overrides): Refused[] {
+  const { agent, profile } = chosen
   const wishes: [
     keyof Overrides & keyof TaskSubmitted,
     string | null,
@@ -52,7 +60,7 @@ function choicesRefused(task: TaskSubmitted, { agent, profile }: Chosen, allowed
     boolean | string[] | undefined,
   ][] = [
     ['mode', task.mode, [agent.mode ?? defaultTask.mode], allowed.mode],
-    ['profile', task.profile, [agent.profile ?? []].flat(), allowed.profile],
+    ['profile', task.profile, [agent.profile ?? []].flat(), allowed.profile ?? isFreeProfile(chosen)],
     ['model', task.model, profile?.models ?? [], allowed.model],
     ['strategy', task.strategy, [agent.strategy ?? []].flat(), allowed.strategy],
   ]

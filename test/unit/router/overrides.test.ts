@@ -56,6 +56,22 @@ test('a task that names no agent: the only one, the default one, the one that is
   )
 })
 
+test('a profile may be named where the agent binds none, as long as its executor is the default one', () => {
+  const own: FleetDefinition = { agents: { faq } }
+  assert.equal(admitted(own, { profile: 'economy' }).models[0], 'gpt-3.5-turbo')
+  assert.equal(rejected(own, { profile: 'native' }).code, 'OVERRIDE_NOT_ALLOWED')
+  assert.equal(rejected(own, { profile: 'economy', model: 'gpt-4o' }).code, 'OVERRIDE_NOT_ALLOWED')
+  const bound: [string, FleetDefinition][] = [
+    ['its own profile', { agents: { faq: { ...faq, profile: 'accurate' } } }],
+    ['its own strategy', { agents: { faq: { ...faq, strategy: 'balanced' } } }],
+    ['a no of the agent', { agents: { faq: { ...faq, overrides: { profile: false } } } }],
+    ['a no of the fleet', { agents: { faq }, overrides: { profile: false } }],
+    ['a list', { agents: { faq }, overrides: { profile: ['accurate'] } }],
+  ]
+  for (const [what, definition] of bound)
+    assert.equal(rejected(definition, { profile: 'economy' }).code, 'OVERRIDE_NOT_ALLOWED', what)
+})
+
 const wishes: [Partial<TaskSubmitted>, Overrides][] = [
   [{ mode: 'code' }, { mode: true }],
   [{ model: 'groq/other' }, { model: true }],
