@@ -83,6 +83,7 @@ export class StageHost {
         onError: (error) => this.failed(error),
         onRecovered: () => (this.problem = null),
         onLoss: (lane, loss) => this.lost(lane, loss),
+        onStateLost: (lane) => this.stateLost(lane),
         onProblems: (problems) => this.blocked(problems),
       },
     )
@@ -178,7 +179,7 @@ export class StageHost {
 
   /** Nobody can bring the records back; but nobody may miss that they are gone. */
   private lost(lane: number, { topic, cause, from, to }: InputLoss): void {
-    const { stage, instruments, clock } = this.parts
+    const { stage, instruments } = this.parts
     const text =
       cause === 'retention'
         ? `${topic}[${lane}]: ${to - from} records were deleted before ${stage.name} had read them (offsets ${from} to ${to}); raise the topic's retention, or scale the stage`
@@ -187,8 +188,24 @@ export class StageHost {
     const labels = { stage: stage.name, topic }
     if (cause === 'retention') instruments.count('records_lost', to - from, labels)
     else instruments.count('positions_reset', 1, { ...labels, cause })
-    const shown = { text, untilMs: clock.now() + SHOWN_LOSS_MS }
-    this.losses = [...this.losses.filter(({ untilMs }) => untilMs > clock.now()), shown].slice(-20)
+    this.showLoss(text)
+  }
+
+  private stateLost(lane: number): void {
+    const { stage, instruments } = this.parts
+    const topic = `${stage.name}.state`
+    const text =
+      `${topic}[${lane}] was created anew: what ${stage.name} knew of its tasks is gone; those that were under way end ` +
+      'only where another stage ends them. Submit them again under other ids'
+    instruments.log.error({ stage: stage.name, lane, topic }, text)
+    instruments.count('positions_reset', 1, { stage: stage.name, topic, cause: 'recreated' })
+    this.showLoss(text)
+  }
+
+  private showLoss(text: string): void {
+    const nowMs = this.parts.clock.now()
+    const shown = { text, untilMs: nowMs + SHOWN_LOSS_MS }
+    this.losses = [...this.losses.filter(({ untilMs }) => untilMs > nowMs), shown].slice(-20)
   }
 
   private isCurrent(lane: number, slot: Slot): boolean {

@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test'
 import { Kafka, logLevel, type Admin } from 'kafkajs'
 import { createClient } from '../../runtime/log/kafka/client.ts'
 import { createKafkaLog } from '../../runtime/log/kafka/log.ts'
-import type { Log, LogTopic } from '../../runtime/log/port.ts'
+import type { Log, LogTopic, Tail } from '../../runtime/log/port.ts'
 import { commitOf, mark, numbered, TestMember } from '../conformance/member.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startKafka, type KafkaCluster } from '../infra/kafka.ts'
@@ -196,6 +196,94 @@ test('a topic that is recreated under a running member is read from its start', 
   await eventually('nothing is missing any more', () => member.problems.length === 0)
   await arrives(member, other)
   await member.leave()
+})
+
+async function recreateState(stage: string): Promise<void> {
+  const name = `${prefix}.${stage}.state`
+  await admin.deleteTopics({ topics: [name] })
+  await eventually('it is gone', async () => !(await admin.listTopics()).includes(name))
+  await log.ensureTopics(STAGES)
+}
+
+test('a state topic that is recreated is said, under a running member and while nobody reads; epochs go on', async () => {
+  const topic = 'tasks.history'
+  const member = new TestMember(log, 'metering', [topic])
+  for (let opening = 0; opening < 3; opening++) {
+    await handled(member, topic, 2)
+    if (opening < 2) await member.open(LANE)
+  }
+  const before = (await member.lane(LANE)).epoch
+  await recreateState('metering')
+  await eventually('it is said', () => member.stateless.includes(LANE))
+  await arrives(member, topic)
+  const during = (await member.lane(LANE)).epoch
+  assert.ok(during > before, `${during} after ${before}`)
+  await handled(member, topic, 1)
+  await member.leave()
+  await recreateState('metering')
+  const later = new TestMember(log, 'metering', [topic])
+  await eventually('it is said to the next', () => later.stateless.includes(LANE))
+  const after = (await later.lane(LANE)).epoch
+  assert.ok(after > during, `${after} after ${during}`)
+  await later.leave()
+  const last = new TestMember(log, 'metering', [topic])
+  await arrives(last, topic)
+  assert.ok((await last.lane(LANE)).epoch > after)
+  assert.deepEqual(last.stateless, [])
+  assert.deepEqual(last.losses, [])
+  await last.leave()
+})
+
+async function reading(tail: Tail, use: () => Promise<unknown>): Promise<void> {
+  await tail.ready
+  await use().finally(() => tail.close())
+}
+
+for (const group of ['mine', undefined])
+  test(`a topic that is recreated is read from its start by ${group ? 'a group of readers' : 'a reader'}`, async () => {
+    const topic = 'ops.health'
+    const [first, second, third] = [mark(), mark(), mark()]
+    const seen: (string | null)[] = []
+    const gate = Promise.withResolvers<void>()
+    const options = { topics: [topic] as const, from: 'earliest' as const, ...(group ? { group } : {}) }
+    const tail = () =>
+      log.tail(options, async (records) => {
+        seen.push(...records.map(({ key }) => key))
+        await gate.promise
+      })
+    const times = (key: string): number => seen.filter((each) => each === key).length
+    const publish = (key: string, count: number) => log.publish(numbered(topic, LANE, key, count))
+    await reading(tail(), async () => {
+      // More than wait before a handler at work: nothing is fetched while the topic is another one.
+      for (let record = 0; record < 14; record++) await publish(first, 1)
+      await eventually('the handler has some', () => times(first) > 0)
+      await remove(topic)
+      await log.ensureTopics(STAGES)
+      await publish(second, 20)
+      gate.resolve()
+      await eventually('all that came since are read', () => times(second) >= 20)
+    })
+    if (group === undefined) return
+    const read = times(second)
+    await reading(tail(), async () => {
+      await publish(third, 1)
+      await eventually('it is read', () => times(third) === 1)
+      assert.equal(times(second), read, 'a position of the topic that there is counts')
+    })
+  })
+
+test('a search reads a topic that was recreated, whatever it had read of the former one', async () => {
+  const topic = 'tasks.completed'
+  const wanted = (): boolean => true
+  const find = (key: string) => log.find({ topic, partition: LANE, key, wanted, sinceMs: 0 })
+  const [former, key] = [mark(), mark()]
+  await log.publish(numbered(topic, LANE, former, 4))
+  assert.equal((await find(former))?.key, former)
+  await remove(topic)
+  await log.ensureTopics(STAGES)
+  await log.publish([...numbered(topic, LANE, key, 1), ...numbered(topic, LANE, mark(), 8)])
+  await eventually('it is found', async () => (await find(key))?.key === key)
+  assert.equal(await find(former), null)
 })
 
 test('partitions that are added to a topic are said, with the remedy', async () => {
