@@ -7,7 +7,7 @@ export function createCallers(executors: Executors): Readonly<Record<string, Cal
   return {
     code: async (call: CodeCall, { signal }: { signal: AbortSignal }) => {
       const executor = await executors.get(call.executor)
-      const options = { tools: call.tools, limits: call.limits, signal }
+      const options = { tools: call.tools, limits: call.limits, signal, user: call.userId }
       return call.step
         ? await executor.run(call.session, call.step, options)
         : await executor.resume(call.session, call.results, options)

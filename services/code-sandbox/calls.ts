@@ -12,6 +12,7 @@ export interface CodeCall {
   readonly results: readonly ResultEntry[]
   readonly tools: readonly ToolSignature[]
   readonly limits: StepLimits
+  readonly userId: string | null
 }
 
 export interface DiscardCall {
@@ -43,12 +44,15 @@ export function codeCall(
     step: resuming ? null : (rows[`log:${active.n}`]?.step ?? null),
     results: active.pending.flatMap((seq) => rows[`call:${active.n}.${seq}`]?.result ?? []),
     tools: active.tools.flatMap((name) => tools.get(name) ?? []),
-    limits: { timeoutMs: active.timeoutMs, ...perStep },
+    limits: { timeoutMs: active.timeoutMs, ...perStep, argumentChars: roomOf(rows) },
+    userId: active.userId,
   }
   // A lost session is rebuilt first: every step may take its time again.
   const timeoutMs = Math.min(MAX_CALL_MS, active.timeoutMs * (active.n + 1) + WAITING_MS)
   return { kind: 'code', target: executor, request, timeoutMs, idempotent: true }
 }
+
+const roomOf = ({ session }: View): number => Math.max(0, limits.sessionChars - (session?.chars ?? 0))
 
 const perStep = {
   toolCalls: limits.toolCalls,

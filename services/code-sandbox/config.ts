@@ -11,7 +11,7 @@ export const limits = {
   toolCalls: 1_000,
   printChars: 100_000,
   valueChars: 500_000,
-  /** Code and tool results that a task's session keeps for its rebuilding. */
+  /** Code, arguments and results of tool calls that a task's session keeps for its rebuilding. */
   sessionChars: 16_000_000,
 } as const
 

@@ -69,7 +69,6 @@ export class InterpreterPool {
   release(child: Interpreter, reason: string, waiting: boolean): void {
     if (this.closed || !waiting || !child.renew()) return child.kill(reason)
     this.keep(child)
-    this.queue.shift()?.grant()
   }
 
   /** A session has stopped computing: if somebody waits for a process, one is freed. */
@@ -90,6 +89,7 @@ export class InterpreterPool {
   private keep(child: Interpreter): void {
     if (this.closed) child.kill('the executor is closed')
     else this.spare.push(child)
+    this.queue.shift()?.grant()
     if (this.spare.length > this.options.warm) setTimeout(() => this.trim(child), SPARE_MS).unref()
   }
 

@@ -14,6 +14,8 @@ import { MAX_FRAME_BYTES } from './frames.ts'
 import type { Interpreter, InterpreterEvent } from './interpreter.ts'
 import * as verdicts from './verdicts.ts'
 
+/** Calls that are asked for at once; of more, the rest after these: one program's thousand must not be everybody's queue. */
+const MAX_AT_ONCE = 32
 /** Refused calls (beyond the limit) after which the step is killed: the program swallows the refusal. */
 const MAX_REFUSALS = 10
 /** How an interpreter ends that was no more there when it was asked. */
@@ -72,6 +74,8 @@ export class LiveSession {
   }
 
   async answer(known: StepKnown, options: StepOptions): Promise<Outcome | verdicts.Divergence> {
+    const paused = this.pause(known)
+    if (paused) return paused
     return await this.drive(this.resultsFrame(known.results), known, options)
   }
 
@@ -96,7 +100,10 @@ export class LiveSession {
       if (diverged) return diverged
       this.issued += calls.length
       this.pending = calls
-      if (!calls.every((call) => known.results.has(call.seq))) return this.pause()
+      if (charsOf(calls, known) > (options.limits.argumentChars ?? Infinity))
+        return this.killed(verdicts.argumentLimit())
+      const paused = this.pause(known)
+      if (paused) return paused
       frame = this.resultsFrame(known.results)
     }
   }
@@ -146,9 +153,13 @@ export class LiveSession {
     }))
   }
 
-  private pause(): Outcome {
-    this.place = pausedAt(this.n, this.issued)
-    return { status: 'paused', calls: this.pending, computeMs: Math.round(this.computeMs) }
+  /** At the first calls that have no result yet; null where all have one. */
+  private pause({ results }: StepKnown): Outcome | null {
+    const calls = this.pending.filter((call) => !results.has(call.seq)).slice(0, MAX_AT_ONCE)
+    const last = calls.at(-1)
+    if (!last) return null
+    this.place = pausedAt(this.n, last.seq + 1)
+    return { status: 'paused', calls, computeMs: Math.round(this.computeMs) }
   }
 
   private resultsFrame(results: ReadonlyMap<number, ResultEntry>): object {
@@ -205,6 +216,12 @@ export class LiveSession {
     this.interpreter.kill(error.message)
     return verdicts.lostStep(error, this.prints, Math.round(this.computeMs))
   }
+}
+
+/** Of the arguments of new calls: those of a replay were counted when they were new. */
+function charsOf(calls: readonly PendingCall[], known: StepKnown): number {
+  const fresh = calls.filter((call) => !known.calls.has(call.seq))
+  return fresh.reduce((sum, call) => sum + JSON.stringify(call.arguments).length, 0)
 }
 
 function resultFrame(result: ResultEntry | undefined): object {

@@ -6,8 +6,16 @@ import type { Interpreter } from './interpreter.ts'
 import { InterpreterPool } from './interpreter-pool.ts'
 import { LiveSession, SessionGone } from './live-session.ts'
 import type { Executor, Outcome, ResultEntry, Session, SessionEntry, StepEntry, StepOptions } from './port.ts'
+import { Turns, type Turn } from './turns.ts'
 import { placeOf, stepsOf, type JournalledStep } from './session-journal.ts'
-import { diverged, lostSession, poisonedSession, resetSession, type Divergence } from './verdicts.ts'
+import {
+  diverged,
+  lostSession,
+  poisonedSession,
+  resetSession,
+  withMemoryAdvice,
+  type Divergence,
+} from './verdicts.ts'
 
 export interface InterpreterSource {
   /** Starts one. Rejects with SANDBOX_UNAVAILABLE and the remedy. */
@@ -60,6 +68,7 @@ export class SessionExecutor implements Executor {
   readonly name: string
   private readonly source: InterpreterSource
   private readonly pool: InterpreterPool
+  private readonly turns: Turns
   private readonly options: SessionOptions
   /** Live instances, the one used longest ago first. */
   private readonly sessions = new Map<string, LiveSession>()
@@ -69,6 +78,7 @@ export class SessionExecutor implements Executor {
     this.name = name
     this.source = source
     this.options = options
+    this.turns = new Turns(max)
     this.pool = new InterpreterPool(() => source.start(), { max, warm, evict: () => this.evict() })
   }
 
@@ -78,7 +88,7 @@ export class SessionExecutor implements Executor {
   }
 
   run(session: Session, step: StepEntry, options: StepOptions): Promise<Outcome> {
-    return this.guarded(session, options, async () => {
+    return this.guarded(session, options, false, async () => {
       const begin = (live: LiveSession) => live.begin(step, NOTHING_KNOWN, options)
       const done = await this.onCached(session, begin)
       if (done) return done
@@ -88,7 +98,7 @@ export class SessionExecutor implements Executor {
   }
 
   resume(session: Session, results: readonly ResultEntry[], options: StepOptions): Promise<Outcome> {
-    return this.guarded(session, options, async () => {
+    return this.guarded(session, options, true, async () => {
       const steps = stepsOf(session.log)
       const current = steps.at(-1)
       if (!current || current.outputHash !== null)
@@ -134,12 +144,17 @@ export class SessionExecutor implements Executor {
   private async guarded(
     session: Session,
     options: StepOptions,
+    resumed: boolean,
     work: () => Promise<Outcome | Divergence>,
   ): Promise<Outcome> {
     const { id } = session
     const { signal } = options
+    let turn: Turn | null = null
+    let killed = false
     try {
+      turn = await this.turns.take({ user: options.user ?? id, task: id, resumed }, signal)
       const outcome = await work()
+      killed = outcome.status === 'finished' && outcome.error?.code === 'CODE_TIMEOUT'
       return outcome.status === 'diverged'
         ? lostSession(outcome)
         : await this.whole(session, outcome, options)
@@ -151,6 +166,7 @@ export class SessionExecutor implements Executor {
     } finally {
       const live = this.sessions.get(id)
       if (live && !live.computing) this.rest(id, live)
+      turn?.done(killed)
       this.pool.idle()
     }
   }
@@ -161,7 +177,8 @@ export class SessionExecutor implements Executor {
     if (outcome.status === 'paused' || ended === 'well') return outcome
     const finished = finishedPart(log)
     if (ended === 'reset') return resetSession(outcome, finished)
-    if (finished.length === 0 || (await this.runs({ id, log: finished }, options))) return outcome
+    if (finished.length === 0) return outcome
+    if (await this.runs({ id, log: finished }, options)) return withMemoryAdvice(outcome)
     return poisonedSession(outcome, finished)
   }
 

@@ -83,6 +83,13 @@ export const protocol = (what: string) =>
 export const callLimit = (limit: number) =>
   hostError('CODE_LIMIT', 'LimitExceeded', `a step may make ${limit} tool calls. ${UNDONE}`)
 
+export const argumentLimit = () =>
+  hostError(
+    'CODE_LIMIT',
+    'LimitExceeded',
+    `a task may send and receive 16,000,000 characters by its tool calls; send less. ${UNDONE}`,
+  )
+
 export function lostStep(error: StepError | null, prints: string, computeMs: number): Finished {
   const nothing = { value: null, isFinal: false, finalAnswer: null, outputHash: '' }
   return { status: 'finished', ...nothing, prints, error, lost: 'step', computeMs }
@@ -108,6 +115,16 @@ export function poisonedSession(outcome: Finished, log: readonly SessionEntry[])
   return { ...lostStep(error, outcome.prints, outcome.computeMs), lost: 'session' }
 }
 
+/** What earlier steps keep counts too. */
+export function withMemoryAdvice(outcome: Finished): Finished {
+  const { error } = outcome
+  if (error?.code !== 'CODE_MEMORY') return outcome
+  const advice =
+    'What variables of earlier steps hold counts too: `del` what is not needed, or call reset_session() to begin again without variables.'
+  const [message, traceback] = [`${error.message} ${advice}`, `${error.traceback.trimEnd()} ${advice}\n`]
+  return { ...outcome, error: { ...error, message, traceback } }
+}
+
 /** The program asked for it. */
 export function resetSession(outcome: Finished, log: readonly SessionEntry[]): Finished {
   const told = `[The Python session was reset. ${lost(log)} ${BEGIN_AGAIN}]\n`
@@ -115,20 +132,26 @@ export function resetSession(outcome: Finished, log: readonly SessionEntry[]): F
 }
 
 const NAMES_SHOWN = 30
-/** At the beginning of a line, what binds a name. */
+/** At the beginning of a line, what binds names: definitions, imports, assignments. */
 const BINDS =
-  /^(?:(?:async )?def |class |import |from \S+ import )?([A-Za-z_]\w*)(?=\s*(?:[:+\-*/|&]?=(?!=)|\(.*:|:|,|$| as ))/gm
+  /^(?:(?:async )?def |class )(?<defined>\w+)|^(?:import|from \S+ import) +(?<imported>[\w.,* ]+)|^(?<assigned>[\w, ]+?)(?: *:[^=\n]+)? *[-+*/|&]?=(?!=)/gm
+
+function namesIn(code: string): string[] {
+  const bound = Array.from(code.matchAll(BINDS), ({ groups = {} }) =>
+    Object.values(groups).join('').split(','),
+  )
+  return bound.flat().flatMap((name) => /(?:^| as )(\w+)[\w.]*$/.exec(name.trim())?.[1] ?? [])
+}
 
 /** From the text of the steps: a session that runs nothing can't be asked. */
 function lost(log: readonly SessionEntry[]): string {
-  const text = log.map((entry) => (entry.kind === 'step' ? entry.code : '')).join('\n')
-  const names = [...new Set(Array.from(text.matchAll(BINDS), ([, name]) => name ?? ''))]
+  const names = [...new Set(log.flatMap((entry) => (entry.kind === 'step' ? namesIn(entry.code) : [])))]
   if (names.length === 0) return 'All variables are gone.'
   const more = names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : ''
   return `All variables, functions and imports are gone: ${names.slice(0, NAMES_SHOWN).join(', ')}${more}.`
 }
 
-/** Null when each call is the journalled one, or all are new. */
+/** Null when each call is the journalled one; behind those, new ones. */
 export function compareCalls(
   n: number,
   calls: readonly PendingCall[],
@@ -136,7 +159,8 @@ export function compareCalls(
 ): Divergence | null {
   for (const call of calls) {
     const before = journalled.get(call.seq)
-    if (before ? before.argsHash !== call.argsHash : calls.some((other) => journalled.has(other.seq)))
+    const isLate = !before && calls.some((other) => other.seq > call.seq && journalled.has(other.seq))
+    if (before ? before.argsHash !== call.argsHash : isLate)
       return diverged(
         n,
         `call ${call.seq} was ${before?.name ?? 'not made'}, is ${call.name} with other arguments`,

@@ -76,7 +76,7 @@ export class TestSession {
     return outcome
   }
 
-  private options() {
+  protected options() {
     return { tools: this.tools, limits: this.limits, signal: new AbortController().signal }
   }
 
