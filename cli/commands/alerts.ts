@@ -1,8 +1,8 @@
 import { userInfo } from 'node:os'
 import type { Command } from 'commander'
-import type { AlertView } from '../../client/alerts.ts'
+import type { AlertView } from '../../operator/alerts.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
-import { usingAlerts } from '../alerts.ts'
+import { usingAlerts } from '../../operator/connect/alerts.ts'
 import { paint, print, printJson } from '../output.ts'
 
 export function addAlerts(program: Command): void {

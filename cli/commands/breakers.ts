@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { BreakerView } from '../../client/breakers.ts'
-import { usingOperator } from '../operator.ts'
+import type { BreakerView } from '../../operator/breakers.ts'
+import { usingOperator } from '../../operator/connect/operator.ts'
 import { paint, print, printJson } from '../output.ts'
 
 export function addBreakers(program: Command): void {

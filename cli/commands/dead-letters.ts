@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
-import type { ReplayOptions } from '../../client/operator.ts'
+import type { ReplayOptions } from '../../operator/direct.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
-import { usingOperator } from '../operator.ts'
+import { usingOperator } from '../../operator/connect/operator.ts'
 import { paint, print, printJson } from '../output.ts'
 import { number } from './run.ts'
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { BudgetLine } from '../../runtime/limits/standing.ts'
-import { usingLimits } from '../limits.ts'
+import type { BudgetLine } from '../../runtime/limits/budget-report.ts'
+import { usingLimits } from '../../operator/connect/limits.ts'
 import { aligned, paint, print, printJson } from '../output.ts'
 
 export function addLimits(program: Command): void {

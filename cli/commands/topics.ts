@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { openLog } from '../../runtime/log/open.ts'
-import { usingOperator } from '../operator.ts'
+import { usingOperator } from '../../operator/connect/operator.ts'
 import { paint, print, printJson } from '../output.ts'
-import { serviceNames } from '../service-names.ts'
+import { serviceNames } from '../../services/index.ts'
 
 export function addTopics(program: Command): void {
   program

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Command } from 'commander'
 import { exportOptions, summaryOptions } from '../../runtime/ledger/reader.ts'
 import type { SummaryLine } from '../../runtime/ledger/summary.ts'
-import { usingLedger } from '../ledger.ts'
+import { usingLedger } from '../../operator/connect/ledger.ts'
 import { aligned, paint, print, printJson } from '../output.ts'
 
 export function addUsage(program: Command): void {

@@ -9,11 +9,11 @@ import {
   type Membership,
   type OpenLane,
 } from '../log/port.ts'
-import { Lane } from './lane.ts'
-import type { HostParts } from './parts.ts'
-import { Refusals } from './refusals.ts'
-import { NewerState, type RowChange } from './state.ts'
-import { TrialGate } from './trial-gate.ts'
+import { Lane } from './lane/lane.ts'
+import type { HostParts } from './context.ts'
+import { Refusals } from './lane/refusals.ts'
+import { NewerState, type RowChange } from './lane/state.ts'
+import { TrialGate } from './lane/trial-gate.ts'
 
 /** Short: the lane's tasks wait, and a broker or a store that was away comes back at any moment. */
 const MAX_REOPEN_MS = 1_000

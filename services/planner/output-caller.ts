@@ -2,7 +2,7 @@
 import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
 import { inexactNumbersHint } from '../../runtime/exact-json.ts'
 import type { CallContext } from '../../runtime/stage.ts'
-import { jsonTextOf, readings, type Fit, type OutputCheck } from './output.ts'
+import { jsonTextOf, readings, type Fit, type OutputCheck } from './output-schema.ts'
 
 export interface OutputCallerParts {
   readonly schemas: Pick<SchemaChecks, 'check'>

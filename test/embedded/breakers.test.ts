@@ -1,9 +1,9 @@
 // A breaker that opens is seen by operators: on the log, through the gateway, and in the metrics.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { breakersOf } from '../../client/breakers.ts'
+import { breakersOf } from '../../operator/breakers.ts'
 import { services as allServices } from '../../cli/services.ts'
-import { HttpOperator } from '../../client/http-operator.ts'
+import { HttpOperator } from '../../operator/http/operator.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startTestFleet } from '../support/fleet.ts'
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { z } from 'zod'
-import { LogOperator } from '../../client/operator.ts'
+import { LogOperator } from '../../operator/direct.ts'
 import { services } from '../../cli/services.ts'
 import { defineTool } from '../../runtime/config/define.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'

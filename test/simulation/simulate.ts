@@ -4,10 +4,10 @@
 // 2. What must hold then is in invariants.ts. Then a week passes, and nothing may be left in memory.
 // 3. The same seed is the same run, byte for byte: `digest` is over all that was written and all that was called.
 import { createHash } from 'node:crypto'
-import { createMemoryBroker } from '../../runtime/log/memory/log.ts'
-import type { MemoryBrokerOptions } from '../../runtime/log/memory/log.ts'
+import { createMemoryBroker } from '../../runtime/testing/memory/log/log.ts'
+import type { MemoryBrokerOptions } from '../../runtime/testing/memory/log/log.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
-import { memoryBlobs, memoryKeyValue } from '../../runtime/store/memory.ts'
+import { memoryBlobs, memoryKeyValue } from '../../runtime/testing/memory/store.ts'
 import { CallBook, type Trouble } from '../../runtime/testing/simulator/call-book.ts'
 import { Fate, type Fault, type FaultRates } from '../../runtime/testing/simulator/fate.ts'
 import { replicatedStore } from '../../runtime/testing/simulator/replicated-store.ts'

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
-import { createHttpServer } from '../../../runtime/host/http.ts'
+import { createHttpServer } from '../../../runtime/host/http/server.ts'
 import type { LedgerReader } from '../../../runtime/ledger/reader.ts'
-import { usageRoutes } from '../../../services/gateway/usage.ts'
+import { usageRoutes } from '../../../services/gateway/routes/usage.ts'
 import { eventually } from '../../conformance/waiting.ts'
 
 /** Of one address. */

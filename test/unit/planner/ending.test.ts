@@ -6,8 +6,8 @@ import type { StageEvent } from '../../../runtime/stage.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import type { TaskCompleted } from '../../../schemas/generated/events.ts'
 import { createPlannerStage } from '../../../services/planner/stage.ts'
-import type { OutputCheck } from '../../../services/planner/output.ts'
-import type { State } from '../../../services/planner/state.ts'
+import type { OutputCheck } from '../../../services/planner/output-schema.ts'
+import type { State } from '../../../services/planner/rows.ts'
 import { fleetOf } from '../router/fleet.ts'
 import {
   admitted,

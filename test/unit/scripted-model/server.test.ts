@@ -9,13 +9,13 @@ import type { Emit } from '../../../runtime/stage.ts'
 import {
   loadConversations,
   type Conversation,
-} from '../../../runtime/testing/scripted-model/conversations.ts'
+} from '../../../runtime/scripted-model/conversations.ts'
 import {
   startScriptedModel,
   type ScriptedModelOptions,
-} from '../../../runtime/testing/scripted-model/server.ts'
-import { createModelCaller } from '../../../services/planner/model-client.ts'
-import type { Message, ModelTool } from '../../../services/planner/model.ts'
+} from '../../../runtime/scripted-model/server.ts'
+import { createModelCaller } from '../../../services/planner/model/client.ts'
+import type { Message, ModelTool } from '../../../services/planner/call.ts'
 
 const CODE = 'You write Python and end with final_answer(value).'
 const TOOLS = 'You solve tasks with the given tools.'
