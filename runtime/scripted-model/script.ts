@@ -5,9 +5,9 @@
 import type { Conversation, Turn } from './conversations.ts'
 import type { Exchange } from './exchange.ts'
 
-export const SCRIPTED_NOTE = 'Scripted model: this is a recorded conversation, no language model was asked.'
+const SCRIPTED_NOTE = 'Scripted model: this is a recorded conversation, no language model was asked.'
 
-export const HOW_TO_CONNECT = [
+const HOW_TO_CONNECT = [
   'This is the scripted model: it only plays recorded conversations, and there is none for this task.',
   'Connect a language model and submit the task again. Any one of these is enough:',
   '- OPENAI_API_KEY=<key> (with OPENAI_BASE_URL=<url> for any compatible service)',

@@ -58,8 +58,8 @@ describe('who imports whom', () => {
       { 'services/router/stage.ts': `import { x } from '../planner/turn.ts'` },
       { 'services/router/stage.ts': `import type { X } from '../planner/turn.ts'` },
       { 'schemas/topics.ts': `import type { X } from '../runtime/errors.ts'` },
-      { 'runtime/host/lane/lane.ts': `import { x } from '../../services/router/stage.ts'` },
-      { 'runtime/host/lane/lane.ts': `const x = await import('../../client/connect.ts')` },
+      { 'runtime/host/lane/lane.ts': `import { x } from '../../../services/router/stage.ts'` },
+      { 'runtime/host/lane/lane.ts': `const x = await import('../../../client/connect.ts')` },
       { 'services/metering/main.ts': `import { connect } from '../../client/connect.ts'` },
       { 'client/connect.ts': `export { x } from '../cli/output.ts'` },
       { 'cli/main.ts': `import '../test/support/fleet.ts'` },
@@ -94,7 +94,7 @@ describe('who imports whom', () => {
     check: imported.testingStaysOut,
     broken: [
       { 'runtime/host/process.ts': `import { x } from '../testing/stage-driver.ts'` },
-      { 'cli/scripted.ts': `import { x } from '../runtime/testing/scripted-model/server.ts'` },
+      { 'cli/scripted.ts': `import { x } from '../runtime/testing/memory/store.ts'` },
     ],
   })
   ruleOfModules({

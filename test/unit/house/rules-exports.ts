@@ -14,7 +14,7 @@ const publicModules = new Set([
 /** Started by name, not imported. */
 const isEntry = (path: string): boolean =>
   publicModules.has(path) ||
-  /\.mts$|^(cli|services\/[^/]+|runtime\/testing\/[^/]+)\/main\.ts$/.test(path) ||
+  /\.mts$|^(cli|services\/[^/]+|runtime\/scripted-model)\/main\.ts$/.test(path) ||
   /^(schemas\/generate|services\/.*\/build\/build)\.ts$/.test(path)
 
 /** Path → imported names; `*` where a module takes them all. */

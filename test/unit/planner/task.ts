@@ -6,7 +6,7 @@ import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.t
 import type { CodeCompleted, TaskAdmitted, ToolCompleted } from '../../../schemas/generated/events.ts'
 import type { Message, ModelReply, ModelRequest } from '../../../services/planner/call.ts'
 import type { OutputCheck } from '../../../services/planner/output-schema.ts'
-import { createOutputCaller } from '../../../services/planner/output-caller.ts'
+import { createOutputCaller } from '../../../services/planner/output-check.ts'
 import { createPlannerStage } from '../../../services/planner/stage.ts'
 import type { Step } from '../../../services/planner/rows.ts'
 import { fleetOf } from '../router/fleet.ts'

@@ -5,8 +5,8 @@
 // 2. A complete answer waits for the end of its connection no longer than a moment: for its usage, and because a connection
 //    that is read to its end is used again.
 // 3. Whatever ends the call is one error, the same for all who ask.
-import type { CallLimits } from '../../runtime/models/call-limits.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
+import type { CallLimits } from '../../../runtime/models/call-limits.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 
 /** For what a provider sends behind a finish reason: usage, [DONE], the end. */
 const FINISH_MS = 2_000

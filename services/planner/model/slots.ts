@@ -1,9 +1,9 @@
 // Slots of a provider: how many calls it takes at once from one process, shared out by user.
-import type { Fleet } from '../../runtime/config/fleet.ts'
-import type { SlotsOf } from '../../runtime/host/slots.ts'
-import { callLimitsOf } from '../../runtime/models/call-limits.ts'
-import { parseModel } from '../../runtime/models/names.ts'
-import type { ModelRequest } from './call.ts'
+import type { Fleet } from '../../../runtime/config/fleet.ts'
+import type { SlotsOf } from '../../../runtime/host/slots.ts'
+import { callLimitsOf } from '../../../runtime/models/call-limits.ts'
+import { parseModel } from '../../../runtime/models/names.ts'
+import type { ModelRequest } from '../call.ts'
 
 export function modelSlots({ models }: Pick<Fleet, 'models'>): SlotsOf {
   const limits = new Map<string, number | null>()
