@@ -26,44 +26,12 @@ export function gatewayBehind(error: unknown, environment: Environment): string 
   return gateway
 }
 
-interface Way<T> {
-  /** Through a running fleet's gateway. */
-  readonly remote: (gateway: string) => T
-  /** By opening log or stores here; what it gives back closes them. */
-  readonly local: () => Promise<{ readonly here: T; readonly close: () => Promise<void> }>
-}
-
-/**
- * Works through the gateway at FLOTILLA_URL, or that of the fleet that holds the data directory; else on the log and the
- * stores themselves. Rejects with NO_FLEET where an embedded fleet never ran: looking creates no files.
- */
-export async function usingFleet<T, R>(
-  environment: Environment,
-  { remote, local }: Way<T>,
-  work: (found: T) => Promise<R>,
-): Promise<R> {
-  const url = environment.raw['FLOTILLA_URL']
-  if (url) return work(remote(url))
-  if (!hasFleet(environment)) throw noFleet(environment)
-  let opened
-  try {
-    opened = await local()
-  } catch (error) {
-    return work(remote(gatewayBehind(error, environment)))
-  }
-  try {
-    return await work(opened.here)
-  } finally {
-    await opened.close()
-  }
-}
-
 /** What is shared by a server may hold a fleet; a file is there or not. */
-function hasFleet({ kafkaBrokers, databaseUrl, redisUrl, dataDir }: Environment): boolean {
+export function hasFleet({ kafkaBrokers, databaseUrl, redisUrl, dataDir }: Environment): boolean {
   return kafkaBrokers.length > 0 || databaseUrl !== null || redisUrl !== null || hasDataFile(dataDir)
 }
 
-function noFleet({ dataDir }: Environment): FlotillaError {
+export function noFleet({ dataDir }: Environment): FlotillaError {
   return new FlotillaError('NO_FLEET', `no fleet has run in ${dataDir} yet`)
 }
 

@@ -1,20 +1,15 @@
 // The HTTP door: submit, result, cancel, approve, feedback, and what happens meanwhile as newline-delimited JSON.
 // Requests are checked here only as far as their shape goes: the router decides about tasks, and its rejection is a result.
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { LogAlerts } from '../../../operator/alerts.ts'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { LogClient } from '../../../client/log/client.ts'
-import { LogOperator } from '../../../operator/direct.ts'
+import { directOperator } from '../../../operator/direct/index.ts'
 import type { TaskInput, TaskResult } from '../../../client/types.ts'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
-import { limitsReader } from '../../../runtime/limits/budget-report.ts'
-import { ledgerReader } from '../../../runtime/ledger/reader.ts'
 import type { DoorContext } from '../../../runtime/service.ts'
-import { alertRoutes } from './alerts.ts'
-import { limitsRoutes } from './limits.ts'
-import { numberOf, queryNumber, textOf } from '../request-values.ts'
+import { bodyOf, numberOf, present, queryNumber, textOf } from '../request-values.ts'
 import { streamRoutes } from '../streams.ts'
-import { usageRoutes } from './usage.ts'
+import { operatorRoutes } from './operator.ts'
 import { Waiters } from '../waiters.ts'
 
 const MAX_WAIT_SECONDS = 30
@@ -24,7 +19,6 @@ const routes =
 
 type Params = { id: string; callId: string }
 type Query = { wait?: string }
-type Body = Record<string, unknown> | null
 
 export async function registerRoutes(app: FastifyInstance, context: DoorContext): Promise<void> {
   const { log, codec, blobs, instruments } = context
@@ -72,10 +66,7 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
     return reply.code(202).send({ taskId })
   })
 
-  operatorRoutes(app, new LogOperator(log, codec, blobs))
-  usageRoutes(app, ledgerReader(context.sql))
-  alertRoutes(app, new LogAlerts(log, codec, context.fleet.alerts))
-  limitsRoutes(app, limitsReader(context))
+  operatorRoutes(app, directOperator(context))
 
   app.post<{ Params: Params }>('/v1/tasks/:id/feedback', async (request, reply) => {
     const { satisfaction, comment, userId } = bodyOf(request)
@@ -95,35 +86,6 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
     })
     return reply.code(202).send({ taskId })
   })
-}
-
-function operatorRoutes(app: FastifyInstance, operator: LogOperator): void {
-  app.get('/v1/topics', () => operator.topics())
-  app.get('/v1/breakers', () => operator.breakers())
-  app.get<{ Querystring: { limit?: string } }>('/v1/dead-letters', (request) =>
-    operator.deadLetters(
-      Math.floor(queryNumber('limit', request.query.limit, { least: 1, most: 1_000, absent: 100 })),
-    ),
-  )
-  app.get<{ Params: Params }>('/v1/dead-letters/:id', (request) => operator.deadLetter(request.params.id))
-  app.post<{ Params: Params }>('/v1/dead-letters/:id/replay', (request) => {
-    const { force, as } = bodyOf(request)
-    return operator.replay(request.params.id, { force: force === true, ...present({ as: textOf('as', as) }) })
-  })
-}
-
-function bodyOf(request: FastifyRequest): Record<string, unknown> {
-  const body = request.body as Body
-  if (body === null || body === undefined) return {}
-  if (typeof body !== 'object' || Array.isArray(body))
-    throw new FlotillaError('TASK_INVALID', 'the body must be a JSON object')
-  return body
-}
-
-function present<T extends Record<string, string | undefined>>(fields: T): { [K in keyof T]?: string } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: string
-  }
 }
 
 const waitMsOf = ({ wait }: Query): number =>

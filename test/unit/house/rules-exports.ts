@@ -6,6 +6,7 @@ import { isGenerated, isProduct } from './tree.ts'
 const publicModules = new Set([
   'client/index.ts',
   'client/types.ts',
+  'operator/index.ts',
   'runtime/config/fleet.ts',
   'services/tool-executor/tools/index.ts',
   'flotilla.config.ts',

@@ -1,19 +1,19 @@
 // What operators see and say of alerts: by the topics alone, so that it works beside any process of the fleet.
 import { randomUUID } from 'node:crypto'
-import type { Codec, Decoded } from '../runtime/codec/port.ts'
-import { unknownRule } from '../runtime/config/alerts.ts'
-import type { Alerts, NamedRule } from '../runtime/config/fleet.ts'
-import { FlotillaError } from '../runtime/errors.ts'
-import { homeOf } from '../runtime/log/home.ts'
-import type { Log, LogRecord } from '../runtime/log/port.ts'
+import type { Codec, Decoded } from '../../runtime/codec/port.ts'
+import { unknownRule } from '../../runtime/config/alerts.ts'
+import type { Alerts, NamedRule } from '../../runtime/config/fleet.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
+import { homeOf } from '../../runtime/log/home.ts'
+import type { Log, LogRecord } from '../../runtime/log/port.ts'
 import type {
   AlertRaised,
   AlertResolved,
   AlertSilenced,
   NotificationEnded,
-} from '../schemas/generated/events.ts'
-import { identityMistakes } from '../schemas/identity.ts'
-import { headers as names, type TopicName } from '../schemas/topics.ts'
+} from '../../schemas/generated/events.ts'
+import { identityMistakes } from '../../schemas/identity.ts'
+import { headers as names, type TopicName } from '../../schemas/topics.ts'
 
 export interface AlertView {
   rule: string
@@ -35,11 +35,12 @@ export interface TestAnswer {
 }
 
 export interface AlertOperator {
-  alerts(): Promise<AlertView[]>
+  /** Every rule with its state and silence. */
+  list(): Promise<AlertView[]>
   /** Until then the rule's channels are not told; a time in the past ends the silence. Rejects with NOT_FOUND. */
   silence(rule: string, silence: { untilMs: number; reason?: string; by?: string }): Promise<void>
   /** What each channel of the rule answered to a test. Rejects with NOT_FOUND, or LOG_UNAVAILABLE when nobody answers. */
-  testAlert(rule: string): Promise<TestAnswer[]>
+  test(rule: string): Promise<TestAnswer[]>
 }
 
 type Settings = Pick<Alerts, 'rules' | 'silences'>
@@ -87,26 +88,26 @@ const FLEET = 'fleet'
 const READ_MOST = 500
 const TEST_MS = 25_000
 
-export class LogAlerts implements AlertOperator {
-  private readonly log: Log
-  private readonly codec: Codec
-  private readonly settings: Settings
+export class DirectAlerts implements AlertOperator {
+  readonly #log: Log
+  readonly #codec: Codec
+  readonly #settings: Settings
 
   constructor(log: Log, codec: Codec, settings: Settings) {
-    this.log = log
-    this.codec = codec
-    this.settings = settings
+    this.#log = log
+    this.#codec = codec
+    this.#settings = settings
   }
 
-  async alerts(): Promise<AlertView[]> {
-    return alertViews(this.settings, await this.latest('alerts.raised'), await this.silences())
+  async list(): Promise<AlertView[]> {
+    return alertViews(this.#settings, await this.#latest('alerts.raised'), await this.#silences())
   }
 
   /** What operators said that holds now, by rule. */
-  private async silences(): Promise<Map<string, NonNullable<AlertView['silence']>>> {
+  async #silences(): Promise<Map<string, NonNullable<AlertView['silence']>>> {
     const nowMs = Date.now()
     const found = new Map<string, NonNullable<AlertView['silence']>>()
-    for (const { type, data } of await this.latest('alerts.control')) {
+    for (const { type, data } of await this.#latest('alerts.control')) {
       if (type !== 'AlertSilenced') continue
       const { rule, untilMs, reason, by } = data as AlertSilenced
       if (untilMs > nowMs) found.set(rule, { untilMs, reason, by })
@@ -119,27 +120,27 @@ export class LogAlerts implements AlertOperator {
     rule: string,
     { untilMs, reason, by }: { untilMs: number; reason?: string; by?: string },
   ): Promise<void> {
-    namedRule(rule, this.settings)
+    namedRule(rule, this.#settings)
     const data = { rule, untilMs, reason: reason ?? null, by: by ?? null, atMs: Date.now() }
     const mistakes = identityMistakes('AlertSilenced', data)
     if (mistakes.length > 0) throw new FlotillaError('REQUEST_INVALID', mistakes.join('; '))
-    await this.publish('AlertSilenced', data)
+    await this.#publish('AlertSilenced', data)
   }
 
-  async testAlert(rule: string): Promise<TestAnswer[]> {
-    namedRule(rule, this.settings)
+  async test(rule: string): Promise<TestAnswer[]> {
+    namedRule(rule, this.#settings)
     const testId = randomUUID()
     const asked = new Set<string>()
     const answers = new Map<string, TestAnswer>()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const take = async (record: LogRecord): Promise<void> => {
-      const { type, data } = await this.decode('alerts.notifications', record)
+      const { type, data } = await this.#decode('alerts.notifications', record)
       if (type === 'NotificationRequested' && data.testId === testId) asked.add(data.channel)
       if (type !== 'NotificationEnded' || data.testId !== testId) return
       answers.set(data.channel, { channel: data.channel, status: data.status, answer: data.answer })
       if ([...asked].every((channel) => answers.has(channel))) resolve()
     }
-    const tail = this.log.tail({ topics: ['alerts.notifications'], from: 'latest' }, async (records) => {
+    const tail = this.#log.tail({ topics: ['alerts.notifications'], from: 'latest' }, async (records) => {
       for (const record of records) await take(record)
     })
     const late = new FlotillaError(
@@ -149,7 +150,7 @@ export class LogAlerts implements AlertOperator {
     const timer = setTimeout(() => (answers.size > 0 ? resolve() : reject(late)), TEST_MS)
     try {
       await tail.ready
-      await this.publish('AlertTested', { testId, rule, atMs: Date.now() })
+      await this.#publish('AlertTested', { testId, rule, atMs: Date.now() })
       await promise
     } finally {
       clearTimeout(timer)
@@ -162,31 +163,31 @@ export class LogAlerts implements AlertOperator {
     ]
   }
 
-  private async publish<T extends 'AlertSilenced' | 'AlertTested'>(
+  async #publish<T extends 'AlertSilenced' | 'AlertTested'>(
     type: T,
     data: Parameters<Codec['encode']>[1],
   ): Promise<void> {
-    const value = this.codec.encode(type, data as never, 'alerts.control')
+    const value = this.#codec.encode(type, data as never, 'alerts.control')
     const headers = { [names.eventId]: randomUUID().replaceAll('-', ''), [names.schema]: type }
-    const partition = homeOf(FLEET, this.log.partitions)
-    await this.log.publish([{ topic: 'alerts.control', partition, key: FLEET, value, headers }])
+    const partition = homeOf(FLEET, this.#log.partitions)
+    await this.#log.publish([{ topic: 'alerts.control', partition, key: FLEET, value, headers }])
   }
 
   /** The last events of each partition, in order. */
-  private async latest(topic: TopicName): Promise<Decoded[]> {
+  async #latest(topic: TopicName): Promise<Decoded[]> {
     const events: Decoded[] = []
-    for (const { partition, earliest, next } of await this.log.ranges([topic]))
-      for (const record of await this.log.read(
+    for (const { partition, earliest, next } of await this.#log.ranges([topic]))
+      for (const record of await this.#log.read(
         topic,
         partition,
         Math.max(earliest, next - READ_MOST),
         READ_MOST,
       ))
-        events.push(await this.decode(topic, record))
+        events.push(await this.#decode(topic, record))
     return events
   }
 
-  private async decode(topic: TopicName, record: LogRecord): Promise<Decoded> {
-    return this.codec.decode(record.value ?? new Uint8Array(), topic)
+  async #decode(topic: TopicName, record: LogRecord): Promise<Decoded> {
+    return this.#codec.decode(record.value ?? new Uint8Array(), topic)
   }
 }

@@ -1,11 +1,10 @@
-// What operators look at and do: topics, dead letters, breakers. On the log itself.
-import type { Codec } from '../runtime/codec/port.ts'
-import { FlotillaError } from '../runtime/errors.ts'
-import { RECORD_BYTES, recordBytes } from '../runtime/log/limits.ts'
-import type { Log, LogRecord, OutgoingRecord } from '../runtime/log/port.ts'
-import type { BlobStore } from '../runtime/store/port.ts'
-import type { BreakerChanged, DeadLettered } from '../schemas/generated/events.ts'
-import { breakersOf, type BreakerView } from './breakers.ts'
+// Dead letters on the log itself: listed, shown, replayed.
+import type { Codec } from '../../runtime/codec/port.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
+import { RECORD_BYTES, recordBytes } from '../../runtime/log/limits.ts'
+import type { Log, LogRecord, OutgoingRecord } from '../../runtime/log/port.ts'
+import type { BlobStore } from '../../runtime/store/port.ts'
+import type { DeadLettered } from '../../schemas/generated/events.ts'
 import {
   isMarkOf,
   markOf,
@@ -15,17 +14,7 @@ import {
   type Letter,
   type ReplayOptions,
 } from './replay.ts'
-import { shown } from '../schemas/identity.ts'
-import { topics, type TopicName } from '../schemas/topics.ts'
-
-export interface TopicView {
-  name: TopicName
-  partitions: number
-  /** Offsets between the earliest and the next, over all partitions; on Kafka they include control records. */
-  records: number
-  events: readonly string[]
-  purpose: string
-}
+import { shown } from '../../schemas/identity.ts'
 
 export interface DeadLetterView {
   /** `partition:offset` on dead-letters. */
@@ -49,11 +38,11 @@ export interface DeadLetterContent extends DeadLetterView {
   value: string
 }
 
-export interface Operator {
-  topics(): Promise<TopicView[]>
-  deadLetters(limit?: number): Promise<DeadLetterView[]>
-  deadLetter(id: string): Promise<DeadLetterContent>
-  breakers(): Promise<BreakerView[]>
+export interface DeadLetterOperator {
+  /** The newest first; 100 unless `limit` says otherwise. */
+  list(limit?: number): Promise<DeadLetterView[]>
+  /** `id`: `partition:offset`, as listed. Rejects with NOT_FOUND. */
+  get(id: string): Promise<DeadLetterContent>
   /**
    * Publishes the original record again, once. Resolves with its new position. Rejects with REQUEST_INVALID where that would
    * break a promise or do nothing, with what to do instead (replay.ts).
@@ -71,100 +60,77 @@ const DEFAULT_LIMIT = 100
 /** Letters read at once. */
 const MAX_LETTERS = 500
 const SHOWN_BYTES = 4_096
-/** Breaker changes that are looked at, of each partition. */
-const MAX_CHANGES = 1_000
 
-export class LogOperator implements Operator {
-  private readonly log: Log
-  private readonly codec: Codec
-  private readonly blobs: BlobStore | null
+export class DirectDeadLetters implements DeadLetterOperator {
+  readonly #log: Log
+  readonly #codec: Codec
+  readonly #blobs: BlobStore | null
   /** Replays are one after the other: of two of the same letter the second finds the mark of the first. */
-  private replaying: Promise<unknown> = Promise.resolve()
+  #replaying: Promise<unknown> = Promise.resolve()
 
   /** Without `blobs`, of a large record only what its letter shows can be read, and it can't be replayed. */
   constructor(log: Log, codec: Codec, blobs: BlobStore | null = null) {
-    this.log = log
-    this.codec = codec
-    this.blobs = blobs
+    this.#log = log
+    this.#codec = codec
+    this.#blobs = blobs
   }
 
-  async topics(): Promise<TopicView[]> {
-    const ranges = await this.log.ranges(topics.map(({ name }) => name))
-    return topics.map(({ name, events, purpose }) => {
-      const own = ranges.filter(({ topic }) => topic === name)
-      const records = own.reduce((sum, { earliest, next }) => sum + next - earliest, 0)
-      return { name, partitions: own.length, records, events, purpose }
-    })
-  }
-
-  async deadLetters(limit: number = DEFAULT_LIMIT): Promise<DeadLetterView[]> {
+  async list(limit: number = DEFAULT_LIMIT): Promise<DeadLetterView[]> {
     const found: DeadLetterView[] = []
-    for (const { partition, earliest, next } of await this.log.ranges(['dead-letters'])) {
+    for (const { partition, earliest, next } of await this.#log.ranges(['dead-letters'])) {
       const from = Math.max(earliest, next - limit)
-      for (const record of await this.log.read('dead-letters', partition, from, limit)) {
-        const letter = await this.decode(record)
+      for (const record of await this.#log.read('dead-letters', partition, from, limit)) {
+        const letter = await this.#decode(record)
         if (letter.code !== REPLAYED) found.push(view(record, letter))
       }
     }
     return found.sort((a, b) => b.failedAtMs - a.failedAtMs).slice(0, limit)
   }
 
-  async deadLetter(id: string): Promise<DeadLetterContent> {
-    const { record, letter } = await this.find(id)
-    const { headers } = await this.originOf(letter).catch(() => letter)
+  async get(id: string): Promise<DeadLetterContent> {
+    const { record, letter } = await this.#find(id)
+    const { headers } = await this.#originOf(letter).catch(() => letter)
     return { ...view(record, letter), headers, value: readable(letter.value, bytesOf(letter)) }
   }
 
-  async breakers(): Promise<BreakerView[]> {
-    const changes: BreakerChanged[] = []
-    for (const { partition, earliest, next } of await this.log.ranges(['ops.health'])) {
-      const from = Math.max(earliest, next - MAX_CHANGES)
-      for (const { value } of await this.log.read('ops.health', partition, from, MAX_CHANGES)) {
-        const decoded = await this.codec.decode(value ?? new Uint8Array(), 'ops.health')
-        if (decoded.type === 'BreakerChanged') changes.push(decoded.data)
-      }
-    }
-    return breakersOf(changes, Date.now())
-  }
-
   replay(id: string, options: ReplayOptions = {}): Promise<Replayed> {
-    const replayed = this.replaying.then(() => this.replayNext(id, options))
-    this.replaying = replayed.catch(() => undefined)
+    const replayed = this.#replaying.then(() => this.#replayNext(id, options))
+    this.#replaying = replayed.catch(() => undefined)
     return replayed
   }
 
-  private async replayNext(id: string, options: ReplayOptions): Promise<Replayed> {
-    const { record, letter } = await this.find(id)
-    refuseRepeated(id, await this.markOn(id, record))
-    const whole = await this.wholeOf(id, letter)
-    const replayed = await replayOf(whole, this.codec, this.log.partitions, options)
+  async #replayNext(id: string, options: ReplayOptions): Promise<Replayed> {
+    const { record, letter } = await this.#find(id)
+    refuseRepeated(id, await this.#markOn(id, record))
+    const whole = await this.#wholeOf(id, letter)
+    const replayed = await replayOf(whole, this.#codec, this.#log.partitions, options)
     mustBeTaken(id, replayed)
-    const [position] = await this.log.publish([replayed])
+    const [position] = await this.#log.publish([replayed])
     if (!position)
       throw new FlotillaError('LOG_UNAVAILABLE', `replaying dead letter ${id}: the log gave no position`)
-    await this.mark({ ...whole, data: letter }, record)
+    await this.#mark({ ...whole, data: letter }, record)
     return position
   }
 
   /** The letter with what its record had in the blob store. */
-  private async wholeOf(id: string, letter: DeadLettered): Promise<Letter> {
-    const { key, headers } = await this.originOf(letter)
-    const value = letter.valueBlob === null ? letter.value : await this.payload(letter.valueBlob)
+  async #wholeOf(id: string, letter: DeadLettered): Promise<Letter> {
+    const { key, headers } = await this.#originOf(letter)
+    const value = letter.valueBlob === null ? letter.value : await this.#payload(letter.valueBlob)
     return { id, data: { ...letter, key, headers }, value }
   }
 
-  private async originOf({ key, headers, originBlob }: DeadLettered): Promise<Origin> {
+  async #originOf({ key, headers, originBlob }: DeadLettered): Promise<Origin> {
     if (originBlob === null) return { key, headers }
-    return JSON.parse(Buffer.from(await this.payload(originBlob)).toString()) as Origin
+    return JSON.parse(Buffer.from(await this.#payload(originBlob)).toString()) as Origin
   }
 
-  private async payload(hash: string): Promise<Uint8Array> {
-    if (this.blobs === null)
+  async #payload(hash: string): Promise<Uint8Array> {
+    if (this.#blobs === null)
       throw new FlotillaError(
         'PAYLOAD_MISSING',
         'the record lies in the blob store, which is not open here: ask a gateway (FLOTILLA_URL), or set DATABASE_URL',
       )
-    const found = await this.blobs.get(hash)
+    const found = await this.#blobs.get(hash)
     if (found) return found
     throw new FlotillaError(
       'PAYLOAD_MISSING',
@@ -172,10 +138,10 @@ export class LogOperator implements Operator {
     )
   }
 
-  private async mark(letter: Letter, { partition, key }: LogRecord): Promise<void> {
-    const value = this.codec.encode('DeadLettered', markOf(letter), 'dead-letters')
+  async #mark(letter: Letter, { partition, key }: LogRecord): Promise<void> {
+    const value = this.#codec.encode('DeadLettered', markOf(letter), 'dead-letters')
     try {
-      await this.log.publish([{ topic: 'dead-letters', partition, key, value, headers: {} }])
+      await this.#log.publish([{ topic: 'dead-letters', partition, key, value, headers: {} }])
     } catch (cause) {
       const message = `dead letter ${letter.id} was replayed, but could not be marked so: do not replay it again`
       throw new FlotillaError('LOG_UNAVAILABLE', message, { cause })
@@ -183,11 +149,11 @@ export class LogOperator implements Operator {
   }
 
   /** The mark of an earlier replay, behind the letter on its partition. */
-  private async markOn(id: string, { partition, offset }: LogRecord): Promise<DeadLettered | undefined> {
+  async #markOn(id: string, { partition, offset }: LogRecord): Promise<DeadLettered | undefined> {
     for (let from = offset + 1; ;) {
-      const records = await this.log.read('dead-letters', partition, from, MAX_LETTERS)
+      const records = await this.#log.read('dead-letters', partition, from, MAX_LETTERS)
       for (const record of records) {
-        const letter = await this.decode(record)
+        const letter = await this.#decode(record)
         if (isMarkOf(id, letter)) return letter
         from = record.offset + 1
       }
@@ -195,21 +161,21 @@ export class LogOperator implements Operator {
     }
   }
 
-  private async find(id: string): Promise<{ record: LogRecord; letter: DeadLettered }> {
+  async #find(id: string): Promise<{ record: LogRecord; letter: DeadLettered }> {
     const at = positionIn(id)
-    const isThere = at !== null && at.partition < this.log.partitions
-    const records = isThere ? await this.log.read('dead-letters', at.partition, at.offset, 1) : []
+    const isThere = at !== null && at.partition < this.#log.partitions
+    const records = isThere ? await this.#log.read('dead-letters', at.partition, at.offset, 1) : []
     const record = records.find(({ offset }) => offset === at?.offset)
     if (!record)
       throw new FlotillaError(
         'NOT_FOUND',
         `no dead letter ${shown(id)}; list them with: flotilla dead-letters list`,
       )
-    return { record, letter: await this.decode(record) }
+    return { record, letter: await this.#decode(record) }
   }
 
-  private async decode(record: LogRecord): Promise<DeadLettered> {
-    const decoded = await this.codec.decode(record.value ?? new Uint8Array(), 'dead-letters')
+  async #decode(record: LogRecord): Promise<DeadLettered> {
+    const decoded = await this.#codec.decode(record.value ?? new Uint8Array(), 'dead-letters')
     if (decoded.type !== 'DeadLettered')
       throw new FlotillaError('UNDECODABLE_RECORD', `${decoded.type} on dead-letters`)
     return decoded.data

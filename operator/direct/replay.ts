@@ -7,13 +7,13 @@
 // 3. A record of a topic that anyone writes is a new event, as it would be if its writer sent it again.
 // 4. A replay leaves a mark on dead-letters; a letter that has one is not replayed again.
 import { randomUUID } from 'node:crypto'
-import type { Codec, Decoded } from '../runtime/codec/port.ts'
-import { FlotillaError, type ErrorCode } from '../runtime/errors.ts'
-import { homeOf } from '../runtime/log/home.ts'
-import type { OutgoingRecord } from '../runtime/log/port.ts'
-import { taskIdPattern } from '../schemas/task-id.ts'
-import type { DeadLettered } from '../schemas/generated/events.ts'
-import { headers as names, topics, type TopicName, type TopicSpec } from '../schemas/topics.ts'
+import type { Codec, Decoded } from '../../runtime/codec/port.ts'
+import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
+import { homeOf } from '../../runtime/log/home.ts'
+import type { OutgoingRecord } from '../../runtime/log/port.ts'
+import { taskIdPattern } from '../../schemas/task-id.ts'
+import type { DeadLettered } from '../../schemas/generated/events.ts'
+import { headers as names, topics, type TopicName, type TopicSpec } from '../../schemas/topics.ts'
 
 export interface ReplayOptions {
   /** Also where only stages write. */
