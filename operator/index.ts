@@ -26,6 +26,11 @@ export { usingOperator, type Reached } from './connect.ts'
 export { httpOperator } from './http.ts'
 export type { AlertOperator, AlertView, TestAnswer } from './direct/alerts.ts'
 export type { BreakerOperator, BreakerView } from './direct/breakers.ts'
-export type { DeadLetterContent, DeadLetterOperator, DeadLetterView, Replayed } from './direct/dead-letters.ts'
+export type {
+  DeadLetterContent,
+  DeadLetterOperator,
+  DeadLetterView,
+  Replayed,
+} from './direct/dead-letters.ts'
 export type { ReplayOptions } from './direct/replay.ts'
 export type { TopicOperator, TopicView } from './direct/topics.ts'
