@@ -68,20 +68,20 @@ function isCode(error: unknown, ...codes: readonly ErrorCode[]): boolean {
 }
 
 export class HttpClient implements Client {
-  private readonly url: string
-  private readonly stopped = new AbortController()
+  readonly #url: string
+  readonly #stopped = new AbortController()
 
   /** `url`: the gateway's base URL, such as http://127.0.0.1:8000. */
   constructor(url: string) {
-    this.url = url.replace(/\/+$/, '')
+    this.#url = url.replace(/\/+$/, '')
   }
 
   submit(task: TaskInput): Promise<{ taskId: string }> {
-    return this.post('/v1/tasks', task)
+    return this.#post('/v1/tasks', task)
   }
 
   async find(taskId: string): Promise<TaskResult | null> {
-    const response = await this.repeated(`${pathOf(taskId)}/result`)
+    const response = await this.#repeated(`${pathOf(taskId)}/result`)
     return response.status === 204 ? null : ((await response.json()) as TaskResult)
   }
 
@@ -89,7 +89,7 @@ export class HttpClient implements Client {
     const until = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs
     for (;;) {
       const seconds = Math.min(WAIT_SECONDS, Math.max(0, (until - Date.now()) / 1_000))
-      const response = await this.repeated(`${pathOf(taskId)}/result?wait=${seconds}`, until)
+      const response = await this.#repeated(`${pathOf(taskId)}/result?wait=${seconds}`, until)
       if (response.status !== 204) return (await response.json()) as TaskResult
       if (Date.now() >= until)
         throw new FlotillaError(
@@ -102,17 +102,17 @@ export class HttpClient implements Client {
   /** Over HTTP nobody says what arrived: with a group, results under way when the connection breaks are not sent again. */
   results({ group, from = 'latest' }: ResultsOptions = {}): AsyncIterable<TaskResult> & AsyncDisposable {
     const query = new URLSearchParams(group === undefined ? { from } : { from, group })
-    return this.lines<TaskResult>(`/v1/results?${query}`)
+    return this.#lines<TaskResult>(`/v1/results?${query}`)
   }
 
   watch(taskId: string): AsyncIterable<TaskUpdate> {
-    return this.updatesAt(`${pathOf(taskId)}/updates`)
+    return this.#updatesAt(`${pathOf(taskId)}/updates`)
   }
 
-  private async *updatesAt(path: string): AsyncGenerator<TaskUpdate> {
+  async *#updatesAt(path: string): AsyncGenerator<TaskUpdate> {
     for (let isOver = false; !isOver;) {
       try {
-        yield* this.lines<TaskUpdate>(path)
+        yield* this.#lines<TaskUpdate>(path)
         isOver = true
       } catch (error) {
         // A task may wait for days, for a person for instance.
@@ -122,19 +122,19 @@ export class HttpClient implements Client {
   }
 
   async cancel(taskId: string, reason?: string): Promise<void> {
-    await this.post(`${pathOf(taskId)}/cancel`, { reason: reason ?? null })
+    await this.#post(`${pathOf(taskId)}/cancel`, { reason: reason ?? null })
   }
 
   async approve({ taskId, callId, ...decision }: ApprovalInput): Promise<void> {
-    await this.post(`${pathOf(taskId)}/approvals/${encodeURIComponent(callId)}`, decision)
+    await this.#post(`${pathOf(taskId)}/approvals/${encodeURIComponent(callId)}`, decision)
   }
 
   async feedback({ taskId, ...feedback }: Feedback): Promise<void> {
-    await this.post(`${pathOf(taskId)}/feedback`, feedback)
+    await this.#post(`${pathOf(taskId)}/feedback`, feedback)
   }
 
   async scoreQuality({ taskId, ...score }: QualityScore): Promise<void> {
-    await this.post(`${pathOf(taskId)}/quality`, score)
+    await this.#post(`${pathOf(taskId)}/quality`, score)
   }
 
   batch(tasks: Iterable<TaskInput>, options: BatchOptions = {}): AsyncIterable<TaskResult> {
@@ -142,18 +142,18 @@ export class HttpClient implements Client {
   }
 
   async close(): Promise<void> {
-    this.stopped.abort()
+    this.#stopped.abort()
   }
 
-  private async post<T>(path: string, body: unknown): Promise<T> {
-    return (await (await this.fetch(path, { method: 'POST', body: JSON.stringify(body) })).json()) as T
+  async #post<T>(path: string, body: unknown): Promise<T> {
+    return (await (await this.#fetch(path, { method: 'POST', body: JSON.stringify(body) })).json()) as T
   }
 
   /** As long as the gateway only asks to be asked again, for want of room or because it searches. */
-  private async repeated(path: string, untilMs = Number.POSITIVE_INFINITY): Promise<Response> {
+  async #repeated(path: string, untilMs = Number.POSITIVE_INFINITY): Promise<Response> {
     for (;;) {
       try {
-        return await this.fetch(path)
+        return await this.#fetch(path)
       } catch (error) {
         if (!isCode(error, 'SEARCH_UNFINISHED', 'TOO_MANY_STREAMS') || Date.now() >= untilMs) throw error
         await sleep(
@@ -163,30 +163,32 @@ export class HttpClient implements Client {
     }
   }
 
-  private async fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    const response = await fetch(this.url + path, {
+  async #fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    const response = await fetch(this.#url + path, {
       ...withType(init),
-      signal: AbortSignal.any([this.stopped.signal, ...(init.signal ? [init.signal] : [])]),
+      signal: AbortSignal.any([this.#stopped.signal, ...(init.signal ? [init.signal] : [])]),
     }).catch((cause: unknown) => {
-      const what = this.stopped.signal.aborted ? 'the client was closed' : `no gateway answers at ${this.url}`
+      const what = this.#stopped.signal.aborted
+        ? 'the client was closed'
+        : `no gateway answers at ${this.#url}`
       throw new FlotillaError('GATEWAY_UNAVAILABLE', what, { cause })
     })
     if (response.ok) return response
-    throw await refusal(response, this.url + path)
+    throw await refusal(response, this.#url + path)
   }
 
   /** Newline-delimited JSON. Leaving the loop ends the request. */
-  private lines<T>(path: string): AsyncIterable<T> & AsyncDisposable {
+  #lines<T>(path: string): AsyncIterable<T> & AsyncDisposable {
     const stop = new AbortController()
-    const generator = this.readLines<T>(path, stop)
+    const generator = this.#readLines<T>(path, stop)
     return {
       [Symbol.asyncIterator]: () => generator,
       [Symbol.asyncDispose]: async () => stop.abort(),
     }
   }
 
-  private async *readLines<T>(path: string, stop: AbortController): AsyncGenerator<T> {
-    const response = await this.fetch(path, { signal: stop.signal })
+  async *#readLines<T>(path: string, stop: AbortController): AsyncGenerator<T> {
+    const response = await this.#fetch(path, { signal: stop.signal })
     const decoder = new TextDecoder()
     let rest = ''
     try {

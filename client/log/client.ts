@@ -50,35 +50,35 @@ const MAX_EXPECTED = 100_000
 type Waiter = (record: LogRecord) => void
 
 export class LogClient implements Client {
-  private readonly parts: LogClientParts
-  private readonly instruments: Instruments
-  private readonly waiters = new Map<string, Set<Waiter>>()
-  private readonly recent = new Map<string, LogRecord>()
-  private readonly tails = new Set<Tail>()
-  private readonly expected = new Set<string>()
-  private readonly updates: FanOut<TaskUpdate>
-  private readonly live: FanOut<TaskResult>
-  private listening: Promise<void> | null = null
+  readonly #parts: LogClientParts
+  readonly #instruments: Instruments
+  readonly #waiters = new Map<string, Set<Waiter>>()
+  readonly #recent = new Map<string, LogRecord>()
+  readonly #tails = new Set<Tail>()
+  readonly #expected = new Set<string>()
+  readonly #updates: FanOut<TaskUpdate>
+  readonly #live: FanOut<TaskResult>
+  #listening: Promise<void> | null = null
 
   constructor(parts: LogClientParts) {
-    this.parts = parts
-    this.instruments = parts.instruments ?? quietInstruments
+    this.#parts = parts
+    this.#instruments = parts.instruments ?? quietInstruments
     const { log } = parts
-    this.updates = new FanOut({
+    this.#updates = new FanOut({
       tail: (handler) =>
         log.tail(
           { topics: ['tasks.history', 'tasks.streaming', 'tasks.completed'], from: 'latest' },
           handler,
         ),
       nameOf: ({ key }) => key ?? '',
-      translate: (record) => this.toUpdate(record),
+      translate: (record) => this.#toUpdate(record),
       isLast: ({ kind }) => kind === 'result',
       isBestEffort: ({ kind }) => kind === 'text',
     })
-    this.live = new FanOut({
+    this.#live = new FanOut({
       tail: (handler) => log.tail({ topics: ['tasks.completed'], from: 'latest' }, handler),
       nameOf: () => '',
-      translate: async (record) => (isResult(record) ? this.decode(record) : null),
+      translate: async (record) => (isResult(record) ? this.#decode(record) : null),
       isLast: () => false,
       isBestEffort: () => false,
     })
@@ -87,52 +87,52 @@ export class LogClient implements Client {
   async submit(task: TaskInput): Promise<{ taskId: string }> {
     // In order of time: what stores keep by task id then lies together, and grows at one end.
     const taskId = task.taskId ?? randomUUIDv7()
-    if (task.taskId === undefined && this.listening) await this.expect(taskId)
-    await this.publish('tasks.submitted', 'TaskSubmitted', toSubmission(task, taskId), taskId)
+    if (task.taskId === undefined && this.#listening) await this.#expect(taskId)
+    await this.#publish('tasks.submitted', 'TaskSubmitted', toSubmission(task, taskId), taskId)
     return { taskId }
   }
 
   async cancel(taskId: string, reason?: string): Promise<void> {
     const data = { taskId, reason: reason ?? null, requestedBy: null }
-    await this.say('TaskCancelled', data)
+    await this.#say('TaskCancelled', data)
   }
 
   async approve({ taskId, callId, approved, reason, decidedBy }: ApprovalInput): Promise<void> {
     const data = { taskId, callId, approved, reason: reason ?? null, decidedBy: decidedBy ?? null }
-    await this.say('ApprovalDecided', data)
+    await this.#say('ApprovalDecided', data)
   }
 
   async feedback({ taskId, satisfaction, comment, userId }: Feedback): Promise<void> {
     if (!(satisfaction >= 0 && satisfaction <= 1))
       throw new FlotillaError('TASK_INVALID', 'satisfaction must be a number from 0 to 1')
     const data = { taskId, satisfaction, comment: comment ?? null, userId: userId ?? null }
-    await this.say('FeedbackGiven', data)
+    await this.#say('FeedbackGiven', data)
   }
 
   async scoreQuality({ taskId, quality, scorer }: QualityScore): Promise<void> {
     if (!(quality >= 0 && quality <= 1))
       throw new FlotillaError('TASK_INVALID', 'quality must be a number from 0 to 1')
     const data = { taskId, quality, scorer: scorer ?? null }
-    await this.say('QualityScored', data)
+    await this.#say('QualityScored', data)
   }
 
   /** Of a task that was submitted. Throws TASK_INVALID with every id and name that can't be one. */
-  private async say<T extends EventType>(type: T, data: EventMap[T] & { taskId: string }): Promise<void> {
+  async #say<T extends EventType>(type: T, data: EventMap[T] & { taskId: string }): Promise<void> {
     assertTaskId(data.taskId)
     const mistakes = identityMistakes(type, data)
     if (mistakes.length > 0) throw new FlotillaError('TASK_INVALID', mistakes.join('; '))
-    await this.publish('tasks.control', type, data, data.taskId)
+    await this.#publish('tasks.control', type, data, data.taskId)
   }
 
-  private async publish<T extends EventType>(
+  async #publish<T extends EventType>(
     topic: TopicName,
     type: T,
     data: EventMap[T],
     key: string,
   ): Promise<void> {
-    const { log, codec, name = 'client' } = this.parts
+    const { log, codec, name = 'client' } = this.#parts
     const eventId = randomUUID().replaceAll('-', '')
-    const span = this.instruments.sending({
+    const span = this.#instruments.sending({
       service: name,
       topic,
       eventId,
@@ -154,10 +154,10 @@ export class LogClient implements Client {
 
   async find(taskId: string): Promise<TaskResult | null> {
     assertTaskId(taskId)
-    const { log, boundedSearch = false } = this.parts
+    const { log, boundedSearch = false } = this.#parts
     const search = boundedSearch ? searchResult : searchWhole
-    const record = this.recent.get(taskId) ?? (this.expected.has(taskId) ? null : await search(log, taskId))
-    return record ? this.decode(record) : null
+    const record = this.#recent.get(taskId) ?? (this.#expected.has(taskId) ? null : await search(log, taskId))
+    return record ? this.#decode(record) : null
   }
 
   /** Rejects with `signal`'s reason when it aborts. */
@@ -166,12 +166,12 @@ export class LogClient implements Client {
     { timeoutMs, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
   ): Promise<TaskResult> {
     assertTaskId(taskId)
-    const waiting = this.waitFor(taskId)
+    const waiting = this.#waitFor(taskId)
     const limit = timeLimit(taskId, timeoutMs, signal)
     const look = async () => {
-      await this.listen()
-      const found = this.expected.has(taskId) ? null : await this.searched(taskId, limit.isOver)
-      return found ?? (await this.decode(await waiting.record))
+      await this.#listen()
+      const found = this.#expected.has(taskId) ? null : await this.#searched(taskId, limit.isOver)
+      return found ?? (await this.#decode(await waiting.record))
     }
     try {
       return await Promise.race([look(), limit.passed])
@@ -182,58 +182,58 @@ export class LogClient implements Client {
   }
 
   /** Whoever waits may wait for the search too. */
-  private async searched(taskId: string, isOver: () => boolean): Promise<TaskResult | null> {
-    const record = this.recent.get(taskId) ?? (await searchWhole(this.parts.log, taskId, isOver))
-    return record ? this.decode(record) : null
+  async #searched(taskId: string, isOver: () => boolean): Promise<TaskResult | null> {
+    const record = this.#recent.get(taskId) ?? (await searchWhole(this.#parts.log, taskId, isOver))
+    return record ? this.#decode(record) : null
   }
 
   /** A new id, while we listen: its result can only come by, and needs no search. */
-  private async expect(taskId: string): Promise<void> {
-    await this.listening
-    this.expected.add(taskId)
-    for (const oldest of this.expected) {
-      if (this.expected.size <= MAX_EXPECTED) break
-      this.expected.delete(oldest)
+  async #expect(taskId: string): Promise<void> {
+    await this.#listening
+    this.#expected.add(taskId)
+    for (const oldest of this.#expected) {
+      if (this.#expected.size <= MAX_EXPECTED) break
+      this.#expected.delete(oldest)
     }
   }
 
-  private waitFor(taskId: string): { record: Promise<LogRecord>; stop: () => void } {
-    const waiters = this.waiters.get(taskId) ?? new Set()
-    this.waiters.set(taskId, waiters)
+  #waitFor(taskId: string): { record: Promise<LogRecord>; stop: () => void } {
+    const waiters = this.#waiters.get(taskId) ?? new Set()
+    this.#waiters.set(taskId, waiters)
     let waiter: Waiter = () => {}
     const record = new Promise<LogRecord>((resolveRecord) => (waiter = resolveRecord))
     waiters.add(waiter)
     const stop = () => {
       waiters.delete(waiter)
-      if (waiters.size === 0) this.waiters.delete(taskId)
+      if (waiters.size === 0) this.#waiters.delete(taskId)
     }
     return { record, stop }
   }
 
-  private listen(): Promise<void> {
-    this.listening ??= this.tail(['tasks.completed'], (record) => this.completed(record)).ready
-    return this.listening
+  #listen(): Promise<void> {
+    this.#listening ??= this.#tail(['tasks.completed'], (record) => this.#completed(record)).ready
+    return this.#listening
   }
 
-  private completed(record: LogRecord): void {
+  #completed(record: LogRecord): void {
     if (record.key === null || !isResult(record)) return
-    this.expected.delete(record.key)
-    this.recent.set(record.key, record)
-    for (const oldest of this.recent.keys()) {
-      if (this.recent.size <= REMEMBERED) break
-      this.recent.delete(oldest)
+    this.#expected.delete(record.key)
+    this.#recent.set(record.key, record)
+    for (const oldest of this.#recent.keys()) {
+      if (this.#recent.size <= REMEMBERED) break
+      this.#recent.delete(oldest)
     }
-    for (const waiter of this.waiters.get(record.key) ?? []) waiter(record)
+    for (const waiter of this.#waiters.get(record.key) ?? []) waiter(record)
   }
 
-  private tail(topics: readonly TopicName[], each: (record: LogRecord) => void): Tail {
-    const tail = this.parts.log.tail({ topics, from: 'latest' }, (records) => records.forEach(each))
-    this.tails.add(tail)
+  #tail(topics: readonly TopicName[], each: (record: LogRecord) => void): Tail {
+    const tail = this.#parts.log.tail({ topics, from: 'latest' }, (records) => records.forEach(each))
+    this.#tails.add(tail)
     return tail
   }
 
-  private async decode(record: LogRecord): Promise<TaskResult> {
-    const { codec, blobs } = this.parts
+  async #decode(record: LogRecord): Promise<TaskResult> {
+    const { codec, blobs } = this.#parts
     const decoded = await codec.decode(record.value ?? new Uint8Array(), record.topic)
     if (decoded.type !== 'TaskCompleted')
       throw new FlotillaError('UNDECODABLE_RECORD', `${decoded.type} on ${record.topic}`)
@@ -243,7 +243,7 @@ export class LogClient implements Client {
 
   results({ group, from = 'latest' }: ResultsOptions = {}): Stream<TaskResult> {
     const stream: Stream<TaskResult> = new Stream(async () => {
-      this.tails.delete(tail)
+      this.#tails.delete(tail)
       await tail.close()
     })
     const onRefused = (error: Error) => stream.end(error)
@@ -253,7 +253,7 @@ export class LogClient implements Client {
       ...(group === undefined ? {} : { group, onRefused }),
     }
     const give = async (record: LogRecord) => {
-      const result = await this.decode(record)
+      const result = await this.#decode(record)
       if (group === undefined) return stream.push(result)
       // The group's position must not pass what its reader has not dealt with.
       if (!(await stream.hand(result))) throw new Error('the reader left before it asked for more')
@@ -263,25 +263,25 @@ export class LogClient implements Client {
       if (error instanceof FlotillaError && !error.retryable) stream.end(error)
       throw error
     }
-    const tail = this.parts.log.tail(options, async (records) => {
+    const tail = this.#parts.log.tail(options, async (records) => {
       for (const record of records) if (isResult(record)) await give(record).catch(refuse)
     })
-    this.tails.add(tail)
+    this.#tails.add(tail)
     return stream
   }
 
   /** Results from now on, by a tail that all such readers share. Ends with READER_TOO_SLOW. */
   liveResults(): Stream<TaskResult> {
-    return this.live.follow('').stream
+    return this.#live.follow('').stream
   }
 
   /** Ends with READER_TOO_SLOW when the reader takes updates more slowly than they come. */
   watch(taskId: string): Stream<TaskUpdate> {
     assertTaskId(taskId)
-    const { stream, ready } = this.updates.follow(taskId)
+    const { stream, ready } = this.#updates.follow(taskId)
     const finish = async () => {
       await ready
-      const found = await this.searched(taskId, () => stream.isEnded)
+      const found = await this.#searched(taskId, () => stream.isEnded)
       if (!found) return
       await stream.push({ kind: 'result', result: found })
       stream.end()
@@ -290,17 +290,17 @@ export class LogClient implements Client {
     return stream
   }
 
-  private async toUpdate(record: LogRecord): Promise<TaskUpdate | null> {
+  async #toUpdate(record: LogRecord): Promise<TaskUpdate | null> {
     if (record.topic === 'tasks.completed')
-      return isResult(record) ? { kind: 'result', result: await this.decode(record) } : null
-    const decoded = await this.readable(record)
+      return isResult(record) ? { kind: 'result', result: await this.#decode(record) } : null
+    const decoded = await this.#readable(record)
     if (decoded?.type === 'TaskProgressed') return { kind: 'progress', event: decoded.data }
     return decoded?.type === 'TokensStreamed' ? { kind: 'text', ...decoded.data } : null
   }
 
-  private async readable({ value, topic }: LogRecord): Promise<Decoded | null> {
+  async #readable({ value, topic }: LogRecord): Promise<Decoded | null> {
     try {
-      return await this.parts.codec.decode(value ?? new Uint8Array(), topic)
+      return await this.#parts.codec.decode(value ?? new Uint8Array(), topic)
     } catch (error) {
       if (error instanceof FlotillaError && error.code === 'UNDECODABLE_RECORD') return null
       throw error
@@ -312,8 +312,8 @@ export class LogClient implements Client {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.tails, this.updates, this.live].map((open) => open.close()))
-    this.tails.clear()
+    await Promise.all([...this.#tails, this.#updates, this.#live].map((open) => open.close()))
+    this.#tails.clear()
   }
 }
 

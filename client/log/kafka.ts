@@ -26,15 +26,15 @@ export async function connectKafka(environment: Environment): Promise<Client> {
 
 /** Owns its connections. */
 class ClosingClient extends LogClient {
-  private readonly closeParts: () => Promise<unknown>
+  readonly #closeParts: () => Promise<unknown>
 
   constructor(parts: ConstructorParameters<typeof LogClient>[0], closeBlobs: () => Promise<void>) {
     super(parts)
-    this.closeParts = () => Promise.all([parts.log.close(), closeBlobs()])
+    this.#closeParts = () => Promise.all([parts.log.close(), closeBlobs()])
   }
 
   override async close(): Promise<void> {
     await super.close()
-    await this.closeParts()
+    await this.#closeParts()
   }
 }

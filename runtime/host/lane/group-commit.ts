@@ -42,18 +42,18 @@ export const COMPANY_MS = 1_000
 const IDLE_FLUSH_MS = 2_000
 
 export class GroupCommit {
-  private readonly lane: OpenLane
-  private readonly offsets: OffsetTracker
-  private readonly clock: Clock
-  private readonly refusals: Refusals
-  private readonly failed: (error: unknown) => void
-  private pending: Effect[] = []
-  private running = false
-  private stopped = false
+  readonly #lane: OpenLane
+  readonly #offsets: OffsetTracker
+  readonly #clock: Clock
+  readonly #refusals: Refusals
+  readonly #failed: (error: unknown) => void
+  #pending: Effect[] = []
+  #running = false
+  #stopped = false
   /** When what is gathered must be committed at the latest. */
-  private dueMs = NEVER
-  private cancelWake: (() => void) | null = null
-  private readonly idleWaiters: (() => void)[] = []
+  #dueMs = NEVER
+  #cancelWake: (() => void) | null = null
+  readonly #idleWaiters: (() => void)[] = []
 
   constructor(
     lane: OpenLane,
@@ -61,105 +61,105 @@ export class GroupCommit {
     parts: { clock: Clock; refusals: Refusals },
     failed: (error: unknown) => void,
   ) {
-    this.lane = lane
-    this.offsets = offsets
-    this.clock = parts.clock
-    this.refusals = parts.refusals
-    this.failed = failed
+    this.#lane = lane
+    this.#offsets = offsets
+    this.#clock = parts.clock
+    this.#refusals = parts.refusals
+    this.#failed = failed
   }
 
   push(effect: Effect): void {
-    if (this.stopped) return
-    this.pending.push(effect)
-    this.commitWithin(this.pending.length < MAX_COMPANY ? effect.withinMs : 0)
+    if (this.#stopped) return
+    this.#pending.push(effect)
+    this.#commitWithin(this.#pending.length < MAX_COMPANY ? effect.withinMs : 0)
   }
 
   /** A record was skipped: its position goes along with the next commit, or after a while by itself. */
   skipped(): void {
-    this.commitWithin(IDLE_FLUSH_MS)
+    this.#commitWithin(IDLE_FLUSH_MS)
   }
 
   /** Commits what is pending without waiting for more. */
   flush(): void {
-    if (this.pending.length > 0 || this.offsets.hasChanges) this.commitWithin(0)
+    if (this.#pending.length > 0 || this.#offsets.hasChanges) this.#commitWithin(0)
   }
 
-  private commitWithin(delayMs: number): void {
-    const dueMs = this.clock.now() + delayMs
-    if (this.stopped || this.dueMs <= dueMs) return
-    this.dueMs = dueMs
-    if (!this.running) this.wakeWithin(delayMs)
+  #commitWithin(delayMs: number): void {
+    const dueMs = this.#clock.now() + delayMs
+    if (this.#stopped || this.#dueMs <= dueMs) return
+    this.#dueMs = dueMs
+    if (!this.#running) this.#wakeWithin(delayMs)
   }
 
-  private wakeWithin(delayMs: number): void {
-    this.cancelWake?.()
-    this.cancelWake = null
-    if (delayMs <= 0) return void this.run()
-    this.cancelWake = this.clock.schedule(delayMs, () => void this.run())
+  #wakeWithin(delayMs: number): void {
+    this.#cancelWake?.()
+    this.#cancelWake = null
+    if (delayMs <= 0) return void this.#run()
+    this.#cancelWake = this.#clock.schedule(delayMs, () => void this.#run())
   }
 
   /** Resolves when nothing is pending (or the lane ended). */
   settled(): Promise<void> {
     this.flush()
-    if (this.stopped || (!this.running && this.pending.length === 0)) return Promise.resolve()
-    return new Promise((resolve) => this.idleWaiters.push(resolve))
+    if (this.#stopped || (!this.#running && this.#pending.length === 0)) return Promise.resolve()
+    return new Promise((resolve) => this.#idleWaiters.push(resolve))
   }
 
   stop(): void {
-    this.stopped = true
-    this.pending = []
-    this.cancelWake?.()
-    this.release()
+    this.#stopped = true
+    this.#pending = []
+    this.#cancelWake?.()
+    this.#release()
   }
 
-  private release(): void {
-    for (const resolve of this.idleWaiters.splice(0)) resolve()
+  #release(): void {
+    for (const resolve of this.#idleWaiters.splice(0)) resolve()
   }
 
-  private async run(): Promise<void> {
-    this.cancelWake = null
-    this.running = true
+  async #run(): Promise<void> {
+    this.#cancelWake = null
+    this.#running = true
     try {
       // Let handlings that end in this turn of the event loop join the group.
       await Promise.resolve()
-      while (!this.stopped && this.isDue()) await this.commitGroup()
+      while (!this.#stopped && this.#isDue()) await this.#commitGroup()
     } catch (error) {
-      if (!this.stopped) this.failed(error)
+      if (!this.#stopped) this.#failed(error)
     } finally {
-      this.running = false
-      this.release()
-      if (!this.stopped && this.dueMs < NEVER) this.wakeWithin(this.dueMs - this.clock.now())
+      this.#running = false
+      this.#release()
+      if (!this.#stopped && this.#dueMs < NEVER) this.#wakeWithin(this.#dueMs - this.#clock.now())
     }
   }
 
-  private isDue(): boolean {
-    return this.dueMs <= this.clock.now() || (this.idleWaiters.length > 0 && this.pending.length > 0)
+  #isDue(): boolean {
+    return this.#dueMs <= this.#clock.now() || (this.#idleWaiters.length > 0 && this.#pending.length > 0)
   }
 
-  private async commitGroup(): Promise<void> {
-    const group = this.takeGroup()
-    this.dueMs = this.pending.length > 0 ? this.clock.now() : NEVER
-    for (const { input } of group) if (input) this.offsets.finish(input.topic, input.offset)
+  async #commitGroup(): Promise<void> {
+    const group = this.#takeGroup()
+    this.#dueMs = this.#pending.length > 0 ? this.#clock.now() : NEVER
+    for (const { input } of group) if (input) this.#offsets.finish(input.topic, input.offset)
     const rows = new Map<string, StateRow>()
     for (const effect of group) for (const row of effect.rows) rows.set(row.key, row)
-    await this.commitNoting(group, {
+    await this.#commitNoting(group, {
       records: group.flatMap((effect) => effect.records),
       rows: [...rows.values()],
-      positions: this.offsets.takeChanges(),
+      positions: this.#offsets.takeChanges(),
     })
-    if (this.stopped) return
+    if (this.#stopped) return
     for (const effect of group) {
-      this.refusals.committed(effect.cause)
+      this.#refusals.committed(effect.cause)
       effect.committed()
     }
   }
 
-  private async commitNoting(group: readonly Effect[], commit: LaneCommit): Promise<void> {
+  async #commitNoting(group: readonly Effect[], commit: LaneCommit): Promise<void> {
     try {
-      await this.commitWithRetry(commit)
+      await this.#commitWithRetry(commit)
     } catch (error) {
       if (error instanceof CommitRefused)
-        this.refusals.note(
+        this.#refusals.note(
           group.map(({ cause }) => cause),
           error,
         )
@@ -167,26 +167,26 @@ export class GroupCommit {
     }
   }
 
-  private takeGroup(): Effect[] {
-    if (this.refusals.oneByOne) return this.pending.splice(0, 1)
+  #takeGroup(): Effect[] {
+    if (this.#refusals.oneByOne) return this.#pending.splice(0, 1)
     let bytes = 0
     let count = 0
-    for (const effect of this.pending) {
+    for (const effect of this.#pending) {
       for (const { value } of effect.records) bytes += value?.length ?? 0
       for (const { value } of effect.rows) bytes += value?.length ?? 0
       count++
       if (count === MAX_EFFECTS || bytes > MAX_BYTES) break
     }
-    return this.pending.splice(0, count)
+    return this.#pending.splice(0, count)
   }
 
-  private async commitWithRetry(commit: LaneCommit): Promise<void> {
+  async #commitWithRetry(commit: LaneCommit): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.lane.commit(commit)
+        return await this.#lane.commit(commit)
       } catch (error) {
-        if (!(error instanceof CommitFailed) || attempt === MAX_TRIES || this.stopped) throw error
-        await sleep(this.clock, 20 * 2 ** attempt)
+        if (!(error instanceof CommitFailed) || attempt === MAX_TRIES || this.#stopped) throw error
+        await sleep(this.#clock, 20 * 2 ** attempt)
       }
     }
   }

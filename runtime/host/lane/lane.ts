@@ -45,18 +45,18 @@ interface Restored {
 
 export class Lane {
   readonly index: number
-  private readonly parts: HostParts
-  private readonly open: OpenLane
-  private readonly state: LaneState
-  private readonly commit: GroupCommit
-  private readonly timers: TimerQueue
-  private readonly queue: KeyQueue<Handling>
-  private readonly lost = new AbortController()
-  private readonly facts: LaneFacts
-  private readonly intake: Intake
-  private readonly quarantine: Quarantine
-  private readonly effects: LaneEffects
-  private readonly place: LanePlace
+  readonly #parts: HostParts
+  readonly #open: OpenLane
+  readonly #state: LaneState
+  readonly #commit: GroupCommit
+  readonly #timers: TimerQueue
+  readonly #queue: KeyQueue<Handling>
+  readonly #lost = new AbortController()
+  readonly #facts: LaneFacts
+  readonly #intake: Intake
+  readonly #quarantine: Quarantine
+  readonly #effects: LaneEffects
+  readonly #place: LanePlace
 
   private constructor(
     parts: HostParts,
@@ -64,50 +64,50 @@ export class Lane {
     { state, topicIds, opening }: Restored,
     place: LanePlace,
   ) {
-    this.parts = parts
-    this.open = open
+    this.#parts = parts
+    this.#open = open
     this.index = open.lane
-    this.state = state
-    this.place = place
+    this.#state = state
+    this.#place = place
     const { refusals } = place
     const offsets = new OffsetTracker(open.positions, refusals.metadataBytes)
     const commitParts = { clock: parts.clock, refusals }
     const commit = new GroupCommit(open, offsets, commitParts, (error) => this.drop(error))
-    this.commit = commit
-    this.quarantine = new Quarantine(parts, {
+    this.#commit = commit
+    this.#quarantine = new Quarantine(parts, {
       index: open.lane,
       opening,
       commit,
       gate: place.gate,
-      lost: this.lost.signal,
+      lost: this.#lost.signal,
     })
-    this.timers = new TimerQueue(parts.clock, (timer) => this.fire(timer))
-    this.effects = new LaneEffects(parts, {
+    this.#timers = new TimerQueue(parts.clock, (timer) => this.#fire(timer))
+    this.#effects = new LaneEffects(parts, {
       epoch: open.epoch,
       state,
       commit,
-      quarantine: this.quarantine,
-      lost: this.lost.signal,
-      arm: (timer) => this.timers.arm(timer),
+      quarantine: this.#quarantine,
+      lost: this.#lost.signal,
+      arm: (timer) => this.#timers.arm(timer),
       failed: (error) => this.drop(error),
     })
-    this.queue = new KeyQueue((handling) => void this.run(handling))
+    this.#queue = new KeyQueue((handling) => void this.#run(handling))
     const origin = { partitions: parts.log.partitions, topicIds }
-    const entrance = { open, offsets, commit: this.commit, refusals, lost: this.lost.signal, origin }
-    this.intake = new Intake(parts, entrance, {
-      submit: (event, record, span) => this.submit(event, record, span),
-      interrupt: (event) => this.interrupt(event),
-      load: () => ({ running: this.queue.running, taken: this.queue.size }),
-      waitingWith: (key) => this.queue.waitingWith(key),
+    const entrance = { open, offsets, commit: this.#commit, refusals, lost: this.#lost.signal, origin }
+    this.#intake = new Intake(parts, entrance, {
+      submit: (event, record, span) => this.#submit(event, record, span),
+      interrupt: (event) => this.#interrupt(event),
+      load: () => ({ running: this.#queue.running, taken: this.#queue.size }),
+      waitingWith: (key) => this.#queue.waitingWith(key),
       failed: (error) => this.drop(error),
     })
-    this.facts = {
+    this.#facts = {
       lane: open.lane,
       epoch: open.epoch,
       state,
-      lost: this.lost.signal,
-      settled: (key) => this.effects.settled(key),
-      stream: (emit, handling) => this.stream(emit, handling),
+      lost: this.#lost.signal,
+      settled: (key) => this.#effects.settled(key),
+      stream: (emit, handling) => this.#stream(emit, handling),
     }
   }
 
@@ -119,9 +119,9 @@ export class Lane {
     const opening = await openQuarantine(parts, open, ofHost, place.survived)
     const topicIds = await parts.log.topicIds(parts.stage.consumes.map(({ topic }) => topic))
     const lane = new Lane(parts, open, { state, topicIds, opening }, place)
-    await lane.timers.restore(state.timers())
+    await lane.#timers.restore(state.timers())
     open.start(
-      (records) => lane.intake.receive(records),
+      (records) => lane.#intake.receive(records),
       (reason) => lane.drop(reason),
     )
     return lane
@@ -129,47 +129,47 @@ export class Lane {
 
   /** It has ended: it must not take the place of a lane that works. */
   get isLost(): boolean {
-    return this.lost.signal.aborted
+    return this.#lost.signal.aborted
   }
 
   get pending(): number {
-    return this.queue.size
+    return this.#queue.size
   }
 
   /** Tasks whose effects wait for their commit. */
   get committing(): number {
-    return this.effects.committing
+    return this.#effects.committing
   }
 
   /** Keys with state: live tasks, mostly. */
   get keys(): number {
-    return this.state.size
+    return this.#state.size
   }
 
   /** What the lane holds in memory. */
   rows(): Iterable<RowChange> {
-    return this.state.rows()
+    return this.#state.rows()
   }
 
   /** The lane goes to another process, which must not take that for a death of this one. */
   handOver(): void {
-    this.quarantine.moved()
+    this.#quarantine.moved()
     this.drop(null)
   }
 
   /** Ends the lane: nothing is committed any more. */
   drop(reason: unknown): void {
-    if (this.lost.signal.aborted) return
-    this.lost.abort()
-    this.intake.stop()
-    this.timers.stop()
-    this.commit.stop()
-    this.queue.dropWaiting()
-    this.effects.stop()
-    this.open
+    if (this.#lost.signal.aborted) return
+    this.#lost.abort()
+    this.#intake.stop()
+    this.#timers.stop()
+    this.#commit.stop()
+    this.#queue.dropWaiting()
+    this.#effects.stop()
+    this.#open
       .close()
-      .catch((error: unknown) => this.parts.instruments.log.warn({ err: error }, 'closing a lane'))
-    this.place.onLost(reason)
+      .catch((error: unknown) => this.#parts.instruments.log.warn({ err: error }, 'closing a lane'))
+    this.#place.onLost(reason)
   }
 
   /**
@@ -177,41 +177,41 @@ export class Lane {
    * the stage's own wish, so it is done first: a command that ran one task leaves its books complete.
    */
   async drain(): Promise<void> {
-    const { clock, options, stage } = this.parts
-    this.intake.takeLingering()
-    this.intake.stop()
-    this.timers.stop()
-    this.quarantine.releaseHeld()
-    if (!stage.lingerMs) this.queue.dropWaiting()
+    const { clock, options, stage } = this.#parts
+    this.#intake.takeLingering()
+    this.#intake.stop()
+    this.#timers.stop()
+    this.#quarantine.releaseHeld()
+    if (!stage.lingerMs) this.#queue.dropWaiting()
     const until = clock.now() + options.drainMs
-    while (this.queue.size > 0 && clock.now() < until && !this.lost.signal.aborted)
+    while (this.#queue.size > 0 && clock.now() < until && !this.#lost.signal.aborted)
       await new Promise<void>((resume) => clock.schedule(20, resume))
-    await this.commit.settled()
-    this.quarantine.close()
-    await this.commit.settled()
+    await this.#commit.settled()
+    this.#quarantine.close()
+    await this.#commit.settled()
     this.drop(null)
   }
 
-  private submit(event: StageEvent, record: LogRecord | null, span: HandlingSpan): void {
+  #submit(event: StageEvent, record: LogRecord | null, span: HandlingSpan): void {
     const interrupted = new AbortController()
-    this.interrupt(event)
+    this.#interrupt(event)
     const cause = record ? causeOf(record) : event.id
     const begun = { whole: false, throws: 0, streamed: 0 }
     const handling = { key: event.key, event, record, cause, span, interrupted, ...begun }
-    this.quarantine.took(handling)
-    this.queue.push(handling)
+    this.#quarantine.took(handling)
+    this.#queue.push(handling)
   }
 
-  private interrupt(event: StageEvent): void {
-    const keys = this.parts.stage.interrupts?.(event)
+  #interrupt(event: StageEvent): void {
+    const keys = this.#parts.stage.interrupts?.(event)
     if (!keys) return
     for (const key of keys === true ? [event.key] : keys.map(encodeKey))
-      for (const handling of this.queue.of(key)) handling.interrupted.abort()
+      for (const handling of this.#queue.of(key)) handling.interrupted.abort()
   }
 
-  private fire(timer: ArmedTimer): void {
-    if (this.state.timer(timer.key, timer.name)?.causeId !== timer.causeId) return
-    const { stage, instruments } = this.parts
+  #fire(timer: ArmedTimer): void {
+    if (this.#state.timer(timer.key, timer.name)?.causeId !== timer.causeId) return
+    const { stage, instruments } = this.#parts
     const id = timerEventId(timer.key, timer.name, timer.causeId)
     const span = instruments.handling({
       stage: stage.name,
@@ -226,74 +226,74 @@ export class Lane {
     instruments.count('timers_fired', 1, { stage: stage.name })
     const traceId = span.traceId ?? traceIdOf(timer.traceparent)
     const meta = { id, key: timer.key, lane: this.index, atMs: timer.dueMs, traceId }
-    this.submit({ type: 'TimerFired', data: { name: timer.name }, ...meta }, null, span)
+    this.#submit({ type: 'TimerFired', data: { name: timer.name }, ...meta }, null, span)
   }
 
-  private async run(handling: Handling): Promise<void> {
+  async #run(handling: Handling): Promise<void> {
     try {
-      const admitted = this.quarantine.admit(handling)
+      const admitted = this.#quarantine.admit(handling)
       const deaths = admitted ? await admitted : 0
-      if (this.lost.signal.aborted || deaths === null) return handling.span.dropped()
-      if (this.isStale(handling)) return this.leaveOut(handling)
-      const pending = deaths > 0 ? this.convict(handling, deaths) : this.attempt(handling)
+      if (this.#lost.signal.aborted || deaths === null) return handling.span.dropped()
+      if (this.#isStale(handling)) return this.#leaveOut(handling)
+      const pending = deaths > 0 ? this.#convict(handling, deaths) : this.#attempt(handling)
       if (pending) await pending
     } catch (error) {
       handling.span.dropped()
-      if (!this.lost.signal.aborted) this.drop(error)
+      if (!this.#lost.signal.aborted) this.drop(error)
     } finally {
-      this.quarantine.left(handling)
-      this.queue.done(handling)
-      this.intake.proceed()
+      this.#quarantine.left(handling)
+      this.#queue.done(handling)
+      this.#intake.proceed()
     }
   }
 
-  private leaveOut(handling: Handling): void {
+  #leaveOut(handling: Handling): void {
     handling.span.dropped()
-    this.quarantine.dismiss(handling)
+    this.#quarantine.dismiss(handling)
   }
 
   /** A timer that was cancelled or set anew while its event waited. */
-  private isStale({ event }: Handling): boolean {
+  #isStale({ event }: Handling): boolean {
     if (event.type !== 'TimerFired') return false
-    const timer = this.state.timer(event.key, event.data.name)
+    const timer = this.#state.timer(event.key, event.data.name)
     return timer === undefined || timerEventId(event.key, event.data.name, timer.causeId) !== event.id
   }
 
   /** Synchronous when the stage makes no call and nothing is large. */
-  private attempt(handling: Handling): void | Promise<void> {
+  #attempt(handling: Handling): void | Promise<void> {
     try {
-      const refusal = this.place.refusals.of(handling.cause)
-      if (refusal) return this.giveUp(handling, refusal.reason, refusal.times)
-      if (handling.whole) return this.decide(handling)
-      const event = handlings.wholeEvent(this.parts, this.lost.signal, handling)
+      const refusal = this.#place.refusals.of(handling.cause)
+      if (refusal) return this.#giveUp(handling, refusal.reason, refusal.times)
+      if (handling.whole) return this.#decide(handling)
+      const event = handlings.wholeEvent(this.#parts, this.#lost.signal, handling)
       const decide = (whole: StageEvent) => {
         Object.assign(handling, { event: whole, whole: true })
-        return this.decide(handling)
+        return this.#decide(handling)
       }
       if (!(event instanceof Promise)) return decide(event)
-      return event.then(decide, (error: unknown) => this.thrown(handling, error))
+      return event.then(decide, (error: unknown) => this.#thrown(handling, error))
     } catch (error) {
-      return this.thrown(handling, error)
+      return this.#thrown(handling, error)
     }
   }
 
-  private decide(handling: Handling): void | Promise<void> {
+  #decide(handling: Handling): void | Promise<void> {
     try {
-      const outcome = handlings.work(this.parts, this.facts, handling)
+      const outcome = handlings.work(this.#parts, this.#facts, handling)
       if (outcome instanceof Promise)
         return outcome
-          .then((concluded) => this.conclude(handling, concluded()))
-          .catch((error: unknown) => this.thrown(handling, error))
-      const concluded = this.conclude(handling, outcome)
-      return concluded?.catch((error: unknown) => this.thrown(handling, error))
+          .then((concluded) => this.#conclude(handling, concluded()))
+          .catch((error: unknown) => this.#thrown(handling, error))
+      const concluded = this.#conclude(handling, outcome)
+      return concluded?.catch((error: unknown) => this.#thrown(handling, error))
     } catch (error) {
-      return this.thrown(handling, error)
+      return this.#thrown(handling, error)
     }
   }
 
-  private async thrown(handling: Handling, error: unknown): Promise<void> {
+  async #thrown(handling: Handling, error: unknown): Promise<void> {
     if (!(error instanceof handlings.StageThrew)) throw error
-    const { stage, instruments, options } = this.parts
+    const { stage, instruments, options } = this.#parts
     handling.throws++
     if (!error.final)
       instruments.log.error(
@@ -301,24 +301,24 @@ export class Lane {
         'a stage threw',
       )
     instruments.count('handlings_failed', 1, { stage: stage.name, type: handling.event.type })
-    if (!error.final && handling.throws < options.maxThrows) return this.attempt(handling) ?? undefined
-    const reason = error.final ?? handlings.stageFailure(this.parts, error, handling.event)
-    await this.giveUp(handling, reason, 0)
+    if (!error.final && handling.throws < options.maxThrows) return this.#attempt(handling) ?? undefined
+    const reason = error.final ?? handlings.stageFailure(this.#parts, error, handling.event)
+    await this.#giveUp(handling, reason, 0)
   }
 
   /** Its process died of it, again and again. */
-  private convict(handling: Handling, deaths: number): Promise<void> {
-    const { stage, instruments } = this.parts
+  #convict(handling: Handling, deaths: number): Promise<void> {
+    const { stage, instruments } = this.#parts
     const { event } = handling
     handling.throws = deaths
     instruments.count('events_quarantined', 1, { stage: stage.name, type: event.type })
     const message = `${stage.name} died ${deaths} times while it handled ${event.type} of ${event.key}`
-    return this.giveUp(handling, failure('PROCESS_DIED', message), 0)
+    return this.#giveUp(handling, failure('PROCESS_DIED', message), 0)
   }
 
   /** Leaves a dead letter of the event and tells its requester: less each time that the log refuses it. */
-  private async giveUp(handling: Handling, reason: Failure, refusals: number): Promise<void> {
-    const { parts } = this
+  async #giveUp(handling: Handling, reason: Failure, refusals: number): Promise<void> {
+    const parts = this.#parts
     const { record, key, throws } = handling
     parts.instruments.log.error(
       {
@@ -330,36 +330,36 @@ export class Lane {
       },
       `an event was given up: ${reason.message}`,
     )
-    if (refusals >= NO_LETTER) return this.conclude(handling, handlings.join()) ?? undefined
+    if (refusals >= NO_LETTER) return this.#conclude(handling, handlings.join()) ?? undefined
     countDeadLetter(parts, record?.topic ?? 'timer', reason)
     const smallest = refusals >= SMALLEST_LETTER
     const about = { record, key, lane: this.index, attempts: Math.max(1, throws), smallest }
-    const letter = await handlings.persistently(parts, this.lost.signal, () =>
+    const letter = await handlings.persistently(parts, this.#lost.signal, () =>
       deadLetter(parts, about, reason),
     )
     const letterAlone = handlings.join({ emit: [letter] })
-    if (smallest) return this.conclude(handling, letterAlone) ?? undefined
-    const told = handlings.poisonedOutcome(parts, this.facts, handling, reason)
+    if (smallest) return this.#conclude(handling, letterAlone) ?? undefined
+    const told = handlings.poisonedOutcome(parts, this.#facts, handling, reason)
     told.emit.push(letter)
     try {
-      await this.conclude(handling, told)
+      await this.#conclude(handling, told)
     } catch (again) {
       // What the stage wants its requester told can't be encoded either: the dead letter alone must do.
       if (!(again instanceof handlings.StageThrew)) throw again
-      await this.conclude(handling, letterAlone)
+      await this.#conclude(handling, letterAlone)
     }
   }
 
-  private conclude(handling: Handling, outcome: Outcome): void | Promise<void> {
-    if (this.lost.signal.aborted) throw new LaneLost('after the work')
+  #conclude(handling: Handling, outcome: Outcome): void | Promise<void> {
+    if (this.#lost.signal.aborted) throw new LaneLost('after the work')
     handling.span.finished()
-    return this.effects.push(handling, outcome)
+    return this.#effects.push(handling, outcome)
   }
 
   /** Best effort, outside the transaction. */
-  private stream(emit: Emit, handling: Handling): void {
-    if (this.lost.signal.aborted) return
-    const { codec, stage, log } = this.parts
+  #stream(emit: Emit, handling: Handling): void {
+    if (this.#lost.signal.aborted) return
+    const { codec, stage, log } = this.#parts
     const sender = { stage: stage.name, version: stage.version, partitions: log.partitions }
     try {
       const value = codec.encode(emit.type, emit.data as never, emit.topic)
@@ -367,7 +367,7 @@ export class Lane {
       // Ids apart from those of the events that it commits, and the same when it runs again.
       log.publish([toRecord(sender, emit, value, cause, -++handling.streamed)]).catch(() => {})
     } catch (error) {
-      this.parts.instruments.log.debug({ err: error }, 'streaming')
+      this.#parts.instruments.log.debug({ err: error }, 'streaming')
     }
   }
 }

@@ -20,13 +20,13 @@ class TopicOffsets {
   readonly unfinished: Set<number>
   readonly taken = new Set<number>()
   /** Restored as unfinished and not delivered again yet. */
-  private awaited: number
+  #awaited: number
 
   constructor(base: number, metadata: string) {
     const { next, unfinished } = decodeFinished(base, metadata)
     this.next = next
     this.unfinished = new Set(unfinished)
-    this.awaited = this.unfinished.size
+    this.#awaited = this.unfinished.size
   }
 
   get base(): number {
@@ -35,22 +35,22 @@ class TopicOffsets {
   }
 
   offer(offset: number): boolean {
-    if (this.awaited > 0) this.dropOvertaken(offset)
+    if (this.#awaited > 0) this.#dropOvertaken(offset)
     if (offset >= this.next) {
       this.next = offset + 1
       this.unfinished.add(offset)
     } else if (!this.unfinished.has(offset) || this.taken.has(offset)) return false
-    else this.awaited--
+    else this.#awaited--
     this.taken.add(offset)
     return true
   }
 
-  private dropOvertaken(offset: number): void {
+  #dropOvertaken(offset: number): void {
     for (const old of this.unfinished) {
       if (old >= offset) return
       if (this.taken.has(old)) continue
       this.unfinished.delete(old)
-      this.awaited--
+      this.#awaited--
     }
   }
 
@@ -62,10 +62,10 @@ class TopicOffsets {
     const { size } = this.unfinished
     if (size === 0) return true
     const most = MOST_BYTES * (size + 2)
-    return most <= limitBytes || this.mostBytes() + 2 * MOST_BYTES <= limitBytes
+    return most <= limitBytes || this.#mostBytes() + 2 * MOST_BYTES <= limitBytes
   }
 
-  private mostBytes(): number {
+  #mostBytes(): number {
     let bytes = 0
     let end = this.base
     for (const offset of this.unfinished) {
@@ -85,46 +85,46 @@ const digits = (gap: number): number => gap.toString(36).length
 
 /** Positions of one lane, over all topics that its stage consumes. */
 export class OffsetTracker {
-  private readonly topics = new Map<LogTopic, TopicOffsets>()
-  private readonly dirty = new Set<LogTopic>()
-  private readonly metadataBytes: number
+  readonly #topics = new Map<LogTopic, TopicOffsets>()
+  readonly #dirty = new Set<LogTopic>()
+  readonly #metadataBytes: number
 
   constructor(positions: readonly Position[], metadataBytes: number = METADATA_BYTES) {
-    this.metadataBytes = metadataBytes
+    this.#metadataBytes = metadataBytes
     for (const { topic, offset, metadata } of positions)
-      this.topics.set(topic, new TopicOffsets(offset, metadata))
+      this.#topics.set(topic, new TopicOffsets(offset, metadata))
   }
 
   /** False: taking this record might make the metadata of its topic too long. What is unfinished already always has room. */
   hasRoom({ topic, offset }: LogRecord): boolean {
-    const offsets = this.topics.get(topic)
-    return !offsets || offset < offsets.next || offsets.hasRoom(this.metadataBytes)
+    const offsets = this.#topics.get(topic)
+    return !offsets || offset < offsets.next || offsets.hasRoom(this.#metadataBytes)
   }
 
   /** True when the record is new to this lane; the caller then owes a `finish`. */
   offer(record: LogRecord): boolean {
-    let offsets = this.topics.get(record.topic)
-    if (!offsets) this.topics.set(record.topic, (offsets = new TopicOffsets(record.offset, '')))
+    let offsets = this.#topics.get(record.topic)
+    if (!offsets) this.#topics.set(record.topic, (offsets = new TopicOffsets(record.offset, '')))
     return offsets.offer(record.offset)
   }
 
   finish(topic: LogTopic, offset: number): void {
-    this.topics.get(topic)?.finish(offset)
-    this.dirty.add(topic)
+    this.#topics.get(topic)?.finish(offset)
+    this.#dirty.add(topic)
   }
 
   get hasChanges(): boolean {
-    return this.dirty.size > 0
+    return this.#dirty.size > 0
   }
 
   /** Positions that moved since the last call. */
   takeChanges(): Position[] {
     const changed: Position[] = []
-    for (const topic of this.dirty) {
-      const offsets = this.topics.get(topic)
+    for (const topic of this.#dirty) {
+      const offsets = this.#topics.get(topic)
       if (offsets) changed.push({ topic, offset: offsets.base, metadata: encodeFinished(offsets) })
     }
-    this.dirty.clear()
+    this.#dirty.clear()
     return changed
   }
 }

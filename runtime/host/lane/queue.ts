@@ -13,79 +13,79 @@ interface Family<T> {
 }
 
 export class KeyQueue<T extends Queued> {
-  private readonly families = new Map<string, Family<T>>()
-  private readonly run: (item: T) => void
-  private count = 0
-  private started = 0
+  readonly #families = new Map<string, Family<T>>()
+  readonly #run: (item: T) => void
+  #count = 0
+  #started = 0
 
   /** `run` starts an item and must lead to `done(item)`. */
   constructor(run: (item: T) => void) {
-    this.run = run
+    this.#run = run
   }
 
   /** Items waiting or running. */
   get size(): number {
-    return this.count
+    return this.#count
   }
 
   get running(): number {
-    return this.started
+    return this.#started
   }
 
   /** Items of this key, its root and its parts that wait. */
   waitingWith(key: string): number {
-    return this.families.get(rootOf(key))?.waiting.length ?? 0
+    return this.#families.get(rootOf(key))?.waiting.length ?? 0
   }
 
   push(item: T): void {
     const root = rootOf(item.key)
-    let family = this.families.get(root)
-    if (!family) this.families.set(root, (family = { waiting: [], running: new Set() }))
+    let family = this.#families.get(root)
+    if (!family) this.#families.set(root, (family = { waiting: [], running: new Set() }))
     family.waiting.push(item)
-    this.count++
-    this.startReady(family)
+    this.#count++
+    this.#startReady(family)
   }
 
   done(item: T): void {
     const root = rootOf(item.key)
-    const family = this.families.get(root)
+    const family = this.#families.get(root)
     if (!family?.running.delete(item)) return
-    this.count--
-    this.started--
-    if (family.waiting.length > 0) this.startReady(family)
-    else if (family.running.size === 0) this.families.delete(root)
+    this.#count--
+    this.#started--
+    if (family.waiting.length > 0) this.#startReady(family)
+    else if (family.running.size === 0) this.#families.delete(root)
   }
 
   /** Items of this key and its parts, waiting or running. */
   *of(key: string): Iterable<T> {
-    const family = this.families.get(rootOf(key))
+    const family = this.#families.get(rootOf(key))
     if (!family) return
     for (const item of [...family.running, ...family.waiting]) if (isWithin(item.key, key)) yield item
   }
 
   /** Forgets what has not started. */
   dropWaiting(): void {
-    for (const [root, family] of this.families) {
-      this.count -= family.waiting.length
+    for (const [root, family] of this.#families) {
+      this.#count -= family.waiting.length
       family.waiting.length = 0
-      if (family.running.size === 0) this.families.delete(root)
+      if (family.running.size === 0) this.#families.delete(root)
     }
   }
 
-  private startReady(family: Family<T>): void {
+  #startReady(family: Family<T>): void {
     const ready: T[] = []
     for (let index = 0; index < family.waiting.length; index++) {
       const item = family.waiting[index] as T
-      if (this.blocked(family, item, index)) continue
+      if (this.#blocked(family, item, index)) continue
       family.waiting.splice(index--, 1)
       family.running.add(item)
-      this.started++
+      this.#started++
       ready.push(item)
     }
-    for (const item of ready) this.run(item)
+    for (const item of ready) this.#run(item)
   }
 
-  private blocked(family: Family<T>, item: T, index: number): boolean {
+  #blocked(family: Family<T>, item: T, index: number): boolean {
     for (const other of family.running) if (isRelated(other.key, item.key)) return true
     for (let ahead = 0; ahead < index; ahead++)
       if (isRelated((family.waiting[ahead] as T).key, item.key)) return true

@@ -48,29 +48,29 @@ export class NewerState extends Error {
 }
 
 export class LaneState {
-  private readonly keys = new Map<string, Map<string, unknown>>()
-  private readonly families = new Map<string, Set<string>>()
-  private readonly version: number
-  private readonly laneIndex: LaneIndex
-  private restoredMissing = false
+  readonly #keys = new Map<string, Map<string, unknown>>()
+  readonly #families = new Map<string, Set<string>>()
+  readonly #version: number
+  readonly #laneIndex: LaneIndex
+  #restoredMissing = false
 
   constructor(version: number, laneIndex?: Stage['laneIndex']) {
-    this.version = version
-    this.laneIndex = laneIndex?.() ?? noIndex
+    this.#version = version
+    this.#laneIndex = laneIndex?.() ?? noIndex
   }
 
   /** The rows of the lane, as its stage sees them. */
   get lane(): LaneIndex {
-    return this.laneIndex
+    return this.#laneIndex
   }
 
   /** Applies rows of the lane in memory. */
   writeLane(rows: Readonly<Record<string, unknown>>): void {
-    for (const [name, value] of Object.entries(rows)) this.laneIndex.write(name, value ?? null)
+    for (const [name, value] of Object.entries(rows)) this.#laneIndex.write(name, value ?? null)
   }
 
   get size(): number {
-    return this.keys.size
+    return this.#keys.size
   }
 
   /**
@@ -78,60 +78,61 @@ export class LaneState {
    * missing row of it throws PAYLOAD_MISSING.
    */
   view(key: string): Record<string, unknown> {
-    return this.viewOf(key, (rows, name, missing) => missing.standIn(rows, name))
+    return this.#viewOf(key, (rows, name, missing) => missing.standIn(rows, name))
   }
 
   /** The same without the rows that are missing. */
   present(key: string): Record<string, unknown> {
-    return this.viewOf(key, () => {})
+    return this.#viewOf(key, () => {})
   }
 
   /** What of the view is not the key's own: the rows of a part's root. A fresh object. */
   inherited(key: string): Record<string, unknown> {
     const rows: Record<string, unknown> = {}
     const root = rootOf(key)
-    if (root !== key) this.copyRows(root, rows, (into, name, missing) => missing.standIn(into, name))
+    if (root !== key) this.#copyRows(root, rows, (into, name, missing) => missing.standIn(into, name))
     return rows
   }
 
-  private viewOf(key: string, missing: WithMissing): Record<string, unknown> {
+  #viewOf(key: string, missing: WithMissing): Record<string, unknown> {
     const rows: Record<string, unknown> = {}
     const root = rootOf(key)
-    if (root !== key) this.copyRows(root, rows, missing)
-    this.copyRows(key, rows, missing)
+    if (root !== key) this.#copyRows(root, rows, missing)
+    this.#copyRows(key, rows, missing)
     return rows
   }
 
-  private copyRows(key: string, into: Record<string, unknown>, missing: WithMissing): void {
-    for (const [name, value] of this.keys.get(key) ?? []) {
+  #copyRows(key: string, into: Record<string, unknown>, missing: WithMissing): void {
+    for (const [name, value] of this.#keys.get(key) ?? []) {
       if (name.startsWith(TIMER)) continue
-      if (this.restoredMissing) delete into[name]
+      if (this.#restoredMissing) delete into[name]
       if (value instanceof MissingRow) missing(into, name, value)
       else into[name] = value
     }
   }
 
   timer(key: string, name: string): TimerRow | undefined {
-    return this.keys.get(key)?.get(TIMER + name) as TimerRow | undefined
+    return this.#keys.get(key)?.get(TIMER + name) as TimerRow | undefined
   }
 
   *timers(): Iterable<{ key: string; name: string; timer: TimerRow }> {
-    for (const [key, rows] of this.keys)
+    for (const [key, rows] of this.#keys)
       for (const [name, value] of rows)
         if (name.startsWith(TIMER)) yield { key, name: name.slice(TIMER.length), timer: value as TimerRow }
   }
 
   /** Every row and timer. */
   *rows(): Iterable<RowChange> {
-    for (const [key, rows] of this.keys) for (const [name, value] of rows) yield { key, name, value }
+    for (const [key, rows] of this.#keys) for (const [name, value] of rows) yield { key, name, value }
   }
 
   /** What clearing this key deletes: its rows and timers, and those of its parts. */
   cleared(key: string): RowChange[] {
     const changes: RowChange[] = []
-    for (const member of this.families.get(rootOf(key)) ?? []) {
+    for (const member of this.#families.get(rootOf(key)) ?? []) {
       if (!isWithin(member, key)) continue
-      for (const name of this.keys.get(member)?.keys() ?? []) changes.push({ key: member, name, value: null })
+      for (const name of this.#keys.get(member)?.keys() ?? [])
+        changes.push({ key: member, name, value: null })
     }
     return changes
   }
@@ -143,29 +144,29 @@ export class LaneState {
   /** Applies the changes in memory. Deleting what is not there is nothing. */
   apply(changes: readonly RowChange[]): void {
     for (const { key, name, value } of changes) {
-      if (value === null) this.remove(key, name)
-      else this.put(key, name, value)
+      if (value === null) this.#remove(key, name)
+      else this.#put(key, name, value)
     }
   }
 
-  private put(key: string, name: string, value: unknown): void {
-    let rows = this.keys.get(key)
+  #put(key: string, name: string, value: unknown): void {
+    let rows = this.#keys.get(key)
     if (!rows) {
-      this.keys.set(key, (rows = new Map()))
-      const family = this.families.get(rootOf(key))
+      this.#keys.set(key, (rows = new Map()))
+      const family = this.#families.get(rootOf(key))
       if (family) family.add(key)
-      else this.families.set(rootOf(key), new Set([key]))
+      else this.#families.set(rootOf(key), new Set([key]))
     }
     rows.set(name, value)
   }
 
-  private remove(key: string, name: string): void {
-    const rows = this.keys.get(key)
+  #remove(key: string, name: string): void {
+    const rows = this.#keys.get(key)
     if (!rows?.delete(name) || rows.size > 0) return
-    this.keys.delete(key)
-    const family = this.families.get(rootOf(key))
+    this.#keys.delete(key)
+    const family = this.#families.get(rootOf(key))
     family?.delete(key)
-    if (family?.size === 0) this.families.delete(rootOf(key))
+    if (family?.size === 0) this.#families.delete(rootOf(key))
   }
 
   /** The rows as the log keeps them; a row past the limit goes to the blob store first. */
@@ -179,12 +180,12 @@ export class LaneState {
     const large: Promise<void>[] = []
     const add = (rowKey: string, value: unknown) => {
       if (value === null) return void rows.push({ key: rowKey, value: null })
-      const bytes = Buffer.from(JSON.stringify({ v: this.version, d: value }))
+      const bytes = Buffer.from(JSON.stringify({ v: this.#version, d: value }))
       const index = rows.push({ key: rowKey, value: bytes }) - 1
       if (bytes.length <= limitBytes) return
       const store = async () => {
         const blob = await blobs.put(bytes)
-        rows[index] = { key: rowKey, value: Buffer.from(JSON.stringify({ v: this.version, blob })) }
+        rows[index] = { key: rowKey, value: Buffer.from(JSON.stringify({ v: this.#version, blob })) }
       }
       large.push(store())
     }
@@ -207,28 +208,28 @@ export class LaneState {
       const isLane = row.key.startsWith(LANE_PREFIX)
       const split = row.key.indexOf(SEPARATOR, isLane ? LANE.length : 0)
       if (split < 0 || row.value === null) continue
-      const decoded = this.decode(row.value, blobs)
+      const decoded = this.#decode(row.value, blobs)
       const value = decoded instanceof Promise ? await decoded : decoded
       const name = row.key.slice(split + 1)
-      if (isLane) this.laneIndex.write(name, value)
-      else this.put(row.key.slice(0, split), name, value)
+      if (isLane) this.#laneIndex.write(name, value)
+      else this.#put(row.key.slice(0, split), name, value)
     }
     return ofHost
   }
 
   /** A promise only for a row in the blob store. */
-  private decode(bytes: Uint8Array, blobs: BlobStore): unknown {
+  #decode(bytes: Uint8Array, blobs: BlobStore): unknown {
     const row = JSON.parse(textOf(bytes)) as { v: number; d?: unknown; blob?: string }
-    if (row.v > this.version)
-      throw new NewerState(`a row of version ${row.v} was found; this process writes ${this.version}`)
+    if (row.v > this.#version)
+      throw new NewerState(`a row of version ${row.v} was found; this process writes ${this.#version}`)
     if (row.blob === undefined) return row.d
-    return this.fetched(row.blob, blobs)
+    return this.#fetched(row.blob, blobs)
   }
 
-  private async fetched(hash: string, blobs: BlobStore): Promise<unknown> {
+  async #fetched(hash: string, blobs: BlobStore): Promise<unknown> {
     const whole = await blobs.get(hash)
-    if (whole) return this.decode(whole, blobs)
-    this.restoredMissing = true
+    if (whole) return this.#decode(whole, blobs)
+    this.#restoredMissing = true
     return new MissingRow(hash)
   }
 }

@@ -19,57 +19,57 @@ export interface ArmedTimer {
  * whether the timer still stands.
  */
 export class TimerQueue {
-  private readonly queue = new TinyQueue<ArmedTimer>([], (a, b) => a.dueMs - b.dueMs)
-  private readonly clock: Clock
-  private readonly fire: (timer: ArmedTimer) => void
-  private cancelWake: (() => void) | null = null
-  private wakeAtMs = Number.POSITIVE_INFINITY
-  private stopped = false
+  readonly #queue = new TinyQueue<ArmedTimer>([], (a, b) => a.dueMs - b.dueMs)
+  readonly #clock: Clock
+  readonly #fire: (timer: ArmedTimer) => void
+  #cancelWake: (() => void) | null = null
+  #wakeAtMs = Number.POSITIVE_INFINITY
+  #stopped = false
 
   constructor(clock: Clock, fire: (timer: ArmedTimer) => void) {
-    this.clock = clock
-    this.fire = fire
+    this.#clock = clock
+    this.#fire = fire
   }
 
   arm(timer: ArmedTimer): void {
-    if (this.stopped) return
-    this.queue.push(timer)
-    if (timer.dueMs < this.wakeAtMs) this.wakeAt(timer.dueMs)
+    if (this.#stopped) return
+    this.#queue.push(timer)
+    if (timer.dueMs < this.#wakeAtMs) this.#wakeAt(timer.dueMs)
   }
 
   /** Arms those that a lane has when it opens. None fires before the last is armed; others have their turn meanwhile. */
   async restore(timers: Iterable<{ key: string; name: string; timer: TimerRow }>): Promise<void> {
     const turns = new Turns()
     for (const { key, name, timer } of timers) {
-      this.queue.push({ key, name, ...timer })
+      this.#queue.push({ key, name, ...timer })
       const others = turns.next()
       if (others) await others
     }
-    const first = this.queue.peek()
-    if (first && !this.stopped) this.wakeAt(first.dueMs)
+    const first = this.#queue.peek()
+    if (first && !this.#stopped) this.#wakeAt(first.dueMs)
   }
 
   stop(): void {
-    this.stopped = true
-    this.cancelWake?.()
+    this.#stopped = true
+    this.#cancelWake?.()
   }
 
-  private wakeAt(dueMs: number): void {
-    this.cancelWake?.()
-    this.wakeAtMs = dueMs
-    this.cancelWake = this.clock.schedule(dueMs - this.clock.now(), () => this.wake())
+  #wakeAt(dueMs: number): void {
+    this.#cancelWake?.()
+    this.#wakeAtMs = dueMs
+    this.#cancelWake = this.#clock.schedule(dueMs - this.#clock.now(), () => this.#wake())
   }
 
-  private wake(): void {
-    this.wakeAtMs = Number.POSITIVE_INFINITY
-    this.cancelWake = null
-    const now = this.clock.now()
-    let next = this.queue.peek()
-    for (let fired = 0; next && next.dueMs <= now && fired < MAX_FIRED_AT_ONCE && !this.stopped; fired++) {
-      this.queue.pop()
-      this.fire(next)
-      next = this.queue.peek()
+  #wake(): void {
+    this.#wakeAtMs = Number.POSITIVE_INFINITY
+    this.#cancelWake = null
+    const now = this.#clock.now()
+    let next = this.#queue.peek()
+    for (let fired = 0; next && next.dueMs <= now && fired < MAX_FIRED_AT_ONCE && !this.#stopped; fired++) {
+      this.#queue.pop()
+      this.#fire(next)
+      next = this.#queue.peek()
     }
-    if (next && !this.stopped) this.wakeAt(next.dueMs)
+    if (next && !this.#stopped) this.#wakeAt(next.dueMs)
   }
 }
