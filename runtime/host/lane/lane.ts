@@ -58,7 +58,7 @@ export class Lane {
   readonly #effects: LaneEffects
   readonly #place: LanePlace
 
-  private constructor(
+  protected constructor(
     parts: HostParts,
     open: OpenLane,
     { state, topicIds, opening }: Restored,

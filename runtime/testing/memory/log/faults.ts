@@ -156,7 +156,7 @@ class FaultyMembership implements Membership {
   #generation = 0
   #left = false
 
-  private constructor(log: Log, life: Life, options: JoinOptions, listener: LaneListener) {
+  protected constructor(log: Log, life: Life, options: JoinOptions, listener: LaneListener) {
     this.#log = log
     this.#life = life
     this.#options = options

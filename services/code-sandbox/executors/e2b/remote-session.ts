@@ -25,7 +25,7 @@ export class RemoteSession {
   /** What is done with the sandbox, one thing after another. */
   #work: Promise<void> = Promise.resolve()
 
-  private constructor(sandbox: Sandbox, pauseAfterMs: number) {
+  protected constructor(sandbox: Sandbox, pauseAfterMs: number) {
     this.#sandbox = sandbox
     this.#pauseAfterMs = pauseAfterMs
     this.interpreter = new Interpreter({

@@ -20,7 +20,7 @@ export class HttpSession {
   /** One request after another: a frame is known before the end of the answer that it stands in. */
   #work: Promise<void> = Promise.resolve()
 
-  private constructor(server: SandboxServer, session: StartedSession) {
+  protected constructor(server: SandboxServer, session: StartedSession) {
     this.#server = server
     this.#session = session
     this.interpreter = new Interpreter({

@@ -54,7 +54,7 @@ export class Zygote {
   alive = true
   readonly #gone = Promise.withResolvers<void>()
 
-  private constructor(options: ZygoteOptions, directory: string) {
+  protected constructor(options: ZygoteOptions, directory: string) {
     this.#directory = directory
     this.ended = this.#gone.promise
     const { bubblewrap, python } = options
