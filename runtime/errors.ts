@@ -64,7 +64,10 @@ export function plainFailure(failure: Failure): Failure {
 /** Any thrown value as event data; what is not a FlotillaError counts as INTERNAL. */
 export function toFailure(error: unknown, fallback: ErrorCode = 'INTERNAL'): Failure {
   if (error instanceof FlotillaError)
-    return { ...failure(error.code, error.message, error.retryable), retryAfterMs: error.retryAfterMs ?? null }
+    return {
+      ...failure(error.code, error.message, error.retryable),
+      retryAfterMs: error.retryAfterMs ?? null,
+    }
   return failure(fallback, redacted(error instanceof Error ? error.message : String(error)))
 }
 

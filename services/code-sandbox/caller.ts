@@ -1,6 +1,6 @@
 // Makes the stage's calls on the executors of this process.
 import type { Caller } from '../../runtime/stage.ts'
-import type { CodeCall, DiscardCall } from './calls.ts'
+import type { CodeCall, DiscardCall } from './call.ts'
 import type { Executors } from './executors/open.ts'
 
 export function createCallers(executors: Executors): Readonly<Record<string, Caller>> {

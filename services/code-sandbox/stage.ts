@@ -19,10 +19,10 @@ import type {
   WorkCancelled,
 } from '../../schemas/generated/events.ts'
 import { headers as headerNames } from '../../schemas/topics.ts'
-import { codeCall, discardCall } from './calls.ts'
+import { codeCall, discardCall } from './call.ts'
 import type { Finished, Outcome, Paused, ResultEntry, ToolSignature } from './executors/port.ts'
-import { limits } from './config.ts'
-import { NAME, callIdOf, ended, endingOf, toolRequested, type Ending } from './replies.ts'
+import { limits } from './constants.ts'
+import { NAME, callIdOf, ended, endingOf, toolRequested, type Ending } from './events.ts'
 import {
   callRow,
   callRows,

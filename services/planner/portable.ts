@@ -9,8 +9,8 @@
 //    none is empty (Bedrock).
 // 4. No half of a surrogate pair, plain or escaped: strict readers of JSON refuse the whole request.
 // 5. Without tools there are no calls either (Anthropic): they are told as text.
-import type { Message, MessageToolCall } from './model.ts'
-import { argumentsOf } from './tools.ts'
+import type { Message, MessageToolCall } from './call.ts'
+import { argumentsOf } from './tool-catalogue.ts'
 
 type Said = Extract<Message, { role: 'assistant' }>
 type Reply = Extract<Message, { role: 'tool' }>

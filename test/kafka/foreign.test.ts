@@ -2,7 +2,7 @@
 // and made again.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import type { LogClient } from '../../client/log-client.ts'
+import type { LogClient } from '../../client/log/client.ts'
 import {
   createClient,
   TOPIC_RESOURCE,

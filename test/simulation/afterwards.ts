@@ -7,7 +7,7 @@
 import { homeOf } from '../../runtime/log/home.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
 import type { TopicName } from '../../schemas/topics.ts'
-import { unreadable as nothing } from '../../services/router/results.ts'
+import { unreadable as nothing } from '../../services/router/events.ts'
 import type { Ability } from './abilities.ts'
 import type { Deeds } from './deeds.ts'
 import { GoneRecords } from './gone-records.ts'

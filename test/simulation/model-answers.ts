@@ -4,7 +4,7 @@ import type { SeenCall } from '../../runtime/testing/simulator/call-book.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
 import type { Json } from '../../schemas/json.ts'
 import { estimatedInputTokens } from '../../services/planner/token-estimates.ts'
-import type { ModelReply, ModelRequest } from '../../services/planner/model.ts'
+import type { ModelReply, ModelRequest } from '../../services/planner/call.ts'
 
 /** The text of a task that one answer ends; of one whose model takes its time. */
 export const QUICK_TASK = 'probe'

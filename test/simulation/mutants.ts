@@ -1,9 +1,9 @@
 // Fleets that break one promise each, by injection at a port: the simulator must notice every one of them. `seeds`: how many
 // seeds it takes at most, counted from 1.
 import { CommitFailed, CommitUncertain, LaneFenced } from '../../runtime/log/port.ts'
-import { HOST_PREFIX } from '../../runtime/host/state.ts'
+import { HOST_PREFIX } from '../../runtime/host/lane/state.ts'
 import type { LaneIndex, StageEvent } from '../../runtime/stage.ts'
-import type { Guard } from '../../runtime/host/guard.ts'
+import type { Guard } from '../../runtime/host/calls/guard.ts'
 import {
   callers,
   everyStage,

@@ -14,7 +14,7 @@ import { cutAt, nextOf } from '../position-metadata.ts'
 import type { Context } from './context.ts'
 import { cutBelow, NO_EPOCH } from './leader-epochs.ts'
 import type { Link } from './link.ts'
-import { committedOffsets } from './offsets.ts'
+import { committedOffsets } from './group-positions.ts'
 import { boundsOf } from './partition-reader.ts'
 
 /** No character of the host's metadata (host/offsets.ts). */

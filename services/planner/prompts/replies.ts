@@ -1,7 +1,7 @@
 // What the model is told between its turns.
 import type { Failure, Json } from '../../../runtime/stage.ts'
 import type { CodeCompleted } from '../../../schemas/generated/events.ts'
-import { MAX_OBSERVATION_CHARS } from '../config.ts'
+import { MAX_OBSERVATION_CHARS } from '../constants.ts'
 
 export const remindOfCode =
   'There was no Python in your answer. Write one ```python block; when you know the answer, call final_answer(value) in it.'

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
-import { createHttpServer } from '../../../runtime/host/http.ts'
+import { createHttpServer } from '../../../runtime/host/http/server.ts'
 import type { LedgerReader } from '../../../runtime/ledger/reader.ts'
-import { usageRoutes } from '../../../services/gateway/usage.ts'
+import { operatorRoutes } from '../../../services/gateway/routes/operator.ts'
+import type { Operator } from '../../../operator/index.ts'
 import { eventually } from '../../conformance/waiting.ts'
 
 /** Of one address. */
@@ -18,7 +19,7 @@ async function served(ledger: LedgerReader): Promise<string> {
     metrics: () => Promise.resolve(''),
     hosts: { host: '127.0.0.1', allowed: [] },
   })
-  usageRoutes(app, ledger)
+  operatorRoutes(app, { usage: ledger, limits: {} } as Operator)
   await app.listen({ host: '127.0.0.1', port: 0 })
   after(() => app.close())
   return `http://127.0.0.1:${(app.server.address() as AddressInfo).port}/v1/usage`

@@ -4,7 +4,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { after, test } from 'node:test'
 import { promisify } from 'node:util'
-import { createHttpServer, type HttpLimits } from '../../../runtime/host/http.ts'
+import { createHttpServer, type HttpLimits } from '../../../runtime/host/http/server.ts'
 import { eventually } from '../../conformance/waiting.ts'
 
 const shared = Buffer.alloc(1_000_000)

@@ -1,7 +1,7 @@
 // Metadata of positions: what Kafka's log adds behind the host's, and what is left of it in a log that was cut off.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { OffsetTracker } from '../../../runtime/host/offsets.ts'
+import { OffsetTracker } from '../../../runtime/host/lane/offsets.ts'
 import { decodeMetadata, encodeMetadata, isAnother } from '../../../runtime/log/kafka/positions.ts'
 import type { LogRecord, Position } from '../../../runtime/log/port.ts'
 import { cutAt, decodeFinished } from '../../../runtime/log/position-metadata.ts'

@@ -6,8 +6,8 @@ import type { StageEvent } from '../../../runtime/stage.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import type { TaskCompleted } from '../../../schemas/generated/events.ts'
 import { createPlannerStage } from '../../../services/planner/stage.ts'
-import type { OutputCheck } from '../../../services/planner/output.ts'
-import type { State } from '../../../services/planner/state.ts'
+import type { OutputCheck } from '../../../services/planner/output-schema.ts'
+import type { State } from '../../../services/planner/rows.ts'
 import { fleetOf } from '../router/fleet.ts'
 import {
   admitted,
@@ -263,7 +263,10 @@ test('a result that misses the schema goes back, and counts once it fits', async
   driver.answer(writes('final_answer(21)'))
   answerCode(driver, { isFinal: true, finalAnswer: 21 })
   await checkOutput(driver)
-  assert.match(heardText(driver), /does not fit the output schema: value: must be object, not 21\. Correct it/)
+  assert.match(
+    heardText(driver),
+    /does not fit the output schema: value: must be object, not 21\. Correct it/,
+  )
   driver.answer(writes('final_answer({"celsius": 21})'))
   answerCode(driver, { step: 2, isFinal: true, finalAnswer: { celsius: 21 } })
   await checkOutput(driver)
