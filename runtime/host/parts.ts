@@ -6,6 +6,7 @@ import type { BlobStore, KeyValue } from '../store/port.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
 import type { CallMaker } from './calls.ts'
 import type { CallJournal } from './journal.ts'
+import { METADATA_BYTES } from './offsets.ts'
 import type { TrialGate } from './trial-gate.ts'
 
 export interface HostOptions {
@@ -25,6 +26,8 @@ export interface HostOptions {
   readonly drainMs: number
   /** State rows larger than this go to the blob store. */
   readonly maxRowBytes: number
+  /** Of a position, while the log has refused none. */
+  readonly maxMetadataBytes: number
   /** How long a process lives before something from outside ends it, where its lanes know nothing better (suspects.ts). */
   readonly assumedLifeMs: number
 }
@@ -38,6 +41,7 @@ export const defaultHostOptions: HostOptions = {
   maxThrows: 3,
   drainMs: 25_000,
   maxRowBytes: 400_000,
+  maxMetadataBytes: METADATA_BYTES,
   assumedLifeMs: 600_000,
 }
 
