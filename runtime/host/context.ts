@@ -7,6 +7,7 @@ import type { Instruments } from '../telemetry/instruments.ts'
 import type { CallMaker } from './calls/calls.ts'
 import type { CallJournal } from './calls/journal.ts'
 import type { TrialGate } from './lane/trial-gate.ts'
+import { METADATA_BYTES } from './lane/offsets.ts'
 
 export interface HostOptions {
   /** Handlings of one lane at work at once, beyond which only tasks.control is taken. */
@@ -25,6 +26,8 @@ export interface HostOptions {
   readonly drainMs: number
   /** State rows larger than this go to the blob store. */
   readonly maxRowBytes: number
+  /** Of a position, while the log has refused none. */
+  readonly maxMetadataBytes: number
 }
 
 export const defaultHostOptions: HostOptions = {
@@ -36,6 +39,7 @@ export const defaultHostOptions: HostOptions = {
   maxThrows: 3,
   drainMs: 25_000,
   maxRowBytes: 400_000,
+  maxMetadataBytes: METADATA_BYTES,
 }
 
 /** What the lanes of one stage in one process share. */

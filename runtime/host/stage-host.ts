@@ -141,7 +141,7 @@ export class StageHost {
     if (this.#stopping || this.#slots.has(lane) || this.#declined.has(lane)) return
     const slot: Slot = {
       generation: ++this.#generation,
-      refusals: new Refusals(this.#parts.clock),
+      refusals: new Refusals(this.#parts.clock, this.#parts.options.maxMetadataBytes),
       lane: null,
       opening: false,
       problem: 'opening',

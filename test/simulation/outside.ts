@@ -30,7 +30,7 @@ import { createLimitsCaller } from '../../services/router/caller.ts'
 import { createToolCaller, type ToolCall } from '../../services/tool-executor/caller.ts'
 import type { Ability } from './abilities.ts'
 import { fleet } from './fleet.ts'
-import { answer, garbage, latencyOf, MODEL_MS, spendOf, type Tokens } from './model-answers.ts'
+import { BULKY_MARK, answer, garbage, latencyOf, MODEL_MS, spendOf, type Tokens } from './model-answers.ts'
 import { LimitsBook } from './limits-book.ts'
 import { ScriptExecutor } from './script-executor.ts'
 
@@ -79,6 +79,8 @@ function insert<T>(rows: Map<string, T>, id: string, row: T): void {
 
 export class Outside {
   readonly ledger = new MemoryLedger()
+  /** Until when the ledger can't be written. Epoch milliseconds. */
+  ledgerAwayUntilMs = 0
   /** Ids of the notifications that the pager has shown. */
   readonly shown = new Set<string>()
   /** What the budgets of this run are. */
@@ -255,6 +257,7 @@ class Site {
     if (name === 'endless' || this.#strikes('tool-hangs', place)) return this.#hang(signal)
     await this.#wait(1, 800, place)
     ended()
+    if (mark === BULKY_MARK) return 'x'.repeat(450_000)
     if (name === 'large') return 'x'.repeat(1_000)
     if (!this.#strikes('tool-fails', place)) return { mark }
     const failures = this.#outside.abilities.has('any size') ? sizedFailures : toolFailures
@@ -307,6 +310,7 @@ class Site {
     const place = `${this.#process.name} ${callId.slice(0, 8)}`
     const away = () => new FlotillaError('STORE_UNAVAILABLE', 'injected: the database is away')
     await this.#wait(1, 20, `ledger ${place}`)
+    if (this.#world.clock.now() < this.#outside.ledgerAwayUntilMs) throw away()
     if (this.#strikes('ledger-fails', `before ${place}`)) throw away()
     this.#outside.ledger.write(request)
     if (this.#strikes('ledger-fails', `after ${place}`)) throw away()

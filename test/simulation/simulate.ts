@@ -7,8 +7,10 @@ import { createHash } from 'node:crypto'
 import { createMemoryBroker } from '../../runtime/testing/memory/log/log.ts'
 import type { MemoryBrokerOptions } from '../../runtime/testing/memory/log/log.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
+import { LOG_METADATA_BYTES } from '../../runtime/log/limits.ts'
 import { memoryBlobs, memoryKeyValue } from '../../runtime/testing/memory/store.ts'
 import { CallBook, type Trouble } from '../../runtime/testing/simulator/call-book.ts'
+import { fadingBlobs } from '../../runtime/testing/simulator/fading-blobs.ts'
 import { Fate, type Fault, type FaultRates } from '../../runtime/testing/simulator/fate.ts'
 import { replicatedStore } from '../../runtime/testing/simulator/replicated-store.ts'
 import { SimProcess } from '../../runtime/testing/simulator/sim-process.ts'
@@ -112,6 +114,7 @@ export class Simulation {
   readonly #teamOf = new Map<string, Team>()
   readonly rollout: Rollout
   readonly #store = replicatedStore(memoryKeyValue({ clock: this.clock, durable: true }), this.clock)
+  readonly #blobs = fadingBlobs(memoryBlobs(), this.clock)
   readonly deadly: Deadly
   /** Tasks that have a result. */
   readonly #answered = new Set<string>()
@@ -129,13 +132,18 @@ export class Simulation {
     this.deeds = new Deeds(this.world, only ?? null)
     this.users = new Users(this.world, this.deeds)
     this.hostile = new HostileUsers(this.world, this.deeds, this.users, seed)
-    this.afterwards = new Afterwards(this.world, this.deeds, this.users, seed, () => this.#killAll())
+    this.afterwards = new Afterwards(this.world, this.deeds, this.users, seed, {
+      killAll: () => this.#killAll(),
+      loseLedger: (untilMs) => (this.outside.ledgerAwayUntilMs = untilMs),
+      blobs: this.#blobs,
+    })
     this.#teams = this.#drawTeams()
     this.rollout = new Rollout(this.fate, this.abilities.has('mixed versions'), this.world.alone)
   }
 
   #createWorld({ world: mutate = (world) => world, storage, alone }: Mutation, trace: boolean): World {
     const { clock, fate } = this
+    const isFlooded = this.abilities.has('metadata floods')
     const isAlone = fate.chance('alone', alone === true ? 1 : SHARE_ALONE)
     const rates = isAlone ? { ...drawRates(fate), ...notAlone } : drawRates(fate)
     const book = new CallBook((process, sinceMs) => this.troubleOf(process, sinceMs))
@@ -150,7 +158,7 @@ export class Simulation {
         ...(storage ? { storage } : {}),
       }),
       keyValue: watched(this.#store, book),
-      blobs: memoryBlobs(),
+      blobs: this.#blobs,
       codec,
       stages,
       alone: isAlone,
@@ -161,7 +169,10 @@ export class Simulation {
       slowestCommitMs: isAlone ? fate.pick([8, 600], 'slowest commit') : 8,
       hostOptions: {
         maxRowBytes: fate.pick([500, 4_000, 400_000], 'row size'),
+        ...(isFlooded ? { maxMetadataBytes: 300 } : {}),
       },
+      // A tenth of what brokers take, and of what hosts write: so a flood need not be longer than others.
+      metadataBytes: isFlooded ? 410 : LOG_METADATA_BYTES,
       callers: (process) => this.outside.callers(process),
       book,
       witness: new Witness(),

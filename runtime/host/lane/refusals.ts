@@ -32,10 +32,11 @@ export class Refusals {
   readonly #clock: Clock
   readonly #causes = new Map<string, Refusal>()
   #oneByOneUntilMs = 0
-  #metadataBytes = METADATA_BYTES
+  #metadataBytes: number
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, metadataBytes: number = METADATA_BYTES) {
     this.#clock = clock
+    this.#metadataBytes = metadataBytes
   }
 
   /** The bound on a position's metadata. */

@@ -251,6 +251,8 @@ export class Fetcher {
   }
 
   #wentBack(cursor: State, to: number): false {
+    // Its owner has put another in its place meanwhile.
+    if (cursor.removed) return false
     const { topic, partition, offset } = cursor
     this.#report(`${topic}[${partition}]: offset ${offset} has gone back to ${to}`)
     if (cursor.wentBack) {

@@ -208,7 +208,12 @@ export class SimProcess {
       // On one machine the lock of a dead process goes with it.
       sessionMs: world.alone ? 0 : SESSION_MS,
       hear: (fn) => this.clock.hear(fn),
-      onWritten: ({ group, lane }, commit) => witness.written(group, lane, commit),
+      onWritten: ({ group, lane }, commit) => {
+        witness.written(group, lane, commit)
+        for (const { topic, metadata } of commit.positions)
+          if (metadata.length > world.metadataBytes)
+            world.tally.complaints.push(`a position of ${topic} has ${metadata.length} bytes of metadata`)
+      },
       onOpened: ({ group, lane }, opened) => {
         this.openings.given++
         this.#epochs.set(`${group}/${lane}`, opened.epoch)

@@ -48,6 +48,8 @@ export interface World {
   readonly alone: boolean
   /** Of every host, besides the defaults. */
   readonly hostOptions: Partial<HostOptions>
+  /** Most that the log takes with a position. */
+  readonly metadataBytes: number
   /** The store as a host reaches it, outside of every fault. */
   readonly reached?: (store: KeyValue) => KeyValue
   /** Callers and guards of one process; what they keep in memory dies with it. */
