@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { defineTool } from '../../runtime/config/define.ts'
 import type { Tool } from '../../runtime/config/fleet.ts'
 import { isSchemaObject } from '../../runtime/config/json-schema-dialects.ts'
@@ -77,13 +78,15 @@ const context = {
 }
 
 const toolArguments: Way = (schema) => {
-  const tool = toolOf({ input: isSchemaObject(schema) ? { type: 'object', ...schema } : schema })
+  let received: unknown
+  const run = (input: unknown) => (received = input)
+  const tool = toolOf({ input: isSchemaObject(schema) ? { type: 'object', ...schema } : schema, run })
   return async (data) => {
     if (typeof tool === 'string') return tool
     // Arguments are objects: other data never comes as far as a tool.
     if (!isSchemaObject(data)) return 'not an object'
     return tool.run(data, context).then(
-      () => true,
+      () => isDeepStrictEqual(received, data) || 'read otherwise than written',
       (error: unknown) => (/^arguments of a: /.test(said(error)) ? false : said(error)),
     )
   }
@@ -131,6 +134,8 @@ const taskOutput: Way = (schema) => {
 
 const refusals: readonly RegExp[] = [
   /not an object/,
+  // Defaults, and values that can only mean one thing (runtime/config/coercion.ts).
+  /read otherwise than written/,
   /must be a (zod schema or a )?JSON Schema/,
   /must describe an object/,
   /nothing is fetched|must begin with #/,
