@@ -86,6 +86,16 @@ export function createSchemaCompiler(options: CompilerOptions = {}): (schema: Js
   return (schema) => checkFilled(filling.compile(schema), () => asSent.compile(schema))
 }
 
+/** Compiled metaschemas, of which each costs more than most schemas. */
+const metaschemas = new Map<Dialect, AnyAjv>()
+
+function assertIsSchema(schema: SchemaObject, dialect: Dialect): void {
+  const ajv = metaschemas.get(dialect) ?? new ajvByDialect[dialect]({ strict: false, logger: false })
+  if (!metaschemas.has(dialect)) addFormats(ajv)
+  metaschemas.set(dialect, ajv)
+  if (ajv.validateSchema(schema) !== true) throw new Error(`schema is invalid: ${ajv.errorsText()}`)
+}
+
 type KeywordCheck = ((value: Json) => boolean) & { errors?: Partial<ErrorObject>[] }
 
 class Validators {
@@ -93,10 +103,11 @@ class Validators {
   readonly #options: Options
   readonly #patterns: PatternEngine
   readonly #unevaluated = new WeakMap<object, { readonly resource: Resource; readonly place: string }>()
+  readonly #known = new WeakSet<AnyAjv>()
   #resources = 0
 
   constructor({ patterns, inlineRefs = true }: CompilerOptions, useDefaults: boolean) {
-    const options = { ...common, inlineRefs, useDefaults }
+    const options = { ...common, inlineRefs, useDefaults, meta: false, validateSchema: false }
     this.#patterns = patterns ?? ((pattern) => new RegExp(pattern, 'u'))
     // `code` names the function in compiled modules, which nobody writes.
     const regExp = Object.assign((pattern: string) => this.#patterns(pattern), { code: 'patterns' })
@@ -110,7 +121,9 @@ class Validators {
     const dialect = dialectOf(schema as SchemaObject)
     if (dialect === null) throw new Error(`$schema must be ${DIALECTS_SUPPORTED}`)
     const ajv = this.#ajvs.get(dialect) ?? this.#createAjv(dialect)
+    if (JSON.stringify(others).includes('://json-schema.org/')) this.#addMetaschemas(ajv)
     this.#ajvs.set(dialect, ajv)
+    assertIsSchema(others, dialect)
     const plain = rewritten(others, dialect, this.#patterns)
     const validate: ValidateFunction = ajv.compile(dialect === 'draft7' ? plain : this.#noted(plain, dialect))
     // Its answer would be a promise, which passes for true, and rejects where nobody listens.
@@ -131,6 +144,14 @@ class Validators {
     for (const [each, place] of places)
       this.#unevaluated.set(each === schema ? root : each, { resource, place })
     return root
+  }
+
+  /** For schemas that refer to them. */
+  #addMetaschemas(ajv: AnyAjv): void {
+    if (this.#known.has(ajv)) return
+    this.#known.add(ajv)
+    ajv.opts.meta = true
+    ajv._addDefaultMetaSchema()
   }
 
   #createAjv(dialect: Dialect): AnyAjv {
