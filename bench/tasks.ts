@@ -40,7 +40,7 @@ async function lastLine<T>(file: string, env: Record<string, string>): Promise<T
   return JSON.parse(last) as T
 }
 
-const model = start('../runtime/testing/scripted-model/main.ts', {})
+const model = start('../runtime/scripted-model/main.ts', {})
 const [line] = (await once(createInterface({ input: model.stdout }), 'line')) as [string]
 const MODEL_URL = (JSON.parse(line) as { url: string }).url
 /** With the broker's full compiler: the tests' quick start would be measured instead. */

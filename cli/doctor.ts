@@ -19,7 +19,7 @@ import { quietInstruments } from '../runtime/telemetry/instruments.ts'
 import { topics } from '../schemas/topics.ts'
 import { openExecutors } from '../services/code-sandbox/executors/open.ts'
 import { paint, print, printJson } from './output.ts'
-import { gatewayOf, isLocked, problemIn } from './running-fleet.ts'
+import { gatewayOf, isLocked, problemIn } from '../operator/running-fleet.ts'
 import { withScriptedModel } from './scripted.ts'
 import { services } from './services.ts'
 

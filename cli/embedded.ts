@@ -1,5 +1,5 @@
 // A fleet inside this command, for as long as it runs.
-import { LogClient } from '../client/log-client.ts'
+import { LogClient } from '../client/log/client.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import { loadFleet } from '../runtime/config/load.ts'
 import { startProcess, type FleetProcess } from '../runtime/host/process.ts'

@@ -1,4 +1,5 @@
-// How the command speaks: results on stdout, everything else on stderr; colour only where a person looks.
+// How the command speaks: results on stdout, everything else on stderr; colour only where a person looks. What is printed
+// comes from models, tools and other people: a terminal gets no character of it that would act on the terminal.
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { describe } from '../runtime/errors.ts'
 import { redacted, redactedJson } from '../runtime/redaction.ts'
@@ -14,8 +15,29 @@ export function paint(style: Style, text: string): string {
 /** Heeds NO_COLOR, FORCE_COLOR and whether a terminal is there. */
 function write(stream: NodeJS.WriteStream, text: string): void {
   const coloured = styleText('red', ' ', { stream }) !== ' '
-  stream.write(`${redacted(coloured ? text : stripVTControlCharacters(text))}\n`)
+  const safe = visible(text)
+  stream.write(`${redacted(coloured ? safe : stripVTControlCharacters(safe))}\n`)
 }
+
+/** Colours that `paint` makes, line ends, and tabs; else controls, lone surrogates, and what turns the direction of text. */
+const NOT_VISIBLE =
+  /(\u001b\[(?:1|2|22|3[1-6]|39)m|\r?\n|\t)|[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu
+
+/** The text with what would act on a terminal escaped. */
+export function visible(text: string): string {
+  return text.replaceAll(NOT_VISIBLE, (character: string, allowed?: string) =>
+    allowed === undefined ? escaped(character) : allowed.replace('\r', ''),
+  )
+}
+
+const escaped = (character: string): string =>
+  `\\u{${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}}`
+
+/** JSON escapes the first 32 controls; the others are written so too, which changes no value. */
+const NOT_IN_JSON = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
+
+export const visibleJson = (json: string): string =>
+  json.replaceAll(NOT_IN_JSON, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 export function say(text: string): void {
   write(process.stderr, text)
@@ -26,7 +48,7 @@ export function print(text: string): void {
 }
 
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(redactedJson(value))}\n`)
+  process.stdout.write(`${visibleJson(JSON.stringify(redactedJson(value)))}\n`)
 }
 
 /** Ends the command with 1 and a message that says what to do. */

@@ -101,16 +101,16 @@ function duration(ms: number): string {
 
 /** Says each update of a task once, on stderr; the steps come with the progress events, the rest with the result. */
 export class LiveView {
-  private readonly shown = new Set<number>()
+  readonly #shown = new Set<number>()
 
   show(update: TaskUpdate): void {
-    if (update.kind === 'progress') this.progress(update.event.kind, update.event.detail)
-    if (update.kind === 'result') for (const step of update.result.steps) this.step(step)
+    if (update.kind === 'progress') this.#progress(update.event.kind, update.event.detail)
+    if (update.kind === 'result') for (const step of update.result.steps) this.#step(step)
   }
 
-  private progress(kind: string, detail: Json): void {
+  #progress(kind: string, detail: Json): void {
     const fields = typeof detail === 'object' && detail !== null && !Array.isArray(detail) ? detail : {}
-    if (kind === 'step_completed' && 'step' in fields) this.step(fields as unknown as TaskStep)
+    if (kind === 'step_completed' && 'step' in fields) this.#step(fields as unknown as TaskStep)
     if (kind === 'retry_scheduled' || kind === 'model_changed' || kind === 'waiting')
       say(
         paint(
@@ -120,9 +120,9 @@ export class LiveView {
       )
   }
 
-  private step(step: TaskStep): void {
-    if (this.shown.has(step.step)) return
-    this.shown.add(step.step)
+  #step(step: TaskStep): void {
+    if (this.#shown.has(step.step)) return
+    this.#shown.add(step.step)
     say(renderStep(step))
   }
 }

@@ -20,8 +20,8 @@ export async function withScriptedModel(
   const { default: model, providers } = discoverModels(environment.raw)
   const wanted = always || model === null
   if (!wanted || 'scripted' in providers) return { environment, active: false, stop: async () => {} }
-  const { startScriptedModel } = await import('../runtime/testing/scripted-model/server.ts')
-  const { loadConversations } = await import('../runtime/testing/scripted-model/conversations.ts')
+  const { startScriptedModel } = await import('../runtime/scripted-model/server.ts')
+  const { loadConversations } = await import('../runtime/scripted-model/conversations.ts')
   const server = await startScriptedModel({ conversations: loadConversations(conversations) })
   const raw = { ...environment.raw, FLOTILLA_SCRIPTED_URL: server.url }
   return { environment: { ...environment, raw }, active: true, stop: () => server.stop() }

@@ -1,5 +1,5 @@
 import { readEnvironment } from '../runtime/config/environment.ts'
-import { HttpClient } from './http-client.ts'
+import { HttpClient } from './http/client.ts'
 import type { Client } from './types.ts'
 
 export interface ConnectOptions {
@@ -20,5 +20,5 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   if (url) return new HttpClient(url)
   if (environment.kafkaBrokers.length === 0) return new HttpClient(`http://127.0.0.1:${environment.port}`)
   // Programs that talk to a gateway never load the log's parts.
-  return (await import('./kafka-client.ts')).connectKafka(environment)
+  return (await import('./log/kafka.ts')).connectKafka(environment)
 }

@@ -1,5 +1,5 @@
-// Writes the pages that follow from code: docs/errors.md from the error table, services/README.md and docs/principals.md from the
-// stages and the topics.
+// Writes what follows from other files: docs/errors.md from the error table, services/README.md and docs/principals.md from the
+// stages and the topics, runtime/python-modules.ts from the list that the sandbox enforces.
 // `node docs/generate.ts` writes them; with `--check` it only compares, and fails on a difference.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -169,12 +169,27 @@ ${trusted.join('\n')}
 `
 }
 
+/** The planner tells models what the sandbox lets them import; neither imports the other. */
+function pythonModules(): string {
+  const source = readFileSync(join(root, 'services/code-sandbox/executors/python/sandbox_imports.py'), 'utf8')
+  const names = /^AUTHORISED = \(([^)]*)\)/m.exec(source)?.[1]?.match(/[a-z_]\w*/g)
+  if (!names) throw new Error('sandbox_imports.py: AUTHORISED was not found')
+  return `// Generated from services/code-sandbox/executors/python/sandbox_imports.py by \`node docs/generate.ts\`. Do not edit.
+
+/** Modules of Python's standard library that a step may import. */
+export const PYTHON_MODULES: readonly string[] = [
+${names.map((name) => `  '${name}',`).join('\n')}
+]
+`
+}
+
 /** Absolute path → what the file must hold. */
 export async function generatedPages(): Promise<Map<string, string>> {
   const pages = [
     ['docs/errors.md', errorsPage()],
     ['services/README.md', await servicesPage()],
     ['docs/principals.md', await principalsPage()],
+    ['runtime/python-modules.ts', pythonModules()],
   ] as const
   const formatted = pages.map(async ([page, text]) => {
     const path = join(root, page)

@@ -438,7 +438,7 @@ export const errorTable = {
   TOO_MANY_STREAMS: row(
     'degraded',
     true,
-    'So many readers follow streams or wait for results that no more are taken.',
+    'So many readers follow streams, wait for results or read reports that no more are taken.',
     'Close those that are not read; ask again later; or raise FLOTILLA_MAX_STREAMS or FLOTILLA_MAX_STREAMS_PER_CLIENT.',
   ),
   READER_TOO_SLOW: row(

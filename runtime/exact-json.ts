@@ -16,7 +16,7 @@ const parseWithSource = JSON.parse as (
   revive: (name: string, value: unknown, context: { readonly source?: string }) => unknown,
 ) => unknown
 
-export const mayBeInexact = (text: string): boolean => SUSPECT.test(text)
+const mayBeInexact = (text: string): boolean => SUSPECT.test(text)
 
 /** The value; throws SyntaxError where the text is not JSON. */
 export function parseExact(text: string): Json {

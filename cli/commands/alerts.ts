@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os'
 import type { Command } from 'commander'
-import type { AlertView } from '../../client/alerts.ts'
+import type { AlertView } from '../../operator/direct/alerts.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { usingAlerts } from '../alerts.ts'
 import { paint, print, printJson } from '../output.ts'
@@ -32,7 +32,7 @@ export function addAlerts(program: Command): void {
 }
 
 async function list(options: { json?: boolean }): Promise<void> {
-  const rules = await usingAlerts((operator) => operator.alerts())
+  const rules = await usingAlerts((alerts) => alerts.list())
   if (options.json) printJson(rules)
   else rules.forEach(printRule)
   process.exit(0)
@@ -80,13 +80,13 @@ async function silence(
 ): Promise<void> {
   const untilMs = options.end ? 0 : Math.round(Date.now() + duration(options.for))
   const more = { by: userInfo().username, ...(options.reason ? { reason: options.reason } : {}) }
-  await usingAlerts((operator) => operator.silence(rule, { untilMs, ...more }))
+  await usingAlerts((alerts) => alerts.silence(rule, { untilMs, ...more }))
   print(options.end ? `the silence of ${rule} ends` : `${rule} is silent until ${time(untilMs)}`)
   process.exit(0)
 }
 
 async function test(rule: string, options: { json?: boolean }): Promise<void> {
-  const answers = await usingAlerts((operator) => operator.testAlert(rule))
+  const answers = await usingAlerts((alerts) => alerts.test(rule))
   if (options.json) printJson(answers)
   else
     for (const { channel, status, answer } of answers) {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { BreakerView } from '../../client/breakers.ts'
-import { usingOperator } from '../operator.ts'
+import type { BreakerView } from '../../operator/direct/breakers.ts'
+import { usingOperator } from '../../operator/connect.ts'
 import { paint, print, printJson } from '../output.ts'
 
 export function addBreakers(program: Command): void {
@@ -13,7 +13,7 @@ export function addBreakers(program: Command): void {
 
 async function breakers(options: { json?: boolean }): Promise<void> {
   await usingOperator(async (operator) => {
-    const found = await operator.breakers()
+    const found = await operator.breakers.list()
     if (options.json) return printJson(found)
     if (found.length === 0) print('No breaker has opened in the last 24 hours.')
     for (const each of found) show(each)

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
-import type { ReplayOptions } from '../../client/operator.ts'
+import type { ReplayOptions } from '../../operator/direct/replay.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
-import { usingOperator } from '../operator.ts'
+import { usingOperator } from '../../operator/connect.ts'
 import { paint, print, printJson } from '../output.ts'
 import { number } from './run.ts'
 
@@ -31,8 +31,8 @@ export function addDeadLetters(program: Command): void {
 }
 
 async function list(options: { limit: number; json?: boolean }): Promise<void> {
-  await usingOperator(async (operator) => {
-    const letters = await operator.deadLetters(options.limit)
+  await usingOperator(async ({ deadLetters }) => {
+    const letters = await deadLetters.list(options.limit)
     if (options.json) return printJson(letters)
     if (letters.length === 0) print('No dead letters.')
     for (const letter of letters)
@@ -45,8 +45,8 @@ async function list(options: { limit: number; json?: boolean }): Promise<void> {
 }
 
 async function show(id: string, options: { json?: boolean }): Promise<void> {
-  await usingOperator(async (operator) => {
-    const letter = await operator.deadLetter(id)
+  await usingOperator(async ({ deadLetters }) => {
+    const letter = await deadLetters.get(id)
     if (options.json) printJson(letter)
     else
       for (const [field, value] of Object.entries(letter))
@@ -60,9 +60,9 @@ async function show(id: string, options: { json?: boolean }): Promise<void> {
 async function replay(ids: string[], options: ReplayOptions): Promise<void> {
   if (options.as !== undefined && ids.length > 1)
     throw new FlotillaError('REQUEST_INVALID', '--as names one task: replay one dead letter with it')
-  await usingOperator(async (operator) => {
+  await usingOperator(async ({ deadLetters }) => {
     for (const id of ids) {
-      const { topic, partition, offset } = await operator.replay(id, options)
+      const { topic, partition, offset } = await deadLetters.replay(id, options)
       print(`${id} is now ${topic}[${partition}]@${offset}`)
     }
   })

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { BudgetLine } from '../../runtime/limits/standing.ts'
-import { usingLimits } from '../limits.ts'
+import type { BudgetLine } from '../../runtime/limits/budget-report.ts'
+import { usingOperator } from '../../operator/connect.ts'
 import { aligned, paint, print, printJson } from '../output.ts'
 
 export function addLimits(program: Command): void {
@@ -24,7 +24,7 @@ export function addLimits(program: Command): void {
 }
 
 async function show(options: { json?: boolean }): Promise<void> {
-  const lines = await usingLimits((limits) => limits.show())
+  const lines = await usingOperator(({ limits }) => limits.show())
   if (options.json) printJson(lines)
   else if (lines.length === 0) print('No tokens are used or reserved today, or no budget is set.')
   else printTable(lines)
@@ -32,7 +32,7 @@ async function show(options: { json?: boolean }): Promise<void> {
 }
 
 async function rebuild(options: { json?: boolean }): Promise<void> {
-  const changed = await usingLimits((limits) => limits.rebuild())
+  const changed = await usingOperator(({ limits }) => limits.rebuild())
   if (options.json) printJson(changed)
   else if (changed.length === 0) print('Every budget agrees with the ledger.')
   for (const { budget, used, recorded } of options.json ? [] : changed)

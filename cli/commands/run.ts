@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { HttpClient } from '../../client/http-client.ts'
+import { HttpClient } from '../../client/http/client.ts'
 import type { Client, TaskInput, TaskResult } from '../../client/types.ts'
 import {
   complexities,
@@ -13,7 +13,7 @@ import {
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { exitCode, exitCodeHelp, paint, print, printJson, say } from '../output.ts'
 import { LiveView, renderResult } from '../render.ts'
-import { gatewayBehind } from '../running-fleet.ts'
+import { gatewayBehind } from '../../operator/running-fleet.ts'
 
 export function number(text: string): number {
   const value = Number(text)

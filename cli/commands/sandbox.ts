@@ -8,11 +8,11 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import { loadFleet } from '../../runtime/config/load.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
-import { DEFAULT_EXECUTOR } from '../../services/code-sandbox/config.ts'
+import { DEFAULT_EXECUTOR } from '../../services/code-sandbox/constants.ts'
 import { openExecutors } from '../../services/code-sandbox/executors/open.ts'
 import type { Executor, ToolSignature } from '../../services/code-sandbox/executors/port.ts'
 import { paint, print, printJson, say } from '../output.ts'
-import { runSnippet, type SnippetOutcome } from '../snippet.ts'
+import { runSnippet, type SnippetOutcome } from '../../services/code-sandbox/try-out.ts'
 import { number } from './run.ts'
 
 type Results = Map<string, Json[]>

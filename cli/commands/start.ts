@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { serviceNames } from '../service-names.ts'
+import { serviceNames } from '../../services/index.ts'
 
 export function addStart(program: Command): void {
   program

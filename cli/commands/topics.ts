@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { openLog } from '../../runtime/log/open.ts'
-import { usingOperator } from '../operator.ts'
+import { usingOperator } from '../../operator/connect.ts'
 import { paint, print, printJson } from '../output.ts'
-import { serviceNames } from '../service-names.ts'
+import { serviceNames } from '../../services/index.ts'
 
 export function addTopics(program: Command): void {
   program
@@ -17,7 +17,7 @@ export function addTopics(program: Command): void {
 async function topics(options: { create?: boolean; json?: boolean }): Promise<void> {
   if (options.create) await create()
   await usingOperator(async (operator) => {
-    const rows = await operator.topics()
+    const rows = await operator.topics.list()
     if (options.json) return printJson(rows)
     for (const { name, partitions, records, events, purpose } of rows) {
       print(

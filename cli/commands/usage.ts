@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Command } from 'commander'
 import { exportOptions, summaryOptions } from '../../runtime/ledger/reader.ts'
 import type { SummaryLine } from '../../runtime/ledger/summary.ts'
-import { usingLedger } from '../ledger.ts'
+import { usingOperator } from '../../operator/connect.ts'
 import { aligned, paint, print, printJson } from '../output.ts'
 
 export function addUsage(program: Command): void {
@@ -41,7 +41,7 @@ type Times = { from?: string; to?: string }
 
 async function summary(options: Times & { by: string; json?: boolean; csv?: boolean }): Promise<void> {
   const asked = summaryOptions({ by: options.by, ...timesOf(options) })
-  const lines = await usingLedger((ledger) => ledger.summary(asked))
+  const lines = await usingOperator(({ usage }) => usage.summary(asked))
   if (options.json) printJson(lines)
   else if (options.csv) print(await csvOf(lines))
   else printTable(options.by, lines)
@@ -88,7 +88,7 @@ function printTable(by: string, lines: readonly SummaryLine[]): void {
 
 async function exported(options: Times & { table: string; format: string }): Promise<void> {
   const asked = exportOptions({ table: options.table, format: options.format, ...timesOf(options) })
-  await usingLedger(async (ledger) => {
+  await usingOperator(async ({ usage: ledger }) => {
     for await (const text of ledger.export(asked))
       if (!process.stdout.write(text)) await once(process.stdout, 'drain')
   })

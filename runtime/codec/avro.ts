@@ -8,7 +8,7 @@ import { isJsonText, isRecord, shapeOf, type FieldShape, type RecordSchema } fro
 import { FlotillaError } from '../errors.ts'
 import { parseExact } from '../exact-json.ts'
 import type { AvroSchema } from './registry.ts'
-import { skim } from './skim.ts'
+import { skim } from './check-bytes.ts'
 
 type Fields = Record<string, unknown>
 

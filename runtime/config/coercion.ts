@@ -25,7 +25,7 @@ const MAX_NOTES = 8
 const MAX_SHOWN_CHARS = 60
 
 export function compileArguments(schema: JsonSchema): (value: Json) => ArgumentsChecked {
-  const check = compileJsonSchema(schema)
+  const check = compileJsonSchema(schema, { fillDefaults: true })
   return (value) => {
     const asWritten = check(value)
     if (asWritten.problems.length === 0) return { ...asWritten, meant: value, coerced: [] }

@@ -1,11 +1,28 @@
 // The one place that runs ajv: users' JSON Schemas (tool arguments and results, task output). A schema is a program: one that
 // does not come from the configuration is bounded first, and runs in a thread with limits (runtime/foreign-schema).
-import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
+import { Ajv, MissingRefError, str, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
+import { Ajv2019 } from 'ajv/dist/2019.js'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import formatsPlugin from 'ajv-formats'
 import type { Json } from '../../schemas/json.ts'
 import { shortened } from '../bounded-text.ts'
+import { isMultipleOf } from './exact-multiples.ts'
 import type { JsonSchema } from './fleet.ts'
+import {
+  dialectOf,
+  DIALECTS_SUPPORTED,
+  isSchemaObject,
+  type Dialect,
+  type SchemaObject,
+} from './json-schema-dialects.ts'
+import { rewritten } from './json-schema-rewrite.ts'
+import {
+  UNEVALUATED,
+  unevaluatedParts,
+  unevaluatedPlaces,
+  type Resource,
+  type Unevaluated,
+} from './json-schema-unevaluated.ts'
 
 /** Problems shown of one value; more would drown the model. */
 const MAX_PROBLEMS = 8
@@ -13,7 +30,7 @@ const MAX_NAMES = 20
 const MAX_NAMES_CHARS = 400
 const MAX_SHOWN_CHARS = 80
 
-/** `problems` is empty when the value fits. `value` is a copy in which absent properties have their schema's defaults. */
+/** `problems` is empty when the value fits. `value` has the defaults that were asked for. */
 export interface Checked {
   readonly value: Json
   readonly problems: readonly string[]
@@ -27,52 +44,173 @@ export interface CompilerOptions {
   readonly patterns?: PatternEngine
   /** False compiles each referenced schema once, not once a reference. Default true. */
   readonly inlineRefs?: boolean
+  /**
+   * Arguments that lack properties get the defaults of these, and fit if they do then: also where the schema requires what
+   * it has a default for. Default false: a default says nothing about a value.
+   */
+  readonly fillDefaults?: boolean
 }
 
 export type SchemaCheck = (value: Json) => Checked
 
-// Unknown keywords and formats are common in schemas from elsewhere (MCP, OpenAPI): they are ignored, not errors.
-const common = { allErrors: true, strict: false, useDefaults: true, verbose: true } as const
-const addFormats = formatsPlugin as unknown as (ajv: Ajv | Ajv2020) => void
+type AnyAjv = Ajv | Ajv2019 | Ajv2020
 
-/** Draft 7 where `$schema` says so, else 2020-12. Throws ajv's error when the schema itself is wrong. */
-export function compileJsonSchema(schema: JsonSchema): SchemaCheck {
-  return createSchemaCompiler()(schema)
+// Unknown keywords and formats are common in schemas from elsewhere (MCP, OpenAPI): they are ignored, not errors. What an
+// object inherits (`constructor`, `toString`) is no property of a value.
+const common = { allErrors: true, strict: false, ownProperties: true, verbose: true } as const
+const addFormats = formatsPlugin as unknown as (ajv: AnyAjv) => void
+const ajvByDialect = { draft7: Ajv, '2019-09': Ajv2019, '2020-12': Ajv2020 } as const
+
+/** By the draft that `$schema` names, else 2020-12. Throws where the schema itself is wrong, or can't be answered rightly. */
+export function compileJsonSchema(schema: JsonSchema, options: CompilerOptions = {}): SchemaCheck {
+  try {
+    return createSchemaCompiler(options)(schema)
+  } catch (error) {
+    throw withRemedy(error)
+  }
+}
+
+function withRemedy(error: unknown): unknown {
+  if (error instanceof RangeError)
+    return new Error('its references could not be followed; name its parts under $defs, without $id')
+  if (error instanceof MissingRefError)
+    return new Error(`${error.message}; nothing is fetched, so put what it refers to under $defs`)
+  return error
 }
 
 /** One compiler for several schemas without `$id`: it keeps what it has compiled, of the metaschemas and of the schemas. */
 export function createSchemaCompiler(options: CompilerOptions = {}): (schema: JsonSchema) => SchemaCheck {
-  const settings = ajvOptions(options)
-  const ajvs = new Map<typeof Ajv | typeof Ajv2020, Ajv | Ajv2020>()
-  const ajvOf = (dialect: typeof Ajv | typeof Ajv2020) => {
-    const ajv = ajvs.get(dialect) ?? new dialect(settings)
-    if (!ajvs.has(dialect)) addFormats(ajv)
-    ajvs.set(dialect, ajv)
-    return ajv
+  const asSent = new Validators(options, false)
+  if (!options.fillDefaults) return (schema) => checkBy(asSent.compile(schema))
+  const filling = new Validators(options, true)
+  return (schema) => checkFilled(filling.compile(schema), () => asSent.compile(schema))
+}
+
+/** Compiled metaschemas, of which each costs more than most schemas. */
+const metaschemas = new Map<Dialect, AnyAjv>()
+
+function assertIsSchema(schema: SchemaObject, dialect: Dialect): void {
+  const ajv = metaschemas.get(dialect) ?? new ajvByDialect[dialect]({ strict: false, logger: false })
+  if (!metaschemas.has(dialect)) addFormats(ajv)
+  metaschemas.set(dialect, ajv)
+  if (ajv.validateSchema(schema) !== true) throw new Error(`schema is invalid: ${ajv.errorsText()}`)
+}
+
+type KeywordCheck = ((value: Json) => boolean) & { errors?: Partial<ErrorObject>[] }
+
+class Validators {
+  readonly #ajvs = new Map<Dialect, AnyAjv>()
+  readonly #options: Options
+  readonly #patterns: PatternEngine
+  readonly #unevaluated = new WeakMap<object, { readonly resource: Resource; readonly place: string }>()
+  readonly #known = new WeakSet<AnyAjv>()
+  #resources = 0
+
+  constructor({ patterns, inlineRefs = true }: CompilerOptions, useDefaults: boolean) {
+    const options = { ...common, inlineRefs, useDefaults, meta: false, validateSchema: false }
+    this.#patterns = patterns ?? ((pattern) => new RegExp(pattern, 'u'))
+    // `code` names the function in compiled modules, which nobody writes.
+    const regExp = Object.assign((pattern: string) => this.#patterns(pattern), { code: 'patterns' })
+    this.#options = patterns ? { ...options, logger: false, code: { regExp } } : options
   }
-  return (schema) => {
-    const isDraft7 = /draft-0[67]/.test(String(schema['$schema'] ?? ''))
-    const validate: ValidateFunction = ajvOf(isDraft7 ? Ajv : Ajv2020).compile(schema)
+
+  compile(schema: JsonSchema): ValidateFunction {
+    if (!isSchemaObject(schema as Json)) throw new Error('it must be a JSON Schema object')
+    // The draft is chosen by it; ajv lacks the metaschemas of some.
+    const { $schema: _, ...others } = schema as SchemaObject
+    const dialect = dialectOf(schema as SchemaObject)
+    if (dialect === null) throw new Error(`$schema must be ${DIALECTS_SUPPORTED}`)
+    const ajv = this.#ajvs.get(dialect) ?? this.#createAjv(dialect)
+    if (JSON.stringify(others).includes('://json-schema.org/')) this.#addMetaschemas(ajv)
+    this.#ajvs.set(dialect, ajv)
+    assertIsSchema(others, dialect)
+    const plain = rewritten(others, dialect, this.#patterns)
+    const validate: ValidateFunction = ajv.compile(dialect === 'draft7' ? plain : this.#noted(plain, dialect))
     // Its answer would be a promise, which passes for true, and rejects where nobody listens.
     if ('$async' in validate) throw new Error('$async is not supported')
-    return checkBy(validate)
+    return validate
+  }
+
+  /** Under a name, so that its parts can be asked for. */
+  #noted(schema: SchemaObject, dialect: Dialect): SchemaObject {
+    const places = unevaluatedPlaces(schema)
+    if (places.size === 0) return schema
+    const name = `urn:flotilla:schema:${(this.#resources += 1)}`
+    const root = { ...schema, $id: name }
+    const fits = (place: string, value: Json) =>
+      this.#ajvs.get(dialect)?.getSchema(`${name}#${encodeURI(place)}`)?.(value) === true
+    const matches = (pattern: string, text: string) => this.#patterns(pattern).test(text)
+    const resource = { root, dialect, fits, matches }
+    for (const [each, place] of places)
+      this.#unevaluated.set(each === schema ? root : each, { resource, place })
+    return root
+  }
+
+  /** For schemas that refer to them. */
+  #addMetaschemas(ajv: AnyAjv): void {
+    if (this.#known.has(ajv)) return
+    this.#known.add(ajv)
+    ajv.opts.meta = true
+    ajv._addDefaultMetaSchema()
+  }
+
+  #createAjv(dialect: Dialect): AnyAjv {
+    const ajv = new ajvByDialect[dialect](this.#options)
+    addFormats(ajv)
+    ajv.removeKeyword('multipleOf')
+    ajv.addKeyword({
+      keyword: 'multipleOf',
+      type: 'number',
+      schemaType: 'number',
+      compile: (factor: number) => (value: number) => isMultipleOf(value, factor),
+      error: { message: ({ schemaCode }) => str`must be multiple of ${schemaCode}` },
+    })
+    if (dialect !== 'draft7') for (const keyword of UNEVALUATED) this.#replace(ajv, keyword)
+    return ajv
+  }
+
+  #replace(ajv: AnyAjv, keyword: Unevaluated): void {
+    Object.assign(ajv.opts, { unevaluated: false })
+    ajv.removeKeyword(keyword)
+    ajv.addKeyword({
+      keyword,
+      type: keyword === 'unevaluatedItems' ? 'array' : 'object',
+      schemaType: ['boolean', 'object'],
+      compile: (_, parent) => {
+        const found = this.#unevaluated.get(parent)
+        if (!found) throw new Error(`${keyword} stands where it is not supported`)
+        const validate: KeywordCheck = (value) => {
+          const parts = unevaluatedParts(found.resource, found.place, keyword, value)
+          if (parts.length === 0) return true
+          const message = `must NOT have ${parts.slice(0, MAX_PROBLEMS).join(', ')} (${keyword})`
+          validate.errors = [{ keyword, message, params: {} }]
+          return false
+        }
+        return validate
+      },
+    })
   }
 }
 
-function ajvOptions({ patterns, inlineRefs = true }: CompilerOptions): Options {
-  if (!patterns) return { ...common, inlineRefs }
-  // `code` names the function in compiled modules, which nobody writes.
-  const regExp = Object.assign((pattern: string) => patterns(pattern), { code: 'patterns' })
-  return { ...common, inlineRefs, logger: false, code: { regExp } }
-}
+const problemsOf = (validate: ValidateFunction, value: Json): readonly string[] =>
+  validate(value) ? [] : (validate.errors ?? []).slice(0, MAX_PROBLEMS).map(describe)
 
 const checkBy =
   (validate: ValidateFunction): SchemaCheck =>
-  (value) => {
-    const copy = structuredClone(value)
-    if (validate(copy)) return { value: copy, problems: [] }
-    return { value: copy, problems: (validate.errors ?? []).slice(0, MAX_PROBLEMS).map(describe) }
+  (value) => ({ value, problems: problemsOf(validate, value) })
+
+/** Where defaults do not fit their own schema, the value counts as it was sent. */
+function checkFilled(filling: ValidateFunction, asSent: () => ValidateFunction): SchemaCheck {
+  let validate: ValidateFunction | null = null
+  return (value) => {
+    const filled = structuredClone(value)
+    const problems = problemsOf(filling, filled)
+    if (problems.length === 0) return { value: filled, problems }
+    validate ??= asSent()
+    const isFit = validate(value)
+    return { value, problems: isFit ? [] : problems }
   }
+}
 
 /** `items.0.price: must be number, not "12 EUR"` */
 function describe(error: ErrorObject): string {

@@ -5,6 +5,13 @@
 // 2. It refers to itself only: `$ref` and `$dynamicRef` begin with #, and lead to a place where a schema stands.
 // 3. It is one schema: no `$id` below its root, so that every # is the root, and no `$async`.
 // 4. Patterns are measured here, and read where the schema is compiled (patterns.ts).
+import {
+  dataKeywords,
+  dialectOf,
+  DIALECTS_SUPPORTED,
+  isSchemaObject,
+  schemaMaps,
+} from '../config/json-schema-dialects.ts'
 import { isDeeperThan } from '../json-depth.ts'
 import type { Json } from '../../schemas/json.ts'
 
@@ -20,24 +27,11 @@ const CHAIN = 500
 
 type Fields = { readonly [name: string]: Json }
 
-const schemaMaps = new Set([
-  'properties',
-  'patternProperties',
-  '$defs',
-  'definitions',
-  'dependentSchemas',
-  'dependencies',
-])
-const data = new Set(['enum', 'const', 'default', 'examples', 'example', 'required'])
 const references = ['$ref', '$dynamicRef'] as const
-const dialects = /^https?:\/\/json-schema\.org\/(draft-0[67]\/schema|draft\/20(19-09|20-12)\/schema)#?$/
-
-const isObject = (value: Json | undefined): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Every way in which the schema goes beyond the bounds, in words that name the place; none where it may be compiled. */
 export function schemaMistakes(schema: Json, maxBytes: number): string[] {
-  if (!isObject(schema)) return ['it must be a JSON Schema object']
+  if (!isSchemaObject(schema)) return ['it must be a JSON Schema object']
   // The depth first: measuring bytes recurses.
   if (isDeeperThan(schema, DEPTH)) return [`it is nested more than ${DEPTH} deep`]
   const bytes = Buffer.byteLength(JSON.stringify(schema))
@@ -69,9 +63,7 @@ class Walk {
   #references = 0
 
   constructor(root: Fields) {
-    const { $schema: dialect } = root
-    if (dialect !== undefined && !(typeof dialect === 'string' && dialects.test(dialect)))
-      this.mistakes.push('$schema must be that of draft 6, draft 7, 2019-09 or 2020-12, or left out')
+    if (dialectOf(root) === null) this.mistakes.push(`$schema must be ${DIALECTS_SUPPORTED}`)
     this.#root = this.#visit(root, '#')
     if (this.#references > REFERENCES)
       this.mistakes.push(`it has ${this.#references} references, at most ${REFERENCES} are allowed`)
@@ -89,7 +81,7 @@ class Walk {
     for (const name of ['$anchor', '$dynamicAnchor'])
       if (typeof schema[name] === 'string') this.#byPlace.set(`#${schema[name]}`, found)
     for (const [name, value] of Object.entries(schema)) {
-      if (!data.has(name)) found.below.push(...this.#below(name, value, `${at}/${escaped(name)}`))
+      if (!dataKeywords.has(name)) found.below.push(...this.#below(name, value, `${at}/${escaped(name)}`))
     }
     return found
   }
@@ -97,14 +89,16 @@ class Walk {
   /** Schemas under one keyword. Unknown keywords may hold some: a reference can make them one. */
   #below(name: string, value: Json, at: string): Found[] {
     if (Array.isArray(value))
-      return value.flatMap((item, index) => (isObject(item) ? [this.#visit(item, `${at}/${index}`)] : []))
-    if (!isObject(value)) return []
+      return value.flatMap((item, index) =>
+        isSchemaObject(item) ? [this.#visit(item, `${at}/${index}`)] : [],
+      )
+    if (!isSchemaObject(value)) return []
     if (!schemaMaps.has(name)) return [this.#visit(value, at)]
     return Object.entries(value).flatMap(([key, each]) => {
       const place = `${at}/${escaped(key)}`
       if (name === 'patternProperties') this.#checkPattern(key, place)
       if (typeof each === 'boolean') this.#byPlace.set(place, { at: place, schema: {}, below: [], refs: [] })
-      return isObject(each) ? [this.#visit(each, place)] : []
+      return isSchemaObject(each) ? [this.#visit(each, place)] : []
     })
   }
 

@@ -2,6 +2,7 @@
 // the ways to match it. RE2 has no look-around and no back-references, and bounds what repetitions multiply to.
 import { RE2JS } from 're2js'
 import type { PatternEngine } from '../config/json-schema.ts'
+import { asRe2 } from './pattern-syntax.ts'
 
 const SHOWN_CHARS = 100
 
@@ -13,7 +14,7 @@ export const linearPatterns: PatternEngine = (pattern) => {
 
 function compile(pattern: string): RE2JS {
   try {
-    return RE2JS.compile(RE2JS.translateRegExp(pattern))
+    return RE2JS.compile(RE2JS.translateRegExp(asRe2(pattern)))
   } catch (error) {
     const shown = pattern.length > SHOWN_CHARS ? `${pattern.slice(0, SHOWN_CHARS)}…` : pattern
     const why = error instanceof Error ? error.message : String(error)

@@ -16,18 +16,18 @@ import type { EmbeddedLog } from '../log/embedded/log.ts'
 import { openLog } from '../log/open.ts'
 import type { Log } from '../log/port.ts'
 import { redactedJson } from '../redaction.ts'
-import { createBreakers, type BreakerChange, type Breakers } from '../resilience.ts'
+import { createBreakers, type BreakerChange, type Breakers } from '../breakers.ts'
 import type { Callers, DoorContext, Service } from '../service.ts'
 import { openStores, type Stores } from '../store/open.ts'
 import type { Telemetry } from '../telemetry/open.ts'
 import { Bugs } from './bugs.ts'
-import { CallMaker } from './calls.ts'
-import { connectionsFor, createHttpServer, listen, type Readiness } from './http.ts'
-import { openJournal, type JournalOptions } from './journal.ts'
-import { defaultHostOptions, type HostParts } from './parts.ts'
-import { Semaphore } from './semaphore.ts'
+import { CallMaker } from './calls/calls.ts'
+import { connectionsFor, createHttpServer, listen, type Readiness } from './http/server.ts'
+import { openJournal, type JournalOptions } from './calls/journal.ts'
+import { defaultHostOptions, type HostParts } from './context.ts'
+import { Semaphore } from './calls/semaphore.ts'
 import { StageHost } from './stage-host.ts'
-import { TrialGate } from './trial-gate.ts'
+import { TrialGate } from './lane/trial-gate.ts'
 
 export interface ProcessOptions {
   /** Shown in logs, traces and /health. */
@@ -72,64 +72,64 @@ export async function startProcess(options: ProcessOptions): Promise<FleetProces
 
 class RunningProcess implements FleetProcess {
   url: string | null = null
-  private readonly options: ProcessOptions
-  private readonly schemas = createSchemaChecks()
-  private readonly instance = `${process.pid}-${randomUUID().slice(0, 8)}`
-  private readonly closers: (() => Promise<void>)[] = []
-  private readonly hosts: StageHost[] = []
-  private readonly checks: { name: string; check: () => Promise<void> }[] = []
-  private starting: string | null = 'starting'
-  private stopped: Promise<void> | null = null
-  private opened: { log: Log; codec: Codec; stores: Stores } | null = null
+  readonly #options: ProcessOptions
+  readonly #schemas = createSchemaChecks()
+  readonly #instance = `${process.pid}-${randomUUID().slice(0, 8)}`
+  readonly #closers: (() => Promise<void>)[] = []
+  readonly #hosts: StageHost[] = []
+  readonly #checks: { name: string; check: () => Promise<void> }[] = []
+  #starting: string | null = 'starting'
+  #stopped: Promise<void> | null = null
+  #opened: { log: Log; codec: Codec; stores: Stores } | null = null
 
   constructor(options: ProcessOptions) {
-    this.options = options
+    this.#options = options
   }
 
   get log(): Log {
-    return this.parts().log
+    return this.#parts().log
   }
   get codec(): Codec {
-    return this.parts().codec
+    return this.#parts().codec
   }
   get stores(): Stores {
-    return this.parts().stores
+    return this.#parts().stores
   }
 
-  private parts() {
-    if (!this.opened) throw new FlotillaError('INTERNAL', 'the process is not open yet')
-    return this.opened
+  #parts() {
+    if (!this.#opened) throw new FlotillaError('INTERNAL', 'the process is not open yet')
+    return this.#opened
   }
 
   async start(): Promise<void> {
-    const { environment, telemetry } = this.options
-    this.closers.push(() => telemetry.close())
-    this.closers.push(() => this.schemas.close())
-    const stores = await this.untilAvailable('the stores', () =>
+    const { environment, telemetry } = this.#options
+    this.#closers.push(() => telemetry.close())
+    this.#closers.push(() => this.#schemas.close())
+    const stores = await this.#untilAvailable('the stores', () =>
       openStores(environment, telemetry.instruments.log),
     )
-    this.closers.push(() => stores.close())
-    await this.untilAvailable('the key-value store', () => this.requireDurability(stores))
+    this.#closers.push(() => stores.close())
+    await this.#untilAvailable('the key-value store', () => this.#requireDurability(stores))
     const log = await openLog(environment, telemetry.instruments.log)
-    this.closers.push(() => log.close())
+    this.#closers.push(() => log.close())
     const codec = openCodec(environment)
-    this.opened = { log, codec, stores }
-    await this.startHttp(this.opened)
-    await this.untilAvailable('the log', () => log.ensureTopics(this.stageNames()))
-    await this.untilAvailable('the schema registry', () => codec.prepare())
-    await this.startStages(this.opened)
-    this.starting = null
+    this.#opened = { log, codec, stores }
+    await this.#startHttp(this.#opened)
+    await this.#untilAvailable('the log', () => log.ensureTopics(this.#stageNames()))
+    await this.#untilAvailable('the schema registry', () => codec.prepare())
+    await this.#startStages(this.#opened)
+    this.#starting = null
   }
 
-  private stageNames(): string[] {
-    return this.options.services.filter(({ stage }) => stage).map(({ name }) => name)
+  #stageNames(): string[] {
+    return this.#options.services.filter(({ stage }) => stage).map(({ name }) => name)
   }
 
-  private async requireDurability({ keyValue }: Stores): Promise<void> {
-    if (this.stageNames().length === 0) return
+  async #requireDurability({ keyValue }: Stores): Promise<void> {
+    if (this.#stageNames().length === 0) return
     const { durable, reason } = await keyValue.durability()
     if (durable) return
-    const { environment, telemetry } = this.options
+    const { environment, telemetry } = this.#options
     if (!environment.allowVolatileStore)
       throw new FlotillaError(
         'STORE_NOT_DURABLE',
@@ -142,24 +142,24 @@ class RunningProcess implements FleetProcess {
   }
 
   /** A broker that comes later is waited for; what can't get better by waiting is thrown. */
-  private async untilAvailable<T>(what: string, step: () => Promise<T>): Promise<T> {
-    this.starting = `waiting for ${what}`
+  async #untilAvailable<T>(what: string, step: () => Promise<T>): Promise<T> {
+    this.#starting = `waiting for ${what}`
     for (let attempt = 0; ; attempt++) {
       try {
         return await step()
       } catch (error) {
-        if (this.options.environment.kafkaBrokers.length === 0) throw error
+        if (this.#options.environment.kafkaBrokers.length === 0) throw error
         if (error instanceof FlotillaError && !error.retryable) throw error
-        if (this.stopped) throw error
-        this.starting = `waiting for ${what}: ${toFailure(error).message}`
-        this.options.telemetry.instruments.log.warn({ err: error }, `waiting for ${what}`)
+        if (this.#stopped) throw error
+        this.#starting = `waiting for ${what}: ${toFailure(error).message}`
+        this.#options.telemetry.instruments.log.warn({ err: error }, `waiting for ${what}`)
         await sleep(systemClock, Math.min(MAX_WAIT_MS, 200 * 2 ** attempt))
       }
     }
   }
 
-  private async startHttp(parts: { log: Log; codec: Codec; stores: Stores }): Promise<void> {
-    const { options } = this
+  async #startHttp(parts: { log: Log; codec: Codec; stores: Stores }): Promise<void> {
+    const options = this.#options
     if (options.http === false) return
     const { environment, fleet, telemetry, services } = options
     const bugs = options.bugs ?? new Bugs(telemetry.instruments)
@@ -178,39 +178,39 @@ class RunningProcess implements FleetProcess {
       environment,
       log: parts.log,
       codec: parts.codec,
-      schemas: this.schemas,
+      schemas: this.#schemas,
       instruments: telemetry.instruments,
       logger: telemetry.instruments.log,
     }
-    this.refuseUntilStarted(app)
+    this.#refuseUntilStarted(app)
     for (const { door } of services) await door?.(app, context)
-    this.closers.push(() => app.close())
+    this.#closers.push(() => app.close())
     this.url = await listen(app, environment.host, environment.port)
     if ('announce' in parts.log) (parts.log as EmbeddedLog).announce({ gateway: this.url })
   }
 
   /** A door opens when the log and the registry are there; until then, and while draining, it asks to be tried again. */
-  private refuseUntilStarted(app: FastifyInstance): void {
+  #refuseUntilStarted(app: FastifyInstance): void {
     app.addHook('onRequest', async ({ url }) => {
-      if (this.starting !== null && url.startsWith('/v1/'))
-        throw new FlotillaError('LOG_UNAVAILABLE', `this process can't serve now: ${this.starting}`)
+      if (this.#starting !== null && url.startsWith('/v1/'))
+        throw new FlotillaError('LOG_UNAVAILABLE', `this process can't serve now: ${this.#starting}`)
     })
   }
 
-  private async startStages(parts: { log: Log; codec: Codec; stores: Stores }): Promise<void> {
-    const { environment, fleet, telemetry, services } = this.options
+  async #startStages(parts: { log: Log; codec: Codec; stores: Stores }): Promise<void> {
+    const { environment, fleet, telemetry, services } = this.#options
     const { instruments } = telemetry
     const options = parts.log.kind === 'embedded' ? embeddedJournal : fleetJournal
     const journal = openJournal(parts.stores.keyValue, systemClock, options)
     const places = new Semaphore(fleet.limits.concurrency)
-    const trials = new TrialGate()
+    const trials = new TrialGate(systemClock)
     for (const service of services) {
       const stage = service.stage?.(fleet)
       if (!stage) continue
-      const shown = { fleet, environment, schemas: this.schemas, instruments, logger: instruments.log }
+      const shown = { fleet, environment, schemas: this.#schemas, instruments, logger: instruments.log }
       const made = service.callers?.({ ...parts.stores, ...shown })
-      this.keep(service, made)
-      const breakers = this.breakersOf(service.name, parts)
+      this.#keep(service, made)
+      const breakers = this.#breakersOf(service.name, parts)
       const shared = { journal, breakers, places, clock: systemClock, instruments }
       const host: HostParts = {
         ...shared,
@@ -226,33 +226,29 @@ class RunningProcess implements FleetProcess {
           ...(made?.slots ? { slots: made.slots } : {}),
         }),
         options: { ...defaultHostOptions, drainMs: environment.drainMs },
-        instance: this.instance,
+        instance: this.#instance,
         trials,
         keyValue: parts.stores.keyValue,
       }
-      this.hosts.push(new StageHost(host))
+      this.#hosts.push(new StageHost(host))
     }
-    await Promise.all(this.hosts.map((host) => host.start()))
+    await Promise.all(this.#hosts.map((host) => host.start()))
   }
 
-  private keep(service: Service, made: Callers | undefined): void {
-    if (made?.check) this.checks.push({ name: service.name, check: made.check })
-    if (made?.close) this.closers.push(made.close)
+  #keep(service: Service, made: Callers | undefined): void {
+    if (made?.check) this.#checks.push({ name: service.name, check: made.check })
+    if (made?.close) this.#closers.push(made.close)
   }
 
-  private breakersOf(stage: string, parts: { log: Log; codec: Codec }): Breakers {
-    const breakers = createBreakers({ onChange: (change) => this.publishChange(stage, parts, change) })
-    this.closers.push(async () => breakers.close())
+  #breakersOf(stage: string, parts: { log: Log; codec: Codec }): Breakers {
+    const breakers = createBreakers({ onChange: (change) => this.#publishChange(stage, parts, change) })
+    this.#closers.push(async () => breakers.close())
     return breakers
   }
 
-  private publishChange(
-    stage: string,
-    { log, codec }: { log: Log; codec: Codec },
-    changed: BreakerChange,
-  ): void {
+  #publishChange(stage: string, { log, codec }: { log: Log; codec: Codec }, changed: BreakerChange): void {
     const change = redactedJson(changed)
-    const { instruments } = this.options.telemetry
+    const { instruments } = this.#options.telemetry
     const level = { closed: 0, half_open: 1, open: 2 }[change.to]
     instruments.gauge('breaker_state', level, { stage, breaker: change.breaker })
     instruments.count('breaker_changes', 1, { stage, breaker: change.breaker, to: change.to })
@@ -260,7 +256,7 @@ class RunningProcess implements FleetProcess {
     try {
       const value = codec.encode(
         'BreakerChanged',
-        { ...change, stage, instance: this.instance },
+        { ...change, stage, instance: this.#instance },
         'ops.health',
       )
       const partition = homeOf(change.breaker, log.partitions)
@@ -274,19 +270,19 @@ class RunningProcess implements FleetProcess {
   }
 
   async readiness(): Promise<Readiness> {
-    const parts: { name: string; problem: string | null }[] = [{ name: 'process', problem: this.starting }]
-    for (const host of this.hosts) {
+    const parts: { name: string; problem: string | null }[] = [{ name: 'process', problem: this.#starting }]
+    for (const host of this.#hosts) {
       const { stage, problems } = host.status()
       parts.push({ name: `stage ${stage}`, problem: problems[0] ?? null })
     }
-    if (this.opened) {
-      const { log, codec, stores } = this.opened
+    if (this.#opened) {
+      const { log, codec, stores } = this.#opened
       const checks = [
         { name: 'log', check: () => log.check() },
         { name: 'registry', check: () => codec.check() },
         { name: 'key-value store', check: () => stores.keyValue.check() },
         { name: 'database', check: () => stores.blobs.check() },
-        ...this.checks,
+        ...this.#checks,
       ]
       parts.push(
         ...(await Promise.all(
@@ -298,14 +294,14 @@ class RunningProcess implements FleetProcess {
   }
 
   stop(): Promise<void> {
-    this.stopped ??= this.close()
-    return this.stopped
+    this.#stopped ??= this.#close()
+    return this.#stopped
   }
 
-  private async close(): Promise<void> {
-    this.starting = 'stopping'
-    await Promise.allSettled(this.hosts.map((host) => host.drain()))
-    for (const close of this.closers.reverse()) await close().catch(() => {})
+  async #close(): Promise<void> {
+    this.#starting = 'stopping'
+    await Promise.allSettled(this.#hosts.map((host) => host.drain()))
+    for (const close of this.#closers.reverse()) await close().catch(() => {})
   }
 }
 

@@ -9,11 +9,11 @@ import {
   type Membership,
   type OpenLane,
 } from '../log/port.ts'
-import { Lane } from './lane.ts'
-import type { HostParts } from './parts.ts'
-import { Refusals } from './refusals.ts'
-import { NewerState, type RowChange } from './state.ts'
-import { TrialGate } from './trial-gate.ts'
+import { Lane } from './lane/lane.ts'
+import type { HostParts } from './context.ts'
+import { Refusals } from './lane/refusals.ts'
+import { NewerState, type RowChange } from './lane/state.ts'
+import { TrialGate } from './lane/trial-gate.ts'
 
 /** Short: the lane's tasks wait, and a broker or a store that was away comes back at any moment. */
 const MAX_REOPEN_MS = 1_000
@@ -49,28 +49,28 @@ export interface StageStatus {
 }
 
 export class StageHost {
-  private readonly parts: HostParts
-  private readonly gate: TrialGate
-  private readonly slots = new Map<number, Slot>()
-  private membership: Membership | null = null
+  readonly #parts: HostParts
+  readonly #gate: TrialGate
+  readonly #slots = new Map<number, Slot>()
+  #membership: Membership | null = null
   /** Lanes whose rows a newer release has written, and what /ready says of them. */
-  private readonly declined = new Map<number, string>()
-  private generation = 0
-  private stopping = false
-  private problem: string | null = JOINING
+  readonly #declined = new Map<number, string>()
+  #generation = 0
+  #stopping = false
+  #problem: string | null = JOINING
   /** In the way of the stage's input, as the log says. */
-  private blocks: readonly string[] = []
-  private losses: readonly { text: string; untilMs: number }[] = []
+  #blocks: readonly string[] = []
+  #losses: readonly { text: string; untilMs: number }[] = []
 
   constructor(parts: HostParts) {
-    this.parts = parts
-    this.gate = parts.trials ?? new TrialGate()
+    this.#parts = parts
+    this.#gate = parts.trials ?? new TrialGate(parts.clock)
   }
 
   async start(): Promise<void> {
-    const { log, stage, instance } = this.parts
+    const { log, stage, instance } = this.#parts
     const early: number[] = []
-    this.membership = await log.join(
+    this.#membership = await log.join(
       {
         group: stage.name,
         topics: stage.consumes.map(({ topic }) => topic) as LogTopic[],
@@ -78,43 +78,44 @@ export class StageHost {
         lingerMs: stage.lingerMs ?? 0,
       },
       {
-        onAssigned: (lane) => (this.membership ? this.assigned(lane) : early.push(lane)),
-        onRevoked: (lane, isForgotten) => this.revoked(lane, isForgotten ?? false),
-        onError: (error) => this.failed(error),
-        onRecovered: () => (this.problem = null),
-        onLoss: (lane, loss) => this.lost(lane, loss),
-        onProblems: (problems) => this.blocked(problems),
+        onAssigned: (lane) => (this.#membership ? this.#assigned(lane) : early.push(lane)),
+        onRevoked: (lane, isForgotten) => this.#revoked(lane, isForgotten ?? false),
+        onError: (error) => this.#failed(error),
+        onRecovered: () => (this.#problem = null),
+        onLoss: (lane, loss) => this.#lost(lane, loss),
+        onStateLost: (lane) => this.#stateLost(lane),
+        onProblems: (problems) => this.#blocked(problems),
       },
     )
-    for (const lane of early) this.assigned(lane)
-    void this.membership.joined.then(() => {
-      if (this.problem === JOINING) this.problem = null
+    for (const lane of early) this.#assigned(lane)
+    void this.#membership.joined.then(() => {
+      if (this.#problem === JOINING) this.#problem = null
     })
   }
 
   get stage(): string {
-    return this.parts.stage.name
+    return this.#parts.stage.name
   }
 
   openLanes(): number[] {
-    return [...this.slots].flatMap(([index, { lane }]) => (lane ? [index] : []))
+    return [...this.#slots].flatMap(([index, { lane }]) => (lane ? [index] : []))
   }
 
   /** Rows and timers of a lane, as this process holds them; none where the lane is not open. */
   rows(lane: number): Iterable<RowChange> {
-    return this.slots.get(lane)?.lane?.rows() ?? []
+    return this.#slots.get(lane)?.lane?.rows() ?? []
   }
 
   status(): StageStatus {
-    const slots = [...this.slots]
+    const slots = [...this.#slots]
     const problems = slots.flatMap(([lane, { problem }]) => (problem ? [`lane ${lane}: ${problem}`] : []))
-    const now = this.parts.clock.now()
-    for (const { text, untilMs } of this.losses) if (untilMs > now) problems.push(text)
-    for (const [lane, problem] of this.declined) problems.push(`lane ${lane}: ${problem}`)
-    problems.unshift(...this.blocks)
-    if (this.problem) problems.unshift(this.problem)
+    const now = this.#parts.clock.now()
+    for (const { text, untilMs } of this.#losses) if (untilMs > now) problems.push(text)
+    for (const [lane, problem] of this.#declined) problems.push(`lane ${lane}: ${problem}`)
+    problems.unshift(...this.#blocks)
+    if (this.#problem) problems.unshift(this.#problem)
     return {
-      stage: this.parts.stage.name,
+      stage: this.#parts.stage.name,
       assigned: slots.length,
       open: slots.filter(([, { lane }]) => lane).length,
       pending: slots.reduce((sum, [, { lane }]) => sum + (lane?.pending ?? 0), 0),
@@ -126,59 +127,60 @@ export class StageHost {
 
   /** Finishes what is at work, commits, and hands the lanes to others. */
   async drain(): Promise<void> {
-    this.stopping = true
-    const { calls, clock, options } = this.parts
+    this.#stopping = true
+    const { calls, clock, options } = this.#parts
     const untilMs = clock.now() + options.drainMs
-    await Promise.all([...this.slots.values()].map(({ lane }) => lane?.drain()))
-    this.slots.clear()
-    await this.membership?.leave()
+    await Promise.all([...this.#slots.values()].map(({ lane }) => lane?.drain()))
+    this.#slots.clear()
+    await this.#membership?.leave()
     await calls.settled(untilMs - clock.now())
   }
 
-  private assigned(lane: number): void {
-    this.problem = null
-    if (this.stopping || this.slots.has(lane) || this.declined.has(lane)) return
+  #assigned(lane: number): void {
+    this.#problem = null
+    if (this.#stopping || this.#slots.has(lane) || this.#declined.has(lane)) return
     const slot: Slot = {
-      generation: ++this.generation,
-      refusals: new Refusals(this.parts.clock),
+      generation: ++this.#generation,
+      refusals: new Refusals(this.#parts.clock, this.#parts.options.maxMetadataBytes),
       lane: null,
       opening: false,
       problem: 'opening',
       failures: 0,
       survived: new Set(),
     }
-    this.slots.set(lane, slot)
-    void this.openLane(lane, slot)
+    this.#slots.set(lane, slot)
+    void this.#openLane(lane, slot)
   }
 
   /** Whoever was forgotten may have stood still in the middle of a handling: that counts as a death. */
-  private revoked(lane: number, isForgotten: boolean): void {
-    const slot = this.slots.get(lane)
-    this.slots.delete(lane)
+  #revoked(lane: number, isForgotten: boolean): void {
+    const slot = this.#slots.get(lane)
+    this.#slots.delete(lane)
     if (isForgotten) slot?.lane?.drop(null)
     else slot?.lane?.handOver()
-    this.gauge()
+    this.#gauge()
   }
 
-  private failed(error: Error): void {
-    this.problem = error.message
-    this.parts.instruments.log.warn(
-      { err: error, stage: this.parts.stage.name },
+  #failed(error: Error): void {
+    this.#problem = error.message
+    this.#parts.instruments.log.warn(
+      { err: error, stage: this.#parts.stage.name },
       'the consumer group has a problem; trying again',
     )
   }
 
-  private blocked(problems: readonly string[]): void {
-    const { instruments, stage } = this.parts
+  #blocked(problems: readonly string[]): void {
+    const { instruments, stage } = this.#parts
     const labels = { stage: stage.name }
-    for (const problem of problems) if (!this.blocks.includes(problem)) instruments.log.error(labels, problem)
-    this.blocks = problems
+    for (const problem of problems)
+      if (!this.#blocks.includes(problem)) instruments.log.error(labels, problem)
+    this.#blocks = problems
     instruments.gauge('input_problems', problems.length, labels)
   }
 
   /** Nobody can bring the records back; but nobody may miss that they are gone. */
-  private lost(lane: number, { topic, cause, from, to }: InputLoss): void {
-    const { stage, instruments, clock } = this.parts
+  #lost(lane: number, { topic, cause, from, to }: InputLoss): void {
+    const { stage, instruments } = this.#parts
     const text =
       cause === 'retention'
         ? `${topic}[${lane}]: ${to - from} records were deleted before ${stage.name} had read them (offsets ${from} to ${to}); raise the topic's retention, or scale the stage`
@@ -187,24 +189,40 @@ export class StageHost {
     const labels = { stage: stage.name, topic }
     if (cause === 'retention') instruments.count('records_lost', to - from, labels)
     else instruments.count('positions_reset', 1, { ...labels, cause })
-    const shown = { text, untilMs: clock.now() + SHOWN_LOSS_MS }
-    this.losses = [...this.losses.filter(({ untilMs }) => untilMs > clock.now()), shown].slice(-20)
+    this.#showLoss(text)
   }
 
-  private isCurrent(lane: number, slot: Slot): boolean {
-    return !this.stopping && this.slots.get(lane) === slot
+  #stateLost(lane: number): void {
+    const { stage, instruments } = this.#parts
+    const topic = `${stage.name}.state`
+    const text =
+      `${topic}[${lane}] was created anew: what ${stage.name} knew of its tasks is gone; those that were under way end ` +
+      'only where another stage ends them. Submit them again under other ids'
+    instruments.log.error({ stage: stage.name, lane, topic }, text)
+    instruments.count('positions_reset', 1, { stage: stage.name, topic, cause: 'recreated' })
+    this.#showLoss(text)
   }
 
-  private async openLane(index: number, slot: Slot): Promise<void> {
+  #showLoss(text: string): void {
+    const nowMs = this.#parts.clock.now()
+    const shown = { text, untilMs: nowMs + SHOWN_LOSS_MS }
+    this.#losses = [...this.#losses.filter(({ untilMs }) => untilMs > nowMs), shown].slice(-20)
+  }
+
+  #isCurrent(lane: number, slot: Slot): boolean {
+    return !this.#stopping && this.#slots.get(lane) === slot
+  }
+
+  async #openLane(index: number, slot: Slot): Promise<void> {
     if (slot.opening) return
     slot.opening = true
-    while (this.isCurrent(index, slot) && !slot.lane) {
+    while (this.#isCurrent(index, slot) && !slot.lane) {
       try {
-        await this.tryOpen(index, slot)
+        await this.#tryOpen(index, slot)
       } catch (error) {
-        if (error instanceof NewerState) return this.decline(index, error)
+        if (error instanceof NewerState) return this.#decline(index, error)
         slot.problem = error instanceof Error ? error.message : String(error)
-        const { instruments, stage, clock } = this.parts
+        const { instruments, stage, clock } = this.#parts
         const level = slot.failures++ > 0 ? 'warn' : 'debug'
         instruments.log[level](
           { err: error, stage: stage.name, lane: index },
@@ -217,48 +235,49 @@ export class StageHost {
   }
 
   /** An older release in a mixed fleet: it leaves the lane to the newer one, and does not fence it again and again. */
-  private decline(lane: number, reason: NewerState): void {
-    const { instruments, stage } = this.parts
+  #decline(lane: number, reason: NewerState): void {
+    const { instruments, stage } = this.#parts
     const problem =
       `${reason.message}. It is left to processes of the newer release, for as long as this one runs: ` +
       'start that release again, or upgrade this process (docs/operating.md, Upgrading and rolling back)'
-    this.declined.set(lane, problem)
-    this.slots.delete(lane)
-    this.membership?.decline?.(lane)
+    this.#declined.set(lane, problem)
+    this.#slots.delete(lane)
+    this.#membership?.decline?.(lane)
     instruments.log.error({ stage: stage.name, lane }, problem)
-    this.gauge()
+    this.#gauge()
   }
 
-  private async tryOpen(index: number, slot: Slot): Promise<void> {
-    const { membership, parts } = this
+  async #tryOpen(index: number, slot: Slot): Promise<void> {
+    const membership = this.#membership
+    const parts = this.#parts
     if (!membership) return
     const startedMs = parts.clock.now()
     const open = await membership.open(index)
-    if (!this.isCurrent(index, slot)) return open.close()
-    await this.begin(index, slot, open)
+    if (!this.#isCurrent(index, slot)) return open.close()
+    await this.#begin(index, slot, open)
     if (!slot.lane) return
     const labels = { stage: parts.stage.name }
     parts.instruments.count('lanes_opened', 1, labels)
     parts.instruments.observe('lane_opening', (parts.clock.now() - startedMs) / 1_000, labels)
-    this.gauge()
+    this.#gauge()
   }
 
-  private async begin(index: number, slot: Slot, open: OpenLane): Promise<void> {
+  async #begin(index: number, slot: Slot, open: OpenLane): Promise<void> {
     const onLost = (reason: unknown): void => {
       // Whoever was fenced may have stood still for so long that the lane went to others: that counts as a death.
       if (!(reason instanceof LaneFenced)) slot.survived.add(open.epoch)
-      if (slot.lane) this.ended(index, slot, reason)
+      if (slot.lane) this.#ended(index, slot, reason)
     }
     let lane: Lane
     try {
       const { refusals, survived } = slot
-      lane = await Lane.begin(this.parts, open, { gate: this.gate, refusals, survived, onLost })
+      lane = await Lane.begin(this.#parts, open, { gate: this.#gate, refusals, survived, onLost })
     } catch (error) {
       slot.survived.add(open.epoch)
       await open.close().catch(() => {})
       throw error
     }
-    if (!this.isCurrent(index, slot)) return lane.drop(null)
+    if (!this.#isCurrent(index, slot)) return lane.drop(null)
     if (lane.isLost) throw new Error('the lane was lost as it began to work')
     slot.lane = lane
     slot.problem = null
@@ -267,11 +286,11 @@ export class StageHost {
   }
 
   /** A lane that ended by itself is opened again: reading tells what the lost commit did. */
-  private ended(index: number, slot: Slot, reason: unknown): void {
+  #ended(index: number, slot: Slot, reason: unknown): void {
     slot.lane = null
-    this.gauge()
-    if (reason === null || !this.isCurrent(index, slot)) return
-    const { instruments, stage } = this.parts
+    this.#gauge()
+    if (reason === null || !this.#isCurrent(index, slot)) return
+    const { instruments, stage } = this.#parts
     slot.problem = reason instanceof Error ? reason.message : String(reason)
     slot.failures++
     instruments.count('lanes_lost', 1, { stage: stage.name, reason: endingOf(reason) })
@@ -283,17 +302,17 @@ export class StageHost {
         ? 'the log refused a commit for good; opening the lane again to find the event that led to it'
         : 'a lane ended; opening it again',
     )
-    void this.reopen(index, slot)
+    void this.#reopen(index, slot)
   }
 
-  private async reopen(index: number, slot: Slot): Promise<void> {
-    await sleep(this.parts.clock, Math.min(MAX_REOPEN_MS, 50 * 2 ** slot.failures))
-    await this.openLane(index, slot)
+  async #reopen(index: number, slot: Slot): Promise<void> {
+    await sleep(this.#parts.clock, Math.min(MAX_REOPEN_MS, 50 * 2 ** slot.failures))
+    await this.#openLane(index, slot)
   }
 
-  private gauge(): void {
-    const open = [...this.slots.values()].filter(({ lane }) => lane).length
-    this.parts.instruments.gauge('lanes', open, { stage: this.parts.stage.name })
+  #gauge(): void {
+    const open = [...this.#slots.values()].filter(({ lane }) => lane).length
+    this.#parts.instruments.gauge('lanes', open, { stage: this.#parts.stage.name })
   }
 }
 

@@ -1,4 +1,4 @@
-// What is asked of the ledgers: on the database itself (here), or through a gateway (client/http-ledger.ts).
+// What is asked of the ledgers: on the database itself (here), or through a gateway (operator/http/ledger.ts).
 import { FlotillaError } from '../errors.ts'
 import type { Sql } from '../store/sql.ts'
 import { exportFormats, exportLedger, exportTables, type ExportOptions } from './export.ts'

@@ -119,6 +119,8 @@ export interface LaneListener {
   onRecovered?(): void
   /** Records of this lane's input are gone, or others stand in their place. */
   onLoss?(lane: number, loss: InputLoss): void
+  /** Another topic has the name of the one that held the lane's state: what the lane knew is gone. */
+  onStateLost?(lane: number): void
   /** All that stands in the way of this member's input now, each with its remedy; empty when nothing does any more. */
   onProblems?(problems: readonly string[]): void
 }

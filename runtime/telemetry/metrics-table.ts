@@ -86,11 +86,11 @@ export const gauges = {
   code_sessions: row('Python sessions that hold an interpreter.', 'executor'),
   lag: row('Records behind the end of the topic.', 'stage', 'topic', 'lane'),
   user_tasks_today: row(
-    'Tasks completed since midnight UTC, of the users who spend most; of metering.',
-    'user',
+    'Tasks completed since midnight UTC, of the users who spend most, by their rank from 1 on; of metering.',
+    'rank',
   ),
-  user_tokens_today: row('Tokens of these tasks.', 'user'),
-  user_cost_usd_today: row('Cost of these tasks in US dollars.', 'user'),
+  user_tokens_today: row('Tokens of these tasks.', 'rank'),
+  user_cost_usd_today: row('Cost of these tasks in US dollars.', 'rank'),
 } as const satisfies Record<string, MetricRow>
 
 /** Durations in seconds. Prometheus sees `flotilla_<name>_seconds`. */

@@ -13,6 +13,7 @@ export const genAi = {
   responseModel: 'gen_ai.response.model',
   temperature: 'gen_ai.request.temperature',
   maxTokens: 'gen_ai.request.max_tokens',
+  stream: 'gen_ai.request.stream',
   finishReasons: 'gen_ai.response.finish_reasons',
   inputTokens: 'gen_ai.usage.input_tokens',
   outputTokens: 'gen_ai.usage.output_tokens',

@@ -227,6 +227,8 @@ function callAttributes(call: Call, callId: string, { key, stage }: HandlingInpu
     ...given(genAi.requestModel, modelOf(call)),
     ...given(genAi.temperature, fieldOf(call.request, 'temperature')),
     ...given(genAi.maxTokens, fieldOf(call.request, 'maxOutputTokens')),
+    // The convention leaves it out where the answer is not streamed.
+    ...(fieldOf(call.request, 'stream') === true ? { [genAi.stream]: true } : {}),
   }
 }
 

@@ -8,8 +8,8 @@
 import type { Alerts } from '../../runtime/config/fleet.ts'
 import type { Key } from '../../runtime/keys.ts'
 import type { CallFailure, CallOutcome, Decision, Emit, EventMap, StageEvent } from '../../runtime/stage.ts'
-import type { Alert } from './alerts.ts'
-import { ended, FLEET, type Notice, type Notification } from './notices.ts'
+import type { Alert } from './alert.ts'
+import { ended, FLEET, type Notice, type Notification } from './events.ts'
 
 const TRY_MS = 10_000
 const MAX_WAIT_MS = 300_000

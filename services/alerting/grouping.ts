@@ -4,7 +4,7 @@
 // 2. Of one alert the latest notice of a kind counts, so what waits is bounded by the number of rules.
 import type { Alerts } from '../../runtime/config/fleet.ts'
 import type { Decision } from '../../runtime/stage.ts'
-import { notificationOf, type Notice } from './notices.ts'
+import { notificationOf, type Notice } from './events.ts'
 
 /** One row for each channel. */
 export interface Waiting {

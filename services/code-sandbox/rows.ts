@@ -5,7 +5,7 @@ import type { ResultEntry, SessionEntry, StepEntry } from './executors/port.ts'
 
 export interface SessionRow {
   readonly nextN: number
-  /** Characters of code and results kept. */
+  /** Characters of code, arguments and results kept. */
   readonly chars: number
 }
 

@@ -19,10 +19,10 @@ import type {
   WorkCancelled,
 } from '../../schemas/generated/events.ts'
 import { headers as headerNames } from '../../schemas/topics.ts'
-import { codeCall, discardCall } from './calls.ts'
+import { codeCall, discardCall } from './call.ts'
 import type { Finished, Outcome, Paused, ResultEntry, ToolSignature } from './executors/port.ts'
-import { limits } from './config.ts'
-import { NAME, callIdOf, ended, endingOf, toolRequested, type Ending } from './replies.ts'
+import { limits } from './constants.ts'
+import { NAME, callIdOf, ended, endingOf, toolRequested, type Ending } from './events.ts'
 import {
   callRow,
   callRows,
@@ -125,7 +125,7 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
     if (!outcome.ok) return unanswered(event.key, rows, active, outcome)
     const value = outcome.value as Outcome
     return value.status === 'paused'
-      ? paused(event.key, active, value)
+      ? paused(event.key, rows, active, value)
       : finished(event.key, rows, active, value, outcome)
   }
 
@@ -167,10 +167,14 @@ const tooMuch = {
   message: `the session holds ${limits.sessionChars.toLocaleString('en')} characters of tool results`,
 }
 
-function paused(taskId: string, active: ActiveRow, { calls }: Paused): Decided {
+function paused(taskId: string, { session }: View, active: ActiveRow, { calls }: Paused): Decided {
   const rows: Partial<SandboxRows> = {}
-  for (const { seq, name, arguments: args, argsHash } of calls)
+  let chars = session?.chars ?? 0
+  for (const { seq, name, arguments: args, argsHash } of calls) {
     rows[`call:${active.n}.${seq}`] = { tool: name, arguments: args, argsHash, ...UNANSWERED }
+    chars += JSON.stringify(args).length
+  }
+  if (session) rows.session = { ...session, chars }
   const pending = calls.map((call) => call.seq)
   rows.active = { ...active, ...FRESH, pending, calls: active.calls + calls.length }
   return { rows, emit: calls.map((call) => toolRequested(taskId, active, call)), timers: { [RETRY]: null } }

@@ -1,6 +1,6 @@
 import { runService } from '../../runtime/host/run.ts'
 import type { Service } from '../../runtime/service.ts'
-import { registerRoutes } from './routes.ts'
+import { registerRoutes } from './routes/tasks.ts'
 
 export const gateway: Service = { name: 'gateway', door: registerRoutes }
 

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { LogClient } from '../../client/log-client.ts'
+import type { LogClient } from '../../client/log/client.ts'
 import type { HttpSettings } from '../../runtime/config/environment.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
-import { needsJson } from '../../runtime/host/http-guard.ts'
-import { sendLines } from './lines.ts'
-import { OpenStreams } from './open-streams.ts'
+import { needsJson } from '../../runtime/host/http/guard.ts'
+import { OpenStreams } from '../../runtime/host/open-streams.ts'
+import { sendLines } from './ndjson.ts'
 
 /** The answer to a HEAD would be no stream. */
 const noHead = { exposeHeadRoute: false }

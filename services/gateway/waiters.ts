@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify'
-import type { LogClient } from '../../client/log-client.ts'
+import type { LogClient } from '../../client/log/client.ts'
 import type { TaskResult } from '../../client/types.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
-import { OpenStreams } from './open-streams.ts'
+import { OpenStreams } from '../../runtime/host/open-streams.ts'
 
 /** Together with the streams fewer than connections, so that a request that waits for nothing always finds one. */
 const MAX_WAITERS = 500

@@ -1,7 +1,7 @@
 import { systemClock } from '../../runtime/clock.ts'
 import { runService } from '../../runtime/host/run.ts'
 import type { Service, ServiceContext } from '../../runtime/service.ts'
-import { createLedgerCaller } from './ledger.ts'
+import { createLedgerCaller } from './caller.ts'
 import { deleteOld } from './retention.ts'
 import { createMeteringStage } from './stage.ts'
 import { showUsersToday } from './users-today.ts'

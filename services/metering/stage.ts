@@ -4,7 +4,7 @@
 //    repeats them while the database is away, and an event that comes again after a crash changes nothing (docs/adr/0014).
 // 2. Feedback may overtake its task, because they come by different topics: it has a table of its own.
 import type { Call, Stage } from '../../runtime/stage.ts'
-import { taskRow, usageRow, type LedgerWrite } from './rows.ts'
+import { taskRow, usageRow, type LedgerWrite } from './call.ts'
 
 const WRITE_TIMEOUT_MS = 30_000
 

@@ -1,4 +1,5 @@
-// Gauges of the users who spend most today: the ledger knows every user, Prometheus only the first few.
+// Gauges of the users who spend most today, by rank: the ledger says who they are (`flotilla usage --by user`). A label with
+// their names would be another series for each that ever was among them, and users name themselves.
 import type { Clock } from '../../runtime/clock.ts'
 import { summarise } from '../../runtime/ledger/summary.ts'
 import type { Sql } from '../../runtime/store/sql.ts'
@@ -8,7 +9,7 @@ const DAY_MS = 86_400_000
 /** More series than this are not for Prometheus. */
 export const USERS_SHOWN = 20
 
-/** Replaces the series: who is no longer among the first is not shown any more. */
+/** Replaces the series: where there are fewer users than before, the last ranks are gone. */
 export async function showUsersToday(
   sql: Sql,
   instruments: Pick<Instruments, 'gauges'>,
@@ -17,7 +18,7 @@ export async function showUsersToday(
   const fromMs = Math.floor(clock.now() / DAY_MS) * DAY_MS
   const lines = await summarise(sql, { by: 'user', fromMs, limit: USERS_SHOWN })
   const series = (value: (line: (typeof lines)[number]) => number) =>
-    lines.map((line) => ({ labels: { user: line.group ?? 'none' }, value: value(line) }))
+    lines.map((line, index) => ({ labels: { rank: String(index + 1) }, value: value(line) }))
   instruments.gauges(
     'user_tasks_today',
     series(({ executions }) => executions),

@@ -2,7 +2,7 @@
 // result of a task: they are told from texts about calls by the marks that begin them, or by the name of a tool of the task.
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { Json } from '../../runtime/stage.ts'
-import { jsonTextOf, parseJson } from './output.ts'
+import { jsonTextOf, parseJson } from './output-schema.ts'
 
 /** The marks by which models write a call where their server, or they themselves, should have made one. */
 const MARK = String.raw`<tool_calls?>|<\|tool_calls?|<｜tool|\[TOOL_CALLS\]|<\|python_tag\|>|<function=|<function_calls?|<invoke\s|functools\[|<\|channel\|>commentary to=`

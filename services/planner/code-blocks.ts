@@ -1,98 +1,285 @@
 // Finds the Python in what a model wrote, as models really write it.
 //
-// 1. Blocks marked as Python count; only where there are none do unmarked ones. A block in another language never does:
-//    it is data, or output that the model imagined.
-// 2. Several blocks are one program, in order. A block that is not closed reaches to the end.
-//    Where it goes on into an observation that the model imagined, it ends there.
-// 3. What a model thinks aloud (<think>) is not its answer.
+// 1. Python's own grammar decides where a block ends: a fence within a string is text (python-text.ts).
+// 2. Blocks marked as Python count; only where there are none do unmarked ones that could be Python. A block in another
+//    language never does: it is data. Several blocks are one program, in order. A block that is not closed reaches to the end.
+// 3. What follows code as its observation was imagined: nothing behind it is run, or told to the model as its own words.
+// 4. What a model thinks aloud (<think>) is not its answer.
+import { codeEnd, looksLikePython, statementEnd } from './python-text.ts'
 
-const python = new Set(['python', 'py', 'python3', 'ipython', 'tool_code'])
+const python = new Set(['python', 'py', 'python3', 'py3', 'ipython', 'tool_code'])
+
+export interface FoundCode {
+  readonly code: string
+  /** What the model wrote, without what it thought, up to the end of what counts. */
+  readonly said: string
+  /** It went on with an observation of its own. */
+  readonly imagined: boolean
+}
 
 interface Block {
-  language: string
-  code: string
+  readonly language: string
+  readonly code: string
+  /** Where it ends in the text, its fence included. */
+  readonly end: number
+  /** It goes on into an observation. */
+  readonly imagined: boolean
 }
 
 /** The program; null where the text holds none. */
-export function findCode(text: string): string | null {
-  const answer = withoutThinking(text.replaceAll('\r\n', '\n'))
-  const blocks = [...fencedBlocks(answer), ...taggedBlocks(answer)].filter(
-    (block) => block.code.trim() !== '',
-  )
-  const marked = blocks.filter((block) => python.has(block.language))
-  const chosen = marked.length > 0 ? marked : blocks.filter((block) => block.language === '')
-  if (chosen.length > 0) return chosen.map((block) => dedent(block.code)).join('\n\n')
-  return blocks.length === 0 && isBareCode(answer) ? answer.trim() : null
+export const findCode = (text: string): string | null => readCode(text)?.code ?? null
+
+export function readCode(text: string): FoundCode | null {
+  const answer = withoutThinking(unquoted(text.replaceAll('\r\n', '\n').replaceAll('\uFEFF', '')))
+  const { blocks, end, imagined } = readBlocks(answer)
+  const full = blocks.filter(({ code }) => code.trim() !== '')
+  const marked = full.filter(({ language }) => python.has(language))
+  const chosen = marked.length > 0 ? marked : likely(full.filter(({ language }) => language === ''))
+  const said = imagined ? answer.slice(0, end).trimEnd() : answer
+  if (chosen.length > 0) return { code: chosen.map(({ code }) => dedent(code)).join('\n\n'), said, imagined }
+  const bare = blocks.length === 0 ? bareCode(answer) : null
+  return bare === null ? null : { code: bare, said: answer, imagined: false }
 }
 
+/** Without the marks of a quotation, where all the code stands in one. */
+const unquoted = (text: string): string =>
+  /^[ \t]*>[ \t]*(?:`{3}|~{3})/m.test(text) && !/^[ \t]*(?:`{3}|~{3})/m.test(text)
+    ? text.replaceAll(/^[ \t]*> ?/gm, '')
+    : text
+
+/** Of unmarked blocks those that could be Python; where none could, those that try to be: their error is told. */
+function likely(unmarked: readonly Block[]): readonly Block[] {
+  const plausible = unmarked.filter(({ code }) => looksLikePython(dedent(code)))
+  return plausible.length > 0 ? plausible : unmarked.filter(({ code }) => STATEMENT.test(code))
+}
+
+const STATEMENT =
+  /^[ \t]*(?:[A-Za-z_]\w*[ \t]*[+\-*/]?=[^=]|(?:import|from|def|for|while|if|print)\b.*[:(]|import \w|final_answer[ \t]*\()/m
+
+const THINKING = /<(\/?)(?:think(?:ing)?|thought|reasoning)>/g
+
+/** Without thoughts: what stands before a lone closing mark too, for some servers leave out the opening one. Marks within code are text. */
 export function withoutThinking(text: string): string {
-  // Some servers leave out the opening tag: what stands before a lone closing one is thought too.
-  const parts = text.split(/<\/(?:think(?:ing)?|thought|reasoning)>/)
-  const last = parts.pop() ?? ''
-  const before = parts.map((part) => /^([\s\S]*?)<(?:think(?:ing)?|thought|reasoning)>/.exec(part)?.[1] ?? '')
-  // Cut off while thinking: there is no answer yet.
-  const answer = /^\s*<(?:think(?:ing)?|thought|reasoning)>/.test(last) ? '' : last
-  return [...before, answer].join('').trim()
-}
-
-const opening = /^\s*(?<fence>`{3,}|~{3,})\s*(?<language>[\w+#-]*)(?<rest>.*)$/
-
-function fencedBlocks(text: string): Block[] {
-  const blocks: Block[] = []
-  let open: { fence: string; language: string; lines: string[] } | null = null
-  for (const line of text.split('\n')) {
-    if (open === null) {
-      const found = opening.exec(line)?.groups
-      if (found === undefined) continue
-      const { fence = '', language = '', rest = '' } = found
-      const closedAt = rest.indexOf(fence)
-      if (closedAt >= 0) blocks.push({ language: language.toLowerCase(), code: rest.slice(0, closedAt) })
-      else open = { fence, language: language.toLowerCase(), lines: [] }
-    } else if (closes(line, open.fence)) {
-      blocks.push({ language: open.language, code: open.lines.join('\n') })
-      open = null
-    } else open.lines.push(line)
+  const lastClosing = lastOf(text, CLOSING_THOUGHT)
+  const answer = afterFirstThought(text)
+  const offset = text.length - answer.length
+  const isText = within(lastClosing < 0 ? [] : readBlocks(answer).ranges, offset)
+  let kept: string[] = []
+  let from = offset
+  let isThinking = false
+  for (const mark of text.matchAll(THINKING)) {
+    const { index } = mark
+    if (index < offset || isText(index)) continue
+    const closes = mark[1] === '/'
+    if (closes && !isThinking) kept = []
+    else if (!isThinking) kept.push(text.slice(from, index))
+    // One that is never closed is text, unless there is nothing but thought: then it was cut off.
+    const opens: boolean =
+      !closes && (isThinking || index < lastClosing || kept.every((part) => part.trim() === ''))
+    from = closes || opens ? index + mark[0].length : index
+    isThinking = opens
   }
-  if (open !== null) blocks.push({ language: open.language, code: untilImagined(open.lines).join('\n') })
-  return blocks
+  return [...kept, isThinking ? '' : text.slice(from)].join('').trim()
 }
 
-function closes(line: string, fence: string): boolean {
-  const rest = line
+const CLOSING_THOUGHT = /<\/(?:think(?:ing)?|thought|reasoning)>/g
+
+const lastOf = (text: string, pattern: RegExp): number =>
+  text.includes('</') ? (Array.from(text.matchAll(pattern), ({ index }) => index).at(-1) ?? -1) : -1
+
+/** Whether a place, asked for in ascending order, lies in one of the ascending ranges. */
+function within(ranges: Blocks['ranges'], offset: number): (at: number) => boolean {
+  let next = 0
+  return (at) => {
+    while ((ranges[next]?.[1] ?? Infinity) + offset <= at) next++
+    return (ranges[next]?.[0] ?? Infinity) + offset <= at
+  }
+}
+
+/** A thought at the very beginning ends with its first closing mark, whatever quotes are open in it. */
+function afterFirstThought(text: string): string {
+  if (!/^\s*<(?:think(?:ing)?|thought|reasoning)>/.test(text)) return text
+  const closing = /<\/(?:think(?:ing)?|thought|reasoning)>/.exec(text)
+  return closing ? text.slice(closing.index + closing[0].length) : ''
+}
+
+interface Blocks {
+  readonly blocks: readonly Block[]
+  /** What the blocks take of the text. */
+  readonly ranges: readonly (readonly [from: number, to: number])[]
+  /** Where what counts ends: at the observation that the model imagined, or with the text. */
+  readonly end: number
+  readonly imagined: boolean
+}
+
+const OPENING =
+  /^[ \t]*(?:[-*][ \t]+|\d+[.)][ \t]+)?(?<fence>`{3,}|~{3,})[ \t]*\{?\.?(?<language>[\w+#-]*)\}?(?<rest>[^\n]*)$/
+const TAG = /^[ \t]*<(?:code|python|execute_python|execute|\|python_tag\|)>/
+const INLINE_TAG = /<(?:code|python|execute_python|execute|\|python_tag\|)>/
+
+function readBlocks(text: string): Blocks {
+  const blocks: Block[] = []
+  const ranges: [number, number][] = []
+  let hasRun = false
+  const hasFence = /^[ \t]*(?:[-*][ \t]+|\d+[.)][ \t]+)?(?:`{3}|~{3})/m.test(text)
+  for (let at = 0; at < text.length;) {
+    const next = lineEndOf(text, at)
+    const line = text.slice(at, next)
+    if (hasRun && IMAGINED.test(line)) return { blocks, ranges, end: at, imagined: true }
+    const block = blockAt(text, at, line, hasFence)
+    if (block === null) {
+      at = next + 1
+      continue
+    }
+    blocks.push(block)
+    hasRun ||= isRun(block)
+    ranges.push([at, block.end])
+    if (block.imagined) return { blocks, ranges, end: block.end, imagined: true }
+    at = Math.max(block.end, at + 1)
+  }
+  return { blocks, ranges, end: text.length, imagined: false }
+}
+
+const isRun = ({ language, code }: Block): boolean =>
+  code.trim() !== '' && (language === '' || python.has(language))
+
+function blockAt(text: string, at: number, line: string, hasFence: boolean): Block | null {
+  const fence = OPENING.exec(line)?.groups
+  if (fence !== undefined) return fencedBlock(text, at, line, fence)
+  const tag = (hasFence ? TAG : INLINE_TAG).exec(line)
+  if (tag === null) return null
+  const from = at + tag.index + tag[0].length
+  // A fence within tags is a block of its own.
+  if (/^\s*(?:`{3}|~{3})/.test(text.slice(from, from + 1_000))) return null
+  return pythonBlock(text, from, 'python', null)
+}
+
+function fencedBlock(
+  text: string,
+  at: number,
+  line: string,
+  groups: Record<string, string | undefined>,
+): Block {
+  const { fence = '', rest = '' } = groups
+  const language = (groups['language'] ?? '').toLowerCase()
+  const restAt = at + line.length - rest.length
+  const closedAt = rest.indexOf(fence)
+  if (!python.has(language) && closedAt >= 0)
+    return { language, code: rest.slice(0, closedAt), end: restAt + closedAt + fence.length, imagined: false }
+  if (language !== '' && !python.has(language)) return otherBlock(text, at + line.length + 1, language, fence)
+  const from = rest.trim() !== '' && !INFO.test(rest) ? restAt : Math.min(text.length, at + line.length + 1)
+  return pythonBlock(text, from, language, fence)
+}
+
+/** Behind the language of a fence: what the block is called, not its first line. */
+const INFO = /^[ \t]*(?:(?:\w+=(?:"[^"]*"|\S+)[ \t]*)+|[\w./-]+\.py|\{.*\}?)[ \t]*$/
+
+/** A block of data ends with a line that is nothing but its fence. */
+function otherBlock(text: string, from: number, language: string, fence: string): Block {
+  for (let at = from; at < text.length;) {
+    const end = lineEndOf(text, at)
+    if (isClosing(text.slice(at, end), fence))
+      return { language, code: text.slice(from, at), end, imagined: false }
+    at = end + 1
+  }
+  return { language, code: text.slice(from), end: text.length, imagined: false }
+}
+
+const isClosing = (line: string, fence: string): boolean => {
+  const marks = line
     .trim()
-    .replace(/<(end_code|\/code)>$/, '')
+    .replace(/<(?:end_code|\/code)>$/, '')
     .trim()
-  return rest.length >= fence.length && [...rest].every((char) => char === fence[0])
+  return marks.length >= fence.length && [...marks].every((char) => char === fence[0])
 }
 
-/** No Python begins a line so. */
-function untilImagined(lines: readonly string[]): readonly string[] {
-  const at = lines.findIndex((line) => /^(observations?|outputs?|results?|execution logs):\s*$/i.test(line))
-  return at < 0 ? lines : lines.slice(0, at)
+function pythonBlock(text: string, from: number, language: string, fence: string | null): Block {
+  const end = codeEnd(text, from, (at) => endsCode(text, at, fence)) ?? firstEnd(text, from, fence)
+  const code = text.slice(from, end)
+  const line = text.slice(end, lineEndOf(text, end))
+  const marks = fence !== null && line.startsWith(fence) ? (/^[`~]+/.exec(line)?.[0].length ?? 0) : 0
+  // "```python" where a fence should have closed is the next block's.
+  const opensNext = marks > 0 && isLineStart(text, end) && /^[`~]{3,}[ \t]*(?:python3?|py)\b/.test(line)
+  if (marks > 0) return { language, code, end: opensNext ? end : end + marks, imagined: false }
+  const tag = /^<\/?[\w|]*>?/.exec(line)?.[0].length ?? 0
+  return { language, code, end: end + tag, imagined: isLineStart(text, end) && isImaginedInCode(line) }
 }
 
-const openingTag = /<(?:code|python|execute_python|execute|\|python_tag\|)>/
-const closingTag = /<(?:\/code|\/python|\/execute_python|\/execute|\|eom_id\||\|eot_id\|)>/
-
-/** `<code>…</code>` and the tags that some models were trained on instead, outside of fences. */
-function taggedBlocks(text: string): Block[] {
-  // Not \s: from each of many blank lines it would run to the end of them.
-  if (/^[ \t]*(`{3,}|~{3,})/m.test(text)) return []
-  const [, ...tagged] = text.split(openingTag)
-  return tagged.map((part) => ({ language: 'python', code: part.split(closingTag, 1)[0] ?? '' }))
+/** Places where no Python goes on: a fence, a closing tag, an observation. */
+function endsCode(text: string, at: number, fence: string | null): boolean {
+  const char = text.charAt(at)
+  if (fence !== null && char === fence[0] && text.startsWith(fence, at))
+    return char === '`' || isLineStart(text, at)
+  if (char === '<' && /^<(?:\/[A-Za-z]|\|)/.test(text.slice(at, at + 3))) return true
+  return isLineStart(text, at) && isImaginedInCode(text.slice(at, Math.min(at + 200, lineEndOf(text, at))))
 }
 
-/** Without any block: only where the text plainly ends the task in code. */
-function isBareCode(text: string): boolean {
-  return /^final_answer\s*\(/m.test(text)
+/** Where a string never ends, quotes say nothing: the first line that closes a fence. */
+function firstEnd(text: string, from: number, fence: string | null): number {
+  for (let at = from; at < text.length;) {
+    const end = lineEndOf(text, at)
+    const line = text.slice(at, end)
+    if (fence === null ? /^\s*<\//.test(line) : isClosing(line, fence))
+      return at + line.length - line.trimStart().length
+    at = end + 1
+  }
+  return text.length
 }
 
-/** Blocks within lists are indented as a whole, which Python refuses. */
+const WORDS =
+  '(?:observations?|outputs?|results?|execution logs?|printed|last value|stdout|console output|(?:code|tool) (?:output|response|result)s?)'
+/** A line that gives out what the code is to have done. */
+const IMAGINED = new RegExp(
+  `^[\\s>*_#\`-]*${WORDS}[*_\`]*\\s*:|^\\s*#+\\s*${WORDS}\\s*$|^\\s*<(?:observation|output|result|tool_response|tool_output|execution_result)s?>`,
+  'i',
+)
+/** No Python begins a line so: `result: int` goes on behind its colon. */
+const isImaginedInCode = (line: string): boolean =>
+  OWN_LINE.test(line) || /^(?:Observations?:|<(?:observations?|tool_response)>)/.test(line)
+
+const OWN_LINE = new RegExp(`^${WORDS}:[ \\t]*$`, 'i')
+
+const lineEndOf = (text: string, from: number): number => {
+  const at = text.indexOf('\n', from)
+  return at < 0 ? text.length : at
+}
+
+/** Nothing but blanks stands before it; a blank itself is none. */
+function isLineStart(text: string, at: number): boolean {
+  if (BLANK.test(text.charAt(at))) return false
+  let before = at
+  while (before > 0 && BLANK.test(text.charAt(before - 1))) before--
+  return before === 0 || text.charAt(before - 1) === '\n'
+}
+
+const BLANK = /[ \t]/
+
+const CALL = /^[ \t]*final_answer[ \t]*\(/m
+const DOES_SOMETHING = /^[ \t]*(?:[A-Za-z_]\w*[ \t]*=[^=]|import \w|from \w|[\w.]+[ \t]*\(.*\)[ \t]*$)/m
+const MAX_BARE_CHARS = 100_000
+
+/** Without any block: a text that is Python from its first line to its last, or from a line on to the end of the task in code. */
+function bareCode(text: string): string | null {
+  if (text.length > MAX_BARE_CHARS) return null
+  if (DOES_SOMETHING.test(text) && looksLikePython(text)) return text.trim()
+  const call = CALL.exec(text)
+  if (call === null) return null
+  const last = statementEnd(text, call.index)
+  let from = call.index
+  while (from > 0) {
+    const before = text.lastIndexOf('\n', from - 2) + 1
+    if (!looksLikePython(text.slice(before, from))) break
+    from = before
+  }
+  return dedent(text.slice(from, last)).trim()
+}
+
+/** Blocks within lists are indented as a whole, which Python refuses; lines of a string may stand further left. */
 function dedent(code: string): string {
-  const lines = code.replace(/^\n+/, '').trimEnd().split('\n')
-  const indents = lines
-    .filter((line) => line.trim() !== '')
-    .map((line) => /^[ \t]*/.exec(line)?.[0].length ?? 0)
-  const indent = indents.reduce((least, each) => Math.min(least, each), Infinity)
-  return lines.map((line) => line.slice(Math.min(indent, line.length))).join('\n')
+  const lines = code
+    .replace(/^(?:[ \t]*\n)+/, '')
+    .trimEnd()
+    .split('\n')
+  const first = /^[ \t]*/.exec(lines[0] ?? '')?.[0].length ?? 0
+  return lines.map((line) => line.slice(Math.min(first, /^[ \t]*/.exec(line)?.[0].length ?? 0))).join('\n')
 }

@@ -1,9 +1,9 @@
 import { runService } from '../../runtime/host/run.ts'
 import type { Service } from '../../runtime/service.ts'
-import { createModelCaller } from './model-client.ts'
-import { modelSlots } from './model-slots.ts'
-import { createModelGuard } from './model-guard.ts'
-import { createOutputCaller } from './output-caller.ts'
+import { createModelCaller } from './model/client.ts'
+import { modelSlots } from './model/slots.ts'
+import { createModelGuard } from './model/guard.ts'
+import { createOutputCaller } from './output-check.ts'
 import { createPlannerStage } from './stage.ts'
 
 export const planner: Service = {

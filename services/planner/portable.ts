@@ -11,8 +11,8 @@
 // 5. What a provider attached to a call (signatures of what it thought) goes back to the model that it came from, unchanged,
 //    and to no other.
 // 6. Without tools there are no calls either (Anthropic): they are told as text.
-import type { Message, MessageToolCall } from './model.ts'
-import { argumentsOf } from './tools.ts'
+import type { Message, MessageToolCall } from './call.ts'
+import { argumentsOf } from './tool-catalogue.ts'
 
 type Said = Extract<Message, { role: 'assistant' }>
 type Reply = Extract<Message, { role: 'tool' }>

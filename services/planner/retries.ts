@@ -9,8 +9,8 @@
 // 5. A retry that would pass the deadline is not waited for.
 // 6. The jitter comes from the event's id: a second run waits as long.
 import type { CallFailure } from '../../runtime/stage.ts'
-import { BREAKER_WAIT_MS, FIRST_RETRY_MS, JITTER, MAX_BREAKER_WAIT_MS, MAX_RETRIES } from './config.ts'
-import type { Run } from './state.ts'
+import { BREAKER_WAIT_MS, FIRST_RETRY_MS, JITTER, MAX_BREAKER_WAIT_MS, MAX_RETRIES } from './constants.ts'
+import type { Run } from './rows.ts'
 
 export type Reaction =
   | { readonly do: 'nothing' }

@@ -9,20 +9,20 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Call, CallOutcome, Decision, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
 import { headers } from '../../schemas/topics.ts'
-import { answerChecked, checkCall, keepAnswer, takeText } from './answers.ts'
-import { findCode, withoutThinking } from './code-blocks.ts'
-import { codeCompleted, runCode } from './code-steps.ts'
-import { cancel, fail, timeOut } from './completion.ts'
-import { REMEMBER_ENDED_MS } from './config.ts'
-import type { ModelReply, ModelRequest } from './model.ts'
-import { modelFailed } from './model-failures.ts'
-import { progress } from './progress.ts'
+import { answerChecked, askForCode, checkCall, keepAnswer, takeText } from './final-answer.ts'
+import { readCode, withoutThinking } from './code-blocks.ts'
+import { codeCompleted, runCode } from './code-step.ts'
+import { cancel, fail, timeOut } from './task-end.ts'
+import { REMEMBER_ENDED_MS } from './constants.ts'
+import type { ModelReply, ModelRequest } from './call.ts'
+import { modelFailed } from './failed-call.ts'
+import { progress } from './events.ts'
 import { PROMPT_VERSION } from './prompts/system.ts'
-import { both, change, currentModel, put, situation } from './state.ts'
-import type { Move, PlannerRows, Run, Situation, State } from './state.ts'
-import { approvalDecided, callTools, toolCompleted } from './tool-calls.ts'
-import { toolBook } from './tools.ts'
-import { finished, firstRun, modelCall, newStep, openingMessages, stepLimit } from './turn.ts'
+import { both, change, currentModel, put, situation } from './rows.ts'
+import type { Move, PlannerRows, Run, Situation, State } from './rows.ts'
+import { approvalDecided, callTools, toolCompleted } from './tools-step.ts'
+import { toolBook } from './tool-catalogue.ts'
+import { finished, firstRun, modelCall, newStep, openingMessages, stepLimit } from './step.ts'
 import { spend } from './usage.ts'
 
 type Event<T> = Extract<StageEvent, { type: T }>
@@ -116,13 +116,17 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
   function answered(now: Situation, reply: ModelReply): Move {
     const text = withoutThinking(reply.text)
     if (now.task.mode === 'tools' && reply.toolCalls.length > 0) return toolsWanted(now, text, reply)
-    const code = now.task.mode === 'code' ? findCode(reply.text) : null
-    if (code !== null) return runCode(now, text, code, fleet, book)
+    const found = now.task.mode === 'code' ? readCode(reply.text) : null
+    if (found !== null) return runCode(now, text, found, fleet, book)
     const said = change(
       now,
       put(`said:${now.run.step}`, { role: 'assistant', content: text || '(no answer)' }),
     )
-    const move = takeText(said.to, newStep(now, 'answer', text), reply.finishReason === 'length')
+    const step = newStep(now, 'answer', text)
+    const isCall = now.task.mode === 'code' && reply.toolCalls.length > 0
+    const move = isCall
+      ? askForCode(said.to, step, book)
+      : takeText(said.to, step, reply.finishReason === 'length', book)
     return { ...move, changes: both({ rows: said.rows }, move.changes) }
   }
 

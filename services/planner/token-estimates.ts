@@ -1,5 +1,5 @@
 // What a request was billed with, about, where the provider has not said so: it reports no usage, or the call was stopped.
-import type { ModelRequest } from './model.ts'
+import type { ModelRequest } from './call.ts'
 
 /** English and code; near it for scripts of two and three bytes a character, too. */
 const BYTES_PER_TOKEN = 4

@@ -4,8 +4,8 @@ import { parseModel } from '../../runtime/models/names.ts'
 import { costOf, priceOf } from '../../runtime/models/prices.ts'
 import type { CallOutcome, Emit } from '../../runtime/stage.ts'
 import type { Usage, UsageRecorded } from '../../schemas/generated/events.ts'
-import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from './model.ts'
-import { currentModel, type Run, type Situation } from './state.ts'
+import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from './call.ts'
+import { currentModel, type Run, type Situation } from './rows.ts'
 import { estimatedInputTokens } from './token-estimates.ts'
 
 export interface Spent {

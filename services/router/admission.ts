@@ -8,7 +8,7 @@ import { SCRIPTED_MODEL } from '../../runtime/models/names.ts'
 import type { Failure, Json } from '../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../schemas/generated/events.ts'
 import { modelsFor, tierFor, type Strategy } from '../../runtime/models/strategies.ts'
-import { complexityOf, tokensOf } from './demand.ts'
+import { complexityOf, tokensOf } from './estimate.ts'
 import {
   agentNameOf,
   checkExecutor,
@@ -17,7 +17,7 @@ import {
   missingFor,
   modelMissing,
   noModelAtAll,
-} from './configured.ts'
+} from './references.ts'
 import { checkOverrides, maxCostOf } from './overrides.ts'
 
 export type Admission = { admitted: TaskAdmitted } | { rejected: Failure }

@@ -4,7 +4,7 @@
 // 2. A bucket ends as a whole. Its first id sets the timer, under its own key; a timer forgets every bucket that is due, some
 //    rows in each decision, so that no commit is large.
 // 3. The sets are V8's, whose hash nobody outside can foresee: ids are for users to choose.
-import { ANSWER_BUCKET_MS, REMEMBER_MS } from './config.ts'
+import { ANSWER_BUCKET_MS, REMEMBER_MS } from './constants.ts'
 
 const PREFIX = 'answered:'
 /** Rows that one decision deletes. */

@@ -4,7 +4,7 @@
 //    runs: the one that a user needs is mostly a moment older than its task.
 // 2. What is oldest follows from the rows alone.
 import TinyQueue from 'tinyqueue'
-import { MAX_CANCELS } from './config.ts'
+import { MAX_CANCELS } from './constants.ts'
 
 export interface Cancel {
   readonly reason: string | null

@@ -5,7 +5,7 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Failure, Json } from '../../runtime/stage.ts'
 import type { TaskSubmitted } from '../../schemas/generated/events.ts'
-import { ranges } from './config.ts'
+import { ranges } from './constants.ts'
 
 type InputLimits = Fleet['limits']['input']
 

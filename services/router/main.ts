@@ -1,6 +1,6 @@
 import { runService } from '../../runtime/host/run.ts'
 import type { Service } from '../../runtime/service.ts'
-import { createLimitsCaller } from './limits-caller.ts'
+import { createLimitsCaller } from './caller.ts'
 import { createRouterStage } from './stage.ts'
 
 export const router: Service = {

@@ -15,18 +15,11 @@ import { headers } from '../../schemas/topics.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../schemas/generated/events.ts'
 import { admit, type Admission } from './admission.ts'
 import { FORGET_ANSWERED } from './answered.ts'
-import { CANCEL_MS } from './config.ts'
+import { CANCEL_MS } from './constants.ts'
 import { checkInput } from './input-checks.ts'
-import {
-  admissionCall,
-  assertAnswered,
-  giveBackCall,
-  isLimited,
-  withinLimits,
-  type Granted,
-} from './limits.ts'
+import { admissionCall, assertAnswered, giveBackCall, isLimited, withinLimits, type Granted } from './call.ts'
 import { place, released } from './placement.ts'
-import { ended, unreadable } from './results.ts'
+import { ended, unreadable } from './events.ts'
 import { rowOf, Schedule } from './schedule.ts'
 
 export type RouterRows = {

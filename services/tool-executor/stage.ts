@@ -23,8 +23,8 @@ import type {
 import type { ToolRequested, WorkCancelled } from '../../schemas/generated/events.ts'
 import type { ToolAnswer, ToolCall } from './caller.ts'
 import { refusal, type Asked } from './refusal.ts'
-import { completed, postponed, used, type Ending } from './replies.ts'
-import { nextTry, type NextTry } from './retry.ts'
+import { completed, postponed, used, type Ending } from './events.ts'
+import { nextTry, type NextTry } from './retries.ts'
 import type { Cancelled, ToolRows } from './rows.ts'
 
 type State = Readonly<Partial<ToolRows>>

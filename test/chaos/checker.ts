@@ -12,7 +12,7 @@
 // 4. A tool that is not idempotent has arrived at most once for each call id, and here for each task: each makes one.
 // 5. A code step has restarted from scratch when it asked twice for the same tool call, or did not finish: the scripted Python
 //    of these runs never fails by itself.
-import type { LoggedCall } from '../../runtime/testing/scripted-model/call-log.ts'
+import type { LoggedCall } from '../../runtime/scripted-model/call-log.ts'
 import type { ToolEvent } from '../support/tool-server.ts'
 import {
   allRows,

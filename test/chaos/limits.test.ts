@@ -8,9 +8,9 @@ import { connect } from '../../client/index.ts'
 import type { TaskResult } from '../../client/types.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { loadFleet } from '../../runtime/config/load.ts'
-import { limitsReader, type LimitsReader } from '../../runtime/limits/standing.ts'
+import { limitsReader, type LimitsReader } from '../../runtime/limits/budget-report.ts'
 import { openStores } from '../../runtime/store/open.ts'
-import { startScriptedModel } from '../../runtime/testing/scripted-model/server.ts'
+import { startScriptedModel } from '../../runtime/scripted-model/server.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { fleetEnvironment } from '../support/servers.ts'
 import { startServices, type ServiceProcess } from '../support/service-process.ts'
@@ -38,8 +38,10 @@ test('a burst at the edge of the budget never passes it, whoever is killed meanw
   t.after(() => stores.close())
   const reader = limitsReader({ ...stores, fleet })
 
-  const running = await startAll(env)
+  const running: ServiceProcess[] = []
   t.after(() => Promise.all(running.map((process) => process.kill9())))
+  running.push(...(await Promise.all(instances.map((name) => startServices([name], { env })))))
+  await Promise.all(running.map((process) => process.ready(240_000)))
   const client = await connect({ env })
   t.after(() => client.close())
   const results = new Map<string, TaskResult>()
@@ -53,7 +55,7 @@ test('a burst at the edge of the budget never passes it, whoever is killed meanw
     ),
   )
   await killSome(running, env)
-  await eventually('every task has its result', () => ids.every((id) => results.has(id)), 120_000)
+  await eventually('every task has its result', () => ids.every((id) => results.has(id)), 240_000)
 
   const seen = await watch.stop()
   assert.ok(seen.most <= LIMIT_TOKENS, `${seen.most} tokens were used or reserved`)
@@ -83,12 +85,6 @@ test('a burst at the edge of the budget never passes it, whoever is killed meanw
 })
 
 const keyOf = (budget: string): string => `${new Date().toISOString().slice(0, 10)}:${budget}`
-
-async function startAll(env: Readonly<Record<string, string>>): Promise<ServiceProcess[]> {
-  const started = await Promise.all(instances.map((name) => startServices([name], { env })))
-  await Promise.all(started.map((process) => process.ready(120_000)))
-  return started
-}
 
 async function collect(from: AsyncIterable<TaskResult>, into: Map<string, TaskResult>): Promise<void> {
   for await (const result of from) {
@@ -129,7 +125,7 @@ async function killSome(running: ServiceProcess[], env: Readonly<Record<string, 
     await victim?.kill9()
     running.push(await startServices([name], { env }))
   }
-  await Promise.all(running.map((process) => process.ready(120_000)))
+  await Promise.all(running.map((process) => process.ready(240_000)))
 }
 
 /** True when every budget's counter is what the ledger says. */

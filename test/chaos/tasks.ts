@@ -1,8 +1,8 @@
 // The tasks of a chaos run, and what the scripted model answers to them. A task's kind is in its id (`chaos.code.17`), so
 // that whoever reads a topic or a log knows what to expect of it.
-import type { Exchange } from '../../runtime/testing/scripted-model/exchange.ts'
-import { final, python } from '../../runtime/testing/scripted-model/script.ts'
-import type { Turn } from '../../runtime/testing/scripted-model/conversations.ts'
+import type { Exchange } from '../../runtime/scripted-model/exchange.ts'
+import { final, python } from '../../runtime/scripted-model/script.ts'
+import type { Turn } from '../../runtime/scripted-model/conversations.ts'
 
 /**
  * tools: a tool that may run again and one that must not, at once. steps: the same, one after the other. code: Python that

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startScriptedModel } from '../../runtime/testing/scripted-model/server.ts'
+import { startScriptedModel } from '../../runtime/scripted-model/server.ts'
 import { startToolServer } from '../support/tool-server.ts'
 import { begin } from './evidence.ts'
 import { script } from './tasks.ts'

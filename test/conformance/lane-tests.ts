@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { OffsetTracker } from '../../runtime/host/offsets.ts'
+import { OffsetTracker } from '../../runtime/host/lane/offsets.ts'
 import { LOG_METADATA_BYTES, LOG_RECORD_BYTES } from '../../runtime/log/limits.ts'
 import { CommitRefused, LaneFenced, type LaneCommit } from '../../runtime/log/port.ts'
 import type { LogRecord, OpenLane } from '../../runtime/log/port.ts'

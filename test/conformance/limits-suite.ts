@@ -1,7 +1,7 @@
 // What every adapter of the limits port must do. The numbers are those of the port's promises.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { memoryLimits } from '../../runtime/limits/memory.ts'
+import { memoryLimits } from '../../runtime/testing/memory/limits.ts'
 import { type BudgetClaim, type Claim, type Limits, type WindowClaim } from '../../runtime/limits/port.ts'
 import { Random } from '../../runtime/testing/simulator/random.ts'
 import { mark } from './member.ts'

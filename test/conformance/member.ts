@@ -19,6 +19,8 @@ export class TestMember {
   readonly revoked: number[] = []
   readonly errors: Error[] = []
   readonly losses: (InputLoss & { lane: number })[] = []
+  /** Lanes whose state is gone. */
+  readonly stateless: number[] = []
   problems: readonly string[] = []
   readonly #joined: Promise<Membership>
   readonly #held = new Set<number>()
@@ -39,6 +41,7 @@ export class TestMember {
         },
         onError: (error) => this.errors.push(error),
         onProblems: (problems) => (this.problems = problems),
+        onStateLost: (lane) => this.stateless.push(lane),
         onLoss: (lane, loss) => this.losses.push({ lane, ...loss }),
       },
     )

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { exportLedger } from '../../runtime/ledger/export.ts'
 import { summarise } from '../../runtime/ledger/summary.ts'
 import type { Sql, Tables } from '../../runtime/store/sql.ts'
-import { createLedgerCaller } from '../../services/metering/ledger.ts'
+import { createLedgerCaller } from '../../services/metering/caller.ts'
 import { deleteOld } from '../../services/metering/retention.ts'
 import { mark } from './member.ts'
 

@@ -5,7 +5,7 @@ import { Webhook } from 'standardwebhooks'
 import { completeAlerts } from '../../runtime/config/alerts.ts'
 import type { AlertsDefinition } from '../../runtime/config/fleet.ts'
 import { createNotifier } from '../../services/alerting/channels/index.ts'
-import type { Notice } from '../../services/alerting/notices.ts'
+import type { Notice } from '../../services/alerting/events.ts'
 import { quietInstruments } from '../../runtime/telemetry/instruments.ts'
 import { freePort } from '../infra/port.ts'
 import {

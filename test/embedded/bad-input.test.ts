@@ -2,7 +2,7 @@
 // lost, nothing hanging. (Tools that misbehave: tools-fleet.test.ts; mistakes of people at a terminal: cli.test.ts.)
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { LogOperator } from '../../client/operator.ts'
+import { DirectDeadLetters } from '../../operator/direct/dead-letters.ts'
 import type { TaskInput, TaskResult } from '../../client/types.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { TopicName } from '../../schemas/topics.ts'
@@ -52,10 +52,11 @@ async function publish(topic: TopicName, value: Uint8Array | string, key: string
   return position
 }
 
-const operator = () => new LogOperator(fleet.process.log, fleet.process.codec, fleet.process.stores.blobs)
+const operator = () =>
+  new DirectDeadLetters(fleet.process.log, fleet.process.codec, fleet.process.stores.blobs)
 const letterOf = (position: { topic: string; partition: number; offset: number }) =>
   eventually('its dead letter came', async () =>
-    (await operator().deadLetters(1_000)).find(
+    (await operator().list(1_000)).find(
       ({ sourceTopic, sourcePartition, sourceOffset }) =>
         sourceTopic === position.topic &&
         sourcePartition === position.partition &&
@@ -173,7 +174,7 @@ describe('records that are none', () => {
       const letter = await letterOf(position)
       assert.equal(letter.code, 'UNDECODABLE_RECORD')
       assert.equal(letter.bytes, garbage.length)
-      const content = await operator().deadLetter(letter.id)
+      const content = await operator().get(letter.id)
       assert.equal(content.value, garbage.toString('hex'))
     })
 
@@ -211,7 +212,7 @@ describe('records that are none', () => {
       letter.message,
       /neither Avro in Confluent's wire format.*nor one JSON object such as \{"text":"…"\}/,
     )
-    const content = await operator().deadLetter(letter.id)
+    const content = await operator().get(letter.id)
     assert.equal(content.value, 'please sum this up')
     const again = await operator().replay(letter.id)
     assert.equal(again.topic, 'tasks.submitted')
@@ -223,7 +224,7 @@ describe('records that are none', () => {
     const large = Buffer.alloc(1_048_450, 'g')
     const letter = await letterOf(await publish('tasks.submitted', large, null, 1))
     assert.deepEqual([letter.code, letter.bytes], ['RECORD_TOO_LARGE', large.length])
-    const { value } = await operator().deadLetter(letter.id)
+    const { value } = await operator().get(letter.id)
     assert.match(value, /^g{4096} … 1044354 more bytes$/)
     await assert.rejects(operator().replay(letter.id), { code: 'RECORD_TOO_LARGE' })
     await run('task=behind-garbage')
@@ -238,12 +239,12 @@ describe('records that are none', () => {
     ])
     const letter = await letterOf(position ?? assert.fail())
     assert.deepEqual([letter.code, letter.bytes], ['UNDECODABLE_RECORD', value.length])
-    assert.deepEqual((await operator().deadLetter(letter.id)).headers, {})
+    assert.deepEqual((await operator().get(letter.id)).headers, {})
     const again = await operator().replay(letter.id)
     const [record] = await log.read('tasks.control', again.partition, again.offset, 1)
     assert.ok(record && value.equals(record.value ?? Buffer.alloc(0)))
     assert.deepEqual([record.key, record.headers['mine']], ['kept', undefined])
-    const blind = new LogOperator(log, fleet.process.codec)
+    const blind = new DirectDeadLetters(log, fleet.process.codec)
     const unseen = await letterOf(again)
     await assert.rejects(blind.replay(unseen.id), { code: 'PAYLOAD_MISSING' })
   })

@@ -1,9 +1,9 @@
 // A breaker that opens is seen by operators: on the log, through the gateway, and in the metrics.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { breakersOf } from '../../client/breakers.ts'
+import { breakersOf } from '../../operator/direct/breakers.ts'
 import { services as allServices } from '../../cli/services.ts'
-import { HttpOperator } from '../../client/http-operator.ts'
+import { httpOperator } from '../../operator/http.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startTestFleet } from '../support/fleet.ts'
 
@@ -11,12 +11,12 @@ test('the breaker of a provider that is down is shown as open, with the failure 
   const services = allServices.filter(({ name }) => name !== 'code-sandbox')
   await using fleet = await startTestFleet({ http: true, services })
   const url = String(fleet.process.url)
-  const operator = new HttpOperator(url)
-  assert.deepEqual(await operator.breakers(), [])
+  const operator = httpOperator(url)
+  assert.deepEqual(await operator.breakers.list(), [])
   await fleet.model.stop()
   for (let n = 0; n < 6; n++) await fleet.client.submit({ text: 'task=x hi' })
-  await eventually('the breaker opens', async () => (await operator.breakers()).length > 0)
-  const [breaker, ...others] = await operator.breakers()
+  await eventually('the breaker opens', async () => (await operator.breakers.list()).length > 0)
+  const [breaker, ...others] = await operator.breakers.list()
   assert.deepEqual(others, [])
   assert.deepEqual(
     [breaker?.breaker, breaker?.stage, breaker?.state, breaker?.stale],

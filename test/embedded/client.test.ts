@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { connect } from '../../client/connect.ts'
-import { LogClient } from '../../client/log-client.ts'
+import { LogClient } from '../../client/log/client.ts'
 import type { Client, TaskInput, TaskResult, TaskUpdate } from '../../client/types.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import { eventually } from '../conformance/waiting.ts'

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { HttpClient } from '../../client/http-client.ts'
-import { HttpOperator } from '../../client/http-operator.ts'
+import { HttpClient } from '../../client/http/client.ts'
+import { httpOperator } from '../../operator/http.ts'
 import { freePort } from '../infra/port.ts'
 import { startDeadly } from '../support/deadly.ts'
 import { startServices, type ServiceProcess } from '../support/service-process.ts'
@@ -64,7 +64,7 @@ for (const tool of ['die', 'hog'])
       assert.equal((await client.result(taskId, { timeoutMs: 30_000 })).status, 'succeeded', taskId)
     const deadly = await client.result('deadly', { timeoutMs: 30_000 })
     assert.match(JSON.stringify(deadly), /PROCESS_DIED/)
-    const letters = await new HttpOperator(fleet.url).deadLetters()
+    const letters = await httpOperator(fleet.url).deadLetters.list()
     assert.deepEqual(
       letters.map(({ stage, code, sourceTopic }) => [stage, code, sourceTopic]),
       [['tool-executor', 'PROCESS_DIED', 'tools.requested']],

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { z } from 'zod'
-import { HttpClient } from '../../client/http-client.ts'
-import { LogOperator } from '../../client/operator.ts'
+import { HttpClient } from '../../client/http/client.ts'
+import { DirectDeadLetters } from '../../operator/direct/dead-letters.ts'
 import { defineTool } from '../../runtime/config/define.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { EventMap, EventType } from '../../schemas/generated/events.ts'
@@ -88,7 +88,7 @@ const statusesOf = async (taskId: string) =>
 
 const letterAt = (position: { topic: string; partition: number; offset: number }) =>
   eventually('its dead letter came', async () => {
-    const letters = await new LogOperator(fleet.process.log, fleet.process.codec).deadLetters(1_000)
+    const letters = await new DirectDeadLetters(fleet.process.log, fleet.process.codec).list(1_000)
     return letters.find(
       (letter) =>
         letter.sourceTopic === position.topic &&

@@ -218,6 +218,8 @@ test('topics and dead letters', async () => {
       /limit must be a number/,
     )
   assertError(await ask('GET', '/v1/dead-letters/0:99'), 404, 'NOT_FOUND', /no dead letter 0:99/)
+  for (const id of ['99:0', '0:99999999999999999999', '-1:0'])
+    assertError(await ask('GET', `/v1/dead-letters/${id}`), 404, 'NOT_FOUND', /no dead letter/)
   assertError(await ask('POST', '/v1/dead-letters/what/replay'), 404, 'NOT_FOUND', /no dead letter what/)
 })
 
@@ -231,6 +233,7 @@ test('a submission that can’t be one: 400 with every mistake, and nothing is s
     { text: 'x', maxSteps: 'ten', prioritiy: 1, taskId: 'a b' },
     /maxSteps is "ten", it must be a whole number; unknown field prioritiy; a task may have: text, .*; taskId may hold/,
   )
+  await refused('{"text": "x", "__proto__": {"mode": "code"}}', /unknown field __proto__/)
   await refused({ text: 7 }, /text is 7, it must be a text/)
   await refused({ text: 'x', timeoutMs: 1e12 }, /timeoutMs is 1000000000000/)
   await refused({ text: 'x', mode: 'magic' }, /mode is "magic", it must be code or tools/)

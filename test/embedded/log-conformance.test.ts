@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openEmbeddedLog } from '../../runtime/log/embedded/log.ts'
-import { createMemoryBroker } from '../../runtime/log/memory/log.ts'
+import { createMemoryBroker } from '../../runtime/testing/memory/log/log.ts'
 import { logSuite } from '../conformance/log-suite.ts'
 
 logSuite('embedded', async () => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { z } from 'zod'
-import { LogOperator } from '../../client/operator.ts'
+import { DirectDeadLetters } from '../../operator/direct/dead-letters.ts'
 import { services } from '../../cli/services.ts'
 import { defineTool } from '../../runtime/config/define.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
@@ -58,7 +58,7 @@ class Bug {
 async function start(t: TestContext, bug: Bug, options: Parameters<typeof startTestFleet>[0] = {}) {
   const fleet = await startTestFleet({ ...options, services: bug.services })
   t.after(() => fleet.stop())
-  const operator = new LogOperator(fleet.process.log, fleet.process.codec)
+  const operator = new DirectDeadLetters(fleet.process.log, fleet.process.codec)
   return { fleet, operator }
 }
 
@@ -95,7 +95,7 @@ test('an admission whose task has ended is not replayed, and a second one from e
   await fleet.client.submit({ taskId: 'poisoned', text: 'say hi task=x' })
   assert.equal((await fleet.client.result('poisoned', { timeoutMs: 20_000 })).status, 'failed')
   bug.corrected = true
-  const [letter] = await operator.deadLetters()
+  const [letter] = await operator.list()
   assert.ok(letter)
   await assert.rejects(operator.replay(letter.id, { force: true }), refusedWith(/poisoned has ended/))
   const { log } = fleet.process
@@ -125,7 +125,7 @@ test('a tool that must not run twice does not: the recorded outcome answers its 
   await fleet.client.result('charged', { timeoutMs: 20_000 })
   assert.equal(runs, 1)
   bug.corrected = true
-  const [letter] = await operator.deadLetters()
+  const [letter] = await operator.list()
   assert.ok(letter)
   await assert.rejects(
     operator.replay(letter.id),
@@ -143,7 +143,7 @@ test('a tool that must not run twice does not: the recorded outcome answers its 
   )
   assert.equal(await records(fleet, 'tools.requested', 'charged'), requests)
   assert.deepEqual(
-    (await operator.deadLetters()).map(({ id }) => id),
+    (await operator.list()).map(({ id }) => id),
     [letter.id],
     'the mark of a replay is no letter',
   )
@@ -155,7 +155,7 @@ test('a submission whose id is remembered is submitted again under another id', 
   await fleet.client.submit({ taskId: 'first', text: 'say hi task=x' })
   assert.equal((await fleet.client.result('first', { timeoutMs: 20_000 })).status, 'failed')
   bug.corrected = true
-  const [letter] = await operator.deadLetters()
+  const [letter] = await operator.list()
   assert.ok(letter)
   await assert.rejects(operator.replay(letter.id), refusedWith(/first was answered.*--as <new id>/))
   await assert.rejects(operator.replay(letter.id, { as: 'a/b' }), refusedWith(/no task id/))
@@ -169,9 +169,48 @@ test('a result that a stage gave up is not published a second time', async (t) =
   const { fleet, operator } = await start(t, bug)
   await fleet.client.submit({ taskId: 'counted', text: 'say hi task=x' })
   await fleet.client.result('counted', { timeoutMs: 20_000 })
-  await eventually('metering gave it up', async () => (await operator.deadLetters()).length === 1)
-  const [letter] = await operator.deadLetters()
+  await eventually('metering gave it up', async () => (await operator.list()).length === 1)
+  const [letter] = await operator.list()
   assert.ok(letter)
   await assert.rejects(operator.replay(letter.id, { force: true }), refusedWith(/second one/))
   assert.equal(await records(fleet, 'tasks.completed', 'counted'), 1)
+})
+
+const garbage = (topic: TopicName, value: Buffer) => ({ topic, partition: 0, key: null, value, headers: {} })
+
+async function letterOf(operator: DirectDeadLetters, code: string): Promise<string> {
+  let found: string | undefined
+  await eventually('there is a letter', async () => {
+    found = (await operator.list()).find((letter) => letter.code === code)?.id
+    return found !== undefined
+  })
+  return found as string
+}
+
+test('a letter has one id, written in one way; of replays at once one is carried out', async (t) => {
+  const { fleet, operator } = await start(t, new Bug('planner', 'decide', 'TaskAdmitted'))
+  const { log } = fleet.process
+  await log.publish([garbage('tasks.control', Buffer.from('garbage'))])
+  const id = await letterOf(operator, 'UNDECODABLE_RECORD')
+  const [partition, offset] = id.split(':')
+  const others = [`0${id}`, `${id}:1`, ` ${id}`, `${id}\n`, `+${id}`, `${id}.0`, `${partition}:`, ':', '-1:0']
+  const absent = [`${log.partitions}:${offset}`, '99:0', '0:99999999999999999999', '999999999999:0']
+  for (const other of [...others, ...absent]) {
+    await assert.rejects(operator.get(other), { code: 'NOT_FOUND' }, other)
+    await assert.rejects(operator.replay(other), { code: 'NOT_FOUND' }, other)
+  }
+  const replays = await Promise.allSettled([1, 2, 3, 4].map(() => operator.replay(id)))
+  assert.deepEqual(
+    replays.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'rejected', 'rejected'],
+  )
+})
+
+test('a submission that was too large and had no id was not answered: its replay is refused for its size', async (t) => {
+  const { fleet, operator } = await start(t, new Bug('planner', 'decide', 'TaskAdmitted'))
+  const large = JSON.stringify({ text: 'x'.repeat(600_000) })
+  await fleet.process.log.publish([garbage('tasks.submitted', Buffer.from(large))])
+  const id = await letterOf(operator, 'RECORD_TOO_LARGE')
+  const whole = new DirectDeadLetters(fleet.process.log, fleet.process.codec, fleet.process.stores.blobs)
+  await assert.rejects(whole.replay(id), { code: 'RECORD_TOO_LARGE', message: /send it in a smaller form/ })
 })

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { memoryBlobs, memoryKeyValue } from '../../runtime/store/memory.ts'
+import { memoryBlobs, memoryKeyValue } from '../../runtime/testing/memory/store.ts'
 import { openSqliteSql } from '../../runtime/store/sql-sqlite.ts'
 import { openSqliteKeyValue } from '../../runtime/store/sqlite.ts'
 import { blobSuite, keyValueSuite, sqlSuite } from '../conformance/store-suite.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defineTool } from '../../runtime/config/define.ts'
-import type { Conversation } from '../../runtime/testing/scripted-model/conversations.ts'
+import type { Conversation } from '../../runtime/scripted-model/conversations.ts'
 import { alerting } from '../../services/alerting/main.ts'
 import { metering } from '../../services/metering/main.ts'
 import { summarise } from '../../runtime/ledger/summary.ts'

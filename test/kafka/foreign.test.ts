@@ -2,7 +2,7 @@
 // and made again.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import type { LogClient } from '../../client/log-client.ts'
+import type { LogClient } from '../../client/log/client.ts'
 import {
   createClient,
   TOPIC_RESOURCE,
@@ -133,6 +133,13 @@ test('tasks with the headers of one record are tasks of their own, at home and a
     assert.deepEqual([status, output], ['succeeded', `done ${id}`])
     assert.deepEqual(await statusesOf(id), ['succeeded'])
   }
+})
+
+test('a record with 30,000 headers holds nobody up', async () => {
+  const many = Object.fromEntries(Array.from({ length: 30_000 }, (_, n) => [`h${n}`, '']))
+  const home = homeOf('many-headers', PARTITIONS)
+  await produce(submitted, home, [task('many-headers', Date.now(), many)])
+  assert.equal((await client.result('many-headers', LIMIT)).status, 'succeeded')
 })
 
 async function withLog(name: string, use: (log: Log, prefix: string) => Promise<void>): Promise<void> {

@@ -1,10 +1,10 @@
 // Input that is lost: deleted unread, a topic that is recreated, a log that was cut off and has grown again.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import type { Admin } from 'kafkajs'
+import { Kafka, logLevel, type Admin } from 'kafkajs'
 import { createClient } from '../../runtime/log/kafka/client.ts'
 import { createKafkaLog } from '../../runtime/log/kafka/log.ts'
-import type { Log, LogTopic } from '../../runtime/log/port.ts'
+import type { Log, LogTopic, Tail } from '../../runtime/log/port.ts'
 import { commitOf, mark, numbered, TestMember } from '../conformance/member.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startKafka, type KafkaCluster } from '../infra/kafka.ts'
@@ -136,23 +136,27 @@ async function recreate(topic: LogTopic, position: number): Promise<{ key: strin
   return { key, count }
 }
 
-test('a topic that was recreated is read from its start, whatever was committed meanwhile of the former one', async () => {
+test('a topic that was recreated is read from its start, whatever was committed meanwhile of the former one', async (t) => {
   const topic = 'tasks.control'
-  // One that does not look at its topics while it runs.
-  const unaware = createKafkaLog({
-    brokers: [kafka.url],
-    clientId: 'test',
-    prefix,
-    partitions: PARTITIONS,
-    topicCheckMs: 600_000,
-  })
-  const member = new TestMember(unaware, 'router', [topic])
+  const member = new TestMember(log, 'router', [topic])
   const position = await handled(member, topic, 5)
-  const { key, count } = await recreate(topic, position)
-  // Brokers have forgotten the position; the commit of what was at work brings it back.
-  await (await member.lane(LANE)).commit(commitOf({ positions: [{ topic, offset: position, metadata: '' }] }))
   await member.leave()
-  await unaware.close()
+  const groupId = `${prefix}.router`
+  const [committed] = await admin.fetchOffsets({ groupId, topics: [nameOf(topic)] })
+  const partitions = committed?.partitions.filter(({ partition }) => partition === LANE) ?? []
+  assert.deepEqual(
+    partitions.map(({ offset }) => offset),
+    [String(position)],
+  )
+  const { key, count } = await recreate(topic, position)
+  // Brokers have forgotten the position; a commit of what was at work then brings it back.
+  const kafkaJs = new Kafka({ brokers: [kafka.url], logLevel: logLevel.NOTHING })
+  const producer = kafkaJs.producer({ transactionalId: `${prefix}.late` })
+  t.after(() => producer.disconnect())
+  await producer.connect()
+  const transaction = await producer.transaction()
+  await transaction.sendOffsets({ consumerGroupId: groupId, topics: [{ topic: nameOf(topic), partitions }] })
+  await transaction.commit()
   const later = new TestMember(log, 'router', [topic])
   await eventually('all of them arrive', () => later.values(topic, LANE, key).length === count)
   assert.deepEqual(later.losses, [{ lane: LANE, topic, cause: 'recreated', from: position, to: 0 }])
@@ -185,13 +189,101 @@ test('a topic that is recreated under a running member is read from its start', 
   )
   const { key, count } = await recreate(topic, position)
   await eventually('all of them arrive', () => member.values(topic, LANE, key).length === count)
-  assert.deepEqual(
-    member.losses.filter(({ lane }) => lane === LANE),
-    [{ lane: LANE, topic, cause: 'recreated', from: position, to: 0 }],
-  )
+  const [loss, ...others] = member.losses.filter(({ lane }) => lane === LANE)
+  // It may have read of the new topic what lies behind its position.
+  const from = loss?.from === position ? position : count
+  assert.deepEqual([loss, others], [{ lane: LANE, topic, cause: 'recreated', from, to: 0 }, []])
   await eventually('nothing is missing any more', () => member.problems.length === 0)
   await arrives(member, other)
   await member.leave()
+})
+
+async function recreateState(stage: string): Promise<void> {
+  const name = `${prefix}.${stage}.state`
+  await admin.deleteTopics({ topics: [name] })
+  await eventually('it is gone', async () => !(await admin.listTopics()).includes(name))
+  await log.ensureTopics(STAGES)
+}
+
+test('a state topic that is recreated is said, under a running member and while nobody reads; epochs go on', async () => {
+  const topic = 'tasks.history'
+  const member = new TestMember(log, 'metering', [topic])
+  for (let opening = 0; opening < 3; opening++) {
+    await handled(member, topic, 2)
+    if (opening < 2) await member.open(LANE)
+  }
+  const before = (await member.lane(LANE)).epoch
+  await recreateState('metering')
+  await eventually('it is said', () => member.stateless.includes(LANE))
+  await arrives(member, topic)
+  const during = (await member.lane(LANE)).epoch
+  assert.ok(during > before, `${during} after ${before}`)
+  await handled(member, topic, 1)
+  await member.leave()
+  await recreateState('metering')
+  const later = new TestMember(log, 'metering', [topic])
+  await eventually('it is said to the next', () => later.stateless.includes(LANE))
+  const after = (await later.lane(LANE)).epoch
+  assert.ok(after > during, `${after} after ${during}`)
+  await later.leave()
+  const last = new TestMember(log, 'metering', [topic])
+  await arrives(last, topic)
+  assert.ok((await last.lane(LANE)).epoch > after)
+  assert.deepEqual(last.stateless, [])
+  assert.deepEqual(last.losses, [])
+  await last.leave()
+})
+
+async function reading(tail: Tail, use: () => Promise<unknown>): Promise<void> {
+  await tail.ready
+  await use().finally(() => tail.close())
+}
+
+for (const group of ['mine', undefined])
+  test(`a topic that is recreated is read from its start by ${group ? 'a group of readers' : 'a reader'}`, async () => {
+    const topic = 'ops.health'
+    const [first, second, third] = [mark(), mark(), mark()]
+    const seen: (string | null)[] = []
+    const gate = Promise.withResolvers<void>()
+    const options = { topics: [topic] as const, from: 'earliest' as const, ...(group ? { group } : {}) }
+    const tail = () =>
+      log.tail(options, async (records) => {
+        seen.push(...records.map(({ key }) => key))
+        await gate.promise
+      })
+    const times = (key: string): number => seen.filter((each) => each === key).length
+    const publish = (key: string, count: number) => log.publish(numbered(topic, LANE, key, count))
+    await reading(tail(), async () => {
+      // More than wait before a handler at work: nothing is fetched while the topic is another one.
+      for (let record = 0; record < 14; record++) await publish(first, 1)
+      await eventually('the handler has some', () => times(first) > 0)
+      await remove(topic)
+      await log.ensureTopics(STAGES)
+      await publish(second, 20)
+      gate.resolve()
+      await eventually('all that came since are read', () => times(second) >= 20)
+    })
+    if (group === undefined) return
+    const read = times(second)
+    await reading(tail(), async () => {
+      await publish(third, 1)
+      await eventually('it is read', () => times(third) === 1)
+      assert.equal(times(second), read, 'a position of the topic that there is counts')
+    })
+  })
+
+test('a search reads a topic that was recreated, whatever it had read of the former one', async () => {
+  const topic = 'tasks.completed'
+  const wanted = (): boolean => true
+  const find = (key: string) => log.find({ topic, partition: LANE, key, wanted, sinceMs: 0 })
+  const [former, key] = [mark(), mark()]
+  await log.publish(numbered(topic, LANE, former, 4))
+  assert.equal((await find(former))?.key, former)
+  await remove(topic)
+  await log.ensureTopics(STAGES)
+  await log.publish([...numbered(topic, LANE, key, 1), ...numbered(topic, LANE, mark(), 8)])
+  await eventually('it is found', async () => (await find(key))?.key === key)
+  assert.equal(await find(former), null)
 })
 
 test('partitions that are added to a topic are said, with the remedy', async () => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { Kafka, logLevel, Partitioners, type Producer } from 'kafkajs'
 import { z } from 'zod'
-import { LogOperator, type DeadLetterView } from '../../client/operator.ts'
+import { DirectDeadLetters, type DeadLetterView } from '../../operator/direct/dead-letters.ts'
 import { defineTool } from '../../runtime/config/define.ts'
 import { MESSAGE_CHARS } from '../../runtime/bounded-text.ts'
 import { homeOf } from '../../runtime/log/home.ts'
@@ -58,13 +58,12 @@ async function goesOn(mark: string): Promise<void> {
   }
 }
 
-const operator = () => new LogOperator(fleet.process.log, fleet.process.codec, fleet.process.stores.blobs)
+const operator = () =>
+  new DirectDeadLetters(fleet.process.log, fleet.process.codec, fleet.process.stores.blobs)
 
 const lettersOf = (topic: string, stage: string): Promise<DeadLetterView> =>
   eventually(`${stage} has given a record of ${topic} up`, async () =>
-    (await operator().deadLetters(1_000)).find(
-      (letter) => letter.sourceTopic === topic && letter.stage === stage,
-    ),
+    (await operator().list(1_000)).find((letter) => letter.sourceTopic === topic && letter.stage === stage),
   )
 
 const send = (topic: string, value: Buffer, headers: Record<string, string> = {}) =>
@@ -79,7 +78,7 @@ test('garbage as large as the broker takes: a small dead letter, its bytes in th
   await goesOn('garbage')
   const letter = await lettersOf('tasks.submitted', 'router')
   assert.deepEqual([letter.code, letter.bytes], ['RECORD_TOO_LARGE', garbage.length])
-  const { value } = await operator().deadLetter(letter.id)
+  const { value } = await operator().get(letter.id)
   assert.match(value, /^(01)+ … 1044354 more bytes$/)
   await assert.rejects(operator().replay(letter.id), { code: 'RECORD_TOO_LARGE' })
 })
@@ -100,7 +99,7 @@ test('a header of half a megabyte beside what can not be decoded: the letter kee
   await goesOn('header')
   const letter = await lettersOf('tasks.admitted', 'planner')
   assert.equal(letter.code, 'UNDECODABLE_RECORD')
-  const content = await operator().deadLetter(letter.id)
+  const content = await operator().get(letter.id)
   assert.deepEqual([content.headers, content.value], [headers, 'garbage'])
   const { topic, partition, offset } = await operator().replay(letter.id, { force: true })
   assert.equal(topic, 'tasks.admitted')

@@ -5,7 +5,7 @@ import { createClient, wire, type TransactionIdentity } from '../../runtime/log/
 import { isFencing } from '../../runtime/log/kafka/errors.ts'
 import { LaneProducer } from '../../runtime/log/kafka/lane-producer.ts'
 import { Link } from '../../runtime/log/kafka/link.ts'
-import { protocolOf, requestsTo } from '../../runtime/log/kafka/second-protocol.ts'
+import { protocolOf, requestsTo } from '../../runtime/log/kafka/transaction-v2.ts'
 import { CommitRefused, CommitUncertain, LaneFenced, LaneSpent, type Log } from '../../runtime/log/port.ts'
 import { commitOf, mark, numbered, outgoing, TestMember, textOf } from '../conformance/member.ts'
 import { eventually } from '../conformance/waiting.ts'

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import type { SnippetOutcome } from '../../cli/snippet.ts'
+import type { SnippetOutcome } from '../../services/code-sandbox/try-out.ts'
 import { installedProgram } from '../infra/tool.ts'
 import { flotilla } from '../support/command.ts'
 

@@ -45,22 +45,22 @@ export class E2bDouble {
   /** What `create` was given. */
   created: Record<string, unknown>[] = []
   url = ''
-  private readonly server = createServer((request, response) => {
-    this.answer(request, response).catch((error: Error) => {
+  readonly #server = createServer((request, response) => {
+    this.#answer(request, response).catch((error: Error) => {
       response.writeHead(500, { 'content-type': 'application/json' })
       response.end(JSON.stringify({ code: 500, message: error.message }))
     })
   })
 
   async listen(): Promise<void> {
-    await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve))
-    this.url = `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
+    this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
   close(): void {
     for (const box of this.boxes.values()) this.kill(box)
-    this.server.closeAllConnections()
-    this.server.close()
+    this.#server.closeAllConnections()
+    this.#server.close()
   }
 
   /** As if the machine under it had died. */
@@ -71,7 +71,7 @@ export class E2bDouble {
     rmSync(box.folder, { recursive: true, force: true })
   }
 
-  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.url)
     const body = await bodyOf(request)
     const json = (status: number, value: unknown) => {
@@ -81,16 +81,16 @@ export class E2bDouble {
     const box = this.boxes.get(String(request.headers['e2b-sandbox-id']))
     if (url.pathname === '/health') return void response.writeHead(204).end()
     if (url.pathname.startsWith('/process.Process/'))
-      return box ? this.processCall(box, url.pathname.slice(17), body, response) : json(502, {})
-    if (url.pathname === '/files' && box) return json(200, this.write(box, url, request, body))
+      return box ? this.#processCall(box, url.pathname.slice(17), body, response) : json(502, {})
+    if (url.pathname === '/files' && box) return json(200, this.#write(box, url, request, body))
     if (request.headers['x-api-key'] !== E2bDouble.key)
       return json(401, { code: 401, message: 'no such key' })
-    this.control(request.method ?? '', url.pathname, body, json)
+    this.#control(request.method ?? '', url.pathname, body, json)
   }
 
   static readonly key = `e2b_${'0'.repeat(40)}`
 
-  private control(
+  #control(
     method: string,
     path: string,
     body: Buffer,
@@ -99,7 +99,7 @@ export class E2bDouble {
     const [, id, action] = /^\/(?:v2\/)?sandboxes(?:\/([^/]+))?(?:\/(\w+))?$/.exec(path) ?? []
     if (method === 'GET') return json(200, [])
     if (method === 'POST' && id === undefined)
-      return json(201, this.create(JSON.parse(body.toString()) as never))
+      return json(201, this.#create(JSON.parse(body.toString()) as never))
     const box = this.boxes.get(id ?? '')
     if (!box) return json(404, { code: 404, message: `no sandbox ${id}` })
     this.asked.push(action ?? 'kill')
@@ -111,20 +111,20 @@ export class E2bDouble {
     if (action !== 'connect') return json(204)
     box.state = 'running'
     box.process?.kill('SIGCONT')
-    json(200, this.described(box))
+    json(200, this.#described(box))
   }
 
-  private create(options: Record<string, unknown>): object {
+  #create(options: Record<string, unknown>): object {
     this.asked.push('create')
     this.created.push(options)
     const id = `sbx${this.created.length}`
     const folder = mkdtempSync(join(tmpdir(), 'flotilla-e2b-'))
     const box: Box = { id, folder, state: 'running', process: null, listener: null, held: [] }
     this.boxes.set(id, box)
-    return this.described(box)
+    return this.#described(box)
   }
 
-  private described({ id }: Box): object {
+  #described({ id }: Box): object {
     return {
       sandboxID: id,
       templateID: 'base',
@@ -134,7 +134,7 @@ export class E2bDouble {
     }
   }
 
-  private write(box: Box, url: URL, request: IncomingMessage, body: Buffer): object[] {
+  #write(box: Box, url: URL, request: IncomingMessage, body: Buffer): object[] {
     const boundary = /boundary=(\S+)/.exec(request.headers['content-type'] ?? '')?.[1] ?? ''
     const parts = body.toString('latin1').split(`--${boundary}`).slice(1, -1)
     return parts.map((part) => {
@@ -148,18 +148,18 @@ export class E2bDouble {
     })
   }
 
-  private processCall(box: Box, method: string, body: Buffer, response: ServerResponse): void {
+  #processCall(box: Box, method: string, body: Buffer, response: ServerResponse): void {
     const isStream = method === 'Start' || method === 'Connect'
     const message = JSON.parse(body.toString('utf8', isStream ? HEAD_BYTES : 0)) as never
     if (isStream) {
       response.writeHead(200, { 'content-type': 'application/connect+json' })
-      if (method === 'Start') this.start(box, message)
+      if (method === 'Start') this.#start(box, message)
       box.listener = response
       response.once('close', () => {
         if (box.listener === response) box.listener = null
       })
       response.write(envelope({ event: { start: { pid: box.process?.pid ?? 0 } } }))
-      for (const event of box.held.splice(0)) this.tell(box, event)
+      for (const event of box.held.splice(0)) this.#tell(box, event)
       return
     }
     if (method === 'SendInput') {
@@ -170,7 +170,7 @@ export class E2bDouble {
     response.end('{}')
   }
 
-  private start(
+  #start(
     box: Box,
     { process: spec }: { process: { cmd: string; args: string[]; envs: Record<string, string> } },
   ): void {
@@ -181,16 +181,20 @@ export class E2bDouble {
     })
     box.process = child
     child.stdin.on('error', () => {})
-    child.stdout.on('data', (chunk: Buffer) => this.tell(box, { data: { stdout: chunk.toString('base64') } }))
-    child.stderr.on('data', (chunk: Buffer) => this.tell(box, { data: { stderr: chunk.toString('base64') } }))
+    child.stdout.on('data', (chunk: Buffer) =>
+      this.#tell(box, { data: { stdout: chunk.toString('base64') } }),
+    )
+    child.stderr.on('data', (chunk: Buffer) =>
+      this.#tell(box, { data: { stderr: chunk.toString('base64') } }),
+    )
     child.on('close', (code, signal) => {
       const exitCode = code ?? 137
-      this.tell(box, { end: { exitCode, exited: !signal, status: `exit status ${exitCode}` } })
+      this.#tell(box, { end: { exitCode, exited: !signal, status: `exit status ${exitCode}` } })
       box.listener?.end(envelope({}, END_OF_STREAM))
     })
   }
 
-  private tell(box: Box, event: object): void {
+  #tell(box: Box, event: object): void {
     if (box.listener) box.listener.write(envelope({ event }))
     else box.held.push(event)
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { HttpClient } from '../../client/http-client.ts'
+import { HttpClient } from '../../client/http/client.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { LOOP, assertWentOn, executors, startCodeLoops } from '../support/code-loops.ts'
 import { startServices } from '../support/service-process.ts'

@@ -16,6 +16,10 @@ export const abilities = [
   'stage-named readers',
   /** Hundreds of control records for one task that is at work. */
   'floods',
+  /** Control records of which every second one waits, for longer than positions can say which. */
+  'metadata floods',
+  /** A large payload is gone from the blob store, or can't be read for a while. */
+  'missing payloads',
   /** A topic is created again, its tail is lost, its head is deleted unread. */
   'offsets go back',
   /** An event whose handling kills its process. */

@@ -3,16 +3,20 @@
 //
 // 1. After hostile users have been at work, a task in every lane is answered as fast as ever.
 // 2. A flood of control records for a task that is at work delays no other task of its lane.
-// 3. Offsets that go back and records that are gone raise an alarm; tasks that are submitted afterwards get their results.
+// 3. So does one whose every second record waits, in a stage whose ledger is away: positions stay short enough for the log.
+// 4. A task whose payload is lost fails for that reason, and one whose payload can't be read for a while waits for it; no task
+//    beside them waits.
+// 5. Offsets that go back and records that are gone raise an alarm; tasks that are submitted afterwards get their results.
 import { homeOf } from '../../runtime/log/home.ts'
+import type { FadingBlobs } from '../../runtime/testing/simulator/fading-blobs.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
 import type { TopicName } from '../../schemas/topics.ts'
-import { unreadable as nothing } from '../../services/router/results.ts'
+import { unreadable as nothing } from '../../services/router/events.ts'
 import type { Ability } from './abilities.ts'
 import type { Deeds } from './deeds.ts'
 import { GoneRecords } from './gone-records.ts'
 import { controlOf } from './hostile-input.ts'
-import { QUICK_TASK, SLOW_TASK } from './model-answers.ts'
+import { BULKY_TASK, QUICK_TASK, SLOW_TASK } from './model-answers.ts'
 import type { Users } from './users.ts'
 
 export interface Probe {
@@ -27,6 +31,16 @@ const PROBE_MS = 10_000
 /** Until a process that was killed has been replaced and given up. */
 const RESTART_MS = 12_000
 const FLOOD = 400
+/** Pairs of records. Written apart, two bytes each, they are more than a position may have. */
+const METADATA_FLOOD = 300
+const AWAY_MS = 15_000
+
+/** What it may do to the run. */
+export interface Powers {
+  readonly killAll: () => void
+  readonly loseLedger: (untilMs: number) => void
+  readonly blobs: Pick<FadingBlobs, 'loseUntil' | 'beAwayUntil'>
+}
 
 export type Loss = 'recreated' | 'truncated' | 'retention'
 
@@ -39,19 +53,21 @@ export class Afterwards {
     readonly unread: number
     alarms: number
   }[] = []
+  /** Tasks whose large payload was not to be had. */
+  readonly bulky: { readonly taskId: string; readonly kind: 'lost' | 'away'; readonly untilMs: number }[] = []
   readonly gone: GoneRecords
   readonly #world: World
   readonly #deeds: Deeds
   readonly #users: Users
   readonly #seed: number
-  readonly #killAll: () => void
+  readonly #powers: Powers
 
-  constructor(world: World, deeds: Deeds, users: Users, seed: number, killAll: () => void) {
+  constructor(world: World, deeds: Deeds, users: Users, seed: number, powers: Powers) {
     this.#world = world
     this.#deeds = deeds
     this.#users = users
     this.#seed = seed
-    this.#killAll = killAll
+    this.#powers = powers
     this.gone = new GoneRecords(world)
   }
 
@@ -62,6 +78,9 @@ export class Afterwards {
     const floodMs = loses ? 45_000 : 1_000
     if (loses) this.#deeds.later('loss', 1_000, () => void this.#lose())
     if (drawn.has('floods')) this.#deeds.later('flood', floodMs, () => this.#flood())
+    if (drawn.has('metadata floods'))
+      this.#deeds.later('metadata-flood', floodMs, () => this.#floodMetadata())
+    if (drawn.has('missing payloads')) this.#deeds.later('payload', floodMs, () => this.#losePayload())
     for (let lane = 0; lane < this.#world.broker.partitions; lane++)
       this.#deeds.later(`probe-${lane}`, floodMs + 30_000, () => this.#probe(`last-${lane}`, lane, PROBE_MS))
   }
@@ -98,6 +117,43 @@ export class Afterwards {
     clock.schedule(3_000, () => this.#probe('beside', lane, PROBE_MS))
   }
 
+  /** Feedback waits for the ledger; a decision about nobody's call is nothing to metering, and finished at once. */
+  #floodMetadata(): void {
+    const { broker, clock, codec, fate } = this.#world
+    const lane = fate.between(0, broker.partitions - 1, 'metadata lane')
+    this.#powers.loseLedger(clock.now() + AWAY_MS)
+    const rated = this.#submit(QUICK_TASK, 'rated', lane)
+    const send = (type: 'FeedbackGiven' | 'ApprovalDecided', taskId: string): void => {
+      const data = { ...controlOf(type, taskId), ...(type === 'ApprovalDecided' ? { callId: 'none' } : {}) }
+      const value = codec.encode(type, data, 'tasks.control')
+      void broker.produce(
+        { topic: 'tasks.control', partition: lane, key: taskId, value, headers: {} },
+        clock.now(),
+      )
+    }
+    let sent = 0
+    for (let index = 0; sent < METADATA_FLOOD; index++) {
+      const nobody = `nobody-${index}`
+      if (homeOf(nobody, broker.partitions) !== lane) continue
+      send('FeedbackGiven', rated)
+      send('ApprovalDecided', nobody)
+      sent++
+    }
+    clock.schedule(1_000, () => this.#probe('beside-metadata', lane, PROBE_MS))
+  }
+
+  #losePayload(): void {
+    const { broker, clock, fate, note } = this.#world
+    const lane = fate.between(0, broker.partitions - 1, 'payload lane')
+    const kind = fate.pick(['lost', 'away'] as const, 'payload')
+    const untilMs = clock.now() + AWAY_MS
+    note(`the blob store: large payloads are ${kind}`)
+    if (kind === 'lost') this.#powers.blobs.loseUntil(untilMs)
+    else this.#powers.blobs.beAwayUntil(untilMs)
+    this.bulky.push({ taskId: this.#submit(BULKY_TASK, 'bulky', lane), kind, untilMs })
+    clock.schedule(5_000, () => this.#probe('beside-payload', lane, PROBE_MS))
+  }
+
   async #lose(): Promise<void> {
     const world = this.#world
     const { fate, broker, clock, tally, note } = world
@@ -113,7 +169,7 @@ export class Afterwards {
       world.stages.some(({ name }) => broker.position(name, topic, partition) !== undefined)
     if (!isFelt.some(isRead)) return
     const unread = kind === 'retention' ? 3 : 0
-    if (unread > 0 || fate.chance('lost while nobody reads', 0.5)) this.#killAll()
+    if (unread > 0 || fate.chance('lost while nobody reads', 0.5)) this.#powers.killAll()
     for (let index = 0; index < unread; index++) await this.#unread(lane, index)
     await this.gone.keep(topic)
     note(`the log: ${topic} is ${kind}`)

@@ -1,5 +1,5 @@
 // What a run left on the log, decoded.
-import { eventIdOf } from '../../runtime/host/records.ts'
+import { eventIdOf } from '../../runtime/host/lane/event-records.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { LogRecord } from '../../runtime/log/port.ts'
 import type { Decoded } from '../../runtime/codec/port.ts'

@@ -1,5 +1,5 @@
 // Records that the log has lost: what was made of them is looked at all the same.
-import { eventIdOf } from '../../runtime/host/records.ts'
+import { eventIdOf } from '../../runtime/host/lane/event-records.ts'
 import type { LogRecord } from '../../runtime/log/port.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
 import type { TopicName } from '../../schemas/topics.ts'

@@ -4,11 +4,14 @@ import type { SeenCall } from '../../runtime/testing/simulator/call-book.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
 import type { Json } from '../../schemas/json.ts'
 import { estimatedInputTokens } from '../../services/planner/token-estimates.ts'
-import type { ModelReply, ModelRequest } from '../../services/planner/model.ts'
+import type { ModelReply, ModelRequest } from '../../services/planner/call.ts'
 
 /** The text of a task that one answer ends; of one whose model takes its time. */
 export const QUICK_TASK = 'probe'
 export const SLOW_TASK = 'slow'
+/** Of one that asks once for a tool whose answer is large; what it asks for. */
+export const BULKY_TASK = 'bulky'
+export const BULKY_MARK = 'bulky'
 
 /** The longest that a model takes, but for what is to take long (afterwards.ts). */
 export const MODEL_MS = 2_000
@@ -72,13 +75,23 @@ export function answer({
 }: ModelRequest): Pick<ModelReply, 'text' | 'toolCalls' | 'finishReason'> {
   const text = String(messages.find(({ role }) => role === 'user')?.content)
   const turn = messages.filter(({ role }) => role === 'assistant').length
-  const isLast = text.startsWith(QUICK_TASK) || text.startsWith(SLOW_TASK) || turn >= draw(4, text, 'turns')
+  const isLast =
+    [QUICK_TASK, SLOW_TASK, BULKY_TASK].some((start) => text.startsWith(start)) ||
+    turn >= draw(4, text, 'turns')
   if (tools === undefined)
     return {
       text: `\`\`\`python\n${scriptOf(text, turn, isLast)}\n\`\`\``,
       toolCalls: [],
       finishReason: 'stop',
     }
+  if (text.startsWith(BULKY_TASK) && turn === 0) {
+    const argumentsText = JSON.stringify({ mark: BULKY_MARK })
+    return {
+      text: '',
+      toolCalls: [{ id: 'call_0_0', name: 'lookup', argumentsText }],
+      finishReason: 'tool_calls',
+    }
+  }
   if (isLast) return { text: `done ${text}`, toolCalls: [], finishReason: 'stop' }
   const toolCalls = Array.from({ length: 1 + draw(3, text, turn, 'count') }, (_, index) => ({
     id: `call_${turn}_${index}`,

@@ -1,9 +1,10 @@
 // Fleets that break one promise each, by injection at a port: the simulator must notice every one of them. `seeds`: how many
 // seeds it takes at most, counted from 1.
+import { FlotillaError } from '../../runtime/errors.ts'
 import { CommitFailed, CommitUncertain, LaneFenced } from '../../runtime/log/port.ts'
-import { HOST_PREFIX } from '../../runtime/host/state.ts'
+import { HOST_PREFIX } from '../../runtime/host/lane/state.ts'
 import type { LaneIndex, StageEvent } from '../../runtime/stage.ts'
-import type { Guard } from '../../runtime/host/guard.ts'
+import type { Guard } from '../../runtime/host/calls/guard.ts'
 import {
   callers,
   everyStage,
@@ -266,6 +267,26 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     seeds: 10,
     abilities: ['floods'],
     world: (world) => ({ ...world, hostOptions: { ...world.hostOptions, maxPendingPerLane: 1 } }),
+  },
+  'positions have no bound': {
+    seeds: 10,
+    abilities: ['metadata floods'],
+    world: (world) => ({ ...world, hostOptions: { ...world.hostOptions, maxMetadataBytes: 1_000_000 } }),
+  },
+  'a payload that is lost is waited for': {
+    seeds: 20,
+    abilities: ['missing payloads'],
+    world: (world) => ({
+      ...world,
+      blobs: {
+        ...world.blobs,
+        get: async (hash) => {
+          const found = await world.blobs.get(hash)
+          if (found === null) throw new FlotillaError('STORE_UNAVAILABLE', 'injected: it may come yet')
+          return found
+        },
+      },
+    }),
   },
   'readers join the groups of stages': { seeds: 10, abilities: ['stage-named readers'], world: withReaders },
   'ids are forgotten after a second': {

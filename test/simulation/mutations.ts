@@ -8,14 +8,14 @@ import type {
   StateRow,
 } from '../../runtime/log/port.ts'
 import { CommitFailed } from '../../runtime/log/port.ts'
-import type { FaultyLog } from '../../runtime/log/memory/faults.ts'
-import type { Guard } from '../../runtime/host/guard.ts'
+import type { FaultyLog } from '../../runtime/testing/memory/log/faults.ts'
+import type { Guard } from '../../runtime/host/calls/guard.ts'
 import type { Callers } from '../../runtime/service.ts'
 import type { Caller, CallOutcome, Decision, Stage } from '../../runtime/stage.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
 import { headers } from '../../schemas/topics.ts'
 import { FORGET_ANSWERED } from '../../services/router/answered.ts'
-import { REMEMBER_MS } from '../../services/router/config.ts'
+import { REMEMBER_MS } from '../../services/router/constants.ts'
 import type { Mutation } from './simulate.ts'
 
 interface LaneChanges {

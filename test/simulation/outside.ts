@@ -7,9 +7,9 @@ import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { CallContext, Caller } from '../../runtime/stage.ts'
 import type { Clock } from '../../runtime/clock.ts'
-import type { Guard } from '../../runtime/host/guard.ts'
+import type { Guard } from '../../runtime/host/calls/guard.ts'
 import type { SlotsOf } from '../../runtime/host/slots.ts'
-import { memoryLimits } from '../../runtime/limits/memory.ts'
+import { memoryLimits } from '../../runtime/testing/memory/limits.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { Callers } from '../../runtime/service.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
@@ -18,19 +18,19 @@ import { directSchemaChecks } from '../../runtime/testing/schema-checks.ts'
 import type { SeenCall } from '../../runtime/testing/simulator/call-book.ts'
 import type { Fate, FaultKind } from '../../runtime/testing/simulator/fate.ts'
 import type { Surroundings, World } from '../../runtime/testing/simulator/world.ts'
-import { FLEET, type Notification } from '../../services/alerting/notices.ts'
+import { FLEET, type Notification } from '../../services/alerting/events.ts'
 import { createCallers } from '../../services/code-sandbox/caller.ts'
 import { Executors } from '../../services/code-sandbox/executors/open.ts'
-import type { FeedbackRow, LedgerWrite, TaskRow, UsageRow } from '../../services/metering/rows.ts'
-import type { ModelReply, ModelRequest } from '../../services/planner/model.ts'
-import { createModelGuard } from '../../services/planner/model-guard.ts'
-import { createOutputCaller } from '../../services/planner/output-caller.ts'
-import { countedTokens } from '../../services/planner/prompt-tokens.ts'
-import { createLimitsCaller } from '../../services/router/limits-caller.ts'
+import type { FeedbackRow, LedgerWrite, TaskRow, UsageRow } from '../../services/metering/call.ts'
+import type { ModelReply, ModelRequest } from '../../services/planner/call.ts'
+import { createModelGuard } from '../../services/planner/model/guard.ts'
+import { createOutputCaller } from '../../services/planner/output-check.ts'
+import { countedTokens } from '../../services/planner/model/token-count.ts'
+import { createLimitsCaller } from '../../services/router/caller.ts'
 import { createToolCaller, type ToolCall } from '../../services/tool-executor/caller.ts'
 import type { Ability } from './abilities.ts'
 import { fleet } from './fleet.ts'
-import { answer, garbage, latencyOf, MODEL_MS, spendOf, type Tokens } from './model-answers.ts'
+import { BULKY_MARK, answer, garbage, latencyOf, MODEL_MS, spendOf, type Tokens } from './model-answers.ts'
 import { LimitsBook } from './limits-book.ts'
 import { ScriptExecutor } from './script-executor.ts'
 
@@ -79,6 +79,8 @@ function insert<T>(rows: Map<string, T>, id: string, row: T): void {
 
 export class Outside {
   readonly ledger = new MemoryLedger()
+  /** Until when the ledger can't be written. Epoch milliseconds. */
+  ledgerAwayUntilMs = 0
   /** Ids of the notifications that the pager has shown. */
   readonly shown = new Set<string>()
   /** What the budgets of this run are. */
@@ -255,6 +257,7 @@ class Site {
     if (name === 'endless' || this.#strikes('tool-hangs', place)) return this.#hang(signal)
     await this.#wait(1, 800, place)
     ended()
+    if (mark === BULKY_MARK) return 'x'.repeat(450_000)
     if (name === 'large') return 'x'.repeat(1_000)
     if (!this.#strikes('tool-fails', place)) return { mark }
     const failures = this.#outside.abilities.has('any size') ? sizedFailures : toolFailures
@@ -307,6 +310,7 @@ class Site {
     const place = `${this.#process.name} ${callId.slice(0, 8)}`
     const away = () => new FlotillaError('STORE_UNAVAILABLE', 'injected: the database is away')
     await this.#wait(1, 20, `ledger ${place}`)
+    if (this.#world.clock.now() < this.#outside.ledgerAwayUntilMs) throw away()
     if (this.#strikes('ledger-fails', `before ${place}`)) throw away()
     this.#outside.ledger.write(request)
     if (this.#strikes('ledger-fails', `after ${place}`)) throw away()

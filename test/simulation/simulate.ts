@@ -4,11 +4,13 @@
 // 2. What must hold then is in invariants.ts. Then a week passes, and nothing may be left in memory.
 // 3. The same seed is the same run, byte for byte: `digest` is over all that was written and all that was called.
 import { createHash } from 'node:crypto'
-import { createMemoryBroker } from '../../runtime/log/memory/log.ts'
-import type { MemoryBrokerOptions } from '../../runtime/log/memory/log.ts'
+import { createMemoryBroker } from '../../runtime/testing/memory/log/log.ts'
+import type { MemoryBrokerOptions } from '../../runtime/testing/memory/log/log.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
-import { memoryBlobs, memoryKeyValue } from '../../runtime/store/memory.ts'
+import { LOG_METADATA_BYTES } from '../../runtime/log/limits.ts'
+import { memoryBlobs, memoryKeyValue } from '../../runtime/testing/memory/store.ts'
 import { CallBook, type Trouble } from '../../runtime/testing/simulator/call-book.ts'
+import { fadingBlobs } from '../../runtime/testing/simulator/fading-blobs.ts'
 import { Fate, type Fault, type FaultRates } from '../../runtime/testing/simulator/fate.ts'
 import { replicatedStore } from '../../runtime/testing/simulator/replicated-store.ts'
 import { SimProcess } from '../../runtime/testing/simulator/sim-process.ts'
@@ -77,8 +79,6 @@ const LIMIT_MS = 10 * 60_000
 const LOOK_EVERY_MS = 1_000
 const HORIZON_MS = 8 * 86_400_000
 const LEASE_MS = 5_000
-/** Processes are killed, stopped and cut off several times a minute here. */
-const PROCESS_LIFE_MS = 10_000
 /** When processes of the next release take the place of the others. */
 const ROLLOUT_MS = 15_000
 /** Runs with one process at a time, as on one machine. */
@@ -105,54 +105,60 @@ export class Simulation {
   readonly abilities: ReadonlySet<Ability>
   readonly deeds: Deeds
   readonly trace: string[] = []
-  private readonly seed: number
+  readonly #seed: number
   readonly fate: Fate
   readonly clock = new VirtualClock(START_MS)
   readonly outside: Outside
   readonly processes = new Map<string, SimProcess>()
-  private readonly teams: readonly Team[]
-  private readonly teamOf = new Map<string, Team>()
+  readonly #teams: readonly Team[]
+  readonly #teamOf = new Map<string, Team>()
   readonly rollout: Rollout
-  private readonly store = replicatedStore(memoryKeyValue({ clock: this.clock, durable: true }), this.clock)
+  readonly #store = replicatedStore(memoryKeyValue({ clock: this.clock, durable: true }), this.clock)
+  readonly #blobs = fadingBlobs(memoryBlobs(), this.clock)
   readonly deadly: Deadly
   /** Tasks that have a result. */
-  private readonly answered = new Set<string>()
-  private calm = false
+  readonly #answered = new Set<string>()
+  #calm = false
 
   constructor(seed: number, { mutation = {}, only, trace, abilities }: SimulationOptions) {
-    this.seed = seed
+    this.#seed = seed
     this.fate = new Fate(seed, only ?? null)
     const drawn = drawAbilities(this.fate)
     this.abilities = abilities ? new Set(abilities) : new Set([...drawn, ...(mutation.abilities ?? [])])
     this.deadly = new Deadly(this.fate, seed, this.abilities.has('deadly events'))
     const limits = mutation.limits ?? ((right: Limits) => right)
     this.outside = new Outside(() => this.world, this, limits)
-    this.world = this.createWorld(mutation, trace ?? false)
+    this.world = this.#createWorld(mutation, trace ?? false)
     this.deeds = new Deeds(this.world, only ?? null)
     this.users = new Users(this.world, this.deeds)
     this.hostile = new HostileUsers(this.world, this.deeds, this.users, seed)
-    this.afterwards = new Afterwards(this.world, this.deeds, this.users, seed, () => this.killAll())
-    this.teams = this.drawTeams()
+    this.afterwards = new Afterwards(this.world, this.deeds, this.users, seed, {
+      killAll: () => this.#killAll(),
+      loseLedger: (untilMs) => (this.outside.ledgerAwayUntilMs = untilMs),
+      blobs: this.#blobs,
+    })
+    this.#teams = this.#drawTeams()
     this.rollout = new Rollout(this.fate, this.abilities.has('mixed versions'), this.world.alone)
   }
 
-  private createWorld({ world: mutate = (world) => world, storage, alone }: Mutation, trace: boolean): World {
+  #createWorld({ world: mutate = (world) => world, storage, alone }: Mutation, trace: boolean): World {
     const { clock, fate } = this
+    const isFlooded = this.abilities.has('metadata floods')
     const isAlone = fate.chance('alone', alone === true ? 1 : SHARE_ALONE)
     const rates = isAlone ? { ...drawRates(fate), ...notAlone } : drawRates(fate)
     const book = new CallBook((process, sinceMs) => this.troubleOf(process, sinceMs))
     const world: World = {
       clock,
       fate,
-      rates: () => (this.calm ? noRates : rates),
+      rates: () => (this.#calm ? noRates : rates),
       broker: createMemoryBroker({
         partitions: PARTITIONS,
         clock,
         createTime: fate.chance('CreateTime', 0.5) ? openTopics : [],
         ...(storage ? { storage } : {}),
       }),
-      keyValue: watched(this.store, book),
-      blobs: memoryBlobs(),
+      keyValue: watched(this.#store, book),
+      blobs: this.#blobs,
       codec,
       stages,
       alone: isAlone,
@@ -163,8 +169,10 @@ export class Simulation {
       slowestCommitMs: isAlone ? fate.pick([8, 600], 'slowest commit') : 8,
       hostOptions: {
         maxRowBytes: fate.pick([500, 4_000, 400_000], 'row size'),
-        assumedLifeMs: PROCESS_LIFE_MS,
+        ...(isFlooded ? { maxMetadataBytes: 300 } : {}),
       },
+      // A tenth of what brokers take, and of what hosts write: so a flood need not be longer than others.
+      metadataBytes: isFlooded ? 410 : LOG_METADATA_BYTES,
       callers: (process) => this.outside.callers(process),
       book,
       witness: new Witness(),
@@ -173,7 +181,7 @@ export class Simulation {
         if (trace) this.trace.push(`+${((clock.now() - START_MS) / 1_000).toFixed(3).padStart(7)} s  ${text}`)
       },
       deadly: this.deadly,
-      onCrash: (process) => this.replace(process),
+      onCrash: (process) => this.#replace(process),
     }
     return mutate(world)
   }
@@ -183,7 +191,7 @@ export class Simulation {
   }
 
   /** All stages in each process, or three kinds of processes, as a fleet of services has. */
-  private drawTeams(): Team[] {
+  #drawTeams(): Team[] {
     const { stages: all, alone } = this.world
     const team = (stages: readonly Stage[], wanted: number): Team => ({
       stages,
@@ -196,47 +204,47 @@ export class Simulation {
   }
 
   /** Rolling forward, each process gives way to one of the next release. */
-  private rollForward(): void {
+  #rollForward(): void {
     this.clock.schedule(ROLLOUT_MS, () => {
       for (const [index, process] of this.live().entries())
-        this.clock.schedule(index * 2_000, () => void process.drain().then(() => this.replace(process.name)))
+        this.clock.schedule(index * 2_000, () => void process.drain().then(() => this.#replace(process.name)))
     })
   }
 
   async run(): Promise<SimulationReport> {
-    process.on('unhandledRejection', this.onRejection)
+    process.on('unhandledRejection', this.#onRejection)
     try {
-      return await this.play()
+      return await this.#play()
     } finally {
-      process.off('unhandledRejection', this.onRejection)
+      process.off('unhandledRejection', this.#onRejection)
     }
   }
 
-  private readonly onRejection = (reason: unknown): void => {
+  readonly #onRejection = (reason: unknown): void => {
     const text = reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)
     this.world.tally.complaints.push(`a promise was rejected and nobody heard of it: ${text}`)
   }
 
-  private async play(): Promise<SimulationReport> {
-    if (this.rollout.direction === 'forward') this.rollForward()
-    for (const team of this.teams) for (let count = 0; count < team.wanted; count++) this.startProcess(team)
-    this.watchResults()
-    this.users.begin(this.seed)
+  async #play(): Promise<SimulationReport> {
+    if (this.rollout.direction === 'forward') this.#rollForward()
+    for (const team of this.#teams) for (let count = 0; count < team.wanted; count++) this.#startProcess(team)
+    this.#watchResults()
+    this.users.begin(this.#seed)
     this.hostile.begin(this.abilities, this.deadly)
-    this.planFaults()
+    this.#planFaults()
     await this.clock.run(START_MS + FAULTS_FOR_MS, () => false)
-    this.calm = true
-    let isQuiet = await this.untilQuiet()
+    this.#calm = true
+    let isQuiet = await this.#untilQuiet()
     if (isQuiet) {
       this.outside.liftBudgets()
       this.afterwards.begin(this.abilities)
-      isQuiet = await this.untilQuiet()
+      isQuiet = await this.#untilQuiet()
     }
     const evidence = await readEvidence(this.world, this.afterwards.gone)
     const violations = await checkRun(this, evidence, isQuiet, () => this.pass(HORIZON_MS))
     const { book } = this.world
     return {
-      seed: this.seed,
+      seed: this.#seed,
       violations,
       tasks: this.users.submissions.length,
       faults: this.fate.faults,
@@ -246,80 +254,80 @@ export class Simulation {
       inDoubt: Object.fromEntries(book.explained),
       endings: endingsOf(evidence),
       steps: this.clock.steps,
-      digest: this.digest(evidence.written),
+      digest: this.#digest(evidence.written),
       trace: this.trace,
     }
   }
 
-  private digest(written: readonly unknown[]): string {
+  #digest(written: readonly unknown[]): string {
     const hash = createHash('sha256')
     for (const record of written) hash.update(JSON.stringify(record, readable))
     hash.update(JSON.stringify([this.world.book.calls, this.fate.faults]))
     return hash.digest('hex').slice(0, 16)
   }
 
-  private startProcess(team: Team): void {
+  #startProcess(team: Team): void {
     if (this.world.alone && this.live().length > 0) return
     const name = `p${this.processes.size + 1}`
-    const fellows = this.live().filter((process) => this.teamOf.get(process.name) === team)
+    const fellows = this.live().filter((process) => this.#teamOf.get(process.name) === team)
     const isLate = this.clock.now() >= START_MS + ROLLOUT_MS
     const stages = this.rollout.stagesOf(team, name, fellows, isLate)
     const skewMs = this.fate.between(-MAX_SKEW_MS, MAX_SKEW_MS, `skew ${name}`)
     const process = new SimProcess(this.world, name, stages, skewMs)
     this.processes.set(name, process)
-    this.teamOf.set(name, team)
+    this.#teamOf.set(name, team)
     this.world.note(`${name} starts${this.rollout.isNewer(name) ? ', of the next release' : ''}`)
     void process.start()
   }
 
-  private replace(name: string): void {
-    const team = this.teamOf.get(name)
+  #replace(name: string): void {
+    const team = this.#teamOf.get(name)
     if (team)
-      this.clock.schedule(this.fate.between(0, 6_000, `restart of ${name}`), () => this.startProcess(team))
+      this.clock.schedule(this.fate.between(0, 6_000, `restart of ${name}`), () => this.#startProcess(team))
   }
 
   live(): SimProcess[] {
     return [...this.processes.values()].filter((process) => process.isAlive)
   }
 
-  private planFaults(): void {
+  #planFaults(): void {
     const rates = this.world.rates()
     for (const kind of plannedKinds) {
       const count = Math.round(rates[kind])
       for (let index = 0; index < count; index++) {
         const atMs = this.fate.between(500, FAULTS_FOR_MS - 1, `${kind} at`)
-        this.clock.schedule(atMs, () => this.strike(kind, rates))
+        this.clock.schedule(atMs, () => this.#strike(kind, rates))
       }
     }
   }
 
-  private strike(kind: (typeof plannedKinds)[number], rates: FaultRates): void {
+  #strike(kind: (typeof plannedKinds)[number], rates: FaultRates): void {
     const { fate, world } = this
     const victim = fate.pick(this.live(), `victim of ${kind}`)
     const group = fate.pick(world.stages, `group of ${kind}`).name
     const forMs = fate.between(100, 12_000, `length of ${kind}`)
-    const team = victim && this.teamOf.get(victim.name)
+    const team = victim && this.#teamOf.get(victim.name)
     if (!victim || !team || !fate.strikes(kind, 'at random', rates[kind] > 0 ? 1 : 0, this.clock.now()))
       return
     if (kind === 'crash-anywhere') victim.crash(kind, 'at random')
     else if (kind === 'pause') victim.pause(forMs)
     else if (kind === 'cut-off') victim.cutOff(forMs)
     else if (kind === 'store-away') victim.loseStore(forMs)
-    else if (kind === 'store-refuses') this.haveStoreRefuse(forMs)
-    else if (kind === 'store-forgets') void this.failOver()
+    else if (kind === 'store-refuses') this.#haveStoreRefuse(forMs)
+    else if (kind === 'store-forgets') void this.#failOver()
     else if (kind === 'rebalance') world.broker.rebalance(group)
-    else if (kind === 'join') this.startProcess(team)
-    else void victim.drain().then(() => this.replace(victim.name))
+    else if (kind === 'join') this.#startProcess(team)
+    else void victim.drain().then(() => this.#replace(victim.name))
   }
 
   /** The store answers everyone, and takes nothing. */
-  private haveStoreRefuse(forMs: number): void {
+  #haveStoreRefuse(forMs: number): void {
     const reason = this.fate.pick(refusals, 'why the store refuses')
     for (const process of this.live()) process.haveStoreRefuse(reason, forMs)
   }
 
-  private async failOver(): Promise<void> {
-    const keys = await this.store.forget(this.fate.between(10, 1_000, 'forgotten writes'))
+  async #failOver(): Promise<void> {
+    const keys = await this.#store.forget(this.fate.between(10, 1_000, 'forgotten writes'))
     this.world.note(`the store fails over and forgets ${keys.join(', ')}`)
     for (const key of keys) if (key.startsWith(ENTRY)) this.world.book.forget(key.slice(ENTRY.length))
     for (const process of this.live()) process.noteForgottenWrites()
@@ -329,28 +337,28 @@ export class Simulation {
     await this.clock.run(this.clock.now() + ms, () => false)
   }
 
-  private killAll(): void {
+  #killAll(): void {
     for (const process of this.live()) process.crash('crash-anywhere', 'with all others')
   }
 
-  private async untilQuiet(): Promise<boolean> {
+  async #untilQuiet(): Promise<boolean> {
     const limitMs = this.clock.now() + LIMIT_MS
     for (let untilMs = this.clock.now(); untilMs < limitMs; untilMs += LOOK_EVERY_MS) {
       await this.clock.run(untilMs, () => false)
-      if (this.deeds.planned === 0 && this.areHostsQuiet() && this.backlog() === 0 && this.isAnswered())
+      if (this.deeds.planned === 0 && this.areHostsQuiet() && this.backlog() === 0 && this.#isAnswered())
         return true
     }
     return false
   }
 
-  private isAnswered(): boolean {
-    return this.users.submissions.every(({ taskId }) => this.answered.has(taskId))
+  #isAnswered(): boolean {
+    return this.users.submissions.every(({ taskId }) => this.#answered.has(taskId))
   }
 
-  private watchResults(): void {
+  #watchResults(): void {
     const log = this.world.broker.connect()
     log.tail({ topics: ['tasks.completed'], from: 'earliest' }, (records) => {
-      for (const { key } of records) if (key !== null) this.answered.add(key)
+      for (const { key } of records) if (key !== null) this.#answered.add(key)
     })
   }
 

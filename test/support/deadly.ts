@@ -1,8 +1,8 @@
 // The scripted model and the settings for deadly.config.ts: a task "call <tool>" calls that tool once.
 import { join } from 'node:path'
-import type { Exchange } from '../../runtime/testing/scripted-model/exchange.ts'
-import { final } from '../../runtime/testing/scripted-model/script.ts'
-import { startScriptedModel } from '../../runtime/testing/scripted-model/server.ts'
+import type { Exchange } from '../../runtime/scripted-model/exchange.ts'
+import { final } from '../../runtime/scripted-model/script.ts'
+import { startScriptedModel } from '../../runtime/scripted-model/server.ts'
 
 export interface DeadlyWorld extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>

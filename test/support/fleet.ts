@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { LogClient } from '../../client/log-client.ts'
+import { LogClient } from '../../client/log/client.ts'
 import { services as allServices } from '../../cli/services.ts'
 import { defineTool } from '../../runtime/config/define.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
@@ -16,7 +16,7 @@ import {
   startScriptedModel,
   type ScriptedModel,
   type ScriptedModelOptions,
-} from '../../runtime/testing/scripted-model/server.ts'
+} from '../../runtime/scripted-model/server.ts'
 
 export const echo: Tool = defineTool({
   name: 'echo',

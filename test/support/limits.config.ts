@@ -5,7 +5,7 @@ const profile = { models: ['scripted/any'], temperature: 0, maxSteps: 2, executo
 
 export default defineFleet({
   agents: { default: { mode: 'tools', profile: 'edge' } },
-  models: { profiles: { edge: { ...profile, timeoutMs: 45_000, maxOutputTokens: 200 } } },
+  models: { profiles: { edge: { ...profile, timeoutMs: 120_000, maxOutputTokens: 200 } } },
   limits: {
     budgets: { fleetTokens: 150_000, estimateTokens: 1_000 },
     rates: { userRequests: null, userTokens: null },

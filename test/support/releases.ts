@@ -1,15 +1,15 @@
 // A small stage in two releases: it keeps a row for each task that it has seen feedback of.
 import type { Clock } from '../../runtime/clock.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
-import { CallMaker } from '../../runtime/host/calls.ts'
-import { openJournal } from '../../runtime/host/journal.ts'
-import { defaultHostOptions } from '../../runtime/host/parts.ts'
-import { Semaphore } from '../../runtime/host/semaphore.ts'
+import { CallMaker } from '../../runtime/host/calls/calls.ts'
+import { openJournal } from '../../runtime/host/calls/journal.ts'
+import { defaultHostOptions } from '../../runtime/host/context.ts'
+import { Semaphore } from '../../runtime/host/calls/semaphore.ts'
 import { StageHost } from '../../runtime/host/stage-host.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, OutgoingRecord } from '../../runtime/log/port.ts'
 import type { Stage } from '../../runtime/stage.ts'
-import { memoryBlobs, memoryKeyValue } from '../../runtime/store/memory.ts'
+import { memoryBlobs, memoryKeyValue } from '../../runtime/testing/memory/store.ts'
 import { quietInstruments } from '../../runtime/telemetry/instruments.ts'
 
 const stageOf = (version: number): Stage => ({

@@ -11,11 +11,11 @@ interface Recent {
 }
 
 export class RecentRecords {
-  private readonly slots = new Map<number, Recent>()
+  readonly #slots = new Map<number, Recent>()
 
   add(slot: Slot, record: StoredRecord): void {
-    let recent = this.slots.get(slot.id)
-    if (!recent) this.slots.set(slot.id, (recent = { records: [], bytes: 0 }))
+    let recent = this.#slots.get(slot.id)
+    if (!recent) this.#slots.set(slot.id, (recent = { records: [], bytes: 0 }))
     recent.records.push(record)
     recent.bytes += record.value?.length ?? 0
     while (recent.records.length > MAX_RECORDS || recent.bytes > MAX_BYTES) {
@@ -26,7 +26,7 @@ export class RecentRecords {
 
   /** Null: the file must be asked. */
   read(slot: Slot, fromOffset: number, limit: ReadLimit): StoredRecord[] | null {
-    const records = this.slots.get(slot.id)?.records
+    const records = this.#slots.get(slot.id)?.records
     const first = records?.[0]
     if (!records || !first || fromOffset < first.offset) return null
     const start = fromOffset - first.offset
@@ -45,6 +45,6 @@ export class RecentRecords {
 
   /** After a failed transaction, or a deletion: what is not in the file must not be read. */
   clear(): void {
-    this.slots.clear()
+    this.#slots.clear()
   }
 }

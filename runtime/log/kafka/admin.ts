@@ -8,7 +8,7 @@ import type { Context } from './context.ts'
 import { isTransient, messageOf } from './errors.ts'
 import { pause } from './link.ts'
 import { allTopics } from './names.ts'
-import { committedOffsets } from './offsets.ts'
+import { committedOffsets } from './group-positions.ts'
 import { boundsOf } from './partition-reader.ts'
 
 const MINUTE_MS = 60_000

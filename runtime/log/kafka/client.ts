@@ -6,6 +6,8 @@
 // 2. Its producer takes back sequence numbers after a failed send that the broker may have appended; the next
 //    records under the same numbers are acknowledged and silently dropped (see producer-session.ts).
 // 3. Its consumer fetches nothing while the group rebalances, then fetches again from the committed positions.
+// 4. Its decoder of fetched records takes time with the square of a record's headers, and fails where a batch has many
+//    records; ours takes its place (record-batches.ts).
 //
 // Requests that it has no encodings for are in second-protocol.ts, written with its encoder and sent by its connections.
 import { createRequire } from 'node:module'
@@ -13,6 +15,7 @@ import { promisify } from 'node:util'
 import { gunzip, zstdDecompress } from 'node:zlib'
 import { AssignerProtocol, CompressionTypes, Kafka, logLevel } from 'kafkajs'
 import type { Admin, Cluster as KafkaJsCluster, ConfigResourceTypes, KafkaConfig, logCreator } from 'kafkajs'
+import { decodeBatches } from './record-batches.ts'
 import { openSocket } from './socket.ts'
 
 export type { Admin } from 'kafkajs'
@@ -34,7 +37,8 @@ export interface RawMessage {
   readonly timestamp: string
   readonly key: Buffer | null
   readonly value: Buffer | null
-  readonly headers: Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>
+  /** Of a header that is given several times the last one. */
+  readonly headers: Readonly<Record<string, Buffer>>
   readonly isControlRecord: boolean
   readonly batchContext: {
     /** Of its timestamps: 0 where producers set them, 1 where the broker did. */
@@ -350,3 +354,31 @@ const unpacking =
 const { CompressionCodecs: codecs } = part('kafkajs') as typeof import('kafkajs')
 codecs[CompressionTypes.GZIP] = unpacking(promisify(gunzip))
 codecs[CompressionTypes.ZSTD] = unpacking(promisify(zstdDecompress))
+
+interface FetchedBytes {
+  readInt32(): number
+  canReadBytes(count: number): boolean
+  readBytes(count: number): Buffer
+}
+const { lookupCodecByAttributes } = part('kafkajs/src/protocol/message/compression') as {
+  lookupCodecByAttributes: (attributes: number) => { decompress(packed: Buffer): Promise<Buffer> } | null
+}
+/** The records of one partition in an answer, of every version of the request. */
+async function decodeMessages(answer: FetchedBytes): Promise<readonly RawMessage[]> {
+  const length = answer.readInt32()
+  if (length <= 0 || !answer.canReadBytes(length)) return []
+  return decodeBatches(answer.readBytes(length), (attributes) => {
+    const codec = lookupCodecByAttributes(attributes)
+    return codec && ((packed) => codec.decompress(packed))
+  })
+}
+replacePart('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', decodeMessages)
+
+/** kafkajs loads the encodings of a request when the first is sent. */
+function replacePart(path: string, by: unknown): void {
+  part(path)
+  const loaded = part.cache[part.resolve(path)]
+  if (loaded === undefined)
+    throw new Error(`kafkajs has no part ${path}: it is not the release that is expected`)
+  loaded.exports = by
+}

@@ -11,7 +11,7 @@
 // 6. A cursor whose records nobody can take (a codec that we don't know, more than may be unpacked, no right to read) holds
 //    up none that shares its broker: it is tried apart, and reported as `stuck` once that has lasted.
 import type { FetchedPartition, RawMessage } from './client.ts'
-import { committedMessages } from './committed.ts'
+import { committedMessages } from './read-committed.ts'
 import { errorType, isTransient, messageOf } from './errors.ts'
 import { cutBelow, NO_EPOCH } from './leader-epochs.ts'
 import { pause, type Link } from './link.ts'
@@ -251,6 +251,8 @@ export class Fetcher {
   }
 
   #wentBack(cursor: State, to: number): false {
+    // Its owner has put another in its place meanwhile.
+    if (cursor.removed) return false
     const { topic, partition, offset } = cursor
     this.#report(`${topic}[${partition}]: offset ${offset} has gone back to ${to}`)
     if (cursor.wentBack) {

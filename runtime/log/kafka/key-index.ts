@@ -3,14 +3,16 @@
 //
 // 1. One partition is read by one search at a time; those that come meanwhile share the next one.
 // 2. A search reads a bounded number of offsets. What it has read stays in the index, so that the next goes on there.
-// 3. "None" is said only of what has been read: back to where the record can't be older, or as far as the index may reach.
+// 3. A topic that is another one of the same name is read from nothing again.
+// 4. "None" is said only of what has been read: back to where the record can't be older, or as far as the index may reach.
 import { hash } from 'node:crypto'
 import { FlotillaError } from '../../errors.ts'
-import type { KeySearch, LogRecord } from '../port.ts'
+import type { KeySearch, LogRecord, LogTopic } from '../port.ts'
 import type { RawMessage } from './client.ts'
 import type { Context } from './context.ts'
 import type { Link } from './link.ts'
 import { toLogRecord } from './names.ts'
+import { watchIds } from './topic-watch.ts'
 import { boundsOf, offsetAtTime, readRange, type Bounds } from './partition-reader.ts'
 
 export interface SearchLimits {
@@ -43,17 +45,34 @@ export class KeyIndex {
   readonly #context: Context
   readonly #link: Link
   readonly #partitions = new Map<string, PartitionIndex>()
+  readonly #watched = new Map<LogTopic, Promise<unknown>>()
 
   constructor(context: Context, link: Link) {
     this.#context = context
     this.#link = link
   }
 
-  find({ partition, key, ...search }: KeySearch): Promise<LogRecord | null> {
+  async find({ partition, key, ...search }: KeySearch): Promise<LogRecord | null> {
+    await this.#watch(search.topic)
     const name = `${search.topic} ${partition}`
     const found = this.#partitions.get(name) ?? new PartitionIndex(this.#context, this.#link, partition)
     this.#partitions.set(name, found)
     return found.find(key, search)
+  }
+
+  /** From before the first record is read. */
+  #watch(topic: LogTopic): Promise<unknown> {
+    const { names } = this.#context
+    const restart = (): void => {
+      for (const name of this.#partitions.keys())
+        if (name.startsWith(`${topic} `)) this.#partitions.delete(name)
+    }
+    const watching = this.#watched.get(topic) ?? watchIds(this.#context, [names.topic(topic)], restart)
+    this.#watched.set(topic, watching)
+    return watching.catch((error: unknown) => {
+      this.#watched.delete(topic)
+      throw error
+    })
   }
 }
 

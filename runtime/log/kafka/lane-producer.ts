@@ -27,7 +27,7 @@ import {
 } from './errors.ts'
 import type { Link } from './link.ts'
 import { ProducerSession, type Offsets, type PartitionRecords } from './producer-session.ts'
-import { txnOffsetCommit } from './second-protocol.ts'
+import { txnOffsetCommit } from './transaction-v2.ts'
 
 /** The group's member in whose name positions are committed: the group refuses those of a former generation. */
 export interface Membership {

@@ -7,7 +7,8 @@
 // 3. An identity that is spent is never taken again in place: the former owner might fence its rightful successor and
 //    commit what it has in memory. The lane ends (LaneSpent) and is opened again.
 // 4. A topic that has lost what was read, or is another one of the same name, ends the lane; the next opening goes back.
-// 5. A closed lane delivers nothing and commits nothing.
+// 5. A state topic that is another one of the same name ends the lane too: what it knew is gone, and the next opening says so.
+// 6. A closed lane delivers nothing and commits nothing.
 import {
   LaneFenced,
   LaneSpent,
@@ -36,6 +37,7 @@ import {
   shortId,
   type LanePosition,
   type Mark,
+  type Opening,
 } from './positions.ts'
 import { stuckProblem } from './problems.ts'
 import { partitionKey, type PartitionRecords } from './producer-session.ts'
@@ -59,6 +61,7 @@ export interface LaneOptions {
   /** The running lane finds gone what it has read, and ends: it is for the next opening to go back. */
   readonly onGone: (gone: Gone) => void
   readonly onLoss: (loss: InputLoss) => void
+  readonly onStateLost: () => void
   /** The topic can't be read on, and why; null: it can again. */
   readonly onStuck: (topic: LogTopic, problem: string | null) => void
 }
@@ -69,6 +72,7 @@ interface Restored {
   readonly positions: readonly LanePosition[]
   /** Of the topics that are read, as positions bear them. */
   readonly ids: ReadonlyMap<LogTopic, string>
+  readonly stateId: string
 }
 
 export async function openLane(context: Context, options: LaneOptions): Promise<KafkaLane> {
@@ -83,14 +87,16 @@ export async function openLane(context: Context, options: LaneOptions): Promise<
   try {
     await connect(context, link, options.stage)
     await producer.open()
-    const epoch = await writeOpened(context, options, producer)
+    const opened = await writeOpened(context, options, producer)
     const [rows, committed, ids] = await Promise.all([
-      readRows(context, link, stateTopic, options.lane, epoch),
+      readRows(context, link, stateTopic, options.lane, opened),
       readPositions(context, link, options),
       idsOf(context, link, options),
     ])
-    const positions = await inStep(context, options, link, producer, { positions: committed, ids })
-    return new KafkaLane(context, options, link, producer, { epoch, rows, positions, ids })
+    const epoch = Math.max(opened, ...committed.map(({ laneEpoch }) => laneEpoch + 1))
+    const found = { positions: committed, ...ids, epoch, hasOwnEpoch: epoch !== opened }
+    const positions = await inStep(context, options, link, producer, found)
+    return new KafkaLane(context, options, link, producer, { epoch, rows, positions, ...ids })
   } catch (error) {
     await link.close()
     throw error
@@ -125,19 +131,34 @@ async function writeOpened(context: Context, options: LaneOptions, producer: Lan
 }
 
 /** Ids of the lane's topics, as positions bear them. */
-async function idsOf(context: Context, link: Link, { topics }: LaneOptions): Promise<Map<LogTopic, string>> {
+async function idsOf(
+  context: Context,
+  link: Link,
+  { stage, topics }: LaneOptions,
+): Promise<Pick<Restored, 'ids' | 'stateId'>> {
   const { names, settings } = context
-  const { facts } = await lookAt(link, topics.map(names.topic), settings.deliveryTimeoutMs)
-  return new Map(topics.map((topic) => [topic, shortId(facts.get(names.topic(topic))?.id ?? '')]))
+  const stateTopic = names.stateTopic(stage)
+  const asked = [...topics.map(names.topic), stateTopic]
+  const { facts } = await lookAt(link, asked, settings.deliveryTimeoutMs)
+  const idOf = (name: string): string => shortId(facts.get(name)?.id ?? '')
+  return {
+    ids: new Map(topics.map((topic) => [topic, idOf(names.topic(topic))])),
+    stateId: idOf(stateTopic),
+  }
 }
 
-/** Positions that are not of what their topics hold now are committed anew. */
+interface Found extends Omit<Restored, 'rows'> {
+  /** Its epoch is not the offset of its row, because offsets of the state topic have begun again. */
+  readonly hasOwnEpoch: boolean
+}
+
+/** Positions that are not of what their topics hold now, or of the state that there is now, are committed again. */
 async function inStep(
   context: Context,
   options: LaneOptions,
   link: Link,
   producer: LaneProducer,
-  { positions, ids }: Pick<Restored, 'positions' | 'ids'>,
+  { positions, ids, stateId, epoch, hasOwnEpoch }: Found,
 ): Promise<readonly LanePosition[]> {
   const { lane, stage, member } = options
   const gone = options.gone.map(({ loss, topicId }): InputLoss => {
@@ -147,12 +168,17 @@ async function inStep(
   // Read from the earliest record in any case.
   const unread = gone.filter(({ topic }) => !positions.some((each) => each.topic === topic))
   for (const loss of unread) options.onLoss(loss)
-  if (resets.length === 0) return positions
-  const topics = resets.map(({ position }) => offsetOf(context, lane, position, position))
+  const isStateLost = positions.some((position) => isAnother(position.stateId, stateId))
+  const back = resets.map(({ position }) => position)
+  const others = positions.filter(({ topic }) => !back.some((each) => each.topic === topic))
+  const changed = isStateLost || hasOwnEpoch ? [...others, ...back] : back
+  if (changed.length === 0) return positions
+  const opening: Opening = { stateId, laneEpoch: epoch }
+  const topics = changed.map((each) => offsetOf(context, lane, each, { ...each, ...opening }))
   await producer.commit([], { groupId: context.names.group('stage', stage), member, topics })
   for (const { loss } of resets) options.onLoss(loss)
-  const back = resets.map(({ position }) => position)
-  return [...positions.filter(({ topic }) => !back.some((each) => each.topic === topic)), ...back]
+  if (isStateLost) options.onStateLost()
+  return [...others, ...back]
 }
 
 function offsetOf(
@@ -190,6 +216,7 @@ export class KafkaLane implements OpenLane {
   readonly positions: readonly Position[]
   readonly #starts: readonly LanePosition[]
   readonly #ids: Restored['ids']
+  readonly #stateId: string
   readonly #context: Context
   readonly #options: LaneOptions
   readonly #link: Link
@@ -220,6 +247,7 @@ export class KafkaLane implements OpenLane {
     this.positions = restored.positions.map(({ topic, offset, metadata }) => ({ topic, offset, metadata }))
     this.#starts = restored.positions
     this.#ids = restored.ids
+    this.#stateId = restored.stateId
   }
 
   get rows(): Iterable<StateRow> {
@@ -237,8 +265,11 @@ export class KafkaLane implements OpenLane {
     for (const topic of this.#options.topics) this.#cursors.set(topic, this.#read(topic, onRecords))
   }
 
-  /** Ends the lane where a topic that it reads is no longer the one that it opened. */
+  /** Ends the lane where a topic that it reads, or its state topic, is no longer the one that it opened. */
   compare(facts: ReadonlyMap<string, TopicFacts>): void {
+    const stateTopic = this.#context.names.stateTopic(this.#options.stage)
+    if (isAnother(this.#stateId, shortId(facts.get(stateTopic)?.id ?? '')))
+      return this.#end(`${stateTopic} was created anew: the state of lane ${this.lane} is gone`)
     for (const [topic, id] of this.#ids) {
       const name = this.#context.names.topic(topic)
       if (!isAnother(id, shortId(facts.get(name)?.id ?? ''))) continue
@@ -324,7 +355,8 @@ export class KafkaLane implements OpenLane {
     const topics = positions.map((position) => {
       const leaderEpoch = this.#cursors.get(position.topic)?.leaderEpoch ?? NO_EPOCH
       const topicId = this.#ids.get(position.topic) ?? ''
-      return offsetOf(this.#context, this.lane, position, { leaderEpoch, topicId })
+      const opening: Opening = { stateId: this.#stateId, laneEpoch: this.epoch }
+      return offsetOf(this.#context, this.lane, position, { leaderEpoch, topicId, ...opening })
     })
     const groupId = this.#context.names.group('stage', this.#options.stage)
     return { groupId, member: this.#options.member, topics }

@@ -4,7 +4,7 @@
 import { wire, type Broker, type Encoder } from './client.ts'
 import { errorType, isUnreachable } from './errors.ts'
 import type { Link } from './link.ts'
-import { afterHeader, body, mustSucceed, noTags, readArray, send } from './second-protocol.ts'
+import { afterHeader, body, mustSucceed, noTags, readArray, send } from './transaction-v2.ts'
 
 const OFFSET_FOR_LEADER_EPOCH = { apiKey: 23, apiVersion: 4, apiName: 'OffsetForLeaderEpoch' }
 const CONSUMER = -2

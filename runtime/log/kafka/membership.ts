@@ -64,7 +64,8 @@ export class KafkaMembership implements Membership {
       },
     )
     this.#problems = new Problems((problems) => listener.onProblems?.(problems))
-    this.#unwatch = context.topicWatch.watch(topics, (looked) => this.#looked(looked))
+    const watched = [...topics, names.stateTopic(options.group)]
+    this.#unwatch = context.topicWatch.watch(watched, (looked) => this.#looked(looked))
     this.joined = new Promise((resolve) => (this.#hasJoined = resolve))
     this.leave = once(() => this.#leave())
   }
@@ -111,6 +112,7 @@ export class KafkaMembership implements Membership {
       gone,
       onGone: (found) => this.#gone.set(lane, [...(this.#gone.get(lane) ?? []), found]),
       onLoss: (loss) => this.#listener.onLoss?.(lane, loss),
+      onStateLost: () => this.#listener.onStateLost?.(lane),
       onStuck: (topic, problem) => this.#problems.set(`${lane} ${topic}`, problem === null ? [] : [problem]),
     }).catch((error: unknown) => {
       if (error instanceof LaneFenced) throw error

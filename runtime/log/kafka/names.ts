@@ -51,15 +51,8 @@ export function toLogRecord(topic: LogTopic, partition: number, message: RawMess
   }
 }
 
-/** A header given several times: the last one counts. */
-function headersOf(raw: RawMessage['headers']): Record<string, string> {
-  const headers: Record<string, string> = {}
-  for (const [name, value] of Object.entries(raw)) {
-    const last = Array.isArray(value) ? value.at(-1) : value
-    if (last !== undefined && last !== null) headers[name] = last.toString('utf8')
-  }
-  return headers
-}
+const headersOf = (raw: RawMessage['headers']): Record<string, string> =>
+  Object.fromEntries(Object.entries(raw).map(([name, value]) => [name, value.toString('utf8')]))
 
 const bytesOf = (value: Uint8Array | null): Buffer | null =>
   value === null ? null : Buffer.from(value.buffer, value.byteOffset, value.byteLength)

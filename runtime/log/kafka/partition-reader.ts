@@ -1,6 +1,6 @@
 // Bounded, group-less reads of one partition, read_committed: for restoring a lane's rows and for operators.
 import type { FetchedPartition, RawMessage } from './client.ts'
-import { committedMessages } from './committed.ts'
+import { committedMessages } from './read-committed.ts'
 import { errorType } from './errors.ts'
 import type { Link } from './link.ts'
 

@@ -1,5 +1,5 @@
-// A lane's positions as the group keeps them: the host's metadata, and behind it the leader epoch of the last record read and
-// the id of the topic that was read.
+// A lane's positions as the group keeps them: the host's metadata, and behind it the leader epoch of the last record read, the
+// id of the topic that was read, that of the lane's state topic, and the epoch of the lane.
 //
 // 1. A position counts in the topic whose id it bears. Where another topic has the name at an opening, nothing of that one was
 //    read: the position goes to its earliest record. (Brokers forget the positions of a topic that is deleted; but a lane that
@@ -7,12 +7,14 @@
 // 2. At opening each position is compared with its log: where the records of that epoch end before it, the log was cut off,
 //    and what stands there now was never read. The position goes back to the cut.
 // 3. A position that goes back is committed before anything is read from it, so that it holds for every later owner.
+// 4. Where another topic has the name of the state topic, what the lane knew is gone, which is reported; and its epochs, which
+//    are offsets there, go on from the last one: what is in the journal under former epochs is a former owner's still.
 import type { InputLoss, LogTopic, Position } from '../port.ts'
 import { cutAt, nextOf } from '../position-metadata.ts'
 import type { Context } from './context.ts'
 import { cutBelow, NO_EPOCH } from './leader-epochs.ts'
 import type { Link } from './link.ts'
-import { committedOffsets } from './offsets.ts'
+import { committedOffsets } from './group-positions.ts'
 import { boundsOf } from './partition-reader.ts'
 
 /** No character of the host's metadata (host/offsets.ts). */
@@ -28,7 +30,14 @@ export interface Mark {
   readonly leaderEpoch: number
   /** Empty where it is not known. */
   readonly topicId: string
+  /** Of the topic that holds the lane's state. Empty where it is not known. */
+  readonly stateId: string
+  /** Of the opening that committed the position; -1 where it is not known. */
+  readonly laneEpoch: number
 }
+
+/** What positions say of the opening that commits them. */
+export type Opening = Pick<Mark, 'stateId' | 'laneEpoch'>
 
 export interface LanePosition extends Position, Mark {}
 
@@ -41,23 +50,31 @@ export interface Lane {
 /** As positions bear it. */
 export const shortId = (topicId: string): string => topicId.slice(0, ID_DIGITS)
 
-export function encodeMetadata(metadata: string, { leaderEpoch, topicId }: Mark): string {
+export function encodeMetadata(metadata: string, { leaderEpoch, topicId, stateId, laneEpoch }: Mark): string {
   const epoch = leaderEpoch === NO_EPOCH ? '' : leaderEpoch.toString(36)
-  const id = topicId === '' ? '' : ID + topicId
-  return epoch + id === '' ? metadata : `${metadata || NOTHING_BEYOND}${MARK}${epoch}${id}`
+  const opening = stateId === '' ? ['', ''] : [stateId, laneEpoch.toString(36)]
+  // Releases before this one read the first two.
+  const mark = [epoch, topicId, ...opening].join(ID).replace(/\.+$/, '')
+  return mark === '' ? metadata : `${metadata || NOTHING_BEYOND}${MARK}${mark}`
 }
 
 export function decodeMetadata(text: string): { metadata: string } & Mark {
   const at = text.lastIndexOf(MARK)
-  if (at < 0) return { metadata: text, leaderEpoch: NO_EPOCH, topicId: '' }
-  const metadata = text.slice(0, at)
-  const [epoch = '', topicId = ''] = text.slice(at + 1).split(ID)
-  const leaderEpoch = Number.parseInt(epoch, 36)
+  const metadata = at < 0 ? text : text.slice(0, at)
+  const mark = at < 0 ? '' : text.slice(at + 1)
+  const [epoch = '', topicId = '', stateId = '', laneEpoch = ''] = mark.split(ID)
   return {
-    metadata: metadata === NOTHING_BEYOND ? '' : metadata,
-    leaderEpoch: Number.isNaN(leaderEpoch) ? NO_EPOCH : leaderEpoch,
+    metadata: at >= 0 && metadata === NOTHING_BEYOND ? '' : metadata,
+    leaderEpoch: epochIn(epoch) ?? NO_EPOCH,
     topicId,
+    stateId,
+    laneEpoch: epochIn(laneEpoch) ?? -1,
   }
+}
+
+function epochIn(text: string): number | null {
+  const epoch = Number.parseInt(text, 36)
+  return Number.isNaN(epoch) ? null : epoch
 }
 
 export async function readPositions(context: Context, link: Link, lane: Lane): Promise<LanePosition[]> {
@@ -100,7 +117,7 @@ export async function resetsOf(
     if (isAnother(position.topicId, topicId)) {
       const [bounds] = await boundsOf(link, name, [lane])
       const to = bounds?.earliest ?? 0
-      const start = { topic, offset: to, metadata: '', leaderEpoch: NO_EPOCH, topicId }
+      const start = { ...position, offset: to, metadata: '', leaderEpoch: NO_EPOCH, topicId }
       return [{ loss: { topic, cause: 'recreated', from, to }, position: start }]
     }
     const known = found.gone.filter((loss) => loss.topic === topic && loss.cause === 'truncated')

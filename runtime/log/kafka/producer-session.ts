@@ -18,7 +18,7 @@ import {
   requestsTo,
   type Protocol,
   type TransactionRequests,
-} from './second-protocol.ts'
+} from './transaction-v2.ts'
 
 /** Below the broker's default limit of a batch (1,048,588 bytes). */
 const MAX_BATCH_BYTES = 900_000

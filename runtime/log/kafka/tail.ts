@@ -4,6 +4,7 @@
 // 2. With a group, a partition's position is committed after the handler has had its records; a partition without
 //    a position gets one at the start, so that a reader that dies early skips nothing.
 // 3. A partition that goes to another member takes its waiting records with it.
+// 4. A topic that is another one of the same name is read from its start; positions bear the id of the topic that was read.
 import { FlotillaError } from '../../errors.ts'
 import type { LogRecord, LogTopic, Tail, TailOptions } from '../port.ts'
 import { newLink, once, type Context } from './context.ts'
@@ -12,8 +13,11 @@ import { Fetcher, type Cursor } from './fetcher.ts'
 import { GroupMember } from './group-member.ts'
 import { pause, type Link } from './link.ts'
 import { toLogRecord } from './names.ts'
-import { committedOffsets } from './offsets.ts'
+import { NO_EPOCH } from './leader-epochs.ts'
+import { committedOffsets } from './group-positions.ts'
 import { boundsOf } from './partition-reader.ts'
+import { decodeMetadata, encodeMetadata, isAnother } from './positions.ts'
+import { watchIds, type WatchedIds } from './topic-watch.ts'
 
 type Handler = (records: readonly LogRecord[]) => Promise<void> | void
 
@@ -28,6 +32,8 @@ interface Batch {
   readonly records: readonly LogRecord[]
   /** Where the partition goes on after these records. */
   readonly next: number
+  /** Of the topic from which they were read. */
+  readonly topicId: string
 }
 
 export class KafkaTail implements Tail {
@@ -41,7 +47,9 @@ export class KafkaTail implements Tail {
   readonly #fetcher: Fetcher
   readonly #groupId: string | null
   readonly #member: GroupMember | null
-  readonly #cursors = new Map<number, Cursor[]>()
+  readonly #cursors = new Map<number, Map<LogTopic, Cursor>>()
+  #ids: Promise<WatchedIds> | null = null
+  #topicIds: Pick<WatchedIds, 'of'> = { of: () => '' }
   #assigned: ReadonlySet<number> = new Set()
   #waiting: Batch[] = []
   #handling: Promise<void> | null = null
@@ -111,7 +119,7 @@ export class KafkaTail implements Tail {
   }
 
   #drop(partition: number): void {
-    for (const cursor of this.#cursors.get(partition) ?? []) cursor.remove()
+    for (const cursor of this.#cursors.get(partition)?.values() ?? []) cursor.remove()
     this.#cursors.delete(partition)
     this.#waiting = this.#waiting.filter((batch) => batch.partition !== partition)
   }
@@ -127,8 +135,11 @@ export class KafkaTail implements Tail {
         ))
           this.#cursors.set(
             partition,
-            this.#options.topics.map((topic) =>
-              this.#read(topic, partition, starts.get(`${names.topic(topic)} ${partition}`) ?? 0),
+            new Map(
+              this.#options.topics.map((topic) => [
+                topic,
+                this.#read(topic, partition, starts.get(`${names.topic(topic)} ${partition}`) ?? 0),
+              ]),
             ),
           )
         return this.#isReady()
@@ -143,12 +154,44 @@ export class KafkaTail implements Tail {
   async #starts(partitions: readonly number[]): Promise<Map<string, number>> {
     const starts = new Map<string, number>()
     await this.#fetchLink.connect()
+    await this.#watch()
     if (partitions.length === 0) return starts
     for (const topic of this.#topics())
       for (const { partition, earliest, next } of await boundsOf(this.#fetchLink, topic, partitions))
         starts.set(`${topic} ${partition}`, this.#options.from === 'earliest' ? earliest : next)
     if (this.#groupId !== null) await this.#useCommitted(this.#groupId, partitions, starts)
     return starts
+  }
+
+  async #watch(): Promise<void> {
+    this.#ids ??= watchIds(this.#context, this.#topics(), (name) => this.#restart(name))
+    this.#topicIds = await this.#ids.catch((error: unknown) => {
+      this.#ids = null
+      throw error
+    })
+  }
+
+  #restart(name: string): void {
+    const topic = this.#options.topics.find((each) => this.#context.names.topic(each) === name)
+    if (topic === undefined || this.#closed) return
+    this.#report(`${name} was created anew: it is read from its start`)
+    this.#waiting = this.#waiting.filter((batch) => batch.topic !== topic)
+    for (const partition of this.#cursors.keys()) this.#move(topic, partition, 0)
+  }
+
+  #move(topic: LogTopic, partition: number, offset: number): void {
+    const cursors = this.#cursors.get(partition)
+    cursors?.get(topic)?.remove()
+    cursors?.set(topic, this.#read(topic, partition, offset))
+  }
+
+  /** What was read is not there any more: the topic is another one, or its log was cut off. */
+  async #wentBack(topic: LogTopic, partition: number, to: number): Promise<void> {
+    const cursor = this.#cursors.get(partition)?.get(topic)
+    const ids = await this.#ids
+    const isOther = await ids?.again(this.#context.names.topic(topic)).catch(() => false)
+    const isCurrent = cursor !== undefined && this.#cursors.get(partition)?.get(topic) === cursor
+    if (!isOther && isCurrent && !this.#closed) this.#move(topic, partition, to)
   }
 
   async #useCommitted(
@@ -159,34 +202,39 @@ export class KafkaTail implements Tail {
     const { settings } = this.#context
     const fresh = new Set(starts.keys())
     const within = settings.deliveryTimeoutMs
-    for (const { topic, partition, offset } of await committedOffsets(
+    for (const { topic, partition, offset, metadata } of await committedOffsets(
       this.#groupLink,
       groupId,
       this.#topics(),
       partitions,
       within,
     )) {
-      starts.set(`${topic} ${partition}`, offset)
-      fresh.delete(`${topic} ${partition}`)
+      const isOfAnother = isAnother(decodeMetadata(metadata).topicId, this.#topicIds.of(topic))
+      starts.set(`${topic} ${partition}`, isOfAnother ? 0 : offset)
+      if (!isOfAnother) fresh.delete(`${topic} ${partition}`)
     }
     const positions = [...fresh].map((key) => {
       const [topic = '', partition = '0'] = key.split(' ')
-      return { topic, partition: Number(partition), offset: starts.get(key) ?? 0 }
+      const topicId = this.#topicIds.of(topic)
+      return { topic, partition: Number(partition), offset: starts.get(key) ?? 0, topicId }
     })
     await this.#commit(positions)
   }
 
   #read(topic: LogTopic, partition: number, offset: number): Cursor {
+    const name = this.#context.names.topic(topic)
+    const topicId = this.#topicIds.of(name)
     return this.#fetcher.add({
-      topic: this.#context.names.topic(topic),
+      topic: name,
       partition,
       offset,
       wanted: () => this.#waiting.length < MAX_WAITING,
       deliver: (messages) => {
         const records = messages.map((message) => toLogRecord(topic, partition, message))
-        this.#waiting.push({ topic, partition, records, next: (records.at(-1)?.offset ?? 0) + 1 })
+        this.#waiting.push({ topic, partition, records, next: (records.at(-1)?.offset ?? 0) + 1, topicId })
         this.#handling ??= this.#handleAll()
       },
+      wentBack: (_from, to) => void this.#wentBack(topic, partition, to),
     })
   }
 
@@ -214,20 +262,26 @@ export class KafkaTail implements Tail {
   }
 
   /** A position that can't be committed now is behind the next one that can: at-least-once allows it. */
-  async #committed({ topic, partition, next }: Batch): Promise<void> {
+  async #committed({ topic, partition, next, topicId }: Batch): Promise<void> {
     if (this.#member === null) return
-    const position = { topic: this.#context.names.topic(topic), partition, offset: next }
+    const position = { topic: this.#context.names.topic(topic), partition, offset: next, topicId }
+    if (isAnother(topicId, this.#topicIds.of(position.topic))) return
     await this.#commit([position]).catch((error: unknown) => {
       this.#report(`committing the position of ${topic}[${partition}]: ${messageOf(error)}`)
     })
   }
 
-  async #commit(positions: readonly { topic: string; partition: number; offset: number }[]): Promise<void> {
+  async #commit(
+    positions: readonly { topic: string; partition: number; offset: number; topicId: string }[],
+  ): Promise<void> {
     const [member, groupId] = [this.#member, this.#groupId]
     if (member === null || groupId === null || positions.length === 0) return
     const topics = [...Map.groupBy(positions, ({ topic }) => topic)].map(([topic, of]) => ({
       topic,
-      partitions: of.map(({ partition, offset }) => ({ partition, offset: String(offset) })),
+      partitions: of.map(({ partition, offset, topicId }) => {
+        const mark = { leaderEpoch: NO_EPOCH, topicId, stateId: '', laneEpoch: -1 }
+        return { partition, offset: String(offset), metadata: encodeMetadata('', mark) }
+      }),
     }))
     const link = this.#context.shared
     await link.attempt(
@@ -242,6 +296,7 @@ export class KafkaTail implements Tail {
     this.#waiting = []
     this.#closed = true
     await this.#handling
+    ;(await this.#ids?.catch(() => null))?.stop()
     await this.#member?.leave()
     await this.#fetcher.close()
     await Promise.all([this.#fetchLink.close(), this.#groupLink.close()])

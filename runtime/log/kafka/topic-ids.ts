@@ -3,7 +3,7 @@
 import type { LogTopic } from '../port.ts'
 import { wire, type Broker, type Encoder } from './client.ts'
 import type { Context } from './context.ts'
-import { afterHeader, body, mustSucceed, noTags, readArray, send } from './second-protocol.ts'
+import { afterHeader, body, mustSucceed, noTags, readArray, send } from './transaction-v2.ts'
 
 /** Kafka 2.8. */
 const METADATA = { apiKey: 3, apiVersion: 10, apiName: 'Metadata' }

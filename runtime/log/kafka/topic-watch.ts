@@ -3,6 +3,8 @@
 import { messageOf } from './errors.ts'
 import type { KafkaLogger } from './client.ts'
 import type { Link } from './link.ts'
+import type { Context } from './context.ts'
+import { isAnother, shortId } from './positions.ts'
 import { factsFrom, type TopicFacts } from './topic-ids.ts'
 
 const UNKNOWN_TOPIC = 3
@@ -26,6 +28,40 @@ export async function lookAt(link: Link, topics: readonly string[], withinMs: nu
   return {
     facts: new Map(found.flatMap((fact) => (fact.errorCode === 0 ? [[fact.name, fact]] : []))),
     missing: new Set(found.flatMap((fact) => (fact.errorCode === UNKNOWN_TOPIC ? [fact.name] : []))),
+  }
+}
+
+export interface WatchedIds {
+  /** As positions bear it; empty where it is not known. */
+  of(topic: string): string
+  /** Looks now. Whether the topic was another one. */
+  again(topic: string): Promise<boolean>
+  stop(): void
+}
+
+/** Looks at the topics, and then now and again: `onAnother` hears of one that is another one of the same name. */
+export async function watchIds(
+  { shared, settings, topicWatch }: Context,
+  topics: readonly string[],
+  onAnother: (topic: string) => void,
+): Promise<WatchedIds> {
+  const ids = new Map<string, string>()
+  const compare = ({ facts }: Looked): string[] =>
+    topics.filter((topic) => {
+      const id = shortId(facts.get(topic)?.id ?? '')
+      const isChanged = isAnother(ids.get(topic) ?? '', id)
+      if (id !== '') ids.set(topic, id)
+      if (isChanged) onAnother(topic)
+      return isChanged
+    })
+  const look = async (): Promise<string[]> =>
+    compare(await lookAt(shared, topics, settings.deliveryTimeoutMs))
+  await look()
+  const stop = topicWatch.watch(topics, compare)
+  return {
+    of: (topic) => ids.get(topic) ?? '',
+    again: async (topic) => (await look()).includes(topic),
+    stop,
   }
 }
 

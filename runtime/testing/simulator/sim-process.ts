@@ -5,13 +5,13 @@
 //    while a lane is opened, and at any moment besides.
 // 3. A process may be paused, cut off from its group, or lose its store; it is not told why.
 import { FlotillaError } from '../../errors.ts'
-import { CallMaker, type Breakers } from '../../host/calls.ts'
-import { openJournal, type CallJournal } from '../../host/journal.ts'
-import { defaultHostOptions } from '../../host/parts.ts'
-import { Semaphore } from '../../host/semaphore.ts'
+import { CallMaker, type Breakers } from '../../host/calls/calls.ts'
+import { openJournal, type CallJournal } from '../../host/calls/journal.ts'
+import { defaultHostOptions } from '../../host/context.ts'
+import { Semaphore } from '../../host/calls/semaphore.ts'
 import { StageHost, type StageStatus } from '../../host/stage-host.ts'
-import { TrialGate } from '../../host/trial-gate.ts'
-import type { CommitFault, FaultyLog, LanePlace } from '../../log/memory/faults.ts'
+import { TrialGate } from '../../host/lane/trial-gate.ts'
+import type { CommitFault, FaultyLog, LanePlace } from '../memory/log/faults.ts'
 import type { Caller, Stage, StageEvent } from '../../stage.ts'
 import { quietInstruments, type Instruments } from '../../telemetry/instruments.ts'
 import type { Trouble } from './call-book.ts'
@@ -30,56 +30,56 @@ const MAX_PAUSE_MS = 12_000
 export class SimProcess {
   readonly name: string
   readonly clock: ProcessClock
-  private readonly world: World
-  private readonly log: FaultyLog
-  private readonly journal: CallJournal
-  private readonly places = new Semaphore(PLACES)
-  private readonly makers: CallMaker[] = []
-  private readonly hosts: readonly StageHost[]
-  private readonly epochs = new Map<string, number>()
-  private readonly troubles: Trouble[] = []
-  private awayUntilMs = 0
-  private refuses: { readonly reason: string; readonly untilMs: number } | null = null
+  readonly #world: World
+  readonly #log: FaultyLog
+  readonly #journal: CallJournal
+  readonly #places = new Semaphore(PLACES)
+  readonly #makers: CallMaker[] = []
+  readonly #hosts: readonly StageHost[]
+  readonly #epochs = new Map<string, number>()
+  readonly #troubles: Trouble[] = []
+  #awayUntilMs = 0
+  #refuses: { readonly reason: string; readonly untilMs: number } | null = null
   /** Openings of lanes that the log gave, and those that came to a lane at work. */
   openings = { given: 0, used: 0 }
-  private dyingOf: FaultKind = 'crash-anywhere'
-  private ended: FaultKind | null = null
-  private endedAtMs: number | null = null
+  #dyingOf: FaultKind = 'crash-anywhere'
+  #ended: FaultKind | null = null
+  #endedAtMs: number | null = null
 
   constructor(world: World, name: string, stages: readonly Stage[], skewMs: number) {
-    this.world = world
+    this.#world = world
     this.name = name
     this.clock = new ProcessClock(world.clock, skewMs)
-    this.log = this.connect()
-    const store = this.storeFaults()
+    this.#log = this.#connect()
+    const store = this.#storeFaults()
     const faulty = withStoreFaults(world.keyValue, store)
     const keyValue = world.reached?.(faulty) ?? faulty
     const blobs = withBlobFaults(world.blobs, store)
-    this.journal = openJournal(keyValue, this.clock, world.journal)
+    this.#journal = openJournal(keyValue, this.clock, world.journal)
     const surroundings: Surroundings = {
       name,
       clock: this.clock,
       keyValue,
-      epochOf: (stage, lane) => this.epochs.get(`${stage}/${lane}`) ?? 0,
+      epochOf: (stage, lane) => this.#epochs.get(`${stage}/${lane}`) ?? 0,
     }
     const made = world.callers(surroundings)
-    const callers = this.withCrashes(made.callers)
+    const callers = this.#withCrashes(made.callers)
     const guards = mapped(made.guards ?? {}, (guard) => withGuardFaults(guard, store))
     const slots = made.slots ? { slots: made.slots } : {}
-    const trials = new TrialGate()
-    this.hosts = stages.map((each) => {
-      const stage = this.withDeaths(each)
-      const instruments = this.instruments()
-      const shared = { journal: this.journal, breakers: this.breakers(), clock: this.clock, instruments }
-      const calls = new CallMaker({ ...shared, ...slots, places: this.places, callers, guards })
-      this.makers.push(calls)
+    const trials = new TrialGate(this.clock)
+    this.#hosts = stages.map((each) => {
+      const stage = this.#withDeaths(each)
+      const instruments = this.#instruments()
+      const shared = { journal: this.#journal, breakers: this.#breakers(), clock: this.clock, instruments }
+      const calls = new CallMaker({ ...shared, ...slots, places: this.#places, callers, guards })
+      this.#makers.push(calls)
       return new StageHost({
         ...shared,
         stage,
         calls,
         codec: world.codec,
         blobs,
-        log: this.log,
+        log: this.#log,
         options: { ...defaultHostOptions, drainMs: DRAIN_MS, ...world.hostOptions },
         instance: name,
         trials,
@@ -89,176 +89,181 @@ export class SimProcess {
   }
 
   async start(): Promise<void> {
-    await Promise.all(this.hosts.map((host) => host.start()))
+    await Promise.all(this.#hosts.map((host) => host.start()))
   }
 
   get isAlive(): boolean {
-    return this.ended === null
+    return this.#ended === null
   }
 
   status(): StageStatus[] {
-    return this.hosts.map((host) => host.status())
+    return this.#hosts.map((host) => host.status())
   }
 
   /** State rows in memory, of the lanes that are open. */
   *memory(): Iterable<{ stage: string; lane: number; rows: ReturnType<StageHost['rows']> }> {
-    for (const host of this.hosts)
+    for (const host of this.#hosts)
       for (const lane of host.openLanes()) yield { stage: host.stage, lane, rows: host.rows(lane) }
   }
 
   /** What is left in the maps that outlive a handling: zero in a process at rest. */
   leftovers(): number {
-    const slots = this.makers.reduce((held, maker) => held + maker.slotsHeld, 0)
-    return this.places.held + slots + this.journal.open
+    const slots = this.#makers.reduce((held, maker) => held + maker.slotsHeld, 0)
+    return this.#places.held + slots + this.#journal.open
   }
 
   crash(kind: FaultKind, place = ''): void {
     if (!this.isAlive) return
-    this.ended = kind
-    this.endedAtMs = this.world.clock.now()
-    this.world.note(`${this.name} dies: ${kind} ${place}`)
-    this.log.crash()
+    this.#ended = kind
+    this.#endedAtMs = this.#world.clock.now()
+    this.#world.note(`${this.name} dies: ${kind} ${place}`)
+    this.#log.crash()
     this.clock.die()
-    this.world.onCrash(this.name)
+    this.#world.onCrash(this.name)
   }
 
   pause(forMs: number): void {
-    this.trouble('pause', forMs)
+    this.#trouble('pause', forMs)
     this.clock.pause(forMs)
     // A silent member is given up like a dead one; it finds out when it goes on.
-    if (forMs > SESSION_MS && !this.world.alone)
-      this.clock.later(SESSION_MS, () => this.log.cutOff(forMs - SESSION_MS))
+    if (forMs > SESSION_MS && !this.#world.alone)
+      this.clock.later(SESSION_MS, () => this.#log.cutOff(forMs - SESSION_MS))
   }
 
   cutOff(forMs: number): void {
-    this.world.note(`${this.name} is cut off from its groups for ${forMs} ms`)
-    this.log.cutOff(forMs)
+    this.#world.note(`${this.name} is cut off from its groups for ${forMs} ms`)
+    this.#log.cutOff(forMs)
   }
 
   loseStore(forMs: number): void {
-    this.trouble('store-away', forMs)
-    this.awayUntilMs = this.world.clock.now() + forMs
+    this.#trouble('store-away', forMs)
+    this.#awayUntilMs = this.#world.clock.now() + forMs
   }
 
   /** It answers, and takes no writes. */
   haveStoreRefuse(reason: string, forMs: number): void {
-    this.trouble('store-refuses', forMs)
-    this.refuses = { reason, untilMs: this.world.clock.now() + forMs }
+    this.#trouble('store-refuses', forMs)
+    this.#refuses = { reason, untilMs: this.#world.clock.now() + forMs }
   }
 
   /** Writes that the store had acknowledged are gone. */
   noteForgottenWrites(): void {
-    this.trouble('store-forgets', SESSION_MS)
+    this.#trouble('store-forgets', SESSION_MS)
   }
 
   /** SIGTERM: finishes what it can within its limit, hands its lanes over, and is gone. */
   async drain(): Promise<void> {
-    this.world.note(`${this.name} drains`)
-    await Promise.all(this.hosts.map((host) => host.drain()))
+    this.#world.note(`${this.name} drains`)
+    await Promise.all(this.#hosts.map((host) => host.drain()))
     if (!this.isAlive) return
-    this.ended = 'drain'
-    this.endedAtMs = this.world.clock.now()
-    this.world.note(`${this.name} has drained`)
-    this.log.crash()
+    this.#ended = 'drain'
+    this.#endedAtMs = this.#world.clock.now()
+    this.#world.note(`${this.name} has drained`)
+    this.#log.crash()
     this.clock.die()
   }
 
   /** What befell the process since then that may have cost it a call, or the lease of one. */
   troubleSince(sinceMs: number): Trouble | null {
-    if (this.ended !== null) return { kind: this.ended, atMs: 0 }
-    return this.troubles.find(({ atMs }) => atMs >= sinceMs) ?? null
+    if (this.#ended !== null) return { kind: this.#ended, atMs: 0 }
+    return this.#troubles.find(({ atMs }) => atMs >= sinceMs) ?? null
   }
 
   /** When it was killed or had drained; null while it lives. */
   get endedMs(): number | null {
-    return this.endedAtMs
+    return this.#endedAtMs
   }
 
   /** Whether something else than its end may have kept it from writing what it knew since then. */
   wasHeldUp(sinceMs: number): boolean {
-    return this.troubles.some(({ atMs }) => atMs >= sinceMs)
+    return this.#troubles.some(({ atMs }) => atMs >= sinceMs)
   }
 
-  private trouble(kind: FaultKind, forMs: number): void {
-    this.world.note(`${this.name}: ${kind} for ${forMs} ms`)
-    this.troubles.push({ kind, atMs: this.world.clock.now() + forMs })
+  #trouble(kind: FaultKind, forMs: number): void {
+    this.#world.note(`${this.name}: ${kind} for ${forMs} ms`)
+    this.#troubles.push({ kind, atMs: this.#world.clock.now() + forMs })
   }
 
   /** A fault of this process at this place, at the rate of its kind. A crash happens at once. */
-  private strikes(kind: FaultKind, place: string): boolean {
-    const { fate, rates, clock } = this.world
+  #strikes(kind: FaultKind, place: string): boolean {
+    const { fate, rates, clock } = this.#world
     if (!this.isAlive || !fate.strikes(kind, `${this.name} ${place}`, rates()[kind], clock.now()))
       return false
     if (isCrash(kind)) this.crash(kind, place)
-    else this.world.note(`${this.name}: ${kind} at ${place}`)
+    else this.#world.note(`${this.name}: ${kind} at ${place}`)
     return true
   }
 
-  private connect(): FaultyLog {
-    const { world } = this
+  #connect(): FaultyLog {
+    const world = this.#world
     const { fate, witness } = world
     const at = ({ group, lane }: LanePlace) => `${group}/${lane}`
     return world.broker.connect({
-      onCommit: (place) => this.commitFault(at(place)),
-      onOpen: (place) => this.openFault(at(place)),
+      onCommit: (place) => this.#commitFault(at(place)),
+      onOpen: (place) => this.#openFault(at(place)),
       commitDelayMs: (place) => fate.between(0, world.slowestCommitMs, `commit ${this.name} ${at(place)}`),
-      deliveryDelayMs: (place, topic) => this.deliveryDelayMs(`${at(place)} ${topic}`),
-      repeats: (place) => this.strikes('redelivery', at(place)),
-      onCrash: () => this.crash(this.dyingOf, 'at the log'),
+      deliveryDelayMs: (place, topic) => this.#deliveryDelayMs(`${at(place)} ${topic}`),
+      repeats: (place) => this.#strikes('redelivery', at(place)),
+      onCrash: () => this.crash(this.#dyingOf, 'at the log'),
       // On one machine the lock of a dead process goes with it.
       sessionMs: world.alone ? 0 : SESSION_MS,
       hear: (fn) => this.clock.hear(fn),
-      onWritten: ({ group, lane }, commit) => witness.written(group, lane, commit),
+      onWritten: ({ group, lane }, commit) => {
+        witness.written(group, lane, commit)
+        for (const { topic, metadata } of commit.positions)
+          if (metadata.length > world.metadataBytes)
+            world.tally.complaints.push(`a position of ${topic} has ${metadata.length} bytes of metadata`)
+      },
       onOpened: ({ group, lane }, opened) => {
         this.openings.given++
-        this.epochs.set(`${group}/${lane}`, opened.epoch)
+        this.#epochs.set(`${group}/${lane}`, opened.epoch)
         witness.opened(group, opened)
       },
     })
   }
 
-  private deliveryDelayMs(place: string): number {
-    const { fate } = this.world
+  #deliveryDelayMs(place: string): number {
+    const { fate } = this.#world
     const what = `delivery ${this.name} ${place}`
-    return this.strikes('late-delivery', place) ? fate.between(200, 4_000, what) : fate.between(0, 5, what)
+    return this.#strikes('late-delivery', place) ? fate.between(200, 4_000, what) : fate.between(0, 5, what)
   }
 
-  private commitFault(place: string): CommitFault | null {
-    const { fate } = this.world
-    if (this.isDoomed('crash-before-commit', place)) return 'crash-before'
-    if (this.isDoomed('crash-in-commit', place)) return 'crash-in-flight'
-    if (this.isDoomed('crash-after-commit', place)) return 'crash-after'
-    if (this.strikes('commit-fails', place)) return 'fail'
-    if (!this.strikes('commit-uncertain', place)) return null
+  #commitFault(place: string): CommitFault | null {
+    const { fate } = this.#world
+    if (this.#isDoomed('crash-before-commit', place)) return 'crash-before'
+    if (this.#isDoomed('crash-in-commit', place)) return 'crash-in-flight'
+    if (this.#isDoomed('crash-after-commit', place)) return 'crash-after'
+    if (this.#strikes('commit-fails', place)) return 'fail'
+    if (!this.#strikes('commit-uncertain', place)) return null
     return fate.pick(['uncertain-lost', 'uncertain-written'] as const, `uncertain ${this.name} ${place}`)
   }
 
   /** As `strikes`, where the crash comes a little later: the log carries it out. */
-  private isDoomed(kind: FaultKind, place: string): boolean {
-    const { fate, rates, clock } = this.world
+  #isDoomed(kind: FaultKind, place: string): boolean {
+    const { fate, rates, clock } = this.#world
     if (!this.isAlive || !fate.strikes(kind, `${this.name} ${place}`, rates()[kind], clock.now()))
       return false
-    this.dyingOf = kind
+    this.#dyingOf = kind
     return true
   }
 
-  private openFault(place: string): 'fail' | 'crash' | null {
-    if (this.isDoomed('crash-in-opening', place)) return 'crash'
-    return this.strikes('opening-fails', place) ? 'fail' : null
+  #openFault(place: string): 'fail' | 'crash' | null {
+    if (this.#isDoomed('crash-in-opening', place)) return 'crash'
+    return this.#strikes('opening-fails', place) ? 'fail' : null
   }
 
-  private storeFaults(): StoreFaults {
-    const { fate, clock } = this.world
+  #storeFaults(): StoreFaults {
+    const { fate, clock } = this.#world
     return {
       strikes: (kind, place) => {
-        const struck = this.strikes(kind, place)
-        if (struck && kind.startsWith('store-')) this.troubles.push({ kind, atMs: clock.now() + SESSION_MS })
+        const struck = this.#strikes(kind, place)
+        if (struck && kind.startsWith('store-')) this.#troubles.push({ kind, atMs: clock.now() + SESSION_MS })
         return struck
       },
       between: (least, most, what) => fate.between(least, most, `${this.name} ${what}`),
       wait: (delayMs) => this.clock.wait(delayMs),
-      isAway: () => this.awayUntilMs > clock.now(),
-      refusal: () => (this.refuses && this.refuses.untilMs > clock.now() ? this.refuses.reason : null),
+      isAway: () => this.#awayUntilMs > clock.now(),
+      refusal: () => (this.#refuses && this.#refuses.untilMs > clock.now() ? this.#refuses.reason : null),
       isDead: () => !this.isAlive,
       pause: (place) =>
         this.pause(fate.between(1_000, MAX_PAUSE_MS, `length of pause ${this.name} ${place}`)),
@@ -266,17 +271,17 @@ export class SimProcess {
   }
 
   /** An open breaker refuses before anything reaches the outside. */
-  private breakers(): Breakers {
+  #breakers(): Breakers {
     return {
       run: (name, work) =>
-        this.strikes('breaker-open', name)
+        this.#strikes('breaker-open', name)
           ? Promise.reject(new FlotillaError('BREAKER_OPEN', `${name}: injected`, { retryAfterMs: 500 }))
           : work(),
     }
   }
 
-  private instruments(): Instruments {
-    const { tally, note } = this.world
+  #instruments(): Instruments {
+    const { tally, note } = this.#world
     return {
       ...quietInstruments,
       handling: (input) => {
@@ -292,23 +297,23 @@ export class SimProcess {
       },
       log: {
         ...quietInstruments.log,
-        error: (fields: unknown, text?: string) => this.complain(fields, text),
+        error: (fields: unknown, text?: string) => this.#complain(fields, text),
       },
     }
   }
 
-  private complain(fields: unknown, text = ''): void {
+  #complain(fields: unknown, text = ''): void {
     if (!this.isAlive) return
-    const { tally, note } = this.world
+    const { tally, note } = this.#world
     const { err } = fields as { err?: unknown }
     tally.complaints.push(`${text}: ${err instanceof Error ? err.stack : JSON.stringify(fields)}`)
     note(`${this.name} logs an error: ${text}`)
   }
 
   /** The stage, with events that end the process. What follows in the turn of its death is not heard. */
-  private withDeaths(stage: Stage): Stage {
+  #withDeaths(stage: Stage): Stage {
     const guard = <T>(phase: Phase, event: StageEvent, work: () => T): T => {
-      if (!this.isAlive || this.isDeadly(stage.name, phase, event.key, event.id))
+      if (!this.isAlive || this.#isDeadly(stage.name, phase, event.key, event.id))
         throw new Error('the process has died')
       return work()
     }
@@ -325,8 +330,8 @@ export class SimProcess {
     }
   }
 
-  private isDeadly(stage: string, phase: Phase, key: string, id: string): boolean {
-    const { deadly, fate, clock } = this.world
+  #isDeadly(stage: string, phase: Phase, key: string, id: string): boolean {
+    const { deadly, fate, clock } = this.#world
     const kind = 'crash-by-event'
     if (!this.isAlive || !deadly.kills(stage, phase, key, id)) return false
     const place = `${stage} ${phase} ${key}`
@@ -336,22 +341,22 @@ export class SimProcess {
     return true
   }
 
-  private withCrashes(callers: Readonly<Record<string, Caller>>): Record<string, Caller> {
-    const { fate, clock } = this.world
+  #withCrashes(callers: Readonly<Record<string, Caller>>): Record<string, Caller> {
+    const { fate, clock } = this.#world
     return mapped(
       callers,
       (caller, kind) =>
         (async (request, context) => {
           const stage = stageOf(kind)
-          if (this.isDeadly(stage, 'call', context.key, context.callId)) return never()
+          if (this.#isDeadly(stage, 'call', context.key, context.callId)) return never()
           const place = `${kind} ${context.key}`
-          if (this.strikes('crash-before-call', place)) return never()
-          if (this.isDoomed('crash-in-call', place))
+          if (this.#strikes('crash-before-call', place)) return never()
+          if (this.#isDoomed('crash-in-call', place))
             clock.schedule(fate.between(0, 1_500, `in call ${this.name} ${place}`), () =>
               this.crash('crash-in-call', place),
             )
           const value = await this.clock.heard(caller(request, context))
-          return this.strikes('crash-before-journal', place) ? never() : value
+          return this.#strikes('crash-before-journal', place) ? never() : value
         }) as Caller,
     )
   }

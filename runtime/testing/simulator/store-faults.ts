@@ -2,7 +2,7 @@
 //
 // 1. A crash strikes before or after an operation takes effect; so does a failure (a reply that was lost).
 import { FlotillaError } from '../../errors.ts'
-import type { Guard } from '../../host/guard.ts'
+import type { Guard } from '../../host/calls/guard.ts'
 import type { BlobStore, KeyValue } from '../../store/port.ts'
 import type { FaultKind } from './fate.ts'
 

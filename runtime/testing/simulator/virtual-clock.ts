@@ -10,23 +10,27 @@ interface Scheduled {
 
 /** Time that moves only when everything that can happen now has happened. */
 export class VirtualClock implements Clock {
-  private readonly queue = new TinyQueue<Scheduled>([], (a, b) => a.atMs - b.atMs || a.order - b.order)
-  private timeMs: number
-  private count = 0
+  readonly #queue = new TinyQueue<Scheduled>([], (a, b) => a.atMs - b.atMs || a.order - b.order)
+  #timeMs: number
+  #count = 0
   /** Events run so far: a measure of a run's length. */
   steps = 0
 
   constructor(startMs: number) {
-    this.timeMs = startMs
+    this.#timeMs = startMs
   }
 
   now(): number {
-    return this.timeMs
+    return this.#timeMs
   }
 
   schedule(delayMs: number, fn: () => void): () => void {
-    const entry: Scheduled = { atMs: this.timeMs + Math.ceil(Math.max(0, delayMs)), order: this.count++, fn }
-    this.queue.push(entry)
+    const entry: Scheduled = {
+      atMs: this.#timeMs + Math.ceil(Math.max(0, delayMs)),
+      order: this.#count++,
+      fn,
+    }
+    this.#queue.push(entry)
     return () => (entry.fn = null)
   }
 
@@ -36,13 +40,13 @@ export class VirtualClock implements Clock {
       // Lets every promise that can settle now settle: nothing here waits for real input or output.
       await new Promise((resume) => setImmediate(resume))
       if (done()) return true
-      const next = this.queue.peek()
+      const next = this.#queue.peek()
       if (!next || next.atMs > untilMs) {
-        this.timeMs = Math.max(this.timeMs, untilMs)
+        this.#timeMs = Math.max(this.#timeMs, untilMs)
         return done()
       }
-      this.queue.pop()
-      this.timeMs = Math.max(this.timeMs, next.atMs)
+      this.#queue.pop()
+      this.#timeMs = Math.max(this.#timeMs, next.atMs)
       if (next.fn) this.steps++
       next.fn?.()
     }

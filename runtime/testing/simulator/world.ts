@@ -1,8 +1,8 @@
 // What simulated processes share: time, chance, the log and the stores that outlive them, and who watches.
 import type { Codec } from '../../codec/port.ts'
-import type { HostOptions } from '../../host/parts.ts'
-import type { JournalOptions } from '../../host/journal.ts'
-import type { MemoryBroker } from '../../log/memory/log.ts'
+import type { HostOptions } from '../../host/context.ts'
+import type { JournalOptions } from '../../host/calls/journal.ts'
+import type { MemoryBroker } from '../memory/log/log.ts'
 import type { Callers } from '../../service.ts'
 import type { Stage } from '../../stage.ts'
 import type { BlobStore, KeyValue } from '../../store/port.ts'
@@ -48,6 +48,8 @@ export interface World {
   readonly alone: boolean
   /** Of every host, besides the defaults. */
   readonly hostOptions: Partial<HostOptions>
+  /** Most that the log takes with a position. */
+  readonly metadataBytes: number
   /** The store as a host reaches it, outside of every fault. */
   readonly reached?: (store: KeyValue) => KeyValue
   /** Callers and guards of one process; what they keep in memory dies with it. */

@@ -4,7 +4,7 @@ import type { Alerts, ChannelDefinition } from '../../../runtime/config/fleet.ts
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { CallContext } from '../../../runtime/stage.ts'
 import type { Log } from '../../../runtime/telemetry/instruments.ts'
-import type { Notification } from '../notices.ts'
+import type { Notification } from '../events.ts'
 import { email } from './email.ts'
 import { serviceLog } from './log.ts'
 import { pagerduty } from './pagerduty.ts'

@@ -1,5 +1,5 @@
 import type { Log } from '../../../runtime/telemetry/instruments.ts'
-import type { Notice } from '../notices.ts'
+import type { Notice } from '../events.ts'
 import type { Channel } from './port.ts'
 
 /** The service's own log: every alert, whatever its rule says. */

@@ -1,5 +1,5 @@
 // PagerDuty's Events API v2: an incident for each alert, opened and closed by the alert's id as dedup_key.
-import type { Notice } from '../notices.ts'
+import type { Notice } from '../events.ts'
 import { post } from './http.ts'
 import type { Channel } from './port.ts'
 

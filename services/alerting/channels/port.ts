@@ -1,4 +1,4 @@
-import type { Notification } from '../notices.ts'
+import type { Notification } from '../events.ts'
 
 /** A way to tell people. */
 export interface Channel {

@@ -1,5 +1,5 @@
 // Notices as people read them.
-import type { Notice } from '../notices.ts'
+import type { Notice } from '../events.ts'
 
 const mark = { raised: 'FIRING', resolved: 'RESOLVED', test: 'TEST' } as const
 

@@ -25,6 +25,10 @@ export type Frame =
       readonly answer: Json
       readonly error: PythonError | null
       readonly dropped: number
+      /** It failed before or behind the program of the step. */
+      readonly broken: boolean
+      /** The program asked for a new session. */
+      readonly reset: boolean
     }
   | { readonly t: 'trap'; readonly message: string; readonly full: boolean }
 
@@ -40,34 +44,34 @@ export class ProtocolBroken extends Error {
 
 /** Cuts a byte stream into frames. Chunks are joined once per frame, not once per chunk. */
 export class FrameReader {
-  private chunks: Buffer[] = []
-  private size = 0
-  private needed = LENGTH_BYTES
+  #chunks: Buffer[] = []
+  #size = 0
+  #needed = LENGTH_BYTES
 
   /** Frames completed by this chunk. Throws ProtocolBroken. */
   add(chunk: Buffer): Frame[] {
-    this.chunks.push(chunk)
-    this.size += chunk.length
+    this.#chunks.push(chunk)
+    this.#size += chunk.length
     const frames: Frame[] = []
-    while (this.size >= this.needed) {
-      const bytes = this.chunks.length === 1 ? (this.chunks[0] as Buffer) : Buffer.concat(this.chunks)
-      const end = this.take(bytes, frames)
-      this.chunks = [bytes.subarray(end)]
-      this.size = bytes.length - end
+    while (this.#size >= this.#needed) {
+      const bytes = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks)
+      const end = this.#take(bytes, frames)
+      this.#chunks = [bytes.subarray(end)]
+      this.#size = bytes.length - end
       if (end === 0) break
     }
     return frames
   }
 
   /** Takes one frame off the front; returns where the rest begins, 0 when more bytes are needed. */
-  private take(bytes: Buffer, frames: Frame[]): number {
+  #take(bytes: Buffer, frames: Frame[]): number {
     const length = bytes.readUInt32LE(0)
     if (length > MAX_FRAME_BYTES) throw new ProtocolBroken(`a frame of ${length} bytes`)
     if (bytes.length < LENGTH_BYTES + length) {
-      this.needed = LENGTH_BYTES + length
+      this.#needed = LENGTH_BYTES + length
       return 0
     }
-    this.needed = LENGTH_BYTES
+    this.#needed = LENGTH_BYTES
     frames.push(parseFrame(bytes.toString('utf8', LENGTH_BYTES, LENGTH_BYTES + length)))
     return LENGTH_BYTES + length
   }
@@ -75,24 +79,24 @@ export class FrameReader {
 
 /** The same where only text comes through: a line is a frame. */
 export class LineReader {
-  private parts: string[] = []
-  private size = 0
+  #parts: string[] = []
+  #size = 0
 
   /** Frames completed by this text. Throws ProtocolBroken. */
   add(text: string): Frame[] {
     const lines = text.split('\n')
     const rest = lines.pop() ?? ''
-    const frames = lines.map((line, index) => parseFrame(index === 0 ? this.take() + line : line))
-    this.parts.push(rest)
-    this.size += rest.length
-    if (this.size > MAX_FRAME_BYTES) throw new ProtocolBroken('a line without end')
+    const frames = lines.map((line, index) => parseFrame(index === 0 ? this.#take() + line : line))
+    this.#parts.push(rest)
+    this.#size += rest.length
+    if (this.#size > MAX_FRAME_BYTES) throw new ProtocolBroken('a line without end')
     return frames
   }
 
-  private take(): string {
-    const begun = this.parts.join('')
-    this.parts = []
-    this.size = 0
+  #take(): string {
+    const begun = this.#parts.join('')
+    this.#parts = []
+    this.#size = 0
     return begun
   }
 }
@@ -136,6 +140,8 @@ function finished(result: Fields, dropped: Json | undefined): Frame {
     answer: result['answer'] ?? null,
     error: error === null ? null : pythonError(fields(error, 'error')),
     dropped: typeof dropped === 'number' && dropped > 0 ? Math.floor(dropped) : 0,
+    broken: result['broken'] === true,
+    reset: result['reset'] === true,
   }
 }
 

@@ -22,39 +22,39 @@ interface Ticket {
 }
 
 export class InterpreterPool {
-  private readonly begin: () => Promise<Interpreter>
-  private readonly options: PoolOptions
-  private readonly spare: Interpreter[] = []
-  private readonly queue: Ticket[] = []
-  private count = 0
-  private closed = false
+  readonly #begin: () => Promise<Interpreter>
+  readonly #options: PoolOptions
+  readonly #spare: Interpreter[] = []
+  readonly #queue: Ticket[] = []
+  #count = 0
+  #closed = false
 
   /** `begin` starts one; it need not be up when the promise resolves. */
   constructor(begin: () => Promise<Interpreter>, options: PoolOptions) {
-    this.begin = begin
-    this.options = options
+    this.#begin = begin
+    this.#options = options
   }
 
   /** Processes alive, warm ones included. */
   get size(): number {
-    return this.count
+    return this.#count
   }
 
   /** A process whose interpreter is up. Rejects with SANDBOX_UNAVAILABLE, or with the signal's reason. */
   async acquire(signal: AbortSignal): Promise<Interpreter> {
     for (;;) {
       signal.throwIfAborted()
-      if (this.closed) throw new FlotillaError('SANDBOX_UNAVAILABLE', 'the executor is closed')
-      const spare = this.spare.shift()
+      if (this.#closed) throw new FlotillaError('SANDBOX_UNAVAILABLE', 'the executor is closed')
+      const spare = this.#spare.shift()
       if (spare && !spare.alive) continue
-      if (!spare && this.count >= this.options.max) {
-        this.options.evict()
-        if (this.spare.length === 0) await this.turn(signal)
+      if (!spare && this.#count >= this.#options.max) {
+        this.#options.evict()
+        if (this.#spare.length === 0) await this.#turn(signal)
         continue
       }
-      const child = spare ?? (await this.start())
+      const child = spare ?? (await this.#start())
       try {
-        await this.up(child, signal)
+        await this.#up(child, signal)
       } catch (error) {
         // A renewed one may end instead; the next is another.
         if (spare && !signal.aborted) continue
@@ -67,79 +67,79 @@ export class InterpreterPool {
 
   /** Its session is over or has to go. `waiting`: it does nothing now, so that it may be renewed. */
   release(child: Interpreter, reason: string, waiting: boolean): void {
-    if (this.closed || !waiting || !child.renew()) return child.kill(reason)
-    this.keep(child)
-    this.queue.shift()?.grant()
+    if (this.#closed || !waiting || !child.renew()) return child.kill(reason)
+    this.#keep(child)
   }
 
   /** A session has stopped computing: if somebody waits for a process, one is freed. */
   idle(): void {
-    if (this.queue.length > 0) this.options.evict()
+    if (this.#queue.length > 0) this.#options.evict()
   }
 
   /** Starts the warm processes. */
   async refill(): Promise<void> {
     try {
-      while (!this.closed && this.spare.length < this.options.warm && this.count < this.options.max)
-        this.keep(await this.start())
+      while (!this.#closed && this.#spare.length < this.#options.warm && this.#count < this.#options.max)
+        this.#keep(await this.#start())
     } catch {
       // Whoever needs a process starts one itself, and is told why it can't be.
     }
   }
 
-  private keep(child: Interpreter): void {
-    if (this.closed) child.kill('the executor is closed')
-    else this.spare.push(child)
-    if (this.spare.length > this.options.warm) setTimeout(() => this.trim(child), SPARE_MS).unref()
+  #keep(child: Interpreter): void {
+    if (this.#closed) child.kill('the executor is closed')
+    else this.#spare.push(child)
+    this.#queue.shift()?.grant()
+    if (this.#spare.length > this.#options.warm) setTimeout(() => this.#trim(child), SPARE_MS).unref()
   }
 
-  private trim(child: Interpreter): void {
-    const at = this.spare.indexOf(child)
-    if (at < 0 || this.spare.length <= this.options.warm) return
-    this.spare.splice(at, 1)
+  #trim(child: Interpreter): void {
+    const at = this.#spare.indexOf(child)
+    if (at < 0 || this.#spare.length <= this.#options.warm) return
+    this.#spare.splice(at, 1)
     child.kill('nobody needed it')
   }
 
   close(): void {
-    this.closed = true
-    for (const child of this.spare.splice(0)) child.kill('the executor is closed')
-    for (const ticket of this.queue.splice(0)) ticket.grant()
+    this.#closed = true
+    for (const child of this.#spare.splice(0)) child.kill('the executor is closed')
+    for (const ticket of this.#queue.splice(0)) ticket.grant()
   }
 
-  private async start(): Promise<Interpreter> {
-    this.count++
+  async #start(): Promise<Interpreter> {
+    this.#count++
     let child: Interpreter
     try {
-      child = await this.begin()
-      if (this.closed) await discarded(child)
+      child = await this.#begin()
+      if (this.#closed) await discarded(child)
     } catch (error) {
-      this.freed()
+      this.#freed()
       throw error
     }
-    child.ended.then(() => this.freed())
+    child.ended.then(() => this.#freed())
     return child
   }
 
-  private freed(): void {
-    this.count--
-    this.queue.shift()?.grant()
+  #freed(): void {
+    this.#count--
+    this.#queue.shift()?.grant()
   }
 
   /** Until a process has ended. Who gives up meanwhile hands the turn on. */
-  private async turn(signal: AbortSignal): Promise<void> {
+  async #turn(signal: AbortSignal): Promise<void> {
     let leave = () => {}
     await new Promise<void>((resolve) => {
       leave = resolve
-      this.queue.push({ grant: resolve })
+      this.#queue.push({ grant: resolve })
       signal.addEventListener('abort', leave, { once: true })
     })
     signal.removeEventListener('abort', leave)
-    const at = this.queue.findIndex((ticket) => ticket.grant === leave)
-    if (at >= 0) this.queue.splice(at, 1)
-    else if (signal.aborted) this.queue.shift()?.grant()
+    const at = this.#queue.findIndex((ticket) => ticket.grant === leave)
+    if (at >= 0) this.#queue.splice(at, 1)
+    else if (signal.aborted) this.#queue.shift()?.grant()
   }
 
-  private async up(child: Interpreter, signal: AbortSignal): Promise<void> {
+  async #up(child: Interpreter, signal: AbortSignal): Promise<void> {
     const stop = () => child.kill('its caller gave up')
     signal.addEventListener('abort', stop, { once: true })
     try {

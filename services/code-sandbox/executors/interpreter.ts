@@ -27,93 +27,94 @@ export interface Link {
 export class Interpreter {
   /** Resolves when it is gone or could not be started. */
   readonly ended: Promise<void>
-  private readonly link: Link
-  private readonly reader = new FrameReader()
-  private readonly lines = new LineReader()
-  private readonly events: InterpreterEvent[] = []
-  private waiting: ((event: InterpreterEvent) => void) | null = null
-  private onPrint: (text: string) => void = () => {}
-  private dead: string | null = null
-  private renewing = false
-  private isReady = Promise.withResolvers<void>()
-  private received = 0
-  private frames = 0
-  private readonly isGone = Promise.withResolvers<void>()
+  readonly #link: Link
+  readonly #reader = new FrameReader()
+  readonly #lines = new LineReader()
+  readonly #events: InterpreterEvent[] = []
+  #waiting: ((event: InterpreterEvent) => void) | null = null
+  #onPrint: (text: string) => void = () => {}
+  #dead: string | null = null
+  #renewing = false
+  #isReady = Promise.withResolvers<void>()
+  #received = 0
+  #frames = 0
+  readonly #isGone = Promise.withResolvers<void>()
 
   constructor(link: Link) {
-    this.link = link
-    this.ended = this.isGone.promise
-    this.begin()
+    this.#link = link
+    this.ended = this.#isGone.promise
+    this.#begin()
   }
 
   /** Resolves when the interpreter is up; rejects with the reason when it ended before. */
   get ready(): Promise<void> {
-    return this.isReady.promise
+    return this.#isReady.promise
   }
 
   get alive(): boolean {
-    return this.dead === null
+    return this.#dead === null
   }
 
   send(frame: object, onPrint: (text: string) => void): void {
-    this.onPrint = onPrint
-    this.received = this.frames = 0
-    if (this.dead === null) this.link.write(frameBytes(frame))
+    this.#onPrint = onPrint
+    this.#received = this.#frames = 0
+    if (this.#dead === null) this.#link.write(frameBytes(frame))
   }
 
   /** What it says next; `dead` for ever once it has ended. */
   next(): Promise<InterpreterEvent> {
-    const event = this.events.shift()
+    const event = this.#events.shift()
     if (event) return Promise.resolve(event)
-    if (this.dead !== null) return Promise.resolve({ t: 'dead', reason: this.dead })
-    return new Promise((resolve) => (this.waiting = resolve))
+    if (this.#dead !== null) return Promise.resolve({ t: 'dead', reason: this.#dead })
+    return new Promise((resolve) => (this.#waiting = resolve))
   }
 
   kill(reason: string): void {
-    this.die(reason)
-    this.link.kill()
+    this.#die(reason)
+    this.#link.kill()
   }
 
   /** Replaces an interpreter that waits by a fresh one; false where that can't be, and it has to be killed. */
   renew(): boolean {
-    if (this.dead !== null || this.renewing || this.events.length > 0 || !this.link.renew?.()) return false
-    this.renewing = true
-    this.begin()
+    if (this.#dead !== null || this.#renewing || this.#events.length > 0 || !this.#link.renew?.())
+      return false
+    this.#renewing = true
+    this.#begin()
     return true
   }
 
   /** From the link: bytes that it wrote. */
   receive(chunk: Buffer): void {
-    this.read(chunk.length, () => this.reader.add(chunk))
+    this.#read(chunk.length, () => this.#reader.add(chunk))
   }
 
   /** From a link that carries text, a line for each frame. True: after this it waits for its host. */
   receiveText(text: string): boolean {
-    const last = this.read(text.length, () => this.lines.add(text)).at(-1)
+    const last = this.#read(text.length, () => this.#lines.add(text)).at(-1)
     return last !== undefined && last.t !== 'out'
   }
 
   /** From the link: it is gone. */
   closed(reason: string): void {
-    this.die(reason)
-    this.isGone.resolve()
+    this.#die(reason)
+    this.#isGone.resolve()
   }
 
-  private begin(): void {
-    this.isReady = Promise.withResolvers<void>()
+  #begin(): void {
+    this.#isReady = Promise.withResolvers<void>()
     // Who awaits `ready` is told; one that dies before anybody asked must not end this process.
-    this.isReady.promise.catch(() => {})
+    this.#isReady.promise.catch(() => {})
   }
 
-  private read(size: number, next: () => Frame[]): Frame[] {
-    if (this.dead !== null) return []
-    this.received += size
+  #read(size: number, next: () => Frame[]): Frame[] {
+    if (this.#dead !== null) return []
+    this.#received += size
     try {
-      if (this.received > MAX_BYTES_PER_ANSWER) throw new ProtocolBroken('a flood of frames')
+      if (this.#received > MAX_BYTES_PER_ANSWER) throw new ProtocolBroken('a flood of frames')
       const frames = next()
-      this.frames += frames.length
-      if (this.frames > MAX_FRAMES_PER_ANSWER) throw new ProtocolBroken('a flood of frames')
-      for (const frame of frames) this.take(frame)
+      this.#frames += frames.length
+      if (this.#frames > MAX_FRAMES_PER_ANSWER) throw new ProtocolBroken('a flood of frames')
+      for (const frame of frames) this.#take(frame)
       return frames
     } catch (error) {
       this.kill(`it broke the protocol: ${error instanceof Error ? error.message : String(error)}`)
@@ -121,31 +122,31 @@ export class Interpreter {
     }
   }
 
-  private take(frame: Frame): void {
-    if (this.dead !== null) return
+  #take(frame: Frame): void {
+    if (this.#dead !== null) return
     if (frame.t === 'ready') {
-      this.renewing = false
-      this.isReady.resolve()
+      this.#renewing = false
+      this.#isReady.resolve()
     }
     // What the one before had still to say is of no interest.
-    if (frame.t === 'ready' || this.renewing) return
-    if (frame.t === 'out') this.onPrint(frame.text)
-    else this.push(frame)
+    if (frame.t === 'ready' || this.#renewing) return
+    if (frame.t === 'out') this.#onPrint(frame.text)
+    else this.#push(frame)
   }
 
-  private die(reason: string): void {
-    if (this.dead !== null) return
-    this.dead = reason
-    this.isReady.reject(new Error(reason))
-    this.push({ t: 'dead', reason })
+  #die(reason: string): void {
+    if (this.#dead !== null) return
+    this.#dead = reason
+    this.#isReady.reject(new Error(reason))
+    this.#push({ t: 'dead', reason })
   }
 
-  private push(event: InterpreterEvent): void {
-    const { waiting } = this
-    this.waiting = null
+  #push(event: InterpreterEvent): void {
+    const waiting = this.#waiting
+    this.#waiting = null
     // Frames are asked for one at a time; a child that runs ahead of its host is up to no good.
     if (waiting) waiting(event)
-    else if (this.events.length < 2 || event.t === 'dead') this.events.push(event)
+    else if (this.#events.length < 2 || event.t === 'dead') this.#events.push(event)
     else this.kill('it broke the protocol: frames that nobody asked for')
   }
 }

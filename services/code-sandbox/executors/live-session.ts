@@ -14,10 +14,14 @@ import { MAX_FRAME_BYTES } from './frames.ts'
 import type { Interpreter, InterpreterEvent } from './interpreter.ts'
 import * as verdicts from './verdicts.ts'
 
+/** Calls that are asked for at once; of more, the rest after these: one program's thousand must not be everybody's queue. */
+const MAX_AT_ONCE = 32
 /** Refused calls (beyond the limit) after which the step is killed: the program swallows the refusal. */
 const MAX_REFUSALS = 10
 /** How an interpreter ends that was no more there when it was asked. */
 export const GONE = 'the process was gone before it was asked'
+/** The program keeps to the limit of prints itself, in Python's characters, which may be two of ours. */
+const UNITS = 2
 const KILLED_FROM_OUTSIDE = /^the process ended \((SIGKILL|SIGTERM|SIGINT|137|143)\)/
 
 type StepKnown = Pick<JournalledStep, 'calls' | 'results'>
@@ -38,14 +42,16 @@ export class LiveSession {
   computing = false
   /** Its executor gave it up. */
   dropped = false
+  /** How the last step ended, beyond its outcome: whether the session may be to blame, or is to go. */
+  ended: 'well' | 'broken' | 'reset' = 'well'
   /** Until its executor gives it up for having waited. */
   idle: NodeJS.Timeout | undefined
-  private n = 0
-  private issued = 0
-  private refusals = 0
-  private pending: readonly PendingCall[] = []
-  private prints = ''
-  private computeMs = 0
+  #n = 0
+  #issued = 0
+  #refusals = 0
+  #pending: readonly PendingCall[] = []
+  #prints = ''
+  #computeMs = 0
 
   constructor(interpreter: Interpreter) {
     this.interpreter = interpreter
@@ -58,55 +64,61 @@ export class LiveSession {
   ): Promise<Outcome | verdicts.Divergence> {
     const { n, code, nowMs, seed } = step
     const { printChars, valueChars } = options.limits
-    this.n = n
-    this.issued = this.refusals = this.computeMs = 0
-    this.prints = ''
+    this.#n = n
+    this.ended = 'well'
+    this.#issued = this.#refusals = this.#computeMs = 0
+    this.#prints = ''
     const limits = { printChars, valueChars, frameBytes: MAX_FRAME_BYTES / 8 }
     const tools = options.tools.map(({ name, description, input }) => ({ name, description, input }))
-    return await this.drive({ n, code, nowMs, seed, tools, limits }, known, options)
+    return await this.#drive({ n, code, nowMs, seed, tools, limits }, known, options)
   }
 
   async answer(known: StepKnown, options: StepOptions): Promise<Outcome | verdicts.Divergence> {
-    return await this.drive(this.resultsFrame(known.results), known, options)
+    const paused = this.#pause(known)
+    if (paused) return paused
+    return await this.#drive(this.#resultsFrame(known.results), known, options)
   }
 
-  private async drive(
+  async #drive(
     first: object,
     known: StepKnown,
     options: StepOptions,
   ): Promise<Outcome | verdicts.Divergence> {
     this.place = null
     for (let frame = first; ;) {
-      const event = await this.compute(frame, options)
-      if (event.t !== 'calls') return this.conclude(event, known, options)
+      const event = await this.#compute(frame, options)
+      if (event.t !== 'calls') return this.#conclude(event, known, options)
       // Before a call is looked at: hashing as many as a frame holds takes seconds.
-      if (this.issued + event.calls.length > options.limits.toolCalls) {
-        if (++this.refusals > MAX_REFUSALS) return this.killed(verdicts.callLimit(options.limits.toolCalls))
+      if (this.#issued + event.calls.length > options.limits.toolCalls) {
+        if (++this.#refusals > MAX_REFUSALS) return this.#killed(verdicts.callLimit(options.limits.toolCalls))
         frame = refusal(event.calls.length, options.limits.toolCalls)
         continue
       }
-      const calls = this.numbered(event.calls, options)
-      if (typeof calls === 'string') return this.killed(verdicts.protocol(calls))
-      const diverged = verdicts.compareCalls(this.n, calls, known.calls)
+      const calls = this.#numbered(event.calls, options)
+      if (typeof calls === 'string') return this.#killed(verdicts.protocol(calls))
+      const diverged = verdicts.compareCalls(this.#n, calls, known.calls)
       if (diverged) return diverged
-      this.issued += calls.length
-      this.pending = calls
-      if (!calls.every((call) => known.results.has(call.seq))) return this.pause()
-      frame = this.resultsFrame(known.results)
+      this.#issued += calls.length
+      this.#pending = calls
+      if (charsOf(calls, known) > (options.limits.argumentChars ?? Infinity))
+        return this.#killed(verdicts.argumentLimit())
+      const paused = this.#pause(known)
+      if (paused) return paused
+      frame = this.#resultsFrame(known.results)
     }
   }
 
   /** Sends a frame and waits for the answer within what is left of the time limit. */
-  private async compute(frame: object, options: StepOptions): Promise<InterpreterEvent> {
+  async #compute(frame: object, options: StepOptions): Promise<InterpreterEvent> {
     const begunMs = performance.now()
-    const leftMs = Math.max(1, options.limits.timeoutMs - this.computeMs)
+    const leftMs = Math.max(1, options.limits.timeoutMs - this.#computeMs)
     const timer = setTimeout(() => this.interpreter.kill(verdicts.TIMED_OUT), leftMs)
     const stop = () => this.interpreter.kill(verdicts.STOPPED)
     options.signal.addEventListener('abort', stop, { once: true })
     this.computing = true
     try {
       options.signal.throwIfAborted()
-      this.interpreter.send(frame, (text) => this.print(text, options.limits.printChars))
+      this.interpreter.send(frame, (text) => this.#print(text, options.limits.printChars))
       const event = await this.interpreter.next()
       options.signal.throwIfAborted()
       if (event.t === 'dead' && event.reason === GONE) throw new SessionGone()
@@ -120,55 +132,69 @@ export class LiveSession {
       this.computing = false
       clearTimeout(timer)
       options.signal.removeEventListener('abort', stop)
-      this.computeMs += performance.now() - begunMs
+      this.#computeMs += performance.now() - begunMs
     }
   }
 
-  private print(text: string, limit: number): void {
-    if (this.prints.length < limit) this.prints += text.slice(0, limit - this.prints.length)
+  #print(text: string, limit: number): void {
+    const room = limit * UNITS - this.#prints.length
+    if (room > 0) this.#prints += text.slice(0, room)
   }
 
-  private numbered(calls: readonly ToolCallFrame[], options: StepOptions): PendingCall[] | string {
+  #numbered(calls: readonly ToolCallFrame[], options: StepOptions): PendingCall[] | string {
     const tools = new Set(options.tools.map((tool) => tool.name))
     const stranger = calls.find((call) => !tools.has(call.name))
     if (stranger) return `a call of '${stranger.name.slice(0, 100)}', which is no tool of this step`
     return calls.map((call, index) => ({
-      seq: this.issued + index,
+      seq: this.#issued + index,
       name: call.name,
       arguments: call.arguments,
       argsHash: argsHashOf(call.name, call.arguments),
     }))
   }
 
-  private pause(): Outcome {
-    this.place = pausedAt(this.n, this.issued)
-    return { status: 'paused', calls: this.pending, computeMs: Math.round(this.computeMs) }
+  /** At the first calls that have no result yet; null where all have one. */
+  #pause({ results }: StepKnown): Outcome | null {
+    const calls = this.#pending.filter((call) => !results.has(call.seq)).slice(0, MAX_AT_ONCE)
+    const last = calls.at(-1)
+    if (!last) return null
+    this.place = pausedAt(this.#n, last.seq + 1)
+    return { status: 'paused', calls, computeMs: Math.round(this.#computeMs) }
   }
 
-  private resultsFrame(results: ReadonlyMap<number, ResultEntry>): object {
-    const answers = this.pending.map((call) => results.get(call.seq))
+  #resultsFrame(results: ReadonlyMap<number, ResultEntry>): object {
+    const answers = this.#pending.map((call) => results.get(call.seq))
     const nowMs = Math.max(...answers.map((answer) => answer?.nowMs ?? 0))
     return { nowMs, results: answers.map(resultFrame) }
   }
 
-  private conclude(
+  #conclude(
     event: Exclude<InterpreterEvent, { t: 'calls' }>,
     known: StepKnown,
     options: StepOptions,
   ): Finished | verdicts.Divergence {
-    if (event.t !== 'finished') return this.killed(verdicts.failureClass(event, options.limits.timeoutMs))
-    // An interpreter without memory is of no use to the next step.
-    if (event.error?.code === 'CODE_MEMORY') return this.killed(verdicts.memory())
-    const unused = [...known.calls.values()].find((call) => call.seq >= this.issued)
-    if (unused) return verdicts.diverged(this.n, `call ${unused.seq} of ${unused.name} was not made again`)
-    this.place = doneAt(this.n)
-    return this.finished(event)
+    if (event.t !== 'finished') {
+      if (!verdicts.isOwnFault(event)) this.ended = 'broken'
+      return this.#killed(verdicts.failureClass(event, options.limits.timeoutMs))
+    }
+    if (event.broken || event.error?.code === 'CODE_MEMORY') {
+      this.ended = 'broken'
+      return this.#killed(event.broken ? verdicts.stopped(event.error) : verdicts.memory())
+    }
+    if (event.reset) {
+      this.ended = 'reset'
+      return verdicts.lostStep(null, this.#prints, Math.round(this.#computeMs))
+    }
+    const unused = [...known.calls.values()].find((call) => call.seq >= this.#issued)
+    if (unused) return verdicts.diverged(this.#n, `call ${unused.seq} of ${unused.name} was not made again`)
+    this.place = doneAt(this.#n)
+    return this.#finished(event)
   }
 
-  private finished(frame: FinishedFrame): Finished {
+  #finished(frame: FinishedFrame): Finished {
     const error = frame.error && verdicts.stepError(frame.error)
     const prints =
-      frame.dropped > 0 ? `${this.prints}\n[${frame.dropped} more characters were printed]` : this.prints
+      frame.dropped > 0 ? `${this.#prints}\n[${frame.dropped} more characters were printed]` : this.#prints
     const isFinal = frame.final && !error
     const finalAnswer = isFinal ? frame.answer : null
     const parts: Json = [frame.value, isFinal, finalAnswer, prints, error && { ...error }]
@@ -181,15 +207,21 @@ export class LiveSession {
       error,
       outputHash: hashOf(parts),
       lost: 'nothing',
-      computeMs: Math.round(this.computeMs),
+      computeMs: Math.round(this.#computeMs),
     }
   }
 
   /** The interpreter is gone, and with it what the step did. */
-  private killed(error: verdicts.StepError): Finished {
+  #killed(error: verdicts.StepError): Finished {
     this.interpreter.kill(error.message)
-    return verdicts.lostStep(error, this.prints, Math.round(this.computeMs))
+    return verdicts.lostStep(error, this.#prints, Math.round(this.#computeMs))
   }
+}
+
+/** Of the arguments of new calls: those of a replay were counted when they were new. */
+function charsOf(calls: readonly PendingCall[], known: StepKnown): number {
+  const fresh = calls.filter((call) => !known.calls.has(call.seq))
+  return fresh.reduce((sum, call) => sum + JSON.stringify(call.arguments).length, 0)
 }
 
 function resultFrame(result: ResultEntry | undefined): object {

@@ -4,38 +4,38 @@ import type { Environment } from '../../../runtime/config/environment.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { quietInstruments, type Instruments } from '../../../runtime/telemetry/instruments.ts'
-import { sessionLimits, wasmOptions } from '../config.ts'
+import { sessionLimits, wasmOptions } from '../constants.ts'
 import type { Executor } from './port.ts'
 import type { SessionWatch } from './session-executor.ts'
 import { WasmExecutor } from './wasm/wasm-executor.ts'
 
 export class Executors {
-  private readonly openers: ReadonlyMap<string, () => Promise<Executor>>
-  private readonly opened = new Map<string, Promise<Executor>>()
+  readonly #openers: ReadonlyMap<string, () => Promise<Executor>>
+  readonly #opened = new Map<string, Promise<Executor>>()
 
   constructor(openers: ReadonlyMap<string, () => Promise<Executor>>) {
-    this.openers = openers
+    this.#openers = openers
   }
 
   get names(): string[] {
-    return [...this.openers.keys()]
+    return [...this.#openers.keys()]
   }
 
   async get(name: string): Promise<Executor> {
-    const open = this.openers.get(name)
+    const open = this.#openers.get(name)
     if (!open)
       throw new FlotillaError(
         'EXECUTOR_NOT_CONFIGURED',
         `code executor '${name}' is not configured here; there are: ${this.names.join(', ')}`,
       )
-    let executor = this.opened.get(name)
-    if (!executor) this.opened.set(name, (executor = open()))
+    let executor = this.#opened.get(name)
+    if (!executor) this.#opened.set(name, (executor = open()))
     return await executor
   }
 
   /** Those that some step has used. */
   async used(): Promise<Executor[]> {
-    return await Promise.all(this.opened.values())
+    return await Promise.all(this.#opened.values())
   }
 
   /** Opens the default executor and starts its spare interpreters. A failure is told to the first step. */

@@ -73,6 +73,8 @@ export interface StepLimits {
   readonly printChars: number
   /** JSON characters of a value or of a final answer. */
   readonly valueChars: number
+  /** Characters of arguments that new tool calls of this step may still have. Default: without limit. */
+  readonly argumentChars?: number
 }
 
 export interface StepOptions {
@@ -80,6 +82,8 @@ export interface StepOptions {
   readonly limits: StepLimits
   /** Stops the step at once: CALL_ABORTED. */
   readonly signal: AbortSignal
+  /** Whose turns at the interpreters count together. Default: the session is alone. */
+  readonly user?: string | null
 }
 
 export interface PendingCall {
@@ -89,7 +93,7 @@ export interface PendingCall {
   readonly argsHash: string
 }
 
-/** The code waits for these calls, made together. Resume when each has a result. */
+/** The code waits for these calls, made together; of very many, the first ones. Resume when each has a result. */
 export interface Paused {
   readonly status: 'paused'
   readonly calls: readonly PendingCall[]

@@ -5,9 +5,17 @@ import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Interpreter } from './interpreter.ts'
 import { InterpreterPool } from './interpreter-pool.ts'
 import { LiveSession, SessionGone } from './live-session.ts'
-import type { Executor, Outcome, ResultEntry, Session, StepEntry, StepOptions } from './port.ts'
+import type { Executor, Outcome, ResultEntry, Session, SessionEntry, StepEntry, StepOptions } from './port.ts'
+import { Turns, type Turn } from './turns.ts'
 import { placeOf, stepsOf, type JournalledStep } from './session-journal.ts'
-import { diverged, lostSession, type Divergence } from './verdicts.ts'
+import {
+  diverged,
+  lostSession,
+  poisonedSession,
+  resetSession,
+  withMemoryAdvice,
+  type Divergence,
+} from './verdicts.ts'
 
 export interface InterpreterSource {
   /** Starts one. Rejects with SANDBOX_UNAVAILABLE and the remedy. */
@@ -42,6 +50,15 @@ export interface SessionOptions extends CommonOptions {
   readonly warm: number
 }
 
+/** Needs a little memory, as the least of steps does. */
+const PROBE: StepEntry = {
+  kind: 'step',
+  n: 1_000_000,
+  code: 'bytearray(2_000_000) and None',
+  nowMs: 0,
+  seed: 'probe',
+}
+
 type StepKnown = Pick<JournalledStep, 'calls' | 'results'>
 /** Times its limit that a finished step may take when it is run again: that the machine is busier now must not cost the session. */
 const REPLAY_PATIENCE = 4
@@ -49,45 +66,47 @@ const NOTHING_KNOWN: StepKnown = { calls: new Map(), results: new Map() }
 
 export class SessionExecutor implements Executor {
   readonly name: string
-  private readonly source: InterpreterSource
-  private readonly pool: InterpreterPool
-  private readonly options: SessionOptions
+  readonly #source: InterpreterSource
+  readonly #pool: InterpreterPool
+  readonly #turns: Turns
+  readonly #options: SessionOptions
   /** Live instances, the one used longest ago first. */
-  private readonly sessions = new Map<string, LiveSession>()
+  readonly #sessions = new Map<string, LiveSession>()
 
   constructor(name: string, source: InterpreterSource, options: SessionOptions) {
     const { max, warm } = options
     this.name = name
-    this.source = source
-    this.options = options
-    this.pool = new InterpreterPool(() => source.start(), { max, warm, evict: () => this.evict() })
+    this.#source = source
+    this.#options = options
+    this.#turns = new Turns(max)
+    this.#pool = new InterpreterPool(() => source.start(), { max, warm, evict: () => this.#evict() })
   }
 
   /** Interpreters alive now. */
   get children(): number {
-    return this.pool.size
+    return this.#pool.size
   }
 
   run(session: Session, step: StepEntry, options: StepOptions): Promise<Outcome> {
-    return this.guarded(session.id, options, async () => {
+    return this.#guarded(session, options, false, async () => {
       const begin = (live: LiveSession) => live.begin(step, NOTHING_KNOWN, options)
-      const done = await this.onCached(session, begin)
+      const done = await this.#onCached(session, begin)
       if (done) return done
-      const live = await this.instance(session, options, session.log.length > 0)
+      const live = await this.#instance(session, options, session.log.length > 0)
       return 'status' in live ? live : await begin(live)
     })
   }
 
   resume(session: Session, results: readonly ResultEntry[], options: StepOptions): Promise<Outcome> {
-    return this.guarded(session.id, options, async () => {
+    return this.#guarded(session, options, true, async () => {
       const steps = stepsOf(session.log)
       const current = steps.at(-1)
       if (!current || current.outputHash !== null)
         throw new FlotillaError('INTERNAL', `resuming session ${session.id}: no step of its log is at work`)
       const known = { calls: current.calls, results: merged(current.results, results) }
-      const done = await this.onCached(session, (live) => live.answer(known, options))
+      const done = await this.#onCached(session, (live) => live.answer(known, options))
       if (done) return done
-      const live = await this.instance(
+      const live = await this.#instance(
         { id: session.id, log: session.log.filter((e) => e.n !== current.step.n) },
         options,
         true,
@@ -97,75 +116,108 @@ export class SessionExecutor implements Executor {
   }
 
   discard(sessionId: string): Promise<void> {
-    this.drop(sessionId, 'its session is over')
+    this.#drop(sessionId, 'its session is over')
     return Promise.resolve()
   }
 
   async check(): Promise<void> {
-    await this.source.check()
-    await this.pool.refill()
+    await this.#source.check()
+    await this.#pool.refill()
   }
 
   weakness(): string | null {
-    return this.source.weakness?.() ?? null
+    return this.#source.weakness?.() ?? null
   }
 
   /** Starts the warm interpreters. */
   async warm(): Promise<void> {
-    await this.pool.refill()
+    await this.#pool.refill()
   }
 
   async close(): Promise<void> {
-    this.pool.close()
-    for (const id of [...this.sessions.keys()]) this.drop(id, 'the executor is closed')
-    await this.source.close?.()
+    this.#pool.close()
+    for (const id of [...this.#sessions.keys()]) this.#drop(id, 'the executor is closed')
+    await this.#source.close?.()
   }
 
   /** Runs `work`; whatever it did, only an instance that stands at a known place is kept. */
-  private async guarded(
-    id: string,
-    { signal }: StepOptions,
+  async #guarded(
+    session: Session,
+    options: StepOptions,
+    resumed: boolean,
     work: () => Promise<Outcome | Divergence>,
   ): Promise<Outcome> {
+    const { id } = session
+    const { signal } = options
+    let turn: Turn | null = null
+    let killed = false
     try {
+      turn = await this.#turns.take({ user: options.user ?? id, task: id, resumed }, signal)
       const outcome = await work()
-      return outcome.status === 'diverged' ? lostSession(outcome) : outcome
+      killed = outcome.status === 'finished' && outcome.error?.code === 'CODE_TIMEOUT'
+      return outcome.status === 'diverged'
+        ? lostSession(outcome)
+        : await this.#whole(session, outcome, options)
     } catch (error) {
       if (!signal.aborted) throw error
       throw signal.reason instanceof FlotillaError
         ? signal.reason
         : new FlotillaError('CALL_ABORTED', `the Python step of session ${id} was stopped`, { cause: error })
     } finally {
-      const live = this.sessions.get(id)
-      if (live && !live.computing) this.rest(id, live)
-      this.pool.idle()
+      const live = this.#sessions.get(id)
+      if (live && !live.computing) this.#rest(id, live)
+      turn?.done(killed)
+      this.#pool.idle()
     }
   }
 
-  private cached(session: Session): LiveSession | null {
-    const live = this.sessions.get(session.id)
+  /** The outcome; the loss of the session where nothing runs on top of its finished steps, or the program gave it up. */
+  async #whole({ id, log }: Session, outcome: Outcome, options: StepOptions): Promise<Outcome> {
+    const ended = this.#sessions.get(id)?.ended ?? 'well'
+    if (outcome.status === 'paused' || ended === 'well') return outcome
+    const finished = finishedPart(log)
+    if (ended === 'reset') return resetSession(outcome, finished)
+    if (finished.length === 0) return outcome
+    if (await this.#runs({ id, log: finished }, options)) return withMemoryAdvice(outcome)
+    return poisonedSession(outcome, finished)
+  }
+
+  /** Whether a step that does nothing still runs after these. */
+  async #runs(session: Session, options: StepOptions): Promise<boolean> {
+    try {
+      const live = await this.#instance(session, options, true)
+      if ('status' in live) return false
+      const outcome = await live.begin(PROBE, NOTHING_KNOWN, options)
+      return outcome.status === 'finished' && outcome.error === null
+    } finally {
+      this.#drop(session.id, 'it was tried out')
+    }
+  }
+
+  #cached(session: Session): LiveSession | null {
+    const live = this.#sessions.get(session.id)
     if (!live?.interpreter.alive || live.place !== placeOf(session)) return null
     clearTimeout(live.idle)
-    this.sessions.delete(session.id)
-    this.sessions.set(session.id, live)
+    this.#sessions.delete(session.id)
+    this.#sessions.set(session.id, live)
     return live
   }
 
   /** A session that stopped computing waits here, or is given up. */
-  private rest(id: string, live: LiveSession): void {
-    if (live.place === null || !live.interpreter.alive) return this.drop(id, 'it stands at no known place')
-    const { idleMs } = this.options
+  #rest(id: string, live: LiveSession): void {
+    if (live.place === null || !live.interpreter.alive) return this.#drop(id, 'it stands at no known place')
+    const { idleMs } = this.#options
     if (idleMs === undefined) return
     clearTimeout(live.idle)
-    live.idle = setTimeout(() => this.drop(id, 'its session was idle'), idleMs).unref()
+    live.idle = setTimeout(() => this.#drop(id, 'its session was idle'), idleMs).unref()
   }
 
   /** Null: there is no instance at that place, or none any more. */
-  private async onCached(
+  async #onCached(
     session: Session,
     ask: (live: LiveSession) => Promise<Outcome | Divergence>,
   ): Promise<Outcome | Divergence | null> {
-    const live = this.cached(session)
+    const live = this.#cached(session)
     if (!live) return null
     try {
       return await ask(live)
@@ -176,16 +228,16 @@ export class SessionExecutor implements Executor {
   }
 
   /** A new instance that has run the log again and stands where it ends. `hasRun`: there was one before. */
-  private async instance(
+  async #instance(
     session: Session,
     options: StepOptions,
     hasRun: boolean,
   ): Promise<LiveSession | Divergence> {
-    this.drop(session.id, 'its session went on elsewhere')
-    const live = new LiveSession(await this.pool.acquire(options.signal))
-    this.sessions.set(session.id, live)
-    this.options.watch?.live(this.sessions.size)
-    if (hasRun) this.options.watch?.rebuilt()
+    this.#drop(session.id, 'its session went on elsewhere')
+    const live = new LiveSession(await this.#pool.acquire(options.signal))
+    this.#sessions.set(session.id, live)
+    this.#options.watch?.live(this.#sessions.size)
+    if (hasRun) this.#options.watch?.rebuilt()
     for (const step of stepsOf(session.log)) {
       const outcome = await live.begin(step.step, step, patient(options))
       const divergence = difference(step, outcome)
@@ -194,24 +246,30 @@ export class SessionExecutor implements Executor {
     return live
   }
 
-  private drop(id: string, reason: string): void {
-    const live = this.sessions.get(id)
+  #drop(id: string, reason: string): void {
+    const live = this.#sessions.get(id)
     if (!live) return
     clearTimeout(live.idle)
-    this.sessions.delete(id)
-    this.options.watch?.live(this.sessions.size)
+    this.#sessions.delete(id)
+    this.#options.watch?.live(this.#sessions.size)
     live.dropped = true
-    this.pool.release(live.interpreter, reason, !live.computing && live.place !== null)
+    this.#pool.release(live.interpreter, reason, !live.computing && live.place !== null)
   }
 
-  private evict(): boolean {
-    for (const [id, live] of this.sessions) {
+  #evict(): boolean {
+    for (const [id, live] of this.#sessions) {
       if (live.computing || live.place === null) continue
-      this.drop(id, 'its interpreter was needed')
+      this.#drop(id, 'its interpreter was needed')
       return true
     }
     return false
   }
+}
+
+/** Without the step at work. */
+function finishedPart(log: readonly SessionEntry[]): SessionEntry[] {
+  const done = new Set(log.flatMap((entry) => (entry.kind === 'done' ? entry.n : [])))
+  return log.filter((entry) => done.has(entry.n))
 }
 
 function patient(options: StepOptions): StepOptions {

@@ -1,6 +1,6 @@
 // What an end means: Python's exceptions, a killed process or a replay that went another way, as rows of the error table.
 import type { ErrorCode } from '../../../runtime/errors.ts'
-import type { CallEntry, Finished, PendingCall, StepError } from './port.ts'
+import type { CallEntry, Finished, PendingCall, SessionEntry, StepError } from './port.ts'
 import type { PythonError } from './frames.ts'
 import type { InterpreterEvent } from './interpreter.ts'
 
@@ -40,6 +40,10 @@ const hostError = (code: ErrorCode, name: string, message: string): StepError =>
   traceback: `${name}: ${message}\n`,
 })
 
+/** The step's own doing: what it did says nothing about the session. */
+export const isOwnFault = (event: Exclude<InterpreterEvent, { t: 'calls' | 'finished' }>): boolean =>
+  event.t === 'dead' && event.reason === TIMED_OUT
+
 const UNDONE = 'What the step did to variables is undone; tool calls that it made stay made.'
 
 export function failureClass(
@@ -51,6 +55,12 @@ export function failureClass(
   if (/stack|RangeError/i.test(event.message))
     return hostError('CODE_FAILED', 'RecursionError', `the step recursed too deeply. ${UNDONE}`)
   return hostError('CODE_FAILED', 'SystemError', `the interpreter stopped (${event.message}). ${UNDONE}`)
+}
+
+/** It could not even begin the program, or not tell its end. */
+export function stopped(error: PythonError | null): StepError {
+  const said = error ? `${error.class}: ${error.message}`.slice(0, 300) : 'unknown'
+  return hostError('CODE_FAILED', 'SystemError', `the interpreter can't run it (${said}). ${UNDONE}`)
 }
 
 function deadError(reason: string, timeoutMs: number): StepError {
@@ -73,7 +83,14 @@ export const protocol = (what: string) =>
 export const callLimit = (limit: number) =>
   hostError('CODE_LIMIT', 'LimitExceeded', `a step may make ${limit} tool calls. ${UNDONE}`)
 
-export function lostStep(error: StepError, prints: string, computeMs: number): Finished {
+export const argumentLimit = () =>
+  hostError(
+    'CODE_LIMIT',
+    'LimitExceeded',
+    `a task may send and receive 16,000,000 characters by its tool calls; send less. ${UNDONE}`,
+  )
+
+export function lostStep(error: StepError | null, prints: string, computeMs: number): Finished {
   const nothing = { value: null, isFinal: false, finalAnswer: null, outputHash: '' }
   return { status: 'finished', ...nothing, prints, error, lost: 'step', computeMs }
 }
@@ -88,7 +105,53 @@ export function lostSession({ message }: Divergence): Finished {
   return { ...lostStep(hostError('NONDETERMINISM', 'RuntimeError', text), '', 0), lost: 'session' }
 }
 
-/** Null when each call is the journalled one, or all are new. */
+const BEGIN_AGAIN = 'The tools are as before; begin again with what you need.'
+
+/** No step can run on top of the ones before, whose variables are named: they are given up. */
+export function poisonedSession(outcome: Finished, log: readonly SessionEntry[]): Finished {
+  const what = outcome.error?.message.replace(` ${UNDONE}`, '') ?? ''
+  const text = `${what} An earlier step left the Python session so that nothing runs in it any more; it was reset. ${lost(log)} ${BEGIN_AGAIN}`
+  const error = hostError(outcome.error?.code ?? 'CODE_FAILED', outcome.error?.class ?? 'SystemError', text)
+  return { ...lostStep(error, outcome.prints, outcome.computeMs), lost: 'session' }
+}
+
+/** What earlier steps keep counts too. */
+export function withMemoryAdvice(outcome: Finished): Finished {
+  const { error } = outcome
+  if (error?.code !== 'CODE_MEMORY') return outcome
+  const advice =
+    'What variables of earlier steps hold counts too: `del` what is not needed, or call reset_session() to begin again without variables.'
+  const [message, traceback] = [`${error.message} ${advice}`, `${error.traceback.trimEnd()} ${advice}\n`]
+  return { ...outcome, error: { ...error, message, traceback } }
+}
+
+/** The program asked for it. */
+export function resetSession(outcome: Finished, log: readonly SessionEntry[]): Finished {
+  const told = `[The Python session was reset. ${lost(log)} ${BEGIN_AGAIN}]\n`
+  return { ...outcome, prints: `${outcome.prints}${told}`, lost: 'session' }
+}
+
+const NAMES_SHOWN = 30
+/** At the beginning of a line, what binds names: definitions, imports, assignments. */
+const BINDS =
+  /^(?:(?:async )?def |class )(?<defined>\w+)|^(?:import|from \S+ import) +(?<imported>[\w.,* ]+)|^(?<assigned>[\w, ]+?)(?: *:[^=\n]+)? *[-+*/|&]?=(?!=)/gm
+
+function namesIn(code: string): string[] {
+  const bound = Array.from(code.matchAll(BINDS), ({ groups = {} }) =>
+    Object.values(groups).join('').split(','),
+  )
+  return bound.flat().flatMap((name) => /(?:^| as )(\w+)[\w.]*$/.exec(name.trim())?.[1] ?? [])
+}
+
+/** From the text of the steps: a session that runs nothing can't be asked. */
+function lost(log: readonly SessionEntry[]): string {
+  const names = [...new Set(log.flatMap((entry) => (entry.kind === 'step' ? namesIn(entry.code) : [])))]
+  if (names.length === 0) return 'All variables are gone.'
+  const more = names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : ''
+  return `All variables, functions and imports are gone: ${names.slice(0, NAMES_SHOWN).join(', ')}${more}.`
+}
+
+/** Null when each call is the journalled one; behind those, new ones. */
 export function compareCalls(
   n: number,
   calls: readonly PendingCall[],
@@ -96,7 +159,8 @@ export function compareCalls(
 ): Divergence | null {
   for (const call of calls) {
     const before = journalled.get(call.seq)
-    if (before ? before.argsHash !== call.argsHash : calls.some((other) => journalled.has(other.seq)))
+    const isLate = !before && calls.some((other) => other.seq > call.seq && journalled.has(other.seq))
+    if (before ? before.argsHash !== call.argsHash : isLate)
       return diverged(
         n,
         `call ${call.seq} was ${before?.name ?? 'not made'}, is ${call.name} with other arguments`,

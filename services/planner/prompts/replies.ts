@@ -1,7 +1,7 @@
 // What the model is told between its turns.
 import type { Failure, Json } from '../../../runtime/stage.ts'
 import type { CodeCompleted } from '../../../schemas/generated/events.ts'
-import { MAX_OBSERVATION_CHARS } from '../config.ts'
+import { MAX_OBSERVATION_CHARS } from '../constants.ts'
 
 export const remindOfCode =
   'There was no Python in your answer. Write one ```python block; when you know the answer, call final_answer(value) in it.'
@@ -21,6 +21,16 @@ export const answerCutOff = 'Your answer was cut off because it is too long. Giv
 
 export const callInText =
   'You wrote a tool call as text, so nothing was called. Call the tool by the function calling interface, or write your answer without the call.'
+
+export const imaginedObservation =
+  'You wrote an observation yourself; it was left out, and nothing behind it was run. This is what your code really did:'
+
+/** In code mode: calls go through Python. */
+export const callInCodeMode = (functions: readonly string[]): string =>
+  `You wrote a tool call, so nothing was called. Here the tools are Python functions (${functions.join(', ') || 'there are none'}): call them in one \`\`\`python block, and end with final_answer(value).`
+
+export const remindOfNone =
+  'Your answer was empty: None and blank text are no answer. Give a value that says what you found, for example final_answer("none found").'
 
 export function tellCode(done: CodeCompleted): string {
   const parts = [

@@ -1,11 +1,12 @@
 // The system prompts, in one place. Change the version with the words: results of different words are not comparable.
 // An agent's `systemPrompt` replaces the built-in words; `{{tools}}` in it stands for the list of tools, which is added at
-// the end where the placeholder is missing. An agent's `instructions` are added to either.
+// the end where the placeholder is missing, and `{{imports}}` for the names of the modules that Python may import. An agent's `instructions` are added to either.
+import { PYTHON_MODULES } from '../../../runtime/python-modules.ts'
 import type { AgentDefinition, ToolSpec } from '../../../runtime/config/fleet.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import { signature } from './signatures.ts'
 
-export const PROMPT_VERSION = '3'
+export const PROMPT_VERSION = '4'
 
 /** Added where a tool may return what somebody else wrote. */
 const dataRule =
@@ -14,7 +15,7 @@ const dataRule =
 const code = `You solve tasks by writing Python. Each turn, write one \`\`\`python block. It is run, and you are shown what it printed, the value of its last expression, or its error.
 
 Rules
-1. Call only the functions below; they are already defined. There is no network, no file and no shell besides them.
+1. Call only the functions below; they are already defined. There is no network, no file and no shell besides them. You can import {{imports}}; nothing else.
 2. Keep results in variables: they last from turn to turn. Use them again instead of calling a function again.
 3. Print what you need to see before you decide. Never make up a result.
 4. Catch errors of calls that may fail with try/except, and go on with what you have.
@@ -40,14 +41,17 @@ export interface PromptParts {
   readonly agent: AgentDefinition
   /** Those that the model may call. */
   readonly tools: readonly ToolSpec[]
+  /** Installed for Python besides its standard library. */
+  readonly packages?: readonly string[]
   readonly maxSteps: number
   readonly outputSchema: Json
 }
 
-export function systemPrompt({ mode, agent, tools: specs, maxSteps, outputSchema }: PromptParts): string {
+export function systemPrompt(given: PromptParts): string {
+  const { mode, agent, tools: specs, packages = [], maxSteps, outputSchema } = given
   const listed = mode === 'code' ? specs.map(signature).join('\n') : ''
   const parts = [
-    withTools(agent.systemPrompt ?? (mode === 'code' ? code : tools), listed),
+    withTools(withImports(agent.systemPrompt ?? (mode === 'code' ? code : tools), packages), listed),
     agent.instructions?.trim() ?? '',
     specs.some(({ reads }) => reads?.includes('untrusted')) ? dataRule : '',
     outputSchema === null ? '' : `The result must fit this JSON Schema: ${JSON.stringify(outputSchema)}`,
@@ -55,6 +59,9 @@ export function systemPrompt({ mode, agent, tools: specs, maxSteps, outputSchema
   ]
   return parts.filter((part) => part !== '').join('\n\n')
 }
+
+const withImports = (words: string, packages: readonly string[]): string =>
+  words.replaceAll('{{imports}}', () => [...packages, ...PYTHON_MODULES].join(', '))
 
 function withTools(words: string, listed: string): string {
   if (words.includes('{{tools}}')) return words.replace('{{tools}}', () => listed).trimEnd()

@@ -36,7 +36,7 @@ export class TestSession {
   limits: StepLimits = { timeoutMs: 20_000, toolCalls: 1_000, printChars: 10_000, valueChars: 10_000 }
   tools: readonly ToolSignature[] = [searchTool]
   readonly id: string
-  private n = 0
+  #n = 0
 
   constructor(executor: Executor, id: string = crypto.randomUUID()) {
     this.executor = executor
@@ -51,10 +51,10 @@ export class TestSession {
   ): Promise<Finished> {
     const entry: StepEntry = {
       kind: 'step',
-      n: this.n++,
+      n: this.#n++,
       code,
-      nowMs: NOW_MS + this.n * 1_000,
-      seed: `s${this.n}`,
+      nowMs: NOW_MS + this.#n * 1_000,
+      seed: `s${this.#n}`,
     }
     const before = this.log.length
     let outcome: Outcome = await this.executor.run({ id: this.id, log: this.log }, entry, this.options())
@@ -66,7 +66,7 @@ export class TestSession {
       )
       this.log = [...this.log, ...calls]
       await atPause(outcome)
-      const results = outcome.calls.map((call) => this.result(entry.n, call, answer(call)))
+      const results = outcome.calls.map((call) => this.#result(entry.n, call, answer(call)))
       outcome = await this.executor.resume({ id: this.id, log: this.log }, results, this.options())
       this.log = [...this.log, ...results]
     }
@@ -76,11 +76,11 @@ export class TestSession {
     return outcome
   }
 
-  private options() {
+  protected options() {
     return { tools: this.tools, limits: this.limits, signal: new AbortController().signal }
   }
 
-  private result(n: number, { seq }: PendingCall, answer: Json | Error): ResultEntry {
+  #result(n: number, { seq }: PendingCall, answer: Json | Error): ResultEntry {
     const entry = { kind: 'result', n, seq, nowMs: NOW_MS + this.asked.length * 100 } as const
     return answer instanceof Error
       ? { ...entry, ok: false, value: null, error: { code: 'TOOL_FAILED', message: answer.message } }

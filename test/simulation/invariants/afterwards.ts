@@ -2,6 +2,17 @@
 import type { Evidence } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
+/** What is lost fails its task for that reason; what can't be read for a while is read in the end. */
+function payloads({ bulky }: Simulation['afterwards'], evidence: Evidence): string[] {
+  return bulky.flatMap(({ taskId, kind, untilMs }) => {
+    const end = evidence.of('TaskCompleted').find(({ data }) => data.taskId === taskId)
+    const how = `${end?.data.status} ${end?.data.error?.code ?? ''}`.trim()
+    const isRight =
+      kind === 'lost' ? how === 'failed PAYLOAD_MISSING' : how === 'succeeded' && (end?.atMs ?? 0) >= untilMs
+    return isRight ? [] : [`${taskId}, whose payload was ${kind}, is ${how}`]
+  })
+}
+
 export function checkAfterwards({ afterwards, world }: Simulation, evidence: Evidence): string[] {
   const ends = new Map(evidence.of('TaskCompleted').map(({ data, atMs }) => [data.taskId, atMs]))
   const slow = afterwards.probes.flatMap(({ taskId, atMs, withinMs }) => {
@@ -15,5 +26,5 @@ export function checkAfterwards({ afterwards, world }: Simulation, evidence: Evi
       ? [`${unread} unread records of ${topic} are gone, and ${counted} were counted`]
       : []
   })
-  return [...slow, ...silent]
+  return [...slow, ...silent, ...payloads(afterwards, evidence)]
 }

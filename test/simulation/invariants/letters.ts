@@ -10,6 +10,9 @@ const placeOf = ({ topic, partition, offset }: Spoilt): string => `${topic} ${pa
 export function checkLetters(run: Simulation, evidence: Evidence): string[] {
   const { users, hostile, deadly, afterwards, rollout, world } = run
   const letters = evidence.of('DeadLettered').map(({ data }) => data)
+  const lost = afterwards.bulky.filter(({ kind }) => kind === 'lost').map(({ taskId }) => taskId)
+  const isOfLost = ({ key, code }: (typeof letters)[number]): boolean =>
+    code === 'PAYLOAD_MISSING' && lost.includes(key ?? '')
   const spoilt = new Set([...users.junk, ...hostile.refusable].map(placeOf))
   const byPlace = grouped(
     letters,
@@ -18,7 +21,7 @@ export function checkLetters(run: Simulation, evidence: Evidence): string[] {
   return [
     ...letters
       .filter(({ sourceTopic, partition, offset }) => !spoilt.has(`${sourceTopic} ${partition}:${offset}`))
-      .filter(({ key }) => !deadly.isDeadly(key))
+      .filter((letter) => !deadly.isDeadly(letter.key) && !isOfLost(letter))
       .map(({ stage, message }) => `dead letter of ${stage}: ${message.slice(0, 200)}`),
     ...users.junk.flatMap((place) => {
       const count = byPlace.get(placeOf(place))?.length ?? 0
@@ -30,14 +33,23 @@ export function checkLetters(run: Simulation, evidence: Evidence): string[] {
       const isAtLarge = times === Infinity && deaths === MOST_DEATHS && !isConvicted
       return isAtLarge ? [`${taskId} killed ${deaths} processes, and no dead letter says so`] : []
     }),
+    ...lost
+      .filter((taskId) => letters.filter((letter) => isOfLost(letter) && letter.key === taskId).length !== 1)
+      .map((taskId) => `not one dead letter says that a payload of ${taskId} is lost`),
     ...vanished(evidence, hostile, byPlace),
     // That an event is given up is logged as an error, and so are what the log has lost and a lane of a newer release.
     ...world.tally.complaints
       .filter((text) => !deadly.plans.some(({ taskId }) => text.includes(taskId)))
+      .filter((text) => lost.length === 0 || !isOfLostPayload(text))
       .filter((text) => !(rollout.direction && text.includes('is left to processes of the newer release')))
       .filter((text) => !afterwards.losses.some(({ topic }) => text.startsWith(`${topic}[`))),
   ]
 }
+
+/** Reading it is tried again, then given up. */
+const isOfLostPayload = (complaint: string): boolean =>
+  complaint.includes('PAYLOAD_MISSING') ||
+  complaint === 'a stage threw: {"stage":"planner","type":"ToolCompleted"}'
 
 /** A submission may be answered instead, under an id that its position gives it or under its own. */
 function vanished(

@@ -7,7 +7,7 @@ import type { AlertsDefinition } from '../../../runtime/config/fleet.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import type { EventMap } from '../../../runtime/stage.ts'
 import { createAlertingStage } from '../../../services/alerting/stage.ts'
-import type { Notice } from '../../../services/alerting/notices.ts'
+import type { Notice } from '../../../services/alerting/events.ts'
 
 const START = 1_750_000_000_000
 const MINUTE = 60_000

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { exitCode } from '../../../cli/output.ts'
+import { exitCode, paint, visible, visibleJson } from '../../../cli/output.ts'
 import { renderResult, shorten } from '../../../cli/render.ts'
-import { serviceNames } from '../../../cli/service-names.ts'
+import { serviceNames } from '../../../services/index.ts'
 import { chooseServices, services } from '../../../cli/services.ts'
 import type { TaskResult } from '../../../client/types.ts'
 import { failure } from '../../../runtime/errors.ts'
@@ -114,4 +114,24 @@ test('a long text is cut to one line', () => {
 test('exit codes tell the statuses apart', () => {
   const statuses = ['succeeded', 'failed', 'rejected', 'cancelled', 'timed_out'] as const
   assert.deepEqual(statuses.map(exitCode), [0, 1, 2, 3, 4])
+})
+
+test('what would act on a terminal is escaped, in text and in JSON; colours of ours and line ends stay', () => {
+  const cases: [string, string][] = [
+    ['\u001b[2J\u001b[H', '\\u{001b}[2J\\u{001b}[H'],
+    ['\u001b]0;title\u0007', '\\u{001b}]0;title\\u{0007}'],
+    ['\u001b[8mhidden', '\\u{001b}[8mhidden'],
+    ['a\u009b31mb\u007f', 'a\\u{009b}31mb\\u{007f}'],
+    ['progress\rdone\b\0', 'progress\\u{000d}done\\u{0008}\\u{0000}'],
+    ['file\u202etxt.exe\ud800\u2028', 'file\\u{202e}txt.exe\\u{d800}\\u{2028}'],
+    ['a\r\nb\tc', 'a\nb\tc'],
+    ['👩‍💻 é 漢', '👩‍💻 é 漢'],
+  ]
+  for (const [text, shown] of cases) assert.equal(visible(text), shown)
+  for (const style of ['red', 'green', 'yellow', 'cyan', 'magenta', 'dim'] as const)
+    assert.equal(visible(paint(style, 'x')), paint(style, 'x'))
+  const value = { output: 'a\u001b[2J\u009b2J\u007f\u202e\u2028' }
+  const json = visibleJson(JSON.stringify(value))
+  assert.deepEqual(JSON.parse(json), value)
+  assert.doesNotMatch(json, /[\p{Cc}\u2028\u202e]/u)
 })

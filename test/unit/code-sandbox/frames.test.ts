@@ -58,6 +58,8 @@ test('what a finished frame lacks is read as nothing', () => {
     answer: null,
     error: null,
     dropped: 0,
+    broken: false,
+    reset: false,
   })
 })
 

@@ -7,7 +7,7 @@ import { defaultTiers } from '../../../runtime/models/strategies.ts'
 import type { Fleet, Tool } from '../../../runtime/config/fleet.ts'
 import type { CodeRequested, ToolCompleted } from '../../../schemas/generated/events.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
-import type { CodeCall } from '../../../services/code-sandbox/calls.ts'
+import type { CodeCall } from '../../../services/code-sandbox/call.ts'
 import type { Finished, Paused, PendingCall } from '../../../services/code-sandbox/executors/port.ts'
 import { createCodeSandboxStage } from '../../../services/code-sandbox/stage.ts'
 

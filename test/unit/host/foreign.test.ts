@@ -1,14 +1,14 @@
 // Records that anyone may have written: what of them is believed.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MAX_LATE_MS, isOpen, received } from '../../../runtime/host/foreign.ts'
-import { callId, derivedTaskId, recordId } from '../../../runtime/host/ids.ts'
-import { eventIdOf, toEvent } from '../../../runtime/host/records.ts'
+import { MAX_LATE_MS, isOpen, received } from '../../../runtime/host/lane/foreign.ts'
+import { callId, derivedTaskId, recordId } from '../../../runtime/host/lane/ids.ts'
+import { eventIdOf, toEvent } from '../../../runtime/host/lane/event-records.ts'
 import { homeOf } from '../../../runtime/log/home.ts'
 import type { LogRecord } from '../../../runtime/log/port.ts'
 import { headers as names, topics } from '../../../schemas/topics.ts'
 import { taskIdPattern } from '../../../schemas/task-id.ts'
-import { unreadable } from '../../../services/router/results.ts'
+import { unreadable } from '../../../services/router/events.ts'
 
 const NOW = 1_750_000_000_000
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { COMPANY_MS, GroupCommit, type Effect } from '../../../runtime/host/group-commit.ts'
-import { OffsetTracker } from '../../../runtime/host/offsets.ts'
-import { Refusals } from '../../../runtime/host/refusals.ts'
+import { COMPANY_MS, GroupCommit, type Effect } from '../../../runtime/host/lane/group-commit.ts'
+import { OffsetTracker } from '../../../runtime/host/lane/offsets.ts'
+import { Refusals } from '../../../runtime/host/lane/refusals.ts'
 import {
   CommitFailed,
   CommitUncertain,

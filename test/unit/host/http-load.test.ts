@@ -5,8 +5,8 @@ import { PassThrough } from 'node:stream'
 import { after, test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { Bodies } from '../../../runtime/host/http-body.ts'
-import { createHttpServer, type HttpLimits } from '../../../runtime/host/http.ts'
+import { Bodies } from '../../../runtime/host/http/body.ts'
+import { createHttpServer, type HttpLimits } from '../../../runtime/host/http/server.ts'
 import { eventually } from '../../conformance/waiting.ts'
 
 setFlagsFromString('--expose-gc')

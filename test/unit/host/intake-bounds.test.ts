@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { LOG_RECORD_BYTES } from '../../../runtime/log/limits.ts'
 import type { OutgoingRecord } from '../../../runtime/log/port.ts'
 import type { CallContext, Decision, Stage } from '../../../runtime/stage.ts'
-import { memoryBlobs } from '../../../runtime/store/memory.ts'
+import { memoryBlobs } from '../../../runtime/testing/memory/store.ts'
 import { codec, cancel, feedback, letters, record, startWorld, type World } from './world.ts'
 
 const told = (taskId: string, reason: string): Decision => ({

@@ -4,16 +4,16 @@ import { test } from 'node:test'
 import { createCodec } from '../../../runtime/codec/codec.ts'
 import { createEmbeddedRegistry } from '../../../runtime/codec/embedded-registry.ts'
 import type { Decoded } from '../../../runtime/codec/port.ts'
-import { CallMaker } from '../../../runtime/host/calls.ts'
-import { openJournal } from '../../../runtime/host/journal.ts'
-import { defaultHostOptions } from '../../../runtime/host/parts.ts'
-import { Semaphore } from '../../../runtime/host/semaphore.ts'
+import { CallMaker } from '../../../runtime/host/calls/calls.ts'
+import { openJournal } from '../../../runtime/host/calls/journal.ts'
+import { defaultHostOptions } from '../../../runtime/host/context.ts'
+import { Semaphore } from '../../../runtime/host/calls/semaphore.ts'
 import { StageHost } from '../../../runtime/host/stage-host.ts'
 import { homeOf } from '../../../runtime/log/home.ts'
-import { createMemoryBroker } from '../../../runtime/log/memory/log.ts'
+import { createMemoryBroker } from '../../../runtime/testing/memory/log/log.ts'
 import type { LogRecord, OutgoingRecord } from '../../../runtime/log/port.ts'
 import type { Decision, Stage, StageEvent } from '../../../runtime/stage.ts'
-import { memoryBlobs, memoryKeyValue } from '../../../runtime/store/memory.ts'
+import { memoryBlobs, memoryKeyValue } from '../../../runtime/testing/memory/store.ts'
 import { quietInstruments } from '../../../runtime/telemetry/instruments.ts'
 import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'
 import { headers as names, type TopicName } from '../../../schemas/topics.ts'
@@ -125,6 +125,34 @@ test('a stage that does not forward leaves them to the one that does', async () 
     ['fine'],
   )
   assert.deepEqual(await read('dead-letters'), [])
+})
+
+test('bytes that can’t be decoded and records that are too large have one dead letter, of the stage that forwards', async () => {
+  const bad = [
+    cancel('a', { value: Buffer.from('garbage') }),
+    cancel('a', { value: Buffer.from([0, 0, 0, 0, 1, 2]) }),
+    cancel('a', { value: Buffer.alloc(600_000) }),
+  ]
+  for (const [forwardsHome, expected] of [
+    [true, ['RECORD_TOO_LARGE', 'UNDECODABLE_RECORD', 'UNDECODABLE_RECORD']],
+    [false, []],
+  ] as const) {
+    const { events, publish, read } = await hosted({ forwardsHome })
+    await publish(...bad, cancel('fine'))
+    assert.deepEqual(
+      events.map(({ key }) => key),
+      ['fine'],
+    )
+    const codes = (await read('dead-letters')).map(({ data }) => 'code' in data && data.code)
+    assert.deepEqual(codes.sort(), expected)
+  }
+  const { publish, read } = await hosted({ forwardsHome: false })
+  await publish(cancel('a', { topic: 'code.requested', value: Buffer.from('garbage') }))
+  assert.equal(
+    (await read('dead-letters')).length,
+    1,
+    'a topic of the fleet’s own is its reader’s to answer for',
+  )
 })
 
 test('a submission under such an id is answered under one of its position, in the lane where it lies', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { LogRecord, Position } from '../../../runtime/log/port.ts'
-import { METADATA_BYTES, OffsetTracker } from '../../../runtime/host/offsets.ts'
+import { METADATA_BYTES, OffsetTracker } from '../../../runtime/host/lane/offsets.ts'
 import { Random } from '../../../runtime/testing/simulator/random.ts'
 
 const topic = 'tasks.submitted'

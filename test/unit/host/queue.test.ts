@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { KeyQueue, type Queued } from '../../../runtime/host/queue.ts'
+import { KeyQueue, type Queued } from '../../../runtime/host/lane/queue.ts'
 import { Random } from '../../../runtime/testing/simulator/random.ts'
 
 interface Item extends Queued {

@@ -1,8 +1,8 @@
 // What the log refuses for good concerns the event that led to it, and no other.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { METADATA_BYTES } from '../../../runtime/host/offsets.ts'
-import { Refusals } from '../../../runtime/host/refusals.ts'
+import { METADATA_BYTES } from '../../../runtime/host/lane/offsets.ts'
+import { Refusals } from '../../../runtime/host/lane/refusals.ts'
 import { CommitRefused, type LaneCommit } from '../../../runtime/log/port.ts'
 import type { Decision, Stage, StageEvent } from '../../../runtime/stage.ts'
 import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'

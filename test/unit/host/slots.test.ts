@@ -1,12 +1,12 @@
 // Slots of a provider (slots.ts), through the calls that take them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CallMaker, LaneLost, type CallRequest } from '../../../runtime/host/calls.ts'
-import { openJournal } from '../../../runtime/host/journal.ts'
-import { Semaphore } from '../../../runtime/host/semaphore.ts'
+import { CallMaker, LaneLost, type CallRequest } from '../../../runtime/host/calls/calls.ts'
+import { openJournal } from '../../../runtime/host/calls/journal.ts'
+import { Semaphore } from '../../../runtime/host/calls/semaphore.ts'
 import type { SlotsOf } from '../../../runtime/host/slots.ts'
 import type { CallContext } from '../../../runtime/stage.ts'
-import { memoryKeyValue } from '../../../runtime/store/memory.ts'
+import { memoryKeyValue } from '../../../runtime/testing/memory/store.ts'
 import { quietInstruments } from '../../../runtime/telemetry/instruments.ts'
 import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LaneState, NewerState } from '../../../runtime/host/state.ts'
+import { LaneState, NewerState } from '../../../runtime/host/lane/state.ts'
 import { encodeKey } from '../../../runtime/keys.ts'
 import { MissingRow } from '../../../runtime/missing-row.ts'
-import { memoryBlobs } from '../../../runtime/store/memory.ts'
+import { memoryBlobs } from '../../../runtime/testing/memory/store.ts'
 
 const LIMIT = 400_000
 const change = (key: string, name: string, value: unknown) => ({ key, name, value })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { TimerQueue } from '../../../runtime/host/timers.ts'
+import { TimerQueue } from '../../../runtime/host/lane/timers.ts'
 import { Random } from '../../../runtime/testing/simulator/random.ts'
 import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createCodec } from '../../../runtime/codec/codec.ts'
 import { createEmbeddedRegistry } from '../../../runtime/codec/embedded-registry.ts'
-import { createMemoryBroker, type MemoryBroker } from '../../../runtime/log/memory/log.ts'
+import { createMemoryBroker, type MemoryBroker } from '../../../runtime/testing/memory/log/log.ts'
 import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'
 import { releaseOf, feedbackFor } from '../../support/releases.ts'
 

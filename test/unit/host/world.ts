@@ -2,12 +2,12 @@
 import { createCodec } from '../../../runtime/codec/codec.ts'
 import { createEmbeddedRegistry } from '../../../runtime/codec/embedded-registry.ts'
 import type { Decoded } from '../../../runtime/codec/port.ts'
-import { CallMaker } from '../../../runtime/host/calls.ts'
-import { openJournal } from '../../../runtime/host/journal.ts'
-import { defaultHostOptions, type HostOptions } from '../../../runtime/host/parts.ts'
-import { Semaphore } from '../../../runtime/host/semaphore.ts'
+import { CallMaker } from '../../../runtime/host/calls/calls.ts'
+import { openJournal } from '../../../runtime/host/calls/journal.ts'
+import { defaultHostOptions, type HostOptions } from '../../../runtime/host/context.ts'
+import { Semaphore } from '../../../runtime/host/calls/semaphore.ts'
 import { StageHost } from '../../../runtime/host/stage-host.ts'
-import { createMemoryBroker } from '../../../runtime/log/memory/log.ts'
+import { createMemoryBroker } from '../../../runtime/testing/memory/log/log.ts'
 import {
   CommitRefused,
   type LaneCommit,
@@ -17,7 +17,7 @@ import {
   type OutgoingRecord,
 } from '../../../runtime/log/port.ts'
 import type { Caller, EventMap, EventType, Stage } from '../../../runtime/stage.ts'
-import { memoryBlobs, memoryKeyValue } from '../../../runtime/store/memory.ts'
+import { memoryBlobs, memoryKeyValue } from '../../../runtime/testing/memory/store.ts'
 import type { BlobStore } from '../../../runtime/store/port.ts'
 import { quietInstruments } from '../../../runtime/telemetry/instruments.ts'
 import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'

@@ -47,7 +47,7 @@ test('the rules see the project', () => {
   const byPath = new Map(modules.map((module) => [module.path, module]))
   const planner = byPath.get('services/planner/stage.ts') as Module
   const parts = imported.stageFiles(planner, byPath).map(({ path }) => path)
-  assert.ok(parts.includes('services/planner/turn.ts') && parts.includes('runtime/errors.ts'), parts.join())
+  assert.ok(parts.includes('services/planner/step.ts') && parts.includes('runtime/errors.ts'), parts.join())
 })
 
 describe('who imports whom', () => {
@@ -58,8 +58,8 @@ describe('who imports whom', () => {
       { 'services/router/stage.ts': `import { x } from '../planner/turn.ts'` },
       { 'services/router/stage.ts': `import type { X } from '../planner/turn.ts'` },
       { 'schemas/topics.ts': `import type { X } from '../runtime/errors.ts'` },
-      { 'runtime/host/lane.ts': `import { x } from '../../services/router/stage.ts'` },
-      { 'runtime/host/lane.ts': `const x = await import('../../client/connect.ts')` },
+      { 'runtime/host/lane/lane.ts': `import { x } from '../../../services/router/stage.ts'` },
+      { 'runtime/host/lane/lane.ts': `const x = await import('../../../client/connect.ts')` },
       { 'services/metering/main.ts': `import { connect } from '../../client/connect.ts'` },
       { 'client/connect.ts': `export { x } from '../cli/output.ts'` },
       { 'cli/main.ts': `import '../test/support/fleet.ts'` },
@@ -85,7 +85,7 @@ describe('who imports whom', () => {
       { 'runtime/log/kafka/admin.ts': `import { Kafka } from 'kafkajs'` },
       { 'services/router/x.ts': `import { trace } from '@opentelemetry/api'` },
       { 'runtime/config/load.ts': `import { Ajv2020 } from 'ajv/dist/2020.js'` },
-      { 'services/gateway/routes.ts': `import fastify, { type FastifyInstance } from 'fastify'` },
+      { 'services/gateway/routes/tasks.ts': `import fastify, { type FastifyInstance } from 'fastify'` },
       { 'cli/main.ts': `const { Redis } = await import('ioredis')` },
     ],
   })
@@ -94,7 +94,7 @@ describe('who imports whom', () => {
     check: imported.testingStaysOut,
     broken: [
       { 'runtime/host/process.ts': `import { x } from '../testing/stage-driver.ts'` },
-      { 'cli/scripted.ts': `import { x } from '../runtime/testing/scripted-model/server.ts'` },
+      { 'cli/scripted.ts': `import { x } from '../runtime/testing/memory/store.ts'` },
     ],
   })
   ruleOfModules({

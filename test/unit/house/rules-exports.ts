@@ -6,6 +6,7 @@ import { isGenerated, isProduct } from './tree.ts'
 const publicModules = new Set([
   'client/index.ts',
   'client/types.ts',
+  'operator/index.ts',
   'runtime/config/fleet.ts',
   'services/tool-executor/tools/index.ts',
   'flotilla.config.ts',
@@ -14,7 +15,7 @@ const publicModules = new Set([
 /** Started by name, not imported. */
 const isEntry = (path: string): boolean =>
   publicModules.has(path) ||
-  /\.mts$|^(cli|services\/[^/]+|runtime\/testing\/[^/]+)\/main\.ts$/.test(path) ||
+  /\.mts$|^(cli|services\/[^/]+|runtime\/scripted-model)\/main\.ts$/.test(path) ||
   /^(schemas\/generate|services\/.*\/build\/build)\.ts$/.test(path)
 
 /** Path → imported names; `*` where a module takes them all. */

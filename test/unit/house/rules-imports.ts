@@ -11,19 +11,20 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   runtime: ['schemas'],
   services: ['schemas', 'runtime'],
   client: ['schemas', 'runtime'],
-  cli: ['schemas', 'runtime', 'services', 'client', 'examples'],
+  operator: ['schemas', 'runtime', 'client'],
+  cli: ['schemas', 'runtime', 'services', 'client', 'operator', 'examples'],
   examples: ['runtime', 'services', 'client'],
   docs: ['schemas', 'runtime', 'services'],
   // Benchmarks bring up the servers that the tests use.
-  bench: ['schemas', 'runtime', 'services', 'client', 'cli', 'examples', 'test'],
-  test: ['schemas', 'runtime', 'services', 'client', 'cli', 'examples', 'docs', 'bench', ''],
+  bench: ['schemas', 'runtime', 'services', 'client', 'operator', 'cli', 'examples', 'test'],
+  test: ['schemas', 'runtime', 'services', 'client', 'operator', 'cli', 'examples', 'docs', 'bench', ''],
   '': ['runtime', 'services', 'client'],
 }
 
 /** Exceptions, each with its reason. */
 const exceptions: Readonly<Record<string, readonly string[]>> = {
   // The door speaks to the fleet as any client does.
-  'services/gateway': ['client/'],
+  'services/gateway': ['client/', 'operator/'],
   // The configuration that the package brings along, loaded like a user's own.
   'runtime/config/load.ts': ['flotilla.config.ts'],
 }
@@ -57,18 +58,23 @@ const pureRuntime = [
   'runtime/missing-row.ts',
   'runtime/exact-json.ts',
   'runtime/json-depth.ts',
+  'runtime/python-modules.ts',
   'runtime/foreign-schema/bounds.ts',
   'runtime/redaction.ts',
   'runtime/task-result.ts',
+  'runtime/config/exact-multiples.ts',
   'runtime/config/json-schema.ts',
   'runtime/config/coercion.ts',
   'runtime/config/coercion-schema.ts',
+  'runtime/config/json-schema-dialects.ts',
+  'runtime/config/json-schema-rewrite.ts',
+  'runtime/config/json-schema-unevaluated.ts',
   'runtime/config/defaults.ts',
   'runtime/limits/claims.ts',
   'runtime/config/alerts.ts',
   'runtime/models/',
 ]
-const pureLibraries = ['ajv', 'ajv/dist/2020.js', 'ajv-formats', 'zod', 'tinyqueue']
+const pureLibraries = ['ajv', 'ajv/dist/2019.js', 'ajv/dist/2020.js', 'ajv-formats', 'zod', 'tinyqueue']
 
 /** Files that run as part of the stage: its value imports, followed to the end. */
 export function stageFiles(stage: Module, modules: ReadonlyMap<string, Module>): Module[] {
@@ -114,16 +120,16 @@ const importers: Readonly<Record<string, string>> = {
   'csv-parse': 'services/tool-executor/tools/csv-records.ts',
   e2b: 'services/code-sandbox/executors/e2b/',
   dockerode: 'services/code-sandbox/executors/docker/',
-  fastify: 'runtime/host/http.ts',
-  'gpt-tokenizer': 'services/planner/prompt-tokens.ts',
+  fastify: 'runtime/host/http/server.ts',
+  'gpt-tokenizer': 'services/planner/model/token-count.ts',
   ioredis: 'runtime/store/redis-connection.ts',
   'ipaddr.js': 'services/tool-executor/tools/address-guard.ts',
   kafkajs: 'runtime/log/kafka/client.ts',
   // And the file's thread.
   'node:sqlite': 'runtime/store/data-file',
   nodemailer: 'services/alerting/channels/email.ts',
-  openai: 'services/planner/model-client.ts',
-  opossum: 'runtime/resilience.ts',
+  openai: 'services/planner/model/client.ts',
+  opossum: 'runtime/breakers.ts',
   parse5: 'services/tool-executor/tools/page-text.ts',
   pg: 'runtime/store/sql-postgres.ts',
   pino: 'runtime/telemetry/logging.ts',
@@ -149,16 +155,13 @@ export function oneImporter(modules: readonly Module[]): string[] {
     )
 }
 
-/** Doubles and simulators stay out of production, but for the scripted model, which is loaded where no model is configured. */
+/** Doubles and simulators stay out of production. */
 export function testingStaysOut(modules: readonly Module[]): string[] {
   return modules
     .filter(({ path }) => isProduct(path))
     .flatMap((module) =>
       module.imports
-        .filter(
-          ({ target, dynamic }) =>
-            target?.startsWith('runtime/testing/') && !(dynamic && module.path === 'cli/scripted.ts'),
-        )
+        .filter(({ target }) => target?.startsWith('runtime/testing/'))
         .map(({ target, line }) => `${module.path}:${line} imports ${target}`),
     )
 }

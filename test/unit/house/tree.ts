@@ -39,5 +39,7 @@ export const isTypeScript = ({ path }: TextFile): boolean => /\.m?ts$/.test(path
 
 /** What runs in production, as opposed to tests, benchmarks and generators. */
 export function isProduct(path: string): boolean {
-  return /^(schemas|runtime|services|client|cli)\//.test(path) && !path.startsWith('runtime/testing/')
+  return (
+    /^(schemas|runtime|services|client|operator|cli)\//.test(path) && !path.startsWith('runtime/testing/')
+  )
 }

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { defaultLimits } from '../../../runtime/config/defaults.ts'
-import { memoryLimits } from '../../../runtime/limits/memory.ts'
-import { limitsReader } from '../../../runtime/limits/standing.ts'
+import { memoryLimits } from '../../../runtime/testing/memory/limits.ts'
+import { limitsReader } from '../../../runtime/limits/budget-report.ts'
 import { openSqliteSql } from '../../../runtime/store/sql-sqlite.ts'
 
 const NOON = Date.UTC(2026, 10, 24, 12)

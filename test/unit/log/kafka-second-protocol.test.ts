@@ -8,7 +8,7 @@ import {
   protocolOf,
   requestsTo,
   txnOffsetCommit,
-} from '../../../runtime/log/kafka/second-protocol.ts'
+} from '../../../runtime/log/kafka/transaction-v2.ts'
 
 /** Written by org.apache.kafka.common.message (kafka-clients 4.2.0), with the tagged fields that end a header in front. */
 const golden = {

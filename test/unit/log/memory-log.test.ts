@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Clock } from '../../../runtime/clock.ts'
-import { createMemoryBroker, openMemoryLog } from '../../../runtime/log/memory/log.ts'
-import type { CommitFault, Faults } from '../../../runtime/log/memory/faults.ts'
+import { createMemoryBroker, openMemoryLog } from '../../../runtime/testing/memory/log/log.ts'
+import type { CommitFault, Faults } from '../../../runtime/testing/memory/log/faults.ts'
 import { CommitFailed, CommitUncertain } from '../../../runtime/log/port.ts'
 import type { Log, LogRecord, Membership, OpenLane } from '../../../runtime/log/port.ts'
 

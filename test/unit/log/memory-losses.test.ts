@@ -1,7 +1,7 @@
 // The simulator's log when it loses what it had: what openings hear of it, and where they go on.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createMemoryBroker, type MemoryBroker } from '../../../runtime/log/memory/log.ts'
+import { createMemoryBroker, type MemoryBroker } from '../../../runtime/testing/memory/log/log.ts'
 import { LaneSpent, type InputLoss, type LogRecord, type Membership } from '../../../runtime/log/port.ts'
 import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'
 

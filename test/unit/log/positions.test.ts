@@ -1,7 +1,7 @@
 // Metadata of positions: what Kafka's log adds behind the host's, and what is left of it in a log that was cut off.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { OffsetTracker } from '../../../runtime/host/offsets.ts'
+import { OffsetTracker } from '../../../runtime/host/lane/offsets.ts'
 import { decodeMetadata, encodeMetadata, isAnother } from '../../../runtime/log/kafka/positions.ts'
 import type { LogRecord, Position } from '../../../runtime/log/port.ts'
 import { cutAt, decodeFinished } from '../../../runtime/log/position-metadata.ts'
@@ -21,13 +21,23 @@ test("a position carries leader epoch and topic id behind the host's metadata", 
   for (const metadata of ['', '5,0*2,1'])
     for (const leaderEpoch of [-1, 0, 41])
       for (const topicId of ['', '0123456789ab']) {
-        const encoded = encodeMetadata(metadata, { leaderEpoch, topicId })
-        assert.deepEqual(decodeMetadata(encoded), { metadata, leaderEpoch, topicId })
+        for (const opening of [
+          { stateId: '', laneEpoch: -1 },
+          { stateId: 'fedcba987654', laneEpoch: 71_000 },
+        ]) {
+          const mark = { leaderEpoch, topicId, ...opening }
+          assert.deepEqual(decodeMetadata(encodeMetadata(metadata, mark)), { metadata, ...mark })
+        }
+        const encoded = encodeMetadata(metadata, { leaderEpoch, topicId, stateId: 'f0', laneEpoch: 3 })
         // One that knows no marks reads the same from it.
         assert.deepEqual(decodeFinished(7, encoded), decodeFinished(7, metadata))
       }
-  // Written before positions carried one.
-  assert.deepEqual(decodeMetadata('5,0*2,1'), { metadata: '5,0*2,1', leaderEpoch: -1, topicId: '' })
+  // Written before positions carried any of it, and before they told the state.
+  const none = { leaderEpoch: -1, topicId: '', stateId: '', laneEpoch: -1 }
+  assert.deepEqual(decodeMetadata('5,0*2,1'), { ...none, metadata: '5,0*2,1' })
+  assert.deepEqual(decodeMetadata('0|z.ab'), { ...none, metadata: '', leaderEpoch: 35, topicId: 'ab' })
+  const before = { leaderEpoch: 35, topicId: 'ab', stateId: '', laneEpoch: -1 }
+  assert.equal(encodeMetadata('', before), '0|z.ab')
 })
 
 test('a topic is another one where both ids are known, and differ', () => {

@@ -8,8 +8,8 @@ import { summarise, type SummaryBy } from '../../../runtime/ledger/summary.ts'
 import type { Sql } from '../../../runtime/store/sql.ts'
 import { openSqliteSql } from '../../../runtime/store/sql-sqlite.ts'
 import { Batches } from '../../../services/metering/batches.ts'
-import { createLedgerCaller } from '../../../services/metering/ledger.ts'
-import { taskRow, usageRow, type LedgerWrite } from '../../../services/metering/rows.ts'
+import { createLedgerCaller } from '../../../services/metering/caller.ts'
+import { taskRow, usageRow, type LedgerWrite } from '../../../services/metering/call.ts'
 import { deleteOld } from '../../../services/metering/retention.ts'
 import { showUsersToday, USERS_SHOWN } from '../../../services/metering/users-today.ts'
 import { completed, used } from './events.ts'
@@ -152,12 +152,15 @@ test('the users who spend most today, and nobody else', async () => {
       ),
     })
   await write({ task: taskRow(completed({ taskId: 'before', userId: 'yesterday', completedAtMs: NOW - 1 })) })
-  const shown = new Map<string, readonly { labels: { user?: string }; value: number }[]>()
-  const gauges = (name: string, series: readonly { labels: { user?: string }; value: number }[]) =>
+  const shown = new Map<string, readonly { labels: { rank?: string }; value: number }[]>()
+  const gauges = (name: string, series: readonly { labels: { rank?: string }; value: number }[]) =>
     void shown.set(name, series)
   await showUsersToday(sql, { gauges }, { now: () => NOW + 5 })
   const costs = shown.get('user_cost_usd_today') ?? []
-  assert.deepEqual([costs.length, costs[0]?.labels.user, costs[0]?.value], [USERS_SHOWN, 'user-24', 24])
+  assert.deepEqual(
+    costs.map(({ labels, value }) => [labels.rank, value]),
+    Array.from({ length: USERS_SHOWN }, (_, index) => [String(index + 1), 24 - index]),
+  )
   assert.equal(shown.get('user_tokens_today')?.[0]?.value, 120)
 })
 

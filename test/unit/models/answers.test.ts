@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
-import type { ModelReply } from '../../../services/planner/model.ts'
+import type { ModelReply } from '../../../services/planner/call.ts'
 import {
   callContext,
   callerFor,

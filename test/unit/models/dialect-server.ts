@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import type { TestContext } from 'node:test'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
-import type { Message, MessageToolCall } from '../../../services/planner/model.ts'
+import type { Message, MessageToolCall } from '../../../services/planner/call.ts'
 import type { Dialect, ErrorAnswer, Strictness } from './dialects.ts'
 import { startProvider, type ProviderServer } from './provider-server.ts'
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { FlotillaError } from '../../../runtime/errors.ts'
-import type { ModelRequest } from '../../../services/planner/model.ts'
+import type { ModelRequest } from '../../../services/planner/call.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import { createPlannerStage } from '../../../services/planner/stage.ts'
 import { fleetOf } from '../router/fleet.ts'

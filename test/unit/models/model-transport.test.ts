@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
-import { createTransport } from '../../../services/planner/model-client-transport.ts'
+import { createTransport } from '../../../services/planner/model/transport.ts'
 
 /** Sends text until the client goes away. `sent` resolves then with its length. */
 async function endless(status: number) {

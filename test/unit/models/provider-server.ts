@@ -2,8 +2,8 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
-import { createModelCaller } from '../../../services/planner/model-client.ts'
-import type { ModelRequest } from '../../../services/planner/model.ts'
+import { createModelCaller } from '../../../services/planner/model/client.ts'
+import type { ModelRequest } from '../../../services/planner/call.ts'
 import type { ModelSize, ProviderDefinition } from '../../../runtime/config/fleet.ts'
 import type { CallContext, Emit } from '../../../runtime/stage.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { findCode, withoutThinking } from '../../../services/planner/code-blocks.ts'
+import { findCode, readCode, withoutThinking } from '../../../services/planner/code-blocks.ts'
 
 const F = '```'
 
@@ -64,6 +64,116 @@ const cases: [what: string, text: string, code: string | null][] = [
 for (const [what, text, code] of cases) {
   test(`code blocks: ${what}`, () => assert.equal(findCode(text), code))
 }
+
+/** Where Python's own grammar decides, or the model went on by itself. */
+const grammar: [text: string, code: string | null][] = [
+  [
+    `${F}python\nreport = """# Title\n${F}\nx = 1\n${F}\n"""\nfinal_answer(report)\n${F}`,
+    `report = """# Title\n${F}\nx = 1\n${F}\n"""\nfinal_answer(report)`,
+  ],
+  [`${F}python\ns = "a </think> b"\nfinal_answer(s)\n${F}`, 's = "a </think> b"\nfinal_answer(s)'],
+  [
+    `Thought: the rows look so:\n${F}\nregion | the sum\nNorth | 5\n${F}\nCode:\n${F}\nfinal_answer("right")\n${F}<end_code>`,
+    'final_answer("right")',
+  ],
+  [`${F}python\nfinal_answer("right")\n${F} and that is all.\nMore prose.`, 'final_answer("right")'],
+  [`Thought: go\n${F}python\nfinal_answer("right")\n</code>`, 'final_answer("right")'],
+  [`Thought: go\n${F}python\nfinal_answer("right")\n</code`, 'final_answer("right")'],
+  [`<code>\nfinal_answer("right")\n</code`, 'final_answer("right")'],
+  [`${F}python\nx = f(1)\n${F}\nObservation: 10.0\n${F}python\nfinal_answer(10.0)\n${F}`, 'x = f(1)'],
+  [
+    `${F}python\nx = f(1)\n${F}\n**Output:**\n${F}\n10\n${F}\nNow:\n${F}python\nfinal_answer(10.0)\n${F}`,
+    'x = f(1)',
+  ],
+  [
+    `${F}python\nx: int = 1\nresult: float = 3.0\nfinal_answer(result)\n${F}`,
+    'x: int = 1\nresult: float = 3.0\nfinal_answer(result)',
+  ],
+  [`~~~python\ns = """\n~~~\n"""\nfinal_answer(s)\n~~~`, `s = """\n~~~\n"""\nfinal_answer(s)`],
+  [`${F}python\nx = 1\n${F}python\ny = 2\n${F}`, 'x = 1\n\ny = 2'],
+  [
+    `${F}python\nx = '''it's\n${F}js\nfoo\n${F}\n'''\nprint("it's")\n${F}\nend`,
+    `x = '''it's\n${F}js\nfoo\n${F}\n'''\nprint("it's")`,
+  ],
+  [`${F}python\ntext = """unclosed\nfinal_answer(1)\n${F}\nbye`, `text = """unclosed\nfinal_answer(1)`],
+  [`${F}python\nprint('it's)\n${F}\nok`, `print('it's)`],
+  [`Let me compute.\nx = 1\nfinal_answer(x)`, 'x = 1\nfinal_answer(x)'],
+  [`x = get("a")\nprint(x)`, 'x = get("a")\nprint(x)'],
+  [`The result is f(x) = 3 apples`, null],
+  [`sin(x) is fine`, null],
+  [`Paris`, null],
+  [
+    `final_answer({\n "a": 1,\n "b": [2,\n3]})\nThat is my answer.`,
+    'final_answer({\n "a": 1,\n "b": [2,\n3]})',
+  ],
+  [`${F}python\nfinal_answer(1)${F}`, 'final_answer(1)'],
+  [
+    `- do\n  ${F}python\n  s = """\na\n  b"""\n  if s:\n      f()\n  ${F}`,
+    's = """\na\nb"""\nif s:\n    f()',
+  ],
+  [`> ${F}python\n> x = 1\n> ${F}`, 'x = 1'],
+  [`${F}python title="x.py"\nx = 1\n${F}`, 'x = 1'],
+  [`${F}{python}\nx = 1\n${F}`, 'x = 1'],
+  [`${F}python x = 1\nprint(x)\n${F}`, 'x = 1\nprint(x)'],
+  [`${F}Python\nd = {"a": "${F}"}\nfinal_answer(d)\n${F}`, `d = {"a": "${F}"}\nfinal_answer(d)`],
+  [`${F}python\n# note: ${F} is a fence\nfinal_answer(2)\n${F}`, `# note: ${F} is a fence\nfinal_answer(2)`],
+  [`${F}\nThe total is 42\n${F}`, null],
+  [`${F}\nfor i in range(3)\n    print(i)\n${F}`, 'for i in range(3)\n    print(i)'],
+  [`<think>don't ${F}python\nx = '''\n${F}</think>\n${F}python\nreal()\n${F}`, 'real()'],
+  [`draft ${F}python\nx = 1\n${F}\n</think>\n${F}python\nreal()\n${F}`, 'real()'],
+  [`draft\n${F}python\nx = 1\n${F}\n</think>\n${F}python\nreal()\n${F}`, 'real()'],
+  [`Use <code>x</code> here.\n${F}python\nreal()\n${F}`, 'real()'],
+  [`Code:<code>real()</code>`, 'real()'],
+  [
+    `${F}python\nmatch x:\n    case [1, y]:\n        print(y)\n${F}`,
+    'match x:\n    case [1, y]:\n        print(y)',
+  ],
+  [
+    `${F}\nmatch x:\n    case [1, y]:\n        print(f"{y!r:>10}" 'a')\n${F}`,
+    `match x:\n    case [1, y]:\n        print(f"{y!r:>10}" 'a')`,
+  ],
+  [
+    `${F}\nx = lambda a: a\nd = {**x, 'k': 1_000}\nprint(x if d else y, 0x1f, 1e-5, 2j, a @ b, a != b, ~c, -1, *d, not a)\n${F}`,
+    "x = lambda a: a\nd = {**x, 'k': 1_000}\nprint(x if d else y, 0x1f, 1e-5, 2j, a @ b, a != b, ~c, -1, *d, not a)",
+  ],
+  [`${F}py\nprint(1)\n${F}\nExecution logs:\n1\n${F}py\nfinal_answer(1)\n${F}`, 'print(1)'],
+  [`${F}python\nprint(1)\nObservation: 1\nfinal_answer(1)\n${F}`, 'print(1)'],
+  [`${F}python\nprint(1)\n<observation>1</observation>\n${F}python\nfinal_answer(1)\n${F}`, 'print(1)'],
+  [`${F}python\nprint(1)\n${F}\n<|im_end|>\n<|im_start|>user\nObservation: 1`, 'print(1)'],
+  [
+    `${F}python\ndef f():\n    """Doc with ${F}\n    code\n    ${F}\n    """\n    return 1\nfinal_answer(f())\n${F}\nDone`,
+    `def f():\n    """Doc with ${F}\n    code\n    ${F}\n    """\n    return 1\nfinal_answer(f())`,
+  ],
+  [`${F}python\nx = 1\n\`\`\`\`\nok`, 'x = 1'],
+  [`${F}markdown\n# Title\n${F}python\nx=1\n${F}\n${F}`, null],
+]
+
+for (const [text, code] of grammar) {
+  test(`code by grammar: ${JSON.stringify(text).slice(0, 70)}`, () => assert.equal(findCode(text), code))
+}
+
+test('an observation that the model imagined is not kept as its own words', () => {
+  const text = `First.\n${F}python\nx = f(1)\n${F}\nObservation: 10\n${F}python\nfinal_answer(10)\n${F}`
+  const said = text.slice(0, text.indexOf('\nObs'))
+  assert.deepEqual(readCode(text), { code: 'x = f(1)', said, imagined: true })
+  assert.equal(readCode(`${F}python\nx\n${F}\nThat is it.`)?.imagined, false)
+})
+
+test('hostile answers of quotes, fences and brackets are read quickly', () => {
+  const parts = [
+    '"""\n',
+    `${F}python\n"""\n`,
+    "'",
+    '([{',
+    '<code></code>',
+    '</think>x',
+    ' \t',
+    'final_answer(\n',
+  ]
+  const begunMs = performance.now()
+  for (const part of [...parts, `${F}\n'''\n${F}\n`]) findCode(part.repeat(30_000))
+  assert.ok(performance.now() - begunMs < 20_000)
+})
 
 test('thinking is removed, also without its opening tag', () => {
   assert.equal(withoutThinking('<think>a\nb</think> 42'), '42')

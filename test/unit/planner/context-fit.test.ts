@@ -6,9 +6,9 @@ import { countTokens as countOld } from 'gpt-tokenizer/encoding/cl100k_base'
 import { defaultSizes } from '../../../runtime/config/defaults.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { sizeOf } from '../../../runtime/models/sizes.ts'
-import { fitted } from '../../../services/planner/context-fit.ts'
-import type { ModelRequest } from '../../../services/planner/model.ts'
-import { countedTokens } from '../../../services/planner/prompt-tokens.ts'
+import { fitted } from '../../../services/planner/model/context-window.ts'
+import type { ModelRequest } from '../../../services/planner/call.ts'
+import { countedTokens } from '../../../services/planner/model/token-count.ts'
 
 const request = (model: string, content: string, changes: Partial<ModelRequest> = {}): ModelRequest => ({
   model,

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { JsonSchema } from '../../../runtime/config/fleet.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import { directSchemaChecks } from '../../../runtime/testing/schema-checks.ts'
-import { createOutputCaller } from '../../../services/planner/output-caller.ts'
+import { createOutputCaller } from '../../../services/planner/output-check.ts'
 
 const check = createOutputCaller({ schemas: directSchemaChecks() })
 const context = { key: 't1', signal: new AbortController().signal }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Message } from '../../../services/planner/model.ts'
+import type { Message } from '../../../services/planner/call.ts'
 import { portable } from '../../../services/planner/portable.ts'
 import { truncated } from '../../../services/planner/prompts/replies.ts'
 

@@ -60,7 +60,8 @@ test('a description can not end the docstring', () => {
 test('the prompts are short: in tokens, without tools', () => {
   const code = tokens(systemPrompt(parts))
   const tools = tokens(systemPrompt({ ...parts, mode: 'tools' }))
-  assert.ok(code > 100 && code <= 280, `code mode: ${code}`)
+  // Half of it names the modules that can be imported.
+  assert.ok(code > 100 && code <= 450, `code mode: ${code}`)
   assert.ok(tools > 60 && tools <= 160, `tools mode: ${tools}`)
 })
 

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
-import { createBreakers, verdictOf, type BreakerChange } from '../../../runtime/resilience.ts'
+import { createBreakers, verdictOf, type BreakerChange } from '../../../runtime/breakers.ts'
 
 const fails = (code: ErrorCode) => () => Promise.reject(new FlotillaError(code, `it was ${code}`))
 const works = () => Promise.resolve('fine')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Cancels } from '../../../services/router/cancels.ts'
-import { MAX_CANCELS } from '../../../services/router/config.ts'
+import { MAX_CANCELS } from '../../../services/router/constants.ts'
 
 function keep(cancels: Cancels, taskId: string, atMs: number, reason: string | null = null): void {
   for (const [row, value] of Object.entries(cancels.keeping(taskId, { reason, atMs })))

@@ -5,7 +5,7 @@ import type { AgentDefinition, FleetDefinition, Overrides } from '../../../runti
 import { completeFleet } from '../../../runtime/config/load.ts'
 import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { admit } from '../../../services/router/admission.ts'
-import { unreadable } from '../../../services/router/results.ts'
+import { unreadable } from '../../../services/router/events.ts'
 import { transfer, weather } from './fleet.ts'
 
 const environment = readEnvironment({ OPENAI_API_KEY: 'k', GROQ_API_KEY: 'k', FLOTILLA_EXECUTORS: 'native' })

@@ -6,7 +6,7 @@ import { failure } from '../../../runtime/errors.ts'
 import { SCRIPTED_MODEL } from '../../../runtime/models/names.ts'
 import { drive } from '../../../runtime/testing/stage-driver.ts'
 import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
-import { ANSWER_BUCKET_MS } from '../../../services/router/config.ts'
+import { ANSWER_BUCKET_MS } from '../../../services/router/constants.ts'
 import { createRouterStage } from '../../../services/router/stage.ts'
 import { fleetOf } from './fleet.ts'
 

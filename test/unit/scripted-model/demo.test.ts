@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fleet from '../../../examples/flotilla.config.ts'
 import { demoTasks } from '../../../examples/demo-tasks.ts'
-import { loadConversations } from '../../../runtime/testing/scripted-model/conversations.ts'
-import { startScriptedModel } from '../../../runtime/testing/scripted-model/server.ts'
+import { loadConversations } from '../../../runtime/scripted-model/conversations.ts'
+import { startScriptedModel } from '../../../runtime/scripted-model/server.ts'
 import { defaultForbiddenPatterns } from '../../../runtime/config/defaults.ts'
 import { SCRIPTED_MODEL } from '../../../runtime/models/names.ts'
 import type { Json } from '../../../schemas/json.ts'
-import { createModelCaller } from '../../../services/planner/model-client.ts'
-import type { Message, ModelReply, ModelTool } from '../../../services/planner/model.ts'
+import { createModelCaller } from '../../../services/planner/model/client.ts'
+import type { Message, ModelReply, ModelTool } from '../../../services/planner/call.ts'
 
 const conversations = loadConversations()
 const context = {

@@ -6,16 +6,10 @@ import { pathToFileURL } from 'node:url'
 import { test, type TestContext } from 'node:test'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import type { Emit } from '../../../runtime/stage.ts'
-import {
-  loadConversations,
-  type Conversation,
-} from '../../../runtime/testing/scripted-model/conversations.ts'
-import {
-  startScriptedModel,
-  type ScriptedModelOptions,
-} from '../../../runtime/testing/scripted-model/server.ts'
-import { createModelCaller } from '../../../services/planner/model-client.ts'
-import type { Message, ModelTool } from '../../../services/planner/model.ts'
+import { loadConversations, type Conversation } from '../../../runtime/scripted-model/conversations.ts'
+import { startScriptedModel, type ScriptedModelOptions } from '../../../runtime/scripted-model/server.ts'
+import { createModelCaller } from '../../../services/planner/model/client.ts'
+import type { Message, ModelTool } from '../../../services/planner/call.ts'
 
 const CODE = 'You write Python and end with final_answer(value).'
 const TOOLS = 'You solve tasks with the given tools.'

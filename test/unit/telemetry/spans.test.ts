@@ -83,6 +83,19 @@ test('nothing is exported before the commit, and nothing at all when the lane is
   assert.deepEqual(spans, [])
 })
 
+test('a streamed model call says so, another says nothing', () => {
+  const attributesOf = (stream: boolean) => {
+    const spans: SpanData[] = []
+    const handling = startHandling(input({ stage: 'planner' }), (span) => spans.push(span))
+    const call = { ...modelCall, request: { ...(modelCall.request as object), stream } }
+    handling.call(call, 'c-1').end(answered)
+    handling.committed()
+    return spans.find(({ name }) => name === 'chat gpt-4o')?.attributes
+  }
+  assert.equal(attributesOf(true)?.['gen_ai.request.stream'], true)
+  assert.ok(!('gen_ai.request.stream' in (attributesOf(false) ?? {})))
+})
+
 test('a commit exports handling, calls, and one send a topic', () => {
   const spans: SpanData[] = []
   const handling = startHandling(input({ stage: 'planner' }), (span) => spans.push(span))

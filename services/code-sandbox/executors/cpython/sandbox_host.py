@@ -1,12 +1,13 @@
 # The way out of a CPython process: frames on a pair of descriptors, a 4-byte little-endian length and JSON each; or, where
 # only text comes through, a line of JSON each.
-import json
 import os
+from json import dumps, loads
 
 from sandbox_world import WORLD
 
 LENGTH_BYTES = 4
-FLUSH_CHARS = 8_192
+# The program of the session gathers what it prints; this is for one that goes around it.
+FLUSH_CHARS = 128
 
 
 class Channel:
@@ -26,7 +27,8 @@ def open_on(source, sink):
 
 
 def begin(limits):
-    CHANNEL.print_chars, CHANNEL.frame_bytes = limits['printChars'], limits['frameBytes']
+    # The program of the session keeps to the limit itself, in characters; this is for one that goes around it.
+    CHANNEL.print_chars, CHANNEL.frame_bytes = 2 * limits['printChars'], limits['frameBytes']
     CHANNEL.kept = CHANNEL.dropped = 0
     CHANNEL.printed = ''
 
@@ -57,8 +59,8 @@ def read_line():
 
 def receive():
     if CHANNEL.lines:
-        return json.loads(read_line())
-    return json.loads(read(int.from_bytes(read(LENGTH_BYTES), 'little')))
+        return loads(read_line())
+    return loads(read(int.from_bytes(read(LENGTH_BYTES), 'little')))
 
 
 def send(text):
@@ -95,17 +97,17 @@ def print(text):
 def flush():
     if CHANNEL.printed:
         text, CHANNEL.printed = CHANNEL.printed, ''
-        send(json.dumps({'t': 'out', 'text': text}))
+        send(dumps({'t': 'out', 'text': text}))
 
 
 def call_tools(calls):
     """[{name, arguments}] → {results: [{ok: true, value} | {ok: false, code, message}]}, both as JSON."""
     flush()
-    count = len(json.loads(calls))
+    count = len(loads(calls))
     if len(calls) > CHANNEL.frame_bytes:
         message = f'arguments of more than {CHANNEL.frame_bytes} characters'
-        return json.dumps({'results': [{'ok': False, 'code': 'CODE_LIMIT', 'message': message}] * count})
+        return dumps({'results': [{'ok': False, 'code': 'CODE_LIMIT', 'message': message}] * count})
     send(f'{{"t":"calls","calls":{calls}}}')
     answer = receive()
     WORLD.set_time(answer['nowMs'])
-    return json.dumps({'results': answer['results']})
+    return dumps({'results': answer['results']})

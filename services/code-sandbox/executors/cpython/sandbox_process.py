@@ -13,12 +13,12 @@ import sandbox_world  # Before everything that keeps a clock.
 
 import gc
 import importlib
-import json
 import mmap
 import pkgutil
 import select
 import signal
 import zoneinfo
+from json import dumps
 
 import sandbox_host
 import sandbox_imports
@@ -73,7 +73,7 @@ def prepare(packages):
     sys.path[:] = []
     sys.path_importer_cache.clear()
     os.environ.clear()
-    sandbox_step.step(json.dumps({'n': 0, 'code': '1', 'seed': 'boot', 'tools': [], 'limits': {'valueChars': 100}}))
+    sandbox_step.step(dumps({'n': 0, 'code': '1', 'seed': 'boot', 'tools': [], 'limits': {'printChars': 100, 'valueChars': 100}}))
     gc.collect()
     gc.freeze()
 
@@ -98,7 +98,7 @@ def serve(source, sink):
         reserve.close()
         sandbox_host.send('{"t":"trap","message":"MemoryError","full":true}')
     except BaseException as error:
-        sandbox_host.send(json.dumps({'t': 'trap', 'message': f'{type(error).__name__}: {error}'[:300]}))
+        sandbox_host.send(dumps({'t': 'trap', 'message': f'{type(error).__name__}: {error}'[:300]}))
     os._exit(9)
 
 
@@ -106,7 +106,7 @@ def run(frame):
     sandbox_world.WORLD.begin(frame['nowMs'], frame['seed'])
     sandbox_host.begin(frame['limits'])
     seed_numpy(frame['seed'])
-    result = sandbox_step.step(json.dumps(frame))
+    result = sandbox_step.step(dumps(frame))
     sandbox_host.flush()
     sandbox_host.send(f'{{"t":"finished","dropped":{sandbox_host.CHANNEL.dropped},"result":{result}}}')
 

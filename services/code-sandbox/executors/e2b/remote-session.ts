@@ -15,22 +15,22 @@ const NO_LIMIT = { timeoutMs: 0 }
 
 export class RemoteSession {
   readonly interpreter: Interpreter
-  private readonly sandbox: Sandbox
-  private readonly pauseAfterMs: number
-  private handle: CommandHandle | null = null
-  private said = ''
-  private paused = false
-  private over = false
-  private timer: NodeJS.Timeout | null = null
+  readonly #sandbox: Sandbox
+  readonly #pauseAfterMs: number
+  #handle: CommandHandle | null = null
+  #said = ''
+  #paused = false
+  #over = false
+  #timer: NodeJS.Timeout | null = null
   /** What is done with the sandbox, one thing after another. */
-  private work: Promise<void> = Promise.resolve()
+  #work: Promise<void> = Promise.resolve()
 
-  private constructor(sandbox: Sandbox, pauseAfterMs: number) {
-    this.sandbox = sandbox
-    this.pauseAfterMs = pauseAfterMs
+  protected constructor(sandbox: Sandbox, pauseAfterMs: number) {
+    this.#sandbox = sandbox
+    this.#pauseAfterMs = pauseAfterMs
     this.interpreter = new Interpreter({
-      write: (bytes) => this.next(() => this.send(bytes)),
-      kill: () => this.end('the process ended (SIGKILL)'),
+      write: (bytes) => this.#next(() => this.#send(bytes)),
+      kill: () => this.#end('the process ended (SIGKILL)'),
     })
   }
 
@@ -39,78 +39,78 @@ export class RemoteSession {
     { command, envs, pauseAfterMs }: RemoteCommand,
   ): Promise<RemoteSession> {
     const session = new RemoteSession(sandbox, pauseAfterMs)
-    const options = { background: true, stdin: true, envs, ...session.listeners, ...NO_LIMIT } as const
-    session.follow(await sandbox.commands.run(command, options))
+    const options = { background: true, stdin: true, envs, ...session.#listeners, ...NO_LIMIT } as const
+    session.#follow(await sandbox.commands.run(command, options))
     return session
   }
 
-  private get listeners() {
+  get #listeners() {
     return {
-      onStdout: (text: string) => this.heard(text),
+      onStdout: (text: string) => this.#heard(text),
       onStderr: (text: string) => {
-        this.said = (this.said + text).slice(-STDERR_CHARS)
+        this.#said = (this.#said + text).slice(-STDERR_CHARS)
       },
     }
   }
 
-  private follow(handle: CommandHandle): void {
-    this.handle = handle
+  #follow(handle: CommandHandle): void {
+    this.#handle = handle
     handle.wait().then(
-      ({ exitCode }) => this.gone(handle, String(exitCode)),
+      ({ exitCode }) => this.#gone(handle, String(exitCode)),
       (error: { exitCode?: number; message?: string }) =>
-        this.gone(handle, error.exitCode === undefined ? 'SIGKILL' : String(error.exitCode)),
+        this.#gone(handle, error.exitCode === undefined ? 'SIGKILL' : String(error.exitCode)),
     )
   }
 
   /** A process that was disconnected for a pause, or by one, has not ended. */
-  private gone(handle: CommandHandle, how: string): void {
-    if (handle === this.handle && !this.paused) this.end(`the process ended (${how}) ${this.said.trim()}`)
+  #gone(handle: CommandHandle, how: string): void {
+    if (handle === this.#handle && !this.#paused) this.#end(`the process ended (${how}) ${this.#said.trim()}`)
   }
 
-  private next(step: () => Promise<void>): void {
-    this.work = this.work
+  #next(step: () => Promise<void>): void {
+    this.#work = this.#work
       .then(step)
-      .catch((error: Error) => this.end(`the process ended (SIGKILL) ${error.message}`))
+      .catch((error: Error) => this.#end(`the process ended (SIGKILL) ${error.message}`))
   }
 
-  private async send(bytes: Buffer): Promise<void> {
-    if (this.over) return
-    this.rest()
-    if (this.paused) await this.wake()
-    await this.handle?.sendStdin(`${frameBody(bytes).toString()}\n`)
+  async #send(bytes: Buffer): Promise<void> {
+    if (this.#over) return
+    this.#rest()
+    if (this.#paused) await this.#wake()
+    await this.#handle?.sendStdin(`${frameBody(bytes).toString()}\n`)
   }
 
-  private async wake(): Promise<void> {
-    await this.sandbox.connect()
-    const pid = this.handle?.pid ?? 0
-    this.paused = false
-    this.follow(await this.sandbox.commands.connect(pid, { ...this.listeners, ...NO_LIMIT }))
+  async #wake(): Promise<void> {
+    await this.#sandbox.connect()
+    const pid = this.#handle?.pid ?? 0
+    this.#paused = false
+    this.#follow(await this.#sandbox.commands.connect(pid, { ...this.#listeners, ...NO_LIMIT }))
   }
 
-  private async pause(): Promise<void> {
-    if (this.over || this.paused) return
-    this.paused = true
-    await this.handle?.disconnect()
-    await this.sandbox.pause()
+  async #pause(): Promise<void> {
+    if (this.#over || this.#paused) return
+    this.#paused = true
+    await this.#handle?.disconnect()
+    await this.#sandbox.pause()
   }
 
-  private rest(): void {
-    if (this.timer) clearTimeout(this.timer)
-    this.timer = null
+  #rest(): void {
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#timer = null
   }
 
-  private heard(text: string): void {
+  #heard(text: string): void {
     const waits = this.interpreter.receiveText(text)
-    this.rest()
-    if (!this.over && waits)
-      this.timer = setTimeout(() => this.next(() => this.pause()), this.pauseAfterMs).unref()
+    this.#rest()
+    if (!this.#over && waits)
+      this.#timer = setTimeout(() => this.#next(() => this.#pause()), this.#pauseAfterMs).unref()
   }
 
-  private end(reason: string): void {
-    if (this.over) return
-    this.over = true
-    this.rest()
-    void this.sandbox
+  #end(reason: string): void {
+    if (this.#over) return
+    this.#over = true
+    this.#rest()
+    void this.#sandbox
       .kill()
       .catch(() => {})
       .then(() => this.interpreter.closed(reason))

@@ -14,22 +14,22 @@ const NO_END = 'it broke the protocol: an answer without an end'
 
 export class HttpSession {
   readonly interpreter: Interpreter
-  private readonly server: SandboxServer
-  private readonly session: StartedSession
-  private readonly stop = new AbortController()
+  readonly #server: SandboxServer
+  readonly #session: StartedSession
+  readonly #stop = new AbortController()
   /** One request after another: a frame is known before the end of the answer that it stands in. */
-  private work: Promise<void> = Promise.resolve()
+  #work: Promise<void> = Promise.resolve()
 
-  private constructor(server: SandboxServer, session: StartedSession) {
-    this.server = server
-    this.session = session
+  protected constructor(server: SandboxServer, session: StartedSession) {
+    this.#server = server
+    this.#session = session
     this.interpreter = new Interpreter({
       write: (bytes) => {
-        this.work = this.work
-          .then(() => this.ask(frameBody(bytes)))
+        this.#work = this.#work
+          .then(() => this.#ask(frameBody(bytes)))
           .catch((error: Error) => this.interpreter.kill(`${KILLED} ${error.message}`))
       },
-      kill: () => this.end(),
+      kill: () => this.#end(),
     })
   }
 
@@ -39,22 +39,22 @@ export class HttpSession {
     return interpreter
   }
 
-  private async ask(frame: Buffer): Promise<void> {
-    this.stop.signal.throwIfAborted()
-    const answer = await this.server.ask(this.session, frame, this.stop.signal)
+  async #ask(frame: Buffer): Promise<void> {
+    this.#stop.signal.throwIfAborted()
+    const answer = await this.#server.ask(this.#session, frame, this.#stop.signal)
     if (answer === null) return this.interpreter.kill(GONE)
     const decoder = new TextDecoder()
     let waits = false
     for await (const chunk of answer as AsyncIterable<Buffer>)
       waits = this.interpreter.receiveText(decoder.decode(chunk, { stream: true }))
     if (waits || !this.interpreter.alive) return
-    const how = await this.server.ending(this.session)
+    const how = await this.#server.ending(this.#session)
     this.interpreter.kill(how === null ? NO_END : `the process ended (${how})`)
   }
 
-  private end(): void {
-    if (this.stop.signal.aborted) return
-    this.stop.abort()
-    void this.server.end(this.session).then(() => this.interpreter.closed(KILLED))
+  #end(): void {
+    if (this.#stop.signal.aborted) return
+    this.#stop.abort()
+    void this.#server.end(this.#session).then(() => this.interpreter.closed(KILLED))
   }
 }

@@ -21,11 +21,11 @@ export interface StartedSession {
 }
 
 export class SandboxServer {
-  private readonly url: string
-  private readonly headers: Readonly<Record<string, string>>
-  private readonly endings = new Set<Promise<void>>()
+  readonly #url: string
+  readonly #headers: Readonly<Record<string, string>>
+  readonly #endings = new Set<Promise<void>>()
   // A step's own time limit ends what takes too long.
-  private readonly dispatcher = new Agent({
+  readonly #dispatcher = new Agent({
     connect: { timeout: CONNECT_MS },
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: 0,
@@ -33,13 +33,13 @@ export class SandboxServer {
   })
 
   constructor(url: string, token: string | undefined) {
-    this.url = url.replace(/\/+$/, '')
-    this.headers = token ? { authorization: `Bearer ${token}` } : {}
+    this.#url = url.replace(/\/+$/, '')
+    this.#headers = token ? { authorization: `Bearer ${token}` } : {}
   }
 
   /** Rejects with what is wrong there. */
   async check(memoryMb: number): Promise<void> {
-    const reply = await this.reply('GET', '/v1', { signal: AbortSignal.timeout(START_MS) })
+    const reply = await this.#reply('GET', '/v1', { signal: AbortSignal.timeout(START_MS) })
     const { protocol, memoryMb: allowed } = await fieldsOf(reply)
     if (protocol !== PROTOCOL) throw new Error(`what answers there does not speak ${PROTOCOL}`)
     if (typeof allowed === 'number' && allowed > memoryMb)
@@ -48,7 +48,7 @@ export class SandboxServer {
 
   async start(memoryMb: number): Promise<StartedSession> {
     const body = JSON.stringify({ memoryMb })
-    const reply = await this.reply('POST', '/v1/sessions', { body, signal: AbortSignal.timeout(START_MS) })
+    const reply = await this.#reply('POST', '/v1/sessions', { body, signal: AbortSignal.timeout(START_MS) })
     const { id } = await fieldsOf(reply)
     if (typeof id !== 'string' || !/^[\w-]{1,200}$/.test(id)) throw new Error('it gave a session no id')
     const cookies = [reply.headers['set-cookie'] ?? []].flat().map((cookie) => cookie.split(';', 1)[0])
@@ -58,7 +58,7 @@ export class SandboxServer {
   /** What a session answers to a frame; null when the session is no more. */
   async ask(session: StartedSession, frame: Buffer, signal: AbortSignal): Promise<Body | null> {
     const path = `/v1/sessions/${session.id}/frames`
-    const reply = await this.send('POST', path, { ...of(session), body: frame, signal })
+    const reply = await this.#send('POST', path, { ...of(session), body: frame, signal })
     if (reply.statusCode === 200) return reply.body
     if (reply.statusCode !== 410) throw await refusal(reply)
     await reply.body.dump()
@@ -69,43 +69,43 @@ export class SandboxServer {
   async ending(session: StartedSession): Promise<string | null> {
     const signal = AbortSignal.timeout(SHORT_MS)
     const { state, how } = await fieldsOf(
-      await this.reply('GET', `/v1/sessions/${session.id}`, { ...of(session), signal }),
+      await this.#reply('GET', `/v1/sessions/${session.id}`, { ...of(session), signal }),
     )
     return state === 'ended' && typeof how === 'string' ? how.slice(0, 100) : null
   }
 
   /** Never rejects: what can't be told now, the server finds by itself. */
   end(session: StartedSession): Promise<void> {
-    const ending = this.delete(session)
+    const ending = this.#delete(session)
       .catch(() => {})
-      .finally(() => this.endings.delete(ending))
-    this.endings.add(ending)
+      .finally(() => this.#endings.delete(ending))
+    this.#endings.add(ending)
     return ending
   }
 
   /** After every end was told. */
   async close(): Promise<void> {
-    await Promise.all(this.endings)
+    await Promise.all(this.#endings)
   }
 
-  private async delete(session: StartedSession): Promise<void> {
+  async #delete(session: StartedSession): Promise<void> {
     const signal = AbortSignal.timeout(SHORT_MS)
-    const reply = await this.send('DELETE', `/v1/sessions/${session.id}`, { ...of(session), signal })
+    const reply = await this.#send('DELETE', `/v1/sessions/${session.id}`, { ...of(session), signal })
     await reply.body.dump()
   }
 
-  private async reply(method: Dispatcher.HttpMethod, path: string, options: Sent) {
-    const reply = await this.send(method, path, options)
+  async #reply(method: Dispatcher.HttpMethod, path: string, options: Sent) {
+    const reply = await this.#send(method, path, options)
     if (reply.statusCode < 200 || reply.statusCode > 299) throw await refusal(reply)
     return reply
   }
 
-  private async send(method: Dispatcher.HttpMethod, path: string, { cookie, body, signal }: Sent) {
-    return await request(`${this.url}${path}`, {
-      dispatcher: this.dispatcher,
+  async #send(method: Dispatcher.HttpMethod, path: string, { cookie, body, signal }: Sent) {
+    return await request(`${this.#url}${path}`, {
+      dispatcher: this.#dispatcher,
       method,
       headers: {
-        ...this.headers,
+        ...this.#headers,
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...(cookie && { cookie }),
       },

@@ -44,25 +44,25 @@ const FIRST_NUMBER = 1_000_000
 const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
 
 export class Zygote {
-  private readonly process: ChildProcessByStdio<null, Readable, Readable>
-  private readonly directory: string
-  private readonly sessions = new Map<number, Interpreter>()
-  private nextNumber = FIRST_NUMBER
-  private errors = ''
+  readonly #process: ChildProcessByStdio<null, Readable, Readable>
+  readonly #directory: string
+  readonly #sessions = new Map<number, Interpreter>()
+  #nextNumber = FIRST_NUMBER
+  #errors = ''
   /** Resolves when it is gone, and every session with it. */
   readonly ended: Promise<void>
   alive = true
-  private readonly gone = Promise.withResolvers<void>()
+  readonly #gone = Promise.withResolvers<void>()
 
-  private constructor(options: ZygoteOptions, directory: string) {
-    this.directory = directory
-    this.ended = this.gone.promise
+  protected constructor(options: ZygoteOptions, directory: string) {
+    this.#directory = directory
+    this.ended = this.#gone.promise
     const { bubblewrap, python } = options
     const line = [
       ...(bubblewrap ? [bubblewrap, ...namespaces(python, directory)] : []),
       ...commandLine(options),
     ]
-    this.process = spawn(line[0] ?? '', line.slice(1), {
+    this.#process = spawn(line[0] ?? '', line.slice(1), {
       env: ENVIRONMENT,
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: directory,
@@ -75,18 +75,18 @@ export class Zygote {
     const directory = await mkdtemp(join(tmpdir(), 'flotilla-native-'))
     await chmod(directory, 0o700)
     const zygote = new Zygote(options, directory)
-    await zygote.listen()
+    await zygote.#listen()
     return zygote
   }
 
   connect(): Interpreter {
-    const number = this.nextNumber++
-    const socket = createConnection(join(this.directory, 'socket'))
+    const number = this.#nextNumber++
+    const socket = createConnection(join(this.#directory, 'socket'))
     const interpreter = new Interpreter({
       write: (bytes) => void socket.write(bytes),
       kill: () => void socket.destroy(),
     })
-    this.sessions.set(number, interpreter)
+    this.#sessions.set(number, interpreter)
     const head = Buffer.allocUnsafe(4)
     head.writeUInt32LE(number)
     let connected = false
@@ -96,55 +96,57 @@ export class Zygote {
     socket.on('error', () => {})
     // The zygote tells how a session ended, but for one that it never had.
     socket.once('close', () => {
-      if (!connected) this.told(number, 'SIGKILL')
+      if (!connected) this.#told(number, 'SIGKILL')
     })
     return interpreter
   }
 
   /** Ends every session with it. */
   async close(): Promise<void> {
-    killGroup(this.process)
+    killGroup(this.#process)
     await this.ended
   }
 
-  private listen(): Promise<void> {
+  #listen(): Promise<void> {
     let text = ''
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => killGroup(this.process), START_MS)
-      this.process.stderr.on('data', (chunk: Buffer) => {
-        this.errors = (this.errors + chunk.toString()).slice(-STDERR_CHARS)
+      const timer = setTimeout(() => killGroup(this.#process), START_MS)
+      this.#process.stderr.on('data', (chunk: Buffer) => {
+        this.#errors = (this.#errors + chunk.toString()).slice(-STDERR_CHARS)
       })
-      this.process.stdout.on('data', (chunk: Buffer) => {
+      this.#process.stdout.on('data', (chunk: Buffer) => {
         const lines = (text + chunk.toString()).split('\n')
         text = lines.pop() ?? ''
         for (const line of lines)
           if (line === 'ready') resolve()
-          else this.reported(line)
+          else this.#reported(line)
       })
       const end = (reason: string): void => {
         clearTimeout(timer)
         this.alive = false
         reject(new Error(reason))
-        for (const number of [...this.sessions.keys()]) this.told(number, 'SIGKILL')
-        void rm(this.directory, { recursive: true, force: true }).then(this.gone.resolve)
+        for (const number of [...this.#sessions.keys()]) this.#told(number, 'SIGKILL')
+        void rm(this.#directory, { recursive: true, force: true }).then(this.#gone.resolve)
       }
-      this.process.once('error', (error) => end(error.message))
-      this.process.once('close', (code, signal) => end(this.errors.trim() || `it ended (${signal ?? code})`))
+      this.#process.once('error', (error) => end(error.message))
+      this.#process.once('close', (code, signal) =>
+        end(this.#errors.trim() || `it ended (${signal ?? code})`),
+      )
     })
   }
 
   /** `NUMBER WAITSTATUS` */
-  private reported(line: string): void {
+  #reported(line: string): void {
     const [number, status] = line.split(' ').map(Number)
     if (number === undefined || status === undefined) return
     const signal = status & 127
     const how = signal === 0 ? String(status >> 8) : (SIGNALS.get(signal) ?? `signal ${signal}`)
-    this.told(number, how)
+    this.#told(number, how)
   }
 
-  private told(number: number, how: string): void {
-    this.sessions.get(number)?.closed(`the process ended (${how}) ${this.errors.trim()}`)
-    this.sessions.delete(number)
+  #told(number: number, how: string): void {
+    this.#sessions.get(number)?.closed(`the process ended (${how}) ${this.#errors.trim()}`)
+    this.#sessions.delete(number)
   }
 }
 

@@ -48,14 +48,17 @@ def lines_of(error):
     return ''.join(report.format())
 
 
-def describe(error, syntax=False):
+def describe(error, advice=None, syntax=False):
     try:
         lines = lines_of(error)
     except BaseException:
-        lines = f'{type(error).__name__}: {text_of(error)}'
+        lines = f'{type(error).__name__}: {text_of(error)}\n'
     if len(lines) > TRACEBACK_CHARS:
         lines = f'{lines[:TRACEBACK_CHARS // 2]}\n  …\n{lines[-TRACEBACK_CHARS // 2:]}'
-    return {'code': code_of(error, syntax), 'class': type(error).__name__, 'message': clean(text_of(error)), 'traceback': clean(lines)}
+    message = text_of(error)
+    if advice:
+        lines, message = f'{lines.rstrip()}\n{advice}\n', f'{message}\n{advice}'
+    return {'code': code_of(error, syntax), 'class': type(error).__name__, 'message': clean(message), 'traceback': clean(lines)}
 
 
 def told(code, name, message):
@@ -66,6 +69,6 @@ def limit(message):
     return told('CODE_LIMIT', 'LimitExceeded', message)
 
 
-def misfit(what, remedy):
-    message = f'final_answer() takes plain data (text, numbers, lists, dicts), not {what}: {remedy}'
+def misfit(error):
+    message = f'final_answer() takes plain data (text, numbers, lists, dicts), not {error.what}: {error.remedy}'
     return told('CODE_FAILED', 'TypeError', message)

@@ -1,10 +1,14 @@
-# What a step may import. Everything is loaded while the artefact is built: at run time there is no file to load from.
+# What a step may import: AUTHORISED is the one list, the prompt's is generated from it. Everything is loaded while the
+# artefact is built: at run time there is no file to load from.
 import importlib
 import builtins
+import inspect
 import io
 import os
 import sys
 import types
+
+import sandbox_loop
 
 AUTHORISED = (
     'abc array ast asyncio base64 binascii bisect calendar cmath collections colorsys concurrent configparser contextlib copy csv '
@@ -67,6 +71,15 @@ import zoneinfo._common
 zoneinfo._common.load_tzdata = load_tzdata
 zoneinfo.available_timezones = lambda: set(ZONES)
 
+def without_network():
+    """What would open a connection says so, instead of how its last layer fails here."""
+    import urllib.request
+
+    urllib.request.urlopen = urllib.request.urlretrieve = sandbox_loop.no_network
+    urllib.request.OpenerDirector.open = sandbox_loop.no_network
+
+
+without_network()
 real_import = builtins.__import__
 
 
@@ -80,22 +93,43 @@ def restricted_import(name, globals=None, locals=None, fromlist=(), level=0):
     top = name.partition('.')[0]
     # C code imports internals (`_strptime`) in the name of the frame that called it.
     if level == 0 and globals is not None and globals.get('__name__') == '__main__' and top not in AVAILABLE and top[:1] != '_':
-        raise ImportNotAllowed(f"'{top}' can't be imported here: only parts of the standard library can", name=top)
+        raise ImportNotAllowed(f"'{top}' can't be imported here", name=top)
     return real_import(name, globals, locals, fromlist, level)
 
 
-def refuse(what):
+def refuse(what, remedy):
     def refused(*args, **kwargs):
-        raise PermissionError(f'{what} is not available in the sandbox; use the given tools')
+        raise PermissionError(f'{what} is not available in the sandbox; {remedy}')
     refused.__name__ = refused.__qualname__ = what
     return refused
+
+
+def show_help(*args):
+    if len(args) != 1:
+        print('help(f) shows the signature and the description of f. The tools are called as functions.')
+        return
+    try:
+        head = f'{args[0].__name__}{inspect.signature(args[0])}'
+    except (AttributeError, TypeError, ValueError):
+        head = repr(args[0])
+    print(f'{head}\n    {inspect.getdoc(args[0]) or "(no description)"}')
+
+
+def leave(code=None):
+    raise SystemExit(code)
+
+
+show_help.__name__ = show_help.__qualname__ = 'help'
+leave.__name__ = leave.__qualname__ = 'exit'
 
 
 def restricted_builtins():
     names = dict(builtins.__dict__)
     names['__import__'] = restricted_import
-    for what in ('open', 'input', 'breakpoint', 'help'):
-        names[what] = refuse(f'{what}()')
+    names['open'] = refuse('open()', 'there are no files: keep it in a variable, or use the given tools')
+    names['input'] = refuse('input()', 'nobody is there to answer: use the given tools')
+    names['breakpoint'] = refuse('breakpoint()', 'print what you want to see')
+    names.update(help=show_help, exit=leave, quit=leave)
     module = types.ModuleType('builtins')
     module.__dict__.update(names)
     return module

@@ -54,15 +54,25 @@ class Renewal extends Error {}
 
 /** A program that took more has left a process that is not worth keeping. */
 const KEPT_BYTES = 96 * 1_048_576
-const BOOT = JSON.stringify({ n: 0, code: '1', seed: 'boot', tools: [], limits: { valueChars: 100 } })
+const BOOT = JSON.stringify({
+  n: 0,
+  code: '1',
+  seed: 'boot',
+  tools: [],
+  limits: { printChars: 100, valueChars: 100 },
+})
 /** Behind the fleet's own process: programs that compute must not keep events, timers and other tasks' tool calls waiting. */
 const NICENESS = 10
-const FLUSH_CHARS = 8_192
+/** The program of the session gathers what it prints; this is for one that goes around it. */
+const FLUSH_CHARS = 128
+/** The program of the session keeps to the limit itself, in characters of Python; this is for one that goes around it. */
+const UNITS = 2
 const [directory = '', memoryMb = '256'] = process.argv.slice(2)
 const world = freshWorld()
 const waiter = new Int32Array(new SharedArrayBuffer(4))
 const memories: CoreMemory[] = []
 let printed = ''
+let errors = ''
 let kept = 0
 let dropped = 0
 let limits = { printChars: 0, frameBytes: 1_000_000 }
@@ -102,12 +112,17 @@ function send(frame: object): void {
 }
 
 function print(text: string): void {
-  const room = limits.printChars - kept
+  const room = limits.printChars * UNITS - kept
   const part = text.length <= room ? text : text.slice(0, room)
   kept += part.length
   dropped += text.length - part.length
   printed += part
   if (printed.length >= FLUSH_CHARS) flush()
+}
+
+/** What the interpreter says of itself; Python's own prints do not come this way. Of one that stops it is of no use to a model. */
+function printError(text: string): void {
+  if (errors.length < limits.printChars) errors += text
 }
 
 function flush(): void {
@@ -153,10 +168,10 @@ async function compile(): Promise<() => Component> {
     modules.set(name, compiled)
     return compiled
   }
-  const imports = { 'flotilla:sandbox/host': { callTools, print }, ...wasi(world, print) }
+  const imports = { 'flotilla:sandbox/host': { callTools, print }, ...wasi(world, print, printError) }
   return () => {
     memories.length = 0
-    printed = ''
+    printed = errors = ''
     gc?.()
     Object.assign(world, freshWorld())
     const component = instantiate(module, imports, instance)
@@ -176,8 +191,10 @@ function step(component: Component, frame: StepFrame): boolean {
   world.seed = frame.seed
   world.drawn = kept = dropped = 0
   limits = frame.limits
+  errors = ''
   try {
     const result = JSON.parse(component.step(JSON.stringify(frame))) as unknown
+    print(errors)
     flush()
     send({ t: 'finished', result, dropped })
     return true

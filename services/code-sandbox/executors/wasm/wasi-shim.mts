@@ -161,10 +161,15 @@ function entropy(world: World, length: bigint): Uint8Array {
 }
 
 /** Imports of the component, but for its own `host` interface. */
-export function wasi(world: World, print: (text: string) => void): Record<string, object> {
+export function wasi(
+  world: World,
+  print: (text: string) => void,
+  printError: (text: string) => void,
+): Record<string, object> {
   const { InputStream, OutputStream } = streams(print)
   const { monotonic, wall, poll } = clocks(world)
   const stdout = new OutputStream()
+  const stderr = new (streams(printError).OutputStream)()
   const exit = () => {
     throw new Error('the program ended the interpreter')
   }
@@ -173,7 +178,7 @@ export function wasi(world: World, print: (text: string) => void): Record<string
     'wasi:cli/exit': { exit },
     'wasi:cli/stdin': { getStdin: () => new InputStream() },
     'wasi:cli/stdout': { getStdout: () => stdout },
-    'wasi:cli/stderr': { getStderr: () => stdout },
+    'wasi:cli/stderr': { getStderr: () => stderr },
     'wasi:cli/terminal-input': { TerminalInput: Resource },
     'wasi:cli/terminal-output': { TerminalOutput: Resource },
     'wasi:cli/terminal-stdin': { getTerminalStdin: () => undefined },

@@ -1,0 +1,341 @@
+// A client on the log itself: over Kafka, or inside the process that runs an embedded fleet.
+//
+// 1. `submit` resolves when the record is durable. The task id is the key, so a repeated submission runs once.
+// 2. Waiting for a result subscribes before it looks into the log, so no result falls between.
+// 3. What others may have written to these topics by mistake is passed over: it went to dead-letters, and is no result.
+import { randomUUID, randomUUIDv7 } from 'node:crypto'
+import { resolve } from '../../runtime/codec/claim-check.ts'
+import type { Codec, Decoded } from '../../runtime/codec/port.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
+import { homeOf } from '../../runtime/log/home.ts'
+import type { Log, LogRecord, Tail } from '../../runtime/log/port.ts'
+import type { BlobStore } from '../../runtime/store/port.ts'
+import { quietInstruments, type Instruments } from '../../runtime/telemetry/instruments.ts'
+import type { EventMap, EventType, TaskCompleted } from '../../schemas/generated/events.ts'
+import { identityMistakes } from '../../schemas/identity.ts'
+import { headers as names, type TopicName } from '../../schemas/topics.ts'
+import { runBatch } from '../batch.ts'
+import { FanOut } from '../fan-out.ts'
+import { isResult, searchResult, searchWhole } from './result-search.ts'
+import { assertTaskId, toResult, toSubmission } from '../result.ts'
+import { Stream } from '../stream.ts'
+import type {
+  Client,
+  Feedback,
+  ApprovalInput,
+  BatchOptions,
+  QualityScore,
+  ResultsOptions,
+  TaskInput,
+  TaskResult,
+  TaskUpdate,
+} from '../types.ts'
+
+export interface LogClientParts {
+  readonly log: Log
+  readonly codec: Codec
+  /** Absent: results that were too large for the log arrive as references. */
+  readonly blobs?: BlobStore
+  readonly instruments?: Instruments
+  /** Name in traces. Default client. */
+  readonly name?: string
+  /** True: `find` may reject with SEARCH_UNFINISHED, so that whoever asks a server can't make it read without end. */
+  readonly boundedSearch?: boolean
+}
+
+/** Results remembered after they came by, so that asking again costs nothing. */
+const REMEMBERED = 500
+const MAX_EXPECTED = 100_000
+
+type Waiter = (record: LogRecord) => void
+
+export class LogClient implements Client {
+  readonly #parts: LogClientParts
+  readonly #instruments: Instruments
+  readonly #waiters = new Map<string, Set<Waiter>>()
+  readonly #recent = new Map<string, LogRecord>()
+  readonly #tails = new Set<Tail>()
+  readonly #expected = new Set<string>()
+  readonly #updates: FanOut<TaskUpdate>
+  readonly #live: FanOut<TaskResult>
+  #listening: Promise<void> | null = null
+
+  constructor(parts: LogClientParts) {
+    this.#parts = parts
+    this.#instruments = parts.instruments ?? quietInstruments
+    const { log } = parts
+    this.#updates = new FanOut({
+      tail: (handler) =>
+        log.tail(
+          { topics: ['tasks.history', 'tasks.streaming', 'tasks.completed'], from: 'latest' },
+          handler,
+        ),
+      nameOf: ({ key }) => key ?? '',
+      translate: (record) => this.#toUpdate(record),
+      isLast: ({ kind }) => kind === 'result',
+      isBestEffort: ({ kind }) => kind === 'text',
+    })
+    this.#live = new FanOut({
+      tail: (handler) => log.tail({ topics: ['tasks.completed'], from: 'latest' }, handler),
+      nameOf: () => '',
+      translate: async (record) => (isResult(record) ? this.#decode(record) : null),
+      isLast: () => false,
+      isBestEffort: () => false,
+    })
+  }
+
+  async submit(task: TaskInput): Promise<{ taskId: string }> {
+    // In order of time: what stores keep by task id then lies together, and grows at one end.
+    const taskId = task.taskId ?? randomUUIDv7()
+    if (task.taskId === undefined && this.#listening) await this.#expect(taskId)
+    await this.#publish('tasks.submitted', 'TaskSubmitted', toSubmission(task, taskId), taskId)
+    return { taskId }
+  }
+
+  async cancel(taskId: string, reason?: string): Promise<void> {
+    const data = { taskId, reason: reason ?? null, requestedBy: null }
+    await this.#say('TaskCancelled', data)
+  }
+
+  async approve({ taskId, callId, approved, reason, decidedBy }: ApprovalInput): Promise<void> {
+    const data = { taskId, callId, approved, reason: reason ?? null, decidedBy: decidedBy ?? null }
+    await this.#say('ApprovalDecided', data)
+  }
+
+  async feedback({ taskId, satisfaction, comment, userId }: Feedback): Promise<void> {
+    if (!(satisfaction >= 0 && satisfaction <= 1))
+      throw new FlotillaError('TASK_INVALID', 'satisfaction must be a number from 0 to 1')
+    const data = { taskId, satisfaction, comment: comment ?? null, userId: userId ?? null }
+    await this.#say('FeedbackGiven', data)
+  }
+
+  async scoreQuality({ taskId, quality, scorer }: QualityScore): Promise<void> {
+    if (!(quality >= 0 && quality <= 1))
+      throw new FlotillaError('TASK_INVALID', 'quality must be a number from 0 to 1')
+    const data = { taskId, quality, scorer: scorer ?? null }
+    await this.#say('QualityScored', data)
+  }
+
+  /** Of a task that was submitted. Throws TASK_INVALID with every id and name that can't be one. */
+  async #say<T extends EventType>(type: T, data: EventMap[T] & { taskId: string }): Promise<void> {
+    assertTaskId(data.taskId)
+    const mistakes = identityMistakes(type, data)
+    if (mistakes.length > 0) throw new FlotillaError('TASK_INVALID', mistakes.join('; '))
+    await this.#publish('tasks.control', type, data, data.taskId)
+  }
+
+  async #publish<T extends EventType>(
+    topic: TopicName,
+    type: T,
+    data: EventMap[T],
+    key: string,
+  ): Promise<void> {
+    const { log, codec, name = 'client' } = this.#parts
+    const eventId = randomUUID().replaceAll('-', '')
+    const span = this.#instruments.sending({
+      service: name,
+      topic,
+      eventId,
+      eventType: type,
+      key,
+      traceparent: null,
+    })
+    const headers: Record<string, string> = { [names.eventId]: eventId, [names.schema]: type }
+    if (span.traceparent !== null) headers[names.traceparent] = span.traceparent
+    try {
+      const value = codec.encode(type, data, topic)
+      await log.publish([{ topic, partition: homeOf(key, log.partitions), key, value, headers }])
+      span.end()
+    } catch (error) {
+      span.end(error as Error)
+      throw error
+    }
+  }
+
+  async find(taskId: string): Promise<TaskResult | null> {
+    assertTaskId(taskId)
+    const { log, boundedSearch = false } = this.#parts
+    const search = boundedSearch ? searchResult : searchWhole
+    const record = this.#recent.get(taskId) ?? (this.#expected.has(taskId) ? null : await search(log, taskId))
+    return record ? this.#decode(record) : null
+  }
+
+  /** Rejects with `signal`'s reason when it aborts. */
+  async result(
+    taskId: string,
+    { timeoutMs, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
+  ): Promise<TaskResult> {
+    assertTaskId(taskId)
+    const waiting = this.#waitFor(taskId)
+    const limit = timeLimit(taskId, timeoutMs, signal)
+    const look = async () => {
+      await this.#listen()
+      const found = this.#expected.has(taskId) ? null : await this.#searched(taskId, limit.isOver)
+      return found ?? (await this.#decode(await waiting.record))
+    }
+    try {
+      return await Promise.race([look(), limit.passed])
+    } finally {
+      limit.cancel()
+      waiting.stop()
+    }
+  }
+
+  /** Whoever waits may wait for the search too. */
+  async #searched(taskId: string, isOver: () => boolean): Promise<TaskResult | null> {
+    const record = this.#recent.get(taskId) ?? (await searchWhole(this.#parts.log, taskId, isOver))
+    return record ? this.#decode(record) : null
+  }
+
+  /** A new id, while we listen: its result can only come by, and needs no search. */
+  async #expect(taskId: string): Promise<void> {
+    await this.#listening
+    this.#expected.add(taskId)
+    for (const oldest of this.#expected) {
+      if (this.#expected.size <= MAX_EXPECTED) break
+      this.#expected.delete(oldest)
+    }
+  }
+
+  #waitFor(taskId: string): { record: Promise<LogRecord>; stop: () => void } {
+    const waiters = this.#waiters.get(taskId) ?? new Set()
+    this.#waiters.set(taskId, waiters)
+    let waiter: Waiter = () => {}
+    const record = new Promise<LogRecord>((resolveRecord) => (waiter = resolveRecord))
+    waiters.add(waiter)
+    const stop = () => {
+      waiters.delete(waiter)
+      if (waiters.size === 0) this.#waiters.delete(taskId)
+    }
+    return { record, stop }
+  }
+
+  #listen(): Promise<void> {
+    this.#listening ??= this.#tail(['tasks.completed'], (record) => this.#completed(record)).ready
+    return this.#listening
+  }
+
+  #completed(record: LogRecord): void {
+    if (record.key === null || !isResult(record)) return
+    this.#expected.delete(record.key)
+    this.#recent.set(record.key, record)
+    for (const oldest of this.#recent.keys()) {
+      if (this.#recent.size <= REMEMBERED) break
+      this.#recent.delete(oldest)
+    }
+    for (const waiter of this.#waiters.get(record.key) ?? []) waiter(record)
+  }
+
+  #tail(topics: readonly TopicName[], each: (record: LogRecord) => void): Tail {
+    const tail = this.#parts.log.tail({ topics, from: 'latest' }, (records) => records.forEach(each))
+    this.#tails.add(tail)
+    return tail
+  }
+
+  async #decode(record: LogRecord): Promise<TaskResult> {
+    const { codec, blobs } = this.#parts
+    const decoded = await codec.decode(record.value ?? new Uint8Array(), record.topic)
+    if (decoded.type !== 'TaskCompleted')
+      throw new FlotillaError('UNDECODABLE_RECORD', `${decoded.type} on ${record.topic}`)
+    const data = blobs ? await resolve(decoded.type, decoded.data, blobs) : decoded.data
+    return toResult(data as TaskCompleted)
+  }
+
+  results({ group, from = 'latest' }: ResultsOptions = {}): Stream<TaskResult> {
+    const stream: Stream<TaskResult> = new Stream(async () => {
+      this.#tails.delete(tail)
+      await tail.close()
+    })
+    const onRefused = (error: Error) => stream.end(error)
+    const options = {
+      topics: ['tasks.completed'] as const,
+      from,
+      ...(group === undefined ? {} : { group, onRefused }),
+    }
+    const give = async (record: LogRecord) => {
+      const result = await this.#decode(record)
+      if (group === undefined) return stream.push(result)
+      // The group's position must not pass what its reader has not dealt with.
+      if (!(await stream.hand(result))) throw new Error('the reader left before it asked for more')
+    }
+    // What is only away comes again; what will never come must not hold the reader in silence.
+    const refuse = (error: unknown): never => {
+      if (error instanceof FlotillaError && !error.retryable) stream.end(error)
+      throw error
+    }
+    const tail = this.#parts.log.tail(options, async (records) => {
+      for (const record of records) if (isResult(record)) await give(record).catch(refuse)
+    })
+    this.#tails.add(tail)
+    return stream
+  }
+
+  /** Results from now on, by a tail that all such readers share. Ends with READER_TOO_SLOW. */
+  liveResults(): Stream<TaskResult> {
+    return this.#live.follow('').stream
+  }
+
+  /** Ends with READER_TOO_SLOW when the reader takes updates more slowly than they come. */
+  watch(taskId: string): Stream<TaskUpdate> {
+    assertTaskId(taskId)
+    const { stream, ready } = this.#updates.follow(taskId)
+    const finish = async () => {
+      await ready
+      const found = await this.#searched(taskId, () => stream.isEnded)
+      if (!found) return
+      await stream.push({ kind: 'result', result: found })
+      stream.end()
+    }
+    finish().catch((error: unknown) => stream.end(error))
+    return stream
+  }
+
+  async #toUpdate(record: LogRecord): Promise<TaskUpdate | null> {
+    if (record.topic === 'tasks.completed')
+      return isResult(record) ? { kind: 'result', result: await this.#decode(record) } : null
+    const decoded = await this.#readable(record)
+    if (decoded?.type === 'TaskProgressed') return { kind: 'progress', event: decoded.data }
+    return decoded?.type === 'TokensStreamed' ? { kind: 'text', ...decoded.data } : null
+  }
+
+  async #readable({ value, topic }: LogRecord): Promise<Decoded | null> {
+    try {
+      return await this.#parts.codec.decode(value ?? new Uint8Array(), topic)
+    } catch (error) {
+      if (error instanceof FlotillaError && error.code === 'UNDECODABLE_RECORD') return null
+      throw error
+    }
+  }
+
+  batch(tasks: Iterable<TaskInput>, options: BatchOptions = {}): AsyncIterable<TaskResult> {
+    return runBatch(this, tasks, options)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#tails, this.#updates, this.#live].map((open) => open.close()))
+    this.#tails.clear()
+  }
+}
+
+function timeLimit(taskId: string, timeoutMs: number | undefined, signal: AbortSignal | undefined) {
+  let timer: NodeJS.Timeout | undefined
+  let over = false
+  const { promise: passed, reject } = Promise.withResolvers<never>()
+  const end = (reason: unknown) => {
+    over = true
+    reject(reason)
+  }
+  const onAbort = () => end(signal?.reason)
+  if (timeoutMs !== undefined) {
+    const message = `no result of ${taskId} within ${timeoutMs} ms; the task goes on`
+    timer = setTimeout(() => end(new FlotillaError('TASK_TIMED_OUT', message)), timeoutMs)
+  }
+  if (signal?.aborted) onAbort()
+  signal?.addEventListener('abort', onAbort)
+  const cancel = () => {
+    over = true
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
+  }
+  return { passed, isOver: () => over, cancel }
+}

@@ -1,0 +1,44 @@
+import { FlotillaError } from '../../runtime/errors.ts'
+import { homeOf } from '../../runtime/log/home.ts'
+import type { Log, LogRecord } from '../../runtime/log/port.ts'
+import { headers as names } from '../../schemas/topics.ts'
+
+/** What others may have written to tasks.completed by mistake went to dead-letters, and is no result. */
+export function isResult({ headers, value }: LogRecord): boolean {
+  return value !== null && headers[names.schema] === 'TaskCompleted'
+}
+
+const uuid7 = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
+
+/** When a task of this id was named, and so at the earliest completed; 0 where the id does not say. */
+export function namedAtMs(taskId: string): number {
+  const [, high, low] = uuid7.exec(taskId) ?? []
+  return high === undefined || low === undefined ? 0 : Number.parseInt(high + low, 16)
+}
+
+/** The task's result on the log. Rejects with SEARCH_UNFINISHED when there may be one that was not looked for yet. */
+export function searchResult(log: Log, taskId: string): Promise<LogRecord | null> {
+  return log.find({
+    topic: 'tasks.completed',
+    partition: homeOf(taskId, log.partitions),
+    key: taskId,
+    wanted: isResult,
+    sinceMs: namedAtMs(taskId),
+  })
+}
+
+/** Searches until it is done. `isOver` ends it with null. */
+export async function searchWhole(
+  log: Log,
+  taskId: string,
+  isOver: () => boolean = () => false,
+): Promise<LogRecord | null> {
+  while (!isOver()) {
+    try {
+      return await searchResult(log, taskId)
+    } catch (error) {
+      if (!(error instanceof FlotillaError) || error.code !== 'SEARCH_UNFINISHED') throw error
+    }
+  }
+  return null
+}

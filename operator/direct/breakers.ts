@@ -1,0 +1,66 @@
+// What the breakers of a fleet were last heard to be, from ops.health.
+import type { Codec } from '../../runtime/codec/port.ts'
+import type { Log } from '../../runtime/log/port.ts'
+import type { BreakerChanged } from '../../schemas/generated/events.ts'
+
+export interface BreakerView {
+  /** What it guards: `model:openai`, `tool:fetch_page`. */
+  breaker: string
+  stage: string
+  /** Each process has breakers of its own. */
+  instance: string
+  state: BreakerChanged['to']
+  sinceMs: number
+  /** The failure that opened it. */
+  reason: string | null
+  /** True: it would have changed again by now, so its process is gone. */
+  stale: boolean
+}
+
+export interface BreakerOperator {
+  /** The newest state of each breaker of each process, those that are not closed first. */
+  list(): Promise<BreakerView[]>
+}
+
+/** An open breaker is half open after 10 s; nothing else keeps it open. */
+const OPEN_AT_MOST_MS = 60_000
+/** What has not changed for so long is not news. */
+const FORGOTTEN_MS = 86_400_000
+/** Changes that are looked at, of each partition. */
+const MAX_CHANGES = 1_000
+
+export function directBreakers(log: Log, codec: Codec): BreakerOperator {
+  return {
+    list: async () => {
+      const changes: BreakerChanged[] = []
+      for (const { partition, earliest, next } of await log.ranges(['ops.health'])) {
+        const from = Math.max(earliest, next - MAX_CHANGES)
+        for (const { value } of await log.read('ops.health', partition, from, MAX_CHANGES)) {
+          const decoded = await codec.decode(value ?? new Uint8Array(), 'ops.health')
+          if (decoded.type === 'BreakerChanged') changes.push(decoded.data)
+        }
+      }
+      return breakersOf(changes, Date.now())
+    },
+  }
+}
+
+/** The newest state of each breaker of each process, those that are not closed first. */
+export function breakersOf(changes: readonly BreakerChanged[], nowMs: number): BreakerView[] {
+  const latest = new Map<string, { change: BreakerChanged; reason: string | null }>()
+  for (const change of changes.toSorted((a, b) => a.atMs - b.atMs)) {
+    const key = `${change.instance} ${change.stage} ${change.breaker}`
+    const reason = change.to === 'closed' ? null : (change.reason ?? latest.get(key)?.reason ?? null)
+    latest.set(key, { change, reason })
+  }
+  return [...latest.values()]
+    .filter(({ change }) => nowMs - change.atMs < FORGOTTEN_MS)
+    .map(({ change: { breaker, stage, instance, to, atMs }, reason }) => {
+      const stale = to === 'open' && nowMs - atMs > OPEN_AT_MOST_MS
+      return { breaker, stage, instance, state: to, sinceMs: atMs, reason, stale }
+    })
+    .sort(
+      (a, b) =>
+        Number(a.state === 'closed') - Number(b.state === 'closed') || a.breaker.localeCompare(b.breaker),
+    )
+}

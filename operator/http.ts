@@ -1,0 +1,45 @@
+import { askGateway } from '../client/http/client.ts'
+import type { ExportOptions } from '../runtime/ledger/export.ts'
+import type { SummaryOptions } from '../runtime/ledger/summary.ts'
+import type { Operator } from './index.ts'
+import { operatorPaths as paths, pathWith } from './routes.ts'
+
+/**
+ * The operator through a gateway: an embedded fleet's file belongs to the process that runs it. Rejects with the gateway's
+ * errors, and with GATEWAY_UNAVAILABLE.
+ */
+export function httpOperator(gateway: string): Operator {
+  const get = async <T>(path: string): Promise<T> => (await (await askGateway(gateway, path)).json()) as T
+  const post = async <T>(path: string, body: object = {}): Promise<T> =>
+    (await (await askGateway(gateway, path, { method: 'POST', body: JSON.stringify(body) })).json()) as T
+  return {
+    topics: { list: () => get(paths.topics) },
+    deadLetters: {
+      list: (limit = 100) => get(`${paths.deadLetters}?limit=${limit}`),
+      get: (id) => get(pathWith(paths.deadLetter, { id })),
+      replay: (id, options = {}) => post(pathWith(paths.replay, { id }), options),
+    },
+    breakers: { list: () => get(paths.breakers) },
+    alerts: {
+      list: () => get(paths.alerts),
+      silence: async (rule, silence) => void (await post(pathWith(paths.silence, { rule }), silence)),
+      test: (rule) => post(pathWith(paths.testAlert, { rule })),
+    },
+    usage: {
+      summary: (options) => get(`${paths.usage}?${queryOf(options)}`),
+      async *export(options) {
+        const { body } = await askGateway(gateway, `${paths.usageExport}?${queryOf(options)}`)
+        if (body) yield* body.pipeThrough(new TextDecoderStream())
+      },
+    },
+    limits: { show: () => get(paths.limits), rebuild: () => post(paths.rebuildLimits) },
+  }
+}
+
+function queryOf({ fromMs, toMs, ...rest }: SummaryOptions | ExportOptions): URLSearchParams {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(rest)) query.set(name, String(value))
+  if (fromMs !== undefined) query.set('from', String(fromMs))
+  if (toMs !== undefined) query.set('to', String(toMs))
+  return query
+}

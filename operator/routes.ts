@@ -1,0 +1,20 @@
+/** Paths of the operator's part of the HTTP API: the gateway serves them, `httpOperator` calls them. */
+export const operatorPaths = {
+  topics: '/v1/topics',
+  breakers: '/v1/breakers',
+  deadLetters: '/v1/dead-letters',
+  deadLetter: '/v1/dead-letters/:id',
+  replay: '/v1/dead-letters/:id/replay',
+  alerts: '/v1/alerts',
+  silence: '/v1/alerts/:rule/silence',
+  testAlert: '/v1/alerts/:rule/test',
+  usage: '/v1/usage',
+  usageExport: '/v1/usage/export',
+  limits: '/v1/limits',
+  rebuildLimits: '/v1/limits/rebuild',
+} as const
+
+/** A path with its parameters filled in. */
+export function pathWith(path: string, values: Readonly<Record<string, string>>): string {
+  return path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(values[name] ?? ''))
+}

@@ -1,0 +1,62 @@
+// The fleet that holds an embedded fleet's directory: what it wrote into owner.json says where its gateway listens.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Environment } from '../runtime/config/environment.ts'
+import { FlotillaError } from '../runtime/errors.ts'
+import type { Readiness } from '../runtime/host/http/server.ts'
+import { openLog } from '../runtime/log/open.ts'
+import type { Log } from '../runtime/log/port.ts'
+import { hasDataFile } from '../runtime/store/data-file.ts'
+
+/** Its URL; null when the holder has none (a `flotilla run`, or one that is just starting). */
+export function gatewayOf({ dataDir, raw }: Environment): string | null {
+  if (raw['FLOTILLA_URL']) return raw['FLOTILLA_URL']
+  try {
+    const owner = JSON.parse(readFileSync(join(dataDir, 'owner.json'), 'utf8')) as { gateway?: unknown }
+    return typeof owner.gateway === 'string' ? owner.gateway : null
+  } catch {
+    return null
+  }
+}
+
+/** The gateway behind a DATA_LOCKED; any other error, and a holder without a gateway, is thrown on. */
+export function gatewayBehind(error: unknown, environment: Environment): string {
+  const gateway = isLocked(error) ? gatewayOf(environment) : null
+  if (gateway === null) throw error
+  return gateway
+}
+
+/** What is shared by a server may hold a fleet; a file is there or not. */
+export function hasFleet({ kafkaBrokers, databaseUrl, redisUrl, dataDir }: Environment): boolean {
+  return kafkaBrokers.length > 0 || databaseUrl !== null || redisUrl !== null || hasDataFile(dataDir)
+}
+
+export function noFleet({ dataDir }: Environment): FlotillaError {
+  return new FlotillaError('NO_FLEET', `no fleet has run in ${dataDir} yet`)
+}
+
+/** The log, for what reads or changes topics that are there. Throws DATA_LOCKED; NO_FLEET where a file has no topics yet. */
+export async function openFleetLog(environment: Environment): Promise<Log> {
+  const log = await openLog(environment)
+  if (log.kind !== 'embedded') return log
+  try {
+    await log.ranges(['tasks.submitted'])
+    return log
+  } catch {
+    await log.close()
+    throw noFleet(environment)
+  }
+}
+
+export function isLocked(error: unknown): boolean {
+  return error instanceof FlotillaError && error.code === 'DATA_LOCKED'
+}
+
+/** Null when this part of the running fleet works, else its problem. */
+export async function problemIn(part: string, gateway: string): Promise<string | null> {
+  const response = await fetch(`${gateway}/ready`).catch((cause: unknown) => {
+    throw new FlotillaError('GATEWAY_UNAVAILABLE', `no gateway answers at ${gateway}`, { cause })
+  })
+  const { parts } = (await response.json()) as Readiness
+  return parts.find(({ name }) => name === part)?.problem ?? null
+}

@@ -1,0 +1,91 @@
+// Writes a pattern of ECMAScript, which JSON Schema's are, as RE2 must be given it to mean the same. RE2 knows spaces of
+// ASCII only, ends a line at \n only, and has short names only of Unicode's categories.
+
+/** What `\s` is in ECMAScript: WhiteSpace and LineTerminator. */
+const SPACES = String.raw`\t-\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}`
+/** Everything else. */
+const NO_SPACES =
+  String.raw`\x{0}-\x{8}\x{e}-\x{1f}!-\x{9f}\x{a1}-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027}` +
+  String.raw`\x{202a}-\x{202e}\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{fefe}\x{ff00}-\x{10ffff}`
+const NO_LINE_END = String.raw`[^\n\r\x{2028}\x{2029}]`
+
+const categories: Readonly<Record<string, string>> = {
+  Letter: 'L',
+  Cased_Letter: 'LC',
+  Uppercase_Letter: 'Lu',
+  Lowercase_Letter: 'Ll',
+  Titlecase_Letter: 'Lt',
+  Modifier_Letter: 'Lm',
+  Other_Letter: 'Lo',
+  Mark: 'M',
+  Combining_Mark: 'M',
+  Nonspacing_Mark: 'Mn',
+  Spacing_Mark: 'Mc',
+  Enclosing_Mark: 'Me',
+  Number: 'N',
+  Decimal_Number: 'Nd',
+  digit: 'Nd',
+  Letter_Number: 'Nl',
+  Other_Number: 'No',
+  Punctuation: 'P',
+  punct: 'P',
+  Connector_Punctuation: 'Pc',
+  Dash_Punctuation: 'Pd',
+  Open_Punctuation: 'Ps',
+  Close_Punctuation: 'Pe',
+  Initial_Punctuation: 'Pi',
+  Final_Punctuation: 'Pf',
+  Other_Punctuation: 'Po',
+  Symbol: 'S',
+  Math_Symbol: 'Sm',
+  Currency_Symbol: 'Sc',
+  Modifier_Symbol: 'Sk',
+  Other_Symbol: 'So',
+  Separator: 'Z',
+  Space_Separator: 'Zs',
+  Line_Separator: 'Zl',
+  Paragraph_Separator: 'Zp',
+  Control: 'Cc',
+  cntrl: 'Cc',
+  Format: 'Cf',
+  Surrogate: 'Cs',
+  Private_Use: 'Co',
+}
+
+/** A pair of surrogates, a property, one escape, one point, or the beginning or end of a class. */
+const TOKEN = /\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|\\[pP]\{([^{}]*)\}|\\[\s\S]|[.[\]]/g
+const PROPERTY = /^(?:(?:General_Category|gc|Script|sc)=)?(\w+)$/
+
+/** Throws for a category that RE2 counts differently. */
+export function asRe2(pattern: string): string {
+  let isInClass = false
+  return pattern.replace(TOKEN, (token: string, property: string | undefined) => {
+    if (property !== undefined) return `${token.slice(0, 2)}{${shortName(property)}}`
+    if (token.startsWith(String.raw`\u`) && token.length > 2) return codePoint(token)
+    if (token === '[' || token === ']') isInClass = token === '['
+    return (isInClass ? inClass : outside)[token] ?? token
+  })
+}
+
+const inClass: Readonly<Record<string, string>> = {
+  [String.raw`\s`]: SPACES,
+  [String.raw`\S`]: NO_SPACES,
+  [String.raw`\b`]: String.raw`\x{8}`,
+}
+
+const outside: Readonly<Record<string, string>> = {
+  [String.raw`\s`]: `[${SPACES}]`,
+  [String.raw`\S`]: `[^${SPACES}]`,
+  '.': NO_LINE_END,
+}
+
+const codePoint = (pair: string): string =>
+  String.raw`\x{${String.fromCharCode(parseInt(pair.slice(2, 6), 16), parseInt(pair.slice(8), 16))
+    .codePointAt(0)
+    ?.toString(16)}}`
+
+function shortName(property: string): string {
+  const name = PROPERTY.exec(property)?.[1] ?? property
+  if (name === 'C' || name === 'Other') throw new Error(`the category ${name} is not RE2's`)
+  return categories[name] ?? name
+}

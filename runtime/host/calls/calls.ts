@@ -1,0 +1,366 @@
+// How the host makes a stage's call.
+//
+// 1. Journal first (journal.ts): a recorded outcome answers without a call.
+// 2. A failure of the call is data, an outcome. What this file throws is LaneLost, or broken infrastructure.
+// 3. Losing the lane does not abort a call under way: the new owner waits for its outcome, so nobody pays twice.
+//    Its outcome is journalled and not committed here.
+// 4. A guard (guard.ts) is taken after the call is begun, and settled with the outcome that the journal has: what a former
+//    owner was answered, after somebody else has taken the call over, counts nowhere.
+// 5. Calls that are not journalled (sinks: upserts by event id) are repeated until they work or the lane is lost. They hold no
+//    slot: the lanes bound them, and one that waits for its database must not keep a model call from being made.
+// 6. A call that needs a slot (slots.ts) waits for it before anything else.
+// 7. When a store is back, the outcomes at hand are written before anything new is begun: they are what a crash would lose.
+import { failure } from '../../errors.ts'
+import { sleep, type Clock } from '../../clock.ts'
+import type { Call, CallContext, CallFailure, Caller, CallOutcome } from '../../stage.ts'
+import type { Instruments } from '../../telemetry/instruments.ts'
+import { attempt, type AttemptParts } from './attempt.ts'
+import type { Guard } from './guard.ts'
+import type { CallJournal } from './journal.ts'
+import type { Semaphore } from './semaphore.ts'
+import { Slots, type SlotRule, type SlotsOf } from '../slots.ts'
+
+/** Runs `work` unless the breaker of this name is open (BREAKER_OPEN), and learns from how it ends. */
+export interface Breakers {
+  run<T>(name: string, work: () => Promise<T>): Promise<T>
+}
+
+export interface CallRequest {
+  readonly call: Call
+  readonly id: string
+  readonly key: string
+  readonly owner: string
+  readonly epoch: number
+  /** Aborted by cancel and deadline. */
+  readonly interrupted: AbortSignal
+  /** Aborted when the lane is lost. */
+  readonly lost: AbortSignal
+  readonly traceparent: string | null
+  readonly stream: CallContext['stream']
+}
+
+export class LaneLost extends Error {
+  override readonly name = 'LaneLost'
+}
+
+const MAX_BACKOFF_MS = 5_000
+/** An outcome at hand is lost with the process, so it is offered to the store all the time. */
+const OUTCOME_BACKOFF_MS = 250
+/** How long new calls wait for outcomes at hand: one that can't be written holds them up no longer. */
+const BEHIND_MS = 2_000
+const POLL_MS = 200
+const TRIES_WHEN_LOST = 45
+
+export class CallMaker {
+  readonly #journal: CallJournal
+  readonly #attempts: AttemptParts
+  readonly #guards: Readonly<Record<string, Guard>>
+  readonly #places: Semaphore
+  readonly #slots: Slots
+  readonly #slotOf: SlotsOf
+  readonly #clock: Clock
+  readonly #instruments: Instruments
+  #underWay = 0
+  readonly #idle: (() => void)[] = []
+
+  constructor(parts: {
+    journal: CallJournal
+    callers: Readonly<Record<string, Caller>>
+    /** By kind of call. */
+    guards?: Readonly<Record<string, Guard>>
+    breakers: Breakers
+    places: Semaphore
+    /** Of what a call needs a slot before it takes a place. Default: of nothing. */
+    slots?: SlotsOf
+    /** Shown with the slots. */
+    stage?: string
+    clock: Clock
+    instruments: Instruments
+  }) {
+    this.#journal = parts.journal
+    this.#attempts = parts
+    this.#guards = parts.guards ?? {}
+    this.#places = parts.places
+    this.#slots = new Slots(parts.stage ?? '', parts.instruments)
+    this.#slotOf = parts.slots ?? (() => null)
+    this.#clock = parts.clock
+    this.#instruments = parts.instruments
+  }
+
+  get slotsHeld(): number {
+    return this.#slots.held
+  }
+
+  async make(request: CallRequest): Promise<CallOutcome> {
+    if (request.call.journalled === false) return this.#counted(() => this.#sink(request))
+    const rule = this.#slotOf(request.call)
+    if (rule === null) return this.#placed(request)
+    // What an earlier run was answered needs no slot.
+    const recorded = this.#slots.isFull(rule) ? await this.#recorded(request) : null
+    if (recorded) return recorded
+    if (!(await this.#slotted(request, rule))) return this.#stopped(request)
+    try {
+      return await this.#placed(request)
+    } finally {
+      this.#slots.release(rule)
+    }
+  }
+
+  /** Waits for a slot, at most until the task's deadline. */
+  async #slotted({ call, interrupted, lost }: CallRequest, rule: SlotRule): Promise<boolean> {
+    const late = new AbortController()
+    const leftMs = call.untilMs === undefined ? null : call.untilMs - this.#clock.now()
+    const cancel = leftMs === null ? () => {} : this.#clock.schedule(Math.max(0, leftMs), () => late.abort())
+    try {
+      return await this.#slots.acquire(rule, AbortSignal.any([interrupted, lost, late.signal]))
+    } finally {
+      cancel()
+    }
+  }
+
+  async #placed(request: CallRequest): Promise<CallOutcome> {
+    const { interrupted, lost } = request
+    const granted = this.#places.acquire(AbortSignal.any([interrupted, lost]))
+    if (!(typeof granted === 'boolean' ? granted : await granted)) return this.#stopped(request)
+    try {
+      return await this.#counted(() => this.#journalled(request))
+    } finally {
+      this.#places.release()
+    }
+  }
+
+  /** Stopped before it was made. */
+  async #stopped(request: CallRequest): Promise<CallOutcome> {
+    if (request.lost.aborted) throw new LaneLost('before a call')
+    return (await this.#recorded(request)) ?? this.#aborted(request)
+  }
+
+  async #counted(work: () => Promise<CallOutcome>): Promise<CallOutcome> {
+    this.#underWay++
+    try {
+      return await work()
+    } finally {
+      if (--this.#underWay === 0) for (const resume of this.#idle.splice(0)) resume()
+    }
+  }
+
+  /**
+   * Resolves when no call is under way any more, or after that time. A process that stops waits for it: calls of lanes that
+   * it has lost go on, and their new owners wait for what is recorded.
+   */
+  settled(withinMs: number): Promise<void> {
+    if (this.#underWay === 0 || withinMs <= 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const cancel = this.#clock.schedule(withinMs, resolve)
+      this.#idle.push(() => {
+        cancel()
+        resolve()
+      })
+    })
+  }
+
+  /** What an earlier run of this handling was answered counts, although this one is stopped: it was paid for. */
+  async #recorded(request: CallRequest): Promise<CallOutcome | null> {
+    const outcome = await this.#persist(request, () => this.#journal.recorded(request.id))
+    if (outcome) await this.#settle(request, outcome)
+    return outcome
+  }
+
+  #aborted(request: CallRequest): CallOutcome {
+    const { kind, target } = request.call
+    return this.#refused(request, failure('CALL_ABORTED', `${kind} ${target} was stopped`))
+  }
+
+  /** The outcome of a call that was not made. */
+  #refused({ id }: CallRequest, reason: CallFailure): CallOutcome {
+    const now = this.#clock.now()
+    return { ok: false, failure: reason, startedMs: now, endedMs: now, callId: id }
+  }
+
+  async #sink(request: CallRequest): Promise<CallOutcome> {
+    if (request.lost.aborted) throw new LaneLost('before a call')
+    for (let tries = 0; ; tries++) {
+      const outcome = await attempt(this.#attempts, request)
+      if (outcome.ok || !outcome.failure.retryable) return outcome
+      this.#instruments.log.warn(
+        { err: outcome.failure, target: request.call.target },
+        'a sink failed; trying again',
+      )
+      await this.#pause(backoffMs(tries), request.lost)
+    }
+  }
+
+  async #journalled(request: CallRequest): Promise<CallOutcome> {
+    const begun = await this.#begin(request)
+    if ('ok' in begun) {
+      await this.#settle(request, begun)
+      return begun
+    }
+    const taken = new AbortController()
+    let stopRenewing = () => {}
+    try {
+      const guard = this.#guardOf(request.call)
+      const isLost = () => request.lost.aborted
+      const refused = guard && !isLost() ? await this.#reserved(request, guard) : null
+      if (isLost()) return await this.#handBack(request, begun.inDoubt)
+      if (!refused && begun.inDoubt) this.#instruments.count('calls_in_doubt', 1, { kind: request.call.kind })
+      if (!refused) stopRenewing = this.#keepLease(request, taken)
+      const outcome = refused
+        ? this.#refused(request, refused)
+        : await attempt(this.#attempts, request, taken.signal)
+      if (!(await this.#finish(request, outcome, refused ? null : guard)))
+        throw new LaneLost('another owner took the call over')
+      return outcome
+    } finally {
+      stopRenewing()
+      this.#journal.end(request.id, request.epoch)
+    }
+  }
+
+  /** Why the guard refuses, or null. A guard that took long has used the lease up: it is renewed before anything is called. */
+  async #reserved(request: CallRequest, guard: Guard): Promise<CallFailure | null> {
+    const { renewalMs } = this.#journal
+    let freshMs = this.#clock.now()
+    const refused = await this.#persist(request, () => guard.reserve(request))
+    while (!refused && renewalMs > 0 && this.#clock.now() - freshMs >= renewalMs) {
+      freshMs = this.#clock.now()
+      const isOurs = await this.#persist(request, () => this.#journal.renew(request.id, request.epoch))
+      if (!isOurs) throw new LaneLost('another owner took the call over')
+    }
+    return refused
+  }
+
+  #guardOf(call: Call): Guard | null {
+    const guard = this.#guards[call.kind]
+    return guard?.applies(call) ? guard : null
+  }
+
+  /** By an outcome that the journal has. */
+  async #settle(request: CallRequest, outcome: CallOutcome): Promise<void> {
+    const guard = this.#guardOf(request.call)
+    if (guard) await this.#persist(request, () => guard.settle(request, outcome))
+  }
+
+  /** Its outcome, where that is known already; else it is begun, and to be made. */
+  async #begin(request: CallRequest): Promise<CallOutcome | { inDoubt: boolean }> {
+    const { call, id, owner, epoch, key } = request
+    for (;;) {
+      const beginning = await this.#persist(request, async () => {
+        await this.#outcomesFirst(request)
+        return this.#journal.begin(id, owner, epoch, call, key)
+      })
+      switch (beginning?.do) {
+        case 'call':
+          return { inDoubt: beginning.inDoubt }
+        case 'answer':
+          this.#instruments.count('calls_replayed', 1, { kind: call.kind })
+          if (beginning.requestChanged) this.#changed(request)
+          return beginning.outcome
+        case 'giveUp':
+          return this.#outcomeUnknown(request)
+        case 'wait':
+          await this.#pause(Math.min(POLL_MS, beginning.forMs), request.lost)
+          break
+        default:
+          throw new LaneLost('a later owner of the lane made this call')
+      }
+    }
+  }
+
+  async #outcomesFirst({ lost }: CallRequest): Promise<void> {
+    for (let waitedMs = 0; this.#journal.behind > 0 && waitedMs < BEHIND_MS; waitedMs += POLL_MS)
+      await this.#pause(POLL_MS, lost)
+  }
+
+  /** Harmless after an upgrade that words a request differently; otherwise a stage that is not pure. */
+  #changed({ call, id }: CallRequest): void {
+    this.#instruments.count('calls_changed', 1, { kind: call.kind })
+    this.#instruments.log.warn(
+      { callId: id, kind: call.kind, target: call.target },
+      'a recorded outcome answers a request that reads differently now',
+    )
+  }
+
+  /**
+   * The lane was lost while the call was begun, or a guard taken: its next owner makes it, whom a cancel can reach, and
+   * finds what was reserved.
+   */
+  async #handBack({ id, epoch }: CallRequest, inDoubt: boolean): Promise<never> {
+    // An entry in doubt tells more than none: its lease lapses.
+    if (!inDoubt) await this.#journal.release(id, epoch).catch(() => {})
+    throw new LaneLost('before a call')
+  }
+
+  #outcomeUnknown(request: CallRequest): CallOutcome {
+    const { kind, target } = request.call
+    const message = `${kind} ${target} was begun by a process that died before its outcome was recorded`
+    return this.#refused(request, failure('CALL_OUTCOME_UNKNOWN', message))
+  }
+
+  /** Operations of journal and guard are repeated while the store is away: nothing is called, and nothing lost, meanwhile. */
+  async #persist<T>(request: CallRequest, operation: () => Promise<T>): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await operation()
+      } catch (error) {
+        this.#instruments.log.warn(
+          { err: error, attempt },
+          'the call journal or the limits are not available; waiting',
+        )
+        await this.#pause(backoffMs(attempt), request.lost)
+      }
+    }
+  }
+
+  /** A lost lane does not end the tries at once: the new owner is waiting for this outcome. */
+  async #finish(request: CallRequest, outcome: CallOutcome, guard: Guard | null): Promise<boolean> {
+    const { id, epoch } = request
+    const settle = guard ? () => guard.settle(request, outcome) : undefined
+    for (let tries = 0; ; tries++) {
+      try {
+        return await this.#journal.finish(id, epoch, outcome, { settle })
+      } catch (error) {
+        if (request.lost.aborted && tries >= TRIES_WHEN_LOST) throw new LaneLost('the journal is away')
+        if (isPowerOfTwo(tries))
+          this.#instruments.log.warn(
+            { err: error, attempt: tries },
+            'an outcome could not be journalled or settled; trying again',
+          )
+        await sleep(this.#clock, Math.min(OUTCOME_BACKOFF_MS, backoffMs(tries)))
+      }
+    }
+  }
+
+  /** Renews until it is stopped. Once the entry is somebody else's the outcome can't count: the call is stopped. */
+  #keepLease({ id, epoch }: CallRequest, taken: AbortController): () => void {
+    if (this.#journal.renewalMs === 0) return () => {}
+    let stopped = false
+    let cancel = () => {}
+    const renew = () => {
+      if (stopped) return
+      cancel = this.#clock.schedule(this.#journal.renewalMs, () => {
+        this.#journal.renew(id, epoch).then((isOurs) => (isOurs ? renew() : taken.abort()), renew)
+      })
+    }
+    renew()
+    return () => {
+      stopped = true
+      cancel()
+    }
+  }
+
+  async #pause(delayMs: number, lost: AbortSignal): Promise<void> {
+    if (lost.aborted) throw new LaneLost('while waiting')
+    await sleep(this.#clock, delayMs)
+    if (lost.aborted) throw new LaneLost('while waiting')
+  }
+}
+
+/** Of tries that repeat for as long as a store is away: 0, 1, 2, 4, 8 … */
+function isPowerOfTwo(tries: number): boolean {
+  return (tries & (tries - 1)) === 0
+}
+
+function backoffMs(attempt: number): number {
+  return Math.min(MAX_BACKOFF_MS, 50 * 2 ** attempt)
+}

@@ -1,0 +1,306 @@
+// The call journal: which calls were begun, by whom, and what they answered.
+//
+// 1. A call is begun by compare-and-set with the lane's epoch and a lease, which the store keeps by its own clock. A lower
+//    epoch than the entry's is refused.
+// 2. A recorded outcome answers for ever (within the entry's lifetime): the call is never made again.
+// 3. Begun by a former owner without an outcome: while its lease lives the new owner waits (the former one may still
+//    finish and record). Lapsed: an idempotent call is made again and counted as in doubt; any other is never made again.
+// 4. Where the store is this process's own (no lease), a beginning of its own that has not ended is waited for, and any
+//    other is of a process that is dead. An outcome and its settling are asked for in one turn, which is one transaction.
+// 5. A call is made only under a fresh lease: whoever was stopped between beginning and calling begins again, and
+//    finds out whether somebody else has taken the call over. An entry of one's own whose writing was never
+//    acknowledged is taken up: no call can have followed it.
+// 6. An owner that lost its lane may still record the outcome of a call it has begun, so that nobody pays for it twice.
+// 7. Every write may be repeated, since its answer may be lost: the text of a beginning never changes, and an entry of
+//    this process's that the store has lost (in a failover) is written again.
+// 8. The outcome of one call never answers another: an entry of another task, kind or target under this id, or one that is
+//    done with in an epoch that is not above ours, says that the id was used before. Nothing is known of this call then.
+import { requestHash } from '../lane/ids.ts'
+import type { Call, CallOutcome } from '../../stage.ts'
+import type { Clock } from '../../clock.ts'
+import type { KeyValue, Lifetime } from '../../store/port.ts'
+
+interface Begun {
+  state: 'begun'
+  epoch: number
+  owner: string
+  /** For processes of a release that compared clocks: later than the call can end. */
+  leaseUntilMs: number
+  /** The lease is the store's. Absent in entries of those processes. */
+  leased?: true
+  hash: string
+  of?: string
+  /** A former owner may have made the call too. */
+  inDoubt: boolean
+}
+interface Done {
+  state: 'done'
+  epoch: number
+  hash: string
+  /** Hash of task, kind and target. Absent in entries of earlier releases. */
+  of?: string
+  outcome: CallOutcome
+}
+/** Left behind for a while after the commit, so that a zombie of a lower epoch still finds itself refused. */
+interface Forgotten {
+  state: 'forgotten'
+  epoch: number
+}
+/** Begun, and handed on before anything was called. */
+interface Released {
+  state: 'released'
+  epoch: number
+}
+type Entry = Begun | Done | Forgotten | Released
+
+/** What the host does now. */
+export type Beginning =
+  /** Make the call; `inDoubt`: a former owner may have made it too. */
+  | { do: 'call'; inDoubt: boolean }
+  /** `requestChanged`: the stage asked for something else when the outcome was recorded. */
+  | { do: 'answer'; outcome: CallOutcome; requestChanged: boolean }
+  /** Somebody else is at it for that long at least; ask again. */
+  | { do: 'wait'; forMs: number }
+  /** Begun without an outcome, and not safe to repeat. */
+  | { do: 'giveUp' }
+  /** A later owner of the lane has been here. */
+  | { do: 'stop' }
+
+export interface JournalOptions {
+  /** 0 where the store is this process's own: a former owner is known to be dead (the embedded log's file lock). */
+  leaseMs: number
+  /** Lifetime of an entry whose commit was never seen. */
+  keepMs: number
+  /** Lifetime of the mark left after the commit, where a zombie is possible at all; 0: none is left. */
+  forgottenMs: number
+}
+
+export interface CallJournal {
+  /** A running call's lease is renewed this often; 0: there is none. */
+  readonly renewalMs: number
+  /** Calls that this process has begun and not ended. */
+  readonly open: number
+  /** Outcomes that the store has not taken yet, though it was asked. */
+  readonly behind: number
+  /** `key` is the task's. */
+  begin(id: string, owner: string, epoch: number, call: Call, key?: string): Promise<Beginning>
+  /** The recorded outcome; null where there is none. */
+  recorded(id: string): Promise<CallOutcome | null>
+  /** Prolongs the lease of a running call. False: the entry belongs to somebody else now. */
+  renew(id: string, epoch: number): Promise<boolean>
+  /**
+   * Records the outcome. False: a later owner took the call over, and its outcome counts. `settle` writes what depends on
+   * the outcome: behind it, and not without it. Rejects where either failed; both may then be done again.
+   */
+  finish(
+    id: string,
+    epoch: number,
+    outcome: CallOutcome,
+    options?: { settle?: (() => Promise<void>) | undefined },
+  ): Promise<boolean>
+  /** The call was not made, and its next owner makes it: as if never begun. */
+  release(id: string, epoch: number): Promise<void>
+  /** The process is through with a call that it began, however it ended. */
+  end(id: string, epoch: number): void
+  /** The commit that used these outcomes is durable: nobody will ask again. */
+  forget(ids: readonly string[], epoch: number): Promise<void>
+}
+
+export function openJournal(store: KeyValue, clock: Clock, options: JournalOptions): CallJournal {
+  return new Journal(store, clock, options)
+}
+
+/** How long to wait before asking again for a call that is under way in this process. */
+const OWN_CALL_MS = 200
+
+class Journal implements CallJournal {
+  readonly renewalMs: number
+  readonly #store: KeyValue
+  readonly #clock: Clock
+  readonly #options: JournalOptions
+  readonly #isAlone: boolean
+  /** Of an entry that is begun. */
+  readonly #lifetime: number | Lifetime
+  /**
+   * Text of the entries that this process has begun, for the next compare-and-set. By id and epoch: a process that loses
+   * a lane and gets it back may be at work on the call of both openings.
+   */
+  readonly #begun = new Map<string, Map<number, string>>()
+  readonly #behind = new Set<string>()
+
+  constructor(store: KeyValue, clock: Clock, options: JournalOptions) {
+    const { leaseMs, keepMs } = options
+    this.renewalMs = leaseMs / 3
+    this.#store = store
+    this.#clock = clock
+    this.#options = options
+    this.#isAlone = leaseMs === 0
+    this.#lifetime = leaseMs === 0 ? keepMs : { ttlMs: keepMs, leaseMs }
+  }
+
+  get behind(): number {
+    return this.#behind.size
+  }
+
+  get open(): number {
+    let open = 0
+    for (const { size } of this.#begun.values()) open += size
+    return open
+  }
+
+  async begin(id: string, owner: string, epoch: number, call: Call, key = ''): Promise<Beginning> {
+    const { kind, target, request, timeoutMs, idempotent } = call
+    const hash = requestHash(request)
+    const of = requestHash([key, kind, target])
+    let expected: string | null = null
+    let inDoubt = false
+    for (;;) {
+      const askedMs = this.#clock.now()
+      const leaseUntilMs = askedMs + timeoutMs + this.#options.leaseMs
+      const entry: Begun = { state: 'begun', epoch, owner, leaseUntilMs, leased: true, hash, of, inDoubt }
+      const text = JSON.stringify(entry)
+      if (this.#isAlone && this.#begun.has(id)) return { do: 'wait', forMs: OWN_CALL_MS }
+      const result = await this.#store.compareAndSet(entryKey(id), expected, text, this.#lifetime)
+      if (result.swapped) {
+        expected = text
+        if (!this.#isFresh(askedMs)) continue
+        this.#note(id, epoch, text)
+        return { do: 'call', inDoubt }
+      }
+      expected = result.current
+      if (result.current === null) continue
+      const found = JSON.parse(result.current) as Entry
+      const isOurs = isBegunBy(found, owner, epoch) && !this.#begun.get(id)?.has(epoch)
+      const leaseLeftMs = leaseLeft(found, result.leaseLeftMs ?? 0, askedMs)
+      const beginning = isOurs ? null : judge(found, { epoch, hash, of, idempotent, leaseLeftMs })
+      if (beginning) return beginning
+      inDoubt = isOurs ? found.inDoubt : found.state !== 'released'
+    }
+  }
+
+  #note(id: string, epoch: number, text: string): void {
+    const begun = this.#begun.get(id) ?? new Map<number, string>()
+    this.#begun.set(id, begun.set(epoch, text))
+  }
+
+  /** False: the store was slow, or this process was stopped, for longer than a renewal may take. */
+  #isFresh(askedMs: number): boolean {
+    return this.#isAlone || this.#clock.now() - askedMs < this.renewalMs
+  }
+
+  async recorded(id: string): Promise<CallOutcome | null> {
+    const current = await this.#store.get(entryKey(id))
+    const entry = current === null ? null : (JSON.parse(current) as Entry)
+    return entry?.state === 'done' ? entry.outcome : null
+  }
+
+  async renew(id: string, epoch: number): Promise<boolean> {
+    const text = this.#begun.get(id)?.get(epoch)
+    return text !== undefined && (await this.#overwrite(id, text, text, this.#lifetime))
+  }
+
+  async finish(
+    ...[id, epoch, outcome, { settle } = {}]: Parameters<CallJournal['finish']>
+  ): Promise<boolean> {
+    try {
+      const isRecorded = await this.#recordAndSettle(id, epoch, outcome, settle)
+      this.#behind.delete(`${epoch}/${id}`)
+      return isRecorded
+    } catch (error) {
+      this.#behind.add(`${epoch}/${id}`)
+      throw error
+    }
+  }
+
+  async #recordAndSettle(
+    id: string,
+    epoch: number,
+    outcome: CallOutcome,
+    settle: (() => Promise<void>) | undefined,
+  ): Promise<boolean> {
+    if (!this.#isAlone || !settle) {
+      const isRecorded = await this.#record(id, epoch, outcome)
+      if (isRecorded) await settle?.()
+      return isRecorded
+    }
+    // Nobody else can have taken the call over.
+    if (!this.#begun.get(id)?.has(epoch)) return false
+    const [isRecorded] = await Promise.all([this.#record(id, epoch, outcome), settle()])
+    return isRecorded
+  }
+
+  #record(id: string, epoch: number, outcome: CallOutcome): Promise<boolean> {
+    const text = this.#begun.get(id)?.get(epoch)
+    if (text === undefined) return Promise.resolve(false)
+    const { hash, of = '' } = JSON.parse(text) as Begun
+    const next = JSON.stringify({ state: 'done', epoch, hash, of, outcome } satisfies Done)
+    return this.#overwrite(id, text, next, this.#options.keepMs)
+  }
+
+  /**
+   * Writes over a beginning of ours, over the same write whose answer was lost, and where the store has lost either. False:
+   * somebody else has been here.
+   */
+  async #overwrite(id: string, ours: string, next: string, lifetime: number | Lifetime): Promise<boolean> {
+    for (let expected: string | null = ours; ;) {
+      const result = await this.#store.compareAndSet(entryKey(id), expected, next, lifetime)
+      if (result.swapped) return true
+      if (result.current !== null && result.current !== ours && result.current !== next) return false
+      expected = result.current
+    }
+  }
+
+  async release(id: string, epoch: number): Promise<void> {
+    const text = this.#begun.get(id)?.get(epoch)
+    if (text === undefined) return
+    const next = JSON.stringify({ state: 'released', epoch } satisfies Released)
+    // By the time that the store hears of it somebody else may have begun the call.
+    await this.#store.compareAndSet(entryKey(id), text, next, this.#options.keepMs)
+  }
+
+  end(id: string, epoch: number): void {
+    this.#behind.delete(`${epoch}/${id}`)
+    const begun = this.#begun.get(id)
+    begun?.delete(epoch)
+    if (begun?.size === 0) this.#begun.delete(id)
+  }
+
+  async forget(ids: readonly string[], epoch: number): Promise<void> {
+    const { forgottenMs } = this.#options
+    if (forgottenMs === 0) return this.#store.delete(ids.map(entryKey))
+    const mark = JSON.stringify({ state: 'forgotten', epoch } satisfies Forgotten)
+    await Promise.all(ids.map((id) => this.#store.set(entryKey(id), mark, forgottenMs)))
+  }
+}
+
+interface Asked {
+  epoch: number
+  hash: string
+  of: string
+  idempotent: boolean
+  leaseLeftMs: number
+}
+
+/** Null: take the entry over. */
+function judge(entry: Entry, { epoch, hash, of, idempotent, leaseLeftMs }: Asked): Beginning | null {
+  const isOfAnother = 'of' in entry && entry.of !== of
+  if (entry.epoch > epoch && !isOfAnother) return { do: 'stop' }
+  if (entry.state === 'released') return null
+  if (entry.state === 'done' && !isOfAnother)
+    return { do: 'answer', outcome: entry.outcome, requestChanged: entry.hash !== hash }
+  if (entry.state === 'begun' && leaseLeftMs > 0) return { do: 'wait', forMs: leaseLeftMs }
+  return idempotent ? null : { do: 'giveUp' }
+}
+
+function leaseLeft(entry: Entry, ofStoreMs: number, nowMs: number): number {
+  if (entry.state !== 'begun') return 0
+  return entry.leased ? ofStoreMs : entry.leaseUntilMs - nowMs
+}
+
+function isBegunBy(entry: Entry, owner: string, epoch: number): entry is Begun {
+  return entry.state === 'begun' && entry.owner === owner && entry.epoch === epoch
+}
+
+function entryKey(id: string): string {
+  return `journal:${id}`
+}

@@ -1,0 +1,62 @@
+import type { Clock } from '../clock.ts'
+import type { Codec } from '../codec/port.ts'
+import type { Log } from '../log/port.ts'
+import type { Stage } from '../stage.ts'
+import type { BlobStore, KeyValue } from '../store/port.ts'
+import type { Instruments } from '../telemetry/instruments.ts'
+import type { CallMaker } from './calls/calls.ts'
+import type { CallJournal } from './calls/journal.ts'
+import type { TrialGate } from './lane/trial-gate.ts'
+import { METADATA_BYTES } from './lane/offsets.ts'
+
+export interface HostOptions {
+  /** Handlings of one lane at work at once, beyond which only tasks.control is taken. */
+  readonly maxPendingPerLane: number
+  /** Handlings of one lane at work, or waiting for an earlier one of their key; beyond it nothing is taken. */
+  readonly maxTakenPerLane: number
+  /** Records of tasks.control that may wait for one key; what comes then goes to dead-letters, unless it interrupts. */
+  readonly maxWaitingPerKey: number
+  /** Records of one topic of a lane that may be fetched and not taken; fetching pauses beyond it. */
+  readonly maxBufferedPerTopic: number
+  /** The same in bytes. */
+  readonly maxBufferedBytesPerTopic: number
+  /** Times a stage may throw on one event before it goes to dead-letters. */
+  readonly maxThrows: number
+  /** How long a drain waits for calls under way. */
+  readonly drainMs: number
+  /** State rows larger than this go to the blob store. */
+  readonly maxRowBytes: number
+  /** Of a position, while the log has refused none. */
+  readonly maxMetadataBytes: number
+}
+
+export const defaultHostOptions: HostOptions = {
+  maxPendingPerLane: 300,
+  maxTakenPerLane: 1_000,
+  maxWaitingPerKey: 100,
+  maxBufferedPerTopic: 1_000,
+  maxBufferedBytesPerTopic: 16_000_000,
+  maxThrows: 3,
+  drainMs: 25_000,
+  maxRowBytes: 400_000,
+  maxMetadataBytes: METADATA_BYTES,
+}
+
+/** What the lanes of one stage in one process share. */
+export interface HostParts {
+  readonly stage: Stage
+  readonly log: Log
+  readonly codec: Codec
+  readonly blobs: BlobStore
+  readonly journal: CallJournal
+  readonly calls: CallMaker
+  readonly clock: Clock
+  readonly instruments: Instruments
+  readonly options: HostOptions
+  /** Unique per process. */
+  readonly instance: string
+  /** Shared by the stages of a process; without it a stage has one of its own. */
+  readonly trials?: TrialGate
+  /** Where an owner that lives on notes that its lane moved; without it every move counts as a death. */
+  readonly keyValue?: KeyValue
+}

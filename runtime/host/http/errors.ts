@@ -1,0 +1,63 @@
+// Errors as every server of Flotilla answers with them: {error: {code, message, remedy}}, and never a stack.
+import type { FastifyReply } from 'fastify'
+import { errorTable, FlotillaError, type ErrorCode } from '../../errors.ts'
+import { redacted } from '../../redaction.ts'
+
+type HttpError = Error & { statusCode?: number }
+
+const statuses: Partial<Record<ErrorCode, number>> = {
+  NOT_FOUND: 404,
+  TASK_INVALID: 400,
+  REQUEST_INVALID: 400,
+  SCHEMA_MISMATCH: 400,
+  RATE_LIMITED: 429,
+  BUDGET_EXCEEDED: 429,
+  QUEUE_FULL: 429,
+  RECORD_TOO_LARGE: 413,
+  HOST_REFUSED: 421,
+  ORIGIN_REFUSED: 403,
+}
+
+/** What Fastify says too briefly. */
+const messages: Readonly<Record<number, string>> = {
+  413: 'the body is longer than 1,000,000 bytes',
+  414: 'a part of the path is longer than 256 characters',
+  415: 'what changes something must be JSON, sent with content-type: application/json (with an empty body too)',
+  431: 'the request has more than 100 headers',
+}
+
+function statusOf(error: HttpError): number {
+  if (!(error instanceof FlotillaError)) return error.statusCode ?? 500
+  return statuses[error.code] ?? (error.retryable ? 503 : 500)
+}
+
+export interface ErrorBody {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly remedy: string
+  readonly retryAfterMs?: number
+}
+
+/** An error that is no FlotillaError and no mistake of the request is a bug: its text stays in the log. */
+export function errorBody(error: HttpError): ErrorBody {
+  if (error instanceof FlotillaError) {
+    const { code, message, remedy, retryAfterMs } = error
+    return { code, message, remedy, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
+  }
+  const status = statusOf(error)
+  const code = status < 500 ? 'TASK_INVALID' : 'INTERNAL'
+  const known = status < 500 ? redacted(error.message) : 'an unexpected error; the log of this process has it'
+  return { code, message: messages[status] ?? known, remedy: errorTable[code].remedy }
+}
+
+export const isBug = (error: HttpError): boolean =>
+  !(error instanceof FlotillaError) && statusOf(error) >= 500
+
+export function sendError(error: HttpError, reply: FastifyReply): FastifyReply {
+  const body = errorBody(error)
+  return retryAfter(reply.code(statusOf(error)), body.retryAfterMs).send({ error: body })
+}
+
+export function retryAfter(reply: FastifyReply, ms: number | null | undefined): FastifyReply {
+  return ms == null ? reply : reply.header('retry-after', Math.ceil(ms / 1_000))
+}

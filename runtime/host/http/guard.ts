@@ -1,0 +1,89 @@
+// Which requests a server of Flotilla takes. Binding to loopback keeps other machines out, but not the pages that a browser
+// on this machine has open: they reach loopback too, by a name of their own that resolves to it (DNS rebinding) or by
+// requests that browsers send without asking first.
+//
+// 1. The Host is one that no foreign page can have: localhost, an address, HOST, or a name in FLOTILLA_ALLOWED_HOSTS.
+// 2. What a browser marks as sent by another site is refused.
+// 3. What changes something carries content-type: application/json, which a page of another site can't send without a
+//    preflight; that is refused by rule 2. This holds without a body too, and for GETs with an effect (`needsJson`).
+import type { IncomingHttpHeaders } from 'node:http'
+import { isIP } from 'node:net'
+import { FlotillaError } from '../../errors.ts'
+
+export interface AllowedHosts {
+  /** The address or name on which the server listens. */
+  readonly host: string
+  /** Names; `*.example.org` stands for every name below. */
+  readonly allowed: readonly string[]
+}
+
+export interface RequestFacts {
+  readonly method: string
+  readonly headers: IncomingHttpHeaders
+  /** Names and values in turn, as they came. */
+  readonly rawHeaders: readonly string[]
+}
+
+const MAX_HEADERS = 100
+const harmless = new Set(['GET', 'HEAD'])
+
+/** Throws what the client is told. */
+export function guard(request: RequestFacts, hosts: AllowedHosts): void {
+  const { method, headers, rawHeaders } = request
+  if (rawHeaders.length > 2 * MAX_HEADERS) throw httpError(431)
+  if (rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length > 1)
+    throw new FlotillaError('HOST_REFUSED', 'the request names several hosts')
+  const host = headers.host?.toLowerCase() ?? ''
+  checkHost(host, hosts)
+  checkOrigin(headers, host)
+  if (!harmless.has(method)) needsJson(headers)
+}
+
+/** Throws 415 unless the request says that it is JSON. */
+export function needsJson(headers: IncomingHttpHeaders): void {
+  const type = headers['content-type']?.split(';')[0]?.trim().toLowerCase()
+  if (type !== 'application/json') throw httpError(415)
+}
+
+function checkHost(host: string, { host: own, allowed }: AllowedHosts): void {
+  const name = nameOf(host)
+  const known = ['localhost', own, ...allowed].map((one) => one.toLowerCase())
+  if (isIP(name) !== 0 || known.some((pattern) => covers(pattern, name))) return
+  throw new FlotillaError(
+    'HOST_REFUSED',
+    name === ''
+      ? 'the request names no host'
+      : `this server is not known as ${JSON.stringify(name.slice(0, 100))}`,
+  )
+}
+
+/** Without port and brackets; a final dot says the same name. */
+function nameOf(host: string): string {
+  const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d*)?$/.exec(host) ?? []
+  return (bracketed ?? plain ?? '').replace(/\.$/, '')
+}
+
+function covers(pattern: string, name: string): boolean {
+  return pattern.startsWith('*.') ? name.endsWith(pattern.slice(1)) : pattern === name
+}
+
+function checkOrigin(headers: IncomingHttpHeaders, host: string): void {
+  const site = headers['sec-fetch-site']
+  if (site === 'cross-site' || site === 'same-site')
+    throw new FlotillaError('ORIGIN_REFUSED', 'a page of another site sent this request')
+  const { origin } = headers
+  if (origin === undefined || hostOf(origin) === host) return
+  throw new FlotillaError(
+    'ORIGIN_REFUSED',
+    `a page of ${JSON.stringify(origin.slice(0, 100))} sent this request to ${JSON.stringify(host.slice(0, 100))}`,
+  )
+}
+
+function hostOf(origin: string): string | null {
+  const scheme = /^https?:\/\//.exec(origin)?.[0]
+  return scheme === undefined ? null : origin.slice(scheme.length).toLowerCase()
+}
+
+function httpError(statusCode: number): Error {
+  return Object.assign(new Error(`HTTP ${statusCode}`), { statusCode })
+}

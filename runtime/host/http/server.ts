@@ -1,0 +1,181 @@
+// The HTTP side of every process: /health, /ready, /metrics, and the routes of a door where it has one.
+//
+// 1. Whatever is asked of it, and however slowly, costs a bounded amount: of connections, headers, bytes, depth and time. Which
+//    requests it takes at all: http-guard.ts.
+// 2. A name in a body is data, also where it is one of JavaScript's own (`__proto__`): parsing gives it to no prototype, and
+//    whoever reads the body takes the fields that it knows.
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { IncomingMessage } from 'node:http'
+import { FlotillaError } from '../../errors.ts'
+import { parseExact } from '../../exact-json.ts'
+import type { Log } from '../../telemetry/instruments.ts'
+import type { Health } from '../bugs.ts'
+import { isBug, sendError } from './errors.ts'
+import { Bodies } from './body.ts'
+import { guard, type AllowedHosts } from './guard.ts'
+import { boundPipelining } from './pipelining.ts'
+import { OpenStreams } from '../open-streams.ts'
+
+export interface Readiness {
+  readonly ready: boolean
+  /** One entry a part: stage, log, store …; `problem` null when it works. */
+  readonly parts: readonly { readonly name: string; readonly problem: string | null }[]
+}
+
+export interface HttpSources {
+  readonly service: string
+  readonly readiness: () => Promise<Readiness>
+  readonly health: () => Health
+  /** Prometheus text format. */
+  readonly metrics: () => Promise<string>
+  readonly hosts: AllowedHosts
+  readonly limits?: Partial<HttpLimits>
+  readonly logger?: Log
+}
+
+export interface HttpLimits {
+  /** Further connections are closed at once. */
+  readonly connections: number
+  /** From the opening of a connection, or the end of its last answer, to the end of the headers. */
+  readonly headersMs: number
+  /** To the end of the body. */
+  readonly requestMs: number
+  /** A connection on which nothing moves, in either direction. Longer than any answer waits. */
+  readonly stillMs: number
+  /** Of all bodies above 16 KB that are being read. */
+  readonly heldBytes: number
+}
+
+const defaultHttpLimits: HttpLimits = {
+  connections: 2_000,
+  headersMs: 10_000,
+  requestMs: 30_000,
+  stillMs: 120_000,
+  heldBytes: 128_000_000,
+}
+
+/** Streams at their limit must leave room for requests, and for whoever asks how the process is. */
+export function connectionsFor({ maxStreams }: { maxStreams: number }): Partial<HttpLimits> {
+  return { connections: Math.max(defaultHttpLimits.connections, 2 * maxStreams) }
+}
+
+const MAX_BODY_BYTES = 1_000_000
+const MAX_PIPELINED = 8
+/** Answers of /metrics, which may be large, that are being made or read. */
+const MAX_METRICS = 16
+const MAX_DEPTH = 200
+const MAX_HEADER_BYTES = 16_384
+/** Task ids have 128 characters at most; some may be escaped. */
+const MAX_PARAMETER_CHARACTERS = 256
+
+/** /health: the process lives, and whether a bug has shown itself. /ready: it can do its work, else 503 with the reasons. */
+export function createHttpServer(sources: HttpSources): FastifyInstance {
+  const { service, readiness, health, metrics, hosts, logger } = sources
+  const app = createServer({ ...defaultHttpLimits, ...sources.limits })
+  app.setErrorHandler((error: Error, { method, url }, reply) => {
+    if (isBug(error)) logger?.error({ err: error, method, url }, 'failed to answer a request')
+    return sendError(error, reply)
+  })
+  boundPipelining(app, MAX_PIPELINED)
+  app.addHook('onRequest', async ({ raw }) =>
+    guard({ method: raw.method ?? '', headers: raw.headers, rawHeaders: raw.rawHeaders }, hosts),
+  )
+  app.get('/health', () => ({ service, ...health() }))
+  const readyNow = shared(readiness)
+  app.get('/ready', async (_request, reply) => {
+    const state = await readyNow()
+    return reply.code(state.ready ? 200 : 503).send({ status: state.ready ? 'ready' : 'not ready', ...state })
+  })
+  const metricsNow = shared(metrics)
+  const open = new OpenStreams({ total: MAX_METRICS, perClient: MAX_METRICS })
+  app.get('/metrics', async (request, reply) => {
+    heldUntilSent(open, request, reply)
+    return reply.type('text/plain; version=0.0.4').send(await metricsNow())
+  })
+  return app
+}
+
+/** Those who ask while an answer is being made get the same one. */
+function shared<T>(make: () => Promise<T>): () => Promise<T> {
+  let making: Promise<T> | null = null
+  return () => (making ??= make().finally(() => (making = null)))
+}
+
+/** Takes a slot until the client has the answer, or has gone. Throws TOO_MANY_STREAMS. */
+export function heldUntilSent(open: OpenStreams, { ip }: FastifyRequest, { raw }: FastifyReply): void {
+  const release = open.take(ip)
+  if (raw.destroyed) release()
+  else raw.once('close', release)
+}
+
+function createServer(limits: HttpLimits): FastifyInstance {
+  const { connections, headersMs, requestMs, stillMs, heldBytes } = limits
+  const app = Fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    forceCloseConnections: true,
+    requestTimeout: requestMs,
+    connectionTimeout: stillMs,
+    routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS },
+    frameworkErrors: (error, _request, reply) => sendError(error, reply),
+    http: {
+      headersTimeout: Math.min(headersMs, requestMs),
+      connectionsCheckingInterval: Math.min(2_000, headersMs),
+      maxHeaderSize: MAX_HEADER_BYTES,
+    },
+  })
+  app.server.maxConnections = connections
+  const bodies = new Bodies({ bytes: MAX_BODY_BYTES, heldBytes })
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser('application/json', async (_: FastifyRequest, payload: IncomingMessage) => {
+    const text = await bodies.read(payload)
+    // A request that changes something says that it is JSON even where it has nothing to say.
+    if (text === '') return undefined
+    if (isTooDeep(text)) throw tooDeep()
+    return parsed(text)
+  })
+  return app
+}
+
+/** Without loss of digits. Some clients begin with a byte order mark. */
+function parsed(text: string): unknown {
+  try {
+    return parseExact(text.replace(/^\uFEFF/, ''))
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw Object.assign(new Error(`the body is not valid JSON: ${why}`, { cause }), { statusCode: 400 })
+  }
+}
+
+/** Brackets outside strings are counted, so that nothing deep is ever built. */
+function isTooDeep(json: string): boolean {
+  let depth = 0
+  let inString = false
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at]
+    if (inString) {
+      if (character === '\\') at++
+      else inString = character !== '"'
+    } else if (character === '"') inString = true
+    else if (character === '[' || character === '{') depth++
+    else if (character === ']' || character === '}') depth--
+    if (depth > MAX_DEPTH) return true
+  }
+  return false
+}
+
+function tooDeep(): FlotillaError {
+  return new FlotillaError('REQUEST_INVALID', `the body is nested more than ${MAX_DEPTH} levels deep`)
+}
+
+/** Resolves with the URL. Rejects with PORT_IN_USE. */
+export async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
+  try {
+    return await app.listen({ host, port })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'EADDRINUSE') throw error
+    throw new FlotillaError('PORT_IN_USE', `port ${port} on ${host} is in use; set PORT to a free port`, {
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,38 @@
+import { rootOf } from '../../keys.ts'
+
+/** Effects on their way to a commit, counted by task: a call waits for those of its own task, not for other people's. */
+export class Uncommitted {
+  readonly #families = new Map<string, { effects: number; waiting: (() => void)[] }>()
+
+  /** Tasks with effects on their way. */
+  get size(): number {
+    return this.#families.size
+  }
+
+  add(key: string): void {
+    const root = rootOf(key)
+    const family = this.#families.get(root)
+    if (family) family.effects++
+    else this.#families.set(root, { effects: 1, waiting: [] })
+  }
+
+  remove(key: string): void {
+    const root = rootOf(key)
+    const family = this.#families.get(root)
+    if (!family || --family.effects > 0) return
+    this.#families.delete(root)
+    for (const resume of family.waiting) resume()
+  }
+
+  /** Null: nothing is on its way. */
+  settled(key: string): Promise<void> | null {
+    const family = this.#families.get(rootOf(key))
+    return family ? new Promise((resume) => family.waiting.push(resume)) : null
+  }
+
+  /** The lane is lost: nobody waits any longer. */
+  release(): void {
+    for (const { waiting } of this.#families.values()) for (const resume of waiting) resume()
+    this.#families.clear()
+  }
+}

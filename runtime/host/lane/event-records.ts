@@ -1,0 +1,81 @@
+// Between records on the log and events that a stage sees.
+import { headers as names } from '../../../schemas/topics.ts'
+import type { Decoded } from '../../codec/port.ts'
+import type { LogRecord, LogTopic, OutgoingRecord } from '../../log/port.ts'
+import type { Emit, RecordEvent } from '../../stage.ts'
+import { homeOf } from '../../log/home.ts'
+import { bounded } from '../../log/limits.ts'
+import { fixedKeyOf, isOpen } from './foreign.ts'
+import { derivedTaskId, emittedEventId, recordId, type RecordPlace } from './ids.ts'
+
+/** What a lane's records need to be told apart from all others. */
+export interface Origin {
+  readonly partitions: number
+  readonly topicIds: ReadonlyMap<LogTopic, string>
+}
+
+function placeOf(
+  { topic, partition, offset, leaderEpoch = 0 }: LogRecord,
+  { topicIds }: Origin,
+): RecordPlace {
+  return { topic, topicId: topicIds.get(topic) ?? '', partition, offset, leaderEpoch }
+}
+
+/** The id of an event that came as this record: its own, where only stages write; else one derived from its position. */
+export function eventIdOf(record: LogRecord, origin: Origin): string {
+  const own = isOpen(record.topic) ? undefined : record.headers[names.eventId]
+  return own ?? recordId(placeOf(record, origin))
+}
+
+/** The id of a task whose submission names none, or none that can be. */
+export const taskIdOf = (record: LogRecord, origin: Origin): string =>
+  derivedTaskId(placeOf(record, origin), origin.partitions)
+
+/** The record as an event, with its key as it came. A submission without a task id gets one derived from its position. */
+export function toEvent(record: LogRecord, decoded: Decoded, origin: Origin): RecordEvent {
+  const id = eventIdOf(record, origin)
+  let data: Decoded['data'] = decoded.data
+  if (decoded.type === 'TaskSubmitted' && !decoded.data.taskId)
+    data = { ...decoded.data, taskId: taskIdOf(record, origin) }
+  const key =
+    'taskId' in data && typeof data.taskId === 'string'
+      ? data.taskId
+      : (fixedKeyOf(record.topic) ?? record.key ?? id)
+  const meta = { id, key, lane: record.partition, atMs: record.timestampMs, traceId: null }
+  return { type: decoded.type, data, ...meta } as RecordEvent
+}
+
+export interface Sender {
+  readonly stage: string
+  readonly version: number
+  readonly partitions: number
+}
+
+/** Key of the record that carries this event: the emitter's choice, else the task, else the key of the handling. */
+function recordKey(emit: Emit, handlingKey: string): string {
+  if (emit.key !== undefined) return emit.key
+  const data: object = emit.data
+  return 'taskId' in data && typeof data.taskId === 'string' ? data.taskId : handlingKey
+}
+
+/** `value` is the encoded event; `index` its place among the events of the handling. Throws RECORD_TOO_LARGE. */
+export function toRecord(
+  sender: Sender,
+  emit: Emit,
+  value: Uint8Array,
+  cause: { id: string; key: string; traceparent: string | null },
+  index: number,
+): OutgoingRecord {
+  const key = recordKey(emit, cause.key)
+  const headers: Record<string, string> = {
+    [names.eventId]: emittedEventId(cause.id, sender.stage, index),
+    [names.causationId]: cause.id,
+    [names.schema]: emit.type,
+    [names.stageVersion]: String(sender.version),
+  }
+  if (emit.requester !== undefined) headers[names.requester] = emit.requester
+  const traceparent = emit.traceparent ?? cause.traceparent
+  if (traceparent !== null) headers[names.traceparent] = traceparent
+  const record = { topic: emit.topic, partition: homeOf(key, sender.partitions), key, value, headers }
+  return bounded(record, emit.type)
+}

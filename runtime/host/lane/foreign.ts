@@ -1,0 +1,47 @@
+// Records of open topics: those that anyone may write. What they say of themselves is not believed.
+//
+// 1. Their identity is their position in the log, never a header. So a record that router moved home is a record like any
+//    other, with the identity of its new position: moving is exactly once.
+// 2. Of their headers a well-formed traceparent is kept; nothing else is read, copied or passed on.
+// 3. Their key says nothing: what a record is about stands in its value, and ids are checked (schemas/identity.ts)
+//    before they become keys.
+// 4. Their time is the log's (log/port.ts), and is bounded here besides: not in the future, not more than a day back. A task
+//    may take a day at most, so one that has lain in the log for longer has timed out by either time; and its id is
+//    remembered for six days at least, whatever time its record has. Where the bound counts, a second handling after a crash
+//    has a later time than the first: that is as good, because the first one was not committed. What its call was told is
+//    journalled, and what it was granted is counted by its task's id.
+import { identityMistakes, shown } from '../../../schemas/identity.ts'
+import { taskIdPattern } from '../../../schemas/task-id.ts'
+import { headers as names, topics } from '../../../schemas/topics.ts'
+import type { Decoded } from '../../codec/port.ts'
+import type { LogRecord, LogTopic } from '../../log/port.ts'
+import { formatTraceparent, parseTraceparent } from '../../telemetry/trace-context.ts'
+
+const open: ReadonlyMap<LogTopic, { readonly fixedKey?: string }> = new Map(
+  topics.filter(({ writers }) => writers.includes('anyone')).map((spec) => [spec.name, spec]),
+)
+
+/** As long as a task may take. */
+export const MAX_LATE_MS = 86_400_000
+
+export const isOpen = (topic: LogTopic): boolean => open.has(topic)
+
+/** The one key of the topic's records, where they are about no task; null where they are about one. */
+export const fixedKeyOf = (topic: LogTopic): string | null => open.get(topic)?.fixedKey ?? null
+
+/** The record as the host takes it: as it is, or, of an open topic, without what its writer can't be trusted with. */
+export function received(record: LogRecord, nowMs: number): LogRecord {
+  if (!isOpen(record.topic)) return record
+  const { key, timestampMs } = record
+  const parent = parseTraceparent(record.headers[names.traceparent] ?? null)
+  return {
+    ...record,
+    key: key === null || taskIdPattern.test(key) ? key : shown(key),
+    headers: parent === null ? {} : { [names.traceparent]: formatTraceparent(parent) },
+    timestampMs: Math.min(nowMs, Math.max(nowMs - MAX_LATE_MS, timestampMs)),
+  }
+}
+
+/** Why a record of an open topic can't be taken as what it names; empty when it can. */
+export const mistakesOf = ({ topic }: LogRecord, { type, data }: Decoded): string[] =>
+  isOpen(topic) ? identityMistakes(type, data) : []

@@ -1,0 +1,193 @@
+// Commits of one lane, in groups.
+//
+// 1. One commit at a time; while it is under way the next group gathers. Effects are committed in the order of `push`.
+// 2. LaneFenced and CommitUncertain end the lane: the owner reopens it and reads what happened. CommitFailed is tried
+//    again a few times, then ends the lane too. CommitRefused is noted (refusals.ts), and ends it as well.
+import {
+  CommitFailed,
+  CommitRefused,
+  type LaneCommit,
+  type OpenLane,
+  type OutgoingRecord,
+  type StateRow,
+} from '../../log/port.ts'
+import { sleep, type Clock } from '../../clock.ts'
+import type { OffsetTracker } from './offsets.ts'
+import type { LogRecord } from '../../log/port.ts'
+import type { Refusals } from './refusals.ts'
+
+/** What one handling adds to the next commit. */
+export interface Effect {
+  readonly records: readonly OutgoingRecord[]
+  readonly rows: readonly StateRow[]
+  /** The input record; null for timers. */
+  readonly input: LogRecord | null
+  /** Names what led to it: the same whenever that is handled (`causeOf`, or the id of a timer's event). */
+  readonly cause: string
+  /** How long it may wait for company: 0 when somebody waits for what it emits. Milliseconds. */
+  readonly withinMs: number
+  /** Called once, after the commit. */
+  readonly committed: () => void
+}
+
+const MAX_EFFECTS = 1_000
+const MAX_BYTES = 4_000_000
+/** Effects that wait for company: more of them than this wait no longer. */
+const MAX_COMPANY = 100
+const MAX_TRIES = 5
+const NEVER = Number.POSITIVE_INFINITY
+
+/** The longest that an effect waits which nobody waits for, and a position that moved over skipped records. */
+export const COMPANY_MS = 1_000
+const IDLE_FLUSH_MS = 2_000
+
+export class GroupCommit {
+  readonly #lane: OpenLane
+  readonly #offsets: OffsetTracker
+  readonly #clock: Clock
+  readonly #refusals: Refusals
+  readonly #failed: (error: unknown) => void
+  #pending: Effect[] = []
+  #running = false
+  #stopped = false
+  /** When what is gathered must be committed at the latest. */
+  #dueMs = NEVER
+  #cancelWake: (() => void) | null = null
+  readonly #idleWaiters: (() => void)[] = []
+
+  constructor(
+    lane: OpenLane,
+    offsets: OffsetTracker,
+    parts: { clock: Clock; refusals: Refusals },
+    failed: (error: unknown) => void,
+  ) {
+    this.#lane = lane
+    this.#offsets = offsets
+    this.#clock = parts.clock
+    this.#refusals = parts.refusals
+    this.#failed = failed
+  }
+
+  push(effect: Effect): void {
+    if (this.#stopped) return
+    this.#pending.push(effect)
+    this.#commitWithin(this.#pending.length < MAX_COMPANY ? effect.withinMs : 0)
+  }
+
+  /** A record was skipped: its position goes along with the next commit, or after a while by itself. */
+  skipped(): void {
+    this.#commitWithin(IDLE_FLUSH_MS)
+  }
+
+  /** Commits what is pending without waiting for more. */
+  flush(): void {
+    if (this.#pending.length > 0 || this.#offsets.hasChanges) this.#commitWithin(0)
+  }
+
+  #commitWithin(delayMs: number): void {
+    const dueMs = this.#clock.now() + delayMs
+    if (this.#stopped || this.#dueMs <= dueMs) return
+    this.#dueMs = dueMs
+    if (!this.#running) this.#wakeWithin(delayMs)
+  }
+
+  #wakeWithin(delayMs: number): void {
+    this.#cancelWake?.()
+    this.#cancelWake = null
+    if (delayMs <= 0) return void this.#run()
+    this.#cancelWake = this.#clock.schedule(delayMs, () => void this.#run())
+  }
+
+  /** Resolves when nothing is pending (or the lane ended). */
+  settled(): Promise<void> {
+    this.flush()
+    if (this.#stopped || (!this.#running && this.#pending.length === 0)) return Promise.resolve()
+    return new Promise((resolve) => this.#idleWaiters.push(resolve))
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#pending = []
+    this.#cancelWake?.()
+    this.#release()
+  }
+
+  #release(): void {
+    for (const resolve of this.#idleWaiters.splice(0)) resolve()
+  }
+
+  async #run(): Promise<void> {
+    this.#cancelWake = null
+    this.#running = true
+    try {
+      // Let handlings that end in this turn of the event loop join the group.
+      await Promise.resolve()
+      while (!this.#stopped && this.#isDue()) await this.#commitGroup()
+    } catch (error) {
+      if (!this.#stopped) this.#failed(error)
+    } finally {
+      this.#running = false
+      this.#release()
+      if (!this.#stopped && this.#dueMs < NEVER) this.#wakeWithin(this.#dueMs - this.#clock.now())
+    }
+  }
+
+  #isDue(): boolean {
+    return this.#dueMs <= this.#clock.now() || (this.#idleWaiters.length > 0 && this.#pending.length > 0)
+  }
+
+  async #commitGroup(): Promise<void> {
+    const group = this.#takeGroup()
+    this.#dueMs = this.#pending.length > 0 ? this.#clock.now() : NEVER
+    for (const { input } of group) if (input) this.#offsets.finish(input.topic, input.offset)
+    const rows = new Map<string, StateRow>()
+    for (const effect of group) for (const row of effect.rows) rows.set(row.key, row)
+    await this.#commitNoting(group, {
+      records: group.flatMap((effect) => effect.records),
+      rows: [...rows.values()],
+      positions: this.#offsets.takeChanges(),
+    })
+    if (this.#stopped) return
+    for (const effect of group) {
+      this.#refusals.committed(effect.cause)
+      effect.committed()
+    }
+  }
+
+  async #commitNoting(group: readonly Effect[], commit: LaneCommit): Promise<void> {
+    try {
+      await this.#commitWithRetry(commit)
+    } catch (error) {
+      if (error instanceof CommitRefused)
+        this.#refusals.note(
+          group.map(({ cause }) => cause),
+          error,
+        )
+      throw error
+    }
+  }
+
+  #takeGroup(): Effect[] {
+    if (this.#refusals.oneByOne) return this.#pending.splice(0, 1)
+    let bytes = 0
+    let count = 0
+    for (const effect of this.#pending) {
+      for (const { value } of effect.records) bytes += value?.length ?? 0
+      for (const { value } of effect.rows) bytes += value?.length ?? 0
+      count++
+      if (count === MAX_EFFECTS || bytes > MAX_BYTES) break
+    }
+    return this.#pending.splice(0, count)
+  }
+
+  async #commitWithRetry(commit: LaneCommit): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#lane.commit(commit)
+      } catch (error) {
+        if (!(error instanceof CommitFailed) || attempt === MAX_TRIES || this.#stopped) throw error
+        await sleep(this.#clock, 20 * 2 ** attempt)
+      }
+    }
+  }
+}

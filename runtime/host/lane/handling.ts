@@ -1,0 +1,295 @@
+// One event on its way through a stage: decide, call, conclude, and what they add up to.
+import { sleep } from '../../clock.ts'
+import { externalize, resolve } from '../../codec/claim-check.ts'
+import { failure, FlotillaError, toFailure } from '../../errors.ts'
+import type { LogRecord, OutgoingRecord } from '../../log/port.ts'
+import type { CallOutcome, Decision, Emit, Failure, StageEvent } from '../../stage.ts'
+import type { HandlingSpan } from '../../telemetry/instruments.ts'
+import { LaneLost } from '../calls/calls.ts'
+import { callId } from './ids.ts'
+import type { HostParts } from '../context.ts'
+import { toRecord } from './event-records.ts'
+import type { LaneState, RowChange } from './state.ts'
+
+/** An event that a lane has taken: queued, then at work until its effect is handed to the commit. */
+export interface Handling {
+  readonly key: string
+  /** Its large payloads are references until it is `whole`. */
+  event: StageEvent
+  whole: boolean
+  /** Names it while the lane is dropped and opened again (refusals.ts). */
+  readonly cause: string
+  /** Null for timers. */
+  readonly record: LogRecord | null
+  readonly span: HandlingSpan
+  readonly interrupted: AbortController
+  throws: number
+  /** Events that it has sent outside of the transaction. */
+  streamed: number
+}
+
+/** A stage threw: a bug. */
+export class StageThrew extends Error {
+  override readonly name = 'StageThrew'
+
+  /** Why trying again is of no use; null: it may be of use. */
+  get final(): Failure | null {
+    const { cause } = this
+    return cause instanceof FlotillaError && FINAL.has(cause.code) ? toFailure(cause) : null
+  }
+}
+
+/** A payload that is gone, and an event that is too large for the log: the next try comes out the same. */
+const FINAL: ReadonlySet<string> = new Set(['PAYLOAD_MISSING', 'RECORD_TOO_LARGE'])
+
+/** A replica of the store may lag for a moment. */
+const MISSING_TRIES = 3
+
+/** Rows, events and timers of decide and conclude, joined. */
+export interface Outcome {
+  clear: boolean
+  rows: Record<string, unknown>
+  emit: Emit[]
+  timers: Record<string, number | null>
+  /** Rows of the lane; null: none. */
+  lane: Record<string, unknown> | null
+  /** Journal entries that the commit makes unnecessary. */
+  callIds: string[]
+}
+
+export function join(...decisions: Decision[]): Outcome {
+  const outcome: Outcome = { clear: false, rows: {}, emit: [], timers: {}, lane: null, callIds: [] }
+  for (const { clear, rows, emit, timers, lane } of decisions) {
+    if (clear) {
+      outcome.clear = true
+      outcome.rows = {}
+      outcome.timers = {}
+    }
+    Object.assign(outcome.rows, rows)
+    Object.assign(outcome.timers, timers)
+    if (lane) outcome.lane = { ...outcome.lane, ...lane }
+    if (emit) outcome.emit.push(...emit)
+  }
+  return outcome
+}
+
+export interface LaneFacts {
+  readonly lane: number
+  readonly epoch: number
+  readonly state: LaneState
+  readonly lost: AbortSignal
+  /** Resolves when every effect handed over for this key, its root and its parts is committed, or the lane is lost. */
+  settled(key: string): Promise<void> | null
+  stream(emit: Emit, handling: Handling): void
+}
+
+function asBug<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw new StageThrew(error instanceof Error ? error.message : String(error), { cause: error })
+  }
+}
+
+/** `left`: those of the rows that clearing the key leaves. */
+function overlay(
+  rows: Record<string, unknown>,
+  decision: Decision,
+  left: Record<string, unknown>,
+): Record<string, unknown> {
+  const merged: Record<string, unknown> = decision.clear ? { ...left } : { ...rows }
+  for (const [name, value] of Object.entries(decision.rows ?? {})) {
+    if (value === null || value === undefined) delete merged[name]
+    else merged[name] = value
+  }
+  return merged
+}
+
+/** The event with its large payloads, fetched in its turn, so that one that is away holds up its own key only. */
+export function wholeEvent(
+  parts: HostParts,
+  lost: AbortSignal,
+  { event }: Handling,
+): StageEvent | Promise<StageEvent> {
+  if (event.type === 'TimerFired' || event.type === 'SubmissionRefused') return event
+  const { type } = event
+  const whole = (data: unknown) => ({ ...event, data }) as StageEvent
+  const begun = asBug(() => resolve(type, event.data, parts.blobs))
+  if (!(begun instanceof Promise)) return begun === event.data ? event : whole(begun)
+  let first: typeof begun | null = begun
+  let missing = 0
+  const fetch = async () => {
+    const pending = first ?? resolve(type, event.data, parts.blobs)
+    first = null
+    try {
+      return await pending
+    } catch (error) {
+      const isGone = error instanceof FlotillaError && error.code === 'PAYLOAD_MISSING'
+      if (isGone && ++missing === MISSING_TRIES) throw new StageThrew(error.message, { cause: error })
+      throw error
+    }
+  }
+  return persistently(parts, lost, fetch).then(whole)
+}
+
+/**
+ * Asks the stage, and makes the call it wants. Synchronous when it wants none; else what resolves is still to be asked for
+ * its outcome, in the turn in which that is applied: another handling may be answered in the turn between.
+ */
+export function work(
+  parts: HostParts,
+  lane: LaneFacts,
+  handling: Handling,
+): Outcome | Promise<() => Outcome> {
+  const rows = lane.state.view(handling.key)
+  const decision = asBug(() => parts.stage.decide(handling.event, rows, lane.state.lane))
+  return decision.call === undefined ? join(decision) : workWithCall(parts, lane, handling, rows, decision)
+}
+
+async function workWithCall(
+  parts: HostParts,
+  lane: LaneFacts,
+  handling: Handling,
+  rows: Record<string, unknown>,
+  decision: Decision,
+): Promise<() => Outcome> {
+  const { stage } = parts
+  const { call } = decision
+  const left = lane.state.inherited(handling.key)
+  if (!call || !stage.conclude) throw new StageThrew(`${stage.name} asked for a call and has no conclude`)
+  if (decision.lane)
+    throw new StageThrew(`${stage.name}: rows of the lane are written by conclude, after the call`)
+  // What led to this call must be durable before the world sees it.
+  const settled = lane.settled(handling.key)
+  if (settled) await settled
+  if (lane.lost.aborted) throw new LaneLost('before a call')
+  const outcome = await makeCall(parts, lane, handling, decision)
+  return () => {
+    const concluded = asBug(
+      () =>
+        stage.conclude?.(handling.event, overlay(rows, decision, left), call, outcome, lane.state.lane) ?? {},
+    )
+    if (concluded.call)
+      throw new StageThrew(
+        `${stage.name}: conclude may not ask for another call; set a timer that is due now`,
+      )
+    const joined = join(decision, concluded)
+    if (call.journalled !== false) joined.callIds.push(outcome.callId)
+    return joined
+  }
+}
+
+async function makeCall(
+  parts: HostParts,
+  lane: LaneFacts,
+  handling: Handling,
+  decision: Decision,
+): Promise<CallOutcome> {
+  const { call } = decision
+  if (!call) throw new StageThrew('no call')
+  const id = callId(handling.key, handling.event.id, parts.stage.name, 0)
+  const span = handling.span.call(call, id)
+  const outcome = await parts.calls.make({
+    call,
+    id,
+    key: handling.key,
+    owner: parts.instance,
+    epoch: lane.epoch,
+    interrupted: handling.interrupted.signal,
+    lost: lane.lost,
+    traceparent: span.traceparent,
+    stream: (emit) => lane.stream(emit, handling),
+  })
+  span.end(outcome)
+  return outcome
+}
+
+/** What the requester is told of an event that its stage can't handle. A throw in `poisoned` leaves it at the dead letter. */
+export function poisonedOutcome(
+  parts: HostParts,
+  lane: LaneFacts,
+  handling: Handling,
+  reason: Failure,
+): Outcome {
+  const { stage } = parts
+  try {
+    const { state } = lane
+    return join(stage.poisoned?.(handling.event, state.present(handling.key), reason, state.lane) ?? {})
+  } catch (error) {
+    parts.instruments.log.error({ err: error, stage: stage.name }, 'poisoned threw too')
+    return join()
+  }
+}
+
+export function stageFailure(parts: HostParts, error: StageThrew, event: StageEvent): Failure {
+  return failure(
+    'HANDLER_FAILED',
+    `${parts.stage.name} threw on ${event.type} of ${event.key}: ${error.message}`,
+  )
+}
+
+/** Changes of rows and timers that an outcome makes; the timers that it arms. */
+export function changesOf(
+  state: LaneState,
+  handling: Handling,
+  outcome: Outcome,
+): { changes: RowChange[]; armed: { name: string; dueMs: number }[] } {
+  const { key, event } = handling
+  const changes: RowChange[] = outcome.clear ? state.cleared(key) : []
+  if (event.type === 'TimerFired') changes.push(state.timerChange(key, event.data.name, null))
+  for (const [name, value] of Object.entries(outcome.rows)) changes.push({ key, name, value: value ?? null })
+  const armed: { name: string; dueMs: number }[] = []
+  for (const [name, dueMs] of Object.entries(outcome.timers)) {
+    const timer = dueMs === null ? null : { dueMs, causeId: event.id, traceparent: handling.span.traceparent }
+    changes.push(state.timerChange(key, name, timer))
+    if (dueMs !== null) armed.push({ name, dueMs })
+  }
+  return { changes, armed }
+}
+
+/** The events of an outcome as records. Large payloads go to the blob store first. */
+export function encodeEmits(
+  parts: HostParts,
+  handling: Handling,
+  emits: readonly Emit[],
+): OutgoingRecord[] | Promise<OutgoingRecord[]> {
+  const cause = { id: handling.event.id, key: handling.key, traceparent: handling.span.traceparent }
+  const sender = { stage: parts.stage.name, version: parts.stage.version, partitions: parts.log.partitions }
+  const records: OutgoingRecord[] = []
+  const later: Promise<void>[] = []
+  for (const [index, emit] of emits.entries()) {
+    const data = asBug(() => externalize(emit.type, emit.data, parts.blobs))
+    const encode = (ready: Emit['data']) => {
+      const value = asBug(() => parts.codec.encode(emit.type, ready as never, emit.topic))
+      records[index] = asBug(() => toRecord(sender, emit, value, cause, index))
+    }
+    if (!(data instanceof Promise)) {
+      encode(data)
+      continue
+    }
+    // What can't be encoded must be known before the rows of the lane change.
+    if (parts.stage.laneIndex) asBug(() => parts.codec.encode(emit.type, emit.data as never, emit.topic))
+    later.push(data.then(encode))
+  }
+  return later.length === 0 ? records : Promise.all(later).then(() => records)
+}
+
+/** Repeats what needs a store until it works or the lane is lost. Bugs and lost lanes pass. */
+export async function persistently<T>(
+  parts: HostParts,
+  lost: AbortSignal,
+  step: () => T | Promise<T>,
+): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await step()
+    } catch (error) {
+      if (error instanceof StageThrew || error instanceof LaneLost || lost.aborted) throw error
+      if (error instanceof FlotillaError && !error.retryable)
+        throw new StageThrew(error.message, { cause: error })
+      parts.instruments.log.warn({ err: error, stage: parts.stage.name }, 'a store is not available; waiting')
+      await sleep(parts.clock, Math.min(5_000, 50 * 2 ** attempt))
+      if (lost.aborted) throw new LaneLost('while waiting for a store')
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import { hash } from 'node:crypto'
+import { homeOf } from '../../log/home.ts'
+
+/** Where a record lies. `topicId` tells its topic from one of the same name that was deleted (log/port.ts). */
+export interface RecordPlace {
+  readonly topic: string
+  readonly topicId: string
+  readonly partition: number
+  readonly offset: number
+  /** Tells a record from one that the log has lost, and whose offset it has (log/port.ts). */
+  readonly leaderEpoch: number
+}
+
+/**
+ * Ids are the first 128 bits of a SHA-256, as 32 hex digits: the same for the same cause on every run, so redelivery
+ * and replay name the same events and calls.
+ */
+function digest(...parts: (string | number)[]): string {
+  return hash('sha256', parts.join('\u0000'), 'hex').slice(0, 32)
+}
+
+/** Id of the `index`-th event that a handling emits. */
+export function emittedEventId(causeId: string, stage: string, index: number): string {
+  return digest('event', causeId, stage, index)
+}
+
+/** Id of a record that came without one, or from anybody. */
+export function recordId({ topic, topicId, partition, offset, leaderEpoch }: RecordPlace): string {
+  return digest('record', topic, topicId, partition, offset, leaderEpoch)
+}
+
+const SUFFIXES = 0x10000
+
+/**
+ * Id of the task that a record without a usable one asks for. Its home is the partition where the record lies, so that its
+ * lane answers it and remembers it: the same id, submitted by somebody who has seen it, meets that row.
+ */
+export function derivedTaskId(place: RecordPlace, partitions: number): string {
+  const stem = digest('task', recordId(place)).slice(0, 28)
+  for (let suffix = 0; suffix < SUFFIXES; suffix++) {
+    const id = stem + suffix.toString(16).padStart(4, '0')
+    if (homeOf(id, partitions) === place.partition) return id
+  }
+  throw new Error(`${place.topic} has no partition ${place.partition} among ${partitions}`)
+}
+
+/** Id of a timer's event. A handling sets a timer of one name at most once, so cause and name are unique. */
+export function timerEventId(key: string, name: string, causeId: string): string {
+  return digest('timer', key, name, causeId)
+}
+
+/**
+ * Id of the `index`-th call of a handling; sent along as idempotency key. The key is in it, so that two tasks can't share a
+ * call, whatever ids their events have.
+ */
+export function callId(key: string, eventId: string, stage: string, index: number): string {
+  return digest('call', key, eventId, stage, index)
+}
+
+export function requestHash(request: unknown): string {
+  return hash('sha256', JSON.stringify(request) ?? 'null', 'hex').slice(0, 32)
+}

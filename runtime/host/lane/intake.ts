@@ -1,0 +1,384 @@
+// The entrance of a lane: from fetched records to events in their queue.
+//
+// 1. Records of a topic are taken in offset order; a record is taken once (OffsetTracker).
+// 2. Taking stops while too much is at work, and fetching while too much is buffered. tasks.control passes what is at work,
+//    up to a bound of its own; what interrupts is heard even while it must wait, so a cancel passes any backlog.
+// 3. What can't be decoded goes to dead-letters with its bytes, and so does what is too large, before anything of it is
+//    copied; what lies away from home is forwarded or skipped.
+// 4. One task's control records can't fill the lane: past a bound those that would wait for it go to dead-letters.
+// 5. What anyone may have written is taken without what can't be believed of it (foreign.ts), and ids in it are checked
+//    before one becomes a key, also that of a record to be forwarded. Of the stages that read such a topic the one
+//    that forwards answers what is refused, or writes its dead letter; the others skip it.
+import type { Decoded } from '../../codec/port.ts'
+import { failure, FlotillaError, toFailure } from '../../errors.ts'
+import { homeOf } from '../../log/home.ts'
+import { LOG_RECORD_BYTES, RECORD_BYTES, recordBytes } from '../../log/limits.ts'
+import type { LogRecord, LogTopic, OpenLane, OutgoingRecord } from '../../log/port.ts'
+import { isTaskId } from '../../../schemas/identity.ts'
+import { headers as names, type TopicName } from '../../../schemas/topics.ts'
+import { encodeKey } from '../../keys.ts'
+import type { RecordEvent, StageEvent } from '../../stage.ts'
+import type { HandlingSpan } from '../../telemetry/instruments.ts'
+import { Burial } from './burial.ts'
+import type { GroupCommit } from './group-commit.ts'
+import { isOpen, mistakesOf, received } from './foreign.ts'
+import { persistently, StageThrew } from './handling.ts'
+import type { OffsetTracker } from './offsets.ts'
+import type { HostParts } from '../context.ts'
+import { RecordBuffer } from './record-buffer.ts'
+import { eventIdOf, taskIdOf, toEvent, type Origin } from './event-records.ts'
+import { causeOf, type Refusals } from './refusals.ts'
+
+const CONTROL: TopicName = 'tasks.control'
+
+/** Where taken events go. */
+export interface EventSink {
+  submit(event: StageEvent, record: LogRecord, span: HandlingSpan): void
+  /** Stops what this event interrupts, ahead of its turn. */
+  interrupt(event: StageEvent): void
+  /** Events at work, and all that are taken and not finished. */
+  load(): { readonly running: number; readonly taken: number }
+  /** Events that wait for one of this key's family. */
+  waitingWith(key: string): number
+  failed(error: unknown): void
+}
+
+export class Intake {
+  readonly #parts: HostParts
+  readonly #open: OpenLane
+  readonly #offsets: OffsetTracker
+  readonly #commit: GroupCommit
+  readonly #lost: AbortSignal
+  readonly #origin: Origin
+  readonly #sink: EventSink
+  readonly #refusals: Refusals
+  readonly #buffers = new Map<LogTopic, RecordBuffer>()
+  readonly #pumping = new Set<LogTopic>()
+  readonly #lingering = new Set<LogTopic>()
+  readonly #paused = new Set<LogTopic>()
+  readonly #burial: Burial
+  #stopped = false
+
+  constructor(
+    parts: HostParts,
+    lane: {
+      open: OpenLane
+      offsets: OffsetTracker
+      commit: GroupCommit
+      refusals: Refusals
+      lost: AbortSignal
+      origin: Origin
+    },
+    sink: EventSink,
+  ) {
+    this.#parts = parts
+    this.#open = lane.open
+    this.#offsets = lane.offsets
+    this.#commit = lane.commit
+    this.#refusals = lane.refusals
+    this.#lost = lane.lost
+    this.#origin = lane.origin
+    this.#sink = sink
+    const done = (error?: unknown) => (error === undefined ? this.proceed() : sink.failed(error))
+    this.#burial = new Burial(parts, { ...lane, done })
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  /** Takes what was held back for company: none will come. */
+  takeLingering(): void {
+    for (const topic of this.#lingering) void this.#pump(topic)
+    this.#lingering.clear()
+  }
+
+  /** Something finished: takes what has been waiting. */
+  proceed(): void {
+    for (const [topic, buffer] of this.#buffers)
+      if (buffer.length > 0 && !this.#lingering.has(topic)) void this.#pump(topic)
+  }
+
+  /** Takes over records as they are delivered. */
+  receive(records: readonly LogRecord[]): void {
+    if (this.#stopped) return
+    const topics = new Set<LogTopic>()
+    for (const record of records) {
+      topics.add(record.topic)
+      let buffer = this.#buffers.get(record.topic)
+      if (!buffer) this.#buffers.set(record.topic, (buffer = new RecordBuffer()))
+      buffer.push(record)
+    }
+    for (const topic of topics) {
+      this.#adjustFetching(topic)
+      this.#pumpSoon(topic)
+    }
+  }
+
+  #pumpSoon(topic: LogTopic): void {
+    const { lingerMs = 0 } = this.#parts.stage
+    if (lingerMs === 0) return void this.#pump(topic)
+    if (this.#lingering.has(topic)) return
+    this.#lingering.add(topic)
+    this.#parts.clock.schedule(lingerMs, () => {
+      this.#lingering.delete(topic)
+      void this.#pump(topic)
+    })
+  }
+
+  #adjustFetching(topic: LogTopic): void {
+    const { length = 0, bytes = 0 } = this.#buffers.get(topic) ?? {}
+    const { maxBufferedPerTopic, maxBufferedBytesPerTopic } = this.#parts.options
+    const share = Math.max(length / maxBufferedPerTopic, bytes / maxBufferedBytesPerTopic)
+    if (share >= 1 && !this.#paused.has(topic)) {
+      this.#paused.add(topic)
+      this.#open.pause([topic])
+    } else if (share < 0.5 && this.#paused.delete(topic)) this.#open.resume([topic])
+  }
+
+  #mayTake(record: LogRecord | undefined): record is LogRecord {
+    if (this.#stopped || record === undefined || !this.#offsets.hasRoom(record)) return false
+    const { maxPendingPerLane, maxTakenPerLane } = this.#parts.options
+    const { running, taken } = this.#sink.load()
+    return (
+      taken + this.#burial.waiting < maxTakenPerLane &&
+      (record.topic === CONTROL || running < maxPendingPerLane)
+    )
+  }
+
+  async #pump(topic: LogTopic): Promise<void> {
+    const buffer = this.#buffers.get(topic)
+    if (!buffer || this.#pumping.has(topic)) return
+    this.#pumping.add(topic)
+    let taken = 0
+    try {
+      for (let next = buffer.at(taken); this.#mayTake(next); next = buffer.at(taken)) {
+        taken++
+        const took = this.#take(next)
+        if (took) await took
+      }
+    } catch (error) {
+      this.#sink.failed(error)
+    } finally {
+      buffer.drop(taken)
+      this.#pumping.delete(topic)
+    }
+    this.#adjustFetching(topic)
+    if (this.#mayTake(buffer.at(0))) void this.#pump(topic)
+    else this.#hearInterrupts(buffer)
+  }
+
+  /** Of the records that must wait. */
+  #hearInterrupts(buffer: RecordBuffer): void {
+    if (this.#stopped || !this.#parts.stage.interrupts) return
+    for (const record of buffer.peek()) {
+      const event = record.topic === CONTROL ? this.#glance(record) : null
+      if (event) this.#sink.interrupt(event)
+    }
+  }
+
+  /** The event of a record at home that can be read at once. What is wrong with it shows when it is taken. */
+  #glance(found: LogRecord): StageEvent | null {
+    if (found.value === null || recordBytes(found) > RECORD_BYTES) return null
+    try {
+      const record = received(found, this.#parts.clock.now())
+      const decoded = this.#parts.codec.decode(found.value, record.topic)
+      if (!(decoded instanceof Promise)) {
+        const event = toEvent(record, decoded, this.#origin)
+        const isWrong = mistakesOf(record, event as Decoded).length > 0 || this.#isAway(record, event.key)
+        return isWrong ? null : this.#keyed(event)
+      }
+      decoded.catch(() => {})
+    } catch {}
+    return null
+  }
+
+  #isAway({ topic, partition }: LogRecord, key: string): boolean {
+    return isOpen(topic) && homeOf(key, this.#parts.log.partitions) !== partition
+  }
+
+  #keyed(event: RecordEvent): StageEvent {
+    return { ...event, key: encodeKey(this.#parts.stage.keyOf?.(event) ?? event.key) }
+  }
+
+  /** Decodes and queues a record. Synchronous but for a schema or payload that must be fetched first. */
+  #take(found: LogRecord): void | Promise<void> {
+    if (!this.#offsets.offer(found)) return
+    const record = received(found, this.#parts.clock.now())
+    const subscription = this.#parts.stage.consumes.find(({ topic }) => topic === record.topic)
+    if (subscription?.accepts && !subscription.accepts(record.headers)) return this.#skip(record)
+    if (record.value === null || this.#isForAnother(record)) return this.#skip(record)
+    const bytes = isOpen(record.topic) ? recordBytes(found) : 0
+    if (bytes > RECORD_BYTES) return this.#tooLarge(record, record.value, bytes)
+    return this.#decode(record, record.value)
+  }
+
+  /** A replayed event is handled by the stage that gave it up. Not heeded where anyone may write. */
+  #isForAnother({ topic, headers }: LogRecord): boolean {
+    const only = headers[names.replayFor]
+    return only !== undefined && only !== this.#parts.stage.name && !isOpen(topic)
+  }
+
+  #decode(record: LogRecord, value: Uint8Array): void | Promise<void> {
+    try {
+      const decoded = this.#parts.codec.decode(value, record.topic)
+      if (decoded instanceof Promise) return this.#decodeLater(record, value, decoded)
+      this.#route(record, decoded)
+    } catch (error) {
+      this.#undecodable(record, error)
+    }
+  }
+
+  /** `begun` is the first try; later ones ask the registry again. */
+  async #decodeLater(record: LogRecord, value: Uint8Array, begun: Promise<Decoded>): Promise<void> {
+    let first: Promise<Decoded> | null = begun
+    try {
+      const decoded = await persistently(this.#parts, this.#lost, async () => {
+        const pending = first ?? this.#parts.codec.decode(value, record.topic)
+        first = null
+        return await pending
+      })
+      this.#route(record, decoded)
+    } catch (error) {
+      if (!this.#lost.aborted) this.#undecodable(record, error instanceof StageThrew ? error.cause : error)
+    }
+  }
+
+  #route(record: LogRecord, decoded: Decoded): void {
+    const { stage } = this.#parts
+    const probe = toEvent(record, decoded, this.#origin)
+    const mistakes = mistakesOf(record, probe as Decoded)
+    if (mistakes.length > 0) return this.#misnamed(record, probe as Decoded, mistakes)
+    if (this.#isAway(record, probe.key)) {
+      if (stage.forwardsHome) this.#move(record, probe.key)
+      else this.#skip(record)
+      return
+    }
+    const subscription = stage.consumes.find(({ topic }) => topic === record.topic)
+    if (subscription?.events && !subscription.events.includes(decoded.type)) return this.#skip(record)
+    const event = this.#keyed(probe)
+    if (this.#isFlood(record, event)) this.#tooMany(record, event)
+    else this.#submit(record, event, probe.key)
+  }
+
+  /** Of a topic that anyone may write, and that other stages read too: what is refused is one stage's to answer. */
+  #isAnothersToRefuse({ topic }: LogRecord): boolean {
+    return isOpen(topic) && !this.#parts.stage.forwardsHome
+  }
+
+  /** An id or a name in it can't be one. */
+  #misnamed(record: LogRecord, { type, data }: Decoded, mistakes: readonly string[]): void {
+    if (this.#isAnothersToRefuse(record)) return this.#skip(record)
+    const why = mistakes.join('; ')
+    const taskId = 'taskId' in data ? data.taskId : null
+    if (type === 'TaskSubmitted') return this.#refuse(record, taskId, `The task was not accepted: ${why}.`)
+    this.#undecodable(record, new FlotillaError('REQUEST_INVALID', `${type}: ${why}`))
+  }
+
+  /** A stage that gathers events (`lingerMs`) waits for a store, not for one task: there the topic waits with it. */
+  #isFlood({ topic }: LogRecord, event: StageEvent): boolean {
+    const { stage, options } = this.#parts
+    if (topic !== CONTROL || stage.lingerMs) return false
+    return this.#sink.waitingWith(event.key) >= options.maxWaitingPerKey && !stage.interrupts?.(event)
+  }
+
+  #tooMany(record: LogRecord, { type, key }: StageEvent): void {
+    const waiting = this.#parts.options.maxWaitingPerKey
+    const message = `${type} of ${key}: ${waiting} records about this task wait already while it is busy`
+    this.#burial.bury(record, failure('TASK_BUSY', message))
+  }
+
+  #submit(record: LogRecord, event: StageEvent, taskKey: string): void {
+    const { stage, instruments } = this.#parts
+    const span = instruments.handling({
+      stage: stage.name,
+      lane: this.#open.lane,
+      topic: record.topic,
+      eventId: event.id,
+      eventType: event.type,
+      key: taskKey,
+      traceparent: record.headers[names.traceparent] ?? null,
+      atMs: record.timestampMs,
+    })
+    const { traceId, traceparent } = span
+    this.#sink.submit({ ...event, traceId, traceparent }, record, span)
+  }
+
+  #skip(record: LogRecord): void {
+    this.#offsets.finish(record.topic, record.offset)
+    this.#parts.instruments.count('records_skipped', 1, {
+      stage: this.#parts.stage.name,
+      topic: record.topic,
+    })
+    this.#commit.skipped()
+  }
+
+  /** Writes the record to the home partition of its key, in a transaction of this lane. */
+  #move(record: LogRecord, key: string): void {
+    const refusal = this.#refusals.of(causeOf(record))
+    if (refusal) return this.#burial.bury(record, refusal.reason)
+    const { stage, log, instruments } = this.#parts
+    const { topic, value, headers } = record
+    instruments.count('records_forwarded', 1, { stage: stage.name, topic })
+    this.#push(record, [{ topic, partition: homeOf(key, log.partitions), key, value, headers }])
+  }
+
+  #push(input: LogRecord, records: OutgoingRecord[]): void {
+    const cause = causeOf(input)
+    this.#commit.push({ records, rows: [], input, cause, withinMs: 0, committed: () => {} })
+  }
+
+  /** A submission is answered with a result: under its own id, at home, or under one derived from its position. */
+  #refuse(record: LogRecord, taskId: string | null, reason: string): void {
+    if (isTaskId(taskId) && this.#isAway(record, taskId)) return this.#move(record, taskId)
+    const key = isTaskId(taskId) ? taskId : taskIdOf(record, this.#origin)
+    const meta = {
+      id: eventIdOf(record, this.#origin),
+      key,
+      lane: record.partition,
+      atMs: record.timestampMs,
+      traceId: null,
+    }
+    const refused = failure('TASK_INVALID', reason)
+    this.#submit(record, { type: 'SubmissionRefused', data: { failure: refused }, ...meta }, key)
+  }
+
+  #undecodable(record: LogRecord, error: unknown): void {
+    if (this.#isAnothersToRefuse(record)) return this.#skip(record)
+    const isRefusal = error instanceof FlotillaError && error.code === 'TASK_INVALID'
+    if (isRefusal && this.#parts.stage.forwardsHome)
+      return this.#refuse(record, submittedIdIn(error), error.message)
+    const cause = toFailure(error, 'UNDECODABLE_RECORD')
+    this.#burial.bury(
+      record,
+      error instanceof FlotillaError ? cause : failure('UNDECODABLE_RECORD', cause.message),
+    )
+  }
+
+  /** A submission at home that names its task is answered with a result; anything else goes to dead-letters. */
+  #tooLarge(record: LogRecord, value: Uint8Array, bytes: number): void {
+    if (this.#isAnothersToRefuse(record)) return this.#skip(record)
+    const message = `a record of ${bytes} bytes with key and headers on ${record.topic}: at most ${RECORD_BYTES} are taken`
+    const taskId = bytes <= LOG_RECORD_BYTES ? this.#submittedId(value, record.topic) : null
+    if (!isTaskId(taskId) || this.#isAway(record, taskId))
+      return this.#burial.bury(record, failure('RECORD_TOO_LARGE', message))
+    this.#refuse(record, taskId, message)
+  }
+
+  #submittedId(value: Uint8Array, topic: TopicName): string | null {
+    try {
+      const decoded = this.#parts.codec.decode(value, topic)
+      if (!(decoded instanceof Promise))
+        return decoded.type === 'TaskSubmitted' ? (decoded.data.taskId ?? null) : null
+      decoded.catch(() => {})
+      return null
+    } catch (error) {
+      return submittedIdIn(error)
+    }
+  }
+}
+
+function submittedIdIn(error: unknown): string | null {
+  const details = error instanceof FlotillaError ? error.details : undefined
+  return { taskId: null, ...(details as { taskId?: string | null } | undefined) }.taskId
+}

@@ -1,0 +1,373 @@
+// One lane of one stage: takes records, runs handlings, hands their effects to the group commit.
+//
+// 1. What a handling leads to is applied and committed by effects.ts.
+// 2. A lane that is lost commits nothing any more; calls under way go on and are journalled (calls.ts).
+// 3. After an unclean end, events that may have caused it are started one by one (quarantine.ts).
+import { failure } from '../../errors.ts'
+import type { LogRecord, OpenLane } from '../../log/port.ts'
+import type { Emit, Failure, StageEvent } from '../../stage.ts'
+import { encodeKey } from '../../keys.ts'
+import { traceIdOf, type HandlingSpan } from '../../telemetry/instruments.ts'
+import { LaneLost } from '../calls/calls.ts'
+import { countDeadLetter, deadLetter } from './dead-letters.ts'
+import { LaneEffects } from './effects.ts'
+import { GroupCommit } from './group-commit.ts'
+import * as handlings from './handling.ts'
+import type { Handling, LaneFacts, Outcome } from './handling.ts'
+import { timerEventId } from './ids.ts'
+import { Intake } from './intake.ts'
+import { OffsetTracker } from './offsets.ts'
+import type { HostParts } from '../context.ts'
+import { openQuarantine, Quarantine, type Opening } from './quarantine.ts'
+import { KeyQueue } from './queue.ts'
+import { toRecord, type Origin } from './event-records.ts'
+import { causeOf, NO_LETTER, SMALLEST_LETTER, type Refusals } from './refusals.ts'
+import { LaneState, type RowChange } from './state.ts'
+import type { TrialGate } from './trial-gate.ts'
+import { TimerQueue, type ArmedTimer } from './timers.ts'
+
+/** What a lane is to its process. */
+export interface LanePlace {
+  readonly gate: TrialGate
+  /** What the log has refused of this lane's commits, at earlier openings too. */
+  readonly refusals: Refusals
+  /** Epochs of openings of this lane that ended while the process lived on. */
+  readonly survived: ReadonlySet<number>
+  /** Called once, when the lane ends by itself. */
+  readonly onLost: (reason: unknown) => void
+}
+
+interface Restored {
+  readonly state: LaneState
+  readonly topicIds: Origin['topicIds']
+  readonly opening: Opening
+}
+
+export class Lane {
+  readonly index: number
+  readonly #parts: HostParts
+  readonly #open: OpenLane
+  readonly #state: LaneState
+  readonly #commit: GroupCommit
+  readonly #timers: TimerQueue
+  readonly #queue: KeyQueue<Handling>
+  readonly #lost = new AbortController()
+  readonly #facts: LaneFacts
+  readonly #intake: Intake
+  readonly #quarantine: Quarantine
+  readonly #effects: LaneEffects
+  readonly #place: LanePlace
+
+  protected constructor(
+    parts: HostParts,
+    open: OpenLane,
+    { state, topicIds, opening }: Restored,
+    place: LanePlace,
+  ) {
+    this.#parts = parts
+    this.#open = open
+    this.index = open.lane
+    this.#state = state
+    this.#place = place
+    const { refusals } = place
+    const offsets = new OffsetTracker(open.positions, refusals.metadataBytes)
+    const commitParts = { clock: parts.clock, refusals }
+    const commit = new GroupCommit(open, offsets, commitParts, (error) => this.drop(error))
+    this.#commit = commit
+    this.#quarantine = new Quarantine(parts, {
+      index: open.lane,
+      opening,
+      commit,
+      gate: place.gate,
+      lost: this.#lost.signal,
+    })
+    this.#timers = new TimerQueue(parts.clock, (timer) => this.#fire(timer))
+    this.#effects = new LaneEffects(parts, {
+      epoch: open.epoch,
+      state,
+      commit,
+      quarantine: this.#quarantine,
+      lost: this.#lost.signal,
+      arm: (timer) => this.#timers.arm(timer),
+      failed: (error) => this.drop(error),
+    })
+    this.#queue = new KeyQueue((handling) => void this.#run(handling))
+    const origin = { partitions: parts.log.partitions, topicIds }
+    const entrance = { open, offsets, commit: this.#commit, refusals, lost: this.#lost.signal, origin }
+    this.#intake = new Intake(parts, entrance, {
+      submit: (event, record, span) => this.#submit(event, record, span),
+      interrupt: (event) => this.#interrupt(event),
+      load: () => ({ running: this.#queue.running, taken: this.#queue.size }),
+      waitingWith: (key) => this.#queue.waitingWith(key),
+      failed: (error) => this.drop(error),
+    })
+    this.#facts = {
+      lane: open.lane,
+      epoch: open.epoch,
+      state,
+      lost: this.#lost.signal,
+      settled: (key) => this.#effects.settled(key),
+      stream: (emit, handling) => this.#stream(emit, handling),
+    }
+  }
+
+  /** Restores the state and begins to work. */
+  static async begin(parts: HostParts, open: OpenLane, place: LanePlace): Promise<Lane> {
+    const state = new LaneState(parts.stage.version, parts.stage.laneIndex)
+    const ofHost = await state.restore(open.rows, parts.blobs)
+    open.releaseRows()
+    const opening = await openQuarantine(parts, open, ofHost, place.survived)
+    const topicIds = await parts.log.topicIds(parts.stage.consumes.map(({ topic }) => topic))
+    const lane = new Lane(parts, open, { state, topicIds, opening }, place)
+    await lane.#timers.restore(state.timers())
+    open.start(
+      (records) => lane.#intake.receive(records),
+      (reason) => lane.drop(reason),
+    )
+    return lane
+  }
+
+  /** It has ended: it must not take the place of a lane that works. */
+  get isLost(): boolean {
+    return this.#lost.signal.aborted
+  }
+
+  get pending(): number {
+    return this.#queue.size
+  }
+
+  /** Tasks whose effects wait for their commit. */
+  get committing(): number {
+    return this.#effects.committing
+  }
+
+  /** Keys with state: live tasks, mostly. */
+  get keys(): number {
+    return this.#state.size
+  }
+
+  /** What the lane holds in memory. */
+  rows(): Iterable<RowChange> {
+    return this.#state.rows()
+  }
+
+  /** The lane goes to another process, which must not take that for a death of this one. */
+  handOver(): void {
+    this.#quarantine.moved()
+    this.drop(null)
+  }
+
+  /** Ends the lane: nothing is committed any more. */
+  drop(reason: unknown): void {
+    if (this.#lost.signal.aborted) return
+    this.#lost.abort()
+    this.#intake.stop()
+    this.#timers.stop()
+    this.#commit.stop()
+    this.#queue.dropWaiting()
+    this.#effects.stop()
+    this.#open
+      .close()
+      .catch((error: unknown) => this.#parts.instruments.log.warn({ err: error }, 'closing a lane'))
+    this.#place.onLost(reason)
+  }
+
+  /**
+   * Stops taking records, finishes and commits what is at work within the limit, then ends. What lingers was held back by
+   * the stage's own wish, so it is done first: a command that ran one task leaves its books complete.
+   */
+  async drain(): Promise<void> {
+    const { clock, options, stage } = this.#parts
+    this.#intake.takeLingering()
+    this.#intake.stop()
+    this.#timers.stop()
+    this.#quarantine.releaseHeld()
+    if (!stage.lingerMs) this.#queue.dropWaiting()
+    const until = clock.now() + options.drainMs
+    while (this.#queue.size > 0 && clock.now() < until && !this.#lost.signal.aborted)
+      await new Promise<void>((resume) => clock.schedule(20, resume))
+    await this.#commit.settled()
+    this.#quarantine.close()
+    await this.#commit.settled()
+    this.drop(null)
+  }
+
+  #submit(event: StageEvent, record: LogRecord | null, span: HandlingSpan): void {
+    const interrupted = new AbortController()
+    this.#interrupt(event)
+    const cause = record ? causeOf(record) : event.id
+    const begun = { whole: false, throws: 0, streamed: 0 }
+    const handling = { key: event.key, event, record, cause, span, interrupted, ...begun }
+    this.#quarantine.took(handling)
+    this.#queue.push(handling)
+  }
+
+  #interrupt(event: StageEvent): void {
+    const keys = this.#parts.stage.interrupts?.(event)
+    if (!keys) return
+    for (const key of keys === true ? [event.key] : keys.map(encodeKey))
+      for (const handling of this.#queue.of(key)) handling.interrupted.abort()
+  }
+
+  #fire(timer: ArmedTimer): void {
+    if (this.#state.timer(timer.key, timer.name)?.causeId !== timer.causeId) return
+    const { stage, instruments } = this.#parts
+    const id = timerEventId(timer.key, timer.name, timer.causeId)
+    const span = instruments.handling({
+      stage: stage.name,
+      lane: this.index,
+      topic: 'timer',
+      eventId: id,
+      eventType: `TimerFired ${timer.name}`,
+      key: timer.key,
+      traceparent: timer.traceparent,
+      atMs: timer.dueMs,
+    })
+    instruments.count('timers_fired', 1, { stage: stage.name })
+    const traceId = span.traceId ?? traceIdOf(timer.traceparent)
+    const meta = { id, key: timer.key, lane: this.index, atMs: timer.dueMs, traceId }
+    this.#submit({ type: 'TimerFired', data: { name: timer.name }, ...meta }, null, span)
+  }
+
+  async #run(handling: Handling): Promise<void> {
+    try {
+      const admitted = this.#quarantine.admit(handling)
+      const deaths = admitted ? await admitted : 0
+      if (this.#lost.signal.aborted || deaths === null) return handling.span.dropped()
+      if (this.#isStale(handling)) return this.#leaveOut(handling)
+      const pending = deaths > 0 ? this.#convict(handling, deaths) : this.#attempt(handling)
+      if (pending) await pending
+    } catch (error) {
+      handling.span.dropped()
+      if (!this.#lost.signal.aborted) this.drop(error)
+    } finally {
+      this.#quarantine.left(handling)
+      this.#queue.done(handling)
+      this.#intake.proceed()
+    }
+  }
+
+  #leaveOut(handling: Handling): void {
+    handling.span.dropped()
+    this.#quarantine.dismiss(handling)
+  }
+
+  /** A timer that was cancelled or set anew while its event waited. */
+  #isStale({ event }: Handling): boolean {
+    if (event.type !== 'TimerFired') return false
+    const timer = this.#state.timer(event.key, event.data.name)
+    return timer === undefined || timerEventId(event.key, event.data.name, timer.causeId) !== event.id
+  }
+
+  /** Synchronous when the stage makes no call and nothing is large. */
+  #attempt(handling: Handling): void | Promise<void> {
+    try {
+      const refusal = this.#place.refusals.of(handling.cause)
+      if (refusal) return this.#giveUp(handling, refusal.reason, refusal.times)
+      if (handling.whole) return this.#decide(handling)
+      const event = handlings.wholeEvent(this.#parts, this.#lost.signal, handling)
+      const decide = (whole: StageEvent) => {
+        Object.assign(handling, { event: whole, whole: true })
+        return this.#decide(handling)
+      }
+      if (!(event instanceof Promise)) return decide(event)
+      return event.then(decide, (error: unknown) => this.#thrown(handling, error))
+    } catch (error) {
+      return this.#thrown(handling, error)
+    }
+  }
+
+  #decide(handling: Handling): void | Promise<void> {
+    try {
+      const outcome = handlings.work(this.#parts, this.#facts, handling)
+      if (outcome instanceof Promise)
+        return outcome
+          .then((concluded) => this.#conclude(handling, concluded()))
+          .catch((error: unknown) => this.#thrown(handling, error))
+      const concluded = this.#conclude(handling, outcome)
+      return concluded?.catch((error: unknown) => this.#thrown(handling, error))
+    } catch (error) {
+      return this.#thrown(handling, error)
+    }
+  }
+
+  async #thrown(handling: Handling, error: unknown): Promise<void> {
+    if (!(error instanceof handlings.StageThrew)) throw error
+    const { stage, instruments, options } = this.#parts
+    handling.throws++
+    if (!error.final)
+      instruments.log.error(
+        { err: error.cause ?? error, stage: stage.name, event: handling.event.type, key: handling.key },
+        'a stage threw',
+      )
+    instruments.count('handlings_failed', 1, { stage: stage.name, type: handling.event.type })
+    if (!error.final && handling.throws < options.maxThrows) return this.#attempt(handling) ?? undefined
+    const reason = error.final ?? handlings.stageFailure(this.#parts, error, handling.event)
+    await this.#giveUp(handling, reason, 0)
+  }
+
+  /** Its process died of it, again and again. */
+  #convict(handling: Handling, deaths: number): Promise<void> {
+    const { stage, instruments } = this.#parts
+    const { event } = handling
+    handling.throws = deaths
+    instruments.count('events_quarantined', 1, { stage: stage.name, type: event.type })
+    const message = `${stage.name} died ${deaths} times while it handled ${event.type} of ${event.key}`
+    return this.#giveUp(handling, failure('PROCESS_DIED', message), 0)
+  }
+
+  /** Leaves a dead letter of the event and tells its requester: less each time that the log refuses it. */
+  async #giveUp(handling: Handling, reason: Failure, refusals: number): Promise<void> {
+    const parts = this.#parts
+    const { record, key, throws } = handling
+    parts.instruments.log.error(
+      {
+        stage: parts.stage.name,
+        event: handling.event.type,
+        cause: handling.cause,
+        code: reason.code,
+        refusals,
+      },
+      `an event was given up: ${reason.message}`,
+    )
+    if (refusals >= NO_LETTER) return this.#conclude(handling, handlings.join()) ?? undefined
+    countDeadLetter(parts, record?.topic ?? 'timer', reason)
+    const smallest = refusals >= SMALLEST_LETTER
+    const about = { record, key, lane: this.index, attempts: Math.max(1, throws), smallest }
+    const letter = await handlings.persistently(parts, this.#lost.signal, () =>
+      deadLetter(parts, about, reason),
+    )
+    const letterAlone = handlings.join({ emit: [letter] })
+    if (smallest) return this.#conclude(handling, letterAlone) ?? undefined
+    const told = handlings.poisonedOutcome(parts, this.#facts, handling, reason)
+    told.emit.push(letter)
+    try {
+      await this.#conclude(handling, told)
+    } catch (again) {
+      // What the stage wants its requester told can't be encoded either: the dead letter alone must do.
+      if (!(again instanceof handlings.StageThrew)) throw again
+      await this.#conclude(handling, letterAlone)
+    }
+  }
+
+  #conclude(handling: Handling, outcome: Outcome): void | Promise<void> {
+    if (this.#lost.signal.aborted) throw new LaneLost('after the work')
+    handling.span.finished()
+    return this.#effects.push(handling, outcome)
+  }
+
+  /** Best effort, outside the transaction. */
+  #stream(emit: Emit, handling: Handling): void {
+    if (this.#lost.signal.aborted) return
+    const { codec, stage, log } = this.#parts
+    const sender = { stage: stage.name, version: stage.version, partitions: log.partitions }
+    try {
+      const value = codec.encode(emit.type, emit.data as never, emit.topic)
+      const cause = { id: handling.event.id, key: handling.key, traceparent: handling.span.traceparent }
+      // Ids apart from those of the events that it commits, and the same when it runs again.
+      log.publish([toRecord(sender, emit, value, cause, -++handling.streamed)]).catch(() => {})
+    } catch (error) {
+      this.#parts.instruments.log.debug({ err: error }, 'streaming')
+    }
+  }
+}

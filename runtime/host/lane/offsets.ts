@@ -1,0 +1,130 @@
+// Which records of a lane are finished.
+//
+// 1. A position is the lowest unfinished offset; what is finished beyond it goes into the metadata, as runs of the
+//    *unfinished* offsets below `next`: a gap (control record, compaction) then needs no entry. It is measured before a record
+//    is taken, as long as it can become by finishing in any order: what would pass METADATA_BYTES has no room.
+// 2. Delivery is in offset order. An unfinished offset that a later one overtakes is gone from the log and is dropped.
+// 3. `offer` answers true once for each record, however often it is delivered.
+import type { LogRecord, LogTopic, Position } from '../../log/port.ts'
+import { decodeFinished, encodeFinished } from '../../log/position-metadata.ts'
+
+/** Below the 4,096 bytes that brokers allow. */
+export const METADATA_BYTES = 3_000
+/** Comma and gap of one unfinished offset: 2^53 has 11 digits in base 36. */
+const MOST_BYTES = 12
+
+class TopicOffsets {
+  /** One past the highest offset taken. */
+  next: number
+  /** Taken or restored, not finished; ascending, because delivery is. */
+  readonly unfinished: Set<number>
+  readonly taken = new Set<number>()
+  /** Restored as unfinished and not delivered again yet. */
+  #awaited: number
+
+  constructor(base: number, metadata: string) {
+    const { next, unfinished } = decodeFinished(base, metadata)
+    this.next = next
+    this.unfinished = new Set(unfinished)
+    this.#awaited = this.unfinished.size
+  }
+
+  get base(): number {
+    for (const offset of this.unfinished) return offset
+    return this.next
+  }
+
+  offer(offset: number): boolean {
+    if (this.#awaited > 0) this.#dropOvertaken(offset)
+    if (offset >= this.next) {
+      this.next = offset + 1
+      this.unfinished.add(offset)
+    } else if (!this.unfinished.has(offset) || this.taken.has(offset)) return false
+    else this.#awaited--
+    this.taken.add(offset)
+    return true
+  }
+
+  #dropOvertaken(offset: number): void {
+    for (const old of this.unfinished) {
+      if (old >= offset) return
+      if (this.taken.has(old)) continue
+      this.unfinished.delete(old)
+      this.#awaited--
+    }
+  }
+
+  /**
+   * Whether one more may be taken. Metadata is longest where no two unfinished offsets stand side by side, and finishing one
+   * never makes it longer than all of them written apart.
+   */
+  hasRoom(limitBytes: number): boolean {
+    const { size } = this.unfinished
+    if (size === 0) return true
+    const most = MOST_BYTES * (size + 2)
+    return most <= limitBytes || this.#mostBytes() + 2 * MOST_BYTES <= limitBytes
+  }
+
+  #mostBytes(): number {
+    let bytes = 0
+    let end = this.base
+    for (const offset of this.unfinished) {
+      bytes += 1 + digits(offset - end)
+      end = offset + 1
+    }
+    return bytes
+  }
+
+  finish(offset: number): void {
+    this.unfinished.delete(offset)
+    this.taken.delete(offset)
+  }
+}
+
+const digits = (gap: number): number => gap.toString(36).length
+
+/** Positions of one lane, over all topics that its stage consumes. */
+export class OffsetTracker {
+  readonly #topics = new Map<LogTopic, TopicOffsets>()
+  readonly #dirty = new Set<LogTopic>()
+  readonly #metadataBytes: number
+
+  constructor(positions: readonly Position[], metadataBytes: number = METADATA_BYTES) {
+    this.#metadataBytes = metadataBytes
+    for (const { topic, offset, metadata } of positions)
+      this.#topics.set(topic, new TopicOffsets(offset, metadata))
+  }
+
+  /** False: taking this record might make the metadata of its topic too long. What is unfinished already always has room. */
+  hasRoom({ topic, offset }: LogRecord): boolean {
+    const offsets = this.#topics.get(topic)
+    return !offsets || offset < offsets.next || offsets.hasRoom(this.#metadataBytes)
+  }
+
+  /** True when the record is new to this lane; the caller then owes a `finish`. */
+  offer(record: LogRecord): boolean {
+    let offsets = this.#topics.get(record.topic)
+    if (!offsets) this.#topics.set(record.topic, (offsets = new TopicOffsets(record.offset, '')))
+    return offsets.offer(record.offset)
+  }
+
+  finish(topic: LogTopic, offset: number): void {
+    this.#topics.get(topic)?.finish(offset)
+    this.#dirty.add(topic)
+  }
+
+  get hasChanges(): boolean {
+    return this.#dirty.size > 0
+  }
+
+  /** Positions that moved since the last call. */
+  takeChanges(): Position[] {
+    const changed: Position[] = []
+    for (const topic of this.#dirty) {
+      const offsets = this.#topics.get(topic)
+      if (offsets) changed.push({ topic, offset: offsets.base, metadata: encodeFinished(offsets) })
+    }
+    this.#dirty.clear()
+    return changed
+  }
+}

@@ -1,0 +1,316 @@
+// A lane's part in finding the event that kills its process (suspects.ts says when one is found).
+//
+// 1. A lane says in its first commit that it is open, and in the last commit of a drain that it is not. Only a lane whose
+//    former owner did not say so, or that has suspects still, pays for anything here.
+// 2. After an unclean end, the first events that were on the log by then are suspects, timers that were due too: at least
+//    all that the former owner can have had at work. Each is written down before it is started; the commit of its effect
+//    deletes the row.
+// 3. One that died in a trial is held back before its next (suspects.ts), while everything else goes on.
+// 4. Rows stand under a key that no stage has, and carry no version: every release reads over them.
+import type { LogTopic, OpenLane, StateRow } from '../../log/port.ts'
+import type { GroupCommit } from './group-commit.ts'
+import { persistently, type Handling } from './handling.ts'
+import type { HostParts } from '../context.ts'
+import { HOST_PREFIX } from './state.ts'
+import {
+  FORGOTTEN_MS,
+  aged,
+  begun,
+  firstSuspicion,
+  holdMs,
+  isGuilty,
+  reopen,
+  type LaneLife,
+  type Reopened,
+  type Suspect,
+} from './suspects.ts'
+import type { TrialGate } from './trial-gate.ts'
+
+const LIFE = `${HOST_PREFIX}life`
+const SUSPECT = `${HOST_PREFIX}suspect:`
+/** Of a lane, after an unclean end: more than a lane has at work (parts.ts), so that those behind are innocent. */
+const MAX_SUSPECTS = 1_000
+
+/** A suspect that was taken. */
+interface Charge {
+  suspect: Suspect
+  /** Ends its trial and what goes with it; null before and after. */
+  end: (() => void) | null
+}
+
+/** What an opening finds out and writes down before the lane begins to work. */
+export interface Opening extends Reopened {
+  /** Where the topics ended after an unclean end; null after a clean one. */
+  readonly ends: ReadonlyMap<LogTopic, number> | null
+  readonly openedMs: number
+  /** Epoch of the former owner. */
+  readonly formerEpoch: number
+}
+
+/** Reads the rows, counts a death where there was one, and commits that the lane is open. */
+export async function openQuarantine(
+  parts: HostParts,
+  open: OpenLane,
+  ofHost: readonly StateRow[],
+  survived: ReadonlySet<number>,
+): Promise<Opening> {
+  const { life: former, suspects: known } = readRows(ofHost)
+  const openedMs = parts.clock.now()
+  const hasMoved =
+    former !== null && (survived.has(former.epoch) || (await isNotedAsMoved(parts, open.lane, former)))
+  const reopened = reopen(former, known, { epoch: open.epoch, ms: openedMs, hasMoved })
+  const rows = [rowOf(LIFE, reopened.life), ...reopened.forgotten.map((id) => rowOf(SUSPECT + id, null))]
+  for (const [id, suspect] of reopened.suspects) rows.push(rowOf(SUSPECT + id, suspect))
+  const ends = reopened.unclean ? await endsOf(parts, open.lane) : null
+  await open.commit({ records: [], rows, positions: [] })
+  return { ...reopened, ends, openedMs, formerEpoch: former?.epoch ?? 0 }
+}
+
+async function endsOf({ log, stage }: HostParts, lane: number): Promise<Map<LogTopic, number>> {
+  const ranges = await log.ranges(stage.consumes.map(({ topic }) => topic))
+  return new Map(ranges.filter(({ partition }) => partition === lane).map(({ topic, next }) => [topic, next]))
+}
+
+function readRows(rows: readonly StateRow[]): { life: LaneLife | null; suspects: Map<string, Suspect> } {
+  let life: LaneLife | null = null
+  const suspects = new Map<string, Suspect>()
+  for (const { key, value } of rows) {
+    if (value === null) continue
+    const { d } = JSON.parse(Buffer.from(value).toString()) as { d: unknown }
+    if (key === LIFE) life = d as LaneLife
+    else if (key.startsWith(SUSPECT)) suspects.set(key.slice(SUSPECT.length), d as Suspect)
+  }
+  return { life, suspects }
+}
+
+const survivalKey = (stage: string, lane: number, epoch: number): string => `moved:${stage}:${lane}:${epoch}`
+
+/** An owner that notes it later is asked about when an event is to be given up. */
+async function isNotedAsMoved(
+  { keyValue, stage, instruments }: HostParts,
+  lane: number,
+  { open, epoch }: LaneLife,
+): Promise<boolean> {
+  if (!open || !keyValue) return false
+  const noted = keyValue.get(survivalKey(stage.name, lane, epoch))
+  return noted.then(
+    (value) => value !== null,
+    (error: unknown) => {
+      instruments.log.debug({ err: error }, 'asking whether a lane moved')
+      return false
+    },
+  )
+}
+
+/** In the form of every row of a lane; of version 0, so that no release takes it for newer than itself. */
+function rowOf(key: string, value: LaneLife | Suspect | null): StateRow {
+  return { key, value: value && Buffer.from(JSON.stringify({ v: 0, d: value })) }
+}
+
+export class Quarantine {
+  readonly #parts: HostParts
+  readonly #opening: Opening
+  readonly #lane: number
+  readonly #commit: GroupCommit
+  readonly #gate: TrialGate
+  readonly #lost: AbortSignal
+  readonly #closing = new AbortController()
+  readonly #charges = new Map<Handling, Charge>()
+  #fresh = MAX_SUSPECTS
+  readonly #life: LaneLife
+
+  constructor(
+    parts: HostParts,
+    lane: { index: number; opening: Opening; commit: GroupCommit; gate: TrialGate; lost: AbortSignal },
+  ) {
+    this.#lane = lane.index
+    this.#parts = parts
+    this.#opening = lane.opening
+    this.#life = lane.opening.life
+    this.#commit = lane.commit
+    this.#gate = lane.gate
+    this.#lost = lane.lost
+    if (lane.opening.suspects.size > 0) this.#forgetLater()
+  }
+
+  /** Some do not come again: a timer that was cancelled, a record past its retention. */
+  #forgetLater(): void {
+    const cancel = this.#parts.clock.schedule(FORGOTTEN_MS, () => {
+      const rows = [...this.#opening.suspects.keys()].map((id) => rowOf(SUSPECT + id, null))
+      this.#opening.suspects.clear()
+      this.#push(rows)
+    })
+    this.#lost.addEventListener('abort', cancel, { once: true })
+  }
+
+  /** An event was taken: is it a suspect? */
+  took(handling: Handling): void {
+    const { suspects, ends } = this.#opening
+    if (suspects.size === 0 && ends === null) return
+    const { id } = handling.event
+    const known = suspects.get(id)
+    suspects.delete(id)
+    const suspect =
+      known ??
+      (this.#mayHaveBeenAtWork(handling) ? firstSuspicion(this.#opening.formerEpoch, this.#now()) : null)
+    if (suspect) this.#charges.set(handling, { suspect, end: null })
+  }
+
+  #mayHaveBeenAtWork({ record, event }: Handling): boolean {
+    const { ends, openedMs } = this.#opening
+    if (ends === null || this.#fresh === 0) return false
+    const isOld = record ? record.offset < (ends.get(record.topic) ?? 0) : event.atMs <= openedMs
+    if (isOld) this.#fresh--
+    return isOld
+  }
+
+  /**
+   * Before it is started; null: at once. Resolves with how often it died when it is to be given up, else with 0; with null
+   * when this opening of the lane ends before its turn.
+   */
+  admit(handling: Handling): Promise<number | null> | null {
+    const charge = this.#charges.get(handling)
+    if (charge) return this.#try(handling, charge)
+    return this.#gate.pass()?.then(() => 0) ?? null
+  }
+
+  async #try(handling: Handling, charge: Charge): Promise<number | null> {
+    if (isGuilty(charge.suspect)) charge.suspect = await this.#withoutMoves(charge.suspect)
+    if (this.#lost.aborted) return null
+    if (isGuilty(charge.suspect)) return charge.suspect.deaths.length
+    const ms = holdMs(charge.suspect)
+    if (ms > 0) await this.#hold(handling, ms)
+    if (this.#lost.aborted || this.#closing.signal.aborted) return null
+    const trial = await this.#gate.enter(charge.suspect)
+    charge.end = () => this.#gate.leave()
+    const now = { ms: this.#now(), isAlone: trial.isAlone }
+    charge.suspect = begun(charge.suspect, this.#age(), now)
+    await this.#write(handling, charge.suspect)
+    if (this.#lost.aborted || trial.limitMs === 0) this.#endTrial(charge)
+    else this.#watch(handling, charge, trial.limitMs)
+    return this.#lost.aborted ? null : 0
+  }
+
+  #age(): { epoch: number; livedMs: number } {
+    return { epoch: this.#life.epoch, livedMs: this.#now() - this.#opening.openedMs }
+  }
+
+  /** Until it was held back for so long, it is interrupted, or its lane goes. */
+  #hold({ interrupted }: Handling, ms: number): Promise<void> {
+    const over = AbortSignal.any([interrupted.signal, this.#closing.signal, this.#lost])
+    return new Promise((resolve) => {
+      if (over.aborted) return resolve()
+      const cancel = this.#parts.clock.schedule(ms, resolve)
+      const ended = (): void => {
+        cancel()
+        resolve()
+      }
+      over.addEventListener('abort', ended, { once: true })
+    })
+  }
+
+  /** Leaves out the ends that the owner of the lane lived to note. */
+  async #withoutMoves(suspect: Suspect): Promise<Suspect> {
+    const { parts, lane } = { parts: this.#parts, lane: this.#lane }
+    const { keyValue } = parts
+    if (!keyValue) return suspect
+    const moved = await persistently(parts, this.#lost, () =>
+      Promise.all(
+        suspect.deaths.map(({ epoch }) => keyValue.get(survivalKey(parts.stage.name, lane, epoch))),
+      ),
+    )
+    return { ...suspect, deaths: suspect.deaths.filter((_, i) => moved[i] === null) }
+  }
+
+  /** The lane moves, and this process lives on: what was at work here did not end it. */
+  moved(): void {
+    const { keyValue, stage, instruments } = this.#parts
+    const key = survivalKey(stage.name, this.#lane, this.#life.epoch)
+    keyValue
+      ?.set(key, 'moved', FORGOTTEN_MS)
+      .catch((error: unknown) => instruments.log.debug({ err: error }, 'noting that a lane moved'))
+  }
+
+  /** Notes the ages that it reaches, until its trial is over. */
+  #watch(handling: Handling, charge: Charge, limitMs: number): void {
+    const startedMs = this.#now()
+    const next = (): void => {
+      const atMs = Math.min(charge.suspect.diesBeforeMs ?? limitMs, limitMs)
+      const cancel = this.#parts.clock.schedule(startedMs + atMs - this.#now(), reached)
+      charge.end = () => {
+        cancel()
+        this.#gate.leave()
+      }
+    }
+    const reached = (): void => {
+      if (!this.#charges.has(handling)) return
+      if (charge.suspect.diesBeforeMs === null) return this.#endTrial(charge)
+      const isOver = charge.suspect.diesBeforeMs >= limitMs
+      charge.suspect = aged(charge.suspect, limitMs)
+      const written = this.#write(handling, charge.suspect)
+      // Until it is written that its trial is over, a death would be taken for its own.
+      if (isOver) void written.then(() => this.#endTrial(charge))
+      else next()
+    }
+    next()
+  }
+
+  #write({ event }: Handling, suspect: Suspect | null): Promise<void> {
+    return new Promise((written) => {
+      if (this.#lost.aborted) return written()
+      const done = (): void => {
+        this.#lost.removeEventListener('abort', done)
+        written()
+      }
+      this.#lost.addEventListener('abort', done)
+      const rows = [rowOf(SUSPECT + event.id, suspect)]
+      this.#push(rows, done)
+    })
+  }
+
+  #endTrial(charge: Charge): void {
+    charge.end?.()
+    charge.end = null
+  }
+
+  /** Its effect is about to be pushed: the rows that go along. */
+  acquitted(handling: Handling): StateRow[] {
+    const charge = this.#charges.get(handling)
+    if (!charge) return []
+    this.#charges.delete(handling)
+    void this.#write(handling, null).then(() => this.#endTrial(charge))
+    return [rowOf(SUSPECT + handling.event.id, null)]
+  }
+
+  /** It is not at work any more, with or without an effect. */
+  left(handling: Handling): void {
+    const charge = this.#charges.get(handling)
+    if (!charge) return
+    this.#charges.delete(handling)
+    this.#endTrial(charge)
+  }
+
+  /** It will not be started: a timer that was cancelled. */
+  dismiss(handling: Handling): void {
+    this.#push(this.acquitted(handling))
+  }
+
+  /** Nothing waits for its trial to come any more: the next owner holds it back in its turn. */
+  releaseHeld(): void {
+    this.#closing.abort()
+  }
+
+  /** Says that the lane closes cleanly; nothing may be pushed after it. */
+  close(): void {
+    this.#push([rowOf(LIFE, { ...this.#life, open: false })])
+  }
+
+  #push(rows: StateRow[], committed: () => void = () => {}): void {
+    if (rows.length === 0) return
+    this.#commit.push({ records: [], rows, input: null, cause: 'quarantine', withinMs: 0, committed })
+  }
+
+  #now(): number {
+    return this.#parts.clock.now()
+  }
+}

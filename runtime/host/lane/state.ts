@@ -1,0 +1,235 @@
+// The state of one lane in memory: rows and timers of every live key.
+//
+// 1. Rows are applied here when a handling ends and written by the lane's next commit; a lane whose commit fails is
+//    dropped with its memory, so the two never part.
+// 2. Keys are encoded ones (runtime/keys.ts). A part sees the rows of its root besides its own; clearing a root clears its
+//    parts, clearing a part leaves what it sees of its root: `view` after `cleared` is `inherited`.
+// 3. A row carries the version of the stage that wrote it. A newer one than ours means that a newer process has owned
+//    the lane: NewerState, and the lane is let go.
+// 4. A row whose payload the blob store has lost is a MissingRow: its key fails where it is read, and no other key does.
+// 5. Rows of the lane itself stand under a key that no record can have: encoded keys hold no zero character.
+import type { StateRow } from '../../log/port.ts'
+import type { LaneIndex, Stage } from '../../stage.ts'
+import type { BlobStore } from '../../store/port.ts'
+import { isWithin, rootOf } from '../../keys.ts'
+import { MissingRow } from '../../missing-row.ts'
+import { Turns } from '../../turns.ts'
+
+export interface TimerRow {
+  dueMs: number
+  /** Event that set it: its id makes the timer event's. */
+  causeId: string
+  traceparent: string | null
+}
+
+export interface RowChange {
+  readonly key: string
+  readonly name: string
+  /** Null deletes. */
+  readonly value: unknown
+}
+
+const SEPARATOR = '\u0000'
+const TIMER = '$timer:'
+const LANE = `${SEPARATOR}lane`
+const LANE_PREFIX = LANE + SEPARATOR
+/** Rows of the host itself, which no stage sees. */
+export const HOST_PREFIX = `${SEPARATOR}host${SEPARATOR}`
+const noIndex: LaneIndex = { write: () => {} }
+
+type WithMissing = (rows: Record<string, unknown>, name: string, missing: MissingRow) => void
+
+/** Without a copy of the bytes. */
+const textOf = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, byteLength).toString()
+
+export class NewerState extends Error {
+  override readonly name = 'NewerState'
+}
+
+export class LaneState {
+  readonly #keys = new Map<string, Map<string, unknown>>()
+  readonly #families = new Map<string, Set<string>>()
+  readonly #version: number
+  readonly #laneIndex: LaneIndex
+  #restoredMissing = false
+
+  constructor(version: number, laneIndex?: Stage['laneIndex']) {
+    this.#version = version
+    this.#laneIndex = laneIndex?.() ?? noIndex
+  }
+
+  /** The rows of the lane, as its stage sees them. */
+  get lane(): LaneIndex {
+    return this.#laneIndex
+  }
+
+  /** Applies rows of the lane in memory. */
+  writeLane(rows: Readonly<Record<string, unknown>>): void {
+    for (const [name, value] of Object.entries(rows)) this.#laneIndex.write(name, value ?? null)
+  }
+
+  get size(): number {
+    return this.#keys.size
+  }
+
+  /**
+   * Rows of a key as the stage sees them: timers left out, a part's own rows over those of its root. A fresh object. Reading a
+   * missing row of it throws PAYLOAD_MISSING.
+   */
+  view(key: string): Record<string, unknown> {
+    return this.#viewOf(key, (rows, name, missing) => missing.standIn(rows, name))
+  }
+
+  /** The same without the rows that are missing. */
+  present(key: string): Record<string, unknown> {
+    return this.#viewOf(key, () => {})
+  }
+
+  /** What of the view is not the key's own: the rows of a part's root. A fresh object. */
+  inherited(key: string): Record<string, unknown> {
+    const rows: Record<string, unknown> = {}
+    const root = rootOf(key)
+    if (root !== key) this.#copyRows(root, rows, (into, name, missing) => missing.standIn(into, name))
+    return rows
+  }
+
+  #viewOf(key: string, missing: WithMissing): Record<string, unknown> {
+    const rows: Record<string, unknown> = {}
+    const root = rootOf(key)
+    if (root !== key) this.#copyRows(root, rows, missing)
+    this.#copyRows(key, rows, missing)
+    return rows
+  }
+
+  #copyRows(key: string, into: Record<string, unknown>, missing: WithMissing): void {
+    for (const [name, value] of this.#keys.get(key) ?? []) {
+      if (name.startsWith(TIMER)) continue
+      if (this.#restoredMissing) delete into[name]
+      if (value instanceof MissingRow) missing(into, name, value)
+      else into[name] = value
+    }
+  }
+
+  timer(key: string, name: string): TimerRow | undefined {
+    return this.#keys.get(key)?.get(TIMER + name) as TimerRow | undefined
+  }
+
+  *timers(): Iterable<{ key: string; name: string; timer: TimerRow }> {
+    for (const [key, rows] of this.#keys)
+      for (const [name, value] of rows)
+        if (name.startsWith(TIMER)) yield { key, name: name.slice(TIMER.length), timer: value as TimerRow }
+  }
+
+  /** Every row and timer. */
+  *rows(): Iterable<RowChange> {
+    for (const [key, rows] of this.#keys) for (const [name, value] of rows) yield { key, name, value }
+  }
+
+  /** What clearing this key deletes: its rows and timers, and those of its parts. */
+  cleared(key: string): RowChange[] {
+    const changes: RowChange[] = []
+    for (const member of this.#families.get(rootOf(key)) ?? []) {
+      if (!isWithin(member, key)) continue
+      for (const name of this.#keys.get(member)?.keys() ?? [])
+        changes.push({ key: member, name, value: null })
+    }
+    return changes
+  }
+
+  timerChange(key: string, name: string, timer: TimerRow | null): RowChange {
+    return { key, name: TIMER + name, value: timer }
+  }
+
+  /** Applies the changes in memory. Deleting what is not there is nothing. */
+  apply(changes: readonly RowChange[]): void {
+    for (const { key, name, value } of changes) {
+      if (value === null) this.#remove(key, name)
+      else this.#put(key, name, value)
+    }
+  }
+
+  #put(key: string, name: string, value: unknown): void {
+    let rows = this.#keys.get(key)
+    if (!rows) {
+      this.#keys.set(key, (rows = new Map()))
+      const family = this.#families.get(rootOf(key))
+      if (family) family.add(key)
+      else this.#families.set(rootOf(key), new Set([key]))
+    }
+    rows.set(name, value)
+  }
+
+  #remove(key: string, name: string): void {
+    const rows = this.#keys.get(key)
+    if (!rows?.delete(name) || rows.size > 0) return
+    this.#keys.delete(key)
+    const family = this.#families.get(rootOf(key))
+    family?.delete(key)
+    if (family?.size === 0) this.#families.delete(rootOf(key))
+  }
+
+  /** The rows as the log keeps them; a row past the limit goes to the blob store first. */
+  encode(
+    changes: readonly RowChange[],
+    blobs: BlobStore,
+    limitBytes: number,
+    ofLane: Readonly<Record<string, unknown>> | null = null,
+  ): StateRow[] | Promise<StateRow[]> {
+    const rows: StateRow[] = []
+    const large: Promise<void>[] = []
+    const add = (rowKey: string, value: unknown) => {
+      if (value === null) return void rows.push({ key: rowKey, value: null })
+      const bytes = Buffer.from(JSON.stringify({ v: this.#version, d: value }))
+      const index = rows.push({ key: rowKey, value: bytes }) - 1
+      if (bytes.length <= limitBytes) return
+      const store = async () => {
+        const blob = await blobs.put(bytes)
+        rows[index] = { key: rowKey, value: Buffer.from(JSON.stringify({ v: this.#version, blob })) }
+      }
+      large.push(store())
+    }
+    for (const { key, name, value } of changes) add(key + SEPARATOR + name, value)
+    for (const name in ofLane) add(LANE_PREFIX + name, ofLane[name] ?? null)
+    return large.length === 0 ? rows : Promise.all(large).then(() => rows)
+  }
+
+  /** Takes the rows of a lane, in turns. Gives back those that are the host's own. */
+  async restore(rows: Iterable<StateRow>, blobs: BlobStore): Promise<StateRow[]> {
+    const ofHost: StateRow[] = []
+    const turns = new Turns()
+    for (const row of rows) {
+      const others = turns.next()
+      if (others) await others
+      if (row.key.startsWith(HOST_PREFIX)) {
+        ofHost.push(row)
+        continue
+      }
+      const isLane = row.key.startsWith(LANE_PREFIX)
+      const split = row.key.indexOf(SEPARATOR, isLane ? LANE.length : 0)
+      if (split < 0 || row.value === null) continue
+      const decoded = this.#decode(row.value, blobs)
+      const value = decoded instanceof Promise ? await decoded : decoded
+      const name = row.key.slice(split + 1)
+      if (isLane) this.#laneIndex.write(name, value)
+      else this.#put(row.key.slice(0, split), name, value)
+    }
+    return ofHost
+  }
+
+  /** A promise only for a row in the blob store. */
+  #decode(bytes: Uint8Array, blobs: BlobStore): unknown {
+    const row = JSON.parse(textOf(bytes)) as { v: number; d?: unknown; blob?: string }
+    if (row.v > this.#version)
+      throw new NewerState(`a row of version ${row.v} was found; this process writes ${this.#version}`)
+    if (row.blob === undefined) return row.d
+    return this.#fetched(row.blob, blobs)
+  }
+
+  async #fetched(hash: string, blobs: BlobStore): Promise<unknown> {
+    const whole = await blobs.get(hash)
+    if (whole) return this.#decode(whole, blobs)
+    this.#restoredMissing = true
+    return new MissingRow(hash)
+  }
+}

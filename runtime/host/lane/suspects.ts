@@ -1,0 +1,177 @@
+// Which event killed its process: what is known of those that were at work when their lane ended uncleanly, and when that
+// is enough to give one up.
+//
+// 1. A process that is killed from outside leaves events behind that look like the one that killed its own. So a death
+//    tells little; a death in an event's *trial* tells more: nothing else was started then, and the age that it reached is
+//    known to a step. After an unclean end some event is nearly always in its first trial, so that one tells nothing either.
+// 2. Before each further trial the event is held back, longer each time, while everything else is done. A process that
+//    dies meanwhile died of something else. One that lives through it and dies at the start of the trial tells much: a kill
+//    from outside would have had to come just then. Evidence is that chance: the age over the time that the process lived.
+//    So an event is given up on what was seen since it became a suspect, never on how long processes usually live.
+// 3. Where many were at work, those that died once are started together, so that a kill from outside delays nothing. Those
+//    that died more often have their trials in groups, a sixteenth of them at a time, until they are few.
+// 4. An event that gets older in a trial than it was in former ones did not die of its own then: what they told counts for
+//    less, and for nothing once it has outlived a whole trial.
+// 5. An event is given up after three deaths at the least, two of them in trials.
+// 6. Deaths are counted by the next opening of the lane, in its first commit, once for each epoch. A lane that moved while
+//    its owner lived on ends uncleanly too: the owner says so in the key-value store, and such an end counts for nothing.
+
+/** Of one opening of a lane: written before anything is handled, and by a lane that closes cleanly. */
+export interface LaneLife {
+  readonly epoch: number
+  readonly open: boolean
+}
+
+/** An unclean end of its lane while an event was at work. */
+export interface Death {
+  readonly epoch: number
+  /** In a trial: the age that the event had not reached, in milliseconds. Null: not in one. */
+  readonly beforeMs: number | null
+  /** How long the lane had been open when the trial began, in milliseconds. */
+  readonly livedMs: number
+}
+
+/** An event that was at work, or may have been, when its lane ended uncleanly. */
+export interface Suspect {
+  /** The latest ones. */
+  readonly deaths: readonly Death[]
+  /** Epoch in which it was last begun; null: the end of that one is counted. */
+  readonly epoch: number | null
+  /** In a trial: the age before which it dies if the process dies now. Null: not in one. */
+  readonly diesBeforeMs: number | null
+  /** How long the lane had been open when it was last begun. */
+  readonly livedMs: number
+  /** When it was last begun. */
+  readonly begunMs: number
+}
+
+/** A suspect that did not come again for so long is none any more. */
+export const FORGOTTEN_MS = 86_400_000
+const MAX_DEATHS = 20
+const LEAST_DEATHS = 3
+const LEAST_TRIALS = 2
+/** An event that died in a trial by chance is given up with this chance, at the most. */
+const MAX_CHANCE = 1e-3
+/** Ages at which an event in a trial is seen to live. Most that kill their process do so at once. */
+const STEPS_MS = [10, 100, 1_000, 4_000, 16_000, 64_000]
+const FIRST_HOLD_MS = 10_000
+const LONGEST_HOLD_MS = 640_000
+const SHORTEST_TRIAL_MS = 10
+const FIRST_TRIAL_MS = 500
+const LONGEST_TRIAL_MS = 64_000
+/** So many at most have trials of their own. Of more that died once, all are started together; of others, in so many groups. */
+const FEW = 16
+
+export interface Reopened {
+  readonly life: LaneLife
+  /** By event id. */
+  readonly suspects: Map<string, Suspect>
+  /** Suspects that are kept no longer. */
+  readonly forgotten: readonly string[]
+  /** The former owner ended uncleanly: whatever it may have had at work is suspect. */
+  readonly unclean: boolean
+}
+
+/** `hasMoved`: the former opening ended while its process lived on. */
+export function reopen(
+  former: LaneLife | null,
+  known: ReadonlyMap<string, Suspect>,
+  now: { epoch: number; ms: number; hasMoved: boolean },
+): Reopened {
+  const unclean = former !== null && former.open && !now.hasMoved
+  const life = { epoch: now.epoch, open: true }
+  const suspects = new Map<string, Suspect>()
+  const forgotten: string[] = []
+  for (const [id, suspect] of known) {
+    if (suspect.begunMs < now.ms - FORGOTTEN_MS) forgotten.push(id)
+    else suspects.set(id, ended(suspect, unclean && suspect.epoch === former.epoch))
+  }
+  return { life, suspects, forgotten, unclean }
+}
+
+function ended(suspect: Suspect, died: boolean): Suspect {
+  const off = { ...suspect, epoch: null, diesBeforeMs: null }
+  if (!died) return off
+  const { diesBeforeMs: beforeMs, livedMs } = suspect
+  const death = { epoch: suspect.epoch ?? 0, beforeMs, livedMs }
+  return { ...off, deaths: [...suspect.deaths, death].slice(-MAX_DEATHS) }
+}
+
+/** One that was unfinished at an unclean end, of which nothing else is known. */
+export function firstSuspicion(formerEpoch: number, ms: number): Suspect {
+  const deaths = [{ epoch: formerEpoch, beforeMs: null, livedMs: 0 }]
+  return { deaths, epoch: null, diesBeforeMs: null, livedMs: 0, begunMs: ms }
+}
+
+/** Those of its deaths that were in trials. */
+function trialsOf({ deaths }: Suspect): (Death & { beforeMs: number })[] {
+  return deaths.filter((death): death is Death & { beforeMs: number } => death.beforeMs !== null)
+}
+
+/** How long it is held back before its next trial. */
+export function holdMs(suspect: Suspect): number {
+  const trials = trialsOf(suspect).length
+  return trials === 0 ? 0 : Math.min(LONGEST_HOLD_MS, FIRST_HOLD_MS * 4 ** (trials - 1))
+}
+
+export function isGuilty(suspect: Suspect): boolean {
+  const trials = trialsOf(suspect)
+  if (suspect.deaths.length < LEAST_DEATHS || trials.length < LEAST_TRIALS) return false
+  const chances = trials.slice(1).map(({ beforeMs, livedMs }) => beforeMs / (beforeMs + livedMs))
+  return chances.reduce((product, chance) => product * chance, 1) <= MAX_CHANCE
+}
+
+/** Trials begin with those that are suspected most. */
+export function rankOf(suspect: Suspect): number {
+  return trialsOf(suspect).length * 1_000 + suspect.deaths.length
+}
+
+/** How many of `count` that have the same rank are started together. */
+export function groupSize(suspect: Suspect, count: number): number {
+  if (trialsOf(suspect).length > 0) return 1
+  if (suspect.deaths.length === 1) return count > FEW ? count : 1
+  return Math.max(1, Math.ceil(count / FEW))
+}
+
+/**
+ * How long others wait for the end of a trial at most: of `size` events, where `waiting` of the same kind follow. Nobody
+ * waits for a group that died once. An event that died in a trial gets all the time.
+ */
+export function trialMs(suspect: Suspect, size: number, waiting: number): number {
+  if (suspect.deaths.length === 1 && size > 1) return 0
+  const wholeMs = Math.min(LONGEST_TRIAL_MS, FIRST_TRIAL_MS * 4 ** (suspect.deaths.length - 1))
+  if (trialsOf(suspect).length > 0) return wholeMs
+  return Math.max(SHORTEST_TRIAL_MS, (wholeMs * size) / (waiting + size))
+}
+
+/** It is started, in an opening that has lasted for `livedMs`. Only what is alone has ages that tell something. */
+export function begun(
+  suspect: Suspect,
+  opening: { epoch: number; livedMs: number },
+  now: { ms: number; isAlone: boolean },
+): Suspect {
+  return {
+    ...suspect,
+    ...opening,
+    begunMs: now.ms,
+    diesBeforeMs: now.isAlone ? (STEPS_MS[0] as number) : null,
+  }
+}
+
+/** It has reached the age of the next step, or the end of its trial; and its age at the step after that. */
+export function aged(suspect: Suspect, limitMs: number): Suspect {
+  const reachedMs = suspect.diesBeforeMs ?? limitMs
+  if (reachedMs >= limitMs) return { ...older(suspect, null), diesBeforeMs: null }
+  const diesBeforeMs = STEPS_MS.find((stepMs) => stepMs > reachedMs) ?? LONGEST_TRIAL_MS
+  return { ...older(suspect, diesBeforeMs), diesBeforeMs }
+}
+
+/** What it died of in former trials was not younger than this; null: it was not the event itself. */
+function older(suspect: Suspect, leastMs: number | null): Suspect {
+  const age = (beforeMs: number | null) =>
+    leastMs === null || beforeMs === null ? null : Math.max(beforeMs, leastMs)
+  return {
+    ...suspect,
+    deaths: suspect.deaths.map((death) => ({ ...death, beforeMs: age(death.beforeMs) })),
+  }
+}

@@ -1,0 +1,75 @@
+import TinyQueue from 'tinyqueue'
+import type { Clock } from '../../clock.ts'
+import { Turns } from '../../turns.ts'
+import type { TimerRow } from './state.ts'
+
+/** Of a lane that stood still, many are due: others have their turn between so many. */
+const MAX_FIRED_AT_ONCE = 500
+
+export interface ArmedTimer {
+  readonly key: string
+  readonly name: string
+  readonly causeId: string
+  readonly dueMs: number
+  readonly traceparent: string | null
+}
+
+/**
+ * Timers of one lane, by due time. Cancelled and replaced timers stay in the queue until due: `fire` asks the state
+ * whether the timer still stands.
+ */
+export class TimerQueue {
+  readonly #queue = new TinyQueue<ArmedTimer>([], (a, b) => a.dueMs - b.dueMs)
+  readonly #clock: Clock
+  readonly #fire: (timer: ArmedTimer) => void
+  #cancelWake: (() => void) | null = null
+  #wakeAtMs = Number.POSITIVE_INFINITY
+  #stopped = false
+
+  constructor(clock: Clock, fire: (timer: ArmedTimer) => void) {
+    this.#clock = clock
+    this.#fire = fire
+  }
+
+  arm(timer: ArmedTimer): void {
+    if (this.#stopped) return
+    this.#queue.push(timer)
+    if (timer.dueMs < this.#wakeAtMs) this.#wakeAt(timer.dueMs)
+  }
+
+  /** Arms those that a lane has when it opens. None fires before the last is armed; others have their turn meanwhile. */
+  async restore(timers: Iterable<{ key: string; name: string; timer: TimerRow }>): Promise<void> {
+    const turns = new Turns()
+    for (const { key, name, timer } of timers) {
+      this.#queue.push({ key, name, ...timer })
+      const others = turns.next()
+      if (others) await others
+    }
+    const first = this.#queue.peek()
+    if (first && !this.#stopped) this.#wakeAt(first.dueMs)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#cancelWake?.()
+  }
+
+  #wakeAt(dueMs: number): void {
+    this.#cancelWake?.()
+    this.#wakeAtMs = dueMs
+    this.#cancelWake = this.#clock.schedule(dueMs - this.#clock.now(), () => this.#wake())
+  }
+
+  #wake(): void {
+    this.#wakeAtMs = Number.POSITIVE_INFINITY
+    this.#cancelWake = null
+    const now = this.#clock.now()
+    let next = this.#queue.peek()
+    for (let fired = 0; next && next.dueMs <= now && fired < MAX_FIRED_AT_ONCE && !this.#stopped; fired++) {
+      this.#queue.pop()
+      this.#fire(next)
+      next = this.#queue.peek()
+    }
+    if (next && !this.#stopped) this.#wakeAt(next.dueMs)
+  }
+}

@@ -1,0 +1,69 @@
+// What the scripted model answers. It never pretends: every text of it says that it is scripted.
+//
+// In this order: a recorded conversation whose task stands word for word in the request; the bench conversation, for a
+// task with a `task=<id>` marker (one call of `echo`, then `done <id>`); else how to connect a model.
+import type { Conversation, Turn } from './conversations.ts'
+import type { Exchange } from './exchange.ts'
+
+const SCRIPTED_NOTE = 'Scripted model: this is a recorded conversation, no language model was asked.'
+
+const HOW_TO_CONNECT = [
+  'This is the scripted model: it only plays recorded conversations, and there is none for this task.',
+  'Connect a language model and submit the task again. Any one of these is enough:',
+  '- OPENAI_API_KEY=<key> (with OPENAI_BASE_URL=<url> for any compatible service)',
+  '- GROQ_API_KEY=<key>',
+  '- ANTHROPIC_API_KEY=<key>',
+  '- OLLAMA_HOST=127.0.0.1:11434 for Ollama, or LOCAL_BASE_URL=http://127.0.0.1:8080/v1 for llama.cpp, vLLM and the like',
+].join('\n')
+
+export type Script = (exchange: Exchange) => Turn | undefined
+
+export function recordedScript(conversations: readonly Conversation[]): Script {
+  return (exchange) => {
+    const found = conversations.find(
+      (conversation) => conversation.mode === exchange.mode && exchange.task.includes(conversation.task),
+    )
+    return found === undefined ? undefined : playTurn(found, exchange)
+  }
+}
+
+function playTurn(conversation: Conversation, exchange: Exchange): Turn {
+  const turn = conversation.turns[exchange.turn]
+  if (turn === undefined)
+    return final(exchange, `Scripted model: the recording "${conversation.title}" ends here.`)
+  const missing = turn.needs?.find((text) => !exchange.observations.includes(text))
+  if (missing !== undefined) {
+    const told = `the tools did not return ${JSON.stringify(missing)}, so the recording does not fit this run`
+    return final(exchange, `Scripted model: cannot go on with "${conversation.title}": ${told}.`)
+  }
+  return { ...turn, text: noted(turn, exchange) }
+}
+
+/** A comment where text is code, so that it stays code; before the text elsewhere. */
+function noted(turn: Turn, exchange: Exchange): string {
+  const text = turn.text ?? ''
+  if (exchange.mode === 'code' || (turn.toolCalls ?? []).length > 0) return `${SCRIPTED_NOTE}\n${text}`.trim()
+  return `${text}\n\n(${SCRIPTED_NOTE})`.trim()
+}
+
+/** The conversation of benches and chaos tests. */
+export const benchScript: Script = (exchange) => {
+  const { taskMark, turn, mode, toolNames } = exchange
+  if (taskMark === null) return undefined
+  if (turn > 0) return final(exchange, `done ${taskMark}`)
+  if (mode === 'code') return { text: python('x = echo(text="hi")\nprint(x)') }
+  const name = toolNames.find((tool) => tool.includes('echo')) ?? 'echo'
+  return { toolCalls: [{ name, arguments: { text: 'hi' } }] }
+}
+
+export const connectScript: Script = (exchange) => final(exchange, HOW_TO_CONNECT)
+
+/** An answer that ends the task, in the form that the mode wants. */
+export function final({ mode }: Pick<Exchange, 'mode'>, text: string): Turn {
+  // A JSON string is a Python string.
+  return { text: mode === 'code' ? python(`final_answer(${JSON.stringify(text)})`) : text }
+}
+
+export function python(code: string): string {
+  return `\`\`\`python\n${code}\n\`\`\``
+}

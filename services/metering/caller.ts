@@ -1,0 +1,91 @@
+// The caller that writes ledger rows: many in one statement.
+import type { Clock } from '../../runtime/clock.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
+import type { Sql } from '../../runtime/store/sql.ts'
+import type { Instruments } from '../../runtime/telemetry/instruments.ts'
+import { Batches } from './batches.ts'
+import type { FeedbackRow, LedgerWrite, TaskRow, UsageRow } from './call.ts'
+
+const DAY_MS = 86_400_000
+
+export interface LedgerParts {
+  readonly sql: Sql
+  readonly retentionDays: number
+  readonly clock: Pick<Clock, 'now'>
+  readonly instruments: Pick<Instruments, 'record'>
+}
+
+/**
+ * Rejects with STORE_UNAVAILABLE, which the host repeats, or INTERNAL for a row that the database will never take. A row past
+ * the retention is not written: it was there and has been deleted, or would be deleted at once.
+ */
+export function createLedgerCaller(parts: LedgerParts): (request: LedgerWrite) => Promise<void> {
+  const { sql, clock, retentionDays } = parts
+  const usage = new Batches<UsageRow>((rows) => insertUsage(sql, rows), isRefusal)
+  const tasks = new Batches<TaskRow>((rows) => insertTasks(sql, rows), isRefusal)
+  const write = (request: LedgerWrite): Promise<unknown> => {
+    const horizonMs = clock.now() - retentionDays * DAY_MS
+    if ('usage' in request) return request.usage.at_ms < horizonMs ? nothing : usage.add(request.usage)
+    if ('task' in request) return request.task.completed_at_ms < horizonMs ? nothing : tasks.add(request.task)
+    return upsertFeedback(sql, request.feedback)
+  }
+  return async (request) => {
+    try {
+      await write(request)
+    } catch (cause) {
+      const message = `writing the ledger: ${cause instanceof Error ? cause.message : String(cause)}`
+      throw new FlotillaError(isRefusal(cause) ? 'INTERNAL' : 'STORE_UNAVAILABLE', message, { cause })
+    }
+    if ('feedback' in request) measure(request.feedback, parts.instruments)
+  }
+}
+
+const nothing = Promise.resolve()
+
+/** In one order, so that two owners of a lane that write the same rows can't wait for each other. */
+function insertUsage(sql: Sql, rows: readonly UsageRow[]): Promise<unknown> {
+  const sorted = rows.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
+  const insert = sql.insertInto('usage_ledger').values(sorted)
+  return insert.onConflict((on) => on.columns(['task_id', 'event_id']).doNothing()).execute()
+}
+
+const keyOf = ({ task_id, event_id }: UsageRow): string => `${task_id} ${event_id}`
+
+function insertTasks(sql: Sql, rows: readonly TaskRow[]): Promise<unknown> {
+  const sorted = rows.toSorted((a, b) => (a.task_id < b.task_id ? -1 : 1))
+  const insert = sql.insertInto('task_ledger').values(sorted)
+  return insert.onConflict((on) => on.column('task_id').doNothing()).execute()
+}
+
+/** Of each side the latest counts, in whatever order they come. */
+function upsertFeedback(sql: Sql, row: FeedbackRow): Promise<unknown> {
+  const insert = sql.insertInto('task_feedback').values({ ...unsaid, ...row })
+  const { task_id: _, ...said } = row
+  const at = 'given_at_ms' in row ? 'given_at_ms' : 'scored_at_ms'
+  const since = 'given_at_ms' in row ? row.given_at_ms : row.scored_at_ms
+  return insert
+    .onConflict((on) => on.column('task_id').doUpdateSet(said).where(`task_feedback.${at}`, '<=', since))
+    .execute()
+}
+
+const unsaid = {
+  satisfaction: null,
+  comment: null,
+  given_by: null,
+  given_at_ms: 0,
+  quality: null,
+  scorer: null,
+  scored_at_ms: 0,
+}
+
+function measure(row: FeedbackRow, { record }: LedgerParts['instruments']): void {
+  if ('satisfaction' in row && row.satisfaction !== null) record('task_satisfaction', row.satisfaction)
+  if ('quality' in row && row.quality !== null) record('task_quality', row.quality)
+}
+
+/** SQLSTATE classes 22 and 23 (data, constraint), and SQLite's CONSTRAINT and MISMATCH: trying again is no use. */
+function isRefusal(error: unknown): boolean {
+  const { code, errcode } = error as { code?: unknown; errcode?: unknown }
+  if (typeof errcode === 'number') return [19, 20].includes(errcode & 0xff)
+  return typeof code === 'string' && /^2[23]/.test(code)
+}

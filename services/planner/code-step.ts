@@ -1,0 +1,83 @@
+// A step in code mode: the model's Python goes to the sandbox, what came of it goes back to the model.
+import type { Fleet } from '../../runtime/config/fleet.ts'
+import type { Json } from '../../runtime/stage.ts'
+import type { CodeCompleted } from '../../schemas/generated/events.ts'
+import { takeValue } from './final-answer.ts'
+import { readCode, type FoundCode } from './code-blocks.ts'
+import { fail } from './task-end.ts'
+import { currentStep, requestId } from './step-replies.ts'
+import { imaginedObservation, markedAsData, tellCode } from './prompts/replies.ts'
+import { both, change, put, type Move, type Situation, type Step, type StepToolCall } from './rows.ts'
+import type { ToolBook } from './tool-catalogue.ts'
+import { finished, newStep, nextTurn } from './step.ts'
+
+export function runCode(
+  from: Situation,
+  text: string,
+  { code, said }: FoundCode,
+  fleet: Fleet,
+  book: ToolBook,
+): Move {
+  const { task, run } = from
+  const step = newStep(from, 'code', text, code)
+  const { rows } = change(from, {
+    run: { ...run, phase: 'code', reminded: false },
+    ...put(`said:${run.step}`, { role: 'assistant', content: said }),
+    ...put(`step:${run.step}`, step),
+  })
+  const data = {
+    taskId: task.taskId,
+    requestId: requestId(from),
+    step: run.step,
+    code,
+    executor: task.executor,
+    tools: book.of(task).map((spec) => spec.name),
+    toolCacheTtlMs: task.toolCacheTtlMs,
+    userId: task.userId,
+    timeoutMs: fleet.limits.codeStepTimeoutMs,
+    deadlineMs: task.deadlineMs,
+    agent: task.agent,
+  }
+  return { changes: { rows, emit: [{ topic: 'code.requested', type: 'CodeRequested', data }] } }
+}
+
+/** Ignored when it is not what the task waits for. */
+export function codeCompleted(from: Situation, done: CodeCompleted, book: ToolBook): Move {
+  const begun = currentStep(from)
+  if (from.run.phase !== 'code' || done.requestId !== requestId(from) || begun === null)
+    return { changes: {} }
+  const step = observed(begun, done)
+  if (done.isFinal) return takeValue(from, step, done.finalAnswer)
+  // The model can't mend a sandbox that does not start.
+  if (done.error?.code === 'SANDBOX_UNAVAILABLE') {
+    const { to, changes } = finished(from, step)
+    return { changes: both(changes, fail(to, done.error)) }
+  }
+  // Python mixes what it read with what it made: where any of its tools reads from outside, all of it is marked.
+  const observation = step.observation ?? ''
+  const content = book.isUntrusted(null, from.task) ? markedAsData(observation) : observation
+  return nextTurn(from, step, [{ role: 'user', content }])
+}
+
+/** A final answer alone needs no words; what was printed on the way does. */
+function observed(step: Step, done: CodeCompleted): Step {
+  const silent = done.isFinal && done.prints === '' && done.error === null
+  const told = tellCode(done)
+  const observation = silent
+    ? null
+    : readCode(step.text)?.imagined
+      ? `${imaginedObservation}\n\n${told}`
+      : told
+  return { ...step, observation, error: done.error, toolCalls: callsOf(done.toolCalls) }
+}
+
+/** The sandbox says in JSON which tools the code called; what it leaves out is filled in. */
+function callsOf(calls: Json): StepToolCall[] {
+  if (!Array.isArray(calls)) return []
+  return calls.flatMap((call) => {
+    if (typeof call !== 'object' || call === null || Array.isArray(call)) return []
+    const blank = { callId: '', tool: '', arguments: null, status: 'succeeded' } as const
+    const rest = { error: null, durationMs: 0, cached: false } as const
+    return [{ ...blank, ...rest, ...call } as StepToolCall]
+  })
+}

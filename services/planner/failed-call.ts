@@ -1,0 +1,59 @@
+// What a failed model call does to its task: see retries.ts for the rules.
+import { plainFailure } from '../../runtime/errors.ts'
+import type { CallFailure, Failure, Json } from '../../runtime/stage.ts'
+import { fail, stop, timeOut } from './task-end.ts'
+import { progress } from './events.ts'
+import { react, type Reaction } from './retries.ts'
+import { costSpent } from './step.ts'
+import { change, currentModel, type Changes, type Situation } from './rows.ts'
+
+export function modelFailed(from: Situation, error: CallFailure): Changes {
+  const { task, run, atMs, event } = from
+  if (error.code !== 'CALL_ABORTED' && atMs >= task.deadlineMs) return timeOut(from)
+  const { models, deadlineMs } = task
+  const reaction = react(run, { failure: error, models, eventId: event.id, atMs, deadlineMs })
+  const spent = reaction.do === 'nothing' || reaction.do === 'fail' ? null : costSpent(run.usage, task)
+  if (spent) return stop(from, spent)
+  switch (reaction.do) {
+    case 'nothing':
+      return {}
+    case 'retry':
+      return scheduled(from, reaction, 'retry_scheduled', error)
+    case 'wait':
+      return scheduled(from, { ...reaction, run: { ...reaction.run, waiting: true } }, 'waiting', error)
+    case 'change':
+      return changed(from, reaction.run, error)
+    case 'fail':
+      return (error.code === 'BUDGET_EXCEEDED' ? stop : fail)(from, told(from, error))
+  }
+}
+
+type Scheduled = Extract<Reaction, { do: 'retry' | 'wait' }>
+
+function scheduled(
+  from: Situation,
+  { atMs, run }: Scheduled,
+  kind: 'retry_scheduled' | 'waiting',
+  error: CallFailure,
+): Changes {
+  const detail = { ...shown(from, error), untilMs: atMs, retries: run.retries }
+  // A wait may be repeated for as long as the task lives: its history says so once.
+  const emit = from.run.waiting && kind === 'waiting' ? [] : [progress(from, kind, detail)]
+  return { ...change(from, { run }), emit, timers: { retry: atMs } }
+}
+
+function changed(from: Situation, run: Situation['run'], error: CallFailure): Changes {
+  const { to, rows } = change(from, { run })
+  const detail = { ...shown(from, error), from: currentModel(from), to: currentModel(to) }
+  return { rows, emit: [progress(from, 'model_changed', detail)], timers: { turn: from.atMs } }
+}
+
+function shown(from: Situation, { code, message }: CallFailure): { [key: string]: Json } {
+  return { model: currentModel(from), code, message }
+}
+
+/** The failure as the result shows it: which model, and how often it was tried. */
+function told(from: Situation, error: CallFailure): Failure {
+  const tried = from.run.retries === 0 ? '' : ` (after ${from.run.retries} retries)`
+  return { ...plainFailure(error), message: `${currentModel(from)}: ${error.message}${tried}` }
+}

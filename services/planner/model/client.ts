@@ -1,0 +1,288 @@
+// Calls models through the openai package: the only file that knows it. Any OpenAI-compatible base URL works.
+//
+// 1. One request a call. Retries, fallbacks and waiting belong to the planner, which can be replayed; only a request
+//    that was refused for a parameter this model does not take is sent again without it (nothing was spent).
+// 2. One client a provider, built once: connections stay open between calls.
+// 3. Rejects with a FlotillaError of the table, with Retry-After and what the call used: nothing where the request never
+//    left or was refused by a status; otherwise what the provider reported, or the prompt and what had arrived, counted here.
+// 4. A key never appears in a message.
+import OpenAI from 'openai'
+import { FlotillaError } from '../../../runtime/errors.ts'
+import { discoverModels, missingSetting } from '../../../runtime/models/discovery.ts'
+import { keepSecrets, redacted, shownUrl } from '../../../runtime/redaction.ts'
+import { callLimitsOf, type CallLimits } from '../../../runtime/models/call-limits.ts'
+import { parseModel, SERVED_MODEL } from '../../../runtime/models/names.ts'
+import { sizeOf } from '../../../runtime/models/sizes.ts'
+import type { Environment } from '../../../runtime/config/environment.ts'
+import type { Fleet } from '../../../runtime/config/fleet.ts'
+import type { CallContext } from '../../../runtime/stage.ts'
+import { fitted } from './context-window.ts'
+import { providerError, type CallSite, type ProviderFailure } from './errors.ts'
+import { readError } from './bodies.ts'
+import { readAnswer } from './sse.ts'
+import { ReplyReader } from './reply.ts'
+import { bodyOf, refusedParameter, type Parameter } from './request.ts'
+import { CallWatch } from './watch.ts'
+import { batchTokens, type TokenBatcher } from './token-stream.ts'
+import { createTransport, type Transport, type TransportInit } from './transport.ts'
+import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from '../call.ts'
+
+export type ModelCaller = (request: ModelRequest, context: CallContext) => Promise<ModelReply>
+
+/** What it needs of a ServiceContext. */
+export interface ModelSettings {
+  readonly fleet: {
+    readonly models: Pick<Fleet['models'], 'providers'> & Partial<Pick<Fleet['models'], 'sizes'>>
+  }
+  readonly environment: Pick<Environment, 'raw'>
+}
+
+/** One call of the host, watched: the watch knows whether it is to go on. */
+interface Watching {
+  readonly call: CallContext
+  readonly watch: CallWatch
+}
+
+interface Provider {
+  readonly name: string
+  readonly client: OpenAI
+  readonly keyEnv: string | undefined
+  readonly baseUrl: string
+  readonly isOpenAi: boolean
+  /** By model, what it refused so far. */
+  readonly refused: Map<string, Set<Parameter>>
+  served: { model: string; untilMs: number } | null
+}
+
+/** The watch ends a call; the package's own limit must never come first. */
+const NEVER_MS = 2_147_483_647
+/** How long a server is taken to hold the model that it named. */
+const SERVED_MODEL_TTL_MS = 60_000
+/** Models whose refusals are remembered, a provider. Names come from tasks. */
+const MAX_REMEMBERED_MODELS = 1_000
+
+export function createModelCaller(settings: ModelSettings): ModelCaller {
+  const variables = settings.environment.raw
+  const definitions = { ...discoverModels(variables).providers, ...settings.fleet.models.providers }
+  const limits = new Map<string, CallLimits>()
+  const limitsOf = (name: string): CallLimits => {
+    const found = limits.get(name) ?? callLimitsOf(name, definitions[name])
+    limits.set(name, found)
+    return found
+  }
+  const providers = new Map<string, Provider>()
+  const transport = createTransport(variables)
+  const providerOf = (model: string): Provider => {
+    const missing = missingSetting(model, definitions, variables)
+    if (missing !== null)
+      throw new FlotillaError('MODEL_NOT_CONFIGURED', `Model "${model}" is not configured here. ${missing}`)
+    const { provider: name } = parseModel(model)
+    let provider = providers.get(name)
+    if (provider === undefined)
+      providers.set(name, (provider = connect(name, definitions[name], variables, transport)))
+    return provider
+  }
+  return async (request, call) => {
+    const provider = providerOf(request.model)
+    const asked = parseModel(request.model).model
+    const site = siteOf(provider, asked)
+    const watch = new CallWatch({ ...site, limits: limitsOf(provider.name) }, call.signal)
+    try {
+      const named = asked === SERVED_MODEL ? await servedModel(provider, site, { call, watch }) : asked
+      const sizes = sizeOf(request.model, settings.fleet.models.sizes ?? [])
+      const fitting = await fitted(request, sizes, site)
+      if (watch.stopped) throw withSpend(watch.stopped, nothingSpent)
+      return await complete(provider, { ...site, model: named }, fitting, { call, watch })
+    } finally {
+      watch.close()
+    }
+  }
+}
+
+function connect(
+  name: string,
+  definition: { readonly baseUrl: string; readonly keyEnv?: string } | undefined,
+  variables: Readonly<Record<string, string | undefined>>,
+  transport: Transport,
+): Provider {
+  const { baseUrl = '', keyEnv } = definition ?? {}
+  const key = keyEnv === undefined ? undefined : variables[keyEnv]?.trim()
+  // A test, or a program of one's own, may bring variables that no start has read.
+  if (key !== undefined) keepSecrets([key])
+  const isOpenAi = URL.canParse(baseUrl) && new URL(baseUrl).hostname === 'api.openai.com'
+  const client = new OpenAI({
+    baseURL: baseUrl,
+    fetch: transport,
+    // Servers without keys ignore what they get; the package wants something.
+    apiKey: key ?? 'none',
+    organization: isOpenAi ? variables['OPENAI_ORG_ID'] : null,
+    project: isOpenAi ? variables['OPENAI_PROJECT_ID'] : null,
+    maxRetries: 0,
+    timeout: NEVER_MS,
+    logLevel: 'off',
+  })
+  return { name, client, keyEnv, baseUrl, isOpenAi, refused: new Map(), served: null }
+}
+
+function siteOf(provider: Provider, model: string): CallSite {
+  const { name, keyEnv, baseUrl } = provider
+  return { provider: name, model, keyEnv, baseUrl: shownUrl(baseUrl) }
+}
+
+/** The model that a server of one's own holds, asked of it. */
+async function servedModel(provider: Provider, site: CallSite, watching: Watching): Promise<string> {
+  if (provider.served !== null && provider.served.untilMs > Date.now()) return provider.served.model
+  try {
+    const page = await provider.client.models.list(optionsOf(watching))
+    const model = page.data[0]?.id
+    if (typeof model !== 'string') throw noModel(site)
+    provider.served = { model, untilMs: Date.now() + SERVED_MODEL_TTL_MS }
+    return model
+  } catch (error) {
+    // A server without a list of models takes any name.
+    if (error instanceof OpenAI.NotFoundError) return SERVED_MODEL
+    throw translated(error, site, watching, null)
+  }
+}
+
+function noModel({ provider, baseUrl }: CallSite): FlotillaError {
+  const message = `${provider} at ${baseUrl} holds no model. Load one there (for Ollama: ollama pull), or name one.`
+  return new FlotillaError('MODEL_REQUEST_REFUSED', message)
+}
+
+async function complete(
+  provider: Provider,
+  site: CallSite,
+  request: ModelRequest,
+  watching: Watching,
+): Promise<ModelReply> {
+  const { call, watch } = watching
+  for (;;) {
+    const refused = provider.refused.get(site.model) ?? new Set()
+    const reader = new ReplyReader(request, site)
+    watch.received = () => reader.received
+    const tokens = batchTokens(call, request.step)
+    try {
+      const body = bodyOf(request, site.model, refused, provider.isOpenAi)
+      await exchange(provider, body, reader, request.stream ? tokens : unheard, watching)
+      if (watch.stopped) throw withSpend(watch.stopped, reader.spend())
+      return reader.reply()
+    } catch (error) {
+      const parameter = error instanceof OpenAI.APIError ? refusedParameter(failureOf(error)) : null
+      if (parameter === null || refused.has(parameter)) throw translated(error, site, watching, reader)
+      remember(provider, site.model, parameter)
+    } finally {
+      tokens.end()
+    }
+  }
+}
+
+/** Where nobody asked for the text as it comes. */
+const unheard: TokenBatcher = { add: () => {}, end: () => {} }
+
+function remember(provider: Provider, model: string, parameter: Parameter): void {
+  if (provider.refused.size >= MAX_REMEMBERED_MODELS) provider.refused.clear()
+  const refused = provider.refused.get(model) ?? new Set()
+  provider.refused.set(model, refused.add(parameter))
+}
+
+async function exchange(
+  { client }: Provider,
+  body: ReturnType<typeof bodyOf>,
+  reader: ReplyReader,
+  tokens: TokenBatcher,
+  watching: Watching,
+): Promise<void> {
+  const { watch } = watching
+  const response = await client.chat.completions.create(body, optionsOf(watching, reader)).asResponse()
+  const hasEnded = () => true
+  try {
+    await readAnswer(response.body ?? [], {
+      whole: (value) => tokens.add(reader.completion(value)),
+      part: (isWhole) => watch.heard(isWhole),
+      chunk: (value) => {
+        const before = reader.parts
+        tokens.add(reader.chunk(value))
+        if (reader.parts > before) watch.heard(reader.hasEnded ? hasEnded : undefined)
+      },
+      done: () => reader.done(),
+      failed: (error) => saidWithin(error, response.headers),
+    })
+  } catch (error) {
+    // The answer was whole: what is lost is its usage, at most.
+    if (!reader.hasEnded || error instanceof FlotillaError || error instanceof OpenAI.APIError) throw error
+  }
+}
+
+/** An error within an answer of status 200, by the status that it names. */
+function saidWithin(error: unknown, headers: Headers): Error {
+  const { status } = readError(error)
+  return new OpenAI.APIError(status ?? undefined, error as object, undefined, headers)
+}
+
+function optionsOf({ call: { callId, traceparent }, watch }: Watching, reader?: ReplyReader) {
+  const own: Pick<TransportInit, 'onSent'> = { onSent: () => reader?.sent() }
+  return {
+    signal: watch.signal,
+    fetchOptions: own as object,
+    headers: { 'idempotency-key': callId, ...(traceparent === null ? {} : { traceparent }) },
+  }
+}
+
+/** Whatever was thrown on the way, as an error of the table. */
+function translated(
+  error: unknown,
+  site: CallSite,
+  { watch }: Watching,
+  reader: ReplyReader | null,
+): FlotillaError {
+  if (watch.stopped) return withSpend(watch.stopped, reader?.spend() ?? nothingSpent)
+  const used = spentBefore(error, reader)
+  if (error instanceof FlotillaError) return error
+  if (error instanceof SyntaxError) {
+    const message = `${site.provider} sent something that is not JSON (model ${site.model}).`
+    return new FlotillaError('MODEL_ANSWER_MALFORMED', message, { details: used, cause: error })
+  }
+  const failure = failureOf(error)
+  // Before it is cut: half a key would not be found.
+  return providerError({ ...failure, message: redacted(failure.message) }, site, used)
+}
+
+/** A provider that says what is wrong before it answers has refused the request; one that says nothing may have read it. */
+function spentBefore(error: unknown, reader: ReplyReader | null): ModelSpend {
+  const isSaid = error instanceof OpenAI.APIError && !(error instanceof OpenAI.APIConnectionError)
+  return reader === null || (isSaid && !reader.hasBegun) ? nothingSpent : reader.spend()
+}
+
+/** Stopped by the host (cancelled, or past its limit) or for its own time, with what the call has used. */
+function withSpend({ code, message, retryable }: FlotillaError, details: ModelSpend): FlotillaError {
+  return new FlotillaError(code, message, { details, retryable })
+}
+
+function failureOf(error: unknown): ProviderFailure {
+  const api = error instanceof OpenAI.APIError ? error : undefined
+  const said = readError(api?.error)
+  const words = (error instanceof Error ? error.message : String(error)).replace(/^\d{3} /, '')
+  return {
+    status: api?.status,
+    codes: said.codes,
+    param: said.param,
+    message: said.message || words,
+    // What was said within an answer came over a connection that works.
+    cause: api !== undefined && api.error !== undefined ? null : socketError(error),
+    header: (name) => api?.headers?.get(name) ?? said.headers[name] ?? null,
+    retryDelay: said.retryDelay,
+  }
+}
+
+/** The code at the bottom of a chain of causes: `TypeError: fetch failed` says nothing by itself. */
+function socketError(error: unknown): string | null {
+  let deepest: string | null = null
+  for (let at = error, depth = 0; at instanceof Error && depth < 6; at = at.cause, depth++) {
+    if ('code' in at && typeof at.code === 'string' && !(at instanceof OpenAI.APIError)) deepest = at.code
+    if (at instanceof AggregateError && deepest === null) deepest = socketError(at.errors[0])
+  }
+  if (deepest !== null) return deepest
+  if (error instanceof OpenAI.APIConnectionTimeoutError) return 'ETIMEDOUT'
+  return error instanceof OpenAI.APIConnectionError || error instanceof TypeError ? 'connection failed' : null
+}

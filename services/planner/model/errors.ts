@@ -1,0 +1,204 @@
+// What went wrong with a provider, as a row of the error table.
+//
+// 1. Status and the provider's own code or type decide. Words of a message decide only where some provider gives
+//    nothing else, and then only within a status.
+// 2. The first rule that fits wins, so the special stands before the general.
+// 3. An error without a status was told within an answer of status 200: the server had taken the request, so what is not
+//    told apart is its own failure.
+// 4. Pure: shapes come in as data, and the table-driven test shows what OpenAI, Groq, Anthropic, Azure, Ollama, vLLM and
+//    llama.cpp really send.
+import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
+import { saysTooLong } from './context-errors.ts'
+import { retryAfterOf } from './waits.ts'
+import type { ModelSpend } from '../call.ts'
+
+/** A failed request, as far as it is known. */
+export interface ProviderFailure {
+  /** HTTP status, or the one that an error within an answer names; undefined when there is neither. */
+  readonly status: number | undefined
+  /** The provider's code and type, lower case; Azure and vLLM put numbers here. */
+  readonly codes: readonly string[]
+  /** The parameter that it complains about. */
+  readonly param: string | null
+  readonly message: string
+  /** Code of the socket error, for example ECONNREFUSED. */
+  readonly cause: string | null
+  readonly header: (name: string) => string | null
+  /** How long to wait, as the body says it. */
+  readonly retryDelay: string | null
+}
+
+/** Who was called, for messages. */
+export interface CallSite {
+  readonly provider: string
+  readonly model: string
+  /** Variable that holds the key. */
+  readonly keyEnv: string | undefined
+  readonly baseUrl: string
+}
+
+/** Of a provider's message, in an error. */
+const MAX_MESSAGE_CHARS = 500
+/** Of it, to find out what it means. */
+const MAX_READ_CHARS = 4_000
+
+interface Rule {
+  readonly statuses?: readonly number[]
+  /** Applies also, or only, where there is no status. */
+  readonly within?: 'also' | 'only'
+  readonly codes?: readonly string[]
+  readonly says?: RegExp | ((message: string) => boolean)
+  /** The message and the parameter don't say this. */
+  readonly not?: RegExp
+  readonly gives: ErrorCode
+}
+
+const QUOTA_CODES = [
+  'insufficient_quota',
+  'billing_hard_limit_reached',
+  'billing_not_active',
+  'quota_exceeded',
+  'quotaexceeded',
+  'exceeded_current_quota_error',
+  'billing_error',
+]
+const CONTEXT_CODES = [
+  'context_length_exceeded',
+  'exceed_context_size_error',
+  'model_max_prompt_tokens_exceeded',
+  'context_window_exceeded',
+  'tokens_limit_reached',
+]
+const FILTER_CODES = ['content_filter', 'content_policy_violation', 'responsibleaipolicyviolation']
+
+const KEY_WORDS =
+  /\b(api[ _-]?)?key\b[^.]{0,40}\b(not valid|invalid|incorrect|expired|revoked|missing)|(invalid|incorrect|missing|no)[ _]+(api[ _-]?key|auth|credentials)|unauthori[sz]ed|unauthenticated/i
+
+const rules: readonly Rule[] = [
+  { codes: QUOTA_CODES, gives: 'MODEL_QUOTA_EXCEEDED' },
+  { statuses: [402], gives: 'MODEL_QUOTA_EXCEEDED' },
+  {
+    statuses: [400, 403],
+    within: 'also',
+    says: /credit balance is too low|insufficient (balance|credit)|\bquota\b/i,
+    gives: 'MODEL_QUOTA_EXCEEDED',
+  },
+  { codes: CONTEXT_CODES, gives: 'MODEL_CONTEXT_TOO_LONG' },
+  // The same code tells of an id or a name that is too long.
+  {
+    codes: ['string_above_max_length'],
+    not: /\b(id|name|user|metadata)\b/i,
+    gives: 'MODEL_CONTEXT_TOO_LONG',
+  },
+  // OpenAI's 429 for a request that alone is larger than the limit of a minute: no wait makes it fit.
+  { statuses: [429], says: /^request too large/i, gives: 'MODEL_CONTEXT_TOO_LONG' },
+  { statuses: [413], gives: 'MODEL_CONTEXT_TOO_LONG' },
+  // Some servers of one's own have status 500 for it.
+  { statuses: [400, 422, 500], within: 'also', says: saysTooLong, gives: 'MODEL_CONTEXT_TOO_LONG' },
+  { codes: FILTER_CODES, gives: 'MODEL_CONTENT_FILTERED' },
+  // OpenRouter gives a moderated prompt the status of a wrong key.
+  { statuses: [403], says: /\bmoderation\b|\bflagged\b/i, gives: 'MODEL_CONTENT_FILTERED' },
+  // Groq: the model's own tool call could not be parsed. Another try may well work.
+  { codes: ['tool_use_failed', 'output_parse_failed'], gives: 'MODEL_ANSWER_MALFORMED' },
+  { codes: ['rate_limit_exceeded', 'rate_limit_error'], gives: 'MODEL_RATE_LIMITED' },
+  // 498: Groq's flex tier has no capacity left.
+  { statuses: [429, 498], gives: 'MODEL_RATE_LIMITED' },
+  { codes: ['invalid_api_key', 'authentication_error', 'permission_error'], gives: 'MODEL_AUTH_FAILED' },
+  { statuses: [401, 403], gives: 'MODEL_AUTH_FAILED' },
+  // Gemini's 400 for a wrong key.
+  { statuses: [400], within: 'also', says: KEY_WORDS, gives: 'MODEL_AUTH_FAILED' },
+  { statuses: [408, 504, 524], gives: 'MODEL_TIMEOUT' },
+  // Another request held a lock, or the server was not ready for this one: nothing is wrong with the request.
+  { statuses: [409, 423, 425, 499], gives: 'MODEL_UNAVAILABLE' },
+  // A status outweighs a general type: Ollama types its 404 as api_error.
+  {
+    within: 'only',
+    codes: ['resource_exhausted', 'rate_limited', 'too_many_requests', 'throttlingexception'],
+    gives: 'MODEL_RATE_LIMITED',
+  },
+  { within: 'only', says: /rate limit|too many requests/i, gives: 'MODEL_RATE_LIMITED' },
+  {
+    within: 'only',
+    codes: ['unauthenticated', 'unauthorized', 'permission_denied', 'forbidden'],
+    gives: 'MODEL_AUTH_FAILED',
+  },
+  { within: 'only', codes: ['deadline_exceeded', 'timeout', 'request_timeout'], gives: 'MODEL_TIMEOUT' },
+  {
+    within: 'only',
+    codes: [
+      'invalid_request_error',
+      'badrequesterror',
+      'bad_request',
+      'invalid_argument',
+      'failed_precondition',
+      'invalid_prompt',
+      'not_found',
+      'not_found_error',
+      'notfounderror',
+      'model_not_found',
+    ],
+    gives: 'MODEL_REQUEST_REFUSED',
+  },
+]
+
+const TIMEOUT_CAUSES = [
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+]
+
+function codeOf(failure: ProviderFailure): ErrorCode {
+  const { status, cause } = failure
+  if (cause !== null) return TIMEOUT_CAUSES.includes(cause) ? 'MODEL_TIMEOUT' : 'MODEL_UNAVAILABLE'
+  const rule = rules.find((candidate) => fits(candidate, failure))
+  if (rule !== undefined) return rule.gives
+  return status === undefined || status >= 500 ? 'MODEL_UNAVAILABLE' : 'MODEL_REQUEST_REFUSED'
+}
+
+function fits({ statuses, within, says, not, ...rule }: Rule, failure: ProviderFailure): boolean {
+  const { status, codes, param } = failure
+  const message = failure.message.slice(0, MAX_READ_CHARS)
+  if (status === undefined ? statuses !== undefined && within === undefined : within === 'only') return false
+  if (status !== undefined && statuses !== undefined && !statuses.includes(status)) return false
+  if (rule.codes !== undefined && !rule.codes.some((code) => codes.includes(code))) return false
+  if (not?.test(`${message} ${param ?? ''}`)) return false
+  return says === undefined || (typeof says === 'function' ? says(message) : says.test(message))
+}
+
+/** The error to throw. `spend`: what the call used before it failed. */
+export function providerError(
+  failure: ProviderFailure,
+  site: CallSite,
+  spend?: ModelSpend,
+  cause?: unknown,
+): FlotillaError {
+  const code = codeOf(failure)
+  const hints = { ...failure, message: failure.message.slice(0, MAX_READ_CHARS) }
+  const retryAfterMs = retryAfterOf(hints, Date.now())
+  return new FlotillaError(code, describe(code, failure, site), {
+    ...(retryAfterMs === null ? {} : { retryAfterMs }),
+    ...(spend === undefined ? {} : { details: spend }),
+    cause,
+  })
+}
+
+function describe(code: ErrorCode, failure: ProviderFailure, site: CallSite): string {
+  const said = failure.message.replaceAll(/\s+/g, ' ').trim().slice(0, MAX_MESSAGE_CHARS)
+  const answered =
+    failure.status !== undefined
+      ? `${site.provider} answered ${failure.status} for model ${site.model}`
+      : failure.cause === null
+        ? `${site.provider} failed in its answer for model ${site.model}`
+        : `${site.provider} at ${site.baseUrl} could not be reached (${failure.cause})`
+  return `${answered}: ${said || 'no message'}${advice(code, failure, site)}`
+}
+
+function advice(code: ErrorCode, { status }: ProviderFailure, site: CallSite): string {
+  if (code === 'MODEL_AUTH_FAILED') {
+    return site.keyEnv === undefined
+      ? ` The server wants a key: set ${site.provider.toUpperCase()}_API_KEY.`
+      : ` Check ${site.keyEnv}.`
+  }
+  return status === 404 ? ` Check the model name "${site.model}" and the base URL ${site.baseUrl}.` : ''
+}

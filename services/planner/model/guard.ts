@@ -1,0 +1,99 @@
+// The limits around each model call: its prompt and its longest answer are reserved, and settled to what it used.
+//
+// 1. The figure that is settled is the one that usage.recorded carries, so the counters agree with the ledger.
+// 2. What only waits for others (a rate, tokens that are reserved) is RATE_LIMITED: the task waits. A budget that is spent
+//    is BUDGET_EXCEEDED: another model, or the end of the task.
+// 3. The first call of a task takes over what its admission reserved.
+import { systemClock, type Clock } from '../../../runtime/clock.ts'
+import type { Fleet } from '../../../runtime/config/fleet.ts'
+import { failure } from '../../../runtime/errors.ts'
+import type { Guard, GuardedCall } from '../../../runtime/host/calls/guard.ts'
+import { askable, claimsOfCall, describeRefusal, type NamedClaim } from '../../../runtime/limits/claims.ts'
+import type { Limits, Refusal } from '../../../runtime/limits/port.ts'
+import type { Call, CallFailure, CallOutcome } from '../../../runtime/stage.ts'
+import type { Instruments } from '../../../runtime/telemetry/instruments.ts'
+import type { ModelRequest } from '../call.ts'
+import { countedTokens, mostTokens } from './token-count.ts'
+import { tokensOf } from '../usage.ts'
+
+export interface ModelGuardParts {
+  readonly fleet: Pick<Fleet, 'limits'>
+  readonly limits: Pick<Limits, 'reserve' | 'settle' | 'release'>
+  readonly instruments: Pick<Instruments, 'count' | 'log'>
+  readonly clock?: Pick<Clock, 'now'>
+}
+
+/** Key of what concerns the whole fleet: whoever listens hears it in one lane. */
+const OF_THE_FLEET = 'fleet'
+
+/** After the time limit of a call: until a next owner has taken it over, or has settled what it finds in the journal. */
+const GRACE_MS = 60_000
+
+export function createModelGuard({
+  fleet,
+  limits,
+  instruments,
+  clock = systemClock,
+}: ModelGuardParts): Guard {
+  const claimsFor = ({ model, userId = null }: ModelRequest, tokens: number, atMs: number): NamedClaim[] =>
+    claimsOfCall({ userId, model, tokens, atMs }, fleet.limits)
+
+  async function reserve(guarded: GuardedCall): Promise<CallFailure | null> {
+    const { call, key } = guarded
+    const id = takerOf(guarded)
+    const request = requestOf(call)
+    const nowMs = clock.now()
+    const take = async (promptTokens: number) => {
+      const claims = askable(claimsFor(request, promptTokens + request.maxOutputTokens, nowMs))
+      const ttlMs = call.timeoutMs + GRACE_MS
+      const reserved = await limits.reserve({ id, alternatives: [claims], ttlMs, replaces: key })
+      return reserved.granted ? null : refused(claims, reserved.refusals[0], nowMs)
+    }
+    if ((await take(mostTokens(request))) === null) return null
+    const refusal = await take(await countedTokens(request))
+    if (refusal) instruments.count('calls_held_back', 1, { target: call.target, reason: refusal.code })
+    return refusal
+  }
+
+  async function settle(guarded: GuardedCall, outcome: CallOutcome): Promise<void> {
+    const { call } = guarded
+    const id = takerOf(guarded)
+    const used = tokensOf(outcome, requestOf(call))
+    if (used === null) return limits.release(id)
+    const claims = claimsFor(requestOf(call), used.inputTokens + used.outputTokens, outcome.startedMs)
+    const warned = await limits.settle({ id, claims, atMs: outcome.startedMs })
+    for (const place of warned) warn(guarded, claims[place])
+  }
+
+  function warn({ stream }: GuardedCall, claim: NamedClaim | undefined): void {
+    if (claim?.form !== 'budget') return
+    const { whose, setting, limit: limitTokens, warnAt: warnAtTokens = 0, resetsAtMs } = claim
+    const name = claim.key.slice(claim.key.indexOf(':') + 1)
+    const data = { budget: whose, name, setting, limitTokens, warnAtTokens, resetsAtMs, atMs: clock.now() }
+    instruments.log.warn(
+      data,
+      `the daily token budget of ${whose} has reached ${warnAtTokens} of ${limitTokens}`,
+    )
+    instruments.count('budgets_warned', 1, { setting })
+    stream({ topic: 'ops.health', type: 'BudgetWarned', data, key: OF_THE_FLEET })
+  }
+
+  return {
+    applies: (call) => claimsFor(requestOf(call), 0, 0).length > 0,
+    reserve,
+    settle,
+  }
+}
+
+/** The task first: in a store that sorts by id, what tasks take now lies together. */
+const takerOf = ({ id, key }: GuardedCall): string => `${key}/${id}`
+
+const requestOf = (call: Call): ModelRequest => call.request as ModelRequest
+
+function refused(claims: readonly NamedClaim[], refusal: Refusal | undefined, nowMs: number): CallFailure {
+  const claim = refusal && claims[refusal.claim]
+  if (!claim) throw new Error('limits refused a call and named no limit')
+  const said = describeRefusal(claim, refusal, nowMs)
+  const code = refusal.final && claim.form === 'budget' ? 'BUDGET_EXCEEDED' : 'RATE_LIMITED'
+  return { ...failure(code, said), retryAfterMs: refusal.retryAfterMs }
+}

@@ -1,0 +1,212 @@
+// Reads what a provider sent, whole or in chunks, into a ModelReply.
+//
+// 1. Nothing about its shape is taken for granted: what has no meaning is skipped, and what is left must make an answer.
+// 2. A stream ends with a finish reason, or with [DONE] behind something of an answer. One that stops without either was
+//    cut, whatever it had said by then; and one whose reason says that it was broken off or withheld is no answer.
+// 3. What an answer may hold is bounded (MAX_REPLY_CHARS).
+import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
+import { AttachedReader } from './attached.ts'
+import { CallReader } from './tool-calls.ts'
+import type { CallSite } from './errors.ts'
+import { endOf } from './finish.ts'
+import { firstText, listOf, shapeOf, textOf, type Shape } from './shapes.ts'
+import { estimatedTokens } from '../token-estimates.ts'
+import { UsageReader } from './usage.ts'
+import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from '../call.ts'
+
+/** Far beyond any model's output; a server that sends more is broken. */
+export const MAX_REPLY_CHARS = 4_000_000
+/** Of a model's refusal, in the error. */
+const MAX_REFUSAL_CHARS = 300
+
+export class ReplyReader {
+  readonly #request: ModelRequest
+  readonly #site: CallSite
+  readonly #calls = new CallReader()
+  readonly #usage = new UsageReader()
+  readonly #attached = new AttachedReader()
+  #text = ''
+  #refusal = ''
+  #chars = 0
+  #bytes = 0
+  #finishReason = ''
+  #model = ''
+  #understood = false
+  #sent = false
+  #parts = 0
+
+  constructor(request: ModelRequest, site: CallSite) {
+    this.#request = request
+    this.#site = site
+  }
+
+  /** One chunk of a stream. Returns the text it added. */
+  chunk(value: unknown): string {
+    const { choice, message } = this.#read(value)
+    // Some servers send a whole message in a chunk; behind pieces it would repeat them.
+    const isPiece = choice['delta'] !== undefined && choice['delta'] !== null
+    if (isPiece) return this.#take(shapeOf(choice['delta']), (call) => this.#calls.piece(call))
+    return this.#isBlank ? this.#take(message, (call) => this.#calls.whole(call)) : ''
+  }
+
+  /** A whole completion. Returns its text. */
+  completion(value: unknown): string {
+    const { choice, message } = this.#read(value)
+    this.#understood = message === choice['message']
+    // A server that sends a whole answer has finished it, also where it does not say how.
+    if (this.#understood) this.#finishReason ||= 'stop'
+    return this.#take(message, (call) => this.#calls.whole(call))
+  }
+
+  /** The stream has said [DONE]: some servers say no more than that. */
+  done(): void {
+    if (!this.#isBlank) this.#finishReason ||= 'stop'
+  }
+
+  /** The request has begun to leave: from now on it is to be paid for. */
+  sent(): void {
+    this.#sent = true
+  }
+
+  /** Something of an answer has arrived. */
+  get hasBegun(): boolean {
+    return this.#understood
+  }
+
+  /** Parts of an answer that have arrived: choices, or usage. */
+  get parts(): number {
+    return this.#parts
+  }
+
+  /** What has arrived, in words; empty where nothing has. */
+  get received(): string {
+    if (this.#chars === 0) return ''
+    return `after about ${estimatedTokens(this.#bytes)} tokens (${this.#chars} characters) of its answer`
+  }
+
+  /** It has said how it ended: what may still come is its usage. */
+  get hasEnded(): boolean {
+    return this.#finishReason !== ''
+  }
+
+  /**
+   * What a call has used that broke off or was stopped. Some servers report as they go, and others begin with figures of
+   * nothing: what has arrived counts at least.
+   */
+  spend(): ModelSpend {
+    if (!this.#sent && !this.#understood) return nothingSpent
+    return this.#usage.spend(this.#request, this.#bytes, false)
+  }
+
+  /**
+   * Throws MODEL_ANSWER_MALFORMED, MODEL_UNAVAILABLE (cut or broken off) or MODEL_CONTENT_FILTERED. An empty answer is a
+   * reply: it was paid for, and the planner reminds the model.
+   */
+  reply(): ModelReply {
+    const end = this.#goodEnd()
+    const cutOff = end === 'length'
+    const toolCalls = this.#calls.calls(cutOff)
+    const attached = toolCalls.length > 0 ? this.#attached.value : {}
+    return {
+      text: this.#text,
+      toolCalls,
+      ...(Object.keys(attached).length > 0 ? { attached } : {}),
+      ...this.#usage.spend(this.#request, this.#bytes, true),
+      finishReason: cutOff ? 'length' : this.#finishReason,
+      model: this.#model || this.#site.model,
+    }
+  }
+
+  #goodEnd(): 'good' | 'length' {
+    if (!this.#understood)
+      throw this.#error('MODEL_ANSWER_MALFORMED', 'sent something that is not a chat completion')
+    if (this.#finishReason === '') throw this.#error('MODEL_UNAVAILABLE', 'cut its answer in the middle')
+    const how = `finish reason ${this.#finishReason.slice(0, 50)}`
+    const end = endOf(this.#finishReason)
+    switch (end) {
+      case 'broken':
+        throw this.#error('MODEL_UNAVAILABLE', `broke its answer off (${how})`)
+      case 'malformed':
+        throw this.#error('MODEL_ANSWER_MALFORMED', `could not make its answer out (${how})`)
+      case 'withheld':
+        throw this.#error('MODEL_CONTENT_FILTERED', `withheld the answer by its content filter (${how})`)
+      case 'good':
+      case 'length':
+        if (this.#refusal !== '' && this.#isBlank)
+          throw this.#error('MODEL_CONTENT_FILTERED', `refused: ${this.#refusal.slice(0, MAX_REFUSAL_CHARS)}`)
+        return end
+    }
+  }
+
+  get #isBlank(): boolean {
+    return this.#text === '' && this.#calls.isEmpty
+  }
+
+  #read(value: unknown): { choice: Shape; message: Shape } {
+    const shape = shapeOf(value)
+    const choice = shapeOf(listOf(shape['choices'])[0])
+    this.#model ||= textOf(shape['model'])
+    this.#usage.read(shape, choice)
+    this.#understood ||= Array.isArray(shape['choices'])
+    if (Array.isArray(shape['choices']) || typeof shape['usage'] === 'object') this.#parts++
+    this.#ended(textOf(choice['finish_reason']))
+    return { choice, message: shapeOf(choice['message']) }
+  }
+
+  /** One that says that the answer is not whole outweighs the others. */
+  #ended(reason: string): void {
+    if (reason !== '' && (this.#finishReason === '' || endOf(reason) !== 'good')) this.#finishReason = reason
+  }
+
+  #take(content: Shape, takeCall: (call: unknown) => string): string {
+    const text = contentText(content['content'])
+    this.#text += text
+    this.#refusal += textOf(content['refusal'])
+    this.#attached.read(content)
+    this.#count(text + reasoningText(content))
+    const legacy = content['function_call'] ? [{ function: content['function_call'] }] : []
+    const calls = listOf(content['tool_calls'])
+    for (const call of calls.length > 0 ? calls : legacy) this.#count(takeCall(call))
+    return text
+  }
+
+  #count(text: string): void {
+    this.#chars += text.length
+    this.#bytes += Buffer.byteLength(text)
+    if (this.#chars > MAX_REPLY_CHARS)
+      throw this.#error('MODEL_ANSWER_MALFORMED', `sent more than ${MAX_REPLY_CHARS} characters`)
+  }
+
+  #error(code: ErrorCode, what: string): FlotillaError {
+    const { provider, model } = this.#site
+    return new FlotillaError(code, `${provider} ${what} (model ${model}).`, { details: this.spend() })
+  }
+}
+
+/** A string, or the parts that some servers send instead. */
+function contentText(content: unknown): string {
+  if (typeof content === 'string') return content
+  return listOf(content)
+    .map((part) => (typeof part === 'string' ? part : textOf(shapeOf(part)['text'])))
+    .join('')
+}
+
+/** What the model thought, where the server shows it: paid for, and no part of the answer. */
+function reasoningText(content: Shape): string {
+  const shown = firstText(
+    content['reasoning_content'],
+    content['reasoning'],
+    content['reasoning_text'],
+    content['thinking'],
+    content['thought'],
+  )
+  // Mistral's parts: { type: 'thinking', thinking: [{ type: 'text', text }] }.
+  const parts = listOf(content['content']).map((part) => thinkingOf(shapeOf(part)))
+  const details = listOf(content['reasoning_details']).map((part) => firstText(shapeOf(part)['text']))
+  return (shown || details.join('')) + parts.join('')
+}
+
+function thinkingOf(part: Shape): string {
+  const { thinking } = part
+  return typeof thinking === 'string' ? thinking : contentText(thinking)
+}

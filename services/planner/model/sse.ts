@@ -1,0 +1,148 @@
+// The body of an answer: one JSON value, or server-sent events up to [DONE]. The package would read events too, at twice
+// the processor time of a whole call.
+//
+// 1. The body itself says which of the two it is: content types are wrong too often.
+// 2. What carries no JSON is no part of an answer: comments, empty events, pings. An event: error is one in any words.
+// 3. The last event counts also where its blank line is missing; where it was cut in the middle it does not.
+import { createParser } from 'eventsource-parser'
+import { errorIn } from './bodies.ts'
+import { isJson } from './shapes.ts'
+import { MAX_REPLY_CHARS } from './reply.ts'
+
+const MAX_BYTES = 16 * MAX_REPLY_CHARS
+
+export interface AnswerSink {
+  /** A body that is one JSON value. */
+  whole(value: unknown): void
+  /** Bytes of such a body. `isWhole`: whether it may end here. */
+  part(isWhole: () => boolean): void
+  /** JSON of an event. */
+  chunk(value: unknown): void
+  /** [DONE] was said. What follows it is the transport's. */
+  done(): void
+  /** What an error becomes that the provider sends instead of an answer or in between. */
+  failed(error: unknown): Error
+}
+
+type Bytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+
+/** Throws what `failed` gives, and a SyntaxError for what is no JSON. */
+export async function readAnswer(body: Bytes, sink: AnswerSink): Promise<void> {
+  const text = textIn(body)
+  let head = ''
+  for (;;) {
+    const part = await text.next()
+    head += part.value ?? ''
+    const first = head.trimStart()[0]
+    if (first === '{' || first === '[') return readWhole(await rest(head, text, sink), sink)
+    if (first !== undefined || part.done) return await readEvents(head, text, sink)
+  }
+}
+
+async function* textIn(body: Bytes): AsyncGenerator<string, void> {
+  const decoder = new TextDecoder()
+  let bytes = 0
+  for await (const part of body) {
+    bytes += part.length
+    if (bytes > MAX_BYTES) throw new SyntaxError('the answer does not end')
+    yield decoder.decode(part, { stream: true })
+  }
+}
+
+/** To its end; or as far as it is whole, where its end is never told or the connection breaks behind it. */
+async function rest(head: string, text: AsyncGenerator<string, void>, sink: AnswerSink): Promise<string> {
+  const parts = [head]
+  const isWhole = () => isJson(parts.join(''))
+  try {
+    sink.part(isWhole)
+    for await (const part of text) {
+      parts.push(part)
+      sink.part(isWhole)
+    }
+  } catch (error) {
+    if (!isWhole()) throw error
+  }
+  return parts.join('')
+}
+
+function readWhole(text: string, sink: AnswerSink): void {
+  const value: unknown = JSON.parse(text)
+  const error = errorIn(value)
+  if (error !== null) throw sink.failed(error)
+  sink.whole(value)
+}
+
+async function readEvents(head: string, text: AsyncGenerator<string, void>, sink: AnswerSink): Promise<void> {
+  const events = new EventReader(sink)
+  events.feed(head)
+  // `break` ends the body, too: what is left of it is read away or cut.
+  for await (const part of text) {
+    if (events.isDone) break
+    events.feed(part)
+  }
+  if (!events.isDone) events.end()
+}
+
+class EventReader {
+  readonly #sink: AnswerSink
+  readonly #parser = createParser({
+    onEvent: ({ event, data }) => this.#event(event, data),
+    // A line that belongs to no event: some servers write their error as bare JSON.
+    onError: ({ type, line }) => {
+      if (type === 'unknown-field' && line?.startsWith('{')) this.#event(undefined, line)
+    },
+  })
+  #done = false
+  #ending = false
+  #events = 0
+
+  constructor(sink: AnswerSink) {
+    this.#sink = sink
+  }
+
+  get isDone(): boolean {
+    return this.#done
+  }
+
+  feed(text: string): void {
+    this.#parser.feed(text)
+  }
+
+  /** The body has ended: its last event may lack the blank line. */
+  end(): void {
+    this.#ending = true
+    this.#parser.feed('\n\n')
+    if (this.#events === 0 && !this.#done) throw new SyntaxError('the answer holds no event')
+  }
+
+  #event(event: string | undefined, data: string): void {
+    const said = data.trim()
+    if (this.#done) return
+    if (said === '[DONE]') return this.#finish()
+    const isJson = said.startsWith('{') || said.startsWith('[')
+    if (event === 'error' && !isJson && said !== '') throw this.#sink.failed({ message: said })
+    if (!isJson) return
+    const value = this.#parsed(said)
+    if (value === undefined) return
+    const error = errorIn(value) ?? (event === 'error' ? value : null)
+    if (error !== null) throw this.#sink.failed(error)
+    this.#events++
+    this.#sink.chunk(value)
+  }
+
+  #finish(): void {
+    this.#done = true
+    this.#events++
+    this.#sink.done()
+  }
+
+  /** Undefined: it was cut. */
+  #parsed(text: string): unknown {
+    try {
+      return JSON.parse(text) as unknown
+    } catch (error) {
+      if (this.#ending) return undefined
+      throw error
+    }
+  }
+}

@@ -1,0 +1,51 @@
+// How many tokens a request may have, before it is sent. A budget that must never be passed needs a figure that is never
+// too low, so the first one is an upper bound that costs nothing; only where it does not fit are the tokens counted.
+import type { ModelRequest } from '../call.ts'
+import { textOf } from '../token-estimates.ts'
+
+/** Of the densest texts that people and programs write (base64, hexadecimal, emoji), no common tokenizer makes more. */
+const MOST_TOKENS_PER_BYTE = 0.75
+/** Role and separators of a message, and what a template puts around them all. */
+const PER_MESSAGE = 8
+const PER_REQUEST = 16
+/** For models whose tokenizer is not public. */
+const MARGIN = 1.15
+
+export function mostTokens(request: ModelRequest): number {
+  const bytes = Buffer.byteLength(textOf(request))
+  return Math.ceil(bytes * MOST_TOKENS_PER_BYTE) + framing(request)
+}
+
+/** Upper bound. Loads the tokenizer on first use (about 70 MB of memory): most processes are never that near to a limit. */
+export async function countedTokens(request: ModelRequest): Promise<number> {
+  const { count, isOwn } = await tokenizerOf(request)
+  return Math.ceil(count(textOf(request)) * (isOwn ? 1 : MARGIN)) + framing(request)
+}
+
+/** Tokens of what the messages say, without roles, tools and separators; null where the model's tokenizer is not public. */
+export async function contentTokens(request: ModelRequest): Promise<number | null> {
+  const { count, isOwn } = await tokenizerOf(request)
+  return isOwn ? request.messages.reduce((sum, { content }) => sum + count(content ?? ''), 0) : null
+}
+
+interface Tokenizer {
+  readonly count: (text: string) => number
+  /** It is this model's own. */
+  readonly isOwn: boolean
+}
+
+const own = [
+  {
+    models: /^(openai\/)?(gpt-4o|gpt-4\.|gpt-5|o\d)/,
+    load: () => import('gpt-tokenizer/encoding/o200k_base'),
+  },
+  { models: /^(openai\/)?gpt-(3\.5|4)/, load: () => import('gpt-tokenizer/encoding/cl100k_base') },
+]
+
+async function tokenizerOf({ model }: ModelRequest): Promise<Tokenizer> {
+  const found = own.find(({ models }) => models.test(model))
+  const { countTokens } = await (found?.load() ?? import('gpt-tokenizer/encoding/cl100k_base'))
+  return { count: (text) => countTokens(text, { allowedSpecial: 'all' }), isOwn: found !== undefined }
+}
+
+const framing = ({ messages }: ModelRequest): number => PER_MESSAGE * messages.length + PER_REQUEST

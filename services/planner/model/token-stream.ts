@@ -1,0 +1,38 @@
+// Text on its way to whoever watches: best effort, in batches, so that a token does not cost a record.
+import { decodeKey } from '../../../runtime/keys.ts'
+import type { CallContext } from '../../../runtime/stage.ts'
+
+export interface TokenBatcher {
+  add(text: string): void
+  /** Sends what is left. */
+  end(): void
+}
+
+const TOKEN_BATCH_MS = 50
+
+export function batchTokens(
+  context: CallContext,
+  step: number,
+  batchMs: number = TOKEN_BATCH_MS,
+): TokenBatcher {
+  let waiting = ''
+  let sequence = 0
+  let timer: NodeJS.Timeout | undefined
+  const send = () => {
+    timer = undefined
+    if (waiting === '') return
+    const data = { taskId: decodeKey(context.key).root, step, sequence: sequence++, text: waiting }
+    waiting = ''
+    context.stream({ topic: 'tasks.streaming', type: 'TokensStreamed', data })
+  }
+  return {
+    add: (text) => {
+      waiting += text
+      if (text !== '') timer ??= setTimeout(send, batchMs)
+    },
+    end: () => {
+      clearTimeout(timer)
+      send()
+    },
+  }
+}

@@ -1,0 +1,133 @@
+// Puts the tool calls of an answer together, from the pieces of a stream or from a whole message.
+//
+// 1. A whole message has one entry a call, whatever their ids.
+// 2. The index of a piece names its call; it is no position, because gateways count other blocks too.
+// 3. Only a piece with a name begins a call. An id tells nothing by itself: some servers give none, one to all calls, or
+//    a new one with every piece. A piece without a name goes on with the call of its index, of its id, or the last one.
+// 4. A named piece goes on with a call only while that call's arguments are not complete.
+// 5. The same id, name and arguments twice in one answer are one call.
+import type { Attached, ModelToolCall } from '../call.ts'
+import { attachedTo } from './attached.ts'
+import { countOf, isJson, shapeOf, textOf } from './shapes.ts'
+
+interface Growing {
+  id: string
+  name: string
+  argumentsText: string
+  attached: Attached
+}
+
+interface Piece extends Growing {
+  readonly index: number | null
+}
+
+/** Characters that are parsed, of one answer, to see whether arguments are complete: a server may repeat a name endlessly. */
+const MAX_PARSED_CHARS = 16_000_000
+
+export class CallReader {
+  readonly #calls: Growing[] = []
+  readonly #byIndex = new Map<number, Growing>()
+  #parsedChars = 0
+
+  /** One entry of a message. Returns what it added, to be counted. */
+  whole(value: unknown): string {
+    const piece = pieceOf(value)
+    this.#begin(piece)
+    return piece.argumentsText
+  }
+
+  /** One entry of a chunk. Returns what it added, to be counted. */
+  piece(value: unknown): string {
+    const piece = pieceOf(value)
+    const candidate = this.#candidate(piece)
+    if (candidate !== undefined && this.#repeats(candidate, piece)) return piece.argumentsText
+    if (candidate === undefined || !this.#goesOn(candidate, piece)) this.#begin(piece)
+    else this.#extend(candidate, piece)
+    return piece.argumentsText
+  }
+
+  get isEmpty(): boolean {
+    return this.#calls.length === 0
+  }
+
+  /** `cutOff`: the answer reached a limit, so a last call without arguments has lost them. */
+  calls(cutOff: boolean): ModelToolCall[] {
+    const last = this.#calls.at(-1)
+    const seen = new Set<string>()
+    return this.#calls
+      .filter(({ id, name, argumentsText }) => {
+        const key = JSON.stringify([id, name, argumentsText])
+        const isRepeated = id !== '' && seen.has(key)
+        seen.add(key)
+        return !isRepeated
+      })
+      .map((call, index) => ({
+        name: call.name,
+        id: call.id || `call_${index}`,
+        argumentsText: cutOff && call === last ? call.argumentsText || '(cut off)' : call.argumentsText,
+        ...(Object.keys(call.attached).length > 0 ? { attached: call.attached } : {}),
+      }))
+  }
+
+  #candidate({ index, id, name }: Piece): Growing | undefined {
+    const byIndex = index === null ? undefined : this.#byIndex.get(index)
+    const byId = id === '' ? undefined : this.#calls.findLast((call) => call.id === id)
+    if (byIndex !== undefined) return byIndex
+    // Under a new index a name begins a call.
+    if (index !== null && name !== '') return undefined
+    return byId ?? this.#calls.at(-1)
+  }
+
+  #goesOn(call: Growing, piece: Piece): boolean {
+    if (piece.name === '') return true
+    const otherId = piece.id !== '' && call.id !== '' && piece.id !== call.id
+    // A name in pieces: before any arguments of a call that has an id.
+    if (piece.name !== call.name) return !otherId && call.id !== '' && call.argumentsText === ''
+    if (otherId && piece.argumentsText === '') return false
+    return piece.argumentsText === '' || !this.#isComplete(call)
+  }
+
+  /** Some servers send a finished call once more at the end. */
+  #repeats(call: Growing, piece: Piece): boolean {
+    const { id, name, argumentsText } = piece
+    const isSame = id !== '' && id === call.id && name === call.name && argumentsText === call.argumentsText
+    return isSame && argumentsText !== '' && this.#isComplete(call)
+  }
+
+  #isComplete({ argumentsText }: Growing): boolean {
+    if (!argumentsText.trimEnd().endsWith('}') || this.#parsedChars > MAX_PARSED_CHARS) return false
+    this.#parsedChars += argumentsText.length
+    return isJson(argumentsText)
+  }
+
+  #begin(piece: Piece): void {
+    const { id, name, argumentsText, index, attached } = piece
+    const call = { id, name, argumentsText, attached }
+    this.#calls.push(call)
+    if (index !== null) this.#byIndex.set(index, call)
+  }
+
+  #extend(call: Growing, { id, name, argumentsText, index, attached }: Piece): void {
+    Object.assign(call.attached, attached)
+    call.id ||= id
+    if (name !== call.name) call.name += name
+    call.argumentsText += argumentsText
+    if (index !== null) this.#byIndex.set(index, call)
+  }
+}
+
+function pieceOf(value: unknown): Piece {
+  const shape = shapeOf(value)
+  // Servers of the older API name the function at the top.
+  const wanted = 'function' in shape ? shapeOf(shape['function']) : shape
+  const written = wanted['arguments'] ?? wanted['parameters'] ?? ''
+  const index = typeof shape['index'] === 'string' ? Number(shape['index'] || NaN) : shape['index']
+  return {
+    index: countOf(index),
+    id: typeof shape['id'] === 'number' ? String(shape['id']) : textOf(shape['id']),
+    name: textOf(wanted['name']),
+    // Some servers send the arguments as an object instead of its text.
+    argumentsText: typeof written === 'string' ? written : JSON.stringify(written),
+    attached: { ...attachedTo(wanted), ...attachedTo(shape) },
+  }
+}

@@ -1,0 +1,98 @@
+// Watches one call to a provider: how long it is silent, how long it takes in all, and whether an answer that is complete
+// is ever closed.
+//
+// 1. Silence is time without a part of an answer. Keep-alives are no part: proxies send them before servers that hang.
+// 2. A complete answer waits for the end of its connection no longer than a moment: for its usage, and because a connection
+//    that is read to its end is used again.
+// 3. Whatever ends the call is one error, the same for all who ask.
+import type { CallLimits } from '../../../runtime/models/call-limits.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
+
+/** For what a provider sends behind a finish reason: usage, [DONE], the end. */
+const FINISH_MS = 2_000
+
+export interface Watched {
+  readonly provider: string
+  readonly model: string
+  readonly limits: Pick<CallLimits, 'idleTimeoutMs' | 'timeoutMs'>
+}
+
+export class CallWatch {
+  readonly #watched: Watched
+  readonly #finishMs: number
+  readonly #transport = new AbortController()
+  readonly #unlisten: () => void
+  readonly #total: NodeJS.Timeout
+  readonly #idle: NodeJS.Timeout
+  #finish: NodeJS.Timeout | undefined
+  #isWhole: () => boolean = () => false
+  #stopped: FlotillaError | null = null
+  /** What has arrived so far, in words. */
+  received: () => string = () => ''
+
+  /** `outer`: the host's signal. */
+  constructor(watched: Watched, outer: AbortSignal, finishMs: number = FINISH_MS) {
+    this.#watched = watched
+    this.#finishMs = finishMs
+    const { idleTimeoutMs, timeoutMs } = watched.limits
+    this.#total = setTimeout(() => this.#expire('total'), timeoutMs)
+    this.#idle = setTimeout(() => this.#expire('idle'), idleTimeoutMs)
+    const abort = () => this.#stop(asError(outer.reason))
+    outer.addEventListener('abort', abort, { once: true })
+    this.#unlisten = () => outer.removeEventListener('abort', abort)
+    if (outer.aborted) abort()
+  }
+
+  /** Ends the request: stopped, or complete. */
+  get signal(): AbortSignal {
+    return this.#transport.signal
+  }
+
+  /** Why the call was stopped; null while it runs, and where its answer is complete. */
+  get stopped(): FlotillaError | null {
+    return this.#stopped
+  }
+
+  /** A part of an answer has arrived. `isWhole`: whether it may have been the last; asked if nothing follows for a moment. */
+  heard(isWhole?: () => boolean): void {
+    if (this.#transport.signal.aborted) return
+    this.#idle.refresh()
+    if (isWhole === undefined) return
+    this.#isWhole = isWhole
+    if (this.#finish === undefined) this.#finish = setTimeout(() => this.#finished(), this.#finishMs)
+    else this.#finish.refresh()
+  }
+
+  close(): void {
+    this.#unlisten()
+    for (const timer of [this.#total, this.#idle, this.#finish]) clearTimeout(timer)
+  }
+
+  #finished(): boolean {
+    const isWhole = this.#isWhole()
+    if (isWhole) this.#transport.abort()
+    return isWhole
+  }
+
+  #expire(limit: 'idle' | 'total'): void {
+    if (this.#finished()) return
+    const { provider, model, limits } = this.#watched
+    const setting = limit === 'idle' ? 'idleTimeoutMs' : 'timeoutMs'
+    const what = limit === 'idle' ? 'sent nothing for' : 'did not finish within'
+    const message =
+      `${provider} ${what} ${limits[setting]} ms (model ${model}), ${this.received() || 'before its answer began'}. ` +
+      `If it needs longer, raise models.providers.${provider}.${setting}.`
+    // One that was answering all the time would take as long again.
+    const again = limit === 'total' && this.received() !== '' ? { retryable: false } : {}
+    this.#stop(new FlotillaError('MODEL_TIMEOUT', message, again))
+  }
+
+  #stop(why: FlotillaError): void {
+    if (this.#transport.signal.aborted) return
+    this.#stopped = why
+    this.#transport.abort(why)
+  }
+}
+
+const asError = (reason: unknown): FlotillaError =>
+  reason instanceof FlotillaError ? reason : new FlotillaError('CALL_ABORTED', 'The model call was stopped.')

@@ -1,0 +1,21 @@
+// Answers whether a result fits the output schema of its task.
+import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
+import { inexactNumbersHint } from '../../runtime/exact-json.ts'
+import type { CallContext } from '../../runtime/stage.ts'
+import { jsonTextOf, readings, type Fit, type OutputCheck } from './output-schema.ts'
+
+export interface OutputCallerParts {
+  readonly schemas: Pick<SchemaChecks, 'check'>
+}
+
+export function createOutputCaller({ schemas }: OutputCallerParts) {
+  return async (request: OutputCheck, { key, signal }: Pick<CallContext, 'key' | 'signal'>): Promise<Fit> => {
+    const { schema, isOwn, value, userId } = request
+    const candidates = readings(value)
+    const fit = await schemas.check({ schema, isOwn, key: userId ?? key, signal }, candidates)
+    if ('fits' in fit) return { output: candidates[fit.fits] ?? null }
+    const hint =
+      typeof candidates[0] === 'string' ? ' (it is not JSON)' : inexactNumbersHint(jsonTextOf(value))
+    return { problem: `${fit.problems.join('; ')}${hint}` }
+  }
+}

@@ -1,0 +1,168 @@
+// A turn of the model: asking it, and ending a step so that the next turn may begin.
+//
+// 1. One model answer is one step; retries of the same call are not.
+// 2. Steps and money are checked before a turn, never after: an answer that was paid for counts.
+import type { Fleet } from '../../runtime/config/fleet.ts'
+import { failure } from '../../runtime/errors.ts'
+import { callLimitsOf } from '../../runtime/models/call-limits.ts'
+import { parseModel } from '../../runtime/models/names.ts'
+import type { Call, Failure } from '../../runtime/stage.ts'
+import { noUsage } from '../../runtime/task-result.ts'
+import { fail, stop } from './task-end.ts'
+import { MODEL_MARGIN_MS } from './constants.ts'
+import type { Message, ModelRequest } from './call.ts'
+import { portable } from './portable.ts'
+import { progress } from './events.ts'
+import { lastTurn, truncated } from './prompts/replies.ts'
+import { systemPrompt } from './prompts/system.ts'
+import {
+  both,
+  change,
+  conversation,
+  currentModel,
+  put,
+  type Changes,
+  type Move,
+  type PlannerRows,
+  type Run,
+  type Situation,
+  type Step,
+} from './rows.ts'
+import { modelTool, type ToolBook } from './tool-catalogue.ts'
+
+/** Of an observation in the task's history; the result holds all of it. */
+const MAX_HISTORY_CHARS = 500
+
+export function firstRun(task: PlannerRows['task'], atMs: number): Run {
+  return {
+    phase: 'model',
+    step: 1,
+    stepStartedAtMs: atMs,
+    model: 0,
+    modelReason: task.modelReason,
+    failed: [],
+    open: [],
+    retries: 0,
+    waiting: false,
+    reminded: false,
+    miss: null,
+    usage: noUsage,
+    stepUsage: noUsage,
+  }
+}
+
+export function openingMessages(task: PlannerRows['task'], fleet: Fleet, book: ToolBook): Message[] {
+  const { mode, maxSteps, outputSchema } = task
+  const agent = fleet.agents[task.agent] ?? {}
+  const packages = packagesOf(task.executor, fleet)
+  const system = systemPrompt({ mode, agent, tools: book.of(task), packages, maxSteps, outputSchema })
+  return [
+    { role: 'system', content: system },
+    { role: 'user', content: task.text },
+  ]
+}
+
+/** What a step on this executor may import besides the standard library. */
+function packagesOf(executor: string, { sandbox = {} }: Fleet): readonly string[] {
+  switch (executor) {
+    case 'native':
+    case 'docker':
+    case 'e2b':
+      return sandbox[executor]?.packages ?? []
+    default:
+      return []
+  }
+}
+
+export function modelCall(from: Situation, book: ToolBook, { models }: Pick<Fleet, 'models'>): Call {
+  const { task, run, atMs } = from
+  const model = currentModel(from)
+  const tools = task.mode === 'tools' ? book.of(task).map(modelTool) : []
+  const request: ModelRequest = {
+    model,
+    messages: portable(withLastTurn(conversation(from), from), tools.length > 0, model),
+    ...(task.mode === 'tools' ? { tools } : {}),
+    temperature: task.temperature,
+    maxOutputTokens: task.maxOutputTokens,
+    stream: true,
+    userId: task.userId,
+    step: run.step,
+  }
+  const { provider } = parseModel(model)
+  const limitMs = callLimitsOf(provider, models.providers[provider]).timeoutMs
+  const untilMs = task.deadlineMs
+  const timeoutMs = Math.max(1, Math.min(limitMs + MODEL_MARGIN_MS, untilMs - atMs))
+  return { kind: 'model', target: provider, request, timeoutMs, untilMs, idempotent: true }
+}
+
+function withLastTurn(messages: Message[], { task, run }: Situation): Message[] {
+  if (run.step === 1 || run.step < task.maxSteps) return messages
+  return [...messages, { role: 'user', content: lastTurn[task.mode] }]
+}
+
+/** A step as it begins, from what the model answered. */
+export function newStep(from: Situation, kind: Step['kind'], text: string, code: string | null = null): Step {
+  const { run, atMs } = from
+  return {
+    step: run.step,
+    kind,
+    model: currentModel(from),
+    text,
+    code,
+    toolCalls: [],
+    observation: null,
+    error: null,
+    startedAtMs: run.stepStartedAtMs,
+    durationMs: atMs - run.stepStartedAtMs,
+    usage: run.stepUsage,
+  }
+}
+
+/** The step as it ends now. */
+export function finished(from: Situation, step: Step): { to: Situation; changes: Changes } {
+  const whole = { ...step, durationMs: from.atMs - step.startedAtMs }
+  const { to, rows } = change(from, put(`step:${step.step}`, whole))
+  const { kind, observation, error, durationMs } = whole
+  const shown = observation === null ? null : truncated(observation, MAX_HISTORY_CHARS)
+  const detail = { kind, durationMs, code: error?.code ?? null, observation: shown }
+  return { to, changes: { rows, emit: [progress(from, 'step_completed', detail)] } }
+}
+
+/** Ends the step and tells the model `heard`; or ends the task, when no turn is left for it. */
+export function nextTurn(from: Situation, step: Step, heard: Message[], run: Partial<Run> = {}): Move {
+  const ended = finished(from, step)
+  const spent = outOfTurns({ ...from.run, ...run }, from)
+  if (spent) {
+    const end = spent.code === 'COST_LIMIT' ? stop : fail
+    return { changes: both(ended.changes, end(ended.to, spent)) }
+  }
+  const next: Run = {
+    ...from.run,
+    miss: null,
+    ...run,
+    phase: 'model',
+    step: from.run.step + 1,
+    stepStartedAtMs: from.atMs,
+    stepUsage: noUsage,
+    retries: 0,
+    open: [],
+    waiting: false,
+    waits: 0,
+  }
+  const { to, rows } = change(ended.to, { run: next, ...put(`heard:${step.step}`, heard) })
+  return { changes: both(ended.changes, { rows }), ask: to }
+}
+
+function outOfTurns({ miss, usage }: Run, { task, run }: Situation): Failure | null {
+  if (run.step >= task.maxSteps) return miss ?? stepLimit(task.maxSteps)
+  return costSpent(usage, task)
+}
+
+export function costSpent(usage: Run['usage'], task: Situation['task']): Failure | null {
+  if (task.maxCost === null || usage.cost < task.maxCost) return null
+  return failure('COST_LIMIT', `The task has cost $${usage.cost.toFixed(6)} of its maxCost $${task.maxCost}`)
+}
+
+export function stepLimit(maxSteps: number): Failure {
+  return failure('STEP_LIMIT', `The model did not finish within ${maxSteps} steps (maxSteps)`)
+}

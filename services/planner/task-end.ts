@@ -1,0 +1,124 @@
+// The end of a task: one result, the end told to the other stages, every row gone.
+import { failure } from '../../runtime/errors.ts'
+import type { Emit, Failure, Json } from '../../runtime/stage.ts'
+import { taskResult } from '../../runtime/task-result.ts'
+import type { TaskCompleted, Usage } from '../../schemas/generated/events.ts'
+import { progress } from './events.ts'
+import { currentModel, type Changes, type Situation, type Step } from './rows.ts'
+import { outstanding, withReplies } from './step-replies.ts'
+
+type Status = TaskCompleted['status']
+
+export function succeed(from: Situation, output: Json): Changes {
+  return complete(from, 'succeeded', output, null)
+}
+
+export function fail(from: Situation, error: Failure): Changes {
+  return complete(from, 'failed', null, error)
+}
+
+/** The money or the tokens are used up: what the model said last is the output, though the task failed. */
+export function stop(from: Situation, error: Failure): Changes {
+  return complete(from, 'failed', lastText(from), error)
+}
+
+function lastText({ rows, run }: Situation): string | null {
+  for (let step = run.step; step > 0; step -= 1) {
+    const content = rows[`said:${step}`]?.content
+    if (content) return content
+  }
+  return null
+}
+
+export function cancel(from: Situation, reason: string | null): Changes {
+  const why = reason === null ? '' : `: ${reason}`
+  return complete(from, 'cancelled', null, failure('TASK_CANCELLED', `The task was cancelled${why}`))
+}
+
+export function timeOut(from: Situation): Changes {
+  const { timeoutMs } = from.task
+  const message = `The task was not finished within ${timeoutMs} ms (step ${from.run.step}); raise timeoutMs, or make it smaller`
+  return complete(from, 'timed_out', null, failure('TASK_TIMED_OUT', message))
+}
+
+function complete(from: Situation, status: Status, output: Json, error: Failure | null): Changes {
+  const data = result(from, status, output, error)
+  const detail = {
+    status,
+    code: error?.code ?? null,
+    cost: data.usage.cost,
+    executionTime: data.executionTime,
+  }
+  return {
+    clear: true,
+    emit: [
+      ...stopWork(from, status),
+      { topic: 'tasks.completed', type: 'TaskCompleted', data },
+      ...closing(from, status),
+      progress(from, 'completed', detail),
+    ],
+  }
+}
+
+/** Router hears of it on `tools.requested` too: it frees the task's place. A task without code has nothing in code-sandbox. */
+function closing({ task: { taskId, mode, deadlineMs } }: Situation, status: Status): Emit[] {
+  const closed = (topic: 'tools.requested' | 'code.requested'): Emit => ({
+    topic,
+    type: 'TaskClosed',
+    data: { taskId, status, deadlineMs },
+  })
+  return [closed('tools.requested'), ...(mode === 'code' ? [closed('code.requested')] : [])]
+}
+
+/** Behind the requests that it cancels, on the topic that they went to. */
+function stopWork(from: Situation, status: Status): Emit[] {
+  const { taskId, deadlineMs } = from.task
+  const reason = `the task ended: ${status}`
+  const callIds = outstanding(from)
+  const stop = (topic: 'tools.requested' | 'code.requested'): Emit => ({
+    topic,
+    type: 'WorkCancelled',
+    data: { taskId, callIds, reason, deadlineMs },
+  })
+  if (callIds.length === 0) return []
+  return [stop(from.run.phase === 'code' ? 'code.requested' : 'tools.requested')]
+}
+
+function result(from: Situation, status: Status, output: Json, error: Failure | null): TaskCompleted {
+  const { task, run, atMs } = from
+  const steps = stepsOf(from)
+  return taskResult(task, {
+    taskId: task.taskId,
+    status,
+    output,
+    // Steps are JSON by construction; their interfaces lack the index signature that Json asks for.
+    steps: steps as unknown as Json,
+    usage: totalUsage(run.usage, steps),
+    executionTime: Math.max(0, atMs - task.submittedAtMs),
+    model: currentModel(from) || null,
+    modelReason: run.model === 0 ? task.modelReason : `${task.modelReason}; ${run.modelReason}`,
+    error,
+    traceId: from.event.traceId ?? task.traceId,
+    submittedAtMs: task.submittedAtMs,
+    completedAtMs: atMs,
+  })
+}
+
+/** All steps in order; one that was under way shows what it had. */
+function stepsOf(from: Situation): Step[] {
+  const steps: Step[] = []
+  for (let number = 1; number <= from.run.step; number += 1) {
+    const step = from.rows[`step:${number}`]
+    if (step) steps.push(withReplies(step, from.rows))
+  }
+  const { answer } = from.rows
+  if (answer && steps.at(-1)?.step !== answer.step.step) steps.push(answer.step)
+  return steps
+}
+
+const notMade = new Set(['refused', 'awaiting_approval'])
+
+function totalUsage(usage: Usage, steps: readonly Step[]): Usage {
+  const made = steps.flatMap((step) => step.toolCalls).filter((call) => !notMade.has(call.status))
+  return { ...usage, toolCalls: made.length }
+}

@@ -1,0 +1,180 @@
+// A step in tools mode: calls go out together, the step ends when the last one is answered.
+//
+// 1. A call that can't be right (unknown tool, wrong arguments) is never requested: the model is told.
+// 2. A tool that needs approval is requested only after a person said so.
+// 3. Each reply is a row of its own; a reply that nothing waits for is ignored.
+import { failure } from '../../runtime/errors.ts'
+import type { Emit, Failure } from '../../runtime/stage.ts'
+import type { ApprovalDecided, ToolCompleted } from '../../schemas/generated/events.ts'
+import { MAX_CALLS_PER_TURN } from './constants.ts'
+import type { Message, MessageToolCall, ModelReply, ModelToolCall } from './call.ts'
+import { currentStep, isSettled, withReplies } from './step-replies.ts'
+import { progress } from './events.ts'
+import { markedAsData, tellFailure, tellOutput } from './prompts/replies.ts'
+import {
+  both,
+  change,
+  currentModel,
+  put,
+  type Changes,
+  type Move,
+  type RowChanges,
+  type Situation,
+  type Step,
+  type StepToolCall,
+} from './rows.ts'
+import { argumentsOf, type ToolBook } from './tool-catalogue.ts'
+import { newStep, nextTurn } from './step.ts'
+
+export function callTools(from: Situation, text: string, reply: ModelReply, book: ToolBook): Move {
+  const { run } = from
+  const toolCalls = reply.toolCalls.map((call, index) => planned(from, call, index, book))
+  const { to, rows } = change(from, {
+    run: { ...run, phase: 'tools', reminded: false },
+    ...put(`said:${run.step}`, said(from, text, reply)),
+    ...put(`step:${run.step}`, { ...newStep(from, 'tools', text), toolCalls }),
+  })
+  const requests = toolCalls.flatMap((call): Emit[] => {
+    if (call.status === 'requested') return [request(from, call)]
+    return call.status === 'awaiting_approval' ? [awaiting(from, call)] : []
+  })
+  return settle(to, { rows, emit: requests }, book)
+}
+
+function planned(from: Situation, call: ModelToolCall, index: number, book: ToolBook): StepToolCall {
+  const callId = `${from.task.taskId}.${from.run.step}.${index}`
+  const blank = { callId, tool: call.name, output: null, durationMs: 0, cached: false }
+  const refuse = (error: Failure): StepToolCall => ({
+    ...blank,
+    arguments: argumentsOf(call.argumentsText) ?? call.argumentsText,
+    status: 'refused',
+    error,
+  })
+  if (index >= MAX_CALLS_PER_TURN) return refuse(tooMany())
+  const checked = book.check(call, from.task)
+  if ('refused' in checked) return refuse(checked.refused)
+  const { spec, input, coerced } = checked
+  const status = spec.requiresApproval ? 'awaiting_approval' : 'requested'
+  const read = coerced.length > 0 ? { coerced } : {}
+  return { ...blank, arguments: input, ...read, status, error: null }
+}
+
+function tooMany(): Failure {
+  return failure(
+    'TOOL_DENIED',
+    `At most ${MAX_CALLS_PER_TURN} calls are made in one turn; call again in the next`,
+  )
+}
+
+/** Ids of the provider are kept, unless they are missing or repeat: the replies must find their calls. */
+function said(
+  from: Situation,
+  text: string,
+  { toolCalls: calls, attached: message = {} }: ModelReply,
+): Message {
+  const { step } = from.run
+  const seen = new Set<string>()
+  const toolCalls = calls.map(({ id, name, argumentsText }, index): MessageToolCall => {
+    const own = id === '' || seen.has(id) ? `call_${step}_${index}` : id
+    seen.add(own)
+    return { id: own, type: 'function', function: { name, arguments: argumentsText || '{}' } }
+  })
+  const content = text === '' ? null : text
+  const ofCalls = calls.map(({ attached = {} }) => attached)
+  const isPlain = [message, ...ofCalls].every((fields) => Object.keys(fields).length === 0)
+  const attached = isPlain ? {} : { attached: { model: currentModel(from), message, calls: ofCalls } }
+  return { role: 'assistant', content, tool_calls: toolCalls, ...attached }
+}
+
+function request({ task, run }: Situation, call: StepToolCall): Emit {
+  const data = {
+    taskId: task.taskId,
+    callId: call.callId,
+    tool: call.tool,
+    arguments: call.arguments,
+    requester: 'planner' as const,
+    step: run.step,
+    deadlineMs: task.deadlineMs,
+    userId: task.userId,
+    cacheTtlMs: task.toolCacheTtlMs,
+    agent: task.agent,
+  }
+  return { topic: 'tools.requested', type: 'ToolRequested', data }
+}
+
+function awaiting(from: Situation, call: StepToolCall): Emit {
+  const { callId, tool } = call
+  return progress(from, 'waiting', { for: 'approval', callId, tool, arguments: call.arguments })
+}
+
+export function toolCompleted(from: Situation, done: ToolCompleted, book: ToolBook): Move {
+  const step = waitingStep(from)
+  const index =
+    step?.toolCalls.findIndex((call) => call.callId === done.callId && call.status === 'requested') ?? -1
+  const call = step?.toolCalls[index]
+  if (step === null || call === undefined) return { changes: {} }
+  const { status, output, error, durationMs, cached } = done
+  const reply: StepToolCall = { ...call, status, output, error, durationMs, cached }
+  const { to, rows } = change(from, put(`reply:${step.step}.${index}`, reply))
+  return settle(to, { rows }, book)
+}
+
+export function approvalDecided(from: Situation, decided: ApprovalDecided, book: ToolBook): Move {
+  const step = currentStep(from)
+  const index =
+    step?.toolCalls.findIndex(
+      (call) => call.callId === decided.callId && call.status === 'awaiting_approval',
+    ) ?? -1
+  const call = step?.toolCalls[index]
+  if (from.run.phase !== 'tools' || step === null || call === undefined) return { changes: {} }
+  const next = decided.approved ? { ...call, status: 'requested' as const } : denied(call, decided)
+  const { to, rows } = change(
+    from,
+    put(`step:${step.step}`, { ...step, toolCalls: step.toolCalls.with(index, next) }),
+  )
+  return settle(to, { rows, emit: decided.approved ? [request(from, next)] : [] }, book)
+}
+
+function denied(call: StepToolCall, { reason }: ApprovalDecided): StepToolCall {
+  const why = reason === null ? '' : `: ${reason}`
+  return { ...call, status: 'refused', error: failure('TOOL_DENIED', `A person declined this call${why}`) }
+}
+
+/** The step that waits for tools, with the replies so far. */
+function waitingStep(from: Situation): Step | null {
+  const step = from.run.phase === 'tools' ? currentStep(from) : null
+  return step === null ? null : withReplies(step, from.rows)
+}
+
+/** Goes on when nothing is awaited any more. */
+function settle(from: Situation, changes: Changes, book: ToolBook): Move {
+  const step = waitingStep(from)
+  if (step === null || !isSettled(step)) return { changes }
+  const move = nextTurn(from, step, heard(from, step, book))
+  return { ...move, changes: both(both(changes, { rows: withoutReplies(from, step) }), move.changes) }
+}
+
+function withoutReplies({ rows }: Situation, step: Step): RowChanges {
+  const names = step.toolCalls.map((_, index) => `reply:${step.step}.${index}` as const)
+  return Object.assign({}, ...names.filter((name) => rows[name]).map((name) => put(name, null))) as RowChanges
+}
+
+function heard({ rows, task }: Situation, step: Step, book: ToolBook): Message[] {
+  const said = rows[`said:${step.step}`]
+  const asked = said?.role === 'assistant' ? (said.tool_calls ?? []) : []
+  return asked.flatMap(({ id }, index): Message[] => {
+    const call = step.toolCalls[index]
+    return call
+      ? [{ role: 'tool', tool_call_id: id, content: told(call, book.isUntrusted(call.tool, task)) }]
+      : []
+  })
+}
+
+/** A failure may repeat what the other side answered. */
+function told(call: StepToolCall, isUntrusted: boolean): string {
+  const shown = isUntrusted ? markedAsData : (text: string) => text
+  if (call.error !== null) return shown(tellFailure(call.error))
+  if (call.status === 'unknown')
+    return 'It is not known whether this call was carried out. Do not repeat it blindly.'
+  return call.status === 'cancelled' ? 'This call was stopped.' : shown(tellOutput(call.output ?? null))
+}

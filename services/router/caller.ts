@@ -1,0 +1,82 @@
+// Reserves a task's estimate, by the task's id, before it is admitted. Its first model call takes the reservation over; a
+// task that ends before it is at work gives it back; one that makes no call holds it until its deadline. A schema of the
+// task's own is compiled after that, so that the rates of its user bound how often.
+import { systemClock, type Clock } from '../../runtime/clock.ts'
+import type { Fleet, JsonSchema } from '../../runtime/config/fleet.ts'
+import { failure, FlotillaError } from '../../runtime/errors.ts'
+import { askable, claimsOfRequest, claimsOfTask, describeRefusal } from '../../runtime/limits/claims.ts'
+import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
+import type { Limits } from '../../runtime/limits/port.ts'
+import type { Failure } from '../../runtime/stage.ts'
+import type { TaskAdmitted } from '../../schemas/generated/events.ts'
+import { isLimited, type Granted, type LimitsAnswer, type LimitsRequest } from './call.ts'
+
+export interface LimitsCallerParts {
+  readonly fleet: Pick<Fleet, 'limits'>
+  readonly limits: Pick<Limits, 'reserve' | 'settle'>
+  readonly schemas: Pick<SchemaChecks, 'refusal'>
+  readonly clock?: Pick<Clock, 'now'>
+}
+
+export function createLimitsCaller({ fleet, limits, schemas, clock = systemClock }: LimitsCallerParts) {
+  async function giveBack({ taskId, userId, submittedAtMs }: Granted & { taskId: string }): Promise<null> {
+    await limits.settle({
+      id: taskId,
+      claims: claimsOfRequest({ userId }, fleet.limits),
+      atMs: submittedAtMs,
+    })
+    return null
+  }
+
+  async function reserve(task: TaskAdmitted): Promise<LimitsAnswer> {
+    const nowMs = clock.now()
+    const { userId } = task
+    const tokens = task.estimatedTokens ?? fleet.limits.budgets.estimateTokens
+    const alternatives = task.models.map((model) =>
+      askable(claimsOfTask({ userId, model, tokens, atMs: nowMs }, fleet.limits)),
+    )
+    const ttlMs = Math.max(1, task.deadlineMs - nowMs)
+    const reserved = await limits.reserve({ id: task.taskId, alternatives, ttlMs })
+    if (reserved.granted) return { granted: true, model: reserved.alternative }
+    // Where no model fits, the one that was wanted says why.
+    const [refusal] = reserved.refusals
+    const claim = refusal && alternatives[0]?.[refusal.claim]
+    if (!claim) throw new Error('limits refused a task and named no limit')
+    const code = claim.form === 'budget' ? 'BUDGET_EXCEEDED' : 'RATE_LIMITED'
+    const said = describeRefusal(claim, refusal, nowMs)
+    const reason = failure(code, `${said.charAt(0).toUpperCase()}${said.slice(1)}.`)
+    return { granted: false, reason: { ...reason, retryAfterMs: refusal.retryAfterMs } }
+  }
+
+  async function schemaRefusal(task: TaskAdmitted): Promise<LimitsAnswer | null> {
+    const schema = task.outputSchema as JsonSchema
+    // Tasks without a user are one more user: their ids would give each a turn of its own.
+    const reason = await schemas.refusal({ schema, key: task.userId ?? '' }).then(invalid, busy)
+    if (reason === null) return null
+    if (isLimited(task, fleet)) await giveBack(task)
+    return { granted: false, reason }
+  }
+
+  async function admit(task: TaskAdmitted, hasOwnSchema: boolean): Promise<LimitsAnswer> {
+    const answer: LimitsAnswer = isLimited(task, fleet) ? await reserve(task) : { granted: true, model: 0 }
+    const refused = answer.granted && hasOwnSchema ? await schemaRefusal(task) : null
+    return refused ?? answer
+  }
+
+  return (request: LimitsRequest): Promise<LimitsAnswer | null> =>
+    'task' in request ? admit(request.task, request.hasOwnSchema ?? false) : giveBack(request.giveBack)
+}
+
+function invalid(why: string | null): Failure | null {
+  return why === null ? null : failure('TASK_INVALID', `outputSchema is not a valid JSON Schema: ${why}.`)
+}
+
+/** To wait for a slot would hold up tasks that bring no schema. */
+function busy(error: unknown): Failure {
+  if (error instanceof FlotillaError && error.code === 'WORKER_BUSY')
+    return failure(
+      'WORKER_BUSY',
+      `outputSchema could not be compiled now: ${error.message}. Submit again later.`,
+    )
+  throw error
+}

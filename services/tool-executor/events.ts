@@ -1,0 +1,98 @@
+// Events that a call ends in. Every request gets exactly one ToolCompleted. They are keyed by the task, because a timer's event
+// has the call's key.
+import { plainFailure } from '../../runtime/errors.ts'
+import type { ToolCompleted, ToolRequested } from '../../schemas/generated/events.ts'
+import type { CallFailure, CallOutcome, Emit } from '../../runtime/stage.ts'
+import type { ToolAnswer } from './caller.ts'
+import type { NextTry } from './retries.ts'
+import type { ToolRows } from './rows.ts'
+
+export interface Ending {
+  status: ToolCompleted['status']
+  error: CallFailure | null
+  answer?: ToolAnswer
+  startedAtMs: number
+  endedAtMs: number
+}
+
+/** The reply to the requester, and the line in the task's history. */
+export function completed(request: ToolRequested, ending: Ending): Emit[] {
+  const { taskId, callId, tool, requester, step } = request
+  const { status, startedAtMs } = ending
+  const error = ending.error && plainFailure(ending.error)
+  const durationMs = Math.max(0, ending.endedAtMs - startedAtMs)
+  const cached = ending.answer?.cached ?? false
+  const output = ending.answer?.output ?? null
+  const data = {
+    taskId,
+    callId,
+    tool,
+    requester,
+    step,
+    status,
+    output,
+    error,
+    startedAtMs,
+    durationMs,
+    cached,
+  }
+  const detail = { callId, tool, status, durationMs, cached, error: error && { ...error } }
+  return [
+    { topic: 'tools.completed', type: 'ToolCompleted', key: taskId, requester, data },
+    progressed(request, 'tool_called', ending.endedAtMs, detail),
+  ]
+}
+
+/** The line in the history when a call begins to wait; an open breaker is asked every few seconds, and told of once. */
+export function postponed(
+  { request, rows }: { request: ToolRequested; rows: Readonly<Partial<ToolRows>> },
+  next: NextTry,
+  failure: CallFailure,
+  atMs: number,
+): Emit[] {
+  if (next.why === 'breaker' && rows.waiting?.why === 'breaker') return []
+  const { callId, tool } = request
+  const detail = { callId, tool, dueMs: next.dueMs, error: { ...plainFailure(failure) } }
+  return [progressed(request, next.why === 'breaker' ? 'waiting' : 'retry_scheduled', atMs, detail)]
+}
+
+/** One row of the usage ledger for each try that was made; none where nothing was called. */
+export function used(request: ToolRequested, outcome: CallOutcome): Emit[] {
+  if (!outcome.ok && notCalled.has(outcome.failure.code)) return []
+  const data = {
+    taskId: request.taskId,
+    callId: request.callId,
+    kind: 'tool' as const,
+    userId: request.userId,
+    agent: request.agent ?? null,
+    model: null,
+    provider: null,
+    tool: request.tool,
+    inputTokens: 0,
+    outputTokens: 0,
+    cost: 0,
+    costIsGuess: false,
+    durationMs: Math.max(0, outcome.endedMs - outcome.startedMs),
+    succeeded: outcome.ok,
+    errorCode: outcome.ok ? null : outcome.failure.code,
+    cached: outcome.ok && (outcome.value as ToolAnswer).cached,
+    atMs: outcome.endedMs,
+    tokensAreEstimate: false,
+  }
+  return [{ topic: 'usage.recorded', type: 'UsageRecorded', key: request.taskId, data }]
+}
+
+const notCalled = new Set(['BREAKER_OPEN', 'CALL_OUTCOME_UNKNOWN'])
+
+type Progress = (Emit & { type: 'TaskProgressed' })['data']
+
+function progressed(
+  request: ToolRequested,
+  kind: Progress['kind'],
+  atMs: number,
+  detail: Progress['detail'],
+): Emit {
+  const { taskId, step } = request
+  const data = { taskId, stage: 'tool-executor', kind, step, atMs, detail }
+  return { topic: 'tasks.history', type: 'TaskProgressed', key: taskId, data }
+}

@@ -1,0 +1,4 @@
+import { actionTests } from './suite/actions.ts'
+import { native } from './native.ts'
+
+actionTests(native)

@@ -1,0 +1,29 @@
+// Patterns of tasks' schemas mean what they mean in JavaScript, or are refused.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { linearPatterns } from '../../../runtime/foreign-schema/patterns.ts'
+
+const characters = Array.from({ length: 0x3100 }, (_, code) => String.fromCodePoint(code))
+const others = ['\ufeff', '\ufefe', '\uff00', '\u{1f600}', '\u{10ffff}', '', 'a\n', '\r\n', 'ab', 'a]b', '1a']
+const texts = [...characters, ...others]
+
+const patterns =
+  String.raw`\s|\S|.|^.$|[\s]|[^\s]|[\S]|[^\S]|[\s\d]|[.]|[\S\s]|[^\S\n]|[\]\s.]|\d|\D|\w|\W|\b|\Ba|
+^\p{Letter}$|^\P{L}$|\p{Script=Greek}|\p{gc=Lu}|\p{General_Category=Decimal_Number}|^\p{digit}+$|[\p{Lu}\s]|[\P{punct}]|
+\u0041|\ud83d\ude00|\u{1f600}|\x41|\cJ|\t|\v|\f|\0|\/|[\b]|\[.\]|\\.|\.|\$|^$|a$|^(?:a\|b)*$|[[]|[^a]|a{2}|[\w.-]+|(?<n>.)`
+    .replaceAll('\n', '')
+    .split(/(?<!\\)\|/)
+    .map((pattern) => pattern.replaceAll('\\|', '|'))
+
+for (const pattern of patterns)
+  test(`${pattern} means what it means in JavaScript`, () => {
+    const theirs = new RegExp(pattern, 'u')
+    const ours = linearPatterns(pattern)
+    const different = texts.filter((text) => theirs.test(text) !== ours.test(text))
+    assert.deepEqual(different.slice(0, 8), [])
+  })
+
+for (const pattern of [String.raw`(?=a)`, String.raw`(a)\1`, String.raw`\p{C}`, String.raw`\p{Nonsense}`])
+  test(`${pattern} is refused, by name`, () => {
+    assert.throws(() => linearPatterns(pattern), { message: /^the pattern ".*" can't be used \(.*RE2's/ })
+  })
