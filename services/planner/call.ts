@@ -1,11 +1,21 @@
 // What the planner asks of a model and what it gets back. The caller (model-client.ts) implements them.
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
+import type { Json } from '../../runtime/stage.ts'
 
 /** A message in the shape of OpenAI's chat API, which every supported provider speaks. */
 export type Message =
   | { role: 'system' | 'user'; content: string }
-  | { role: 'assistant'; content: string | null; tool_calls?: MessageToolCall[] }
+  | {
+      role: 'assistant'
+      content: string | null
+      tool_calls?: MessageToolCall[]
+      /** By whose model, and what it attached to the message and to its calls, in order. Never sent as it stands here. */
+      attached?: { model: string; message: Attached; calls: Attached[] }
+    }
   | { role: 'tool'; tool_call_id: string; content: string }
+
+/** Fields that a provider wants to read again, unchanged. */
+export type Attached = { [name: string]: Json }
 
 export interface MessageToolCall {
   id: string
@@ -42,6 +52,8 @@ export interface ModelToolCall {
   name: string
   /** As the model wrote it: possibly not JSON. */
   argumentsText: string
+  /** Fields that go back with the call to the same model. */
+  attached?: Attached
 }
 
 /** Value of a successful Call of kind `model`. */
@@ -49,6 +61,8 @@ export interface ModelReply {
   /** Empty when the model said nothing. */
   text: string
   toolCalls: ModelToolCall[]
+  /** Fields of the message that go back with it to the same model. */
+  attached?: Attached
   inputTokens: number
   outputTokens: number
   /** True when the provider sent no usage and the tokens were counted here. */

@@ -11,6 +11,7 @@
 import { failure } from '../../runtime/errors.ts'
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { Call, CallOutcome, Failure, Json } from '../../runtime/stage.ts'
+import { isCallInText } from './calls-in-text.ts'
 import { fail, succeed } from './task-end.ts'
 import type { Message } from './call.ts'
 import { isEmpty, type Fit, type OutputCheck } from './output-schema.ts'
@@ -30,7 +31,9 @@ import { finished, nextTurn } from './step.ts'
 /** Text as the result. `cutOff`: it reached the limit of output tokens. */
 export function takeText(from: Situation, step: Step, cutOff: boolean, book: ToolBook): Move {
   const { task, run } = from
-  if (isCallInText(step.text)) {
+  // A result that must have a form may have this one: its schema tells.
+  const named = schemaOf(from) === null ? task.tools : []
+  if (isCallInText(step.text, named)) {
     if (task.mode === 'code') return askForCode(from, step, book)
     return sendBack(from, step, callInText, invalid('it is a tool call written as text'))
   }
@@ -49,16 +52,6 @@ export function askForCode(from: Situation, step: Step, book: ToolBook): Move {
 }
 
 const EMPTY_BLOCK = /^[ \t]*(?:`{3,}|~{3,})[\w ]*$|<\/?(?:code|python|execute)>/gm
-
-/** The marks by which models write a call where their server, or they themselves, should have made one. */
-const CALL_BEGINS =
-  /^(<tool_call>|<\|tool_calls?|<｜tool|\[TOOL_CALLS\]|<\|python_tag\|>|<function=|<function_call|<invoke\s)/
-
-/** It is one, not a text about one. */
-function isCallInText(text: string): boolean {
-  const said = text.trim()
-  return CALL_BEGINS.test(said) || said.endsWith('</tool_call>')
-}
 
 /** A value as the result. */
 export function takeValue(from: Situation, step: Step, value: Json, cutOff = false): Move {

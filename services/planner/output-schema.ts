@@ -1,8 +1,8 @@
 // What counts as the output of a task.
 //
 // 1. Null and blank text are no output. An empty list or object may be the answer.
-// 2. With an output schema, text is read as JSON first, also inside its only code fence; text itself counts where the schema
-//    wants a string.
+// 2. With an output schema, text is read as JSON first, also where it stands in a code fence; then as the text that it is; then
+//    as the one JSON value with words around it. Where several values are fenced, none is taken for the result.
 // 3. Whether a value fits its schema is asked, not computed: a schema may take any time (output-caller.ts).
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import { parseExact } from '../../runtime/exact-json.ts'
@@ -28,20 +28,51 @@ export function isEmpty(value: Json): boolean {
 export function readings(value: Json): [Json, ...Json[]] {
   if (typeof value !== 'string') return [value]
   const parsed = parseJson(jsonTextOf(value))
-  return parsed === undefined ? [value] : [parsed, value]
+  return parsed === undefined ? [value, ...amidWords(value)] : [parsed, value]
 }
 
-/**
- * The inside of the text's only code fence, with or without words around it; else the text. By lines: a regular expression
- * would look at each blank line many times.
- */
+/** The text where it is JSON; the inside of the only code fence that is; else the text. */
 export function jsonTextOf(value: Json): string {
   if (typeof value !== 'string') return ''
-  const lines = value.split('\n')
-  const fences = lines.flatMap((line, at) => (line.trimStart().startsWith('```') ? at : []))
-  const [from = 0, to = 0] = fences
-  const isFence = fences.length === 2 && lines[to]?.trim() === '```' && to > from + 1
-  return isFence ? lines.slice(from + 1, to).join('\n') : value
+  if (parseJson(value) !== undefined) return value
+  const fenced = fencesIn(value).filter((inside) => parseJson(inside) !== undefined)
+  const [only] = fenced
+  return only !== undefined && new Set(fenced.map((inside) => inside.trim())).size === 1 ? only : value
+}
+
+const FENCE = /^(`{3,}|~{3,})(.*)$/
+
+/** What stands in code fences, the last one of which may be left open. By lines: a pattern over all would look at each many times. */
+function fencesIn(text: string): string[] {
+  const found: string[] = []
+  let open: { mark: string; lines: string[] } | null = null
+  for (const line of text.split('\n')) {
+    const [, mark = '', rest = ''] = FENCE.exec(line.trim()) ?? []
+    if (open === null) {
+      const oneLine = mark === '' ? -1 : rest.indexOf(mark)
+      if (oneLine >= 0) found.push(rest.slice(0, oneLine).replace(/^\s*json\b/i, ''))
+      else if (mark !== '') open = { mark, lines: [] }
+    } else if (mark.startsWith(open.mark)) {
+      found.push(open.lines.join('\n'))
+      open = null
+    } else open.lines.push(line)
+  }
+  if (open !== null) found.push(open.lines.join('\n'))
+  return found
+}
+
+/** A list or an object from its first bracket to its last, where all between is one value. */
+function amidWords(text: string): Json[] {
+  const spans = ['{}', '[]'].map(
+    (pair) => [text.indexOf(pair.charAt(0)), text.lastIndexOf(pair.charAt(1)) + 1] as const,
+  )
+  const [first, second] = spans.toSorted(([one], [other]) => one - other)
+  return [first, second].flatMap((span, at) => {
+    const [from, to] = span ?? [-1, 0]
+    const isWithin = at === 1 && first !== undefined && first[0] >= 0 && to <= first[1]
+    const value = from < 0 || to <= from || isWithin ? undefined : parseJson(text.slice(from, to))
+    return value === undefined ? [] : [value]
+  })
 }
 
 /** Undefined where the text is not JSON. */

@@ -8,14 +8,16 @@
 // 3. Each call is answered once, right behind its message. No message of the user follows an answer of a tool (Mistral), and
 //    none is empty (Bedrock).
 // 4. No half of a surrogate pair, plain or escaped: strict readers of JSON refuse the whole request.
-// 5. Without tools there are no calls either (Anthropic): they are told as text.
+// 5. What a provider attached to a call (signatures of what it thought) goes back to the model that it came from, unchanged,
+//    and to no other.
+// 6. Without tools there are no calls either (Anthropic): they are told as text.
 import type { Message, MessageToolCall } from './call.ts'
 import { argumentsOf } from './tool-catalogue.ts'
 
 type Said = Extract<Message, { role: 'assistant' }>
 type Reply = Extract<Message, { role: 'tool' }>
 
-export function portable(messages: readonly Message[], hasTools: boolean): Message[] {
+export function portable(messages: readonly Message[], hasTools: boolean, model = ''): Message[] {
   const fit: Message[] = []
   let calls = 0
   for (let at = 0; at < messages.length; at++) {
@@ -26,7 +28,7 @@ export function portable(messages: readonly Message[], hasTools: boolean): Messa
     }
     const replies = repliesFrom(messages, at + 1)
     at += replies.length
-    const turn = hasTools ? asCalls(message, replies, calls) : asText(message, replies)
+    const turn = hasTools ? asCalls(message, replies, calls, model) : asText(message, replies)
     calls += message.tool_calls.length
     for (const one of turn) add(fit, one)
   }
@@ -42,11 +44,12 @@ function repliesFrom(messages: readonly Message[], from: number): Reply[] {
   }
 }
 
-function asCalls(said: Said, replies: readonly Reply[], before: number): Message[] {
+function asCalls(said: Said, replies: readonly Reply[], before: number, model: string): Message[] {
+  const attached = said.attached?.model === model ? said.attached : null
   const asked = said.tool_calls ?? []
   const calls = asked.map((call, index): MessageToolCall => {
     const wanted = { name: fitName(call.function.name), arguments: fitArguments(call.function.arguments) }
-    return { id: ownId(before + index), type: 'function', function: wanted }
+    return { ...attached?.calls[index], id: ownId(before + index), type: 'function', function: wanted }
   })
   const answers = asked.map(({ id }, index): Message => {
     const reply =
@@ -56,7 +59,12 @@ function asCalls(said: Said, replies: readonly Reply[], before: number): Message
   })
   const content = wellFormed(said.content ?? '')
   return [
-    { role: 'assistant', content: content.trim() === '' ? null : content, tool_calls: calls },
+    {
+      ...attached?.message,
+      role: 'assistant',
+      content: content.trim() === '' ? null : content,
+      tool_calls: calls,
+    },
     ...answers,
   ]
 }

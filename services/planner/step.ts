@@ -80,7 +80,7 @@ export function modelCall(from: Situation, book: ToolBook, { models }: Pick<Flee
   const tools = task.mode === 'tools' ? book.of(task).map(modelTool) : []
   const request: ModelRequest = {
     model,
-    messages: portable(withLastTurn(conversation(from), from), tools.length > 0),
+    messages: portable(withLastTurn(conversation(from), from), tools.length > 0, model),
     ...(task.mode === 'tools' ? { tools } : {}),
     temperature: task.temperature,
     maxOutputTokens: task.maxOutputTokens,

@@ -14,6 +14,7 @@ import { markedAsData, tellFailure, tellOutput } from './prompts/replies.ts'
 import {
   both,
   change,
+  currentModel,
   put,
   type Changes,
   type Move,
@@ -30,7 +31,7 @@ export function callTools(from: Situation, text: string, reply: ModelReply, book
   const toolCalls = reply.toolCalls.map((call, index) => planned(from, call, index, book))
   const { to, rows } = change(from, {
     run: { ...run, phase: 'tools', reminded: false },
-    ...put(`said:${run.step}`, said(text, reply.toolCalls, run.step)),
+    ...put(`said:${run.step}`, said(from, text, reply)),
     ...put(`step:${run.step}`, { ...newStep(from, 'tools', text), toolCalls }),
   })
   const requests = toolCalls.flatMap((call): Emit[] => {
@@ -66,14 +67,23 @@ function tooMany(): Failure {
 }
 
 /** Ids of the provider are kept, unless they are missing or repeat: the replies must find their calls. */
-function said(text: string, calls: readonly ModelToolCall[], step: number): Message {
+function said(
+  from: Situation,
+  text: string,
+  { toolCalls: calls, attached: message = {} }: ModelReply,
+): Message {
+  const { step } = from.run
   const seen = new Set<string>()
   const toolCalls = calls.map(({ id, name, argumentsText }, index): MessageToolCall => {
     const own = id === '' || seen.has(id) ? `call_${step}_${index}` : id
     seen.add(own)
     return { id: own, type: 'function', function: { name, arguments: argumentsText || '{}' } }
   })
-  return { role: 'assistant', content: text === '' ? null : text, tool_calls: toolCalls }
+  const content = text === '' ? null : text
+  const ofCalls = calls.map(({ attached = {} }) => attached)
+  const isPlain = [message, ...ofCalls].every((fields) => Object.keys(fields).length === 0)
+  const attached = isPlain ? {} : { attached: { model: currentModel(from), message, calls: ofCalls } }
+  return { role: 'assistant', content, tool_calls: toolCalls, ...attached }
 }
 
 function request({ task, run }: Situation, call: StepToolCall): Emit {

@@ -5,6 +5,7 @@
 //    cut, whatever it had said by then; and one whose reason says that it was broken off or withheld is no answer.
 // 3. What an answer may hold is bounded (MAX_REPLY_CHARS).
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
+import { AttachedReader } from './attached.ts'
 import { CallReader } from './tool-calls.ts'
 import type { CallSite } from './errors.ts'
 import { endOf } from './finish.ts'
@@ -23,6 +24,7 @@ export class ReplyReader {
   readonly #site: CallSite
   readonly #calls = new CallReader()
   readonly #usage = new UsageReader()
+  readonly #attached = new AttachedReader()
   #text = ''
   #refusal = ''
   #chars = 0
@@ -103,9 +105,12 @@ export class ReplyReader {
   reply(): ModelReply {
     const end = this.#goodEnd()
     const cutOff = end === 'length'
+    const toolCalls = this.#calls.calls(cutOff)
+    const attached = toolCalls.length > 0 ? this.#attached.value : {}
     return {
       text: this.#text,
-      toolCalls: this.#calls.calls(cutOff),
+      toolCalls,
+      ...(Object.keys(attached).length > 0 ? { attached } : {}),
       ...this.#usage.spend(this.#request, this.#bytes, true),
       finishReason: cutOff ? 'length' : this.#finishReason,
       model: this.#model || this.#site.model,
@@ -157,6 +162,7 @@ export class ReplyReader {
     const text = contentText(content['content'])
     this.#text += text
     this.#refusal += textOf(content['refusal'])
+    this.#attached.read(content)
     this.#count(text + reasoningText(content))
     const legacy = content['function_call'] ? [{ function: content['function_call'] }] : []
     const calls = listOf(content['tool_calls'])

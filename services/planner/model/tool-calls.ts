@@ -6,13 +6,15 @@
 //    a new one with every piece. A piece without a name goes on with the call of its index, of its id, or the last one.
 // 4. A named piece goes on with a call only while that call's arguments are not complete.
 // 5. The same id, name and arguments twice in one answer are one call.
-import type { ModelToolCall } from '../call.ts'
+import { attachedTo } from './attached.ts'
+import type { Attached, ModelToolCall } from '../call.ts'
 import { countOf, isJson, shapeOf, textOf } from './shapes.ts'
 
 interface Growing {
   id: string
   name: string
   argumentsText: string
+  attached: Attached
 }
 
 interface Piece extends Growing {
@@ -63,6 +65,7 @@ export class CallReader {
         name: call.name,
         id: call.id || `call_${index}`,
         argumentsText: cutOff && call === last ? call.argumentsText || '(cut off)' : call.argumentsText,
+        ...(Object.keys(call.attached).length > 0 ? { attached: call.attached } : {}),
       }))
   }
 
@@ -98,13 +101,14 @@ export class CallReader {
   }
 
   #begin(piece: Piece): void {
-    const { id, name, argumentsText, index } = piece
-    const call = { id, name, argumentsText }
+    const { id, name, argumentsText, index, attached } = piece
+    const call = { id, name, argumentsText, attached }
     this.#calls.push(call)
     if (index !== null) this.#byIndex.set(index, call)
   }
 
-  #extend(call: Growing, { id, name, argumentsText, index }: Piece): void {
+  #extend(call: Growing, { id, name, argumentsText, index, attached }: Piece): void {
+    Object.assign(call.attached, attached)
     call.id ||= id
     if (name !== call.name) call.name += name
     call.argumentsText += argumentsText
@@ -124,5 +128,6 @@ function pieceOf(value: unknown): Piece {
     name: textOf(wanted['name']),
     // Some servers send the arguments as an object instead of its text.
     argumentsText: typeof written === 'string' ? written : JSON.stringify(written),
+    attached: { ...attachedTo(wanted), ...attachedTo(shape) },
   }
 }

@@ -10,7 +10,7 @@ const context = { key: 't1', signal: new AbortController().signal }
 const fit = (value: Json, schema: JsonSchema) => check({ schema, isOwn: false, value, userId: null }, context)
 
 const number = { type: 'number' }
-const list = { type: 'array', items: number }
+const list = { type: 'array' }
 
 const fitting: [value: Json, schema: JsonSchema, output: Json][] = [
   ['42', number, 42],
@@ -22,6 +22,18 @@ const fitting: [value: Json, schema: JsonSchema, output: Json][] = [
   ['```\n[1]\n```\n', list, [1]],
   ['\n ```json  \r\n[1]\r\n ```', list, [1]],
   ['null', { type: 'null' }, null],
+  ['~~~json\n[1]\n~~~', list, [1]],
+  ['```json\n[1]', list, [1]],
+  ['It is:\n```json\n[1]\n``` and that is all.', list, [1]],
+  ['```json [1] ```', list, [1]],
+  ['I ran\n```python\nprint(1)\n```\nand got\n```json\n[1]\n```', list, [1]],
+  ['```\n[1]\n```\nThat is\n```\n[1]\n```', list, [1]],
+  ['````md\n```\n[1]\n```\n````', { type: 'string' }, '````md\n```\n[1]\n```\n````'],
+  ['The result is [1, 2]. I hope that this helps!', list, [1, 2]],
+  ['As of [today]: {"a": "{x}"} (see above)', { type: 'object' }, { a: '{x}' }],
+  ['<answer>{"a":1}</answer>', { type: 'object' }, { a: 1 }],
+  ['See [{"a":1}].', list, [{ a: 1 }]],
+  ['It is {"a":1} there.', {}, 'It is {"a":1} there.'],
   ['42', { type: 'string' }, '42'],
   ['words', { type: 'string' }, 'words'],
   [[1], list, [1]],
@@ -36,7 +48,10 @@ for (const [value, schema, output] of fitting) {
 const missing: [value: Json, schema: JsonSchema, problem: RegExp][] = [
   ['words', number, /must be number, not "words" \(it is not JSON\)/],
   ['"42"', number, /must be number/],
-  [[1, 'x'], list, /1: must be number/],
+  [[1, 'x'], { type: 'array', items: number }, /1: must be number/],
+  ['```\n[1]\n```\nor\n```\n[2]\n```', list, /must be array, not .*\(it is not JSON\)/],
+  ['Either {"a":1} or {"a":2}', { type: 'object' }, /must be object.*\(it is not JSON\)/],
+  ['See [{"a":1}].', { type: 'object' }, /must be object/],
   [
     '{"a":9007199254740993}',
     { type: 'object', additionalProperties: number },

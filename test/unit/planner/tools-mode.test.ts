@@ -305,6 +305,14 @@ test('in the last turn calls are not made: nobody would read the replies', () =>
 for (const text of [
   '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Rome"}}\n</tool_call>',
   'I look it up. <tool_call>{"name": "get_weather"}</tool_call>',
+  'I look it up.\n<tool_call>\n{"name": "get_weather", "argu',
+  '{"name": "get_weather", "parameters": {"city": "Rome"}}',
+  'Let me see.\n```json\n{"tool": "get_weather", "args": {"city": "Rome"}}\n```',
+  '[{"type": "function", "function": {"name": "get_weather", "arguments": "{}"}}]',
+  '[get_weather(city="Rome")]',
+  'Thought: I look it up.\nAction: get_weather\nAction Input: {"city": "Rome"}',
+  '<function_calls>\n<invoke name="get_weather">',
+  'functools[{"name": "get_weather", "arguments": {}}]',
   '[TOOL_CALLS]get_weather{"city":"Rome"}',
   '<|python_tag|>{"name":"get_weather","parameters":{}}',
   '<function=get_weather>{"city":"Rome"}</function>',
@@ -324,3 +332,22 @@ test('a text about tool calls is a result', () => {
   driver.answer(says('Hermes models write <tool_call> and </tool_call> around a call.'))
   assertEnded(driver, 'succeeded', null)
 })
+
+const aboutCalls = [
+  '{"name": "Rome", "arguments": {"for": ["the food"], "against": []}}',
+  '{"name": "get_weather"}',
+  'The tool get_weather(city) told me that it is warm.',
+  'get_weather(city) is the tool that I used. It is warm.',
+  'Action: none is needed.',
+  `${'['.repeat(50_000)}${']'.repeat(50_000)}`,
+  `${'{"function":'.repeat(50_000)}1${'}'.repeat(50_000)}`,
+  'Such models write:\n<tool_call>\nand what follows is up to them.',
+]
+for (const text of aboutCalls) {
+  test(`${JSON.stringify(text.slice(0, 40))} is a result, not a call`, () => {
+    const driver = startTools()
+    driver.answer(says(text))
+    assertEnded(driver, 'succeeded', null)
+    assert.equal(driver.only('TaskCompleted').output, text)
+  })
+}

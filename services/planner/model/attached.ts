@@ -1,0 +1,72 @@
+// What a provider attaches to its calls and wants to read again, unchanged, with the next request: signatures of what it
+// thought, and at some the thoughts. Nobody here reads it.
+//
+// Gemini: `extra_content` of a call. OpenRouter: `reasoning_details`. LiteLLM before Claude or Gemini: `thinking_blocks` of a
+// message, `provider_specific_fields` of a call. DeepSeek and Kimi: `reasoning_content`.
+import type { Json } from '../../../runtime/stage.ts'
+import type { Attached } from '../call.ts'
+import { listOf, shapeOf, textOf, type Shape } from './shapes.ts'
+
+export const MESSAGE_FIELDS = [
+  'extra_content',
+  'reasoning_content',
+  'reasoning_details',
+  'thinking_blocks',
+] as const
+export const CALL_FIELDS = ['extra_content', 'provider_specific_fields', 'thought_signature'] as const
+
+/** More than that is kept by nobody; its provider says what it lacks. */
+const MAX_CHARS = 400_000
+
+/** Of a piece of a message or a call, the fields that are there. */
+export function attachedTo(shape: Shape, fields: readonly string[] = CALL_FIELDS): Attached {
+  const found = fields.flatMap((name) =>
+    saysSomething(shape[name]) ? [[name, shape[name] as Json] as const] : [],
+  )
+  return Object.fromEntries(found)
+}
+
+const saysSomething = (value: unknown): boolean => value !== undefined && value !== null && value !== ''
+
+export class AttachedReader {
+  #text = ''
+  #extra: Attached = {}
+  readonly #details: Shape[] = []
+  readonly #blocks: Shape[] = []
+
+  /** A message or a piece of one. */
+  read(content: Shape): void {
+    this.#text += textOf(content['reasoning_content'])
+    Object.assign(this.#extra, attachedTo(content, ['extra_content']))
+    for (const detail of listOf(content['reasoning_details'])) append(this.#details, shapeOf(detail), 'text')
+    for (const block of listOf(content['thinking_blocks'])) append(this.#blocks, shapeOf(block), 'thinking')
+  }
+
+  get value(): Attached {
+    const all = {
+      ...this.#extra,
+      ...(this.#text === '' ? {} : { reasoning_content: this.#text }),
+      ...(this.#details.length === 0 ? {} : { reasoning_details: this.#details }),
+      ...(this.#blocks.length === 0 ? {} : { thinking_blocks: this.#blocks }),
+    }
+    return JSON.stringify(all).length > MAX_CHARS ? {} : (all as Attached)
+  }
+}
+
+/** Pieces of one entry follow each other: the same type and index, its text in parts, its signature with the last one. */
+function append(list: Shape[], piece: Shape, field: string): void {
+  const last = list.at(-1)
+  const goesOn =
+    last !== undefined &&
+    typeof last[field] === 'string' &&
+    last['type'] === piece['type'] &&
+    last['index'] === piece['index'] &&
+    !last['signature']
+  if (!goesOn) return void list.push(piece)
+  const told = Object.entries(piece).filter(([, value]) => saysSomething(value))
+  list[list.length - 1] = {
+    ...last,
+    ...Object.fromEntries(told),
+    [field]: textOf(last[field]) + textOf(piece[field]),
+  }
+}
