@@ -1,4 +1,5 @@
 // How the command speaks: results on stdout, everything else on stderr; colour only where a person looks.
+import { writeSync } from 'node:fs'
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { describe } from '../runtime/errors.ts'
 import { redacted, redactedJson } from '../runtime/redaction.ts'
@@ -12,21 +13,41 @@ export function paint(style: Style, text: string): string {
 }
 
 /** Heeds NO_COLOR, FORCE_COLOR and whether a terminal is there. */
-function write(stream: NodeJS.WriteStream, text: string): void {
+function line(stream: NodeJS.WriteStream, text: string): string {
   const coloured = styleText('red', ' ', { stream }) !== ' '
-  stream.write(`${redacted(coloured ? text : stripVTControlCharacters(text))}\n`)
+  return `${redacted(coloured ? text : stripVTControlCharacters(text))}\n`
+}
+
+const STDOUT = 1
+const FULL_PIPE_MS = 2
+const waiter = new Int32Array(new SharedArrayBuffer(4))
+
+/** Returns when all of it is written: commands end with process.exit, which drops what a stream still holds for a slow pipe. */
+function writeResult(text: string): void {
+  const bytes = Buffer.from(text)
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += writeSync(STDOUT, bytes, at)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      // Whoever read it has gone: `| head`.
+      if (code === 'EPIPE') process.exit(0)
+      if (code !== 'EAGAIN') throw error
+      Atomics.wait(waiter, 0, 0, FULL_PIPE_MS)
+    }
+  }
 }
 
 export function say(text: string): void {
-  write(process.stderr, text)
+  process.stderr.write(line(process.stderr, text))
 }
 
 export function print(text: string): void {
-  write(process.stdout, text)
+  writeResult(line(process.stdout, text))
 }
 
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(redactedJson(value))}\n`)
+  writeResult(`${JSON.stringify(redactedJson(value))}\n`)
 }
 
 /** Ends the command with 1 and a message that says what to do. */
