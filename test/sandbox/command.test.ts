@@ -45,7 +45,9 @@ test('a snippet runs as a step would: tools answer what is given, in order', asy
 })
 
 test('a large answer comes whole through a pipe', async () => {
-  const { code, out, err } = await run('--json', file('large.py', 'final_answer("x" * 450_000)'))
+  const { code, out, err } = await flotilla(['sandbox', 'run', '--json', '-'], {
+    stdin: 'final_answer("x" * 450_000)',
+  })
   assert.equal(code, 0, err)
   assert.equal(String((JSON.parse(out) as SnippetOutcome).output).length, 450_000)
 })
