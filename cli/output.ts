@@ -32,7 +32,7 @@ function writeResult(text: string): void {
       at += writeSync(STDOUT, bytes, at)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      // Whoever read it has gone: `| head`.
+      // Its reader has gone, as with head(1).
       if (code === 'EPIPE') process.exit(0)
       if (code !== 'EAGAIN') throw error
       Atomics.wait(waiter, 0, 0, FULL_PIPE_MS)
