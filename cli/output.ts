@@ -1,5 +1,6 @@
 // How the command speaks: results on stdout, everything else on stderr; colour only where a person looks. What is printed
 // comes from models, tools and other people: a terminal gets no character of it that would act on the terminal.
+import { writeSync } from 'node:fs'
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { describe } from '../runtime/errors.ts'
 import { redacted, redactedJson } from '../runtime/redaction.ts'
@@ -13,10 +14,30 @@ export function paint(style: Style, text: string): string {
 }
 
 /** Heeds NO_COLOR, FORCE_COLOR and whether a terminal is there. */
-function write(stream: NodeJS.WriteStream, text: string): void {
+function line(stream: NodeJS.WriteStream, text: string): string {
   const coloured = styleText('red', ' ', { stream }) !== ' '
   const safe = visible(text)
-  stream.write(`${redacted(coloured ? safe : stripVTControlCharacters(safe))}\n`)
+  return `${redacted(coloured ? safe : stripVTControlCharacters(safe))}\n`
+}
+
+const STDOUT = 1
+const FULL_PIPE_MS = 2
+const waiter = new Int32Array(new SharedArrayBuffer(4))
+
+/** Returns when all of it is written: commands end with process.exit, which drops what a stream still holds for a slow pipe. */
+function writeResult(text: string): void {
+  const bytes = Buffer.from(text)
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += writeSync(STDOUT, bytes, at)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      // Its reader has gone, as with head(1).
+      if (code === 'EPIPE') process.exit(0)
+      if (code !== 'EAGAIN') throw error
+      Atomics.wait(waiter, 0, 0, FULL_PIPE_MS)
+    }
+  }
 }
 
 /** Colours that `paint` makes, line ends, and tabs; else controls, lone surrogates, and what turns the direction of text. */
@@ -40,15 +61,15 @@ export const visibleJson = (json: string): string =>
   json.replaceAll(NOT_IN_JSON, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 export function say(text: string): void {
-  write(process.stderr, text)
+  process.stderr.write(line(process.stderr, text))
 }
 
 export function print(text: string): void {
-  write(process.stdout, text)
+  writeResult(line(process.stdout, text))
 }
 
 export function printJson(value: unknown): void {
-  process.stdout.write(`${visibleJson(JSON.stringify(redactedJson(value)))}\n`)
+  writeResult(`${visibleJson(JSON.stringify(redactedJson(value)))}\n`)
 }
 
 /** Ends the command with 1 and a message that says what to do. */

@@ -1,4 +1,4 @@
-// What the planner asks of a model and what it gets back. The caller (model-client.ts) implements them.
+// What the planner asks of a model and what it gets back. The caller (model.ts) implements them.
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { Json } from '../../runtime/stage.ts'
 

@@ -44,6 +44,14 @@ test('a snippet runs as a step would: tools answer what is given, in order', asy
   )
 })
 
+test('a large answer comes whole through a pipe', async () => {
+  const { code, out, err } = await flotilla(['sandbox', 'run', '--json', '-'], {
+    stdin: 'final_answer("x" * 450_000)',
+  })
+  assert.equal(code, 0, err)
+  assert.equal(String((JSON.parse(out) as SnippetOutcome).output).length, 450_000)
+})
+
 test('a failure is told with its class and line, and is the exit code', async () => {
   const failed = await run('--json', file('fails.py', 'x = {}\nx["k"]'))
   const outcome = JSON.parse(failed.out) as { status: string; errorClass: string; error: { code: string } }

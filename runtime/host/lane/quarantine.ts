@@ -28,7 +28,7 @@ import type { TrialGate } from './trial-gate.ts'
 
 const LIFE = `${HOST_PREFIX}life`
 const SUSPECT = `${HOST_PREFIX}suspect:`
-/** Of a lane, after an unclean end: more than a lane has at work (parts.ts), so that those behind are innocent. */
+/** Of a lane, after an unclean end: more than a lane has at work (context.ts), so that those behind are innocent. */
 const MAX_SUSPECTS = 1_000
 
 /** A suspect that was taken. */

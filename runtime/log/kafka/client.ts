@@ -9,7 +9,7 @@
 // 4. Its decoder of fetched records takes time with the square of a record's headers, and fails where a batch has many
 //    records; ours takes its place (record-batches.ts).
 //
-// Requests that it has no encodings for are in second-protocol.ts, written with its encoder and sent by its connections.
+// Requests that it has no encodings for are in transaction-v2.ts, written with its encoder and sent by its connections.
 import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import { gunzip, zstdDecompress } from 'node:zlib'

@@ -3,7 +3,7 @@
 // 1. Opening (`renew`) fences every former owner and waits until its last transaction is complete, so that
 //    positions and rows read afterwards are final.
 // 2. A transaction is: add partitions and offsets; send records and offsets side by side; end. In the second protocol
-//    (second-protocol.ts) sending adds. Only the request to end it with a commit can leave its outcome unknown. That
+//    (transaction-v2.ts) sending adds. Only the request to end it with a commit can leave its outcome unknown. That
 //    request alone is repeated (it is idempotent within an epoch, and in the second protocol the repetition carries the
 //    epoch of the transaction that it ends); if no answer comes, or an ambiguous one after a lost answer, the outcome is
 //    CommitUncertain.

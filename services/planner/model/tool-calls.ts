@@ -6,8 +6,8 @@
 //    a new one with every piece. A piece without a name goes on with the call of its index, of its id, or the last one.
 // 4. A named piece goes on with a call only while that call's arguments are not complete.
 // 5. The same id, name and arguments twice in one answer are one call.
-import type { Attached, ModelToolCall } from '../call.ts'
 import { attachedTo } from './attached.ts'
+import type { Attached, ModelToolCall } from '../call.ts'
 import { countOf, isJson, shapeOf, textOf } from './shapes.ts'
 
 interface Growing {

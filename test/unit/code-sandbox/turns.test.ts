@@ -32,7 +32,7 @@ class Slots {
   }
 }
 
-test('eight tasks that loop for ever leave another user a slot at once', async () => {
+test('eight tasks that loop without end leave another user a slot at once', async () => {
   const slots = new Slots(4)
   for (let n = 0; n < 8; n++) await slots.ask('mallory', `m${n}`)
   assert.deepEqual(slots.order, ['m0', 'm1', 'm2'])

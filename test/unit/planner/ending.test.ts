@@ -195,38 +195,6 @@ test('an empty answer is reminded once, then it is a failure', () => {
   }
 })
 
-test('a code block with nothing in it is an empty answer', () => {
-  const driver = start()
-  driver.answer(says('```python\n\n```'))
-  assert.match(heardText(driver), /answer was empty/)
-  driver.answer(says('```python\n```'))
-  assertEnded(driver, 'failed', 'OUTPUT_EMPTY')
-})
-
-test('a tool call in code mode, as text or by the interface, is sent back with the names of the functions', () => {
-  const inText = says('<tool_call>{"name": "get_weather", "arguments": {"city": "Rome"}}</tool_call>')
-  for (const reply of [inText, calls(['get_weather', '{"city":"Rome"}'])]) {
-    const driver = start()
-    driver.answer(reply)
-    assert.match(heardText(driver), /the tools are Python functions \(get_weather\).*python block/)
-    driver.answer(reply)
-    driver.answer(writes('final_answer(1)'))
-    answerCode(driver, { step: 3, isFinal: true, finalAnswer: 1 })
-    assertEnded(driver, 'succeeded', null)
-  }
-})
-
-test('what a model imagined behind its code is neither run nor said, and it is told so', () => {
-  const driver = start()
-  const code = '```python\nw = get_weather("Rome")\nprint(w)\n```'
-  driver.answer(says(`${code}\nObservation: 40\n\`\`\`python\nfinal_answer(40)\n\`\`\``))
-  assert.equal(driver.only('CodeRequested').code, 'w = get_weather("Rome")\nprint(w)')
-  answerCode(driver, { prints: '21' })
-  assert.match(heardText(driver), /^You wrote an observation yourself; .*\n\nPrinted:\n21$/s)
-  const said = asked(driver).messages.at(-2)
-  assert.deepEqual([said?.role, said?.content], ['assistant', code])
-})
-
 for (const value of [null, '', ' \n']) {
   test(`final_answer(${JSON.stringify(value)}) is empty`, () => {
     const driver = start()

@@ -240,7 +240,7 @@ test('a connection that is really refused opens it', async (t) => {
 
 test('an open breaker does not keep the process alive', async () => {
   const script = `
-    import { createBreakers } from './runtime/resilience.ts'
+    import { createBreakers } from './runtime/breakers.ts'
     const breakers = createBreakers({ halfOpenAfterMs: 60000 })
     for (let i = 0; i < 6; i++) await breakers.run('a', () => Promise.reject(new Error('x')), () => 'down').catch(() => {})
     console.log(breakers.get('a').state)`
