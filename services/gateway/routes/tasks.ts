@@ -1,4 +1,4 @@
-// The HTTP door: submit, result, cancel, approve, feedback, and what happens meanwhile as newline-delimited JSON.
+// The HTTP API: submit, result, cancel, approve, feedback, and what happens meanwhile as newline-delimited JSON.
 // Requests are checked here only as far as their shape goes: the router decides about tasks, and its rejection is a result.
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { LogClient } from '../../../client/log/client.ts'
@@ -6,7 +6,7 @@ import { directOperator } from '../../../operator/direct/index.ts'
 import type { TaskInput, TaskResult } from '../../../client/types.ts'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
-import type { DoorContext } from '../../../runtime/service.ts'
+import type { RoutesContext } from '../../../runtime/service.ts'
 import { bodyOf, numberOf, present, queryNumber, textOf } from '../request-values.ts'
 import { streamRoutes } from '../streams.ts'
 import { operatorRoutes } from './operator.ts'
@@ -20,7 +20,7 @@ const routes =
 type Params = { id: string; callId: string }
 type Query = { wait?: string }
 
-export async function registerRoutes(app: FastifyInstance, context: DoorContext): Promise<void> {
+export async function registerRoutes(app: FastifyInstance, context: RoutesContext): Promise<void> {
   const { log, codec, blobs, instruments } = context
   const client = new LogClient({ log, codec, blobs, instruments, name: 'gateway', boundedSearch: true })
   const waiters = new Waiters(client)
