@@ -1,4 +1,4 @@
-// Alerts where no fleet runs: its rules as configured, and tests of its channels from this process.
+// Alerts if no fleet runs: the rules as configured, and tests of the channels from this process.
 import { usingOperator } from '../operator/connect.ts'
 import { alertViews, namedRule, type AlertOperator, type TestAnswer } from '../operator/direct/alerts.ts'
 import { LOG_CHANNEL } from '../runtime/config/alerts.ts'
@@ -11,7 +11,7 @@ import { say } from './output.ts'
 
 const TEST_MS = 10_000
 
-/** By a running fleet; if none runs, on its data file, or from the configuration alone. */
+/** Asks a running fleet; if none runs, its data file, or the configuration alone. */
 export async function usingAlerts<T>(work: (alerts: AlertOperator) => Promise<T>): Promise<T> {
   const environment = readEnvironment(process.env)
   try {

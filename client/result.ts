@@ -25,7 +25,7 @@ export function toResult(event: TaskCompleted): TaskResult {
   }
 }
 
-/** Throws TASK_INVALID with the remedy where no task can have this id. */
+/** Throws TASK_INVALID with the remedy if no task can have this id. */
 export function assertTaskId(taskId: unknown): asserts taskId is string {
   const mistake = taskIdMistake(taskId)
   if (mistake !== null) throw new FlotillaError('TASK_INVALID', mistake)
@@ -53,10 +53,13 @@ const fields: Readonly<Record<keyof TaskInput, Kind>> = {
   quality: qualities,
   estimatedTokens: 'whole number',
 }
-/** What the schema of TaskSubmitted can hold in an int. */
+/** The largest int that the schema of TaskSubmitted can hold. */
 const MAX_WHOLE = 2 ** 31 - 1
 
-/** The task as an event. Throws TASK_INVALID with every mistake that no service could accept; the router checks the rest. */
+/**
+ * The task as an event. Throws TASK_INVALID with every mistake that no service could accept; the router
+ * checks the rest.
+ */
 export function toSubmission(task: TaskInput, taskId: string): TaskSubmitted {
   const mistakes = mistakesOf(task, taskId)
   if (mistakes.length > 0) throw new FlotillaError('TASK_INVALID', mistakes.join('; '))

@@ -5,7 +5,7 @@ import type { Json } from '../schemas/json.ts'
 export interface TaskInput {
   /** 1 to 10,000 characters. */
   text: string
-  /** Names the task: submitting the same id twice runs it once. Made here when absent. */
+  /** The task's id: submitting the same id twice runs it once. Default: a new id. */
   taskId?: string
   userId?: string
   agent?: string
@@ -21,17 +21,17 @@ export interface TaskInput {
   /** JSON Schema that the output must fit. */
   outputSchema?: { [key: string]: Json }
   parent?: string
-  /** How the model is chosen, where neither `model` nor `profile` is given. */
+  /** How the model is chosen if neither `model` nor `profile` is given. */
   strategy?: 'aggressive' | 'balanced' | 'conservative'
-  /** For the strategy; estimated from the text where absent. */
+  /** For the strategy. Default: estimated from the text. */
   complexity?: 'simple' | 'moderate' | 'complex'
-  /** For the strategy; `normal` where absent. */
+  /** For the strategy. Default: `normal`. */
   quality?: 'low' | 'normal' | 'high' | 'critical'
   /** Input and output of the whole task: for the strategy and for budgets. */
   estimatedTokens?: number
 }
 
-/** One turn of the agent. */
+/** One step of the agent: a model answer and what followed. */
 export interface TaskStep {
   step: number
   kind: 'code' | 'tools' | 'answer'
@@ -39,7 +39,7 @@ export interface TaskStep {
   text: string | null
   code: string | null
   toolCalls: ToolCallRecord[]
-  /** What the model was told afterwards. */
+  /** The observation that the model was given afterwards. */
   observation: string | null
   error: Failure | null
   startedAtMs: number
@@ -51,7 +51,7 @@ export interface ToolCallRecord {
   callId: string
   tool: string
   arguments: Json
-  /** What of them was read otherwise than the model wrote it: `n: "5" read as 5`. */
+  /** Arguments that were read differently from what the model wrote: `n: "5" read as 5`. */
   coerced?: string[]
   status: string
   durationMs: number
@@ -60,7 +60,7 @@ export interface ToolCallRecord {
   error?: Failure | null
 }
 
-/** What comes out of a task: exactly one for each task id. */
+/** The result of a task: exactly one for each task id. */
 export interface TaskResult {
   taskId: string
   status: TaskCompleted['status']
@@ -82,16 +82,19 @@ export interface TaskResult {
   completedAtMs: number
 }
 
-/** What happens while a task runs. */
+/** An update while a task runs. */
 export type TaskUpdate =
   | { kind: 'progress'; event: TaskProgressed }
   | { kind: 'text'; taskId: string; step: number; text: string }
   | { kind: 'result'; result: TaskResult }
 
 export interface ResultsOptions {
-  /** Consumer group: its members share the results, and it goes on where it stopped. Absent: every result from now on. */
+  /**
+   * Consumer group: its members share the results, and it resumes where it stopped. Absent: every result from
+   * now on.
+   */
   group?: string
-  /** Where a group without a position begins. Default latest. */
+  /** Start position of a group that has none. Default latest. */
   from?: 'earliest' | 'latest'
 }
 
@@ -107,7 +110,7 @@ export interface QualityScore {
   taskId: string
   /** 0 (useless) to 1 (perfect). */
   quality: number
-  /** Who or what says so: a person, a check, a model as judge. */
+  /** The evaluator: a person, a check, a model as judge. */
   scorer?: string
 }
 
@@ -128,26 +131,27 @@ export interface BatchOptions {
   ordered?: boolean
 }
 
-/** The way into a fleet: over Kafka, or over HTTP to a gateway. */
+/** A client of a fleet: over Kafka, or over HTTP to a gateway. */
 export interface Client {
   /** Resolves when the task is durable in the log. */
   submit(task: TaskInput): Promise<{ taskId: string }>
-  /** The result when there is one now; null when not (yet). */
+  /** The result if there is one now, else null. */
   find(taskId: string): Promise<TaskResult | null>
-  /** Waits for the result. Rejects with TASK_TIMED_OUT after `timeoutMs` (the task goes on). */
+  /** Waits for the result. Rejects with TASK_TIMED_OUT after `timeoutMs` (the task continues). */
   result(taskId: string, options?: { timeoutMs?: number }): Promise<TaskResult>
   /**
-   * Results as they come. Without a group: those that come while it is iterated. With one: at least once each; a result
-   * counts as dealt with when the loop asks for the next, so those in hand when it is left come again.
+   * Results as they come. Without a group: those that come while it is iterated. With one: at least once
+   * each; a result counts as processed when the loop asks for the next one, so the one in hand when the loop
+   * is left comes again.
    */
   results(options?: ResultsOptions): AsyncIterable<TaskResult> & AsyncDisposable
   /** Everything that happens to a task from now on, ending with its result. */
   watch(taskId: string): AsyncIterable<TaskUpdate>
   cancel(taskId: string, reason?: string): Promise<void>
   approve(approval: ApprovalInput): Promise<void>
-  /** What a user thought of a result; the latest counts. */
+  /** Records a user's rating of a result; the latest counts. */
   feedback(feedback: Feedback): Promise<void>
-  /** How good an evaluator found a result; the latest counts. */
+  /** Records an evaluator's rating of a result; the latest counts. */
   scoreQuality(score: QualityScore): Promise<void>
   batch(tasks: Iterable<TaskInput>, options?: BatchOptions): AsyncIterable<TaskResult>
   close(): Promise<void>

@@ -25,29 +25,29 @@ interface SandboxOptions {
 }
 
 export function addSandbox(program: Command): void {
-  const sandbox = program.command('sandbox').description('what an agent’s Python may do: run it and see')
+  const sandbox = program.command('sandbox').description('run Python as an agent’s step runs it')
   shared(sandbox.command('run'))
     .description('run one Python file as an agent’s step; - reads it from stdin')
     .argument('<file>', 'Python that may call the fleet’s tools and final_answer()')
     .option(
       '--tool-result <name=json>',
-      'what a tool answers; repeat it for further calls and tools. A tool that the fleet lacks is made up',
+      'result of a tool; repeat it for more calls and tools. Tools that the fleet does not define are stubbed',
       toolResult,
     )
     .addHelpText(
       'after',
-      '\nNo tool is called: each answers what --tool-result says, or fails.\nExit code: 0 the code ran, 1 it failed.',
+      '\nNo tool is called: each returns its --tool-result, or fails.\nExit code: 0 the code ran, 1 it failed.',
     )
     .action(run)
   shared(sandbox.command('probe'))
-    .description('run many Python programs, each by itself, and count those that end without an error')
+    .description('run many Python programs, each on its own, and count those that end without an error')
     .argument('<programs>', 'a directory of .py files, or a JSON file: name → program')
     .action(probe)
 }
 
 const shared = (command: Command): Command =>
   command
-    .option('--executor <name>', 'where it runs', 'default')
+    .option('--executor <name>', 'the executor to run it in', 'default')
     .option(
       '--timeout <ms>',
       'computing time of a step in milliseconds (default: limits.codeStepTimeoutMs)',

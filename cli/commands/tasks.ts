@@ -7,11 +7,14 @@ import { exitCode, exitCodeHelp, paint, print, printJson, say } from '../output.
 import { LiveView, renderResult, shorten } from '../render.ts'
 import { addTaskOptions, number, toTask, type TaskOptions } from './run.ts'
 
-/** Commands of people and programs that use a running fleet: over KAFKA_BROKERS, or the gateway at FLOTILLA_URL or PORT. */
+/**
+ * Commands of people and programs that use a running fleet: over KAFKA_BROKERS, or the gateway at
+ * FLOTILLA_URL or PORT.
+ */
 export function addTasks(program: Command): void {
   const submitCommand = program
     .command('submit')
-    .description('hand a task to a running fleet; prints its id')
+    .description('submit a task to a running fleet; prints its id')
     .argument('<task>', 'what to do; - reads it from stdin')
     .option('--json', 'print {"taskId": …}')
   addTaskOptions(submitCommand).action(submit)
@@ -28,7 +31,10 @@ export function addTasks(program: Command): void {
     .command('watch')
     .description('follow one task as it runs, or every result as it comes')
     .argument('[taskId]')
-    .option('--group <name>', 'consumer group: go on where it stopped, share results with its other members')
+    .option(
+      '--group <name>',
+      'consumer group: resume where it stopped, and share results with its other members',
+    )
     .option('--from <where>', 'earliest or latest, for a group without a position', 'latest')
     .option('--json', 'a line of JSON each')
     .action(watch)
@@ -65,9 +71,9 @@ async function result(
   const found = await using((client) => (options.wait ? waitFor(client, taskId, limit) : client.find(taskId)))
   if (!found) {
     const advice = options.wait
-      ? 'It may go on: ask again later.'
+      ? 'It may still be running: ask again later.'
       : `Wait for it with: flotilla result --wait ${taskId}`
-    say(paint('yellow', `No result of ${taskId} yet. ${advice}`))
+    say(paint('yellow', `No result for ${taskId} yet. ${advice}`))
     process.exit(5)
   }
   if (options.json) printJson(found)
@@ -122,6 +128,6 @@ async function watchResults(
 
 async function cancel(taskId: string, options: { reason?: string }): Promise<void> {
   await using((client) => client.cancel(taskId, options.reason))
-  print(`cancel of ${taskId} is on its way`)
+  print(`cancel sent for task ${taskId}`)
   process.exit(0)
 }

@@ -8,11 +8,11 @@ import { aligned, paint, print, printJson } from '../output.ts'
 export function addUsage(program: Command): void {
   const command = program
     .command('usage')
-    .description('what the fleet did and cost: executions, success rate, mean time, tokens, cost')
+    .description('usage and cost of the fleet: executions, success rate, mean time, tokens, cost')
   addTimes(
     command
       .command('summary', { isDefault: true })
-      .description('sums over everything, or by user, agent, model, tool or day')
+      .description('totals over everything, or by user, agent, model, tool or day')
       .option('--by <what>', 'total, user, agent, model, tool or day', 'total'),
   )
     .option('--json', 'JSON on stdout')
@@ -67,7 +67,7 @@ async function csvOf(lines: readonly SummaryLine[]): Promise<string> {
 }
 
 function printTable(by: string, lines: readonly SummaryLine[]): void {
-  if (lines.length === 0) return print('Nothing is recorded for this time.')
+  if (lines.length === 0) return print('Nothing is recorded for this period.')
   const share = (value: number | null) => (value === null ? '–' : `${(100 * value).toFixed(1)} %`)
   const header = [by, 'executions', 'success', 'mean', 'tokens in', 'out', 'cost', 'satisfied', 'quality']
   const cells = lines.map((line) => [

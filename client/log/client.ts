@@ -1,8 +1,10 @@
 // A client on the log itself: over Kafka, or inside the process that runs an embedded fleet.
 //
-// 1. `submit` resolves when the record is durable. The task id is the key, so a repeated submission runs once.
-// 2. Waiting for a result subscribes before it looks into the log, so no result falls between.
-// 3. What others may have written to these topics by mistake is passed over: it went to dead-letters, and is no result.
+// 1. `submit` resolves when the record is durable. The task id is the key, so a repeated submission runs
+//    once.
+// 2. Waiting for a result subscribes before it searches the log, so that no result is missed between the two.
+// 3. Records that others wrote to these topics by mistake are skipped: they went to dead-letters, and are no
+//    results.
 import { randomUUID, randomUUIDv7 } from 'node:crypto'
 import { resolve } from '../../runtime/codec/claim-check.ts'
 import type { Codec, Decoded } from '../../runtime/codec/port.ts'
@@ -39,11 +41,13 @@ export interface LogClientParts {
   readonly instruments?: Instruments
   /** Name in traces. Default client. */
   readonly name?: string
-  /** True: `find` may reject with SEARCH_UNFINISHED, so that whoever asks a server can't make it read without end. */
+  /**
+   * True: `find` may reject with SEARCH_UNFINISHED, so that a client can't make a server read without end.
+   */
   readonly boundedSearch?: boolean
 }
 
-/** Results remembered after they came by, so that asking again costs nothing. */
+/** Results kept after they were read, so that asking again costs nothing. */
 const REMEMBERED = 500
 const MAX_EXPECTED = 100_000
 
@@ -85,7 +89,7 @@ export class LogClient implements Client {
   }
 
   async submit(task: TaskInput): Promise<{ taskId: string }> {
-    // In order of time: what stores keep by task id then lies together, and grows at one end.
+    // Ids in order of time: rows that stores keep by task id are then close together, and grow at one end.
     const taskId = task.taskId ?? randomUUIDv7()
     if (task.taskId === undefined && this.#listening) await this.#expect(taskId)
     await this.#publish('tasks.submitted', 'TaskSubmitted', toSubmission(task, taskId), taskId)
@@ -116,7 +120,7 @@ export class LogClient implements Client {
     await this.#say('QualityScored', data)
   }
 
-  /** Of a task that was submitted. Throws TASK_INVALID with every id and name that can't be one. */
+  /** Publishes an event of a submitted task. Throws TASK_INVALID with every id and name that can't be one. */
   async #say<T extends EventType>(type: T, data: EventMap[T] & { taskId: string }): Promise<void> {
     assertTaskId(data.taskId)
     const mistakes = identityMistakes(type, data)
@@ -181,13 +185,13 @@ export class LogClient implements Client {
     }
   }
 
-  /** Whoever waits may wait for the search too. */
+  /** A caller that waits may wait for the search too. */
   async #searched(taskId: string, isOver: () => boolean): Promise<TaskResult | null> {
     const record = this.#recent.get(taskId) ?? (await searchWhole(this.#parts.log, taskId, isOver))
     return record ? this.#decode(record) : null
   }
 
-  /** A new id, while we listen: its result can only come by, and needs no search. */
+  /** For a new id, if we listen already: its result can only arrive from now on, and needs no search. */
   async #expect(taskId: string): Promise<void> {
     await this.#listening
     this.#expected.add(taskId)
@@ -255,10 +259,10 @@ export class LogClient implements Client {
     const give = async (record: LogRecord) => {
       const result = await this.#decode(record)
       if (group === undefined) return stream.push(result)
-      // The group's position must not pass what its reader has not dealt with.
+      // The group's position must not pass a result that its reader has not processed.
       if (!(await stream.hand(result))) throw new Error('the reader left before it asked for more')
     }
-    // What is only away comes again; what will never come must not hold the reader in silence.
+    // A blob that is unavailable is retried; one that will never come must not block the reader silently.
     const refuse = (error: unknown): never => {
       if (error instanceof FlotillaError && !error.retryable) stream.end(error)
       throw error
@@ -270,7 +274,7 @@ export class LogClient implements Client {
     return stream
   }
 
-  /** Results from now on, by a tail that all such readers share. Ends with READER_TOO_SLOW. */
+  /** Results from now on, from a tail that all such readers share. Ends with READER_TOO_SLOW. */
   liveResults(): Stream<TaskResult> {
     return this.#live.follow('').stream
   }

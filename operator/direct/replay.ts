@@ -1,10 +1,11 @@
-// What replaying a dead letter does, and when it is refused.
+// Replays dead letters, or refuses to.
 //
-// 1. An event of the fleet itself is replayed under its own id, for the stage that gave it up and for no other: outcomes that
-//    the call journal has answer its calls, and what it emits has the ids that it would have had.
-// 2. What would give a task a second result is refused: a submission whose id is remembered, an admission whose task has
-//    ended, a result. `as` submits such a task as a new one.
-// 3. A record of a topic that anyone writes is a new event, as it would be if its writer sent it again.
+// 1. An event of the fleet itself is replayed under its own id, for the stage that gave it up and for no
+//    other: outcomes that the call journal has answer its calls, and what it emits has the ids that it would
+//    have had.
+// 2. A replay that would give a task a second result is refused: a submission whose id is remembered, an
+//    admission whose task has ended, a result. `as` submits such a task as a new one.
+// 3. A record of a topic that anyone writes becomes a new event, as if its writer sent it again.
 // 4. A replay leaves a mark on dead-letters; a letter that has one is not replayed again.
 import { randomUUID } from 'node:crypto'
 import type { Codec, Decoded } from '../../runtime/codec/port.ts'
@@ -16,13 +17,13 @@ import type { DeadLettered } from '../../schemas/generated/events.ts'
 import { headers as names, topics, type TopicName, type TopicSpec } from '../../schemas/topics.ts'
 
 export interface ReplayOptions {
-  /** Also where only stages write. */
+  /** Also on topics that only stages write. */
   force?: boolean
   /** Submit the task of this letter as a new one, with this id. */
   as?: string
 }
 
-/** As long as the router remembers ids. */
+/** How long the router remembers ids. */
 const REMEMBER_MS = 7 * 86_400_000
 /** `code` of the mark that a replay leaves on dead-letters. */
 export const REPLAYED = 'REPLAYED'
@@ -56,7 +57,7 @@ export async function replayOf(
   return forItsStage(letter, topic)
 }
 
-/** Null: the bytes are no event, which may be why it is a letter. */
+/** Null if the bytes are no event, which may be why it is a dead letter. */
 async function decoded(codec: Codec, { value }: Letter, topic: TopicName): Promise<Decoded | null> {
   try {
     return await codec.decode(value, topic)
@@ -136,7 +137,7 @@ export function refuseRepeated(id: string, mark: DeadLettered | undefined): void
     )
 }
 
-/** What a replay leaves on dead-letters: a letter about this one, which nobody replays. */
+/** The mark that a replay leaves on dead-letters: a letter about this one, which is never replayed. */
 export function markOf({ id, data }: Letter): DeadLettered {
   return {
     ...data,
