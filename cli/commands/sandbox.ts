@@ -115,14 +115,14 @@ function programsIn(path: string): Record<string, string> {
     if (files.length === 0) throw new FlotillaError('CONFIG_INVALID', `${path} holds no .py file`)
     return Object.fromEntries(files.toSorted().map((name) => [basename(name, '.py'), read(join(path, name))]))
   }
-  const programs: unknown = parsed(path)
+  const programs: unknown = parseJson(path)
   const isMap = typeof programs === 'object' && programs !== null && !Array.isArray(programs)
   if (!isMap || !Object.values(programs).every((program) => typeof program === 'string'))
     throw new FlotillaError('CONFIG_INVALID', `${path} must be a JSON object of names and Python programs`)
   return programs as Record<string, string>
 }
 
-function parsed(path: string): unknown {
+function parseJson(path: string): unknown {
   try {
     return JSON.parse(read(path))
   } catch (error) {

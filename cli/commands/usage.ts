@@ -28,7 +28,7 @@ export function addUsage(program: Command): void {
       .description('the ledgers, row by row, oldest first')
       .option('--table <name>', 'calls: what each call used; tasks: results with their feedback', 'calls')
       .option('--format <format>', 'csv, or json: a line each', 'csv'),
-  ).action(exported)
+  ).action(printExport)
 }
 
 function addTimes(command: Command): Command {
@@ -86,7 +86,7 @@ function printTable(by: string, lines: readonly SummaryLine[]): void {
   for (const row of rows) print(row)
 }
 
-async function exported(options: Times & { table: string; format: string }): Promise<void> {
+async function printExport(options: Times & { table: string; format: string }): Promise<void> {
   const asked = exportOptions({ table: options.table, format: options.format, ...timesOf(options) })
   await usingOperator(async ({ usage: ledger }) => {
     for await (const text of ledger.export(asked))

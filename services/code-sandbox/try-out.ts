@@ -36,13 +36,13 @@ export interface SnippetOutcome {
 export async function runSnippet(executor: Executor, snippet: Snippet): Promise<SnippetOutcome> {
   const id = crypto.randomUUID()
   try {
-    return await driven(executor, id, snippet)
+    return await drive(executor, id, snippet)
   } finally {
     await executor.discard(id)
   }
 }
 
-async function driven(executor: Executor, id: string, snippet: Snippet): Promise<SnippetOutcome> {
+async function drive(executor: Executor, id: string, snippet: Snippet): Promise<SnippetOutcome> {
   const step: StepEntry = { kind: 'step', n: 0, code: snippet.code, nowMs: Date.now(), seed: id }
   const { toolCalls, printChars, valueChars } = limits
   const signal = new AbortController().signal
@@ -58,7 +58,7 @@ async function driven(executor: Executor, id: string, snippet: Snippet): Promise
     outcome = await executor.resume({ id, log: [...log] }, results, options)
     log.push(...results)
   }
-  return { ...summary(outcome), calls: calls.map((call) => told(call, snippet)) }
+  return { ...summary(outcome), calls: calls.map((call) => describeCall(call, snippet)) }
 }
 
 function answer(call: PendingCall, { results }: Snippet, before: readonly PendingCall[]): ResultEntry {
@@ -77,7 +77,7 @@ function answer(call: PendingCall, { results }: Snippet, before: readonly Pendin
   return { ...entry, ok: true, value: given[Math.min(earlier, given.length - 1)] ?? null, error: null }
 }
 
-const told = (call: PendingCall, { results }: Snippet) => ({
+const describeCall = (call: PendingCall, { results }: Snippet) => ({
   tool: call.name,
   arguments: call.arguments,
   answered: results.has(call.name),

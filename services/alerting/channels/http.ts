@@ -1,10 +1,10 @@
-// POST to a channel, and what its answer means.
+// POSTs to a channel, and interprets its answer.
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { redacted } from '../../../runtime/redaction.ts'
 
 const SHOWN_CHARS = 300
 const READ_BYTES = 10_000
-/** Worth another try although they are no 5xx: timeout, too early, too many requests. */
+/** Statuses to retry although they are no 5xx: timeout, too early, too many requests. */
 const LATER = [408, 425, 429]
 
 export async function post(
@@ -34,7 +34,7 @@ export async function post(
   )
 }
 
-/** Of an answer no more is read: nobody needs the rest, and it may not end. */
+/** The beginning of an answer: the rest is not needed, and may not end. */
 async function beginningOf({ body }: Response): Promise<string> {
   const chunks: Uint8Array[] = []
   let left = READ_BYTES

@@ -114,7 +114,7 @@ export const frameBody = (bytes: Buffer): Buffer => bytes.subarray(LENGTH_BYTES)
 type Fields = { readonly [key: string]: Json }
 
 export function parseFrame(text: string): Frame {
-  const frame = fields(parsed(text), 'the frame')
+  const frame = fields(parseJson(text), 'the frame')
   switch (frame['t']) {
     case 'ready':
       return { t: 'ready' }
@@ -125,13 +125,13 @@ export function parseFrame(text: string): Frame {
     case 'calls':
       return { t: 'calls', calls: callsIn(frame['calls']).map(toolCall) }
     case 'finished':
-      return finished(fields(frame['result'], 'result'), frame['dropped'])
+      return parseFinished(fields(frame['result'], 'result'), frame['dropped'])
     default:
       throw new ProtocolBroken('a frame of unknown kind')
   }
 }
 
-function finished(result: Fields, dropped: Json | undefined): Frame {
+function parseFinished(result: Fields, dropped: Json | undefined): Frame {
   const error = result['error'] ?? null
   return {
     t: 'finished',
@@ -171,7 +171,7 @@ function withoutPrototypes(from: Fields): { [key: string]: Json } {
   return own
 }
 
-function parsed(text: string): Json {
+function parseJson(text: string): Json {
   let value: Json
   try {
     value = JSON.parse(text) as Json

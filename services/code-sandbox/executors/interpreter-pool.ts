@@ -111,7 +111,7 @@ export class InterpreterPool {
     let child: Interpreter
     try {
       child = await this.#begin()
-      if (this.#closed) await discarded(child)
+      if (this.#closed) await discard(child)
     } catch (error) {
       this.#freed()
       throw error
@@ -155,7 +155,7 @@ export class InterpreterPool {
 }
 
 /** The pool was closed while this one was being started: it is nobody's. */
-async function discarded(child: Interpreter): Promise<never> {
+async function discard(child: Interpreter): Promise<never> {
   child.kill('the executor is closed')
   await child.ended
   throw new FlotillaError('SANDBOX_UNAVAILABLE', 'the executor is closed')

@@ -10,7 +10,7 @@ import { isOpen, publicWeb, type WebOptions, type WebResponse } from './web.ts'
 
 const MAX_BYTES = 1_000_000
 
-/** `http_json(url)`: what a public JSON API answers to GET. */
+/** `http_json(url)`: the answer of a public JSON API to GET. */
 export function httpJson({ hosts, web = publicWeb }: WebOptions = {}): Tool {
   return defineTool({
     name: 'http_json',
@@ -29,7 +29,7 @@ export function httpJson({ hosts, web = publicWeb }: WebOptions = {}): Tool {
   })
 }
 
-/** The body as JSON. Throws TOOL_FAILED where it is none, TOOL_OUTPUT_TOO_LARGE where it was cut. */
+/** The body as JSON. Throws TOOL_FAILED if it is none, TOOL_OUTPUT_TOO_LARGE if it was cut. */
 export function parsed({ shown: url, body, truncated, contentType }: WebResponse, maxBytes: number): Json {
   if (truncated)
     throw new FlotillaError('TOOL_OUTPUT_TOO_LARGE', `${url} answered more than ${maxBytes} bytes`)

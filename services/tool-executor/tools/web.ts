@@ -1,12 +1,14 @@
-// HTTP for tools: the one place that sends requests.
+// HTTP for tools: the only module that sends requests.
 //
-// 1. No connection is made to an address that is not public (loopback, private, link-local, metadata services, …) unless its
-//    host is allowed. The address is checked as it is dialled, after resolution, so a name that resolves differently
-//    the second time (DNS rebinding) gains nothing. Redirects dial anew, and so are checked too.
-// 2. A body is unpacked, and read up to its limit and no further: the limit is of what it unpacks to.
-// 3. Messages show a URL's origin and path alone, or what the tool says instead: user, query and fragment may hold secrets.
-// 4. Failures: TOOL_DENIED (address, scheme, host or redirect refused), TOOL_TARGET_UNAVAILABLE (unreachable, 5xx, 408, 429; may be tried
-//    again, after Retry-After), TOOL_FAILED (any other status).
+// 1. No connection is made to an address that is not public (loopback, private, link-local, metadata
+//    services, …) unless its host is allowed. The address is checked on connecting, after resolution, so a
+//    name that resolves differently the second time (DNS rebinding) gains nothing. Redirects connect again,
+//    so they are checked too.
+// 2. A body is unpacked, and read up to its limit and no further: the limit applies to the unpacked size.
+// 3. Messages show only a URL's origin and path, or the tool's own text instead: user, query and fragment may
+//    hold secrets.
+// 4. Failures: TOOL_DENIED (address, scheme, host or redirect refused), TOOL_TARGET_UNAVAILABLE (unreachable,
+//    5xx, 408, 429; may be retried, after Retry-After), TOOL_FAILED (any other status).
 import { Agent, request, type Dispatcher } from 'undici'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { redacted, shownUrl } from '../../../runtime/redaction.ts'
@@ -22,7 +24,10 @@ export interface WebRequest {
   readonly body?: string
   readonly maxBytes: number
   readonly signal: AbortSignal
-  /** Hosts that may be asked, redirects included: `name`, `name:port`, `*.name` for those below it. Absent: any. */
+  /**
+   * Hosts that may be asked, redirects included: `name`, `name:port`, `*.name` for those below it. Absent:
+   * any.
+   */
   readonly hosts?: readonly string[]
   /** True: a redirect to another origin is refused. */
   readonly sameOrigin?: boolean
@@ -41,14 +46,17 @@ export interface WebResponse {
   readonly truncated: boolean
 }
 
-/** What the tools that fetch any address may be limited to. */
+/** Options of the tools that fetch any address. */
 export interface WebOptions {
-  /** Hosts that may be asked, redirects included: `name`, `name:port`, `*.name` for those below it. Default: any public one. */
+  /**
+   * Hosts that may be asked, redirects included: `name`, `name:port`, `*.name` for those below it. Default:
+   * any public one.
+   */
   readonly hosts?: readonly string[]
   readonly web?: Web
 }
 
-/** Whether a request may go where somebody else reads it, with whatever its URL says. */
+/** Whether requests may go to any host, where others can read the data in their URLs. */
 export const isOpen = (hosts: readonly string[] | undefined): boolean =>
   hosts === undefined || hosts.some((pattern) => pattern === '*' || /^\*:/.test(pattern))
 
@@ -56,7 +64,10 @@ export interface Web {
   fetch(url: string, request: WebRequest): Promise<WebResponse>
 }
 
-/** `allowed`: hosts, `name` or `name:port`, that may be private; asked at each connection, as the ports are that stay closed. */
+/**
+ * `allowed`: hosts, `name` or `name:port`, that may be private; read at each connection, like the ports that
+ * stay closed.
+ */
 export function createWeb(
   allowed: () => readonly string[],
   closedPorts: () => readonly string[] = () => [],
@@ -78,7 +89,7 @@ function allowedPrivateHosts(): string[] {
 export const publicWeb: Web = createWeb(allowedPrivateHosts, () => [
   process.env['PORT']?.trim() || DEFAULT_PORT,
 ])
-/** For addresses that the fleet's owner wrote into the configuration. */
+/** For addresses from the fleet's configuration. */
 export const trustedWeb: Web = createTrustedWeb()
 
 function createTrustedWeb(): Web {
@@ -90,13 +101,13 @@ function createTrustedWeb(): Web {
   return { fetch: (url, options) => follow(dispatcher, url, options) }
 }
 
-/** A URL that is asked, and how messages show it. */
+/** A requested URL, and its form in messages. */
 interface Target {
   readonly url: URL
   readonly shown: string
 }
 
-/** Only GET follows redirects. Headers of ours (keys, cookies) stay with the origin that they were meant for. */
+/** Only GET follows redirects. Our headers (keys, cookies) stay with the origin that they were meant for. */
 async function follow(dispatcher: Dispatcher, start: string, options: WebRequest): Promise<WebResponse> {
   const first = webUrl(start, options)
   let at: Target = { url: first, shown: options.shown ?? shownUrl(first) }
@@ -156,13 +167,13 @@ async function send(
   }
 }
 
-/** What kept a request from an answer. An abort passes as it is: whoever aborted knows why. */
+/** The error of a request without an answer. An abort passes unchanged: its reason explains it. */
 function unreachable({ shown }: Target, signal: AbortSignal, error: unknown): Error {
   if (signal.aborted) return error instanceof Error ? error : new Error('aborted')
   if (error instanceof FlotillaError) return error
   if (error instanceof AddressRefused) return new FlotillaError('TOOL_DENIED', error.message)
   const { message, code } = error as Error & { code?: string }
-  // A header that can't be sent: nothing gets better by another try.
+  // A header that can't be sent: a retry can't help.
   const failed = code === 'UND_ERR_INVALID_ARG' ? 'TOOL_FAILED' : 'TOOL_TARGET_UNAVAILABLE'
   return new FlotillaError(failed, `fetching ${shown}: ${message || code}`, {
     cause: error,

@@ -96,7 +96,7 @@ export class Zygote {
     socket.on('error', () => {})
     // The zygote tells how a session ended, but for one that it never had.
     socket.once('close', () => {
-      if (!connected) this.#told(number, 'SIGKILL')
+      if (!connected) this.#closeSession(number, 'SIGKILL')
     })
     return interpreter
   }
@@ -119,13 +119,13 @@ export class Zygote {
         text = lines.pop() ?? ''
         for (const line of lines)
           if (line === 'ready') resolve()
-          else this.#reported(line)
+          else this.#readReport(line)
       })
       const end = (reason: string): void => {
         clearTimeout(timer)
         this.alive = false
         reject(new Error(reason))
-        for (const number of [...this.#sessions.keys()]) this.#told(number, 'SIGKILL')
+        for (const number of [...this.#sessions.keys()]) this.#closeSession(number, 'SIGKILL')
         void rm(this.#directory, { recursive: true, force: true }).then(this.#gone.resolve)
       }
       this.#process.once('error', (error) => end(error.message))
@@ -136,15 +136,15 @@ export class Zygote {
   }
 
   /** `NUMBER WAITSTATUS` */
-  #reported(line: string): void {
+  #readReport(line: string): void {
     const [number, status] = line.split(' ').map(Number)
     if (number === undefined || status === undefined) return
     const signal = status & 127
     const how = signal === 0 ? String(status >> 8) : (SIGNALS.get(signal) ?? `signal ${signal}`)
-    this.#told(number, how)
+    this.#closeSession(number, how)
   }
 
-  #told(number: number, how: string): void {
+  #closeSession(number: number, how: string): void {
     this.#sessions.get(number)?.closed(`the process ended (${how}) ${this.#errors.trim()}`)
     this.#sessions.delete(number)
   }
