@@ -3,7 +3,7 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { WasmOptions } from './executors/wasm/wasm-executor.ts'
 
-/** What `default` means in a profile. */
+/** The executor that `default` means in a profile. */
 export const DEFAULT_EXECUTOR = 'wasm'
 
 /** Limits of every step, whatever the executor. */
@@ -11,14 +11,17 @@ export const limits = {
   toolCalls: 1_000,
   printChars: 100_000,
   valueChars: 500_000,
-  /** Code, arguments and results of tool calls that a task's session keeps for its rebuilding. */
+  /** Characters of code, arguments and results of tool calls that a task's session keeps for rebuilding. */
   sessionChars: 16_000_000,
 } as const
 
-/** A session that waits for longer is worth less than its memory: its log rebuilds it in milliseconds. */
+/** A session that waits longer is not worth its memory: its log rebuilds it in milliseconds. */
 const DEFAULT_IDLE_MS = 60_000
 
-/** More programs than that at once only slow each other down. A session that waits for a tool gives its place up where it is needed. */
+/**
+ * More programs at once only slow each other down. A session that waits for a tool releases its interpreter
+ * on demand.
+ */
 const defaultChildren = (cores: number) => Math.max(4, 2 * cores)
 
 export interface SessionLimits {
@@ -28,8 +31,9 @@ export interface SessionLimits {
 }
 
 /**
- * What every executor of this process gets. FLOTILLA_SANDBOX_CHILDREN: interpreters at once, of each executor (default twice
- * the cores, at least 4). FLOTILLA_SANDBOX_IDLE_MS: how long one is kept for a session that waits.
+ * Limits of every executor of this process. FLOTILLA_SANDBOX_CHILDREN: interpreters at once, per executor
+ * (default twice the cores, at least 4). FLOTILLA_SANDBOX_IDLE_MS: how long one is kept for a session that
+ * waits.
  */
 export function sessionLimits(fleet: Fleet, { raw }: Environment, cores: number): SessionLimits {
   return {

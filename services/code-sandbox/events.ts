@@ -16,7 +16,7 @@ export interface Ending {
 export const callIdOf = (requestId: string, seq: number) => `${requestId}.${seq}`
 
 export function toolRequestedEvent(taskId: string, active: ActiveRow, call: PendingCall): Emit {
-  // Rows of older versions have no agent.
+  // Rows of older versions lack the agent.
   const { requestId, step, deadlineMs, userId, toolCacheTtlMs, agent = null } = active
   return {
     topic: 'tools.requested',
@@ -36,7 +36,7 @@ export function toolRequestedEvent(taskId: string, active: ActiveRow, call: Pend
   }
 }
 
-/** How the executor's answer ends the step. The message is what Python would print: the model reads it. */
+/** The step's end by the executor's answer. The message is Python's own text: the model reads it. */
 export function endingOf(finished: Finished, outcome: CallOutcome): Ending {
   const { error } = finished
   return {
@@ -94,7 +94,7 @@ function toolCall(requestId: string, call: CallRow, seq: number): Json {
   }
 }
 
-/** Computing time only: waiting for tools is the tools' own usage. */
+/** Computing time only: waiting for tools counts as the tools' usage. */
 function usageEvent(taskId: string, active: ActiveRow, { error, finished, atMs }: Ending): Emit {
   return {
     topic: 'usage.recorded',

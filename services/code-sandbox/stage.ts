@@ -1,14 +1,15 @@
 // code-sandbox: a step's Python, paused at each tool call and resumed by its reply.
 //
-// 1. The session log in the rows is the session: each entry follows from a journalled event or outcome, so any executor
-//    rebuilds it. Ids of tool calls are `${requestId}.${seq}`: a step that runs again asks for the same calls.
-// 2. At most one step of a task is at work (`active`). It waits for its `pending` calls, or for the executor.
-// 3. A step that was killed, cancelled or could not be run leaves nothing in the log: its variables are undone, and
-//    replay does not see it. Where the log could not be replayed, the whole log goes.
-// 4. Nothing starts after TaskClosed, as long as the task's requests may still arrive: until its deadline. A task that
-//    succeeded has none.
-// 5. A step that was interrupted answers nothing by itself: the event that interrupted it has the next turn and decides;
-//    a timer takes the step up again should that event never come.
+// 1. The session log in the rows is the session: each entry follows from a journalled event or outcome, so
+//    any executor rebuilds it. Ids of tool calls are `${requestId}.${seq}`: a step that runs again asks for
+//    the same calls.
+// 2. At most one step of a task runs (`active`). It waits for its `pending` calls, or for the executor.
+// 3. A step that was killed, cancelled or could not be run leaves nothing in the log: its variables are
+//    undone, and replay does not see it. If the log could not be replayed, the whole log is dropped.
+// 4. Nothing starts after TaskClosed, as long as the task's requests may still arrive: until its deadline. A
+//    task that succeeded has none.
+// 5. A step that was interrupted emits no answer: the event that interrupted it is handled next and decides;
+//    a timer resumes the step if that event never comes.
 import { failure, plainFailure } from '../../runtime/errors.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { Call, CallOutcome, Decision, Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
@@ -39,7 +40,7 @@ type Decided = Decision<SandboxRows>
 
 const RETRY = 'retry'
 const FORGET = 'forget'
-/** How long behind its task's deadline the end of a task is remembered: records may come late. */
+/** How long after its deadline the end of a task is remembered: records may come late. */
 const REMEMBER_MS = 600_000
 const MAX_ATTEMPTS = 6
 const MAX_RETRY_MS = 30_000
@@ -106,7 +107,7 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
     return waiting ? {} : { call: execute(taskId, rows, active) }
   }
 
-  /** Makes the executor's call again after it failed or was interrupted. */
+  /** Repeats the executor's call after it failed or was interrupted. */
   function repeatCall(taskId: string, rows: View, active: ActiveRow): Decided {
     return { timers: { [RETRY]: null }, ...resumeWhenAnswered(taskId, rows, active) }
   }
@@ -204,7 +205,7 @@ function finishStep(
   return decision
 }
 
-/** The step ends and leaves nothing in the log. */
+/** Ends the step, and leaves nothing of it in the log. */
 function closeStep(taskId: string, rows: View, active: ActiveRow, ending: Ending): Decided {
   return {
     rows: { ...withoutStep(rows, active.n), active: null },

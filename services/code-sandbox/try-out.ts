@@ -1,4 +1,4 @@
-// One Python program run as an agent's step would be, with tool results given instead of tools called.
+// Runs one Python program as an agent's step, with given tool results instead of tool calls.
 import type { FlotillaError } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import { limits } from './constants.ts'
@@ -32,7 +32,7 @@ export interface SnippetOutcome {
   readonly computeMs: number
 }
 
-/** Rejects where the code could not be run at all. */
+/** Rejects if the code could not be run at all. */
 export async function runSnippet(executor: Executor, snippet: Snippet): Promise<SnippetOutcome> {
   const id = crypto.randomUUID()
   try {

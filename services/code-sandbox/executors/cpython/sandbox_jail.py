@@ -1,8 +1,8 @@
-# What a CPython process may ask of the kernel: memory, its two descriptors, the time, its end. Linux.
+# The system calls that a CPython process may make: memory, its two descriptors, the time, its end. Linux.
 #
-# 1. A list of what is allowed. Opening, connecting, starting, signalling and tracing are not on it, under any name.
-# 2. Numbers differ by architecture. One that has no table here is refused, and so is a kernel without seccomp.
-# 3. What was set is tried: a process that can still open a file ends itself.
+# 1. An allow-list. Opening, connecting, starting, signalling and tracing are not on it, under any name.
+# 2. Numbers differ by architecture. An architecture without a table here is refused, and so is a kernel without seccomp.
+# 3. The settings are verified: a process that can still open a file ends itself.
 import ctypes
 import os
 import platform

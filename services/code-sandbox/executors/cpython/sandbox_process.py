@@ -26,7 +26,7 @@ import sandbox_jail
 import sandbox_step
 
 SKIPPED = {'tests', 'testing', 'test', 'conftest', 'distutils', 'f2py', '_examples', '_pyinstaller', 'setup'}
-# Out of the way of programs that try every low one.
+# Beyond the low numbers that programs try.
 CHANNEL_FD = 700
 
 

@@ -1,4 +1,5 @@
-// Puts a maximum into the memory section of a WebAssembly module, so that the engine itself refuses to grow beyond it.
+// Sets a maximum in the memory section of a WebAssembly module, so that the engine itself refuses to grow
+// beyond it.
 const MEMORY_SECTION = 5
 const PAGE_BYTES = 65_536
 const HEADER_BYTES = 8
