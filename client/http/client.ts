@@ -94,7 +94,7 @@ export class HttpClient implements Client {
       if (Date.now() >= until)
         throw new FlotillaError(
           'TASK_TIMED_OUT',
-          `no result of ${taskId} within ${timeoutMs} ms; the task goes on`,
+          `no result of ${taskId} within ${timeoutMs} ms; the task continues`,
         )
     }
   }

@@ -331,7 +331,7 @@ function timeLimit(taskId: string, timeoutMs: number | undefined, signal: AbortS
   }
   const onAbort = () => end(signal?.reason)
   if (timeoutMs !== undefined) {
-    const message = `no result of ${taskId} within ${timeoutMs} ms; the task goes on`
+    const message = `no result of ${taskId} within ${timeoutMs} ms; the task continues`
     timer = setTimeout(() => end(new FlotillaError('TASK_TIMED_OUT', message)), timeoutMs)
   }
   if (signal?.aborted) onAbort()

@@ -45,7 +45,7 @@ export interface DeadLetterOperator {
   get(id: string): Promise<DeadLetterContent>
   /**
    * Publishes the original record again, once. Resolves with its new position. Rejects with REQUEST_INVALID
-   * where that would break a promise or do nothing, with what to do instead (replay.ts).
+   * if that would break a promise or do nothing, with what to do instead (replay.ts).
    */
   replay(id: string, options?: ReplayOptions): Promise<Replayed>
 }

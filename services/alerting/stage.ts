@@ -201,7 +201,7 @@ function notifyChannels(
   return { rows: changes, emit, timers }
 }
 
-/** Checks the rule at once: the end of a silence may page somebody. */
+/** Checks the rule at once: the end of a silence may trigger a page. */
 function silence(
   settings: AlertingSettings,
   rows: State,

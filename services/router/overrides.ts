@@ -85,7 +85,7 @@ function limitsRefused(task: TaskSubmitted, { profile, ownProfile }: Chosen, all
       field === 'maxCost' ? 0 : Math.max((profile ?? defaultTask)[field], (ownProfile ?? defaultTask)[field])
     const most = Math.max(own, allowed[field] ?? (field === 'maxCost' ? Infinity : 0))
     if (wish === null || wish <= most) return []
-    return [{ field, why: `${field} ${wish}, where ${most} is the most` }]
+    return [{ field, why: `${field} ${wish}, but ${most} is the most` }]
   })
 }
 

@@ -99,7 +99,7 @@ export class InterpreterPool {
     const at = this.#spare.indexOf(child)
     if (at < 0 || this.#spare.length <= this.#options.warm) return
     this.#spare.splice(at, 1)
-    child.kill('nobody needed it')
+    child.kill('it was not needed')
   }
 
   close(): void {

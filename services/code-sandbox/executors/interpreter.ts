@@ -152,6 +152,6 @@ export class Interpreter {
     // Frames are requested one at a time; a child that runs ahead of its host is malicious.
     if (waiting) waiting(event)
     else if (this.#events.length < 2 || event.t === 'dead') this.#events.push(event)
-    else this.kill('it broke the protocol: frames that nobody asked for')
+    else this.kill('it broke the protocol: frames that were not asked for')
   }
 }

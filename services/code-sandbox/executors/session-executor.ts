@@ -108,7 +108,7 @@ export class SessionExecutor implements Executor {
       const steps = stepsOf(session.log)
       const current = steps.at(-1)
       if (!current || current.outputHash !== null)
-        throw new FlotillaError('INTERNAL', `resuming session ${session.id}: no step of its log is at work`)
+        throw new FlotillaError('INTERNAL', `resuming session ${session.id}: no step of its log is running`)
       const known = { calls: current.calls, results: merged(current.results, results) }
       const done = await this.#onCached(session, (live) => live.answer(known, options))
       if (done) return done

@@ -179,7 +179,7 @@ async function complete(
   }
 }
 
-/** Used if nobody asked for streamed text. */
+/** Used if streamed text was not asked for. */
 const unheard: TokenBatcher = { add: () => {}, end: () => {} }
 
 function remember(provider: Provider, model: string, parameter: Parameter): void {

@@ -51,7 +51,7 @@ SECCOMP_MODE_FILTER = 2
 CAPABILITIES = 64
 NOBODY = 65534
 
-# Of the memory limit, kept for what the interpreter needs to report that it was reached.
+# The part of the memory limit that is kept for reporting that it was reached.
 SLACK = 16 << 20
 LEAST = 32 << 20
 
@@ -135,7 +135,7 @@ def confine(memory, in_use=None):
 
 
 def drop_privileges():
-    """Every capability, and root where we are it. The user namespace of the zygote maps nobody else, so there it stays."""
+    """Drops every capability, and root if we have it. The zygote's user namespace maps no other user, so root stays there."""
     for capability in range(CAPABILITIES):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     if os.geteuid() == 0:

@@ -54,7 +54,7 @@ def load_below(package):
 
 
 def load_zones():
-    """The system's time zones, where the tzdata package is not installed."""
+    """The system's time zones, if the tzdata package is not installed."""
     for top in () if sandbox_imports.ZONES else zoneinfo.TZPATH:
         for folder, _, names in os.walk(top):
             for name in names:
@@ -145,7 +145,7 @@ def main(memory_mb, framing, *packages):
 
 
 def ended(status):
-    """As a shell tells it: 128 and the signal."""
+    """As a shell reports it: 128 plus the signal."""
     signalled = status & 127
     return 128 + signalled if signalled else status >> 8
 

@@ -26,7 +26,7 @@ def fix_addresses():
 
 
 def die_with_the_host():
-    """bubblewrap sees to it where it is around us."""
+    """bubblewrap does this if it runs us."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     if not NAMESPACES and os.getppid() != int(sys.argv[3]):
         os._exit(0)

@@ -58,8 +58,8 @@ function httpSource({ url, token, memoryMb }: HttpOptions): InterpreterSource {
 function unavailable(url: string, error: unknown): FlotillaError {
   const { message, code } = error as { message?: string; code?: string }
   const remedy =
-    'Start deploy/sandbox-http/server.py or another server of its protocol there, and set FLOTILLA_SANDBOX_URL to where ' +
-    'it is and FLOTILLA_SANDBOX_TOKEN to its token.'
+    'Start deploy/sandbox-http/server.py or another server of its protocol there, and set FLOTILLA_SANDBOX_URL to ' +
+    'its URL and FLOTILLA_SANDBOX_TOKEN to its token.'
   return new FlotillaError(
     'SANDBOX_UNAVAILABLE',
     `the http executor at ${shownUrl(url)}: ${message || code || String(error)}. ${remedy}`,

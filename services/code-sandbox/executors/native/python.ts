@@ -34,7 +34,7 @@ async function probe(command: string): Promise<Python & { version: readonly numb
 }
 
 function unavailable(what: string, cause?: unknown): FlotillaError {
-  const remedy = `Install Python ${LEAST.join('.')} or later, and name it in FLOTILLA_PYTHON where it is not python3.`
+  const remedy = `Install Python ${LEAST.join('.')} or later, and name it in FLOTILLA_PYTHON if it is not python3.`
   return new FlotillaError('SANDBOX_UNAVAILABLE', `the native executor: ${what}. ${remedy}`, { cause })
 }
 

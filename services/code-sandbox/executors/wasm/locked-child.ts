@@ -2,7 +2,7 @@
 //
 // It gets two pipes, an empty environment, read access to the interpreter's files, and nothing else: Node's
 // permission model, no code from strings, a memory maximum inside the module; bubblewrap's namespaces around
-// it where they work.
+// it if they work.
 import { execFile, spawn } from 'node:child_process'
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
