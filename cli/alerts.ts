@@ -24,12 +24,12 @@ export async function usingAlerts<T>(work: (alerts: AlertOperator) => Promise<T>
     })
   } catch (error) {
     if (!(error instanceof FlotillaError && error.code === 'NO_FLEET')) throw error
-    return work(configured(await loadFleet(environment), environment, error))
+    return work(configuredOperator(await loadFleet(environment), environment, error))
   }
 }
 
 /** Rules and channels can be looked at and tried before a fleet runs for the first time. */
-function configured(fleet: Fleet, environment: Environment, none: FlotillaError): AlertOperator {
+function configuredOperator(fleet: Fleet, environment: Environment, none: FlotillaError): AlertOperator {
   return {
     list: async () => {
       say(`These are the rules as configured: ${none.message}. ${none.remedy}`)

@@ -54,11 +54,11 @@ const NOT_VISIBLE =
 /** Escapes everything that would control a terminal. */
 export function visible(text: string): string {
   return text.replaceAll(NOT_VISIBLE, (character: string, allowed?: string) =>
-    allowed === undefined ? escaped(character) : allowed.replace('\r', ''),
+    allowed === undefined ? escape(character) : allowed.replace('\r', ''),
   )
 }
 
-const escaped = (character: string): string =>
+const escape = (character: string): string =>
   `\\u{${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}}`
 
 /** JSON escapes the first 32 controls; the others are escaped too, which changes no value. */
@@ -94,7 +94,7 @@ export function exitCode(status: TaskResult['status']): number {
 export const exitCodeHelp = 'Exit code: 0 succeeded, 1 failed, 2 rejected, 3 cancelled, 4 timed out.'
 
 /** Lines of a table, header first; the first column left-aligned, figures right-aligned. */
-export function aligned(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+export function alignColumns(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const lines = [header, ...rows]
   const widths = header.map((_, column) => Math.max(...lines.map((line) => [...(line[column] ?? '')].length)))
   const pad = (cell: string, column: number) =>

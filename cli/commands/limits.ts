@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { BudgetLine } from '../../runtime/limits/budget-report.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import { aligned, paint, print, printJson } from '../output.ts'
+import { alignColumns, paint, print, printJson } from '../output.ts'
 
 export function addLimits(program: Command): void {
   const command = program
@@ -50,7 +50,7 @@ function printTable(lines: readonly BudgetLine[]): void {
     line.limit === null ? '–' : `${((100 * (line.used + line.reserved)) / line.limit).toFixed(1)} %`,
     line.recorded === line.used ? '=' : count(line.recorded),
   ])
-  const [head = '', ...shown] = aligned(header, rows)
+  const [head = '', ...shown] = alignColumns(header, rows)
   print(paint('dim', head))
   for (const [index, row] of shown.entries()) {
     const { used, reserved, limit } = lines[index] as BudgetLine

@@ -26,7 +26,7 @@ interface SandboxOptions {
 
 export function addSandbox(program: Command): void {
   const sandbox = program.command('sandbox').description('run Python as an agent’s step runs it')
-  shared(sandbox.command('run'))
+  addSharedOptions(sandbox.command('run'))
     .description('run one Python file as an agent’s step; - reads it from stdin')
     .argument('<file>', 'Python that may call the fleet’s tools and final_answer()')
     .option(
@@ -39,13 +39,13 @@ export function addSandbox(program: Command): void {
       '\nNo tool is called: each returns its --tool-result, or fails.\nExit code: 0 the code ran, 1 it failed.',
     )
     .action(run)
-  shared(sandbox.command('probe'))
+  addSharedOptions(sandbox.command('probe'))
     .description('run many Python programs, each on its own, and count those that end without an error')
     .argument('<programs>', 'a directory of .py files, or a JSON file: name → program')
     .action(probe)
 }
 
-const shared = (command: Command): Command =>
+const addSharedOptions = (command: Command): Command =>
   command
     .option('--executor <name>', 'the executor to run it in', 'default')
     .option(
@@ -69,7 +69,7 @@ function toolResult(given: string, results: Results = new Map()): Results {
 
 async function run(file: string, options: SandboxOptions): Promise<void> {
   const code = file === '-' ? await text(process.stdin) : read(file)
-  const outcome = await using(options, async (executor, fleet, timeoutMs) => {
+  const outcome = await withExecutor(options, async (executor, fleet, timeoutMs) => {
     const results = options.toolResult ?? new Map<string, Json[]>()
     return await runSnippet(executor, { code, tools: toolsOf(fleet, results), results, timeoutMs })
   })
@@ -89,7 +89,7 @@ function show({ prints, calls, error, output, isFinal }: SnippetOutcome): void {
 async function probe(path: string, options: SandboxOptions): Promise<void> {
   const programs = Object.entries(programsIn(path))
   const failed = new Map<string, string>()
-  await using(options, async (executor, fleet, timeoutMs) => {
+  await withExecutor(options, async (executor, fleet, timeoutMs) => {
     const tools = toolsOf(fleet, new Map())
     const queue = programs.values()
     const worker = async () => {
@@ -141,7 +141,7 @@ function read(path: string): string {
 }
 
 /** Closes the executors whatever happens. */
-async function using<T>(
+async function withExecutor<T>(
   options: SandboxOptions,
   work: (executor: Executor, fleet: Fleet, timeoutMs: number) => Promise<T>,
 ): Promise<T> {

@@ -46,7 +46,7 @@ export function addTasks(program: Command): void {
     .action(cancel)
 }
 
-async function using<T>(work: (client: Client) => Promise<T>): Promise<T> {
+async function withClient<T>(work: (client: Client) => Promise<T>): Promise<T> {
   const client = await connect()
   try {
     return await work(client)
@@ -57,7 +57,7 @@ async function using<T>(work: (client: Client) => Promise<T>): Promise<T> {
 
 async function submit(text: string, options: TaskOptions): Promise<void> {
   const task = toTask(text === '-' ? readFileSync(0, 'utf8') : text, options)
-  const submitted = await using((client) => client.submit(task))
+  const submitted = await withClient((client) => client.submit(task))
   if (options.json) printJson(submitted)
   else print(submitted.taskId)
   process.exit(0)
@@ -68,7 +68,9 @@ async function result(
   options: { wait?: boolean; timeout?: number; json?: boolean },
 ): Promise<void> {
   const limit = options.timeout === undefined ? {} : { timeoutMs: options.timeout }
-  const found = await using((client) => (options.wait ? waitFor(client, taskId, limit) : client.find(taskId)))
+  const found = await withClient((client) =>
+    options.wait ? waitFor(client, taskId, limit) : client.find(taskId),
+  )
   if (!found) {
     const advice = options.wait
       ? 'It may still be running: ask again later.'
@@ -97,7 +99,7 @@ async function watch(
   taskId: string | undefined,
   options: { group?: string; from: string; json?: boolean },
 ): Promise<void> {
-  await using((client) =>
+  await withClient((client) =>
     taskId === undefined ? watchResults(client, options) : watchTask(client, taskId, options.json === true),
   )
   process.exit(0)
@@ -127,7 +129,7 @@ async function watchResults(
 }
 
 async function cancel(taskId: string, options: { reason?: string }): Promise<void> {
-  await using((client) => client.cancel(taskId, options.reason))
+  await withClient((client) => client.cancel(taskId, options.reason))
   print(`cancel sent for task ${taskId}`)
   process.exit(0)
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { exportOptions, summaryOptions } from '../../runtime/ledger/reader.ts'
 import type { SummaryLine } from '../../runtime/ledger/summary.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import { aligned, paint, print, printJson } from '../output.ts'
+import { alignColumns, paint, print, printJson } from '../output.ts'
 
 export function addUsage(program: Command): void {
   const command = program
@@ -81,7 +81,7 @@ function printTable(by: string, lines: readonly SummaryLine[]): void {
     share(line.satisfaction),
     share(line.quality),
   ])
-  const [head = '', ...rows] = aligned(header, cells)
+  const [head = '', ...rows] = alignColumns(header, cells)
   print(paint('dim', head))
   for (const row of rows) print(row)
 }

@@ -81,7 +81,7 @@ export class HttpClient implements Client {
   }
 
   async find(taskId: string): Promise<TaskResult | null> {
-    const response = await this.#repeated(`${pathOf(taskId)}/result`)
+    const response = await this.#repeat(`${pathOf(taskId)}/result`)
     return response.status === 204 ? null : ((await response.json()) as TaskResult)
   }
 
@@ -89,7 +89,7 @@ export class HttpClient implements Client {
     const until = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs
     for (;;) {
       const seconds = Math.min(WAIT_SECONDS, Math.max(0, (until - Date.now()) / 1_000))
-      const response = await this.#repeated(`${pathOf(taskId)}/result?wait=${seconds}`, until)
+      const response = await this.#repeat(`${pathOf(taskId)}/result?wait=${seconds}`, until)
       if (response.status !== 204) return (await response.json()) as TaskResult
       if (Date.now() >= until)
         throw new FlotillaError(
@@ -153,7 +153,7 @@ export class HttpClient implements Client {
   }
 
   /** Repeats while the gateway only asks for a retry, because it is full or still searching. */
-  async #repeated(path: string, untilMs = Number.POSITIVE_INFINITY): Promise<Response> {
+  async #repeat(path: string, untilMs = Number.POSITIVE_INFINITY): Promise<Response> {
     for (;;) {
       try {
         return await this.#fetch(path)

@@ -174,7 +174,7 @@ export class LogClient implements Client {
     const limit = timeLimit(taskId, timeoutMs, signal)
     const look = async () => {
       await this.#listen()
-      const found = this.#expected.has(taskId) ? null : await this.#searched(taskId, limit.isOver)
+      const found = this.#expected.has(taskId) ? null : await this.#search(taskId, limit.isOver)
       return found ?? (await this.#decode(await waiting.record))
     }
     try {
@@ -186,7 +186,7 @@ export class LogClient implements Client {
   }
 
   /** A caller that waits may wait for the search too. */
-  async #searched(taskId: string, isOver: () => boolean): Promise<TaskResult | null> {
+  async #search(taskId: string, isOver: () => boolean): Promise<TaskResult | null> {
     const record = this.#recent.get(taskId) ?? (await searchWhole(this.#parts.log, taskId, isOver))
     return record ? this.#decode(record) : null
   }
@@ -215,11 +215,11 @@ export class LogClient implements Client {
   }
 
   #listen(): Promise<void> {
-    this.#listening ??= this.#tail(['tasks.completed'], (record) => this.#completed(record)).ready
+    this.#listening ??= this.#tail(['tasks.completed'], (record) => this.#onCompleted(record)).ready
     return this.#listening
   }
 
-  #completed(record: LogRecord): void {
+  #onCompleted(record: LogRecord): void {
     if (record.key === null || !isResult(record)) return
     this.#expected.delete(record.key)
     this.#recent.set(record.key, record)
@@ -285,7 +285,7 @@ export class LogClient implements Client {
     const { stream, ready } = this.#updates.follow(taskId)
     const finish = async () => {
       await ready
-      const found = await this.#searched(taskId, () => stream.isEnded)
+      const found = await this.#search(taskId, () => stream.isEnded)
       if (!found) return
       await stream.push({ kind: 'result', result: found })
       stream.end()

@@ -104,7 +104,7 @@ export class DirectDeadLetters implements DeadLetterOperator {
     refuseRepeated(id, await this.#markOn(id, record))
     const whole = await this.#wholeOf(id, letter)
     const replayed = await replayOf(whole, this.#codec, this.#log.partitions, options)
-    mustBeTaken(id, replayed)
+    assertFits(id, replayed)
     const [position] = await this.#log.publish([replayed])
     if (!position)
       throw new FlotillaError('LOG_UNAVAILABLE', `replaying dead letter ${id}: the log gave no position`)
@@ -193,7 +193,7 @@ type Origin = Pick<DeadLettered, 'key' | 'headers'>
 const bytesOf = ({ value, valueBytes }: DeadLettered): number => valueBytes ?? value.length
 
 /** Throws if the record is so large that it would come back as the same dead letter. */
-function mustBeTaken(id: string, record: OutgoingRecord): void {
+function assertFits(id: string, record: OutgoingRecord): void {
   const bytes = recordBytes(record)
   if (bytes <= RECORD_BYTES) return
   const why = `its record has ${bytes} bytes with key and headers, and the fleet takes at most ${RECORD_BYTES}`

@@ -49,7 +49,7 @@ export async function replayOf(
       'NOT_FOUND',
       `dead letter ${letter.id} came from ${data.sourceTopic}, which takes no records`,
     )
-  const event = await decoded(codec, letter, topic.name)
+  const event = await decode(codec, letter, topic.name)
   if (options.as !== undefined) return submission(letter, event, codec, partitions, options.as)
   refuseSecondResult(letter, event)
   if (topic.writers.includes('anyone') || topic.name === 'alerts.notifications') return again(letter, topic)
@@ -58,7 +58,7 @@ export async function replayOf(
 }
 
 /** Null if the bytes are no event, which may be why it is a dead letter. */
-async function decoded(codec: Codec, { value }: Letter, topic: TopicName): Promise<Decoded | null> {
+async function decode(codec: Codec, { value }: Letter, topic: TopicName): Promise<Decoded | null> {
   try {
     return await codec.decode(value, topic)
   } catch (error) {
@@ -85,9 +85,9 @@ function submission(
   taskId: string,
 ): OutgoingRecord {
   if (event?.type !== 'TaskSubmitted')
-    throw refused(`dead letter ${id} is no submitted task (${event?.type ?? 'it can’t be decoded'})`)
+    throw refusal(`dead letter ${id} is no submitted task (${event?.type ?? 'it can’t be decoded'})`)
   if (!taskIdPattern.test(taskId))
-    throw refused(`${taskId} is no task id: use 1 to 128 letters, digits, dots, colons, - and _`)
+    throw refusal(`${taskId} is no task id: use 1 to 128 letters, digits, dots, colons, - and _`)
   const value = codec.encode('TaskSubmitted', { ...event.data, taskId }, 'tasks.submitted')
   return { topic: 'tasks.submitted', partition: homeOf(taskId, partitions), key: taskId, value, headers: {} }
 }
@@ -97,11 +97,11 @@ const unanswered: ReadonlySet<string> = new Set<ErrorCode>(['UNDECODABLE_RECORD'
 
 function refuseSecondResult({ id, data }: Letter, event: Decoded | null): void {
   if (event?.type === 'TaskCompleted')
-    throw refused(
+    throw refusal(
       `dead letter ${id} is a result, given up by ${data.stage}: replaying it would give the task a second one`,
     )
   if (event?.type === 'TaskAdmitted' && data.stage === 'planner')
-    throw refused(
+    throw refusal(
       `task ${event.data.taskId} has ended: it failed when planner gave dead letter ${id} up. Submit it again under another id`,
     )
   if (
@@ -109,13 +109,13 @@ function refuseSecondResult({ id, data }: Letter, event: Decoded | null): void {
     !unanswered.has(data.code) &&
     Date.now() < data.failedAtMs + REMEMBER_MS
   )
-    throw refused(
+    throw refusal(
       `task ${event.data.taskId ?? data.key ?? ''} was answered when dead letter ${id} was written, and its id is remembered until ` +
         `${new Date(data.failedAtMs + REMEMBER_MS).toISOString()}: replaying it would do nothing. ` +
         `Submit it as a new task: flotilla dead-letters replay ${id} --as <new id>`,
     )
   if (event && 'deadlineMs' in event.data && Number(event.data.deadlineMs) < Date.now())
-    throw refused(
+    throw refusal(
       `${event.type} of dead letter ${id} was wanted until ${new Date(Number(event.data.deadlineMs)).toISOString()}: ` +
         'nobody waits for its reply any more. Submit its task again under another id',
     )
@@ -123,7 +123,7 @@ function refuseSecondResult({ id, data }: Letter, event: Decoded | null): void {
 
 function refuseUnforced({ id, data }: Letter, { name, writers }: TopicSpec, { force }: ReplayOptions): void {
   if (force) return
-  throw refused(
+  throw refusal(
     `dead letter ${id} came from ${name}, which only ${writers.join(', ')} writes. Replaying it lets ${data.stage} handle the same event ` +
       'again: calls whose outcomes are recorded are not made again, others are; a task that has ended stays ended. If that is ' +
       `what you want: flotilla dead-letters replay ${id} --force`,
@@ -132,7 +132,7 @@ function refuseUnforced({ id, data }: Letter, { name, writers }: TopicSpec, { fo
 
 export function refuseRepeated(id: string, mark: DeadLettered | undefined): void {
   if (mark)
-    throw refused(
+    throw refusal(
       `dead letter ${id} was replayed at ${new Date(mark.failedAtMs).toISOString()}: nothing was done now`,
     )
 }
@@ -155,4 +155,4 @@ export function markOf({ id, data }: Letter): DeadLettered {
 export const isMarkOf = (id: string, { code, headers }: DeadLettered): boolean =>
   code === REPLAYED && headers[names.replayOf] === id
 
-const refused = (message: string): FlotillaError => new FlotillaError('REQUEST_INVALID', message)
+const refusal = (message: string): FlotillaError => new FlotillaError('REQUEST_INVALID', message)

@@ -31,7 +31,7 @@ interface Block {
 export const findCode = (text: string): string | null => readCode(text)?.code ?? null
 
 export function readCode(text: string): FoundCode | null {
-  const answer = withoutThinking(unquoted(text.replaceAll('\r\n', '\n').replaceAll('\uFEFF', '')))
+  const answer = withoutThinking(unquote(text.replaceAll('\r\n', '\n').replaceAll('\uFEFF', '')))
   const { blocks, end, imagined } = readBlocks(answer)
   const full = blocks.filter(({ code }) => code.trim() !== '')
   const marked = full.filter(({ language }) => python.has(language))
@@ -43,7 +43,7 @@ export function readCode(text: string): FoundCode | null {
 }
 
 /** Removes quotation marks (`>`) if all the code is quoted. */
-const unquoted = (text: string): string =>
+const unquote = (text: string): string =>
   /^[ \t]*>[ \t]*(?:`{3}|~{3})/m.test(text) && !/^[ \t]*(?:`{3}|~{3})/m.test(text)
     ? text.replaceAll(/^[ \t]*> ?/gm, '')
     : text

@@ -59,7 +59,7 @@ function asCalls(
   const answers = asked.map(({ id }, index): Message => {
     const reply =
       replies[index]?.tool_call_id === id ? replies[index] : replies.find((one) => one.tool_call_id === id)
-    const content = filled(reply?.content ?? '', 'There is no result of this call.')
+    const content = fillIn(reply?.content ?? '', 'There is no result of this call.')
     return { role: 'tool', tool_call_id: ownId(before + index), content }
   })
   const content = wellFormed(said.content ?? '')
@@ -80,18 +80,18 @@ function asText(said: AssistantMessage, replies: readonly ToolMessage[]): Messag
   return [
     {
       role: 'assistant',
-      content: filled([said.content ?? '', ...asked].join('\n').trim(), '(called a tool)'),
+      content: fillIn([said.content ?? '', ...asked].join('\n').trim(), '(called a tool)'),
     },
-    { role: 'user', content: filled(replyText, 'There is no result.') },
+    { role: 'user', content: fillIn(replyText, 'There is no result.') },
   ]
 }
 
 function plain(message: Message): Message {
   if (message.role === 'assistant')
-    return { role: 'assistant', content: filled(message.content ?? '', '(no answer)') }
+    return { role: 'assistant', content: fillIn(message.content ?? '', '(no answer)') }
   // An answer whose call is gone becomes plain text.
   const role = message.role === 'tool' ? 'user' : message.role
-  return { role, content: filled(message.content, '(empty)') }
+  return { role, content: fillIn(message.content, '(empty)') }
 }
 
 /** Joins a user message to the user or tool message before it. */
@@ -104,7 +104,7 @@ function add(fit: Message[], message: Message): void {
 
 const wellFormed = (text: string): string => text.toWellFormed()
 
-const filled = (text: string, instead: string): string => (text.trim() === '' ? instead : wellFormed(text))
+const fillIn = (text: string, instead: string): string => (text.trim() === '' ? instead : wellFormed(text))
 
 const ownId = (index: number): string => `call${index.toString(36).padStart(5, '0')}`
 

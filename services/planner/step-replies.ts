@@ -22,7 +22,7 @@ export function requestId({ task, run }: Situation): string {
 }
 
 /** Ids of requests that other stages still work on. */
-export function outstanding(from: Situation): string[] {
+export function outstandingIds(from: Situation): string[] {
   if (from.run.phase === 'code') return [requestId(from)]
   const step = currentStep(from)
   if (from.run.phase !== 'tools' || step === null) return []

@@ -5,7 +5,7 @@ import { taskResult } from '../../runtime/task-result.ts'
 import type { TaskCompleted, Usage } from '../../schemas/generated/events.ts'
 import { progressEvent } from './events.ts'
 import { currentModel, type Changes, type Situation, type Step } from './rows.ts'
-import { outstanding, withReplies } from './step-replies.ts'
+import { outstandingIds, withReplies } from './step-replies.ts'
 
 type Status = TaskCompleted['status']
 
@@ -77,7 +77,7 @@ function closeEvents({ task: { taskId, mode, deadlineMs } }: Situation, status: 
 function cancelEvents(from: Situation, status: Status): Emit[] {
   const { taskId, deadlineMs } = from.task
   const reason = `the task ended: ${status}`
-  const callIds = outstanding(from)
+  const callIds = outstandingIds(from)
   const stop = (topic: 'tools.requested' | 'code.requested'): Emit => ({
     topic,
     type: 'WorkCancelled',

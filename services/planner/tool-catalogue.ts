@@ -34,7 +34,7 @@ export interface ToolBook {
 export function toolBook(fleet: Fleet): ToolBook {
   const specs = new Map(fleet.tools.map((tool) => [tool.spec.name, tool.spec]))
   const checks = new Map<string, (input: Json) => ArgumentsChecked>()
-  const checked = (spec: ToolSpec, input: Json): ArgumentsChecked => {
+  const checkArguments = (spec: ToolSpec, input: Json): ArgumentsChecked => {
     const check = checks.get(spec.name) ?? compileArguments(spec.input)
     checks.set(spec.name, check)
     return check(input)
@@ -55,7 +55,7 @@ export function toolBook(fleet: Fleet): ToolBook {
       if (call.argumentsText.length > MAX_ARGUMENT_CHARS) return { refused: tooLong(call) }
       const input = argumentsOf(call.argumentsText)
       if (input === undefined) return { refused: notAnObject(call) }
-      const { meant, problems, coerced } = checked(spec, input)
+      const { meant, problems, coerced } = checkArguments(spec, input)
       if (problems.length === 0) return { spec, input: meant, coerced }
       const hint = inexactNumbersHint(call.argumentsText)
       const message = `The arguments of ${spec.name} do not fit: ${problems.join('; ')}${hint}.`

@@ -18,7 +18,7 @@ const rowOf = (bucket: number, taskId: string): string => `${PREFIX}${bucket}:${
 const endOf = (bucket: number): number => (bucket + 1) * ANSWER_BUCKET_MS + REMEMBER_MS
 
 /** A copy with its own characters: a slice would keep the whole row name in memory. */
-const copied = (id: string): string => JSON.parse(JSON.stringify(id)) as string
+const copy = (id: string): string => JSON.parse(JSON.stringify(id)) as string
 
 export interface Forgotten {
   readonly ids: readonly string[]
@@ -41,8 +41,8 @@ export class Answered {
     if (value === null) {
       ids?.delete(id)
       if (ids?.size === 0) this.#buckets.delete(bucket)
-    } else if (ids) ids.add(copied(id))
-    else this.#buckets.set(bucket, new Set([copied(id)]))
+    } else if (ids) ids.add(copy(id))
+    else this.#buckets.set(bucket, new Set([copy(id)]))
     return true
   }
 

@@ -19,7 +19,7 @@ export function checkInput(task: TaskSubmitted, taskId: string, limits: InputLim
   ]
   if (mistakes.length > 0)
     return failure('TASK_INVALID', `The task was not accepted: ${mistakes.join('; ')}.`)
-  return forbidden(task.text, limits.forbiddenPatterns)
+  return checkPatterns(task.text, limits.forbiddenPatterns)
 }
 
 function textMistakes(text: string, maxChars: number): string[] {
@@ -49,7 +49,7 @@ function outputSchemaMistakes(schema: Json, maxBytes: number): string[] {
   return schemaMistakes(schema, maxBytes).map((mistake) => `outputSchema: ${mistake}`)
 }
 
-function forbidden(text: string, patterns: readonly string[]): Failure | null {
+function checkPatterns(text: string, patterns: readonly string[]): Failure | null {
   for (const pattern of patterns) {
     const match = new RegExp(pattern).exec(text)
     if (match === null) continue

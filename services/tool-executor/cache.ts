@@ -1,5 +1,5 @@
-// Results of tools, kept in the key-value store (R5). A cache that is down, slow or spoilt is a warning and a
-// miss.
+// Results of tools, kept in the key-value store (R5). A failed, slow or corrupt cache is a
+// warning and a miss.
 import { createHash } from 'node:crypto'
 import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/telemetry/instruments.ts'

@@ -115,14 +115,14 @@ export class InterpreterPool {
       child = await this.#begin()
       if (this.#closed) await discard(child)
     } catch (error) {
-      this.#freed()
+      this.#onFreed()
       throw error
     }
-    child.ended.then(() => this.#freed())
+    child.ended.then(() => this.#onFreed())
     return child
   }
 
-  #freed(): void {
+  #onFreed(): void {
     this.#count--
     this.#queue.shift()?.grant()
   }

@@ -94,18 +94,19 @@ export class LiveSession {
       if (event.t !== 'calls') return this.#conclude(event, known, options)
       // Checked before any call is read: hashing as many as a frame holds takes seconds.
       if (this.#issued + event.calls.length > options.limits.toolCalls) {
-        if (++this.#refusals > MAX_REFUSALS) return this.#killed(verdicts.callLimit(options.limits.toolCalls))
+        if (++this.#refusals > MAX_REFUSALS)
+          return this.#endKilled(verdicts.callLimit(options.limits.toolCalls))
         frame = refusal(event.calls.length, options.limits.toolCalls)
         continue
       }
-      const calls = this.#numbered(event.calls, options)
-      if (typeof calls === 'string') return this.#killed(verdicts.protocol(calls))
+      const calls = this.#numberCalls(event.calls, options)
+      if (typeof calls === 'string') return this.#endKilled(verdicts.protocol(calls))
       const diverged = verdicts.compareCalls(this.#n, calls, known.calls)
       if (diverged) return diverged
       this.#issued += calls.length
       this.#pending = calls
       if (charsOf(calls, known) > (options.limits.argumentChars ?? Infinity))
-        return this.#killed(verdicts.argumentLimit())
+        return this.#endKilled(verdicts.argumentLimit())
       const paused = this.#pause(known)
       if (paused) return paused
       frame = this.#resultsFrame(known.results)
@@ -145,7 +146,7 @@ export class LiveSession {
     if (room > 0) this.#prints += text.slice(0, room)
   }
 
-  #numbered(calls: readonly ToolCallFrame[], options: StepOptions): PendingCall[] | string {
+  #numberCalls(calls: readonly ToolCallFrame[], options: StepOptions): PendingCall[] | string {
     const tools = new Set(options.tools.map((tool) => tool.name))
     const stranger = calls.find((call) => !tools.has(call.name))
     if (stranger) return `a call of '${stranger.name.slice(0, 100)}', which is no tool of this step`
@@ -179,11 +180,11 @@ export class LiveSession {
   ): Finished | verdicts.Divergence {
     if (event.t !== 'finished') {
       if (!verdicts.isOwnFault(event)) this.ended = 'broken'
-      return this.#killed(verdicts.failureClass(event, options.limits.timeoutMs))
+      return this.#endKilled(verdicts.failureClass(event, options.limits.timeoutMs))
     }
     if (event.broken || event.error?.code === 'CODE_MEMORY') {
       this.ended = 'broken'
-      return this.#killed(event.broken ? verdicts.stopped(event.error) : verdicts.memory())
+      return this.#endKilled(event.broken ? verdicts.stopped(event.error) : verdicts.memory())
     }
     if (event.reset) {
       this.ended = 'reset'
@@ -192,10 +193,10 @@ export class LiveSession {
     const unused = [...known.calls.values()].find((call) => call.seq >= this.#issued)
     if (unused) return verdicts.diverged(this.#n, `call ${unused.seq} of ${unused.name} was not made again`)
     this.position = doneAt(this.#n)
-    return this.#finished(event)
+    return this.#finish(event)
   }
 
-  #finished(frame: FinishedFrame): Finished {
+  #finish(frame: FinishedFrame): Finished {
     const error = frame.error && verdicts.stepError(frame.error)
     const prints =
       frame.dropped > 0 ? `${this.#prints}\n[${frame.dropped} more characters were printed]` : this.#prints
@@ -216,7 +217,7 @@ export class LiveSession {
   }
 
   /** The interpreter is gone, and with it the effects of the step. */
-  #killed(error: verdicts.StepError): Finished {
+  #endKilled(error: verdicts.StepError): Finished {
     this.interpreter.kill(error.message)
     return verdicts.lostStep(error, this.#prints, Math.round(this.#computeMs))
   }

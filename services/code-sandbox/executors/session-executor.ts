@@ -109,7 +109,7 @@ export class SessionExecutor implements Executor {
       const current = steps.at(-1)
       if (!current || current.outputHash !== null)
         throw new FlotillaError('INTERNAL', `resuming session ${session.id}: no step of its log is running`)
-      const known = { calls: current.calls, results: merged(current.results, results) }
+      const known = { calls: current.calls, results: mergeResults(current.results, results) }
       const done = await this.#onCached(session, (live) => live.answer(known, options))
       if (done) return done
       const live = await this.#instance(
@@ -214,8 +214,7 @@ export class SessionExecutor implements Executor {
 
   /** Keeps a session that stopped computing, or drops it. */
   #rest(id: string, live: LiveSession): void {
-    if (live.position === null || !live.interpreter.alive)
-      return this.#drop(id, 'its position is unknown')
+    if (live.position === null || !live.interpreter.alive) return this.#drop(id, 'its position is unknown')
     const { idleMs } = this.#options
     if (idleMs === undefined) return
     clearTimeout(live.idle)
@@ -295,6 +294,6 @@ function difference({ step, outputHash }: JournalledStep, outcome: Outcome | Div
   return outcome.outputHash === outputHash ? null : diverged(step.n, 'its output differs')
 }
 
-function merged(results: ReadonlyMap<number, ResultEntry>, more: readonly ResultEntry[]) {
+function mergeResults(results: ReadonlyMap<number, ResultEntry>, more: readonly ResultEntry[]) {
   return new Map([...results, ...more.map((result): [number, ResultEntry] => [result.seq, result])])
 }

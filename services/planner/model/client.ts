@@ -18,7 +18,7 @@ import { sizeOf } from '../../../runtime/models/sizes.ts'
 import type { Environment } from '../../../runtime/config/environment.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import type { CallContext } from '../../../runtime/stage.ts'
-import { fitted } from './context-window.ts'
+import { fitToWindow } from './context-window.ts'
 import { providerError, type CallSite, type ProviderFailure } from './errors.ts'
 import { readError } from './bodies.ts'
 import { readAnswer } from './sse.ts'
@@ -92,7 +92,7 @@ export function createModelCaller(settings: ModelSettings): ModelCaller {
     try {
       const named = asked === SERVED_MODEL ? await servedModel(provider, site, { call, watch }) : asked
       const sizes = sizeOf(request.model, settings.fleet.models.sizes ?? [])
-      const fitting = await fitted(request, sizes, site)
+      const fitting = await fitToWindow(request, sizes, site)
       if (watch.stopped) throw withSpend(watch.stopped, nothingSpent)
       return await complete(provider, { ...site, model: named }, fitting, { call, watch })
     } finally {
@@ -143,7 +143,7 @@ async function servedModel(provider: Provider, site: CallSite, watching: Watchin
   } catch (error) {
     // A server without a list of models accepts any name.
     if (error instanceof OpenAI.NotFoundError) return SERVED_MODEL
-    throw translated(error, site, watching, null)
+    throw toModelError(error, site, watching, null)
   }
 }
 
@@ -171,7 +171,7 @@ async function complete(
       return reader.reply()
     } catch (error) {
       const parameter = error instanceof OpenAI.APIError ? refusedParameter(failureOf(error)) : null
-      if (parameter === null || refused.has(parameter)) throw translated(error, site, watching, reader)
+      if (parameter === null || refused.has(parameter)) throw toModelError(error, site, watching, reader)
       remember(provider, site.model, parameter)
     } finally {
       tokens.end()
@@ -232,7 +232,7 @@ function optionsOf({ call: { callId, traceparent }, watch }: Watching, reader?: 
 }
 
 /** Any thrown error, as an error of the table. */
-function translated(
+function toModelError(
   error: unknown,
   site: CallSite,
   { watch }: Watching,

@@ -16,7 +16,7 @@ import { contentTokens, countedTokens, mostTokens } from './token-count.ts'
 const LEAST_OUTPUT_TOKENS = 256
 
 /** Limits the answer to what the model can give. Throws MODEL_CONTEXT_TOO_LONG. */
-export function fitted(
+export function fitToWindow(
   request: ModelRequest,
   { contextTokens, maxOutputTokens }: Sizes,
   site: CallSite,

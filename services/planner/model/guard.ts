@@ -51,7 +51,7 @@ export function createModelGuard({
       const claims = askable(claimsFor(request, promptTokens + request.maxOutputTokens, nowMs))
       const ttlMs = call.timeoutMs + GRACE_MS
       const reserved = await limits.reserve({ id, alternatives: [claims], ttlMs, replaces: key })
-      return reserved.granted ? null : refused(claims, reserved.refusals[0], nowMs)
+      return reserved.granted ? null : refusalOf(claims, reserved.refusals[0], nowMs)
     }
     if ((await take(mostTokens(request))) === null) return null
     const refusal = await take(await countedTokens(request))
@@ -94,7 +94,7 @@ const takerOf = ({ id, key }: GuardedCall): string => `${key}/${id}`
 
 const requestOf = (call: Call): ModelRequest => call.request as ModelRequest
 
-function refused(claims: readonly NamedClaim[], refusal: Refusal | undefined, nowMs: number): CallFailure {
+function refusalOf(claims: readonly NamedClaim[], refusal: Refusal | undefined, nowMs: number): CallFailure {
   const claim = refusal && claims[refusal.claim]
   if (!claim) throw new Error('limits refused a call and named no limit')
   const said = describeRefusal(claim, refusal, nowMs)

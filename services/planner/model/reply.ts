@@ -150,12 +150,12 @@ export class ReplyReader {
     this.#usage.read(shape, choice)
     this.#understood ||= Array.isArray(shape['choices'])
     if (Array.isArray(shape['choices']) || typeof shape['usage'] === 'object') this.#parts++
-    this.#ended(textOf(choice['finish_reason']))
+    this.#setEnd(textOf(choice['finish_reason']))
     return { choice, message: shapeOf(choice['message']) }
   }
 
   /** A reason that says the answer is incomplete outweighs the others. */
-  #ended(reason: string): void {
+  #setEnd(reason: string): void {
     if (reason !== '' && (this.#finishReason === '' || endOf(reason) !== 'good')) this.#finishReason = reason
   }
 

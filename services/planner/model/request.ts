@@ -76,10 +76,13 @@ export function refusedParameter(failure: ProviderFailure): Parameter | null {
   const coded = failure.codes.some((code) => code === 'unsupported_parameter' || code === 'unsupported_value')
   const isComplaint = coded || COMPLAINT.test(failure.message)
   const fields = isComplaint || FIELD_COMPLAINT.test(failure.message) ? attachable : []
-  return named(isComplaint ? [...parameters, ...fields] : fields, failure)
+  return namedParameter(isComplaint ? [...parameters, ...fields] : fields, failure)
 }
 
-function named(candidates: readonly Parameter[], { param, message }: ProviderFailure): Parameter | null {
+function namedParameter(
+  candidates: readonly Parameter[],
+  { param, message }: ProviderFailure,
+): Parameter | null {
   const byItself = candidates.find((parameter) => parameter === param)
   // The first one in the text: the second is often the advice ("use max_completion_tokens instead").
   const inText = candidates

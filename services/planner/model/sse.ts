@@ -126,7 +126,7 @@ class EventReader {
     const isJson = said.startsWith('{') || said.startsWith('[')
     if (event === 'error' && !isJson && said !== '') throw this.#sink.failed({ message: said })
     if (!isJson) return
-    const value = this.#parsed(said)
+    const value = this.#parse(said)
     if (value === undefined) return
     const error = errorIn(value) ?? (event === 'error' ? value : null)
     if (error !== null) throw this.#sink.failed(error)
@@ -141,7 +141,7 @@ class EventReader {
   }
 
   /** Undefined if it was cut. */
-  #parsed(text: string): unknown {
+  #parse(text: string): unknown {
     try {
       return JSON.parse(text) as unknown
     } catch (error) {

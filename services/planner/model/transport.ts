@@ -83,7 +83,7 @@ const unpackers: Readonly<Record<string, () => Transform>> = {
 }
 
 /** Encodings are undone in the reverse of the order in which they are named. */
-function unpacked(body: Readable, encodings: string | null): Readable {
+function unpack(body: Readable, encodings: string | null): Readable {
   const names = (encodings ?? '').toLowerCase().split(',')
   let content = body
   for (const name of names.toReversed()) {
@@ -150,8 +150,8 @@ class TransportResponse {
     for (const [name, value] of Object.entries(headers)) {
       if (value !== undefined) this.headers.set(name, Array.isArray(value) ? value.join(', ') : value)
     }
-    this.#content = unpacked(body, this.headers.get('content-encoding'))
-    this.body = drained(this.#content)
+    this.#content = unpack(body, this.headers.get('content-encoding'))
+    this.body = drain(this.#content)
   }
 
   /** An error's text is cut at the limit. Rejects if an answer is too long. */
@@ -180,7 +180,7 @@ class TransportResponse {
  * one: the rest (mostly the end of the body) is drained, for a second at most. An abort still cuts it at
  * once.
  */
-function drained(content: Readable): AsyncIterable<Uint8Array> {
+function drain(content: Readable): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator]: () => {
       const iterator = content[Symbol.asyncIterator]()

@@ -26,7 +26,7 @@ const unpackers: Readonly<Record<string, (first: Buffer) => Duplex>> = {
  * The unpacked body: read it in parts and stop at a limit, because it may be any number of times longer.
  * Throws TOOL_FAILED if it is not packed as the header says. `shown` stands for the URL.
  */
-export function unpacked(
+export function unpack(
   body: AsyncIterable<Buffer>,
   header: string | string[] | undefined,
   shown: string,
@@ -37,10 +37,14 @@ export function unpacked(
     .filter((layer) => layer !== '' && layer !== 'identity')
   if (layers.length > MAX_LAYERS)
     throw new FlotillaError('TOOL_FAILED', `${shown} answered packed ${layers.length} times over`)
-  return layers.reduceRight((packed, layer) => unpack(packed, layer, shown), body)
+  return layers.reduceRight((packed, layer) => unpackLayer(packed, layer, shown), body)
 }
 
-async function* unpack(packed: AsyncIterable<Buffer>, layer: string, shown: string): AsyncIterable<Buffer> {
+async function* unpackLayer(
+  packed: AsyncIterable<Buffer>,
+  layer: string,
+  shown: string,
+): AsyncIterable<Buffer> {
   const create = unpackers[layer]
   if (!create)
     throw new FlotillaError('TOOL_FAILED', `${shown} answered packed as ${layer}, which is not known`)

@@ -39,7 +39,10 @@ export async function findDataFile(
   const path = resolve(root, file)
   if (!within(root, path)) throw outside(file)
   const real = await realpath(path).catch(async () => {
-    throw new FlotillaError('TOOL_FAILED', `there is no file ${file}; the files are: ${await listed(root)}`)
+    throw new FlotillaError(
+      'TOOL_FAILED',
+      `there is no file ${file}; the files are: ${await listFiles(root)}`,
+    )
   })
   if (!within(root, real)) throw outside(file)
   return { path: real, file, maxBytes: maxFileBytes }
@@ -53,7 +56,7 @@ function within(root: string, path: string): boolean {
 const outside = (file: string) =>
   new FlotillaError('TOOL_DENIED', `${file} is outside the data directory; name a file within it`)
 
-async function listed(root: string): Promise<string> {
+async function listFiles(root: string): Promise<string> {
   const entries = await readdir(root, { recursive: true, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile())
   const names = files.map((entry) => relative(root, join(entry.parentPath, entry.name))).sort()

@@ -88,10 +88,10 @@ function json(open: OpenFile, path: string, encoding: string | null): Json {
     throw open.unreadable(
       `it has ${size} bytes, and JSON is read up to ${MAX_JSON_BYTES}; larger tables are read as CSV or JSON lines (.jsonl)`,
     )
-  return values.keep(key, open.version, parsed(open, encoding))
+  return values.keep(key, open.version, parseJson(open, encoding))
 }
 
-function parsed(open: OpenFile, named: string | null): Json {
+function parseJson(open: OpenFile, named: string | null): Json {
   const { encoding, undecodable } = open.encoding(named)
   // A table can report it beside its rows; here there is only the value.
   if (undecodable > 0)

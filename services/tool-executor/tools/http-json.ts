@@ -24,13 +24,13 @@ export function httpJson({ hosts, web = publicWeb }: WebOptions = {}): Tool {
     run: async ({ url }, { signal }) => {
       const headers = { accept: 'application/json' }
       const request = { headers, maxBytes: MAX_BYTES, signal, ...(hosts && { hosts }) }
-      return parsed(await web.fetch(url, request), MAX_BYTES)
+      return parseJson(await web.fetch(url, request), MAX_BYTES)
     },
   })
 }
 
 /** The body as JSON. Throws TOOL_FAILED if it is none, TOOL_OUTPUT_TOO_LARGE if it was cut. */
-export function parsed({ shown: url, body, truncated, contentType }: WebResponse, maxBytes: number): Json {
+export function parseJson({ shown: url, body, truncated, contentType }: WebResponse, maxBytes: number): Json {
   if (truncated)
     throw new FlotillaError('TOOL_OUTPUT_TOO_LARGE', `${url} answered more than ${maxBytes} bytes`)
   try {

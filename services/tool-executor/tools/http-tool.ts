@@ -4,7 +4,7 @@ import type { JsonSchema, Tool, ToolContext, ToolDefinition } from '../../../run
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { keepPassingSecrets, keepSecrets, secretsOfHeader, secretsOfUrl } from '../../../runtime/redaction.ts'
 import type { Json } from '../../../schemas/json.ts'
-import { parsed } from './http-json.ts'
+import { parseJson } from './http-json.ts'
 import { decodePage } from './page-encoding.ts'
 import { urlTemplate, type UrlTemplate } from './url-template.ts'
 import { trustedWeb, type WebRequest } from './web.ts'
@@ -50,7 +50,7 @@ export function httpTool(definition: HttpToolDefinition): Tool {
       const all = { ...sent, ...authorization(template), ...ownHeaders(headers) }
       const response = await trustedWeb.fetch(target.url, { ...request, headers: all }).catch(ofEndpoint)
       if (response.body.length === 0) return null
-      if (response.contentType.includes('json') || response.truncated) return parsed(response, maxBytes)
+      if (response.contentType.includes('json') || response.truncated) return parseJson(response, maxBytes)
       return decodePage(response.body, response.contentType)
     },
   } as ToolDefinition<unknown, Json>)

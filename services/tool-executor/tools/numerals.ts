@@ -24,7 +24,7 @@ interface Numeral {
 /** Null if the text is no number in any of these forms. */
 export function numeralOf(text: string): Numeral | null {
   const numeral = partsOf(text)
-  const isNumber = numeral && (ungrouped(numeral.core, '.') ?? ungrouped(numeral.core, ',')) !== null
+  const isNumber = numeral && (ungroup(numeral.core, '.') ?? ungroup(numeral.core, ',')) !== null
   return isNumber ? numeral : null
 }
 
@@ -55,7 +55,7 @@ export function decimalMarkOf(core: string): DecimalMark | null {
 export function numberIn(text: string, mark: DecimalMark): number | null {
   const numeral = partsOf(text)
   if (!numeral) return null
-  const digits = ungrouped(numeral.core, mark)
+  const digits = ungroup(numeral.core, mark)
   if (digits === null) return null
   const value = Number(`${digits}${numeral.exponent}`)
   return numeral.isNegative ? -value : value
@@ -65,7 +65,7 @@ export function numberIn(text: string, mark: DecimalMark): number | null {
  * Groups must have three digits (after commas also two, as in India), so that a date or a version is no
  * number.
  */
-function ungrouped(core: string, mark: DecimalMark): string | null {
+function ungroup(core: string, mark: DecimalMark): string | null {
   const at = core.indexOf(mark)
   const [whole, fraction] = at < 0 ? [core, ''] : [core.slice(0, at), core.slice(at + 1)]
   const isGrouped = mark === '.' ? GROUPED_NOT_BY_POINT : GROUPED_NOT_BY_COMMA

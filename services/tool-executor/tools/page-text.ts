@@ -52,7 +52,7 @@ export function pageText(html: string, maxChars: number): PageText {
       if (name === 'head' || name === 'title') title ??= titleOf(node)
       if (name === 'title' || hidden.has(name) || (element && isUnseen(element))) continue
       const isPre = next.isPre || (element !== null && isPreformatted(element))
-      for (const part of opened(name, node.childNodes))
+      for (const part of open(name, node.childNodes))
         stack.push(typeof part === 'string' ? part : { node: part, isPre })
     }
   }
@@ -92,7 +92,7 @@ function countingTree(): typeof tree {
 }
 
 /** The element's children with the text around them, last first. */
-function opened(name: string, children: readonly Node[]): (string | Node)[] {
+function open(name: string, children: readonly Node[]): (string | Node)[] {
   const inside = children.toReversed()
   if (name === 'br') return ['\n']
   if (name === 'td' || name === 'th') return ['\t', ...inside]

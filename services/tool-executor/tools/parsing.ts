@@ -42,19 +42,19 @@ export interface PageToParse {
 
 /** `what` begins the message if the page exceeds the limits. */
 export const parsePage = (page: PageToParse, what: string, asker: Asker): Promise<PageText> =>
-  parsed('page', page, PAGE_MS, `${what} can't be read as a page`, asker)
+  parse('page', page, PAGE_MS, `${what} can't be read as a page`, asker)
 
 export const queryFile = (file: FileToParse, query: TableQuery, asker: Asker): Promise<Found> =>
-  parsed('rows', { ...file, query }, TABLE_MS, `${file.file} can't be read as a table`, asker)
+  parse('rows', { ...file, query }, TABLE_MS, `${file.file} can't be read as a table`, asker)
 
 /** The value at these steps into a JSON file. */
 export const valueInFile = (query: ValueQuery, asker: Asker): Promise<Json> =>
-  parsed('value', query, VALUE_MS, `${query.file} can't be read as JSON`, asker)
+  parse('value', query, VALUE_MS, `${query.file} can't be read as JSON`, asker)
 
 /** Ends the threads; a later tool call starts new ones. */
 export const closeParsing = (): Promise<void> => pool.close()
 
-async function parsed<T>(
+async function parse<T>(
   job: string,
   input: object,
   timeMs: number,

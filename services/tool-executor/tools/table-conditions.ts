@@ -28,7 +28,7 @@ export function holds({ op, value }: Condition, cell: Json, column: Column): boo
     case 'contains':
       return contains(cell, value, column)
     default:
-      return ordered(op, cell, value, column)
+      return compareOrder(op, cell, value, column)
   }
 }
 
@@ -61,7 +61,7 @@ const contains = (cell: Json, wanted: Json, column: Column): boolean =>
     ? cell.some((one) => same(one, wanted, column))
     : cell !== null && textOf(cell).toLowerCase().includes(textOf(wanted).toLowerCase())
 
-function ordered(op: '<' | '<=' | '>' | '>=', cell: Json, wanted: Json, column: Column): boolean | null {
+function compareOrder(op: '<' | '<=' | '>' | '>=', cell: Json, wanted: Json, column: Column): boolean | null {
   if (isNothing(cell)) return false
   const sign = compare(cell, wanted, column)
   if (sign === null) return null

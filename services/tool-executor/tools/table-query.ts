@@ -47,7 +47,7 @@ export async function query(table: Table, { where, columns, limit }: Query, file
   const tests = where.map((condition) => testOf(table, condition, at(condition.field)))
   const picked = columns.map(at)
   const found = new Rows((cells) =>
-    picked.length > 0 ? chosen(table, cells, picked) : wholeRow(table, cells),
+    picked.length > 0 ? choose(table, cells, picked) : wholeRow(table, cells),
   )
   await table.each((cells) => {
     if (meets(tests, cells)) found.add(cells, limit)
@@ -103,7 +103,7 @@ function meets(tests: readonly Test[], cells: Cells): boolean {
   return undecided.length === 0
 }
 
-const chosen = ({ columns }: Table, cells: Cells, places: readonly number[]) =>
+const choose = ({ columns }: Table, cells: Cells, places: readonly number[]) =>
   Object.fromEntries(
     places.flatMap((at) => (columns[at] ? [[columns[at].name, columns[at].value(cells[at])]] : [])),
   )

@@ -36,7 +36,7 @@ export function urlTemplate(text: string): UrlTemplate {
   const fill: UrlTemplate['fill'] = (values) => {
     const filledPath = path.replaceAll(PLACEHOLDER, (_, name: string) => segmentOf(name, values.get(name)))
     const filledQuery = query.replaceAll(PLACEHOLDER, (_, name: string) => valueOf(name, values.get(name)))
-    return asShaped(`${host}${filledPath}${filledQuery}`, model)
+    return checkShape(`${host}${filledPath}${filledQuery}`, model)
   }
   return { shown: `${host}${path}`, names, credentials: credentialsOf(model), fill }
 }
@@ -96,7 +96,7 @@ function plain(name: string, value: Json | undefined): string {
   return text
 }
 
-function asShaped(text: string, model: URL): URL {
+function checkShape(text: string, model: URL): URL {
   const url = URL.parse(text)
   const isSame =
     url?.origin === model.origin &&

@@ -12,7 +12,7 @@
 import { Agent, request, type Dispatcher } from 'undici'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { redacted, shownUrl } from '../../../runtime/redaction.ts'
-import { ACCEPTED_ENCODINGS, unpacked } from './content-encoding.ts'
+import { ACCEPTED_ENCODINGS, unpack } from './content-encoding.ts'
 import { AddressRefused, CONNECT_TIMEOUT_MS, guardedConnector } from './address-guard.ts'
 
 const MAX_REDIRECTS = 5
@@ -131,11 +131,11 @@ async function follow(dispatcher: Dispatcher, start: string, options: WebRequest
 function webUrl(text: string, { hosts }: WebRequest, base?: URL): URL {
   const url = URL.parse(text, base?.href)
   if (!url) throw new FlotillaError('TOOL_ARGUMENTS_INVALID', `${text.slice(0, 200)} is not a URL`)
-  if (url.protocol === 'http:' || url.protocol === 'https:') return allowed(url, hosts)
+  if (url.protocol === 'http:' || url.protocol === 'https:') return assertAllowed(url, hosts)
   throw new FlotillaError('TOOL_DENIED', `${url.protocol} is not allowed: only http: and https: are fetched`)
 }
 
-function allowed(url: URL, hosts: readonly string[] | undefined): URL {
+function assertAllowed(url: URL, hosts: readonly string[] | undefined): URL {
   if (hosts === undefined || hosts.some((pattern) => matches(pattern.toLowerCase(), url))) return url
   const listed = hosts.join(', ') || 'none'
   throw new FlotillaError(
@@ -185,7 +185,7 @@ async function finish(
   response: Dispatcher.ResponseData,
   options: WebRequest,
 ): Promise<WebResponse> {
-  const { body, truncated } = await limited(at, response, options)
+  const { body, truncated } = await readLimited(at, response, options)
   const { statusCode } = response
   if (statusCode < 200 || statusCode > 299) throw refusedBy(at, response, body)
   const contentType = String(response.headers['content-type'] ?? '').toLowerCase()
@@ -194,12 +194,12 @@ async function finish(
   return { url: url.href, shown, contentType, body, truncated }
 }
 
-async function limited(at: Target, response: Dispatcher.ResponseData, { maxBytes, signal }: WebRequest) {
+async function readLimited(at: Target, response: Dispatcher.ResponseData, { maxBytes, signal }: WebRequest) {
   const chunks: Buffer[] = []
   let left = maxBytes
   try {
     const packing = response.headers['content-encoding']
-    for await (const chunk of unpacked(response.body as AsyncIterable<Buffer>, packing, at.shown)) {
+    for await (const chunk of unpack(response.body as AsyncIterable<Buffer>, packing, at.shown)) {
       chunks.push(chunk.subarray(0, left))
       left -= chunk.length
       if (left < 0) break

@@ -47,7 +47,7 @@ export class RemoteSession {
 
   get #listeners() {
     return {
-      onStdout: (text: string) => this.#heard(text),
+      onStdout: (text: string) => this.#receive(text),
       onStderr: (text: string) => {
         this.#said = (this.#said + text).slice(-STDERR_CHARS)
       },
@@ -100,7 +100,7 @@ export class RemoteSession {
     this.#timer = null
   }
 
-  #heard(text: string): void {
+  #receive(text: string): void {
     const waits = this.interpreter.receiveText(text)
     this.#rest()
     if (!this.#over && waits)

@@ -49,7 +49,7 @@ export class HttpSession {
     for await (const chunk of answer as AsyncIterable<Buffer>)
       waits = this.interpreter.receiveText(decoder.decode(chunk, { stream: true }))
     if (waits || !this.interpreter.alive) return
-    const how = await this.#server.ending(this.#session)
+    const how = await this.#server.endOf(this.#session)
     this.interpreter.kill(how === null ? NO_END : `the process ended (${how})`)
   }
 

@@ -66,7 +66,7 @@ export class SandboxServer {
   }
 
   /** How a session's process ended: a signal's name or an exit code; null while it runs. */
-  async ending(session: StartedSession): Promise<string | null> {
+  async endOf(session: StartedSession): Promise<string | null> {
     const signal = AbortSignal.timeout(SHORT_MS)
     const { state, how } = await fieldsOf(
       await this.#reply('GET', `/v1/sessions/${session.id}`, { ...of(session), signal }),
@@ -138,12 +138,12 @@ async function fieldsOf({ body }: Dispatcher.ResponseData): Promise<Fields> {
     if (size > MAX_REPLY_BYTES) throw new Error('its answer is too long')
     chunks.push(chunk)
   }
-  const value = parsed(Buffer.concat(chunks).toString())
+  const value = parseJson(Buffer.concat(chunks).toString())
   if (typeof value !== 'object' || value === null) throw new Error('its answer is no JSON object')
   return value as Fields
 }
 
-function parsed(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -57,7 +57,7 @@ async function startZygote(options: NativeOptions): Promise<{ zygote: Zygote; we
   const python = await findPython(options.python ?? 'python3')
   const { memoryMb, packages = [] } = options
   const attempt = async (bubblewrap: string | null, weakness: string | null) => ({
-    zygote: await probed({ python, memoryMb, packages, bubblewrap }),
+    zygote: await startProbed({ python, memoryMb, packages, bubblewrap }),
     weakness,
   })
   const found = options.namespaces === false ? null : programOnPath('bwrap')
@@ -72,7 +72,7 @@ async function startZygote(options: NativeOptions): Promise<{ zygote: Zygote; we
 const weakened = (why: string) =>
   `without namespaces, the system-call filter and the memory limit stand alone: ${why}`
 
-async function probed(options: ZygoteOptions): Promise<Zygote> {
+async function startProbed(options: ZygoteOptions): Promise<Zygote> {
   try {
     const zygote = await Zygote.start(options)
     await probe(zygote).catch(async (error: unknown) => {

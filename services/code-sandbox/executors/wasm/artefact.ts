@@ -40,7 +40,7 @@ export async function unpack(cacheDir: string): Promise<string> {
   const manifest = await readManifest()
   const directory = join(cacheDir, `flotilla-python-${manifest.sha256.slice(0, 16)}`)
   if (await isIntact(directory, manifest)) return directory
-  const files = await unpacked(manifest)
+  const files = await readPacked(manifest)
   await mkdir(cacheDir, { recursive: true })
   const fresh = await mkdtemp(join(cacheDir, '.flotilla-python-'))
   for (const [name, bytes] of files) await writeFile(join(fresh, name), bytes, { mode: 0o400 })
@@ -79,7 +79,7 @@ async function isIntact(directory: string, manifest: ArtefactManifest): Promise<
   }
 }
 
-async function unpacked(manifest: ArtefactManifest): Promise<Map<string, Uint8Array>> {
+async function readPacked(manifest: ArtefactManifest): Promise<Map<string, Uint8Array>> {
   const packed = await readFile(PACKED)
   if (sha256(packed) !== manifest.sha256)
     throw new FlotillaError(

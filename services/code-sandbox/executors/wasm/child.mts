@@ -142,7 +142,7 @@ function flush(): void {
 
 function callTools(calls: string): string {
   flush()
-  if (calls.length > limits.frameBytes) return refused(calls)
+  if (calls.length > limits.frameBytes) return refuse(calls)
   send({ t: 'calls', calls: JSON.parse(calls) as unknown })
   const frame = receive<ResultsFrame>()
   if ('renew' in frame) throw new Renewal()
@@ -151,7 +151,7 @@ function callTools(calls: string): string {
   return JSON.stringify({ results })
 }
 
-function refused(calls: string): string {
+function refuse(calls: string): string {
   const message = `arguments of more than ${limits.frameBytes} characters`
   const count = (JSON.parse(calls) as unknown[]).length
   return JSON.stringify({

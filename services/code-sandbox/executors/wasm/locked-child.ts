@@ -58,7 +58,7 @@ const SYSTEM_LIBRARIES = ['/usr/lib', '/usr/lib64', '/lib', '/lib64', '/usr/loca
  * No network, no user, no other process; of the file system only the libraries, Node and the given paths,
  * read-only.
  */
-function wrapped(paths: readonly string[]): string[] {
+function wrapCommand(paths: readonly string[]): string[] {
   const namespaces = [
     '--unshare-all',
     '--die-with-parent',
@@ -78,7 +78,7 @@ export async function findBubblewrap(): Promise<string | null> {
   const found = programOnPath('bwrap')
   if (!found) return null
   try {
-    await promisify(execFile)(found, [...wrapped([]), '--version'], { timeout: 5_000, env: {} })
+    await promisify(execFile)(found, [...wrapCommand([]), '--version'], { timeout: 5_000, env: {} })
     return found
   } catch {
     return null
@@ -88,7 +88,7 @@ export async function findBubblewrap(): Promise<string | null> {
 export function startLockedChild(options: ChildOptions): Interpreter {
   const args = nodeArguments(options)
   const [command, all] = options.bubblewrap
-    ? [options.bubblewrap, [...wrapped([options.directory, ...scripts]), ...args]]
+    ? [options.bubblewrap, [...wrapCommand([options.directory, ...scripts]), ...args]]
     : [node, args]
   const child = spawn(command, all, { env: {}, stdio: ['pipe', 'pipe', 'pipe'], cwd: '/', detached: true })
   let left = INTERPRETERS - 1
