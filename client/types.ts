@@ -141,18 +141,22 @@ export interface Client {
   result(taskId: string, options?: { timeoutMs?: number }): Promise<TaskResult>
   /**
    * Results as they come. Without a group: those that come while it is iterated. With one: at least once
-   * each; a result counts as processed when the loop asks for the next one, so the one in hand when the loop
-   * is left comes again.
+   * each; a result counts as processed when the loop asks for the next one, so results in hand when the loop
+   * is left come again.
    */
   results(options?: ResultsOptions): AsyncIterable<TaskResult> & AsyncDisposable
   /** Everything that happens to a task from now on, ending with its result. */
   watch(taskId: string): AsyncIterable<TaskUpdate>
+  /** Requests a cancel; the task's result says whether it took effect. */
   cancel(taskId: string, reason?: string): Promise<void>
+  /** Decides a tool call that waits for approval. */
   approve(approval: ApprovalInput): Promise<void>
   /** Records a user's rating of a result; the latest counts. */
   feedback(feedback: Feedback): Promise<void>
   /** Records an evaluator's rating of a result; the latest counts. */
   scoreQuality(score: QualityScore): Promise<void>
+  /** Submits the tasks, `maxWorkers` at a time, and yields their results. */
   batch(tasks: Iterable<TaskInput>, options?: BatchOptions): AsyncIterable<TaskResult>
+  /** Closes the client's connections. */
   close(): Promise<void>
 }

@@ -266,8 +266,8 @@ const DOES_SOMETHING = /^[ \t]*(?:[A-Za-z_]\w*[ \t]*=[^=]|import \w|from \w|[\w.
 const MAX_BARE_CHARS = 100_000
 
 /**
- * Without any block: a text that is Python from its first line to its last, or from some line to the task's
- * end in code.
+ * Without any block: a text that is Python from its first line to its last, or from some line to the end of
+ * a final_answer() call.
  */
 function bareCode(text: string): string | null {
   if (text.length > MAX_BARE_CHARS) return null

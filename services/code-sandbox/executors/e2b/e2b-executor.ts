@@ -43,7 +43,7 @@ export class E2bExecutor extends SessionExecutor {
 
 function e2bSource(options: E2bOptions): InterpreterSource {
   const program = programFiles()
-  // Reported to the caller that awaits it.
+  // The caller that awaits it gets the error.
   program.catch(() => {})
   let checkedMs = -Infinity
   return {
