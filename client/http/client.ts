@@ -24,7 +24,7 @@ function pathOf(taskId: string): string {
 /** How long one request waits for a result before the next one is sent. */
 const WAIT_SECONDS = 25
 
-/** The error that a gateway answered with, or the one for an answer that is no gateway's. */
+/** The error that a gateway answered with, or the one for an answer that is not a gateway's. */
 async function refusal(response: Response, url: string): Promise<FlotillaError> {
   const body = (await response.json().catch(() => null)) as {
     error?: { code?: string; message?: string; retryAfterMs?: number }
@@ -33,7 +33,7 @@ async function refusal(response: Response, url: string): Promise<FlotillaError> 
   if (Object.hasOwn(errorTable, code)) return new FlotillaError(code as ErrorCode, message, wait)
   return new FlotillaError(
     'GATEWAY_UNAVAILABLE',
-    `${url} answered ${response.status}: that is no gateway of a fleet`,
+    `${url} answered ${response.status}: this is not a fleet's gateway`,
   )
 }
 

@@ -3,8 +3,8 @@
 // 1. `submit` resolves when the record is durable. The task id is the key, so a repeated submission runs
 //    once.
 // 2. Waiting for a result subscribes before it searches the log, so that no result is missed between the two.
-// 3. Records that others wrote to these topics by mistake are skipped: they went to dead-letters, and are no
-//    results.
+// 3. Records that others wrote to these topics by mistake are skipped: they went to dead-letters, and are
+//    not results.
 import { randomUUID, randomUUIDv7 } from 'node:crypto'
 import { resolve } from '../../runtime/codec/claim-check.ts'
 import type { Codec, Decoded } from '../../runtime/codec/port.ts'

@@ -57,7 +57,7 @@ export async function replayOf(
   return forItsStage(letter, topic)
 }
 
-/** Null if the bytes are no event, which may be why it is a dead letter. */
+/** Null if the bytes are not an event, which may be why it is a dead letter. */
 async function decode(codec: Codec, { value }: Letter, topic: TopicName): Promise<Decoded | null> {
   try {
     return await codec.decode(value, topic)
@@ -85,9 +85,9 @@ function submission(
   taskId: string,
 ): OutgoingRecord {
   if (event?.type !== 'TaskSubmitted')
-    throw refusal(`dead letter ${id} is no submitted task (${event?.type ?? 'it can’t be decoded'})`)
+    throw refusal(`dead letter ${id} is not a submitted task (${event?.type ?? 'it can’t be decoded'})`)
   if (!taskIdPattern.test(taskId))
-    throw refusal(`${taskId} is no task id: use 1 to 128 letters, digits, dots, colons, - and _`)
+    throw refusal(`${taskId} is not a task id: use 1 to 128 letters, digits, dots, colons, - and _`)
   const value = codec.encode('TaskSubmitted', { ...event.data, taskId }, 'tasks.submitted')
   return { topic: 'tasks.submitted', partition: homeOf(taskId, partitions), key: taskId, value, headers: {} }
 }

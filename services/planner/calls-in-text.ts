@@ -1,5 +1,5 @@
 // Detects tool calls that a model writes as text, because its server does not parse its marks, or because it
-// is small. They are no result of a task. Marks at the beginning, or the name of one of the task's tools,
+// is small. They are not a result of a task. Marks at the beginning, or the name of one of the task's tools,
 // distinguish them from texts about calls.
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { Json } from '../../runtime/stage.ts'

@@ -251,7 +251,7 @@ const lineEndOf = (text: string, from: number): number => {
   return at < 0 ? text.length : at
 }
 
-/** True if only blanks precede it on its line, and it is no blank itself. */
+/** True if only blanks precede it on its line, and it is not a blank itself. */
 function isLineStart(text: string, at: number): boolean {
   if (BLANK.test(text.charAt(at))) return false
   let before = at

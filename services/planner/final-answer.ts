@@ -3,8 +3,8 @@
 // Prose without code, from an agent that writes code: it is reminded once. If it answers in prose again, or
 // has no step left, that prose is the result, because a plain answer is worth more than a failure.
 //
-// A tool call written as text, because the server does not parse the model's own marks, is no result. Nor is
-// one in code mode, where the tools are functions, or an empty code block.
+// A tool call written as text, because the server does not parse the model's own marks, is not a result. Nor
+// is one in code mode, where the tools are functions, or an empty code block.
 //
 // If the task has an output schema, the result is checked first, by a call: in the handling of the event that
 // brought it, or, if that handling has made its call already, in the next one; `answer` keeps the result
@@ -38,7 +38,7 @@ export function takeText(from: Situation, step: Step, cutOff: boolean, book: Too
     if (task.mode === 'code') return askForCode(from, step, book)
     return sendBack(from, step, callInText, invalid('it is a tool call written as text'))
   }
-  // An empty code block is no answer.
+  // An empty code block is not an answer.
   if (task.mode === 'code' && isEmpty(step.text.replaceAll(EMPTY_BLOCK, ''))) return takeNothing(from, step)
   const lastChance = run.reminded || run.step >= task.maxSteps
   if (task.mode === 'code' && !lastChance && !isEmpty(step.text))

@@ -1,6 +1,6 @@
 // The output of a task, and its schema.
 //
-// 1. Null and blank text are no output. An empty list or object may be the answer.
+// 1. Null and blank text are not an output. An empty list or object may be the answer.
 // 2. With an output schema, text is read as JSON first, also within a code fence; then as plain text; then as
 //    the one JSON value with words around it. If several values are fenced, none is taken for the result.
 // 3. Whether a value fits its schema is checked by a call, not here: a schema may take any time

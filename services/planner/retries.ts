@@ -3,9 +3,9 @@
 // 1. A transient failure is retried at most MAX_RETRIES times, 2^n s apart and more, or as long as the
 //    provider says.
 // 2. After that, or if a retry can't help, the next model of the task is used, for the rest of the task.
-// 3. An open breaker is no failure of the task: another model is used at once; while the breaker of every
+// 3. An open breaker is not a failure of the task: another model is used at once; while the breaker of every
 //    usable one is open, the task waits, which counts as no retry.
-// 4. One of our own limits is no failure of the task either. At a rate limit the task waits for the same
+// 4. One of our own limits is not a failure of the task either. At a rate limit the task waits for the same
 //    model; a model whose budget is spent is skipped.
 // 5. A retry that would pass the deadline is not made.
 // 6. The jitter comes from the event's id: a second run waits as long.

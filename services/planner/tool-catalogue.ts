@@ -69,7 +69,7 @@ export function modelTool({ name, description, input }: ToolSpec): ModelTool {
 }
 
 /**
- * Undefined if they are no JSON object, or too long, or nested too deep. Empty text or null means no
+ * Undefined if they are not a JSON object, or too long, or nested too deep. Empty text or null means no
  * arguments; some models write JSON within a string.
  */
 export function argumentsOf(text: string): Json | undefined {

@@ -240,7 +240,7 @@ test('no gateway, or something else there: an error that says so', async () => {
   const model = await connect({ url: fleet.model.url })
   await assert.rejects(model.submit({ text: 'x' }), {
     code: 'GATEWAY_UNAVAILABLE',
-    message: /no gateway of a fleet/,
+    message: /not a fleet.s gateway/,
   })
   const closed = await connect({ url: fleet.process.url as string })
   await closed.close()

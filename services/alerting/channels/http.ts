@@ -4,7 +4,7 @@ import { redacted } from '../../../runtime/redaction.ts'
 
 const SHOWN_CHARS = 300
 const READ_BYTES = 10_000
-/** Statuses to retry although they are no 5xx: timeout, too early, too many requests. */
+/** Statuses to retry although they are not 5xx: timeout, too early, too many requests. */
 const LATER = [408, 425, 429]
 
 export async function post(
@@ -47,7 +47,7 @@ async function beginningOf({ body }: Response): Promise<string> {
 }
 
 /** The path of a webhook is its secret: only the host is shown. */
-const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : 'a URL that is none')
+const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : 'an invalid URL')
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)

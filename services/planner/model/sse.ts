@@ -2,7 +2,7 @@
 // too, at twice the processor time of a whole call.
 //
 // 1. The body itself shows which of the two it is: content types are wrong too often.
-// 2. Anything without JSON is no part of an answer: comments, empty events, pings. An `event: error` is an
+// 2. Anything without JSON is not part of an answer: comments, empty events, pings. An `event: error` is an
 //    error in any words.
 // 3. The last event counts even without its blank line, but not if it was cut in the middle.
 import { createParser } from 'eventsource-parser'
@@ -27,7 +27,7 @@ export interface AnswerSink {
 
 type Bytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 
-/** Throws the error from `failed`, or a SyntaxError for anything that is no JSON. */
+/** Throws the error from `failed`, or a SyntaxError for anything that is not JSON. */
 export async function readAnswer(body: Bytes, sink: AnswerSink): Promise<void> {
   const text = textIn(body)
   let head = ''

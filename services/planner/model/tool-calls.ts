@@ -1,7 +1,7 @@
 // Assembles the tool calls of an answer, from the pieces of a stream or from a whole message.
 //
 // 1. A whole message has one entry per call, whatever their ids.
-// 2. The index of a piece identifies its call; it is no position, because gateways count other blocks too.
+// 2. The index of a piece identifies its call; it is not a position, because gateways count other blocks too.
 // 3. Only a piece with a name begins a call. An id alone proves nothing: some servers give none, one to all
 //    calls, or a new one with every piece. A piece without a name continues the call of its index, of its id,
 //    or the last one.

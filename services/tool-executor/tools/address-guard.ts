@@ -36,7 +36,7 @@ export function isPublicAddress(address: string): boolean {
   return parsed.match(globalUnicast) && !special.some((range) => parsed.match(range))
 }
 
-/** `::8.8.8.8` is no IPv4 address to the system, although some parsers take it for one. */
+/** `::8.8.8.8` is not an IPv4 address to the system, although some parsers take it for one. */
 const inHex = (address: string): string =>
   isIP(address) === 6 ? (URL.parse(`http://[${address}]`)?.hostname.slice(1, -1) ?? '::') : address
 

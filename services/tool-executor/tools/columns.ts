@@ -95,8 +95,8 @@ export class Column {
 
   /**
    * Numbers that would not convert back to their text: 007, 1,200, ids of 20 digits, 1.10 beside 1.1.
-   * Trailing zeros are no loss if all have the same number of decimals (prices), or only whole numbers have
-   * one.
+   * Trailing zeros are not a loss if all have the same number of decimals (prices), or only whole numbers
+   * have one.
    */
   get #isKeptAsText(): boolean {
     const { padded, plain, decorated } = this.#numerals
@@ -132,7 +132,7 @@ export class Column {
     return cell === '' ? null : isCanonical(cell) || isPadded(cell) ? Number(cell) : cell
   }
 
-  /** The number that the cell stands for; null if it is none. */
+  /** The number that the cell stands for; null if it is not a number. */
   number(cell: Json): number | null {
     if (typeof cell === 'number') return cell
     return typeof cell === 'string' ? numberIn(cell, this.#mark) : null

@@ -49,7 +49,7 @@ export function recordsIn(text: string, delimiter: string): string[][] {
 
 /**
  * Passes on one record at a time, so that nothing accumulates. Rejects with the error of `take`, or with why
- * the text is no CSV.
+ * the text is not CSV.
  */
 export async function readRecords(
   text: Iterable<string>,

@@ -29,7 +29,7 @@ export function httpJson({ hosts, web = publicWeb }: WebOptions = {}): Tool {
   })
 }
 
-/** The body as JSON. Throws TOOL_FAILED if it is none, TOOL_OUTPUT_TOO_LARGE if it was cut. */
+/** The body as JSON. Throws TOOL_FAILED if it is not JSON, TOOL_OUTPUT_TOO_LARGE if it was cut. */
 export function parseJson({ shown: url, body, truncated, contentType }: WebResponse, maxBytes: number): Json {
   if (truncated)
     throw new FlotillaError('TOOL_OUTPUT_TOO_LARGE', `${url} answered more than ${maxBytes} bytes`)

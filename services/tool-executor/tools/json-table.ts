@@ -38,7 +38,7 @@ class Columns {
   }
 }
 
-/** Null if the value is no list of objects. */
+/** Null if the value is not a list of objects. */
 export function tableOfList(value: Json, file: string): Table | null {
   if (!Array.isArray(value) || !value.every(isRow)) return null
   const columns = new Columns(file)
@@ -52,7 +52,7 @@ export function tableOfList(value: Json, file: string): Table | null {
   }
 }
 
-/** Lines that are no objects are left out, counted and reported. */
+/** Lines that are not objects are left out, counted and reported. */
 export class LinesProfile {
   readonly columns: Columns
   readonly encoding: string

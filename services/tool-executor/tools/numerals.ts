@@ -21,7 +21,7 @@ interface Numeral {
   readonly isPlain: boolean
 }
 
-/** Null if the text is no number in any of these forms. */
+/** Null if the text is not a number in any of these forms. */
 export function numeralOf(text: string): Numeral | null {
   const numeral = partsOf(text)
   const isNumber = numeral && (ungroup(numeral.core, '.') ?? ungroup(numeral.core, ',')) !== null
@@ -51,7 +51,7 @@ export function decimalMarkOf(core: string): DecimalMark | null {
   return points === 1 && !/^\d{1,3}\.\d{3}$/.test(core) ? '.' : null
 }
 
-/** The number; null if the text is none with this decimal mark. */
+/** The number; null if the text is not one with this decimal mark. */
 export function numberIn(text: string, mark: DecimalMark): number | null {
   const numeral = partsOf(text)
   if (!numeral) return null

@@ -15,7 +15,7 @@ function encodingOf(body: Buffer, contentType: string): string {
   if (marked !== null && marked !== 'utf-32') return marked
   const guess = guessEncoding([body]).encoding
   const declared = [inHeader(contentType), inDocument(body)].flatMap((label) => canonical(label) ?? [])
-  // A document whose bytes are no UTF-8 is not read as UTF-8.
+  // A document whose bytes are not UTF-8 is not read as UTF-8.
   const right = declared.find((encoding) => encoding !== 'utf-8' || guess === 'utf-8')
   return right ?? (guess === 'utf-32' ? 'utf-8' : guess)
 }

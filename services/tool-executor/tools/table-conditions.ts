@@ -81,7 +81,7 @@ function compare(cell: Json, wanted: Json, column: Column): number | null {
   return a < b ? -1 : Number(a > b)
 }
 
-/** Null if one is no number. Digits beyond a double's precision are compared one by one. */
+/** Null if one is not a number. Digits beyond a double's precision are compared one by one. */
 function compareNumbers(cell: Json, wanted: Json, column: Column): number | null {
   if (isLong(cell) || isLong(wanted)) {
     const [a, b] = [wholeOf(cell), wholeOf(wanted)]

@@ -34,7 +34,7 @@ export function wideEncoding(head: Uint8Array): 'utf-16le' | 'utf-16be' | null {
 export interface Guess {
   /** A label that TextDecoder knows. */
   readonly encoding: string
-  /** Bytes, or runs of them, that are no character in the encoding. */
+  /** Bytes, or runs of them, that are not a character in the encoding. */
   readonly undecodable: number
 }
 

@@ -30,7 +30,7 @@ export function urlTemplate(text: string): UrlTemplate {
   if (/[{}]/.test(authority)) throw new Error('url may have {name} in its path and query, not in its host')
   if (model.hash !== '') throw new Error('url must not have a fragment (#…): it is never sent')
   if (/[{}]/.test(`${path}${query}`.replaceAll(PLACEHOLDER, '')))
-    throw new Error('url has a brace that is no placeholder: write {name}, of letters, digits and _')
+    throw new Error('url has a brace that is not a placeholder: write {name}, of letters, digits and _')
   const names = new Set([...`${path}${query}`.matchAll(PLACEHOLDER)].map(([, name = '']) => name))
   const host = `${scheme}${authority.slice(authority.lastIndexOf('@') + 1)}`
   const fill: UrlTemplate['fill'] = (values) => {
@@ -73,7 +73,7 @@ function readings(text: string): string[] {
   return found.flatMap((read) => [read, read.normalize('NFKC')])
 }
 
-/** Escapes that are no UTF-8 (such as overlong forms of a dot) are read as bytes. */
+/** Escapes that are not UTF-8 (such as overlong forms of a dot) are read as bytes. */
 function decodedOnce(text: string): string {
   return text.replaceAll(/(%[0-9a-f]{2})+/gi, (escapes) => {
     try {

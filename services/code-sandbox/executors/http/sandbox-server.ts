@@ -139,7 +139,7 @@ async function fieldsOf({ body }: Dispatcher.ResponseData): Promise<Fields> {
     chunks.push(chunk)
   }
   const value = parseJson(Buffer.concat(chunks).toString())
-  if (typeof value !== 'object' || value === null) throw new Error('its answer is no JSON object')
+  if (typeof value !== 'object' || value === null) throw new Error('its answer is not a JSON object')
   return value as Fields
 }
 

@@ -70,7 +70,7 @@ async function startZygote(options: NativeOptions): Promise<{ zygote: Zygote; we
 }
 
 const weakened = (why: string) =>
-  `without namespaces, the system-call filter and the memory limit stand alone: ${why}`
+  `without namespaces, only the system-call filter and the memory limit confine it: ${why}`
 
 async function startProbed(options: ZygoteOptions): Promise<Zygote> {
   try {
