@@ -19,7 +19,8 @@ import { CANCEL_MS } from './constants.ts'
 import { checkInput } from './input-checks.ts'
 import { admissionCall, assertAnswered, giveBackCall, isLimited, withinLimits, type Granted } from './call.ts'
 import { place, released } from './placement.ts'
-import { ended, unreadable } from './events.ts'
+import { ended } from './events.ts'
+import { emptyTask } from '../../schemas/task-fields.ts'
 import { rowOf, Schedule } from './schedule.ts'
 
 export type RouterRows = {
@@ -54,7 +55,7 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
         case 'TaskSubmitted':
           return isAnswered(event, rows, lane) ? {} : submitted(event, rows, fleet, lane)
         case 'SubmissionRefused':
-          return isAnswered(event, rows, lane) ? {} : rejected(event, unreadable, event.data.failure, lane)
+          return isAnswered(event, rows, lane) ? {} : rejected(event, emptyTask, event.data.failure, lane)
         case 'TaskCancelled':
           if (lane.isLost(event.key)) return endedLost(event)
           if (lane.waitingTask(event.key)) return cancelledWaiting(event, lane, fleet)
@@ -188,7 +189,7 @@ function endedLost(event: StageEvent): Decision<RouterRows> {
   const message =
     'What the task was is not in the blob store any more, where it waited for its place; submit it again'
   return {
-    emit: ended(event, unreadable, 'failed', failure('PAYLOAD_MISSING', message)),
+    emit: ended(event, emptyTask, 'failed', failure('PAYLOAD_MISSING', message)),
     lane: { [rowOf(event.key)]: null },
     timers: { deadline: null },
   }
