@@ -1,34 +1,23 @@
-import type { Failure, TaskCompleted, TaskProgressed, Usage } from '../schemas/generated/events.ts'
+import type {
+  Failure,
+  TaskCompleted,
+  TaskProgressed,
+  TaskSubmitted,
+  Usage,
+} from '../schemas/generated/events.ts'
 import type { Json } from '../schemas/json.ts'
 
-/** A task to run. Only `text` is needed; everything else has a default (docs/configuration.md). */
-export interface TaskInput {
-  /** 1 to 10,000 characters. */
+type Given<T> = { -readonly [Field in keyof T]?: NonNullable<T[Field]> }
+
+/**
+ * A task to run: the fields of TaskSubmitted. Only `text` is needed; everything else has a default
+ * (docs/configuration.md). Default `taskId`: a new id; the same id submitted twice runs once.
+ */
+export interface TaskInput extends Given<Omit<TaskSubmitted, 'text' | 'outputSchema'>> {
+  /** The work for the agent: 1 to 10,000 characters. */
   text: string
-  /** The task's id: submitting the same id twice runs it once. Default: a new id. */
-  taskId?: string
-  userId?: string
-  agent?: string
-  mode?: 'code' | 'tools'
-  profile?: string
-  model?: string
-  maxSteps?: number
-  timeoutMs?: number
-  /** US dollars. */
-  maxCost?: number
-  priority?: number
-  sessionId?: string
   /** JSON Schema that the output must fit. */
   outputSchema?: { [key: string]: Json }
-  parent?: string
-  /** How the model is chosen if neither `model` nor `profile` is given. */
-  strategy?: 'aggressive' | 'balanced' | 'conservative'
-  /** For the strategy. Default: estimated from the text. */
-  complexity?: 'simple' | 'moderate' | 'complex'
-  /** For the strategy. Default: `normal`. */
-  quality?: 'low' | 'normal' | 'high' | 'critical'
-  /** Input and output of the whole task: for the strategy and for budgets. */
-  estimatedTokens?: number
 }
 
 /** One step of the agent: a model answer and what followed. */

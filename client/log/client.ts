@@ -19,7 +19,8 @@ import { headers as names, type TopicName } from '../../schemas/topics.ts'
 import { runBatch } from '../batch.ts'
 import { FanOut } from '../fan-out.ts'
 import { isResult, searchResult, searchWhole } from './result-search.ts'
-import { assertTaskId, toResult, toSubmission } from '../result.ts'
+import { assertTaskId, toResult } from '../result.ts'
+import { toSubmission } from '../submission.ts'
 import { Stream } from '../stream.ts'
 import type {
   Client,

@@ -3,28 +3,6 @@ import type { Emit, Failure, StageEvent } from '../../runtime/stage.ts'
 import { noUsage, taskResult } from '../../runtime/task-result.ts'
 import type { TaskCompleted, TaskSubmitted } from '../../schemas/generated/events.ts'
 
-/** Stands for a submission that could not be read as a task. */
-export const unreadable: TaskSubmitted = {
-  text: '',
-  taskId: null,
-  userId: null,
-  agent: null,
-  mode: null,
-  profile: null,
-  model: null,
-  maxSteps: null,
-  timeoutMs: null,
-  maxCost: null,
-  priority: null,
-  sessionId: null,
-  outputSchema: null,
-  parent: null,
-  strategy: null,
-  complexity: null,
-  quality: null,
-  estimatedTokens: null,
-}
-
 /** Text kept in the result of a rejected task, which may be of any length. */
 const MAX_TEXT_CHARS = 10_000
 

@@ -23,7 +23,8 @@ import { CANCEL_MS } from './constants.ts'
 import { checkInput } from './input-checks.ts'
 import { admissionCall, assertAnswered, giveBackCall, isLimited, withinLimits, type Granted } from './call.ts'
 import { admitOrQueue, release } from './placement.ts'
-import { endEvents, unreadable } from './events.ts'
+import { endEvents } from './events.ts'
+import { emptyTask } from '../../schemas/task-fields.ts'
 import { rowOf, Schedule } from './schedule.ts'
 
 export type RouterRows = {
@@ -58,7 +59,7 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
         case 'TaskSubmitted':
           return isAnswered(event, rows, lane) ? {} : handleSubmission(event, rows, fleet, lane)
         case 'SubmissionRefused':
-          return isAnswered(event, rows, lane) ? {} : rejectTask(event, unreadable, event.data.failure, lane)
+          return isAnswered(event, rows, lane) ? {} : rejectTask(event, emptyTask, event.data.failure, lane)
         case 'TaskCancelled':
           if (lane.isLost(event.key)) return endLost(event)
           if (lane.waitingTask(event.key)) return cancelQueued(event, lane, fleet)
@@ -193,7 +194,7 @@ function timeOutQueued(event: Event<'TimerFired'>, lane: Schedule): Decision<Rou
 function endLost(event: StageEvent): Decision<RouterRows> {
   const message = 'The queued task is no longer in the blob store; submit it again'
   return {
-    emit: endEvents(event, unreadable, 'failed', failure('PAYLOAD_MISSING', message)),
+    emit: endEvents(event, emptyTask, 'failed', failure('PAYLOAD_MISSING', message)),
     lane: { [rowOf(event.key)]: null },
     timers: { deadline: null },
   }

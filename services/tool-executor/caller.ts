@@ -13,25 +13,8 @@ import type { CallContext } from '../../runtime/stage.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
 import type { Json } from '../../schemas/json.ts'
 import { ToolCache, cacheKey } from './cache.ts'
+import type { ToolAnswer, ToolCall } from './call.ts'
 import { jsonOutput } from './output.ts'
-
-/** Request of a call of kind `tool`. */
-export interface ToolCall {
-  taskId: string
-  tool: string
-  arguments: Json
-  /** Overrides the cache lifetime of a tool that is safe to cache; null keeps the tool's own. */
-  cacheTtlMs: number | null
-  userId: string | null
-  agent: string | null
-  deadlineMs: number
-}
-
-/** The call's value. */
-export interface ToolAnswer {
-  output: Json
-  cached: boolean
-}
 
 export interface ToolCallerParts {
   readonly fleet: Pick<Fleet, 'tools'>

@@ -3,7 +3,7 @@
 import { plainFailure } from '../../runtime/errors.ts'
 import type { ToolCompleted, ToolRequested } from '../../schemas/generated/events.ts'
 import type { CallFailure, CallOutcome, Emit } from '../../runtime/stage.ts'
-import type { ToolAnswer } from './caller.ts'
+import type { ToolAnswer } from './call.ts'
 import type { NextTry } from './retries.ts'
 import type { ToolRows } from './rows.ts'
 

@@ -22,7 +22,7 @@ import type {
   StageEvent,
 } from '../../runtime/stage.ts'
 import type { ToolRequested, WorkCancelled } from '../../schemas/generated/events.ts'
-import type { ToolAnswer, ToolCall } from './caller.ts'
+import type { ToolAnswer, ToolCall } from './call.ts'
 import { refusal, type Asked } from './refusal.ts'
 import { completedEvents, waitingEvents, usageEvents, type Ending } from './events.ts'
 import { nextTry, type NextTry } from './retries.ts'

@@ -2,7 +2,7 @@
 // machine. How long it takes is measured by bench/fairness.ts.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { toSubmission } from '../../client/result.ts'
+import { toSubmission } from '../../client/submission.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
 

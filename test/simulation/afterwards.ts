@@ -11,7 +11,7 @@ import { homeOf } from '../../runtime/log/home.ts'
 import type { FadingBlobs } from '../../runtime/testing/simulator/fading-blobs.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
 import type { TopicName } from '../../schemas/topics.ts'
-import { unreadable as nothing } from '../../services/router/events.ts'
+import { emptyTask as nothing } from '../../schemas/task-fields.ts'
 import type { Ability } from './abilities.ts'
 import type { Deeds } from './deeds.ts'
 import { GoneRecords } from './gone-records.ts'
@@ -102,9 +102,15 @@ export class Afterwards {
     this.probes.push({ taskId, atMs: this.#world.clock.now(), withinMs })
   }
 
+  /** Each trouble has a lane of its own: two tasks that wait for long fill a lane's window, and a third must wait. */
+  #ownLane(index: number): number {
+    const { broker, fate } = this.#world
+    return (fate.between(0, broker.partitions - 1, 'lane of troubles') + index) % broker.partitions
+  }
+
   #flood(): void {
-    const { broker, clock, codec, fate } = this.#world
-    const lane = fate.between(0, broker.partitions - 1, 'flood lane')
+    const { broker, clock, codec } = this.#world
+    const lane = this.#ownLane(0)
     const slow = this.#submit(SLOW_TASK, 'slow', lane)
     clock.schedule(2_000, () => {
       const value = codec.encode('FeedbackGiven', controlOf('FeedbackGiven', slow), 'tasks.control')
@@ -119,8 +125,8 @@ export class Afterwards {
 
   /** Feedback waits for the ledger; a decision about nobody's call is nothing to metering, and finished at once. */
   #floodMetadata(): void {
-    const { broker, clock, codec, fate } = this.#world
-    const lane = fate.between(0, broker.partitions - 1, 'metadata lane')
+    const { broker, clock, codec } = this.#world
+    const lane = this.#ownLane(1)
     this.#powers.loseLedger(clock.now() + AWAY_MS)
     const rated = this.#submit(QUICK_TASK, 'rated', lane)
     const send = (type: 'FeedbackGiven' | 'ApprovalDecided', taskId: string): void => {
@@ -143,8 +149,8 @@ export class Afterwards {
   }
 
   #losePayload(): void {
-    const { broker, clock, fate, note } = this.#world
-    const lane = fate.between(0, broker.partitions - 1, 'payload lane')
+    const { clock, fate, note } = this.#world
+    const lane = this.#ownLane(2)
     const kind = fate.pick(['lost', 'away'] as const, 'payload')
     const untilMs = clock.now() + AWAY_MS
     note(`the blob store: large payloads are ${kind}`)

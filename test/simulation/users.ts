@@ -5,7 +5,7 @@ import type { Log, LogRecord } from '../../runtime/log/port.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
 import type { EventMap, TaskSubmitted } from '../../schemas/generated/events.ts'
 import { headers, type TopicName } from '../../schemas/topics.ts'
-import { unreadable as nothing } from '../../services/router/events.ts'
+import { emptyTask as nothing } from '../../schemas/task-fields.ts'
 import type { Deed, Deeds } from './deeds.ts'
 
 export interface Submission {

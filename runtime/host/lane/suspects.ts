@@ -135,12 +135,15 @@ export function groupSize(suspect: Suspect, count: number): number {
 
 /**
  * How long others wait for the end of a trial at most: of `size` events, where `waiting` of the same kind follow. Nobody
- * waits for a group that died once. An event that died in a trial gets all the time.
+ * waits for a group that died once. An event that died in a trial gets an eighth of the time for which it was held back, and
+ * twice the age that it had not reached then.
  */
 export function trialMs(suspect: Suspect, size: number, waiting: number): number {
-  if (suspect.deaths.length === 1 && size > 1) return 0
-  const wholeMs = Math.min(LONGEST_TRIAL_MS, FIRST_TRIAL_MS * 4 ** (suspect.deaths.length - 1))
-  if (trialsOf(suspect).length > 0) return wholeMs
+  const deaths = suspect.deaths.length
+  if (deaths === 1 && size > 1) return 0
+  const ages = trialsOf(suspect).map(({ beforeMs }) => beforeMs)
+  if (ages.length > 0) return Math.min(LONGEST_TRIAL_MS, Math.max(holdMs(suspect) / 8, 2 * Math.max(...ages)))
+  const wholeMs = Math.min(LONGEST_TRIAL_MS, FIRST_TRIAL_MS * 4 ** Math.floor(deaths / 2))
   return Math.max(SHORTEST_TRIAL_MS, (wholeMs * size) / (waiting + size))
 }
 

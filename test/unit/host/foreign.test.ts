@@ -8,7 +8,7 @@ import { homeOf } from '../../../runtime/log/home.ts'
 import type { LogRecord } from '../../../runtime/log/port.ts'
 import { headers as names, topics } from '../../../schemas/topics.ts'
 import { taskIdPattern } from '../../../schemas/task-id.ts'
-import { unreadable } from '../../../services/router/events.ts'
+import { emptyTask } from '../../../schemas/task-fields.ts'
 
 const NOW = 1_750_000_000_000
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
@@ -85,7 +85,7 @@ test('a submission without an id gets one of its position, at home where it lies
       assert.match(id, taskIdPattern)
       assert.match(id, /^[0-9a-f]{32}$/)
     }
-  const decoded = { type: 'TaskSubmitted', data: { ...unreadable, text: 'hi' } } as const
+  const decoded = { type: 'TaskSubmitted', data: { ...emptyTask, text: 'hi' } } as const
   const event = toEvent(record({ key: 'nobody' }), decoded, origin)
   assert.equal(event.type === 'TaskSubmitted' && event.data.taskId, event.key)
   assert.equal(homeOf(event.key, 12), 3)

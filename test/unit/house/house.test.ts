@@ -79,6 +79,24 @@ describe('who imports whom', () => {
     ],
   })
   ruleOfModules({
+    name: 'each service has the same anatomy',
+    check: imported.serviceAnatomy,
+    broken: [
+      { 'services/router/main.ts': '' },
+      { 'services/router/stage.ts': '' },
+      {
+        'services/router/main.ts': '',
+        'services/router/stage.ts': `import type { X } from './x.ts'`,
+        'services/router/x.ts': `import type { Y } from './caller.ts'`,
+        'services/router/caller.ts': '',
+      },
+      {
+        'services/planner/main.ts': '',
+        'services/planner/stage.ts': `import type { X } from './model/client.ts'`,
+      },
+    ],
+  })
+  ruleOfModules({
     name: 'each SDK has one importer',
     check: imported.oneImporter,
     broken: [

@@ -109,6 +109,34 @@ export function stageImports(modules: readonly Module[]): string[] {
   })
 }
 
+/** In a service: what reaches the outside. Their contracts are data, and may be named anywhere. */
+const isCaller = (path: string): boolean =>
+  /^services\/[^/]+\/(caller\.ts$|model\/|channels\/|executors\/)/.test(path) && !path.endsWith('/port.ts')
+
+/**
+ * One anatomy: each service has main.ts and README.md, each but the gateway a pure stage.ts. What the stage consists of, types
+ * included, names no file that reaches the outside.
+ */
+export function serviceAnatomy(modules: readonly Module[]): string[] {
+  const byPath = new Map(modules.map((module) => [module.path, module]))
+  const services = new Set(modules.flatMap(({ path }) => serviceOf(path) ?? []))
+  return [...services].flatMap((service) => {
+    const home = `services/${service}/`
+    const needed = service === 'gateway' ? ['main.ts'] : ['main.ts', 'stage.ts']
+    const missing = needed.filter((name) => !byPath.has(home + name)).map((name) => `${home} has no ${name}`)
+    const parts = new Set([byPath.get(`${home}stage.ts`)].filter((stage) => stage !== undefined))
+    const problems: string[] = []
+    for (const { path, imports } of parts)
+      for (const { target, line } of imports) {
+        if (target === null || !target.startsWith(home)) continue
+        if (isCaller(target)) problems.push(`${path}:${line} names ${target}, as part of ${home}stage.ts`)
+        const next = byPath.get(target)
+        if (next && !isCaller(target)) parts.add(next)
+      }
+    return [...missing, ...problems]
+  })
+}
+
 /** Package → the one file or folder of the product that imports it. */
 const importers: Readonly<Record<string, string>> = {
   '@kafkajs/confluent-schema-registry': 'runtime/codec/confluent-registry.ts',

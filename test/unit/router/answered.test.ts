@@ -7,7 +7,7 @@ import type { StageEvent } from '../../../runtime/stage.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import { Answered, FORGET_ANSWERED } from '../../../services/router/answered.ts'
 import { ANSWER_BUCKET_MS, REMEMBER_MS } from '../../../services/router/constants.ts'
-import { unreadable } from '../../../services/router/events.ts'
+import { emptyTask } from '../../../schemas/task-fields.ts'
 import { rowOf, Schedule } from '../../../services/router/schedule.ts'
 import { createRouterStage } from '../../../services/router/stage.ts'
 import { fleetOf } from './fleet.ts'
@@ -17,7 +17,7 @@ const rates = { ...defaultLimits.rates, userRequests: null, userTokens: null }
 const stage = createRouterStage(fleetOf({ limits: { ...defaultLimits, budgets, rates } }))
 
 const submit = (driver: StageDriver, taskId: string) =>
-  driver.send('tasks.submitted', 'TaskSubmitted', { ...unreadable, text: 'Do it.', taskId })
+  driver.send('tasks.submitted', 'TaskSubmitted', { ...emptyTask, text: 'Do it.', taskId })
 const close = (driver: StageDriver, taskId: string) =>
   driver.send('tools.requested', 'TaskClosed', { taskId, status: 'succeeded', deadlineMs: null })
 const rowsOf = (driver: StageDriver) => Object.keys(driver.laneRows())
@@ -114,7 +114,7 @@ test('an answer of an earlier version counts as one, and its own timer ends it w
   lane.write(rowOf('old'), { at: 'work' })
   const rows = { task: { answer: 'admitted', atMs: 1 } } as const
   const meta = { id: 'e', key: 'old', lane: 0, atMs: REMEMBER_MS + 1, traceId: null }
-  const again = { ...unreadable, text: 'Do it.', taskId: 'old' }
+  const again = { ...emptyTask, text: 'Do it.', taskId: 'old' }
   assert.deepEqual(stage.decide({ type: 'TaskSubmitted', data: again, ...meta }, rows, lane), {})
   const ended = stage.decide({ type: 'TimerFired', data: { name: 'forget' }, ...meta }, rows, lane)
   assert.deepEqual([ended.rows, ended.lane], [{ task: null, granted: null }, { [rowOf('old')]: null }])

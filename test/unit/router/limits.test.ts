@@ -11,7 +11,7 @@ import type { Json } from '../../../schemas/json.ts'
 import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { createLimitsCaller } from '../../../services/router/caller.ts'
 import type { LimitsRequest } from '../../../services/router/call.ts'
-import { unreadable } from '../../../services/router/events.ts'
+import { emptyTask } from '../../../schemas/task-fields.ts'
 import { createRouterStage } from '../../../services/router/stage.ts'
 import { fleetOf } from './fleet.ts'
 
@@ -44,7 +44,7 @@ function router(fleet: Fleet) {
     const id = changes.taskId ?? `t${++submitted}`
     const driver = drive(createRouterStage(fleet), { now: clock.ms })
     driver.send('tasks.submitted', 'TaskSubmitted', {
-      ...unreadable,
+      ...emptyTask,
       text: 'Hi.',
       userId: 'ann',
       ...changes,
@@ -197,7 +197,7 @@ test('a task without a user has no limits of users; without any limit nothing is
   for (let request = 0; request < 3; request++) assert.ok((await submit({ userId: null })).admitted)
   const none = limited({ budgets: { fleetTokens: null, modelTokens: null } })
   const driver = drive(createRouterStage(none))
-  driver.send('tasks.submitted', 'TaskSubmitted', { ...unreadable, text: 'Hi.', taskId: 't' })
+  driver.send('tasks.submitted', 'TaskSubmitted', { ...emptyTask, text: 'Hi.', taskId: 't' })
   assert.equal(driver.pendingCall, null)
   assert.equal(driver.all('TaskAdmitted').length, 1)
 })
@@ -212,7 +212,7 @@ test('a request larger than its window goes when the window is empty, instead of
 
 test('the call is repeated by the host, never journalled; a failure that can’t pass is a bug', () => {
   const driver = drive(createRouterStage(limited()))
-  driver.send('tasks.submitted', 'TaskSubmitted', { ...unreadable, text: 'Hi.', taskId: 't' })
+  driver.send('tasks.submitted', 'TaskSubmitted', { ...emptyTask, text: 'Hi.', taskId: 't' })
   const { kind, journalled, idempotent } = driver.pendingCall ?? {}
   assert.deepEqual({ kind, journalled, idempotent }, { kind: 'limits', journalled: false, idempotent: true })
   assert.throws(() => driver.fail(failure('INTERNAL', 'broken')), /asking the limits: broken/)
@@ -221,7 +221,7 @@ test('the call is repeated by the host, never journalled; a failure that can’t
 test('a rejected task is remembered: a duplicate asks for nothing', () => {
   const driver = drive(createRouterStage(limited()))
   const send = () =>
-    driver.send('tasks.submitted', 'TaskSubmitted', { ...unreadable, text: 'Hi.', taskId: 't' })
+    driver.send('tasks.submitted', 'TaskSubmitted', { ...emptyTask, text: 'Hi.', taskId: 't' })
   send()
   driver.answer({ granted: false, reason: failure('RATE_LIMITED', 'no') })
   assert.equal(driver.only('TaskCompleted').status, 'rejected')
@@ -241,7 +241,7 @@ function lane(changes: Changes) {
       driver.answer(await call(asked.request as LimitsRequest))
   }
   const submit = (taskId: string, userId = 'ann') =>
-    driver.send('tasks.submitted', 'TaskSubmitted', { ...unreadable, text: 'Hi.', userId, taskId })
+    driver.send('tasks.submitted', 'TaskSubmitted', { ...emptyTask, text: 'Hi.', userId, taskId })
   const cancel = (taskId: string) =>
     driver.send('tasks.control', 'TaskCancelled', { taskId, reason: null, requestedBy: null })
   const reserved = async () => (await limits.budgets('2026-11-24:fleet'))[0]?.reserved
@@ -326,7 +326,7 @@ test('a schema that does not compile is rejected, after the rates of its user we
   const { driver, answer, reserved } = lane({ rates: { userRequests: 2 } })
   const submitWith = async (taskId: string, outputSchema: Json) => {
     driver.send('tasks.submitted', 'TaskSubmitted', {
-      ...unreadable,
+      ...emptyTask,
       text: 'Hi.',
       userId: 'ann',
       taskId,

@@ -5,7 +5,7 @@ import type { AgentDefinition, FleetDefinition, Overrides } from '../../../runti
 import { completeFleet } from '../../../runtime/config/load.ts'
 import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { admit } from '../../../services/router/admission.ts'
-import { unreadable } from '../../../services/router/events.ts'
+import { emptyTask } from '../../../schemas/task-fields.ts'
 import { transfer, weather } from './fleet.ts'
 
 const environment = readEnvironment({ OPENAI_API_KEY: 'k', GROQ_API_KEY: 'k', FLOTILLA_EXECUTORS: 'native' })
@@ -19,7 +19,7 @@ function admission(definition: FleetDefinition, task: Partial<TaskSubmitted> = {
     environment,
     'test',
   )
-  return admit({ ...unreadable, text: 'x', ...task }, 't', 0, fleet)
+  return admit({ ...emptyTask, text: 'x', ...task }, 't', 0, fleet)
 }
 const admitted = (definition: FleetDefinition, task?: Partial<TaskSubmitted>) => {
   const answer = admission(definition, task)

@@ -8,7 +8,7 @@ import { MissingRow } from '../../../runtime/missing-row.ts'
 import type { StageEvent } from '../../../runtime/stage.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import type { TaskCompleted, TaskSubmitted } from '../../../schemas/generated/events.ts'
-import { unreadable } from '../../../services/router/events.ts'
+import { emptyTask } from '../../../schemas/task-fields.ts'
 import { rowOf, Schedule } from '../../../services/router/schedule.ts'
 import { createRouterStage } from '../../../services/router/stage.ts'
 import { fleetOf } from './fleet.ts'
@@ -30,7 +30,7 @@ function submit(
   userId: string | null = null,
   changes: Partial<TaskSubmitted> = {},
 ) {
-  const task = { ...unreadable, text: 'Do it.', taskId, userId, timeoutMs: DAY_MS, ...changes }
+  const task = { ...emptyTask, text: 'Do it.', taskId, userId, timeoutMs: DAY_MS, ...changes }
   return driver.send('tasks.submitted', 'TaskSubmitted', task)
 }
 
@@ -64,7 +64,7 @@ test('a task that waited keeps its deadline, its time of submission and its own 
   const driver = routerOf({ inFlight: 1 })
   submit(driver, 'a')
   const submittedAtMs = driver.now
-  const data = { ...unreadable, text: 'Do it.', taskId: 'b', timeoutMs: 50_000 }
+  const data = { ...emptyTask, text: 'Do it.', taskId: 'b', timeoutMs: 50_000 }
   const traceparent = `00-${'b'.repeat(32)}-${'1'.repeat(16)}-01`
   driver.send('tasks.submitted', 'TaskSubmitted', data, { traceparent })
   driver.advance(5_000)
@@ -173,7 +173,7 @@ test('what router rejects takes no place; an end that nobody waits for changes n
 test('a task is handled again after it was given its place: it keeps that place', () => {
   const driver = routerOf({ inFlight: 1 })
   submit(driver, 'a')
-  const task = { ...unreadable, text: 'Do it.', taskId: 'a' }
+  const task = { ...emptyTask, text: 'Do it.', taskId: 'a' }
   const reason = failure('HANDLER_FAILED', 'threw')
   driver.poison('tasks.submitted', 'TaskSubmitted', task, reason)
   assert.deepEqual(places(driver), [], 'a submission that went to dead-letters holds no place')

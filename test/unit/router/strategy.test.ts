@@ -8,7 +8,7 @@ import { tierFor, type Complexity, type Quality, type Strategy } from '../../../
 import { drive } from '../../../runtime/testing/stage-driver.ts'
 import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { complexityOf, tokensOf } from '../../../services/router/estimate.ts'
-import { unreadable } from '../../../services/router/events.ts'
+import { emptyTask } from '../../../schemas/task-fields.ts'
 import { createRouterStage } from '../../../services/router/stage.ts'
 import { fleetOf } from './fleet.ts'
 
@@ -18,7 +18,7 @@ const qualities = ['low', 'normal', 'high', 'critical'] as const
 
 function admitted(changes: Partial<TaskSubmitted>, fleet: Fleet = fleetOf()) {
   const driver = drive(createRouterStage(fleet))
-  const task = { ...unreadable, text: 'How warm is it in Rome?', taskId: 't1', ...changes }
+  const task = { ...emptyTask, text: 'How warm is it in Rome?', taskId: 't1', ...changes }
   driver.send('tasks.submitted', 'TaskSubmitted', task)
   if (driver.pendingCall) driver.answer({ granted: true, model: 0 })
   return driver.only('TaskAdmitted')

@@ -8,7 +8,8 @@ import type { CallContext } from '../../../runtime/stage.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { cacheKey } from '../../../services/tool-executor/cache.ts'
 import { systemClock } from '../../../runtime/clock.ts'
-import { createToolCaller, type ToolCall } from '../../../services/tool-executor/caller.ts'
+import { createToolCaller } from '../../../services/tool-executor/caller.ts'
+import type { ToolCall } from '../../../services/tool-executor/call.ts'
 
 const input = { type: 'object' }
 

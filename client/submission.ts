@@ -1,0 +1,50 @@
+// Checks a submitted task by the schema of TaskSubmitted, and makes it an event.
+import type { TaskSubmitted } from '../schemas/generated/events.ts'
+import { identityMistakes, shown } from '../schemas/identity.ts'
+import { taskFields, type TaskFieldKind } from '../schemas/task-fields.ts'
+import { FlotillaError } from '../runtime/errors.ts'
+import type { TaskInput } from './types.ts'
+
+/** The largest int that the schema of TaskSubmitted can hold. */
+const MAX_WHOLE = 2 ** 31 - 1
+
+/**
+ * The task as an event. Throws TASK_INVALID with every mistake that no service could accept; the router
+ * checks the rest.
+ */
+export function toSubmission(task: TaskInput, taskId: string): TaskSubmitted {
+  const mistakes = mistakesOf(task, taskId)
+  if (mistakes.length > 0) throw new FlotillaError('TASK_INVALID', mistakes.join('; '))
+  const given = taskFields.map(({ name }) => [name, task[name] ?? null])
+  return { ...(Object.fromEntries(given) as TaskSubmitted), taskId }
+}
+
+function mistakesOf(task: TaskInput, taskId: string): string[] {
+  if (typeof task !== 'object' || task === null || Array.isArray(task))
+    return ['a task is an object such as { "text": "…" }']
+  const mistakes = Object.entries(task).flatMap(([name, value]) => fieldMistakes(name, value))
+  if (task.text === undefined || task.text === null) mistakes.unshift('a task needs a text: { "text": "…" }')
+  return [...mistakes, ...identityMistakes('TaskSubmitted', { ...task, taskId })]
+}
+
+function fieldMistakes(name: string, value: unknown): string[] {
+  const field = taskFields.find((each) => each.name === name)
+  if (!field) {
+    const known = taskFields.map((each) => each.name).join(', ')
+    return [`unknown field ${shown(name)}; a task may have: ${known}`]
+  }
+  if (value === undefined || value === null) return []
+  const wanted = field.kind
+  if (isOf(wanted, value)) return []
+  const what =
+    typeof wanted === 'string' ? `a ${wanted}`.replace('a object', 'an object') : wanted.join(' or ')
+  return [`${name} is ${JSON.stringify(value)?.slice(0, 80)}, it must be ${what}`]
+}
+
+function isOf(wanted: TaskFieldKind, value: unknown): boolean {
+  if (wanted === 'text') return typeof value === 'string'
+  if (wanted === 'number') return typeof value === 'number' && Number.isFinite(value)
+  if (wanted === 'whole number') return Number.isInteger(value) && Math.abs(value as number) <= MAX_WHOLE
+  if (wanted === 'object') return typeof value === 'object' && !Array.isArray(value)
+  return wanted.includes(value as string)
+}
