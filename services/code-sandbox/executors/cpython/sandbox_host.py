@@ -1,5 +1,5 @@
-# The channel of a CPython process: frames on a pair of descriptors, a 4-byte little-endian length and JSON each; or, if
-# only text can pass, a line of JSON each.
+# The channel of a CPython process: frames on a pair of descriptors, a 4-byte little-endian length and JSON
+# each; or, if only text can pass, a line of JSON each.
 import os
 from json import dumps, loads
 
@@ -34,7 +34,8 @@ def begin(limits):
 
 
 def read(length):
-    # Into one buffer: allocations must not depend on the pieces in which a frame arrives (addresses are part of a replay).
+    # Into one buffer: allocations must not depend on the pieces in which a frame arrives (addresses are part
+    # of a replay).
     whole = bytearray(length)
     with memoryview(whole) as view:
         at = 0

@@ -1,7 +1,7 @@
 # The system calls that a CPython process may make: memory, its two descriptors, the time, its end. Linux.
 #
 # 1. An allow-list. Opening, connecting, starting, signalling and tracing are not on it, under any name.
-# 2. Numbers differ by architecture. An architecture without a table here is refused, and so is a kernel without seccomp.
+# 2. Numbers differ by architecture. One without a table here is refused, and so is a kernel without seccomp.
 # 3. The settings are verified: a process that can still open a file ends itself.
 import ctypes
 import os
@@ -135,7 +135,7 @@ def confine(memory, in_use=None):
 
 
 def drop_privileges():
-    """Drops every capability, and root if we have it. The zygote's user namespace maps no other user, so root stays there."""
+    """Drops every capability, and root, except in the zygote's user namespace, which maps no other user."""
     for capability in range(CAPABILITIES):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     if os.geteuid() == 0:

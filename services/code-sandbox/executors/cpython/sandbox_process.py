@@ -1,5 +1,6 @@
-# A session in a CPython process: everything loaded, then confined, then steps until the channel closes. Used by the zygote,
-# or run by itself, in a container or on another machine, with the frames on standard input and output:
+# A session in a CPython process: loads everything, confines itself, then runs steps until the channel closes.
+# Used by the zygote, or run by itself, in a container or on another machine, with the frames on standard input
+# and output:
 #
 #   sandbox_process.py MEMORY_MB frames|lines [PACKAGE…]
 import os

@@ -5,8 +5,8 @@
 # 1. A connection's first 4 bytes are its number. The zygote reports how its process ended on standard output,
 #    `NUMBER WAITSTATUS`, which that process can't reach.
 # 2. When the host hangs up, the process is killed, whatever it does.
-# 3. The loop leaves no trace in memory, and addresses are not random: each session finds the same heap as the first, so
-#    that a replay, which may print an address, comes out the same.
+# 3. The loop leaves no trace in memory, and addresses are not random: each session finds the same heap as the
+#    first, so that a replay, which may print an address, comes out the same.
 import ctypes
 import os
 import signal
