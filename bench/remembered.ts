@@ -50,7 +50,7 @@ const router = createRouterStage(fleetOf()) as unknown as Stage
 
 /** Rows of one id that was answered at this time. */
 function rowsOf(id: string, atMs: number): { changes: RowChange[]; lane: Record<string, unknown> } {
-  if (!values.earlier) return { changes: [], lane: new Answered().keeping(id, atMs).lane }
+  if (!values.earlier) return { changes: [], lane: new Answered().keep(id, atMs).lane }
   const traceparent = `00-${'0af7651916cd43dd8448eb211c80319c'}-b7ad6b7169203331-01`
   const timer = { dueMs: atMs + REMEMBER_MS, causeId: randomUUID().replaceAll('-', ''), traceparent }
   const task = { answer: 'admitted', atMs }

@@ -1,4 +1,4 @@
-// Alerts where no fleet runs: its rules as configured, and tests of its channels from this process.
+// Alerts if no fleet runs: the rules as configured, and tests of the channels from this process.
 import { usingOperator } from '../operator/connect.ts'
 import { alertViews, namedRule, type AlertOperator, type TestAnswer } from '../operator/direct/alerts.ts'
 import { LOG_CHANNEL } from '../runtime/config/alerts.ts'
@@ -11,7 +11,7 @@ import { say } from './output.ts'
 
 const TEST_MS = 10_000
 
-/** By a running fleet; if none runs, on its data file, or from the configuration alone. */
+/** Asks a running fleet; if none runs, its data file, or the configuration alone. */
 export async function usingAlerts<T>(work: (alerts: AlertOperator) => Promise<T>): Promise<T> {
   const environment = readEnvironment(process.env)
   try {
@@ -24,12 +24,12 @@ export async function usingAlerts<T>(work: (alerts: AlertOperator) => Promise<T>
     })
   } catch (error) {
     if (!(error instanceof FlotillaError && error.code === 'NO_FLEET')) throw error
-    return work(configured(await loadFleet(environment), environment, error))
+    return work(configuredOperator(await loadFleet(environment), environment, error))
   }
 }
 
 /** Rules and channels can be looked at and tried before a fleet runs for the first time. */
-function configured(fleet: Fleet, environment: Environment, none: FlotillaError): AlertOperator {
+function configuredOperator(fleet: Fleet, environment: Environment, none: FlotillaError): AlertOperator {
   return {
     list: async () => {
       say(`These are the rules as configured: ${none.message}. ${none.remedy}`)

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Flotilla needs Node 24.16. Where the machine's own is older, the one that npm installed beside us runs it.
+// Flotilla needs Node 24.16. If the machine's Node is older, the one that npm installed with Flotilla runs it.
 import { spawn } from 'node:child_process'
 import module, { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
@@ -23,14 +23,14 @@ function newerNode() {
 
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major > 24 || (major === 24 && minor >= 16)) {
-  // Half of a start is compiling: the second one finds it done.
+  // Compiling takes half of the start time; the next start finds it cached.
   module.enableCompileCache?.()
   process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
   process.channel?.unref()
   await import(pathToFileURL(main).href)
 } else {
   const again = [fileURLToPath(import.meta.url), ...process.argv.slice(2)]
-  // The channel tells the child when this process is gone, however it went: nothing is left running unattended.
+  // The channel closes when this process is gone, however it ended, so the child never runs unattended.
   const child = spawn(newerNode(), again, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGKILL' ? 137 : 1)))

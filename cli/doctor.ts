@@ -24,12 +24,12 @@ import { withScriptedModel } from './scripted.ts'
 import { services } from './services.ts'
 
 const MODEL_CHECK_MS = 20_000
-/** Executors whose memory is not this machine's. */
+/** Executors that do not use this machine's memory. */
 const onOtherMachines = new Set(['e2b', 'http'])
 
 interface Finding {
   check: string
-  /** warn: it works, and a promise is weaker for it. */
+  /** warn: it works, but with a weaker guarantee. */
   result: 'ok' | 'warn' | 'failed'
   reason: string
 }
@@ -55,7 +55,7 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   await add('agents', async () => agents(fleet))
   await add('transport', async () => transport(environment))
   const own = await openStores({ ...environment, allowVolatileStore: true }).catch((error: unknown) => error)
-  // A running fleet holds the stores: it is asked about them, and the rest is checked on a directory of our own.
+  // A running fleet holds the stores, so it reports on them; the rest is checked in a directory of our own.
   const gateway = isLocked(own) ? gatewayOf(environment) : null
   const scratch = gateway === null ? null : mkdtempSync(join(tmpdir(), 'flotilla-doctor-'))
   const stores = scratch === null ? own : await openStores({ ...environment, dataDir: scratch })
@@ -82,10 +82,10 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
 }
 
 async function agents(fleet: Fleet | null): Promise<string | Omit<Finding, 'check'>> {
-  if (!fleet) throw new Error('the configuration must be right first')
+  if (!fleet) throw new Error('fix the configuration first')
   const warnings = exposureWarnings(fleet)
   if (warnings.length > 0) return { result: 'warn', reason: warnings.join('; ') }
-  return 'none has private data, text of others and a way out at once'
+  return 'no agent combines private data, untrusted text and a way to send data out'
 }
 
 async function transport(environment: Environment): Promise<string | Omit<Finding, 'check'>> {
@@ -125,7 +125,7 @@ async function modelApi(
   environment: Environment,
   scripted: boolean,
 ): Promise<string | Omit<Finding, 'check'>> {
-  if (!fleet) throw new Error('the configuration must be right first')
+  if (!fleet) throw new Error('fix the configuration first')
   const model = fleet.models.default
   if (scripted || model === null)
     return {
@@ -154,7 +154,7 @@ async function modelApi(
   return `${model} answers`
 }
 
-/** A real request: only that shows that key, model name and quota are right. It costs about ten tokens. */
+/** A real request: nothing less shows that key, model name and quota are right. It costs about ten tokens. */
 function smallestRequest(model: string) {
   const messages = [{ role: 'user', content: 'ping' }]
   return { model, messages, temperature: 0, maxOutputTokens: 16, stream: false, step: 0 }
@@ -217,14 +217,14 @@ async function database({ blobs }: Stores, environment: Environment): Promise<st
 }
 
 async function alerts(fleet: Fleet | null, { raw }: Environment): Promise<string | Omit<Finding, 'check'>> {
-  if (!fleet) throw new Error('the configuration must be right first')
+  if (!fleet) throw new Error('fix the configuration first')
   const warnings = alertWarnings(fleet.alerts, raw)
   if (warnings.length > 0) return { result: 'warn', reason: warnings.join('; ') }
   const channels = Object.keys(fleet.alerts.channels)
   if (channels.length > 0) return `${fleet.alerts.rules.length} rules, channels: ${channels.join(', ')}`
   return {
     result: 'warn',
-    reason: 'nobody is told of alerts, they are on the topic and in the log: add alerts.channels',
+    reason: 'no channel is notified of alerts; only the topic and the log record them: add alerts.channels',
   }
 }
 
@@ -233,7 +233,7 @@ async function sandbox(
   environment: Environment,
   name: string,
 ): Promise<string | Omit<Finding, 'check'>> {
-  if (!fleet) throw new Error('the configuration must be right first')
+  if (!fleet) throw new Error('fix the configuration first')
   const executors = openExecutors({ ...fleet, sandbox: only(name, fleet) }, environment)
   try {
     const executor = await executors.get(name)

@@ -13,7 +13,10 @@ export interface EmbeddedFleet {
   stop(): Promise<void>
 }
 
-/** Every service but the gateway, on the embedded log. Quiet: the two structured records are not written. */
+/**
+ * Starts every service but the gateway on the embedded log. Quiet: the two structured records are not
+ * written.
+ */
 export async function startEmbedded(
   changes: Partial<Environment> = {},
   options: { scripted?: boolean; config?: string } = {},

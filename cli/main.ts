@@ -28,7 +28,7 @@ Where it runs
 
 First steps
   flotilla run "How many orders are open?"      one task, with its steps as they happen
-  flotilla start                                the whole fleet, and its HTTP door on PORT (8000)
+  flotilla start                                the whole fleet, and its HTTP API on PORT (8000)
   flotilla submit "…"; flotilla result --wait ID
   flotilla doctor                               what works here, what does not, and why
 

@@ -1,5 +1,6 @@
-// How the command speaks: results on stdout, everything else on stderr; colour only where a person looks. What is printed
-// comes from models, tools and other people: a terminal gets no character of it that would act on the terminal.
+// Output of the commands: results on stdout, everything else on stderr; colour only on a terminal. What is
+// printed comes from models, tools and other people, so characters that would control the terminal are
+// escaped.
 import { writeSync } from 'node:fs'
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { describe } from '../runtime/errors.ts'
@@ -8,12 +9,12 @@ import type { TaskResult } from '../client/types.ts'
 
 type Style = Parameters<typeof styleText>[0]
 
-/** Always coloured: `say` and `print` take the colours out where their stream shows none. */
+/** Always coloured: `say` and `print` remove the colours if their stream shows none. */
 export function paint(style: Style, text: string): string {
   return styleText(style, text, { validateStream: false })
 }
 
-/** Heeds NO_COLOR, FORCE_COLOR and whether a terminal is there. */
+/** Respects NO_COLOR, FORCE_COLOR and whether the stream is a terminal. */
 function line(stream: NodeJS.WriteStream, text: string): string {
   const coloured = styleText('red', ' ', { stream }) !== ' '
   const safe = visible(text)
@@ -24,7 +25,10 @@ const STDOUT = 1
 const FULL_PIPE_MS = 2
 const waiter = new Int32Array(new SharedArrayBuffer(4))
 
-/** Returns when all of it is written: commands end with process.exit, which drops what a stream still holds for a slow pipe. */
+/**
+ * Returns when all of it is written: commands end with process.exit, which drops what a stream still holds
+ * for a slow pipe.
+ */
 function writeResult(text: string): void {
   const bytes = Buffer.from(text)
   for (let at = 0; at < bytes.length;) {
@@ -32,7 +36,7 @@ function writeResult(text: string): void {
       at += writeSync(STDOUT, bytes, at)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      // Its reader has gone, as with head(1).
+      // Its reader has closed the pipe, as head(1) does.
       if (code === 'EPIPE') process.exit(0)
       if (code !== 'EAGAIN') throw error
       Atomics.wait(waiter, 0, 0, FULL_PIPE_MS)
@@ -40,21 +44,24 @@ function writeResult(text: string): void {
   }
 }
 
-/** Colours that `paint` makes, line ends, and tabs; else controls, lone surrogates, and what turns the direction of text. */
+/**
+ * Allowed: colours that `paint` makes, line ends, tabs. Escaped: controls, lone surrogates, direction
+ * overrides.
+ */
 const NOT_VISIBLE =
   /(\u001b\[(?:1|2|22|3[1-6]|39)m|\r?\n|\t)|[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu
 
-/** The text with what would act on a terminal escaped. */
+/** Escapes everything that would control a terminal. */
 export function visible(text: string): string {
   return text.replaceAll(NOT_VISIBLE, (character: string, allowed?: string) =>
-    allowed === undefined ? escaped(character) : allowed.replace('\r', ''),
+    allowed === undefined ? escape(character) : allowed.replace('\r', ''),
   )
 }
 
-const escaped = (character: string): string =>
+const escape = (character: string): string =>
   `\\u{${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}}`
 
-/** JSON escapes the first 32 controls; the others are written so too, which changes no value. */
+/** JSON escapes the first 32 controls; the others are escaped too, which changes no value. */
 const NOT_IN_JSON = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
 
 export const visibleJson = (json: string): string =>
@@ -72,7 +79,7 @@ export function printJson(value: unknown): void {
   writeResult(`${visibleJson(JSON.stringify(redactedJson(value)))}\n`)
 }
 
-/** Ends the command with 1 and a message that says what to do. */
+/** Ends the command with exit code 1 and a message with the remedy. */
 export function fail(error: unknown): void {
   const [first = '', ...rest] = describe(error).split('\n')
   say([paint('red', first), ...rest].join('\n'))
@@ -86,8 +93,8 @@ export function exitCode(status: TaskResult['status']): number {
 
 export const exitCodeHelp = 'Exit code: 0 succeeded, 1 failed, 2 rejected, 3 cancelled, 4 timed out.'
 
-/** Lines of a table, the header first: the first column to the left, figures to the right. */
-export function aligned(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+/** Lines of a table, header first; the first column left-aligned, figures right-aligned. */
+export function alignColumns(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const lines = [header, ...rows]
   const widths = header.map((_, column) => Math.max(...lines.map((line) => [...(line[column] ?? '')].length)))
   const pad = (cell: string, column: number) =>

@@ -1,4 +1,4 @@
-// A task as people read it: its steps while they happen, then its result.
+// Renders a task for people: its steps while they happen, then its result.
 import type { TaskResult, TaskStep, TaskUpdate, ToolCallRecord } from '../client/types.ts'
 import { errorTable } from '../runtime/errors.ts'
 import type { Failure } from '../schemas/generated/events.ts'
@@ -28,7 +28,7 @@ function seconds(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
 }
 
-/** What a step adds to the picture; said once, when the step is known. */
+/** The lines that a step prints, once, when the step is complete. */
 function renderStep(step: TaskStep): string {
   const head = `${paint('cyan', `step ${step.step}`)} ${step.kind} ${paint('dim', `${step.model ?? ''} ${seconds(step.durationMs)}`)}`
   const parts = [head]
@@ -80,16 +80,16 @@ export function renderResult(result: TaskResult): string {
   return parts.join('\n')
 }
 
-/** What went wrong and, where somebody can do something about it, what and when. */
+/** The error and, if there is one, its remedy and when to retry. */
 function renderFailure({ code, message, retryAfterMs }: Failure): string {
   const remedy = Object.hasOwn(errorTable, code) ? errorTable[code as keyof typeof errorTable].remedy : ''
   const lines = [`${code}: ${message}`]
   if (remedy !== '' && remedy !== 'None needed.') lines.push(remedy)
-  if (retryAfterMs != null) lines.push(`There is room again in ${duration(retryAfterMs)}.`)
+  if (retryAfterMs != null) lines.push(`Retry in ${duration(retryAfterMs)}.`)
   return lines.map((line) => `  ${line}`).join('\n')
 }
 
-/** Rounded up: whoever comes then is not too early. */
+/** Rounded up, so that a retry is never too early. */
 function duration(ms: number): string {
   const units = [
     [3_600_000, 'h'],
@@ -99,7 +99,9 @@ function duration(ms: number): string {
   return `${Math.ceil(ms / size)} ${unit}`
 }
 
-/** Says each update of a task once, on stderr; the steps come with the progress events, the rest with the result. */
+/**
+ * Prints each update of a task once, on stderr; steps come from progress events, the rest from the result.
+ */
 export class LiveView {
   readonly #shown = new Set<number>()
 

@@ -1,5 +1,5 @@
-// Where no model is configured, a scripted one answers: recorded conversations for the bundled tasks, and for any other
-// task how to connect a model. It is a server of its own, reached like every provider.
+// If no model is configured, a scripted one answers: recorded conversations for the bundled tasks, and for
+// any other task, how to connect a model. It is a server of its own, called like every provider.
 import type { Environment } from '../runtime/config/environment.ts'
 import { discoverModels } from '../runtime/models/discovery.ts'
 
@@ -7,12 +7,12 @@ const conversations = new URL('../examples/conversations/', import.meta.url)
 
 export interface WithScriptedModel {
   readonly environment: Environment
-  /** True when this process answers by script. */
+  /** True if the scripted model answers in this process. */
   readonly active: boolean
   stop(): Promise<void>
 }
 
-/** `always`: also where a model is configured (the demo). */
+/** `always`: also if a model is configured (the demo). */
 export async function withScriptedModel(
   environment: Environment,
   { always = false }: { always?: boolean } = {},

@@ -18,7 +18,7 @@ export const services: readonly Service[] = [
   gateway,
 ]
 
-/** Services by name; all of them when none is named. */
+/** Services by name; all of them if none is named. */
 export function chooseServices(names: readonly string[]): readonly Service[] {
   if (names.length === 0) return services
   return names.map((name) => {

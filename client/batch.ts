@@ -2,7 +2,10 @@ import type { BatchOptions, Client, TaskInput, TaskResult } from './types.ts'
 
 const DEFAULT_WORKERS = 10
 
-/** Keeps `maxWorkers` tasks in flight. A task that can't be submitted rejects the iteration; those under way go on. */
+/**
+ * Keeps `maxWorkers` tasks in flight. A task that can't be submitted rejects the iteration; running ones
+ * continue.
+ */
 export async function* runBatch(
   client: Pick<Client, 'submit' | 'result'>,
   tasks: Iterable<TaskInput>,
@@ -17,7 +20,7 @@ export async function* runBatch(
     const index = count++
     const started = runOne(client, timeoutMs === undefined ? next.value : { timeoutMs, ...next.value })
     const labelled = started.then((result) => ({ index, result }))
-    // Ordered reading may look at a later failure late: it must not count as unhandled meanwhile.
+    // Ordered reading may reach a later failure late; until then it must not count as unhandled.
     labelled.catch(() => {})
     running.set(index, labelled)
   }

@@ -5,14 +5,18 @@ import type { Client } from './types.ts'
 export interface ConnectOptions {
   /** A gateway's base URL. Default: FLOTILLA_URL. */
   url?: string
-  /** Environment variables to read: KAFKA_BROKERS, SCHEMA_REGISTRY_URL, FLOTILLA_PREFIX, FLOTILLA_URL, PORT. Default: process.env. */
+  /**
+   * Environment variables to read: KAFKA_BROKERS, SCHEMA_REGISTRY_URL, FLOTILLA_PREFIX, FLOTILLA_URL, PORT.
+   * Default: process.env.
+   */
   env?: Readonly<Record<string, string | undefined>>
 }
 
 /**
- * The way into a fleet. A URL given (or FLOTILLA_URL) means a gateway; else KAFKA_BROKERS means Kafka; else the gateway
- * of this machine at PORT (8000). Rejects with LOG_UNAVAILABLE or REGISTRY_UNAVAILABLE when Kafka or the registry can't be
- * reached; a gateway is first asked by the first call, which rejects with GATEWAY_UNAVAILABLE.
+ * Connects to a fleet. A URL (or FLOTILLA_URL) means a gateway; else KAFKA_BROKERS means Kafka; else the
+ * gateway of this machine at PORT (8000). Rejects with LOG_UNAVAILABLE or REGISTRY_UNAVAILABLE if Kafka or
+ * the registry can't be reached; a gateway is contacted by the first call, which may reject with
+ * GATEWAY_UNAVAILABLE.
  */
 export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const environment = readEnvironment(options.env ?? process.env)

@@ -1,20 +1,20 @@
-// One tail of the log for all who follow something: each record is decoded once, and offered to those who asked for it.
+// One tail of the log for all followers: each record is decoded once, and offered to the streams of its name.
 //
-// 1. No reader holds another up: what one does not take is kept for it up to a limit (stream.ts), and then its stream ends
-//    with READER_TOO_SLOW. What is best effort is left out before that.
-// 2. The tail is open while somebody follows.
+// 1. No reader blocks another: items that one does not take are buffered up to a limit (stream.ts), then its
+//    stream ends with READER_TOO_SLOW. Best-effort items are dropped before that.
+// 2. The tail is open while there is a follower.
 import { FlotillaError } from '../runtime/errors.ts'
 import type { LogRecord, Tail } from '../runtime/log/port.ts'
 import { Stream } from './stream.ts'
 
-/** Beyond this share of what is kept for a reader, what is best effort is left out. */
+/** Beyond this share of a reader's buffer, best-effort items are dropped. */
 const BEST_EFFORT_SHARE = 0.5
 
 export interface Fan<T> {
   readonly tail: (handler: (records: readonly LogRecord[]) => Promise<void>) => Tail
   /** Streams of this name get the record. */
   readonly nameOf: (record: LogRecord) => string
-  /** Null: nothing that is shown. */
+  /** Null: not shown. */
   readonly translate: (record: LogRecord) => Promise<T | null>
   readonly isLast: (item: T) => boolean
   readonly isBestEffort: (item: T) => boolean
@@ -29,7 +29,7 @@ export class FanOut<T> {
     this.#fan = fan
   }
 
-  /** `ready` resolves once what happens from now on is sure to be seen. */
+  /** `ready` resolves once everything from now on is sure to be seen. */
   follow(name: string): { readonly stream: Stream<T>; readonly ready: Promise<void> } {
     const stream: Stream<T> = new Stream(() => this.#leave(name, stream))
     const streams = this.#streams.get(name) ?? new Set()
@@ -47,7 +47,7 @@ export class FanOut<T> {
   #open(): Tail {
     const tail: Tail = this.#fan.tail(async (records) => {
       for (const record of records) {
-        // A tail that is being closed may have records left, which the next one has too.
+        // A tail that is being closed may still deliver records that the next one delivers too.
         if (this.#tail !== tail) return
         await this.#pass(record)
       }

@@ -1,4 +1,4 @@
-// What programs import: `import { connect, defineFleet, defineTool } from 'flotilla'`.
+// The package's exports for programs: `import { connect, defineFleet, defineTool } from 'flotilla'`.
 export { connect, type ConnectOptions } from './connect.ts'
 export { HttpClient } from './http/client.ts'
 export { defineFleet, defineTool } from '../runtime/config/define.ts'

@@ -24,7 +24,7 @@ export function toResult(event: TaskCompleted): TaskResult {
   }
 }
 
-/** Throws TASK_INVALID with the remedy where no task can have this id. */
+/** Throws TASK_INVALID with the remedy if no task can have this id. */
 export function assertTaskId(taskId: unknown): asserts taskId is string {
   const mistake = taskIdMistake(taskId)
   if (mistake !== null) throw new FlotillaError('TASK_INVALID', mistake)

@@ -2,8 +2,9 @@ const MAX_ITEMS = 1_000
 const MAX_BYTES = 1_048_576
 
 /**
- * An async iterable fed from outside. `push` keeps what nobody has asked for yet, up to a limit, and then waits; `offer`
- * refuses beyond it; `hand` waits until the reader comes back for more, so it knows that an item was dealt with.
+ * An async iterable fed from outside. `push` buffers items that were not asked for yet, up to a limit, then
+ * waits; `offer` refuses beyond it; `hand` waits until the reader asks for the next item, so it knows that
+ * this one was processed.
  */
 export class Stream<T> implements AsyncIterableIterator<T>, AsyncDisposable {
   readonly #items: { readonly value: T; readonly bytes: number }[] = []
@@ -16,7 +17,7 @@ export class Stream<T> implements AsyncIterableIterator<T>, AsyncDisposable {
   #ended: { readonly released: Promise<void> } | null = null
   #failed: unknown = null
 
-  /** `onEnd` runs once, whoever ends the stream: the reader that leaves, or the side that feeds it. */
+  /** `onEnd` runs once, whether the reader leaves or the feeding side ends the stream. */
   constructor(onEnd: () => Promise<void> | void = () => {}, limit = MAX_ITEMS) {
     this.#onEnd = onEnd
     this.#limit = limit
@@ -33,7 +34,7 @@ export class Stream<T> implements AsyncIterableIterator<T>, AsyncDisposable {
     if (this.#items.length >= this.#limit) await new Promise<void>((resume) => this.#blocked.push(resume))
   }
 
-  /** False when so much is kept already that this would pass `share` of what is kept at most. */
+  /** False if the item would fill more than `share` of the buffer. */
   offer(item: T, bytes: number, share = 1): boolean {
     if (this.#ended || this.#give(item)) return true
     const isFull = this.#items.length >= share * this.#limit
@@ -42,14 +43,14 @@ export class Stream<T> implements AsyncIterableIterator<T>, AsyncDisposable {
     return true
   }
 
-  /** Resolves with true when the reader asks for the item after this one; false when the stream ends before. */
+  /** Resolves with true when the reader asks for the next item; with false if the stream ends before that. */
   async hand(item: T): Promise<boolean> {
     if (this.#ended) return false
     await this.push(item)
     return new Promise((settle) => (this.#ended ? settle(false) : this.#handed.push(settle)))
   }
 
-  /** No more items. What was pushed can still be taken. */
+  /** Ends the stream. Items that were pushed can still be taken. */
   end(error: unknown = null): void {
     if (this.#ended) return
     this.#failed = error
@@ -65,7 +66,7 @@ export class Stream<T> implements AsyncIterableIterator<T>, AsyncDisposable {
   }
 
   async next(): Promise<IteratorResult<T>> {
-    // One reader, which takes an item only when it is done with the one before.
+    // One reader, which takes an item only after it has processed the one before.
     if (this.#items.length === 0) for (const settle of this.#handed.splice(0)) settle(true)
     const item = this.#items.shift()
     if (item) {
@@ -80,7 +81,9 @@ export class Stream<T> implements AsyncIterableIterator<T>, AsyncDisposable {
     return taker.promise
   }
 
-  /** The reader leaves: what it has not taken is dropped. Resolves when what fed the stream is closed. */
+  /**
+   * The reader leaves: items it has not taken are dropped. Resolves when the source of the stream is closed.
+   */
   async return(): Promise<IteratorResult<T>> {
     this.end()
     this.#items.length = 0

@@ -1,14 +1,17 @@
-// A task as its submitter gives it: checked by the schema of TaskSubmitted, and made an event.
+// Checks a submitted task by the schema of TaskSubmitted, and makes it an event.
 import type { TaskSubmitted } from '../schemas/generated/events.ts'
 import { identityMistakes, shown } from '../schemas/identity.ts'
 import { taskFields, type TaskFieldKind } from '../schemas/task-fields.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import type { TaskInput } from './types.ts'
 
-/** What the schema of TaskSubmitted can hold in an int. */
+/** The largest int that the schema of TaskSubmitted can hold. */
 const MAX_WHOLE = 2 ** 31 - 1
 
-/** The task as an event. Throws TASK_INVALID with every mistake that no service could accept; the router checks the rest. */
+/**
+ * The task as an event. Throws TASK_INVALID with every mistake that no service could accept; the router
+ * checks the rest.
+ */
 export function toSubmission(task: TaskInput, taskId: string): TaskSubmitted {
   const mistakes = mistakesOf(task, taskId)
   if (mistakes.length > 0) throw new FlotillaError('TASK_INVALID', mistakes.join('; '))

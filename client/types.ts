@@ -10,17 +10,17 @@ import type { Json } from '../schemas/json.ts'
 type Given<T> = { -readonly [Field in keyof T]?: NonNullable<T[Field]> }
 
 /**
- * A task to run: the fields of TaskSubmitted. Only `text` is needed; everything else has a default (docs/configuration.md).
- * Without a `taskId` one is made; the same id submitted twice runs once.
+ * A task to run: the fields of TaskSubmitted. Only `text` is needed; everything else has a default
+ * (docs/configuration.md). Default `taskId`: a new id; the same id submitted twice runs once.
  */
 export interface TaskInput extends Given<Omit<TaskSubmitted, 'text' | 'outputSchema'>> {
-  /** What the agent is asked to do: 1 to 10,000 characters. */
+  /** The work for the agent: 1 to 10,000 characters. */
   text: string
   /** JSON Schema that the output must fit. */
   outputSchema?: { [key: string]: Json }
 }
 
-/** One turn of the agent. */
+/** One step of the agent: a model answer and what followed. */
 export interface TaskStep {
   step: number
   kind: 'code' | 'tools' | 'answer'
@@ -28,7 +28,7 @@ export interface TaskStep {
   text: string | null
   code: string | null
   toolCalls: ToolCallRecord[]
-  /** What the model was told afterwards. */
+  /** The observation that the model was given afterwards. */
   observation: string | null
   error: Failure | null
   startedAtMs: number
@@ -40,7 +40,7 @@ export interface ToolCallRecord {
   callId: string
   tool: string
   arguments: Json
-  /** What of them was read otherwise than the model wrote it: `n: "5" read as 5`. */
+  /** Arguments that were read differently from what the model wrote: `n: "5" read as 5`. */
   coerced?: string[]
   status: string
   durationMs: number
@@ -49,7 +49,7 @@ export interface ToolCallRecord {
   error?: Failure | null
 }
 
-/** What comes out of a task: exactly one for each task id. */
+/** The result of a task: exactly one for each task id. */
 export interface TaskResult {
   taskId: string
   status: TaskCompleted['status']
@@ -71,16 +71,19 @@ export interface TaskResult {
   completedAtMs: number
 }
 
-/** What happens while a task runs. */
+/** An update while a task runs. */
 export type TaskUpdate =
   | { kind: 'progress'; event: TaskProgressed }
   | { kind: 'text'; taskId: string; step: number; text: string }
   | { kind: 'result'; result: TaskResult }
 
 export interface ResultsOptions {
-  /** Consumer group: its members share the results, and it goes on where it stopped. Absent: every result from now on. */
+  /**
+   * Consumer group: its members share the results, and it resumes where it stopped. Absent: every result from
+   * now on.
+   */
   group?: string
-  /** Where a group without a position begins. Default latest. */
+  /** Start position of a group that has none. Default latest. */
   from?: 'earliest' | 'latest'
 }
 
@@ -96,7 +99,7 @@ export interface QualityScore {
   taskId: string
   /** 0 (useless) to 1 (perfect). */
   quality: number
-  /** Who or what says so: a person, a check, a model as judge. */
+  /** The evaluator: a person, a check, a model as judge. */
   scorer?: string
 }
 
@@ -117,27 +120,32 @@ export interface BatchOptions {
   ordered?: boolean
 }
 
-/** The way into a fleet: over Kafka, or over HTTP to a gateway. */
+/** A client of a fleet: over Kafka, or over HTTP to a gateway. */
 export interface Client {
   /** Resolves when the task is durable in the log. */
   submit(task: TaskInput): Promise<{ taskId: string }>
-  /** The result when there is one now; null when not (yet). */
+  /** The result if there is one now, else null. */
   find(taskId: string): Promise<TaskResult | null>
-  /** Waits for the result. Rejects with TASK_TIMED_OUT after `timeoutMs` (the task goes on). */
+  /** Waits for the result. Rejects with TASK_TIMED_OUT after `timeoutMs` (the task continues). */
   result(taskId: string, options?: { timeoutMs?: number }): Promise<TaskResult>
   /**
-   * Results as they come. Without a group: those that come while it is iterated. With one: at least once each; a result
-   * counts as dealt with when the loop asks for the next, so those in hand when it is left come again.
+   * Results as they come. Without a group: those that come while it is iterated. With one: at least once
+   * each; a result counts as processed when the loop asks for the next one, so results in hand when the loop
+   * is left come again.
    */
   results(options?: ResultsOptions): AsyncIterable<TaskResult> & AsyncDisposable
   /** Everything that happens to a task from now on, ending with its result. */
   watch(taskId: string): AsyncIterable<TaskUpdate>
+  /** Requests a cancel; the task's result says whether it took effect. */
   cancel(taskId: string, reason?: string): Promise<void>
+  /** Decides a tool call that waits for approval. */
   approve(approval: ApprovalInput): Promise<void>
-  /** What a user thought of a result; the latest counts. */
+  /** Records a user's rating of a result; the latest counts. */
   feedback(feedback: Feedback): Promise<void>
-  /** How good an evaluator found a result; the latest counts. */
+  /** Records an evaluator's rating of a result; the latest counts. */
   scoreQuality(score: QualityScore): Promise<void>
+  /** Submits the tasks, `maxWorkers` at a time, and yields their results. */
   batch(tasks: Iterable<TaskInput>, options?: BatchOptions): AsyncIterable<TaskResult>
+  /** Closes the client's connections. */
   close(): Promise<void>
 }

@@ -1,5 +1,5 @@
-// The way to a fleet: the gateway at FLOTILLA_URL, or of the fleet that holds the data directory; else the log and the
-// stores themselves, each opened when it is first needed.
+// Connects operators to a fleet: the gateway at FLOTILLA_URL, or of the fleet that holds the data directory;
+// else the log and the stores themselves, each opened when it is first needed.
 import { openCodec } from '../runtime/codec/open.ts'
 import type { Codec } from '../runtime/codec/port.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
@@ -20,12 +20,14 @@ import { httpOperator } from './http.ts'
 import type { Operator } from './index.ts'
 import { gatewayBehind, hasFleet, noFleet, openFleetLog } from './running-fleet.ts'
 
-/** Through a gateway, on the data file in this process, or on the servers that the fleet shares. */
+/**
+ * How the fleet was reached: a gateway, the data file in this process, or the servers that the fleet shares.
+ */
 export type Reached = 'gateway' | 'file' | 'servers'
 
 /**
- * Works on the fleet that the environment names. Rejects with NO_FLEET if an embedded fleet never ran here: looking creates
- * no files.
+ * Runs `work` on the fleet that the environment names. Rejects with NO_FLEET if an embedded fleet never ran
+ * here: looking creates no files.
  */
 export async function usingOperator<T>(
   work: (operator: Operator, reached: Reached) => Promise<T>,
@@ -36,7 +38,7 @@ export async function usingOperator<T>(
   if (!hasFleet(environment)) throw noFleet(environment)
   const parts = new Parts(environment)
   try {
-    // Whether another process holds the file shows when it is opened.
+    // Opening the file shows whether another process holds it.
     if (parts.isFile) await parts.log()
   } catch (error) {
     await parts.close()
@@ -76,7 +78,7 @@ class Parts {
     })
   }
 
-  /** Null if the database is out of reach: only large records are kept in it. */
+  /** Null if the database can't be reached: only large records are kept in it. */
   async blobs(): Promise<ReturnType<typeof sqlBlobs> | null> {
     const { databaseUrl } = this.#environment
     if (!this.isFile && databaseUrl === null) return null

@@ -5,8 +5,8 @@ import type { Operator } from './index.ts'
 import { operatorPaths as paths, pathWith } from './routes.ts'
 
 /**
- * The operator through a gateway: an embedded fleet's file belongs to the process that runs it. Rejects with the gateway's
- * errors, and with GATEWAY_UNAVAILABLE.
+ * The operator through a gateway: an embedded fleet's file belongs to the process that runs it. Rejects with
+ * the gateway's errors, and with GATEWAY_UNAVAILABLE.
  */
 export function httpOperator(gateway: string): Operator {
   const get = async <T>(path: string): Promise<T> => (await (await askGateway(gateway, path)).json()) as T

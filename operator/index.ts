@@ -1,5 +1,5 @@
-// What operators look at and do, in one interface: on the fleet's own log and stores (direct/), or through a gateway
-// (http.ts). `usingOperator` finds the way to the fleet.
+// The operator's interface: on the fleet's own log and stores (direct/), or through a gateway
+// (http.ts). `usingOperator` connects to the fleet.
 import type { LedgerReader } from '../runtime/ledger/reader.ts'
 import type { LimitsReader } from '../runtime/limits/budget-report.ts'
 import type { AlertOperator } from './direct/alerts.ts'

@@ -1,4 +1,4 @@
-// The fleet that holds an embedded fleet's directory: what it wrote into owner.json says where its gateway listens.
+// Finds the process that holds an embedded fleet's directory: its owner.json says where its gateway listens.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Environment } from '../runtime/config/environment.ts'
@@ -8,7 +8,7 @@ import { openLog } from '../runtime/log/open.ts'
 import type { Log } from '../runtime/log/port.ts'
 import { hasDataFile } from '../runtime/store/data-file.ts'
 
-/** Its URL; null when the holder has none (a `flotilla run`, or one that is just starting). */
+/** Its URL; null if the holder has none (a `flotilla run`, or a fleet that is just starting). */
 export function gatewayOf({ dataDir, raw }: Environment): string | null {
   if (raw['FLOTILLA_URL']) return raw['FLOTILLA_URL']
   try {
@@ -26,7 +26,7 @@ export function gatewayBehind(error: unknown, environment: Environment): string 
   return gateway
 }
 
-/** What is shared by a server may hold a fleet; a file is there or not. */
+/** Shared servers may always hold a fleet; a data file exists or not. */
 export function hasFleet({ kafkaBrokers, databaseUrl, redisUrl, dataDir }: Environment): boolean {
   return kafkaBrokers.length > 0 || databaseUrl !== null || redisUrl !== null || hasDataFile(dataDir)
 }
@@ -35,7 +35,10 @@ export function noFleet({ dataDir }: Environment): FlotillaError {
   return new FlotillaError('NO_FLEET', `no fleet has run in ${dataDir} yet`)
 }
 
-/** The log, for what reads or changes topics that are there. Throws DATA_LOCKED; NO_FLEET where a file has no topics yet. */
+/**
+ * The log, for reading or changing existing topics. Throws DATA_LOCKED, or NO_FLEET if the file has no topics
+ * yet.
+ */
 export async function openFleetLog(environment: Environment): Promise<Log> {
   const log = await openLog(environment)
   if (log.kind !== 'embedded') return log
@@ -52,7 +55,7 @@ export function isLocked(error: unknown): boolean {
   return error instanceof FlotillaError && error.code === 'DATA_LOCKED'
 }
 
-/** Null when this part of the running fleet works, else its problem. */
+/** Null if this part of the running fleet works, else its problem. */
 export async function problemIn(part: string, gateway: string): Promise<string | null> {
   const response = await fetch(`${gateway}/ready`).catch((cause: unknown) => {
     throw new FlotillaError('GATEWAY_UNAVAILABLE', `no gateway answers at ${gateway}`, { cause })

@@ -1,5 +1,5 @@
 // How a service describes itself to the process that runs it (runtime/host/process.ts): a stage, and who makes its
-// calls; or a door, which speaks HTTP instead of consuming events.
+// calls; or HTTP routes instead of consumed events.
 import type { FastifyInstance } from 'fastify'
 import type { Codec } from './codec/port.ts'
 import type { Environment } from './config/environment.ts'
@@ -27,8 +27,8 @@ export interface ServiceContext {
   readonly instruments: Instruments
 }
 
-/** What a door gets besides. */
-export interface DoorContext extends ServiceContext {
+/** What routes may use in addition. */
+export interface RoutesContext extends ServiceContext {
   readonly log: EventLog
   readonly codec: Codec
 }
@@ -52,5 +52,5 @@ export interface Service {
   /** Absent: the stage makes no calls. */
   readonly callers?: (context: ServiceContext) => Callers
   /** Adds routes to the process's HTTP server, beside /health, /ready and /metrics. */
-  readonly door?: (app: FastifyInstance, context: DoorContext) => Promise<void>
+  readonly routes?: (app: FastifyInstance, context: RoutesContext) => Promise<void>
 }

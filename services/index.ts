@@ -1,4 +1,4 @@
-/** In the order in which a task meets them. Apart from the services themselves, so that help need not load them. */
+/** In the order in which a task passes them. Separate from the services, so that help need not load them. */
 export const serviceNames = [
   'router',
   'planner',

@@ -8,15 +8,15 @@ import { paint, print, printJson } from '../output.ts'
 export function addAlerts(program: Command): void {
   const command = program
     .command('alerts')
-    .description('rules with their state and silences; silence a rule; test its channels')
+    .description('rules with their state and silences; mute a rule; test its channels')
   command
     .command('list', { isDefault: true })
-    .description('every rule: whether it fires, and whether it is silent')
+    .description('every rule: whether it fires, and whether it is silenced')
     .option('--json', 'JSON on stdout')
     .action(list)
   command
     .command('silence')
-    .description('tell no channel of a rule for a while; topic and log still have it')
+    .description('mute a rule’s channels for a while; the topic and the log still record its alerts')
     .argument('<rule>')
     .option('--for <time>', 'how long: 30m, 2h, 1d', '1h')
     .option('--reason <text>')
@@ -24,10 +24,10 @@ export function addAlerts(program: Command): void {
     .action(silence)
   command
     .command('test')
-    .description('send a test through the channels of a rule, and say what each answered')
+    .description('send a test notification to the channels of a rule, and print what each answered')
     .argument('<rule>')
     .option('--json', 'JSON on stdout')
-    .addHelpText('after', '\nExit code: 0 when every channel took it, else 1.')
+    .addHelpText('after', '\nExit code: 0 if every channel accepted it, else 1.')
     .action(test)
 }
 

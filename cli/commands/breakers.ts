@@ -6,7 +6,7 @@ import { paint, print, printJson } from '../output.ts'
 export function addBreakers(program: Command): void {
   program
     .command('breakers')
-    .description('circuit breakers of providers and tools, as each process last told of them')
+    .description('circuit breakers of providers and tools, as last reported by each process')
     .option('--json', 'JSON on stdout')
     .action(breakers)
 }
@@ -25,7 +25,7 @@ const colours = { open: 'red', half_open: 'yellow', closed: 'green' } as const
 
 function show({ breaker, state, sinceMs, stage, instance, reason, stale }: BreakerView): void {
   const since = new Date(sinceMs).toISOString()
-  const gone = stale ? ', and its process has not been heard of since' : ''
+  const gone = stale ? ', and its process has not reported since' : ''
   print(
     `${paint(colours[state], state.padEnd(9))} ${breaker.padEnd(24)} since ${since}${gone}  ${paint('dim', `${stage} ${instance}`)}`,
   )

@@ -12,7 +12,7 @@ export function addDeadLetters(program: Command): void {
   command
     .command('list', { isDefault: true })
     .description('newest first')
-    .option('--limit <n>', 'at most so many', number, 100)
+    .option('--limit <n>', 'how many at most', number, 100)
     .option('--json', 'JSON on stdout')
     .action(list)
   command
@@ -23,10 +23,10 @@ export function addDeadLetters(program: Command): void {
     .action(show)
   command
     .command('replay')
-    .description('publish the original record again, once its cause is corrected')
+    .description('publish the original record again, once the cause is fixed')
     .argument('<id...>', 'partition:offset, as list shows it')
-    .option('--as <task id>', 'submit the task of this one letter as a new task')
-    .option('--force', 'also an event that only stages write: its stage handles it again')
+    .option('--as <task id>', 'submit the task of this dead letter as a new task with this id')
+    .option('--force', 'also replay an event that only stages write: its stage handles it again')
     .action(replay)
 }
 

@@ -5,6 +5,6 @@ export function addDoctor(program: Command): void {
     .command('doctor')
     .description('check the configuration, model API, log, registry, stores and sandbox, each with a reason')
     .option('--json', 'JSON on stdout')
-    .addHelpText('after', '\nExit code: 0 when nothing failed, else 1.')
+    .addHelpText('after', '\nExit code: 0 if nothing failed, else 1.')
     .action(async (options: { json?: boolean }) => (await import('../doctor.ts')).doctor(options))
 }

@@ -7,13 +7,13 @@ import { number } from './run.ts'
 export function addFeedback(program: Command): void {
   program
     .command('feedback')
-    .description('say what you think of a result; the latest counts')
+    .description('rate the result of a task (a later rating replaces an earlier one)')
     .argument('<taskId>')
-    .option('--score <1..5>', 'how satisfied you are: 1 not at all, 5 entirely', number)
-    .option('--comment <text>', 'in your words')
-    .option('--user <id>', 'who says so')
-    .option('--quality <0..1>', 'how good an evaluator found the output', number)
-    .option('--scorer <name>', 'who or what found that')
+    .option('--score <1..5>', 'satisfaction, from 1 (not at all) to 5 (entirely)', number)
+    .option('--comment <text>', 'free text')
+    .option('--user <id>', 'id of the user who rates')
+    .option('--quality <0..1>', 'quality of the output, as rated by an evaluator', number)
+    .option('--scorer <name>', 'name of the evaluator: a person or a program')
     .action(feedback)
 }
 
@@ -41,6 +41,6 @@ async function feedback(taskId: string, options: FeedbackOptions): Promise<void>
   } finally {
     await client.close()
   }
-  print(`feedback on ${taskId} is on its way`)
+  print(`feedback sent for task ${taskId}`)
   process.exit(0)
 }

@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import type { BudgetLine } from '../../runtime/limits/budget-report.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import { aligned, paint, print, printJson } from '../output.ts'
+import { alignColumns, paint, print, printJson } from '../output.ts'
 
 export function addLimits(program: Command): void {
   const command = program
     .command('limits')
-    .description('how today’s token budgets stand: of the fleet, of users, of models')
+    .description('show today’s token budgets: of the fleet, of users, of models')
   command
     .command('show', { isDefault: true })
     .description('used, reserved and recorded tokens of each budget, the fullest first')
@@ -14,12 +14,9 @@ export function addLimits(program: Command): void {
     .action(show)
   command
     .command('rebuild')
-    .description('set what is used to what the usage ledger has recorded, as after the loss of Redis')
-    .option('--json', 'JSON on stdout: the lines that changed, as they were')
-    .addHelpText(
-      'after',
-      '\nBest while no task runs: what a call used is recorded a moment after it is counted.',
-    )
+    .description('reset the used tokens to what the usage ledger recorded, e.g. after Redis lost its data')
+    .option('--json', 'JSON on stdout: the changed lines, before the change')
+    .addHelpText('after', '\nBest run while no task runs: usage is recorded a moment after it is counted.')
     .action(rebuild)
 }
 
@@ -51,13 +48,13 @@ function printTable(lines: readonly BudgetLine[]): void {
     count(line.reserved),
     line.limit === null ? 'none' : count(line.limit),
     line.limit === null ? '–' : `${((100 * (line.used + line.reserved)) / line.limit).toFixed(1)} %`,
-    line.recorded === line.used ? 'the same' : count(line.recorded),
+    line.recorded === line.used ? '=' : count(line.recorded),
   ])
-  const [head = '', ...shown] = aligned(header, rows)
+  const [head = '', ...shown] = alignColumns(header, rows)
   print(paint('dim', head))
   for (const [index, row] of shown.entries()) {
     const { used, reserved, limit } = lines[index] as BudgetLine
     print(limit !== null && used + reserved >= WARN_SHARE * limit ? paint('yellow', row) : row)
   }
-  print(paint('dim', `They begin anew at ${new Date(lines[0]?.resetsAtMs ?? 0).toISOString()}.`))
+  print(paint('dim', `Budgets reset at ${new Date(lines[0]?.resetsAtMs ?? 0).toISOString()}.`))
 }

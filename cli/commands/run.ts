@@ -21,39 +21,47 @@ export function number(text: string): number {
   return value
 }
 
-/** Options of a task, shared by `run` and `submit`. */
+/** Adds the options of a task, which `run` and `submit` share. */
 export function addTaskOptions(command: Command): Command {
   return command
     .option('--agent <name>', 'agent of flotilla.config.ts')
     .option('--profile <name>', 'fast, accurate, economy, local, secure, throughput, or one of your own')
     .option('--model <name>', 'provider/model, such as groq/llama-3.3-70b-versatile; a bare name is OpenAI’s')
     .addOption(
-      new Option('--strategy <name>', 'choose the model by the task, where none is named').choices(
-        strategies,
+      new Option('--strategy <name>', 'how to choose the model if none is named').choices(strategies),
+    )
+    .addOption(
+      new Option(
+        '--complexity <level>',
+        'complexity of the task, used by the strategy (default: estimated)',
+      ).choices(complexities),
+    )
+    .addOption(
+      new Option('--quality <level>', 'wanted quality, used by the strategy (default: normal)').choices(
+        qualities,
       ),
     )
-    .addOption(
-      new Option('--complexity <level>', 'of the task, for the strategy (default: estimated)').choices(
-        complexities,
-      ),
+    .option(
+      '--estimated-tokens <n>',
+      'tokens of the whole task, used by the strategy and the budgets',
+      number,
     )
     .addOption(
-      new Option('--quality <level>', 'wanted, for the strategy (default: normal)').choices(qualities),
+      new Option('--mode <mode>', 'code: Python that calls tools; tools: JSON tool calls').choices([
+        'code',
+        'tools',
+      ]),
     )
-    .option('--estimated-tokens <n>', 'of the whole task, for strategy and budgets', number)
-    .addOption(
-      new Option('--mode <mode>', 'Python that calls tools, or JSON tool calls').choices(['code', 'tools']),
-    )
-    .option('--max-steps <n>', 'model turns at most', number)
+    .option('--max-steps <n>', 'how many steps (model answers) at most', number)
     .option('--timeout <ms>', 'time limit of the task in milliseconds', number)
-    .option('--max-cost <dollars>', 'stop when the task has cost this much', number)
+    .option('--max-cost <dollars>', 'stop once the task has cost this much', number)
     .option(
       '--priority <n>',
-      '0 to 9: where tasks wait for a place, higher ones go first (default 0)',
+      '0 to 9; when the queue is full, higher priorities run first (default 0)',
       number,
     )
     .option('--user <id>', 'user to whom the task is charged')
-    .option('--id <taskId>', 'names the task: the same id runs once')
+    .option('--id <taskId>', 'task id; the same id runs only once')
     .option('--output-schema <file>', 'JSON Schema that the output must fit', readJson)
 }
 
@@ -99,7 +107,7 @@ export function addRun(program: Command): void {
     .option('--json', 'one JSON object on stdout and nothing else')
     .addHelpText(
       'after',
-      `\n${exitCodeHelp}\nThe fleet's file lies in FLOTILLA_DATA (.flotilla/): a task that was under way when the command was killed goes on at the next start.`,
+      `\n${exitCodeHelp}\nThe fleet's data file is in FLOTILLA_DATA (.flotilla/): a task that was running when the command was killed resumes at the next start.`,
     )
   addTaskOptions(command).action(run)
 }
@@ -114,7 +122,7 @@ async function run(text: string, options: TaskOptions): Promise<void> {
   process.exit(exitCode(result.status))
 }
 
-/** This command's own fleet; or the gateway of the process that holds the data directory. */
+/** Starts this command's own fleet, or uses the gateway of the process that holds the data directory. */
 async function openFleet(options: TaskOptions): Promise<{ client: Client; stop: () => Promise<void> }> {
   try {
     return await (await import('../embedded.ts')).startEmbedded()

@@ -25,29 +25,29 @@ interface SandboxOptions {
 }
 
 export function addSandbox(program: Command): void {
-  const sandbox = program.command('sandbox').description('what an agent’s Python may do: run it and see')
-  shared(sandbox.command('run'))
+  const sandbox = program.command('sandbox').description('run Python as an agent’s step runs it')
+  addSharedOptions(sandbox.command('run'))
     .description('run one Python file as an agent’s step; - reads it from stdin')
     .argument('<file>', 'Python that may call the fleet’s tools and final_answer()')
     .option(
       '--tool-result <name=json>',
-      'what a tool answers; repeat it for further calls and tools. A tool that the fleet lacks is made up',
+      'result of a tool; repeat it for more calls and tools. Tools that the fleet does not define are stubbed',
       toolResult,
     )
     .addHelpText(
       'after',
-      '\nNo tool is called: each answers what --tool-result says, or fails.\nExit code: 0 the code ran, 1 it failed.',
+      '\nNo tool is called: each returns its --tool-result, or fails.\nExit code: 0 the code ran, 1 it failed.',
     )
     .action(run)
-  shared(sandbox.command('probe'))
-    .description('run many Python programs, each by itself, and count those that end without an error')
+  addSharedOptions(sandbox.command('probe'))
+    .description('run many Python programs, each on its own, and count those that end without an error')
     .argument('<programs>', 'a directory of .py files, or a JSON file: name → program')
     .action(probe)
 }
 
-const shared = (command: Command): Command =>
+const addSharedOptions = (command: Command): Command =>
   command
-    .option('--executor <name>', 'where it runs', 'default')
+    .option('--executor <name>', 'the executor to run it in', 'default')
     .option(
       '--timeout <ms>',
       'computing time of a step in milliseconds (default: limits.codeStepTimeoutMs)',
@@ -69,7 +69,7 @@ function toolResult(given: string, results: Results = new Map()): Results {
 
 async function run(file: string, options: SandboxOptions): Promise<void> {
   const code = file === '-' ? await text(process.stdin) : read(file)
-  const outcome = await using(options, async (executor, fleet, timeoutMs) => {
+  const outcome = await withExecutor(options, async (executor, fleet, timeoutMs) => {
     const results = options.toolResult ?? new Map<string, Json[]>()
     return await runSnippet(executor, { code, tools: toolsOf(fleet, results), results, timeoutMs })
   })
@@ -89,7 +89,7 @@ function show({ prints, calls, error, output, isFinal }: SnippetOutcome): void {
 async function probe(path: string, options: SandboxOptions): Promise<void> {
   const programs = Object.entries(programsIn(path))
   const failed = new Map<string, string>()
-  await using(options, async (executor, fleet, timeoutMs) => {
+  await withExecutor(options, async (executor, fleet, timeoutMs) => {
     const tools = toolsOf(fleet, new Map())
     const queue = programs.values()
     const worker = async () => {
@@ -115,14 +115,14 @@ function programsIn(path: string): Record<string, string> {
     if (files.length === 0) throw new FlotillaError('CONFIG_INVALID', `${path} holds no .py file`)
     return Object.fromEntries(files.toSorted().map((name) => [basename(name, '.py'), read(join(path, name))]))
   }
-  const programs: unknown = parsed(path)
+  const programs: unknown = parseJson(path)
   const isMap = typeof programs === 'object' && programs !== null && !Array.isArray(programs)
   if (!isMap || !Object.values(programs).every((program) => typeof program === 'string'))
     throw new FlotillaError('CONFIG_INVALID', `${path} must be a JSON object of names and Python programs`)
   return programs as Record<string, string>
 }
 
-function parsed(path: string): unknown {
+function parseJson(path: string): unknown {
   try {
     return JSON.parse(read(path))
   } catch (error) {
@@ -141,7 +141,7 @@ function read(path: string): string {
 }
 
 /** Closes the executors whatever happens. */
-async function using<T>(
+async function withExecutor<T>(
   options: SandboxOptions,
   work: (executor: Executor, fleet: Fleet, timeoutMs: number) => Promise<T>,
 ): Promise<T> {

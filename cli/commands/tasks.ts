@@ -7,11 +7,14 @@ import { exitCode, exitCodeHelp, paint, print, printJson, say } from '../output.
 import { LiveView, renderResult, shorten } from '../render.ts'
 import { addTaskOptions, number, toTask, type TaskOptions } from './run.ts'
 
-/** Commands of people and programs that use a running fleet: over KAFKA_BROKERS, or the gateway at FLOTILLA_URL or PORT. */
+/**
+ * Commands of people and programs that use a running fleet: over KAFKA_BROKERS, or the gateway at
+ * FLOTILLA_URL or PORT.
+ */
 export function addTasks(program: Command): void {
   const submitCommand = program
     .command('submit')
-    .description('hand a task to a running fleet; prints its id')
+    .description('submit a task to a running fleet; prints its id')
     .argument('<task>', 'what to do; - reads it from stdin')
     .option('--json', 'print {"taskId": …}')
   addTaskOptions(submitCommand).action(submit)
@@ -28,7 +31,10 @@ export function addTasks(program: Command): void {
     .command('watch')
     .description('follow one task as it runs, or every result as it comes')
     .argument('[taskId]')
-    .option('--group <name>', 'consumer group: go on where it stopped, share results with its other members')
+    .option(
+      '--group <name>',
+      'consumer group: resume where it stopped, and share results with its other members',
+    )
     .option('--from <where>', 'earliest or latest, for a group without a position', 'latest')
     .option('--json', 'a line of JSON each')
     .action(watch)
@@ -40,7 +46,7 @@ export function addTasks(program: Command): void {
     .action(cancel)
 }
 
-async function using<T>(work: (client: Client) => Promise<T>): Promise<T> {
+async function withClient<T>(work: (client: Client) => Promise<T>): Promise<T> {
   const client = await connect()
   try {
     return await work(client)
@@ -51,7 +57,7 @@ async function using<T>(work: (client: Client) => Promise<T>): Promise<T> {
 
 async function submit(text: string, options: TaskOptions): Promise<void> {
   const task = toTask(text === '-' ? readFileSync(0, 'utf8') : text, options)
-  const submitted = await using((client) => client.submit(task))
+  const submitted = await withClient((client) => client.submit(task))
   if (options.json) printJson(submitted)
   else print(submitted.taskId)
   process.exit(0)
@@ -62,12 +68,14 @@ async function result(
   options: { wait?: boolean; timeout?: number; json?: boolean },
 ): Promise<void> {
   const limit = options.timeout === undefined ? {} : { timeoutMs: options.timeout }
-  const found = await using((client) => (options.wait ? waitFor(client, taskId, limit) : client.find(taskId)))
+  const found = await withClient((client) =>
+    options.wait ? waitFor(client, taskId, limit) : client.find(taskId),
+  )
   if (!found) {
     const advice = options.wait
-      ? 'It may go on: ask again later.'
+      ? 'It may still be running: ask again later.'
       : `Wait for it with: flotilla result --wait ${taskId}`
-    say(paint('yellow', `No result of ${taskId} yet. ${advice}`))
+    say(paint('yellow', `No result for ${taskId} yet. ${advice}`))
     process.exit(5)
   }
   if (options.json) printJson(found)
@@ -91,7 +99,7 @@ async function watch(
   taskId: string | undefined,
   options: { group?: string; from: string; json?: boolean },
 ): Promise<void> {
-  await using((client) =>
+  await withClient((client) =>
     taskId === undefined ? watchResults(client, options) : watchTask(client, taskId, options.json === true),
   )
   process.exit(0)
@@ -121,7 +129,7 @@ async function watchResults(
 }
 
 async function cancel(taskId: string, options: { reason?: string }): Promise<void> {
-  await using((client) => client.cancel(taskId, options.reason))
-  print(`cancel of ${taskId} is on its way`)
+  await withClient((client) => client.cancel(taskId, options.reason))
+  print(`cancel sent for task ${taskId}`)
   process.exit(0)
 }

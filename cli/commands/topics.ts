@@ -9,7 +9,7 @@ export function addTopics(program: Command): void {
   program
     .command('topics')
     .description('the fleet’s topics: what they carry and how much they hold')
-    .option('--create', 'create those that are missing')
+    .option('--create', 'create the missing topics')
     .option('--json', 'JSON on stdout')
     .action(topics)
 }

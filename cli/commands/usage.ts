@@ -3,16 +3,16 @@ import type { Command } from 'commander'
 import { exportOptions, summaryOptions } from '../../runtime/ledger/reader.ts'
 import type { SummaryLine } from '../../runtime/ledger/summary.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import { aligned, paint, print, printJson } from '../output.ts'
+import { alignColumns, paint, print, printJson } from '../output.ts'
 
 export function addUsage(program: Command): void {
   const command = program
     .command('usage')
-    .description('what the fleet did and cost: executions, success rate, mean time, tokens, cost')
+    .description('usage and cost of the fleet: executions, success rate, mean time, tokens, cost')
   addTimes(
     command
       .command('summary', { isDefault: true })
-      .description('sums over everything, or by user, agent, model, tool or day')
+      .description('totals over everything, or by user, agent, model, tool or day')
       .option('--by <what>', 'total, user, agent, model, tool or day', 'total'),
   )
     .option('--json', 'JSON on stdout')
@@ -28,7 +28,7 @@ export function addUsage(program: Command): void {
       .description('the ledgers, row by row, oldest first')
       .option('--table <name>', 'calls: what each call used; tasks: results with their feedback', 'calls')
       .option('--format <format>', 'csv, or json: a line each', 'csv'),
-  ).action(exported)
+  ).action(printExport)
 }
 
 function addTimes(command: Command): Command {
@@ -67,7 +67,7 @@ async function csvOf(lines: readonly SummaryLine[]): Promise<string> {
 }
 
 function printTable(by: string, lines: readonly SummaryLine[]): void {
-  if (lines.length === 0) return print('Nothing is recorded for this time.')
+  if (lines.length === 0) return print('Nothing is recorded for this period.')
   const share = (value: number | null) => (value === null ? '–' : `${(100 * value).toFixed(1)} %`)
   const header = [by, 'executions', 'success', 'mean', 'tokens in', 'out', 'cost', 'satisfied', 'quality']
   const cells = lines.map((line) => [
@@ -81,12 +81,12 @@ function printTable(by: string, lines: readonly SummaryLine[]): void {
     share(line.satisfaction),
     share(line.quality),
   ])
-  const [head = '', ...rows] = aligned(header, cells)
+  const [head = '', ...rows] = alignColumns(header, cells)
   print(paint('dim', head))
   for (const row of rows) print(row)
 }
 
-async function exported(options: Times & { table: string; format: string }): Promise<void> {
+async function printExport(options: Times & { table: string; format: string }): Promise<void> {
   const asked = exportOptions({ table: options.table, format: options.format, ...timesOf(options) })
   await usingOperator(async ({ usage: ledger }) => {
     for await (const text of ledger.export(asked))

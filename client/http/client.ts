@@ -15,16 +15,16 @@ import type {
   TaskUpdate,
 } from '../types.ts'
 
-/** Throws TASK_INVALID where no task can have this id. */
+/** Throws TASK_INVALID if no task can have this id. */
 function pathOf(taskId: string): string {
   assertTaskId(taskId)
   return `/v1/tasks/${encodeURIComponent(taskId)}`
 }
 
-/** How long one request waits for a result before it is asked again. */
+/** How long one request waits for a result before the next one is sent. */
 const WAIT_SECONDS = 25
 
-/** The error that a gateway answered with; or that this is no gateway. */
+/** The error that a gateway answered with, or the one for an answer that is not a gateway's. */
 async function refusal(response: Response, url: string): Promise<FlotillaError> {
   const body = (await response.json().catch(() => null)) as {
     error?: { code?: string; message?: string; retryAfterMs?: number }
@@ -33,11 +33,11 @@ async function refusal(response: Response, url: string): Promise<FlotillaError> 
   if (Object.hasOwn(errorTable, code)) return new FlotillaError(code as ErrorCode, message, wait)
   return new FlotillaError(
     'GATEWAY_UNAVAILABLE',
-    `${url} answered ${response.status}: that is no gateway of a fleet`,
+    `${url} answered ${response.status}: this is not a fleet's gateway`,
   )
 }
 
-/** A gateway takes what has an effect only from those that say JSON, so that no web page can send it by accident. */
+/** A gateway accepts requests with an effect only as JSON, so that no web page can send them by accident. */
 function withType(init: RequestInit): RequestInit {
   const headers = new Headers(init.headers)
   if (!headers.has('content-type')) headers.set('content-type', 'application/json')
@@ -54,7 +54,7 @@ export async function askGateway(gateway: string, path: string, init: RequestIni
   return response
 }
 
-/** An item; or throws the error that a stream ended with. */
+/** Returns the item, or throws the error that the stream ended with. */
 function itemOf<T>(line: string): T {
   const item = JSON.parse(line) as T | { error: { code: ErrorCode; message: string } }
   const isError = typeof item === 'object' && item !== null && Object.keys(item).join() === 'error'
@@ -81,7 +81,7 @@ export class HttpClient implements Client {
   }
 
   async find(taskId: string): Promise<TaskResult | null> {
-    const response = await this.#repeated(`${pathOf(taskId)}/result`)
+    const response = await this.#repeat(`${pathOf(taskId)}/result`)
     return response.status === 204 ? null : ((await response.json()) as TaskResult)
   }
 
@@ -89,17 +89,20 @@ export class HttpClient implements Client {
     const until = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs
     for (;;) {
       const seconds = Math.min(WAIT_SECONDS, Math.max(0, (until - Date.now()) / 1_000))
-      const response = await this.#repeated(`${pathOf(taskId)}/result?wait=${seconds}`, until)
+      const response = await this.#repeat(`${pathOf(taskId)}/result?wait=${seconds}`, until)
       if (response.status !== 204) return (await response.json()) as TaskResult
       if (Date.now() >= until)
         throw new FlotillaError(
           'TASK_TIMED_OUT',
-          `no result of ${taskId} within ${timeoutMs} ms; the task goes on`,
+          `no result of ${taskId} within ${timeoutMs} ms; the task continues`,
         )
     }
   }
 
-  /** Over HTTP nobody says what arrived: with a group, results under way when the connection breaks are not sent again. */
+  /**
+   * HTTP has no acknowledgement: with a group, results in flight when the connection breaks are not sent
+   * again.
+   */
   results({ group, from = 'latest' }: ResultsOptions = {}): AsyncIterable<TaskResult> & AsyncDisposable {
     const query = new URLSearchParams(group === undefined ? { from } : { from, group })
     return this.#lines<TaskResult>(`/v1/results?${query}`)
@@ -115,7 +118,7 @@ export class HttpClient implements Client {
         yield* this.#lines<TaskUpdate>(path)
         isOver = true
       } catch (error) {
-        // A task may wait for days, for a person for instance.
+        // A task may wait for days, for example for a person.
         if (!isCode(error, 'STREAM_SILENT')) throw error
       }
     }
@@ -149,8 +152,8 @@ export class HttpClient implements Client {
     return (await (await this.#fetch(path, { method: 'POST', body: JSON.stringify(body) })).json()) as T
   }
 
-  /** As long as the gateway only asks to be asked again, for want of room or because it searches. */
-  async #repeated(path: string, untilMs = Number.POSITIVE_INFINITY): Promise<Response> {
+  /** Repeats while the gateway only asks for a retry, because it is full or still searching. */
+  async #repeat(path: string, untilMs = Number.POSITIVE_INFINITY): Promise<Response> {
     for (;;) {
       try {
         return await this.#fetch(path)

@@ -1,8 +1,10 @@
 // A client on the log itself: over Kafka, or inside the process that runs an embedded fleet.
 //
-// 1. `submit` resolves when the record is durable. The task id is the key, so a repeated submission runs once.
-// 2. Waiting for a result subscribes before it looks into the log, so no result falls between.
-// 3. What others may have written to these topics by mistake is passed over: it went to dead-letters, and is no result.
+// 1. `submit` resolves when the record is durable. The task id is the key, so a repeated submission runs
+//    once.
+// 2. Waiting for a result subscribes before it searches the log, so that no result is missed between the two.
+// 3. Records that others wrote to these topics by mistake are skipped: they went to dead-letters, and are
+//    not results.
 import { randomUUID, randomUUIDv7 } from 'node:crypto'
 import { resolve } from '../../runtime/codec/claim-check.ts'
 import type { Codec, Decoded } from '../../runtime/codec/port.ts'
@@ -40,11 +42,13 @@ export interface LogClientParts {
   readonly instruments?: Instruments
   /** Name in traces. Default client. */
   readonly name?: string
-  /** True: `find` may reject with SEARCH_UNFINISHED, so that whoever asks a server can't make it read without end. */
+  /**
+   * True: `find` may reject with SEARCH_UNFINISHED, so that a client can't make a server read without end.
+   */
   readonly boundedSearch?: boolean
 }
 
-/** Results remembered after they came by, so that asking again costs nothing. */
+/** Results kept after they were read, so that asking again costs nothing. */
 const REMEMBERED = 500
 const MAX_EXPECTED = 100_000
 
@@ -86,7 +90,7 @@ export class LogClient implements Client {
   }
 
   async submit(task: TaskInput): Promise<{ taskId: string }> {
-    // In order of time: what stores keep by task id then lies together, and grows at one end.
+    // Ids in order of time: rows that stores keep by task id are then close together, and grow at one end.
     const taskId = task.taskId ?? randomUUIDv7()
     if (task.taskId === undefined && this.#listening) await this.#expect(taskId)
     await this.#publish('tasks.submitted', 'TaskSubmitted', toSubmission(task, taskId), taskId)
@@ -117,7 +121,7 @@ export class LogClient implements Client {
     await this.#say('QualityScored', data)
   }
 
-  /** Of a task that was submitted. Throws TASK_INVALID with every id and name that can't be one. */
+  /** Publishes an event of a submitted task. Throws TASK_INVALID with every id and name that can't be one. */
   async #say<T extends EventType>(type: T, data: EventMap[T] & { taskId: string }): Promise<void> {
     assertTaskId(data.taskId)
     const mistakes = identityMistakes(type, data)
@@ -171,7 +175,7 @@ export class LogClient implements Client {
     const limit = timeLimit(taskId, timeoutMs, signal)
     const look = async () => {
       await this.#listen()
-      const found = this.#expected.has(taskId) ? null : await this.#searched(taskId, limit.isOver)
+      const found = this.#expected.has(taskId) ? null : await this.#search(taskId, limit.isOver)
       return found ?? (await this.#decode(await waiting.record))
     }
     try {
@@ -182,13 +186,13 @@ export class LogClient implements Client {
     }
   }
 
-  /** Whoever waits may wait for the search too. */
-  async #searched(taskId: string, isOver: () => boolean): Promise<TaskResult | null> {
+  /** A caller that waits may wait for the search too. */
+  async #search(taskId: string, isOver: () => boolean): Promise<TaskResult | null> {
     const record = this.#recent.get(taskId) ?? (await searchWhole(this.#parts.log, taskId, isOver))
     return record ? this.#decode(record) : null
   }
 
-  /** A new id, while we listen: its result can only come by, and needs no search. */
+  /** For a new id, if we listen already: its result can only arrive from now on, and needs no search. */
   async #expect(taskId: string): Promise<void> {
     await this.#listening
     this.#expected.add(taskId)
@@ -212,11 +216,11 @@ export class LogClient implements Client {
   }
 
   #listen(): Promise<void> {
-    this.#listening ??= this.#tail(['tasks.completed'], (record) => this.#completed(record)).ready
+    this.#listening ??= this.#tail(['tasks.completed'], (record) => this.#onCompleted(record)).ready
     return this.#listening
   }
 
-  #completed(record: LogRecord): void {
+  #onCompleted(record: LogRecord): void {
     if (record.key === null || !isResult(record)) return
     this.#expected.delete(record.key)
     this.#recent.set(record.key, record)
@@ -256,10 +260,10 @@ export class LogClient implements Client {
     const give = async (record: LogRecord) => {
       const result = await this.#decode(record)
       if (group === undefined) return stream.push(result)
-      // The group's position must not pass what its reader has not dealt with.
+      // The group's position must not pass a result that its reader has not processed.
       if (!(await stream.hand(result))) throw new Error('the reader left before it asked for more')
     }
-    // What is only away comes again; what will never come must not hold the reader in silence.
+    // A blob that is unavailable is retried; one that will never come must not block the reader silently.
     const refuse = (error: unknown): never => {
       if (error instanceof FlotillaError && !error.retryable) stream.end(error)
       throw error
@@ -271,7 +275,7 @@ export class LogClient implements Client {
     return stream
   }
 
-  /** Results from now on, by a tail that all such readers share. Ends with READER_TOO_SLOW. */
+  /** Results from now on, from a tail that all such readers share. Ends with READER_TOO_SLOW. */
   liveResults(): Stream<TaskResult> {
     return this.#live.follow('').stream
   }
@@ -282,7 +286,7 @@ export class LogClient implements Client {
     const { stream, ready } = this.#updates.follow(taskId)
     const finish = async () => {
       await ready
-      const found = await this.#searched(taskId, () => stream.isEnded)
+      const found = await this.#search(taskId, () => stream.isEnded)
       if (!found) return
       await stream.push({ kind: 'result', result: found })
       stream.end()
@@ -328,7 +332,7 @@ function timeLimit(taskId: string, timeoutMs: number | undefined, signal: AbortS
   }
   const onAbort = () => end(signal?.reason)
   if (timeoutMs !== undefined) {
-    const message = `no result of ${taskId} within ${timeoutMs} ms; the task goes on`
+    const message = `no result of ${taskId} within ${timeoutMs} ms; the task continues`
     timer = setTimeout(() => end(new FlotillaError('TASK_TIMED_OUT', message)), timeoutMs)
   }
   if (signal?.aborted) onAbort()

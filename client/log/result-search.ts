@@ -3,20 +3,23 @@ import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, LogRecord } from '../../runtime/log/port.ts'
 import { headers as names } from '../../schemas/topics.ts'
 
-/** What others may have written to tasks.completed by mistake went to dead-letters, and is no result. */
+/** False for records that others wrote to tasks.completed by mistake: they went to dead-letters. */
 export function isResult({ headers, value }: LogRecord): boolean {
   return value !== null && headers[names.schema] === 'TaskCompleted'
 }
 
 const uuid7 = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
 
-/** When a task of this id was named, and so at the earliest completed; 0 where the id does not say. */
+/** When the id was made, and so the earliest time of completion; 0 if the id does not say. */
 export function namedAtMs(taskId: string): number {
   const [, high, low] = uuid7.exec(taskId) ?? []
   return high === undefined || low === undefined ? 0 : Number.parseInt(high + low, 16)
 }
 
-/** The task's result on the log. Rejects with SEARCH_UNFINISHED when there may be one that was not looked for yet. */
+/**
+ * The task's result on the log. Rejects with SEARCH_UNFINISHED if there may be one in the part not yet
+ * searched.
+ */
 export function searchResult(log: Log, taskId: string): Promise<LogRecord | null> {
   return log.find({
     topic: 'tasks.completed',

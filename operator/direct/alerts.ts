@@ -1,4 +1,4 @@
-// What operators see and say of alerts: by the topics alone, so that it works beside any process of the fleet.
+// Alerts for operators, from the topics alone, so that it works beside any process of the fleet.
 import { randomUUID } from 'node:crypto'
 import type { Codec, Decoded } from '../../runtime/codec/port.ts'
 import { unknownRule } from '../../runtime/config/alerts.ts'
@@ -21,7 +21,7 @@ export interface AlertView {
   condition: Pick<NamedRule, 'measure' | 'threshold' | 'windowMs' | 'minTasks' | 'pattern'>
   channels: readonly string[]
   state: 'firing' | 'ok'
-  /** What was last said of it; null when nothing was. */
+  /** The message of its last event; null if there was none. */
   message: string | null
   /** Since when it fires. */
   sinceMs: number | null
@@ -37,22 +37,25 @@ export interface TestAnswer {
 export interface AlertOperator {
   /** Every rule with its state and silence. */
   list(): Promise<AlertView[]>
-  /** Until then the rule's channels are not told; a time in the past ends the silence. Rejects with NOT_FOUND. */
+  /** Mutes the rule's channels until then; a time in the past ends the silence. Rejects with NOT_FOUND. */
   silence(rule: string, silence: { untilMs: number; reason?: string; by?: string }): Promise<void>
-  /** What each channel of the rule answered to a test. Rejects with NOT_FOUND, or LOG_UNAVAILABLE when nobody answers. */
+  /**
+   * Tests each channel of the rule; resolves with their answers. Rejects with NOT_FOUND, or LOG_UNAVAILABLE
+   * if no service answers.
+   */
   test(rule: string): Promise<TestAnswer[]>
 }
 
 type Settings = Pick<Alerts, 'rules' | 'silences'>
 
-/** Throws NOT_FOUND with the names that there are. */
+/** Throws NOT_FOUND with the known names. */
 export function namedRule(name: string, { rules }: Pick<Alerts, 'rules'>): NamedRule {
   const rule = rules.find((each) => each.name === name)
   if (!rule) throw new FlotillaError('NOT_FOUND', unknownRule(name, rules))
   return rule
 }
 
-/** Each rule as configured, with what was last said of it, and its silence of those that were said. */
+/** Each rule as configured, with its last event and its silence. */
 export function alertViews(
   { rules, silences: configured }: Settings,
   events: readonly Decoded[],
@@ -84,7 +87,7 @@ export function alertViews(
 }
 
 const FLEET = 'fleet'
-/** An alert that lasts is raised every hour, so its last word is among these. */
+/** A firing alert is raised every hour, so its last event is among these. */
 const READ_MOST = 500
 const TEST_MS = 25_000
 
@@ -103,7 +106,7 @@ export class DirectAlerts implements AlertOperator {
     return alertViews(this.#settings, await this.#latest('alerts.raised'), await this.#silences())
   }
 
-  /** What operators said that holds now, by rule. */
+  /** Silences that hold now, by rule. */
   async #silences(): Promise<Map<string, NonNullable<AlertView['silence']>>> {
     const nowMs = Date.now()
     const found = new Map<string, NonNullable<AlertView['silence']>>()

@@ -1,10 +1,10 @@
-// What the breakers of a fleet were last heard to be, from ops.health.
+// Breakers of a fleet, as last reported on ops.health.
 import type { Codec } from '../../runtime/codec/port.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import type { BreakerChanged } from '../../schemas/generated/events.ts'
 
 export interface BreakerView {
-  /** What it guards: `model:openai`, `tool:fetch_page`. */
+  /** The guarded target: `model:openai`, `tool:fetch_page`. */
   breaker: string
   stage: string
   /** Each process has breakers of its own. */
@@ -13,7 +13,7 @@ export interface BreakerView {
   sinceMs: number
   /** The failure that opened it. */
   reason: string | null
-  /** True: it would have changed again by now, so its process is gone. */
+  /** True: a live process would have reported a change by now, so its process is gone. */
   stale: boolean
 }
 
@@ -24,9 +24,9 @@ export interface BreakerOperator {
 
 /** An open breaker is half open after 10 s; nothing else keeps it open. */
 const OPEN_AT_MOST_MS = 60_000
-/** What has not changed for so long is not news. */
+/** Older changes are not shown. */
 const FORGOTTEN_MS = 86_400_000
-/** Changes that are looked at, of each partition. */
+/** Changes read of each partition, at most. */
 const MAX_CHANGES = 1_000
 
 export function directBreakers(log: Log, codec: Codec): BreakerOperator {

@@ -34,7 +34,7 @@ export type { ReplayOptions } from './replay.ts'
 
 export interface DeadLetterContent extends DeadLetterView {
   headers: Record<string, string>
-  /** As text where it is text, else as hex. */
+  /** As text if it is text, else as hex. */
   value: string
 }
 
@@ -44,8 +44,8 @@ export interface DeadLetterOperator {
   /** `id`: `partition:offset`, as listed. Rejects with NOT_FOUND. */
   get(id: string): Promise<DeadLetterContent>
   /**
-   * Publishes the original record again, once. Resolves with its new position. Rejects with REQUEST_INVALID where that would
-   * break a promise or do nothing, with what to do instead (replay.ts).
+   * Publishes the original record again, once. Resolves with its new position. Rejects with REQUEST_INVALID
+   * if that would break a promise or do nothing, with what to do instead (replay.ts).
    */
   replay(id: string, options?: ReplayOptions): Promise<Replayed>
 }
@@ -65,10 +65,10 @@ export class DirectDeadLetters implements DeadLetterOperator {
   readonly #log: Log
   readonly #codec: Codec
   readonly #blobs: BlobStore | null
-  /** Replays are one after the other: of two of the same letter the second finds the mark of the first. */
+  /** Replays run one after the other: of two of the same letter, the second finds the mark of the first. */
   #replaying: Promise<unknown> = Promise.resolve()
 
-  /** Without `blobs`, of a large record only what its letter shows can be read, and it can't be replayed. */
+  /** Without `blobs`, a large record can't be replayed, and only the part in its letter can be read. */
   constructor(log: Log, codec: Codec, blobs: BlobStore | null = null) {
     this.#log = log
     this.#codec = codec
@@ -104,7 +104,7 @@ export class DirectDeadLetters implements DeadLetterOperator {
     refuseRepeated(id, await this.#markOn(id, record))
     const whole = await this.#wholeOf(id, letter)
     const replayed = await replayOf(whole, this.#codec, this.#log.partitions, options)
-    mustBeTaken(id, replayed)
+    assertFits(id, replayed)
     const [position] = await this.#log.publish([replayed])
     if (!position)
       throw new FlotillaError('LOG_UNAVAILABLE', `replaying dead letter ${id}: the log gave no position`)
@@ -112,7 +112,7 @@ export class DirectDeadLetters implements DeadLetterOperator {
     return position
   }
 
-  /** The letter with what its record had in the blob store. */
+  /** The letter with the parts of its record that are in the blob store. */
   async #wholeOf(id: string, letter: DeadLettered): Promise<Letter> {
     const { key, headers } = await this.#originOf(letter)
     const value = letter.valueBlob === null ? letter.value : await this.#payload(letter.valueBlob)
@@ -128,13 +128,13 @@ export class DirectDeadLetters implements DeadLetterOperator {
     if (this.#blobs === null)
       throw new FlotillaError(
         'PAYLOAD_MISSING',
-        'the record lies in the blob store, which is not open here: ask a gateway (FLOTILLA_URL), or set DATABASE_URL',
+        'the record is in the blob store, which is not open here: ask a gateway (FLOTILLA_URL), or set DATABASE_URL',
       )
     const found = await this.#blobs.get(hash)
     if (found) return found
     throw new FlotillaError(
       'PAYLOAD_MISSING',
-      `the record lay in the blob store, which has no payload ${hash} now`,
+      `the record was in the blob store, which no longer has payload ${hash}`,
     )
   }
 
@@ -143,7 +143,7 @@ export class DirectDeadLetters implements DeadLetterOperator {
     try {
       await this.#log.publish([{ topic: 'dead-letters', partition, key, value, headers: {} }])
     } catch (cause) {
-      const message = `dead letter ${letter.id} was replayed, but could not be marked so: do not replay it again`
+      const message = `dead letter ${letter.id} was replayed, but marking it failed: do not replay it again`
       throw new FlotillaError('LOG_UNAVAILABLE', message, { cause })
     }
   }
@@ -182,7 +182,7 @@ export class DirectDeadLetters implements DeadLetterOperator {
   }
 }
 
-/** Of `partition:offset` as it is listed, and written in no other way: a letter has one id. Null for anything else. */
+/** Parses `partition:offset` exactly as listed: a letter has one id. Null for anything else. */
 function positionIn(id: string): { partition: number; offset: number } | null {
   const [, partition, offset] = /^(0|[1-9]\d{0,8}):(0|[1-9]\d{0,14})$/.exec(id) ?? []
   return partition === undefined ? null : { partition: Number(partition), offset: Number(offset) }
@@ -192,8 +192,8 @@ type Origin = Pick<DeadLettered, 'key' | 'headers'>
 
 const bytesOf = ({ value, valueBytes }: DeadLettered): number => valueBytes ?? value.length
 
-/** A record that would come back as the same dead letter is not published again. */
-function mustBeTaken(id: string, record: OutgoingRecord): void {
+/** Throws if the record is so large that it would come back as the same dead letter. */
+function assertFits(id: string, record: OutgoingRecord): void {
   const bytes = recordBytes(record)
   if (bytes <= RECORD_BYTES) return
   const why = `its record has ${bytes} bytes with key and headers, and the fleet takes at most ${RECORD_BYTES}`

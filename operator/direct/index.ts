@@ -21,7 +21,7 @@ export interface FleetParts {
   readonly fleet: Pick<Fleet, 'alerts' | 'limits'>
 }
 
-/** On the parts that a process of the fleet has open. */
+/** The operator on the parts that a process of the fleet has open. */
 export function directOperator({ log, codec, blobs, sql, limits, fleet }: FleetParts): Operator {
   return {
     topics: directTopics(log),

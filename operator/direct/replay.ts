@@ -1,10 +1,11 @@
-// What replaying a dead letter does, and when it is refused.
+// Replays dead letters, or refuses to.
 //
-// 1. An event of the fleet itself is replayed under its own id, for the stage that gave it up and for no other: outcomes that
-//    the call journal has answer its calls, and what it emits has the ids that it would have had.
-// 2. What would give a task a second result is refused: a submission whose id is remembered, an admission whose task has
-//    ended, a result. `as` submits such a task as a new one.
-// 3. A record of a topic that anyone writes is a new event, as it would be if its writer sent it again.
+// 1. An event of the fleet itself is replayed under its own id, for the stage that gave it up and for no
+//    other: outcomes that the call journal has answer its calls, and what it emits has the ids that it would
+//    have had.
+// 2. A replay that would give a task a second result is refused: a submission whose id is remembered, an
+//    admission whose task has ended, a result. `as` submits such a task as a new one.
+// 3. A record of a topic that anyone writes becomes a new event, as if its writer sent it again.
 // 4. A replay leaves a mark on dead-letters; a letter that has one is not replayed again.
 import { randomUUID } from 'node:crypto'
 import type { Codec, Decoded } from '../../runtime/codec/port.ts'
@@ -16,13 +17,13 @@ import type { DeadLettered } from '../../schemas/generated/events.ts'
 import { headers as names, topics, type TopicName, type TopicSpec } from '../../schemas/topics.ts'
 
 export interface ReplayOptions {
-  /** Also where only stages write. */
+  /** Also on topics that only stages write. */
   force?: boolean
   /** Submit the task of this letter as a new one, with this id. */
   as?: string
 }
 
-/** As long as the router remembers ids. */
+/** How long the router remembers ids. */
 const REMEMBER_MS = 7 * 86_400_000
 /** `code` of the mark that a replay leaves on dead-letters. */
 export const REPLAYED = 'REPLAYED'
@@ -48,7 +49,7 @@ export async function replayOf(
       'NOT_FOUND',
       `dead letter ${letter.id} came from ${data.sourceTopic}, which takes no records`,
     )
-  const event = await decoded(codec, letter, topic.name)
+  const event = await decode(codec, letter, topic.name)
   if (options.as !== undefined) return submission(letter, event, codec, partitions, options.as)
   refuseSecondResult(letter, event)
   if (topic.writers.includes('anyone') || topic.name === 'alerts.notifications') return again(letter, topic)
@@ -56,8 +57,8 @@ export async function replayOf(
   return forItsStage(letter, topic)
 }
 
-/** Null: the bytes are no event, which may be why it is a letter. */
-async function decoded(codec: Codec, { value }: Letter, topic: TopicName): Promise<Decoded | null> {
+/** Null if the bytes are not an event, which may be why it is a dead letter. */
+async function decode(codec: Codec, { value }: Letter, topic: TopicName): Promise<Decoded | null> {
   try {
     return await codec.decode(value, topic)
   } catch (error) {
@@ -84,9 +85,9 @@ function submission(
   taskId: string,
 ): OutgoingRecord {
   if (event?.type !== 'TaskSubmitted')
-    throw refused(`dead letter ${id} is no submitted task (${event?.type ?? 'it can’t be decoded'})`)
+    throw refusal(`dead letter ${id} is not a submitted task (${event?.type ?? 'it can’t be decoded'})`)
   if (!taskIdPattern.test(taskId))
-    throw refused(`${taskId} is no task id: use 1 to 128 letters, digits, dots, colons, - and _`)
+    throw refusal(`${taskId} is not a task id: use 1 to 128 letters, digits, dots, colons, - and _`)
   const value = codec.encode('TaskSubmitted', { ...event.data, taskId }, 'tasks.submitted')
   return { topic: 'tasks.submitted', partition: homeOf(taskId, partitions), key: taskId, value, headers: {} }
 }
@@ -96,11 +97,11 @@ const unanswered: ReadonlySet<string> = new Set<ErrorCode>(['UNDECODABLE_RECORD'
 
 function refuseSecondResult({ id, data }: Letter, event: Decoded | null): void {
   if (event?.type === 'TaskCompleted')
-    throw refused(
+    throw refusal(
       `dead letter ${id} is a result, given up by ${data.stage}: replaying it would give the task a second one`,
     )
   if (event?.type === 'TaskAdmitted' && data.stage === 'planner')
-    throw refused(
+    throw refusal(
       `task ${event.data.taskId} has ended: it failed when planner gave dead letter ${id} up. Submit it again under another id`,
     )
   if (
@@ -108,13 +109,13 @@ function refuseSecondResult({ id, data }: Letter, event: Decoded | null): void {
     !unanswered.has(data.code) &&
     Date.now() < data.failedAtMs + REMEMBER_MS
   )
-    throw refused(
+    throw refusal(
       `task ${event.data.taskId ?? data.key ?? ''} was answered when dead letter ${id} was written, and its id is remembered until ` +
         `${new Date(data.failedAtMs + REMEMBER_MS).toISOString()}: replaying it would do nothing. ` +
         `Submit it as a new task: flotilla dead-letters replay ${id} --as <new id>`,
     )
   if (event && 'deadlineMs' in event.data && Number(event.data.deadlineMs) < Date.now())
-    throw refused(
+    throw refusal(
       `${event.type} of dead letter ${id} was wanted until ${new Date(Number(event.data.deadlineMs)).toISOString()}: ` +
         'nobody waits for its reply any more. Submit its task again under another id',
     )
@@ -122,7 +123,7 @@ function refuseSecondResult({ id, data }: Letter, event: Decoded | null): void {
 
 function refuseUnforced({ id, data }: Letter, { name, writers }: TopicSpec, { force }: ReplayOptions): void {
   if (force) return
-  throw refused(
+  throw refusal(
     `dead letter ${id} came from ${name}, which only ${writers.join(', ')} writes. Replaying it lets ${data.stage} handle the same event ` +
       'again: calls whose outcomes are recorded are not made again, others are; a task that has ended stays ended. If that is ' +
       `what you want: flotilla dead-letters replay ${id} --force`,
@@ -131,12 +132,12 @@ function refuseUnforced({ id, data }: Letter, { name, writers }: TopicSpec, { fo
 
 export function refuseRepeated(id: string, mark: DeadLettered | undefined): void {
   if (mark)
-    throw refused(
+    throw refusal(
       `dead letter ${id} was replayed at ${new Date(mark.failedAtMs).toISOString()}: nothing was done now`,
     )
 }
 
-/** What a replay leaves on dead-letters: a letter about this one, which nobody replays. */
+/** The mark that a replay leaves on dead-letters: a letter about this one, which is never replayed. */
 export function markOf({ id, data }: Letter): DeadLettered {
   return {
     ...data,
@@ -154,4 +155,4 @@ export function markOf({ id, data }: Letter): DeadLettered {
 export const isMarkOf = (id: string, { code, headers }: DeadLettered): boolean =>
   code === REPLAYED && headers[names.replayOf] === id
 
-const refused = (message: string): FlotillaError => new FlotillaError('REQUEST_INVALID', message)
+const refusal = (message: string): FlotillaError => new FlotillaError('REQUEST_INVALID', message)

@@ -5,7 +5,9 @@ import { topics, type TopicName } from '../../schemas/topics.ts'
 export interface TopicView {
   name: TopicName
   partitions: number
-  /** Offsets between the earliest and the next, over all partitions; on Kafka they include control records. */
+  /**
+   * Offsets between the earliest and the next, over all partitions; on Kafka they include control records.
+   */
   records: number
   events: readonly string[]
   purpose: string

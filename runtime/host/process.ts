@@ -17,7 +17,7 @@ import { openLog } from '../log/open.ts'
 import type { Log } from '../log/port.ts'
 import { redactedJson } from '../redaction.ts'
 import { createBreakers, type BreakerChange, type Breakers } from '../breakers.ts'
-import type { Callers, DoorContext, Service } from '../service.ts'
+import type { Callers, RoutesContext, Service } from '../service.ts'
 import { openStores, type Stores } from '../store/open.ts'
 import type { Telemetry } from '../telemetry/open.ts'
 import { Bugs } from './bugs.ts'
@@ -172,7 +172,7 @@ class RunningProcess implements FleetProcess {
       limits: connectionsFor(environment.http),
       logger: telemetry.instruments.log,
     })
-    const context: DoorContext = {
+    const context: RoutesContext = {
       ...parts.stores,
       fleet,
       environment,
@@ -183,7 +183,7 @@ class RunningProcess implements FleetProcess {
       logger: telemetry.instruments.log,
     }
     this.#refuseUntilStarted(app)
-    for (const { door } of services) await door?.(app, context)
+    for (const { routes } of services) await routes?.(app, context)
     this.#closers.push(() => app.close())
     this.url = await listen(app, environment.host, environment.port)
     if ('announce' in parts.log) (parts.log as EmbeddedLog).announce({ gateway: this.url })

@@ -1,36 +1,37 @@
-// What becomes of an alert as its rule is read: raised once, raised again while it lasts, resolved.
+// The life of an alert: raised once, raised again while it keeps firing, resolved.
 //
-// 1. While its rule is silent an alert is raised on the topic and in the log, and no channel is told. When the silence
-//    ends and it still lasts, it is raised again and told.
-// 2. Its end is told to whoever was told of its beginning, silence or not: nobody is left with an alert that is over.
+// 1. While its rule is silenced, an alert is raised on the topic and in the log, and no channel is notified.
+//    When the silence ends and it still fires, it is raised again and its channels are notified.
+// 2. Channels that were notified of an alert are notified of its end, silence or not: none is left with an
+//    alert that is over.
 import type { NamedRule } from '../../runtime/config/fleet.ts'
 import type { AlertRaised, AlertResolved } from '../../schemas/generated/events.ts'
 import type { Notice } from './events.ts'
-import { isOfBudgets, named } from './budgets.ts'
+import { isOfBudgets, describeBudgets } from './budgets.ts'
 import type { Reading } from './windows.ts'
 
-/** An alert that is under way. */
+/** A firing alert. */
 export interface Alert {
   alertId: string
   notifiedMs: number
-  /** Whether its channels were told. */
+  /** Whether its channels were notified. */
   told: boolean
-  /** Names of the subjects that it was raised about last. */
+  /** Names of the subjects of the last raise. */
   about?: string[]
 }
 
 type Event = { type: 'AlertRaised'; data: AlertRaised } | { type: 'AlertResolved'; data: AlertResolved }
 
 export interface Step {
-  /** The alert afterwards; null when there is none. */
+  /** The alert afterwards; null if it is resolved. */
   readonly alert: Alert | null
   readonly event: Event
   readonly notice: Notice
-  /** Whether its channels are told. */
+  /** Whether its channels are notified. */
   readonly tell: boolean
 }
 
-/** Null: nothing changes. To fire takes enough tasks; to last takes only that the value stays above the threshold. */
+/** Null: nothing changes. Firing needs enough tasks; staying needs only a value above the threshold. */
 export function step(
   rule: NamedRule,
   alert: Alert | undefined,
@@ -42,18 +43,18 @@ export function step(
   if (!alert) {
     const fires = above && reading.tasks >= rule.minTasks
     return fires
-      ? raised(rule, { alertId: `${rule.name}-${nowMs}`, told: false }, reading, silent, nowMs)
+      ? raise(rule, { alertId: `${rule.name}-${nowMs}`, told: false }, reading, silent, nowMs)
       : null
   }
-  if (!above) return resolved(rule, alert, reading, nowMs)
+  if (!above) return resolve(rule, alert, reading, nowMs)
   const isNews = reading.subjects?.some(({ name }) => !alert.about?.includes(name)) ?? false
   const due = isNews || nowMs >= renotifyAtMs(rule, alert) || (!alert.told && !silent)
-  return due ? raised(rule, alert, reading, silent, nowMs) : null
+  return due ? raise(rule, alert, reading, silent, nowMs) : null
 }
 
 export const renotifyAtMs = (rule: NamedRule, alert: Alert): number => alert.notifiedMs + rule.renotifyMs
 
-function raised(
+function raise(
   rule: NamedRule,
   { alertId, told }: Pick<Alert, 'alertId' | 'told'>,
   reading: Reading,
@@ -61,8 +62,8 @@ function raised(
   atMs: number,
 ): Step {
   const { name, severity, channels, threshold, windowMs, runbook } = rule
-  const above = isOfBudgets(rule) ? '' : `, above ${shown(rule, threshold)}`
-  const message = `${name}: ${described(rule, reading)}${above}`
+  const above = isOfBudgets(rule) ? '' : `, above ${format(rule, threshold)}`
+  const message = `${name}: ${describeReading(rule, reading)}${above}`
   const facts = { alertId, rule: name, severity, value: reading.value, threshold, message, atMs }
   const about = reading.subjects && { about: reading.subjects.map((subject) => subject.name) }
   return {
@@ -73,9 +74,9 @@ function raised(
   }
 }
 
-function resolved(rule: NamedRule, { alertId, told }: Alert, reading: Reading, atMs: number): Step {
+function resolve(rule: NamedRule, { alertId, told }: Alert, reading: Reading, atMs: number): Step {
   const { name, severity, threshold, runbook } = rule
-  const message = `${name} is over: ${described(rule, reading)}`
+  const message = `${name} is over: ${describeReading(rule, reading)}`
   const facts = { alertId, rule: name, value: reading.value, threshold, message, atMs }
   return {
     alert: null,
@@ -85,7 +86,7 @@ function resolved(rule: NamedRule, { alertId, told }: Alert, reading: Reading, a
   }
 }
 
-/** What a test of the rule's channels says. */
+/** The notification that tests the rule's channels. */
 export function testNotice(rule: NamedRule, alertId: string, atMs: number): Notice {
   const { name, severity, threshold, runbook } = rule
   const message = `${name}: this is a test of its channels, nothing has happened`
@@ -94,17 +95,17 @@ export function testNotice(rule: NamedRule, alertId: string, atMs: number): Noti
 
 const seconds = (ms: number): string => `${ms / 1_000} s`
 
-function described(rule: NamedRule, reading: Reading): string {
-  if (isOfBudgets(rule)) return named(reading)
-  return `${counted(rule, reading.value)} in ${seconds(rule.windowMs)}`
+function describeReading(rule: NamedRule, reading: Reading): string {
+  if (isOfBudgets(rule)) return describeBudgets(reading)
+  return `${describeCount(rule, reading.value)} in ${seconds(rule.windowMs)}`
 }
 
-function counted(rule: NamedRule, value: number): string {
+function describeCount(rule: NamedRule, value: number): string {
   switch (rule.measure) {
     case 'error_rate':
-      return `${shown(rule, value)} of tasks failed`
+      return `${format(rule, value)} of tasks failed`
     case 'latency_p95_ms':
-      return `95 % of tasks took up to ${shown(rule, value)}`
+      return `95 % of tasks took up to ${format(rule, value)}`
     case 'tokens':
       return `${value} tokens were used`
     case 'errors_matching':
@@ -114,7 +115,7 @@ function counted(rule: NamedRule, value: number): string {
   }
 }
 
-function shown({ measure }: NamedRule, value: number): string {
+function format({ measure }: NamedRule, value: number): string {
   if (measure === 'error_rate') return `${(value * 100).toFixed(1)} %`
   return measure === 'latency_p95_ms' ? seconds(value) : String(value)
 }

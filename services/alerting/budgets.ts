@@ -1,8 +1,9 @@
 // Daily token budgets that were reported to be near their limit (BudgetWarned).
 //
-// 1. A report holds until its budget's day ends, or until the budget is so much larger that it would not be made any more.
-// 2. It counts by what it says itself: one that comes late, of a day that is over, counts for nothing.
-// 3. A budget that comes near its limit while others are is news: the alert is raised again at once.
+// 1. A report holds until its budget's day ends, or until the budget is raised so far that the report no
+//    longer applies.
+// 2. Its own content counts: a late report of a day that is over is ignored.
+// 3. Another budget near its limit is news: the alert is raised again at once.
 import type { Fleet, NamedRule } from '../../runtime/config/fleet.ts'
 import { budgetOf, warnAtOf } from '../../runtime/limits/claims.ts'
 import type { BudgetWarned } from '../../schemas/generated/events.ts'
@@ -13,19 +14,19 @@ type NearBudget = Omit<BudgetWarned, 'atMs' | 'setting'>
 export type BudgetRows = { budgets: NearBudget[] }
 type State = Readonly<Partial<BudgetRows>>
 
-/** Budgets kept: of many users the first ones say enough. */
+/** Budgets kept: of many users, the first ones are enough. */
 const MAX_BUDGETS = 100
 /** Budgets that a message names. */
 const MAX_NAMED = 5
 
 export const isOfBudgets = ({ measure }: NamedRule): boolean => measure === 'budgets_near_limit'
 
-/** The row with this report. */
-export function reported({ budgets = [] }: State, report: BudgetWarned, nowMs: number): BudgetRows {
+/** Adds this report to the row. */
+export function withReport({ budgets = [] }: State, report: BudgetWarned, nowMs: number): BudgetRows {
   const { atMs: _, setting: __, ...near } = report
   const others = budgets.filter(({ budget, resetsAtMs }) => budget !== near.budget && resetsAtMs > nowMs)
   const before = budgets.find(({ budget }) => budget === near.budget)
-  // A late report of the same budget, from before it rose.
+  // A late report of the same budget, from before it was raised.
   const isLate = before && before.resetsAtMs >= near.resetsAtMs && before.warnAtTokens > near.warnAtTokens
   const kept = [...others, isLate ? before : near].filter(({ resetsAtMs }) => resetsAtMs > nowMs)
   return { budgets: kept.sort((a, b) => Number(isOfUser(a)) - Number(isOfUser(b))).slice(0, MAX_BUDGETS) }
@@ -36,12 +37,12 @@ const isOfUser = ({ name }: NearBudget): boolean => name?.startsWith('user:') ??
 export function budgetReading(rule: NamedRule, rows: State, limits: BudgetLimits, nowMs: number): Reading {
   const subjects = nearLimit(rule, rows, limits, nowMs).map((near) => ({
     name: near.budget,
-    text: told(near),
+    text: describeBudget(near),
   }))
   return { value: subjects.length, tasks: rule.minTasks, subjects }
 }
 
-/** When the first of their days ends; Infinity while there is none. */
+/** When the first of their days ends; Infinity if there is none. */
 export function nextResetMs(rule: NamedRule, rows: State, limits: BudgetLimits, nowMs: number): number {
   return Math.min(...nearLimit(rule, rows, limits, nowMs).map(({ resetsAtMs }) => resetsAtMs))
 }
@@ -64,13 +65,13 @@ function hasRisen({ name, warnAtTokens }: NearBudget, limits: BudgetLimits): boo
   return limit === null || warnAtOf(limit, limits) > warnAtTokens
 }
 
-const told = ({ budget, limitTokens, warnAtTokens, resetsAtMs }: NearBudget): string =>
+const describeBudget = ({ budget, limitTokens, warnAtTokens, resetsAtMs }: NearBudget): string =>
   `${budget} (${count(warnAtTokens)} of ${count(limitTokens)} tokens are used, until ${new Date(resetsAtMs).toISOString()})`
 
 const count = (value: number): string => value.toLocaleString('en-US')
 
-/** For people: which they are. */
-export function named({ value, subjects = [] }: Reading): string {
+/** Names the budgets, for people. */
+export function describeBudgets({ value, subjects = [] }: Reading): string {
   const what =
     value === 1 ? 'a daily token budget is' : `${value === 0 ? 'no' : value} daily token budgets are`
   const listed = subjects.slice(0, MAX_NAMED).map(({ text }) => text)

@@ -1,15 +1,17 @@
-// One notification on its way out, under a key of its own (a part of `fleet`), so that a channel that is slow or away holds up
-// nothing but itself.
+// Delivers one notification, under a key of its own (a part of `fleet`), so that a slow or unavailable
+// channel blocks only itself.
 //
-// 1. Each try is a journalled call. What may pass is tried again, the waits doubling up to five minutes or as long as the
-//    channel says; after the last try, or a refusal, it goes to dead-letters with the reason, as JSON that can be replayed.
-// 2. A raise that is tried again after its alert was resolved is dropped: it must not come behind its end.
-// 3. Told at least once: a crash between the channel's answer and the journal may tell it twice, under the same id.
+// 1. Each attempt is a journalled call. A transient failure is retried, with waits that double up to five
+//    minutes, or as long as the channel says; after the last attempt, or a refusal, it goes to dead-letters
+//    with the reason, as JSON that can be replayed.
+// 2. A raise that would be retried after its alert was resolved is dropped: it must not arrive after the end.
+// 3. At least once: a crash between the channel's answer and the journal may notify it twice, under the same
+//    id.
 import type { Alerts } from '../../runtime/config/fleet.ts'
 import type { Key } from '../../runtime/keys.ts'
 import type { CallFailure, CallOutcome, Decision, Emit, EventMap, StageEvent } from '../../runtime/stage.ts'
 import type { Alert } from './alert.ts'
-import { ended, FLEET, type Notice, type Notification } from './events.ts'
+import { endedEvent, FLEET, type Notice, type Notification } from './events.ts'
 
 const TRY_MS = 10_000
 const MAX_WAIT_MS = 300_000
@@ -19,7 +21,7 @@ const MAX_REASON_CHARS = 1_000
 type Requested = EventMap['NotificationRequested']
 
 export type DeliveryRows = {
-  /** A notification that waits for its next try. */
+  /** A notification that waits for its next attempt. */
   delivery: { request: Requested; tries: number }
 }
 
@@ -28,7 +30,7 @@ type Decided = Decision<DeliveryRows>
 
 export const keyOfNotification = (id: string): Key => ({ root: FLEET, part: id })
 
-/** A record, or the timer of one that failed. */
+/** Delivers a record, or retries one whose timer fired. */
 export function deliver(event: StageEvent, rows: State): Decided {
   if (event.type === 'NotificationRequested') return attempt(notificationOf(event.data), 0)
   const { delivery } = rows
@@ -37,7 +39,7 @@ export function deliver(event: StageEvent, rows: State): Decided {
   const notices = whole.notices.filter((notice) => isStill(notice, rows))
   if (notices.length > 0) return attempt({ ...whole, notices }, delivery.tries)
   const ending = { status: 'dropped', answer: 'its alerts are over', tries: delivery.tries } as const
-  return { clear: true, emit: [ended(whole, ending, delivery.request.testId, event.atMs)] }
+  return { clear: true, emit: [endedEvent(whole, ending, delivery.request.testId, event.atMs)] }
 }
 
 function notificationOf({ notificationId, channel, notices }: Requested): Notification {
@@ -47,7 +49,7 @@ function notificationOf({ notificationId, channel, notices }: Requested): Notifi
 const isStill = ({ kind, rule, alertId }: Notice, rows: State): boolean =>
   kind !== 'raised' || rows[`alert:${rule}`]?.alertId === alertId
 
-/** `tries`: those before. */
+/** `tries`: attempts before this one. */
 const attempt = (notification: Notification, tries: number): Decided => ({
   call: {
     kind: 'notify',
@@ -58,8 +60,8 @@ const attempt = (notification: Notification, tries: number): Decided => ({
   },
 })
 
-/** What follows from a try. */
-export function delivered(
+/** Concludes an attempt. */
+export function concludeDelivery(
   event: StageEvent,
   rows: State,
   request: unknown,
@@ -70,7 +72,7 @@ export function delivered(
   const asked = event.type === 'NotificationRequested' ? event.data : rows.delivery?.request
   if (!asked) return {}
   const end = (status: 'delivered' | 'failed', answer: string): Emit =>
-    ended(notification, { status, answer, tries }, asked.testId, outcome.endedMs)
+    endedEvent(notification, { status, answer, tries }, asked.testId, outcome.endedMs)
   if (outcome.ok) return { clear: true, emit: [end('delivered', String(outcome.value))] }
   const { failure } = outcome
   const reason = `${failure.code}: ${failure.message}`.slice(0, MAX_REASON_CHARS)
@@ -78,7 +80,7 @@ export function delivered(
   if (!failure.retryable || tries >= settings.tries)
     return {
       clear: true,
-      emit: [end('failed', reason), deadLetter(event, asked, failure, tries, outcome.endedMs)],
+      emit: [end('failed', reason), deadLetterEvent(event, asked, failure, tries, outcome.endedMs)],
     }
   return {
     rows: { delivery: { request: asked, tries } },
@@ -89,7 +91,7 @@ export function delivered(
 const waitMs = (retryMs: number, tries: number, { retryAfterMs }: CallFailure): number =>
   Math.min(MAX_WAIT_MS, Math.max(retryMs * 2 ** (tries - 1), retryAfterMs ?? 0))
 
-function deadLetter(
+function deadLetterEvent(
   { lane }: StageEvent,
   request: Requested,
   { code, message }: CallFailure,

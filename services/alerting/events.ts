@@ -1,4 +1,4 @@
-// What channels are told of an alert: the JSON of NotificationRequested, and what the callers get.
+// Notifications of alerts: the JSON of NotificationRequested, and the request of the callers.
 import type { Emit } from '../../runtime/stage.ts'
 import type { Json } from '../../schemas/json.ts'
 
@@ -18,19 +18,19 @@ export interface Notice {
 
 /** Request of a call of kind `notify`; its target is the channel. */
 export interface Notification {
-  /** The same on every try: receivers can tell repeats by it. */
+  /** The same on every attempt, so that receivers can recognise repeats. */
   readonly id: string
   readonly channel: string
   readonly notices: readonly Notice[]
 }
 
-/** Everything about alerts has one home, so that one lane sees the whole fleet. */
+/** All alert events have one home, so that one lane sees the whole fleet. */
 export const FLEET = 'fleet'
 
 export const notificationOf = (id: string, channel: string, notices: readonly Notice[], atMs: number): Emit =>
-  requested({ id, channel, notices }, null, atMs)
+  requestedEvent({ id, channel, notices }, null, atMs)
 
-export const requested = (
+export const requestedEvent = (
   { id, channel, notices }: Notification,
   testId: string | null,
   atMs: number,
@@ -47,7 +47,7 @@ export interface Ending {
   readonly tries: number
 }
 
-export const ended = (
+export const endedEvent = (
   { id, channel, notices }: Notification,
   { status, answer, tries }: Ending,
   testId: string | null,

@@ -1,7 +1,8 @@
-// Alerts on their way to a channel: those that come close together are one notification.
+// Groups alerts for a channel: those that come close together become one notification.
 //
-// 1. The first waits `groupWaitMs` for company, and a channel is not told again within `groupIntervalMs` of the last time.
-// 2. Of one alert the latest notice of a kind counts, so what waits is bounded by the number of rules.
+// 1. The first alert waits `groupWaitMs` for others, and a channel is not notified again within
+//    `groupIntervalMs` of the last time.
+// 2. Of one alert the latest notice of a kind counts, so the queue is bounded by the number of rules.
 import type { Alerts } from '../../runtime/config/fleet.ts'
 import type { Decision } from '../../runtime/stage.ts'
 import { notificationOf, type Notice } from './events.ts'
@@ -9,7 +10,7 @@ import { notificationOf, type Notice } from './events.ts'
 /** One row for each channel. */
 export interface Waiting {
   notices: Notice[]
-  /** When the channel was last told; 0: never. */
+  /** When the channel was last notified; 0: never. */
   sentMs: number
 }
 
@@ -21,8 +22,8 @@ export const isSendTimer = (name: string): boolean => name.startsWith(TIMER)
 
 type Timing = Pick<Alerts, 'groupWaitMs' | 'groupIntervalMs'>
 
-/** Rows and timers by which these notices come to this channel. */
-export function enqueued(
+/** Queues notices for this channel: the rows and timers. */
+export function enqueue(
   channel: string,
   notices: readonly Notice[],
   rows: Rows,
@@ -33,13 +34,13 @@ export function enqueued(
   const isNewer = (old: Notice) =>
     notices.some(({ alertId, kind }) => alertId === old.alertId && kind === old.kind)
   const row = { ...before, notices: [...before.notices.filter((old) => !isNewer(old)), ...notices] }
-  // What waits already has its timer.
+  // Queued notices have their timer already.
   if (before.notices.length > 0) return { row, timers: {} }
   const dueMs = Math.max(nowMs + groupWaitMs, before.sentMs + groupIntervalMs)
   return { row, timers: { [`${TIMER}${channel}`]: dueMs } }
 }
 
-/** The timer of a channel came due. */
+/** Sends the queued notices when a channel's timer fires. */
 export function send(timer: string, rows: Rows, id: string, atMs: number): Decision<ChannelRows> {
   const channel = timer.slice(TIMER.length)
   const { notices = [] } = rows[`channel:${channel}`] ?? {}

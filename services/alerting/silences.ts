@@ -1,7 +1,7 @@
-// Whether a rule is silent now: by configuration, or because an operator said so.
+// Whether a rule is silenced now, by configuration or by an operator.
 import type { Alerts } from '../../runtime/config/fleet.ts'
 
-/** Said by an operator; the latest of a rule counts. */
+/** Silences by operators; the latest of a rule counts. */
 export interface Silence {
   untilMs: number
   reason: string | null
@@ -10,7 +10,7 @@ export interface Silence {
 
 export type SilenceRows = { [row: `silence:${string}`]: Silence }
 
-/** When the rule's channels may be told again; null when they may be told now. */
+/** When the rule's channels may be notified again; null if they may be notified now. */
 export function silentUntilMs(
   rule: string,
   { silences }: Pick<Alerts, 'silences'>,

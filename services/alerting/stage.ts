@@ -1,10 +1,14 @@
-// Watches how tasks end, raises alerts, and tells channels of them.
+// Watches how tasks end, raises alerts, and notifies channels of them.
 //
-// 1. Two levels: each lane tallies its tasks (key `lane-7`) and passes the tally on once a second; the key `fleet`, which has one
-//    home, brings the tallies together, so that a rule sees the whole fleet and its state stays small.
-// 2. A task counts at the time of its result, not when it is read: after a backlog, what is older than a window is left out.
-// 3. An alert under way is looked at again when its window next changes by time alone, because it may end by nothing happening.
-// 4. `fleet` makes no calls: what channels are told goes by alerts.notifications to keys of its own (delivery.ts).
+// 1. Two levels: each lane tallies its tasks (key `lane-7`) and passes the tally on once a second; the key
+//    `fleet`, which has one home, combines the tallies, so that a rule sees the whole fleet and its state
+//    stays small.
+// 2. A task counts at the time of its result, not when it is read: after a backlog, tasks older than a window
+//    are left out.
+// 3. A firing alert is checked again when its window next changes by time alone, because it may end without
+//    any event.
+// 4. `fleet` makes no calls: notifications go through alerts.notifications to keys of their own
+//    (delivery.ts).
 import { LOG_CHANNEL, unknownRule } from '../../runtime/config/alerts.ts'
 import type { Alerts, Fleet, NamedRule } from '../../runtime/config/fleet.ts'
 import { isPart, type Key } from '../../runtime/keys.ts'
@@ -16,16 +20,16 @@ import type {
   TaskCompleted,
 } from '../../schemas/generated/events.ts'
 import { headers } from '../../schemas/topics.ts'
-import { budgetReading, isOfBudgets, nextResetMs, reported, type BudgetRows } from './budgets.ts'
+import { budgetReading, isOfBudgets, nextResetMs, withReport, type BudgetRows } from './budgets.ts'
 import { renotifyAtMs, step, testNotice, type Alert, type Step } from './alert.ts'
-import { deliver, delivered, keyOfNotification, type DeliveryRows } from './delivery.ts'
-import { enqueued, isSendTimer, send, type ChannelRows } from './grouping.ts'
-import { ended, FLEET, notificationOf, requested, type Notice } from './events.ts'
+import { deliver, concludeDelivery, keyOfNotification, type DeliveryRows } from './delivery.ts'
+import { enqueue, isSendTimer, send, type ChannelRows } from './grouping.ts'
+import { endedEvent, FLEET, notificationOf, requestedEvent, type Notice } from './events.ts'
 import { silentUntilMs, type SilenceRows } from './silences.ts'
-import { BUCKET_MS, bucketOf, emptyTally, isFull, tallied, type Tally } from './tally.ts'
-import { added, nextChangeMs, reading, type Reading, type SlotRows } from './windows.ts'
+import { BUCKET_MS, bucketOf, emptyTally, isFull, addToTally, type Tally } from './tally.ts'
+import { addTally, nextChangeMs, reading, type Reading, type SlotRows } from './windows.ts'
 
-/** Of the configuration. */
+/** The part of the configuration that it needs. */
 export type AlertingSettings = Pick<Fleet, 'alerts'> & { readonly limits: Pick<Fleet['limits'], 'budgets'> }
 
 export type AlertingRows = SlotRows &
@@ -42,7 +46,7 @@ export function createAlertingStage(settings: AlertingSettings): Stage<AlertingR
   return {
     name: 'alerting',
     version: 2,
-    // Rules look at minutes: outcomes may gather for a moment.
+    // Rules look at minutes, so outcomes may be batched for a moment.
     lingerMs: 200,
     consumes: [
       { topic: 'tasks.completed' },
@@ -58,23 +62,23 @@ export function createAlertingStage(settings: AlertingSettings): Stage<AlertingR
         case 'TaskCompleted':
           return count(event.data, rows.tally, bucketOf(event.atMs), event.lane)
         case 'OutcomesTallied':
-          return look(settings, rows, addedRows(alerts, rows, event.data, event.atMs), event)
+          return checkRules(settings, rows, slotRows(alerts, rows, event.data, event.atMs), event)
         case 'BudgetWarned':
           if (!alerts.rules.some(isOfBudgets)) return {}
-          return look(settings, rows, reported(rows, event.data, event.atMs), event)
+          return checkRules(settings, rows, withReport(rows, event.data, event.atMs), event)
         case 'AlertSilenced':
           return silence(settings, rows, event.data, event)
         case 'AlertTested':
-          return { emit: testsOf(alerts, event.data, event.atMs) }
+          return { emit: testEvents(alerts, event.data, event.atMs) }
         case 'NotificationRequested':
           return deliver(event, rows)
         case 'TimerFired':
-          return timer(settings, event, event.data.name, rows)
+          return handleTimer(settings, event, event.data.name, rows)
         default:
           return {}
       }
     },
-    conclude: (event, rows, call, outcome) => delivered(event, rows, call.request, outcome, alerts),
+    conclude: (event, rows, call, outcome) => concludeDelivery(event, rows, call.request, outcome, alerts),
   }
 }
 
@@ -89,40 +93,40 @@ function keyOf(event: RecordEvent): Key | string {
   }
 }
 
-function timer(settings: AlertingSettings, event: StageEvent, name: string, rows: State): Decided {
+function handleTimer(settings: AlertingSettings, event: StageEvent, name: string, rows: State): Decided {
   if (isPart(event.key)) return deliver(event, rows)
-  if (name === CHECK) return look(settings, rows, {}, event)
+  if (name === CHECK) return checkRules(settings, rows, {}, event)
   if (isSendTimer(name)) return send(name, rows, event.id, event.atMs)
-  return rows.tally ? { rows: { tally: null }, emit: [passedOn(rows.tally)] } : {}
+  return rows.tally ? { rows: { tally: null }, emit: [tallyEvent(rows.tally)] } : {}
 }
 
-/** A result of another second, or one too many, passes the tally on before its timer does. */
+/** A result of another second, or one too many, emits the tally before its timer does. */
 function count(data: TaskCompleted, before: Tally | undefined, bucketMs: number, lane: number): Decided {
   const same = before?.bucketMs === bucketMs
-  const tally = tallied(same ? before : emptyTally(bucketMs, lane), data)
-  const emit = before && !same ? [passedOn(before)] : []
+  const tally = addToTally(same ? before : emptyTally(bucketMs, lane), data)
+  const emit = before && !same ? [tallyEvent(before)] : []
   if (isFull(tally))
-    return { rows: { tally: null }, timers: { flush: null }, emit: [...emit, passedOn(tally)] }
+    return { rows: { tally: null }, timers: { flush: null }, emit: [...emit, tallyEvent(tally)] }
   return { rows: { tally }, timers: { flush: bucketMs + BUCKET_MS }, emit }
 }
 
-const passedOn = (data: Tally): Emit => ({
+const tallyEvent = (data: Tally): Emit => ({
   topic: 'outcomes.tallied',
   type: 'OutcomesTallied',
   key: FLEET,
   data,
 })
 
-function addedRows({ rules }: Alerts, rows: State, tally: OutcomesTallied, nowMs: number): Partial<SlotRows> {
+function slotRows({ rules }: Alerts, rows: State, tally: OutcomesTallied, nowMs: number): Partial<SlotRows> {
   const windows = rules.filter((rule) => !isOfBudgets(rule))
-  const changes = windows.map((rule) => added(rule, rows, tally, nowMs))
+  const changes = windows.map((rule) => addTally(rule, rows, tally, nowMs))
   return Object.fromEntries(changes.flatMap((change) => (change ? [[change.row, change.slot]] : [])))
 }
 
 type At = Pick<StageEvent, 'id' | 'atMs'>
 
-/** Reads every rule; `written` goes before. */
-function look(
+/** Checks every rule; `written` overrides the rows. */
+function checkRules(
   settings: AlertingSettings,
   before: State,
   written: Partial<AlertingRows>,
@@ -144,29 +148,33 @@ function look(
     const lasting = next ? next.alert : alert
     if (lasting) dues.push(dueMs(rule, lasting, silentMs), nextChangeOf(rule, rows, settings, atMs))
   }
-  const told = tell(alerts, before, steps, id, atMs)
+  const notified = notifyChannels(alerts, before, steps, id, atMs)
   const ends = Object.keys(before).some((row) => row.startsWith('alert:'))
   const check = dues.length > 0 ? { [CHECK]: Math.min(...dues) } : ends ? { [CHECK]: null } : {}
-  return { rows: { ...changes, ...told.rows }, emit: told.emit, timers: { ...check, ...told.timers } }
+  return {
+    rows: { ...changes, ...notified.rows },
+    emit: notified.emit,
+    timers: { ...check, ...notified.timers },
+  }
 }
 
 function readingOf(rule: NamedRule, rows: State, { limits }: AlertingSettings, nowMs: number): Reading {
   return isOfBudgets(rule) ? budgetReading(rule, rows, limits.budgets, nowMs) : reading(rule, rows, nowMs)
 }
 
-/** When what the rule reads may next change although nothing happens. */
+/** When the rule's reading may next change without any event. */
 function nextChangeOf(rule: NamedRule, rows: State, { limits }: AlertingSettings, nowMs: number): number {
   return isOfBudgets(rule) ? nextResetMs(rule, rows, limits.budgets, nowMs) : nextChangeMs(rule, rows, nowMs)
 }
 
-/** When an alert under way is due to be raised again. */
+/** When a firing alert is due to be raised again. */
 function dueMs(rule: NamedRule, alert: Alert, silentMs: number | null): number {
   const silenceEnds = silentMs !== null && !alert.told ? [silentMs] : []
   return Math.min(renotifyAtMs(rule, alert), ...silenceEnds)
 }
 
-/** The alerts' events, a notice in the log at once, and what the rules' channels will be told. */
-function tell(
+/** The alerts' events, a log notification at once, and the queued notices of the rules' channels. */
+function notifyChannels(
   alerts: Alerts,
   rows: State,
   steps: readonly { rule: NamedRule; step: Step }[],
@@ -181,7 +189,7 @@ function tell(
       .filter(({ rule, step: { tell: wanted } }) => wanted && rule.channels.includes(channel))
       .map(({ step: { notice } }) => notice)
     if (notices.length === 0) continue
-    const queued = enqueued(channel, notices, rows, alerts, atMs)
+    const queued = enqueue(channel, notices, rows, alerts, atMs)
     changes[`channel:${channel}`] = queued.row
     Object.assign(timers, queued.timers)
   }
@@ -193,33 +201,36 @@ function tell(
   return { rows: changes, emit, timers }
 }
 
-/** The rule is read at once: the end of a silence may be the beginning of a page. */
+/** Checks the rule at once: the end of a silence may trigger a page. */
 function silence(
   settings: AlertingSettings,
   rows: State,
   { rule, untilMs, reason, by }: AlertSilenced,
   at: At,
 ): Decided {
-  // Anyone may say anything of any rule; what is kept is of those that there are.
+  // Anyone may silence any name; only silences of known rules are kept.
   if (!settings.alerts.rules.some(({ name }) => name === rule)) return {}
   const silent = untilMs > at.atMs
   const row = `silence:${rule}` as const
   if (silent)
-    return look(
+    return checkRules(
       settings,
       rows,
       { [row]: { untilMs, reason, by } } as SilenceRows as Partial<AlertingRows>,
       at,
     )
   const { [row]: _, ...others } = rows
-  const looked = look(settings, others as State, {}, at)
+  const looked = checkRules(settings, others as State, {}, at)
   return { ...looked, rows: { ...looked.rows, [row]: null } }
 }
 
-/** To each channel of the rule by itself, past grouping and silences; what can't be told is answered at once. */
-function testsOf(alerts: Alerts, { testId, rule: name }: AlertTested, atMs: number): Emit[] {
+/**
+ * Tests each channel of the rule separately, without grouping and silences; an unusable channel fails at
+ * once.
+ */
+function testEvents(alerts: Alerts, { testId, rule: name }: AlertTested, atMs: number): Emit[] {
   const failed = (channel: string, answer: string): Emit =>
-    ended(
+    endedEvent(
       { id: `${testId}-${channel}`, channel, notices: [] },
       { status: 'failed', answer, tries: 0 },
       testId,
@@ -232,7 +243,7 @@ function testsOf(alerts: Alerts, { testId, rule: name }: AlertTested, atMs: numb
   const usable = (channel: string) => channel === LOG_CHANNEL || Object.hasOwn(alerts.channels, channel)
   const asked = channels
     .filter(usable)
-    .map((channel) => requested({ id: `${testId}-${channel}`, channel, notices }, testId, atMs))
+    .map((channel) => requestedEvent({ id: `${testId}-${channel}`, channel, notices }, testId, atMs))
   const refused = channels
     .filter((channel) => !usable(channel))
     .map((channel) => failed(channel, `CHANNEL_NOT_CONFIGURED: add alerts.channels.${channel}`))

@@ -1,4 +1,4 @@
-// Counts of one lane over one second. A tally that is full is passed on early, so nothing is left out of it.
+// Counts of one lane over one second. A full tally is emitted early, so nothing is left out.
 import type { OutcomesTallied, TaskCompleted } from '../../schemas/generated/events.ts'
 
 export const BUCKET_MS = 1_000
@@ -20,8 +20,8 @@ export const emptyTally = (bucketMs: number, lane: number): Tally => ({
   errors: [],
 })
 
-/** Rejected and cancelled tasks say nothing about the fleet's health; what they used counts all the same. */
-export function tallied(tally: Tally, { status, usage, error, executionTime }: TaskCompleted): Tally {
+/** Rejected and cancelled tasks say nothing about the fleet's health; their tokens count all the same. */
+export function addToTally(tally: Tally, { status, usage, error, executionTime }: TaskCompleted): Tally {
   const tokens = tally.tokens + usage.inputTokens + usage.outputTokens
   if (status === 'rejected' || status === 'cancelled') return { ...tally, tokens }
   const succeeded = status === 'succeeded'

@@ -1,9 +1,9 @@
 // Sliding windows of the whole fleet.
 //
-// 1. A window is a ring of slots, one state row each, so a tally writes one small row for each rule and the number of rows
-//    is bounded. A window slides by a slot, a 24th of its length.
-// 2. Execution times are kept as counts of classes 2 % wide. A p95 read from them is never above the true one and at most
-//    2 % below, so an alert is never raised wrongly.
+// 1. A window is a ring of slots, one state row each, so a tally writes one small row per rule and the number
+//    of rows is bounded. A window slides by a slot, a 24th of its length.
+// 2. Execution times are kept as counts in classes 2 % wide. A p95 read from them is never above the true one
+//    and at most 2 % below, so an alert is never raised wrongly.
 import type { NamedRule } from '../../runtime/config/fleet.ts'
 import type { Tally } from './tally.ts'
 
@@ -15,7 +15,7 @@ export interface Slot {
   startMs: number
   /** Tasks. */
   tasks: number
-  /** What the rule counts: failures, tokens, matching errors. */
+  /** The rule's count: failures, tokens, matching errors. */
   counted: number
   /** Class of execution time → tasks. */
   times: Record<string, number>
@@ -23,11 +23,11 @@ export interface Slot {
 
 export type SlotRows = { [row: `slot:${string}`]: Slot }
 
-/** What a rule compares. */
+/** The values that a rule compares. */
 export interface Reading {
   readonly value: number
   readonly tasks: number
-  /** What is counted, where each is worth a name. */
+  /** The counted things, if each has a name. */
   readonly subjects?: readonly { readonly name: string; readonly text: string }[]
 }
 
@@ -35,8 +35,8 @@ const slotMs = (rule: NamedRule): number => Math.max(1, Math.ceil(rule.windowMs 
 const isCurrent = (rule: NamedRule, slot: Slot, nowMs: number): boolean =>
   slot.startMs > nowMs - rule.windowMs
 
-/** The slot row that the tally changes; null when the tally is older than the window. */
-export function added(
+/** The slot row with the tally added; null if the tally is older than the window. */
+export function addTally(
   rule: NamedRule,
   rows: Readonly<Partial<SlotRows>>,
   tally: Tally,
@@ -80,13 +80,13 @@ function withTimes(times: Slot['times'], more: readonly number[]): Slot['times']
   return sum
 }
 
-/** When the next slot leaves the window; Infinity while there is none. */
+/** When the next slot leaves the window; Infinity if there is none. */
 export function nextChangeMs(rule: NamedRule, rows: Readonly<Partial<SlotRows>>, nowMs: number): number {
   const current = slotsOf(rule, rows).filter((slot) => isCurrent(rule, slot, nowMs))
   return Math.min(...current.map(({ startMs }) => startMs + rule.windowMs))
 }
 
-/** What the rule compares, over the window that ends now. */
+/** The rule's reading over the window that ends now. */
 export function reading(rule: NamedRule, rows: Readonly<Partial<SlotRows>>, nowMs: number): Reading {
   const slots = slotsOf(rule, rows).filter((slot) => isCurrent(rule, slot, nowMs))
   const tasks = slots.reduce((sum, slot) => sum + slot.tasks, 0)
@@ -100,7 +100,7 @@ function slotsOf(rule: NamedRule, rows: Readonly<Partial<SlotRows>>): Slot[] {
   return slots.filter((slot) => slot !== undefined)
 }
 
-/** Nearest rank, in milliseconds; 0 when there are no times. */
+/** Nearest rank, in milliseconds; 0 if there are no times. */
 function quantile(slots: readonly Slot[]): number {
   const classes = new Map<number, number>()
   for (const { times } of slots) {

@@ -1,4 +1,4 @@
-// The two calls that the stage asks for, as data. caller.ts makes them.
+// The stage's two calls as data. caller.ts makes them.
 import type { Call } from '../../runtime/stage.ts'
 import { DEFAULT_EXECUTOR, limits } from './constants.ts'
 import type { ResultEntry, Session, StepEntry, StepLimits, ToolSignature } from './executors/port.ts'
@@ -19,7 +19,7 @@ export interface DiscardCall {
   readonly sessionId: string
 }
 
-/** Starting a process, waiting for a free one. */
+/** Allowance for starting a process or waiting for a free one. */
 const WAITING_MS = 120_000
 const MAX_CALL_MS = 1_800_000
 
@@ -47,7 +47,7 @@ export function codeCall(
     limits: { timeoutMs: active.timeoutMs, ...perStep, argumentChars: roomOf(rows) },
     userId: active.userId,
   }
-  // A lost session is rebuilt first: every step may take its time again.
+  // A lost session is rebuilt first: every step may take its time limit again.
   const timeoutMs = Math.min(MAX_CALL_MS, active.timeoutMs * (active.n + 1) + WAITING_MS)
   return { kind: 'code', target: executor, request, timeoutMs, idempotent: true }
 }

@@ -1,4 +1,4 @@
-/** What `default` means in a profile. */
+/** The executor that `default` means in a profile. */
 export const DEFAULT_EXECUTOR = 'wasm'
 
 /** Limits of every step, whatever the executor. */
@@ -6,6 +6,6 @@ export const limits = {
   toolCalls: 1_000,
   printChars: 100_000,
   valueChars: 500_000,
-  /** Code, arguments and results of tool calls that a task's session keeps for its rebuilding. */
+  /** Characters of code, arguments and results of tool calls that a task's session keeps for rebuilding. */
   sessionChars: 16_000_000,
 } as const

@@ -15,8 +15,8 @@ export interface Ending {
 
 export const callIdOf = (requestId: string, seq: number) => `${requestId}.${seq}`
 
-export function toolRequested(taskId: string, active: ActiveRow, call: PendingCall): Emit {
-  // Rows of older versions have no agent.
+export function toolRequestedEvent(taskId: string, active: ActiveRow, call: PendingCall): Emit {
+  // Rows of older versions lack the agent.
   const { requestId, step, deadlineMs, userId, toolCacheTtlMs, agent = null } = active
   return {
     topic: 'tools.requested',
@@ -36,7 +36,7 @@ export function toolRequested(taskId: string, active: ActiveRow, call: PendingCa
   }
 }
 
-/** How the executor's answer ends the step. The message is what Python would print: the model reads it. */
+/** The step's end by the executor's answer. The message is Python's own text: the model reads it. */
 export function endingOf(finished: Finished, outcome: CallOutcome): Ending {
   const { error } = finished
   return {
@@ -47,15 +47,20 @@ export function endingOf(finished: Finished, outcome: CallOutcome): Ending {
   }
 }
 
-export function ended(taskId: string, active: ActiveRow, calls: readonly CallRow[], ending: Ending): Emit[] {
+export function endEvents(
+  taskId: string,
+  active: ActiveRow,
+  calls: readonly CallRow[],
+  ending: Ending,
+): Emit[] {
   return [
-    completed(taskId, active, calls, ending),
-    usage(taskId, active, ending),
-    progress(taskId, active, calls, ending),
+    completedEvent(taskId, active, calls, ending),
+    usageEvent(taskId, active, ending),
+    progressEvent(taskId, active, calls, ending),
   ]
 }
 
-function completed(taskId: string, active: ActiveRow, calls: readonly CallRow[], ending: Ending): Emit {
+function completedEvent(taskId: string, active: ActiveRow, calls: readonly CallRow[], ending: Ending): Emit {
   const { status, error, finished, atMs } = ending
   return {
     topic: 'code.completed',
@@ -89,8 +94,8 @@ function toolCall(requestId: string, call: CallRow, seq: number): Json {
   }
 }
 
-/** Computing time only: waiting for tools is the tools' own usage. */
-function usage(taskId: string, active: ActiveRow, { error, finished, atMs }: Ending): Emit {
+/** Computing time only: waiting for tools counts as the tools' usage. */
+function usageEvent(taskId: string, active: ActiveRow, { error, finished, atMs }: Ending): Emit {
   return {
     topic: 'usage.recorded',
     type: 'UsageRecorded',
@@ -119,7 +124,7 @@ function usage(taskId: string, active: ActiveRow, { error, finished, atMs }: End
 
 const EXCERPT_CHARS = 2_000
 
-function progress(taskId: string, active: ActiveRow, calls: readonly CallRow[], ending: Ending): Emit {
+function progressEvent(taskId: string, active: ActiveRow, calls: readonly CallRow[], ending: Ending): Emit {
   const { status, error, finished, atMs } = ending
   const detail: Json = {
     requestId: active.requestId,

@@ -1,4 +1,4 @@
-// What code-sandbox keeps of a task. One row for each step and each call, so that no row grows with a session.
+// State rows of a task: one for each step and each call, so that no row grows with a session.
 import type { Json } from '../../schemas/json.ts'
 import type { CodeRequested, ToolCompleted } from '../../schemas/generated/events.ts'
 import type { ResultEntry, SessionEntry, StepEntry } from './executors/port.ts'
@@ -9,16 +9,16 @@ export interface SessionRow {
   readonly chars: number
 }
 
-/** The step at work. */
+/** The running step. */
 export interface ActiveRow extends Omit<CodeRequested, 'taskId' | 'code'> {
   readonly n: number
   readonly startedAtMs: number
   /** Calls made together that the code waits for; empty before its first call. */
   readonly pending: readonly number[]
   readonly calls: number
-  /** Calls of the executor that failed in a row. */
+  /** Consecutive failed calls of the executor. */
   readonly attempts: number
-  /** The executor was stopped by an event that has not had its turn yet. */
+  /** The executor was stopped by an event that is not handled yet. */
   readonly interrupted: boolean
 }
 
@@ -40,7 +40,7 @@ export interface CallRow {
 export type SandboxRows = {
   session: SessionRow
   active: ActiveRow
-  /** The task ended otherwise than by success: no step of it begins any more. */
+  /** The task ended without success: none of its steps begins any more. */
   closed: { status: string }
   [log: `log:${number}`]: StepRow
   [call: `call:${number}.${number}`]: CallRow

@@ -1,14 +1,15 @@
 // code-sandbox: a step's Python, paused at each tool call and resumed by its reply.
 //
-// 1. The session log in the rows is the session: each entry follows from a journalled event or outcome, so any executor
-//    rebuilds it. Ids of tool calls are `${requestId}.${seq}`: a step that runs again asks for the same calls.
-// 2. At most one step of a task is at work (`active`). It waits for its `pending` calls, or for the executor.
-// 3. A step that was killed, cancelled or could not be run leaves nothing in the log: its variables are undone, and
-//    replay does not see it. Where the log could not be replayed, the whole log goes.
-// 4. Nothing starts after TaskClosed, as long as the task's requests may still arrive: until its deadline. A task that
-//    succeeded has none.
-// 5. A step that was interrupted answers nothing by itself: the event that interrupted it has the next turn and decides;
-//    a timer takes the step up again should that event never come.
+// 1. The session log in the rows is the session: each entry follows from a journalled event or outcome, so
+//    any executor rebuilds it. Ids of tool calls are `${requestId}.${seq}`: a step that runs again asks for
+//    the same calls.
+// 2. At most one step of a task runs (`active`). It waits for its `pending` calls, or for the executor.
+// 3. A step that was killed, cancelled or could not be run leaves nothing in the log: its variables are
+//    undone, and replay does not see it. If the log could not be replayed, the whole log is dropped.
+// 4. Nothing starts after TaskClosed, as long as the task's requests may still arrive: until its deadline. A
+//    task that succeeded has none.
+// 5. A step that was interrupted emits no answer: the event that interrupted it is handled next and decides;
+//    a timer resumes the step if that event never comes.
 import { failure, plainFailure } from '../../runtime/errors.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { Call, CallOutcome, Decision, Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
@@ -22,7 +23,7 @@ import { headers as headerNames } from '../../schemas/topics.ts'
 import { codeCall, discardCall } from './call.ts'
 import type { Finished, Outcome, Paused, ResultEntry, ToolSignature } from './executors/port.ts'
 import { limits } from './constants.ts'
-import { NAME, callIdOf, ended, endingOf, toolRequested, type Ending } from './events.ts'
+import { NAME, callIdOf, endEvents, endingOf, toolRequestedEvent, type Ending } from './events.ts'
 import {
   callRow,
   callRows,
@@ -39,7 +40,7 @@ type Decided = Decision<SandboxRows>
 
 const RETRY = 'retry'
 const FORGET = 'forget'
-/** How long behind its task's deadline the end of a task is remembered: records may come late. */
+/** How long after its deadline the end of a task is remembered: records may come late. */
 const REMEMBER_MS = 600_000
 const MAX_ATTEMPTS = 6
 const MAX_RETRY_MS = 30_000
@@ -53,14 +54,14 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
   function decide(event: StageEvent, rows: View): Decided {
     switch (event.type) {
       case 'CodeRequested':
-        return requested(event.data, event, rows)
+        return beginStep(event.data, event, rows)
       case 'ToolCompleted':
-        return answered(event.data, event.atMs, rows)
+        return completeCall(event.data, event.atMs, rows)
       case 'TimerFired':
         if (event.data.name === FORGET) return { rows: { closed: null } }
-        return rows.active ? takeUp(event.key, rows, rows.active) : {}
+        return rows.active ? repeatCall(event.key, rows, rows.active) : {}
       case 'WorkCancelled':
-        return cancelled(event.data, event.atMs, rows)
+        return cancelStep(event.data, event.atMs, rows)
       case 'TaskClosed':
         return closeTask(event.data, event.atMs, rows)
       default:
@@ -68,10 +69,10 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
     }
   }
 
-  function requested(request: CodeRequested, event: StageEvent, rows: View): Decided {
+  function beginStep(request: CodeRequested, event: StageEvent, rows: View): Decided {
     if (rows.active?.requestId === request.requestId) return {}
-    if (rows.closed) return tooLate(request, event.atMs, rows.closed.status)
-    const stale = rows.active ? abandoned(request.taskId, rows, rows.active, event.atMs) : {}
+    if (rows.closed) return rejectLate(request, event.atMs, rows.closed.status)
+    const stale = rows.active ? abandonStep(request.taskId, rows, rows.active, event.atMs) : {}
     const { taskId, code, ...given } = request
     const n = rows.session?.nextN ?? 0
     const seed = `${request.requestId}/${event.id}`
@@ -85,7 +86,7 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
     return { emit: stale.emit ?? [], rows: { ...stale.rows, ...written }, timers: { [RETRY]: null }, call }
   }
 
-  function answered(reply: ToolCompleted, atMs: number, rows: View): Decided {
+  function completeCall(reply: ToolCompleted, atMs: number, rows: View): Decided {
     const { active } = rows
     const seq = active?.pending.find((pending) => callIdOf(active.requestId, pending) === reply.callId)
     if (!active || !rows.session || seq === undefined) return {}
@@ -98,35 +99,35 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
       session: { ...rows.session, chars },
       ...callRow(active.n, seq, { ...call, result, status, durationMs, cached }),
     }
-    return { rows: written, ...answeredAll(reply.taskId, { ...rows, ...written }, active) }
+    return { rows: written, ...resumeWhenAnswered(reply.taskId, { ...rows, ...written }, active) }
   }
 
-  function answeredAll(taskId: string, rows: View, active: ActiveRow): Pick<Decided, 'call'> {
+  function resumeWhenAnswered(taskId: string, rows: View, active: ActiveRow): Pick<Decided, 'call'> {
     const waiting = active.pending.some((seq) => !rows[`call:${active.n}.${seq}`]?.result)
     return waiting ? {} : { call: execute(taskId, rows, active) }
   }
 
-  /** Makes the executor's call again after it failed or was interrupted. */
-  function takeUp(taskId: string, rows: View, active: ActiveRow): Decided {
-    return { timers: { [RETRY]: null }, ...answeredAll(taskId, rows, active) }
+  /** Repeats the executor's call after it failed or was interrupted. */
+  function repeatCall(taskId: string, rows: View, active: ActiveRow): Decided {
+    return { timers: { [RETRY]: null }, ...resumeWhenAnswered(taskId, rows, active) }
   }
 
-  function cancelled(order: WorkCancelled, atMs: number, rows: View): Decided {
+  function cancelStep(order: WorkCancelled, atMs: number, rows: View): Decided {
     const { active } = rows
     if (!active) return {}
     const meant = order.callIds.length === 0 || order.callIds.includes(active.requestId)
-    if (!meant) return active.interrupted ? takeUp(order.taskId, rows, active) : {}
-    return { ...abandoned(order.taskId, rows, active, atMs, order.reason), call: discardCall(order.taskId) }
+    if (!meant) return active.interrupted ? repeatCall(order.taskId, rows, active) : {}
+    return { ...abandonStep(order.taskId, rows, active, atMs, order.reason), call: discardCall(order.taskId) }
   }
 
   function conclude(event: StageEvent, rows: View, call: Call, outcome: CallOutcome): Decided {
     const { active } = rows
     if (call.kind !== 'code' || !active) return {}
-    if (!outcome.ok) return unanswered(event.key, rows, active, outcome)
+    if (!outcome.ok) return handleFailedCall(event.key, rows, active, outcome)
     const value = outcome.value as Outcome
     return value.status === 'paused'
-      ? paused(event.key, rows, active, value)
-      : finished(event.key, rows, active, value, outcome)
+      ? pauseStep(event.key, rows, active, value)
+      : finishStep(event.key, rows, active, value, outcome)
   }
 
   return {
@@ -167,7 +168,7 @@ const tooMuch = {
   message: `the session holds ${limits.sessionChars.toLocaleString('en')} characters of tool results`,
 }
 
-function paused(taskId: string, { session }: View, active: ActiveRow, { calls }: Paused): Decided {
+function pauseStep(taskId: string, { session }: View, active: ActiveRow, { calls }: Paused): Decided {
   const rows: Partial<SandboxRows> = {}
   let chars = session?.chars ?? 0
   for (const { seq, name, arguments: args, argsHash } of calls) {
@@ -177,19 +178,23 @@ function paused(taskId: string, { session }: View, active: ActiveRow, { calls }:
   if (session) rows.session = { ...session, chars }
   const pending = calls.map((call) => call.seq)
   rows.active = { ...active, ...FRESH, pending, calls: active.calls + calls.length }
-  return { rows, emit: calls.map((call) => toolRequested(taskId, active, call)), timers: { [RETRY]: null } }
+  return {
+    rows,
+    emit: calls.map((call) => toolRequestedEvent(taskId, active, call)),
+    timers: { [RETRY]: null },
+  }
 }
 
 const UNANSWERED = { result: null, status: null, durationMs: 0, cached: false } satisfies Partial<CallRow>
 
-function finished(
+function finishStep(
   taskId: string,
   rows: View,
   active: ActiveRow,
   value: Finished,
   outcome: CallOutcome,
 ): Decided {
-  const decision = closed(taskId, rows, active, endingOf(value, outcome))
+  const decision = closeStep(taskId, rows, active, endingOf(value, outcome))
   const row = rows[`log:${active.n}`]
   if (value.lost === 'nothing' && row)
     return {
@@ -200,16 +205,16 @@ function finished(
   return decision
 }
 
-/** The step ends and leaves nothing in the log. */
-function closed(taskId: string, rows: View, active: ActiveRow, ending: Ending): Decided {
+/** Ends the step, and leaves nothing of it in the log. */
+function closeStep(taskId: string, rows: View, active: ActiveRow, ending: Ending): Decided {
   return {
     rows: { ...withoutStep(rows, active.n), active: null },
-    emit: ended(taskId, active, callRows(rows, active.n), ending),
+    emit: endEvents(taskId, active, callRows(rows, active.n), ending),
     timers: { [RETRY]: null },
   }
 }
 
-function unanswered(
+function handleFailedCall(
   taskId: string,
   rows: View,
   active: ActiveRow,
@@ -225,7 +230,7 @@ function unanswered(
   const attempts = active.attempts + (error.code === 'BREAKER_OPEN' ? 0 : 1)
   if (error.retryable && attempts < MAX_ATTEMPTS && endedMs + delayMs < active.deadlineMs)
     return { rows: { active: { ...active, attempts } }, timers: { [RETRY]: endedMs + delayMs } }
-  return closed(taskId, rows, active, {
+  return closeStep(taskId, rows, active, {
     status: 'failed',
     error: plainFailure(error),
     finished: null,
@@ -233,9 +238,9 @@ function unanswered(
   })
 }
 
-function abandoned(taskId: string, rows: View, active: ActiveRow, atMs: number, reason?: string): Decided {
+function abandonStep(taskId: string, rows: View, active: ActiveRow, atMs: number, reason?: string): Decided {
   const error = failure('CALL_ABORTED', reason ?? `step ${active.step} was replaced by a later one`)
-  const decision = closed(taskId, rows, active, { status: 'cancelled', error, finished: null, atMs })
+  const decision = closeStep(taskId, rows, active, { status: 'cancelled', error, finished: null, atMs })
   const callIds = active.pending
     .filter((seq) => !rows[`call:${active.n}.${seq}`]?.result)
     .map((seq) => callIdOf(active.requestId, seq))
@@ -259,17 +264,17 @@ function closeTask({ taskId, status, deadlineMs }: TaskClosed, atMs: number, row
   return rows.session ? { ...closed, clear: true, call: discardCall(taskId) } : closed
 }
 
-function tooLate({ taskId, code: _, ...given }: CodeRequested, atMs: number, status: string): Decided {
+function rejectLate({ taskId, code: _, ...given }: CodeRequested, atMs: number, status: string): Decided {
   const error = failure('CALL_ABORTED', `step ${given.step} was not run: its task is over (${status})`)
   const unbegun: ActiveRow = { ...given, n: 0, startedAtMs: atMs, ...FRESH }
-  return { emit: ended(taskId, unbegun, [], { status: 'cancelled', error, finished: null, atMs }) }
+  return { emit: endEvents(taskId, unbegun, [], { status: 'cancelled', error, finished: null, atMs }) }
 }
 
 function poisoned(event: StageEvent, rows: View, error: Failure): Decided {
   const { active } = rows
   const ending: Ending = { status: 'failed', error: plainFailure(error), finished: null, atMs: event.atMs }
-  if (event.type !== 'CodeRequested') return active ? closed(event.key, rows, active, ending) : {}
+  if (event.type !== 'CodeRequested') return active ? closeStep(event.key, rows, active, ending) : {}
   const { taskId, code: _, ...given } = event.data
   const unbegun: ActiveRow = { ...given, n: rows.session?.nextN ?? 0, startedAtMs: event.atMs, ...FRESH }
-  return { emit: ended(taskId, unbegun, [], ending) }
+  return { emit: endEvents(taskId, unbegun, [], ending) }
 }

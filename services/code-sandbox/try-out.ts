@@ -1,4 +1,4 @@
-// One Python program run as an agent's step would be, with tool results given instead of tools called.
+// Runs one Python program as an agent's step, with given tool results instead of tool calls.
 import type { FlotillaError } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import { limits } from './constants.ts'
@@ -32,17 +32,17 @@ export interface SnippetOutcome {
   readonly computeMs: number
 }
 
-/** Rejects where the code could not be run at all. */
+/** Rejects if the code could not be run at all. */
 export async function runSnippet(executor: Executor, snippet: Snippet): Promise<SnippetOutcome> {
   const id = crypto.randomUUID()
   try {
-    return await driven(executor, id, snippet)
+    return await drive(executor, id, snippet)
   } finally {
     await executor.discard(id)
   }
 }
 
-async function driven(executor: Executor, id: string, snippet: Snippet): Promise<SnippetOutcome> {
+async function drive(executor: Executor, id: string, snippet: Snippet): Promise<SnippetOutcome> {
   const step: StepEntry = { kind: 'step', n: 0, code: snippet.code, nowMs: Date.now(), seed: id }
   const { toolCalls, printChars, valueChars } = limits
   const signal = new AbortController().signal
@@ -58,7 +58,7 @@ async function driven(executor: Executor, id: string, snippet: Snippet): Promise
     outcome = await executor.resume({ id, log: [...log] }, results, options)
     log.push(...results)
   }
-  return { ...summary(outcome), calls: calls.map((call) => told(call, snippet)) }
+  return { ...summary(outcome), calls: calls.map((call) => describeCall(call, snippet)) }
 }
 
 function answer(call: PendingCall, { results }: Snippet, before: readonly PendingCall[]): ResultEntry {
@@ -77,7 +77,7 @@ function answer(call: PendingCall, { results }: Snippet, before: readonly Pendin
   return { ...entry, ok: true, value: given[Math.min(earlier, given.length - 1)] ?? null, error: null }
 }
 
-const told = (call: PendingCall, { results }: Snippet) => ({
+const describeCall = (call: PendingCall, { results }: Snippet) => ({
   tool: call.name,
   arguments: call.arguments,
   answered: results.has(call.name),

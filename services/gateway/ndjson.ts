@@ -4,20 +4,20 @@ import { FlotillaError } from '../../runtime/errors.ts'
 import { errorBody } from '../../runtime/host/http/errors.ts'
 
 export interface LineOptions {
-  /** An empty line is sent after so long without another. Milliseconds. */
+  /** An empty line is sent after this long without another line. Milliseconds. */
   readonly heartbeatMs: number
-  /** Ends the stream when no item has come within so long. Milliseconds; absent: it may stay silent. */
+  /** Ends the stream if no item comes for this long. Milliseconds; absent: it may stay silent. */
   readonly silentMs?: number
-  /** Runs once, when the stream is over. */
+  /** Runs once, when the stream ends. */
   readonly onClose?: () => void
 }
 
 const defaults: LineOptions = { heartbeatMs: 15_000 }
 
 /**
- * Sends each item as a line of JSON as it comes, and empty lines between, so that both sides notice when the other has
- * gone. The next item is asked for when the reader has taken the one before. The reader going away ends the iteration at
- * once; a failed iteration ends with a line {"error": …}.
+ * Sends each item as a line of JSON as it comes, with empty lines as heartbeat, so that both sides notice
+ * when the other has gone. The next item is asked for when the reader has taken the one before. If the reader
+ * leaves, the iteration ends at once; a failed iteration ends with a line {"error": …}.
  */
 export function sendLines(
   reply: FastifyReply,
@@ -25,7 +25,8 @@ export function sendLines(
   options: LineOptions = defaults,
 ): FastifyReply {
   const lines = new Lines(items, options)
-  // Fastify destroys the stream when the answer breaks off; a client may also go before the stream was ever read.
+  // Fastify destroys the stream when the response breaks off; a client may also leave before the stream was
+  // ever read.
   reply.raw.once('close', () => lines.destroy())
   return reply.type('application/x-ndjson').send(lines)
 }
@@ -45,7 +46,7 @@ class Lines extends Readable {
     this.#heartbeat = setInterval(() => this.#beat(), options.heartbeatMs)
     const { silentMs } = options
     this.#silence = silentMs === undefined ? null : setTimeout(() => this.#end(silent(silentMs)), silentMs)
-    // The answer begins at once, however long the first item takes.
+    // The response begins at once, however long the first item takes.
     this.push('\n')
   }
 
@@ -81,7 +82,7 @@ class Lines extends Readable {
     if (!this.#isOver) this.push(`${JSON.stringify(value)}\n`)
   }
 
-  /** Only where the reader keeps up: empty lines must not gather before it. */
+  /** Only if the reader keeps up: empty lines must not accumulate. */
   #beat(): void {
     if (this.readableLength === 0) this.push('\n')
   }
@@ -101,5 +102,5 @@ class Lines extends Readable {
 }
 
 function silent(afterMs: number): FlotillaError {
-  return new FlotillaError('STREAM_SILENT', `nothing was heard of this task for ${afterMs} ms`)
+  return new FlotillaError('STREAM_SILENT', `no update of this task for ${afterMs} ms`)
 }

@@ -1,8 +1,12 @@
-// Values of requests. One that is not what it should be is an error: read as something else, it would be recorded.
+// Values of requests. A value of the wrong type is an error: converted to something else, it would be
+// recorded.
 import type { FastifyRequest } from 'fastify'
 import { FlotillaError } from '../../runtime/errors.ts'
 
-/** A number as JSON has it, or NaN, which the client refuses: null, texts and lists are none, though JavaScript converts them. */
+/**
+ * A JSON number, or NaN, which the client refuses: null, texts and lists are none, although JavaScript
+ * converts them.
+ */
 export const numberOf = (value: unknown): number => (typeof value === 'number' ? value : NaN)
 
 export function textOf(name: string, value: unknown): string | undefined {
@@ -11,7 +15,7 @@ export function textOf(name: string, value: unknown): string | undefined {
   throw invalid(`${name} must be a text, not ${shown(value)}`)
 }
 
-/** A number in a query, within these bounds: what is beyond them is taken as the nearest. */
+/** A number in a query, clamped to these bounds. */
 export function queryNumber(
   name: string,
   value: unknown,
@@ -26,7 +30,7 @@ export function queryNumber(
 const shown = (value: unknown): string => (JSON.stringify(value) ?? 'missing').slice(0, 100)
 const invalid = (message: string): FlotillaError => new FlotillaError('REQUEST_INVALID', message)
 
-/** The fields of a JSON object; none without a body. Throws TASK_INVALID for anything else. */
+/** The fields of a JSON object; none if there is no body. Throws TASK_INVALID for anything else. */
 export function bodyOf(request: FastifyRequest): Record<string, unknown> {
   const body = request.body as Record<string, unknown> | null
   if (body === null || body === undefined) return {}
@@ -35,7 +39,7 @@ export function bodyOf(request: FastifyRequest): Record<string, unknown> {
   return body
 }
 
-/** Without what is undefined. */
+/** Leaves out undefined fields. */
 export function present<T extends Record<string, string | undefined>>(
   fields: T,
 ): { [K in keyof T]?: string } {

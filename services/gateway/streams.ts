@@ -6,12 +6,12 @@ import { needsJson } from '../../runtime/host/http/guard.ts'
 import { OpenStreams } from '../../runtime/host/open-streams.ts'
 import { sendLines } from './ndjson.ts'
 
-/** The answer to a HEAD would be no stream. */
+/** A HEAD request gets no stream. */
 const noHead = { exposeHeadRoute: false }
 
 type Query = { group?: string; from?: string }
 
-/** What happens to one task, and the results of all, as newline-delimited JSON. */
+/** Updates of one task, and results of all, as newline-delimited JSON. */
 export function streamRoutes(app: FastifyInstance, client: LogClient, settings: HttpSettings): void {
   const { heartbeatMs, silentMs, maxStreams, maxStreamsPerClient } = settings
   const open = new OpenStreams({ total: maxStreams, perClient: maxStreamsPerClient })
@@ -37,7 +37,7 @@ export function streamRoutes(app: FastifyInstance, client: LogClient, settings: 
   app.get<{ Querystring: Query }>('/v1/results', noHead, (request, reply) => {
     const { group, from } = request.query
     const start = startOf(from)
-    // It moves the group's positions, so no page of another site may ask for it by accident.
+    // It moves the group's positions, so no page of another site may request it by accident.
     if (group !== undefined) needsJson(request.headers)
     return stream(request, reply, () => {
       if (group !== undefined) return client.results({ group, from: start })

@@ -4,7 +4,7 @@ import type { TaskResult } from '../../client/types.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { OpenStreams } from '../../runtime/host/open-streams.ts'
 
-/** Together with the streams fewer than connections, so that a request that waits for nothing always finds one. */
+/** Together with the streams fewer than connections, so that a request that does not wait always gets one. */
 const MAX_WAITERS = 500
 
 /** Requests that wait for a result: a bounded number, each until its client goes away. */
@@ -16,7 +16,7 @@ export class Waiters {
     this.#client = client
   }
 
-  /** Null when there is none within the time. Rejects with TOO_MANY_STREAMS. */
+  /** Null if there is none within the time. Rejects with TOO_MANY_STREAMS. */
   async wait(taskId: string, timeoutMs: number, reply: FastifyReply): Promise<TaskResult | null> {
     const release = this.#open.take(reply.request.ip)
     const gone = new AbortController()
@@ -34,7 +34,7 @@ export class Waiters {
     }
   }
 
-  /** The task is on its way, whoever can wait for it: where no more may wait, that is the answer. */
+  /** The task is submitted in any case: if no more requests may wait, null. */
   async afterSubmitting(taskId: string, timeoutMs: number, reply: FastifyReply): Promise<TaskResult | null> {
     try {
       return await this.wait(taskId, timeoutMs, reply)

@@ -5,9 +5,9 @@ interface Waiting<Row> {
 }
 
 /**
- * Rows that are written together: while one statement is under way the next gathers. `add` resolves when its row is
- * written; where the statement rejects with something that `isBad` knows, each row is tried by itself, so that only bad
- * ones reject.
+ * Batches rows into statements: while one statement runs, the next batch fills. `add` resolves when its row
+ * is written; if the statement rejects with an error that `isBad` recognises, each row is written on its own,
+ * so that only bad ones reject.
  */
 export class Batches<Row> {
   readonly #write: (rows: readonly Row[]) => Promise<unknown>
@@ -29,7 +29,7 @@ export class Batches<Row> {
 
   async #run(): Promise<void> {
     this.#running = true
-    // Rows of one turn of the event loop are one statement.
+    // Rows of one tick of the event loop are one statement.
     await new Promise(setImmediate)
     while (this.#waiting.length > 0) await this.#one(this.#waiting.splice(0, MAX_ROWS))
     this.#running = false

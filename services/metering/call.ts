@@ -1,17 +1,17 @@
-// Ledger rows of events.
+// Writes to the ledger as data, built from events.
 import type { TaskCompleted, UsageRecorded } from '../../schemas/generated/events.ts'
 import type { Tables } from '../../runtime/store/sql.ts'
 
 export type UsageRow = Tables['usage_ledger']
 export type TaskRow = Tables['task_ledger']
 
-/** What somebody said of a task: of its two sides, the one that is given. */
+/** Feedback on a task: one of its two kinds. */
 export type FeedbackRow = { task_id: string } & (
   | Pick<Tables['task_feedback'], 'satisfaction' | 'comment' | 'given_by' | 'given_at_ms'>
   | Pick<Tables['task_feedback'], 'quality' | 'scorer' | 'scored_at_ms'>
 )
 
-/** Request of a call of kind `ledger`. Each is an upsert: writing it twice changes nothing. */
+/** Request of a call of kind `ledger`: an upsert, so writing it twice changes nothing. */
 export type LedgerWrite = { usage: UsageRow } | { task: TaskRow } | { feedback: FeedbackRow }
 
 export function usageRow(eventId: string, data: UsageRecorded): UsageRow {

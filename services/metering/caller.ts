@@ -1,4 +1,4 @@
-// The caller that writes ledger rows: many in one statement.
+// Writes ledger rows, many in one statement.
 import type { Clock } from '../../runtime/clock.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Sql } from '../../runtime/store/sql.ts'
@@ -16,8 +16,9 @@ export interface LedgerParts {
 }
 
 /**
- * Rejects with STORE_UNAVAILABLE, which the host repeats, or INTERNAL for a row that the database will never take. A row past
- * the retention is not written: it was there and has been deleted, or would be deleted at once.
+ * Rejects with STORE_UNAVAILABLE, which the host retries, or INTERNAL for a row that the database will never
+ * accept. A row past the retention is not written: it was written and deleted before, or would be deleted at
+ * once.
  */
 export function createLedgerCaller(parts: LedgerParts): (request: LedgerWrite) => Promise<void> {
   const { sql, clock, retentionDays } = parts
@@ -42,7 +43,7 @@ export function createLedgerCaller(parts: LedgerParts): (request: LedgerWrite) =
 
 const nothing = Promise.resolve()
 
-/** In one order, so that two owners of a lane that write the same rows can't wait for each other. */
+/** In a fixed order, so that two owners of a lane that write the same rows can't deadlock. */
 function insertUsage(sql: Sql, rows: readonly UsageRow[]): Promise<unknown> {
   const sorted = rows.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
   const insert = sql.insertInto('usage_ledger').values(sorted)
@@ -57,7 +58,7 @@ function insertTasks(sql: Sql, rows: readonly TaskRow[]): Promise<unknown> {
   return insert.onConflict((on) => on.column('task_id').doNothing()).execute()
 }
 
-/** Of each side the latest counts, in whatever order they come. */
+/** The latest of each kind counts, in any order of arrival. */
 function upsertFeedback(sql: Sql, row: FeedbackRow): Promise<unknown> {
   const insert = sql.insertInto('task_feedback').values({ ...unsaid, ...row })
   const { task_id: _, ...said } = row
@@ -83,7 +84,9 @@ function measure(row: FeedbackRow, { record }: LedgerParts['instruments']): void
   if ('quality' in row && row.quality !== null) record('task_quality', row.quality)
 }
 
-/** SQLSTATE classes 22 and 23 (data, constraint), and SQLite's CONSTRAINT and MISMATCH: trying again is no use. */
+/**
+ * SQLSTATE classes 22 and 23 (data, constraint), and SQLite's CONSTRAINT and MISMATCH: a retry is useless.
+ */
 function isRefusal(error: unknown): boolean {
   const { code, errcode } = error as { code?: unknown; errcode?: unknown }
   if (typeof errcode === 'number') return [19, 20].includes(errcode & 0xff)

@@ -26,7 +26,7 @@ export const metering: Service = {
   },
 }
 
-/** Stopping waits for the work under way, because the database closes next. */
+/** Runs `work` at intervals. Stopping waits for the current run, because the database closes next. */
 function repeat(
   { logger }: ServiceContext,
   everyMs: number,
@@ -36,7 +36,7 @@ function repeat(
   const timer = setInterval(() => {
     running = running
       .then(work)
-      .catch((error: unknown) => logger.warn({ err: error }, 'looking after the ledger; trying again later'))
+      .catch((error: unknown) => logger.warn({ err: error }, 'ledger maintenance failed; will retry'))
   }, everyMs).unref()
   return async () => {
     clearInterval(timer)

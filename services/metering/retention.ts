@@ -1,4 +1,4 @@
-// Deletes what is older than the retention, a little at a time, so that nobody waits for it.
+// Deletes rows older than the retention, a few at a time, so that no query waits for it.
 import type { Clock } from '../../runtime/clock.ts'
 import type { Sql } from '../../runtime/store/sql.ts'
 
@@ -44,7 +44,7 @@ async function oldTasks(sql: Sql, horizonMs: number): Promise<number> {
   return Number(result.numDeletedRows)
 }
 
-/** Both sides must be old. */
+/** Both kinds must be old. */
 async function oldFeedback(sql: Sql, horizonMs: number): Promise<number> {
   const old = sql
     .selectFrom('task_feedback')

@@ -1,8 +1,9 @@
-// Writes the usage ledger, the task ledger, and what was said of tasks.
+// Writes the usage ledger, the task ledger, and feedback on tasks.
 //
-// 1. Every write is idempotent: usage by event id, tasks and feedback by task id. So its calls need no journal, the host
-//    repeats them while the database is away, and an event that comes again after a crash changes nothing (docs/adr/0014).
-// 2. Feedback may overtake its task, because they come by different topics: it has a table of its own.
+// 1. Every write is idempotent: usage by event id, tasks and feedback by task id. So its calls need no
+//    journal, the host repeats them while the database is unavailable, and an event that is redelivered after
+//    a crash changes nothing (docs/adr/0014).
+// 2. Feedback may overtake its task, because they use different topics: it has its own table.
 import type { Call, Stage } from '../../runtime/stage.ts'
 import { taskRow, usageRow, type LedgerWrite } from './call.ts'
 
@@ -12,7 +13,7 @@ export function createMeteringStage(): Stage {
   return {
     name: 'metering',
     version: 1,
-    // Nobody waits for the ledger: many events share its writes.
+    // Nothing waits for the ledger, so many events share its writes.
     lingerMs: 200,
     consumes: [
       { topic: 'usage.recorded' },

@@ -1,15 +1,16 @@
-// Gauges of the users who spend most today, by rank: the ledger says who they are (`flotilla usage --by user`). A label with
-// their names would be another series for each that ever was among them, and users name themselves.
+// Gauges of the users who spend most today, by rank; the ledger names them (`flotilla usage --by user`). A
+// label with their names would create a series for each user that was ever among them, and users choose their
+// names.
 import type { Clock } from '../../runtime/clock.ts'
 import { summarise } from '../../runtime/ledger/summary.ts'
 import type { Sql } from '../../runtime/store/sql.ts'
 import type { Instruments } from '../../runtime/telemetry/instruments.ts'
 
 const DAY_MS = 86_400_000
-/** More series than this are not for Prometheus. */
+/** More series than this are too many for Prometheus. */
 export const USERS_SHOWN = 20
 
-/** Replaces the series: where there are fewer users than before, the last ranks are gone. */
+/** Replaces the series: if there are fewer users than before, the last ranks are removed. */
 export async function showUsersToday(
   sql: Sql,
   instruments: Pick<Instruments, 'gauges'>,

@@ -1,25 +1,26 @@
-// Tool calls that a model writes as text, because its server does not read its marks, or because it is small. They are no
-// result of a task: they are told from texts about calls by the marks that begin them, or by the name of a tool of the task.
+// Detects tool calls that a model writes as text, because its server does not parse its marks, or because it
+// is small. They are not a result of a task. Marks at the beginning, or the name of one of the task's tools,
+// distinguish them from texts about calls.
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { Json } from '../../runtime/stage.ts'
 import { jsonTextOf, parseJson } from './output-schema.ts'
 
-/** The marks by which models write a call where their server, or they themselves, should have made one. */
+/** Marks of calls that models write as text instead of making the call. */
 const MARK = String.raw`<tool_calls?>|<\|tool_calls?|<｜tool|\[TOOL_CALLS\]|<\|python_tag\|>|<function=|<function_calls?|<invoke\s|functools\[|<\|channel\|>commentary to=`
 const BEGINS = new RegExp(`^(${MARK})`)
 const ON_A_LINE = new RegExp(`^[ \\t]*(${MARK})`, 'm')
 
-/** Text is looked at so far behind a mark for the name of a tool. */
+/** How far behind a mark a tool's name is searched. Characters. */
 const NAME_WITHIN_CHARS = 300
 
-/** The whole text, or what it comes to, is a call of one of these tools. */
+/** Whether the text is in effect a call of one of these tools. */
 export function isCallInText(text: string, tools: readonly string[]): boolean {
   const said = text.trim()
   if (BEGINS.test(said) || said.endsWith('</tool_call>')) return true
   return namesTool(said, tools) || isJsonCall(parseJson(jsonTextOf(said)), tools) || isPlainCall(said, tools)
 }
 
-/** A mark behind other words, with a tool's name behind it. */
+/** Whether a mark stands behind other words, followed by a tool's name. */
 function namesTool(said: string, tools: readonly string[]): boolean {
   const at = said.search(ON_A_LINE)
   if (at < 0) return false
@@ -30,7 +31,10 @@ function namesTool(said: string, tools: readonly string[]): boolean {
 const NAMES = ['name', 'function', 'tool', 'tool_name', 'action'] as const
 const ARGUMENTS = ['arguments', 'parameters', 'args', 'input', 'action_input', 'tool_input'] as const
 
-/** `{"name": …, "arguments": …}` and its likes, in `function` or not, or a list of them. Never deeper: it may have any depth. */
+/**
+ * `{"name": …, "arguments": …}` and similar, in `function` or not, or a list of them. Not searched deeper:
+ * nesting is unbounded.
+ */
 function isJsonCall(value: Json | undefined, tools: readonly string[]): boolean {
   const all = Array.isArray(value) ? value : [value ?? null]
   return (

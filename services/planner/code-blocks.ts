@@ -1,36 +1,37 @@
-// Finds the Python in what a model wrote, as models really write it.
+// Finds the Python in a model's answer, in all the forms that models use.
 //
 // 1. Python's own grammar decides where a block ends: a fence within a string is text (python-text.ts).
-// 2. Blocks marked as Python count; only where there are none do unmarked ones that could be Python. A block in another
-//    language never does: it is data. Several blocks are one program, in order. A block that is not closed reaches to the end.
-// 3. What follows code as its observation was imagined: nothing behind it is run, or told to the model as its own words.
-// 4. What a model thinks aloud (<think>) is not its answer.
+// 2. Blocks marked as Python count; only if there are none, unmarked ones that could be Python. A block in
+//    another language never does: it is data. Several blocks are one program, in order. A block that is not
+//    closed reaches to the end.
+// 3. An observation behind code was imagined: nothing from there on is run, or kept as the model's own words.
+// 4. A model's thoughts (<think>) are not its answer.
 import { codeEnd, looksLikePython, statementEnd } from './python-text.ts'
 
 const python = new Set(['python', 'py', 'python3', 'py3', 'ipython', 'tool_code'])
 
 export interface FoundCode {
   readonly code: string
-  /** What the model wrote, without what it thought, up to the end of what counts. */
+  /** The model's text without its thoughts, up to the end of the part that counts. */
   readonly said: string
-  /** It went on with an observation of its own. */
+  /** The model continued with an imagined observation. */
   readonly imagined: boolean
 }
 
 interface Block {
   readonly language: string
   readonly code: string
-  /** Where it ends in the text, its fence included. */
+  /** Its end in the text, including the fence. */
   readonly end: number
-  /** It goes on into an observation. */
+  /** It continues into an observation. */
   readonly imagined: boolean
 }
 
-/** The program; null where the text holds none. */
+/** The program; null if the text holds none. */
 export const findCode = (text: string): string | null => readCode(text)?.code ?? null
 
 export function readCode(text: string): FoundCode | null {
-  const answer = withoutThinking(unquoted(text.replaceAll('\r\n', '\n').replaceAll('\uFEFF', '')))
+  const answer = withoutThinking(unquote(text.replaceAll('\r\n', '\n').replaceAll('\uFEFF', '')))
   const { blocks, end, imagined } = readBlocks(answer)
   const full = blocks.filter(({ code }) => code.trim() !== '')
   const marked = full.filter(({ language }) => python.has(language))
@@ -41,13 +42,16 @@ export function readCode(text: string): FoundCode | null {
   return bare === null ? null : { code: bare, said: answer, imagined: false }
 }
 
-/** Without the marks of a quotation, where all the code stands in one. */
-const unquoted = (text: string): string =>
+/** Removes quotation marks (`>`) if all the code is quoted. */
+const unquote = (text: string): string =>
   /^[ \t]*>[ \t]*(?:`{3}|~{3})/m.test(text) && !/^[ \t]*(?:`{3}|~{3})/m.test(text)
     ? text.replaceAll(/^[ \t]*> ?/gm, '')
     : text
 
-/** Of unmarked blocks those that could be Python; where none could, those that try to be: their error is told. */
+/**
+ * Unmarked blocks that could be Python; if none could, those that look like an attempt, so that the model
+ * sees their error.
+ */
 function likely(unmarked: readonly Block[]): readonly Block[] {
   const plausible = unmarked.filter(({ code }) => looksLikePython(dedent(code)))
   return plausible.length > 0 ? plausible : unmarked.filter(({ code }) => STATEMENT.test(code))
@@ -58,7 +62,10 @@ const STATEMENT =
 
 const THINKING = /<(\/?)(?:think(?:ing)?|thought|reasoning)>/g
 
-/** Without thoughts: what stands before a lone closing mark too, for some servers leave out the opening one. Marks within code are text. */
+/**
+ * Removes thoughts, including text before a lone closing mark: some servers leave out the opening one. Marks
+ * within code are text.
+ */
 export function withoutThinking(text: string): string {
   const lastClosing = lastOf(text, CLOSING_THOUGHT)
   const answer = afterFirstThought(text)
@@ -73,7 +80,7 @@ export function withoutThinking(text: string): string {
     const closes = mark[1] === '/'
     if (closes && !isThinking) kept = []
     else if (!isThinking) kept.push(text.slice(from, index))
-    // One that is never closed is text, unless there is nothing but thought: then it was cut off.
+    // An unclosed mark is text, unless there is nothing but thought: then it was cut off.
     const opens: boolean =
       !closes && (isThinking || index < lastClosing || kept.every((part) => part.trim() === ''))
     from = closes || opens ? index + mark[0].length : index
@@ -87,7 +94,7 @@ const CLOSING_THOUGHT = /<\/(?:think(?:ing)?|thought|reasoning)>/g
 const lastOf = (text: string, pattern: RegExp): number =>
   text.includes('</') ? (Array.from(text.matchAll(pattern), ({ index }) => index).at(-1) ?? -1) : -1
 
-/** Whether a place, asked for in ascending order, lies in one of the ascending ranges. */
+/** Whether a position lies in one of the ascending ranges; positions are asked for in ascending order. */
 function within(ranges: Blocks['ranges'], offset: number): (at: number) => boolean {
   let next = 0
   return (at) => {
@@ -96,7 +103,7 @@ function within(ranges: Blocks['ranges'], offset: number): (at: number) => boole
   }
 }
 
-/** A thought at the very beginning ends with its first closing mark, whatever quotes are open in it. */
+/** A thought at the very beginning ends at its first closing mark, even within quotes. */
 function afterFirstThought(text: string): string {
   if (!/^\s*<(?:think(?:ing)?|thought|reasoning)>/.test(text)) return text
   const closing = /<\/(?:think(?:ing)?|thought|reasoning)>/.exec(text)
@@ -105,9 +112,9 @@ function afterFirstThought(text: string): string {
 
 interface Blocks {
   readonly blocks: readonly Block[]
-  /** What the blocks take of the text. */
+  /** Ranges of the text that the blocks take. */
   readonly ranges: readonly (readonly [from: number, to: number])[]
-  /** Where what counts ends: at the observation that the model imagined, or with the text. */
+  /** End of the part that counts: the imagined observation, or the end of the text. */
   readonly end: number
   readonly imagined: boolean
 }
@@ -149,7 +156,7 @@ function blockAt(text: string, at: number, line: string, hasFence: boolean): Blo
   const tag = (hasFence ? TAG : INLINE_TAG).exec(line)
   if (tag === null) return null
   const from = at + tag.index + tag[0].length
-  // A fence within tags is a block of its own.
+  // A fence within tags starts a block of its own.
   if (/^\s*(?:`{3}|~{3})/.test(text.slice(from, from + 1_000))) return null
   return pythonBlock(text, from, 'python', null)
 }
@@ -171,7 +178,7 @@ function fencedBlock(
   return pythonBlock(text, from, language, fence)
 }
 
-/** Behind the language of a fence: what the block is called, not its first line. */
+/** Text behind the language of a fence: the block's name, not its first line. */
 const INFO = /^[ \t]*(?:(?:\w+=(?:"[^"]*"|\S+)[ \t]*)+|[\w./-]+\.py|\{.*\}?)[ \t]*$/
 
 /** A block of data ends with a line that is nothing but its fence. */
@@ -198,14 +205,14 @@ function pythonBlock(text: string, from: number, language: string, fence: string
   const code = text.slice(from, end)
   const line = text.slice(end, lineEndOf(text, end))
   const marks = fence !== null && line.startsWith(fence) ? (/^[`~]+/.exec(line)?.[0].length ?? 0) : 0
-  // "```python" where a fence should have closed is the next block's.
+  // "```python" in place of a closing fence opens the next block.
   const opensNext = marks > 0 && isLineStart(text, end) && /^[`~]{3,}[ \t]*(?:python3?|py)\b/.test(line)
   if (marks > 0) return { language, code, end: opensNext ? end : end + marks, imagined: false }
   const tag = /^<\/?[\w|]*>?/.exec(line)?.[0].length ?? 0
   return { language, code, end: end + tag, imagined: isLineStart(text, end) && isImaginedInCode(line) }
 }
 
-/** Places where no Python goes on: a fence, a closing tag, an observation. */
+/** Whether Python ends here: at a fence, a closing tag, an observation. */
 function endsCode(text: string, at: number, fence: string | null): boolean {
   const char = text.charAt(at)
   if (fence !== null && char === fence[0] && text.startsWith(fence, at))
@@ -214,7 +221,7 @@ function endsCode(text: string, at: number, fence: string | null): boolean {
   return isLineStart(text, at) && isImaginedInCode(text.slice(at, Math.min(at + 200, lineEndOf(text, at))))
 }
 
-/** Where a string never ends, quotes say nothing: the first line that closes a fence. */
+/** If a string never ends, quotes are ignored: the first line that closes a fence. */
 function firstEnd(text: string, from: number, fence: string | null): number {
   for (let at = from; at < text.length;) {
     const end = lineEndOf(text, at)
@@ -228,12 +235,12 @@ function firstEnd(text: string, from: number, fence: string | null): number {
 
 const WORDS =
   '(?:observations?|outputs?|results?|execution logs?|printed|last value|stdout|console output|(?:code|tool) (?:output|response|result)s?)'
-/** A line that gives out what the code is to have done. */
+/** A line that opens an invented output of the code. */
 const IMAGINED = new RegExp(
   `^[\\s>*_#\`-]*${WORDS}[*_\`]*\\s*:|^\\s*#+\\s*${WORDS}\\s*$|^\\s*<(?:observation|output|result|tool_response|tool_output|execution_result)s?>`,
   'i',
 )
-/** No Python begins a line so: `result: int` goes on behind its colon. */
+/** No Python line begins like this: `result: int` continues behind its colon. */
 const isImaginedInCode = (line: string): boolean =>
   OWN_LINE.test(line) || /^(?:Observations?:|<(?:observations?|tool_response)>)/.test(line)
 
@@ -244,7 +251,7 @@ const lineEndOf = (text: string, from: number): number => {
   return at < 0 ? text.length : at
 }
 
-/** Nothing but blanks stands before it; a blank itself is none. */
+/** True if only blanks precede it on its line, and it is not a blank itself. */
 function isLineStart(text: string, at: number): boolean {
   if (BLANK.test(text.charAt(at))) return false
   let before = at
@@ -258,7 +265,10 @@ const CALL = /^[ \t]*final_answer[ \t]*\(/m
 const DOES_SOMETHING = /^[ \t]*(?:[A-Za-z_]\w*[ \t]*=[^=]|import \w|from \w|[\w.]+[ \t]*\(.*\)[ \t]*$)/m
 const MAX_BARE_CHARS = 100_000
 
-/** Without any block: a text that is Python from its first line to its last, or from a line on to the end of the task in code. */
+/**
+ * Without any block: a text that is Python from its first line to its last, or from some line to the end of
+ * a final_answer() call.
+ */
 function bareCode(text: string): string | null {
   if (text.length > MAX_BARE_CHARS) return null
   if (DOES_SOMETHING.test(text) && looksLikePython(text)) return text.trim()
@@ -274,7 +284,9 @@ function bareCode(text: string): string | null {
   return dedent(text.slice(from, last)).trim()
 }
 
-/** Blocks within lists are indented as a whole, which Python refuses; lines of a string may stand further left. */
+/**
+ * Removes the indent of blocks within lists, which Python refuses; lines of a string may stand further left.
+ */
 function dedent(code: string): string {
   const lines = code
     .replace(/^(?:[ \t]*\n)+/, '')

@@ -1,4 +1,4 @@
-// A step in code mode: the model's Python goes to the sandbox, what came of it goes back to the model.
+// A step in code mode: the model's Python goes to the sandbox, its outcome goes back to the model.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { Json } from '../../runtime/stage.ts'
 import type { CodeCompleted } from '../../schemas/generated/events.ts'
@@ -7,9 +7,9 @@ import { readCode, type FoundCode } from './code-blocks.ts'
 import { fail } from './task-end.ts'
 import { currentStep, requestId } from './step-replies.ts'
 import { imaginedObservation, markedAsData, tellCode } from './prompts/replies.ts'
-import { both, change, put, type Move, type Situation, type Step, type StepToolCall } from './rows.ts'
+import { merge, change, put, type Move, type Situation, type Step, type StepToolCall } from './rows.ts'
 import type { ToolBook } from './tool-catalogue.ts'
-import { finished, newStep, nextTurn } from './step.ts'
+import { endStep, newStep, nextStep } from './step.ts'
 
 export function runCode(
   from: Situation,
@@ -41,37 +41,38 @@ export function runCode(
   return { changes: { rows, emit: [{ topic: 'code.requested', type: 'CodeRequested', data }] } }
 }
 
-/** Ignored when it is not what the task waits for. */
-export function codeCompleted(from: Situation, done: CodeCompleted, book: ToolBook): Move {
+/** Ignored if the task does not wait for it. */
+export function completeCode(from: Situation, done: CodeCompleted, book: ToolBook): Move {
   const begun = currentStep(from)
   if (from.run.phase !== 'code' || done.requestId !== requestId(from) || begun === null)
     return { changes: {} }
-  const step = observed(begun, done)
+  const step = withObservation(begun, done)
   if (done.isFinal) return takeValue(from, step, done.finalAnswer)
-  // The model can't mend a sandbox that does not start.
+  // The model can't fix a sandbox that does not start.
   if (done.error?.code === 'SANDBOX_UNAVAILABLE') {
-    const { to, changes } = finished(from, step)
-    return { changes: both(changes, fail(to, done.error)) }
+    const { to, changes } = endStep(from, step)
+    return { changes: merge(changes, fail(to, done.error)) }
   }
-  // Python mixes what it read with what it made: where any of its tools reads from outside, all of it is marked.
+  // Python mixes data it read with data it made: if any of its tools reads from outside, all output is
+  // marked.
   const observation = step.observation ?? ''
   const content = book.isUntrusted(null, from.task) ? markedAsData(observation) : observation
-  return nextTurn(from, step, [{ role: 'user', content }])
+  return nextStep(from, step, [{ role: 'user', content }])
 }
 
-/** A final answer alone needs no words; what was printed on the way does. */
-function observed(step: Step, done: CodeCompleted): Step {
+/** Adds the observation. A final answer alone has none; printed text does. */
+function withObservation(step: Step, done: CodeCompleted): Step {
   const silent = done.isFinal && done.prints === '' && done.error === null
-  const told = tellCode(done)
+  const observed = tellCode(done)
   const observation = silent
     ? null
     : readCode(step.text)?.imagined
-      ? `${imaginedObservation}\n\n${told}`
-      : told
+      ? `${imaginedObservation}\n\n${observed}`
+      : observed
   return { ...step, observation, error: done.error, toolCalls: callsOf(done.toolCalls) }
 }
 
-/** The sandbox says in JSON which tools the code called; what it leaves out is filled in. */
+/** The tool calls of the code, from the sandbox's JSON; missing fields are filled in. */
 function callsOf(calls: Json): StepToolCall[] {
   if (!Array.isArray(calls)) return []
   return calls.flatMap((call) => {

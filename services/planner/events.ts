@@ -3,7 +3,7 @@ import type { TaskProgressed } from '../../schemas/generated/events.ts'
 import type { Situation } from './rows.ts'
 
 /** One line of the task's history. */
-export function progress(from: Situation, kind: TaskProgressed['kind'], detail: Json): Emit {
+export function progressEvent(from: Situation, kind: TaskProgressed['kind'], detail: Json): Emit {
   const { task, run, atMs } = from
   return {
     topic: 'tasks.history',

@@ -1,13 +1,13 @@
-// What a failed model call does to its task: see retries.ts for the rules.
+// Applies a failed model call to its task; retries.ts has the rules.
 import { plainFailure } from '../../runtime/errors.ts'
 import type { CallFailure, Failure, Json } from '../../runtime/stage.ts'
 import { fail, stop, timeOut } from './task-end.ts'
-import { progress } from './events.ts'
+import { progressEvent } from './events.ts'
 import { react, type Reaction } from './retries.ts'
 import { costSpent } from './step.ts'
 import { change, currentModel, type Changes, type Situation } from './rows.ts'
 
-export function modelFailed(from: Situation, error: CallFailure): Changes {
+export function handleFailedCall(from: Situation, error: CallFailure): Changes {
   const { task, run, atMs, event } = from
   if (error.code !== 'CALL_ABORTED' && atMs >= task.deadlineMs) return timeOut(from)
   const { models, deadlineMs } = task
@@ -18,42 +18,42 @@ export function modelFailed(from: Situation, error: CallFailure): Changes {
     case 'nothing':
       return {}
     case 'retry':
-      return scheduled(from, reaction, 'retry_scheduled', error)
+      return scheduleRetry(from, reaction, 'retry_scheduled', error)
     case 'wait':
-      return scheduled(from, { ...reaction, run: { ...reaction.run, waiting: true } }, 'waiting', error)
+      return scheduleRetry(from, { ...reaction, run: { ...reaction.run, waiting: true } }, 'waiting', error)
     case 'change':
-      return changed(from, reaction.run, error)
+      return changeModel(from, reaction.run, error)
     case 'fail':
-      return (error.code === 'BUDGET_EXCEEDED' ? stop : fail)(from, told(from, error))
+      return (error.code === 'BUDGET_EXCEEDED' ? stop : fail)(from, failureOf(from, error))
   }
 }
 
 type Scheduled = Extract<Reaction, { do: 'retry' | 'wait' }>
 
-function scheduled(
+function scheduleRetry(
   from: Situation,
   { atMs, run }: Scheduled,
   kind: 'retry_scheduled' | 'waiting',
   error: CallFailure,
 ): Changes {
-  const detail = { ...shown(from, error), untilMs: atMs, retries: run.retries }
-  // A wait may be repeated for as long as the task lives: its history says so once.
-  const emit = from.run.waiting && kind === 'waiting' ? [] : [progress(from, kind, detail)]
+  const detail = { ...describe(from, error), untilMs: atMs, retries: run.retries }
+  // A wait may be repeated until the deadline; the history records it once.
+  const emit = from.run.waiting && kind === 'waiting' ? [] : [progressEvent(from, kind, detail)]
   return { ...change(from, { run }), emit, timers: { retry: atMs } }
 }
 
-function changed(from: Situation, run: Situation['run'], error: CallFailure): Changes {
+function changeModel(from: Situation, run: Situation['run'], error: CallFailure): Changes {
   const { to, rows } = change(from, { run })
-  const detail = { ...shown(from, error), from: currentModel(from), to: currentModel(to) }
-  return { rows, emit: [progress(from, 'model_changed', detail)], timers: { turn: from.atMs } }
+  const detail = { ...describe(from, error), from: currentModel(from), to: currentModel(to) }
+  return { rows, emit: [progressEvent(from, 'model_changed', detail)], timers: { turn: from.atMs } }
 }
 
-function shown(from: Situation, { code, message }: CallFailure): { [key: string]: Json } {
+function describe(from: Situation, { code, message }: CallFailure): { [key: string]: Json } {
   return { model: currentModel(from), code, message }
 }
 
-/** The failure as the result shows it: which model, and how often it was tried. */
-function told(from: Situation, error: CallFailure): Failure {
+/** The failure as the result shows it, with the model and the number of retries. */
+function failureOf(from: Situation, error: CallFailure): Failure {
   const tried = from.run.retries === 0 ? '' : ` (after ${from.run.retries} retries)`
   return { ...plainFailure(error), message: `${currentModel(from)}: ${error.message}${tried}` }
 }

@@ -1,13 +1,14 @@
-// The model gives its result: it ends the task, or goes back with what is wrong.
+// A result of the model ends the task, or is sent back with its mistake.
 //
-// Prose without code, from an agent that writes code: it is reminded once. If it answers in prose again, or has no turn
-// left, that prose is the result, because a plain answer is worth more to its reader than a failure.
+// Prose without code, from an agent that writes code: it is reminded once. If it answers in prose again, or
+// has no step left, that prose is the result, because a plain answer is worth more than a failure.
 //
-// A tool call that is written as text, because the server does not read the model's own marks for one, is no result. Nor is
-// one in code mode, where the tools are functions, or a code block with nothing in it.
+// A tool call written as text, because the server does not parse the model's own marks, is not a result. Nor
+// is one in code mode, where the tools are functions, or an empty code block.
 //
-// Where the task has an output schema, the result is checked first, by a call: in the handling of the event that brought it,
-// or, where that handling has made its call, in the next one; `answer` keeps the result until then.
+// If the task has an output schema, the result is checked first, by a call: in the handling of the event that
+// brought it, or, if that handling has made its call already, in the next one; `answer` keeps the result
+// until then.
 import { failure } from '../../runtime/errors.ts'
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { Call, CallOutcome, Failure, Json } from '../../runtime/stage.ts'
@@ -25,19 +26,19 @@ import {
   tellMiss,
 } from './prompts/replies.ts'
 import type { ToolBook } from './tool-catalogue.ts'
-import { both, change, type Answer, type Changes, type Move, type Situation, type Step } from './rows.ts'
-import { finished, nextTurn } from './step.ts'
+import { merge, change, type Answer, type Changes, type Move, type Situation, type Step } from './rows.ts'
+import { endStep, nextStep } from './step.ts'
 
-/** Text as the result. `cutOff`: it reached the limit of output tokens. */
+/** Takes text as the result. `cutOff`: it reached the limit of output tokens. */
 export function takeText(from: Situation, step: Step, cutOff: boolean, book: ToolBook): Move {
   const { task, run } = from
-  // A result that must have a form may have this one: its schema tells.
+  // A result with a schema may look like a call: its schema decides.
   const named = schemaOf(from) === null ? task.tools : []
   if (isCallInText(step.text, named)) {
     if (task.mode === 'code') return askForCode(from, step, book)
     return sendBack(from, step, callInText, invalid('it is a tool call written as text'))
   }
-  // A code block with nothing in it is no answer.
+  // An empty code block is not an answer.
   if (task.mode === 'code' && isEmpty(step.text.replaceAll(EMPTY_BLOCK, ''))) return takeNothing(from, step)
   const lastChance = run.reminded || run.step >= task.maxSteps
   if (task.mode === 'code' && !lastChance && !isEmpty(step.text))
@@ -45,7 +46,7 @@ export function takeText(from: Situation, step: Step, cutOff: boolean, book: Too
   return takeValue(from, step, step.text, cutOff)
 }
 
-/** A tool call where Python was asked for. */
+/** Sends back a tool call in code mode. */
 export function askForCode(from: Situation, step: Step, book: ToolBook): Move {
   const names = book.of(from.task).map(({ name }) => name)
   return sendBack(from, step, callInCodeMode(names), invalid('it is a tool call, not Python'))
@@ -53,7 +54,7 @@ export function askForCode(from: Situation, step: Step, book: ToolBook): Move {
 
 const EMPTY_BLOCK = /^[ \t]*(?:`{3,}|~{3,})[\w ]*$|<\/?(?:code|python|execute)>/gm
 
-/** A value as the result. */
+/** Takes a value as the result. */
 export function takeValue(from: Situation, step: Step, value: Json, cutOff = false): Move {
   if (isEmpty(value)) return takeNothing(from, step)
   if (cutOff)
@@ -63,20 +64,20 @@ export function takeValue(from: Situation, step: Step, value: Json, cutOff = fal
 }
 
 function takeFitting(from: Situation, step: Step, output: Json): Move {
-  const { to, changes } = finished(from, step)
-  return { changes: both(changes, succeed(to, output)) }
+  const { to, changes } = endStep(from, step)
+  return { changes: merge(changes, succeed(to, output)) }
 }
 
 function schemaOf({ task: { outputSchema } }: Situation): JsonSchema | null {
   return typeof outputSchema === 'object' && !Array.isArray(outputSchema) ? outputSchema : null
 }
 
-/** `ownSchema`: the agent's, where it has one. It is trusted, a task's is not. */
+/** `ownSchema`: the agent's, if it has one. It is trusted; a task's is not. */
 export function checkCall(from: Situation, { value }: Answer, ownSchema: JsonSchema | undefined): Call {
   const schema = schemaOf(from) ?? {}
   const isOwn = ownSchema !== undefined && JSON.stringify(ownSchema) === JSON.stringify(schema)
   const request: OutputCheck = { schema, isOwn, value, userId: from.task.userId }
-  // It has no effects: after a crash it is asked again.
+  // It has no effects: after a crash it is repeated.
   return {
     kind: 'check',
     target: 'output',
@@ -87,12 +88,12 @@ export function checkCall(from: Situation, { value }: Answer, ownSchema: JsonSch
   }
 }
 
-/** Kept until the next handling, which is due at once. */
+/** Keeps the result until the next handling, which is due at once. */
 export function keepAnswer(answer: Answer, atMs: number): Changes {
   return { rows: { answer }, timers: { turn: atMs } }
 }
 
-export function answerChecked(from: Situation, { step }: Answer, outcome: CallOutcome): Move {
+export function takeChecked(from: Situation, { step }: Answer, outcome: CallOutcome): Move {
   if (!outcome.ok && outcome.failure.code === 'CALL_ABORTED') return { changes: {} }
   const { to, rows } = change(from, { answer: null })
   const fit: Fit = outcome.ok
@@ -102,24 +103,24 @@ export function answerChecked(from: Situation, { step }: Answer, outcome: CallOu
     'problem' in fit
       ? sendBack(to, step, tellMiss(fit.problem), invalid(fit.problem))
       : takeFitting(to, step, fit.output)
-  return { ...move, changes: both({ rows }, move.changes) }
+  return { ...move, changes: merge({ rows }, move.changes) }
 }
 
 function takeNothing(from: Situation, step: Step): Move {
   const empty = failure('OUTPUT_EMPTY', `The model ended with an empty answer at step ${step.step}`)
-  // A value of nothing comes from code; without code, nothing was written.
+  // An empty value comes from code; without code, nothing was written.
   const words = step.kind === 'code' ? remindOfNone : remindOfAnswer
   if (!from.run.reminded) return sendBack(from, step, words, empty)
-  const { to, changes } = finished(from, { ...step, error: empty })
-  return { changes: both(changes, fail(to, empty)) }
+  const { to, changes } = endStep(from, { ...step, error: empty })
+  return { changes: merge(changes, fail(to, empty)) }
 }
 
 function sendBack(from: Situation, step: Step, words: string, miss: Failure | null): Move {
-  const told = [step.observation, words].filter((part) => part !== null).join('\n\n')
-  const heard: Message[] = [{ role: 'user', content: told }]
-  // A wrong result is an attempt; only no result at all, or no code, is a reminder.
+  const observation = [step.observation, words].filter((part) => part !== null).join('\n\n')
+  const heard: Message[] = [{ role: 'user', content: observation }]
+  // A wrong result is an attempt; only a missing result, or missing code, counts as a reminder.
   const reminded = miss === null || miss.code === 'OUTPUT_EMPTY' || from.run.reminded
-  return nextTurn(from, { ...step, observation: told, error: miss }, heard, { miss, reminded })
+  return nextStep(from, { ...step, observation, error: miss }, heard, { miss, reminded })
 }
 
 function invalid(problem: string): Failure {

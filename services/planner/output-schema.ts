@@ -1,9 +1,10 @@
-// What counts as the output of a task.
+// The output of a task, and its schema.
 //
-// 1. Null and blank text are no output. An empty list or object may be the answer.
-// 2. With an output schema, text is read as JSON first, also where it stands in a code fence; then as the text that it is; then
-//    as the one JSON value with words around it. Where several values are fenced, none is taken for the result.
-// 3. Whether a value fits its schema is asked, not computed: a schema may take any time (output-caller.ts).
+// 1. Null and blank text are not an output. An empty list or object may be the answer.
+// 2. With an output schema, text is read as JSON first, also within a code fence; then as plain text; then as
+//    the one JSON value with words around it. If several values are fenced, none is taken for the result.
+// 3. Whether a value fits its schema is checked by a call, not here: a schema may take any time
+//    (output-check.ts).
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import { parseExact } from '../../runtime/exact-json.ts'
 import type { Json } from '../../runtime/stage.ts'
@@ -24,14 +25,14 @@ export function isEmpty(value: Json): boolean {
   return value === null || (typeof value === 'string' && value.trim() === '')
 }
 
-/** The ways in which a value can be meant, the likeliest first. */
+/** The possible readings of a value, the likeliest first. */
 export function readings(value: Json): [Json, ...Json[]] {
   if (typeof value !== 'string') return [value]
   const parsed = parseJson(jsonTextOf(value))
   return parsed === undefined ? [value, ...amidWords(value)] : [parsed, value]
 }
 
-/** The text where it is JSON; the inside of the only code fence that is; else the text. */
+/** The text if it is JSON; the content of the only code fence that is; else the text. */
 export function jsonTextOf(value: Json): string {
   if (typeof value !== 'string') return ''
   if (parseJson(value) !== undefined) return value
@@ -42,7 +43,10 @@ export function jsonTextOf(value: Json): string {
 
 const FENCE = /^(`{3,}|~{3,})(.*)$/
 
-/** What stands in code fences, the last one of which may be left open. By lines: a pattern over all would look at each many times. */
+/**
+ * Contents of code fences, the last of which may be unclosed. By lines: one pattern over all would be
+ * quadratic.
+ */
 function fencesIn(text: string): string[] {
   const found: string[] = []
   let open: { mark: string; lines: string[] } | null = null
@@ -61,7 +65,7 @@ function fencesIn(text: string): string[] {
   return found
 }
 
-/** A list or an object from its first bracket to its last, where all between is one value. */
+/** A list or an object from its first bracket to its last, if all between is one value. */
 function amidWords(text: string): Json[] {
   const spans = ['{}', '[]'].map(
     (pair) => [text.indexOf(pair.charAt(0)), text.lastIndexOf(pair.charAt(1)) + 1] as const,
@@ -75,7 +79,7 @@ function amidWords(text: string): Json[] {
   })
 }
 
-/** Undefined where the text is not JSON. */
+/** Undefined if the text is not JSON. */
 export function parseJson(text: string): Json | undefined {
   try {
     return parseExact(text)

@@ -1,21 +1,21 @@
-// A conversation as it goes to a model: fit for the strictest of the servers, so that any model of the task can go on with
-// what another one began.
+// Converts a conversation into a form that the strictest servers accept, so that any model of the task can
+// continue one that another model began.
 //
-// 1. Ids of calls are ours: nine letters and digits (Mistral), unique in the conversation (Anthropic, OpenAI), and the same at
-//    every turn, so that a provider's cache of the prompt holds.
-// 2. Names of calls have the form that all take; arguments are a JSON object. What the model really wrote is told to it in
-//    words, by the reply that refuses the call.
-// 3. Each call is answered once, right behind its message. No message of the user follows an answer of a tool (Mistral), and
-//    none is empty (Bedrock).
+// 1. Ids of calls are ours: nine letters and digits (Mistral), unique in the conversation (Anthropic,
+//    OpenAI), and the same at every step, so that a provider's prompt cache stays valid.
+// 2. Names of calls have a form that all accept; arguments are a JSON object. The reply that refuses a call
+//    shows the model its original text.
+// 3. Each call is answered once, right behind its message. No message of the user follows an answer of a tool
+//    (Mistral), and none is empty (Bedrock).
 // 4. No half of a surrogate pair, plain or escaped: strict readers of JSON refuse the whole request.
-// 5. What a provider attached to a call (signatures of what it thought) goes back to the model that it came from, unchanged,
-//    and to no other.
-// 6. Without tools there are no calls either (Anthropic): they are told as text.
+// 5. Fields that a provider attached to a call (signatures of its thoughts) go back to the model that they
+//    came from, unchanged, and to no other.
+// 6. Without tools there are no calls either (Anthropic): they become text.
 import type { Message, MessageToolCall } from './call.ts'
 import { argumentsOf } from './tool-catalogue.ts'
 
-type Said = Extract<Message, { role: 'assistant' }>
-type Reply = Extract<Message, { role: 'tool' }>
+type AssistantMessage = Extract<Message, { role: 'assistant' }>
+type ToolMessage = Extract<Message, { role: 'tool' }>
 
 export function portable(messages: readonly Message[], hasTools: boolean, model = ''): Message[] {
   const fit: Message[] = []
@@ -35,8 +35,8 @@ export function portable(messages: readonly Message[], hasTools: boolean, model 
   return fit
 }
 
-function repliesFrom(messages: readonly Message[], from: number): Reply[] {
-  const replies: Reply[] = []
+function repliesFrom(messages: readonly Message[], from: number): ToolMessage[] {
+  const replies: ToolMessage[] = []
   for (let at = from; ; at++) {
     const message = messages[at]
     if (message?.role !== 'tool') return replies
@@ -44,7 +44,12 @@ function repliesFrom(messages: readonly Message[], from: number): Reply[] {
   }
 }
 
-function asCalls(said: Said, replies: readonly Reply[], before: number, model: string): Message[] {
+function asCalls(
+  said: AssistantMessage,
+  replies: readonly ToolMessage[],
+  before: number,
+  model: string,
+): Message[] {
   const attached = said.attached?.model === model ? said.attached : null
   const asked = said.tool_calls ?? []
   const calls = asked.map((call, index): MessageToolCall => {
@@ -54,7 +59,7 @@ function asCalls(said: Said, replies: readonly Reply[], before: number, model: s
   const answers = asked.map(({ id }, index): Message => {
     const reply =
       replies[index]?.tool_call_id === id ? replies[index] : replies.find((one) => one.tool_call_id === id)
-    const content = filled(reply?.content ?? '', 'There is no result of this call.')
+    const content = fillIn(reply?.content ?? '', 'There is no result of this call.')
     return { role: 'tool', tool_call_id: ownId(before + index), content }
   })
   const content = wellFormed(said.content ?? '')
@@ -69,27 +74,27 @@ function asCalls(said: Said, replies: readonly Reply[], before: number, model: s
   ]
 }
 
-function asText(said: Said, replies: readonly Reply[]): Message[] {
+function asText(said: AssistantMessage, replies: readonly ToolMessage[]): Message[] {
   const asked = (said.tool_calls ?? []).map((call) => `(called ${call.function.name})`)
-  const told = replies.map(({ content }) => content).join('\n\n')
+  const replyText = replies.map(({ content }) => content).join('\n\n')
   return [
     {
       role: 'assistant',
-      content: filled([said.content ?? '', ...asked].join('\n').trim(), '(called a tool)'),
+      content: fillIn([said.content ?? '', ...asked].join('\n').trim(), '(called a tool)'),
     },
-    { role: 'user', content: filled(told, 'There is no result.') },
+    { role: 'user', content: fillIn(replyText, 'There is no result.') },
   ]
 }
 
 function plain(message: Message): Message {
   if (message.role === 'assistant')
-    return { role: 'assistant', content: filled(message.content ?? '', '(no answer)') }
-  // An answer whose call is gone is words like any other.
+    return { role: 'assistant', content: fillIn(message.content ?? '', '(no answer)') }
+  // An answer whose call is gone becomes plain text.
   const role = message.role === 'tool' ? 'user' : message.role
-  return { role, content: filled(message.content, '(empty)') }
+  return { role, content: fillIn(message.content, '(empty)') }
 }
 
-/** Words of the user behind other words that the model is told are joined to them. */
+/** Joins a user message to the user or tool message before it. */
 function add(fit: Message[], message: Message): void {
   const last = fit.at(-1)
   const joins = message.role === 'user' && (last?.role === 'user' || last?.role === 'tool')
@@ -99,7 +104,7 @@ function add(fit: Message[], message: Message): void {
 
 const wellFormed = (text: string): string => text.toWellFormed()
 
-const filled = (text: string, instead: string): string => (text.trim() === '' ? instead : wellFormed(text))
+const fillIn = (text: string, instead: string): string => (text.trim() === '' ? instead : wellFormed(text))
 
 const ownId = (index: number): string => `call${index.toString(36).padStart(5, '0')}`
 
@@ -115,7 +120,7 @@ function fitName(name: string): string {
 function fitArguments(text: string): string {
   const value = argumentsOf(text)
   if (value === undefined || text.trim() === '') return '{}'
-  // JSON within a string is written out; else it stays as it was written, with its digits.
+  // JSON within a string is unpacked; otherwise the text stays as written, with all its digits.
   const written = text.trimStart().startsWith('{') ? text : JSON.stringify(value)
   return withoutHalves(wellFormed(written))
 }

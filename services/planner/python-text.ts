@@ -1,9 +1,12 @@
-// As much of Python's grammar as tells where code ends and what is code at all: strings, comments, brackets, and which words
-// may stand beside each other. The whole grammar is the sandbox's.
+// The part of Python's grammar that shows where code ends and whether a text is code: strings, comments,
+// brackets, and which words may stand beside each other. The sandbox has the whole grammar.
 
 const QUOTE = /["']/
 
-/** Behind the string that begins with the quote at `from`; a string on one line ends with its line. `closed`: it has its end. */
+/**
+ * Position behind the string that opens at `from`; a single-line string ends with its line. `closed`: it has
+ * a closing quote.
+ */
 function stringEnd(text: string, from: number): { end: number; closed: boolean } {
   const quote = text.charAt(from)
   const isTriple = text.startsWith(quote.repeat(3), from)
@@ -23,8 +26,8 @@ const lineEnd = (text: string, from: number): number => {
 }
 
 /**
- * Where the code from `from` ends: the first place outside of strings and comments that `isEnd` says, else the text's end.
- * Null: a string of several lines never ends, so that nothing behind its beginning is known.
+ * End of the code from `from`: the first position outside of strings and comments for which `isEnd` holds,
+ * else the text's end. Null: a multi-line string never ends, so nothing behind its beginning is known.
  */
 export function codeEnd(text: string, from: number, isEnd: (at: number) => boolean): number | null {
   for (let at = from; at < text.length; at++) {
@@ -40,7 +43,7 @@ export function codeEnd(text: string, from: number, isEnd: (at: number) => boole
   return text.length
 }
 
-/** Where the statement from `from` ends: at the end of a line outside of brackets. */
+/** End of the statement from `from`: the end of a line outside of brackets. */
 export function statementEnd(text: string, from: number): number {
   let depth = 0
   const isEnd = (at: number) => {
@@ -70,7 +73,7 @@ export function looksLikePython(text: string): boolean {
   let depth = 0
   let first = ''
   let last = ''
-  /** What stands before is complete: a name, a number, a closed bracket. */
+  /** The text before is a complete operand: a name, a number, a closed bracket. */
   let operand: 'string' | 'other' | null = null
   const endsLine = () => {
     const complete = last !== '.' && (last !== ':' || BLOCKS.has(first) || first === '')
@@ -129,6 +132,6 @@ export function looksLikePython(text: string): boolean {
   return depth === 0 && endsLine()
 }
 
-/** Behind `match`, `case` and `type` as words of a statement another value follows. */
+/** `match`, `case` and `type` begin a statement if another value follows. */
 const startsOperand = (text: string, at: number): boolean =>
   /^[ \t]+[\p{L}_\d"'([{-]/u.test(text.slice(at, at + 20))

@@ -1,6 +1,6 @@
-// What the planner keeps of a task, and how a transition sees it.
+// State rows of a task, and the view that a transition has of them.
 //
-// 1. Rows that can grow (what was said and heard, steps, replies) are written once per step, never the whole conversation.
+// 1. Rows that can grow (messages, steps, replies) are written once per step, never the whole conversation.
 // 2. `run` is small and the only row that every transition rewrites.
 import type { Decision, Failure, Json, StageEvent } from '../../runtime/stage.ts'
 import type { TaskAdmitted, Usage } from '../../schemas/generated/events.ts'
@@ -11,9 +11,9 @@ export interface StepToolCall {
   callId: string
   tool: string
   arguments: Json
-  /** What of them was read otherwise than the model wrote it, as `n: "5" read as 5`. Absent: nothing. */
+  /** Arguments read differently from what the model wrote: `n: "5" read as 5`. Absent: none. */
   coerced?: readonly string[]
-  /** refused: never made, because it was wrong or a person declined it. */
+  /** refused: not made, because it was wrong or a person declined it. */
   status: 'requested' | 'awaiting_approval' | 'succeeded' | 'failed' | 'unknown' | 'cancelled' | 'refused'
   /** Absent for calls that code made: code keeps what it got. */
   output?: Json
@@ -27,11 +27,11 @@ export interface Step {
   step: number
   kind: 'code' | 'tools' | 'answer'
   model: string
-  /** What the model wrote. */
+  /** The model's text. */
   text: string
   code: string | null
   toolCalls: StepToolCall[]
-  /** What the model was told of the step. */
+  /** The observation that the model was given. */
   observation: string | null
   error: Failure | null
   startedAtMs: number
@@ -45,26 +45,26 @@ export interface Answer {
   value: Json
 }
 
-/** Where a task stands. */
+/** Progress of a task. */
 export interface Run {
-  /** What is awaited: the model (or a timer before it), tool calls, code. */
+  /** Awaited now: the model (or a timer before it), tool calls, or code. */
   phase: 'model' | 'tools' | 'code'
   step: number
   stepStartedAtMs: number
   /** Index into the task's models. */
   model: number
   modelReason: string
-  /** Models that this task does not use any more. */
+  /** Models that this task no longer uses. */
   failed: number[]
   /** Models whose breaker was found open since the last wait. */
   open: number[]
   /** Retries of the current model call. */
   retries: number
-  /** The task waits for breakers or for a rate; told once. */
+  /** The task waits for breakers or for a rate; reported once. */
   waiting: boolean
-  /** Times that the current call waited for a rate. */
+  /** How often the current call waited for a rate. */
   waits?: number
-  /** The model was reminded to answer properly, and has done no work since. */
+  /** The model was reminded to answer properly, and has run nothing since. */
   reminded: boolean
   /** Why the last answer was sent back. */
   miss: Failure | null
@@ -75,14 +75,14 @@ export interface Run {
 export type PlannerRows = {
   task: TaskAdmitted & { traceId: string | null; promptVersion: string }
   run: Run
-  /** A result that is yet to be checked against the output schema. */
+  /** A result not yet checked against the output schema. */
   answer: Answer
-  /** It failed because an event of it was given up; a replay must not begin it again. */
+  /** The task failed because one of its events was given up; a replay must not begin it again. */
   ended: { atMs: number }
 } & {
-  /** What the model said in a step. */
+  /** The model's message in a step. */
   [said: `said:${number}`]: Message
-  /** What it was told after a step; `heard:0` opens the conversation. */
+  /** Messages to the model after a step; `heard:0` opens the conversation. */
   [heard: `heard:${number}`]: Message[]
   [step: `step:${number}`]: Step
   /** Outcome of tool call i of step n, until the step is complete: `reply:n.i`. */
@@ -102,16 +102,16 @@ export interface Situation {
   readonly atMs: number
 }
 
-/** What a transition leads to: changes, and the call that comes next, if one does. */
+/** The outcome of a transition: changes, and the next call, if any. */
 export interface Move {
   readonly changes: Changes
-  /** The situation after the changes, in which the model is asked. */
+  /** The situation after the changes, in which the model is called. */
   readonly ask?: Situation
-  /** This result is checked next. */
+  /** The result to check next. */
   readonly check?: Answer
 }
 
-/** Null where no task of this key runs: it has ended, or never began here. */
+/** Null if no task of this key runs: it has ended, or never began here. */
 export function situation(event: StageEvent, rows: State, atMs: number): Situation | null {
   const { task, run } = rows
   return task && run ? { task, run, rows, event, atMs } : null
@@ -119,7 +119,7 @@ export function situation(event: StageEvent, rows: State, atMs: number): Situati
 
 export type RowChanges = NonNullable<Changes['rows']>
 
-/** One row whose name holds a number, with the type that its name asks for. */
+/** One row whose name holds a number, with the type that belongs to the name. */
 export function put<N extends keyof PlannerRows>(name: N, row: PlannerRows[N] | null): RowChanges {
   const rows: RowChanges = {}
   rows[name] = row
@@ -137,8 +137,8 @@ export function change(from: Situation, rows: RowChanges): { to: Situation; rows
   return { to: { ...from, rows: state, task: state.task ?? from.task, run: state.run ?? from.run }, rows }
 }
 
-/** Both, the first one's events ahead. */
-export function both(first: Changes, second: Changes): Changes {
+/** Merges two changes; the events of the first come first. */
+export function merge(first: Changes, second: Changes): Changes {
   return {
     ...second,
     ...(second.clear ? {} : { rows: { ...first.rows, ...second.rows } }),

@@ -1,28 +1,29 @@
-// Carries a task from admission to its one result: asks the model, hands out its tool calls or its code, tells it what
-// came of them, until it answers or a limit ends it.
+// Carries a task from admission to its one result: calls the model, sends out its tool calls or its code,
+// gives it their outcome, until it answers or a limit ends the task.
 //
-// 1. One result for each task: TaskCompleted and TaskClosed are emitted by the transition that deletes the task's rows.
-// 2. What arrives for a task that is not there, or that nothing waits for, changes nothing.
-// 3. A cancel or the deadline stops the call under way (which changes nothing but what the
-//    task has cost) and then takes its turn.
+// 1. One result for each task: TaskCompleted and TaskClosed are emitted by the transition that deletes the
+//    task's rows.
+// 2. An event for an unknown task, or one that nothing waits for, changes nothing.
+// 3. A cancel or the deadline stops the running call (which then only adds to the task's cost) and is handled
+//    next.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Call, CallOutcome, Decision, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
 import { headers } from '../../schemas/topics.ts'
-import { answerChecked, askForCode, checkCall, keepAnswer, takeText } from './final-answer.ts'
+import { takeChecked, askForCode, checkCall, keepAnswer, takeText } from './final-answer.ts'
 import { readCode, withoutThinking } from './code-blocks.ts'
-import { codeCompleted, runCode } from './code-step.ts'
+import { completeCode, runCode } from './code-step.ts'
 import { cancel, fail, timeOut } from './task-end.ts'
 import { REMEMBER_ENDED_MS } from './constants.ts'
 import type { ModelReply, ModelRequest } from './call.ts'
-import { modelFailed } from './failed-call.ts'
-import { progress } from './events.ts'
+import { handleFailedCall } from './failed-call.ts'
+import { progressEvent } from './events.ts'
 import { PROMPT_VERSION } from './prompts/system.ts'
-import { both, change, currentModel, put, situation } from './rows.ts'
+import { merge, change, currentModel, put, situation } from './rows.ts'
 import type { Move, PlannerRows, Run, Situation, State } from './rows.ts'
-import { approvalDecided, callTools, toolCompleted } from './tools-step.ts'
+import { decideApproval, callTools, completeTool } from './tools-step.ts'
 import { toolBook } from './tool-catalogue.ts'
-import { finished, firstRun, modelCall, newStep, openingMessages, stepLimit } from './step.ts'
+import { endStep, firstRun, modelCall, newStep, openingMessages, stepLimit } from './step.ts'
 import { spend } from './usage.ts'
 
 type Event<T> = Extract<StageEvent, { type: T }>
@@ -39,7 +40,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     return ask ? { ...changes, call: modelCall(ask, book, fleet) } : changes
   }
 
-  /** A cancel of a task that is not here changes nothing: router passes it on behind the task, if there is one to come. */
+  /** A cancel of an unknown task changes nothing: router passes it on behind the task, if the task comes. */
   function withoutTask(event: StageEvent, rows: State): Planned {
     switch (event.type) {
       case 'TaskAdmitted':
@@ -52,7 +53,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
   }
 
   function begin(event: Event<'TaskAdmitted'>): Planned {
-    const opening = opened(event)
+    const opening = openTask(event)
     if (event.atMs >= opening.task.deadlineMs) return timeOut(opening)
     const heard = openingMessages(opening.task, fleet, book)
     const { to, rows: begun } = change(opening, { task: opening.task, run: opening.run, 'heard:0': heard })
@@ -64,19 +65,19 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
       case 'TaskCancelled':
         return { changes: cancel(now, event.data.reason) }
       case 'ToolCompleted':
-        return toolCompleted(now, event.data, book)
+        return completeTool(now, event.data, book)
       case 'CodeCompleted':
-        return codeCompleted(now, event.data, book)
+        return completeCode(now, event.data, book)
       case 'ApprovalDecided':
-        return approvalDecided(now, event.data, book)
+        return decideApproval(now, event.data, book)
       case 'TimerFired':
-        return timerFired(event.data.name, now)
+        return handleTimer(event.data.name, now)
       default:
         return { changes: {} }
     }
   }
 
-  function timerFired(name: string, now: Situation): Move {
+  function handleTimer(name: string, now: Situation): Move {
     if (name === 'deadline') return { changes: timeOut(now) }
     const due = (name === 'turn' || name === 'retry') && now.run.phase === 'model'
     if (!due) return { changes: {} }
@@ -87,35 +88,37 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     const now = situation(event, rows, outcome.endedMs)
     if (now === null) return {}
     return call.kind === 'check'
-      ? outputChecked(event, now, outcome)
-      : modelAnswered(now, call.request as ModelRequest, outcome)
+      ? concludeCheck(event, now, outcome)
+      : concludeModelCall(now, call.request as ModelRequest, outcome)
   }
 
-  /** What decide asked about is found again as it found it: in the event, or in the row. */
-  function outputChecked(event: StageEvent, now: Situation, outcome: CallOutcome): Planned {
+  /** The checked result is where `decide` found it: in the event, or in the row. */
+  function concludeCheck(event: StageEvent, now: Situation, outcome: CallOutcome): Planned {
     const { check } = transition(event, now)
-    return check ? followed(answerChecked(now, check, outcome), now.atMs) : {}
+    return check ? withFollowUp(takeChecked(now, check, outcome), now.atMs) : {}
   }
 
-  function modelAnswered(now: Situation, request: ModelRequest, outcome: CallOutcome): Planned {
+  function concludeModelCall(now: Situation, request: ModelRequest, outcome: CallOutcome): Planned {
     const { run, emit, cost } = spend(now, outcome, request, fleet.models.prices)
     const paid = change(now, { run })
     const spent: Planned = { rows: paid.rows, emit }
-    if (!outcome.ok) return both(spent, modelFailed(paid.to, outcome.failure))
+    if (!outcome.ok) return merge(spent, handleFailedCall(paid.to, outcome.failure))
     const reply = outcome.value as ModelReply
-    const told = both(spent, { emit: [progress(paid.to, 'model_called', called(now, reply, outcome, cost))] })
-    return both(told, followed(answered(paid.to, reply), paid.to.atMs))
+    const reported = merge(spent, {
+      emit: [progressEvent(paid.to, 'model_called', describeCall(now, reply, outcome, cost))],
+    })
+    return merge(reported, withFollowUp(takeReply(paid.to, reply), paid.to.atMs))
   }
 
   /** A second call needs a handling of its own: the timer is due at once. */
-  function followed({ changes, ask, check }: Move, atMs: number): Planned {
-    if (check) return both(changes, keepAnswer(check, atMs))
-    return ask ? both(changes, { timers: { turn: ask.atMs } }) : changes
+  function withFollowUp({ changes, ask, check }: Move, atMs: number): Planned {
+    if (check) return merge(changes, keepAnswer(check, atMs))
+    return ask ? merge(changes, { timers: { turn: ask.atMs } }) : changes
   }
 
-  function answered(now: Situation, reply: ModelReply): Move {
+  function takeReply(now: Situation, reply: ModelReply): Move {
     const text = withoutThinking(reply.text)
-    if (now.task.mode === 'tools' && reply.toolCalls.length > 0) return toolsWanted(now, text, reply)
+    if (now.task.mode === 'tools' && reply.toolCalls.length > 0) return takeToolCalls(now, text, reply)
     const found = now.task.mode === 'code' ? readCode(reply.text) : null
     if (found !== null) return runCode(now, text, found, fleet, book)
     const said = change(
@@ -127,15 +130,15 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     const move = isCall
       ? askForCode(said.to, step, book)
       : takeText(said.to, step, reply.finishReason === 'length', book)
-    return { ...move, changes: both({ rows: said.rows }, move.changes) }
+    return { ...move, changes: merge({ rows: said.rows }, move.changes) }
   }
 
-  /** In the last turn nobody would read what the tools answer: they are not called. */
-  function toolsWanted(now: Situation, text: string, reply: ModelReply): Move {
+  /** In the last step tools are not called: the model could not read their replies. */
+  function takeToolCalls(now: Situation, text: string, reply: ModelReply): Move {
     if (now.run.step < now.task.maxSteps) return callTools(now, text, reply, book)
     const limit = stepLimit(now.task.maxSteps)
-    const { to, changes } = finished(now, { ...newStep(now, 'tools', text), error: limit })
-    return { changes: both(changes, fail(to, limit)) }
+    const { to, changes } = endStep(now, { ...newStep(now, 'tools', text), error: limit })
+    return { changes: merge(changes, fail(to, limit)) }
   }
 
   return {
@@ -156,20 +159,20 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
       event.type === 'TaskCancelled' || (event.type === 'TimerFired' && event.data.name === 'deadline'),
     poisoned(event, rows, reason) {
       const now = situation(event, rows, event.atMs)
-      if (now) return endedBy(now, reason)
-      if (rows.run) return endedBy(remains(event, rows.run, rows), reason)
-      return event.type === 'TaskAdmitted' && !rows.ended ? endedBy(opened(event), reason) : {}
+      if (now) return giveUp(now, reason)
+      if (rows.run) return giveUp(remainsOf(event, rows.run, rows), reason)
+      return event.type === 'TaskAdmitted' && !rows.ended ? giveUp(openTask(event), reason) : {}
     },
   }
 }
 
-function opened(event: Event<'TaskAdmitted'>): Situation {
+function openTask(event: Event<'TaskAdmitted'>): Situation {
   const task = { ...event.data, taskId: event.key, traceId: event.traceId, promptVersion: PROMPT_VERSION }
   return { task, run: firstRun(task, event.atMs), rows: {}, event, atMs: event.atMs }
 }
 
-/** A task whose own row the blob store has lost: what its result can still say. */
-function remains(event: StageEvent, run: Run, rows: State): Situation {
+/** The known rest of a task whose own row the blob store has lost, for its result. */
+function remainsOf(event: StageEvent, run: Run, rows: State): Situation {
   const unknown = {
     text: '',
     userId: null,
@@ -198,8 +201,8 @@ function remains(event: StageEvent, run: Run, rows: State): Situation {
   return { task: { ...unknown, ...choices, ...tools, ...times, ...ids }, run, rows, event, atMs: event.atMs }
 }
 
-/** It is kept that the task has ended: what was given up may be replayed. */
-function endedBy(now: Situation, reason: Failure): Planned {
+/** Fails the task and keeps that it has ended: the event that was given up may be replayed. */
+function giveUp(now: Situation, reason: Failure): Planned {
   const timers = { forget: now.atMs + REMEMBER_ENDED_MS }
   return { ...fail(now, reason), rows: { ended: { atMs: now.atMs } }, timers }
 }
@@ -207,10 +210,10 @@ function endedBy(now: Situation, reason: Failure): Planned {
 function refuseAgain(event: Event<'TaskAdmitted'>): Planned {
   const message = 'The task had ended before, and was not begun again. Submit it under another id.'
   const error = failure('TASK_INVALID', message)
-  return { emit: [progress(opened(event), 'completed', { status: 'failed', error: { ...error } })] }
+  return { emit: [progressEvent(openTask(event), 'completed', { status: 'failed', error: { ...error } })] }
 }
 
-function called(now: Situation, reply: ModelReply, outcome: CallOutcome, cost: number) {
+function describeCall(now: Situation, reply: ModelReply, outcome: CallOutcome, cost: number) {
   const { text, inputTokens, outputTokens, finishReason } = reply
   const toolCalls = reply.toolCalls.map(({ name, argumentsText }) => ({ name, argumentsText }))
   const durationMs = outcome.endedMs - outcome.startedMs

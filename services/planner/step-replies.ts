@@ -1,4 +1,4 @@
-// What a step still waits for.
+// Replies to a step, and those it still waits for.
 import type { Situation, State, Step, StepToolCall } from './rows.ts'
 
 /** The step with the replies that have come in so far. */
@@ -21,8 +21,8 @@ export function requestId({ task, run }: Situation): string {
   return `${task.taskId}.${run.step}`
 }
 
-/** Ids of requests that other stages are at work on. */
-export function outstanding(from: Situation): string[] {
+/** Ids of requests that other stages still work on. */
+export function outstandingIds(from: Situation): string[] {
   if (from.run.phase === 'code') return [requestId(from)]
   const step = currentStep(from)
   if (from.run.phase !== 'tools' || step === null) return []

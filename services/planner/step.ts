@@ -1,7 +1,7 @@
-// A turn of the model: asking it, and ending a step so that the next turn may begin.
+// A step of the model: calls it, and ends a step so that the next one can begin.
 //
 // 1. One model answer is one step; retries of the same call are not.
-// 2. Steps and money are checked before a turn, never after: an answer that was paid for counts.
+// 2. Steps and money are checked before a call, never after: an answer that was paid for counts.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import { callLimitsOf } from '../../runtime/models/call-limits.ts'
@@ -12,11 +12,11 @@ import { fail, stop } from './task-end.ts'
 import { MODEL_MARGIN_MS } from './constants.ts'
 import type { Message, ModelRequest } from './call.ts'
 import { portable } from './portable.ts'
-import { progress } from './events.ts'
+import { progressEvent } from './events.ts'
 import { lastTurn, truncated } from './prompts/replies.ts'
 import { systemPrompt } from './prompts/system.ts'
 import {
-  both,
+  merge,
   change,
   conversation,
   currentModel,
@@ -30,7 +30,7 @@ import {
 } from './rows.ts'
 import { modelTool, type ToolBook } from './tool-catalogue.ts'
 
-/** Of an observation in the task's history; the result holds all of it. */
+/** Longest observation kept in history, in characters; the result keeps all of it. */
 const MAX_HISTORY_CHARS = 500
 
 export function firstRun(task: PlannerRows['task'], atMs: number): Run {
@@ -62,7 +62,7 @@ export function openingMessages(task: PlannerRows['task'], fleet: Fleet, book: T
   ]
 }
 
-/** What a step on this executor may import besides the standard library. */
+/** Packages that a step on this executor may import besides the standard library. */
 function packagesOf(executor: string, { sandbox = {} }: Fleet): readonly string[] {
   switch (executor) {
     case 'native':
@@ -80,7 +80,7 @@ export function modelCall(from: Situation, book: ToolBook, { models }: Pick<Flee
   const tools = task.mode === 'tools' ? book.of(task).map(modelTool) : []
   const request: ModelRequest = {
     model,
-    messages: portable(withLastTurn(conversation(from), from), tools.length > 0, model),
+    messages: portable(withLastStepNote(conversation(from), from), tools.length > 0, model),
     ...(task.mode === 'tools' ? { tools } : {}),
     temperature: task.temperature,
     maxOutputTokens: task.maxOutputTokens,
@@ -95,12 +95,12 @@ export function modelCall(from: Situation, book: ToolBook, { models }: Pick<Flee
   return { kind: 'model', target: provider, request, timeoutMs, untilMs, idempotent: true }
 }
 
-function withLastTurn(messages: Message[], { task, run }: Situation): Message[] {
+function withLastStepNote(messages: Message[], { task, run }: Situation): Message[] {
   if (run.step === 1 || run.step < task.maxSteps) return messages
   return [...messages, { role: 'user', content: lastTurn[task.mode] }]
 }
 
-/** A step as it begins, from what the model answered. */
+/** A new step, from the model's answer. */
 export function newStep(from: Situation, kind: Step['kind'], text: string, code: string | null = null): Step {
   const { run, atMs } = from
   return {
@@ -118,23 +118,23 @@ export function newStep(from: Situation, kind: Step['kind'], text: string, code:
   }
 }
 
-/** The step as it ends now. */
-export function finished(from: Situation, step: Step): { to: Situation; changes: Changes } {
+/** Ends the step now. */
+export function endStep(from: Situation, step: Step): { to: Situation; changes: Changes } {
   const whole = { ...step, durationMs: from.atMs - step.startedAtMs }
   const { to, rows } = change(from, put(`step:${step.step}`, whole))
   const { kind, observation, error, durationMs } = whole
   const shown = observation === null ? null : truncated(observation, MAX_HISTORY_CHARS)
   const detail = { kind, durationMs, code: error?.code ?? null, observation: shown }
-  return { to, changes: { rows, emit: [progress(from, 'step_completed', detail)] } }
+  return { to, changes: { rows, emit: [progressEvent(from, 'step_completed', detail)] } }
 }
 
-/** Ends the step and tells the model `heard`; or ends the task, when no turn is left for it. */
-export function nextTurn(from: Situation, step: Step, heard: Message[], run: Partial<Run> = {}): Move {
-  const ended = finished(from, step)
-  const spent = outOfTurns({ ...from.run, ...run }, from)
+/** Ends the step and tells the model `heard`; or ends the task if no step is left. */
+export function nextStep(from: Situation, step: Step, heard: Message[], run: Partial<Run> = {}): Move {
+  const ended = endStep(from, step)
+  const spent = outOfSteps({ ...from.run, ...run }, from)
   if (spent) {
     const end = spent.code === 'COST_LIMIT' ? stop : fail
-    return { changes: both(ended.changes, end(ended.to, spent)) }
+    return { changes: merge(ended.changes, end(ended.to, spent)) }
   }
   const next: Run = {
     ...from.run,
@@ -150,10 +150,10 @@ export function nextTurn(from: Situation, step: Step, heard: Message[], run: Par
     waits: 0,
   }
   const { to, rows } = change(ended.to, { run: next, ...put(`heard:${step.step}`, heard) })
-  return { changes: both(ended.changes, { rows }), ask: to }
+  return { changes: merge(ended.changes, { rows }), ask: to }
 }
 
-function outOfTurns({ miss, usage }: Run, { task, run }: Situation): Failure | null {
+function outOfSteps({ miss, usage }: Run, { task, run }: Situation): Failure | null {
   if (run.step >= task.maxSteps) return miss ?? stepLimit(task.maxSteps)
   return costSpent(usage, task)
 }

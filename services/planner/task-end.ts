@@ -1,11 +1,11 @@
-// The end of a task: one result, the end told to the other stages, every row gone.
+// The end of a task: one result, an event for the other stages, every row deleted.
 import { failure } from '../../runtime/errors.ts'
 import type { Emit, Failure, Json } from '../../runtime/stage.ts'
 import { taskResult } from '../../runtime/task-result.ts'
 import type { TaskCompleted, Usage } from '../../schemas/generated/events.ts'
-import { progress } from './events.ts'
+import { progressEvent } from './events.ts'
 import { currentModel, type Changes, type Situation, type Step } from './rows.ts'
-import { outstanding, withReplies } from './step-replies.ts'
+import { outstandingIds, withReplies } from './step-replies.ts'
 
 type Status = TaskCompleted['status']
 
@@ -17,7 +17,7 @@ export function fail(from: Situation, error: Failure): Changes {
   return complete(from, 'failed', null, error)
 }
 
-/** The money or the tokens are used up: what the model said last is the output, though the task failed. */
+/** Money or tokens are used up: the task fails, with the model's last text as its output. */
 export function stop(from: Situation, error: Failure): Changes {
   return complete(from, 'failed', lastText(from), error)
 }
@@ -42,7 +42,7 @@ export function timeOut(from: Situation): Changes {
 }
 
 function complete(from: Situation, status: Status, output: Json, error: Failure | null): Changes {
-  const data = result(from, status, output, error)
+  const data = taskCompleted(from, status, output, error)
   const detail = {
     status,
     code: error?.code ?? null,
@@ -52,16 +52,19 @@ function complete(from: Situation, status: Status, output: Json, error: Failure 
   return {
     clear: true,
     emit: [
-      ...stopWork(from, status),
+      ...cancelEvents(from, status),
       { topic: 'tasks.completed', type: 'TaskCompleted', data },
-      ...closing(from, status),
-      progress(from, 'completed', detail),
+      ...closeEvents(from, status),
+      progressEvent(from, 'completed', detail),
     ],
   }
 }
 
-/** Router hears of it on `tools.requested` too: it frees the task's place. A task without code has nothing in code-sandbox. */
-function closing({ task: { taskId, mode, deadlineMs } }: Situation, status: Status): Emit[] {
+/**
+ * Router reads it on `tools.requested` too, to free the task's slot. A task without code has nothing in
+ * code-sandbox.
+ */
+function closeEvents({ task: { taskId, mode, deadlineMs } }: Situation, status: Status): Emit[] {
   const closed = (topic: 'tools.requested' | 'code.requested'): Emit => ({
     topic,
     type: 'TaskClosed',
@@ -70,11 +73,11 @@ function closing({ task: { taskId, mode, deadlineMs } }: Situation, status: Stat
   return [closed('tools.requested'), ...(mode === 'code' ? [closed('code.requested')] : [])]
 }
 
-/** Behind the requests that it cancels, on the topic that they went to. */
-function stopWork(from: Situation, status: Status): Emit[] {
+/** Cancels outstanding requests, on the topic that they went to. */
+function cancelEvents(from: Situation, status: Status): Emit[] {
   const { taskId, deadlineMs } = from.task
   const reason = `the task ended: ${status}`
-  const callIds = outstanding(from)
+  const callIds = outstandingIds(from)
   const stop = (topic: 'tools.requested' | 'code.requested'): Emit => ({
     topic,
     type: 'WorkCancelled',
@@ -84,7 +87,7 @@ function stopWork(from: Situation, status: Status): Emit[] {
   return [stop(from.run.phase === 'code' ? 'code.requested' : 'tools.requested')]
 }
 
-function result(from: Situation, status: Status, output: Json, error: Failure | null): TaskCompleted {
+function taskCompleted(from: Situation, status: Status, output: Json, error: Failure | null): TaskCompleted {
   const { task, run, atMs } = from
   const steps = stepsOf(from)
   return taskResult(task, {
@@ -104,7 +107,7 @@ function result(from: Situation, status: Status, output: Json, error: Failure | 
   })
 }
 
-/** All steps in order; one that was under way shows what it had. */
+/** All steps in order; a running one as far as it got. */
 function stepsOf(from: Situation): Step[] {
   const steps: Step[] = []
   for (let number = 1; number <= from.run.step; number += 1) {

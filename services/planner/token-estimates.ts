@@ -1,7 +1,7 @@
-// What a request was billed with, about, where the provider has not said so: it reports no usage, or the call was stopped.
+// Estimates of a request's tokens, if the provider reported no usage, or the call was stopped.
 import type { ModelRequest } from './call.ts'
 
-/** English and code; near it for scripts of two and three bytes a character, too. */
+/** For English and code; close for scripts of two and three bytes a character, too. */
 const BYTES_PER_TOKEN = 4
 
 export function estimatedTokens(bytes: number): number {
@@ -12,7 +12,7 @@ export function estimatedInputTokens(request: ModelRequest): number {
   return estimatedTokens(Buffer.byteLength(textOf(request)))
 }
 
-/** What a request gives the model to read. */
+/** All text of a request that the model reads. */
 export function textOf({ messages, tools = [] }: ModelRequest): string {
   return JSON.stringify(messages) + (tools.length > 0 ? JSON.stringify(tools) : '')
 }

@@ -9,22 +9,22 @@ import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 import type { ModelTool, ModelToolCall } from './call.ts'
 import { parseJson } from './output-schema.ts'
 
-/** Checking them takes the planner's own time: a value that fits nowhere is a problem at each of its places. */
+/** Checking takes the planner's own time: a value that fits nowhere is a problem at each of its parts. */
 const MAX_ARGUMENT_CHARS = 1_000_000
 
 export interface FittingCall {
   readonly spec: ToolSpec
   readonly input: Json
-  /** What of the arguments was read otherwise than the model wrote it. */
+  /** Arguments that were read differently from what the model wrote. */
   readonly coerced: readonly string[]
 }
 
 export interface ToolBook {
-  /** Whether what the tool returns was written by others; of any tool of the task without a name. */
+  /** Whether the tool returns text written by others; without a name, whether any tool of the task does. */
   isUntrusted(tool: string | null, task: TaskAdmitted): boolean
   /**
-   * Tools that the task may call. In code mode those that need a person's approval are left out: Python calls them
-   * without passing the planner, which is who asks.
+   * Tools that the task may call. In code mode, those that need a person's approval are left out: Python
+   * calls tools without passing the planner, which asks for approval.
    */
   of(task: TaskAdmitted): readonly ToolSpec[]
   /** The call's tool and arguments, or why it is not made. */
@@ -34,7 +34,7 @@ export interface ToolBook {
 export function toolBook(fleet: Fleet): ToolBook {
   const specs = new Map(fleet.tools.map((tool) => [tool.spec.name, tool.spec]))
   const checks = new Map<string, (input: Json) => ArgumentsChecked>()
-  const checked = (spec: ToolSpec, input: Json): ArgumentsChecked => {
+  const checkArguments = (spec: ToolSpec, input: Json): ArgumentsChecked => {
     const check = checks.get(spec.name) ?? compileArguments(spec.input)
     checks.set(spec.name, check)
     return check(input)
@@ -55,7 +55,7 @@ export function toolBook(fleet: Fleet): ToolBook {
       if (call.argumentsText.length > MAX_ARGUMENT_CHARS) return { refused: tooLong(call) }
       const input = argumentsOf(call.argumentsText)
       if (input === undefined) return { refused: notAnObject(call) }
-      const { meant, problems, coerced } = checked(spec, input)
+      const { meant, problems, coerced } = checkArguments(spec, input)
       if (problems.length === 0) return { spec, input: meant, coerced }
       const hint = inexactNumbersHint(call.argumentsText)
       const message = `The arguments of ${spec.name} do not fit: ${problems.join('; ')}${hint}.`
@@ -68,7 +68,10 @@ export function modelTool({ name, description, input }: ToolSpec): ModelTool {
   return { type: 'function', function: { name, description, parameters: input } }
 }
 
-/** Undefined where they are no JSON object, or one that is too long or nested too deep. Nothing at all, or null, means no arguments; some models write JSON within a string. */
+/**
+ * Undefined if they are not a JSON object, or too long, or nested too deep. Empty text or null means no
+ * arguments; some models write JSON within a string.
+ */
 export function argumentsOf(text: string): Json | undefined {
   if (text.trim() === '') return {}
   if (text.length > MAX_ARGUMENT_CHARS) return undefined

@@ -1,18 +1,18 @@
 // A step in tools mode: calls go out together, the step ends when the last one is answered.
 //
 // 1. A call that can't be right (unknown tool, wrong arguments) is never requested: the model is told.
-// 2. A tool that needs approval is requested only after a person said so.
+// 2. A tool that needs approval is requested only after a person approved it.
 // 3. Each reply is a row of its own; a reply that nothing waits for is ignored.
 import { failure } from '../../runtime/errors.ts'
 import type { Emit, Failure } from '../../runtime/stage.ts'
 import type { ApprovalDecided, ToolCompleted } from '../../schemas/generated/events.ts'
-import { MAX_CALLS_PER_TURN } from './constants.ts'
+import { MAX_CALLS_PER_STEP } from './constants.ts'
 import type { Message, MessageToolCall, ModelReply, ModelToolCall } from './call.ts'
 import { currentStep, isSettled, withReplies } from './step-replies.ts'
-import { progress } from './events.ts'
+import { progressEvent } from './events.ts'
 import { markedAsData, tellFailure, tellOutput } from './prompts/replies.ts'
 import {
-  both,
+  merge,
   change,
   currentModel,
   put,
@@ -24,24 +24,24 @@ import {
   type StepToolCall,
 } from './rows.ts'
 import { argumentsOf, type ToolBook } from './tool-catalogue.ts'
-import { newStep, nextTurn } from './step.ts'
+import { newStep, nextStep } from './step.ts'
 
 export function callTools(from: Situation, text: string, reply: ModelReply, book: ToolBook): Move {
   const { run } = from
-  const toolCalls = reply.toolCalls.map((call, index) => planned(from, call, index, book))
+  const toolCalls = reply.toolCalls.map((call, index) => planCall(from, call, index, book))
   const { to, rows } = change(from, {
     run: { ...run, phase: 'tools', reminded: false },
-    ...put(`said:${run.step}`, said(from, text, reply)),
+    ...put(`said:${run.step}`, assistantMessage(from, text, reply)),
     ...put(`step:${run.step}`, { ...newStep(from, 'tools', text), toolCalls }),
   })
   const requests = toolCalls.flatMap((call): Emit[] => {
-    if (call.status === 'requested') return [request(from, call)]
-    return call.status === 'awaiting_approval' ? [awaiting(from, call)] : []
+    if (call.status === 'requested') return [requestEvent(from, call)]
+    return call.status === 'awaiting_approval' ? [approvalEvent(from, call)] : []
   })
   return settle(to, { rows, emit: requests }, book)
 }
 
-function planned(from: Situation, call: ModelToolCall, index: number, book: ToolBook): StepToolCall {
+function planCall(from: Situation, call: ModelToolCall, index: number, book: ToolBook): StepToolCall {
   const callId = `${from.task.taskId}.${from.run.step}.${index}`
   const blank = { callId, tool: call.name, output: null, durationMs: 0, cached: false }
   const refuse = (error: Failure): StepToolCall => ({
@@ -50,7 +50,7 @@ function planned(from: Situation, call: ModelToolCall, index: number, book: Tool
     status: 'refused',
     error,
   })
-  if (index >= MAX_CALLS_PER_TURN) return refuse(tooMany())
+  if (index >= MAX_CALLS_PER_STEP) return refuse(tooManyCalls())
   const checked = book.check(call, from.task)
   if ('refused' in checked) return refuse(checked.refused)
   const { spec, input, coerced } = checked
@@ -59,15 +59,15 @@ function planned(from: Situation, call: ModelToolCall, index: number, book: Tool
   return { ...blank, arguments: input, ...read, status, error: null }
 }
 
-function tooMany(): Failure {
+function tooManyCalls(): Failure {
   return failure(
     'TOOL_DENIED',
-    `At most ${MAX_CALLS_PER_TURN} calls are made in one turn; call again in the next`,
+    `At most ${MAX_CALLS_PER_STEP} calls are made in one turn; call again in the next`,
   )
 }
 
-/** Ids of the provider are kept, unless they are missing or repeat: the replies must find their calls. */
-function said(
+/** Keeps the provider's ids unless they are missing or repeat: replies must find their calls. */
+function assistantMessage(
   from: Situation,
   text: string,
   { toolCalls: calls, attached: message = {} }: ModelReply,
@@ -86,7 +86,7 @@ function said(
   return { role: 'assistant', content, tool_calls: toolCalls, ...attached }
 }
 
-function request({ task, run }: Situation, call: StepToolCall): Emit {
+function requestEvent({ task, run }: Situation, call: StepToolCall): Emit {
   const data = {
     taskId: task.taskId,
     callId: call.callId,
@@ -102,12 +102,12 @@ function request({ task, run }: Situation, call: StepToolCall): Emit {
   return { topic: 'tools.requested', type: 'ToolRequested', data }
 }
 
-function awaiting(from: Situation, call: StepToolCall): Emit {
+function approvalEvent(from: Situation, call: StepToolCall): Emit {
   const { callId, tool } = call
-  return progress(from, 'waiting', { for: 'approval', callId, tool, arguments: call.arguments })
+  return progressEvent(from, 'waiting', { for: 'approval', callId, tool, arguments: call.arguments })
 }
 
-export function toolCompleted(from: Situation, done: ToolCompleted, book: ToolBook): Move {
+export function completeTool(from: Situation, done: ToolCompleted, book: ToolBook): Move {
   const step = waitingStep(from)
   const index =
     step?.toolCalls.findIndex((call) => call.callId === done.callId && call.status === 'requested') ?? -1
@@ -119,7 +119,7 @@ export function toolCompleted(from: Situation, done: ToolCompleted, book: ToolBo
   return settle(to, { rows }, book)
 }
 
-export function approvalDecided(from: Situation, decided: ApprovalDecided, book: ToolBook): Move {
+export function decideApproval(from: Situation, decided: ApprovalDecided, book: ToolBook): Move {
   const step = currentStep(from)
   const index =
     step?.toolCalls.findIndex(
@@ -127,15 +127,15 @@ export function approvalDecided(from: Situation, decided: ApprovalDecided, book:
     ) ?? -1
   const call = step?.toolCalls[index]
   if (from.run.phase !== 'tools' || step === null || call === undefined) return { changes: {} }
-  const next = decided.approved ? { ...call, status: 'requested' as const } : denied(call, decided)
+  const next = decided.approved ? { ...call, status: 'requested' as const } : denyCall(call, decided)
   const { to, rows } = change(
     from,
     put(`step:${step.step}`, { ...step, toolCalls: step.toolCalls.with(index, next) }),
   )
-  return settle(to, { rows, emit: decided.approved ? [request(from, next)] : [] }, book)
+  return settle(to, { rows, emit: decided.approved ? [requestEvent(from, next)] : [] }, book)
 }
 
-function denied(call: StepToolCall, { reason }: ApprovalDecided): StepToolCall {
+function denyCall(call: StepToolCall, { reason }: ApprovalDecided): StepToolCall {
   const why = reason === null ? '' : `: ${reason}`
   return { ...call, status: 'refused', error: failure('TOOL_DENIED', `A person declined this call${why}`) }
 }
@@ -146,12 +146,12 @@ function waitingStep(from: Situation): Step | null {
   return step === null ? null : withReplies(step, from.rows)
 }
 
-/** Goes on when nothing is awaited any more. */
+/** Begins the next step once nothing is awaited. */
 function settle(from: Situation, changes: Changes, book: ToolBook): Move {
   const step = waitingStep(from)
   if (step === null || !isSettled(step)) return { changes }
-  const move = nextTurn(from, step, heard(from, step, book))
-  return { ...move, changes: both(both(changes, { rows: withoutReplies(from, step) }), move.changes) }
+  const move = nextStep(from, step, toolMessages(from, step, book))
+  return { ...move, changes: merge(merge(changes, { rows: withoutReplies(from, step) }), move.changes) }
 }
 
 function withoutReplies({ rows }: Situation, step: Step): RowChanges {
@@ -159,19 +159,19 @@ function withoutReplies({ rows }: Situation, step: Step): RowChanges {
   return Object.assign({}, ...names.filter((name) => rows[name]).map((name) => put(name, null))) as RowChanges
 }
 
-function heard({ rows, task }: Situation, step: Step, book: ToolBook): Message[] {
+function toolMessages({ rows, task }: Situation, step: Step, book: ToolBook): Message[] {
   const said = rows[`said:${step.step}`]
   const asked = said?.role === 'assistant' ? (said.tool_calls ?? []) : []
   return asked.flatMap(({ id }, index): Message[] => {
     const call = step.toolCalls[index]
     return call
-      ? [{ role: 'tool', tool_call_id: id, content: told(call, book.isUntrusted(call.tool, task)) }]
+      ? [{ role: 'tool', tool_call_id: id, content: replyText(call, book.isUntrusted(call.tool, task)) }]
       : []
   })
 }
 
-/** A failure may repeat what the other side answered. */
-function told(call: StepToolCall, isUntrusted: boolean): string {
+/** The model's text for a reply. A failure may repeat text of the other side. */
+function replyText(call: StepToolCall, isUntrusted: boolean): string {
   const shown = isUntrusted ? markedAsData : (text: string) => text
   if (call.error !== null) return shown(tellFailure(call.error))
   if (call.status === 'unknown')

@@ -1,4 +1,4 @@
-// What a model call cost, in the task, in its step, and as an event for metering.
+// Usage of a model call, in the task, in its step, and as an event for metering.
 import type { Price } from '../../runtime/config/fleet.ts'
 import { parseModel } from '../../runtime/models/names.ts'
 import { costOf, priceOf } from '../../runtime/models/prices.ts'
@@ -14,7 +14,9 @@ export interface Spent {
   readonly cost: number
 }
 
-/** Counts a call that was made, whether it succeeded or not. One that never left the process counts for nothing. */
+/**
+ * Counts a call that was made, whether it succeeded or not. One that never left the process is not counted.
+ */
 export function spend(
   from: Situation,
   outcome: CallOutcome,
@@ -43,13 +45,13 @@ export function spend(
     cost,
     costIsGuess: isGuess,
   }
-  const data = recorded(from, outcome, figures)
+  const data = usageRecord(from, outcome, figures)
   return { run, emit: [{ topic: 'usage.recorded', type: 'UsageRecorded', data }], cost }
 }
 
 /**
- * Null: the call was not made, or stopped before it left. The figure that the limits are settled by and the one that is
- * recorded are this one.
+ * Null: the call was not made, or stopped before it left. The limits are settled by this figure, and
+ * usage.recorded carries it.
  */
 export function tokensOf(outcome: CallOutcome, request: ModelRequest): ModelSpend | null {
   if (outcome.ok) {
@@ -57,9 +59,10 @@ export function tokensOf(outcome: CallOutcome, request: ModelRequest): ModelSpen
     return { inputTokens, outputTokens, usageIsEstimate }
   }
   const { code, details } = outcome.failure
-  const told = spendIn(details)
-  if (told) return notMadeCodes.has(code) && told.inputTokens + told.outputTokens === 0 ? null : told
-  // Its provider was sent the prompt at least, or may have been.
+  const reported = spendIn(details)
+  if (reported)
+    return notMadeCodes.has(code) && reported.inputTokens + reported.outputTokens === 0 ? null : reported
+  // The provider was sent the prompt at least, or may have been.
   if (stopCodes.has(code) && outcome.made)
     return { inputTokens: estimatedInputTokens(request), outputTokens: 0, usageIsEstimate: true }
   return notMadeCodes.has(code) ? null : nothingSpent
@@ -81,7 +84,7 @@ type Figures = Pick<
   'inputTokens' | 'outputTokens' | 'tokensAreEstimate' | 'cost' | 'costIsGuess'
 >
 
-function recorded(from: Situation, outcome: CallOutcome, figures: Figures): UsageRecorded {
+function usageRecord(from: Situation, outcome: CallOutcome, figures: Figures): UsageRecorded {
   const model = currentModel(from)
   return {
     taskId: from.task.taskId,

@@ -1,7 +1,8 @@
-// Fills every default: what the task says wins over its agent, its agent over the profile's name, the profile over the fleet.
+// Fills every default: the task's settings win over its agent's, the agent's over its profile's, the
+// profile's over the fleet's.
 //
-// Models: the task's own model, its profile, its strategy; then the agent's profile, the agent's strategy; then the fleet's
-// strategy, the fleet's default model.
+// Models: the task's own model, its profile, its strategy; then the agent's profile, the agent's strategy;
+// then the fleet's strategy, the fleet's default model.
 import { defaultTask } from '../../runtime/config/defaults.ts'
 import type { AgentDefinition, Fleet, Profile } from '../../runtime/config/fleet.ts'
 import { SCRIPTED_MODEL } from '../../runtime/models/names.ts'
@@ -102,7 +103,10 @@ function withDefaults(
   }
 }
 
-/** An explicit model stands alone. A profile's first model must be usable; of its fallbacks, those that are count. */
+/**
+ * An explicit model has no fallbacks. A profile's first model must be usable; unusable fallbacks are left
+ * out.
+ */
 function chooseModels(
   asked: string | null,
   profileName: string | null,
@@ -118,7 +122,10 @@ function chooseModels(
   return { models: [SCRIPTED_MODEL], reason: 'no model is connected: the scripted model answers' }
 }
 
-/** The strategy's model and what may stand in for it, as far as they are configured here; where none is, the fleet's default. */
+/**
+ * The strategy's model and its fallbacks, as far as they are configured here; if none is, the fleet's
+ * default.
+ */
 function chooseByStrategy(
   strategy: Strategy,
   task: TaskSubmitted,

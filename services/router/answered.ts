@@ -1,9 +1,10 @@
 // Ids that were answered: rows of the lane, `answered:<bucket>:<id>`, kept for REMEMBER_MS (config.ts).
 //
-// 1. An id is in memory once, as a member of its bucket's set: no object and no timer of its own. There are millions.
-// 2. A bucket ends as a whole. Its first id sets the timer, under its own key; a timer forgets every bucket that is due, some
-//    rows in each decision, so that no commit is large.
-// 3. The sets are V8's, whose hash nobody outside can foresee: ids are for users to choose.
+// 1. An id is in memory once, as a member of its bucket's set, without an object or a timer of its own: there
+//    are millions.
+// 2. A bucket expires as a whole. Its first id sets the timer, under its own key; a timer deletes every
+//    bucket that is due, some rows in each decision, so that no commit is large.
+// 3. The sets are V8's, whose hash can't be predicted from outside: users choose ids.
 import { ANSWER_BUCKET_MS, REMEMBER_MS } from './constants.ts'
 
 const PREFIX = 'answered:'
@@ -16,21 +17,21 @@ export const FORGET_ANSWERED = 'forget answered'
 const rowOf = (bucket: number, taskId: string): string => `${PREFIX}${bucket}:${taskId}`
 const endOf = (bucket: number): number => (bucket + 1) * ANSWER_BUCKET_MS + REMEMBER_MS
 
-/** A copy with characters of its own: a slice would keep the name of the row in memory too. */
-const copied = (id: string): string => JSON.parse(JSON.stringify(id)) as string
+/** A copy with its own characters: a slice would keep the whole row name in memory. */
+const copy = (id: string): string => JSON.parse(JSON.stringify(id)) as string
 
 export interface Forgotten {
   readonly ids: readonly string[]
-  /** Their rows, to be deleted. */
+  /** Rows to delete. */
   readonly rows: Readonly<Record<string, null>>
-  /** More are due. */
+  /** True: more are due. */
   readonly more: boolean
 }
 
 export class Answered {
   readonly #buckets = new Map<number, Set<string>>()
 
-  /** False: a row of something else. */
+  /** False if the row is not one of these. */
   write(row: string, value: unknown): boolean {
     if (!row.startsWith(PREFIX)) return false
     const colon = row.indexOf(':', PREFIX.length)
@@ -40,8 +41,8 @@ export class Answered {
     if (value === null) {
       ids?.delete(id)
       if (ids?.size === 0) this.#buckets.delete(bucket)
-    } else if (ids) ids.add(copied(id))
-    else this.#buckets.set(bucket, new Set([copied(id)]))
+    } else if (ids) ids.add(copy(id))
+    else this.#buckets.set(bucket, new Set([copy(id)]))
     return true
   }
 
@@ -57,13 +58,13 @@ export class Answered {
   }
 
   /** Row and timer that keep this id. */
-  keeping(taskId: string, atMs: number): { lane: Record<string, 1>; timers: Record<string, number> } {
+  keep(taskId: string, atMs: number): { lane: Record<string, 1>; timers: Record<string, number> } {
     const bucket = Math.floor(atMs / ANSWER_BUCKET_MS)
     const timers = this.#buckets.has(bucket) ? {} : { [FORGET_ANSWERED]: endOf(bucket) }
     return { lane: { [rowOf(bucket, taskId)]: 1 }, timers }
   }
 
-  /** The first of those whose time is over. */
+  /** The first ids that have expired. */
   due(atMs: number): Forgotten {
     const ids: string[] = []
     const rows: Record<string, null> = {}

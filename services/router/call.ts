@@ -1,5 +1,6 @@
-// Admission asks once for each task: its estimate must fit the budgets, and its user's rates, and a schema that it brings must
-// compile. A task that ends before it is at work gives its estimate back; it stays one of its user's requests.
+// The call of admission, once for each task: its estimate must fit the budgets and its user's rates, and a
+// schema of its own must compile. A task that ends before it runs releases its estimate; it still counts as
+// one of its user's requests.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { claimsOfTask } from '../../runtime/limits/claims.ts'
 import type { Call, CallOutcome, Failure } from '../../runtime/stage.ts'
@@ -15,25 +16,25 @@ export interface Granted {
 export type LimitsRequest =
   | {
       readonly task: TaskAdmitted
-      /** The schema came with the task: it is compiled, within limits, before the task is admitted. */
+      /** The task has a schema of its own, which is compiled, within limits, before the task is admitted. */
       readonly hasOwnSchema?: boolean
     }
   | { readonly giveBack: Granted & { readonly taskId: string } }
 
-/** The value of an admission: the first of the task's models that the budgets can pay, or why none. */
+/** The value of an admission: the first of the task's models that fits the budgets, or why none does. */
 export type LimitsAnswer =
   { readonly granted: true; readonly model: number } | { readonly granted: false; readonly reason: Failure }
 
 const TIMEOUT_MS = 10_000
 
-/** Null: nothing limits this task, and it brings no schema. */
+/** Null: nothing limits this task, and it has no schema of its own. */
 export function admissionCall(task: TaskAdmitted, hasOwnSchema: boolean, fleet: Fleet): Call | null {
   // A target of its own, and so a breaker of its own.
   if (hasOwnSchema) return callOf('admission with a schema', { task, hasOwnSchema })
   return isLimited(task, fleet) ? callOf('admission', { task }) : null
 }
 
-/** Whether its admission reserves anything. */
+/** Whether its admission reserves tokens or requests. */
 export function isLimited({ userId, models }: TaskAdmitted, { limits }: Pick<Fleet, 'limits'>): boolean {
   return models.some((model) => claimsOfTask({ userId, model, tokens: 0, atMs: 0 }, limits).length > 0)
 }
@@ -48,7 +49,8 @@ function callOf(target: string, request: LimitsRequest): Call {
     request,
     timeoutMs: TIMEOUT_MS,
     idempotent: true,
-    // Counted by task id, so it may be asked again: while the store is away the host does, and the task waits.
+    // Counted by task id, so it may be repeated: the host does so while the store is unavailable, and the
+    // task waits.
     journalled: false,
   }
 }
@@ -58,7 +60,7 @@ export function assertAnswered(outcome: CallOutcome): asserts outcome is Extract
   if (!outcome.ok) throw new Error(`asking the limits: ${outcome.failure.message}`)
 }
 
-/** The task as it may run. Throws where the answer can't be understood: a bug. */
+/** The task as it may run. Throws if the answer can't be understood: a bug. */
 export function withinLimits(
   call: Call,
   outcome: CallOutcome,

@@ -1,6 +1,6 @@
-// Reserves a task's estimate, by the task's id, before it is admitted. Its first model call takes the reservation over; a
-// task that ends before it is at work gives it back; one that makes no call holds it until its deadline. A schema of the
-// task's own is compiled after that, so that the rates of its user bound how often.
+// Reserves a task's estimate, by the task's id, before it is admitted. The first model call takes the
+// reservation over; a task that ends before it runs releases it; one that makes no call holds it until its
+// deadline. A schema of the task's own is compiled after that, so that the rates of its user bound how often.
 import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Fleet, JsonSchema } from '../../runtime/config/fleet.ts'
 import { failure, FlotillaError } from '../../runtime/errors.ts'
@@ -38,7 +38,7 @@ export function createLimitsCaller({ fleet, limits, schemas, clock = systemClock
     const ttlMs = Math.max(1, task.deadlineMs - nowMs)
     const reserved = await limits.reserve({ id: task.taskId, alternatives, ttlMs })
     if (reserved.granted) return { granted: true, model: reserved.alternative }
-    // Where no model fits, the one that was wanted says why.
+    // If no model fits, the refusal of the wanted one is reported.
     const [refusal] = reserved.refusals
     const claim = refusal && alternatives[0]?.[refusal.claim]
     if (!claim) throw new Error('limits refused a task and named no limit')
@@ -50,7 +50,7 @@ export function createLimitsCaller({ fleet, limits, schemas, clock = systemClock
 
   async function schemaRefusal(task: TaskAdmitted): Promise<LimitsAnswer | null> {
     const schema = task.outputSchema as JsonSchema
-    // Tasks without a user are one more user: their ids would give each a turn of its own.
+    // Tasks without a user count as one user: with their ids as keys, each would get a turn of its own.
     const reason = await schemas.refusal({ schema, key: task.userId ?? '' }).then(invalid, busy)
     if (reason === null) return null
     if (isLimited(task, fleet)) await giveBack(task)
@@ -71,7 +71,7 @@ function invalid(why: string | null): Failure | null {
   return why === null ? null : failure('TASK_INVALID', `outputSchema is not a valid JSON Schema: ${why}.`)
 }
 
-/** To wait for a slot would hold up tasks that bring no schema. */
+/** Waiting for a slot would delay tasks that have no schema. */
 function busy(error: unknown): Failure {
   if (error instanceof FlotillaError && error.code === 'WORKER_BUSY')
     return failure(

@@ -1,8 +1,9 @@
-// Cancels that came before their task: rows of the lane, `cancel:<id>`, because anyone may write one for any id.
+// Cancels that came before their task: rows of the lane, `cancel:<id>`, because anyone may write one for any
+// id.
 //
-// 1. A lane keeps at most MAX_CANCELS, each for CANCEL_MS (config.ts). Beyond that the oldest goes, and its task, should it come,
-//    runs: the one that a user needs is mostly a moment older than its task.
-// 2. What is oldest follows from the rows alone.
+// 1. A lane keeps at most MAX_CANCELS, each for CANCEL_MS (constants.ts). Beyond that the oldest is dropped,
+//    and its task, if it comes, runs. A cancel that matters usually comes a moment before its task.
+// 2. Which one is oldest follows from the rows alone.
 import TinyQueue from 'tinyqueue'
 import { MAX_CANCELS } from './constants.ts'
 
@@ -24,7 +25,7 @@ export class Cancels {
   readonly #kept = new Map<string, Kept>()
   #byAge = new TinyQueue<Kept>([], older)
 
-  /** False: a row of something else. */
+  /** False if the row is not one of these. */
   write(row: string, value: unknown): boolean {
     if (!row.startsWith(PREFIX)) return false
     const taskId = row.slice(PREFIX.length)
@@ -33,7 +34,7 @@ export class Cancels {
     const kept = { ...(value as Cancel), taskId }
     this.#kept.set(taskId, kept)
     this.#byAge.push(kept)
-    // Those that are gone leave the queue when they are its first, or with this.
+    // Deleted cancels leave the queue when they reach its head, or here.
     if (this.#byAge.length > 2 * MAX_CANCELS) this.#byAge = new TinyQueue([...this.#kept.values()], older)
     return true
   }
@@ -46,16 +47,16 @@ export class Cancels {
     return this.#kept.get(taskId)
   }
 
-  /** Rows that keep this cancel. The first one of a task stays. */
-  keeping(taskId: string, { reason, atMs }: Cancel): Record<string, Cancel | null> {
+  /** Rows that keep this cancel. The first cancel of a task stays. */
+  keep(taskId: string, { reason, atMs }: Cancel): Record<string, Cancel | null> {
     if (this.#kept.has(taskId)) return {}
     const kept = { [rowOf(taskId)]: { reason: reason?.slice(0, MAX_REASON_CHARS) ?? null, atMs } }
     const oldest = this.#kept.size < MAX_CANCELS ? undefined : this.#oldest()
     return oldest ? { ...kept, [rowOf(oldest.taskId)]: null } : kept
   }
 
-  /** Rows that end this cancel's keeping. */
-  ending(taskId: string): Record<string, null> {
+  /** Rows that delete this cancel. */
+  drop(taskId: string): Record<string, null> {
     return this.#kept.has(taskId) ? { [rowOf(taskId)]: null } : {}
   }
 

@@ -1,8 +1,8 @@
-// How demanding a task is, guessed from its text where its sender does not say.
+// Estimates how demanding a task is from its text, if its sender does not say.
 //
-// 1. Rules of thumb, not understanding: length, listed steps, words that announce work or a sequence. They only choose
-//    between models; nothing is refused because of them.
-// 2. Pure, so that the same task is always guessed the same.
+// 1. Rules of thumb, not understanding: length, listed steps, words that announce work or a sequence. They
+//    only choose between models; no task is refused because of them.
+// 2. Pure, so that the same task always gets the same estimate.
 import type { Complexity } from '../../runtime/models/strategies.ts'
 
 const WORK =
@@ -33,14 +33,14 @@ export function complexityOf(text: string, hasOutputSchema: boolean): Complexity
 }
 
 const TURNS: Readonly<Record<Complexity, number>> = { simple: 2, moderate: 4, complex: 8 }
-/** System prompt and tools. */
+/** Tokens of system prompt and tools. */
 const OPENING_TOKENS = 700
 const CHARS_PER_TOKEN = 4
-/** What one turn adds to the conversation that every later turn sends again. */
+/** Tokens that one step adds to the conversation, which every later step sends again. */
 const TURN_TOKENS = 400
 const ANSWER_TOKENS = 250
 
-/** Tokens of the whole task, in and out: its turns, each with the conversation so far. */
+/** Input and output tokens of the whole task: its steps, each with the conversation so far. */
 export function tokensOf(text: string, complexity: Complexity, maxSteps: number): number {
   const turns = Math.min(TURNS[complexity], maxSteps)
   const opening = OPENING_TOKENS + text.length / CHARS_PER_TOKEN + ANSWER_TOKENS

@@ -11,8 +11,8 @@ type Described = Pick<
   'text' | 'userId' | 'agent' | 'profile' | 'mode' | 'sessionId' | 'parent'
 >
 
-/** `submittedAtMs`: where the event that ends the task is not its submission. */
-export function ended(
+/** `submittedAtMs`: needed if the event that ends the task is not its submission. */
+export function endEvents(
   event: StageEvent,
   task: Described,
   status: TaskCompleted['status'],

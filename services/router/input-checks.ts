@@ -1,4 +1,4 @@
-// What a task must look like before anything is looked up: its text, its ranges, its schema.
+// Checks a task before anything is looked up: its text, its ranges, its schema.
 import { identityMistakes } from '../../schemas/identity.ts'
 import { schemaMistakes } from '../../runtime/foreign-schema/bounds.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
@@ -9,7 +9,7 @@ import { ranges } from './constants.ts'
 
 type InputLimits = Fleet['limits']['input']
 
-/** Null when nothing is wrong; else every mistake at once, in one message. */
+/** Null if nothing is wrong; else every mistake, in one message. */
 export function checkInput(task: TaskSubmitted, taskId: string, limits: InputLimits): Failure | null {
   const mistakes = [
     ...textMistakes(task.text, limits.maxChars),
@@ -19,7 +19,7 @@ export function checkInput(task: TaskSubmitted, taskId: string, limits: InputLim
   ]
   if (mistakes.length > 0)
     return failure('TASK_INVALID', `The task was not accepted: ${mistakes.join('; ')}.`)
-  return forbidden(task.text, limits.forbiddenPatterns)
+  return checkPatterns(task.text, limits.forbiddenPatterns)
 }
 
 function textMistakes(text: string, maxChars: number): string[] {
@@ -41,7 +41,7 @@ function rangeMistakes(task: TaskSubmitted): string[] {
   return [...mistakes, `maxCost is ${maxCost}, it must be more than 0 US dollars`]
 }
 
-/** Whether it compiles is found out within limits, when the task is admitted (limits-caller.ts). */
+/** Whether it compiles is checked within limits, when the task is admitted (caller.ts). */
 function outputSchemaMistakes(schema: Json, maxBytes: number): string[] {
   if (schema === null) return []
   if (typeof schema !== 'object' || Array.isArray(schema))
@@ -49,7 +49,7 @@ function outputSchemaMistakes(schema: Json, maxBytes: number): string[] {
   return schemaMistakes(schema, maxBytes).map((mistake) => `outputSchema: ${mistake}`)
 }
 
-function forbidden(text: string, patterns: readonly string[]): Failure | null {
+function checkPatterns(text: string, patterns: readonly string[]): Failure | null {
   for (const pattern of patterns) {
     const match = new RegExp(pattern).exec(text)
     if (match === null) continue

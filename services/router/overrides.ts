@@ -1,10 +1,11 @@
-// What a task may choose instead of its agent's configuration, and what it is told where it may not.
+// Checks which of its agent's settings a task may override, and rejects the others with the remedy.
 //
-// 1. An agent's own settings bind its tasks: mode, model, profile (and so executor and cache) and strategy are the agent's,
-//    unless its `overrides`, or the fleet's, allow a choice. To ask for what the agent has anyway is no choice.
-//    An agent that says neither profile nor strategy binds none: a task names a profile, as long as the executor stays.
-// 2. Limits may be lowered by anybody, and raised up to a configured maximum.
-// 3. The built-in agent, there where none is configured, allows everything.
+// 1. An agent's own settings bind its tasks: mode, model, profile (and so executor and cache) and strategy
+//    are the agent's, unless its `overrides`, or the fleet's, allow a choice. Naming the value that the agent
+//    has anyway is allowed. An agent with neither profile nor strategy binds none: a task may name a profile,
+//    as long as the executor stays the same.
+// 2. Any task may lower its limits, or raise them up to a configured maximum.
+// 3. The built-in agent, which exists if none is configured, allows everything.
 import { allOverrides, defaultOverrides, defaultTask } from '../../runtime/config/defaults.ts'
 import type { AgentDefinition, Fleet, Overrides, Profile } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
@@ -14,7 +15,7 @@ import type { TaskSubmitted } from '../../schemas/generated/events.ts'
 export interface Chosen {
   readonly agentName: string
   readonly agent: AgentDefinition
-  /** Of the agent's definition, before the task has a say. */
+  /** The profile of the agent's definition, whatever the task names. */
   readonly ownProfile: Profile | undefined
   readonly profile: Profile | undefined
   readonly fleet: Fleet
@@ -26,7 +27,7 @@ function overridesOf({ agents, overrides }: Fleet, agent: AgentDefinition): Over
   return { ...(isBuiltIn ? allOverrides : defaultOverrides), ...overrides, ...agent.overrides }
 }
 
-/** Null: the task asks for nothing that it may not have. Else every such wish at once. */
+/** Null if the task may have everything it asks for; else every refused choice, in one message. */
 export function checkOverrides(task: TaskSubmitted, chosen: Chosen): Failure | null {
   const allowed = overridesOf(chosen.fleet, chosen.agent)
   const refused = [...choicesRefused(task, chosen, allowed), ...limitsRefused(task, chosen, allowed)]
@@ -45,7 +46,10 @@ interface Refused {
   readonly why: string
 }
 
-/** Where nothing is configured: a profile is a model and limits that somebody configured by name; an executor is more than that. */
+/**
+ * If nothing is configured: a profile is a model and limits that were configured by name; an executor is more
+ * than that.
+ */
 function isFreeProfile({ agent, profile }: Chosen): boolean {
   if (agent.profile !== undefined || agent.strategy !== undefined) return false
   return profile !== undefined && profile.executor === defaultTask.executor
@@ -81,10 +85,10 @@ function limitsRefused(task: TaskSubmitted, { profile, ownProfile }: Chosen, all
       field === 'maxCost' ? 0 : Math.max((profile ?? defaultTask)[field], (ownProfile ?? defaultTask)[field])
     const most = Math.max(own, allowed[field] ?? (field === 'maxCost' ? Infinity : 0))
     if (wish === null || wish <= most) return []
-    return [{ field, why: `${field} ${wish}, where ${most} is the most` }]
+    return [{ field, why: `${field} ${wish}, but ${most} is the most` }]
   })
 }
 
-/** The agent's own limit holds where the task names none. */
+/** The agent's own limit applies if the task names none. */
 export const maxCostOf = (task: TaskSubmitted, fleet: Fleet, agent: AgentDefinition): number | null =>
   task.maxCost ?? overridesOf(fleet, agent).maxCost ?? null

@@ -1,85 +1,86 @@
-// A task's way to its place in the window of its lane, and what a free place leads to.
+// Admits a task, or queues it while the lane is full; admits the next one when a slot is freed.
 //
-// 1. While the window has room and nobody waits, a task is admitted at once, in the transaction of its own submission.
-// 2. A place is freed by the task's end, and whoever is next is admitted in the same decision. So somebody waits only
-//    while the window is full, and a full window has tasks whose end will be heard.
-// 3. Every decision here may be made again for a task that has its place already, and then decides the same.
+// 1. While a slot is free and no task is queued, a task is admitted at once, in the transaction of its own
+//    submission.
+// 2. A slot is freed by the task's end, and the next task is admitted in the same decision. So tasks wait
+//    only while the lane is full, and a full lane has tasks whose end will arrive.
+// 3. Every decision here may be repeated for a task that has its slot already, with the same result.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Decision, Emit, Failure, StageEvent } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
-import { rowOf, type Place, type Schedule, type Waiting } from './schedule.ts'
+import { rowOf, type ScheduleRow, type Schedule, type Waiting } from './schedule.ts'
 
 type QueueLimits = Fleet['limits']['queue']
 type Placed = Pick<Decision, 'emit' | 'lane' | 'timers'>
 
-/** Places that one decision fills; the next ones fill what is left. */
+/** Slots that one decision fills; later decisions fill the rest. */
 const MAX_ADMITTED_AT_ONCE = 50
 
-const atWork: Place = { at: 'work' }
+const running: ScheduleRow = { at: 'work' }
 
-/** Admitted, or put where it waits; or why it may not wait. */
-export function place(
+/** Admits the task or queues it; or says why it can't be queued. */
+export function admitOrQueue(
   event: StageEvent,
   task: TaskAdmitted,
   lane: Schedule,
   limits: QueueLimits,
 ): Placed | { rejected: Failure } {
   const { taskId } = task
-  const room = limits.inFlight - lane.working
-  if (lane.isAtWork(taskId) || (room > 0 && lane.waiting === 0))
-    return { lane: { [rowOf(taskId)]: atWork }, emit: admission(task, event.atMs) }
+  const room = limits.inFlight - lane.running
+  if (lane.isRunning(taskId) || (room > 0 && lane.waiting === 0))
+    return { lane: { [rowOf(taskId)]: running }, emit: admissionEvents(task, event.atMs) }
   const full = lane.waitingTask(taskId) ? null : queueFull(task, lane, limits)
   if (full) return { rejected: full }
-  const next = filled(lane, room, event.atMs)
-  const queued = lane.queued(task, event.traceparent ?? null)
-  const detail = { priority: task.priority, waiting: lane.waiting, inFlight: lane.working }
+  const next = fillSlots(lane, room, event.atMs)
+  const queued = lane.queuedRow(task, event.traceparent ?? null)
+  const detail = { priority: task.priority, waiting: lane.waiting, inFlight: lane.running }
   return {
     lane: { ...next.lane, [rowOf(taskId)]: queued },
-    emit: [...next.emit, progressed(taskId, 'queued', event.atMs, detail)],
+    emit: [...next.emit, progressEvent(taskId, 'queued', event.atMs, detail)],
     timers: { deadline: task.deadlineMs },
   }
 }
 
-/** These tasks have ended, wherever they were: their places go to whoever is next. */
-export function released(
+/** These tasks have ended, running or queued: their slots go to the next ones in the queue. */
+export function release(
   taskIds: readonly string[],
   lane: Schedule,
   limits: QueueLimits,
   atMs: number,
 ): Placed {
-  const left = taskIds.filter((taskId) => lane.isAtWork(taskId) || lane.waitingTask(taskId))
-  const freed = left.filter((taskId) => lane.isAtWork(taskId)).length
-  const next = filled(lane, limits.inFlight - lane.working + freed, atMs, left)
+  const left = taskIds.filter((taskId) => lane.isRunning(taskId) || lane.waitingTask(taskId))
+  const freed = left.filter((taskId) => lane.isRunning(taskId)).length
+  const next = fillSlots(lane, limits.inFlight - lane.running + freed, atMs, left)
   if (left.length === 0) return next
   const rows = Object.fromEntries(left.map((taskId) => [rowOf(taskId), null]))
   return { ...next, lane: { ...next.lane, ...rows } }
 }
 
-function filled(lane: Schedule, room: number, atMs: number, except: readonly string[] = []) {
+function fillSlots(lane: Schedule, room: number, atMs: number, except: readonly string[] = []) {
   const next = lane.next(Math.max(0, Math.min(room, MAX_ADMITTED_AT_ONCE)), except)
-  const rows: Record<string, Place> = {}
-  for (const { task } of next) rows[rowOf(task.taskId)] = atWork
+  const rows: Record<string, ScheduleRow> = {}
+  for (const { task } of next) rows[rowOf(task.taskId)] = running
   return {
-    ...(next.length > 0 ? { lane: rows as Record<string, Place | null> } : {}),
-    emit: next.flatMap((waiting) => admission(waiting.task, atMs, waiting)),
+    ...(next.length > 0 ? { lane: rows as Record<string, ScheduleRow | null> } : {}),
+    emit: next.flatMap((waiting) => admissionEvents(waiting.task, atMs, waiting)),
   }
 }
 
-function admission(task: TaskAdmitted, atMs: number, waited?: Waiting): Emit[] {
+function admissionEvents(task: TaskAdmitted, atMs: number, waited?: Waiting): Emit[] {
   const { taskId, agent, mode, profile, models, modelReason, maxSteps, deadlineMs } = task
   const detail = { agent, mode, profile, model: models[0] ?? null, modelReason, maxSteps, deadlineMs }
   const queuedMs = waited ? { queuedMs: Math.max(0, atMs - task.submittedAtMs) } : {}
   const emits: Emit[] = [
     { topic: 'tasks.admitted', type: 'TaskAdmitted', data: task },
-    progressed(taskId, 'admitted', atMs, { ...detail, ...queuedMs }),
+    progressEvent(taskId, 'admitted', atMs, { ...detail, ...queuedMs }),
   ]
-  // Another task's end admits it: its own trace goes on.
+  // Another task's end admits it, so its own trace is continued.
   if (waited?.traceparent) for (const emit of emits) emit.traceparent = waited.traceparent
   return emits
 }
 
-function progressed(
+function progressEvent(
   taskId: string,
   kind: 'admitted' | 'queued',
   atMs: number,
@@ -96,10 +97,10 @@ function queueFull(task: TaskAdmitted, lane: Schedule, limits: QueueLimits): Fai
   const ofUser = lane.waitingBeside(task)
   if (ofUser >= limits.waitingPerUser) {
     const who = task.userId === null ? 'Tasks without a user' : `Tasks of user "${task.userId}"`
-    const message = `${who} wait already, ${ofUser} of them in this lane (limits.queue.waitingPerUser). Submit again when some are done.`
+    const message = `${who} fill their part of the queue: ${ofUser} in this lane (limits.queue.waitingPerUser). Submit again when some are done.`
     return failure('QUEUE_FULL', message)
   }
   if (lane.waiting < limits.waiting) return null
-  const message = `${lane.waiting} tasks wait already in this lane (limits.queue.waiting). Submit again when some are done.`
+  const message = `The queue of this lane is full: ${lane.waiting} tasks (limits.queue.waiting). Submit again when some are done.`
   return failure('QUEUE_FULL', message)
 }

@@ -1,4 +1,5 @@
-// What a task refers to must be configured here. It is rejected with the remedy otherwise, never run on something else.
+// Everything that a task names must be configured here. Otherwise it is rejected with the remedy, never run
+// on something else.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import { missingSetting } from '../../runtime/models/discovery.ts'
@@ -55,7 +56,7 @@ export function checkTools(tools: readonly string[], agent: string, fleet: Fleet
   return failure('TOOL_UNKNOWN', message)
 }
 
-/** What must be set before the model can be called; null when it can be. */
+/** The setting that the model still needs; null if it can be called. */
 export function missingFor(model: string, fleet: Fleet): string | null {
   const { providers, keysPresent } = fleet.models
   const set = keysPresent ?? Object.values(providers).flatMap((provider) => provider.keyEnv ?? [])

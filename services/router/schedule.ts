@@ -1,13 +1,14 @@
-// Whose turn it is: the tasks of one lane that are at work, and those that wait for a place.
+// The tasks of one lane: those that run, and the queue of those that wait for a slot.
 //
-// 1. A row for each task, `task:<id>`: at work, or waiting with all that its admission needs. Other rows are those of cancels.ts and
-//    answered.ts.
-// 2. Higher priorities first. Within a priority users take turns: a task's `turn` is one past the turn served last and
-//    past the user's own last one, and the lowest turn is next, the oldest first. So a user who comes late waits for at
-//    most one task of each other user, however many they have queued.
-// 3. A waiting task whose row the blob store has lost can't be admitted: it is known by its id alone, and ended.
-// 4. What is next follows from the rows alone. The count of turns served is forgotten with the lane; it only says where
-//    users who come later begin.
+// 1. A row for each task, `task:<id>`: running, or queued with all that its admission needs. Other rows
+//    belong to cancels.ts and answered.ts.
+// 2. Higher priorities first. Within a priority users take turns: a task's `turn` is one past the turn served
+//    last and past the user's own last one; the lowest turn is next, among equals the oldest. So a user who
+//    comes late waits for at most one task of each other user, however many they have queued.
+// 3. A queued task whose row the blob store has lost can't be admitted: only its id is known, and it is
+//    ended.
+// 4. Which task is next follows from the rows alone. The count of turns served is lost with the lane; it only
+//    says where users who come later begin.
 import TinyQueue from 'tinyqueue'
 import { MissingRow } from '../../runtime/missing-row.ts'
 import type { LaneIndex } from '../../runtime/stage.ts'
@@ -25,16 +26,16 @@ export interface Waiting {
 }
 
 /** A row of the lane. */
-export type Place = { readonly at: 'work' } | ({ readonly at: 'queue' } & Waiting)
+export type ScheduleRow = { readonly at: 'work' } | ({ readonly at: 'queue' } & Waiting)
 
 const PREFIX = 'task:'
 
 export const rowOf = (taskId: string): string => PREFIX + taskId
 
-/** Stale entries that the queue may hold besides as many as it has live ones. */
+/** Stale entries that the queue may hold beyond the number of its live ones. */
 const MAX_STALE = 1_000
 
-/** Users are told apart within a priority. */
+/** Identifies a user within a priority. */
 const lineOf = ({ priority, userId }: TaskAdmitted): string => `${priority} ${userId ?? ''}`
 
 interface Line {
@@ -43,10 +44,10 @@ interface Line {
 }
 
 export class Schedule implements LaneIndex {
-  /** Of tasks that are neither at work nor waiting, nor were answered. */
+  /** Cancels of tasks that neither run nor wait, nor were answered. */
   readonly cancels = new Cancels()
   readonly answered = new Answered()
-  readonly #working = new Set<string>()
+  readonly #running = new Set<string>()
   readonly #waiting = new Map<string, Waiting>()
   readonly #lost = new Set<string>()
   readonly #lines = new Map<string, Line>()
@@ -60,25 +61,25 @@ export class Schedule implements LaneIndex {
     const taskId = name.slice(PREFIX.length)
     if (value instanceof MissingRow) return void this.#lost.add(taskId)
     this.#lost.delete(taskId)
-    const place = value as Place | null
+    const row = value as ScheduleRow | null
     const left = this.#leave(taskId)
-    this.#working.delete(taskId)
-    if (place?.at === 'queue') this.#enter(taskId, place)
-    if (place?.at !== 'work') return
-    this.#working.add(taskId)
+    this.#running.delete(taskId)
+    if (row?.at === 'queue') this.#enter(taskId, row)
+    if (row?.at !== 'work') return
+    this.#running.add(taskId)
     if (left) this.#served.set(left.task.priority, Math.max(this.#servedOf(left.task.priority), left.turn))
   }
 
-  get working(): number {
-    return this.#working.size
+  get running(): number {
+    return this.#running.size
   }
 
   get waiting(): number {
     return this.#waiting.size
   }
 
-  isAtWork(taskId: string): boolean {
-    return this.#working.has(taskId)
+  isRunning(taskId: string): boolean {
+    return this.#running.has(taskId)
   }
 
   isLost(taskId: string): boolean {
@@ -89,19 +90,19 @@ export class Schedule implements LaneIndex {
     return this.#waiting.get(taskId)
   }
 
-  /** Tasks of this task's user that wait at its priority. */
+  /** How many tasks of this task's user wait at its priority. */
   waitingBeside(task: TaskAdmitted): number {
     return this.#lines.get(lineOf(task))?.count ?? 0
   }
 
-  /** What a task that begins to wait now writes. */
-  queued(task: TaskAdmitted, traceparent: string | null): Place {
+  /** The row of a task that is queued now. */
+  queuedRow(task: TaskAdmitted, traceparent: string | null): ScheduleRow {
     const lastTurn = this.#lines.get(lineOf(task))?.lastTurn ?? 0
     const turn = Math.max(lastTurn, this.#servedOf(task.priority)) + 1
     return { at: 'queue', turn, order: this.#order + 1, task, traceparent }
   }
 
-  /** The first `count` of those that wait, in their order, without these. */
+  /** The first `count` queued tasks in their order, without `except`. */
   next(count: number, except: readonly string[] = []): Waiting[] {
     const found: Waiting[] = []
     const passed: Waiting[] = []
@@ -112,7 +113,7 @@ export class Schedule implements LaneIndex {
       passed.push(first)
       if (!except.includes(first.task.taskId)) found.push(first)
     }
-    // To look changes nothing: they are taken when their rows are written.
+    // Looking changes nothing: they leave the queue when their rows are written.
     for (const waiting of passed) this.#queue.push(waiting)
     return found
   }

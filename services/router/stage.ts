@@ -1,13 +1,17 @@
 // Decides whether a submitted task may run, and with what.
 //
-// 1. One answer for each task id in seven days: TaskAdmitted, or TaskCompleted. A duplicate emits nothing (answered.ts).
-// 2. What is missing or wrong rejects the task with the remedy; nothing is ever downgraded.
-// 3. What limits a task is asked in one call, whose answer is counted by the task's id: a second run counts nothing twice.
-// 4. A cancel that comes before its task is kept for a day (cancels.ts), and ends the task on arrival. One for a task that is at
-//    work is passed on behind its admission, so that planner, which reads cancels by itself too, keeps none.
-// 5. At most `limits.queue.inFlight` tasks of a lane are at work; the others wait their turn (schedule.ts). One that
-//    waits is ended here by a cancel or its deadline; one that is at work, by the planner.
-// 6. A task that was granted its estimate and ends here gives it back afterwards, by a timer: its end waits for no store.
+// 1. One answer for each task id in seven days: TaskAdmitted, or TaskCompleted. A duplicate emits nothing
+//    (answered.ts).
+// 2. A missing or wrong reference rejects the task with the remedy; nothing is ever downgraded.
+// 3. All limits of a task are reserved in one call, counted by the task's id: a second run counts nothing
+//    twice.
+// 4. A cancel that comes before its task is kept for a day (cancels.ts), and ends the task on arrival. One
+//    for a running task is passed on behind its admission, so that planner, which reads cancels by itself
+//    too, keeps none.
+// 5. At most `limits.queue.inFlight` tasks of a lane run at once; the others are queued (schedule.ts). One
+//    that is queued is ended here by a cancel or its deadline; one that runs, by the planner.
+// 6. A task that was granted its estimate and ends here releases it afterwards, by a timer: its end waits for
+//    no store.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { CallOutcome, Decision, Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
@@ -18,8 +22,8 @@ import { FORGET_ANSWERED } from './answered.ts'
 import { CANCEL_MS } from './constants.ts'
 import { checkInput } from './input-checks.ts'
 import { admissionCall, assertAnswered, giveBackCall, isLimited, withinLimits, type Granted } from './call.ts'
-import { place, released } from './placement.ts'
-import { ended } from './events.ts'
+import { admitOrQueue, release } from './placement.ts'
+import { endEvents } from './events.ts'
 import { emptyTask } from '../../schemas/task-fields.ts'
 import { rowOf, Schedule } from './schedule.ts'
 
@@ -28,7 +32,7 @@ export type RouterRows = {
   task: { answer: 'admitted' | 'rejected' | 'cancelled' | 'failed'; atMs: number }
   /** Cancelled before it was submitted. Still read; written by earlier versions only. */
   cancel: { reason: string | null; atMs: number }
-  /** It ended here and holds its estimate still. */
+  /** The task ended here and still holds its estimate. */
   granted: Granted
 }
 
@@ -45,7 +49,7 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
     consumes: [
       { topic: 'tasks.submitted' },
       { topic: 'tasks.control', events: ['TaskCancelled'] },
-      // The end of a task as the other stages hear it: small, where its result may be large.
+      // The end of a task as the other stages read it: small, while its result may be large.
       { topic: 'tools.requested', accepts: (record) => record[headers.schema] === 'TaskClosed' },
     ],
     forwardsHome: true,
@@ -53,31 +57,33 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
     decide(event, rows, lane) {
       switch (event.type) {
         case 'TaskSubmitted':
-          return isAnswered(event, rows, lane) ? {} : submitted(event, rows, fleet, lane)
+          return isAnswered(event, rows, lane) ? {} : handleSubmission(event, rows, fleet, lane)
         case 'SubmissionRefused':
-          return isAnswered(event, rows, lane) ? {} : rejected(event, emptyTask, event.data.failure, lane)
+          return isAnswered(event, rows, lane) ? {} : rejectTask(event, emptyTask, event.data.failure, lane)
         case 'TaskCancelled':
-          if (lane.isLost(event.key)) return endedLost(event)
-          if (lane.waitingTask(event.key)) return cancelledWaiting(event, lane, fleet)
-          if (lane.isAtWork(event.key)) return passOn(event)
+          if (lane.isLost(event.key)) return endLost(event)
+          if (lane.waitingTask(event.key)) return cancelQueued(event, lane, fleet)
+          if (lane.isRunning(event.key)) return passOn(event)
           return isAnswered(event, rows, lane) || rows.cancel ? {} : keepCancel(event, lane)
         case 'TaskClosed':
-          return released([event.key], lane, limits, event.atMs)
+          return release([event.key], lane, limits, event.atMs)
         case 'TimerFired':
-          return timerFired(event, rows, lane, fleet)
+          return handleTimer(event, rows, lane, fleet)
         default:
           return {}
       }
     },
     conclude(event, _rows, call, outcome, lane) {
-      if (event.type === 'TimerFired') return givenBack(outcome)
-      return event.type === 'TaskSubmitted' ? decided(event, withinLimits(call, outcome), lane, fleet) : {}
+      if (event.type === 'TimerFired') return concludeRelease(outcome)
+      return event.type === 'TaskSubmitted'
+        ? applyAdmission(event, withinLimits(call, outcome), lane, fleet)
+        : {}
     },
     poisoned(event, rows, reason, lane) {
       if (event.type === 'TimerFired' && event.data.name === GIVE_BACK) return { rows: { granted: null } }
-      const freed = released([event.key], lane, limits, event.atMs)
+      const freed = release([event.key], lane, limits, event.atMs)
       if (event.type !== 'TaskSubmitted' || isAnswered(event, rows, lane)) return freed
-      return joined(answer(event, lane, ended(event, event.data, 'failed', reason)), freed)
+      return merge(answer(event, lane, endEvents(event, event.data, 'failed', reason)), freed)
     },
   }
 }
@@ -85,8 +91,8 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
 const isAnswered = ({ key }: StageEvent, rows: State, lane: Schedule): boolean =>
   rows.task !== undefined || lane.answered.has(key)
 
-/** Both, which write different rows and timers. */
-function joined(first: Decision<RouterRows>, second: Decision<RouterRows>): Decision<RouterRows> {
+/** Joins two decisions, which write different rows and timers. */
+function merge(first: Decision<RouterRows>, second: Decision<RouterRows>): Decision<RouterRows> {
   return {
     rows: { ...first.rows, ...second.rows },
     emit: [...(first.emit ?? []), ...(second.emit ?? [])],
@@ -95,7 +101,7 @@ function joined(first: Decision<RouterRows>, second: Decision<RouterRows>): Deci
   }
 }
 
-function timerFired(
+function handleTimer(
   event: Event<'TimerFired'>,
   rows: State,
   lane: Schedule,
@@ -103,65 +109,65 @@ function timerFired(
 ): Decision<RouterRows> {
   switch (event.data.name) {
     case 'deadline':
-      return lane.isLost(event.key) ? endedLost(event) : timedOut(event, lane)
+      return lane.isLost(event.key) ? endLost(event) : timeOutQueued(event, lane)
     case GIVE_BACK:
       return rows.granted ? { call: giveBackCall(event.key, rows.granted) } : {}
     case FORGET_ANSWERED:
       return forgetAnswered(event, lane, fleet)
     default:
-      return forgotten(event, rows, lane, fleet)
+      return forget(event, rows, lane, fleet)
   }
 }
 
-function submitted(
+function handleSubmission(
   event: Event<'TaskSubmitted'>,
   rows: State,
   fleet: Fleet,
   lane: Schedule,
 ): Decision<RouterRows> {
   const cancel = rows.cancel ?? lane.cancels.of(event.key)
-  if (cancel) return cancelled(event, cancel.reason, rows, lane)
+  if (cancel) return cancelOnArrival(event, cancel.reason, rows, lane)
   const wrong = checkInput(event.data, event.key, fleet.limits.input)
-  if (wrong) return rejected(event, event.data, wrong, lane)
+  if (wrong) return rejectTask(event, event.data, wrong, lane)
   const admission = admit(event.data, event.key, event.atMs, fleet)
   const hasSchema = event.data.outputSchema !== null
   const call = 'admitted' in admission ? admissionCall(admission.admitted, hasSchema, fleet) : null
-  return call ? { call } : decided(event, admission, lane, fleet)
+  return call ? { call } : applyAdmission(event, admission, lane, fleet)
 }
 
-function decided(
+function applyAdmission(
   event: Event<'TaskSubmitted'>,
   admission: Admission,
   lane: Schedule,
   fleet: Fleet,
 ): Decision<RouterRows> {
   return 'rejected' in admission
-    ? rejected(event, event.data, admission.rejected, lane)
-    : admitted(event, admission.admitted, lane, fleet)
+    ? rejectTask(event, event.data, admission.rejected, lane)
+    : admitTask(event, admission.admitted, lane, fleet)
 }
 
-function admitted(
+function admitTask(
   event: Event<'TaskSubmitted'>,
   task: TaskAdmitted,
   lane: Schedule,
   fleet: Fleet,
 ): Decision<RouterRows> {
-  const placed = place(event, task, lane, fleet.limits.queue)
-  if ('rejected' in placed)
-    return giving(rejected(event, event.data, placed.rejected, lane), task, fleet, event.atMs)
-  return joined(answer(event, lane, []), placed)
+  const placement = admitOrQueue(event, task, lane, fleet.limits.queue)
+  if ('rejected' in placement)
+    return withRelease(rejectTask(event, event.data, placement.rejected, lane), task, fleet, event.atMs)
+  return merge(answer(event, lane, []), placement)
 }
 
-function cancelledWaiting(event: Event<'TaskCancelled'>, lane: Schedule, fleet: Fleet): Decision<RouterRows> {
+function cancelQueued(event: Event<'TaskCancelled'>, lane: Schedule, fleet: Fleet): Decision<RouterRows> {
   const why = event.data.reason === null ? '' : `: ${event.data.reason}`
   const error = failure('TASK_CANCELLED', `The task was cancelled${why}`)
   const task = lane.waitingTask(event.key)?.task
-  const ending = endedWaiting(event, lane, 'cancelled', error)
-  return task ? giving(ending, task, fleet, event.atMs) : ending
+  const ending = endQueued(event, lane, 'cancelled', error)
+  return task ? withRelease(ending, task, fleet, event.atMs) : ending
 }
 
-/** The end of a task that was granted its estimate, if there are limits to grant it. */
-function giving(
+/** Adds the release of the estimate to the end of a task, if limits granted one. */
+function withRelease(
   ending: Decision<RouterRows>,
   task: TaskAdmitted,
   fleet: Fleet,
@@ -173,30 +179,29 @@ function giving(
   return { ...ending, rows, timers: { ...ending.timers, [GIVE_BACK]: atMs } }
 }
 
-function givenBack(outcome: CallOutcome): Decision<RouterRows> {
+function concludeRelease(outcome: CallOutcome): Decision<RouterRows> {
   assertAnswered(outcome)
   return { rows: { granted: null } }
 }
 
-function timedOut(event: Event<'TimerFired'>, lane: Schedule): Decision<RouterRows> {
+function timeOutQueued(event: Event<'TimerFired'>, lane: Schedule): Decision<RouterRows> {
   const timeoutMs = lane.waitingTask(event.key)?.task.timeoutMs
-  const message = `The task waited for a place all of its ${timeoutMs} ms; raise timeoutMs, or submit when less is queued`
-  return endedWaiting(event, lane, 'timed_out', failure('TASK_TIMED_OUT', message))
+  const message = `The task was queued for all of its ${timeoutMs} ms; raise timeoutMs, or submit when fewer tasks are queued`
+  return endQueued(event, lane, 'timed_out', failure('TASK_TIMED_OUT', message))
 }
 
-/** A task that waited and whose row is gone: all that is left of it is its id, and its deadline, which ends it. */
-function endedLost(event: StageEvent): Decision<RouterRows> {
-  const message =
-    'What the task was is not in the blob store any more, where it waited for its place; submit it again'
+/** A queued task whose row is lost: only its id is left, and its deadline, which ends it. */
+function endLost(event: StageEvent): Decision<RouterRows> {
+  const message = 'The queued task is no longer in the blob store; submit it again'
   return {
-    emit: ended(event, emptyTask, 'failed', failure('PAYLOAD_MISSING', message)),
+    emit: endEvents(event, emptyTask, 'failed', failure('PAYLOAD_MISSING', message)),
     lane: { [rowOf(event.key)]: null },
     timers: { deadline: null },
   }
 }
 
-/** Nothing, for a task that is at work by now: its end is the planner's. */
-function endedWaiting(
+/** Does nothing for a task that runs by now: the planner ends it. */
+function endQueued(
   event: StageEvent,
   lane: Schedule,
   status: 'cancelled' | 'timed_out',
@@ -206,22 +211,22 @@ function endedWaiting(
   if (!waiting) return {}
   const { task } = waiting
   return {
-    emit: ended(event, task, status, error, task.submittedAtMs),
+    emit: endEvents(event, task, status, error, task.submittedAtMs),
     lane: { [rowOf(event.key)]: null },
     timers: { deadline: null },
   }
 }
 
-function rejected(
+function rejectTask(
   event: StageEvent,
   task: TaskSubmitted,
   reason: Failure,
   lane: Schedule,
 ): Decision<RouterRows> {
-  return answer(event, lane, ended(event, task, 'rejected', reason))
+  return answer(event, lane, endEvents(event, task, 'rejected', reason))
 }
 
-function cancelled(
+function cancelOnArrival(
   event: Event<'TaskSubmitted'>,
   reason: string | null,
   rows: State,
@@ -229,41 +234,41 @@ function cancelled(
 ): Decision<RouterRows> {
   const why = reason === null ? '' : `: ${reason}`
   const error = failure('TASK_CANCELLED', `The task was cancelled before it was submitted${why}`)
-  const answered = answer(event, lane, ended(event, event.data, 'cancelled', error))
-  return joined(answered, { ...noCancel(event, rows, lane), timers: { forget: null } })
+  const answered = answer(event, lane, endEvents(event, event.data, 'cancelled', error))
+  return merge(answered, { ...noCancel(event, rows, lane), timers: { forget: null } })
 }
 
-/** One that planner has read already, or will, does nothing the second time. */
+/** A cancel that planner reads twice does nothing the second time. */
 function passOn({ data }: Event<'TaskCancelled'>): Decision<RouterRows> {
   return { emit: [{ topic: 'tasks.admitted', type: 'TaskCancelled', data }] }
 }
 
 function keepCancel({ key, data, atMs }: Event<'TaskCancelled'>, lane: Schedule): Decision<RouterRows> {
-  const rows = lane.cancels.keeping(key, { reason: data.reason, atMs })
+  const rows = lane.cancels.keep(key, { reason: data.reason, atMs })
   return Object.keys(rows).length > 0 ? { lane: rows, timers: { forget: atMs + CANCEL_MS } } : {}
 }
 
-/** What keeps a cancel, deleted. */
+/** Deletes the rows that keep a cancel. */
 function noCancel({ key }: StageEvent, rows: State, lane: Schedule): Decision<RouterRows> {
-  return { ...(rows.cancel && { rows: { cancel: null } }), lane: lane.cancels.ending(key) }
+  return { ...(rows.cancel && { rows: { cancel: null } }), lane: lane.cancels.drop(key) }
 }
 
-/** The end of a cancel's keeping, or of an answer's that an earlier version wrote. */
-function forgotten(event: StageEvent, rows: State, lane: Schedule, fleet: Fleet): Decision<RouterRows> {
+/** Deletes an expired cancel, or an answer that an earlier version wrote. */
+function forget(event: StageEvent, rows: State, lane: Schedule, fleet: Fleet): Decision<RouterRows> {
   const cancel = noCancel(event, rows, lane)
   if (!rows.task) return cancel
-  const freed = released([event.key], lane, fleet.limits.queue, event.atMs)
-  return joined(joined(cancel, { rows: { task: null, granted: null } }), freed)
+  const freed = release([event.key], lane, fleet.limits.queue, event.atMs)
+  return merge(merge(cancel, { rows: { task: null, granted: null } }), freed)
 }
 
-/** A task whose end was never heard of holds its place no longer. */
+/** Also frees the slot of a task whose end never arrived. */
 function forgetAnswered(event: StageEvent, lane: Schedule, fleet: Fleet): Decision<RouterRows> {
   const { ids, rows, more } = lane.answered.due(event.atMs)
-  const freed = released(ids, lane, fleet.limits.queue, event.atMs)
-  return joined({ lane: rows, timers: more ? { [FORGET_ANSWERED]: event.atMs } : {} }, freed)
+  const freed = release(ids, lane, fleet.limits.queue, event.atMs)
+  return merge({ lane: rows, timers: more ? { [FORGET_ANSWERED]: event.atMs } : {} }, freed)
 }
 
-/** Every answer is remembered, so that it stays the only one. */
+/** Keeps every answer, so that it stays the only one. */
 function answer(event: StageEvent, lane: Schedule, emit: Emit[]): Decision<RouterRows> {
-  return { emit, ...lane.answered.keeping(event.key, event.atMs) }
+  return { emit, ...lane.answered.keep(event.key, event.atMs) }
 }

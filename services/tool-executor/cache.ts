@@ -1,4 +1,5 @@
-// Results of tools, kept in the key-value store (R5). A cache that is down, slow or spoilt is a warning and a miss.
+// Results of tools, kept in the key-value store (R5). A failed, slow or corrupt cache is a
+// warning and a miss.
 import { createHash } from 'node:crypto'
 import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/telemetry/instruments.ts'
@@ -7,7 +8,7 @@ import type { KeyValue } from '../../runtime/store/port.ts'
 
 /** Longer keys are hashed. Characters. */
 const MAX_KEY_CHARS = 1_024
-/** A slower cache is no help. */
+/** A slower cache is useless. */
 const TIME_LIMIT_MS = 1_000
 const WARN_EVERY_MS = 60_000
 
@@ -37,7 +38,7 @@ export class ToolCache {
 
   async #tolerant<T>(operation: () => Promise<T>): Promise<T | null> {
     try {
-      return await within(this.#clock, operation())
+      return await withTimeLimit(this.#clock, operation())
     } catch (error) {
       this.#warn(error)
       return null
@@ -48,34 +49,31 @@ export class ToolCache {
     const now = this.#clock.now()
     if (now < this.#quietUntilMs) return
     this.#quietUntilMs = now + WARN_EVERY_MS
-    this.#log.warn(
-      { err: error },
-      'the tool cache is not available; tools are called instead (told once a minute)',
-    )
+    this.#log.warn({ err: error }, 'tool cache failed; calling tools instead (logged once a minute)')
   }
 }
 
 /**
- * Tool name and arguments in sorted JSON: the order in which arguments are written makes no difference. With `scope`, the key
+ * Tool name and arguments in sorted JSON: the order of arguments makes no difference. With `scope`, the key
  * of one user's results; tasks that name no user share theirs.
  */
 export function cacheKey(tool: string, args: Json, scope?: { readonly userId: string | null }): string {
-  // Arguments are an object, so no shared key begins as a user's does.
+  // Arguments are an object, so no shared key starts like a user's.
   const user = scope === undefined ? '' : `user:${JSON.stringify(scope.userId)}:`
-  const key = `tool-cache:${tool}:${user}${JSON.stringify(sorted(args))}`
+  const key = `tool-cache:${tool}:${user}${JSON.stringify(sortKeys(args))}`
   if (key.length <= MAX_KEY_CHARS) return key
   return `tool-cache:${tool}:sha256:${createHash('sha256').update(key).digest('hex')}`
 }
 
-function sorted(value: Json): Json {
-  if (Array.isArray(value)) return value.map(sorted)
+function sortKeys(value: Json): Json {
+  if (Array.isArray(value)) return value.map(sortKeys)
   if (typeof value !== 'object' || value === null) return value
-  // A map would lose a property named __proto__; entries keep it.
+  // Assigning would lose a property named __proto__; entries keep it.
   const entries = Object.keys(value).sort()
-  return Object.fromEntries(entries.map((name) => [name, sorted(value[name] ?? null)]))
+  return Object.fromEntries(entries.map((name) => [name, sortKeys(value[name] ?? null)]))
 }
 
-async function within<T>(clock: Clock, work: Promise<T>): Promise<T> {
+async function withTimeLimit<T>(clock: Clock, work: Promise<T>): Promise<T> {
   let stop = () => {}
   const late = new Promise<never>((_, reject) => {
     stop = clock.schedule(TIME_LIMIT_MS, () => reject(new Error(`no answer within ${TIME_LIMIT_MS} ms`)))

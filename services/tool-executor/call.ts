@@ -1,4 +1,4 @@
-// A call of a tool as data: what the stage asks for and what it gets back.
+// The call of a tool as data: request and answer.
 import type { Json } from '../../schemas/json.ts'
 
 /** Request of a call of kind `tool`. */
@@ -13,7 +13,7 @@ export interface ToolCall {
   deadlineMs: number
 }
 
-/** Its value. */
+/** The call's value. */
 export interface ToolAnswer {
   output: Json
   cached: boolean

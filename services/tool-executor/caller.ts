@@ -1,9 +1,9 @@
-// Runs one tool for the host: cache, time, size, and what may go wrong in users' code.
+// Runs one tool for the host: cache, time, size, and failures of users' code.
 //
-// 1. Whatever a tool does, the outcome is an answer or a FlotillaError of the table.
-// 2. When the signal aborts the answer is due at once; a tool that does not heed it is left to itself.
-// 3. The deadline is compared with the real clock here: the request may have waited on the log for longer than its
-//    task has time, which a stage, whose time is the record's, can't see.
+// 1. The outcome is always an answer or a FlotillaError of the table.
+// 2. When the signal aborts, the answer is due at once; a tool that ignores it is abandoned.
+// 3. The deadline is compared with the real clock here: the request may have waited on the log for longer
+//    than its task has time. A stage can't see that: its time is the record's.
 import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Fleet, Tool, ToolContext, ToolSpec } from '../../runtime/config/fleet.ts'
 import { compileJsonSchema, type Checked } from '../../runtime/config/json-schema.ts'
@@ -60,7 +60,9 @@ function install(tool: Tool): Installed {
   return { tool, checkOutput: tool.spec.output && compileJsonSchema(tool.spec.output) }
 }
 
-/** An override caches what is idempotent, never a tool with effects: a cached answer would skip the effect. */
+/**
+ * An override applies to idempotent tools, never to one with effects: a cached answer would skip the effect.
+ */
 function cacheTtl(spec: ToolSpec, override: number | null): number {
   return override !== null && (spec.idempotent || spec.cacheTtlMs > 0) ? override : spec.cacheTtlMs
 }
@@ -85,7 +87,7 @@ const contextOf = (request: ToolCall, context: CallContext): ToolContext => ({
   signal: context.signal,
   taskId: request.taskId,
   userId: request.userId,
-  // Calls that an older version began have none.
+  // Calls that an older version started have none.
   agent: request.agent ?? null,
   idempotencyKey: context.callId,
   traceparent: context.traceparent,
@@ -101,27 +103,27 @@ async function untilAborted(
   if (signal.aborted) throw abortReason(signal, name)
   signal.addEventListener('abort', abort, { once: true })
   try {
-    return await Promise.race([settled(work, name), aborted.promise])
+    return await Promise.race([runSafely(work, name), aborted.promise])
   } finally {
     signal.removeEventListener('abort', abort)
   }
 }
 
-async function settled(work: () => Promise<unknown>, name: string): Promise<unknown> {
+async function runSafely(work: () => Promise<unknown>, name: string): Promise<unknown> {
   try {
     return await work()
   } catch (error) {
-    throw ofTool(error, name)
+    throw toToolError(error, name)
   }
 }
 
-/** The host says why it aborts, as an error of the table. */
+/** The host's reason for the abort, as an error of the table. */
 function abortReason(signal: AbortSignal, name: string): FlotillaError {
   if (signal.reason instanceof FlotillaError) return signal.reason
   return new FlotillaError('CALL_ABORTED', `${name} was stopped`)
 }
 
-function ofTool(error: unknown, name: string): FlotillaError {
+function toToolError(error: unknown, name: string): FlotillaError {
   if (error instanceof FlotillaError) return error
   const message = error instanceof Error ? error.message || error.name : String(error)
   return new FlotillaError('TOOL_FAILED', `${name} failed: ${message}`, { cause: error })

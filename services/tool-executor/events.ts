@@ -1,5 +1,5 @@
-// Events that a call ends in. Every request gets exactly one ToolCompleted. They are keyed by the task, because a timer's event
-// has the call's key.
+// Events that end a call. Every request gets exactly one ToolCompleted. They are keyed by the task, because a
+// timer's event has the call's key.
 import { plainFailure } from '../../runtime/errors.ts'
 import type { ToolCompleted, ToolRequested } from '../../schemas/generated/events.ts'
 import type { CallFailure, CallOutcome, Emit } from '../../runtime/stage.ts'
@@ -16,7 +16,7 @@ export interface Ending {
 }
 
 /** The reply to the requester, and the line in the task's history. */
-export function completed(request: ToolRequested, ending: Ending): Emit[] {
+export function completedEvents(request: ToolRequested, ending: Ending): Emit[] {
   const { taskId, callId, tool, requester, step } = request
   const { status, startedAtMs } = ending
   const error = ending.error && plainFailure(ending.error)
@@ -39,12 +39,12 @@ export function completed(request: ToolRequested, ending: Ending): Emit[] {
   const detail = { callId, tool, status, durationMs, cached, error: error && { ...error } }
   return [
     { topic: 'tools.completed', type: 'ToolCompleted', key: taskId, requester, data },
-    progressed(request, 'tool_called', ending.endedAtMs, detail),
+    progressEvent(request, 'tool_called', ending.endedAtMs, detail),
   ]
 }
 
-/** The line in the history when a call begins to wait; an open breaker is asked every few seconds, and told of once. */
-export function postponed(
+/** History line when a call begins to wait; an open breaker is asked every few seconds, and reported once. */
+export function waitingEvents(
   { request, rows }: { request: ToolRequested; rows: Readonly<Partial<ToolRows>> },
   next: NextTry,
   failure: CallFailure,
@@ -53,11 +53,11 @@ export function postponed(
   if (next.why === 'breaker' && rows.waiting?.why === 'breaker') return []
   const { callId, tool } = request
   const detail = { callId, tool, dueMs: next.dueMs, error: { ...plainFailure(failure) } }
-  return [progressed(request, next.why === 'breaker' ? 'waiting' : 'retry_scheduled', atMs, detail)]
+  return [progressEvent(request, next.why === 'breaker' ? 'waiting' : 'retry_scheduled', atMs, detail)]
 }
 
-/** One row of the usage ledger for each try that was made; none where nothing was called. */
-export function used(request: ToolRequested, outcome: CallOutcome): Emit[] {
+/** One row of the usage ledger for each attempt; none if nothing was called. */
+export function usageEvents(request: ToolRequested, outcome: CallOutcome): Emit[] {
   if (!outcome.ok && notCalled.has(outcome.failure.code)) return []
   const data = {
     taskId: request.taskId,
@@ -86,7 +86,7 @@ const notCalled = new Set(['BREAKER_OPEN', 'CALL_OUTCOME_UNKNOWN'])
 
 type Progress = (Emit & { type: 'TaskProgressed' })['data']
 
-function progressed(
+function progressEvent(
   request: ToolRequested,
   kind: Progress['kind'],
   atMs: number,

@@ -1,4 +1,4 @@
-// What a tool returned, as JSON within its limit.
+// A tool's result as JSON, within its limit.
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 
@@ -6,8 +6,9 @@ import type { Json } from '../../schemas/json.ts'
 const MAX_DEPTH = 500
 
 /**
- * The JSON text of a tool's result; undefined becomes null. Throws TOOL_OUTPUT_TOO_LARGE or TOOL_OUTPUT_INVALID. A huge result
- * costs no more than the limit: it is measured, and given up, before it is serialised.
+ * The JSON text of a tool's result; undefined becomes null. Throws TOOL_OUTPUT_TOO_LARGE or
+ * TOOL_OUTPUT_INVALID. A huge result costs no more than the limit: it is measured, and refused, before it is
+ * serialised.
  */
 export function jsonOutput(tool: string, value: unknown, maxBytes: number): { text: string; output: Json } {
   const tooLarge = () =>
@@ -32,7 +33,7 @@ export function jsonOutput(tool: string, value: unknown, maxBytes: number): { te
   }
 }
 
-/** Spends at least a byte for each part of the value, and never more than its JSON has. */
+/** Spends at least a byte for each part of the value, and never more than its JSON text has. */
 function measure(value: unknown, spend: (bytes: number) => void, depth: number): void {
   if (typeof value === 'string') return spend(value.length + 2)
   if (typeof value !== 'object' || value === null) return spend(isLeftOut(value) ? 0 : 1)

@@ -1,15 +1,15 @@
-// Why a call is not begun.
+// Reasons to refuse a call.
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Failure, ToolRequested } from '../../schemas/generated/events.ts'
 import type { ToolRows } from './rows.ts'
 
-/** Names listed to a model that asked for a tool which does not exist. */
+/** Tools listed to a model that named an unknown one. */
 const LISTED_TOOLS = 50
 
 export interface Asked {
   request: ToolRequested
-  /** When the request was recorded, and now; epoch milliseconds. */
+  /** When the request was recorded, and the current time; epoch milliseconds. */
   askedMs: number
   nowMs: number
 }
@@ -26,11 +26,11 @@ export function refusal(
   specs: ReadonlyMap<string, ToolSpec>,
 ): Refusal | null {
   const { tool, callId, requester } = request
-  if (rows.closed) return cancelled(tool, `its task is over (${rows.closed.status})`)
+  if (rows.closed) return refuseCancelled(tool, `its task is over (${rows.closed.status})`)
   const allUntilMs = rows.cancelled?.allUntilMs ?? null
   const meant = rows.cancelled?.callIds.includes(callId) || (allUntilMs !== null && askedMs <= allUntilMs)
-  if (meant) return cancelled(tool, 'the work was cancelled')
-  if (request.deadlineMs <= nowMs) return cancelled(tool, "its task's deadline had passed")
+  if (meant) return refuseCancelled(tool, 'the work was cancelled')
+  if (request.deadlineMs <= nowMs) return refuseCancelled(tool, "its task's deadline had passed")
   const spec = specs.get(tool)
   if (!spec) return { status: 'failed', error: unknownTool(tool, [...specs.keys()]) }
   if (spec.requiresApproval && requester === 'code-sandbox') {
@@ -40,7 +40,7 @@ export function refusal(
   return null
 }
 
-const cancelled = (tool: string, why: string): Refusal => ({
+const refuseCancelled = (tool: string, why: string): Refusal => ({
   status: 'cancelled',
   error: failure('CALL_ABORTED', `${tool} was not called: ${why}`),
 })

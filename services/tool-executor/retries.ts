@@ -1,4 +1,5 @@
-// When a call that failed is tried again. Pure: the jitter derives from the call's id, so a second run decides the same.
+// When a failed call is retried. Pure: the jitter derives from the call's id, so a second run decides the
+// same.
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
 import type { CallFailure } from '../../runtime/stage.ts'
 
@@ -7,9 +8,9 @@ const MAX_RETRIES = 3
 const FIRST_DELAY_MS = 1_000
 /** Jitter only lengthens a wait, by up to a quarter. */
 const JITTER = 0.25
-/** How often a call asks again while its tool's breaker is open. */
+/** Interval at which a call tries again while its tool's breaker is open. */
 const BREAKER_DELAY_MS = 5_000
-/** The last try begins this long before the task's deadline, so that its answer is still of use. */
+/** The last attempt begins this long before the task's deadline, so that its answer is still useful. */
 const LAST_TRY_BEFORE_DEADLINE_MS = 1_000
 
 export interface NextTry {
@@ -17,7 +18,7 @@ export interface NextTry {
   why: 'retry' | 'breaker'
 }
 
-/** `tries`: those made before this one. Null: no further try. */
+/** `tries`: attempts before this one. Null: no further attempt. */
 export function nextTry(
   spec: ToolSpec,
   failure: CallFailure,
@@ -28,7 +29,7 @@ export function nextTry(
   const jitter = 1 + JITTER * fraction(at.seed)
   if (failure.code === 'BREAKER_OPEN') {
     if (at.nowMs >= latestMs) return null
-    // While half open a breaker says 0: one call probes, the others must not spin.
+    // A half-open breaker says 0: one call probes, the others must not spin.
     const delayMs = Math.max(FIRST_DELAY_MS, failure.retryAfterMs ?? BREAKER_DELAY_MS) * jitter
     return { dueMs: Math.min(at.nowMs + Math.round(delayMs), latestMs), why: 'breaker' }
   }

@@ -1,18 +1,18 @@
 import type { ToolRequested } from '../../schemas/generated/events.ts'
 
-/** A call that waits for its next try. Kept under the call's own key. */
+/** A call that waits for its next attempt. Kept under the call's own key. */
 export interface Waiting {
   request: ToolRequested
-  /** Tries that were made and failed. */
+  /** Failed attempts. */
   tries: number
   /** When the request was recorded; epoch milliseconds. */
   askedMs: number
-  /** Start of the first try; epoch milliseconds. */
+  /** Start of the first attempt; epoch milliseconds. */
   firstMs: number
   why: 'retry' | 'breaker'
 }
 
-/** What WorkCancelled said. Kept under the task's key until the task closes. */
+/** Content of WorkCancelled. Kept under the task's key until the task closes. */
 export interface Cancelled {
   callIds: string[]
   /** Every request recorded up to this time is cancelled; null when only `callIds` are. */
@@ -23,6 +23,6 @@ export interface Cancelled {
 export type ToolRows = {
   waiting: Waiting
   cancelled: Cancelled
-  /** The task ended while calls may have been open: nothing starts any more. */
+  /** The task ended while calls may have been open: no further call starts. */
   closed: { status: string }
 }

@@ -1,13 +1,14 @@
 // Runs the tool calls that planner and code-sandbox ask for.
 //
 // 1. Each call is a part of its task's key, so the calls of one task run at the same time. WorkCancelled and
-//    TaskClosed have the task's key: what they write there is seen by every call of the task (runtime/stage.ts, 5), and
-//    they interrupt the calls under way.
-// 2. Every ToolRequested ends in exactly one ToolCompleted, except that a call which waits for a retry when its task
-//    closes ends silently: nobody is left to read the reply.
-// 3. Nothing starts after TaskClosed, nor a call that WorkCancelled named, in whatever order they are handled. A task that
-//    succeeded has no open calls (planner joins them first), so nothing needs to be remembered of it.
-// 4. Only an idempotent tool is tried again, and only where a breaker kept the call from being made is any other.
+//    TaskClosed have the task's key: every call of the task sees the rows they write there (runtime/stage.ts,
+//    5), and they interrupt running calls.
+// 2. Every ToolRequested ends in exactly one ToolCompleted, except that a call which waits for a retry when
+//    its task closes ends silently: no requester is left to read the reply.
+// 3. Nothing starts after TaskClosed, nor a call that WorkCancelled named, in whatever order they are
+//    handled. A task that succeeded has no open calls (planner waits for them first), so nothing needs to be
+//    remembered.
+// 4. Only an idempotent tool is retried; any other only if a breaker kept the call from being made.
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Key } from '../../runtime/keys.ts'
@@ -23,13 +24,13 @@ import type {
 import type { ToolRequested, WorkCancelled } from '../../schemas/generated/events.ts'
 import type { ToolAnswer, ToolCall } from './call.ts'
 import { refusal, type Asked } from './refusal.ts'
-import { completed, postponed, used, type Ending } from './events.ts'
+import { completedEvents, waitingEvents, usageEvents, type Ending } from './events.ts'
 import { nextTry, type NextTry } from './retries.ts'
 import type { Cancelled, ToolRows } from './rows.ts'
 
 type State = Readonly<Partial<ToolRows>>
 
-/** How long behind its task's deadline an end or a cancel is remembered: requests that were on their way may come late. */
+/** How long after its task's deadline an end or a cancel is remembered: requests in flight may come late. */
 export const REMEMBER_MS = 600_000
 
 export const keyOfCall = (taskId: string, callId: string): Key => ({ root: taskId, part: callId })
@@ -54,7 +55,7 @@ export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<Tool
         case 'ToolRequested':
           return begin({ request: event.data, askedMs: event.atMs, nowMs: event.atMs }, rows)
         case 'WorkCancelled':
-          return remember(event, { cancelled: cancelledBy(event.data, event.atMs, rows.cancelled) })
+          return remember(event, { cancelled: mergeCancel(event.data, event.atMs, rows.cancelled) })
         case 'TaskClosed':
           if (event.data.status === 'succeeded') return { clear: true }
           return { clear: true, ...remember(event, { closed: { status: event.data.status } }) }
@@ -110,13 +111,13 @@ const remember = ({ atMs, data }: Stop, rows: Partial<ToolRows>): Decision<ToolR
   timers: { forget: Math.max(atMs, data.deadlineMs ?? 0) + REMEMBER_MS },
 })
 
-function cancelledBy(data: WorkCancelled, atMs: number, before: Cancelled | undefined): Cancelled {
+function mergeCancel(data: WorkCancelled, atMs: number, before: Cancelled | undefined): Cancelled {
   const callIds = [...new Set([...(before?.callIds ?? []), ...data.callIds])]
   return { callIds, allUntilMs: data.callIds.length === 0 ? atMs : (before?.allUntilMs ?? null) }
 }
 
 function callOf(request: ToolRequested, spec: ToolSpec, nowMs: number): NonNullable<Decision['call']> {
-  // Rows of older versions have no agent.
+  // Rows of older versions lack the agent.
   const { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent = null } = request
   const call: ToolCall = { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent }
   const timeoutMs = Math.min(spec.timeoutMs, deadlineMs - nowMs)
@@ -140,7 +141,7 @@ interface Called {
 function conclude(called: Called, outcome: CallOutcome): Decision<ToolRows> {
   const { request, spec, rows } = called
   const at = { startedAtMs: rows.waiting?.firstMs ?? outcome.startedMs, endedAtMs: outcome.endedMs }
-  const usage = used(request, outcome)
+  const usage = usageEvents(request, outcome)
   if (outcome.ok) {
     return end(
       request,
@@ -149,12 +150,17 @@ function conclude(called: Called, outcome: CallOutcome): Decision<ToolRows> {
       usage,
     )
   }
-  const error = ofTool(request, spec, outcome.failure)
+  const error = describeTimeout(request, spec, outcome.failure)
   const { deadlineMs } = request
   const when = { nowMs: outcome.endedMs, deadlineMs, seed: outcome.callId }
   const next = rows.closed ? null : nextTry(spec, error, rows.waiting?.tries ?? 0, when)
   if (!next) return end(request, rows, { status: statusOf(error), error, ...at }, usage)
-  return wait(called, next, [...usage, ...postponed(called, next, error, outcome.endedMs)], at.startedAtMs)
+  return wait(
+    called,
+    next,
+    [...usage, ...waitingEvents(called, next, error, outcome.endedMs)],
+    at.startedAtMs,
+  )
 }
 
 function wait(
@@ -172,12 +178,12 @@ function wait(
 }
 
 function end(request: ToolRequested, rows: State, ending: Ending, usage: Emit[] = []): Decision<ToolRows> {
-  const emit = [...completed(request, ending), ...usage]
+  const emit = [...completedEvents(request, ending), ...usage]
   return rows.waiting ? { rows: { waiting: null }, emit } : { emit }
 }
 
-/** The host speaks of calls; the model is told about its tool. */
-function ofTool(request: ToolRequested, spec: ToolSpec, error: CallFailure): CallFailure {
+/** Rewords the host's error, which is about a call, for the model, which is told about its tool. */
+function describeTimeout(request: ToolRequested, spec: ToolSpec, error: CallFailure): CallFailure {
   if (error.code !== 'CALL_TIMEOUT') return error
   const doubt = spec.idempotent ? '' : '; it may have taken effect all the same'
   const message = `${request.tool} did not answer in time (its limit is ${spec.timeoutMs} ms)${doubt}`

@@ -1,4 +1,4 @@
-// Streams of the HTTP door: whoever goes, and however, leaves nothing behind; whoever stays is told how it stands.
+// Streams of the HTTP API: a client that leaves, however it leaves, leaves nothing behind; one that stays gets the state.
 import assert from 'node:assert/strict'
 import { get, type IncomingMessage } from 'node:http'
 import { after, before, test } from 'node:test'
@@ -34,8 +34,8 @@ function counting(log: Log): Log {
 before(async () => {
   const counted = {
     ...gateway,
-    door: (...[app, context]: Parameters<NonNullable<typeof gateway.door>>) =>
-      gateway.door?.(app, { ...context, log: counting(context.log) }) ?? Promise.resolve(),
+    routes: (...[app, context]: Parameters<NonNullable<typeof gateway.routes>>) =>
+      gateway.routes?.(app, { ...context, log: counting(context.log) }) ?? Promise.resolve(),
   }
   const services = all.map((service) => (service.name === 'gateway' ? counted : service))
   const env = {

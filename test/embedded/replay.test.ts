@@ -158,7 +158,7 @@ test('a submission whose id is remembered is submitted again under another id', 
   const [letter] = await operator.list()
   assert.ok(letter)
   await assert.rejects(operator.replay(letter.id), refusedWith(/first was answered.*--as <new id>/))
-  await assert.rejects(operator.replay(letter.id, { as: 'a/b' }), refusedWith(/no task id/))
+  await assert.rejects(operator.replay(letter.id, { as: 'a/b' }), refusedWith(/not a task id/))
   await operator.replay(letter.id, { as: 'second' })
   assert.equal((await fleet.client.result('second', { timeoutMs: 20_000 })).status, 'succeeded')
   assert.equal(await records(fleet, 'tasks.completed', 'first'), 1)

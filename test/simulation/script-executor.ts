@@ -28,7 +28,7 @@ import {
   doneAt,
   hashOf,
   pausedAt,
-  placeOf,
+  positionOf,
   stepsOf,
   type JournalledStep,
 } from '../../services/code-sandbox/executors/session-journal.ts'
@@ -85,7 +85,7 @@ export class ScriptExecutor implements Executor {
     }
     const known = this.#live.get(session.id)
     try {
-      const live = known?.place === placeOf(session) ? known : rebuild(session, this.#around)
+      const live = known?.place === positionOf(session) ? known : rebuild(session, this.#around)
       this.#live.set(session.id, live)
       const outcome = go(live)
       if (outcome.status === 'finished' && outcome.lost !== 'nothing') this.#live.delete(session.id)
@@ -122,7 +122,7 @@ function advance(live: Live, n: number, results: readonly ResultEntry[]): Outcom
 
 function rebuild(session: Session, around: ScriptSurroundings): Live {
   const live: Live = {
-    place: placeOf({ id: session.id, log: [] }),
+    place: positionOf({ id: session.id, log: [] }),
     variables: new Map(),
     script: null,
     calls: 0,

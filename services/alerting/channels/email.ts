@@ -1,4 +1,5 @@
-// Mail by SMTP, never without TLS: `smtps://` from the first byte, `smtp://` by STARTTLS. The only importer of nodemailer.
+// Mail by SMTP, never without TLS: `smtps://` from the first byte, `smtp://` by STARTTLS. The only importer
+// of nodemailer.
 import { readFileSync } from 'node:fs'
 import { createTransport } from 'nodemailer'
 import { FlotillaError } from '../../../runtime/errors.ts'
@@ -11,7 +12,7 @@ export interface EmailOptions {
   readonly url: string
   readonly from: string
   readonly to: readonly string[]
-  /** PEM file of an authority of one's own. */
+  /** PEM file of a private certificate authority. */
   readonly caFile?: string
 }
 
@@ -27,7 +28,7 @@ export function email({ url, from, to, caFile }: EmailOptions): Channel {
         const sent = await transport.sendMail({
           from,
           to: [...to],
-          // The same on every try, so that a mailbox can tell repeats.
+          // The same on every attempt, so that a mailbox can recognise repeats.
           messageId: `<${id}@flotilla>`,
           subject: `[flotilla] ${subject(notices)}`,
           text: notices.map((notice) => `${headline(notice)}\n${details(notice)}\n`).join('\n'),
@@ -55,7 +56,7 @@ function serverOf(text: string) {
   return { host: hostname, port: Number(port) || (secure ? 465 : 587), secure, auth }
 }
 
-/** 4xx, and whatever happens before an answer, may pass; 5xx, bad credentials and a server without TLS will not. */
+/** 4xx and failures before an answer are transient; 5xx, bad credentials and a server without TLS are not. */
 function failureOf(cause: unknown, host: string): FlotillaError {
   const { responseCode, code, message } = cause as { responseCode?: number; code?: string; message: string }
   const final = responseCode === undefined ? ['EAUTH', 'ETLS'].includes(code ?? '') : responseCode >= 500

@@ -1,10 +1,10 @@
-// POST to a channel, and what its answer means.
+// POSTs to a channel, and interprets its answer.
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { redacted } from '../../../runtime/redaction.ts'
 
 const SHOWN_CHARS = 300
 const READ_BYTES = 10_000
-/** Worth another try although they are no 5xx: timeout, too early, too many requests. */
+/** Statuses to retry although they are not 5xx: timeout, too early, too many requests. */
 const LATER = [408, 425, 429]
 
 export async function post(
@@ -34,7 +34,7 @@ export async function post(
   )
 }
 
-/** Of an answer no more is read: nobody needs the rest, and it may not end. */
+/** The beginning of an answer: the rest is not needed, and may not end. */
 async function beginningOf({ body }: Response): Promise<string> {
   const chunks: Uint8Array[] = []
   let left = READ_BYTES
@@ -47,7 +47,7 @@ async function beginningOf({ body }: Response): Promise<string> {
 }
 
 /** The path of a webhook is its secret: only the host is shown. */
-const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : 'a URL that is none')
+const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : 'an invalid URL')
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)

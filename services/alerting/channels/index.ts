@@ -1,4 +1,4 @@
-// The channels of a fleet, and the caller that tells them.
+// The channels of a fleet, and the caller that notifies them.
 import { LOG_CHANNEL, secretVariable, webhookSecretProblem } from '../../../runtime/config/alerts.ts'
 import type { Alerts, ChannelDefinition } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
@@ -14,7 +14,7 @@ import { webhook } from './webhook.ts'
 
 type Variables = Readonly<Record<string, string | undefined>>
 
-/** Secrets are read when a channel is told: one that lacks its secret fails by itself. */
+/** A secret is read when its channel is notified: a missing one fails that channel only. */
 export function createNotifier(
   { channels }: Pick<Alerts, 'channels'>,
   env: Variables,

@@ -2,7 +2,7 @@ import type { Log } from '../../../runtime/telemetry/instruments.ts'
 import type { Notice } from '../events.ts'
 import type { Channel } from './port.ts'
 
-/** The service's own log: every alert, whatever its rule says. */
+/** The service's own log: gets every alert of every rule. */
 export function serviceLog(log: Pick<Log, 'error' | 'warn' | 'info'>): Channel {
   const write = (notice: Notice): void => {
     const raised = notice.severity === 'critical' ? 'error' : 'warn'

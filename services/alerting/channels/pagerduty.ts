@@ -6,25 +6,25 @@ import type { Channel } from './port.ts'
 const MAX_SUMMARY_CHARS = 1_024
 
 export function pagerduty({ url, routingKey }: { url: string; routingKey: string }): Channel {
-  const tell = (action: 'trigger' | 'resolve', notice: Notice, signal: AbortSignal): Promise<string> => {
+  const sendEvent = (action: 'trigger' | 'resolve', notice: Notice, signal: AbortSignal): Promise<string> => {
     const body = { routing_key: routingKey, event_action: action, dedup_key: notice.alertId }
-    const event = action === 'trigger' ? { ...body, ...described(notice) } : body
+    const event = action === 'trigger' ? { ...body, ...payloadOf(notice) } : body
     return post(url, JSON.stringify(event), { 'content-type': 'application/json' }, signal)
   }
   return {
     async send({ notices }, signal) {
       let answer = ''
       for (const notice of notices) {
-        if (notice.kind !== 'resolved') answer = await tell('trigger', notice, signal)
-        // A test leaves no incident behind.
-        if (notice.kind !== 'raised') answer = await tell('resolve', notice, signal)
+        if (notice.kind !== 'resolved') answer = await sendEvent('trigger', notice, signal)
+        // A test leaves no open incident.
+        if (notice.kind !== 'raised') answer = await sendEvent('resolve', notice, signal)
       }
       return answer
     },
   }
 }
 
-function described({ rule, severity, value, threshold, message, runbook, atMs, alertId }: Notice) {
+function payloadOf({ rule, severity, value, threshold, message, runbook, atMs, alertId }: Notice) {
   return {
     payload: {
       summary: message.slice(0, MAX_SUMMARY_CHARS),

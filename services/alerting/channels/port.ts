@@ -1,10 +1,10 @@
 import type { Notification } from '../events.ts'
 
-/** A way to tell people. */
+/** A channel that notifies people. */
 export interface Channel {
   /**
-   * Resolves with what the other side answered. Rejects with CHANNEL_UNAVAILABLE where a later try may help, else with
-   * CHANNEL_REFUSED or CHANNEL_NOT_CONFIGURED.
+   * Resolves with the answer of the other side. Rejects with CHANNEL_UNAVAILABLE if a retry may help, else
+   * with CHANNEL_REFUSED or CHANNEL_NOT_CONFIGURED.
    */
   send(notification: Notification, signal: AbortSignal): Promise<string>
 }

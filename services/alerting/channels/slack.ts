@@ -6,7 +6,7 @@ import { details, headline } from './text.ts'
 export function slack({ url }: { url: string }): Channel {
   return {
     send({ notices }, signal) {
-      const text = notices.map((notice) => `*${escaped(headline(notice))}*\n${escaped(details(notice))}`)
+      const text = notices.map((notice) => `*${escape(headline(notice))}*\n${escape(details(notice))}`)
       return post(
         url,
         JSON.stringify({ text: text.join('\n') }),
@@ -18,5 +18,5 @@ export function slack({ url }: { url: string }): Channel {
 }
 
 /** Slack's three control characters. */
-const escaped = (text: string): string =>
+const escape = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')

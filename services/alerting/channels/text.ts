@@ -1,4 +1,4 @@
-// Notices as people read them.
+// Texts of notifications for people.
 import type { Notice } from '../events.ts'
 
 const mark = { raised: 'FIRING', resolved: 'RESOLVED', test: 'TEST' } as const

@@ -1,5 +1,5 @@
-// A webhook of one's own, signed as Standard Webhooks say (https://www.standardwebhooks.com): HMAC-SHA256 over
-// `id.timestamp.body`. The id is the same on every try.
+// A webhook, signed by the Standard Webhooks specification (https://www.standardwebhooks.com): HMAC-SHA256
+// over `id.timestamp.body`. The id is the same on every attempt.
 import { createHmac } from 'node:crypto'
 import { post } from './http.ts'
 import type { Channel } from './port.ts'
@@ -27,7 +27,7 @@ export function webhook({ url, secret }: { url: string; secret: string }): Chann
   }
 }
 
-/** `whsec_` and base64, as the standard writes secrets; any other text is taken as it is. */
+/** `whsec_` and base64, the standard's form of secrets; any other text is used as it is. */
 function keyOf(secret: string): Buffer {
   return secret.startsWith('whsec_') ? Buffer.from(secret.slice(6), 'base64') : Buffer.from(secret)
 }

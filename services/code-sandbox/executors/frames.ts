@@ -1,4 +1,5 @@
-// Frames from an interpreter. Nothing in them is trusted: size, shape, tool names and counts are checked here.
+// Frames from an interpreter. Nothing in them is trusted: size, shape, tool names and counts are checked
+// here.
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json-depth.ts'
 import type { Json } from '../../../schemas/json.ts'
 
@@ -25,7 +26,7 @@ export type Frame =
       readonly answer: Json
       readonly error: PythonError | null
       readonly dropped: number
-      /** It failed before or behind the program of the step. */
+      /** The step failed before or after its own program. */
       readonly broken: boolean
       /** The program asked for a new session. */
       readonly reset: boolean
@@ -34,7 +35,9 @@ export type Frame =
 
 /** The largest frame that an interpreter may send. */
 export const MAX_FRAME_BYTES = 8_000_000
-/** Calls of one frame. A step may make fewer; one that asks for somewhat more is refused by a message, not killed. */
+/**
+ * Calls in one frame. A step's limit is lower; a step somewhat above it is refused by a message, not killed.
+ */
 const MAX_CALLS = 10_000
 const LENGTH_BYTES = 4
 
@@ -63,7 +66,7 @@ export class FrameReader {
     return frames
   }
 
-  /** Takes one frame off the front; returns where the rest begins, 0 when more bytes are needed. */
+  /** Takes one frame off the front; returns the start of the rest, 0 if more bytes are needed. */
   #take(bytes: Buffer, frames: Frame[]): number {
     const length = bytes.readUInt32LE(0)
     if (length > MAX_FRAME_BYTES) throw new ProtocolBroken(`a frame of ${length} bytes`)
@@ -77,7 +80,7 @@ export class FrameReader {
   }
 }
 
-/** The same where only text comes through: a line is a frame. */
+/** The same for a text-only channel: a line is a frame. */
 export class LineReader {
   #parts: string[] = []
   #size = 0
@@ -114,7 +117,7 @@ export const frameBody = (bytes: Buffer): Buffer => bytes.subarray(LENGTH_BYTES)
 type Fields = { readonly [key: string]: Json }
 
 export function parseFrame(text: string): Frame {
-  const frame = fields(parsed(text), 'the frame')
+  const frame = fields(parseJson(text), 'the frame')
   switch (frame['t']) {
     case 'ready':
       return { t: 'ready' }
@@ -125,13 +128,13 @@ export function parseFrame(text: string): Frame {
     case 'calls':
       return { t: 'calls', calls: callsIn(frame['calls']).map(toolCall) }
     case 'finished':
-      return finished(fields(frame['result'], 'result'), frame['dropped'])
+      return parseFinished(fields(frame['result'], 'result'), frame['dropped'])
     default:
       throw new ProtocolBroken('a frame of unknown kind')
   }
 }
 
-function finished(result: Fields, dropped: Json | undefined): Frame {
+function parseFinished(result: Fields, dropped: Json | undefined): Frame {
   const error = result['error'] ?? null
   return {
     t: 'finished',
@@ -159,7 +162,7 @@ function toolCall(value: Json): ToolCallFrame {
   return { name: string(call, 'name'), arguments: withoutPrototypes(fields(call['arguments'], 'arguments')) }
 }
 
-/** Wherever it stands, a property named `__proto__` is left out: the tool is other people's code, which may copy it. */
+/** Removes every property named `__proto__`: the tool is foreign code, which may copy it. */
 function withoutPrototypes(from: Fields): { [key: string]: Json } {
   const { ['__proto__']: _, ...own } = from
   const stack: Json[] = [own]
@@ -171,14 +174,14 @@ function withoutPrototypes(from: Fields): { [key: string]: Json } {
   return own
 }
 
-function parsed(text: string): Json {
+function parseJson(text: string): Json {
   let value: Json
   try {
     value = JSON.parse(text) as Json
   } catch {
     throw new ProtocolBroken('a frame that is not JSON')
   }
-  // The frame and what it carries have three levels of their own.
+  // The frame itself adds three levels.
   if (isDeeperThan(value, MAX_JSON_DEPTH + 3))
     throw new ProtocolBroken(`values nested more than ${MAX_JSON_DEPTH} deep`)
   return value

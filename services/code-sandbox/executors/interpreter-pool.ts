@@ -1,8 +1,8 @@
-// Interpreters, counted: never more than `max` at once, a few of them warm and unused.
+// A pool of interpreters: never more than `max` at once, a few of them warm and unused.
 //
 // 1. One that served a session is renewed or killed, never handed on.
-// 2. At the limit, the session that has waited longest gives up its interpreter (its log rebuilds it); where every session is
-//    computing, the caller queues.
+// 2. At the limit, the session that has waited longest releases its interpreter (its log rebuilds it); if
+//    every session is computing, the caller queues.
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Interpreter } from './interpreter.ts'
 
@@ -10,11 +10,11 @@ export interface PoolOptions {
   readonly max: number
   /** Started ahead of need. */
   readonly warm: number
-  /** Asked at the limit: free a process that nobody computes on; false when there is none. */
+  /** Called at the limit: frees a process that is not computing; false if there is none. */
   readonly evict: () => boolean
 }
 
-/** A spare one beyond the warm ones that nobody needs for so long is ended. */
+/** A spare process beyond the warm ones is ended when unused for this long. */
 const SPARE_MS = 10_000
 
 interface Ticket {
@@ -29,7 +29,7 @@ export class InterpreterPool {
   #count = 0
   #closed = false
 
-  /** `begin` starts one; it need not be up when the promise resolves. */
+  /** `begin` starts an interpreter; it need not be up when the promise resolves. */
   constructor(begin: () => Promise<Interpreter>, options: PoolOptions) {
     this.#begin = begin
     this.#options = options
@@ -56,7 +56,7 @@ export class InterpreterPool {
       try {
         await this.#up(child, signal)
       } catch (error) {
-        // A renewed one may end instead; the next is another.
+        // A renewed one may have ended; try another.
         if (spare && !signal.aborted) continue
         throw error
       }
@@ -65,13 +65,15 @@ export class InterpreterPool {
     }
   }
 
-  /** Its session is over or has to go. `waiting`: it does nothing now, so that it may be renewed. */
+  /**
+   * Releases an interpreter whose session is over or evicted. `waiting`: it is idle, so it may be renewed.
+   */
   release(child: Interpreter, reason: string, waiting: boolean): void {
     if (this.#closed || !waiting || !child.renew()) return child.kill(reason)
     this.#keep(child)
   }
 
-  /** A session has stopped computing: if somebody waits for a process, one is freed. */
+  /** A session has stopped computing: frees a process if a caller waits for one. */
   idle(): void {
     if (this.#queue.length > 0) this.#options.evict()
   }
@@ -82,7 +84,7 @@ export class InterpreterPool {
       while (!this.#closed && this.#spare.length < this.#options.warm && this.#count < this.#options.max)
         this.#keep(await this.#start())
     } catch {
-      // Whoever needs a process starts one itself, and is told why it can't be.
+      // A caller that needs a process starts one itself, and gets the error.
     }
   }
 
@@ -97,7 +99,7 @@ export class InterpreterPool {
     const at = this.#spare.indexOf(child)
     if (at < 0 || this.#spare.length <= this.#options.warm) return
     this.#spare.splice(at, 1)
-    child.kill('nobody needed it')
+    child.kill('it was not needed')
   }
 
   close(): void {
@@ -111,21 +113,21 @@ export class InterpreterPool {
     let child: Interpreter
     try {
       child = await this.#begin()
-      if (this.#closed) await discarded(child)
+      if (this.#closed) await discard(child)
     } catch (error) {
-      this.#freed()
+      this.#onFreed()
       throw error
     }
-    child.ended.then(() => this.#freed())
+    child.ended.then(() => this.#onFreed())
     return child
   }
 
-  #freed(): void {
+  #onFreed(): void {
     this.#count--
     this.#queue.shift()?.grant()
   }
 
-  /** Until a process has ended. Who gives up meanwhile hands the turn on. */
+  /** Waits until a process has ended. A caller that gives up in the meantime passes its turn on. */
   async #turn(signal: AbortSignal): Promise<void> {
     let leave = () => {}
     await new Promise<void>((resolve) => {
@@ -154,8 +156,8 @@ export class InterpreterPool {
   }
 }
 
-/** The pool was closed while this one was being started: it is nobody's. */
-async function discarded(child: Interpreter): Promise<never> {
+/** Kills an interpreter that was started while the pool was being closed. */
+async function discard(child: Interpreter): Promise<never> {
   child.kill('the executor is closed')
   await child.ended
   throw new FlotillaError('SANDBOX_UNAVAILABLE', 'the executor is closed')

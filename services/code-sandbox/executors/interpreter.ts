@@ -1,31 +1,35 @@
-// One interpreter with one session in it, as the host sees it, wherever it runs.
+// One interpreter with one session, as the host sees it, wherever it runs.
 //
-// 1. It serves one session. What serves the next one is another interpreter: in a place of its own or, where the link can
-//    renew, in the same place after nothing of this one is left there.
-// 2. Nothing that it says is trusted: frames.ts checks each frame, and one that says more than it was asked for is killed.
-// 3. Only ending it from outside stops a program for sure (loops, `except BaseException`, a regular expression that
-//    explodes): `kill`.
+// 1. It serves one session. The next session gets another interpreter: in another process or, if the link can
+//    renew, in the same process after nothing of this one is left.
+// 2. Its output is not trusted: frames.ts checks each frame, and an interpreter that sends more than it was
+//    asked for is killed.
+// 3. Only `kill` from outside stops a program for sure (loops, `except BaseException`, a regular expression
+//    that explodes).
 import { FrameReader, LineReader, MAX_FRAME_BYTES, ProtocolBroken, frameBytes, type Frame } from './frames.ts'
 
 export type InterpreterEvent =
   Exclude<Frame, { t: 'out' } | { t: 'ready' }> | { readonly t: 'dead'; readonly reason: string }
 
-/** Of what it writes between two frames of the host: the prints that are kept, and one frame. */
+/** Bytes it may write between two frames of the host: the prints that are kept, and one frame. */
 const MAX_BYTES_PER_ANSWER = 4 * MAX_FRAME_BYTES
-/** The same in frames: prints are gathered before they are sent. */
+/** The same in frames: prints are batched before they are sent. */
 const MAX_FRAMES_PER_ANSWER = 20_000
 
 /** How an interpreter is reached. */
 export interface Link {
   write(bytes: Buffer): void
-  /** Ends it, whatever it does. `closed` is told in the end. */
+  /** Ends it, whatever it does. `closed` is called in the end. */
   kill(): void
-  /** Puts a fresh interpreter into this one's place, which says `ready` again; it must be waiting, not computing. False: no more. */
+  /**
+   * Replaces this interpreter by a fresh one, which sends `ready` again; it must be waiting, not computing.
+   * False: not possible.
+   */
   renew?(): boolean
 }
 
 export class Interpreter {
-  /** Resolves when it is gone or could not be started. */
+  /** Resolves when it has ended or could not be started. */
   readonly ended: Promise<void>
   readonly #link: Link
   readonly #reader = new FrameReader()
@@ -46,7 +50,7 @@ export class Interpreter {
     this.#begin()
   }
 
-  /** Resolves when the interpreter is up; rejects with the reason when it ended before. */
+  /** Resolves when the interpreter is up; rejects with the reason if it ends before. */
   get ready(): Promise<void> {
     return this.#isReady.promise
   }
@@ -61,7 +65,7 @@ export class Interpreter {
     if (this.#dead === null) this.#link.write(frameBytes(frame))
   }
 
-  /** What it says next; `dead` for ever once it has ended. */
+  /** Its next event; always `dead` once it has ended. */
   next(): Promise<InterpreterEvent> {
     const event = this.#events.shift()
     if (event) return Promise.resolve(event)
@@ -74,7 +78,7 @@ export class Interpreter {
     this.#link.kill()
   }
 
-  /** Replaces an interpreter that waits by a fresh one; false where that can't be, and it has to be killed. */
+  /** Replaces a waiting interpreter by a fresh one; false if that is not possible, and it must be killed. */
   renew(): boolean {
     if (this.#dead !== null || this.#renewing || this.#events.length > 0 || !this.#link.renew?.())
       return false
@@ -83,18 +87,18 @@ export class Interpreter {
     return true
   }
 
-  /** From the link: bytes that it wrote. */
+  /** Called by the link with bytes that it wrote. */
   receive(chunk: Buffer): void {
     this.#read(chunk.length, () => this.#reader.add(chunk))
   }
 
-  /** From a link that carries text, a line for each frame. True: after this it waits for its host. */
+  /** Called by a text link, with a line for each frame. True: it now waits for the host. */
   receiveText(text: string): boolean {
     const last = this.#read(text.length, () => this.#lines.add(text)).at(-1)
     return last !== undefined && last.t !== 'out'
   }
 
-  /** From the link: it is gone. */
+  /** Called by the link: the interpreter is gone. */
   closed(reason: string): void {
     this.#die(reason)
     this.#isGone.resolve()
@@ -102,7 +106,8 @@ export class Interpreter {
 
   #begin(): void {
     this.#isReady = Promise.withResolvers<void>()
-    // Who awaits `ready` is told; one that dies before anybody asked must not end this process.
+    // A caller that awaits `ready` gets the error; an interpreter that dies before that must not end this
+    // process.
     this.#isReady.promise.catch(() => {})
   }
 
@@ -128,7 +133,7 @@ export class Interpreter {
       this.#renewing = false
       this.#isReady.resolve()
     }
-    // What the one before had still to say is of no interest.
+    // Remaining output of the previous interpreter is ignored.
     if (frame.t === 'ready' || this.#renewing) return
     if (frame.t === 'out') this.#onPrint(frame.text)
     else this.#push(frame)
@@ -144,9 +149,9 @@ export class Interpreter {
   #push(event: InterpreterEvent): void {
     const waiting = this.#waiting
     this.#waiting = null
-    // Frames are asked for one at a time; a child that runs ahead of its host is up to no good.
+    // Frames are requested one at a time; a child that runs ahead of its host is malicious.
     if (waiting) waiting(event)
     else if (this.#events.length < 2 || event.t === 'dead') this.#events.push(event)
-    else this.kill('it broke the protocol: frames that nobody asked for')
+    else this.kill('it broke the protocol: frames that were not asked for')
   }
 }

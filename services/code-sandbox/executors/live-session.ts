@@ -1,10 +1,11 @@
-// A session on a live interpreter: sends it steps and results, and reads what it asks for.
+// A session on a live interpreter: sends steps and results, and reads its calls.
 //
-// 1. `drive` serves both a live step and a replay: a call whose result is journalled is answered from the journal, after its
-//    name and arguments have been compared; the first call without a result is the live one, and pauses the step.
+// 1. `drive` serves both a live step and a replay: a call whose result is journalled is answered from the
+//    journal, after its name and arguments have been compared; the first call without a result is the live
+//    one, and pauses the step.
 // 2. The time limit counts only while Python computes.
-// 3. A process that somebody else ended (its executor closing, the system short of memory) says nothing about the code:
-//    SANDBOX_UNAVAILABLE, and the log rebuilds the session.
+// 3. A process that was ended from outside (its executor closing, the system short of memory) says nothing
+//    about the code: SANDBOX_UNAVAILABLE, and the log rebuilds the session.
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { argsHashOf, doneAt, hashOf, pausedAt, type JournalledStep } from './session-journal.ts'
 import type { Finished, Outcome, PendingCall, ResultEntry, StepEntry, StepOptions } from './port.ts'
@@ -14,20 +15,23 @@ import { MAX_FRAME_BYTES } from './frames.ts'
 import type { Interpreter, InterpreterEvent } from './interpreter.ts'
 import * as verdicts from './verdicts.ts'
 
-/** Calls that are asked for at once; of more, the rest after these: one program's thousand must not be everybody's queue. */
+/**
+ * Calls requested at once; the rest follow after these: one program's thousand calls must not fill
+ * everybody's queue.
+ */
 const MAX_AT_ONCE = 32
 /** Refused calls (beyond the limit) after which the step is killed: the program swallows the refusal. */
 const MAX_REFUSALS = 10
-/** How an interpreter ends that was no more there when it was asked. */
+/** Reason of an interpreter that was gone before it was asked. */
 export const GONE = 'the process was gone before it was asked'
-/** The program keeps to the limit of prints itself, in Python's characters, which may be two of ours. */
+/** The program limits prints itself, in Python's characters, which may be two UTF-16 units. */
 const UNITS = 2
 const KILLED_FROM_OUTSIDE = /^the process ended \((SIGKILL|SIGTERM|SIGINT|137|143)\)/
 
 type StepKnown = Pick<JournalledStep, 'calls' | 'results'>
 type FinishedFrame = Extract<Frame, { t: 'finished' }>
 
-/** It did nothing with what it was asked: the log rebuilds the session at once. */
+/** The interpreter did nothing with the request: the log rebuilds the session at once. */
 export class SessionGone extends FlotillaError {
   constructor() {
     super('SANDBOX_UNAVAILABLE', GONE)
@@ -36,15 +40,15 @@ export class SessionGone extends FlotillaError {
 
 export class LiveSession {
   readonly interpreter: Interpreter
-  /** Where in the log this instance stands; null while it computes. */
-  place: string | null = 'start'
-  /** Python is at work now. */
+  /** Position of this instance in the log; null while it computes. */
+  position: string | null = 'start'
+  /** Python is running now. */
   computing = false
-  /** Its executor gave it up. */
+  /** Its executor dropped it. */
   dropped = false
-  /** How the last step ended, beyond its outcome: whether the session may be to blame, or is to go. */
+  /** How the last step ended, beyond its outcome: whether the session may be the cause, or must be reset. */
   ended: 'well' | 'broken' | 'reset' = 'well'
-  /** Until its executor gives it up for having waited. */
+  /** Timer after which its executor drops it as idle. */
   idle: NodeJS.Timeout | undefined
   #n = 0
   #issued = 0
@@ -84,24 +88,25 @@ export class LiveSession {
     known: StepKnown,
     options: StepOptions,
   ): Promise<Outcome | verdicts.Divergence> {
-    this.place = null
+    this.position = null
     for (let frame = first; ;) {
       const event = await this.#compute(frame, options)
       if (event.t !== 'calls') return this.#conclude(event, known, options)
-      // Before a call is looked at: hashing as many as a frame holds takes seconds.
+      // Checked before any call is read: hashing as many as a frame holds takes seconds.
       if (this.#issued + event.calls.length > options.limits.toolCalls) {
-        if (++this.#refusals > MAX_REFUSALS) return this.#killed(verdicts.callLimit(options.limits.toolCalls))
+        if (++this.#refusals > MAX_REFUSALS)
+          return this.#endKilled(verdicts.callLimit(options.limits.toolCalls))
         frame = refusal(event.calls.length, options.limits.toolCalls)
         continue
       }
-      const calls = this.#numbered(event.calls, options)
-      if (typeof calls === 'string') return this.#killed(verdicts.protocol(calls))
+      const calls = this.#numberCalls(event.calls, options)
+      if (typeof calls === 'string') return this.#endKilled(verdicts.protocol(calls))
       const diverged = verdicts.compareCalls(this.#n, calls, known.calls)
       if (diverged) return diverged
       this.#issued += calls.length
       this.#pending = calls
       if (charsOf(calls, known) > (options.limits.argumentChars ?? Infinity))
-        return this.#killed(verdicts.argumentLimit())
+        return this.#endKilled(verdicts.argumentLimit())
       const paused = this.#pause(known)
       if (paused) return paused
       frame = this.#resultsFrame(known.results)
@@ -141,7 +146,7 @@ export class LiveSession {
     if (room > 0) this.#prints += text.slice(0, room)
   }
 
-  #numbered(calls: readonly ToolCallFrame[], options: StepOptions): PendingCall[] | string {
+  #numberCalls(calls: readonly ToolCallFrame[], options: StepOptions): PendingCall[] | string {
     const tools = new Set(options.tools.map((tool) => tool.name))
     const stranger = calls.find((call) => !tools.has(call.name))
     if (stranger) return `a call of '${stranger.name.slice(0, 100)}', which is no tool of this step`
@@ -153,12 +158,12 @@ export class LiveSession {
     }))
   }
 
-  /** At the first calls that have no result yet; null where all have one. */
+  /** Pauses at the first calls without a result; null if all have one. */
   #pause({ results }: StepKnown): Outcome | null {
     const calls = this.#pending.filter((call) => !results.has(call.seq)).slice(0, MAX_AT_ONCE)
     const last = calls.at(-1)
     if (!last) return null
-    this.place = pausedAt(this.#n, last.seq + 1)
+    this.position = pausedAt(this.#n, last.seq + 1)
     return { status: 'paused', calls, computeMs: Math.round(this.#computeMs) }
   }
 
@@ -175,11 +180,11 @@ export class LiveSession {
   ): Finished | verdicts.Divergence {
     if (event.t !== 'finished') {
       if (!verdicts.isOwnFault(event)) this.ended = 'broken'
-      return this.#killed(verdicts.failureClass(event, options.limits.timeoutMs))
+      return this.#endKilled(verdicts.failureClass(event, options.limits.timeoutMs))
     }
     if (event.broken || event.error?.code === 'CODE_MEMORY') {
       this.ended = 'broken'
-      return this.#killed(event.broken ? verdicts.stopped(event.error) : verdicts.memory())
+      return this.#endKilled(event.broken ? verdicts.stopped(event.error) : verdicts.memory())
     }
     if (event.reset) {
       this.ended = 'reset'
@@ -187,11 +192,11 @@ export class LiveSession {
     }
     const unused = [...known.calls.values()].find((call) => call.seq >= this.#issued)
     if (unused) return verdicts.diverged(this.#n, `call ${unused.seq} of ${unused.name} was not made again`)
-    this.place = doneAt(this.#n)
-    return this.#finished(event)
+    this.position = doneAt(this.#n)
+    return this.#finish(event)
   }
 
-  #finished(frame: FinishedFrame): Finished {
+  #finish(frame: FinishedFrame): Finished {
     const error = frame.error && verdicts.stepError(frame.error)
     const prints =
       frame.dropped > 0 ? `${this.#prints}\n[${frame.dropped} more characters were printed]` : this.#prints
@@ -211,14 +216,14 @@ export class LiveSession {
     }
   }
 
-  /** The interpreter is gone, and with it what the step did. */
-  #killed(error: verdicts.StepError): Finished {
+  /** The interpreter is gone, and with it the effects of the step. */
+  #endKilled(error: verdicts.StepError): Finished {
     this.interpreter.kill(error.message)
     return verdicts.lostStep(error, this.#prints, Math.round(this.#computeMs))
   }
 }
 
-/** Of the arguments of new calls: those of a replay were counted when they were new. */
+/** Characters of the arguments of new calls: those of a replay were counted when they were new. */
 function charsOf(calls: readonly PendingCall[], known: StepKnown): number {
   const fresh = calls.filter((call) => !known.calls.has(call.seq))
   return fresh.reduce((sum, call) => sum + JSON.stringify(call.arguments).length, 0)

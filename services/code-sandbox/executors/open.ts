@@ -1,4 +1,4 @@
-// The executors that are configured here, each opened when it is first used; its package is loaded only then.
+// The executors configured here, each opened on first use, when its package is loaded.
 import { availableParallelism } from 'node:os'
 import type { Environment } from '../../../runtime/config/environment.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
@@ -33,18 +33,18 @@ export class Executors {
     return await executor
   }
 
-  /** Those that some step has used. */
+  /** Executors that a step has used. */
   async used(): Promise<Executor[]> {
     return await Promise.all(this.#opened.values())
   }
 
-  /** Opens the default executor and starts its spare interpreters. A failure is told to the first step. */
+  /** Opens the default executor and starts its spare interpreters. The first step gets a failure. */
   async warm(): Promise<void> {
     const wasm = await this.get('wasm').catch(() => null)
     if (wasm instanceof WasmExecutor) await wasm.warm()
   }
 
-  /** Rejects with every executor that can't run now, and why. */
+  /** Rejects with every executor that can't run now, and the reasons. */
   async check(): Promise<void> {
     const outcomes = await Promise.allSettled(
       this.names.map(async (name) => await (await this.get(name)).check()),

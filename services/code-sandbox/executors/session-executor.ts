@@ -1,13 +1,13 @@
-// An executor made of interpreters of one kind: keeps the live ones by session, and rebuilds the others from their log.
+// An executor with interpreters of one kind: keeps live sessions, and rebuilds the others from their log.
 //
-// What differs between executors is where an interpreter runs and how it is started: their InterpreterSource.
+// Executors differ in where an interpreter runs and how it is started: their InterpreterSource.
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Interpreter } from './interpreter.ts'
 import { InterpreterPool } from './interpreter-pool.ts'
 import { LiveSession, SessionGone } from './live-session.ts'
 import type { Executor, Outcome, ResultEntry, Session, SessionEntry, StepEntry, StepOptions } from './port.ts'
 import { Turns, type Turn } from './turns.ts'
-import { placeOf, stepsOf, type JournalledStep } from './session-journal.ts'
+import { positionOf, stepsOf, type JournalledStep } from './session-journal.ts'
 import {
   diverged,
   lostSession,
@@ -18,27 +18,30 @@ import {
 } from './verdicts.ts'
 
 export interface InterpreterSource {
-  /** Starts one. Rejects with SANDBOX_UNAVAILABLE and the remedy. */
+  /** Starts an interpreter. Rejects with SANDBOX_UNAVAILABLE and the remedy. */
   start(): Promise<Interpreter>
   /** Rejects as `start` would. */
   check(): Promise<void>
   /** Executor.weakness. Absent: there is none. */
   weakness?(): string | null
-  /** After the last interpreter was killed. */
+  /** Called after the last interpreter was killed. */
   close?(): Promise<void>
 }
 
-/** Told what becomes of sessions. */
+/** Observes sessions. */
 export interface SessionWatch {
-  /** So many have an interpreter now. */
+  /** The number of sessions with an interpreter now. */
   live(count: number): void
-  /** One that lost its interpreter runs its log again, in a new one. */
+  /** A session that lost its interpreter runs its log again, in a new one. */
   rebuilt(): void
 }
 
-/** What every executor's options have. */
+/** Options of every executor. */
 export interface CommonOptions {
-  /** A session that waits for longer, for a tool or for its next step, gives its interpreter up. Default: where it is needed. */
+  /**
+   * A session that waits longer, for a tool or for its next step, releases its interpreter. Default: only on
+   * demand.
+   */
   readonly idleMs?: number
   readonly watch?: SessionWatch
 }
@@ -50,7 +53,7 @@ export interface SessionOptions extends CommonOptions {
   readonly warm: number
 }
 
-/** Needs a little memory, as the least of steps does. */
+/** A trial step, which needs a little memory, as the smallest step does. */
 const PROBE: StepEntry = {
   kind: 'step',
   n: 1_000_000,
@@ -60,7 +63,10 @@ const PROBE: StepEntry = {
 }
 
 type StepKnown = Pick<JournalledStep, 'calls' | 'results'>
-/** Times its limit that a finished step may take when it is run again: that the machine is busier now must not cost the session. */
+/**
+ * Multiple of its limit that a finished step may take when it is run again: a busier machine must not lose
+ * the session.
+ */
 const REPLAY_PATIENCE = 4
 const NOTHING_KNOWN: StepKnown = { calls: new Map(), results: new Map() }
 
@@ -70,7 +76,7 @@ export class SessionExecutor implements Executor {
   readonly #pool: InterpreterPool
   readonly #turns: Turns
   readonly #options: SessionOptions
-  /** Live instances, the one used longest ago first. */
+  /** Live instances, the least recently used first. */
   readonly #sessions = new Map<string, LiveSession>()
 
   constructor(name: string, source: InterpreterSource, options: SessionOptions) {
@@ -102,8 +108,8 @@ export class SessionExecutor implements Executor {
       const steps = stepsOf(session.log)
       const current = steps.at(-1)
       if (!current || current.outputHash !== null)
-        throw new FlotillaError('INTERNAL', `resuming session ${session.id}: no step of its log is at work`)
-      const known = { calls: current.calls, results: merged(current.results, results) }
+        throw new FlotillaError('INTERNAL', `resuming session ${session.id}: no step of its log is running`)
+      const known = { calls: current.calls, results: mergeResults(current.results, results) }
       const done = await this.#onCached(session, (live) => live.answer(known, options))
       if (done) return done
       const live = await this.#instance(
@@ -140,7 +146,7 @@ export class SessionExecutor implements Executor {
     await this.#source.close?.()
   }
 
-  /** Runs `work`; whatever it did, only an instance that stands at a known place is kept. */
+  /** Runs `work`; afterwards only an instance at a known position is kept. */
   async #guarded(
     session: Session,
     options: StepOptions,
@@ -171,7 +177,10 @@ export class SessionExecutor implements Executor {
     }
   }
 
-  /** The outcome; the loss of the session where nothing runs on top of its finished steps, or the program gave it up. */
+  /**
+   * The outcome; or the loss of the session if nothing runs on top of its finished steps, or the program
+   * reset it.
+   */
   async #whole({ id, log }: Session, outcome: Outcome, options: StepOptions): Promise<Outcome> {
     const ended = this.#sessions.get(id)?.ended ?? 'well'
     if (outcome.status === 'paused' || ended === 'well') return outcome
@@ -182,7 +191,7 @@ export class SessionExecutor implements Executor {
     return poisonedSession(outcome, finished)
   }
 
-  /** Whether a step that does nothing still runs after these. */
+  /** Whether an empty step still runs after these. */
   async #runs(session: Session, options: StepOptions): Promise<boolean> {
     try {
       const live = await this.#instance(session, options, true)
@@ -196,23 +205,23 @@ export class SessionExecutor implements Executor {
 
   #cached(session: Session): LiveSession | null {
     const live = this.#sessions.get(session.id)
-    if (!live?.interpreter.alive || live.place !== placeOf(session)) return null
+    if (!live?.interpreter.alive || live.position !== positionOf(session)) return null
     clearTimeout(live.idle)
     this.#sessions.delete(session.id)
     this.#sessions.set(session.id, live)
     return live
   }
 
-  /** A session that stopped computing waits here, or is given up. */
+  /** Keeps a session that stopped computing, or drops it. */
   #rest(id: string, live: LiveSession): void {
-    if (live.place === null || !live.interpreter.alive) return this.#drop(id, 'it stands at no known place')
+    if (live.position === null || !live.interpreter.alive) return this.#drop(id, 'its position is unknown')
     const { idleMs } = this.#options
     if (idleMs === undefined) return
     clearTimeout(live.idle)
     live.idle = setTimeout(() => this.#drop(id, 'its session was idle'), idleMs).unref()
   }
 
-  /** Null: there is no instance at that place, or none any more. */
+  /** Null: there is no instance at that position, or no longer. */
   async #onCached(
     session: Session,
     ask: (live: LiveSession) => Promise<Outcome | Divergence>,
@@ -227,7 +236,7 @@ export class SessionExecutor implements Executor {
     }
   }
 
-  /** A new instance that has run the log again and stands where it ends. `hasRun`: there was one before. */
+  /** A new instance that has run the log again and is at its end. `hasRun`: there was one before. */
   async #instance(
     session: Session,
     options: StepOptions,
@@ -253,12 +262,12 @@ export class SessionExecutor implements Executor {
     this.#sessions.delete(id)
     this.#options.watch?.live(this.#sessions.size)
     live.dropped = true
-    this.#pool.release(live.interpreter, reason, !live.computing && live.place !== null)
+    this.#pool.release(live.interpreter, reason, !live.computing && live.position !== null)
   }
 
   #evict(): boolean {
     for (const [id, live] of this.#sessions) {
-      if (live.computing || live.place === null) continue
+      if (live.computing || live.position === null) continue
       this.#drop(id, 'its interpreter was needed')
       return true
     }
@@ -266,7 +275,7 @@ export class SessionExecutor implements Executor {
   }
 }
 
-/** Without the step at work. */
+/** The log without the running step. */
 function finishedPart(log: readonly SessionEntry[]): SessionEntry[] {
   const done = new Set(log.flatMap((entry) => (entry.kind === 'done' ? entry.n : [])))
   return log.filter((entry) => done.has(entry.n))
@@ -285,6 +294,6 @@ function difference({ step, outputHash }: JournalledStep, outcome: Outcome | Div
   return outcome.outputHash === outputHash ? null : diverged(step.n, 'its output differs')
 }
 
-function merged(results: ReadonlyMap<number, ResultEntry>, more: readonly ResultEntry[]) {
+function mergeResults(results: ReadonlyMap<number, ResultEntry>, more: readonly ResultEntry[]) {
   return new Map([...results, ...more.map((result): [number, ResultEntry] => [result.seq, result])])
 }

@@ -1,4 +1,4 @@
-// A session's log by steps, as an executor reads it when it rebuilds a session.
+// A session's log by steps, for an executor that rebuilds the session.
 import { createHash } from 'node:crypto'
 import type { Json } from '../../../schemas/json.ts'
 import type { CallEntry, ResultEntry, Session, SessionEntry, StepEntry } from './port.ts'
@@ -7,7 +7,7 @@ export interface JournalledStep {
   readonly step: StepEntry
   readonly calls: ReadonlyMap<number, CallEntry>
   readonly results: ReadonlyMap<number, ResultEntry>
-  /** Null: the step at work. */
+  /** Null: the running step. */
   readonly outputHash: string | null
 }
 
@@ -35,8 +35,11 @@ function add(step: OpenStep | undefined, entry: Exclude<SessionEntry, StepEntry>
   else step.outputHash = entry.outputHash
 }
 
-/** Names a place in the log. Entries up to it follow from journalled events alone, so its name is enough to compare. */
-export function placeOf(session: Session): string {
+/**
+ * Names a position in the log. Entries up to it follow from journalled events alone, so comparing names is
+ * enough.
+ */
+export function positionOf(session: Session): string {
   const last = stepsOf(session.log).at(-1)
   if (!last) return 'start'
   return last.outputHash !== null ? doneAt(last.step.n) : pausedAt(last.step.n, last.calls.size)

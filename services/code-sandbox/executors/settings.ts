@@ -4,10 +4,13 @@ import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { WasmOptions } from './wasm/wasm-executor.ts'
 
-/** A session that waits for longer is worth less than its memory: its log rebuilds it in milliseconds. */
+/** A session that waits longer is not worth its memory: its log rebuilds it in milliseconds. */
 const DEFAULT_IDLE_MS = 60_000
 
-/** More programs than that at once only slow each other down. A session that waits for a tool gives its place up where it is needed. */
+/**
+ * More programs at once only slow each other down. A session that waits for a tool releases its interpreter
+ * on demand.
+ */
 const defaultChildren = (cores: number) => Math.max(4, 2 * cores)
 
 export interface SessionLimits {
@@ -17,8 +20,9 @@ export interface SessionLimits {
 }
 
 /**
- * What every executor of this process gets. FLOTILLA_SANDBOX_CHILDREN: interpreters at once, of each executor (default twice
- * the cores, at least 4). FLOTILLA_SANDBOX_IDLE_MS: how long one is kept for a session that waits.
+ * Limits of every executor of this process. FLOTILLA_SANDBOX_CHILDREN: interpreters at once, per executor
+ * (default twice the cores, at least 4). FLOTILLA_SANDBOX_IDLE_MS: how long one is kept for a session that
+ * waits.
  */
 export function sessionLimits(fleet: Fleet, { raw }: Environment, cores: number): SessionLimits {
   return {

@@ -1,22 +1,23 @@
-// Who computes next, where more want to than there are slots.
+// Decides who computes next if there are more claims than slots.
 //
-// 1. Users take turns: the next slot goes to the user who computes in the fewest, of those to the one who was served longest
-//    ago. A thousand steps of one user delay another's by one.
-// 2. Where there are enough slots, the last free one is kept for a user who computes in none: nobody can hold them all.
-// 3. Within a user: a session that comes back from a tool before a new step, a task served longer ago before one served
-//    lately; and a task whose step was killed at its limit behind all of these, until a step of it ends by itself.
+// 1. Users take turns: the next slot goes to the user with the fewest slots in use, among equals to the one
+//    served longest ago. A thousand steps of one user delay another's by one.
+// 2. If there are enough slots, the last free one is kept for a user with none: no user can hold them all.
+// 3. Within a user: a session that resumes after a tool call before a new step, a task served longer ago
+//    before one served recently; a task whose step was killed at its limit last, until one of its steps ends
+//    by itself.
 
 export interface Claim {
-  /** Whose turns count together: the user, or the task where nobody is named. */
+  /** Whose turns count together: the user, or the task if it has no user. */
   readonly user: string
   readonly task: string
-  /** It comes back from a tool, in the middle of a step. */
+  /** The session resumes after a tool call, in the middle of a step. */
   readonly resumed: boolean
 }
 
-/** The right to compute, until it is given back. */
+/** The right to compute, until it is released. */
 export interface Turn {
-  /** `killed`: the step was ended at its limit. */
+  /** `killed`: the step was killed at its limit. */
   done(killed: boolean): void
 }
 
@@ -25,9 +26,9 @@ interface Waiting {
   readonly grant: () => void
 }
 
-/** With fewer slots, one kept free would be too much of them. */
+/** With fewer slots, keeping one free would waste too many. */
 const LEAST_SLOTS_TO_KEEP_ONE = 4
-/** Users and tasks of which it is known when they were served. */
+/** Users and tasks whose last turn is remembered. */
 const MOST_KNOWN = 10_000
 
 export class Turns {
@@ -36,7 +37,7 @@ export class Turns {
   readonly #waiting: Waiting[] = []
   /** Slots in use, by user. */
   readonly #computing = new Map<string, number>()
-  /** Counts what was granted; the later, the higher. */
+  /** Number of the last grant; later ones are higher. */
   readonly #served = new Map<string, number>()
   readonly #killed = new Set<string>()
   #inUse = 0
@@ -99,7 +100,7 @@ export class Turns {
     }
   }
 
-  /** The best of those that may have a slot now. */
+  /** The best claim that may have a slot now. */
   #next(): Waiting | undefined {
     const free = this.#slots - this.#inUse
     if (free <= 0) return undefined
@@ -116,7 +117,7 @@ export class Turns {
     return best
   }
 
-  /** Compared from the left; the lowest goes first. */
+  /** Compared from the left; the lowest is first. */
   #rank({ user, task, resumed }: Claim, computing: number): readonly number[] {
     const userServed = this.#served.get(userKey(user)) ?? 0
     const taskServed = this.#served.get(taskKey(task)) ?? 0
@@ -135,7 +136,7 @@ function remember(known: Set<string>, key: string): void {
   }
 }
 
-/** Of equals, the one that waited longer stays first. */
+/** Among equals, the one that has waited longer stays first. */
 function isBefore(one: readonly number[], other: readonly number[]): boolean {
   const at = one.findIndex((value, index) => value !== other[index])
   return at >= 0 && (one[at] ?? 0) < (other[at] ?? 0)

@@ -1,4 +1,5 @@
-// What an end means: Python's exceptions, a killed process or a replay that went another way, as rows of the error table.
+// Maps the end of a step to a row of the error table: Python's exceptions, a killed process, a diverged
+// replay.
 import type { ErrorCode } from '../../../runtime/errors.ts'
 import type { CallEntry, Finished, PendingCall, SessionEntry, StepError } from './port.ts'
 import type { PythonError } from './frames.ts'
@@ -6,7 +7,7 @@ import type { InterpreterEvent } from './interpreter.ts'
 
 export type { StepError } from './port.ts'
 
-/** A replay did not do what the journal says. */
+/** A replay differs from the journal. */
 export interface Divergence {
   readonly status: 'diverged'
   readonly message: string
@@ -40,7 +41,7 @@ const hostError = (code: ErrorCode, name: string, message: string): StepError =>
   traceback: `${name}: ${message}\n`,
 })
 
-/** The step's own doing: what it did says nothing about the session. */
+/** Failures that the step itself caused: they say nothing about the session. */
 export const isOwnFault = (event: Exclude<InterpreterEvent, { t: 'calls' | 'finished' }>): boolean =>
   event.t === 'dead' && event.reason === TIMED_OUT
 
@@ -57,7 +58,7 @@ export function failureClass(
   return hostError('CODE_FAILED', 'SystemError', `the interpreter stopped (${event.message}). ${UNDONE}`)
 }
 
-/** It could not even begin the program, or not tell its end. */
+/** The interpreter could not begin the program, or not report its end. */
 export function stopped(error: PythonError | null): StepError {
   const said = error ? `${error.class}: ${error.message}`.slice(0, 300) : 'unknown'
   return hostError('CODE_FAILED', 'SystemError', `the interpreter can't run it (${said}). ${UNDONE}`)
@@ -107,7 +108,7 @@ export function lostSession({ message }: Divergence): Finished {
 
 const BEGIN_AGAIN = 'The tools are as before; begin again with what you need.'
 
-/** No step can run on top of the ones before, whose variables are named: they are given up. */
+/** No step can run on top of the earlier ones: their variables are dropped, and listed. */
 export function poisonedSession(outcome: Finished, log: readonly SessionEntry[]): Finished {
   const what = outcome.error?.message.replace(` ${UNDONE}`, '') ?? ''
   const text = `${what} An earlier step left the Python session so that nothing runs in it any more; it was reset. ${lost(log)} ${BEGIN_AGAIN}`
@@ -115,7 +116,7 @@ export function poisonedSession(outcome: Finished, log: readonly SessionEntry[])
   return { ...lostStep(error, outcome.prints, outcome.computeMs), lost: 'session' }
 }
 
-/** What earlier steps keep counts too. */
+/** Adds that variables of earlier steps count too. */
 export function withMemoryAdvice(outcome: Finished): Finished {
   const { error } = outcome
   if (error?.code !== 'CODE_MEMORY') return outcome
@@ -125,14 +126,14 @@ export function withMemoryAdvice(outcome: Finished): Finished {
   return { ...outcome, error: { ...error, message, traceback } }
 }
 
-/** The program asked for it. */
+/** The program asked for the reset. */
 export function resetSession(outcome: Finished, log: readonly SessionEntry[]): Finished {
-  const told = `[The Python session was reset. ${lost(log)} ${BEGIN_AGAIN}]\n`
-  return { ...outcome, prints: `${outcome.prints}${told}`, lost: 'session' }
+  const notice = `[The Python session was reset. ${lost(log)} ${BEGIN_AGAIN}]\n`
+  return { ...outcome, prints: `${outcome.prints}${notice}`, lost: 'session' }
 }
 
 const NAMES_SHOWN = 30
-/** At the beginning of a line, what binds names: definitions, imports, assignments. */
+/** Bindings of names at the beginning of a line: definitions, imports, assignments. */
 const BINDS =
   /^(?:(?:async )?def |class )(?<defined>\w+)|^(?:import|from \S+ import) +(?<imported>[\w.,* ]+)|^(?<assigned>[\w, ]+?)(?: *:[^=\n]+)? *[-+*/|&]?=(?!=)/gm
 
@@ -143,7 +144,7 @@ function namesIn(code: string): string[] {
   return bound.flat().flatMap((name) => /(?:^| as )(\w+)[\w.]*$/.exec(name.trim())?.[1] ?? [])
 }
 
-/** From the text of the steps: a session that runs nothing can't be asked. */
+/** From the text of the steps: a session that can't run anything can't be asked. */
 function lost(log: readonly SessionEntry[]): string {
   const names = [...new Set(log.flatMap((entry) => (entry.kind === 'step' ? namesIn(entry.code) : [])))]
   if (names.length === 0) return 'All variables are gone.'
@@ -151,7 +152,7 @@ function lost(log: readonly SessionEntry[]): string {
   return `All variables, functions and imports are gone: ${names.slice(0, NAMES_SHOWN).join(', ')}${more}.`
 }
 
-/** Null when each call is the journalled one; behind those, new ones. */
+/** Null if each call is the journalled one; new ones may follow. */
 export function compareCalls(
   n: number,
   calls: readonly PendingCall[],

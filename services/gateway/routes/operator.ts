@@ -1,4 +1,4 @@
-// The operator's part of the HTTP API.
+// Routes of the HTTP API for operators.
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { Operator } from '../../../operator/index.ts'
@@ -9,7 +9,7 @@ import { OpenStreams } from '../../../runtime/host/open-streams.ts'
 import { exportOptions, summaryOptions } from '../../../runtime/ledger/reader.ts'
 import { bodyOf, present, queryNumber, textOf } from '../request-values.ts'
 
-/** Each reads the ledger, and an export does so as slowly as its client takes it. */
+/** Each reads the ledger, an export as slowly as its client reads. */
 const MAX_READS = 8
 const MAX_READS_PER_CLIENT = 4
 
@@ -55,7 +55,7 @@ function alertRoutes(app: FastifyInstance, { alerts }: Operator): void {
 
 type Query = { by?: string; from?: string; to?: string; table?: string; format?: string }
 
-/** What the fleet did and cost: a summary, and the ledgers row by row. */
+/** Usage and cost: a summary, and the ledgers row by row. */
 function usageRoutes(app: FastifyInstance, { usage }: Operator): void {
   const open = new OpenStreams({ total: MAX_READS, perClient: MAX_READS_PER_CLIENT })
 

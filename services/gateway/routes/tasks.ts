@@ -1,12 +1,12 @@
-// The HTTP door: submit, result, cancel, approve, feedback, and what happens meanwhile as newline-delimited JSON.
-// Requests are checked here only as far as their shape goes: the router decides about tasks, and its rejection is a result.
+// The HTTP API: submit, result, cancel, approve, feedback, and updates as newline-delimited JSON.
+// Only the shape of requests is checked here: the router decides about tasks, and its rejection is a result.
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { LogClient } from '../../../client/log/client.ts'
 import { directOperator } from '../../../operator/direct/index.ts'
 import type { TaskInput, TaskResult } from '../../../client/types.ts'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
-import type { DoorContext } from '../../../runtime/service.ts'
+import type { RoutesContext } from '../../../runtime/service.ts'
 import { bodyOf, numberOf, present, queryNumber, textOf } from '../request-values.ts'
 import { streamRoutes } from '../streams.ts'
 import { operatorRoutes } from './operator.ts'
@@ -20,7 +20,7 @@ const routes =
 type Params = { id: string; callId: string }
 type Query = { wait?: string }
 
-export async function registerRoutes(app: FastifyInstance, context: DoorContext): Promise<void> {
+export async function registerRoutes(app: FastifyInstance, context: RoutesContext): Promise<void> {
   const { log, codec, blobs, instruments } = context
   const client = new LogClient({ log, codec, blobs, instruments, name: 'gateway', boundedSearch: true })
   const waiters = new Waiters(client)
@@ -91,7 +91,7 @@ export async function registerRoutes(app: FastifyInstance, context: DoorContext)
 const waitMsOf = ({ wait }: Query): number =>
   queryNumber('wait', wait, { least: 0, most: MAX_WAIT_SECONDS, absent: 0 }) * 1_000
 
-/** What whoever submitted and waited is told: a limit that refused the task is HTTP's own 429. */
+/** The response to a submission that waited: a task that a limit refused is a 429. */
 function sendResult(result: TaskResult, reply: FastifyReply): FastifyReply {
   const { status, error } = result
   if (status !== 'rejected' || error === null || !limitCodes.has(error.code)) return reply.send(result)

@@ -1,8 +1,9 @@
-// What a provider attaches to its calls and wants to read again, unchanged, with the next request: signatures of what it
-// thought, and at some the thoughts. Nobody here reads it.
+// Fields that a provider attaches to its calls and wants back, unchanged, with the next request: signatures
+// of its thoughts, and for some the thoughts. They are not read here.
 //
-// Gemini: `extra_content` of a call. OpenRouter: `reasoning_details`. LiteLLM before Claude or Gemini: `thinking_blocks` of a
-// message, `provider_specific_fields` of a call. DeepSeek and Kimi: `reasoning_content`.
+// Gemini: `extra_content` of a call. OpenRouter: `reasoning_details`. LiteLLM before Claude or Gemini:
+// `thinking_blocks` of a message, `provider_specific_fields` of a call. DeepSeek and Kimi:
+// `reasoning_content`.
 import type { Json } from '../../../runtime/stage.ts'
 import type { Attached } from '../call.ts'
 import { listOf, shapeOf, textOf, type Shape } from './shapes.ts'
@@ -15,10 +16,10 @@ export const MESSAGE_FIELDS = [
 ] as const
 export const CALL_FIELDS = ['extra_content', 'provider_specific_fields', 'thought_signature'] as const
 
-/** More than that is kept by nobody; its provider says what it lacks. */
+/** Larger fields are dropped; the provider then says what is missing. Characters. */
 const MAX_CHARS = 400_000
 
-/** Of a piece of a message or a call, the fields that are there. */
+/** The attached fields of a piece of a message or a call. */
 export function attachedTo(shape: Shape, fields: readonly string[] = CALL_FIELDS): Attached {
   const found = fields.flatMap((name) =>
     saysSomething(shape[name]) ? [[name, shape[name] as Json] as const] : [],
@@ -34,7 +35,7 @@ export class AttachedReader {
   readonly #details: Shape[] = []
   readonly #blocks: Shape[] = []
 
-  /** A message or a piece of one. */
+  /** Reads a message or a piece of one. */
   read(content: Shape): void {
     this.#text += textOf(content['reasoning_content'])
     Object.assign(this.#extra, attachedTo(content, ['extra_content']))
@@ -53,7 +54,10 @@ export class AttachedReader {
   }
 }
 
-/** Pieces of one entry follow each other: the same type and index, its text in parts, its signature with the last one. */
+/**
+ * Pieces of one entry follow each other: the same type and index, its text in parts, its signature with the
+ * last one.
+ */
 function append(list: Shape[], piece: Shape, field: string): void {
   const last = list.at(-1)
   const goesOn =
@@ -63,10 +67,10 @@ function append(list: Shape[], piece: Shape, field: string): void {
     last['index'] === piece['index'] &&
     !last['signature']
   if (!goesOn) return void list.push(piece)
-  const told = Object.entries(piece).filter(([, value]) => saysSomething(value))
+  const present = Object.entries(piece).filter(([, value]) => saysSomething(value))
   list[list.length - 1] = {
     ...last,
-    ...Object.fromEntries(told),
+    ...Object.fromEntries(present),
     [field]: textOf(last[field]) + textOf(piece[field]),
   }
 }

@@ -1,25 +1,25 @@
-// What a provider says is wrong, in the body of a failed request or within an answer of status 200.
+// Reads a provider's error, from the body of a failed request or within an answer of status 200.
 //
-// Read by shape: {"error": {…}} and {"error": "…"} (nearly all), a list of these (Gemini), the error at the top
-// ({"object":"error"} of vLLM, {"type":"error"}), {"detail": …} (FastAPI), {"message": …} (gateways), and within the choice
-// (OpenRouter). Routers put what their provider said into `metadata`.
+// Read by shape: {"error": {…}} and {"error": "…"} (nearly all), a list of these (Gemini), the error at the
+// top ({"object":"error"} of vLLM, {"type":"error"}), {"detail": …} (FastAPI), {"message": …} (gateways), and
+// within the choice (OpenRouter). Routers put their provider's words into `metadata`.
 import { firstText, listOf, shapeOf, type Shape } from './shapes.ts'
 
 export interface SaidError {
-  /** HTTP status that it names itself; null where it names none. */
+  /** HTTP status that the error names; null if it names none. */
   readonly status: number | null
   /** Codes and types, lower case; Azure and vLLM put numbers here. */
   readonly codes: readonly string[]
   readonly param: string | null
-  /** Empty where it has no words. */
+  /** Empty if it has no words. */
   readonly message: string
   /** Headers that a router passes on in the body, names in lower case. */
   readonly headers: Readonly<Record<string, string>>
-  /** As Google says it: `34s`. */
+  /** Google's form: `34s`. */
   readonly retryDelay: string | null
 }
 
-/** The error that a body of status 200 is or holds; null where it holds none. */
+/** The error that a body of status 200 is or holds; null if none. */
 export function errorIn(value: unknown): unknown {
   if (Array.isArray(value)) return errorIn((value as unknown[])[0])
   const shape = shapeOf(value)

@@ -1,10 +1,12 @@
 // Calls models through the openai package: the only file that knows it. Any OpenAI-compatible base URL works.
 //
-// 1. One request a call. Retries, fallbacks and waiting belong to the planner, which can be replayed; only a request
-//    that was refused for a parameter this model does not take is sent again without it (nothing was spent).
+// 1. One request a call. Retries, fallbacks and waiting belong to the planner, which can be replayed; only a
+//    request that was refused for a parameter this model does not accept is sent again without it (nothing
+//    was spent).
 // 2. One client a provider, built once: connections stay open between calls.
-// 3. Rejects with a FlotillaError of the table, with Retry-After and what the call used: nothing where the request never
-//    left or was refused by a status; otherwise what the provider reported, or the prompt and what had arrived, counted here.
+// 3. Rejects with a FlotillaError of the table, with Retry-After and the call's usage: nothing if the request
+//    never left or was refused by a status; otherwise the provider's figures, or the prompt and the part that
+//    had arrived, counted here.
 // 4. A key never appears in a message.
 import OpenAI from 'openai'
 import { FlotillaError } from '../../../runtime/errors.ts'
@@ -16,7 +18,7 @@ import { sizeOf } from '../../../runtime/models/sizes.ts'
 import type { Environment } from '../../../runtime/config/environment.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import type { CallContext } from '../../../runtime/stage.ts'
-import { fitted } from './context-window.ts'
+import { fitToWindow } from './context-window.ts'
 import { providerError, type CallSite, type ProviderFailure } from './errors.ts'
 import { readError } from './bodies.ts'
 import { readAnswer } from './sse.ts'
@@ -29,7 +31,7 @@ import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } fro
 
 export type ModelCaller = (request: ModelRequest, context: CallContext) => Promise<ModelReply>
 
-/** What it needs of a ServiceContext. */
+/** The part of a ServiceContext that it needs. */
 export interface ModelSettings {
   readonly fleet: {
     readonly models: Pick<Fleet['models'], 'providers'> & Partial<Pick<Fleet['models'], 'sizes'>>
@@ -37,7 +39,7 @@ export interface ModelSettings {
   readonly environment: Pick<Environment, 'raw'>
 }
 
-/** One call of the host, watched: the watch knows whether it is to go on. */
+/** One call of the host, with the watch that may stop it. */
 interface Watching {
   readonly call: CallContext
   readonly watch: CallWatch
@@ -49,16 +51,16 @@ interface Provider {
   readonly keyEnv: string | undefined
   readonly baseUrl: string
   readonly isOpenAi: boolean
-  /** By model, what it refused so far. */
+  /** Parameters refused so far, by model. */
   readonly refused: Map<string, Set<Parameter>>
   served: { model: string; untilMs: number } | null
 }
 
-/** The watch ends a call; the package's own limit must never come first. */
+/** The watch ends calls; the package's own limit must never be reached first. */
 const NEVER_MS = 2_147_483_647
-/** How long a server is taken to hold the model that it named. */
+/** How long the model that a server named is used without asking again. */
 const SERVED_MODEL_TTL_MS = 60_000
-/** Models whose refusals are remembered, a provider. Names come from tasks. */
+/** Models whose refusals are remembered, per provider. Names come from tasks. */
 const MAX_REMEMBERED_MODELS = 1_000
 
 export function createModelCaller(settings: ModelSettings): ModelCaller {
@@ -90,7 +92,7 @@ export function createModelCaller(settings: ModelSettings): ModelCaller {
     try {
       const named = asked === SERVED_MODEL ? await servedModel(provider, site, { call, watch }) : asked
       const sizes = sizeOf(request.model, settings.fleet.models.sizes ?? [])
-      const fitting = await fitted(request, sizes, site)
+      const fitting = await fitToWindow(request, sizes, site)
       if (watch.stopped) throw withSpend(watch.stopped, nothingSpent)
       return await complete(provider, { ...site, model: named }, fitting, { call, watch })
     } finally {
@@ -107,13 +109,13 @@ function connect(
 ): Provider {
   const { baseUrl = '', keyEnv } = definition ?? {}
   const key = keyEnv === undefined ? undefined : variables[keyEnv]?.trim()
-  // A test, or a program of one's own, may bring variables that no start has read.
+  // A test, or a program that embeds this, may pass variables that no start has read.
   if (key !== undefined) keepSecrets([key])
   const isOpenAi = URL.canParse(baseUrl) && new URL(baseUrl).hostname === 'api.openai.com'
   const client = new OpenAI({
     baseURL: baseUrl,
     fetch: transport,
-    // Servers without keys ignore what they get; the package wants something.
+    // Servers without keys ignore the key; the package requires one.
     apiKey: key ?? 'none',
     organization: isOpenAi ? variables['OPENAI_ORG_ID'] : null,
     project: isOpenAi ? variables['OPENAI_PROJECT_ID'] : null,
@@ -129,7 +131,7 @@ function siteOf(provider: Provider, model: string): CallSite {
   return { provider: name, model, keyEnv, baseUrl: shownUrl(baseUrl) }
 }
 
-/** The model that a server of one's own holds, asked of it. */
+/** The model that a self-hosted server holds, from its own list. */
 async function servedModel(provider: Provider, site: CallSite, watching: Watching): Promise<string> {
   if (provider.served !== null && provider.served.untilMs > Date.now()) return provider.served.model
   try {
@@ -139,9 +141,9 @@ async function servedModel(provider: Provider, site: CallSite, watching: Watchin
     provider.served = { model, untilMs: Date.now() + SERVED_MODEL_TTL_MS }
     return model
   } catch (error) {
-    // A server without a list of models takes any name.
+    // A server without a list of models accepts any name.
     if (error instanceof OpenAI.NotFoundError) return SERVED_MODEL
-    throw translated(error, site, watching, null)
+    throw toModelError(error, site, watching, null)
   }
 }
 
@@ -169,7 +171,7 @@ async function complete(
       return reader.reply()
     } catch (error) {
       const parameter = error instanceof OpenAI.APIError ? refusedParameter(failureOf(error)) : null
-      if (parameter === null || refused.has(parameter)) throw translated(error, site, watching, reader)
+      if (parameter === null || refused.has(parameter)) throw toModelError(error, site, watching, reader)
       remember(provider, site.model, parameter)
     } finally {
       tokens.end()
@@ -177,7 +179,7 @@ async function complete(
   }
 }
 
-/** Where nobody asked for the text as it comes. */
+/** Used if streamed text was not asked for. */
 const unheard: TokenBatcher = { add: () => {}, end: () => {} }
 
 function remember(provider: Provider, model: string, parameter: Parameter): void {
@@ -209,12 +211,12 @@ async function exchange(
       failed: (error) => saidWithin(error, response.headers),
     })
   } catch (error) {
-    // The answer was whole: what is lost is its usage, at most.
+    // The answer was whole: at most its usage is lost.
     if (!reader.hasEnded || error instanceof FlotillaError || error instanceof OpenAI.APIError) throw error
   }
 }
 
-/** An error within an answer of status 200, by the status that it names. */
+/** An error within an answer of status 200, with the status that it names. */
 function saidWithin(error: unknown, headers: Headers): Error {
   const { status } = readError(error)
   return new OpenAI.APIError(status ?? undefined, error as object, undefined, headers)
@@ -229,8 +231,8 @@ function optionsOf({ call: { callId, traceparent }, watch }: Watching, reader?: 
   }
 }
 
-/** Whatever was thrown on the way, as an error of the table. */
-function translated(
+/** Any thrown error, as an error of the table. */
+function toModelError(
   error: unknown,
   site: CallSite,
   { watch }: Watching,
@@ -244,17 +246,20 @@ function translated(
     return new FlotillaError('MODEL_ANSWER_MALFORMED', message, { details: used, cause: error })
   }
   const failure = failureOf(error)
-  // Before it is cut: half a key would not be found.
+  // Redacted before it is cut: half a key would not be found.
   return providerError({ ...failure, message: redacted(failure.message) }, site, used)
 }
 
-/** A provider that says what is wrong before it answers has refused the request; one that says nothing may have read it. */
+/**
+ * A provider that reports an error before it answers has refused the request; one that is silent may have
+ * read it.
+ */
 function spentBefore(error: unknown, reader: ReplyReader | null): ModelSpend {
   const isSaid = error instanceof OpenAI.APIError && !(error instanceof OpenAI.APIConnectionError)
   return reader === null || (isSaid && !reader.hasBegun) ? nothingSpent : reader.spend()
 }
 
-/** Stopped by the host (cancelled, or past its limit) or for its own time, with what the call has used. */
+/** A stopped call (by the host, or at its time limit), with its usage. */
 function withSpend({ code, message, retryable }: FlotillaError, details: ModelSpend): FlotillaError {
   return new FlotillaError(code, message, { details, retryable })
 }
@@ -268,7 +273,7 @@ function failureOf(error: unknown): ProviderFailure {
     codes: said.codes,
     param: said.param,
     message: said.message || words,
-    // What was said within an answer came over a connection that works.
+    // An error within an answer came over a connection that works.
     cause: api !== undefined && api.error !== undefined ? null : socketError(error),
     header: (name) => api?.headers?.get(name) ?? said.headers[name] ?? null,
     retryDelay: said.retryDelay,

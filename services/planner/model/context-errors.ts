@@ -1,10 +1,11 @@
-// Whether a provider's words mean that the prompt is too long. Each has its own, and few have a code for it.
+// Recognises the words by which providers say that the prompt is too long. Each has its own, and few have a
+// code for it.
 //
 // 1. Something of the prompt (tokens, context, input, messages) is beyond something.
-// 2. What is said of the answer's limit, of an id, a name or a number of tools is another mistake, which a larger context
-//    would not help.
+// 2. A message about the answer's limit, an id, a name or the number of tools is another error, which a
+//    larger context would not help.
 
-/** These alone are enough. */
+/** One of these is enough. */
 const PLAIN =
   /context[ _-]?(length|window|size|limit)|(maximum|max) (prompt|input|sequence|model) (length|size|tokens)|prompt (is )?too long|too many (input |prompt )?tokens|range of input length|trying to keep the first \d+ tokens|reduce (the|your) (length|size|number of tokens)[^.]*(prompt|input|message|completion|conversation)/i
 

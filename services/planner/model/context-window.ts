@@ -1,9 +1,10 @@
-// What fits into a model's context, before anything is sent.
+// Fits a request into a model's context before it is sent.
 //
-// 1. A prompt that can't fit is not sent: by a lower bound that costs nothing, or, of OpenAI's own models, by its tokens.
-// 2. Prompt and answer share the context. Near its edge the prompt is counted, and no longer answer is asked for than is left:
-//    providers refuse a request whose two figures are more than the context together.
-// 3. What may fit is for the provider to say.
+// 1. A prompt that can't fit is not sent: by a lower bound that costs nothing, or, of OpenAI's own models, by
+//    its tokens.
+// 2. Prompt and answer share the context. Near its limit the prompt is counted, and the answer is limited to
+//    what is left: providers refuse a request whose two figures together exceed the context.
+// 3. If a prompt may fit, the provider decides.
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Sizes } from '../../../runtime/models/sizes.ts'
 import type { CallSite } from './errors.ts'
@@ -11,11 +12,11 @@ import { leastInputTokens } from './request.ts'
 import type { ModelRequest } from '../call.ts'
 import { contentTokens, countedTokens, mostTokens } from './token-count.ts'
 
-/** Where less seems to be left, it is asked for all the same: the count is an upper bound. */
+/** The least answer asked for, even if less seems to be left: the count is an upper bound. Tokens. */
 const LEAST_OUTPUT_TOKENS = 256
 
-/** Asks for no more than the model can give. Throws MODEL_CONTEXT_TOO_LONG. */
-export function fitted(
+/** Limits the answer to what the model can give. Throws MODEL_CONTEXT_TOO_LONG. */
+export function fitToWindow(
   request: ModelRequest,
   { contextTokens, maxOutputTokens }: Sizes,
   site: CallSite,

@@ -1,34 +1,34 @@
-// What went wrong with a provider, as a row of the error table.
+// Maps a provider's failure to a row of the error table.
 //
-// 1. Status and the provider's own code or type decide. Words of a message decide only where some provider gives
+// 1. Status and the provider's own code or type decide. Words of a message decide only if some provider gives
 //    nothing else, and then only within a status.
-// 2. The first rule that fits wins, so the special stands before the general.
-// 3. An error without a status was told within an answer of status 200: the server had taken the request, so what is not
-//    told apart is its own failure.
-// 4. Pure: shapes come in as data, and the table-driven test shows what OpenAI, Groq, Anthropic, Azure, Ollama, vLLM and
-//    llama.cpp really send.
+// 2. The first rule that fits wins, so special rules stand before general ones.
+// 3. An error without a status came within an answer of status 200: the server had accepted the request, so
+//    an error that no rule recognises is the server's own failure.
+// 4. Pure: shapes come in as data, and the table-driven test shows what OpenAI, Groq, Anthropic, Azure,
+//    Ollama, vLLM and llama.cpp really send.
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { saysTooLong } from './context-errors.ts'
 import { retryAfterOf } from './waits.ts'
 import type { ModelSpend } from '../call.ts'
 
-/** A failed request, as far as it is known. */
+/** The known facts of a failed request. */
 export interface ProviderFailure {
   /** HTTP status, or the one that an error within an answer names; undefined when there is neither. */
   readonly status: number | undefined
   /** The provider's code and type, lower case; Azure and vLLM put numbers here. */
   readonly codes: readonly string[]
-  /** The parameter that it complains about. */
+  /** The parameter that it names. */
   readonly param: string | null
   readonly message: string
   /** Code of the socket error, for example ECONNREFUSED. */
   readonly cause: string | null
   readonly header: (name: string) => string | null
-  /** How long to wait, as the body says it. */
+  /** How long to wait, in the body's words. */
   readonly retryDelay: string | null
 }
 
-/** Who was called, for messages. */
+/** The called server, for messages. */
 export interface CallSite {
   readonly provider: string
   readonly model: string
@@ -37,18 +37,18 @@ export interface CallSite {
   readonly baseUrl: string
 }
 
-/** Of a provider's message, in an error. */
+/** Longest part of a provider's message shown in an error. Characters. */
 const MAX_MESSAGE_CHARS = 500
-/** Of it, to find out what it means. */
+/** Longest part of it that the rules search. Characters. */
 const MAX_READ_CHARS = 4_000
 
 interface Rule {
   readonly statuses?: readonly number[]
-  /** Applies also, or only, where there is no status. */
+  /** Applies also, or only, if there is no status. */
   readonly within?: 'also' | 'only'
   readonly codes?: readonly string[]
   readonly says?: RegExp | ((message: string) => boolean)
-  /** The message and the parameter don't say this. */
+  /** The message and the parameter must not match this. */
   readonly not?: RegExp
   readonly gives: ErrorCode
 }
@@ -84,7 +84,7 @@ const rules: readonly Rule[] = [
     gives: 'MODEL_QUOTA_EXCEEDED',
   },
   { codes: CONTEXT_CODES, gives: 'MODEL_CONTEXT_TOO_LONG' },
-  // The same code tells of an id or a name that is too long.
+  // The same code is used for an id or a name that is too long.
   {
     codes: ['string_above_max_length'],
     not: /\b(id|name|user|metadata)\b/i,
@@ -93,12 +93,12 @@ const rules: readonly Rule[] = [
   // OpenAI's 429 for a request that alone is larger than the limit of a minute: no wait makes it fit.
   { statuses: [429], says: /^request too large/i, gives: 'MODEL_CONTEXT_TOO_LONG' },
   { statuses: [413], gives: 'MODEL_CONTEXT_TOO_LONG' },
-  // Some servers of one's own have status 500 for it.
+  // Some self-hosted servers answer 500 for it.
   { statuses: [400, 422, 500], within: 'also', says: saysTooLong, gives: 'MODEL_CONTEXT_TOO_LONG' },
   { codes: FILTER_CODES, gives: 'MODEL_CONTENT_FILTERED' },
   // OpenRouter gives a moderated prompt the status of a wrong key.
   { statuses: [403], says: /\bmoderation\b|\bflagged\b/i, gives: 'MODEL_CONTENT_FILTERED' },
-  // Groq: the model's own tool call could not be parsed. Another try may well work.
+  // Groq: the model's own tool call could not be parsed. A retry may well succeed.
   { codes: ['tool_use_failed', 'output_parse_failed'], gives: 'MODEL_ANSWER_MALFORMED' },
   { codes: ['rate_limit_exceeded', 'rate_limit_error'], gives: 'MODEL_RATE_LIMITED' },
   // 498: Groq's flex tier has no capacity left.
@@ -108,7 +108,7 @@ const rules: readonly Rule[] = [
   // Gemini's 400 for a wrong key.
   { statuses: [400], within: 'also', says: KEY_WORDS, gives: 'MODEL_AUTH_FAILED' },
   { statuses: [408, 504, 524], gives: 'MODEL_TIMEOUT' },
-  // Another request held a lock, or the server was not ready for this one: nothing is wrong with the request.
+  // Another request held a lock, or the server was not ready: nothing is wrong with the request.
   { statuses: [409, 423, 425, 499], gives: 'MODEL_UNAVAILABLE' },
   // A status outweighs a general type: Ollama types its 404 as api_error.
   {
@@ -166,7 +166,7 @@ function fits({ statuses, within, says, not, ...rule }: Rule, failure: ProviderF
   return says === undefined || (typeof says === 'function' ? says(message) : says.test(message))
 }
 
-/** The error to throw. `spend`: what the call used before it failed. */
+/** The error to throw. `spend`: usage of the call before it failed. */
 export function providerError(
   failure: ProviderFailure,
   site: CallSite,

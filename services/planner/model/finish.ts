@@ -1,7 +1,8 @@
-// How an answer ended, from the words that providers have for it.
+// How an answer ended, from the providers' words for it.
 //
-// An answer that was broken off or withheld is never a success, in whatever words: these are told by their stems. A
-// word that nobody knows is a good end, because servers of one's own have many for it ("eos", "end_turn", "complete").
+// An answer that was broken off or withheld is never a success, in any wording: these are recognised by their
+// stems. A unknown word is a good end, because self-hosted servers have many for it ("eos", "end_turn",
+// "complete").
 
 export type End = 'good' | 'length' | 'withheld' | 'malformed' | 'broken'
 

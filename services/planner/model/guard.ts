@@ -1,7 +1,8 @@
-// The limits around each model call: its prompt and its longest answer are reserved, and settled to what it used.
+// Limits reserved before a model call and settled after it: its prompt and its longest answer, then its
+// actual usage.
 //
-// 1. The figure that is settled is the one that usage.recorded carries, so the counters agree with the ledger.
-// 2. What only waits for others (a rate, tokens that are reserved) is RATE_LIMITED: the task waits. A budget that is spent
+// 1. The settled figure is the one that usage.recorded carries, so the counters agree with the ledger.
+// 2. A limit that frees up (a rate, reserved tokens) is RATE_LIMITED: the task waits. A budget that is spent
 //    is BUDGET_EXCEEDED: another model, or the end of the task.
 // 3. The first call of a task takes over what its admission reserved.
 import { systemClock, type Clock } from '../../../runtime/clock.ts'
@@ -23,10 +24,13 @@ export interface ModelGuardParts {
   readonly clock?: Pick<Clock, 'now'>
 }
 
-/** Key of what concerns the whole fleet: whoever listens hears it in one lane. */
+/** Key of events about the whole fleet, so that one lane reads them all. */
 const OF_THE_FLEET = 'fleet'
 
-/** After the time limit of a call: until a next owner has taken it over, or has settled what it finds in the journal. */
+/**
+ * How long after a call's time limit its reservation is kept: the next owner takes it over, or settles it
+ * from the journal.
+ */
 const GRACE_MS = 60_000
 
 export function createModelGuard({
@@ -47,7 +51,7 @@ export function createModelGuard({
       const claims = askable(claimsFor(request, promptTokens + request.maxOutputTokens, nowMs))
       const ttlMs = call.timeoutMs + GRACE_MS
       const reserved = await limits.reserve({ id, alternatives: [claims], ttlMs, replaces: key })
-      return reserved.granted ? null : refused(claims, reserved.refusals[0], nowMs)
+      return reserved.granted ? null : refusalOf(claims, reserved.refusals[0], nowMs)
     }
     if ((await take(mostTokens(request))) === null) return null
     const refusal = await take(await countedTokens(request))
@@ -85,12 +89,12 @@ export function createModelGuard({
   }
 }
 
-/** The task first: in a store that sorts by id, what tasks take now lies together. */
+/** The task comes first: in a store that sorts by id, current reservations are close together. */
 const takerOf = ({ id, key }: GuardedCall): string => `${key}/${id}`
 
 const requestOf = (call: Call): ModelRequest => call.request as ModelRequest
 
-function refused(claims: readonly NamedClaim[], refusal: Refusal | undefined, nowMs: number): CallFailure {
+function refusalOf(claims: readonly NamedClaim[], refusal: Refusal | undefined, nowMs: number): CallFailure {
   const claim = refusal && claims[refusal.claim]
   if (!claim) throw new Error('limits refused a call and named no limit')
   const said = describeRefusal(claim, refusal, nowMs)

@@ -1,9 +1,10 @@
-// Reads what a provider sent, whole or in chunks, into a ModelReply.
+// Reads a provider's answer, whole or in chunks, into a ModelReply.
 //
-// 1. Nothing about its shape is taken for granted: what has no meaning is skipped, and what is left must make an answer.
-// 2. A stream ends with a finish reason, or with [DONE] behind something of an answer. One that stops without either was
-//    cut, whatever it had said by then; and one whose reason says that it was broken off or withheld is no answer.
-// 3. What an answer may hold is bounded (MAX_REPLY_CHARS).
+// 1. No shape is assumed: unknown parts are skipped, and the rest must make an answer.
+// 2. A stream ends with a finish reason, or with [DONE] behind some part of an answer. One that stops without
+//    either was cut, whatever had arrived; one whose reason says that it was broken off or withheld is no
+//    answer.
+// 3. The size of an answer is bounded (MAX_REPLY_CHARS).
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { AttachedReader } from './attached.ts'
 import { CallReader } from './tool-calls.ts'
@@ -16,7 +17,7 @@ import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } fro
 
 /** Far beyond any model's output; a server that sends more is broken. */
 export const MAX_REPLY_CHARS = 4_000_000
-/** Of a model's refusal, in the error. */
+/** Longest part of a model's refusal shown in the error. */
 const MAX_REFUSAL_CHARS = 300
 
 export class ReplyReader {
@@ -40,35 +41,35 @@ export class ReplyReader {
     this.#site = site
   }
 
-  /** One chunk of a stream. Returns the text it added. */
+  /** Reads one chunk of a stream. Returns the text it added. */
   chunk(value: unknown): string {
     const { choice, message } = this.#read(value)
-    // Some servers send a whole message in a chunk; behind pieces it would repeat them.
+    // Some servers send a whole message in a chunk; after pieces it would repeat them.
     const isPiece = choice['delta'] !== undefined && choice['delta'] !== null
     if (isPiece) return this.#take(shapeOf(choice['delta']), (call) => this.#calls.piece(call))
     return this.#isBlank ? this.#take(message, (call) => this.#calls.whole(call)) : ''
   }
 
-  /** A whole completion. Returns its text. */
+  /** Reads a whole completion. Returns its text. */
   completion(value: unknown): string {
     const { choice, message } = this.#read(value)
     this.#understood = message === choice['message']
-    // A server that sends a whole answer has finished it, also where it does not say how.
+    // A server that sends a whole answer has finished it, even without a finish reason.
     if (this.#understood) this.#finishReason ||= 'stop'
     return this.#take(message, (call) => this.#calls.whole(call))
   }
 
-  /** The stream has said [DONE]: some servers say no more than that. */
+  /** The stream sent [DONE]: some servers send no finish reason. */
   done(): void {
     if (!this.#isBlank) this.#finishReason ||= 'stop'
   }
 
-  /** The request has begun to leave: from now on it is to be paid for. */
+  /** The request has begun to leave: from now on it may be billed. */
   sent(): void {
     this.#sent = true
   }
 
-  /** Something of an answer has arrived. */
+  /** Whether a part of an answer has arrived. */
   get hasBegun(): boolean {
     return this.#understood
   }
@@ -78,20 +79,20 @@ export class ReplyReader {
     return this.#parts
   }
 
-  /** What has arrived, in words; empty where nothing has. */
+  /** Describes the part that has arrived; empty if none has. */
   get received(): string {
     if (this.#chars === 0) return ''
     return `after about ${estimatedTokens(this.#bytes)} tokens (${this.#chars} characters) of its answer`
   }
 
-  /** It has said how it ended: what may still come is its usage. */
+  /** The finish reason has arrived: only usage may follow. */
   get hasEnded(): boolean {
     return this.#finishReason !== ''
   }
 
   /**
-   * What a call has used that broke off or was stopped. Some servers report as they go, and others begin with figures of
-   * nothing: what has arrived counts at least.
+   * Usage of a call that broke off or was stopped. Some servers report as they go, and others begin with
+   * figures of zero: the part that has arrived counts at least.
    */
   spend(): ModelSpend {
     if (!this.#sent && !this.#understood) return nothingSpent
@@ -99,8 +100,8 @@ export class ReplyReader {
   }
 
   /**
-   * Throws MODEL_ANSWER_MALFORMED, MODEL_UNAVAILABLE (cut or broken off) or MODEL_CONTENT_FILTERED. An empty answer is a
-   * reply: it was paid for, and the planner reminds the model.
+   * Throws MODEL_ANSWER_MALFORMED, MODEL_UNAVAILABLE (cut or broken off) or MODEL_CONTENT_FILTERED. An empty
+   * answer is a reply: it was paid for, and the planner reminds the model.
    */
   reply(): ModelReply {
     const end = this.#goodEnd()
@@ -149,12 +150,12 @@ export class ReplyReader {
     this.#usage.read(shape, choice)
     this.#understood ||= Array.isArray(shape['choices'])
     if (Array.isArray(shape['choices']) || typeof shape['usage'] === 'object') this.#parts++
-    this.#ended(textOf(choice['finish_reason']))
+    this.#setEnd(textOf(choice['finish_reason']))
     return { choice, message: shapeOf(choice['message']) }
   }
 
-  /** One that says that the answer is not whole outweighs the others. */
-  #ended(reason: string): void {
+  /** A reason that says the answer is incomplete outweighs the others. */
+  #setEnd(reason: string): void {
     if (reason !== '' && (this.#finishReason === '' || endOf(reason) !== 'good')) this.#finishReason = reason
   }
 
@@ -191,7 +192,7 @@ function contentText(content: unknown): string {
     .join('')
 }
 
-/** What the model thought, where the server shows it: paid for, and no part of the answer. */
+/** The model's thoughts, if the server shows them: billed, but no part of the answer. */
 function reasoningText(content: Shape): string {
   const shown = firstText(
     content['reasoning_content'],

@@ -1,14 +1,16 @@
-// The body of a chat completion, and what one model or another refuses in it.
+// The body of a chat completion, without the parameters that a model refuses.
 //
-// Newer models refuse `max_tokens` or a temperature, older servers refuse `stream_options`. Which, nobody lists: the
-// refusal tells, is free of charge, and is remembered for the model.
+// Newer models refuse `max_tokens` or a temperature, older servers refuse `stream_options`. No list exists:
+// the refusal shows it, is free of charge, and is remembered for the model.
 import type { ProviderFailure } from './errors.ts'
 import { CALL_FIELDS, MESSAGE_FIELDS } from './attached.ts'
 import type { Message, ModelRequest } from '../call.ts'
 
-/** Parameters that can be left out or renamed without changing what is asked. */
+/** Parameters that can be left out or renamed without changing the request's meaning. */
 const parameters = ['max_completion_tokens', 'max_tokens', 'temperature', 'stream_options'] as const
-/** Fields of messages and calls that can be left out, where a server does not take what another version of it attached. */
+/**
+ * Fields of messages and calls that can be left out if a server refuses what another version of it attached.
+ */
 const attachable = [...MESSAGE_FIELDS, ...CALL_FIELDS]
 export type Parameter = (typeof parameters)[number] | (typeof attachable)[number]
 
@@ -17,7 +19,7 @@ export type Refused = ReadonlySet<Parameter>
 
 export function bodyOf(request: ModelRequest, model: string, refused: Refused, isOpenAi: boolean) {
   const { messages, tools, temperature, maxOutputTokens, stream } = request
-  // OpenAI itself has replaced max_tokens; everybody else still takes it.
+  // OpenAI itself has replaced max_tokens; all others still accept it.
   const preferred = isOpenAi ? 'max_completion_tokens' : 'max_tokens'
   const other = isOpenAi ? 'max_tokens' : 'max_completion_tokens'
   const limit = refused.has(preferred) ? other : preferred
@@ -44,7 +46,10 @@ function withoutFields(messages: Message[], refused: Refused): Message[] {
   )
 }
 
-/** Gemini from 3 on wants a signature with the first call of each message; this one says that another model made the call. */
+/**
+ * Gemini from 3 on wants a signature with the first call of each message; this one says that another model
+ * made the call.
+ */
 const NO_SIGNATURE = { google: { thought_signature: 'skip_thought_signature_validator' } }
 const WANTS_SIGNATURES = /(^|\/)gemini-([3-9]|\d\d)/
 
@@ -60,19 +65,24 @@ function withSignatures(messages: Message[], model: string): Message[] {
 const COMPLAINT =
   /unsupported|not support|unrecognized|unknown|unexpected|extra (inputs|fields)|not permitted|not allowed/i
 
-/** Said of fields only: a parameter that must not be so large is not refused. */
+/** Words about fields only: a parameter whose value is too large is not refused. */
 const FIELD_COMPLAINT = /remove|should not|must not|forbidden/i
 
-/** The parameter that the provider refused because this model does not take it; null when it refused for another reason. */
+/**
+ * The parameter that the provider refused because this model does not support it; null for any other refusal.
+ */
 export function refusedParameter(failure: ProviderFailure): Parameter | null {
   if (failure.status !== 400 && failure.status !== 422) return null
   const coded = failure.codes.some((code) => code === 'unsupported_parameter' || code === 'unsupported_value')
   const isComplaint = coded || COMPLAINT.test(failure.message)
   const fields = isComplaint || FIELD_COMPLAINT.test(failure.message) ? attachable : []
-  return named(isComplaint ? [...parameters, ...fields] : fields, failure)
+  return namedParameter(isComplaint ? [...parameters, ...fields] : fields, failure)
 }
 
-function named(candidates: readonly Parameter[], { param, message }: ProviderFailure): Parameter | null {
+function namedParameter(
+  candidates: readonly Parameter[],
+  { param, message }: ProviderFailure,
+): Parameter | null {
   const byItself = candidates.find((parameter) => parameter === param)
   // The first one in the text: the second is often the advice ("use max_completion_tokens instead").
   const inText = candidates
@@ -82,7 +92,10 @@ function named(candidates: readonly Parameter[], { param, message }: ProviderFai
   return byItself ?? inText[0]?.parameter ?? null
 }
 
-/** Prose has four to five characters a token and code fewer: with eight, hardly any text has fewer tokens than this. */
+/**
+ * Prose has four to five characters a token and code fewer: with eight, hardly any text has fewer tokens than
+ * this.
+ */
 const MOST_CHARS_PER_TOKEN = 8
 
 export function leastInputTokens(request: ModelRequest): number {

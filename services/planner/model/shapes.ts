@@ -1,4 +1,4 @@
-// Reading JSON that somebody else shaped: what is not of the expected kind reads as nothing.
+// Reads foreign JSON: a value of an unexpected kind reads as empty.
 
 export type Shape = Readonly<Record<string, unknown>>
 
@@ -12,7 +12,7 @@ export const textOf = (value: unknown): string => (typeof value === 'string' ? v
 export const countOf = (value: unknown): number | null =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0 ? Math.round(value) : null
 
-/** The first that is a text with something in it. */
+/** The first non-empty text. */
 export const firstText = (...values: unknown[]): string =>
   values.map(textOf).find((text) => text !== '') ?? ''
 

@@ -1,4 +1,4 @@
-// Slots of a provider: how many calls it takes at once from one process, shared out by user.
+// Slots of a provider: how many calls one process makes at once, shared fairly among users.
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import type { SlotsOf } from '../../../runtime/host/slots.ts'
 import { callLimitsOf } from '../../../runtime/models/call-limits.ts'

@@ -1,9 +1,10 @@
-// The body of an answer: one JSON value, or server-sent events up to [DONE]. The package would read events too, at twice
-// the processor time of a whole call.
+// Reads the body of an answer: one JSON value, or server-sent events up to [DONE]. The package reads events
+// too, at twice the processor time of a whole call.
 //
-// 1. The body itself says which of the two it is: content types are wrong too often.
-// 2. What carries no JSON is no part of an answer: comments, empty events, pings. An event: error is one in any words.
-// 3. The last event counts also where its blank line is missing; where it was cut in the middle it does not.
+// 1. The body itself shows which of the two it is: content types are wrong too often.
+// 2. Anything without JSON is not part of an answer: comments, empty events, pings. An `event: error` is an
+//    error in any words.
+// 3. The last event counts even without its blank line, but not if it was cut in the middle.
 import { createParser } from 'eventsource-parser'
 import { errorIn } from './bodies.ts'
 import { isJson } from './shapes.ts'
@@ -14,19 +15,19 @@ const MAX_BYTES = 16 * MAX_REPLY_CHARS
 export interface AnswerSink {
   /** A body that is one JSON value. */
   whole(value: unknown): void
-  /** Bytes of such a body. `isWhole`: whether it may end here. */
+  /** Bytes of such a body arrived. `isWhole`: whether it may end here. */
   part(isWhole: () => boolean): void
   /** JSON of an event. */
   chunk(value: unknown): void
-  /** [DONE] was said. What follows it is the transport's. */
+  /** [DONE] arrived. The transport handles anything after it. */
   done(): void
-  /** What an error becomes that the provider sends instead of an answer or in between. */
+  /** Converts an error that the provider sends instead of an answer or within it. */
   failed(error: unknown): Error
 }
 
 type Bytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 
-/** Throws what `failed` gives, and a SyntaxError for what is no JSON. */
+/** Throws the error from `failed`, or a SyntaxError for anything that is not JSON. */
 export async function readAnswer(body: Bytes, sink: AnswerSink): Promise<void> {
   const text = textIn(body)
   let head = ''
@@ -49,7 +50,10 @@ async function* textIn(body: Bytes): AsyncGenerator<string, void> {
   }
 }
 
-/** To its end; or as far as it is whole, where its end is never told or the connection breaks behind it. */
+/**
+ * Reads to the end; or to the end of the JSON value, if the body never ends or the connection breaks behind
+ * it.
+ */
 async function rest(head: string, text: AsyncGenerator<string, void>, sink: AnswerSink): Promise<string> {
   const parts = [head]
   const isWhole = () => isJson(parts.join(''))
@@ -75,7 +79,7 @@ function readWhole(text: string, sink: AnswerSink): void {
 async function readEvents(head: string, text: AsyncGenerator<string, void>, sink: AnswerSink): Promise<void> {
   const events = new EventReader(sink)
   events.feed(head)
-  // `break` ends the body, too: what is left of it is read away or cut.
+  // `break` ends the body too: the rest is drained or cut.
   for await (const part of text) {
     if (events.isDone) break
     events.feed(part)
@@ -87,7 +91,7 @@ class EventReader {
   readonly #sink: AnswerSink
   readonly #parser = createParser({
     onEvent: ({ event, data }) => this.#event(event, data),
-    // A line that belongs to no event: some servers write their error as bare JSON.
+    // A line outside of any event: some servers write their error as bare JSON.
     onError: ({ type, line }) => {
       if (type === 'unknown-field' && line?.startsWith('{')) this.#event(undefined, line)
     },
@@ -122,7 +126,7 @@ class EventReader {
     const isJson = said.startsWith('{') || said.startsWith('[')
     if (event === 'error' && !isJson && said !== '') throw this.#sink.failed({ message: said })
     if (!isJson) return
-    const value = this.#parsed(said)
+    const value = this.#parse(said)
     if (value === undefined) return
     const error = errorIn(value) ?? (event === 'error' ? value : null)
     if (error !== null) throw this.#sink.failed(error)
@@ -136,8 +140,8 @@ class EventReader {
     this.#sink.done()
   }
 
-  /** Undefined: it was cut. */
-  #parsed(text: string): unknown {
+  /** Undefined if it was cut. */
+  #parse(text: string): unknown {
     try {
       return JSON.parse(text) as unknown
     } catch (error) {

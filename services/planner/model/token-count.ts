@@ -1,11 +1,11 @@
-// How many tokens a request may have, before it is sent. A budget that must never be passed needs a figure that is never
-// too low, so the first one is an upper bound that costs nothing; only where it does not fit are the tokens counted.
+// Counts the tokens of a request before it is sent. A budget that must never be exceeded needs a figure that
+// is never too low, so the first is a cheap upper bound; only if that does not fit are the tokens counted.
 import type { ModelRequest } from '../call.ts'
 import { textOf } from '../token-estimates.ts'
 
-/** Of the densest texts that people and programs write (base64, hexadecimal, emoji), no common tokenizer makes more. */
+/** Most tokens a byte that a common tokenizer makes of the densest texts (base64, hexadecimal, emoji). */
 const MOST_TOKENS_PER_BYTE = 0.75
-/** Role and separators of a message, and what a template puts around them all. */
+/** Tokens for role and separators of a message, and for the template around them all. */
 const PER_MESSAGE = 8
 const PER_REQUEST = 16
 /** For models whose tokenizer is not public. */
@@ -16,13 +16,19 @@ export function mostTokens(request: ModelRequest): number {
   return Math.ceil(bytes * MOST_TOKENS_PER_BYTE) + framing(request)
 }
 
-/** Upper bound. Loads the tokenizer on first use (about 70 MB of memory): most processes are never that near to a limit. */
+/**
+ * Upper bound. Loads the tokenizer on first use (about 70 MB of memory): most processes never get that close
+ * to a limit.
+ */
 export async function countedTokens(request: ModelRequest): Promise<number> {
   const { count, isOwn } = await tokenizerOf(request)
   return Math.ceil(count(textOf(request)) * (isOwn ? 1 : MARGIN)) + framing(request)
 }
 
-/** Tokens of what the messages say, without roles, tools and separators; null where the model's tokenizer is not public. */
+/**
+ * Tokens of the messages' text, without roles, tools and separators; null if the model's tokenizer is not
+ * public.
+ */
 export async function contentTokens(request: ModelRequest): Promise<number | null> {
   const { count, isOwn } = await tokenizerOf(request)
   return isOwn ? request.messages.reduce((sum, { content }) => sum + count(content ?? ''), 0) : null
@@ -30,7 +36,7 @@ export async function contentTokens(request: ModelRequest): Promise<number | nul
 
 interface Tokenizer {
   readonly count: (text: string) => number
-  /** It is this model's own. */
+  /** True: it is the model's own. */
   readonly isOwn: boolean
 }
 

@@ -1,10 +1,10 @@
-// Text on its way to whoever watches: best effort, in batches, so that a token does not cost a record.
+// Streams text to watchers: best effort, in batches, so that a token does not cost a record.
 import { decodeKey } from '../../../runtime/keys.ts'
 import type { CallContext } from '../../../runtime/stage.ts'
 
 export interface TokenBatcher {
   add(text: string): void
-  /** Sends what is left. */
+  /** Sends the rest. */
   end(): void
 }
 

@@ -1,10 +1,11 @@
-// Puts the tool calls of an answer together, from the pieces of a stream or from a whole message.
+// Assembles the tool calls of an answer, from the pieces of a stream or from a whole message.
 //
-// 1. A whole message has one entry a call, whatever their ids.
-// 2. The index of a piece names its call; it is no position, because gateways count other blocks too.
-// 3. Only a piece with a name begins a call. An id tells nothing by itself: some servers give none, one to all calls, or
-//    a new one with every piece. A piece without a name goes on with the call of its index, of its id, or the last one.
-// 4. A named piece goes on with a call only while that call's arguments are not complete.
+// 1. A whole message has one entry per call, whatever their ids.
+// 2. The index of a piece identifies its call; it is not a position, because gateways count other blocks too.
+// 3. Only a piece with a name begins a call. An id alone proves nothing: some servers give none, one to all
+//    calls, or a new one with every piece. A piece without a name continues the call of its index, of its id,
+//    or the last one.
+// 4. A named piece continues a call only while that call's arguments are incomplete.
 // 5. The same id, name and arguments twice in one answer are one call.
 import { attachedTo } from './attached.ts'
 import type { Attached, ModelToolCall } from '../call.ts'
@@ -21,7 +22,10 @@ interface Piece extends Growing {
   readonly index: number | null
 }
 
-/** Characters that are parsed, of one answer, to see whether arguments are complete: a server may repeat a name endlessly. */
+/**
+ * Characters of one answer parsed to check whether arguments are complete: a server may repeat a name
+ * endlessly.
+ */
 const MAX_PARSED_CHARS = 16_000_000
 
 export class CallReader {
@@ -29,14 +33,14 @@ export class CallReader {
   readonly #byIndex = new Map<number, Growing>()
   #parsedChars = 0
 
-  /** One entry of a message. Returns what it added, to be counted. */
+  /** Adds an entry of a message. Returns its text, to be counted. */
   whole(value: unknown): string {
     const piece = pieceOf(value)
     this.#begin(piece)
     return piece.argumentsText
   }
 
-  /** One entry of a chunk. Returns what it added, to be counted. */
+  /** Adds an entry of a chunk. Returns its text, to be counted. */
   piece(value: unknown): string {
     const piece = pieceOf(value)
     const candidate = this.#candidate(piece)
@@ -81,7 +85,7 @@ export class CallReader {
   #goesOn(call: Growing, piece: Piece): boolean {
     if (piece.name === '') return true
     const otherId = piece.id !== '' && call.id !== '' && piece.id !== call.id
-    // A name in pieces: before any arguments of a call that has an id.
+    // A name in pieces comes before any arguments of a call that has an id.
     if (piece.name !== call.name) return !otherId && call.id !== '' && call.argumentsText === ''
     if (otherId && piece.argumentsText === '') return false
     return piece.argumentsText === '' || !this.#isComplete(call)

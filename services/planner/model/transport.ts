@@ -1,11 +1,12 @@
-// HTTP for the openai package, in place of the built-in fetch: half the processor time for a call, no time limits of its
-// own (the host's ends a call), and connections that stay open for a minute.
+// HTTP for the openai package, instead of the built-in fetch: half the processor time for a call, no time
+// limits of its own (the host's ends a call), and connections that stay open for a minute.
 //
 // 1. A redirect is followed on the same host only, with method and body: the key goes nowhere else.
-// 2. A compressed body is unpacked, also where nobody asked for it: some servers and proxies compress everything.
+// 2. A compressed body is unpacked even if it was not asked for: some servers and proxies compress
+//    everything.
 //
-// What it returns is the part of a Response that the package and this folder use: status, headers, and a body that is read
-// once, as bytes, as text or as JSON.
+// It returns the part of a Response that the package and this folder use: status, headers, and a body that is
+// read once, as bytes, as text or as JSON.
 import { pipeline, type Readable, type Transform } from 'node:stream'
 import { constants, createBrotliDecompress, createUnzip, createZstdDecompress } from 'node:zlib'
 import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
@@ -13,14 +14,17 @@ import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
 const KEEP_ALIVE_MS = 60_000
 const DRAIN_MS = 1_000
 const MAX_REDIRECTS = 5
-/** Of an answer that is read whole. An error's text is cut much shorter later; no answer of a model is this long. */
+/**
+ * Largest answer read whole, in bytes. An error's text is cut much shorter later; no answer of a model is
+ * this long.
+ */
 const MAX_TEXT_BYTES = 32_000_000
 const MAX_ERROR_BYTES = 64_000
 
 export type Transport = (url: string | URL | Request, init?: TransportInit) => Promise<Response>
 
 export interface TransportInit extends RequestInit {
-  /** Called when the request begins to leave: what fails before has reached nobody. */
+  /** Called when the request begins to leave: a failure before that has reached no server. */
   readonly onSent?: () => void
 }
 
@@ -51,7 +55,9 @@ export function createTransport(variables: Readonly<Record<string, string | unde
 
 const REDIRECTS = [301, 302, 307, 308]
 
-/** Where else to ask; null where this is the answer. From http to https on the same host is no other host. */
+/**
+ * The URL of the redirect; null if this is the answer. From http to https on the same host is the same host.
+ */
 function redirectOf(from: string, { statusCode, headers }: Dispatcher.ResponseData<unknown>): string | null {
   const { location } = headers
   if (!REDIRECTS.includes(statusCode) || typeof location !== 'string' || !URL.canParse(location, from))
@@ -62,7 +68,7 @@ function redirectOf(from: string, { statusCode, headers }: Dispatcher.ResponseDa
   return before.origin === after.origin || isUpgrade ? after.toString() : null
 }
 
-/** A stream that was cut gives what had arrived; that it was cut is told by what it lacks. */
+/** A cut stream yields the part that had arrived; its missing end shows that it was cut. */
 const CUT = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH }
 const unpackers: Readonly<Record<string, () => Transform>> = {
   gzip: () => createUnzip(CUT),
@@ -77,18 +83,21 @@ const unpackers: Readonly<Record<string, () => Transform>> = {
 }
 
 /** Encodings are undone in the reverse of the order in which they are named. */
-function unpacked(body: Readable, encodings: string | null): Readable {
+function unpack(body: Readable, encodings: string | null): Readable {
   const names = (encodings ?? '').toLowerCase().split(',')
   let content = body
   for (const name of names.toReversed()) {
     const unpacker = unpackers[name.trim()]?.()
-    // An error destroys the whole chain; whoever reads its end is thrown it.
+    // An error destroys the whole chain, and the reader of its end gets it.
     if (unpacker !== undefined) content = pipeline(content, unpacker, () => {})
   }
   return content
 }
 
-/** undici itself hears of an abort once it has a connection, which may take ten seconds; it gives the request up then. */
+/**
+ * undici itself notices an abort only once it has a connection, which may take ten seconds; it drops the
+ * request then.
+ */
 function untilAborted<T>(asked: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason as Error)
@@ -108,7 +117,9 @@ const reportSent: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (optio
   return dispatch(options, handler)
 }
 
-/** HTTP_PROXY and HTTPS_PROXY are honoured as everywhere; a server on this machine is never asked through a proxy. */
+/**
+ * HTTP_PROXY and HTTPS_PROXY are honoured as usual; a server on this machine is never called through a proxy.
+ */
 function dispatcherFor(variables: Readonly<Record<string, string | undefined>>): Dispatcher {
   const options = { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: 0, bodyTimeout: 0 }
   const read = (name: string) => variables[name] || variables[name.toLowerCase()] || undefined
@@ -139,16 +150,16 @@ class TransportResponse {
     for (const [name, value] of Object.entries(headers)) {
       if (value !== undefined) this.headers.set(name, Array.isArray(value) ? value.join(', ') : value)
     }
-    this.#content = unpacked(body, this.headers.get('content-encoding'))
-    this.body = drained(this.#content)
+    this.#content = unpack(body, this.headers.get('content-encoding'))
+    this.body = drain(this.#content)
   }
 
-  /** Of an error its beginning. Rejects where an answer is too long. */
+  /** An error's text is cut at the limit. Rejects if an answer is too long. */
   async text(): Promise<string> {
     const limit = this.ok ? MAX_TEXT_BYTES : MAX_ERROR_BYTES
     const pieces: Uint8Array[] = []
     let length = 0
-    // Leaving the loop cuts the connection, so that nothing more of it comes.
+    // Leaving the loop cuts the connection, so that no more of it arrives.
     for await (const piece of this.#content as AsyncIterable<Uint8Array>) {
       pieces.push(piece)
       length += piece.length
@@ -165,10 +176,11 @@ class TransportResponse {
 }
 
 /**
- * The package stops reading at [DONE]. To stop is to cut the connection, so the next call would pay for a new one: what is
- * left (the end of the body, mostly) is read away, for a second at most. An abort still cuts it at once.
+ * The package stops reading at [DONE]. Stopping cuts the connection, so the next call would pay for a new
+ * one: the rest (mostly the end of the body) is drained, for a second at most. An abort still cuts it at
+ * once.
  */
-function drained(content: Readable): AsyncIterable<Uint8Array> {
+function drain(content: Readable): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator]: () => {
       const iterator = content[Symbol.asyncIterator]()
@@ -181,7 +193,7 @@ function drained(content: Readable): AsyncIterable<Uint8Array> {
       return {
         next: () => iterator.next() as Promise<IteratorResult<Uint8Array>>,
         return: async () => {
-          // Cut or aborted meanwhile: there is nothing left to keep.
+          // Cut or aborted in the meantime: nothing is left to drain.
           readAway().catch(() => {})
           return { done: true, value: undefined }
         },

@@ -1,19 +1,22 @@
-// What a provider says that a call used, as far as it can be believed.
+// A call's usage as its provider reports it, as far as it is plausible.
 //
-// 1. Figures may come in any chunk, and grow; the largest counts. Zero for something that was sent or has arrived says nothing.
-// 2. `total_tokens` beyond prompt and completion is output too: some providers leave the reasoning out of the completion.
-// 3. A figure that no tokenizer could reach is no figure. One that is too high counts as the most that the call was
-//    reserved with, because one wrong answer must not spend the budget of everybody; one that is too low, as what arrived.
+// 1. Figures may come in any chunk, and grow; the largest counts. Zero for something that was sent or has
+//    arrived is ignored.
+// 2. `total_tokens` beyond prompt and completion is output too: some providers leave the reasoning out of the
+//    completion.
+// 3. A figure that no tokenizer could reach is rejected. One that is too high counts as the most that the
+//    call was reserved with, because one wrong answer must not spend everybody's budget; one that is too low,
+//    as the part that arrived.
 import type { ModelRequest, ModelSpend } from '../call.ts'
 import { countOf, shapeOf, type Shape } from './shapes.ts'
 import { mostTokens } from './token-count.ts'
 import { estimatedInputTokens, estimatedTokens } from '../token-estimates.ts'
 
-/** A provider may add a prompt and tools of its own, and its tokenizer may be a poor one. */
+/** Allowance: a provider may add a prompt and tools of its own, and its tokenizer may be poor. */
 const MOST_PROMPT = { factor: 2, more: 10_000 }
-/** Reasoning that is not shown need not keep to the limit of the answer. */
+/** Allowance: hidden reasoning need not respect the limit of the answer. */
 const MOST_ANSWER = { factor: 2, more: 100_000 }
-/** No text has longer tokens on average, not even one of spaces. */
+/** Longest average token of any text, even of spaces. Bytes. */
 const MOST_BYTES_PER_TOKEN = 100
 
 const beyond = (count: number, most: number, { factor, more }: typeof MOST_PROMPT) =>
@@ -24,7 +27,7 @@ export class UsageReader {
   #output = 0
 
   read(chunk: Shape, choice: Shape): void {
-    // Groq puts the usage of a stream into an extension of its own, Moonshot into the choice.
+    // Groq puts the usage of a stream into its own extension, Moonshot into the choice.
     const found = chunk['usage'] ?? shapeOf(chunk['x_groq'])['usage'] ?? choice['usage']
     const usage = shapeOf(found)
     const input = countOf(usage['prompt_tokens']) ?? countOf(usage['input_tokens'])
@@ -34,7 +37,10 @@ export class UsageReader {
     this.#output = Math.max(this.#output, output ?? 0, total && input ? total - input : 0)
   }
 
-  /** `bytes`: of what has arrived. `isWhole`: it is the whole answer; else what arrived counts at least. */
+  /**
+   * `bytes`: size of the part that arrived. `isWhole`: it is the whole answer; else that part counts at
+   * least.
+   */
   spend(request: ModelRequest, bytes: number, isWhole: boolean): Required<ModelSpend> {
     const input = this.#believedInput(request)
     const output = this.#believedOutput(request, bytes, isWhole)

@@ -1,8 +1,9 @@
-// When a provider wants to be asked again.
+// When a provider wants a retry, from its headers, body or words.
 //
-// 1. Headers outweigh words; of the headers, those that name a time to wait outweigh those that say when a limit is filled.
-// 2. A number may be seconds, or a point in time in seconds or milliseconds since 1970: its size tells.
-// 3. No stated wait is longer than MAX_WAIT_MS: what is stated further ahead is a mistake, and clients are shown the figure.
+// 1. Headers outweigh words; of the headers, those that name a wait outweigh those that say when a limit
+//    resets.
+// 2. A number may be seconds, or a point in time in seconds or milliseconds since 1970: its size decides.
+// 3. No stated wait is longer than MAX_WAIT_MS: a longer one is a mistake, and clients are shown the figure.
 
 export interface Hints {
   readonly status: number | undefined
@@ -13,10 +14,10 @@ export interface Hints {
   readonly retryDelay?: string | null
 }
 
-/** The longest limits of providers are filled again within a day. */
+/** The longest limits of providers reset within a day. */
 const MAX_WAIT_MS = 86_400_000
 
-/** Milliseconds until the provider wants to be asked again; null where it does not say. */
+/** Milliseconds until the provider wants a retry; null if it does not say. */
 export function retryAfterOf(hints: Hints, nowMs: number): number | null {
   const waitMs = namedWait(hints, nowMs) ?? (hints.status === 429 ? resetOf(hints.header, nowMs) : null)
   return waitMs === null ? null : Math.min(MAX_WAIT_MS, Math.max(0, waitMs))
@@ -47,7 +48,7 @@ function waitInWords(message: string): number | null {
   return unitsMs(short)
 }
 
-/** When the limit that is used up is filled again; where none says it is used up, the one for tokens, which is met first. */
+/** When the used-up limit resets; if none is used up, the limit for tokens, which is reached first. */
 function resetOf(header: Hints['header'], nowMs: number): number | null {
   const limits = ['requests', 'tokens'].map((unit) => {
     const reset = header(`x-ratelimit-reset-${unit}`) ?? header(`anthropic-ratelimit-${unit}-reset`)
@@ -64,7 +65,7 @@ function resetOf(header: Hints['header'], nowMs: number): number | null {
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-/** September 2001: nobody is told to wait for so many seconds or milliseconds. */
+/** September 2001: no wait is that many seconds or milliseconds long. */
 const LEAST_EPOCH_S = 1e9
 const LEAST_EPOCH_MS = 1e12
 

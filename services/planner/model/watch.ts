@@ -1,14 +1,15 @@
-// Watches one call to a provider: how long it is silent, how long it takes in all, and whether an answer that is complete
-// is ever closed.
+// Watches one call to a provider: how long it is silent, how long it takes in all, and whether a complete
+// answer is ever closed.
 //
-// 1. Silence is time without a part of an answer. Keep-alives are no part: proxies send them before servers that hang.
-// 2. A complete answer waits for the end of its connection no longer than a moment: for its usage, and because a connection
-//    that is read to its end is used again.
-// 3. Whatever ends the call is one error, the same for all who ask.
+// 1. Silence is time without a part of an answer. Keep-alives do not count: proxies send them for servers
+//    that hang.
+// 2. A complete answer waits only a moment for the end of its connection: for its usage, and because a
+//    connection that is read to its end can be reused.
+// 3. The call ends with one error, the same for every caller that asks.
 import type { CallLimits } from '../../../runtime/models/call-limits.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 
-/** For what a provider sends behind a finish reason: usage, [DONE], the end. */
+/** Wait for the rest after a finish reason: usage, [DONE], the end. */
 const FINISH_MS = 2_000
 
 export interface Watched {
@@ -27,7 +28,7 @@ export class CallWatch {
   #finish: NodeJS.Timeout | undefined
   #isWhole: () => boolean = () => false
   #stopped: FlotillaError | null = null
-  /** What has arrived so far, in words. */
+  /** Describes the part that has arrived. */
   received: () => string = () => ''
 
   /** `outer`: the host's signal. */
@@ -43,17 +44,20 @@ export class CallWatch {
     if (outer.aborted) abort()
   }
 
-  /** Ends the request: stopped, or complete. */
+  /** Ends the request: it was stopped, or is complete. */
   get signal(): AbortSignal {
     return this.#transport.signal
   }
 
-  /** Why the call was stopped; null while it runs, and where its answer is complete. */
+  /** Why the call was stopped; null while it runs, and if its answer is complete. */
   get stopped(): FlotillaError | null {
     return this.#stopped
   }
 
-  /** A part of an answer has arrived. `isWhole`: whether it may have been the last; asked if nothing follows for a moment. */
+  /**
+   * Call when a part of an answer has arrived. `isWhole`: whether it may be the last; asked if nothing
+   * follows for a moment.
+   */
   heard(isWhole?: () => boolean): void {
     if (this.#transport.signal.aborted) return
     this.#idle.refresh()
@@ -82,7 +86,7 @@ export class CallWatch {
     const message =
       `${provider} ${what} ${limits[setting]} ms (model ${model}), ${this.received() || 'before its answer began'}. ` +
       `If it needs longer, raise models.providers.${provider}.${setting}.`
-    // One that was answering all the time would take as long again.
+    // A call that was answering all the time would take as long again.
     const again = limit === 'total' && this.received() !== '' ? { retryable: false } : {}
     this.#stop(new FlotillaError('MODEL_TIMEOUT', message, again))
   }

@@ -1,4 +1,4 @@
-// Which addresses tools may dial. Checked as they are dialled, after resolution: see web.ts, 1.
+// Addresses that tools may connect to. Checked on connecting, after resolution: see web.ts, 1.
 import { lookup as resolve } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -11,17 +11,23 @@ export class AddressRefused extends Error {
   override readonly name = 'AddressRefused'
 }
 
-/** Public by their range, and answered by the machine's own cloud: Azure's wire server. */
+/** Public by range, but answered by the machine's own cloud: Azure's wire server. */
 const neverPublic = new Set(['168.63.129.16'])
 
-/** What IPv6 has given out to anybody (RFC 4291); the rest is reserved, or means an IPv4 address, or this network. */
+/** Allocated range of IPv6 (RFC 4291); the rest is reserved, or means an IPv4 address, or this network. */
 const globalUnicast = ipaddr.parseCIDR('2000::/3')
-/** Inside it, by IANA's registry of special addresses: tunnels, translators, benchmarks, identifiers, documentation. */
+/**
+ * Special addresses inside it, by IANA's registry: tunnels, translators, benchmarks, identifiers,
+ * documentation.
+ */
 const special = ['2001::/23', '2001:db8::/32', '2002::/16', '2620:4f:8000::/48', '3fff::/20'].map((range) =>
   ipaddr.parseCIDR(range),
 )
 
-/** Whether the address belongs to the public internet. IPv6 that stands for an IPv4 address counts as that address. */
+/**
+ * Whether the address belongs to the public internet. IPv6 that stands for an IPv4 address counts as that
+ * address.
+ */
 export function isPublicAddress(address: string): boolean {
   if (!ipaddr.isValid(address) || address.includes('%')) return false
   const parsed = ipaddr.process(inHex(address))
@@ -30,11 +36,14 @@ export function isPublicAddress(address: string): boolean {
   return parsed.match(globalUnicast) && !special.some((range) => parsed.match(range))
 }
 
-/** `::8.8.8.8` is no IPv4 address to the system, though some parsers take it for one. */
+/** `::8.8.8.8` is not an IPv4 address to the system, although some parsers take it for one. */
 const inHex = (address: string): string =>
   isIP(address) === 6 ? (URL.parse(`http://[${address}]`)?.hostname.slice(1, -1) ?? '::') : address
 
-/** Addresses of this machine, public ones too: its own servers trust what comes from it. Asked anew: they change. */
+/**
+ * Whether the address is this machine's, even a public one: its own servers trust it. Read each time: they
+ * change.
+ */
 function isOwnAddress(address: string): boolean {
   const wanted = ipaddr.process(inHex(address)).toString()
   return Object.values(networkInterfaces()).some((all) =>
@@ -69,7 +78,7 @@ export interface Allowed {
   readonly closedPorts?: readonly string[]
 }
 
-/** `allowed` is asked at each connection. */
+/** `allowed` is called at each connection. */
 export function guardedConnector(allowed: () => Allowed): buildConnector.connector {
   const guarded = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup: publicLookup })
   const open = buildConnector({ timeout: CONNECT_TIMEOUT_MS })
@@ -80,7 +89,7 @@ export function guardedConnector(allowed: () => Allowed): buildConnector.connect
     const isNamed = hosts.some((name) => [`${host}:${port}`, `[${host}]:${port}`].includes(name))
     const isOpen = hosts.some((name) => [host, `[${host}]`].includes(name)) && !closedPorts.includes(port)
     if (isNamed || isOpen) return open(options, callback)
-    // An address literal is dialled without a lookup.
+    // A literal address is connected to without a lookup.
     if (isIP(host) > 0 && !mayBeAsked(host)) return callback(refusedAddress(host, host), null)
     return guarded(options, callback)
   }

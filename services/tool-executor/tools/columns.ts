@@ -1,4 +1,4 @@
-// The columns of a table, as far as all its rows show them: names, types, and how their cells compare.
+// The columns of a table, from all its rows: names, types, and how their cells compare.
 import type { Json } from '../../../schemas/json.ts'
 import { decimalMarkOf, isCanonical, isPadded, numberIn, numeralOf, type DecimalMark } from './numerals.ts'
 
@@ -7,7 +7,7 @@ const EXAMPLE_CHARS = 40
 
 export type ColumnType = 'number' | 'text' | 'boolean' | 'list' | 'object' | 'mixed' | 'empty'
 
-/** As a model is told of it. */
+/** A column as the model is told about it. */
 export interface ColumnInfo {
   readonly name: string
   readonly type: ColumnType
@@ -18,18 +18,18 @@ export interface ColumnInfo {
 
 export class Column {
   readonly name: string
-  /** Cells are text in the file (CSV), so that numbers among them are made here. */
+  /** Cells are text in the file (CSV), so numbers are parsed here. */
   readonly isText: boolean
   readonly #types = new Map<ColumnType, number>()
   /** A few of its values, all different. */
   readonly examples = new Set<string>()
   #filled = 0
-  /** Of the text cells. */
+  /** Counts of the text cells. */
   readonly #numerals = { canonical: 0, padded: 0, plain: 0, decorated: 0, comma: 0, point: 0, other: 0 }
   readonly #shown = { padded: '', odd: '', other: '' }
-  /** How many decimals its numbers have; two counts are enough to know that they differ. */
+  /** Numbers of decimals that occur; two are enough to know that they differ. */
   readonly #decimals = new Set<number>()
-  /** Its numbers are as Python and R write them: whole ones as 1.0. */
+  /** Its numbers are written as Python and R do: whole ones as 1.0. */
   #isShortest = true
 
   constructor(name: string, isText: boolean) {
@@ -94,13 +94,14 @@ export class Column {
   }
 
   /**
-   * Numbers from which their text could not be had back: 007, 1,200, ids of 20 digits, 1.10 beside 1.1. Zeros at the end are no
-   * loss where all have as many decimals (prices), or only whole numbers have one.
+   * Numbers that would not convert back to their text: 007, 1,200, ids of 20 digits, 1.10 beside 1.1.
+   * Trailing zeros are not a loss if all have the same number of decimals (prices), or only whole numbers
+   * have one.
    */
   get #isKeptAsText(): boolean {
     const { padded, plain, decorated } = this.#numerals
     if (!this.isNumeric || plain + decorated > 0) return true
-    // One value shows no rule.
+    // A single value shows no pattern.
     const isRegular = this.examples.size > 1 && (this.#decimals.size === 1 || this.#isShortest)
     return padded > 0 && !isRegular
   }
@@ -118,20 +119,20 @@ export class Column {
     return types.length === 1 ? (types[0] ?? 'empty') : 'mixed'
   }
 
-  /** 1,200 alone may be either; a comma that groups is the likelier. */
+  /** 1,200 alone may be either; a grouping comma is likelier. */
   get #mark(): DecimalMark {
     const { comma, point } = this.#numerals
     return comma > point ? ',' : '.'
   }
 
-  /** The cell as the model is given it. */
+  /** The cell as the model gets it. */
   value(cell: Json | undefined): Json {
     if (!this.isText || typeof cell !== 'string') return cell ?? null
     if (this.#isKeptAsText) return cell
     return cell === '' ? null : isCanonical(cell) || isPadded(cell) ? Number(cell) : cell
   }
 
-  /** The number that the cell stands for; null where it is none. */
+  /** The number that the cell stands for; null if it is not a number. */
   number(cell: Json): number | null {
     if (typeof cell === 'number') return cell
     return typeof cell === 'string' ? numberIn(cell, this.#mark) : null

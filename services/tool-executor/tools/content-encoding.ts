@@ -1,14 +1,15 @@
-// Unpacks the body of an answer. Some servers compress whatever was asked for, and undici leaves bodies as they come.
+// Unpacks the body of a response. Some servers compress regardless of the request, and undici leaves bodies
+// as they come.
 import { Readable, pipeline, type Duplex } from 'node:stream'
 import zlib from 'node:zlib'
 import { FlotillaError } from '../../../runtime/errors.ts'
 
 /** Sent with each request. */
 export const ACCEPTED_ENCODINGS = 'gzip, deflate, br, zstd'
-/** Answers are packed once, by mistake twice. More would multiply what a small answer can become. */
+/** Responses are packed once, by mistake twice. More layers would let a small response grow without bound. */
 const MAX_LAYERS = 2
 
-// A body that ends early is given as far as it goes.
+// A body that ends early is returned as far as it goes.
 const tolerant = { finishFlush: zlib.constants.Z_SYNC_FLUSH }
 
 /** Deflate comes with zlib's header, as the standard says, and without. */
@@ -22,10 +23,10 @@ const unpackers: Readonly<Record<string, (first: Buffer) => Duplex>> = {
 }
 
 /**
- * The body as it was before it was packed: read it in parts and stop at a limit, for it may be any number of times longer. Throws
- * TOOL_FAILED where it is not what the header says. `shown` stands for the URL.
+ * The unpacked body: read it in parts and stop at a limit, because it may be any number of times longer.
+ * Throws TOOL_FAILED if it is not packed as the header says. `shown` stands for the URL.
  */
-export function unpacked(
+export function unpack(
   body: AsyncIterable<Buffer>,
   header: string | string[] | undefined,
   shown: string,
@@ -36,10 +37,14 @@ export function unpacked(
     .filter((layer) => layer !== '' && layer !== 'identity')
   if (layers.length > MAX_LAYERS)
     throw new FlotillaError('TOOL_FAILED', `${shown} answered packed ${layers.length} times over`)
-  return layers.reduceRight((packed, layer) => unpack(packed, layer, shown), body)
+  return layers.reduceRight((packed, layer) => unpackLayer(packed, layer, shown), body)
 }
 
-async function* unpack(packed: AsyncIterable<Buffer>, layer: string, shown: string): AsyncIterable<Buffer> {
+async function* unpackLayer(
+  packed: AsyncIterable<Buffer>,
+  layer: string,
+  shown: string,
+): AsyncIterable<Buffer> {
   const create = unpackers[layer]
   if (!create)
     throw new FlotillaError('TOOL_FAILED', `${shown} answered packed as ${layer}, which is not known`)
@@ -53,7 +58,7 @@ async function* unpack(packed: AsyncIterable<Buffer>, layer: string, shown: stri
     })(),
   )
   const stage = create(first.value)
-  // Its errors reach whoever reads the last stage.
+  // Its errors reach the reader of the last stage.
   pipeline(whole, stage, () => {})
   try {
     for await (const chunk of stage as AsyncIterable<Buffer>) yield chunk

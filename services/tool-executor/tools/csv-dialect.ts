@@ -1,7 +1,7 @@
-// How a CSV file is written, as its first lines show: what parts the cells, and where the header stands.
+// The dialect of a CSV file, from its first lines: the delimiter, and the position of the header.
 import { recordsIn } from './csv-records.ts'
 
-/** Characters that are looked at. */
+/** Characters that are inspected. */
 export const SAMPLE_CHARS = 64 * 1024
 const MAX_PREAMBLE = 30
 
@@ -11,11 +11,11 @@ export interface Dialect {
   readonly delimiter: string
   /** Records before the header: a title, `sep=;`. */
   readonly skipped: number
-  /** Text of what is skipped, but for `sep=`. */
+  /** The skipped text, except `sep=`. */
   readonly preamble: readonly string[]
 }
 
-/** `usual`: the delimiter that the file's name says. `named`: what the caller says, if anything. */
+/** `usual`: the delimiter by the file's name. `named`: the caller's choice, if any. */
 export function dialectOf(sample: string, usual: string, named: string | null): Dialect {
   const stated = /^sep=(.)\r?\n/i.exec(sample)?.[1] ?? null
   const delimiter = named ?? stated ?? likeliest(sample, usual)
@@ -26,7 +26,7 @@ export function dialectOf(sample: string, usual: string, named: string | null): 
   return { delimiter, skipped: start, preamble }
 }
 
-/** The one by which most lines have the same number of cells; the header should be among them. */
+/** The delimiter that gives most lines the same number of cells; the header should be among them. */
 function likeliest(sample: string, usual: string): string {
   const scored = candidates.map((delimiter) => {
     const widths = recordsOf(sample, delimiter).map((cells) => cells.length)
@@ -42,7 +42,7 @@ function likeliest(sample: string, usual: string): string {
   return best && best.score > 0 ? best.delimiter : usual
 }
 
-/** Titles come before the header: lines of one cell, where the table's have more. */
+/** Titles come before the header: lines of one cell, while the table's have more. */
 function headerAt(records: readonly (readonly string[])[], from: number): number {
   const mode = modeOf(records.slice(from).map((cells) => cells.length))
   if (mode < 2) return from
@@ -53,12 +53,12 @@ function headerAt(records: readonly (readonly string[])[], from: number): number
 }
 
 function recordsOf(sample: string, delimiter: string): string[][] {
-  // A line that the sample cuts would look short.
+  // The last line may be cut by the sample, and would look short.
   const whole = sample.length < SAMPLE_CHARS ? sample : sample.replace(/[\r\n][^\r\n]*$/, '')
   return recordsIn(whole, delimiter)
 }
 
-/** The number that is there most often; of several the smallest, so that prose has no delimiter. */
+/** The most frequent number; of several the smallest, so that prose has no delimiter. */
 function modeOf(numbers: readonly number[]): number {
   const counts = new Map<number, number>()
   for (const one of numbers) counts.set(one, (counts.get(one) ?? 0) + 1)

@@ -4,12 +4,15 @@ import { pipeline } from 'node:stream/promises'
 import { CsvError, parse, type Options } from 'csv-parse'
 import { parse as parseAtOnce } from 'csv-parse/sync'
 
-/** A quote that is never closed would take the rest of the file for one cell. */
+/** An unclosed quote would make one cell of the rest of the file. */
 const MAX_RECORD_CHARS = 1_000_000
 
 export type Cells = readonly string[]
 
-/** `strict`: as the format is. `loose`: text may follow a closing quote. `none`: a quote is a character as any other. */
+/**
+ * `strict`: by the standard. `loose`: text may follow a closing quote. `none`: a quote is an ordinary
+ * character.
+ */
 export const quotings = ['strict', 'loose', 'none'] as const
 export type Quoting = (typeof quotings)[number]
 
@@ -18,7 +21,7 @@ export interface CsvFormat {
   readonly quoting: Quoting
 }
 
-/** csv-parse's options for files as they are: untidy rows are kept, line ends may be mixed. */
+/** csv-parse's options for real files: untidy rows are kept, line ends may be mixed. */
 const csvOptions = ({ delimiter, quoting }: CsvFormat): Options => ({
   delimiter,
   quote: quoting === 'none' ? false : '"',
@@ -33,18 +36,21 @@ const csvOptions = ({ delimiter, quoting }: CsvFormat): Options => ({
   max_record_size: MAX_RECORD_CHARS,
 })
 
-/** By the strictest way of quoting that the text bears. */
+/** Records by the strictest quoting that the text allows. */
 export function recordsIn(text: string, delimiter: string): string[][] {
   for (const quoting of quotings)
     try {
       return parseAtOnce(text, csvOptions({ delimiter, quoting })) as unknown as string[][]
     } catch {
-      // Text behind a quote, or a quote that never ends: the next way takes it.
+      // Text behind a quote, or an unclosed quote: try the next quoting.
     }
   return []
 }
 
-/** Hands on one record after the other, so that nothing piles up. Rejects with what `take` throws, or with why the text is no CSV. */
+/**
+ * Passes on one record at a time, so that nothing accumulates. Rejects with the error of `take`, or with why
+ * the text is not CSV.
+ */
 export async function readRecords(
   text: Iterable<string>,
   format: CsvFormat,
@@ -62,7 +68,7 @@ export async function readRecords(
   })
 }
 
-/** Another way of quoting may read the text. */
+/** Whether another quoting may read the text. */
 export const isQuoteError = (error: unknown): boolean =>
   error instanceof CsvError &&
   ['CSV_QUOTE_NOT_CLOSED', 'CSV_MAX_RECORD_SIZE', 'CSV_NON_TRIMABLE_CHAR_AFTER_CLOSING_QUOTE'].includes(

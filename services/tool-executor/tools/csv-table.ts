@@ -1,5 +1,5 @@
-// A CSV file as a table. It is read twice, in chunks, whatever its size: once for its columns, of which the last row may change the
-// type, and once for each query. What the first reading found is kept for as long as the file is the same.
+// A CSV file as a table. It is read in chunks, once for its columns, because the last row may change a
+// column's type, and once for each query. The result of the first reading is cached until the file changes.
 import { Column } from './columns.ts'
 import { dialectOf, SAMPLE_CHARS, type Dialect } from './csv-dialect.ts'
 import { isQuoteError, quotings, readRecords, type Cells, type Quoting } from './csv-records.ts'
@@ -9,9 +9,9 @@ import { assertColumnCount, counted, distinctNames, shown, type Table } from './
 import type { Guess } from './text-encoding.ts'
 
 export interface CsvForm {
-  /** The delimiter that the file's name says. */
+  /** The delimiter by the file's name. */
   readonly usual: string
-  /** As the caller says; null: found out. */
+  /** The caller's choice; null: detected. */
   readonly delimiter: string | null
   readonly encoding: string | null
 }
@@ -21,7 +21,7 @@ interface Reading extends Dialect {
   readonly quoting: Quoting
 }
 
-/** What a first reading finds out. */
+/** The result of a first reading. */
 export class CsvProfile {
   readonly reading: Reading
   readonly notes: string[] = []
@@ -69,7 +69,7 @@ export class CsvProfile {
     for (const name of names.slice(this.columns.length)) this.columns.push(new Column(name, true))
   }
 
-  /** A cell that holds whole lines of the table: a quote before it is not closed. */
+  /** Whether the cell holds whole lines of the table, because a quote before it is not closed. */
   #looksMerged(cell: string): boolean {
     const least = this.#header.length - 1
     return (
@@ -77,7 +77,7 @@ export class CsvProfile {
     )
   }
 
-  /** A column that has neither name nor value is a delimiter at the end of each line. */
+  /** Drops a last column without name and values: it comes from a delimiter at the end of each line. */
   end(): void {
     while (
       this.columns.length > 1 &&
@@ -117,7 +117,7 @@ export async function profileCsv(open: OpenFile, form: CsvForm): Promise<CsvProf
   return profile
 }
 
-/** By the strictest way of quoting that the whole file bears. */
+/** Reads by the strictest quoting that the whole file allows. */
 async function firstReading(open: OpenFile, reading: Omit<Reading, 'quoting'>): Promise<CsvProfile> {
   let failure: unknown
   for (const quoting of quotings) {
@@ -166,7 +166,7 @@ function sampleOf(open: OpenFile, encoding: string): string {
   return sample.slice(0, SAMPLE_CHARS)
 }
 
-/** Records from the header on. */
+/** Visits records from the header on. */
 async function eachRecord(open: OpenFile, reading: Reading, take: (cells: Cells) => void): Promise<void> {
   const { delimiter, quoting, skipped, encoding } = reading
   let at = 0

@@ -1,4 +1,4 @@
-// Files that data tools may read: those under one directory, whatever the path says and wherever links lead.
+// Files that data tools may read: those under one directory, after resolving paths and links.
 import { readdir, realpath } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve, sep } from 'node:path'
@@ -6,14 +6,17 @@ import { FlotillaError } from '../../../runtime/errors.ts'
 import type { FileToParse } from './parsing.ts'
 
 const MAX_FILE_BYTES = 50_000_000
-/** Files named to a model that asked for one which does not exist. */
+/** Files listed to a model that named an unknown one. */
 const LISTED_FILES = 30
 
-/** Settings of a tool that reads data files. */
+/** Options of a tool that reads data files. */
 export interface DataOptions {
   /** Default: `data/` in the working directory, or the bundled examples. */
   directory?: string
-  /** Larger files are refused, JSON files (but for .jsonl) beyond 10,000,000 bytes in any case. Default 50,000,000. */
+  /**
+   * Larger files are refused, JSON files (but for .jsonl) beyond 10,000,000 bytes in any case. Default
+   * 50,000,000.
+   */
   maxFileBytes?: number
 }
 
@@ -22,7 +25,10 @@ function defaultDirectory(): string {
   return existsSync(own) ? own : resolve('examples/data')
 }
 
-/** `file`, a path within the directory. Rejects with TOOL_DENIED outside it, TOOL_FAILED where there is none. */
+/**
+ * Finds `file`, a path within the directory. Rejects with TOOL_DENIED outside it, TOOL_FAILED if it does not
+ * exist.
+ */
 export async function findDataFile(
   file: string,
   { directory = defaultDirectory(), maxFileBytes = MAX_FILE_BYTES }: DataOptions,
@@ -33,7 +39,10 @@ export async function findDataFile(
   const path = resolve(root, file)
   if (!within(root, path)) throw outside(file)
   const real = await realpath(path).catch(async () => {
-    throw new FlotillaError('TOOL_FAILED', `there is no file ${file}; the files are: ${await listed(root)}`)
+    throw new FlotillaError(
+      'TOOL_FAILED',
+      `there is no file ${file}; the files are: ${await listFiles(root)}`,
+    )
   })
   if (!within(root, real)) throw outside(file)
   return { path: real, file, maxBytes: maxFileBytes }
@@ -47,7 +56,7 @@ function within(root: string, path: string): boolean {
 const outside = (file: string) =>
   new FlotillaError('TOOL_DENIED', `${file} is outside the data directory; name a file within it`)
 
-async function listed(root: string): Promise<string> {
+async function listFiles(root: string): Promise<string> {
   const entries = await readdir(root, { recursive: true, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile())
   const names = files.map((entry) => relative(root, join(entry.parentPath, entry.name))).sort()

@@ -1,5 +1,5 @@
-// Reads and queries data files, in a thread (parsing.ts). What was read last is kept, for as long as the file is the same: JSON
-// whole, of other tables what their first reading found.
+// Reads and queries data files, in a thread (parsing.ts). The last results are cached until the file changes:
+// JSON as a whole, other tables by the result of their first reading.
 import { extname } from 'node:path'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { parseExact } from '../../../runtime/exact-json.ts'
@@ -12,21 +12,24 @@ import type { FileToParse } from './parsing.ts'
 import type { Table } from './table.ts'
 import { bounded, query, type Found, type Query } from './table-query.ts'
 
-/** A JSON file is read whole, and takes thirty times as much as values. */
+/** A JSON file is read whole; its values take thirty times as much memory. */
 const MAX_JSON_BYTES = 10_000_000
-/** Bytes of the JSON files whose contents are kept. */
+/** Bytes of the JSON files whose contents are cached. */
 const KEPT_BYTES = 10_000_000
 const KEPT_PROFILES = 20
-/** Names shown where a step of a path leads nowhere. */
+/** Names shown if a step of a path does not exist. */
 const LISTED_NAMES = 30
 
 export interface TableQuery extends Query {
-  /** Null: found out. */
+  /** Null: detected. */
   readonly delimiter: string | null
   readonly encoding: string | null
 }
 
-/** Rows of a CSV or TSV file with a header line, of a JSON file that holds a list of objects, or of one with an object in each line. */
+/**
+ * Rows of a CSV or TSV file with a header line, of a JSON file with a list of objects, or of one with an
+ * object per line.
+ */
 export const queryRows = ({ query: asked, ...file }: FileToParse & { query: TableQuery }): Promise<Found> =>
   withFile(file, async (open) => query(await tableIn(open, file.path, asked), asked, file.file))
 
@@ -42,7 +45,7 @@ export const jsonValue = ({ steps, encoding, ...file }: ValueQuery): Promise<Jso
     return bounded(value, 'name a path to a part of it')
   })
 
-/** `.txt` may be any of the delimiters; the name says which is likely. */
+/** A `.txt` file may use any delimiter; other names suggest the likely one. */
 const delimiters: Readonly<Record<string, string>> = { '.csv': ',', '.txt': ',', '.tsv': '\t', '.tab': '\t' }
 
 async function tableIn(open: OpenFile, path: string, { delimiter, encoding }: TableQuery): Promise<Table> {
@@ -85,12 +88,12 @@ function json(open: OpenFile, path: string, encoding: string | null): Json {
     throw open.unreadable(
       `it has ${size} bytes, and JSON is read up to ${MAX_JSON_BYTES}; larger tables are read as CSV or JSON lines (.jsonl)`,
     )
-  return values.keep(key, open.version, parsed(open, encoding))
+  return values.keep(key, open.version, parseJson(open, encoding))
 }
 
-function parsed(open: OpenFile, named: string | null): Json {
+function parseJson(open: OpenFile, named: string | null): Json {
   const { encoding, undecodable } = open.encoding(named)
-  // A table can say so beside its rows; here there is nothing but the value.
+  // A table can report it beside its rows; here there is only the value.
   if (undecodable > 0)
     throw open.unreadable(
       `${undecodable} of its characters are not UTF-8; name its encoding, or utf-8 to have them replaced by \ufffd`,

@@ -10,7 +10,7 @@ import { isOpen, publicWeb, type WebOptions, type WebResponse } from './web.ts'
 
 const MAX_BYTES = 1_000_000
 
-/** `http_json(url)`: what a public JSON API answers to GET. */
+/** `http_json(url)`: the answer of a public JSON API to GET. */
 export function httpJson({ hosts, web = publicWeb }: WebOptions = {}): Tool {
   return defineTool({
     name: 'http_json',
@@ -24,13 +24,13 @@ export function httpJson({ hosts, web = publicWeb }: WebOptions = {}): Tool {
     run: async ({ url }, { signal }) => {
       const headers = { accept: 'application/json' }
       const request = { headers, maxBytes: MAX_BYTES, signal, ...(hosts && { hosts }) }
-      return parsed(await web.fetch(url, request), MAX_BYTES)
+      return parseJson(await web.fetch(url, request), MAX_BYTES)
     },
   })
 }
 
-/** The body as JSON. Throws TOOL_FAILED where it is none, TOOL_OUTPUT_TOO_LARGE where it was cut. */
-export function parsed({ shown: url, body, truncated, contentType }: WebResponse, maxBytes: number): Json {
+/** The body as JSON. Throws TOOL_FAILED if it is not JSON, TOOL_OUTPUT_TOO_LARGE if it was cut. */
+export function parseJson({ shown: url, body, truncated, contentType }: WebResponse, maxBytes: number): Json {
   if (truncated)
     throw new FlotillaError('TOOL_OUTPUT_TOO_LARGE', `${url} answered more than ${maxBytes} bytes`)
   try {

@@ -4,7 +4,7 @@ import type { JsonSchema, Tool, ToolContext, ToolDefinition } from '../../../run
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { keepPassingSecrets, keepSecrets, secretsOfHeader, secretsOfUrl } from '../../../runtime/redaction.ts'
 import type { Json } from '../../../schemas/json.ts'
-import { parsed } from './http-json.ts'
+import { parseJson } from './http-json.ts'
 import { decodePage } from './page-encoding.ts'
 import { urlTemplate, type UrlTemplate } from './url-template.ts'
 import { trustedWeb, type WebRequest } from './web.ts'
@@ -16,22 +16,23 @@ export interface HttpToolDefinition extends Omit<ToolDefinition, 'input' | 'outp
   input: ZodType | JsonSchema
   output?: ZodType | JsonSchema
   /**
-   * `{name}` in path or query is replaced by that argument, percent-encoded. A value that would change the address (`..`, a
-   * slash, nothing) is TOOL_ARGUMENTS_INVALID. `user:password@` is sent as basic authorization.
+   * `{name}` in path or query is replaced by that argument, percent-encoded. A value that would change the
+   * address (`..`, a slash, nothing) is TOOL_ARGUMENTS_INVALID. `user:password@` is sent as basic
+   * authorization.
    */
   url: string
   /** Default POST. GET sends the other arguments as query parameters, any other method as a JSON body. */
   method?: NonNullable<WebRequest['method']>
-  /** A function is asked at each call, for keys from the environment. */
+  /** A function is called for each request, for keys from the environment. */
   headers?: Record<string, string> | (() => Record<string, string>)
 }
 
 const DEFAULT_MAX_BYTES = 1_000_000
 
 /**
- * Answers with the JSON of the response, or its text when it is not JSON; an empty one is null. The call's id goes along as
- * Idempotency-Key, and traceparent. An endpoint that is down opens the breaker of the tool; its 4xx do not. Redirects are
- * followed within its origin.
+ * Returns the JSON of the response, or its text if it is not JSON; an empty one is null. The call's id is
+ * sent as Idempotency-Key, with traceparent. An endpoint that is down opens the tool's breaker; its 4xx do
+ * not. Redirects are followed within its origin.
  */
 export function httpTool(definition: HttpToolDefinition): Tool {
   const { url, method = 'POST', headers, ...rest } = definition
@@ -49,7 +50,7 @@ export function httpTool(definition: HttpToolDefinition): Tool {
       const all = { ...sent, ...authorization(template), ...ownHeaders(headers) }
       const response = await trustedWeb.fetch(target.url, { ...request, headers: all }).catch(ofEndpoint)
       if (response.body.length === 0) return null
-      if (response.contentType.includes('json') || response.truncated) return parsed(response, maxBytes)
+      if (response.contentType.includes('json') || response.truncated) return parseJson(response, maxBytes)
       return decodePage(response.body, response.contentType)
     },
   } as ToolDefinition<unknown, Json>)
@@ -71,7 +72,7 @@ const authorization = ({ credentials }: UrlTemplate): Record<string, string> =>
 const secretsIn = (headers: Readonly<Record<string, string>>): string[] =>
   Object.entries(headers).flatMap(([name, value]) => secretsOfHeader(name, value))
 
-/** Under lower-case names, so that one of ours is replaced and not joined. */
+/** Under lower-case names, so that a default header is replaced, not joined. */
 function ownHeaders(headers: HttpToolDefinition['headers']): Record<string, string> {
   if (typeof headers !== 'function') return lowerCase(headers ?? {})
   const asked = headers()
@@ -90,7 +91,7 @@ const contextHeaders = ({ idempotencyKey, traceparent }: ToolContext): Record<st
   ...(traceparent && { traceparent }),
 })
 
-/** Parameters of the template, then the rest as query or body. */
+/** Fills the parameters of the template, then the rest as query or body. */
 function fill(template: UrlTemplate, input: Arguments, method: string) {
   const url = template.fill(new Map(Object.entries(input)))
   const left = Object.entries(input).filter(([name]) => !template.names.has(name))
@@ -104,7 +105,7 @@ function fill(template: UrlTemplate, input: Arguments, method: string) {
 
 const plain = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value))
 
-/** Here the target is the tool: when it is down, so is the tool. A request to wait (429) shows that it is up. */
+/** Here the target is the tool: if it is down, so is the tool. A 429 shows that it is up. */
 function ofEndpoint(error: unknown): never {
   if (!(error instanceof FlotillaError) || error.code !== 'TOOL_TARGET_UNAVAILABLE') throw error
   if ((error.details as { status?: number } | undefined)?.status === 429) throw error

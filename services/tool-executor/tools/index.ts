@@ -1,4 +1,4 @@
-// Tools that come with Flotilla, for a configuration to take all of, or some.
+// Tools that come with Flotilla; a configuration uses all of them, or some.
 import type { Tool } from '../../../runtime/config/fleet.ts'
 import { fetchPage } from './fetch-page.ts'
 import { httpJson } from './http-json.ts'

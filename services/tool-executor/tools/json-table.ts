@@ -9,7 +9,7 @@ type Row = { readonly [name: string]: Json }
 
 const isRow = (row: Json): row is Row => typeof row === 'object' && row !== null && !Array.isArray(row)
 
-/** Names of a row's columns, and places of names among the columns. */
+/** Names of the columns, and their positions. */
 class Columns {
   readonly list: Column[] = []
   readonly #places = new Map<string, number>()
@@ -32,13 +32,13 @@ class Columns {
     }
   }
 
-  /** The row's cells in their places. */
+  /** The row's cells in the order of the columns. */
   cells(row: Row): (Json | undefined)[] {
     return this.list.map(({ name }) => (Object.hasOwn(row, name) ? row[name] : undefined))
   }
 }
 
-/** Null where the value is no list of objects. */
+/** Null if the value is not a list of objects. */
 export function tableOfList(value: Json, file: string): Table | null {
   if (!Array.isArray(value) || !value.every(isRow)) return null
   const columns = new Columns(file)
@@ -52,7 +52,7 @@ export function tableOfList(value: Json, file: string): Table | null {
   }
 }
 
-/** Lines that are no objects are left out, counted and told. */
+/** Lines that are not objects are left out, counted and reported. */
 export class LinesProfile {
   readonly columns: Columns
   readonly encoding: string
@@ -101,7 +101,7 @@ function rowIn(line: string): Row | null {
   }
 }
 
-/** Without those that hold nothing. */
+/** The lines, without empty ones. */
 function* lines(open: OpenFile, encoding: string): Generator<string> {
   let rest = ''
   for (const text of open.text(encoding)) {

@@ -1,4 +1,4 @@
-// What is known of files that were read, as long as they are the same. The longest unused is forgotten first.
+// A cache of results by file, valid until the file changes. The least recently used is evicted first.
 import { isSame, type Version } from './open-file.ts'
 
 export class Kept<T> {
@@ -6,13 +6,15 @@ export class Kept<T> {
   readonly #limit: number
   readonly #weigh: (version: Version) => number
 
-  /** `limit`: of the weights of all that is kept. */
+  /** `limit`: total weight of the cache. */
   constructor(limit: number, weigh: (version: Version) => number) {
     this.#limit = limit
     this.#weigh = weigh
   }
 
-  /** Makes room where nothing is found: the old and what is read next may together be more than the thread has. */
+  /**
+   * Makes room if nothing is found: old entries and the next reading together may exceed the thread's memory.
+   */
   find(key: string, version: Version): T | undefined {
     const known = this.#known.get(key)
     this.#known.delete(key)

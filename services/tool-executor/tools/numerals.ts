@@ -1,4 +1,4 @@
-// Numbers as tables write them: 1,200.50 and 1.200,50, $5, 5 €, (5), 12 %. A value is never changed by being read.
+// Numbers as tables write them: 1,200.50 and 1.200,50, $5, 5 €, (5), 12 %. Reading never changes a value.
 
 const CURRENCY = String.raw`(?:(?:${Intl.supportedValuesOf('currency').join('|')})|[A-Z]{0,3}\p{Sc})`
 const CORE = String.raw`\d[\d.,'\u2019\u00a0\u202f ]*`
@@ -14,17 +14,17 @@ export type DecimalMark = '.' | ','
 
 interface Numeral {
   readonly isNegative: boolean
-  /** Digits with what groups them and parts the fraction. */
+  /** Digits with their grouping and decimal marks. */
   readonly core: string
   readonly exponent: string
-  /** Written in the way of programs: nothing but sign, digits, one point, exponent. */
+  /** Written as programs do: only sign, digits, one point, exponent. */
   readonly isPlain: boolean
 }
 
-/** Null where the text is no number in any of these forms. */
+/** Null if the text is not a number in any of these forms. */
 export function numeralOf(text: string): Numeral | null {
   const numeral = partsOf(text)
-  const isNumber = numeral && (ungrouped(numeral.core, '.') ?? ungrouped(numeral.core, ',')) !== null
+  const isNumber = numeral && (ungroup(numeral.core, '.') ?? ungroup(numeral.core, ',')) !== null
   return isNumber ? numeral : null
 }
 
@@ -40,7 +40,7 @@ function partsOf(text: string): Numeral | null {
   return { isNegative, core: core.trim(), exponent, isPlain }
 }
 
-/** The mark that the text shows to be the decimal one; null where it shows none, or both readings are possible (1,200). */
+/** The decimal mark that the text implies; null if it implies none, or both readings are possible (1,200). */
 export function decimalMarkOf(core: string): DecimalMark | null {
   const commas = core.split(',').length - 1
   const points = core.split('.').length - 1
@@ -51,18 +51,21 @@ export function decimalMarkOf(core: string): DecimalMark | null {
   return points === 1 && !/^\d{1,3}\.\d{3}$/.test(core) ? '.' : null
 }
 
-/** The number; null where the text is none by this decimal mark. */
+/** The number; null if the text is not one with this decimal mark. */
 export function numberIn(text: string, mark: DecimalMark): number | null {
   const numeral = partsOf(text)
   if (!numeral) return null
-  const digits = ungrouped(numeral.core, mark)
+  const digits = ungroup(numeral.core, mark)
   if (digits === null) return null
   const value = Number(`${digits}${numeral.exponent}`)
   return numeral.isNegative ? -value : value
 }
 
-/** Groups must have three digits (behind commas two, as in India), so that a date or a version is no number. */
-function ungrouped(core: string, mark: DecimalMark): string | null {
+/**
+ * Groups must have three digits (after commas also two, as in India), so that a date or a version is no
+ * number.
+ */
+function ungroup(core: string, mark: DecimalMark): string | null {
   const at = core.indexOf(mark)
   const [whole, fraction] = at < 0 ? [core, ''] : [core.slice(0, at), core.slice(at + 1)]
   const isGrouped = mark === '.' ? GROUPED_NOT_BY_POINT : GROUPED_NOT_BY_COMMA
@@ -70,11 +73,11 @@ function ungrouped(core: string, mark: DecimalMark): string | null {
   return `${whole.replaceAll(/\D/g, '')}${fraction === '' ? '' : `.${fraction}`}`
 }
 
-/** A number that reads back as the same text: no digit, zero or sign is lost by making a number of it. */
+/** True if the number converts back to the same text: no digit, zero or sign is lost. */
 export const isCanonical = (text: string): boolean =>
   /^-?(?:0|[1-9]\d{0,15})(?:\.\d+)?$/.test(text) &&
   String(Number(text)) === text &&
   Number.isSafeInteger(Math.trunc(Number(text)))
 
-/** A number that reads back but for zeros at the end. */
+/** True if the number converts back except for trailing zeros. */
 export const isPadded = (text: string): boolean => /^-?(?:0|[1-9]\d{0,12})\.\d{0,12}0$/.test(text)

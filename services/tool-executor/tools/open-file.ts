@@ -1,4 +1,4 @@
-// A data file while a job reads it, in a thread (parsing.ts). It is read in chunks, as often as the job likes.
+// A data file while a job reads it, in a thread (parsing.ts): in chunks, any number of times.
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { FileToParse } from './parsing.ts'
@@ -6,14 +6,14 @@ import { guessEncoding, isEncoding, type Guess } from './text-encoding.ts'
 
 const CHUNK_BYTES = 256 * 1024
 
-/** By what a file is known to be unchanged. */
+/** Identifies an unchanged file. */
 export type Version = Pick<Stats, 'mtimeMs' | 'size' | 'ino'>
 
 export const isSame = (a: Version, b: Version): boolean =>
   a.mtimeMs === b.mtimeMs && a.size === b.size && a.ino === b.ino
 
 export class OpenFile {
-  /** As messages name it. */
+  /** Its name in messages. */
   readonly name: string
   readonly version: Version
   readonly #descriptor: number
@@ -24,7 +24,7 @@ export class OpenFile {
     this.#descriptor = descriptor
   }
 
-  /** The bytes from the start. A chunk is good until the next one is asked for. */
+  /** The bytes from the start. A chunk is valid until the next one is asked for. */
   *bytes(): Generator<Buffer> {
     const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
     for (let at = 0; ;) {
@@ -42,7 +42,10 @@ export class OpenFile {
     yield decoder.decode()
   }
 
-  /** The encoding that the caller names, or the likeliest. Throws TOOL_FAILED or TOOL_ARGUMENTS_INVALID where there is no decoder. */
+  /**
+   * The encoding that the caller names, or the likeliest. Throws TOOL_FAILED or TOOL_ARGUMENTS_INVALID if
+   * there is no decoder.
+   */
   encoding(named: string | null): Guess {
     if (named !== null) {
       if (isEncoding(named)) return { encoding: named, undecodable: 0 }
@@ -60,7 +63,7 @@ export class OpenFile {
     return unreadable(this.name, why, cause)
   }
 
-  /** Throws TOOL_FAILED where somebody wrote to the file meanwhile: what was read first no longer fits the rest. */
+  /** Throws TOOL_FAILED if the file was changed while it was read: its first part may not match the rest. */
   assertUnchanged(): void {
     if (!isSame(this.version, fstatSync(this.#descriptor)))
       throw this.unreadable('it changed while it was read; ask again')
@@ -70,7 +73,7 @@ export class OpenFile {
 const unreadable = (file: string, why: string, cause?: unknown) =>
   new FlotillaError('TOOL_FAILED', `${file} can't be read: ${why}`, { cause })
 
-/** The file is asked what it is once it is open: a pipe would be read for ever. */
+/** Checks the file's type once it is open: a pipe would be read forever. */
 export async function withFile<T>(
   { path, file, maxBytes }: FileToParse,
   read: (open: OpenFile) => T | Promise<T>,

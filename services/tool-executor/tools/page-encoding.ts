@@ -1,9 +1,9 @@
-// The encoding of a page or a document of the web: its byte order mark, else what its header says, else what it says itself (meta
-// or XML declaration), else what its bytes look like. As browsers do, but for pages that are not what they say: those are
-// read as what they are.
+// The encoding of a web page or document: from its byte order mark, else its header, else its own declaration
+// (meta or XML), else guessed from its bytes. As browsers do, except for pages that are not in their declared
+// encoding: those are read in their real one.
 import { encodingOfMark, guessEncoding, isEncoding, wideEncoding } from './text-encoding.ts'
 
-/** Where a declaration must stand, with some room. */
+/** How far a declaration may be from the start, with some margin. */
 const DECLARED_WITHIN_BYTES = 4_096
 
 export function decodePage(body: Buffer, contentType: string): string {
@@ -15,16 +15,16 @@ function encodingOf(body: Buffer, contentType: string): string {
   if (marked !== null && marked !== 'utf-32') return marked
   const guess = guessEncoding([body]).encoding
   const declared = [inHeader(contentType), inDocument(body)].flatMap((label) => canonical(label) ?? [])
-  // A document whose bytes are no UTF-8 is not read as that.
+  // A document whose bytes are not UTF-8 is not read as UTF-8.
   const right = declared.find((encoding) => encoding !== 'utf-8' || guess === 'utf-8')
   return right ?? (guess === 'utf-32' ? 'utf-8' : guess)
 }
 
-/** Null where nobody knows the label. */
+/** Null if the label is unknown. */
 const canonical = (label: string | null): string | null =>
   label !== null && isEncoding(label) ? new TextDecoder(label).encoding : null
 
-/** However it is quoted. */
+/** In any quoting. */
 const inHeader = (contentType: string): string | null =>
   /charset\s*=\s*["']?\s*([\w.:-]+)/i.exec(contentType)?.[1] ?? null
 
@@ -35,6 +35,6 @@ function inDocument(body: Buffer): string | null {
     .replaceAll(/<!--[^]*?-->/g, '')
   const xml = /^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([\w.:-]+)/i.exec(head)?.[1]
   const label = xml ?? /<meta\s[^>]*?charset\s*=\s*["']?\s*([\w.:-]+)/i.exec(head)?.[1] ?? null
-  // It could be read byte by byte, so the document is not in UTF-16, whatever it says.
+  // It was readable byte by byte, so the document is not in UTF-16, whatever it declares.
   return label !== null && /^utf-?16/i.test(label) ? null : label
 }

@@ -1,25 +1,25 @@
-// A web page as the text that a reader sees. No recursion: a page may be nested as deep as it is long. Elements are counted:
-// HTML's rules for misnested tags make a tree of many times the page's size.
+// A web page as the text that a reader sees. No recursion: nesting may be as deep as the page is long.
+// Elements are counted: HTML's rules for misnested tags can make a tree many times the page's size.
 import { defaultTreeAdapter as tree, parse, type DefaultTreeAdapterTypes } from 'parse5'
 import { FlotillaError } from '../../../runtime/errors.ts'
 
 type Node = DefaultTreeAdapterTypes.Node
 
 const words = (text: string) => new Set(text.split(' '))
-/** What no reader sees, or what is no text. Menus and data lists are choices, not text. */
+/** Elements that no reader sees or that hold no text. Menus and data lists are choices, not text. */
 const hidden = words(
   'script style noscript template svg canvas iframe object select datalist head audio video map',
 )
-/** Elements whose text is kept as it is written, with its lines and indents. */
+/** Elements whose text keeps its lines and indents. */
 const preformatted = words('pre textarea listing xmp plaintext')
-/** Two of them side by side are two words. */
+/** Two adjacent ones are separate words. */
 const apart = words('button label option output legend')
 const blocks = words(
   'address article aside blockquote body dd details div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 ' +
     'header hr li main nav ol p pre section summary table tbody tfoot thead tr ul textarea listing xmp plaintext dialog hgroup search optgroup caption',
 )
 
-/** The largest pages of the web have some ten thousand. */
+/** The largest web pages have some ten thousand. */
 const MAX_ELEMENTS = 200_000
 const MAX_TITLE_CHARS = 1_000
 
@@ -29,17 +29,17 @@ export interface PageText {
   readonly truncated: boolean
 }
 
-/** A node yet to be opened; its text is kept as it is written where it is preformatted. */
+/** A node to visit; preformatted text is kept as written. */
 interface Place {
   readonly node: Node
   readonly isPre: boolean
 }
 
-/** Throws WORKER_LIMIT for a page of too many elements. */
+/** Throws WORKER_LIMIT for a page with too many elements. */
 export function pageText(html: string, maxChars: number): PageText {
   const parts: string[] = []
   let title: string | null = null
-  // Text to write as it is, or a place.
+  // Text to write as it is, or a node to visit.
   const stack: (string | Place)[] = [{ node: parse(html, { treeAdapter: countingTree() }), isPre: false }]
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     if (typeof next === 'string') parts.push(next)
@@ -52,7 +52,7 @@ export function pageText(html: string, maxChars: number): PageText {
       if (name === 'head' || name === 'title') title ??= titleOf(node)
       if (name === 'title' || hidden.has(name) || (element && isUnseen(element))) continue
       const isPre = next.isPre || (element !== null && isPreformatted(element))
-      for (const part of opened(name, node.childNodes))
+      for (const part of open(name, node.childNodes))
         stack.push(typeof part === 'string' ? part : { node: part, isPre })
     }
   }
@@ -60,7 +60,7 @@ export function pageText(html: string, maxChars: number): PageText {
   return { title, text: cut(text, maxChars), truncated: text.length > maxChars }
 }
 
-/** At a whole character. */
+/** Cuts at a whole character. */
 export const cut = (text: string, maxChars: number): string =>
   text.slice(0, maxChars).replace(/[\ud800-\udbff]$/, (half) => (text.length > maxChars ? '' : half))
 
@@ -68,7 +68,7 @@ const UNSEEN_STYLE =
   /(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|content-visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0*)?%?\s*(?:;|!|$)|font-size\s*:\s*0(?:\.0*)?[a-z%]*\s*(?:;|!|$))/i
 const PRE_STYLE = /(?:^|;)\s*white-space\s*:\s*(?:pre|break-spaces)/i
 
-/** By its own attributes: style sheets are not read. */
+/** Whether its own attributes hide it: style sheets are not read. */
 function isUnseen(element: DefaultTreeAdapterTypes.Element): boolean {
   const value = (name: string) => element.attrs.find((attribute) => attribute.name === name)?.value
   if (value('hidden') !== undefined || value('aria-hidden')?.trim().toLowerCase() === 'true') return true
@@ -91,8 +91,8 @@ function countingTree(): typeof tree {
   }
 }
 
-/** What the element puts around its children, last first. */
-function opened(name: string, children: readonly Node[]): (string | Node)[] {
+/** The element's children with the text around them, last first. */
+function open(name: string, children: readonly Node[]): (string | Node)[] {
   const inside = children.toReversed()
   if (name === 'br') return ['\n']
   if (name === 'td' || name === 'th') return ['\t', ...inside]
@@ -111,7 +111,7 @@ function titleOf(node: DefaultTreeAdapterTypes.ParentNode): string | null {
   return cut(title, MAX_TITLE_CHARS) || null
 }
 
-// Space that is kept passes the tidying as characters that no text has: Unicode sets them aside for a program's own use.
+// Preserved space passes the tidying as private-use characters of Unicode, which no text has.
 const KEPT_SPACE = '\ufdd0'
 const KEPT_LINE = '\ufdd1'
 const KEPT_TAB = '\ufdd2'

@@ -1,5 +1,6 @@
-// Pages and data files are parsed in threads with limits: what they hold comes from anybody, and a small page can be written
-// whose tree takes any memory. The module has its own threads, because a tool is made before any process runs.
+// Parses pages and data files in threads with limits: their content is untrusted, and a small page can be
+// written whose tree takes any amount of memory. The module has its own threads, because tools are made
+// before any process runs.
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { ToolContext } from '../../../runtime/config/fleet.ts'
 import { WorkerPool } from '../../../runtime/worker/pool.ts'
@@ -9,12 +10,12 @@ import type { PageText } from './page-text.ts'
 import type { Json } from '../../../schemas/json.ts'
 
 const THREADS = 2
-/** A JSON file of 10 MB with short values takes thirty times as much. */
+/** A JSON file of 10 MB with short values takes thirty times its size. */
 const MEMORY_MB = 384
 const RESULT_CHARS = 2_000_000
 const PAGE_MS = 2_000
 const VALUE_MS = 10_000
-/** A CSV file of 50 MB, twice. */
+/** Enough for a CSV file of 50 MB, read twice. */
 const TABLE_MS = 30_000
 
 const pool = new WorkerPool({
@@ -26,10 +27,10 @@ const pool = new WorkerPool({
 
 type Asker = Pick<ToolContext, 'signal' | 'taskId'>
 
-/** A file as it was found: data-files.ts says which may be read. */
+/** A file that was found: data-files.ts decides which may be read. */
 export interface FileToParse {
   readonly path: string
-  /** As messages name it. */
+  /** Its name in messages. */
   readonly file: string
   readonly maxBytes: number
 }
@@ -39,21 +40,21 @@ export interface PageToParse {
   readonly maxChars: number
 }
 
-/** `what` begins the message where the page is too much. */
+/** `what` begins the message if the page exceeds the limits. */
 export const parsePage = (page: PageToParse, what: string, asker: Asker): Promise<PageText> =>
-  parsed('page', page, PAGE_MS, `${what} can't be read as a page`, asker)
+  parse('page', page, PAGE_MS, `${what} can't be read as a page`, asker)
 
 export const queryFile = (file: FileToParse, query: TableQuery, asker: Asker): Promise<Found> =>
-  parsed('rows', { ...file, query }, TABLE_MS, `${file.file} can't be read as a table`, asker)
+  parse('rows', { ...file, query }, TABLE_MS, `${file.file} can't be read as a table`, asker)
 
 /** The value at these steps into a JSON file. */
 export const valueInFile = (query: ValueQuery, asker: Asker): Promise<Json> =>
-  parsed('value', query, VALUE_MS, `${query.file} can't be read as JSON`, asker)
+  parse('value', query, VALUE_MS, `${query.file} can't be read as JSON`, asker)
 
-/** Ends the threads; a later tool call starts them afresh. */
+/** Ends the threads; a later tool call starts new ones. */
 export const closeParsing = (): Promise<void> => pool.close()
 
-async function parsed<T>(
+async function parse<T>(
   job: string,
   input: object,
   timeMs: number,

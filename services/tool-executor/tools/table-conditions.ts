@@ -1,9 +1,9 @@
 // Conditions on the cells of a table.
 //
-// 1. A number is compared with the number that a cell stands for ("1,200.50", "$5"), text with text, whatever their case only by
-//    `contains`. Letters are the same however they are composed (é).
-// 2. A cell without a value equals null, and meets no other condition but `!=`.
-// 3. A cell that can't be compared is neither less nor more: it is undecided, which is counted and told.
+// 1. A number is compared with the number that a cell stands for ("1,200.50", "$5"), text with text, ignoring
+//    case only for `contains`. Letters are equal in any Unicode composition (é).
+// 2. A cell without a value equals null, and otherwise meets only `!=`.
+// 3. A cell that can't be compared is neither less nor more: it is undecided, which is counted and reported.
 import type { Json } from '../../../schemas/json.ts'
 import type { Column } from './columns.ts'
 
@@ -15,7 +15,7 @@ export interface Condition {
   readonly value: string | number | boolean | null | (string | number)[]
 }
 
-/** Null where the cell can't be compared with the value. */
+/** Null if the cell can't be compared with the value. */
 export function holds({ op, value }: Condition, cell: Json, column: Column): boolean | null {
   const is = (wanted: Json) => same(cell, wanted, column)
   switch (op) {
@@ -28,7 +28,7 @@ export function holds({ op, value }: Condition, cell: Json, column: Column): boo
     case 'contains':
       return contains(cell, value, column)
     default:
-      return ordered(op, cell, value, column)
+      return compareOrder(op, cell, value, column)
   }
 }
 
@@ -43,13 +43,16 @@ function same(cell: Json, wanted: Json, column: Column): boolean {
   return meansNumber(wanted, column) && compareNumbers(cell, wanted, column) === 0
 }
 
-/** Whether a value is compared as a number: "1.1" is, where no cell would be changed by that (a version 1.10), or where all are prices. */
+/**
+ * Whether a value is compared as a number: "1.1" is, if that would change no cell (a version 1.10), or if all
+ * are prices.
+ */
 function meansNumber(wanted: Json, column: Column): boolean {
   if (typeof wanted === 'number') return true
   return column.type === 'number' || column.isDecorated
 }
 
-/** As models and people write them: NFC, so that é is é. */
+/** Normalised to NFC, so that é equals é. */
 const textOf = (value: Json): string =>
   (typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)).normalize()
 
@@ -58,7 +61,7 @@ const contains = (cell: Json, wanted: Json, column: Column): boolean =>
     ? cell.some((one) => same(one, wanted, column))
     : cell !== null && textOf(cell).toLowerCase().includes(textOf(wanted).toLowerCase())
 
-function ordered(op: '<' | '<=' | '>' | '>=', cell: Json, wanted: Json, column: Column): boolean | null {
+function compareOrder(op: '<' | '<=' | '>' | '>=', cell: Json, wanted: Json, column: Column): boolean | null {
   if (isNothing(cell)) return false
   const sign = compare(cell, wanted, column)
   if (sign === null) return null
@@ -67,7 +70,7 @@ function ordered(op: '<' | '<=' | '>' | '>=', cell: Json, wanted: Json, column: 
   return op === '>' ? sign > 0 : sign >= 0
 }
 
-/** As numbers where the value is one and the column has any, else as text (ISO dates sort so). */
+/** Compares as numbers if the value is one and the column has any, else as text (which sorts ISO dates). */
 function compare(cell: Json, wanted: Json, column: Column): number | null {
   const isScalar = (value: Json) => typeof value === 'string' || typeof value === 'number'
   if (!isScalar(cell) || !isScalar(wanted)) return null
@@ -78,7 +81,7 @@ function compare(cell: Json, wanted: Json, column: Column): number | null {
   return a < b ? -1 : Number(a > b)
 }
 
-/** Null where one is no number. Digits beyond a double's are compared one by one. */
+/** Null if one is not a number. Digits beyond a double's precision are compared one by one. */
 function compareNumbers(cell: Json, wanted: Json, column: Column): number | null {
   if (isLong(cell) || isLong(wanted)) {
     const [a, b] = [wholeOf(cell), wholeOf(wanted)]
@@ -88,7 +91,7 @@ function compareNumbers(cell: Json, wanted: Json, column: Column): number | null
   return a === null || b === null ? null : a - b
 }
 
-/** A model writes numbers as programs do, whatever the file's decimal mark. */
+/** Models write numbers as programs do, whatever the file's decimal mark. */
 const plainNumber = (wanted: Json): number | null =>
   typeof wanted === 'string' && /^-?\d+(\.\d+)?$/.test(wanted) ? Number(wanted) : null
 

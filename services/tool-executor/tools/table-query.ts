@@ -1,13 +1,13 @@
-// A query of a table: the rows that meet every condition, and what a model needs to ask better if they are not the right ones.
+// A query of a table: the rows that meet every condition, and notes that help a model to refine it.
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Json } from '../../../schemas/json.ts'
 import type { Column, ColumnInfo } from './columns.ts'
 import { counted, shown, type Table } from './table.ts'
 import { holds, type Condition } from './table-conditions.ts'
 
-/** Characters of what a query answers, as JSON: what a tool may return. */
+/** Longest result of a query, as JSON: the limit of a tool's result. Characters. */
 const MAX_RESULT_CHARS = 1_000_000
-/** Columns that are described, of a table whose every column is asked for. */
+/** Columns described at most, if all columns are asked for. */
 const MAX_DESCRIBED = 200
 
 export interface Query {
@@ -19,11 +19,11 @@ export interface Query {
 
 export interface Found {
   readonly rows: { [column: string]: Json }[]
-  /** How many met the conditions in all. */
+  /** How many rows met the conditions in all. */
   readonly matched: number
-  /** How many the table has. */
+  /** How many rows the table has. */
   readonly total: number
-  /** Those that were asked for or compared. */
+  /** Columns that were asked for or compared. */
   readonly columns: ColumnInfo[]
   readonly notes: string[]
 }
@@ -47,7 +47,7 @@ export async function query(table: Table, { where, columns, limit }: Query, file
   const tests = where.map((condition) => testOf(table, condition, at(condition.field)))
   const picked = columns.map(at)
   const found = new Rows((cells) =>
-    picked.length > 0 ? chosen(table, cells, picked) : wholeRow(table, cells),
+    picked.length > 0 ? choose(table, cells, picked) : wholeRow(table, cells),
   )
   await table.each((cells) => {
     if (meets(tests, cells)) found.add(cells, limit)
@@ -72,7 +72,7 @@ class Rows {
     this.#form = form
   }
 
-  /** Throws TOOL_OUTPUT_TOO_LARGE before they take more memory than can be returned. */
+  /** Throws TOOL_OUTPUT_TOO_LARGE before the rows take more memory than can be returned. */
   add(cells: Cells, limit: number): void {
     this.matched += 1
     if (this.rows.length >= limit) return
@@ -89,7 +89,7 @@ function testOf(table: Table, condition: Condition, at: number): Test {
   return { condition, column, at, undecided: 0, example: null }
 }
 
-/** A row that fails no condition but can't be compared is counted with those that kept it out. */
+/** A row that fails no condition but can't be compared is counted for the undecided conditions. */
 function meets(tests: readonly Test[], cells: Cells): boolean {
   const undecided: Test[] = []
   for (const test of tests) {
@@ -103,12 +103,12 @@ function meets(tests: readonly Test[], cells: Cells): boolean {
   return undecided.length === 0
 }
 
-const chosen = ({ columns }: Table, cells: Cells, places: readonly number[]) =>
+const choose = ({ columns }: Table, cells: Cells, places: readonly number[]) =>
   Object.fromEntries(
     places.flatMap((at) => (columns[at] ? [[columns[at].name, columns[at].value(cells[at])]] : [])),
   )
 
-/** A row of JSON lacks what it lacks; one of CSV is short, and its missing cells are empty. */
+/** A JSON row simply lacks a cell; a CSV row is short, and its missing cells are empty. */
 const wholeRow = ({ columns }: Table, cells: Cells) =>
   Object.fromEntries(
     columns.flatMap((column, at) => {

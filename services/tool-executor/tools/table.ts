@@ -1,4 +1,4 @@
-// A table as queries see it, whatever file it comes from.
+// A table as queries see it, from any kind of file.
 import type { Json } from '../../../schemas/json.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Column } from './columns.ts'
@@ -11,9 +11,9 @@ export interface Table {
   readonly columns: readonly Column[]
   /** Rows in all. */
   readonly total: number
-  /** What is odd about the file, as sentences for a model. */
+  /** Oddities of the file, as sentences for a model. */
   readonly notes: readonly string[]
-  /** Each row's cells, in the order of the columns; undefined where the row lacks one. The array is used again. */
+  /** Each row's cells, in the order of the columns; undefined if the row lacks one. The array is reused. */
   each(visit: (cells: readonly (Json | undefined)[]) => void): Promise<void>
 }
 
@@ -25,7 +25,7 @@ export function assertColumnCount(file: string, count: number): void {
     )
 }
 
-/** Names that are all different: empty ones say their position, repeated ones their number. */
+/** Makes names unique: empty ones get their position, repeated ones a number. */
 export function distinctNames(header: readonly string[]): { names: string[]; notes: string[] } {
   const taken = new Set(header)
   const used = new Set<string>()

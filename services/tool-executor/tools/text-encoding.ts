@@ -1,7 +1,9 @@
-// Which encoding a text is in, where nobody says: by its byte order mark, else by its bytes.
+// Detects the encoding of a text: by its byte order mark, else by its bytes.
 //
-// 1. Bytes that are UTF-8 are read as UTF-8. A text that is UTF-8 but for a few bytes stays UTF-8, and the few are counted.
-// 2. Anything else is read as Windows-1252 (Latin-1 and more), which has a letter for every byte: nothing is lost.
+// 1. Bytes that are UTF-8 are read as UTF-8. A text that is UTF-8 except for a few bytes stays UTF-8, and
+//    those are counted.
+// 2. Anything else is read as Windows-1252 (Latin-1 and more), which has a letter for every byte: nothing is
+//    lost.
 import { isAscii } from 'node:buffer'
 
 /** The encoding that a byte order mark names. UTF-32 has no decoder here. */
@@ -14,11 +16,11 @@ export function encodingOfMark(head: Uint8Array): 'utf-8' | 'utf-16le' | 'utf-16
 }
 
 const LEAST_UNITS = 2
-/** Shares of zero bytes: text of western letters has one in nearly each unit of UTF-16, on one side. */
+/** Shares of zero bytes: western text has one in nearly each unit of UTF-16, on one side. */
 const MANY = 0.4
 const FEW = 0.1
 
-/** UTF-16 without a mark, told by where the zero bytes are. */
+/** UTF-16 without a mark, recognised by the position of the zero bytes. */
 export function wideEncoding(head: Uint8Array): 'utf-16le' | 'utf-16be' | null {
   const units = Math.floor(head.length / 2)
   if (units < LEAST_UNITS) return null
@@ -32,11 +34,11 @@ export function wideEncoding(head: Uint8Array): 'utf-16le' | 'utf-16be' | null {
 export interface Guess {
   /** A label that TextDecoder knows. */
   readonly encoding: string
-  /** Bytes, or runs of them, that the encoding has no character for. */
+  /** Bytes, or runs of them, that are not a character in the encoding. */
   readonly undecodable: number
 }
 
-/** The encoding of all these bytes, which are read to the end unless their begin tells. */
+/** The encoding of all these bytes, which are read to the end unless their beginning decides. */
 export function guessEncoding(chunks: Iterable<Uint8Array>): Guess | { encoding: 'utf-32' } {
   const decoder = new TextDecoder()
   let isFirst = true

@@ -1,15 +1,16 @@
-// Addresses with `{name}` in their path or query, filled with what a model wrote.
+// URLs with `{name}` in their path or query, filled with a model's arguments.
 //
-// 1. Arguments choose values, never the shape: after filling, the URL has the template's origin, its number of path segments
-//    and its query parameters. What would change that, here or in a server that decodes once more, is refused.
-// 2. A template is checked where it is written: what it can't mean is a mistake of the configuration.
+// 1. Arguments choose values, never the shape: after filling, the URL has the template's origin, its number
+//    of path segments and its query parameters. A value that would change that, here or in a server that
+//    decodes once more, is refused.
+// 2. A template is checked when it is defined: an invalid one is a configuration error.
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Json } from '../../../schemas/json.ts'
 
 export interface UrlTemplate {
-  /** Origin and path as written: what messages show. */
+  /** Origin and path as written, for messages. */
   readonly shown: string
-  /** Arguments that stand in it. */
+  /** Names of the arguments in it. */
   readonly names: ReadonlySet<string>
   /** `user:password` of the template. */
   readonly credentials: string | null
@@ -29,13 +30,13 @@ export function urlTemplate(text: string): UrlTemplate {
   if (/[{}]/.test(authority)) throw new Error('url may have {name} in its path and query, not in its host')
   if (model.hash !== '') throw new Error('url must not have a fragment (#…): it is never sent')
   if (/[{}]/.test(`${path}${query}`.replaceAll(PLACEHOLDER, '')))
-    throw new Error('url has a brace that is no placeholder: write {name}, of letters, digits and _')
+    throw new Error('url has a brace that is not a placeholder: write {name}, of letters, digits and _')
   const names = new Set([...`${path}${query}`.matchAll(PLACEHOLDER)].map(([, name = '']) => name))
   const host = `${scheme}${authority.slice(authority.lastIndexOf('@') + 1)}`
   const fill: UrlTemplate['fill'] = (values) => {
     const filledPath = path.replaceAll(PLACEHOLDER, (_, name: string) => segmentOf(name, values.get(name)))
     const filledQuery = query.replaceAll(PLACEHOLDER, (_, name: string) => valueOf(name, values.get(name)))
-    return asShaped(`${host}${filledPath}${filledQuery}`, model)
+    return checkShape(`${host}${filledPath}${filledQuery}`, model)
   }
   return { shown: `${host}${path}`, names, credentials: credentialsOf(model), fill }
 }
@@ -51,7 +52,7 @@ function segmentOf(name: string, value: Json | undefined): string {
   const text = plain(name, value)
   if (text === '') throw invalid(name, 'must not be empty')
   for (const read of readings(text)) {
-    // Servers drop what follows a semicolon before they look at the dots.
+    // Servers drop text after a semicolon before they interpret the dots.
     if (/^\.{1,2}$/.test(read.split(';')[0] as string)) throw invalid(name, 'must not be a step of a path')
     if (/[/\\\p{Cc}]/u.test(read))
       throw invalid(name, 'must not hold slashes, backslashes or control characters')
@@ -61,7 +62,7 @@ function segmentOf(name: string, value: Json | undefined): string {
 
 const MAX_DECODINGS = 5
 
-/** The value as servers may read it: decoded once more, and more than once, and with look-alikes folded. */
+/** The value as servers may read it: decoded once or several times more, and with look-alikes folded. */
 function readings(text: string): string[] {
   const found = [text]
   for (let at = text; found.length <= MAX_DECODINGS;) {
@@ -72,7 +73,7 @@ function readings(text: string): string[] {
   return found.flatMap((read) => [read, read.normalize('NFKC')])
 }
 
-/** Escapes that are no UTF-8 (overlong forms of a dot, say) are read as bytes. */
+/** Escapes that are not UTF-8 (such as overlong forms of a dot) are read as bytes. */
 function decodedOnce(text: string): string {
   return text.replaceAll(/(%[0-9a-f]{2})+/gi, (escapes) => {
     try {
@@ -95,7 +96,7 @@ function plain(name: string, value: Json | undefined): string {
   return text
 }
 
-function asShaped(text: string, model: URL): URL {
+function checkShape(text: string, model: URL): URL {
   const url = URL.parse(text)
   const isSame =
     url?.origin === model.origin &&

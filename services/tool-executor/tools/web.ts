@@ -1,16 +1,18 @@
-// HTTP for tools: the one place that sends requests.
+// HTTP for tools: the only module that sends requests.
 //
-// 1. No connection is made to an address that is not public (loopback, private, link-local, metadata services, …) unless its
-//    host is allowed. The address is checked as it is dialled, after resolution, so a name that resolves differently
-//    the second time (DNS rebinding) gains nothing. Redirects dial anew, and so are checked too.
-// 2. A body is unpacked, and read up to its limit and no further: the limit is of what it unpacks to.
-// 3. Messages show a URL's origin and path alone, or what the tool says instead: user, query and fragment may hold secrets.
-// 4. Failures: TOOL_DENIED (address, scheme, host or redirect refused), TOOL_TARGET_UNAVAILABLE (unreachable, 5xx, 408, 429; may be tried
-//    again, after Retry-After), TOOL_FAILED (any other status).
+// 1. No connection is made to an address that is not public (loopback, private, link-local, metadata
+//    services, …) unless its host is allowed. The address is checked on connecting, after resolution, so a
+//    name that resolves differently the second time (DNS rebinding) gains nothing. Redirects connect again,
+//    so they are checked too.
+// 2. A body is unpacked, and read up to its limit and no further: the limit applies to the unpacked size.
+// 3. Messages show only a URL's origin and path, or the tool's own text instead: user, query and fragment may
+//    hold secrets.
+// 4. Failures: TOOL_DENIED (address, scheme, host or redirect refused), TOOL_TARGET_UNAVAILABLE (unreachable,
+//    5xx, 408, 429; may be retried, after Retry-After), TOOL_FAILED (any other status).
 import { Agent, request, type Dispatcher } from 'undici'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { redacted, shownUrl } from '../../../runtime/redaction.ts'
-import { ACCEPTED_ENCODINGS, unpacked } from './content-encoding.ts'
+import { ACCEPTED_ENCODINGS, unpack } from './content-encoding.ts'
 import { AddressRefused, CONNECT_TIMEOUT_MS, guardedConnector } from './address-guard.ts'
 
 const MAX_REDIRECTS = 5
@@ -22,7 +24,10 @@ export interface WebRequest {
   readonly body?: string
   readonly maxBytes: number
   readonly signal: AbortSignal
-  /** Hosts that may be asked, redirects included: `name`, `name:port`, `*.name` for those below it. Absent: any. */
+  /**
+   * Hosts that may be asked, redirects included: `name`, `name:port`, `*.name` for those below it. Absent:
+   * any.
+   */
   readonly hosts?: readonly string[]
   /** True: a redirect to another origin is refused. */
   readonly sameOrigin?: boolean
@@ -41,14 +46,17 @@ export interface WebResponse {
   readonly truncated: boolean
 }
 
-/** What the tools that fetch any address may be limited to. */
+/** Options of the tools that fetch any address. */
 export interface WebOptions {
-  /** Hosts that may be asked, redirects included: `name`, `name:port`, `*.name` for those below it. Default: any public one. */
+  /**
+   * Hosts that may be asked, redirects included: `name`, `name:port`, `*.name` for those below it. Default:
+   * any public one.
+   */
   readonly hosts?: readonly string[]
   readonly web?: Web
 }
 
-/** Whether a request may go where somebody else reads it, with whatever its URL says. */
+/** Whether requests may go to any host, where others can read the data in their URLs. */
 export const isOpen = (hosts: readonly string[] | undefined): boolean =>
   hosts === undefined || hosts.some((pattern) => pattern === '*' || /^\*:/.test(pattern))
 
@@ -56,7 +64,10 @@ export interface Web {
   fetch(url: string, request: WebRequest): Promise<WebResponse>
 }
 
-/** `allowed`: hosts, `name` or `name:port`, that may be private; asked at each connection, as the ports are that stay closed. */
+/**
+ * `allowed`: hosts, `name` or `name:port`, that may be private; read at each connection, like the ports that
+ * stay closed.
+ */
 export function createWeb(
   allowed: () => readonly string[],
   closedPorts: () => readonly string[] = () => [],
@@ -78,7 +89,7 @@ function allowedPrivateHosts(): string[] {
 export const publicWeb: Web = createWeb(allowedPrivateHosts, () => [
   process.env['PORT']?.trim() || DEFAULT_PORT,
 ])
-/** For addresses that the fleet's owner wrote into the configuration. */
+/** For addresses from the fleet's configuration. */
 export const trustedWeb: Web = createTrustedWeb()
 
 function createTrustedWeb(): Web {
@@ -90,13 +101,13 @@ function createTrustedWeb(): Web {
   return { fetch: (url, options) => follow(dispatcher, url, options) }
 }
 
-/** A URL that is asked, and how messages show it. */
+/** A requested URL, and its form in messages. */
 interface Target {
   readonly url: URL
   readonly shown: string
 }
 
-/** Only GET follows redirects. Headers of ours (keys, cookies) stay with the origin that they were meant for. */
+/** Only GET follows redirects. Our headers (keys, cookies) stay with the origin that they were meant for. */
 async function follow(dispatcher: Dispatcher, start: string, options: WebRequest): Promise<WebResponse> {
   const first = webUrl(start, options)
   let at: Target = { url: first, shown: options.shown ?? shownUrl(first) }
@@ -120,11 +131,11 @@ async function follow(dispatcher: Dispatcher, start: string, options: WebRequest
 function webUrl(text: string, { hosts }: WebRequest, base?: URL): URL {
   const url = URL.parse(text, base?.href)
   if (!url) throw new FlotillaError('TOOL_ARGUMENTS_INVALID', `${text.slice(0, 200)} is not a URL`)
-  if (url.protocol === 'http:' || url.protocol === 'https:') return allowed(url, hosts)
+  if (url.protocol === 'http:' || url.protocol === 'https:') return assertAllowed(url, hosts)
   throw new FlotillaError('TOOL_DENIED', `${url.protocol} is not allowed: only http: and https: are fetched`)
 }
 
-function allowed(url: URL, hosts: readonly string[] | undefined): URL {
+function assertAllowed(url: URL, hosts: readonly string[] | undefined): URL {
   if (hosts === undefined || hosts.some((pattern) => matches(pattern.toLowerCase(), url))) return url
   const listed = hosts.join(', ') || 'none'
   throw new FlotillaError(
@@ -156,13 +167,13 @@ async function send(
   }
 }
 
-/** What kept a request from an answer. An abort passes as it is: whoever aborted knows why. */
+/** The error of a request without an answer. An abort passes unchanged: its reason explains it. */
 function unreachable({ shown }: Target, signal: AbortSignal, error: unknown): Error {
   if (signal.aborted) return error instanceof Error ? error : new Error('aborted')
   if (error instanceof FlotillaError) return error
   if (error instanceof AddressRefused) return new FlotillaError('TOOL_DENIED', error.message)
   const { message, code } = error as Error & { code?: string }
-  // A header that can't be sent: nothing gets better by another try.
+  // A header that can't be sent: a retry can't help.
   const failed = code === 'UND_ERR_INVALID_ARG' ? 'TOOL_FAILED' : 'TOOL_TARGET_UNAVAILABLE'
   return new FlotillaError(failed, `fetching ${shown}: ${message || code}`, {
     cause: error,
@@ -174,7 +185,7 @@ async function finish(
   response: Dispatcher.ResponseData,
   options: WebRequest,
 ): Promise<WebResponse> {
-  const { body, truncated } = await limited(at, response, options)
+  const { body, truncated } = await readLimited(at, response, options)
   const { statusCode } = response
   if (statusCode < 200 || statusCode > 299) throw refusedBy(at, response, body)
   const contentType = String(response.headers['content-type'] ?? '').toLowerCase()
@@ -183,12 +194,12 @@ async function finish(
   return { url: url.href, shown, contentType, body, truncated }
 }
 
-async function limited(at: Target, response: Dispatcher.ResponseData, { maxBytes, signal }: WebRequest) {
+async function readLimited(at: Target, response: Dispatcher.ResponseData, { maxBytes, signal }: WebRequest) {
   const chunks: Buffer[] = []
   let left = maxBytes
   try {
     const packing = response.headers['content-encoding']
-    for await (const chunk of unpacked(response.body as AsyncIterable<Buffer>, packing, at.shown)) {
+    for await (const chunk of unpack(response.body as AsyncIterable<Buffer>, packing, at.shown)) {
       chunks.push(chunk.subarray(0, left))
       left -= chunk.length
       if (left < 0) break

@@ -94,10 +94,10 @@ const waits: [number, string][] = [
   [7_200_001, '3 h'],
 ]
 for (const [retryAfterMs, said] of waits)
-  test(`a limit that has room again in ${retryAfterMs} ms says ${said}`, () => {
+  test(`a limit that resets in ${retryAfterMs} ms says to retry in ${said}`, () => {
     const error = { ...failure('RATE_LIMITED', 'full'), retryAfterMs }
     const shown = plain(renderResult(result({ status: 'rejected', output: null, error })))
-    assert.match(shown, new RegExp(`There is room again in ${said}\\.`))
+    assert.match(shown, new RegExp(`Retry in ${said}\\.`))
   })
 
 test('scripted answers say so; where there is no answer, nothing is said of it', () => {

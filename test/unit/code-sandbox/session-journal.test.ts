@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SessionEntry } from '../../../services/code-sandbox/executors/port.ts'
-import { argsHashOf, placeOf, stepsOf } from '../../../services/code-sandbox/executors/session-journal.ts'
+import { argsHashOf, positionOf, stepsOf } from '../../../services/code-sandbox/executors/session-journal.ts'
 
 const step = (n: number): SessionEntry => ({ kind: 'step', n, code: '1', nowMs: 0, seed: '' })
 const call = (n: number, seq: number): SessionEntry => ({
@@ -21,7 +21,7 @@ test('a place names how far a session has come', () => {
     [step(0), done(0), step(3), call(3, 0)],
     [step(0), done(0), step(3), call(3, 0), done(3)],
   ]
-  const places = logs.map((log) => placeOf({ id: 's', log }))
+  const places = logs.map((log) => positionOf({ id: 's', log }))
   assert.equal(new Set(places).size, logs.length, places.join(', '))
 })
 

@@ -6,7 +6,7 @@ import { countTokens as countOld } from 'gpt-tokenizer/encoding/cl100k_base'
 import { defaultSizes } from '../../../runtime/config/defaults.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { sizeOf } from '../../../runtime/models/sizes.ts'
-import { fitted } from '../../../services/planner/model/context-window.ts'
+import { fitToWindow } from '../../../services/planner/model/context-window.ts'
 import type { ModelRequest } from '../../../services/planner/call.ts'
 import { countedTokens } from '../../../services/planner/model/token-count.ts'
 
@@ -20,7 +20,7 @@ const request = (model: string, content: string, changes: Partial<ModelRequest> 
   ...changes,
 })
 const site = { provider: 'openai', model: 'm', keyEnv: undefined, baseUrl: '' }
-const fit = (asked: ModelRequest) => fitted(asked, sizeOf(asked.model, defaultSizes), site)
+const fit = (asked: ModelRequest) => fitToWindow(asked, sizeOf(asked.model, defaultSizes), site)
 /** One token each, in both tokenizers. */
 const words = (count: number): string => ' word'.repeat(count)
 

@@ -26,7 +26,7 @@ const rowsOf = (driver: StageDriver) => Object.keys(driver.laneRows())
 const atBucket = (bucket: number) => drive(stage, { now: bucket * ANSWER_BUCKET_MS })
 
 function keep(answered: Answered, taskId: string, atMs: number): void {
-  for (const [row, value] of Object.entries(answered.keeping(taskId, atMs).lane)) answered.write(row, value)
+  for (const [row, value] of Object.entries(answered.keep(taskId, atMs).lane)) answered.write(row, value)
 }
 
 test('an answer is one row of the lane and no timer, but for the first of its bucket', () => {
@@ -86,7 +86,7 @@ test('a bucket of many ids is forgotten some at a time, every one of them', () =
 test('what an event of an old time is remembered for is over at once, and does not stay', () => {
   const driver = atBucket(81_000)
   const answered = new Answered()
-  assert.deepEqual(answered.keeping('late', 0).timers, { [FORGET_ANSWERED]: ANSWER_BUCKET_MS + REMEMBER_MS })
+  assert.deepEqual(answered.keep('late', 0).timers, { [FORGET_ANSWERED]: ANSWER_BUCKET_MS + REMEMBER_MS })
   submit(driver, 'a')
   driver.advance(10 * REMEMBER_MS)
   assert.deepEqual(rowsOf(driver), [])

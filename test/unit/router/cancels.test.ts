@@ -4,8 +4,7 @@ import { Cancels } from '../../../services/router/cancels.ts'
 import { MAX_CANCELS } from '../../../services/router/constants.ts'
 
 function keep(cancels: Cancels, taskId: string, atMs: number, reason: string | null = null): void {
-  for (const [row, value] of Object.entries(cancels.keeping(taskId, { reason, atMs })))
-    cancels.write(row, value)
+  for (const [row, value] of Object.entries(cancels.keep(taskId, { reason, atMs }))) cancels.write(row, value)
 }
 
 test('a lane keeps so many early cancels and no more: the oldest go, whatever order they were restored in', () => {
@@ -23,7 +22,7 @@ test('cancels that end make room, and are never taken for the oldest again', () 
   for (let round = 0; round < 3; round++)
     for (let n = 0; n < MAX_CANCELS; n++) {
       keep(cancels, `r${round}-${n}`, round * MAX_CANCELS + n)
-      if (round < 2) for (const row of Object.keys(cancels.ending(`r${round}-${n}`))) cancels.write(row, null)
+      if (round < 2) for (const row of Object.keys(cancels.drop(`r${round}-${n}`))) cancels.write(row, null)
     }
   assert.equal(cancels.size, MAX_CANCELS)
   assert.notEqual(cancels.of('r2-0'), undefined)

@@ -107,7 +107,7 @@ test('what is not on the list is refused, and all of it is told at once', () => 
   const overrides = { model: ['gpt-4o', 'groq/llama-*'], profile: ['fast'] }
   const task = { model: 'groq/other', profile: 'native', mode: 'code', maxSteps: 61 } as const
   const { message } = rejected({ agents: { faq: { ...faq, overrides } } }, task)
-  assert.match(message, /mode code; profile native; model groq\/other; maxSteps 61, where 60 is the most/)
+  assert.match(message, /mode code; profile native; model groq\/other; maxSteps 61, but 60 is the most/)
   admitted({ agents: { faq: { ...faq, overrides } } }, { model: 'groq/llama-x' })
 })
 
@@ -125,7 +125,7 @@ test('to ask for what the agent has anyway, or for less, is no choice', () => {
 test('a maximum of money holds for tasks that ask for none, and may be lowered', () => {
   const agents = { faq: { ...faq, overrides: { maxCost: 0.5 } } }
   assert.deepEqual([admitted({ agents }).maxCost, admitted({ agents }, { maxCost: 0.1 }).maxCost], [0.5, 0.1])
-  assert.match(rejected({ agents }, { maxCost: 1 }).message, /maxCost 1, where 0\.5 is the most/)
+  assert.match(rejected({ agents }, { maxCost: 1 }).message, /maxCost 1, but 0\.5 is the most/)
   assert.equal(admitted({ agents: { faq } }, { maxCost: 100 }).maxCost, 100)
 })
 

@@ -206,7 +206,7 @@ test('50,000 tasks of one user wait: another one’s is second, and each is foun
   submit(driver, 'a')
   const sample = driver.only('TaskAdmitted')
   const enter = (taskId: string, userId: string) =>
-    lane.write(rowOf(taskId), lane.queued({ ...sample, taskId, userId }, null))
+    lane.write(rowOf(taskId), lane.queuedRow({ ...sample, taskId, userId }, null))
   for (let n = 0; n < 50_000; n++) enter(`h${n}`, 'heavy')
   enter('late', 'late')
   const order: string[] = []
@@ -226,7 +226,7 @@ test('a waiting task whose row is lost gets a result all the same: by its deadli
   const lane = new Schedule()
   lane.write(rowOf('lost'), new MissingRow('0'.repeat(64)))
   lane.write(rowOf('well'), { at: 'work' })
-  assert.deepEqual([lane.waiting, lane.working], [0, 1])
+  assert.deepEqual([lane.waiting, lane.running], [0, 1])
   const meta = { id: 'e', key: 'lost', lane: 0, atMs: 5, traceId: null }
   const rows = { task: { answer: 'admitted', atMs: 1 } } as const
   const events: StageEvent[] = [

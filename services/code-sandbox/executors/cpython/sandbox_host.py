@@ -1,12 +1,12 @@
-# The way out of a CPython process: frames on a pair of descriptors, a 4-byte little-endian length and JSON each; or, where
-# only text comes through, a line of JSON each.
+# The channel of a CPython process: frames on a pair of descriptors, a 4-byte little-endian length and JSON
+# each; or, if only text can pass, a line of JSON each.
 import os
 from json import dumps, loads
 
 from sandbox_world import WORLD
 
 LENGTH_BYTES = 4
-# The program of the session gathers what it prints; this is for one that goes around it.
+# The session's program buffers its prints itself; this is for a program that bypasses it.
 FLUSH_CHARS = 128
 
 
@@ -27,14 +27,15 @@ def open_on(source, sink):
 
 
 def begin(limits):
-    # The program of the session keeps to the limit itself, in characters; this is for one that goes around it.
+    # The session's program respects the limit itself, in characters; this is for a program that bypasses it.
     CHANNEL.print_chars, CHANNEL.frame_bytes = 2 * limits['printChars'], limits['frameBytes']
     CHANNEL.kept = CHANNEL.dropped = 0
     CHANNEL.printed = ''
 
 
 def read(length):
-    # Into one buffer: what is allocated must not depend on the pieces in which a frame arrives (addresses are part of a replay).
+    # Into one buffer: allocations must not depend on the pieces in which a frame arrives (addresses are part
+    # of a replay).
     whole = bytearray(length)
     with memoryview(whole) as view:
         at = 0

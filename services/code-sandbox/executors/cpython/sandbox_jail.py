@@ -1,8 +1,8 @@
-# What a CPython process may ask of the kernel: memory, its two descriptors, the time, its end. Linux.
+# The system calls that a CPython process may make: memory, its two descriptors, the time, its end. Linux.
 #
-# 1. A list of what is allowed. Opening, connecting, starting, signalling and tracing are not on it, under any name.
-# 2. Numbers differ by architecture. One that has no table here is refused, and so is a kernel without seccomp.
-# 3. What was set is tried: a process that can still open a file ends itself.
+# 1. An allow-list. Opening, connecting, starting, signalling and tracing are not on it, under any name.
+# 2. Numbers differ by architecture. One without a table here is refused, and so is a kernel without seccomp.
+# 3. The settings are verified: a process that can still open a file ends itself.
 import ctypes
 import os
 import platform
@@ -51,7 +51,7 @@ SECCOMP_MODE_FILTER = 2
 CAPABILITIES = 64
 NOBODY = 65534
 
-# Of the memory limit, kept for what the interpreter needs to report that it was reached.
+# The part of the memory limit that is kept for reporting that it was reached.
 SLACK = 16 << 20
 LEAST = 32 << 20
 
@@ -135,7 +135,7 @@ def confine(memory, in_use=None):
 
 
 def drop_privileges():
-    """Every capability, and root where we are it. The user namespace of the zygote maps nobody else, so there it stays."""
+    """Drops every capability, and root, except in the zygote's user namespace, which maps no other user."""
     for capability in range(CAPABILITIES):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     if os.geteuid() == 0:

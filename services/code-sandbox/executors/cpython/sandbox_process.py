@@ -1,5 +1,6 @@
-# A session in a CPython process: everything loaded, then confined, then steps until the channel closes. Used by the zygote,
-# or run by itself, in a container or on another machine, with the frames on standard input and output:
+# A session in a CPython process: loads everything, confines itself, then runs steps until the channel closes.
+# Used by the zygote, or run by itself, in a container or on another machine, with the frames on standard input
+# and output:
 #
 #   sandbox_process.py MEMORY_MB frames|lines [PACKAGE…]
 import os
@@ -26,7 +27,7 @@ import sandbox_jail
 import sandbox_step
 
 SKIPPED = {'tests', 'testing', 'test', 'conftest', 'distutils', 'f2py', '_examples', '_pyinstaller', 'setup'}
-# Out of the way of programs that try every low one.
+# Beyond the low numbers that programs try.
 CHANNEL_FD = 700
 
 
@@ -54,7 +55,7 @@ def load_below(package):
 
 
 def load_zones():
-    """The system's time zones, where the tzdata package is not installed."""
+    """The system's time zones, if the tzdata package is not installed."""
     for top in () if sandbox_imports.ZONES else zoneinfo.TZPATH:
         for folder, _, names in os.walk(top):
             for name in names:
@@ -145,7 +146,7 @@ def main(memory_mb, framing, *packages):
 
 
 def ended(status):
-    """As a shell tells it: 128 and the signal."""
+    """As a shell reports it: 128 plus the signal."""
     signalled = status & 127
     return 128 + signalled if signalled else status >> 8
 

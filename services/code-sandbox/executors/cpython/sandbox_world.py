@@ -1,8 +1,9 @@
-# Clock and entropy of a CPython process, as the WASI shim has them: the journalled time plus what the program slept, and a
-# hash chain over the step's seed. Import it before everything that keeps a reference to what it replaces.
+# Clock and entropy of a CPython process, as the WASI shim has them: the journalled time plus what the program
+# slept, and a hash chain over the step's seed. Import it before everything that keeps a reference to what it
+# replaces.
 #
-# What reads the system's clock in C code of its own (numpy.datetime64('now')) is not covered: a replay that depends on it
-# is a divergence, and told as one.
+# C code that reads the system's clock itself (numpy.datetime64('now')) is not covered: a replay that depends
+# on it diverges, and is reported as a divergence.
 import ctypes
 import gc
 import hashlib

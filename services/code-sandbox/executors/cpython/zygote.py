@@ -2,11 +2,11 @@
 #
 #   zygote.py SOCKET MEMORY_MB namespaces|HOST_PID [PACKAGE…]
 #
-# 1. A connection's first 4 bytes are its number. How its process ended is told on standard output, `NUMBER WAITSTATUS`,
-#    which that process can't reach.
+# 1. A connection's first 4 bytes are its number. The zygote reports how its process ended on standard output,
+#    `NUMBER WAITSTATUS`, which that process can't reach.
 # 2. When the host hangs up, the process is killed, whatever it does.
-# 3. The loop leaves no trace in memory, and addresses are not random: each session finds the heap as the first one did, so
-#    that a replay, which may print an address, comes out the same.
+# 3. The loop leaves no trace in memory, and addresses are not random: each session finds the same heap as the
+#    first, so that a replay, which may print an address, comes out the same.
 import ctypes
 import os
 import signal
@@ -26,7 +26,7 @@ def fix_addresses():
 
 
 def die_with_the_host():
-    """bubblewrap sees to it where it is around us."""
+    """bubblewrap does this if it runs us."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     if not NAMESPACES and os.getppid() != int(sys.argv[3]):
         os._exit(0)

@@ -1,7 +1,8 @@
-// A container for each session, on a Docker engine: one of any machine, by DOCKER_HOST.
+// A container for each session, on a Docker engine of this or another machine (DOCKER_HOST).
 //
-// 1. The engine's walls: no network, a read-only file system, no capability, no new privilege, nobody as its user, limits of
-//    memory, CPU and processes. Inside them the program confines itself as under the native executor (sandbox_jail.py).
+// 1. The engine confines it: no network, a read-only file system, no capability, no new privilege, the user
+//    nobody, limits of memory, CPU and processes. Inside, the program confines itself as under the native
+//    executor (sandbox_jail.py).
 // 2. A container ends with its attached stream, and is removed when it ends.
 import Docker from 'dockerode'
 import { PassThrough } from 'node:stream'
@@ -10,7 +11,7 @@ import { Interpreter } from '../interpreter.ts'
 import { SessionExecutor, type CommonOptions, type InterpreterSource } from '../session-executor.ts'
 
 export interface DockerOptions extends CommonOptions {
-  /** Of one session, everything in its container included. */
+  /** Memory of one session, with everything in its container. */
   readonly memoryMb: number
   /** Containers at once. */
   readonly maxChildren: number
@@ -18,7 +19,7 @@ export interface DockerOptions extends CommonOptions {
   readonly warmChildren?: number
   /** Built from deploy/sandbox.Dockerfile. Default flotilla-sandbox. */
   readonly image?: string
-  /** In the image; steps may import them. */
+  /** Packages in the image; steps may import them. */
   readonly packages?: readonly string[]
 }
 
@@ -34,7 +35,7 @@ export class DockerExecutor extends SessionExecutor {
 }
 
 function dockerSource(options: DockerOptions): InterpreterSource {
-  // Takes DOCKER_HOST and its like, or the socket of this machine.
+  // Uses DOCKER_HOST and related variables, or the socket of this machine.
   const docker = new Docker()
   const image = options.image ?? SANDBOX_IMAGE
   return {
@@ -57,7 +58,10 @@ function dockerSource(options: DockerOptions): InterpreterSource {
   }
 }
 
-/** The ssh client of dockerode is left out (package.json, overrides): it would compile native code at every install. */
+/**
+ * The ssh client of dockerode is left out (package.json, overrides): it would compile native code at every
+ * install.
+ */
 function refuseSsh(docker: Docker): void {
   const { protocol } = docker.modem as { protocol?: string }
   if (protocol === 'ssh')
@@ -82,7 +86,7 @@ function containerOptions(image: string, { memoryMb, packages = [] }: DockerOpti
       CapDrop: ['ALL'],
       SecurityOpt: ['no-new-privileges'],
       Memory: memory,
-      // As much as Memory: no swap.
+      // Same as Memory: no swap.
       MemorySwap: memory,
       NanoCpus: 1_000_000_000,
       PidsLimit: PROCESSES,
@@ -116,7 +120,7 @@ function interpreterOn(
     write: (bytes) => void stream.write(bytes),
     kill: () => {
       stream.end()
-      // Gone already, or on its way: either is what was asked for.
+      // Removed already, or being removed: both are fine.
       container.kill({ signal: 'SIGKILL' }).catch(() => {})
     },
   })
@@ -128,7 +132,7 @@ function interpreterOn(
   errors.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-STDERR_CHARS)))
   gone.then(
     ({ StatusCode }) => interpreter.closed(`the process ended (${StatusCode}) ${said.trim()}`),
-    // The engine went away, and the stream with it: the session must be rebuilt.
+    // The engine is gone, and the stream with it: the session must be rebuilt.
     (error: Error) => interpreter.closed(`the process ended (SIGKILL) ${error.message}`),
   )
   return interpreter

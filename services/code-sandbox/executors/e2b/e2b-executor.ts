@@ -1,10 +1,11 @@
-// A sandbox of E2B for each session: a small virtual machine of theirs, for those who want no agent's Python on their own.
+// An E2B sandbox for each session: a small virtual machine of theirs, to keep agents' Python off your own
+// machines.
 //
-// 1. The program is uploaded when a sandbox starts and runs there as everywhere, confined by sandbox_jail.py: no shell, no
-//    file writes. The sandbox itself is created without access to the internet.
-// 2. A sandbox whose session waits is paused, not given up, and costs nothing then; the next frame connects to it again. One
-//    that can't be connected to is gone, and its session is rebuilt from the log.
-// 3. A sandbox that nobody ends is ended by E2B after LIFE_MS.
+// 1. The program is uploaded when a sandbox starts, and runs there as elsewhere, confined by sandbox_jail.py:
+//    no shell, no file writes. The sandbox itself is created without access to the internet.
+// 2. A sandbox whose session waits is paused, not ended, and then costs nothing; the next frame connects to
+//    it again. One that can't be connected to is gone, and its session is rebuilt from the log.
+// 3. E2B ends a forgotten sandbox after LIFE_MS.
 import { readFile, readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { Sandbox } from 'e2b'
@@ -13,13 +14,13 @@ import { SessionExecutor, type CommonOptions, type InterpreterSource } from '../
 import { RemoteSession } from './remote-session.ts'
 
 export interface E2bOptions extends Pick<CommonOptions, 'watch'> {
-  /** Of one session. */
+  /** Memory of one session. */
   readonly memoryMb: number
   /** Sandboxes at once. */
   readonly maxChildren: number
   /** With Python 3.11 or later. Default: E2B's base template. */
   readonly template?: string
-  /** In the template; steps may import them. */
+  /** Packages in the template; steps may import them. */
   readonly packages?: readonly string[]
   /** A session that waits for longer is paused. Default 10 s. */
   readonly pauseAfterMs?: number
@@ -29,7 +30,7 @@ const LIFE_MS = 600_000
 const PAUSE_AFTER_MS = 10_000
 const REQUEST_MS = 60_000
 const CHECK_EVERY_MS = 60_000
-/** In the home of the sandbox's user. */
+/** Directory in the home of the sandbox's user. */
 const FOLDER = 'flotilla-sandbox'
 const ENVIRONMENT = { PYTHONHASHSEED: '0', LC_ALL: 'C.UTF-8', TZ: 'UTC', OPENBLAS_NUM_THREADS: '1' }
 
@@ -42,7 +43,7 @@ export class E2bExecutor extends SessionExecutor {
 
 function e2bSource(options: E2bOptions): InterpreterSource {
   const program = programFiles()
-  // Told by whoever awaits it.
+  // The caller that awaits it gets the error.
   program.catch(() => {})
   let checkedMs = -Infinity
   return {
@@ -53,7 +54,7 @@ function e2bSource(options: E2bOptions): InterpreterSource {
         throw unavailable(error)
       }
     },
-    // Asked for by every probe of readiness, so not each time of E2B.
+    // Every readiness probe asks, so E2B is not asked each time.
     check: async () => {
       if (performance.now() - checkedMs < CHECK_EVERY_MS) return
       try {

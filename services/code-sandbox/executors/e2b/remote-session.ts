@@ -1,4 +1,5 @@
-// The program's process in a sandbox of E2B. Only text comes through, so a frame is a line; what is sent is sent in order.
+// The program's process in an E2B sandbox. Only text can pass, so a frame is a line; frames are sent in
+// order.
 import type { CommandHandle, Sandbox } from 'e2b'
 import { frameBody } from '../frames.ts'
 import { Interpreter } from '../interpreter.ts'
@@ -22,7 +23,7 @@ export class RemoteSession {
   #paused = false
   #over = false
   #timer: NodeJS.Timeout | null = null
-  /** What is done with the sandbox, one thing after another. */
+  /** Operations on the sandbox, one after another. */
   #work: Promise<void> = Promise.resolve()
 
   protected constructor(sandbox: Sandbox, pauseAfterMs: number) {
@@ -46,7 +47,7 @@ export class RemoteSession {
 
   get #listeners() {
     return {
-      onStdout: (text: string) => this.#heard(text),
+      onStdout: (text: string) => this.#receive(text),
       onStderr: (text: string) => {
         this.#said = (this.#said + text).slice(-STDERR_CHARS)
       },
@@ -62,7 +63,7 @@ export class RemoteSession {
     )
   }
 
-  /** A process that was disconnected for a pause, or by one, has not ended. */
+  /** A process that was disconnected by a pause has not ended. */
   #gone(handle: CommandHandle, how: string): void {
     if (handle === this.#handle && !this.#paused) this.#end(`the process ended (${how}) ${this.#said.trim()}`)
   }
@@ -99,7 +100,7 @@ export class RemoteSession {
     this.#timer = null
   }
 
-  #heard(text: string): void {
+  #receive(text: string): void {
     const waits = this.interpreter.receiveText(text)
     this.#rest()
     if (!this.#over && waits)

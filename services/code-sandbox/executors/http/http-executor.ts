@@ -1,9 +1,10 @@
-// Sessions on a server of one's own, or of a cloud's: anything that speaks the protocol of docs/sandbox-http.md, such as
-// deploy/sandbox-http/server.py in a container of Cloud Run, a function of Modal or a virtual machine.
+// Sessions on your own server or in a cloud: anything that speaks the protocol of docs/sandbox-http.md, such
+// as deploy/sandbox-http/server.py in a container of Cloud Run, a function of Modal or a virtual machine.
 //
-// 1. How much its programs are confined is the server's promise; the one in the repository confines them as the native
-//    executor does. Here nothing that it answers is trusted: sizes, shapes, tool names and times are checked.
-// 2. A session that the server has given up (idle, crowded out, restarted) is rebuilt from its log as soon as it is asked.
+// 1. The server is responsible for confining its programs; the one in the repository confines them as the
+//    native executor does. Its answers are not trusted: sizes, shapes, tool names and times are checked.
+// 2. A session that the server has dropped (idle, evicted, restarted) is rebuilt from its log when it is next
+//    used.
 import { FlotillaError } from '../../../../runtime/errors.ts'
 import { shownUrl } from '../../../../runtime/redaction.ts'
 import { SessionExecutor, type CommonOptions, type InterpreterSource } from '../session-executor.ts'
@@ -11,13 +12,13 @@ import { HttpSession } from './http-session.ts'
 import { SandboxServer } from './sandbox-server.ts'
 
 export interface HttpOptions extends CommonOptions {
-  /** Of one session. */
+  /** Memory of one session. */
   readonly memoryMb: number
   /** Sessions at once, of this process. */
   readonly maxChildren: number
-  /** Where the server is; below it lies /v1. */
+  /** Base URL of the server; /v1 is below it. */
   readonly url: string
-  /** Absent: the server asks for none. */
+  /** Absent: the server needs none. */
   readonly token?: string
 }
 
@@ -40,7 +41,7 @@ function httpSource({ url, token, memoryMb }: HttpOptions): InterpreterSource {
         throw unavailable(url, error)
       }
     },
-    // Asked for by every probe of readiness, so not each time of the server.
+    // Every readiness probe asks, so the server is not asked each time.
     check: async () => {
       if (performance.now() - checkedMs < CHECK_EVERY_MS) return
       try {
@@ -57,8 +58,8 @@ function httpSource({ url, token, memoryMb }: HttpOptions): InterpreterSource {
 function unavailable(url: string, error: unknown): FlotillaError {
   const { message, code } = error as { message?: string; code?: string }
   const remedy =
-    'Start deploy/sandbox-http/server.py or another server of its protocol there, and set FLOTILLA_SANDBOX_URL to where ' +
-    'it is and FLOTILLA_SANDBOX_TOKEN to its token.'
+    'Start deploy/sandbox-http/server.py or another server of its protocol there, and set FLOTILLA_SANDBOX_URL to ' +
+    'its URL and FLOTILLA_SANDBOX_TOKEN to its token.'
   return new FlotillaError(
     'SANDBOX_UNAVAILABLE',
     `the http executor at ${shownUrl(url)}: ${message || code || String(error)}. ${remedy}`,

@@ -1,9 +1,10 @@
-// A session on a sandbox server, as the link of an interpreter: each frame is a request, and its answer the frames that the
-// program says until it waits again.
+// A session on a sandbox server, as the link of an interpreter: each frame is a request, and its response the
+// frames that the program sends until it waits again.
 //
-// 1. A request that fails half-way leaves the session at an unknown place: it is ended. One that the server refuses because
-//    it has the session no more did nothing: GONE.
-// 2. What ends here is ended there too, by the broken connection and by DELETE; the server's own time limits are the last resort.
+// 1. A request that fails half-way leaves the session in an unknown state: it is ended. One that the server
+//    refuses because it no longer has the session did nothing: GONE.
+// 2. A session that ends here is ended there too, by the broken connection and by DELETE; the server's own
+//    time limits are the last resort.
 import { frameBody, frameBytes } from '../frames.ts'
 import { Interpreter } from '../interpreter.ts'
 import { GONE } from '../live-session.ts'
@@ -17,7 +18,7 @@ export class HttpSession {
   readonly #server: SandboxServer
   readonly #session: StartedSession
   readonly #stop = new AbortController()
-  /** One request after another: a frame is known before the end of the answer that it stands in. */
+  /** One request after another: a frame may arrive before its response ends. */
   #work: Promise<void> = Promise.resolve()
 
   protected constructor(server: SandboxServer, session: StartedSession) {
@@ -48,7 +49,7 @@ export class HttpSession {
     for await (const chunk of answer as AsyncIterable<Buffer>)
       waits = this.interpreter.receiveText(decoder.decode(chunk, { stream: true }))
     if (waits || !this.interpreter.alive) return
-    const how = await this.#server.ending(this.#session)
+    const how = await this.#server.endOf(this.#session)
     this.interpreter.kill(how === null ? NO_END : `the process ended (${how})`)
   }
 

@@ -1,4 +1,4 @@
-// Requests to a sandbox server. Redirects are not followed: the token stays with the server that it is for.
+// Requests to a sandbox server. Redirects are not followed: the token is for this server only.
 import { Agent, request, type Dispatcher } from 'undici'
 import { redacted } from '../../../../runtime/redaction.ts'
 
@@ -6,7 +6,7 @@ const PROTOCOL = 'flotilla-sandbox/1'
 
 const CONNECT_MS = 10_000
 const KEEP_ALIVE_MS = 60_000
-/** A cloud starts a container meanwhile. */
+/** Long enough for a cloud to start a container. */
 const START_MS = 60_000
 const SHORT_MS = 10_000
 const MAX_REPLY_BYTES = 64_000
@@ -16,7 +16,7 @@ type Fields = { readonly [key: string]: unknown }
 
 export interface StartedSession {
   readonly id: string
-  /** Where it balances load, it tells by cookies which of its instances has the session. */
+  /** With a load balancer, cookies identify the instance that has the session. */
   readonly cookie: string | null
 }
 
@@ -24,7 +24,7 @@ export class SandboxServer {
   readonly #url: string
   readonly #headers: Readonly<Record<string, string>>
   readonly #endings = new Set<Promise<void>>()
-  // A step's own time limit ends what takes too long.
+  // A step's own time limit ends a request that takes too long.
   readonly #dispatcher = new Agent({
     connect: { timeout: CONNECT_MS },
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -37,7 +37,7 @@ export class SandboxServer {
     this.#headers = token ? { authorization: `Bearer ${token}` } : {}
   }
 
-  /** Rejects with what is wrong there. */
+  /** Rejects with the server's problem. */
   async check(memoryMb: number): Promise<void> {
     const reply = await this.#reply('GET', '/v1', { signal: AbortSignal.timeout(START_MS) })
     const { protocol, memoryMb: allowed } = await fieldsOf(reply)
@@ -55,7 +55,7 @@ export class SandboxServer {
     return { id, cookie: cookies.join('; ').slice(0, 4_000) || null }
   }
 
-  /** What a session answers to a frame; null when the session is no more. */
+  /** The session's response to a frame; null if the session is gone. */
   async ask(session: StartedSession, frame: Buffer, signal: AbortSignal): Promise<Body | null> {
     const path = `/v1/sessions/${session.id}/frames`
     const reply = await this.#send('POST', path, { ...of(session), body: frame, signal })
@@ -65,8 +65,8 @@ export class SandboxServer {
     return null
   }
 
-  /** How a session's process ended: a signal's name or an exit code; null when it goes on. */
-  async ending(session: StartedSession): Promise<string | null> {
+  /** How a session's process ended: a signal's name or an exit code; null while it runs. */
+  async endOf(session: StartedSession): Promise<string | null> {
     const signal = AbortSignal.timeout(SHORT_MS)
     const { state, how } = await fieldsOf(
       await this.#reply('GET', `/v1/sessions/${session.id}`, { ...of(session), signal }),
@@ -74,7 +74,7 @@ export class SandboxServer {
     return state === 'ended' && typeof how === 'string' ? how.slice(0, 100) : null
   }
 
-  /** Never rejects: what can't be told now, the server finds by itself. */
+  /** Never rejects: if the server can't be reached, it ends the session by itself. */
   end(session: StartedSession): Promise<void> {
     const ending = this.#delete(session)
       .catch(() => {})
@@ -83,7 +83,7 @@ export class SandboxServer {
     return ending
   }
 
-  /** After every end was told. */
+  /** Resolves after every end was sent. */
   async close(): Promise<void> {
     await Promise.all(this.#endings)
   }
@@ -138,12 +138,12 @@ async function fieldsOf({ body }: Dispatcher.ResponseData): Promise<Fields> {
     if (size > MAX_REPLY_BYTES) throw new Error('its answer is too long')
     chunks.push(chunk)
   }
-  const value = parsed(Buffer.concat(chunks).toString())
-  if (typeof value !== 'object' || value === null) throw new Error('its answer is no JSON object')
+  const value = parseJson(Buffer.concat(chunks).toString())
+  if (typeof value !== 'object' || value === null) throw new Error('its answer is not a JSON object')
   return value as Fields
 }
 
-function parsed(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -5,15 +5,15 @@ import { findPython } from './python.ts'
 import { Zygote, startFailure, type ZygoteOptions } from './zygote.ts'
 
 export interface NativeOptions extends CommonOptions {
-  /** Of one session. */
+  /** Memory of one session. */
   readonly memoryMb: number
-  /** Processes at once; a waiting one takes some 3 MB and what its program holds. */
+  /** Processes at once; a waiting one takes some 3 MB plus its program's data. */
   readonly maxChildren: number
   /** Default: python3. */
   readonly python?: string
-  /** Installed for that Python; steps may import them. */
+  /** Packages installed for that Python; steps may import them. */
   readonly packages?: readonly string[]
-  /** Made by bubblewrap: true, or not started; false, without; default: where they work. */
+  /** Namespaces by bubblewrap. true: required; false: not used; default: if they work. */
   readonly namespaces?: boolean
 }
 
@@ -48,13 +48,16 @@ function nativeSource(options: NativeOptions): InterpreterSource {
   }
 }
 
-/** With namespaces where bubblewrap can make them, else without; not at all where a session can't be confined. */
+/**
+ * Starts with namespaces if bubblewrap can make them, else without; not at all if a session can't be
+ * confined.
+ */
 async function startZygote(options: NativeOptions): Promise<{ zygote: Zygote; weakness: string | null }> {
   if (process.platform !== 'linux') throw startFailure(`this is ${process.platform}`)
   const python = await findPython(options.python ?? 'python3')
   const { memoryMb, packages = [] } = options
   const attempt = async (bubblewrap: string | null, weakness: string | null) => ({
-    zygote: await probed({ python, memoryMb, packages, bubblewrap }),
+    zygote: await startProbed({ python, memoryMb, packages, bubblewrap }),
     weakness,
   })
   const found = options.namespaces === false ? null : programOnPath('bwrap')
@@ -67,9 +70,9 @@ async function startZygote(options: NativeOptions): Promise<{ zygote: Zygote; we
 }
 
 const weakened = (why: string) =>
-  `without namespaces, the system-call filter and the memory limit stand alone: ${why}`
+  `without namespaces, only the system-call filter and the memory limit confine it: ${why}`
 
-async function probed(options: ZygoteOptions): Promise<Zygote> {
+async function startProbed(options: ZygoteOptions): Promise<Zygote> {
   try {
     const zygote = await Zygote.start(options)
     await probe(zygote).catch(async (error: unknown) => {

@@ -1,10 +1,10 @@
-// Which Python the native executor runs, and where its library is.
+// Finds the Python of the native executor, and its library.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { FlotillaError } from '../../../../runtime/errors.ts'
 
 export interface Python {
-  /** The interpreter itself, no wrapper. */
+  /** The interpreter itself, not a wrapper. */
   readonly executable: string
   /** Directories that it loads from. */
   readonly library: readonly string[]
@@ -34,11 +34,11 @@ async function probe(command: string): Promise<Python & { version: readonly numb
 }
 
 function unavailable(what: string, cause?: unknown): FlotillaError {
-  const remedy = `Install Python ${LEAST.join('.')} or later, and name it in FLOTILLA_PYTHON where it is not python3.`
+  const remedy = `Install Python ${LEAST.join('.')} or later, and name it in FLOTILLA_PYTHON if it is not python3.`
   return new FlotillaError('SANDBOX_UNAVAILABLE', `the native executor: ${what}. ${remedy}`, { cause })
 }
 
-/** Without those that lie in another one. */
+/** Removes paths that are inside another one. */
 function outermost(paths: readonly string[]): string[] {
   return paths.filter((path) => !paths.some((other) => other !== path && path.startsWith(`${other}/`)))
 }

@@ -1,9 +1,10 @@
-// The zygote process (../cpython/zygote.py) as the host sees it: started once, then a socket for each session.
+// The zygote process (../cpython/zygote.py) as the host sees it: started once, then a socket for each
+// session.
 //
-// 1. Around it stand bubblewrap's namespaces where they work: no network, no process but its own, of the file system the
-//    interpreter's library, read-only. Inside, each session gives up the rest (sandbox_jail.py). Without namespaces the
-//    system-call filter and the memory limit stand alone; without those nothing starts.
-// 2. A session's process ends with its socket; the zygote says on its standard output how.
+// 1. It runs in bubblewrap's namespaces if they work: no network, no process but its own, of the file system
+//    only the interpreter's library, read-only. Inside, each session drops the rest (sandbox_jail.py).
+//    Without namespaces the system-call filter and the memory limit remain; without those nothing starts.
+// 2. A session's process ends with its socket; the zygote reports how on its standard output.
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { createConnection } from 'node:net'
@@ -19,7 +20,7 @@ import type { Python } from './python.ts'
 export interface ZygoteOptions {
   readonly python: Python
   readonly memoryMb: number
-  /** Loaded whole before the first session; importable by steps. */
+  /** Packages loaded before the first session; steps may import them. */
   readonly packages: readonly string[]
   /** Path of bwrap, or null: without namespaces. */
   readonly bubblewrap: string | null
@@ -28,7 +29,7 @@ export interface ZygoteOptions {
 const executors = fileURLToPath(new URL('..', import.meta.url))
 const SOURCES = ['python', 'cpython'].map((folder) => join(executors, folder))
 const SCRIPT = join(executors, 'cpython', 'zygote.py')
-/** Python's hashes are fixed: a replay sees sets in the same order. Libraries of arithmetic keep to one thread. */
+/** Python's hashes are fixed, so a replay sees sets in the same order. Numeric libraries use one thread. */
 const ENVIRONMENT = {
   PYTHONHASHSEED: '0',
   LC_ALL: 'C.UTF-8',
@@ -39,7 +40,7 @@ const ENVIRONMENT = {
 } as const
 const START_MS = 60_000
 const STDERR_CHARS = 2_000
-/** Numbers of one size, so that each session's memory is laid out alike. */
+/** Numbers of equal size, so that each session's memory has the same layout. */
 const FIRST_NUMBER = 1_000_000
 const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
 
@@ -49,7 +50,7 @@ export class Zygote {
   readonly #sessions = new Map<number, Interpreter>()
   #nextNumber = FIRST_NUMBER
   #errors = ''
-  /** Resolves when it is gone, and every session with it. */
+  /** Resolves when it has ended, and every session with it. */
   readonly ended: Promise<void>
   alive = true
   readonly #gone = Promise.withResolvers<void>()
@@ -70,7 +71,7 @@ export class Zygote {
     })
   }
 
-  /** Rejects with what the process said when it is not up. */
+  /** Rejects with the process's error output if it does not start. */
   static async start(options: ZygoteOptions): Promise<Zygote> {
     const directory = await mkdtemp(join(tmpdir(), 'flotilla-native-'))
     await chmod(directory, 0o700)
@@ -94,9 +95,9 @@ export class Zygote {
     socket.write(head)
     socket.on('data', (chunk: Buffer) => interpreter.receive(chunk))
     socket.on('error', () => {})
-    // The zygote tells how a session ended, but for one that it never had.
+    // The zygote reports how a session ended, except one that it never had.
     socket.once('close', () => {
-      if (!connected) this.#told(number, 'SIGKILL')
+      if (!connected) this.#closeSession(number, 'SIGKILL')
     })
     return interpreter
   }
@@ -119,13 +120,13 @@ export class Zygote {
         text = lines.pop() ?? ''
         for (const line of lines)
           if (line === 'ready') resolve()
-          else this.#reported(line)
+          else this.#readReport(line)
       })
       const end = (reason: string): void => {
         clearTimeout(timer)
         this.alive = false
         reject(new Error(reason))
-        for (const number of [...this.#sessions.keys()]) this.#told(number, 'SIGKILL')
+        for (const number of [...this.#sessions.keys()]) this.#closeSession(number, 'SIGKILL')
         void rm(this.#directory, { recursive: true, force: true }).then(this.#gone.resolve)
       }
       this.#process.once('error', (error) => end(error.message))
@@ -136,15 +137,15 @@ export class Zygote {
   }
 
   /** `NUMBER WAITSTATUS` */
-  #reported(line: string): void {
+  #readReport(line: string): void {
     const [number, status] = line.split(' ').map(Number)
     if (number === undefined || status === undefined) return
     const signal = status & 127
     const how = signal === 0 ? String(status >> 8) : (SIGNALS.get(signal) ?? `signal ${signal}`)
-    this.#told(number, how)
+    this.#closeSession(number, how)
   }
 
-  #told(number: number, how: string): void {
+  #closeSession(number: number, how: string): void {
     this.#sessions.get(number)?.closed(`the process ended (${how}) ${this.#errors.trim()}`)
     this.#sessions.delete(number)
   }
@@ -163,7 +164,7 @@ function namespaces({ library }: Python, directory: string): string[] {
   const environment = Object.entries(ENVIRONMENT).flatMap(([name, value]) => ['--setenv', name, value])
   const libraries = [...SYSTEM_LIBRARIES, ...library].flatMap((path) => ['--ro-bind-try', path, path])
   const sources = SOURCES.flatMap((path) => ['--ro-bind', path, path])
-  // Capabilities in its own namespaces, for those of each session; a session gives all of them up.
+  // Capabilities in its own namespaces, to make those of each session; a session drops all of them.
   return [
     ...[...kinds, '--die-with-parent', '--new-session', '--clearenv', ...environment],
     ...[

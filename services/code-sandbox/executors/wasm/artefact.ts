@@ -1,8 +1,9 @@
-// The interpreter as it is shipped: one compressed file, unpacked at first use.
+// The shipped interpreter: one compressed file, unpacked at first use.
 //
-// 1. The shipped file's SHA-256 is in artefact.json; a file that does not fit it is refused.
+// 1. The shipped file's SHA-256 is in artefact.json; a file that does not match is refused.
 // 2. Unpacking is atomic (a directory renamed into place), so processes may race.
-// 3. An unpacked directory is used only when its owner is us and each file's hash is right: somebody else may have put it there.
+// 3. An unpacked directory is used only if we own it and each file's hash matches: another user may have put
+//    it there.
 import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
@@ -11,12 +12,15 @@ import { constants, zstdDecompress } from 'node:zlib'
 import { FlotillaError } from '../../../../runtime/errors.ts'
 
 export interface ArtefactManifest {
-  /** Of the compressed file. */
+  /** Hash of the compressed file. */
   readonly sha256: string
-  /** Of ../python, build/python, build/wit and the pinned tools: tells whether the artefact is what the sources give. */
+  /**
+   * Hash of ../python, build/python, build/wit and the pinned tools: shows whether the artefact is up to
+   * date.
+   */
   readonly sources: string
   readonly tools: Readonly<Record<string, string>>
-  /** In the order in which they are packed. */
+  /** In packing order. */
   readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[]
 }
 
@@ -36,7 +40,7 @@ export async function unpack(cacheDir: string): Promise<string> {
   const manifest = await readManifest()
   const directory = join(cacheDir, `flotilla-python-${manifest.sha256.slice(0, 16)}`)
   if (await isIntact(directory, manifest)) return directory
-  const files = await unpacked(manifest)
+  const files = await readPacked(manifest)
   await mkdir(cacheDir, { recursive: true })
   const fresh = await mkdtemp(join(cacheDir, '.flotilla-python-'))
   for (const [name, bytes] of files) await writeFile(join(fresh, name), bytes, { mode: 0o400 })
@@ -75,7 +79,7 @@ async function isIntact(directory: string, manifest: ArtefactManifest): Promise<
   }
 }
 
-async function unpacked(manifest: ArtefactManifest): Promise<Map<string, Uint8Array>> {
+async function readPacked(manifest: ArtefactManifest): Promise<Map<string, Uint8Array>> {
   const packed = await readFile(PACKED)
   if (sha256(packed) !== manifest.sha256)
     throw new FlotillaError(

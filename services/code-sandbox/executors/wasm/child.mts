@@ -1,8 +1,9 @@
-// The locked process: one interpreter at a time, each for one session. Started by locked-child.ts with nothing but its two pipes.
+// The locked process: one interpreter at a time, each for one session. Started by locked-child.ts with
+// nothing but its two pipes.
 //
-// Frames both ways are a 4-byte little-endian length and JSON. In: {t:'step', …} and, while Python waits for its calls,
-// {t:'results', …}, or {renew: true}: the interpreter goes with all of its memory, and another takes its place.
-// Out: ready, out (printed text), calls, finished, trap.
+// Frames both ways are a 4-byte little-endian length and JSON. In: {t:'step', …} and, while Python waits for
+// its calls, {t:'results', …}, or {renew: true}: the interpreter is dropped with all of its memory, and
+// replaced by another. Out: ready, out (printed text), calls, finished, trap.
 import { readFileSync, readSync, writeSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { join } from 'node:path'
@@ -22,7 +23,7 @@ interface ResultsFrame {
 interface RenewFrame {
   renew: true
 }
-/** What is used of WebAssembly: Node's types leave it to the DOM library. */
+/** The used part of WebAssembly: Node's types leave it to the DOM library. */
 interface CoreModule {
   readonly kind?: 'module'
 }
@@ -52,7 +53,7 @@ interface Transpiled {
 /** Thrown through Python that waits for its calls. */
 class Renewal extends Error {}
 
-/** A program that took more has left a process that is not worth keeping. */
+/** After a program that took more, the process is not worth keeping. */
 const KEPT_BYTES = 96 * 1_048_576
 const BOOT = JSON.stringify({
   n: 0,
@@ -61,11 +62,17 @@ const BOOT = JSON.stringify({
   tools: [],
   limits: { printChars: 100, valueChars: 100 },
 })
-/** Behind the fleet's own process: programs that compute must not keep events, timers and other tasks' tool calls waiting. */
+/**
+ * Below the fleet's own process: computing programs must not delay events, timers and other tasks' tool
+ * calls.
+ */
 const NICENESS = 10
-/** The program of the session gathers what it prints; this is for one that goes around it. */
+/** The session's program buffers its prints itself; this is for a program that bypasses it. */
 const FLUSH_CHARS = 128
-/** The program of the session keeps to the limit itself, in characters of Python; this is for one that goes around it. */
+/**
+ * The session's program respects the limit itself, in characters of Python; this is for a program that
+ * bypasses it.
+ */
 const UNITS = 2
 const [directory = '', memoryMb = '256'] = process.argv.slice(2)
 const world = freshWorld()
@@ -77,7 +84,7 @@ let kept = 0
 let dropped = 0
 let limits = { printChars: 0, frameBytes: 1_000_000 }
 
-/** Pipes may be non-blocking: a millisecond's rest, then again. */
+/** Pipes may be non-blocking: retries after a millisecond. */
 function patiently<T>(operation: () => T): T {
   for (;;) {
     try {
@@ -120,7 +127,10 @@ function print(text: string): void {
   if (printed.length >= FLUSH_CHARS) flush()
 }
 
-/** What the interpreter says of itself; Python's own prints do not come this way. Of one that stops it is of no use to a model. */
+/**
+ * The interpreter's own output; Python's prints do not pass here. From a stopped interpreter it is useless to
+ * a model.
+ */
 function printError(text: string): void {
   if (errors.length < limits.printChars) errors += text
 }
@@ -132,7 +142,7 @@ function flush(): void {
 
 function callTools(calls: string): string {
   flush()
-  if (calls.length > limits.frameBytes) return refused(calls)
+  if (calls.length > limits.frameBytes) return refuse(calls)
   send({ t: 'calls', calls: JSON.parse(calls) as unknown })
   const frame = receive<ResultsFrame>()
   if ('renew' in frame) throw new Renewal()
@@ -141,7 +151,7 @@ function callTools(calls: string): string {
   return JSON.stringify({ results })
 }
 
-function refused(calls: string): string {
+function refuse(calls: string): string {
   const message = `arguments of more than ${limits.frameBytes} characters`
   const count = (JSON.parse(calls) as unknown[]).length
   return JSON.stringify({
@@ -219,7 +229,7 @@ function serve(component: Component): void {
 try {
   setPriority(NICENESS)
 } catch {
-  // A system that does not allow it loses nothing else.
+  // A system that does not allow it loses only the priority.
 }
 const start = await compile()
 for (;;) {

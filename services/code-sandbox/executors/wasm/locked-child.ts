@@ -1,7 +1,8 @@
 // Starts one locked process with one interpreter in it (child.mts).
 //
-// It gets two pipes, an empty environment, read access to the interpreter's files, and nothing else: Node's permission
-// model, no code from strings, a memory maximum inside the module; bubblewrap's namespaces around it where they work.
+// It gets two pipes, an empty environment, read access to the interpreter's files, and nothing else: Node's
+// permission model, no code from strings, a memory maximum inside the module; bubblewrap's namespaces around
+// it if they work.
 import { execFile, spawn } from 'node:child_process'
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,14 +13,17 @@ import { Interpreter } from '../interpreter.ts'
 import { killGroup, programOnPath } from '../program.ts'
 
 export interface ChildOptions {
-  /** Of the unpacked interpreter. */
+  /** Directory of the unpacked interpreter. */
   readonly directory: string
   readonly memoryMb: number
   /** Path of bwrap, or null. */
   readonly bubblewrap: string | null
 }
 
-/** Far above what the child needs: V8 counts the module's memory against it, and below that collects garbage at each growth. */
+/**
+ * Far above the child's need: V8 counts the module's memory against it, and with less collects garbage at
+ * each growth.
+ */
 const HEAP_MB = 1_024
 const HEAP_PER_MB = 4
 const STACK_KB = 2_000
@@ -50,8 +54,11 @@ function nodeArguments({ directory, memoryMb }: ChildOptions): string[] {
 
 const SYSTEM_LIBRARIES = ['/usr/lib', '/usr/lib64', '/lib', '/lib64', '/usr/local/lib', '/etc/ld.so.cache']
 
-/** No network, no user, no process but itself; of the file system the libraries, Node and the given paths, read-only. */
-function wrapped(paths: readonly string[]): string[] {
+/**
+ * No network, no user, no other process; of the file system only the libraries, Node and the given paths,
+ * read-only.
+ */
+function wrapCommand(paths: readonly string[]): string[] {
   const namespaces = [
     '--unshare-all',
     '--die-with-parent',
@@ -66,12 +73,12 @@ function wrapped(paths: readonly string[]): string[] {
   return [...namespaces, ...user, ...libraries, ...given, '--proc', '/proc', '--dev', '/dev', node]
 }
 
-/** The path of bwrap when it is installed and may make namespaces here; else null. */
+/** The path of bwrap if it is installed and can make namespaces here; else null. */
 export async function findBubblewrap(): Promise<string | null> {
   const found = programOnPath('bwrap')
   if (!found) return null
   try {
-    await promisify(execFile)(found, [...wrapped([]), '--version'], { timeout: 5_000, env: {} })
+    await promisify(execFile)(found, [...wrapCommand([]), '--version'], { timeout: 5_000, env: {} })
     return found
   } catch {
     return null
@@ -81,7 +88,7 @@ export async function findBubblewrap(): Promise<string | null> {
 export function startLockedChild(options: ChildOptions): Interpreter {
   const args = nodeArguments(options)
   const [command, all] = options.bubblewrap
-    ? [options.bubblewrap, [...wrapped([options.directory, ...scripts]), ...args]]
+    ? [options.bubblewrap, [...wrapCommand([options.directory, ...scripts]), ...args]]
     : [node, args]
   const child = spawn(command, all, { env: {}, stdio: ['pipe', 'pipe', 'pipe'], cwd: '/', detached: true })
   let left = INTERPRETERS - 1

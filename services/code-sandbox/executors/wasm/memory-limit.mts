@@ -1,4 +1,5 @@
-// Puts a maximum into the memory section of a WebAssembly module, so that the engine itself refuses to grow beyond it.
+// Sets a maximum in the memory section of a WebAssembly module, so that the engine itself refuses to grow
+// beyond it.
 const MEMORY_SECTION = 5
 const PAGE_BYTES = 65_536
 const HEADER_BYTES = 8
@@ -8,8 +9,8 @@ export function limitMemory(module: Uint8Array, maxMb: number): Uint8Array {
     const id = module[at]
     const [length, start] = readNumber(module, at + 1)
     if (id === MEMORY_SECTION) {
-      const section = limited(module, start, (maxMb * 1_048_576) / PAGE_BYTES)
-      return joined([module.subarray(0, at), section, module.subarray(start + length)])
+      const section = withMaximum(module, start, (maxMb * 1_048_576) / PAGE_BYTES)
+      return concat([module.subarray(0, at), section, module.subarray(start + length)])
     }
     at = start + length
   }
@@ -17,7 +18,7 @@ export function limitMemory(module: Uint8Array, maxMb: number): Uint8Array {
 }
 
 /** One memory: count, flags (bit 0: has a maximum), minimum, maximum. */
-function limited(module: Uint8Array, start: number, maxPages: number): Uint8Array {
+function withMaximum(module: Uint8Array, start: number, maxPages: number): Uint8Array {
   const [count, flagsAt] = readNumber(module, start)
   if (count !== 1) throw new Error(`a module with ${count} memories can't be limited`)
   const [minimum] = readNumber(module, flagsAt + 1)
@@ -42,7 +43,7 @@ function number(value: number): number[] {
   return [...bytes, value]
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
+function concat(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
   let at = 0
   for (const part of parts) {

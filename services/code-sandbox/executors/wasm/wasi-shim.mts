@@ -1,13 +1,13 @@
 // WASI 0.2 for the interpreter: deny-all and deterministic.
 //
 // 1. No file, no socket, no environment, no argument. A denied call raises in Python; it does not trap.
-// 2. The clock is the journalled time plus what the program slept, and ticks a microsecond at each look, so that a loop
-//    that waits for time to pass ends. Entropy is a hash chain over the step's seed.
+// 2. The clock is the journalled time plus the program's sleeps, and ticks a microsecond at each read, so
+//    that a loop that waits for time to pass ends. Entropy is a hash chain over the step's seed.
 import { createHash } from 'node:crypto'
 
 export interface World {
   nowMs: number
-  /** Added to the clock by looks and sleeps; BigInt nanoseconds. */
+  /** Added to the clock by reads and sleeps; BigInt nanoseconds. */
   elapsedNs: bigint
   seed: string
   drawn: number
@@ -18,7 +18,7 @@ const LOOK_NS = 1_000n
 
 export const freshWorld = (): World => ({ nowMs: 0, elapsedNs: 0n, seed: 'boot', drawn: 0 })
 
-/** The clock never runs backwards: a journalled time that is behind what the program slept is ignored. */
+/** The clock never runs backwards: a journalled time before the program's own clock is ignored. */
 export function setTime(world: World, nowMs: number): void {
   const gain = BigInt(Math.round(nowMs)) * MS - (BigInt(Math.round(world.nowMs)) * MS + world.elapsedNs)
   if (gain > 0n) {
@@ -117,7 +117,7 @@ function streams(print: (text: string) => void) {
 
 function clocks(world: World) {
   const look = () => BigInt(world.nowMs) * MS + (world.elapsedNs += LOOK_NS)
-  /** Waiting is a jump of the clock. */
+  /** Waiting advances the clock. */
   class Pollable {
     readonly untilNs: bigint
     constructor(untilNs: bigint) {
@@ -160,7 +160,7 @@ function entropy(world: World, length: bigint): Uint8Array {
   return bytes
 }
 
-/** Imports of the component, but for its own `host` interface. */
+/** Imports of the component, except its own `host` interface. */
 export function wasi(
   world: World,
   print: (text: string) => void,

@@ -6,15 +6,15 @@ import { unpack } from './artefact.ts'
 import { findBubblewrap, startLockedChild, type ChildOptions } from './locked-child.ts'
 
 export interface WasmOptions extends CommonOptions {
-  /** Of one session. */
+  /** Memory of one session. */
   readonly memoryMb: number
-  /** Processes at once; each takes about 130 MB and what its program allocates. */
+  /** Processes at once; each takes about 130 MB plus its program's memory. */
   readonly maxChildren: number
   /** Processes started ahead of need. */
   readonly warmChildren: number
   /** Where the interpreter is unpacked. */
   readonly cacheDir?: string
-  /** Default: bubblewrap where it works. */
+  /** Default: bubblewrap if it works. */
   readonly bubblewrap?: boolean
 }
 

@@ -1,6 +1,7 @@
-// Builds the interpreter from the sources beside this file and in ../../python: CPython as a WASI component (componentize-py), transpiled
-// to core modules (jco), packed into ../artefact. `--check` only compares the sources with what the artefact was built from.
-// Needs python3 with venv, npm, and the registries of PyPI and npm at the first run; tools land in .cache.
+// Builds the interpreter from the sources beside this file and in ../../python: CPython as a WASI component
+// (componentize-py), transpiled to core modules (jco), packed into ../artefact. `--check` only compares the
+// sources with what the artefact was built from. Needs python3 with venv, npm, and the registries of PyPI and
+// npm at the first run; tools land in .cache.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,6 +1,7 @@
-// Whether a rebuilt interpreter is the shipped one. Everything is, byte for byte, but for the image of Python's memory after
-// its start: componentize-py lets Python choose a random seed for its hashes there, so every build's differs. What the
-// image was made from is held by sourcesHash; what it does, by the conformance suite.
+// Compares a rebuilt interpreter with the shipped one. They are equal byte for byte, except the image of
+// Python's memory after its start: componentize-py lets Python choose a random hash seed there, so it differs
+// in every build. The sources of the image are covered by sourcesHash; its behaviour, by the conformance
+// suite.
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
