@@ -1,9 +1,12 @@
-// Payloads too large for the log go to the blob store, and `{"$blob": "<sha256>", "bytes": n}` stands in their place.
+// Payloads too large for the log go to the blob store, and `{"$blob": "<sha256>", "bytes": n}` stands in
+// their place.
 //
-// 1. `resolve` of what `externalize` gave is the same event, whatever the payload looks like: one that looks like a reference itself is moved
-//    too, however small, so no payload can be taken for a reference.
-// 2. A payload is durable in the store before the event that refers to it can be committed. Putting it twice is harmless.
-// 3. TaskSubmitted is left alone both ways: anyone writes it, so a reference in it could name the payload of another task.
+// 1. `resolve` undoes `externalize` exactly: a payload that looks like a reference is moved too, however
+//    small, so none can be mistaken for a reference.
+// 2. A payload is durable in the store before the event that refers to it can be committed. Putting it twice
+//    is harmless.
+// 3. TaskSubmitted is left as it is both ways: anyone writes it, so a reference in it could name the payload
+//    of another task.
 // 4. An event without anything large or referenced costs one walk over its fields, and no promise.
 import type { EventMap, EventType } from '../../schemas/generated/events.ts'
 import { schemas } from '../../schemas/generated/schemas.ts'
@@ -38,7 +41,9 @@ const looksLikeReference = (value: unknown): boolean =>
 const isReference = (value: unknown): value is Reference =>
   looksLikeReference(value) && typeof (value as Reference).$blob === 'string'
 
-/** The event itself, or one whose largest Json fields were moved so that its encoded size passes `limitBytes` no more. */
+/**
+ * The event itself, or one whose largest Json fields were moved so that its encoded size fits `limitBytes`.
+ */
 export function externalize<T extends EventType>(
   type: T,
   data: EventMap[T],
@@ -74,8 +79,8 @@ async function move(
 }
 
 /**
- * The event with every moved payload back in its place. Rejects with PAYLOAD_MISSING when the store has one no more. What it
- * returns must be awaited, not called for again: each call reads every payload.
+ * The event with every moved payload back in its place. Rejects with PAYLOAD_MISSING if the store no longer
+ * has one. Await its result instead of calling it again: each call reads every payload.
  */
 export function resolve<T extends EventType>(
   type: T,
@@ -141,7 +146,10 @@ function sizeAtMost(value: unknown, enough: number): number {
   return size
 }
 
-/** A UTF-16 unit is at most 6 bytes of JSON (an escaped control character); counted exactly only where that matters. */
+/**
+ * A UTF-16 unit is at most 6 bytes of JSON (an escaped control character); counted exactly only if that
+ * matters.
+ */
 function stringSize(text: string, enough: number): number {
   const most = 2 + 6 * text.length
   return most <= enough ? most : Buffer.byteLength(JSON.stringify(text))

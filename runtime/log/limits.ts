@@ -1,4 +1,4 @@
-// How large things on the log may be. Ours is below the broker's, so that what we write is refused by nobody.
+// Size limits of the log. Ours is below the broker's, so that our writes are never refused.
 import { FlotillaError } from '../errors.ts'
 import { CommitRefused, type LaneCommit, type LogTopic } from './port.ts'
 
@@ -59,7 +59,10 @@ function mustFitBatch(record: Sized, what: string): void {
     throw new CommitRefused(`${what} has ${bytes} bytes, at most ${LOG_RECORD_BYTES} are taken`, 'record')
 }
 
-/** Throws RECORD_TOO_LARGE for a record that Kafka's defaults would refuse, before it takes others down with it. */
+/**
+ * Throws RECORD_TOO_LARGE for a record that Kafka's defaults would refuse, before it takes others down with
+ * it.
+ */
 export function mustBePublishable(records: readonly (Sized & { readonly topic: LogTopic })[]): void {
   for (const record of records) {
     const bytes = batchBytes(record)

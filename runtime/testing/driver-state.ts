@@ -8,7 +8,7 @@ export interface Held {
   event: StageEvent
   call: Call
   startedMs: number
-  /** What `decide` wrote, to be joined with what `conclude` returns. */
+  /** The result of `decide`, to be joined with that of `conclude`. */
   decision: Decision
 }
 
@@ -34,7 +34,7 @@ function stored(name: string, row: unknown): unknown {
   return frozen(copy)
 }
 
-/** Rows as a Decision leaves them; `inherited`: those of them that clearing the key leaves. */
+/** Rows as a Decision leaves them; `inherited`: those that clearing the key leaves. */
 export function written(
   rows: Readonly<Record<string, unknown>>,
   decision: Decision,
@@ -48,7 +48,7 @@ export function written(
   return frozen(next)
 }
 
-/** What `decide` wrote and what `conclude` wrote, as one commit. */
+/** Joins the results of `decide` and `conclude` into one commit. */
 export function joined(first: Decision, second: Decision): Decision {
   const emit = [...(first.emit ?? []), ...(second.emit ?? [])]
   if (second.clear) return { ...second, emit }
@@ -74,7 +74,7 @@ export class DriverState {
     return Object.fromEntries(this.#laneRows)
   }
 
-  /** In an order of its own, as a restored lane is. */
+  /** In an order of its own, like a restored lane. */
   reopen(laneIndex: Stage['laneIndex']): void {
     this.#lane = laneIndex?.() ?? this.#lane
     if (laneIndex) for (const [name, row] of [...this.#laneRows].reverse()) this.#lane.write(name, row)
@@ -96,12 +96,12 @@ export class DriverState {
     return [...this.#keys]
   }
 
-  /** What a handling of this key sees: a part `task/call` also sees the rows of `task`; its own win. */
+  /** Rows that a handling of this key sees: a part `task/call` also sees the rows of `task`; its own win. */
   view(key: string): KeyState['rows'] {
     return frozen({ ...this.inherited(key), ...this.of(key).rows })
   }
 
-  /** What of the view is not the key's own. */
+  /** The part of the view that is not the key's own. */
   inherited(key: string): KeyState['rows'] {
     const root = rootOf(key)
     return root === key ? {} : { ...this.peek(root)?.rows }

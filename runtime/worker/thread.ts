@@ -1,4 +1,4 @@
-// The other side of pool.ts: what a thread's script calls to serve its jobs.
+// The thread's side of pool.ts: a thread's script calls it to serve its jobs.
 import { parentPort, workerData } from 'node:worker_threads'
 import { FlotillaError, type ErrorCode } from '../errors.ts'
 
@@ -46,7 +46,7 @@ async function answer(jobs: Jobs, { job, input }: JobMessage, resultChars: numbe
   }
 }
 
-/** A stack that overflows, or an array that grows beyond what V8 has, is a limit too. */
+/** A stack that overflows, or an array that outgrows V8's limits, is a limit too. */
 function failed(error: unknown): ThreadMessage {
   if (error instanceof FlotillaError) return { t: 'failed', code: error.code, message: error.message }
   if (error instanceof RangeError)

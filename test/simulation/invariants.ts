@@ -1,4 +1,5 @@
-// What must hold after a run. Each invariant has a name, by which the shrinker tells whether a failure is still the same.
+// The invariants of a run. Each has a name, by which the shrinker recognises whether a failure is still the
+// same.
 //
 // results   every submitted task has exactly one TaskCompleted, however often it was submitted; nobody else has one
 // history   the events of a task are one consistent history: each effect once, each request answered once, the end last
@@ -52,7 +53,7 @@ export async function checkRun(
   const violations: Violation[] = isQuiet ? [] : [{ invariant: 'rest', text: describeUnrest(run) }]
   for (const [invariant, check] of Object.entries(checks))
     violations.push(...(await check(run, evidence)).map((text) => ({ invariant, text })))
-  // What is wrong by now would only show again.
+  // A violation so far would only show again.
   if (violations.length > 0) return violations
   await passAWeek()
   violations.push(...checkAtRest(run).map((text) => ({ invariant: 'rest', text })))

@@ -2,14 +2,15 @@
 //
 // 1. Journal first (journal.ts): a recorded outcome answers without a call.
 // 2. A failure of the call is data, an outcome. What this file throws is LaneLost, or broken infrastructure.
-// 3. Losing the lane does not abort a call under way: the new owner waits for its outcome, so nobody pays twice.
-//    Its outcome is journalled and not committed here.
-// 4. A guard (guard.ts) is taken after the call is begun, and settled with the outcome that the journal has: what a former
-//    owner was answered, after somebody else has taken the call over, counts nowhere.
-// 5. Calls that are not journalled (sinks: upserts by event id) are repeated until they work or the lane is lost. They hold no
-//    slot: the lanes bound them, and one that waits for its database must not keep a model call from being made.
+// 3. Losing the lane does not abort a call under way: the new owner waits for its outcome, so nobody pays
+//    twice. Its outcome is journalled and not committed here.
+// 4. A guard (guard.ts) is taken after the call is begun, and settled with the outcome that the journal has:
+//    the answer that a former owner got, after somebody else has taken the call over, counts nowhere.
+// 5. Calls that are not journalled (sinks: upserts by event id) are repeated until they work or the lane is
+//    lost. They hold no slot: the lanes bound them, and one that waits for its database must not keep a model
+//    call from being made.
 // 6. A call that needs a slot (slots.ts) waits for it before anything else.
-// 7. When a store is back, the outcomes at hand are written before anything new is begun: they are what a crash would lose.
+// 7. When a store is back, pending outcomes are written before any new call begins: a crash would lose them.
 import { failure } from '../../errors.ts'
 import { sleep, type Clock } from '../../clock.ts'
 import type { Call, CallContext, CallFailure, Caller, CallOutcome } from '../../stage.ts'
@@ -44,9 +45,11 @@ export class LaneLost extends Error {
 }
 
 const MAX_BACKOFF_MS = 5_000
-/** An outcome at hand is lost with the process, so it is offered to the store all the time. */
+/** A pending outcome would be lost with the process, so it is retried often. */
 const OUTCOME_BACKOFF_MS = 250
-/** How long new calls wait for outcomes at hand: one that can't be written holds them up no longer. */
+/**
+ * How long new calls wait for pending outcomes; one that still can't be written then holds them up no longer.
+ */
 const BEHIND_MS = 2_000
 const POLL_MS = 200
 const TRIES_WHEN_LOST = 45
@@ -70,7 +73,7 @@ export class CallMaker {
     guards?: Readonly<Record<string, Guard>>
     breakers: Breakers
     places: Semaphore
-    /** Of what a call needs a slot before it takes a place. Default: of nothing. */
+    /** The slot that a call needs before it may start. Default: none. */
     slots?: SlotsOf
     /** Shown with the slots. */
     stage?: string
@@ -95,7 +98,7 @@ export class CallMaker {
     if (request.call.journalled === false) return this.#counted(() => this.#sink(request))
     const rule = this.#slotOf(request.call)
     if (rule === null) return this.#placed(request)
-    // What an earlier run was answered needs no slot.
+    // A call that is answered from the journal needs no slot.
     const recorded = this.#slots.isFull(rule) ? await this.#recorded(request) : null
     if (recorded) return recorded
     if (!(await this.#slotted(request, rule))) return this.#stopped(request)
@@ -145,8 +148,8 @@ export class CallMaker {
   }
 
   /**
-   * Resolves when no call is under way any more, or after that time. A process that stops waits for it: calls of lanes that
-   * it has lost go on, and their new owners wait for what is recorded.
+   * Resolves when no call is under way any more, or after that time. A process that stops waits for it: calls
+   * of lanes that it has lost go on, and their new owners wait for what is recorded.
    */
   settled(withinMs: number): Promise<void> {
     if (this.#underWay === 0 || withinMs <= 0) return Promise.resolve()
@@ -159,7 +162,10 @@ export class CallMaker {
     })
   }
 
-  /** What an earlier run of this handling was answered counts, although this one is stopped: it was paid for. */
+  /**
+   * An answer recorded by an earlier run of this handling counts although this run is stopped: it was paid
+   * for.
+   */
   async #recorded(request: CallRequest): Promise<CallOutcome | null> {
     const outcome = await this.#persist(request, () => this.#journal.recorded(request.id))
     if (outcome) await this.#settle(request, outcome)
@@ -184,7 +190,7 @@ export class CallMaker {
       if (outcome.ok || !outcome.failure.retryable) return outcome
       this.#instruments.log.warn(
         { err: outcome.failure, target: request.call.target },
-        'a sink failed; trying again',
+        'unjournalled call failed; retrying',
       )
       await this.#pause(backoffMs(tries), request.lost)
     }
@@ -217,7 +223,10 @@ export class CallMaker {
     }
   }
 
-  /** Why the guard refuses, or null. A guard that took long has used the lease up: it is renewed before anything is called. */
+  /**
+   * Why the guard refuses, or null. A guard that took long has used the lease up: it is renewed before
+   * anything is called.
+   */
   async #reserved(request: CallRequest, guard: Guard): Promise<CallFailure | null> {
     const { renewalMs } = this.#journal
     let freshMs = this.#clock.now()
@@ -235,13 +244,13 @@ export class CallMaker {
     return guard?.applies(call) ? guard : null
   }
 
-  /** By an outcome that the journal has. */
+  /** Settles the guard by an outcome that the journal has. */
   async #settle(request: CallRequest, outcome: CallOutcome): Promise<void> {
     const guard = this.#guardOf(request.call)
     if (guard) await this.#persist(request, () => guard.settle(request, outcome))
   }
 
-  /** Its outcome, where that is known already; else it is begun, and to be made. */
+  /** Resolves with its outcome if that is known already; otherwise it is begun, and to be made. */
   async #begin(request: CallRequest): Promise<CallOutcome | { inDoubt: boolean }> {
     const { call, id, owner, epoch, key } = request
     for (;;) {
@@ -277,16 +286,16 @@ export class CallMaker {
     this.#instruments.count('calls_changed', 1, { kind: call.kind })
     this.#instruments.log.warn(
       { callId: id, kind: call.kind, target: call.target },
-      'a recorded outcome answers a request that reads differently now',
+      'replayed a recorded outcome although the request has changed since',
     )
   }
 
   /**
-   * The lane was lost while the call was begun, or a guard taken: its next owner makes it, whom a cancel can reach, and
-   * finds what was reserved.
+   * The lane was lost while the call was begun, or a guard taken: its next owner makes it, whom a cancel can
+   * reach, and finds what was reserved.
    */
   async #handBack({ id, epoch }: CallRequest, inDoubt: boolean): Promise<never> {
-    // An entry in doubt tells more than none: its lease lapses.
+    // An entry in doubt says more than none, so it is kept until its lease lapses.
     if (!inDoubt) await this.#journal.release(id, epoch).catch(() => {})
     throw new LaneLost('before a call')
   }
@@ -297,7 +306,10 @@ export class CallMaker {
     return this.#refused(request, failure('CALL_OUTCOME_UNKNOWN', message))
   }
 
-  /** Operations of journal and guard are repeated while the store is away: nothing is called, and nothing lost, meanwhile. */
+  /**
+   * Operations of journal and guard are repeated while the store is away: nothing is called, and nothing
+   * lost, meanwhile.
+   */
   async #persist<T>(request: CallRequest, operation: () => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       try {
@@ -305,7 +317,7 @@ export class CallMaker {
       } catch (error) {
         this.#instruments.log.warn(
           { err: error, attempt },
-          'the call journal or the limits are not available; waiting',
+          'failed to use the call journal or the limits; retrying',
         )
         await this.#pause(backoffMs(attempt), request.lost)
       }
@@ -324,14 +336,17 @@ export class CallMaker {
         if (isPowerOfTwo(tries))
           this.#instruments.log.warn(
             { err: error, attempt: tries },
-            'an outcome could not be journalled or settled; trying again',
+            'failed to journal or settle an outcome; retrying',
           )
         await sleep(this.#clock, Math.min(OUTCOME_BACKOFF_MS, backoffMs(tries)))
       }
     }
   }
 
-  /** Renews until it is stopped. Once the entry is somebody else's the outcome can't count: the call is stopped. */
+  /**
+   * Renews until it is stopped. Once the entry is somebody else's the outcome can't count: the call is
+   * stopped.
+   */
   #keepLease({ id, epoch }: CallRequest, taken: AbortController): () => void {
     if (this.#journal.renewalMs === 0) return () => {}
     let stopped = false
@@ -356,7 +371,7 @@ export class CallMaker {
   }
 }
 
-/** Of tries that repeat for as long as a store is away: 0, 1, 2, 4, 8 … */
+/** Whether a try is to be logged, while a store is away: 0, 1, 2, 4, 8 … */
 function isPowerOfTwo(tries: number): boolean {
   return (tries & (tries - 1)) === 0
 }
