@@ -156,10 +156,7 @@ async function observation(): Promise<void> {
   }
 }
 
-/**
- * The rows of live tasks, as large as a planner's, read back and taken into memory: the cost of opening a
- * lane.
- */
+/** The rows of live tasks, as large as a planner's, read into memory: the cost of opening a lane. */
 async function restore(live: number): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-limits-'))
   const raw = { ...process.env, FLOTILLA_DATA: dataDir, FLOTILLA_PARTITIONS: String(LANES) }

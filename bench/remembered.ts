@@ -92,10 +92,7 @@ async function routerOn(log: Log): Promise<StageHost> {
   return new StageHost({ ...parts, options: { ...defaultHostOptions, drainMs: 0 } })
 }
 
-/**
- * Longest tick until `stop`, by the clock and by the processor time of this thread: other threads run here
- * too.
- */
+/** Longest tick until `stop`, by the clock and by this thread's processor time: other threads run too. */
 function watchTurns(): { stop: () => { ms: number; cpuMs: number } } {
   const longest = { ms: 0, cpuMs: 0 }
   const cpuMs = () => {

@@ -8,10 +8,7 @@ const DETAILS_CHARS = 8_000
 
 const isLowSurrogate = (text: string, at: number): boolean => (text.charCodeAt(at) & 0xfc00) === 0xdc00
 
-/**
- * The text, or its beginning and end with a note of what was cut between. No pair of surrogates is torn
- * apart.
- */
+/** The text, or its beginning and end with a note of the cut between. Keeps pairs of surrogates whole. */
 export function boundedText(text: string, limit: number = MESSAGE_CHARS): string {
   if (text.length <= limit) return text
   const tail = Math.min(TAIL_CHARS, Math.floor(limit / 4))

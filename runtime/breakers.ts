@@ -56,10 +56,7 @@ export interface BreakerView {
 export interface CallLimits {
   /** Aborts the call; its rejection is then ignored. */
   readonly signal?: AbortSignal
-  /**
-   * Aborts the call and rejects with CALL_TIMEOUT, which counts as a failure, even when the call ignores its
-   * signal.
-   */
+  /** Aborts the call and rejects with CALL_TIMEOUT, a failure, even if the call ignores its signal. */
   readonly timeoutMs?: number
 }
 

@@ -27,10 +27,7 @@ export function parseExact(text: string): Json {
   ) as Json
 }
 
-/**
- * Explains to a model why numbers of this JSON text may not fit a schema that wants numbers. Empty if there
- * are none.
- */
+/** Explains to a model why numbers of this text may not fit a schema that wants numbers; empty if they do. */
 export function inexactNumbersHint(text: string): string {
   const found: string[] = []
   if (mayBeInexact(text))
@@ -46,10 +43,7 @@ export function inexactNumbersHint(text: string): string {
 const isLossy = (value: unknown, source: string | undefined): boolean =>
   typeof value === 'number' && source !== undefined && !isExact(value, source)
 
-/**
- * Whether a double has the digits that the source says. Of fractions only the whole part is asked: they are
- * measurements.
- */
+/** Whether a double has the source's digits. Of fractions only the whole part counts: they are measured. */
 function isExact(value: number, source: string): boolean {
   if (!Number.isFinite(value)) return false
   if (value === 0) return !/[1-9]/.test(source.replace(/e.*/i, ''))

@@ -2,10 +2,7 @@
 // recurse, and overflow the stack some thousand levels down. So a value from outside is measured once, before
 // anything walks it.
 
-/**
- * Levels of a value from outside: arguments, results, answers. Python's own limit, and a fifth of what the
- * stack holds.
- */
+/** Levels of a value from outside. Python's own limit, and a fifth of what the stack holds. */
 export const MAX_JSON_DEPTH = 1_000
 
 /**

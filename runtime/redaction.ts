@@ -80,10 +80,7 @@ export function redacted(text: string): string {
   return clean
 }
 
-/**
- * JSON with every secret in its strings and names replaced. A value without any is returned itself, not a
- * copy.
- */
+/** JSON with every secret in its strings and names replaced; the value itself if there is none. */
 export function redactedJson<T>(value: T): T {
   if (forms.length === 0) return value
   return cleaned(value, 0) as T

@@ -40,10 +40,7 @@ export type Rows = Record<string, unknown>
 export interface EventMeta {
   /** Stable across redelivery. */
   readonly id: string
-  /**
-   * Key of the state, encoded (keys.ts): the task id, or the result of the stage's `keyOf`. In `keyOf`
-   * itself: unchanged.
-   */
+  /** Key of the state, encoded (keys.ts): the task id, or that of `keyOf`. In `keyOf` itself: unchanged. */
   readonly key: string
   /** Lane (= partition) on which it was read. */
   readonly lane: number
@@ -190,10 +187,7 @@ export interface Stage<R extends Rows = Rows, L extends LaneIndex = LaneIndex> {
   laneIndex?(): L
   /** `lane`: the lane's rows as they are now, to be read only; empty without a `laneIndex`. */
   decide(event: StageEvent, rows: Readonly<Partial<R>>, lane: L): Decision<R>
-  /**
-   * The outcome of the call that `decide` asked for. `rows` already show decide's own writes, `lane`
-   * everyone's.
-   */
+  /** The outcome of the call that `decide` asked for. `rows` show decide's own writes, `lane` everyone's. */
   conclude?(
     event: StageEvent,
     rows: Readonly<Partial<R>>,
@@ -206,10 +200,7 @@ export interface Stage<R extends Rows = Rows, L extends LaneIndex = LaneIndex> {
    * takes its turn. A list of keys stops the calls of those keys and their parts instead.
    */
   interrupts?(event: StageEvent): boolean | readonly Key[]
-  /**
-   * Replies to the requester of an event whose handling threw repeatedly, in the transaction that
-   * dead-letters it.
-   */
+  /** Replies to the requester of an event that threw repeatedly, in the transaction that dead-letters it. */
   poisoned?(event: StageEvent, rows: Readonly<Partial<R>>, failure: Failure, lane: L): Decision<R>
 }
 

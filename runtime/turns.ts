@@ -1,7 +1,4 @@
-/**
- * Steps of a long loop between two turns of others: a few milliseconds, even if several such loops take
- * turns.
- */
+/** Steps of a long loop between two yields: a few milliseconds, even with several such loops. */
 const STEPS_IN_A_TURN = 200
 
 /**

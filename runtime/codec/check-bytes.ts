@@ -33,10 +33,7 @@ class Cursor {
   }
 }
 
-/**
- * Throws a RangeError with the reason if `bytes` from `start` do not begin with a complete value of the
- * schema.
- */
+/** Throws a RangeError with the reason if `bytes` from `start` do not begin with a value of the schema. */
 export function skim(schema: AvroSchema, bytes: Uint8Array, start: number): void {
   walk(schema, new Cursor(bytes, start), new Map())
 }

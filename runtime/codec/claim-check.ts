@@ -146,10 +146,7 @@ function sizeAtMost(value: unknown, enough: number): number {
   return size
 }
 
-/**
- * A UTF-16 unit is at most 6 bytes of JSON (an escaped control character); counted exactly only if that
- * matters.
- */
+/** A UTF-16 unit is at most 6 bytes of JSON (an escaped control character); counted only if that matters. */
 function stringSize(text: string, enough: number): number {
   const most = 2 + 6 * text.length
   return most <= enough ? most : Buffer.byteLength(JSON.stringify(text))

@@ -14,10 +14,7 @@ export interface CodecOptions {
   readonly prefix: string
 }
 
-/**
- * These carry one record type each and are written or read by other programs, whose serializers look for
- * `<topic>-value`.
- */
+/** Topics of one record type that other programs use too; their serializers look for `<topic>-value`. */
 const valueSubjects: readonly TopicName[] = ['tasks.submitted', 'tasks.completed']
 const HEADER_BYTES = 5
 const eventTypes = Object.keys(schemas) as EventType[]
@@ -82,10 +79,7 @@ export function createCodec({ registry, prefix }: CodecOptions): Codec {
   }
 }
 
-/**
- * Topics that also take one JSON object: tasks from anywhere, and notifications that are replayed from the
- * dead letters.
- */
+/** Topics that also take one JSON object: tasks from anywhere, and notifications replayed by hand. */
 const plainJson: Partial<Record<TopicName, EventType>> = {
   'tasks.submitted': 'TaskSubmitted',
   'alerts.notifications': 'NotificationRequested',

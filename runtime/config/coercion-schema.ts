@@ -8,7 +8,7 @@ export interface Options {
   readonly schema: JsonSchema
   /** Null: any. */
   readonly types: readonly string[] | null
-  /** Of `enum` and `const`; null: any. */
+  /** Values of `enum` and `const`; null: any. */
   readonly values: readonly Json[] | null
 }
 
@@ -47,10 +47,7 @@ function parts(schema: JsonSchema, root: JsonSchema, hops: number): JsonSchema[]
   return [...all.flatMap((part) => parts(part, root, hops - 1)), own]
 }
 
-/**
- * Both schemas at once, as far as types are concerned: properties and `required` add up, else the second
- * wins.
- */
+/** Both schemas at once, as to types: properties and `required` add up, else the second wins. */
 function joined(first: JsonSchema, second: JsonSchema): JsonSchema {
   const both: JsonSchema = { ...first, ...second }
   if (isSchema(first['properties']) && isSchema(second['properties']))
@@ -83,10 +80,7 @@ function valuesOf(schema: JsonSchema): readonly Json[] | null {
   return schema['const'] === undefined ? null : [schema['const']]
 }
 
-/**
- * The alternative that a value means: the only one that takes it, or the only one whose fixed properties it
- * has.
- */
+/** The alternative that a value means: the only one that takes it, or that has its fixed properties. */
 export function readUnion(options: readonly Options[], value: Json): Options | null {
   if (options.length === 1) return options[0] ?? null
   if (!isSchema(value)) return null

@@ -98,10 +98,7 @@ class Reading {
     )
   }
 
-  /**
-   * Whether a value means "absent": null or its equivalents, if null does not fit and the property is
-   * optional.
-   */
+  /** Whether a value means "absent": null or its equivalents, if null does not fit an optional property. */
   #meansNothing(value: Json, schema: Json | undefined): boolean {
     if (value !== null && !(typeof value === 'string' && NOTHING.has(value.trim()))) return false
     if (schema === false) return value === null

@@ -86,10 +86,7 @@ export const defaultPrices: readonly Price[] = [
   { model: 'scripted/', input: 0, output: 0 },
 ]
 
-/**
- * Tokens, as the providers publish them. Names match by prefix; the size of a model that no row covers is
- * unknown.
- */
+/** Tokens, as providers publish them. Names match by prefix; a model that no row covers has no known size. */
 export const defaultSizes: readonly ModelSize[] = [
   { model: 'gpt-4o', contextTokens: 128_000, maxOutputTokens: 16_384 },
   { model: 'gpt-4.1', contextTokens: 1_047_576, maxOutputTokens: 32_768 },

@@ -6,10 +6,7 @@ import type { FleetDefinition, JsonSchema, Tool, ToolDefinition, ToolSpec } from
 import { coerce, compileArguments } from './coercion.ts'
 import { compileJsonSchema, type Checked } from './json-schema.ts'
 
-/**
- * Gives flotilla.config.ts its types. Checks and defaults are applied on loading, which reports every mistake
- * at once.
- */
+/** Gives flotilla.config.ts its types. Loading checks it, adds defaults and reports every mistake. */
 export function defineFleet(definition: FleetDefinition): FleetDefinition {
   return definition
 }

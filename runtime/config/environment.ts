@@ -59,10 +59,7 @@ export interface Environment {
   readonly sessionTimeoutMs: number
   /** Kafka ends a transaction left open by a dead process after this. Milliseconds. */
   readonly transactionTimeoutMs: number
-  /**
-   * Failures that an acknowledged write of the embedded log survives: kill -9, or a power cut too (an fsync
-   * per commit).
-   */
+  /** What an acknowledged write of the embedded log survives: kill -9, or a power cut too (an fsync each). */
   readonly durability: 'process-crash' | 'power-loss'
   /** How long a stopping process waits for calls under way. Milliseconds. */
   readonly drainMs: number

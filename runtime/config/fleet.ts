@@ -26,10 +26,7 @@ export interface ToolSpec {
   readonly retries: number
   /** Who shares a cached result: all users. Absent: the calls of one user. */
   readonly cacheScope?: 'shared'
-  /**
-   * Whether its results hold data that is not for everybody, or text that somebody else wrote. Absent:
-   * neither.
-   */
+  /** Data in its results that is not for everybody, or text that somebody else wrote. Absent: neither. */
   readonly reads?: readonly ('private' | 'untrusted')[]
   /** Its arguments may reach somebody outside. */
   readonly sends?: true
@@ -87,10 +84,7 @@ export interface Tool {
 export interface Overrides {
   /** `code` instead of `tools`, or the reverse. Default false. */
   mode?: boolean
-  /**
-   * True: any configured model. A list: these, or all that begin as an entry does before its `*`. Default
-   * false.
-   */
+  /** True: any configured model. A list: these, or all with the prefix before a `*`. Default false. */
   model?: boolean | string[]
   /**
    * Profiles, and so their model, limits and executor. Default: those with the default executor, if the agent
@@ -150,10 +144,7 @@ export interface ProviderDefinition {
    * 300,000 for a server on this machine or in a private network.
    */
   idleTimeoutMs?: number
-  /**
-   * Longest call, however steadily its answer comes. Default 1,800,000 ms; the task's own limit may be
-   * nearer.
-   */
+  /** Longest call, however steady its answer. Default 1,800,000 ms; the task's own limit may be nearer. */
   timeoutMs?: number
 }
 

@@ -9,10 +9,7 @@ const uris = /^https?:\/\/json-schema\.org\/(?:(draft-0[67]\/)?schema|draft\/(20
 
 export const DIALECTS_SUPPORTED = 'that of draft 6, draft 7, 2019-09 or 2020-12, or left out'
 
-/**
- * The dialect that `$schema` names, 2020-12 without one; null if it is another. Draft 6 is draft 7 without
- * conditions.
- */
+/** The dialect that `$schema` names (default 2020-12), else null. Draft 6 is draft 7 without conditions. */
 export function dialectOf({ $schema: uri }: SchemaObject): Dialect | null {
   if (uri === undefined) return '2020-12'
   const match = typeof uri === 'string' ? uris.exec(uri) : null

@@ -18,10 +18,7 @@ export interface Resource {
 export const UNEVALUATED = ['unevaluatedProperties', 'unevaluatedItems'] as const
 export type Unevaluated = (typeof UNEVALUATED)[number]
 
-/**
- * Names or indices of the object or list that nothing has evaluated, and that do not fit the keyword at
- * `place`.
- */
+/** Names or indices that nothing has evaluated, and that do not fit the keyword at `place`. */
 export function unevaluatedParts(
   resource: Resource,
   place: string,

@@ -45,10 +45,7 @@ export interface CompilerOptions {
   readonly patterns?: PatternEngine
   /** False compiles each referenced schema once, not once per reference. Default true. */
   readonly inlineRefs?: boolean
-  /**
-   * Fills in the defaults of missing properties before checking, even of required ones. Default false:
-   * defaults are ignored.
-   */
+  /** Fills in missing properties that have defaults before checking, even required ones. Default false. */
   readonly fillDefaults?: boolean
 }
 
@@ -62,10 +59,7 @@ const common = { allErrors: true, strict: false, ownProperties: true, verbose: t
 const addFormats = formatsPlugin as unknown as (ajv: AnyAjv) => void
 const ajvByDialect = { draft7: Ajv, '2019-09': Ajv2019, '2020-12': Ajv2020 } as const
 
-/**
- * By the draft that `$schema` names, else 2020-12. Throws if the schema is invalid, or can't be evaluated
- * correctly.
- */
+/** By the draft that `$schema` names, else 2020-12. Throws if the schema is invalid or not supported. */
 export function compileJsonSchema(schema: JsonSchema, options: CompilerOptions = {}): SchemaCheck {
   try {
     return createSchemaCompiler(options)(schema)

@@ -35,10 +35,7 @@ function urlSecrets(name: string, value: string): string[] {
   return /WEBHOOK_URL$/.test(name) ? [...found, ...webhookSecrets(value)] : found
 }
 
-/**
- * Secrets that a configuration names or holds: keys of providers and channels, by their variables, and its
- * URLs.
- */
+/** Secrets that a configuration names or holds: keys of providers and channels, and those in its URLs. */
 export function fleetSecrets(fleet: Pick<Fleet, 'models' | 'alerts' | 'sandbox'>, env: Variables): string[] {
   const providers = Object.values(fleet.models.providers)
   const channels = Object.values(fleet.alerts.channels)
@@ -85,7 +82,7 @@ export interface WithFiles {
 }
 
 /**
- * The variables with what the files hold that `<name>_FILE` names: secrets as Docker and Kubernetes mount
+ * The variables, with the files that `<name>_FILE` names read in: secrets as Docker and Kubernetes mount
  * them.
  */
 export function withFiles(given: Variables): WithFiles {

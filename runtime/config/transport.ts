@@ -19,10 +19,7 @@ type Given = Pick<
   'kafkaBrokers' | 'kafkaSecurity' | 'redisUrl' | 'databaseUrl' | 'schemaRegistryUrl' | 'raw'
 >
 
-/**
- * One sentence for each, for the log of a start and for doctor. SASL PLAIN is refused earlier
- * (environment.ts).
- */
+/** One warning each, for the log at start and for doctor. SASL PLAIN is refused earlier (environment.ts). */
 export function transportWarnings(environment: Given): string[] {
   const { kafkaBrokers, kafkaSecurity, redisUrl, databaseUrl, schemaRegistryUrl, raw } = environment
   const brokers = kafkaSecurity.sasl && !kafkaSecurity.ssl ? remoteBrokers(kafkaBrokers) : []

@@ -7,10 +7,7 @@ import { asRe2 } from './pattern-syntax.ts'
 
 const SHOWN_CHARS = 100
 
-/**
- * Throws for a pattern that RE2 refuses, naming it. Accepts JavaScript's own syntax (`\\u0041`,
- * `(?<name>…)`).
- */
+/** Throws for a pattern that RE2 refuses, naming it. Takes JavaScript's syntax (`\\u0041`, `(?<name>…)`). */
 export const linearPatterns: PatternEngine = (pattern) => {
   const compiled = compile(pattern)
   return { test: (text) => compiled.test(text), toString: () => pattern }

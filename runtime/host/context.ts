@@ -16,10 +16,7 @@ export interface HostOptions {
    * Handlings of one lane running, or waiting for an earlier one of their key; beyond it nothing is taken.
    */
   readonly maxTakenPerLane: number
-  /**
-   * Records of tasks.control that may wait for one key; further ones go to dead-letters, unless they
-   * interrupt.
-   */
+  /** Records of tasks.control that may wait for one key; others go to dead-letters, unless they interrupt. */
   readonly maxWaitingPerKey: number
   /** Records of one topic of a lane that may be fetched and not taken; fetching pauses beyond it. */
   readonly maxBufferedPerTopic: number

@@ -53,10 +53,7 @@ export interface FleetProcess {
   stop(): Promise<void>
 }
 
-/**
- * Embedded: the file lock proves that a former owner is dead. Kafka: it may only be cut off, hence leases and
- * marks.
- */
+/** Embedded: the file lock proves that a former owner is dead. Kafka: it may live on, hence leases, marks. */
 const embeddedJournal: JournalOptions = { leaseMs: 0, keepMs: 7 * 86_400_000, forgottenMs: 0 }
 const fleetJournal: JournalOptions = { leaseMs: 5_000, keepMs: 86_400_000, forgottenMs: 3_600_000 }
 

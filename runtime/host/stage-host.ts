@@ -237,10 +237,7 @@ export class StageHost {
     slot.opening = false
   }
 
-  /**
-   * An older release in a mixed fleet: it leaves the lane to the newer one, and does not fence it again and
-   * again.
-   */
+  /** An older release in a mixed fleet leaves the lane to the newer one, instead of fencing it repeatedly. */
   #decline(lane: number, reason: NewerState): void {
     const { instruments, stage } = this.#parts
     const problem =

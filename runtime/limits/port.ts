@@ -23,10 +23,7 @@ export interface BudgetClaim {
   readonly warnAt?: number
 }
 
-/**
- * Requests of the last 60 s, say. An entry counts from its reservation until it is `windowMs` old, to the
- * millisecond.
- */
+/** Requests of the last 60 s, say. An entry counts from its reservation until it is `windowMs` old. */
 export interface WindowClaim {
   readonly form: 'window'
   readonly key: string
@@ -84,16 +81,10 @@ export interface BudgetState {
   readonly reserved: number
 }
 
-/**
- * Adapters: Redis, SQLite, memory (simulator). Operations reject with STORE_UNAVAILABLE; each may then be
- * retried.
- */
+/** Adapters: Redis, SQLite, memory (simulator). Operations reject with STORE_UNAVAILABLE; retry them. */
 export interface Limits {
   reserve(request: ReserveRequest): Promise<Reserved>
-  /**
-   * Resolves with the indices of budgets that have just reached `warnAt`: reported once, and again if the
-   * limit was raised.
-   */
+  /** Indices of budgets that have just reached `warnAt`: once each, and again if the limit was raised. */
   settle(request: SettleRequest): Promise<number[]>
   /** Releases a reservation. A settled or unknown id stays as it is. */
   release(id: string): Promise<void>
@@ -104,10 +95,7 @@ export interface Limits {
   close(): Promise<void>
 }
 
-/**
- * How long a settled figure is known by its id, so that settling again replaces it: as long as the journal
- * keeps an outcome.
- */
+/** How long a settled figure can be replaced by its id: as long as the journal keeps an outcome. */
 export const KEEP_SETTLED_MS = 86_400_000
 /** How long a budget is kept after its period, for reports. */
 export const KEEP_BUDGET_MS = 2 * 86_400_000

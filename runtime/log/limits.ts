@@ -59,10 +59,7 @@ function mustFitBatch(record: Sized, what: string): void {
     throw new CommitRefused(`${what} has ${bytes} bytes, at most ${LOG_RECORD_BYTES} are taken`, 'record')
 }
 
-/**
- * Throws RECORD_TOO_LARGE for a record that Kafka's defaults would refuse, before it takes others down with
- * it.
- */
+/** Throws RECORD_TOO_LARGE if Kafka's defaults would refuse a record, before it fails others with it. */
 export function mustBePublishable(records: readonly (Sized & { readonly topic: LogTopic })[]): void {
   for (const record of records) {
     const bytes = batchBytes(record)

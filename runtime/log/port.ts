@@ -117,10 +117,7 @@ export interface OpenLane {
 export interface LaneListener {
   /** This member owns the lane now. Open it with `membership.open(lane)`. */
   onAssigned(lane: number): void
-  /**
-   * The lane went to another member: stop, abort, drop. `isForgotten`: because this one was silent for too
-   * long.
-   */
+  /** The lane went to another member: stop, abort, drop. `isForgotten`: because this one was silent. */
   onRevoked(lane: number, isForgotten?: boolean): void
   /** The member can't go on without its owner's help (it keeps trying to rejoin by itself). */
   onError(error: Error): void
@@ -199,20 +196,14 @@ export interface Log {
   readonly kind: 'embedded' | 'kafka' | 'memory'
   /** Partition count shared by all task topics. */
   readonly partitions: number
-  /**
-   * Creates what is missing (topics, state topics of these stages). A different partition count is an error
-   * naming both.
-   */
+  /** Creates missing topics, and state topics of these stages. Rejects on a different partition count. */
   ensureTopics(stages: readonly string[]): Promise<void>
   /** Durable, idempotent, outside any lane. Resolves with each record's position. */
   publish(
     records: readonly OutgoingRecord[],
   ): Promise<{ topic: LogTopic; partition: number; offset: number }[]>
   join(options: JoinOptions, listener: LaneListener): Promise<Membership>
-  /**
-   * Reads topics outside stages: the handler is awaited before the next batch, and a group's position moves
-   * after it.
-   */
+  /** Reads topics outside stages: awaits the handler, then moves the group's position. */
   tail(options: TailOptions, handler: (records: readonly LogRecord[]) => Promise<void> | void): Tail
   /**
    * The newest record of `key` that `wanted` accepts, in a topic that is looked up by key (`topics.ts`). Its

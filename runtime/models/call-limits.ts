@@ -32,10 +32,7 @@ export function callLimitsOf(name: string, provider: Partial<ProviderDefinition>
   }
 }
 
-/**
- * Loopback, private, link-local, carrier-grade, unique local; names that no public server has. As URL writes
- * them.
- */
+/** Loopback, private, link-local, carrier-grade, unique local; names of no public server. As URL has them. */
 const PRIVATE_HOSTS =
   /^(127|10)(\.\d+){3}$|^(192\.168|169\.254|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))(\.\d+){2}$|^\[(::1|f[cd]|fe[89ab])|^[^.[]+$|\.(localhost|local|internal|lan|home\.arpa)$/
 

@@ -13,10 +13,7 @@ type Providers = Readonly<Record<string, ProviderDefinition>>
 
 export interface Discovered {
   readonly default: string | null
-  /**
-   * Every provider that works by key alone, plus servers whose URL is set. Base URLs as the environment sets
-   * them.
-   */
+  /** Every provider that needs only a key, and servers whose URL is set; with the environment's base URLs. */
   readonly providers: Providers
 }
 
@@ -27,8 +24,7 @@ interface Hosted {
 }
 
 /**
- * Hosted services: key in `<PROVIDER>_API_KEY`, endpoint changed by `<PROVIDER>_BASE_URL`. In order of
- * preference.
+ * Hosted services: key in `<PROVIDER>_API_KEY`, endpoint in `<PROVIDER>_BASE_URL`. By order of preference.
  */
 const hosted: readonly Hosted[] = [
   { provider: 'openai', baseUrl: 'https://api.openai.com/v1', defaultModel: 'gpt-4o' },
@@ -45,10 +41,7 @@ interface Served {
   readonly port: number
 }
 
-/**
- * Servers of one's own: the URL is enough. `<PROVIDER>_API_KEY` is sent if set, `<PROVIDER>_MODEL` names the
- * model.
- */
+/** Own servers need only a URL. `<PROVIDER>_API_KEY` is sent if set, `<PROVIDER>_MODEL` names the model. */
 const served: readonly Served[] = [
   { provider: 'local', urlVariables: ['LOCAL_BASE_URL'], port: 8080 },
   { provider: 'ollama', urlVariables: ['OLLAMA_BASE_URL', 'OLLAMA_HOST'], port: 11434 },

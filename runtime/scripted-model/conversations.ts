@@ -31,10 +31,7 @@ export type Conversation = z.infer<typeof conversation>
 /** Those of `npm run demo`. */
 const bundled = new URL('../../examples/conversations/', import.meta.url)
 
-/**
- * Every *.json of a directory; by default the bundled ones. Throws CONFIG_INVALID naming the file and its
- * mistake.
- */
+/** Every *.json of a directory; default: the bundled ones. Throws CONFIG_INVALID naming file and mistake. */
 export function loadConversations(directory: URL = bundled): Conversation[] {
   const files = readdirSync(directory).filter((file) => file.endsWith('.json'))
   return files

@@ -109,10 +109,7 @@ export class DataFile {
     return this.#held
   }
 
-  /**
-   * Runs `work` (synchronous statements on `db`) in the next transaction. Resolves with its result once that
-   * is durable.
-   */
+  /** Runs `work` (synchronous statements on `db`) in the next transaction. Resolves once that is durable. */
   write<T>(work: () => T): Promise<T> {
     if (this.#closed) return Promise.reject(closedError(this.dir))
     return new Promise<T>((resolve, reject) => {
@@ -253,10 +250,7 @@ function describeOwner(dir: string): string {
   }
 }
 
-/**
- * Makes the file private, even in an existing directory: it holds texts, results and arguments. The WAL takes
- * its mode.
- */
+/** Makes the file private, even in an existing directory: it holds tasks' texts. The WAL takes its mode. */
 function keepPrivate(path: string): void {
   try {
     closeSync(openSync(path, 'a', PRIVATE))

@@ -38,10 +38,7 @@ const HEALTH_CHECK_MS = 30_000
 const RECONNECT_MOST_MS = 2_000
 const RECONNECT_LEAST_MS = 500
 
-/**
- * A replica, one whose primary is away, one that is loading its data: another server is the primary, or soon
- * will be.
- */
+/** A replica, one whose primary is away, one that is loading: another server is or will be the primary. */
 const NOT_THE_PRIMARY = /\b(READONLY|MASTERDOWN|LOADING)\b/
 /** Out of memory, a disk that can't be written, too few replicas. */
 const REFUSES = /\b(OOM|MISCONF|NOREPLICAS)\b/

@@ -87,10 +87,7 @@ export class Replicas {
     this.#wanted = wanted
   }
 
-  /**
-   * Rejects with STORE_UNAVAILABLE: the write took effect, may be lost with the primary, and is to be
-   * repeated.
-   */
+  /** Rejects with STORE_UNAVAILABLE: the write took effect, may be lost with the primary; repeat it. */
   async acknowledge(generation: number): Promise<void> {
     if (this.#wanted === 0) return
     const acknowledged = await (this.#next ??= this.#send())

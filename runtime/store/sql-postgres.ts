@@ -12,10 +12,7 @@ const CONNECTIONS = 10
 
 /** PostgreSQL's types for 64-bit integers and their sums: ours fit a double, so they are read as numbers. */
 const NUMBERS: readonly number[] = [pg.types.builtins.INT8, pg.types.builtins.NUMERIC]
-/**
- * SQLSTATE classes that say the server, not the statement, is at fault: connection, resources, intervention,
- * system.
- */
+/** SQLSTATE classes that blame the server, not the statement: connection, resources, intervention, system. */
 const SERVER_AT_FAULT = /^(08|53|57|58)/
 
 /**
@@ -73,10 +70,7 @@ function watched(client: pg.PoolClient, place: string): PostgresPoolClient {
   }
 }
 
-/**
- * Errors of statements carry an SQLSTATE of five characters; a broken connection has none, or a socket's
- * code.
- */
+/** Errors of statements have an SQLSTATE of five characters; broken connections none, or a socket's code. */
 function isServerAtFault(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return code.length !== 5 || SERVER_AT_FAULT.test(code)

@@ -100,10 +100,7 @@ const withoutSecrets =
 /** Spans kept until the exporter is loaded. */
 const MAX_EARLY_SPANS = 10_000
 
-/**
- * OpenTelemetry is slow to load: a process that traces starts without waiting for it, one that doesn't never
- * loads it.
- */
+/** OpenTelemetry is slow to load: only a process that traces loads it, without waiting for it. */
 function openExporter(endpoint: string, serviceName: string, log: Log): Tracing {
   const early: SpanData[] = []
   let tracing: Tracing | null = null

@@ -62,10 +62,7 @@ function contextOf(input: { topic: string; key: string; eventId: string; tracepa
 const rootOf = (topic: string, key: string, traceId: string): SpanRef | null =>
   topic === 'tasks.submitted' ? { traceId, spanId: taskSpanId(key), sampled: true } : null
 
-/**
- * `isModel`: whether a model's name may stand in a span's name; others count as unknown there, and are an
- * attribute.
- */
+/** `isModel`: whether a model's name may be in a span's name; others are `unknown` there. */
 export function startHandling(
   input: HandlingInput,
   emit: EmitSpan,

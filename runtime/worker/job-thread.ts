@@ -4,10 +4,7 @@ import { FlotillaError } from '../errors.ts'
 import type { PendingJob, PoolOptions } from './pool.ts'
 import type { JobMessage, ThreadData, ThreadMessage } from './thread.ts'
 
-/**
- * Real time that a job may take, as a multiple of its processor time: it may wait for the machine, or for a
- * disk.
- */
+/** Real time that a job may take, as a multiple of its processor time: it may wait for the machine. */
 const WALL_FACTOR = 10
 /** A thread that has not started by then never will. */
 const START_WITHIN_MS = 60_000

@@ -125,10 +125,7 @@ export class Afterwards {
     clock.schedule(3_000, () => this.#probe('beside', lane, PROBE_MS))
   }
 
-  /**
-   * Feedback waits for the ledger; a decision about an unknown call does not concern metering, and is
-   * finished at once.
-   */
+  /** Feedback waits for the ledger; a decision about an unknown call is finished by metering at once. */
   #floodMetadata(): void {
     const { broker, clock, codec } = this.#world
     const lane = this.#ownLane(1)

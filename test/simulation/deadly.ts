@@ -29,10 +29,7 @@ const places: readonly (readonly [stage: string, phase: Phase])[] = [
   ['code-sandbox', 'conclude'],
 ]
 
-/**
- * If processes die that often of other causes, three deaths prove nothing: an event is given up after some
- * more.
- */
+/** If processes die that often of other causes, three deaths prove nothing: giving up takes some more. */
 export const MOST_DEATHS = 20
 
 export class Deadly {

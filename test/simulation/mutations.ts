@@ -110,10 +110,7 @@ function rowsKeptFor(world: World, keeps: (error: unknown) => boolean): World {
   return { ...world, broker: { ...world.broker, connect } }
 }
 
-/**
- * After a failed commit a lane takes its identity back, even if the lane was opened elsewhere, and goes on
- * from memory.
- */
+/** After a failed commit a lane takes its identity back, even from a new owner, and goes on from memory. */
 export function renewedInPlace(): Mutation {
   const taken = new Map<string, number>()
   const placeOf = (group: string, lane: number): string => `${group}/${lane}`

@@ -92,10 +92,7 @@ const refusals = [
   'MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk.',
   'database or disk is full',
 ]
-/**
- * A host's clock is off by this much at most: two of them by twice that, less than a lease without its
- * renewals.
- */
+/** Most that a host's clock is off: two differ by twice that, less than a lease without its renewals. */
 const MAX_SKEW_MS = 1_500
 
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<SimulationReport> {

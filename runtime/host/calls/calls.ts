@@ -162,10 +162,7 @@ export class CallMaker {
     })
   }
 
-  /**
-   * An answer recorded by an earlier run of this handling counts although this run is stopped: it was paid
-   * for.
-   */
+  /** An answer recorded by an earlier run counts although this run is stopped: it was paid for. */
   async #recorded(request: CallRequest): Promise<CallOutcome | null> {
     const outcome = await this.#persist(request, () => this.#journal.recorded(request.id))
     if (outcome) await this.#settle(request, outcome)
@@ -223,10 +220,7 @@ export class CallMaker {
     }
   }
 
-  /**
-   * Why the guard refuses, or null. A guard that took long has used the lease up: it is renewed before
-   * anything is called.
-   */
+  /** Why the guard refuses, or null. A slow guard uses up the lease: it is renewed before the call. */
   async #reserved(request: CallRequest, guard: Guard): Promise<CallFailure | null> {
     const { renewalMs } = this.#journal
     let freshMs = this.#clock.now()
@@ -306,10 +300,7 @@ export class CallMaker {
     return this.#refused(request, failure('CALL_OUTCOME_UNKNOWN', message))
   }
 
-  /**
-   * Operations of journal and guard are repeated while the store is away: nothing is called, and nothing
-   * lost, meanwhile.
-   */
+  /** Operations of journal and guard are retried while the store is away; no calls are made meanwhile. */
   async #persist<T>(request: CallRequest, operation: () => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       try {
@@ -343,10 +334,7 @@ export class CallMaker {
     }
   }
 
-  /**
-   * Renews until it is stopped. Once the entry is somebody else's the outcome can't count: the call is
-   * stopped.
-   */
+  /** Renews until it is stopped. Once another owner has the entry, the call is stopped: it can't count. */
   #keepLease({ id, epoch }: CallRequest, taken: AbortController): () => void {
     if (this.#journal.renewalMs === 0) return () => {}
     let stopped = false

@@ -1,7 +1,4 @@
-/**
- * At most `limit` holders at once; waiting is first come, first served, and ends early when its signal
- * aborts.
- */
+/** At most `limit` holders at once; first come, first served; waiting ends early when its signal aborts. */
 export class Semaphore {
   readonly limit: number
   #free: number

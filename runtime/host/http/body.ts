@@ -10,10 +10,7 @@ export interface BodyLimits {
   readonly heldBytes: number
 }
 
-/**
- * A body up to this size is not counted: connections bound how many there are, and large ones never keep one
- * out.
- */
+/** A body up to this size is not counted: connections bound their number, and large ones never block one. */
 const SMALL_BYTES = 16_384
 const AGAIN_MS = 5_000
 
@@ -26,10 +23,7 @@ export class Bodies {
     this.#limits = limits
   }
 
-  /**
-   * Rejects with status 413 beyond the limit of one body, 400 if it breaks off, WORKER_BUSY beyond the limit
-   * of all.
-   */
+  /** Rejects with 413 beyond the limit of one body, 400 if it breaks off, WORKER_BUSY beyond that of all. */
   async read(payload: Readable): Promise<string> {
     let buffer: Buffer = Buffer.alloc(0)
     let length = 0

@@ -68,10 +68,7 @@ const MAX_HEADER_BYTES = 16_384
 /** Task ids have 128 characters at most; some may be escaped. */
 const MAX_PARAMETER_CHARACTERS = 256
 
-/**
- * /health: the process lives, and whether a bug has shown itself. /ready: it can do its work, else 503 with
- * the reasons.
- */
+/** /health: the process lives, and whether it hit a bug. /ready: it can work, else 503 with the reasons. */
 export function createHttpServer(sources: HttpSources): FastifyInstance {
   const { service, readiness, health, metrics, hosts, logger } = sources
   const app = createServer({ ...defaultHttpLimits, ...sources.limits })

@@ -1,9 +1,6 @@
 import { rootOf } from '../../keys.ts'
 
-/**
- * Effects on their way to a commit, counted by task: a call waits for those of its own task, not for those of
- * other tasks.
- */
+/** Effects on their way to a commit, counted by task: a call waits for those of its own task only. */
 export class Uncommitted {
   readonly #families = new Map<string, { effects: number; waiting: (() => void)[] }>()
 

@@ -87,10 +87,7 @@ export class LaneEffects {
     return this.#inTurn(async () => apply(...(await stored)))
   }
 
-  /**
-   * After every effect that is delayed already. When one of them can't be pushed, none behind it may be: the
-   * lane ends.
-   */
+  /** Pushes after every delayed effect. If one can't be pushed, none behind it may be: the lane ends. */
   #inTurn(push: () => void | Promise<void>): Promise<void> {
     const mine = (this.#delayed ?? Promise.resolve()).then(push)
     this.#delayed = mine

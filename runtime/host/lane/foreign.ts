@@ -30,10 +30,7 @@ export const isOpen = (topic: LogTopic): boolean => open.has(topic)
 /** The one key of the topic's records if they are about no task; null if they are about one. */
 export const fixedKeyOf = (topic: LogTopic): string | null => open.get(topic)?.fixedKey ?? null
 
-/**
- * The record as the host takes it: unchanged, or, from an open topic, without the parts that can't be
- * trusted.
- */
+/** The record as the host takes it: unchanged, or, from an open topic, without untrusted parts. */
 export function received(record: LogRecord, nowMs: number): LogRecord {
   if (!isOpen(record.topic)) return record
   const { key, timestampMs } = record

@@ -78,10 +78,7 @@ export interface LaneFacts {
   readonly epoch: number
   readonly state: LaneState
   readonly lost: AbortSignal
-  /**
-   * Resolves when every effect handed over for this key, its root and its parts is committed, or the lane is
-   * lost.
-   */
+  /** Resolves when every effect of this key, its root and its parts is committed, or the lane is lost. */
   settled(key: string): Promise<void> | null
   stream(emit: Emit, handling: Handling): void
 }
@@ -108,10 +105,7 @@ function overlay(
   return merged
 }
 
-/**
- * The event with its large payloads, fetched when it runs, so that one that is away holds up its own key
- * only.
- */
+/** The event with its large payloads, fetched when it runs: one that is away delays its own key only. */
 export function wholeEvent(
   parts: HostParts,
   lost: AbortSignal,
@@ -211,10 +205,7 @@ async function makeCall(
   return outcome
 }
 
-/**
- * The reply to the requester of an event that its stage can't handle. If `poisoned` throws, there is only a
- * dead letter.
- */
+/** The reply to the requester of a poisoned event. If `poisoned` throws, there is only a dead letter. */
 export function poisonedOutcome(
   parts: HostParts,
   lane: LaneFacts,

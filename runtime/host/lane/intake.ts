@@ -276,10 +276,7 @@ export class Intake {
     this.#undecodable(record, new FlotillaError('REQUEST_INVALID', `${type}: ${why}`))
   }
 
-  /**
-   * A stage that gathers events (`lingerMs`) waits for a store, not for one task: there the whole topic
-   * waits.
-   */
+  /** A stage that batches events (`lingerMs`) waits for a store, not for one task: the whole topic waits. */
   #isFlood({ topic }: LogRecord, event: StageEvent): boolean {
     const { stage, options } = this.#parts
     if (topic !== CONTROL || stage.lingerMs) return false

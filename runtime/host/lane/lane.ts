@@ -344,10 +344,10 @@ export class Lane {
     )
     const letterAlone = handlings.join({ emit: [letter] })
     if (smallest) return this.#conclude(handling, letterAlone) ?? undefined
-    const told = handlings.poisonedOutcome(parts, this.#facts, handling, reason)
-    told.emit.push(letter)
+    const reply = handlings.poisonedOutcome(parts, this.#facts, handling, reason)
+    reply.emit.push(letter)
     try {
-      await this.#conclude(handling, told)
+      await this.#conclude(handling, reply)
     } catch (again) {
       // The stage's reply can't be encoded either: the dead letter alone must do.
       if (!(again instanceof handlings.StageThrew)) throw again

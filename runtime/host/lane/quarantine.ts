@@ -28,10 +28,7 @@ import type { TrialGate } from './trial-gate.ts'
 
 const LIFE = `${HOST_PREFIX}life`
 const SUSPECT = `${HOST_PREFIX}suspect:`
-/**
- * Suspects of a lane after an unclean end: more than a lane runs at once (context.ts), so later events are
- * innocent.
- */
+/** Suspects after an unclean end: more than a lane runs at once (context.ts), so later ones are innocent. */
 const MAX_SUSPECTS = 1_000
 
 /** A suspect that was taken. */

@@ -64,8 +64,7 @@ const SHORTEST_TRIAL_MS = 10
 const FIRST_TRIAL_MS = 500
 const LONGEST_TRIAL_MS = 64_000
 /**
- * Most suspects that have trials of their own. If more died once, all start together; others, in this many
- * groups.
+ * Most suspects with trials of their own. If more died once, all start together; others in this many groups.
  */
 const FEW = 16
 
@@ -154,10 +153,7 @@ export function trialMs(suspect: Suspect, size: number, waiting: number): number
   return Math.max(SHORTEST_TRIAL_MS, (wholeMs * size) / (waiting + size))
 }
 
-/**
- * It is started, in an opening that has lasted for `livedMs`. Only the ages of an event alone in its trial
- * mean anything.
- */
+/** It is started `livedMs` after the opening. Only ages of an event alone in its trial mean anything. */
 export function begun(
   suspect: Suspect,
   opening: { epoch: number; livedMs: number },

@@ -37,10 +37,7 @@ export class TimerQueue {
     if (timer.dueMs < this.#wakeAtMs) this.#wakeAt(timer.dueMs)
   }
 
-  /**
-   * Arms those that a lane has when it opens. None fires before the last is armed; other work goes on
-   * meanwhile.
-   */
+  /** Arms a lane's timers when it opens. None fires before all are armed; other work goes on meanwhile. */
   async restore(timers: Iterable<{ key: string; name: string; timer: TimerRow }>): Promise<void> {
     const turns = new Turns()
     for (const { key, name, timer } of timers) {

@@ -10,10 +10,7 @@ export interface Member {
   readonly onRevoked: (lane: number) => void
 }
 
-/**
- * New holders of the lanes. Each member gets the floor or the ceiling of the fair share; it keeps what it
- * holds if that allows.
- */
+/** New holders of the lanes: each gets a fair share (rounded up or down) and keeps what it can. */
 export function assignLanes<M>(
   lanes: number,
   members: readonly M[],

@@ -11,10 +11,7 @@ export const lookedUpSlots = `SELECT id FROM slots WHERE topic IN (${lookedUp.ma
 
 export const isLookedUp = (topic: LogTopic): boolean => lookedUp.includes(topic)
 
-/**
- * Releases without this index move `record_index` alone; records that they indexed are added when the file is
- * opened.
- */
+/** Releases without this index move `record_index` alone; opening the file adds the records they indexed. */
 export const keyTables = `
 CREATE TABLE IF NOT EXISTS record_keys (
   slot INTEGER NOT NULL, key TEXT NOT NULL, record_offset INTEGER NOT NULL,

@@ -39,10 +39,7 @@ interface SharedEngine {
 const SWEEP_EVERY_MS = 3_600_000
 const engines = new WeakMap<DataFile, Map<string, SharedEngine>>()
 
-/**
- * Opening a directory twice in one process gives two views of one log. Throws DATA_LOCKED when another
- * process has it.
- */
+/** Opened twice in one process: two views of one log. Throws DATA_LOCKED if another process has it. */
 export function openEmbeddedLog(options: EmbeddedLogOptions): EmbeddedLog {
   const file = openDataFile(options)
   const prefix = options.prefix ?? 'flotilla'

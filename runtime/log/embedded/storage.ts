@@ -30,10 +30,7 @@ export interface StoredPosition {
   readonly metadata: string
 }
 
-/**
- * A bound on one read: it ends at whichever is reached first, but returns at least one record if there is
- * one.
- */
+/** Bounds of one read: it ends at the first one reached, but returns at least one record if there is one. */
 export interface ReadLimit {
   readonly records: number
   readonly bytes: number
@@ -42,10 +39,7 @@ export interface ReadLimit {
 export interface LogStorage {
   /** Unique to this log: a data directory that is started over has another. */
   identity(topic: LogTopic): string
-  /**
-   * All of `work` or nothing; resolves with its result once durable. Rejects with WriteUncertain if the
-   * outcome is unknown.
-   */
+  /** Runs all of `work` or nothing; resolves once durable. Rejects with WriteUncertain if that is unknown. */
   transact<T>(work: () => T): Promise<T>
   /** The partitions of a topic by number; undefined until it is created. */
   slots(topic: LogTopic): readonly Slot[] | undefined
@@ -66,10 +60,7 @@ export interface LogStorage {
   epoch(group: string, lane: number): number
   /** Adds one and returns it. */
   raiseEpoch(group: string, lane: number): number
-  /**
-   * Other work may run between two of them; for rows that it changes, the iteration yields the old or the new
-   * value.
-   */
+  /** Other work may run between two rows; for those that it changes, the old or the new value is returned. */
   rows(group: string, lane: number): Iterator<StateRow> & Iterable<StateRow>
   setRow(group: string, lane: number, row: StateRow): void
   /**

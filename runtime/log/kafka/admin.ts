@@ -34,10 +34,7 @@ function wantedTopics(context: Context, stages: readonly string[]): WantedTopic[
   return [...ofContract, ...stages.map((stage) => stateTopic(names.stateTopic(stage), partitions))]
 }
 
-/**
- * Compacted often, so that opening a lane reads little. Deletions stay readable for longer than any restore
- * takes.
- */
+/** Compacted often, so that opening a lane reads little. Deletions outlive any restore. */
 function stateTopic(topic: string, partitions: number): WantedTopic {
   return {
     topic,

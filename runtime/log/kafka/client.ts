@@ -231,10 +231,7 @@ export function createClient(options: ClientOptions): Client {
   }
 }
 
-/**
- * kafkajs hands its cluster to partition assigners: the one public way to it. The consumer itself is never
- * started.
- */
+/** kafkajs passes its cluster to partition assigners: the one public way to it. The consumer never starts. */
 function clusterOf(kafka: Kafka): Cluster {
   const found: KafkaJsCluster[] = []
   kafka.consumer({
@@ -267,10 +264,7 @@ function logTo(logger: KafkaLogger | undefined): logCreator {
 }
 
 let silenced = false
-/**
- * Node 24 warns of a negative timeout that kafkajs's request queue sets needlessly; only that warning is
- * dropped.
- */
+/** Node 24 warns of a negative timeout that kafkajs's request queue sets; only that warning is dropped. */
 function silenceNegativeTimeouts(): void {
   if (silenced) return
   silenced = true
@@ -304,10 +298,7 @@ export function decodeAssignment(assignment: Buffer): Record<string, number[]> {
   return AssignerProtocol.MemberAssignment.decode(assignment)?.assignment ?? {}
 }
 
-/**
- * The part of kafkajs's writer that we use. `UVarInt` arrays and strings are those that the protocol calls
- * compact.
- */
+/** The part of kafkajs's writer that we use. `UVarInt` arrays and strings are the protocol's compact ones. */
 export interface Encoder {
   size(): number
   readonly buffer: Buffer

@@ -239,10 +239,7 @@ export class Fetcher {
     if (!moved && elapsedMs < this.#maxWaitMs / 2) await pause(this.#maxWaitMs - elapsedMs)
   }
 
-  /**
-   * False if a new leader's log has lost records that were read. Checked once per epoch, before its records
-   * are delivered.
-   */
+  /** False if a new leader has lost records that were read. Checked once per epoch, before delivery. */
   async #isSame(cursor: State, { messages }: FetchedPartition): Promise<boolean> {
     const epoch = messages.at(-1)?.batchContext.partitionLeaderEpoch ?? cursor.leaderEpoch
     if (epoch > cursor.leaderEpoch) {

@@ -34,10 +34,7 @@ import { txnOffsetCommit } from './transaction-v2.ts'
  */
 export interface Membership {
   readonly identity: GroupIdentity
-  /**
-   * Resolves once the group has confirmed, after this call, that the lane is ours; rejects with LaneFenced if
-   * it isn't.
-   */
+  /** Resolves once the group has confirmed, after this call, that the lane is ours, else LaneFenced. */
   confirm(): Promise<void>
 }
 
@@ -142,10 +139,7 @@ export class LaneProducer {
     )
   }
 
-  /**
-   * A request to the transaction's coordinator; right after a commit it answers CONCURRENT_TRANSACTIONS for a
-   * moment.
-   */
+  /** A request to the transaction's coordinator; right after a commit it answers CONCURRENT_TRANSACTIONS. */
   #ask<T>(request: (broker: Broker) => Promise<T>): Promise<T> {
     return this.#link.attempt(async () => request(await this.#coordinator()), {
       withinMs: this.#options.deliveryTimeoutMs,
@@ -203,10 +197,7 @@ export class LaneProducer {
     return new LaneSpent(`${what}: the producer ${this.#options.transactionalId} is spent`, { cause })
   }
 
-  /**
-   * Ends the transaction now rather than at the next opening, so that readers are not blocked. The next one
-   * may begin.
-   */
+  /** Ends the transaction now, not at the next opening, so that readers are not blocked. */
   async #abort(identity: TransactionIdentity): Promise<void> {
     const next = await this.#ask((broker) =>
       this.#session.requestsTo(broker).endTxn({ ...identity, transactionResult: false }),

@@ -20,17 +20,11 @@ export interface KafkaLogOptions {
   readonly deliveryTimeoutMs?: number
   /** How long a single request may go unanswered. Default 10,000. */
   readonly requestTimeoutMs?: number
-  /**
-   * How long a member may send no heartbeat before its lanes move. The broker's minimum is 6,000. Default
-   * 6,000.
-   */
+  /** How long a member may send no heartbeat before its lanes move. Default 6,000, the broker's minimum. */
   readonly sessionTimeoutMs?: number
   /** Default 1,000, at most a third of sessionTimeoutMs. */
   readonly heartbeatMs?: number
-  /**
-   * How long the broker holds a fetch that has nothing yet; a lane or topic added meanwhile waits as long.
-   * Default 100.
-   */
+  /** How long the broker holds an empty fetch; a lane or topic added meanwhile waits as long. Default 100. */
   readonly fetchWaitMs?: number
   /** How often topics are checked: whether they are still those that were read. Default 10,000. */
   readonly topicCheckMs?: number

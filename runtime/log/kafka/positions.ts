@@ -24,10 +24,7 @@ const MARK = '|'
 const ID = '.'
 /** Hex digits of the topic's id that are kept: enough to distinguish it from its predecessors. */
 const ID_DIGITS = 12
-/**
- * The host's metadata if nothing beyond the position is finished: with a mark it can't be empty, for older
- * readers.
- */
+/** The host's metadata if nothing beyond is finished: with a mark it can't be empty, for older readers. */
 const NOTHING_BEYOND = '0'
 
 /** Identifies the log of a position. */

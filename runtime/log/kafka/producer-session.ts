@@ -197,10 +197,7 @@ export class ProducerSession {
   }
 }
 
-/**
- * A partition takes one batch per request, and a batch has a size limit: the n-th round holds each one's n-th
- * batch.
- */
+/** A request takes one batch per partition, of limited size: the n-th round holds the n-th batches. */
 function roundsOf(records: readonly PartitionRecords[]): Batch[][] {
   const rounds: Batch[][] = []
   for (const { topic, partition, messages } of records)

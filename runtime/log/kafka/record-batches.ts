@@ -12,10 +12,7 @@ import type { RawMessage } from './client.ts'
 /** Decompresses the records of a batch by its attributes; null if they are not compressed. */
 export type Unpacker = ((packed: Buffer) => Promise<Buffer>) | null
 
-/**
- * Offset, length, leader epoch, magic, checksum, attributes, last delta, two times, producer, epoch,
- * sequence, count.
- */
+/** Offset, length, leader epoch, magic, checksum, attributes, delta, two times, producer, epoch, numbers. */
 const HEADER_BYTES = 61
 /** Behind its offset and length. */
 const LENGTH_END = 12

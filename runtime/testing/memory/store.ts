@@ -5,10 +5,7 @@ import type { BlobStore, KeyValue, Lifetime } from '../../store/port.ts'
 
 export interface MemoryKeyValueOptions {
   readonly clock?: Clock
-  /**
-   * The answer of `durability`. The simulator's store outlives its simulated processes, so it is true there.
-   * Default false.
-   */
+  /** The answer of `durability`. The simulator's store outlives its processes: true. Default false. */
   readonly durable?: boolean
 }
 

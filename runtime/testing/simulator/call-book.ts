@@ -70,10 +70,7 @@ export class CallBook {
     return seen
   }
 
-  /**
-   * The store has lost its entry: it is unknown whether it was made before. No promise covers it; it is
-   * counted.
-   */
+  /** The store has lost its entry: whether it was made is unknown. No promise covers it; it is counted. */
   forget(callId: string): void {
     this.#journalled.delete(callId)
     if (!this.#forgotten.has(callId)) this.#forgotten.set(callId, 0)

@@ -13,10 +13,7 @@ export async function checkState(run: Simulation): Promise<string[]> {
   return [...violations, ...(await inMemory(run)), ...openings(run)]
 }
 
-/**
- * A store that is away costs one a second and lane; a process that opens a lane it can't hold does so for ten
- * minutes.
- */
+/** An absent store costs one a second and lane; a process that can't hold a lane tries for ten minutes. */
 const MOST_UNUSED_OPENINGS = 120
 
 /** Opening a lane fences its owner: nobody does that again and again for nothing. */
@@ -55,10 +52,7 @@ async function content(bytes: Uint8Array, blobs: BlobStore): Promise<string> {
   return whole === null ? 'missing' : content(whole, blobs)
 }
 
-/**
- * Rows of bounded number that stay: windows of alert rules, budgets near their limits, last notifications of
- * channels.
- */
+/** Rows of bounded number that stay: windows of rules, budgets near their limits, channels' last times. */
 const stays = (stage: string, key: string): boolean =>
   key === '\u0000host\u0000life' ||
   (stage === 'alerting' && /^fleet\u0000((slot|channel):|budgets$)/.test(key))

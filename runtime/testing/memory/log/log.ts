@@ -45,10 +45,7 @@ export interface MemoryBroker {
   position(group: string, topic: LogTopic, lane: number): { offset: number; metadata: string } | undefined
   /** Offset that the next record of this partition gets. */
   end(topic: LogTopic, partition: number): number
-  /**
-   * A record of a foreign producer, with its own timestamp. Resolves with its offset; rejects if the broker
-   * refuses it.
-   */
+  /** A record of a foreign producer, with its own timestamp. Resolves with the offset, or is refused. */
   produce(record: OutgoingRecord, timestampMs: number): Promise<number>
   /** Deletes the topic and creates it again: its offsets begin at 0, committed positions stay as they are. */
   recreate(topic: LogTopic): void

@@ -28,10 +28,7 @@ interface LanePart {
 
 /** A storage that can lose records. The positions that it returns are within those it has. */
 export interface MemoryStorage extends LogStorage {
-  /**
-   * Loses the records from this offset on: the next ones get their offsets. A re-created topic loses all of
-   * them.
-   */
+  /** Loses the records from this offset on; the next ones reuse it. A re-created topic loses all of them. */
   rewind(slot: Slot, cause: Rewind['cause'], keptTo: number): void
   /** Deletes the records below this offset, read or not. */
   discard(slot: Slot, below: number): void
@@ -39,10 +36,7 @@ export interface MemoryStorage extends LogStorage {
   losses(group: string, partition: number): InputLoss[]
 }
 
-/**
- * Maps instead of tables. A transaction runs in a later turn of the clock; nothing in it can fail after its
- * checks.
- */
+/** Maps instead of tables. A transaction runs in a later tick; nothing in it can fail after its checks. */
 export function createMemoryStorage(clock: Clock): MemoryStorage {
   const topics = new Map<LogTopic, Partition[]>()
   const positions = new Map<string, Map<Slot, Committed>>()
