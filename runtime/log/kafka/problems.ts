@@ -41,6 +41,6 @@ export function stuckProblem(topic: string, partition: number, offset: number, r
   return (
     `${topic}[${partition}] can't be read from offset ${offset} on: ${reason}. If it was written compressed, have brokers store ` +
     `it as it is: kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config compression.type=uncompressed; ` +
-    'skip existing records by kafka-consumer-groups.sh --reset-offsets,  with the stage stopped (docs/runbooks/input_blocked.md)'
+    'skip existing records by kafka-consumer-groups.sh --reset-offsets, with the stage stopped (docs/runbooks/input_blocked.md)'
   )
 }
