@@ -103,8 +103,9 @@ async function bringBack(
   const payloads = names.map(async (name) => {
     const { $blob, bytes } = data[name] as Reference
     const found = HASH.test($blob) ? await blobs.get($blob) : null
-    if (!found) throw missing(`${type}.${name}`, `the blob store has no payload ${$blob} (${bytes} bytes)`)
-    whole[name] = parsed(`${type}.${name}`, $blob, found)
+    if (!found)
+      throw payloadMissing(`${type}.${name}`, `the blob store has no payload ${$blob} (${bytes} bytes)`)
+    whole[name] = parsePayload(`${type}.${name}`, $blob, found)
   })
   await Promise.all(payloads)
   return whole
@@ -112,15 +113,15 @@ async function bringBack(
 
 const HASH = /^[0-9a-f]{64}$/
 
-function missing(what: string, why: string): FlotillaError {
+function payloadMissing(what: string, why: string): FlotillaError {
   return new FlotillaError('PAYLOAD_MISSING', `reading ${what}: ${why}`)
 }
 
-function parsed(what: string, hash: string, { buffer, byteOffset, byteLength }: Uint8Array): unknown {
+function parsePayload(what: string, hash: string, { buffer, byteOffset, byteLength }: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString('utf8'))
   } catch {
-    throw missing(what, `payload ${hash} is not what was stored`)
+    throw payloadMissing(what, `payload ${hash} is not what was stored`)
   }
 }
 

@@ -123,14 +123,16 @@ class Validators {
     this.#ajvs.set(dialect, ajv)
     assertIsSchema(others, dialect)
     const plain = rewritten(others, dialect, this.#patterns)
-    const validate: ValidateFunction = ajv.compile(dialect === 'draft7' ? plain : this.#noted(plain, dialect))
+    const validate: ValidateFunction = ajv.compile(
+      dialect === 'draft7' ? plain : this.#register(plain, dialect),
+    )
     // Its answer would be a promise, which counts as true, and whose rejection nobody handles.
     if ('$async' in validate) throw new Error('$async is not supported')
     return validate
   }
 
   /** Registers the schema under a name, so that its parts can be evaluated. */
-  #noted(schema: SchemaObject, dialect: Dialect): SchemaObject {
+  #register(schema: SchemaObject, dialect: Dialect): SchemaObject {
     const places = unevaluatedPlaces(schema)
     if (places.size === 0) return schema
     const name = `urn:flotilla:schema:${(this.#resources += 1)}`

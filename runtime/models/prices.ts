@@ -24,10 +24,10 @@ const FIRST_PARTY: readonly string[] = ['openai', 'anthropic']
  */
 export function priceOf(model: string, prices: readonly Price[]): ModelPrice {
   const whole = longestPrefix(model, prices)
-  if (whole !== undefined) return priced(whole, false)
+  if (whole !== undefined) return toPrice(whole, false)
   const { provider, model: rest } = parseModel(model)
   const bare = longestPrefix(rest, prices)
-  return bare === undefined ? GUESS : priced(bare, !FIRST_PARTY.includes(provider))
+  return bare === undefined ? GUESS : toPrice(bare, !FIRST_PARTY.includes(provider))
 }
 
 /** US dollars. */
@@ -41,7 +41,7 @@ export function costOf(
   return (inputTokens * price.inputPerMillion + outputTokens * price.outputPerMillion) / 1_000_000
 }
 
-function priced(row: Price, isGuess: boolean): ModelPrice {
+function toPrice(row: Price, isGuess: boolean): ModelPrice {
   return { inputPerMillion: row.input, outputPerMillion: row.output, isGuess }
 }
 

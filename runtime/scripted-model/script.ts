@@ -37,11 +37,11 @@ function playTurn(conversation: Conversation, exchange: Exchange): Turn {
     const reason = `the tools did not return ${JSON.stringify(missing)}, so the recording does not fit this run`
     return final(exchange, `Scripted model: cannot go on with "${conversation.title}": ${reason}.`)
   }
-  return { ...turn, text: noted(turn, exchange) }
+  return { ...turn, text: addNote(turn, exchange) }
 }
 
 /** Adds the note: as a comment if the text is code, else after the text. */
-function noted(turn: Turn, exchange: Exchange): string {
+function addNote(turn: Turn, exchange: Exchange): string {
   const text = turn.text ?? ''
   if (exchange.mode === 'code' || (turn.toolCalls ?? []).length > 0) return `${SCRIPTED_NOTE}\n${text}`.trim()
   return `${text}\n\n(${SCRIPTED_NOTE})`.trim()

@@ -49,13 +49,13 @@ function createPool(url: string): PostgresPool {
   const place = placeOf(url)
   return {
     options: pool.options,
-    connect: () => pool.connect().then((client) => watched(client, place), unavailable(place)),
+    connect: () => pool.connect().then((client) => watchErrors(client, place), unavailable(place)),
     end: () => pool.end(),
   }
 }
 
 /** The client, with errors of an absent server turned into those of the error table. */
-function watched(client: pg.PoolClient, place: string): PostgresPoolClient {
+function watchErrors(client: pg.PoolClient, place: string): PostgresPoolClient {
   const query = async (text: string, values: unknown[]): Promise<unknown> => {
     try {
       return await client.query(text, values)

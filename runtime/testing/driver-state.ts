@@ -19,23 +19,23 @@ export interface KeyState {
   held: Held | null
 }
 
-export function frozen<T>(value: T): T {
+export function freeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.values(value).forEach(frozen)
+    Object.values(value).forEach(freeze)
     if (!ArrayBuffer.isView(value)) Object.freeze(value)
   }
   return value
 }
 
 /** A JSON copy, as a state row is after a restart. */
-function stored(name: string, row: unknown): unknown {
+function copyRow(name: string, row: unknown): unknown {
   const copy: unknown = JSON.parse(JSON.stringify(row))
   assert.deepEqual(copy, row, `row ${name} is not JSON: it would read differently after a restart`)
-  return frozen(copy)
+  return freeze(copy)
 }
 
 /** Rows as a Decision leaves them; `inherited`: those that clearing the key leaves. */
-export function written(
+export function applyRows(
   rows: Readonly<Record<string, unknown>>,
   decision: Decision,
   inherited: KeyState['rows'] = {},
@@ -43,13 +43,13 @@ export function written(
   const next = decision.clear ? { ...inherited } : { ...rows }
   for (const [name, row] of Object.entries(decision.rows ?? {})) {
     if (row === null) delete next[name]
-    else next[name] = stored(name, row)
+    else next[name] = copyRow(name, row)
   }
-  return frozen(next)
+  return freeze(next)
 }
 
 /** Joins the results of `decide` and `conclude` into one commit. */
-export function joined(first: Decision, second: Decision): Decision {
+export function join(first: Decision, second: Decision): Decision {
   const emit = [...(first.emit ?? []), ...(second.emit ?? [])]
   if (second.clear) return { ...second, emit }
   const rows = { ...first.rows, ...second.rows }
@@ -98,7 +98,7 @@ export class DriverState {
 
   /** Rows that a handling of this key sees: a part `task/call` also sees the rows of `task`; its own win. */
   view(key: string): KeyState['rows'] {
-    return frozen({ ...this.inherited(key), ...this.of(key).rows })
+    return freeze({ ...this.inherited(key), ...this.of(key).rows })
   }
 
   /** The part of the view that is not the key's own. */
@@ -111,7 +111,7 @@ export class DriverState {
   commit(key: string, decision: Decision): void {
     if (decision.clear) this.#clear(key)
     const state = this.of(key)
-    state.rows = written(state.rows, decision)
+    state.rows = applyRows(state.rows, decision)
     for (const [name, atMs] of Object.entries(decision.timers ?? {})) {
       if (atMs === null) state.timers.delete(name)
       else state.timers.set(name, atMs)
@@ -120,7 +120,7 @@ export class DriverState {
   }
 
   #writeLane(name: string, row: unknown): void {
-    const kept = row === null ? null : stored(name, row)
+    const kept = row === null ? null : copyRow(name, row)
     if (kept === null) this.#laneRows.delete(name)
     else this.#laneRows.set(name, kept)
     this.#lane.write(name, kept)

@@ -28,7 +28,7 @@ import type {
   Stage,
   StageEvent,
 } from '../stage.ts'
-import { DriverState, frozen, joined, written, type Held, type KeyState } from './driver-state.ts'
+import { DriverState, applyRows, freeze, join, type Held, type KeyState } from './driver-state.ts'
 
 export interface SendOptions {
   /** Default: the data's taskId. */
@@ -182,7 +182,7 @@ export class StageDriver {
       traceId: options.traceId ?? null,
       traceparent: options.traceparent ?? null,
     }
-    return frozen({ type, data, id: options.id ?? hash('sent', this.#sent), ...meta }) as StageEvent
+    return freeze({ type, data, id: options.id ?? hash('sent', this.#sent), ...meta }) as StageEvent
   }
 
   #accepts(topic: TopicName, type: EventType, data: object): boolean {
@@ -240,20 +240,20 @@ export class StageDriver {
     const decision = this.#twice(() => this.#stage.decide(event, rows, this.#state.lane))
     if (decision.call === undefined) return this.#commit(event, decision)
     assert.equal(decision.lane, undefined, 'rows of the lane are written by conclude, after the call')
-    this.#state.of(key).held = { event, call: frozen(decision.call), startedMs: this.now, decision }
+    this.#state.of(key).held = { event, call: freeze(decision.call), startedMs: this.now, decision }
   }
 
   #resolve(key: string | undefined, outcomeOf: (held: Held) => CallOutcome): Emitted[] {
     return this.#emittedBy(() => {
       const held = this.#take(key ?? this.#heldKey() ?? '')
       const of = this.#keyOf(held.event)
-      const rows = written(this.#state.view(of), held.decision, this.#state.inherited(of))
-      const outcome = frozen(outcomeOf(held))
+      const rows = applyRows(this.#state.view(of), held.decision, this.#state.inherited(of))
+      const outcome = freeze(outcomeOf(held))
       const { lane } = this.#state
       const conclude = () => this.#stage.conclude?.(held.event, rows, held.call, outcome, lane) ?? {}
       const concluded = this.#twice(conclude)
       assert.equal(concluded.call, undefined, 'conclude may not ask for a call: set a timer that is due now')
-      this.#commit(held.event, joined(held.decision, concluded))
+      this.#commit(held.event, join(held.decision, concluded))
       this.#settle()
     })
   }
@@ -274,7 +274,7 @@ export class StageDriver {
 
   #commit(event: StageEvent, decision: Decision): void {
     this.#state.commit(this.#keyOf(event), decision)
-    for (const emit of decision.emit ?? []) this.emitted.push(checked(emit, event.key))
+    for (const emit of decision.emit ?? []) this.emitted.push(checkEmit(emit, event.key))
   }
 
   /** The next event due: a timer of a key at rest or one that interrupts, or a call's time limit. */
@@ -320,12 +320,12 @@ function hash(...parts: unknown[]): string {
   return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32)
 }
 
-function checked(emit: Emit, key: string): Emitted {
+function checkEmit(emit: Emit, key: string): Emitted {
   assertCarries(emit.topic, emit.type)
   for (const [field, value] of Object.entries(emit.data)) {
     assert.notEqual(value, undefined, `${emit.type}.${field} is undefined: Avro has null only`)
   }
-  return frozen({ ...emit, key: emit.key ?? key })
+  return freeze({ ...emit, key: emit.key ?? key })
 }
 
 function assertCarries(topic: TopicName, type: EventType): void {

@@ -42,12 +42,12 @@ async function answer(jobs: Jobs, { job, input }: JobMessage, resultChars: numbe
       throw new FlotillaError('WORKER_LIMIT', `its result has more than ${resultChars} characters`)
     return { t: 'done', json }
   } catch (error) {
-    return failed(error)
+    return failureMessage(error)
   }
 }
 
 /** A stack that overflows, or an array that outgrows V8's limits, is a limit too. */
-function failed(error: unknown): ThreadMessage {
+function failureMessage(error: unknown): ThreadMessage {
   if (error instanceof FlotillaError) return { t: 'failed', code: error.code, message: error.message }
   if (error instanceof RangeError)
     return {

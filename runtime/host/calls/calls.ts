@@ -95,22 +95,22 @@ export class CallMaker {
   }
 
   async make(request: CallRequest): Promise<CallOutcome> {
-    if (request.call.journalled === false) return this.#counted(() => this.#sink(request))
+    if (request.call.journalled === false) return this.#track(() => this.#makeUnjournalled(request))
     const rule = this.#slotOf(request.call)
-    if (rule === null) return this.#placed(request)
+    if (rule === null) return this.#makeInTurn(request)
     // A call that is answered from the journal needs no slot.
-    const recorded = this.#slots.isFull(rule) ? await this.#recorded(request) : null
+    const recorded = this.#slots.isFull(rule) ? await this.#findRecorded(request) : null
     if (recorded) return recorded
-    if (!(await this.#slotted(request, rule))) return this.#stopped(request)
+    if (!(await this.#takeSlot(request, rule))) return this.#stop(request)
     try {
-      return await this.#placed(request)
+      return await this.#makeInTurn(request)
     } finally {
       this.#slots.release(rule)
     }
   }
 
   /** Waits for a slot, at most until the task's deadline. */
-  async #slotted({ call, interrupted, lost }: CallRequest, rule: SlotRule): Promise<boolean> {
+  async #takeSlot({ call, interrupted, lost }: CallRequest, rule: SlotRule): Promise<boolean> {
     const late = new AbortController()
     const leftMs = call.untilMs === undefined ? null : call.untilMs - this.#clock.now()
     const cancel = leftMs === null ? () => {} : this.#clock.schedule(Math.max(0, leftMs), () => late.abort())
@@ -121,24 +121,24 @@ export class CallMaker {
     }
   }
 
-  async #placed(request: CallRequest): Promise<CallOutcome> {
+  async #makeInTurn(request: CallRequest): Promise<CallOutcome> {
     const { interrupted, lost } = request
     const granted = this.#places.acquire(AbortSignal.any([interrupted, lost]))
-    if (!(typeof granted === 'boolean' ? granted : await granted)) return this.#stopped(request)
+    if (!(typeof granted === 'boolean' ? granted : await granted)) return this.#stop(request)
     try {
-      return await this.#counted(() => this.#journalled(request))
+      return await this.#track(() => this.#makeJournalled(request))
     } finally {
       this.#places.release()
     }
   }
 
   /** Stopped before it was made. */
-  async #stopped(request: CallRequest): Promise<CallOutcome> {
+  async #stop(request: CallRequest): Promise<CallOutcome> {
     if (request.lost.aborted) throw new LaneLost('before a call')
-    return (await this.#recorded(request)) ?? this.#aborted(request)
+    return (await this.#findRecorded(request)) ?? this.#abort(request)
   }
 
-  async #counted(work: () => Promise<CallOutcome>): Promise<CallOutcome> {
+  async #track(work: () => Promise<CallOutcome>): Promise<CallOutcome> {
     this.#underWay++
     try {
       return await work()
@@ -163,24 +163,24 @@ export class CallMaker {
   }
 
   /** An answer recorded by an earlier run counts although this run is stopped: it was paid for. */
-  async #recorded(request: CallRequest): Promise<CallOutcome | null> {
+  async #findRecorded(request: CallRequest): Promise<CallOutcome | null> {
     const outcome = await this.#persist(request, () => this.#journal.recorded(request.id))
     if (outcome) await this.#settle(request, outcome)
     return outcome
   }
 
-  #aborted(request: CallRequest): CallOutcome {
+  #abort(request: CallRequest): CallOutcome {
     const { kind, target } = request.call
-    return this.#refused(request, failure('CALL_ABORTED', `${kind} ${target} was stopped`))
+    return this.#refuse(request, failure('CALL_ABORTED', `${kind} ${target} was stopped`))
   }
 
   /** The outcome of a call that was not made. */
-  #refused({ id }: CallRequest, reason: CallFailure): CallOutcome {
+  #refuse({ id }: CallRequest, reason: CallFailure): CallOutcome {
     const now = this.#clock.now()
     return { ok: false, failure: reason, startedMs: now, endedMs: now, callId: id }
   }
 
-  async #sink(request: CallRequest): Promise<CallOutcome> {
+  async #makeUnjournalled(request: CallRequest): Promise<CallOutcome> {
     if (request.lost.aborted) throw new LaneLost('before a call')
     for (let tries = 0; ; tries++) {
       const outcome = await attempt(this.#attempts, request)
@@ -193,7 +193,7 @@ export class CallMaker {
     }
   }
 
-  async #journalled(request: CallRequest): Promise<CallOutcome> {
+  async #makeJournalled(request: CallRequest): Promise<CallOutcome> {
     const begun = await this.#begin(request)
     if ('ok' in begun) {
       await this.#settle(request, begun)
@@ -204,12 +204,12 @@ export class CallMaker {
     try {
       const guard = this.#guardOf(request.call)
       const isLost = () => request.lost.aborted
-      const refused = guard && !isLost() ? await this.#reserved(request, guard) : null
+      const refused = guard && !isLost() ? await this.#reserve(request, guard) : null
       if (isLost()) return await this.#handBack(request, begun.inDoubt)
       if (!refused && begun.inDoubt) this.#instruments.count('calls_in_doubt', 1, { kind: request.call.kind })
       if (!refused) stopRenewing = this.#keepLease(request, taken)
       const outcome = refused
-        ? this.#refused(request, refused)
+        ? this.#refuse(request, refused)
         : await attempt(this.#attempts, request, taken.signal)
       if (!(await this.#finish(request, outcome, refused ? null : guard)))
         throw new LaneLost('another owner took the call over')
@@ -221,7 +221,7 @@ export class CallMaker {
   }
 
   /** Why the guard refuses, or null. A slow guard uses up the lease: it is renewed before the call. */
-  async #reserved(request: CallRequest, guard: Guard): Promise<CallFailure | null> {
+  async #reserve(request: CallRequest, guard: Guard): Promise<CallFailure | null> {
     const { renewalMs } = this.#journal
     let freshMs = this.#clock.now()
     const refused = await this.#persist(request, () => guard.reserve(request))
@@ -257,7 +257,7 @@ export class CallMaker {
           return { inDoubt: beginning.inDoubt }
         case 'answer':
           this.#instruments.count('calls_replayed', 1, { kind: call.kind })
-          if (beginning.requestChanged) this.#changed(request)
+          if (beginning.requestChanged) this.#reportChange(request)
           return beginning.outcome
         case 'giveUp':
           return this.#outcomeUnknown(request)
@@ -276,7 +276,7 @@ export class CallMaker {
   }
 
   /** Harmless after an upgrade that words a request differently; otherwise a stage that is not pure. */
-  #changed({ call, id }: CallRequest): void {
+  #reportChange({ call, id }: CallRequest): void {
     this.#instruments.count('calls_changed', 1, { kind: call.kind })
     this.#instruments.log.warn(
       { callId: id, kind: call.kind, target: call.target },
@@ -297,7 +297,7 @@ export class CallMaker {
   #outcomeUnknown(request: CallRequest): CallOutcome {
     const { kind, target } = request.call
     const message = `${kind} ${target} was begun by a process that died before its outcome was recorded`
-    return this.#refused(request, failure('CALL_OUTCOME_UNKNOWN', message))
+    return this.#refuse(request, failure('CALL_OUTCOME_UNKNOWN', message))
   }
 
   /** Operations of journal and guard are retried while the store is away; no calls are made meanwhile. */

@@ -131,13 +131,13 @@ function createServer(limits: HttpLimits): FastifyInstance {
     // A request that changes something says that it is JSON even if its body is empty.
     if (text === '') return undefined
     if (isTooDeep(text)) throw tooDeep()
-    return parsed(text)
+    return parseBody(text)
   })
   return app
 }
 
 /** Without loss of digits. Some clients begin with a byte order mark. */
-function parsed(text: string): unknown {
+function parseBody(text: string): unknown {
   try {
     return parseExact(text.replace(/^\uFEFF/, ''))
   } catch (cause) {

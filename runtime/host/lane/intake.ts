@@ -249,7 +249,7 @@ export class Intake {
     const { stage } = this.#parts
     const probe = toEvent(record, decoded, this.#origin)
     const mistakes = mistakesOf(record, probe as Decoded)
-    if (mistakes.length > 0) return this.#misnamed(record, probe as Decoded, mistakes)
+    if (mistakes.length > 0) return this.#refuseNames(record, probe as Decoded, mistakes)
     if (this.#isAway(record, probe.key)) {
       if (stage.forwardsHome) this.#move(record, probe.key)
       else this.#skip(record)
@@ -268,7 +268,7 @@ export class Intake {
   }
 
   /** Refuses a record in which an id or a name is invalid. */
-  #misnamed(record: LogRecord, { type, data }: Decoded, mistakes: readonly string[]): void {
+  #refuseNames(record: LogRecord, { type, data }: Decoded, mistakes: readonly string[]): void {
     if (this.#isAnothersToRefuse(record)) return this.#skip(record)
     const why = mistakes.join('; ')
     const taskId = 'taskId' in data ? data.taskId : null

@@ -14,8 +14,8 @@ import type { HostParts } from '../context.ts'
 import { HOST_PREFIX } from './state.ts'
 import {
   FORGOTTEN_MS,
-  aged,
-  begun,
+  ageSuspect,
+  startSuspect,
   firstSuspicion,
   holdMs,
   isGuilty,
@@ -184,7 +184,7 @@ export class Quarantine {
     const trial = await this.#gate.enter(charge.suspect)
     charge.end = () => this.#gate.leave()
     const now = { ms: this.#now(), isAlone: trial.isAlone }
-    charge.suspect = begun(charge.suspect, this.#age(), now)
+    charge.suspect = startSuspect(charge.suspect, this.#age(), now)
     await this.#write(handling, charge.suspect)
     if (this.#lost.aborted || trial.limitMs === 0) this.#endTrial(charge)
     else this.#watch(handling, charge, trial.limitMs)
@@ -251,7 +251,7 @@ export class Quarantine {
       if (!this.#charges.has(handling)) return
       if (charge.suspect.diesBeforeMs === null) return this.#endTrial(charge)
       const isOver = charge.suspect.diesBeforeMs >= limitMs
-      charge.suspect = aged(charge.suspect, limitMs)
+      charge.suspect = ageSuspect(charge.suspect, limitMs)
       const written = this.#write(handling, charge.suspect)
       // Until the end of its trial is written, a death would be blamed on it.
       if (isOver) void written.then(() => this.#endTrial(charge))

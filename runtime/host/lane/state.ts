@@ -226,10 +226,10 @@ export class LaneState {
     if (row.v > this.#version)
       throw new NewerState(`a row of version ${row.v} was found; this process writes ${this.#version}`)
     if (row.blob === undefined) return row.d
-    return this.#fetched(row.blob, blobs)
+    return this.#fetch(row.blob, blobs)
   }
 
-  async #fetched(hash: string, blobs: BlobStore): Promise<unknown> {
+  async #fetch(hash: string, blobs: BlobStore): Promise<unknown> {
     const whole = await blobs.get(hash)
     if (whole) return this.#decode(whole, blobs)
     this.#restoredMissing = true

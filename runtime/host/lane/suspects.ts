@@ -90,12 +90,12 @@ export function reopen(
   const forgotten: string[] = []
   for (const [id, suspect] of known) {
     if (suspect.begunMs < now.ms - FORGOTTEN_MS) forgotten.push(id)
-    else suspects.set(id, ended(suspect, unclean && suspect.epoch === former.epoch))
+    else suspects.set(id, endOpening(suspect, unclean && suspect.epoch === former.epoch))
   }
   return { life, suspects, forgotten, unclean }
 }
 
-function ended(suspect: Suspect, died: boolean): Suspect {
+function endOpening(suspect: Suspect, died: boolean): Suspect {
   const off = { ...suspect, epoch: null, diesBeforeMs: null }
   if (!died) return off
   const { diesBeforeMs: beforeMs, livedMs } = suspect
@@ -154,7 +154,7 @@ export function trialMs(suspect: Suspect, size: number, waiting: number): number
 }
 
 /** It is started `livedMs` after the opening. Only ages of an event alone in its trial mean anything. */
-export function begun(
+export function startSuspect(
   suspect: Suspect,
   opening: { epoch: number; livedMs: number },
   now: { ms: number; isAlone: boolean },
@@ -167,16 +167,16 @@ export function begun(
   }
 }
 
-/** It has reached the age of the next step, or the end of its trial; and its age at the step after that. */
-export function aged(suspect: Suspect, limitMs: number): Suspect {
+/** It has reached the age of the next step, or the end of its trial; notes the step after that. */
+export function ageSuspect(suspect: Suspect, limitMs: number): Suspect {
   const reachedMs = suspect.diesBeforeMs ?? limitMs
-  if (reachedMs >= limitMs) return { ...older(suspect, null), diesBeforeMs: null }
+  if (reachedMs >= limitMs) return { ...raiseAges(suspect, null), diesBeforeMs: null }
   const diesBeforeMs = STEPS_MS.find((stepMs) => stepMs > reachedMs) ?? LONGEST_TRIAL_MS
-  return { ...older(suspect, diesBeforeMs), diesBeforeMs }
+  return { ...raiseAges(suspect, diesBeforeMs), diesBeforeMs }
 }
 
-/** It did not die in former trials before this age; null: it did not die of the event itself. */
-function older(suspect: Suspect, leastMs: number | null): Suspect {
+/** Raises the age in its former deaths to one that it has now survived; null: they prove nothing any more. */
+function raiseAges(suspect: Suspect, leastMs: number | null): Suspect {
   const age = (beforeMs: number | null) =>
     leastMs === null || beforeMs === null ? null : Math.max(beforeMs, leastMs)
   return {
