@@ -64,9 +64,7 @@ export interface Breakers {
   /** A name never used reads as closed. */
   get(name: string): BreakerView
   list(): BreakerView[]
-  /**
-   * Rejects with BREAKER_OPEN (retryAfterMs: until half open) without calling, else with the error of `call`.
-   */
+  /** Rejects with BREAKER_OPEN (retryAfterMs: until half open) without calling, or with `call`'s error. */
   run<T>(
     name: string,
     call: (signal: AbortSignal) => Promise<T>,

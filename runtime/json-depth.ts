@@ -6,7 +6,7 @@
 export const MAX_JSON_DEPTH = 1_000
 
 /**
- * Whether the value has more than `most` levels of lists and objects. It must be finite, as parsed JSON is.
+ * Whether the value has more than `most` levels of lists and objects. It must be finite, like parsed JSON.
  */
 export function isDeeperThan(value: unknown, most: number): boolean {
   let level: object[] = isNested(value) ? [value] : []

@@ -106,9 +106,7 @@ function cleaned(value: unknown, depth: number): unknown {
   return isSame ? value : Object.fromEntries(after)
 }
 
-/**
- * Origin and path: the parts of a URL that a message may show. Its user, query and fragment may hold secrets.
- */
+/** Origin and path: the parts of a URL that a message may show. User, query and fragment may be secret. */
 export function shownUrl(url: string | URL): string {
   const parsed = typeof url === 'string' ? URL.parse(url) : url
   if (parsed === null) return 'a URL that can not be read'

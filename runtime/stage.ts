@@ -176,9 +176,7 @@ export interface Stage<R extends Rows = Rows, L extends LaneIndex = LaneIndex> {
    * stages skip both.
    */
   readonly forwardsHome?: boolean
-  /**
-   * State key of an event, when it is not the task id. A string is a root. Timers keep the key that set them.
-   */
+  /** State key of an event, if it is not the task id. A string is a root. Timers keep their key. */
   keyOf?(event: RecordEvent): Key | string
   /**
    * Creates the rows that all keys of a lane share: called when a lane opens, before the rows that it has are

@@ -1,9 +1,7 @@
 /** Steps of a long loop between two yields: a few milliseconds, even with several such loops. */
 const STEPS_IN_A_TURN = 200
 
-/**
- * Yields to other lanes, heartbeats and requests within a long loop, without a promise for each of its steps.
- */
+/** Yields to other lanes, heartbeats and requests within a long loop, without a promise for each step. */
 export class Turns {
   #steps = 0
 

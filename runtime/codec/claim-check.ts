@@ -41,9 +41,7 @@ const looksLikeReference = (value: unknown): boolean =>
 const isReference = (value: unknown): value is Reference =>
   looksLikeReference(value) && typeof (value as Reference).$blob === 'string'
 
-/**
- * The event itself, or one whose largest Json fields were moved so that its encoded size fits `limitBytes`.
- */
+/** The event itself, or one whose largest Json fields were moved so that its size fits `limitBytes`. */
 export function externalize<T extends EventType>(
   type: T,
   data: EventMap[T],

@@ -236,9 +236,7 @@ function weaknessOf(channel: string, variable: string, secret = ''): string[] {
   ]
 }
 
-/**
- * Why a secret that claims to be one of Standard Webhooks is not: `whsec_` and base64 of at least 24 bytes.
- */
+/** Why a secret that claims to be one of Standard Webhooks is not: `whsec_`, base64 of 24 bytes or more. */
 export function webhookSecretProblem(given: string | undefined): string | null {
   const secret = given?.trim() ?? ''
   if (!secret.startsWith('whsec_')) return null

@@ -135,9 +135,7 @@ function isOf(type: string, value: Json): boolean {
   }
 }
 
-/**
- * The ways to read a value that does not have the type. `items`: those of a list; null if none is accepted.
- */
+/** Ways to read a value that does not have the type. `items`: those of a list; null if none is accepted. */
 function otherwise(value: Json, option: Options, items: readonly Options[] | null): Json[] {
   if (option.values !== null) return sameWord(value, option.values)
   return (option.types ?? []).flatMap((type) => ofType(value, type, items))
@@ -176,9 +174,7 @@ function ofType(value: Json, type: string, items: readonly Options[] | null): Js
 
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i
 
-/**
- * A number in a text; whole ones only if a double holds them exactly: parseExact leaves the others as text.
- */
+/** A number in a text; whole ones only if a double holds them exactly: parseExact leaves others as text. */
 function numberIn(text: string): Json[] {
   const said = text.trim()
   return NUMBER.test(said) ? [parseExact(said)].filter((value) => typeof value === 'number') : []

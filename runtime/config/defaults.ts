@@ -73,9 +73,7 @@ export const allOverrides = {
   timeoutMs: 86_400_000,
 } as const
 
-/**
- * US dollars per million tokens. Names match by prefix; for a model that no row covers the price is guessed.
- */
+/** US dollars per million tokens. Names match by prefix; without a matching row the price is guessed. */
 export const defaultPrices: readonly Price[] = [
   { model: 'gpt-4o', input: 5, output: 15 },
   { model: 'gpt-3.5-turbo', input: 0.5, output: 1.5 },

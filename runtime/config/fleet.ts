@@ -10,9 +10,7 @@ export interface ToolSpec {
   readonly name: string
   /** One line. */
   readonly description: string
-  /**
-   * JSON Schema of the arguments: an object. Property order is the order of positional arguments in Python.
-   */
+  /** JSON Schema of the arguments: an object. Property order is that of positional arguments in Python. */
   readonly input: JsonSchema
   /** JSON Schema of the result, if known. */
   readonly output: JsonSchema | null
@@ -200,9 +198,7 @@ export interface RateLimits {
   userTokens: number | null
   /** Window of both. */
   windowMs: number
-  /**
-   * Limits of providers for a key, by provider. Calls of the whole fleet wait so that they stay below them.
-   */
+  /** Limits of providers for a key, by provider. Calls of the whole fleet wait to stay below them. */
   providers: Record<string, ProviderRates>
   /** The same for models, by model name or prefix. */
   models: Record<string, ProviderRates>
@@ -231,7 +227,7 @@ export interface AlertRule {
   measure: 'error_rate' | 'latency_p95_ms' | 'tokens' | 'errors_matching' | 'budgets_near_limit'
   /** Fires above it. */
   threshold: number
-  /** Ignored for budgets, which count by day. */
+  /** For budgets: a day. */
   windowMs: number
   /** Fewer tasks in the window never fire. */
   minTasks: number
@@ -270,9 +266,7 @@ type ChannelSettings = {
 }[ChannelDefinition['type']]
 
 export interface AlertsDefinition {
-  /**
-   * The name of a standard rule: the given fields change it, false removes it. Any other name: a new rule.
-   */
+  /** The name of a standard rule: given fields change it, false removes it. Any other name: a new rule. */
   rules?: Record<string, Partial<AlertRule> | false>
   channels?: Record<string, ChannelSettings>
   silences?: SilenceDefinition[]
@@ -298,9 +292,7 @@ export interface Alerts {
 
 export type NamedRule = Readonly<AlertRule> & { readonly name: string }
 
-/**
- * Code executors besides wasm: naming one configures it, even by `{}`. `packages` may be imported by steps.
- */
+/** Code executors besides wasm: naming one configures it, even by `{}`. Steps may import `packages`. */
 export interface SandboxDefinition {
   /** CPython of this machine. Default: python3. */
   native?: { python?: string; packages?: string[] }

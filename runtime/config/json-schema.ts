@@ -218,9 +218,7 @@ function describe(error: ErrorObject): string {
   return `${at === '' ? 'value' : at}: ${error.message ?? 'does not fit'}${detailOf(error)}`
 }
 
-/**
- * Names that the schema does not have, or values that do not fit, so that their author sees what was read.
- */
+/** Names that the schema does not have, or values that do not fit, so that the author sees what was read. */
 function detailOf({ keyword, params, data, parentSchema }: ErrorObject): string {
   const given = namesOf(data)
   switch (keyword) {

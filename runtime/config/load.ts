@@ -192,9 +192,7 @@ function isRegExp(source: string): boolean {
   }
 }
 
-/**
- * Reads and completes the configuration of the working directory. Throws CONFIG_INVALID with every mistake.
- */
+/** Reads and completes the working directory's configuration. Throws CONFIG_INVALID with every mistake. */
 export async function loadFleet(environment: Environment, directory: string = process.cwd()): Promise<Fleet> {
   const file = findFile(environment, directory)
   return completeFleet(await importDefinition(file), environment, file)

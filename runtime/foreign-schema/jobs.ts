@@ -6,9 +6,7 @@ import { FlotillaError } from '../errors.ts'
 import type { CheckInput, Fit, SchemaInput } from './checks.ts'
 import { linearPatterns } from './patterns.ts'
 
-/**
- * Compiled schemas that are kept. A compiler never frees what it has compiled, so all are dropped at once.
- */
+/** Compiled schemas that are kept. A compiler never frees any, so all are dropped at once. */
 const KEPT = 100
 
 const createCompiler = () => createSchemaCompiler({ patterns: linearPatterns, inlineRefs: false })

@@ -12,9 +12,7 @@ import { METADATA_BYTES } from './lane/offsets.ts'
 export interface HostOptions {
   /** Handlings of one lane that run at once; beyond it only tasks.control is taken. */
   readonly maxPendingPerLane: number
-  /**
-   * Handlings of one lane running, or waiting for an earlier one of their key; beyond it nothing is taken.
-   */
+  /** Handlings of one lane running, or waiting for an earlier one of their key; no more are taken. */
   readonly maxTakenPerLane: number
   /** Records of tasks.control that may wait for one key; others go to dead-letters, unless they interrupt. */
   readonly maxWaitingPerKey: number
@@ -59,8 +57,6 @@ export interface HostParts {
   readonly instance: string
   /** Shared by the stages of a process; without it a stage has one of its own. */
   readonly trials?: TrialGate
-  /**
-   * Store in which an owner that lives on notes that its lane moved; without it every move counts as a death.
-   */
+  /** Store in which a live owner notes that its lane moved; without it every move counts as a death. */
   readonly keyValue?: KeyValue
 }

@@ -34,9 +34,7 @@ interface Slot {
   problem: string | null
   /** Failed openings since it last worked. */
   failures: number
-  /**
-   * Epochs of openings, since it last worked, that ended while this process lived on and still had the lane.
-   */
+  /** Epochs of openings since it last worked that ended while this process lived and still had the lane. */
   readonly survived: Set<number>
 }
 

@@ -22,9 +22,7 @@ export interface BudgetLine {
 export interface LimitsReader {
   /** Today's budgets, the fullest first. */
   show(): Promise<BudgetLine[]>
-  /**
-   * Sets `used` to `recorded`. Resolves with the lines that changed, as they were. Best while no task runs.
-   */
+  /** Sets `used` to `recorded`. Resolves with the former values of changed lines. Best while no task runs. */
   rebuild(): Promise<BudgetLine[]>
 }
 

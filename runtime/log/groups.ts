@@ -8,9 +8,7 @@ export type GroupKind = 'stage' | 'readers'
 const READERS = 'readers'
 const namePattern = /^[A-Za-z0-9._-]{1,100}$/
 
-/**
- * The group's name below the fleet's prefix. Throws REQUEST_INVALID for a reader's name that can't be one.
- */
+/** The group's name below the fleet's prefix. Throws REQUEST_INVALID for an invalid reader's name. */
 export function groupName(kind: GroupKind, name: string): string {
   if (kind === 'readers') return `${READERS}.${checked(name)}`
   if (namesReaders(name)) throw new FlotillaError('INTERNAL', `${name} is no name for the group of a stage`)

@@ -1,6 +1,4 @@
-/**
- * murmur2 as Kafka's Java client computes it (org.apache.kafka.common.utils.Utils): a signed 32-bit number.
- */
+/** murmur2 as Kafka's Java client computes it (org.apache.kafka.common.utils.Utils): signed, 32 bits. */
 export function murmur2(data: Uint8Array): number {
   const length = data.length
   const m = 0x5bd1e995

@@ -148,9 +148,7 @@ export interface JoinOptions {
   readonly topics: readonly LogTopic[]
   /** Unique per process. */
   readonly instance: string
-  /**
-   * How long records may wait to be delivered in batches, if nobody waits for them. Milliseconds; default 0.
-   */
+  /** How long records may wait to be batched, if nobody waits for them. Milliseconds; default 0. */
   readonly lingerMs?: number
 }
 

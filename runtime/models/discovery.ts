@@ -23,9 +23,7 @@ interface Hosted {
   readonly defaultModel: string
 }
 
-/**
- * Hosted services: key in `<PROVIDER>_API_KEY`, endpoint in `<PROVIDER>_BASE_URL`. By order of preference.
- */
+/** Hosted: key in `<PROVIDER>_API_KEY`, endpoint in `<PROVIDER>_BASE_URL`. In order of preference. */
 const hosted: readonly Hosted[] = [
   { provider: 'openai', baseUrl: 'https://api.openai.com/v1', defaultModel: 'gpt-4o' },
   { provider: 'groq', baseUrl: 'https://api.groq.com/openai/v1', defaultModel: 'llama-3.3-70b-versatile' },

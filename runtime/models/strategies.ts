@@ -5,9 +5,7 @@ export const strategies = ['aggressive', 'balanced', 'conservative'] as const
 export const complexities = ['simple', 'moderate', 'complex'] as const
 export const qualities = ['low', 'normal', 'high', 'critical'] as const
 
-/**
- * aggressive: cheap above all. balanced: by the task. conservative: a strong model only if it is critical.
- */
+/** aggressive: cheap above all. balanced: by the task. conservative: a strong model only if critical. */
 export type Strategy = (typeof strategies)[number]
 export type Complexity = (typeof complexities)[number]
 export type Quality = (typeof qualities)[number]

@@ -36,9 +36,7 @@ export interface DataFileOptions {
   readonly durability?: Durability
 }
 
-/**
- * The COMMIT itself failed while writing: whether it took effect is known only after the file is reopened.
- */
+/** The COMMIT itself failed while writing: whether it took effect shows only when the file is reopened. */
 export class WriteUncertain extends Error {
   override readonly name = 'WriteUncertain'
 }

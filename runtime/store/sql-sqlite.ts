@@ -38,9 +38,7 @@ function dataFileDialect(file: DataFile): Dialect {
   }
 }
 
-/**
- * Kysely would let one statement at a time through; the data file does better: it joins those of one tick.
- */
+/** Kysely would run one statement at a time; the data file does better: it joins those of one tick. */
 class SharedFileAdapter extends SqliteAdapter {
   override get supportsMultipleConnections(): boolean {
     return true

@@ -28,9 +28,7 @@ export interface HandlingInput {
   readonly topic: string
   readonly eventId: string
   readonly eventType: string
-  /**
-   * Task id on task topics: without a traceparent, the trace id derives from it, so that a task is one trace.
-   */
+  /** Task id on task topics: without a traceparent, the trace id derives from it: a task is one trace. */
   readonly key: string
   readonly traceparent: string | null
   /** The record's timestamp. Epoch milliseconds. */
@@ -113,9 +111,7 @@ export function traceIdOf(traceparent: string | null): string | null {
   return match?.[1] ?? null
 }
 
-/**
- * A handling that is not traced here passes the sender's context on, so that the trace continues after it.
- */
+/** A handling that is not traced here passes the sender's context on, so that the trace continues. */
 export function untracedHandling(traceparent: string | null): HandlingSpan {
   return {
     traceparent,

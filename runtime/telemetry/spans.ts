@@ -56,9 +56,7 @@ function contextOf(input: { topic: string; key: string; eventId: string; tracepa
   return { traceId, sampled: true, sender: null }
 }
 
-/**
- * Parent of a task whose trace begins with us: the span of the whole task, which is exported when it ends.
- */
+/** Parent of a task whose trace begins with us: the span of the whole task, exported when it ends. */
 const rootOf = (topic: string, key: string, traceId: string): SpanRef | null =>
   topic === 'tasks.submitted' ? { traceId, spanId: taskSpanId(key), sampled: true } : null
 

@@ -132,9 +132,7 @@ export class StageDriver {
     return this.#state.laneRows()
   }
 
-  /**
-   * The lane is opened again, by this stage or by one with other settings: its index is built from its rows.
-   */
+  /** Reopens the lane, by this stage or one with other settings: its index is built from its rows. */
   reopen(stage: Stage = this.#stage): void {
     this.#stage = stage
     this.#state.reopen(stage.laneIndex)

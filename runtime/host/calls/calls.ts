@@ -47,9 +47,7 @@ export class LaneLost extends Error {
 const MAX_BACKOFF_MS = 5_000
 /** A pending outcome would be lost with the process, so it is retried often. */
 const OUTCOME_BACKOFF_MS = 250
-/**
- * How long new calls wait for pending outcomes; one that still can't be written then holds them up no longer.
- */
+/** How long new calls wait for pending outcomes; after that they go ahead of one that can't be written. */
 const BEHIND_MS = 2_000
 const POLL_MS = 200
 const TRIES_WHEN_LOST = 45

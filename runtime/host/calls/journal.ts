@@ -71,9 +71,7 @@ export type Beginning =
   | { do: 'stop' }
 
 export interface JournalOptions {
-  /**
-   * 0 if the store is this process's own: a former owner is known to be dead (the embedded log's file lock).
-   */
+  /** 0 if the store is this process's own: a former owner must be dead (the embedded log's file lock). */
   leaseMs: number
   /** Lifetime of an entry whose commit was never seen. */
   keepMs: number

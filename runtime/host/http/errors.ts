@@ -38,9 +38,7 @@ export interface ErrorBody {
   readonly retryAfterMs?: number
 }
 
-/**
- * An error that is neither a FlotillaError nor the request's mistake is a bug: its text goes to the log only.
- */
+/** An error that is neither a FlotillaError nor the request's fault is a bug: only the log has its text. */
 export function errorBody(error: HttpError): ErrorBody {
   if (error instanceof FlotillaError) {
     const { code, message, remedy, retryAfterMs } = error

@@ -1,9 +1,7 @@
 import { hash } from 'node:crypto'
 import { homeOf } from '../../log/home.ts'
 
-/**
- * Position of a record. `topicId` distinguishes its topic from a deleted one of the same name (log/port.ts).
- */
+/** Position of a record. `topicId` distinguishes its topic from deleted namesakes (log/port.ts). */
 export interface RecordPlace {
   readonly topic: string
   readonly topicId: string

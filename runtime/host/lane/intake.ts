@@ -329,9 +329,7 @@ export class Intake {
     this.#commit.push({ records, rows: [], input, cause, withinMs: 0, committed: () => {} })
   }
 
-  /**
-   * Answers a submission with a result: under its own id, at home, or under one derived from its position.
-   */
+  /** Answers a submission with a result: under its own id, at home, or under one from its position. */
   #refuse(record: LogRecord, taskId: string | null, reason: string): void {
     if (isTaskId(taskId) && this.#isAway(record, taskId)) return this.#move(record, taskId)
     const key = isTaskId(taskId) ? taskId : taskIdOf(record, this.#origin)

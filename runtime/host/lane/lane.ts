@@ -319,9 +319,7 @@ export class Lane {
     return this.#giveUp(handling, failure('PROCESS_DIED', message), 0)
   }
 
-  /**
-   * Writes a dead letter of the event and a reply to its requester: less each time that the log refuses it.
-   */
+  /** Writes a dead letter of the event and a reply to its requester: smaller each time the log refuses it. */
   async #giveUp(handling: Handling, reason: Failure, refusals: number): Promise<void> {
     const parts = this.#parts
     const { record, key, throws } = handling

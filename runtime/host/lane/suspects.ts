@@ -63,9 +63,7 @@ const LONGEST_HOLD_MS = 640_000
 const SHORTEST_TRIAL_MS = 10
 const FIRST_TRIAL_MS = 500
 const LONGEST_TRIAL_MS = 64_000
-/**
- * Most suspects with trials of their own. If more died once, all start together; others in this many groups.
- */
+/** Most suspects with their own trials. If more died once, all start together; others in as many groups. */
 const FEW = 16
 
 export interface Reopened {

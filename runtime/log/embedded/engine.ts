@@ -180,9 +180,7 @@ export class Engine {
   }
 }
 
-/**
- * A storage error in the port's words: uncertain, or nothing written. Errors of the port and the table pass.
- */
+/** A storage error as one of the port: uncertain, or nothing written. Errors of port and table pass. */
 export function asCommitError(error: unknown): Error {
   if (error instanceof LaneFenced || error instanceof CommitFailed || error instanceof CommitUncertain)
     return error

@@ -72,9 +72,7 @@ export class KeyTable {
     this.forget()
   }
 
-  /**
-   * Removes the oldest `limit` records below `end`, which are about to be deleted. Call inside a transaction.
-   */
+  /** Removes the oldest `limit` records below `end` before they are deleted. Call inside a transaction. */
   remove(slot: number, end: number, limit: number): void {
     if (this.#has.get(slot)) this.#remove.run(slot, end, limit)
   }

@@ -118,9 +118,7 @@ export class RecordTable {
     return tail ?? (this.#statements.last.get(slot)?.['record_offset'] as number | undefined)
   }
 
-  /**
-   * Deletes at most `limit` records below `end` that are older than `beforeMs`. Call inside a transaction.
-   */
+  /** Deletes at most `limit` records below `end` older than `beforeMs`. Call inside a transaction. */
   expire(slot: number, end: number, beforeMs: number, limit: number): number {
     const { stays, removeRecords, removeOffsets } = this.#statements
     this.#index()

@@ -102,9 +102,7 @@ export interface ProduceResponse {
   readonly topics: { topicName: string; partitions: { partition: number; baseOffset: string }[] }[]
 }
 
-/**
- * A request of our own encoding. kafkajs adds the header, queues it, and strips the header from the answer.
- */
+/** A request that we encode. kafkajs adds the header, queues it, and strips the header from the answer. */
 export interface Exchange<T> {
   readonly request: { apiKey: number; apiVersion: number; apiName: string; encode: () => Promise<Encoder> }
   readonly response: {
@@ -113,9 +111,7 @@ export interface Exchange<T> {
   }
 }
 
-/**
- * The requests of one broker that we use; kafkajs types only some of them. All reject on a protocol error.
- */
+/** The requests of a broker that we use; kafkajs types only some. All reject on a protocol error. */
 export interface Broker {
   /** Supported versions, by api key; kafkajs asks when it connects. */
   readonly versions?: Readonly<Record<number, { readonly maxVersion: number }>> | null
@@ -172,9 +168,7 @@ export interface Broker {
 export type CoordinatorKind = 'group' | 'transaction'
 const COORDINATOR_CODES: Record<CoordinatorKind, number> = { group: 0, transaction: 1 }
 
-/**
- * One set of connections to the cluster. A broker answers the requests of a connection one after the other.
- */
+/** One set of connections to the cluster. A broker answers a connection's requests one after the other. */
 export interface Cluster {
   connect(): Promise<void>
   disconnect(): Promise<void>

@@ -29,9 +29,7 @@ import type { Link } from './link.ts'
 import { ProducerSession, type Offsets, type PartitionRecords } from './producer-session.ts'
 import { txnOffsetCommit } from './transaction-v2.ts'
 
-/**
- * The group's member in whose name positions are committed: the group refuses those of a former generation.
- */
+/** The group's member for whom positions are committed: the group refuses those of a former generation. */
 export interface Membership {
   readonly identity: GroupIdentity
   /** Resolves once the group has confirmed, after this call, that the lane is ours, else LaneFenced. */

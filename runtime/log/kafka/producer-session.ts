@@ -81,9 +81,7 @@ export class ProducerSession {
     return requestsTo(broker, this.#protocol)
   }
 
-  /**
-   * Asks for an identity. With a transactional id it fences former owners and ends their open transactions.
-   */
+  /** Asks for an identity. With a transactional id it fences former owners and ends their transactions. */
   async renew(): Promise<void> {
     const { transactionalId, transactionTimeoutMs, deliveryTimeoutMs } = this.#options
     const transaction = transactionalId === undefined ? {} : { transactionalId }

@@ -9,9 +9,7 @@ export interface MemoryKeyValueOptions {
   readonly durable?: boolean
 }
 
-/**
- * For the simulator and unit tests: each operation takes effect at once and resolves in the next microtask.
- */
+/** For the simulator and unit tests: operations take effect at once and resolve in the next microtask. */
 export function memoryKeyValue(options: MemoryKeyValueOptions = {}): KeyValue {
   const clock = options.clock ?? systemClock
   const durable = options.durable ?? false

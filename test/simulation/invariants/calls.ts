@@ -19,9 +19,7 @@ export function checkCalls(run: Simulation): string[] {
   return [...book.violations, ...uncounted, ...(world.alone ? longInDoubt(run) : [])]
 }
 
-/**
- * A call that was answered longer than a write takes before its process ended is journalled, or committed.
- */
+/** A call answered longer than a write takes before its process ended is journalled, or committed. */
 function longInDoubt({ world, processes }: Simulation): string[] {
   return [...grouped(world.book.calls, ({ callId }) => callId).values()].flatMap((calls) =>
     calls.slice(0, -1).flatMap(({ kind, callId, process, atMs, endedMs }) => {

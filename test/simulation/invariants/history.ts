@@ -41,9 +41,7 @@ export function checkHistory({ world }: Simulation, evidence: Evidence): string[
   ]
 }
 
-/**
- * An effect that was committed twice has the same event id twice. Records that were moved home keep theirs.
- */
+/** An effect that was committed twice has the same event id twice. Records moved home keep theirs. */
 function repeatedEvents({ written }: Evidence): string[] {
   const own = written.filter(({ topic }) => topic !== 'tasks.submitted' && topic !== 'tasks.control')
   return [...grouped(own, ({ eventId }) => eventId)]

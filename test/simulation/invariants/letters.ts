@@ -70,8 +70,6 @@ function vanished(
   ]
 }
 
-/**
- * The id of a result that refuses: the hostile one, as far as it is shown, or one derived from a position.
- */
+/** The id of a refusing result: the hostile one, as far as it is shown, or one derived from a position. */
 export const isOfNobody = (taskId: string, { ids }: Simulation['hostile']): boolean =>
   ids.has(taskId) || /^[0-9a-f]{32}$/.test(taskId)

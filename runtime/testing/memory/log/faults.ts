@@ -24,9 +24,7 @@ import type {
   OpenLane,
 } from '../../../log/port.ts'
 
-/**
- * The crashes strike: before it was sent; on its way, written after the death; written, before the answer.
- */
+/** The crashes strike: before it was sent; on its way, written after death; written, before the answer. */
 export type CommitFault =
   'fail' | 'uncertain-lost' | 'uncertain-written' | 'crash-before' | 'crash-in-flight' | 'crash-after'
 
