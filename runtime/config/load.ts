@@ -31,7 +31,7 @@ import { resolveOwnName } from './package-name.ts'
 import { fleetSecrets } from './secrets.ts'
 import { keepSecrets } from '../redaction.ts'
 
-/** Used if a project has no file of its own. */
+/** Used if a project has no file. */
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const packagedConfig = new URL(`../../flotilla.config.${extension}`, import.meta.url)
 const fileNames = ['flotilla.config.ts', 'flotilla.config.mts', 'flotilla.config.js', 'flotilla.config.mjs']

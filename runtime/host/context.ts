@@ -55,7 +55,7 @@ export interface HostParts {
   readonly options: HostOptions
   /** Unique per process. */
   readonly instance: string
-  /** Shared by the stages of a process; without it a stage has one of its own. */
+  /** Shared by the stages of a process; without it a stage has its own. */
   readonly trials?: TrialGate
   /** Store in which a live owner notes that its lane moved; without it every move counts as a death. */
   readonly keyValue?: KeyValue

@@ -1,4 +1,4 @@
-// A service as a process of its own: `node services/planner/main.ts`.
+// A service as a separate process: `node services/planner/main.ts`.
 //
 // It ends by a signal, or by an error that was thrown out of a callback; an unhandled rejection does not end
 // it.

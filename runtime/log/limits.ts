@@ -28,7 +28,7 @@ export function recordBytes({ key, value, headers = {} }: Sized): number {
   return bytes
 }
 
-/** The record as a batch of its own. */
+/** Size of the record as a batch. */
 function batchBytes(record: Sized): number {
   return recordBytes(record) + BATCH_BYTES + HEADER_BYTES * Object.keys(record.headers ?? {}).length
 }

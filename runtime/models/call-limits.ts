@@ -14,8 +14,8 @@ export interface CallLimits {
 const defaults: CallLimits = { idleTimeoutMs: 120_000, timeoutMs: 1_800_000, concurrency: null }
 
 /**
- * For a server of one's own: a CPU may read a long prompt for minutes before it answers, and calls beyond its
- * few slots would queue there, so that a busy server looks like a dead one.
+ * For a private server: a CPU may read a long prompt for minutes before it answers, and calls beyond its few
+ * slots would queue there, so that a busy server looks like a dead one.
  */
 const ownServer: CallLimits = { ...defaults, idleTimeoutMs: 300_000, concurrency: 4 }
 

@@ -1,7 +1,7 @@
 // Which models can be used, found in the environment. Pure: the same variables give the same answer.
 //
-// 1. FLOTILLA_MODEL names the default. Else the first provider of the table below whose key (or, for a server
-//    of one's own, URL) is set gives it. Else there is none, and only the scripted model can answer.
+// 1. FLOTILLA_MODEL names the default. Else the first provider of the table below whose key (or URL, for a
+//    private server) is set gives it. Else there is none, and only the scripted model can answer.
 // 2. A server on this machine is asked for its model (`…/default`), because only it knows which one it has
 //    loaded.
 // 3. A variable that is set but empty counts as not set.
@@ -45,7 +45,7 @@ const served: readonly Served[] = [
   { provider: 'ollama', urlVariables: ['OLLAMA_BASE_URL', 'OLLAMA_HOST'], port: 11434 },
 ]
 
-/** Whether the environment may name a server of one's own for this provider. */
+/** Whether the environment may name a server for this provider. */
 export const isServed = (provider: string): boolean => served.some((row) => row.provider === provider)
 
 export function discoverModels(variables: Variables): Discovered {

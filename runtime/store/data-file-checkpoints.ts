@@ -1,4 +1,4 @@
-// Checkpoints the data file's write-ahead log in a thread of its own: it takes 10 to 20 ms each time, most of
+// Checkpoints the data file's write-ahead log in a separate thread: it takes 10 to 20 ms each time, most of
 // it waiting for the disk, and would block the fleet.
 //
 // 1. The thread copies while the connection goes on writing, so it never quite catches up: once the log is

@@ -1,6 +1,6 @@
-// npm run simulate -- --seeds 10000 [--from 1] [--threads 2]: many seeds, each a run of its own. npm run
-// simulate -- --seed 42 [--keep 0,7,12] [--trace]: one of them, or only these elements of it. --abilities
-// 'floods,any size': these instead of what each seed draws (abilities.ts); '' for none.
+// npm run simulate -- --seeds 10000 [--from 1] [--threads 2]: many seeds, each its own run.
+// npm run simulate -- --seed 42 [--keep 0,7,12] [--trace]: one of them, or only these elements of it.
+// --abilities 'floods,any size': these instead of what each seed draws (abilities.ts); '' for none.
 //
 // A seed that fails is shrunk, and printed with its trace and the command that repeats it.
 import { availableParallelism } from 'node:os'

@@ -1,7 +1,7 @@
 // Limits reserved before a call of one kind and settled after it: tokens of a budget, room within a
 // provider's rate.
 //
-// 1. Everything goes by the call's id: reserved or settled again, it counts once.
+// 1. The call's id is the key: reserved or settled again, it counts once.
 // 2. Reserved before the call, settled with its outcome; settling also releases what a call that was not made
 //    had reserved.
 // 3. An outcome from the journal reserves nothing. It is settled, because its caller may have died before it

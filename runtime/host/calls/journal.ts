@@ -1,4 +1,4 @@
-// The call journal: which calls were begun, by whom, and what they answered.
+// The call journal: which calls were begun, by whom, and their outcomes.
 //
 // 1. A call is begun by compare-and-set with the lane's epoch and a lease, which the store keeps by its own
 //    clock. A lower epoch than the entry's is refused.
@@ -10,8 +10,8 @@
 //    and any other is of a process that is dead. An outcome and its settling are written in one tick, which
 //    is one transaction.
 // 5. A call is made only under a fresh lease: a process that was stopped between beginning and calling begins
-//    again, and finds out whether somebody else has taken the call over. An entry of one's own whose writing
-//    was never acknowledged is taken up: no call can have followed it.
+//    again, and finds out whether somebody else has taken the call over. An entry of this process whose write
+//    was never acknowledged is reused: no call can have followed it.
 // 6. An owner that lost its lane may still record the outcome of a call it has begun, so that nobody pays for
 //    it twice.
 // 7. Every write may be repeated, since its answer may be lost: the text of a beginning never changes, and an

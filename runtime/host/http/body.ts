@@ -82,7 +82,7 @@ function eachPiece(payload: Readable, take: (piece: Buffer) => void): Promise<vo
 const brokeOff = (): Error => new Error('the request broke off')
 const large = (bytes: number): number => Math.max(0, bytes - SMALL_BYTES)
 
-/** An error that has no status of its own gets this one. */
+/** Adds the status unless the error has one. */
 function withStatus(statusCode: number, error: Error & { statusCode?: number }): Error {
   if (error instanceof FlotillaError || error.statusCode !== undefined) return error
   return Object.assign(error, { statusCode })

@@ -5,9 +5,9 @@
 // 2. Of their headers only a well-formed traceparent is kept; nothing else is read, copied or passed on.
 // 3. Their key is ignored: the value names the task, and ids are checked (schemas/identity.ts) before they
 //    become keys.
-// 4. Their time is the log's (log/port.ts), and is bounded here besides: not in the future, not more than a
-//    day back. A task may take a day at most, so one that has been in the log for longer has timed out by
-//    either time; and its id is remembered for six days at least, whatever time its record has. If the bound
+// 4. Their time is the log's (log/port.ts), and is also bounded here: not in the future, not more than a day
+//    back. A task may take a day at most, so one that has been in the log for longer has timed out by either
+//    time; and its id is remembered for six days at least, whatever time its record has. If the bound
 //    applies, a second handling after a crash has a later time than the first: that does no harm, because the
 //    first one was not committed. The answer to its call is journalled, and its grants are counted by its
 //    task's id.

@@ -1,4 +1,4 @@
-// Fetches many partitions continuously, without a group: one loop per leading broker, on a link of its own.
+// Fetches many partitions continuously, without a group: one loop per leading broker, on its own link.
 //
 // 1. A cursor is in at most one request at a time, and its records come in order, each once.
 // 2. A cursor that is not `wanted` gets nothing: records under way for it are dropped and fetched again

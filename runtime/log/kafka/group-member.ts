@@ -1,7 +1,7 @@
 // One member of a consumer group: joins, heartbeats, joins again, leaves. It knows lanes, not records.
 //
-// 1. It works on a link of its own, because the broker holds a JoinGroup until the others have joined; it
-//    leaves on another, so that lanes move at once even while a join is under way.
+// 1. It works on its own link, because the broker holds a JoinGroup until the others have joined; it leaves
+//    on another, so that lanes move at once even while a join is under way.
 // 2. Lanes are kept while the group rebalances; `onAssignment` reports the new set afterwards. If the group
 //    has forgotten the member, `onAssignment([])` comes first: its lanes may have been elsewhere meanwhile.
 // 3. It never gives up while its error may pass; it calls `onTrouble` once per outage, and `onRecovered` when

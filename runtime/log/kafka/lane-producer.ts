@@ -11,7 +11,7 @@
 //    identity of the next one: an epoch higher, which only its current holder can get. Then the outcome is
 //    CommitFailed, and the lane goes on, or CommitRefused if the broker's answer is final. If the abort
 //    fails, the session is spent and the outcome is LaneSpent: taking the transactional id again here would
-//    fence a rightful new owner, so the lane must be opened again, which reads what it takes over.
+//    fence a rightful new owner, so the lane must be reopened, which reads the current state.
 // 4. A transaction begins only after the former one is complete. Until then brokers answer
 //    CONCURRENT_TRANSACTIONS, without any effect: the request is repeated.
 import { CommitFailed, CommitRefused, CommitUncertain, LaneFenced, LaneSpent } from '../port.ts'
