@@ -327,7 +327,7 @@ export interface FleetDefinition {
   }
   limits?: {
     input?: { maxChars?: number; schemaBytes?: number; forbiddenPatterns?: string[] }
-    /** Calls that one process makes at once. Default 256. */
+    /** Outside calls at once in one process. Default 256. */
     concurrency?: number
     queue?: Partial<QueueLimits>
     codeStepTimeoutMs?: number
