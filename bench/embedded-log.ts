@@ -1,6 +1,7 @@
-// Figures of the embedded log on this machine: `node bench/embedded-log.ts [seconds] [dir]`. Prints one line of JSON for
-// each durability: the floor (node:sqlite alone), records in batches, one-record transactions one after the other, lane
-// commits (one output, one row, one position) of 64 lanes at once, and the hop publish → deliver → commit.
+// Figures of the embedded log on this machine: `node bench/embedded-log.ts [seconds] [dir]`. Prints one line
+// of JSON for each durability: the floor (node:sqlite alone), records in batches, one-record transactions one
+// after the other, lane commits (one output, one row, one position) of 64 lanes at once, and the hop publish
+// → deliver → commit.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,7 +1,7 @@
-// node bench/fairness.ts [--tasks 50000] [--latency 50]: how long another user's single task takes while one user's
-// thousands are queued. The whole fleet on the embedded log in this process; the scripted model, in the same process too,
-// answers after `latency` ms. Three situations: nothing else to do; the thousands waiting; right behind the thousands, as
-// they were just written.
+// node bench/fairness.ts [--tasks 50000] [--latency 50]: how long another user's single task takes while one
+// user's thousands are queued. The whole fleet on the embedded log in this process; the scripted model, in
+// the same process too, answers after `latency` ms. Three situations: an idle fleet; while the thousands
+// wait; right after the thousands were written.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -73,7 +73,7 @@ async function severalSingles(name: string): Promise<number[]> {
   return took
 }
 
-/** Written as any producer would, in batches. */
+/** Writes tasks as any producer would, in batches. */
 async function burst(prefix: string): Promise<void> {
   for (let from = 0; from < tasks; from += 1_000) {
     const records = Array.from({ length: Math.min(1_000, tasks - from) }, (_, index) => {
@@ -95,7 +95,7 @@ async function burst(prefix: string): Promise<void> {
 const completed = async () =>
   (await log.ranges(['tasks.completed'])).reduce((sum, { next, earliest }) => sum + next - earliest, 0)
 
-/** Router has read all that was written: the tasks wait in its lanes, not in the log. */
+/** Waits until router has read all tasks: they then wait in its lanes, not in the log. */
 async function untilIngested(): Promise<void> {
   const read = async () => {
     const [ranges, positions] = await Promise.all([log.ranges(['tasks.submitted']), log.positions('router')])
@@ -134,7 +134,7 @@ for (const [name, took] of [
 
 process.exitCode = left > 0 ? 0 : 1
 if (left <= 0) console.error('the queue was empty before the measurement ended: give more --tasks')
-// What still waits is thrown away with its directory.
+// Tasks that still wait are discarded with the directory.
 setTimeout(() => process.exit(), 5_000).unref()
 await client.close()
 await running.stop()

@@ -1,4 +1,5 @@
-// A whole fleet in this process, driven by its own client: on the embedded log, or on Kafka where KAFKA_BROKERS is set.
+// A whole fleet in this process, driven by its own client: on the embedded log, or on Kafka where
+// KAFKA_BROKERS is set.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,7 +31,7 @@ const environment = readEnvironment({
   // On Kafka: the ledger in a file. This process is the only one.
   FLOTILLA_ALLOW_VOLATILE_STORE: '1',
 })
-/** More than any run asks for: the limits are asked, and refuse nothing. */
+/** More than any run uses: the limits are checked, and refuse nothing. */
 const plenty = 1_000_000_000
 const limits = {
   rates: { userRequests: plenty, userTokens: plenty },

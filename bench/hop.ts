@@ -1,5 +1,5 @@
-// What kafkajs alone takes: a record from a producer to a consumer, one at a time; the same with a transaction around it; and
-// how many records pass through transactional batches on one partition.
+// Measures kafkajs alone: a record from a producer to a consumer, one at a time; the same with a transaction
+// around it; and how many records pass through transactional batches on one partition.
 import { Kafka, logLevel, type Message, type Producer } from 'kafkajs'
 import { percentile } from './measure.ts'
 

@@ -1,5 +1,6 @@
-// npm run limits -- [waiting hot-lane observation restore] [--waiting 100000] [--live 50000] [--hot 2000]: what happens at the
-// edges, on the embedded log in this process; restore on Kafka too, where KAFKA_BROKERS is set.
+// npm run limits -- [waiting hot-lane observation restore] [--waiting 100000] [--live 50000] [--hot 2000]:
+// behaviour at the limits, on the embedded log in this process; restore on Kafka too, where KAFKA_BROKERS is
+// set.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -55,7 +56,7 @@ async function atOnce(count: number, width: number, run: (index: number) => Prom
 
 const rssMb = () => process.memoryUsage().rss / 2 ** 20
 
-/** Tasks pile up behind a model that does not answer; the process is started again on what is waiting. */
+/** Tasks pile up behind a model that does not answer; the process is restarted on the waiting tasks. */
 async function waiting(count: number): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-limits-'))
   const options = { dataDir, definition: { limits }, env: { FLOTILLA_DRAIN_MS: '0' } }
@@ -155,7 +156,7 @@ async function observation(): Promise<void> {
   }
 }
 
-/** The rows of live tasks, as large as a planner's, read back and taken into memory: what a lane's opening takes. */
+/** The rows of live tasks, as large as a planner's, read into memory: the cost of opening a lane. */
 async function restore(live: number): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-limits-'))
   const raw = { ...process.env, FLOTILLA_DATA: dataDir, FLOTILLA_PARTITIONS: String(LANES) }

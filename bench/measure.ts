@@ -1,4 +1,5 @@
-// One way to measure every contestant: latency one at a time, then throughput at 64, with the processor time of the process.
+// Measures every contestant in the same way: latency one at a time, then throughput at 64, with the processor
+// time of the process.
 import { readFileSync } from 'node:fs'
 
 export interface Figures {
@@ -9,7 +10,7 @@ export interface Figures {
   readonly p99Ms: number
   /** Tasks a second with 64 in flight. */
   readonly perSecond: number
-  /** User and system time of this process for each task of the throughput phase; the model server is another process. */
+  /** User and system time of this process per task of the throughput phase, without the model server. */
   readonly cpuMs: number
   readonly rssMb: number
 }

@@ -1,6 +1,6 @@
-// npm run remembered -- [embedded|kafka] [--ids 300000] [--lanes 1] [--earlier]: what it costs router to open lanes that
-// remember so many answered ids (36 characters each), in this process: heap of an id, time, the longest block of the event
-// loop. --earlier: rows as router's version 3 wrote them.
+// npm run remembered -- [embedded|kafka] [--ids 300000] [--lanes 1] [--earlier]: the cost for router of
+// opening lanes that remember so many answered ids (36 characters each), in this process: heap per id, time,
+// the longest block of the event loop. --earlier: rows as router's version 3 wrote them.
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -92,7 +92,7 @@ async function routerOn(log: Log): Promise<StageHost> {
   return new StageHost({ ...parts, options: { ...defaultHostOptions, drainMs: 0 } })
 }
 
-/** Longest turn of the event loop until `stop`, by the clock and by the processor time of this thread: others run here too. */
+/** Longest tick until `stop`, by the clock and by this thread's processor time: other threads run too. */
 function watchTurns(): { stop: () => { ms: number; cpuMs: number } } {
   const longest = { ms: 0, cpuMs: 0 }
   const cpuMs = () => {

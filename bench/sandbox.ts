@@ -1,6 +1,7 @@
-// npm run bench:sandbox: what a step of code costs in the wasm executor. Latencies are medians on a machine that does other things
-// too; the processor time of programs stands beside that of the machine's own python3 in the same run. Then the same steps in
-// other executors, and in smolagents' interpreter where the Python that SMOLAGENTS_PYTHON names has it.
+// npm run bench:sandbox: the cost of a step of code in the wasm executor. Latencies are medians on a machine
+// that does other things too; the processor time of programs is compared with the machine's own python3 in
+// the same run. Then the same steps in other executors, and in smolagents' interpreter if the Python that
+// SMOLAGENTS_PYTHON names has it.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -35,7 +36,7 @@ const programs: Readonly<Record<string, readonly [size: number, code: (n: number
       `import json, re\nt = json.dumps([{"id": i, "name": f"item {i}"} for i in range(${n})])\nlen(re.findall(r"item \\d+", t)) + len(json.loads(t))`,
   ],
 }
-/** What it takes of each, so that an interpreter a hundred times slower ends, and its limit of operations is not reached. */
+/** Divisor of each size for smolagents: its interpreter is a hundred times slower, and limits operations. */
 const PEER_SHARE = 20
 
 const median = (values: readonly number[]) => percentile(values, 0.5)
@@ -66,7 +67,7 @@ const residentMb = (pid: number) =>
 
 const allCpuMs = () => pythonProcesses().reduce((sum, pid) => sum + cpuMs(pid), 0)
 
-/** Of the machine's own python3, without its start. */
+/** Processor time of the machine's own python3, without its start. */
 function nativeCpuMs(code: string): number {
   const script = `import time\nb = time.process_time()\nexec(${JSON.stringify(code)})\nprint((time.process_time() - b) * 1000)`
   return Number(execFileSync('python3', ['-c', script], { encoding: 'utf8' }))
@@ -102,7 +103,7 @@ interface Peer {
   readonly programs: Readonly<Record<string, number | string>>
 }
 
-/** Null: it is not installed, which is said. */
+/** Null: it is not installed, which is reported. */
 function smolagents(): Peer | null {
   const python = process.env['SMOLAGENTS_PYTHON'] ?? 'python3'
   if (spawnSync(python, ['-c', 'import smolagents']).status !== 0) return null

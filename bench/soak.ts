@@ -1,7 +1,7 @@
-// npm run soak -- [embedded|kafka] [--tasks N] [--in-flight 64]: many tasks through one process of the whole fleet, and what that
-// does to it. Default 200,000 tasks on the embedded log, 50,000 on Kafka. A row a tenth: memory, open files, disk, time of a
-// task; the last one says whether the last tenth is like the second (the first one is compiling). The model and the tools
-// answer at once, from this process.
+// npm run soak -- [embedded|kafka] [--tasks N] [--in-flight 64]: many tasks through one process of the whole
+// fleet, and the effect on it. Default 200,000 tasks on the embedded log, 50,000 on Kafka. A row per tenth:
+// memory, open files, disk, time of a task; the last one compares the last tenth with the second (in the
+// first one code is still compiled). The model and the tools answer at once, from this process.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { execFileSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
@@ -115,7 +115,7 @@ async function sizes() {
   }
 }
 
-/** What must not grow, and how much that which is kept for each task does. */
+/** Reports figures that must not grow, and the growth of data kept for each task. */
 function compare(before: Sample, after: Sample): void {
   const between = after.tasks - before.tasks
   const perTask = (mb: number) => `${((mb * 1_024) / between).toFixed(2)} KB`

@@ -1,8 +1,8 @@
-// npm run bench [-- floor embedded kafka] [--rounds 3] [--partitions 12]: what a task costs.
+// npm run bench [-- floor embedded kafka] [--rounds 3] [--partitions 12]: the cost of a task.
 //
-// A task is two model turns and one tool call, model latency 0, real HTTP to the scripted model, which runs in a process of
-// its own. Everything runs in turn, in the same run, so that ratios mean something on a noisy machine; the table shows
-// medians of the rounds.
+// A task is two model turns and one tool call, model latency 0, real HTTP to the scripted model, which runs
+// in its own process. Everything runs in turn, in the same run, so that ratios mean something on a noisy
+// machine; the table shows medians of the rounds.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'

@@ -6,7 +6,7 @@ export interface DemoTask {
   readonly text: string
   readonly agent: string
   readonly mode: 'code' | 'tools'
-  /** What there is to see. */
+  /** Explains the task to the viewer of the demo. */
   readonly explains: string
 }
 

@@ -1,4 +1,4 @@
-// The fleet of `npm run demo`: data tools on examples/data, and a tool of one's own.
+// The fleet of `npm run demo`: data tools on examples/data, and a custom tool.
 //   FLOTILLA_CONFIG=examples/flotilla.config.ts npx flotilla run "Which product in products.csv costs most?"
 import { fileURLToPath } from 'node:url'
 import { defineFleet } from '../runtime/config/define.ts'

@@ -1,4 +1,4 @@
-// A tool of one's own, as users write them. It stands for a service that fails now and then: here always for K-200.
+// A custom tool, as users write them. It stands for a service that fails now and then: here always for K-200.
 import { z } from 'zod'
 import { defineTool } from '../runtime/config/define.ts'
 

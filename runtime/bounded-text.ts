@@ -1,4 +1,4 @@
-// Bounds on texts that somebody else wrote: an error's message may be a whole page.
+// Bounds on texts from outside: an error's message may be a whole page.
 
 /** A message of a failure, in UTF-16 units. */
 export const MESSAGE_CHARS = 8_000
@@ -8,7 +8,7 @@ const DETAILS_CHARS = 8_000
 
 const isLowSurrogate = (text: string, at: number): boolean => (text.charCodeAt(at) & 0xfc00) === 0xdc00
 
-/** The text, or its beginning and end with a note of what was cut between. No pair of surrogates is torn apart. */
+/** The text, or its beginning and end with a note of the cut between. Keeps pairs of surrogates whole. */
 export function boundedText(text: string, limit: number = MESSAGE_CHARS): string {
   if (text.length <= limit) return text
   const tail = Math.min(TAIL_CHARS, Math.floor(limit / 4))
@@ -24,7 +24,7 @@ export function shortened(text: string, limit: number): string {
   return text.length <= limit ? text : `${text.slice(0, isLowSurrogate(text, limit) ? limit - 1 : limit)}…`
 }
 
-/** What stands beside a message, as JSON; what is too large is replaced by a note of its size. */
+/** Details of a message, as JSON; if they are too large, a note of their size. */
 export function boundedDetails(details: unknown): unknown {
   try {
     const text = JSON.stringify(details) ?? 'null'

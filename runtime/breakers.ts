@@ -1,18 +1,20 @@
 // Circuit breakers: one for each provider (`model:openai`) and each tool (`tool:fetch_page`).
 //
-// 1. Only what says "the other side is down" opens a breaker: 5xx, connection failures, timeouts. An answer, even an
-//    unwelcome one (429, quota, other 4xx, a tool's own error), shows that it is up. A cancelled call shows nothing.
-// 2. The window counts outcomes, not starts: calls of a model outlive the window, and a failure must count when it is
-//    known. So a call runs beside opossum, and its outcome is fired through it; opossum keeps window, state and timer.
-// 3. While half open one call at a time is let through, and only its outcome moves the state. Outcomes of calls that
-//    began before the breaker opened are ignored once it has, also after it has closed again.
+// 1. Only errors that mean "the other side is down" open a breaker: 5xx, connection failures, timeouts. An
+//    answer, even an unwelcome one (429, quota, other 4xx, a tool's own error), shows that it is up. A
+//    cancelled call shows nothing.
+// 2. The window counts outcomes, not starts: calls of a model outlive the window, and a failure must count
+//    when it is known. So a call runs outside opossum, and its outcome is fired through it; opossum keeps
+//    window, state and timer.
+// 3. While half open one call at a time is let through, and only its outcome moves the state. Outcomes of
+//    calls that began before the breaker opened are ignored once it has, even after it has closed again.
 // 4. Nothing here keeps the process alive.
 import CircuitBreaker from 'opossum'
 import { type ErrorCode, FlotillaError } from './errors.ts'
 
 export type BreakerState = 'closed' | 'open' | 'half_open'
 
-/** What an error says about the other side. */
+/** Whether an error shows that the other side is up. */
 export type Verdict = 'up' | 'down' | 'unknown'
 
 export type Classify = (error: unknown) => Verdict
@@ -52,9 +54,9 @@ export interface BreakerView {
 }
 
 export interface CallLimits {
-  /** Aborts the call; what it rejects with then counts for nothing. */
+  /** Aborts the call; its rejection is then ignored. */
   readonly signal?: AbortSignal
-  /** Aborts the call and rejects with CALL_TIMEOUT, which counts as a failure, even when the call ignores its signal. */
+  /** Aborts the call and rejects with CALL_TIMEOUT, a failure, even if the call ignores its signal. */
   readonly timeoutMs?: number
 }
 
@@ -62,7 +64,7 @@ export interface Breakers {
   /** A name never used reads as closed. */
   get(name: string): BreakerView
   list(): BreakerView[]
-  /** Rejects with BREAKER_OPEN (retryAfterMs: until half open) without calling, else with whatever `call` rejects with. */
+  /** Rejects with BREAKER_OPEN (retryAfterMs: until half open) without calling, or with `call`'s error. */
   run<T>(
     name: string,
     call: (signal: AbortSignal) => Promise<T>,
@@ -96,10 +98,10 @@ const UNKNOWN: ReadonlySet<ErrorCode> = new Set([
   'INTERNAL',
 ] satisfies ErrorCode[])
 
-/** By the code of a FlotillaError; anything else is a bug of ours and says nothing. */
+/** By the code of a FlotillaError; anything else is a bug of ours and proves nothing. */
 export function verdictOf(error: unknown): Verdict {
   if (!(error instanceof FlotillaError)) return 'unknown'
-  // A call that would fail the same again: the other side works, as its caller has seen.
+  // A call that would fail in the same way again: the other side works.
   if (DOWN.has(error.code)) return error.retryable ? 'down' : 'up'
   return UNKNOWN.has(error.code) ? 'unknown' : 'up'
 }
@@ -190,7 +192,7 @@ class Breaker {
   }
 
   #refusal(): FlotillaError {
-    // Another call is finding out; its answer is a matter of a second or so.
+    // Another call is the probe; its answer takes a second or so.
     const retryAfterMs = this.#state === 'open' ? this.view().retryAfterMs : 1_000
     const why = this.#reason === null ? '' : ` The last failure: ${this.#reason}`
     return new FlotillaError(

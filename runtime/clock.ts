@@ -1,4 +1,4 @@
-/** Time as the host sees it; the simulator has one of its own. */
+/** Time as the host sees it; the simulator has its own. */
 export interface Clock {
   /** Epoch milliseconds. */
   now(): number

@@ -1,4 +1,5 @@
-// The one error table. Docs (docs/errors.md) are generated from it and tested against it. Long because each error is a row.
+// The one error table. Docs (docs/errors.md) are generated from it and tested against it. Long because each
+// error is a row.
 import type { Failure } from '../schemas/generated/events.ts'
 
 export type Severity = Failure['severity']
@@ -65,7 +66,7 @@ export const errorTable = {
   QUEUE_FULL: row(
     'degraded',
     true,
-    'Too many tasks wait for a place already, of this user or of all.',
+    'The queue is full, for this user or for all.',
     'Submit again when some are done, or raise limits.queue in flotilla.config.ts.',
   ),
   TASK_ID_REUSED: row(
@@ -77,13 +78,13 @@ export const errorTable = {
   RATE_LIMITED: row(
     'recoverable',
     true,
-    'So many requests or tokens are not allowed in this time.',
+    'The rate limit (requests or tokens per window) was reached.',
     'Try again after the time that the message names, or raise limits.rates in flotilla.config.ts.',
   ),
   BUDGET_EXCEEDED: row(
     'degraded',
     false,
-    'What is left of a daily token budget does not cover the task.',
+    'The rest of a daily token budget does not cover the task.',
     'Wait until the budget resets, or raise limits.budgets in flotilla.config.ts.',
   ),
   // Running a task
@@ -122,8 +123,8 @@ export const errorTable = {
   MODEL_RATE_LIMITED: row(
     'degraded',
     true,
-    'The provider asked us to slow down (429).',
-    'Retried after the time it named; lower the load or raise the limit if it persists.',
+    "The provider's rate limit was reached (429).",
+    'Retried after the time that it named; lower the load or raise the limit if it persists.',
   ),
   MODEL_QUOTA_EXCEEDED: row(
     'critical',
@@ -170,20 +171,20 @@ export const errorTable = {
   MODEL_ANSWER_MALFORMED: row(
     'recoverable',
     true,
-    'The answer of the model could not be understood.',
+    'The answer of the model could not be parsed.',
     'Retried; use a stronger model if it persists.',
   ),
   MODEL_UNKNOWN_ERROR: row(
     'degraded',
     false,
-    'The model call failed in a way we do not know.',
-    'Read the message; report it if it should be known.',
+    'The model call failed for an unrecognised reason.',
+    'Read the message; report it if Flotilla should recognise it.',
   ),
   BREAKER_OPEN: row(
     'degraded',
     true,
     'Calls to this provider or tool are paused after repeated failures.',
-    'Waits and tries again by itself; see ops.health.',
+    'Retried by itself when the pause ends; see ops.health.',
   ),
   // Tools
   TOOL_UNKNOWN: row('recoverable', false, 'No tool of this name.', 'The model is told which tools exist.'),
@@ -197,14 +198,14 @@ export const errorTable = {
   TOOL_UNAVAILABLE: row(
     'degraded',
     true,
-    'What the tool depends on could not be reached.',
-    'Retried by the policy of the tool.',
+    'A service that the tool depends on could not be reached.',
+    "Retried by the tool's retry policy.",
   ),
   TOOL_TARGET_UNAVAILABLE: row(
     'degraded',
     true,
-    'What the arguments of the tool name (a site, a service) could not be reached, or asked to wait; the tool itself works.',
-    'Retried by the policy of the tool.',
+    'A site or service that the arguments name could not be reached, or asked to wait; the tool itself works.',
+    "Retried by the tool's retry policy.",
   ),
   TOOL_TIMEOUT: row(
     'recoverable',
@@ -285,20 +286,20 @@ export const errorTable = {
   CALL_OUTCOME_UNKNOWN: row(
     'degraded',
     false,
-    'The call was begun by a process that died; it is not safe to repeat, so it was not.',
+    'The call was begun by a process that died; it was not repeated, because that is not safe.',
     'Check the outside system, then decide.',
   ),
   WORKER_LIMIT: row(
     'recoverable',
     false,
-    'Checking or parsing an input took more time or memory than it may.',
+    'Checking or parsing an input exceeded its time or memory limit.',
     'Make the schema, page or file that the message names smaller or simpler.',
   ),
   WORKER_BUSY: row(
     'degraded',
     true,
     'Too many inputs wait to be checked or parsed.',
-    'Try again, with fewer at once; calls of a running task are tried again by themselves.',
+    'Retry with fewer at once; calls of a running task are retried by themselves.',
   ),
   // The fleet
   UNDECODABLE_RECORD: row(
@@ -323,14 +324,14 @@ export const errorTable = {
   COMMIT_REFUSED: row(
     'degraded',
     false,
-    'The log refuses for good what an event led to, so the event was given up.',
+    'The log refused the effects of an event for good, so the event was given up.',
     "See the dead letter's message; compare message.max.bytes and offset.metadata.max.bytes of the broker with their defaults.",
   ),
   TASK_BUSY: row(
     'recoverable',
     true,
-    'More was said about one task at once than may wait for it.',
-    'Replay the dead letter when the task is free, if it still matters.',
+    'Too many control events wait for one task.',
+    'Replay the dead letter when the task is idle, if it still matters.',
   ),
   HANDLER_FAILED: row(
     'degraded',
@@ -353,7 +354,7 @@ export const errorTable = {
   CONFIG_INVALID: row(
     'critical',
     false,
-    'The configuration has mistakes.',
+    'The configuration is invalid.',
     'Correct each of the listed paths.',
   ),
   LOG_UNAVAILABLE: row(
@@ -384,7 +385,7 @@ export const errorTable = {
     'critical',
     false,
     'Another process uses this data directory.',
-    'Stop it, talk to it by its gateway, or set FLOTILLA_DATA to another directory.',
+    'Stop it, use its gateway, or set FLOTILLA_DATA to another directory.',
   ),
   NO_FLEET: row(
     'recoverable',
@@ -403,13 +404,13 @@ export const errorTable = {
     'critical',
     true,
     'No gateway of a fleet answers at this URL.',
-    'Start a fleet with flotilla start, or set FLOTILLA_URL (or PORT) to where one listens.',
+    'Start a fleet with flotilla start, or set FLOTILLA_URL (or PORT) to the address of one.',
   ),
   CHANNEL_UNAVAILABLE: row(
     'degraded',
     true,
-    'An alert channel could not be reached, or asked to be tried later.',
-    'Tried again; look at the other side if it persists.',
+    'An alert channel could not be reached, or asked to wait.',
+    'Retried; check the service behind the channel if it persists.',
   ),
   CHANNEL_REFUSED: row(
     'degraded',
@@ -426,7 +427,7 @@ export const errorTable = {
   HOST_REFUSED: row(
     'recoverable',
     false,
-    'The request came by a name that this server is not known by.',
+    'The request used a host name that this server does not accept.',
     'Use localhost or an address; or add the name to FLOTILLA_ALLOWED_HOSTS of this process.',
   ),
   ORIGIN_REFUSED: row(
@@ -438,33 +439,33 @@ export const errorTable = {
   TOO_MANY_STREAMS: row(
     'degraded',
     true,
-    'So many readers follow streams, wait for results or read reports that no more are taken.',
-    'Close those that are not read; ask again later; or raise FLOTILLA_MAX_STREAMS or FLOTILLA_MAX_STREAMS_PER_CLIENT.',
+    'The limit of open streams, waiting requests and large reports was reached.',
+    'Close unused ones; retry later; or raise FLOTILLA_MAX_STREAMS or FLOTILLA_MAX_STREAMS_PER_CLIENT.',
   ),
   READER_TOO_SLOW: row(
     'recoverable',
     true,
-    'A reader took what happened more slowly than it happened, and more has gathered than is kept for one reader.',
-    'Ask for the result, or follow again and read faster; a group of readers goes on where it stopped.',
+    'A reader fell so far behind the events that its buffer overflowed.',
+    'Ask for the result, or follow again and read faster; a group of readers resumes where it stopped.',
   ),
   STREAM_SILENT: row(
     'recoverable',
     true,
-    'Nothing happened to a task for so long that its stream was ended.',
-    'Check the task id; where the task only waits, follow it again.',
+    'The stream was ended because nothing happened to its task for too long.',
+    'Check the task id; if the task is only waiting, follow it again.',
   ),
   SEARCH_UNFINISHED: row(
     'degraded',
     true,
-    'So many results are to be looked through that one request does only a part of it.',
-    'Ask again: each request goes on where the one before it stopped.',
+    'There are more results to search than one request may search.',
+    'Retry: each request goes on where the one before it stopped.',
   ),
   REQUEST_INVALID: row(
     'recoverable',
     false,
-    'What was asked for makes no sense here.',
-    'Correct what the message names.',
+    'The request is not valid.',
+    'Correct the part that the message names.',
   ),
-  NOT_FOUND: row('recoverable', false, 'There is no such thing.', 'Check the name or id.'),
+  NOT_FOUND: row('recoverable', false, 'The named item does not exist.', 'Check the name or id.'),
   INTERNAL: row('degraded', false, 'An unexpected error: a bug.', 'Report it with the message.'),
 } as const satisfies Record<string, ErrorRow>

@@ -1,4 +1,4 @@
-// What goes wrong, as an exception or as data. Its rows: error-table.ts.
+// Errors, as exceptions or as data. Their rows: error-table.ts.
 import type { Failure } from '../schemas/generated/events.ts'
 import { boundedText } from './bounded-text.ts'
 import { errorTable, type Severity } from './error-table.ts'
@@ -10,15 +10,15 @@ export type ErrorCode = keyof typeof errorTable
 
 interface ErrorOptions_ extends ErrorOptions {
   retryAfterMs?: number
-  /** False: this time another try is of no use. Default: the table's. */
+  /** False: a retry is no use this time. Default: the table's. */
   retryable?: boolean
   /** JSON shown beside the message. */
   details?: unknown
 }
 
 /**
- * An error of the table. The message says what happened and where, in at most MESSAGE_CHARS; the remedy comes from the
- * table. Neither message nor details show a secret that the process knows (redaction.ts).
+ * An error of the table. The message says what happened and where, in at most MESSAGE_CHARS; the remedy comes
+ * from the table. Neither message nor details show a secret that the process knows (redaction.ts).
  */
 export class FlotillaError extends Error {
   override readonly name = 'FlotillaError'
@@ -44,7 +44,7 @@ export class FlotillaError extends Error {
   }
 }
 
-/** The error as event data, its message bounded. `retryable` may be narrowed where the caller knows better. */
+/** The error as event data, its message bounded. `retryable` may be narrowed if the caller knows better. */
 export function failure(
   code: ErrorCode,
   message: string,
@@ -54,7 +54,7 @@ export function failure(
   return { code, severity, retryable, message: boundedText(message), retryAfterMs: null }
 }
 
-/** The failure of a call as an event holds it: without what only its caller understands. */
+/** The failure of a call as an event holds it: without the details that only its caller understands. */
 export function plainFailure(failure: Failure): Failure {
   // Older journals and state rows hold failures without a time.
   const { code, severity, retryable, message, retryAfterMs = null } = failure
@@ -71,7 +71,7 @@ export function toFailure(error: unknown, fallback: ErrorCode = 'INTERNAL'): Fai
   return failure(fallback, redacted(error instanceof Error ? error.message : String(error)))
 }
 
-/** What a person is told: code, message, remedy; a stack only for bugs. */
+/** Text for a person: code, message, remedy; a stack only for bugs. */
 export function describe(error: unknown): string {
   if (error instanceof FlotillaError) return `${error.code}: ${error.message}\n  ${error.remedy}`
   return redacted(error instanceof Error ? (error.stack ?? error.message) : String(error))

@@ -1,8 +1,9 @@
-// JSON from outside without loss. JSON.parse rounds whole numbers beyond 2^53 (ids of 64 bits, amounts in the smallest unit)
-// and makes Infinity, later null, of 1e999.
+// JSON from outside without loss. JSON.parse rounds whole numbers beyond 2^53 (ids of 64 bits, amounts in the
+// smallest unit) and makes Infinity, later null, of 1e999.
 //
 // 1. A number whose whole part a double can't hold is its digits, as text. Any other number is a number.
-// 2. What parseExact and JSON.stringify made is read as the same value again, by JSON.parse and by parseExact.
+// 2. A value that parseExact and JSON.stringify wrote is read as the same value, by JSON.parse and by
+//    parseExact.
 import type { Json } from '../schemas/json.ts'
 
 const SHOWN_NUMBERS = 3
@@ -18,7 +19,7 @@ const parseWithSource = JSON.parse as (
 
 const mayBeInexact = (text: string): boolean => SUSPECT.test(text)
 
-/** The value; throws SyntaxError where the text is not JSON. */
+/** The value; throws SyntaxError if the text is not JSON. */
 export function parseExact(text: string): Json {
   if (!mayBeInexact(text)) return JSON.parse(text) as Json
   return parseWithSource(text, (_name, value, { source }) =>
@@ -26,10 +27,7 @@ export function parseExact(text: string): Json {
   ) as Json
 }
 
-/**
- * Why numbers of this JSON text may not fit a schema that wants numbers: told to a model beside what does not fit. Empty where
- * there is none.
- */
+/** Explains to a model why numbers of this text may not fit a schema that wants numbers; empty if they do. */
 export function inexactNumbersHint(text: string): string {
   const found: string[] = []
   if (mayBeInexact(text))
@@ -45,7 +43,7 @@ export function inexactNumbersHint(text: string): string {
 const isLossy = (value: unknown, source: string | undefined): boolean =>
   typeof value === 'number' && source !== undefined && !isExact(value, source)
 
-/** Whether a double has the digits that the source says. Of fractions only the whole part is asked: they are measurements. */
+/** Whether a double has the source's digits. Of fractions only the whole part counts: they are measured. */
 function isExact(value: number, source: string): boolean {
   if (!Number.isFinite(value)) return false
   if (value === 0) return !/[1-9]/.test(source.replace(/e.*/i, ''))

@@ -1,12 +1,14 @@
 // Keys of state: which events wait for each other, and which rows a handling sees.
 //
-// 1. A key is a root (mostly a task id) and at most one part. Only a stage's `keyOf` and `interrupts` make parts, as values
-//    of `Key`; a plain string is a root, whatever characters it has.
-// 2. The encoded form is `root` or `root/part`, in which `%`, `/` and the zero character of an id are escaped: no id can
-//    act as syntax. An id that matches `taskIdPattern` is its own encoded form, so the rows of tasks keep their keys.
-// 3. Encoded keys are for the host: it queues by them, writes rows under them, and gives them to stages as `event.key`.
+// 1. A key is a root (mostly a task id) and at most one part. Only a stage's `keyOf` and `interrupts` make
+//    parts, as values of `Key`; a plain string is a root, regardless of its characters.
+// 2. The encoded form is `root` or `root/part`, in which `%`, `/` and the zero character of an id are
+//    escaped: no id can act as syntax. An id that matches `taskIdPattern` is its own encoded form, so the
+//    rows of tasks keep their keys.
+// 3. Encoded keys are for the host: it queues by them, writes rows under them, and gives them to stages as
+//    `event.key`.
 
-/** A root, and a part of it where the root's work goes on side by side: a tool call of a task. */
+/** A root, and a part of it if parts of the root's work run in parallel: a tool call of a task. */
 export interface Key {
   readonly root: string
   readonly part?: string

@@ -1,8 +1,8 @@
 import { FlotillaError } from './errors.ts'
 
 /**
- * Stands for a state row whose payload the blob store has lost: whoever reads the row fails with PAYLOAD_MISSING, and nobody
- * else does. A LaneIndex gets it as the row's value.
+ * Stands for a state row whose payload the blob store has lost: reading the row fails with PAYLOAD_MISSING,
+ * and nothing else fails. A LaneIndex gets it as the row's value.
  */
 export class MissingRow {
   readonly hash: string

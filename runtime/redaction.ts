@@ -1,12 +1,12 @@
-// Secrets that this process was given, and texts without them.
+// Removes the secrets that this process knows from texts.
 //
-// 1. A secret is known from the moment it is given here: `readEnvironment` gives those of the environment, loading gives
-//    those of a configuration, an HTTP tool those of its headers. Texts made before that may show it.
-// 2. It is found in each form that a text may show it in: as it is, percent-encoded, in JSON, and in base64, alone or
-//    behind its user's name.
-// 3. A text that shows none comes back as it is, for the price of a search for each form.
-// 4. Shorter values than MIN_CHARS, and values that are public too (a password equal to its user's name), are not kept:
-//    replacing them would garble every text, and hide nothing.
+// 1. A secret is known once it is registered here: `readEnvironment` registers those of the environment,
+//    loading those of a configuration, an HTTP tool those of its headers. Texts made before that may show it.
+// 2. It is found in every form in which a text may show it: as it is, percent-encoded, in JSON, and in
+//    base64, alone or behind its user's name.
+// 3. A text that shows none is returned unchanged, at the cost of a search for each form.
+// 4. Shorter values than MIN_CHARS, and values that are public too (a password equal to its user's name), are
+//    not kept: replacing them would garble every text, and hide nothing.
 
 /** Stands where a secret stood. */
 export const REDACTED = '***'
@@ -55,7 +55,7 @@ const base64 = (text: string): string => Buffer.from(text).toString('base64').re
 
 function formsOf(secret: string): string[] {
   if (secret.length < MIN_CHARS) return []
-  // A lone surrogate can't be encoded, and stands in no URL.
+  // A lone surrogate can't be encoded, and occurs in no URL.
   const whole = secret.toWellFormed()
   const encoded = encodeURIComponent(whole)
   const inForm = new URLSearchParams([['', whole]]).toString().slice(1)
@@ -80,13 +80,13 @@ export function redacted(text: string): string {
   return clean
 }
 
-/** JSON with every secret in its strings and names replaced. What shows none is returned as it is, not copied. */
+/** JSON with every secret in its strings and names replaced; the value itself if there is none. */
 export function redactedJson<T>(value: T): T {
   if (forms.length === 0) return value
   return cleaned(value, 0) as T
 }
 
-/** Deeper values are left: they come from inside, where nothing nests so. */
+/** Deeper values are left as they are: ours never nest so deep. */
 const MAX_DEPTH = 1_000
 
 function cleaned(value: unknown, depth: number): unknown {
@@ -106,7 +106,7 @@ function cleaned(value: unknown, depth: number): unknown {
   return isSame ? value : Object.fromEntries(after)
 }
 
-/** Origin and path: what of a URL may stand in a message. Its user, query and fragment may hold secrets. */
+/** Origin and path: the parts of a URL that a message may show. User, query and fragment may be secret. */
 export function shownUrl(url: string | URL): string {
   const parsed = typeof url === 'string' ? URL.parse(url) : url
   if (parsed === null) return 'a URL that can not be read'
@@ -119,7 +119,7 @@ const secretName =
 /** Whether a header or a query parameter of this name holds a secret. */
 const isSecretName = (name: string): boolean => secretName.test(name)
 
-/** What a URL holds that must not be shown: its password, also as a header sends it, and secret query parameters. */
+/** Secrets in a URL: its password, also as a header sends it, and secret query parameters. */
 export function secretsOfUrl(text: string): string[] {
   const url = URL.parse(text)
   if (url === null) return []
@@ -141,7 +141,7 @@ function decoded(text: string): string {
   }
 }
 
-/** What the value of a header holds that must not be shown; nothing for the headers that hold no secret. */
+/** Secrets in the value of a header; empty for headers that hold none. */
 export function secretsOfHeader(name: string, value: string): string[] {
   if (!isSecretName(name)) return []
   const [scheme = '', ...rest] = value.trim().split(/\s+/)

@@ -1,16 +1,20 @@
 // The contract between a stage (pure) and the host (all I/O).
 //
-// 1. `decide` and `conclude` are pure: no await, clock, randomness, environment or logger. Time is `event.atMs` in
-//    `decide` and `outcome.endedMs` in `conclude`, both journalled, so a second run decides the same.
-// 2. Everything a Decision holds (rows, events, timers) is committed in one transaction with the input's position.
-// 3. An expected failure is data (a CallOutcome with ok: false). A throw is a bug: the event goes to dead-letters
-//    after a few tries, and `poisoned` says how its requester learns of it.
+// 1. `decide` and `conclude` are pure: no await, clock, randomness, environment or logger. Time is
+//    `event.atMs` in `decide` and `outcome.endedMs` in `conclude`, both journalled, so a second run decides
+//    the same.
+// 2. Everything a Decision holds (rows, events, timers) is committed in one transaction with the input's
+//    position.
+// 3. An expected failure is data (a CallOutcome with ok: false). A throw is a bug: the event goes to
+//    dead-letters after a few tries, and `poisoned` says how its requester learns of it.
 // 4. Events of one key are handled one at a time, in order of arrival. Different keys run concurrently.
-// 5. A key may have parts (keys.ts), each a key of its own: only `keyOf` makes them. A handling of a part also sees the rows of
-//    its root (its own rows win), as they are when it begins; clearing a root clears its parts, clearing a part only itself.
-// 6. A lane may have rows that all of its keys share (a window, a queue): a LaneIndex. They change in the turn in which a
-//    Decision is made, so the next one sees them; and the effects of such a stage are committed in the order of its
-//    decisions, so that after a crash the lane is as some decision left it, and later ones are made anew.
+// 5. A key may have parts (keys.ts), each a key of its own: only `keyOf` makes them. A handling of a part
+//    also sees the rows of its root (its own rows win), as they are when it begins; clearing a root clears
+//    its parts, clearing a part only itself.
+// 6. A lane may have rows that all of its keys share (a window, a queue): a LaneIndex. They change in the
+//    tick in which a Decision is made, so the next one sees them; and the effects of such a stage are
+//    committed in the order of its decisions, so that after a crash the lane is as some decision left it, and
+//    later ones are made again.
 import type { EventMap, EventType, Failure } from '../schemas/generated/events.ts'
 import type { TopicName } from '../schemas/topics.ts'
 import type { Key } from './keys.ts'
@@ -19,21 +23,24 @@ export type { EventMap, EventType, Failure } from '../schemas/generated/events.t
 export type { Json } from '../schemas/json.ts'
 
 /**
- * The rows of a lane, in whatever shape the stage wants to look them up. It depends on the rows alone, not on the order in
- * which they were written, because a restored lane gets them in any order.
+ * The rows of a lane, in the shape in which the stage looks them up. It depends on the rows alone, not on the
+ * order in which they were written, because a restored lane gets them in any order.
  */
 export interface LaneIndex {
   /** Only the host calls it, with what a Decision wrote, now or before the lane was opened. Null deletes. */
   write(name: string, value: unknown): void
 }
 
-/** State of one key: named rows, each a JSON value, written only when changed. Names may use template keys (`step:${n}`). */
+/**
+ * State of one key: named rows, each a JSON value, written only when changed. Names may use template keys
+ * (`step:${n}`).
+ */
 export type Rows = Record<string, unknown>
 
 export interface EventMeta {
   /** Stable across redelivery. */
   readonly id: string
-  /** Of the state, encoded (keys.ts): the task id, or what the stage's `keyOf` says. In `keyOf` itself: as it came. */
+  /** Key of the state, encoded (keys.ts): the task id, or that of `keyOf`. In `keyOf` itself: unchanged. */
   readonly key: string
   /** Lane (= partition) on which it was read. */
   readonly lane: number
@@ -41,7 +48,7 @@ export interface EventMeta {
   readonly atMs: number
   /** Trace id of the task as 32 hex digits; null when nothing traces. */
   readonly traceId: string | null
-  /** Trace context of this handling, for what is emitted later in its task's name (`Emit.traceparent`). */
+  /** Trace context of this handling, for events emitted later for its task (`Emit.traceparent`). */
   readonly traceparent?: string | null
 }
 
@@ -51,8 +58,9 @@ export interface TimerFired {
 }
 
 /**
- * A record on tasks.submitted that asks for a task and can't be one (a field is missing or wrong, an id is none). Its key is
- * the id that the task gets, derived where none is given that can be one. For the stage with `forwardsHome`.
+ * A record on tasks.submitted that asks for a task and can't be one (a field is missing or wrong, an id is
+ * none). Its key is the id that the task gets, derived if the given one is not valid. For the stage with
+ * `forwardsHome`.
  */
 export interface SubmissionRefused {
   failure: Failure
@@ -72,7 +80,7 @@ export type Emit = {
     key?: string
     /** Set on replies: only this stage decodes the record. */
     requester?: string
-    /** Trace context of the task, where another task's event is being handled. Default: the handling's. */
+    /** Trace context of the task, if another task's event is being handled. Default: the handling's. */
     traceparent?: string
   }
 }[EventType]
@@ -81,15 +89,15 @@ export type Emit = {
 export interface Call {
   /** Which of the service's callers makes it. */
   readonly kind: string
-  /** What is called (provider, tool name): names the circuit breaker and the span. */
+  /** Provider or tool that is called: names the circuit breaker and the span. */
   readonly target: string
   /** JSON. Its hash is journalled with the outcome. */
   readonly request: unknown
   /** Hard limit; the host aborts the call then and answers CALL_TIMEOUT. Milliseconds. */
   readonly timeoutMs: number
   /**
-   * Its task's deadline, epoch milliseconds: ends the call, or its wait for a slot, as CALL_ABORTED, because that says nothing
-   * of the other side.
+   * Its task's deadline, epoch milliseconds: ends the call, or its wait for a slot, as CALL_ABORTED, because
+   * that says nothing of the other side.
    */
   readonly untilMs?: number
   /** False: begun without an outcome, it is never made again; the outcome is then CALL_OUTCOME_UNKNOWN. */
@@ -99,7 +107,7 @@ export interface Call {
 }
 
 export interface CallFailure extends Failure {
-  /** What the failure cost, where known (tokens spent before an abort); JSON. */
+  /** Cost of the failure, if known (tokens spent before an abort); JSON. */
   details?: unknown
 }
 
@@ -117,7 +125,7 @@ export type CallOutcome<V = unknown> =
       readonly startedMs: number
       readonly endedMs: number
       readonly callId: string
-      /** True: its caller was asked, so it may have cost something, also where `details` do not say what. */
+      /** True: its caller was invoked, so it may have cost something, even if `details` do not say what. */
       readonly made?: boolean
     }
 
@@ -127,11 +135,17 @@ export interface Decision<R extends Rows = Rows> {
   /** Delete every row and timer of this key and of its parts first (the task is over). */
   clear?: boolean
   emit?: Emit[]
-  /** Timer name → due time in epoch ms; null cancels. A time not in the future fires at once, as its own event. */
+  /**
+   * Timer name → due time in epoch ms; null cancels. A time not in the future fires at once, as its own
+   * event.
+   */
   timers?: Record<string, number | null>
   /** Rows of the lane to write, for a stage with a `laneIndex`; null deletes. Not together with a call. */
   lane?: Record<string, unknown>
-  /** Only from `decide`: make this call, then ask `conclude`. Its rows, events and timers are kept and joined with conclude's. */
+  /**
+   * Only from `decide`: make this call, then ask `conclude`. Its rows, events and timers are kept and joined
+   * with conclude's.
+   */
   call?: Call
 }
 
@@ -140,37 +154,38 @@ export interface Subscription {
   /** False skips the record without decoding it. Default: take all. */
   readonly accepts?: (headers: Readonly<Record<string, string>>) => boolean
   /**
-   * Types that the stage handles; others are skipped once decoded, without waiting for anything. For topics that anyone may
-   * write, whose headers may be absent or wrong. Default: all.
+   * Types that the stage handles; others are skipped once decoded, without waiting for anything. For topics
+   * that anyone may write, whose headers may be absent or wrong. Default: all.
    */
   readonly events?: readonly EventType[]
 }
 
 export interface Stage<R extends Rows = Rows, L extends LaneIndex = LaneIndex> {
   readonly name: string
-  /** Raised when rows or emitted events change in a way an older process can't read. */
+  /** Raised when rows or emitted events change in a way that an older process can't read. */
   readonly version: number
   readonly consumes: readonly Subscription[]
   /**
-   * Records may wait this long, to be handled and committed together. For stages that nobody waits for: ledgers, alerts.
-   * Milliseconds; default 0.
+   * Records may wait this long, to be handled and committed together. For stages that nobody waits for:
+   * ledgers, alerts. Milliseconds; default 0.
    */
   readonly lingerMs?: number
   /**
-   * Of the topics that anyone may write: a record found away from its key's home partition is written to its home, before anything
-   * else sees it, and what can't be taken is answered or becomes a dead letter. Other stages skip both.
+   * On topics that anyone may write: a record away from its key's home partition is written to its home,
+   * before anything else sees it, and one that can't be taken is answered or becomes a dead letter. Other
+   * stages skip both.
    */
   readonly forwardsHome?: boolean
-  /** State key of an event, when it is not the task id. A string is a root as it stands. Timers keep the key that set them. */
+  /** State key of an event, if it is not the task id. A string is a root. Timers keep their key. */
   keyOf?(event: RecordEvent): Key | string
   /**
-   * Gives the lane rows of its own, shared by all keys: called when a lane opens, before the rows that it has are written to
-   * the index. A value may be a MissingRow (missing-row.ts).
+   * Creates the rows that all keys of a lane share: called when a lane opens, before the rows that it has are
+   * written to the index. A value may be a MissingRow (missing-row.ts).
    */
   laneIndex?(): L
   /** `lane`: the lane's rows as they are now, to be read only; empty without a `laneIndex`. */
   decide(event: StageEvent, rows: Readonly<Partial<R>>, lane: L): Decision<R>
-  /** The outcome of the call that `decide` asked for. `rows` already show decide's own writes, `lane` everyone's. */
+  /** The outcome of the call that `decide` asked for. `rows` show decide's own writes, `lane` everyone's. */
   conclude?(
     event: StageEvent,
     rows: Readonly<Partial<R>>,
@@ -179,17 +194,20 @@ export interface Stage<R extends Rows = Rows, L extends LaneIndex = LaneIndex> {
     lane: L,
   ): Decision<R>
   /**
-   * True: this event stops a running call of its key, and of its key's parts, at once (CALL_ABORTED), then takes its
-   * turn. A list of keys stops the calls of those keys and their parts instead.
+   * True: this event stops a running call of its key, and of its key's parts, at once (CALL_ABORTED), then
+   * takes its turn. A list of keys stops the calls of those keys and their parts instead.
    */
   interrupts?(event: StageEvent): boolean | readonly Key[]
-  /** The handling threw repeatedly. What the requester is told, in the transaction that dead-letters the event. */
+  /** Replies to the requester of an event that threw repeatedly, in the transaction that dead-letters it. */
   poisoned?(event: StageEvent, rows: Readonly<Partial<R>>, failure: Failure, lane: L): Decision<R>
 }
 
-/** What a caller knows besides its request. */
+/** Context of a call, besides its request. */
 export interface CallContext {
-  /** Hash of causing event, stage and index: the same on every retry after a crash. Send it as the idempotency key. */
+  /**
+   * Hash of causing event, stage and index: the same on every retry after a crash. Send it as the idempotency
+   * key.
+   */
   readonly callId: string
   /** Key of the event's state, encoded (keys.ts). */
   readonly key: string
@@ -202,7 +220,8 @@ export interface CallContext {
 }
 
 /**
- * Makes calls of one kind. Rejects with a FlotillaError; anything else counts as INTERNAL. When its signal aborts it should
- * reject at once, with what the call has used in the details; a moment later nobody listens any more.
+ * Makes calls of one kind. Rejects with a FlotillaError; anything else counts as INTERNAL. When its signal
+ * aborts it should reject at once, with the usage so far in the details; a moment later the result is
+ * ignored.
  */
 export type Caller = (request: never, context: CallContext) => Promise<unknown>

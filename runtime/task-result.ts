@@ -1,4 +1,4 @@
-// What every result of a task holds, whichever stage ends it.
+// Fields of every result of a task, whichever stage ends it.
 import type { TaskCompleted, Usage } from '../schemas/generated/events.ts'
 
 export const noUsage: Usage = {
@@ -10,7 +10,7 @@ export const noUsage: Usage = {
   toolCalls: 0,
 }
 
-/** What the submission said, repeated in the result. */
+/** Fields of the submission that the result repeats. */
 type Asked = Pick<TaskCompleted, 'text' | 'userId' | 'agent' | 'profile' | 'mode' | 'sessionId' | 'parent'>
 
 export function taskResult(asked: Asked, end: Omit<TaskCompleted, keyof Asked>): TaskCompleted {

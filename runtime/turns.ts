@@ -1,7 +1,7 @@
-/** Steps of a long loop between two turns of others: a few milliseconds, also where several such loops take turns. */
+/** Steps of a long loop between two yields: a few milliseconds, even with several such loops. */
 const STEPS_IN_A_TURN = 200
 
-/** Lets other lanes, heartbeats and requests have their turn in a long loop, without a promise for each of its steps. */
+/** Yields to other lanes, heartbeats and requests within a long loop, without a promise for each step. */
 export class Turns {
   #steps = 0
 

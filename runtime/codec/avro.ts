@@ -1,8 +1,10 @@
 // Avro bodies of our records, and the only importer of avsc.
 //
-// 1. Json fields are text in Avro and JSON values outside; bytes are plain Uint8Arrays outside; decoded records are plain objects.
+// 1. Json fields are text in Avro and JSON values outside; bytes are plain Uint8Arrays outside; decoded
+//    records are plain objects.
 // 2. Longs are JavaScript numbers; avsc refuses those past 2^53, on both sides.
-// 3. Bytes that announce more array or map items than there are bytes are refused before avsc reads them (skim.ts).
+// 3. Bytes that announce more array or map items than there are bytes are refused before avsc reads them
+//    (check-bytes.ts).
 import avsc, { type Type } from 'avsc'
 import { isJsonText, isRecord, shapeOf, type FieldShape, type RecordSchema } from '../../schemas/record.ts'
 import { FlotillaError } from '../errors.ts'
@@ -18,7 +20,7 @@ export interface Writer {
   write(id: number, data: object): Uint8Array
 }
 
-/** Reads what one writer's schema wrote as this process's version of the record. */
+/** Reads a record of one writer's schema as this process's version of it. */
 export interface Reader {
   /** The body starts at `start`. Throws UNDECODABLE_RECORD. */
   read(bytes: Uint8Array, start: number): object
@@ -43,7 +45,7 @@ export function createWriter(schema: RecordSchema): Writer {
   }
 }
 
-/** The end of what it wrote behind the header of `scratch`, which grows as needed. */
+/** Writes behind the header of `scratch`, which grows as needed; returns the end. */
 function encodeInto(type: Type, name: string, wire: object): number {
   try {
     const end = type.encode(wire, scratch, HEADER_BYTES)

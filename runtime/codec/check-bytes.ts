@@ -1,7 +1,8 @@
-// Walks Avro bytes by their writer's schema without building anything, to see that they are whole before avsc reads them:
-// avsc reads past the end without a word, so a few forged bytes that announce four thousand million array items would stop the process.
+// Walks Avro bytes by their writer's schema without building anything, to check that they are complete before
+// avsc reads them: avsc silently reads past the end, so a few forged bytes that announce four thousand
+// million array items would stop the process.
 //
-// 1. No block of an array or map has more items than bytes are left (items of no size are refused with that).
+// 1. No block of an array or map has more items than bytes are left (which also refuses items of no size).
 // 2. Nothing ends past the end.
 import type { AvroSchema } from './registry.ts'
 
@@ -32,7 +33,7 @@ class Cursor {
   }
 }
 
-/** Throws a RangeError that says why when `bytes` from `start` do not begin with a whole value of the schema. */
+/** Throws a RangeError with the reason if `bytes` from `start` do not begin with a value of the schema. */
 export function skim(schema: AvroSchema, bytes: Uint8Array, start: number): void {
   walk(schema, new Cursor(bytes, start), new Map())
 }

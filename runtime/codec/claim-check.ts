@@ -1,9 +1,12 @@
-// Payloads too large for the log go to the blob store, and `{"$blob": "<sha256>", "bytes": n}` stands in their place.
+// Payloads too large for the log go to the blob store, and `{"$blob": "<sha256>", "bytes": n}` stands in
+// their place.
 //
-// 1. `resolve` of what `externalize` gave is the same event, whatever the payload looks like: one that looks like a reference itself is moved
-//    too, however small, so no payload can be taken for a reference.
-// 2. A payload is durable in the store before the event that refers to it can be committed. Putting it twice is harmless.
-// 3. TaskSubmitted is left alone both ways: anyone writes it, so a reference in it could name the payload of another task.
+// 1. `resolve` undoes `externalize` exactly: a payload that looks like a reference is moved too, however
+//    small, so none can be mistaken for a reference.
+// 2. A payload is durable in the store before the event that refers to it can be committed. Putting it twice
+//    is harmless.
+// 3. TaskSubmitted is left as it is both ways: anyone writes it, so a reference in it could name the payload
+//    of another task.
 // 4. An event without anything large or referenced costs one walk over its fields, and no promise.
 import type { EventMap, EventType } from '../../schemas/generated/events.ts'
 import { schemas } from '../../schemas/generated/schemas.ts'
@@ -38,7 +41,7 @@ const looksLikeReference = (value: unknown): boolean =>
 const isReference = (value: unknown): value is Reference =>
   looksLikeReference(value) && typeof (value as Reference).$blob === 'string'
 
-/** The event itself, or one whose largest Json fields were moved so that its encoded size passes `limitBytes` no more. */
+/** The event itself, or one whose largest Json fields were moved so that its size fits `limitBytes`. */
 export function externalize<T extends EventType>(
   type: T,
   data: EventMap[T],
@@ -74,8 +77,8 @@ async function move(
 }
 
 /**
- * The event with every moved payload back in its place. Rejects with PAYLOAD_MISSING when the store has one no more. What it
- * returns must be awaited, not called for again: each call reads every payload.
+ * The event with every moved payload back in its place. Rejects with PAYLOAD_MISSING if the store no longer
+ * has one. Await its result instead of calling it again: each call reads every payload.
  */
 export function resolve<T extends EventType>(
   type: T,
@@ -98,8 +101,9 @@ async function bringBack(
   const payloads = names.map(async (name) => {
     const { $blob, bytes } = data[name] as Reference
     const found = HASH.test($blob) ? await blobs.get($blob) : null
-    if (!found) throw missing(`${type}.${name}`, `the blob store has no payload ${$blob} (${bytes} bytes)`)
-    whole[name] = parsed(`${type}.${name}`, $blob, found)
+    if (!found)
+      throw payloadMissing(`${type}.${name}`, `the blob store has no payload ${$blob} (${bytes} bytes)`)
+    whole[name] = parsePayload(`${type}.${name}`, $blob, found)
   })
   await Promise.all(payloads)
   return whole
@@ -107,15 +111,15 @@ async function bringBack(
 
 const HASH = /^[0-9a-f]{64}$/
 
-function missing(what: string, why: string): FlotillaError {
+function payloadMissing(what: string, why: string): FlotillaError {
   return new FlotillaError('PAYLOAD_MISSING', `reading ${what}: ${why}`)
 }
 
-function parsed(what: string, hash: string, { buffer, byteOffset, byteLength }: Uint8Array): unknown {
+function parsePayload(what: string, hash: string, { buffer, byteOffset, byteLength }: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString('utf8'))
   } catch {
-    throw missing(what, `payload ${hash} is not what was stored`)
+    throw payloadMissing(what, `payload ${hash} is not what was stored`)
   }
 }
 
@@ -141,7 +145,7 @@ function sizeAtMost(value: unknown, enough: number): number {
   return size
 }
 
-/** A UTF-16 unit is at most 6 bytes of JSON (an escaped control character); counted exactly only where that matters. */
+/** A UTF-16 unit is at most 6 bytes of JSON (an escaped control character); counted only if that matters. */
 function stringSize(text: string, enough: number): number {
   const most = 2 + 6 * text.length
   return most <= enough ? most : Buffer.byteLength(JSON.stringify(text))

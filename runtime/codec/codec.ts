@@ -10,11 +10,11 @@ import type { AvroSchema, Registry } from './registry.ts'
 
 export interface CodecOptions {
   readonly registry: Registry
-  /** Of the fleet: part of the subjects `<prefix>.<topic>-value`. */
+  /** The fleet's prefix: part of the subjects `<prefix>.<topic>-value`. */
   readonly prefix: string
 }
 
-/** These carry one record type each and are written or read by other programs, whose serializers look for `<topic>-value`. */
+/** Topics of one record type that other programs use too; their serializers look for `<topic>-value`. */
 const valueSubjects: readonly TopicName[] = ['tasks.submitted', 'tasks.completed']
 const HEADER_BYTES = 5
 const eventTypes = Object.keys(schemas) as EventType[]
@@ -79,7 +79,7 @@ export function createCodec({ registry, prefix }: CodecOptions): Codec {
   }
 }
 
-/** Topics that also take one JSON object: tasks from anywhere, and notifications that are sent again from the dead letters. */
+/** Topics that also take one JSON object: tasks from anywhere, and notifications replayed by hand. */
 const plainJson: Partial<Record<TopicName, EventType>> = {
   'tasks.submitted': 'TaskSubmitted',
   'alerts.notifications': 'NotificationRequested',

@@ -1,8 +1,10 @@
 // A real schema registry behind Confluent's API, and the only importer of its client.
 //
-// 1. A subject seen first is set to FULL_TRANSITIVE. One that its owner has set otherwise keeps its level.
-// 2. The client answers a broken connection with status 400; only 404, 409 and 422 are the registry's own word on a schema.
-// 3. Processes that start together register the same subjects; Apicurio answers some of them 409. A conflict counts once it stays.
+// 1. A new subject is set to FULL_TRANSITIVE. One that its owner has set otherwise keeps its level.
+// 2. The client answers a broken connection with status 400; only 404, 409 and 422 are the registry's own
+//    verdict on a schema.
+// 3. Processes that start together register the same subjects; Apicurio answers some of them 409. A conflict
+//    counts only if it persists.
 import { setTimeout as sleep } from 'node:timers/promises'
 import registryClient, { COMPATIBILITY } from '@kafkajs/confluent-schema-registry'
 import { FlotillaError } from '../errors.ts'
@@ -77,7 +79,7 @@ async function registerOnce(client: Client, subject: string, schema: AvroSchema)
   })
 }
 
-/** The client insists on the level that it would set itself, and says which it found. */
+/** The level that the client's error names: the client insists on setting its own. */
 function ownersLevel(error: unknown): COMPATIBILITY | null {
   const found = /\(FULL_TRANSITIVE != (\w+)\)/.exec(messageOf(error))?.[1]
   return Object.values(COMPATIBILITY).find((level) => level === found) ?? null
@@ -93,7 +95,7 @@ async function byId(client: Client, url: string, id: number): Promise<AvroSchema
   throw new FlotillaError('UNDECODABLE_RECORD', `the registry at ${url} has no Avro schema with id ${id}`)
 }
 
-/** What the client hands out for Avro is an avsc type. */
+/** For Avro the client returns an avsc type. */
 const hasSchema = (type: unknown): type is { schema(): AvroSchema } =>
   typeof type === 'object' && type !== null && 'schema' in type && typeof type.schema === 'function'
 

@@ -1,11 +1,12 @@
-// A registry with nothing to run and nothing to store: an id is the head of the schema's SHA-256, so that every process agrees. It knows
-// the schemas of this version and every released one, which is all that fleets of Flotilla ever wrote.
+// A registry with nothing to run and nothing to store: an id is the head of the schema's SHA-256, so that
+// every process agrees. It knows the schemas of this version and every released one: all that a fleet can
+// have written.
 import { releasedSchemas, schemas } from '../../schemas/generated/schemas.ts'
 import { FlotillaError } from '../errors.ts'
 import { fingerprint } from './avro.ts'
 import type { AvroSchema, Registry } from './registry.ts'
 
-/** 31 bits: ids are signed 32-bit numbers on the wire. A test sees that no two of our schemas share one. */
+/** 31 bits: ids are signed 32-bit numbers on the wire. A test checks that no two of our schemas share one. */
 export const embeddedId = (schema: AvroSchema): number => fingerprint(schema).readInt32BE(0) & 0x7fff_ffff
 
 export function createEmbeddedRegistry(): Registry {
@@ -23,7 +24,7 @@ export function createEmbeddedRegistry(): Registry {
       if (schema !== undefined) return schema
       throw new FlotillaError(
         'UNDECODABLE_RECORD',
-        `no released schema has id ${id}; what other programs write needs a registry (SCHEMA_REGISTRY_URL), or plain JSON on tasks.submitted`,
+        `no released schema has id ${id}; records of other programs need a registry (SCHEMA_REGISTRY_URL), or plain JSON on tasks.submitted`,
       )
     },
     check: async () => {},

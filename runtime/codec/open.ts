@@ -5,7 +5,7 @@ import { createConfluentRegistry } from './confluent-registry.ts'
 import { createEmbeddedRegistry } from './embedded-registry.ts'
 import type { Codec } from './port.ts'
 
-/** Without SCHEMA_REGISTRY_URL, ids derive from the schemas; this serves Kafka too, as long as only Flotilla writes Avro to it. */
+/** Without SCHEMA_REGISTRY_URL, ids derive from the schemas; enough if only Flotilla writes Avro to Kafka. */
 export function openCodec({
   schemaRegistryUrl,
   prefix,

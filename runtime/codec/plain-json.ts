@@ -1,4 +1,5 @@
-// tasks.submitted as plain JSON, so that one line through kcat starts a task. Checked against the record's schema.
+// tasks.submitted as plain JSON, so that one line through kcat starts a task. Checked against the record's
+// schema.
 import { shown } from '../../schemas/identity.ts'
 import { isJsonText, shapeOf, type FieldShape, type RecordSchema } from '../../schemas/record.ts'
 import { FlotillaError } from '../errors.ts'
@@ -7,8 +8,9 @@ import { parseExact } from '../exact-json.ts'
 type Fields = Record<string, unknown>
 
 /**
- * The record that these bytes hold as JSON. Throws UNDECODABLE_RECORD when they are no JSON object, TASK_INVALID naming every wrong
- * field otherwise; its details are `{ taskId }`, so that the sender can be answered.
+ * The record that these bytes hold as JSON. Throws UNDECODABLE_RECORD if they are no JSON object,
+ * TASK_INVALID naming every wrong field otherwise; its details are `{ taskId }`, so that the sender can be
+ * answered.
  */
 export function parsePlainJson(schema: RecordSchema, bytes: Uint8Array): Fields {
   const json = parseObject(bytes)
@@ -73,7 +75,7 @@ function coerce(field: FieldShape, value: unknown): unknown {
 }
 
 function coerceString(field: FieldShape, value: unknown): unknown {
-  // A fraction may have lost digits, and they may be what tells one id from another.
+  // A fraction may have lost digits that distinguish one id from another.
   if (typeof value === 'number' && !/^-?\d+$/.test(String(value)))
     return new Problem('must be a string: put the number in quotes')
   const text = typeof value === 'number' ? String(value) : value

@@ -10,9 +10,9 @@ export interface Codec {
   /** Synchronous after `prepare`. Throws SCHEMA_MISMATCH naming the field. */
   encode<T extends EventType>(type: T, data: EventMap[T], topic: TopicName): Uint8Array
   /**
-   * Any schema id that the registry knows, read as this process's version of the record. On tasks.submitted, bytes that
-   * do not begin with 0 are taken as JSON and checked against the same schema. Rejects (or throws) UNDECODABLE_RECORD.
-   * Synchronous when the schema id is known already.
+   * Any schema id that the registry knows, read as this process's version of the record. On tasks.submitted,
+   * bytes that do not begin with 0 are read as JSON and checked against the same schema. Rejects (or throws)
+   * UNDECODABLE_RECORD. Synchronous when the schema id is known already.
    */
   decode(value: Uint8Array, topic: TopicName): Decoded | Promise<Decoded>
   /** Rejects with the reason when the registry can't be used now. */

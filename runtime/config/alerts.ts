@@ -7,7 +7,7 @@ const DAY = 24 * 60 * MINUTE
 
 const plain = { minTasks: 0, pattern: null, renotifyMs: 60 * MINUTE, runbook: null } as const
 
-/** Of every fleet. Their runbooks are part of the project's documentation. */
+/** Rules of every fleet. Their runbooks are part of the project's documentation. */
 const standardRules: Readonly<Record<string, AlertRule>> = {
   high_error_rate: {
     ...plain,
@@ -50,7 +50,7 @@ const standardRules: Readonly<Record<string, AlertRule>> = {
     ...plain,
     measure: 'errors_matching',
     pattern: 'quota',
-    // Fires at once; resolves when none has come for this long.
+    // Fires at once; resolves when no error has come for this long.
     threshold: 0,
     windowMs: 5 * MINUTE,
     severity: 'critical',
@@ -66,7 +66,7 @@ export const defaultAlerts = {
   retryMs: 2_000,
 } as const
 
-/** What a channel that says only its type and its addresses gets. */
+/** Defaults of a channel that sets only its type and its addresses. */
 const channelDefaults = {
   pagerduty: { routingKeyEnv: 'PAGERDUTY_ROUTING_KEY', url: 'https://events.pagerduty.com/v2/enqueue' },
   slack: { urlEnv: 'SLACK_WEBHOOK_URL' },
@@ -74,7 +74,7 @@ const channelDefaults = {
   webhook: { secretEnv: 'ALERT_WEBHOOK_SECRET' },
 } as const
 
-/** Every alert goes here too, whatever its rule says. */
+/** Gets every alert, regardless of its rule's channels. */
 export const LOG_CHANNEL = 'log'
 
 const isPattern = (text: string): boolean => {
@@ -103,7 +103,7 @@ const ruleFields = {
 const ownRule = z.strictObject(ruleFields)
 const changedRule = ownRule.partial()
 
-/** No union with `false`: a union tells that nothing fits, and not what is wrong. */
+/** No union with `false`: a union's error says that nothing fits, not what is wrong. */
 const rules = z.record(name, z.unknown()).superRefine((given, context) => {
   for (const [id, rule] of Object.entries(given)) {
     if (rule === false) continue
@@ -148,7 +148,7 @@ export const alertsSchema = z.strictObject({
   retryMs: z.int().min(1).max(DAY).optional(),
 })
 
-/** Of a definition that has been checked. */
+/** Completes a definition that has been checked. */
 export function completeAlerts({
   rules = {},
   channels = {},
@@ -178,12 +178,12 @@ function ruleOf(id: string, given: Partial<AlertRule> | false | undefined): Name
   return [{ ...plain, ...standardRules[id], ...given, name: id } as NamedRule]
 }
 
-/** What whoever names a rule that is not there is told. */
+/** Message for an unknown rule name. */
 export function unknownRule(name: string, rules: readonly NamedRule[]): string {
   return `no alert rule named ${name}; there are: ${rules.map((rule) => rule.name).join(', ')}`
 }
 
-/** Silences and rules must name what there is. */
+/** Checks that silences and rules name existing rules and channels. */
 export function alertMistakes({ rules, channels, silences }: Alerts): string[] {
   const taken = Object.hasOwn(channels, LOG_CHANNEL)
     ? [`alerts.channels.${LOG_CHANNEL}: every alert goes to the log already; choose another name`]
@@ -196,12 +196,12 @@ export function alertMistakes({ rules, channels, silences }: Alerts): string[] {
   return [...taken, ...unknown]
 }
 
-/** What the standard rules name, whether anybody configured it or not. */
+/** Channels of the standard rules, configured or not. */
 const standardChannels = Object.values(standardRules).flatMap((rule) => rule.channels)
 
 /**
- * What will not be told as the rules ask: one sentence for each, for doctor and the log. `env` as the alerting service has it. A
- * fleet without any channel has not begun to be told of alerts: its standard rules are no mistake.
+ * Channels that can't deliver, one warning each: not configured, or without their secret. `env` as the
+ * alerting service has it. A fleet that configures no channel gets no warning.
  */
 export function alertWarnings(
   { rules, channels }: Alerts,
@@ -212,10 +212,10 @@ export function alertWarnings(
   const unknown = new Set(rules.flatMap((rule) => rule.channels).filter((id) => !known.has(id)))
   const secretless = Object.entries(channels)
     .filter(([, definition]) => !env[secretVariable(definition)]?.trim())
-    .map(([id, definition]) => `channel ${id} can't be told: ${secretVariable(definition)} is not set`)
+    .map(([id, definition]) => `channel ${id} can't be notified: ${secretVariable(definition)} is not set`)
   const unconfigured = [...unknown].map((id) => {
     const by = rules.filter((rule) => rule.channels.includes(id)).map((rule) => rule.name)
-    return `channel ${id} (of ${by.join(', ')}) is not configured: add alerts.channels.${id}; until then its alerts are on the topic and in the log`
+    return `channel ${id} (of ${by.join(', ')}) is not configured: add alerts.channels.${id}; until then its alerts go to the topic and the log only`
   })
   const weak = Object.entries(channels).flatMap(([id, definition]) =>
     definition.type === 'webhook'
@@ -229,14 +229,14 @@ const LEAST_SECRET_BYTES = 24
 
 function weaknessOf(channel: string, variable: string, secret = ''): string[] {
   const problem = webhookSecretProblem(secret)
-  if (problem !== null) return [`channel ${channel} can't be told: ${variable} ${problem}`]
+  if (problem !== null) return [`channel ${channel} can't be notified: ${variable} ${problem}`]
   if (secret === '' || secret.length >= LEAST_SECRET_BYTES) return []
   return [
     `channel ${channel}: ${variable} has fewer than 24 characters and may be guessed; use whsec_ and base64 of 24 random bytes`,
   ]
 }
 
-/** What is wrong with a secret that says it is one of Standard Webhooks: `whsec_` and base64 of at least 24 bytes. */
+/** Why a secret that claims to be one of Standard Webhooks is not: `whsec_`, base64 of 24 bytes or more. */
 export function webhookSecretProblem(given: string | undefined): string | null {
   const secret = given?.trim() ?? ''
   if (!secret.startsWith('whsec_')) return null

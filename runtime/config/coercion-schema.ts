@@ -1,4 +1,5 @@
-// What a schema wants of a value, as far as reading arguments needs it: references followed, unions laid out.
+// Types and values that a schema accepts, as far as reading arguments needs them: references followed, unions
+// expanded.
 import type { Json } from '../../schemas/json.ts'
 import type { JsonSchema } from './fleet.ts'
 
@@ -7,14 +8,14 @@ export interface Options {
   readonly schema: JsonSchema
   /** Null: any. */
   readonly types: readonly string[] | null
-  /** Of `enum` and `const`; null: any. */
+  /** Values of `enum` and `const`; null: any. */
   readonly values: readonly Json[] | null
 }
 
 /** References and unions within each other, without a step into the value. */
 const MAX_HOPS = 32
 
-/** Its alternatives; empty where any value has the type that it wants. */
+/** Its alternatives; empty if it accepts values of any type. */
 export function schemaAt(schema: Json | undefined, root: JsonSchema): readonly Options[] {
   const options = optionsOf(schema, root, MAX_HOPS)
   return options.some(({ types, values }) => types === null && values === null) ? [] : options
@@ -37,7 +38,7 @@ const optionOf = (schema: JsonSchema): Options => ({
   values: valuesOf(schema),
 })
 
-/** A schema with what it refers to, and with all of which it wants all. */
+/** A schema with those that it refers to, and those of its `allOf`. */
 function parts(schema: JsonSchema, root: JsonSchema, hops: number): JsonSchema[] {
   const { $ref, allOf, ...own } = schema
   if (hops === 0) return [own]
@@ -46,7 +47,7 @@ function parts(schema: JsonSchema, root: JsonSchema, hops: number): JsonSchema[]
   return [...all.flatMap((part) => parts(part, root, hops - 1)), own]
 }
 
-/** Both at once, as far as it concerns types: properties and what is required add up, else the second wins. */
+/** Both schemas at once, as to types: properties and `required` add up, else the second wins. */
 function joined(first: JsonSchema, second: JsonSchema): JsonSchema {
   const both: JsonSchema = { ...first, ...second }
   if (isSchema(first['properties']) && isSchema(second['properties']))
@@ -79,7 +80,7 @@ function valuesOf(schema: JsonSchema): readonly Json[] | null {
   return schema['const'] === undefined ? null : [schema['const']]
 }
 
-/** Of the alternatives that take a value the one that is meant: the only one, or the only one whose fixed properties it has. */
+/** The alternative that a value means: the only one that takes it, or that has its fixed properties. */
 export function readUnion(options: readonly Options[], value: Json): Options | null {
   if (options.length === 1) return options[0] ?? null
   if (!isSchema(value)) return null

@@ -1,9 +1,10 @@
-// Arguments as a model meant them: "3" for an integer, a list as its JSON text, one value where a list is wanted, null
-// for what may be absent.
+// Arguments as a model meant them: "3" for an integer, a list as its JSON text, one value for a list, null
+// for an optional property.
 //
-// 1. Only a value that does not fit is read otherwise, and only where the schema leaves one way to read it. What several
-//    ways fit, or none, stays as it is: the model is told.
-// 2. Nothing is lost: no digits, no items, no property but a null. A property that the schema does not know stays.
+// 1. Only a value that does not fit is reinterpreted, and only if the schema leaves one way to do so. With
+//    several ways, or none, it stays as it is: the model is told.
+// 2. Nothing is lost: no digits, no items, no property but a null. A property that the schema does not know
+//    stays.
 // 3. Each change is named, for the step that made the call.
 // 4. For schemas of the configuration only: their bounds are their author's.
 import type { Json } from '../../schemas/json.ts'
@@ -17,7 +18,7 @@ import { compileJsonSchema, type Checked } from './json-schema.ts'
 export interface ArgumentsChecked extends Checked {
   /** Without the defaults of absent properties, which `value` has. */
   readonly meant: Json
-  /** What was read otherwise than it was written, as `n: "5" read as 5`. */
+  /** Changes that were made, as `n: "5" read as 5`. */
   readonly coerced: readonly string[]
 }
 
@@ -38,7 +39,7 @@ export function compileArguments(schema: JsonSchema): (value: Json) => Arguments
   }
 }
 
-/** The value as its schema means it, as far as that is clear. */
+/** Reads the value as its schema means it, as far as that is clear. */
 export function coerce(value: Json, schema: JsonSchema): { value: Json; coerced: string[] } {
   const reading = new Reading(schema)
   const meant = reading.read(value, schema, '')
@@ -65,7 +66,7 @@ class Reading {
     return this.read(meant, schema, path)
   }
 
-  /** The same value by several ways is one. */
+  /** The only value, if all ways lead to the same one. */
   #onlyOne(ways: readonly Json[]): Json | undefined {
     const [first, ...others] = new Map(ways.map((way) => [JSON.stringify(way), way])).values()
     return others.length === 0 ? first : undefined
@@ -97,7 +98,7 @@ class Reading {
     )
   }
 
-  /** Null, or what stands for it, where null does not fit and the property may be absent. */
+  /** Whether a value means "absent": null or its equivalents, if null does not fit an optional property. */
   #meansNothing(value: Json, schema: Json | undefined): boolean {
     if (value !== null && !(typeof value === 'string' && NOTHING.has(value.trim()))) return false
     if (schema === false) return value === null
@@ -113,7 +114,7 @@ const below = (path: string, name: string | number) => (path === '' ? String(nam
 const objectOf = (value: Json | undefined): JsonSchema =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
 
-/** Of its own type and, where the schema lists values, one of them. */
+/** Whether a value has the type and, if the schema lists values, is one of them. */
 function takes({ types, values }: Options, value: Json): boolean {
   if (values !== null) return values.some((one) => JSON.stringify(one) === JSON.stringify(value))
   return types === null || types.some((type) => isOf(type, value))
@@ -134,13 +135,13 @@ function isOf(type: string, value: Json): boolean {
   }
 }
 
-/** The ways to read a value that has not the type. `items`: of a list, null where none is wanted. */
+/** Ways to read a value that does not have the type. `items`: those of a list; null if none is accepted. */
 function otherwise(value: Json, option: Options, items: readonly Options[] | null): Json[] {
   if (option.values !== null) return sameWord(value, option.values)
   return (option.types ?? []).flatMap((type) => ofType(value, type, items))
 }
 
-/** "KM" for km, "5" for 5: what reads the same but for case. */
+/** "KM" for km, "5" for 5: values that differ in case or type only. */
 function sameWord(value: Json, values: readonly Json[]): Json[] {
   const single: Json = Array.isArray(value) && value.length === 1 ? (value[0] ?? null) : value
   const word = wordOf(single)
@@ -160,7 +161,7 @@ function ofType(value: Json, type: string, items: readonly Options[] | null): Js
     case 'boolean':
       return booleanIn(value)
     case 'string':
-      // Of a fraction the zeros at its end are lost: 1.10 may have been a version.
+      // Not fractions: trailing zeros are lost, and 1.10 may have been a version.
       return Number.isSafeInteger(value) || typeof value === 'boolean' ? [String(value)] : []
     case 'object':
       return jsonIn(value).filter((inner) => isOf('object', inner))
@@ -173,7 +174,7 @@ function ofType(value: Json, type: string, items: readonly Options[] | null): Js
 
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i
 
-/** Of whole numbers only those that a double holds exactly: parseExact leaves the others as they are. */
+/** A number in a text; whole ones only if a double holds them exactly: parseExact leaves others as text. */
 function numberIn(text: string): Json[] {
   const said = text.trim()
   return NUMBER.test(said) ? [parseExact(said)].filter((value) => typeof value === 'number') : []
@@ -185,7 +186,7 @@ function booleanIn(value: Json): Json[] {
   return word === 'false' || value === 0 ? [false] : []
 }
 
-/** What a text holds, as JSON or in the single quotes of Python. */
+/** The value that a text holds, as JSON or in Python's single quotes. */
 function jsonIn(value: Json): Json[] {
   const text = typeof value === 'string' ? value.trim() : ''
   if (!/^[[{]/.test(text)) return []
@@ -194,7 +195,7 @@ function jsonIn(value: Json): Json[] {
     try {
       return [parseExact(one)]
     } catch {
-      // Told by what it does not fit.
+      // Left as it is: the check that follows names what does not fit.
     }
   }
   return []

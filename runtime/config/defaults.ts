@@ -1,5 +1,5 @@
-// Defaults of the fleet, as data: profiles, prices and limits. flotilla.config.ts adds to them and overrides them by name.
-// Providers and their keys are found in the environment: runtime/models/discovery.ts.
+// Defaults of the fleet, as data: profiles, prices and limits. flotilla.config.ts adds to them and overrides
+// them by name. Providers and their keys are found in the environment: runtime/models/discovery.ts.
 import type { Fleet, ModelSize, Price, Profile } from './fleet.ts'
 
 /** A name for a model and its limits. */
@@ -49,7 +49,7 @@ export const defaultProfiles: Readonly<Record<string, Profile>> = {
   },
 }
 
-/** Of a task that names no profile, whose agent names none either. */
+/** Settings of a task if neither it nor its agent names a profile. */
 export const defaultTask = {
   mode: 'code',
   temperature: 0.2,
@@ -60,10 +60,10 @@ export const defaultTask = {
   priority: 0,
 } as const
 
-/** What tasks may ask of an agent that is configured. */
+/** Overrides that a configured agent allows. */
 export const defaultOverrides = { maxSteps: 50, timeoutMs: 3_600_000 } as const
 
-/** Of the agent that is there where none is configured: its tasks choose for themselves. */
+/** Overrides of the built-in agent, used if none is configured: its tasks choose for themselves. */
 export const allOverrides = {
   mode: true,
   model: true,
@@ -73,7 +73,7 @@ export const allOverrides = {
   timeoutMs: 86_400_000,
 } as const
 
-/** US dollars per million tokens. Names match by prefix; a model that no row covers is guessed. */
+/** US dollars per million tokens. Names match by prefix; without a matching row the price is guessed. */
 export const defaultPrices: readonly Price[] = [
   { model: 'gpt-4o', input: 5, output: 15 },
   { model: 'gpt-3.5-turbo', input: 0.5, output: 1.5 },
@@ -84,7 +84,7 @@ export const defaultPrices: readonly Price[] = [
   { model: 'scripted/', input: 0, output: 0 },
 ]
 
-/** Tokens, as the providers publish them. Names match by prefix; of a model that no row covers nothing is known. */
+/** Tokens, as providers publish them. Names match by prefix; a model that no row covers has no known size. */
 export const defaultSizes: readonly ModelSize[] = [
   { model: 'gpt-4o', contextTokens: 128_000, maxOutputTokens: 16_384 },
   { model: 'gpt-4.1', contextTokens: 1_047_576, maxOutputTokens: 32_768 },

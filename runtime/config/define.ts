@@ -1,4 +1,4 @@
-// What users import into flotilla.config.ts.
+// Functions that users import into flotilla.config.ts.
 import { z, type ZodType } from 'zod'
 import type { Json } from '../../schemas/json.ts'
 import { FlotillaError } from '../errors.ts'
@@ -6,7 +6,7 @@ import type { FleetDefinition, JsonSchema, Tool, ToolDefinition, ToolSpec } from
 import { coerce, compileArguments } from './coercion.ts'
 import { compileJsonSchema, type Checked } from './json-schema.ts'
 
-/** Gives flotilla.config.ts its types. Checking, and the defaults, come with loading: every mistake is told at once. */
+/** Gives flotilla.config.ts its types. Loading checks it, adds defaults and reports every mistake. */
 export function defineFleet(definition: FleetDefinition): FleetDefinition {
   return definition
 }
@@ -25,12 +25,13 @@ const pythonKeywords = new Set(
     'global if import in is lambda nonlocal not or pass raise return try while with yield'
   ).split(' '),
 )
-/** Names that the sandbox defines itself. */
+/** Names that the sandbox defines. */
 const reservedNames = new Set(['final_answer', 'print'])
 
 /**
  * A checked tool. Throws CONFIG_INVALID, naming the tool and every mistake in it. Its `run` rejects with
- * TOOL_ARGUMENTS_INVALID when the arguments do not fit `input`; a zod schema's defaults and transforms are applied.
+ * TOOL_ARGUMENTS_INVALID when the arguments do not fit `input`; a zod schema's defaults and transforms are
+ * applied.
  */
 export function defineTool<I, O>(definition: ToolDefinition<I, O>): Tool {
   const mistakes = [...nameMistakes(definition.name), ...numberMistakes(definition)]

@@ -1,4 +1,5 @@
-// Environment variables that Flotilla reads, checked together. Names are the ecosystem's; docs/configuration.md lists them.
+// Environment variables that Flotilla reads, checked together. Names are the ecosystem's;
+// docs/configuration.md lists them.
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
@@ -19,13 +20,13 @@ export interface KafkaSecurity {
   }
 }
 
-/** What the HTTP server of a process takes, and its streams cost. */
+/** Limits of a process's HTTP server and its streams. */
 export interface HttpSettings {
-  /** Names by which it may be asked, besides localhost, addresses and HOST. `*.example.org`: every name below. */
+  /** Host names that it accepts, besides localhost, addresses and HOST. `*.example.org`: every name below. */
   readonly allowedHosts: readonly string[]
-  /** An empty line comes on a stream after so long without another, so that a dead reader is noticed. Milliseconds. */
+  /** An idle stream gets an empty line this often, so that a dead reader is noticed. Milliseconds. */
   readonly heartbeatMs: number
-  /** A stream of a task that has not been heard of for so long ends. Milliseconds. */
+  /** A stream ends if its task has been silent for this long. Milliseconds. */
   readonly silentMs: number
   /** Open streams of the process. */
   readonly maxStreams: number
@@ -36,7 +37,7 @@ export interface HttpSettings {
 export interface Environment {
   /** Set: Kafka. Empty: the embedded log. */
   readonly kafkaBrokers: readonly string[]
-  /** Absent fields are the broker's plain text and no authentication. */
+  /** Absent fields mean plain text and no authentication. */
   readonly kafkaSecurity: KafkaSecurity
   readonly schemaRegistryUrl: string | null
   readonly redisUrl: string | null
@@ -52,13 +53,13 @@ export interface Environment {
   readonly dataDir: string
   readonly partitions: number
   readonly allowVolatileStore: boolean
-  /** Replicas of Redis that must have each entry of the call journal before it counts. */
+  /** Replicas of Redis that must have an entry of the call journal before it counts. */
   readonly redisWaitReplicas: number
   /** Group session time-out on Kafka; a dead process's lanes move after it. Milliseconds. */
   readonly sessionTimeoutMs: number
   /** Kafka ends a transaction left open by a dead process after this. Milliseconds. */
   readonly transactionTimeoutMs: number
-  /** What an acknowledged write of the embedded log survives: kill -9, or a power cut too (an fsync for each commit). */
+  /** What an acknowledged write of the embedded log survives: kill -9, or a power cut too (an fsync each). */
   readonly durability: 'process-crash' | 'power-loss'
   /** How long a stopping process waits for calls under way. Milliseconds. */
   readonly drainMs: number
@@ -147,7 +148,7 @@ function saslMistakes(present: Readonly<Record<string, unknown>>): string[] {
 
 const pemVariables = { ca: 'KAFKA_SSL_CA', cert: 'KAFKA_SSL_CERT', key: 'KAFKA_SSL_KEY' } as const
 
-/** The files that the variables name, which turn TLS on; and what is wrong with them. */
+/** Reads the files that the variables name, which turn TLS on; collects mistakes in them. */
 function kafkaTls(present: Readonly<Record<string, string | undefined>>) {
   const mistakes: string[] = []
   const files = Object.entries(pemVariables).flatMap(([part, name]) => {
@@ -170,7 +171,7 @@ function kafkaTls(present: Readonly<Record<string, string | undefined>>) {
   }
 }
 
-/** PLAIN sends the password as it is. */
+/** PLAIN sends the password in clear. */
 function plainMistakes(
   { KAFKA_SASL_MECHANISM: mechanism, KAFKA_BROKERS: brokers = [] }: Partial<Variables>,
   hasTls: boolean,
@@ -201,15 +202,15 @@ function withPassword(text: string | null, password: string | undefined): string
   return url.href
 }
 
-/** Shows the value that is wrong, unless it may hold a password. */
+/** Shows the wrong value, unless it may hold a password. */
 function mistakeIn(name: string, message: string, raw: Readonly<Record<string, string | undefined>>): string {
   const isSecret = /PASSWORD|URL|ENDPOINT/.test(name)
   return `  ${name}: ${message}${isSecret ? '' : `, not "${raw[name]?.slice(0, 80)}"`}`
 }
 
 /**
- * Throws CONFIG_INVALID with every mistake. A variable that is set but empty counts as not set. The secrets among them are
- * kept from every message from here on.
+ * Throws CONFIG_INVALID with every mistake. A variable that is set but empty counts as not set. From then on
+ * no message shows the secrets among them.
  */
 export function readEnvironment(given: Readonly<Record<string, string | undefined>>): Environment {
   const { variables: raw, mistakes: unread } = withFiles(given)

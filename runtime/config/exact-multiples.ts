@@ -1,5 +1,5 @@
-// Whether a number is a multiple of another, by the digits that both are written with: 19.99 is one of 0.01, though
-// dividing the two doubles leaves a rest.
+// Checks whether a number is a multiple of another by their decimal digits: 19.99 is a multiple of 0.01,
+// though dividing the two doubles leaves a remainder.
 
 const NUMERAL = /^(-?\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/
 

@@ -1,5 +1,6 @@
-// Which code executors are configured here: wasm always, the others by the environment or by `sandbox` in
-// flotilla.config.ts. Every process of a fleet must be told the same: router admits tasks by it.
+// Decides which code executors are configured here: wasm always, the others by the environment or by
+// `sandbox` in flotilla.config.ts. Every process of a fleet must have the same setting: router admits tasks
+// by it.
 import { z } from 'zod'
 import type { SandboxDefinition } from './fleet.ts'
 

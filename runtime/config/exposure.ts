@@ -1,4 +1,5 @@
-// What a hostile page could make an agent do: it needs text of others, private data and a way out, all at once.
+// Finds agents that a hostile page could make leak data: those with text of others, private data and a way
+// out.
 import type { Fleet, ToolSpec } from './fleet.ts'
 
 /** One sentence for each agent that has all three, naming the tools; for doctor. */

@@ -1,18 +1,18 @@
-// What users write in flotilla.config.ts, as types. Loading and checking: load.ts.
+// The types of flotilla.config.ts. Loading and checking: load.ts.
 import type { ZodType } from 'zod'
 import type { Json } from '../../schemas/json.ts'
 import type { Strategy, Tiers } from '../models/strategies.ts'
 
 export type JsonSchema = { [key: string]: Json }
 
-/** What the model, the planner and the sandbox know of a tool: data only. */
+/** A tool as the model, the planner and the sandbox know it: data only. */
 export interface ToolSpec {
   readonly name: string
   /** One line. */
   readonly description: string
-  /** JSON Schema of the arguments: an object. Property order is the order of positional arguments in Python. */
+  /** JSON Schema of the arguments: an object. Property order is that of positional arguments in Python. */
   readonly input: JsonSchema
-  /** JSON Schema of the result, where known. */
+  /** JSON Schema of the result, if known. */
   readonly output: JsonSchema | null
   readonly timeoutMs: number
   /** 0: never cached. */
@@ -22,9 +22,9 @@ export interface ToolSpec {
   readonly requiresApproval: boolean
   /** Tries after the first, for retryable failures. */
   readonly retries: number
-  /** Whose calls share a cached result: everybody's. Absent: those of one user. */
+  /** Who shares a cached result: all users. Absent: the calls of one user. */
   readonly cacheScope?: 'shared'
-  /** What its results hold: data that is not for everybody, text that somebody else wrote. Absent: neither. */
+  /** Data in its results that is not for everybody, or text that somebody else wrote. Absent: neither. */
   readonly reads?: readonly ('private' | 'untrusted')[]
   /** Its arguments may reach somebody outside. */
   readonly sends?: true
@@ -34,7 +34,7 @@ export interface ToolSpec {
 export interface ToolContext {
   readonly signal: AbortSignal
   readonly taskId: string
-  /** On whose behalf, as the task's sender says; null where it names nobody. */
+  /** On whose behalf, as the task's sender says; null if it names nobody. */
   readonly userId: string | null
   /** The agent whose task it is; null for calls that an older version asked for. */
   readonly agent: string | null
@@ -43,7 +43,7 @@ export interface ToolContext {
   readonly traceparent: string | null
 }
 
-/** What a user passes to defineTool. `input` and `output`: a zod object or a JSON Schema. */
+/** The argument of defineTool. `input` and `output`: a zod object or a JSON Schema. */
 export interface ToolDefinition<I = never, O = unknown> {
   name: string
   description: string
@@ -53,14 +53,14 @@ export interface ToolDefinition<I = never, O = unknown> {
   timeoutMs?: number
   /** Default 0 (not cached). */
   cacheTtlMs?: number
-  /** `shared`: a cached result answers every user. Default `user`: only the one for whom it was made. */
+  /** `shared`: a cached result answers every user. Default `user`: only the one whose call produced it. */
   cacheScope?: 'user' | 'shared'
   /**
-   * `private`: results hold data that is not for everybody. `untrusted`: results hold text that somebody else wrote; the
-   * model sees it marked as data. Default: neither.
+   * `private`: results hold data that is not for everybody. `untrusted`: results hold text that somebody else
+   * wrote; the model sees it marked as data. Default: neither.
    */
   reads?: 'private' | 'untrusted' | readonly ('private' | 'untrusted')[]
-  /** True: what the model passes to it may reach somebody outside. Default false. */
+  /** True: its arguments may reach somebody outside. Default false. */
   sends?: boolean
   /** Default false: safe, a crash never runs it twice. */
   idempotent?: boolean
@@ -78,22 +78,22 @@ export interface Tool {
   readonly run: (input: Json, context: ToolContext) => Promise<unknown>
 }
 
-/** What a task may choose in place of its agent's configuration. What is not allowed is rejected, never ignored. */
+/** Settings that a task may override. A task that overrides any other is rejected; nothing is ignored. */
 export interface Overrides {
   /** `code` instead of `tools`, or the reverse. Default false. */
   mode?: boolean
-  /** True: any configured model. A list: these, or all that begin as an entry does before its `*`. Default false. */
+  /** True: any configured model. A list: these, or all with the prefix before a `*`. Default false. */
   model?: boolean | string[]
   /**
-   * Profiles, and so their model, limits and executor. Default: those with the default executor, where the agent names neither
-   * profile nor strategy.
+   * Profiles, and so their model, limits and executor. Default: those with the default executor, if the agent
+   * names neither profile nor strategy.
    */
   profile?: boolean | string[]
   /** Default false. */
   strategy?: boolean
-  /** The most a task may ask for. What the agent has without being asked is always allowed. Default 50. */
+  /** Most that a task may ask for. The agent's own value is always allowed. Default 50. */
   maxSteps?: number
-  /** The same in milliseconds. Default an hour. */
+  /** The same for its time limit, in milliseconds. Default an hour. */
   timeoutMs?: number
   /** US dollars. Set, it also limits tasks that ask for no maxCost. Default: no limit. */
   maxCost?: number
@@ -107,12 +107,12 @@ export interface AgentDefinition {
   /** Tool names; default: all tools. */
   tools?: string[]
   profile?: string
-  /** How the model is chosen for tasks that name none, where the agent has no profile. */
+  /** How the model is chosen for tasks that name none, if the agent has no profile. */
   strategy?: Strategy
   outputSchema?: JsonSchema
   /** Overrides the built-in system prompt; see services/planner/prompts. */
   systemPrompt?: string
-  /** What its tasks may choose, field by field before the fleet's. */
+  /** Overrides that its tasks may use; each field given here replaces the fleet's. */
   overrides?: Overrides
 }
 
@@ -133,16 +133,16 @@ export interface ProviderDefinition {
   /** Environment variable that holds the key; absent: no key needed. */
   keyEnv?: string
   /**
-   * Calls of one process at once; the rest wait, users in turns. Default: 4 for a server on this machine or in a private
-   * network, else no limit.
+   * Calls of one process at once; the rest wait, users in turns. Default: 4 for a server on this machine or
+   * in a private network, else no limit.
    */
   concurrency?: number
   /**
-   * Longest silence of a call: before its answer begins, and between two parts of it. Default 120,000 ms; 300,000 for a server
-   * on this machine or in a private network.
+   * Longest silence of a call: before its answer begins, and between two parts of it. Default 120,000 ms;
+   * 300,000 for a server on this machine or in a private network.
    */
   idleTimeoutMs?: number
-  /** Longest call, however steadily its answer comes. Default 1,800,000 ms; the task's own limit may be nearer. */
+  /** Longest call, however steady its answer. Default 1,800,000 ms; the task's own limit may be nearer. */
   timeoutMs?: number
 }
 
@@ -174,15 +174,15 @@ export interface MeteringDefinition {
 /** Tokens that may be used in a day, input and output together. Null: no limit. */
 export interface BudgetLimits {
   fleetTokens: number | null
-  /** Of each user that a task names. */
+  /** Budget of each user. */
   userTokens: number | null
-  /** Of each model. */
+  /** Budget of each model. */
   modelTokens: number | null
   /** Instead of `userTokens`, by user. */
   users: Record<string, number | null>
   /** Instead of `modelTokens`, by model name or prefix. */
   models: Record<string, number | null>
-  /** What a task is taken to need until its first model call is made. */
+  /** Estimate that a task reserves until its first model call. */
   estimateTokens: number
   /** Share of a budget at which it is reported, 0 to 1. */
   warnAt: number
@@ -190,7 +190,7 @@ export interface BudgetLimits {
   resetHourUtc: number
 }
 
-/** What may happen in a sliding window. Null: no limit. */
+/** Limits in a sliding window. Null: no limit. */
 export interface RateLimits {
   /** Tasks that one user may submit. */
   userRequests: number | null
@@ -198,9 +198,9 @@ export interface RateLimits {
   userTokens: number | null
   /** Window of both. */
   windowMs: number
-  /** What providers allow a key, by provider. Calls of the whole fleet wait so as to stay below it. */
+  /** Limits of providers for a key, by provider. Calls of the whole fleet wait to stay below them. */
   providers: Record<string, ProviderRates>
-  /** The same of each model, by model name or prefix. */
+  /** The same for models, by model name or prefix. */
   models: Record<string, ProviderRates>
 }
 
@@ -209,36 +209,39 @@ export interface ProviderRates {
   tokensPerMinute?: number
 }
 
-/** Tasks that the router lets work and wait. Each figure is for one lane, of as many as the log has partitions. */
+/** Tasks that may run and wait. Each figure is for one lane; the log has one lane for each partition. */
 export interface QueueLimits {
-  /** At work at once; the rest wait, by priority and then by user in turn. */
+  /** Running at once; the rest wait, by priority, users in turn. */
   inFlight: number
   /** Waiting; a task beyond it is rejected with QUEUE_FULL. */
   waiting: number
-  /** Waiting, of one user and priority. */
+  /** Waiting, for one user and priority. */
   waitingPerUser: number
 }
 
 export interface AlertRule {
   /**
-   * What is compared: share of failed tasks (0 to 1), p95 of executionTime, tokens used, errors that match `pattern`, daily
-   * token budgets that have reached `limits.budgets.warnAt`.
+   * Quantity that is compared: share of failed tasks (0 to 1), p95 of executionTime, tokens used, errors that
+   * match `pattern`, daily token budgets that have reached `limits.budgets.warnAt`.
    */
   measure: 'error_rate' | 'latency_p95_ms' | 'tokens' | 'errors_matching' | 'budgets_near_limit'
   /** Fires above it. */
   threshold: number
-  /** Of budgets: their day. */
+  /** For budgets: a day. */
   windowMs: number
   /** Fewer tasks in the window never fire. */
   minTasks: number
-  /** Of errors, as `CODE: message`; null: none. Of budgets, as `the fleet`, `user "ann"`, `model gpt-4o`; null: all. Case does not matter. */
+  /**
+   * Matches errors as `CODE: message`; null: none. Matches budgets as `the fleet`, `user "ann"`, `model
+   * gpt-4o`; null: all. Ignores case.
+   */
   pattern: string | null
   severity: 'critical' | 'warning'
   /** Names of channels. */
   channels: string[]
-  /** An alert that lasts is raised again after this time. */
+  /** An alert that is still firing is raised again after this time. */
   renotifyMs: number
-  /** Where people read what to do; shown in every notification. */
+  /** Link to instructions; shown in every notification. */
   runbook: string | null
 }
 
@@ -249,10 +252,10 @@ export type ChannelDefinition =
   | { type: 'email'; urlEnv: string; from: string; to: string[]; caFile?: string }
   | { type: 'webhook'; url: string; secretEnv: string }
 
-/** Channels are not told of the rule meanwhile. */
+/** Mutes the rule's channels meanwhile. */
 export interface SilenceDefinition {
   rule: string
-  /** ISO 8601. Absent: from ever. */
+  /** ISO 8601. Absent: no lower bound. */
   from?: string
   until: string
   reason?: string
@@ -263,15 +266,15 @@ type ChannelSettings = {
 }[ChannelDefinition['type']]
 
 export interface AlertsDefinition {
-  /** A standard rule by name is changed by the fields that are given, left out by false; any other name is a rule of its own. */
+  /** The name of a standard rule: given fields change it, false removes it. Any other name: a new rule. */
   rules?: Record<string, Partial<AlertRule> | false>
   channels?: Record<string, ChannelSettings>
   silences?: SilenceDefinition[]
-  /** How long the first alert waits for company, before its channel is told of all at once. */
+  /** How long to collect alerts before notifying a channel, so that they arrive as one notification. */
   groupWaitMs?: number
-  /** A channel is not told more often than this. */
+  /** Shortest time between two notifications of a channel. */
   groupIntervalMs?: number
-  /** Tries of one notification, the waits between them doubling from `retryMs` to five minutes. */
+  /** Attempts of one notification; the waits between them double from `retryMs` to five minutes. */
   tries?: number
   retryMs?: number
 }
@@ -289,11 +292,11 @@ export interface Alerts {
 
 export type NamedRule = Readonly<AlertRule> & { readonly name: string }
 
-/** Code executors besides wasm: configured by being named, if only by `{}`. `packages` may be imported by steps. */
+/** Code executors besides wasm: naming one configures it, even by `{}`. Steps may import `packages`. */
 export interface SandboxDefinition {
   /** CPython of this machine. Default: python3. */
   native?: { python?: string; packages?: string[] }
-  /** Of deploy/sandbox.Dockerfile. Default: flotilla-sandbox. */
+  /** Image of deploy/sandbox.Dockerfile. Default: flotilla-sandbox. */
   docker?: { image?: string; packages?: string[] }
   /** Default: E2B's base template. */
   e2b?: { template?: string; packages?: string[] }
@@ -301,30 +304,30 @@ export interface SandboxDefinition {
   http?: { url?: string }
 }
 
-/** flotilla.config.ts. Everything is optional: what is absent has the documented default. */
+/** flotilla.config.ts. Everything is optional; absent fields have the documented defaults. */
 export interface FleetDefinition {
   agents?: Record<string, AgentDefinition>
-  /** Of tasks that name none. Default: `default` if there is such an agent, else the only one. */
+  /** Agent of tasks that name none. Default: `default` if there is such an agent, else the only one. */
   defaultAgent?: string
-  /** What tasks may choose, of any agent. */
+  /** Overrides that tasks of every agent may use. */
   overrides?: Overrides
   tools?: Tool[]
   models?: {
-    /** Used where neither task, agent nor profile names one. */
+    /** Used if neither task, agent nor profile names one. */
     default?: string
-    /** Chooses by the task instead, where neither task nor agent names a model or a profile. */
+    /** Chooses by the task instead, if neither task nor agent names a model or a profile. */
     strategy?: Strategy
     /** The models that strategies choose from. */
     tiers?: Partial<Tiers>
     profiles?: Record<string, Profile>
-    /** A known provider (openai, groq, local, ollama …) keeps its base URL and key where none is given here. */
+    /** A known provider (openai, groq, local, ollama …) keeps its base URL and key if none is given here. */
     providers?: Record<string, ProviderSettings>
     prices?: Price[]
     sizes?: ModelSize[]
   }
   limits?: {
     input?: { maxChars?: number; schemaBytes?: number; forbiddenPatterns?: string[] }
-    /** Handlings at work at once in one process. Default 256. */
+    /** Outside calls at once in one process. Default 256. */
     concurrency?: number
     queue?: Partial<QueueLimits>
     codeStepTimeoutMs?: number
@@ -337,16 +340,16 @@ export interface FleetDefinition {
   sandbox?: SandboxDefinition
 }
 
-/** A FleetDefinition checked and completed with defaults: what services are built from. */
+/** A FleetDefinition, checked and completed with defaults; services are built from it. */
 export interface Fleet {
-  /** Where none is configured: `default`, with all tools, which allows every override. */
+  /** If none is configured: `default`, with all tools, which allows every override. */
   readonly agents: Readonly<Record<string, AgentDefinition>>
   /** Absent: by the rule of FleetDefinition. */
   readonly defaultAgent?: string
   readonly overrides?: Overrides
   readonly tools: readonly Tool[]
   readonly models: {
-    /** Null when no key and no server was found: the scripted model answers how to connect one. */
+    /** Null if no key and no server was found: the scripted model then explains how to connect one. */
     readonly default: string | null
     /** Null: tasks that name nothing run on the default model. */
     readonly strategy: Strategy | null
@@ -355,7 +358,7 @@ export interface Fleet {
     readonly providers: Readonly<Record<string, ProviderDefinition>>
     readonly prices: readonly Price[]
     readonly sizes: readonly ModelSize[]
-    /** Names, never values, of the providers' key variables that are set. Absent: taken as set. */
+    /** Names, never values, of the providers' key variables that are set. Absent: all count as set. */
     readonly keysPresent?: readonly string[]
   }
   readonly limits: {
@@ -374,7 +377,7 @@ export interface Fleet {
   }
   readonly metering: { readonly retentionDays: number }
   readonly alerts: Alerts
-  /** Executors that can run here. */
+  /** Executors that are configured here. */
   readonly executors: readonly string[]
   /** Settings of those that need some. Absent: none. */
   readonly sandbox?: SandboxDefinition

@@ -1,4 +1,4 @@
-// The drafts of JSON Schema that are understood, and where schemas stand within a schema of any of them.
+// The supported drafts of JSON Schema, and the places of subschemas in each.
 import type { Json } from '../../schemas/json.ts'
 
 export type Dialect = 'draft7' | '2019-09' | '2020-12'
@@ -9,7 +9,7 @@ const uris = /^https?:\/\/json-schema\.org\/(?:(draft-0[67]\/)?schema|draft\/(20
 
 export const DIALECTS_SUPPORTED = 'that of draft 6, draft 7, 2019-09 or 2020-12, or left out'
 
-/** The dialect that `$schema` names, 2020-12 without one; null where it is another. Draft 6 is draft 7 without conditions. */
+/** The dialect that `$schema` names (default 2020-12), else null. Draft 6 is draft 7 without conditions. */
 export function dialectOf({ $schema: uri }: SchemaObject): Dialect | null {
   if (uri === undefined) return '2020-12'
   const match = typeof uri === 'string' ? uris.exec(uri) : null
@@ -17,7 +17,7 @@ export function dialectOf({ $schema: uri }: SchemaObject): Dialect | null {
   return match[1] ? 'draft7' : match[2] === '2019-09' ? '2019-09' : '2020-12'
 }
 
-/** Keywords whose value is schemas by name. */
+/** Keywords whose value maps names to schemas. */
 export const schemaMaps: ReadonlySet<string> = new Set([
   'properties',
   'patternProperties',
@@ -27,7 +27,7 @@ export const schemaMaps: ReadonlySet<string> = new Set([
   'dependencies',
 ])
 
-/** Keywords whose value is data, whatever it looks like. */
+/** Keywords whose value is data, even if it looks like a schema. */
 export const dataKeywords: ReadonlySet<string> = new Set([
   'enum',
   'const',

@@ -1,6 +1,6 @@
-// Makes of a schema one with the same meaning that ajv answers rightly, or says why there is none: ajv resolves
-// `$dynamicRef` and `$recursiveRef` as no version of the standard does, and skips the name `__proto__`. Better refused than
-// taken for another schema.
+// Rewrites a schema so that ajv evaluates it correctly, or refuses it: ajv resolves `$dynamicRef` and
+// `$recursiveRef` as no version of the standard does, and skips the name `__proto__`. Better to refuse a
+// schema than to misread it.
 import type { Json } from '../../schemas/json.ts'
 import {
   dataKeywords,
@@ -11,12 +11,12 @@ import {
 } from './json-schema-dialects.ts'
 
 const suspects = ['"patternProperties"', '"unevaluated', '"$dynamicRef"', '"$recursiveRef"', '"__proto__"']
-/** The reference of each dialect that depends on the way to it. */
+/** The keyword of each dialect for references that depend on the evaluation path. */
 const dynamicReferences = { draft7: null, '2019-09': '$recursiveRef', '2020-12': '$dynamicRef' } as const
 
 /**
- * Throws where the schema would be taken for another one. `read` throws for a pattern that can't be used: ajv reads those of
- * names only where they make a difference.
+ * Throws if ajv would misread the schema. `read` throws for a pattern that can't be used: ajv compiles
+ * patterns of names only when they matter.
  */
 export function rewritten(
   schema: SchemaObject,
@@ -44,7 +44,7 @@ export function rewritten(
   return result
 }
 
-/** In one resource there is one place where a dynamic reference can lead. */
+/** Within one resource a dynamic reference can lead to one place only. */
 function plainReference(schema: SchemaObject, dynamic: string): SchemaObject {
   const { [dynamic]: target, ...others } = schema
   if (target === undefined) return schema

@@ -1,8 +1,9 @@
-// `unevaluatedProperties` and `unevaluatedItems`. ajv's own lose what patterns, `contains` and branches have evaluated, so
-// that values pass, or fail, that should not. Here every branch is asked by itself whether the value fits it.
+// `unevaluatedProperties` and `unevaluatedItems`. ajv's own forget what patterns, `contains` and branches
+// have evaluated, so values pass, or fail, that should not. Here every branch is evaluated separately.
 //
-// 1. The schema is one resource: references begin with #, and no `$id` stands below its root (json-schema-rewrite.ts).
-// 2. The value fits the rest of the schema: where it does not, the answer is no all the same.
+// 1. The schema is one resource: references begin with #, and there is no `$id` below its root
+//    (json-schema-rewrite.ts).
+// 2. The value is assumed to fit the rest of the schema: if it does not, it is refused anyway.
 import type { Json } from '../../schemas/json.ts'
 import { isSchemaObject, type Dialect, type SchemaObject } from './json-schema-dialects.ts'
 
@@ -17,7 +18,7 @@ export interface Resource {
 export const UNEVALUATED = ['unevaluatedProperties', 'unevaluatedItems'] as const
 export type Unevaluated = (typeof UNEVALUATED)[number]
 
-/** Names or indices of the object or list that nothing has evaluated, and that do not fit the keyword at `place`. */
+/** Names or indices that nothing has evaluated, and that do not fit the keyword at `place`. */
 export function unevaluatedParts(
   resource: Resource,
   place: string,
@@ -62,7 +63,7 @@ class Evaluation {
     return this.#all || this.#parts.has(part)
   }
 
-  /** What the schema there evaluates; `except` is the keyword that asks. */
+  /** Collects what the schema there evaluates; `except` is the keyword that asks. */
   collect(place: string, except?: string): void {
     if (this.#all || this.#visited.has(place)) return
     this.#visited.add(place)
@@ -138,13 +139,13 @@ function valueAt(root: Json, place: string): Json | undefined {
     )
 }
 
-/** Null for what says the same of every part: true, false, or nothing. */
+/** Null for a schema that treats every part alike: true, false, or absent. */
 function schemaAt(root: SchemaObject, place: string): SchemaObject | null {
   const schema = valueAt(root, place)
   return isSchemaObject(schema) ? schema : null
 }
 
-/** The place that a reference within the root means. */
+/** The place to which a reference within the root leads. */
 function placeOf(root: SchemaObject, ref: string): string {
   const fragment = decodeURIComponent(ref.slice(1))
   return fragment === '' || fragment.startsWith('/')

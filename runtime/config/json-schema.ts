@@ -1,5 +1,6 @@
-// The one place that runs ajv: users' JSON Schemas (tool arguments and results, task output). A schema is a program: one that
-// does not come from the configuration is bounded first, and runs in a thread with limits (runtime/foreign-schema).
+// The one place that runs ajv: users' JSON Schemas (tool arguments and results, task output). A schema is a
+// program: one that does not come from the configuration is bounded first, and runs in a thread with limits
+// (runtime/foreign-schema).
 import { Ajv, MissingRefError, str, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { Ajv2020 } from 'ajv/dist/2020.js'
@@ -24,30 +25,27 @@ import {
   type Unevaluated,
 } from './json-schema-unevaluated.ts'
 
-/** Problems shown of one value; more would drown the model. */
+/** Problems reported for one value; more would drown the model. */
 const MAX_PROBLEMS = 8
 const MAX_NAMES = 20
 const MAX_NAMES_CHARS = 400
 const MAX_SHOWN_CHARS = 80
 
-/** `problems` is empty when the value fits. `value` has the defaults that were asked for. */
+/** `problems` is empty when the value fits. `value` has the requested defaults. */
 export interface Checked {
   readonly value: Json
   readonly problems: readonly string[]
 }
 
-/** Compiles a regular expression; throws where it can't. `toString` must tell patterns apart. */
+/** Compiles a regular expression; throws if it can't. `toString` must differ for different patterns. */
 export type PatternEngine = (pattern: string) => { test(text: string): boolean; toString(): string }
 
 export interface CompilerOptions {
-  /** What reads `pattern` and `patternProperties`. Default: V8's, which a pattern can make run for years. */
+  /** Engine for `pattern` and `patternProperties`. Default: V8's, which a pattern can make run for years. */
   readonly patterns?: PatternEngine
-  /** False compiles each referenced schema once, not once a reference. Default true. */
+  /** False compiles each referenced schema once, not once per reference. Default true. */
   readonly inlineRefs?: boolean
-  /**
-   * Arguments that lack properties get the defaults of these, and fit if they do then: also where the schema requires what
-   * it has a default for. Default false: a default says nothing about a value.
-   */
+  /** Fills in missing properties that have defaults before checking, even required ones. Default false. */
   readonly fillDefaults?: boolean
 }
 
@@ -55,13 +53,13 @@ export type SchemaCheck = (value: Json) => Checked
 
 type AnyAjv = Ajv | Ajv2019 | Ajv2020
 
-// Unknown keywords and formats are common in schemas from elsewhere (MCP, OpenAPI): they are ignored, not errors. What an
-// object inherits (`constructor`, `toString`) is no property of a value.
+// Unknown keywords and formats are common in schemas from elsewhere (MCP, OpenAPI): they are ignored, not
+// errors. Inherited names (`constructor`, `toString`) are no properties of a value.
 const common = { allErrors: true, strict: false, ownProperties: true, verbose: true } as const
 const addFormats = formatsPlugin as unknown as (ajv: AnyAjv) => void
 const ajvByDialect = { draft7: Ajv, '2019-09': Ajv2019, '2020-12': Ajv2020 } as const
 
-/** By the draft that `$schema` names, else 2020-12. Throws where the schema itself is wrong, or can't be answered rightly. */
+/** By the draft that `$schema` names, else 2020-12. Throws if the schema is invalid or not supported. */
 export function compileJsonSchema(schema: JsonSchema, options: CompilerOptions = {}): SchemaCheck {
   try {
     return createSchemaCompiler(options)(schema)
@@ -78,7 +76,7 @@ function withRemedy(error: unknown): unknown {
   return error
 }
 
-/** One compiler for several schemas without `$id`: it keeps what it has compiled, of the metaschemas and of the schemas. */
+/** One compiler for several schemas without `$id`: it caches compiled metaschemas and schemas. */
 export function createSchemaCompiler(options: CompilerOptions = {}): (schema: JsonSchema) => SchemaCheck {
   const asSent = new Validators(options, false)
   if (!options.fillDefaults) return (schema) => checkBy(asSent.compile(schema))
@@ -86,7 +84,7 @@ export function createSchemaCompiler(options: CompilerOptions = {}): (schema: Js
   return (schema) => checkFilled(filling.compile(schema), () => asSent.compile(schema))
 }
 
-/** Compiled metaschemas, of which each costs more than most schemas. */
+/** Compiled metaschemas: each costs more than most schemas. */
 const metaschemas = new Map<Dialect, AnyAjv>()
 
 function assertIsSchema(schema: SchemaObject, dialect: Dialect): void {
@@ -125,14 +123,16 @@ class Validators {
     this.#ajvs.set(dialect, ajv)
     assertIsSchema(others, dialect)
     const plain = rewritten(others, dialect, this.#patterns)
-    const validate: ValidateFunction = ajv.compile(dialect === 'draft7' ? plain : this.#noted(plain, dialect))
-    // Its answer would be a promise, which passes for true, and rejects where nobody listens.
+    const validate: ValidateFunction = ajv.compile(
+      dialect === 'draft7' ? plain : this.#register(plain, dialect),
+    )
+    // Its answer would be a promise, which counts as true, and whose rejection nobody handles.
     if ('$async' in validate) throw new Error('$async is not supported')
     return validate
   }
 
-  /** Under a name, so that its parts can be asked for. */
-  #noted(schema: SchemaObject, dialect: Dialect): SchemaObject {
+  /** Registers the schema under a name, so that its parts can be evaluated. */
+  #register(schema: SchemaObject, dialect: Dialect): SchemaObject {
     const places = unevaluatedPlaces(schema)
     if (places.size === 0) return schema
     const name = `urn:flotilla:schema:${(this.#resources += 1)}`
@@ -199,7 +199,7 @@ const checkBy =
   (validate: ValidateFunction): SchemaCheck =>
   (value) => ({ value, problems: problemsOf(validate, value) })
 
-/** Where defaults do not fit their own schema, the value counts as it was sent. */
+/** If defaults do not fit their own schema, the value is checked as it was sent. */
 function checkFilled(filling: ValidateFunction, asSent: () => ValidateFunction): SchemaCheck {
   let validate: ValidateFunction | null = null
   return (value) => {
@@ -218,7 +218,7 @@ function describe(error: ErrorObject): string {
   return `${at === '' ? 'value' : at}: ${error.message ?? 'does not fit'}${detailOf(error)}`
 }
 
-/** Names that the schema does not have, or values that do not fit: whoever made them sees what was read. */
+/** Names that the schema does not have, or values that do not fit, so that the author sees what was read. */
 function detailOf({ keyword, params, data, parentSchema }: ErrorObject): string {
   const given = namesOf(data)
   switch (keyword) {
@@ -245,7 +245,7 @@ const namesOf = (value: unknown): string =>
     ? shortened(Object.keys(value).slice(0, MAX_NAMES).join(', '), MAX_NAMES_CHARS)
     : ''
 
-/** Of a list or an object no more than what it is: it may be large. */
+/** A value for a message; a list or an object only by its kind: it may be large. */
 function shown(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'an object'

@@ -1,5 +1,5 @@
-// Finds flotilla.config.ts, checks it whole, and completes it with defaults. Every mistake is reported at once, with its
-// path and remedy, before anything starts.
+// Finds flotilla.config.ts, checks all of it, and completes it with defaults. Every mistake is reported at
+// once, with its path and remedy, before anything starts.
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -31,12 +31,12 @@ import { resolveOwnName } from './package-name.ts'
 import { fleetSecrets } from './secrets.ts'
 import { keepSecrets } from '../redaction.ts'
 
-/** Used where a project has no file of its own. */
+/** Used if a project has no file. */
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const packagedConfig = new URL(`../../flotilla.config.${extension}`, import.meta.url)
 const fileNames = ['flotilla.config.ts', 'flotilla.config.mts', 'flotilla.config.js', 'flotilla.config.mjs']
 
-/** Longest time of a timer of Node. */
+/** Longest delay of a Node timer. */
 const MAX_TIMER_MS = 2_147_483_647
 
 const name = z.string().min(1)
@@ -192,7 +192,7 @@ function isRegExp(source: string): boolean {
   }
 }
 
-/** Reads and completes the configuration of the working directory. Throws CONFIG_INVALID with every mistake. */
+/** Reads and completes the working directory's configuration. Throws CONFIG_INVALID with every mistake. */
 export async function loadFleet(environment: Environment, directory: string = process.cwd()): Promise<Fleet> {
   const file = findFile(environment, directory)
   return completeFleet(await importDefinition(file), environment, file)
@@ -228,7 +228,7 @@ export function completeFleet(value: unknown, environment: Environment, source: 
   const parsed = definition.safeParse(value)
   const issues = parsed.error?.issues ?? []
   const mistakes = issues.flatMap(mistakesOf)
-  // What is wrong by itself is left out, so that the rest can be checked against each other.
+  // Invalid parts are left out, so that the rest can be cross-checked.
   const sound = issues.reduce((rest, { path }) => without(rest, path), value)
   const fleet = withDefaults((isObject(sound) ? sound : {}) as FleetDefinition, environment)
   mistakes.push(...references(fleet), ...executorMistakes(fleet.sandbox ?? {}, environment.raw))
@@ -255,7 +255,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** A copy without what stands at this path; places in lists are kept, so that they are still numbered as their author sees them. */
+/** A copy without the value at this path; list items keep their indices, as their author sees them. */
 function without(value: unknown, [key, ...rest]: readonly PropertyKey[]): unknown {
   if (key === undefined) return isObject(value) ? value : undefined
   if (Array.isArray(value))
@@ -303,14 +303,15 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
   }
 }
 
-/** There where none is configured: all tools, and its tasks choose for themselves, as far as the fleet does not say otherwise. */
+/** Agent used if none is configured: all tools, and every override that the fleet does not forbid. */
 function builtInAgent({ overrides: given }: FleetDefinition): Fleet['agents'] {
   return { default: { overrides: { ...allOverrides, ...(isObject(given) ? given : {}) } } }
 }
 
 /**
- * A provider that is given an address has nothing of the one of this name that the environment knows: a key must not go to
- * another server. One without gets both; where the environment names no server of one's own, its settings wait for one.
+ * A provider with a base URL takes nothing from the environment's provider of the same name: a key must not
+ * go to another server. One without a base URL takes URL and key from there; if the environment names no such
+ * server, it stays unused.
  */
 function withAddresses(
   given: Readonly<Record<string, ProviderSettings>>,
@@ -331,7 +332,7 @@ function keysPresent(providers: Fleet['models']['providers'], { raw }: Environme
   return names.filter((variable) => raw[variable]?.trim())
 }
 
-/** What a schema can't see: names that must exist, schemas that must compile. */
+/** Mistakes that a schema can't find: names that must exist, schemas that must compile. */
 function references(fleet: Fleet): string[] {
   const mistakes: string[] = []
   const names = fleet.tools.map((item) => item?.spec?.name)
@@ -358,7 +359,7 @@ function references(fleet: Fleet): string[] {
       `defaultAgent: no agent named ${fleet.defaultAgent}; there are: ${named.join(', ') || 'none'}`,
     )
   mistakes.push(...unknownProfiles('overrides', fleet.overrides, fleet))
-  // The checker passes over a key named __proto__, so its value may be anything.
+  // The checker skips a key named __proto__, so its value may be anything.
   const agents = Object.entries(fleet.agents).filter(([, agent]) => isObject(agent))
   for (const [agent, { tools, profile, outputSchema, overrides: own }] of agents) {
     mistakes.push(...unknownProfiles(`agents.${agent}.overrides`, own, fleet))

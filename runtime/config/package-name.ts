@@ -1,4 +1,5 @@
-// In a checkout, `import … from 'flotilla'` in a config means these sources; an installed package has its own dist.
+// In a checkout, `import … from 'flotilla'` in a config means these sources; an installed package has its own
+// dist.
 import { registerHooks } from 'node:module'
 
 const sources: Readonly<Record<string, string>> = {
@@ -8,7 +9,7 @@ const sources: Readonly<Record<string, string>> = {
 
 let registered = false
 
-/** Once for the process; nothing where this file is compiled. */
+/** Takes effect once per process; does nothing in the compiled package. */
 export function resolveOwnName(): void {
   if (registered || !import.meta.url.endsWith('.ts')) return
   registered = true

@@ -1,4 +1,4 @@
-// Secrets of the environment: which variables hold one, and those that are read from files.
+// Secrets of the environment: the variables that hold one, and those that are read from files.
 import { readFileSync } from 'node:fs'
 import { secretVariable as channelVariable } from './alerts.ts'
 import type { Fleet } from './fleet.ts'
@@ -35,18 +35,18 @@ function urlSecrets(name: string, value: string): string[] {
   return /WEBHOOK_URL$/.test(name) ? [...found, ...webhookSecrets(value)] : found
 }
 
-/** Secrets that a configuration names or holds: keys of providers and channels, by their variables, and its URLs. */
+/** Secrets that a configuration names or holds: keys of providers and channels, and those in its URLs. */
 export function fleetSecrets(fleet: Pick<Fleet, 'models' | 'alerts' | 'sandbox'>, env: Variables): string[] {
   const providers = Object.values(fleet.models.providers)
   const channels = Object.values(fleet.alerts.channels)
   const variables = [...providers.flatMap(({ keyEnv }) => keyEnv ?? []), ...channels.map(channelVariable)]
   const urls = [...providers.map(({ baseUrl }) => baseUrl), fleet.sandbox?.http?.url ?? '']
   const secrets = variables.flatMap((name) => secretsOfValue(env[name]?.trim() ?? ''))
-  const told = channels.flatMap((channel) => ('url' in channel ? [channel.url] : []))
-  return [...secrets, ...[...urls, ...told].flatMap(secretsOfUrl)]
+  const addresses = channels.flatMap((channel) => ('url' in channel ? [channel.url] : []))
+  return [...secrets, ...[...urls, ...addresses].flatMap(secretsOfUrl)]
 }
 
-/** The value, unless it is a URL: then what of it is secret. */
+/** The value; of a URL, only its secret parts. */
 const secretsOfValue = (value: string): string[] =>
   !value.includes('://')
     ? [value]
@@ -81,7 +81,10 @@ export interface WithFiles {
   readonly mistakes: readonly string[]
 }
 
-/** The variables with what the files hold that `<name>_FILE` names: secrets as Docker and Kubernetes mount them. */
+/**
+ * The variables, with the files that `<name>_FILE` names read in: secrets as Docker and Kubernetes mount
+ * them.
+ */
 export function withFiles(given: Variables): WithFiles {
   const mistakes: string[] = []
   const read = Object.entries(given).flatMap(([variable, path]) => {
@@ -96,7 +99,7 @@ export function withFiles(given: Variables): WithFiles {
   return { variables: read.length === 0 ? given : { ...given, ...Object.fromEntries(read) }, mistakes }
 }
 
-/** A file's text without the line break at its end. */
+/** A file's text without the trailing line break. */
 function contentOf(path: string): string | { problem: string } {
   try {
     const text = readFileSync(path, 'utf8').replace(/\r?\n$/, '')

@@ -1,4 +1,4 @@
-// Credentials that would cross a network in clear.
+// Finds credentials that would cross a network in clear.
 import { shownUrl } from '../redaction.ts'
 import { discoverModels } from '../models/discovery.ts'
 import type { Environment } from './environment.ts'
@@ -19,7 +19,7 @@ type Given = Pick<
   'kafkaBrokers' | 'kafkaSecurity' | 'redisUrl' | 'databaseUrl' | 'schemaRegistryUrl' | 'raw'
 >
 
-/** One sentence for each, for the log of a start and for doctor. SASL PLAIN is refused already (environment.ts). */
+/** One warning each, for the log at start and for doctor. SASL PLAIN is refused earlier (environment.ts). */
 export function transportWarnings(environment: Given): string[] {
   const { kafkaBrokers, kafkaSecurity, redisUrl, databaseUrl, schemaRegistryUrl, raw } = environment
   const brokers = kafkaSecurity.sasl && !kafkaSecurity.ssl ? remoteBrokers(kafkaBrokers) : []
@@ -44,7 +44,7 @@ export function transportWarnings(environment: Given): string[] {
 const withTls = (url: string | null): boolean =>
   /^(require|verify-ca|verify-full|no-verify)$/.test(URL.parse(url ?? '')?.searchParams.get('sslmode') ?? '')
 
-/** `secret`: credentials that are sent beside those of the URL. */
+/** `secret`: credentials sent in addition to those of the URL. */
 function inClear(
   name: string,
   text: string | null | undefined,
@@ -68,7 +68,7 @@ function providersInClear(raw: Environment['raw']): string[] {
   })
 }
 
-/** Hosts that tools may reach by every port, though their addresses are private. */
+/** Warns of private hosts of which tools may reach every port. */
 export function openHostWarnings({ raw }: Pick<Environment, 'raw'>): string[] {
   const hosts = (raw['FLOTILLA_ALLOW_PRIVATE_HOSTS'] ?? '').split(',').map((host) => host.trim())
   return hosts

@@ -1,10 +1,11 @@
-// What a JSON Schema from outside may be, measured before anything compiles it: a schema is a program, and a small one can
-// be written that takes any time and any memory.
+// Bounds of a JSON Schema from outside, checked before anything compiles it: a schema is a program, and even
+// a small one can take unlimited time and memory.
 //
-// 1. Bounded: bytes, depth, values, references, choices, patterns, and how much the references multiply (`EXPANSION`).
-// 2. It refers to itself only: `$ref` and `$dynamicRef` begin with #, and lead to a place where a schema stands.
+// 1. Bounded: bytes, depth, values, references, choices, patterns, and how much the references multiply
+//    (`EXPANSION`).
+// 2. It refers to itself only: `$ref` and `$dynamicRef` begin with #, and lead to a schema.
 // 3. It is one schema: no `$id` below its root, so that every # is the root, and no `$async`.
-// 4. Patterns are measured here, and read where the schema is compiled (patterns.ts).
+// 4. Patterns are measured here, and parsed when the schema is compiled (patterns.ts).
 import {
   dataKeywords,
   dialectOf,
@@ -20,7 +21,7 @@ const VALUES = 5_000
 const REFERENCES = 200
 const CHOICES = 1_000
 const PATTERN_CHARS = 1_000
-/** Schemas that are visited when every reference is replaced by what it refers to; one that refers to itself counts once. */
+/** Schemas visited if every reference is replaced by its target; one that refers to itself counts once. */
 const EXPANSION = 20_000
 /** Schemas on the way from the root to the deepest one, references followed. */
 const CHAIN = 500
@@ -29,7 +30,7 @@ type Fields = { readonly [name: string]: Json }
 
 const references = ['$ref', '$dynamicRef'] as const
 
-/** Every way in which the schema goes beyond the bounds, in words that name the place; none where it may be compiled. */
+/** A message with its place for each bound that the schema exceeds; empty if it may be compiled. */
 export function schemaMistakes(schema: Json, maxBytes: number): string[] {
   if (!isSchemaObject(schema)) return ['it must be a JSON Schema object']
   // The depth first: measuring bytes recurses.
@@ -48,7 +49,7 @@ function countValues(value: Json): number {
   return Object.values(value).reduce((sum: number, child) => sum + countValues(child), 1)
 }
 
-/** A schema that was found, with the schemas right below it and where it refers to. */
+/** A schema that was found, with its direct subschemas and references. */
 interface Found {
   readonly at: string
   readonly schema: Fields
@@ -131,7 +132,7 @@ class Walk {
       )
   }
 
-  /** Only without other mistakes. */
+  /** Call only if there are no other mistakes. */
   expansionMistakes(): string[] {
     const sizes = new Map<Found, number>()
     const open = new Set<Found>()

@@ -1,9 +1,11 @@
 // JSON Schemas from outside (a task's output schema), compiled and checked in threads with limits.
 //
-// 1. What is compiled was bounded before (bounds.ts), by whoever takes it in.
-// 2. A schema or value that takes too much time or memory costs its own task an error, and nobody else anything.
-// 3. A schema is compiled once in a thread, and found again by its text. One that was found usable is not asked about again.
-// 4. New schemas wait for their turn within bounds: a flood of them holds up its own user, then new schemas, and nothing else.
+// 1. A schema is bounded (bounds.ts) on intake, before it is compiled here.
+// 2. A schema or value that takes too much time or memory costs its own task an error, and others nothing.
+// 3. A schema is compiled once in a thread, and cached by its text. One that was found usable is not checked
+//    again.
+// 4. New schemas wait for their turn within bounds: a flood of them delays its own user, then new schemas,
+//    and nothing else.
 import { hash } from 'node:crypto'
 import type { JsonSchema } from '../config/fleet.ts'
 import { FlotillaError } from '../errors.ts'
@@ -15,14 +17,14 @@ const THREADS = 2
 const MEMORY_MB = 128
 const TIME_MS = 1_000
 const RESULT_CHARS = 100_000
-/** New schemas that may wait, of all and of one user; a schema that is known waits for nothing. */
+/** New schemas that may wait, in all and for one user; a known schema never waits. */
 const NEW_SCHEMAS = { entries: 64, entriesPerKey: 8 }
 /** Usable schemas that are remembered, by hash. */
 const KNOWN = 10_000
 
 export interface SchemaInput {
   readonly schemaText: string
-  /** It is the configuration's: its patterns are JavaScript's. */
+  /** It comes from the configuration: its patterns are JavaScript's. */
   readonly isOwn: boolean
 }
 
@@ -30,21 +32,21 @@ export interface CheckInput extends SchemaInput {
   readonly candidates: readonly Json[]
 }
 
-/** The first candidate that fits, or what is wrong with the first one. */
+/** The first candidate that fits, or the problems of the first one. */
 export type Fit = { readonly fits: number } | { readonly problems: readonly string[] }
 
 export interface SchemaQuestion {
   readonly schema: JsonSchema
   /** Default false. */
   readonly isOwn?: boolean
-  /** Whose turn it takes: the user, or the task. */
+  /** Keys take turns: the user, or the task. */
   readonly key: string
   readonly signal?: AbortSignal
 }
 
-/** Rejects with WORKER_BUSY where too many wait: ask again. */
+/** Rejects with WORKER_BUSY if too many wait: retry. */
 export interface SchemaChecks {
-  /** Why the schema can't be used, in words; null where it can. Heeds no signal: others may wait for the same answer. */
+  /** Why the schema can't be used; null if it can. Takes no signal: others may wait for the same answer. */
   refusal(question: SchemaQuestion): Promise<string | null>
   /** Too much time or memory is a problem too. */
   check(question: SchemaQuestion, candidates: readonly Json[]): Promise<Fit>
@@ -78,7 +80,7 @@ export function createSchemaChecks(): SchemaChecks {
   }
 }
 
-/** Asks about each schema once. */
+/** Checks each new schema once. */
 class NewSchemas {
   readonly #usable = new Set<string>()
   readonly #asked = new Map<string, { key: string; answer: Promise<string | null> }>()
@@ -116,7 +118,7 @@ class NewSchemas {
   }
 }
 
-/** What is wrong with the schema, or with its use; what may be asked again is thrown. */
+/** Describes a permanent problem of the schema or its use; throws retryable errors. */
 function inWords(error: unknown): string {
   const isAnswer =
     error instanceof FlotillaError && (error.code === 'REQUEST_INVALID' || error.code === 'WORKER_LIMIT')

@@ -1,4 +1,4 @@
-// What the thread of checks.ts does.
+// Jobs of the thread of checks.ts.
 import { hash } from 'node:crypto'
 import { createSchemaCompiler, type SchemaCheck } from '../config/json-schema.ts'
 import type { JsonSchema } from '../config/fleet.ts'
@@ -6,7 +6,7 @@ import { FlotillaError } from '../errors.ts'
 import type { CheckInput, Fit, SchemaInput } from './checks.ts'
 import { linearPatterns } from './patterns.ts'
 
-/** Compiled schemas that are kept. A compiler never forgets what it has compiled, so all of it goes at once. */
+/** Compiled schemas that are kept. A compiler never frees any, so all are dropped at once. */
 const KEPT = 100
 
 const createCompiler = () => createSchemaCompiler({ patterns: linearPatterns, inlineRefs: false })
@@ -45,7 +45,7 @@ export function createSchemaJobs() {
   }
 }
 
-/** A name would have to be unlike every other's; nothing refers to it (bounds.ts). */
+/** Drops `$id`: it would have to be unique, and nothing refers to it (bounds.ts). */
 function unnamed({ $id: _, ...schema }: JsonSchema): JsonSchema {
   return schema
 }

@@ -1,7 +1,7 @@
-// Writes a pattern of ECMAScript, which JSON Schema's are, as RE2 must be given it to mean the same. RE2 knows spaces of
-// ASCII only, ends a line at \n only, and has short names only of Unicode's categories.
+// Translates an ECMAScript pattern, which JSON Schema uses, into one with the same meaning for RE2. RE2 knows
+// ASCII spaces only, ends a line at \n only, and has short names only of Unicode's categories.
 
-/** What `\s` is in ECMAScript: WhiteSpace and LineTerminator. */
+/** ECMAScript's `\s`: WhiteSpace and LineTerminator. */
 const SPACES = String.raw`\t-\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}`
 /** Everything else. */
 const NO_SPACES =

@@ -1,12 +1,13 @@
-// The one place that runs RE2: regular expressions of schemas from outside, in time that grows with the text and not with
-// the ways to match it. RE2 has no look-around and no back-references, and bounds what repetitions multiply to.
+// The one place that runs RE2: regular expressions of schemas from outside, in time that grows with the text
+// and not with the ways to match it. RE2 has no look-around and no back-references, and bounds the product of
+// nested repetitions.
 import { RE2JS } from 're2js'
 import type { PatternEngine } from '../config/json-schema.ts'
 import { asRe2 } from './pattern-syntax.ts'
 
 const SHOWN_CHARS = 100
 
-/** Throws for a pattern that RE2 refuses, naming it. JavaScript's own syntax (`\\u0041`, `(?<name>…)`) is understood. */
+/** Throws for a pattern that RE2 refuses, naming it. Takes JavaScript's syntax (`\\u0041`, `(?<name>…)`). */
 export const linearPatterns: PatternEngine = (pattern) => {
   const compiled = compile(pattern)
   return { test: (text) => compiled.test(text), toString: () => pattern }

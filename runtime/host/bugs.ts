@@ -1,7 +1,8 @@
-// What escapes every handling of a process: a promise that nobody awaits and that rejects, an error thrown in a callback.
+// Errors that escape every handling of a process: an unhandled rejection, an error thrown in a callback.
 //
-// A rejection leaves the rest of the process as it was, so the process goes on, and says so in the log, in /health and in a
-// metric. After an error thrown out of a callback nobody knows what was left half done: the process drains and ends with 1.
+// A rejection leaves the rest of the process as it was, so the process goes on, and reports it in the log, in
+// /health and in a metric. After an error thrown out of a callback the process may be in any state: the
+// process drains and ends with 1.
 import type { Instruments } from '../telemetry/instruments.ts'
 
 export interface Health {
@@ -30,7 +31,7 @@ export class Bugs {
     const thrown = (error: unknown): void => {
       process.off('uncaughtException', thrown)
       this.#count('uncaught_exception')
-      this.#instruments.log.error({ err: error }, 'an error was thrown out of a callback: a bug; draining')
+      this.#instruments.log.error({ err: error }, 'an error was thrown out of a callback (bug); draining')
       end()
     }
     process.on('unhandledRejection', rejected)
@@ -47,7 +48,7 @@ export class Bugs {
     this.#rejections++
     this.#count('unhandled_rejection')
     const err = reason instanceof Error ? reason : new Error(String(reason))
-    this.#instruments.log.error({ err }, 'a promise that nobody awaits rejected: a bug; the process goes on')
+    this.#instruments.log.error({ err }, 'unhandled rejection (bug); the process goes on')
   }
 
   #count(kind: string): void {

@@ -10,11 +10,11 @@ import type { TrialGate } from './lane/trial-gate.ts'
 import { METADATA_BYTES } from './lane/offsets.ts'
 
 export interface HostOptions {
-  /** Handlings of one lane at work at once, beyond which only tasks.control is taken. */
+  /** Handlings of one lane that run at once; beyond it only tasks.control is taken. */
   readonly maxPendingPerLane: number
-  /** Handlings of one lane at work, or waiting for an earlier one of their key; beyond it nothing is taken. */
+  /** Handlings of one lane running, or waiting for an earlier one of their key; no more are taken. */
   readonly maxTakenPerLane: number
-  /** Records of tasks.control that may wait for one key; what comes then goes to dead-letters, unless it interrupts. */
+  /** Records of tasks.control that may wait for one key; others go to dead-letters, unless they interrupt. */
   readonly maxWaitingPerKey: number
   /** Records of one topic of a lane that may be fetched and not taken; fetching pauses beyond it. */
   readonly maxBufferedPerTopic: number
@@ -26,7 +26,7 @@ export interface HostOptions {
   readonly drainMs: number
   /** State rows larger than this go to the blob store. */
   readonly maxRowBytes: number
-  /** Of a position, while the log has refused none. */
+  /** Metadata of a position, until the log has refused one. */
   readonly maxMetadataBytes: number
 }
 
@@ -42,7 +42,7 @@ export const defaultHostOptions: HostOptions = {
   maxMetadataBytes: METADATA_BYTES,
 }
 
-/** What the lanes of one stage in one process share. */
+/** Everything that the lanes of one stage in one process share. */
 export interface HostParts {
   readonly stage: Stage
   readonly log: Log
@@ -55,8 +55,8 @@ export interface HostParts {
   readonly options: HostOptions
   /** Unique per process. */
   readonly instance: string
-  /** Shared by the stages of a process; without it a stage has one of its own. */
+  /** Shared by the stages of a process; without it a stage has its own. */
   readonly trials?: TrialGate
-  /** Where an owner that lives on notes that its lane moved; without it every move counts as a death. */
+  /** Store in which a live owner notes that its lane moved; without it every move counts as a death. */
   readonly keyValue?: KeyValue
 }

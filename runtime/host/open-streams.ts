@@ -7,7 +7,7 @@ export interface StreamLimits {
 
 const AGAIN_MS = 5_000
 
-/** How many streams, or answers that take long, are open, in all and of each address. */
+/** Counts open streams, and answers that take long, in all and for each address. */
 export class OpenStreams {
   readonly #limits: StreamLimits
   readonly #byClient = new Map<string, number>()
@@ -17,7 +17,7 @@ export class OpenStreams {
     this.#limits = limits
   }
 
-  /** Gives what releases the slot, once. Throws TOO_MANY_STREAMS. */
+  /** Returns the function that releases the slot. Throws TOO_MANY_STREAMS. */
   take(client: string): () => void {
     const mine = this.#byClient.get(client) ?? 0
     if (this.#total >= this.#limits.total) throw full(`${this.#total} are open`)

@@ -1,7 +1,7 @@
 // One process of the fleet: its log, stores, codec, the stages it runs, and its HTTP server.
 //
-// Start order: configuration → stores (refused when not durable) → HTTP → log and registry, waited for while they are
-// away → stages. Stop order: stages drain and commit, then everything is closed in reverse.
+// Start order: configuration → stores (refused when not durable) → HTTP → log and registry, waited for while
+// they are away → stages. Stop order: stages drain and commit, then everything is closed in reverse.
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { systemClock, sleep } from '../clock.ts'
@@ -53,7 +53,7 @@ export interface FleetProcess {
   stop(): Promise<void>
 }
 
-/** Embedded: the file lock proves that a former owner is dead. Kafka: it may only be cut off, so leases and marks. */
+/** Embedded: the file lock proves that a former owner is dead. Kafka: it may live on, hence leases, marks. */
 const embeddedJournal: JournalOptions = { leaseMs: 0, keepMs: 7 * 86_400_000, forgottenMs: 0 }
 const fleetJournal: JournalOptions = { leaseMs: 5_000, keepMs: 86_400_000, forgottenMs: 3_600_000 }
 
@@ -137,11 +137,11 @@ class RunningProcess implements FleetProcess {
       )
     telemetry.instruments.log.warn(
       { reason },
-      'the store may lose acknowledged writes; model and tool calls may be repeated after its crash',
+      'acknowledged writes may be lost in a crash of the store; model and tool calls may then be repeated',
     )
   }
 
-  /** A broker that comes later is waited for; what can't get better by waiting is thrown. */
+  /** Waits for a broker that starts later; throws errors that waiting can't cure. */
   async #untilAvailable<T>(what: string, step: () => Promise<T>): Promise<T> {
     this.#starting = `waiting for ${what}`
     for (let attempt = 0; ; attempt++) {
@@ -152,7 +152,7 @@ class RunningProcess implements FleetProcess {
         if (error instanceof FlotillaError && !error.retryable) throw error
         if (this.#stopped) throw error
         this.#starting = `waiting for ${what}: ${toFailure(error).message}`
-        this.#options.telemetry.instruments.log.warn({ err: error }, `waiting for ${what}`)
+        this.#options.telemetry.instruments.log.warn({ err: error }, `failed to reach ${what}; retrying`)
         await sleep(systemClock, Math.min(MAX_WAIT_MS, 200 * 2 ** attempt))
       }
     }
@@ -189,7 +189,7 @@ class RunningProcess implements FleetProcess {
     if ('announce' in parts.log) (parts.log as EmbeddedLog).announce({ gateway: this.url })
   }
 
-  /** A door opens when the log and the registry are there; until then, and while draining, it asks to be tried again. */
+  /** The HTTP API answers LOG_UNAVAILABLE until the log and the registry are there, and while draining. */
   #refuseUntilStarted(app: FastifyInstance): void {
     app.addHook('onRequest', async ({ url }) => {
       if (this.#starting !== null && url.startsWith('/v1/'))
@@ -252,7 +252,7 @@ class RunningProcess implements FleetProcess {
     const level = { closed: 0, half_open: 1, open: 2 }[change.to]
     instruments.gauge('breaker_state', level, { stage, breaker: change.breaker })
     instruments.count('breaker_changes', 1, { stage, breaker: change.breaker, to: change.to })
-    instruments.log.warn({ ...change, stage }, 'a breaker changed')
+    instruments.log.warn({ ...change, stage }, 'a breaker changed state')
     try {
       const value = codec.encode(
         'BreakerChanged',
@@ -263,9 +263,11 @@ class RunningProcess implements FleetProcess {
       const record = { topic: 'ops.health', partition, key: change.breaker, value, headers: {} } as const
       log
         .publish([record])
-        .catch((error: unknown) => instruments.log.debug({ err: error }, 'publishing a breaker change'))
+        .catch((error: unknown) =>
+          instruments.log.debug({ err: error }, 'failed to publish a breaker change; it is lost'),
+        )
     } catch (error) {
-      instruments.log.debug({ err: error }, 'publishing a breaker change')
+      instruments.log.debug({ err: error }, 'failed to publish a breaker change; it is lost')
     }
   }
 

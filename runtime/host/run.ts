@@ -1,6 +1,7 @@
-// A service as a process of its own: `node services/planner/main.ts`.
+// A service as a separate process: `node services/planner/main.ts`.
 //
-// It ends by a signal, or by an error that was thrown out of a callback; a promise that rejects unheard does not end it.
+// It ends by a signal, or by an error that was thrown out of a callback; an unhandled rejection does not end
+// it.
 import { readEnvironment, type Environment } from '../config/environment.ts'
 import { loadFleet } from '../config/load.ts'
 import { openHostWarnings, transportWarnings } from '../config/transport.ts'
@@ -17,8 +18,8 @@ export interface RunOptions {
 }
 
 /**
- * Runs until SIGTERM or SIGINT, then drains. Ends the process: 0 after a drain, 1 when it could not start or drained because
- * of a bug.
+ * Runs until SIGTERM or SIGINT, then drains. Ends the process: 0 after a drain, 1 when it could not start or
+ * drained because of a bug.
  */
 export async function runServices(
   name: string,

@@ -1,22 +1,23 @@
-// Slots of what is called: at most so many calls of one process at once, the rest wait their turn.
+// Slots: at most so many calls of a target at once in one process; the rest wait their turn.
 //
-// 1. Whatever waits uses nothing up: no place of the process, no entry in the journal, no reservation, and of the call's time
-//    limit no time. A server with few slots is asked what it can do, so one that is busy does not look like one that is down.
-// 2. Waiting users take turns: one with a thousand calls delays another one by a single call.
+// 1. A call that waits uses nothing: no capacity of the process, no entry in the journal, no reservation,
+//    none of its time limit. A server with few slots gets only what it can do, so one that is busy does not
+//    look like one that is down.
+// 2. Waiting users take turns: one with a thousand calls delays another by a single call.
 // 3. Each process counts for itself.
 import { FairQueue } from '../worker/fair-queue.ts'
 import type { Call } from '../stage.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
 
-/** What a call needs a slot of. */
+/** The slot that a call needs. */
 export interface SlotRule {
   readonly name: string
   readonly limit: number
-  /** On whose behalf: who takes turns. */
+  /** The user on whose behalf: holders take turns. */
   readonly holder: string
 }
 
-/** Null: as many as like. Pure. */
+/** Null: no limit. Pure. */
 export type SlotsOf = (call: Call) => SlotRule | null
 
 interface Row {
@@ -74,7 +75,7 @@ export class Slots {
   release({ name }: SlotRule): void {
     const row = this.#row(name)
     const next = row.waiting.shift()
-    // The slot goes from hand to hand.
+    // The slot passes directly to the next waiter.
     if (next) next()
     else row.held--
     this.#show(row)

@@ -1,4 +1,5 @@
-// One stage in one process: joins its group, opens the lanes it is given, reopens those that end by themselves.
+// One stage in one process: joins its group, opens the lanes it is given, reopens those that end by
+// themselves.
 import { sleep } from '../clock.ts'
 import {
   CommitRefused,
@@ -17,7 +18,7 @@ import { TrialGate } from './lane/trial-gate.ts'
 
 /** Short: the lane's tasks wait, and a broker or a store that was away comes back at any moment. */
 const MAX_REOPEN_MS = 1_000
-/** Shown by /ready until the group has said which lanes are ours: a rolling restart must not go on before that. */
+/** Shown by /ready until the group has assigned our lanes: a rolling restart must not go on before that. */
 const JOINING = 'joining its consumer group'
 /** How long /ready shows that input was lost: log and metric keep it. */
 const SHOWN_LOSS_MS = 60_000
@@ -33,7 +34,7 @@ interface Slot {
   problem: string | null
   /** Failed openings since it last worked. */
   failures: number
-  /** Epochs of openings, since it last worked, that ended while this process lived on and still had the lane. */
+  /** Epochs of openings since it last worked that ended while this process lived and still had the lane. */
   readonly survived: Set<number>
 }
 
@@ -53,12 +54,12 @@ export class StageHost {
   readonly #gate: TrialGate
   readonly #slots = new Map<number, Slot>()
   #membership: Membership | null = null
-  /** Lanes whose rows a newer release has written, and what /ready says of them. */
+  /** Lanes whose rows a newer release has written, and the problem that /ready shows for each. */
   readonly #declined = new Map<number, string>()
   #generation = 0
   #stopping = false
   #problem: string | null = JOINING
-  /** In the way of the stage's input, as the log says. */
+  /** Problems of the stage's input, as the log reports them. */
   #blocks: readonly string[] = []
   #losses: readonly { text: string; untilMs: number }[] = []
 
@@ -101,7 +102,7 @@ export class StageHost {
     return [...this.#slots].flatMap(([index, { lane }]) => (lane ? [index] : []))
   }
 
-  /** Rows and timers of a lane, as this process holds them; none where the lane is not open. */
+  /** Rows and timers of a lane, as this process holds them; none if the lane is not open. */
   rows(lane: number): Iterable<RowChange> {
     return this.#slots.get(lane)?.lane?.rows() ?? []
   }
@@ -125,7 +126,7 @@ export class StageHost {
     }
   }
 
-  /** Finishes what is at work, commits, and hands the lanes to others. */
+  /** Finishes what is running, commits, and hands the lanes to others. */
   async drain(): Promise<void> {
     this.#stopping = true
     const { calls, clock, options } = this.#parts
@@ -152,7 +153,7 @@ export class StageHost {
     void this.#openLane(lane, slot)
   }
 
-  /** Whoever was forgotten may have stood still in the middle of a handling: that counts as a death. */
+  /** A member that the group forgot may have stalled in the middle of a handling: that counts as a death. */
   #revoked(lane: number, isForgotten: boolean): void {
     const slot = this.#slots.get(lane)
     this.#slots.delete(lane)
@@ -165,7 +166,7 @@ export class StageHost {
     this.#problem = error.message
     this.#parts.instruments.log.warn(
       { err: error, stage: this.#parts.stage.name },
-      'the consumer group has a problem; trying again',
+      'failed to take part in the consumer group; retrying',
     )
   }
 
@@ -178,7 +179,7 @@ export class StageHost {
     instruments.gauge('input_problems', problems.length, labels)
   }
 
-  /** Nobody can bring the records back; but nobody may miss that they are gone. */
+  /** Reports lost input loudly: nobody can bring the records back, and nobody may miss that they are gone. */
   #lost(lane: number, { topic, cause, from, to }: InputLoss): void {
     const { stage, instruments } = this.#parts
     const text =
@@ -196,8 +197,8 @@ export class StageHost {
     const { stage, instruments } = this.#parts
     const topic = `${stage.name}.state`
     const text =
-      `${topic}[${lane}] was created anew: what ${stage.name} knew of its tasks is gone; those that were under way end ` +
-      'only where another stage ends them. Submit them again under other ids'
+      `${topic}[${lane}] was deleted and created again: the state of ${stage.name} is lost; tasks that were under way end ` +
+      'only if another stage ends them. Submit them again under other ids'
     instruments.log.error({ stage: stage.name, lane, topic }, text)
     instruments.count('positions_reset', 1, { stage: stage.name, topic, cause: 'recreated' })
     this.#showLoss(text)
@@ -226,7 +227,7 @@ export class StageHost {
         const level = slot.failures++ > 0 ? 'warn' : 'debug'
         instruments.log[level](
           { err: error, stage: stage.name, lane: index },
-          'a lane could not be opened; trying again',
+          'failed to open a lane; retrying',
         )
         await sleep(clock, Math.min(MAX_REOPEN_MS, 100 * 2 ** slot.failures))
       }
@@ -234,7 +235,7 @@ export class StageHost {
     slot.opening = false
   }
 
-  /** An older release in a mixed fleet: it leaves the lane to the newer one, and does not fence it again and again. */
+  /** An older release in a mixed fleet leaves the lane to the newer one, instead of fencing it repeatedly. */
   #decline(lane: number, reason: NewerState): void {
     const { instruments, stage } = this.#parts
     const problem =
@@ -264,7 +265,7 @@ export class StageHost {
 
   async #begin(index: number, slot: Slot, open: OpenLane): Promise<void> {
     const onLost = (reason: unknown): void => {
-      // Whoever was fenced may have stood still for so long that the lane went to others: that counts as a death.
+      // A fenced owner may have stalled for so long that the lane went to others: that counts as a death.
       if (!(reason instanceof LaneFenced)) slot.survived.add(open.epoch)
       if (slot.lane) this.#ended(index, slot, reason)
     }
@@ -278,14 +279,14 @@ export class StageHost {
       throw error
     }
     if (!this.#isCurrent(index, slot)) return lane.drop(null)
-    if (lane.isLost) throw new Error('the lane was lost as it began to work')
+    if (lane.isLost) throw new Error('the lane was lost as it started')
     slot.lane = lane
     slot.problem = null
     slot.failures = 0
     slot.survived.clear()
   }
 
-  /** A lane that ended by itself is opened again: reading tells what the lost commit did. */
+  /** Reopens a lane that ended by itself: reading shows what the lost commit did. */
   #ended(index: number, slot: Slot, reason: unknown): void {
     slot.lane = null
     this.#gauge()
@@ -299,8 +300,8 @@ export class StageHost {
     instruments.log[isRefused ? 'error' : 'warn'](
       { err: reason, stage: stage.name, lane: index },
       isRefused
-        ? 'the log refused a commit for good; opening the lane again to find the event that led to it'
-        : 'a lane ended; opening it again',
+        ? 'the log refused a commit for good; reopening the lane to find the event that led to it'
+        : 'lane lost; reopening it',
     )
     void this.#reopen(index, slot)
   }

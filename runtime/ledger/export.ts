@@ -6,7 +6,7 @@ export const exportTables = ['calls', 'tasks'] as const
 export const exportFormats = ['csv', 'json'] as const
 
 export interface ExportOptions {
-  /** `calls`: every model, tool and code call. `tasks`: every result, with what was said of it. */
+  /** `calls`: every model, tool and code call. `tasks`: every result, with its feedback. */
   readonly table: (typeof exportTables)[number]
   readonly format: (typeof exportFormats)[number]
   /** Epoch milliseconds; default: everything. */
@@ -15,7 +15,7 @@ export interface ExportOptions {
   readonly toMs?: number
 }
 
-/** Where a page ended. */
+/** Key of the row at which a page ended. */
 interface Place {
   readonly atMs: number
   readonly id: string
@@ -33,8 +33,8 @@ interface Source {
 const PAGE = 1_000
 
 /**
- * Pieces of text, oldest first. A row that is written meanwhile may be in it or not; none comes twice. Cells that a
- * spreadsheet would run as a formula are escaped.
+ * Yields pieces of text, oldest first. A row that is written meanwhile may be included or not; none comes
+ * twice. Cells that a spreadsheet would run as a formula are escaped.
  */
 export async function* exportLedger(sql: Sql, options: ExportOptions): AsyncGenerator<string> {
   const { columns, page, place } = options.table === 'calls' ? calls : tasks

@@ -1,4 +1,4 @@
-// What is asked of the ledgers: on the database itself (here), or through a gateway (operator/http/ledger.ts).
+// Queries of the ledgers: on the database itself (here), or through a gateway (operator/http/ledger.ts).
 import { FlotillaError } from '../errors.ts'
 import type { Sql } from '../store/sql.ts'
 import { exportFormats, exportLedger, exportTables, type ExportOptions } from './export.ts'
@@ -19,7 +19,7 @@ export function ledgerReader(sql: Sql): LedgerReader {
 
 type Given = Readonly<Record<string, string | undefined>>
 
-/** As people and URLs give them. Throws REQUEST_INVALID, naming what may be said. */
+/** Parses options as people and URLs give them. Throws REQUEST_INVALID, naming the allowed values. */
 export function summaryOptions({ by = 'total', ...given }: Given): SummaryOptions {
   return { by: oneOf('by', by, summaryBy), ...timesOf(given) }
 }
@@ -45,7 +45,7 @@ function timesOf({ from, to }: Given): { fromMs?: number; toMs?: number } {
   }
 }
 
-/** A day is its beginning in UTC. */
+/** A day means its beginning in UTC. */
 function timeOf(name: string, value: string): number {
   const atMs = /^\d{13}$/.test(value) ? Number(value) : Date.parse(value)
   if (Number.isNaN(atMs))

@@ -1,4 +1,4 @@
-// What the fleet did and cost (R6), from the ledgers. Works on SQLite and PostgreSQL alike.
+// Summarises tasks and costs of the fleet (R6), from the ledgers. Works on SQLite and PostgreSQL alike.
 import { sql as raw, type Expression, type RawBuilder } from 'kysely'
 import type { Sql } from '../store/sql.ts'
 
@@ -6,7 +6,7 @@ export const summaryBy = ['total', 'user', 'agent', 'model', 'tool', 'day'] as c
 export type SummaryBy = (typeof summaryBy)[number]
 
 export interface SummaryLine {
-  /** User, agent, day (2026-11-22, UTC), model or tool; null where an execution has none, and for the total. */
+  /** User, agent, day (2026-11-22, UTC), model or tool; null if an execution has none, and for the total. */
   readonly group: string | null
   /** Tasks; by model and tool: calls. */
   readonly executions: number
@@ -17,7 +17,7 @@ export interface SummaryLine {
   readonly outputTokens: number
   /** US dollars. */
   readonly cost: number
-  /** Means of what was said of its tasks, 0 to 1; null where nothing was said, and by model and tool. */
+  /** Means of the feedback on its tasks, 0 to 1; null without feedback, and by model and tool. */
   readonly satisfaction: number | null
   readonly quality: number | null
 }
@@ -36,7 +36,7 @@ const DAY_MS = 86_400_000
 const MAX_LINES = 1_000
 
 interface Source {
-  /** Its rows, with what was said of them. */
+  /** Its rows, with their feedback. */
   readonly rows: (sql: Sql) => Expression<unknown>
   readonly group: RawBuilder<unknown>
   readonly at: 'completed_at_ms' | 'at_ms'
@@ -95,7 +95,7 @@ export async function summarise(sql: Sql, options: SummaryOptions): Promise<Summ
   return rows.map((row) => line(by, row)).filter(({ executions }) => executions > 0)
 }
 
-/** PostgreSQL gives counts and sums as text, because they may pass a double. */
+/** PostgreSQL returns counts and sums as text, because they may exceed a double. */
 function line(by: SummaryBy, row: Record<string, unknown>): SummaryLine {
   const number = (name: string) => Number(row[name] ?? 0)
   const orNull = (name: string) => (row[name] === null ? null : number(name))

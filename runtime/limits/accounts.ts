@@ -1,5 +1,5 @@
-// The rules of the port (port.ts), over tables that are kept in memory or in SQLite. Redis has the same rules in Lua
-// (redis-script.ts); one conformance suite runs on all three.
+// The rules of the port (port.ts), over tables that are kept in memory or in SQLite. Redis has the same rules
+// in Lua (redis-script.ts); one conformance suite runs on all three.
 import {
   HELD_RETRY_MS,
   KEEP_BUDGET_MS,
@@ -15,12 +15,12 @@ import {
   type WindowClaim,
 } from './port.ts'
 
-/** What an id has taken of one limit. */
+/** Amount that an id has taken of one limit. */
 export type Entry =
   | { readonly form: 'budget'; readonly key: string; readonly amount: number }
   | { readonly form: 'window'; readonly key: string; readonly amount: number; readonly atMs: number }
 
-/** What an id has taken. */
+/** Amounts that an id has taken. */
 export interface Taken {
   readonly settled: boolean
   readonly alternative: number
@@ -40,11 +40,11 @@ export interface Tables {
   /** A reservation ends then, a settled figure is forgotten then. */
   setTaken(id: string, taken: Taken, untilMs: number): void
   deleteTaken(id: string): void
-  /** Ids whose time has come; not more than `atMost` where finding them all would take long. */
+  /** Ids whose time has come; at most `atMost` if finding them all would take long. */
   ended(nowMs: number, atMost: number): string[]
   budget(key: string): Budget | null
   setBudget(key: string, budget: Budget, keepUntilMs: number): void
-  /** Leaves the time of a budget's end alone. */
+  /** Does not change when a budget ends. */
   updateBudget(key: string, budget: Budget): void
   budgets(keyPrefix: string): BudgetState[]
   /** Sum of a window after what is as old as `untilMs` or older is dropped. */
@@ -55,7 +55,7 @@ export interface Tables {
   windowEntries(key: string): Iterable<{ atMs: number; amount: number }>
 }
 
-/** A reservation that another one may take the place of. */
+/** A reservation that another one may replace. */
 interface Former {
   readonly id: string
   readonly entries: readonly Entry[]
@@ -212,7 +212,7 @@ export class Accounts {
     this.#tables.updateBudget(entry.key, budget)
   }
 
-  /** Once; once more when the budget has risen since. */
+  /** True once for each budget; once more if the budget has been raised since. */
   #warns({ key, warnAt }: BudgetClaim): boolean {
     const budget = this.#tables.budget(key)
     if (warnAt === undefined || !budget || budget.warnedAt >= warnAt || budget.settled < warnAt) return false

@@ -1,5 +1,5 @@
-// How the day's budgets stand, beside what the usage ledger says; and the way back when they differ, as after the loss of a
-// Redis that kept nothing.
+// Compares the day's budgets with the usage ledger, and rebuilds them from the ledger if they differ, e.g.
+// after Redis lost its data.
 import { sql as raw } from 'kysely'
 import type { Fleet } from '../config/fleet.ts'
 import type { Sql } from '../store/sql.ts'
@@ -12,9 +12,9 @@ export interface BudgetLine {
   /** Tokens of calls that have ended, and of those that have not. */
   readonly used: number
   readonly reserved: number
-  /** Null: counted no longer. */
+  /** Null: no longer counted. */
   readonly limit: number | null
-  /** Tokens of the day's calls in the usage ledger, which follows within a second or so. */
+  /** Tokens of the day's calls in the usage ledger, which is a second or so behind. */
   readonly recorded: number
   readonly resetsAtMs: number
 }
@@ -22,7 +22,7 @@ export interface BudgetLine {
 export interface LimitsReader {
   /** Today's budgets, the fullest first. */
   show(): Promise<BudgetLine[]>
-  /** Sets what is used to what is recorded. Resolves with the lines that changed, as they were. Best while no task runs. */
+  /** Sets `used` to `recorded`. Resolves with the former values of changed lines. Best while no task runs. */
   rebuild(): Promise<BudgetLine[]>
 }
 

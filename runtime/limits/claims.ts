@@ -1,4 +1,4 @@
-// Which limits a task or a model call falls under, and what their refusals mean to people.
+// Selects the limits that a task or a model call falls under, and explains their refusals to people.
 import type { Fleet, ProviderRates } from '../config/fleet.ts'
 import { parseModel } from '../models/names.ts'
 import { longestPrefix } from '../models/prices.ts'
@@ -6,20 +6,20 @@ import type { Claim, Refusal } from './port.ts'
 
 type LimitSettings = Pick<Fleet['limits'], 'budgets' | 'rates'>
 
-/** A claim with what people call its limit. */
+/** A claim, with a name of its limit for people. */
 export type NamedClaim = Claim & {
   /** `the fleet`, `user "ann"`, … */
   readonly whose: string
-  /** Where it is set in flotilla.config.ts. */
+  /** Its setting in flotilla.config.ts. */
   readonly setting: string
 }
 
-/** What is going to be used, or was. */
+/** Usage, expected or actual. */
 export interface Use {
   readonly userId: string | null
   readonly model: string
   readonly tokens: number
-  /** Says the day. Epoch milliseconds. */
+  /** Decides the day. Epoch milliseconds. */
   readonly atMs: number
 }
 
@@ -27,7 +27,7 @@ const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
 const MINUTE_MS = 60_000
 
-/** What a task takes when it is admitted: its estimate, and one of its user's requests. */
+/** Claims of a task when it is admitted: its estimate, and one of its user's requests. */
 export function claimsOfTask(use: Use, { budgets, rates }: LimitSettings): NamedClaim[] {
   return [
     ...budgetClaims(use, budgets),
@@ -36,7 +36,7 @@ export function claimsOfTask(use: Use, { budgets, rates }: LimitSettings): Named
   ]
 }
 
-/** What a task takes although it never runs: it was a request. */
+/** Claims of a task that never runs: it still was a request. */
 export function claimsOfRequest(
   { userId }: Pick<Use, 'userId'>,
   { rates }: Pick<LimitSettings, 'rates'>,
@@ -44,7 +44,7 @@ export function claimsOfRequest(
   return userWindow({ userId }, 'userRequests', 1, rates)
 }
 
-/** What one call of a model takes. */
+/** Claims of one model call. */
 export function claimsOfCall(use: Use, { budgets, rates }: LimitSettings): NamedClaim[] {
   return [
     ...budgetClaims(use, budgets),
@@ -53,7 +53,7 @@ export function claimsOfCall(use: Use, { budgets, rates }: LimitSettings): Named
   ]
 }
 
-/** A window may be smaller than what is asked for at once: that may then go when nothing else is in it. */
+/** Caps a claim at its window's size: a larger one may run when nothing else is in the window. */
 export function askable(claims: readonly NamedClaim[]): NamedClaim[] {
   return claims.map((claim) =>
     claim.form === 'window' && claim.amount > claim.limit ? { ...claim, amount: claim.limit } : claim,
@@ -67,7 +67,7 @@ export interface Day {
   readonly endsAtMs: number
 }
 
-/** The day of the budgets in which this time lies. */
+/** The budget day of this time. */
 export function dayOf(atMs: number, { resetHourUtc }: LimitSettings['budgets']): Day {
   const day = Math.floor((atMs - resetHourUtc * HOUR_MS) / DAY_MS)
   const beginsAtMs = day * DAY_MS + resetHourUtc * HOUR_MS
@@ -104,7 +104,7 @@ interface BudgetTerms {
   readonly setting: string
 }
 
-/** Of `fleet`, `user:ann` or `model:gpt-4o`. */
+/** Limit of `fleet`, `user:ann` or `model:gpt-4o`. */
 export function budgetOf(name: string, budgets: LimitSettings['budgets']): BudgetTerms {
   const terms = (limit: number | null | undefined, whose: string, setting: string): BudgetTerms => ({
     limit: limit ?? null,
@@ -162,7 +162,7 @@ function userWindow(
   ]
 }
 
-/** What the provider allows the fleet's key: in all, and of this model. */
+/** Windows that the provider allows the fleet's key: in all, and for this model. */
 function providerWindows(
   { model, tokens }: Use,
   { providers, models }: LimitSettings['rates'],
@@ -199,7 +199,7 @@ function minuteWindows(
 
 const count = (value: number): string => value.toLocaleString('en-US')
 
-/** What is used up, by how much, where it is set, and when there is room again. */
+/** Names the exhausted limit, its usage, its setting, and when to retry. */
 export function describeRefusal(claim: NamedClaim, refusal: Refusal, nowMs: number): string {
   const { whose, setting, limit, amount } = claim
   if (claim.form === 'window') {

@@ -1,10 +1,13 @@
 // Limits that hold over every process of a fleet: budgets of a period, and exact sliding windows.
 //
-// 1. Each operation is atomic over all the limits that it names: one Lua script on Redis, one transaction in SQLite.
-// 2. What an id takes is counted once, however often it is reserved or settled. Settling again replaces the figure.
-// 3. Settled and reserved together never pass a limit by a reservation. Only a settled figure above its reservation can.
-// 4. A reservation whose owner died ends at its time, and its budgets have the amount back; a window keeps it until it is
-//    old. Settled later all the same, the real figure counts.
+// 1. Each operation is atomic over all the limits that it names: one Lua script on Redis, one transaction in
+//    SQLite.
+// 2. An id's amount is counted once, however often it is reserved or settled. Settling again replaces the
+//    figure.
+// 3. A reservation never takes settled and reserved together past a limit. Only a settled figure above its
+//    reservation can.
+// 4. A reservation whose owner died ends at its time, and its budgets get the amount back; a window keeps it
+//    until it has aged out. If it is settled later all the same, the real figure counts.
 // 5. A refusal takes nothing, and is not remembered.
 
 /** Tokens of a day, say: counts up until the period that its key names is over. */
@@ -20,7 +23,7 @@ export interface BudgetClaim {
   readonly warnAt?: number
 }
 
-/** Requests of the last 60 s, say. An entry counts from its reservation until it is `windowMs` old, to the millisecond. */
+/** Requests of the last 60 s, say. An entry counts from its reservation until it is `windowMs` old. */
 export interface WindowClaim {
   readonly form: 'window'
   readonly key: string
@@ -29,74 +32,74 @@ export interface WindowClaim {
   readonly windowMs: number
 }
 
-/** What an id takes of one limit. */
+/** Amount that an id takes of one limit. */
 export type Claim = BudgetClaim | WindowClaim
 
 export interface ReserveRequest {
-  /** Of the task or the call. */
+  /** Id of the task or the call. */
   readonly id: string
-  /** The first of these lists that fits whole is taken. */
+  /** The first of these lists that fits as a whole is taken. */
   readonly alternatives: readonly (readonly Claim[])[]
-  /** Ends by itself after this; asked again, it begins anew. Milliseconds. */
+  /** Ends by itself after this; reserving again restarts it. Milliseconds. */
   readonly ttlMs: number
   /**
-   * A reservation that this one takes the place of, if it is granted: the task's, by its first call. What the former took
-   * of budgets and of the windows named here is given back in the same step; its other windows keep it.
+   * A reservation that this one replaces, if it is granted: the task's, by its first call. Its amounts in
+   * budgets and in the windows named here are released in the same step; its other windows keep theirs.
    */
   readonly replaces?: string
 }
 
 export interface Refusal {
-  /** Place of the limit in its list. */
+  /** Index of the limit in its list. */
   readonly claim: number
   readonly settled: number
   /** Reserved by others; for a window, everything in it. */
   readonly reserved: number
-  /** When asking again may help. Milliseconds. */
+  /** When a retry may succeed. Milliseconds. */
   readonly retryAfterMs: number
-  /** True: what is settled leaves no room, so waiting for others is no use before the budget resets. */
+  /** True: settled figures leave no room, so waiting is no use before the budget resets. */
   readonly final: boolean
 }
 
 export type Reserved =
   | { readonly granted: true; readonly alternative: number }
-  /** One refusal for each alternative: a final one where there is one, else the one that takes longest. */
+  /** One refusal for each alternative: a final one if there is one, else the longest wait. */
   | { readonly granted: false; readonly refusals: readonly Refusal[] }
 
 export interface SettleRequest {
   readonly id: string
-  /** What was really taken. */
+  /** Amounts that were really taken. */
   readonly claims: readonly Claim[]
-  /** When it was taken: for windows, where no reservation tells it. Epoch milliseconds. */
+  /** When it was taken: for windows without a reservation. Epoch milliseconds. */
   readonly atMs: number
 }
 
-/** One budget as it stands. */
+/** Current state of one budget. */
 export interface BudgetState {
   readonly key: string
   readonly settled: number
   readonly reserved: number
 }
 
-/** Adapters: Redis, SQLite, memory (simulator). Operations reject with STORE_UNAVAILABLE; each may then be tried again. */
+/** Adapters: Redis, SQLite, memory (simulator). Operations reject with STORE_UNAVAILABLE; retry them. */
 export interface Limits {
   reserve(request: ReserveRequest): Promise<Reserved>
-  /** Resolves with the places of budgets that have just reached `warnAt`: each is reported once, and once more after it rose. */
+  /** Indices of budgets that have just reached `warnAt`: once each, and again if the limit was raised. */
   settle(request: SettleRequest): Promise<number[]>
-  /** Gives a reservation back. What is settled, or unknown, stays as it is. */
+  /** Releases a reservation. A settled or unknown id stays as it is. */
   release(id: string): Promise<void>
-  /** Budgets whose key begins so, in order of their keys. */
+  /** Budgets whose key has this prefix, in order of their keys. */
   budgets(keyPrefix: string): Promise<BudgetState[]>
   /** Sets the settled figure, from the ledger; reservations stay. */
   correct(key: string, settled: number, resetsAtMs: number): Promise<void>
   close(): Promise<void>
 }
 
-/** How long what was settled under an id is known, so that settling again replaces it: as long as a call journal keeps its outcome. */
+/** How long a settled figure can be replaced by its id: as long as the journal keeps an outcome. */
 export const KEEP_SETTLED_MS = 86_400_000
-/** How long a budget is kept after its period, for those who look. */
+/** How long a budget is kept after its period, for reports. */
 export const KEEP_BUDGET_MS = 2 * 86_400_000
-/** When to ask again for what others hold: their calls end in seconds. */
+/** When to retry if others hold the rest: their calls end in seconds. */
 export const HELD_RETRY_MS = 1_000
 /** Ended reservations that one operation clears away. */
 export const SWEEP_IDS = 200

@@ -1,13 +1,14 @@
 // The rules of accounts.ts as one Lua script: reserve, settle and release, each in one round trip.
 //
-// Its keys follow from one prefix, because a step gives back what ended reservations held, whose keys nobody can name
-// beforehand: the prefix is a hash tag, so that they share a slot. Time is Redis's own, so that processes whose clocks differ
-// agree on a window.
+// Its keys follow from one prefix, because a step releases ended reservations, whose keys can't be known
+// beforehand: the prefix is a hash tag, so that they share a slot. Time is Redis's own, so that processes
+// whose clocks differ agree on a window.
 import { HELD_RETRY_MS, KEEP_BUDGET_MS, KEEP_SETTLED_MS, SWEEP_IDS } from './port.ts'
 
 /**
- * KEYS[1]: prefix. ARGV: reserve, settle or release; the request as JSON; the time in ms, or empty for Redis's own.
- * Of an id: its entries as JSON {s: settled, a: alternative, e: [{b: 1 for a budget, k: key, n: amount, t: time}]}.
+ * KEYS[1]: prefix. ARGV: reserve, settle or release; the request as JSON; the time in ms, or empty for
+ * Redis's own. Entries of an id, as JSON {s: settled, a: alternative, e: [{b: 1 for a budget, k: key, n:
+ * amount, t: time}]}.
  */
 export const limitsScript = `
 local prefix, op, request = KEYS[1], ARGV[1], cjson.decode(ARGV[2])

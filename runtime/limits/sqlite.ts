@@ -1,7 +1,8 @@
 // Limits in the data file. Operations of one turn share a transaction with the log's writes.
 //
-// One process has the file, so what every operation asks is kept in memory: the budgets, and when the next reservation ends.
-// An operation writes what it changed once, at its end. When a transaction is undone memory is forgotten, and read anew.
+// One process has the file, so data that every operation needs is kept in memory: the budgets, and when the
+// next reservation ends. An operation writes its changes once, at its end. When a transaction is rolled back
+// the memory is dropped and read again.
 import { systemClock, type Clock } from '../clock.ts'
 import { openDataFile, type DataFile, type DataFileOptions } from '../store/data-file.ts'
 import { Accounts, type Budget, type Entry, type Tables } from './accounts.ts'
@@ -31,7 +32,7 @@ const SWEEP_EVERY_MS = 60_000
 export function openSqliteLimits(options: SqliteLimitsOptions): Limits {
   const file = openDataFile(options)
   const clock = options.clock ?? systemClock
-  const { accounts, run, deleteOld } = bookOf(file, `${options.prefix ?? 'flotilla'}:`)
+  const { accounts, run, deleteOld } = sharedLimits(file, `${options.prefix ?? 'flotilla'}:`)
   const sweep = () => void run(() => deleteOld(clock.now())).catch(() => undefined)
   const timer = setInterval(sweep, SWEEP_EVERY_MS).unref()
   let closed = false
@@ -50,25 +51,25 @@ export function openSqliteLimits(options: SqliteLimitsOptions): Limits {
   }
 }
 
-interface Book {
+interface SharedLimits {
   readonly accounts: Accounts
-  /** In the next transaction. */
+  /** Runs it in the next transaction. */
   run<T>(operation: () => T): Promise<T>
-  /** Windows of users who are gone, and budgets of past days. In a transaction. */
+  /** Deletes windows of absent users, and budgets of past days. Call inside a transaction. */
   deleteOld(nowMs: number): void
 }
 
-/** What is in memory is in memory once, however often a process opens the limits of a fleet. */
-const books = new WeakMap<DataFile, Map<string, Book>>()
+/** Shared, however often a process opens the limits of a fleet. */
+const opened = new WeakMap<DataFile, Map<string, SharedLimits>>()
 
-function bookOf(file: DataFile, prefix: string): Book {
-  const ofFile = books.get(file) ?? new Map<string, Book>()
-  const book = ofFile.get(prefix) ?? openBook(file, prefix)
-  books.set(file, ofFile.set(prefix, book))
-  return book
+function sharedLimits(file: DataFile, prefix: string): SharedLimits {
+  const ofFile = opened.get(file) ?? new Map<string, SharedLimits>()
+  const limits = ofFile.get(prefix) ?? openLimits(file, prefix)
+  opened.set(file, ofFile.set(prefix, limits))
+  return limits
 }
 
-function openBook(file: DataFile, prefix: string): Book {
+function openLimits(file: DataFile, prefix: string): SharedLimits {
   const tables = sqliteTables(file, prefix)
   const undone = (error: unknown): never => {
     tables.forget()
@@ -93,10 +94,10 @@ function openBook(file: DataFile, prefix: string): Book {
 }
 
 interface CachedTables extends Tables {
-  /** Writes the budgets that were changed since. */
+  /** Writes the budgets that have changed. */
   writeBudgets(): void
   deleteOld(nowMs: number): void
-  /** Forgets what is in memory. */
+  /** Drops the data in memory. */
   forget(): void
 }
 
@@ -118,7 +119,7 @@ function sqliteTables(file: DataFile, prefix: string): CachedTables {
       alternative = excluded.alternative, entries = excluded.entries, until_ms = excluded.until_ms`,
   )
   const takenDelete = db.prepare('DELETE FROM limit_takers WHERE id = ?')
-  // The plus keeps SQLite from walking through the ids: few have ended, and they have an index of their own.
+  // The plus keeps SQLite from scanning by id: few have ended, and they have their own index.
   const takenEnded = db.prepare(
     'SELECT id FROM limit_takers WHERE until_ms <= ? AND +id >= ? AND +id < ? LIMIT ?',
   )
@@ -221,7 +222,7 @@ function sqliteTables(file: DataFile, prefix: string): CachedTables {
   }
 }
 
-/** The first text behind every text that begins so. */
+/** The first text after every text with this prefix. */
 function after(beginning: string): string {
   return `${beginning}\u{10FFFF}`
 }

@@ -1,14 +1,14 @@
-// Two namespaces of consumer groups: a stage's group has the stage's name, a readers' group lies under `readers.`. So a
-// reader, whatever name it chooses, can neither take lanes from a stage nor move a stage's positions.
+// Two namespaces of consumer groups: a stage's group has the stage's name, a readers' group has the prefix
+// `readers.`. So a reader of any name can neither take lanes from a stage nor move a stage's positions.
 import { FlotillaError } from '../errors.ts'
 
-/** `stage`: its members own lanes. `readers`: they only share what a topic holds. */
+/** `stage`: its members own lanes. `readers`: they only share a topic's records. */
 export type GroupKind = 'stage' | 'readers'
 
 const READERS = 'readers'
 const namePattern = /^[A-Za-z0-9._-]{1,100}$/
 
-/** The group's name below the fleet's prefix. Throws REQUEST_INVALID for a reader's name that can't be one. */
+/** The group's name below the fleet's prefix. Throws REQUEST_INVALID for an invalid reader's name. */
 export function groupName(kind: GroupKind, name: string): string {
   if (kind === 'readers') return `${READERS}.${checked(name)}`
   if (namesReaders(name)) throw new FlotillaError('INTERNAL', `${name} is no name for the group of a stage`)

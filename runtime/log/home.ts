@@ -1,4 +1,4 @@
-/** murmur2 as Kafka's Java client computes it (org.apache.kafka.common.utils.Utils.murmur2): a signed 32-bit integer. */
+/** murmur2 as Kafka's Java client computes it (org.apache.kafka.common.utils.Utils): signed, 32 bits. */
 export function murmur2(data: Uint8Array): number {
   const length = data.length
   const m = 0x5bd1e995
@@ -20,7 +20,7 @@ export function murmur2(data: Uint8Array): number {
 
 const utf8 = new TextEncoder()
 
-/** The partition of a key: where Java's default partitioner puts it, so that lane i of every stage holds the same tasks. */
+/** The partition that Java's default partitioner picks, so that lane i of every stage has the same tasks. */
 export function homeOf(key: string, partitions: number): number {
   return (murmur2(utf8.encode(key)) & 0x7fffffff) % partitions
 }

@@ -1,4 +1,4 @@
-// How large things on the log may be. Ours is below the broker's, so that what we write is refused by nobody.
+// Size limits of the log. Ours is below the broker's, so that our writes are never refused.
 import { FlotillaError } from '../errors.ts'
 import { CommitRefused, type LaneCommit, type LogTopic } from './port.ts'
 
@@ -28,7 +28,7 @@ export function recordBytes({ key, value, headers = {} }: Sized): number {
   return bytes
 }
 
-/** The record as a batch of its own. */
+/** Size of the record as a batch. */
 function batchBytes(record: Sized): number {
   return recordBytes(record) + BATCH_BYTES + HEADER_BYTES * Object.keys(record.headers ?? {}).length
 }
@@ -59,7 +59,7 @@ function mustFitBatch(record: Sized, what: string): void {
     throw new CommitRefused(`${what} has ${bytes} bytes, at most ${LOG_RECORD_BYTES} are taken`, 'record')
 }
 
-/** Throws RECORD_TOO_LARGE for a record that Kafka's defaults would refuse, before it takes others down with it. */
+/** Throws RECORD_TOO_LARGE if Kafka's defaults would refuse a record, before it fails others with it. */
 export function mustBePublishable(records: readonly (Sized & { readonly topic: LogTopic })[]): void {
   for (const record of records) {
     const bytes = batchBytes(record)

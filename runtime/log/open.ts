@@ -5,7 +5,7 @@ import type { Security } from './kafka/client.ts'
 import { createKafkaLog } from './kafka/log.ts'
 import type { Log } from './port.ts'
 
-/** Kafka where KAFKA_BROKERS is set, else the embedded log. Throws DATA_LOCKED when another process has the directory. */
+/** Kafka if KAFKA_BROKERS is set, else the embedded log. Throws DATA_LOCKED if another process has it. */
 export async function openLog(environment: Environment, logger?: Logger): Promise<Log> {
   if (environment.kafkaBrokers.length > 0) return openKafkaLog(environment, logger)
   const { dataDir, partitions, prefix, durability } = environment

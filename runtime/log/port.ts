@@ -1,16 +1,17 @@
-// The log as the host sees it: two adapters (embedded, kafka) and the simulator's, held to one conformance suite.
+// The log as the host sees it: two adapters (embedded, kafka) and the simulator's, held to one conformance
+// suite.
 //
 // 1. Topic names here are logical; the adapter adds the fleet's prefix. Offsets fit a double (2^53).
-// 2. Lane i of a group = partition i of every topic it consumes + its state rows. A lane has one live owner: `open`
-//    fences every former owner, whose later commits reject with LaneFenced.
-// 3. `commit` is atomic: records, rows and positions together, or nothing. After CommitUncertain nobody knows:
-//    the owner drops the lane and opens it again, which tells.
-// 4. Records of a partition are delivered in offset order. After a rebalance, records at or past the committed
-//    position may be delivered again to the same lane: the host skips what it has already taken.
+// 2. Lane i of a group = partition i of every topic it consumes + its state rows. A lane has one live owner:
+//    `open` fences every former owner, whose later commits reject with LaneFenced.
+// 3. `commit` is atomic: records, rows and positions together, or nothing. After CommitUncertain the outcome
+//    is unknown: the owner drops the lane and reopens it, which shows the outcome.
+// 4. Records of a partition are delivered in offset order. After a rebalance, records at or past the
+//    committed position may be delivered again to the same lane: the host skips what it has already taken.
 // 5. Readers see only committed records (read_committed), never part of a transaction.
-// 6. A record is taken up to `LOG_RECORD_BYTES`, a position's metadata up to `LOG_METADATA_BYTES` (limits.ts), or what a
-//    broker is configured for. What is larger is refused, and refused again: CommitRefused. A lane whose commit was
-//    refused is dropped and opened again, as after any commit that was not written.
+// 6. A record is taken up to `LOG_RECORD_BYTES`, a position's metadata up to `LOG_METADATA_BYTES`
+//    (limits.ts), or the broker's own limits. Anything larger is refused every time: CommitRefused. A lane
+//    whose commit was refused is dropped and reopened, as after any commit that was not written.
 // 7. Groups of readers and groups of stages have namespaces of their own (groups.ts): equal names never meet.
 import type { TopicName } from '../../schemas/topics.ts'
 import type { GroupKind } from './groups.ts'
@@ -26,27 +27,30 @@ export interface LogRecord {
   readonly value: Uint8Array | null
   readonly headers: Readonly<Record<string, string>>
   /**
-   * Epoch milliseconds: when the log took it, on topics that anyone may write; never what its producer says. Where the log was
-   * not asked to note that, it is the time at which the record was read.
+   * Epoch milliseconds: when the log took it, on topics that anyone may write; never the producer's claim. If
+   * the log is not configured to set it, it is the time at which the record was read.
    */
   readonly timestampMs: number
   /**
-   * Epoch of the leader that wrote it. A log that has lost records gives their offsets again, in a later epoch: offset and
-   * epoch name a record for good. Absent where offsets never go back.
+   * Epoch of the leader that wrote it. A log that has lost records reuses their offsets, in a later epoch:
+   * offset and epoch identify a record for good. Absent if offsets never go back.
    */
   readonly leaderEpoch?: number
 }
 
 export interface OutgoingRecord {
   readonly topic: LogTopic
-  /** Always named by us: murmur2(key) mod partitions (`homeOf`). */
+  /** Always computed by us: murmur2(key) mod partitions (`homeOf`). */
   readonly partition: number
   readonly key: string | null
   readonly value: Uint8Array | null
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** `offset` is the lowest unfinished one; `metadata` holds what is finished beyond it (position-metadata.ts; at most 3,000 bytes). */
+/**
+ * `offset` is the lowest unfinished one; `metadata` holds what is finished beyond it (position-metadata.ts;
+ * at most 3,000 bytes).
+ */
 export interface Position {
   readonly topic: LogTopic
   readonly offset: number
@@ -59,12 +63,12 @@ export interface StateRow {
   readonly value: Uint8Array | null
 }
 
-/** Input of a lane that is not what it was. Whatever follows from it, it is reported. */
+/** Input of a lane that was lost or replaced. Reported in every case. */
 export interface InputLoss {
   readonly topic: LogTopic
   /**
-   * `retention`: records were deleted before the lane had read them. `truncated`: the log has lost records that it had
-   * acknowledged. `recreated`: another topic has the name of the one that was read.
+   * `retention`: records were deleted before the lane had read them. `truncated`: the log has lost records
+   * that it had acknowledged. `recreated`: another topic has the name of the one that was read.
    */
   readonly cause: 'retention' | 'truncated' | 'recreated'
   /** The position before and after: reading goes on at `to`. */
@@ -83,26 +87,28 @@ export interface OpenLane {
   /** Grows with each opening of this lane by anyone. */
   readonly epoch: number
   /**
-   * State as of the opening: every live row, each key once. To be read before the lane's first commit, in turns if need be:
-   * there may be millions. Empty after `releaseRows`.
+   * State as of the opening: every live row, each key once. To be read before the lane's first commit, in
+   * turns if need be: there may be millions. Empty after `releaseRows`.
    */
   readonly rows: Iterable<StateRow>
   /** Committed positions; a topic without one starts at offset 0 (its earliest record). */
   readonly positions: readonly Position[]
   /**
-   * Begins delivery from the committed positions. Call once. `onRecords` must not throw; it returns at once (work runs off
-   * the loop). `onEnded`: this opening can deliver and commit nothing more, because a position went back; open it again.
+   * Begins delivery from the committed positions. Call once. `onRecords` must not throw; it returns at once
+   * (work runs off the loop). `onEnded`: this opening can deliver and commit nothing more, because a position
+   * went back; open it again.
    */
   start(onRecords: (records: readonly LogRecord[]) => void, onEnded?: (reason: Error) => void): void
   /** Stops fetching these topics of the lane (those already handed over or in flight may still arrive). */
   pause(topics: readonly LogTopic[]): void
   resume(topics: readonly LogTopic[]): void
   /**
-   * One at a time per lane. Rejects with CommitFailed (nothing was written; may be tried again), or with one of those that
-   * end the lane: LaneFenced, LaneSpent, CommitUncertain, CommitRefused (nothing was written; would be refused again).
+   * One at a time per lane. Rejects with CommitFailed (nothing was written; may be tried again), or with one
+   * of those that end the lane: LaneFenced, LaneSpent, CommitUncertain, CommitRefused (nothing was written;
+   * would be refused again).
    */
   commit(commit: LaneCommit): Promise<void>
-  /** The rows were read: they are kept in memory no longer. */
+  /** The rows were read: frees their memory. */
   releaseRows(): void
   /** Releases local resources. Idempotent. Does not move positions. */
   close(): Promise<void>
@@ -111,26 +117,26 @@ export interface OpenLane {
 export interface LaneListener {
   /** This member owns the lane now. Open it with `membership.open(lane)`. */
   onAssigned(lane: number): void
-  /** The lane went to another member: stop, abort, drop. `isForgotten`: because this one was not heard of for too long. */
+  /** The lane went to another member: stop, abort, drop. `isForgotten`: because this one was silent. */
   onRevoked(lane: number, isForgotten?: boolean): void
   /** The member can't go on without its owner's help (it keeps trying to rejoin by itself). */
   onError(error: Error): void
-  /** What `onError` told is over. */
+  /** The error reported by `onError` has cleared. */
   onRecovered?(): void
-  /** Records of this lane's input are gone, or others stand in their place. */
+  /** Records of this lane's input are gone or replaced. */
   onLoss?(lane: number, loss: InputLoss): void
-  /** Another topic has the name of the one that held the lane's state: what the lane knew is gone. */
+  /** Another topic has the name of the one that held the lane's state: the state is lost. */
   onStateLost?(lane: number): void
-  /** All that stands in the way of this member's input now, each with its remedy; empty when nothing does any more. */
+  /** All current problems of this member's input, each with its remedy; empty when there are none. */
   onProblems?(problems: readonly string[]): void
 }
 
 export interface Membership {
-  /** Resolves when the group has said for the first time which lanes are this member's. There may be none. */
+  /** Resolves when the group has first assigned this member its lanes. There may be none. */
   readonly joined: Promise<void>
-  /** Fences former owners, restores rows and positions. Also used to open a lane again after it was dropped. */
+  /** Fences former owners, restores rows and positions. Also reopens a lane after it was dropped. */
   open(lane: number): Promise<OpenLane>
-  /** This member can't work on the lane until it joins anew: another member gets it, or nobody where none can. */
+  /** This member can't take the lane until it joins again: another member gets it, or nobody if none can. */
   decline?(lane: number): void
   /** Leaves the group: lanes go to the other members at once. */
   leave(): Promise<void>
@@ -142,20 +148,20 @@ export interface JoinOptions {
   readonly topics: readonly LogTopic[]
   /** Unique per process. */
   readonly instance: string
-  /** How long records may wait to be delivered together, where nobody waits for them. Milliseconds; default 0. */
+  /** How long records may wait to be batched, if nobody waits for them. Milliseconds; default 0. */
   readonly lingerMs?: number
 }
 
 export interface TailOptions {
   readonly topics: readonly LogTopic[]
-  /** Where to start when there is no group or it has no position. */
+  /** Where to start if there is no group or it has no position. */
   readonly from: 'earliest' | 'latest'
   /**
-   * A readers' group: positions are kept, members share the partitions, at-least-once delivery. Without: every reader sees
-   * everything. `tail` throws REQUEST_INVALID for what can't be a name.
+   * A readers' group: positions are kept, members share the partitions, at-least-once delivery. Absent: every
+   * reader sees everything. `tail` throws REQUEST_INVALID for an invalid name.
    */
   readonly group?: string
-  /** The group will not have this reader, now or later; it goes on asking until it is closed. */
+  /** The group refuses this reader for good; it retries until it is closed. */
   readonly onRefused?: (error: Error) => void
 }
 
@@ -169,9 +175,9 @@ export interface KeySearch {
   readonly topic: LogTopic
   readonly partition: number
   readonly key: string
-  /** Whether a record of the key is one that is looked for. The same for every search of a topic. */
+  /** Whether a record of the key is wanted. The same for every search of a topic. */
   readonly wanted: (record: LogRecord) => boolean
-  /** No such record was written before. Epoch milliseconds; 0 where that is not known. */
+  /** No such record was written before this time. Epoch milliseconds; 0 if that is not known. */
   readonly sinceMs: number
 }
 
@@ -188,35 +194,35 @@ export interface Log {
   readonly kind: 'embedded' | 'kafka' | 'memory'
   /** Partition count shared by all task topics. */
   readonly partitions: number
-  /** Creates what is missing (topics, state topics of these stages). A different partition count is an error naming both. */
+  /** Creates missing topics, and state topics of these stages. Rejects on a different partition count. */
   ensureTopics(stages: readonly string[]): Promise<void>
   /** Durable, idempotent, outside any lane. Resolves with each record's position. */
   publish(
     records: readonly OutgoingRecord[],
   ): Promise<{ topic: LogTopic; partition: number; offset: number }[]>
   join(options: JoinOptions, listener: LaneListener): Promise<Membership>
-  /** Reads topics outside stages: the handler is awaited before the next batch, and a group's position moves after it. */
+  /** Reads topics outside stages: awaits the handler, then moves the group's position. */
   tail(options: TailOptions, handler: (records: readonly LogRecord[]) => Promise<void> | void): Tail
   /**
-   * The newest record of `key` that `wanted` takes, among those of a topic that is looked up by key (`topics.ts`). Its cost
-   * is bounded: rejects with SEARCH_UNFINISHED when more must be read than one call may; the next call goes on there. May
-   * miss what was written before `sinceMs`, and on Kafka what lies very far back.
+   * The newest record of `key` that `wanted` accepts, in a topic that is looked up by key (`topics.ts`). Its
+   * cost is bounded: rejects with SEARCH_UNFINISHED if more must be read than one call may; the next call
+   * goes on there. May miss records written before `sinceMs`, and on Kafka very old ones.
    */
   find(search: KeySearch): Promise<LogRecord | null>
   /** Bounded read of one partition, oldest first: for operators (dead-letters). */
   read(topic: LogTopic, partition: number, fromOffset: number, limit: number): Promise<LogRecord[]>
   ranges(topics: readonly LogTopic[]): Promise<PartitionRange[]>
-  /** Committed positions of a group, for lag. Of a stage where `kind` is absent. */
+  /** Committed positions of a group, for lag. Default kind: stage. */
   positions(
     group: string,
     kind?: GroupKind,
   ): Promise<{ topic: LogTopic; partition: number; offset: number }[]>
   /**
-   * What tells each topic from one of the same name that was deleted or is another log's: part of the ids that derive from
-   * positions. Empty where the log knows nothing of the kind.
+   * Distinguishes each topic from one of the same name that was deleted or is another log's: part of the ids
+   * that derive from positions. Empty if the log has no such ids.
    */
   topicIds(topics: readonly LogTopic[]): Promise<ReadonlyMap<LogTopic, string>>
-  /** Settings of topics that weaken a promise, each with its remedy; empty when there are none. */
+  /** Settings of topics that weaken a guarantee, each with its remedy; empty if there are none. */
   advice(): Promise<readonly string[]>
   /** Rejects with the reason when the log can't be used now. */
   check(): Promise<void>
@@ -231,18 +237,18 @@ export class LaneFenced extends Error {
 export class CommitUncertain extends Error {
   override readonly name = 'CommitUncertain'
 }
-/** Nothing was written, and this opening of the lane can commit nothing more: open it again. */
+/** Nothing was written, and this opening of the lane can commit nothing more: reopen it. */
 export class LaneSpent extends Error {
   override readonly name = 'LaneSpent'
 }
-/** Nothing was written; the same commit may be tried again. */
+/** Nothing was written; the same commit may be retried. */
 export class CommitFailed extends Error {
   override readonly name = 'CommitFailed'
 }
 /**
- * Nothing was written, and the same commit would be refused every time. Kafka's MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE
- * and INVALID_RECORD (a record or row), and OFFSET_METADATA_TOO_LARGE (a position). CORRUPT_MESSAGE is none of them: it may
- * be the network's doing.
+ * Nothing was written, and the same commit would be refused every time. Kafka's MESSAGE_TOO_LARGE,
+ * RECORD_LIST_TOO_LARGE and INVALID_RECORD (a record or row), and OFFSET_METADATA_TOO_LARGE (a position).
+ * CORRUPT_MESSAGE is not among them: the network may have caused it.
  */
 export class CommitRefused extends Error {
   override readonly name = 'CommitRefused'

@@ -1,6 +1,8 @@
-// The metadata of a position: what is finished beyond it. The host writes it; a log that was cut off shortens it.
+// The metadata of a position: the records finished beyond it. The host writes it; truncation of the log
+// shortens it.
 //
-// `<next - base>` then runs of unfinished offsets as `gap` or `gap*length`, base 36, comma-separated, relative to the run before.
+// `<next - base>` then runs of unfinished offsets as `gap` or `gap*length`, base 36, comma-separated,
+// relative to the run before.
 import type { Position } from './port.ts'
 
 export interface Finished {
@@ -51,12 +53,12 @@ export function decodeFinished(base: number, metadata: string): { next: number; 
 
 const HOSTS = /^[0-9a-z]+(,[0-9a-z]+(\*[0-9a-z]+)?)+$/
 
-/** One past the highest offset taken. Metadata of another kind says nothing of it. */
+/** One past the highest offset taken. Metadata of another kind does not contain it. */
 export function nextOf({ offset, metadata }: Position): number {
   return HOSTS.test(metadata) ? decodeFinished(offset, metadata).next : offset
 }
 
-/** The position in a log that was cut off at `end`: what was finished below the cut stays so, nothing is from there on. */
+/** The position in a log that was truncated at `end`: records finished below stay so, none from there on. */
 export function cutAt<P extends Position>(position: P, end: number): P {
   const { offset, metadata } = position
   if (nextOf(position) <= end) return position

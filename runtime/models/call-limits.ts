@@ -1,4 +1,5 @@
-// How long a call of a provider may take, and how many may run at once, from its configuration and its address. Pure.
+// How long a call of a provider may take, and how many may run at once, from its configuration and its
+// address. Pure.
 import type { ProviderDefinition } from '../config/fleet.ts'
 
 export interface CallLimits {
@@ -13,8 +14,8 @@ export interface CallLimits {
 const defaults: CallLimits = { idleTimeoutMs: 120_000, timeoutMs: 1_800_000, concurrency: null }
 
 /**
- * Of a server of one's own: a processor reads a long prompt for minutes before it says a word, and what is asked beyond its
- * few slots waits there, where a busy server looks like a dead one.
+ * For a private server: a CPU may read a long prompt for minutes before it answers, and calls beyond its few
+ * slots would queue there, so that a busy server looks like a dead one.
  */
 const ownServer: CallLimits = { ...defaults, idleTimeoutMs: 300_000, concurrency: 4 }
 
@@ -31,10 +32,10 @@ export function callLimitsOf(name: string, provider: Partial<ProviderDefinition>
   }
 }
 
-/** Loopback, private, link-local, carrier-grade, unique local; names that no public server has. As URL writes them. */
+/** Loopback, private, link-local, carrier-grade, unique local; names of no public server. As URL has them. */
 const PRIVATE_HOSTS =
   /^(127|10)(\.\d+){3}$|^(192\.168|169\.254|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))(\.\d+){2}$|^\[(::1|f[cd]|fe[89ab])|^[^.[]+$|\.(localhost|local|internal|lan|home\.arpa)$/
 
-/** On this machine or in a private network, as far as its address says so; a bare name is a neighbour's. */
+/** On this machine or in a private network, judging by its address; a bare name counts as private. */
 const isPrivate = (baseUrl: string): boolean =>
   URL.canParse(baseUrl) && PRIVATE_HOSTS.test(new URL(baseUrl).hostname)

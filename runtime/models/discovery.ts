@@ -1,8 +1,9 @@
 // Which models can be used, found in the environment. Pure: the same variables give the same answer.
 //
-// 1. FLOTILLA_MODEL names the default. Else the first provider of the table below whose key (or, for a server of one's
-//    own, URL) is set gives it. Else there is none, and only the scripted model can answer.
-// 2. A server on this machine is asked for its model (`…/default`), because only it knows which one it holds.
+// 1. FLOTILLA_MODEL names the default. Else the first provider of the table below whose key (or URL, for a
+//    private server) is set gives it. Else there is none, and only the scripted model can answer.
+// 2. A server on this machine is asked for its model (`…/default`), because only it knows which one it has
+//    loaded.
 // 3. A variable that is set but empty counts as not set.
 import type { ProviderDefinition } from '../config/fleet.ts'
 import { parseModel, SERVED_MODEL } from './names.ts'
@@ -12,7 +13,7 @@ type Providers = Readonly<Record<string, ProviderDefinition>>
 
 export interface Discovered {
   readonly default: string | null
-  /** Every provider that works by key alone, plus servers whose URL is set. Base URLs show what the environment says. */
+  /** Every provider that needs only a key, and servers whose URL is set; with the environment's base URLs. */
   readonly providers: Providers
 }
 
@@ -22,7 +23,7 @@ interface Hosted {
   readonly defaultModel: string
 }
 
-/** Hosted services: key in `<PROVIDER>_API_KEY`, endpoint changed by `<PROVIDER>_BASE_URL`. In order of preference. */
+/** Hosted: key in `<PROVIDER>_API_KEY`, endpoint in `<PROVIDER>_BASE_URL`. In order of preference. */
 const hosted: readonly Hosted[] = [
   { provider: 'openai', baseUrl: 'https://api.openai.com/v1', defaultModel: 'gpt-4o' },
   { provider: 'groq', baseUrl: 'https://api.groq.com/openai/v1', defaultModel: 'llama-3.3-70b-versatile' },
@@ -33,18 +34,18 @@ const hosted: readonly Hosted[] = [
 
 interface Served {
   readonly provider: string
-  /** The first that is set gives the URL. */
+  /** The first variable that is set gives the URL. */
   readonly urlVariables: readonly string[]
   readonly port: number
 }
 
-/** Servers of one's own: the URL is enough. `<PROVIDER>_API_KEY` is sent where set, `<PROVIDER>_MODEL` names the model. */
+/** Own servers need only a URL. `<PROVIDER>_API_KEY` is sent if set, `<PROVIDER>_MODEL` names the model. */
 const served: readonly Served[] = [
   { provider: 'local', urlVariables: ['LOCAL_BASE_URL'], port: 8080 },
   { provider: 'ollama', urlVariables: ['OLLAMA_BASE_URL', 'OLLAMA_HOST'], port: 11434 },
 ]
 
-/** Whether the environment may name a server of one's own for this provider. */
+/** Whether the environment may name a server for this provider. */
 export const isServed = (provider: string): boolean => served.some((row) => row.provider === provider)
 
 export function discoverModels(variables: Variables): Discovered {
@@ -95,8 +96,8 @@ function discoverServed(
 }
 
 /**
- * What must be set before this model can be called, as a sentence for people; null when nothing is missing. The one
- * answer for the router (which rejects), the model caller and doctor.
+ * Tells people what to set before this model can be called; null when nothing is missing. The one source for
+ * the router (which rejects), the model caller and doctor.
  */
 export function missingSetting(model: string, providers: Providers, variables: Variables): string | null {
   const { provider } = parseModel(model)
@@ -117,8 +118,9 @@ function unknownProvider(provider: string, providers: Providers): string {
 }
 
 /**
- * Takes what people write: `127.0.0.1:11434`, `0.0.0.0`, `http://host:8000`, `http://host/v1/`. A URL without a path gets
- * `/v1`, where every server of this kind answers; one without a port and scheme gets the server's usual port.
+ * Accepts what people write: `127.0.0.1:11434`, `0.0.0.0`, `http://host:8000`, `http://host/v1/`. A URL
+ * without a path gets `/v1`, where every server of this kind answers; one without a port and scheme gets the
+ * server's usual port.
  */
 function endpoint(value: string, defaultPort: number): string {
   const bare = !/^[a-z]+:\/\//i.test(value)
@@ -127,7 +129,7 @@ function endpoint(value: string, defaultPort: number): string {
     : null
   if (url === null) return value
   if (bare && url.port === '') url.port = String(defaultPort)
-  // A listener's address that names every interface is not one that can be called.
+  // A listener's wildcard address can't be called.
   if (url.hostname === '0.0.0.0') url.hostname = '127.0.0.1'
   if (url.pathname === '/') url.pathname = '/v1'
   return url.toString().replace(/\/+$/, '')

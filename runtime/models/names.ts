@@ -2,21 +2,19 @@
 
 export interface ModelName {
   readonly provider: string
-  /** As the provider knows it; may hold slashes of its own (`openrouter/meta-llama/llama-3`). */
+  /** As the provider knows it; may contain slashes (`openrouter/meta-llama/llama-3`). */
   readonly model: string
 }
 
-/**
- * Asks the server which model it has, instead of naming one: `local/default` on a server that holds a single model.
- */
+/** Stands for whichever model the server has: `local/default` on a server that holds a single model. */
 export const SERVED_MODEL = 'default'
 
-/** Total: never throws. Whether the provider exists is asked of `missingSetting`. */
+/** Total: never throws. Whether the provider exists is checked by `missingSetting`. */
 export function parseModel(name: string): ModelName {
   const slash = name.indexOf('/')
   if (slash <= 0) return { provider: 'openai', model: slash === 0 ? name.slice(1) : name }
   return { provider: name.slice(0, slash), model: name.slice(slash + 1) }
 }
 
-/** Used where no model is configured: it plays recorded conversations, and says so. */
+/** Used if no model is configured: it plays recorded conversations, and says so. */
 export const SCRIPTED_MODEL = 'scripted/conversations'

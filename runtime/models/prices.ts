@@ -1,4 +1,5 @@
-// What tokens cost. The table itself is data: runtime/config/defaults.ts, extended by models.prices of the fleet.
+// Prices of tokens. The table itself is data: runtime/config/defaults.ts, extended by models.prices of the
+// fleet.
 import type { Price } from '../config/fleet.ts'
 import { parseModel } from './names.ts'
 
@@ -6,26 +7,27 @@ export interface ModelPrice {
   /** US dollars per million tokens. */
   readonly inputPerMillion: number
   readonly outputPerMillion: number
-  /** True where no price of this model is known, or only one that another provider asks for it. */
+  /** True if no price of this model is known, or only another provider's. */
   readonly isGuess: boolean
 }
 
 /** For models that no row covers. */
 const GUESS = { inputPerMillion: 1, outputPerMillion: 1, isGuess: true } as const
 
-/** Providers whose rows stand under the bare model name, because they make the model. */
+/** Providers whose rows use the bare model name, because they make the model. */
 const FIRST_PARTY: readonly string[] = ['openai', 'anthropic']
 
 /**
- * The row with the longest prefix of the whole name; for a provider's own models also of the name without its provider
- * (`openai/gpt-4o` = `gpt-4o`). The same model at another provider gets that price as a guess. Of equal rows the first wins.
+ * The row with the longest prefix of the whole name; for a provider's own models also of the name without its
+ * provider (`openai/gpt-4o` = `gpt-4o`). The same model at another provider gets that price as a guess. Of
+ * equal rows the first wins.
  */
 export function priceOf(model: string, prices: readonly Price[]): ModelPrice {
   const whole = longestPrefix(model, prices)
-  if (whole !== undefined) return priced(whole, false)
+  if (whole !== undefined) return toPrice(whole, false)
   const { provider, model: rest } = parseModel(model)
   const bare = longestPrefix(rest, prices)
-  return bare === undefined ? GUESS : priced(bare, !FIRST_PARTY.includes(provider))
+  return bare === undefined ? GUESS : toPrice(bare, !FIRST_PARTY.includes(provider))
 }
 
 /** US dollars. */
@@ -39,11 +41,11 @@ export function costOf(
   return (inputTokens * price.inputPerMillion + outputTokens * price.outputPerMillion) / 1_000_000
 }
 
-function priced(row: Price, isGuess: boolean): ModelPrice {
+function toPrice(row: Price, isGuess: boolean): ModelPrice {
   return { inputPerMillion: row.input, outputPerMillion: row.output, isGuess }
 }
 
-/** Of equal rows the first. */
+/** The row with the longest matching prefix; of equal ones the first. */
 export function longestPrefix<R extends { readonly model: string }>(
   name: string,
   rows: readonly R[],

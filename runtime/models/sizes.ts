@@ -1,4 +1,5 @@
-// What fits into a model. The table itself is data: runtime/config/defaults.ts, extended by models.sizes of the fleet.
+// Context sizes of models. The table itself is data: runtime/config/defaults.ts, extended by models.sizes of
+// the fleet.
 import type { ModelSize } from '../config/fleet.ts'
 import { parseModel } from './names.ts'
 import { longestPrefix } from './prices.ts'

@@ -1,16 +1,16 @@
-// Which model a task deserves: strategies over complexity, quality and estimated tokens. Pure figures; whether the model can
-// be used here is asked elsewhere.
+// Chooses a model for a task: strategies over complexity, quality and estimated tokens. Pure; whether the
+// model can be used here is checked elsewhere.
 
 export const strategies = ['aggressive', 'balanced', 'conservative'] as const
 export const complexities = ['simple', 'moderate', 'complex'] as const
 export const qualities = ['low', 'normal', 'high', 'critical'] as const
 
-/** aggressive: cheap above all. balanced: by the task. conservative: a strong model only where it is critical. */
+/** aggressive: cheap above all. balanced: by the task. conservative: a strong model only if critical. */
 export type Strategy = (typeof strategies)[number]
 export type Complexity = (typeof complexities)[number]
 export type Quality = (typeof qualities)[number]
 
-/** Steps of price and strength. Which model each one is: `models.tiers`. */
+/** Levels of price and strength. Their models: `models.tiers`. */
 export type Tier = 'economical' | 'standard' | 'strong'
 export type Tiers = Readonly<Record<Tier, string>>
 
@@ -26,7 +26,7 @@ const MANY_TOKENS = 100_000
 export interface Demand {
   readonly complexity: Complexity
   readonly quality: Quality
-  /** Of the whole task, input and output. */
+  /** Estimate for the whole task, input and output. */
   readonly tokens: number
 }
 
@@ -44,7 +44,7 @@ export function tierFor(strategy: Strategy, { complexity, quality, tokens }: Dem
   }
 }
 
-/** What stands in where a tier's model can't be used: the next stronger one first, then the weaker ones. */
+/** Tiers to try if a tier's model can't be used: stronger ones first, then the weaker ones. */
 const substitutes: Readonly<Record<Tier, readonly Tier[]>> = {
   economical: ['economical', 'standard', 'strong'],
   standard: ['standard', 'strong', 'economical'],

@@ -1,7 +1,8 @@
-// Who asked for what, and whether it got its answer: what a checker reads after a kill test.
+// The log of calls and whether each got its answer: a checker reads it after a kill test.
 //
-// A line is written when the last byte has been handed to the operating system (answered), or when the caller was gone
-// before that (aborted). Lines are appended one at a time, so a file that is read meanwhile holds whole lines.
+// A line is written when the last byte has been handed to the operating system (answered), or when the caller
+// was gone before that (aborted). Lines are appended one at a time, so a reader of the growing file sees
+// whole lines.
 import { closeSync, openSync, writeSync } from 'node:fs'
 
 export interface LoggedCall {
@@ -16,7 +17,7 @@ export interface LoggedCall {
   readonly outcome: 'answered' | 'aborted'
   /** HTTP status of the answer. */
   readonly status: number
-  /** As the answer said; 0 where there was none. */
+  /** As the answer said; 0 if there was none. */
   readonly inputTokens: number
   readonly outputTokens: number
   readonly receivedMs: number

@@ -16,11 +16,11 @@ interface Answer {
   readonly id: string
   readonly turn: Turn
   readonly request: ChatRequest
-  /** Of the request's body: stands for the tokens of the prompt. */
+  /** Length of the request's body: stands for the tokens of the prompt. */
   readonly requestChars: number
 }
 
-/** Tells what it counted. */
+/** Returns the usage that it counted. */
 export function writeAnswer(response: ServerResponse, answer: Answer): Spent {
   if (answer.request.stream) writeStream(response, answer)
   else writeWhole(response, answer)
@@ -76,7 +76,7 @@ function argumentsText(value: Readonly<Record<string, unknown>>): string {
 
 const finishReason = (calls: readonly unknown[]): string => (calls.length > 0 ? 'tool_calls' : 'stop')
 
-/** Estimates, as a tokenizer would differ for each model that this one stands for. */
+/** Estimates: the tokenizer differs for each model that this one stands in for. */
 function usageOf({ turn, requestChars }: Answer) {
   const written = (turn.text ?? '').length + JSON.stringify(turn.toolCalls ?? '').length
   const prompt_tokens = Math.ceil(requestChars / 4)

@@ -1,17 +1,17 @@
-// Recorded conversations: what a model said, turn by turn, for one task.
+// Recorded conversations: a model's answers, turn by turn, for one task.
 import { readdirSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { FlotillaError } from '../errors.ts'
 
 const turn = z.strictObject({
-  /** What the model writes. In code mode with its ```python block. */
+  /** The model's text. In code mode with its ```python block. */
   text: z.string().optional(),
   toolCalls: z
     .array(z.strictObject({ name: z.string(), arguments: z.record(z.string(), z.json()) }))
     .optional(),
   /**
-   * Texts that must stand in what the tools returned so far. Where one is missing the recording does not fit this run,
-   * and the server says so instead of playing on.
+   * Texts that the results of tools so far must contain. If one is missing, the recording does not fit this
+   * run, and the server says so instead of playing on.
    */
   needs: z.array(z.string()).optional(),
 })
@@ -31,7 +31,7 @@ export type Conversation = z.infer<typeof conversation>
 /** Those of `npm run demo`. */
 const bundled = new URL('../../examples/conversations/', import.meta.url)
 
-/** Every *.json of a directory; by default the bundled ones. Throws CONFIG_INVALID naming the file and what is wrong in it. */
+/** Every *.json of a directory; default: the bundled ones. Throws CONFIG_INVALID naming file and mistake. */
 export function loadConversations(directory: URL = bundled): Conversation[] {
   const files = readdirSync(directory).filter((file) => file.endsWith('.json'))
   return files

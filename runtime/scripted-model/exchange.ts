@@ -1,4 +1,5 @@
-// What a request to a model tells the scripted one: the task, the turn, the mode, and the markers in the task's text.
+// Reads a model request for the scripted model: the task, the turn, the mode, and the markers in the task's
+// text.
 import { z } from 'zod'
 
 const content = z
@@ -23,7 +24,7 @@ export interface Exchange {
   readonly turn: number
   readonly mode: 'code' | 'tools'
   readonly toolNames: readonly string[]
-  /** What came back since the task was given: tool results and outputs of code. */
+  /** Tool results and outputs of code since the task was given. */
   readonly observations: string
 }
 
@@ -37,14 +38,14 @@ export function readExchange({ messages, tools = [] }: ChatRequest): Exchange {
     task,
     taskMark: mark(task, 'task'),
     turn: said.filter(({ role }) => role === 'assistant').length,
-    // Only an agent that writes code is told of final_answer.
+    // Only prompts of code mode mention final_answer.
     mode: tools.length === 0 && system.includes('final_answer') ? 'code' : 'tools',
     toolNames: tools.map((tool) => tool.function.name),
     observations: later.map(({ text }) => text).join('\n'),
   }
 }
 
-/** Value of `name=value` in a text; null when it is not there. */
+/** Value of `name=value` in a text; null if it is absent. */
 export function mark(text: string, name: string): string | null {
   return new RegExp(`(?:^|\\s)${name}=([\\w.-]+)`).exec(text)?.[1] ?? null
 }

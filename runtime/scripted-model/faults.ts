@@ -1,11 +1,12 @@
 // Faults that a task's text asks for by markers, so that a test can choose them from outside any process:
-// `fault=<name>` always, `fault=<name>x2` on the first two calls of each turn, `latency=<ms>` before the answer.
+// `fault=<name>` always, `fault=<name>x2` on the first two calls of each turn, `latency=<ms>` before the
+// answer.
 import type { ServerResponse } from 'node:http'
 import type { Turn } from './conversations.ts'
 import { mark, type Exchange } from './exchange.ts'
 import { benchScript, final, python } from './script.ts'
 
-/** What went out instead of an answer. */
+/** Sends a fault instead of an answer. */
 export type Fault = (response: ServerResponse) => void
 
 export interface Fate {
@@ -20,7 +21,7 @@ export interface Fates {
 }
 
 const MAX_LATENCY_MS = 600_000
-/** Tasks whose faults are counted; the oldest are forgotten. */
+/** Tasks whose faults are counted; the oldest are dropped. */
 const MAX_COUNTED = 100_000
 
 export function createFates(): Fates {
@@ -67,7 +68,7 @@ const faults: Readonly<Record<string, Fault>> = {
   },
 }
 
-/** Answers that are well formed for HTTP and wrong for an agent. */
+/** Answers that are valid HTTP but wrong for an agent. */
 function misbehaviourOf(name: string, exchange: Exchange): Turn | null {
   const { turn, mode, taskMark } = exchange
   const recovered = final(exchange, `done ${taskMark ?? name}`)

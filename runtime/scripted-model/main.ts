@@ -1,6 +1,6 @@
-// The scripted model as a process of its own, for benches and for chaos tests that kill everything else:
+// The scripted model as a separate process, for benches and for chaos tests that kill everything else:
 //   PORT=8123 SCRIPTED_LOG=calls.jsonl SCRIPTED_LATENCY_MS=200 node runtime/scripted-model/main.ts
-// Prints one line of JSON with its URL when it listens.
+// Prints one line of JSON with its URL when it is listening.
 import { startScriptedModel } from './server.ts'
 
 const { PORT, SCRIPTED_LOG, SCRIPTED_LATENCY_MS } = process.env

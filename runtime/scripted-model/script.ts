@@ -1,7 +1,8 @@
-// What the scripted model answers. It never pretends: every text of it says that it is scripted.
+// Answers of the scripted model. Every text says that it is scripted.
 //
-// In this order: a recorded conversation whose task stands word for word in the request; the bench conversation, for a
-// task with a `task=<id>` marker (one call of `echo`, then `done <id>`); else how to connect a model.
+// In this order: a recorded conversation whose task occurs word for word in the request; the bench
+// conversation, for a task with a `task=<id>` marker (one call of `echo`, then `done <id>`); else how to
+// connect a model.
 import type { Conversation, Turn } from './conversations.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -33,14 +34,14 @@ function playTurn(conversation: Conversation, exchange: Exchange): Turn {
     return final(exchange, `Scripted model: the recording "${conversation.title}" ends here.`)
   const missing = turn.needs?.find((text) => !exchange.observations.includes(text))
   if (missing !== undefined) {
-    const told = `the tools did not return ${JSON.stringify(missing)}, so the recording does not fit this run`
-    return final(exchange, `Scripted model: cannot go on with "${conversation.title}": ${told}.`)
+    const reason = `the tools did not return ${JSON.stringify(missing)}, so the recording does not fit this run`
+    return final(exchange, `Scripted model: cannot go on with "${conversation.title}": ${reason}.`)
   }
-  return { ...turn, text: noted(turn, exchange) }
+  return { ...turn, text: addNote(turn, exchange) }
 }
 
-/** A comment where text is code, so that it stays code; before the text elsewhere. */
-function noted(turn: Turn, exchange: Exchange): string {
+/** Adds the note: as a comment if the text is code, else after the text. */
+function addNote(turn: Turn, exchange: Exchange): string {
   const text = turn.text ?? ''
   if (exchange.mode === 'code' || (turn.toolCalls ?? []).length > 0) return `${SCRIPTED_NOTE}\n${text}`.trim()
   return `${text}\n\n(${SCRIPTED_NOTE})`.trim()

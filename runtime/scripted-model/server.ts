@@ -1,7 +1,8 @@
 // The scripted model: a real HTTP server with OpenAI's chat API, for the demo without a key and for tests.
 //
-// It plays recorded conversations and says so; any other task gets the answer how to connect a model (script.ts). Markers
-// in a task's text choose faults (faults.ts). Every call is counted, and logged where asked (call-log.ts).
+// It plays recorded conversations and says so; any other task is answered with how to connect a model
+// (script.ts). Markers in a task's text choose faults (faults.ts). Every call is counted, and logged on
+// request (call-log.ts).
 //   POST /v1/chat/completions   GET /v1/models   GET /stats
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -18,7 +19,7 @@ export interface ScriptedModelOptions {
   readonly conversations?: readonly Conversation[]
   /** Asked first; undefined leaves the answer to the recordings. */
   readonly script?: Script
-  /** Before every answer, besides what a task's `latency=` marker asks for. */
+  /** Delay before every answer, in addition to a task's `latency=` marker. */
   readonly latencyMs?: number
   /** JSONL file to which every call is appended. */
   readonly log?: string
@@ -112,7 +113,7 @@ function createPlayer(options: ScriptedModelOptions, log: CallLog): Player {
     record(log, chat, exchange, request, response, () => spent)
     const fate = fates.of(exchange)
     const answer = () => {
-      // The caller has gone: nobody is answered.
+      // The caller has gone: nothing is sent.
       if (response.destroyed) return
       if (fate.fault !== null) return fate.fault(response)
       const turn = fate.turn ?? playAny(scripts, exchange)
@@ -125,7 +126,7 @@ function createPlayer(options: ScriptedModelOptions, log: CallLog): Player {
     }
     const waitMs = fate.latencyMs + (options.latencyMs ?? 0)
     if (waitMs === 0) return answer()
-    // A caller that has gone leaves no timer behind, which would hold up the end of the process.
+    // A caller that has gone leaves no timer behind, which would keep the process from ending.
     const timer = setTimeout(answer, waitMs)
     response.once('close', () => clearTimeout(timer))
   }

@@ -5,7 +5,7 @@ import { hashOf } from './hash.ts'
 import type { BlobStore } from './port.ts'
 import type { Sql } from './sql.ts'
 
-/** Records that name a blob are kept at most 30 days; state of a task that still runs renews its blobs by putting them again. */
+/** Records that name a blob are kept at most 30 days; state of a running task renews its blobs. */
 const KEEP_MS = 60 * 86_400_000
 
 export interface SqlBlobs extends BlobStore {

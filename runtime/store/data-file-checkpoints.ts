@@ -1,20 +1,21 @@
-// Moves what the data file's write-ahead log holds into the file, in a thread of its own: that takes 10 to 20 ms each time, most
-// of it waiting for the disk, in which the fleet would stand still.
+// Checkpoints the data file's write-ahead log in a separate thread: it takes 10 to 20 ms each time, most of
+// it waiting for the disk, and would block the fleet.
 //
-// 1. The thread copies while the connection goes on writing, so it never quite catches up: once the log is long, the
-//    connection copies the few pages that are left, and the log begins anew.
-// 2. Without the thread (a short command, or it failed) SQLite checkpoints by itself in a commit, at OWN_PAGES.
+// 1. The thread copies while the connection goes on writing, so it never quite catches up: once the log is
+//    long, the connection copies the few pages that are left, and the log restarts.
+// 2. Without the thread (a short command, or it failed) SQLite checkpoints by itself in a commit, at
+//    OWN_PAGES.
 import type { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 
 /** Commits between two checkpoints: some 3,000 pages under load. */
 const COMMITS = 100
-/** From this length on the log is to begin anew. A page has 4 KB. */
+/** Length from which the log is to restart. A page has 4 KB. */
 const LONG_PAGES = 8_000
-/** When a commit checkpoints by itself. */
+/** Length at which a commit checkpoints by itself. */
 export const OWN_PAGES = 16_000
 const CLOSE_WITHIN_MS = 10_000
-/** It runs one statement, again and again. */
+/** The thread runs one statement, again and again. */
 const HEAP = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 }
 
 export interface ThreadData {
@@ -22,7 +23,7 @@ export interface ThreadData {
   readonly state: Int32Array<SharedArrayBuffer>
 }
 
-/** Of the thread: it opens the file only from `started`, and has closed it at `closed`. */
+/** States of the thread: it opens the file only from `started`, and has closed it at `closed`. */
 export const states = { started: 0, open: 1, closed: 2 } as const
 
 const source = new URL('./data-file-thread.ts', import.meta.url)
@@ -65,7 +66,9 @@ export class Checkpoints {
     thread.once('error', (error) => {
       this.#failed = true
       this.#thread = null
-      process.emitWarning(`checkpoints of ${this.#path} run in its commits from now on: ${error.message}`)
+      process.emitWarning(
+        `the checkpoint thread of ${this.#path} failed; commits checkpoint from now on: ${error.message}`,
+      )
     })
     thread.unref()
     return thread
@@ -77,7 +80,7 @@ export class Checkpoints {
     try {
       this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)')
     } catch {
-      // The disk, most likely: the next commit meets it too, and is heard.
+      // Most likely the disk is full; the next commit will fail too and report it.
     }
   }
 }

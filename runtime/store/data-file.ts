@@ -1,10 +1,13 @@
-// The SQLite file of an embedded fleet: log, key-value store, blobs and ledgers share it, so that one fsync serves all.
+// The SQLite file of an embedded fleet: log, key-value store, blobs and ledgers share it, so that one fsync
+// serves all.
 //
-// 1. One process holds a data directory. The proof is an SQLite lock on `flotilla.lock`, which the operating system
-//    drops with the process (kill -9 included); `owner.json` only names the holder for the error message.
-// 2. Writes asked for within one turn of the event loop share one transaction; each resolves after its COMMIT.
-// 3. A write that throws is undone alone; the others of its transaction stand.
-// 4. A hold (a transaction over several turns) has the connection's writes to itself; other writes wait for its end.
+// 1. One process holds a data directory. The proof is an SQLite lock on `flotilla.lock`, which the operating
+//    system drops with the process (kill -9 included); `owner.json` only names the holder for the error
+//    message.
+// 2. Writes requested within one tick share one transaction; each resolves after its COMMIT.
+// 3. A write that throws is rolled back alone; the others of its transaction stay.
+// 4. A hold (a transaction over several ticks) has the connection's writes to itself; other writes wait for
+//    its end.
 import {
   chmodSync,
   closeSync,
@@ -21,7 +24,10 @@ import type { StatementSync } from 'node:sqlite'
 import { FlotillaError } from '../errors.ts'
 import { Checkpoints, OWN_PAGES } from './data-file-checkpoints.ts'
 
-/** power-loss: fsync at each commit. process-crash: kill -9 loses nothing, a power cut may lose the last commits (never tear them). */
+/**
+ * power-loss: fsync at each commit. process-crash: kill -9 loses nothing, a power cut may lose the last
+ * commits (never tear them).
+ */
 export type Durability = 'power-loss' | 'process-crash'
 
 export interface DataFileOptions {
@@ -30,7 +36,7 @@ export interface DataFileOptions {
   readonly durability?: Durability
 }
 
-/** The COMMIT itself failed while writing: whether it holds is known only after the file is opened again. */
+/** The COMMIT itself failed while writing: whether it took effect shows only when the file is reopened. */
 export class WriteUncertain extends Error {
   override readonly name = 'WriteUncertain'
 }
@@ -96,12 +102,12 @@ export class DataFile {
     writeFileSync(join(this.dir, 'owner.json'), text, { mode: 0o600 })
   }
 
-  /** Whether a hold is under way: reads of this connection may then see what is not committed. */
+  /** Whether a hold is under way: reads of this connection may then see uncommitted data. */
   get held(): boolean {
     return this.#held
   }
 
-  /** Runs `work` (synchronous statements on `db`) in the next transaction. Resolves with its result once that is durable. */
+  /** Runs `work` (synchronous statements on `db`) in the next transaction. Resolves once that is durable. */
   write<T>(work: () => T): Promise<T> {
     if (this.#closed) return Promise.reject(closedError(this.dir))
     return new Promise<T>((resolve, reject) => {
@@ -110,7 +116,10 @@ export class DataFile {
     })
   }
 
-  /** Waits for the connection, for a transaction over several turns. The caller runs BEGIN … COMMIT itself, then calls the result. */
+  /**
+   * Waits for the connection, for a transaction over several ticks. The caller runs BEGIN … COMMIT itself,
+   * then calls the result.
+   */
   hold(): Promise<() => void> {
     if (this.#closed) return Promise.reject(closedError(this.dir))
     return new Promise((resolve) => {
@@ -128,7 +137,7 @@ export class DataFile {
     await this.write(() => this.db.prepare('SELECT 1').get())
   }
 
-  /** Gives up one open. The last one writes what is waiting, closes the file and frees the directory. */
+  /** Ends one open. The last one flushes pending writes, closes the file and unlocks the directory. */
   release(): void {
     if (--this.users > 0 || this.#closed) return
     if (!this.#held) this.#flush()
@@ -182,7 +191,7 @@ export class DataFile {
       if (amongOthers) this.#statement('RELEASE write').run()
       return () => write.resolve(value)
     } catch (error) {
-      // A full disk or a failed read ends the whole transaction, not only this write.
+      // A full disk or a failed read aborts the whole transaction, not only this write.
       if (!this.db.isTransaction) throw error
       this.db.exec(amongOthers ? 'ROLLBACK TO write; RELEASE write' : 'ROLLBACK; BEGIN')
       return () => write.reject(error)
@@ -213,7 +222,10 @@ function createDirectory(dataDir: string): string {
   }
 }
 
-/** The open transaction is the lock. Nothing is ever written to this file, and nobody may read it by other means (closing it would drop the lock). */
+/**
+ * The open transaction is the lock. Nothing is ever written to this file, and nothing else may open it
+ * (closing it would drop the lock).
+ */
 function takeLock(dir: string): DatabaseSync {
   const lock = new DatabaseSync(join(dir, 'flotilla.lock'))
   try {
@@ -236,7 +248,7 @@ function describeOwner(dir: string): string {
   }
 }
 
-/** Texts, results and arguments of tasks: also in a directory that was there before. The WAL takes the file's mode. */
+/** Makes the file private, even in an existing directory: it holds tasks' texts. The WAL takes its mode. */
 function keepPrivate(path: string): void {
   try {
     closeSync(openSync(path, 'a', PRIVATE))

@@ -13,7 +13,10 @@ function migrationsFor(kind: SqlKind): Record<string, Migration> {
   }
 }
 
-/** Brings the database to this version's tables; `schema` is the one that `sql` is bound to, if any. Processes that start together take turns (PostgreSQL's advisory lock). */
+/**
+ * Brings the database to this version's tables; `schema` is the one that `sql` is bound to, if any. Processes
+ * that start together take turns (PostgreSQL's advisory lock).
+ */
 export async function migrate(sql: Sql, kind: SqlKind, schema?: string): Promise<void> {
   const provider = { getMigrations: () => Promise.resolve(migrationsFor(kind)) }
   const place = schema === undefined ? {} : { migrationTableSchema: schema }
@@ -41,7 +44,7 @@ async function createLedgers(db: Kysely<Tables>, kind: SqlKind): Promise<void> {
   }
 }
 
-/** What summaries and the console look up. */
+/** Indexes for the lookups of summaries and the console. */
 const indexes = [
   ['usage_ledger', 'at_ms'],
   ['task_ledger', 'completed_at_ms'],
@@ -70,7 +73,8 @@ async function createUsageLedger(db: Kysely<Tables>): Promise<void> {
     .addColumn('error_code', 'text')
     .addColumn('cached', 'integer', (column) => column.notNull())
     .addColumn('at_ms', 'bigint', (column) => column.notNull())
-    // The task first: a query's rows lie together, and those of new tasks at the end of the index (ids are in order of time).
+    // The task first: its rows are adjacent, and those of new tasks are at the end of the index (ids are in
+    // order of time).
     .addPrimaryKeyConstraint('usage_ledger_key', ['task_id', 'event_id'])
     .execute()
 }

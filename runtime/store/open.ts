@@ -27,7 +27,7 @@ type StoreSettings = Pick<Environment, 'kafkaBrokers' | 'redisUrl' | 'databaseUr
 
 const SWEEP_EVERY_MS = 6 * 3_600_000
 
-/** Redis and PostgreSQL where their URLs are set, else SQLite in the data directory. */
+/** Redis and PostgreSQL if their URLs are set, else SQLite in the data directory. */
 export async function openStores(environment: StoreSettings, log?: StoreLog): Promise<Stores> {
   requireShared(environment)
   const { redisUrl, prefix, allowVolatileStore, redisWaitReplicas = 0 } = environment
@@ -63,8 +63,9 @@ export function openSql(
 }
 
 /**
- * The payloads of a fleet on Kafka, for a program that only reads results. The database is asked by the first large result:
- * most programs never get one. Without DATABASE_URL such a result rejects with CONFIG_INVALID.
+ * The payloads of a fleet on Kafka, for a program that only reads results. Connects to the database on the
+ * first large result: most programs never get one. Without DATABASE_URL such a result rejects with
+ * CONFIG_INVALID.
  */
 export function sharedBlobs({ databaseUrl, prefix }: Pick<StoreSettings, 'databaseUrl' | 'prefix'>): {
   readonly blobs: BlobStore
@@ -74,7 +75,7 @@ export function sharedBlobs({ databaseUrl, prefix }: Pick<StoreSettings, 'databa
   const open = async (): Promise<BlobStore> => {
     if (databaseUrl === null) throw noDatabase()
     opened ??= openPostgresSql(databaseUrl, prefix)
-    // A database that is away is asked again by the next one.
+    // If the database is away, the next result retries.
     opened.catch(() => (opened = null))
     return sqlBlobs(await opened)
   }
@@ -116,8 +117,9 @@ function together(keyValue: KeyValue, limits: Limits, sql: Sql): Stores {
 }
 
 /**
- * On Kafka a lane may move to another process at any time, which must then find its journal and its payloads: files of one
- * process can't give them. Even a process that runs every service may get a twin on another machine.
+ * On Kafka a lane may move to another process at any time, which must then find its journal and its payloads:
+ * they can't be in files of one process. Even a process that runs every service may get a twin on another
+ * machine.
  */
 function requireShared({ kafkaBrokers, redisUrl, databaseUrl, allowVolatileStore }: StoreSettings): void {
   if (kafkaBrokers.length === 0 || allowVolatileStore) return

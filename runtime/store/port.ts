@@ -1,18 +1,18 @@
-/** How long a value is kept, and leased: until then, by the store's own clock, or until it is written again. Milliseconds. */
+/** How long a value is kept and leased, by the store's own clock, or until it is rewritten. Milliseconds. */
 export interface Lifetime {
   readonly ttlMs: number
   readonly leaseMs: number
 }
 
-/** Key-value port: call journal, tool cache, limits. Adapters: Redis, SQLite, memory (simulator). Values are UTF-8 strings. */
+/** Key-value port: call journal, tool cache, limits. Adapters: Redis, SQLite, memory. UTF-8 strings. */
 export interface KeyValue {
   readonly kind: 'redis' | 'sqlite' | 'memory'
   get(key: string): Promise<string | null>
   /** `ttlMs` absent: kept until deleted. */
   set(key: string, value: string, ttlMs?: number): Promise<void>
   /**
-   * Atomic: writes `next` only when the present value equals `expected` (null: absent). Otherwise tells the present value,
-   * and how much is left of its lease, if it was written with one.
+   * Atomic: writes `next` only if the current value equals `expected` (null: absent). Otherwise returns the
+   * current value, and the rest of its lease, if it was written with one.
    */
   compareAndSet(
     key: string,
@@ -21,7 +21,7 @@ export interface KeyValue {
     lifetime?: number | Lifetime,
   ): Promise<{ swapped: true } | { swapped: false; current: string | null; leaseLeftMs?: number }>
   delete(keys: readonly string[]): Promise<void>
-  /** Whether an acknowledged write survives a crash of the store, and is never evicted; the journal's promise needs both. */
+  /** Whether acknowledged writes survive a crash and are never evicted; the journal's promise needs both. */
   durability(): Promise<{ durable: boolean; reason: string }>
   /** Rejects with the reason when the store can't be used now. */
   check(): Promise<void>

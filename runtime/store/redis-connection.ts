@@ -1,26 +1,28 @@
 // The one importer of ioredis.
 //
-// 1. A command whose connection broke is never sent again by the client: a compare-and-set that took effect would look refused.
-//    It rejects with STORE_UNAVAILABLE when COMMAND_MS have passed, and the caller decides.
-// 2. A command waits at most COMMAND_MS, connecting included: a short absence goes unnoticed, a long one is an error, not a hang.
-// 3. A server that can't take writes because another one is the primary now is left: after a failover the name leads to
-//    the new primary, while an open connection stays with the old one for ever. One that refuses writes for want of memory,
-//    disk or replicas stays the right one, and is asked again.
+// 1. A command whose connection broke is never sent again by the client: a compare-and-set that took effect
+//    would look refused. It rejects with STORE_UNAVAILABLE when COMMAND_MS have passed, and the caller
+//    decides.
+// 2. A command waits at most COMMAND_MS, connecting included: a short absence goes unnoticed, a long one is
+//    an error, not a hang.
+// 3. A server that can't take writes because another one is the primary now is disconnected: after a failover
+//    the name resolves to the new primary, while an open connection stays with the old one forever. One that
+//    refuses writes for lack of memory, disk or replicas is still the right one, and is retried.
 import { Redis } from 'ioredis'
 import { FlotillaError } from '../errors.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
 
-/** Gives a command's error the table's code, and says what was being done where. */
+/** Gives a command's error the table's code, and names the operation and the server. */
 export type Asked = <T>(what: string, promise: Promise<T>) => Promise<T>
 
 export interface RedisConnection {
   readonly redis: Redis
   readonly asked: Asked
-  /** As `asked`, for what changes something: whether it is refused is logged once, and once more when it no longer is. */
+  /** As `asked`, for writes: logs once when they are refused, and once when they are accepted again. */
   readonly written: Asked
   /** Connects again, at most twice a second. */
   readonly reconnect: () => void
-  /** False: what is sent now waits for the next connection. A connection that was ended is closed a moment later. */
+  /** False: commands wait for the next connection. A connection that was ended is closed a moment later. */
   readonly isOpen: () => boolean
   /** Grows with each connection. */
   readonly generation: () => number
@@ -36,7 +38,7 @@ const HEALTH_CHECK_MS = 30_000
 const RECONNECT_MOST_MS = 2_000
 const RECONNECT_LEAST_MS = 500
 
-/** A replica, one whose primary is away, one that reads its data: another server is the primary, or soon will be. */
+/** A replica, one whose primary is away, one that is loading: another server is or will be the primary. */
 const NOT_THE_PRIMARY = /\b(READONLY|MASTERDOWN|LOADING)\b/
 /** Out of memory, a disk that can't be written, too few replicas. */
 const REFUSES = /\b(OOM|MISCONF|NOREPLICAS)\b/
@@ -62,11 +64,8 @@ export function connectRedis(url: string, log?: StoreLog): RedisConnection {
       const isElsewhere = NOT_THE_PRIMARY.test(reason)
       if ((isElsewhere || REFUSES.test(reason)) && refusal === null) {
         refusal = reason
-        const then = isElsewhere ? 'connecting again' : 'trying again'
-        log?.error(
-          { redis: place, reason },
-          `Redis refuses to be written; ${then}, and nothing is called meanwhile`,
-        )
+        const then = isElsewhere ? 'reconnecting' : 'retrying'
+        log?.error({ redis: place, reason }, `Redis refuses writes; ${then}, and no calls are made meanwhile`)
       }
       if (isElsewhere) reconnect()
       throw new FlotillaError('STORE_UNAVAILABLE', `${what} in Redis at ${place}: ${reason}`, { cause })
@@ -76,7 +75,7 @@ export function connectRedis(url: string, log?: StoreLog): RedisConnection {
     asked,
     written: async (what, promise) => {
       const value = await asked(what, promise)
-      if (refusal !== null) log?.info({ redis: place }, 'Redis is written again')
+      if (refusal !== null) log?.info({ redis: place }, 'Redis takes writes again')
       refusal = null
       return value
     },
@@ -105,7 +104,7 @@ function connect(url: string): Redis {
   return redis
 }
 
-/** A connection that no longer answers (a half-open socket) is replaced. */
+/** Replaces a connection that no longer answers (a half-open socket). */
 function watchHealth(redis: Redis): NodeJS.Timeout {
   const check = (): void => {
     if (redis.status === 'ready') redis.ping().catch(() => redis.disconnect(true))

@@ -1,5 +1,5 @@
-// Whether a Redis may be trusted with the call journal: asked of every server that a connection leads to, before the first
-// write, because a failover may lead to one with other settings.
+// Checks whether a Redis may be trusted with the call journal: every server that a connection reaches, before
+// the first write, because a failover may lead to one with other settings.
 import { FlotillaError } from '../errors.ts'
 import type { RedisConnection } from './redis-connection.ts'
 
@@ -13,7 +13,7 @@ const CHECK_EVERY_MS = 30_000
 /** Less than a command may take. */
 const WAIT_MS = 1_000
 
-/** Rejects with STORE_UNAVAILABLE where it can't be asked, and at a replica, which is left. */
+/** Rejects with STORE_UNAVAILABLE if it can't be asked, and at a replica, which is disconnected. */
 export async function describeDurability({ redis, asked, reconnect }: RedisConnection): Promise<Durability> {
   const [role] = (await asked('asking for its role', redis.role())) as [string]
   if (role !== 'master') {
@@ -35,7 +35,7 @@ export async function describeDurability({ redis, asked, reconnect }: RedisConne
     const reason = error instanceof Error ? error.message : String(error)
     return {
       durable: false,
-      reason: `Redis does not tell its settings (CONFIG GET: ${reason}); the journal needs appendonly yes, appendfsync always, maxmemory-policy noeviction`,
+      reason: `Redis does not show its settings (CONFIG GET: ${reason}); the journal needs appendonly yes, appendfsync always, maxmemory-policy noeviction`,
     }
   }
 }
@@ -44,7 +44,7 @@ export async function describeDurability({ redis, asked, reconnect }: RedisConne
 export class Fitness {
   readonly #connection: RedisConnection
   readonly #timer: NodeJS.Timeout
-  /** Of this connection; null: not asked yet. */
+  /** Result for this connection; null: not asked yet. */
   #checked: Promise<Durability> | null = null
 
   constructor(connection: RedisConnection) {
@@ -54,7 +54,7 @@ export class Fitness {
   }
 
   async require(): Promise<void> {
-    // What is written now goes to the next server.
+    // Writes now go to the next server.
     if (!this.#connection.isOpen()) this.#checked = null
     const checking = (this.#checked ??= describeDurability(this.#connection))
     const { durable, reason } = await checking.catch((error: unknown) => {
@@ -62,9 +62,9 @@ export class Fitness {
       throw error
     })
     if (durable) return
-    // Asked again at the next write: whoever sets it right need not restart anything.
+    // Checked again at the next write: correcting the settings needs no restart.
     if (this.#checked === checking) this.#checked = null
-    throw new FlotillaError('STORE_UNAVAILABLE', `${reason}. Nothing is called until it is set so`)
+    throw new FlotillaError('STORE_UNAVAILABLE', `${reason}. No calls are made until it is corrected`)
   }
 
   close(): void {
@@ -73,8 +73,8 @@ export class Fitness {
 }
 
 /**
- * Waits until so many replicas have a write, for a primary whose loss must lose nothing. One WAIT stands for every write
- * that was answered before it was sent.
+ * Waits until that many replicas have a write, for a primary whose loss must lose nothing. One WAIT covers
+ * every write that was answered before it was sent.
  */
 export class Replicas {
   readonly #connection: RedisConnection
@@ -87,11 +87,11 @@ export class Replicas {
     this.#wanted = wanted
   }
 
-  /** Rejects with STORE_UNAVAILABLE: the write stands, and may be lost with the primary; it is to be repeated. */
+  /** Rejects with STORE_UNAVAILABLE: the write took effect, may be lost with the primary; repeat it. */
   async acknowledge(generation: number): Promise<void> {
     if (this.#wanted === 0) return
     const acknowledged = await (this.#next ??= this.#send())
-    // A new connection has written nothing yet, so its WAIT says nothing of what the former one wrote.
+    // A new connection has written nothing yet, so its WAIT does not cover the former one's writes.
     if (this.#connection.generation() !== generation)
       throw new FlotillaError(
         'STORE_UNAVAILABLE',

@@ -6,7 +6,7 @@ export interface RedisOptions {
   readonly url: string
   /** Fleets that share a Redis are kept apart by it. Default `flotilla`. */
   readonly prefix?: string
-  /** Writes to a Redis that may lose them are refused, whenever one is met. Default false. */
+  /** Refuses to write to a Redis that may lose writes. Default false. */
   readonly requireDurable?: boolean
   /** Replicas that must have a compare-and-set before it resolves. Default 0. */
   readonly waitReplicas?: number
@@ -14,9 +14,9 @@ export interface RedisOptions {
 }
 
 /**
- * KEYS: the value, its lease. ARGV: 1 whether a value is expected, the expected one, the next one, its lifetime in ms (empty:
- * no end), its lease in ms (empty: none). Replies {1} or {0, current, what is left of its lease}. A lease is a key that
- * expires, so Redis's clock alone decides.
+ * KEYS: the value, its lease. ARGV: 1 whether a value is expected, the expected one, the next one, its
+ * lifetime in ms (empty: no end), its lease in ms (empty: none). Replies {1} or {0, current, rest of its
+ * lease}. A lease is a key that expires, so Redis's clock alone decides.
  */
 const compareAndSet = `
 local current = redis.call('GET', KEYS[1])
@@ -77,7 +77,7 @@ export function openRedisKeyValue(options: RedisOptions): KeyValue {
     check: async () => {
       await fitness?.require()
       const connected = generation()
-      // A replica, and a server without memory or disk, answers everything but a write.
+      // A replica, and a server without memory or disk, answers everything except writes.
       await written('writing for a check', redis.set(full('check'), '', 'PX', CHECK_KEPT_MS))
       await replicas.acknowledge(connected)
     },

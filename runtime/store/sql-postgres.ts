@@ -10,14 +10,15 @@ const CONNECT_MS = 5_000
 const STATEMENT_MS = 30_000
 const CONNECTIONS = 10
 
-/** PostgreSQL's types for 64-bit integers and for their sums: ours fit a double, so they are read as numbers. */
+/** PostgreSQL's types for 64-bit integers and their sums: ours fit a double, so they are read as numbers. */
 const NUMBERS: readonly number[] = [pg.types.builtins.INT8, pg.types.builtins.NUMERIC]
-/** SQLSTATE classes that say the server, not the statement, is at fault: connection, resources, intervention, system. */
+/** SQLSTATE classes that blame the server, not the statement: connection, resources, intervention, system. */
 const SERVER_AT_FAULT = /^(08|53|57|58)/
 
 /**
- * Connects and brings the tables up to date. They lie in a schema of the fleet's own, because two fleets may share a database, and the
- * same task id. Rejects with STORE_UNAVAILABLE naming host and port. `destroy()` ends the pool.
+ * Connects and brings the tables up to date. They are in the fleet's own schema, because two fleets may share
+ * a database, and use the same task id. Rejects with STORE_UNAVAILABLE naming host and port. `destroy()` ends
+ * the pool.
  */
 export async function openPostgresSql(url: string, schema = 'flotilla'): Promise<Sql> {
   const dialect = new PostgresDialect({ pool: createPool(url) })
@@ -41,20 +42,20 @@ function createPool(url: string): PostgresPool {
     keepAlive: true,
     types: { getTypeParser: readType as typeof pg.types.getTypeParser },
   })
-  // A connection that breaks is replaced by the pool. Whoever uses it learns by the statement, whoever asks next if that fails;
-  // without listeners, on the pool for idle connections and on each for those in use, the process would end.
+  // The pool replaces a broken connection; its user learns from the failing statement. Without listeners, on
+  // the pool for idle connections and on each for those in use, the process would end.
   pool.on('error', () => undefined)
   pool.on('connect', (client) => client.on('error', () => undefined))
   const place = placeOf(url)
   return {
     options: pool.options,
-    connect: () => pool.connect().then((client) => watched(client, place), unavailable(place)),
+    connect: () => pool.connect().then((client) => watchErrors(client, place), unavailable(place)),
     end: () => pool.end(),
   }
 }
 
-/** The client, except that a server that is away is named in the words of the error table. */
-function watched(client: pg.PoolClient, place: string): PostgresPoolClient {
+/** The client, with errors of an absent server turned into those of the error table. */
+function watchErrors(client: pg.PoolClient, place: string): PostgresPoolClient {
   const query = async (text: string, values: unknown[]): Promise<unknown> => {
     try {
       return await client.query(text, values)
@@ -69,7 +70,7 @@ function watched(client: pg.PoolClient, place: string): PostgresPoolClient {
   }
 }
 
-/** Errors of statements carry an SQLSTATE of five characters; a broken connection has none, or a socket's code. */
+/** Errors of statements have an SQLSTATE of five characters; broken connections none, or a socket's code. */
 function isServerAtFault(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return code.length !== 5 || SERVER_AT_FAULT.test(code)

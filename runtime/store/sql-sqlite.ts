@@ -1,8 +1,9 @@
 // Kysely over the data file's connection.
 //
-// 1. A statement outside a transaction joins the file's next transaction; a select runs at once, unless somebody holds the file.
-// 2. A Kysely transaction holds the file: the log's commits wait for its end. It may await nothing but its own statements,
-//    least of all the log or a store on the same file, which would wait for each other for ever.
+// 1. A statement outside a transaction joins the file's next transaction; a select runs at once, unless the
+//    file is held.
+// 2. A Kysely transaction holds the file: the log's commits wait for its end. It may await nothing but its
+//    own statements: awaiting the log or a store on the same file would deadlock.
 import { Kysely, SelectQueryNode, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely'
 import type { CompiledQuery, DatabaseConnection, Dialect, Driver, QueryResult } from 'kysely'
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
@@ -37,7 +38,7 @@ function dataFileDialect(file: DataFile): Dialect {
   }
 }
 
-/** Kysely would let one statement at a time through; the data file does better: it joins those of one turn. */
+/** Kysely would run one statement at a time; the data file does better: it joins those of one tick. */
 class SharedFileAdapter extends SqliteAdapter {
   override get supportsMultipleConnections(): boolean {
     return true

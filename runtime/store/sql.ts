@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely'
 /** Tables of the database port. One query builder serves PostgreSQL and SQLite. */
 export interface Tables {
   usage_ledger: {
-    /** Id of the UsageRecorded event: an event that comes twice is one row. */
+    /** Id of the UsageRecorded event: an event delivered twice is one row. */
     event_id: string
     task_id: string
     call_id: string
@@ -39,7 +39,7 @@ export interface Tables {
     submitted_at_ms: number
     completed_at_ms: number
   }
-  /** What was said of a task afterwards: it may come before the task does. */
+  /** Feedback on a task: it may arrive before the task does. */
   task_feedback: {
     task_id: string
     /** 0 to 1, from FeedbackGiven; null until given. */

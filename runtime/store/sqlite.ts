@@ -1,5 +1,5 @@
-// Key-value store in the data file. Its writes join the log's transactions: journalling a call costs no fsync of its own
-// when a lane commits in the same turn.
+// Key-value store in the data file. Its writes join the log's transactions: journalling a call costs no fsync
+// of its own if a lane commits in the same tick.
 import type { Clock } from '../clock.ts'
 import { systemClock } from '../clock.ts'
 import { FlotillaError } from '../errors.ts'
@@ -81,7 +81,7 @@ function prepare(file: DataFile, clock: Clock) {
   return {
     get: (key: string): string | null =>
       (select.get(key, clock.now())?.['value'] as string | undefined) ?? null,
-    /** Of a lifetime, in ms. */
+    /** Rest of a lifetime, in ms. */
     left: (key: string): number => Number(expiry.get(key)?.['expires_ms'] ?? 0) - clock.now(),
     set: (key: string, value: string, ttlMs?: number): void =>
       void upsert.run(key, value, ttlMs === undefined ? null : clock.now() + Math.ceil(ttlMs)),

@@ -1,8 +1,10 @@
-// What the host tells of its work, and what it gets back: trace context for records, timers and calls.
+// Instruments of the host: it reports its work, and gets trace context for records, timers and calls.
 //
 // 1. Ids of spans derive from event and call ids, so a second run of a handling makes the same spans.
-// 2. A handling's spans are exported after its commit and only then: what was not committed leaves no trace.
-// 3. No method throws, and none waits for a network. With everything off, a handling costs one object at most.
+// 2. A handling's spans are exported after its commit and only then: work that was not committed leaves no
+//    trace.
+// 3. No method throws, and none waits for a network. With everything off, a handling costs one object at
+//    most.
 import type { Decoded } from '../codec/port.ts'
 import type { Call, CallOutcome } from '../stage.ts'
 import type { Log } from './logging.ts'
@@ -26,7 +28,7 @@ export interface HandlingInput {
   readonly topic: string
   readonly eventId: string
   readonly eventType: string
-  /** Task id on task topics: without a traceparent, the trace id derives from it, so that a task is one trace. */
+  /** Task id on task topics: without a traceparent, the trace id derives from it: a task is one trace. */
   readonly key: string
   readonly traceparent: string | null
   /** The record's timestamp. Epoch milliseconds. */
@@ -51,9 +53,9 @@ export interface HandlingSpan {
   readonly traceId: string | null
   /** Child span `chat {model}`, `execute_tool {tool}`, …. */
   call(call: Call, callId: string): CallSpan
-  /** The work is done; what follows is waiting for the commit. Optional: without it the span ends at `committed`. */
+  /** The work is done; the commit follows. Optional: without it the span ends at `committed`. */
   finished(): void
-  /** Exported only now. `sent`: the records that the commit produced (spans `send {topic}`). */
+  /** Exports the span. `sent`: the records that the commit produced (spans `send {topic}`). */
   committed(sent?: readonly SentRecord[]): void
   /** Ended without a commit (lane lost): exports nothing. */
   dropped(): void
@@ -76,7 +78,7 @@ export interface SendSpan {
 
 export interface CommittedContext {
   readonly stage: string
-  /** Of the handling that produced the event. */
+  /** Trace context of the handling that produced the event. */
   readonly traceparent: string | null
 }
 
@@ -87,13 +89,13 @@ export interface Instruments {
   sending(input: SendInput): SendSpan
   count<N extends CounterName>(name: N, n?: number, labels?: CounterLabels<N>): void
   gauge<N extends GaugeName>(name: N, value: number, labels?: GaugeLabels<N>): void
-  /** Replaces every series of a gauge: those that are not given are gone. */
+  /** Replaces every series of a gauge: those not given are removed. */
   gauges<N extends GaugeName>(name: N, series: readonly { labels: GaugeLabels<N>; value: number }[]): void
   observe<N extends HistogramName>(name: N, seconds: number, labels?: HistogramLabels<N>): void
   record<N extends DistributionName>(name: N, value: number, labels?: DistributionLabels<N>): void
   /**
-   * For each event that a commit produced, after it: logs agent_execution and tool_execution, counts tasks, tools, tokens
-   * and cost, and exports the span `invoke_agent {agent}` of a finished task.
+   * For each event that a commit produced, after it: logs agent_execution and tool_execution, counts tasks,
+   * tools, tokens and cost, and exports the span `invoke_agent {agent}` of a finished task.
    */
   committed(event: Decoded, context: CommittedContext): void
   readonly log: Log
@@ -102,14 +104,14 @@ export interface Instruments {
 const quietCall: CallSpan = { traceparent: null, end: () => {} }
 const quietSend: SendSpan = { traceparent: null, end: () => {} }
 
-/** W3C trace context `00-<trace id>-<span id>-<flags>`: the trace id, or null when it is none. */
+/** W3C trace context `00-<trace id>-<span id>-<flags>`: the trace id, or null if it is malformed. */
 export function traceIdOf(traceparent: string | null): string | null {
   const match =
     traceparent === null ? null : /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(traceparent)
   return match?.[1] ?? null
 }
 
-/** A handling that is not traced here hands the sender's context on, so that the trace goes on behind it. */
+/** A handling that is not traced here passes the sender's context on, so that the trace continues. */
 export function untracedHandling(traceparent: string | null): HandlingSpan {
   return {
     traceparent,
@@ -124,7 +126,7 @@ export function untracedHandling(traceparent: string | null): HandlingSpan {
 const quietHandling = untracedHandling(null)
 const ignore = (): void => {}
 
-/** Tells nobody anything: for tests, the simulator and programs that bring their own telemetry. */
+/** Instruments that do nothing: for tests, the simulator and programs with their own telemetry. */
 export const quietInstruments: Instruments = {
   handling: ({ traceparent }) => (traceparent === null ? quietHandling : untracedHandling(traceparent)),
   sending: ({ traceparent }) => (traceparent === null ? quietSend : { traceparent, end: ignore }),

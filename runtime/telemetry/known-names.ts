@@ -1,9 +1,9 @@
-// Which names of a fleet may become labels of metrics and names of spans.
+// Names of a fleet that may become labels of metrics and names of spans.
 import type { Fleet } from '../config/fleet.ts'
 import { SCRIPTED_MODEL } from '../models/names.ts'
 import type { KnownNames } from './records.ts'
 
-/** For programs that know no fleet: they count no tasks of others. */
+/** For programs without a fleet: they count no tasks of others. */
 const isKnown = (): boolean => true
 export const allNames: KnownNames = {
   agent: isKnown,
@@ -34,7 +34,7 @@ export function knownNames(fleet: Fleet): KnownNames {
   }
 }
 
-/** Every model that the configuration names, also as a row of prices or sizes. */
+/** Every model that the configuration names, including rows of prices and sizes. */
 const modelsOf = ({ models }: Fleet): string[] => [
   models.default ?? '',
   SCRIPTED_MODEL,

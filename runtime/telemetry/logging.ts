@@ -2,23 +2,24 @@
 //
 // 1. Normal operation is quiet: LOG_LEVEL is `warn` unless set.
 // 2. No line shows a secret that the process knows (redaction.ts).
-// 3. agent_execution and tool_execution are written whatever quiet level is set, at level info, unless LOG_LEVEL is error, fatal or silent.
+// 3. agent_execution and tool_execution are written at level info, even at LOG_LEVEL warn; not at error,
+//    fatal or silent.
 import { destination, pino, stdTimeFunctions, type Logger } from 'pino'
 import { redacted } from '../redaction.ts'
 
-/** What everybody else sees of the logger: fields first, then the message. */
+/** The logger's interface for everybody else: fields first, then the message. */
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 
 export interface Loggers {
   readonly log: Logger
-  /** The two records that users were promised; null when they are off. */
+  /** Logger of the two records that users were promised; null when they are off. */
   readonly records: Pick<Logger, 'info'> | null
 }
 
 export interface LoggingOptions {
   readonly service: string
   readonly level: string
-  /** False: never write the records (a command whose output is for people). */
+  /** False: never write the records (for a command whose output is for people). */
   readonly records: boolean
 }
 

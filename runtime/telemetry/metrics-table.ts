@@ -1,4 +1,5 @@
-// Every metric of the fleet: its name without the prefix `flotilla_`, kind, labels, and what it says. Docs and dashboard follow it.
+// Every metric of the fleet: its name without the prefix `flotilla_`, kind, labels and meaning. Docs and
+// dashboard follow it.
 
 interface MetricRow {
   readonly help: string
@@ -19,10 +20,10 @@ export const counters = {
   timers_fired: row('Timers that came due.', 'stage'),
   commits: row('Commits by result: committed, fenced, uncertain, failed.', 'stage', 'result'),
   calls: row('Outside calls made, by outcome: ok, or an error code.', 'stage', 'kind', 'target', 'outcome'),
-  calls_changed: row('Calls answered from the journal whose request reads differently now.', 'stage', 'kind'),
+  calls_changed: row('Calls answered from the journal although their request has changed.', 'stage', 'kind'),
   calls_replayed: row('Calls answered from the journal instead of being made again.', 'stage', 'kind'),
   calls_in_doubt: row(
-    'Calls begun by an earlier owner that left no outcome: repeated, or told as unknown.',
+    'Calls begun by an earlier owner that left no outcome: repeated, or reported as unknown.',
     'stage',
     'kind',
     'target',
@@ -37,13 +38,9 @@ export const counters = {
   duplicates: row('Submissions of a task id that was accepted before.', 'stage'),
   dead_letters: row('Records given up, by error code.', 'stage', 'topic', 'code'),
   lanes_opened: row('Lanes opened.', 'stage'),
-  lanes_lost: row(
-    'Lanes dropped without being asked: fenced, uncertain, refused, failed.',
-    'stage',
-    'reason',
-  ),
+  lanes_lost: row('Lanes lost: fenced, uncertain, refused, failed.', 'stage', 'reason'),
   commits_refused: row(
-    'Commits that the log refused for good, by what was refused: record, position.',
+    'Commits that the log refused for good, by the refused part: record, position.',
     'stage',
     'part',
   ),
@@ -77,11 +74,11 @@ export const gauges = {
     'Topics that are missing or have another number of partitions, and partitions that can not be read on.',
     'stage',
   ),
-  in_flight: row('Handlings at work.', 'stage'),
-  waiting: row('Records fetched and waiting for their turn.', 'stage'),
-  calls_in_flight: row('Outside calls at work.', 'stage', 'kind'),
-  slots_held: row('Calls at work of those that a provider takes at once.', 'stage', 'target'),
-  slots_waited_for: row('Calls that wait for one of them.', 'stage', 'target'),
+  in_flight: row('Handlings running.', 'stage'),
+  waiting: row('Records fetched and waiting.', 'stage'),
+  calls_in_flight: row('Outside calls under way.', 'stage', 'kind'),
+  slots_held: row('Slots of a provider in use.', 'stage', 'target'),
+  slots_waited_for: row('Calls waiting for a slot.', 'stage', 'target'),
   breaker_state: row('0 closed, 1 half open, 2 open.', 'stage', 'breaker'),
   code_sessions: row('Python sessions that hold an interpreter.', 'executor'),
   lag: row('Records behind the end of the topic.', 'stage', 'topic', 'lane'),

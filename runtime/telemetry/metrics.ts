@@ -1,4 +1,4 @@
-// Prometheus metrics of one process: the only importer of prom-client. What there is: metrics-table.ts.
+// Prometheus metrics of one process: the only importer of prom-client. Their table: metrics-table.ts.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { UsageRecorded } from '../../schemas/generated/events.ts'
 import type { Instruments } from './instruments.ts'
@@ -43,7 +43,7 @@ export function createMetrics({ oldNames }: { oldNames: boolean }): Metrics {
     ),
   }
   return {
-    // prom-client throws on what is no number or goes backwards; measuring must not.
+    // prom-client throws on values that are no number or go backwards; measuring must not.
     count: (name, n = 1, labels = {}) => {
       if (n > 0) made.counters[name].inc(labels, n)
     },
@@ -91,7 +91,7 @@ function inferenceMetrics(registry: Registry, oldNames: boolean): Metrics['infer
     duration,
   )
   const input = tokens(genAiMetrics.inputTokens.name, 'Tokens sent to models.')
-  const output = tokens(genAiMetrics.outputTokens.name, 'Tokens that models wrote.')
+  const output = tokens(genAiMetrics.outputTokens.name, 'Tokens written by models.')
   const usage = oldNames ? tokenHistogram(registry) : null
   return (call) => {
     const labels = {

@@ -1,7 +1,8 @@
-// Every name that a telemetry convention gives us, in one place, because the GenAI convention is still moving.
+// All names from telemetry conventions, in one place, because the GenAI convention is still moving.
 //
-// 1. New names are always written. Where a convention was renamed, the old name is written too when FLOTILLA_OLD_TELEMETRY_NAMES=1.
-// 2. What no convention names begins with `flotilla.`.
+// 1. New names are always written. If a convention was renamed, the old name is written too when
+//    FLOTILLA_OLD_TELEMETRY_NAMES=1.
+// 2. Names outside the conventions begin with `flotilla.`.
 
 export type Attributes = Record<string, string | number | boolean | string[]>
 
@@ -40,8 +41,8 @@ export const messaging = {
 } as const
 
 /**
- * On the link to the sender, who is the parent too. Jaeger keeps one reference a pair of spans, and without this it keeps the link and drops
- * the parent.
+ * Set on the link to the sender, which is also the parent. Jaeger keeps one reference per pair of spans, and
+ * without this it would keep the link and drop the parent.
  */
 export const parentLink: Attributes = { 'opentracing.ref_type': 'child_of' }
 

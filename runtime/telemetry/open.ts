@@ -86,7 +86,7 @@ const renaming =
   (span) =>
     emit({ ...span, attributes: withOldNames(span.attributes) })
 
-/** What a provider or a tool answered stands in a span too. */
+/** Spans contain answers of providers and tools too. */
 const withoutSecrets =
   (emit: EmitSpan): EmitSpan =>
   ({ name, error, attributes, ...span }) =>
@@ -100,7 +100,7 @@ const withoutSecrets =
 /** Spans kept until the exporter is loaded. */
 const MAX_EARLY_SPANS = 10_000
 
-/** OpenTelemetry takes a good while to load: a process that traces starts without waiting for it, one that doesn't never loads it. */
+/** OpenTelemetry is slow to load: only a process that traces loads it, without waiting for it. */
 function openExporter(endpoint: string, serviceName: string, log: Log): Tracing {
   const early: SpanData[] = []
   let tracing: Tracing | null = null
@@ -109,7 +109,9 @@ function openExporter(endpoint: string, serviceName: string, log: Log): Tracing 
       tracing = startTracing({ endpoint, serviceName })
       early.splice(0).forEach(tracing.export)
     })
-    .catch((error: unknown) => log.error({ err: error }, 'starting the trace exporter; nothing is traced'))
+    .catch((error: unknown) =>
+      log.error({ err: error }, 'failed to start the trace exporter; spans are lost'),
+    )
   return {
     export: (span) => {
       if (tracing) tracing.export(span)

@@ -1,4 +1,4 @@
-// What a committed event means for people: the two promised log records, and the counts that dashboards show.
+// Reports committed events to people: the two promised log records, and the counts that dashboards show.
 import type {
   CodeCompleted,
   TaskCompleted,
@@ -48,7 +48,7 @@ export function toolExecution(call: ToolCompleted, context: CommittedContext): R
   }
 }
 
-/** Named as OpenTelemetry asks of logs, so that log and trace can be joined. */
+/** Named by OpenTelemetry's convention for logs, so that log and trace can be joined. */
 function traceFields({ traceparent }: CommittedContext): Record<string, unknown> {
   const span = parseTraceparent(traceparent)
   return { trace_id: span?.traceId ?? null, span_id: span?.spanId ?? null }
@@ -67,7 +67,7 @@ export interface KnownNames {
 
 const UNKNOWN = 'unknown'
 
-/** A label: the name where it is configured, `none` where there is none. */
+/** A label: the name if it is configured, `none` if there is none. */
 function label(name: string | null, isKnown: (name: string) => boolean): string {
   if (name === null) return 'none'
   return isKnown(name) ? name : UNKNOWN

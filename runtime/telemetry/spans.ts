@@ -1,4 +1,4 @@
-// Spans as data: what is told of a handling, its calls, what it sends, and of a whole task. tracing.ts exports them.
+// Spans as data: of handlings, their calls and sends, and of whole tasks. tracing.ts exports them.
 import type { TaskCompleted } from '../../schemas/generated/events.ts'
 import { topics } from '../../schemas/topics.ts'
 import type { Call, CallOutcome } from '../stage.ts'
@@ -32,7 +32,7 @@ export interface SpanData {
   readonly startMs: number
   readonly endMs: number
   readonly attributes: Attributes
-  /** What went wrong; null when nothing did. */
+  /** The error; null when there was none. */
   readonly error: string | null
 }
 
@@ -44,7 +44,7 @@ const taskTopics = new Set<string>(
   topics.filter(({ key }) => key.startsWith('task id')).map(({ name }) => name),
 )
 
-/** Where a record without trace context belongs: a task is one trace; anything else begins its own. */
+/** Trace of a record without trace context: a task is one trace; anything else begins its own. */
 function contextOf(input: { topic: string; key: string; eventId: string; traceparent: string | null }): {
   traceId: string
   sampled: boolean
@@ -56,11 +56,11 @@ function contextOf(input: { topic: string; key: string; eventId: string; tracepa
   return { traceId, sampled: true, sender: null }
 }
 
-/** A task that begins its trace with us hangs on the span of the whole task, which is exported when it ends. */
+/** Parent of a task whose trace begins with us: the span of the whole task, exported when it ends. */
 const rootOf = (topic: string, key: string, traceId: string): SpanRef | null =>
   topic === 'tasks.submitted' ? { traceId, spanId: taskSpanId(key), sampled: true } : null
 
-/** `isModel`: whether a model's name may stand in a span's name; others count as unknown there, and are an attribute. */
+/** `isModel`: whether a model's name may be in a span's name; others are `unknown` there. */
 export function startHandling(
   input: HandlingInput,
   emit: EmitSpan,
@@ -115,7 +115,7 @@ function handlingAttributes(input: HandlingInput, startMs: number): Attributes {
   }
 }
 
-/** One span a topic, from the end of the work to the end of the commit. */
+/** One span per topic, from the end of the work to the end of the commit. */
 function sendSpans(sent: readonly SentRecord[], parent: SpanRef, startMs: number): SpanData[] {
   const byTopic = Map.groupBy(sent, ({ topic }) => topic)
   return [...byTopic].map(([topic, records]) => ({
@@ -227,19 +227,19 @@ function callAttributes(call: Call, callId: string, { key, stage }: HandlingInpu
     ...given(genAi.requestModel, modelOf(call)),
     ...given(genAi.temperature, fieldOf(call.request, 'temperature')),
     ...given(genAi.maxTokens, fieldOf(call.request, 'maxOutputTokens')),
-    // The convention leaves it out where the answer is not streamed.
+    // The convention omits it if the answer is not streamed.
     ...(fieldOf(call.request, 'stream') === true ? { [genAi.stream]: true } : {}),
   }
 }
 
 function outcomeAttributes(outcome: CallOutcome): Attributes {
-  const told = outcome.ok ? outcome.value : outcome.failure.details
-  const finish = fieldOf(told, 'finishReason')
+  const reported = outcome.ok ? outcome.value : outcome.failure.details
+  const finish = fieldOf(reported, 'finishReason')
   return {
     ...(outcome.ok ? {} : { [general.errorType]: outcome.failure.code }),
-    ...given(genAi.inputTokens, fieldOf(told, 'inputTokens')),
-    ...given(genAi.outputTokens, fieldOf(told, 'outputTokens')),
-    ...given(genAi.responseModel, fieldOf(told, 'model')),
+    ...given(genAi.inputTokens, fieldOf(reported, 'inputTokens')),
+    ...given(genAi.outputTokens, fieldOf(reported, 'outputTokens')),
+    ...given(genAi.responseModel, fieldOf(reported, 'model')),
     ...(typeof finish === 'string' ? { [genAi.finishReasons]: [finish] } : {}),
   }
 }
@@ -247,7 +247,10 @@ function outcomeAttributes(outcome: CallOutcome): Attributes {
 const given = (name: string, value: unknown): Attributes =>
   typeof value === 'string' || typeof value === 'number' ? { [name]: value } : {}
 
-/** `invoke_agent {agent}`, from submission to completion: the root where the trace began with us, else below the one who asked. */
+/**
+ * `invoke_agent {agent}`, from submission to completion: the root if the trace began with us, else a child of
+ * the submitter's span.
+ */
 export function taskSpan(
   task: TaskCompleted,
   { traceparent }: CommittedContext,

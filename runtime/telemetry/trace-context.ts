@@ -1,4 +1,5 @@
-// Ids of traces and spans. All derive from ids of events, calls and tasks, so that a second run makes the same ones.
+// Ids of traces and spans. All derive from ids of events, calls and tasks, so that a second run makes the
+// same ones.
 import { hash } from 'node:crypto'
 
 export interface SpanRef {
@@ -11,7 +12,7 @@ export interface SpanRef {
 
 const PATTERN = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-|$)/
 
-/** W3C trace context; null when it is absent or malformed (then we begin a trace of our own, as the standard says). */
+/** W3C trace context; null if it is absent or malformed (then we begin our own, as the standard says). */
 export function parseTraceparent(text: string | null): SpanRef | null {
   const match = text === null ? null : PATTERN.exec(text)
   const [, traceId, spanId, flags] = match ?? []

@@ -1,8 +1,8 @@
 // Exports spans by OTLP over HTTP: the only importer of OpenTelemetry.
 //
-// 1. Spans arrive finished and with their ids. The SDK asks an id generator instead of taking ids, so ours hands out the pair that was
-//    set right before `startSpan`, in the same tick.
-// 2. A collector that is down costs dropped spans and nothing else.
+// 1. Spans arrive finished and with their ids. The SDK asks an id generator instead of taking ids, so ours
+//    returns the pair that was set right before `startSpan`, in the same tick.
+// 2. If the collector is down, spans are dropped; nothing else suffers.
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   ROOT_CONTEXT,
@@ -27,7 +27,7 @@ export interface TracingOptions {
 
 export interface Tracing {
   export(span: SpanData): void
-  /** Sends what is left, waiting a few seconds at most. */
+  /** Sends the remaining spans, waiting a few seconds at most. */
   close(): Promise<void>
 }
 
@@ -40,7 +40,10 @@ const kinds = {
   consumer: SpanKind.CONSUMER,
 } as const
 
-/** Headers, time limits, batching, sampling and resource attributes go by the SDK's own environment variables. Once a process. */
+/**
+ * Headers, time limits, batching, sampling and resource attributes follow the SDK's own environment
+ * variables. Call once per process.
+ */
 export function startTracing({ endpoint, serviceName }: TracingOptions): Tracing {
   let next: SpanRef | null = null
   const sdk = new NodeSDK({
@@ -81,7 +84,7 @@ const contextOf = ({ traceId, spanId, sampled }: SpanRef): SpanContext => ({
   isRemote: true,
 })
 
-/** A plain number would be taken for time since the process began where it lies before that. */
+/** A plain number before the start of the process would be taken for time since that start. */
 function hrTime(epochMs: number): [number, number] {
   const seconds = Math.floor(epochMs / 1000)
   return [seconds, Math.floor((epochMs - seconds * 1000) * 1e6)]

@@ -8,7 +8,7 @@ export interface Held {
   event: StageEvent
   call: Call
   startedMs: number
-  /** What `decide` wrote, to be joined with what `conclude` returns. */
+  /** The result of `decide`, to be joined with that of `conclude`. */
   decision: Decision
 }
 
@@ -19,23 +19,23 @@ export interface KeyState {
   held: Held | null
 }
 
-export function frozen<T>(value: T): T {
+export function freeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.values(value).forEach(frozen)
+    Object.values(value).forEach(freeze)
     if (!ArrayBuffer.isView(value)) Object.freeze(value)
   }
   return value
 }
 
 /** A JSON copy, as a state row is after a restart. */
-function stored(name: string, row: unknown): unknown {
+function copyRow(name: string, row: unknown): unknown {
   const copy: unknown = JSON.parse(JSON.stringify(row))
   assert.deepEqual(copy, row, `row ${name} is not JSON: it would read differently after a restart`)
-  return frozen(copy)
+  return freeze(copy)
 }
 
-/** Rows as a Decision leaves them; `inherited`: those of them that clearing the key leaves. */
-export function written(
+/** Rows as a Decision leaves them; `inherited`: those that clearing the key leaves. */
+export function applyRows(
   rows: Readonly<Record<string, unknown>>,
   decision: Decision,
   inherited: KeyState['rows'] = {},
@@ -43,13 +43,13 @@ export function written(
   const next = decision.clear ? { ...inherited } : { ...rows }
   for (const [name, row] of Object.entries(decision.rows ?? {})) {
     if (row === null) delete next[name]
-    else next[name] = stored(name, row)
+    else next[name] = copyRow(name, row)
   }
-  return frozen(next)
+  return freeze(next)
 }
 
-/** What `decide` wrote and what `conclude` wrote, as one commit. */
-export function joined(first: Decision, second: Decision): Decision {
+/** Joins the results of `decide` and `conclude` into one commit. */
+export function join(first: Decision, second: Decision): Decision {
   const emit = [...(first.emit ?? []), ...(second.emit ?? [])]
   if (second.clear) return { ...second, emit }
   const rows = { ...first.rows, ...second.rows }
@@ -74,7 +74,7 @@ export class DriverState {
     return Object.fromEntries(this.#laneRows)
   }
 
-  /** In an order of its own, as a restored lane is. */
+  /** In an order of its own, like a restored lane. */
   reopen(laneIndex: Stage['laneIndex']): void {
     this.#lane = laneIndex?.() ?? this.#lane
     if (laneIndex) for (const [name, row] of [...this.#laneRows].reverse()) this.#lane.write(name, row)
@@ -96,12 +96,12 @@ export class DriverState {
     return [...this.#keys]
   }
 
-  /** What a handling of this key sees: a part `task/call` also sees the rows of `task`; its own win. */
+  /** Rows that a handling of this key sees: a part `task/call` also sees the rows of `task`; its own win. */
   view(key: string): KeyState['rows'] {
-    return frozen({ ...this.inherited(key), ...this.of(key).rows })
+    return freeze({ ...this.inherited(key), ...this.of(key).rows })
   }
 
-  /** What of the view is not the key's own. */
+  /** The part of the view that is not the key's own. */
   inherited(key: string): KeyState['rows'] {
     const root = rootOf(key)
     return root === key ? {} : { ...this.peek(root)?.rows }
@@ -111,7 +111,7 @@ export class DriverState {
   commit(key: string, decision: Decision): void {
     if (decision.clear) this.#clear(key)
     const state = this.of(key)
-    state.rows = written(state.rows, decision)
+    state.rows = applyRows(state.rows, decision)
     for (const [name, atMs] of Object.entries(decision.timers ?? {})) {
       if (atMs === null) state.timers.delete(name)
       else state.timers.set(name, atMs)
@@ -120,7 +120,7 @@ export class DriverState {
   }
 
   #writeLane(name: string, row: unknown): void {
-    const kept = row === null ? null : stored(name, row)
+    const kept = row === null ? null : copyRow(name, row)
     if (kept === null) this.#laneRows.delete(name)
     else this.#laneRows.set(name, kept)
     this.#lane.write(name, kept)

@@ -1,4 +1,4 @@
-// Schema checks in this very thread, for tests whose schemas are harmless and whose time is virtual.
+// Schema checks in the same thread, for tests whose schemas are harmless and whose time is virtual.
 import type { SchemaChecks } from '../foreign-schema/checks.ts'
 import { createSchemaJobs } from '../foreign-schema/jobs.ts'
 

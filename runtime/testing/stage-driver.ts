@@ -1,13 +1,15 @@
 // Runs one stage without broker, clock or network, as Kafka's TopologyTestDriver does for a topology.
 //
-// 1. Decisions are applied as the host applies them: `clear` first, then rows (merged; null deletes), then timers.
-// 2. A Decision with a call is held until `answer`, `fail`, its time limit or an interrupting event; what it holds is
-//    committed together with what `conclude` returns, so its timers do not run before.
+// 1. Decisions are applied as the host applies them: `clear` first, then rows (merged; null deletes), then
+//    timers.
+// 2. A Decision with a call is held until `answer`, `fail`, its time limit or an interrupting event; it is
+//    committed together with the result of `conclude`, so its timers do not run before.
 // 3. Events of one key wait while a call of that key is held, unless the stage says that they interrupt it.
 // 4. Due timers fire in order of their time, as soon as nothing is held for their key.
 // 5. Rows of the lane change with the decision; every key is on the one lane of the driver.
-// 6. What the host's types can't catch is caught here: `decide` and `conclude` run twice and must decide the same, rows
-//    are frozen and must be JSON, events must belong to their topic, and no field may be undefined.
+// 6. Mistakes that the host's types can't catch are caught here: `decide` and `conclude` run twice and must
+//    decide the same, rows are frozen and must be JSON, events must belong to their topic, and no field may
+//    be undefined.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { headers as headerNames, topics, type TopicName } from '../../schemas/topics.ts'
@@ -26,7 +28,7 @@ import type {
   Stage,
   StageEvent,
 } from '../stage.ts'
-import { DriverState, frozen, joined, written, type Held, type KeyState } from './driver-state.ts'
+import { DriverState, applyRows, freeze, join, type Held, type KeyState } from './driver-state.ts'
 
 export interface SendOptions {
   /** Default: the data's taskId. */
@@ -62,7 +64,7 @@ export class StageDriver {
     this.now = now
   }
 
-  /** Delivers one event and everything that follows from it at this moment. Returns what was emitted meanwhile. */
+  /** Delivers one event and everything that follows from it at this moment. Returns the emitted events. */
   send<T extends EventType>(topic: TopicName, type: T, data: EventMap[T], options: SendOptions = {}) {
     return this.#emittedBy(() => {
       const event = this.#event(topic, type, data, options)
@@ -70,7 +72,7 @@ export class StageDriver {
     })
   }
 
-  /** The handling of this event has thrown too often: what `poisoned` decides is applied. */
+  /** The handling of this event has thrown too often: applies the Decision of `poisoned`. */
   poison<T extends EventType>(
     topic: TopicName,
     type: T,
@@ -87,7 +89,7 @@ export class StageDriver {
     })
   }
 
-  /** Moves the clock; timers and time limits that fall due do what they do, each at its own time. */
+  /** Moves the clock; due timers and time limits fire, each at its own time. */
   advance(ms: number) {
     return this.#emittedBy(() => {
       const until = this.now + ms
@@ -130,7 +132,7 @@ export class StageDriver {
     return this.#state.laneRows()
   }
 
-  /** The lane is opened again, by this stage or by one with other settings: its index is built from its rows. */
+  /** Reopens the lane, by this stage or one with other settings: its index is built from its rows. */
   reopen(stage: Stage = this.#stage): void {
     this.#stage = stage
     this.#state.reopen(stage.laneIndex)
@@ -178,7 +180,7 @@ export class StageDriver {
       traceId: options.traceId ?? null,
       traceparent: options.traceparent ?? null,
     }
-    return frozen({ type, data, id: options.id ?? hash('sent', this.#sent), ...meta }) as StageEvent
+    return freeze({ type, data, id: options.id ?? hash('sent', this.#sent), ...meta }) as StageEvent
   }
 
   #accepts(topic: TopicName, type: EventType, data: object): boolean {
@@ -214,7 +216,7 @@ export class StageDriver {
     return this.#state.entries().flatMap(([other, state]) => (state.held && within(other) ? [other] : []))
   }
 
-  /** Handles what can be handled now: waiting events, then timers already due. */
+  /** Handles everything that it can now: waiting events, then due timers. */
   #settle(): void {
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const ready = this.#state.entries().find(([, state]) => !state.held && state.waiting.length > 0)
@@ -236,20 +238,20 @@ export class StageDriver {
     const decision = this.#twice(() => this.#stage.decide(event, rows, this.#state.lane))
     if (decision.call === undefined) return this.#commit(event, decision)
     assert.equal(decision.lane, undefined, 'rows of the lane are written by conclude, after the call')
-    this.#state.of(key).held = { event, call: frozen(decision.call), startedMs: this.now, decision }
+    this.#state.of(key).held = { event, call: freeze(decision.call), startedMs: this.now, decision }
   }
 
   #resolve(key: string | undefined, outcomeOf: (held: Held) => CallOutcome): Emitted[] {
     return this.#emittedBy(() => {
       const held = this.#take(key ?? this.#heldKey() ?? '')
       const of = this.#keyOf(held.event)
-      const rows = written(this.#state.view(of), held.decision, this.#state.inherited(of))
-      const outcome = frozen(outcomeOf(held))
+      const rows = applyRows(this.#state.view(of), held.decision, this.#state.inherited(of))
+      const outcome = freeze(outcomeOf(held))
       const { lane } = this.#state
       const conclude = () => this.#stage.conclude?.(held.event, rows, held.call, outcome, lane) ?? {}
       const concluded = this.#twice(conclude)
       assert.equal(concluded.call, undefined, 'conclude may not ask for a call: set a timer that is due now')
-      this.#commit(held.event, joined(held.decision, concluded))
+      this.#commit(held.event, join(held.decision, concluded))
       this.#settle()
     })
   }
@@ -270,10 +272,10 @@ export class StageDriver {
 
   #commit(event: StageEvent, decision: Decision): void {
     this.#state.commit(this.#keyOf(event), decision)
-    for (const emit of decision.emit ?? []) this.emitted.push(checked(emit, event.key))
+    for (const emit of decision.emit ?? []) this.emitted.push(checkEmit(emit, event.key))
   }
 
-  /** The earliest thing that time brings: a timer of a key at rest or one that interrupts, or a call's time limit. */
+  /** The next event due: a timer of a key at rest or one that interrupts, or a call's time limit. */
   #nextDue(): { atMs: number; fire: () => void } | null {
     const candidates = this.#state.entries().flatMap(([key, state]) => this.#dueOf(key, state))
     return candidates.sort((a, b) => a.atMs - b.atMs)[0] ?? null
@@ -316,12 +318,12 @@ function hash(...parts: unknown[]): string {
   return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32)
 }
 
-function checked(emit: Emit, key: string): Emitted {
+function checkEmit(emit: Emit, key: string): Emitted {
   assertCarries(emit.topic, emit.type)
   for (const [field, value] of Object.entries(emit.data)) {
     assert.notEqual(value, undefined, `${emit.type}.${field} is undefined: Avro has null only`)
   }
-  return frozen({ ...emit, key: emit.key ?? key })
+  return freeze({ ...emit, key: emit.key ?? key })
 }
 
 function assertCarries(topic: TopicName, type: EventType): void {

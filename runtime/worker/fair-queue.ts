@@ -1,4 +1,4 @@
-// What waits, by key. Keys take turns, so a key with a thousand entries delays another one by a single entry.
+// A fair queue by key. Keys take turns, so a key with a thousand entries delays another by a single entry.
 
 export interface QueueBounds {
   readonly entries: number

@@ -1,12 +1,12 @@
-// One thread of a pool and the job that it is at.
+// One thread of a pool and its current job.
 import { Worker } from 'node:worker_threads'
 import { FlotillaError } from '../errors.ts'
 import type { PendingJob, PoolOptions } from './pool.ts'
 import type { JobMessage, ThreadData, ThreadMessage } from './thread.ts'
 
-/** Real time that a job may take, as a multiple of its processor time: it may wait for the machine, or for a disk. */
+/** Real time that a job may take, as a multiple of its processor time: it may wait for the machine. */
 const WALL_FACTOR = 10
-/** A thread that is not up by then never will be. */
+/** A thread that has not started by then never will. */
 const START_WITHIN_MS = 60_000
 const LEAST_CHECK_MS = 20
 const YOUNG_MB = 32
@@ -15,9 +15,9 @@ const YOUNG_MB = 32
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 
 interface Listener {
-  /** It is at no job any more. */
+  /** It has finished its job. */
   freed(): void
-  /** It is gone. */
+  /** It has ended. */
   ended(): void
 }
 
@@ -37,7 +37,7 @@ export class JobThread {
     const workerData: ThreadData = { resultChars }
     this.#worker = new Worker(new URL(options.script.href.replace(/ts$/, extension)), {
       workerData,
-      // Nothing that it works on is worth a secret.
+      // Its jobs need no secrets.
       env: {},
       resourceLimits: { maxOldGenerationSizeMb: memoryMb, maxYoungGenerationSizeMb: YOUNG_MB },
     })
@@ -95,7 +95,7 @@ export class JobThread {
     this.#timer = setTimeout(() => void this.#judge(job), Math.max(LEAST_CHECK_MS, ms))
   }
 
-  /** Ends the thread if the job's time has passed, and looks again otherwise. */
+  /** Ends the thread if the job's time has passed, and checks again later otherwise. */
   async #judge(job: PendingJob | null): Promise<void> {
     if (!job || this.#hasEnded) return
     if (this.#begun.atMs === 0) return this.#stop('its thread did not start')

@@ -1,9 +1,11 @@
-// Threads with limits for work on what comes from outside: a schema, a page, a file that may take any time and any memory.
+// Threads with limits for input from outside: a schema, a page or a file may take unlimited time and memory.
 //
-// 1. A job that passes its time or its memory ends its thread, never the process. The next job has a fresh thread.
-// 2. Its time is processor time, so that a busy machine fails nobody; real time ends it at WALL_FACTOR times as much.
+// 1. A job that passes its time or its memory ends its thread, never the process. The next job has a fresh
+//    thread.
+// 2. Its time is processor time, so that a busy machine fails no job; real time ends it at WALL_FACTOR times
+//    as much.
 // 3. Jobs wait by key, and keys take turns. Beyond the bounds of the queue a job is refused (WORKER_BUSY).
-// 4. Threads start when they are needed, the first free one is taken, so that what it has cached is found again; they do
+// 4. Threads start when they are needed; the first free one is taken, so that its caches are reused. They do
 //    not keep the process alive.
 import { FlotillaError } from '../errors.ts'
 import { FairQueue, type QueueBounds } from './fair-queue.ts'
@@ -23,17 +25,17 @@ export interface PoolOptions {
 export interface Job {
   /** As the thread's script names it. */
   readonly job: string
-  /** What can be cloned. */
+  /** Structured-cloneable. */
   readonly input: unknown
-  /** Whose turn it takes: a user, a task. */
+  /** Keys take turns: a user, a task. */
   readonly key: string
   /** Processor time. Milliseconds. */
   readonly timeMs: number
-  /** The caller waits no longer; a job at work ends by itself. */
+  /** The caller waits no longer; a running job ends by itself. */
   readonly signal?: AbortSignal
 }
 
-/** A job on its way, and whoever waits for it. */
+/** A pending job, with its caller's promise. */
 export interface PendingJob extends Job {
   readonly resolve: (json: string) => void
   readonly reject: (error: unknown) => void
@@ -52,8 +54,8 @@ export class WorkerPool {
   }
 
   /**
-   * The job's result. Rejects with WORKER_LIMIT (its time, memory or result was too large), WORKER_BUSY (too many wait), the
-   * FlotillaError that the job threw, or the signal's reason.
+   * The job's result. Rejects with WORKER_LIMIT (its time, memory or result was too large), WORKER_BUSY (too
+   * many wait), the FlotillaError that the job threw, or the signal's reason.
    */
   async run<T>(job: Job): Promise<T> {
     job.signal?.throwIfAborted()
@@ -74,7 +76,10 @@ export class WorkerPool {
     }
   }
 
-  /** Ends the threads; what waits or is at work is stopped (CALL_TIMEOUT: it may be asked again elsewhere). A later job starts a thread. */
+  /**
+   * Ends the threads; waiting and running jobs are stopped (CALL_TIMEOUT: they may be retried elsewhere). A
+   * later job starts a thread.
+   */
   async close(): Promise<void> {
     const threads = this.#threads
     this.#threads = []

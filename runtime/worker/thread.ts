@@ -1,4 +1,4 @@
-// The other side of pool.ts: what a thread's script calls to serve its jobs.
+// The thread's side of pool.ts: a thread's script calls it to serve its jobs.
 import { parentPort, workerData } from 'node:worker_threads'
 import { FlotillaError, type ErrorCode } from '../errors.ts'
 
@@ -42,12 +42,12 @@ async function answer(jobs: Jobs, { job, input }: JobMessage, resultChars: numbe
       throw new FlotillaError('WORKER_LIMIT', `its result has more than ${resultChars} characters`)
     return { t: 'done', json }
   } catch (error) {
-    return failed(error)
+    return failureMessage(error)
   }
 }
 
-/** A stack that overflows, or an array that grows beyond what V8 has, is a limit too. */
-function failed(error: unknown): ThreadMessage {
+/** A stack that overflows, or an array that outgrows V8's limits, is a limit too. */
+function failureMessage(error: unknown): ThreadMessage {
   if (error instanceof FlotillaError) return { t: 'failed', code: error.code, message: error.message }
   if (error instanceof RangeError)
     return {

@@ -197,7 +197,7 @@ test("a readers' group that holds other members says so to its reader", async ()
     { topics: ['tasks.submitted'], from: 'latest', group: 'taken', onRefused: refused.resolve },
     () => {},
   )
-  assert.match((await refused.promise).message, /readers\.taken takes no member of Flotilla/)
+  assert.match((await refused.promise).message, /readers\.taken refused this reader/)
   await tail.close()
   await other.member.leave()
 })

@@ -108,7 +108,7 @@ test('after a failover the connection to the old primary is left, and the new on
   assert.equal(await pair.second.say('GET', 'flotilla:kv:key'), 'two')
   assert.deepEqual(
     store.logged.map((line) => line.split(';')[0]),
-    ['error: Redis refuses to be written', 'info: Redis is written again'],
+    ['error: Redis refuses writes', 'info: Redis takes writes again'],
   )
 })
 

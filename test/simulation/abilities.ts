@@ -1,4 +1,4 @@
-// What a seed may hold besides the faults of rates.ts: each is drawn for itself, so that most seeds have a few.
+// Features of a seed besides the faults of rates.ts: each is drawn separately, so that most seeds have a few.
 import type { Fate } from '../../runtime/testing/simulator/fate.ts'
 
 export const abilities = [
@@ -14,9 +14,9 @@ export const abilities = [
   'any size',
   /** Readers whose group has the name of a stage. */
   'stage-named readers',
-  /** Hundreds of control records for one task that is at work. */
+  /** Hundreds of control records for one running task. */
   'floods',
-  /** Control records of which every second one waits, for longer than positions can say which. */
+  /** Control records of which every second one waits, until positions can no longer encode which. */
   'metadata floods',
   /** A large payload is gone from the blob store, or can't be read for a while. */
   'missing payloads',
@@ -24,7 +24,7 @@ export const abilities = [
   'offsets go back',
   /** An event whose handling kills its process. */
   'deadly events',
-  /** Two versions of every stage at work together. */
+  /** Two versions of every stage running together. */
   'mixed versions',
 ] as const
 

@@ -1,12 +1,14 @@
-// What happens when the faults are over and everything has ended: to a fleet at rest, so that what is slow or silent then has
-// no excuse.
+// Checks after the faults, when everything has ended: in a fleet at rest there is no excuse for slowness or
+// silence.
 //
-// 1. After hostile users have been at work, a task in every lane is answered as fast as ever.
-// 2. A flood of control records for a task that is at work delays no other task of its lane.
-// 3. So does one whose every second record waits, in a stage whose ledger is away: positions stay short enough for the log.
-// 4. A task whose payload is lost fails for that reason, and one whose payload can't be read for a while waits for it; no task
-//    beside them waits.
-// 5. Offsets that go back and records that are gone raise an alarm; tasks that are submitted afterwards get their results.
+// 1. After attacks of hostile users, a task in every lane is answered as fast as ever.
+// 2. A flood of control records for a running task delays no other task of its lane.
+// 3. Nor does one whose every second record waits, in a stage whose ledger is away: positions stay short
+//    enough for the log.
+// 4. A task whose payload is lost fails for that reason, and one whose payload can't be read for a while
+//    waits for it; no other task waits.
+// 5. Offsets that go back and records that are gone raise an alarm; tasks that are submitted afterwards get
+//    their results.
 import { homeOf } from '../../runtime/log/home.ts'
 import type { FadingBlobs } from '../../runtime/testing/simulator/fading-blobs.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
@@ -35,7 +37,7 @@ const FLOOD = 400
 const METADATA_FLOOD = 300
 const AWAY_MS = 15_000
 
-/** What it may do to the run. */
+/** Actions that it may take on the run. */
 export interface Powers {
   readonly killAll: () => void
   readonly loseLedger: (untilMs: number) => void
@@ -46,14 +48,14 @@ export type Loss = 'recreated' | 'truncated' | 'retention'
 
 export class Afterwards {
   readonly probes: Probe[] = []
-  /** What the log has lost while everything was at rest, and how many records of it nobody had read. */
+  /** Losses of the log while everything was at rest, and how many lost records nobody had read. */
   readonly losses: {
     readonly kind: Loss
     readonly topic: TopicName
     readonly unread: number
     alarms: number
   }[] = []
-  /** Tasks whose large payload was not to be had. */
+  /** Tasks whose large payload was not available. */
   readonly bulky: { readonly taskId: string; readonly kind: 'lost' | 'away'; readonly untilMs: number }[] = []
   readonly gone: GoneRecords
   readonly #world: World
@@ -123,7 +125,7 @@ export class Afterwards {
     clock.schedule(3_000, () => this.#probe('beside', lane, PROBE_MS))
   }
 
-  /** Feedback waits for the ledger; a decision about nobody's call is nothing to metering, and finished at once. */
+  /** Feedback waits for the ledger; a decision about an unknown call is finished by metering at once. */
   #floodMetadata(): void {
     const { broker, clock, codec } = this.#world
     const lane = this.#ownLane(1)

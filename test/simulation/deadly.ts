@@ -1,6 +1,7 @@
 // Events whose handling kills their process: each time, or a few times only.
 //
-// 1. The first event of the task that comes to its stage is the deadly one; the task's other events harm nobody.
+// 1. The first event of the task that comes to its stage is the deadly one; the task's other events harm
+//    nobody.
 import type { Fate } from '../../runtime/testing/simulator/fate.ts'
 import type { Phase } from '../../runtime/testing/simulator/world.ts'
 
@@ -10,7 +11,7 @@ interface Plan {
   readonly phase: Phase
   /** How often it kills; Infinity: whenever it is handled. */
   readonly times: number
-  /** Of the event, or of its call. */
+  /** Id of the event, or of its call. */
   id: string | null
   deaths: number
 }
@@ -28,7 +29,7 @@ const places: readonly (readonly [stage: string, phase: Phase])[] = [
   ['code-sandbox', 'conclude'],
 ]
 
-/** Where processes die that often of other things, three deaths prove nothing: an event is given up after some more. */
+/** If processes die that often of other causes, three deaths prove nothing: giving up takes some more. */
 export const MOST_DEATHS = 20
 
 export class Deadly {

@@ -1,7 +1,7 @@
-// What people do in a simulated run, at its time. A run that shrinks leaves deeds out.
+// Actions of people in a simulated run, at their times. Shrinking a run leaves some out.
 import type { World } from '../../runtime/testing/simulator/world.ts'
 
-/** A name; its first word is the deed that it depends on: nobody cancels a task that nobody submitted. */
+/** A name; its first word is the action that it depends on: nobody cancels a task that nobody submitted. */
 export type Deed = string
 
 export class Deeds {

@@ -1,4 +1,4 @@
-// What a run left on the log, decoded.
+// The records that a run left on the log, decoded.
 import { eventIdOf } from '../../runtime/host/lane/event-records.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { LogRecord } from '../../runtime/log/port.ts'
@@ -14,7 +14,7 @@ export interface Written<T extends EventType = EventType> {
   readonly offset: number
   /** Its own, or the one derived from its position. */
   readonly eventId: string
-  /** Null also where anyone may have written it. */
+  /** Null also if anyone may have written it. */
   readonly causeId: string | null
   readonly atMs: number
   readonly type: T
@@ -29,7 +29,7 @@ export interface Evidence {
   of<T extends EventType>(type: T): readonly Written<T>[]
 }
 
-/** `gone`: what the log had before it lost it. */
+/** `gone`: records that the log had lost. */
 export async function readEvidence({ broker, codec }: World, gone?: GoneRecords): Promise<Evidence> {
   const log = broker.connect()
   const present: LogRecord[] = []
@@ -87,7 +87,7 @@ export const openTopics: readonly TopicName[] = topics
 
 const isOpen = (topic: TopicName): boolean => openTopics.includes(topic)
 
-/** Tasks that ended from outside, whatever was under way. */
+/** Tasks that were ended from outside, with calls possibly under way. */
 export function stoppedTasks(evidence: Evidence): ReadonlySet<string> {
   const ends = evidence.of('TaskCompleted').filter(({ data }) => /^(cancelled|timed_out)$/.test(data.status))
   return new Set(ends.map(({ data }) => data.taskId))

@@ -1,5 +1,5 @@
-// The fleet that is simulated: real stages, tools of every kind that matters to the host, two models at a price.
-// Stages are pure, so one of each serves every run of a thread.
+// The fleet that is simulated: real stages, tools of every kind that matters to the host, two models at a
+// price. Stages are pure, so one of each serves every run of a thread.
 import { z } from 'zod'
 import { createCodec } from '../../runtime/codec/codec.ts'
 import { createEmbeddedRegistry } from '../../runtime/codec/embedded-registry.ts'

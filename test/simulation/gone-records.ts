@@ -1,4 +1,4 @@
-// Records that the log has lost: what was made of them is looked at all the same.
+// Records that the log has lost: their effects are checked all the same.
 import { eventIdOf } from '../../runtime/host/lane/event-records.ts'
 import type { LogRecord } from '../../runtime/log/port.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'

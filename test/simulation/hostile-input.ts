@@ -1,4 +1,4 @@
-// What hostile users write: ids, headers, times, schemas and bytes.
+// Input of hostile users: ids, headers, times, schemas and bytes.
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Fate } from '../../runtime/testing/simulator/fate.ts'
 import type { EventMap } from '../../schemas/generated/events.ts'
@@ -36,7 +36,7 @@ export function controlOf<T extends keyof typeof controls>(type: T, taskId: stri
   return { ...controls[type], taskId }
 }
 
-/** Headers that say what they should not, or more than anybody reads. */
+/** Headers with forged values, or more than anybody reads. */
 export function foreignHeaders(fate: Fate, name: string): Record<string, string> {
   const values: Readonly<Record<string, readonly string[]>> = {
     [headers.eventId]: ['0'.repeat(32), 'a/b', ''],

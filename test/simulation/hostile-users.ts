@@ -1,9 +1,9 @@
-// Users who mean harm, and programs that know no better: what they may write to the open topics, and what must come of it.
+// Malicious users and faulty programs: what they may write to the open topics, and what must come of it.
 //
 // 1. A record with a task id of its own is a task like another: one result.
-// 2. A record that nobody can read, or that names what no task can be called, is refused: a dead letter with its position, or
-//    a result that says rejected.
-// 3. What the broker refuses is nobody's business.
+// 2. A record that nobody can read, or whose task id is invalid, is refused: a dead letter with its position,
+//    or a result that says rejected.
+// 3. Records that the broker refuses have no effect.
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, LogRecord, OutgoingRecord } from '../../runtime/log/port.ts'
 import { LOG_RECORD_BYTES } from '../../runtime/log/limits.ts'
@@ -124,7 +124,7 @@ export class HostileUsers {
     )
   }
 
-  /** Whoever waits for an approval has an impostor beside it. */
+  /** Every wait for an approval gets an impostor too. */
   #approveBeside({ value, headers: header }: LogRecord): void {
     if (value === null || header[headers.schema] !== 'TaskProgressed') return
     const { codec, broker, fate } = this.#world
@@ -157,7 +157,7 @@ export class HostileUsers {
     this.#submit(name, { taskId, text: `do ${taskId}` }, header, timestampMs)
   }
 
-  /** Once, twice or three times, as a producer does that repeats what it is not sure of. */
+  /** Submits once, twice or three times, like a producer that repeats unacknowledged sends. */
   #submitAt(name: string): void {
     const { fate, clock } = this.#world
     const timestampMs = fate.pick(foreignTimes(clock.now()), `${name} time`)

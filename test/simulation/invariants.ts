@@ -1,17 +1,21 @@
-// What must hold after a run. Each invariant has a name, by which the shrinker tells whether a failure is still the same.
+// The invariants of a run. The shrinker recognises by their names whether a failure is still the same.
 //
-// results   every submitted task has exactly one TaskCompleted, however often it was submitted; nobody else has one
-// history   the events of a task are one consistent history: each effect once, each request answered once, the end last
-// after     no owner of a lane starts work for a task that it knows to have ended; what was under way is stopped
-// calls     a journalled call is never made again, an effect never happens twice, a repeat is explained by a fault
-// usage     what finished calls spent is in usage.recorded, in the result and in the ledger, once
-// limits    what is settled and reserved of a budget never passes it, at any step, and is what was asked for; no model is called
-//           without a reservation; what was settled is what was recorded, and a week later nothing is reserved
-// state     state rows are the fold of what was committed, on the log and in every process's memory
-// letters   nothing is given up but what can't be read, all of that is given up or answered; no stage and no caller throws
-// afterwards   a fleet at rest answers as fast as ever, whatever hostile users write, and says what its log has lost
-// alerts    alerts of a rule are raised and resolved in turn, and none stays raised
-// rest      everything drains; after a week nothing is left in memory, and no timer was lost
+// results      every submitted task has exactly one TaskCompleted, however often it was submitted; nobody else
+//              has one
+// history      the events of a task are one consistent history: each effect once, each request answered once,
+//              the end last
+// after        no owner of a lane starts work for a task that it knows to have ended; calls under way are stopped
+// calls        a journalled call is never made again, an effect never happens twice, a fault explains each repeat
+// usage        usage of finished calls is in usage.recorded, in the result and in the ledger, once
+// limits       settled and reserved amounts of a budget never pass it, at any step, and are those requested; no
+//              model is called without a reservation; settled amounts are the recorded ones, and a week later
+//              nothing is reserved
+// state        state rows are the fold of the commits, on the log and in every process's memory
+// letters      only unreadable records are given up, and each of them is given up or answered; no stage and no
+//              caller throws
+// afterwards   a fleet at rest answers as fast as ever, despite hostile users, and reports what its log has lost
+// alerts       alerts of a rule are raised and resolved in turn, and none stays raised
+// rest         everything drains; after a week nothing is left in memory, and no timer was lost
 import { checkAlerts } from './invariants/alerts.ts'
 import { checkAfter, checkCalls } from './invariants/calls.ts'
 import { checkAfterwards } from './invariants/afterwards.ts'
@@ -52,7 +56,7 @@ export async function checkRun(
   const violations: Violation[] = isQuiet ? [] : [{ invariant: 'rest', text: describeUnrest(run) }]
   for (const [invariant, check] of Object.entries(checks))
     violations.push(...(await check(run, evidence)).map((text) => ({ invariant, text })))
-  // What is wrong by now would only show again.
+  // A violation so far would only show again.
   if (violations.length > 0) return violations
   await passAWeek()
   violations.push(...checkAtRest(run).map((text) => ({ invariant: 'rest', text })))

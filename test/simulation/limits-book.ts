@@ -1,4 +1,5 @@
-// What the fleet has taken of its budgets, kept apart from the limits themselves and compared with them after every step.
+// The fleet's use of its budgets, kept apart from the limits themselves and compared with them after every
+// step.
 import type { Clock } from '../../runtime/clock.ts'
 import type { Claim, Limits, Reserved, ReserveRequest } from '../../runtime/limits/port.ts'
 
@@ -10,7 +11,7 @@ interface Taken {
   readonly untilMs: number
 }
 
-/** A call takes by its task and its own id; the book goes by the latter. */
+/** A call takes by its task and its own id; entries are kept by the latter. */
 const callOf = (taker: string): string => taker.slice(taker.lastIndexOf('/') + 1)
 
 export class LimitsBook {
@@ -23,7 +24,7 @@ export class LimitsBook {
     this.#clock = clock
   }
 
-  /** What this id has settled, of a budget that counts everything; null: nothing yet. */
+  /** The figure that this id has settled, in a budget that counts everything; null: none yet. */
   settledOf(id: string): number | null {
     const taken = this.#taken.get(id)
     return taken?.settled ? Math.max(0, ...taken.amounts.values()) : null
@@ -40,7 +41,7 @@ export class LimitsBook {
       this.violations.push(`model call ${callId} reached the model with nothing reserved`)
   }
 
-  /** The same limits, one step after the other, each of them written down. */
+  /** The same limits, with every step recorded, one after the other. */
   watch(limits: Limits): Limits {
     let last: Promise<unknown> = Promise.resolve()
     const step = <T>(work: () => Promise<T>, note: (result: T) => void): Promise<T> => {

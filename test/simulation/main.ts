@@ -1,5 +1,5 @@
-// npm run simulate -- --seeds 10000 [--from 1] [--threads 2]: many seeds, each a run of its own.
-// npm run simulate -- --seed 42 [--keep 0,7,12] [--trace]: one of them, or the part of it that these elements make.
+// npm run simulate -- --seeds 10000 [--from 1] [--threads 2]: many seeds, each its own run.
+// npm run simulate -- --seed 42 [--keep 0,7,12] [--trace]: one of them, or only these elements of it.
 // --abilities 'floods,any size': these instead of what each seed draws (abilities.ts); '' for none.
 //
 // A seed that fails is shrunk, and printed with its trace and the command that repeats it.
@@ -23,11 +23,11 @@ const { values } = parseArgs({
   },
 })
 
-/** Of a run that was not shrunk; `--trace` shows it whole. */
+/** Lines shown of a run that was not shrunk; `--trace` shows all of it. */
 const MAX_TRACE_LINES = 120
-/** Of one violation. */
+/** Characters shown of one violation. */
 const MAX_TEXT = 1_000
-/** Failed seeds that are shrunk; the others are only named. */
+/** Failed seeds that are shrunk; the others are only listed. */
 const MAX_SHRUNK = 3
 
 const options: SeedOptions =
@@ -71,7 +71,7 @@ async function runOne(seed: number): Promise<void> {
   if (!kept) await explain(report)
 }
 
-/** Shrinks the run and tells how it goes. */
+/** Shrinks the run and prints the result. */
 async function explain(failed: SimulationReport): Promise<void> {
   const { seed } = failed
   const elements = elementsOf(failed)

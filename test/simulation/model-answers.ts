@@ -1,4 +1,4 @@
-// What the simulated models answer: by the conversation alone, as a recorded model would.
+// Answers of the simulated models: they depend on the conversation alone, like those of a recorded model.
 import { hash } from 'node:crypto'
 import type { SeenCall } from '../../runtime/testing/simulator/call-book.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
@@ -6,14 +6,14 @@ import type { Json } from '../../schemas/json.ts'
 import { estimatedInputTokens } from '../../services/planner/token-estimates.ts'
 import type { ModelReply, ModelRequest } from '../../services/planner/call.ts'
 
-/** The text of a task that one answer ends; of one whose model takes its time. */
+/** Text of a task that ends after one answer; text of a task whose model is slow. */
 export const QUICK_TASK = 'probe'
 export const SLOW_TASK = 'slow'
-/** Of one that asks once for a tool whose answer is large; what it asks for. */
+/** Text of a task that calls a tool once whose answer is large; the call. */
 export const BULKY_TASK = 'bulky'
 export const BULKY_MARK = 'bulky'
 
-/** The longest that a model takes, but for what is to take long (afterwards.ts). */
+/** Longest time of a model, except for slow tasks (afterwards.ts). */
 export const MODEL_MS = 2_000
 
 export function latencyOf({ messages }: ModelRequest): [number, number] {
@@ -25,7 +25,7 @@ export function latencyOf({ messages }: ModelRequest): [number, number] {
 
 export type Tokens = NonNullable<SeenCall['tokens']>
 
-/** Less than the guard counts for the prompt and no more than the planner estimates it at, and not more than may be answered. */
+/** Less input than the guard counts, at most what the planner estimates; at most the allowed output. */
 export function spendOf(request: ModelRequest): { input: number; output: number } {
   const { messages, maxOutputTokens } = request
   const input = Math.min(300 + 30 * messages.length, estimatedInputTokens(request))
@@ -68,7 +68,7 @@ const toolNames = [
   'nothing',
 ]
 
-/** One to four turns; each but the last asks for tools, or runs a script. */
+/** One to four steps; each except the last asks for tools, or runs a script. */
 export function answer({
   messages,
   tools,

@@ -1,5 +1,5 @@
-// Fleets that break one promise each, by injection at a port: the simulator must notice every one of them. `seeds`: how many
-// seeds it takes at most, counted from 1.
+// Fleets that break one promise each, by injection at a port: the simulator must catch every one. `seeds`:
+// how many seeds that takes at most, counted from 1.
 import { FlotillaError } from '../../runtime/errors.ts'
 import { CommitFailed, CommitUncertain, LaneFenced } from '../../runtime/log/port.ts'
 import { HOST_PREFIX } from '../../runtime/host/lane/state.ts'
@@ -28,7 +28,7 @@ export interface Mutant extends Mutation {
   readonly seeds: number
 }
 
-/** The object with these of its members replaced; private fields go on working. */
+/** The object with some members replaced; private fields still work. */
 function replaced<T extends object>(whole: T, members: Readonly<Record<string, unknown>>): T {
   return new Proxy(whole, {
     get(target, name) {
@@ -46,7 +46,7 @@ function withoutAnswered(event: StageEvent, lane: LaneIndex): LaneIndex {
   return replaced(lane, { answered: replaced(answered, { has: () => false }) })
 }
 
-/** The machinery of the mutants below, which breaks nothing: it must not be noticed. */
+/** The machinery of the mutants below without a fault: nothing must be caught. */
 export const unchanged: Mutation = {
   ...lanes({}),
   storage: (storage) => ({ ...storage }),
@@ -144,7 +144,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'deleted rows are restored': { seeds: 10, world: withEveryRow },
   'state of a failed commit is kept': { seeds: 20, world: withUncommittedRows },
   'a commit of unknown outcome is tried again': {
-    // A fence or a later commit makes good most of it.
+    // A fence or a later commit repairs most of it.
     seeds: 60,
     ...lanes({
       commit: (commit, lane) =>
@@ -170,7 +170,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'a spent producer is renewed in place': { seeds: 40, ...renewedInPlace() },
   'a fenced commit counts as written': {
-    // Two of the first sixty meet it: whatever is lost so is mostly made good by the next owner.
+    // Two of the first sixty meet it: the next owner repairs most of the losses.
     seeds: 100,
     ...lanes({
       commit: (commit, lane) =>

@@ -1,4 +1,4 @@
-// Ways to break a fleet at a port: of what mutants.ts is made.
+// Ways to break a fleet at a port: the building blocks of mutants.ts.
 import type {
   LaneCommit,
   LaneListener,
@@ -20,14 +20,14 @@ import type { Mutation } from './simulate.ts'
 
 interface LaneChanges {
   readonly commit?: (commit: LaneCommit, lane: OpenLane) => Promise<void>
-  /** Rows as the host gets them at the opening. */
+  /** Changes the rows that the host gets at the opening. */
   readonly open?: (rows: readonly StateRow[]) => readonly StateRow[]
   readonly listener?: (listener: LaneListener) => LaneListener
   /** The group does not hear which lanes a member declines. */
   readonly isDeaf?: boolean
 }
 
-/** Every lane of every process behaves so. */
+/** Changes every lane of every process. */
 export function lanes(changes: LaneChanges): Mutation {
   return {
     world: (world) => ({
@@ -82,7 +82,7 @@ export function withEveryRow(world: World): World {
   return rowsKeptFor(world, () => true)
 }
 
-/** A process keeps what it tried to commit, whether it was written or not. */
+/** A process keeps the effects of every commit, written or not. */
 export function withUncommittedRows(world: World): World {
   return rowsKeptFor(world, (error) => error !== null)
 }
@@ -110,7 +110,7 @@ function rowsKeptFor(world: World, keeps: (error: unknown) => boolean): World {
   return { ...world, broker: { ...world.broker, connect } }
 }
 
-/** After a failed commit a lane takes its identity back, whoever has opened the lane meanwhile, and goes on from memory. */
+/** After a failed commit a lane takes its identity back, even from a new owner, and goes on from memory. */
 export function renewedInPlace(): Mutation {
   const taken = new Map<string, number>()
   const placeOf = (group: string, lane: number): string => `${group}/${lane}`
@@ -200,7 +200,7 @@ export function withReaders(world: World): World {
   return { ...world, broker: { ...world.broker, connect } }
 }
 
-/** The timer that ends a bucket of ids comes after a second, and finds its time over. */
+/** The timer that ends a bucket of ids fires after a second, and expires it. */
 export function forgetful(router: Stage): Stage {
   const soon = (decision: Decision, atMs: number): Decision =>
     decision.timers?.[FORGET_ANSWERED] === undefined

@@ -1,7 +1,10 @@
-// The world outside the fleet: models, tools, a sandbox, a ledger and a pager, with every way of failing that R9 names.
+// The world outside the fleet: models, tools, a sandbox, a ledger and a pager, with every kind of failure
+// that R9 names.
 //
-// 1. An answer depends on the conversation alone, as a recorded model's would; only failures and latency are drawn.
-// 2. Ledger and models outlive processes; a sandbox's live sessions and a tool cache's client die with theirs.
+// 1. An answer depends on the conversation alone, as a recorded model's would; only failures and latency are
+//    drawn.
+// 2. Ledger and models outlive processes; a sandbox's live sessions and a tool cache's client die with
+//    theirs.
 import type { Tool, ToolContext } from '../../runtime/config/fleet.ts'
 import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
@@ -58,7 +61,7 @@ const toolFailures: readonly (ErrorCode | 'throws' | 'garbage' | 'huge' | 'shout
 const schemas = directSchemaChecks()
 const LIFTED = 10_000_000
 
-/** A message, and a result, that no record of the log can hold. */
+/** A message and a result too large for any record of the log. */
 const sizedFailures: typeof toolFailures = [...toolFailures, 'shouts', 'bulky']
 
 /** The ledger of metering, in memory: idempotent by event and task, as its tables are. */
@@ -84,7 +87,7 @@ export class Outside {
   ledgerAwayUntilMs = 0
   /** Ids of the notifications that the pager has shown. */
   readonly shown = new Set<string>()
-  /** What the budgets of this run are. */
+  /** Budgets of this run. */
   readonly budgets: { limits: Fleet['limits'] }
   readonly limits: Limits
   readonly book: LimitsBook
@@ -104,7 +107,7 @@ export class Outside {
     this.limits = this.book.watch(faulty(memoryLimits({ clock })))
   }
 
-  /** So that no task is refused any more, or waits for one. */
+  /** Lifts the budgets, so that no more tasks are refused or wait. */
   liftBudgets(): void {
     const { limits } = this.budgets
     const most = { fleetTokens: LIFTED, userTokens: LIFTED, modelTokens: LIFTED }
@@ -125,7 +128,7 @@ class Site {
   readonly #outside: Outside
   readonly #world: World
   readonly #process: Surroundings
-  /** Tools look into their cache first: when each call set out. */
+  /** Start times of tool calls, which read the cache first. */
   readonly #begun = new Map<string, number>()
 
   constructor(outside: Outside, world: World, process: Surroundings) {
@@ -175,7 +178,7 @@ class Site {
     return new Promise((resume) => clock.schedule(fate.between(least, most, what), resume))
   }
 
-  /** Never answers; ends when it is told to stop. */
+  /** Never answers; ends when it is aborted. */
   #hang(signal: AbortSignal): Promise<never> {
     return new Promise((_, reject) =>
       signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
@@ -224,8 +227,8 @@ class Site {
   }
 
   /**
-   * Rejects when the call is stopped: the provider charges for the prompt and for what it has sent until then. The client
-   * tells what it knows of that, a moment later; where nothing came, it knows nothing.
+   * Rejects when the call is stopped: the provider charges for the prompt and for its answer so far. The
+   * client reports what it knows of that, a moment later; if nothing arrived, it knows nothing.
    */
   #stopped(seen: SeenCall, whole: Tokens, hangs: boolean, signal: AbortSignal): Promise<never> {
     const { clock, fate } = this.#world
@@ -271,12 +274,12 @@ class Site {
     throw new FlotillaError(failure, 'injected')
   }
 
-  /** The store of the limits, on a way that fails before and after it was heard. */
+  /** The store of the limits, with requests and replies that get lost. */
   #limits(): Limits {
     const { limits } = this.#outside
     const { clock } = this.#process
     const through = <T>(operation: string, work: () => Promise<T>): Promise<T> =>
-      // Whoever asks several times asks no more once it is dead.
+      // A caller that retries stops once its process is dead.
       clock.heard(reach(operation, work))
     const reach = async <T>(operation: string, work: () => Promise<T>): Promise<T> => {
       const place = `${operation} ${this.#process.name}`
@@ -328,7 +331,7 @@ class Site {
   }
 }
 
-/** From far below what a task needs to more than all of them use. */
+/** Draws budgets from far below one task's need to more than all tasks use. */
 function drawBudgets(fate: Fate): { limits: Fleet['limits'] } {
   const budget = (name: string, sizes: readonly number[]): number => fate.pick(sizes, `budget of ${name}`)
   const budgets = {
@@ -341,7 +344,7 @@ function drawBudgets(fate: Fate): { limits: Fleet['limits'] } {
   return { limits: { ...fleet.limits, budgets } }
 }
 
-// Loads the tokenizer: time in here waits for no file.
+// Loads the tokenizer: virtual time does not wait for files.
 await countedTokens({
   model: 'alpha/one',
   messages: [],

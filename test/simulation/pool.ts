@@ -1,14 +1,14 @@
-// Many seeds on several threads: seeds know nothing of each other.
+// Runs many seeds on several threads: seeds are independent.
 import { Worker } from 'node:worker_threads'
 import type { SimulationOptions, SimulationReport } from './simulate.ts'
 
-/** What a thread is sent. */
+/** Message to a thread. */
 export interface Batch {
   readonly seeds: readonly number[]
   readonly options: SeedOptions
 }
 
-/** Of every seed. */
+/** Options of every seed. */
 export type SeedOptions = Pick<SimulationOptions, 'abilities'>
 
 export interface PoolOptions {

@@ -1,5 +1,5 @@
-// How likely each fault is, drawn for each seed: some seeds have crashes alone, some none, so that no kind of fault hides
-// behind another.
+// Probabilities of faults, drawn for each seed: some seeds have only crashes, some none, so that no kind of
+// fault hides another.
 import {
   faultKinds,
   type Fate,
@@ -7,7 +7,7 @@ import {
   type FaultRates,
 } from '../../runtime/testing/simulator/fate.ts'
 
-/** Of one operation, at most; for faults that are planned by time (below), how many at most. */
+/** Highest probability for one operation; for faults that are planned by time (below), the highest count. */
 const most: FaultRates = {
   'crash-before-call': 0.01,
   'crash-in-call': 0.015,
@@ -64,7 +64,7 @@ export const plannedKinds = [
   'store-forgets',
 ] as const satisfies readonly FaultKind[]
 
-/** Where one process has the log to itself. */
+/** Rates if one process has the log to itself. */
 export const notAlone = {
   'cut-off': 0,
   rebalance: 0,

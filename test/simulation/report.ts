@@ -1,20 +1,20 @@
-// What a run is remembered by, and what the journal says while it goes on.
+// The report of a run, and a watch on the journal during it.
 import { createHash } from 'node:crypto'
 import type { CallOutcome } from '../../runtime/stage.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
 import type { CallBook } from '../../runtime/testing/simulator/call-book.ts'
 import type { Evidence } from './evidence.ts'
 
-/** Of the call journal. */
+/** Prefix of entries of the call journal. */
 export const ENTRY = 'journal:'
 
-/** Bytes by their hash: as JSON a megabyte of them is ten. */
+/** Shows bytes by their hash: as JSON a megabyte of them would be ten. */
 export function readable(this: unknown, name: string, value: unknown): unknown {
   const raw = (this as Record<string, unknown>)[name]
   return raw instanceof Uint8Array ? createHash('sha256').update(raw).digest('hex') : value
 }
 
-/** What a budget ended is told apart by whether the task had begun. */
+/** Counts tasks by their end; for those ended by a budget, by whether they had begun. */
 export function endingsOf(evidence: Evidence): Record<string, number> {
   const endings: Record<string, number> = {}
   for (const { data } of evidence.of('TaskCompleted')) {
@@ -25,7 +25,7 @@ export function endingsOf(evidence: Evidence): Record<string, number> {
   return endings
 }
 
-/** Sees each outcome as it is journalled. */
+/** Reports each outcome as it is journalled. */
 export function watched(store: KeyValue, book: CallBook): KeyValue {
   const note = (key: string, text: string): void => {
     if (!key.startsWith(ENTRY) || !text.includes('"state":"done"')) return

@@ -1,14 +1,14 @@
 // Two releases in one fleet.
 //
-// 1. Forward: from some time on, whoever starts is of the next release.
-// 2. Back: one process of each kind is of the next release, as long as the fleet runs, and the others are not. What it has
-//    written only it can read; lanes move between the two in both directions.
+// 1. Forward: from some time on, every new process is of the next release.
+// 2. Back: one process of each kind is of the next release, as long as the fleet runs, and the others are
+//    not. Only it can read its rows; lanes move between the two in both directions.
 import type { Stage } from '../../runtime/stage.ts'
 import type { Fate } from '../../runtime/testing/simulator/fate.ts'
 
 export interface Team {
   readonly stages: readonly Stage[]
-  /** The same of the next release, whose rows an older process can't read. */
+  /** The stages of the next release, whose rows an older process can't read. */
   readonly newer: readonly Stage[]
   readonly wanted: number
 }
@@ -29,7 +29,7 @@ export class Rollout {
     return this.#newer.has(process)
   }
 
-  /** The stages of a process that starts; `fellows`: who lives of its kind. */
+  /** The stages of a process that starts; `fellows`: the live processes of its kind. */
   stagesOf(
     team: Team,
     name: string,

@@ -9,7 +9,8 @@
 //   final a                ends the task with this variable
 //   raise WORDS            an exception
 //   spin                   computes for longer than allowed
-// A session is its log: the live one is a cache, and is rebuilt by running its steps again with the recorded results.
+// A session is its log: the live one is a cache, and is rebuilt by running its steps again with the recorded
+// results.
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import type {

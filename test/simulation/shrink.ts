@@ -1,16 +1,17 @@
-// The smallest part of a failing run that still fails: delta debugging (Zeller's ddmin) over the faults that struck and the
-// things that users did. Draws do not depend on each other (fate.ts), so what is left out changes nothing else.
+// Finds the smallest part of a failing run that still fails: delta debugging (Zeller's ddmin) over the faults
+// that struck and the actions of users. Draws do not depend on each other (fate.ts), so leaving one out
+// changes nothing else.
 import { simulate, type Mutation, type SimulationReport } from './simulate.ts'
 
 export interface Shrunk {
-  /** Ids of deeds and faults. */
+  /** Ids of actions and faults. */
   readonly kept: readonly string[]
   readonly runs: number
 }
 
 const MAX_RUNS = 400
 
-/** Everything that a run can be shrunk by, in the order by which `--keep` counts. */
+/** The elements that shrinking can leave out, in the order of `--keep`. */
 export const elementsOf = ({ deeds, faults }: SimulationReport): string[] => [
   ...deeds,
   ...faults.map(({ id }) => id),
@@ -38,7 +39,7 @@ export async function shrink(failed: SimulationReport, mutation: Mutation = {}):
   return { kept, runs }
 }
 
-/** What is left when one of so many equal parts goes, and it still fails. */
+/** The rest after leaving out the first of `parts` equal parts without which the run still fails. */
 async function firstWithout(
   kept: readonly string[],
   parts: number,

@@ -1,8 +1,10 @@
-// One simulated run: every stage that needs no socket on real hosts, in virtual time, with faults drawn from the seed.
+// One simulated run: every stage that needs no socket on real hosts, in virtual time, with faults drawn from
+// the seed.
 //
-// 1. Faults strike for a while; then the world is calm, and everything that was begun must end.
-// 2. What must hold then is in invariants.ts. Then a week passes, and nothing may be left in memory.
-// 3. The same seed is the same run, byte for byte: `digest` is over all that was written and all that was called.
+// 1. Faults strike for a while; then they stop, and everything that was begun must end.
+// 2. The invariants that must then hold are in invariants.ts. Then a week passes, and nothing may be left in
+//    memory.
+// 3. The same seed is the same run, byte for byte: `digest` covers all records and all calls.
 import { createHash } from 'node:crypto'
 import { createMemoryBroker } from '../../runtime/testing/memory/log/log.ts'
 import type { MemoryBrokerOptions } from '../../runtime/testing/memory/log/log.ts'
@@ -47,11 +49,11 @@ export interface SimulationReport {
   readonly endings: Readonly<Record<string, number>>
   readonly steps: number
   readonly digest: string
-  /** Only of a run that was asked for it. */
+  /** Only if requested. */
   readonly trace: readonly string[]
 }
 
-/** A change of the world before the run: mutants show that the invariants can fail (mutants.ts). */
+/** Changes the world before the run: mutants show that the invariants can fail (mutants.ts). */
 export interface Mutation {
   readonly world?: (world: World) => World
   readonly storage?: MemoryBrokerOptions['storage']
@@ -64,33 +66,33 @@ export interface Mutation {
 
 export interface SimulationOptions {
   readonly mutation?: Mutation
-  /** Ids of faults and deeds: these and no others. */
+  /** Ids of faults and actions: these and no others. */
   readonly only?: ReadonlySet<string>
   readonly trace?: boolean
-  /** Instead of those that the seed draws. */
+  /** Replaces those that the seed draws. */
   readonly abilities?: readonly Ability[]
 }
 
 const START_MS = 1_750_000_000_000
 const PARTITIONS = 3
 const FAULTS_FOR_MS = 40_000
-/** From when faults are over: longer than a task may live and all that retries add. */
+/** Time limit after the faults: longer than a task may live, with all its retries. */
 const LIMIT_MS = 10 * 60_000
 const LOOK_EVERY_MS = 1_000
 const HORIZON_MS = 8 * 86_400_000
 const LEASE_MS = 5_000
-/** When processes of the next release take the place of the others. */
+/** When processes of the next release replace the others. */
 const ROLLOUT_MS = 15_000
 /** Runs with one process at a time, as on one machine. */
 const SHARE_ALONE = 0.25
-/** What Redis and SQLite say. */
+/** Error messages of Redis and SQLite. */
 const refusals = [
   "READONLY You can't write against a read only replica.",
   "OOM command not allowed when used memory > 'maxmemory'.",
   'MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk.',
   'database or disk is full',
 ]
-/** A host's clock is off by this much at most: two of them by twice that, less than a lease without its renewals. */
+/** Most that a host's clock is off: two differ by twice that, less than a lease without its renewals. */
 const MAX_SKEW_MS = 1_500
 
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<SimulationReport> {
@@ -165,13 +167,13 @@ export class Simulation {
       journal: isAlone
         ? { leaseMs: 0, keepMs: 7 * 86_400_000, forgottenMs: 0 }
         : { leaseMs: LEASE_MS, keepMs: 86_400_000, forgottenMs: 3_600_000 },
-      // A slow disk shows what is written before the commit.
+      // A slow disk reveals effects that precede the commit.
       slowestCommitMs: isAlone ? fate.pick([8, 600], 'slowest commit') : 8,
       hostOptions: {
         maxRowBytes: fate.pick([500, 4_000, 400_000], 'row size'),
         ...(isFlooded ? { maxMetadataBytes: 300 } : {}),
       },
-      // A tenth of what brokers take, and of what hosts write: so a flood need not be longer than others.
+      // A tenth of the limits of brokers and hosts, so that a flood need not be longer than others.
       metadataBytes: isFlooded ? 410 : LOG_METADATA_BYTES,
       callers: (process) => this.outside.callers(process),
       book,
@@ -203,7 +205,7 @@ export class Simulation {
     return [0, 2, 4].map((from) => team(all.slice(from, from + 2), 2))
   }
 
-  /** Rolling forward, each process gives way to one of the next release. */
+  /** Rolling forward, each process is replaced by one of the next release. */
   #rollForward(): void {
     this.clock.schedule(ROLLOUT_MS, () => {
       for (const [index, process] of this.live().entries())
@@ -320,7 +322,7 @@ export class Simulation {
     else void victim.drain().then(() => this.#replace(victim.name))
   }
 
-  /** The store answers everyone, and takes nothing. */
+  /** The store still answers, but refuses writes. */
   #haveStoreRefuse(forMs: number): void {
     const reason = this.fate.pick(refusals, 'why the store refuses')
     for (const process of this.live()) process.haveStoreRefuse(reason, forMs)
@@ -371,7 +373,7 @@ export class Simulation {
     return !isBusy && open === PARTITIONS * this.world.stages.length
   }
 
-  /** Records that a stage has not finished with. */
+  /** Records that a stage has not finished. */
   backlog(): number {
     const { broker } = this.world
     let count = 0
@@ -379,7 +381,7 @@ export class Simulation {
       for (const { topic } of consumes)
         for (let lane = 0; lane < PARTITIONS; lane++) {
           const position = broker.position(name, topic, lane)
-          // A position past the end is of records that were lost.
+          // A position past the end belongs to lost records.
           count += Math.max(0, broker.end(topic, lane) - (position?.offset ?? 0))
         }
     return count

@@ -1,4 +1,4 @@
-// What many seeds add up to.
+// Totals over many seeds.
 import { isCrash, type FaultKind } from '../../runtime/testing/simulator/fate.ts'
 import type { Ability } from './abilities.ts'
 import type { SimulationReport } from './simulate.ts'
@@ -12,7 +12,7 @@ export class Totals {
   /** Calls made again, by the fault that explains it. */
   readonly inDoubt = new Map<string, number>()
 
-  /** Seeds that had it. */
+  /** Seeds that had the ability. */
   readonly abilities = new Map<Ability, number>()
 
   /** How tasks ended: error codes, or statuses. */

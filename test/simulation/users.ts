@@ -1,5 +1,5 @@
-// What users do in a simulated run: tasks of both modes, some of them twice, on the wrong partition, as JSON or without an id;
-// cancels before and after, approvals, feedback, and records that are no records.
+// Users of a simulated run: tasks of both modes, some of them twice, on the wrong partition, as JSON or
+// without an id; cancels before and after, approvals, feedback, and records that are no records.
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, LogRecord } from '../../runtime/log/port.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
@@ -10,11 +10,11 @@ import type { Deed, Deeds } from './deeds.ts'
 
 export interface Submission {
   readonly taskId: string
-  /** Rejected by the router, whatever happens. */
+  /** The router must reject it. */
   readonly isWrong: boolean
 }
 
-/** Where a record was written that can't be decoded: it must end as a dead letter. */
+/** Position of an undecodable record: it must end as a dead letter. */
 export interface Spoilt {
   readonly topic: TopicName
   readonly partition: number
@@ -127,7 +127,7 @@ export class Users {
     this.junk.push(...(await this.#publish(topic, `junk-${index}`, bytes, `junk-${index}`)))
   }
 
-  /** Somebody looks at the history and decides on what waits for approval: soon, late, or never. */
+  /** Somebody watches the history and decides on calls that wait for approval: soon, late, or never. */
   #watch(records: readonly LogRecord[]): void {
     const { codec, fate, clock } = this.#world
     for (const { value, headers: header } of records) {

@@ -3,7 +3,7 @@ import { parentPort } from 'node:worker_threads'
 import type { Batch } from './pool.ts'
 import { simulate } from './simulate.ts'
 
-// Errors are data in here, by the thousand; nobody reads their stacks until a seed is run again.
+// Errors are data here, by the thousand; nobody reads their stacks until a seed is run again.
 Error.stackTraceLimit = 0
 
 parentPort?.on('message', (batch: Batch) => void run(batch))

@@ -1,9 +1,11 @@
 // One attempt at a call: within its time limit, stopped by a cancel, and never rejecting.
 //
-// 1. A caller that is stopped has GRACE_MS to end by itself, because it alone knows what the call has used: the details of
-//    its failure are those of the outcome. A caller that does not end is not waited for any longer.
-// 2. However it ends after it was stopped, the outcome is the stop's (CALL_ABORTED, CALL_TIMEOUT): nobody waits for the answer.
-// 3. The outcome says whether the caller was asked at all: what may have reached the outside is to be paid for.
+// 1. A caller that is stopped has GRACE_MS to end by itself, because only it knows what the call has used:
+//    the details of its failure are those of the outcome. A caller that takes longer is abandoned.
+// 2. However the caller ends after it was stopped, the outcome is the stop's (CALL_ABORTED, CALL_TIMEOUT):
+//    nobody waits for the answer.
+// 3. The outcome says whether the caller was invoked at all: a call that may have reached the outside may
+//    have cost something.
 import { boundedDetails } from '../../bounded-text.ts'
 import { redactedJson } from '../../redaction.ts'
 import type { Clock } from '../../clock.ts'
@@ -12,7 +14,7 @@ import type { CallContext, CallFailure, CallOutcome, Caller } from '../../stage.
 import type { Instruments } from '../../telemetry/instruments.ts'
 import type { Breakers, CallRequest } from './calls.ts'
 
-/** Long enough for a callback or two on a busy machine, and hardly noticed by who cancels. */
+/** Long enough for a callback or two on a busy machine, and hardly noticed by the user who cancels. */
 const GRACE_MS = 500
 
 export interface AttemptParts {
@@ -33,13 +35,16 @@ export async function attempt(
   const startedMs = clock.now()
   const asked = new Asked(parts, request)
   try {
-    // What the other side says may repeat a key that it was sent.
+    // The answer may repeat a key that was sent.
     const value = redactedJson((await limited(parts, request, asked, taken)) ?? null)
     return { ok: true, value, startedMs, endedMs: clock.now(), callId: id }
   } catch (error) {
     const failed: CallFailure = toFailure(error)
     if (failed.code === 'INTERNAL')
-      instruments.log.error({ err: error, target: call.target }, 'a caller threw')
+      instruments.log.error(
+        { err: error, target: call.target },
+        'caller threw an unexpected error; the call failed with INTERNAL',
+      )
     if (error instanceof FlotillaError && error.details !== undefined)
       failed.details = boundedDetails(error.details)
     const made = asked.made ? { made: true } : {}
@@ -108,7 +113,8 @@ class Asked {
       const startGrace = () => (cancelGrace = clock.schedule(GRACE_MS, stopped))
       signal.addEventListener('abort', startGrace, { once: true })
       this.made = true
-      // A call's request is opaque to the host: the service pairs each kind with the caller that understands it.
+      // A call's request is opaque to the host: the service pairs each kind with the caller that understands
+      // it.
       caller(call.request as never, { callId, key, signal, traceparent, stream } satisfies CallContext).then(
         (value) => (signal.aborted ? stopped(value) : resolve(value)),
         (error: unknown) => (signal.aborted ? stopped(detailsOf(error)) : reject(error as Error)),

@@ -2,14 +2,15 @@
 //
 // 1. Journal first (journal.ts): a recorded outcome answers without a call.
 // 2. A failure of the call is data, an outcome. What this file throws is LaneLost, or broken infrastructure.
-// 3. Losing the lane does not abort a call under way: the new owner waits for its outcome, so nobody pays twice.
-//    Its outcome is journalled and not committed here.
-// 4. A guard (guard.ts) is taken after the call is begun, and settled with the outcome that the journal has: what a former
-//    owner was answered, after somebody else has taken the call over, counts nowhere.
-// 5. Calls that are not journalled (sinks: upserts by event id) are repeated until they work or the lane is lost. They hold no
-//    slot: the lanes bound them, and one that waits for its database must not keep a model call from being made.
+// 3. Losing the lane does not abort a call under way: the new owner waits for its outcome, so nobody pays
+//    twice. Its outcome is journalled and not committed here.
+// 4. A guard (guard.ts) is taken after the call is begun, and settled with the outcome that the journal has:
+//    the answer that a former owner got, after somebody else has taken the call over, counts nowhere.
+// 5. Calls that are not journalled (sinks: upserts by event id) are repeated until they work or the lane is
+//    lost. They hold no slot: the lanes bound them, and one that waits for its database must not keep a model
+//    call from being made.
 // 6. A call that needs a slot (slots.ts) waits for it before anything else.
-// 7. When a store is back, the outcomes at hand are written before anything new is begun: they are what a crash would lose.
+// 7. When a store is back, pending outcomes are written before any new call begins: a crash would lose them.
 import { failure } from '../../errors.ts'
 import { sleep, type Clock } from '../../clock.ts'
 import type { Call, CallContext, CallFailure, Caller, CallOutcome } from '../../stage.ts'
@@ -44,9 +45,9 @@ export class LaneLost extends Error {
 }
 
 const MAX_BACKOFF_MS = 5_000
-/** An outcome at hand is lost with the process, so it is offered to the store all the time. */
+/** A pending outcome would be lost with the process, so it is retried often. */
 const OUTCOME_BACKOFF_MS = 250
-/** How long new calls wait for outcomes at hand: one that can't be written holds them up no longer. */
+/** How long new calls wait for pending outcomes; after that they go ahead of one that can't be written. */
 const BEHIND_MS = 2_000
 const POLL_MS = 200
 const TRIES_WHEN_LOST = 45
@@ -70,7 +71,7 @@ export class CallMaker {
     guards?: Readonly<Record<string, Guard>>
     breakers: Breakers
     places: Semaphore
-    /** Of what a call needs a slot before it takes a place. Default: of nothing. */
+    /** The slot that a call needs before it may start. Default: none. */
     slots?: SlotsOf
     /** Shown with the slots. */
     stage?: string
@@ -92,22 +93,22 @@ export class CallMaker {
   }
 
   async make(request: CallRequest): Promise<CallOutcome> {
-    if (request.call.journalled === false) return this.#counted(() => this.#sink(request))
+    if (request.call.journalled === false) return this.#track(() => this.#makeUnjournalled(request))
     const rule = this.#slotOf(request.call)
-    if (rule === null) return this.#placed(request)
-    // What an earlier run was answered needs no slot.
-    const recorded = this.#slots.isFull(rule) ? await this.#recorded(request) : null
+    if (rule === null) return this.#makeInTurn(request)
+    // A call that is answered from the journal needs no slot.
+    const recorded = this.#slots.isFull(rule) ? await this.#findRecorded(request) : null
     if (recorded) return recorded
-    if (!(await this.#slotted(request, rule))) return this.#stopped(request)
+    if (!(await this.#takeSlot(request, rule))) return this.#stop(request)
     try {
-      return await this.#placed(request)
+      return await this.#makeInTurn(request)
     } finally {
       this.#slots.release(rule)
     }
   }
 
   /** Waits for a slot, at most until the task's deadline. */
-  async #slotted({ call, interrupted, lost }: CallRequest, rule: SlotRule): Promise<boolean> {
+  async #takeSlot({ call, interrupted, lost }: CallRequest, rule: SlotRule): Promise<boolean> {
     const late = new AbortController()
     const leftMs = call.untilMs === undefined ? null : call.untilMs - this.#clock.now()
     const cancel = leftMs === null ? () => {} : this.#clock.schedule(Math.max(0, leftMs), () => late.abort())
@@ -118,24 +119,24 @@ export class CallMaker {
     }
   }
 
-  async #placed(request: CallRequest): Promise<CallOutcome> {
+  async #makeInTurn(request: CallRequest): Promise<CallOutcome> {
     const { interrupted, lost } = request
     const granted = this.#places.acquire(AbortSignal.any([interrupted, lost]))
-    if (!(typeof granted === 'boolean' ? granted : await granted)) return this.#stopped(request)
+    if (!(typeof granted === 'boolean' ? granted : await granted)) return this.#stop(request)
     try {
-      return await this.#counted(() => this.#journalled(request))
+      return await this.#track(() => this.#makeJournalled(request))
     } finally {
       this.#places.release()
     }
   }
 
   /** Stopped before it was made. */
-  async #stopped(request: CallRequest): Promise<CallOutcome> {
+  async #stop(request: CallRequest): Promise<CallOutcome> {
     if (request.lost.aborted) throw new LaneLost('before a call')
-    return (await this.#recorded(request)) ?? this.#aborted(request)
+    return (await this.#findRecorded(request)) ?? this.#abort(request)
   }
 
-  async #counted(work: () => Promise<CallOutcome>): Promise<CallOutcome> {
+  async #track(work: () => Promise<CallOutcome>): Promise<CallOutcome> {
     this.#underWay++
     try {
       return await work()
@@ -145,8 +146,8 @@ export class CallMaker {
   }
 
   /**
-   * Resolves when no call is under way any more, or after that time. A process that stops waits for it: calls of lanes that
-   * it has lost go on, and their new owners wait for what is recorded.
+   * Resolves when no call is under way any more, or after that time. A process that stops waits for it: calls
+   * of lanes that it has lost go on, and their new owners wait for what is recorded.
    */
   settled(withinMs: number): Promise<void> {
     if (this.#underWay === 0 || withinMs <= 0) return Promise.resolve()
@@ -159,38 +160,38 @@ export class CallMaker {
     })
   }
 
-  /** What an earlier run of this handling was answered counts, although this one is stopped: it was paid for. */
-  async #recorded(request: CallRequest): Promise<CallOutcome | null> {
+  /** An answer recorded by an earlier run counts although this run is stopped: it was paid for. */
+  async #findRecorded(request: CallRequest): Promise<CallOutcome | null> {
     const outcome = await this.#persist(request, () => this.#journal.recorded(request.id))
     if (outcome) await this.#settle(request, outcome)
     return outcome
   }
 
-  #aborted(request: CallRequest): CallOutcome {
+  #abort(request: CallRequest): CallOutcome {
     const { kind, target } = request.call
-    return this.#refused(request, failure('CALL_ABORTED', `${kind} ${target} was stopped`))
+    return this.#refuse(request, failure('CALL_ABORTED', `${kind} ${target} was stopped`))
   }
 
   /** The outcome of a call that was not made. */
-  #refused({ id }: CallRequest, reason: CallFailure): CallOutcome {
+  #refuse({ id }: CallRequest, reason: CallFailure): CallOutcome {
     const now = this.#clock.now()
     return { ok: false, failure: reason, startedMs: now, endedMs: now, callId: id }
   }
 
-  async #sink(request: CallRequest): Promise<CallOutcome> {
+  async #makeUnjournalled(request: CallRequest): Promise<CallOutcome> {
     if (request.lost.aborted) throw new LaneLost('before a call')
     for (let tries = 0; ; tries++) {
       const outcome = await attempt(this.#attempts, request)
       if (outcome.ok || !outcome.failure.retryable) return outcome
       this.#instruments.log.warn(
         { err: outcome.failure, target: request.call.target },
-        'a sink failed; trying again',
+        'unjournalled call failed; retrying',
       )
       await this.#pause(backoffMs(tries), request.lost)
     }
   }
 
-  async #journalled(request: CallRequest): Promise<CallOutcome> {
+  async #makeJournalled(request: CallRequest): Promise<CallOutcome> {
     const begun = await this.#begin(request)
     if ('ok' in begun) {
       await this.#settle(request, begun)
@@ -201,12 +202,12 @@ export class CallMaker {
     try {
       const guard = this.#guardOf(request.call)
       const isLost = () => request.lost.aborted
-      const refused = guard && !isLost() ? await this.#reserved(request, guard) : null
+      const refused = guard && !isLost() ? await this.#reserve(request, guard) : null
       if (isLost()) return await this.#handBack(request, begun.inDoubt)
       if (!refused && begun.inDoubt) this.#instruments.count('calls_in_doubt', 1, { kind: request.call.kind })
       if (!refused) stopRenewing = this.#keepLease(request, taken)
       const outcome = refused
-        ? this.#refused(request, refused)
+        ? this.#refuse(request, refused)
         : await attempt(this.#attempts, request, taken.signal)
       if (!(await this.#finish(request, outcome, refused ? null : guard)))
         throw new LaneLost('another owner took the call over')
@@ -217,8 +218,8 @@ export class CallMaker {
     }
   }
 
-  /** Why the guard refuses, or null. A guard that took long has used the lease up: it is renewed before anything is called. */
-  async #reserved(request: CallRequest, guard: Guard): Promise<CallFailure | null> {
+  /** Why the guard refuses, or null. A slow guard uses up the lease: it is renewed before the call. */
+  async #reserve(request: CallRequest, guard: Guard): Promise<CallFailure | null> {
     const { renewalMs } = this.#journal
     let freshMs = this.#clock.now()
     const refused = await this.#persist(request, () => guard.reserve(request))
@@ -235,13 +236,13 @@ export class CallMaker {
     return guard?.applies(call) ? guard : null
   }
 
-  /** By an outcome that the journal has. */
+  /** Settles the guard by an outcome that the journal has. */
   async #settle(request: CallRequest, outcome: CallOutcome): Promise<void> {
     const guard = this.#guardOf(request.call)
     if (guard) await this.#persist(request, () => guard.settle(request, outcome))
   }
 
-  /** Its outcome, where that is known already; else it is begun, and to be made. */
+  /** Resolves with its outcome if that is known already; otherwise it is begun, and to be made. */
   async #begin(request: CallRequest): Promise<CallOutcome | { inDoubt: boolean }> {
     const { call, id, owner, epoch, key } = request
     for (;;) {
@@ -254,7 +255,7 @@ export class CallMaker {
           return { inDoubt: beginning.inDoubt }
         case 'answer':
           this.#instruments.count('calls_replayed', 1, { kind: call.kind })
-          if (beginning.requestChanged) this.#changed(request)
+          if (beginning.requestChanged) this.#reportChange(request)
           return beginning.outcome
         case 'giveUp':
           return this.#outcomeUnknown(request)
@@ -273,20 +274,20 @@ export class CallMaker {
   }
 
   /** Harmless after an upgrade that words a request differently; otherwise a stage that is not pure. */
-  #changed({ call, id }: CallRequest): void {
+  #reportChange({ call, id }: CallRequest): void {
     this.#instruments.count('calls_changed', 1, { kind: call.kind })
     this.#instruments.log.warn(
       { callId: id, kind: call.kind, target: call.target },
-      'a recorded outcome answers a request that reads differently now',
+      'replayed a recorded outcome although the request has changed since',
     )
   }
 
   /**
-   * The lane was lost while the call was begun, or a guard taken: its next owner makes it, whom a cancel can reach, and
-   * finds what was reserved.
+   * The lane was lost while the call was begun, or a guard taken: its next owner makes it, whom a cancel can
+   * reach, and finds what was reserved.
    */
   async #handBack({ id, epoch }: CallRequest, inDoubt: boolean): Promise<never> {
-    // An entry in doubt tells more than none: its lease lapses.
+    // An entry in doubt says more than none, so it is kept until its lease lapses.
     if (!inDoubt) await this.#journal.release(id, epoch).catch(() => {})
     throw new LaneLost('before a call')
   }
@@ -294,10 +295,10 @@ export class CallMaker {
   #outcomeUnknown(request: CallRequest): CallOutcome {
     const { kind, target } = request.call
     const message = `${kind} ${target} was begun by a process that died before its outcome was recorded`
-    return this.#refused(request, failure('CALL_OUTCOME_UNKNOWN', message))
+    return this.#refuse(request, failure('CALL_OUTCOME_UNKNOWN', message))
   }
 
-  /** Operations of journal and guard are repeated while the store is away: nothing is called, and nothing lost, meanwhile. */
+  /** Operations of journal and guard are retried while the store is away; no calls are made meanwhile. */
   async #persist<T>(request: CallRequest, operation: () => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       try {
@@ -305,7 +306,7 @@ export class CallMaker {
       } catch (error) {
         this.#instruments.log.warn(
           { err: error, attempt },
-          'the call journal or the limits are not available; waiting',
+          'failed to use the call journal or the limits; retrying',
         )
         await this.#pause(backoffMs(attempt), request.lost)
       }
@@ -324,14 +325,14 @@ export class CallMaker {
         if (isPowerOfTwo(tries))
           this.#instruments.log.warn(
             { err: error, attempt: tries },
-            'an outcome could not be journalled or settled; trying again',
+            'failed to journal or settle an outcome; retrying',
           )
         await sleep(this.#clock, Math.min(OUTCOME_BACKOFF_MS, backoffMs(tries)))
       }
     }
   }
 
-  /** Renews until it is stopped. Once the entry is somebody else's the outcome can't count: the call is stopped. */
+  /** Renews until it is stopped. Once another owner has the entry, the call is stopped: it can't count. */
   #keepLease({ id, epoch }: CallRequest, taken: AbortController): () => void {
     if (this.#journal.renewalMs === 0) return () => {}
     let stopped = false
@@ -356,7 +357,7 @@ export class CallMaker {
   }
 }
 
-/** Of tries that repeat for as long as a store is away: 0, 1, 2, 4, 8 … */
+/** Whether a try is to be logged, while a store is away: 0, 1, 2, 4, 8 … */
 function isPowerOfTwo(tries: number): boolean {
   return (tries & (tries - 1)) === 0
 }

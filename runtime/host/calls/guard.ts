@@ -1,8 +1,11 @@
-// What is taken around a call of one kind before the world sees it: tokens of a budget, a place within a provider's rate.
+// Limits reserved before a call of one kind and settled after it: tokens of a budget, room within a
+// provider's rate.
 //
-// 1. Everything goes by the call's id: reserved or settled again, it counts once.
-// 2. Reserved before the call, settled with its outcome; what was not made is given back by settling too.
-// 3. An outcome from the journal reserves nothing. It is settled, because its caller may have died before it did.
+// 1. The call's id is the key: reserved or settled again, it counts once.
+// 2. Reserved before the call, settled with its outcome; settling also releases what a call that was not made
+//    had reserved.
+// 3. An outcome from the journal reserves nothing. It is settled, because its caller may have died before it
+//    did.
 import type { Call, CallContext, CallFailure, CallOutcome } from '../../stage.ts'
 
 export interface GuardedCall {
@@ -13,9 +16,9 @@ export interface GuardedCall {
   readonly stream: CallContext['stream']
 }
 
-/** Both operations reject where the store is away; the host tries them again. */
+/** Both operations reject while the store is away; the host retries them. */
 export interface Guard {
-  /** False: nothing is limited, and neither of the others is asked. */
+  /** False: nothing is limited, and neither of the others is called. */
   applies(call: Call): boolean
   /** Null: go ahead. Else the call is not made, and this is why. */
   reserve(guarded: GuardedCall): Promise<CallFailure | null>

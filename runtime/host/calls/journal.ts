@@ -1,20 +1,24 @@
-// The call journal: which calls were begun, by whom, and what they answered.
+// The call journal: which calls were begun, by whom, and their outcomes.
 //
-// 1. A call is begun by compare-and-set with the lane's epoch and a lease, which the store keeps by its own clock. A lower
-//    epoch than the entry's is refused.
-// 2. A recorded outcome answers for ever (within the entry's lifetime): the call is never made again.
-// 3. Begun by a former owner without an outcome: while its lease lives the new owner waits (the former one may still
-//    finish and record). Lapsed: an idempotent call is made again and counted as in doubt; any other is never made again.
-// 4. Where the store is this process's own (no lease), a beginning of its own that has not ended is waited for, and any
-//    other is of a process that is dead. An outcome and its settling are asked for in one turn, which is one transaction.
-// 5. A call is made only under a fresh lease: whoever was stopped between beginning and calling begins again, and
-//    finds out whether somebody else has taken the call over. An entry of one's own whose writing was never
-//    acknowledged is taken up: no call can have followed it.
-// 6. An owner that lost its lane may still record the outcome of a call it has begun, so that nobody pays for it twice.
-// 7. Every write may be repeated, since its answer may be lost: the text of a beginning never changes, and an entry of
-//    this process's that the store has lost (in a failover) is written again.
-// 8. The outcome of one call never answers another: an entry of another task, kind or target under this id, or one that is
-//    done with in an epoch that is not above ours, says that the id was used before. Nothing is known of this call then.
+// 1. A call is begun by compare-and-set with the lane's epoch and a lease, which the store keeps by its own
+//    clock. A lower epoch than the entry's is refused.
+// 2. A recorded outcome answers forever (within the entry's lifetime): the call is never made again.
+// 3. Begun by a former owner without an outcome: while its lease lives the new owner waits (the former one
+//    may still finish and record). Lapsed: an idempotent call is made again and counted as in doubt; any
+//    other is never made again.
+// 4. If the store is this process's own (no lease), a beginning of its own that has not ended is waited for,
+//    and any other is of a process that is dead. An outcome and its settling are written in one tick, which
+//    is one transaction.
+// 5. A call is made only under a fresh lease: a process that was stopped between beginning and calling begins
+//    again, and finds out whether somebody else has taken the call over. An entry of this process whose write
+//    was never acknowledged is reused: no call can have followed it.
+// 6. An owner that lost its lane may still record the outcome of a call it has begun, so that nobody pays for
+//    it twice.
+// 7. Every write may be repeated, since its answer may be lost: the text of a beginning never changes, and an
+//    entry of this process's that the store has lost (in a failover) is written again.
+// 8. The outcome of one call never answers another: an entry of another task, kind or target under this id,
+//    or one that is done with in an epoch that is not above ours, says that the id was used before. Nothing
+//    is known of this call then.
 import { requestHash } from '../lane/ids.ts'
 import type { Call, CallOutcome } from '../../stage.ts'
 import type { Clock } from '../../clock.ts'
@@ -53,13 +57,13 @@ interface Released {
 }
 type Entry = Begun | Done | Forgotten | Released
 
-/** What the host does now. */
+/** Tells the host how to go on. */
 export type Beginning =
   /** Make the call; `inDoubt`: a former owner may have made it too. */
   | { do: 'call'; inDoubt: boolean }
   /** `requestChanged`: the stage asked for something else when the outcome was recorded. */
   | { do: 'answer'; outcome: CallOutcome; requestChanged: boolean }
-  /** Somebody else is at it for that long at least; ask again. */
+  /** Another owner is making the call, for that long at least; ask again. */
   | { do: 'wait'; forMs: number }
   /** Begun without an outcome, and not safe to repeat. */
   | { do: 'giveUp' }
@@ -67,11 +71,11 @@ export type Beginning =
   | { do: 'stop' }
 
 export interface JournalOptions {
-  /** 0 where the store is this process's own: a former owner is known to be dead (the embedded log's file lock). */
+  /** 0 if the store is this process's own: a former owner must be dead (the embedded log's file lock). */
   leaseMs: number
   /** Lifetime of an entry whose commit was never seen. */
   keepMs: number
-  /** Lifetime of the mark left after the commit, where a zombie is possible at all; 0: none is left. */
+  /** Lifetime of the mark left after the commit, if a zombie is possible at all; 0: none is left. */
   forgottenMs: number
 }
 
@@ -84,13 +88,14 @@ export interface CallJournal {
   readonly behind: number
   /** `key` is the task's. */
   begin(id: string, owner: string, epoch: number, call: Call, key?: string): Promise<Beginning>
-  /** The recorded outcome; null where there is none. */
+  /** The recorded outcome; null if there is none. */
   recorded(id: string): Promise<CallOutcome | null>
   /** Prolongs the lease of a running call. False: the entry belongs to somebody else now. */
   renew(id: string, epoch: number): Promise<boolean>
   /**
-   * Records the outcome. False: a later owner took the call over, and its outcome counts. `settle` writes what depends on
-   * the outcome: behind it, and not without it. Rejects where either failed; both may then be done again.
+   * Records the outcome. False: a later owner took the call over, and its outcome counts. `settle` writes
+   * what depends on the outcome: after it, and not without it. Rejects if either failed; both may then be
+   * retried.
    */
   finish(
     id: string,
@@ -100,7 +105,7 @@ export interface CallJournal {
   ): Promise<boolean>
   /** The call was not made, and its next owner makes it: as if never begun. */
   release(id: string, epoch: number): Promise<void>
-  /** The process is through with a call that it began, however it ended. */
+  /** The process has finished with a call that it began, however it ended. */
   end(id: string, epoch: number): void
   /** The commit that used these outcomes is durable: nobody will ask again. */
   forget(ids: readonly string[], epoch: number): Promise<void>
@@ -119,11 +124,11 @@ class Journal implements CallJournal {
   readonly #clock: Clock
   readonly #options: JournalOptions
   readonly #isAlone: boolean
-  /** Of an entry that is begun. */
+  /** Lifetime of an entry that is begun. */
   readonly #lifetime: number | Lifetime
   /**
-   * Text of the entries that this process has begun, for the next compare-and-set. By id and epoch: a process that loses
-   * a lane and gets it back may be at work on the call of both openings.
+   * Text of the entries that this process has begun, for the next compare-and-set. By id and epoch: a process
+   * that loses a lane and gets it back may be making the call of both openings.
    */
   readonly #begun = new Map<string, Map<number, string>>()
   readonly #behind = new Set<string>()
@@ -238,8 +243,8 @@ class Journal implements CallJournal {
   }
 
   /**
-   * Writes over a beginning of ours, over the same write whose answer was lost, and where the store has lost either. False:
-   * somebody else has been here.
+   * Writes over a beginning of ours, over the same write whose answer was lost, or when the store has lost
+   * either. False: somebody else has been here.
    */
   async #overwrite(id: string, ours: string, next: string, lifetime: number | Lifetime): Promise<boolean> {
     for (let expected: string | null = ours; ;) {
@@ -254,7 +259,7 @@ class Journal implements CallJournal {
     const text = this.#begun.get(id)?.get(epoch)
     if (text === undefined) return
     const next = JSON.stringify({ state: 'released', epoch } satisfies Released)
-    // By the time that the store hears of it somebody else may have begun the call.
+    // By the time that this reaches the store somebody else may have begun the call.
     await this.#store.compareAndSet(entryKey(id), text, next, this.#options.keepMs)
   }
 

@@ -1,4 +1,4 @@
-/** At most `limit` holders at once; waiting is first come, first served, and ends early when its signal aborts. */
+/** At most `limit` holders at once; first come, first served; waiting ends early when its signal aborts. */
 export class Semaphore {
   readonly limit: number
   #free: number
@@ -13,7 +13,7 @@ export class Semaphore {
     return this.limit - this.#free
   }
 
-  /** True: a place is held, and `release` is owed. False: the signal aborted first. */
+  /** True: a slot is held, and `release` is owed. False: the signal aborted first. */
   acquire(signal: AbortSignal): Promise<boolean> | boolean {
     if (signal.aborted) return false
     if (this.#free > 0) {

@@ -1,16 +1,16 @@
-// Reads bodies in bounded memory, however many there are and in however small pieces they come: one buffer for each, because
-// a list of pieces of one byte takes two hundred times their size.
+// Reads bodies in bounded memory, however many there are and in however small pieces they come: one buffer
+// for each, because a list of pieces of one byte takes two hundred times their size.
 import type { Readable } from 'node:stream'
 import { FlotillaError } from '../../errors.ts'
 
 export interface BodyLimits {
-  /** Of one body. */
+  /** Limit of one body. */
   readonly bytes: number
-  /** Of all large bodies that are being read. */
+  /** Limit of all large bodies that are being read. */
   readonly heldBytes: number
 }
 
-/** A body of up to so much counts for nothing: connections bound how many there are, and large ones never keep one out. */
+/** A body up to this size is not counted: connections bound their number, and large ones never block one. */
 const SMALL_BYTES = 16_384
 const AGAIN_MS = 5_000
 
@@ -23,7 +23,7 @@ export class Bodies {
     this.#limits = limits
   }
 
-  /** Rejects with status 413 beyond the limit of one body, 400 where it breaks off, WORKER_BUSY beyond the limit of all. */
+  /** Rejects with 413 beyond the limit of one body, 400 if it breaks off, WORKER_BUSY beyond that of all. */
   async read(payload: Readable): Promise<string> {
     let buffer: Buffer = Buffer.alloc(0)
     let length = 0
@@ -57,7 +57,7 @@ function grown(buffer: Buffer, size: number): Buffer {
   return larger
 }
 
-/** The stream is left open where `take` throws, and its connection with it: the client is told what is wrong. */
+/** If `take` throws, the stream and its connection stay open, so that the client gets the error. */
 function eachPiece(payload: Readable, take: (piece: Buffer) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     if (payload.destroyed) return reject(brokeOff())
@@ -82,13 +82,13 @@ function eachPiece(payload: Readable, take: (piece: Buffer) => void): Promise<vo
 const brokeOff = (): Error => new Error('the request broke off')
 const large = (bytes: number): number => Math.max(0, bytes - SMALL_BYTES)
 
-/** An error that has no status of its own gets this one. */
+/** Adds the status unless the error has one. */
 function withStatus(statusCode: number, error: Error & { statusCode?: number }): Error {
   if (error instanceof FlotillaError || error.statusCode !== undefined) return error
   return Object.assign(error, { statusCode })
 }
 
 function busy(): FlotillaError {
-  const message = 'the bodies of other requests take all the memory that there is for them'
+  const message = 'the bodies of other requests use all the memory that bodies may use'
   return new FlotillaError('WORKER_BUSY', message, { retryAfterMs: AGAIN_MS })
 }

@@ -18,11 +18,11 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   ORIGIN_REFUSED: 403,
 }
 
-/** What Fastify says too briefly. */
+/** Messages for statuses that Fastify describes too briefly. */
 const messages: Readonly<Record<number, string>> = {
   413: 'the body is longer than 1,000,000 bytes',
   414: 'a part of the path is longer than 256 characters',
-  415: 'what changes something must be JSON, sent with content-type: application/json (with an empty body too)',
+  415: 'a request that changes something must be JSON, with content-type: application/json (even if its body is empty)',
   431: 'the request has more than 100 headers',
 }
 
@@ -38,7 +38,7 @@ export interface ErrorBody {
   readonly retryAfterMs?: number
 }
 
-/** An error that is no FlotillaError and no mistake of the request is a bug: its text stays in the log. */
+/** An error that is neither a FlotillaError nor the request's fault is a bug: only the log has its text. */
 export function errorBody(error: HttpError): ErrorBody {
   if (error instanceof FlotillaError) {
     const { code, message, remedy, retryAfterMs } = error
@@ -46,7 +46,7 @@ export function errorBody(error: HttpError): ErrorBody {
   }
   const status = statusOf(error)
   const code = status < 500 ? 'TASK_INVALID' : 'INTERNAL'
-  const known = status < 500 ? redacted(error.message) : 'an unexpected error; the log of this process has it'
+  const known = status < 500 ? redacted(error.message) : 'an unexpected error; see the log of this process'
   return { code, message: messages[status] ?? known, remedy: errorTable[code].remedy }
 }
 

@@ -1,11 +1,13 @@
-// Which requests a server of Flotilla takes. Binding to loopback keeps other machines out, but not the pages that a browser
-// on this machine has open: they reach loopback too, by a name of their own that resolves to it (DNS rebinding) or by
-// requests that browsers send without asking first.
+// Which requests a server of Flotilla takes. Binding to loopback keeps other machines out, but not the pages
+// that a browser on this machine has open: they reach loopback too, through a name that resolves to it (DNS
+// rebinding) or through requests that browsers send without asking first.
 //
-// 1. The Host is one that no foreign page can have: localhost, an address, HOST, or a name in FLOTILLA_ALLOWED_HOSTS.
-// 2. What a browser marks as sent by another site is refused.
-// 3. What changes something carries content-type: application/json, which a page of another site can't send without a
-//    preflight; that is refused by rule 2. This holds without a body too, and for GETs with an effect (`needsJson`).
+// 1. The Host is one that no foreign page can have: localhost, an address, HOST, or a name in
+//    FLOTILLA_ALLOWED_HOSTS.
+// 2. A request that a browser marks as sent by another site is refused.
+// 3. A request that changes something carries content-type: application/json, which a page of another site
+//    can't send without a preflight; that is refused by rule 2. This holds without a body too, and for GETs
+//    with an effect (`needsJson`).
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
 import { FlotillaError } from '../../errors.ts'
@@ -27,7 +29,7 @@ export interface RequestFacts {
 const MAX_HEADERS = 100
 const harmless = new Set(['GET', 'HEAD'])
 
-/** Throws what the client is told. */
+/** Throws the error that the client gets. */
 export function guard(request: RequestFacts, hosts: AllowedHosts): void {
   const { method, headers, rawHeaders } = request
   if (rawHeaders.length > 2 * MAX_HEADERS) throw httpError(431)

@@ -3,8 +3,9 @@ import type { Socket } from 'node:net'
 import { FlotillaError } from '../../errors.ts'
 
 /**
- * Refuses requests of a connection on which so many are not answered yet. Node begins all that arrive in one packet, some six
- * hundred of them, whatever each costs; no client that Flotilla knows of sends the next one before it has its answer.
+ * Refuses further requests of a connection on which `limit` are not answered yet. Node starts all that arrive
+ * in one packet, some six hundred, whatever each costs; no client that Flotilla knows of sends a request
+ * before the last is answered.
  */
 export function boundPipelining(app: FastifyInstance, limit: number): void {
   const unanswered = new WeakMap<Socket, number>()
@@ -16,7 +17,8 @@ export function boundPipelining(app: FastifyInstance, limit: number): void {
   app.addHook('onRequest', async ({ raw }, reply) => {
     const { socket } = raw
     const count = change(socket, 1)
-    // What waits behind others when its connection ends never closes; its count goes with the socket.
+    // A request that still waits behind others when its connection ends never closes; its count goes with the
+    // socket.
     reply.raw.once('close', () => change(socket, -1))
     if (count <= limit) return
     const message = `${limit} requests of this connection are not answered yet; send the next one after an answer`

@@ -1,9 +1,9 @@
-// The HTTP side of every process: /health, /ready, /metrics, and the routes of a door where it has one.
+// The HTTP side of every process: /health, /ready, /metrics, and the HTTP API, if the process serves it.
 //
-// 1. Whatever is asked of it, and however slowly, costs a bounded amount: of connections, headers, bytes, depth and time. Which
-//    requests it takes at all: http-guard.ts.
-// 2. A name in a body is data, also where it is one of JavaScript's own (`__proto__`): parsing gives it to no prototype, and
-//    whoever reads the body takes the fields that it knows.
+// 1. Any request, however slow, costs a bounded amount of connections, headers, bytes, depth and time. Which
+//    requests it takes at all: guard.ts.
+// 2. A name in a body is data, even if it is one of JavaScript's own (`__proto__`): parsing sets no
+//    prototype, and a route takes only the fields that it knows.
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import { FlotillaError } from '../../errors.ts'
@@ -18,7 +18,7 @@ import { OpenStreams } from '../open-streams.ts'
 
 export interface Readiness {
   readonly ready: boolean
-  /** One entry a part: stage, log, store …; `problem` null when it works. */
+  /** One entry for each part: stage, log, store …; `problem` null when it works. */
   readonly parts: readonly { readonly name: string; readonly problem: string | null }[]
 }
 
@@ -40,9 +40,9 @@ export interface HttpLimits {
   readonly headersMs: number
   /** To the end of the body. */
   readonly requestMs: number
-  /** A connection on which nothing moves, in either direction. Longer than any answer waits. */
+  /** Limit of a connection that is idle in both directions. Longer than any answer waits. */
   readonly stillMs: number
-  /** Of all bodies above 16 KB that are being read. */
+  /** Limit of all bodies above 16 KB that are being read. */
   readonly heldBytes: number
 }
 
@@ -54,21 +54,21 @@ const defaultHttpLimits: HttpLimits = {
   heldBytes: 128_000_000,
 }
 
-/** Streams at their limit must leave room for requests, and for whoever asks how the process is. */
+/** Streams at their limit must leave room for requests, and for health checks. */
 export function connectionsFor({ maxStreams }: { maxStreams: number }): Partial<HttpLimits> {
   return { connections: Math.max(defaultHttpLimits.connections, 2 * maxStreams) }
 }
 
 const MAX_BODY_BYTES = 1_000_000
 const MAX_PIPELINED = 8
-/** Answers of /metrics, which may be large, that are being made or read. */
+/** Answers of /metrics, which may be large, that are being built or sent. */
 const MAX_METRICS = 16
 const MAX_DEPTH = 200
 const MAX_HEADER_BYTES = 16_384
 /** Task ids have 128 characters at most; some may be escaped. */
 const MAX_PARAMETER_CHARACTERS = 256
 
-/** /health: the process lives, and whether a bug has shown itself. /ready: it can do its work, else 503 with the reasons. */
+/** /health: the process lives, and whether it hit a bug. /ready: it can work, else 503 with the reasons. */
 export function createHttpServer(sources: HttpSources): FastifyInstance {
   const { service, readiness, health, metrics, hosts, logger } = sources
   const app = createServer({ ...defaultHttpLimits, ...sources.limits })
@@ -95,7 +95,7 @@ export function createHttpServer(sources: HttpSources): FastifyInstance {
   return app
 }
 
-/** Those who ask while an answer is being made get the same one. */
+/** Requests that arrive while an answer is being built get the same one. */
 function shared<T>(make: () => Promise<T>): () => Promise<T> {
   let making: Promise<T> | null = null
   return () => (making ??= make().finally(() => (making = null)))
@@ -128,16 +128,16 @@ function createServer(limits: HttpLimits): FastifyInstance {
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', async (_: FastifyRequest, payload: IncomingMessage) => {
     const text = await bodies.read(payload)
-    // A request that changes something says that it is JSON even where it has nothing to say.
+    // A request that changes something says that it is JSON even if its body is empty.
     if (text === '') return undefined
     if (isTooDeep(text)) throw tooDeep()
-    return parsed(text)
+    return parseBody(text)
   })
   return app
 }
 
 /** Without loss of digits. Some clients begin with a byte order mark. */
-function parsed(text: string): unknown {
+function parseBody(text: string): unknown {
   try {
     return parseExact(text.replace(/^\uFEFF/, ''))
   } catch (cause) {

@@ -1,7 +1,8 @@
-// Records that are given up at the entrance of a lane, before there is an event: each becomes a dead letter.
+// Records that a lane gives up before they become events: each becomes a dead letter.
 //
-// 1. Only a large one needs the blob store, and waits for it by itself: the records behind it go on.
-// 2. A letter that the log refuses is followed by a smaller one, and that by a line in the process's log alone.
+// 1. Only a large one needs the blob store, and only that letter waits for it: the records behind it go on.
+// 2. A letter that the log refuses is followed by a smaller one, and if that is refused too, only by a line
+//    in the process's log.
 import type { LogRecord, OutgoingRecord } from '../../log/port.ts'
 import { headers as names } from '../../../schemas/topics.ts'
 import type { Emit, Failure } from '../../stage.ts'
@@ -18,7 +19,7 @@ interface Grave {
   readonly refusals: Refusals
   readonly lost: AbortSignal
   readonly origin: Origin
-  /** A letter that waited for the blob store is on its way, or can't be. */
+  /** A letter that waited for the blob store has been handed over, or can't be. */
   readonly done: (error?: unknown) => void
 }
 
@@ -43,8 +44,8 @@ export class Burial {
     this.#parts.instruments.log.warn(
       { topic, partition, offset, reason: reason.message },
       refusals < 2
-        ? 'a record went to dead-letters'
-        : 'a record was given up: the log refuses its dead letter too',
+        ? 'failed to process a record; it went to dead-letters'
+        : 'record lost: the log refused its dead letter too',
     )
     if (refusals >= 2) return this.#push(record, [])
     countDeadLetter(this.#parts, topic, reason)

@@ -1,10 +1,10 @@
 import { rootOf } from '../../keys.ts'
 
-/** Effects on their way to a commit, counted by task: a call waits for those of its own task, not for other people's. */
+/** Effects not yet committed, counted by task: a call waits for those of its own task only. */
 export class Uncommitted {
   readonly #families = new Map<string, { effects: number; waiting: (() => void)[] }>()
 
-  /** Tasks with effects on their way. */
+  /** Tasks with uncommitted effects. */
   get size(): number {
     return this.#families.size
   }
@@ -24,7 +24,7 @@ export class Uncommitted {
     for (const resume of family.waiting) resume()
   }
 
-  /** Null: nothing is on its way. */
+  /** Null: everything is committed. */
   settled(key: string): Promise<void> | null {
     const family = this.#families.get(rootOf(key))
     return family ? new Promise((resume) => family.waiting.push(resume)) : null

@@ -1,7 +1,7 @@
-// Dead letters: what a stage could not process, as records that every log takes.
+// Dead letters: records that a stage could not process, in a form that every log takes.
 //
-// 1. A letter is small, whatever it is about: many bytes go to the blob store, and so do a long key and long headers. Its
-//    beginning stays readable, and replaying it finds the rest.
+// 1. A letter is small, whatever it is about: many bytes go to the blob store, and so do a long key and long
+//    headers. Its beginning stays readable, and replaying it finds the rest.
 // 2. A letter names where its record was read, and why it was given up.
 import { boundedText } from '../../bounded-text.ts'
 import { recordBytes } from '../../log/limits.ts'
@@ -12,7 +12,7 @@ import type { HostParts } from '../context.ts'
 export interface GivenUp {
   /** Null for a timer. */
   readonly record: LogRecord | null
-  /** Where there is no record. */
+  /** Set if there is no record. */
   readonly key?: string
   readonly lane: number
   readonly attempts: number
@@ -29,7 +29,7 @@ const SHOWN_BYTES = 4_096
 const ORIGIN_BYTES = 16_000
 const KEY_CHARS = 500
 
-/** Asynchronous only where something goes to the blob store; rejects when that is away. */
+/** Asynchronous only if something goes to the blob store; rejects when that is away. */
 export function deadLetter(parts: HostParts, givenUp: GivenUp, reason: Failure): Emit | Promise<Emit> {
   const letter = letterOf(parts, givenUp, reason)
   const { key, value, headers } = letter

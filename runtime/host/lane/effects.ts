@@ -1,12 +1,12 @@
-// From what a handling leads to, to the lane's next commit.
+// Effects of handlings: applied in memory, then handed to the lane's next commit.
 //
-// 1. A handling's changes are applied in memory when it ends, before its key is free again, and pushed to the commit
-//    in the same turn: the commit sees effects of one key in order.
-// 2. Where the stage has rows of the lane, they are applied in the turn of the decision, and every effect of the lane is
-//    pushed in the order of the decisions: one that waits for a store is waited for.
+// 1. A handling's changes are applied in memory when it ends, before its key is free again, and pushed to the
+//    commit in the same tick: the commit sees effects of one key in order.
+// 2. If the stage has rows of the lane, they are applied in the tick of the decision, and every effect of the
+//    lane is pushed in the order of the decisions: one that waits for a store is waited for.
 import type { Decoded } from '../../codec/port.ts'
 import { LaneLost } from '../calls/calls.ts'
-import { COMPANY_MS, type GroupCommit } from './group-commit.ts'
+import { MAX_LINGER_MS, type GroupCommit } from './group-commit.ts'
 import * as handlings from './handling.ts'
 import type { Handling, Outcome } from './handling.ts'
 import type { HostParts } from '../context.ts'
@@ -87,7 +87,7 @@ export class LaneEffects {
     return this.#inTurn(async () => apply(...(await stored)))
   }
 
-  /** After every effect that is delayed already. When one of them can't be pushed, none behind it may be: the lane ends. */
+  /** Pushes after every delayed effect. If one can't be pushed, none behind it may be: the lane ends. */
   #inTurn(push: () => void | Promise<void>): Promise<void> {
     const mine = (this.#delayed ?? Promise.resolve()).then(push)
     this.#delayed = mine
@@ -100,10 +100,10 @@ export class LaneEffects {
     return mine
   }
 
-  /** Nobody waits for an effect that emits nothing; but a timer is armed by the commit. */
+  /** An effect that emits nothing may linger; but a timer is armed by the commit. */
   #untilFirst(armed: readonly { dueMs: number }[]): number {
     const now = this.#parts.clock.now()
-    return armed.reduce((delayMs, { dueMs }) => Math.max(0, Math.min(delayMs, dueMs - now)), COMPANY_MS)
+    return armed.reduce((delayMs, { dueMs }) => Math.max(0, Math.min(delayMs, dueMs - now)), MAX_LINGER_MS)
   }
 
   #encodeAgain(handling: Handling, outcome: Outcome, changes: readonly RowChange[]) {
@@ -118,7 +118,10 @@ export class LaneEffects {
     return this.#lane.state.encode(changes, blobs, options.maxRowBytes, lane)
   }
 
-  /** Resolves when every effect of this key, its root and its parts is committed, or the lane is lost. Null: none is on its way. */
+  /**
+   * Resolves when every effect of this key, its root and its parts is committed, or the lane is lost. Null:
+   * none is on its way.
+   */
   settled(key: string): Promise<void> | null {
     const settled = this.#uncommitted.settled(key)
     if (settled) this.#lane.commit.flush()

@@ -8,7 +8,7 @@ import { bounded } from '../../log/limits.ts'
 import { fixedKeyOf, isOpen } from './foreign.ts'
 import { derivedTaskId, emittedEventId, recordId, type RecordPlace } from './ids.ts'
 
-/** What a lane's records need to be told apart from all others. */
+/** Distinguishes a lane's records from all others. */
 export interface Origin {
   readonly partitions: number
   readonly topicIds: ReadonlyMap<LogTopic, string>
@@ -21,7 +21,7 @@ function placeOf(
   return { topic, topicId: topicIds.get(topic) ?? '', partition, offset, leaderEpoch }
 }
 
-/** The id of an event that came as this record: its own, where only stages write; else one derived from its position. */
+/** The id of a record's event: its own if only stages write the topic; else derived from its position. */
 export function eventIdOf(record: LogRecord, origin: Origin): string {
   const own = isOpen(record.topic) ? undefined : record.headers[names.eventId]
   return own ?? recordId(placeOf(record, origin))
@@ -31,7 +31,7 @@ export function eventIdOf(record: LogRecord, origin: Origin): string {
 export const taskIdOf = (record: LogRecord, origin: Origin): string =>
   derivedTaskId(placeOf(record, origin), origin.partitions)
 
-/** The record as an event, with its key as it came. A submission without a task id gets one derived from its position. */
+/** The record as an event, with its key as it came. A submission without a task id gets a derived one. */
 export function toEvent(record: LogRecord, decoded: Decoded, origin: Origin): RecordEvent {
   const id = eventIdOf(record, origin)
   let data: Decoded['data'] = decoded.data
@@ -51,14 +51,14 @@ export interface Sender {
   readonly partitions: number
 }
 
-/** Key of the record that carries this event: the emitter's choice, else the task, else the key of the handling. */
+/** Key of the record of this event: the emitter's choice, else the task, else the handling's key. */
 function recordKey(emit: Emit, handlingKey: string): string {
   if (emit.key !== undefined) return emit.key
   const data: object = emit.data
   return 'taskId' in data && typeof data.taskId === 'string' ? data.taskId : handlingKey
 }
 
-/** `value` is the encoded event; `index` its place among the events of the handling. Throws RECORD_TOO_LARGE. */
+/** `value` is the encoded event, `index` its number within the handling. Throws RECORD_TOO_LARGE. */
 export function toRecord(
   sender: Sender,
   emit: Emit,

@@ -1,15 +1,16 @@
-// Records of open topics: those that anyone may write. What they say of themselves is not believed.
+// Records of open topics: those that anyone may write. Nothing that they claim is trusted.
 //
-// 1. Their identity is their position in the log, never a header. So a record that router moved home is a record like any
-//    other, with the identity of its new position: moving is exactly once.
-// 2. Of their headers a well-formed traceparent is kept; nothing else is read, copied or passed on.
-// 3. Their key says nothing: what a record is about stands in its value, and ids are checked (schemas/identity.ts)
-//    before they become keys.
-// 4. Their time is the log's (log/port.ts), and is bounded here besides: not in the future, not more than a day back. A task
-//    may take a day at most, so one that has lain in the log for longer has timed out by either time; and its id is
-//    remembered for six days at least, whatever time its record has. Where the bound counts, a second handling after a crash
-//    has a later time than the first: that is as good, because the first one was not committed. What its call was told is
-//    journalled, and what it was granted is counted by its task's id.
+// 1. Their identity is their position in the log, never a header. So a record that router moved home is a
+//    record like any other, with the identity of its new position: moving is exactly once.
+// 2. Of their headers only a well-formed traceparent is kept; nothing else is read, copied or passed on.
+// 3. Their key is ignored: the value names the task, and ids are checked (schemas/identity.ts) before they
+//    become keys.
+// 4. Their time is the log's (log/port.ts), and is also bounded here: not in the future, not more than a day
+//    back. A task may take a day at most, so one that has been in the log for longer has timed out by either
+//    time; and its id is remembered for six days at least, whatever time its record has. If the bound
+//    applies, a second handling after a crash has a later time than the first: that does no harm, because the
+//    first one was not committed. The answer to its call is journalled, and its grants are counted by its
+//    task's id.
 import { identityMistakes, shown } from '../../../schemas/identity.ts'
 import { taskIdPattern } from '../../../schemas/task-id.ts'
 import { headers as names, topics } from '../../../schemas/topics.ts'
@@ -26,10 +27,10 @@ export const MAX_LATE_MS = 86_400_000
 
 export const isOpen = (topic: LogTopic): boolean => open.has(topic)
 
-/** The one key of the topic's records, where they are about no task; null where they are about one. */
+/** The one key of the topic's records if they are about no task; null if they are about one. */
 export const fixedKeyOf = (topic: LogTopic): string | null => open.get(topic)?.fixedKey ?? null
 
-/** The record as the host takes it: as it is, or, of an open topic, without what its writer can't be trusted with. */
+/** The record as the host takes it: unchanged, or, from an open topic, without untrusted parts. */
 export function received(record: LogRecord, nowMs: number): LogRecord {
   if (!isOpen(record.topic)) return record
   const { key, timestampMs } = record

@@ -1,8 +1,10 @@
 // Commits of one lane, in groups.
 //
-// 1. One commit at a time; while it is under way the next group gathers. Effects are committed in the order of `push`.
-// 2. LaneFenced and CommitUncertain end the lane: the owner reopens it and reads what happened. CommitFailed is tried
-//    again a few times, then ends the lane too. CommitRefused is noted (refusals.ts), and ends it as well.
+// 1. One commit at a time; while it is under way the next group gathers. Effects are committed in the order
+//    of `push`.
+// 2. LaneFenced and CommitUncertain end the lane: the owner reopens it and reads what happened. CommitFailed
+//    is retried a few times, then ends the lane too. CommitRefused is noted (refusals.ts), and ends it as
+//    well.
 import {
   CommitFailed,
   CommitRefused,
@@ -16,15 +18,15 @@ import type { OffsetTracker } from './offsets.ts'
 import type { LogRecord } from '../../log/port.ts'
 import type { Refusals } from './refusals.ts'
 
-/** What one handling adds to the next commit. */
+/** Changes that one handling adds to the next commit. */
 export interface Effect {
   readonly records: readonly OutgoingRecord[]
   readonly rows: readonly StateRow[]
   /** The input record; null for timers. */
   readonly input: LogRecord | null
-  /** Names what led to it: the same whenever that is handled (`causeOf`, or the id of a timer's event). */
+  /** Names its cause: the same each time that is handled (`causeOf`, or the id of a timer's event). */
   readonly cause: string
-  /** How long it may wait for company: 0 when somebody waits for what it emits. Milliseconds. */
+  /** How long it may be delayed so that others can join its commit: 0 if it emits something. Milliseconds. */
   readonly withinMs: number
   /** Called once, after the commit. */
   readonly committed: () => void
@@ -32,13 +34,13 @@ export interface Effect {
 
 const MAX_EFFECTS = 1_000
 const MAX_BYTES = 4_000_000
-/** Effects that wait for company: more of them than this wait no longer. */
-const MAX_COMPANY = 100
+/** Most effects that linger: one more commits them all. */
+const MAX_LINGERING = 100
 const MAX_TRIES = 5
 const NEVER = Number.POSITIVE_INFINITY
 
-/** The longest that an effect waits which nobody waits for, and a position that moved over skipped records. */
-export const COMPANY_MS = 1_000
+/** Longest delay of an effect that nobody waits for. */
+export const MAX_LINGER_MS = 1_000
 const IDLE_FLUSH_MS = 2_000
 
 export class GroupCommit {
@@ -50,7 +52,7 @@ export class GroupCommit {
   #pending: Effect[] = []
   #running = false
   #stopped = false
-  /** When what is gathered must be committed at the latest. */
+  /** When the pending effects must be committed at the latest. */
   #dueMs = NEVER
   #cancelWake: (() => void) | null = null
   readonly #idleWaiters: (() => void)[] = []
@@ -71,10 +73,10 @@ export class GroupCommit {
   push(effect: Effect): void {
     if (this.#stopped) return
     this.#pending.push(effect)
-    this.#commitWithin(this.#pending.length < MAX_COMPANY ? effect.withinMs : 0)
+    this.#commitWithin(this.#pending.length < MAX_LINGERING ? effect.withinMs : 0)
   }
 
-  /** A record was skipped: its position goes along with the next commit, or after a while by itself. */
+  /** A record was skipped: its position is written with the next commit, or on its own after a while. */
   skipped(): void {
     this.#commitWithin(IDLE_FLUSH_MS)
   }
@@ -120,7 +122,7 @@ export class GroupCommit {
     this.#cancelWake = null
     this.#running = true
     try {
-      // Let handlings that end in this turn of the event loop join the group.
+      // Let handlings that end in this tick join the group.
       await Promise.resolve()
       while (!this.#stopped && this.#isDue()) await this.#commitGroup()
     } catch (error) {

@@ -1,4 +1,4 @@
-// One event on its way through a stage: decide, call, conclude, and what they add up to.
+// One event on its way through a stage: decide, call, conclude, and their joint outcome.
 import { sleep } from '../../clock.ts'
 import { externalize, resolve } from '../../codec/claim-check.ts'
 import { failure, FlotillaError, toFailure } from '../../errors.ts'
@@ -11,7 +11,7 @@ import type { HostParts } from '../context.ts'
 import { toRecord } from './event-records.ts'
 import type { LaneState, RowChange } from './state.ts'
 
-/** An event that a lane has taken: queued, then at work until its effect is handed to the commit. */
+/** An event that a lane has taken: queued, then running until its effect is handed to the commit. */
 export interface Handling {
   readonly key: string
   /** Its large payloads are references until it is `whole`. */
@@ -24,7 +24,7 @@ export interface Handling {
   readonly span: HandlingSpan
   readonly interrupted: AbortController
   throws: number
-  /** Events that it has sent outside of the transaction. */
+  /** Count of the events that it has sent outside of the transaction. */
   streamed: number
 }
 
@@ -32,14 +32,14 @@ export interface Handling {
 export class StageThrew extends Error {
   override readonly name = 'StageThrew'
 
-  /** Why trying again is of no use; null: it may be of use. */
+  /** Why a retry is no use; null: it may succeed. */
   get final(): Failure | null {
     const { cause } = this
     return cause instanceof FlotillaError && FINAL.has(cause.code) ? toFailure(cause) : null
   }
 }
 
-/** A payload that is gone, and an event that is too large for the log: the next try comes out the same. */
+/** A payload that is gone, and an event that is too large for the log: a retry fails in the same way. */
 const FINAL: ReadonlySet<string> = new Set(['PAYLOAD_MISSING', 'RECORD_TOO_LARGE'])
 
 /** A replica of the store may lag for a moment. */
@@ -78,7 +78,7 @@ export interface LaneFacts {
   readonly epoch: number
   readonly state: LaneState
   readonly lost: AbortSignal
-  /** Resolves when every effect handed over for this key, its root and its parts is committed, or the lane is lost. */
+  /** Resolves when every effect of this key, its root and its parts is committed, or the lane is lost. */
   settled(key: string): Promise<void> | null
   stream(emit: Emit, handling: Handling): void
 }
@@ -91,7 +91,7 @@ function asBug<T>(work: () => T): T {
   }
 }
 
-/** `left`: those of the rows that clearing the key leaves. */
+/** `left`: the rows that clearing the key leaves. */
 function overlay(
   rows: Record<string, unknown>,
   decision: Decision,
@@ -105,7 +105,7 @@ function overlay(
   return merged
 }
 
-/** The event with its large payloads, fetched in its turn, so that one that is away holds up its own key only. */
+/** The event with its large payloads, fetched when it runs: one that is away delays its own key only. */
 export function wholeEvent(
   parts: HostParts,
   lost: AbortSignal,
@@ -133,8 +133,9 @@ export function wholeEvent(
 }
 
 /**
- * Asks the stage, and makes the call it wants. Synchronous when it wants none; else what resolves is still to be asked for
- * its outcome, in the turn in which that is applied: another handling may be answered in the turn between.
+ * Runs `decide`, and makes the call that it asks for. Synchronous if it asks for none; else the result of the
+ * promise must be asked for its outcome in the tick in which that is applied: another handling may be
+ * answered in between.
  */
 export function work(
   parts: HostParts,
@@ -159,7 +160,7 @@ async function workWithCall(
   if (!call || !stage.conclude) throw new StageThrew(`${stage.name} asked for a call and has no conclude`)
   if (decision.lane)
     throw new StageThrew(`${stage.name}: rows of the lane are written by conclude, after the call`)
-  // What led to this call must be durable before the world sees it.
+  // The events behind this call must be durable before the world sees it.
   const settled = lane.settled(handling.key)
   if (settled) await settled
   if (lane.lost.aborted) throw new LaneLost('before a call')
@@ -204,7 +205,7 @@ async function makeCall(
   return outcome
 }
 
-/** What the requester is told of an event that its stage can't handle. A throw in `poisoned` leaves it at the dead letter. */
+/** The reply to the requester of a poisoned event. If `poisoned` throws, there is only a dead letter. */
 export function poisonedOutcome(
   parts: HostParts,
   lane: LaneFacts,
@@ -216,7 +217,10 @@ export function poisonedOutcome(
     const { state } = lane
     return join(stage.poisoned?.(handling.event, state.present(handling.key), reason, state.lane) ?? {})
   } catch (error) {
-    parts.instruments.log.error({ err: error, stage: stage.name }, 'poisoned threw too')
+    parts.instruments.log.error(
+      { err: error, stage: stage.name },
+      'stage.poisoned() threw (bug); the requester gets no reply',
+    )
     return join()
   }
 }
@@ -267,7 +271,7 @@ export function encodeEmits(
       encode(data)
       continue
     }
-    // What can't be encoded must be known before the rows of the lane change.
+    // An event that can't be encoded must fail before the rows of the lane change.
     if (parts.stage.laneIndex) asBug(() => parts.codec.encode(emit.type, emit.data as never, emit.topic))
     later.push(data.then(encode))
   }
@@ -287,7 +291,7 @@ export async function persistently<T>(
       if (error instanceof StageThrew || error instanceof LaneLost || lost.aborted) throw error
       if (error instanceof FlotillaError && !error.retryable)
         throw new StageThrew(error.message, { cause: error })
-      parts.instruments.log.warn({ err: error, stage: parts.stage.name }, 'a store is not available; waiting')
+      parts.instruments.log.warn({ err: error, stage: parts.stage.name }, 'a store failed; retrying')
       await sleep(parts.clock, Math.min(5_000, 50 * 2 ** attempt))
       if (lost.aborted) throw new LaneLost('while waiting for a store')
     }

@@ -1,19 +1,19 @@
 import { hash } from 'node:crypto'
 import { homeOf } from '../../log/home.ts'
 
-/** Where a record lies. `topicId` tells its topic from one of the same name that was deleted (log/port.ts). */
+/** Position of a record. `topicId` distinguishes its topic from deleted namesakes (log/port.ts). */
 export interface RecordPlace {
   readonly topic: string
   readonly topicId: string
   readonly partition: number
   readonly offset: number
-  /** Tells a record from one that the log has lost, and whose offset it has (log/port.ts). */
+  /** Distinguishes a record from a lost one that had the same offset (log/port.ts). */
   readonly leaderEpoch: number
 }
 
 /**
- * Ids are the first 128 bits of a SHA-256, as 32 hex digits: the same for the same cause on every run, so redelivery
- * and replay name the same events and calls.
+ * Ids are the first 128 bits of a SHA-256, as 32 hex digits: the same for the same cause on every run, so
+ * redelivery and replay name the same events and calls.
  */
 function digest(...parts: (string | number)[]): string {
   return hash('sha256', parts.join('\u0000'), 'hex').slice(0, 32)
@@ -24,7 +24,7 @@ export function emittedEventId(causeId: string, stage: string, index: number): s
   return digest('event', causeId, stage, index)
 }
 
-/** Id of a record that came without one, or from anybody. */
+/** Id of a record that came without one, or on an open topic. */
 export function recordId({ topic, topicId, partition, offset, leaderEpoch }: RecordPlace): string {
   return digest('record', topic, topicId, partition, offset, leaderEpoch)
 }
@@ -32,8 +32,9 @@ export function recordId({ topic, topicId, partition, offset, leaderEpoch }: Rec
 const SUFFIXES = 0x10000
 
 /**
- * Id of the task that a record without a usable one asks for. Its home is the partition where the record lies, so that its
- * lane answers it and remembers it: the same id, submitted by somebody who has seen it, meets that row.
+ * Id of the task that a record without a usable one asks for. Its home is the partition of the record, so
+ * that its lane answers it and remembers it: the same id, submitted by somebody who has seen it, finds that
+ * row.
  */
 export function derivedTaskId(place: RecordPlace, partitions: number): string {
   const stem = digest('task', recordId(place)).slice(0, 28)
@@ -50,8 +51,8 @@ export function timerEventId(key: string, name: string, causeId: string): string
 }
 
 /**
- * Id of the `index`-th call of a handling; sent along as idempotency key. The key is in it, so that two tasks can't share a
- * call, whatever ids their events have.
+ * Id of the `index`-th call of a handling; sent along as idempotency key. The key is in it, so that two tasks
+ * can't share a call, whatever ids their events have.
  */
 export function callId(key: string, eventId: string, stage: string, index: number): string {
   return digest('call', key, eventId, stage, index)

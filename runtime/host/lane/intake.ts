@@ -1,14 +1,15 @@
-// The entrance of a lane: from fetched records to events in their queue.
+// Intake of a lane: from fetched records to events in their queue.
 //
 // 1. Records of a topic are taken in offset order; a record is taken once (OffsetTracker).
-// 2. Taking stops while too much is at work, and fetching while too much is buffered. tasks.control passes what is at work,
-//    up to a bound of its own; what interrupts is heard even while it must wait, so a cancel passes any backlog.
-// 3. What can't be decoded goes to dead-letters with its bytes, and so does what is too large, before anything of it is
-//    copied; what lies away from home is forwarded or skipped.
-// 4. One task's control records can't fill the lane: past a bound those that would wait for it go to dead-letters.
-// 5. What anyone may have written is taken without what can't be believed of it (foreign.ts), and ids in it are checked
-//    before one becomes a key, also that of a record to be forwarded. Of the stages that read such a topic the one
-//    that forwards answers what is refused, or writes its dead letter; the others skip it.
+// 2. Taking stops while too much is running, and fetching while too much is buffered. tasks.control is exempt
+//    from the first, up to a bound of its own; an interrupt takes effect even while its record must wait, so
+//    a cancel passes any backlog.
+// 3. A record that can't be decoded goes to dead-letters with its bytes, and so does one that is too large,
+//    before anything of it is copied; one away from its home partition is forwarded or skipped.
+// 4. One task's control records can't fill the lane: past a bound further ones go to dead-letters.
+// 5. A record that anyone may have written is stripped of what can't be trusted (foreign.ts), and ids in it
+//    are checked before one becomes a key, even in a record to be forwarded. Of the stages that read such a
+//    topic, the one that forwards answers a refused record, or writes its dead letter; the others skip it.
 import type { Decoded } from '../../codec/port.ts'
 import { failure, FlotillaError, toFailure } from '../../errors.ts'
 import { homeOf } from '../../log/home.ts'
@@ -31,12 +32,12 @@ import { causeOf, type Refusals } from './refusals.ts'
 
 const CONTROL: TopicName = 'tasks.control'
 
-/** Where taken events go. */
+/** Receives the events that are taken. */
 export interface EventSink {
   submit(event: StageEvent, record: LogRecord, span: HandlingSpan): void
   /** Stops what this event interrupts, ahead of its turn. */
   interrupt(event: StageEvent): void
-  /** Events at work, and all that are taken and not finished. */
+  /** Events that run, and all that are taken and not finished. */
   load(): { readonly running: number; readonly taken: number }
   /** Events that wait for one of this key's family. */
   waitingWith(key: string): number
@@ -87,13 +88,13 @@ export class Intake {
     this.#stopped = true
   }
 
-  /** Takes what was held back for company: none will come. */
+  /** Flushes records held back by `lingerMs`: nothing else will arrive to batch them with. */
   takeLingering(): void {
     for (const topic of this.#lingering) void this.#pump(topic)
     this.#lingering.clear()
   }
 
-  /** Something finished: takes what has been waiting. */
+  /** Something finished: takes the records that have been waiting. */
   proceed(): void {
     for (const [topic, buffer] of this.#buffers)
       if (buffer.length > 0 && !this.#lingering.has(topic)) void this.#pump(topic)
@@ -168,7 +169,7 @@ export class Intake {
     else this.#hearInterrupts(buffer)
   }
 
-  /** Of the records that must wait. */
+  /** Applies the interrupts among the records that must wait. */
   #hearInterrupts(buffer: RecordBuffer): void {
     if (this.#stopped || !this.#parts.stage.interrupts) return
     for (const record of buffer.peek()) {
@@ -177,7 +178,7 @@ export class Intake {
     }
   }
 
-  /** The event of a record at home that can be read at once. What is wrong with it shows when it is taken. */
+  /** The event of a record at home that can be read at once. Errors show when it is taken. */
   #glance(found: LogRecord): StageEvent | null {
     if (found.value === null || recordBytes(found) > RECORD_BYTES) return null
     try {
@@ -213,7 +214,7 @@ export class Intake {
     return this.#decode(record, record.value)
   }
 
-  /** A replayed event is handled by the stage that gave it up. Not heeded where anyone may write. */
+  /** A replayed event is handled by the stage that gave it up. Ignored on topics that anyone may write. */
   #isForAnother({ topic, headers }: LogRecord): boolean {
     const only = headers[names.replayFor]
     return only !== undefined && only !== this.#parts.stage.name && !isOpen(topic)
@@ -248,7 +249,7 @@ export class Intake {
     const { stage } = this.#parts
     const probe = toEvent(record, decoded, this.#origin)
     const mistakes = mistakesOf(record, probe as Decoded)
-    if (mistakes.length > 0) return this.#misnamed(record, probe as Decoded, mistakes)
+    if (mistakes.length > 0) return this.#refuseNames(record, probe as Decoded, mistakes)
     if (this.#isAway(record, probe.key)) {
       if (stage.forwardsHome) this.#move(record, probe.key)
       else this.#skip(record)
@@ -261,13 +262,13 @@ export class Intake {
     else this.#submit(record, event, probe.key)
   }
 
-  /** Of a topic that anyone may write, and that other stages read too: what is refused is one stage's to answer. */
+  /** On a topic that anyone may write and several stages read, one stage alone answers what is refused. */
   #isAnothersToRefuse({ topic }: LogRecord): boolean {
     return isOpen(topic) && !this.#parts.stage.forwardsHome
   }
 
-  /** An id or a name in it can't be one. */
-  #misnamed(record: LogRecord, { type, data }: Decoded, mistakes: readonly string[]): void {
+  /** Refuses a record in which an id or a name is invalid. */
+  #refuseNames(record: LogRecord, { type, data }: Decoded, mistakes: readonly string[]): void {
     if (this.#isAnothersToRefuse(record)) return this.#skip(record)
     const why = mistakes.join('; ')
     const taskId = 'taskId' in data ? data.taskId : null
@@ -275,7 +276,7 @@ export class Intake {
     this.#undecodable(record, new FlotillaError('REQUEST_INVALID', `${type}: ${why}`))
   }
 
-  /** A stage that gathers events (`lingerMs`) waits for a store, not for one task: there the topic waits with it. */
+  /** A stage that batches events (`lingerMs`) waits for a store, not for one task: the whole topic waits. */
   #isFlood({ topic }: LogRecord, event: StageEvent): boolean {
     const { stage, options } = this.#parts
     if (topic !== CONTROL || stage.lingerMs) return false
@@ -328,7 +329,7 @@ export class Intake {
     this.#commit.push({ records, rows: [], input, cause, withinMs: 0, committed: () => {} })
   }
 
-  /** A submission is answered with a result: under its own id, at home, or under one derived from its position. */
+  /** Answers a submission with a result: under its own id, at home, or under one from its position. */
   #refuse(record: LogRecord, taskId: string | null, reason: string): void {
     if (isTaskId(taskId) && this.#isAway(record, taskId)) return this.#move(record, taskId)
     const key = isTaskId(taskId) ? taskId : taskIdOf(record, this.#origin)
@@ -355,7 +356,7 @@ export class Intake {
     )
   }
 
-  /** A submission at home that names its task is answered with a result; anything else goes to dead-letters. */
+  /** Answers a submission at home that names its task with a result; anything else goes to dead-letters. */
   #tooLarge(record: LogRecord, value: Uint8Array, bytes: number): void {
     if (this.#isAnothersToRefuse(record)) return this.#skip(record)
     const message = `a record of ${bytes} bytes with key and headers on ${record.topic}: at most ${RECORD_BYTES} are taken`

@@ -1,6 +1,6 @@
 // One lane of one stage: takes records, runs handlings, hands their effects to the group commit.
 //
-// 1. What a handling leads to is applied and committed by effects.ts.
+// 1. The effects of a handling are applied and committed by effects.ts.
 // 2. A lane that is lost commits nothing any more; calls under way go on and are journalled (calls.ts).
 // 3. After an unclean end, events that may have caused it are started one by one (quarantine.ts).
 import { failure } from '../../errors.ts'
@@ -26,10 +26,10 @@ import { LaneState, type RowChange } from './state.ts'
 import type { TrialGate } from './trial-gate.ts'
 import { TimerQueue, type ArmedTimer } from './timers.ts'
 
-/** What a lane is to its process. */
+/** A lane's ties to its process. */
 export interface LanePlace {
   readonly gate: TrialGate
-  /** What the log has refused of this lane's commits, at earlier openings too. */
+  /** Commits of this lane that the log has refused, at earlier openings too. */
   readonly refusals: Refusals
   /** Epochs of openings of this lane that ended while the process lived on. */
   readonly survived: ReadonlySet<number>
@@ -111,7 +111,7 @@ export class Lane {
     }
   }
 
-  /** Restores the state and begins to work. */
+  /** Restores the state and starts. */
   static async begin(parts: HostParts, open: OpenLane, place: LanePlace): Promise<Lane> {
     const state = new LaneState(parts.stage.version, parts.stage.laneIndex)
     const ofHost = await state.restore(open.rows, parts.blobs)
@@ -127,7 +127,7 @@ export class Lane {
     return lane
   }
 
-  /** It has ended: it must not take the place of a lane that works. */
+  /** It has ended: it must not replace a lane that works. */
   get isLost(): boolean {
     return this.#lost.signal.aborted
   }
@@ -146,12 +146,12 @@ export class Lane {
     return this.#state.size
   }
 
-  /** What the lane holds in memory. */
+  /** Rows and timers that the lane holds in memory. */
   rows(): Iterable<RowChange> {
     return this.#state.rows()
   }
 
-  /** The lane goes to another process, which must not take that for a death of this one. */
+  /** The lane moves to another process, which must not mistake that for a death of this one. */
   handOver(): void {
     this.#quarantine.moved()
     this.drop(null)
@@ -168,13 +168,16 @@ export class Lane {
     this.#effects.stop()
     this.#open
       .close()
-      .catch((error: unknown) => this.#parts.instruments.log.warn({ err: error }, 'closing a lane'))
+      .catch((error: unknown) =>
+        this.#parts.instruments.log.warn({ err: error }, 'failed to close a lane; it is dropped'),
+      )
     this.#place.onLost(reason)
   }
 
   /**
-   * Stops taking records, finishes and commits what is at work within the limit, then ends. What lingers was held back by
-   * the stage's own wish, so it is done first: a command that ran one task leaves its books complete.
+   * Stops taking records, finishes and commits what is running within the limit, then ends. Records that
+   * linger are handled first, because only the stage's `lingerMs` held them back: a command that ran one task
+   * leaves its ledger complete.
    */
   async drain(): Promise<void> {
     const { clock, options, stage } = this.#parts
@@ -252,7 +255,7 @@ export class Lane {
     this.#quarantine.dismiss(handling)
   }
 
-  /** A timer that was cancelled or set anew while its event waited. */
+  /** A timer that was cancelled or set again while its event waited. */
   #isStale({ event }: Handling): boolean {
     if (event.type !== 'TimerFired') return false
     const timer = this.#state.timer(event.key, event.data.name)
@@ -298,7 +301,7 @@ export class Lane {
     if (!error.final)
       instruments.log.error(
         { err: error.cause ?? error, stage: stage.name, event: handling.event.type, key: handling.key },
-        'a stage threw',
+        'stage threw while handling an event (bug)',
       )
     instruments.count('handlings_failed', 1, { stage: stage.name, type: handling.event.type })
     if (!error.final && handling.throws < options.maxThrows) return this.#attempt(handling) ?? undefined
@@ -306,7 +309,7 @@ export class Lane {
     await this.#giveUp(handling, reason, 0)
   }
 
-  /** Its process died of it, again and again. */
+  /** Gives up an event that has killed its process repeatedly. */
   #convict(handling: Handling, deaths: number): Promise<void> {
     const { stage, instruments } = this.#parts
     const { event } = handling
@@ -316,7 +319,7 @@ export class Lane {
     return this.#giveUp(handling, failure('PROCESS_DIED', message), 0)
   }
 
-  /** Leaves a dead letter of the event and tells its requester: less each time that the log refuses it. */
+  /** Writes a dead letter of the event and a reply to its requester: smaller each time the log refuses it. */
   async #giveUp(handling: Handling, reason: Failure, refusals: number): Promise<void> {
     const parts = this.#parts
     const { record, key, throws } = handling
@@ -339,12 +342,12 @@ export class Lane {
     )
     const letterAlone = handlings.join({ emit: [letter] })
     if (smallest) return this.#conclude(handling, letterAlone) ?? undefined
-    const told = handlings.poisonedOutcome(parts, this.#facts, handling, reason)
-    told.emit.push(letter)
+    const reply = handlings.poisonedOutcome(parts, this.#facts, handling, reason)
+    reply.emit.push(letter)
     try {
-      await this.#conclude(handling, told)
+      await this.#conclude(handling, reply)
     } catch (again) {
-      // What the stage wants its requester told can't be encoded either: the dead letter alone must do.
+      // The stage's reply can't be encoded either: the dead letter alone must do.
       if (!(again instanceof handlings.StageThrew)) throw again
       await this.#conclude(handling, letterAlone)
     }
@@ -364,10 +367,10 @@ export class Lane {
     try {
       const value = codec.encode(emit.type, emit.data as never, emit.topic)
       const cause = { id: handling.event.id, key: handling.key, traceparent: handling.span.traceparent }
-      // Ids apart from those of the events that it commits, and the same when it runs again.
+      // Ids distinct from those of the events that it commits, and the same when it runs again.
       log.publish([toRecord(sender, emit, value, cause, -++handling.streamed)]).catch(() => {})
     } catch (error) {
-      this.#parts.instruments.log.debug({ err: error }, 'streaming')
+      this.#parts.instruments.log.debug({ err: error }, 'failed to publish a streamed event; it is lost')
     }
   }
 }

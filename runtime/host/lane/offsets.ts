@@ -1,9 +1,11 @@
 // Which records of a lane are finished.
 //
-// 1. A position is the lowest unfinished offset; what is finished beyond it goes into the metadata, as runs of the
-//    *unfinished* offsets below `next`: a gap (control record, compaction) then needs no entry. It is measured before a record
-//    is taken, as long as it can become by finishing in any order: what would pass METADATA_BYTES has no room.
-// 2. Delivery is in offset order. An unfinished offset that a later one overtakes is gone from the log and is dropped.
+// 1. A position is the lowest unfinished offset; what is finished beyond it goes into the metadata, as runs
+//    of the *unfinished* offsets below `next`: a gap (control record, compaction) then needs no entry. Before
+//    a record is taken, the longest that it can become by finishing in any order is measured: a record that
+//    would pass METADATA_BYTES must wait.
+// 2. Delivery is in offset order. An unfinished offset that a later one overtakes is gone from the log and is
+//    dropped.
 // 3. `offer` answers true once for each record, however often it is delivered.
 import type { LogRecord, LogTopic, Position } from '../../log/port.ts'
 import { decodeFinished, encodeFinished } from '../../log/position-metadata.ts'
@@ -55,8 +57,8 @@ class TopicOffsets {
   }
 
   /**
-   * Whether one more may be taken. Metadata is longest where no two unfinished offsets stand side by side, and finishing one
-   * never makes it longer than all of them written apart.
+   * Whether one more may be taken. Metadata is longest if no two unfinished offsets are adjacent, and
+   * finishing one never makes it longer than all of them written separately.
    */
   hasRoom(limitBytes: number): boolean {
     const { size } = this.unfinished
@@ -95,7 +97,10 @@ export class OffsetTracker {
       this.#topics.set(topic, new TopicOffsets(offset, metadata))
   }
 
-  /** False: taking this record might make the metadata of its topic too long. What is unfinished already always has room. */
+  /**
+   * False: taking this record might make the metadata of its topic too long. A record that is already
+   * unfinished always has room.
+   */
   hasRoom({ topic, offset }: LogRecord): boolean {
     const offsets = this.#topics.get(topic)
     return !offsets || offset < offsets.next || offsets.hasRoom(this.#metadataBytes)

@@ -1,12 +1,12 @@
 // A lane's part in finding the event that kills its process (suspects.ts says when one is found).
 //
-// 1. A lane says in its first commit that it is open, and in the last commit of a drain that it is not. Only a lane whose
-//    former owner did not say so, or that has suspects still, pays for anything here.
-// 2. After an unclean end, the first events that were on the log by then are suspects, timers that were due too: at least
-//    all that the former owner can have had at work. Each is written down before it is started; the commit of its effect
-//    deletes the row.
+// 1. A lane says in its first commit that it is open, and in the last commit of a drain that it is not. Only
+//    a lane whose former owner did not say so, or that has suspects still, pays for anything here.
+// 2. After an unclean end, the first events that were on the log by then are suspects, and so are timers that
+//    were due: at least all that the former owner can have been running. Each is written down before it is
+//    started; the commit of its effect deletes the row.
 // 3. One that died in a trial is held back before its next (suspects.ts), while everything else goes on.
-// 4. Rows stand under a key that no stage has, and carry no version: every release reads over them.
+// 4. Rows are stored under a key that no stage has, and carry no version: every release skips them.
 import type { LogTopic, OpenLane, StateRow } from '../../log/port.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { persistently, type Handling } from './handling.ts'
@@ -14,8 +14,8 @@ import type { HostParts } from '../context.ts'
 import { HOST_PREFIX } from './state.ts'
 import {
   FORGOTTEN_MS,
-  aged,
-  begun,
+  ageSuspect,
+  startSuspect,
   firstSuspicion,
   holdMs,
   isGuilty,
@@ -28,19 +28,19 @@ import type { TrialGate } from './trial-gate.ts'
 
 const LIFE = `${HOST_PREFIX}life`
 const SUSPECT = `${HOST_PREFIX}suspect:`
-/** Of a lane, after an unclean end: more than a lane has at work (context.ts), so that those behind are innocent. */
+/** Suspects after an unclean end: more than a lane runs at once (context.ts), so later ones are innocent. */
 const MAX_SUSPECTS = 1_000
 
 /** A suspect that was taken. */
 interface Charge {
   suspect: Suspect
-  /** Ends its trial and what goes with it; null before and after. */
+  /** Ends its trial; null before and after. */
   end: (() => void) | null
 }
 
-/** What an opening finds out and writes down before the lane begins to work. */
+/** Findings of an opening, written down before the lane starts. */
 export interface Opening extends Reopened {
-  /** Where the topics ended after an unclean end; null after a clean one. */
+  /** End offsets of the topics after an unclean end; null after a clean one. */
   readonly ends: ReadonlyMap<LogTopic, number> | null
   readonly openedMs: number
   /** Epoch of the former owner. */
@@ -85,7 +85,7 @@ function readRows(rows: readonly StateRow[]): { life: LaneLife | null; suspects:
 
 const survivalKey = (stage: string, lane: number, epoch: number): string => `moved:${stage}:${lane}:${epoch}`
 
-/** An owner that notes it later is asked about when an event is to be given up. */
+/** Asked again before an event is given up, in case the owner noted the move late. */
 async function isNotedAsMoved(
   { keyValue, stage, instruments }: HostParts,
   lane: number,
@@ -96,13 +96,13 @@ async function isNotedAsMoved(
   return noted.then(
     (value) => value !== null,
     (error: unknown) => {
-      instruments.log.debug({ err: error }, 'asking whether a lane moved')
+      instruments.log.debug({ err: error }, 'failed to ask whether a lane moved; its end counts as a death')
       return false
     },
   )
 }
 
-/** In the form of every row of a lane; of version 0, so that no release takes it for newer than itself. */
+/** Encoded like every row of a lane; of version 0, so that no release takes it for newer than itself. */
 function rowOf(key: string, value: LaneLife | Suspect | null): StateRow {
   return { key, value: value && Buffer.from(JSON.stringify({ v: 0, d: value })) }
 }
@@ -165,8 +165,8 @@ export class Quarantine {
   }
 
   /**
-   * Before it is started; null: at once. Resolves with how often it died when it is to be given up, else with 0; with null
-   * when this opening of the lane ends before its turn.
+   * Before it is started; null: at once. Resolves with how often it died when it is to be given up, else with
+   * 0; with null when this opening of the lane ends before its turn.
    */
   admit(handling: Handling): Promise<number | null> | null {
     const charge = this.#charges.get(handling)
@@ -184,7 +184,7 @@ export class Quarantine {
     const trial = await this.#gate.enter(charge.suspect)
     charge.end = () => this.#gate.leave()
     const now = { ms: this.#now(), isAlone: trial.isAlone }
-    charge.suspect = begun(charge.suspect, this.#age(), now)
+    charge.suspect = startSuspect(charge.suspect, this.#age(), now)
     await this.#write(handling, charge.suspect)
     if (this.#lost.aborted || trial.limitMs === 0) this.#endTrial(charge)
     else this.#watch(handling, charge, trial.limitMs)
@@ -195,7 +195,7 @@ export class Quarantine {
     return { epoch: this.#life.epoch, livedMs: this.#now() - this.#opening.openedMs }
   }
 
-  /** Until it was held back for so long, it is interrupted, or its lane goes. */
+  /** Resolves when that time has passed, the event is interrupted, or the lane ends. */
   #hold({ interrupted }: Handling, ms: number): Promise<void> {
     const over = AbortSignal.any([interrupted.signal, this.#closing.signal, this.#lost])
     return new Promise((resolve) => {
@@ -209,7 +209,7 @@ export class Quarantine {
     })
   }
 
-  /** Leaves out the ends that the owner of the lane lived to note. */
+  /** Leaves out the ends that were noted as moves. */
   async #withoutMoves(suspect: Suspect): Promise<Suspect> {
     const { parts, lane } = { parts: this.#parts, lane: this.#lane }
     const { keyValue } = parts
@@ -222,16 +222,21 @@ export class Quarantine {
     return { ...suspect, deaths: suspect.deaths.filter((_, i) => moved[i] === null) }
   }
 
-  /** The lane moves, and this process lives on: what was at work here did not end it. */
+  /** Notes that the lane moves while this process lives on: nothing that ran here ended it. */
   moved(): void {
     const { keyValue, stage, instruments } = this.#parts
     const key = survivalKey(stage.name, this.#lane, this.#life.epoch)
     keyValue
       ?.set(key, 'moved', FORGOTTEN_MS)
-      .catch((error: unknown) => instruments.log.debug({ err: error }, 'noting that a lane moved'))
+      .catch((error: unknown) =>
+        instruments.log.debug(
+          { err: error },
+          'failed to note that a lane moved; its end will count as a death',
+        ),
+      )
   }
 
-  /** Notes the ages that it reaches, until its trial is over. */
+  /** Notes the ages that the event reaches, until its trial is over. */
   #watch(handling: Handling, charge: Charge, limitMs: number): void {
     const startedMs = this.#now()
     const next = (): void => {
@@ -246,9 +251,9 @@ export class Quarantine {
       if (!this.#charges.has(handling)) return
       if (charge.suspect.diesBeforeMs === null) return this.#endTrial(charge)
       const isOver = charge.suspect.diesBeforeMs >= limitMs
-      charge.suspect = aged(charge.suspect, limitMs)
+      charge.suspect = ageSuspect(charge.suspect, limitMs)
       const written = this.#write(handling, charge.suspect)
-      // Until it is written that its trial is over, a death would be taken for its own.
+      // Until the end of its trial is written, a death would be blamed on it.
       if (isOver) void written.then(() => this.#endTrial(charge))
       else next()
     }
@@ -273,7 +278,7 @@ export class Quarantine {
     charge.end = null
   }
 
-  /** Its effect is about to be pushed: the rows that go along. */
+  /** Its effect is about to be pushed: returns the rows to commit with it. */
   acquitted(handling: Handling): StateRow[] {
     const charge = this.#charges.get(handling)
     if (!charge) return []
@@ -282,7 +287,7 @@ export class Quarantine {
     return [rowOf(SUSPECT + handling.event.id, null)]
   }
 
-  /** It is not at work any more, with or without an effect. */
+  /** It no longer runs, with or without an effect. */
   left(handling: Handling): void {
     const charge = this.#charges.get(handling)
     if (!charge) return
@@ -295,7 +300,7 @@ export class Quarantine {
     this.#push(this.acquitted(handling))
   }
 
-  /** Nothing waits for its trial to come any more: the next owner holds it back in its turn. */
+  /** Releases events that wait for their trials: the next owner will hold them back. */
   releaseHeld(): void {
     this.#closing.abort()
   }

@@ -1,5 +1,6 @@
-// Who may run now. Handlings of one key run one at a time, in order of arrival. A key and its parts (`task` and
-// `task/call`) exclude each other too, in order; different parts of one key run side by side.
+// Decides which handlings may run. Those of one key run one at a time, in order of arrival. A key and its
+// parts (`task` and `task/call`) exclude each other too, in order; different parts of one key run side by
+// side.
 import { isRelated, isWithin, rootOf } from '../../keys.ts'
 
 export interface Queued {

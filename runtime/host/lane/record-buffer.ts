@@ -10,7 +10,7 @@ export class RecordBuffer {
     return this.#records.length
   }
 
-  /** Of their values. */
+  /** Size of their values. */
   get bytes(): number {
     return this.#bytes
   }
@@ -30,7 +30,7 @@ export class RecordBuffer {
     this.#peeked = Math.max(0, this.#peeked - count)
   }
 
-  /** Each record once, whether it is taken or not. */
+  /** Returns each record once, whether it is taken or not. */
   peek(): readonly LogRecord[] {
     const from = this.#peeked
     this.#peeked = this.#records.length

@@ -1,12 +1,13 @@
-// What the log has refused of a lane's commits, kept while the lane is dropped and opened again.
+// Commits of a lane that the log has refused, kept while the lane is dropped and reopened.
 //
-// 1. Memory holds what a refused effect changed, and later effects build on it: so the lane is dropped, and nothing of it
-//    remains. Opened again, it commits its effects one by one for a while, until the guilty one is refused by itself.
-// 2. Its cause is known from then on. When that event is taken again, it is given up: its requester gets a failure and
-//    operators a dead letter. If that is refused too, a smaller letter is left of it, at last a line in the process's log:
-//    no effect is tried without end.
-// 3. A position that is refused has too much metadata: the lane takes fewer records ahead of unfinished ones, half as much
-//    each time.
+// 1. Memory holds what a refused effect changed, and later effects build on it: so the lane is dropped, and
+//    nothing of it remains. Opened again, it commits its effects one by one for a while, until the guilty one
+//    is refused on its own.
+// 2. Its cause is known from then on. When that event is taken again, it is given up: its requester gets a
+//    failure and operators a dead letter. If that is refused too, a smaller letter is written, at last only a
+//    line in the process's log: no effect is retried forever.
+// 3. A position that is refused has too much metadata: the lane takes fewer records ahead of unfinished ones,
+//    half as much each time.
 import type { Clock } from '../../clock.ts'
 import { failure } from '../../errors.ts'
 import type { CommitRefused, LogRecord } from '../../log/port.ts'
@@ -19,13 +20,13 @@ export interface Refusal {
   readonly times: number
 }
 
-/** From here on an effect consists of the smallest letter alone; and past it, of nothing. */
+/** Refusals from which an effect is the smallest letter alone; past it, nothing. */
 export const SMALLEST_LETTER = 2
 export const NO_LETTER = 3
 
 const ONE_BY_ONE_MS = 60_000
 
-/** Names what led to an effect: its record, or a timer's event. */
+/** Names the cause of an effect: its record, or a timer's event. */
 export const causeOf = (record: LogRecord): string => `${record.topic}/${record.offset}`
 
 export class Refusals {
@@ -64,7 +65,7 @@ export class Refusals {
     this.#oneByOneUntilMs = 0
     const before = this.#causes.get(cause)
     const reason =
-      before?.reason ?? failure('COMMIT_REFUSED', `the log refuses what this event leads to: ${message}`)
+      before?.reason ?? failure('COMMIT_REFUSED', `the log refuses the effects of this event: ${message}`)
     this.#causes.set(cause, { reason, times: (before?.times ?? 0) + 1 })
   }
 

@@ -1,13 +1,16 @@
 // The state of one lane in memory: rows and timers of every live key.
 //
-// 1. Rows are applied here when a handling ends and written by the lane's next commit; a lane whose commit fails is
-//    dropped with its memory, so the two never part.
-// 2. Keys are encoded ones (runtime/keys.ts). A part sees the rows of its root besides its own; clearing a root clears its
-//    parts, clearing a part leaves what it sees of its root: `view` after `cleared` is `inherited`.
-// 3. A row carries the version of the stage that wrote it. A newer one than ours means that a newer process has owned
-//    the lane: NewerState, and the lane is let go.
-// 4. A row whose payload the blob store has lost is a MissingRow: its key fails where it is read, and no other key does.
-// 5. Rows of the lane itself stand under a key that no record can have: encoded keys hold no zero character.
+// 1. Rows are applied here when a handling ends and written by the lane's next commit; a lane whose commit
+//    fails is dropped with its memory, so the two never diverge.
+// 2. Keys are encoded ones (runtime/keys.ts). A part sees the rows of its root besides its own; clearing a
+//    root clears its parts, clearing a part leaves the rows of its root: `view` after `cleared` is
+//    `inherited`.
+// 3. A row carries the version of the stage that wrote it. A newer one than ours means that a newer process
+//    has owned the lane: NewerState, and the lane is released.
+// 4. A row whose payload the blob store has lost is a MissingRow: its key fails when it is read, and no other
+//    key does.
+// 5. Rows of the lane itself are stored under a key that no record can have: encoded keys hold no zero
+//    character.
 import type { StateRow } from '../../log/port.ts'
 import type { LaneIndex, Stage } from '../../stage.ts'
 import type { BlobStore } from '../../store/port.ts'
@@ -74,8 +77,8 @@ export class LaneState {
   }
 
   /**
-   * Rows of a key as the stage sees them: timers left out, a part's own rows over those of its root. A fresh object. Reading a
-   * missing row of it throws PAYLOAD_MISSING.
+   * Rows of a key as the stage sees them: timers left out, a part's own rows over those of its root. A fresh
+   * object. Reading a missing row of it throws PAYLOAD_MISSING.
    */
   view(key: string): Record<string, unknown> {
     return this.#viewOf(key, (rows, name, missing) => missing.standIn(rows, name))
@@ -86,7 +89,7 @@ export class LaneState {
     return this.#viewOf(key, () => {})
   }
 
-  /** What of the view is not the key's own: the rows of a part's root. A fresh object. */
+  /** The part of the view that is not the key's own: the rows of a part's root. A fresh object. */
   inherited(key: string): Record<string, unknown> {
     const rows: Record<string, unknown> = {}
     const root = rootOf(key)
@@ -126,7 +129,7 @@ export class LaneState {
     for (const [key, rows] of this.#keys) for (const [name, value] of rows) yield { key, name, value }
   }
 
-  /** What clearing this key deletes: its rows and timers, and those of its parts. */
+  /** Deletions that clear this key: of its rows and timers, and those of its parts. */
   cleared(key: string): RowChange[] {
     const changes: RowChange[] = []
     for (const member of this.#families.get(rootOf(key)) ?? []) {
@@ -141,7 +144,7 @@ export class LaneState {
     return { key, name: TIMER + name, value: timer }
   }
 
-  /** Applies the changes in memory. Deleting what is not there is nothing. */
+  /** Applies the changes in memory. Deleting an absent row does nothing. */
   apply(changes: readonly RowChange[]): void {
     for (const { key, name, value } of changes) {
       if (value === null) this.#remove(key, name)
@@ -194,7 +197,7 @@ export class LaneState {
     return large.length === 0 ? rows : Promise.all(large).then(() => rows)
   }
 
-  /** Takes the rows of a lane, in turns. Gives back those that are the host's own. */
+  /** Restores the rows of a lane, yielding to other work meanwhile. Returns those that are the host's own. */
   async restore(rows: Iterable<StateRow>, blobs: BlobStore): Promise<StateRow[]> {
     const ofHost: StateRow[] = []
     const turns = new Turns()
@@ -223,10 +226,10 @@ export class LaneState {
     if (row.v > this.#version)
       throw new NewerState(`a row of version ${row.v} was found; this process writes ${this.#version}`)
     if (row.blob === undefined) return row.d
-    return this.#fetched(row.blob, blobs)
+    return this.#fetch(row.blob, blobs)
   }
 
-  async #fetched(hash: string, blobs: BlobStore): Promise<unknown> {
+  async #fetch(hash: string, blobs: BlobStore): Promise<unknown> {
     const whole = await blobs.get(hash)
     if (whole) return this.#decode(whole, blobs)
     this.#restoredMissing = true

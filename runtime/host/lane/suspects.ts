@@ -1,28 +1,32 @@
-// Which event killed its process: what is known of those that were at work when their lane ended uncleanly, and when that
-// is enough to give one up.
+// Finds the event that killed its process: the evidence about events that ran when their lane ended
+// uncleanly, and when that is enough to give one up.
 //
-// 1. A process that is killed from outside leaves events behind that look like the one that killed its own. So a death
-//    tells little; a death in an event's *trial* tells more: nothing else was started then, and the age that it reached is
-//    known to a step. After an unclean end some event is nearly always in its first trial, so that one tells nothing either.
-// 2. Before each further trial the event is held back, longer each time, while everything else is done. A process that
-//    dies meanwhile died of something else. One that lives through it and dies at the start of the trial tells much: a kill
-//    from outside would have had to come just then. Evidence is that chance: the age over the time that the process lived.
-//    So an event is given up on what was seen since it became a suspect, never on how long processes usually live.
-// 3. Where many were at work, those that died once are started together, so that a kill from outside delays nothing. Those
-//    that died more often have their trials in groups, a sixteenth of them at a time, until they are few.
-// 4. An event that gets older in a trial than it was in former ones did not die of its own then: what they told counts for
-//    less, and for nothing once it has outlived a whole trial.
+// 1. A process that is killed from outside leaves events behind that look like the one that killed its own.
+//    So a death proves little; a death in an event's *trial* proves more: nothing else was started then, and
+//    the age that it reached is known to a step. After an unclean end some event is nearly always in its
+//    first trial, so that one proves nothing either.
+// 2. Before each further trial the event is held back, longer each time, while everything else is done. A
+//    process that dies meanwhile died of something else. One that lives through it and dies at the start of
+//    the trial proves much: a kill from outside would have had to come just then. Evidence is that chance:
+//    the age over the time that the process lived. So an event is given up on what was seen since it became a
+//    suspect, never on how long processes usually live.
+// 3. If many were running, those that died once are started together, so that a kill from outside delays
+//    nothing. Those that died more often have their trials in groups, a sixteenth of them at a time, until
+//    they are few.
+// 4. An event that gets older in a trial than it was in former ones did not die of its own then: those deaths
+//    count for less, and for nothing once it has outlived a whole trial.
 // 5. An event is given up after three deaths at the least, two of them in trials.
-// 6. Deaths are counted by the next opening of the lane, in its first commit, once for each epoch. A lane that moved while
-//    its owner lived on ends uncleanly too: the owner says so in the key-value store, and such an end counts for nothing.
+// 6. Deaths are counted by the next opening of the lane, in its first commit, once for each epoch. A lane
+//    that moved while its owner lived on ends uncleanly too: the owner says so in the key-value store, and
+//    such an end counts for nothing.
 
-/** Of one opening of a lane: written before anything is handled, and by a lane that closes cleanly. */
+/** One opening of a lane: written before anything is handled, and by a lane that closes cleanly. */
 export interface LaneLife {
   readonly epoch: number
   readonly open: boolean
 }
 
-/** An unclean end of its lane while an event was at work. */
+/** An unclean end of its lane while an event ran. */
 export interface Death {
   readonly epoch: number
   /** In a trial: the age that the event had not reached, in milliseconds. Null: not in one. */
@@ -31,7 +35,7 @@ export interface Death {
   readonly livedMs: number
 }
 
-/** An event that was at work, or may have been, when its lane ended uncleanly. */
+/** An event that ran, or may have, when its lane ended uncleanly. */
 export interface Suspect {
   /** The latest ones. */
   readonly deaths: readonly Death[]
@@ -45,21 +49,21 @@ export interface Suspect {
   readonly begunMs: number
 }
 
-/** A suspect that did not come again for so long is none any more. */
+/** A suspect that has not come again for this long is dropped. */
 export const FORGOTTEN_MS = 86_400_000
 const MAX_DEATHS = 20
 const LEAST_DEATHS = 3
 const LEAST_TRIALS = 2
-/** An event that died in a trial by chance is given up with this chance, at the most. */
+/** Highest probability of giving up an event that died in its trials by chance. */
 const MAX_CHANCE = 1e-3
-/** Ages at which an event in a trial is seen to live. Most that kill their process do so at once. */
+/** Ages at which an event in a trial is noted as alive. Most that kill their process do so at once. */
 const STEPS_MS = [10, 100, 1_000, 4_000, 16_000, 64_000]
 const FIRST_HOLD_MS = 10_000
 const LONGEST_HOLD_MS = 640_000
 const SHORTEST_TRIAL_MS = 10
 const FIRST_TRIAL_MS = 500
 const LONGEST_TRIAL_MS = 64_000
-/** So many at most have trials of their own. Of more that died once, all are started together; of others, in so many groups. */
+/** Most suspects with their own trials. If more died once, all start together; others in as many groups. */
 const FEW = 16
 
 export interface Reopened {
@@ -68,7 +72,7 @@ export interface Reopened {
   readonly suspects: Map<string, Suspect>
   /** Suspects that are kept no longer. */
   readonly forgotten: readonly string[]
-  /** The former owner ended uncleanly: whatever it may have had at work is suspect. */
+  /** The former owner ended uncleanly: whatever it may have been running is suspect. */
   readonly unclean: boolean
 }
 
@@ -84,12 +88,12 @@ export function reopen(
   const forgotten: string[] = []
   for (const [id, suspect] of known) {
     if (suspect.begunMs < now.ms - FORGOTTEN_MS) forgotten.push(id)
-    else suspects.set(id, ended(suspect, unclean && suspect.epoch === former.epoch))
+    else suspects.set(id, endOpening(suspect, unclean && suspect.epoch === former.epoch))
   }
   return { life, suspects, forgotten, unclean }
 }
 
-function ended(suspect: Suspect, died: boolean): Suspect {
+function endOpening(suspect: Suspect, died: boolean): Suspect {
   const off = { ...suspect, epoch: null, diesBeforeMs: null }
   if (!died) return off
   const { diesBeforeMs: beforeMs, livedMs } = suspect
@@ -97,7 +101,7 @@ function ended(suspect: Suspect, died: boolean): Suspect {
   return { ...off, deaths: [...suspect.deaths, death].slice(-MAX_DEATHS) }
 }
 
-/** One that was unfinished at an unclean end, of which nothing else is known. */
+/** Suspicion of an event that was unfinished at an unclean end, and of which nothing else is known. */
 export function firstSuspicion(formerEpoch: number, ms: number): Suspect {
   const deaths = [{ epoch: formerEpoch, beforeMs: null, livedMs: 0 }]
   return { deaths, epoch: null, diesBeforeMs: null, livedMs: 0, begunMs: ms }
@@ -121,12 +125,12 @@ export function isGuilty(suspect: Suspect): boolean {
   return chances.reduce((product, chance) => product * chance, 1) <= MAX_CHANCE
 }
 
-/** Trials begin with those that are suspected most. */
+/** Order of trials: the most suspicious first. */
 export function rankOf(suspect: Suspect): number {
   return trialsOf(suspect).length * 1_000 + suspect.deaths.length
 }
 
-/** How many of `count` that have the same rank are started together. */
+/** How many of `count` events of one rank are started together. */
 export function groupSize(suspect: Suspect, count: number): number {
   if (trialsOf(suspect).length > 0) return 1
   if (suspect.deaths.length === 1) return count > FEW ? count : 1
@@ -134,9 +138,9 @@ export function groupSize(suspect: Suspect, count: number): number {
 }
 
 /**
- * How long others wait for the end of a trial at most: of `size` events, where `waiting` of the same kind follow. Nobody
- * waits for a group that died once. An event that died in a trial gets an eighth of the time for which it was held back, and
- * twice the age that it had not reached then.
+ * Longest time that others wait for a trial of `size` events, if `waiting` of the same kind follow. Nobody
+ * waits for a group that died once. For an event that died in a trial it is an eighth of its hold, or twice
+ * the age that it had not reached then, if that is more.
  */
 export function trialMs(suspect: Suspect, size: number, waiting: number): number {
   const deaths = suspect.deaths.length
@@ -147,8 +151,8 @@ export function trialMs(suspect: Suspect, size: number, waiting: number): number
   return Math.max(SHORTEST_TRIAL_MS, (wholeMs * size) / (waiting + size))
 }
 
-/** It is started, in an opening that has lasted for `livedMs`. Only what is alone has ages that tell something. */
-export function begun(
+/** It is started `livedMs` after the opening. Only ages of an event alone in its trial mean anything. */
+export function startSuspect(
   suspect: Suspect,
   opening: { epoch: number; livedMs: number },
   now: { ms: number; isAlone: boolean },
@@ -161,16 +165,16 @@ export function begun(
   }
 }
 
-/** It has reached the age of the next step, or the end of its trial; and its age at the step after that. */
-export function aged(suspect: Suspect, limitMs: number): Suspect {
+/** It has reached the age of the next step, or the end of its trial; notes the step after that. */
+export function ageSuspect(suspect: Suspect, limitMs: number): Suspect {
   const reachedMs = suspect.diesBeforeMs ?? limitMs
-  if (reachedMs >= limitMs) return { ...older(suspect, null), diesBeforeMs: null }
+  if (reachedMs >= limitMs) return { ...raiseAges(suspect, null), diesBeforeMs: null }
   const diesBeforeMs = STEPS_MS.find((stepMs) => stepMs > reachedMs) ?? LONGEST_TRIAL_MS
-  return { ...older(suspect, diesBeforeMs), diesBeforeMs }
+  return { ...raiseAges(suspect, diesBeforeMs), diesBeforeMs }
 }
 
-/** What it died of in former trials was not younger than this; null: it was not the event itself. */
-function older(suspect: Suspect, leastMs: number | null): Suspect {
+/** Raises the age in its former deaths to one that it has now survived; null: they prove nothing any more. */
+function raiseAges(suspect: Suspect, leastMs: number | null): Suspect {
   const age = (beforeMs: number | null) =>
     leastMs === null || beforeMs === null ? null : Math.max(beforeMs, leastMs)
   return {

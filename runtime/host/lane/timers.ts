@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.ts'
 import { Turns } from '../../turns.ts'
 import type { TimerRow } from './state.ts'
 
-/** Of a lane that stood still, many are due: others have their turn between so many. */
+/** Timers fired without a break: after a standstill many are due, and other work must get its turn. */
 const MAX_FIRED_AT_ONCE = 500
 
 export interface ArmedTimer {
@@ -15,8 +15,8 @@ export interface ArmedTimer {
 }
 
 /**
- * Timers of one lane, by due time. Cancelled and replaced timers stay in the queue until due: `fire` asks the state
- * whether the timer still stands.
+ * Timers of one lane, by due time. Cancelled and replaced timers stay in the queue until due: `fire` asks the
+ * state whether the timer is still set.
  */
 export class TimerQueue {
   readonly #queue = new TinyQueue<ArmedTimer>([], (a, b) => a.dueMs - b.dueMs)
@@ -37,7 +37,7 @@ export class TimerQueue {
     if (timer.dueMs < this.#wakeAtMs) this.#wakeAt(timer.dueMs)
   }
 
-  /** Arms those that a lane has when it opens. None fires before the last is armed; others have their turn meanwhile. */
+  /** Arms a lane's timers when it opens. None fires before all are armed; other work goes on meanwhile. */
   async restore(timers: Iterable<{ key: string; name: string; timer: TimerRow }>): Promise<void> {
     const turns = new Turns()
     for (const { key, name, timer } of timers) {

@@ -1,12 +1,12 @@
 import type { Clock } from '../../clock.ts'
 import { groupSize, rankOf, trialMs, type Suspect } from './suspects.ts'
 
-/** Those that come within this time of the first are ordered and counted together. */
+/** Events that arrive within this time of the first are ordered and counted together. */
 const GATHER_MS = 10
 
 export interface Trial {
   readonly isAlone: boolean
-  /** How long others wait for its end at most. */
+  /** Longest time that others wait for its end. */
   readonly limitMs: number
 }
 
@@ -16,8 +16,8 @@ interface Waiting {
 }
 
 /**
- * Trials of one process, over all of its stages and lanes: the most suspicious events first, alone or in groups
- * (suspects.ts). While there is a trial nothing else is started. What was at work before goes on.
+ * Trials of one process, over all of its stages and lanes: the most suspicious events first, alone or in
+ * groups (suspects.ts). While there is a trial nothing else is started. Handlings that already run go on.
  */
 export class TrialGate {
   readonly #clock: Clock

@@ -16,15 +16,15 @@ export interface EngineOptions {
   readonly partitions: number
   readonly storage: LogStorage
   readonly clock: Clock
-  /** Runs `fn` in a later turn, in the order of calls. */
+  /** Runs `fn` in a later tick, in the order of calls. */
   readonly soon: (fn: () => void) => void
 }
 
-/** Records deleted in one transaction of the sweep, so that it never holds up a commit for long. */
+/** Records deleted in one transaction of the sweep, so that it never delays a commit for long. */
 const SWEEP_RECORDS = 5_000
-/** A group not seen for this long no longer holds records back from retention. */
+/** A group not seen for this long no longer keeps records from retention. */
 const GROUP_FORGOTTEN_MS = 30 * 86_400_000
-/** Records of one key that a search looks at, newest first: there should be one. */
+/** Records of one key that a search reads, newest first: there should be one. */
 const MAX_OF_KEY = 10
 const READ_BYTES = 64 * 1_048_576
 
@@ -63,7 +63,10 @@ export class Engine {
     if (!found) this.storage.createTopic(spec.name, wanted)
     else if (found.length !== wanted) {
       const message = `${spec.name} has ${found.length} partitions in this data directory, the configuration says ${wanted}`
-      throw new FlotillaError('TOPICS_MISMATCH', `${message}: set it back, or use another data directory`)
+      throw new FlotillaError(
+        'TOPICS_MISMATCH',
+        `${message}: restore the setting, or use another data directory`,
+      )
     }
   }
 
@@ -177,7 +180,7 @@ export class Engine {
   }
 }
 
-/** A storage error in the port's words: uncertain, or nothing written. Errors of the port and the table pass. */
+/** A storage error as one of the port: uncertain, or nothing written. Errors of port and table pass. */
 export function asCommitError(error: unknown): Error {
   if (error instanceof LaneFenced || error instanceof CommitFailed || error instanceof CommitUncertain)
     return error

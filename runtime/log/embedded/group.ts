@@ -2,15 +2,15 @@
 //
 // 1. A lane that moves is revoked from its holder before it is assigned to the next.
 // 2. Assignment is sticky: a member keeps what it holds up to its fair share.
-// 3. A lane that a member has declined is never given to it again; where every member has, nobody gets it.
-// 4. Changes asked for in one turn (joins, leaves) are one rebalance.
+// 3. A lane that a member has declined is never given to it again; if every member has, nobody gets it.
+// 4. Changes within one tick (joins, leaves) are one rebalance.
 
 export interface Member {
   readonly onAssigned: (lane: number) => void
   readonly onRevoked: (lane: number) => void
 }
 
-/** New holders of the lanes. Each member gets the floor or the ceiling of the fair share; what it holds stays where that allows. */
+/** New holders of the lanes: each gets a fair share (rounded up or down) and keeps what it can. */
 export function assignLanes<M>(
   lanes: number,
   members: readonly M[],
@@ -69,7 +69,7 @@ export class Group {
     this.#schedule()
   }
 
-  /** The member hears nothing more; its lanes go to the others in the next turn. */
+  /** The member gets no more calls; its lanes go to the others in the next tick. */
   leave(member: Member): void {
     this.#members = this.#members.filter((other) => other !== member)
     this.#declined.delete(member)

@@ -1,5 +1,5 @@
-// An index by key of the records of those topics that are looked up. Written in bulk with the index by offset (record-table.ts);
-// what is not indexed yet is known in memory.
+// An index by key of the records of topics that are looked up. Written in bulk with the index by offset
+// (record-table.ts); records that are not indexed yet are tracked in memory.
 import type { StatementSync } from 'node:sqlite'
 import { topics } from '../../../schemas/topics.ts'
 import type { DataFile } from '../../store/data-file.ts'
@@ -11,7 +11,7 @@ export const lookedUpSlots = `SELECT id FROM slots WHERE topic IN (${lookedUp.ma
 
 export const isLookedUp = (topic: LogTopic): boolean => lookedUp.includes(topic)
 
-/** Releases without this index move `record_index` alone; what they indexed is added when the file is opened. */
+/** Releases without this index move `record_index` alone; opening the file adds the records they indexed. */
 export const keyTables = `
 CREATE TABLE IF NOT EXISTS record_keys (
   slot INTEGER NOT NULL, key TEXT NOT NULL, record_offset INTEGER NOT NULL,
@@ -65,14 +65,14 @@ export class KeyTable {
     this.#waiting = new Map()
   }
 
-  /** Of the records in (`afterId`, `upToId`]. Call inside a transaction. */
+  /** Indexes the records in (`afterId`, `upToId`]. Call inside a transaction. */
   index(afterId: number, upToId: number): void {
     this.#index.run(afterId)
     this.#move.run(upToId)
     this.forget()
   }
 
-  /** Of the oldest `limit` records below `end`, which are about to be deleted. Call inside a transaction. */
+  /** Removes the oldest `limit` records below `end` before they are deleted. Call inside a transaction. */
   remove(slot: number, end: number, limit: number): void {
     if (this.#has.get(slot)) this.#remove.run(slot, end, limit)
   }

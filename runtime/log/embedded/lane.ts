@@ -1,4 +1,5 @@
-// One opening of a lane. Its epoch is checked inside the transaction that writes, so a former owner writes nothing.
+// One opening of a lane. Its epoch is checked inside the transaction that writes, so a former owner writes
+// nothing.
 import { mustFit } from '../limits.ts'
 import { LaneFenced } from '../port.ts'
 import type { LaneCommit, LogRecord, LogTopic, OpenLane, Position, StateRow } from '../port.ts'
@@ -13,7 +14,10 @@ export interface LaneOwner {
   readonly holds: (lane: number) => boolean
 }
 
-/** Fences former owners and reads positions in one transaction. The rows are read after it: nobody else changes them any more. */
+/**
+ * Fences former owners and reads positions in one transaction. The rows are read after it: nobody else can
+ * change them any more.
+ */
 export async function openLane(engine: Engine, owner: LaneOwner, lane: number): Promise<OpenLane> {
   const { storage } = engine
   const { group, topics } = owner

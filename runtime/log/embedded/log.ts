@@ -1,4 +1,5 @@
-// The embedded log: one SQLite file, one process, the guarantees of the port. kill -9 it and open it again: it goes on.
+// The embedded log: one SQLite file, one process, the guarantees of the port. After kill -9 it goes on when
+// reopened.
 import { systemClock } from '../../clock.ts'
 import type { Clock } from '../../clock.ts'
 import { FlotillaError } from '../../errors.ts'
@@ -21,11 +22,11 @@ export interface EmbeddedLogOptions {
 
 export interface EmbeddedLog extends Log {
   readonly kind: 'embedded'
-  /** Where the stores of the same process keep their tables. */
+  /** The file in which the stores of the same process keep their tables. */
   readonly file: DataFile
   /** Names this process's gateway in the error that a second process gets. */
   announce(owner: { gateway: string }): void
-  /** Applies retention now; runs by itself every hour. Returns how many records went. */
+  /** Applies retention now; runs by itself every hour. Returns how many records it deleted. */
   sweep(): Promise<number>
 }
 
@@ -38,7 +39,7 @@ interface SharedEngine {
 const SWEEP_EVERY_MS = 3_600_000
 const engines = new WeakMap<DataFile, Map<string, SharedEngine>>()
 
-/** Opening a directory twice in one process gives two views of one log. Throws DATA_LOCKED when another process has it. */
+/** Opened twice in one process: two views of one log. Throws DATA_LOCKED if another process has it. */
 export function openEmbeddedLog(options: EmbeddedLogOptions): EmbeddedLog {
   const file = openDataFile(options)
   const prefix = options.prefix ?? 'flotilla'
@@ -78,7 +79,7 @@ function startEngine(file: DataFile, prefix: string, options: EmbeddedLogOptions
     clock: options.clock ?? systemClock,
     soon: setImmediate,
   })
-  // A sweep that fails (a full disk) is tried again in an hour; commits report the same trouble at once.
+  // A sweep that fails (a full disk) is retried in an hour; commits report the same error at once.
   const timer = setInterval(() => void engine.sweep().catch(() => undefined), SWEEP_EVERY_MS).unref()
   return { engine, timer, views: 0 }
 }

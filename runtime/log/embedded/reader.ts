@@ -1,13 +1,13 @@
 // Delivery: after a commit the readers of the written partitions are woken; nothing polls.
 //
 // 1. A cursor's records go out in offset order, each once, in bounded batches.
-// 2. Readers take turns, one batch a turn; within a reader its cursors take turns. None can starve another.
+// 2. Readers take turns, one batch each; within a reader its cursors take turns. None can starve another.
 // 3. A reader whose handler is asynchronous gets its next batch after the handler has ended.
 import type { LogRecord, LogTopic } from '../port.ts'
 import type { LogStorage, ReadLimit, Slot } from './storage.ts'
 
 const batch: ReadLimit = { records: 256, bytes: 1_048_576 }
-/** Records handed out before other work of the process gets its turn. */
+/** Records delivered before yielding to other work of the process. */
 const RECORDS_A_TURN = 1_024
 
 export interface Cursor {
@@ -32,7 +32,7 @@ export class Reader {
   }
 
   add(slot: Slot, from: number): void {
-    // A position beyond the end, whose records were lost, goes on at the end.
+    // A position beyond the end, whose records were lost, resumes at the end.
     const cursor = { slot, next: Math.min(from, slot.next), paused: false }
     this.#cursors.set(slot, cursor)
     this.#pump.subscribe(slot, this)
@@ -62,7 +62,7 @@ export class Reader {
     if (!this.#busy) this.#pump.enqueue(this)
   }
 
-  /** Offsets of the slot went back: what is past its end goes on there. */
+  /** Offsets of the slot went back: cursors past its end resume at the end. */
   rewind(slot: Slot): void {
     const cursor = this.#cursors.get(slot)
     if (cursor && cursor.next > slot.next) cursor.next = slot.next

@@ -1,5 +1,5 @@
-// The newest records of each partition, kept as they were written: most are read by somebody within a moment, and then
-// need no query. Only what follows without a gap is kept; the file stays the truth.
+// The newest records of each partition, kept as they were written: most are read within a moment, and then
+// need no query. Only a gapless run is kept; the file is authoritative.
 import type { ReadLimit, Slot, StoredRecord } from './storage.ts'
 
 const MAX_RECORDS = 64
@@ -24,7 +24,7 @@ export class RecentRecords {
     }
   }
 
-  /** Null: the file must be asked. */
+  /** Null: the file must be read. */
   read(slot: Slot, fromOffset: number, limit: ReadLimit): StoredRecord[] | null {
     const records = this.#slots.get(slot.id)?.records
     const first = records?.[0]
@@ -43,7 +43,7 @@ export class RecentRecords {
     return found
   }
 
-  /** After a failed transaction, or a deletion: what is not in the file must not be read. */
+  /** Call after a failed transaction or a deletion: records that are not in the file must not be read. */
   clear(): void {
     this.#slots.clear()
   }

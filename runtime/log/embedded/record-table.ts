@@ -1,9 +1,10 @@
-// Records of every partition in the data file, in the order of their arrival, and where each one stands.
+// Records of every partition in the data file, in order of arrival, with an index of their positions.
 //
-// 1. A commit appends to one end of one table, whatever partitions its records belong to: few pages are written. The index by
+// 1. A commit appends to the end of one table, for all partitions: few pages are written. The index by
 //    partition and offset, which touches a page for each partition, follows in bulk.
-// 2. What is not indexed yet is known in memory. `record_index.up_to` tells where to go on after a crash; opening does.
-// 3. Ids only grow, also past records that were deleted.
+// 2. Records that are not indexed yet are tracked in memory. After a crash, opening resumes at
+//    `record_index.up_to`.
+// 3. Ids only grow, even past records that were deleted.
 // 4. Topics that are looked up by key have an index of their keys too (key-table.ts).
 import type { StatementSync } from 'node:sqlite'
 import type { DataFile } from '../../store/data-file.ts'
@@ -56,7 +57,7 @@ export class RecordTable {
   readonly #file: DataFile
   readonly #statements: ReturnType<typeof prepare>
   readonly #keys: KeyTable
-  /** Of records past `#indexedTo`, by slot. */
+  /** Records past `#indexedTo`, by slot. */
   #tails = new Map<number, Tail>()
   #waiting = 0
   #indexedTo = 0
@@ -102,7 +103,7 @@ export class RecordTable {
     return found
   }
 
-  /** Of a topic that is looked up; ascending. */
+  /** Offsets of a topic that is looked up; ascending. */
   offsetsOf(slot: number, key: string): number[] {
     return this.#keys.offsetsOf(slot, key)
   }
@@ -117,7 +118,7 @@ export class RecordTable {
     return tail ?? (this.#statements.last.get(slot)?.['record_offset'] as number | undefined)
   }
 
-  /** Deletes at most `limit` records below `end` that are older than `beforeMs`. Call inside a transaction. */
+  /** Deletes at most `limit` records below `end` older than `beforeMs`. Call inside a transaction. */
   expire(slot: number, end: number, beforeMs: number, limit: number): number {
     const { stays, removeRecords, removeOffsets } = this.#statements
     this.#index()
@@ -127,7 +128,7 @@ export class RecordTable {
     return Number(removeOffsets.run(slot, keep, limit).changes)
   }
 
-  /** After a failed transaction: what the file says counts. */
+  /** Call after a failed transaction: restores memory from the file. */
   reload(): void {
     const { newestId, indexedTo, unindexed } = this.#statements
     this.#tails = new Map()
@@ -162,7 +163,7 @@ export class RecordTable {
       })
   }
 
-  /** Within a transaction, or before anything else uses the file. */
+  /** Call inside a transaction, or before anything else uses the file. */
   #index(): void {
     if (this.#waiting === 0) return
     const { index, moveIndex } = this.#statements
@@ -215,7 +216,7 @@ function prepare({
     last: db.prepare(
       'SELECT record_offset FROM record_offsets WHERE slot = ? ORDER BY record_offset DESC LIMIT 1',
     ),
-    // The oldest records stand first, so the search ends at the first one that stays.
+    // The oldest records are first, so the search ends at the first one that stays.
     stays: db.prepare(
       `SELECT o.record_offset FROM record_offsets o JOIN records r ON r.id = o.id
        WHERE o.slot = ? AND o.record_offset < ? AND r.timestamp_ms >= ? ORDER BY o.record_offset LIMIT 1`,
@@ -226,7 +227,7 @@ function prepare({
     ),
     newestId: db.prepare('SELECT max(id) AS id FROM records'),
     indexedTo: db.prepare('SELECT up_to FROM record_index'),
-    // The key, where records are looked up by it.
+    // The key, if records are looked up by it.
     unindexed: db.prepare(
       `SELECT slot, record_offset, id, iif(slot IN (${lookedUpSlots}), key, NULL) AS key
        FROM records WHERE id > ? ORDER BY id`,

@@ -1,6 +1,7 @@
 // Tables of the embedded log in the data file.
 //
-// `slots.next_offset` is a floor, written before records are deleted; else the next offset follows from the newest record.
+// `slots.next_offset` is a lower bound, written before records are deleted; else the newest record gives the
+// next offset.
 import { randomUUID } from 'node:crypto'
 import type { DataFile } from '../../store/data-file.ts'
 import { isLookedUp } from './key-table.ts'
@@ -53,7 +54,7 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
 
   const identity = identityOf(file, prefix)
   const recent = new RecentRecords()
-  /** Nobody but this process writes them. */
+  /** Cached: only this process writes them. */
   const epochs = new Map<string, number>()
   const epoch = (group: string, lane: number): number => {
     const known = epochs.get(`${group}/${lane}`)
@@ -129,7 +130,7 @@ export function openSqliteStorage(file: DataFile, prefix: string): LogStorage {
   }
 }
 
-/** Made with the tables. */
+/** Id of this log, created with the tables. */
 function identityOf({ db }: DataFile, prefix: string): string {
   db.prepare('INSERT OR IGNORE INTO log_identity VALUES (?, ?)').run(prefix, randomUUID())
   return db.prepare('SELECT id FROM log_identity WHERE prefix = ?').get(prefix)?.['id'] as string

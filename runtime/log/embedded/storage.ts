@@ -1,4 +1,4 @@
-// What the engine keeps, behind one interface: SQLite for the embedded log, maps for the simulator's.
+// Storage of the engine, behind one interface: SQLite for the embedded log, maps for the simulator's.
 //
 // 1. Everything but `transact` is synchronous. Writing methods are called only inside `transact`.
 // 2. Reads outside `transact` see committed data only.
@@ -10,7 +10,7 @@ export interface Slot {
   readonly id: number
   readonly topic: LogTopic
   readonly partition: number
-  /** Offset that the next record gets. Gaps are allowed (a transaction that failed), going back is not. */
+  /** Offset that the next record gets. Gaps are allowed (after a failed transaction), going back is not. */
   next: number
 }
 
@@ -20,7 +20,7 @@ export interface StoredRecord {
   readonly value: Uint8Array | null
   readonly headers: Readonly<Record<string, string>>
   readonly timestampMs: number
-  /** As the port has it. */
+  /** As in the port. */
   readonly leaderEpoch?: number
 }
 
@@ -30,18 +30,18 @@ export interface StoredPosition {
   readonly metadata: string
 }
 
-/** A bound on one read: it ends at whichever is reached first, but gives at least one record where there is one. */
+/** Bounds of one read: it ends at the first one reached, but returns at least one record if there is one. */
 export interface ReadLimit {
   readonly records: number
   readonly bytes: number
 }
 
 export interface LogStorage {
-  /** Of this log and no other: a data directory that begins again is another. */
+  /** Unique to this log: a data directory that is started over has another. */
   identity(topic: LogTopic): string
-  /** All of `work` or nothing; resolves with its result once durable. Rejects with WriteUncertain when nobody knows. */
+  /** Runs all of `work` or nothing; resolves once durable. Rejects with WriteUncertain if that is unknown. */
   transact<T>(work: () => T): Promise<T>
-  /** The partitions of a topic by number; undefined before it was created. */
+  /** The partitions of a topic by number; undefined until it is created. */
   slots(topic: LogTopic): readonly Slot[] | undefined
   /** Known to `slots` after `topicsCreated`. */
   createTopic(topic: LogTopic, partitions: number): void
@@ -60,9 +60,12 @@ export interface LogStorage {
   epoch(group: string, lane: number): number
   /** Adds one and returns it. */
   raiseEpoch(group: string, lane: number): number
-  /** Other work may come between two of them; of rows that it changes, the iteration gives the former or the new value. */
+  /** Other work may run between two rows; for those that it changes, the old or the new value is returned. */
   rows(group: string, lane: number): Iterator<StateRow> & Iterable<StateRow>
   setRow(group: string, lane: number, row: StateRow): void
-  /** Deletes at most `limit` records of the slot older than `beforeMs` that every group seen since `groupsSinceMs` has consumed. */
+  /**
+   * Deletes at most `limit` records of the slot older than `beforeMs` that every group seen since
+   * `groupsSinceMs` has consumed.
+   */
   expire(slot: Slot, beforeMs: number, groupsSinceMs: number, limit: number): number
 }

@@ -56,7 +56,7 @@ function tailShared(engine: Engine, options: TailOptions, name: string, handler:
   return { ready, close }
 }
 
-/** A new group's start is written at once, so that it does not depend on which member takes a partition first. */
+/** Writes a new group's start at once, so that it does not depend on which member takes a partition first. */
 async function beginGroup(
   engine: Engine,
   group: string,
@@ -78,11 +78,11 @@ async function savePosition(engine: Engine, group: Group, member: Member, cursor
     .transact(() => {
       if (group.holds(member, slot.partition)) engine.storage.setPosition(group.name, slot, next, '')
     })
-    // The records come again after a restart: at least once.
+    // The records are delivered again after a restart: at least once.
     .catch(() => undefined)
 }
 
-/** Runs the handler until it succeeds or the tail ends. `end` waits for the handler at work. */
+/** Runs the handler until it succeeds or the tail ends. `end` waits for the running handler. */
 function repeating(
   engine: Engine,
   handler: Handler,

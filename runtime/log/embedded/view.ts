@@ -5,7 +5,7 @@ import type { Engine } from './engine.ts'
 import type { Member } from './group.ts'
 import { openTail } from './tail.ts'
 
-/** The port over an engine. Several views share one engine as processes share a broker; `onClose` runs after the last use. */
+/** The port over an engine. Views share an engine as processes share a broker; the last calls `onClose`. */
 export function createView(engine: Engine, onClose: () => void): Log {
   const endings = new Set<() => Promise<void>>()
   let closing: Promise<void> | null = null
@@ -61,7 +61,7 @@ async function join(
   }
   endings.add(leave)
   const open = (lane: number) => openLane(engine, { group: name, topics, holds }, lane)
-  // In the turn after the group has announced the lanes.
+  // In the tick after the group has announced the lanes.
   const joined = new Promise<void>((resolve) => engine.soon(resolve))
   return { joined, open, decline: (lane) => group.decline(member, lane), leave }
 }

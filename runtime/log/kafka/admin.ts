@@ -1,4 +1,4 @@
-// Topics, and what operators ask: bounds, positions, whether the log can be used.
+// Creates topics, and answers operators: bounds, positions, whether the log can be used.
 import { topics as contract } from '../../../schemas/topics.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { LogTopic, PartitionRange } from '../port.ts'
@@ -34,7 +34,7 @@ function wantedTopics(context: Context, stages: readonly string[]): WantedTopic[
   return [...ofContract, ...stages.map((stage) => stateTopic(names.stateTopic(stage), partitions))]
 }
 
-/** Compacted often, so that opening a lane reads little. Deletions stay readable for longer than any restore takes. */
+/** Compacted often, so that opening a lane reads little. Deletions outlive any restore. */
 function stateTopic(topic: string, partitions: number): WantedTopic {
   return {
     topic,
@@ -67,7 +67,7 @@ async function ensure(context: Context, wanted: readonly WantedTopic[]): Promise
       if (error instanceof FlotillaError) throw error
       if (!isTransient(error) || performance.now() + PAUSE_MS > deadline)
         throw new FlotillaError('LOG_UNAVAILABLE', `creating topics: ${messageOf(error)}`, { cause: error })
-      context.logger?.warn({ reason: messageOf(error) }, 'waiting for Kafka')
+      context.logger?.warn({ reason: messageOf(error) }, 'failed to reach Kafka; retrying')
       await pause(PAUSE_MS)
     }
   }
@@ -82,7 +82,7 @@ async function ensureOnce(context: Context, wanted: readonly WantedTopic[]): Pro
     if (missing.length > 0) {
       const replicas =
         context.replicationFactor ?? Math.min(3, (await admin.describeCluster()).brokers.length)
-      // Another process may create some of them at this moment: that is as good.
+      // Another process may create some of them at this moment, which is fine.
       await admin.createTopics({
         waitForLeaders: true,
         topics: missing.map((want) => creation(want, replicas)),
@@ -122,11 +122,14 @@ function comparePartitions(wanted: readonly WantedTopic[], found: ReadonlyMap<st
   throw new FlotillaError('TOPICS_MISMATCH', `${list.join('; ')}. ${remedy}.`, { details: { topics: list } })
 }
 
-/** Who may not read settings of topics is not held up by them. */
+/** Goes on without the right to read settings of topics. */
 async function warnOfSettings(context: Context, admin: Admin): Promise<void> {
   try {
     for (const advice of await openTopicAdvice(context, admin))
-      context.logger?.warn({ advice }, 'a topic that anyone writes has settings that weaken a promise')
+      context.logger?.warn(
+        { advice },
+        'a guarantee is lost: settings of a topic that anyone may write weaken it',
+      )
   } catch (error) {
     context.logger?.debug({ reason: messageOf(error) }, 'failed to read settings of topics')
   }
@@ -179,7 +182,7 @@ export async function positions(
   })
 }
 
-/** Asks a broker of a fresh connection, so that the answer is about now. */
+/** Asks a broker through a new connection, so that the answer is current. */
 export async function check(context: Context, brokers: readonly string[]): Promise<void> {
   const admin = context.client.admin()
   try {

@@ -13,11 +13,11 @@ const METADATA_SIZE = 'offset.metadata.max.bytes'
 
 export const isOpen = ({ writers }: TopicSpec): boolean => writers.includes('anyone')
 
-/** Of topics that anyone may write. */
+/** Recommended settings of topics that anyone may write. */
 export const openTopicSettings = {
-  // Whatever codec other programs publish with, readers need none.
+  // Readers need no codec, whichever one other programs publish with.
   [COMPRESSION]: 'uncompressed',
-  // Deadlines, and how long an id is remembered, are not for a producer to say.
+  // A producer must not influence deadlines, nor how long an id is remembered.
   [TIME]: 'LogAppendTime',
 } as const
 
@@ -28,7 +28,7 @@ const consequences: Record<keyof typeof openTopicSettings, string> = {
     "keeps its producers' timestamps (message.timestamp.type=?), so its tasks count from when they are read, and its retention is theirs to choose",
 }
 
-/** Topics that were made by hand, or by an older version. */
+/** Advice for topics that were created by hand, or by an older version. */
 export async function openTopicAdvice({ names }: Context, admin: Admin): Promise<string[]> {
   const wanted = Object.entries(openTopicSettings) as [keyof typeof openTopicSettings, string][]
   const topics = contract.filter(isOpen).map(({ name }) => names.topic(name))
@@ -42,7 +42,7 @@ export async function openTopicAdvice({ names }: Context, admin: Admin): Promise
   )
 }
 
-/** Topics that have other partitions than the fleet reads. */
+/** Advice for topics that have partitions which the fleet does not read. */
 export async function partitionAdvice({
   names,
   partitions,
@@ -56,7 +56,7 @@ export async function partitionAdvice({
   return topicProblems(shared, partitions, { facts, missing: new Set() })
 }
 
-/** Sizes that are below what Flotilla takes for granted: what it writes would be refused. */
+/** Advice for size limits below those that Flotilla assumes: its writes would be refused. */
 export async function sizeAdvice({ names }: Context, admin: Admin): Promise<string[]> {
   const ours = names.topic('' as never)
   const topics = (await admin.listTopics()).filter((topic) => topic.startsWith(ours))

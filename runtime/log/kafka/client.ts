@@ -1,15 +1,17 @@
-// The only importer of kafkajs. We use its protocol, connections, security and admin client, and drive groups,
-// fetches and transactions ourselves over its brokers, because of what its consumer and producer can't promise:
+// The only importer of kafkajs. We use its protocol, connections, security and admin client, and drive
+// groups, fetches and transactions ourselves over its brokers, because its consumer and producer fall short:
 //
-// 1. Its consumer takes aborted transactions in the order in which they ended, and one per record: where several
-//    are interleaved in a partition, aborted records get through (see committed.ts).
-// 2. Its producer takes back sequence numbers after a failed send that the broker may have appended; the next
+// 1. Its consumer applies aborted transactions in the order in which they ended, and one per record: if
+//    several are interleaved in a partition, aborted records get through (see read-committed.ts).
+// 2. Its producer reuses sequence numbers after a failed send that the broker may have appended; the next
 //    records under the same numbers are acknowledged and silently dropped (see producer-session.ts).
-// 3. Its consumer fetches nothing while the group rebalances, then fetches again from the committed positions.
-// 4. Its decoder of fetched records takes time with the square of a record's headers, and fails where a batch has many
-//    records; ours takes its place (record-batches.ts).
+// 3. Its consumer fetches nothing while the group rebalances, then fetches again from the committed
+//    positions.
+// 4. Its decoder of fetched records takes time quadratic in a record's headers, and fails if a batch has many
+//    records; ours replaces it (record-batches.ts).
 //
-// Requests that it has no encodings for are in transaction-v2.ts, written with its encoder and sent by its connections.
+// Requests that it can't encode are in transaction-v2.ts, written with its encoder and sent through its
+// connections.
 import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import { gunzip, zstdDecompress } from 'node:zlib'
@@ -37,11 +39,11 @@ export interface RawMessage {
   readonly timestamp: string
   readonly key: Buffer | null
   readonly value: Buffer | null
-  /** Of a header that is given several times the last one. */
+  /** The last value of a header that is given several times. */
   readonly headers: Readonly<Record<string, Buffer>>
   readonly isControlRecord: boolean
   readonly batchContext: {
-    /** Of its timestamps: 0 where producers set them, 1 where the broker did. */
+    /** Who set its timestamps: 0 producers, 1 the broker. */
     readonly timestampType?: number
     readonly firstOffset: string
     readonly lastOffsetDelta: number
@@ -54,7 +56,7 @@ export interface RawMessage {
 
 export interface FetchedPartition {
   readonly partition: number
-  /** End of what is written; what read_committed readers get may end before. */
+  /** End of the written records; read_committed readers may get fewer. */
   readonly highWatermark: string
   readonly abortedTransactions: readonly { producerId: string; firstOffset: string }[]
   readonly messages: readonly RawMessage[]
@@ -100,7 +102,7 @@ export interface ProduceResponse {
   readonly topics: { topicName: string; partitions: { partition: number; baseOffset: string }[] }[]
 }
 
-/** A request of our own encoding. kafkajs puts the header in front of it, keeps it in line, and takes the header off the answer. */
+/** A request that we encode. kafkajs adds the header, queues it, and strips the header from the answer. */
 export interface Exchange<T> {
   readonly request: { apiKey: number; apiVersion: number; apiName: string; encode: () => Promise<Encoder> }
   readonly response: {
@@ -109,9 +111,9 @@ export interface Exchange<T> {
   }
 }
 
-/** The requests of one broker that we use; kafkajs types only some of them. All reject on a protocol error. */
+/** The requests of a broker that we use; kafkajs types only some. All reject on a protocol error. */
 export interface Broker {
-  /** What it takes, by api key; kafkajs asks when it connects. */
+  /** Supported versions, by api key; kafkajs asks when it connects. */
   readonly versions?: Readonly<Record<number, { readonly maxVersion: number }>> | null
   readonly connectionPool: { send<T>(exchange: Exchange<T>): Promise<T> }
   fetch(request: {
@@ -166,7 +168,7 @@ export interface Broker {
 export type CoordinatorKind = 'group' | 'transaction'
 const COORDINATOR_CODES: Record<CoordinatorKind, number> = { group: 0, transaction: 1 }
 
-/** One set of connections to the cluster. A broker answers the requests of a connection one after the other. */
+/** One set of connections to the cluster. A broker answers a connection's requests one after the other. */
 export interface Cluster {
   connect(): Promise<void>
   disconnect(): Promise<void>
@@ -208,7 +210,8 @@ export function createClient(options: ClientOptions): Client {
     clientId: options.clientId,
     requestTimeout: options.requestTimeoutMs,
     connectionTimeout: Math.min(3_000, options.requestTimeoutMs),
-    // Short: every loop of ours retries with a deadline of its own. CONCURRENT_TRANSACTIONS passes in milliseconds.
+    // Short: every loop of ours retries with its own deadline. CONCURRENT_TRANSACTIONS passes in
+    // milliseconds.
     retry: { initialRetryTime: 3, factor: 0.2, multiplier: 1.3, maxRetryTime: 200, retries: 4 },
     socketFactory: openSocket,
     logLevel: logLevel.ERROR,
@@ -222,7 +225,7 @@ export function createClient(options: ClientOptions): Client {
   }
 }
 
-/** kafkajs hands its cluster to partition assigners: the one public way to it. The consumer itself is never started. */
+/** kafkajs passes its cluster to partition assigners: the one public way to it. The consumer never starts. */
 function clusterOf(kafka: Kafka): Cluster {
   const found: KafkaJsCluster[] = []
   kafka.consumer({
@@ -255,7 +258,7 @@ function logTo(logger: KafkaLogger | undefined): logCreator {
 }
 
 let silenced = false
-/** Node 24 warns of a negative timeout that kafkajs's request queue sets on purpose-less paths; only that one is dropped. */
+/** Node 24 warns of a negative timeout that kafkajs's request queue sets; only that warning is dropped. */
 function silenceNegativeTimeouts(): void {
   if (silenced) return
   silenced = true
@@ -267,7 +270,7 @@ function silenceNegativeTimeouts(): void {
   }
 }
 
-/** What a member says when it joins: its topics, and data for the leader's assigner. */
+/** The subscription of a joining member: its topics, and data for the leader's assigner. */
 export function encodeSubscription(topics: readonly string[], userData: Buffer): Buffer {
   return AssignerProtocol.MemberMetadata.encode({ version: 1, topics: [...topics], userData })
 }
@@ -289,7 +292,7 @@ export function decodeAssignment(assignment: Buffer): Record<string, number[]> {
   return AssignerProtocol.MemberAssignment.decode(assignment)?.assignment ?? {}
 }
 
-/** The part of kafkajs's writer that we use. `UVarInt` arrays and strings are those that the protocol calls compact. */
+/** The part of kafkajs's writer that we use. `UVarInt` arrays and strings are the protocol's compact ones. */
 export interface Encoder {
   size(): number
   readonly buffer: Buffer
@@ -344,7 +347,7 @@ export const wire = {
   errorOf: createErrorFromCode,
 }
 
-/** Most that a batch may become by unpacking; brokers take about 1 MB, compressed. */
+/** Largest uncompressed size of a batch; brokers take about 1 MB, compressed. */
 const UNPACKED_BYTES = 64 * 1024 * 1024
 const unpacking =
   (unpack: (packed: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>) => () => ({
@@ -378,7 +381,6 @@ replacePart('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', decodeMessa
 function replacePart(path: string, by: unknown): void {
   part(path)
   const loaded = part.cache[part.resolve(path)]
-  if (loaded === undefined)
-    throw new Error(`kafkajs has no part ${path}: it is not the release that is expected`)
+  if (loaded === undefined) throw new Error(`kafkajs has no module ${path}: it is not the expected release`)
   loaded.exports = by
 }

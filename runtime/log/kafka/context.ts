@@ -1,4 +1,4 @@
-// What the parts of one Kafka log share.
+// Context that the parts of one Kafka log share.
 import type { Client, KafkaLogger } from './client.ts'
 import { Link } from './link.ts'
 import type { Names } from './names.ts'

@@ -1,5 +1,5 @@
-// What an error of the client means for us. kafkajs wraps errors in retries and loses newer error codes, so the
-// whole chain of causes is looked at.
+// Classifies errors of the client. kafkajs wraps errors in retries and does not know newer error codes, so
+// the whole chain of causes is checked.
 
 interface Described {
   readonly name?: string
@@ -36,7 +36,7 @@ function* causes(error: unknown): Generator<Described> {
   }
 }
 
-/** The protocol's name of the error, or null when it is none of the protocol. */
+/** The protocol's name of the error, or null if it is not one of the protocol. */
 export function errorType(error: unknown): string | null {
   for (const cause of causes(error)) if (cause.type !== undefined) return cause.type
   return null
@@ -78,13 +78,13 @@ export function refusedPart(error: unknown): 'record' | 'position' | null {
   return type !== null && REFUSED_RECORDS.has(type) ? 'record' : null
 }
 
-/** The broker's own cue that someone else answers now: who leads or coordinates must be asked again. */
+/** The broker no longer leads or coordinates: find the leader or coordinator again. */
 export function isMisdirected(error: unknown): boolean {
   const type = errorType(error)
   return type !== null && /NOT_LEADER|NOT_COORDINATOR|NOT_AVAILABLE|UNKNOWN_TOPIC|LEADER_EPOCH/.test(type)
 }
 
-/** The group will not have us, however often we ask: its members speak another protocol, or it is not ours to join. */
+/** The group refuses us for good: its members speak another protocol, or we may not join it. */
 export function isRefusedByGroup(error: unknown): boolean {
   const type = errorType(error)
   return (

@@ -1,15 +1,16 @@
-// Fetches many partitions continuously, without a group: one loop per leading broker, on a link of its own.
+// Fetches many partitions continuously, without a group: one loop per leading broker, on its own link.
 //
 // 1. A cursor is in at most one request at a time, and its records come in order, each once.
-// 2. A cursor that is not `wanted` gets nothing: what is under way for it is dropped and fetched again later. Nor
-//    does a removed one.
+// 2. A cursor that is not `wanted` gets nothing: records under way for it are dropped and fetched again
+//    later. The same holds for a removed one.
 // 3. `deliver` returns at once. It never throws.
-// 4. An offset below what retention kept moves to the earliest record, and is reported as `overtaken`.
-// 5. An offset that the log no longer has, or has written again, is `wentBack`: the cursor delivers nothing more; without a
-//    listener it goes on where the log was cut off. That it was is learnt from the broker's refusal or, when it has grown
-//    again meanwhile, from the new leader's epoch.
-// 6. A cursor whose records nobody can take (a codec that we don't know, more than may be unpacked, no right to read) holds
-//    up none that shares its broker: it is tried apart, and reported as `stuck` once that has lasted.
+// 4. An offset of records that retention deleted moves to the earliest record, and is reported as
+//    `overtaken`.
+// 5. An offset that the log no longer has, or has written again, is `wentBack`: the cursor delivers nothing
+//    more; without a listener it goes on where the log was truncated. Truncation shows in the broker's
+//    refusal or, if the log has grown again meanwhile, in the new leader's epoch.
+// 6. A cursor whose records can't be read (an unknown codec, too large uncompressed, no right to read) delays
+//    none that shares its broker: it is fetched separately, and reported as `stuck` if that lasts.
 import type { FetchedPartition, RawMessage } from './client.ts'
 import { committedMessages } from './read-committed.ts'
 import { errorType, isTransient, messageOf } from './errors.ts'
@@ -26,18 +27,18 @@ export interface CursorOptions {
   readonly leaderEpoch?: number
   readonly wanted: () => boolean
   readonly deliver: (messages: readonly RawMessage[]) => void
-  /** Records from here to there were deleted unread. */
+  /** Records from `from` to `to` were deleted unread. */
   readonly overtaken?: (from: number, to: number) => void
-  /** The log ends before the offset, or other records have it: `to` is where those that were read end. */
+  /** The log ends before the offset, or has other records there: `to` is the end of those that were read. */
   readonly wentBack?: (from: number, to: number) => void
-  /** Reading has not got past this offset for a while, and why; null: it has. */
+  /** Reading has been stuck at this offset for a while, and why; null: it goes on. */
   readonly stuck?: (at: { offset: number; reason: string } | null) => void
 }
 
 export interface Cursor {
-  /** Of the record that is delivered next. */
+  /** Offset of the record that is delivered next. */
   readonly offset: number
-  /** Epoch of the leader that wrote what was read last. */
+  /** Epoch of the leader that wrote the last record read. */
   readonly leaderEpoch: number
   remove(): void
 }
@@ -47,13 +48,13 @@ interface State extends CursorOptions {
   leaderEpoch: number
   busy: boolean
   removed: boolean
-  /** Fetched in requests of its own, because of an error that does not pass. */
+  /** Fetched in separate requests, because of a lasting error. */
   apart: boolean
 }
 
 const FIRST_PAUSE_MS = 20
 const LONGEST_PAUSE_MS = 500
-/** An error that does not pass is reported when it has lasted for so long. */
+/** A lasting error is reported after this time. */
 const STUCK_AFTER_MS = 5_000
 
 export class Fetcher {
@@ -63,12 +64,12 @@ export class Fetcher {
   readonly #report: (message: string) => void
   readonly #cursors = new Set<State>()
   readonly #loops = new Map<string, Promise<void>>()
-  /** Cursors that are fetched apart. */
+  /** Cursors that are fetched separately. */
   readonly #alone = new Set<Promise<void>>()
   #looking: Promise<void> | null = null
   #closed = false
 
-  /** `lingerMs`: how long records may wait so that one fetch brings many. */
+  /** `lingerMs`: how long records may wait so that one fetch returns many. */
   constructor(link: Link, maxWaitMs: number, report: (message: string) => void, lingerMs = 0) {
     this.#link = link
     this.#maxWaitMs = maxWaitMs
@@ -119,14 +120,14 @@ export class Fetcher {
         }
         return
       } catch (error) {
-        this.#report(`finding partition leaders: ${messageOf(error)}`)
+        this.#report(`failed to find partition leaders; retrying: ${messageOf(error)}`)
         await this.#link.recover(error)
         await pause(pauseMs)
       }
     }
   }
 
-  /** Ends when this broker leads nothing that is wanted; a later `wake` starts it again. */
+  /** Ends when this broker leads no wanted partition; a later `wake` restarts it. */
   async #loop(nodeId: string): Promise<void> {
     let pauseMs = FIRST_PAUSE_MS
     while (!this.#closed) {
@@ -136,12 +137,12 @@ export class Fetcher {
         await this.#fetch(nodeId, cursors)
         pauseMs = FIRST_PAUSE_MS
       } catch (error) {
-        this.#report(`fetching from broker ${nodeId}: ${messageOf(error)}`)
+        this.#report(`failed to fetch from broker ${nodeId}; retrying: ${messageOf(error)}`)
         await this.#link.recover(error)
         if (!isTransient(error)) for (const cursor of cursors) this.#setApart(cursor)
         await pause(pauseMs)
         pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
-        // Leaders may have moved: another broker's loop may have to take over what this one led.
+        // Leaders may have moved: another broker's loop may have to take over this one's partitions.
         this.#loops.delete(nodeId)
         this.wake()
         return
@@ -161,7 +162,7 @@ export class Fetcher {
     this.#alone.add(apart)
   }
 
-  /** Until a fetch of this cursor alone succeeds. */
+  /** Fetches this cursor alone, until that succeeds. */
   async #apart(cursor: State): Promise<void> {
     const sinceMs = performance.now()
     let reported = false
@@ -177,7 +178,7 @@ export class Fetcher {
       } catch (error) {
         const reason = messageOf(error)
         this.#report(
-          `fetching ${cursor.topic}[${cursor.partition}] from offset ${cursor.offset} on: ${reason}`,
+          `failed to fetch ${cursor.topic}[${cursor.partition}] from offset ${cursor.offset}; retrying: ${reason}`,
         )
         await this.#link.recover(error)
         const lasts = !isTransient(error) && performance.now() - sinceMs > STUCK_AFTER_MS
@@ -193,7 +194,7 @@ export class Fetcher {
   #led(nodeId: string): State[] {
     const idle = [...this.#cursors].filter((cursor) => !cursor.busy && !cursor.apart && cursor.wanted())
     const leaders = idle.map((cursor) => this.#leaderOf(cursor))
-    // Leaders may have moved since the loops were started, to a broker that has none.
+    // Leaders may have moved since the loops were started, to a broker without a loop.
     if (leaders.some((leader) => leader === null || !this.#loops.has(leader))) this.wake()
     return idle.filter((_, index) => leaders[index] === nodeId)
   }
@@ -232,13 +233,13 @@ export class Fetcher {
     } finally {
       for (const cursor of cursors) cursor.busy = false
     }
-    // Batches that compaction emptied answer at once, for ever, without moving us.
+    // A batch that compaction emptied is returned at once, forever, without moving us.
     const elapsedMs = performance.now() - begunMs
     if (elapsedMs < this.#lingerMs) return pause(this.#lingerMs - elapsedMs)
     if (!moved && elapsedMs < this.#maxWaitMs / 2) await pause(this.#maxWaitMs - elapsedMs)
   }
 
-  /** False when a new leader's log has lost what was read. Asked once for each new epoch, before its records are delivered. */
+  /** False if a new leader has lost records that were read. Checked once per epoch, before delivery. */
   async #isSame(cursor: State, { messages }: FetchedPartition): Promise<boolean> {
     const epoch = messages.at(-1)?.batchContext.partitionLeaderEpoch ?? cursor.leaderEpoch
     if (epoch > cursor.leaderEpoch) {
@@ -251,10 +252,10 @@ export class Fetcher {
   }
 
   #wentBack(cursor: State, to: number): false {
-    // Its owner has put another in its place meanwhile.
+    // Its owner has replaced it meanwhile.
     if (cursor.removed) return false
     const { topic, partition, offset } = cursor
-    this.#report(`${topic}[${partition}]: offset ${offset} has gone back to ${to}`)
+    this.#report(`${topic}[${partition}]: log truncated; offset ${offset} went back to ${to}`)
     if (cursor.wentBack) {
       this.#remove(cursor)
       cursor.wentBack(offset, to)
@@ -271,7 +272,9 @@ export class Fetcher {
       const [bounds] = await boundsOf(this.#link, topic, [partition])
       if (bounds === undefined || cursor.removed) continue
       if (offset < bounds.earliest) {
-        this.#report(`${topic}[${partition}]: offset ${offset} is deleted, going on at ${bounds.earliest}`)
+        this.#report(
+          `${topic}[${partition}]: records lost; offset ${offset} is deleted, going on at ${bounds.earliest}`,
+        )
         cursor.offset = bounds.earliest
         cursor.overtaken?.(offset, bounds.earliest)
       } else if (await this.#isPastEnd(cursor)) {
@@ -281,7 +284,10 @@ export class Fetcher {
     }
   }
 
-  /** Several partitions share a request, and one of them refuses it. What is written but not yet stable is no end. */
+  /**
+   * Several partitions share a request, and one of them refuses it. Written records that are not yet stable
+   * are not past the end.
+   */
   async #isPastEnd({ topic, partition, offset }: State): Promise<boolean> {
     const broker = await this.#link.cluster.findBroker({ nodeId: this.#link.leaderOf(topic, partition) })
     try {

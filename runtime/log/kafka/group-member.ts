@@ -1,12 +1,13 @@
 // One member of a consumer group: joins, heartbeats, joins again, leaves. It knows lanes, not records.
 //
-// 1. It works on a link of its own, because the broker holds a JoinGroup until the others have joined; it leaves on
-//    another, so that lanes move at once even while a join is under way.
-// 2. Lanes are kept while the group rebalances; `onAssignment` tells the difference afterwards. When the group has
-//    forgotten the member, `onAssignment([])` comes first: its lanes may have been elsewhere meanwhile.
-// 3. It never gives up while its error may pass; it says `onTrouble` once per outage, and `onRecovered` when that is over.
-// 4. `confirm` resolves once the group has said, after the call, which lanes are ours: by a heartbeat that it
-//    accepted, or by a new assignment.
+// 1. It works on its own link, because the broker holds a JoinGroup until the others have joined; it leaves
+//    on another, so that lanes move at once even while a join is under way.
+// 2. Lanes are kept while the group rebalances; `onAssignment` reports the new set afterwards. If the group
+//    has forgotten the member, `onAssignment([])` comes first: its lanes may have been elsewhere meanwhile.
+// 3. It never gives up while its error may pass; it calls `onTrouble` once per outage, and `onRecovered` when
+//    that is over.
+// 4. `confirm` resolves once the group has confirmed, after the call, which lanes are ours: by a heartbeat
+//    that it accepted, or by a new assignment.
 import {
   decodeAssignment,
   decodeSubscription,
@@ -20,7 +21,7 @@ import type { Link } from './link.ts'
 
 export interface GroupMemberOptions {
   readonly groupId: string
-  /** Members of a group speak one: a broker refuses a reader in the group of a stage, and the other way round. */
+  /** Members of a group share one: a broker refuses a reader in the group of a stage, and vice versa. */
   readonly protocol: 'flotilla-lanes' | 'flotilla-readers'
   /** Names on the broker; all have `laneCount` partitions. */
   readonly topics: readonly string[]
@@ -39,9 +40,9 @@ export interface GroupListener {
 
 const REJOIN = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'NOT_COORDINATOR_FOR_GROUP'])
 const FORGOTTEN = new Set(['UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID'])
-/** Short, because lanes wait for whoever has not joined yet. */
+/** Short, because lanes wait for members that have not joined yet. */
 const LONGEST_PAUSE_MS = 500
-/** An outage that is shorter is not worth telling. */
+/** Shorter outages are not reported. */
 const TROUBLE_AFTER_MS = 2_500
 
 interface Waiter {
@@ -69,7 +70,7 @@ export class GroupMember {
     this.#leaveLink = leaveLink
     this.#options = options
     this.#listener = listener
-    // A turn later, so that whoever creates the member holds it before the first assignment.
+    // A tick later, so that the caller has the member before the first assignment.
     this.#running = new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#run())
   }
 
@@ -145,7 +146,7 @@ export class GroupMember {
     if (this.#memberId !== '') await this.#sayLeave()
   }
 
-  /** True when the error only means: join (again), now. */
+  /** True if the error only means: join (again) now. */
   async #rejoinAfter(error: unknown): Promise<boolean> {
     const type = errorType(error) ?? ''
     await this.#link.recover(error)
@@ -153,7 +154,7 @@ export class GroupMember {
       this.#memberId = ''
       this.#take(-1, [])
     } else if (!REJOIN.has(type)) {
-      // Out of reach: the generation may still stand, so heartbeats go on. Anything else starts over.
+      // Out of reach: the generation may still be valid, so heartbeats go on. Anything else starts over.
       this.#joining ||= !isUnreachable(error) && !isTransient(error)
       return false
     }
@@ -184,7 +185,7 @@ export class GroupMember {
     })
     if (this.#left) return
     const lanes = Object.values(decodeAssignment(synced.memberAssignment))[0] ?? []
-    // A lane that was declined meanwhile is said in the next join.
+    // A lane that was declined meanwhile is reported in the next join.
     this.#joining = this.#declined.size > declined.length
     this.#take(joined.generationId, lanes)
     for (const { resolve } of this.#waiters.splice(0)) resolve()
@@ -213,7 +214,7 @@ export class GroupMember {
     this.#listener.onAssignment(lanes, generation < 0)
   }
 
-  /** Waits its turn, then tells the coordinator that we live. Rejects when the group rebalances. */
+  /** Waits for the interval, then sends a heartbeat. Rejects when the group rebalances. */
   async #beat(): Promise<void> {
     const { groupId, heartbeatMs } = this.#options
     if (this.#waiters.length === 0) await this.#sleep(heartbeatMs)

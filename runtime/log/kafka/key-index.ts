@@ -1,10 +1,12 @@
-// Finding one record by its key, which a broker can't: an index of the newest part of each partition, in memory, filled as
-// far as searches need it.
+// Finds one record by its key, which a broker can't: an index of the newest part of each partition, in
+// memory, filled as far as searches need it.
 //
-// 1. One partition is read by one search at a time; those that come meanwhile share the next one.
-// 2. A search reads a bounded number of offsets. What it has read stays in the index, so that the next goes on there.
-// 3. A topic that is another one of the same name is read from nothing again.
-// 4. "None" is said only of what has been read: back to where the record can't be older, or as far as the index may reach.
+// 1. One partition is read by one search at a time; those that arrive meanwhile share the next one.
+// 2. A search reads a bounded number of offsets. Records that it has read stay in the index, so that the next
+//    goes on there.
+// 3. A topic that was deleted and re-created is read from scratch.
+// 4. "None" is answered only for the range that has been read: back to where the record can't be older, or as
+//    far as the index reaches.
 import { hash } from 'node:crypto'
 import { FlotillaError } from '../../errors.ts'
 import type { KeySearch, LogRecord, LogTopic } from '../port.ts'
@@ -18,15 +20,15 @@ import { boundsOf, offsetAtTime, readRange, type Bounds } from './partition-read
 export interface SearchLimits {
   /** Offsets of one segment, and of one step of a search. */
   readonly segment: number
-  /** Segments of a partition: what was written before them is not indexed. */
+  /** Segments of a partition: older records are not indexed. */
   readonly segments: number
-  /** Offsets that are read from the time at which the record was written at the earliest. */
+  /** Offsets that are read from the earliest time at which the record can have been written. */
   readonly probed: number
 }
 
 export const defaultSearchLimits: SearchLimits = { segment: 10_000, segments: 10, probed: 2_000 }
 
-/** How far the clocks of those who name keys after the time may be ahead. */
+/** How far ahead the clocks of programs that put the time into their keys may be. */
 const SKEW_MS = 3_600_000
 const AGAIN_MS = 200
 
@@ -34,7 +36,7 @@ const AGAIN_MS = 200
 interface Segment {
   readonly low: number
   high: number
-  /** Of its oldest record; Infinity while it has none. */
+  /** Time of its oldest record; Infinity while it has none. */
   sinceMs: number
   readonly offsets: Map<number, number[]>
 }
@@ -60,7 +62,7 @@ export class KeyIndex {
     return found.find(key, search)
   }
 
-  /** From before the first record is read. */
+  /** Starts before the first record is read. */
   #watch(topic: LogTopic): Promise<unknown> {
     const { names } = this.#context
     const restart = (): void => {
@@ -101,11 +103,11 @@ class PartitionIndex {
     if (found || this.#reaches(sinceMs)) return found
     const probed = search.sinceMs > 0 ? await this.#probe(key, search) : null
     if (probed || this.#isFull()) return probed
-    const message = `the results of lane ${this.#partition} are being looked through`
+    const message = `the results of lane ${this.#partition} are being searched`
     throw new FlotillaError('SEARCH_UNFINISHED', message, { retryAfterMs: AGAIN_MS })
   }
 
-  /** What is older than the oldest record of the index stands before it. */
+  /** Whether the index reaches back to this time. */
   #reaches(sinceMs: number): boolean {
     const oldest = this.#segments.find((segment) => segment.sinceMs < Infinity)
     return this.#isWhole || (oldest !== undefined && oldest.sinceMs <= sinceMs)
@@ -115,7 +117,7 @@ class PartitionIndex {
     return this.#segments.length >= this.#limits.segments
   }
 
-  /** Rule 1. */
+  /** See 1. */
   #step(sinceMs: number, search: Search): Promise<void> {
     if (this.#next) {
       this.#next.sinceMs = Math.min(this.#next.sinceMs, sinceMs)
@@ -138,7 +140,7 @@ class PartitionIndex {
     const [bounds] = await this.#link.attempt(ask, { withinMs: this.#context.settings.deliveryTimeoutMs })
     const { earliest, next } = bounds ?? { earliest: 0, next: 0 }
     const newest = this.#segments.at(-1)
-    // The partition was emptied past what is indexed, or made again.
+    // The partition was emptied past the index, or re-created.
     if (!newest || newest.high < earliest || newest.high > next) this.#restart(next)
     await this.#forward(next, search)
     const oldest = this.#segments[0]?.low ?? next
@@ -152,7 +154,7 @@ class PartitionIndex {
     this.#segments = [emptyAt(at)]
   }
 
-  /** What was written since the step before; more than a segment of it takes several searches. */
+  /** Indexes records written since the step before; more than a segment of them takes several searches. */
   async #forward(next: number, search: Search): Promise<void> {
     let segment = this.#segments.at(-1) ?? emptyAt(next)
     const until = Math.min(next, segment.high + this.#limits.segment)
@@ -195,7 +197,7 @@ class PartitionIndex {
     return null
   }
 
-  /** Most results come soon after their tasks. */
+  /** Reads around the earliest time: most results come soon after their tasks. */
   async #probe(key: string, search: Search): Promise<LogRecord | null> {
     const ask = (): Promise<number | null> =>
       offsetAtTime(this.#link, this.#topic(search), this.#partition, search.sinceMs)
@@ -220,7 +222,7 @@ class PartitionIndex {
     return found
   }
 
-  /** Until `take` returns false. */
+  /** Reads until `take` returns false. */
   async #records(
     search: Search,
     from: number,
@@ -242,7 +244,7 @@ class PartitionIndex {
 
 const emptyAt = (at: number): Segment => ({ low: at, high: at, sinceMs: Infinity, offsets: new Map() })
 
-/** 48 bits, so that an entry is two numbers; a record is compared by its key before it is given out. */
+/** 48 bits, so that an entry is two numbers; the key of a record is compared before it is returned. */
 function hashOf(key: string): number {
   return hash('sha1', key, 'buffer').readUIntBE(0, 6)
 }

@@ -1,10 +1,12 @@
-// Who owns which lane. A lane is assigned as a whole: its partition of every topic that the member reads.
+// Assigns lanes to members. A lane is assigned as a whole: its partition of every topic that the member
+// reads.
 //
 // 1. Balanced: the members' counts differ by one at most.
-// 2. Sticky: a member keeps its lanes up to its share; only the excess and what nobody owns moves.
+// 2. Sticky: a member keeps its lanes up to its share; only the excess and unowned lanes move.
 // 3. Deterministic: the order in which members are listed does not matter.
-// 4. A lane that a member has declined is never given to it; where every member has, nobody gets it.
-// 5. A lane claimed twice belongs to the claim of the later generation: the other member was away when it moved.
+// 4. A lane that a member has declined is never given to it; if every member has, nobody gets it.
+// 5. A lane claimed twice belongs to the claim of the later generation: the other member was away when it
+//    moved.
 export interface Claim {
   readonly memberId: string
   /** Generation in which these lanes were assigned. */
@@ -64,7 +66,7 @@ export function encodeClaim({ generation, lanes, declined = [] }: Omit<Claim, 'm
   return Buffer.from(JSON.stringify({ generation, lanes, ...(declined.length > 0 ? { declined } : {}) }))
 }
 
-/** What can't be read claims nothing: a member of another release must not stop the group. */
+/** Unreadable data claims nothing: a member of another release must not stop the group. */
 export function decodeClaim(memberId: string, data: Buffer): Claim {
   try {
     const { generation, lanes, declined } = JSON.parse(data.toString('utf8')) as Partial<Claim>

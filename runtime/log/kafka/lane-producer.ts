@@ -2,18 +2,18 @@
 //
 // 1. Opening (`renew`) fences every former owner and waits until its last transaction is complete, so that
 //    positions and rows read afterwards are final.
-// 2. A transaction is: add partitions and offsets; send records and offsets side by side; end. In the second protocol
-//    (transaction-v2.ts) sending adds. Only the request to end it with a commit can leave its outcome unknown. That
-//    request alone is repeated (it is idempotent within an epoch, and in the second protocol the repetition carries the
-//    epoch of the transaction that it ends); if no answer comes, or an ambiguous one after a lost answer, the outcome is
-//    CommitUncertain.
-// 3. Whatever fails before that request wrote nothing. The transaction is aborted, and the abort gives the identity of
-//    the next one: an epoch higher, which only its present holder can be given. Then the outcome is CommitFailed, and the
-//    lane goes on, or CommitRefused where the broker's answer is for good. If the abort fails, the session is spent and
-//    the outcome is LaneSpent: taking the transactional id again here would fence a rightful new owner, so the lane must be
-//    opened again, which reads what it takes over.
-// 4. A transaction begins only after the former one is complete. Until then brokers answer CONCURRENT_TRANSACTIONS, and
-//    have taken nothing: the request is repeated.
+// 2. A transaction is: add partitions and offsets; send records and offsets in parallel; end. In the second
+//    protocol (transaction-v2.ts) sending adds. Only the request to end it with a commit can leave its
+//    outcome unknown. That request alone is repeated (it is idempotent within an epoch, and in the second
+//    protocol the repetition carries the epoch of the transaction that it ends); if no answer comes, or an
+//    ambiguous one after a lost answer, the outcome is CommitUncertain.
+// 3. A failure before that request wrote nothing. The transaction is aborted, and the abort returns the
+//    identity of the next one: an epoch higher, which only its current holder can get. Then the outcome is
+//    CommitFailed, and the lane goes on, or CommitRefused if the broker's answer is final. If the abort
+//    fails, the session is spent and the outcome is LaneSpent: taking the transactional id again here would
+//    fence a rightful new owner, so the lane must be reopened, which reads the current state.
+// 4. A transaction begins only after the former one is complete. Until then brokers answer
+//    CONCURRENT_TRANSACTIONS, without any effect: the request is repeated.
 import { CommitFailed, CommitRefused, CommitUncertain, LaneFenced, LaneSpent } from '../port.ts'
 import type { Broker, GroupIdentity, TransactionIdentity } from './client.ts'
 import {
@@ -29,16 +29,16 @@ import type { Link } from './link.ts'
 import { ProducerSession, type Offsets, type PartitionRecords } from './producer-session.ts'
 import { txnOffsetCommit } from './transaction-v2.ts'
 
-/** The group's member in whose name positions are committed: the group refuses those of a former generation. */
+/** The group's member for whom positions are committed: the group refuses those of a former generation. */
 export interface Membership {
   readonly identity: GroupIdentity
-  /** Resolves when the group has said, after this call, that the lane is ours; rejects with LaneFenced when it isn't. */
+  /** Resolves once the group has confirmed, after this call, that the lane is ours, else LaneFenced. */
   confirm(): Promise<void>
 }
 
 export interface GroupOffsets {
   readonly groupId: string
-  /** Absent: in nobody's name. */
+  /** Absent: positions are committed without a member. */
   readonly member?: Membership
   readonly topics: { topic: string; partitions: { partition: number; offset: string; metadata: string }[] }[]
 }
@@ -65,7 +65,7 @@ export class LaneProducer {
     return this.#session.usable
   }
 
-  /** Identity of the transaction to come. */
+  /** Identity of the next transaction. */
   get identity(): TransactionIdentity {
     return { transactionalId: this.#options.transactionalId, ...this.#session.identity }
   }
@@ -128,7 +128,7 @@ export class LaneProducer {
           })
         return commit().catch(async (error: unknown) => {
           if (!member || errorType(error) !== 'ILLEGAL_GENERATION') throw error
-          // The group has a new generation and this member is on its way to it: the lane may have stayed.
+          // The group has a new generation that this member has yet to join: the lane may still be ours.
           await member.confirm()
           return commit()
         })
@@ -137,7 +137,7 @@ export class LaneProducer {
     )
   }
 
-  /** A request to the transaction's coordinator; right after a commit it answers CONCURRENT_TRANSACTIONS for a moment. */
+  /** A request to the transaction's coordinator; right after a commit it answers CONCURRENT_TRANSACTIONS. */
   #ask<T>(request: (broker: Broker) => Promise<T>): Promise<T> {
     return this.#link.attempt(async () => request(await this.#coordinator()), {
       withinMs: this.#options.deliveryTimeoutMs,
@@ -172,7 +172,7 @@ export class LaneProducer {
     const where = `committing as ${this.#options.transactionalId}`
     const message = `${where}: ${messageOf(error)}`
     if (isFencing(error)) return this.#fenced(where, error)
-    // For good, whatever becomes of the transaction: the lane is opened again, and knows what was refused.
+    // Final, even if the abort fails: the lane is reopened, and knows what was refused.
     const part = refusedPart(error)
     const refused = part && new CommitRefused(message, part, { cause: error })
     try {
@@ -195,7 +195,7 @@ export class LaneProducer {
     return new LaneSpent(`${what}: the producer ${this.#options.transactionalId} is spent`, { cause })
   }
 
-  /** Ends the transaction now rather than at the next opening, so that readers behind it go on. The next one may begin. */
+  /** Ends the transaction now, not at the next opening, so that readers are not blocked. */
   async #abort(identity: TransactionIdentity): Promise<void> {
     const next = await this.#ask((broker) =>
       this.#session.requestsTo(broker).endTxn({ ...identity, transactionResult: false }),

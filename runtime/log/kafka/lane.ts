@@ -1,13 +1,15 @@
 // One opened lane (DESIGN §4).
 //
-// 1. Opening: identity (fences former owners), LaneOpened row, rows up to that row, positions. In this order, so that
-//    what is read is final: the former owner's last transaction is complete before the identity is given.
-// 2. Reading rows stops at our own LaneOpened row, whose offset we know. An "end offset" would count control records
-//    and could never be reached.
-// 3. An identity that is spent is never taken again in place: the former owner might fence its rightful successor and
-//    commit what it has in memory. The lane ends (LaneSpent) and is opened again.
-// 4. A topic that has lost what was read, or is another one of the same name, ends the lane; the next opening goes back.
-// 5. A state topic that is another one of the same name ends the lane too: what it knew is gone, and the next opening says so.
+// 1. Opening: identity (fences former owners), LaneOpened row, rows up to that row, positions. In this order,
+//    so that the rows read are final: the former owner's last transaction is complete before the identity is
+//    granted.
+// 2. Reading rows stops at our own LaneOpened row, whose offset we know. An "end offset" would count control
+//    records and could never be reached.
+// 3. A spent identity is never renewed in place: the former owner might fence its rightful successor and
+//    commit what it has in memory. The lane ends (LaneSpent) and is reopened.
+// 4. A topic that has lost records that were read, or was re-created, ends the lane; the next opening goes
+//    back.
+// 5. A state topic that was re-created ends the lane too: its state is lost, and the next opening reports it.
 // 6. A closed lane delivers nothing and commits nothing.
 import {
   LaneFenced,
@@ -44,7 +46,7 @@ import { partitionKey, type PartitionRecords } from './producer-session.ts'
 import type { TopicFacts } from './topic-ids.ts'
 import { lookAt } from './topic-watch.ts'
 
-/** What a lane has found gone, and the id of the topic of which it had read it. */
+/** Records that a lane has found gone, and the id of the topic from which it had read them. */
 export interface Gone {
   readonly loss: InputLoss
   readonly topicId: string
@@ -56,13 +58,13 @@ export interface LaneOptions {
   readonly lane: number
   readonly fetcher: Fetcher
   readonly member: Membership
-  /** What an earlier opening found gone: these positions go back before the lane begins. */
+  /** Losses found by an earlier opening: these positions go back before the lane starts. */
   readonly gone: readonly Gone[]
-  /** The running lane finds gone what it has read, and ends: it is for the next opening to go back. */
+  /** The running lane finds that records it has read are gone, and ends: the next opening goes back. */
   readonly onGone: (gone: Gone) => void
   readonly onLoss: (loss: InputLoss) => void
   readonly onStateLost: () => void
-  /** The topic can't be read on, and why; null: it can again. */
+  /** Reading the topic is stuck, and why; null: it goes on. */
   readonly onStuck: (topic: LogTopic, problem: string | null) => void
 }
 
@@ -70,7 +72,7 @@ interface Restored {
   readonly epoch: number
   readonly rows: readonly StateRow[]
   readonly positions: readonly LanePosition[]
-  /** Of the topics that are read, as positions bear them. */
+  /** Ids of the topics that are read, as positions carry them. */
   readonly ids: ReadonlyMap<LogTopic, string>
   readonly stateId: string
 }
@@ -103,7 +105,7 @@ export async function openLane(context: Context, options: LaneOptions): Promise<
   }
 }
 
-/** A stage that nobody has announced to `ensureTopics` gets its state topic now. */
+/** Creates the state topic of a stage that `ensureTopics` did not get. */
 async function connect(context: Context, link: Link, stage: string): Promise<void> {
   const missing = (error: unknown): boolean => errorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION'
   const dial = (retryable: (error: unknown) => boolean): Promise<void> =>
@@ -130,7 +132,7 @@ async function writeOpened(context: Context, options: LaneOptions, producer: Lan
   return epoch
 }
 
-/** Ids of the lane's topics, as positions bear them. */
+/** Ids of the lane's topics, as positions carry them. */
 async function idsOf(
   context: Context,
   link: Link,
@@ -148,11 +150,11 @@ async function idsOf(
 }
 
 interface Found extends Omit<Restored, 'rows'> {
-  /** Its epoch is not the offset of its row, because offsets of the state topic have begun again. */
+  /** Its epoch is not the offset of its row, because offsets of the state topic have restarted. */
   readonly hasOwnEpoch: boolean
 }
 
-/** Positions that are not of what their topics hold now, or of the state that there is now, are committed again. */
+/** Commits positions again that do not belong to the current topics, or to the current state. */
 async function inStep(
   context: Context,
   options: LaneOptions,
@@ -165,7 +167,7 @@ async function inStep(
     return isAnother(topicId, ids.get(loss.topic) ?? '') ? { ...loss, cause: 'recreated' } : loss
   })
   const resets = await resetsOf(context, link, lane, { positions, ids, gone })
-  // Read from the earliest record in any case.
+  // Topics without a position: read from the earliest record anyway.
   const unread = gone.filter(({ topic }) => !positions.some((each) => each.topic === topic))
   for (const loss of unread) options.onLoss(loss)
   const isStateLost = positions.some((position) => isAnother(position.stateId, stateId))
@@ -265,17 +267,17 @@ export class KafkaLane implements OpenLane {
     for (const topic of this.#options.topics) this.#cursors.set(topic, this.#read(topic, onRecords))
   }
 
-  /** Ends the lane where a topic that it reads, or its state topic, is no longer the one that it opened. */
+  /** Ends the lane if a topic that it reads, or its state topic, is no longer the one that it opened. */
   compare(facts: ReadonlyMap<string, TopicFacts>): void {
     const stateTopic = this.#context.names.stateTopic(this.#options.stage)
     if (isAnother(this.#stateId, shortId(facts.get(stateTopic)?.id ?? '')))
-      return this.#end(`${stateTopic} was created anew: the state of lane ${this.lane} is gone`)
+      return this.#end(`${stateTopic} was re-created: the state of lane ${this.lane} is lost`)
     for (const [topic, id] of this.#ids) {
       const name = this.#context.names.topic(topic)
       if (!isAnother(id, shortId(facts.get(name)?.id ?? ''))) continue
       const from = this.#cursors.get(topic)?.offset ?? 0
       if (from > 0) this.#gone({ topic, cause: 'recreated', from, to: 0 })
-      this.#end(`${name} was created anew: lane ${this.lane} reads another topic of that name`)
+      this.#end(`${name} was re-created: lane ${this.lane} read the former topic`)
       return
     }
   }
@@ -302,7 +304,7 @@ export class KafkaLane implements OpenLane {
       wanted: () => !this.#paused.has(topic),
       deliver: (messages) => onRecords(messages.map((message) => toLogRecord(topic, this.lane, message))),
       overtaken: (from, to) => {
-        // Without a position reading begins at the earliest record: nothing was passed over.
+        // Without a position reading begins at the earliest record: nothing was skipped.
         if (position) this.#options.onLoss({ topic, cause: 'retention', from, to })
       },
       stuck: (at) => this.#options.onStuck(topic, at && stuckProblem(name, this.lane, at.offset, at.reason)),
@@ -370,7 +372,7 @@ export class KafkaLane implements OpenLane {
     return this.#closing
   }
 
-  /** A commit that is under way is waited for: it learns its outcome, and no request comes after the end of its connections. */
+  /** Waits for a commit that is under way, so that it learns its outcome and no request follows the close. */
   async #closeLink(): Promise<void> {
     await this.#committing?.catch(() => {})
     await this.#link.close()
@@ -378,5 +380,5 @@ export class KafkaLane implements OpenLane {
 }
 
 function describeLoss({ topic, from, to }: InputLoss, lane: number): string {
-  return `${topic}[${lane}] has gone back from offset ${from} to ${to}: the log has lost records that were read`
+  return `${topic}[${lane}] went back from offset ${from} to ${to}: the log has lost records that were read`
 }

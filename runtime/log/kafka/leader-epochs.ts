@@ -1,6 +1,6 @@
-// Where the records of a leader's epoch end (KIP-320): how a reader learns that a log which it has read was cut off and has
-// grown again under the same offsets. kafkajs doesn't have the request. Format: OffsetForLeaderEpoch of Kafka's message
-// definitions, version 4 (Kafka 2.8).
+// Finds where the records of a leader's epoch end (KIP-320): this shows a reader that a log was truncated and
+// has grown again under the same offsets. kafkajs doesn't have the request. Format: OffsetForLeaderEpoch of
+// Kafka's message definitions, version 4 (Kafka 2.8).
 import { wire, type Broker, type Encoder } from './client.ts'
 import { errorType, isUnreachable } from './errors.ts'
 import type { Link } from './link.ts'
@@ -8,20 +8,20 @@ import { afterHeader, body, mustSucceed, noTags, readArray, send } from './trans
 
 const OFFSET_FOR_LEADER_EPOCH = { apiKey: 23, apiVersion: 4, apiName: 'OffsetForLeaderEpoch' }
 const CONSUMER = -2
-/** The broker that leads now is asked, whatever it takes its own epoch for. */
+/** Accepts the answer of the current leader, whatever its epoch. */
 const ANY_EPOCH = -1
 
 /** Epoch of a record whose leader is not known: nothing was read yet. */
 export const NO_EPOCH = -1
 
 export interface EpochEnd {
-  /** The latest epoch up to the one asked for of which the log has records. */
+  /** The latest epoch, up to the requested one, with records in the log. */
   readonly epoch: number
   /** Offset after its last record. */
   readonly endOffset: number
 }
 
-/** Null where the broker can't tell: it is older, or the log has no record of so early an epoch. */
+/** Null if the broker can't tell: it is older, or the log has no record of so early an epoch. */
 async function endOfEpoch(
   link: Link,
   topic: string,
@@ -49,8 +49,8 @@ export async function endFrom(
 }
 
 /**
- * The offset at which the log was cut off below `offset`, when the last record before `offset` was written in `epoch`;
- * null when it was not, or when nobody can tell.
+ * The offset at which the log was truncated below `offset`, if the last record before `offset` was written in
+ * `epoch`; null if it was not, or the broker can't tell.
  */
 export async function cutBelow(
   link: Link,

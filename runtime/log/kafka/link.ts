@@ -1,10 +1,12 @@
-// One set of connections with what it knows: who leads a partition, who coordinates a group or a transactional id.
+// One set of connections, with the known leaders of partitions and coordinators of groups and transactional
+// ids.
 //
-// 1. A broker answers a connection's requests in order, and a JoinGroup or a long fetch holds the line. So
-//    every lane, every group member and every fetcher has a link of its own.
-// 2. `attempt` retries transient errors until its deadline, finding leaders and coordinators again on the way;
-//    what it throws in the end is the last error.
-// 3. Nothing begins on a link that is closed: kafkajs would connect again, and nobody would end those connections.
+// 1. A broker answers a connection's requests in order, and a JoinGroup or a long fetch blocks it. So every
+//    lane, every group member and every fetcher has its own link.
+// 2. `attempt` retries transient errors until its deadline, finding leaders and coordinators again on the
+//    way; what it throws in the end is the last error.
+// 3. Nothing begins on a link that is closed: kafkajs would reconnect, and nobody would close those
+//    connections.
 import type { Broker, Client, Cluster, CoordinatorKind } from './client.ts'
 import { isMisdirected, isTransient, isUnreachable } from './errors.ts'
 
@@ -12,7 +14,7 @@ const FIRST_PAUSE_MS = 2
 const LONGEST_PAUSE_MS = 250
 
 export interface AttemptOptions {
-  /** How long to go on trying, in milliseconds. */
+  /** How long to retry, in milliseconds. */
   readonly withinMs: number
   /** Stop early with the last error. */
   readonly abandoned?: () => boolean
@@ -34,7 +36,7 @@ export class Link {
     this.#topics = new Set(topics)
   }
 
-  /** Connects once; later calls return at once. Rejects when no broker answers or a topic is missing. */
+  /** Connects once; later calls return at once. Rejects if no broker answers or a topic is missing. */
   connect(): Promise<void> {
     if (this.#closed) return Promise.reject(new Error('these connections to Kafka are closed'))
     this.#connected ??= this.#dial().catch((error: unknown) => {

@@ -31,7 +31,7 @@ import { TopicWatch } from './topic-watch.ts'
 
 export type { KafkaLogOptions } from './options.ts'
 
-/** A transaction that was committed shows to readers a moment later; one that hangs must not hold up a read. */
+/** A committed transaction becomes visible a moment later; one that hangs must not delay a read. */
 const PATIENCE_MS = 500
 
 export function createKafkaLog(options: KafkaLogOptions): Log {
@@ -93,7 +93,7 @@ class KafkaLog implements Log {
     return this.#publisher.publish(records)
   }
 
-  /** Resolves at once; lanes are announced when the group has been joined, however long the broker is away. */
+  /** Resolves at once; lanes are announced once the group is joined, however long the broker is away. */
   async join(options: JoinOptions, listener: LaneListener): Promise<Membership> {
     const membership = new KafkaMembership(this.#context, options, listener)
     const leave = this.#keep(() => membership.leave())
@@ -160,7 +160,7 @@ class KafkaLog implements Log {
     return check(this.#context, this.#options.brokers)
   }
 
-  /** What is still open when the log closes is closed with it. */
+  /** Registers a resource to be closed with the log. */
   #keep(close: () => Promise<void>): () => Promise<void> {
     const kept = once(async () => {
       this.#open.delete(kept)

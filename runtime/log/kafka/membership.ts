@@ -1,9 +1,9 @@
-// A stage's part in its group: which lanes are ours, and opening them.
+// A stage's membership in its group: which lanes are ours, and opening them.
 //
 // 1. Lanes that stay are not announced again and go on fetching and committing while the group rebalances.
-// 2. A lane that goes is closed before its owner is told: its later commits are LaneFenced.
-// 3. A lane is opened again only after the group has confirmed that it is still ours, so that a member that was away
-//    does not fence the rightful owner.
+// 2. A revoked lane is closed before its owner learns of it: its later commits are LaneFenced.
+// 3. A lane is opened again only after the group has confirmed that it is still ours, so that a member that
+//    was away does not fence the rightful owner.
 import { FlotillaError } from '../../errors.ts'
 import { LaneFenced, type JoinOptions, type LaneListener, type Membership, type OpenLane } from '../port.ts'
 import { newLink, once, type Context } from './context.ts'
@@ -25,7 +25,7 @@ export class KafkaMembership implements Membership {
   readonly #open = new Map<number, KafkaLane>()
   /** Lanes opened since they were assigned. */
   readonly #opened = new Set<number>()
-  /** What a lane found gone, for its next opening. */
+  /** Losses that a lane found, for its next opening. */
   readonly #gone = new Map<number, readonly Gone[]>()
   readonly #problems: Problems
   readonly #unwatch: () => void

@@ -1,4 +1,4 @@
-// Names on the broker, all under the fleet's prefix, and records as they stand there.
+// Names on the broker, all with the fleet's prefix, and records as stored there.
 import { topics as contract } from '../../../schemas/topics.ts'
 import { FlotillaError } from '../../errors.ts'
 import { groupName, type GroupKind } from '../groups.ts'
@@ -32,7 +32,10 @@ const openTopics: ReadonlySet<LogTopic> = new Set(
 )
 const BY_BROKER = 1
 
-/** A producer's own time is not believed (port.ts, `timestampMs`): our stages' is, and they alone write the other topics. */
+/**
+ * A producer's own time is not trusted (port.ts, `timestampMs`); that of our stages is, and only they write
+ * the other topics.
+ */
 function timeOf(topic: LogTopic, { timestamp, batchContext }: RawMessage): number {
   const isOurs = !openTopics.has(topic) || batchContext?.timestampType === BY_BROKER
   return isOurs ? Number(timestamp) : Date.now()
@@ -65,7 +68,7 @@ export function rowMessage({ key, value }: StateRow): ProducedMessage {
   return { key, value: bytesOf(value), headers: {} }
 }
 
-/** Throws when a record names a partition that task topics don't have: the broker would be asked for it in vain. */
+/** Throws when a record names a partition that task topics don't have: the broker would be asked in vain. */
 export function mustExist(records: readonly OutgoingRecord[], partitions: number): void {
   for (const { topic, partition } of records) {
     if (Number.isInteger(partition) && partition >= 0 && partition < partitions) continue

@@ -12,25 +12,25 @@ export interface KafkaLogOptions {
   readonly clientId: string
   readonly security?: Security
   readonly logger?: KafkaLogger
-  /** Of topics that `ensureTopics` creates. Default: 3, or the number of brokers if that is less. */
+  /** For topics that `ensureTopics` creates. Default: 3, or the number of brokers if that is less. */
   readonly replicationFactor?: number
-  /** After how long without an end the broker aborts a transaction of ours. Default 30,000. */
+  /** How long a transaction of ours may stay open before the broker aborts it. Default 30,000. */
   readonly transactionTimeoutMs?: number
-  /** How long a request is repeated before its outcome is a failure. Default 10,000, at most half of transactionTimeoutMs. */
+  /** How long a request is retried before it fails. Default 10,000, at most half of transactionTimeoutMs. */
   readonly deliveryTimeoutMs?: number
-  /** A single request without an answer. Default 10,000. */
+  /** How long a single request may go unanswered. Default 10,000. */
   readonly requestTimeoutMs?: number
-  /** After how long without a heartbeat a member's lanes move. The broker's minimum is 6,000. Default 6,000. */
+  /** How long a member may send no heartbeat before its lanes move. Default 6,000, the broker's minimum. */
   readonly sessionTimeoutMs?: number
   /** Default 1,000, at most a third of sessionTimeoutMs. */
   readonly heartbeatMs?: number
-  /** How long the broker holds a fetch that has nothing yet; a lane or topic added meanwhile waits as long. Default 100. */
+  /** How long the broker holds an empty fetch; a lane or topic added meanwhile waits as long. Default 100. */
   readonly fetchWaitMs?: number
-  /** How often topics are looked at: whether they are still those that were read. Default 10,000. */
+  /** How often topics are checked: whether they are still those that were read. Default 10,000. */
   readonly topicCheckMs?: number
   /** How long `ensureTopics`, `open` and reads wait for a broker that is away. Default 60,000. */
   readonly startTimeoutMs?: number
-  /** What `find` reads and keeps. */
+  /** Limits of what `find` reads and keeps. */
   readonly search?: SearchLimits
 }
 

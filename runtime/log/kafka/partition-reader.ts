@@ -14,17 +14,17 @@ export interface ReadRange {
   readonly topic: string
   readonly partition: number
   readonly from: number
-  /** Reading ends before this offset; null: before what is written when it begins. */
+  /** Reading ends before this offset; null: at the end of the records written when it begins. */
   readonly until: number | null
-  /** How long reading may stand still. While it goes on, however slowly, it is not given up. */
+  /** How long reading may stall. While it makes progress, however slowly, it goes on. */
   readonly withinMs: number
-  /** After how long without a step forward reading ends with what it has. Without: it goes on for `withinMs`. */
+  /** How long reading may stall before it ends with what it has. Absent: it goes on for `withinMs`. */
   readonly patienceMs?: number
 }
 
 /**
- * Calls `take` with each committed record of the range, oldest first, until it returns false. Records that retention
- * removed are passed over. Rejects when it stands still for too long, unless patience ends first.
+ * Calls `take` with each committed record of the range, oldest first, until it returns false. Records that
+ * retention removed are skipped. Rejects when it stalls for too long, unless patience ends first.
  */
 export async function readRange(
   link: Link,
@@ -88,11 +88,11 @@ async function fetchOne(
 export interface Bounds {
   readonly partition: number
   readonly earliest: number
-  /** End of what read_committed readers see: the last stable offset. */
+  /** End of the records that read_committed readers see: the last stable offset. */
   readonly next: number
 }
 
-/** Of the first record that is not older; null where there is none. */
+/** Offset of the first record that is not older; null if there is none. */
 export async function offsetAtTime(
   link: Link,
   topic: string,

@@ -1,14 +1,16 @@
-// A lane's positions as the group keeps them: the host's metadata, and behind it the leader epoch of the last record read, the
-// id of the topic that was read, that of the lane's state topic, and the epoch of the lane.
+// A lane's positions as the group keeps them: the host's metadata, then the leader epoch of the last record
+// read, the id of the topic that was read, that of the lane's state topic, and the epoch of the lane.
 //
-// 1. A position counts in the topic whose id it bears. Where another topic has the name at an opening, nothing of that one was
-//    read: the position goes to its earliest record. (Brokers forget the positions of a topic that is deleted; but a lane that
-//    runs may commit one afterwards.)
-// 2. At opening each position is compared with its log: where the records of that epoch end before it, the log was cut off,
-//    and what stands there now was never read. The position goes back to the cut.
-// 3. A position that goes back is committed before anything is read from it, so that it holds for every later owner.
-// 4. Where another topic has the name of the state topic, what the lane knew is gone, which is reported; and its epochs, which
-//    are offsets there, go on from the last one: what is in the journal under former epochs is a former owner's still.
+// 1. A position is valid for the topic whose id it carries. If another topic has the name at an opening,
+//    nothing of it was read: the position goes to its earliest record. (Brokers forget the positions of a
+//    topic that is deleted; but a running lane may commit one afterwards.)
+// 2. At opening each position is compared with its log: if the records of that epoch end before it, the log
+//    was truncated, and the records there now were never read. The position goes back to the cut.
+// 3. A position that goes back is committed before anything is read from it, so that it is valid for every
+//    later owner.
+// 4. If another topic has the name of the state topic, the lane's state is lost, which is reported; and its
+//    epochs, which are offsets there, continue from the last one: journal entries of former epochs still
+//    belong to a former owner.
 import type { InputLoss, LogTopic, Position } from '../port.ts'
 import { cutAt, nextOf } from '../position-metadata.ts'
 import type { Context } from './context.ts'
@@ -20,23 +22,23 @@ import { boundsOf } from './partition-reader.ts'
 /** No character of the host's metadata (host/offsets.ts). */
 const MARK = '|'
 const ID = '.'
-/** Of the topic's id, as hex digits: enough to tell it from its predecessors. */
+/** Hex digits of the topic's id that are kept: enough to distinguish it from its predecessors. */
 const ID_DIGITS = 12
-/** The host's metadata of a position beyond which nothing is finished, for those who know no marks: with one it can't be empty. */
+/** The host's metadata if nothing beyond is finished: with a mark it can't be empty, for older readers. */
 const NOTHING_BEYOND = '0'
 
-/** Which log a position is of. */
+/** Identifies the log of a position. */
 export interface Mark {
   readonly leaderEpoch: number
-  /** Empty where it is not known. */
+  /** Empty if it is not known. */
   readonly topicId: string
-  /** Of the topic that holds the lane's state. Empty where it is not known. */
+  /** Id of the topic that holds the lane's state. Empty if it is not known. */
   readonly stateId: string
-  /** Of the opening that committed the position; -1 where it is not known. */
+  /** Epoch of the opening that committed the position; -1 if it is not known. */
   readonly laneEpoch: number
 }
 
-/** What positions say of the opening that commits them. */
+/** The parts of a mark that identify the opening which commits it. */
 export type Opening = Pick<Mark, 'stateId' | 'laneEpoch'>
 
 export interface LanePosition extends Position, Mark {}
@@ -47,7 +49,7 @@ export interface Lane {
   readonly lane: number
 }
 
-/** As positions bear it. */
+/** As positions carry it. */
 export const shortId = (topicId: string): string => topicId.slice(0, ID_DIGITS)
 
 export function encodeMetadata(metadata: string, { leaderEpoch, topicId, stateId, laneEpoch }: Mark): string {
@@ -89,15 +91,15 @@ export async function readPositions(context: Context, link: Link, lane: Lane): P
   })
 }
 
-/** A position that goes back, and what is said of it. */
+/** A position that goes back, and the loss to report. */
 export interface Reset {
   readonly loss: InputLoss
   readonly position: LanePosition
 }
 
 /**
- * Positions that are not of what their topic holds now. `gone`: losses of which a former opening has learnt already. A topic
- * without a position is read from its earliest record in any case.
+ * Finds positions that do not match the current topic. `gone`: losses that a former opening has found
+ * already. A topic without a position is read from its earliest record anyway.
  */
 export async function resetsOf(
   context: Context,
@@ -131,7 +133,7 @@ export async function resetsOf(
   return (await Promise.all(found.positions.map((each) => link.attempt(() => reset(each), within)))).flat()
 }
 
-/** Whether both ids are known, and differ. */
+/** Whether both ids are known and differ. */
 export function isAnother(read: string, now: string): boolean {
   return read !== '' && now !== '' && read !== now
 }

@@ -1,7 +1,7 @@
-// What stands in the way of a stage's input, and what to do about it.
+// Problems that block a stage's input, with their remedies.
 import type { Looked } from './topic-watch.ts'
 
-/** The problems of several sources. Each change is reported with all that there are. */
+/** The problems of several sources. Each change is reported with all current ones. */
 export class Problems {
   readonly #report: (problems: readonly string[]) => void
   readonly #bySource = new Map<string, readonly string[]>()
@@ -10,7 +10,7 @@ export class Problems {
     this.#report = report
   }
 
-  /** Empty: the source has none any more. */
+  /** Empty: the source has no more problems. */
   set(source: string, problems: readonly string[]): void {
     const former = this.#bySource.get(source) ?? []
     if (former.join('\n') === problems.join('\n')) return
@@ -30,17 +30,17 @@ export function topicProblems(
     const found = facts.get(topic)?.partitions ?? partitions
     if (found === partitions) return []
     return [
-      `${topic} has ${found} partitions, not ${partitions}: what is written to the others is not read, and no process starts ` +
-        `again. Stop its producers, let the fleet finish what it has, delete the topic, and create it with: flotilla topics --create`,
+      `${topic} has ${found} partitions, not ${partitions}: records in the others are not read, and no process starts ` +
+        `again. Stop its producers, let the fleet finish its tasks, delete the topic, and create it with: flotilla topics --create`,
     ]
   })
 }
 
-/** A partition that can't be read on. */
+/** Problem of a partition on which reading is stuck. */
 export function stuckProblem(topic: string, partition: number, offset: number, reason: string): string {
   return (
     `${topic}[${partition}] can't be read from offset ${offset} on: ${reason}. If it was written compressed, have brokers store ` +
     `it as it is: kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config compression.type=uncompressed; ` +
-    'what is there already is passed over by kafka-consumer-groups.sh --reset-offsets, with the stage stopped (docs/runbooks/input_blocked.md)'
+    'skip existing records by kafka-consumer-groups.sh --reset-offsets, with the stage stopped (docs/runbooks/input_blocked.md)'
   )
 }

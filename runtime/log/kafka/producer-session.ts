@@ -1,15 +1,16 @@
 // A producer id with its epoch and the sequence numbers of each partition: what makes sends idempotent.
 //
-// 1. A batch that is sent again carries the same sequence numbers, so that the broker appends it once.
-// 2. Sequence numbers advance only when every partition of the send has answered. After a send that failed nobody
-//    knows what was appended, so the session is spent: reusing its numbers would be taken for a repetition and
-//    dropped in silence. `renew` starts afresh under a new epoch, which fences the old one and whoever has it; after the
-//    transaction was aborted, `adopt` and `advance` start afresh too, for the present holder only.
-// 3. Which protocol its transactions follow is asked at each `renew`, and holds as long as the identity. A cluster that
-//    changes meanwhile goes on taking requests of the older protocol; should it refuse those of the newer, the session is
-//    spent, and the next `renew` asks again.
-// 4. In the second protocol the end of a transaction brings the next one's identity: `adopt`, and numbers start at 0. In
-//    the first, `advance` asks for it.
+// 1. A resent batch carries the same sequence numbers, so that the broker appends it once.
+// 2. Sequence numbers advance only when every partition of the send has answered. After a failed send it is
+//    unknown what was appended, so the session is spent: records under reused numbers would be taken for a
+//    repetition and silently dropped. `renew` starts from scratch under a new epoch, which fences the holder
+//    of the old one; after the transaction was aborted, `adopt` and `advance` start from scratch too, for the
+//    current holder only.
+// 3. The transaction protocol is determined at each `renew`, and kept as long as the identity. A cluster that
+//    changes meanwhile still takes requests of the older protocol; if it refuses those of the newer, the
+//    session is spent, and the next `renew` asks again.
+// 4. In the second protocol the end of a transaction brings the next one's identity: `adopt`, and numbers
+//    start at 0. In the first, `advance` asks for it.
 import type { Broker, ProducedMessage, ProducerIdentity, TransactionIdentity } from './client.ts'
 import type { Link } from './link.ts'
 import {
@@ -34,7 +35,7 @@ export interface PartitionRecords {
 export interface SessionOptions {
   readonly transactionalId?: string
   readonly transactionTimeoutMs: number
-  /** How long a send or an initialisation goes on trying. */
+  /** How long a send or an initialisation is retried. */
   readonly deliveryTimeoutMs: number
 }
 
@@ -71,7 +72,7 @@ export class ProducerSession {
     return this.#identity
   }
 
-  /** Of the transactions since the last `renew`; without a transactional id always the first. */
+  /** Protocol of the transactions since the last `renew`; without a transactional id always the first. */
   get protocol(): Protocol {
     return this.#protocol
   }
@@ -80,7 +81,7 @@ export class ProducerSession {
     return requestsTo(broker, this.#protocol)
   }
 
-  /** Asks for an identity. With a transactional id it fences former owners and ends what they left open. */
+  /** Asks for an identity. With a transactional id it fences former owners and ends their transactions. */
   async renew(): Promise<void> {
     const { transactionalId, transactionTimeoutMs, deliveryTimeoutMs } = this.#options
     const transaction = transactionalId === undefined ? {} : { transactionalId }
@@ -102,7 +103,7 @@ export class ProducerSession {
     return this.#link.coordinator('transaction', transactionalId)
   }
 
-  /** Goes on under the identity that the end of a transaction gave; null: under the same one. */
+  /** Continues under the identity that the end of a transaction returned; null: under the same one. */
   adopt(next: ProducerIdentity | null): void {
     if (next === null) return
     this.#identity = next
@@ -110,8 +111,9 @@ export class ProducerSession {
   }
 
   /**
-   * Goes on under the epoch after this identity's, for which the coordinator wants the present one. After an aborted
-   * transaction: what it has appended nobody knows, and numbers start at 0. Fencing where somebody else has the id.
+   * Continues under the next epoch, for which the coordinator checks the current one. After an aborted
+   * transaction: it is unknown what was appended, and numbers start at 0. Rejects with a fencing error if
+   * another process has the id.
    */
   async advance(broker: Broker, identity: TransactionIdentity): Promise<void> {
     const next = await nextIdentity(broker, identity, this.#options.transactionTimeoutMs)
@@ -119,7 +121,7 @@ export class ProducerSession {
     this.adopt(next)
   }
 
-  /** Forget the identity: the next use must renew it. */
+  /** Drops the identity: the next use must renew it. */
   spend(): void {
     this.#identity = null
   }
@@ -193,7 +195,7 @@ export class ProducerSession {
   }
 }
 
-/** A partition takes one batch a request, and a batch has a size limit: the n-th round holds each one's n-th batch. */
+/** A request takes one batch per partition, of limited size: the n-th round holds the n-th batches. */
 function roundsOf(records: readonly PartitionRecords[]): Batch[][] {
   const rounds: Batch[][] = []
   for (const { topic, partition, messages } of records)

@@ -1,8 +1,9 @@
 // Records published outside lanes, through one idempotent producer.
 //
-// 1. One send at a time; what is published meanwhile goes together in the next. So a failed send never pulls the
-//    sequence numbers from under another one (producer-session.ts).
-// 2. After a failed send the next one starts a new identity, and nothing is sent twice: the failure is the caller's.
+// 1. One send at a time; records published meanwhile are batched in the next. So a failed send never
+//    invalidates the sequence numbers of another one (producer-session.ts).
+// 2. After a failed send the next one starts a new identity, and nothing is sent twice: the failure is the
+//    caller's.
 import { FlotillaError } from '../../errors.ts'
 import { mustBePublishable } from '../limits.ts'
 import type { LogTopic, OutgoingRecord } from '../port.ts'
@@ -53,7 +54,7 @@ export class Publisher {
   }
 
   async #drain(): Promise<void> {
-    // A turn's worth of publishes go together from the start.
+    // Publishes of one tick are batched from the start.
     await Promise.resolve()
     while (this.#pending.length > 0) await this.#send(this.#take())
     this.#sending = null
@@ -88,7 +89,7 @@ export class Publisher {
     }
   }
 
-  /** Takes each record's offset off the front of its partition's. */
+  /** Pairs each record with the next offset of its partition. */
   #number(records: readonly OutgoingRecord[], offsets: Offsets): Published[] {
     return records.map(({ topic, partition }) => {
       const key = partitionKey(this.#context.names.topic(topic), partition)

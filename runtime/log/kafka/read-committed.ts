@@ -1,7 +1,7 @@
-// Which records of a fetched partition a read_committed reader may see (invariant 5 of the port).
+// Filters the records of a fetched partition that a read_committed reader may see (invariant 5 of the port).
 //
-// 1. Brokers list aborted transactions in the order in which they ended; here they are taken in the order in which
-//    they began, all that began up to a record, whatever their producer.
+// 1. Brokers list aborted transactions in the order in which they ended; here they are applied in the order
+//    in which they began, all that began up to a record, from every producer.
 // 2. A transaction that began before the fetched offset is on the list too.
 // 3. The abort marker of a producer ends its transaction; its later records count again.
 // 4. Control records are never seen, but the position moves past them.
@@ -16,7 +16,7 @@ const isAbortMarker = (message: RawMessage): boolean =>
 
 export interface Readable {
   readonly messages: readonly RawMessage[]
-  /** Where to fetch next: `fromOffset` again when nothing was there. */
+  /** Where to fetch next: `fromOffset` again if there was nothing. */
   readonly nextOffset: number
 }
 

@@ -1,20 +1,22 @@
 // Decodes the batches of records that a broker answers to a fetch (magic 2, Kafka 0.11 and later).
 //
-// 1. Time and memory grow with the bytes, whatever they hold: a record of 1 MB may have 100,000 headers, a batch 100,000
-//    records. kafkajs copies all headers of a record for each one more, and all records of a batch onto the stack.
-// 2. The last batch of an answer may be cut off, because the answer has a limit: it is left out, and fetched again.
-// 3. A batch that was compressed may hold more records than memory: past MAX_RECORDS it throws.
-// 4. Bytes that are no batch throw. Brokers check what producers send them, so that means a broker that can't be understood.
+// 1. Time and memory are linear in the bytes, whatever they hold: a record of 1 MB may have 100,000 headers,
+//    a batch 100,000 records. kafkajs copies a record's headers for each further one, and all records of a
+//    batch onto the stack.
+// 2. The last batch of an answer may be cut off, because the answer has a limit: it is left out, and fetched
+//    again.
+// 3. A compressed batch may hold more records than fit in memory: past MAX_RECORDS it throws.
+// 4. Bytes that are no batch throw. Brokers check what producers send, so these mean an incompatible broker.
 import type { RawMessage } from './client.ts'
 
-/** Unpacks the records of a batch by its attributes; null where they are not compressed. */
+/** Decompresses the records of a batch by its attributes; null if they are not compressed. */
 export type Unpacker = ((packed: Buffer) => Promise<Buffer>) | null
 
-/** Offset, length, leader epoch, magic, checksum, attributes, last delta, two times, producer, epoch, sequence, count. */
+/** Offset, length, leader epoch, magic, checksum, attributes, delta, two times, producer, epoch, numbers. */
 const HEADER_BYTES = 61
 /** Behind its offset and length. */
 const LENGTH_END = 12
-/** More than 7 MB of the smallest. */
+/** The smallest records of this number have more than 7 MB. */
 const MAX_RECORDS = 1_000_000
 const MAGIC = 2
 const LOG_APPEND_TIME = 0x8
@@ -73,7 +75,7 @@ function decodeRecords(header: Buffer, records: Buffer, into: RawMessage[]): voi
 
 interface InBatch {
   readonly batchContext: Batch
-  /** Of the first record. */
+  /** Offset of the first record. */
   readonly offset: number
   readonly timestamp: number
   readonly isBrokersTime: boolean
@@ -115,7 +117,7 @@ function decodeHeaders(cursor: Cursor): Record<string, Buffer> {
   return Object.fromEntries(headers)
 }
 
-/** Every read throws a RangeError past the end. */
+/** A reader of bytes; throws a RangeError past the end. */
 class Cursor {
   position = 0
   readonly #bytes: Buffer

@@ -1,9 +1,9 @@
-// Sockets as kafkajs needs them, but
+// Sockets for kafkajs, but
 //
-// 1. without Nagle's algorithm: the second of two requests sent together would wait for the acknowledgement of the
-//    first, up to 40 ms;
-// 2. safe to `unref` when dead: kafkajs does so on every try to reach a broker that is away, and each time would
-//    leave a listener behind.
+// 1. without Nagle's algorithm: the second of two requests sent together would wait for the acknowledgement
+//    of the first, up to 40 ms;
+// 2. safe to `unref` when dead: kafkajs does so on every try to reach a broker that is away, and would leave
+//    a listener behind each time.
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 

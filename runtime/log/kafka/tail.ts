@@ -1,10 +1,11 @@
 // Reading topics outside stages.
 //
-// 1. One call of the handler at a time; what fails is handed over again, after a pause, until it succeeds or the tail closes.
-// 2. With a group, a partition's position is committed after the handler has had its records; a partition without
-//    a position gets one at the start, so that a reader that dies early skips nothing.
-// 3. A partition that goes to another member takes its waiting records with it.
-// 4. A topic that is another one of the same name is read from its start; positions bear the id of the topic that was read.
+// 1. One call of the handler at a time; a failed one is retried, after a pause, until it succeeds or the tail
+//    closes.
+// 2. With a group, a partition's position is committed after the handler has had its records; a partition
+//    without a position gets one at the start, so that a reader that dies early skips nothing.
+// 3. When a partition moves to another member, its waiting records are dropped here.
+// 4. A re-created topic is read from its start; positions carry the id of the topic that was read.
 import { FlotillaError } from '../../errors.ts'
 import type { LogRecord, LogTopic, Tail, TailOptions } from '../port.ts'
 import { newLink, once, type Context } from './context.ts'
@@ -30,9 +31,9 @@ interface Batch {
   readonly topic: LogTopic
   readonly partition: number
   readonly records: readonly LogRecord[]
-  /** Where the partition goes on after these records. */
+  /** The partition's position after these records. */
   readonly next: number
-  /** Of the topic from which they were read. */
+  /** Id of the topic from which they were read. */
   readonly topicId: string
 }
 
@@ -104,9 +105,9 @@ export class KafkaTail implements Tail {
   }
 
   #trouble(groupId: string, error: Error): void {
-    this.#report(`taking part in the group: ${messageOf(error)}`)
+    this.#report(`failed to take part in the group; retrying: ${messageOf(error)}`)
     if (!isRefusedByGroup(error)) return
-    const message = `the readers' group ${groupId} takes no member of Flotilla: ${messageOf(error)}`
+    const message = `the readers' group ${groupId} refused this reader: ${messageOf(error)}`
     this.#options.onRefused?.(new FlotillaError('REQUEST_INVALID', message, { cause: error }))
   }
 
@@ -124,7 +125,7 @@ export class KafkaTail implements Tail {
     this.#waiting = this.#waiting.filter((batch) => batch.partition !== partition)
   }
 
-  /** Fixes where the partitions start, then reads them. Goes on trying while the broker is away. */
+  /** Determines where the partitions start, then reads them. Retries while the broker is away. */
   async #begin(partitions: readonly number[]): Promise<void> {
     const { names } = this.#context
     for (let pauseMs = FIRST_PAUSE_MS; !this.#closed; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
@@ -144,7 +145,7 @@ export class KafkaTail implements Tail {
           )
         return this.#isReady()
       } catch (error) {
-        this.#report(`finding where to start: ${messageOf(error)}`)
+        this.#report(`failed to find where to start; retrying: ${messageOf(error)}`)
         await this.#fetchLink.recover(error)
         await pause(pauseMs)
       }
@@ -174,7 +175,7 @@ export class KafkaTail implements Tail {
   #restart(name: string): void {
     const topic = this.#options.topics.find((each) => this.#context.names.topic(each) === name)
     if (topic === undefined || this.#closed) return
-    this.#report(`${name} was created anew: it is read from its start`)
+    this.#report(`${name} was re-created: records of the former topic are lost; reading from its start`)
     this.#waiting = this.#waiting.filter((batch) => batch.topic !== topic)
     for (const partition of this.#cursors.keys()) this.#move(topic, partition, 0)
   }
@@ -185,7 +186,7 @@ export class KafkaTail implements Tail {
     cursors?.set(topic, this.#read(topic, partition, offset))
   }
 
-  /** What was read is not there any more: the topic is another one, or its log was cut off. */
+  /** Records that were read are gone: the topic was re-created, or its log truncated. */
   async #wentBack(topic: LogTopic, partition: number, to: number): Promise<void> {
     const cursor = this.#cursors.get(partition)?.get(topic)
     const ids = await this.#ids
@@ -254,20 +255,24 @@ export class KafkaTail implements Tail {
         await this.#handler(batch.records)
         return true
       } catch (error) {
-        this.#report(`handling records of ${batch.topic}[${batch.partition}]: ${messageOf(error)}`)
+        this.#report(
+          `failed to handle records of ${batch.topic}[${batch.partition}]; retrying: ${messageOf(error)}`,
+        )
         await pause(pauseMs)
       }
     }
     return false
   }
 
-  /** A position that can't be committed now is behind the next one that can: at-least-once allows it. */
+  /** A position that can't be committed now is covered by the next one that can: at-least-once allows it. */
   async #committed({ topic, partition, next, topicId }: Batch): Promise<void> {
     if (this.#member === null) return
     const position = { topic: this.#context.names.topic(topic), partition, offset: next, topicId }
     if (isAnother(topicId, this.#topicIds.of(position.topic))) return
     await this.#commit([position]).catch((error: unknown) => {
-      this.#report(`committing the position of ${topic}[${partition}]: ${messageOf(error)}`)
+      this.#report(
+        `failed to commit the position of ${topic}[${partition}]; the next commit covers it: ${messageOf(error)}`,
+      )
     })
   }
 
@@ -292,7 +297,8 @@ export class KafkaTail implements Tail {
   }
 
   async #close(): Promise<void> {
-    // The batch in the handler's hands is finished and its position committed; what waits is left for the next reader.
+    // The handler's current batch is finished and its position committed; waiting ones are left for the next
+    // reader.
     this.#waiting = []
     this.#closed = true
     await this.#handling

@@ -1,5 +1,6 @@
-// Ids of topics (KIP-516): a topic that was deleted and created under the same name has another. kafkajs's own request for
-// metadata is older than they are. Format: MetadataRequest and MetadataResponse of Kafka's message definitions, version 10.
+// Ids of topics (KIP-516): a topic that was deleted and re-created under the same name has another one.
+// kafkajs's own request for metadata predates them. Format: MetadataRequest and MetadataResponse of Kafka's
+// message definitions, version 10.
 import type { LogTopic } from '../port.ts'
 import { wire, type Broker, type Encoder } from './client.ts'
 import type { Context } from './context.ts'
@@ -10,7 +11,7 @@ const METADATA = { apiKey: 3, apiVersion: 10, apiName: 'Metadata' }
 const ID_BYTES = 16
 const NO_ID = '0'.repeat(2 * ID_BYTES)
 
-/** By logical name; empty where the cluster is older than topic ids. */
+/** Ids by logical name; empty if the cluster is older than topic ids. */
 export async function topicIds(
   { shared, names, settings }: Context,
   topics: readonly LogTopic[],
@@ -28,23 +29,23 @@ export async function topicIds(
   return new Map(topics.map((topic) => [topic, found.get(names.topic(topic)) ?? '']))
 }
 
-/** What a broker says of a topic. */
+/** A broker's metadata of a topic. */
 export interface TopicFacts {
   readonly name: string
   /** 0: none. */
   readonly errorCode: number
-  /** Empty where there is none. */
+  /** Empty if there is none. */
   readonly id: string
   readonly partitions: number
 }
 
-/** None at all from a broker that is older than topic ids. */
+/** Empty for a broker that is older than topic ids. */
 export function factsFrom(broker: Broker, topics: readonly string[]): Promise<readonly TopicFacts[]> {
   const known = (broker.versions?.[METADATA.apiKey]?.maxVersion ?? 0) >= METADATA.apiVersion
   return known ? send(broker, METADATA, () => encode(topics), decode) : Promise.resolve([])
 }
 
-/** By name. A topic without an id, and every topic of a broker that has none, is left out. */
+/** Ids by name. Topics without an id are left out. */
 export async function idsFrom(broker: Broker, topics: readonly string[]): Promise<Map<string, string>> {
   const facts = await factsFrom(broker, topics)
   mustSucceed(facts.map(({ errorCode }) => errorCode))
@@ -55,7 +56,7 @@ function encode(topics: readonly string[]): Encoder {
   const byName = topics.map((topic) =>
     noTags(wire.encoder().writeInt64('0').writeInt64('0').writeUVarIntString(topic)),
   )
-  // Creates nothing, and asks for nobody's rights.
+  // Without creating topics, and without authorized operations.
   return noTags(body().writeUVarIntArray(byName).writeBoolean(false).writeBoolean(false).writeBoolean(false))
 }
 
@@ -76,7 +77,7 @@ function decode(answer: Buffer): { answer: readonly TopicFacts[]; throttleMs: nu
     const id = decoder.readBytes(ID_BYTES).toString('hex')
     decoder.readBytes(1)
     const partitions = readArray(decoder, () => {
-      // Error, partition, leader and its epoch; who holds it, who is in sync, who is away.
+      // Error, partition, leader and its epoch; replicas, in-sync and offline ones.
       decoder.readBytes(2 + 4 + 4 + 4)
       for (let list = 0; list < 3; list++) decoder.readUVarIntArray((element) => element.readInt32())
     }).length

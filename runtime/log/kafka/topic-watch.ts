@@ -1,5 +1,5 @@
-// A look at the topics every few seconds, one request for the whole process: which of them are missing, were created anew,
-// or have another number of partitions.
+// Checks the topics every few seconds, with one request for the whole process: which of them are missing,
+// were re-created, or have another number of partitions.
 import { messageOf } from './errors.ts'
 import type { KafkaLogger } from './client.ts'
 import type { Link } from './link.ts'
@@ -10,7 +10,7 @@ import { factsFrom, type TopicFacts } from './topic-ids.ts'
 const UNKNOWN_TOPIC = 3
 
 export interface Looked {
-  /** By name on the broker; those of which nothing is known now are left out. */
+  /** By name on the broker; topics of which nothing is known now are left out. */
   readonly facts: ReadonlyMap<string, TopicFacts>
   readonly missing: ReadonlySet<string>
 }
@@ -20,7 +20,7 @@ interface Watcher {
   readonly onLook: (looked: Looked) => void
 }
 
-/** As of now. No leader is asked: there is none while a topic is missing. */
+/** Current facts. No leader is asked: there is none while a topic is missing. */
 export async function lookAt(link: Link, topics: readonly string[], withinMs: number): Promise<Looked> {
   const ask = async (): Promise<readonly TopicFacts[]> =>
     factsFrom(await link.cluster.findControllerBroker(), topics)
@@ -32,14 +32,14 @@ export async function lookAt(link: Link, topics: readonly string[], withinMs: nu
 }
 
 export interface WatchedIds {
-  /** As positions bear it; empty where it is not known. */
+  /** The id as positions carry it; empty if it is not known. */
   of(topic: string): string
-  /** Looks now. Whether the topic was another one. */
+  /** Checks now. Resolves with whether the topic was re-created. */
   again(topic: string): Promise<boolean>
   stop(): void
 }
 
-/** Looks at the topics, and then now and again: `onAnother` hears of one that is another one of the same name. */
+/** Checks the topics now and regularly: calls `onAnother` for one that was re-created. */
 export async function watchIds(
   { shared, settings, topicWatch }: Context,
   topics: readonly string[],
@@ -80,7 +80,7 @@ export class TopicWatch {
     this.#logger = logger
   }
 
-  /** Until the function that it returns is called. A broker that is away, or too old to tell, is no news. */
+  /** Watches until the returned function is called. A broker that is away, or too old, changes nothing. */
   watch(topics: readonly string[], onLook: (looked: Looked) => void): () => void {
     const watcher = { topics, onLook }
     this.#watchers.add(watcher)
@@ -98,7 +98,7 @@ export class TopicWatch {
       const looked = await lookAt(this.#link, [...topics], 0)
       for (const { onLook } of this.#watchers) onLook(looked)
     } catch (error) {
-      this.#logger?.debug({ reason: messageOf(error) }, 'failed to look at topics')
+      this.#logger?.debug({ reason: messageOf(error) }, 'failed to check topics; retrying')
       if (!this.#closed) await this.#link.recover(error)
     }
     this.#timer = this.#closed || this.#watchers.size === 0 ? null : this.#later()

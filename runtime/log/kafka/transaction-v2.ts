@@ -1,19 +1,19 @@
-// The requests of transactions that kafkajs doesn't have: those of Kafka's second protocol (KIP-890,
-// transaction.version=2), and for both protocols positions in the name of a group's member (KIP-447) and the next
-// identity for the holder of the present one (KIP-360).
+// Transaction requests that kafkajs doesn't have: those of Kafka's second protocol (KIP-890,
+// transaction.version=2), and for both protocols positions committed for a group's member (KIP-447) and the
+// next identity for the holder of the current one (KIP-360).
 //
-// 1. It needs two requests and one round trip fewer: Produce and TxnOffsetCommit add their partitions themselves, so
-//    that AddPartitionsToTxn and AddOffsetsToTxn fall away.
-// 2. The end of each transaction answers with the identity of the next one: the epoch one higher or, once epochs have
-//    run out, another producer id. A request that is late can't get into a later transaction.
-// 3. Positions carry member and generation: the group's coordinator refuses those of a member that the group has given
-//    up, whatever its transactional id says.
-// 4. A broker tells the protocols apart by the requests' versions alone. We speak the second one only where the cluster
-//    says that it is in force; where that is unclear, the first.
+// 1. It needs two requests and one round trip fewer: Produce and TxnOffsetCommit add their partitions
+//    themselves, so that AddPartitionsToTxn and AddOffsetsToTxn are not needed.
+// 2. The end of each transaction answers with the identity of the next one: the epoch one higher or, once
+//    epochs have run out, another producer id. A late request can't get into a later transaction.
+// 3. Positions carry member and generation: the group's coordinator refuses those of a member that the group
+//    has expelled, even if its transactional id is valid.
+// 4. A broker distinguishes the protocols by the requests' versions alone. We speak the second one only if
+//    the cluster reports it as enabled; if that is unclear, the first.
 //
-// Formats: Kafka's message definitions (clients/src/main/resources/common/message). All are flexible versions: lengths
-// are unsigned varints of the length + 1, every structure ends with tagged fields, and so do the headers, except that of
-// the answer to ApiVersions.
+// Formats: Kafka's message definitions (clients/src/main/resources/common/message). All are flexible
+// versions: lengths are unsigned varints of the length + 1, every structure ends with tagged fields, and so
+// do the headers, except that of the answer to ApiVersions.
 import {
   wire,
   type Broker,
@@ -42,7 +42,7 @@ const END_TXN: Api = { apiKey: 26, apiVersion: 5, apiName: 'EndTxn' }
 const TXN_OFFSET_COMMIT: Api = { apiKey: 28, apiVersion: 5, apiName: 'TxnOffsetCommit' }
 /** The first version that names the member; in the first protocol. The bodies are the same. Kafka 2.5. */
 const TXN_OFFSET_COMMIT_FIRST: Api = { ...TXN_OFFSET_COMMIT, apiVersion: 3 }
-/** The first version with the present identity whose refusal is PRODUCER_FENCED. Kafka 2.7. */
+/** The first version that carries the current identity and is refused with PRODUCER_FENCED. Kafka 2.7. */
 const INIT_PRODUCER_ID: Api = { apiKey: 22, apiVersion: 4, apiName: 'InitProducerId' }
 
 const FINALIZED_FEATURES = 2
@@ -52,7 +52,7 @@ const NO_LEADER_EPOCH = -1
 /** The requests that differ. */
 export interface TransactionRequests {
   produce(request: ProduceRequest): Promise<ProduceResponse>
-  /** Resolves with the identity of the next transaction, or null where this one's goes on. */
+  /** Resolves with the identity of the next transaction, or null if this one's continues. */
   endTxn(request: TransactionIdentity & { transactionResult: boolean }): Promise<ProducerIdentity | null>
 }
 
@@ -69,7 +69,7 @@ export function requestsTo(broker: Broker, protocol: Protocol): TransactionReque
 }
 
 export interface TransactionOffsets extends TransactionIdentity, OffsetTopics {
-  /** Absent: in nobody's name, and checked by nobody. */
+  /** Absent: no member is named, and none is checked. */
   readonly member?: GroupIdentity
 }
 
@@ -82,7 +82,10 @@ export function txnOffsetCommit(
   return send(broker, api, () => encodeOffsets(request), decodeOffsetsCommitted)
 }
 
-/** The identity after this one. Fencing, when somebody else has taken the transactional id: it is never taken back. */
+/**
+ * The identity after this one. Rejects with a fencing error if another process has taken the transactional
+ * id: it is never taken back.
+ */
 export function nextIdentity(
   broker: Broker,
   identity: TransactionIdentity,
@@ -91,7 +94,7 @@ export function nextIdentity(
   return send(broker, INIT_PRODUCER_ID, () => encodeInit(identity, transactionTimeoutMs), decodeEnded)
 }
 
-/** Which protocol is in force. Rejects only when the broker can't be reached; an answer that is none means the first. */
+/** The enabled protocol. Rejects only if the broker can't be reached; an unusable answer means the first. */
 export async function protocolOf(broker: Broker): Promise<Protocol> {
   try {
     return await send(broker, API_VERSIONS, encodeApiVersions, decodeProtocol)
@@ -124,7 +127,7 @@ export const noTags = (encoder: Encoder): Encoder => encoder.writeUVarInt(0)
 /** The body of a request, after the tagged fields of its header. */
 export const body = (): Encoder => noTags(wire.encoder())
 
-/** kafkajs's own takes the size of a tagged field for one more than it is. */
+/** kafkajs's own reads the size of a tagged field as one more than it is. */
 function readTags(decoder: Decoder, read: (tag: number, field: Buffer) => void = () => {}): void {
   for (let left = decoder.readUVarInt(); left > 0; left--) {
     const tag = decoder.readUVarInt()
@@ -159,7 +162,8 @@ function encodeApiVersions(): Encoder {
 
 function decodeProtocol(answer: Buffer): { answer: Protocol; throttleMs: number } {
   const decoder = wire.decoder(answer)
-  // A broker that doesn't know this version of the request answers in an older one, which begins with the error too.
+  // A broker that doesn't know this version of the request answers in an older one, which begins with the
+  // error too.
   mustSucceed([decoder.readInt16()])
   const highest = new Map(
     readArray(decoder, () => {

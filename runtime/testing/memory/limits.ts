@@ -2,7 +2,7 @@ import { systemClock, type Clock } from '../../clock.ts'
 import { Accounts, type Budget, type Tables, type Taken } from '../../limits/accounts.ts'
 import type { Limits } from '../../limits/port.ts'
 
-/** For the simulator and unit tests: each operation takes effect at once and resolves in the next microtask. */
+/** For the simulator and unit tests: operations take effect at once and resolve in the next microtask. */
 export function memoryLimits({ clock = systemClock }: { clock?: Clock } = {}): Limits {
   const accounts = new Accounts(memoryTables())
   return {
@@ -25,7 +25,7 @@ function memoryTables(): Tables {
   const taken = new Map<string, { taken: Taken; untilMs: number }>()
   const budgets = new Map<string, Budget>()
   const windows = new Map<string, WindowEntry[]>()
-  /** Nothing ends before. */
+  /** No reservation ends before this. */
   let earliestMs = Infinity
   const ended = (nowMs: number): string[] => {
     if (nowMs < earliestMs) return []

@@ -5,11 +5,11 @@ import type { BlobStore, KeyValue, Lifetime } from '../../store/port.ts'
 
 export interface MemoryKeyValueOptions {
   readonly clock?: Clock
-  /** What `durability` answers. The simulator's store outlives its simulated processes, so it says true there. Default false. */
+  /** The answer of `durability`. The simulator's store outlives its processes: true. Default false. */
   readonly durable?: boolean
 }
 
-/** For the simulator and unit tests: each operation takes effect at once and resolves in the next microtask. */
+/** For the simulator and unit tests: operations take effect at once and resolve in the next microtask. */
 export function memoryKeyValue(options: MemoryKeyValueOptions = {}): KeyValue {
   const clock = options.clock ?? systemClock
   const durable = options.durable ?? false

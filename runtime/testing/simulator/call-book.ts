@@ -1,4 +1,5 @@
-// What the outside world saw: every call that reached a model, a tool or a sandbox, as its server would have counted it.
+// Record of the outside world: every call that reached a model, a tool or a sandbox, as its server would have
+// counted it.
 import type { CallOutcome } from '../../stage.ts'
 import type { FaultKind } from './fate.ts'
 
@@ -7,25 +8,25 @@ export interface SeenCall {
   readonly kind: string
   /** The task. */
   readonly taskId: string
-  /** What a call does that must not happen twice; null for a call that may be repeated. */
+  /** The effect of the call that must not happen twice; null for a call that may be repeated. */
   readonly effect: string | null
   /** Process that made it. */
   readonly process: string
   readonly atMs: number
-  /** When its host began to make it: what delays it after that, like a slow network, nobody can take back. */
+  /** When its host began to make it: later delays, like a slow network, are out of its control. */
   readonly begunMs: number
   readonly stage: string
   readonly lane: number
-  /** Of the lane, as that process had opened it. */
+  /** Epoch of the lane, as that process had opened it. */
   readonly epoch: number
   /** Whether nobody had opened the lane since. */
   readonly byOwner: boolean
   endedMs: number | null
-  /** What the model charged for, when it answered. */
+  /** Tokens that the model charged for, if it answered. */
   tokens: { input: number; output: number } | null
-  /** What the model charged for, when it was stopped. */
+  /** Tokens that the model charged for, if it was stopped. */
   stoppedWith: { input: number; output: number } | null
-  /** Whether the client of a call that was stopped knew what that was. */
+  /** Whether the client of a stopped call knew that figure. */
   isTold: boolean
 }
 
@@ -38,7 +39,7 @@ export interface Trouble {
 export class CallBook {
   readonly calls: SeenCall[] = []
   readonly violations: string[] = []
-  /** Repeats by what explains them. */
+  /** Repeats by the fault that explains them. */
   readonly explained = new Map<string, number>()
   readonly #byId = new Map<string, SeenCall[]>()
   readonly #effects = new Set<string>()
@@ -47,7 +48,7 @@ export class CallBook {
   readonly #journalled = new Map<string, CallOutcome>()
   readonly #troubleOf: (process: string, sinceMs: number) => Trouble | null
 
-  /** `troubleOf`: what befell the process since then, if anything that may have cost it a call under way. */
+  /** `troubleOf`: the fault of the process since then, if any, that may have cost it a call under way. */
   constructor(troubleOf: (process: string, sinceMs: number) => Trouble | null) {
     this.#troubleOf = troubleOf
   }
@@ -69,7 +70,7 @@ export class CallBook {
     return seen
   }
 
-  /** The store has lost its entry: whether it was made before, nobody can know. No promise covers it; it is counted. */
+  /** The store has lost its entry: whether it was made is unknown. No promise covers it; it is counted. */
   forget(callId: string): void {
     this.#journalled.delete(callId)
     if (!this.#forgotten.has(callId)) this.#forgotten.set(callId, 0)
@@ -105,12 +106,12 @@ export class CallBook {
     return this.#byId.get(callId) ?? []
   }
 
-  /** Its outcome is in the journal: from now on nobody may make it. */
+  /** Its outcome is in the journal: from now on it must not be made again. */
   noteJournalled(callId: string, outcome: CallOutcome): void {
     this.#journalled.set(callId, outcome)
   }
 
-  /** Calls that finished: what the journal says of each. */
+  /** Calls that finished, with their journalled outcomes. */
   finished(): Iterable<[string, CallOutcome]> {
     return this.#journalled
   }

@@ -1,7 +1,7 @@
-// A blob store that can be told to lose large payloads, or to be away for those who ask for one.
+// A blob store that can be set to lose large payloads, or to be away for those who read one.
 //
-// 1. Only payloads of LARGE_BYTES and more are concerned: state rows, of which a lane reads many, are smaller.
-// 2. A payload is lost as it is put: whoever puts it hears nothing of that.
+// 1. Only payloads of LARGE_BYTES and more are affected: state rows, of which a lane reads many, are smaller.
+// 2. A payload is lost as it is put, without an error.
 import type { BlobStore } from '../../store/port.ts'
 import { hashOf } from '../../store/hash.ts'
 import { FlotillaError } from '../../errors.ts'

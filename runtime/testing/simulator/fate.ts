@@ -1,7 +1,7 @@
-// What chance decides in a simulated run.
+// The random choices of a simulated run.
 //
-// 1. A draw belongs to what it is about and to how often that was asked, never to the order of other draws: a fault or a
-//    task that is left out changes no other draw, so a failure can be shrunk.
+// 1. A draw depends on its subject and on how often that was drawn, never on the order of other draws: a
+//    fault or a task that is left out changes no other draw, so a failure can be shrunk.
 // 2. Every fault that strikes is noted under an id. A run that is given ids has these faults and no others.
 
 /** Crashes are named after the two operations between which they strike. */
@@ -89,7 +89,7 @@ export class Fate {
     return items[Math.floor(this.fraction(what) * items.length)] as T
   }
 
-  /** Whether this fault strikes here and now. `place` says where, for whoever reads the trace. */
+  /** Whether this fault strikes here and now. `place` says where, for readers of the trace. */
   strikes(kind: FaultKind, place: string, rate: number, atMs: number): boolean {
     if (rate === 0) return false
     const what = `${kind} ${place}`

@@ -1,7 +1,8 @@
-// Time and hearing of one simulated process: its clock may be wrong, it may be stopped for a while (SIGSTOP, a long garbage
-// collection, a laptop's lid), and it dies.
+// Clock and callbacks of one simulated process: its clock may be wrong, it may be paused (SIGSTOP, a long
+// garbage collection, a closed laptop), and it dies.
 //
-// 1. Everything that reaches the process from outside, timers included, passes `hear`: at once, when it goes on, or never.
+// 1. Everything that reaches the process from outside, timers included, passes `hear`: at once, when it
+//    resumes, or never.
 import type { Clock } from '../../clock.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
@@ -31,7 +32,7 @@ export class ProcessClock implements Clock {
     }
   }
 
-  /** Happens to the process, whether it can hear or not. */
+  /** Happens to the process, even while it is paused. */
   later(delayMs: number, fn: () => void): void {
     this.#clock.schedule(delayMs, () => void (this.#dead || fn()))
   }
@@ -46,7 +47,7 @@ export class ProcessClock implements Clock {
     else fn()
   }
 
-  /** The promise as the process hears of it: never, once it is dead. */
+  /** The promise as the process sees it: once it is dead, it never settles. */
   heard<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       promise.then(
@@ -63,7 +64,7 @@ export class ProcessClock implements Clock {
 
   #goOn(): void {
     if (this.#pausedUntilMs > this.#clock.now()) return
-    // One turn each, as they would have had.
+    // One tick each, as without the pause.
     for (const fn of this.#held.splice(0)) this.#clock.schedule(0, () => this.hear(fn))
   }
 

@@ -1,4 +1,5 @@
-// A key-value store that fails over to a replica which is a little behind: writes that it had acknowledged are gone.
+// A key-value store that fails over to a replica which is a little behind: writes that it had acknowledged
+// are gone.
 import type { Clock } from '../../clock.ts'
 import type { KeyValue } from '../../store/port.ts'
 
@@ -13,13 +14,13 @@ interface Write {
 const LAG_MS = 2_000
 
 export interface ReplicatedStore extends KeyValue {
-  /** Fails over: what was written in the last so many milliseconds is as it was before. Returns the keys. */
+  /** Fails over: undoes the writes of the last `lastMs` milliseconds. Returns the keys. */
   forget(lastMs: number): Promise<string[]>
 }
 
 export function replicatedStore(store: KeyValue, clock: Clock): ReplicatedStore {
   let writes: Write[] = []
-  /** Lifetimes are not kept: what comes back lives until it is deleted or overwritten. */
+  /** Lifetimes are not kept: restored values live until they are deleted or overwritten. */
   const noting = async <T>(keys: readonly string[], write: () => Promise<T>): Promise<T> => {
     const atMs = clock.now()
     writes = writes.filter((each) => each.atMs > atMs - LAG_MS)

@@ -1,9 +1,10 @@
-// One process of the simulated fleet: real hosts and stages over the memory log, killed between any two operations.
+// One process of the simulated fleet: real hosts and stages over the memory log, killed between any two
+// operations.
 //
-// 1. After `crash` nothing of the process is heard: its promises never settle, its writes do not happen.
-// 2. A crash strikes before or after an operation of a store, before, in and after a commit, around and during a call,
-//    while a lane is opened, and at any moment besides.
-// 3. A process may be paused, cut off from its group, or lose its store; it is not told why.
+// 1. After `crash` the process is silent: its promises never settle, its writes do not happen.
+// 2. A crash strikes before or after an operation of a store, before, in and after a commit, around and
+//    during a call, while a lane is opened, and at any other moment.
+// 3. A process may be paused, cut off from its group, or lose its store; it does not learn why.
 import { FlotillaError } from '../../errors.ts'
 import { CallMaker, type Breakers } from '../../host/calls/calls.ts'
 import { openJournal, type CallJournal } from '../../host/calls/journal.ts'
@@ -40,7 +41,7 @@ export class SimProcess {
   readonly #troubles: Trouble[] = []
   #awayUntilMs = 0
   #refuses: { readonly reason: string; readonly untilMs: number } | null = null
-  /** Openings of lanes that the log gave, and those that came to a lane at work. */
+  /** Openings of lanes that the log granted, and those that led to a running lane. */
   openings = { given: 0, used: 0 }
   #dyingOf: FaultKind = 'crash-anywhere'
   #ended: FaultKind | null = null
@@ -106,7 +107,7 @@ export class SimProcess {
       for (const lane of host.openLanes()) yield { stage: host.stage, lane, rows: host.rows(lane) }
   }
 
-  /** What is left in the maps that outlive a handling: zero in a process at rest. */
+  /** Entries left in the maps that outlive a handling: zero in a process at rest. */
   leftovers(): number {
     const slots = this.#makers.reduce((held, maker) => held + maker.slotsHeld, 0)
     return this.#places.held + slots + this.#journal.open
@@ -125,7 +126,7 @@ export class SimProcess {
   pause(forMs: number): void {
     this.#trouble('pause', forMs)
     this.clock.pause(forMs)
-    // A silent member is given up like a dead one; it finds out when it goes on.
+    // A silent member is given up like a dead one; it learns of that when it resumes.
     if (forMs > SESSION_MS && !this.#world.alone)
       this.clock.later(SESSION_MS, () => this.#log.cutOff(forMs - SESSION_MS))
   }
@@ -140,7 +141,7 @@ export class SimProcess {
     this.#awayUntilMs = this.#world.clock.now() + forMs
   }
 
-  /** It answers, and takes no writes. */
+  /** The store answers, but refuses writes. */
   haveStoreRefuse(reason: string, forMs: number): void {
     this.#trouble('store-refuses', forMs)
     this.#refuses = { reason, untilMs: this.#world.clock.now() + forMs }
@@ -151,7 +152,7 @@ export class SimProcess {
     this.#trouble('store-forgets', SESSION_MS)
   }
 
-  /** SIGTERM: finishes what it can within its limit, hands its lanes over, and is gone. */
+  /** SIGTERM: finishes what it can within its limit, hands its lanes over, and ends. */
   async drain(): Promise<void> {
     this.#world.note(`${this.name} drains`)
     await Promise.all(this.#hosts.map((host) => host.drain()))
@@ -163,7 +164,7 @@ export class SimProcess {
     this.clock.die()
   }
 
-  /** What befell the process since then that may have cost it a call, or the lease of one. */
+  /** The fault since then that may have cost the process a call, or the lease of one. */
   troubleSince(sinceMs: number): Trouble | null {
     if (this.#ended !== null) return { kind: this.#ended, atMs: 0 }
     return this.#troubles.find(({ atMs }) => atMs >= sinceMs) ?? null
@@ -174,7 +175,7 @@ export class SimProcess {
     return this.#endedAtMs
   }
 
-  /** Whether something else than its end may have kept it from writing what it knew since then. */
+  /** Whether anything but its end may have kept it from writing its results since then. */
   wasHeldUp(sinceMs: number): boolean {
     return this.#troubles.some(({ atMs }) => atMs >= sinceMs)
   }
@@ -184,7 +185,7 @@ export class SimProcess {
     this.#troubles.push({ kind, atMs: this.#world.clock.now() + forMs })
   }
 
-  /** A fault of this process at this place, at the rate of its kind. A crash happens at once. */
+  /** Whether a fault of this kind strikes this process here. A crash happens at once. */
   #strikes(kind: FaultKind, place: string): boolean {
     const { fate, rates, clock } = this.#world
     if (!this.isAlive || !fate.strikes(kind, `${this.name} ${place}`, rates()[kind], clock.now()))
@@ -238,7 +239,7 @@ export class SimProcess {
     return fate.pick(['uncertain-lost', 'uncertain-written'] as const, `uncertain ${this.name} ${place}`)
   }
 
-  /** As `strikes`, where the crash comes a little later: the log carries it out. */
+  /** As `strikes`, for a crash that the log carries out a little later. */
   #isDoomed(kind: FaultKind, place: string): boolean {
     const { fate, rates, clock } = this.#world
     if (!this.isAlive || !fate.strikes(kind, `${this.name} ${place}`, rates()[kind], clock.now()))
@@ -310,7 +311,7 @@ export class SimProcess {
     note(`${this.name} logs an error: ${text}`)
   }
 
-  /** The stage, with events that end the process. What follows in the turn of its death is not heard. */
+  /** The stage, with events that end the process. Anything later in the tick of its death is dropped. */
   #withDeaths(stage: Stage): Stage {
     const guard = <T>(phase: Phase, event: StageEvent, work: () => T): T => {
       if (!this.isAlive || this.#isDeadly(stage.name, phase, event.key, event.id))
@@ -362,7 +363,7 @@ export class SimProcess {
   }
 }
 
-/** The stage that makes calls of this kind; those of others kill nobody. */
+/** The stage that makes calls of this kind; other kinds kill no process. */
 const stageOf = (kind: string): string =>
   ({ model: 'planner', tool: 'tool-executor', code: 'code-sandbox' })[kind] ?? kind
 

@@ -1,6 +1,6 @@
-// A process's way to the key-value store, which outlives it: slow, away for a while, or cut in the middle.
+// A process's access to the key-value store, which outlives it: slow, away for a while, or cut off half-way.
 //
-// 1. A crash strikes before or after an operation takes effect; so does a failure (a reply that was lost).
+// 1. A crash strikes before or after an operation takes effect; so does a failure (a lost reply).
 import { FlotillaError } from '../../errors.ts'
 import type { Guard } from '../../host/calls/guard.ts'
 import type { BlobStore, KeyValue } from '../../store/port.ts'
@@ -11,12 +11,12 @@ export interface StoreFaults {
   readonly strikes: (kind: FaultKind, place: string) => boolean
   readonly between: (least: number, most: number, what: string) => number
   readonly wait: (delayMs: number) => Promise<void>
-  /** Until when the store can't be reached by this process. */
+  /** Whether this process can't reach the store now. */
   readonly isAway: () => boolean
-  /** Why it answers and takes no writes, if it does not: a replica that is read only, a full disk, no memory left. */
+  /** Why it refuses writes, if it does: a read-only replica, a full disk, no memory left. */
   readonly refusal: () => string | null
   readonly isDead: () => boolean
-  /** The process stops for a while before it hears of this operation. */
+  /** Pauses the process before it gets the result of this operation. */
   readonly pause: (place: string) => void
 }
 
@@ -45,7 +45,7 @@ export function withBlobFaults(blobs: BlobStore, faults: StoreFaults): BlobStore
   }
 }
 
-/** The store of the limits is asked through a guard. */
+/** Adds faults to a guard, which accesses the store of the limits. */
 export function withGuardFaults(guard: Guard, faults: StoreFaults): Guard {
   const crashes = { before: 'crash-in-store', after: 'crash-in-store' } as const
   return {
@@ -56,12 +56,12 @@ export function withGuardFaults(guard: Guard, faults: StoreFaults): Guard {
   }
 }
 
-/** Operations that a store which takes no writes answers. */
+/** Operations that a store still answers while it refuses writes. */
 const readings: ReadonlySet<string> = new Set(['get', 'fetch'])
 
 type Crashes = Readonly<{ before: FaultKind; after: FaultKind }>
 
-/** What a compare-and-set means where the call journal makes it. */
+/** The step of the call journal that a compare-and-set is. */
 function stepOf(key: string, expected: string | null, next: string): string {
   if (!key.startsWith('journal:')) return 'swap'
   if (next.includes('"state":"done"')) return 'finish'
@@ -81,7 +81,7 @@ async function perform<T>(
   key: string,
   work: () => Promise<T>,
 ): Promise<T> {
-  // The head of a key is enough to tell operations apart, and keeps the ids of faults readable.
+  // The head of a key is enough to distinguish operations, and keeps the ids of faults readable.
   const place = `${name} ${key.slice(0, 20)}`
   await faults.wait(faults.between(0, 3, `store ${place}`))
   if (faults.strikes(crashes.before, `before ${place}`)) return never()

@@ -8,7 +8,7 @@ interface Scheduled {
   fn: (() => void) | null
 }
 
-/** Time that moves only when everything that can happen now has happened. */
+/** A clock that moves only when everything that can happen now has happened. */
 export class VirtualClock implements Clock {
   readonly #queue = new TinyQueue<Scheduled>([], (a, b) => a.atMs - b.atMs || a.order - b.order)
   #timeMs: number
@@ -37,7 +37,7 @@ export class VirtualClock implements Clock {
   /** Runs until `done` says so or `untilMs` is reached. Resolves with whether it was done. */
   async run(untilMs: number, done: () => boolean): Promise<boolean> {
     for (;;) {
-      // Lets every promise that can settle now settle: nothing here waits for real input or output.
+      // Lets every promise settle that can now: nothing here waits for real input or output.
       await new Promise((resume) => setImmediate(resume))
       if (done()) return true
       const next = this.#queue.peek()

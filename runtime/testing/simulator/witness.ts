@@ -1,4 +1,5 @@
-// Sees what the log wrote and what it gave back, beneath every fault: the state of each lane folded from the commits alone.
+// Compares writes and reads of the log, beneath every fault: folds the state of each lane from the commits
+// alone.
 import type { LaneCommit, OpenLane, StateRow } from '../../log/port.ts'
 
 export class Witness {
@@ -20,7 +21,7 @@ export class Witness {
     if (difference !== null) this.violations.push(`opening lane ${lane} of ${group}: ${difference}`)
   }
 
-  /** Null: these rows are the fold of what was committed. */
+  /** Null: these rows are the fold of the commits. */
   compare(group: string, lane: number, rows: Iterable<StateRow>): string | null {
     const left = new Map(this.#lane(group, lane))
     for (const { key, value } of rows) {

@@ -1,4 +1,5 @@
-// What simulated processes share: time, chance, the log and the stores that outlive them, and who watches.
+// The world that simulated processes share: time, chance, the log, the stores that outlive them, and the
+// observers.
 import type { Codec } from '../../codec/port.ts'
 import type { HostOptions } from '../../host/context.ts'
 import type { JournalOptions } from '../../host/calls/journal.ts'
@@ -12,11 +13,11 @@ import type { ProcessClock } from './process-clock.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 import type { Witness } from './witness.ts'
 
-/** What callers may use of the process that they live in. */
+/** The parts of its process that a caller may use. */
 export interface Surroundings {
   readonly name: string
   readonly clock: ProcessClock
-  /** With its faults. */
+  /** The store, with this process's faults. */
   readonly keyValue: KeyValue
   /** Epoch with which the process opened this lane last; 0: never. */
   readonly epochOf: (stage: string, lane: number) => number
@@ -25,7 +26,7 @@ export interface Surroundings {
 /** Where a handling is when it kills its process. */
 export type Phase = 'decide' | 'call' | 'conclude'
 
-/** Events that end the process which handles them. */
+/** Events that end the process that handles them. */
 export interface DeadlyEvents {
   /** `id`: of the event; of its call, where it is called. */
   kills(stage: string, phase: Phase, key: string, id: string): boolean
@@ -35,7 +36,7 @@ export interface DeadlyEvents {
 export interface World {
   readonly clock: VirtualClock
   readonly fate: Fate
-  /** Now; changes while the run goes on. */
+  /** Current rates; they change during the run. */
   readonly rates: () => FaultRates
   readonly broker: MemoryBroker
   readonly keyValue: KeyValue
@@ -44,37 +45,37 @@ export interface World {
   readonly stages: readonly Stage[]
   readonly journal: JournalOptions
   readonly slowestCommitMs: number
-  /** One process at a time with a store of its own, as on one machine; else processes share everything. */
+  /** One process at a time with its own store, as on one machine; else processes share everything. */
   readonly alone: boolean
-  /** Of every host, besides the defaults. */
+  /** Options of every host, besides the defaults. */
   readonly hostOptions: Partial<HostOptions>
-  /** Most that the log takes with a position. */
+  /** Most metadata that the log takes with a position. */
   readonly metadataBytes: number
-  /** The store as a host reaches it, outside of every fault. */
+  /** Wraps the store of each host, outside of every fault. */
   readonly reached?: (store: KeyValue) => KeyValue
   /** Callers and guards of one process; what they keep in memory dies with it. */
   readonly callers: (process: Surroundings) => Callers
   readonly book: CallBook
   readonly witness: Witness
   readonly tally: Tally
-  /** For the trace; nothing is done with it otherwise. */
+  /** Adds a line to the trace; it has no other effect. */
   readonly note: (text: string) => void
   readonly deadly: DeadlyEvents
-  /** Told of each crash. */
+  /** Called after each crash. */
   readonly onCrash: (process: string) => void
 }
 
-/** Counters that say that the log has lost records, or given offsets twice. */
+/** Counters of lost records and of offsets that went back. */
 const alarmNames: ReadonlySet<string> = new Set(['records_lost', 'positions_reset'])
 
-/** What the hosts told their instruments. */
+/** Reports of the hosts to their instruments. */
 export class Tally {
   readonly counts = new Map<string, number>()
   /** Event ids of timers that fired. */
   readonly timers = new Set<string>()
-  /** What only a bug can cause. */
+  /** Reports that only a bug can cause. */
   readonly complaints: string[] = []
-  /** Times that somebody was told of records which are gone. */
+  /** Times that lost records were reported. */
   alarms = 0
 
   count(name: string, n: number): void {

@@ -1,8 +1,8 @@
-// A fleet at rest: how fast it answers, and what it says of a log that has lost something.
+// A fleet at rest: how fast it answers, and what it reports of a log that has lost records.
 import type { Evidence } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
-/** What is lost fails its task for that reason; what can't be read for a while is read in the end. */
+/** A lost payload fails its task for that reason; one that can't be read for a while is read in the end. */
 function payloads({ bulky }: Simulation['afterwards'], evidence: Evidence): string[] {
   return bulky.flatMap(({ taskId, kind, untilMs }) => {
     const end = evidence.of('TaskCompleted').find(({ data }) => data.taskId === taskId)

@@ -21,7 +21,7 @@ export async function checkAlerts({ world, outside }: Simulation): Promise<strin
     const ended = endings.get(data.notificationId) ?? []
     const isDelivered = ended.some((ending) => 'status' in ending.data && ending.data.status === 'delivered')
     if (ended.length !== 1) violations.push(`notification ${data.notificationId} ended ${ended.length} times`)
-    // Told at least once: after a crash perhaps twice, and never untold.
+    // Notified at least once: after a crash perhaps twice, but never not at all.
     else if (isDelivered && !outside.shown.has(data.notificationId))
       violations.push(`notification ${data.notificationId} was delivered to nobody`)
   }

@@ -12,13 +12,14 @@ export function checkCalls(run: Simulation): string[] {
   const { world } = run
   const { book, tally } = world
   const inDoubt = tally.of('calls_in_doubt')
-  // The host counts what may have been made twice; what was is never more, but for what a store forgot when it failed over.
+  // The host counts calls that may have been made twice; no more were, except those that a store forgot in a
+  // failover.
   const repeated = book.repeated - book.repeatedUnknown
   const uncounted = repeated > inDoubt ? [`${repeated} calls were repeated and ${inDoubt} counted`] : []
   return [...book.violations, ...uncounted, ...(world.alone ? longInDoubt(run) : [])]
 }
 
-/** What was answered longer than a write takes before the end of its process is written, or committed. */
+/** A call answered longer than a write takes before its process ended is journalled, or committed. */
 function longInDoubt({ world, processes }: Simulation): string[] {
   return [...grouped(world.book.calls, ({ callId }) => callId).values()].flatMap((calls) =>
     calls.slice(0, -1).flatMap(({ kind, callId, process, atMs, endedMs }) => {
@@ -37,7 +38,7 @@ export function checkAfter(run: Simulation, evidence: Evidence): string[] {
   return world.book.calls.flatMap((call) => {
     const endedMs = ends.get(call.taskId)
     if (endedMs === undefined) return []
-    // Planner writes the result itself; the others hear of the end and may be a moment behind.
+    // Planner writes the result itself; the others learn of the end and may be a moment behind.
     const graceMs = call.kind === 'model' ? 0 : STOPPED_WITHIN_MS
     if (call.byOwner && call.atMs > endedMs + graceMs)
       return [

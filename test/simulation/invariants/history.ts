@@ -12,7 +12,7 @@ export function checkResults({ users, hostile }: Simulation, evidence: Evidence)
     const statuses = found.map(({ data }) => data.status)
     if (found.length !== 1)
       violations.push(`task ${taskId} has ${found.length} results: ${statuses.join(', ')}`)
-    // A cancel may come first; then the text is not looked at.
+    // A cancel may come first; then the text is not checked.
     else if (isWrong && statuses[0] !== 'rejected' && statuses[0] !== 'cancelled')
       violations.push(`task ${taskId} should have been rejected and is ${statuses[0]}`)
   }
@@ -41,7 +41,7 @@ export function checkHistory({ world }: Simulation, evidence: Evidence): string[
   ]
 }
 
-/** An effect that was committed twice has the same event id twice. Records that were moved home keep theirs. */
+/** An effect that was committed twice has the same event id twice. Records moved home keep theirs. */
 function repeatedEvents({ written }: Evidence): string[] {
   const own = written.filter(({ topic }) => topic !== 'tasks.submitted' && topic !== 'tasks.control')
   return [...grouped(own, ({ eventId }) => eventId)]
@@ -93,7 +93,7 @@ function pairs(
   return violations
 }
 
-/** Planner's and router's lines of a task: admitted first, completed last and once. */
+/** Planner's and router's history of a task: admitted first, completed last and once. */
 function endings(evidence: Evidence): string[] {
   const lines = evidence
     .of('TaskProgressed')

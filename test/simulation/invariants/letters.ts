@@ -1,4 +1,4 @@
-// What is given up, and what came of what nobody should have written.
+// Records that are given up, and the handling of records that nobody should have written.
 import { grouped, type Evidence } from '../evidence.ts'
 import { MOST_DEATHS } from '../deadly.ts'
 import type { Simulation } from '../simulate.ts'
@@ -6,7 +6,7 @@ import type { Spoilt } from '../users.ts'
 
 const placeOf = ({ topic, partition, offset }: Spoilt): string => `${topic} ${partition}:${offset}`
 
-/** Nothing is given up but what can't be read; and nothing of that vanishes. */
+/** Only unreadable records are given up, and none of them vanishes. */
 export function checkLetters(run: Simulation, evidence: Evidence): string[] {
   const { users, hostile, deadly, afterwards, rollout, world } = run
   const letters = evidence.of('DeadLettered').map(({ data }) => data)
@@ -37,7 +37,7 @@ export function checkLetters(run: Simulation, evidence: Evidence): string[] {
       .filter((taskId) => letters.filter((letter) => isOfLost(letter) && letter.key === taskId).length !== 1)
       .map((taskId) => `not one dead letter says that a payload of ${taskId} is lost`),
     ...vanished(evidence, hostile, byPlace),
-    // That an event is given up is logged as an error, and so are what the log has lost and a lane of a newer release.
+    // Events given up are logged as errors, and so are losses of the log and a lane of a newer release.
     ...world.tally.complaints
       .filter((text) => !deadly.plans.some(({ taskId }) => text.includes(taskId)))
       .filter((text) => lost.length === 0 || !isOfLostPayload(text))
@@ -46,12 +46,12 @@ export function checkLetters(run: Simulation, evidence: Evidence): string[] {
   ]
 }
 
-/** Reading it is tried again, then given up. */
+/** Reading it is retried, then given up. */
 const isOfLostPayload = (complaint: string): boolean =>
   complaint.includes('PAYLOAD_MISSING') ||
   complaint === 'a stage threw: {"stage":"planner","type":"ToolCompleted"}'
 
-/** A submission may be answered instead, under an id that its position gives it or under its own. */
+/** A submission may be answered instead, under an id derived from its position or under its own. */
 function vanished(
   evidence: Evidence,
   hostile: Simulation['hostile'],
@@ -70,6 +70,6 @@ function vanished(
   ]
 }
 
-/** The id of a result that refuses: the hostile one, as far as it is shown, or one derived from a position. */
+/** The id of a refusing result: the hostile one, as far as it is shown, or one derived from a position. */
 export const isOfNobody = (taskId: string, { ids }: Simulation['hostile']): boolean =>
   ids.has(taskId) || /^[0-9a-f]{32}$/.test(taskId)

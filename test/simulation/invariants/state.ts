@@ -1,4 +1,4 @@
-// What lanes keep: on the log, in memory, and when all is over.
+// State of lanes: on the log, in memory, and when all is over.
 import type { BlobStore } from '../../../runtime/store/port.ts'
 import type { Simulation } from '../simulate.ts'
 
@@ -13,7 +13,7 @@ export async function checkState(run: Simulation): Promise<string[]> {
   return [...violations, ...(await inMemory(run)), ...openings(run)]
 }
 
-/** A store that is away costs one a second and lane; a process that opens what it can't hold does so for ten minutes. */
+/** An absent store costs one a second and lane; a process that can't hold a lane tries for ten minutes. */
 const MOST_UNUSED_OPENINGS = 120
 
 /** Opening a lane fences its owner: nobody does that again and again for nothing. */
@@ -31,7 +31,7 @@ async function inMemory(run: Simulation): Promise<string[]> {
     for (const { stage, lane, rows } of process.memory()) {
       const committed = new Map<string, string>()
       for (const { key, value } of world.broker.rows(stage, lane))
-        // Rows of the lane itself are an index in memory, of its stage's making.
+        // Rows of the lane itself are an index in memory, built by its stage.
         if (value !== null && !key.startsWith('\u0000')) committed.set(key, await content(value, world.blobs))
       const held = new Map(
         [...rows].map(({ key, name, value }) => [`${key}\u0000${name}`, JSON.stringify(value)]),
@@ -52,7 +52,7 @@ async function content(bytes: Uint8Array, blobs: BlobStore): Promise<string> {
   return whole === null ? 'missing' : content(whole, blobs)
 }
 
-/** Windows of alert rules, budgets near their limits and what channels were told last stay: rows that the configuration fixes. */
+/** Rows of bounded number that stay: windows of rules, budgets near their limits, channels' last times. */
 const stays = (stage: string, key: string): boolean =>
   key === '\u0000host\u0000life' ||
   (stage === 'alerting' && /^fleet\u0000((slot|channel):|budgets$)/.test(key))
@@ -69,7 +69,7 @@ export function checkAtRest(run: Simulation): string[] {
     const left = process.leftovers()
     if (left > 0) violations.push(`${process.name} holds ${left} places and calls that ended long ago`)
     for (const { stage, pending, committing, problems: all } of process.status()) {
-      // An older release says so, for as long as it runs beside a newer one.
+      // An older release reports this, for as long as it runs beside a newer one.
       const problems = all.filter((text) => !(run.rollout.direction && text.includes('is left to')))
       if (pending + committing > 0 || problems.length > 0)
         violations.push(

@@ -1,4 +1,4 @@
-// What was spent, in every place that tells it.
+// Usage, in every place that reports it.
 import { isTaskId } from '../../../schemas/identity.ts'
 import type { World } from '../../../runtime/testing/simulator/world.ts'
 import { grouped, stoppedTasks, type Evidence } from '../evidence.ts'
@@ -16,7 +16,8 @@ export function checkUsage(run: Simulation, evidence: Evidence): string[] {
   for (const { callId, taskId, spent, isOrphaned } of finishedCalls(world)) {
     const rows = byCall.get(callId) ?? []
     const told = rows.map(({ data }) => `${data.inputTokens}+${data.outputTokens}`)
-    // Its lane was lost before the commit, and the end of its task overtook the event that would have read the answer.
+    // Its lane was lost before the commit, and the end of its task overtook the event that would have read
+    // the answer.
     if (rows.length === 0 && isOrphaned && stopped.has(taskId)) continue
     // Given up with the event whose handling killed its processes: nobody could read the answer.
     if (rows.length === 0 && deadly.isDeadly(taskId)) continue
@@ -29,7 +30,7 @@ export function checkUsage(run: Simulation, evidence: Evidence): string[] {
 }
 
 /**
- * A call that was stopped is paid for what it had used: no less than the model charges, and exactly that where the client
+ * A stopped call is charged for its usage: no less than the model charges, and exactly that where the client
  * knew it. A call that was made twice, or whose process died, is in doubt.
  */
 function ofStopped(run: Simulation, evidence: Evidence): string[] {

@@ -220,7 +220,7 @@ test('what no channel can be told is a warning, not a mistake', () => {
     warnings[0] ?? '',
     /channel pagerduty \(of high_error_rate, quota_exceeded\) is not configured: add alerts.channels.pagerduty/,
   )
-  assert.match(warnings[2] ?? '', /channel slack can't be told: SLACK_WEBHOOK_URL is not set/)
+  assert.match(warnings[2] ?? '', /channel slack can't be notified: SLACK_WEBHOOK_URL is not set/)
   assert.equal(warningsOf(slackOnly, { SLACK_WEBHOOK_URL: 'https://hooks.slack.com/x' }).length, 2)
   assert.deepEqual(warningsOf({}), [], 'whoever has not begun with channels is not nagged')
   const own = { alerts: { rules: { high_latency: { channels: ['ops'] } } } }

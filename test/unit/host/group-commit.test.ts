@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { COMPANY_MS, GroupCommit, type Effect } from '../../../runtime/host/lane/group-commit.ts'
+import { MAX_LINGER_MS, GroupCommit, type Effect } from '../../../runtime/host/lane/group-commit.ts'
 import { OffsetTracker } from '../../../runtime/host/lane/offsets.ts'
 import { Refusals } from '../../../runtime/host/lane/refusals.ts'
 import {
@@ -182,7 +182,7 @@ test('a group is bounded: 1,000 effects, or 4 MB', async () => {
 
 test('an effect that nobody waits for is committed with the next one, when asked for, or after a while', async () => {
   const { commits, clock, push, settle, answer, group } = lane()
-  push(0, { withinMs: COMPANY_MS })
+  push(0, { withinMs: MAX_LINGER_MS })
   await settle()
   assert.equal(commits.length, 0)
   push(1)
@@ -192,15 +192,15 @@ test('an effect that nobody waits for is committed with the next one, when asked
     [2],
   )
   await answer()
-  push(2, { withinMs: COMPANY_MS })
+  push(2, { withinMs: MAX_LINGER_MS })
   group.flush()
   await settle()
   assert.equal(commits.length, 2)
   await answer()
-  push(3, { withinMs: COMPANY_MS })
+  push(3, { withinMs: MAX_LINGER_MS })
   await settle()
   assert.equal(commits.length, 2)
-  await clock.run(clock.now() + COMPANY_MS + 1, () => false)
+  await clock.run(clock.now() + MAX_LINGER_MS + 1, () => false)
   await settle()
   assert.equal(commits.length, 3)
 })
@@ -209,7 +209,7 @@ test('an effect that may wait keeps to its own limit, also while a commit is und
   const { commits, clock, push, settle, answer } = lane()
   push(0)
   await settle()
-  push(1, { withinMs: COMPANY_MS })
+  push(1, { withinMs: MAX_LINGER_MS })
   push(2, { withinMs: 50 })
   await answer()
   assert.equal(commits.length, 1, 'a commit that ends does not take them along by itself')
@@ -219,10 +219,10 @@ test('an effect that may wait keeps to its own limit, also while a commit is und
 
 test('many effects that may wait are company enough', async () => {
   const { commits, push, settle } = lane()
-  for (let offset = 0; offset < 99; offset++) push(offset, { withinMs: COMPANY_MS })
+  for (let offset = 0; offset < 99; offset++) push(offset, { withinMs: MAX_LINGER_MS })
   await settle()
   assert.equal(commits.length, 0)
-  push(99, { withinMs: COMPANY_MS })
+  push(99, { withinMs: MAX_LINGER_MS })
   await settle()
   assert.equal(commits.length, 1)
 })

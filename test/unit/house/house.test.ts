@@ -8,6 +8,7 @@ import * as code from './rules-code.ts'
 import * as exported from './rules-exports.ts'
 import * as named from './rules-files.ts'
 import * as imported from './rules-imports.ts'
+import * as words from './rules-words.ts'
 import { isTypeScript, root, textFiles, type TextFile } from './tree.ts'
 
 const files = textFiles()
@@ -224,6 +225,39 @@ describe('files', () => {
     assert.equal(
       named.lockHosts({ packages: { 'node_modules/x': { resolved: 'https://example.org/x.tgz' } } }).length,
       1,
+    )
+  })
+})
+
+describe('words', () => {
+  const inComment = (text: string): Sample => ({ 'runtime/a.ts': `/** ${text} */\nconst x = 1` })
+  ruleOfFiles('no word that hides the field’s own', words.forbiddenWords, [
+    inComment('The cause was mended.'),
+    inComment('The topic was created anew.'),
+    inComment('It waits for ever.'),
+    { 'docs/operating.md': 'Whoever reads it' },
+    { 'runtime/a.ts': 'const COMPANY_MS = 1' },
+    { 'README.md': 'what befell its process' },
+  ])
+  ruleOfFiles('a doc comment begins with what it means', words.commentBeginnings, [
+    inComment('Of one body.'),
+    { 'cli/a.ts': '  /**\n   * Of one body.\n   */\n  readonly bytes: number' },
+  ])
+  ruleOfFiles('only people and models are told', words.toldWhom, [
+    inComment('The channel is told.'),
+    { 'services/planner/a.ts': '// For the model.\nconst told = 1' },
+    { 'services/alerting/a.ts': '/** Whether its channels were told. */\nconst x = 1' },
+    { 'services/alerting/a.ts': 'const told = tell(alert)' },
+  ])
+  test('people, models and the alert’s field are allowed', () => {
+    const files = filesOf({
+      'runtime/a.ts': "// The model\n// is told.\nconst x = 'The user is told.'",
+      'services/alerting/a.ts': 'if (alert.told) step({ told: true })',
+    })
+    assert.deepEqual(words.toldWhom(files), [])
+    assert.deepEqual(
+      words.forbiddenWords(filesOf({ 'docs/adr/0001-x.md': 'anew', 'docs/a.md': 'accompany' })),
+      [],
     )
   })
 })

@@ -1,12 +1,15 @@
-// Faults around any Log, for the simulator. What the log promises still holds; what it permits happens more often.
+// Faults around any Log, for the simulator. The log's promises still hold; permitted failures happen more
+// often.
 //
-// 1. After a crash the view calls nothing back and its pending promises never settle; its lanes move on `sessionMs` later.
-// 2. Delivery stays in offset order within a topic, however late, and topics overtake each other; records at or past the
-//    committed position may come again.
-// 3. An uncertain commit closes nothing: whether it was written is decided by the hook, and found out by opening again.
-// 4. A process that was cut off is given up by the log at once and hears of it later: until then it works on as a zombie.
-// 5. Where offsets went back, openings of the lanes that read them are over, and the next opening reports what is gone, until
-//    a commit has moved its position.
+// 1. After a crash the view calls nothing back and its pending promises never settle; its lanes move on
+//    `sessionMs` later.
+// 2. Delivery stays in offset order within a topic, however late, and topics overtake each other; records at
+//    or past the committed position may be delivered again.
+// 3. An uncertain commit closes nothing: the hook decides whether it was written, and reopening shows it.
+// 4. The log gives up a process that was cut off at once; the process learns of it later, and until then
+//    works on as a zombie.
+// 5. If offsets went back, openings of the lanes that read them end, and the next opening reports the loss,
+//    until a commit has moved its position.
 import type { Clock } from '../../../clock.ts'
 import { CommitFailed, CommitUncertain, LaneSpent } from '../../../log/port.ts'
 import type {
@@ -21,7 +24,7 @@ import type {
   OpenLane,
 } from '../../../log/port.ts'
 
-/** Of the crashes: before it was sent; while it is on its way, written after the death; written, and never heard of. */
+/** The crashes strike: before it was sent; on its way, written after death; written, before the answer. */
 export type CommitFault =
   'fail' | 'uncertain-lost' | 'uncertain-written' | 'crash-before' | 'crash-in-flight' | 'crash-after'
 
@@ -36,22 +39,22 @@ export interface Faults {
   readonly onOpen?: (place: LanePlace) => 'fail' | 'crash' | null
   readonly commitDelayMs?: (place: LanePlace) => number
   readonly deliveryDelayMs?: (place: LanePlace, topic: LogRecord['topic']) => number
-  /** True: after this batch, everything past the committed position is handed over again. */
+  /** True: after this batch, everything past the committed position is delivered again. */
   readonly repeats?: (place: LanePlace) => boolean
-  /** Told when a fault crashed the process: the simulator drops its host. */
+  /** Called when a fault crashed the process: the simulator drops its host. */
   readonly onCrash?: () => void
   /** How long the log takes to notice a crash and move its lanes. Default 0. */
   readonly sessionMs?: number
-  /** What the process is told passes here: it may be stopped for a while. Default: at once. */
+  /** Every callback into the process passes here: it may be paused. Default: at once. */
   readonly hear?: (fn: () => void) => void
   /** Beneath the faults: a commit was written, a lane was opened. */
   readonly onWritten?: (place: LanePlace, commit: LaneCommit) => void
   readonly onOpened?: (place: LanePlace, lane: OpenLane) => void
 }
 
-/** What a log has lost, and when it loses something. */
+/** Losses of a log, and notice of new ones. */
 export interface LogLosses {
-  /** Of what the lane had committed: where it goes on. */
+  /** Losses behind the lane's committed positions: where it goes on. */
   of(group: string, lane: number): readonly InputLoss[]
   /** Offsets of the partition went back. Returns how to stop listening. */
   onRewind(listener: (topic: LogTopic, partition: number) => void): () => void
@@ -63,7 +66,7 @@ export interface FaultyLog extends Log {
   /** kill -9 of the process that uses this view. */
   crash(): void
   readonly crashed: boolean
-  /** The log gives the process up; it is told, and joins again, `forMs` later. */
+  /** The log gives the process up; it learns of that, and joins again, `forMs` later. */
   cutOff(forMs: number): void
 }
 
@@ -122,12 +125,12 @@ class Life {
   }
 
   hear(fn: () => void): void {
-    const told = (): void => void (this.crashed || fn())
-    if (this.faults.hear) this.faults.hear(told)
-    else told()
+    const unlessCrashed = (): void => void (this.crashed || fn())
+    if (this.faults.hear) this.faults.hear(unlessCrashed)
+    else unlessCrashed()
   }
 
-  /** The promise, except that nothing of it is heard after a crash. */
+  /** The promise, which never settles after a crash. */
   whileAlive<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       promise.then(
@@ -152,7 +155,7 @@ class FaultyMembership implements Membership {
   readonly #held = new Set<number>()
   readonly #declined = new Set<number>()
   #inner: Membership | null = null
-  /** Grows with each joining: what was said to an earlier member is not heard. */
+  /** Grows with each joining: callbacks of an earlier member are dropped. */
   #generation = 0
   #left = false
 
@@ -183,7 +186,7 @@ class FaultyMembership implements Membership {
     if (this.#left || this.#life.crashed) await inner.leave()
     else {
       this.#inner = inner
-      // What a process can't read it can't read after it has joined again.
+      // A process that can't read a lane still can't after it has joined again.
       for (const lane of this.#declined) inner.decline?.(lane)
     }
     void inner.joined.then(() => hear(this.#hasJoined))
@@ -258,7 +261,7 @@ class FaultyLane implements OpenLane {
   readonly #topics: readonly LogTopic[]
   #delivered: LogRecord[] = []
   #closed = false
-  /** A position went back: this opening is over. */
+  /** A position went back: this opening has ended. */
   #spent = false
   #unlisten = (): void => undefined
 
@@ -291,7 +294,7 @@ class FaultyLane implements OpenLane {
     this.#inner.start((records) => {
       const [first] = records
       if (!first) return
-      // One queue a topic, so that a shorter delay can't overtake a longer one.
+      // One queue per topic, so that a shorter delay can't overtake a longer one.
       const { topic } = first
       const arriving = this.#arriving.get(topic) ?? []
       this.#arriving.set(topic, arriving)

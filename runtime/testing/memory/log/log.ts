@@ -1,7 +1,9 @@
-// The simulator's log: the embedded log's engine over maps, driven by a clock alone (no timers, no randomness of its own).
+// The simulator's log: the embedded log's engine over maps, driven by a clock alone (no timers, no randomness
+// of its own).
 //
-// 1. `connect` gives a process's view; its crash is sudden: it hears nothing more, and what it awaits never settles.
-// 2. Faults strike at a view's commits and deliveries as the hooks say; the log itself stays right.
+// 1. `connect` returns a process's view; its crash is sudden: it gets no more callbacks, and its pending
+//    promises never settle.
+// 2. Faults strike a view's commits and deliveries as the hooks say; the log itself stays correct.
 import { DEFAULT_PARTITIONS } from '../../../../schemas/topics.ts'
 import { systemClock } from '../../../clock.ts'
 import type { Clock } from '../../../clock.ts'
@@ -17,30 +19,33 @@ import { createMemoryStorage } from './storage.ts'
 export interface MemoryBrokerOptions {
   readonly partitions?: number
   readonly clock?: Clock
-  /** Another storage in its place: logs that break a promise, for those who must notice. */
+  /** Replaces the storage: with a log that breaks a promise, to test that this is noticed. */
   readonly storage?: (right: LogStorage) => LogStorage
-  /** Topics whose records keep the producer's timestamp, as Kafka's CreateTime does; the others have the broker's. Default none. */
+  /**
+   * Topics whose records keep the producer's timestamp, as Kafka's CreateTime does; the others have the
+   * broker's. Default none.
+   */
   readonly createTime?: readonly LogTopic[]
 }
 
-/** What stands when every process is dead: records, positions, rows, epochs. */
+/** Survives every process: records, positions, rows, epochs. */
 export interface MemoryBroker {
   readonly partitions: number
   /** Another process's view. Topics exist from the start. */
   connect(faults?: Faults): FaultyLog
   /** Applies retention now. */
   sweep(): Promise<number>
-  /** A member joins the group and leaves again: lanes are revoked, then assigned anew. */
+  /** A member joins the group and leaves again: lanes are revoked, then assigned again. */
   rebalance(group: string): void
-  /** Of the lane's latest opening; 0 when it was never opened. */
+  /** Epoch of the lane's latest opening; 0 if it was never opened. */
   epoch(group: string, lane: number): number
   /** Every live state row of the lane, as committed. */
   rows(group: string, lane: number): readonly StateRow[]
-  /** Committed position of a lane in a topic, whatever is finished beyond it; undefined: none yet. */
+  /** Committed position of a lane in a topic, without what is finished beyond it; undefined: none yet. */
   position(group: string, topic: LogTopic, lane: number): { offset: number; metadata: string } | undefined
   /** Offset that the next record of this partition gets. */
   end(topic: LogTopic, partition: number): number
-  /** A record of a foreign producer, who says when it was made. Resolves with its offset; rejects where the broker refuses it. */
+  /** A record of a foreign producer, with its own timestamp. Resolves with the offset, or is refused. */
   produce(record: OutgoingRecord, timestampMs: number): Promise<number>
   /** Deletes the topic and creates it again: its offsets begin at 0, committed positions stay as they are. */
   recreate(topic: LogTopic): void

@@ -4,13 +4,13 @@ import type { InputLoss, LogTopic, StateRow } from '../../../log/port.ts'
 
 interface Partition extends Slot {
   records: StoredRecord[]
-  /** Every time that its offsets went back. */
+  /** Each time that its offsets went back. */
   readonly rewinds: Rewind[]
 }
 
 interface Rewind {
   readonly cause: 'truncated' | 'recreated'
-  /** Offsets below are those of before. */
+  /** Offsets below this stayed. */
   readonly keptTo: number
 }
 
@@ -26,9 +26,9 @@ interface LanePart {
   rows: Map<string, StateRow>
 }
 
-/** A storage that loses what it had. Positions that it gives are within what it has. */
+/** A storage that can lose records. The positions that it returns are within those it has. */
 export interface MemoryStorage extends LogStorage {
-  /** Loses the records from this offset on: the next ones get their offsets. A topic that is created again loses all of them. */
+  /** Loses the records from this offset on; the next ones reuse it. A re-created topic loses all of them. */
   rewind(slot: Slot, cause: Rewind['cause'], keptTo: number): void
   /** Deletes the records below this offset, read or not. */
   discard(slot: Slot, below: number): void
@@ -36,7 +36,7 @@ export interface MemoryStorage extends LogStorage {
   losses(group: string, partition: number): InputLoss[]
 }
 
-/** Maps instead of tables. A transaction runs in a later turn of the clock; nothing in it can fail after its checks. */
+/** Maps instead of tables. A transaction runs in a later tick; nothing in it can fail after its checks. */
 export function createMemoryStorage(clock: Clock): MemoryStorage {
   const topics = new Map<LogTopic, Partition[]>()
   const positions = new Map<string, Map<Slot, Committed>>()
@@ -148,7 +148,7 @@ function partitionOf(slot: Slot): Partition {
   return slot as Partition
 }
 
-/** The position that a lane goes on at: what was lost after it was committed moves it. */
+/** The position at which a lane goes on: losses after its commit move it. */
 function within(committed: Committed, { rewinds, records, next }: Partition): Committed {
   let { offset } = committed
   for (const { cause, keptTo } of rewinds.slice(committed.rewinds))
@@ -157,7 +157,7 @@ function within(committed: Committed, { rewinds, records, next }: Partition): Co
   return offset === committed.offset ? committed : { ...committed, offset, metadata: '' }
 }
 
-/** Offsets have no gaps in memory but may not begin at 0, so the place of an offset is a subtraction. */
+/** Offsets have no gaps in memory but may not begin at 0, so an offset's index is a subtraction. */
 function readRecords(records: readonly StoredRecord[], fromOffset: number, limit: ReadLimit): StoredRecord[] {
   const start = Math.max(0, fromOffset - (records[0]?.offset ?? 0))
   let bytes = 0
