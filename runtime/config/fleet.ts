@@ -123,7 +123,7 @@ export interface Profile {
   maxSteps: number
   timeoutMs: number
   executor: string
-  /** Overrides every tool's cache lifetime. */
+  /** Overrides the cache lifetime of idempotent tools and of those that declare one. Milliseconds. */
   toolCacheTtlMs?: number
   maxOutputTokens?: number
 }
@@ -324,7 +324,7 @@ export interface FleetDefinition {
   }
   limits?: {
     input?: { maxChars?: number; schemaBytes?: number; forbiddenPatterns?: string[] }
-    /** Handlings at work at once in one process. Default 256. */
+    /** Outside calls at once in one process. Default 256. */
     concurrency?: number
     queue?: Partial<QueueLimits>
     codeStepTimeoutMs?: number
