@@ -5,7 +5,7 @@ import { standardTools } from 'flotilla/tools'
 
 export default defineFleet({
   tools: [...standardTools],
-  // On a machine of one's own whoever submits a task may choose. Leave this out where others submit them.
+  // On your own machine, anyone who submits a task may choose. Leave this out if others submit tasks.
   overrides: { mode: true, model: true, profile: true, strategy: true, maxSteps: 100, timeoutMs: 86_400_000 },
   agents: {
     default: {

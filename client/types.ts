@@ -53,6 +53,7 @@ export interface ToolCallRecord {
 export interface TaskResult {
   taskId: string
   status: TaskCompleted['status']
+  /** The answer; null unless succeeded, or the model's last text after BUDGET_EXCEEDED and COST_LIMIT. */
   output: Json
   steps: TaskStep[]
   usage: Usage

@@ -1,6 +1,6 @@
-// Writes what follows from other files: docs/errors.md from the error table, services/README.md and docs/principals.md from the
-// stages and the topics, runtime/python-modules.ts from the list that the sandbox enforces.
-// `node docs/generate.ts` writes them; with `--check` it only compares, and fails on a difference.
+// Generates pages from other files: docs/errors.md from the error table, services/README.md and docs/principals.md from
+// the stages and the topics, runtime/python-modules.ts from the list that the sandbox enforces.
+// `npm run generate` writes them; with `--check` this only compares, and fails on a difference.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -10,25 +10,26 @@ import { completeFleet } from '../runtime/config/load.ts'
 import { errorTable } from '../runtime/errors.ts'
 import type { Service } from '../runtime/service.ts'
 import { topics } from '../schemas/topics.ts'
+import { serviceNames } from '../services/index.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** A service with what its own README says of it. */
+/** A service, with the facts from its own README. */
 export interface DescribedService {
   readonly name: string
   readonly consumes: readonly string[]
   readonly produces: readonly string[]
   /** First sentence of its README. */
   readonly purpose: string
-  /** Rows of the table in its README; absent for a door. */
+  /** Rows of the table in its README; absent for the gateway. */
   readonly rows: Readonly<Record<string, string>>
 }
 
-/** In the order in which a task meets them. */
-const order = ['gateway', 'router', 'planner', 'tool-executor', 'code-sandbox', 'metering', 'alerting']
+/** In the order in which a task meets them: it comes in by the gateway. */
+const order: readonly string[] = ['gateway', ...serviceNames.filter((name) => name !== 'gateway')]
 
-/** The gateway is a client of the fleet with an HTTP server: it has no stage that says what it reads. */
-const doors: Readonly<Record<string, { consumes: string[]; produces: string[] }>> = {
+/** The gateway is a client of the fleet with an HTTP server: it has no stage to read its topics from. */
+const clients: Readonly<Record<string, { consumes: string[]; produces: string[] }>> = {
   gateway: {
     consumes: ['tasks.completed', 'tasks.history', 'tasks.streaming', 'alerts.raised', 'alerts.notifications'],
     produces: ['tasks.submitted', 'tasks.control', 'alerts.control'],
@@ -48,19 +49,21 @@ async function describe(name: string): Promise<DescribedService> {
   const module = (await import(pathToFileURL(join(path, 'main.ts')).href)) as Record<string, Service>
   const service = Object.values(module).find((value) => value.name === name)
   const stage = service?.stage?.(completeFleet({}, readEnvironment({}), 'the default fleet'))
-  const door = doors[name]
+  const client = clients[name]
   const written = topics.filter(({ writers }) => writers.includes(name)).map((topic) => topic.name)
   return {
     name,
-    consumes: stage?.consumes.map(({ topic }) => topic) ?? door?.consumes ?? [],
-    produces: door?.produces ?? written,
+    consumes: stage?.consumes.map(({ topic }) => topic) ?? client?.consumes ?? [],
+    produces: client?.produces ?? written,
     ...readmeOf(join(path, 'README.md')),
   }
 }
 
 function readmeOf(path: string): Pick<DescribedService, 'purpose' | 'rows'> {
-  const lines = readFileSync(path, 'utf8').split('\n')
-  const purpose = lines.find((line) => /^[A-Z]/.test(line)) ?? ''
+  const text = readFileSync(path, 'utf8')
+  const lines = text.split('\n')
+  const paragraph = text.split('\n\n').find((block) => /^[A-Z]/.test(block)) ?? ''
+  const purpose = paragraph.replaceAll('\n', ' ')
   const cells = lines.flatMap((line) => {
     const [, name, value] = /^\|\s*(\w+)\s*\|\s*(.*?)\s*\|$/.exec(line) ?? []
     return name && value ? [[name, value]] : []
@@ -77,38 +80,43 @@ async function servicesPage(): Promise<string> {
   )
   return `# Services
 
-Generated from the stages, \`schemas/topics.ts\` and the READMEs below by \`node docs/generate.ts\`. Do not edit.
+Generated from the stages, \`schemas/topics.ts\` and the READMEs below by \`npm run generate\`. Do not edit.
 
-Each folder is one service: a process of its own on Kafka, one of several in a process on one machine. Its \`stage.ts\` is a
-pure state machine and the place to begin reading; \`main.ts\` says who makes its calls. Services never import each other:
-they know each other's events only ([docs/events.md](../docs/events.md)).
+Each folder is one service: a process of its own on Kafka, one of several in a process on one machine. Its
+\`stage.ts\` is a pure state machine and the file to read first; \`main.ts\` puts stage and caller together; every
+folder has the same anatomy ([contributing](../docs/contributing.md#where-things-are)). Services never import each
+other: they know only each other's events ([docs/events.md](../docs/events.md)).
 
 | service | what it does | consumes | produces | calls | state |
 |---|---|---|---|---|---|
 ${rows.join('\n')}
 
-Every stage also writes \`dead-letters\` (what it could not process) and \`ops.health\` (its breakers, as they open and close).
-Its state lies in a compacted topic of its own, \`<prefix>.<service>.state\` (on one machine: in the data file).
+Every stage also writes \`dead-letters\` (records that it could not process) and \`ops.health\` (its breakers, as they
+open and close). Its state is in a compacted topic of its own, \`<prefix>.<service>.state\` (on one machine: in the
+data file).
 `
 }
 
-/** Written by the host for every stage, so not worth a mention in each row. */
+/** Written by the host for every stage, so left out of the rows. */
 const everyStage = ['dead-letters', 'ops.health']
 
-const groups: readonly [RegExp, string][] = [
-  [/^(TASK_(INVALID|TEXT|ID)|PROFILE|AGENT|OVERRIDE|EXECUTOR|MODEL_NOT)/, 'Submitting a task'],
-  [/^(TASK_|STEP_|OUTPUT_|COST_)/, 'Running a task'],
-  [/^(MODEL_|BREAKER_)/, 'Models'],
-  [/^TOOL_/, 'Tools'],
-  [/^(CODE_|NONDETERMINISM|SANDBOX)/, 'Code'],
-  [/^CALL_/, 'Calls'],
-  [/./, 'The fleet'],
+/** Sections of the page, in the order of the table: each starts at this code. */
+const groups: readonly (readonly [keyof typeof errorTable, string])[] = [
+  ['TASK_INVALID', 'Submitting a task'],
+  ['TASK_CANCELLED', 'Running a task'],
+  ['MODEL_RATE_LIMITED', 'Models'],
+  ['TOOL_UNKNOWN', 'Tools'],
+  ['CODE_SYNTAX', 'Code'],
+  ['CALL_ABORTED', 'Calls'],
+  ['UNDECODABLE_RECORD', 'The fleet'],
 ]
 
 function errorsPage(): string {
-  const sections = groups.map(([, title]) => {
+  const codes = Object.keys(errorTable)
+  const sections = groups.map(([first, title], index) => {
+    const next = groups[index + 1]?.[0]
     const rows = Object.entries(errorTable)
-      .filter(([name]) => groups.find(([pattern]) => pattern.test(name))?.[1] === title)
+      .slice(codes.indexOf(first), next === undefined ? codes.length : codes.indexOf(next))
       .map(
         ([name, { severity, retryable, meaning, remedy }]) =>
           `| \`${name}\` | ${severity} | ${retryable ? 'yes' : 'no'} | ${meaning} | ${remedy} |`,
@@ -117,28 +125,30 @@ function errorsPage(): string {
   })
   return `# Errors
 
-Generated from \`runtime/error-table.ts\` by \`node docs/generate.ts\`. Do not edit.
+Generated from \`runtime/error-table.ts\` by \`npm run generate\`. Do not edit.
 
-Every error that Flotilla reports is one of these: in a result (\`error.code\`), in the history of a task, in a dead letter, in
-an HTTP answer (\`{"error": {code, message, remedy}}\`), at the command line. The message says what happened and where.
+Every error that Flotilla reports is one of these: in a result (\`error.code\`), in the history of a task, in a
+dead letter, in an HTTP answer (\`{"error": {code, message, remedy}}\`), at the command line. The message says what
+happened and where.
 
-- **Severity.** recoverable: the task, or its author, can deal with it. degraded: the fleet works, less well. critical: a
-  person must act.
-- **Retryable.** The same request may succeed later without a change. Flotilla itself retries where it is safe to.
-- **When.** \`error.retryAfterMs\` says how many milliseconds after its end the same task has room: after \`RATE_LIMITED\` and
-  \`BUDGET_EXCEEDED\`, and where a provider said so. Over HTTP, \`Retry-After\` says it in seconds ([gateway](../services/gateway/README.md)).
+- **Severity.** recoverable: the task, or its author, can deal with it. degraded: the fleet works, but less well.
+  critical: a person must act.
+- **Retryable.** The same request may succeed later without a change. Flotilla itself retries if that is safe.
+- **When.** \`error.retryAfterMs\`: in how many milliseconds after its end the same task has room: after
+  \`RATE_LIMITED\` and \`BUDGET_EXCEEDED\`, and if a provider gave a time. Over HTTP, \`Retry-After\` has it in
+  seconds ([gateway](../services/gateway/README.md)).
 
 ${sections.join('\n')}`
 }
 
-/** Everybody with credentials of their own: what a broker's access lists must allow them. */
+/** Access lists of the broker: what each principal must be allowed. */
 async function principalsPage(): Promise<string> {
   const services = await describeServices()
   const rows = services.map(({ name, consumes, produces }) => {
-    const isDoor = name in doors
-    const own = isDoor ? [] : [`${name}.state`]
-    const group = isDoor ? 'its readers’' : code([`<prefix>.${name}`])
-    const id = isDoor ? '–' : code([`<prefix>.${name}.<lane>`])
+    const isClient = name in clients
+    const own = isClient ? [] : [`${name}.state`]
+    const group = isClient ? 'its readers’' : code([`<prefix>.${name}`])
+    const id = isClient ? '–' : code([`<prefix>.${name}.<lane>`])
     return `| ${name} | ${code([...consumes, ...own])} | ${code([...new Set([...produces, ...own])])} | ${group} | ${id} |`
   })
   const open = topics.filter(({ writers }) => writers.includes('anyone'))
@@ -147,11 +157,12 @@ async function principalsPage(): Promise<string> {
   )
   return `# Principals
 
-Generated from \`schemas/topics.ts\` and the stages by \`node docs/generate.ts\`. Do not edit.
+Generated from \`schemas/topics.ts\` and the stages by \`npm run generate\`. Do not edit.
 
-Events are not signed: a stage believes what stands in a topic that only stages write. Whoever may write \`tools.requested\` can
-have any tool run, past lists of tools and approvals; whoever may write \`tasks.completed\` decides what a result is. So give each
-service a principal of its own on the broker, and allow it this much. Every name begins with the fleet's prefix.
+Events are not signed: a stage trusts topics that only stages write. A principal that may write \`tools.requested\`
+can have any tool run, past lists of tools and approvals; one that may write \`tasks.completed\` decides what a result
+is. So give each service a principal of its own on the broker, with these rights. Every name begins with the fleet's
+prefix.
 
 | principal | reads | writes | group | transactional ids |
 |---|---|---|---|---|
@@ -159,7 +170,7 @@ ${rows.join('\n')}
 | users | \`tasks.completed\`, \`tasks.history\`, \`tasks.streaming\` | ${code(open.map(({ name }) => name))} | their own | – |
 | operators | all | ${code([...open.map(({ name }) => name)])}, and what they replay | their own | – |
 
-A user who may read \`tasks.completed\` reads every user's results: give users the gateway instead, where that matters.
+A user who may read \`tasks.completed\` reads every user's results: if that matters, give users the gateway instead.
 
 ## Who is trusted to write which topic
 
@@ -174,7 +185,7 @@ function pythonModules(): string {
   const source = readFileSync(join(root, 'services/code-sandbox/executors/python/sandbox_imports.py'), 'utf8')
   const names = /^AUTHORISED = \(([^)]*)\)/m.exec(source)?.[1]?.match(/[a-z_]\w*/g)
   if (!names) throw new Error('sandbox_imports.py: AUTHORISED was not found')
-  return `// Generated from services/code-sandbox/executors/python/sandbox_imports.py by \`node docs/generate.ts\`. Do not edit.
+  return `// Generated from services/code-sandbox/executors/python/sandbox_imports.py by \`npm run generate\`. Do not edit.
 
 /** Modules of Python's standard library that a step may import. */
 export const PYTHON_MODULES: readonly string[] = [
@@ -210,7 +221,7 @@ async function main(check: boolean): Promise<void> {
   if (!check) return (await generatedPages()).forEach((text, path) => writeFileSync(path, text))
   const wrong = await drift()
   if (wrong.length === 0) return
-  console.error(`Out of date: ${wrong.join(', ')}. Run \`node docs/generate.ts\` and commit what it writes.`)
+  console.error(`Out of date: ${wrong.join(', ')}. Run \`npm run generate\` and commit what it writes.`)
   process.exitCode = 1
 }
 

@@ -69,12 +69,6 @@ export const errorTable = {
     'The queue is full, for this user or for all.',
     'Submit again when some are done, or raise limits.queue in flotilla.config.ts.',
   ),
-  TASK_ID_REUSED: row(
-    'recoverable',
-    false,
-    'A task with this id was accepted before; the first one stands.',
-    'Fetch its result, or submit with a new id.',
-  ),
   RATE_LIMITED: row(
     'recoverable',
     true,

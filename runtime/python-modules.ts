@@ -1,4 +1,4 @@
-// Generated from services/code-sandbox/executors/python/sandbox_imports.py by `node docs/generate.ts`. Do not edit.
+// Generated from services/code-sandbox/executors/python/sandbox_imports.py by `npm run generate`. Do not edit.
 
 /** Modules of Python's standard library that a step may import. */
 export const PYTHON_MODULES: readonly string[] = [

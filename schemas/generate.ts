@@ -1,5 +1,5 @@
-// npm run generate: writes what follows from schemas/*.avsc and topics.ts. `--check` only compares, and fails on a difference.
-// `--release` first keeps the present version of every changed schema in schemas/released/, for ever.
+// npm run generate: writes the files derived from schemas/*.avsc and topics.ts. `--check` only compares, and fails on a
+// difference. `--release` first keeps the current version of every changed schema in schemas/released/, forever.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,13 +1,14 @@
-// Rules for text that comes from outside and names something: ids, names, remarks. Every way in follows them: records of
-// open topics (Avro and plain JSON), the HTTP API, the client, the command line.
+// Rules for text from outside that names something: ids, names, remarks. They hold on every way in: records of open
+// topics (Avro and plain JSON), the HTTP API, the client, the command line.
 //
-// 1. An id or a name is short and has no control character or lone surrogate: keys, ledgers, logs and terminals take it as it is.
-// 2. What a message quotes of a refused text is cut and escaped (`shown`), so that nothing of any length is copied.
+// 1. An id or a name is short and has no control character or lone surrogate: keys, ledgers, logs and terminals take
+//    it as it is.
+// 2. A message quotes a refused text cut and escaped (`shown`), so that no text of unbounded length is copied.
 import type { EventMap, EventType } from './generated/events.ts'
 import { MAX_TASK_ID_CHARS, taskIdPattern } from './task-id.ts'
 
 const MAX_NAME_CHARS = 200
-/** Of what a person says: the comment of a feedback, the reason of a cancel. */
+/** Longest remark of a person: the comment of a feedback, the reason of a cancel. */
 const MAX_REMARK_CHARS = 10_000
 const MAX_SHOWN_CHARS = 60
 
@@ -19,7 +20,7 @@ const NOT_SHOWN = /[\p{C}\p{Zl}\p{Zp}]/gu
 const escaped = (character: string): string =>
   `\\u{${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}}`
 
-/** The text for a message: its beginning, with what can't be seen escaped. */
+/** The text for a message: its beginning, with invisible characters escaped. */
 export function shown(text: string): string {
   const cut = text.slice(0, MAX_SHOWN_CHARS).replaceAll(NOT_SHOWN, escaped)
   return text.length > MAX_SHOWN_CHARS ? `${cut}… (${text.length} characters)` : cut
@@ -54,7 +55,7 @@ const remark = remarkMistake
 
 type Checks = { readonly [T in EventType]?: { readonly [F in keyof EventMap[T]]?: Check } }
 
-/** Of the events that anyone may write. */
+/** Checked fields of the events that anyone may write. */
 const checks = {
   TaskSubmitted: {
     taskId: id,

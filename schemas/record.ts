@@ -1,8 +1,10 @@
-// The part of Avro that this contract uses, as types, and how one field of it reads.
+// The part of Avro that this contract uses, as types, and the shape of one field.
 //
-// 1. A field is a primitive, a JSON text, an array or map of primitives, or one of the shared records; or any of these and null.
-// 2. `values` (ours) lists what a string may hold. It is no Avro enum, because a symbol added to an enum breaks older readers.
-// 3. Shared records are named in the files and written out where they are used before anybody registers or parses them.
+// 1. A field is a primitive, a JSON text, an array or map of primitives, or one of the shared records; or any of these
+//    and null.
+// 2. `values` (ours) lists the allowed texts of a string. It is not an Avro enum, because a symbol added to an enum
+//    breaks older readers.
+// 3. Shared records are named in the files, and written out at each use before a schema is registered or parsed.
 
 export type Primitive = 'string' | 'int' | 'long' | 'double' | 'boolean' | 'bytes'
 /** JSON text: Avro readers that don't know the logical type see a string. */

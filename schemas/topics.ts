@@ -5,7 +5,7 @@ export interface TopicSpec {
   readonly name: TopicName
   /** The records it may carry. */
   readonly events: readonly EventType[]
-  /** What the record key is. */
+  /** The record key. */
   readonly key: string
   /** The one key of every record, where anyone may write a topic whose records are about no task. */
   readonly fixedKey?: string
@@ -61,7 +61,7 @@ export const topics: readonly TopicSpec[] = [
     partitions: 'shared',
     retentionMs: 7 * DAY,
     writers: ['anyone', 'router'],
-    purpose: 'What users say about a task after submitting it. Never paused.',
+    purpose: 'Cancels, approvals, feedback and scores for submitted tasks. Never paused.',
   },
   {
     name: 'tasks.admitted',
@@ -70,7 +70,7 @@ export const topics: readonly TopicSpec[] = [
     partitions: 'shared',
     retentionMs: 7 * DAY,
     writers: ['router'],
-    purpose: 'Checked tasks with every default filled in; cancels of tasks at work, behind them.',
+    purpose: 'Checked tasks with every default filled in; cancels of running tasks, behind them.',
   },
   {
     name: 'tools.requested',
@@ -152,7 +152,7 @@ export const topics: readonly TopicSpec[] = [
     partitions: 'shared',
     retentionMs: DAY,
     writers: ['alerting'],
-    purpose: 'Counts of each lane, brought together for rules over the whole fleet.',
+    purpose: 'Counts of each lane, collected for rules over the whole fleet.',
   },
   {
     name: 'alerts.raised',
@@ -171,7 +171,7 @@ export const topics: readonly TopicSpec[] = [
     partitions: 'shared',
     retentionMs: 30 * DAY,
     writers: ['anyone', 'alerting'],
-    purpose: 'What operators say about alerts: silences and tests.',
+    purpose: 'Silences and tests of alerts, by operators.',
   },
   {
     name: 'alerts.notifications',
@@ -180,7 +180,7 @@ export const topics: readonly TopicSpec[] = [
     partitions: 'shared',
     retentionMs: 7 * DAY,
     writers: ['alerting'],
-    purpose: 'What channels are to be told of alerts, and what they answered.',
+    purpose: 'Notifications for channels, and what the channels answered.',
   },
   {
     name: 'ops.health',

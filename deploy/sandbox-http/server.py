@@ -456,7 +456,7 @@ def described():
 
 def main():
     if not TOKEN and HOST not in ('127.0.0.1', '::1', 'localhost'):
-        sys.exit('set FLOTILLA_SANDBOX_TOKEN: whoever reaches this server may run Python on it')
+        sys.exit('set FLOTILLA_SANDBOX_TOKEN: anyone who reaches this server may run Python on it')
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     zygote.listen()
     server = Server((HOST, PORT), Handler)

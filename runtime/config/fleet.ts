@@ -123,7 +123,7 @@ export interface Profile {
   maxSteps: number
   timeoutMs: number
   executor: string
-  /** Overrides every tool's cache lifetime. */
+  /** Overrides the cache lifetime of idempotent tools and of those that declare one. Milliseconds. */
   toolCacheTtlMs?: number
   maxOutputTokens?: number
 }

@@ -14,21 +14,24 @@ Generated from \`schemas/*.avsc\` and \`schemas/topics.ts\` by \`npm run generat
 
 - A value is Avro in Confluent's wire format: byte 0, the schema's id in the registry as four bytes big-endian, the body.
 - Every topic name starts with the fleet's prefix: \`flotilla.tasks.submitted\`. The record key is the task id.
-- Subjects in the registry are record names (\`flotilla.TaskAdmitted\`). \`tasks.submitted\` and \`tasks.completed\` carry one record type each,
-  which is registered as \`<topic>-value\` too, where Confluent's serializers look for it.
-- \`tasks.submitted\` also takes plain JSON: \`echo '{"text":"…"}' | kcat -P -b localhost:9092 -t flotilla.tasks.submitted\`. It is checked
-  against the same schema; a number written as a string, or a string written as a number, is taken as what the field needs.
+- Subjects in the registry are record names (\`flotilla.TaskAdmitted\`). \`tasks.submitted\` and \`tasks.completed\`
+  carry one record type each, which is also registered as \`<topic>-value\`, the subject that Confluent's serializers
+  use.
+- \`tasks.submitted\` also takes plain JSON:
+  \`echo '{"text":"…"}' | kcat -P -b localhost:9092 -t flotilla.tasks.submitted\`. It is checked against the same
+  schema; a number written as a string, or a string written as a number, is converted to the field's type.
 - Read with \`isolation.level=read_committed\`; it is not Java's default.
-- A field of type Json holds JSON text. One too large for the log holds \`{"$blob": "<sha256>", "bytes": n}\` in its place; the bytes are in the
-  database's table \`blobs\`.
+- A field of type Json holds JSON text. One too large for the log is replaced by
+  \`{"$blob": "<sha256>", "bytes": n}\`; the bytes are in the database's table \`blobs\`.
 - Times are epoch milliseconds, durations milliseconds, money US dollars.
 
 ## Changing them
 
-A released schema changes only as FULL_TRANSITIVE allows: a field may come or go only with a default; no field changes its name or type.
-\`npm run generate\` writes types, AsyncAPI and this page; \`node schemas/generate.ts --release\` keeps the present version of each changed
-schema in \`schemas/released/\`, whose versions and bytes every later version must read. What a string field may hold (\`values\` in its file)
-is no Avro enum, so that a value can be added; readers must bear values that they do not know.
+A released schema changes only as FULL_TRANSITIVE allows: a field may be added or removed only with a default; no field
+changes its name or type. \`npm run generate\` writes types, AsyncAPI and this page;
+\`npx node schemas/generate.ts --release\` keeps the current version of each changed schema in \`schemas/released/\`,
+whose versions and bytes every later version must read. The allowed texts of a string field (\`values\` in its file) are
+not an Avro enum, so that one can be added; readers must accept values that they do not know.
 `
 
 export function documentationSource({ events, shared }: Sources): string {

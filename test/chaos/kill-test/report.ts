@@ -109,7 +109,7 @@ function figures({ ratePerSecond }: RunFacts, timing: Timing): Row[] {
       `p99 < ${RECOVERY_AIM_MS / 1_000} s`,
     ],
     [`… where a broker was killed too, from ${NEAR_MS / 1_000} s before`, pair(recoveryNearMs), ''],
-    ['… not to be told: the service changed again meanwhile', unclear, ''],
+    ['… unknown: the service changed again meanwhile', unclear, ''],
     ['… to its first commit of work that came meanwhile, calls included', pair(workMs), ''],
     ['tasks/s calm, as fast as it goes', perSecond(full), ''],
     [`tasks/s calm, ${ratePerSecond.toFixed(1)} offered`, perSecond(calm), ''],

@@ -29,7 +29,7 @@ const exists = (path: string): boolean => existsSync(join(root, path))
 const configuration = read('docs/configuration.md')
 const module = (path: string) => parseModule({ path, text: read(path) })
 
-test('generated pages are in step; if not: node docs/generate.ts', async () => {
+test('generated pages are in step; if not: npm run generate', async () => {
   assert.deepEqual(await drift(), [])
 })
 
