@@ -38,7 +38,7 @@ export interface Callers {
   readonly callers: Readonly<Record<string, Caller>>
   /** What the host takes around calls of a kind. */
   readonly guards?: Readonly<Record<string, Guard>>
-  /** Of what a call needs a slot. Absent: of nothing. */
+  /** What a call needs a slot of. Absent: nothing. */
   readonly slots?: SlotsOf
   /** Rejects with the reason when this service can't work now (part of /ready and doctor). */
   readonly check?: () => Promise<void>

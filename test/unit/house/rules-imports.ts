@@ -52,7 +52,9 @@ export function importDirections(modules: readonly Module[]): string[] {
 /** A stage knows types, its own folder, and libraries without effects. */
 const pureRuntime = [
   'runtime/bounded-text.ts',
+  'runtime/error-row.ts',
   'runtime/error-table.ts',
+  'runtime/fleet-errors.ts',
   'runtime/errors.ts',
   'runtime/keys.ts',
   'runtime/missing-row.ts',

@@ -11,9 +11,12 @@ const forbidden: Readonly<Record<string, string>> = {
   befell: 'happened to',
 }
 
-/** Decision records keep the words of their day; docs/events.md is generated from schemas, which are released. */
+/**
+ * Decision records keep the words of their day; docs/events.md is generated from schemas, which are released; Python of the
+ * sandbox is built into its interpreter.
+ */
 const ours = /^(services|runtime|client|cli|operator|docs)\/|^(README|ARCHITECTURE)\.md$/
-const released = /^docs\/(adr\/|events\.md$)/
+const released = /^docs\/(adr\/|events\.md$)|\.py$/
 
 /** Between letters of one case only, so that `COMPANY_MS` is found too. */
 const patterns = Object.entries(forbidden).map(([word, better]) => ({
