@@ -1,4 +1,4 @@
-// The HTTP door of a running fleet: every route, and every mistake as {error: {code, message, remedy}}.
+// The HTTP API of a running fleet: every route, and every mistake as {error: {code, message, remedy}}.
 import assert from 'node:assert/strict'
 import { request, type IncomingMessage } from 'node:http'
 import { after, before, test } from 'node:test'

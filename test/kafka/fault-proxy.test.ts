@@ -106,7 +106,7 @@ async function submitAll(tasks: readonly ChaosTask[]): Promise<void> {
   await client.close()
 }
 
-/** Asks until each has its result: while the way is bad the door may answer that it can't tell. */
+/** Asks until each has its result: while the way is bad the gateway may answer that it can't tell. */
 async function resultsOf(tasks: readonly ChaosTask[]): Promise<void> {
   const client = new HttpClient(fleet.url)
   const results = await Promise.all(

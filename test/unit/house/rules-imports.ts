@@ -23,7 +23,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 
 /** Exceptions, each with its reason. */
 const exceptions: Readonly<Record<string, readonly string[]>> = {
-  // The door speaks to the fleet as any client does.
+  // The gateway speaks to the fleet as any client does.
   'services/gateway': ['client/', 'operator/'],
   // The configuration that the package brings along, loaded like a user's own.
   'runtime/config/load.ts': ['flotilla.config.ts'],
