@@ -8,6 +8,7 @@ import { loadFleet } from '../runtime/config/load.ts'
 import { ledgerReader } from '../runtime/ledger/reader.ts'
 import { limitsReader, type LimitsReader } from '../runtime/limits/budget-report.ts'
 import type { Log } from '../runtime/log/port.ts'
+import { once } from '../runtime/once.ts'
 import { sqlBlobs } from '../runtime/store/blobs-sql.ts'
 import { hasDataFile } from '../runtime/store/data-file.ts'
 import { openSql, openStores } from '../runtime/store/open.ts'
@@ -94,11 +95,6 @@ class Parts {
     this.#open.push(() => close(part))
     return part
   }
-}
-
-function once<T>(open: () => Promise<T>): () => Promise<T> {
-  let opened: Promise<T> | null = null
-  return () => (opened ??= open())
 }
 
 function operatorOn(parts: Parts): Operator {

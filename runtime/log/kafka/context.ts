@@ -20,9 +20,3 @@ export interface Context {
 export function newLink(context: Context, topics: readonly string[] = []): Link {
   return new Link(context.client, topics)
 }
-
-/** Closes once; later calls wait for the first. */
-export function once(close: () => Promise<void>): () => Promise<void> {
-  let closing: Promise<void> | null = null
-  return () => (closing ??= close())
-}

@@ -6,7 +6,8 @@
 //    was away does not fence the rightful owner.
 import { FlotillaError } from '../../errors.ts'
 import { LaneFenced, type JoinOptions, type LaneListener, type Membership, type OpenLane } from '../port.ts'
-import { newLink, once, type Context } from './context.ts'
+import { once } from '../../once.ts'
+import { newLink, type Context } from './context.ts'
 import { messageOf } from './errors.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupMember } from './group-member.ts'

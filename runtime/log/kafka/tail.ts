@@ -8,7 +8,8 @@
 // 4. A re-created topic is read from its start; positions carry the id of the topic that was read.
 import { FlotillaError } from '../../errors.ts'
 import type { LogRecord, LogTopic, Tail, TailOptions } from '../port.ts'
-import { newLink, once, type Context } from './context.ts'
+import { once } from '../../once.ts'
+import { newLink, type Context } from './context.ts'
 import { isRefusedByGroup, messageOf } from './errors.ts'
 import { Fetcher, type Cursor } from './fetcher.ts'
 import { GroupMember } from './group-member.ts'
