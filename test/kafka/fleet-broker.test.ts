@@ -95,7 +95,7 @@ test('a Redis that is down at the start is waited for', async (t) => {
     env: { ...env, REDIS_URL: redis.url, LOG_LEVEL: 'warn' },
   })
   t.after(() => early.kill9())
-  await eventually('it says what it waits for', () => early.output().includes('waiting for'), 60_000)
+  await eventually('it says what it cannot reach', () => early.output().includes('failed to reach'), 60_000)
   await redis.restart()
   await early.ready(60_000)
 })
