@@ -158,6 +158,11 @@ export interface Subscription {
    * that anyone may write, whose headers may be absent or wrong. Default: all.
    */
   readonly events?: readonly EventType[]
+  /**
+   * Payloads that were too large for the log. `needed`: an event whose payload the blob store no longer has
+   * is given up. `optional`: such a payload is null. `unread`: none is fetched, each is null. Default: needed.
+   */
+  readonly payloads?: 'needed' | 'optional' | 'unread'
 }
 
 export interface Stage<R extends Rows = Rows, L extends LaneIndex = LaneIndex> {

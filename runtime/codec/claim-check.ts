@@ -78,38 +78,61 @@ async function move(
 
 /**
  * The event with every moved payload back in its place. Rejects with PAYLOAD_MISSING if the store no longer
- * has one. Await its result instead of calling it again: each call reads every payload.
+ * has one, unless such a payload is to be null (`gone`). Await its result instead of calling it again: each
+ * call reads every payload.
  */
 export function resolve<T extends EventType>(
   type: T,
   data: EventMap[T],
   blobs: BlobStore,
+  gone: 'reject' | 'null' = 'reject',
 ): EventMap[T] | Promise<EventMap[T]> {
   const fields = data as unknown as Fields
-  const names = (jsonFields.get(type) ?? []).filter((name) => isReference(fields[name]))
+  const names = movedFields(type, fields)
   if (names.length === 0) return data
-  return bringBack(type, fields, names, blobs) as Promise<unknown> as Promise<EventMap[T]>
+  return bringBack(type, fields, names, blobs, gone) as Promise<unknown> as Promise<EventMap[T]>
 }
+
+/** The event with null in the place of each moved payload. */
+export function withoutPayloads<T extends EventType>(type: T, data: EventMap[T]): EventMap[T] {
+  const names = movedFields(type, data as unknown as Fields)
+  if (names.length === 0) return data
+  return { ...data, ...Object.fromEntries(names.map((name) => [name, null])) }
+}
+
+const movedFields = (type: EventType, fields: Fields): string[] =>
+  (jsonFields.get(type) ?? []).filter((name) => isReference(fields[name]))
 
 async function bringBack(
   type: string,
   data: Fields,
   names: readonly string[],
   blobs: BlobStore,
+  gone: 'reject' | 'null',
 ): Promise<Fields> {
   const whole = { ...data }
   const payloads = names.map(async (name) => {
-    const { $blob, bytes } = data[name] as Reference
-    const found = HASH.test($blob) ? await blobs.get($blob) : null
-    if (!found)
-      throw payloadMissing(`${type}.${name}`, `the blob store has no payload ${$blob} (${bytes} bytes)`)
-    whole[name] = parsePayload(`${type}.${name}`, $blob, found)
+    try {
+      whole[name] = await read(`${type}.${name}`, data[name] as Reference, blobs)
+    } catch (error) {
+      if (gone === 'reject' || !isMissingPayload(error)) throw error
+      whole[name] = null
+    }
   })
   await Promise.all(payloads)
   return whole
 }
 
+async function read(what: string, { $blob, bytes }: Reference, blobs: BlobStore): Promise<unknown> {
+  const found = HASH.test($blob) ? await blobs.get($blob) : null
+  if (!found) throw payloadMissing(what, `the blob store has no payload ${$blob} (${bytes} bytes)`)
+  return parsePayload(what, $blob, found)
+}
+
 const HASH = /^[0-9a-f]{64}$/
+
+export const isMissingPayload = (error: unknown): error is FlotillaError =>
+  error instanceof FlotillaError && error.code === 'PAYLOAD_MISSING'
 
 function payloadMissing(what: string, why: string): FlotillaError {
   return new FlotillaError('PAYLOAD_MISSING', `reading ${what}: ${why}`)

@@ -49,7 +49,7 @@ export function createAlertingStage(settings: AlertingSettings): Stage<AlertingR
     // Rules look at minutes, so outcomes may be batched for a moment.
     lingerMs: 200,
     consumes: [
-      { topic: 'tasks.completed' },
+      { topic: 'tasks.completed', payloads: 'unread' },
       { topic: 'outcomes.tallied' },
       { topic: 'alerts.control' },
       { topic: 'alerts.notifications' },

@@ -17,7 +17,8 @@ export function createMeteringStage(): Stage {
     lingerMs: 200,
     consumes: [
       { topic: 'usage.recorded' },
-      { topic: 'tasks.completed' },
+      // What a task cost is recorded even if its output is lost.
+      { topic: 'tasks.completed', payloads: 'optional' },
       { topic: 'tasks.control', events: ['FeedbackGiven', 'QualityScored'] },
     ],
     decide(event) {

@@ -63,6 +63,7 @@ export class Afterwards {
   readonly #users: Users
   readonly #seed: number
   readonly #powers: Powers
+  #firstLane: number | null = null
 
   constructor(world: World, deeds: Deeds, users: Users, seed: number, powers: Powers) {
     this.#world = world
@@ -107,7 +108,9 @@ export class Afterwards {
   /** Each trouble has a lane of its own: two tasks that wait for long fill a lane's window, and a third must wait. */
   #ownLane(index: number): number {
     const { broker, fate } = this.#world
-    return (fate.between(0, broker.partitions - 1, 'lane of troubles') + index) % broker.partitions
+    // Drawn once: each draw differs.
+    this.#firstLane ??= fate.between(0, broker.partitions - 1, 'lane of troubles')
+    return (this.#firstLane + index) % broker.partitions
   }
 
   #flood(): void {

@@ -261,7 +261,8 @@ class Site {
     if (name === 'endless' || this.#strikes('tool-hangs', place)) return this.#hang(signal)
     await this.#wait(1, 800, place)
     ended()
-    if (mark === BULKY_MARK) return 'x'.repeat(450_000)
+    // Like no other payload: one that the store has already can't be lost as it is put.
+    if (mark === BULKY_MARK) return taskId.padEnd(450_000, 'x')
     if (name === 'large') return 'x'.repeat(1_000)
     if (!this.#strikes('tool-fails', place)) return { mark }
     const failures = this.#outside.abilities.has('any size') ? sizedFailures : toolFailures

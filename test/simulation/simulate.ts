@@ -92,6 +92,8 @@ const refusals = [
   'MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk.',
   'database or disk is full',
 ]
+/** Faults that last for a time. */
+const lasting: ReadonlySet<string> = new Set(['pause', 'cut-off', 'store-away', 'store-refuses'])
 /** Most that a host's clock is off: two differ by twice that, less than a lease without its renewals. */
 const MAX_SKEW_MS = 1_500
 
@@ -121,6 +123,8 @@ export class Simulation {
   /** Tasks that have a result. */
   readonly #answered = new Set<string>()
   #calm = false
+  /** When the last fault that lasts for a time is over. */
+  #troubledUntilMs = 0
 
   constructor(seed: number, { mutation = {}, only, trace, abilities }: SimulationOptions) {
     this.#seed = seed
@@ -311,6 +315,7 @@ export class Simulation {
     const team = victim && this.#teamOf.get(victim.name)
     if (!victim || !team || !fate.strikes(kind, 'at random', rates[kind] > 0 ? 1 : 0, this.clock.now()))
       return
+    if (lasting.has(kind)) this.#troubledUntilMs = Math.max(this.#troubledUntilMs, this.clock.now() + forMs)
     if (kind === 'crash-anywhere') victim.crash(kind, 'at random')
     else if (kind === 'pause') victim.pause(forMs)
     else if (kind === 'cut-off') victim.cutOff(forMs)
@@ -347,7 +352,8 @@ export class Simulation {
     const limitMs = this.clock.now() + LIMIT_MS
     for (let untilMs = this.clock.now(); untilMs < limitMs; untilMs += LOOK_EVERY_MS) {
       await this.clock.run(untilMs, () => false)
-      if (this.deeds.planned === 0 && this.areHostsQuiet() && this.backlog() === 0 && this.#isAnswered())
+      const isTroubled = this.clock.now() < this.#troubledUntilMs
+      if (!isTroubled && this.deeds.planned === 0 && this.areHostsQuiet() && this.backlog() === 0 && this.#isAnswered())
         return true
     }
     return false

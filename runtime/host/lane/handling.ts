@@ -1,6 +1,6 @@
 // One event on its way through a stage: decide, call, conclude, and their joint outcome.
 import { sleep } from '../../clock.ts'
-import { externalize, resolve } from '../../codec/claim-check.ts'
+import { externalize, isMissingPayload, resolve, withoutPayloads } from '../../codec/claim-check.ts'
 import { failure, FlotillaError, toFailure } from '../../errors.ts'
 import type { LogRecord, OutgoingRecord } from '../../log/port.ts'
 import type { CallOutcome, Decision, Emit, Failure, StageEvent } from '../../stage.ts'
@@ -109,11 +109,13 @@ function overlay(
 export function wholeEvent(
   parts: HostParts,
   lost: AbortSignal,
-  { event }: Handling,
+  { event, record }: Handling,
 ): StageEvent | Promise<StageEvent> {
   if (event.type === 'TimerFired' || event.type === 'SubmissionRefused') return event
   const { type } = event
   const whole = (data: unknown) => ({ ...event, data }) as StageEvent
+  const { payloads } = parts.stage.consumes.find(({ topic }) => topic === record?.topic) ?? {}
+  if (payloads === 'unread') return whole(withoutPayloads(type, event.data))
   const begun = asBug(() => resolve(type, event.data, parts.blobs))
   if (!(begun instanceof Promise)) return begun === event.data ? event : whole(begun)
   let first: typeof begun | null = begun
@@ -124,9 +126,9 @@ export function wholeEvent(
     try {
       return await pending
     } catch (error) {
-      const isGone = error instanceof FlotillaError && error.code === 'PAYLOAD_MISSING'
-      if (isGone && ++missing === MISSING_TRIES) throw new StageThrew(error.message, { cause: error })
-      throw error
+      if (!isMissingPayload(error) || ++missing < MISSING_TRIES) throw error
+      if (payloads === 'optional') return await resolve(type, event.data, parts.blobs, 'null')
+      throw new StageThrew(error.message, { cause: error })
     }
   }
   return persistently(parts, lost, fetch).then(whole)

@@ -97,6 +97,35 @@ for (const [what, hash] of [
     assert.deepEqual(world.host.status().problems, [])
   })
 
+test('a stage to which payloads are optional gets null for one that is gone, and waits for one that is away', async () => {
+  const { watched, blobs } = watchedBlobs()
+  const optional: Stage = { ...reading, consumes: [{ topic: 'tools.completed', payloads: 'optional' }] }
+  const world = await startWorld({ stage: optional, blobs })
+  watched.away = true
+  const cut = { $blob: await blobs.put(Buffer.from('{"cut')), bytes: 5 }
+  await world.publish(
+    completed('gone', { $blob: 'a'.repeat(64), bytes: 9 }),
+    completed('cut', cut),
+    completed('there', await reference(blobs, 'x'.repeat(1_000))),
+  )
+  assert.deepEqual(await heard(world), [])
+  watched.away = false
+  await world.within(60_000)
+  assert.deepEqual((await heard(world)).sort(), ['cut: 4', 'gone: 4', 'there: 1002'])
+  assert.deepEqual(await letters(world), [])
+})
+
+test('a stage that reads no payloads never asks the store for one', async () => {
+  const { watched, blobs } = watchedBlobs()
+  const blind: Stage = { ...reading, consumes: [{ topic: 'tools.completed', payloads: 'unread' }] }
+  const world = await startWorld({ stage: blind, blobs })
+  await world.publish(
+    completed('a', await reference(blobs, 'x'.repeat(1_000))),
+    completed('b', 'small'),
+  )
+  assert.deepEqual([(await heard(world)).sort(), watched.gets], [['a: 4', 'b: 7'], 0])
+})
+
 test('a payload that is no JSON is as good as missing', async () => {
   const blobs = memoryBlobs()
   const data = { output: { $blob: await blobs.put(Buffer.from('{"cut')), bytes: 5 } }
