@@ -4,7 +4,7 @@ import { readEnvironment } from '../../../runtime/config/environment.ts'
 import type { AgentDefinition, FleetDefinition, Overrides } from '../../../runtime/config/fleet.ts'
 import { completeFleet } from '../../../runtime/config/load.ts'
 import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
-import { admit } from '../../../services/router/admission.ts'
+import { examine } from '../../../services/router/admission/pipeline.ts'
 import { emptyTask } from '../../../schemas/task-fields.ts'
 import { transfer, weather } from './fleet.ts'
 
@@ -19,7 +19,7 @@ function admission(definition: FleetDefinition, task: Partial<TaskSubmitted> = {
     environment,
     'test',
   )
-  return admit({ ...emptyTask, text: 'x', ...task }, 't', 0, fleet)
+  return examine({ ...emptyTask, text: 'x', ...task }, 't', 0, fleet)
 }
 const admitted = (definition: FleetDefinition, task?: Partial<TaskSubmitted>) => {
   const answer = admission(definition, task)

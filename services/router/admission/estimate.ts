@@ -3,7 +3,7 @@
 // 1. Rules of thumb, not understanding: length, listed steps, words that announce work or a sequence. They
 //    only choose between models; no task is refused because of them.
 // 2. Pure, so that the same task always gets the same estimate.
-import type { Complexity } from '../../runtime/models/strategies.ts'
+import type { Complexity } from '../../../runtime/models/strategies.ts'
 
 const WORK =
   /\b(analy[sz]e|compare|contrast|design|plan|evaluate|assess|investigate|research|optimi[sz]e|refactor|implement|debug|prove|derive|forecast|reconcile|correlate|cross-?check)\w*/gi

@@ -1,10 +1,10 @@
 // Everything that a task names must be configured here. Otherwise it is rejected with the remedy, never run
 // on something else.
-import type { Fleet } from '../../runtime/config/fleet.ts'
-import { failure } from '../../runtime/errors.ts'
-import { missingSetting } from '../../runtime/models/discovery.ts'
-import type { Failure } from '../../runtime/stage.ts'
-import { DEFAULT_AGENT } from './constants.ts'
+import type { Fleet } from '../../../runtime/config/fleet.ts'
+import { failure } from '../../../runtime/errors.ts'
+import { missingSetting } from '../../../runtime/models/discovery.ts'
+import type { Failure } from '../../../runtime/stage.ts'
+import { DEFAULT_AGENT } from '../constants.ts'
 
 const known = (names: Iterable<string>): string => [...names].sort().join(', ') || 'none'
 

@@ -6,20 +6,12 @@
 //    as long as the executor stays the same.
 // 2. Any task may lower its limits, or raise them up to a configured maximum.
 // 3. The built-in agent, which exists if none is configured, allows everything.
-import { allOverrides, defaultOverrides, defaultTask } from '../../runtime/config/defaults.ts'
-import type { AgentDefinition, Fleet, Overrides, Profile } from '../../runtime/config/fleet.ts'
-import { failure } from '../../runtime/errors.ts'
-import type { Failure } from '../../runtime/stage.ts'
-import type { TaskSubmitted } from '../../schemas/generated/events.ts'
-
-export interface Chosen {
-  readonly agentName: string
-  readonly agent: AgentDefinition
-  /** The profile of the agent's definition, whatever the task names. */
-  readonly ownProfile: Profile | undefined
-  readonly profile: Profile | undefined
-  readonly fleet: Fleet
-}
+import { allOverrides, defaultOverrides, defaultTask } from '../../../runtime/config/defaults.ts'
+import type { AgentDefinition, Fleet, Overrides } from '../../../runtime/config/fleet.ts'
+import { failure } from '../../../runtime/errors.ts'
+import type { Failure } from '../../../runtime/stage.ts'
+import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
+import type { Sources } from './sources.ts'
 
 /** The agent's settings before the fleet's, field by field. */
 function overridesOf({ agents, overrides }: Fleet, agent: AgentDefinition): Overrides {
@@ -28,11 +20,11 @@ function overridesOf({ agents, overrides }: Fleet, agent: AgentDefinition): Over
 }
 
 /** Null if the task may have everything it asks for; else every refused choice, in one message. */
-export function checkOverrides(task: TaskSubmitted, chosen: Chosen): Failure | null {
-  const allowed = overridesOf(chosen.fleet, chosen.agent)
-  const refused = [...choicesRefused(task, chosen, allowed), ...limitsRefused(task, chosen, allowed)]
+export function checkOverrides(task: TaskSubmitted, sources: Sources): Failure | null {
+  const allowed = overridesOf(sources.fleet, sources.agent)
+  const refused = [...choicesRefused(task, sources, allowed), ...limitsRefused(task, sources, allowed)]
   if (refused.length === 0) return null
-  const { agentName } = chosen
+  const { agentName } = sources
   const fields = refused.map(({ field }) => field)
   const places = fields.map((field) => `agents.${agentName}.overrides.${field}`).join(', ')
   const message =
@@ -50,13 +42,13 @@ interface Refused {
  * If nothing is configured: a profile is a model and limits that were configured by name; an executor is more
  * than that.
  */
-function isFreeProfile({ agent, profile }: Chosen): boolean {
+function isFreeProfile({ agent, profile }: Sources): boolean {
   if (agent.profile !== undefined || agent.strategy !== undefined) return false
   return profile !== undefined && profile.executor === defaultTask.executor
 }
 
-function choicesRefused(task: TaskSubmitted, chosen: Chosen, allowed: Overrides): Refused[] {
-  const { agent, profile } = chosen
+function choicesRefused(task: TaskSubmitted, sources: Sources, allowed: Overrides): Refused[] {
+  const { agent, profile } = sources
   const wishes: [
     keyof Overrides & keyof TaskSubmitted,
     string | null,
@@ -64,7 +56,7 @@ function choicesRefused(task: TaskSubmitted, chosen: Chosen, allowed: Overrides)
     boolean | string[] | undefined,
   ][] = [
     ['mode', task.mode, [agent.mode ?? defaultTask.mode], allowed.mode],
-    ['profile', task.profile, [agent.profile ?? []].flat(), allowed.profile ?? isFreeProfile(chosen)],
+    ['profile', task.profile, [agent.profile ?? []].flat(), allowed.profile ?? isFreeProfile(sources)],
     ['model', task.model, profile?.models ?? [], allowed.model],
     ['strategy', task.strategy, [agent.strategy ?? []].flat(), allowed.strategy],
   ]
@@ -78,7 +70,7 @@ function isAllowed(wish: string, choice: boolean | readonly string[] | undefined
   return choice.some((entry) => (entry.endsWith('*') ? wish.startsWith(entry.slice(0, -1)) : wish === entry))
 }
 
-function limitsRefused(task: TaskSubmitted, { profile, ownProfile }: Chosen, allowed: Overrides): Refused[] {
+function limitsRefused(task: TaskSubmitted, { profile, ownProfile }: Sources, allowed: Overrides): Refused[] {
   return (['maxSteps', 'timeoutMs', 'maxCost'] as const).flatMap((field) => {
     const wish = task[field]
     const own =

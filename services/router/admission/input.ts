@@ -1,11 +1,11 @@
 // Checks a task before anything is looked up: its text, its ranges, its schema.
-import { identityMistakes } from '../../schemas/identity.ts'
-import { schemaMistakes } from '../../runtime/foreign-schema/bounds.ts'
-import type { Fleet } from '../../runtime/config/fleet.ts'
-import { failure } from '../../runtime/errors.ts'
-import type { Failure, Json } from '../../runtime/stage.ts'
-import type { TaskSubmitted } from '../../schemas/generated/events.ts'
-import { ranges } from './constants.ts'
+import { identityMistakes } from '../../../schemas/identity.ts'
+import { schemaMistakes } from '../../../runtime/foreign-schema/bounds.ts'
+import type { Fleet } from '../../../runtime/config/fleet.ts'
+import { failure } from '../../../runtime/errors.ts'
+import type { Failure, Json } from '../../../runtime/stage.ts'
+import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
+import { ranges } from '../constants.ts'
 
 type InputLimits = Fleet['limits']['input']
 
