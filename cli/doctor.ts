@@ -18,10 +18,10 @@ import { openStores, type Stores } from '../runtime/store/open.ts'
 import { quietInstruments } from '../runtime/telemetry/instruments.ts'
 import { topics } from '../schemas/topics.ts'
 import { openExecutors } from '../services/code-sandbox/executors/open.ts'
+import { loadServices } from '../services/index.ts'
 import { paint, print, printJson } from './output.ts'
 import { gatewayOf, isLocked, problemIn } from '../operator/running-fleet.ts'
 import { withScriptedModel } from './scripted.ts'
-import { services } from './services.ts'
 
 const MODEL_CHECK_MS = 20_000
 /** Executors that do not use this machine's memory. */
@@ -135,7 +135,7 @@ async function modelApi(
     }
   const missing = missingSetting(model, fleet.models.providers, environment.raw)
   if (missing !== null) throw new FlotillaError('MODEL_NOT_CONFIGURED', `${model}: ${missing}`)
-  const planner = services.find(({ name }) => name === 'planner')
+  const [planner] = await loadServices(['planner'])
   const caller = planner?.callers?.({
     ...stores,
     fleet,
