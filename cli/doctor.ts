@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { openCodec } from '../runtime/codec/open.ts'
 import { alertWarnings } from '../runtime/config/alerts.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
+import { executorKind } from '../runtime/config/executors.ts'
 import { exposureWarnings } from '../runtime/config/exposure.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { loadFleet } from '../runtime/config/load.ts'
@@ -24,8 +25,6 @@ import { gatewayOf, isLocked, problemIn } from '../operator/running-fleet.ts'
 import { withScriptedModel } from './scripted.ts'
 
 const MODEL_CHECK_MS = 20_000
-/** Executors that do not use this machine's memory. */
-const onOtherMachines = new Set(['e2b', 'http'])
 
 interface Finding {
   check: string
@@ -243,7 +242,7 @@ async function sandbox(
   } finally {
     await executors.close()
   }
-  if (onOtherMachines.has(name)) return `${name} answers`
+  if (executorKind(name)?.isRemote) return `${name} answers`
   return `${name}, ${Math.floor(freemem() / 2 ** 20)} MB of memory free`
 }
 

@@ -1,5 +1,6 @@
 // Everything that a task names must be configured here. Otherwise it is rejected with the remedy, never run
 // on something else.
+import { executorKind } from '../../../runtime/config/executors.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
 import { missingSetting } from '../../../runtime/models/discovery.ts'
@@ -34,18 +35,11 @@ export function checkProfile(name: string | null, fleet: Fleet): Failure | null 
   return failure('PROFILE_UNKNOWN', `There is no profile "${name}". Known profiles: ${profiles}.`)
 }
 
-const executorRemedies: Readonly<Record<string, string>> = {
-  native: 'Set FLOTILLA_EXECUTORS=native (Linux with python3)',
-  docker: 'Build its image (deploy/sandbox.Dockerfile) and set FLOTILLA_EXECUTORS=docker',
-  e2b: 'Set E2B_API_KEY',
-  http: 'Set FLOTILLA_SANDBOX_URL to a sandbox server',
-}
-
 export function checkExecutor(executor: string, profile: string | null, fleet: Fleet): Failure | null {
   if (executor === 'default' || fleet.executors.includes(executor)) return null
   const message =
     `${ofProfile(profile)} runs code in the executor "${executor}", which is not configured here. ` +
-    `${executorRemedies[executor] ?? 'Configure it'}, or choose a profile that uses one of: ${known(new Set(['default', ...fleet.executors]))}.`
+    `${executorKind(executor)?.remedy ?? 'Configure it'}, or choose a profile that uses one of: ${known(new Set(['default', ...fleet.executors]))}.`
   return failure('EXECUTOR_NOT_CONFIGURED', message)
 }
 
