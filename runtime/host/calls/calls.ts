@@ -11,6 +11,7 @@
 //    call from being made.
 // 6. A call that needs a slot (slots.ts) waits for it before anything else.
 // 7. When a store is back, pending outcomes are written before any new call begins: a crash would lose them.
+import { backoffMs } from '../../backoff.ts'
 import { failure } from '../../errors.ts'
 import { sleep, type Clock } from '../../clock.ts'
 import type { Call, CallContext, CallFailure, Caller, CallOutcome } from '../../stage.ts'
@@ -44,6 +45,7 @@ export class LaneLost extends Error {
   override readonly name = 'LaneLost'
 }
 
+const FIRST_BACKOFF_MS = 50
 const MAX_BACKOFF_MS = 5_000
 /** A pending outcome would be lost with the process, so it is retried often. */
 const OUTCOME_BACKOFF_MS = 250
@@ -187,7 +189,7 @@ export class CallMaker {
         { err: outcome.failure, target: request.call.target },
         'unjournalled call failed; retrying',
       )
-      await this.#pause(backoffMs(tries), request.lost)
+      await this.#pause(backoffMs(tries, FIRST_BACKOFF_MS, MAX_BACKOFF_MS), request.lost)
     }
   }
 
@@ -308,7 +310,7 @@ export class CallMaker {
           { err: error, attempt },
           'failed to use the call journal or the limits; retrying',
         )
-        await this.#pause(backoffMs(attempt), request.lost)
+        await this.#pause(backoffMs(attempt, FIRST_BACKOFF_MS, MAX_BACKOFF_MS), request.lost)
       }
     }
   }
@@ -327,7 +329,7 @@ export class CallMaker {
             { err: error, attempt: tries },
             'failed to journal or settle an outcome; retrying',
           )
-        await sleep(this.#clock, Math.min(OUTCOME_BACKOFF_MS, backoffMs(tries)))
+        await sleep(this.#clock, backoffMs(tries, FIRST_BACKOFF_MS, OUTCOME_BACKOFF_MS))
       }
     }
   }
@@ -360,8 +362,4 @@ export class CallMaker {
 /** Whether a try is to be logged, while a store is away: 0, 1, 2, 4, 8 … */
 function isPowerOfTwo(tries: number): boolean {
   return (tries & (tries - 1)) === 0
-}
-
-function backoffMs(attempt: number): number {
-  return Math.min(MAX_BACKOFF_MS, 50 * 2 ** attempt)
 }
