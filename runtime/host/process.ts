@@ -203,7 +203,7 @@ class RunningProcess implements FleetProcess {
     const { instruments } = telemetry
     const options = parts.log.kind === 'embedded' ? embeddedJournal : fleetJournal
     const journal = openJournal(parts.stores.keyValue, systemClock, options)
-    const places = new Semaphore(fleet.limits.concurrency)
+    const capacity = new Semaphore(fleet.limits.concurrency)
     const trials = new TrialGate(systemClock)
     for (const service of services) {
       const stage = service.stage?.(fleet)
@@ -212,7 +212,7 @@ class RunningProcess implements FleetProcess {
       const made = service.callers?.({ ...parts.stores, ...shown })
       this.#keep(service, made)
       const breakers = this.#breakersOf(service.name, parts)
-      const shared = { journal, breakers, places, clock: systemClock, instruments }
+      const shared = { journal, breakers, capacity, clock: systemClock, instruments }
       const host: HostParts = {
         ...shared,
         stage,

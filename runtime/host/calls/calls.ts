@@ -58,7 +58,7 @@ export class CallMaker {
   readonly #journal: CallJournal
   readonly #attempts: AttemptParts
   readonly #guards: Readonly<Record<string, Guard>>
-  readonly #places: Semaphore
+  readonly #capacity: Semaphore
   readonly #slots: Slots
   readonly #slotOf: SlotsOf
   readonly #clock: Clock
@@ -72,7 +72,7 @@ export class CallMaker {
     /** By kind of call. */
     guards?: Readonly<Record<string, Guard>>
     breakers: Breakers
-    places: Semaphore
+    capacity: Semaphore
     /** The slot that a call needs before it may start. Default: none. */
     slots?: SlotsOf
     /** Shown with the slots. */
@@ -83,7 +83,7 @@ export class CallMaker {
     this.#journal = parts.journal
     this.#attempts = parts
     this.#guards = parts.guards ?? {}
-    this.#places = parts.places
+    this.#capacity = parts.capacity
     this.#slots = new Slots(parts.stage ?? '', parts.instruments)
     this.#slotOf = parts.slots ?? (() => null)
     this.#clock = parts.clock
@@ -123,12 +123,12 @@ export class CallMaker {
 
   async #makeInTurn(request: CallRequest): Promise<CallOutcome> {
     const { interrupted, lost } = request
-    const granted = this.#places.acquire(AbortSignal.any([interrupted, lost]))
+    const granted = this.#capacity.acquire(AbortSignal.any([interrupted, lost]))
     if (!(typeof granted === 'boolean' ? granted : await granted)) return this.#stop(request)
     try {
       return await this.#track(() => this.#makeJournalled(request))
     } finally {
-      this.#places.release()
+      this.#capacity.release()
     }
   }
 

@@ -24,7 +24,7 @@ function setUp(answer: Caller | null = null, change: (store: KeyValue) => KeyVal
     journal,
     clock,
     instruments: quietInstruments,
-    places: new Semaphore(2),
+    capacity: new Semaphore(2),
     breakers: { run: (_, work) => work() },
     callers: { model: answer ?? (async () => ++made), ledger: () => new Promise(() => {}) },
   })

@@ -75,7 +75,7 @@ function fleet(disk?: Disk) {
       callers: { model: call },
       guards: { model: guard },
       breakers: { run: (_, work) => work() },
-      places: new Semaphore(8),
+      capacity: new Semaphore(8),
       instruments: quietInstruments,
     })
   }

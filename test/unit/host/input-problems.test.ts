@@ -44,7 +44,7 @@ async function hosted() {
   const journal = openJournal(memoryKeyValue({ clock }), clock, { leaseMs: 0, keepMs: 1_000, forgottenMs: 0 })
   const breakers = { run: <T>(_: string, work: () => Promise<T>) => work() }
   const shared = { journal, clock, instruments }
-  const calls = new CallMaker({ ...shared, breakers, places: new Semaphore(1), callers: {} })
+  const calls = new CallMaker({ ...shared, breakers, capacity: new Semaphore(1), callers: {} })
   const codec = createCodec({ registry: createEmbeddedRegistry(), prefix: 'test' })
   const parts = { ...shared, calls, codec, blobs: memoryBlobs(), log, stage }
   const host = new StageHost({ ...parts, options: defaultHostOptions, instance: 'a' })

@@ -53,7 +53,7 @@ async function hosted({ forwardsHome = true } = {}) {
     breakers,
     clock,
     instruments,
-    places: new Semaphore(8),
+    capacity: new Semaphore(8),
     callers: {},
   })
   const { stage, events } = noting(forwardsHome)

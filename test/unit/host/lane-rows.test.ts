@@ -71,7 +71,7 @@ function hostOf(
     breakers,
     clock,
     instruments,
-    places: new Semaphore(8),
+    capacity: new Semaphore(8),
     callers,
   })
   const options = { ...defaultHostOptions, maxRowBytes: 1_000 }

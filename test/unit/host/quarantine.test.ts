@@ -78,8 +78,8 @@ class Fleet {
         if (after) clock.schedule(Number(after[1] ?? 0), kill)
         else clock.schedule(Number(request), resolve)
       })
-    const places = new Semaphore(500)
-    const calls = new CallMaker({ journal, breakers, clock, instruments, places, callers: { work } })
+    const capacity = new Semaphore(500)
+    const calls = new CallMaker({ journal, breakers, clock, instruments, capacity, callers: { work } })
     const parts = { codec, blobs: memoryBlobs(), journal, calls, clock, instruments, keyValue, instance: 'a' }
     this.#host = new StageHost({ ...parts, stage, log, options: defaultHostOptions })
     void this.#host.start()

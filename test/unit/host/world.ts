@@ -59,7 +59,7 @@ export async function startWorld(options: WorldOptions) {
   const calls = new CallMaker({
     ...shared,
     breakers,
-    places: new Semaphore(1_000),
+    capacity: new Semaphore(1_000),
     callers: options.callers ?? {},
   })
   const host = new StageHost({

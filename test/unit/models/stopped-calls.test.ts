@@ -60,7 +60,7 @@ async function make(model: Caller, how: How = {}): Promise<Made> {
     breakers: {
       run: (name, work) => (breaker ? Promise.reject(new FlotillaError('BREAKER_OPEN', name)) : work()),
     },
-    places: new Semaphore(1),
+    capacity: new Semaphore(1),
     clock: systemClock,
     instruments: quietInstruments,
   })
