@@ -70,6 +70,12 @@ export class Deadly {
     return this.plans.some(({ taskId }) => key === taskId || key?.startsWith(`${taskId}/`))
   }
 
+  /** Whether an event of this task may have been given up with its process. */
+  isGivenUp(taskId: string, letters: readonly DeadLettered[], world: World): boolean {
+    if (this.isDeadly(taskId)) return true
+    return letters.some((letter) => letter.key?.split('/')[0] === taskId && this.isCoincidence(letter, world))
+  }
+
   /**
    * Whether an innocent event was given up by the chance that the quarantine takes (suspects.ts): it had been held back,
    * and a crash struck just as its trial began. Crashes strike at operations here, and a trial begins with one.
