@@ -68,6 +68,23 @@ export function tokensOf(outcome: CallOutcome, request: ModelRequest): ModelSpen
   return notMadeCodes.has(code) ? null : nothingSpent
 }
 
+/**
+ * The outcome with an estimate of at most so many tokens for the prompt, and of at most the answer's limit
+ * more in all.
+ */
+export function boundedSpend(outcome: CallOutcome, request: ModelRequest, promptTokens: number): CallOutcome {
+  const spent = tokensOf(outcome, request)
+  if (!spent?.usageIsEstimate) return outcome
+  const reserved = promptTokens + request.maxOutputTokens
+  const outputTokens = Math.min(spent.outputTokens, reserved)
+  const inputTokens = Math.min(spent.inputTokens, promptTokens, reserved - outputTokens)
+  if (inputTokens === spent.inputTokens && outputTokens === spent.outputTokens) return outcome
+  const bounded = { ...spent, inputTokens, outputTokens }
+  if (outcome.ok) return { ...outcome, value: { ...(outcome.value as ModelReply), ...bounded } }
+  const details = { ...(outcome.failure.details as object | undefined), ...bounded }
+  return { ...outcome, failure: { ...outcome.failure, details } }
+}
+
 function spendIn(details: unknown): ModelSpend | null {
   const { inputTokens, outputTokens, usageIsEstimate = false } = (details ?? {}) as Partial<ModelSpend>
   if (inputTokens === undefined && outputTokens === undefined) return null

@@ -2,8 +2,9 @@
 //
 // 1. The first event of the task that comes to its stage is the deadly one; the task's other events harm
 //    nobody.
-import type { Fate } from '../../runtime/testing/simulator/fate.ts'
-import type { Phase } from '../../runtime/testing/simulator/world.ts'
+import { isCrash, type Fate } from '../../runtime/testing/simulator/fate.ts'
+import type { Phase, World } from '../../runtime/testing/simulator/world.ts'
+import type { DeadLettered } from '../../schemas/generated/events.ts'
 
 interface Plan {
   readonly taskId: string
@@ -31,6 +32,8 @@ const places: readonly (readonly [stage: string, phase: Phase])[] = [
 
 /** If processes die that often of other causes, three deaths prove nothing: giving up takes some more. */
 export const MOST_DEATHS = 20
+/** Age up to which an event in a trial is not known to have lived. */
+const FIRST_STEP_MS = 10
 
 export class Deadly {
   readonly plans: Plan[] = []
@@ -65,5 +68,31 @@ export class Deadly {
   /** Whether a dead letter of this key may be a conviction. */
   isDeadly(key: string | null): boolean {
     return this.plans.some(({ taskId }) => key === taskId || key?.startsWith(`${taskId}/`))
+  }
+
+  /** Whether an event of this task may have been given up with its process. */
+  isGivenUp(taskId: string, letters: readonly DeadLettered[], world: World): boolean {
+    if (this.isDeadly(taskId)) return true
+    return letters.some((letter) => letter.key?.split('/')[0] === taskId && this.isCoincidence(letter, world))
+  }
+
+  /**
+   * Whether an innocent event was given up by the chance that the quarantine takes (suspects.ts): it had been held back,
+   * and a crash struck just as its trial began. Crashes strike at operations here, and a trial begins with one.
+   */
+  isCoincidence(
+    { stage, partition, code }: DeadLettered,
+    { witness, fate, slowestCommitMs }: World,
+  ): boolean {
+    const nearMs = FIRST_STEP_MS + slowestCommitMs
+    return (
+      code === 'PROCESS_DIED' &&
+      witness.heldTrials.some(
+        (trial) =>
+          trial.stage === stage &&
+          trial.lane === partition &&
+          fate.faults.some(({ kind, atMs }) => isCrash(kind) && Math.abs(atMs - trial.atMs) <= nearMs),
+      )
+    )
   }
 }

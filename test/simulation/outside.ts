@@ -60,6 +60,8 @@ const toolFailures: readonly (ErrorCode | 'throws' | 'garbage' | 'huge' | 'shout
 
 const schemas = directSchemaChecks()
 const LIFTED = 10_000_000
+/** Longest time until a stopped call reports what it has spent. */
+export const STOPPING_MS = 200
 
 /** A message and a result too large for any record of the log. */
 const sizedFailures: typeof toolFailures = [...toolFailures, 'shouts', 'bulky']
@@ -244,7 +246,9 @@ class Site {
         const told = output > 0 ? { inputTokens: whole.input, outputTokens: output } : undefined
         seen.isTold = told !== undefined
         const error = new FlotillaError(reason.code, reason.message, told ? { details: told } : {})
-        this.#process.clock.schedule(fate.between(0, 200, `stopping ${seen.callId}`), () => reject(error))
+        this.#process.clock.schedule(fate.between(0, STOPPING_MS, `stopping ${seen.callId}`), () =>
+          reject(error),
+        )
       }
       signal.addEventListener('abort', stop, { once: true })
       if (signal.aborted) stop()

@@ -208,9 +208,10 @@ export class CallMaker {
       if (isLost()) return await this.#handBack(request, begun.inDoubt)
       if (!refused && begun.inDoubt) this.#instruments.count('calls_in_doubt', 1, { kind: request.call.kind })
       if (!refused) stopRenewing = this.#keepLease(request, taken)
-      const outcome = refused
+      const found = refused
         ? this.#refuse(request, refused)
         : await attempt(this.#attempts, request, taken.signal)
+      const outcome = refused ? found : (guard?.bounded?.(request, found) ?? found)
       if (!(await this.#finish(request, outcome, refused ? null : guard)))
         throw new LaneLost('another owner took the call over')
       return outcome

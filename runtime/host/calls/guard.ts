@@ -22,5 +22,10 @@ export interface Guard {
   applies(call: Call): boolean
   /** Null: go ahead. Else the call is not made, and this is why. */
   reserve(guarded: GuardedCall): Promise<CallFailure | null>
+  /**
+   * The outcome of a call that was made, before it is journalled: with no estimate of what it cost above what
+   * was reserved for it.
+   */
+  bounded?(guarded: GuardedCall, outcome: CallOutcome): CallOutcome
   settle(guarded: GuardedCall, outcome: CallOutcome): Promise<void>
 }

@@ -19,6 +19,7 @@ import {
   startSuspect,
   firstSuspicion,
   holdMs,
+  isAtBeginning,
   isGuilty,
   reopen,
   type LaneLife,
@@ -103,6 +104,13 @@ async function isKnownToHaveMoved(
 /** Encoded like every row of a lane; of version 0, so that no release takes it for newer than itself. */
 function rowOf(key: string, value: LaneLife | Suspect | null): StateRow {
   return { key, value: value && Buffer.from(JSON.stringify({ v: 0, d: value })) }
+}
+
+/** Whether a row of a lane is a suspect's at the beginning of a trial for which it was held back. */
+export function beginsHeldTrial({ key, value }: StateRow): boolean {
+  if (value === null || !key.startsWith(SUSPECT)) return false
+  const { d } = JSON.parse(Buffer.from(value).toString()) as { d: Suspect }
+  return isAtBeginning(d) && holdMs(d) > 0
 }
 
 export class Quarantine {

@@ -165,6 +165,9 @@ export function startSuspect(
   }
 }
 
+/** In a trial, and not yet known to have lived through its first step. */
+export const isAtBeginning = ({ diesBeforeMs }: Suspect): boolean => diesBeforeMs === STEPS_MS[0]
+
 /** It has reached the age of the next step, or the end of its trial; notes the step after that. */
 export function ageSuspect(suspect: Suspect, limitMs: number): Suspect {
   const reachedMs = suspect.diesBeforeMs ?? limitMs

@@ -210,7 +210,7 @@ export class SimProcess {
       sessionMs: world.alone ? 0 : SESSION_MS,
       hear: (fn) => this.clock.hear(fn),
       onWritten: ({ group, lane }, commit) => {
-        witness.written(group, lane, commit)
+        witness.written(group, lane, commit, world.clock.now())
         for (const { topic, metadata } of commit.positions)
           if (metadata.length > world.metadataBytes)
             world.tally.complaints.push(`a position of ${topic} has ${metadata.length} bytes of metadata`)

@@ -1,14 +1,17 @@
 // Compares writes and reads of the log, beneath every fault: folds the state of each lane from the commits
-// alone.
+// alone. Notes when suspects that were held back are tried.
+import { beginsHeldTrial } from '../../host/lane/quarantine.ts'
 import type { LaneCommit, OpenLane, StateRow } from '../../log/port.ts'
 
 export class Witness {
   readonly violations: string[] = []
+  readonly heldTrials: { readonly stage: string; readonly lane: number; readonly atMs: number }[] = []
   readonly #lanes = new Map<string, Map<string, Uint8Array>>()
 
   /** A commit that was written, in the order of writing. */
-  written(group: string, lane: number, { rows }: LaneCommit): void {
+  written(group: string, lane: number, { rows }: LaneCommit, atMs: number): void {
     const state = this.#lane(group, lane)
+    if (rows.some(beginsHeldTrial)) this.heldTrials.push({ stage: group, lane, atMs })
     for (const { key, value } of rows) {
       if (value === null) state.delete(key)
       else state.set(key, value)

@@ -5,6 +5,7 @@
 // 2. A limit that frees up (a rate, reserved tokens) is RATE_LIMITED: the task waits. A budget that is spent
 //    is BUDGET_EXCEEDED: another model, or the end of the task.
 // 3. The first call of a task takes over what its admission reserved.
+// 4. An estimate of what a call cost is at most what was reserved for it, so that no estimate exceeds a budget.
 import { systemClock, type Clock } from '../../../runtime/clock.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
@@ -15,7 +16,7 @@ import type { Call, CallFailure, CallOutcome } from '../../../runtime/stage.ts'
 import type { Instruments } from '../../../runtime/telemetry/instruments.ts'
 import type { ModelRequest } from '../call.ts'
 import { countedTokens, mostTokens } from './token-count.ts'
-import { tokensOf } from '../usage.ts'
+import { boundedSpend, tokensOf } from '../usage.ts'
 
 export interface ModelGuardParts {
   readonly fleet: Pick<Fleet, 'limits'>
@@ -42,6 +43,9 @@ export function createModelGuard({
   const claimsFor = ({ model, userId = null }: ModelRequest, tokens: number, atMs: number): NamedClaim[] =>
     claimsOfCall({ userId, model, tokens, atMs }, fleet.limits)
 
+  /** Tokens reserved for the prompts of calls. */
+  const prompts = new WeakMap<GuardedCall, number>()
+
   async function reserve(guarded: GuardedCall): Promise<CallFailure | null> {
     const { call, key } = guarded
     const id = takerOf(guarded)
@@ -51,12 +55,18 @@ export function createModelGuard({
       const claims = askable(claimsFor(request, promptTokens + request.maxOutputTokens, nowMs))
       const ttlMs = call.timeoutMs + GRACE_MS
       const reserved = await limits.reserve({ id, alternatives: [claims], ttlMs, replaces: key })
+      if (reserved.granted) prompts.set(guarded, promptTokens)
       return reserved.granted ? null : refusalOf(claims, reserved.refusals[0], nowMs)
     }
     if ((await take(mostTokens(request))) === null) return null
     const refusal = await take(await countedTokens(request))
     if (refusal) instruments.count('calls_held_back', 1, { target: call.target, reason: refusal.code })
     return refusal
+  }
+
+  function bounded(guarded: GuardedCall, outcome: CallOutcome): CallOutcome {
+    const promptTokens = prompts.get(guarded)
+    return promptTokens === undefined ? outcome : boundedSpend(outcome, requestOf(guarded.call), promptTokens)
   }
 
   async function settle(guarded: GuardedCall, outcome: CallOutcome): Promise<void> {
@@ -85,6 +95,7 @@ export function createModelGuard({
   return {
     applies: (call) => claimsFor(requestOf(call), 0, 0).length > 0,
     reserve,
+    bounded,
     settle,
   }
 }

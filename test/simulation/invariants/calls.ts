@@ -1,5 +1,6 @@
 // Calls to the outside world.
 import { grouped, type Evidence } from '../evidence.ts'
+import { STOPPING_MS } from '../outside.ts'
 import type { Simulation } from '../simulate.ts'
 
 /** A call that goes on for longer, although its task is over and its process is well, was not stopped. */
@@ -22,10 +23,11 @@ export function checkCalls(run: Simulation): string[] {
 /** A call answered longer than a write takes before its process ended is journalled, or committed. */
 function longInDoubt({ world, processes }: Simulation): string[] {
   return [...grouped(world.book.calls, ({ callId }) => callId).values()].flatMap((calls) =>
-    calls.slice(0, -1).flatMap(({ kind, callId, process, atMs, endedMs }) => {
+    calls.slice(0, -1).flatMap(({ kind, callId, process, atMs, endedMs, stoppedWith }) => {
       const maker = processes.get(process)
       const knownMs = (maker?.endedMs ?? 0) - (endedMs ?? Infinity)
-      if (knownMs <= WRITTEN_WITHIN_MS || maker?.wasHeldUp(atMs)) return []
+      const withinMs = WRITTEN_WITHIN_MS + (stoppedWith ? STOPPING_MS : 0)
+      if (knownMs <= withinMs || maker?.wasHeldUp(atMs)) return []
       return [`${kind} call ${callId} was repeated, ${knownMs} ms after its answer reached ${process}`]
     }),
   )

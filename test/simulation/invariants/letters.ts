@@ -13,6 +13,9 @@ export function checkLetters(run: Simulation, evidence: Evidence): string[] {
   const lost = afterwards.bulky.filter(({ kind }) => kind === 'lost').map(({ taskId }) => taskId)
   const isOfLost = ({ key, code }: (typeof letters)[number]): boolean =>
     code === 'PAYLOAD_MISSING' && lost.includes(key ?? '')
+  const coincidences = new Set(
+    letters.filter((letter) => deadly.isCoincidence(letter, world)).map(({ key }) => key),
+  )
   const spoilt = new Set([...users.junk, ...hostile.refusable].map(placeOf))
   const byPlace = grouped(
     letters,
@@ -21,7 +24,7 @@ export function checkLetters(run: Simulation, evidence: Evidence): string[] {
   return [
     ...letters
       .filter(({ sourceTopic, partition, offset }) => !spoilt.has(`${sourceTopic} ${partition}:${offset}`))
-      .filter((letter) => !deadly.isDeadly(letter.key) && !isOfLost(letter))
+      .filter((letter) => !deadly.isDeadly(letter.key) && !isOfLost(letter) && !coincidences.has(letter.key))
       .map(({ stage, message }) => `dead letter of ${stage}: ${message.slice(0, 200)}`),
     ...users.junk.flatMap((place) => {
       const count = byPlace.get(placeOf(place))?.length ?? 0
@@ -40,6 +43,7 @@ export function checkLetters(run: Simulation, evidence: Evidence): string[] {
     // Events given up are logged as errors, and so are losses of the log and a lane of a newer release.
     ...world.tally.complaints
       .filter((text) => !deadly.plans.some(({ taskId }) => text.includes(taskId)))
+      .filter((text) => ![...coincidences].some((key) => key !== null && text.includes(key)))
       .filter((text) => lost.length === 0 || !isOfLostPayload(text))
       .filter((text) => !(rollout.direction && text.includes('is left to processes of the newer release')))
       .filter((text) => !afterwards.losses.some(({ topic }) => text.startsWith(`${topic}[`))),

@@ -13,6 +13,7 @@ export function checkUsage(run: Simulation, evidence: Evidence): string[] {
   )
   const violations: string[] = []
   const stopped = stoppedTasks(evidence)
+  const letters = evidence.of('DeadLettered').map(({ data }) => data)
   for (const { callId, taskId, spent, isOrphaned } of finishedCalls(world)) {
     const rows = byCall.get(callId) ?? []
     const told = rows.map(({ data }) => `${data.inputTokens}+${data.outputTokens}`)
@@ -20,7 +21,7 @@ export function checkUsage(run: Simulation, evidence: Evidence): string[] {
     // the answer.
     if (rows.length === 0 && isOrphaned && stopped.has(taskId)) continue
     // Given up with the event whose handling killed its processes: nobody could read the answer.
-    if (rows.length === 0 && deadly.isDeadly(taskId)) continue
+    if (rows.length === 0 && deadly.isGivenUp(taskId, letters, world)) continue
     if (rows.length !== 1 || told[0] !== spent)
       violations.push(
         `model call ${callId} of ${taskId} spent ${spent} tokens, recorded: ${told.join(', ') || 'nothing'}`,

@@ -121,6 +121,46 @@ test('near the limit the tokens are counted: a prompt that fits is not turned aw
   assert.deepEqual(await standing('fleet'), [0, counted + 1_000])
 })
 
+// Four bytes a token are estimated where nothing is reported; a tokenizer makes far fewer tokens of this.
+const repeated = [{ role: 'user' as const, content: 'x'.repeat(8_000) }]
+const guesses: [string, CallOutcome][] = [
+  ['stopped, and nothing is reported', { ...failed('CALL_ABORTED'), made: true } as CallOutcome],
+  [
+    'stopped, and an estimate is reported',
+    failed('MODEL_TIMEOUT', { inputTokens: 2_010, outputTokens: 5_000, usageIsEstimate: true }),
+  ],
+  [
+    'answered without usage',
+    {
+      ...used(2_010, 5_000),
+      value: { inputTokens: 2_010, outputTokens: 5_000, usageIsEstimate: true },
+    } as CallOutcome,
+  ],
+]
+for (const [what, outcome] of guesses)
+  test(`a call near the limit that is ${what} costs no more than was reserved`, async () => {
+    const counted = await countedTokens(request({ messages: repeated }))
+    assert.ok(counted < 1_900)
+    const { guard, call, standing } = guarded({ fleetTokens: counted + 1_000 })
+    const made = call('c', { messages: repeated })
+    assert.equal(await guard.reserve(made), null)
+    const bounded = guard.bounded?.(made, outcome) ?? outcome
+    await guard.settle(made, bounded)
+    const [settled = 0, reserved = 0] = (await standing('fleet')) ?? []
+    assert.ok(settled <= counted + 1_000 && settled >= counted, `${settled} of ${counted + 1_000}`)
+    assert.equal(reserved, 0)
+  })
+
+test('what a provider reports counts as it is, above what was reserved too', async () => {
+  const { guard, call, standing } = guarded()
+  const made = call('c')
+  await guard.reserve(made)
+  const outcome = used(100_000, 5_000)
+  assert.equal(guard.bounded?.(made, outcome), outcome)
+  await guard.settle(made, outcome)
+  assert.deepEqual(await standing('fleet'), [105_000, 0])
+})
+
 test('the first call of a task takes over its admission’s reservation', async () => {
   const { guard, call, limits, standing } = guarded({ fleetTokens: 5_000 })
   const claim = {
