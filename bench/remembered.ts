@@ -87,7 +87,7 @@ async function routerOn(log: Log): Promise<StageHost> {
   const shared = { clock, instruments: quietInstruments }
   const journal = openJournal(memoryKeyValue({ clock }), clock, { leaseMs: 0, keepMs: 1_000, forgottenMs: 0 })
   const breakers = { run: <T>(_: string, work: () => Promise<T>) => work() }
-  const calls = new CallMaker({ ...shared, journal, breakers, places: new Semaphore(8), callers: {} })
+  const calls = new CallMaker({ ...shared, journal, breakers, capacity: new Semaphore(8), callers: {} })
   const parts = { ...shared, journal, calls, codec, blobs, log, stage: router, instance: 'remembered' }
   return new StageHost({ ...parts, options: { ...defaultHostOptions, drainMs: 0 } })
 }

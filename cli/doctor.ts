@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { openCodec } from '../runtime/codec/open.ts'
 import { alertWarnings } from '../runtime/config/alerts.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
+import { executorKind } from '../runtime/config/executors.ts'
 import { exposureWarnings } from '../runtime/config/exposure.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { loadFleet } from '../runtime/config/load.ts'
@@ -18,14 +19,12 @@ import { openStores, type Stores } from '../runtime/store/open.ts'
 import { quietInstruments } from '../runtime/telemetry/instruments.ts'
 import { topics } from '../schemas/topics.ts'
 import { openExecutors } from '../services/code-sandbox/executors/open.ts'
+import { loadServices } from '../services/index.ts'
 import { paint, print, printJson } from './output.ts'
 import { gatewayOf, isLocked, problemIn } from '../operator/running-fleet.ts'
 import { withScriptedModel } from './scripted.ts'
-import { services } from './services.ts'
 
 const MODEL_CHECK_MS = 20_000
-/** Executors that do not use this machine's memory. */
-const onOtherMachines = new Set(['e2b', 'http'])
 
 interface Finding {
   check: string
@@ -135,7 +134,7 @@ async function modelApi(
     }
   const missing = missingSetting(model, fleet.models.providers, environment.raw)
   if (missing !== null) throw new FlotillaError('MODEL_NOT_CONFIGURED', `${model}: ${missing}`)
-  const planner = services.find(({ name }) => name === 'planner')
+  const [planner] = await loadServices(['planner'])
   const caller = planner?.callers?.({
     ...stores,
     fleet,
@@ -243,7 +242,7 @@ async function sandbox(
   } finally {
     await executors.close()
   }
-  if (onOtherMachines.has(name)) return `${name} answers`
+  if (executorKind(name)?.isRemote) return `${name} answers`
   return `${name}, ${Math.floor(freemem() / 2 ** 20)} MB of memory free`
 }
 

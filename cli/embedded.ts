@@ -4,7 +4,7 @@ import { readEnvironment, type Environment } from '../runtime/config/environment
 import { loadFleet } from '../runtime/config/load.ts'
 import { startProcess, type FleetProcess } from '../runtime/host/process.ts'
 import { openTelemetry } from '../runtime/telemetry/open.ts'
-import { services } from './services.ts'
+import { loadServices } from '../services/index.ts'
 import { withScriptedModel } from './scripted.ts'
 
 export interface EmbeddedFleet {
@@ -26,7 +26,7 @@ export async function startEmbedded(
   const scripted = await withScriptedModel(environment, { always: options.scripted === true })
   const fleet = await loadFleet(scripted.environment)
   const telemetry = openTelemetry(scripted.environment, 'fleet', { records: false, fleet })
-  const stages = services.filter(({ stage }) => stage)
+  const stages = (await loadServices()).filter(({ stage }) => stage)
   const running = await startProcess({
     name: 'fleet',
     services: stages,

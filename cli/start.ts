@@ -2,13 +2,12 @@ import { readEnvironment } from '../runtime/config/environment.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { runServices } from '../runtime/host/run.ts'
 import { fail, paint, say } from './output.ts'
-import { gateway } from '../services/gateway/main.ts'
+import { loadServices } from '../services/index.ts'
 import { withScriptedModel } from './scripted.ts'
-import { chooseServices } from './services.ts'
 
 /** Runs these services until a signal; never returns. */
 export async function start(names: string[]): Promise<void> {
-  const chosen = chooseServices(names)
+  const chosen = await loadServices(names.length > 0 ? names : undefined)
   const environment = readEnvironment(process.env)
   if (environment.kafkaBrokers.length === 0 && names.length > 0)
     throw new FlotillaError(
@@ -28,7 +27,9 @@ export async function start(names: string[]): Promise<void> {
           : environment.dataDir
       say(`${paint('green', 'ready')} ${chosen.map((service) => service.name).join(', ')} on ${where}`)
       if (url)
-        say(`  ${url}  ${chosen.includes(gateway) ? 'POST /v1/tasks · ' : ''}/health · /ready · /metrics`)
+        say(
+          `  ${url}  ${chosen.some(({ routes }) => routes) ? 'POST /v1/tasks · ' : ''}/health · /ready · /metrics`,
+        )
       if (scripted.active)
         say(
           paint(

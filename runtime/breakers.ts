@@ -10,7 +10,7 @@
 //    calls that began before the breaker opened are ignored once it has, even after it has closed again.
 // 4. Nothing here keeps the process alive.
 import CircuitBreaker from 'opossum'
-import { type ErrorCode, FlotillaError } from './errors.ts'
+import { type ErrorCode, FlotillaError, messageOf } from './errors.ts'
 
 export type BreakerState = 'closed' | 'open' | 'half_open'
 
@@ -207,7 +207,7 @@ class Breaker {
   async #settle(verdict: Verdict, error: unknown, isProbe: boolean, era: number): Promise<void> {
     const counts = era === this.#era && (isProbe || this.#state === 'closed')
     if (verdict === 'unknown' || !counts || this.#circuit.isShutdown) return
-    if (verdict === 'down') this.#reason = error instanceof Error ? error.message : String(error)
+    if (verdict === 'down') this.#reason = messageOf(error)
     await this.#circuit.fire({ error, down: verdict === 'down' }).catch(() => {})
   }
 

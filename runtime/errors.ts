@@ -61,6 +61,16 @@ export function plainFailure(failure: Failure): Failure {
   return { code, severity, retryable, message: boundedText(message), retryAfterMs }
 }
 
+/**
+ * The message of any thrown value. An error without one gives that of its first cause, as if no address of a
+ * host can be reached (AggregateError), else its name.
+ */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error.message) return error.message
+  return error instanceof AggregateError && error.errors.length > 0 ? messageOf(error.errors[0]) : error.name
+}
+
 /** Any thrown value as event data; what is not a FlotillaError counts as INTERNAL. */
 export function toFailure(error: unknown, fallback: ErrorCode = 'INTERNAL'): Failure {
   if (error instanceof FlotillaError)
@@ -68,7 +78,7 @@ export function toFailure(error: unknown, fallback: ErrorCode = 'INTERNAL'): Fai
       ...failure(error.code, error.message, error.retryable),
       retryAfterMs: error.retryAfterMs ?? null,
     }
-  return failure(fallback, redacted(error instanceof Error ? error.message : String(error)))
+  return failure(fallback, redacted(messageOf(error)))
 }
 
 /** Text for a person: code, message, remedy; a stack only for bugs. */

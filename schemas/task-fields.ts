@@ -20,6 +20,14 @@ export const taskFields: readonly TaskField[] = schemas.TaskSubmitted.fields
     doc,
   }))
 
+/** The allowed values of a field that has a list of them. */
+export function valuesOf<Name extends keyof TaskSubmitted>(
+  name: Name,
+): readonly NonNullable<TaskSubmitted[Name]>[] {
+  const kind = taskFields.find((field) => field.name === name)?.kind
+  return (Array.isArray(kind) ? kind : []) as readonly NonNullable<TaskSubmitted[Name]>[]
+}
+
 /** A submission in which nothing is given: the text is empty, every other field null. */
 export const emptyTask = Object.fromEntries(
   taskFields.map(({ name }) => [name, name === 'text' ? '' : null]),

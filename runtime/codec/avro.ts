@@ -7,7 +7,7 @@
 //    (check-bytes.ts).
 import avsc, { type Type } from 'avsc'
 import { isJsonText, isRecord, shapeOf, type FieldShape, type RecordSchema } from '../../schemas/record.ts'
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import { parseExact } from '../exact-json.ts'
 import type { AvroSchema } from './registry.ts'
 import { skim } from './check-bytes.ts'
@@ -76,7 +76,7 @@ function jsonText(name: string, field: FieldShape, value: unknown): string {
   try {
     return JSON.stringify(value) ?? 'null'
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
+    const why = messageOf(error)
     throw new FlotillaError('SCHEMA_MISMATCH', `encoding ${name}: ${field.name} is not JSON: ${why}`, {
       cause: error,
     })
@@ -102,7 +102,7 @@ function mismatch(type: Type, name: string, wire: object, error: unknown): strin
       found ??= `${path.join('.')} is ${show(value)}, not ${expected.typeName.replace('union:unwrapped', String(expected))}`
     },
   })
-  return `encoding ${name}: ${found ?? (error instanceof Error ? error.message : String(error))}`
+  return `encoding ${name}: ${found ?? messageOf(error)}`
 }
 
 function show(value: unknown): string {
@@ -126,7 +126,7 @@ export function createReader(schema: RecordSchema, writerSchema: AvroSchema): Re
           throw new RangeError(offset < 0 ? 'the bytes end too early' : 'bytes are left over')
         return fromWire(fields, value as Fields)
       } catch (error) {
-        const why = error instanceof Error ? error.message : String(error)
+        const why = messageOf(error)
         throw new FlotillaError('UNDECODABLE_RECORD', `decoding ${schema.name}: ${why}`, { cause: error })
       }
     },
@@ -171,6 +171,6 @@ export function incompatibility(reader: AvroSchema, writer: AvroSchema): string 
     parse(reader).createResolver(parse(writer), { ignoreNamespaces: true })
     return null
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return messageOf(error)
   }
 }

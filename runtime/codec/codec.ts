@@ -2,7 +2,7 @@
 import type { EventMap, EventType } from '../../schemas/generated/events.ts'
 import { schemas } from '../../schemas/generated/schemas.ts'
 import { topics, type TopicName } from '../../schemas/topics.ts'
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import { createReader, createWriter, recordName, type Reader, type Writer } from './avro.ts'
 import { parsePlainJson } from './plain-json.ts'
 import type { Codec, Decoded } from './port.ts'
@@ -113,7 +113,7 @@ function readerFor(id: number, schema: AvroSchema): KnownReader {
   try {
     return { type, read: createReader(schemas[type], schema).read }
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
+    const why = messageOf(error)
     throw new FlotillaError('UNDECODABLE_RECORD', `schema ${id} can't be read as our ${type}: ${why}`, {
       cause: error,
     })

@@ -7,7 +7,7 @@
 //    counts only if it persists.
 import { setTimeout as sleep } from 'node:timers/promises'
 import registryClient, { COMPATIBILITY } from '@kafkajs/confluent-schema-registry'
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import type { AvroSchema, Registry } from './registry.ts'
 
 const { SchemaRegistry, SchemaType } = registryClient
@@ -108,8 +108,6 @@ const incompatible = (url: string, subject: string, error: unknown): FlotillaErr
   const message = `registering ${subject} at ${url}: the registry refused this version: ${messageOf(error)}`
   return new FlotillaError('SCHEMA_INCOMPATIBLE', message, { cause: error })
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 const statusOf = (error: unknown): unknown =>
   typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined

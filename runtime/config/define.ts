@@ -1,7 +1,7 @@
 // Functions that users import into flotilla.config.ts.
 import { z, type ZodType } from 'zod'
 import type { Json } from '../../schemas/json.ts'
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import type { FleetDefinition, JsonSchema, Tool, ToolDefinition, ToolSpec } from './fleet.ts'
 import { coerce, compileArguments } from './coercion.ts'
 import { compileJsonSchema, type Checked } from './json-schema.ts'
@@ -160,7 +160,7 @@ function attempt<T>(mistakes: string[], field: string, make: () => T): T | undef
   try {
     return make()
   } catch (error) {
-    const mistake = `${field} ${error instanceof Error ? error.message : String(error)}`
+    const mistake = `${field} ${messageOf(error)}`
     if (!mistakes.includes(mistake)) mistakes.push(mistake)
     return undefined
   }

@@ -2,6 +2,7 @@
 import type { ZodType } from 'zod'
 import type { Json } from '../../schemas/json.ts'
 import type { Strategy, Tiers } from '../models/strategies.ts'
+import type { SandboxDefinition } from './executors.ts'
 
 export type JsonSchema = { [key: string]: Json }
 
@@ -291,18 +292,6 @@ export interface Alerts {
 }
 
 export type NamedRule = Readonly<AlertRule> & { readonly name: string }
-
-/** Code executors besides wasm: naming one configures it, even by `{}`. Steps may import `packages`. */
-export interface SandboxDefinition {
-  /** CPython of this machine. Default: python3. */
-  native?: { python?: string; packages?: string[] }
-  /** Image of deploy/sandbox.Dockerfile. Default: flotilla-sandbox. */
-  docker?: { image?: string; packages?: string[] }
-  /** Default: E2B's base template. */
-  e2b?: { template?: string; packages?: string[] }
-  /** A server that speaks the protocol of docs/sandbox-http.md. Its token: FLOTILLA_SANDBOX_TOKEN. */
-  http?: { url?: string }
-}
 
 /** flotilla.config.ts. Everything is optional; absent fields have the documented defaults. */
 export interface FleetDefinition {

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import { discoverModels, isServed } from '../models/discovery.ts'
 import { parseModel, SCRIPTED_MODEL } from '../models/names.ts'
 import { defaultTiers, strategies } from '../models/strategies.ts'
@@ -218,7 +218,7 @@ async function importDefinition(file: string): Promise<unknown> {
       throw new Error('it has no default export; write: export default defineFleet({ … })')
     return module.default
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new FlotillaError('CONFIG_INVALID', `${file}: ${reason}`, { cause: error })
   }
 }
@@ -393,6 +393,6 @@ function schemaProblem(schema: JsonSchema): string | null {
     compileJsonSchema(schema)
     return null
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return messageOf(error)
   }
 }

@@ -35,12 +35,17 @@ function urlSecrets(name: string, value: string): string[] {
   return /WEBHOOK_URL$/.test(name) ? [...found, ...webhookSecrets(value)] : found
 }
 
+type Settings = Readonly<Record<string, string | string[]>>
+
 /** Secrets that a configuration names or holds: keys of providers and channels, and those in its URLs. */
 export function fleetSecrets(fleet: Pick<Fleet, 'models' | 'alerts' | 'sandbox'>, env: Variables): string[] {
   const providers = Object.values(fleet.models.providers)
   const channels = Object.values(fleet.alerts.channels)
   const variables = [...providers.flatMap(({ keyEnv }) => keyEnv ?? []), ...channels.map(channelVariable)]
-  const urls = [...providers.map(({ baseUrl }) => baseUrl), fleet.sandbox?.http?.url ?? '']
+  const sandboxes = Object.values(fleet.sandbox ?? {}).flatMap((settings: Settings) =>
+    Object.values(settings).flat(),
+  )
+  const urls = [...providers.map(({ baseUrl }) => baseUrl), ...sandboxes]
   const secrets = variables.flatMap((name) => secretsOfValue(env[name]?.trim() ?? ''))
   const addresses = channels.flatMap((channel) => ('url' in channel ? [channel.url] : []))
   return [...secrets, ...[...urls, ...addresses].flatMap(secretsOfUrl)]

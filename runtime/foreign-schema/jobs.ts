@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import { createSchemaCompiler, type SchemaCheck } from '../config/json-schema.ts'
 import type { JsonSchema } from '../config/fleet.ts'
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import type { CheckInput, Fit, SchemaInput } from './checks.ts'
 import { linearPatterns } from './patterns.ts'
 
@@ -56,6 +56,6 @@ function asRefusal<T>(work: () => T): T {
     return work()
   } catch (error) {
     if (error instanceof RangeError) throw error
-    throw new FlotillaError('REQUEST_INVALID', error instanceof Error ? error.message : String(error))
+    throw new FlotillaError('REQUEST_INVALID', messageOf(error))
   }
 }

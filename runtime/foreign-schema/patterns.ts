@@ -3,6 +3,7 @@
 // nested repetitions.
 import { RE2JS } from 're2js'
 import type { PatternEngine } from '../config/json-schema.ts'
+import { messageOf } from '../errors.ts'
 import { asRe2 } from './pattern-syntax.ts'
 
 const SHOWN_CHARS = 100
@@ -18,7 +19,7 @@ function compile(pattern: string): RE2JS {
     return RE2JS.compile(RE2JS.translateRegExp(asRe2(pattern)))
   } catch (error) {
     const shown = pattern.length > SHOWN_CHARS ? `${pattern.slice(0, SHOWN_CHARS)}…` : pattern
-    const why = error instanceof Error ? error.message : String(error)
+    const why = messageOf(error)
     throw new Error(
       `the pattern ${JSON.stringify(shown)} can't be used (${why}): patterns of a task's schema are RE2's, without ` +
         'look-around and back-references',

@@ -4,6 +4,7 @@
 // they are away → stages. Stop order: stages drain and commit, then everything is closed in reverse.
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
+import { backoffMs } from '../backoff.ts'
 import { systemClock, sleep } from '../clock.ts'
 import { openCodec } from '../codec/open.ts'
 import type { Codec } from '../codec/port.ts'
@@ -153,7 +154,7 @@ class RunningProcess implements FleetProcess {
         if (this.#stopped) throw error
         this.#starting = `waiting for ${what}: ${toFailure(error).message}`
         this.#options.telemetry.instruments.log.warn({ err: error }, `failed to reach ${what}; retrying`)
-        await sleep(systemClock, Math.min(MAX_WAIT_MS, 200 * 2 ** attempt))
+        await sleep(systemClock, backoffMs(attempt, 200, MAX_WAIT_MS))
       }
     }
   }
@@ -202,7 +203,7 @@ class RunningProcess implements FleetProcess {
     const { instruments } = telemetry
     const options = parts.log.kind === 'embedded' ? embeddedJournal : fleetJournal
     const journal = openJournal(parts.stores.keyValue, systemClock, options)
-    const places = new Semaphore(fleet.limits.concurrency)
+    const capacity = new Semaphore(fleet.limits.concurrency)
     const trials = new TrialGate(systemClock)
     for (const service of services) {
       const stage = service.stage?.(fleet)
@@ -211,7 +212,7 @@ class RunningProcess implements FleetProcess {
       const made = service.callers?.({ ...parts.stores, ...shown })
       this.#keep(service, made)
       const breakers = this.#breakersOf(service.name, parts)
-      const shared = { journal, breakers, places, clock: systemClock, instruments }
+      const shared = { journal, breakers, capacity, clock: systemClock, instruments }
       const host: HostParts = {
         ...shared,
         stage,

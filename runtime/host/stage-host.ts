@@ -1,6 +1,8 @@
 // One stage in one process: joins its group, opens the lanes it is given, reopens those that end by
 // themselves.
+import { backoffMs } from '../backoff.ts'
 import { sleep } from '../clock.ts'
+import { messageOf } from '../errors.ts'
 import {
   CommitRefused,
   CommitUncertain,
@@ -222,14 +224,14 @@ export class StageHost {
         await this.#tryOpen(index, slot)
       } catch (error) {
         if (error instanceof NewerState) return this.#decline(index, error)
-        slot.problem = error instanceof Error ? error.message : String(error)
+        slot.problem = messageOf(error)
         const { instruments, stage, clock } = this.#parts
         const level = slot.failures++ > 0 ? 'warn' : 'debug'
         instruments.log[level](
           { err: error, stage: stage.name, lane: index },
           'failed to open a lane; retrying',
         )
-        await sleep(clock, Math.min(MAX_REOPEN_MS, 100 * 2 ** slot.failures))
+        await sleep(clock, backoffMs(slot.failures, 100, MAX_REOPEN_MS))
       }
     }
     slot.opening = false
@@ -292,7 +294,7 @@ export class StageHost {
     this.#gauge()
     if (reason === null || !this.#isCurrent(index, slot)) return
     const { instruments, stage } = this.#parts
-    slot.problem = reason instanceof Error ? reason.message : String(reason)
+    slot.problem = messageOf(reason)
     slot.failures++
     instruments.count('lanes_lost', 1, { stage: stage.name, reason: endingOf(reason) })
     const isRefused = reason instanceof CommitRefused
@@ -307,7 +309,7 @@ export class StageHost {
   }
 
   async #reopen(index: number, slot: Slot): Promise<void> {
-    await sleep(this.#parts.clock, Math.min(MAX_REOPEN_MS, 50 * 2 ** slot.failures))
+    await sleep(this.#parts.clock, backoffMs(slot.failures, 50, MAX_REOPEN_MS))
     await this.#openLane(index, slot)
   }
 

@@ -204,7 +204,7 @@ export interface Log {
   /** Reads topics outside stages: awaits the handler, then moves the group's position. */
   tail(options: TailOptions, handler: (records: readonly LogRecord[]) => Promise<void> | void): Tail
   /**
-   * The newest record of `key` that `wanted` accepts, in a topic that is looked up by key (`topics.ts`). Its
+   * The newest record of `key` that `wanted` accepts, in a topic that is looked up by key (`schemas/topics.ts`). Its
    * cost is bounded: rejects with SEARCH_UNFINISHED if more must be read than one call may; the next call
    * goes on there. May miss records written before `sinceMs`, and on Kafka very old ones.
    */

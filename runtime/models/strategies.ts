@@ -1,14 +1,16 @@
 // Chooses a model for a task: strategies over complexity, quality and estimated tokens. Pure; whether the
 // model can be used here is checked elsewhere.
+import type { TaskSubmitted } from '../../schemas/generated/events.ts'
+import { valuesOf } from '../../schemas/task-fields.ts'
 
-export const strategies = ['aggressive', 'balanced', 'conservative'] as const
-export const complexities = ['simple', 'moderate', 'complex'] as const
-export const qualities = ['low', 'normal', 'high', 'critical'] as const
+export const strategies = valuesOf('strategy')
+export const complexities = valuesOf('complexity')
+export const qualities = valuesOf('quality')
 
 /** aggressive: cheap above all. balanced: by the task. conservative: a strong model only if critical. */
-export type Strategy = (typeof strategies)[number]
-export type Complexity = (typeof complexities)[number]
-export type Quality = (typeof qualities)[number]
+export type Strategy = NonNullable<TaskSubmitted['strategy']>
+export type Complexity = NonNullable<TaskSubmitted['complexity']>
+export type Quality = NonNullable<TaskSubmitted['quality']>
 
 /** Levels of price and strength. Their models: `models.tiers`. */
 export type Tier = 'economical' | 'standard' | 'strong'

@@ -21,7 +21,7 @@ import {
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import { Checkpoints, OWN_PAGES } from './data-file-checkpoints.ts'
 
 /**
@@ -217,7 +217,7 @@ function createDirectory(dataDir: string): string {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
     return realpathSync(dataDir)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     throw new FlotillaError('LOG_UNAVAILABLE', `creating the data directory ${dataDir}: ${reason}`, { cause })
   }
 }
@@ -281,7 +281,7 @@ function commitError(error: unknown, dir: string): Error {
 }
 
 function unavailable(path: string, cause: unknown): FlotillaError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
+  const reason = messageOf(cause)
   return new FlotillaError('LOG_UNAVAILABLE', `using ${path}: ${reason}`, { cause })
 }
 

@@ -1,7 +1,7 @@
 import { Migrator } from 'kysely/migration'
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import type { Sql, Tables } from './sql.ts'
 
 export type SqlKind = 'sqlite' | 'postgres'
@@ -23,7 +23,7 @@ export async function migrate(sql: Sql, kind: SqlKind, schema?: string): Promise
   const { error } = await new Migrator({ db: sql, provider, ...place }).migrateToLatest()
   if (error === undefined) return
   if (error instanceof FlotillaError) throw error
-  const reason = error instanceof Error ? error.message : String(error)
+  const reason = messageOf(error)
   throw new FlotillaError('STORE_UNAVAILABLE', `creating the tables (${kind}): ${reason}`, { cause: error })
 }
 

@@ -9,7 +9,8 @@
 //    the name resolves to the new primary, while an open connection stays with the old one forever. One that
 //    refuses writes for lack of memory, disk or replicas is still the right one, and is retried.
 import { Redis } from 'ioredis'
-import { FlotillaError } from '../errors.ts'
+import { backoffMs } from '../backoff.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
 
 /** Gives a command's error the table's code, and names the operation and the server. */
@@ -60,7 +61,7 @@ export function connectRedis(url: string, log?: StoreLog): RedisConnection {
   }
   const asked: Asked = (what, promise) =>
     promise.catch((cause: unknown) => {
-      const reason = cause instanceof Error ? cause.message : String(cause)
+      const reason = messageOf(cause)
       const isElsewhere = NOT_THE_PRIMARY.test(reason)
       if ((isElsewhere || REFUSES.test(reason)) && refusal === null) {
         refusal = reason
@@ -97,7 +98,7 @@ function connect(url: string): Redis {
     keepAlive: KEEP_ALIVE_MS,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: null,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 8), RECONNECT_MOST_MS),
+    retryStrategy: (attempt) => backoffMs(attempt, 50, RECONNECT_MOST_MS),
   })
   // Each operation reports its own error; without a listener ioredis would print to the console.
   redis.on('error', () => undefined)

@@ -1,6 +1,6 @@
 // Checks whether a Redis may be trusted with the call journal: every server that a connection reaches, before
 // the first write, because a failover may lead to one with other settings.
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import type { RedisConnection } from './redis-connection.ts'
 
 interface Durability {
@@ -32,7 +32,7 @@ export async function describeDurability({ redis, asked, reconnect }: RedisConne
       reason: `Redis has appendonly ${appendOnly}, appendfsync ${sync}, maxmemory-policy ${eviction}; the journal needs yes, always, noeviction`,
     }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     return {
       durable: false,
       reason: `Redis does not show its settings (CONFIG GET: ${reason}); the journal needs appendonly yes, appendfsync always, maxmemory-policy noeviction`,

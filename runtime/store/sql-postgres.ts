@@ -2,7 +2,7 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import type { PostgresPool, PostgresPoolClient } from 'kysely'
 import pg from 'pg'
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import { migrate } from './migrations.ts'
 import type { Sql, Tables } from './sql.ts'
 
@@ -78,7 +78,7 @@ function isServerAtFault(error: unknown): boolean {
 
 function unavailable(place: string): (cause: unknown) => never {
   return (cause) => {
-    const reason = cause instanceof Error ? cause.message || cause.name : String(cause)
+    const reason = messageOf(cause)
     throw new FlotillaError('STORE_UNAVAILABLE', `using PostgreSQL at ${place}: ${reason}`, { cause })
   }
 }

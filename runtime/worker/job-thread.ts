@@ -1,6 +1,6 @@
 // One thread of a pool and its current job.
 import { Worker } from 'node:worker_threads'
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError, messageOf } from '../errors.ts'
 import type { PendingJob, PoolOptions } from './pool.ts'
 import type { JobMessage, ThreadData, ThreadMessage } from './thread.ts'
 
@@ -58,7 +58,7 @@ export class JobThread {
     try {
       this.#worker.postMessage({ job: job.job, input: job.input } satisfies JobMessage)
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
+      const why = messageOf(error)
       this.#done((ended) =>
         ended.reject(new FlotillaError('WORKER_LIMIT', `it can't be handed over: ${why}`)),
       )

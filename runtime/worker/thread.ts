@@ -1,6 +1,6 @@
 // The thread's side of pool.ts: a thread's script calls it to serve its jobs.
 import { parentPort, workerData } from 'node:worker_threads'
-import { FlotillaError, type ErrorCode } from '../errors.ts'
+import { type ErrorCode, FlotillaError, messageOf } from '../errors.ts'
 
 /** The thread's `workerData`. */
 export interface ThreadData {
@@ -55,5 +55,5 @@ function failureMessage(error: unknown): ThreadMessage {
       code: 'WORKER_LIMIT',
       message: `it is nested too deep or too large (${error.message})`,
     }
-  return { t: 'failed', code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) }
+  return { t: 'failed', code: 'INTERNAL', message: messageOf(error) }
 }

@@ -7,6 +7,7 @@
 // 2. A raise that would be retried after its alert was resolved is dropped: it must not arrive after the end.
 // 3. At least once: a crash between the channel's answer and the journal may notify it twice, under the same
 //    id.
+import { backoffMs } from '../../runtime/backoff.ts'
 import type { Alerts } from '../../runtime/config/fleet.ts'
 import type { Key } from '../../runtime/keys.ts'
 import type { CallFailure, CallOutcome, Decision, Emit, EventMap, StageEvent } from '../../runtime/stage.ts'
@@ -89,7 +90,7 @@ export function concludeDelivery(
 }
 
 const waitMs = (retryMs: number, tries: number, { retryAfterMs }: CallFailure): number =>
-  Math.min(MAX_WAIT_MS, Math.max(retryMs * 2 ** (tries - 1), retryAfterMs ?? 0))
+  Math.min(MAX_WAIT_MS, Math.max(backoffMs(tries - 1, retryMs), retryAfterMs ?? 0))
 
 function deadLetterEvent(
   { lane }: StageEvent,

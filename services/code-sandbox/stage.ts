@@ -10,6 +10,7 @@
 //    task that succeeded has none.
 // 5. A step that was interrupted emits no answer: the event that interrupted it is handled next and decides;
 //    a timer resumes the step if that event never comes.
+import { backoffMs } from '../../runtime/backoff.ts'
 import { failure, plainFailure } from '../../runtime/errors.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { Call, CallOutcome, Decision, Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
@@ -226,7 +227,7 @@ function handleFailedCall(
       rows: { active: { ...active, interrupted: true } },
       timers: { [RETRY]: endedMs + INTERRUPTED_MS },
     }
-  const delayMs = error.retryAfterMs ?? Math.min(MAX_RETRY_MS, 1_000 * 2 ** active.attempts)
+  const delayMs = error.retryAfterMs ?? backoffMs(active.attempts, 1_000, MAX_RETRY_MS)
   const attempts = active.attempts + (error.code === 'BREAKER_OPEN' ? 0 : 1)
   if (error.retryable && attempts < MAX_ATTEMPTS && endedMs + delayMs < active.deadlineMs)
     return { rows: { active: { ...active, attempts } }, timers: { [RETRY]: endedMs + delayMs } }

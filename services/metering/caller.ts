@@ -1,6 +1,6 @@
 // Writes ledger rows, many in one statement.
 import type { Clock } from '../../runtime/clock.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
+import { FlotillaError, messageOf } from '../../runtime/errors.ts'
 import type { Sql } from '../../runtime/store/sql.ts'
 import type { Instruments } from '../../runtime/telemetry/instruments.ts'
 import { Batches } from './batches.ts'
@@ -34,7 +34,7 @@ export function createLedgerCaller(parts: LedgerParts): (request: LedgerWrite) =
     try {
       await write(request)
     } catch (cause) {
-      const message = `writing the ledger: ${cause instanceof Error ? cause.message : String(cause)}`
+      const message = `writing the ledger: ${messageOf(cause)}`
       throw new FlotillaError(isRefusal(cause) ? 'INTERNAL' : 'STORE_UNAVAILABLE', message, { cause })
     }
     if ('feedback' in request) measure(request.feedback, parts.instruments)

@@ -4,9 +4,6 @@ export const MAX_RETRIES = 3
 /** Wait before the first retry; doubled each time. */
 export const FIRST_RETRY_MS = 1_000
 
-/** Longest jitter, as a share of the wait, so that tasks that failed together do not retry together. */
-export const JITTER = 0.25
-
 /** Wait while every usable provider's breaker is open, if the breaker does not say when it half-opens. */
 export const BREAKER_WAIT_MS = 5_000
 export const MAX_BREAKER_WAIT_MS = 30_000

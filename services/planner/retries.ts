@@ -9,8 +9,9 @@
 //    model; a model whose budget is spent is skipped.
 // 5. A retry that would pass the deadline is not made.
 // 6. The jitter comes from the event's id: a second run waits as long.
+import { backoffMs, withJitter } from '../../runtime/backoff.ts'
 import type { CallFailure } from '../../runtime/stage.ts'
-import { BREAKER_WAIT_MS, FIRST_RETRY_MS, JITTER, MAX_BREAKER_WAIT_MS, MAX_RETRIES } from './constants.ts'
+import { BREAKER_WAIT_MS, FIRST_RETRY_MS, MAX_BREAKER_WAIT_MS, MAX_RETRIES } from './constants.ts'
 import type { Run } from './rows.ts'
 
 export type Reaction =
@@ -47,7 +48,7 @@ function avoidBreaker(run: Run, failed: FailedCall): Reaction {
 /** Each wait is longer, so that many waiting tasks do not all try each time there is room. */
 function waitForRoom(run: Run, { failure, atMs, eventId }: FailedCall): Reaction {
   const waits = run.waits ?? 0
-  const leastMs = waits === 0 ? 0 : FIRST_RETRY_MS * 2 ** (waits - 1)
+  const leastMs = waits === 0 ? 0 : backoffMs(waits - 1, FIRST_RETRY_MS)
   const waitMs = Math.min(MAX_BREAKER_WAIT_MS, Math.max(leastMs, failure.retryAfterMs ?? FIRST_RETRY_MS))
   return { do: 'wait', atMs: atMs + withJitter(waitMs, eventId), run: { ...run, waits: waits + 1 } }
 }
@@ -72,18 +73,5 @@ function waitForBreaker(run: Run, { failure, atMs, eventId }: FailedCall): React
 }
 
 export function retryDelayMs(retries: number, retryAfterMs: number | null | undefined, eventId: string) {
-  return withJitter(Math.max(FIRST_RETRY_MS * 2 ** retries, retryAfterMs ?? 0), eventId)
-}
-
-function withJitter(ms: number, eventId: string): number {
-  return Math.round(ms * (1 + JITTER * fraction(eventId)))
-}
-
-/** 0 to 1, the same for the same id: FNV-1a, then the last mixing steps of MurmurHash3. */
-function fraction(id: string): number {
-  let hash = 0x811c9dc5
-  for (const char of id) hash = Math.imul(hash ^ (char.codePointAt(0) ?? 0), 0x01000193)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32
+  return withJitter(Math.max(backoffMs(retries, FIRST_RETRY_MS), retryAfterMs ?? 0), eventId)
 }

@@ -2,6 +2,7 @@
 //
 // 1. One model answer is one step; retries of the same call are not.
 // 2. Steps and money are checked before a call, never after: an answer that was paid for counts.
+import { packagesOf } from '../../runtime/config/executors.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import { callLimitsOf } from '../../runtime/models/call-limits.ts'
@@ -54,24 +55,12 @@ export function firstRun(task: PlannerRows['task'], atMs: number): Run {
 export function openingMessages(task: PlannerRows['task'], fleet: Fleet, book: ToolBook): Message[] {
   const { mode, maxSteps, outputSchema } = task
   const agent = fleet.agents[task.agent] ?? {}
-  const packages = packagesOf(task.executor, fleet)
+  const packages = packagesOf(task.executor, fleet.sandbox)
   const system = systemPrompt({ mode, agent, tools: book.of(task), packages, maxSteps, outputSchema })
   return [
     { role: 'system', content: system },
     { role: 'user', content: task.text },
   ]
-}
-
-/** Packages that a step on this executor may import besides the standard library. */
-function packagesOf(executor: string, { sandbox = {} }: Fleet): readonly string[] {
-  switch (executor) {
-    case 'native':
-    case 'docker':
-    case 'e2b':
-      return sandbox[executor]?.packages ?? []
-    default:
-      return []
-  }
 }
 
 export function modelCall(from: Situation, book: ToolBook, { models }: Pick<Fleet, 'models'>): Call {

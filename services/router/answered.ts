@@ -1,4 +1,4 @@
-// Ids that were answered: rows of the lane, `answered:<bucket>:<id>`, kept for REMEMBER_MS (config.ts).
+// Ids that were answered: rows of the lane, `answered:<bucket>:<id>`, kept for REMEMBER_MS (constants.ts).
 //
 // 1. An id is in memory once, as a member of its bucket's set, without an object or a timer of its own: there
 //    are millions.

@@ -7,7 +7,7 @@
 import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Fleet, Tool, ToolContext, ToolSpec } from '../../runtime/config/fleet.ts'
 import { compileJsonSchema, type Checked } from '../../runtime/config/json-schema.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
+import { FlotillaError, messageOf } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/telemetry/instruments.ts'
 import type { CallContext } from '../../runtime/stage.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
@@ -125,6 +125,6 @@ function abortReason(signal: AbortSignal, name: string): FlotillaError {
 
 function toToolError(error: unknown, name: string): FlotillaError {
   if (error instanceof FlotillaError) return error
-  const message = error instanceof Error ? error.message || error.name : String(error)
+  const message = messageOf(error)
   return new FlotillaError('TOOL_FAILED', `${name} failed: ${message}`, { cause: error })
 }

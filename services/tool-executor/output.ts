@@ -1,5 +1,5 @@
 // A tool's result as JSON, within its limit.
-import { FlotillaError } from '../../runtime/errors.ts'
+import { FlotillaError, messageOf } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 
 /** Deeper values are refused; JSON.stringify would overflow the stack on them. */
@@ -26,7 +26,7 @@ export function jsonOutput(tool: string, value: unknown, maxBytes: number): { te
     return { text, output: JSON.parse(text) as Json }
   } catch (error) {
     if (error instanceof FlotillaError) throw error
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new FlotillaError('TOOL_OUTPUT_INVALID', `${tool} returned something that is not JSON: ${reason}`, {
       cause: error,
     })

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { breakersOf } from '../../operator/direct/breakers.ts'
-import { services as allServices } from '../../cli/services.ts'
+import { loadServices } from '../../services/index.ts'
 import { httpOperator } from '../../operator/http.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startTestFleet } from '../support/fleet.ts'
 
 test('the breaker of a provider that is down is shown as open, with the failure that opened it', async () => {
-  const services = allServices.filter(({ name }) => name !== 'code-sandbox')
+  const services = (await loadServices()).filter(({ name }) => name !== 'code-sandbox')
   await using fleet = await startTestFleet({ http: true, services })
   const url = String(fleet.process.url)
   const operator = httpOperator(url)

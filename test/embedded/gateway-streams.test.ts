@@ -6,7 +6,7 @@ import { connect } from '../../client/connect.ts'
 import type { TaskUpdate } from '../../client/types.ts'
 import { gateway } from '../../services/gateway/main.ts'
 import type { Log } from '../../runtime/log/port.ts'
-import { services as all } from '../../cli/services.ts'
+import { loadServices } from '../../services/index.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
 
@@ -37,7 +37,7 @@ before(async () => {
     routes: (...[app, context]: Parameters<NonNullable<typeof gateway.routes>>) =>
       gateway.routes?.(app, { ...context, log: counting(context.log) }) ?? Promise.resolve(),
   }
-  const services = all.map((service) => (service.name === 'gateway' ? counted : service))
+  const services = (await loadServices()).map((service) => (service.name === 'gateway' ? counted : service))
   const env = {
     FLOTILLA_STREAM_HEARTBEAT_MS: '100',
     FLOTILLA_STREAM_SILENT_MS: '1000',

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { z } from 'zod'
 import { DirectDeadLetters } from '../../operator/direct/dead-letters.ts'
-import { services } from '../../cli/services.ts'
+import { loadServices } from '../../services/index.ts'
 import { defineTool } from '../../runtime/config/define.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
@@ -28,8 +28,8 @@ class Bug {
     this.#type = type
   }
 
-  get services(): Service[] {
-    return services.map((service) =>
+  async services(): Promise<Service[]> {
+    return (await loadServices()).map((service) =>
       service.name === this.#stage && service.stage
         ? { ...service, stage: (fleet: Fleet) => this.#buggy(service.stage?.(fleet) as Stage) }
         : service,
@@ -56,7 +56,7 @@ class Bug {
 }
 
 async function start(t: TestContext, bug: Bug, options: Parameters<typeof startTestFleet>[0] = {}) {
-  const fleet = await startTestFleet({ ...options, services: bug.services })
+  const fleet = await startTestFleet({ ...options, services: await bug.services() })
   t.after(() => fleet.stop())
   const operator = new DirectDeadLetters(fleet.process.log, fleet.process.codec)
   return { fleet, operator }

@@ -2,7 +2,7 @@
 // ledger and the budget; and so has a task whose provider hangs until its deadline.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { delta, events, startProvider, type Handler } from '../unit/models/provider-server.ts'
+import { delta, events, startProvider, type Handler } from '../unit/planner/model/provider-server.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
 

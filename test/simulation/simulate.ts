@@ -6,8 +6,7 @@
 //    memory.
 // 3. The same seed is the same run, byte for byte: `digest` covers all records and all calls.
 import { createHash } from 'node:crypto'
-import { createMemoryBroker } from '../../runtime/testing/memory/log/log.ts'
-import type { MemoryBrokerOptions } from '../../runtime/testing/memory/log/log.ts'
+import { createMemoryBroker, type MemoryBrokerOptions } from '../../runtime/testing/memory/log/log.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
 import { LOG_METADATA_BYTES } from '../../runtime/log/limits.ts'
 import { memoryBlobs, memoryKeyValue } from '../../runtime/testing/memory/store.ts'

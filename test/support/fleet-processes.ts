@@ -1,5 +1,5 @@
 // A fleet on Kafka with every service in a process of its own, and the means to end and start each of them.
-import { services } from '../../cli/services.ts'
+import { serviceNames } from '../../services/index.ts'
 import { startServices, type ServiceProcess } from './service-process.ts'
 
 export interface FleetProcesses {
@@ -12,8 +12,6 @@ export interface FleetProcesses {
   /** SIGKILL to every process. */
   kill(): Promise<void>
 }
-
-export const serviceNames = services.map(({ name }) => name)
 
 export async function startFleetProcesses(env: Readonly<Record<string, string>>): Promise<FleetProcesses> {
   const latest = new Map<string, ServiceProcess>()

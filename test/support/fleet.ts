@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { LogClient } from '../../client/log/client.ts'
-import { services as allServices } from '../../cli/services.ts'
 import { defineTool } from '../../runtime/config/define.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import type { FleetDefinition, Tool } from '../../runtime/config/fleet.ts'
 import { completeFleet } from '../../runtime/config/load.ts'
 import { startProcess, type FleetProcess } from '../../runtime/host/process.ts'
 import type { Service } from '../../runtime/service.ts'
+import { loadServices } from '../../services/index.ts'
 import { openTelemetry } from '../../runtime/telemetry/open.ts'
 import {
   startScriptedModel,
@@ -74,7 +74,7 @@ export async function startTestFleet(options: TestFleetOptions = {}): Promise<Te
   }
   const fleet = completeFleet(definition, environment, 'test')
   const telemetry = openTelemetry(environment, 'test', { records: false, fleet })
-  const services = options.services ?? allServices
+  const services = options.services ?? (await loadServices())
   const running = await startProcess({
     name: 'test',
     services,

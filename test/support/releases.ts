@@ -33,7 +33,7 @@ export function releaseOf(
     breakers,
     clock,
     instruments,
-    places: new Semaphore(8),
+    capacity: new Semaphore(8),
     callers: {},
   })
   const parts = { codec, blobs: memoryBlobs(), journal, calls, clock, instruments, keyValue }

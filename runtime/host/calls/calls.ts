@@ -11,6 +11,7 @@
 //    call from being made.
 // 6. A call that needs a slot (slots.ts) waits for it before anything else.
 // 7. When a store is back, pending outcomes are written before any new call begins: a crash would lose them.
+import { backoffMs } from '../../backoff.ts'
 import { failure } from '../../errors.ts'
 import { sleep, type Clock } from '../../clock.ts'
 import type { Call, CallContext, CallFailure, Caller, CallOutcome } from '../../stage.ts'
@@ -44,6 +45,7 @@ export class LaneLost extends Error {
   override readonly name = 'LaneLost'
 }
 
+const FIRST_BACKOFF_MS = 50
 const MAX_BACKOFF_MS = 5_000
 /** A pending outcome would be lost with the process, so it is retried often. */
 const OUTCOME_BACKOFF_MS = 250
@@ -56,7 +58,7 @@ export class CallMaker {
   readonly #journal: CallJournal
   readonly #attempts: AttemptParts
   readonly #guards: Readonly<Record<string, Guard>>
-  readonly #places: Semaphore
+  readonly #capacity: Semaphore
   readonly #slots: Slots
   readonly #slotOf: SlotsOf
   readonly #clock: Clock
@@ -70,7 +72,7 @@ export class CallMaker {
     /** By kind of call. */
     guards?: Readonly<Record<string, Guard>>
     breakers: Breakers
-    places: Semaphore
+    capacity: Semaphore
     /** The slot that a call needs before it may start. Default: none. */
     slots?: SlotsOf
     /** Shown with the slots. */
@@ -81,7 +83,7 @@ export class CallMaker {
     this.#journal = parts.journal
     this.#attempts = parts
     this.#guards = parts.guards ?? {}
-    this.#places = parts.places
+    this.#capacity = parts.capacity
     this.#slots = new Slots(parts.stage ?? '', parts.instruments)
     this.#slotOf = parts.slots ?? (() => null)
     this.#clock = parts.clock
@@ -121,12 +123,12 @@ export class CallMaker {
 
   async #makeInTurn(request: CallRequest): Promise<CallOutcome> {
     const { interrupted, lost } = request
-    const granted = this.#places.acquire(AbortSignal.any([interrupted, lost]))
+    const granted = this.#capacity.acquire(AbortSignal.any([interrupted, lost]))
     if (!(typeof granted === 'boolean' ? granted : await granted)) return this.#stop(request)
     try {
       return await this.#track(() => this.#makeJournalled(request))
     } finally {
-      this.#places.release()
+      this.#capacity.release()
     }
   }
 
@@ -187,7 +189,7 @@ export class CallMaker {
         { err: outcome.failure, target: request.call.target },
         'unjournalled call failed; retrying',
       )
-      await this.#pause(backoffMs(tries), request.lost)
+      await this.#pause(backoffMs(tries, FIRST_BACKOFF_MS, MAX_BACKOFF_MS), request.lost)
     }
   }
 
@@ -309,7 +311,7 @@ export class CallMaker {
           { err: error, attempt },
           'failed to use the call journal or the limits; retrying',
         )
-        await this.#pause(backoffMs(attempt), request.lost)
+        await this.#pause(backoffMs(attempt, FIRST_BACKOFF_MS, MAX_BACKOFF_MS), request.lost)
       }
     }
   }
@@ -328,7 +330,7 @@ export class CallMaker {
             { err: error, attempt: tries },
             'failed to journal or settle an outcome; retrying',
           )
-        await sleep(this.#clock, Math.min(OUTCOME_BACKOFF_MS, backoffMs(tries)))
+        await sleep(this.#clock, backoffMs(tries, FIRST_BACKOFF_MS, OUTCOME_BACKOFF_MS))
       }
     }
   }
@@ -361,8 +363,4 @@ export class CallMaker {
 /** Whether a try is to be logged, while a store is away: 0, 1, 2, 4, 8 … */
 function isPowerOfTwo(tries: number): boolean {
   return (tries & (tries - 1)) === 0
-}
-
-function backoffMs(attempt: number): number {
-  return Math.min(MAX_BACKOFF_MS, 50 * 2 ** attempt)
 }

@@ -6,7 +6,7 @@
 //    prototype, and a route takes only the fields that it knows.
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
-import { FlotillaError } from '../../errors.ts'
+import { FlotillaError, messageOf } from '../../errors.ts'
 import { parseExact } from '../../exact-json.ts'
 import type { Log } from '../../telemetry/instruments.ts'
 import type { Health } from '../bugs.ts'
@@ -141,7 +141,7 @@ function parseBody(text: string): unknown {
   try {
     return parseExact(text.replace(/^\uFEFF/, ''))
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
+    const why = messageOf(cause)
     throw Object.assign(new Error(`the body is not valid JSON: ${why}`, { cause }), { statusCode: 400 })
   }
 }

@@ -5,6 +5,7 @@
 // 2. LaneFenced and CommitUncertain end the lane: the owner reopens it and reads what happened. CommitFailed
 //    is retried a few times, then ends the lane too. CommitRefused is noted (refusals.ts), and ends it as
 //    well.
+import { backoffMs } from '../../backoff.ts'
 import {
   CommitFailed,
   CommitRefused,
@@ -188,7 +189,7 @@ export class GroupCommit {
         return await this.#lane.commit(commit)
       } catch (error) {
         if (!(error instanceof CommitFailed) || attempt === MAX_TRIES || this.#stopped) throw error
-        await sleep(this.#clock, 20 * 2 ** attempt)
+        await sleep(this.#clock, backoffMs(attempt, 20))
       }
     }
   }

@@ -1,7 +1,8 @@
 // One event on its way through a stage: decide, call, conclude, and their joint outcome.
+import { backoffMs } from '../../backoff.ts'
 import { sleep } from '../../clock.ts'
 import { externalize, isMissingPayload, resolve, withoutPayloads } from '../../codec/claim-check.ts'
-import { failure, FlotillaError, toFailure } from '../../errors.ts'
+import { failure, FlotillaError, messageOf, toFailure } from '../../errors.ts'
 import type { LogRecord, OutgoingRecord } from '../../log/port.ts'
 import type { CallOutcome, Decision, Emit, Failure, StageEvent } from '../../stage.ts'
 import type { HandlingSpan } from '../../telemetry/instruments.ts'
@@ -87,7 +88,7 @@ function asBug<T>(work: () => T): T {
   try {
     return work()
   } catch (error) {
-    throw new StageThrew(error instanceof Error ? error.message : String(error), { cause: error })
+    throw new StageThrew(messageOf(error), { cause: error })
   }
 }
 
@@ -294,7 +295,7 @@ export async function persistently<T>(
       if (error instanceof FlotillaError && !error.retryable)
         throw new StageThrew(error.message, { cause: error })
       parts.instruments.log.warn({ err: error, stage: parts.stage.name }, 'a store failed; retrying')
-      await sleep(parts.clock, Math.min(5_000, 50 * 2 ** attempt))
+      await sleep(parts.clock, backoffMs(attempt, 50, 5_000))
       if (lost.aborted) throw new LaneLost('while waiting for a store')
     }
   }

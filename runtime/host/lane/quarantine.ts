@@ -11,6 +11,7 @@ import type { LogTopic, OpenLane, StateRow } from '../../log/port.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { persistently, type Handling } from './handling.ts'
 import type { HostParts } from '../context.ts'
+import { hasMoved, noteMove } from './moves.ts'
 import { HOST_PREFIX } from './state.ts'
 import {
   FORGOTTEN_MS,
@@ -57,9 +58,9 @@ export async function openQuarantine(
 ): Promise<Opening> {
   const { life: former, suspects: known } = readRows(ofHost)
   const openedMs = parts.clock.now()
-  const hasMoved =
-    former !== null && (survived.has(former.epoch) || (await isNotedAsMoved(parts, open.lane, former)))
-  const reopened = reopen(former, known, { epoch: open.epoch, ms: openedMs, hasMoved })
+  const isMove =
+    former !== null && (survived.has(former.epoch) || (await isKnownToHaveMoved(parts, open.lane, former)))
+  const reopened = reopen(former, known, { epoch: open.epoch, ms: openedMs, hasMoved: isMove })
   const rows = [rowOf(LIFE, reopened.life), ...reopened.forgotten.map((id) => rowOf(SUSPECT + id, null))]
   for (const [id, suspect] of reopened.suspects) rows.push(rowOf(SUSPECT + id, suspect))
   const ends = reopened.unclean ? await endsOf(parts, open.lane) : null
@@ -84,23 +85,20 @@ function readRows(rows: readonly StateRow[]): { life: LaneLife | null; suspects:
   return { life, suspects }
 }
 
-const survivalKey = (stage: string, lane: number, epoch: number): string => `moved:${stage}:${lane}:${epoch}`
-
-/** Asked again before an event is given up, in case the owner noted the move late. */
-async function isNotedAsMoved(
-  { keyValue, stage, instruments }: HostParts,
+/** If the store can't say, the end counts as a death; it is asked again before an event is given up. */
+async function isKnownToHaveMoved(
+  parts: HostParts,
   lane: number,
   { open, epoch }: LaneLife,
 ): Promise<boolean> {
-  if (!open || !keyValue) return false
-  const noted = keyValue.get(survivalKey(stage.name, lane, epoch))
-  return noted.then(
-    (value) => value !== null,
-    (error: unknown) => {
-      instruments.log.debug({ err: error }, 'failed to ask whether a lane moved; its end counts as a death')
-      return false
-    },
-  )
+  if (!open) return false
+  return hasMoved(parts, lane, epoch).catch((error: unknown) => {
+    parts.instruments.log.debug(
+      { err: error },
+      'failed to ask whether a lane moved; its end counts as a death',
+    )
+    return false
+  })
 }
 
 /** Encoded like every row of a lane; of version 0, so that no release takes it for newer than itself. */
@@ -217,31 +215,17 @@ export class Quarantine {
     })
   }
 
-  /** Leaves out the ends that were noted as moves. */
+  /** Leaves out the ends that were noted as moves, in case an owner noted one late. */
   async #withoutMoves(suspect: Suspect): Promise<Suspect> {
-    const { parts, lane } = { parts: this.#parts, lane: this.#lane }
-    const { keyValue } = parts
-    if (!keyValue) return suspect
-    const moved = await persistently(parts, this.#lost, () =>
-      Promise.all(
-        suspect.deaths.map(({ epoch }) => keyValue.get(survivalKey(parts.stage.name, lane, epoch))),
-      ),
+    const moved = await persistently(this.#parts, this.#lost, () =>
+      Promise.all(suspect.deaths.map(({ epoch }) => hasMoved(this.#parts, this.#lane, epoch))),
     )
-    return { ...suspect, deaths: suspect.deaths.filter((_, i) => moved[i] === null) }
+    return { ...suspect, deaths: suspect.deaths.filter((_, i) => moved[i] === false) }
   }
 
-  /** Notes that the lane moves while this process lives on: nothing that ran here ended it. */
+  /** Notes that the lane moves while this process lives on. */
   moved(): void {
-    const { keyValue, stage, instruments } = this.#parts
-    const key = survivalKey(stage.name, this.#lane, this.#life.epoch)
-    keyValue
-      ?.set(key, 'moved', FORGOTTEN_MS)
-      .catch((error: unknown) =>
-        instruments.log.debug(
-          { err: error },
-          'failed to note that a lane moved; its end will count as a death',
-        ),
-      )
+    void noteMove(this.#parts, this.#lane, this.#life.epoch)
   }
 
   /** Notes the ages that the event reaches, until its trial is over. */

@@ -2,7 +2,7 @@
 import { topics as contract } from '../../../schemas/topics.ts'
 import type { TopicSpec } from '../../../schemas/topics.ts'
 import type { Clock } from '../../clock.ts'
-import { FlotillaError } from '../../errors.ts'
+import { FlotillaError, messageOf } from '../../errors.ts'
 import { WriteUncertain } from '../../store/data-file.ts'
 import { mustBePublishable } from '../limits.ts'
 import { CommitFailed, CommitUncertain, LaneFenced } from '../port.ts'
@@ -184,7 +184,7 @@ export class Engine {
 export function asCommitError(error: unknown): Error {
   if (error instanceof LaneFenced || error instanceof CommitFailed || error instanceof CommitUncertain)
     return error
-  const reason = error instanceof Error ? error.message : String(error)
+  const reason = messageOf(error)
   if (error instanceof WriteUncertain) return new CommitUncertain(reason, { cause: error })
   return new CommitFailed(reason, { cause: error })
 }

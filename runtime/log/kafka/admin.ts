@@ -1,11 +1,11 @@
 // Creates topics, and answers operators: bounds, positions, whether the log can be used.
 import { topics as contract } from '../../../schemas/topics.ts'
-import { FlotillaError } from '../../errors.ts'
+import { FlotillaError, messageOf } from '../../errors.ts'
 import type { LogTopic, PartitionRange } from '../port.ts'
 import { isOpen, openTopicAdvice, openTopicSettings, partitionAdvice, sizeAdvice } from './advice.ts'
 import type { Admin } from './client.ts'
 import type { Context } from './context.ts'
-import { isTransient, messageOf } from './errors.ts'
+import { isTransient } from './errors.ts'
 import { pause } from './link.ts'
 import { allTopics } from './names.ts'
 import { committedOffsets } from './group-positions.ts'

@@ -91,7 +91,3 @@ export function isRefusedByGroup(error: unknown): boolean {
     type !== null && /^(INCONSISTENT_GROUP_PROTOCOL|GROUP_AUTHORIZATION_FAILED|INVALID_GROUP_ID)$/.test(type)
   )
 }
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}

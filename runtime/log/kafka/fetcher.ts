@@ -11,9 +11,10 @@
 //    refusal or, if the log has grown again meanwhile, in the new leader's epoch.
 // 6. A cursor whose records can't be read (an unknown codec, too large uncompressed, no right to read) delays
 //    none that shares its broker: it is fetched separately, and reported as `stuck` if that lasts.
+import { messageOf } from '../../errors.ts'
 import type { FetchedPartition, RawMessage } from './client.ts'
 import { committedMessages } from './read-committed.ts'
-import { errorType, isTransient, messageOf } from './errors.ts'
+import { errorType, isTransient } from './errors.ts'
 import { cutBelow, NO_EPOCH } from './leader-epochs.ts'
 import { pause, type Link } from './link.ts'
 import { boundsOf, MAX_FETCH_BYTES, MAX_PARTITION_BYTES, READ_COMMITTED } from './partition-reader.ts'

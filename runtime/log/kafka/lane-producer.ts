@@ -14,17 +14,10 @@
 //    fence a rightful new owner, so the lane must be reopened, which reads the current state.
 // 4. A transaction begins only after the former one is complete. Until then brokers answer
 //    CONCURRENT_TRANSACTIONS, without any effect: the request is repeated.
+import { messageOf } from '../../errors.ts'
 import { CommitFailed, CommitRefused, CommitUncertain, LaneFenced, LaneSpent } from '../port.ts'
 import type { Broker, GroupIdentity, TransactionIdentity } from './client.ts'
-import {
-  errorType,
-  isFencing,
-  isForgotten,
-  isTransient,
-  isUnreachable,
-  messageOf,
-  refusedPart,
-} from './errors.ts'
+import { errorType, isFencing, isForgotten, isTransient, isUnreachable, refusedPart } from './errors.ts'
 import type { Link } from './link.ts'
 import { ProducerSession, type Offsets, type PartitionRecords } from './producer-session.ts'
 import { txnOffsetCommit } from './transaction-v2.ts'

@@ -1,5 +1,5 @@
 // The log on Kafka: see the port for its promises, lane.ts and membership.ts for how lanes keep them.
-import { FlotillaError } from '../../errors.ts'
+import { FlotillaError, messageOf } from '../../errors.ts'
 import type { GroupKind } from '../groups.ts'
 import type {
   JoinOptions,
@@ -18,7 +18,6 @@ import { advice, check, ensureTopics, positions, ranges } from './admin.ts'
 import { createClient, type RawMessage } from './client.ts'
 import { once } from '../../once.ts'
 import type { Context } from './context.ts'
-import { messageOf } from './errors.ts'
 import { KeyIndex } from './key-index.ts'
 import { Link } from './link.ts'
 import { KafkaMembership } from './membership.ts'

@@ -4,11 +4,10 @@
 // 2. A revoked lane is closed before its owner learns of it: its later commits are LaneFenced.
 // 3. A lane is opened again only after the group has confirmed that it is still ours, so that a member that
 //    was away does not fence the rightful owner.
-import { FlotillaError } from '../../errors.ts'
+import { FlotillaError, messageOf } from '../../errors.ts'
 import { LaneFenced, type JoinOptions, type LaneListener, type Membership, type OpenLane } from '../port.ts'
 import { once } from '../../once.ts'
 import { newLink, type Context } from './context.ts'
-import { messageOf } from './errors.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupMember } from './group-member.ts'
 import { openLane, type Gone, type KafkaLane, type LaneOptions } from './lane.ts'

@@ -19,7 +19,7 @@ import type { Link } from './link.ts'
 import { committedOffsets } from './group-positions.ts'
 import { boundsOf } from './partition-reader.ts'
 
-/** No character of the host's metadata (host/offsets.ts). */
+/** No character of the host's metadata (host/lane/offsets.ts). */
 const MARK = '|'
 const ID = '.'
 /** Hex digits of the topic's id that are kept: enough to distinguish it from its predecessors. */

@@ -4,11 +4,10 @@
 //    invalidates the sequence numbers of another one (producer-session.ts).
 // 2. After a failed send the next one starts a new identity, and nothing is sent twice: the failure is the
 //    caller's.
-import { FlotillaError } from '../../errors.ts'
+import { FlotillaError, messageOf } from '../../errors.ts'
 import { mustBePublishable } from '../limits.ts'
 import type { LogTopic, OutgoingRecord } from '../port.ts'
 import { newLink, type Context } from './context.ts'
-import { messageOf } from './errors.ts'
 import type { Link } from './link.ts'
 import { byPartition, mustExist } from './names.ts'
 import { partitionKey, ProducerSession, type Offsets } from './producer-session.ts'

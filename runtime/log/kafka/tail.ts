@@ -6,11 +6,11 @@
 //    without a position gets one at the start, so that a reader that dies early skips nothing.
 // 3. When a partition moves to another member, its waiting records are dropped here.
 // 4. A re-created topic is read from its start; positions carry the id of the topic that was read.
-import { FlotillaError } from '../../errors.ts'
+import { FlotillaError, messageOf } from '../../errors.ts'
 import type { LogRecord, LogTopic, Tail, TailOptions } from '../port.ts'
 import { once } from '../../once.ts'
 import { newLink, type Context } from './context.ts'
-import { isRefusedByGroup, messageOf } from './errors.ts'
+import { isRefusedByGroup } from './errors.ts'
 import { Fetcher, type Cursor } from './fetcher.ts'
 import { GroupMember } from './group-member.ts'
 import { pause, type Link } from './link.ts'

@@ -23,7 +23,7 @@ import type { Phase, Surroundings, World } from './world.ts'
 
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined)
 const SESSION_MS = 3_000
-const PLACES = 64
+const CAPACITY = 64
 const DRAIN_MS = 3_000
 /** Longer than a lease, so that others take over. */
 const MAX_PAUSE_MS = 12_000
@@ -34,7 +34,7 @@ export class SimProcess {
   readonly #world: World
   readonly #log: FaultyLog
   readonly #journal: CallJournal
-  readonly #places = new Semaphore(PLACES)
+  readonly #capacity = new Semaphore(CAPACITY)
   readonly #makers: CallMaker[] = []
   readonly #hosts: readonly StageHost[]
   readonly #epochs = new Map<string, number>()
@@ -72,7 +72,7 @@ export class SimProcess {
       const stage = this.#withDeaths(each)
       const instruments = this.#instruments()
       const shared = { journal: this.#journal, breakers: this.#breakers(), clock: this.clock, instruments }
-      const calls = new CallMaker({ ...shared, ...slots, places: this.#places, callers, guards })
+      const calls = new CallMaker({ ...shared, ...slots, capacity: this.#capacity, callers, guards })
       this.#makers.push(calls)
       return new StageHost({
         ...shared,
@@ -110,7 +110,7 @@ export class SimProcess {
   /** Entries left in the maps that outlive a handling: zero in a process at rest. */
   leftovers(): number {
     const slots = this.#makers.reduce((held, maker) => held + maker.slotsHeld, 0)
-    return this.#places.held + slots + this.#journal.open
+    return this.#capacity.held + slots + this.#journal.open
   }
 
   crash(kind: FaultKind, place = ''): void {

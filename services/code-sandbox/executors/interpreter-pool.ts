@@ -3,7 +3,7 @@
 // 1. One that served a session is renewed or killed, never handed on.
 // 2. At the limit, the session that has waited longest releases its interpreter (its log rebuilds it); if
 //    every session is computing, the caller queues.
-import { FlotillaError } from '../../../runtime/errors.ts'
+import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
 import type { Interpreter } from './interpreter.ts'
 
 export interface PoolOptions {
@@ -148,7 +148,7 @@ export class InterpreterPool {
       await child.ready
     } catch (error) {
       signal.throwIfAborted()
-      const said = error instanceof Error ? error.message : String(error)
+      const said = messageOf(error)
       throw new FlotillaError('SANDBOX_UNAVAILABLE', `starting the Python sandbox: ${said}`, { cause: error })
     } finally {
       signal.removeEventListener('abort', stop)

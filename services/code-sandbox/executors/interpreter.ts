@@ -6,6 +6,7 @@
 //    asked for is killed.
 // 3. Only `kill` from outside stops a program for sure (loops, `except BaseException`, a regular expression
 //    that explodes).
+import { messageOf } from '../../../runtime/errors.ts'
 import { FrameReader, LineReader, MAX_FRAME_BYTES, ProtocolBroken, frameBytes, type Frame } from './frames.ts'
 
 export type InterpreterEvent =
@@ -122,7 +123,7 @@ export class Interpreter {
       for (const frame of frames) this.#take(frame)
       return frames
     } catch (error) {
-      this.kill(`it broke the protocol: ${error instanceof Error ? error.message : String(error)}`)
+      this.kill(`it broke the protocol: ${messageOf(error)}`)
       return []
     }
   }

@@ -1,10 +1,11 @@
 // The executors configured here, each opened on first use, when its package is loaded.
 import { availableParallelism } from 'node:os'
 import type { Environment } from '../../../runtime/config/environment.ts'
+import type { ExecutorName, SandboxDefinition } from '../../../runtime/config/executors.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { quietInstruments, type Instruments } from '../../../runtime/telemetry/instruments.ts'
-import { sessionLimits, wasmOptions } from './settings.ts'
+import { sessionLimits, wasmOptions, type SessionLimits } from './settings.ts'
 import type { Executor } from './port.ts'
 import type { SessionWatch } from './session-executor.ts'
 import { WasmExecutor } from './wasm/wasm-executor.ts'
@@ -63,45 +64,61 @@ export class Executors {
   }
 }
 
+/** What each executor is opened with, besides its own settings. */
+interface Common extends SessionLimits {
+  readonly watch: SessionWatch
+}
+
+type Settings<Name> = Name extends ExecutorName ? NonNullable<SandboxDefinition[Name]> : object
+
+/** How each executor is opened. */
+const openers: {
+  readonly [Name in 'wasm' | ExecutorName]: (
+    settings: Settings<Name>,
+    common: Common,
+    environment: Environment,
+  ) => Promise<Executor>
+} = {
+  wasm: async (_, common, environment) => new WasmExecutor({ ...common, ...wasmOptions(environment) }),
+  native: async (settings, common) => {
+    const { NativeExecutor } = await import('./native/native-executor.ts')
+    return new NativeExecutor({ ...common, ...settings })
+  },
+  docker: async (settings, common) => {
+    const { DockerExecutor } = await import('./docker/docker-executor.ts')
+    return new DockerExecutor({ ...common, ...settings })
+  },
+  e2b: async (settings, common) => {
+    const { E2bExecutor } = await import('./e2b/e2b-executor.ts')
+    return new E2bExecutor({ ...common, ...settings })
+  },
+  http: async ({ url = '' }, common, environment) => {
+    const { HttpExecutor } = await import('./http/http-executor.ts')
+    const token = environment.raw['FLOTILLA_SANDBOX_TOKEN']?.trim()
+    return new HttpExecutor({ ...common, url, ...(token && { token }) })
+  },
+}
+
 export function openExecutors(
   fleet: Fleet,
   environment: Environment,
   instruments: Pick<Instruments, 'count' | 'gauge'> = quietInstruments,
 ): Executors {
-  const cores = availableParallelism()
-  const limits = sessionLimits(fleet, environment, cores)
-  const { native, docker, e2b, http } = fleet.sandbox ?? {}
-  const watch = (executor: string): SessionWatch => ({
-    live: (count) => instruments.gauge('code_sessions', count, { executor }),
-    rebuilt: () => instruments.count('code_rebuilds', 1, { executor }),
+  const limits = sessionLimits(fleet, environment, availableParallelism())
+  const commonOf = (executor: string): Common => ({
+    ...limits,
+    watch: {
+      live: (count) => instruments.gauge('code_sessions', count, { executor }),
+      rebuilt: () => instruments.count('code_rebuilds', 1, { executor }),
+    },
   })
-  const openers = new Map<string, () => Promise<Executor>>([
-    [
-      'wasm',
-      async () => new WasmExecutor({ ...wasmOptions(fleet, environment, cores), watch: watch('wasm') }),
-    ],
-  ])
-  if (native)
-    openers.set('native', async () => {
-      const { NativeExecutor } = await import('./native/native-executor.ts')
-      return new NativeExecutor({ ...limits, ...native, watch: watch('native') })
-    })
-  if (docker)
-    openers.set('docker', async () => {
-      const { DockerExecutor } = await import('./docker/docker-executor.ts')
-      return new DockerExecutor({ ...limits, ...docker, watch: watch('docker') })
-    })
-  if (e2b)
-    openers.set('e2b', async () => {
-      const { E2bExecutor } = await import('./e2b/e2b-executor.ts')
-      return new E2bExecutor({ ...limits, ...e2b, watch: watch('e2b') })
-    })
-  const url = http?.url
-  if (url)
-    openers.set('http', async () => {
-      const { HttpExecutor } = await import('./http/http-executor.ts')
-      const token = environment.raw['FLOTILLA_SANDBOX_TOKEN']?.trim()
-      return new HttpExecutor({ ...limits, url, watch: watch('http'), ...(token && { token }) })
-    })
-  return new Executors(openers)
+  const configured = Object.entries({ wasm: {}, ...fleet.sandbox }) as [keyof typeof openers, object][]
+  return new Executors(
+    new Map(
+      configured.map(([name, settings]) => [
+        name,
+        () => openers[name](settings, commonOf(name), environment),
+      ]),
+    ),
+  )
 }

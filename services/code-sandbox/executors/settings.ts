@@ -33,9 +33,9 @@ export function sessionLimits(fleet: Fleet, { raw }: Environment, cores: number)
 }
 
 /** FLOTILLA_CACHE: where the interpreter is unpacked (default: the system's temporary directory). */
-export function wasmOptions(fleet: Fleet, environment: Environment, cores: number): WasmOptions {
-  const cacheDir = environment.raw['FLOTILLA_CACHE']
-  return { ...sessionLimits(fleet, environment, cores), warmChildren: 1, ...(cacheDir ? { cacheDir } : {}) }
+export function wasmOptions({ raw }: Environment): Pick<WasmOptions, 'warmChildren' | 'cacheDir'> {
+  const cacheDir = raw['FLOTILLA_CACHE']
+  return { warmChildren: 1, ...(cacheDir ? { cacheDir } : {}) }
 }
 
 function wholeNumber(raw: Environment['raw'], name: string, least: number, most: number): number | null {

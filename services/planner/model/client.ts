@@ -9,7 +9,7 @@
 //    had arrived, counted here.
 // 4. A key never appears in a message.
 import OpenAI from 'openai'
-import { FlotillaError } from '../../../runtime/errors.ts'
+import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
 import { discoverModels, missingSetting } from '../../../runtime/models/discovery.ts'
 import { keepSecrets, redacted, shownUrl } from '../../../runtime/redaction.ts'
 import { callLimitsOf, type CallLimits } from '../../../runtime/models/call-limits.ts'
@@ -267,7 +267,7 @@ function withSpend({ code, message, retryable }: FlotillaError, details: ModelSp
 function failureOf(error: unknown): ProviderFailure {
   const api = error instanceof OpenAI.APIError ? error : undefined
   const said = readError(api?.error)
-  const words = (error instanceof Error ? error.message : String(error)).replace(/^\d{3} /, '')
+  const words = messageOf(error).replace(/^\d{3} /, '')
   return {
     status: api?.status,
     codes: said.codes,

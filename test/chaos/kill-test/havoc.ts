@@ -3,7 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Random } from '../../../runtime/testing/simulator/random.ts'
 import { eventually } from '../../conformance/waiting.ts'
-import { serviceNames } from '../../support/fleet-processes.ts'
+import { serviceNames } from '../../../services/index.ts'
 import { note, type Happening } from '../evidence.ts'
 import { isInSync, type Servers } from './cluster.ts'
 import type { Instances } from './instances.ts'

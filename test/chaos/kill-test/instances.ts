@@ -1,5 +1,5 @@
 // The processes of a fleet on Kafka, one service each, of which there may be several.
-import { serviceNames } from '../../support/fleet-processes.ts'
+import { serviceNames } from '../../../services/index.ts'
 import { startServices, type ServiceProcess } from '../../support/service-process.ts'
 
 export interface Instance {

@@ -67,7 +67,7 @@ export function checkAtRest(run: Simulation): string[] {
           violations.push(`${name} still keeps ${key.replace('\u0000', ' ')} after a week`)
   for (const process of run.live()) {
     const left = process.leftovers()
-    if (left > 0) violations.push(`${process.name} holds ${left} places and calls that ended long ago`)
+    if (left > 0) violations.push(`${process.name} holds ${left} slots and calls that ended long ago`)
     for (const { stage, pending, committing, problems: all } of process.status()) {
       // An older release reports this, for as long as it runs beside a newer one.
       const problems = all.filter((text) => !(run.rollout.direction && text.includes('is left to')))

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { exitCode, paint, visible, visibleJson } from '../../../cli/output.ts'
 import { renderResult, shorten } from '../../../cli/render.ts'
-import { serviceNames } from '../../../services/index.ts'
-import { chooseServices, services } from '../../../cli/services.ts'
+import { loadServices, serviceNames } from '../../../services/index.ts'
 import type { TaskResult } from '../../../client/types.ts'
 import { failure } from '../../../runtime/errors.ts'
 import { stripVTControlCharacters } from 'node:util'
@@ -30,7 +29,8 @@ const result = (changes: Partial<TaskResult>): TaskResult => ({
 })
 const plain = (text: string) => stripVTControlCharacters(text)
 
-test('the names that help shows are the services that there are', () => {
+test('the names that help shows are the services that there are', async () => {
+  const services = await loadServices()
   assert.deepEqual(
     services.map(({ name }) => name),
     [...serviceNames],
@@ -42,13 +42,12 @@ test('the names that help shows are the services that there are', () => {
   )
 })
 
-test('services are chosen by name; all of them when none is named', () => {
-  assert.equal(chooseServices([]).length, services.length)
+test('services are chosen by name', async () => {
   assert.deepEqual(
-    chooseServices(['planner', 'router']).map(({ name }) => name),
+    (await loadServices(['planner', 'router'])).map(({ name }) => name),
     ['planner', 'router'],
   )
-  assert.throws(() => chooseServices(['plannr']), {
+  await assert.rejects(loadServices(['plannr']), {
     code: 'NOT_FOUND',
     message: /plannr; there are: router, planner/,
   })

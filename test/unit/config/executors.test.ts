@@ -43,7 +43,7 @@ test('variables win over the file, setting by setting', () => {
   })
 })
 
-test('mistakes are told with what there is', () => {
+test('a mistake is reported with what there is', () => {
   assert.throws(
     () => fleetOf({ native: { packages: ['numpy; rm'] }, dokcer: {} }),
     /sandbox\.native\.packages\.0.*sandbox\.dokcer/s,
@@ -51,5 +51,9 @@ test('mistakes are told with what there is', () => {
   assert.throws(
     () => fleetOf(undefined, { FLOTILLA_EXECUTORS: 'dokcer' }),
     /no executor dokcer; there are: default, wasm, native, docker, e2b, http/,
+  )
+  assert.throws(
+    () => fleetOf(undefined, { FLOTILLA_PYTHON_PACKAGES: 'numpy, scikit-learn' }),
+    /FLOTILLA_PYTHON_PACKAGES: must be the name that Python imports/,
   )
 })

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import { services } from '../../../cli/services.ts'
+import { serviceNames } from '../../../services/index.ts'
 import { readEnvironment } from '../../../runtime/config/environment.ts'
 
 interface Entry {
@@ -40,7 +40,7 @@ const interpolated = (environment: Readonly<Record<string, string>>): Record<str
   )
 
 test('every service folder is a service of the file, started by the command that the CLI knows', () => {
-  assert.deepEqual([...folders].sort(), services.map(({ name }) => name).sort())
+  assert.deepEqual([...folders].sort(), [...serviceNames].sort())
   for (const [name, entry] of ours) assert.deepEqual(entry?.command, ['start', name], name)
 })
 

@@ -14,7 +14,7 @@ const START = 1_000_000
 const perProvider: SlotsOf = ({ target, request }) =>
   target === 'free' ? null : { name: target, limit: 2, holder: (request as { user: string }).user }
 
-function setUp(places = 256) {
+function setUp(capacity = 256) {
   const virtual = new VirtualClock(START)
   const settled = async () => {
     for (let turns = 0; turns < 20; turns++) await new Promise((resume) => setImmediate(resume))
@@ -41,7 +41,7 @@ function setUp(places = 256) {
     journal,
     clock,
     instruments: { ...quietInstruments, gauge: (name, value) => void shown.set(name, value) },
-    places: new Semaphore(places),
+    capacity: new Semaphore(capacity),
     slots: perProvider,
     stage: 'planner',
     breakers: { run: (name, work) => (breakers.push(name), work()) },

@@ -211,6 +211,10 @@ describe('files', () => {
     { 'services/queue-manager.ts': '' },
     { 'runtime/common/x.ts': '' },
   ])
+  ruleOfFiles('test/unit has the folders of the sources', named.unitTestFolders, [
+    { 'test/unit/models/client.test.ts': '', 'services/planner/model/client.ts': '' },
+    { 'test/unit/planner/models/client.test.ts': '', 'services/planner/model/client.ts': '' },
+  ])
   const mark = ['TO', 'DO'].join('')
   ruleOfFiles('nothing is marked unfinished', named.unfinished, [{ 'runtime/a.ts': `// ${mark}: later` }])
   const machine = (...parts: string[]): string => `/${parts.join('/')}`

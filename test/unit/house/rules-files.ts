@@ -30,6 +30,22 @@ export function fileNames(files: readonly TextFile[]): string[] {
   })
 }
 
+/** What a folder of test/unit may be named after: a folder in the root, or of these. */
+const mirrored = ['', 'runtime/', 'services/', 'test/']
+const ownFolders = new Set(['', 'house'])
+
+/** test/unit has the folders of the sources: `test/unit/host/lane` tests `runtime/host/lane`. */
+export function unitTestFolders(files: readonly TextFile[]): string[] {
+  const sources = files.map(({ path }) => path).filter((path) => !path.startsWith('test/unit/'))
+  const isSource = (folder: string): boolean =>
+    mirrored.some((home) => sources.some((path) => path.startsWith(`${home}${folder}/`)))
+  return files.flatMap(({ path }) => {
+    const folder = /^test\/unit\/(?:(.+)\/)?[^/]+$/.exec(path)?.[1] ?? ''
+    if (ownFolders.has(folder) || isSource(folder)) return []
+    return [`${path}: there is no folder ${folder}, runtime/${folder} or services/${folder} that it tests`]
+  })
+}
+
 /** Put together here, so that this file does not hold what it looks for. */
 const marks = new RegExp(`\\b(${['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX'].join('|')})\\b`)
 

@@ -51,6 +51,7 @@ export function importDirections(modules: readonly Module[]): string[] {
 
 /** A stage knows types, its own folder, and libraries without effects. */
 const pureRuntime = [
+  'runtime/backoff.ts',
   'runtime/bounded-text.ts',
   'runtime/error-row.ts',
   'runtime/error-table.ts',
@@ -72,6 +73,7 @@ const pureRuntime = [
   'runtime/config/json-schema-rewrite.ts',
   'runtime/config/json-schema-unevaluated.ts',
   'runtime/config/defaults.ts',
+  'runtime/config/executors.ts',
   'runtime/limits/claims.ts',
   'runtime/config/alerts.ts',
   'runtime/models/',

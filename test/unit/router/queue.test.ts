@@ -40,7 +40,7 @@ const cancel = (driver: StageDriver, taskId: string) =>
   driver.send('tasks.control', 'TaskCancelled', { taskId, reason: null, requestedBy: null })
 const admitted = (driver: StageDriver) => driver.all('TaskAdmitted').map(({ taskId }) => taskId)
 
-const places = (driver: StageDriver) =>
+const slotRows = (driver: StageDriver) =>
   Object.keys(driver.laneRows()).filter((row) => !row.startsWith('answered:'))
 
 /** Ends whatever is at work until nothing is; the order in which tasks were admitted. */
@@ -145,7 +145,7 @@ test('a lane that is opened again goes on where it was: nothing lost, nothing tw
   close(driver, 'h1')
   driver.reopen()
   assert.deepEqual(drain(driver), ['h1', 'h2', 'h3', 'l1', 'h4', 'h5'])
-  assert.deepEqual(places(driver), [], 'no place is kept')
+  assert.deepEqual(slotRows(driver), [], 'no slot is kept')
 })
 
 test('a larger window fills with the next end of a task; a smaller one lets it run empty first', () => {
@@ -176,7 +176,7 @@ test('a task is handled again after it was given its place: it keeps that place'
   const task = { ...emptyTask, text: 'Do it.', taskId: 'a' }
   const reason = failure('HANDLER_FAILED', 'threw')
   driver.poison('tasks.submitted', 'TaskSubmitted', task, reason)
-  assert.deepEqual(places(driver), [], 'a submission that went to dead-letters holds no place')
+  assert.deepEqual(slotRows(driver), [], 'a submission that went to dead-letters holds no slot')
 })
 
 test('more than may wait is rejected: of one user, and of all', () => {

@@ -9,7 +9,7 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { Sandbox } from 'e2b'
-import { FlotillaError } from '../../../../runtime/errors.ts'
+import { FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 import { SessionExecutor, type CommonOptions, type InterpreterSource } from '../session-executor.ts'
 import { RemoteSession } from './remote-session.ts'
 
@@ -97,7 +97,7 @@ async function startSession(options: E2bOptions, program: { path: string; data: 
 }
 
 function unavailable(error: unknown): FlotillaError {
-  const said = error instanceof Error ? error.message : String(error)
+  const said = messageOf(error)
   const remedy =
     'Set E2B_API_KEY to a key of your account, and see that the template has Python 3.11 or later.'
   return new FlotillaError('SANDBOX_UNAVAILABLE', `the e2b executor: ${said}. ${remedy}`, { cause: error })

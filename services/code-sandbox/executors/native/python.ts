@@ -1,7 +1,7 @@
 // Finds the Python of the native executor, and its library.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { FlotillaError } from '../../../../runtime/errors.ts'
+import { FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 
 export interface Python {
   /** The interpreter itself, not a wrapper. */
@@ -28,7 +28,7 @@ async function probe(command: string): Promise<Python & { version: readonly numb
     const { stdout } = await promisify(execFile)(command, ['-s', '-P', '-c', PROBE], { timeout: 20_000 })
     return JSON.parse(stdout) as Python & { version: readonly number[] }
   } catch (error) {
-    const said = error instanceof Error ? error.message.split('\n').slice(0, 3).join(' ') : String(error)
+    const said = messageOf(error).split('\n').slice(0, 3).join(' ')
     throw unavailable(`running ${command}: ${said}`, error)
   }
 }

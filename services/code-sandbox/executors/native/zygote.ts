@@ -12,7 +12,7 @@ import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { FlotillaError } from '../../../../runtime/errors.ts'
+import { FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 import { Interpreter } from '../interpreter.ts'
 import { killGroup } from '../program.ts'
 import type { Python } from './python.ts'
@@ -183,7 +183,7 @@ function namespaces({ library }: Python, directory: string): string[] {
 }
 
 export function startFailure(error: unknown): FlotillaError {
-  const said = error instanceof Error ? error.message : String(error)
+  const said = messageOf(error)
   const remedy =
     'It needs Linux on x86_64 or aarch64 with seccomp; bubblewrap (apt-get install bubblewrap) adds namespaces. ' +
     'The wasm executor needs none of this.'

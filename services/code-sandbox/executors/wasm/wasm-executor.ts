@@ -1,6 +1,6 @@
 // CPython in WebAssembly in locked processes of this machine: the executor that needs nothing installed.
 import { tmpdir } from 'node:os'
-import { FlotillaError } from '../../../../runtime/errors.ts'
+import { FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 import { SessionExecutor, type CommonOptions, type InterpreterSource } from '../session-executor.ts'
 import { unpack } from './artefact.ts'
 import { findBubblewrap, startLockedChild, type ChildOptions } from './locked-child.ts'
@@ -45,7 +45,7 @@ async function preparation(options: WasmOptions): Promise<ChildOptions> {
     return { directory, memoryMb, bubblewrap: bubblewrap ? await findBubblewrap() : null }
   } catch (error) {
     if (error instanceof FlotillaError) throw error
-    const said = error instanceof Error ? error.message : String(error)
+    const said = messageOf(error)
     throw new FlotillaError('SANDBOX_UNAVAILABLE', `unpacking the interpreter into ${cacheDir}: ${said}`, {
       cause: error,
     })

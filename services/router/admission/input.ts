@@ -1,0 +1,62 @@
+// Checks a task before anything is looked up: its text, its ranges, its schema.
+import { identityMistakes } from '../../../schemas/identity.ts'
+import { schemaMistakes } from '../../../runtime/foreign-schema/bounds.ts'
+import type { Fleet } from '../../../runtime/config/fleet.ts'
+import { failure } from '../../../runtime/errors.ts'
+import type { Failure, Json } from '../../../runtime/stage.ts'
+import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
+import { ranges } from '../constants.ts'
+
+type InputLimits = Fleet['limits']['input']
+
+/** Null if nothing is wrong; else every mistake, in one message. */
+export function checkInput(task: TaskSubmitted, taskId: string, limits: InputLimits): Failure | null {
+  const mistakes = [
+    ...textMistakes(task.text, limits.maxChars),
+    ...identityMistakes('TaskSubmitted', { ...task, taskId }),
+    ...rangeMistakes(task),
+    ...outputSchemaMistakes(task.outputSchema, limits.schemaBytes),
+  ]
+  if (mistakes.length > 0)
+    return failure('TASK_INVALID', `The task was not accepted: ${mistakes.join('; ')}.`)
+  return checkPatterns(task.text, limits.forbiddenPatterns)
+}
+
+function textMistakes(text: string, maxChars: number): string[] {
+  const chars = text.trim().length
+  if (chars === 0) return ['text is empty; say what is to be done']
+  if (chars <= maxChars) return []
+  return [`text has ${chars} characters, at most ${maxChars} are allowed (limits.input.maxChars)`]
+}
+
+function rangeMistakes(task: TaskSubmitted): string[] {
+  const mistakes = (['maxSteps', 'timeoutMs', 'priority', 'estimatedTokens'] as const).flatMap((field) => {
+    const { least, most } = ranges[field]
+    const value = task[field]
+    if (value === null || (Number.isInteger(value) && value >= least && value <= most)) return []
+    return [`${field} is ${value}, it must be a whole number from ${least} to ${most}`]
+  })
+  const { maxCost } = task
+  if (maxCost === null || (Number.isFinite(maxCost) && maxCost > 0)) return mistakes
+  return [...mistakes, `maxCost is ${maxCost}, it must be more than 0 US dollars`]
+}
+
+/** Whether it compiles is checked within limits, when the task is admitted (caller.ts). */
+function outputSchemaMistakes(schema: Json, maxBytes: number): string[] {
+  if (schema === null) return []
+  if (typeof schema !== 'object' || Array.isArray(schema))
+    return ['outputSchema must be a JSON Schema object']
+  return schemaMistakes(schema, maxBytes).map((mistake) => `outputSchema: ${mistake}`)
+}
+
+function checkPatterns(text: string, patterns: readonly string[]): Failure | null {
+  for (const pattern of patterns) {
+    const match = new RegExp(pattern).exec(text)
+    if (match === null) continue
+    const message =
+      `The task text contains "${match[0].slice(0, 80)}", which matches the forbidden pattern ${pattern}. ` +
+      'Reword it, or relax limits.input.forbiddenPatterns in flotilla.config.ts.'
+    return failure('TASK_TEXT_FORBIDDEN', message)
+  }
+  return null
+}

@@ -1,0 +1,106 @@
+// The way of a submitted task, step by step. The first step that refuses it ends it.
+//
+// 1. An id that was answered within seven days emits nothing (../answered.ts).
+// 2. A cancel that came before its task ends it (../cancels.ts).
+// 3. Its text, identity, ranges and output schema must be valid (input.ts). Nothing is looked up yet.
+// 4. Its agent and profile must exist (sources.ts, references.ts).
+// 5. It may choose only what its agent lets it choose (overrides.ts).
+// 6. Every setting gets its default (defaults.ts); executor and tools must be configured (references.ts).
+// 7. Its models are chosen; the first must be configured (models.ts, estimate.ts).
+// 8. It must fit the budgets and rates, and its own schema must compile: one call (../call.ts, ../caller.ts),
+//    left out if there is nothing to ask.
+// 9. It is admitted, queued, or refused by a full queue (../placement.ts).
+import type { Fleet } from '../../../runtime/config/fleet.ts'
+import { failure } from '../../../runtime/errors.ts'
+import type { Call, CallOutcome, Failure, StageEvent } from '../../../runtime/stage.ts'
+import type { TaskAdmitted, TaskSubmitted } from '../../../schemas/generated/events.ts'
+import { admissionCall, withinLimits } from '../call.ts'
+import { answer, rejectTask, withRelease } from '../endings.ts'
+import { endEvents } from '../events.ts'
+import { admitOrQueue } from '../placement.ts'
+import { merge, type RouterDecision, type State } from '../rows.ts'
+import type { Schedule } from '../schedule.ts'
+import { withDefaults } from './defaults.ts'
+import { checkInput } from './input.ts'
+import { chooseModels } from './models.ts'
+import { checkOverrides } from './overrides.ts'
+import { checkExecutor, checkTools } from './references.ts'
+import { sourcesOf } from './sources.ts'
+
+export type Admission = { admitted: TaskAdmitted } | { rejected: Failure }
+type Submission = Extract<StageEvent, { type: 'TaskSubmitted' }>
+
+/** Steps 1 to 8; 9 if nothing is to be asked. */
+export function decideSubmission(
+  event: Submission,
+  rows: State,
+  lane: Schedule,
+  fleet: Fleet,
+): RouterDecision {
+  if (isAnswered(event, rows, lane)) return {}
+  const cancel = rows.cancel ?? lane.cancels.of(event.key)
+  if (cancel) return cancelOnArrival(event, cancel.reason, rows, lane)
+  const admission = examine(event.data, event.key, event.atMs, fleet)
+  if ('rejected' in admission) return rejectTask(event, event.data, admission.rejected, lane)
+  const call = admissionCall(admission.admitted, event.data.outputSchema !== null, fleet)
+  return call ? { call } : place(event, admission.admitted, lane, fleet)
+}
+
+/** The answer to step 8, then step 9. */
+export function concludeSubmission(
+  event: Submission,
+  call: Call,
+  outcome: CallOutcome,
+  lane: Schedule,
+  fleet: Fleet,
+): RouterDecision {
+  const admission = withinLimits(call, outcome)
+  return 'rejected' in admission
+    ? rejectTask(event, event.data, admission.rejected, lane)
+    : place(event, admission.admitted, lane, fleet)
+}
+
+export const isAnswered = ({ key }: StageEvent, rows: State, lane: Schedule): boolean =>
+  rows.task !== undefined || lane.answered.has(key)
+
+function cancelOnArrival(
+  event: Submission,
+  reason: string | null,
+  rows: State,
+  lane: Schedule,
+): RouterDecision {
+  const why = reason === null ? '' : `: ${reason}`
+  const error = failure('TASK_CANCELLED', `The task was cancelled before it was submitted${why}`)
+  const answered = answer(event, lane, endEvents(event, event.data, 'cancelled', error))
+  return merge(answered, { ...noCancel(event, rows, lane), timers: { forget: null } })
+}
+
+/** Deletes the rows that keep a cancel. */
+export function noCancel({ key }: StageEvent, rows: State, lane: Schedule): RouterDecision {
+  return { ...(rows.cancel && { rows: { cancel: null } }), lane: lane.cancels.drop(key) }
+}
+
+/** Steps 3 to 7: the task as it may run, as far as the configuration can say. */
+export function examine(task: TaskSubmitted, taskId: string, submittedAtMs: number, fleet: Fleet): Admission {
+  const mistaken = checkInput(task, taskId, fleet.limits.input)
+  if (mistaken) return { rejected: mistaken }
+  const sources = sourcesOf(task, fleet)
+  if ('rejected' in sources) return sources
+  const refused = checkOverrides(task, sources)
+  if (refused) return { rejected: refused }
+  const complete = withDefaults(task, taskId, submittedAtMs, sources)
+  const { agentName, profileName } = sources
+  const unusable =
+    checkExecutor(complete.executor, profileName, fleet) ?? checkTools(complete.tools, agentName, fleet)
+  if (unusable) return { rejected: unusable }
+  const chosen = chooseModels(task, complete, sources)
+  if ('rejected' in chosen) return chosen
+  return { admitted: { ...complete, models: chosen.models, modelReason: chosen.reason } }
+}
+
+function place(event: Submission, task: TaskAdmitted, lane: Schedule, fleet: Fleet): RouterDecision {
+  const placement = admitOrQueue(event, task, lane, fleet.limits.queue)
+  if ('rejected' in placement)
+    return withRelease(rejectTask(event, event.data, placement.rejected, lane), task, fleet, event.atMs)
+  return merge(answer(event, lane, []), placement)
+}

@@ -1,0 +1,87 @@
+// Tasks that end in router, before the planner has seen them: refused on arrival, or cancelled, timed out or
+// lost while they are queued.
+import type { Fleet } from '../../runtime/config/fleet.ts'
+import { failure } from '../../runtime/errors.ts'
+import type { Emit, Failure, StageEvent } from '../../runtime/stage.ts'
+import { emptyTask } from '../../schemas/task-fields.ts'
+import type { TaskAdmitted, TaskSubmitted } from '../../schemas/generated/events.ts'
+import { isLimited } from './call.ts'
+import { endEvents } from './events.ts'
+import type { RouterDecision } from './rows.ts'
+import { rowOf, type Schedule } from './schedule.ts'
+
+/** The timer that releases the estimate of a task that ended here. */
+export const GIVE_BACK = 'give back'
+
+/** Keeps every answer, so that it stays the only one. */
+export function answer(event: StageEvent, lane: Schedule, emit: Emit[]): RouterDecision {
+  return { emit, ...lane.answered.keep(event.key, event.atMs) }
+}
+
+export function rejectTask(
+  event: StageEvent,
+  task: TaskSubmitted,
+  reason: Failure,
+  lane: Schedule,
+): RouterDecision {
+  return answer(event, lane, endEvents(event, task, 'rejected', reason))
+}
+
+export function cancelQueued(
+  event: StageEvent,
+  reason: string | null,
+  lane: Schedule,
+  fleet: Fleet,
+): RouterDecision {
+  const why = reason === null ? '' : `: ${reason}`
+  const error = failure('TASK_CANCELLED', `The task was cancelled${why}`)
+  const task = lane.waitingTask(event.key)?.task
+  const ending = endQueued(event, lane, 'cancelled', error)
+  return task ? withRelease(ending, task, fleet, event.atMs) : ending
+}
+
+export function timeOutQueued(event: StageEvent, lane: Schedule): RouterDecision {
+  const timeoutMs = lane.waitingTask(event.key)?.task.timeoutMs
+  const message = `The task was queued for all of its ${timeoutMs} ms; raise timeoutMs, or submit when fewer tasks are queued`
+  return endQueued(event, lane, 'timed_out', failure('TASK_TIMED_OUT', message))
+}
+
+/** A queued task whose row is lost: only its id is left, and its deadline, which ends it. */
+export function endLost(event: StageEvent): RouterDecision {
+  const message = 'The queued task is no longer in the blob store; submit it again'
+  return {
+    emit: endEvents(event, emptyTask, 'failed', failure('PAYLOAD_MISSING', message)),
+    lane: { [rowOf(event.key)]: null },
+    timers: { deadline: null },
+  }
+}
+
+/** Adds the release of the estimate to the end of a task, if limits granted one. */
+export function withRelease(
+  ending: RouterDecision,
+  task: TaskAdmitted,
+  fleet: Fleet,
+  atMs: number,
+): RouterDecision {
+  if (!isLimited(task, fleet)) return ending
+  const { userId, submittedAtMs } = task
+  const rows = { ...ending.rows, granted: { userId, submittedAtMs } }
+  return { ...ending, rows, timers: { ...ending.timers, [GIVE_BACK]: atMs } }
+}
+
+/** Does nothing for a task that runs by now: the planner ends it. */
+function endQueued(
+  event: StageEvent,
+  lane: Schedule,
+  status: 'cancelled' | 'timed_out',
+  error: Failure,
+): RouterDecision {
+  const waiting = lane.waitingTask(event.key)
+  if (!waiting) return {}
+  const { task } = waiting
+  return {
+    emit: endEvents(event, task, status, error, task.submittedAtMs),
+    lane: { [rowOf(event.key)]: null },
+    timers: { deadline: null },
+  }
+}

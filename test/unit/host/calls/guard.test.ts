@@ -1,0 +1,174 @@
+// When the host takes a guard around a call, and when it settles it.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { FlotillaError, failure } from '../../../../runtime/errors.ts'
+import { CallMaker, LaneLost, type CallRequest } from '../../../../runtime/host/calls/calls.ts'
+import type { Guard } from '../../../../runtime/host/calls/guard.ts'
+import { openJournal } from '../../../../runtime/host/calls/journal.ts'
+import { Semaphore } from '../../../../runtime/host/calls/semaphore.ts'
+import type { CallFailure, CallOutcome } from '../../../../runtime/stage.ts'
+import type { KeyValue } from '../../../../runtime/store/port.ts'
+import { memoryKeyValue } from '../../../../runtime/testing/memory/store.ts'
+import { quietInstruments } from '../../../../runtime/telemetry/instruments.ts'
+import { VirtualClock } from '../../../../runtime/testing/simulator/virtual-clock.ts'
+
+interface Options {
+  refuses?: CallFailure
+  answers?: () => Promise<unknown>
+  /** Times that the store of limits is away. */
+  away?: number
+  applies?: boolean
+  /** While it is being reserved. */
+  meanwhile?: () => void
+}
+
+/** A disk that journal and limits share, full for the first writes of the journal. */
+interface Disk {
+  fullWrites: number
+  isFull: boolean
+}
+
+function onDisk(store: KeyValue, disk: Disk): KeyValue {
+  return {
+    ...store,
+    compareAndSet: async (...write) => {
+      const isOutcome = write[2].includes('"state":"done"')
+      disk.isFull = isOutcome && disk.fullWrites-- > 0
+      if (disk.isFull) throw new FlotillaError('STORE_UNAVAILABLE', 'full')
+      return store.compareAndSet(...write)
+    },
+  }
+}
+
+function fleet(disk?: Disk) {
+  const clock = new VirtualClock(1_000_000)
+  const memory = memoryKeyValue({ clock, durable: true })
+  const keyValue = disk ? onDisk(memory, disk) : memory
+  const steps: string[] = []
+  const maker = ({ refuses, answers, away = 0, applies = true, meanwhile }: Options = {}) => {
+    let absences = away
+    const reachable = (step: string) => {
+      steps.push(absences > 0 ? `${step} (away)` : step)
+      if (absences-- > 0 || disk?.isFull) throw new FlotillaError('STORE_UNAVAILABLE', 'away')
+    }
+    const guard: Guard = {
+      applies: () => applies,
+      reserve: async () => {
+        reachable('reserve')
+        meanwhile?.()
+        return refuses ?? null
+      },
+      settle: async (_, outcome) => reachable(`settle ${outcome.ok ? 'ok' : outcome.failure.code}`),
+    }
+    const journal = openJournal(keyValue, clock, {
+      leaseMs: disk ? 0 : 1_000,
+      keepMs: 86_400_000,
+      forgottenMs: 1_000,
+    })
+    const call = async () => {
+      steps.push('call')
+      return answers ? await answers() : 'done'
+    }
+    return new CallMaker({
+      journal,
+      clock,
+      callers: { model: call },
+      guards: { model: guard },
+      breakers: { run: (_, work) => work() },
+      capacity: new Semaphore(8),
+      instruments: quietInstruments,
+    })
+  }
+  const make = async (by: CallMaker, changes: Partial<CallRequest> = {}): Promise<CallOutcome> => {
+    const call = { kind: 'model', target: 'openai', request: {}, timeoutMs: 1_000, idempotent: true }
+    const signal = new AbortController().signal
+    const fixed = { call, id: 'c1', key: 't1', owner: 'p1', epoch: 1, traceparent: null, stream: () => {} }
+    let ended = false
+    const made = by
+      .make({ ...fixed, interrupted: signal, lost: signal, ...changes })
+      .finally(() => (ended = true))
+    made.catch(() => {})
+    await clock.run(clock.now() + 60_000, () => ended)
+    return made
+  }
+  return { clock, keyValue, steps, maker, make }
+}
+
+test('reserved before the call, settled with its outcome', async () => {
+  const { steps, maker, make } = fleet()
+  assert.equal((await make(maker())).ok, true)
+  assert.deepEqual(steps, ['reserve', 'call', 'settle ok'])
+})
+
+test('a refusal is the outcome, for a second run too; nothing is called', async () => {
+  const { steps, maker, make } = fleet()
+  const refused = await make(maker({ refuses: { ...failure('RATE_LIMITED', 'full'), retryAfterMs: 700 } }))
+  assert.ok(!refused.ok && refused.failure.code === 'RATE_LIMITED' && refused.failure.retryAfterMs === 700)
+  assert.deepEqual(await make(maker(), { epoch: 2, owner: 'p2' }), refused)
+  assert.deepEqual(steps, ['reserve', 'settle RATE_LIMITED'])
+})
+
+test('an answer to a former owner settles nothing: another has taken the call over', async () => {
+  const { keyValue, steps, maker, make } = fleet()
+  const taken = JSON.stringify({
+    state: 'begun',
+    epoch: 2,
+    owner: 'p2',
+    leaseUntilMs: 0,
+    hash: '',
+    inDoubt: true,
+  })
+  const former = maker({ answers: () => keyValue.set('journal:c1', taken) })
+  await assert.rejects(make(former), LaneLost)
+  assert.deepEqual(steps, ['reserve', 'call'])
+})
+
+test('a lane that is lost while the guard is taken makes no call; its next owner does, at once', async () => {
+  const { clock, steps, maker, make } = fleet()
+  const lost = new AbortController()
+  await assert.rejects(make(maker({ meanwhile: () => lost.abort() }), { lost: lost.signal }), LaneLost)
+  const beforeMs = clock.now()
+  assert.equal((await make(maker(), { epoch: 2, owner: 'p2' })).ok, true)
+  assert.deepEqual(steps, ['reserve', 'reserve', 'call', 'settle ok'])
+  assert.ok(clock.now() - beforeMs < 1_000, 'it waits for no lease')
+})
+
+test('an outcome from the journal reserves nothing, and is settled: its caller may have died before it did', async () => {
+  const { steps, maker, make } = fleet()
+  await make(maker())
+  steps.length = 0
+  assert.equal((await make(maker(), { epoch: 2, owner: 'p2' })).ok, true)
+  assert.deepEqual(steps, ['settle ok'])
+})
+
+test('a call whose breaker was open is settled too, as not made', async () => {
+  const { steps, maker, make } = fleet()
+  await make(maker({ answers: () => Promise.reject(new FlotillaError('BREAKER_OPEN', 'open')) }))
+  assert.deepEqual(steps, ['reserve', 'call', 'settle BREAKER_OPEN'])
+})
+
+test('while the store of limits is away nothing is called and nothing is lost', async () => {
+  const { steps, maker, make } = fleet()
+  assert.equal((await make(maker({ away: 2 }))).ok, true)
+  assert.deepEqual(steps, ['reserve (away)', 'reserve (away)', 'reserve', 'call', 'settle ok'])
+})
+
+test('alone: outcome and settling are tried again together, each once a try', async () => {
+  const { steps, maker, make } = fleet({ fullWrites: 3, isFull: false })
+  assert.equal((await make(maker())).ok, true)
+  assert.deepEqual(steps, ['reserve', 'call', 'settle ok', 'settle ok', 'settle ok', 'settle ok'])
+})
+
+test('a guard that took longer than the lease: the call is made under a new one', async () => {
+  const { steps, maker, make } = fleet()
+  // Backing off for 50 to 1,600 ms, the store is away for three leases.
+  assert.equal((await make(maker({ away: 6 }))).ok, true)
+  assert.deepEqual(steps.slice(-3), ['reserve', 'call', 'settle ok'])
+  assert.equal(steps.filter((step) => step === 'call').length, 1)
+})
+
+test('a guard that does not apply is never asked', async () => {
+  const { steps, maker, make } = fleet()
+  await make(maker({ applies: false }))
+  assert.deepEqual(steps, ['call'])
+})

@@ -1,0 +1,190 @@
+// Large payloads of events lie in the blob store, which may be away, and may have lost one.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { resolve } from '../../../../runtime/codec/claim-check.ts'
+import type { Decision, Json, Stage } from '../../../../runtime/stage.ts'
+import { memoryBlobs } from '../../../../runtime/testing/memory/store.ts'
+import type { BlobStore } from '../../../../runtime/store/port.ts'
+import { samples } from '../../../golden/samples.ts'
+import { letters, record, startWorld, type World } from './world.ts'
+
+const told = (taskId: string, reason: string): Decision => ({
+  emit: [
+    {
+      topic: 'tools.requested',
+      type: 'WorkCancelled',
+      data: { taskId, callIds: [], reason, deadlineMs: null },
+    },
+  ],
+})
+
+/** Says how long each output is. */
+const reading: Stage = {
+  name: 'planner',
+  version: 1,
+  consumes: [{ topic: 'tools.completed' }],
+  decide: (event) =>
+    event.type === 'ToolCompleted' ? told(event.key, `${JSON.stringify(event.data.output).length}`) : {},
+  poisoned: (event, _rows, failure) => told(event.key, failure.code),
+}
+
+const completed = (taskId: string, output: Json) =>
+  record('tools.completed', 'ToolCompleted', { ...samples.ToolCompleted, taskId, output, error: null })
+
+async function heard(world: World): Promise<string[]> {
+  const found = await world.read('tools.requested')
+  return found.map(({ data }) => {
+    const { taskId, reason } = data as { taskId: string; reason: string }
+    return `${taskId}: ${reason}`
+  })
+}
+
+/** Counts what is read, and is away while `away`. */
+function watchedBlobs() {
+  const store = memoryBlobs()
+  const watched = { away: false, gets: 0 }
+  const get = async (hash: string) => {
+    watched.gets++
+    if (watched.away) throw new Error('the store is away')
+    return store.get(hash)
+  }
+  return { watched, blobs: { ...store, get } satisfies BlobStore }
+}
+
+const reference = async (blobs: BlobStore, value: unknown) => {
+  const bytes = Buffer.from(JSON.stringify(value))
+  return { $blob: await blobs.put(bytes), bytes: bytes.length }
+}
+
+test('a payload is read once', async () => {
+  const { watched, blobs } = watchedBlobs()
+  const world = await startWorld({ stage: reading, blobs })
+  await world.publish(completed('a', await reference(blobs, 'x'.repeat(1_000))))
+  assert.deepEqual([await heard(world), watched.gets], [['a: 1002'], 1])
+})
+
+test('while the store is away its events wait, nothing else does, and no rejection is dropped', async () => {
+  const { watched, blobs } = watchedBlobs()
+  const dropped: unknown[] = []
+  const drop = (error: unknown) => dropped.push(error)
+  process.on('unhandledRejection', drop)
+  try {
+    watched.away = true
+    const world = await startWorld({ stage: reading, blobs })
+    await world.publish(completed('a', await reference(blobs, 'x'.repeat(1_000))), completed('b', 'small'))
+    assert.deepEqual(await heard(world), ['b: 7'], 'the one behind it went ahead')
+    await world.within(60_000)
+    watched.away = false
+    await world.within(10_000)
+    assert.deepEqual(await heard(world), ['b: 7', 'a: 1002'])
+    assert.deepEqual([dropped, await letters(world)], [[], []])
+  } finally {
+    process.off('unhandledRejection', drop)
+  }
+})
+
+for (const [what, hash] of [
+  ['that is gone', 'a'.repeat(64)],
+  ['whose name is none', 'x\u0000y'],
+] as const)
+  test(`a payload ${what} fails the event that names it: its requester is told, a dead letter is left`, async () => {
+    const world = await startWorld({ stage: reading })
+    await world.publish(completed('a', { $blob: hash, bytes: 9 }), completed('b', 'small'))
+    assert.deepEqual((await heard(world)).sort(), ['a: PAYLOAD_MISSING', 'b: 7'])
+    const [letter, ...others] = await letters(world)
+    assert.deepEqual([letter?.code, letter?.key, others.length], ['PAYLOAD_MISSING', 'a', 0])
+    assert.equal(world.position('tools.completed'), world.end('tools.completed'))
+    assert.deepEqual(world.host.status().problems, [])
+  })
+
+test('a stage to which payloads are optional gets null for one that is gone, and waits for one that is away', async () => {
+  const { watched, blobs } = watchedBlobs()
+  const optional: Stage = { ...reading, consumes: [{ topic: 'tools.completed', payloads: 'optional' }] }
+  const world = await startWorld({ stage: optional, blobs })
+  watched.away = true
+  const cut = { $blob: await blobs.put(Buffer.from('{"cut')), bytes: 5 }
+  await world.publish(
+    completed('gone', { $blob: 'a'.repeat(64), bytes: 9 }),
+    completed('cut', cut),
+    completed('there', await reference(blobs, 'x'.repeat(1_000))),
+  )
+  assert.deepEqual(await heard(world), [])
+  watched.away = false
+  await world.within(60_000)
+  assert.deepEqual((await heard(world)).sort(), ['cut: 4', 'gone: 4', 'there: 1002'])
+  assert.deepEqual(await letters(world), [])
+})
+
+test('a stage that reads no payloads never asks the store for one', async () => {
+  const { watched, blobs } = watchedBlobs()
+  const blind: Stage = { ...reading, consumes: [{ topic: 'tools.completed', payloads: 'unread' }] }
+  const world = await startWorld({ stage: blind, blobs })
+  await world.publish(completed('a', await reference(blobs, 'x'.repeat(1_000))), completed('b', 'small'))
+  assert.deepEqual([(await heard(world)).sort(), watched.gets], [['a: 4', 'b: 7'], 0])
+})
+
+test('a payload that is no JSON is as good as missing', async () => {
+  const blobs = memoryBlobs()
+  const data = { output: { $blob: await blobs.put(Buffer.from('{"cut')), bytes: 5 } }
+  await assert.rejects(async () => resolve('ToolCompleted', data as never, blobs), {
+    code: 'PAYLOAD_MISSING',
+  })
+})
+
+test('what looks like a reference inside a payload is left as it is', async () => {
+  const blobs = memoryBlobs()
+  const world = await startWorld({ stage: reading, blobs })
+  const inner = { $blob: 'b'.repeat(64), bytes: 1 }
+  await world.publish(completed('a', await reference(blobs, inner)))
+  assert.deepEqual(await heard(world), [`a: ${JSON.stringify(inner).length}`])
+})
+
+/** Keeps a large row of each task, and reads it when it hears of the task again. */
+const keeping: Stage = {
+  name: 'planner',
+  version: 1,
+  consumes: [{ topic: 'tools.completed' }],
+  decide(event, rows) {
+    if (event.type !== 'ToolCompleted') return {}
+    if (event.data.output === 'end') return { clear: true, ...told(event.key, 'ended') }
+    if (event.data.output === 'read') return told(event.key, `${JSON.stringify(rows['large']).length}`)
+    return { rows: { large: event.data.output } }
+  },
+  poisoned: (event, _rows, failure) => ({ clear: true, ...told(event.key, failure.code) }),
+}
+
+test('a state row whose payload is gone fails its task when it is read; the lane opens, and every other task goes on', async () => {
+  const store = memoryBlobs()
+  const lost = new Set<string>()
+  const blobs: BlobStore = { ...store, get: async (hash) => (lost.has(hash) ? null : store.get(hash)) }
+  let refuse = false
+  const world = await startWorld({
+    stage: keeping,
+    blobs,
+    options: { maxRowBytes: 100 },
+    // A refusal is a reason to open the lane again.
+    refuses: () => (refuse ? 'record' : null),
+  })
+  await world.publish(
+    completed('a', 'x'.repeat(200)),
+    completed('b', 'y'.repeat(200)),
+    completed('c', 'z'.repeat(200)),
+  )
+  for (const task of ['x', 'z'])
+    lost.add(await store.put(Buffer.from(JSON.stringify({ v: 1, d: task.repeat(200) }))))
+  refuse = true
+  const reopening = world.publish(completed('d', 'read'))
+  await world.within(20)
+  refuse = false
+  await reopening
+  await world.publish(completed('a', 'read'), completed('b', 'read'), completed('c', 'end'))
+  const said = await heard(world)
+  assert.ok(said.includes('a: PAYLOAD_MISSING'), said.join())
+  assert.ok(said.includes('b: 202'))
+  assert.ok(said.includes('c: ended'), 'who does not read it does not miss it')
+  assert.deepEqual(
+    world.rows().map(({ key }) => key),
+    ['b'],
+    'the rows of what ended are gone, the missing ones too',
+  )
+})

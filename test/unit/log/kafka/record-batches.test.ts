@@ -1,0 +1,173 @@
+// Batches of records as brokers send them: whatever they hold, decoding takes time by their bytes.
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import { test } from 'node:test'
+import { gzipSync, gunzipSync } from 'node:zlib'
+import { wire } from '../../../../runtime/log/kafka/client.ts'
+import { decodeBatches, type Unpacker } from '../../../../runtime/log/kafka/record-batches.ts'
+
+const plain = (): Unpacker => null
+
+interface Written {
+  readonly key?: string | null
+  readonly value?: string | null
+  readonly headers?: readonly (readonly [string, string | null])[]
+  readonly timestampDelta?: number
+}
+
+function varint(value: number): number[] {
+  const bytes: number[] = []
+  let rest = value < 0 ? -2 * value - 1 : 2 * value
+  for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128)
+  return [...bytes, rest]
+}
+
+const text = (value: string | null): Buffer => {
+  const bytes = Buffer.from(value ?? '')
+  return Buffer.concat([Buffer.from(varint(value === null ? -1 : bytes.length)), bytes])
+}
+
+function recordOf(
+  { key = null, value = null, headers = [], timestampDelta = 0 }: Written,
+  n: number,
+): Buffer {
+  const body = Buffer.concat([
+    Buffer.from([0, ...varint(timestampDelta), ...varint(n)]),
+    text(key),
+    text(value),
+    Buffer.from(varint(headers.length)),
+    ...headers.flatMap(([name, content]) => [text(name), text(content)]),
+  ])
+  return Buffer.concat([Buffer.from(varint(body.length)), body])
+}
+
+interface BatchOptions {
+  readonly attributes?: number
+  readonly count?: number
+  readonly pack?: (records: Buffer) => Buffer
+  readonly magic?: number
+}
+
+function batchOf(records: readonly Buffer[], options: BatchOptions = {}): Buffer {
+  const { attributes = 0, count = records.length, pack = (same) => same, magic = 2 } = options
+  const header = Buffer.alloc(61)
+  const packed = pack(Buffer.concat(records))
+  header.writeBigInt64BE(1_000n, 0)
+  header.writeInt32BE(49 + packed.length, 8)
+  header.writeInt32BE(7, 12)
+  header.writeInt8(magic, 16)
+  header.writeInt16BE(attributes, 21)
+  header.writeInt32BE(records.length - 1, 23)
+  header.writeBigInt64BE(1_750_000_000_000n, 27)
+  header.writeBigInt64BE(1_750_000_005_000n, 35)
+  header.writeBigInt64BE(42n, 43)
+  header.writeInt32BE(count, 57)
+  return Buffer.concat([header, packed])
+}
+
+const part = createRequire(import.meta.url)
+const Decoder = part('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => object
+const decodeMessages = part('kafkajs/src/protocol/requests/fetch/v4/decodeMessages') as (
+  answer: object,
+) => ReturnType<typeof decodeBatches>
+
+/** As kafkajs has them decoded, in every version of the request. */
+function inAnswer(batch: Buffer): ReturnType<typeof decodeBatches> {
+  const length = Buffer.alloc(4)
+  length.writeInt32BE(batch.length)
+  return decodeMessages(new Decoder(Buffer.concat([length, batch])))
+}
+
+test('a batch is read as kafkajs wrote it', async () => {
+  const records = ['a', null].map((value, offsetDelta) =>
+    wire.record({
+      key: `k${offsetDelta}`,
+      value: value === null ? null : Buffer.from(value),
+      headers: { name: 'content' },
+      offsetDelta,
+      timestampDelta: 3,
+    }),
+  )
+  const times = { firstTimestamp: 1_750_000_000_000, maxTimestamp: 1_750_000_000_003 }
+  const identity = { producerId: '9', producerEpoch: 0, firstSequence: 0, transactional: true }
+  const { buffer } = await wire.recordBatch({ records, ...times, ...identity, lastOffsetDelta: 1 })
+  const [first, second] = await decodeBatches(buffer, plain)
+  assert.equal(first?.key?.toString(), 'k0')
+  assert.equal(first?.value?.toString(), 'a')
+  assert.equal(first?.headers['name']?.toString(), 'content')
+  assert.deepEqual([first?.offset, second?.offset], ['0', '1'])
+  assert.equal(second?.value, null)
+  assert.equal(second?.timestamp, '1750000000003')
+  assert.deepEqual([first?.batchContext.producerId, first?.batchContext.inTransaction], ['9', true])
+})
+
+test('batches follow each other, and the last may be cut off', async () => {
+  const batch = batchOf([recordOf({ value: 'x', timestampDelta: -5 }, 0), recordOf({}, 1)])
+  const twice = Buffer.concat([batch, batch])
+  const found = await decodeBatches(twice.subarray(0, twice.length - 1), plain)
+  assert.deepEqual(
+    found.map(({ offset, timestamp }) => [offset, timestamp]),
+    [
+      ['1000', '1749999999995'],
+      ['1001', '1750000000000'],
+    ],
+  )
+  assert.equal((await decodeBatches(twice, plain)).length, 4)
+  assert.deepEqual(await decodeBatches(batch.subarray(0, 11), plain), [])
+})
+
+test('the broker’s time, control records and the epoch of the leader', async () => {
+  const [record] = await decodeBatches(batchOf([recordOf({}, 0)], { attributes: 0x8 | 0x20 }), plain)
+  assert.equal(record?.timestamp, '1750000005000')
+  assert.equal(record?.isControlRecord, true)
+  assert.equal(record?.batchContext.timestampType, 1)
+  assert.equal(record?.batchContext.partitionLeaderEpoch, 7)
+})
+
+test('100,000 headers of one record, and 150,000 records of one batch', { timeout: 120_000 }, async () => {
+  const headers = Array.from({ length: 100_000 }, (_, n) => [`h${n}`, ''] as const)
+  const [record] = await inAnswer(batchOf([recordOf({ headers }, 0)]))
+  assert.equal(Object.keys(record?.headers ?? {}).length, 100_000)
+  const records = Array.from({ length: 150_000 }, (_, n) => recordOf({}, n))
+  const found = await inAnswer(batchOf(records))
+  assert.equal(found.length, 150_000)
+  assert.equal(found.at(-1)?.offset, '150999')
+})
+
+test('a header given twice counts as it was given last, and one without a value not at all', async () => {
+  const headers = [
+    ['a', '1'],
+    ['__proto__', 'own'],
+    ['a', '2'],
+    ['b', null],
+  ] as const
+  const [record] = await decodeBatches(batchOf([recordOf({ headers }, 0)]), plain)
+  assert.deepEqual(
+    Object.entries(record?.headers ?? {}).map(([name, value]) => [name, value.toString()]),
+    [
+      ['a', '2'],
+      ['__proto__', 'own'],
+    ],
+  )
+})
+
+test('a compressed batch is unpacked, and may not have more records than memory holds', async () => {
+  const gzip = (): Unpacker => (packed) => Promise.resolve(gunzipSync(packed))
+  const records = [recordOf({ value: 'packed' }, 0)]
+  const [record] = await decodeBatches(batchOf(records, { pack: gzipSync, attributes: 1 }), gzip)
+  assert.equal(record?.value?.toString(), 'packed')
+  const many = batchOf(records, { pack: gzipSync, attributes: 1, count: 1_000_001 })
+  await assert.rejects(decodeBatches(many, gzip), /1000001 records, at most 1000000/)
+})
+
+test('what is no batch throws, and reads nothing past its end', async () => {
+  const whole = batchOf([recordOf({ key: 'key', value: 'value' }, 0)])
+  const short = Buffer.from(whole)
+  short.writeInt32BE(10, 8)
+  await assert.rejects(decodeBatches(short, plain), RangeError)
+  await assert.rejects(decodeBatches(batchOf([recordOf({}, 0)], { magic: 1 }), plain), /before Kafka 0.11/)
+  await assert.rejects(decodeBatches(batchOf([recordOf({}, 0)], { count: 2 }), plain), RangeError)
+  const longKey = Buffer.from(whole)
+  longKey[61 + 4] = 0x7e
+  await assert.rejects(decodeBatches(longKey, plain), RangeError)
+})

@@ -1,0 +1,40 @@
+// Answers of a provider that never end, over real HTTP.
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, test } from 'node:test'
+import { createTransport } from '../../../../services/planner/model/transport.ts'
+
+/** Sends text until the client goes away. `sent` resolves then with its length. */
+async function endless(status: number) {
+  const { promise: sent, resolve } = Promise.withResolvers<number>()
+  const piece = 'x'.repeat(64_000)
+  const server = createServer((_request, response) => {
+    let length = 0
+    const send = (): void => {
+      do length += piece.length
+      while (response.write(piece))
+    }
+    response.writeHead(status).on('drain', send)
+    response.on('close', () => resolve(length))
+    send()
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}/`, sent }
+}
+
+test('the text of an error is read as far as it is shown, and the connection is cut', async () => {
+  const { url, sent } = await endless(500)
+  const response = await createTransport({})(url)
+  assert.equal((await response.text()).length, 64_000)
+  assert.ok((await sent) < 30_000_000, `${await sent} bytes were sent`)
+})
+
+test('an answer that does not end is refused', async () => {
+  const { url, sent } = await endless(200)
+  const response = await createTransport({})(url)
+  await assert.rejects(response.text(), /more than 32000000 bytes/)
+  assert.ok((await sent) < 100_000_000, `${await sent} bytes were sent`)
+})
