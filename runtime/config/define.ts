@@ -115,7 +115,7 @@ function argumentSchema(schema: ZodType | JsonSchema): JsonSchema {
 function outputSchema(schema: ZodType | JsonSchema | undefined): JsonSchema | null {
   if (schema === undefined) return null
   const json = toJsonSchema(schema, 'output')
-  compileJsonSchema(json)
+  compileJsonSchema(json, { isValidSchema: isZod(schema) })
   return json
 }
 
