@@ -99,6 +99,12 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/dead-letters.ts')).defineDeadLetters,
   },
   {
+    name: 'init',
+    summary: 'write a configuration with an agent and a tool that run',
+    group: 'Development',
+    load: async () => (await import('./commands/init.ts')).defineInit,
+  },
+  {
     name: 'demo',
     summary: 'three bundled tasks with recorded answers; no setup',
     group: 'Development',

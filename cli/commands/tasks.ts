@@ -4,11 +4,12 @@ import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { connect } from '../../client/connect.ts'
 import type { Client, TaskResult } from '../../client/types.ts'
+import { readEnvironment } from '../../runtime/config/environment.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { wholeNumber } from '../arguments.ts'
 import { exitCode, exitCodeHelp, exitCodes } from '../exit-codes.ts'
 import { paint, print, printJson, say } from '../output.ts'
-import { LiveView, renderResult, shorten } from '../render.ts'
+import { LiveView, renderResult, renderStep, shorten } from '../render.ts'
 import { addTaskOptions, toTask, type TaskOptions } from '../task-options.ts'
 
 export function defineSubmit(command: Command): void {
@@ -24,6 +25,7 @@ export function defineResult(command: Command): void {
     .description('show the result of a task')
     .argument('<taskId>')
     .option('--wait', 'wait until there is one')
+    .option('--steps', 'also show each step: its code, tool calls and errors')
     .option('--timeout <ms>', 'give up waiting after this long', wholeNumber)
     .option('--json', 'one JSON object on stdout')
     .addHelpText('after', `\n${exitCodeHelp}\n5: no result yet.`)
@@ -74,7 +76,7 @@ async function submit(text: string, options: TaskOptions & { json?: boolean }): 
 
 async function result(
   taskId: string,
-  options: { wait?: boolean; timeout?: number; json?: boolean },
+  options: { wait?: boolean; steps?: boolean; timeout?: number; json?: boolean },
 ): Promise<void> {
   const limit = options.timeout === undefined ? {} : { timeoutMs: options.timeout }
   const found = await withClient((client) =>
@@ -88,8 +90,19 @@ async function result(
     process.exit(exitCodes.pending.code)
   }
   if (options.json) printJson(found)
-  else print(renderResult(found))
+  else {
+    if (options.steps) for (const step of found.steps) print(renderStep(step))
+    print(renderResult(found))
+    const trace = traceLink(found)
+    if (trace !== null) print(`  ${trace}`)
+  }
   process.exit(exitCode(found.status))
+}
+
+/** Where the trace can be looked at, if FLOTILLA_TRACE_URL says so. */
+function traceLink({ traceId }: TaskResult): string | null {
+  const { traceUrl } = readEnvironment(process.env)
+  return traceId === null || traceUrl === null ? null : traceUrl.replace('{traceId}', traceId)
 }
 
 /** Null when there is none within the limit. */
