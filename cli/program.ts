@@ -22,7 +22,10 @@ Models: set OPENAI_API_KEY (or GROQ_API_KEY, …), or OPENAI_BASE_URL for a
 server of your own. Exit codes and every option: docs/cli.md`
 
 /** `wanted`: names of the commands to load in full, or `all`. */
-export async function createProgram(wanted: readonly string[] | 'all'): Promise<Command> {
+export async function createProgram(
+  wanted: readonly string[] | 'all',
+  width = Math.min(WIDTH, process.stdout.columns ?? WIDTH),
+): Promise<Command> {
   const program = new Command('flotilla')
     .description('Run LLM agents as an event-driven fleet: on this machine alone, or on Kafka.')
     .version('0.1.0', '-V, --version', 'show the version')
@@ -33,7 +36,7 @@ export async function createProgram(wanted: readonly string[] | 'all'): Promise<
     .showHelpAfterError('(see flotilla --help)')
     .exitOverride()
     .addHelpText('after', MORE_HELP)
-    .configureHelp({ helpWidth: Math.min(WIDTH, process.stdout.columns ?? WIDTH), visibleOptions })
+    .configureHelp({ helpWidth: width, visibleOptions })
   for (const { name, summary, group, load } of commands) {
     const command = program.command(name).summary(summary).description(summary)
     command.helpGroup(`${group}:`).helpCommand(false).showHelpAfterError(`(see flotilla ${name} --help)`)

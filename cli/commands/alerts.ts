@@ -18,7 +18,7 @@ export function defineAlerts(command: Command): void {
     .command('silence')
     .description('mute a rule’s channels for a while; the topic and the log still record its alerts')
     .argument('<rule>')
-    .option('--for <time>', 'how long: 30m, 2h, 1d', duration, duration('1h'))
+    .option('--for <time>', 'how long: 30m, 2h, 1d (default: 1h)', duration)
     .option('--reason <text>')
     .option('--end', 'end its silence now')
     .action(silence)
@@ -73,11 +73,13 @@ function cellsOf({ rule, severity, condition, channels, missingChannels = [], st
   ]
 }
 
+const HOUR_MS = 3_600_000
+
 async function silence(
   rule: string,
-  options: { for: number; reason?: string; end?: boolean },
+  options: { for?: number; reason?: string; end?: boolean },
 ): Promise<void> {
-  const untilMs = options.end ? 0 : Date.now() + options.for
+  const untilMs = options.end ? 0 : Date.now() + (options.for ?? HOUR_MS)
   const more = { by: userInfo().username, ...(options.reason ? { reason: options.reason } : {}) }
   await usingAlerts((alerts) => alerts.silence(rule, { untilMs, ...more }))
   print(options.end ? `the silence of ${rule} ends` : `${rule} is silent until ${moment(untilMs)}`)

@@ -78,7 +78,7 @@ test('a failure comes with its remedy; one that needs none, without', () => {
   const failed = plain(
     renderResult(result({ status: 'timed_out', output: null, error: { ...error, code: 'STEP_LIMIT' } })),
   )
-  assert.match(failed, /^timed out\n {2}STEP_LIMIT: what happened\n {2}Raise maxSteps/)
+  assert.match(failed, /^timed out\n {2}STEP_LIMIT: what happened\n {2}See the last error/)
   const cancelled = result({ status: 'cancelled', output: null, error: { ...error, code: 'TASK_CANCELLED' } })
   assert.match(plain(renderResult(cancelled)), /TASK_CANCELLED: what happened\n {2}0 steps/)
   const newer = result({ status: 'failed', output: null, error: { ...error, code: 'FROM_A_NEWER_FLEET' } })
