@@ -29,7 +29,7 @@ function seconds(ms: number): string {
 }
 
 /** The lines that a step prints, once, when the step is complete. */
-function renderStep(step: TaskStep): string {
+export function renderStep(step: TaskStep): string {
   const head = `${paint('cyan', `step ${step.step}`)} ${step.kind} ${paint('dim', `${step.model ?? ''} ${seconds(step.durationMs)}`)}`
   const parts = [head]
   if (step.code) parts.push(block(step.code))

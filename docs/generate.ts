@@ -1,5 +1,5 @@
 // Generates pages from other files: docs/errors.md from the error table, services/README.md and docs/principals.md from
-// the stages and the topics, runtime/python-modules.ts from the list that the sandbox enforces.
+// the stages and the topics, docs/cli.md from the commands, runtime/python-modules.ts from the list that the sandbox enforces.
 // `npm run generate` writes them; with `--check` this only compares, and fails on a difference.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -11,6 +11,7 @@ import { errorTable } from '../runtime/errors.ts'
 import type { Service } from '../runtime/service.ts'
 import { topics } from '../schemas/topics.ts'
 import { serviceNames } from '../services/index.ts'
+import { commandPage } from './command-page.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -200,6 +201,7 @@ export async function generatedPages(): Promise<Map<string, string>> {
     ['docs/errors.md', errorsPage()],
     ['services/README.md', await servicesPage()],
     ['docs/principals.md', await principalsPage()],
+    ['docs/cli.md', await commandPage()],
     ['runtime/python-modules.ts', pythonModules()],
   ] as const
   const formatted = pages.map(async ([page, text]) => {

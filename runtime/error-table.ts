@@ -40,13 +40,13 @@ export const errorTable = {
     'recoverable',
     false,
     "The model's provider has no key or base URL.",
-    'Set the environment variable that the message names.',
+    'Set a key (OPENAI_API_KEY, GROQ_API_KEY, …) or OPENAI_BASE_URL where the fleet runs, or name another model; flotilla doctor shows what is missing.',
   ),
   EXECUTOR_NOT_CONFIGURED: row(
     'recoverable',
     false,
     "The profile's code executor is not available here.",
-    'Configure the executor that the message names, or choose another profile.',
+    'Configure the executor that the message names under sandbox in flotilla.config.ts, or choose another profile.',
   ),
   QUEUE_FULL: row(
     'degraded',
@@ -72,19 +72,19 @@ export const errorTable = {
     'recoverable',
     true,
     'The task passed its time limit.',
-    'Raise timeoutMs, or make the task smaller.',
+    'See the last error in the message, if there is one. Else raise timeoutMs, or make the task smaller.',
   ),
   STEP_LIMIT: row(
     'recoverable',
     false,
     'The model did not finish within maxSteps.',
-    'Raise maxSteps, make the task smaller, or use a stronger model.',
+    'See the last error in the message, if there is one. Else raise maxSteps, make the task smaller, or use a stronger model.',
   ),
   OUTPUT_INVALID: row(
     'recoverable',
     false,
     'The final output does not fit the output schema.',
-    'Relax the schema, raise maxSteps, or use a stronger model.',
+    'If the answer was cut off, raise maxOutputTokens of the profile. Else relax outputSchema, raise maxSteps, or use a stronger model.',
   ),
   OUTPUT_EMPTY: row(
     'recoverable',
@@ -103,7 +103,7 @@ export const errorTable = {
     'degraded',
     true,
     "The provider's rate limit was reached (429).",
-    'Retried after the time that it named; lower the load or raise the limit if it persists.',
+    'Retried after the time that the provider named. If it persists: lower limits.rates.providers in flotilla.config.ts, or raise the limit at the provider.',
   ),
   MODEL_QUOTA_EXCEEDED: row(
     'critical',
@@ -127,7 +127,7 @@ export const errorTable = {
     'degraded',
     true,
     'The provider could not be reached or answered 5xx.',
-    'Retried, then the next model of the profile is used.',
+    "Retried, and the next model of the profile is tried. If it persists: check the base URL and the provider's status page; flotilla doctor makes one call.",
   ),
   MODEL_REQUEST_REFUSED: row(
     'recoverable',
@@ -145,13 +145,13 @@ export const errorTable = {
     'recoverable',
     false,
     'The conversation is longer than the model can read.',
-    'Use a model with a larger context, or smaller observations.',
+    'Use a model with a larger context, let tools return less (maxOutputBytes), or correct models.sizes in flotilla.config.ts.',
   ),
   MODEL_ANSWER_MALFORMED: row(
     'recoverable',
     true,
     'The answer of the model could not be parsed.',
-    'Retried; use a stronger model if it persists.',
+    'Retried. If it persists: use mode code for models that cannot call tools, or a stronger model.',
   ),
   MODEL_UNKNOWN_ERROR: row(
     'degraded',
@@ -163,28 +163,38 @@ export const errorTable = {
     'degraded',
     true,
     'Calls to this provider or tool are paused after repeated failures.',
-    'Retried by itself when the pause ends; see ops.health.',
+    'Retried by itself when the pause ends; flotilla breakers shows since when and why.',
   ),
   // Tools
-  TOOL_UNKNOWN: row('recoverable', false, 'No tool of this name.', 'The model is told which tools exist.'),
+  TOOL_UNKNOWN: row(
+    'recoverable',
+    false,
+    'No tool of this name.',
+    "The model is told which tools exist. If it should have this one: add it to tools, and to the agent's tools, in flotilla.config.ts.",
+  ),
   TOOL_ARGUMENTS_INVALID: row(
     'recoverable',
     false,
     "The arguments do not fit the tool's input schema.",
-    'The model is told what is wrong.',
+    "The model is told what is wrong. If it repeats: say in the tool's description and input schema what it needs.",
   ),
-  TOOL_FAILED: row('recoverable', false, 'The tool threw an error.', 'The model is told; see the message.'),
+  TOOL_FAILED: row(
+    'recoverable',
+    false,
+    'The tool threw an error.',
+    'The model is told. See the message; if the tool is at fault, correct its run function.',
+  ),
   TOOL_UNAVAILABLE: row(
     'degraded',
     true,
     'A service that the tool depends on could not be reached.',
-    "Retried by the tool's retry policy.",
+    'Retried if the tool is idempotent (retries). If it persists: check the service behind it.',
   ),
   TOOL_TARGET_UNAVAILABLE: row(
     'degraded',
     true,
     'A site or service that the arguments name could not be reached, or asked to wait; the tool itself works.',
-    "Retried by the tool's retry policy.",
+    'Retried if the tool is idempotent (retries). If it persists: check the address in the arguments.',
   ),
   TOOL_TIMEOUT: row(
     'recoverable',
@@ -196,7 +206,7 @@ export const errorTable = {
     'recoverable',
     false,
     'The tool returned something that is not JSON or does not fit its output schema.',
-    'Correct the tool.',
+    'Correct what the tool returns, or its output schema.',
   ),
   TOOL_OUTPUT_TOO_LARGE: row(
     'recoverable',
@@ -208,7 +218,7 @@ export const errorTable = {
     'recoverable',
     false,
     'A person declined the call, or the tool refuses this target.',
-    'The model is told.',
+    "The model is told. To allow it: approve the call next time, or widen the tool's hosts in flotilla.config.ts.",
   ),
   // Code
   CODE_SYNTAX: row(
@@ -227,25 +237,25 @@ export const errorTable = {
     'recoverable',
     false,
     'The step ran longer than its time limit.',
-    'Make the step smaller.',
+    'The model is told. If it persists: raise limits.codeStepTimeoutMs in flotilla.config.ts.',
   ),
   CODE_MEMORY: row(
     'recoverable',
     false,
     'The step used more memory than its limit.',
-    'Make the step smaller.',
+    'The model is told. If it persists: raise limits.codeMemoryMb in flotilla.config.ts.',
   ),
   CODE_PERMISSION: row(
     'recoverable',
     false,
     'The code tried something that the sandbox forbids.',
-    'Use the given tools instead.',
+    'The model is told to use the given tools. Files and network are reached by tools only.',
   ),
   CODE_LIMIT: row(
     'recoverable',
     false,
     'The step made too many tool calls or printed too much.',
-    'Make the step smaller.',
+    'The model is told. Let a tool do the loop, or print less.',
   ),
   NONDETERMINISM: row(
     'degraded',
@@ -253,7 +263,12 @@ export const errorTable = {
     'A lost session could not be rebuilt exactly.',
     'The model is told and starts the step again.',
   ),
-  SANDBOX_UNAVAILABLE: row('degraded', true, 'The executor could not start.', 'Run flotilla doctor.'),
+  SANDBOX_UNAVAILABLE: row(
+    'degraded',
+    true,
+    'The executor could not start.',
+    'Run flotilla doctor: it starts each executor and says what is missing.',
+  ),
   // Calls in general
   CALL_ABORTED: row(
     'recoverable',
@@ -261,12 +276,17 @@ export const errorTable = {
     'The call was stopped because its task was cancelled, ended or timed out.',
     'None needed.',
   ),
-  CALL_TIMEOUT: row('degraded', true, 'The call passed its time limit.', 'Raise the limit if it persists.'),
+  CALL_TIMEOUT: row(
+    'degraded',
+    true,
+    'The call passed its time limit.',
+    'Raise the time limit of the tool (timeoutMs) or of the profile if it persists.',
+  ),
   CALL_OUTCOME_UNKNOWN: row(
     'degraded',
     false,
     'The call was begun by a process that died; it was not repeated, because that is not safe.',
-    'Check the outside system, then decide.',
+    'Check in the outside system whether the call took effect, then submit the rest as a new task.',
   ),
   WORKER_LIMIT: row(
     'recoverable',

@@ -6,7 +6,7 @@ export const fleetErrors = {
     'degraded',
     false,
     'The bytes are not a record of this topic.',
-    'See the dead letter; publish with the registered schema, or plain JSON on tasks.submitted.',
+    'See flotilla dead-letters; publish with the registered schema, or plain JSON on tasks.submitted.',
   ),
   SCHEMA_MISMATCH: row('degraded', false, 'A value does not fit its schema.', 'Correct the named field.'),
   SCHEMA_INCOMPATIBLE: row(
@@ -37,13 +37,13 @@ export const fleetErrors = {
     'degraded',
     false,
     'A stage threw while handling an event: a bug.',
-    'See the dead letter; report it, correct it, then replay.',
+    'See flotilla dead-letters show; report it, and once it is fixed: flotilla dead-letters replay.',
   ),
   PROCESS_DIED: row(
     'critical',
     false,
     'The process died each time it handled this event, at least three times.',
-    'See the dead letter and what the process wrote before it died; report it, correct it, then replay.',
+    'See flotilla dead-letters show, and what the process wrote before it died; report it, and once it is fixed: flotilla dead-letters replay.',
   ),
   PAYLOAD_MISSING: row(
     'degraded',
@@ -55,7 +55,7 @@ export const fleetErrors = {
     'critical',
     false,
     'The configuration is invalid.',
-    'Correct each of the listed paths.',
+    'Correct what the message names, in flotilla.config.ts or in the environment; docs/configuration.md lists every setting.',
   ),
   LOG_UNAVAILABLE: row(
     'critical',
@@ -85,7 +85,7 @@ export const fleetErrors = {
     'critical',
     false,
     'Another process uses this data directory.',
-    'Stop it, use its gateway, or set FLOTILLA_DATA to another directory.',
+    'Stop that process, use its gateway (FLOTILLA_URL), or set FLOTILLA_DATA to another directory.',
   ),
   NO_FLEET: row(
     'recoverable',
@@ -164,8 +164,13 @@ export const fleetErrors = {
     'recoverable',
     false,
     'The request is not valid.',
-    'Correct the part that the message names.',
+    'Correct what the message names; --help shows what is allowed.',
   ),
-  NOT_FOUND: row('recoverable', false, 'The named item does not exist.', 'Check the name or id.'),
+  NOT_FOUND: row(
+    'recoverable',
+    false,
+    'The named item does not exist.',
+    'Check the name or id; the list of the same command shows those that exist.',
+  ),
   INTERNAL: row('degraded', false, 'An unexpected error: a bug.', 'Report it with the message.'),
 } as const satisfies Record<string, ErrorRow>

@@ -11,9 +11,9 @@ import type { Json } from '../../schemas/json.ts'
 import { DEFAULT_EXECUTOR } from '../../services/code-sandbox/constants.ts'
 import { openExecutors } from '../../services/code-sandbox/executors/open.ts'
 import type { Executor, ToolSignature } from '../../services/code-sandbox/executors/port.ts'
+import { number } from '../arguments.ts'
 import { paint, print, printJson, say } from '../output.ts'
 import { runSnippet, type SnippetOutcome } from '../../services/code-sandbox/try-out.ts'
-import { number } from './run.ts'
 
 type Results = Map<string, Json[]>
 
@@ -24,8 +24,7 @@ interface SandboxOptions {
   toolResult?: Results
 }
 
-export function addSandbox(program: Command): void {
-  const sandbox = program.command('sandbox').description('run Python as an agent’s step runs it')
+export function defineSandbox(sandbox: Command): void {
   addSharedOptions(sandbox.command('run'))
     .description('run one Python file as an agent’s step; - reads it from stdin')
     .argument('<file>', 'Python that may call the fleet’s tools and final_answer()')

@@ -1,45 +1,56 @@
+// Commands of people and programs that use a running fleet: over KAFKA_BROKERS, or the gateway at FLOTILLA_URL
+// or PORT.
 import { readFileSync } from 'node:fs'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { connect } from '../../client/connect.ts'
 import type { Client, TaskResult } from '../../client/types.ts'
+import { readEnvironment } from '../../runtime/config/environment.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
-import { exitCode, exitCodeHelp, paint, print, printJson, say } from '../output.ts'
-import { LiveView, renderResult, shorten } from '../render.ts'
-import { addTaskOptions, number, toTask, type TaskOptions } from './run.ts'
+import { wholeNumber } from '../arguments.ts'
+import { exitCode, exitCodeHelp, exitCodes } from '../exit-codes.ts'
+import { paint, print, printJson, say } from '../output.ts'
+import { LiveView, renderResult, renderStep, shorten } from '../render.ts'
+import { addTaskOptions, toTask, type TaskOptions } from '../task-options.ts'
 
-/**
- * Commands of people and programs that use a running fleet: over KAFKA_BROKERS, or the gateway at
- * FLOTILLA_URL or PORT.
- */
-export function addTasks(program: Command): void {
-  const submitCommand = program
-    .command('submit')
+export function defineSubmit(command: Command): void {
+  command
     .description('submit a task to a running fleet; prints its id')
     .argument('<task>', 'what to do; - reads it from stdin')
     .option('--json', 'print {"taskId": …}')
-  addTaskOptions(submitCommand).action(submit)
-  program
-    .command('result')
+  addTaskOptions(command).action(submit)
+}
+
+export function defineResult(command: Command): void {
+  command
     .description('show the result of a task')
     .argument('<taskId>')
     .option('--wait', 'wait until there is one')
-    .option('--timeout <ms>', 'give up waiting after this long', number)
+    .option('--steps', 'also show each step: its code, tool calls and errors')
+    .option('--timeout <ms>', 'give up waiting after this long', wholeNumber)
     .option('--json', 'one JSON object on stdout')
-    .addHelpText('after', `\n${exitCodeHelp} 5: no result yet.`)
+    .addHelpText('after', `\n${exitCodeHelp}\n5: no result yet.`)
     .action(result)
-  program
-    .command('watch')
+}
+
+export function defineWatch(command: Command): void {
+  command
     .description('follow one task as it runs, or every result as it comes')
     .argument('[taskId]')
     .option(
       '--group <name>',
       'consumer group: resume where it stopped, and share results with its other members',
     )
-    .option('--from <where>', 'earliest or latest, for a group without a position', 'latest')
+    .addOption(
+      new Option('--from <where>', 'for a group without a position')
+        .choices(['earliest', 'latest'])
+        .default('latest'),
+    )
     .option('--json', 'a line of JSON each')
     .action(watch)
-  program
-    .command('cancel')
+}
+
+export function defineCancel(command: Command): void {
+  command
     .description('cancel a task; its result then says so')
     .argument('<taskId>')
     .option('--reason <text>')
@@ -55,7 +66,7 @@ async function withClient<T>(work: (client: Client) => Promise<T>): Promise<T> {
   }
 }
 
-async function submit(text: string, options: TaskOptions): Promise<void> {
+async function submit(text: string, options: TaskOptions & { json?: boolean }): Promise<void> {
   const task = toTask(text === '-' ? readFileSync(0, 'utf8') : text, options)
   const submitted = await withClient((client) => client.submit(task))
   if (options.json) printJson(submitted)
@@ -65,7 +76,7 @@ async function submit(text: string, options: TaskOptions): Promise<void> {
 
 async function result(
   taskId: string,
-  options: { wait?: boolean; timeout?: number; json?: boolean },
+  options: { wait?: boolean; steps?: boolean; timeout?: number; json?: boolean },
 ): Promise<void> {
   const limit = options.timeout === undefined ? {} : { timeoutMs: options.timeout }
   const found = await withClient((client) =>
@@ -76,11 +87,22 @@ async function result(
       ? 'It may still be running: ask again later.'
       : `Wait for it with: flotilla result --wait ${taskId}`
     say(paint('yellow', `No result for ${taskId} yet. ${advice}`))
-    process.exit(5)
+    process.exit(exitCodes.pending.code)
   }
   if (options.json) printJson(found)
-  else print(renderResult(found))
+  else {
+    if (options.steps) for (const step of found.steps) print(renderStep(step))
+    print(renderResult(found))
+    const trace = traceLink(found)
+    if (trace !== null) print(`  ${trace}`)
+  }
   process.exit(exitCode(found.status))
+}
+
+/** Where the trace can be looked at, if FLOTILLA_TRACE_URL says so. */
+function traceLink({ traceId }: TaskResult): string | null {
+  const { traceUrl } = readEnvironment(process.env)
+  return traceId === null || traceUrl === null ? null : traceUrl.replace('{traceId}', traceId)
 }
 
 /** Null when there is none within the limit. */
@@ -97,7 +119,7 @@ async function waitFor(
 
 async function watch(
   taskId: string | undefined,
-  options: { group?: string; from: string; json?: boolean },
+  options: { group?: string; from: 'earliest' | 'latest'; json?: boolean },
 ): Promise<void> {
   await withClient((client) =>
     taskId === undefined ? watchResults(client, options) : watchTask(client, taskId, options.json === true),
@@ -118,9 +140,9 @@ async function watchTask(client: Client, taskId: string, json: boolean): Promise
 
 async function watchResults(
   client: Client,
-  options: { group?: string; from: string; json?: boolean },
+  options: { group?: string; from: 'earliest' | 'latest'; json?: boolean },
 ): Promise<void> {
-  const from = options.from === 'earliest' ? 'earliest' : 'latest'
+  const { from } = options
   const results = client.results(options.group === undefined ? { from } : { from, group: options.group })
   for await (const item of results) {
     if (options.json) printJson(item)

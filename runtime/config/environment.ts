@@ -44,6 +44,10 @@ export interface Environment {
   readonly databaseUrl: string | null
   readonly otlpEndpoint: string | null
   readonly logLevel: string
+  /** Address of a trace in its user interface, with {traceId} for the id; null if unknown. */
+  readonly traceUrl: string | null
+  /** Null: text on a terminal, else json. */
+  readonly logFormat: 'text' | 'json' | null
   readonly port: number
   /** Loopback unless HOST says otherwise. */
   readonly host: string
@@ -111,7 +115,12 @@ const variables = z.object({
   REDIS_URL: url('redis:', 'rediss:').optional(),
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: url('http:', 'https:').optional(),
+  FLOTILLA_TRACE_URL: z
+    .string()
+    .refine((text) => /^https?:.*\{traceId\}/.test(text), 'must be a URL with {traceId} in it')
+    .optional(),
   LOG_LEVEL: oneOf(levels).default('warn'),
+  LOG_FORMAT: oneOf(['text', 'json']).optional(),
   PORT: whole(0, 65_535).default(8000),
   HOST: z.string().default('127.0.0.1'),
   FLOTILLA_ALLOWED_HOSTS: listOf(hostName),
@@ -238,7 +247,9 @@ export function readEnvironment(given: Readonly<Record<string, string | undefine
     redisUrl: withPassword(env.REDIS_URL ?? null, present['REDIS_PASSWORD']),
     databaseUrl: env.DATABASE_URL ?? null,
     otlpEndpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT ?? null,
+    traceUrl: env.FLOTILLA_TRACE_URL ?? null,
     logLevel: env.LOG_LEVEL,
+    logFormat: env.LOG_FORMAT ?? null,
     port: env.PORT,
     host: env.HOST,
     http: {

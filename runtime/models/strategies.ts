@@ -4,8 +4,6 @@ import type { TaskSubmitted } from '../../schemas/generated/events.ts'
 import { valuesOf } from '../../schemas/task-fields.ts'
 
 export const strategies = valuesOf('strategy')
-export const complexities = valuesOf('complexity')
-export const qualities = valuesOf('quality')
 
 /** aggressive: cheap above all. balanced: by the task. conservative: a strong model only if critical. */
 export type Strategy = NonNullable<TaskSubmitted['strategy']>

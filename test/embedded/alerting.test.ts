@@ -143,11 +143,11 @@ test('flotilla alerts: list, silence and test, by the gateway of a running fleet
   await eventually('now it is told', () => noticesIn(receiver).includes('raised failures'))
   for (const [args, message] of [
     [['silence', 'nosuch'], /no alert rule named nosuch; there are: high_latency/],
-    [['silence', 'failures', '--for', 'soon'], /--for must be a time such as 30m, 2h or 1d, not "soon"/],
+    [['silence', 'failures', '--for', 'soon'], /'soon' is invalid\. It must be a time such as 30m, 2h or 1d/],
     [['test', 'nosuch'], /no alert rule named nosuch/],
   ] as const) {
     const refused = await flotilla(['alerts', ...args], { env })
-    assert.equal(refused.code, 1)
+    assert.ok((refused.code ?? 0) >= 64)
     assert.match(refused.err, message)
   }
 })
