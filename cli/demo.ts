@@ -24,7 +24,7 @@ export async function demo(): Promise<void> {
       'The model is scripted: it plays recorded conversations, and costs nothing. Everything else is real.\n',
     ),
   )
-  const fleet = await startEmbedded({ dataDir }, { scripted: true, config: fileURLToPath(demoConfig) })
+  const fleet = await startEmbedded({ dataDir }, { model: SCRIPTED_MODEL, config: fileURLToPath(demoConfig) })
   let failures = 0
   try {
     for (const { title, explains, ...task } of demoTasks) {

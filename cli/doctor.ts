@@ -7,12 +7,12 @@ import { alertWarnings } from '../runtime/config/alerts.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import { exposureWarnings } from '../runtime/config/exposure.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
-import { loadFleet } from '../runtime/config/load.ts'
 import { createSchemaChecks } from '../runtime/foreign-schema/checks.ts'
 import { openHostWarnings, transportWarnings } from '../runtime/config/transport.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { openLog } from '../runtime/log/open.ts'
-import { missingSetting } from '../runtime/models/discovery.ts'
+import { fleetWithoutModel } from '../runtime/models/missing.ts'
+import { parseModel } from '../runtime/models/names.ts'
 import { redacted, shownUrl } from '../runtime/redaction.ts'
 import { openStores, type Stores } from '../runtime/store/open.ts'
 import { quietInstruments } from '../runtime/telemetry/instruments.ts'
@@ -20,7 +20,7 @@ import { topics } from '../schemas/topics.ts'
 import { openExecutors } from '../services/code-sandbox/executors/open.ts'
 import { paint, print, printJson } from './output.ts'
 import { gatewayOf, isLocked, problemIn } from '../operator/running-fleet.ts'
-import { withScriptedModel } from './scripted.ts'
+import { loadWithScriptedModel, type LoadedFleet } from './scripted.ts'
 import { services } from './services.ts'
 
 const MODEL_CHECK_MS = 20_000
@@ -46,10 +46,11 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
     if (!options.json) printFinding(findings.at(-1) as Finding)
   }
   const environment = readEnvironment(process.env)
-  const scripted = await withScriptedModel(environment)
+  let loaded: LoadedFleet | null = null
   let fleet: Fleet | null = null
   await add('configuration', async () => {
-    fleet = await loadFleet(scripted.environment)
+    loaded = await loadWithScriptedModel(environment)
+    fleet = loaded.fleet
     return `${fleet.tools.length} tools, agents: ${Object.keys(fleet.agents).join(', ') || 'the built-in one'}`
   })
   await add('agents', async () => agents(fleet))
@@ -59,9 +60,8 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   const gateway = isLocked(own) ? gatewayOf(environment) : null
   const scratch = gateway === null ? null : mkdtempSync(join(tmpdir(), 'flotilla-doctor-'))
   const stores = scratch === null ? own : await openStores({ ...environment, dataDir: scratch })
-  await add('model API', async () =>
-    modelApi(fleet, openOrThrow(stores), scripted.environment, scripted.active),
-  )
+  const known = (loaded as LoadedFleet | null)?.environment ?? environment
+  await add('model API', async () => modelApi(fleet, openOrThrow(stores), known))
   await add('log', async () => log(environment))
   await add('schema registry', async () => registry(environment))
   await add('cache and journal', async () =>
@@ -76,7 +76,7 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   await add('alerts', async () => alerts(fleet, environment))
   if (!(stores instanceof Error)) await (stores as Stores).close()
   if (scratch !== null) rmSync(scratch, { recursive: true, force: true })
-  await scripted.stop()
+  await (loaded as LoadedFleet | null)?.stop()
   if (options.json) printJson(findings)
   process.exit(findings.some(({ result }) => result === 'failed') ? 1 : 0)
 }
@@ -123,18 +123,14 @@ async function modelApi(
   fleet: Fleet | null,
   stores: Stores,
   environment: Environment,
-  scripted: boolean,
 ): Promise<string | Omit<Finding, 'check'>> {
   if (!fleet) throw new Error('fix the configuration first')
   const model = fleet.models.default
-  if (scripted || model === null)
-    return {
-      result: 'warn',
-      reason:
-        'no model is configured, answers are scripted: set OPENAI_API_KEY, or OPENAI_BASE_URL for your own server',
-    }
-  const missing = missingSetting(model, fleet.models.providers, environment.raw)
-  if (missing !== null) throw new FlotillaError('MODEL_NOT_CONFIGURED', `${model}: ${missing}`)
+  const missing = fleetWithoutModel(fleet)
+  if (missing !== null) throw new FlotillaError('MODEL_NOT_CONFIGURED', missing)
+  if (model === null) return { result: 'ok', reason: 'no default model; every agent has one of its own' }
+  if (parseModel(model).provider === 'scripted')
+    return { result: 'warn', reason: 'answers are scripted: no language model is asked' }
   const planner = services.find(({ name }) => name === 'planner')
   const caller = planner?.callers?.({
     ...stores,

@@ -71,12 +71,7 @@ export function renderResult(result: TaskResult): string {
   ]
   parts.push(paint('dim', `  ${facts.filter(Boolean).join(' · ')}`))
   if (result.output !== null && result.model?.startsWith('scripted/'))
-    parts.push(
-      paint(
-        'yellow',
-        '  This answer is scripted: no model is configured. Set OPENAI_API_KEY, or OPENAI_BASE_URL for your own server.',
-      ),
-    )
+    parts.push(paint('yellow', '  This answer is scripted: no language model was asked.'))
   return parts.join('\n')
 }
 

@@ -39,8 +39,8 @@ export const errorTable = {
   MODEL_NOT_CONFIGURED: row(
     'recoverable',
     false,
-    "The model's provider has no key or base URL.",
-    'Set the environment variable that the message names.',
+    'No model is configured, or its provider has no key or base URL.',
+    'Set one of the environment variables that the message names.',
   ),
   EXECUTOR_NOT_CONFIGURED: row(
     'recoverable',

@@ -26,7 +26,10 @@ export function addTaskOptions(command: Command): Command {
   return command
     .option('--agent <name>', 'agent of flotilla.config.ts')
     .option('--profile <name>', 'fast, accurate, economy, local, secure, throughput, or one of your own')
-    .option('--model <name>', 'provider/model, such as groq/llama-3.3-70b-versatile; a bare name is OpenAI’s')
+    .option(
+      '--model <name>',
+      'provider/model, such as groq/llama-3.3-70b-versatile; a bare name is OpenAI’s, scripted needs no key',
+    )
     .addOption(
       new Option('--strategy <name>', 'how to choose the model if none is named').choices(strategies),
     )
@@ -125,7 +128,7 @@ async function run(text: string, options: TaskOptions): Promise<void> {
 /** Starts this command's own fleet, or uses the gateway of the process that holds the data directory. */
 async function openFleet(options: TaskOptions): Promise<{ client: Client; stop: () => Promise<void> }> {
   try {
-    return await (await import('../embedded.ts')).startEmbedded()
+    return await (await import('../embedded.ts')).startEmbedded({}, { model: options.model ?? null })
   } catch (error) {
     const environment = readEnvironment(process.env)
     const gateway = gatewayBehind(error, environment)

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { FlotillaError } from '../errors.ts'
 import { discoverModels, isServed } from '../models/discovery.ts'
-import { parseModel, SCRIPTED_MODEL } from '../models/names.ts'
+import { fullName, parseModel } from '../models/names.ts'
 import { defaultTiers, strategies } from '../models/strategies.ts'
 import { alertMistakes, alertsSchema, completeAlerts } from './alerts.ts'
 import {
@@ -278,7 +278,7 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
     ...(isObject(given.overrides) && { overrides: given.overrides }),
     tools: Array.isArray(given.tools) ? given.tools : [],
     models: {
-      default: models.default ?? discovered.default ?? SCRIPTED_MODEL,
+      default: typeof models.default === 'string' ? fullName(models.default) : discovered.default,
       strategy: models.strategy ?? null,
       tiers: { ...defaultTiers, ...models.tiers },
       profiles: { ...defaultProfiles, ...models.profiles },

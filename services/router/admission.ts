@@ -5,7 +5,8 @@
 // then the fleet's strategy, the fleet's default model.
 import { defaultTask } from '../../runtime/config/defaults.ts'
 import type { AgentDefinition, Fleet, Profile } from '../../runtime/config/fleet.ts'
-import { SCRIPTED_MODEL } from '../../runtime/models/names.ts'
+import { missingFor } from '../../runtime/models/missing.ts'
+import { fullName } from '../../runtime/models/names.ts'
 import type { Failure, Json } from '../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../schemas/generated/events.ts'
 import { modelsFor, tierFor, type Strategy } from '../../runtime/models/strategies.ts'
@@ -15,7 +16,6 @@ import {
   checkExecutor,
   checkProfile,
   checkTools,
-  missingFor,
   modelMissing,
   noModelAtAll,
 } from './references.ts'
@@ -28,7 +28,8 @@ interface ChosenModels {
   reason: string
 }
 
-export function admit(task: TaskSubmitted, taskId: string, submittedAtMs: number, fleet: Fleet): Admission {
+export function admit(given: TaskSubmitted, taskId: string, submittedAtMs: number, fleet: Fleet): Admission {
+  const task = { ...given, model: given.model === null ? null : fullName(given.model) }
   const named = agentNameOf(task.agent, fleet)
   if ('rejected' in named) return named
   const agentName = named.name
@@ -115,11 +116,10 @@ function chooseModels(
 ): ChosenModels | { rejected: Failure } {
   if (asked !== null) return usable([asked], 'asked for by the task', null, fleet)
   if (profile) return usable(profile.models, `first model of profile "${profileName}"`, profileName, fleet)
-  const { default: standard, providers } = fleet.models
-  if (standard !== null && standard !== SCRIPTED_MODEL)
-    return usable([standard], 'default model of the fleet', null, fleet)
-  if (!Object.hasOwn(providers, 'scripted')) return { rejected: noModelAtAll() }
-  return { models: [SCRIPTED_MODEL], reason: 'no model is connected: the scripted model answers' }
+  const standard = fleet.models.default
+  return standard === null
+    ? { rejected: noModelAtAll() }
+    : usable([standard], 'default model of the fleet', null, fleet)
 }
 
 /**
