@@ -22,6 +22,7 @@ import { FanOut } from '../fan-out.ts'
 import { Following, Items, type Followed } from './follow.ts'
 import { isResult, searchResult, searchWhole } from './result-search.ts'
 import type { Positioned, Positions } from '../positions.ts'
+import { timeLimit } from './time-limit.ts'
 import { assertTaskId, toResult } from '../result.ts'
 import { toSubmission } from '../submission.ts'
 import { Stream } from '../stream.ts'
@@ -81,7 +82,8 @@ export class LogClient implements Client {
       nameOf: ({ key }) => key ?? '',
       translate: async (record) => positioned(await this.#toUpdate(record), record, 'tasks.history'),
       isLast: ({ item }) => item.kind === 'result',
-      isBestEffort: ({ item }) => item.kind === 'text',
+      // What has no position is a sign of life; the history has all that counts.
+      isBestEffort: ({ item, position }) => position === null && item.kind !== 'result',
     })
     this.#live = new FanOut({
       tail: (handler) => log.tail({ topics: ['tasks.completed'], from: 'latest' }, handler),
@@ -381,26 +383,3 @@ const offsetBefore = (
   { earliest, next }: { earliest: number; next: number },
   where: 'earliest' | 'latest',
 ): number => (where === 'earliest' ? earliest : next) - 1
-
-function timeLimit(taskId: string, timeoutMs: number | undefined, signal: AbortSignal | undefined) {
-  let timer: NodeJS.Timeout | undefined
-  let over = false
-  const { promise: passed, reject } = Promise.withResolvers<never>()
-  const end = (reason: unknown) => {
-    over = true
-    reject(reason)
-  }
-  const onAbort = () => end(signal?.reason)
-  if (timeoutMs !== undefined) {
-    const message = `no result of ${taskId} within ${timeoutMs} ms; the task continues`
-    timer = setTimeout(() => end(new FlotillaError('TASK_TIMED_OUT', message)), timeoutMs)
-  }
-  if (signal?.aborted) onAbort()
-  signal?.addEventListener('abort', onAbort)
-  const cancel = () => {
-    over = true
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', onAbort)
-  }
-  return { passed, isOver: () => over, cancel }
-}
