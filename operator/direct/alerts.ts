@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Codec, Decoded } from '../../runtime/codec/port.ts'
 import { unlessUndecodable } from '../../runtime/codec/skip.ts'
-import { unknownRule } from '../../runtime/config/alerts.ts'
+import { LOG_CHANNEL, unknownRule } from '../../runtime/config/alerts.ts'
 import type { Alerts, NamedRule } from '../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
@@ -21,6 +21,8 @@ export interface AlertView {
   severity: string
   condition: Pick<NamedRule, 'measure' | 'threshold' | 'windowMs' | 'minTasks' | 'pattern'>
   channels: readonly string[]
+  /** Channels that alerts.channels does not define, so they are not notified; absent from older gateways. */
+  missingChannels?: readonly string[]
   state: 'firing' | 'ok'
   /** The message of its last event; null if there was none. */
   message: string | null
@@ -47,7 +49,7 @@ export interface AlertOperator {
   test(rule: string): Promise<TestAnswer[]>
 }
 
-type Settings = Pick<Alerts, 'rules' | 'silences'>
+type Settings = Pick<Alerts, 'rules' | 'silences' | 'channels'>
 
 /** Throws NOT_FOUND with the known names. */
 export function namedRule(name: string, { rules }: Pick<Alerts, 'rules'>): NamedRule {
@@ -58,7 +60,7 @@ export function namedRule(name: string, { rules }: Pick<Alerts, 'rules'>): Named
 
 /** Each rule as configured, with its last event and its silence. */
 export function alertViews(
-  { rules, silences: configured }: Settings,
+  { rules, silences: configured, channels: defined }: Settings,
   events: readonly Decoded[],
   said: ReadonlyMap<string, NonNullable<AlertView['silence']>>,
 ): AlertView[] {
@@ -79,6 +81,7 @@ export function alertViews(
       severity,
       condition: { measure, threshold, windowMs, minTasks, pattern },
       channels,
+      missingChannels: channels.filter((name) => name !== LOG_CHANNEL && !Object.hasOwn(defined, name)),
       state: firing ? 'firing' : 'ok',
       message,
       sinceMs: firing ? (first?.data as AlertRaised).atMs : null,
