@@ -6,6 +6,7 @@ import { SCRIPTED_MODEL } from '../runtime/models/names.ts'
 import { demoTasks } from '../examples/demo-tasks.ts'
 import { startEmbedded } from './embedded.ts'
 import { paint, say } from './output.ts'
+import { LiveView } from './live-view.ts'
 import { renderResult } from './render.ts'
 import { runToEnd } from './commands/run.ts'
 
@@ -24,12 +25,12 @@ export async function demo(): Promise<void> {
       'The model is scripted: it plays recorded conversations, and costs nothing. Everything else is real.\n',
     ),
   )
-  const fleet = await startEmbedded({ dataDir }, { scripted: true, config: fileURLToPath(demoConfig) })
+  const fleet = await startEmbedded({ dataDir }, { model: SCRIPTED_MODEL, config: fileURLToPath(demoConfig) })
   let failures = 0
   try {
     for (const { title, explains, ...task } of demoTasks) {
       say(`${paint('bold', `▸ ${title}`)}\n  ${paint('dim', explains)}\n  ${task.text}`)
-      const result = await runToEnd(fleet.client, { ...task, model: SCRIPTED_MODEL }, { quiet: false })
+      const result = await runToEnd(fleet.client, { ...task, model: SCRIPTED_MODEL }, new LiveView())
       say(`${renderResult(result)}\n`)
       if (result.status !== 'succeeded') failures++
     }

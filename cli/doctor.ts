@@ -8,12 +8,12 @@ import { readEnvironment, type Environment } from '../runtime/config/environment
 import { executorKind } from '../runtime/config/executors.ts'
 import { exposureWarnings } from '../runtime/config/exposure.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
-import { loadFleet } from '../runtime/config/load.ts'
 import { createSchemaChecks } from '../runtime/foreign-schema/checks.ts'
 import { openHostWarnings, transportWarnings } from '../runtime/config/transport.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { openLog } from '../runtime/log/open.ts'
-import { missingSetting } from '../runtime/models/discovery.ts'
+import { fleetWithoutModel } from '../runtime/models/missing.ts'
+import { parseModel } from '../runtime/models/names.ts'
 import { redacted, shownUrl } from '../runtime/redaction.ts'
 import { inspectDataFile } from '../runtime/store/data-file.ts'
 import { openStores, type Stores } from '../runtime/store/open.ts'
@@ -23,7 +23,7 @@ import { openExecutors } from '../services/code-sandbox/executors/open.ts'
 import { loadServices } from '../services/index.ts'
 import { paint, print, printJson } from './output.ts'
 import { gatewayOf, problemIn } from '../operator/running-fleet.ts'
-import { withScriptedModel } from './scripted.ts'
+import { loadWithScriptedModel, type LoadedFleet } from './scripted.ts'
 
 const MODEL_CHECK_MS = 20_000
 const GATEWAY_MS = 2_000
@@ -47,10 +47,11 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
     if (!options.json) printFinding(findings.at(-1) as Finding)
   }
   const environment = readEnvironment(process.env)
-  const scripted = await withScriptedModel(environment)
+  let loaded: LoadedFleet | null = null
   let fleet: Fleet | null = null
   await add('configuration', async () => {
-    fleet = await loadFleet(scripted.environment)
+    loaded = await loadWithScriptedModel(environment)
+    fleet = loaded.fleet
     return `${fleet.tools.length} tools, agents: ${Object.keys(fleet.agents).join(', ') || 'the built-in one'}`
   })
   await add('agents', async () => agents(fleet))
@@ -61,9 +62,8 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), 'flotilla-doctor-'))
   const elsewhere = { ...environment, dataDir: scratch, allowVolatileStore: true }
   const stores = await openStores(elsewhere).catch((error: unknown) => error)
-  await add('model API', async () =>
-    modelApi(fleet, openOrThrow(stores), scripted.environment, scripted.active),
-  )
+  const known = (loaded as LoadedFleet | null)?.environment ?? environment
+  await add('model API', async () => modelApi(fleet, openOrThrow(stores), known))
   if (environment.kafkaBrokers.length === 0)
     await add('data directory', async () => `${environment.dataDir}: ${inspectDataFile(environment.dataDir)}`)
   await add('log', async () => log(elsewhere))
@@ -80,7 +80,7 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   await add('alerts', async () => alerts(fleet, environment))
   if (!(stores instanceof Error)) await (stores as Stores).close()
   rmSync(scratch, { recursive: true, force: true })
-  await scripted.stop()
+  await (loaded as LoadedFleet | null)?.stop()
   if (options.json) printJson(findings)
   process.exit(findings.some(({ result }) => result === 'failed') ? 1 : 0)
 }
@@ -137,18 +137,14 @@ async function modelApi(
   fleet: Fleet | null,
   stores: Stores,
   environment: Environment,
-  scripted: boolean,
 ): Promise<string | Omit<Finding, 'check'>> {
   if (!fleet) throw new Error('fix the configuration first')
   const model = fleet.models.default
-  if (scripted || model === null)
-    return {
-      result: 'warn',
-      reason:
-        'no model is configured, answers are scripted: set OPENAI_API_KEY, or OPENAI_BASE_URL for your own server',
-    }
-  const missing = missingSetting(model, fleet.models.providers, environment.raw)
-  if (missing !== null) throw new FlotillaError('MODEL_NOT_CONFIGURED', `${model}: ${missing}`)
+  const missing = fleetWithoutModel(fleet)
+  if (missing !== null) throw new FlotillaError('MODEL_NOT_CONFIGURED', missing)
+  if (model === null) return { result: 'ok', reason: 'no default model; every agent has one of its own' }
+  if (parseModel(model).provider === 'scripted')
+    return { result: 'warn', reason: 'answers are scripted: no language model is asked' }
   const [planner] = await loadServices(['planner'])
   const caller = planner?.callers?.({
     ...stores,

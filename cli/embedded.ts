@@ -1,11 +1,10 @@
 // A fleet inside this command, for as long as it runs.
 import { LogClient } from '../client/log/client.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
-import { loadFleet } from '../runtime/config/load.ts'
 import { startProcess, type FleetProcess } from '../runtime/host/process.ts'
 import { openTelemetry } from '../runtime/telemetry/open.ts'
 import { loadServices } from '../services/index.ts'
-import { withScriptedModel } from './scripted.ts'
+import { loadWithScriptedModel } from './scripted.ts'
 
 export interface EmbeddedFleet {
   readonly client: LogClient
@@ -19,23 +18,23 @@ export interface EmbeddedFleet {
  */
 export async function startEmbedded(
   changes: Partial<Environment> = {},
-  options: { scripted?: boolean; config?: string } = {},
+  options: { model?: string | null; config?: string } = {},
 ): Promise<EmbeddedFleet> {
   const raw = options.config === undefined ? process.env : { ...process.env, FLOTILLA_CONFIG: options.config }
   const environment: Environment = { ...readEnvironment(raw), kafkaBrokers: [], ...changes }
-  const scripted = await withScriptedModel(environment, { always: options.scripted === true })
-  const fleet = await loadFleet(scripted.environment)
-  const telemetry = openTelemetry(scripted.environment, 'fleet', { records: false, fleet })
+  const loaded = await loadWithScriptedModel(environment, { model: options.model ?? null })
+  const { fleet } = loaded
+  const telemetry = openTelemetry(loaded.environment, 'fleet', { records: false, fleet })
   const stages = (await loadServices()).filter(({ stage }) => stage)
   const running = await startProcess({
     name: 'fleet',
     services: stages,
-    environment: scripted.environment,
+    environment: loaded.environment,
     fleet,
     telemetry,
     http: false,
   }).catch(async (error: unknown) => {
-    await scripted.stop()
+    await loaded.stop()
     throw error
   })
   const client = new LogClient({
@@ -48,7 +47,7 @@ export async function startEmbedded(
   const stop = async () => {
     await client.close()
     await running.stop()
-    await scripted.stop()
+    await loaded.stop()
   }
   return { client, process: running, stop }
 }

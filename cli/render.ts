@@ -1,9 +1,9 @@
 // Renders a task for people: its steps while they happen, then its result.
-import type { TaskResult, TaskStep, TaskUpdate, ToolCallRecord } from '../client/types.ts'
+import type { TaskResult, TaskStep, ToolCallRecord } from '../client/types.ts'
 import { errorTable } from '../runtime/errors.ts'
 import type { Failure } from '../schemas/generated/events.ts'
 import type { Json } from '../schemas/json.ts'
-import { paint, say } from './output.ts'
+import { paint } from './output.ts'
 
 const MAX_LINE = 160
 const MAX_LINES = 14
@@ -17,14 +17,14 @@ function textOf(value: Json | undefined): string {
   return typeof value === 'string' ? value : JSON.stringify(value ?? null)
 }
 
-function block(text: string): string {
+export function block(text: string): string {
   const lines = text.trimEnd().split('\n')
   const shown = lines.slice(0, MAX_LINES).map((line) => `    ${line.slice(0, MAX_LINE)}`)
   if (lines.length > MAX_LINES) shown.push(`    … ${lines.length - MAX_LINES} more lines`)
   return shown.join('\n')
 }
 
-function seconds(ms: number): string {
+export function seconds(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
 }
 
@@ -34,19 +34,30 @@ export function renderStep(step: TaskStep): string {
   const parts = [head]
   if (step.code) parts.push(block(step.code))
   else if (step.text && step.kind !== 'answer') parts.push(block(step.text))
-  parts.push(...(step.toolCalls ?? []).map(renderCall))
+  return [...parts, renderRest(step, new Set())].filter(Boolean).join('\n')
+}
+
+/** What follows the model's answer in a step, without calls that were shown. */
+export function renderRest(step: TaskStep, shown: ReadonlySet<string>): string {
+  const parts = (step.toolCalls ?? []).filter(({ callId }) => !shown.has(callId)).map(renderCall)
   if (step.observation && step.kind === 'code') parts.push(paint('dim', block(step.observation)))
   if (step.error) parts.push(paint('yellow', `    ${step.error.code}: ${shorten(step.error.message)}`))
   return parts.join('\n')
 }
 
-function renderCall(call: ToolCallRecord): string {
+/** A call of a step, or of the task's history. */
+export function renderCall(
+  call: Partial<ToolCallRecord> | { readonly [name: string]: Json | undefined },
+): string {
+  const { tool, status, output, error, durationMs, cached } = call
+  const reason =
+    typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(status)
   const outcome =
-    call.status === 'succeeded'
-      ? shorten(call.output === undefined ? 'ok' : textOf(call.output), 80)
-      : paint('yellow', shorten(call.error?.message ?? call.status, 100))
-  const cached = call.cached ? ' (cached)' : ''
-  return `    ${paint('magenta', call.tool)}(${shorten(textOf(call.arguments), 80)}) → ${outcome} ${paint('dim', seconds(call.durationMs) + cached)}`
+    status === 'succeeded'
+      ? shorten(output === undefined ? 'ok' : textOf(output), 80)
+      : paint('yellow', shorten(reason, 100))
+  const note = cached === true ? ' (cached)' : ''
+  return `    ${paint('magenta', String(tool))}(${shorten(textOf(call.arguments ?? ''), 80)}) → ${outcome} ${paint('dim', seconds(Number(durationMs ?? 0)) + note)}`
 }
 
 export function renderResult(result: TaskResult): string {
@@ -71,12 +82,7 @@ export function renderResult(result: TaskResult): string {
   ]
   parts.push(paint('dim', `  ${facts.filter(Boolean).join(' · ')}`))
   if (result.output !== null && result.model?.startsWith('scripted/'))
-    parts.push(
-      paint(
-        'yellow',
-        '  This answer is scripted: no model is configured. Set OPENAI_API_KEY, or OPENAI_BASE_URL for your own server.',
-      ),
-    )
+    parts.push(paint('yellow', '  This answer is scripted: no language model was asked.'))
   return parts.join('\n')
 }
 
@@ -97,34 +103,4 @@ function duration(ms: number): string {
   ] as const
   const [size, unit] = units.find(([size]) => ms > 2 * size) ?? [1_000, 's']
   return `${Math.ceil(ms / size)} ${unit}`
-}
-
-/**
- * Prints each update of a task once, on stderr; steps come from progress events, the rest from the result.
- */
-export class LiveView {
-  readonly #shown = new Set<number>()
-
-  show(update: TaskUpdate): void {
-    if (update.kind === 'progress') this.#progress(update.event.kind, update.event.detail)
-    if (update.kind === 'result') for (const step of update.result.steps) this.#step(step)
-  }
-
-  #progress(kind: string, detail: Json): void {
-    const fields = typeof detail === 'object' && detail !== null && !Array.isArray(detail) ? detail : {}
-    if (kind === 'step_completed' && 'step' in fields) this.#step(fields as unknown as TaskStep)
-    if (kind === 'retry_scheduled' || kind === 'model_changed' || kind === 'waiting')
-      say(
-        paint(
-          'yellow',
-          `  ${kind.replace('_', ' ')}: ${shorten(textOf(fields['reason'] ?? fields['message'] ?? detail))}`,
-        ),
-      )
-  }
-
-  #step(step: TaskStep): void {
-    if (this.#shown.has(step.step)) return
-    this.#shown.add(step.step)
-    say(renderStep(step))
-  }
 }

@@ -1,28 +1,50 @@
-// If no model is configured, a scripted one answers: recorded conversations for the bundled tasks, and for
+// The scripted model, for those who ask for it by name: recorded conversations for the bundled tasks, and for
 // any other task, how to connect a model. It is a server of its own, called like every provider.
 import type { Environment } from '../runtime/config/environment.ts'
-import { discoverModels } from '../runtime/models/discovery.ts'
+import type { Fleet } from '../runtime/config/fleet.ts'
+import { loadFleet } from '../runtime/config/load.ts'
+import { fullName, parseModel } from '../runtime/models/names.ts'
 
 const conversations = new URL('../examples/conversations/', import.meta.url)
+const PROVIDER = 'scripted'
 
-export interface WithScriptedModel {
+export interface LoadedFleet {
   readonly environment: Environment
-  /** True if the scripted model answers in this process. */
-  readonly active: boolean
+  readonly fleet: Fleet
+  /** True if the scripted model is the default one. */
+  readonly isScripted: boolean
   stop(): Promise<void>
 }
 
-/** `always`: also if a model is configured (the demo). */
-export async function withScriptedModel(
+/**
+ * Loads the configuration, and starts the scripted model if it names it, or `model` does. Rejects with
+ * CONFIG_INVALID.
+ */
+export async function loadWithScriptedModel(
   environment: Environment,
-  { always = false }: { always?: boolean } = {},
-): Promise<WithScriptedModel> {
-  const { default: model, providers } = discoverModels(environment.raw)
-  const wanted = always || model === null
-  if (!wanted || 'scripted' in providers) return { environment, active: false, stop: async () => {} }
+  { model = null }: { model?: string | null } = {},
+): Promise<LoadedFleet> {
+  const fleet = await loadFleet(environment)
+  const isScripted = isScriptedModel(fleet.models.default)
+  const isNamed = isScriptedModel(model) || modelsOf(fleet).some(isScriptedModel)
+  if (!isNamed || PROVIDER in fleet.models.providers)
+    return { environment, fleet, isScripted, stop: async () => {} }
   const { startScriptedModel } = await import('../runtime/scripted-model/server.ts')
   const { loadConversations } = await import('../runtime/scripted-model/conversations.ts')
   const server = await startScriptedModel({ conversations: loadConversations(conversations) })
   const raw = { ...environment.raw, FLOTILLA_SCRIPTED_URL: server.url }
-  return { environment: { ...environment, raw }, active: true, stop: () => server.stop() }
+  const scripted = { ...environment, raw }
+  const { models, ...rest } = await loadFleet(scripted)
+  // That a profile or a task names it does not make it the default of the others.
+  const own = { ...rest, models: { ...models, default: fleet.models.default } }
+  return { environment: scripted, fleet: own, isScripted, stop: () => server.stop() }
+}
+
+function isScriptedModel(name: string | null): boolean {
+  return name !== null && parseModel(fullName(name)).provider === PROVIDER
+}
+
+function modelsOf({ models }: Fleet): (string | null)[] {
+  const profiles = Object.values(models.profiles).flatMap((profile) => profile.models)
+  return [models.default, ...profiles, ...Object.values(models.tiers)]
 }

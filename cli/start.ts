@@ -1,9 +1,10 @@
 import { readEnvironment } from '../runtime/config/environment.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { runServices } from '../runtime/host/run.ts'
+import { agentsWithoutModel, fleetWithoutModel } from '../runtime/models/missing.ts'
 import { fail, paint, say } from './output.ts'
 import { loadServices } from '../services/index.ts'
-import { withScriptedModel } from './scripted.ts'
+import { loadWithScriptedModel, type LoadedFleet } from './scripted.ts'
 
 /** Runs these services until a signal; never returns. */
 export async function start(names: string[]): Promise<void> {
@@ -16,10 +17,11 @@ export async function start(names: string[]): Promise<void> {
     )
   // From here on runServices decides what a bug does to the fleet.
   process.off('unhandledRejection', fail)
-  const scripted = await withScriptedModel(environment)
+  const loaded = await loadWithScriptedModel(environment)
   const name = names.length === 1 ? (names[0] as string) : 'fleet'
   await runServices(name, chosen, {
-    environment: scripted.environment,
+    environment: loaded.environment,
+    fleet: loaded.fleet,
     started: ({ url }) => {
       const where =
         environment.kafkaBrokers.length > 0
@@ -30,13 +32,15 @@ export async function start(names: string[]): Promise<void> {
         say(
           `  ${url}  ${chosen.some(({ routes }) => routes) ? 'POST /v1/tasks · ' : ''}/health · /ready · /metrics`,
         )
-      if (scripted.active)
-        say(
-          paint(
-            'yellow',
-            '  No model is configured: answers are scripted. Set OPENAI_API_KEY, or OPENAI_BASE_URL for your own server.',
-          ),
-        )
+      for (const line of modelLines(loaded)) say(paint('yellow', `  ${line}`))
     },
   })
+}
+
+/** What tasks have to expect: scripted answers, or rejection. */
+function modelLines({ fleet, isScripted }: LoadedFleet): string[] {
+  if (isScripted) return ['Answers are scripted: recorded conversations, no language model is asked.']
+  const none = fleetWithoutModel(fleet)
+  if (none !== null) return [`Tasks are rejected: ${none}`]
+  return agentsWithoutModel(fleet).map(({ agent, reason }) => `Tasks of ${agent} are rejected: ${reason}`)
 }

@@ -1,8 +1,9 @@
 import { readEnvironment } from '../runtime/config/environment.ts'
-import { HttpClient } from './http/client.ts'
+import { HttpClient, type HttpClientOptions } from './http/client.ts'
 import type { Client } from './types.ts'
 
-export interface ConnectOptions {
+/** The options of HttpClient count where a gateway is used. */
+export interface ConnectOptions extends HttpClientOptions {
   /** A gateway's base URL. Default: FLOTILLA_URL. */
   url?: string
   /**
@@ -21,8 +22,9 @@ export interface ConnectOptions {
 export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const environment = readEnvironment(options.env ?? process.env)
   const url = options.url ?? environment.raw['FLOTILLA_URL']
-  if (url) return new HttpClient(url)
-  if (environment.kafkaBrokers.length === 0) return new HttpClient(`http://127.0.0.1:${environment.port}`)
+  if (url) return new HttpClient(url, options)
+  if (environment.kafkaBrokers.length === 0)
+    return new HttpClient(`http://127.0.0.1:${environment.port}`, options)
   // Programs that talk to a gateway never load the log's parts.
   return (await import('./log/kafka.ts')).connectKafka(environment)
 }

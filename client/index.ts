@@ -1,6 +1,6 @@
 // The package's exports for programs: `import { connect, defineFleet, defineTool } from 'flotilla'`.
 export { connect, type ConnectOptions } from './connect.ts'
-export { HttpClient } from './http/client.ts'
+export { HttpClient, type HttpClientOptions } from './http/client.ts'
 export { defineFleet, defineTool } from '../runtime/config/define.ts'
 export { FlotillaError, errorTable, type ErrorCode } from '../runtime/errors.ts'
 export type * from './types.ts'

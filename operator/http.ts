@@ -1,4 +1,4 @@
-import { askGateway } from '../client/http/client.ts'
+import { askGateway, askJson, brokenOff } from '../client/http/requests.ts'
 import type { ExportOptions } from '../runtime/ledger/export.ts'
 import type { SummaryOptions } from '../runtime/ledger/summary.ts'
 import type { Operator } from './index.ts'
@@ -9,9 +9,9 @@ import { operatorPaths as paths, pathWith } from './routes.ts'
  * the gateway's errors, and with GATEWAY_UNAVAILABLE.
  */
 export function httpOperator(gateway: string): Operator {
-  const get = async <T>(path: string): Promise<T> => (await (await askGateway(gateway, path)).json()) as T
+  const get = async <T>(path: string): Promise<T> => (await askJson<T>(gateway, path)) as T
   const post = async <T>(path: string, body: object = {}): Promise<T> =>
-    (await (await askGateway(gateway, path, { method: 'POST', body: JSON.stringify(body) })).json()) as T
+    (await askJson<T>(gateway, path, { method: 'POST', body: JSON.stringify(body) })) as T
   return {
     topics: { list: () => get(paths.topics) },
     deadLetters: {
@@ -29,10 +29,18 @@ export function httpOperator(gateway: string): Operator {
       summary: (options) => get(`${paths.usage}?${queryOf(options)}`),
       async *export(options) {
         const { body } = await askGateway(gateway, `${paths.usageExport}?${queryOf(options)}`)
-        if (body) yield* body.pipeThrough(new TextDecoderStream())
+        if (body) yield* whole(body.pipeThrough(new TextDecoderStream()), gateway)
       },
     },
     limits: { show: () => get(paths.limits), rebuild: () => post(paths.rebuildLimits) },
+  }
+}
+
+async function* whole(parts: AsyncIterable<string>, gateway: string): AsyncGenerator<string> {
+  try {
+    yield* parts
+  } catch (cause) {
+    throw brokenOff(gateway, cause)
   }
 }
 

@@ -39,7 +39,7 @@ export const errorTable = {
   MODEL_NOT_CONFIGURED: row(
     'recoverable',
     false,
-    "The model's provider has no key or base URL.",
+    'No model is configured, or its provider has no key or base URL.',
     'Set a key (OPENAI_API_KEY, GROQ_API_KEY, …) or OPENAI_BASE_URL where the fleet runs, or name another model; flotilla doctor shows what is missing.',
   ),
   EXECUTOR_NOT_CONFIGURED: row(

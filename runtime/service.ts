@@ -49,6 +49,8 @@ export interface Callers {
 export interface Service {
   readonly name: string
   readonly stage?: (fleet: Fleet) => Stage
+  /** True: useless without a language model. Default false. */
+  readonly needsModel?: boolean
   /** Absent: the stage makes no calls. */
   readonly callers?: (context: ServiceContext) => Callers
   /** Adds routes to the process's HTTP server, beside /health, /ready and /metrics. */

@@ -129,12 +129,13 @@ export const topics: readonly TopicSpec[] = [
   },
   {
     name: 'tasks.streaming',
-    events: ['TokensStreamed'],
+    events: ['TokensStreamed', 'TaskProgressed'],
     key: 'task id',
     partitions: 'shared',
     retentionMs: DAY / 24,
-    writers: ['planner'],
-    purpose: 'Text as the model writes it; best effort, outside transactions.',
+    writers: ['planner', 'tool-executor'],
+    purpose:
+      'Signs of life: text as the model writes it, what takes long; best effort, outside transactions.',
   },
   {
     name: 'usage.recorded',

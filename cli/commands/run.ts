@@ -4,12 +4,14 @@ import { HttpClient } from '../../client/http/client.ts'
 import type { Client, TaskInput, TaskResult } from '../../client/types.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { exitCode, exitCodeHelp } from '../exit-codes.ts'
-import { paint, print, printJson, say } from '../output.ts'
-import { LiveView, renderResult } from '../render.ts'
+import { print, printJson, say } from '../output.ts'
+import { LiveView } from '../live-view.ts'
+import { renderResult } from '../render.ts'
+import { addViewOptions, detailOf, type ViewOptions } from '../view-options.ts'
 import { addTaskOptions, toTask, type TaskOptions } from '../task-options.ts'
 import { gatewayBehind } from '../../operator/running-fleet.ts'
 
-type RunOptions = TaskOptions & { readonly json?: boolean }
+type RunOptions = TaskOptions & ViewOptions & { readonly json?: boolean }
 
 export function defineRun(command: Command): void {
   command
@@ -20,13 +22,18 @@ export function defineRun(command: Command): void {
       'after',
       `\n${exitCodeHelp}\n\nThe fleet's data file is in FLOTILLA_DATA (.flotilla/): a task that was running\nwhen the command was killed resumes at the next start.`,
     )
-  addTaskOptions(command).action(run)
+  addViewOptions(addTaskOptions(command)).action(run)
 }
 
 async function run(text: string, options: RunOptions): Promise<void> {
-  const { client, stop } = await openFleet(options)
   const task = toTask(text === '-' ? readFileSync(0, 'utf8') : text, options)
-  const result = await runToEnd(client, task, { quiet: options.json === true }).finally(stop)
+  const view = new LiveView({ detail: detailOf(options) })
+  view.now('starting')
+  const { client, stop } = await openFleet(options, view).catch((error: unknown) => {
+    view.end()
+    throw error
+  })
+  const result = await runToEnd(client, task, view).finally(stop)
   if (options.json) printJson(result)
   else if (result.status === 'succeeded') print(renderResult(result))
   else say(renderResult(result))
@@ -34,32 +41,47 @@ async function run(text: string, options: RunOptions): Promise<void> {
 }
 
 /** Starts this command's own fleet, or uses the gateway of the process that holds the data directory. */
-async function openFleet(options: RunOptions): Promise<{ client: Client; stop: () => Promise<void> }> {
+async function openFleet(
+  options: RunOptions,
+  view: LiveView,
+): Promise<{ client: Client; stop: () => Promise<void> }> {
   try {
-    return await (await import('../embedded.ts')).startEmbedded()
+    return await (
+      await import('../embedded.ts')
+    ).startEmbedded({}, { model: typeof options.model === 'string' ? options.model : null })
   } catch (error) {
     const environment = readEnvironment(process.env)
     const gateway = gatewayBehind(error, environment)
-    const client = new HttpClient(gateway)
-    if (!options.json)
-      say(paint('dim', `A fleet is running on ${environment.dataDir}: using its gateway, ${gateway}.`))
+    const client = new HttpClient(gateway, {
+      onReconnect: ({ message }) => view.note(`${message}; reconnecting`),
+    })
+    if (!options.json && !options.quiet)
+      view.note(`A fleet is running on ${environment.dataDir}: using its gateway, ${gateway}.`)
     return { client, stop: () => client.close() }
   }
 }
 
 /** Submits, shows what happens, and resolves with the result. The first Ctrl-C cancels the task. */
-export async function runToEnd(
-  client: Client,
-  task: TaskInput,
-  { quiet }: { quiet: boolean },
-): Promise<TaskResult> {
-  const { taskId } = await client.submit(task)
-  const cancel = () => void client.cancel(taskId, 'interrupted at the terminal')
+export async function runToEnd(client: Client, task: TaskInput, view: LiveView): Promise<TaskResult> {
+  view.now('submitting')
+  try {
+    const { taskId } = await client.submit(task)
+    view.now('waiting for the router')
+    return await followToEnd(client, taskId, view)
+  } finally {
+    view.end()
+  }
+}
+
+async function followToEnd(client: Client, taskId: string, view: LiveView): Promise<TaskResult> {
+  const cancel = () => {
+    view.now('cancelling')
+    void client.cancel(taskId, 'interrupted at the terminal')
+  }
   process.once('SIGINT', cancel)
-  const view = new LiveView()
   try {
     for await (const update of client.watch(taskId)) {
-      if (!quiet) view.show(update)
+      view.show(update)
       if (update.kind === 'result') return update.result
     }
   } finally {

@@ -2,14 +2,16 @@
 // or PORT.
 import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
-import { connect } from '../../client/connect.ts'
+import { connect, type ConnectOptions } from '../../client/connect.ts'
 import type { Client, TaskResult } from '../../client/types.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { wholeNumber } from '../arguments.ts'
 import { exitCode, exitCodeHelp, exitCodes } from '../exit-codes.ts'
 import { paint, print, printJson, say } from '../output.ts'
-import { LiveView, renderResult, renderStep, shorten } from '../render.ts'
+import { LiveView } from '../live-view.ts'
+import { renderResult, renderStep, shorten } from '../render.ts'
+import { addViewOptions, detailOf, type ViewOptions } from '../view-options.ts'
 import { addTaskOptions, toTask, type TaskOptions } from '../task-options.ts'
 
 export function defineSubmit(command: Command): void {
@@ -33,7 +35,7 @@ export function defineResult(command: Command): void {
 }
 
 export function defineWatch(command: Command): void {
-  command
+  addViewOptions(command)
     .description('follow one task as it runs, or every result as it comes')
     .argument('[taskId]')
     .option(
@@ -57,8 +59,8 @@ export function defineCancel(command: Command): void {
     .action(cancel)
 }
 
-async function withClient<T>(work: (client: Client) => Promise<T>): Promise<T> {
-  const client = await connect()
+async function withClient<T>(work: (client: Client) => Promise<T>, options: ConnectOptions = {}): Promise<T> {
+  const client = await connect(options)
   try {
     return await work(client)
   } finally {
@@ -117,34 +119,36 @@ async function waitFor(
   })
 }
 
-async function watch(
-  taskId: string | undefined,
-  options: { group?: string; from: 'earliest' | 'latest'; json?: boolean },
-): Promise<void> {
-  await withClient((client) =>
-    taskId === undefined ? watchResults(client, options) : watchTask(client, taskId, options.json === true),
-  )
+type WatchOptions = ViewOptions & { group?: string; from: 'earliest' | 'latest'; json?: boolean }
+
+async function watch(taskId: string | undefined, options: WatchOptions): Promise<void> {
+  const view = new LiveView({ detail: detailOf(options) })
+  view.now(taskId === undefined ? 'waiting for results' : `waiting for news of ${taskId}`)
+  const onReconnect = ({ message }: Error) => view.note(`${message}; reconnecting`)
+  const work = (client: Client) =>
+    taskId === undefined
+      ? watchResults(client, options, view)
+      : watchTask(client, taskId, options.json === true, view)
+  await withClient(work, { onReconnect }).finally(() => view.end())
   process.exit(0)
 }
 
-async function watchTask(client: Client, taskId: string, json: boolean): Promise<void> {
-  const view = new LiveView()
+async function watchTask(client: Client, taskId: string, json: boolean, view: LiveView): Promise<void> {
   for await (const update of client.watch(taskId)) {
     if (json) printJson(update)
-    else view.show(update)
+    view.show(update)
     if (update.kind !== 'result') continue
+    view.end()
     if (!json) print(renderResult(update.result))
     return
   }
 }
 
-async function watchResults(
-  client: Client,
-  options: { group?: string; from: 'earliest' | 'latest'; json?: boolean },
-): Promise<void> {
+async function watchResults(client: Client, options: WatchOptions, view: LiveView): Promise<void> {
   const { from } = options
   const results = client.results(options.group === undefined ? { from } : { from, group: options.group })
   for await (const item of results) {
+    view.clear()
     if (options.json) printJson(item)
     else print(`${item.taskId} ${item.status} ${shorten(JSON.stringify(item.output))}`)
   }

@@ -1,7 +1,11 @@
 // A client over a gateway's HTTP API: for embedded fleets, and for programs without Kafka.
-import { FlotillaError, type ErrorCode, errorTable } from '../../runtime/errors.ts'
+//
+// Streams and waits go on by themselves when the connection breaks: behind what was read, if the gateway gave
+// positions (updates, and results without a group).
 import { setTimeout as sleep } from 'node:timers/promises'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { runBatch } from '../batch.ts'
+import { formatPositions, parsePositions, POSITIONS_HEADER, type Positions } from '../positions.ts'
 import { assertTaskId } from '../result.ts'
 import type {
   ApprovalInput,
@@ -15,6 +19,10 @@ import type {
   TaskUpdate,
 } from '../types.ts'
 
+import { itemsOf, openLines } from './lines.ts'
+import { Reconnect, type ReconnectOptions } from './reconnect.ts'
+import { askJson, withoutSlash } from './requests.ts'
+
 /** Throws TASK_INVALID if no task can have this id. */
 function pathOf(taskId: string): string {
   assertTaskId(taskId)
@@ -23,57 +31,27 @@ function pathOf(taskId: string): string {
 
 /** How long one request waits for a result before the next one is sent. */
 const WAIT_SECONDS = 25
+/** Eight heartbeats of a gateway, by default. */
+const QUIET_MS = 120_000
 
-/** The error that a gateway answered with, or the one for an answer that is not a gateway's. */
-async function refusal(response: Response, url: string): Promise<FlotillaError> {
-  const body = (await response.json().catch(() => null)) as {
-    error?: { code?: string; message?: string; retryAfterMs?: number }
-  } | null
-  const { code = '', message = '', ...wait } = body?.error ?? {}
-  if (Object.hasOwn(errorTable, code)) return new FlotillaError(code as ErrorCode, message, wait)
-  return new FlotillaError(
-    'GATEWAY_UNAVAILABLE',
-    `${url} answered ${response.status}: this is not a fleet's gateway`,
-  )
+export interface HttpClientOptions extends ReconnectOptions {
+  /** A stream that shows nothing, not even a heartbeat, for this long is opened again. Default 120,000 ms. */
+  quietMs?: number
 }
 
-/** A gateway accepts requests with an effect only as JSON, so that no web page can send them by accident. */
-function withType(init: RequestInit): RequestInit {
-  const headers = new Headers(init.headers)
-  if (!headers.has('content-type')) headers.set('content-type', 'application/json')
-  return { ...init, headers }
-}
-
-/** One request to a gateway. Rejects with its error, or GATEWAY_UNAVAILABLE. */
-export async function askGateway(gateway: string, path: string, init: RequestInit = {}): Promise<Response> {
-  const url = gateway.replace(/\/+$/, '')
-  const response = await fetch(url + path, withType(init)).catch((cause: unknown) => {
-    throw new FlotillaError('GATEWAY_UNAVAILABLE', `no gateway answers at ${url}`, { cause })
-  })
-  if (!response.ok) throw await refusal(response, url + path)
-  return response
-}
-
-/** Returns the item, or throws the error that the stream ended with. */
-function itemOf<T>(line: string): T {
-  const item = JSON.parse(line) as T | { error: { code: ErrorCode; message: string } }
-  const isError = typeof item === 'object' && item !== null && Object.keys(item).join() === 'error'
-  if (!isError) return item as T
-  const { code, message } = (item as { error: { code: ErrorCode; message: string } }).error
-  throw new FlotillaError(Object.hasOwn(errorTable, code) ? code : 'INTERNAL', message)
-}
-
-function isCode(error: unknown, ...codes: readonly ErrorCode[]): boolean {
-  return error instanceof FlotillaError && codes.includes(error.code)
-}
+const isRetryAsked = (error: unknown): error is FlotillaError =>
+  error instanceof FlotillaError && (error.code === 'SEARCH_UNFINISHED' || error.code === 'TOO_MANY_STREAMS')
 
 export class HttpClient implements Client {
   readonly #url: string
+  readonly #options: HttpClientOptions
   readonly #stopped = new AbortController()
+  #hasAnswered = false
 
   /** `url`: the gateway's base URL, such as http://127.0.0.1:8000. */
-  constructor(url: string) {
-    this.#url = url.replace(/\/+$/, '')
+  constructor(url: string, options: HttpClientOptions = {}) {
+    this.#url = withoutSlash(url)
+    this.#options = options
   }
 
   submit(task: TaskInput): Promise<{ taskId: string }> {
@@ -81,16 +59,22 @@ export class HttpClient implements Client {
   }
 
   async find(taskId: string): Promise<TaskResult | null> {
-    const response = await this.#repeat(`${pathOf(taskId)}/result`)
-    return response.status === 204 ? null : ((await response.json()) as TaskResult)
+    return this.#repeat(`${pathOf(taskId)}/result`)
   }
 
   async result(taskId: string, { timeoutMs }: { timeoutMs?: number } = {}): Promise<TaskResult> {
     const until = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs
+    const reconnect = new Reconnect(this.#options, this.#hasAnswered)
     for (;;) {
       const seconds = Math.min(WAIT_SECONDS, Math.max(0, (until - Date.now()) / 1_000))
-      const response = await this.#repeat(`${pathOf(taskId)}/result?wait=${seconds}`, until)
-      if (response.status !== 204) return (await response.json()) as TaskResult
+      const result = await this.#repeat(`${pathOf(taskId)}/result?wait=${seconds}`, until).then(
+        (found) => {
+          reconnect.connected()
+          return found
+        },
+        (error: unknown) => reconnect.pause(error, this.#stopped.signal).then(() => null),
+      )
+      if (result !== null) return result
       if (Date.now() >= until)
         throw new FlotillaError(
           'TASK_TIMED_OUT',
@@ -105,23 +89,12 @@ export class HttpClient implements Client {
    */
   results({ group, from = 'latest' }: ResultsOptions = {}): AsyncIterable<TaskResult> & AsyncDisposable {
     const query = new URLSearchParams(group === undefined ? { from } : { from, group })
-    return this.#lines<TaskResult>(`/v1/results?${query}`)
+    return this.#follow<TaskResult>('/v1/results', query, () => false)
   }
 
   watch(taskId: string): AsyncIterable<TaskUpdate> {
-    return this.#updatesAt(`${pathOf(taskId)}/updates`)
-  }
-
-  async *#updatesAt(path: string): AsyncGenerator<TaskUpdate> {
-    for (let isOver = false; !isOver;) {
-      try {
-        yield* this.#lines<TaskUpdate>(path)
-        isOver = true
-      } catch (error) {
-        // A task may wait for days, for example for a person.
-        if (!isCode(error, 'STREAM_SILENT')) throw error
-      }
-    }
+    const path = `${pathOf(taskId)}/updates`
+    return this.#follow<TaskUpdate>(path, new URLSearchParams(), ({ kind }) => kind === 'result')
   }
 
   async cancel(taskId: string, reason?: string): Promise<void> {
@@ -149,59 +122,104 @@ export class HttpClient implements Client {
   }
 
   async #post<T>(path: string, body: unknown): Promise<T> {
-    return (await (await this.#fetch(path, { method: 'POST', body: JSON.stringify(body) })).json()) as T
+    return (await this.#ask<T>(path, { method: 'POST', body: JSON.stringify(body) })) as T
   }
 
   /** Repeats while the gateway only asks for a retry, because it is full or still searching. */
-  async #repeat(path: string, untilMs = Number.POSITIVE_INFINITY): Promise<Response> {
+  async #repeat(path: string, untilMs = Number.POSITIVE_INFINITY): Promise<TaskResult | null> {
     for (;;) {
       try {
-        return await this.#fetch(path)
+        return await this.#ask<TaskResult>(path)
       } catch (error) {
-        if (!isCode(error, 'SEARCH_UNFINISHED', 'TOO_MANY_STREAMS') || Date.now() >= untilMs) throw error
-        await sleep(
-          Math.min((error as FlotillaError).retryAfterMs ?? 1_000, Math.max(0, untilMs - Date.now())),
-        )
+        if (!isRetryAsked(error) || Date.now() >= untilMs) throw error
+        await sleep(Math.min(error.retryAfterMs ?? 1_000, Math.max(0, untilMs - Date.now())))
       }
     }
   }
 
-  async #fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    const response = await fetch(this.#url + path, {
-      ...withType(init),
-      signal: AbortSignal.any([this.#stopped.signal, ...(init.signal ? [init.signal] : [])]),
-    }).catch((cause: unknown) => {
-      const what = this.#stopped.signal.aborted
-        ? 'the client was closed'
-        : `no gateway answers at ${this.#url}`
-      throw new FlotillaError('GATEWAY_UNAVAILABLE', what, { cause })
-    })
-    if (response.ok) return response
-    throw await refusal(response, this.#url + path)
+  async #ask<T>(path: string, init: RequestInit = {}): Promise<T | null> {
+    const { signal } = this.#stopped
+    try {
+      const answer = await askJson<T>(this.#url, path, { ...init, signal })
+      this.#hasAnswered = true
+      return answer
+    } catch (error) {
+      if (!signal.aborted) throw error
+      throw new FlotillaError('GATEWAY_UNAVAILABLE', 'the client was closed', { cause: error })
+    }
   }
 
-  /** Newline-delimited JSON. Leaving the loop ends the request. */
-  #lines<T>(path: string): AsyncIterable<T> & AsyncDisposable {
+  /** Leaving the loop ends the request. */
+  #follow<T extends object>(
+    path: string,
+    query: URLSearchParams,
+    isLast: (item: T) => boolean,
+  ): AsyncIterable<T> & AsyncDisposable {
     const stop = new AbortController()
-    const generator = this.#readLines<T>(path, stop)
+    const generator = this.#items<T>(path, query, isLast, stop)
     return {
       [Symbol.asyncIterator]: () => generator,
       [Symbol.asyncDispose]: async () => stop.abort(),
     }
   }
 
-  async *#readLines<T>(path: string, stop: AbortController): AsyncGenerator<T> {
-    const response = await this.#fetch(path, { signal: stop.signal })
-    const decoder = new TextDecoder()
-    let rest = ''
+  async *#items<T extends object>(
+    path: string,
+    query: URLSearchParams,
+    isLast: (item: T) => boolean,
+    stop: AbortController,
+  ): AsyncGenerator<T> {
+    const signal = AbortSignal.any([this.#stopped.signal, stop.signal])
+    const reconnect = new Reconnect(this.#options, this.#hasAnswered)
+    const positions = new Map<number, number>()
     try {
-      for await (const chunk of response.body ?? []) {
-        const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
-        rest = lines.pop() ?? ''
-        for (const line of lines) if (line !== '') yield itemOf<T>(line)
-      }
+      while (!signal.aborted)
+        try {
+          for await (const item of this.#connection<T>(path, query, { positions, reconnect, signal })) {
+            yield item
+            if (isLast(item)) return
+          }
+          // A gateway that stops ends its streams, and one that saw no update of the task for long.
+          await reconnect.pause(
+            new FlotillaError('GATEWAY_UNAVAILABLE', `${this.#url} ended the stream`),
+            signal,
+          )
+        } catch (error) {
+          if (signal.aborted) return
+          await reconnect.pause(error, signal)
+        }
     } finally {
       stop.abort()
     }
   }
+
+  /** The items of one connection, from `positions` on, which it moves. */
+  async *#connection<T extends object>(
+    path: string,
+    query: URLSearchParams,
+    { positions, reconnect, signal }: Connection,
+  ): AsyncGenerator<T> {
+    const { quietMs = QUIET_MS } = this.#options
+    const search = new URLSearchParams(query)
+    if (positions.size > 0) search.set('after', formatPositions(positions))
+    const response = await openLines(this.#url, `${path}?${search}`, { signal, quietMs })
+    reconnect.connected()
+    const begun = parsePositions(String(response.headers[POSITIONS_HEADER] ?? ''))
+    if (positions.size === 0) move(positions, begun)
+    for await (const line of itemsOf(response, this.#url, quietMs)) {
+      const { position, ...item } = line as T & { position?: string }
+      yield item as unknown as T
+      if (position !== undefined) move(positions, parsePositions(position))
+    }
+  }
+}
+
+interface Connection {
+  readonly positions: Map<number, number>
+  readonly reconnect: Reconnect
+  readonly signal: AbortSignal
+}
+
+function move(positions: Map<number, number>, to: Positions | null): void {
+  for (const [partition, offset] of to ?? []) positions.set(partition, offset)
 }

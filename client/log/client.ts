@@ -7,7 +7,8 @@
 //    not results.
 import { randomUUID, randomUUIDv7 } from 'node:crypto'
 import { resolve } from '../../runtime/codec/claim-check.ts'
-import type { Codec, Decoded } from '../../runtime/codec/port.ts'
+import type { Codec } from '../../runtime/codec/port.ts'
+import { unlessUndecodable } from '../../runtime/codec/skip.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, LogRecord, Tail } from '../../runtime/log/port.ts'
@@ -18,7 +19,10 @@ import { identityMistakes } from '../../schemas/identity.ts'
 import { headers as names, type TopicName } from '../../schemas/topics.ts'
 import { runBatch } from '../batch.ts'
 import { FanOut } from '../fan-out.ts'
+import { Following, Items, type Followed } from './follow.ts'
 import { isResult, searchResult, searchWhole } from './result-search.ts'
+import type { Positioned, Positions } from '../positions.ts'
+import { timeLimit } from './time-limit.ts'
 import { assertTaskId, toResult } from '../result.ts'
 import { toSubmission } from '../submission.ts'
 import { Stream } from '../stream.ts'
@@ -61,8 +65,8 @@ export class LogClient implements Client {
   readonly #recent = new Map<string, LogRecord>()
   readonly #tails = new Set<Tail>()
   readonly #expected = new Set<string>()
-  readonly #updates: FanOut<TaskUpdate>
-  readonly #live: FanOut<TaskResult>
+  readonly #updates: FanOut<Positioned<TaskUpdate>>
+  readonly #live: FanOut<Positioned<TaskResult>>
   #listening: Promise<void> | null = null
 
   constructor(parts: LogClientParts) {
@@ -76,14 +80,15 @@ export class LogClient implements Client {
           handler,
         ),
       nameOf: ({ key }) => key ?? '',
-      translate: (record) => this.#toUpdate(record),
-      isLast: ({ kind }) => kind === 'result',
-      isBestEffort: ({ kind }) => kind === 'text',
+      translate: async (record) => positioned(await this.#toUpdate(record), record, 'tasks.history'),
+      isLast: ({ item }) => item.kind === 'result',
+      // What has no position is a sign of life; the history has all that counts.
+      isBestEffort: ({ item, position }) => position === null && item.kind !== 'result',
     })
     this.#live = new FanOut({
       tail: (handler) => log.tail({ topics: ['tasks.completed'], from: 'latest' }, handler),
       nameOf: () => '',
-      translate: async (record) => (isResult(record) ? this.#decode(record) : null),
+      translate: async (record) => positioned(await this.#toResult(record), record, 'tasks.completed'),
       isLast: () => false,
       isBestEffort: () => false,
     })
@@ -246,8 +251,13 @@ export class LogClient implements Client {
     return toResult(data as TaskCompleted)
   }
 
-  results({ group, from = 'latest' }: ResultsOptions = {}): Stream<TaskResult> {
-    const stream: Stream<TaskResult> = new Stream(async () => {
+  results(options: ResultsOptions = {}): Items<TaskResult> {
+    return new Items(this.positionedResults(options))
+  }
+
+  /** As `results`, each with its position. */
+  positionedResults({ group, from = 'latest' }: ResultsOptions = {}): Stream<Positioned<TaskResult>> {
+    const stream: Stream<Positioned<TaskResult>> = new Stream(async () => {
       this.#tails.delete(tail)
       await tail.close()
     })
@@ -258,7 +268,8 @@ export class LogClient implements Client {
       ...(group === undefined ? {} : { group, onRefused }),
     }
     const give = async (record: LogRecord) => {
-      const result = await this.#decode(record)
+      const result = positioned(await this.#toResult(record), record, 'tasks.completed')
+      if (result === null) return
       if (group === undefined) return stream.push(result)
       // The group's position must not pass a result that its reader has not processed.
       if (!(await stream.hand(result))) throw new Error('the reader left before it asked for more')
@@ -269,47 +280,86 @@ export class LogClient implements Client {
       throw error
     }
     const tail = this.#parts.log.tail(options, async (records) => {
-      for (const record of records) if (isResult(record)) await give(record).catch(refuse)
+      for (const record of records) await give(record).catch(refuse)
     })
     this.#tails.add(tail)
     return stream
   }
 
-  /** Results from now on, from a tail that all such readers share. Ends with READER_TOO_SLOW. */
-  liveResults(): Stream<TaskResult> {
-    return this.#live.follow('').stream
+  /**
+   * Results after these positions, or from now on, from a tail that all such readers share. Ends with
+   * READER_TOO_SLOW.
+   */
+  liveResults(after: Positions = new Map()): Following<TaskResult> {
+    const translate = (record: LogRecord) => this.#toResult(record)
+    return this.#following('tasks.completed', this.#live.follow(''), after, translate)
   }
 
-  /** Ends with READER_TOO_SLOW when the reader takes updates more slowly than they come. */
-  watch(taskId: string): Stream<TaskUpdate> {
+  /** Where `liveResults` has to begin to miss nothing that is written from now on. */
+  async resultPositions(where: 'earliest' | 'latest' = 'latest'): Promise<Positions> {
+    const ranges = await this.#parts.log.ranges(['tasks.completed'])
+    return new Map(ranges.map(({ partition, ...range }) => [partition, offsetBefore(range, where)]))
+  }
+
+  watch(taskId: string): Items<TaskUpdate> {
+    return new Items(this.positionedUpdates(taskId))
+  }
+
+  /**
+   * As `watch`, with the positions of what is in the history; `after` begins behind one of them. Ends with
+   * READER_TOO_SLOW when the reader takes updates more slowly than they come.
+   */
+  positionedUpdates(taskId: string, after: Positions = new Map()): Following<TaskUpdate> {
     assertTaskId(taskId)
-    const { stream, ready } = this.#updates.follow(taskId)
+    const live = this.#updates.follow(taskId)
+    const { stream, ready } = live
     const finish = async () => {
       await ready
       const found = await this.#search(taskId, () => stream.isEnded)
       if (!found) return
-      await stream.push({ kind: 'result', result: found })
+      await stream.push({ item: { kind: 'result', result: found }, position: null })
       stream.end()
     }
     finish().catch((error: unknown) => stream.end(error))
-    return stream
+    const translate = async (record: LogRecord) => (record.key === taskId ? this.#toUpdate(record) : null)
+    return this.#following('tasks.history', live, after, translate)
+  }
+
+  /** Where `positionedUpdates` has to begin to miss nothing that is written from now on. */
+  async updatePositions(taskId: string): Promise<Positions> {
+    assertTaskId(taskId)
+    const { log } = this.#parts
+    const home = homeOf(taskId, log.partitions)
+    const ranges = (await log.ranges(['tasks.history'])).filter(({ partition }) => partition === home)
+    return new Map(ranges.map((range) => [home, offsetBefore(range, 'latest')]))
+  }
+
+  #following<T>(
+    topic: TopicName,
+    live: Followed<T>['live'],
+    after: Positions,
+    translate: Followed<T>['translate'],
+  ): Following<T> {
+    return new Following({ log: this.#parts.log, topic, live, after, translate })
+  }
+
+  /** Null for records that others wrote to the topic by mistake: they went to dead-letters. */
+  async #toResult(record: LogRecord): Promise<TaskResult | null> {
+    if (!isResult(record)) return null
+    return unlessUndecodable(() => this.#decode(record))
   }
 
   async #toUpdate(record: LogRecord): Promise<TaskUpdate | null> {
-    if (record.topic === 'tasks.completed')
-      return isResult(record) ? { kind: 'result', result: await this.#decode(record) } : null
-    const decoded = await this.#readable(record)
+    if (record.topic === 'tasks.completed') {
+      const result = await this.#toResult(record)
+      return result && { kind: 'result', result }
+    }
+    const { codec } = this.#parts
+    const decoded = await unlessUndecodable(() =>
+      codec.decode(record.value ?? new Uint8Array(), record.topic),
+    )
     if (decoded?.type === 'TaskProgressed') return { kind: 'progress', event: decoded.data }
     return decoded?.type === 'TokensStreamed' ? { kind: 'text', ...decoded.data } : null
-  }
-
-  async #readable({ value, topic }: LogRecord): Promise<Decoded | null> {
-    try {
-      return await this.#parts.codec.decode(value ?? new Uint8Array(), topic)
-    } catch (error) {
-      if (error instanceof FlotillaError && error.code === 'UNDECODABLE_RECORD') return null
-      throw error
-    }
   }
 
   batch(tasks: Iterable<TaskInput>, options: BatchOptions = {}): AsyncIterable<TaskResult> {
@@ -322,25 +372,14 @@ export class LogClient implements Client {
   }
 }
 
-function timeLimit(taskId: string, timeoutMs: number | undefined, signal: AbortSignal | undefined) {
-  let timer: NodeJS.Timeout | undefined
-  let over = false
-  const { promise: passed, reject } = Promise.withResolvers<never>()
-  const end = (reason: unknown) => {
-    over = true
-    reject(reason)
-  }
-  const onAbort = () => end(signal?.reason)
-  if (timeoutMs !== undefined) {
-    const message = `no result of ${taskId} within ${timeoutMs} ms; the task continues`
-    timer = setTimeout(() => end(new FlotillaError('TASK_TIMED_OUT', message)), timeoutMs)
-  }
-  if (signal?.aborted) onAbort()
-  signal?.addEventListener('abort', onAbort)
-  const cancel = () => {
-    over = true
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', onAbort)
-  }
-  return { passed, isOver: () => over, cancel }
+/** Items of other topics have no position in the one that is followed. */
+function positioned<T>(item: T | null, record: LogRecord, topic: TopicName): Positioned<T> | null {
+  if (item === null) return null
+  const { partition, offset } = record
+  return { item, position: record.topic === topic ? { partition, offset } : null }
 }
+
+const offsetBefore = (
+  { earliest, next }: { earliest: number; next: number },
+  where: 'earliest' | 'latest',
+): number => (where === 'earliest' ? earliest : next) - 1

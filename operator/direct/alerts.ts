@@ -1,6 +1,7 @@
 // Alerts for operators, from the topics alone, so that it works beside any process of the fleet.
 import { randomUUID } from 'node:crypto'
 import type { Codec, Decoded } from '../../runtime/codec/port.ts'
+import { unlessUndecodable } from '../../runtime/codec/skip.ts'
 import { LOG_CHANNEL, unknownRule } from '../../runtime/config/alerts.ts'
 import type { Alerts, NamedRule } from '../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
@@ -140,7 +141,9 @@ export class DirectAlerts implements AlertOperator {
     const answers = new Map<string, TestAnswer>()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const take = async (record: LogRecord): Promise<void> => {
-      const { type, data } = await this.#decode('alerts.notifications', record)
+      const decoded = await this.#decode('alerts.notifications', record)
+      if (decoded === null) return
+      const { type, data } = decoded
       if (type === 'NotificationRequested' && data.testId === testId) asked.add(data.channel)
       if (type !== 'NotificationEnded' || data.testId !== testId) return
       answers.set(data.channel, { channel: data.channel, status: data.status, answer: data.answer })
@@ -181,7 +184,7 @@ export class DirectAlerts implements AlertOperator {
 
   /** The last events of each partition, in order. */
   async #latest(topic: TopicName): Promise<Decoded[]> {
-    const events: Decoded[] = []
+    const events: (Decoded | null)[] = []
     for (const { partition, earliest, next } of await this.#log.ranges([topic]))
       for (const record of await this.#log.read(
         topic,
@@ -190,10 +193,10 @@ export class DirectAlerts implements AlertOperator {
         READ_MOST,
       ))
         events.push(await this.#decode(topic, record))
-    return events
+    return events.filter((event) => event !== null)
   }
 
-  async #decode(topic: TopicName, record: LogRecord): Promise<Decoded> {
-    return this.#codec.decode(record.value ?? new Uint8Array(), topic)
+  #decode(topic: TopicName, record: LogRecord): Promise<Decoded | null> {
+    return unlessUndecodable(() => this.#codec.decode(record.value ?? new Uint8Array(), topic))
   }
 }

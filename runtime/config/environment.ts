@@ -57,6 +57,8 @@ export interface Environment {
   readonly dataDir: string
   readonly partitions: number
   readonly allowVolatileStore: boolean
+  /** On Kafka: start even if no agent has a model; its tasks are rejected. */
+  readonly allowNoModel: boolean
   /** Replicas of Redis that must have an entry of the call journal before it counts. */
   readonly redisWaitReplicas: number
   /** Group session time-out on Kafka; a dead process's lanes move after it. Milliseconds. */
@@ -138,6 +140,7 @@ const variables = z.object({
   FLOTILLA_DATA: z.string().default('.flotilla'),
   FLOTILLA_PARTITIONS: whole(1, 1_000).default(DEFAULT_PARTITIONS),
   FLOTILLA_ALLOW_VOLATILE_STORE: flag.default(false),
+  FLOTILLA_ALLOW_NO_MODEL: flag.default(false),
   FLOTILLA_REDIS_WAIT_REPLICAS: whole(0, 10).default(0),
   FLOTILLA_SESSION_TIMEOUT_MS: whole(1_000, 600_000).default(6_000),
   FLOTILLA_TRANSACTION_TIMEOUT_MS: whole(1_000, 900_000).default(15_000),
@@ -263,6 +266,7 @@ export function readEnvironment(given: Readonly<Record<string, string | undefine
     dataDir: resolve(env.FLOTILLA_DATA),
     partitions: env.FLOTILLA_PARTITIONS,
     allowVolatileStore: env.FLOTILLA_ALLOW_VOLATILE_STORE,
+    allowNoModel: env.FLOTILLA_ALLOW_NO_MODEL,
     redisWaitReplicas: env.FLOTILLA_REDIS_WAIT_REPLICAS,
     sessionTimeoutMs: env.FLOTILLA_SESSION_TIMEOUT_MS,
     transactionTimeoutMs: env.FLOTILLA_TRANSACTION_TIMEOUT_MS,

@@ -338,7 +338,7 @@ export interface Fleet {
   readonly overrides?: Overrides
   readonly tools: readonly Tool[]
   readonly models: {
-    /** Null if no key and no server was found: the scripted model then explains how to connect one. */
+    /** Null if neither configuration nor environment names one: tasks that need it are rejected. */
     readonly default: string | null
     /** Null: tasks that name nothing run on the default model. */
     readonly strategy: Strategy | null

@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { FlotillaError } from '../errors.ts'
 import { discoverModels, isServed } from '../models/discovery.ts'
-import { SCRIPTED_MODEL } from '../models/names.ts'
+import { fullName } from '../models/names.ts'
 import { defaultTiers, strategies } from '../models/strategies.ts'
 import { alertsSchema, completeAlerts } from './alerts.ts'
 import {
@@ -293,7 +293,7 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
     ...(isObject(given.overrides) && { overrides: given.overrides }),
     tools: Array.isArray(given.tools) ? given.tools : [],
     models: {
-      default: models.default ?? discovered.default ?? SCRIPTED_MODEL,
+      default: typeof models.default === 'string' ? fullName(models.default) : discovered.default,
       strategy: models.strategy ?? null,
       tiers: { ...defaultTiers, ...models.tiers },
       profiles: { ...defaultProfiles, ...models.profiles },

@@ -3,9 +3,11 @@
 // It ends by a signal, or by an error that was thrown out of a callback; an unhandled rejection does not end
 // it.
 import { readEnvironment, type Environment } from '../config/environment.ts'
+import type { Fleet } from '../config/fleet.ts'
 import { loadFleet } from '../config/load.ts'
 import { openHostWarnings, transportWarnings } from '../config/transport.ts'
-import { describe } from '../errors.ts'
+import { describe, FlotillaError } from '../errors.ts'
+import { fleetWithoutModel } from '../models/missing.ts'
 import type { Service } from '../service.ts'
 import { openTelemetry } from '../telemetry/open.ts'
 import { Bugs } from './bugs.ts'
@@ -14,6 +16,8 @@ import { startProcess, type FleetProcess } from './process.ts'
 export interface RunOptions {
   /** Default: read from process.env. */
   environment?: Environment
+  /** Default: loaded from the configuration file. */
+  fleet?: Fleet
   started?: (process: FleetProcess) => void
 }
 
@@ -28,7 +32,8 @@ export async function runServices(
 ): Promise<void> {
   try {
     const environment = options.environment ?? readEnvironment(process.env)
-    const fleet = await loadFleet(environment)
+    const fleet = options.fleet ?? (await loadFleet(environment))
+    requireModel(services, environment, fleet)
     const telemetry = openTelemetry(environment, name, { fleet })
     for (const warning of [...transportWarnings(environment), ...openHostWarnings(environment)])
       telemetry.instruments.log.warn(warning)
@@ -45,6 +50,20 @@ export async function runServices(
     console.error(describe(error))
     process.exit(1)
   }
+}
+
+/**
+ * On Kafka a lost key would let a whole fleet start, and reject every task. An embedded fleet starts, and says
+ * so: its user is at the terminal.
+ */
+function requireModel(services: readonly Service[], environment: Environment, fleet: Fleet): void {
+  if (environment.kafkaBrokers.length === 0 || environment.allowNoModel) return
+  const needing = services.filter(({ needsModel }) => needsModel === true).map(({ name }) => name)
+  const reason = needing.length === 0 ? null : fleetWithoutModel(fleet)
+  if (reason === null) return
+  const message = `${needing.join(' and ')} can't start without a model. ${reason}`
+  const how = 'To start all the same, and reject tasks that name no other model: FLOTILLA_ALLOW_NO_MODEL=1'
+  throw new FlotillaError('MODEL_NOT_CONFIGURED', `${message}\n${how}`)
 }
 
 export function runService(service: Service): Promise<void> {

@@ -6,7 +6,7 @@
 // 2. Waiting users take turns: one with a thousand calls delays another by a single call.
 // 3. Each process counts for itself.
 import { FairQueue } from '../worker/fair-queue.ts'
-import type { Call } from '../stage.ts'
+import type { Call, Emit } from '../stage.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
 
 /** The slot that a call needs. */
@@ -15,6 +15,8 @@ export interface SlotRule {
   readonly limit: number
   /** The user on whose behalf: holders take turns. */
   readonly holder: string
+  /** Shown to watchers of the task if the call waits for long. Default: nothing. */
+  readonly waiting?: (key: string, atMs: number) => Emit
 }
 
 /** Null: no limit. Pure. */

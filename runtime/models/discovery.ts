@@ -1,12 +1,13 @@
 // Which models can be used, found in the environment. Pure: the same variables give the same answer.
 //
 // 1. FLOTILLA_MODEL names the default. Else the first provider of the table below whose key (or URL, for a
-//    private server) is set gives it. Else there is none, and only the scripted model can answer.
+//    private server) is set gives it; else FLOTILLA_SCRIPTED_URL, the scripted model. Else there is none, and
+//    tasks that need it are rejected.
 // 2. A server on this machine is asked for its model (`…/default`), because only it knows which one it has
 //    loaded.
 // 3. A variable that is set but empty counts as not set.
 import type { ProviderDefinition } from '../config/fleet.ts'
-import { parseModel, SERVED_MODEL } from './names.ts'
+import { fullName, parseModel, SCRIPTED_MODEL, SERVED_MODEL } from './names.ts'
 
 type Variables = Readonly<Record<string, string | undefined>>
 type Providers = Readonly<Record<string, ProviderDefinition>>
@@ -55,8 +56,12 @@ export function discoverModels(variables: Variables): Discovered {
   for (const row of hosted) discoverHosted(row, env, providers, candidates)
   for (const row of served) discoverServed(row, env, providers, candidates)
   const scripted = env('FLOTILLA_SCRIPTED_URL')
-  if (scripted !== undefined) providers['scripted'] = { baseUrl: endpoint(scripted, 80) }
-  return { default: env('FLOTILLA_MODEL') ?? candidates[0] ?? null, providers }
+  if (scripted !== undefined) {
+    providers['scripted'] = { baseUrl: endpoint(scripted, 80) }
+    candidates.push(SCRIPTED_MODEL)
+  }
+  const named = env('FLOTILLA_MODEL') ?? candidates[0]
+  return { default: named === undefined ? null : fullName(named), providers }
 }
 
 type Read = (name: string) => string | undefined
@@ -112,7 +117,8 @@ function unknownProvider(provider: string, providers: Providers): string {
   if (server !== undefined) {
     return `Set ${server.urlVariables[0]} to the URL of the server, for example http://127.0.0.1:${server.port}/v1.`
   }
-  if (provider === 'scripted') return 'Set FLOTILLA_SCRIPTED_URL to the URL of the scripted model server.'
+  if (provider === 'scripted')
+    return 'Start the fleet with FLOTILLA_MODEL=scripted, or set FLOTILLA_SCRIPTED_URL to the URL of a scripted model server.'
   const known = Object.keys(providers).sort().join(', ')
   return `Add models.providers.${provider} (baseUrl, keyEnv) to flotilla.config.ts; providers known here: ${known || 'none'}.`
 }

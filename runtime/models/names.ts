@@ -16,5 +16,8 @@ export function parseModel(name: string): ModelName {
   return { provider: name.slice(0, slash), model: name.slice(slash + 1) }
 }
 
-/** Used if no model is configured: it plays recorded conversations, and says so. */
+/** Plays recorded conversations, and says so. Used only if it is named: it never stands in for a lost key. */
 export const SCRIPTED_MODEL = 'scripted/conversations'
+
+/** The name in full: `scripted` alone is short for the one scripted model. */
+export const fullName = (name: string): string => (name === 'scripted' ? SCRIPTED_MODEL : name)

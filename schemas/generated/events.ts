@@ -347,6 +347,7 @@ export interface TaskProgressed {
     | 'queued'
     | 'admitted'
     | 'model_called'
+    | 'tool_started'
     | 'tool_called'
     | 'code_run'
     | 'step_completed'

@@ -622,6 +622,7 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
           'queued',
           'admitted',
           'model_called',
+          'tool_started',
           'tool_called',
           'code_run',
           'step_completed',

@@ -8,6 +8,8 @@ export interface LineOptions {
   readonly heartbeatMs: number
   /** Ends the stream if no item comes for this long. Milliseconds; absent: it may stay silent. */
   readonly silentMs?: number
+  /** What the line says of an item. Default: the item. */
+  readonly lineOf?: (item: unknown) => unknown
   /** Runs once, when the stream ends. */
   readonly onClose?: () => void
 }
@@ -79,7 +81,8 @@ class Lines extends Readable {
     if (this.#silence) clearTimeout(this.#silence)
     this.#heartbeat.refresh()
     this.#isPulling = false
-    if (!this.#isOver) this.push(`${JSON.stringify(value)}\n`)
+    const { lineOf = (item: unknown) => item } = this.#options
+    if (!this.#isOver) this.push(`${JSON.stringify(lineOf(value))}\n`)
   }
 
   /** Only if the reader keeps up: empty lines must not accumulate. */

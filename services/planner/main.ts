@@ -9,6 +9,7 @@ import { createPlannerStage } from './stage.ts'
 export const planner: Service = {
   name: 'planner',
   stage: createPlannerStage,
+  needsModel: true,
   callers: (context) => ({
     callers: { model: createModelCaller(context), check: createOutputCaller(context) },
     guards: { model: createModelGuard(context) },

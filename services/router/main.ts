@@ -6,6 +6,7 @@ import { createRouterStage } from './stage.ts'
 export const router: Service = {
   name: 'router',
   stage: createRouterStage,
+  needsModel: true,
   callers: (context) => ({ callers: { limits: createLimitsCaller(context) } }),
 }
 

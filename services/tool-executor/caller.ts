@@ -9,7 +9,8 @@ import type { Fleet, Tool, ToolContext, ToolSpec } from '../../runtime/config/fl
 import { compileJsonSchema, type SchemaCheck } from '../../runtime/config/json-schema.ts'
 import { FlotillaError, messageOf } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/telemetry/instruments.ts'
-import type { CallContext } from '../../runtime/stage.ts'
+import { decodeKey } from '../../runtime/keys.ts'
+import type { CallContext, Emit } from '../../runtime/stage.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
 import { ToolCache, cacheKey } from './cache.ts'
 import type { ToolAnswer, ToolCall } from './call.ts'
@@ -27,6 +28,9 @@ interface Installed {
   readonly tool: Tool
   readonly checkOutput: SchemaCheck | null
 }
+
+/** Who watches a task sees that a tool runs once it takes longer: most calls are over by then, and cost no record. */
+const SHOW_STARTED_MS = 300
 
 export type ToolCaller = (request: ToolCall, context: CallContext) => Promise<ToolAnswer>
 
@@ -46,10 +50,20 @@ export function createToolCaller({ fleet, keyValue, log, clock = systemClock }: 
     const key = ttlMs > 0 ? keyOf(found.tool.spec, request) : null
     const hit = key === null ? null : await cache.get(key)
     if (hit) return { output: hit.output, cached: true }
-    const { text, output } = await run(found, request, context)
+    const cancel = clock.schedule(SHOW_STARTED_MS, () =>
+      context.stream(startedEvent(request, context, clock)),
+    )
+    const { text, output } = await run(found, request, context).finally(cancel)
     if (key !== null) await cache.set(key, text, ttlMs)
     return { output, cached: false }
   }
+}
+
+function startedEvent({ taskId, tool }: ToolCall, { key }: CallContext, clock: Clock): Emit {
+  const detail = { callId: decodeKey(key).part ?? null, tool }
+  const atMs = clock.now() - SHOW_STARTED_MS
+  const data = { taskId, stage: 'tool-executor', kind: 'tool_started' as const, step: null, atMs, detail }
+  return { topic: 'tasks.streaming', type: 'TaskProgressed', key: taskId, data }
 }
 
 const keyOf = ({ name, cacheScope }: ToolSpec, { arguments: args, userId }: ToolCall): string =>

@@ -2,7 +2,7 @@
 // timer's event has the call's key.
 import { plainFailure } from '../../runtime/errors.ts'
 import type { ToolCompleted, ToolRequested } from '../../schemas/generated/events.ts'
-import type { CallFailure, CallOutcome, Emit } from '../../runtime/stage.ts'
+import type { CallFailure, CallOutcome, Emit, Json } from '../../runtime/stage.ts'
 import type { ToolAnswer } from './call.ts'
 import type { NextTry } from './retries.ts'
 import type { ToolRows } from './rows.ts'
@@ -36,11 +36,28 @@ export function completedEvents(request: ToolRequested, ending: Ending): Emit[] 
     durationMs,
     cached,
   }
-  const detail = { callId, tool, status, durationMs, cached, error: error && { ...error } }
+  const detail = {
+    callId,
+    tool,
+    status,
+    durationMs,
+    cached,
+    error: error && { ...error },
+    arguments: glimpse(request.arguments),
+    output: glimpse(output),
+  }
   return [
     { topic: 'tools.completed', type: 'ToolCompleted', key: taskId, requester, data },
     progressEvent(request, 'tool_called', ending.endedAtMs, detail),
   ]
+}
+
+/** Enough for who watches; the step has all of it. */
+const GLIMPSE_CHARS = 160
+
+function glimpse(value: Json): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value ?? null)
+  return text.length > GLIMPSE_CHARS ? `${text.slice(0, GLIMPSE_CHARS - 1)}…` : text
 }
 
 /** History line when a call begins to wait; an open breaker is asked every few seconds, and reported once. */

@@ -36,8 +36,8 @@ describe('run', () => {
   const env = { FLOTILLA_DATA: directory() }
 
   test('through npx and whatever Node the machine has: one JSON object with the promised fields', async () => {
-    const ended = await flotilla(['run', '--json', 'What can you do without a model key?'], {
-      env,
+    const ended = await flotilla(['run', '--json', '--model', 'scripted', 'What can you do without a key?'], {
+      env: { ...env, FLOTILLA_MODEL: '' },
       by: 'npx',
     })
     assert.equal(ended.code, 0, ended.err)
@@ -49,6 +49,34 @@ describe('run', () => {
     assert.match(String(result.output), /scripted model.*OPENAI_API_KEY/s)
     // A trace id that leads to no trace would only mislead.
     assert.equal(result.traceId, null)
+  })
+
+  test('without a model: rejected with the remedy, and never a success', async () => {
+    const none = { ...env, FLOTILLA_MODEL: '' }
+    const ended = await flotilla(['run', '--json', 'hello'], { env: none })
+    const { status, output, error } = resultOf(ended)
+    assert.deepEqual([ended.code, status, output, error?.code], [2, 'rejected', null, 'MODEL_NOT_CONFIGURED'])
+    const shown = await flotilla(['run', 'hello'], { env: none })
+    assert.match(shown.err, /No model is connected\. Set OPENAI_API_KEY/)
+    const lost = { ...env, FLOTILLA_MODEL: 'groq/llama-3.3-70b-versatile' }
+    assert.match((await flotilla(['run', 'hello'], { env: lost })).err, /Set GROQ_API_KEY to a key/)
+  })
+
+  test('on Kafka, router and planner refuse to start without a model, unless they are told to', async () => {
+    const kafka = { ...env, KAFKA_BROKERS: '127.0.0.1:1', FLOTILLA_MODEL: '' }
+    for (const service of ['router', 'planner'])
+      assertRefused(
+        await flotilla(['start', service], { env: kafka }),
+        /MODEL_NOT_CONFIGURED: (router|planner) can't start without a model/,
+        /OPENAI_API_KEY/,
+        /FLOTILLA_ALLOW_NO_MODEL=1/,
+      )
+    // What refuses these is the next check: the stores.
+    const others = [
+      flotilla(['start', 'metering'], { env: kafka }),
+      flotilla(['start', 'router'], { env: { ...kafka, FLOTILLA_ALLOW_NO_MODEL: '1' } }),
+    ]
+    for (const ended of await Promise.all(others)) assert.doesNotMatch(ended.err, /MODEL_NOT_CONFIGURED/)
   })
 
   test('what a task used is in the books when the command ends', async () => {

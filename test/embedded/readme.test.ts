@@ -38,7 +38,12 @@ test('the configuration and the client of the README', { timeout: 60_000 }, asyn
   const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-readme-'))
   t.after(() => rmSync(dataDir, { recursive: true, force: true }))
   const config = 'examples/readme/flotilla.config.ts'
-  const fleet = run('cli/main.ts', ['start'], { FLOTILLA_DATA: dataDir, FLOTILLA_CONFIG: config, PORT: '0' })
+  const fleet = run('cli/main.ts', ['start'], {
+    FLOTILLA_DATA: dataDir,
+    FLOTILLA_CONFIG: config,
+    FLOTILLA_MODEL: 'scripted',
+    PORT: '0',
+  })
   t.after(async () => {
     fleet.kill('SIGKILL')
     if (fleet.exitCode === null && fleet.signalCode === null) await once(fleet, 'exit')
@@ -47,7 +52,7 @@ test('the configuration and the client of the README', { timeout: 60_000 }, asyn
   const client = run('examples/readme/client.ts', [], { FLOTILLA_URL: url })
   let said = ''
   for await (const chunk of client.stdout as NodeJS.ReadableStream) said += String(chunk)
-  // One task, then a batch of two; without a model the answers say how to connect one.
+  // One task, then a batch of two; the scripted model's answers say how to connect one.
   assert.equal(said.match(/^succeeded /gm)?.length, 3, said)
   assert.match(said, /modelCalls: 1/)
 })

@@ -30,6 +30,8 @@ export function flotilla(args: readonly string[], options: CommandOptions = {}):
       NODE_COMPILE_CACHE: join(tmpdir(), 'flotilla-test-compile-cache'),
       FLOTILLA_PARTITIONS: '3',
       LOG_LEVEL: 'error',
+      // Tests that connect no model of their own choose the scripted one, as everybody must.
+      FLOTILLA_MODEL: 'scripted',
       ...(process.env['FLOTILLA_CACHE'] ? { FLOTILLA_CACHE: process.env['FLOTILLA_CACHE'] } : {}),
       ...options.env,
     },

@@ -53,6 +53,8 @@ export async function startServices(
       // Half of a start is compiling, and tests start the same program again and again.
       NODE_COMPILE_CACHE: join(tmpdir(), 'flotilla-test-compile-cache'),
       LOG_LEVEL: 'error',
+      // Tests that connect no model of their own choose the scripted one, as everybody must.
+      FLOTILLA_MODEL: 'scripted',
       FLOTILLA_CONFIG: config,
       ...options.env,
       PORT: String(port),

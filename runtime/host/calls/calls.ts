@@ -45,6 +45,8 @@ export class LaneLost extends Error {
   override readonly name = 'LaneLost'
 }
 
+/** A shorter wait for a slot is not worth a record. */
+const SHOW_WAIT_MS = 500
 const FIRST_BACKOFF_MS = 50
 const MAX_BACKOFF_MS = 5_000
 /** A pending outcome would be lost with the process, so it is retried often. */
@@ -110,7 +112,11 @@ export class CallMaker {
   }
 
   /** Waits for a slot, at most until the task's deadline. */
-  async #takeSlot({ call, interrupted, lost }: CallRequest, rule: SlotRule): Promise<boolean> {
+  async #takeSlot(request: CallRequest, rule: SlotRule): Promise<boolean> {
+    const { call, interrupted, lost, key, stream } = request
+    const { waiting } = rule
+    const show = () => waiting && stream(waiting(key, this.#clock.now()))
+    const hide = this.#slots.isFull(rule) ? this.#clock.schedule(SHOW_WAIT_MS, show) : () => {}
     const late = new AbortController()
     const leftMs = call.untilMs === undefined ? null : call.untilMs - this.#clock.now()
     const cancel = leftMs === null ? () => {} : this.#clock.schedule(Math.max(0, leftMs), () => late.abort())
@@ -118,6 +124,7 @@ export class CallMaker {
       return await this.#slots.acquire(rule, AbortSignal.any([interrupted, lost, late.signal]))
     } finally {
       cancel()
+      hide()
     }
   }
 

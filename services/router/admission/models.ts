@@ -1,12 +1,12 @@
 // Chooses a task's models: its own, its profile's, its strategy's; then the agent's profile, the agent's
 // strategy; then the fleet's strategy, the fleet's default model.
 import type { Fleet, Profile } from '../../../runtime/config/fleet.ts'
-import { SCRIPTED_MODEL } from '../../../runtime/models/names.ts'
+import { missingFor } from '../../../runtime/models/missing.ts'
 import { modelsFor, tierFor, type Strategy } from '../../../runtime/models/strategies.ts'
 import type { Failure } from '../../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { complexityOf, tokensOf } from './estimate.ts'
-import { missingFor, modelMissing, noModelAtAll } from './references.ts'
+import { modelMissing, noModelAtAll } from './references.ts'
 import type { Sources } from './sources.ts'
 
 interface ChosenModels {
@@ -38,11 +38,10 @@ function chooseByName(
 ): ChosenModels | { rejected: Failure } {
   if (asked !== null) return usable([asked], 'asked for by the task', null, fleet)
   if (profile) return usable(profile.models, `first model of profile "${profileName}"`, profileName, fleet)
-  const { default: standard, providers } = fleet.models
-  if (standard !== null && standard !== SCRIPTED_MODEL)
-    return usable([standard], 'default model of the fleet', null, fleet)
-  if (!Object.hasOwn(providers, 'scripted')) return { rejected: noModelAtAll() }
-  return { models: [SCRIPTED_MODEL], reason: 'no model is connected: the scripted model answers' }
+  const standard = fleet.models.default
+  return standard === null
+    ? { rejected: noModelAtAll() }
+    : usable([standard], 'default model of the fleet', null, fleet)
 }
 
 /**

@@ -12,6 +12,7 @@
 // 9. It is admitted, queued, or refused by a full queue (../placement.ts).
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
+import { fullName } from '../../../runtime/models/names.ts'
 import type { Call, CallOutcome, Failure, StageEvent } from '../../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { admissionCall, withinLimits } from '../call.ts'
@@ -81,7 +82,13 @@ export function noCancel({ key }: StageEvent, rows: State, lane: Schedule): Rout
 }
 
 /** Steps 3 to 7: the task as it may run, as far as the configuration can say. */
-export function examine(task: TaskSubmitted, taskId: string, submittedAtMs: number, fleet: Fleet): Admission {
+export function examine(
+  given: TaskSubmitted,
+  taskId: string,
+  submittedAtMs: number,
+  fleet: Fleet,
+): Admission {
+  const task = { ...given, model: given.model === null ? null : fullName(given.model) }
   const mistaken = checkInput(task, taskId, fleet.limits.input)
   if (mistaken) return { rejected: mistaken }
   const sources = sourcesOf(task, fleet)

@@ -3,7 +3,7 @@
 import { executorKind } from '../../../runtime/config/executors.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
-import { missingSetting } from '../../../runtime/models/discovery.ts'
+import { NO_MODEL } from '../../../runtime/models/missing.ts'
 import type { Failure } from '../../../runtime/stage.ts'
 import { DEFAULT_AGENT } from '../constants.ts'
 
@@ -50,24 +50,12 @@ export function checkTools(tools: readonly string[], agent: string, fleet: Fleet
   return failure('TOOL_UNKNOWN', message)
 }
 
-/** The setting that the model still needs; null if it can be called. */
-export function missingFor(model: string, fleet: Fleet): string | null {
-  const { providers, keysPresent } = fleet.models
-  const set = keysPresent ?? Object.values(providers).flatMap((provider) => provider.keyEnv ?? [])
-  return missingSetting(model, providers, Object.fromEntries(set.map((name) => [name, 'set'])))
-}
-
 export function modelMissing(model: string, profile: string | null, remedy: string): Failure {
   const message = `${ofProfile(profile)} uses the model "${model}", which is not configured here. ${remedy}`
   return failure('MODEL_NOT_CONFIGURED', message)
 }
 
-export function noModelAtAll(): Failure {
-  const message =
-    'No model is connected. Set OPENAI_API_KEY, GROQ_API_KEY or ANTHROPIC_API_KEY, or start a server of your own and ' +
-    'set OLLAMA_BASE_URL or LOCAL_BASE_URL; then submit again.'
-  return failure('MODEL_NOT_CONFIGURED', message)
-}
+export const noModelAtAll = (): Failure => failure('MODEL_NOT_CONFIGURED', `${NO_MODEL} Then submit again.`)
 
 function ofProfile(profile: string | null): string {
   return profile === null ? 'The task' : `Profile "${profile}"`

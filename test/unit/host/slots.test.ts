@@ -5,14 +5,28 @@ import { CallMaker, LaneLost, type CallRequest } from '../../../runtime/host/cal
 import { openJournal } from '../../../runtime/host/calls/journal.ts'
 import { Semaphore } from '../../../runtime/host/calls/semaphore.ts'
 import type { SlotsOf } from '../../../runtime/host/slots.ts'
-import type { CallContext } from '../../../runtime/stage.ts'
+import type { CallContext, Emit } from '../../../runtime/stage.ts'
 import { memoryKeyValue } from '../../../runtime/testing/memory/store.ts'
 import { quietInstruments } from '../../../runtime/telemetry/instruments.ts'
 import { VirtualClock } from '../../../runtime/testing/simulator/virtual-clock.ts'
 
 const START = 1_000_000
+const waitingSince = (taskId: string, atMs: number) =>
+  ({ taskId, stage: 'planner', kind: 'waiting', step: 1, atMs, detail: null }) as const
 const perProvider: SlotsOf = ({ target, request }) =>
-  target === 'free' ? null : { name: target, limit: 2, holder: (request as { user: string }).user }
+  target === 'free'
+    ? null
+    : {
+        name: target,
+        limit: 2,
+        holder: (request as { user: string }).user,
+        waiting: (key, atMs) => ({
+          topic: 'tasks.streaming',
+          type: 'TaskProgressed',
+          key,
+          data: waitingSince(key, atMs),
+        }),
+      }
 
 function setUp(capacity = 256) {
   const virtual = new VirtualClock(START)
@@ -187,4 +201,19 @@ test('what an earlier run was answered needs no slot', async () => {
   for (const id of ['b', 'c']) void make(id)
   await clock.idle()
   assert.deepEqual(await make('a', 'ann', { epoch: 2 }), await first)
+})
+
+test('a call that waits for a slot for long says so once; a short wait costs no record', async () => {
+  const { make, end, clock } = setUp()
+  const streamed: string[] = []
+  const stream = (emit: Emit) =>
+    void streamed.push(`${emit.key} ${emit.type === 'TaskProgressed' ? emit.data.kind : ''}`)
+  const all = ['a', 'b', 'c', 'd'].map((id) => make(id, 'ann', { stream }))
+  await clock.idle()
+  await clock.advance(400)
+  await end('a')
+  await clock.advance(5_000)
+  assert.deepEqual(streamed, ['d waiting'])
+  for (const id of ['b', 'c', 'd']) await end(id)
+  await Promise.all(all)
 })

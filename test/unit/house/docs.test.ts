@@ -64,6 +64,7 @@ describe('docs/configuration.md', () => {
       FLOTILLA_SESSION_TIMEOUT_MS: 'sessionTimeoutMs',
       FLOTILLA_TRANSACTION_TIMEOUT_MS: 'transactionTimeoutMs',
       FLOTILLA_DURABILITY: 'durability',
+      FLOTILLA_ALLOW_NO_MODEL: 'allowNoModel',
       FLOTILLA_ALLOW_VOLATILE_STORE: 'allowVolatileStore',
     } as const
     for (const [name, field] of Object.entries(fields))

@@ -26,6 +26,9 @@ const defaults: [Record<string, string>, string | null][] = [
   [{ LOCAL_BASE_URL: 'http://localhost:8000' }, 'local/default'],
   [{ LOCAL_BASE_URL: 'http://localhost:8000', LOCAL_MODEL: 'Mistral-7B' }, 'local/Mistral-7B'],
   [{ OLLAMA_HOST: '0.0.0.0:11434' }, 'ollama/default'],
+  [{ FLOTILLA_MODEL: 'scripted' }, 'scripted/conversations'],
+  [{ FLOTILLA_SCRIPTED_URL: 'http://127.0.0.1:7777' }, 'scripted/conversations'],
+  [{ FLOTILLA_SCRIPTED_URL: 'http://127.0.0.1:7777', OPENAI_API_KEY: 'k' }, 'gpt-4o'],
 ]
 for (const [variables, expected] of defaults) {
   test(`the default of ${JSON.stringify(variables)} is ${expected}`, () => {
@@ -55,6 +58,5 @@ test('a server on this machine needs no key, and gets one where it is set', () =
 
 test('the scripted server is a provider once its URL is known', () => {
   const found = discoverModels({ FLOTILLA_SCRIPTED_URL: 'http://127.0.0.1:7777' })
-  assert.equal(found.default, null)
   assert.equal(found.providers['scripted']?.baseUrl, 'http://127.0.0.1:7777/v1')
 })

@@ -240,20 +240,26 @@ test('fallbacks that are not configured are left out, and the reason says so', (
   assert.match(admitted.modelReason, /not configured here: groq\/a/)
 })
 
-for (const standard of [null, SCRIPTED_MODEL]) {
-  test(`without any model (${standard}), the rejection says how to connect one`, () => {
-    const error = rejection({}, fleetOf({ models: { default: standard } }))
+const scriptedServer = { scripted: { baseUrl: 'http://127.0.0.1:1/v1' } }
+for (const providers of [{}, scriptedServer]) {
+  const where = 'scripted' in providers ? 'even where the scripted model runs' : 'nothing set'
+  test(`without a model, ${where}, the rejection says how to connect one`, () => {
+    const error = rejection({}, fleetOf({ models: { default: null, providers } }))
     assert.equal(error.code, 'MODEL_NOT_CONFIGURED')
-    assert.match(error.message, /OPENAI_API_KEY.*OLLAMA_BASE_URL/)
-  })
-
-  test(`without any model (${standard}), the scripted one answers where it runs, and the reason says so`, () => {
-    const providers = { scripted: { baseUrl: 'http://127.0.0.1:1/v1' } }
-    const admitted = submit({}, fleetOf({ models: { default: standard, providers } })).only('TaskAdmitted')
-    assert.deepEqual(admitted.models, [SCRIPTED_MODEL])
-    assert.match(admitted.modelReason, /no model is connected/)
+    assert.match(error.message, /OPENAI_API_KEY.*OLLAMA_HOST.*FLOTILLA_MODEL=scripted/)
   })
 }
+
+test('the scripted model answers only if it is named: by the task, or as the default', () => {
+  const models = { default: null, providers: scriptedServer }
+  assert.deepEqual(submit({ model: 'scripted' }, fleetOf({ models })).only('TaskAdmitted').models, [
+    SCRIPTED_MODEL,
+  ])
+  const named = fleetOf({ models: { ...models, default: SCRIPTED_MODEL } })
+  assert.deepEqual(submit({}, named).only('TaskAdmitted').models, [SCRIPTED_MODEL])
+  const error = rejection({}, fleetOf({ models: { default: SCRIPTED_MODEL, providers: {} } }))
+  assert.match(error.message, /scripted\/conversations.*FLOTILLA_MODEL=scripted/)
+})
 
 test('an agent with a tool that does not exist is rejected', () => {
   const error = rejection({ agent: 'a' }, fleetOf({ agents: { a: { tools: ['get_weather', 'fly'] } } }))

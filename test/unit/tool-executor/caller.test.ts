@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { Tool } from '../../../runtime/config/fleet.ts'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
-import type { CallContext } from '../../../runtime/stage.ts'
+import type { CallContext, Emit } from '../../../runtime/stage.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { cacheKey } from '../../../services/tool-executor/cache.ts'
 import { systemClock } from '../../../runtime/clock.ts'
@@ -35,7 +35,14 @@ function setUp(...tools: Tool[]) {
   const store = new Store()
   const warnings: unknown[] = []
   const time = { now: 1_000 }
-  const clock = { ...systemClock, now: () => time.now }
+  const due: (() => void)[] = []
+  const schedule = (ms: number, run: () => void) => {
+    if (ms !== 300) return systemClock.schedule(ms, run)
+    due.push(run)
+    return () => void due.splice(due.indexOf(run), 1)
+  }
+  const clock = { ...systemClock, now: () => time.now, schedule }
+  const streamed: Emit[] = []
   const log = { warn: (...args: unknown[]) => void warnings.push(args) }
   const caller = createToolCaller({ fleet: { tools }, keyValue: store, log, clock })
   const call = (
@@ -59,11 +66,11 @@ function setUp(...tools: Tool[]) {
       key: 't/c',
       signal,
       traceparent: '00-x',
-      stream: () => {},
+      stream: (emit) => void streamed.push(emit),
     }
     return caller(request, context)
   }
-  return { call, store, warnings, time }
+  return { call, store, warnings, time, due, streamed }
 }
 
 const rejects = (promise: Promise<unknown>, code: ErrorCode, message: RegExp = /./) =>
@@ -264,4 +271,34 @@ test('a result that does not fit the output schema is refused, naming the field'
     run: () => ({ price: 'x' }) as never,
   })
   await rejects(setUp(tool).call('f', {}), 'TOOL_OUTPUT_INVALID', /price/)
+})
+
+test('a tool that takes long says that it runs; one that is quick costs no record', async () => {
+  const gate = Promise.withResolvers<string>()
+  const slow = defineTool({ name: 'slow', description: 'd', input: z.object({}), run: () => gate.promise })
+  const { call, due, streamed } = setUp(slow)
+  const running = call('slow', {})
+  await Promise.resolve()
+  due[0]?.()
+  gate.resolve('done')
+  await running
+  assert.equal(due.length, 0)
+  const [event] = streamed
+  assert.equal(event?.topic, 'tasks.streaming')
+  assert.deepEqual(
+    [event?.data, event?.key],
+    [
+      {
+        taskId: 't',
+        stage: 'tool-executor',
+        kind: 'tool_started',
+        step: null,
+        atMs: 700,
+        detail: { callId: 'c', tool: 'slow' },
+      },
+      't',
+    ],
+  )
+  await call('slow', {})
+  assert.deepEqual([due.length, streamed.length], [0, 1])
 })

@@ -1,0 +1,79 @@
+// A streamed answer of a gateway, line by line. By node:http, because fetch gives up after five quiet minutes.
+//
+// Empty lines are a gateway's heartbeat: a connection that shows nothing for longer is dead, even if nobody has
+// closed it.
+import { get as getPlain, type IncomingMessage } from 'node:http'
+import { get as getSecure } from 'node:https'
+import { FlotillaError, type ErrorCode, errorTable } from '../../runtime/errors.ts'
+import { brokenOff, noGateway, refusal } from './requests.ts'
+
+const headers = { accept: 'application/x-ndjson', 'content-type': 'application/json' }
+
+export interface LinesOptions {
+  readonly signal: AbortSignal
+  /** A connection that shows nothing for this long is dead. Milliseconds. */
+  readonly quietMs: number
+}
+
+/** Resolves when the headers are there. Rejects with the gateway's error, or GATEWAY_UNAVAILABLE. */
+export async function openLines(
+  gateway: string,
+  path: string,
+  { signal, quietMs }: LinesOptions,
+): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+  const get = gateway.startsWith('https:') ? getSecure : getPlain
+  const request = get(gateway + path, { headers, signal, agent: false }, resolve)
+  const timer = setTimeout(() => request.destroy(new Error(`no answer within ${quietMs} ms`)), quietMs)
+  request.on('error', (cause) => reject(noGateway(gateway, cause)))
+  const response = await promise.finally(() => clearTimeout(timer))
+  if (response.statusCode === 200) return response
+  const text = await response
+    .setEncoding('utf8')
+    .toArray()
+    .catch(() => [])
+  throw refusal(response.statusCode ?? 0, text.join(''), gateway + path)
+}
+
+/** Each item; ends when the gateway ends the stream. Throws the error that the stream ended with. */
+export async function* itemsOf(
+  response: IncomingMessage,
+  gateway: string,
+  quietMs: number,
+): AsyncGenerator<object> {
+  let rest = ''
+  for await (const chunk of chunksOf(response.setEncoding('utf8'), gateway, quietMs)) {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) if (line !== '') yield itemOf(line)
+  }
+}
+
+/** The time counts only while a chunk is waited for: a reader may take as long as it likes. */
+async function* chunksOf(
+  response: IncomingMessage,
+  gateway: string,
+  quietMs: number,
+): AsyncGenerator<string> {
+  const chunks = response[Symbol.asyncIterator]() as AsyncIterator<string>
+  const quiet = () => response.destroy(new Error(`nothing came for ${quietMs} ms`))
+  try {
+    for (;;) {
+      const timer = setTimeout(quiet, quietMs)
+      const { done, value } = await chunks.next().finally(() => clearTimeout(timer))
+      if (done === true) return
+      yield value
+    }
+  } catch (cause) {
+    throw brokenOff(gateway, cause)
+  } finally {
+    response.destroy()
+  }
+}
+
+function itemOf(line: string): object {
+  const item = JSON.parse(line) as object
+  if (Object.keys(item).join() !== 'error') return item
+  const { code, message } = (item as { error: { code: ErrorCode; message: string } }).error
+  throw new FlotillaError(Object.hasOwn(errorTable, code) ? code : 'INTERNAL', message)
+}

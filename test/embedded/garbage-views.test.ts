@@ -1,0 +1,65 @@
+// What anyone may have written to a topic by mistake takes no view from operators and no result from readers.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { HttpClient } from '../../client/http/client.ts'
+import type { TaskResult } from '../../client/types.ts'
+import type { AlertView } from '../../operator/index.ts'
+import { headers as names, type TopicName } from '../../schemas/topics.ts'
+import { eventually } from '../conformance/waiting.ts'
+import { startTestFleet, type TestFleet } from '../support/fleet.ts'
+
+let fleet: TestFleet
+before(async () => {
+  fleet = await startTestFleet({ http: true })
+})
+after(() => fleet.stop())
+
+const values = [Buffer.from('{"x":1}'), Buffer.from([0, 0xde, 0xad, 0xbe, 0xef, 1]), Buffer.alloc(0), null]
+
+/** Every kind of garbage in every partition, also under a header that says what it is not. */
+async function litter(topic: TopicName): Promise<void> {
+  const { log } = fleet.process
+  const headers = { [names.schema]: 'TaskCompleted' }
+  for (let partition = 0; partition < log.partitions; partition++)
+    await log.publish(values.map((value) => ({ topic, partition, key: 'x', value, headers })))
+}
+
+test('alerts are listed and silenced although their topics hold garbage', async () => {
+  await litter('alerts.raised')
+  await litter('alerts.control')
+  const list = async () => {
+    const response = await fetch(`${fleet.process.url}/v1/alerts`)
+    assert.equal(response.status, 200)
+    return (await response.json()) as AlertView[]
+  }
+  const [first] = await list()
+  assert.ok(first)
+  const headers = { 'content-type': 'application/json' }
+  const body = JSON.stringify({ untilMs: Date.now() + 60_000 })
+  await fetch(`${fleet.process.url}/v1/alerts/${first.rule}/silence`, { method: 'POST', headers, body })
+  await eventually('the silence shows', async () => (await list())[0]?.silence !== null)
+})
+
+for (const name of ['log', 'http', 'group'] as const)
+  test(`results go on behind garbage on their topics: ${name}`, async () => {
+    const client = name === 'http' ? new HttpClient(fleet.process.url ?? '') : fleet.client
+    await litter('tasks.completed')
+    const seen: TaskResult[] = []
+    const results = client.results(
+      name === 'group' ? { group: 'garbage', from: 'earliest' } : { from: 'earliest' },
+    )
+    const reading = (async () => {
+      for await (const result of results) {
+        seen.push(result)
+        if (result.taskId === `behind-${name}`) return
+      }
+    })()
+    await litter('tasks.completed')
+    await litter('tasks.history')
+    await fleet.client.submit({ text: 'task=behind', taskId: `behind-${name}` })
+    await reading
+    const kinds: string[] = []
+    for await (const { kind } of client.watch(`behind-${name}`)) kinds.push(kind)
+    assert.equal(kinds.at(-1), 'result')
+    if (client !== fleet.client) await client.close()
+  })

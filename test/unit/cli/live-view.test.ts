@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { stripVTControlCharacters } from 'node:util'
+import { test } from 'node:test'
+import { LiveView, type LiveViewOptions } from '../../../cli/live-view.ts'
+import type { TaskProgressed } from '../../../schemas/generated/events.ts'
+import type { Json } from '../../../schemas/json.ts'
+
+function setUp(options: LiveViewOptions = {}) {
+  const lines: string[] = []
+  const time = { now: 100_000 }
+  const view = new LiveView({
+    terminal: null,
+    print: (text) => lines.push(stripVTControlCharacters(text)),
+    now: () => time.now,
+    ...options,
+  })
+  const progress = (kind: TaskProgressed['kind'], step: number | null, detail: Json) =>
+    view.show({
+      kind: 'progress',
+      event: { taskId: 't', stage: 'planner', kind, step, atMs: time.now, detail },
+    })
+  return { view, lines, time, progress }
+}
+
+const called = {
+  model: 'm',
+  text: '',
+  toolCalls: [{ name: 'echo' }],
+  durationMs: 1_500,
+  inputTokens: 9,
+  outputTokens: 2,
+}
+
+test('what happens now has its seconds: queued, thinking, writing, a tool', () => {
+  const { view, time, progress } = setUp()
+  progress('queued', null, { waiting: 3 })
+  time.now += 4_000
+  assert.equal(view.line(), 'queued 4 s')
+  progress('admitted', null, { model: 'm' })
+  time.now += 12_000
+  assert.equal(view.line(), 'step 1 · thinking 12 s')
+  view.show({ kind: 'text', taskId: 't', step: 1, text: 'Once upon' })
+  view.show({ kind: 'text', taskId: 't', step: 1, text: ' a time' })
+  time.now += 1_000
+  assert.equal(view.line(), 'step 1 · writing 1 s · Once upon a time')
+  progress('model_called', 1, called)
+  progress('tool_started', null, { callId: 'c', tool: 'echo' })
+  time.now += 2_000
+  assert.equal(view.line(), 'step 1 · echo 2 s')
+  view.end()
+})
+
+test('each thing is a line once: the call with its time, waits and retries with their reason', () => {
+  const { view, lines, progress, time } = setUp()
+  progress('queued', null, { waiting: 3 })
+  progress('admitted', null, { model: 'm' })
+  progress('retry_scheduled', 1, { message: 'answered 503', untilMs: time.now + 3_200 })
+  progress('waiting', 1, { for: 'slot', reason: 'all 4 slots of local are in use' })
+  progress('model_called', 1, called)
+  progress('tool_called', 1, {
+    callId: 'c',
+    tool: 'echo',
+    status: 'succeeded',
+    durationMs: 7,
+    cached: false,
+    arguments: '{}',
+    output: 'hi',
+    error: null,
+  })
+  progress('step_completed', 1, { kind: 'tools', durationMs: 9, code: null, observation: null })
+  assert.deepEqual(lines, [
+    '  queued: 3 tasks wait before it',
+    'step 1 thinking m',
+    '  retrying in 3.2 s: answered 503',
+    '  waiting: all 4 slots of local are in use',
+    'step 1 tools m 1.5 s',
+    '    echo({}) → hi 7 ms',
+  ])
+  view.end()
+})
+
+test('quiet shows nothing; verbose the text, line by line', () => {
+  const quiet = setUp({ detail: 'quiet' })
+  quiet.progress('queued', null, { waiting: 3 })
+  assert.deepEqual(quiet.lines, [])
+  const { view, lines } = setUp({ detail: 'verbose' })
+  view.show({ kind: 'text', taskId: 't', step: 1, text: 'one\ntw' })
+  view.show({ kind: 'text', taskId: 't', step: 1, text: 'o\n' })
+  assert.deepEqual(lines, ['    │ one', '    │ two'])
+  view.end()
+})
+
+test('on a terminal the status fits its width, and controls in a text do not reach it', () => {
+  const written: string[] = []
+  const terminal = { columns: 40, write: (text: string | Uint8Array) => (written.push(String(text)), true) }
+  const { view } = setUp({ terminal })
+  view.show({ kind: 'text', taskId: 't', step: 1, text: `${'word '.repeat(30)}\u001b[2J` })
+  view.now('step 1 · '.repeat(20))
+  for (const text of written) {
+    assert.ok([...stripVTControlCharacters(text)].length <= 40, text)
+    assert.doesNotMatch(text, /\u001b\[2J/)
+  }
+  view.end()
+  assert.equal(written.at(-1), '\r\u001b[2K')
+})
