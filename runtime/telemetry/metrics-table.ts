@@ -45,6 +45,9 @@ export const counters = {
     'part',
   ),
   records_lost: row('Records that were deleted before their stage had read them.', 'stage', 'topic'),
+  task_ids_reused: row(
+    'Submissions under an id that was used before for another text: the first one counts.',
+  ),
   positions_reset: row(
     'Positions that went back because the log was truncated or its topic recreated.',
     'stage',

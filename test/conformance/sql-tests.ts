@@ -142,7 +142,7 @@ export function sqlTests(subject: () => Sql): void {
     const user = mark()
     // A time of its own, far from that of other tests on the same database.
     const atMs = 4_000_000_000_000 + Math.floor(Math.random() * 1_000_000) * 100_000
-    const instruments = { record: () => undefined }
+    const instruments = { record: () => undefined, count: () => undefined }
     const write = createLedgerCaller({ sql, retentionDays: 1, clock: { now: () => atMs }, instruments })
     const tasks = [1, 2, 3].map((n) => ({
       task_id: `${user}-${n}`,
@@ -159,6 +159,7 @@ export function sqlTests(subject: () => Sql): void {
       error_code: null,
       submitted_at_ms: atMs,
       completed_at_ms: atMs + n,
+      text: `task ${n}`,
     }))
     const said = { satisfaction: 0.75, comment: 'fine', given_by: user, given_at_ms: atMs }
     await write({ feedback: { task_id: `${user}-1`, ...said } })
