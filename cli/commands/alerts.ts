@@ -2,15 +2,13 @@ import { userInfo } from 'node:os'
 import type { Command } from 'commander'
 import type { AlertView } from '../../operator/direct/alerts.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
+import { defaultSubcommand } from '../default-subcommand.ts'
 import { usingAlerts } from '../alerts.ts'
 import { paint, print, printJson } from '../output.ts'
 
-export function addAlerts(program: Command): void {
-  const command = program
-    .command('alerts')
-    .description('rules with their state and silences; mute a rule; test its channels')
-  command
-    .command('list', { isDefault: true })
+export function defineAlerts(command: Command): void {
+  command.description('rules with their state and silences; mute a rule; test its channels')
+  defaultSubcommand(command, 'list')
     .description('every rule: whether it fires, and whether it is silenced')
     .option('--json', 'JSON on stdout')
     .action(list)

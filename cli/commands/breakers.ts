@@ -3,9 +3,8 @@ import type { BreakerView } from '../../operator/direct/breakers.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import { paint, print, printJson } from '../output.ts'
 
-export function addBreakers(program: Command): void {
-  program
-    .command('breakers')
+export function defineBreakers(command: Command): void {
+  command
     .description('circuit breakers of providers and tools, as last reported by each process')
     .option('--json', 'JSON on stdout')
     .action(breakers)

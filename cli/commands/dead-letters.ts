@@ -1,16 +1,14 @@
 import type { Command } from 'commander'
 import type { ReplayOptions } from '../../operator/direct/replay.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
+import { defaultSubcommand } from '../default-subcommand.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import { paint, print, printJson } from '../output.ts'
 import { number } from './run.ts'
 
-export function addDeadLetters(program: Command): void {
-  const command = program
-    .command('dead-letters')
-    .description('records that no stage could process, with their bytes and the reason')
-  command
-    .command('list', { isDefault: true })
+export function defineDeadLetters(command: Command): void {
+  command.description('records that no stage could process, with their bytes and the reason')
+  defaultSubcommand(command, 'list')
     .description('newest first')
     .option('--limit <n>', 'how many at most', number, 100)
     .option('--json', 'JSON on stdout')

@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
 
-export function addDemo(program: Command): void {
-  program
-    .command('demo')
+export function defineDemo(command: Command): void {
+  command
     .description('run three bundled tasks on bundled data, with recorded model answers; needs no setup')
     .action(async () => (await import('../demo.ts')).demo())
 }

@@ -4,9 +4,8 @@ import { FlotillaError } from '../../runtime/errors.ts'
 import { print } from '../output.ts'
 import { number } from './run.ts'
 
-export function addFeedback(program: Command): void {
-  program
-    .command('feedback')
+export function defineFeedback(command: Command): void {
+  command
     .description('rate the result of a task (a later rating replaces an earlier one)')
     .argument('<taskId>')
     .option('--score <1..5>', 'satisfaction, from 1 (not at all) to 5 (entirely)', number)

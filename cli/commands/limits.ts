@@ -1,14 +1,12 @@
 import type { Command } from 'commander'
 import type { BudgetLine } from '../../runtime/limits/budget-report.ts'
+import { defaultSubcommand } from '../default-subcommand.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import { alignColumns, paint, print, printJson } from '../output.ts'
 
-export function addLimits(program: Command): void {
-  const command = program
-    .command('limits')
-    .description('show today’s token budgets: of the fleet, of users, of models')
-  command
-    .command('show', { isDefault: true })
+export function defineLimits(command: Command): void {
+  command.description('show today’s token budgets: of the fleet, of users, of models')
+  defaultSubcommand(command, 'show')
     .description('used, reserved and recorded tokens of each budget, the fullest first')
     .option('--json', 'JSON on stdout')
     .action(show)

@@ -99,9 +99,8 @@ export function toTask(text: string, options: TaskOptions): TaskInput {
   return { text, ...present }
 }
 
-export function addRun(program: Command): void {
-  const command = program
-    .command('run')
+export function defineRun(command: Command): void {
+  command
     .description('run one task on this machine and show its steps; nothing else needs to be running')
     .argument('<task>', 'what to do, 1 to 10,000 characters; - reads it from stdin')
     .option('--json', 'one JSON object on stdout and nothing else')

@@ -24,8 +24,7 @@ interface SandboxOptions {
   toolResult?: Results
 }
 
-export function addSandbox(program: Command): void {
-  const sandbox = program.command('sandbox').description('run Python as an agent’s step runs it')
+export function defineSandbox(sandbox: Command): void {
   addSharedOptions(sandbox.command('run'))
     .description('run one Python file as an agent’s step; - reads it from stdin')
     .argument('<file>', 'Python that may call the fleet’s tools and final_answer()')

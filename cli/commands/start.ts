@@ -1,9 +1,8 @@
 import type { Command } from 'commander'
 import { serviceNames } from '../../services/index.ts'
 
-export function addStart(program: Command): void {
-  program
-    .command('start')
+export function defineStart(command: Command): void {
+  command
     .description('run services until stopped: all of them, or those named')
     .argument('[service...]', serviceNames.join(', '))
     .addHelpText(

@@ -1,3 +1,5 @@
+// Commands of people and programs that use a running fleet: over KAFKA_BROKERS, or the gateway at FLOTILLA_URL
+// or PORT.
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { connect } from '../../client/connect.ts'
@@ -7,19 +9,16 @@ import { exitCode, exitCodeHelp, paint, print, printJson, say } from '../output.
 import { LiveView, renderResult, shorten } from '../render.ts'
 import { addTaskOptions, number, toTask, type TaskOptions } from './run.ts'
 
-/**
- * Commands of people and programs that use a running fleet: over KAFKA_BROKERS, or the gateway at
- * FLOTILLA_URL or PORT.
- */
-export function addTasks(program: Command): void {
-  const submitCommand = program
-    .command('submit')
+export function defineSubmit(command: Command): void {
+  command
     .description('submit a task to a running fleet; prints its id')
     .argument('<task>', 'what to do; - reads it from stdin')
     .option('--json', 'print {"taskId": …}')
-  addTaskOptions(submitCommand).action(submit)
-  program
-    .command('result')
+  addTaskOptions(command).action(submit)
+}
+
+export function defineResult(command: Command): void {
+  command
     .description('show the result of a task')
     .argument('<taskId>')
     .option('--wait', 'wait until there is one')
@@ -27,8 +26,10 @@ export function addTasks(program: Command): void {
     .option('--json', 'one JSON object on stdout')
     .addHelpText('after', `\n${exitCodeHelp} 5: no result yet.`)
     .action(result)
-  program
-    .command('watch')
+}
+
+export function defineWatch(command: Command): void {
+  command
     .description('follow one task as it runs, or every result as it comes')
     .argument('[taskId]')
     .option(
@@ -38,8 +39,10 @@ export function addTasks(program: Command): void {
     .option('--from <where>', 'earliest or latest, for a group without a position', 'latest')
     .option('--json', 'a line of JSON each')
     .action(watch)
-  program
-    .command('cancel')
+}
+
+export function defineCancel(command: Command): void {
+  command
     .description('cancel a task; its result then says so')
     .argument('<taskId>')
     .option('--reason <text>')

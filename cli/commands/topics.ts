@@ -5,9 +5,8 @@ import { usingOperator } from '../../operator/connect.ts'
 import { paint, print, printJson } from '../output.ts'
 import { serviceNames } from '../../services/index.ts'
 
-export function addTopics(program: Command): void {
-  program
-    .command('topics')
+export function defineTopics(command: Command): void {
+  command
     .description('the fleet’s topics: what they carry and how much they hold')
     .option('--create', 'create the missing topics')
     .option('--json', 'JSON on stdout')

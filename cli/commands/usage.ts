@@ -2,16 +2,14 @@ import { once } from 'node:events'
 import type { Command } from 'commander'
 import { exportOptions, summaryOptions } from '../../runtime/ledger/reader.ts'
 import type { SummaryLine } from '../../runtime/ledger/summary.ts'
+import { defaultSubcommand } from '../default-subcommand.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import { alignColumns, paint, print, printJson } from '../output.ts'
 
-export function addUsage(program: Command): void {
-  const command = program
-    .command('usage')
-    .description('usage and cost of the fleet: executions, success rate, mean time, tokens, cost')
+export function defineUsage(command: Command): void {
+  command.description('usage and cost of the fleet: executions, success rate, mean time, tokens, cost')
   addTimes(
-    command
-      .command('summary', { isDefault: true })
+    defaultSubcommand(command, 'summary')
       .description('totals over everything, or by user, agent, model, tool or day')
       .option('--by <what>', 'total, user, agent, model, tool or day', 'total'),
   )

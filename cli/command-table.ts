@@ -1,0 +1,113 @@
+// The commands of `flotilla`. Help, completion and docs/cli.md are made of this table; what a command needs is
+// loaded when it is used.
+import type { Command } from 'commander'
+
+export interface CommandRow {
+  readonly name: string
+  /** One line of at most 60 characters, as the list of commands shows it. */
+  readonly summary: string
+  readonly group: CommandGroup
+  /** Resolves with a function that adds arguments, options and action to the command. */
+  readonly load: () => Promise<(command: Command) => void>
+}
+
+export type CommandGroup = 'Tasks' | 'Fleet' | 'Operations' | 'Development'
+
+export const commands: readonly CommandRow[] = [
+  {
+    name: 'run',
+    summary: 'run one task on this machine, and show its steps',
+    group: 'Tasks',
+    load: async () => (await import('./commands/run.ts')).defineRun,
+  },
+  {
+    name: 'submit',
+    summary: 'submit a task to a running fleet; print its id',
+    group: 'Tasks',
+    load: async () => (await import('./commands/tasks.ts')).defineSubmit,
+  },
+  {
+    name: 'result',
+    summary: 'show the result of a task',
+    group: 'Tasks',
+    load: async () => (await import('./commands/tasks.ts')).defineResult,
+  },
+  {
+    name: 'watch',
+    summary: 'follow one task as it runs, or every result as it comes',
+    group: 'Tasks',
+    load: async () => (await import('./commands/tasks.ts')).defineWatch,
+  },
+  {
+    name: 'cancel',
+    summary: 'cancel a task',
+    group: 'Tasks',
+    load: async () => (await import('./commands/tasks.ts')).defineCancel,
+  },
+  {
+    name: 'feedback',
+    summary: 'rate the result of a task',
+    group: 'Tasks',
+    load: async () => (await import('./commands/feedback.ts')).defineFeedback,
+  },
+  {
+    name: 'start',
+    summary: 'run the fleet, or services of it, until stopped',
+    group: 'Fleet',
+    load: async () => (await import('./commands/start.ts')).defineStart,
+  },
+  {
+    name: 'doctor',
+    summary: 'check everything the fleet needs, each with a reason',
+    group: 'Fleet',
+    load: async () => (await import('./commands/doctor.ts')).defineDoctor,
+  },
+  {
+    name: 'usage',
+    summary: 'executions, success rate, time, tokens, cost',
+    group: 'Operations',
+    load: async () => (await import('./commands/usage.ts')).defineUsage,
+  },
+  {
+    name: 'limits',
+    summary: 'token budgets of today, and what is used of them',
+    group: 'Operations',
+    load: async () => (await import('./commands/limits.ts')).defineLimits,
+  },
+  {
+    name: 'alerts',
+    summary: 'alert rules, their state, silences and channels',
+    group: 'Operations',
+    load: async () => (await import('./commands/alerts.ts')).defineAlerts,
+  },
+  {
+    name: 'breakers',
+    summary: 'circuit breakers of providers and tools',
+    group: 'Operations',
+    load: async () => (await import('./commands/breakers.ts')).defineBreakers,
+  },
+  {
+    name: 'topics',
+    summary: 'topics, what they carry and how much they hold',
+    group: 'Operations',
+    load: async () => (await import('./commands/topics.ts')).defineTopics,
+  },
+  {
+    name: 'dead-letters',
+    summary: 'records that no stage could process; replay them',
+    group: 'Operations',
+    load: async () => (await import('./commands/dead-letters.ts')).defineDeadLetters,
+  },
+  {
+    name: 'demo',
+    summary: 'three bundled tasks with recorded answers; no setup',
+    group: 'Development',
+    load: async () => (await import('./commands/demo.ts')).defineDemo,
+  },
+  {
+    name: 'sandbox',
+    summary: 'run Python as an agent’s step runs it',
+    group: 'Development',
+    load: async () => (await import('./commands/sandbox.ts')).defineSandbox,
+  },
+]
