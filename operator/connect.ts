@@ -5,18 +5,15 @@ import type { Codec } from '../runtime/codec/port.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { loadFleet } from '../runtime/config/load.ts'
-import { ledgerReader } from '../runtime/ledger/reader.ts'
-import { limitsReader, type LimitsReader } from '../runtime/limits/budget-report.ts'
+import type { Limits } from '../runtime/limits/port.ts'
 import type { Log } from '../runtime/log/port.ts'
 import { once } from '../runtime/once.ts'
 import { sqlBlobs } from '../runtime/store/blobs-sql.ts'
 import { hasDataFile } from '../runtime/store/data-file.ts'
 import { openSql, openStores } from '../runtime/store/open.ts'
+import type { BlobStore } from '../runtime/store/port.ts'
 import type { Sql } from '../runtime/store/sql.ts'
-import { DirectAlerts } from './direct/alerts.ts'
-import { directBreakers } from './direct/breakers.ts'
-import { DirectDeadLetters } from './direct/dead-letters.ts'
-import { directTopics } from './direct/topics.ts'
+import { directOperator, type FleetParts } from './direct/index.ts'
 import { httpOperator } from './http.ts'
 import type { Operator } from './index.ts'
 import { gatewayBehind, hasFleet, noFleet, openFleetLog } from './running-fleet.ts'
@@ -37,7 +34,7 @@ export async function usingOperator<T>(
   const url = environment.raw['FLOTILLA_URL']
   if (url) return work(httpOperator(url), 'gateway')
   if (!hasFleet(environment)) throw noFleet(environment)
-  const parts = new Parts(environment)
+  const parts = new OwnParts(environment)
   try {
     // Opening the file shows whether another process holds it.
     if (parts.isFile) await parts.log()
@@ -46,25 +43,27 @@ export async function usingOperator<T>(
     return work(httpOperator(gatewayBehind(error, environment)), 'gateway')
   }
   try {
-    return await work(operatorOn(parts), parts.isFile ? 'file' : 'servers')
+    return await work(directOperator(parts), parts.isFile ? 'file' : 'servers')
   } finally {
     await parts.close()
   }
 }
 
-class Parts {
+/** The parts of the fleet that the environment names, closed together. */
+class OwnParts implements FleetParts {
   readonly isFile: boolean
   readonly log: () => Promise<Log>
   readonly codec: () => Promise<Codec>
+  readonly blobs: () => Promise<BlobStore | null>
   readonly sql: () => Promise<Sql>
+  readonly limits: () => Promise<Limits>
   readonly fleet: () => Promise<Fleet>
-  readonly limits: () => Promise<LimitsReader>
-  readonly #environment: Environment
   readonly #open: (() => Promise<void>)[] = []
 
   constructor(environment: Environment) {
-    this.#environment = environment
     this.isFile = environment.kafkaBrokers.length === 0 && hasDataFile(environment.dataDir)
+    const hasSql = this.isFile || environment.databaseUrl !== null
+    const stores = once(() => this.#opened(openStores(environment), (each) => each.close()))
     this.log = once(() => this.#opened(openFleetLog(environment), (log) => log.close()))
     this.codec = once(async () => {
       const codec = openCodec(environment)
@@ -72,18 +71,9 @@ class Parts {
       return codec
     })
     this.sql = once(() => this.#opened(openSql(environment), (sql) => sql.destroy()))
+    this.blobs = once(async () => (hasSql ? this.sql().then(sqlBlobs, () => null) : null))
+    this.limits = once(async () => (await stores()).limits)
     this.fleet = once(() => loadFleet(environment))
-    this.limits = once(async () => {
-      const stores = await this.#opened(openStores(environment), (each) => each.close())
-      return limitsReader({ ...stores, fleet: await this.fleet() })
-    })
-  }
-
-  /** Null if the database can't be reached: only large records are kept in it. */
-  async blobs(): Promise<ReturnType<typeof sqlBlobs> | null> {
-    const { databaseUrl } = this.#environment
-    if (!this.isFile && databaseUrl === null) return null
-    return this.sql().then(sqlBlobs, () => null)
   }
 
   async close(): Promise<void> {
@@ -94,38 +84,5 @@ class Parts {
     const part = await opening
     this.#open.push(() => close(part))
     return part
-  }
-}
-
-function operatorOn(parts: Parts): Operator {
-  const letters = once(
-    async () => new DirectDeadLetters(await parts.log(), await parts.codec(), await parts.blobs()),
-  )
-  const alerts = once(
-    async () => new DirectAlerts(await parts.log(), await parts.codec(), (await parts.fleet()).alerts),
-  )
-  return {
-    topics: { list: async () => directTopics(await parts.log()).list() },
-    deadLetters: {
-      list: async (limit) => (await letters()).list(limit),
-      get: async (id) => (await letters()).get(id),
-      replay: async (id, options) => (await letters()).replay(id, options),
-    },
-    breakers: { list: async () => directBreakers(await parts.log(), await parts.codec()).list() },
-    alerts: {
-      list: async () => (await alerts()).list(),
-      silence: async (rule, silence) => (await alerts()).silence(rule, silence),
-      test: async (rule) => (await alerts()).test(rule),
-    },
-    usage: {
-      summary: async (options) => ledgerReader(await parts.sql()).summary(options),
-      async *export(options) {
-        yield* ledgerReader(await parts.sql()).export(options)
-      },
-    },
-    limits: {
-      show: async () => (await parts.limits()).show(),
-      rebuild: async () => (await parts.limits()).rebuild(),
-    },
   }
 }

@@ -10,25 +10,48 @@ import type { Operator } from '../index.ts'
 import { DirectAlerts } from './alerts.ts'
 import { directBreakers } from './breakers.ts'
 import { DirectDeadLetters } from './dead-letters.ts'
+import { lazily } from './lazily.ts'
 import { directTopics } from './topics.ts'
 
+/** The parts of a fleet that operators work on; each call resolves with the same part. */
 export interface FleetParts {
-  readonly log: Log
-  readonly codec: Codec
-  readonly blobs: BlobStore
-  readonly sql: Sql
-  readonly limits: Pick<Limits, 'budgets' | 'correct'>
-  readonly fleet: Pick<Fleet, 'alerts' | 'limits'>
+  log(): Promise<Log>
+  codec(): Promise<Codec>
+  /** Null if the database can't be reached: only large records are kept in it. */
+  blobs(): Promise<BlobStore | null>
+  sql(): Promise<Sql>
+  limits(): Promise<Pick<Limits, 'budgets' | 'correct'>>
+  fleet(): Promise<Pick<Fleet, 'alerts' | 'limits'>>
 }
 
-/** The operator on the parts that a process of the fleet has open. */
-export function directOperator({ log, codec, blobs, sql, limits, fleet }: FleetParts): Operator {
+/** The operator on a fleet's own log and stores. A part is opened at the first call that needs it. */
+export function directOperator(parts: FleetParts): Operator {
   return {
-    topics: directTopics(log),
-    deadLetters: new DirectDeadLetters(log, codec, blobs),
-    breakers: directBreakers(log, codec),
-    alerts: new DirectAlerts(log, codec, fleet.alerts),
-    usage: ledgerReader(sql),
-    limits: limitsReader({ fleet, limits, sql }),
+    topics: lazily(async () => directTopics(await parts.log())),
+    deadLetters: lazily(
+      async () => new DirectDeadLetters(await parts.log(), await parts.codec(), await parts.blobs()),
+    ),
+    breakers: lazily(async () => directBreakers(await parts.log(), await parts.codec())),
+    alerts: lazily(
+      async () => new DirectAlerts(await parts.log(), await parts.codec(), (await parts.fleet()).alerts),
+    ),
+    usage: ledgerReader(() => parts.sql()),
+    limits: lazily(async () =>
+      limitsReader({ limits: await parts.limits(), sql: await parts.sql(), fleet: await parts.fleet() }),
+    ),
+  }
+}
+
+/** The parts that a process of the fleet has open. */
+export function openParts(open: {
+  readonly [Name in keyof FleetParts]: Awaited<ReturnType<FleetParts[Name]>>
+}): FleetParts {
+  return {
+    log: async () => open.log,
+    codec: async () => open.codec,
+    blobs: async () => open.blobs,
+    sql: async () => open.sql,
+    limits: async () => open.limits,
+    fleet: async () => open.fleet,
   }
 }

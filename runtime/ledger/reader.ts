@@ -1,4 +1,4 @@
-// Queries of the ledgers: on the database itself (here), or through a gateway (operator/http/ledger.ts).
+// Queries of the ledgers: on the database itself (here), or through a gateway (operator/http.ts).
 import { FlotillaError } from '../errors.ts'
 import type { Sql } from '../store/sql.ts'
 import { exportFormats, exportLedger, exportTables, type ExportOptions } from './export.ts'
@@ -10,10 +10,13 @@ export interface LedgerReader {
   export(options: ExportOptions): AsyncIterable<string>
 }
 
-export function ledgerReader(sql: Sql): LedgerReader {
+/** `sql` is called when there is something to read. */
+export function ledgerReader(sql: () => Promise<Sql>): LedgerReader {
   return {
-    summary: (options) => summarise(sql, options),
-    export: (options) => exportLedger(sql, options),
+    summary: async (options) => summarise(await sql(), options),
+    async *export(options) {
+      yield* exportLedger(await sql(), options)
+    },
   }
 }
 

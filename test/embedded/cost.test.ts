@@ -184,7 +184,10 @@ test('flotilla usage: the summary by user, and the export, through the gateway',
   assert.deepEqual(rest, [])
   const csv = (await flotilla(['usage', 'export', '--table', 'tasks'], { env })).out
   const pieces: string[] = []
-  for await (const piece of ledgerReader(fleet.process.stores.sql).export({ table: 'tasks', format: 'csv' }))
+  for await (const piece of ledgerReader(async () => fleet.process.stores.sql).export({
+    table: 'tasks',
+    format: 'csv',
+  }))
     pieces.push(piece)
   assert.equal(csv, pieces.join(''))
   assert.equal(csv.trimEnd().split('\n').length, 13)

@@ -2,7 +2,7 @@
 // Only the shape of requests is checked here: the router decides about tasks, and its rejection is a result.
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { LogClient } from '../../../client/log/client.ts'
-import { directOperator } from '../../../operator/direct/index.ts'
+import { directOperator, openParts } from '../../../operator/direct/index.ts'
 import type { TaskInput, TaskResult } from '../../../client/types.ts'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
@@ -66,7 +66,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
     return reply.code(202).send({ taskId })
   })
 
-  operatorRoutes(app, directOperator(context))
+  operatorRoutes(app, directOperator(openParts(context)))
 
   app.post<{ Params: Params }>('/v1/tasks/:id/feedback', async (request, reply) => {
     const { satisfaction, comment, userId } = bodyOf(request)
