@@ -13,6 +13,20 @@ export function httpOperator(gateway: string): Operator {
   const post = async <T>(path: string, body: object = {}): Promise<T> =>
     (await (await askGateway(gateway, path, { method: 'POST', body: JSON.stringify(body) })).json()) as T
   return {
+    tasks: {
+      list: ({ sinceMs, ...query } = {}) => {
+        const since = sinceMs === undefined ? {} : { since: sinceMs }
+        return get(`${paths.tasks}?${queryOf({ ...query, ...since })}`)
+      },
+      get: (taskId) => get(pathWith(paths.task, { id: taskId })),
+    },
+    configuration: {
+      agents: () => get(paths.agents),
+      tools: () => get(paths.tools),
+      models: () => get(paths.models),
+      config: () => get(paths.config),
+    },
+    lanes: { list: () => get(paths.lanes) },
     topics: { list: () => get(paths.topics) },
     deadLetters: {
       list: (limit = 100) => get(`${paths.deadLetters}?limit=${limit}`),
@@ -36,7 +50,13 @@ export function httpOperator(gateway: string): Operator {
   }
 }
 
-function queryOf({ fromMs, toMs, ...rest }: SummaryOptions | ExportOptions): URLSearchParams {
+type Query = Readonly<Record<string, string | number>>
+
+function queryOf({
+  fromMs,
+  toMs,
+  ...rest
+}: Partial<SummaryOptions & ExportOptions> | Query): URLSearchParams {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(rest)) query.set(name, String(value))
   if (fromMs !== undefined) query.set('from', String(fromMs))

@@ -1,5 +1,12 @@
 /** Paths of the operator's part of the HTTP API: the gateway serves them, `httpOperator` calls them. */
 export const operatorPaths = {
+  tasks: '/v1/tasks',
+  task: '/v1/tasks/:id',
+  agents: '/v1/fleet/agents',
+  tools: '/v1/fleet/tools',
+  models: '/v1/fleet/models',
+  config: '/v1/fleet/config',
+  lanes: '/v1/fleet/lanes',
   topics: '/v1/topics',
   breakers: '/v1/breakers',
   deadLetters: '/v1/dead-letters',

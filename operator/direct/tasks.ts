@@ -84,10 +84,8 @@ export interface TaskParts {
   readonly sql: Sql
   readonly fleet: Pick<Fleet, 'agents' | 'defaultAgent'>
   /** The result that the log has. */
-  readonly find: (taskId: string) => Promise<TaskAsResult | null>
+  readonly find: (taskId: string) => Promise<TaskCompleted | null>
 }
-
-type TaskAsResult = Omit<TaskCompleted, 'text' | 'mode' | 'parent'> & { text?: string }
 
 /** Submissions that are decoded to see whether one is of the task. */
 const MAX_UNREAD = 1_000
@@ -156,7 +154,8 @@ export class DirectTasks implements TaskOperator {
     }
     const unread = await this.#unread(taskId)
     if (unread) return unread.text_hash
-    if (await this.#parts.find(taskId)) return null
+    const result = await this.#parts.find(taskId)
+    if (result) return askedOf(result.text).text_hash
     throw unknown(taskId)
   }
 
@@ -237,9 +236,9 @@ export class DirectTasks implements TaskOperator {
     }
   }
 
-  #resultDetail(result: TaskAsResult): TaskDetail {
+  #resultDetail(result: TaskCompleted): TaskDetail {
     const { taskId, usage, text } = result
-    const asked = text === undefined ? { text_start: null, text_hash: null } : askedOf(text)
+    const asked = askedOf(text)
     const row: EndedRow = {
       task_id: taskId,
       status: result.status,

@@ -17,6 +17,7 @@ import {
   defaultProfiles,
   defaultSizes,
 } from './defaults.ts'
+import { fieldsOf } from './effective.ts'
 import type { Environment } from './environment.ts'
 import type { Fleet, FleetDefinition, JsonSchema, Overrides, ProviderSettings, Tool } from './fleet.ts'
 import { compileJsonSchema } from './json-schema.ts'
@@ -234,7 +235,7 @@ export function completeFleet(value: unknown, environment: Environment, source: 
   mistakes.push(...references(fleet), ...executorMistakes(fleet.sandbox ?? {}, environment.raw))
   if (mistakes.length === 0) {
     keepSecrets(fleetSecrets(fleet, environment.raw))
-    return fleet
+    return { ...fleet, from: { file: source, given: fieldsOf(value).map(([path]) => path) } }
   }
   const listed = mistakes.map((mistake) => `  ${mistake}`).join('\n')
   throw new FlotillaError(

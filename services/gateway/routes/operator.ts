@@ -6,6 +6,7 @@ import { operatorPaths as paths } from '../../../operator/routes.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { heldUntilSent } from '../../../runtime/host/http/server.ts'
 import { OpenStreams } from '../../../runtime/host/open-streams.ts'
+import { taskQuery } from '../../../runtime/ledger/task-query.ts'
 import { exportOptions, summaryOptions } from '../../../runtime/ledger/reader.ts'
 import { bodyOf, present, queryNumber, textOf } from '../request-values.ts'
 
@@ -14,11 +15,30 @@ const MAX_READS = 8
 const MAX_READS_PER_CLIENT = 4
 
 export function operatorRoutes(app: FastifyInstance, operator: Operator): void {
+  taskRoutes(app, operator)
+  fleetRoutes(app, operator)
   recordRoutes(app, operator)
   alertRoutes(app, operator)
   usageRoutes(app, operator)
   app.get(paths.limits, () => operator.limits.show())
   app.post(paths.rebuildLimits, () => operator.limits.rebuild())
+}
+
+type TaskQueryText = Partial<
+  Record<'status' | 'agent' | 'user' | 'model' | 'since' | 'limit' | 'after', string>
+>
+
+function taskRoutes(app: FastifyInstance, { tasks }: Operator): void {
+  app.get<{ Querystring: TaskQueryText }>(paths.tasks, ({ query }) => tasks.list(taskQuery(query)))
+  app.get<{ Params: { id: string } }>(paths.task, ({ params }) => tasks.get(params.id))
+}
+
+function fleetRoutes(app: FastifyInstance, { configuration, lanes }: Operator): void {
+  app.get(paths.agents, () => configuration.agents())
+  app.get(paths.tools, () => configuration.tools())
+  app.get(paths.models, () => configuration.models())
+  app.get(paths.config, () => configuration.config())
+  app.get(paths.lanes, () => lanes.list())
 }
 
 type Letter = { id: string }
