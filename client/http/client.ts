@@ -81,8 +81,11 @@ export class HttpClient implements Client {
   }
 
   async find(taskId: string): Promise<TaskResult | null> {
-    const response = await this.#repeat(`${pathOf(taskId)}/result`)
-    return response.status === 204 ? null : ((await response.json()) as TaskResult)
+    const response = await this.#repeat(`${pathOf(taskId)}/result`).catch((error: unknown) => {
+      if (isCode(error, 'TASK_UNKNOWN')) return null
+      throw error
+    })
+    return response === null || response.status === 204 ? null : ((await response.json()) as TaskResult)
   }
 
   async result(taskId: string, { timeoutMs }: { timeoutMs?: number } = {}): Promise<TaskResult> {
@@ -108,8 +111,8 @@ export class HttpClient implements Client {
     return this.#lines<TaskResult>(`/v1/results?${query}`)
   }
 
-  watch(taskId: string): AsyncIterable<TaskUpdate> {
-    return this.#updatesAt(`${pathOf(taskId)}/updates`)
+  watch(taskId: string, { early = false }: { early?: boolean } = {}): AsyncIterable<TaskUpdate> {
+    return this.#updatesAt(`${pathOf(taskId)}/updates${early ? '?early=true' : ''}`)
   }
 
   async *#updatesAt(path: string): AsyncGenerator<TaskUpdate> {

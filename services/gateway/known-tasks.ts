@@ -41,10 +41,14 @@ export class KnownTasks {
   }
 }
 
-/** Routes below a task answer TASK_UNKNOWN, except that of its result: the log may have an old one. */
+/**
+ * Routes below a task answer TASK_UNKNOWN, except that of its result, because the log may have an old one, and
+ * requests with `early`, which come before the task.
+ */
 export function refuseUnknown(app: FastifyInstance, known: KnownTasks): void {
-  app.addHook('preHandler', async ({ routeOptions, params }) => {
+  app.addHook('preHandler', async ({ routeOptions, params, query }) => {
     const { url = '' } = routeOptions
+    if ((query as { early?: unknown }).early === 'true') return
     if (url.startsWith('/v1/tasks/:id/') && url !== '/v1/tasks/:id/result')
       await known.assert((params as { id: string }).id)
   })
