@@ -110,4 +110,10 @@ export const commands: readonly CommandRow[] = [
     group: 'Development',
     load: async () => (await import('./commands/sandbox.ts')).defineSandbox,
   },
+  {
+    name: 'completion',
+    summary: 'print a completion script for bash, zsh or fish',
+    group: 'Development',
+    load: async () => (await import('./commands/completion.ts')).defineCompletion,
+  },
 ]

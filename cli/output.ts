@@ -5,7 +5,7 @@ import { writeSync } from 'node:fs'
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { describe } from '../runtime/errors.ts'
 import { redacted, redactedJson } from '../runtime/redaction.ts'
-import type { TaskResult } from '../client/types.ts'
+import { exitCodeOf } from './exit-codes.ts'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -79,25 +79,9 @@ export function printJson(value: unknown): void {
   writeResult(`${visibleJson(JSON.stringify(redactedJson(value)))}\n`)
 }
 
-/** Ends the command with exit code 1 and a message with the remedy. */
+/** Ends the command with a message, its remedy, and the exit code of the error. */
 export function fail(error: unknown): void {
   const [first = '', ...rest] = describe(error).split('\n')
   say([paint('red', first), ...rest].join('\n'))
-  process.exit(1)
-}
-
-/** 0 succeeded, 1 failed, 2 rejected, 3 cancelled, 4 timed out. */
-export function exitCode(status: TaskResult['status']): number {
-  return { succeeded: 0, failed: 1, rejected: 2, cancelled: 3, timed_out: 4 }[status]
-}
-
-export const exitCodeHelp = 'Exit code: 0 succeeded, 1 failed, 2 rejected, 3 cancelled, 4 timed out.'
-
-/** Lines of a table, header first; the first column left-aligned, figures right-aligned. */
-export function alignColumns(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const lines = [header, ...rows]
-  const widths = header.map((_, column) => Math.max(...lines.map((line) => [...(line[column] ?? '')].length)))
-  const pad = (cell: string, column: number) =>
-    column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)
-  return lines.map((line) => line.map(pad).join('  '))
+  process.exit(exitCodeOf(error))
 }

@@ -19,7 +19,7 @@ First steps
   flotilla doctor                             what works here, and what does not
 
 Models: set OPENAI_API_KEY (or GROQ_API_KEY, …), or OPENAI_BASE_URL for a
-server of your own.`
+server of your own. Exit codes and every option: docs/cli.md`
 
 /** `wanted`: names of the commands to load in full, or `all`. */
 export async function createProgram(wanted: readonly string[] | 'all'): Promise<Command> {
@@ -31,10 +31,12 @@ export async function createProgram(wanted: readonly string[] | 'all'): Promise<
     .helpCommand('help [command]', 'show the help of a command')
     .helpOption('-h, --help', 'show this help')
     .showHelpAfterError('(see flotilla --help)')
+    .exitOverride()
     .addHelpText('after', MORE_HELP)
     .configureHelp({ helpWidth: Math.min(WIDTH, process.stdout.columns ?? WIDTH), visibleOptions })
   for (const { name, summary, group, load } of commands) {
-    const command = program.command(name).summary(summary).description(summary).helpGroup(`${group}:`)
+    const command = program.command(name).summary(summary).description(summary)
+    command.helpGroup(`${group}:`).helpCommand(false).showHelpAfterError(`(see flotilla ${name} --help)`)
     if (wanted === 'all' || wanted.includes(name)) (await load())(command)
   }
   return program

@@ -1,10 +1,12 @@
 import { userInfo } from 'node:os'
 import type { Command } from 'commander'
 import type { AlertView } from '../../operator/direct/alerts.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
+import { duration } from '../arguments.ts'
 import { usingAlerts } from '../alerts.ts'
 import { paint, print, printJson } from '../output.ts'
+import { printTable, type Column } from '../table.ts'
+import { elapsed, moment } from '../units.ts'
 
 export function defineAlerts(command: Command): void {
   command.description('rules with their state and silences; mute a rule; test its channels')
@@ -16,7 +18,7 @@ export function defineAlerts(command: Command): void {
     .command('silence')
     .description('mute a rule’s channels for a while; the topic and the log still record its alerts')
     .argument('<rule>')
-    .option('--for <time>', 'how long: 30m, 2h, 1d', '1h')
+    .option('--for <time>', 'how long: 30m, 2h, 1d', duration, duration('1h'))
     .option('--reason <text>')
     .option('--end', 'end its silence now')
     .action(silence)
@@ -32,54 +34,53 @@ export function defineAlerts(command: Command): void {
 async function list(options: { json?: boolean }): Promise<void> {
   const rules = await usingAlerts((alerts) => alerts.list())
   if (options.json) printJson(rules)
-  else rules.forEach(printRule)
+  else printRules(rules)
   process.exit(0)
 }
 
-function printRule({
-  rule,
-  severity,
-  condition,
-  channels,
-  state,
-  message,
-  sinceMs,
-  silence,
-}: AlertView): void {
-  const shown = state === 'firing' ? paint('red', 'firing') : paint('green', 'ok    ')
-  const { measure, threshold, windowMs, minTasks, pattern } = condition
-  const within = measure === 'budgets_near_limit' ? '' : ` in ${windowMs / 1_000} s`
-  const least = minTasks > 0 ? `, of at least ${minTasks} tasks` : ''
-  const matching = pattern === null ? '' : ` /${pattern}/`
-  print(
-    `${shown} ${paint('cyan', rule)} (${severity}) ${measure}${matching} > ${threshold}${within}${least} → ${channels.join(', ') || 'no channel'}`,
-  )
-  if (sinceMs !== null) print(`       since ${time(sinceMs)}: ${message}`)
-  if (silence) {
+const columns: readonly Column[] = [
+  { name: 'state' },
+  { name: 'rule', keep: true },
+  { name: 'severity', optional: true },
+  { name: 'condition' },
+  { name: 'channels' },
+]
+
+function printRules(rules: readonly AlertView[]): void {
+  printTable(columns, rules.map(cellsOf), (index) => (rules[index]?.state === 'firing' ? 'red' : null))
+  for (const { rule, sinceMs, message, silence } of rules) {
+    if (sinceMs !== null) print(`${rule} fires since ${moment(sinceMs)}: ${message}`)
+    if (!silence) continue
     const why = [silence.by && `by ${silence.by}`, silence.reason].filter(Boolean).join(': ')
-    print(paint('yellow', `       silent until ${time(silence.untilMs)}${why ? ` (${why})` : ''}`))
+    print(paint('yellow', `${rule} is silent until ${moment(silence.untilMs)}${why ? ` (${why})` : ''}`))
   }
+  if (rules.some(({ missingChannels = [] }) => missingChannels.length > 0))
+    print(paint('yellow', '* This channel is not configured: add it under alerts.channels.'))
 }
 
-const time = (ms: number): string => new Date(ms).toISOString()
-
-const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-
-function duration(text: string): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([smhd])$/.exec(text) ?? []
-  if (number === undefined || unit === undefined)
-    throw new FlotillaError('REQUEST_INVALID', `--for must be a time such as 30m, 2h or 1d, not "${text}"`)
-  return Number(number) * (units[unit] ?? 0)
+function cellsOf({ rule, severity, condition, channels, missingChannels = [], state }: AlertView): string[] {
+  const { measure, threshold, windowMs, minTasks, pattern } = condition
+  const within = measure === 'budgets_near_limit' ? '' : ` in ${elapsed(windowMs)}`
+  const least = minTasks > 0 ? `, ${minTasks} tasks or more` : ''
+  const matching = pattern === null ? '' : ` /${pattern}/`
+  const marked = channels.map((channel) => (missingChannels.includes(channel) ? `${channel}*` : channel))
+  return [
+    state,
+    rule,
+    severity,
+    `${measure}${matching} > ${threshold}${within}${least}`,
+    marked.join(', ') || 'none',
+  ]
 }
 
 async function silence(
   rule: string,
-  options: { for: string; reason?: string; end?: boolean },
+  options: { for: number; reason?: string; end?: boolean },
 ): Promise<void> {
-  const untilMs = options.end ? 0 : Math.round(Date.now() + duration(options.for))
+  const untilMs = options.end ? 0 : Date.now() + options.for
   const more = { by: userInfo().username, ...(options.reason ? { reason: options.reason } : {}) }
   await usingAlerts((alerts) => alerts.silence(rule, { untilMs, ...more }))
-  print(options.end ? `the silence of ${rule} ends` : `${rule} is silent until ${time(untilMs)}`)
+  print(options.end ? `the silence of ${rule} ends` : `${rule} is silent until ${moment(untilMs)}`)
   process.exit(0)
 }
 

@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import type { BreakerView } from '../../operator/direct/breakers.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import { paint, print, printJson } from '../output.ts'
+import { print, printJson } from '../output.ts'
+import { printTable, type Column } from '../table.ts'
+import { moment } from '../units.ts'
 
 export function defineBreakers(command: Command): void {
   command
@@ -14,19 +16,28 @@ async function breakers(options: { json?: boolean }): Promise<void> {
   await usingOperator(async (operator) => {
     const found = await operator.breakers.list()
     if (options.json) return printJson(found)
-    if (found.length === 0) print('No breaker has opened in the last 24 hours.')
-    for (const each of found) show(each)
+    if (found.length === 0) return print('No breaker has opened in the last 24 hours.')
+    printTable(columns, found.map(cellsOf), (index) => colours[found[index]?.state ?? 'closed'])
   })
   process.exit(0)
 }
 
 const colours = { open: 'red', half_open: 'yellow', closed: 'green' } as const
 
-function show({ breaker, state, sinceMs, stage, instance, reason, stale }: BreakerView): void {
-  const since = new Date(sinceMs).toISOString()
-  const gone = stale ? ', and its process has not reported since' : ''
-  print(
-    `${paint(colours[state], state.padEnd(9))} ${breaker.padEnd(24)} since ${since}${gone}  ${paint('dim', `${stage} ${instance}`)}`,
-  )
-  if (reason !== null) print(paint('dim', `          ${reason}`))
-}
+const columns: readonly Column[] = [
+  { name: 'breaker', keep: true },
+  { name: 'state' },
+  { name: 'since' },
+  { name: 'reason' },
+  { name: 'stage', optional: true },
+  { name: 'process', optional: true },
+]
+
+const cellsOf = ({ breaker, state, sinceMs, stage, instance, reason, stale }: BreakerView): string[] => [
+  breaker,
+  state.replace('_', ' '),
+  moment(sinceMs),
+  stale ? `${reason ?? ''} (its process has not reported since)`.trim() : (reason ?? ''),
+  stage,
+  instance,
+]

@@ -1,16 +1,19 @@
 import type { Command } from 'commander'
+import type { DeadLetterView } from '../../operator/direct/dead-letters.ts'
 import type { ReplayOptions } from '../../operator/direct/replay.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
+import { wholeNumber } from '../arguments.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import { paint, print, printJson } from '../output.ts'
-import { number } from './run.ts'
+import { printTable, type Column } from '../table.ts'
+import { moment } from '../units.ts'
 
 export function defineDeadLetters(command: Command): void {
   command.description('records that no stage could process, with their bytes and the reason')
   defaultSubcommand(command, 'list')
     .description('newest first')
-    .option('--limit <n>', 'how many at most', number, 100)
+    .option('--limit <n>', 'how many at most', wholeNumber, 100)
     .option('--json', 'JSON on stdout')
     .action(list)
   command
@@ -28,16 +31,32 @@ export function defineDeadLetters(command: Command): void {
     .action(replay)
 }
 
+const columns: readonly Column[] = [
+  { name: 'id', keep: true },
+  { name: 'failed at' },
+  { name: 'code' },
+  { name: 'message' },
+  { name: 'stage', optional: true },
+  { name: 'record', optional: true },
+  { name: 'key', optional: true },
+]
+
+const cellsOf = (letter: DeadLetterView): string[] => [
+  letter.id,
+  moment(letter.failedAtMs),
+  letter.code,
+  letter.message,
+  letter.stage,
+  `${letter.sourceTopic}[${letter.sourcePartition}]@${letter.sourceOffset}`,
+  letter.key ?? '–',
+]
+
 async function list(options: { limit: number; json?: boolean }): Promise<void> {
   await usingOperator(async ({ deadLetters }) => {
     const letters = await deadLetters.list(options.limit)
     if (options.json) return printJson(letters)
-    if (letters.length === 0) print('No dead letters.')
-    for (const letter of letters)
-      print(
-        `${paint('cyan', letter.id.padEnd(10))} ${new Date(letter.failedAtMs).toISOString()} ${letter.stage} ${letter.code} ` +
-          `${letter.sourceTopic}[${letter.sourcePartition}]@${letter.sourceOffset} ${letter.key ?? '-'}\n           ${letter.message}`,
-      )
+    if (letters.length === 0) return print('No dead letters.')
+    printTable(columns, letters.map(cellsOf))
   })
   process.exit(0)
 }

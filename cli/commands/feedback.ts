@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { connect } from '../../client/connect.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
+import { number } from '../arguments.ts'
 import { print } from '../output.ts'
-import { number } from './run.ts'
 
 export function defineFeedback(command: Command): void {
   command

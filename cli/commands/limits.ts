@@ -2,7 +2,9 @@ import type { Command } from 'commander'
 import type { BudgetLine } from '../../runtime/limits/budget-report.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import { alignColumns, paint, print, printJson } from '../output.ts'
+import { paint, print, printJson } from '../output.ts'
+import { printTable, type Column } from '../table.ts'
+import { count, moment, share } from '../units.ts'
 
 export function defineLimits(command: Command): void {
   command.description('show today’s token budgets: of the fleet, of users, of models')
@@ -22,7 +24,7 @@ async function show(options: { json?: boolean }): Promise<void> {
   const lines = await usingOperator(({ limits }) => limits.show())
   if (options.json) printJson(lines)
   else if (lines.length === 0) print('No tokens are used or reserved today, or no budget is set.')
-  else printTable(lines)
+  else printLines(lines)
   process.exit(0)
 }
 
@@ -35,24 +37,30 @@ async function rebuild(options: { json?: boolean }): Promise<void> {
   process.exit(0)
 }
 
-const count = (value: number): string => value.toLocaleString('en-US')
 const WARN_SHARE = 0.8
 
-function printTable(lines: readonly BudgetLine[]): void {
-  const header = ['budget', 'used', 'reserved', 'limit', 'full', 'recorded']
+const columns: readonly Column[] = [
+  { name: 'budget', keep: true },
+  { name: 'used', kind: 'figure' },
+  { name: 'reserved', kind: 'figure', optional: true },
+  { name: 'limit', kind: 'figure' },
+  { name: 'full', kind: 'figure' },
+  { name: 'recorded', kind: 'figure', optional: true },
+]
+
+const fullness = ({ used, reserved, limit }: BudgetLine): number | null =>
+  limit === null ? null : (used + reserved) / limit
+
+function printLines(lines: readonly BudgetLine[]): void {
   const rows = lines.map((line) => [
     line.budget,
     count(line.used),
     count(line.reserved),
     line.limit === null ? 'none' : count(line.limit),
-    line.limit === null ? '–' : `${((100 * (line.used + line.reserved)) / line.limit).toFixed(1)} %`,
+    share(fullness(line)),
     line.recorded === line.used ? '=' : count(line.recorded),
   ])
-  const [head = '', ...shown] = alignColumns(header, rows)
-  print(paint('dim', head))
-  for (const [index, row] of shown.entries()) {
-    const { used, reserved, limit } = lines[index] as BudgetLine
-    print(limit !== null && used + reserved >= WARN_SHARE * limit ? paint('yellow', row) : row)
-  }
-  print(paint('dim', `Budgets reset at ${new Date(lines[0]?.resetsAtMs ?? 0).toISOString()}.`))
+  const isNear = (line: BudgetLine | undefined) => line && (fullness(line) ?? 0) >= WARN_SHARE
+  printTable(columns, rows, (index) => (isNear(lines[index]) ? 'yellow' : null))
+  print(paint('dim', `Budgets reset at ${moment(lines[0]?.resetsAtMs ?? 0)}.`))
 }

@@ -1,103 +1,15 @@
 import { readFileSync } from 'node:fs'
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Command } from 'commander'
 import { HttpClient } from '../../client/http/client.ts'
 import type { Client, TaskInput, TaskResult } from '../../client/types.ts'
-import {
-  complexities,
-  qualities,
-  strategies,
-  type Complexity,
-  type Quality,
-  type Strategy,
-} from '../../runtime/models/strategies.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
-import { exitCode, exitCodeHelp, paint, print, printJson, say } from '../output.ts'
+import { exitCode, exitCodeHelp } from '../exit-codes.ts'
+import { paint, print, printJson, say } from '../output.ts'
 import { LiveView, renderResult } from '../render.ts'
+import { addTaskOptions, toTask, type TaskOptions } from '../task-options.ts'
 import { gatewayBehind } from '../../operator/running-fleet.ts'
 
-export function number(text: string): number {
-  const value = Number(text)
-  if (!Number.isFinite(value) || text.trim() === '') throw new InvalidArgumentError('It must be a number.')
-  return value
-}
-
-/** Adds the options of a task, which `run` and `submit` share. */
-export function addTaskOptions(command: Command): Command {
-  return command
-    .option('--agent <name>', 'agent of flotilla.config.ts')
-    .option('--profile <name>', 'fast, accurate, economy, local, secure, throughput, or one of your own')
-    .option('--model <name>', 'provider/model, such as groq/llama-3.3-70b-versatile; a bare name is OpenAI’s')
-    .addOption(
-      new Option('--strategy <name>', 'how to choose the model if none is named').choices(strategies),
-    )
-    .addOption(
-      new Option(
-        '--complexity <level>',
-        'complexity of the task, used by the strategy (default: estimated)',
-      ).choices(complexities),
-    )
-    .addOption(
-      new Option('--quality <level>', 'wanted quality, used by the strategy (default: normal)').choices(
-        qualities,
-      ),
-    )
-    .option(
-      '--estimated-tokens <n>',
-      'tokens of the whole task, used by the strategy and the budgets',
-      number,
-    )
-    .addOption(
-      new Option('--mode <mode>', 'code: Python that calls tools; tools: JSON tool calls').choices([
-        'code',
-        'tools',
-      ]),
-    )
-    .option('--max-steps <n>', 'how many steps (model answers) at most', number)
-    .option('--timeout <ms>', 'time limit of the task in milliseconds', number)
-    .option('--max-cost <dollars>', 'stop once the task has cost this much', number)
-    .option(
-      '--priority <n>',
-      '0 to 9; when the queue is full, higher priorities run first (default 0)',
-      number,
-    )
-    .option('--user <id>', 'user to whom the task is charged')
-    .option('--id <taskId>', 'task id; the same id runs only once')
-    .option('--output-schema <file>', 'JSON Schema that the output must fit', readJson)
-}
-
-function readJson(path: string): NonNullable<TaskInput['outputSchema']> {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as NonNullable<TaskInput['outputSchema']>
-  } catch (error) {
-    throw new InvalidArgumentError(`${path}: ${error instanceof Error ? error.message : String(error)}`)
-  }
-}
-
-export interface TaskOptions {
-  agent?: string
-  profile?: string
-  model?: string
-  mode?: 'code' | 'tools'
-  maxSteps?: number
-  timeout?: number
-  maxCost?: number
-  priority?: number
-  strategy?: Strategy
-  complexity?: Complexity
-  quality?: Quality
-  estimatedTokens?: number
-  user?: string
-  id?: string
-  outputSchema?: NonNullable<TaskInput['outputSchema']>
-  json?: boolean
-}
-
-export function toTask(text: string, options: TaskOptions): TaskInput {
-  const { timeout, user, id, json: _, ...same } = options
-  const given = { ...same, timeoutMs: timeout, userId: user, taskId: id }
-  const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  return { text, ...present }
-}
+type RunOptions = TaskOptions & { readonly json?: boolean }
 
 export function defineRun(command: Command): void {
   command
@@ -106,12 +18,12 @@ export function defineRun(command: Command): void {
     .option('--json', 'one JSON object on stdout and nothing else')
     .addHelpText(
       'after',
-      `\n${exitCodeHelp}\nThe fleet's data file is in FLOTILLA_DATA (.flotilla/): a task that was running when the command was killed resumes at the next start.`,
+      `\n${exitCodeHelp}\n\nThe fleet's data file is in FLOTILLA_DATA (.flotilla/): a task that was running\nwhen the command was killed resumes at the next start.`,
     )
   addTaskOptions(command).action(run)
 }
 
-async function run(text: string, options: TaskOptions): Promise<void> {
+async function run(text: string, options: RunOptions): Promise<void> {
   const { client, stop } = await openFleet(options)
   const task = toTask(text === '-' ? readFileSync(0, 'utf8') : text, options)
   const result = await runToEnd(client, task, { quiet: options.json === true }).finally(stop)
@@ -122,7 +34,7 @@ async function run(text: string, options: TaskOptions): Promise<void> {
 }
 
 /** Starts this command's own fleet, or uses the gateway of the process that holds the data directory. */
-async function openFleet(options: TaskOptions): Promise<{ client: Client; stop: () => Promise<void> }> {
+async function openFleet(options: RunOptions): Promise<{ client: Client; stop: () => Promise<void> }> {
   try {
     return await (await import('../embedded.ts')).startEmbedded()
   } catch (error) {

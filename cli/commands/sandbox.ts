@@ -11,9 +11,9 @@ import type { Json } from '../../schemas/json.ts'
 import { DEFAULT_EXECUTOR } from '../../services/code-sandbox/constants.ts'
 import { openExecutors } from '../../services/code-sandbox/executors/open.ts'
 import type { Executor, ToolSignature } from '../../services/code-sandbox/executors/port.ts'
+import { number } from '../arguments.ts'
 import { paint, print, printJson, say } from '../output.ts'
 import { runSnippet, type SnippetOutcome } from '../../services/code-sandbox/try-out.ts'
-import { number } from './run.ts'
 
 type Results = Map<string, Json[]>
 

@@ -7,7 +7,7 @@ export function defineStart(command: Command): void {
     .argument('[service...]', serviceNames.join(', '))
     .addHelpText(
       'after',
-      '\nSIGTERM and Ctrl-C drain: running work is finished and committed, then the process ends. A second Ctrl-C ends at once.',
+      '\nSIGTERM and Ctrl-C drain: running work is finished and committed, then the\nprocess ends. A second Ctrl-C ends at once.',
     )
     .action(async (names: string[]) => (await import('../start.ts')).start(names))
 }

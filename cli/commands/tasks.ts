@@ -1,13 +1,15 @@
 // Commands of people and programs that use a running fleet: over KAFKA_BROKERS, or the gateway at FLOTILLA_URL
 // or PORT.
 import { readFileSync } from 'node:fs'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { connect } from '../../client/connect.ts'
 import type { Client, TaskResult } from '../../client/types.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
-import { exitCode, exitCodeHelp, paint, print, printJson, say } from '../output.ts'
+import { wholeNumber } from '../arguments.ts'
+import { exitCode, exitCodeHelp, exitCodes } from '../exit-codes.ts'
+import { paint, print, printJson, say } from '../output.ts'
 import { LiveView, renderResult, shorten } from '../render.ts'
-import { addTaskOptions, number, toTask, type TaskOptions } from './run.ts'
+import { addTaskOptions, toTask, type TaskOptions } from '../task-options.ts'
 
 export function defineSubmit(command: Command): void {
   command
@@ -22,9 +24,9 @@ export function defineResult(command: Command): void {
     .description('show the result of a task')
     .argument('<taskId>')
     .option('--wait', 'wait until there is one')
-    .option('--timeout <ms>', 'give up waiting after this long', number)
+    .option('--timeout <ms>', 'give up waiting after this long', wholeNumber)
     .option('--json', 'one JSON object on stdout')
-    .addHelpText('after', `\n${exitCodeHelp} 5: no result yet.`)
+    .addHelpText('after', `\n${exitCodeHelp}\n5: no result yet.`)
     .action(result)
 }
 
@@ -36,7 +38,11 @@ export function defineWatch(command: Command): void {
       '--group <name>',
       'consumer group: resume where it stopped, and share results with its other members',
     )
-    .option('--from <where>', 'earliest or latest, for a group without a position', 'latest')
+    .addOption(
+      new Option('--from <where>', 'for a group without a position')
+        .choices(['earliest', 'latest'])
+        .default('latest'),
+    )
     .option('--json', 'a line of JSON each')
     .action(watch)
 }
@@ -58,7 +64,7 @@ async function withClient<T>(work: (client: Client) => Promise<T>): Promise<T> {
   }
 }
 
-async function submit(text: string, options: TaskOptions): Promise<void> {
+async function submit(text: string, options: TaskOptions & { json?: boolean }): Promise<void> {
   const task = toTask(text === '-' ? readFileSync(0, 'utf8') : text, options)
   const submitted = await withClient((client) => client.submit(task))
   if (options.json) printJson(submitted)
@@ -79,7 +85,7 @@ async function result(
       ? 'It may still be running: ask again later.'
       : `Wait for it with: flotilla result --wait ${taskId}`
     say(paint('yellow', `No result for ${taskId} yet. ${advice}`))
-    process.exit(5)
+    process.exit(exitCodes.pending.code)
   }
   if (options.json) printJson(found)
   else print(renderResult(found))
@@ -100,7 +106,7 @@ async function waitFor(
 
 async function watch(
   taskId: string | undefined,
-  options: { group?: string; from: string; json?: boolean },
+  options: { group?: string; from: 'earliest' | 'latest'; json?: boolean },
 ): Promise<void> {
   await withClient((client) =>
     taskId === undefined ? watchResults(client, options) : watchTask(client, taskId, options.json === true),
@@ -121,9 +127,9 @@ async function watchTask(client: Client, taskId: string, json: boolean): Promise
 
 async function watchResults(
   client: Client,
-  options: { group?: string; from: string; json?: boolean },
+  options: { group?: string; from: 'earliest' | 'latest'; json?: boolean },
 ): Promise<void> {
-  const from = options.from === 'earliest' ? 'earliest' : 'latest'
+  const { from } = options
   const results = client.results(options.group === undefined ? { from } : { from, group: options.group })
   for await (const item of results) {
     if (options.json) printJson(item)

@@ -2,7 +2,9 @@ import type { Command } from 'commander'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { openLog } from '../../runtime/log/open.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import { paint, print, printJson } from '../output.ts'
+import { printJson } from '../output.ts'
+import { printTable, type Column } from '../table.ts'
+import { count } from '../units.ts'
 import { serviceNames } from '../../services/index.ts'
 
 export function defineTopics(command: Command): void {
@@ -13,17 +15,29 @@ export function defineTopics(command: Command): void {
     .action(topics)
 }
 
+const columns: readonly Column[] = [
+  { name: 'topic', keep: true },
+  { name: 'partitions', kind: 'figure' },
+  { name: 'records', kind: 'figure' },
+  { name: 'purpose' },
+  { name: 'events', optional: true },
+]
+
 async function topics(options: { create?: boolean; json?: boolean }): Promise<void> {
   if (options.create) await create()
   await usingOperator(async (operator) => {
     const rows = await operator.topics.list()
     if (options.json) return printJson(rows)
-    for (const { name, partitions, records, events, purpose } of rows) {
-      print(
-        `${paint('cyan', name.padEnd(18))} ${String(partitions).padStart(3)} partitions ${String(records).padStart(9)} records  ${purpose}`,
-      )
-      print(paint('dim', `${' '.repeat(18)} ${events.join(', ')}`))
-    }
+    printTable(
+      columns,
+      rows.map(({ name, partitions, records, purpose, events }) => [
+        name,
+        count(partitions),
+        count(records),
+        purpose,
+        events.join(', '),
+      ]),
+    )
   })
   process.exit(0)
 }

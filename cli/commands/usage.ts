@@ -1,37 +1,45 @@
 import { once } from 'node:events'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
+import { exportFormats, exportTables } from '../../runtime/ledger/export.ts'
 import { exportOptions, summaryOptions } from '../../runtime/ledger/reader.ts'
-import type { SummaryLine } from '../../runtime/ledger/summary.ts'
+import { summaryBy, type SummaryBy, type SummaryLine } from '../../runtime/ledger/summary.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import { alignColumns, paint, print, printJson } from '../output.ts'
+import { print, printJson } from '../output.ts'
+import { printTable, type Column } from '../table.ts'
+import { count, elapsed, money, share } from '../units.ts'
 
 export function defineUsage(command: Command): void {
-  command.description('usage and cost of the fleet: executions, success rate, mean time, tokens, cost')
+  command
+    .description('usage and cost of the fleet: executions, success rate, mean time, tokens, cost')
+    .addHelpText(
+      'after',
+      '\nBy user, agent and day it counts tasks, by model and tool it counts calls.\nThe success rate is that of the tasks that were not rejected. Days are UTC.',
+    )
   addTimes(
     defaultSubcommand(command, 'summary')
       .description('totals over everything, or by user, agent, model, tool or day')
-      .option('--by <what>', 'total, user, agent, model, tool or day', 'total'),
+      .addOption(new Option('--by <what>', 'what a line stands for').choices(summaryBy).default('total')),
   )
     .option('--json', 'JSON on stdout')
     .option('--csv', 'CSV on stdout')
-    .addHelpText(
-      'after',
-      '\nBy user, agent and day it counts tasks, by model and tool it counts calls. Days are UTC.',
-    )
     .action(summary)
   addTimes(
     command
       .command('export')
       .description('the ledgers, row by row, oldest first')
-      .option('--table <name>', 'calls: what each call used; tasks: results with their feedback', 'calls')
-      .option('--format <format>', 'csv, or json: a line each', 'csv'),
+      .addOption(
+        new Option('--table <name>', 'calls: what each call used; tasks: results with feedback')
+          .choices(exportTables)
+          .default('calls'),
+      )
+      .addOption(new Option('--format <format>', 'json: a line each').choices(exportFormats).default('csv')),
   ).action(printExport)
 }
 
 function addTimes(command: Command): Command {
   return command
-    .option('--from <time>', 'from this day or time on (2026-11-01, 2026-11-01T08:00Z)')
+    .option('--from <time>', 'from this day (2026-11-01) or time (2026-11-01T08:00Z) on')
     .option('--to <time>', 'before this day or time')
 }
 
@@ -42,7 +50,7 @@ async function summary(options: Times & { by: string; json?: boolean; csv?: bool
   const lines = await usingOperator(({ usage }) => usage.summary(asked))
   if (options.json) printJson(lines)
   else if (options.csv) print(await csvOf(lines))
-  else printTable(options.by, lines)
+  else printLines(asked.by, lines)
   process.exit(0)
 }
 
@@ -53,6 +61,7 @@ async function csvOf(lines: readonly SummaryLine[]): Promise<string> {
   const columns: (keyof SummaryLine)[] = [
     'group',
     'executions',
+    'rejected',
     'successRate',
     'meanMs',
     'inputTokens',
@@ -64,24 +73,57 @@ async function csvOf(lines: readonly SummaryLine[]): Promise<string> {
   return `${columns.join()}\n${csvText(lines, columns)}`.trimEnd()
 }
 
-function printTable(by: string, lines: readonly SummaryLine[]): void {
+function printLines(by: SummaryBy, lines: readonly SummaryLine[]): void {
   if (lines.length === 0) return print('Nothing is recorded for this period.')
-  const share = (value: number | null) => (value === null ? '–' : `${(100 * value).toFixed(1)} %`)
-  const header = [by, 'executions', 'success', 'mean', 'tokens in', 'out', 'cost', 'satisfied', 'quality']
-  const cells = lines.map((line) => [
-    line.group ?? (by === 'total' ? 'all' : 'none'),
-    String(line.executions),
-    share(line.successRate),
-    `${(line.meanMs / 1_000).toFixed(2)} s`,
-    String(line.inputTokens),
-    String(line.outputTokens),
-    `$${line.cost.toFixed(4)}`,
-    share(line.satisfaction),
-    share(line.quality),
-  ])
-  const [head = '', ...rows] = alignColumns(header, cells)
-  print(paint('dim', head))
-  for (const row of rows) print(row)
+  const columns: Column[] = [
+    { name: by },
+    { name: by === 'model' || by === 'tool' ? 'calls' : 'tasks', kind: 'figure' },
+    { name: 'success', kind: 'figure' },
+    { name: 'mean', kind: 'figure' },
+    { name: 'tokens in', kind: 'figure' },
+    { name: 'tokens out', kind: 'figure' },
+    { name: 'cost', kind: 'figure' },
+    { name: 'rejected', kind: 'figure', optional: true },
+    { name: 'satisfied', kind: 'figure', optional: true },
+    { name: 'quality', kind: 'figure', optional: true },
+  ]
+  const summed = lines.length > 1 ? [cellsOf('total', totalOf(lines))] : []
+  const rows = lines.map((line) => cellsOf(line.group ?? (by === 'total' ? 'all' : '(none)'), line))
+  printTable(columns, [...rows, ...summed], (index) => (index === lines.length ? 'bold' : null))
+}
+
+const cellsOf = (name: string, line: SummaryLine): string[] => [
+  name,
+  count(line.executions),
+  share(line.successRate),
+  elapsed(line.meanMs),
+  count(line.inputTokens),
+  count(line.outputTokens),
+  money(line.cost),
+  count(line.rejected),
+  share(line.satisfaction),
+  share(line.quality),
+]
+
+/** The sum of the lines. Feedback is left out: how many tasks had any is not in a line. */
+function totalOf(lines: readonly SummaryLine[]): SummaryLine {
+  const sum = (of: (line: SummaryLine) => number) => lines.reduce((total, line) => total + of(line), 0)
+  const executions = sum((line) => line.executions)
+  const rejected = sum((line) => line.rejected)
+  const accepted = executions - rejected
+  const succeeded = sum((line) => (line.successRate ?? 0) * (line.executions - line.rejected))
+  return {
+    group: null,
+    executions,
+    rejected,
+    successRate: accepted === 0 ? null : succeeded / accepted,
+    meanMs: sum((line) => line.meanMs * line.executions) / executions,
+    inputTokens: sum((line) => line.inputTokens),
+    outputTokens: sum((line) => line.outputTokens),
+    cost: sum((line) => line.cost),
+    satisfaction: null,
+    quality: null,
+  }
 }
 
 async function printExport(options: Times & { table: string; format: string }): Promise<void> {

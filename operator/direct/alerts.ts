@@ -1,7 +1,7 @@
 // Alerts for operators, from the topics alone, so that it works beside any process of the fleet.
 import { randomUUID } from 'node:crypto'
 import type { Codec, Decoded } from '../../runtime/codec/port.ts'
-import { unknownRule } from '../../runtime/config/alerts.ts'
+import { LOG_CHANNEL, unknownRule } from '../../runtime/config/alerts.ts'
 import type { Alerts, NamedRule } from '../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
@@ -20,6 +20,8 @@ export interface AlertView {
   severity: string
   condition: Pick<NamedRule, 'measure' | 'threshold' | 'windowMs' | 'minTasks' | 'pattern'>
   channels: readonly string[]
+  /** Channels that alerts.channels does not define, so they are not notified; absent from older gateways. */
+  missingChannels?: readonly string[]
   state: 'firing' | 'ok'
   /** The message of its last event; null if there was none. */
   message: string | null
@@ -46,7 +48,7 @@ export interface AlertOperator {
   test(rule: string): Promise<TestAnswer[]>
 }
 
-type Settings = Pick<Alerts, 'rules' | 'silences'>
+type Settings = Pick<Alerts, 'rules' | 'silences' | 'channels'>
 
 /** Throws NOT_FOUND with the known names. */
 export function namedRule(name: string, { rules }: Pick<Alerts, 'rules'>): NamedRule {
@@ -57,7 +59,7 @@ export function namedRule(name: string, { rules }: Pick<Alerts, 'rules'>): Named
 
 /** Each rule as configured, with its last event and its silence. */
 export function alertViews(
-  { rules, silences: configured }: Settings,
+  { rules, silences: configured, channels: defined }: Settings,
   events: readonly Decoded[],
   said: ReadonlyMap<string, NonNullable<AlertView['silence']>>,
 ): AlertView[] {
@@ -78,6 +80,7 @@ export function alertViews(
       severity,
       condition: { measure, threshold, windowMs, minTasks, pattern },
       channels,
+      missingChannels: channels.filter((name) => name !== LOG_CHANNEL && !Object.hasOwn(defined, name)),
       state: firing ? 'firing' : 'ok',
       message,
       sinceMs: firing ? (first?.data as AlertRaised).atMs : null,

@@ -10,8 +10,10 @@ export interface SummaryLine {
   readonly group: string | null
   /** Tasks; by model and tool: calls. */
   readonly executions: number
-  /** 0 to 1. */
-  readonly successRate: number
+  /** Tasks among them that the router rejected. */
+  readonly rejected: number
+  /** Share of success among those that were not rejected, 0 to 1; null if all were. */
+  readonly successRate: number | null
   readonly meanMs: number
   readonly inputTokens: number
   readonly outputTokens: number
@@ -41,7 +43,9 @@ interface Source {
   readonly group: RawBuilder<unknown>
   readonly at: 'completed_at_ms' | 'at_ms'
   readonly duration: 'execution_ms' | 'duration_ms'
-  readonly succeeded: RawBuilder<number>
+  /** 1 or 0; null where it was rejected. */
+  readonly succeeded: RawBuilder<number | null>
+  readonly rejected: RawBuilder<number>
   readonly where: RawBuilder<boolean>
   readonly said: RawBuilder<unknown>
 }
@@ -56,7 +60,10 @@ const tasks = (group: RawBuilder<unknown>): Source => ({
   group,
   at: 'completed_at_ms',
   duration: 'execution_ms',
-  succeeded: raw<number>`case when status = 'succeeded' then 1 else 0 end`,
+  succeeded: raw<
+    number | null
+  >`case when status = 'succeeded' then 1 when status = 'rejected' then null else 0 end`,
+  rejected: raw<number>`case when status = 'rejected' then 1 else 0 end`,
   where: raw<boolean>`1 = 1`,
   said: raw`avg(satisfaction) as satisfaction, avg(quality) as quality`,
 })
@@ -67,6 +74,7 @@ const calls = (kind: 'model' | 'tool'): Source => ({
   at: 'at_ms',
   duration: 'duration_ms',
   succeeded: raw<number>`succeeded`,
+  rejected: raw<number>`0`,
   where: raw<boolean>`kind = ${kind}`,
   said: raw`null as satisfaction, null as quality`,
 })
@@ -82,11 +90,11 @@ const sources: Readonly<Record<SummaryBy, Source>> = {
 
 export async function summarise(sql: Sql, options: SummaryOptions): Promise<SummaryLine[]> {
   const { by, fromMs = 0, toMs = Number.MAX_SAFE_INTEGER, limit = MAX_LINES } = options
-  const { rows: rowsOf, group, at, duration, succeeded, where, said } = sources[by]
+  const { rows: rowsOf, group, at, duration, succeeded, rejected, where, said } = sources[by]
   const at_ = raw.ref(at)
   const grouped = by === 'total' ? raw`` : raw`group by ${group}`
   const { rows } = await raw<Record<string, unknown>>`
-    select ${group} as grp, count(*) as executions, avg(${succeeded}) as success_rate, avg(${raw.ref(duration)}) as mean_ms,
+    select ${group} as grp, count(*) as executions, avg(${succeeded}) as success_rate, sum(${rejected}) as rejected, avg(${raw.ref(duration)}) as mean_ms,
       sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens, sum(cost) as cost, ${said}
     from ${rowsOf(sql)} as entries
     where ${where} and ${at_} >= ${fromMs} and ${at_} < ${toMs}
@@ -102,7 +110,8 @@ function line(by: SummaryBy, row: Record<string, unknown>): SummaryLine {
   return {
     group: groupName(by, row['grp']),
     executions: number('executions'),
-    successRate: number('success_rate'),
+    rejected: number('rejected'),
+    successRate: orNull('success_rate'),
     meanMs: number('mean_ms'),
     inputTokens: number('input_tokens'),
     outputTokens: number('output_tokens'),

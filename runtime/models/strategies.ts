@@ -2,8 +2,8 @@
 // model can be used here is checked elsewhere.
 
 export const strategies = ['aggressive', 'balanced', 'conservative'] as const
-export const complexities = ['simple', 'moderate', 'complex'] as const
-export const qualities = ['low', 'normal', 'high', 'critical'] as const
+const complexities = ['simple', 'moderate', 'complex'] as const
+const qualities = ['low', 'normal', 'high', 'critical'] as const
 
 /** aggressive: cheap above all. balanced: by the task. conservative: a strong model only if critical. */
 export type Strategy = (typeof strategies)[number]

@@ -109,9 +109,9 @@ function describeCount(rule: NamedRule, value: number): string {
     case 'tokens':
       return `${value} tokens were used`
     case 'errors_matching':
-      return `${value} errors matched ${rule.pattern}`
+      return `${value} ${value === 1 ? 'error' : 'errors'} matched ${rule.pattern}`
     case 'budgets_near_limit':
-      return `${value} budgets`
+      return `${value} ${value === 1 ? 'budget' : 'budgets'}`
   }
 }
 

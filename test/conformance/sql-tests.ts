@@ -176,6 +176,7 @@ export function sqlTests(subject: () => Sql): void {
     const range = { fromMs: atMs, toMs: atMs + 10 }
     const figures = {
       executions: 3,
+      rejected: 0,
       successRate: 2 / 3,
       meanMs: 2_000,
       inputTokens: 300,

@@ -147,7 +147,7 @@ test('flotilla alerts: list, silence and test, by the gateway of a running fleet
     [['test', 'nosuch'], /no alert rule named nosuch/],
   ] as const) {
     const refused = await flotilla(['alerts', ...args], { env })
-    assert.equal(refused.code, 1)
+    assert.ok((refused.code ?? 0) >= 64)
     assert.match(refused.err, message)
   }
 })

@@ -4,7 +4,9 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { exitCodeOf, exitCodes } from '../../cli/exit-codes.ts'
 import type { TaskResult, TaskUpdate } from '../../client/types.ts'
+import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { freePort } from '../infra/port.ts'
 import { flotilla, type Ended } from '../support/command.ts'
@@ -21,9 +23,11 @@ after(() => {
 })
 
 const resultOf = ({ out }: Ended) => JSON.parse(out) as TaskResult
-/** What goes wrong before a task exists: exit code 1, nothing on stdout, and words that name the remedy. */
+/** What goes wrong before a task exists: the error's exit code, nothing on stdout, words that name the remedy. */
 function assertRefused({ code, out, err }: Ended, ...words: readonly RegExp[]): void {
-  assert.deepEqual([code, out], [1, ''], err)
+  const [, error] = /^([A-Z_]+): /.exec(err) ?? []
+  const expected = error ? exitCodeOf(new FlotillaError(error as ErrorCode, '')) : exitCodes.usage.code
+  assert.deepEqual([code, out], [expected, ''], err)
   for (const word of words) assert.match(err, word)
   assert.doesNotMatch(err, /\n\s+at /, 'no stack: it is no bug')
 }
@@ -195,7 +199,7 @@ describe('a running fleet', () => {
     )
     assertRefused(
       await flotilla(['submit', '--max-steps', '1.5', 'x'], { env }),
-      /maxSteps is 1\.5, it must be a whole number/,
+      /'1.5' is invalid. It must be a whole number/,
     )
   })
 
@@ -291,7 +295,7 @@ test('where no fleet has run, alerts lists its rules; after doctor and limits th
   assert.ok(!existsSync(env.FLOTILLA_DATA))
   assert.equal((await flotilla(['doctor'], { env })).code, 0)
   assertRefused(await flotilla(['breakers'], { env }), /NO_FLEET/, /flotilla start/)
-  assert.match((await flotilla(['topics', '--create'], { env })).out, /tasks\.submitted +3 partitions/)
+  assert.match((await flotilla(['topics', '--create'], { env })).out, /tasks\.submitted +3 /)
   assert.match((await flotilla(['breakers'], { env })).out, /No breaker has opened/)
 })
 

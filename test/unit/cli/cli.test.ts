@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { exitCode, paint, visible, visibleJson } from '../../../cli/output.ts'
+import { paint, visible, visibleJson } from '../../../cli/output.ts'
 import { renderResult, shorten } from '../../../cli/render.ts'
 import { serviceNames } from '../../../services/index.ts'
 import { chooseServices, services } from '../../../cli/services.ts'
@@ -109,11 +109,6 @@ test('scripted answers say so; where there is no answer, nothing is said of it',
 test('a long text is cut to one line', () => {
   assert.equal(shorten('a\n  b\tc', 4), 'a b…')
   assert.equal(shorten(' short '), 'short')
-})
-
-test('exit codes tell the statuses apart', () => {
-  const statuses = ['succeeded', 'failed', 'rejected', 'cancelled', 'timed_out'] as const
-  assert.deepEqual(statuses.map(exitCode), [0, 1, 2, 3, 4])
 })
 
 test('what would act on a terminal is escaped, in text and in JSON; colours of ours and line ends stay', () => {

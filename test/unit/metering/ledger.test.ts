@@ -259,6 +259,21 @@ test('the ledgers as CSV and as lines of JSON, page after page', async () => {
   assert.deepEqual([task?.['task_id'], task?.['quality'], task?.['satisfaction']], ['t1', 0.5, null])
 })
 
+test('rejected tasks are counted, and are no failures of the fleet', async () => {
+  for (const [taskId, status] of [
+    ['ok', 'succeeded'],
+    ['no', 'rejected'],
+  ] as const)
+    await write({ task: taskRow(completed({ taskId, status, userId: status })) })
+  const rates = async (by: SummaryBy) =>
+    (await summarise(sql, { by })).map((line) => [line.executions, line.rejected, line.successRate])
+  assert.deepEqual(await rates('total'), [[2, 1, 1]])
+  assert.deepEqual((await rates('user')).toSorted(), [
+    [1, 0, 1],
+    [1, 1, null],
+  ])
+})
+
 test('the summary: by user, agent and day of tasks, by model and tool of calls', async () => {
   const { usage } = completed()
   const tasks = [

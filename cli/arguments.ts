@@ -1,0 +1,33 @@
+// Values of options, checked while the command line is read.
+import { readFileSync } from 'node:fs'
+import { InvalidArgumentError } from 'commander'
+
+export function number(text: string): number {
+  const value = Number(text)
+  if (!Number.isFinite(value) || text.trim() === '') throw new InvalidArgumentError('It must be a number.')
+  return value
+}
+
+export function wholeNumber(text: string): number {
+  const value = number(text)
+  if (!Number.isInteger(value)) throw new InvalidArgumentError('It must be a whole number.')
+  return value
+}
+
+const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** A time such as 30m, in milliseconds. */
+export function duration(text: string): number {
+  const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)\s*([smhd])$/.exec(text) ?? []
+  if (amount === undefined) throw new InvalidArgumentError('It must be a time such as 30m, 2h or 1d.')
+  return Math.round(Number(amount) * (units[unit] ?? 0))
+}
+
+/** The JSON object in the file at this path. */
+export function jsonFile<T extends object>(path: string): T {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T
+  } catch (error) {
+    throw new InvalidArgumentError(`${path}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}

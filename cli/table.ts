@@ -1,0 +1,95 @@
+// Tables for people. On a terminal a table fits its width; in a pipe every value is whole.
+//
+// 1. Columns are two spaces apart; figures are right-aligned, text is left-aligned, the last text is not padded.
+// 2. If the table is too wide, optional columns go first, from the right; then the widest text columns are cut
+//    with an ellipsis. Figures and columns to keep (ids) are never cut: the line then is wider than the terminal.
+import { paint, print, visible } from './output.ts'
+
+export interface Column {
+  readonly name: string
+  /** Default text. */
+  readonly kind?: 'text' | 'figure'
+  /** Never cut: an id that other commands take. */
+  readonly keep?: boolean
+  /** Left out where the terminal is too narrow. */
+  readonly optional?: boolean
+}
+
+const GAP = '  '
+const LEAST_WIDTH = 8
+
+/** Columns of the terminal; infinite in a pipe. */
+const tableWidth = (): number => (process.stdout.isTTY ? process.stdout.columns : Infinity)
+
+type Row = readonly string[]
+type Style = Parameters<typeof paint>[0]
+
+/** Prints a table with a dim header; `styleOf` colours a row. */
+export function printTable(
+  columns: readonly Column[],
+  rows: readonly Row[],
+  styleOf: (index: number) => Style | null = () => null,
+): void {
+  const [head = '', ...lines] = tableLines(columns, rows)
+  print(paint('dim', head))
+  for (const [index, line] of lines.entries()) {
+    const style = styleOf(index)
+    print(style === null ? line : paint(style, line))
+  }
+}
+
+/** Lines of the table, header first. */
+export function tableLines(columns: readonly Column[], rows: readonly Row[], width = tableWidth()): string[] {
+  const lines = [columns.map(({ name }) => name), ...rows].map((line) => line.map(oneLine))
+  const shown = columns.map((_, index) => index)
+  const natural = columns.map((_, index) => Math.max(...lines.map((line) => widthOf(line[index] ?? ''))))
+  while (totalOf(shown.map((index) => leastOf(columns[index], natural[index]))) > width) {
+    const last = shown.findLastIndex((index) => columns[index]?.optional)
+    if (last === -1) break
+    shown.splice(last, 1)
+  }
+  const widths = fit(shown, columns, natural, width)
+  return lines.map((line) =>
+    shown
+      .map((index, at) => cell(line[index] ?? '', columns[index], widths[at] ?? 0))
+      .join(GAP)
+      .trimEnd(),
+  )
+}
+
+const oneLine = (text: string): string => visible(text).replaceAll(/\s+/g, ' ')
+const widthOf = (text: string): number => [...text].length
+const totalOf = (widths: readonly number[]): number =>
+  widths.reduce((total, width) => total + width, GAP.length * (widths.length - 1))
+
+const isCut = (column: Column | undefined): boolean => column?.kind !== 'figure' && !column?.keep
+const leastOf = (column: Column | undefined, natural = 0): number =>
+  isCut(column) ? Math.min(natural, LEAST_WIDTH) : natural
+
+/** Takes what is too much from the widest column that may be cut, until the table fits or nothing is left to cut. */
+function fit(
+  shown: readonly number[],
+  columns: readonly Column[],
+  natural: readonly number[],
+  width: number,
+): number[] {
+  const widths = shown.map((index) => natural[index] ?? 0)
+  for (let excess = totalOf(widths) - width; excess > 0; excess = totalOf(widths) - width) {
+    const [widest, next = LEAST_WIDTH] = widths
+      .map((each, at) => ({ each, at }))
+      .filter(({ each, at }) => isCut(columns[shown[at] ?? 0]) && each > LEAST_WIDTH)
+      .toSorted((a, b) => b.each - a.each)
+      .map(({ each, at }, rank) => (rank === 0 ? at : each))
+    if (widest === undefined) break
+    const current = widths[widest] ?? 0
+    // Down to the next widest, so that several wide columns share the loss.
+    widths[widest] = Math.max(current - excess, Math.min(next, current - 1), LEAST_WIDTH)
+  }
+  return widths
+}
+
+function cell(text: string, column: Column | undefined, width: number): string {
+  const padding = ' '.repeat(Math.max(0, width - widthOf(text)))
+  if (column?.kind === 'figure') return padding + text
+  return (widthOf(text) > width ? `${[...text].slice(0, width - 1).join('')}…` : text) + padding
+}

@@ -1,0 +1,53 @@
+// The options of a task, which `run` and `submit` share. Types and choices come from the schema of TaskSubmitted.
+import { type Command, Option } from 'commander'
+import type { TaskInput } from '../client/types.ts'
+import { taskFields } from '../schemas/task-fields.ts'
+import { jsonFile, number, wholeNumber } from './arguments.ts'
+
+/** A field of a task, the flags of its option, and what help says. `text` is the argument of the command. */
+type TaskOption = readonly [field: Exclude<keyof TaskInput, 'text'>, flags: string, description: string]
+
+export const taskOptions: readonly TaskOption[] = [
+  ['agent', '--agent <name>', 'agent of flotilla.config.ts'],
+  ['profile', '--profile <name>', 'fast, accurate, economy, local, secure, throughput, or your own'],
+  ['model', '--model <name>', 'provider/model; a bare name is OpenAI’s'],
+  ['mode', '--mode <mode>', 'code: Python that calls tools; tools: JSON tool calls'],
+  ['strategy', '--strategy <name>', 'how to choose the model if none is named'],
+  ['complexity', '--complexity <level>', 'for the strategy; default: estimated'],
+  ['quality', '--quality <level>', 'for the strategy; default: normal'],
+  ['estimatedTokens', '--estimated-tokens <n>', 'of the whole task, for strategy and budgets'],
+  ['maxSteps', '--max-steps <n>', 'how many steps (model answers) at most'],
+  ['timeoutMs', '--timeout <ms>', 'time limit of the task in milliseconds'],
+  ['maxCost', '--max-cost <dollars>', 'stop once the task has cost this much'],
+  ['priority', '--priority <n>', '0 to 9; in a full queue higher ones run first (default 0)'],
+  ['userId', '--user <id>', 'user to whom the task is charged'],
+  ['sessionId', '--session <id>', 'conversation that the task belongs to'],
+  ['parent', '--parent <taskId>', 'task that this one was made from'],
+  ['taskId', '--id <taskId>', 'task id; the same id runs only once'],
+  ['outputSchema', '--output-schema <file>', 'JSON Schema that the output must fit'],
+]
+
+export type TaskOptions = Readonly<Record<string, unknown>>
+
+export function addTaskOptions(command: Command): Command {
+  for (const [field, flags, description] of taskOptions)
+    command.addOption(typed(new Option(flags, description), field))
+  return command
+}
+
+function typed(option: Option, name: string): Option {
+  const kind = taskFields.find((field) => field.name === name)?.kind ?? 'text'
+  if (typeof kind !== 'string') return option.choices(kind)
+  const parsers = { text: null, 'whole number': wholeNumber, number, object: jsonFile }
+  const parser = parsers[kind]
+  return parser === null ? option : option.argParser<unknown>(parser)
+}
+
+/** The task that text and options describe. */
+export function toTask(text: string, options: TaskOptions): TaskInput {
+  const given = taskOptions.flatMap(([field, flags, description]) => {
+    const value = options[new Option(flags, description).attributeName()]
+    return value === undefined ? [] : [[field, value]]
+  })
+  return { text, ...(Object.fromEntries(given) as Partial<TaskInput>) }
+}
