@@ -6,6 +6,7 @@ import { connect } from '../../client/connect.ts'
 import type { Client, TaskResult } from '../../client/types.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { wholeNumber } from '../arguments.ts'
+import { assertNotUnknown, assertTask, assertUnused } from '../known-task.ts'
 import { exitCode, exitCodeHelp, exitCodes } from '../exit-codes.ts'
 import { paint, print, printJson, say } from '../output.ts'
 import { LiveView, renderResult, shorten } from '../render.ts'
@@ -66,6 +67,7 @@ async function withClient<T>(work: (client: Client) => Promise<T>): Promise<T> {
 
 async function submit(text: string, options: TaskOptions & { json?: boolean }): Promise<void> {
   const task = toTask(text === '-' ? readFileSync(0, 'utf8') : text, options)
+  await assertUnused(task.taskId, task.text)
   const submitted = await withClient((client) => client.submit(task))
   if (options.json) printJson(submitted)
   else print(submitted.taskId)
@@ -81,6 +83,7 @@ async function result(
     options.wait ? waitFor(client, taskId, limit) : client.find(taskId),
   )
   if (!found) {
+    await assertNotUnknown(taskId)
     const advice = options.wait
       ? 'It may still be running: ask again later.'
       : `Wait for it with: flotilla result --wait ${taskId}`
@@ -108,6 +111,7 @@ async function watch(
   taskId: string | undefined,
   options: { group?: string; from: 'earliest' | 'latest'; json?: boolean },
 ): Promise<void> {
+  if (taskId !== undefined) await assertTask(taskId)
   await withClient((client) =>
     taskId === undefined ? watchResults(client, options) : watchTask(client, taskId, options.json === true),
   )
@@ -138,6 +142,7 @@ async function watchResults(
 }
 
 async function cancel(taskId: string, options: { reason?: string }): Promise<void> {
+  await assertTask(taskId)
   await withClient((client) => client.cancel(taskId, options.reason))
   print(`cancel sent for task ${taskId}`)
   process.exit(0)
