@@ -14,10 +14,7 @@ export function httpOperator(gateway: string): Operator {
     (await (await askGateway(gateway, path, { method: 'POST', body: JSON.stringify(body) })).json()) as T
   return {
     tasks: {
-      list: ({ sinceMs, ...query } = {}) => {
-        const since = sinceMs === undefined ? {} : { since: sinceMs }
-        return get(`${paths.tasks}?${queryOf({ ...query, ...since })}`)
-      },
+      list: (query = {}) => get(`${paths.tasks}?${queryOf(sinceOf(query))}`),
       get: (taskId) => get(pathWith(paths.task, { id: taskId })),
     },
     configuration: {
@@ -29,9 +26,12 @@ export function httpOperator(gateway: string): Operator {
     lanes: { list: () => get(paths.lanes) },
     topics: { list: () => get(paths.topics) },
     deadLetters: {
-      list: (limit = 100) => get(`${paths.deadLetters}?limit=${limit}`),
+      list: (limit = 100, filter = {}) =>
+        get(`${paths.deadLetters}?${queryOf({ limit, ...sinceOf(filter) })}`),
       get: (id) => get(pathWith(paths.deadLetter, { id })),
       replay: (id, options = {}) => post(pathWith(paths.replay, { id }), options),
+      replayAll: (options) => post(paths.replayAll, options),
+      purge: (options) => post(paths.purge, options),
     },
     breakers: { list: () => get(paths.breakers) },
     alerts: {
@@ -48,6 +48,10 @@ export function httpOperator(gateway: string): Operator {
     },
     limits: { show: () => get(paths.limits), rebuild: () => post(paths.rebuildLimits) },
   }
+}
+
+function sinceOf<T extends { sinceMs?: number }>({ sinceMs, ...rest }: T) {
+  return { ...rest, ...(sinceMs === undefined ? {} : { since: sinceMs }) }
 }
 
 type Query = Readonly<Record<string, string | number>>

@@ -36,6 +36,8 @@ export { httpOperator } from './http.ts'
 export type { AlertOperator, AlertView, TestAnswer } from './direct/alerts.ts'
 export type { BreakerOperator, BreakerView } from './direct/breakers.ts'
 export type {
+  BulkAnswer,
+  BulkOptions,
   DeadLetterContent,
   DeadLetterOperator,
   DeadLetterView,

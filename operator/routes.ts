@@ -11,6 +11,8 @@ export const operatorPaths = {
   breakers: '/v1/breakers',
   deadLetters: '/v1/dead-letters',
   deadLetter: '/v1/dead-letters/:id',
+  replayAll: '/v1/dead-letters/replay',
+  purge: '/v1/dead-letters/purge',
   replay: '/v1/dead-letters/:id/replay',
   alerts: '/v1/alerts',
   silence: '/v1/alerts/:rule/silence',

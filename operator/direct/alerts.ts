@@ -12,6 +12,7 @@ import type {
   AlertSilenced,
   NotificationEnded,
 } from '../../schemas/generated/events.ts'
+import { readable } from './readable.ts'
 import { identityMistakes } from '../../schemas/identity.ts'
 import { headers as names, type TopicName } from '../../schemas/topics.ts'
 
@@ -140,9 +141,11 @@ export class DirectAlerts implements AlertOperator {
     const answers = new Map<string, TestAnswer>()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const take = async (record: LogRecord): Promise<void> => {
-      const { type, data } = await this.#decode('alerts.notifications', record)
-      if (type === 'NotificationRequested' && data.testId === testId) asked.add(data.channel)
-      if (type !== 'NotificationEnded' || data.testId !== testId) return
+      const event = await readable(this.#codec, record)
+      if (event?.type === 'NotificationRequested' && event.data.testId === testId)
+        asked.add(event.data.channel)
+      if (event?.type !== 'NotificationEnded' || event.data.testId !== testId) return
+      const { data } = event
       answers.set(data.channel, { channel: data.channel, status: data.status, answer: data.answer })
       if ([...asked].every((channel) => answers.has(channel))) resolve()
     }
@@ -182,18 +185,13 @@ export class DirectAlerts implements AlertOperator {
   /** The last events of each partition, in order. */
   async #latest(topic: TopicName): Promise<Decoded[]> {
     const events: Decoded[] = []
-    for (const { partition, earliest, next } of await this.#log.ranges([topic]))
-      for (const record of await this.#log.read(
-        topic,
-        partition,
-        Math.max(earliest, next - READ_MOST),
-        READ_MOST,
-      ))
-        events.push(await this.#decode(topic, record))
+    for (const { partition, earliest, next } of await this.#log.ranges([topic])) {
+      const from = Math.max(earliest, next - READ_MOST)
+      for (const record of await this.#log.read(topic, partition, from, READ_MOST)) {
+        const event = await readable(this.#codec, record)
+        if (event) events.push(event)
+      }
+    }
     return events
-  }
-
-  async #decode(topic: TopicName, record: LogRecord): Promise<Decoded> {
-    return this.#codec.decode(record.value ?? new Uint8Array(), topic)
   }
 }

@@ -1,4 +1,5 @@
 // The effective configuration, setting by setting, with the source of each value: for people.
+import { discoverModels } from '../models/discovery.ts'
 import { redactedJson } from '../redaction.ts'
 import { environmentDefaults, type Environment } from './environment.ts'
 import type { Fleet } from './fleet.ts'
@@ -39,7 +40,7 @@ function variableSettings({ raw }: Environment, { models }: Fleet): Setting[] {
 }
 
 /** Fields of lists are shown as a whole. Tools and prices have commands and tables of their own. */
-function fieldSettings(_environment: Environment, fleet: Fleet): Setting[] {
+function fieldSettings({ raw }: Environment, fleet: Fleet): Setting[] {
   const { tools, from, executors: _, models, ...rest } = fleet
   const { prices, sizes, keysPresent: __, ...shownModels } = models
   const shown = {
@@ -50,18 +51,23 @@ function fieldSettings(_environment: Environment, fleet: Fleet): Setting[] {
     tools: tools.map(({ spec }) => spec.name),
   }
   const given = from?.given ?? []
-  return fieldsOf(shown).map(([name, value]) => ({ name, value, source: sourceOf(name, given, fleet) }))
+  const found = foundIn(raw)
+  return fieldsOf(shown).map(([name, value]) => {
+    // The file's, if it gives the field, a part of it, or what it is a part of.
+    const isGiven = given.some((path) => path === name || isBelow(path, name) || isBelow(name, path))
+    const isFound = found.has(name) && found.get(name) === value
+    return { name, value, source: isGiven ? 'file' : isFound ? 'environment' : 'default' }
+  })
 }
 
-/** A field is the file's if the file gives it or a part of it. */
-function sourceOf(name: string, given: readonly string[], { models }: Fleet): Setting['source'] {
-  const isGiven = given.some(
-    (path) => path === name || path.startsWith(`${name}.`) || name.startsWith(`${path}.`),
+const isBelow = (path: string, above: string): boolean => path.startsWith(`${above}.`)
+
+/** Fields of models that the environment gives, and would be other ones without it. */
+function foundIn(raw: Environment['raw']): Map<string, unknown> {
+  const usual = new Map(fieldsOf({ models: discoverModels({}) }))
+  return new Map(
+    fieldsOf({ models: discoverModels(raw) }).filter(([name, value]) => usual.get(name) !== value),
   )
-  if (isGiven) return 'file'
-  const isFound =
-    name.startsWith('models.providers.') || (name === 'models.default' && models.default !== null)
-  return isFound ? 'environment' : 'default'
 }
 
 /** Paths and values of a nested object; an empty one is a value. */
