@@ -105,6 +105,18 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/fleet.ts')).defineLanes,
   },
   {
+    name: 'pause',
+    summary: 'let a stage or the fleet take no new events',
+    group: 'Operations',
+    load: async () => (await import('./commands/pause.ts')).definePause,
+  },
+  {
+    name: 'resume',
+    summary: 'end a pause',
+    group: 'Operations',
+    load: async () => (await import('./commands/pause.ts')).defineResume,
+  },
+  {
     name: 'usage',
     summary: 'executions, success rate, time, tokens, cost',
     group: 'Operations',

@@ -1,6 +1,8 @@
-// The state of a task in words.
+// The state of a task, and of a pause, in words.
 import type { TaskView } from '../operator/direct/tasks.ts'
+import type { Pause } from '../runtime/pauses.ts'
 import type { paint } from './output.ts'
+import { moment } from './units.ts'
 
 type Colour = Parameters<typeof paint>[0]
 
@@ -35,4 +37,11 @@ export function doing({
 }: Pick<TaskView, 'phase' | 'detail' | 'errorCode'>): string {
   if (phase === null) return errorCode ?? detail ?? ''
   return detail === null ? phases[phase] : `${phases[phase]} (${detail})`
+}
+
+export function pauseLines(pauses: readonly Pause[]): string[] {
+  return pauses.map(({ stage, reason, by, sinceMs }) => {
+    const why = reason === null ? '' : `: ${reason}`
+    return `${stage ?? 'The fleet'} is paused since ${moment(sinceMs)}${by === null ? '' : ` by ${by}`}${why}`
+  })
 }

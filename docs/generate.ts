@@ -32,7 +32,7 @@ const order: readonly string[] = ['gateway', ...serviceNames.filter((name) => na
 const clients: Readonly<Record<string, { consumes: string[]; produces: string[] }>> = {
   gateway: {
     consumes: ['tasks.completed', 'tasks.history', 'tasks.streaming', 'alerts.raised', 'alerts.notifications'],
-    produces: ['tasks.submitted', 'tasks.control', 'alerts.control'],
+    produces: ['tasks.submitted', 'tasks.control', 'alerts.control', 'ops.control'],
   },
 }
 

@@ -23,6 +23,7 @@ export function httpOperator(gateway: string): Operator {
       models: () => get(paths.models),
       config: () => get(paths.config),
     },
+    pauses: { list: () => get(paths.pauses), set: (change) => post(paths.pauses, change) },
     lanes: { list: () => get(paths.lanes) },
     topics: { list: () => get(paths.topics) },
     deadLetters: {

@@ -7,6 +7,7 @@ import type { BreakerOperator } from './direct/breakers.ts'
 import type { DeadLetterOperator } from './direct/dead-letters.ts'
 import type { ConfigurationOperator } from './direct/configured.ts'
 import type { LaneOperator } from './direct/lanes.ts'
+import type { PauseOperator } from './direct/pauses.ts'
 import type { TaskOperator } from './direct/tasks.ts'
 import type { TopicOperator } from './direct/topics.ts'
 
@@ -15,6 +16,8 @@ export interface Operator {
   readonly tasks: TaskOperator
   /** Agents, tools, models and settings. */
   readonly configuration: ConfigurationOperator
+  /** Pauses of stages and of the fleet. */
+  readonly pauses: PauseOperator
   /** Lanes of every stage: owner and lag. */
   readonly lanes: LaneOperator
   /** The fleet's topics and what they hold. */
@@ -46,5 +49,6 @@ export type {
 export type { ReplayOptions } from './direct/replay.ts'
 export type { AgentView, ConfigurationOperator, ModelView, ToolView } from './direct/configured.ts'
 export type { LaneOperator, LaneView } from './direct/lanes.ts'
+export type { PauseChange, PauseOperator } from './direct/pauses.ts'
 export type { TaskDetail, TaskList, TaskOperator, TaskView } from './direct/tasks.ts'
 export type { TopicOperator, TopicView } from './direct/topics.ts'

@@ -7,6 +7,7 @@ export const operatorPaths = {
   models: '/v1/fleet/models',
   config: '/v1/fleet/config',
   lanes: '/v1/fleet/lanes',
+  pauses: '/v1/fleet/pauses',
   topics: '/v1/topics',
   breakers: '/v1/breakers',
   deadLetters: '/v1/dead-letters',

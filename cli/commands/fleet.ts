@@ -172,6 +172,7 @@ function showStages(lanes: readonly LaneView[]): void {
   const columns: Column[] = [
     { name: 'stage', keep: true },
     { name: 'owner' },
+    { name: 'state' },
     { name: 'lanes', kind: 'figure' },
     { name: 'lag', kind: 'figure' },
     { name: 'which', optional: true },
@@ -180,11 +181,14 @@ function showStages(lanes: readonly LaneView[]): void {
   const rows = groups.map((own) => [
     own[0]?.stage ?? '',
     own[0]?.owner ?? 'nobody',
+    own[0]?.paused ? 'paused' : own[0]?.owner === null ? '–' : 'runs',
     count(own.length),
     count(own.reduce((sum, { lag }) => sum + lag, 0)),
     own.map(({ lane }) => lane).join(' '),
   ])
-  printTable(columns, rows, (index) => (groups[index]?.[0]?.owner === null ? 'yellow' : null))
+  printTable(columns, rows, (index) =>
+    groups[index]?.[0]?.owner === null || groups[index]?.[0]?.paused ? 'yellow' : null,
+  )
 }
 
 function showLanes(lanes: readonly LaneView[]): void {

@@ -3,9 +3,9 @@ import type { TaskView } from '../../operator/direct/tasks.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import { taskQuery } from '../../runtime/ledger/task-query.ts'
 import { taskStates } from '../../runtime/ledger/tasks.ts'
-import { print, printJson, say } from '../output.ts'
+import { paint, print, printJson, say } from '../output.ts'
 import { printTable, type Column } from '../table.ts'
-import { doing, statusColours } from '../task-state.ts'
+import { doing, pauseLines, statusColours } from '../task-state.ts'
 import { elapsed, money } from '../units.ts'
 
 export function definePs(command: Command): void {
@@ -28,7 +28,7 @@ type Options = { all?: boolean; json?: boolean } & Record<string, unknown>
 async function ps({ all, json, ...filters }: Options): Promise<void> {
   const query = taskQuery(filters)
   const wanted = all || query.status !== undefined ? query : { ...query, status: 'open' as const }
-  await usingOperator(async ({ tasks }) => {
+  await usingOperator(async ({ tasks, pauses }) => {
     const page = await tasks.list(wanted)
     if (json) return printJson(page)
     if (page.tasks.length === 0)
@@ -39,6 +39,7 @@ async function ps({ all, json, ...filters }: Options): Promise<void> {
         page.tasks.map(cellsOf),
         (index) => statusColours[page.tasks[index]?.status ?? 'running'],
       )
+    for (const line of pauseLines(await pauses.list())) say(paint('yellow', line))
     if (page.next !== null) say(`There are more: flotilla ps --after '${page.next}' with the same options`)
   })
   process.exit(0)

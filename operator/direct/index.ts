@@ -15,6 +15,7 @@ import { directConfiguration } from './configured.ts'
 import { directLanes } from './lanes.ts'
 import { lazily } from './lazily.ts'
 import { findResult } from './results.ts'
+import { DirectPauses } from './pauses.ts'
 import { DirectTasks } from './tasks.ts'
 import { directTopics } from './topics.ts'
 
@@ -35,7 +36,8 @@ export function directOperator(parts: FleetParts): Operator {
   return {
     tasks: lazily(() => directTasks(parts)),
     configuration: lazily(async () => directConfiguration(await parts.fleet(), await parts.environment())),
-    lanes: lazily(async () => directLanes(await parts.log())),
+    pauses: lazily(async () => new DirectPauses(await parts.log(), await parts.codec())),
+    lanes: lazily(async () => directLanes(await parts.log(), await parts.codec())),
     topics: lazily(async () => directTopics(await parts.log())),
     deadLetters: lazily(
       async () => new DirectDeadLetters(await parts.log(), await parts.codec(), await parts.blobs()),

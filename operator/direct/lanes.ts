@@ -1,4 +1,6 @@
 // Lanes of every stage: who owns each, and how far it is behind.
+import type { Codec } from '../../runtime/codec/port.ts'
+import { isPausedBy, readPauses } from '../../runtime/pauses.ts'
 import type { GroupMembers, Log, LogTopic } from '../../runtime/log/port.ts'
 import { topics } from '../../schemas/topics.ts'
 
@@ -7,6 +9,8 @@ export interface LaneView {
   lane: number
   /** Process and host on Kafka, the process on one machine; null if nobody has the lane. */
   owner: string | null
+  /** An operator has paused its stage. */
+  paused: boolean
   /** Records that it has not finished yet. On Kafka control records count too. */
   lag: number
   /** The topics with a lag, and positions in all that it reads. */
@@ -18,13 +22,18 @@ export interface LaneOperator {
 }
 
 /** Every stage writes dead letters. */
-const stages = topics.find(({ name }) => name === 'dead-letters')?.writers ?? []
+export const stages: readonly string[] = topics.find(({ name }) => name === 'dead-letters')?.writers ?? []
 
-export function directLanes(log: Log): LaneOperator {
-  return { list: async () => (await Promise.all(stages.map((stage) => lanesOf(log, stage)))).flat() }
+export function directLanes(log: Log, codec: Codec): LaneOperator {
+  return {
+    list: async () => {
+      const pauses = await readPauses(log, codec)
+      return (await Promise.all(stages.map((stage) => lanesOf(log, stage, isPausedBy(pauses, stage))))).flat()
+    },
+  }
 }
 
-async function lanesOf(log: Log, stage: string): Promise<LaneView[]> {
+async function lanesOf(log: Log, stage: string, paused: boolean): Promise<LaneView[]> {
   const [members, positions] = await Promise.all([log.members(stage), log.positions(stage)])
   // Of a stage that nobody runs, its positions say what it reads.
   const read = new Set([...members.topics, ...positions.map(({ topic }) => topic)])
@@ -38,7 +47,7 @@ async function lanesOf(log: Log, stage: string): Promise<LaneView[]> {
         return { topic, position: Math.min(position, next), next }
       })
     const lag = own.reduce((sum, { position, next }) => sum + next - position, 0)
-    return { stage, lane, owner: ownerOf(lane, members), lag, topics: own }
+    return { stage, lane, owner: ownerOf(lane, members), paused, lag, topics: own }
   })
 }
 

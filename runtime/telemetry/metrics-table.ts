@@ -73,6 +73,7 @@ export const counters = {
 /** They go up and down. Prometheus sees `flotilla_<name>`. */
 export const gauges = {
   lanes: row('Lanes that this process owns.', 'stage'),
+  paused: row('1 while an operator has paused the stage, else 0.', 'stage'),
   input_problems: row(
     'Topics that are missing or have another number of partitions, and partitions that can not be read on.',
     'stage',

@@ -33,12 +33,18 @@ function taskRoutes(app: FastifyInstance, { tasks }: Operator): void {
   app.get<{ Params: { id: string } }>(paths.task, ({ params }) => tasks.get(params.id))
 }
 
-function fleetRoutes(app: FastifyInstance, { configuration, lanes }: Operator): void {
+function fleetRoutes(app: FastifyInstance, { configuration, lanes, pauses }: Operator): void {
   app.get(paths.agents, () => configuration.agents())
   app.get(paths.tools, () => configuration.tools())
   app.get(paths.models, () => configuration.models())
   app.get(paths.config, () => configuration.config())
   app.get(paths.lanes, () => lanes.list())
+  app.get(paths.pauses, () => pauses.list())
+  app.post(paths.pauses, (request) => {
+    const { stage, paused, reason, by } = bodyOf(request)
+    const texts = { stage: textOf('stage', stage), reason: textOf('reason', reason), by: textOf('by', by) }
+    return pauses.set({ paused: flagOf('paused', paused), ...present(texts) })
+  })
 }
 
 type Letter = { id: string }

@@ -17,7 +17,7 @@ const MAX_WAIT_SECONDS = 30
 const routes =
   'there are POST /v1/tasks?wait=SECONDS, GET /v1/tasks, /v1/tasks/:id, /v1/tasks/:id/result?wait=SECONDS, GET /v1/tasks/:id/updates, ' +
   'POST /v1/tasks/:id/cancel, /feedback, /quality and /approvals/:callId, GET /v1/results, /v1/usage, /v1/limits, /v1/alerts, /v1/topics, /v1/breakers, /v1/dead-letters and ' +
-  '/v1/fleet/agents, /tools, /models, /config and /lanes'
+  '/v1/fleet/agents, /tools, /models, /config, /lanes and /pauses'
 
 type Params = { id: string; callId: string }
 type Query = { wait?: string }

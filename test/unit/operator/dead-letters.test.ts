@@ -113,7 +113,7 @@ test('what is purged is listed and replayed no more, unless by its id', async (t
 
 test('bytes that are no event blind no view', async (t) => {
   const { log, codec, put, letters, bury } = await opened(t)
-  const alerts = new DirectAlerts(log, codec, { rules: [], silences: [] })
+  const alerts = new DirectAlerts(log, codec, { rules: [], silences: [], channels: {} })
   await bury(0, { failedAtMs: NOW })
   await put(
     'ops.health',
