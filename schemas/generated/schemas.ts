@@ -1243,6 +1243,19 @@ export const releasedSchemas: readonly RecordSchema[] = [
   },
   {
     type: 'record',
+    name: 'StagePaused',
+    namespace: 'flotilla',
+    doc: '',
+    fields: [
+      { name: 'stage', type: ['null', 'string'], doc: '', default: null },
+      { name: 'paused', type: 'boolean', doc: '' },
+      { name: 'reason', type: ['null', 'string'], doc: '', default: null },
+      { name: 'by', type: ['null', 'string'], doc: '', default: null },
+      { name: 'atMs', type: 'long', doc: '' },
+    ],
+  },
+  {
+    type: 'record',
     name: 'TaskAdmitted',
     namespace: 'flotilla',
     doc: '',
