@@ -22,7 +22,7 @@ const PAGE = 500
 const MAX_EVENTS = 5_000
 
 /** The pauses that hold now, the fleet's first. Resuming the fleet resumes every stage. */
-export function pausesOf(events: readonly StagePaused[]): Pause[] {
+function pausesOf(events: readonly StagePaused[]): Pause[] {
   const held = new Map<string | null, Pause>()
   for (const { stage, paused, reason, by, atMs } of events) {
     if (paused && !held.has(stage)) held.set(stage, { stage, reason, by, sinceMs: atMs })

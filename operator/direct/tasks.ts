@@ -141,7 +141,7 @@ export class DirectTasks implements TaskOperator {
     return true
   }
 
-  /** Of the text that the task was submitted with; null if that is not known. Rejects with TASK_UNKNOWN. */
+  /** Hash of the text that the task was submitted with; null if not known. Rejects with TASK_UNKNOWN. */
   async #textHashOf(taskId: string): Promise<string | null> {
     const { sql } = this.#parts
     for (const table of ['open_tasks', 'task_ledger'] as const) {

@@ -3,7 +3,7 @@ import { sql as raw } from 'kysely'
 import { FlotillaError } from '../errors.ts'
 import type { Sql, Tables } from '../store/sql.ts'
 
-/** Of an open task only the log says which of the first three it is (operator/direct/progress.ts). */
+/** States of a task; only the log says which of the first three an open one is in (operator/direct/progress.ts). */
 export const taskStates = [
   'queued',
   'running',
