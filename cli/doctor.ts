@@ -14,16 +14,18 @@ import { FlotillaError } from '../runtime/errors.ts'
 import { openLog } from '../runtime/log/open.ts'
 import { missingSetting } from '../runtime/models/discovery.ts'
 import { redacted, shownUrl } from '../runtime/redaction.ts'
+import { inspectDataFile } from '../runtime/store/data-file.ts'
 import { openStores, type Stores } from '../runtime/store/open.ts'
 import { quietInstruments } from '../runtime/telemetry/instruments.ts'
 import { topics } from '../schemas/topics.ts'
 import { openExecutors } from '../services/code-sandbox/executors/open.ts'
 import { paint, print, printJson } from './output.ts'
-import { gatewayOf, isLocked, problemIn } from '../operator/running-fleet.ts'
+import { gatewayOf, problemIn } from '../operator/running-fleet.ts'
 import { withScriptedModel } from './scripted.ts'
 import { services } from './services.ts'
 
 const MODEL_CHECK_MS = 20_000
+const GATEWAY_MS = 2_000
 /** Executors that do not use this machine's memory. */
 const onOtherMachines = new Set(['e2b', 'http'])
 
@@ -54,15 +56,18 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   })
   await add('agents', async () => agents(fleet))
   await add('transport', async () => transport(environment))
-  const own = await openStores({ ...environment, allowVolatileStore: true }).catch((error: unknown) => error)
-  // A running fleet holds the stores, so it reports on them; the rest is checked in a directory of our own.
-  const gateway = isLocked(own) ? gatewayOf(environment) : null
-  const scratch = gateway === null ? null : mkdtempSync(join(tmpdir(), 'flotilla-doctor-'))
-  const stores = scratch === null ? own : await openStores({ ...environment, dataDir: scratch })
+  // A running fleet reports on its stores. Everything else is tried in a directory of our own: the data
+  // directory is locked by the process that has it, and a diagnosis must not stop a fleet from starting.
+  const gateway = await runningGateway(environment)
+  const scratch = mkdtempSync(join(tmpdir(), 'flotilla-doctor-'))
+  const elsewhere = { ...environment, dataDir: scratch, allowVolatileStore: true }
+  const stores = await openStores(elsewhere).catch((error: unknown) => error)
   await add('model API', async () =>
     modelApi(fleet, openOrThrow(stores), scripted.environment, scripted.active),
   )
-  await add('log', async () => log(environment))
+  if (environment.kafkaBrokers.length === 0)
+    await add('data directory', async () => `${environment.dataDir}: ${inspectDataFile(environment.dataDir)}`)
+  await add('log', async () => log(elsewhere))
   await add('schema registry', async () => registry(environment))
   await add('cache and journal', async () =>
     gateway ? ofFleet('key-value store', gateway) : keyValue(openOrThrow(stores)),
@@ -75,10 +80,20 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
     await add(`sandbox ${name}`, async () => sandbox(fleet, environment, name))
   await add('alerts', async () => alerts(fleet, environment))
   if (!(stores instanceof Error)) await (stores as Stores).close()
-  if (scratch !== null) rmSync(scratch, { recursive: true, force: true })
+  rmSync(scratch, { recursive: true, force: true })
   await scripted.stop()
   if (options.json) printJson(findings)
   process.exit(findings.some(({ result }) => result === 'failed') ? 1 : 0)
+}
+
+/** The gateway of a fleet on this machine; null if none answers. */
+async function runningGateway(environment: Environment): Promise<string | null> {
+  const gateway = environment.kafkaBrokers.length > 0 ? null : gatewayOf(environment)
+  if (gateway === null) return null
+  const response = await fetch(`${gateway}/health`, { signal: AbortSignal.timeout(GATEWAY_MS) }).catch(
+    () => null,
+  )
+  return response?.ok ? gateway : null
 }
 
 async function agents(fleet: Fleet | null): Promise<string | Omit<Finding, 'check'>> {
@@ -161,37 +176,32 @@ function smallestRequest(model: string) {
 }
 
 async function log(environment: Environment): Promise<string | Omit<Finding, 'check'>> {
+  const opened = await openLog(environment)
   try {
-    const opened = await openLog(environment)
-    try {
-      await opened.check()
-      const ranges = await opened.ranges(topics.map(({ name }) => name)).catch(() => null)
-      if (!ranges && opened.kind === 'embedded') return `embedded, new; ${opened.partitions} partitions`
-      if (!ranges)
-        return {
-          result: 'warn',
-          reason: `${opened.kind}: reachable; topics are missing, create them with: flotilla topics --create`,
-        }
-      const counts = new Map(
-        topics.map(({ name }) => [name, ranges.filter(({ topic }) => topic === name).length]),
+    await opened.check()
+    if (opened.kind === 'embedded') return `embedded, ${opened.partitions} partitions`
+    const ranges = await opened.ranges(topics.map(({ name }) => name)).catch(() => null)
+    if (!ranges)
+      return {
+        result: 'warn',
+        reason: `${opened.kind}: reachable; topics are missing, create them with: flotilla topics --create`,
+      }
+    const counts = new Map(
+      topics.map(({ name }) => [name, ranges.filter(({ topic }) => topic === name).length]),
+    )
+    const odd = topics.filter(
+      ({ name, partitions }) => partitions === 'shared' && counts.get(name) !== opened.partitions,
+    )
+    if (odd.length > 0)
+      throw new FlotillaError(
+        'TOPICS_MISMATCH',
+        `${odd.map(({ name }) => `${name}: ${counts.get(name)}`).join(', ')} partitions, not ${opened.partitions}; create missing topics with: flotilla topics --create`,
       )
-      const odd = topics.filter(
-        ({ name, partitions }) => partitions === 'shared' && counts.get(name) !== opened.partitions,
-      )
-      if (odd.length > 0)
-        throw new FlotillaError(
-          'TOPICS_MISMATCH',
-          `${odd.map(({ name }) => `${name}: ${counts.get(name)}`).join(', ')} partitions, not ${opened.partitions}; create missing topics with: flotilla topics --create`,
-        )
-      const advice = await opened.advice()
-      if (advice.length > 0) return { result: 'warn', reason: advice.join('; ') }
-      return `${opened.kind}, ${opened.partitions} partitions`
-    } finally {
-      await opened.close()
-    }
-  } catch (error) {
-    if (!isLocked(error)) throw error
-    return `embedded; a running fleet holds ${environment.dataDir}`
+    const advice = await opened.advice()
+    if (advice.length > 0) return { result: 'warn', reason: advice.join('; ') }
+    return `${opened.kind}, ${opened.partitions} partitions`
+  } finally {
+    await opened.close()
   }
 }
 

@@ -51,7 +51,7 @@ export async function openFleetLog(environment: Environment): Promise<Log> {
   }
 }
 
-export function isLocked(error: unknown): boolean {
+function isLocked(error: unknown): boolean {
   return error instanceof FlotillaError && error.code === 'DATA_LOCKED'
 }
 

@@ -1,7 +1,7 @@
 import { openCodec } from '../../runtime/codec/open.ts'
 import type { Environment } from '../../runtime/config/environment.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
-import { openKafkaLog } from '../../runtime/log/open.ts'
+import { openKafkaLog } from '../../runtime/log/kafka/open.ts'
 import { sharedBlobs } from '../../runtime/store/open.ts'
 import { LogClient } from './client.ts'
 import type { Client } from '../types.ts'

@@ -29,7 +29,16 @@ export interface Reader {
 const HEADER_BYTES = 5
 let scratch = Buffer.allocUnsafe(64 * 1024)
 
-const parse = (schema: AvroSchema): Type => avsc.Type.forSchema(schema as never, { omitRecordMethods: true })
+/** Types by their schema: avsc compiles a type as it is made, which takes most of a codec's start. */
+const types = new WeakMap<object, Type>()
+
+function parse(schema: AvroSchema): Type {
+  const known = typeof schema === 'object' ? types.get(schema) : undefined
+  if (known) return known
+  const type = avsc.Type.forSchema(schema as never, { omitRecordMethods: true })
+  if (typeof schema === 'object') types.set(schema, type)
+  return type
+}
 
 export function createWriter(schema: RecordSchema): Writer {
   const type = parse(schema as unknown as AvroSchema)

@@ -11,15 +11,23 @@ export const embeddedId = (schema: AvroSchema): number => fingerprint(schema).re
 
 export function createEmbeddedRegistry(): Registry {
   const known = new Map<number, AvroSchema>()
+  let isComplete = false
   const learn = (schema: AvroSchema): number => {
     const id = embeddedId(schema)
     known.set(id, schema)
     return id
   }
-  for (const schema of [...releasedSchemas, ...Object.values(schemas)]) learn(schema as unknown as AvroSchema)
+  /** Released schemas are many, and needed only for records that another version wrote. */
+  const learnReleased = (): void => {
+    if (isComplete) return
+    isComplete = true
+    for (const schema of [...releasedSchemas, ...Object.values(schemas)])
+      learn(schema as unknown as AvroSchema)
+  }
   return {
     register: async (_, schema) => learn(schema),
     byId: (id) => {
+      if (!known.has(id)) learnReleased()
       const schema = known.get(id)
       if (schema !== undefined) return schema
       throw new FlotillaError(

@@ -4,6 +4,7 @@ import type { Json } from '../../schemas/json.ts'
 import { FlotillaError } from '../errors.ts'
 import type { FleetDefinition, JsonSchema, Tool, ToolDefinition, ToolSpec } from './fleet.ts'
 import { coerce, compileArguments } from './coercion.ts'
+import { shownPath, thrownPlace } from './source-place.ts'
 import { compileJsonSchema, type Checked } from './json-schema.ts'
 
 /** Gives flotilla.config.ts its types. Loading checks it, adds defaults and reports every mistake. */
@@ -38,13 +39,50 @@ export function defineTool<I, O>(definition: ToolDefinition<I, O>): Tool {
   const input = attempt(mistakes, 'input', () => argumentSchema(definition.input))
   const output = attempt(mistakes, 'output', () => outputSchema(definition.output))
   const check = attempt(mistakes, 'input', () => argumentCheck<I>(definition.input))
-  if (mistakes.length > 0 || !input || output === undefined || !check) {
-    throw new FlotillaError('CONFIG_INVALID', `tool ${quoted(definition.name)}: ${mistakes.join('; ')}`)
-  }
+  if (mistakes.length > 0 || !input || output === undefined || !check)
+    return mistakenTool(
+      definition,
+      new FlotillaError('CONFIG_INVALID', `tool ${quoted(definition.name)}: ${mistakes.join('; ')}`),
+    )
   return {
     spec: { ...plainSpec(definition), input, output },
     run: async (value, context) => definition.run(await check(value, definition.name), context),
   }
+}
+
+/** Mistakes of tools that were defined while a configuration was loaded. */
+const mistaken = new WeakMap<Tool, string>()
+let loading: string[] | null = null
+
+/**
+ * Imports a configuration: a tool with mistakes does not end it, so that the other mistakes are found too.
+ * Resolves with those of all tools.
+ */
+export async function collectToolMistakes<T>(work: () => Promise<T>): Promise<[T, string[]]> {
+  const found: string[] = []
+  loading = found
+  try {
+    return [await work(), found]
+  } finally {
+    loading = null
+  }
+}
+
+/** The mistakes of a tool that could not be made; null for every other. */
+export const toolMistake = (tool: Tool): string | null => mistaken.get(tool) ?? null
+
+function mistakenTool({ name }: PlainDefinition, error: FlotillaError): Tool {
+  if (loading === null) throw error
+  const place = thrownPlace(error)
+  const at = place === null ? '' : `${shownPath(place.path)}:${place.line}:${place.column}  `
+  const spec = plainSpec({ name: String(name), description: '', run: null })
+  const tool = {
+    spec: { ...spec, input: { type: 'object' }, output: null },
+    run: () => Promise.reject(error),
+  }
+  mistaken.set(tool, `${at}${error.message}`)
+  loading.push(`${at}${error.message}`)
+  return tool
 }
 
 /** A definition without the parts that carry its types. */
@@ -115,7 +153,7 @@ function argumentSchema(schema: ZodType | JsonSchema): JsonSchema {
 function outputSchema(schema: ZodType | JsonSchema | undefined): JsonSchema | null {
   if (schema === undefined) return null
   const json = toJsonSchema(schema, 'output')
-  compileJsonSchema(json)
+  compileJsonSchema(json, { isValidSchema: isZod(schema) })
   return json
 }
 

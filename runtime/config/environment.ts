@@ -44,6 +44,8 @@ export interface Environment {
   readonly databaseUrl: string | null
   readonly otlpEndpoint: string | null
   readonly logLevel: string
+  /** Null: text on a terminal, else json. */
+  readonly logFormat: 'text' | 'json' | null
   readonly port: number
   /** Loopback unless HOST says otherwise. */
   readonly host: string
@@ -112,6 +114,7 @@ const variables = z.object({
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: url('http:', 'https:').optional(),
   LOG_LEVEL: oneOf(levels).default('warn'),
+  LOG_FORMAT: oneOf(['text', 'json']).optional(),
   PORT: whole(0, 65_535).default(8000),
   HOST: z.string().default('127.0.0.1'),
   FLOTILLA_ALLOWED_HOSTS: listOf(hostName),
@@ -245,6 +248,7 @@ export function readEnvironment(given: Readonly<Record<string, string | undefine
     databaseUrl: env.DATABASE_URL ?? null,
     otlpEndpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT ?? null,
     logLevel: env.LOG_LEVEL,
+    logFormat: env.LOG_FORMAT ?? null,
     port: env.PORT,
     host: env.HOST,
     http: {

@@ -47,6 +47,11 @@ export interface CompilerOptions {
   readonly inlineRefs?: boolean
   /** Fills in missing properties that have defaults before checking, even required ones. Default false. */
   readonly fillDefaults?: boolean
+  /**
+   * True: the schema is known to be one, because a library made it. Compiling its metaschema, which takes longer
+   * than everything else, is left out. Default false.
+   */
+  readonly isValidSchema?: boolean
 }
 
 export type SchemaCheck = (value: Json) => Checked
@@ -100,11 +105,13 @@ class Validators {
   readonly #ajvs = new Map<Dialect, AnyAjv>()
   readonly #options: Options
   readonly #patterns: PatternEngine
+  readonly #isValidSchema: boolean
   readonly #unevaluated = new WeakMap<object, { readonly resource: Resource; readonly place: string }>()
   readonly #known = new WeakSet<AnyAjv>()
   #resources = 0
 
-  constructor({ patterns, inlineRefs = true }: CompilerOptions, useDefaults: boolean) {
+  constructor({ patterns, inlineRefs = true, isValidSchema = false }: CompilerOptions, useDefaults: boolean) {
+    this.#isValidSchema = isValidSchema
     const options = { ...common, inlineRefs, useDefaults, meta: false, validateSchema: false }
     this.#patterns = patterns ?? ((pattern) => new RegExp(pattern, 'u'))
     // `code` names the function in compiled modules, which nobody writes.
@@ -121,7 +128,7 @@ class Validators {
     const ajv = this.#ajvs.get(dialect) ?? this.#createAjv(dialect)
     if (JSON.stringify(others).includes('://json-schema.org/')) this.#addMetaschemas(ajv)
     this.#ajvs.set(dialect, ajv)
-    assertIsSchema(others, dialect)
+    if (!this.#isValidSchema) assertIsSchema(others, dialect)
     const plain = rewritten(others, dialect, this.#patterns)
     const validate: ValidateFunction = ajv.compile(
       dialect === 'draft7' ? plain : this.#register(plain, dialect),

@@ -2,13 +2,13 @@
 // once, with its path and remedy, before anything starts.
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { FlotillaError } from '../errors.ts'
 import { discoverModels, isServed } from '../models/discovery.ts'
-import { parseModel, SCRIPTED_MODEL } from '../models/names.ts'
+import { SCRIPTED_MODEL } from '../models/names.ts'
 import { defaultTiers, strategies } from '../models/strategies.ts'
-import { alertMistakes, alertsSchema, completeAlerts } from './alerts.ts'
+import { alertsSchema, completeAlerts } from './alerts.ts'
 import {
   allOverrides,
   defaultLimits,
@@ -17,10 +17,10 @@ import {
   defaultProfiles,
   defaultSizes,
 } from './defaults.ts'
+import { collectToolMistakes, toolMistake } from './define.ts'
 import { fieldsOf } from './effective.ts'
 import type { Environment } from './environment.ts'
-import type { Fleet, FleetDefinition, JsonSchema, Overrides, ProviderSettings, Tool } from './fleet.ts'
-import { compileJsonSchema } from './json-schema.ts'
+import type { Fleet, FleetDefinition, ProviderSettings, Tool } from './fleet.ts'
 import {
   completeSandbox,
   executorMistakes,
@@ -28,8 +28,11 @@ import {
   knownExecutors,
   sandboxSchema,
 } from './executors.ts'
+import { importMistake } from './import-mistake.ts'
 import { resolveOwnName } from './package-name.ts'
+import { isObject, references } from './references.ts'
 import { fleetSecrets } from './secrets.ts'
+import { placesOf, shownPath } from './source-place.ts'
 import { keepSecrets } from '../redaction.ts'
 
 /** Used if a project has no file. */
@@ -196,7 +199,8 @@ function isRegExp(source: string): boolean {
 /** Reads and completes the working directory's configuration. Throws CONFIG_INVALID with every mistake. */
 export async function loadFleet(environment: Environment, directory: string = process.cwd()): Promise<Fleet> {
   const file = findFile(environment, directory)
-  return completeFleet(await importDefinition(file), environment, file)
+  const [value, toolMistakes] = await collectToolMistakes(() => importDefinition(file))
+  return completeFleet(value, environment, file, toolMistakes)
 }
 
 function findFile(environment: Environment, directory: string): string {
@@ -213,19 +217,25 @@ function findFile(environment: Environment, directory: string): string {
 
 async function importDefinition(file: string): Promise<unknown> {
   resolveOwnName()
-  try {
-    const module = (await import(file)) as { default?: unknown }
-    if (module.default === undefined)
-      throw new Error('it has no default export; write: export default defineFleet({ … })')
-    return module.default
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new FlotillaError('CONFIG_INVALID', `${file}: ${reason}`, { cause: error })
-  }
+  const module = (await import(file).catch((error: unknown) => {
+    if (error instanceof FlotillaError) throw error
+    throw new FlotillaError('CONFIG_INVALID', importMistake(file, error), { cause: error })
+  })) as { default?: unknown }
+  if (module.default !== undefined) return module.default
+  const path = shownPath(fileURLToPath(file))
+  throw new FlotillaError(
+    'CONFIG_INVALID',
+    `${path}: it has no default export; write: export default defineFleet({ … })`,
+  )
 }
 
 /** Checks a definition and fills in what it leaves out. `source` names it in messages. */
-export function completeFleet(value: unknown, environment: Environment, source: string): Fleet {
+export function completeFleet(
+  value: unknown,
+  environment: Environment,
+  source: string,
+  toolMistakes: readonly string[] = [],
+): Fleet {
   const parsed = definition.safeParse(value)
   const issues = parsed.error?.issues ?? []
   const mistakes = issues.flatMap(mistakesOf)
@@ -233,14 +243,23 @@ export function completeFleet(value: unknown, environment: Environment, source: 
   const sound = issues.reduce((rest, { path }) => without(rest, path), value)
   const fleet = withDefaults((isObject(sound) ? sound : {}) as FleetDefinition, environment)
   mistakes.push(...references(fleet), ...executorMistakes(fleet.sandbox ?? {}, environment.raw))
-  if (mistakes.length === 0) {
+  // A module is imported once: tools that are known to be mistaken are listed at every later load too.
+  const ofTools = [...new Set([...toolMistakes, ...fleet.tools.flatMap((each) => toolMistake(each) ?? [])])]
+  if (mistakes.length + ofTools.length === 0) {
     keepSecrets(fleetSecrets(fleet, environment.raw))
     return { ...fleet, from: { file: source, given: fieldsOf(value).map(([path]) => path) } }
   }
-  const listed = mistakes.map((mistake) => `  ${mistake}`).join('\n')
+  const placeOf = placesOf(source)
+  const placed = mistakes.map((mistake) => {
+    const place = placeOf(/^(.*?): /.exec(mistake)?.[1] ?? '')
+    return place === null ? mistake : `${place}  ${mistake}`
+  })
+  const listed = [...ofTools, ...placed].map((mistake) => `  ${mistake}`).join('\n')
+  const shown = source.startsWith('file:') ? shownPath(fileURLToPath(source)) : source
+  const count = mistakes.length + ofTools.length
   throw new FlotillaError(
     'CONFIG_INVALID',
-    `${source} has ${mistakes.length} ${mistakes.length === 1 ? 'mistake' : 'mistakes'}:\n${listed}`,
+    `${shown} has ${count} ${count === 1 ? 'mistake' : 'mistakes'}:\n${listed}`,
   )
 }
 
@@ -250,10 +269,6 @@ function mistakesOf(issue: z.core.$ZodIssue): string[] {
   return issue.keys.map(
     (key) => `${[...path, key].join('.')}: there is no such setting; remove it, or see docs/configuration.md`,
   )
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** A copy without the value at this path; list items keep their indices, as their author sees them. */
@@ -331,69 +346,4 @@ function withAddresses(
 function keysPresent(providers: Fleet['models']['providers'], { raw }: Environment): string[] {
   const names = Object.values(providers ?? {}).flatMap((provider) => provider?.keyEnv ?? [])
   return names.filter((variable) => raw[variable]?.trim())
-}
-
-/** Mistakes that a schema can't find: names that must exist, schemas that must compile. */
-function references(fleet: Fleet): string[] {
-  const mistakes: string[] = []
-  const names = fleet.tools.map((item) => item?.spec?.name)
-  for (const [index, toolName] of names.entries())
-    if (toolName !== undefined && names.indexOf(toolName) !== index)
-      mistakes.push(`tools.${index}: a second tool named ${toolName}; rename one of them`)
-  for (const [provider, { baseUrl }] of Object.entries(fleet.models.providers))
-    if (baseUrl === '')
-      mistakes.push(
-        `models.providers.${provider}.baseUrl: missing, and the environment names no such provider; give the URL of its API`,
-      )
-  const { rates } = fleet.limits
-  const limited: [string, string][] = Object.keys(rates.providers).map((name) => [`providers.${name}`, name])
-  for (const name of Object.keys(rates.models))
-    if (name.includes('/')) limited.push([`models.${name}`, parseModel(name).provider])
-  for (const [setting, provider] of limited)
-    if (!Object.hasOwn(fleet.models.providers, provider))
-      mistakes.push(
-        `limits.rates.${setting}: no provider named ${provider}; there are: ${Object.keys(fleet.models.providers).join(', ')}`,
-      )
-  const named = Object.keys(fleet.agents)
-  if (fleet.defaultAgent !== undefined && !named.includes(fleet.defaultAgent))
-    mistakes.push(
-      `defaultAgent: no agent named ${fleet.defaultAgent}; there are: ${named.join(', ') || 'none'}`,
-    )
-  mistakes.push(...unknownProfiles('overrides', fleet.overrides, fleet))
-  // The checker skips a key named __proto__, so its value may be anything.
-  const agents = Object.entries(fleet.agents).filter(([, agent]) => isObject(agent))
-  for (const [agent, { tools, profile, outputSchema, overrides: own }] of agents) {
-    mistakes.push(...unknownProfiles(`agents.${agent}.overrides`, own, fleet))
-    for (const wanted of Array.isArray(tools) ? tools : [])
-      if (!names.includes(wanted))
-        mistakes.push(
-          `agents.${agent}.tools: no tool named ${wanted}; there are: ${names.join(', ') || 'none'}`,
-        )
-    if (profile !== undefined && !Object.hasOwn(fleet.models.profiles, profile))
-      mistakes.push(
-        `agents.${agent}.profile: no profile named ${profile}; there are: ${Object.keys(fleet.models.profiles).join(', ')}`,
-      )
-    const problem = outputSchema === undefined ? null : schemaProblem(outputSchema)
-    if (problem) mistakes.push(`agents.${agent}.outputSchema: ${problem}`)
-  }
-  return [...mistakes, ...alertMistakes(fleet.alerts)]
-}
-
-function unknownProfiles(path: string, given: Overrides | undefined, { models }: Fleet): string[] {
-  const listed = isObject(given) && Array.isArray(given.profile) ? given.profile : []
-  return listed
-    .filter((profile) => !Object.hasOwn(models.profiles, profile))
-    .map(
-      (profile) =>
-        `${path}.profile: no profile named ${profile}; there are: ${Object.keys(models.profiles).join(', ')}`,
-    )
-}
-
-function schemaProblem(schema: JsonSchema): string | null {
-  try {
-    compileJsonSchema(schema)
-    return null
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
 }

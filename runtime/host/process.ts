@@ -22,7 +22,7 @@ import { openStores, type Stores } from '../store/open.ts'
 import type { Telemetry } from '../telemetry/open.ts'
 import { Bugs } from './bugs.ts'
 import { CallMaker } from './calls/calls.ts'
-import { connectionsFor, createHttpServer, listen, type Readiness } from './http/server.ts'
+import type { Readiness } from './http/server.ts'
 import { openJournal, type JournalOptions } from './calls/journal.ts'
 import { defaultHostOptions, type HostParts } from './context.ts'
 import { Semaphore } from './calls/semaphore.ts'
@@ -164,6 +164,7 @@ class RunningProcess implements FleetProcess {
     const options = this.#options
     if (options.http === false) return
     const { environment, fleet, telemetry, services } = options
+    const { connectionsFor, createHttpServer, listen } = await import('./http/server.ts')
     const bugs = options.bugs ?? new Bugs(telemetry.instruments)
     const app = createHttpServer({
       service: options.name,

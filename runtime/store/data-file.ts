@@ -9,16 +9,19 @@
 // 4. A hold (a transaction over several ticks) has the connection's writes to itself; other writes wait for
 //    its end.
 import {
+  accessSync,
   chmodSync,
   closeSync,
+  constants,
   existsSync,
   mkdirSync,
   openSync,
   readFileSync,
   realpathSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
 import { FlotillaError } from '../errors.ts'
@@ -57,6 +60,36 @@ const FILE_NAME = 'flotilla.db'
 
 /** Whether a data directory holds the file of a fleet. Creates nothing. */
 export const hasDataFile = (dataDir: string): boolean => existsSync(join(dataDir, FILE_NAME))
+
+/**
+ * What the data directory holds, for a diagnosis: reads only, and takes no lock, so that it stops no fleet from
+ * starting. Throws LOG_UNAVAILABLE if a fleet could not use it.
+ */
+export function inspectDataFile(dataDir: string): string {
+  const path = join(dataDir, FILE_NAME)
+  try {
+    accessSync(nearestDirectory(dataDir), constants.W_OK)
+    if (!hasDataFile(dataDir)) return 'new'
+    accessSync(path, constants.W_OK)
+    const db = new DatabaseSync(path, { readOnly: true, timeout: 1_000 })
+    try {
+      const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
+      if (found > FORMAT) throw newerFormat(found)
+      return `${Math.ceil(statSync(path).size / 2 ** 20)} MB`
+    } finally {
+      db.close()
+    }
+  } catch (cause) {
+    throw unavailable(path, cause)
+  }
+}
+
+function nearestDirectory(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : nearestDirectory(dirname(path))
+}
+
+const newerFormat = (found: number): Error =>
+  new Error(`it has format ${found}, written by a newer Flotilla (this one: ${FORMAT})`)
 
 /** Opens the file, or shares the one that this process has open. Call `release` once for each open. */
 export function openDataFile(options: DataFileOptions): DataFile {
@@ -265,8 +298,7 @@ function openDatabase(path: string, durability: Durability): DatabaseSync {
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'power-loss' ? 'FULL' : 'NORMAL'};
       PRAGMA wal_autocheckpoint = ${OWN_PAGES}; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536`)
     const found = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
-    if (found > FORMAT)
-      throw new Error(`it has format ${found}, written by a newer Flotilla (this one: ${FORMAT})`)
+    if (found > FORMAT) throw newerFormat(found)
     db.exec(`PRAGMA user_version = ${FORMAT}`)
     return db
   } catch (cause) {

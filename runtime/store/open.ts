@@ -1,13 +1,11 @@
+// Opens the stores that the environment asks for. Clients of servers are loaded only if they are used.
 import type { Environment } from '../config/environment.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Limits } from '../limits/port.ts'
-import { openRedisLimits } from '../limits/redis.ts'
 import { openSqliteLimits } from '../limits/sqlite.ts'
 import { sqlBlobs } from './blobs-sql.ts'
 import type { BlobStore, KeyValue } from './port.ts'
 import type { StoreLog } from './redis-connection.ts'
-import { openRedisKeyValue } from './redis.ts'
-import { openPostgresSql } from './sql-postgres.ts'
 import { openSqliteSql } from './sql-sqlite.ts'
 import type { Sql } from './sql.ts'
 import { openSqliteKeyValue } from './sqlite.ts'
@@ -31,21 +29,13 @@ const SWEEP_EVERY_MS = 6 * 3_600_000
 export async function openStores(environment: StoreSettings, log?: StoreLog): Promise<Stores> {
   requireShared(environment)
   const { redisUrl, prefix, allowVolatileStore, redisWaitReplicas = 0 } = environment
-  const logged = log ? { log } : {}
-  const keyValue =
-    redisUrl === null
-      ? openSqliteKeyValue({ ...fileOf(environment), prefix })
-      : openRedisKeyValue({
-          url: redisUrl,
-          prefix,
-          requireDurable: allowVolatileStore === false,
-          waitReplicas: redisWaitReplicas,
-          ...logged,
-        })
-  const limits =
-    redisUrl === null
-      ? openSqliteLimits({ ...fileOf(environment), prefix })
-      : openRedisLimits({ url: redisUrl, prefix, ...logged })
+  const file = { ...fileOf(environment), prefix }
+  const redis = redisUrl === null ? null : { url: redisUrl, prefix, ...(log ? { log } : {}) }
+  const durability = { requireDurable: allowVolatileStore === false, waitReplicas: redisWaitReplicas }
+  const keyValue = redis
+    ? (await import('./redis.ts')).openRedisKeyValue({ ...redis, ...durability })
+    : openSqliteKeyValue(file)
+  const limits = redis ? (await import('../limits/redis.ts')).openRedisLimits(redis) : openSqliteLimits(file)
   try {
     return together(keyValue, limits, await openSql(environment))
   } catch (error) {
@@ -59,8 +49,11 @@ export function openSql(
   environment: Pick<StoreSettings, 'databaseUrl' | 'dataDir' | 'durability' | 'prefix'>,
 ): Promise<Sql> {
   const { databaseUrl, prefix } = environment
-  return databaseUrl === null ? openSqliteSql(fileOf(environment)) : openPostgresSql(databaseUrl, prefix)
+  return databaseUrl === null ? openSqliteSql(fileOf(environment)) : openPostgres(databaseUrl, prefix)
 }
+
+const openPostgres = async (url: string, prefix: string): Promise<Sql> =>
+  (await import('./sql-postgres.ts')).openPostgresSql(url, prefix)
 
 /**
  * The payloads of a fleet on Kafka, for a program that only reads results. Connects to the database on the
@@ -74,7 +67,7 @@ export function sharedBlobs({ databaseUrl, prefix }: Pick<StoreSettings, 'databa
   let opened: Promise<Sql> | null = null
   const open = async (): Promise<BlobStore> => {
     if (databaseUrl === null) throw noDatabase()
-    opened ??= openPostgresSql(databaseUrl, prefix)
+    opened ??= openPostgres(databaseUrl, prefix)
     // If the database is away, the next result retries.
     opened.catch(() => (opened = null))
     return sqlBlobs(await opened)

@@ -1,4 +1,4 @@
-// JSON logs on standard error: the only importer of pino.
+// Logs on standard error, as JSON or as lines for people: the only importer of pino.
 //
 // 1. Normal operation is quiet: LOG_LEVEL is `warn` unless set.
 // 2. No line shows a secret that the process knows (redaction.ts).
@@ -6,6 +6,7 @@
 //    fatal or silent.
 import { destination, pino, stdTimeFunctions, type Logger } from 'pino'
 import { redacted } from '../redaction.ts'
+import { logLine } from './log-line.ts'
 
 /** The logger's interface for everybody else: fields first, then the message. */
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
@@ -19,13 +20,14 @@ export interface Loggers {
 export interface LoggingOptions {
   readonly service: string
   readonly level: string
+  readonly format: 'text' | 'json'
   /** False: never write the records (for a command whose output is for people). */
   readonly records: boolean
 }
 
 const withoutRecords = ['error', 'fatal', 'silent']
 
-export function createLoggers({ service, level, records }: LoggingOptions): Loggers {
+export function createLoggers({ service, level, format, records }: LoggingOptions): Loggers {
   // Synchronous, so that the last words of a process that dies are written.
   const out = destination({ dest: 2, sync: true })
   const log = pino(
@@ -35,7 +37,7 @@ export function createLoggers({ service, level, records }: LoggingOptions): Logg
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    { write: (line: string) => void out.write(redacted(line)) },
+    { write: (line: string) => void out.write(redacted(format === 'text' ? logLine(line) : line)) },
   )
   const areOn = records && !withoutRecords.includes(level)
   return { log, records: areOn ? log.child({}, { level: 'info' }) : null }

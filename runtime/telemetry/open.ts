@@ -27,7 +27,8 @@ export interface TelemetryOptions {
   readonly fleet?: Fleet
 }
 
-type Settings = Pick<Environment, 'otlpEndpoint' | 'logLevel' | 'raw'>
+type Settings = Pick<Environment, 'otlpEndpoint' | 'logLevel' | 'raw'> &
+  Partial<Pick<Environment, 'logFormat'>>
 
 /** `name` is the service or the process: `flotilla-<name>` in Jaeger. */
 export function openTelemetry(
@@ -37,7 +38,12 @@ export function openTelemetry(
 ): Telemetry {
   const service = `flotilla-${name}`
   const oldNames = wantsOldNames(environment.raw)
-  const loggers = createLoggers({ service, level: environment.logLevel, records: options.records ?? true })
+  const loggers = createLoggers({
+    service,
+    level: environment.logLevel,
+    format: environment.logFormat ?? (process.stderr.isTTY ? 'text' : 'json'),
+    records: options.records ?? true,
+  })
   const metrics = createMetrics({ oldNames })
   const exporter = environment.otlpEndpoint
     ? openExporter(environment.otlpEndpoint, service, loggers.log)

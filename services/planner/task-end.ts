@@ -1,4 +1,5 @@
 // The end of a task: one result, an event for the other stages, every row deleted.
+import { boundedText } from '../../runtime/bounded-text.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Emit, Failure, Json } from '../../runtime/stage.ts'
 import { taskResult } from '../../runtime/task-result.ts'
@@ -100,11 +101,28 @@ function taskCompleted(from: Situation, status: Status, output: Json, error: Fai
     executionTime: Math.max(0, atMs - task.submittedAtMs),
     model: currentModel(from) || null,
     modelReason: run.model === 0 ? task.modelReason : `${task.modelReason}; ${run.modelReason}`,
-    error,
+    error: error && withLastError(error, steps),
     traceId: from.event.traceId ?? task.traceId,
     submittedAtMs: task.submittedAtMs,
     completedAtMs: atMs,
   })
+}
+
+/** Limits that end a task whatever its steps do: why the steps did not end it is in the last one that failed. */
+const endedByLimit: readonly string[] = ['STEP_LIMIT', 'TASK_TIMED_OUT']
+
+function withLastError(error: Failure, steps: readonly Step[]): Failure {
+  if (!endedByLimit.includes(error.code)) return error
+  const failed = steps.findLast((step) => errorOf(step) !== null)
+  const last = failed && errorOf(failed)
+  if (!last) return error
+  const message = `${error.message}. The last error, in step ${failed.step}, was ${last.code}: ${last.message}`
+  return { ...error, message: boundedText(message) }
+}
+
+function errorOf({ error, toolCalls }: Step): Failure | null {
+  if (error !== null && !endedByLimit.includes(error.code)) return error
+  return toolCalls.findLast((call) => call.error)?.error ?? null
 }
 
 /** All steps in order; a running one as far as it got. */

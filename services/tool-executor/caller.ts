@@ -6,12 +6,11 @@
 //    than its task has time. A stage can't see that: its time is the record's.
 import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Fleet, Tool, ToolContext, ToolSpec } from '../../runtime/config/fleet.ts'
-import { compileJsonSchema, type Checked } from '../../runtime/config/json-schema.ts'
+import { compileJsonSchema, type SchemaCheck } from '../../runtime/config/json-schema.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/telemetry/instruments.ts'
 import type { CallContext } from '../../runtime/stage.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
-import type { Json } from '../../schemas/json.ts'
 import { ToolCache, cacheKey } from './cache.ts'
 import type { ToolAnswer, ToolCall } from './call.ts'
 import { jsonOutput } from './output.ts'
@@ -26,7 +25,7 @@ export interface ToolCallerParts {
 
 interface Installed {
   readonly tool: Tool
-  readonly checkOutput: ((value: Json) => Checked) | null
+  readonly checkOutput: SchemaCheck | null
 }
 
 export type ToolCaller = (request: ToolCall, context: CallContext) => Promise<ToolAnswer>
@@ -57,7 +56,14 @@ const keyOf = ({ name, cacheScope }: ToolSpec, { arguments: args, userId }: Tool
   cacheScope === 'shared' ? cacheKey(name, args) : cacheKey(name, args, { userId })
 
 function install(tool: Tool): Installed {
-  return { tool, checkOutput: tool.spec.output && compileJsonSchema(tool.spec.output) }
+  const { output } = tool.spec
+  if (output === null) return { tool, checkOutput: null }
+  // Compiled at the first output: few tools of many are used. That it can be compiled is known from its definition.
+  let check: SchemaCheck | null = null
+  return {
+    tool,
+    checkOutput: (value) => (check ??= compileJsonSchema(output, { isValidSchema: true }))(value),
+  }
 }
 
 /**

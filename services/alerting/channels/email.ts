@@ -1,7 +1,6 @@
 // Mail by SMTP, never without TLS: `smtps://` from the first byte, `smtp://` by STARTTLS. The only importer
 // of nodemailer.
 import { readFileSync } from 'node:fs'
-import { createTransport } from 'nodemailer'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { redacted } from '../../../runtime/redaction.ts'
 import type { Channel } from './port.ts'
@@ -21,6 +20,8 @@ export function email({ url, from, to, caFile }: EmailOptions): Channel {
     async send({ id, notices }, signal) {
       const { host, port, secure, auth } = serverOf(url)
       const tls = caFile === undefined ? {} : { tls: { ca: readFileSync(caFile) } }
+      // Loaded when a mail is sent: most fleets send none.
+      const { createTransport } = await import('nodemailer')
       const transport = createTransport({ host, port, secure, requireTLS: !secure, ...auth, ...tls })
       const stop = () => transport.close()
       signal.addEventListener('abort', stop, { once: true })
