@@ -1,12 +1,20 @@
 // What a fleet is configured with, and who owns its lanes.
 import type { Command } from 'commander'
-import type { AgentView, ModelView, ToolView } from '../../operator/direct/configured.ts'
+import {
+  directConfiguration,
+  type AgentView,
+  type ConfigurationOperator,
+  type ModelView,
+  type ToolView,
+} from '../../operator/direct/configured.ts'
 import type { LaneView } from '../../operator/direct/lanes.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import type { Operator } from '../../operator/index.ts'
+import { readEnvironment } from '../../runtime/config/environment.ts'
+import { loadFleet } from '../../runtime/config/load.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import type { Setting } from '../../runtime/config/effective.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
-import { print, printJson } from '../output.ts'
+import { paint, print, printJson, say } from '../output.ts'
 import { printTable, type Column } from '../table.ts'
 import { count, elapsed } from '../units.ts'
 
@@ -14,14 +22,14 @@ export function defineAgents(command: Command): void {
   command
     .description('agents: mode, model and tools of each')
     .option('--json', 'JSON on stdout')
-    .action((options: Options) => list(options, ({ configuration }) => configuration.agents(), showAgents))
+    .action((options: Options) => list(options, () => configured((own) => own.agents()), showAgents))
 }
 
 export function defineTools(command: Command): void {
   command
     .description('tools: what they do, and which agents may call them')
     .option('--json', 'JSON on stdout')
-    .action((options: Options) => list(options, ({ configuration }) => configuration.tools(), showTools))
+    .action((options: Options) => list(options, () => configured((own) => own.tools()), showTools))
 }
 
 export function defineModels(command: Command): void {
@@ -29,7 +37,7 @@ export function defineModels(command: Command): void {
     .description('models: provider, price, context, and what is missing before they can be called')
     .option('--json', 'JSON on stdout')
     .addHelpText('after', '\nServers in private networks are asked which models they have.')
-    .action((options: Options) => list(options, ({ configuration }) => configuration.models(), showModels))
+    .action((options: Options) => list(options, () => configured((own) => own.models()), showModels))
 }
 
 export function defineConfig(command: Command): void {
@@ -41,8 +49,8 @@ export function defineConfig(command: Command): void {
     .action(({ changed, ...options }: Options & { changed?: boolean }) =>
       list(
         options,
-        async ({ configuration }) => {
-          const settings = await configuration.config()
+        async () => {
+          const settings = await configured((own) => own.config())
           return changed ? settings.filter(({ source }) => source !== 'default') : settings
         },
         showSettings,
@@ -58,8 +66,10 @@ export function defineLanes(command: Command): void {
     .action(({ stage, ...options }: Options & { stage?: string }) =>
       list(
         options,
-        async ({ lanes }) =>
-          (await lanes.list()).filter((lane) => stage === undefined || lane.stage === stage),
+        () =>
+          usingOperator(async ({ lanes }) =>
+            (await lanes.list()).filter((lane) => stage === undefined || lane.stage === stage),
+          ),
         stage === undefined ? showStages : showLanes,
       ),
     )
@@ -71,16 +81,26 @@ interface Options {
 
 async function list<T>(
   { json }: Options,
-  read: (operator: Operator) => Promise<T[]>,
+  read: () => Promise<T[]>,
   show: (rows: readonly T[]) => void,
 ): Promise<void> {
-  await usingOperator(async (operator) => {
-    const rows = await read(operator)
-    if (json) printJson(rows)
-    else if (rows.length === 0) print('None.')
-    else show(rows)
-  })
+  const rows = await read()
+  if (json) printJson(rows)
+  else if (rows.length === 0) print('None.')
+  else show(rows)
   process.exit(0)
+}
+
+/** Asks the fleet; if none has run here, the configuration of this directory. */
+async function configured<T>(read: (own: ConfigurationOperator) => Promise<T[]>): Promise<T[]> {
+  try {
+    return await usingOperator(({ configuration }) => read(configuration))
+  } catch (error) {
+    if (!(error instanceof FlotillaError) || error.code !== 'NO_FLEET') throw error
+    say(paint('dim', `This is the configuration here: ${error.message}.`))
+    const environment = readEnvironment(process.env)
+    return read(directConfiguration(await loadFleet(environment), environment))
+  }
 }
 
 function showAgents(agents: readonly AgentView[]): void {
