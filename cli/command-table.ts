@@ -39,6 +39,18 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/tasks.ts')).defineWatch,
   },
   {
+    name: 'ps',
+    summary: 'tasks that wait or run, what they do and for how long',
+    group: 'Tasks',
+    load: async () => (await import('./commands/ps.ts')).definePs,
+  },
+  {
+    name: 'status',
+    summary: 'state of one task, its steps and cost so far',
+    group: 'Tasks',
+    load: async () => (await import('./commands/status.ts')).defineStatus,
+  },
+  {
     name: 'cancel',
     summary: 'cancel a task',
     group: 'Tasks',
@@ -61,6 +73,48 @@ export const commands: readonly CommandRow[] = [
     summary: 'check everything the fleet needs, each with a reason',
     group: 'Fleet',
     load: async () => (await import('./commands/doctor.ts')).defineDoctor,
+  },
+  {
+    name: 'agents',
+    summary: 'agents: mode, model and tools of each',
+    group: 'Fleet',
+    load: async () => (await import('./commands/fleet.ts')).defineAgents,
+  },
+  {
+    name: 'tools',
+    summary: 'tools, and which agents may call them',
+    group: 'Fleet',
+    load: async () => (await import('./commands/fleet.ts')).defineTools,
+  },
+  {
+    name: 'models',
+    summary: 'models: provider, price, context, what is missing',
+    group: 'Fleet',
+    load: async () => (await import('./commands/fleet.ts')).defineModels,
+  },
+  {
+    name: 'config',
+    summary: 'the effective configuration, and where it comes from',
+    group: 'Fleet',
+    load: async () => (await import('./commands/fleet.ts')).defineConfig,
+  },
+  {
+    name: 'lanes',
+    summary: 'lanes of each stage: owner and lag',
+    group: 'Operations',
+    load: async () => (await import('./commands/fleet.ts')).defineLanes,
+  },
+  {
+    name: 'pause',
+    summary: 'let a stage or the fleet take no new events',
+    group: 'Operations',
+    load: async () => (await import('./commands/pause.ts')).definePause,
+  },
+  {
+    name: 'resume',
+    summary: 'end a pause',
+    group: 'Operations',
+    load: async () => (await import('./commands/pause.ts')).defineResume,
   },
   {
     name: 'usage',

@@ -43,6 +43,17 @@ export async function startEmbedded(
     blobs: running.stores.blobs,
     instruments: telemetry.instruments,
     name: 'cli',
+    checkId: async (taskId, text) => {
+      const { directTasks, openParts } = await import('../operator/direct/index.ts')
+      const parts = openParts({
+        ...running.stores,
+        log: running.log,
+        codec: running.codec,
+        fleet,
+        environment,
+      })
+      await (await directTasks(parts)).isRepeated(taskId, text)
+    },
   })
   const stop = async () => {
     await client.close()

@@ -33,6 +33,7 @@ export const exitCode = (status: TaskResult['status']): number => exitCodes[endi
 const causes: Partial<Readonly<Record<Ending, readonly ErrorCode[]>>> = {
   rejected: [
     'TASK_INVALID',
+    'TASK_ID_REUSED',
     'TASK_TEXT_FORBIDDEN',
     'PROFILE_UNKNOWN',
     'AGENT_UNKNOWN',
@@ -46,7 +47,7 @@ const causes: Partial<Readonly<Record<Ending, readonly ErrorCode[]>>> = {
   cancelled: ['TASK_CANCELLED'],
   timedOut: ['TASK_TIMED_OUT'],
   usage: ['REQUEST_INVALID'],
-  notFound: ['NOT_FOUND'],
+  notFound: ['NOT_FOUND', 'TASK_UNKNOWN'],
   unavailable: [
     'LOG_UNAVAILABLE',
     'REGISTRY_UNAVAILABLE',

@@ -127,7 +127,10 @@ export interface Client {
   submit(task: TaskInput): Promise<{ taskId: string }>
   /** The result if there is one now, else null. */
   find(taskId: string): Promise<TaskResult | null>
-  /** Waits for the result. Rejects with TASK_TIMED_OUT after `timeoutMs` (the task continues). */
+  /**
+   * Waits for the result. Rejects with TASK_TIMED_OUT after `timeoutMs` (the task continues); over HTTP with
+   * TASK_UNKNOWN if there is no such task.
+   */
   result(taskId: string, options?: { timeoutMs?: number }): Promise<TaskResult>
   /**
    * Results as they come. Without a group: those that come while it is iterated. With one: at least once
@@ -135,9 +138,12 @@ export interface Client {
    * is left come again.
    */
   results(options?: ResultsOptions): AsyncIterable<TaskResult> & AsyncDisposable
-  /** Everything that happens to a task from now on, ending with its result. */
-  watch(taskId: string): AsyncIterable<TaskUpdate>
-  /** Requests a cancel; the task's result says whether it took effect. */
+  /**
+   * Everything that happens to a task from now on, ending with its result. `early`: also if the task is not
+   * submitted yet, which over HTTP is TASK_UNKNOWN otherwise.
+   */
+  watch(taskId: string, options?: { early?: boolean }): AsyncIterable<TaskUpdate>
+  /** Requests a cancel; the task's result says whether it took effect. Over HTTP rejects with TASK_UNKNOWN. */
   cancel(taskId: string, reason?: string): Promise<void>
   /** Decides a tool call that waits for approval. */
   approve(approval: ApprovalInput): Promise<void>

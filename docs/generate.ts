@@ -33,7 +33,7 @@ const order: readonly string[] = ['gateway', ...serviceNames.filter((name) => na
 const clients: Readonly<Record<string, { consumes: string[]; produces: string[] }>> = {
   gateway: {
     consumes: ['tasks.completed', 'tasks.history', 'tasks.streaming', 'alerts.raised', 'alerts.notifications'],
-    produces: ['tasks.submitted', 'tasks.control', 'alerts.control'],
+    produces: ['tasks.submitted', 'tasks.control', 'alerts.control', 'ops.control'],
   },
 }
 
@@ -148,11 +148,14 @@ async function principalsPage(): Promise<string> {
   const rows = services.map(({ name, consumes, produces }) => {
     const isClient = name in clients
     const own = isClient ? [] : [`${name}.state`]
+    // Every process follows the pauses.
+    const read = new Set([...consumes, 'ops.control', ...own])
     const group = isClient ? 'its readers’' : code([`<prefix>.${name}`])
     const id = isClient ? '–' : code([`<prefix>.${name}.<lane>`])
-    return `| ${name} | ${code([...consumes, ...own])} | ${code([...new Set([...produces, ...own])])} | ${group} | ${id} |`
+    return `| ${name} | ${code([...read])} | ${code([...new Set([...produces, ...own])])} | ${group} | ${id} |`
   })
   const open = topics.filter(({ writers }) => writers.includes('anyone'))
+  const byOperators = topics.filter(({ writers }) => writers.includes('operators'))
   const trusted = topics.map(
     ({ name, writers }) => `| \`${name}\` | ${writers.join(', ')} | ${writers.includes('anyone') ? 'checked as hostile input' : 'believed'} |`,
   )
@@ -169,9 +172,12 @@ prefix.
 |---|---|---|---|---|
 ${rows.join('\n')}
 | users | \`tasks.completed\`, \`tasks.history\`, \`tasks.streaming\` | ${code(open.map(({ name }) => name))} | their own | – |
-| operators | all | ${code([...open.map(({ name }) => name)])}, and what they replay | their own | – |
+| operators | all | ${code([...open, ...byOperators].map(({ name }) => name))}, and what they replay | their own | – |
 
 A user who may read \`tasks.completed\` reads every user's results: if that matters, give users the gateway instead.
+
+The gateway also answers operators, and then reads \`tasks.submitted\`, \`ops.health\`, \`alerts.control\` and
+\`dead-letters\`, describes the stages' groups, and writes what they replay: without these rights it answers only users.
 
 ## Who is trusted to write which topic
 

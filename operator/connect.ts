@@ -58,6 +58,7 @@ class OwnParts implements FleetParts {
   readonly sql: () => Promise<Sql>
   readonly limits: () => Promise<Limits>
   readonly fleet: () => Promise<Fleet>
+  readonly environment: () => Promise<Environment>
   readonly #open: (() => Promise<void>)[] = []
 
   constructor(environment: Environment) {
@@ -73,6 +74,7 @@ class OwnParts implements FleetParts {
     this.sql = once(() => this.#opened(openSql(environment), (sql) => sql.destroy()))
     this.blobs = once(async () => (hasSql ? this.sql().then(sqlBlobs, () => null) : null))
     this.limits = once(async () => (await stores()).limits)
+    this.environment = async () => environment
     this.fleet = once(() => loadFleet(environment))
   }
 

@@ -13,11 +13,26 @@ export function httpOperator(gateway: string): Operator {
   const post = async <T>(path: string, body: object = {}): Promise<T> =>
     (await askJson<T>(gateway, path, { method: 'POST', body: JSON.stringify(body) })) as T
   return {
+    tasks: {
+      list: (query = {}) => get(`${paths.tasks}?${queryOf(sinceOf(query))}`),
+      get: (taskId) => get(pathWith(paths.task, { id: taskId })),
+    },
+    configuration: {
+      agents: () => get(paths.agents),
+      tools: () => get(paths.tools),
+      models: () => get(paths.models),
+      config: () => get(paths.config),
+    },
+    pauses: { list: () => get(paths.pauses), set: (change) => post(paths.pauses, change) },
+    lanes: { list: () => get(paths.lanes) },
     topics: { list: () => get(paths.topics) },
     deadLetters: {
-      list: (limit = 100) => get(`${paths.deadLetters}?limit=${limit}`),
+      list: (limit = 100, filter = {}) =>
+        get(`${paths.deadLetters}?${queryOf({ limit, ...sinceOf(filter) })}`),
       get: (id) => get(pathWith(paths.deadLetter, { id })),
       replay: (id, options = {}) => post(pathWith(paths.replay, { id }), options),
+      replayAll: (options) => post(paths.replayAll, options),
+      purge: (options) => post(paths.purge, options),
     },
     breakers: { list: () => get(paths.breakers) },
     alerts: {
@@ -44,7 +59,17 @@ async function* whole(parts: AsyncIterable<string>, gateway: string): AsyncGener
   }
 }
 
-function queryOf({ fromMs, toMs, ...rest }: SummaryOptions | ExportOptions): URLSearchParams {
+function sinceOf<T extends { sinceMs?: number }>({ sinceMs, ...rest }: T) {
+  return { ...rest, ...(sinceMs === undefined ? {} : { since: sinceMs }) }
+}
+
+type Query = Readonly<Record<string, string | number>>
+
+function queryOf({
+  fromMs,
+  toMs,
+  ...rest
+}: Partial<SummaryOptions & ExportOptions> | Query): URLSearchParams {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(rest)) query.set(name, String(value))
   if (fromMs !== undefined) query.set('from', String(fromMs))

@@ -5,9 +5,21 @@ import type { LimitsReader } from '../runtime/limits/budget-report.ts'
 import type { AlertOperator } from './direct/alerts.ts'
 import type { BreakerOperator } from './direct/breakers.ts'
 import type { DeadLetterOperator } from './direct/dead-letters.ts'
+import type { ConfigurationOperator } from './direct/configured.ts'
+import type { LaneOperator } from './direct/lanes.ts'
+import type { PauseOperator } from './direct/pauses.ts'
+import type { TaskOperator } from './direct/tasks.ts'
 import type { TopicOperator } from './direct/topics.ts'
 
 export interface Operator {
+  /** Tasks: those that wait or run, and those that have ended. */
+  readonly tasks: TaskOperator
+  /** Agents, tools, models and settings. */
+  readonly configuration: ConfigurationOperator
+  /** Pauses of stages and of the fleet. */
+  readonly pauses: PauseOperator
+  /** Lanes of every stage: owner and lag. */
+  readonly lanes: LaneOperator
   /** The fleet's topics and what they hold. */
   readonly topics: TopicOperator
   /** Records that could not be handled: list, look at, replay. */
@@ -27,10 +39,16 @@ export { httpOperator } from './http.ts'
 export type { AlertOperator, AlertView, TestAnswer } from './direct/alerts.ts'
 export type { BreakerOperator, BreakerView } from './direct/breakers.ts'
 export type {
+  BulkAnswer,
+  BulkOptions,
   DeadLetterContent,
   DeadLetterOperator,
   DeadLetterView,
   Replayed,
 } from './direct/dead-letters.ts'
 export type { ReplayOptions } from './direct/replay.ts'
+export type { AgentView, ConfigurationOperator, ModelView, ToolView } from './direct/configured.ts'
+export type { LaneOperator, LaneView } from './direct/lanes.ts'
+export type { PauseChange, PauseOperator } from './direct/pauses.ts'
+export type { TaskDetail, TaskList, TaskOperator, TaskView } from './direct/tasks.ts'
 export type { TopicOperator, TopicView } from './direct/topics.ts'

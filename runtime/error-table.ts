@@ -12,6 +12,12 @@ export const errorTable = {
     'A field of the task is missing, of the wrong type or out of range.',
     'Correct the named field and submit again with a new task id.',
   ),
+  TASK_ID_REUSED: row(
+    'recoverable',
+    false,
+    'A task with this id was submitted before, with another text.',
+    'Submit it under another id; the result of the first is that of this id.',
+  ),
   TASK_TEXT_FORBIDDEN: row(
     'recoverable',
     false,
@@ -67,6 +73,12 @@ export const errorTable = {
     'Wait until the budget resets, or raise limits.budgets in flotilla.config.ts.',
   ),
   // Running a task
+  TASK_UNKNOWN: row(
+    'recoverable',
+    false,
+    'No task with this id was submitted, or it ended so long ago that the ledger no longer has it.',
+    'Check the id: flotilla ps --all lists those that the ledger has.',
+  ),
   TASK_CANCELLED: row('recoverable', false, 'The task was cancelled.', 'None needed.'),
   TASK_TIMED_OUT: row(
     'recoverable',

@@ -72,6 +72,7 @@ const checks = {
   QualityScored: { taskId: id, scorer: name },
   AlertSilenced: { rule: name, reason: remark, by: name },
   AlertTested: { testId: name, rule: name },
+  StagePaused: { stage: name, reason: remark, by: name },
 } as const satisfies Checks
 
 /** Every mistake in what names something; fields that are absent have none. */

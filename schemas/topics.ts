@@ -15,7 +15,7 @@ export interface TopicSpec {
   readonly compacted?: boolean
   /** Readers look for one record by its key: the embedded log has an index of them. */
   readonly lookedUp?: boolean
-  /** Who writes it: a stage's name, or `anyone`. */
+  /** Who writes it: a stage's name, `operators` (the command, the gateway), or `anyone`. */
   readonly writers: readonly string[]
   readonly purpose: string
 }
@@ -37,6 +37,7 @@ export type TopicName =
   | 'alerts.control'
   | 'alerts.notifications'
   | 'ops.health'
+  | 'ops.control'
   | 'dead-letters'
 
 /** Partition count shared by all task topics unless configured otherwise; `doctor` compares it with the broker's. */
@@ -191,6 +192,16 @@ export const topics: readonly TopicSpec[] = [
     retentionMs: 7 * DAY,
     writers: ['planner', 'tool-executor', 'code-sandbox', 'alerting'],
     purpose: 'Breakers as they open and close, and budgets that run short.',
+  },
+  {
+    name: 'ops.control',
+    events: ['StagePaused'],
+    key: 'fleet',
+    partitions: 'shared',
+    // A pause holds until it is ended.
+    retentionMs: 3_650 * DAY,
+    writers: ['operators'],
+    purpose: 'Pauses of stages and of the fleet, by operators. Every process follows it.',
   },
   {
     name: 'dead-letters',

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { connect } from '../../client/connect.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { number } from '../arguments.ts'
+import { assertTask } from '../known-task.ts'
 import { print } from '../output.ts'
 
 export function defineFeedback(command: Command): void {
@@ -30,6 +31,7 @@ async function feedback(taskId: string, options: FeedbackOptions): Promise<void>
     throw new FlotillaError('REQUEST_INVALID', 'say --score 1..5, or --quality 0..1')
   if (score !== undefined && !(score >= 1 && score <= 5))
     throw new FlotillaError('REQUEST_INVALID', `--score must be from 1 to 5, not ${score}`)
+  await assertTask(taskId)
   const client = await connect()
   try {
     if (score !== undefined) {

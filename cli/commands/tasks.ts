@@ -7,6 +7,7 @@ import type { Client, TaskResult } from '../../client/types.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { wholeNumber } from '../arguments.ts'
+import { assertNotUnknown, assertTask, assertUnused } from '../known-task.ts'
 import { exitCode, exitCodeHelp, exitCodes } from '../exit-codes.ts'
 import { paint, print, printJson, say } from '../output.ts'
 import { LiveView } from '../live-view.ts'
@@ -70,6 +71,7 @@ async function withClient<T>(work: (client: Client) => Promise<T>, options: Conn
 
 async function submit(text: string, options: TaskOptions & { json?: boolean }): Promise<void> {
   const task = toTask(text === '-' ? readFileSync(0, 'utf8') : text, options)
+  await assertUnused(task.taskId, task.text)
   const submitted = await withClient((client) => client.submit(task))
   if (options.json) printJson(submitted)
   else print(submitted.taskId)
@@ -85,6 +87,7 @@ async function result(
     options.wait ? waitFor(client, taskId, limit) : client.find(taskId),
   )
   if (!found) {
+    await assertNotUnknown(taskId)
     const advice = options.wait
       ? 'It may still be running: ask again later.'
       : `Wait for it with: flotilla result --wait ${taskId}`
@@ -122,6 +125,7 @@ async function waitFor(
 type WatchOptions = ViewOptions & { group?: string; from: 'earliest' | 'latest'; json?: boolean }
 
 async function watch(taskId: string | undefined, options: WatchOptions): Promise<void> {
+  if (taskId !== undefined) await assertTask(taskId)
   const view = new LiveView({ detail: detailOf(options) })
   view.now(taskId === undefined ? 'waiting for results' : `waiting for news of ${taskId}`)
   const onReconnect = ({ message }: Error) => view.note(`${message}; reconnecting`)
@@ -155,6 +159,7 @@ async function watchResults(client: Client, options: WatchOptions, view: LiveVie
 }
 
 async function cancel(taskId: string, options: { reason?: string }): Promise<void> {
+  await assertTask(taskId)
   await withClient((client) => client.cancel(taskId, options.reason))
   print(`cancel sent for task ${taskId}`)
   process.exit(0)

@@ -59,7 +59,10 @@ export class HttpClient implements Client {
   }
 
   async find(taskId: string): Promise<TaskResult | null> {
-    return this.#repeat(`${pathOf(taskId)}/result`)
+    return this.#repeat(`${pathOf(taskId)}/result`).catch((error: unknown) => {
+      if (error instanceof FlotillaError && error.code === 'TASK_UNKNOWN') return null
+      throw error
+    })
   }
 
   async result(taskId: string, { timeoutMs }: { timeoutMs?: number } = {}): Promise<TaskResult> {
@@ -92,9 +95,9 @@ export class HttpClient implements Client {
     return this.#follow<TaskResult>('/v1/results', query, () => false)
   }
 
-  watch(taskId: string): AsyncIterable<TaskUpdate> {
-    const path = `${pathOf(taskId)}/updates`
-    return this.#follow<TaskUpdate>(path, new URLSearchParams(), ({ kind }) => kind === 'result')
+  watch(taskId: string, { early = false }: { early?: boolean } = {}): AsyncIterable<TaskUpdate> {
+    const query = new URLSearchParams(early ? { early: 'true' } : {})
+    return this.#follow<TaskUpdate>(`${pathOf(taskId)}/updates`, query, ({ kind }) => kind === 'result')
   }
 
   async cancel(taskId: string, reason?: string): Promise<void> {

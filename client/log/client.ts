@@ -50,6 +50,8 @@ export interface LogClientParts {
    * True: `find` may reject with SEARCH_UNFINISHED, so that a client can't make a server read without end.
    */
   readonly boundedSearch?: boolean
+  /** Asked before a submission that names its id; a rejection refuses it. */
+  readonly checkId?: (taskId: string, text: string) => Promise<unknown>
 }
 
 /** Results kept after they were read, so that asking again costs nothing. */
@@ -98,7 +100,9 @@ export class LogClient implements Client {
     // Ids in order of time: rows that stores keep by task id are then close together, and grow at one end.
     const taskId = task.taskId ?? randomUUIDv7()
     if (task.taskId === undefined && this.#listening) await this.#expect(taskId)
-    await this.#publish('tasks.submitted', 'TaskSubmitted', toSubmission(task, taskId), taskId)
+    const submission = toSubmission(task, taskId)
+    if (task.taskId !== undefined) await this.#parts.checkId?.(taskId, task.text)
+    await this.#publish('tasks.submitted', 'TaskSubmitted', submission, taskId)
     return { taskId }
   }
 

@@ -1,7 +1,6 @@
 // Alerts for operators, from the topics alone, so that it works beside any process of the fleet.
 import { randomUUID } from 'node:crypto'
 import type { Codec, Decoded } from '../../runtime/codec/port.ts'
-import { unlessUndecodable } from '../../runtime/codec/skip.ts'
 import { LOG_CHANNEL, unknownRule } from '../../runtime/config/alerts.ts'
 import type { Alerts, NamedRule } from '../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
@@ -13,6 +12,7 @@ import type {
   AlertSilenced,
   NotificationEnded,
 } from '../../schemas/generated/events.ts'
+import { readable } from './readable.ts'
 import { identityMistakes } from '../../schemas/identity.ts'
 import { headers as names, type TopicName } from '../../schemas/topics.ts'
 
@@ -141,11 +141,11 @@ export class DirectAlerts implements AlertOperator {
     const answers = new Map<string, TestAnswer>()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const take = async (record: LogRecord): Promise<void> => {
-      const decoded = await this.#decode('alerts.notifications', record)
-      if (decoded === null) return
-      const { type, data } = decoded
-      if (type === 'NotificationRequested' && data.testId === testId) asked.add(data.channel)
-      if (type !== 'NotificationEnded' || data.testId !== testId) return
+      const event = await readable(this.#codec, record)
+      if (event?.type === 'NotificationRequested' && event.data.testId === testId)
+        asked.add(event.data.channel)
+      if (event?.type !== 'NotificationEnded' || event.data.testId !== testId) return
+      const { data } = event
       answers.set(data.channel, { channel: data.channel, status: data.status, answer: data.answer })
       if ([...asked].every((channel) => answers.has(channel))) resolve()
     }
@@ -184,19 +184,14 @@ export class DirectAlerts implements AlertOperator {
 
   /** The last events of each partition, in order. */
   async #latest(topic: TopicName): Promise<Decoded[]> {
-    const events: (Decoded | null)[] = []
-    for (const { partition, earliest, next } of await this.#log.ranges([topic]))
-      for (const record of await this.#log.read(
-        topic,
-        partition,
-        Math.max(earliest, next - READ_MOST),
-        READ_MOST,
-      ))
-        events.push(await this.#decode(topic, record))
-    return events.filter((event) => event !== null)
-  }
-
-  #decode(topic: TopicName, record: LogRecord): Promise<Decoded | null> {
-    return unlessUndecodable(() => this.#codec.decode(record.value ?? new Uint8Array(), topic))
+    const events: Decoded[] = []
+    for (const { partition, earliest, next } of await this.#log.ranges([topic])) {
+      const from = Math.max(earliest, next - READ_MOST)
+      for (const record of await this.#log.read(topic, partition, from, READ_MOST)) {
+        const event = await readable(this.#codec, record)
+        if (event) events.push(event)
+      }
+    }
+    return events
   }
 }

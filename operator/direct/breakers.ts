@@ -1,6 +1,7 @@
 // Breakers of a fleet, as last reported on ops.health.
 import type { Codec } from '../../runtime/codec/port.ts'
 import type { Log } from '../../runtime/log/port.ts'
+import { readable } from './readable.ts'
 import type { BreakerChanged } from '../../schemas/generated/events.ts'
 
 export interface BreakerView {
@@ -35,9 +36,9 @@ export function directBreakers(log: Log, codec: Codec): BreakerOperator {
       const changes: BreakerChanged[] = []
       for (const { partition, earliest, next } of await log.ranges(['ops.health'])) {
         const from = Math.max(earliest, next - MAX_CHANGES)
-        for (const { value } of await log.read('ops.health', partition, from, MAX_CHANGES)) {
-          const decoded = await codec.decode(value ?? new Uint8Array(), 'ops.health')
-          if (decoded.type === 'BreakerChanged') changes.push(decoded.data)
+        for (const record of await log.read('ops.health', partition, from, MAX_CHANGES)) {
+          const decoded = await readable(codec, record)
+          if (decoded?.type === 'BreakerChanged') changes.push(decoded.data)
         }
       }
       return breakersOf(changes, Date.now())

@@ -9,38 +9,30 @@ import {
   isMarkOf,
   markOf,
   refuseRepeated,
+  PURGED,
   REPLAYED,
   replayOf,
   type Letter,
   type ReplayOptions,
 } from './replay.ts'
 import { shown } from '../../schemas/identity.ts'
+import {
+  bytesOf,
+  positionIn,
+  readableBytes,
+  view,
+  type DeadLetterContent,
+  type DeadLetterView,
+} from './letter-view.ts'
+import { assertNarrowed, lettersOf, matches, type FoundLetter, type LetterFilter } from './letters.ts'
+import { readable } from './readable.ts'
 
-export interface DeadLetterView {
-  /** `partition:offset` on dead-letters. */
-  id: string
-  stage: string
-  code: string
-  message: string
-  sourceTopic: string
-  sourcePartition: number
-  sourceOffset: number
-  key: string | null
-  bytes: number
-  failedAtMs: number
-}
-
+export type { DeadLetterContent, DeadLetterView } from './letter-view.ts'
 export type { ReplayOptions } from './replay.ts'
 
-export interface DeadLetterContent extends DeadLetterView {
-  headers: Record<string, string>
-  /** As text if it is text, else as hex. */
-  value: string
-}
-
 export interface DeadLetterOperator {
-  /** The newest first; 100 unless `limit` says otherwise. */
-  list(limit?: number): Promise<DeadLetterView[]>
+  /** The newest first, without those that were purged; 100 unless `limit` says otherwise. */
+  list(limit?: number, filter?: LetterFilter): Promise<DeadLetterView[]>
   /** `id`: `partition:offset`, as listed. Rejects with NOT_FOUND. */
   get(id: string): Promise<DeadLetterContent>
   /**
@@ -48,6 +40,29 @@ export interface DeadLetterOperator {
    * if that would break a promise or do nothing, with what to do instead (replay.ts).
    */
   replay(id: string, options?: ReplayOptions): Promise<Replayed>
+  /** Replays those that match and were not replayed yet, the oldest first. */
+  replayAll(options: BulkOptions): Promise<BulkAnswer>
+  /** Marks those that match, so that they are no longer listed; retention deletes them. */
+  purge(options: BulkOptions): Promise<BulkAnswer>
+}
+
+/** Rejects with REQUEST_INVALID unless it names ids or filters. */
+export interface BulkOptions extends LetterFilter {
+  readonly ids?: readonly string[]
+  /** 100 unless given, 1,000 at most: repeat it while there are more. */
+  readonly limit?: number
+  /** True: nothing is done. */
+  readonly dryRun?: boolean
+  /** Replays also on topics that only stages write. */
+  readonly force?: boolean
+}
+
+export interface BulkAnswer {
+  /** Ids that matched; without a dry run all but the refused ones are done. */
+  matched: string[]
+  refused: { id: string; message: string }[]
+  /** True: more match than the limit. */
+  more: boolean
 }
 
 export interface Replayed {
@@ -57,9 +72,11 @@ export interface Replayed {
 }
 
 const DEFAULT_LIMIT = 100
+const MAX_BULK = 1_000
+type Bulk = { [Name in 'ids' | 'limit' | 'dryRun']: BulkOptions[Name] | undefined } & { filter: LetterFilter }
+
 /** Letters read at once. */
 const MAX_LETTERS = 500
-const SHOWN_BYTES = 4_096
 
 export class DirectDeadLetters implements DeadLetterOperator {
   readonly #log: Log
@@ -75,22 +92,76 @@ export class DirectDeadLetters implements DeadLetterOperator {
     this.#blobs = blobs
   }
 
-  async list(limit: number = DEFAULT_LIMIT): Promise<DeadLetterView[]> {
-    const found: DeadLetterView[] = []
-    for (const { partition, earliest, next } of await this.#log.ranges(['dead-letters'])) {
-      const from = Math.max(earliest, next - limit)
-      for (const record of await this.#log.read('dead-letters', partition, from, limit)) {
-        const letter = await this.#decode(record)
-        if (letter.code !== REPLAYED) found.push(view(record, letter))
+  async list(limit: number = DEFAULT_LIMIT, filter: LetterFilter = {}): Promise<DeadLetterView[]> {
+    const found = await this.#newest(limit, (each) => !each.isPurged && matches(each, filter))
+    return found.map(({ record, letter, replayedAtMs }) => ({ ...view(record, letter), replayedAtMs }))
+  }
+
+  replayAll({ ids, limit, dryRun, force = false, ...filter }: BulkOptions): Promise<BulkAnswer> {
+    const isOpen = (each: FoundLetter) => !each.isPurged && each.replayedAtMs === null
+    return this.#each(
+      { ids, limit, dryRun, filter },
+      isOpen,
+      async (id) => void (await this.replay(id, { force })),
+    )
+  }
+
+  purge({ ids, limit, dryRun, force: _, ...filter }: BulkOptions): Promise<BulkAnswer> {
+    return this.#each(
+      { ids, limit, dryRun, filter },
+      ({ isPurged }) => !isPurged,
+      async (id) => {
+        const { record, letter } = await this.#find(id)
+        await this.#publishMark({ id, data: letter }, record, PURGED)
+      },
+    )
+  }
+
+  /** One after the other, the oldest first; what is refused stops none of the others. */
+  async #each(
+    { ids, limit = DEFAULT_LIMIT, dryRun = false, filter }: Bulk,
+    isWanted: (letter: FoundLetter) => boolean,
+    act: (id: string) => Promise<void>,
+  ): Promise<BulkAnswer> {
+    if (ids === undefined) assertNarrowed(filter)
+    const most = Math.min(limit, MAX_BULK)
+    const found =
+      ids ??
+      (await this.#newest(most + 1, (each) => isWanted(each) && matches(each, filter))).map(({ id }) => id)
+    const matched = ids === undefined ? found.slice(0, most).toReversed() : [...found]
+    const refused: BulkAnswer['refused'] = []
+    for (const id of dryRun ? [] : matched)
+      await act(id).catch((error: unknown) => {
+        if (!(error instanceof FlotillaError) || error.retryable) throw error
+        refused.push({ id, message: error.message })
+      })
+    return { matched, refused, more: ids === undefined && found.length > most }
+  }
+
+  async #newest(limit: number, isWanted: (letter: FoundLetter) => boolean): Promise<FoundLetter[]> {
+    const parts = { log: this.#log, codec: this.#codec }
+    const found: FoundLetter[] = []
+    for (const range of await this.#log.ranges(['dead-letters'])) {
+      let left = limit
+      for await (const each of lettersOf(parts, range)) {
+        if (!isWanted(each)) continue
+        found.push(each)
+        if (--left === 0) break
       }
     }
-    return found.sort((a, b) => b.failedAtMs - a.failedAtMs).slice(0, limit)
+    return found.toSorted((a, b) => b.letter.failedAtMs - a.letter.failedAtMs).slice(0, limit)
   }
 
   async get(id: string): Promise<DeadLetterContent> {
     const { record, letter } = await this.#find(id)
     const { headers } = await this.#originOf(letter).catch(() => letter)
-    return { ...view(record, letter), headers, value: readable(letter.value, bytesOf(letter)) }
+    const replayedAtMs = (await this.#markOn(id, record))?.failedAtMs ?? null
+    return {
+      ...view(record, letter),
+      replayedAtMs,
+      headers,
+      value: readableBytes(letter.value, bytesOf(letter)),
+    }
   }
 
   replay(id: string, options: ReplayOptions = {}): Promise<Replayed> {
@@ -138,10 +209,18 @@ export class DirectDeadLetters implements DeadLetterOperator {
     )
   }
 
-  async #mark(letter: Letter, { partition, key }: LogRecord): Promise<void> {
-    const value = this.#codec.encode('DeadLettered', markOf(letter), 'dead-letters')
+  async #publishMark(
+    letter: Pick<Letter, 'id' | 'data'>,
+    { partition, key }: LogRecord,
+    code: typeof REPLAYED | typeof PURGED,
+  ): Promise<void> {
+    const value = this.#codec.encode('DeadLettered', markOf(letter, code), 'dead-letters')
+    await this.#log.publish([{ topic: 'dead-letters', partition, key, value, headers: {} }])
+  }
+
+  async #mark(letter: Letter, record: LogRecord): Promise<void> {
     try {
-      await this.#log.publish([{ topic: 'dead-letters', partition, key, value, headers: {} }])
+      await this.#publishMark(letter, record, REPLAYED)
     } catch (cause) {
       const message = `dead letter ${letter.id} was replayed, but marking it failed: do not replay it again`
       throw new FlotillaError('LOG_UNAVAILABLE', message, { cause })
@@ -153,8 +232,8 @@ export class DirectDeadLetters implements DeadLetterOperator {
     for (let from = offset + 1; ;) {
       const records = await this.#log.read('dead-letters', partition, from, MAX_LETTERS)
       for (const record of records) {
-        const letter = await this.#decode(record)
-        if (isMarkOf(id, letter)) return letter
+        const decoded = await readable(this.#codec, record)
+        if (decoded?.type === 'DeadLettered' && isMarkOf(id, decoded.data)) return decoded.data
         from = record.offset + 1
       }
       if (records.length < MAX_LETTERS) return undefined
@@ -182,15 +261,7 @@ export class DirectDeadLetters implements DeadLetterOperator {
   }
 }
 
-/** Parses `partition:offset` exactly as listed: a letter has one id. Null for anything else. */
-function positionIn(id: string): { partition: number; offset: number } | null {
-  const [, partition, offset] = /^(0|[1-9]\d{0,8}):(0|[1-9]\d{0,14})$/.exec(id) ?? []
-  return partition === undefined ? null : { partition: Number(partition), offset: Number(offset) }
-}
-
 type Origin = Pick<DeadLettered, 'key' | 'headers'>
-
-const bytesOf = ({ value, valueBytes }: DeadLettered): number => valueBytes ?? value.length
 
 /** Throws if the record is so large that it would come back as the same dead letter. */
 function assertFits(id: string, record: OutgoingRecord): void {
@@ -201,27 +272,4 @@ function assertFits(id: string, record: OutgoingRecord): void {
     'RECORD_TOO_LARGE',
     `replaying dead letter ${id}: ${why}; send it in a smaller form`,
   )
-}
-
-function view(record: LogRecord, letter: DeadLettered): DeadLetterView {
-  return {
-    id: `${record.partition}:${record.offset}`,
-    stage: letter.stage,
-    code: letter.code,
-    message: letter.message,
-    sourceTopic: letter.sourceTopic,
-    sourcePartition: letter.partition,
-    sourceOffset: letter.offset,
-    key: letter.key,
-    bytes: bytesOf(letter),
-    failedAtMs: letter.failedAtMs,
-  }
-}
-
-function readable(value: Uint8Array, bytes: number): string {
-  const shown = Buffer.from(value.subarray(0, SHOWN_BYTES))
-  const text = shown.toString('utf8')
-  const isText = !text.includes('\uFFFD') && !/[\u0000-\u0008]/.test(text)
-  const rest = bytes > shown.length ? ` … ${bytes - shown.length} more bytes` : ''
-  return (isText ? text : shown.toString('hex')) + rest
 }

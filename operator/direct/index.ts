@@ -1,4 +1,5 @@
 import type { Codec } from '../../runtime/codec/port.ts'
+import type { Environment } from '../../runtime/config/environment.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { ledgerReader } from '../../runtime/ledger/reader.ts'
 import { limitsReader } from '../../runtime/limits/budget-report.ts'
@@ -10,7 +11,12 @@ import type { Operator } from '../index.ts'
 import { DirectAlerts } from './alerts.ts'
 import { directBreakers } from './breakers.ts'
 import { DirectDeadLetters } from './dead-letters.ts'
+import { directConfiguration } from './configured.ts'
+import { directLanes } from './lanes.ts'
 import { lazily } from './lazily.ts'
+import { findResult } from './results.ts'
+import { DirectPauses } from './pauses.ts'
+import { DirectTasks } from './tasks.ts'
 import { directTopics } from './topics.ts'
 
 /** The parts of a fleet that operators work on; each call resolves with the same part. */
@@ -21,12 +27,17 @@ export interface FleetParts {
   blobs(): Promise<BlobStore | null>
   sql(): Promise<Sql>
   limits(): Promise<Pick<Limits, 'budgets' | 'correct'>>
-  fleet(): Promise<Pick<Fleet, 'alerts' | 'limits'>>
+  fleet(): Promise<Fleet>
+  environment(): Promise<Environment>
 }
 
 /** The operator on a fleet's own log and stores. A part is opened at the first call that needs it. */
 export function directOperator(parts: FleetParts): Operator {
   return {
+    tasks: lazily(() => directTasks(parts)),
+    configuration: lazily(async () => directConfiguration(await parts.fleet(), await parts.environment())),
+    pauses: lazily(async () => new DirectPauses(await parts.log(), await parts.codec())),
+    lanes: lazily(async () => directLanes(await parts.log(), await parts.codec())),
     topics: lazily(async () => directTopics(await parts.log())),
     deadLetters: lazily(
       async () => new DirectDeadLetters(await parts.log(), await parts.codec(), await parts.blobs()),
@@ -42,6 +53,11 @@ export function directOperator(parts: FleetParts): Operator {
   }
 }
 
+export async function directTasks(parts: FleetParts): Promise<DirectTasks> {
+  const [log, codec, sql, fleet] = await Promise.all([parts.log(), parts.codec(), parts.sql(), parts.fleet()])
+  return new DirectTasks({ log, codec, sql, fleet, find: (taskId) => findResult({ log, codec }, taskId) })
+}
+
 /** The parts that a process of the fleet has open. */
 export function openParts(open: {
   readonly [Name in keyof FleetParts]: Awaited<ReturnType<FleetParts[Name]>>
@@ -53,5 +69,6 @@ export function openParts(open: {
     sql: async () => open.sql,
     limits: async () => open.limits,
     fleet: async () => open.fleet,
+    environment: async () => open.environment,
   }
 }

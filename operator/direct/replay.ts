@@ -27,6 +27,8 @@ export interface ReplayOptions {
 const REMEMBER_MS = 7 * 86_400_000
 /** `code` of the mark that a replay leaves on dead-letters. */
 export const REPLAYED = 'REPLAYED'
+/** `code` of the mark that a purge leaves: the letter is no longer listed. */
+export const PURGED = 'PURGED'
 
 export interface Letter {
   readonly id: string
@@ -137,8 +139,11 @@ export function refuseRepeated(id: string, mark: DeadLettered | undefined): void
     )
 }
 
-/** The mark that a replay leaves on dead-letters: a letter about this one, which is never replayed. */
-export function markOf({ id, data }: Letter): DeadLettered {
+/** The mark that a replay or a purge leaves on dead-letters: a letter about this one, which is never replayed. */
+export function markOf(
+  { id, data }: Pick<Letter, 'id' | 'data'>,
+  code: typeof REPLAYED | typeof PURGED,
+): DeadLettered {
   return {
     ...data,
     value: new Uint8Array(),
@@ -146,11 +151,13 @@ export function markOf({ id, data }: Letter): DeadLettered {
     valueBytes: null,
     originBlob: null,
     headers: { [names.replayOf]: id },
-    code: REPLAYED,
-    message: `dead letter ${id} was replayed`,
+    code,
+    message: `dead letter ${id} was ${code.toLowerCase()}`,
     failedAtMs: Date.now(),
   }
 }
+
+export const isMark = ({ code }: DeadLettered): boolean => code === REPLAYED || code === PURGED
 
 export const isMarkOf = (id: string, { code, headers }: DeadLettered): boolean =>
   code === REPLAYED && headers[names.replayOf] === id

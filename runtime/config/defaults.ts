@@ -123,3 +123,17 @@ export const defaultLimits = {
   },
   rates: { userRequests: 100, userTokens: 1_000_000, windowMs: 60_000, providers: {}, models: {} },
 } as const satisfies Fleet['limits']
+
+/** The built-in agent, if none is configured; if one of this name is, the agent of tasks that name none. */
+export const DEFAULT_AGENT = 'default'
+
+/** The agent of tasks that name none; null if the fleet has several, and none of them is the default. */
+export function defaultAgentOf({
+  agents,
+  defaultAgent,
+}: Pick<Fleet, 'agents' | 'defaultAgent'>): string | null {
+  const [only, ...others] = Object.keys(agents)
+  if (defaultAgent !== undefined) return defaultAgent
+  if (only === undefined || Object.hasOwn(agents, DEFAULT_AGENT)) return DEFAULT_AGENT
+  return others.length === 0 ? only : null
+}

@@ -150,6 +150,12 @@ const variables = z.object({
 
 type Variables = z.infer<typeof variables>
 
+/** Every variable that is checked here, with its default; null if it has none. */
+export const environmentDefaults: Readonly<Record<string, unknown>> = {
+  ...Object.fromEntries(Object.keys(variables.shape).map((name) => [name, null])),
+  ...variables.parse({}),
+}
+
 const saslVariables = ['KAFKA_SASL_MECHANISM', 'KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'] as const
 
 function saslMistakes(present: Readonly<Record<string, unknown>>): string[] {

@@ -370,4 +370,6 @@ export interface Fleet {
   readonly executors: readonly string[]
   /** Settings of those that need some. Absent: none. */
   readonly sandbox?: SandboxDefinition
+  /** Where it was read, and the paths of what the file gives. Absent: unknown. */
+  readonly from?: { readonly file: string; readonly given: readonly string[] }
 }

@@ -18,6 +18,7 @@ import {
   defaultSizes,
 } from './defaults.ts'
 import { collectToolMistakes, toolMistake } from './define.ts'
+import { fieldsOf } from './effective.ts'
 import type { Environment } from './environment.ts'
 import type { Fleet, FleetDefinition, ProviderSettings, Tool } from './fleet.ts'
 import {
@@ -246,7 +247,7 @@ export function completeFleet(
   const ofTools = [...new Set([...toolMistakes, ...fleet.tools.flatMap((each) => toolMistake(each) ?? [])])]
   if (mistakes.length + ofTools.length === 0) {
     keepSecrets(fleetSecrets(fleet, environment.raw))
-    return fleet
+    return { ...fleet, from: { file: source, given: fieldsOf(value).map(([path]) => path) } }
   }
   const placeOf = placesOf(source)
   const placed = mistakes.map((mistake) => {

@@ -18,10 +18,13 @@ export function environmentSecrets(variables: Variables): string[] {
     .filter((secret) => !isPublic.has(secret))
 }
 
+/** Whether this variable's value is a secret as a whole. */
+export const holdsSecret = (name: string): boolean => secretVariable.test(name) && !paths.test(name)
+
 function secretsOf(name: string, value: string): string[] {
   const found = value.includes('://') ? urlSecrets(name, value) : []
   if (/_HEADERS$/.test(name)) found.push(...headerSecrets(value))
-  return secretVariable.test(name) && !paths.test(name) ? [value, ...found] : found
+  return holdsSecret(name) ? [value, ...found] : found
 }
 
 /** The path of a webhook is its secret. */

@@ -7,6 +7,7 @@ import type { Instruments } from '../telemetry/instruments.ts'
 import type { CallMaker } from './calls/calls.ts'
 import type { CallJournal } from './calls/journal.ts'
 import type { TrialGate } from './lane/trial-gate.ts'
+import type { PauseState } from './pauses.ts'
 import { METADATA_BYTES } from './lane/offsets.ts'
 
 export interface HostOptions {
@@ -59,4 +60,6 @@ export interface HostParts {
   readonly trials?: TrialGate
   /** Store in which a live owner notes that its lane moved; without it every move counts as a death. */
   readonly keyValue?: KeyValue
+  /** Pauses that operators have set; without it none holds. */
+  readonly pauses?: PauseState
 }

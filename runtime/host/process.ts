@@ -27,6 +27,7 @@ import type { Readiness } from './http/server.ts'
 import { openJournal, type JournalOptions } from './calls/journal.ts'
 import { defaultHostOptions, type HostParts } from './context.ts'
 import { Semaphore } from './calls/semaphore.ts'
+import { Pauses } from './pauses.ts'
 import { StageHost } from './stage-host.ts'
 import { TrialGate } from './lane/trial-gate.ts'
 
@@ -79,6 +80,7 @@ class RunningProcess implements FleetProcess {
   readonly #closers: (() => Promise<void>)[] = []
   readonly #hosts: StageHost[] = []
   readonly #checks: { name: string; check: () => Promise<void> }[] = []
+  #pauses: Pauses | null = null
   #starting: string | null = 'starting'
   #stopped: Promise<void> | null = null
   #opened: { log: Log; codec: Codec; stores: Stores } | null = null
@@ -206,6 +208,7 @@ class RunningProcess implements FleetProcess {
     const journal = openJournal(parts.stores.keyValue, systemClock, options)
     const capacity = new Semaphore(fleet.limits.concurrency)
     const trials = new TrialGate(systemClock)
+    const pauses = await this.#followPauses(parts)
     for (const service of services) {
       const stage = service.stage?.(fleet)
       if (!stage) continue
@@ -230,11 +233,25 @@ class RunningProcess implements FleetProcess {
         options: { ...defaultHostOptions, drainMs: environment.drainMs },
         instance: this.#instance,
         trials,
+        pauses,
         keyValue: parts.stores.keyValue,
       }
       this.#hosts.push(new StageHost(host))
     }
     await Promise.all(this.#hosts.map((host) => host.start()))
+  }
+
+  async #followPauses({ log, codec }: { log: Log; codec: Codec }): Promise<Pauses> {
+    const pauses = new Pauses({
+      log,
+      codec,
+      clock: systemClock,
+      instruments: this.#options.telemetry.instruments,
+    })
+    this.#closers.push(() => pauses.close())
+    await pauses.start()
+    this.#pauses = pauses
+    return pauses
   }
 
   #keep(service: Service, made: Callers | undefined): void {
@@ -294,7 +311,9 @@ class RunningProcess implements FleetProcess {
         )),
       )
     }
-    return { ready: parts.every(({ problem }) => problem === null), parts: redactedJson(parts) }
+    const ready = parts.every(({ problem }) => problem === null)
+    const paused = this.#hosts.map(({ stage }) => stage).filter((stage) => this.#pauses?.isPaused(stage))
+    return { ready, parts: redactedJson(parts), ...(paused.length > 0 ? { paused } : {}) }
   }
 
   stop(): Promise<void> {

@@ -68,6 +68,7 @@ export class StageHost {
   constructor(parts: HostParts) {
     this.#parts = parts
     this.#gate = parts.trials ?? new TrialGate(parts.clock)
+    parts.pauses?.onChange(() => this.#proceed())
   }
 
   async start(): Promise<void> {
@@ -94,6 +95,12 @@ export class StageHost {
     void this.#membership.joined.then(() => {
       if (this.#problem === JOINING) this.#problem = null
     })
+  }
+
+  #proceed(): void {
+    for (const { lane } of this.#slots.values()) lane?.proceed()
+    const { pauses, instruments, stage } = this.#parts
+    instruments.gauge('paused', pauses?.isPaused(stage.name) ? 1 : 0, { stage: stage.name })
   }
 
   get stage(): string {

@@ -35,7 +35,7 @@ export function exportOptions({ table = 'calls', format = 'csv', ...given }: Giv
   }
 }
 
-function oneOf<T extends string>(name: string, value: string, known: readonly T[]): T {
+export function oneOf<T extends string>(name: string, value: string, known: readonly T[]): T {
   const found = known.find((each) => each === value)
   if (found === undefined) throw invalid(`${name} must be one of ${known.join(', ')}, not "${value}"`)
   return found
@@ -49,7 +49,7 @@ function timesOf({ from, to }: Given): { fromMs?: number; toMs?: number } {
 }
 
 /** A day means its beginning in UTC. */
-function timeOf(name: string, value: string): number {
+export function timeOf(name: string, value: string): number {
   const atMs = /^\d{13}$/.test(value) ? Number(value) : Date.parse(value)
   if (Number.isNaN(atMs))
     throw invalid(`${name} must be a day (2026-11-01) or a time (2026-11-01T08:00Z), not "${value}"`)

@@ -190,6 +190,14 @@ export interface PartitionRange {
   readonly next: number
 }
 
+/** A stage's group as it is now. */
+export interface GroupMembers {
+  /** Topics that its members read; empty if nobody is in it. */
+  readonly topics: readonly LogTopic[]
+  /** Each lane's owner, as far as lanes are assigned. */
+  readonly owners: readonly { readonly lane: number; readonly owner: string }[]
+}
+
 export interface Log {
   readonly kind: 'embedded' | 'kafka' | 'memory'
   /** Partition count shared by all task topics. */
@@ -217,6 +225,8 @@ export interface Log {
     group: string,
     kind?: GroupKind,
   ): Promise<{ topic: LogTopic; partition: number; offset: number }[]>
+  /** Who owns the lanes of a stage: for operators. */
+  members(group: string): Promise<GroupMembers>
   /**
    * Distinguishes each topic from one of the same name that was deleted or is another log's: part of the ids
    * that derive from positions. Empty if the log has no such ids.

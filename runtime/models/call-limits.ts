@@ -37,5 +37,5 @@ const PRIVATE_HOSTS =
   /^(127|10)(\.\d+){3}$|^(192\.168|169\.254|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))(\.\d+){2}$|^\[(::1|f[cd]|fe[89ab])|^[^.[]+$|\.(localhost|local|internal|lan|home\.arpa)$/
 
 /** On this machine or in a private network, judging by its address; a bare name counts as private. */
-const isPrivate = (baseUrl: string): boolean =>
+export const isPrivate = (baseUrl: string): boolean =>
   URL.canParse(baseUrl) && PRIVATE_HOSTS.test(new URL(baseUrl).hostname)

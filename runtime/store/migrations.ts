@@ -10,6 +10,7 @@ export type SqlKind = 'sqlite' | 'postgres'
 function migrationsFor(kind: SqlKind): Record<string, Migration> {
   return {
     '0001_ledgers': { up: (db: Kysely<Tables>) => createLedgers(db, kind) },
+    '0002_open_tasks': { up: (db: Kysely<Tables>) => createOpenTasks(db) },
   }
 }
 
@@ -113,4 +114,25 @@ async function createFeedback(db: Kysely<Tables>): Promise<void> {
     .addColumn('scorer', 'text')
     .addColumn('scored_at_ms', 'bigint', (column) => column.notNull())
     .execute()
+}
+
+/** Also what was asked, in the ledger of tasks: unknown of those that ended before. */
+async function createOpenTasks(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('open_tasks')
+    .ifNotExists()
+    .addColumn('task_id', 'text', (column) => column.primaryKey())
+    .addColumn('text_start', 'text', (column) => column.notNull())
+    .addColumn('text_hash', 'text', (column) => column.notNull())
+    .addColumn('user_id', 'text')
+    .addColumn('agent', 'text')
+    .addColumn('model', 'text')
+    .addColumn('profile', 'text')
+    .addColumn('lane', 'integer', (column) => column.notNull())
+    .addColumn('submitted_at_ms', 'bigint', (column) => column.notNull())
+    .execute()
+  const index = db.schema.createIndex('open_tasks_by_submitted_at_ms').ifNotExists()
+  await index.on('open_tasks').column('submitted_at_ms').execute()
+  for (const column of ['text_start', 'text_hash'])
+    await db.schema.alterTable('task_ledger').addColumn(column, 'text').execute()
 }

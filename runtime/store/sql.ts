@@ -38,6 +38,23 @@ export interface Tables {
     error_code: string | null
     submitted_at_ms: number
     completed_at_ms: number
+    /** Beginning of what was asked, on one line; null in rows of earlier versions. */
+    text_start: string | null
+    /** Hash of the text (`runtime/ledger/asked.ts`); null in rows of earlier versions. */
+    text_hash: string | null
+  }
+  /** Tasks that were submitted and have no result in the ledger yet. */
+  open_tasks: {
+    task_id: string
+    text_start: string
+    text_hash: string
+    user_id: string | null
+    /** Agent, model and profile as the submission names them: null means the fleet's choice. */
+    agent: string | null
+    model: string | null
+    profile: string | null
+    lane: number
+    submitted_at_ms: number
   }
   /** Feedback on a task: it may arrive before the task does. */
   task_feedback: {

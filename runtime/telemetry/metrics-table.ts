@@ -45,6 +45,9 @@ export const counters = {
     'part',
   ),
   records_lost: row('Records that were deleted before their stage had read them.', 'stage', 'topic'),
+  task_ids_reused: row(
+    'Submissions under an id that was used before for another text: the first one counts.',
+  ),
   positions_reset: row(
     'Positions that went back because the log was truncated or its topic recreated.',
     'stage',
@@ -70,6 +73,7 @@ export const counters = {
 /** They go up and down. Prometheus sees `flotilla_<name>`. */
 export const gauges = {
   lanes: row('Lanes that this process owns.', 'stage'),
+  paused: row('1 while an operator has paused the stage, else 0.', 'stage'),
   input_problems: row(
     'Topics that are missing or have another number of partitions, and partitions that can not be read on.',
     'stage',

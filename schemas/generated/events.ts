@@ -566,6 +566,20 @@ export interface BudgetWarned {
   atMs: number
 }
 
+/** A stage, or the whole fleet, takes no new events from now on, or takes them again. */
+export interface StagePaused {
+  /** Name of the stage; null: every stage. */
+  stage: string | null
+  /** False: it goes on. */
+  paused: boolean
+  /** Why, for people. */
+  reason: string | null
+  /** Who says so. */
+  by: string | null
+  /** Epoch milliseconds. */
+  atMs: number
+}
+
 /** A record that a stage could not process. */
 export interface DeadLettered {
   /** Logical topic it was read from. */
@@ -624,6 +638,7 @@ export interface EventMap {
   NotificationRequested: NotificationRequested
   BreakerChanged: BreakerChanged
   BudgetWarned: BudgetWarned
+  StagePaused: StagePaused
   DeadLettered: DeadLettered
 }
 

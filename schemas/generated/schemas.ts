@@ -843,6 +843,24 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
       { name: 'atMs', type: 'long', doc: 'Epoch milliseconds.' },
     ],
   },
+  StagePaused: {
+    type: 'record',
+    name: 'StagePaused',
+    namespace: 'flotilla',
+    doc: 'A stage, or the whole fleet, takes no new events from now on, or takes them again.',
+    fields: [
+      {
+        name: 'stage',
+        type: ['null', 'string'],
+        doc: 'Name of the stage; null: every stage.',
+        default: null,
+      },
+      { name: 'paused', type: 'boolean', doc: 'False: it goes on.' },
+      { name: 'reason', type: ['null', 'string'], doc: 'Why, for people.', default: null },
+      { name: 'by', type: ['null', 'string'], doc: 'Who says so.', default: null },
+      { name: 'atMs', type: 'long', doc: 'Epoch milliseconds.' },
+    ],
+  },
   DeadLettered: {
     type: 'record',
     name: 'DeadLettered',
@@ -1222,6 +1240,19 @@ export const releasedSchemas: readonly RecordSchema[] = [
       { name: 'taskId', type: 'string', doc: '' },
       { name: 'quality', type: 'double', doc: '' },
       { name: 'scorer', type: ['null', 'string'], doc: '', default: null },
+    ],
+  },
+  {
+    type: 'record',
+    name: 'StagePaused',
+    namespace: 'flotilla',
+    doc: '',
+    fields: [
+      { name: 'stage', type: ['null', 'string'], doc: '', default: null },
+      { name: 'paused', type: 'boolean', doc: '' },
+      { name: 'reason', type: ['null', 'string'], doc: '', default: null },
+      { name: 'by', type: ['null', 'string'], doc: '', default: null },
+      { name: 'atMs', type: 'long', doc: '' },
     ],
   },
   {

@@ -20,6 +20,8 @@ Generated from \`schemas/*.avsc\` and \`schemas/topics.ts\` by \`npm run generat
 - \`tasks.submitted\` also takes plain JSON:
   \`echo '{"text":"…"}' | kcat -P -b localhost:9092 -t flotilla.tasks.submitted\`. It is checked against the same
   schema; a number written as a string, or a string written as a number, is converted to the field's type.
+- A task id names one task: of several submissions with one id the first record wins, the others do nothing. The metric
+  \`flotilla_task_ids_reused_total\` counts those with another text; the HTTP API answers them with 409.
 - Read with \`isolation.level=read_committed\`; it is not Java's default.
 - A field of type Json holds JSON text. One too large for the log is replaced by
   \`{"$blob": "<sha256>", "bytes": n}\`; the bytes are in the database's table \`blobs\`.

@@ -1,9 +1,11 @@
 // Writes to the ledger as data, built from events.
-import type { TaskCompleted, UsageRecorded } from '../../schemas/generated/events.ts'
+import type { TaskCompleted, TaskSubmitted, UsageRecorded } from '../../schemas/generated/events.ts'
 import type { Tables } from '../../runtime/store/sql.ts'
 
 export type UsageRow = Tables['usage_ledger']
-export type TaskRow = Tables['task_ledger']
+/** `text` is what was asked, of which the caller keeps the beginning and a hash. */
+export type TaskRow = Omit<Tables['task_ledger'], 'text_start' | 'text_hash'> & { text: string }
+export type SubmittedRow = Omit<Tables['open_tasks'], 'text_start' | 'text_hash'> & { text: string }
 
 /** Feedback on a task: one of its two kinds. */
 export type FeedbackRow = { task_id: string } & (
@@ -12,7 +14,8 @@ export type FeedbackRow = { task_id: string } & (
 )
 
 /** Request of a call of kind `ledger`: an upsert, so writing it twice changes nothing. */
-export type LedgerWrite = { usage: UsageRow } | { task: TaskRow } | { feedback: FeedbackRow }
+export type LedgerWrite =
+  { usage: UsageRow } | { submitted: SubmittedRow } | { task: TaskRow } | { feedback: FeedbackRow }
 
 export function usageRow(eventId: string, data: UsageRecorded): UsageRow {
   return {
@@ -37,6 +40,22 @@ export function usageRow(eventId: string, data: UsageRecorded): UsageRow {
   }
 }
 
+export function submittedRow(
+  data: TaskSubmitted,
+  { key, lane, atMs }: { key: string; lane: number; atMs: number },
+): SubmittedRow {
+  return {
+    task_id: key,
+    user_id: data.userId,
+    agent: data.agent,
+    model: data.model,
+    profile: data.profile,
+    lane,
+    submitted_at_ms: atMs,
+    text: data.text,
+  }
+}
+
 export function taskRow(data: TaskCompleted): TaskRow {
   return {
     task_id: data.taskId,
@@ -53,5 +72,6 @@ export function taskRow(data: TaskCompleted): TaskRow {
     error_code: data.error?.code ?? null,
     submitted_at_ms: data.submittedAtMs,
     completed_at_ms: data.completedAtMs,
+    text: data.text,
   }
 }

@@ -1,10 +1,12 @@
 // Writes ledger rows, many in one statement.
 import type { Clock } from '../../runtime/clock.ts'
 import { FlotillaError, messageOf } from '../../runtime/errors.ts'
+import { askedOf } from '../../runtime/ledger/asked.ts'
 import type { Sql } from '../../runtime/store/sql.ts'
 import type { Instruments } from '../../runtime/telemetry/instruments.ts'
 import { Batches } from './batches.ts'
-import type { FeedbackRow, LedgerWrite, TaskRow, UsageRow } from './call.ts'
+import type { FeedbackRow, LedgerWrite, UsageRow } from './call.ts'
+import { closeTasks, openTasks, type ClosedTask, type OpenTask } from './tasks.ts'
 
 const DAY_MS = 86_400_000
 
@@ -12,7 +14,7 @@ export interface LedgerParts {
   readonly sql: Sql
   readonly retentionDays: number
   readonly clock: Pick<Clock, 'now'>
-  readonly instruments: Pick<Instruments, 'record'>
+  readonly instruments: Pick<Instruments, 'record' | 'count'>
 }
 
 /**
@@ -23,11 +25,22 @@ export interface LedgerParts {
 export function createLedgerCaller(parts: LedgerParts): (request: LedgerWrite) => Promise<void> {
   const { sql, clock, retentionDays } = parts
   const usage = new Batches<UsageRow>((rows) => insertUsage(sql, rows), isRefusal)
-  const tasks = new Batches<TaskRow>((rows) => insertTasks(sql, rows), isRefusal)
+  const open = new Batches<OpenTask>(
+    async (rows) => countReused(await openTasks(sql, rows), parts),
+    isRefusal,
+  )
+  const tasks = new Batches<ClosedTask>((rows) => closeTasks(sql, rows), isRefusal)
   const write = (request: LedgerWrite): Promise<unknown> => {
     const horizonMs = clock.now() - retentionDays * DAY_MS
     if ('usage' in request) return request.usage.at_ms < horizonMs ? nothing : usage.add(request.usage)
-    if ('task' in request) return request.task.completed_at_ms < horizonMs ? nothing : tasks.add(request.task)
+    if ('submitted' in request) {
+      const { text, ...row } = request.submitted
+      return row.submitted_at_ms < horizonMs ? nothing : open.add({ ...row, ...askedOf(text) })
+    }
+    if ('task' in request) {
+      const { text, ...row } = request.task
+      return row.completed_at_ms < horizonMs ? nothing : tasks.add({ ...row, ...askedOf(text) })
+    }
     return upsertFeedback(sql, request.feedback)
   }
   return async (request) => {
@@ -52,10 +65,8 @@ function insertUsage(sql: Sql, rows: readonly UsageRow[]): Promise<unknown> {
 
 const keyOf = ({ task_id, event_id }: UsageRow): string => `${task_id} ${event_id}`
 
-function insertTasks(sql: Sql, rows: readonly TaskRow[]): Promise<unknown> {
-  const sorted = rows.toSorted((a, b) => (a.task_id < b.task_id ? -1 : 1))
-  const insert = sql.insertInto('task_ledger').values(sorted)
-  return insert.onConflict((on) => on.column('task_id').doNothing()).execute()
+function countReused(taskIds: readonly string[], { instruments }: LedgerParts): void {
+  if (taskIds.length > 0) instruments.count('task_ids_reused', taskIds.length)
 }
 
 /** The latest of each kind counts, in any order of arrival. */

@@ -10,7 +10,7 @@ const ROWS_A_RUN = 200_000
 export async function deleteOld(sql: Sql, retentionDays: number, clock: Pick<Clock, 'now'>): Promise<number> {
   const horizonMs = clock.now() - retentionDays * DAY_MS
   let deleted = 0
-  for (const one of [oldUsage, oldTasks, oldFeedback])
+  for (const one of [oldUsage, oldTasks, oldOpenTasks, oldFeedback])
     for (let more = true; more && deleted < ROWS_A_RUN;) {
       const rows = await one(sql, horizonMs)
       deleted += rows
@@ -40,6 +40,16 @@ async function oldTasks(sql: Sql, horizonMs: number): Promise<number> {
   const result = await sql
     .deleteFrom('task_ledger')
     .where('task_id', 'in', old.orderBy('completed_at_ms').limit(ROWS_A_STATEMENT))
+    .executeTakeFirst()
+  return Number(result.numDeletedRows)
+}
+
+/** No task runs for so long: its id was submitted again when the ledger no longer had its result. */
+async function oldOpenTasks(sql: Sql, horizonMs: number): Promise<number> {
+  const old = sql.selectFrom('open_tasks').select('task_id').where('submitted_at_ms', '<', horizonMs)
+  const result = await sql
+    .deleteFrom('open_tasks')
+    .where('task_id', 'in', old.orderBy('submitted_at_ms').limit(ROWS_A_STATEMENT))
     .executeTakeFirst()
   return Number(result.numDeletedRows)
 }

@@ -1,11 +1,13 @@
-// Writes the usage ledger, the task ledger, and feedback on tasks.
+// Writes the usage ledger, the task ledger, the list of open tasks, and feedback on tasks.
 //
 // 1. Every write is idempotent: usage by event id, tasks and feedback by task id. So its calls need no
 //    journal, the host repeats them while the database is unavailable, and an event that is redelivered after
 //    a crash changes nothing (docs/adr/0014).
 // 2. Feedback may overtake its task, because they use different topics: it has its own table.
+// 3. A task is open from its submission to its result, in whatever order the two arrive: a submission whose
+//    result is in the ledger opens nothing.
 import type { Call, Stage } from '../../runtime/stage.ts'
-import { taskRow, usageRow, type LedgerWrite } from './call.ts'
+import { submittedRow, taskRow, usageRow, type LedgerWrite } from './call.ts'
 
 const WRITE_TIMEOUT_MS = 30_000
 
@@ -17,6 +19,7 @@ export function createMeteringStage(): Stage {
     lingerMs: 200,
     consumes: [
       { topic: 'usage.recorded' },
+      { topic: 'tasks.submitted', payloads: 'unread' },
       // What a task cost is recorded even if its output is lost.
       { topic: 'tasks.completed', payloads: 'optional' },
       { topic: 'tasks.control', events: ['FeedbackGiven', 'QualityScored'] },
@@ -25,6 +28,8 @@ export function createMeteringStage(): Stage {
       switch (event.type) {
         case 'UsageRecorded':
           return write({ usage: usageRow(event.id, event.data) })
+        case 'TaskSubmitted':
+          return write({ submitted: submittedRow(event.data, event) })
         case 'TaskCompleted':
           return write({ task: taskRow(event.data) })
         case 'FeedbackGiven': {

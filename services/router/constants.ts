@@ -22,6 +22,3 @@ export const ranges = {
   priority: { least: 0, most: 9 },
   estimatedTokens: { least: 1, most: 2_147_483_647 },
 } as const
-
-/** The built-in agent, if none is configured; if one of this name is, the agent of tasks that name none. */
-export const DEFAULT_AGENT = 'default'

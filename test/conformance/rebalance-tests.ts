@@ -35,6 +35,22 @@ export function rebalanceTests(subject: () => LogUnderTest): void {
       await alone.leave()
     }))
 
+  test('the members of a group: what they read, and who owns which lane', async () =>
+    withSecond(async (log, other) => {
+      const group = mark()
+      assert.deepEqual(await log.members(group), { topics: [], owners: [] })
+      const members = [log, other].map((each) => new TestMember(each, group, ['tasks.submitted']))
+      await eventually('both have lanes', () => members.every(({ lanes }) => lanes.size > 0))
+      await eventually('each lane has one owner', async () => {
+        const { topics, owners } = await other.members(group)
+        assert.deepEqual(topics, ['tasks.submitted'])
+        return owners.map(({ lane }) => lane).join() === [...Array(log.partitions).keys()].join()
+      })
+      assert.ok((await log.members(group)).owners.every(({ owner }) => owner.length > 0))
+      for (const member of members) await member.leave()
+      await eventually('nobody is in it', async () => (await log.members(group)).owners.length === 0)
+    }))
+
   test('a second member takes lanes over; those that stay keep working; a late commit is fenced (2)', async () =>
     withSecond(async (log, other) => {
       const group = mark()

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { exportLedger } from '../../runtime/ledger/export.ts'
+import { listTasks } from '../../runtime/ledger/tasks.ts'
 import { summarise } from '../../runtime/ledger/summary.ts'
 import type { Sql, Tables } from '../../runtime/store/sql.ts'
 import { createLedgerCaller } from '../../services/metering/caller.ts'
@@ -142,7 +143,7 @@ export function sqlTests(subject: () => Sql): void {
     const user = mark()
     // A time of its own, far from that of other tests on the same database.
     const atMs = 4_000_000_000_000 + Math.floor(Math.random() * 1_000_000) * 100_000
-    const instruments = { record: () => undefined }
+    const instruments = { record: () => undefined, count: () => undefined }
     const write = createLedgerCaller({ sql, retentionDays: 1, clock: { now: () => atMs }, instruments })
     const tasks = [1, 2, 3].map((n) => ({
       task_id: `${user}-${n}`,
@@ -159,6 +160,7 @@ export function sqlTests(subject: () => Sql): void {
       error_code: null,
       submitted_at_ms: atMs,
       completed_at_ms: atMs + n,
+      text: `task ${n}`,
     }))
     const said = { satisfaction: 0.75, comment: 'fine', given_by: user, given_at_ms: atMs }
     await write({ feedback: { task_id: `${user}-1`, ...said } })
@@ -214,6 +216,70 @@ export function sqlTests(subject: () => Sql): void {
     const later = { now: () => atMs + 2 * 86_400_000 }
     assert.ok((await deleteOld(sql, 1, later)) >= 7)
     assert.deepEqual(await summarise(sql, { by: 'total', ...range }), [])
+  })
+
+  test('open tasks: opened once, closed by their result, listed in pages with what they used', async () => {
+    const sql = subject()
+    const user = mark()
+    const atMs = 5_000_000_000_000 + Math.floor(Math.random() * 1_000_000) * 100_000
+    const reused: number[] = []
+    const instruments = { record: () => undefined, count: (_: string, by = 1) => void reused.push(by) }
+    const write = createLedgerCaller({ sql, retentionDays: 1, clock: { now: () => atMs }, instruments })
+    const row = { user_id: user, agent: null, model: null, profile: null, lane: 3 }
+    const submit = (n: number, text = `task ${n}`) =>
+      write({ submitted: { ...row, task_id: `${user}-${n}`, text, submitted_at_ms: atMs + n } })
+    await Promise.all([1, 2, 3, 4, 4].map((n) => submit(n)))
+    await submit(2, 'another text\u0000')
+    assert.deepEqual(reused, [1])
+    await write({ usage: usage({ task_id: `${user}-3`, at_ms: atMs, model: 'gpt-4o' }) })
+    const figures = {
+      execution_ms: 1,
+      input_tokens: 1,
+      output_tokens: 1,
+      cost: 0,
+      steps: 1,
+      error_code: null,
+    }
+    for (const n of [5, 1]) {
+      const times = { submitted_at_ms: atMs + n, completed_at_ms: atMs + 100 + n }
+      const { lane: _, ...task } = {
+        ...row,
+        ...figures,
+        ...times,
+        status: 'succeeded',
+        text: 'x',
+        task_id: `${user}-${n}`,
+      }
+      await write({ task })
+    }
+    await submit(5)
+    const listed = async (limit: number) => {
+      const ids: string[] = []
+      for (let after: string | null | undefined; after !== null;) {
+        const { open, ended, next } = await listTasks(
+          sql,
+          { user, limit, ...(after === undefined ? {} : { after }) },
+          null,
+        )
+        ids.push(...[...open, ...ended].map(({ task_id }) => task_id.slice(user.length + 1)))
+        after = next
+      }
+      return ids
+    }
+    for (const limit of [1, 2, 3, 4, 9])
+      assert.deepEqual(await listed(limit), ['4', '3', '2', '5', '1'], `pages of ${limit}`)
+    const { open } = await listTasks(sql, { user, status: 'open', agent: 'main' }, 'main')
+    assert.equal(open.length, 3, 'those that name no agent are the default one’s')
+    assert.deepEqual(open[1]?.used, {
+      modelCalls: 1,
+      inputTokens: 100,
+      outputTokens: 20,
+      cost: 0.000_123,
+      model: 'gpt-4o',
+    })
+    assert.deepEqual((await listTasks(sql, { user, agent: 'main' }, 'other')).open, [])
+    assert.ok((await deleteOld(sql, 1, { now: () => atMs + 2 * 86_400_000 })) >= 6)
+    assert.deepEqual(await listed(9), [])
   })
 
   test('an export goes on where a page ended', async () => {

@@ -58,7 +58,7 @@ async function open(path: string): Promise<IncomingMessage> {
 
 test('streams that are dropped close their tails at once, also where nothing ever comes', async () => {
   const paths = [
-    '/v1/tasks/none/updates',
+    '/v1/tasks/none/updates?early=true',
     '/v1/results',
     '/v1/results?from=earliest',
     '/v1/results?group=dropped',
@@ -74,7 +74,7 @@ test('streams that are dropped close their tails at once, also where nothing eve
 test('all who follow tasks share one tail, and all who follow results another', async () => {
   const before = opened
   const streams = await Promise.all([
-    ...Array.from({ length: 10 }, (_, index) => open(`/v1/tasks/none-${index}/updates`)),
+    ...Array.from({ length: 10 }, (_, index) => open(`/v1/tasks/none-${index}/updates?early=true`)),
     ...Array.from({ length: 10 }, () => open('/v1/results')),
   ])
   assert.equal(opened - before, 2)
@@ -115,7 +115,7 @@ test('empty lines come while nothing happens', async () => {
 })
 
 test('a stream of a task that nobody has heard of ends, and says why', async () => {
-  const text = Buffer.concat(await (await open('/v1/tasks/unheard/updates')).toArray()).toString()
+  const text = Buffer.concat(await (await open('/v1/tasks/unheard/updates?early=true')).toArray()).toString()
   const { error } = JSON.parse(text) as { error: { code: string; message: string } }
   assert.equal(error.code, 'STREAM_SILENT')
   assert.match(error.message, /1000 ms/)
@@ -125,7 +125,7 @@ test('a client follows a task that begins later than a stream stays silent', asy
   const client = await connect({ url: fleet.process.url as string })
   const kinds: TaskUpdate['kind'][] = []
   const following = (async () => {
-    for await (const { kind } of client.watch('late')) kinds.push(kind)
+    for await (const { kind } of client.watch('late', { early: true })) kinds.push(kind)
   })()
   const before = opened
   await eventually('its stream was ended and opened again', () => opened > before)
@@ -137,16 +137,21 @@ test('a client follows a task that begins later than a stream stays silent', asy
 
 test('500 requests may wait for results: others are told to come again, and those that go make room', async () => {
   const stop = new AbortController()
-  const wait = (id: number) => {
+  await fetch(`${fleet.process.url}/v1/tasks`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ text: 'task=slow latency=60000', taskId: 'slow' }),
+  })
+  const wait = () => {
     const { promise, resolve } = Promise.withResolvers<IncomingMessage | null>()
-    const url = `${fleet.process.url}/v1/tasks/nobody-${id}/result?wait=30`
+    const url = `${fleet.process.url}/v1/tasks/slow/result?wait=30`
     get(url, { agent: false, signal: stop.signal }, resolve).on('error', () => resolve(null))
     return promise
   }
   // The requests that ask how it stands may take slots too.
-  const waiting = Array.from({ length: 520 }, (_, id) => wait(id))
+  const waiting = Array.from({ length: 520 }, wait)
   await eventually('no more may wait', async () => {
-    const answer = await fetch(`${fleet.process.url}/v1/tasks/nobody/result?wait=0.01`)
+    const answer = await fetch(`${fleet.process.url}/v1/tasks/slow/result?wait=0.01`)
     return answer.status === 503 && answer.headers.get('retry-after') === '5'
   })
   const submitted = await fetch(`${fleet.process.url}/v1/tasks?wait=20`, {
@@ -158,7 +163,7 @@ test('500 requests may wait for results: others are told to come again, and thos
   stop.abort()
   await Promise.all(waiting)
   await eventually('there is room', async () => {
-    const answer = await fetch(`${fleet.process.url}/v1/tasks/nobody/result?wait=0.01`)
+    const answer = await fetch(`${fleet.process.url}/v1/tasks/slow/result?wait=0.01`)
     return answer.status === 204
   })
 })

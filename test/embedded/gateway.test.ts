@@ -82,12 +82,13 @@ test('submit: 202, the id and where the result will be; the result waits for it'
 })
 
 test('no result yet: 204, also after waiting; the shortest wait harms nobody', async () => {
+  await submit({ text: 'task=slow latency=60000', taskId: 'slow' })
   for (const wait of ['', '?wait=0.2', '?wait=0.001', '?wait=-1'])
-    assert.equal((await ask('GET', `/v1/tasks/nobody/result${wait}`)).status, 204)
+    assert.equal((await ask('GET', `/v1/tasks/slow/result${wait}`)).status, 204)
   assert.equal((await ask('GET', '/health')).status, 200)
   for (const wait of ['?wait=x', '?wait=1&wait=2'])
     assertError(
-      await ask('GET', `/v1/tasks/nobody/result${wait}`),
+      await ask('GET', `/v1/tasks/slow/result${wait}`),
       400,
       'REQUEST_INVALID',
       /wait must be a number/,
@@ -125,7 +126,7 @@ for (const [userId, code, mostSeconds] of refusals)
   })
 
 test('updates: what happens to a task, ending with its result', async () => {
-  const watching = lines<TaskUpdate>('/v1/tasks/seen/updates')
+  const watching = lines<TaskUpdate>('/v1/tasks/seen/updates?early=true')
   await submit({ text: 'task=seen latency=200', taskId: 'seen' })
   const updates = await watching
   const kinds = updates.flatMap((update) => (update.kind === 'progress' ? [update.event.kind] : []))

@@ -4,8 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { sql as raw } from 'kysely'
+import { listTasks } from '../../runtime/ledger/tasks.ts'
 import { openEmbeddedLog } from '../../runtime/log/embedded/log.ts'
 import { openStores } from '../../runtime/store/open.ts'
+import { openSqliteSql } from '../../runtime/store/sql-sqlite.ts'
 import { openSqliteKeyValue } from '../../runtime/store/sqlite.ts'
 
 function settings(context: TestContext) {
@@ -65,4 +68,25 @@ test('expired keys are deleted by the sweep, others stay', async (context) => {
   assert.equal(await store.sweep(), 1)
   assert.deepEqual([await store.get('long'), await store.get('kept')], ['x', 'x'])
   await store.close()
+})
+
+test('a ledger of the release before gets the tables of this one, and keeps its rows', async (context) => {
+  const { dataDir } = settings(context)
+  const before = await openSqliteSql({ dataDir })
+  await before.schema.dropTable('open_tasks').execute()
+  for (const column of ['text_start', 'text_hash'])
+    await before.schema.alterTable('task_ledger').dropColumn(column).execute()
+  await raw`delete from kysely_migration where name = '0002_open_tasks'`.execute(before)
+  await raw`insert into task_ledger values ('old', 'succeeded', null, null, null, null, 1, 2, 3, 4, 5, null, 6, 7)`.execute(
+    before,
+  )
+  await before.destroy()
+  const sql = await openSqliteSql({ dataDir })
+  const { ended } = await listTasks(sql, {}, null)
+  assert.deepEqual(
+    ended.map(({ task_id, text_start, completed_at_ms }) => [task_id, text_start, completed_at_ms]),
+    [['old', null, 7]],
+  )
+  assert.deepEqual(await sql.selectFrom('open_tasks').selectAll().execute(), [])
+  await sql.destroy()
 })

@@ -242,6 +242,7 @@ export const samples: EventMap = {
     resetsAtMs: at + 3_600_000,
     atMs: at,
   },
+  StagePaused: { stage: 'planner', paused: true, reason: 'provider migrates', by: 'bo', atMs: at },
   DeadLettered: {
     sourceTopic: 'tasks.submitted',
     partition: 11,

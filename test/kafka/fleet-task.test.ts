@@ -139,7 +139,7 @@ test('streams that are dropped leave no connection to the brokers behind', async
   const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
   const headers = { 'content-type': 'application/json' }
   const paths = [0, 1, 2, 3, 4].flatMap((n) => [
-    `/v1/tasks/none-${n}/updates`,
+    `/v1/tasks/none-${n}/updates?early=true`,
     '/v1/results',
     `/v1/results?group=left-${n}`,
   ])

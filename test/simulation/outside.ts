@@ -66,16 +66,24 @@ export const STOPPING_MS = 200
 /** A message and a result too large for any record of the log. */
 const sizedFailures: typeof toolFailures = [...toolFailures, 'shouts', 'bulky']
 
-/** The ledger of metering, in memory: idempotent by event and task, as its tables are. */
+/** The ledger of metering, in memory: idempotent by event and task, as its tables are; a task is open until its result. */
 export class MemoryLedger {
   readonly usage = new Map<string, UsageRow>()
   readonly tasks = new Map<string, TaskRow>()
   readonly feedback = new Map<string, FeedbackRow>()
+  readonly open = new Set<string>()
 
   write(request: LedgerWrite): void {
     if ('usage' in request) insert(this.usage, request.usage.event_id, request.usage)
-    else if ('task' in request) insert(this.tasks, request.task.task_id, request.task)
+    else if ('task' in request) {
+      insert(this.tasks, request.task.task_id, request.task)
+      this.open.delete(request.task.task_id)
+    } else if ('submitted' in request) this.#open(request.submitted.task_id)
     else this.feedback.set(request.feedback.task_id, request.feedback)
+  }
+
+  #open(taskId: string): void {
+    if (!this.tasks.has(taskId)) this.open.add(taskId)
   }
 }
 

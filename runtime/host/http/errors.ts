@@ -7,6 +7,8 @@ type HttpError = Error & { statusCode?: number }
 
 const statuses: Partial<Record<ErrorCode, number>> = {
   NOT_FOUND: 404,
+  TASK_UNKNOWN: 404,
+  TASK_ID_REUSED: 409,
   TASK_INVALID: 400,
   REQUEST_INVALID: 400,
   SCHEMA_MISMATCH: 400,

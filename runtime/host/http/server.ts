@@ -20,6 +20,8 @@ export interface Readiness {
   readonly ready: boolean
   /** One entry for each part: stage, log, store …; `problem` null when it works. */
   readonly parts: readonly { readonly name: string; readonly problem: string | null }[]
+  /** Stages of this process that an operator has paused: the process itself is well. Absent: none. */
+  readonly paused?: readonly string[]
 }
 
 export interface HttpSources {

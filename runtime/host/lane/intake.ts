@@ -139,12 +139,19 @@ export class Intake {
 
   #mayTake(record: LogRecord | undefined): record is LogRecord {
     if (this.#stopped || record === undefined || !this.#offsets.hasRoom(record)) return false
+    if (record.topic !== CONTROL && this.#isPaused()) return false
     const { maxPendingPerLane, maxTakenPerLane } = this.#parts.options
     const { running, taken } = this.#sink.load()
     return (
       taken + this.#burial.waiting < maxTakenPerLane &&
       (record.topic === CONTROL || running < maxPendingPerLane)
     )
+  }
+
+  /** Cancels and decisions are taken nevertheless: a pause must not keep anybody from ending a task. */
+  #isPaused(): boolean {
+    const { pauses, stage } = this.#parts
+    return pauses?.isPaused(stage.name) ?? false
   }
 
   async #pump(topic: LogTopic): Promise<void> {

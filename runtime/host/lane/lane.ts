@@ -81,7 +81,11 @@ export class Lane {
       gate: place.gate,
       lost: this.#lost.signal,
     })
-    this.#timers = new TimerQueue(parts.clock, (timer) => this.#fire(timer))
+    this.#timers = new TimerQueue(
+      parts.clock,
+      (timer) => this.#fire(timer),
+      () => parts.pauses?.isPaused(parts.stage.name) ?? false,
+    )
     this.#effects = new LaneEffects(parts, {
       epoch: open.epoch,
       state,
@@ -149,6 +153,13 @@ export class Lane {
   /** Rows and timers that the lane holds in memory. */
   rows(): Iterable<RowChange> {
     return this.#state.rows()
+  }
+
+  /** A pause began or ended. */
+  proceed(): void {
+    if (this.isLost) return
+    this.#timers.proceed()
+    this.#intake.proceed()
   }
 
   /** The lane moves to another process, which must not mistake that for a death of this one. */

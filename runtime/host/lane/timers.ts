@@ -24,9 +24,12 @@ export class TimerQueue {
   readonly #fire: (timer: ArmedTimer) => void
   #cancelWake: (() => void) | null = null
   #wakeAtMs = Number.POSITIVE_INFINITY
+  readonly #isHeld: () => boolean
   #stopped = false
 
-  constructor(clock: Clock, fire: (timer: ArmedTimer) => void) {
+  /** While `isHeld`, none fires: see `proceed`. */
+  constructor(clock: Clock, fire: (timer: ArmedTimer) => void, isHeld: () => boolean = () => false) {
+    this.#isHeld = isHeld
     this.#clock = clock
     this.#fire = fire
   }
@@ -49,6 +52,12 @@ export class TimerQueue {
     if (first && !this.#stopped) this.#wakeAt(first.dueMs)
   }
 
+  /** They are no longer held: fires those that came due meanwhile. */
+  proceed(): void {
+    const first = this.#queue.peek()
+    if (first && !this.#stopped) this.#wakeAt(first.dueMs)
+  }
+
   stop(): void {
     this.#stopped = true
     this.#cancelWake?.()
@@ -63,6 +72,7 @@ export class TimerQueue {
   #wake(): void {
     this.#wakeAtMs = Number.POSITIVE_INFINITY
     this.#cancelWake = null
+    if (this.#isHeld()) return
     const now = this.#clock.now()
     let next = this.#queue.peek()
     for (let fired = 0; next && next.dueMs <= now && fired < MAX_FIRED_AT_ONCE && !this.#stopped; fired++) {

@@ -6,7 +6,15 @@ import { FlotillaError, messageOf } from '../../errors.ts'
 import { WriteUncertain } from '../../store/data-file.ts'
 import { mustBePublishable } from '../limits.ts'
 import { CommitFailed, CommitUncertain, LaneFenced } from '../port.ts'
-import type { KeySearch, Log, LogRecord, LogTopic, OutgoingRecord, PartitionRange } from '../port.ts'
+import type {
+  GroupMembers,
+  KeySearch,
+  Log,
+  LogRecord,
+  LogTopic,
+  OutgoingRecord,
+  PartitionRange,
+} from '../port.ts'
 import { Group } from './group.ts'
 import { Pump } from './reader.ts'
 import type { LogStorage, Slot } from './storage.ts'
@@ -91,6 +99,10 @@ export class Engine {
     const found = this.#groups.get(name) ?? new Group(name, lanes, this.soon)
     this.#groups.set(name, found)
     return found
+  }
+
+  members(name: string): GroupMembers {
+    return this.#groups.get(name)?.view ?? { topics: [], owners: [] }
   }
 
   async subscribe(group: string, topics: readonly LogTopic[]): Promise<void> {

@@ -5,7 +5,11 @@
 // 3. A lane that a member has declined is never given to it again; if every member has, nobody gets it.
 // 4. Changes within one tick (joins, leaves) are one rebalance.
 
+import type { GroupMembers, LogTopic } from '../port.ts'
+
 export interface Member {
+  readonly name: string
+  readonly topics: readonly LogTopic[]
   readonly onAssigned: (lane: number) => void
   readonly onRevoked: (lane: number) => void
 }
@@ -62,6 +66,12 @@ export class Group {
 
   get inUse(): boolean {
     return this.#members.length > 0
+  }
+
+  get view(): GroupMembers {
+    const topics = new Set(this.#members.flatMap((member) => member.topics))
+    const owners = [...this.#held].map(([lane, { name: owner }]) => ({ lane, owner }))
+    return { topics: [...topics], owners: owners.toSorted((a, b) => a.lane - b.lane) }
   }
 
   join(member: Member): void {

@@ -38,6 +38,8 @@ function tailShared(engine: Engine, options: TailOptions, name: string, handler:
   const onLane = (lane: number, act: (slot: Slot) => void): void =>
     slots.filter((slot) => slot.partition === lane).forEach(act)
   const member: Member = {
+    name: 'reader',
+    topics: options.topics,
     onAssigned: (lane) =>
       onLane(lane, (slot) => reader.add(slot, engine.storage.position(name, slot)?.offset ?? 0)),
     onRevoked: (lane) => onLane(lane, (slot) => reader.remove(slot)),

@@ -31,6 +31,7 @@ export function createView(engine: Engine, onClose: () => void): Log {
     read: async (topic, partition, fromOffset, limit) => engine.read(topic, partition, fromOffset, limit),
     ranges: async (topics) => engine.ranges(topics),
     positions: async (group, kind = 'stage') => engine.positions(groupName(kind, group)),
+    members: async (group) => engine.members(groupName('stage', group)),
     topicIds: async (topics) => new Map(topics.map((topic) => [topic, engine.storage.identity(topic)])),
     advice: async () => [],
     check: () => engine.storage.transact(() => undefined),
@@ -49,6 +50,8 @@ async function join(
   await engine.subscribe(name, topics)
   const group = engine.group(name, engine.partitions)
   const member: Member = {
+    name: options.instance,
+    topics,
     onAssigned: (lane) => listener.onAssigned(lane),
     onRevoked: (lane) => listener.onRevoked(lane),
   }

@@ -1,9 +1,9 @@
 // Creates topics, and answers operators: bounds, positions, whether the log can be used.
 import { topics as contract } from '../../../schemas/topics.ts'
 import { FlotillaError, messageOf } from '../../errors.ts'
-import type { LogTopic, PartitionRange } from '../port.ts'
+import type { GroupMembers, LogTopic, PartitionRange } from '../port.ts'
 import { isOpen, openTopicAdvice, openTopicSettings, partitionAdvice, sizeAdvice } from './advice.ts'
-import type { Admin } from './client.ts'
+import { decodeAssignment, decodeSubscription, type Admin } from './client.ts'
 import type { Context } from './context.ts'
 import { isTransient } from './errors.ts'
 import { pause } from './link.ts'
@@ -180,6 +180,28 @@ export async function positions(
     const name = logical.get(topic)
     return name === undefined ? [] : [{ topic: name, partition, offset }]
   })
+}
+
+/** A member is named by its client id, which has its process id, and its host. */
+export async function members(context: Context, groupId: string): Promise<GroupMembers> {
+  const admin = context.client.admin()
+  try {
+    await admin.connect()
+    const { groups } = await admin.describeGroups([groupId])
+    const found = groups.flatMap((group) => group.members)
+    const logical = new Map(allTopics.map((topic) => [context.names.topic(topic), topic]))
+    const topics = new Set(found.flatMap(({ memberMetadata }) => decodeSubscription(memberMetadata).topics))
+    const owners = found.flatMap(({ clientId, clientHost, memberAssignment }) => {
+      const lanes = new Set(Object.values(decodeAssignment(memberAssignment)).flat())
+      return [...lanes].map((lane) => ({ lane, owner: `${clientId}@${clientHost.replace(/^\//, '')}` }))
+    })
+    return {
+      topics: [...topics].flatMap((name) => logical.get(name) ?? []),
+      owners: owners.toSorted((a, b) => a.lane - b.lane),
+    }
+  } finally {
+    await admin.disconnect().catch(() => {})
+  }
 }
 
 /** Asks a broker through a new connection, so that the answer is current. */

@@ -2,6 +2,7 @@
 import { FlotillaError, messageOf } from '../../errors.ts'
 import type { GroupKind } from '../groups.ts'
 import type {
+  GroupMembers,
   JoinOptions,
   KeySearch,
   LaneListener,
@@ -14,7 +15,7 @@ import type {
   Tail,
   TailOptions,
 } from '../port.ts'
-import { advice, check, ensureTopics, positions, ranges } from './admin.ts'
+import { advice, check, ensureTopics, members, positions, ranges } from './admin.ts'
 import { createClient, type RawMessage } from './client.ts'
 import { once } from '../../once.ts'
 import type { Context } from './context.ts'
@@ -146,6 +147,11 @@ class KafkaLog implements Log {
   ): Promise<{ topic: LogTopic; partition: number; offset: number }[]> {
     const groupId = this.#context.names.group(kind, group)
     return answered(`asking for the positions of ${groupId}`, positions(this.#context, groupId))
+  }
+
+  members(group: string): Promise<GroupMembers> {
+    const groupId = this.#context.names.group('stage', group)
+    return answered(`asking for the members of ${groupId}`, members(this.#context, groupId))
   }
 
   topicIds(topics: readonly LogTopic[]): Promise<ReadonlyMap<LogTopic, string>> {

@@ -2,20 +2,22 @@
 // Only the shape of requests is checked here: the router decides about tasks, and its rejection is a result.
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { LogClient } from '../../../client/log/client.ts'
-import { directOperator, openParts } from '../../../operator/direct/index.ts'
+import { directOperator, directTasks, openParts } from '../../../operator/direct/index.ts'
 import type { TaskInput, TaskResult } from '../../../client/types.ts'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
 import type { RoutesContext } from '../../../runtime/service.ts'
 import { bodyOf, numberOf, present, queryNumber, textOf } from '../request-values.ts'
+import { KnownTasks, refuseUnknown } from '../known-tasks.ts'
 import { streamRoutes } from '../streams.ts'
 import { operatorRoutes } from './operator.ts'
 import { Waiters } from '../waiters.ts'
 
 const MAX_WAIT_SECONDS = 30
 const routes =
-  'there are POST /v1/tasks?wait=SECONDS, GET /v1/tasks/:id/result?wait=SECONDS, GET /v1/tasks/:id/updates, ' +
-  'POST /v1/tasks/:id/cancel, /feedback, /quality and /approvals/:callId, GET /v1/results, /v1/usage, /v1/limits, /v1/alerts, /v1/topics, /v1/breakers and /v1/dead-letters'
+  'there are POST /v1/tasks?wait=SECONDS, GET /v1/tasks, /v1/tasks/:id, /v1/tasks/:id/result?wait=SECONDS, GET /v1/tasks/:id/updates, ' +
+  'POST /v1/tasks/:id/cancel, /feedback, /quality and /approvals/:callId, GET /v1/results, /v1/usage, /v1/limits, /v1/alerts, /v1/topics, /v1/breakers, /v1/dead-letters and ' +
+  '/v1/fleet/agents, /tools, /models, /config, /lanes and /pauses'
 
 type Params = { id: string; callId: string }
 type Query = { wait?: string }
@@ -24,6 +26,9 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const { log, codec, blobs, instruments } = context
   const client = new LogClient({ log, codec, blobs, instruments, name: 'gateway', boundedSearch: true })
   const waiters = new Waiters(client)
+  const parts = openParts(context)
+  const known = new KnownTasks(await directTasks(parts))
+  refuseUnknown(app, known)
   app.addHook('onClose', () => client.close())
   app.setNotFoundHandler((request, reply) =>
     sendError(new FlotillaError('NOT_FOUND', `no route ${request.method} ${request.url}; ${routes}`), reply),
@@ -31,17 +36,24 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
 
   app.post<{ Querystring: Query }>('/v1/tasks', async (request, reply) => {
     const waitMs = waitMsOf(request.query)
-    const { taskId } = await client.submit(bodyOf(request) as unknown as TaskInput)
+    const body = bodyOf(request)
+    const isRepeated = await known.isRepeated(body)
+    const taskId = isRepeated
+      ? String(body['taskId'])
+      : (await client.submit(body as unknown as TaskInput)).taskId
+    known.keep(taskId)
     reply.header('location', `/v1/tasks/${taskId}/result`)
     const result = waitMs === 0 ? null : await waiters.afterSubmitting(taskId, waitMs, reply)
-    if (result === null) return reply.code(202).send({ taskId })
+    if (result === null) return reply.code(isRepeated ? 200 : 202).send({ taskId })
     return sendResult(result, reply)
   })
 
   app.get<{ Params: Params; Querystring: Query }>('/v1/tasks/:id/result', async (request, reply) => {
     const waitMs = waitMsOf(request.query)
     const { id } = request.params
+    if (waitMs > 0) await known.assert(id)
     const result = waitMs === 0 ? await client.find(id) : await waiters.wait(id, waitMs, reply)
+    if (result === null) await known.assert(id)
     return result ?? reply.code(204).send()
   })
 
@@ -66,7 +78,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
     return reply.code(202).send({ taskId })
   })
 
-  operatorRoutes(app, directOperator(openParts(context)))
+  operatorRoutes(app, directOperator(parts))
 
   app.post<{ Params: Params }>('/v1/tasks/:id/feedback', async (request, reply) => {
     const { satisfaction, comment, userId } = bodyOf(request)

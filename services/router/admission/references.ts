@@ -1,11 +1,11 @@
 // Everything that a task names must be configured here. Otherwise it is rejected with the remedy, never run
 // on something else.
+import { DEFAULT_AGENT, defaultAgentOf } from '../../../runtime/config/defaults.ts'
 import { executorKind } from '../../../runtime/config/executors.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
 import { NO_MODEL } from '../../../runtime/models/missing.ts'
 import type { Failure } from '../../../runtime/stage.ts'
-import { DEFAULT_AGENT } from '../constants.ts'
 
 const known = (names: Iterable<string>): string => [...names].sort().join(', ') || 'none'
 
@@ -13,20 +13,13 @@ const known = (names: Iterable<string>): string => [...names].sort().join(', ') 
 export function agentNameOf(asked: string | null, fleet: Fleet): { name: string } | { rejected: Failure } {
   const names = Object.keys(fleet.agents)
   const agents = known(names.length === 0 ? [DEFAULT_AGENT] : names)
-  const name = asked ?? defaultAgent(fleet)
+  const name = asked ?? defaultAgentOf(fleet)
   if (name === null) {
     const message = `The task names no agent, and this fleet has several: ${agents}. Name one, or set defaultAgent in flotilla.config.ts.`
     return { rejected: failure('AGENT_UNKNOWN', message) }
   }
   if (Object.hasOwn(fleet.agents, name) || (names.length === 0 && name === DEFAULT_AGENT)) return { name }
   return { rejected: failure('AGENT_UNKNOWN', `There is no agent "${name}". Known agents: ${agents}.`) }
-}
-
-function defaultAgent({ agents, defaultAgent: named }: Fleet): string | null {
-  const [only, ...others] = Object.keys(agents)
-  if (named !== undefined) return named
-  if (only === undefined || Object.hasOwn(agents, DEFAULT_AGENT)) return DEFAULT_AGENT
-  return others.length === 0 ? only : null
 }
 
 export function checkProfile(name: string | null, fleet: Fleet): Failure | null {

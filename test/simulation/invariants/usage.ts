@@ -88,6 +88,8 @@ function inLedger(evidence: Evidence, { ledger }: Simulation['outside']): string
     if (row?.status !== data.status)
       violations.push(`task ${data.taskId} is ${row?.status} in the ledger, not ${data.status}`)
   }
+  for (const taskId of ledger.open)
+    if (ledger.tasks.has(taskId)) violations.push(`task ${taskId} has ended and is open in the ledger`)
   for (const { data } of evidence.of('FeedbackGiven'))
     if (!ledger.feedback.has(data.taskId) && isTaskId(data.taskId))
       violations.push(`the feedback on ${data.taskId} was lost`)

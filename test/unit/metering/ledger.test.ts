@@ -3,13 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
+import { askedOf } from '../../../runtime/ledger/asked.ts'
 import { exportLedger } from '../../../runtime/ledger/export.ts'
 import { summarise, type SummaryBy } from '../../../runtime/ledger/summary.ts'
 import type { Sql } from '../../../runtime/store/sql.ts'
 import { openSqliteSql } from '../../../runtime/store/sql-sqlite.ts'
 import { Batches } from '../../../services/metering/batches.ts'
 import { createLedgerCaller } from '../../../services/metering/caller.ts'
-import { taskRow, usageRow, type LedgerWrite } from '../../../services/metering/call.ts'
+import { taskRow, usageRow, type LedgerWrite, type SubmittedRow } from '../../../services/metering/call.ts'
 import { deleteOld } from '../../../services/metering/retention.ts'
 import { showUsersToday, USERS_SHOWN } from '../../../services/metering/users-today.ts'
 import { completed, used } from './events.ts'
@@ -24,6 +25,8 @@ beforeEach(async () => {
   await sql.deleteFrom('usage_ledger').execute()
   await sql.deleteFrom('task_ledger').execute()
   await sql.deleteFrom('task_feedback').execute()
+  await sql.deleteFrom('open_tasks').execute()
+  counts = []
 })
 after(async () => {
   await sql.destroy()
@@ -33,12 +36,16 @@ after(async () => {
 const DAY = 86_400_000
 const NOW = Date.UTC(2026, 0, 10)
 let scores: [string, number][] = []
+let counts: [string, number][] = []
 const callerOn = (database: Sql) =>
   createLedgerCaller({
     sql: database,
     retentionDays: 30,
     clock: { now: () => NOW },
-    instruments: { record: (name, value) => void scores.push([name, value]) },
+    instruments: {
+      record: (name, value) => void scores.push([name, value]),
+      count: (name, by) => void counts.push([name, by ?? 1]),
+    },
   })
 const write = (request: LedgerWrite) => callerOn(sql)(request)
 const usageIds = async () =>
@@ -90,6 +97,60 @@ test('a database that is away is tried again', async () => {
   await other.destroy()
 })
 
+const submitted = (task_id: string, text: string, submitted_at_ms = NOW): SubmittedRow => ({
+  task_id,
+  text,
+  user_id: 'ann',
+  agent: null,
+  model: null,
+  profile: null,
+  lane: 0,
+  submitted_at_ms,
+})
+const withAsked = ({ text, ...row }: SubmittedRow) => ({ ...row, ...askedOf(text) })
+const openIds = async () =>
+  (await sql.selectFrom('open_tasks').select('task_id').orderBy('task_id').execute()).map(
+    ({ task_id }) => task_id,
+  )
+
+test('a task is open from its submission to its result, whichever comes first and however often', async () => {
+  const both = [{ submitted: submitted('t1', 'task') }, { task: taskRow(completed()) }] as const
+  await write({ submitted: submitted('t2', 'another') })
+  for (const [first, second] of [both, both.toReversed() as unknown as typeof both]) {
+    for (let time = 0; time < 2; time++) await write(first)
+    await write(second)
+    assert.deepEqual(await openIds(), ['t2'])
+    await sql.deleteFrom('task_ledger').execute()
+  }
+})
+
+test('an id that comes again with another text is counted, and the first text stays', async () => {
+  await write({ submitted: submitted('t1', 'task') })
+  await write({ submitted: submitted('t1', ' task\n') })
+  assert.deepEqual(counts, [])
+  const caller = callerOn(sql)
+  await Promise.all(['one', 'other'].map((text) => caller({ submitted: submitted('t2', text) })))
+  await write({ submitted: submitted('t1', 'something else') })
+  await write({ task: taskRow(completed()) })
+  await write({ submitted: submitted('t1', 'something else') })
+  assert.deepEqual(counts, [
+    ['task_ids_reused', 1],
+    ['task_ids_reused', 1],
+    ['task_ids_reused', 1],
+  ])
+  const first = await sql.selectFrom('open_tasks').select('text_start').execute()
+  assert.deepEqual(
+    first.map(({ text_start }) => text_start),
+    ['one'],
+  )
+})
+
+test('the beginning of a text is one line that every database takes', () => {
+  const { text_start } = askedOf(` a\u0000b\r\n\ud800c ${'x'.repeat(200)}`)
+  assert.match(text_start, /^a b c x+…$/)
+  assert.equal(text_start.length, 101)
+})
+
 const feedbackOf = (taskId: string) =>
   sql.selectFrom('task_feedback').selectAll().where('task_id', '=', taskId).executeTakeFirst()
 
@@ -121,17 +182,17 @@ test('rows past the retention go, a thousand a statement, and do not come back b
       .insertInto('usage_ledger')
       .values(rows.slice(from, from + 500))
       .execute()
-  await sql
-    .insertInto('task_ledger')
-    .values(taskRow(completed({ completedAtMs: old })))
-    .execute()
+  const { text: _, ...task } = taskRow(completed({ completedAtMs: old }))
+  await sql.insertInto('task_ledger').values(task).execute()
+  const open = submitted('forgotten', 'an id that came again', old)
+  await sql.insertInto('open_tasks').values(withAsked(open)).execute()
   const unsaid = { comment: null, given_by: null, quality: null, scorer: null, scored_at_ms: 0 }
   await sql
     .insertInto('task_feedback')
     .values({ task_id: 't1', satisfaction: 1, given_at_ms: old, ...unsaid })
     .execute()
   await write({ usage: usageRow('kept', used({ atMs: old + 1 })) })
-  assert.equal(await deleteOld(sql, 30, { now: () => NOW }), 2_502)
+  assert.equal(await deleteOld(sql, 30, { now: () => NOW }), 2_503)
   await write({ usage: usageRow('o1', used({ atMs: old })) })
   await write({ task: taskRow(completed({ completedAtMs: old })) })
   assert.deepEqual(await usageIds(), ['kept'])

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { drive } from '../../../runtime/testing/stage-driver.ts'
 import { createMeteringStage } from '../../../services/metering/stage.ts'
+import { emptyTask } from '../../../schemas/task-fields.ts'
 import { completed, used } from './events.ts'
 
 const start = () => drive(createMeteringStage(), { now: 5_000 })
@@ -27,6 +28,14 @@ test('a task is written with its steps counted', () => {
   driver.send('tasks.completed', 'TaskCompleted', completed({ status: 'failed' }))
   const row = requestOf(driver, 'task')
   assert.deepEqual([row['steps'], row['status'], row['execution_ms']], [2, 'failed', 1_500])
+})
+
+test('a submission opens its task, under the key that its record gives it', () => {
+  const driver = start()
+  const task = { ...emptyTask, text: 'count', userId: 'ann', taskId: 't1' }
+  driver.send('tasks.submitted', 'TaskSubmitted', task)
+  const { task_id, user_id, text, submitted_at_ms } = requestOf(driver, 'submitted')
+  assert.deepEqual([task_id, user_id, text, submitted_at_ms], ['t1', 'ann', 'count', 5_000])
 })
 
 test('what is said of a task is written as said, and leaves no state', () => {

@@ -92,6 +92,7 @@ export function withFaults(log: Log, clock: Clock, faults: Faults, losses: LogLo
     ranges: (topics) => alive(log.ranges(topics)),
     find: (search) => alive(log.find(search)),
     positions: (group, kind) => alive(log.positions(group, kind)),
+    members: (group) => alive(log.members(group)),
     topicIds: (topics) => alive(log.topicIds(topics)),
     advice: () => log.advice(),
     check: () => alive(log.check()),

@@ -93,7 +93,7 @@ export function createMemoryBroker(options: MemoryBrokerOptions = {}): MemoryBro
     sweep: () => engine.sweep(),
     rebalance(name) {
       const group = engine.group(name, partitions)
-      const passing = { onAssigned: () => undefined, onRevoked: () => undefined }
+      const passing = { name: 'passing', topics: [], onAssigned: () => undefined, onRevoked: () => undefined }
       group.join(passing)
       clock.schedule(0, () => clock.schedule(0, () => group.leave(passing)))
     },

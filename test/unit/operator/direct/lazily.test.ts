@@ -36,6 +36,7 @@ function partsIn(t: TestContext): { parts: FleetParts; opened: string[] } {
       return sql
     },
     ...{ codec: away('codec'), blobs: away('blobs'), limits: away('limits'), fleet: away('fleet') },
+    environment: away('environment'),
   }
   return { parts, opened }
 }

@@ -1,0 +1,84 @@
+import { type Command, Option } from 'commander'
+import type { TaskView } from '../../operator/direct/tasks.ts'
+import { usingOperator } from '../../operator/connect.ts'
+import { taskQuery } from '../../runtime/ledger/task-query.ts'
+import { taskStates } from '../../runtime/ledger/tasks.ts'
+import { paint, print, printJson, say } from '../output.ts'
+import { printTable, type Column } from '../table.ts'
+import { doing, pauseLines, statusColours } from '../task-state.ts'
+import { elapsed, money } from '../units.ts'
+
+export function definePs(command: Command): void {
+  command
+    .description('tasks that wait or run: what each does now, and for how long')
+    .option('-a, --all', 'also tasks that have ended, the latest first')
+    .addOption(new Option('--status <state>', 'tasks in one state').choices([...taskStates, 'open']))
+    .option('--agent <name>', 'tasks of one agent')
+    .option('--user <id>', 'tasks of one user')
+    .option('--model <name>', 'tasks on one model')
+    .option('--since <when>', 'submitted (ended) since: 30m, 2h, 1d, or a day')
+    .option('--limit <n>', 'how many at most (100)')
+    .option('--after <next>', 'the next page: the "next" of the page before')
+    .option('--json', '{"tasks": …, "next": …} on stdout')
+    .action(ps)
+}
+
+type Options = { all?: boolean; json?: boolean } & Record<string, unknown>
+
+async function ps({ all, json, ...filters }: Options): Promise<void> {
+  const query = taskQuery(filters)
+  const wanted = all || query.status !== undefined ? query : { ...query, status: 'open' as const }
+  await usingOperator(async ({ tasks, pauses }) => {
+    const page = await tasks.list(wanted)
+    if (json) return printJson(page)
+    if (page.tasks.length === 0)
+      print(all ? 'No tasks.' : 'No task waits or runs. Those that have ended: flotilla ps --all')
+    else
+      printTable(
+        columns,
+        page.tasks.map(cellsOf),
+        (index) => statusColours[page.tasks[index]?.status ?? 'running'],
+      )
+    for (const line of pauseLines(await pauses.list())) say(paint('yellow', line))
+    if (page.next !== null) say(`There are more: flotilla ps --after '${page.next}' with the same options`)
+  })
+  process.exit(0)
+}
+
+const columns: readonly Column[] = [
+  { name: 'id', keep: true },
+  { name: 'status' },
+  { name: 'doing' },
+  { name: 'for', kind: 'figure' },
+  { name: 'age', kind: 'figure' },
+  { name: 'agent' },
+  { name: 'task' },
+  { name: 'step', kind: 'figure', optional: true },
+  { name: 'user', optional: true },
+  { name: 'cost', kind: 'figure', optional: true },
+  { name: 'model', optional: true },
+  { name: 'lane', kind: 'figure', optional: true },
+]
+
+function cellsOf(task: TaskView): string[] {
+  const nowMs = Date.now()
+  return [
+    task.taskId,
+    task.status.replace('_', ' '),
+    doing(task),
+    elapsed(
+      Math.max(
+        0,
+        (task.completedAtMs ?? nowMs) - (task.completedAtMs === null ? task.sinceMs : task.submittedAtMs),
+      ),
+    ),
+    elapsed(Math.max(0, nowMs - task.submittedAtMs)),
+    task.agent ?? '–',
+    task.text ?? '–',
+    String(task.step ?? task.steps ?? '–'),
+    task.userId ?? '–',
+    money(task.cost),
+    task.model ?? '–',
+    String(task.lane),
+  ]
+}

@@ -1,0 +1,74 @@
+import type { Command } from 'commander'
+import type { TaskDetail } from '../../operator/direct/tasks.ts'
+import { fieldsOf } from '../../operator/direct/progress.ts'
+import { usingOperator } from '../../operator/connect.ts'
+import type { TaskProgressed } from '../../schemas/generated/events.ts'
+import { paint, print, printJson } from '../output.ts'
+import { shorten } from '../render.ts'
+import { doing, statusColours } from '../task-state.ts'
+import { count, elapsed, moment, money, plural } from '../units.ts'
+
+export function defineStatus(command: Command): void {
+  command
+    .description('one task: its state, what happened to it so far, and what it has cost')
+    .argument('<taskId>')
+    .option('--json', 'one JSON object on stdout')
+    .action(status)
+}
+
+async function status(taskId: string, options: { json?: boolean }): Promise<void> {
+  await usingOperator(async ({ tasks }) => {
+    const task = await tasks.get(taskId)
+    if (options.json) printJson(task)
+    else show(task)
+  })
+  process.exit(0)
+}
+
+function show(task: TaskDetail): void {
+  const nowMs = Date.now()
+  const state = [task.status.replace('_', ' '), doing(task)].filter(Boolean).join(': ')
+  const colour = statusColours[task.status]
+  const used = `${count(task.inputTokens)} + ${count(task.outputTokens)} tokens, ${money(task.cost)}`
+  const lines: [string, string][] = [
+    ['task', task.taskId],
+    ['state', colour === null ? state : paint(colour, state)],
+    ['asked', task.text ?? '–'],
+    ['agent', `${task.agent ?? '–'}${task.profile === null ? '' : `, profile ${task.profile}`}`],
+    ['user', task.userId ?? '–'],
+    ['model', task.model ?? '–'],
+    [
+      'submitted',
+      `${moment(task.submittedAtMs)}, ${elapsed(nowMs - task.submittedAtMs)} ago, lane ${task.lane}`,
+    ],
+    [task.completedAtMs === null ? 'used so far' : 'used', used],
+  ]
+  if (task.completedAtMs !== null) {
+    lines.push([
+      'ended',
+      `${moment(task.completedAtMs)}, after ${elapsed(task.completedAtMs - task.submittedAtMs)}`,
+    ])
+    lines.push(['steps', plural(task.steps ?? 0, 'step')])
+  }
+  for (const [name, value] of lines) print(`${paint('cyan', name.padEnd(12))}${value}`)
+  if (task.completedAtMs !== null) return print(paint('dim', `Its answer: flotilla result ${task.taskId}`))
+  if (!task.eventsWhole) print(paint('dim', '… earlier events are further back in the log than is read'))
+  for (const event of task.events) print(eventLine(event, task.submittedAtMs))
+}
+
+function eventLine(event: TaskProgressed, sinceMs: number): string {
+  const { kind, step, atMs } = event
+  const { model, tool, code, status: ended, durationMs, message, for: what } = fieldsOf(event)
+  const parts = [
+    model,
+    tool,
+    ended,
+    code,
+    what,
+    message,
+    typeof durationMs === 'number' ? elapsed(durationMs) : null,
+  ]
+  const detail = parts.filter((part) => typeof part === 'string' && part !== '').join(' ')
+  const at = `+${elapsed(Math.max(0, atMs - sinceMs))}`.padStart(9)
+  return `${paint('dim', at)}  ${step === null ? '' : `step ${step} `}${kind.replaceAll('_', ' ')} ${paint('dim', shorten(detail))}`
+}

@@ -1,0 +1,36 @@
+// Whether a task exists, where no gateway says so: a client on Kafka only writes to the log.
+import { usingOperator } from '../operator/connect.ts'
+import { assertSameText, type TaskDetail } from '../operator/direct/tasks.ts'
+import { readEnvironment } from '../runtime/config/environment.ts'
+import { FlotillaError } from '../runtime/errors.ts'
+
+/** Rejects with TASK_UNKNOWN. What can't be found out, without the database for example, counts as known. */
+export async function assertTask(taskId: string): Promise<void> {
+  if (isOnLog()) await taskOf(taskId)
+}
+
+/** The same, also for a fleet behind a gateway: for commands that got nothing from it. */
+export async function assertNotUnknown(taskId: string): Promise<void> {
+  await taskOf(taskId)
+}
+
+/** Rejects with TASK_ID_REUSED if the id was used for another text. */
+export async function assertUnused(taskId: string | undefined, text: string): Promise<void> {
+  if (taskId === undefined || !isOnLog()) return
+  const task = await taskOf(taskId).catch(() => null)
+  if (task?.textHash != null) assertSameText(taskId, text, task.textHash)
+}
+
+function isOnLog(): boolean {
+  const { kafkaBrokers, databaseUrl, raw } = readEnvironment(process.env)
+  return kafkaBrokers.length > 0 && databaseUrl !== null && !raw['FLOTILLA_URL']
+}
+
+async function taskOf(taskId: string): Promise<TaskDetail | null> {
+  try {
+    return await usingOperator(({ tasks }) => tasks.get(taskId))
+  } catch (error) {
+    if (error instanceof FlotillaError && error.code === 'TASK_UNKNOWN') throw error
+    return null
+  }
+}

@@ -1,0 +1,83 @@
+// What an open task does now, from its newest events. Pure.
+import type { TaskState } from '../../runtime/ledger/tasks.ts'
+import type { TaskProgressed } from '../../schemas/generated/events.ts'
+import { fieldsOf, type Progress } from './progress.ts'
+
+/**
+ * submitted: the router has not read it yet. model, work: waits for an answer; runs what the answer asked for
+ * (tools, code). unknown: its last event is further back in the log than is read.
+ */
+export type Phase =
+  'submitted' | 'queued' | 'model' | 'work' | 'retry' | 'approval' | 'limit' | 'breaker' | 'unknown'
+
+export interface Now {
+  readonly status: TaskState
+  /** Null: it has ended a moment ago. */
+  readonly phase: Phase | null
+  readonly sinceMs: number
+  readonly detail: string | null
+  readonly step: number | null
+  readonly model: string | null
+}
+
+export function phaseOf(progress: Progress | undefined, submittedAtMs: number): Now {
+  const event = progress?.events.at(-1)
+  if (event === undefined) {
+    const isUnread = progress?.isWhole ?? true
+    const now = { sinceMs: submittedAtMs, detail: null, step: null, model: null }
+    return isUnread
+      ? { status: 'queued', phase: 'submitted', ...now }
+      : { status: 'running', phase: 'unknown', ...now }
+  }
+  return { ...stateOf(event), sinceMs: event.atMs, model: modelIn(progress?.events ?? []) }
+}
+
+function stateOf(event: TaskProgressed): Pick<Now, 'status' | 'phase' | 'detail' | 'step'> {
+  const { kind, step } = event
+  const fields = fieldsOf(event)
+  switch (kind) {
+    case 'queued':
+      return { status: 'queued', phase: 'queued', detail: null, step: null }
+    case 'admitted':
+      return { status: 'running', phase: 'model', detail: null, step: 1 }
+    case 'step_completed':
+      return { status: 'running', phase: 'model', detail: null, step: step === null ? null : step + 1 }
+    case 'model_changed':
+      return { status: 'running', phase: 'model', detail: null, step }
+    case 'retry_scheduled':
+      return { status: 'running', phase: 'retry', detail: whyOf(fields), step }
+    case 'waiting':
+      return { status: 'waiting', ...waitOf(fields), step }
+    case 'model_called':
+    case 'tool_started':
+    case 'tool_called':
+    case 'code_run':
+    case 'cancel_requested':
+      return { status: 'running', phase: 'work', detail: null, step }
+    case 'completed':
+      return { status: fields['status'] as TaskState, phase: null, detail: textIn(fields['code']), step }
+  }
+}
+
+function waitOf(fields: Record<string, unknown>): Pick<Now, 'phase' | 'detail'> {
+  if (fields['for'] === 'approval') return { phase: 'approval', detail: textIn(fields['tool']) }
+  const code = whyOf(fields)
+  return { phase: code === 'RATE_LIMITED' ? 'limit' : 'breaker', detail: code }
+}
+
+/** The error code that led to a wait, wherever its stage puts it. */
+function whyOf({ code, error }: Record<string, unknown>): string | null {
+  const inner: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : null
+  return textIn(code) ?? textIn(inner)
+}
+
+const textIn = (value: unknown): string | null => (typeof value === 'string' ? value : null)
+
+/** The model in use: of the last change, else of the admission. */
+function modelIn(events: readonly TaskProgressed[]): string | null {
+  const last = events.findLast(
+    ({ kind }) => kind === 'model_changed' || kind === 'model_called' || kind === 'admitted',
+  )
+  const { model, to } = fieldsOf(last)
+  return last?.kind === 'model_changed' ? textIn(to) : textIn(model)
+}

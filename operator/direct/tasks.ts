@@ -1,0 +1,299 @@
+// Tasks: from the ledger, which has them from their submission on, and from the log, which says what they do.
+//
+// 1. A task is unknown only if that is certain: neither the ledger nor the log has its result, and metering
+//    has read every submission of its lane, or those that it has not read yet are of other tasks.
+// 2. What can't be decided, because metering is far behind, counts as known.
+import type { Codec, Decoded } from '../../runtime/codec/port.ts'
+import type { Fleet } from '../../runtime/config/fleet.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
+import { askedOf } from '../../runtime/ledger/asked.ts'
+import {
+  endedTask,
+  listTasks,
+  openStates,
+  openTask,
+  type EndedRow,
+  type OpenRow,
+  type TaskQuery,
+  type TaskState,
+} from '../../runtime/ledger/tasks.ts'
+import { homeOf } from '../../runtime/log/home.ts'
+import type { Log, LogRecord } from '../../runtime/log/port.ts'
+import { defaultAgentOf } from '../../runtime/config/defaults.ts'
+import type { Sql } from '../../runtime/store/sql.ts'
+import type { TaskCompleted, TaskProgressed } from '../../schemas/generated/events.ts'
+import { shown } from '../../schemas/identity.ts'
+import { taskIdPattern } from '../../schemas/task-id.ts'
+import { phaseOf, type Phase } from './phase.ts'
+import { progressOf, type Progress } from './progress.ts'
+import { readable } from './readable.ts'
+
+export interface TaskView {
+  taskId: string
+  status: TaskState
+  /** What an open task does or waits for; null once it has ended. */
+  phase: Phase | null
+  /** Since when, epoch milliseconds. */
+  sinceMs: number
+  /** Detail of the phase: a tool, an error code, a model. */
+  detail: string | null
+  step: number | null
+  agent: string | null
+  userId: string | null
+  model: string | null
+  profile: string | null
+  /** Beginning of what was asked; null for tasks that ended before the ledger kept it. */
+  text: string | null
+  lane: number
+  submittedAtMs: number
+  completedAtMs: number | null
+  modelCalls: number | null
+  steps: number | null
+  inputTokens: number
+  outputTokens: number
+  /** US dollars, so far. */
+  cost: number
+  errorCode: string | null
+}
+
+export interface TaskDetail extends TaskView {
+  /** Tells texts apart: the id of this task with another text is a conflict. */
+  textHash: string | null
+  /** What happened to it, oldest first; of a task that has ended, nothing: see its result. */
+  events: readonly TaskProgressed[]
+  /** False: earlier events are further back in the log than is read. */
+  eventsWhole: boolean
+}
+
+export interface TaskList {
+  tasks: TaskView[]
+  /** `after` of the next page; null on the last. */
+  next: string | null
+}
+
+export interface TaskOperator {
+  /** Open tasks, the latest submitted first; then ended ones, the latest ended first. */
+  list(query?: TaskQuery): Promise<TaskList>
+  /** Rejects with TASK_UNKNOWN, or with SEARCH_UNFINISHED if that can't be decided yet. */
+  get(taskId: string): Promise<TaskDetail>
+}
+
+export interface TaskParts {
+  readonly log: Log
+  readonly codec: Codec
+  readonly sql: Sql
+  readonly fleet: Pick<Fleet, 'agents' | 'defaultAgent'>
+  /** The result that the log has. */
+  readonly find: (taskId: string) => Promise<TaskCompleted | null>
+}
+
+/** Submissions that are decoded to see whether one is of the task. */
+const MAX_UNREAD = 1_000
+
+export class DirectTasks implements TaskOperator {
+  readonly #parts: TaskParts
+
+  constructor(parts: TaskParts) {
+    this.#parts = parts
+  }
+
+  async list(query: TaskQuery = {}): Promise<TaskList> {
+    const { sql, fleet } = this.#parts
+    const { open, ended, next } = await listTasks(sql, query, defaultAgentOf(fleet))
+    const wanted = open.map(({ task_id, lane }) => ({ taskId: task_id, lane }))
+    const progress = await progressOf(this.#parts, wanted, { whole: false })
+    const views = open.map((row) => this.#openView(row, progress.get(row.task_id)))
+    const running = views.filter((view) => isWanted(view, query))
+    return { tasks: [...running, ...ended.map((row) => this.#endedView(row))], next }
+  }
+
+  async get(taskId: string): Promise<TaskDetail> {
+    assertPossible(taskId)
+    const { sql } = this.#parts
+    const ended = await endedTask(sql, taskId)
+    if (ended) return { ...this.#endedView(ended), textHash: ended.text_hash, events: [], eventsWhole: true }
+    const open = await openTask(sql, taskId)
+    if (open) return this.#openDetail(open)
+    const result = await this.#parts.find(taskId)
+    if (result) return this.#resultDetail(result)
+    const submitted = await this.#unread(taskId)
+    if (submitted) return this.#openDetail(submitted)
+    throw unknown(taskId)
+  }
+
+  /** Rejects with TASK_UNKNOWN. */
+  async assertKnown(taskId: string): Promise<void> {
+    assertPossible(taskId)
+    try {
+      await this.#textHashOf(taskId)
+    } catch (error) {
+      // A cancel must get through while the database is away.
+      if (error instanceof FlotillaError && error.code === 'TASK_UNKNOWN') throw error
+    }
+  }
+
+  /** True: the id was used for this text before. Rejects with TASK_ID_REUSED if for another one. */
+  async isRepeated(taskId: string, text: string): Promise<boolean> {
+    if (!taskIdPattern.test(taskId)) return false
+    const known = await this.#textHashOf(taskId).catch(() => undefined)
+    if (known === undefined || known === null) return false
+    assertSameText(taskId, text, known)
+    return true
+  }
+
+  /** Hash of the text that the task was submitted with; null if not known. Rejects with TASK_UNKNOWN. */
+  async #textHashOf(taskId: string): Promise<string | null> {
+    const { sql } = this.#parts
+    for (const table of ['open_tasks', 'task_ledger'] as const) {
+      const row = await sql
+        .selectFrom(table)
+        .select('text_hash')
+        .where('task_id', '=', taskId)
+        .executeTakeFirst()
+      if (row) return row.text_hash
+    }
+    const unread = await this.#unread(taskId)
+    if (unread) return unread.text_hash
+    const result = await this.#parts.find(taskId)
+    if (result) return askedOf(result.text).text_hash
+    throw unknown(taskId)
+  }
+
+  /** The task's submission, if metering has not read it yet. Rejects with SEARCH_UNFINISHED. */
+  async #unread(taskId: string): Promise<OpenRow | null> {
+    const { log, codec } = this.#parts
+    const lane = homeOf(taskId, log.partitions)
+    const topic = 'tasks.submitted'
+    const [positions, ranges] = await Promise.all([log.positions('metering'), log.ranges([topic])])
+    const isOfLane = (each: { topic: string; partition: number }) =>
+      each.topic === topic && each.partition === lane
+    const range = ranges.find(isOfLane)
+    if (!range) return null
+    const from = Math.max(range.earliest, positions.find(isOfLane)?.offset ?? 0)
+    if (from >= range.next) return null
+    const records = await log.read(topic, lane, from, MAX_UNREAD)
+    for (const record of records) {
+      const decoded = await readable(codec, record)
+      if (isSubmissionOf(taskId, decoded)) return submittedRow(taskId, record, decoded, lane)
+    }
+    if (records.length < MAX_UNREAD) return null
+    const message = `metering has not read the submissions of lane ${lane} yet: whether there is a task ${taskId} is not known`
+    throw new FlotillaError('SEARCH_UNFINISHED', message)
+  }
+
+  async #openDetail(row: OpenRow): Promise<TaskDetail> {
+    const wanted = [{ taskId: row.task_id, lane: row.lane }]
+    const progress = (await progressOf(this.#parts, wanted, { whole: true })).get(row.task_id)
+    const { events = [], isWhole = true } = progress ?? {}
+    return { ...this.#openView(row, progress), textHash: row.text_hash, events, eventsWhole: isWhole }
+  }
+
+  #openView(row: OpenRow, progress: Progress | undefined): TaskView {
+    const { used } = row
+    const now = phaseOf(progress, row.submitted_at_ms)
+    return {
+      taskId: row.task_id,
+      ...now,
+      agent: row.agent ?? defaultAgentOf(this.#parts.fleet),
+      userId: row.user_id,
+      model: now.model ?? used.model ?? row.model,
+      profile: row.profile,
+      text: row.text_start,
+      lane: row.lane,
+      submittedAtMs: row.submitted_at_ms,
+      completedAtMs: null,
+      modelCalls: used.modelCalls,
+      steps: null,
+      inputTokens: used.inputTokens,
+      outputTokens: used.outputTokens,
+      cost: used.cost,
+      errorCode: null,
+    }
+  }
+
+  #endedView(row: EndedRow): TaskView {
+    return {
+      taskId: row.task_id,
+      status: row.status as TaskState,
+      phase: null,
+      sinceMs: row.completed_at_ms,
+      detail: null,
+      step: null,
+      agent: row.agent,
+      userId: row.user_id,
+      model: row.model,
+      profile: row.profile,
+      text: row.text_start,
+      lane: homeOf(row.task_id, this.#parts.log.partitions),
+      submittedAtMs: row.submitted_at_ms,
+      completedAtMs: row.completed_at_ms,
+      modelCalls: null,
+      steps: row.steps,
+      inputTokens: row.input_tokens,
+      outputTokens: row.output_tokens,
+      cost: row.cost,
+      errorCode: row.error_code,
+    }
+  }
+
+  #resultDetail(result: TaskCompleted): TaskDetail {
+    const { taskId, usage, text } = result
+    const asked = askedOf(text)
+    const row: EndedRow = {
+      task_id: taskId,
+      status: result.status,
+      user_id: result.userId,
+      agent: result.agent,
+      model: result.model,
+      profile: result.profile,
+      execution_ms: result.executionTime,
+      input_tokens: usage.inputTokens,
+      output_tokens: usage.outputTokens,
+      cost: usage.cost,
+      steps: Array.isArray(result.steps) ? result.steps.length : 0,
+      error_code: result.error?.code ?? null,
+      submitted_at_ms: result.submittedAtMs,
+      completed_at_ms: result.completedAtMs,
+      ...asked,
+    }
+    return { ...this.#endedView(row), textHash: asked.text_hash, events: [], eventsWhole: true }
+  }
+}
+
+/** Throws TASK_ID_REUSED unless the task with this hash was asked the same. */
+export function assertSameText(taskId: string, text: string, hash: string): void {
+  if (askedOf(text).text_hash === hash) return
+  throw new FlotillaError('TASK_ID_REUSED', `task ${taskId} was submitted before, with another text`)
+}
+
+function assertPossible(taskId: string): void {
+  if (!taskIdPattern.test(taskId)) throw unknown(taskId)
+}
+
+const unknown = (taskId: string): FlotillaError =>
+  new FlotillaError('TASK_UNKNOWN', `there is no task ${shown(taskId)}`)
+
+/** What the ledger can't filter by, of an open task, which may have ended a moment ago. */
+function isWanted({ status, model }: TaskView, query: TaskQuery): boolean {
+  const isState = query.status === 'open' ? openStates.includes(status) : (query.status ?? status) === status
+  return isState && (query.model ?? model) === model
+}
+
+type Submission = Extract<Decoded, { type: 'TaskSubmitted' }>
+
+const isSubmissionOf = (taskId: string, decoded: Decoded | null): decoded is Submission =>
+  decoded?.type === 'TaskSubmitted' && decoded.data.taskId === taskId
+
+function submittedRow(taskId: string, record: LogRecord, { data }: Submission, lane: number): OpenRow {
+  return {
+    task_id: taskId,
+    ...askedOf(data.text),
+    user_id: data.userId,
+    agent: data.agent,
+    model: data.model,
+    profile: data.profile,
+    lane,
+    submitted_at_ms: record.timestampMs,
+    used: { modelCalls: 0, inputTokens: 0, outputTokens: 0, cost: 0, model: null },
+  }
+}

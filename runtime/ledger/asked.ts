@@ -1,0 +1,24 @@
+// What a task was asked, as the ledger keeps it: enough to recognise the task, and a repeated submission.
+import { createHash } from 'node:crypto'
+import { shortened } from '../bounded-text.ts'
+
+/** A result repeats this many characters of a task's text (services/router/events.ts). */
+const COMPARED_CHARS = 10_000
+const HASH_DIGITS = 32
+const START_CHARS = 100
+
+export interface Asked {
+  readonly text_start: string
+  readonly text_hash: string
+}
+
+/** Control characters and lone surrogates, which PostgreSQL refuses, count as spaces. */
+export function askedOf(text: string): Asked {
+  const compared = text.trim().slice(0, COMPARED_CHARS).trim()
+  const line = text
+    .slice(0, 4 * START_CHARS)
+    .replaceAll(/[\s\p{Cc}\p{Cs}]+/gu, ' ')
+    .trim()
+  const hash = createHash('sha256').update(compared).digest('hex').slice(0, HASH_DIGITS)
+  return { text_start: shortened(line, START_CHARS), text_hash: hash }
+}

@@ -1,0 +1,55 @@
+// Whether a task exists, so that a mistyped id is an error and not silence.
+//
+// 1. A task that this gateway accepted, or found before, is known without asking.
+// 2. Others are looked up (operator/direct/tasks.ts). Known is also what can't be decided now.
+import type { FastifyInstance } from 'fastify'
+import type { DirectTasks } from '../../operator/direct/tasks.ts'
+import { isTaskId } from '../../schemas/identity.ts'
+
+/** Ids that are kept, about 100 bytes each. */
+const MAX_KEPT = 20_000
+
+type Tasks = Pick<DirectTasks, 'assertKnown' | 'isRepeated'>
+
+export class KnownTasks {
+  readonly #tasks: Tasks
+  readonly #kept = new Set<string>()
+
+  constructor(tasks: Tasks) {
+    this.#tasks = tasks
+  }
+
+  keep(taskId: string): void {
+    this.#kept.add(taskId)
+    for (const oldest of this.#kept) {
+      if (this.#kept.size <= MAX_KEPT) break
+      this.#kept.delete(oldest)
+    }
+  }
+
+  /** Rejects with TASK_UNKNOWN. What can't be an id is the route's to refuse. */
+  async assert(taskId: string): Promise<void> {
+    if (this.#kept.has(taskId) || !isTaskId(taskId)) return
+    await this.#tasks.assertKnown(taskId)
+    this.keep(taskId)
+  }
+
+  /** True: this task was submitted before. Rejects with TASK_ID_REUSED if its text was another one. */
+  async isRepeated({ taskId, text }: { taskId?: unknown; text?: unknown }): Promise<boolean> {
+    if (typeof taskId !== 'string' || typeof text !== 'string') return false
+    return this.#tasks.isRepeated(taskId, text)
+  }
+}
+
+/**
+ * Routes below a task answer TASK_UNKNOWN, except that of its result, because the log may have an old one, and
+ * requests with `early`, which come before the task.
+ */
+export function refuseUnknown(app: FastifyInstance, known: KnownTasks): void {
+  app.addHook('preHandler', async ({ routeOptions, params, query }) => {
+    const { url = '' } = routeOptions
+    if ((query as { early?: unknown }).early === 'true') return
+    if (url.startsWith('/v1/tasks/:id/') && url !== '/v1/tasks/:id/result')
+      await known.assert((params as { id: string }).id)
+  })
+}

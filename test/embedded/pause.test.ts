@@ -1,0 +1,111 @@
+// Pauses: a paused stage takes nothing new, over a restart too, finishes what it has, and goes on when it is resumed.
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { z } from 'zod'
+import { httpOperator } from '../../operator/index.ts'
+import { defineTool } from '../../runtime/config/define.ts'
+import { eventually } from '../conformance/waiting.ts'
+import { echo, startTestFleet } from '../support/fleet.ts'
+
+const pay = defineTool({
+  name: 'pay',
+  description: 'Pays.',
+  input: z.object({}),
+  requiresApproval: true,
+  run: () => 'paid',
+})
+
+test('a paused stage takes nothing new, over a restart too, until it is resumed', async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-pause-'))
+  const turns = [{ toolCalls: [{ name: 'pay', arguments: {} }] }, { text: 'done' }]
+  const conversations = [{ title: 'pay', task: 'pay the bill', mode: 'tools' as const, turns }]
+  const options = { http: true, dataDir, definition: { tools: [echo, pay] }, model: { conversations } }
+  let fleet = await startTestFleet(options)
+  t.after(async () => {
+    await fleet.stop()
+    rmSync(dataDir, { recursive: true })
+  })
+  let operator = httpOperator(fleet.process.url as string)
+  const phaseOf = async (id: string) => (await operator.tasks.get(id)).phase
+  const ready = async () =>
+    (await fetch(`${fleet.process.url}/ready`)).json() as Promise<{ ready: boolean; paused?: string[] }>
+  const planner = async () => (await operator.lanes.list()).filter(({ stage }) => stage === 'planner')
+  /** The router has passed the task on, and planner leaves it. */
+  const isHeld = async (id: string) => {
+    await eventually(`${id} was admitted`, async () => (await phaseOf(id)) === 'model')
+    return (await planner()).some(({ lag }) => lag > 0)
+  }
+
+  await fleet.client.submit({ text: 'task=long latency=1500', taskId: 'long' })
+  await fleet.client.submit({ text: 'pay the bill', taskId: 'bill' })
+  await eventually('one waits for a person', async () => (await phaseOf('bill')) === 'approval')
+  const [pause] = await operator.pauses.set({
+    stage: 'planner',
+    paused: true,
+    reason: 'provider moves',
+    by: 'bo',
+  })
+  assert.deepEqual([pause?.stage, pause?.reason, pause?.by], ['planner', 'provider moves', 'bo'])
+  await eventually(
+    'this process follows it',
+    async () => (await ready()).paused?.includes('planner') ?? false,
+  )
+  assert.equal((await ready()).ready, true)
+  assert.ok((await planner()).every(({ paused }) => paused))
+
+  await fleet.client.submit({ text: 'task=held', taskId: 'held' })
+  assert.ok(await isHeld('held'))
+  await eventually('the call that ran is finished', async () => (await phaseOf('long')) === 'work')
+  await fleet.client.cancel('bill')
+  assert.equal(
+    (await fleet.client.result('bill', { timeoutMs: 20_000 })).status,
+    'cancelled',
+    'cancels get through',
+  )
+
+  await fleet.stop()
+  fleet = await startTestFleet(options)
+  operator = httpOperator(fleet.process.url as string)
+  assert.deepEqual((await ready()).paused, ['planner'])
+  await fleet.client.submit({ text: 'task=later', taskId: 'later' })
+  assert.ok(await isHeld('later'))
+  assert.deepEqual([await phaseOf('held'), await fleet.client.find('held')], ['model', null])
+  assert.equal(fleet.model.stats().received, 0)
+
+  assert.deepEqual(await operator.pauses.set({ stage: 'planner', paused: false }), [])
+  for (const id of ['long', 'held', 'later'])
+    assert.equal((await fleet.client.result(id, { timeoutMs: 20_000 })).output, `done ${id}`)
+  assert.equal((await ready()).paused, undefined)
+})
+
+test('timers wait too, and fire when the fleet is resumed', async (t) => {
+  const fleet = await startTestFleet({ http: true })
+  t.after(() => fleet.stop())
+  const operator = httpOperator(fleet.process.url as string)
+  const { pauses, tasks } = operator
+  await pauses.set({ paused: true })
+  const { taskId } = await fleet.client.submit({ text: 'task=x latency=60000', timeoutMs: 300 })
+  assert.equal((await tasks.get(taskId)).phase, 'submitted')
+  await assert.rejects(pauses.set({ paused: true }), {
+    code: 'REQUEST_INVALID',
+    message: /the fleet is paused since/,
+  })
+  await assert.rejects(pauses.set({ stage: 'router', paused: false }), {
+    message: /with the whole fleet: resume/,
+  })
+  await assert.rejects(pauses.set({ stage: 'nobody', paused: true }), {
+    code: 'NOT_FOUND',
+    message: /there are: router/,
+  })
+  await pauses.set({ stage: 'router', paused: true })
+  assert.deepEqual(
+    (await pauses.list()).map(({ stage }) => stage),
+    [null, 'router'],
+  )
+  assert.deepEqual(await pauses.set({ paused: false }), [], 'with its stages')
+  await assert.rejects(pauses.set({ paused: false }), { message: /the fleet is not paused/ })
+  assert.equal((await fleet.client.result(taskId, { timeoutMs: 20_000 })).status, 'timed_out')
+})
