@@ -5,6 +5,7 @@
 // 2. Words behind a value are ignored: the value itself is whole.
 // 3. NaN and Infinity are read as null, control characters within strings as text.
 import { parseExact } from '../../../runtime/exact-json.ts'
+import { withoutSlips } from '../../../runtime/json-slips.ts'
 
 /** Longest text in which such slips are corrected. Characters. */
 const MAX_CORRECTED_CHARS = 1_000_000
@@ -68,16 +69,7 @@ function parsed(text: string): unknown {
 }
 
 const lenientlyParsed = (text: string): unknown =>
-  parsed(text) ?? (text.length > MAX_CORRECTED_CHARS ? undefined : parsed(corrected(text)))
-
-/** A string, or a number that JSON does not have. */
-const SLIPS = /"[^"\\]*(?:\\[^][^"\\]*)*"|-?\b(?:NaN|Infinity)\b/g
-const CONTROL = /[\u0000-\u001f]/g
-
-const corrected = (text: string): string =>
-  text.replaceAll(SLIPS, (found) =>
-    found.startsWith('"') ? found.replaceAll(CONTROL, (char) => JSON.stringify(char).slice(1, -1)) : 'null',
-  )
+  parsed(text) ?? (text.length > MAX_CORRECTED_CHARS ? undefined : parsed(withoutSlips(text, () => 'null')))
 
 /** Position behind the list or object that begins at `from`; -1 if it never ends. */
 function endOf(text: string, from: number): number {
