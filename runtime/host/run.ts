@@ -5,6 +5,7 @@
 import { readEnvironment, type Environment } from '../config/environment.ts'
 import { loadFleet } from '../config/load.ts'
 import { openHostWarnings, transportWarnings } from '../config/transport.ts'
+import { formatWarnings } from '../config/unknown-formats.ts'
 import { describe } from '../errors.ts'
 import type { Service } from '../service.ts'
 import { openTelemetry } from '../telemetry/open.ts'
@@ -30,7 +31,11 @@ export async function runServices(
     const environment = options.environment ?? readEnvironment(process.env)
     const fleet = await loadFleet(environment)
     const telemetry = openTelemetry(environment, name, { fleet })
-    for (const warning of [...transportWarnings(environment), ...openHostWarnings(environment)])
+    for (const warning of [
+      ...transportWarnings(environment),
+      ...openHostWarnings(environment),
+      ...formatWarnings(fleet),
+    ])
       telemetry.instruments.log.warn(warning)
     const bugs = new Bugs(telemetry.instruments)
     const thrown = new Promise<void>((resolve) => bugs.watch(resolve))

@@ -65,7 +65,7 @@ async function tableIn(open: OpenFile, path: string, { delimiter, encoding }: Ta
 }
 
 const jsonNames = ['.json', '.jsonl', '.ndjson']
-/** A list and lines of JSON are told apart by their beginning: either may have the other's name. */
+/** A list and lines of JSON are distinguished by their beginning: either may have the other's name. */
 const INSPECTED_CHARS = 256 * 1024
 
 const notATable = ({ name }: OpenFile, why: string) =>
