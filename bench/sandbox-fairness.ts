@@ -1,7 +1,8 @@
 // npm run bench:sandbox-fairness [-- --executor wasm|native --hostile 8 --tasks 10 --limit 5000]: how long one
 // user's quick task takes alone, and beside users whose every step loops until it is killed. A quick task is a
 // new session, a step with a tool call in it, and a step that ends. Each killed step is followed by the next at
-// once. It stops by itself, after --minutes at the latest; status 1 if the ratio of the medians is beyond --most.
+// once; the measurement begins when each of them was killed once: until then nothing is known of them. It stops
+// by itself, after --minutes at the latest; status 1 if the ratio of the medians is beyond --most.
 import { setMaxListeners } from 'node:events'
 import { parseArgs } from 'node:util'
 import type { StepOptions } from '../services/code-sandbox/executors/port.ts'
@@ -50,7 +51,10 @@ async function quickTask(): Promise<number> {
   await session.step('found = search("x")')
   const { isFinal, error } = await session.step('final_answer(len(found))')
   if (!isFinal) throw new Error(`the quick task failed: ${error?.message ?? 'no answer'}`)
-  return performance.now() - begunMs
+  const tookMs = performance.now() - begunMs
+  // As at the end of a task.
+  await executor.discard(session.id)
+  return tookMs
 }
 
 async function quickTasks(): Promise<number[]> {
@@ -59,9 +63,10 @@ async function quickTasks(): Promise<number[]> {
   return found
 }
 
-async function loopUntilStopped(user: string): Promise<number> {
+async function loopUntilStopped(user: string, known: () => void): Promise<number> {
   const session = new UserSession(user)
   for (let killed = 0; ; killed++) {
+    if (killed === 1) known()
     try {
       await session.step('while True: pass')
     } catch (error) {
@@ -79,7 +84,9 @@ try {
   await quickTask()
   const alone = await quickTasks()
   console.log(`alone: ${shown(alone)}`)
-  const loops = Array.from({ length: hostile }, (_, index) => loopUntilStopped(`loop-${index}`))
+  const known = Array.from({ length: hostile }, () => Promise.withResolvers<void>())
+  const loops = known.map(({ resolve }, index) => loopUntilStopped(`loop-${index}`, resolve))
+  await Promise.race([Promise.all(known.map(({ promise }) => promise)), ...loops])
   const beside = await quickTasks()
   stop.abort(new Error('measured'))
   const killed = (await Promise.all(loops)).reduce((sum, count) => sum + count, 0)
