@@ -35,6 +35,22 @@ export function inexactNumbersHint(text: string): string {
       if (isLossy(value, source)) found.push(source ?? '')
       return value
     })
+  return hintOf(found)
+}
+
+/** The same for a value whose numbers have become text already, as Python's large integers do. */
+export function inexactTextsHint(value: Json): string {
+  const found: string[] = []
+  const left: Json[] = [value]
+  for (let next = left.pop(); next !== undefined && found.length < SHOWN_NUMBERS; next = left.pop()) {
+    if (typeof next === 'string' && /^-?\d{16,}$/.test(next) && !Number.isSafeInteger(Number(next)))
+      found.push(next)
+    else if (typeof next === 'object' && next !== null) left.push(...Object.values(next))
+  }
+  return hintOf(found)
+}
+
+function hintOf(found: readonly string[]): string {
   if (found.length === 0) return ''
   const shown = found.slice(0, SHOWN_NUMBERS).map((source) => source.slice(0, SHOWN_DIGITS))
   return ` (${shown.join(', ')}: more than a number holds exactly, so it is read as text; only a string can take it)`

@@ -2,6 +2,7 @@
 import { z, type ZodType } from 'zod'
 import type { Json } from '../../schemas/json.ts'
 import { FlotillaError, messageOf } from '../errors.ts'
+import { inexactTextsHint } from '../exact-json.ts'
 import type { FleetDefinition, JsonSchema, Tool, ToolDefinition, ToolSpec } from './fleet.ts'
 import { coerce, compileArguments } from './coercion.ts'
 import { shownPath, thrownPlace } from './source-place.ts'
@@ -172,7 +173,7 @@ function argumentCheck<I>(schema: ZodType<I> | JsonSchema): ArgumentCheck<I> {
     return (value, tool) => zodArguments(schema, json, value, tool)
   }
   const check = compileArguments(schema)
-  return async (value, tool) => schemaArguments(check(value), tool) as I
+  return async (value, tool) => schemaArguments(check(value), value, tool) as I
 }
 
 async function zodArguments<I>(schema: ZodType<I>, json: JsonSchema, value: Json, tool: string): Promise<I> {
@@ -182,17 +183,21 @@ async function zodArguments<I>(schema: ZodType<I>, json: JsonSchema, value: Json
   if (parsed.success) return parsed.data
   throw invalidArguments(
     tool,
+    value,
     parsed.error.issues.map((issue) => `${issue.path.map(String).join('.') || 'value'}: ${issue.message}`),
   )
 }
 
-function schemaArguments(checked: Checked, tool: string): Json {
-  if (checked.problems.length > 0) throw invalidArguments(tool, checked.problems)
+function schemaArguments(checked: Checked, value: Json, tool: string): Json {
+  if (checked.problems.length > 0) throw invalidArguments(tool, value, checked.problems)
   return checked.value
 }
 
-const invalidArguments = (tool: string, problems: readonly string[]) =>
-  new FlotillaError('TOOL_ARGUMENTS_INVALID', `arguments of ${tool}: ${problems.join('; ')}`)
+function invalidArguments(tool: string, value: Json, problems: readonly string[]): FlotillaError {
+  const said = problems.join('; ')
+  const hint = /\b(number|integer|int)\b/i.test(said) ? inexactTextsHint(value) : ''
+  return new FlotillaError('TOOL_ARGUMENTS_INVALID', `arguments of ${tool}: ${said}${hint}`)
+}
 
 function attempt<T>(mistakes: string[], field: string, make: () => T): T | undefined {
   try {

@@ -89,6 +89,13 @@ export function createSchemaCompiler(options: CompilerOptions = {}): (schema: Js
   return (schema) => checkFilled(filling.compile(schema), () => asSent.compile(schema))
 }
 
+/** Formats that are checked; others constrain nothing, as the standard has it. */
+export function knownFormats(): ReadonlySet<string> {
+  const ajv = new Ajv({ logger: false })
+  addFormats(ajv)
+  return new Set(Object.keys(ajv.formats))
+}
+
 /** Compiled metaschemas: each costs more than most schemas. */
 const metaschemas = new Map<Dialect, AnyAjv>()
 
@@ -112,11 +119,18 @@ class Validators {
 
   constructor({ patterns, inlineRefs = true, isValidSchema = false }: CompilerOptions, useDefaults: boolean) {
     this.#isValidSchema = isValidSchema
-    const options = { ...common, inlineRefs, useDefaults, meta: false, validateSchema: false }
+    const options = {
+      ...common,
+      inlineRefs,
+      useDefaults,
+      meta: false,
+      validateSchema: false,
+      logger: false as const,
+    }
     this.#patterns = patterns ?? ((pattern) => new RegExp(pattern, 'u'))
     // `code` names the function in compiled modules, which nobody writes.
     const regExp = Object.assign((pattern: string) => this.#patterns(pattern), { code: 'patterns' })
-    this.#options = patterns ? { ...options, logger: false, code: { regExp } } : options
+    this.#options = patterns ? { ...options, code: { regExp } } : options
   }
 
   compile(schema: JsonSchema): ValidateFunction {

@@ -6,6 +6,7 @@ import { readEnvironment, type Environment } from '../config/environment.ts'
 import type { Fleet } from '../config/fleet.ts'
 import { loadFleet } from '../config/load.ts'
 import { openHostWarnings, transportWarnings } from '../config/transport.ts'
+import { formatWarnings } from '../config/unknown-formats.ts'
 import { describe, FlotillaError } from '../errors.ts'
 import { fleetWithoutModel } from '../models/missing.ts'
 import type { Service } from '../service.ts'
@@ -35,7 +36,11 @@ export async function runServices(
     const fleet = options.fleet ?? (await loadFleet(environment))
     requireModel(services, environment, fleet)
     const telemetry = openTelemetry(environment, name, { fleet })
-    for (const warning of [...transportWarnings(environment), ...openHostWarnings(environment)])
+    for (const warning of [
+      ...transportWarnings(environment),
+      ...openHostWarnings(environment),
+      ...formatWarnings(fleet),
+    ])
       telemetry.instruments.log.warn(warning)
     const bugs = new Bugs(telemetry.instruments)
     const thrown = new Promise<void>((resolve) => bugs.watch(resolve))

@@ -4,11 +4,19 @@
 // 2. Blocks marked as Python count; only if there are none, unmarked ones that could be Python. A block in
 //    another language never does: it is data. Several blocks are one program, in order. A block that is not
 //    closed reaches to the end.
-// 3. An observation behind code was imagined: nothing from there on is run, or kept as the model's own words.
-// 4. A model's thoughts (<think>) are not its answer.
+// 3. An observation behind code was imagined, and so is a turn of somebody else: nothing from there on is run, or
+//    kept as the model's own words (imagined.ts).
+// 4. A model's thoughts (<think>) are not its answer (thinking.ts).
+// 5. Prompts of an interactive Python are removed, and the results between them.
+import { codeInCall } from './code-in-calls.ts'
+import { isImagined, isImaginedInCode, isImaginedOutput, isTurnMark, TURN_MARKS } from './imagined.ts'
+import { withoutThoughts } from './thinking.ts'
+import { withoutPrompts } from './python-prompts.ts'
 import { codeEnd, looksLikePython, statementEnd } from './python-text.ts'
 
-const python = new Set(['python', 'py', 'python3', 'py3', 'ipython', 'tool_code'])
+const PYTHON = /^(?:i?python|py)[\d.]*(?:[-_]?(?:repl|code))?$|^(?:pycon|tool_code)$/
+/** Languages that say nothing about the language. */
+const UNMARKED = new Set(['', 'code', 'jupyter', 'repl'])
 
 export interface FoundCode {
   readonly code: string
@@ -31,14 +39,15 @@ interface Block {
 export const findCode = (text: string): string | null => readCode(text)?.code ?? null
 
 export function readCode(text: string): FoundCode | null {
-  const answer = withoutThinking(unquote(text.replaceAll('\r\n', '\n').replaceAll('\uFEFF', '')))
+  const answer = withoutThinking(unquote(text.replaceAll(/\r\n?/g, '\n').replaceAll('\uFEFF', '')))
   const { blocks, end, imagined } = readBlocks(answer)
   const full = blocks.filter(({ code }) => code.trim() !== '')
-  const marked = full.filter(({ language }) => python.has(language))
-  const chosen = marked.length > 0 ? marked : likely(full.filter(({ language }) => language === ''))
+  const marked = full.filter(({ language }) => PYTHON.test(language))
+  const chosen = marked.length > 0 ? marked : likely(full.filter(({ language }) => UNMARKED.has(language)))
   const said = imagined ? answer.slice(0, end).trimEnd() : answer
-  if (chosen.length > 0) return { code: chosen.map(({ code }) => dedent(code)).join('\n\n'), said, imagined }
-  const bare = blocks.length === 0 ? bareCode(answer) : null
+  if (chosen.length > 0)
+    return { code: chosen.map(({ code }) => withoutPrompts(dedent(code))).join('\n\n'), said, imagined }
+  const bare = codeInCall(answer) ?? (blocks.length === 0 ? bareCode(answer) : null)
   return bare === null ? null : { code: bare, said: answer, imagined: false }
 }
 
@@ -60,55 +69,9 @@ function likely(unmarked: readonly Block[]): readonly Block[] {
 const STATEMENT =
   /^[ \t]*(?:[A-Za-z_]\w*[ \t]*[+\-*/]?=[^=]|(?:import|from|def|for|while|if|print)\b.*[:(]|import \w|final_answer[ \t]*\()/m
 
-const THINKING = /<(\/?)(?:think(?:ing)?|thought|reasoning)>/g
-
-/**
- * Removes thoughts, including text before a lone closing mark: some servers leave out the opening one. Marks
- * within code are text.
- */
-export function withoutThinking(text: string): string {
-  const lastClosing = lastOf(text, CLOSING_THOUGHT)
-  const answer = afterFirstThought(text)
-  const offset = text.length - answer.length
-  const isText = within(lastClosing < 0 ? [] : readBlocks(answer).ranges, offset)
-  let kept: string[] = []
-  let from = offset
-  let isThinking = false
-  for (const mark of text.matchAll(THINKING)) {
-    const { index } = mark
-    if (index < offset || isText(index)) continue
-    const closes = mark[1] === '/'
-    if (closes && !isThinking) kept = []
-    else if (!isThinking) kept.push(text.slice(from, index))
-    // An unclosed mark is text, unless there is nothing but thought: then it was cut off.
-    const opens: boolean =
-      !closes && (isThinking || index < lastClosing || kept.every((part) => part.trim() === ''))
-    from = closes || opens ? index + mark[0].length : index
-    isThinking = opens
-  }
-  return [...kept, isThinking ? '' : text.slice(from)].join('').trim()
-}
-
-const CLOSING_THOUGHT = /<\/(?:think(?:ing)?|thought|reasoning)>/g
-
-const lastOf = (text: string, pattern: RegExp): number =>
-  text.includes('</') ? (Array.from(text.matchAll(pattern), ({ index }) => index).at(-1) ?? -1) : -1
-
-/** Whether a position lies in one of the ascending ranges; positions are asked for in ascending order. */
-function within(ranges: Blocks['ranges'], offset: number): (at: number) => boolean {
-  let next = 0
-  return (at) => {
-    while ((ranges[next]?.[1] ?? Infinity) + offset <= at) next++
-    return (ranges[next]?.[0] ?? Infinity) + offset <= at
-  }
-}
-
-/** A thought at the very beginning ends at its first closing mark, even within quotes. */
-function afterFirstThought(text: string): string {
-  if (!/^\s*<(?:think(?:ing)?|thought|reasoning)>/.test(text)) return text
-  const closing = /<\/(?:think(?:ing)?|thought|reasoning)>/.exec(text)
-  return closing ? text.slice(closing.index + closing[0].length) : ''
-}
+/** The answer without its thoughts. Marks within code are text. */
+export const withoutThinking = (text: string): string =>
+  withoutThoughts(text, (answer) => readBlocks(answer).ranges)
 
 interface Blocks {
   readonly blocks: readonly Block[]
@@ -120,9 +83,12 @@ interface Blocks {
 }
 
 const OPENING =
-  /^[ \t]*(?:[-*][ \t]+|\d+[.)][ \t]+)?(?<fence>`{3,}|~{3,})[ \t]*\{?\.?(?<language>[\w+#-]*)\}?(?<rest>[^\n]*)$/
-const TAG = /^[ \t]*<(?:code|python|execute_python|execute|\|python_tag\|)>/
-const INLINE_TAG = /<(?:code|python|execute_python|execute|\|python_tag\|)>/
+  /^[ \t]*(?:[-*][ \t]+|\d+[.)][ \t]+)?(?<fence>`{3,}|~{3,})[ \t]*\{?\.?(?<language>[\w+#.-]*)\}?(?<rest>[^\n]*)$/
+/** Behind words on their line; only if the fence names Python and nothing follows. */
+const LATE_OPENING = /[^`](?<fence>`{3,})[ \t]*(?<language>python3?|py)(?<rest>[ \t]*)$/i
+const TAGS = String.raw`<(?:code|python|python_code|tool_code|execute_i?python|execute|\|python_tag\|)(?:\s[^<>\n]{0,200})?>|\[PYTHON\]`
+const TAG = new RegExp(`^[ \\t]*(?:<pre>\\s*)?(?:${TAGS})`)
+const INLINE_TAG = new RegExp(TAGS)
 
 function readBlocks(text: string): Blocks {
   const blocks: Block[] = []
@@ -132,12 +98,15 @@ function readBlocks(text: string): Blocks {
   for (let at = 0; at < text.length;) {
     const next = lineEndOf(text, at)
     const line = text.slice(at, next)
-    if (hasRun && IMAGINED.test(line)) return { blocks, ranges, end: at, imagined: true }
+    if (hasRun && isTurnMark(line))
+      return { blocks, ranges, end: at, imagined: text.slice(at).replaceAll(TURN_MARKS, '').trim() !== '' }
+    if (hasRun && isImagined(line)) return { blocks, ranges, end: at, imagined: true }
     const block = blockAt(text, at, line, hasFence)
     if (block === null) {
       at = next + 1
       continue
     }
+    if (hasRun && isImaginedOutput(block.language)) return { blocks, ranges, end: at, imagined: true }
     blocks.push(block)
     hasRun ||= isRun(block)
     ranges.push([at, block.end])
@@ -148,10 +117,10 @@ function readBlocks(text: string): Blocks {
 }
 
 const isRun = ({ language, code }: Block): boolean =>
-  code.trim() !== '' && (language === '' || python.has(language))
+  code.trim() !== '' && (UNMARKED.has(language) || PYTHON.test(language))
 
 function blockAt(text: string, at: number, line: string, hasFence: boolean): Block | null {
-  const fence = OPENING.exec(line)?.groups
+  const fence = (OPENING.exec(line) ?? LATE_OPENING.exec(line))?.groups
   if (fence !== undefined) return fencedBlock(text, at, line, fence)
   const tag = (hasFence ? TAG : INLINE_TAG).exec(line)
   if (tag === null) return null
@@ -171,15 +140,17 @@ function fencedBlock(
   const language = (groups['language'] ?? '').toLowerCase()
   const restAt = at + line.length - rest.length
   const closedAt = rest.indexOf(fence)
-  if (!python.has(language) && closedAt >= 0)
+  if (!PYTHON.test(language) && closedAt >= 0)
     return { language, code: rest.slice(0, closedAt), end: restAt + closedAt + fence.length, imagined: false }
-  if (language !== '' && !python.has(language)) return otherBlock(text, at + line.length + 1, language, fence)
+  if (!UNMARKED.has(language) && !PYTHON.test(language))
+    return otherBlock(text, at + line.length + 1, language, fence)
   const from = rest.trim() !== '' && !INFO.test(rest) ? restAt : Math.min(text.length, at + line.length + 1)
   return pythonBlock(text, from, language, fence)
 }
 
 /** Text behind the language of a fence: the block's name, not its first line. */
-const INFO = /^[ \t]*(?:(?:\w+=(?:"[^"]*"|\S+)[ \t]*)+|[\w./-]+\.py|\{.*\}?)[ \t]*$/
+const INFO =
+  /^[ \t]*(?:(?:\w+=(?:"[^"]*"|\S+)[ \t]*)+|:?[\w./-]+\.py|code|script|[23](?:\.\d+)*|\{.*\}?)[ \t]*$/i
 
 /** A block of data ends with a line that is nothing but its fence. */
 function otherBlock(text: string, from: number, language: string, fence: string): Block {
@@ -208,8 +179,10 @@ function pythonBlock(text: string, from: number, language: string, fence: string
   // "```python" in place of a closing fence opens the next block.
   const opensNext = marks > 0 && isLineStart(text, end) && /^[`~]{3,}[ \t]*(?:python3?|py)\b/.test(line)
   if (marks > 0) return { language, code, end: opensNext ? end : end + marks, imagined: false }
-  const tag = /^<\/?[\w|]*>?/.exec(line)?.[0].length ?? 0
-  return { language, code, end: end + tag, imagined: isLineStart(text, end) && isImaginedInCode(line) }
+  const tag = /^(?:<\/?[\w|]*>?|\[\/PYTHON\])/.exec(line)?.[0].length ?? 0
+  // A mark of another turn is looked at with the text behind it.
+  const behind = isTurnMark(line) ? end : end + tag
+  return { language, code, end: behind, imagined: isLineStart(text, end) && isImaginedInCode(line) }
 }
 
 /** Whether Python ends here: at a fence, a closing tag, an observation. */
@@ -218,6 +191,7 @@ function endsCode(text: string, at: number, fence: string | null): boolean {
   if (fence !== null && char === fence[0] && text.startsWith(fence, at))
     return char === '`' || isLineStart(text, at)
   if (char === '<' && /^<(?:\/[A-Za-z]|\|)/.test(text.slice(at, at + 3))) return true
+  if (char === '[' && text.startsWith('[/PYTHON]', at)) return true
   return isLineStart(text, at) && isImaginedInCode(text.slice(at, Math.min(at + 200, lineEndOf(text, at))))
 }
 
@@ -232,19 +206,6 @@ function firstEnd(text: string, from: number, fence: string | null): number {
   }
   return text.length
 }
-
-const WORDS =
-  '(?:observations?|outputs?|results?|execution logs?|printed|last value|stdout|console output|(?:code|tool) (?:output|response|result)s?)'
-/** A line that opens an invented output of the code. */
-const IMAGINED = new RegExp(
-  `^[\\s>*_#\`-]*${WORDS}[*_\`]*\\s*:|^\\s*#+\\s*${WORDS}\\s*$|^\\s*<(?:observation|output|result|tool_response|tool_output|execution_result)s?>`,
-  'i',
-)
-/** No Python line begins like this: `result: int` continues behind its colon. */
-const isImaginedInCode = (line: string): boolean =>
-  OWN_LINE.test(line) || /^(?:Observations?:|<(?:observations?|tool_response)>)/.test(line)
-
-const OWN_LINE = new RegExp(`^${WORDS}:[ \\t]*$`, 'i')
 
 const lineEndOf = (text: string, from: number): number => {
   const at = text.indexOf('\n', from)
@@ -261,7 +222,9 @@ function isLineStart(text: string, at: number): boolean {
 
 const BLANK = /[ \t]/
 
-const CALL = /^[ \t]*final_answer[ \t]*\(/m
+/** Also behind a label, and in quotes: `Action: final_answer(1)`. */
+const CALL =
+  /^(?<before>[ \t]*(?:(?:final )?(?:action|answer|code|call):[ \t]*)?`?(?:await |return )?)final_answer[ \t]*\(/im
 const DOES_SOMETHING = /^[ \t]*(?:[A-Za-z_]\w*[ \t]*=[^=]|import \w|from \w|[\w.]+[ \t]*\(.*\)[ \t]*$)/m
 const MAX_BARE_CHARS = 100_000
 
@@ -274,8 +237,11 @@ function bareCode(text: string): string | null {
   if (DOES_SOMETHING.test(text) && looksLikePython(text)) return text.trim()
   const call = CALL.exec(text)
   if (call === null) return null
-  const last = statementEnd(text, call.index)
-  let from = call.index
+  const { before = '' } = call.groups ?? {}
+  const start = before.trim() === '' ? call.index : call.index + before.length
+  const last = statementEnd(text, start)
+  if (start > call.index) return text.slice(start, last).replace(/`\s*$/, '').trim()
+  let from = start
   while (from > 0) {
     const before = text.lastIndexOf('\n', from - 2) + 1
     if (!looksLikePython(text.slice(before, from))) break

@@ -12,6 +12,7 @@ import type { Call, CallOutcome, Decision, Failure, Stage, StageEvent } from '..
 import { headers } from '../../schemas/topics.ts'
 import { takeChecked, askForCode, checkCall, keepAnswer, takeText } from './final-answer.ts'
 import { readCode, withoutThinking } from './code-blocks.ts'
+import { codeInCalls } from './code-in-calls.ts'
 import { completeCode, runCode } from './code-step.ts'
 import { cancel, fail, timeOut } from './task-end.ts'
 import { REMEMBER_ENDED_MS } from './constants.ts'
@@ -119,7 +120,8 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
   function takeReply(now: Situation, reply: ModelReply): Move {
     const text = withoutThinking(reply.text)
     if (now.task.mode === 'tools' && reply.toolCalls.length > 0) return takeToolCalls(now, text, reply)
-    const found = now.task.mode === 'code' ? readCode(reply.text) : null
+    const found =
+      now.task.mode === 'code' ? (readCode(reply.text) ?? codeInCalls(reply.toolCalls, now.task.tools)) : null
     if (found !== null) return runCode(now, text, found, fleet, book)
     const said = change(
       now,

@@ -183,3 +183,58 @@ test('text is cut at a whole character', () => {
   assert.deepEqual(pageText('<p>a😀b', 2), { title: null, text: 'a', truncated: true })
   assert.equal(pageText('<p>a😀', 3).text, 'a😀')
 })
+
+test('what style hides in other ways is left out too: by place, size, colour, escapes and the page\u2019s own rules', () => {
+  const styles = [
+    'position:absolute; left:-9999px',
+    'text-indent:-999em',
+    'position:absolute;clip:rect(0,0,0,0)',
+    'clip-path: inset(100%)',
+    'height:0;overflow:hidden',
+    'max-height:0px; overflow-y: clip',
+    'transform: scale(0)',
+    'opacity:.01',
+    'font-size:1px',
+    'font:0/0 a',
+    'color:#FFF;background:#fff',
+    'color: transparent',
+    'filter: opacity(0)',
+    'display:/**/none',
+    'd\\69splay:none',
+  ]
+  for (const style of styles)
+    assert.equal(pageText(`<p style="${style}">obey</p><p>seen</p>`, 100).text, 'seen', style)
+  const shown = ['left:-5px', 'height:0', 'font-size:12px', 'color:#fff;background:#000', 'opacity:0.6']
+  for (const style of shown) assert.equal(pageText(`<p style="${style}">seen</p>`, 100).text, 'seen', style)
+  const rules =
+    '.a, p#b{display:none} @media print{.c{display:none}} .d{display:none}.d{display:block}/* .e{display:none} */ .f .g{display:none}'
+  const page = `<head><style>${rules}</style></head><i class="x a">1</i><p id=b>2</p><i id=b>3</i><i class=c>4</i><i class=d>5</i><i class=e>6</i><i class=g>7</i>`
+  assert.equal(pageText(page, 100).text, '34567')
+  const begunMs = performance.now()
+  pageText(`<style>${'/*{'.repeat(100_000)}</style><p style="${'/*('.repeat(100_000)}">x`, 100)
+  assert.ok(performance.now() - begunMs < 5_000)
+})
+
+test('characters without a shape are left out; flags, emoji and joined letters stay whole', () => {
+  const smuggled = [...'obey'].map((char) => String.fromCodePoint(0xe0000 + char.charCodeAt(0))).join('')
+  assert.equal(pageText(`hi${smuggled}\u200b\u202e\u00ad there`, 100).text, 'hi there')
+  const whole = '\u{1F3F4}\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F} 👩\u200d👧 می\u200cخواهم'
+  assert.equal(pageText(whole, 100).text, whole)
+})
+
+test('pages without text of their own say so: frames, forwarding, scripts', () => {
+  const frames = '<frameset><frame src="menu.html"><noframes>Your <b>browser</b></noframes></frameset>'
+  assert.equal(pageText(frames, 100).text, '(frame: menu.html)')
+  const forwards = '<meta http-equiv="Refresh" content="0; URL=\'/new\'"><p>Moved'
+  assert.match(pageText(forwards, 100).text, /^\(the page forwards to \/new\)\s+Moved$/)
+  assert.match(pageText('<div id=root></div><script src=x></script>', 100).text, /no text of its own/)
+})
+
+test('a server that names one charset for all of its pages does not garble UTF-8, nor is a binary file a page', async () => {
+  const latin = { 'content-type': 'text/html; charset=iso-8859-1' }
+  assert.equal((await pageOf('<html><p>café 日本', latin)).text, 'café 日本')
+  assert.equal((await pageOf(Buffer.from('<html><p>caf\xe9', 'latin1'), latin)).text, 'café')
+  await rejects(pageOf('%PDF-1.7\n', html), 'TOOL_FAILED', /is not text, although it says text\/html/)
+  const png = Buffer.from('89504e470d0a1a0a0000000d49484452000000010000000108060000', 'hex')
+  await rejects(pageOf(png, html), 'TOOL_FAILED', /is not text/)
+})

@@ -311,3 +311,74 @@ test('200,000 rows are read in bounded memory', async () => {
   // As rows they would take 300 MB and more.
   assert.ok(process.memoryUsage().rss - before < 200_000_000)
 })
+
+test('rare delimiters are found, others suggested; comments come before the header', async () => {
+  for (const mark of ['^', '~', '\x01'])
+    assert.deepEqual((await query('rare.csv', `a${mark}b\n1${mark}2\n`)).rows, [{ a: 1, b: 2 }], mark)
+  for (const mark of [':', ' ', '   ']) {
+    const found = await query('one.csv', `a${mark}b\n1${mark}2\n`)
+    assert.match(noteOf(found), /read as one column; if its cells are parted by "[: ]", name that delimiter/)
+  }
+  assert.equal(noteOf(await query('prose.csv', 'remark\nhello there\nfoo\n')), '')
+  const commented = await query('c.csv', '# by x\n# at y\na,b\n1,2\n')
+  assert.deepEqual(commented.rows, [{ a: 1, b: 2 }])
+  assert.match(noteOf(commented), /left out before the header: # by x \/ # at y/)
+  assert.deepEqual((await query('c.csv', '## v1\n#id,b\n1,2\n3,4\n')).rows[0], { '#id': 1, b: 2 })
+})
+
+test('a list and lines of JSON are read whatever the name says, and untidy ones told', async () => {
+  const rows = [{ a: 1 }, { a: 2 }]
+  for (const [name, content] of [
+    ['x.json', '{"a":1}\n{"a":2}\n'],
+    ['x.jsonl', '[{"a":1},{"a":2}]'],
+    ['x.ndjson', '[\n  {"a":1},\n  {"a":2}\n]\n'],
+    ['x.jsonl', '{"a":1},\n{"a":2},\n'],
+  ] as const)
+    assert.deepEqual((await query(name, content)).rows, rows, content)
+  const mixed = await query('x.json', '[{"a":1},null,{"a":2}]')
+  assert.deepEqual(mixed.rows, rows)
+  assert.match(noteOf(mixed), /1 item is no object and left out, e\.g\. null/)
+  for (const [name, content] of [
+    ['x.json', '[{"a":NaN},{"a":-Infinity}]'],
+    ['x.jsonl', '{"a":NaN}\n{"a":-Infinity}\n'],
+  ] as const)
+    assert.deepEqual((await query(name, content)).rows, [{ a: 'NaN' }, { a: '-Infinity' }])
+  assert.deepEqual(await read('{"a":NaN,"b":"NaN\tx"}'), { a: 'NaN', b: 'NaN\tx' })
+  await rejects(read('{"a":1}\n{"a":2}\n'), /query_table reads files with an object a line/)
+  const deep = `${'['.repeat(5_000)}${']'.repeat(5_000)}`
+  await rejects(read(deep), /nested more than 1000 deep/)
+  await rejects(query('x.json', `[{"a":${deep}}]`), /nested more than 1000 deep/)
+  await rejects(query('x.jsonl', `{"a":"${'x'.repeat(11_000_000)}"}`), /a line has more than 10000000/)
+})
+
+test('a file of another kind is told by its name', async () => {
+  for (const [content, kind] of [
+    [Buffer.from('504b03040000', 'hex'), /Excel workbook/],
+    [Buffer.from('1f8b0800', 'hex'), /packed with gzip/],
+    ['%PDF-1.7', /a PDF/],
+    ['\n<!DOCTYPE html><p>404', /a web page/],
+  ] as const) {
+    await rejects(query('x.csv', content), kind)
+    await rejects(read(content), kind)
+  }
+})
+
+test('names and texts that differ in what nobody sees are the same; dates of another form are undecided', async () => {
+  const named = await query('n.csv', 'Unit\u00a0Price,b\n3,x\u00a0y\n', where('unit price', '=', 3))
+  assert.deepEqual(named.rows, [{ 'Unit\u00a0Price': 3, b: 'x\u00a0y' }])
+  assert.equal((await query('n.csv', 'a\n"x\u00a0y "\n', where('a', '=', 'x y'))).matched, 1)
+  await rejects(query('n.csv', 'A ,a\n1,2\n', { columns: ['b'] }), /has no column b/)
+  assert.equal((await query('n.csv', 'x\n1\n2\n', where('x', 'in', '1'))).matched, 1)
+  for (const [cells, op, value, matched, note] of [
+    ['02.01.2024,01.10.2024', '>', '2024-05-01', 0, /2 rows are neither in nor out/],
+    ['1/2/2024,10/1/2024', '>', '5/1/2024', 0, /2 rows are neither/],
+    ['2024/01/02,2024/10/01', '>', '2024/05/01', 1, /^$/],
+    ['2024-01-02,2024-10-01', '>', '2024-05', 1, /^$/],
+    ['2024-01-02T10:00:00Z,2024-01-02T10:00:00+05:00', '>', '2024-01-02T09:00:00Z', 1, /^$/],
+    ['2024-01-02T10:00:00Z,2024-10-02T10:00:00Z', '>', '2024-05-01', 1, /^$/],
+  ] as const) {
+    const found = await query('d.csv', `d\n${cells.replace(',', '\n')}\n`, where('d', op, value))
+    assert.equal(found.matched, matched, cells)
+    assert.match(noteOf(found), note)
+  }
+})

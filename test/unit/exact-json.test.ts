@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { inexactNumbersHint, parseExact } from '../../runtime/exact-json.ts'
+import { inexactNumbersHint, inexactTextsHint, parseExact } from '../../runtime/exact-json.ts'
 
 test('a number that a double would change is its digits, any other stays a number', () => {
   for (const [source, value] of [
@@ -46,4 +46,12 @@ test('numbers that were kept as text can be named beside what does not fit', () 
     /9007199254740993, 1e999: more than/,
   )
   assert.equal(inexactNumbersHint('{"a":9007199254740992}'), '')
+})
+
+test('integers that have become text already can be named too', () => {
+  assert.match(
+    inexactTextsHint({ a: [{ b: '1152921504606846976' }] }),
+    /^ \(1152921504606846976: more than a number/,
+  )
+  assert.equal(inexactTextsHint({ a: '9007199254740991', b: 'x', c: 5, d: null }), '')
 })

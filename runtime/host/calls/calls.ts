@@ -65,6 +65,8 @@ export class CallMaker {
   readonly #slotOf: SlotsOf
   readonly #clock: Clock
   readonly #instruments: Instruments
+  readonly #stage: string
+  readonly #byKind = new Map<string, number>()
   #underWay = 0
   readonly #idle: (() => void)[] = []
 
@@ -77,7 +79,7 @@ export class CallMaker {
     capacity: Semaphore
     /** The slot that a call needs before it may start. Default: none. */
     slots?: SlotsOf
-    /** Shown with the slots. */
+    /** Label of the gauges. */
     stage?: string
     clock: Clock
     instruments: Instruments
@@ -86,7 +88,8 @@ export class CallMaker {
     this.#attempts = parts
     this.#guards = parts.guards ?? {}
     this.#capacity = parts.capacity
-    this.#slots = new Slots(parts.stage ?? '', parts.instruments)
+    this.#stage = parts.stage ?? ''
+    this.#slots = new Slots(this.#stage, parts.instruments)
     this.#slotOf = parts.slots ?? (() => null)
     this.#clock = parts.clock
     this.#instruments = parts.instruments
@@ -97,7 +100,7 @@ export class CallMaker {
   }
 
   async make(request: CallRequest): Promise<CallOutcome> {
-    if (request.call.journalled === false) return this.#track(() => this.#makeUnjournalled(request))
+    if (request.call.journalled === false) return this.#track(request, () => this.#makeUnjournalled(request))
     const rule = this.#slotOf(request.call)
     if (rule === null) return this.#makeInTurn(request)
     // A call that is answered from the journal needs no slot.
@@ -133,7 +136,7 @@ export class CallMaker {
     const granted = this.#capacity.acquire(AbortSignal.any([interrupted, lost]))
     if (!(typeof granted === 'boolean' ? granted : await granted)) return this.#stop(request)
     try {
-      return await this.#track(() => this.#makeJournalled(request))
+      return await this.#track(request, () => this.#makeJournalled(request))
     } finally {
       this.#capacity.release()
     }
@@ -145,13 +148,21 @@ export class CallMaker {
     return (await this.#findRecorded(request)) ?? this.#abort(request)
   }
 
-  async #track(work: () => Promise<CallOutcome>): Promise<CallOutcome> {
+  async #track({ call }: CallRequest, work: () => Promise<CallOutcome>): Promise<CallOutcome> {
     this.#underWay++
+    this.#show(call.kind, 1)
     try {
       return await work()
     } finally {
+      this.#show(call.kind, -1)
       if (--this.#underWay === 0) for (const resume of this.#idle.splice(0)) resume()
     }
+  }
+
+  #show(kind: string, change: 1 | -1): void {
+    const running = (this.#byKind.get(kind) ?? 0) + change
+    this.#byKind.set(kind, running)
+    this.#instruments.gauge('calls_in_flight', running, { stage: this.#stage, kind })
   }
 
   /**

@@ -2,7 +2,8 @@
 //
 // 1. Users take turns: the next slot goes to the user with the fewest slots in use, among equals to the one
 //    served longest ago. A thousand steps of one user delay another's by one.
-// 2. If there are enough slots, the last free one is kept for a user with none: no user can hold them all.
+// 2. If there are enough slots, the last free one is kept for a user with none, whose last step ended by itself:
+//    neither one user can hold them all, nor several whose steps loop until they are killed.
 // 3. Within a user: a session that resumes after a tool call before a new step, a task served longer ago
 //    before one served recently; a task whose step was killed at its limit last, until one of its steps ends
 //    by itself.
@@ -39,6 +40,7 @@ export class Turns {
   readonly #computing = new Map<string, number>()
   /** Number of the last grant; later ones are higher. */
   readonly #served = new Map<string, number>()
+  /** Users and tasks whose last step was killed at its limit. */
   readonly #killed = new Set<string>()
   #inUse = 0
   #granted = 0
@@ -79,8 +81,10 @@ export class Turns {
     if (left > 0) this.#computing.set(user, left)
     else this.#computing.delete(user)
     this.#inUse--
-    if (killed) remember(this.#killed, task)
-    else this.#killed.delete(task)
+    for (const key of [userKey(user), taskKey(task)]) {
+      this.#killed.delete(key)
+      if (killed) remember(this.#killed, key)
+    }
     this.#grant()
   }
 
@@ -108,7 +112,8 @@ export class Turns {
     let bestRank: readonly number[] = []
     for (const waiting of this.#waiting) {
       const computing = this.#computing.get(waiting.claim.user) ?? 0
-      if (computing > 0 && free <= this.#kept) continue
+      const hasKept = computing === 0 && !this.#killed.has(userKey(waiting.claim.user))
+      if (!hasKept && free <= this.#kept) continue
       const rank = this.#rank(waiting.claim, computing)
       if (best !== undefined && !isBefore(rank, bestRank)) continue
       best = waiting
@@ -121,7 +126,7 @@ export class Turns {
   #rank({ user, task, resumed }: Claim, computing: number): readonly number[] {
     const userServed = this.#served.get(userKey(user)) ?? 0
     const taskServed = this.#served.get(taskKey(task)) ?? 0
-    return [computing, userServed, this.#killed.has(task) ? 1 : 0, resumed ? 0 : 1, taskServed]
+    return [computing, userServed, this.#killed.has(taskKey(task)) ? 1 : 0, resumed ? 0 : 1, taskServed]
   }
 }
 

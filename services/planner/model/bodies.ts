@@ -3,7 +3,11 @@
 // Read by shape: {"error": {…}} and {"error": "…"} (nearly all), a list of these (Gemini), the error at the
 // top ({"object":"error"} of vLLM, {"type":"error"}), {"detail": …} (FastAPI), {"message": …} (gateways), and
 // within the choice (OpenRouter). Routers put their provider's words into `metadata`.
-import { firstText, listOf, shapeOf, type Shape } from './shapes.ts'
+import { isDeeperThan } from '../../../runtime/json-depth.ts'
+import { entriesOf, firstText, listOf, shapeOf, type Shape } from './shapes.ts'
+
+/** Levels of an error that is shown whole. */
+export const MAX_SHOWN_DEPTH = 50
 
 export interface SaidError {
   /** HTTP status that the error names; null if it names none. */
@@ -19,22 +23,35 @@ export interface SaidError {
   readonly retryDelay: string | null
 }
 
+/** Fields with an error's words. */
+const WORDS = [
+  'message',
+  'detail',
+  'error_message',
+  'error_msg',
+  'errorMessage',
+  'msg',
+  'status_msg',
+] as const
+
 /** The error that a body of status 200 is or holds; null if none. */
 export function errorIn(value: unknown): unknown {
-  if (Array.isArray(value)) return errorIn((value as unknown[])[0])
-  const shape = shapeOf(value)
-  const choice = shapeOf(listOf(shape['choices'])[0])
-  const found = [shape['error'], choice['error']].find(saysSomething)
-  if (found !== undefined) return found
+  const shape = shapeOf(Array.isArray(value) ? (value as unknown[])[0] : value)
+  const choice = entriesOf(shape['choices'])[0] ?? {}
+  // MiniMax and Cloudflare.
+  const base = shapeOf(shape['base_resp'])
+  const inBase = saysSomething(base['status_code']) ? base : null
+  const found = [shape['error'], choice['error'], inBase, listOf(shape['errors'])[0]].find(saysSomething)
+  if (found !== undefined) return found === true ? shape : found
   const isAnswer = Array.isArray(shape['choices'])
-  const isError = shape['object'] === 'error' || shape['type'] === 'error'
-  const hasWords = ['message', 'detail', 'error_message', 'msg'].some((name) => saysSomething(shape[name]))
-  return !isAnswer && (isError || hasWords) ? value : null
+  const isError = shape['object'] === 'error' || shape['type'] === 'error' || shape['success'] === false
+  const hasWords = WORDS.some((name) => saysSomething(shape[name]))
+  return !isAnswer && (isError || hasWords) ? shape : null
 }
 
 function saysSomething(value: unknown): boolean {
   if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0
-  return value !== undefined && value !== null && value !== '' && value !== false
+  return value !== undefined && value !== null && value !== '' && value !== false && value !== 0
 }
 
 export function readError(error: unknown): SaidError {
@@ -48,7 +65,7 @@ export function readError(error: unknown): SaidError {
     param: firstText(shape['param']) || null,
     message: messageOf(found, outer, shape, metadata),
     headers: headersOf(metadata),
-    retryDelay: retryDelayOf(shape),
+    retryDelay: retryDelayOf(shape, outer),
   }
 }
 
@@ -71,14 +88,18 @@ function codesOf(shape: Shape, metadata: Shape): string[] {
 /** Routers say "Provider returned error" and quote the provider's own words. */
 function messageOf(found: unknown, outer: Shape, shape: Shape, metadata: Shape): string {
   const { detail } = outer
-  const own = firstText(found, outer['error'], shape['message'], outer['message'], detail, shape['msg'])
+  const named = WORDS.flatMap((name) => [shape[name], outer[name]])
+  const own = firstText(found, outer['error'], ...named)
   const quoted = firstText(metadata['raw'], metadata['provider_message'])
   const said = [own || listOf(detail).map(shownDetail).join('; '), quoted].filter((part) => part !== '')
-  return said.join(': ') || (saysSomething(found) ? JSON.stringify(found) : '')
+  return said.join(': ') || (saysSomething(found) ? shown(found) : '')
 }
 
-const shownDetail = (detail: unknown): string =>
-  firstText(detail, shapeOf(detail)['msg']) || JSON.stringify(detail)
+/** An error of any shape; what is nested deep would overflow the stack. */
+const shown = (value: unknown): string =>
+  isDeeperThan(value, MAX_SHOWN_DEPTH) ? '(deeply nested)' : JSON.stringify(value)
+
+const shownDetail = (detail: unknown): string => firstText(detail, shapeOf(detail)['msg']) || shown(detail)
 
 function headersOf(metadata: Shape): Record<string, string> {
   const headers: Record<string, string> = {}
@@ -87,6 +108,15 @@ function headersOf(metadata: Shape): Record<string, string> {
   return headers
 }
 
-function retryDelayOf(shape: Shape): string | null {
-  return firstText(...listOf(shape['details']).map((detail) => shapeOf(detail)['retryDelay'])) || null
+function retryDelayOf(shape: Shape, outer: Shape): string | null {
+  const delay = firstText(...listOf(shape['details']).map((detail) => shapeOf(detail)['retryDelay']))
+  const named = [shape, outer].flatMap((one) => [
+    unitsOf(one['retry_after_ms'], 'ms'),
+    unitsOf(one['retry_after'], 's'),
+  ])
+  return firstText(delay, ...named) || null
 }
+
+/** A number has the unit that its name says; text may have one of its own. */
+const unitsOf = (value: unknown, unit: string): string =>
+  typeof value === 'number' ? `${value}${unit}` : firstText(value)

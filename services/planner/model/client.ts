@@ -11,6 +11,7 @@
 import OpenAI from 'openai'
 import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
 import { discoverModels, missingSetting } from '../../../runtime/models/discovery.ts'
+import { isDeeperThan } from '../../../runtime/json-depth.ts'
 import { keepSecrets, redacted, shownUrl } from '../../../runtime/redaction.ts'
 import { callLimitsOf, type CallLimits } from '../../../runtime/models/call-limits.ts'
 import { parseModel, SERVED_MODEL } from '../../../runtime/models/names.ts'
@@ -20,13 +21,14 @@ import type { Fleet } from '../../../runtime/config/fleet.ts'
 import type { CallContext } from '../../../runtime/stage.ts'
 import { fitToWindow } from './context-window.ts'
 import { providerError, type CallSite, type ProviderFailure } from './errors.ts'
-import { readError } from './bodies.ts'
+import { MAX_SHOWN_DEPTH, readError } from './bodies.ts'
+import { NotJson } from './json-values.ts'
 import { readAnswer } from './sse.ts'
 import { ReplyReader } from './reply.ts'
 import { bodyOf, refusedParameter, type Parameter } from './request.ts'
 import { CallWatch } from './watch.ts'
 import { batchTokens, type TokenBatcher } from './token-stream.ts'
-import { createTransport, type Transport, type TransportInit } from './transport.ts'
+import { createTransport, isUnpackingError, type Transport, type TransportInit } from './transport.ts'
 import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from '../call.ts'
 
 export type ModelCaller = (request: ModelRequest, context: CallContext) => Promise<ModelReply>
@@ -218,8 +220,10 @@ async function exchange(
 
 /** An error within an answer of status 200, with the status that it names. */
 function saidWithin(error: unknown, headers: Headers): Error {
-  const { status } = readError(error)
-  return new OpenAI.APIError(status ?? undefined, error as object, undefined, headers)
+  const { status, message } = readError(error)
+  // The package would print all of it.
+  const shown = isDeeperThan(error, MAX_SHOWN_DEPTH) ? { message } : error
+  return new OpenAI.APIError(status ?? undefined, shown as object, undefined, headers)
 }
 
 function optionsOf({ call: { callId, traceparent }, watch }: Watching, reader?: ReplyReader) {
@@ -242,7 +246,13 @@ function toModelError(
   const used = spentBefore(error, reader)
   if (error instanceof FlotillaError) return error
   if (error instanceof SyntaxError) {
-    const message = `${site.provider} sent something that is not JSON (model ${site.model}).`
+    const said = redacted(error.message)
+    const shown = error instanceof NotJson && said !== '' ? `: ${said}` : '.'
+    const message = `${site.provider} sent something that is not JSON (model ${site.model})${shown}`
+    return new FlotillaError('MODEL_ANSWER_MALFORMED', message, { details: used, cause: error })
+  }
+  if (isUnpackingError(error)) {
+    const message = `${site.provider} sent an answer that is not packed as its content-encoding says (model ${site.model}): ${error.message}.`
     return new FlotillaError('MODEL_ANSWER_MALFORMED', message, { details: used, cause: error })
   }
   const failure = failureOf(error)

@@ -69,7 +69,14 @@ const CONTEXT_CODES = [
   'context_window_exceeded',
   'tokens_limit_reached',
 ]
-const FILTER_CODES = ['content_filter', 'content_policy_violation', 'responsibleaipolicyviolation']
+const FILTER_CODES = [
+  'content_filter',
+  'content_policy_violation',
+  'responsibleaipolicyviolation',
+  'datainspectionfailed',
+  'data_inspection_failed',
+]
+const BUSY_CODES = ['overloaded_error', 'overloaded', 'engine_overloaded_error', 'unavailable_error']
 
 const KEY_WORDS =
   /\b(api[ _-]?)?key\b[^.]{0,40}\b(not valid|invalid|incorrect|expired|revoked|missing)|(invalid|incorrect|missing|no)[ _]+(api[ _-]?key|auth|credentials)|unauthori[sz]ed|unauthenticated/i
@@ -103,6 +110,8 @@ const rules: readonly Rule[] = [
   { codes: ['rate_limit_exceeded', 'rate_limit_error'], gives: 'MODEL_RATE_LIMITED' },
   // 498: Groq's flex tier has no capacity left.
   { statuses: [429, 498], gives: 'MODEL_RATE_LIMITED' },
+  // Gateways pass these on with a status of their own.
+  { codes: BUSY_CODES, gives: 'MODEL_UNAVAILABLE' },
   { codes: ['invalid_api_key', 'authentication_error', 'permission_error'], gives: 'MODEL_AUTH_FAILED' },
   { statuses: [401, 403], gives: 'MODEL_AUTH_FAILED' },
   // Gemini's 400 for a wrong key.

@@ -4,19 +4,23 @@
 // 2. A stream ends with a finish reason, or with [DONE] behind some part of an answer. One that stops without
 //    either was cut, whatever had arrived; one whose reason says that it was broken off or withheld is no
 //    answer.
-// 3. The size of an answer is bounded (MAX_REPLY_CHARS).
+// 3. The size of an answer is bounded (MAX_REPLY_CHARS, MAX_CALLS).
+// 4. Of several choices one is read: the one whose index came first.
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { AttachedReader } from './attached.ts'
 import { CallReader } from './tool-calls.ts'
 import type { CallSite } from './errors.ts'
 import { endOf } from './finish.ts'
-import { firstText, listOf, shapeOf, textOf, type Shape } from './shapes.ts'
+import { contentText, isMessage, messageOf, reasoningText } from './message-text.ts'
+import { entriesOf, shapeOf, textOf, type Shape } from './shapes.ts'
 import { estimatedTokens } from '../token-estimates.ts'
 import { UsageReader } from './usage.ts'
 import { nothingSpent, type ModelReply, type ModelRequest, type ModelSpend } from '../call.ts'
 
 /** Far beyond any model's output; a server that sends more is broken. */
 export const MAX_REPLY_CHARS = 4_000_000
+/** Far beyond what a model calls at once; each call costs rows and events. */
+const MAX_CALLS = 1_000
 /** Longest part of a model's refusal shown in the error. */
 const MAX_REFUSAL_CHARS = 300
 
@@ -35,6 +39,10 @@ export class ReplyReader {
   #understood = false
   #sent = false
   #parts = 0
+  /** Index of the choice that is read; undefined before the first. */
+  #index: unknown
+  /** Fields of a whole answer that is no completion. */
+  #fields = ''
 
   constructor(request: ModelRequest, site: CallSite) {
     this.#request = request
@@ -46,14 +54,17 @@ export class ReplyReader {
     const { choice, message } = this.#read(value)
     // Some servers send a whole message in a chunk; after pieces it would repeat them.
     const isPiece = choice['delta'] !== undefined && choice['delta'] !== null
-    if (isPiece) return this.#take(shapeOf(choice['delta']), (call) => this.#calls.piece(call))
+    if (isPiece) return this.#take(messageOf(choice['delta']), (call) => this.#calls.piece(call))
+    // Servers of the older API send text alone, in pieces.
+    if (typeof choice['text'] === 'string') return this.#take(messageOf(choice['text']), () => '')
     return this.#isBlank ? this.#take(message, (call) => this.#calls.whole(call)) : ''
   }
 
   /** Reads a whole completion. Returns its text. */
   completion(value: unknown): string {
     const { choice, message } = this.#read(value)
-    this.#understood = message === choice['message']
+    this.#understood = isMessage(choice['message'] ?? choice['text'])
+    if (!this.#understood) this.#fields = Object.keys(shapeOf(value)).slice(0, 10).join(', ').slice(0, 200)
     // A server that sends a whole answer has finished it, even without a finish reason.
     if (this.#understood) this.#finishReason ||= 'stop'
     return this.#take(message, (call) => this.#calls.whole(call))
@@ -119,8 +130,7 @@ export class ReplyReader {
   }
 
   #goodEnd(): 'good' | 'length' {
-    if (!this.#understood)
-      throw this.#error('MODEL_ANSWER_MALFORMED', 'sent something that is not a chat completion')
+    if (!this.#understood) throw this.#error('MODEL_ANSWER_MALFORMED', this.#misunderstood)
     if (this.#finishReason === '') throw this.#error('MODEL_UNAVAILABLE', 'cut its answer in the middle')
     const how = `finish reason ${this.#finishReason.slice(0, 50)}`
     const end = endOf(this.#finishReason)
@@ -133,6 +143,8 @@ export class ReplyReader {
         throw this.#error('MODEL_CONTENT_FILTERED', `withheld the answer by its content filter (${how})`)
       case 'good':
       case 'length':
+        if (this.#announcesMissingCall)
+          throw this.#error('MODEL_ANSWER_MALFORMED', `announced a tool call and sent none (${how})`)
         if (this.#refusal !== '' && this.#isBlank)
           throw this.#error('MODEL_CONTENT_FILTERED', `refused: ${this.#refusal.slice(0, MAX_REFUSAL_CHARS)}`)
         return end
@@ -140,18 +152,38 @@ export class ReplyReader {
   }
 
   get #isBlank(): boolean {
-    return this.#text === '' && this.#calls.isEmpty
+    return this.#text === '' && this.#calls.count === 0
+  }
+
+  /** Its server did not recognise the call that the model wrote: the text is only what stood before it. */
+  get #announcesMissingCall(): boolean {
+    const hasTools = (this.#request.tools?.length ?? 0) > 0
+    return hasTools && this.#calls.count === 0 && /^(tool|function)_?(call|use)/i.test(this.#finishReason)
+  }
+
+  get #misunderstood(): string {
+    const of = this.#fields === '' ? '' : `, but an object with ${this.#fields}`
+    return `sent something that is not a chat completion${of}`
   }
 
   #read(value: unknown): { choice: Shape; message: Shape } {
     const shape = shapeOf(value)
-    const choice = shapeOf(listOf(shape['choices'])[0])
+    const choices = entriesOf(shape['choices'])
+    const choice = this.#choiceOf(choices)
     this.#model ||= textOf(shape['model'])
     this.#usage.read(shape, choice)
-    this.#understood ||= Array.isArray(shape['choices'])
-    if (Array.isArray(shape['choices']) || typeof shape['usage'] === 'object') this.#parts++
+    const isAnswer = Array.isArray(shape['choices']) || choices.length > 0
+    this.#understood ||= isAnswer
+    if (isAnswer || typeof shape['usage'] === 'object') this.#parts++
     this.#setEnd(textOf(choice['finish_reason']))
-    return { choice, message: shapeOf(choice['message']) }
+    return { choice, message: messageOf(choice['message'] ?? choice['text']) }
+  }
+
+  #choiceOf(choices: readonly Shape[]): Shape {
+    const [first] = choices
+    if (first === undefined) return {}
+    this.#index ??= choices.find(({ index }) => index === 0)?.['index'] ?? first['index']
+    return choices.find(({ index }) => index === this.#index) ?? (this.#index === undefined ? first : {})
   }
 
   /** A reason that says the answer is incomplete outweighs the others. */
@@ -166,8 +198,15 @@ export class ReplyReader {
     this.#attached.read(content)
     this.#count(text + reasoningText(content))
     const legacy = content['function_call'] ? [{ function: content['function_call'] }] : []
-    const calls = listOf(content['tool_calls'])
-    for (const call of calls.length > 0 ? calls : legacy) this.#count(takeCall(call))
+    const inParts = entriesOf(content['content']).filter(
+      ({ type }) => type === 'tool_use' || type === 'tool_call',
+    )
+    const calls = [...entriesOf(content['tool_calls']), ...inParts]
+    for (const call of calls.length > 0 ? calls : legacy) {
+      this.#count(takeCall(call))
+      if (this.#calls.count > MAX_CALLS)
+        throw this.#error('MODEL_ANSWER_MALFORMED', `sent more than ${MAX_CALLS} tool calls`)
+    }
     return text
   }
 
@@ -182,32 +221,4 @@ export class ReplyReader {
     const { provider, model } = this.#site
     return new FlotillaError(code, `${provider} ${what} (model ${model}).`, { details: this.spend() })
   }
-}
-
-/** A string, or the parts that some servers send instead. */
-function contentText(content: unknown): string {
-  if (typeof content === 'string') return content
-  return listOf(content)
-    .map((part) => (typeof part === 'string' ? part : textOf(shapeOf(part)['text'])))
-    .join('')
-}
-
-/** The model's thoughts, if the server shows them: billed, but no part of the answer. */
-function reasoningText(content: Shape): string {
-  const shown = firstText(
-    content['reasoning_content'],
-    content['reasoning'],
-    content['reasoning_text'],
-    content['thinking'],
-    content['thought'],
-  )
-  // Mistral's parts: { type: 'thinking', thinking: [{ type: 'text', text }] }.
-  const parts = listOf(content['content']).map((part) => thinkingOf(shapeOf(part)))
-  const details = listOf(content['reasoning_details']).map((part) => firstText(shapeOf(part)['text']))
-  return (shown || details.join('')) + parts.join('')
-}
-
-function thinkingOf(part: Shape): string {
-  const { thinking } = part
-  return typeof thinking === 'string' ? thinking : contentText(thinking)
 }

@@ -9,8 +9,17 @@ export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(val
 
 export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
-export const countOf = (value: unknown): number | null =>
-  typeof value === 'number' && Number.isFinite(value) && value >= 0 ? Math.round(value) : null
+/** A whole number from zero; some servers write theirs as text. */
+export function countOf(value: unknown): number | null {
+  const number = typeof value === 'string' && /^\d+(\.\d+)?$/.test(value) ? Number(value) : value
+  return typeof number === 'number' && Number.isFinite(number) && number >= 0 ? Math.round(number) : null
+}
+
+/** A list, or the single entry that some servers send in place of a list of one. */
+export const entriesOf = (value: unknown): readonly Shape[] =>
+  (Array.isArray(value) ? (value as unknown[]) : [value])
+    .map(shapeOf)
+    .filter((entry) => Object.keys(entry).length > 0)
 
 /** The first non-empty text. */
 export const firstText = (...values: unknown[]): string =>

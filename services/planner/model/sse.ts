@@ -5,9 +5,11 @@
 // 2. Anything without JSON is not part of an answer: comments, empty events, pings. An `event: error` is an
 //    error in any words.
 // 3. The last event counts even without its blank line, but not if it was cut in the middle.
+// 4. An event or a body with several values (lines of JSON, a list of chunks) is as many chunks.
 import { createParser } from 'eventsource-parser'
 import { errorIn } from './bodies.ts'
-import { isJson } from './shapes.ts'
+import { NotJson, valuesIn, type Found } from './json-values.ts'
+import { isJson, listOf, shapeOf } from './shapes.ts'
 import { MAX_REPLY_CHARS } from './reply.ts'
 
 const MAX_BYTES = 16 * MAX_REPLY_CHARS
@@ -30,11 +32,11 @@ type Bytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 /** Throws the error from `failed`, or a SyntaxError for anything that is not JSON. */
 export async function readAnswer(body: Bytes, sink: AnswerSink): Promise<void> {
   const text = textIn(body)
-  let head = ''
   for (;;) {
     const part = await text.next()
-    head += part.value ?? ''
-    const first = head.trimStart()[0]
+    // Blanks before the answer keep the connection open; they need not be kept.
+    const head = (part.value ?? '').trimStart()
+    const [first] = head
     if (first === '{' || first === '[') return readWhole(await rest(head, text, sink), sink)
     if (first !== undefined || part.done) return await readEvents(head, text, sink)
   }
@@ -45,7 +47,7 @@ async function* textIn(body: Bytes): AsyncGenerator<string, void> {
   let bytes = 0
   for await (const part of body) {
     bytes += part.length
-    if (bytes > MAX_BYTES) throw new SyntaxError('the answer does not end')
+    if (bytes > MAX_BYTES) throw new NotJson('an answer that does not end')
     yield decoder.decode(part, { stream: true })
   }
 }
@@ -70,11 +72,21 @@ async function rest(head: string, text: AsyncGenerator<string, void>, sink: Answ
 }
 
 function readWhole(text: string, sink: AnswerSink): void {
-  const value: unknown = JSON.parse(text)
-  const error = errorIn(value)
-  if (error !== null) throw sink.failed(error)
-  sink.whole(value)
+  const { values, isDone } = valuesIn(text)
+  const [only] = values
+  const isList = values.length === 1 && Array.isArray(only)
+  const parts = isList ? listOf(only) : values
+  for (const value of parts) {
+    const error = errorIn(value)
+    if (error !== null) throw sink.failed(error)
+  }
+  if (parts.length === 1 && !isChunk(parts[0])) return sink.whole(parts[0])
+  for (const value of parts) sink.chunk(value)
+  // Lines of JSON may have been cut between two of them; a list has an end.
+  if (isDone || isList) sink.done()
 }
+
+const isChunk = (value: unknown): boolean => 'delta' in shapeOf(listOf(shapeOf(value)['choices'])[0])
 
 async function readEvents(head: string, text: AsyncGenerator<string, void>, sink: AnswerSink): Promise<void> {
   const events = new EventReader(sink)
@@ -99,6 +111,8 @@ class EventReader {
   #done = false
   #ending = false
   #events = 0
+  /** Its first part, for the error. */
+  #first = ''
 
   constructor(sink: AnswerSink) {
     this.#sink = sink
@@ -109,6 +123,7 @@ class EventReader {
   }
 
   feed(text: string): void {
+    this.#first ||= text
     this.#parser.feed(text)
   }
 
@@ -116,18 +131,22 @@ class EventReader {
   end(): void {
     this.#ending = true
     this.#parser.feed('\n\n')
-    if (this.#events === 0 && !this.#done) throw new SyntaxError('the answer holds no event')
+    if (this.#events === 0 && !this.#done) throw new NotJson(this.#first)
   }
 
   #event(event: string | undefined, data: string): void {
-    const said = data.trim()
+    const said = data.trim().replace(/^(?:data:\s*)+/, '')
     if (this.#done) return
     if (said === '[DONE]') return this.#finish()
     const isJson = said.startsWith('{') || said.startsWith('[')
     if (event === 'error' && !isJson && said !== '') throw this.#sink.failed({ message: said })
     if (!isJson) return
-    const value = this.#parse(said)
-    if (value === undefined) return
+    const found = this.#parse(said)
+    for (const value of found?.values ?? []) this.#value(event, value)
+    if (found?.isDone) this.#finish()
+  }
+
+  #value(event: string | undefined, value: unknown): void {
     const error = errorIn(value) ?? (event === 'error' ? value : null)
     if (error !== null) throw this.#sink.failed(error)
     this.#events++
@@ -141,9 +160,9 @@ class EventReader {
   }
 
   /** Undefined if it was cut. */
-  #parse(text: string): unknown {
+  #parse(text: string): Found | undefined {
     try {
-      return JSON.parse(text) as unknown
+      return valuesIn(text)
     } catch (error) {
       if (this.#ending) return undefined
       throw error

@@ -7,6 +7,9 @@
 //    or the last one.
 // 4. A named piece continues a call only while that call's arguments are incomplete.
 // 5. The same id, name and arguments twice in one answer are one call.
+// 6. Pieces that make no JSON together may each repeat the one before, or follow empty arguments: then the last
+//    one, or the rest, is what the model wrote.
+// 7. Work for a piece does not grow with the number of calls.
 import { attachedTo } from './attached.ts'
 import type { Attached, ModelToolCall } from '../call.ts'
 import { countOf, isJson, shapeOf, textOf } from './shapes.ts'
@@ -16,9 +19,11 @@ interface Growing {
   name: string
   argumentsText: string
   attached: Attached
+  /** The last piece of its arguments, while each has begun with the one before; else null. */
+  repeated: string | null
 }
 
-interface Piece extends Growing {
+interface Piece extends Omit<Growing, 'repeated'> {
   readonly index: number | null
 }
 
@@ -31,6 +36,7 @@ const MAX_PARSED_CHARS = 16_000_000
 export class CallReader {
   readonly #calls: Growing[] = []
   readonly #byIndex = new Map<number, Growing>()
+  readonly #byId = new Map<string, Growing>()
   #parsedChars = 0
 
   /** Adds an entry of a message. Returns its text, to be counted. */
@@ -50,13 +56,14 @@ export class CallReader {
     return piece.argumentsText
   }
 
-  get isEmpty(): boolean {
-    return this.#calls.length === 0
+  get count(): number {
+    return this.#calls.length
   }
 
   /** `cutOff`: the answer reached a limit, so a last call without arguments has lost them. */
   calls(cutOff: boolean): ModelToolCall[] {
     const last = this.#calls.at(-1)
+    for (const call of this.#calls) call.argumentsText = writtenArguments(call)
     const seen = new Set<string>()
     return this.#calls
       .filter(({ id, name, argumentsText }) => {
@@ -75,7 +82,7 @@ export class CallReader {
 
   #candidate({ index, id, name }: Piece): Growing | undefined {
     const byIndex = index === null ? undefined : this.#byIndex.get(index)
-    const byId = id === '' ? undefined : this.#calls.findLast((call) => call.id === id)
+    const byId = id === '' ? undefined : this.#byId.get(id)
     if (byIndex !== undefined) return byIndex
     // Under a new index a name begins a call.
     if (index !== null && name !== '') return undefined
@@ -106,32 +113,48 @@ export class CallReader {
 
   #begin(piece: Piece): void {
     const { id, name, argumentsText, index, attached } = piece
-    const call = { id, name, argumentsText, attached }
+    const call = { id, name, argumentsText, attached, repeated: argumentsText }
     this.#calls.push(call)
+    if (id !== '') this.#byId.set(id, call)
     if (index !== null) this.#byIndex.set(index, call)
   }
 
   #extend(call: Growing, { id, name, argumentsText, index, attached }: Piece): void {
     Object.assign(call.attached, attached)
-    call.id ||= id
+    if (call.id === '' && id !== '') {
+      call.id = id
+      this.#byId.set(id, call)
+    }
     if (name !== call.name) call.name += name
+    const repeats = call.repeated !== null && argumentsText.startsWith(call.repeated)
+    call.repeated = repeats ? argumentsText : null
     call.argumentsText += argumentsText
     if (index !== null) this.#byIndex.set(index, call)
   }
 }
 
+/** Some servers begin a call with empty arguments, or send all that they have with each piece. */
+function writtenArguments({ argumentsText, repeated }: Growing): string {
+  if (isJson(argumentsText)) return argumentsText
+  const behindEmpty = argumentsText.replace(/^\s*(?:\{\s*\}|null)/, '')
+  return [repeated ?? '', behindEmpty].find(isJson) ?? argumentsText
+}
+
 function pieceOf(value: unknown): Piece {
   const shape = shapeOf(value)
-  // Servers of the older API name the function at the top.
-  const wanted = 'function' in shape ? shapeOf(shape['function']) : shape
-  const written = wanted['arguments'] ?? wanted['parameters'] ?? ''
-  const index = typeof shape['index'] === 'string' ? Number(shape['index'] || NaN) : shape['index']
+  const name = textOf(shape['function'])
+  // Servers of the older API name the function at the top; some give its name alone.
+  const wanted = name !== '' || !('function' in shape) ? shape : shapeOf(shape['function'])
+  const given = ['arguments', 'parameters', 'input', 'args'].find((field) => saysSomething(wanted[field]))
+  const written = given === undefined ? '' : wanted[given]
   return {
-    index: countOf(index),
+    index: countOf(shape['index']),
     id: typeof shape['id'] === 'number' ? String(shape['id']) : textOf(shape['id']),
-    name: textOf(wanted['name']),
+    name: name || textOf(wanted['name']),
     // Some servers send the arguments as an object instead of its text.
     argumentsText: typeof written === 'string' ? written : JSON.stringify(written),
     attached: { ...attachedTo(wanted), ...attachedTo(shape) },
   }
 }
+
+const saysSomething = (value: unknown): boolean => value !== undefined && value !== null

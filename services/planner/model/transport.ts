@@ -7,8 +7,15 @@
 //
 // It returns the part of a Response that the package and this folder use: status, headers, and a body that is
 // read once, as bytes, as text or as JSON.
-import { pipeline, type Readable, type Transform } from 'node:stream'
-import { constants, createBrotliDecompress, createUnzip, createZstdDecompress } from 'node:zlib'
+import { pipeline, Transform, type Readable, type TransformCallback } from 'node:stream'
+import {
+  constants,
+  createBrotliDecompress,
+  createInflate,
+  createInflateRaw,
+  createUnzip,
+  createZstdDecompress,
+} from 'node:zlib'
 import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
 
 const KEEP_ALIVE_MS = 60_000
@@ -73,14 +80,45 @@ const CUT = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH
 const unpackers: Readonly<Record<string, () => Transform>> = {
   gzip: () => createUnzip(CUT),
   'x-gzip': () => createUnzip(CUT),
-  deflate: () => createUnzip(CUT),
+  deflate: () => new Inflate(),
   br: () =>
     createBrotliDecompress({
       flush: constants.BROTLI_OPERATION_FLUSH,
       finishFlush: constants.BROTLI_OPERATION_FLUSH,
     }),
-  zstd: () => createZstdDecompress(),
+  zstd: () => createZstdDecompress({ finishFlush: constants.ZSTD_e_flush }),
 }
+
+/** Deflate with zlib's header, as the standard says, or without: the first byte shows which. */
+class Inflate extends Transform {
+  #inner: Transform | null = null
+
+  override _transform(chunk: Buffer, _encoding: string, done: TransformCallback): void {
+    this.#inner ??= this.#open(((chunk[0] ?? 0) & 0x0f) === 8 ? createInflate(CUT) : createInflateRaw(CUT))
+    this.#inner.write(chunk, done)
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (this.#inner === null) return done()
+    this.#inner.once('end', done)
+    this.#inner.end()
+  }
+
+  override _destroy(error: Error | null, done: TransformCallback): void {
+    this.#inner?.destroy()
+    done(error)
+  }
+
+  #open(inner: Transform): Transform {
+    inner.on('data', (unpacked: Buffer) => this.push(unpacked))
+    inner.on('error', (error) => this.destroy(error))
+    return inner
+  }
+}
+
+/** The body is not packed as its content-encoding says. */
+export const isUnpackingError = (error: unknown): error is Error =>
+  error instanceof Error && /^(Z_|ERR_(_|BROTLI|ZLIB)|ZSTD)/.test((error as { code?: string }).code ?? '')
 
 /** Encodings are undone in the reverse of the order in which they are named. */
 function unpack(body: Readable, encodings: string | null): Readable {

@@ -36,17 +36,20 @@ function namedWait({ status, header, message = '', retryDelay = null }: Hints, n
   return delayMs ?? (status === 429 || status === 503 ? waitInWords(message) : null)
 }
 
-/** `Please try again in 7.66s`, `retry after 20 seconds`, `in 2m59.56s`. */
+/** `Please try again in 7.66s`, `retry after 20 seconds`, `in 2m59.56s`, `wait 20 seconds`. */
 function waitInWords(message: string): number | null {
   const found =
-    /(?:try again|retry)[^.\d]{0,20}?(?:in|after)\s+((?:\d+(?:\.\d+)?\s*(?:ms|s|m|h|sec\w*|min\w*|hours?)\s*)+)/i
-  const words = found.exec(message)?.[1]?.toLowerCase()
-  if (words === undefined) return null
-  const short = words
-    .replaceAll(/\s+/g, '')
-    .replaceAll(/([smh])[a-z]+/g, (all, unit: string) => (all === 'ms' ? all : unit))
-  return unitsMs(short)
+    /(?:(?:try again|retry)[^.\d]{0,20}?(?:in|after)|\bwait(?: for)?(?: at least)?)\s+((?:\d+(?:\.\d+)?\s*(?:ms|s|m|h|sec\w*|min\w*|hours?)\s*)+)/i
+  const words = found.exec(message)?.[1]
+  return words === undefined ? null : unitsMs(shortUnits(words))
 }
+
+/** `20 seconds` as `20s`. */
+const shortUnits = (words: string): string =>
+  words
+    .toLowerCase()
+    .replaceAll(/\s+/g, '')
+    .replaceAll(/([smhd])[a-z]+/g, (all, unit: string) => (all === 'ms' || all === 'msec' ? 'ms' : unit))
 
 /** When the used-up limit resets; if none is used up, the limit for tokens, which is reached first. */
 function resetOf(header: Hints['header'], nowMs: number): number | null {
@@ -71,13 +74,14 @@ const LEAST_EPOCH_MS = 1e12
 
 /** `20ms`, `7.66s`, `2m59.56s` (OpenAI, Groq), plain seconds, or a point in time: a date, or since 1970. */
 function durationMs(text: string, nowMs: number): number | null {
-  const said = text.trim()
+  // A header that is sent twice arrives as a list; a date has a comma of its own.
+  const said = /^\s*\d[\d.]*\s*,/.test(text) ? (text.split(',')[0] ?? '').trim() : text.trim()
   if (/^\d+(\.\d+)?$/.test(said)) {
     const number = Number(said)
     if (number >= LEAST_EPOCH_MS) return Math.max(0, Math.round(number - nowMs))
     return Math.round(number >= LEAST_EPOCH_S ? Math.max(0, number * 1_000 - nowMs) : number * 1_000)
   }
-  const units = unitsMs(said)
+  const units = unitsMs(shortUnits(said))
   if (units !== null) return units
   // `Date.parse` makes a date of nearly any number.
   const date = /[a-z]/i.test(said) ? Date.parse(said) : Number.NaN

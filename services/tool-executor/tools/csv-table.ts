@@ -107,13 +107,17 @@ export class CsvProfile {
 
 export async function profileCsv(open: OpenFile, form: CsvForm): Promise<CsvProfile> {
   const guess = open.encoding(form.encoding)
-  const sample = sampleOf(open, guess.encoding)
+  const sample = open.beginning(guess.encoding, SAMPLE_CHARS)
   const dialect = dialectOf(sample, form.usual, form.delimiter)
   const profile = await firstReading(open, { ...dialect, encoding: guess.encoding })
   profile.end()
   profile.notes.unshift(...notesOn(guess, form))
   if (dialect.delimiter !== form.usual)
     profile.notes.unshift(`cells are parted by ${JSON.stringify(dialect.delimiter)}`)
+  if (dialect.suggestion !== null)
+    profile.notes.unshift(
+      `it was read as one column; if its cells are parted by ${JSON.stringify(dialect.suggestion)}, name that delimiter`,
+    )
   return profile
 }
 
@@ -155,15 +159,6 @@ function notesOn({ encoding, undecodable }: Guess, form: CsvForm): string[] {
     ]
   if (undecodable === 0) return []
   return [`${counted(undecodable, 'character is', 'characters are')} not UTF-8 and shown as \ufffd`]
-}
-
-function sampleOf(open: OpenFile, encoding: string): string {
-  let sample = ''
-  for (const text of open.text(encoding)) {
-    sample += text
-    if (sample.length >= SAMPLE_CHARS) break
-  }
-  return sample.slice(0, SAMPLE_CHARS)
 }
 
 /** Visits records from the header on. */

@@ -2,10 +2,10 @@
 // JSON as a whole, other tables by the result of their first reading.
 import { extname } from 'node:path'
 import { FlotillaError } from '../../../runtime/errors.ts'
-import { parseExact } from '../../../runtime/exact-json.ts'
+import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json-depth.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { csvTable, profileCsv, type CsvForm, type CsvProfile } from './csv-table.ts'
-import { LinesProfile, tableOfLines, tableOfList } from './json-table.ts'
+import { formOf, jsonIn, LinesProfile, tableOfLines, tableOfList } from './json-table.ts'
 import { Kept } from './kept.ts'
 import { withFile, type OpenFile } from './open-file.ts'
 import type { FileToParse } from './parsing.ts'
@@ -40,6 +40,7 @@ export interface ValueQuery extends FileToParse {
 
 export const jsonValue = ({ steps, encoding, ...file }: ValueQuery): Promise<Json> =>
   withFile(file, (open) => {
+    open.assertText()
     const whole = json(open, file.path, encoding)
     const value = steps.reduce((at, step, index) => into(at, step, steps.slice(0, index), file.file), whole)
     return bounded(value, 'name a path to a part of it')
@@ -51,14 +52,21 @@ const delimiters: Readonly<Record<string, string>> = { '.csv': ',', '.txt': ',',
 async function tableIn(open: OpenFile, path: string, { delimiter, encoding }: TableQuery): Promise<Table> {
   const extension = extname(open.name).toLowerCase()
   const usual = delimiters[extension]
+  open.assertText()
   if (usual !== undefined) return csv(open, path, { usual, delimiter, encoding })
-  if (extension === '.jsonl' || extension === '.ndjson') return jsonLines(open, path, encoding)
-  if (extension !== '.json')
+  if (!jsonNames.includes(extension))
     throw notATable(open, 'its name must end in .csv, .tsv, .txt, .json or .jsonl; save other files as CSV')
+  const form = formOf(open.beginning(open.encoding(encoding).encoding, INSPECTED_CHARS))
+  const isNamedLines = extension !== '.json'
+  if (form === 'lines' || (isNamedLines && form === 'other')) return jsonLines(open, path, encoding)
   const table = tableOfList(json(open, path, encoding), open.name)
   if (table) return table
-  throw notATable(open, 'it must hold a list of objects; read_json reads other JSON')
+  throw notATable(open, 'it must hold a list of objects, or an object a line; read_json reads other JSON')
 }
+
+const jsonNames = ['.json', '.jsonl', '.ndjson']
+/** A list and lines of JSON are distinguished by their beginning: either may have the other's name. */
+const INSPECTED_CHARS = 256 * 1024
 
 const notATable = ({ name }: OpenFile, why: string) =>
   new FlotillaError('TOOL_FAILED', `${name} is not a table: ${why}`)
@@ -98,12 +106,27 @@ function parseJson(open: OpenFile, named: string | null): Json {
     throw open.unreadable(
       `${undecodable} of its characters are not UTF-8; name its encoding, or utf-8 to have them replaced by \ufffd`,
     )
+  const text = [...open.text(encoding)].join('')
+  const value = jsonIn(text)
+  if (value === undefined) throw notJson(open, text)
+  if (isDeeperThan(value, MAX_JSON_DEPTH))
+    throw new FlotillaError(
+      'TOOL_FAILED',
+      `${open.name} can't be read as JSON: it is nested more than ${MAX_JSON_DEPTH} deep`,
+    )
+  return value
+}
+
+function notJson({ name }: OpenFile, text: string): FlotillaError {
+  const hint = formOf(text) === 'lines' ? '; query_table reads files with an object a line' : ''
   try {
-    return parseExact([...open.text(encoding)].join(''))
+    JSON.parse(text)
   } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause
-    throw new FlotillaError('TOOL_FAILED', `${open.name} is not JSON: ${cause.message}`, { cause })
+    return new FlotillaError('TOOL_FAILED', `${name} is not JSON: ${(cause as Error).message}${hint}`, {
+      cause,
+    })
   }
+  return new FlotillaError('TOOL_FAILED', `${name} is not JSON`)
 }
 
 function into(value: Json, step: string, before: readonly string[], file: string): Json {

@@ -5,6 +5,7 @@ import { FlotillaError } from '../../../runtime/errors.ts'
 import { decodePage } from './page-encoding.ts'
 import { cut, type PageText } from './page-text.ts'
 import { parsePage } from './parsing.ts'
+import { encodingOfMark, wideEncoding } from './text-encoding.ts'
 import { isOpen, publicWeb, type WebOptions, type WebResponse } from './web.ts'
 
 const MAX_BYTES = 2_000_000
@@ -55,8 +56,19 @@ async function readable(
   if (!/^(text\/|application\/(xhtml\+xml|json|xml|[\w.+-]+\+(json|xml))|$)/.test(type.trim())) {
     throw new FlotillaError('TOOL_FAILED', `${shown} is ${type}, not a page of text`)
   }
+  if (isBinary(body))
+    throw new FlotillaError('TOOL_FAILED', `${shown} is not text, although it says ${type || 'nothing'}`)
   const text = decodePage(body, contentType)
   if (/html/.test(type) || /^\s*<(!doctype html|html)/i.test(text))
     return parsePage({ html: text, maxChars }, shown, context)
   return { title: null, text: cut(text, maxChars), truncated: text.length > maxChars }
+}
+
+/** Bytes that no text has, in its first part; UTF-16 has zeros. */
+function isBinary(body: Buffer): boolean {
+  const head = body.subarray(0, 1_000)
+  if (encodingOfMark(head) !== null || wideEncoding(head) !== null) return false
+  if (head.subarray(0, 5).toString('latin1') === '%PDF-') return true
+  const odd = head.filter((byte) => byte < 9 || (byte > 13 && byte < 27) || byte === 0x7f).length
+  return odd > head.length / 50
 }

@@ -1,5 +1,7 @@
 // JSON as a table: a list of objects, or objects line by line.
 import { parseExact } from '../../../runtime/exact-json.ts'
+import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json-depth.ts'
+import { withoutSlips } from '../../../runtime/json-slips.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { Column } from './columns.ts'
 import type { OpenFile } from './open-file.ts'
@@ -38,15 +40,20 @@ class Columns {
   }
 }
 
-/** Null if the value is not a list of objects. */
+/** Null if the value is not a list with objects. Other items are left out, counted and reported. */
 export function tableOfList(value: Json, file: string): Table | null {
-  if (!Array.isArray(value) || !value.every(isRow)) return null
+  if (!Array.isArray(value)) return null
+  const rows = value.filter(isRow)
+  if (rows.length === 0 && value.length > 0) return null
   const columns = new Columns(file)
-  for (const row of value) columns.add(row)
+  for (const row of rows) columns.add(row)
+  const others = value.length - rows.length
+  const example = shown(JSON.stringify(value.find((item) => !isRow(item)) ?? null))
+  const notes = [`${counted(others, 'item is', 'items are')} no object and left out, e.g. ${example}`]
   return {
-    ...{ columns: columns.list, total: value.length, notes: [] },
+    ...{ columns: columns.list, total: rows.length, notes: others > 0 ? notes : [] },
     each(visit) {
-      for (const row of value) visit(columns.cells(row))
+      for (const row of rows) visit(columns.cells(row))
       return Promise.resolve()
     },
   }
@@ -92,22 +99,48 @@ export const tableOfLines = (open: OpenFile, { columns, encoding, total, notes }
   },
 })
 
+/** A line may end with the comma of a list. */
 function rowIn(line: string): Row | null {
-  try {
-    const value = parseExact(line)
-    return isRow(value) ? value : null
-  } catch {
-    return null
-  }
+  const value = jsonIn(line.trim().replace(/,$/, ''))
+  return value !== undefined && isRow(value) && !isDeeperThan(value, MAX_JSON_DEPTH) ? value : null
 }
 
-/** The lines, without empty ones. */
+/** Whether the text, the beginning of a file, is a list, or objects line by line. */
+export function formOf(beginning: string): 'list' | 'lines' | 'other' {
+  const [first = '', second] = beginning.split('\n').filter((line) => line.trim() !== '')
+  if (first.trimStart().startsWith('[')) return 'list'
+  return rowIn(first) !== null && second?.trimStart().startsWith('{') === true ? 'lines' : 'other'
+}
+
+/** JSON, also with NaN or control characters; a number that JSON does not have is its word. Else undefined. */
+export function jsonIn(text: string): Json | undefined {
+  for (const form of [() => text, () => withoutSlips(text, (found) => JSON.stringify(found))])
+    try {
+      return parseExact(form())
+    } catch {
+      // Not JSON in this form.
+    }
+  return undefined
+}
+
+/** Longest line of a file. Characters. */
+const MAX_LINE_CHARS = 10_000_000
+
+/** The lines, without empty ones. A long one comes in many parts, which are joined once. */
 function* lines(open: OpenFile, encoding: string): Generator<string> {
-  let rest = ''
+  let parts: string[] = []
+  let length = 0
   for (const text of open.text(encoding)) {
-    const parts = `${rest}${text}`.split('\n')
-    rest = parts.pop() ?? ''
-    for (const line of parts) if (line.trim() !== '') yield line
+    const [first = '', ...others] = text.split('\n')
+    parts.push(first)
+    length += first.length
+    if (length > MAX_LINE_CHARS) throw open.unreadable(`a line has more than ${MAX_LINE_CHARS} characters`)
+    const last = others.pop()
+    if (last === undefined) continue
+    for (const line of [parts.join(''), ...others]) if (line.trim() !== '') yield line
+    parts = [last]
+    length = last.length
   }
+  const rest = parts.join('')
   if (rest.trim() !== '') yield rest
 }

@@ -59,6 +59,24 @@ export class OpenFile {
     throw this.unreadable('it is UTF-32; save it as UTF-8')
   }
 
+  /** The first characters. */
+  beginning(encoding: string, chars: number): string {
+    let text = ''
+    for (const part of this.text(encoding)) {
+      text += part
+      if (text.length >= chars) break
+    }
+    return text.slice(0, chars)
+  }
+
+  /** Throws TOOL_FAILED for a file of another kind, which would read as a strange text. */
+  assertText(): void {
+    const [head = Buffer.alloc(0)] = this.bytes()
+    const kind = kindOf(head)
+    if (kind !== null)
+      throw this.unreadable(`it is ${kind}, whatever its name says; save it as text (CSV, JSON)`)
+  }
+
   unreadable(why: string, cause?: unknown): FlotillaError {
     return unreadable(this.name, why, cause)
   }
@@ -68,6 +86,24 @@ export class OpenFile {
     if (!isSame(this.version, fstatSync(this.#descriptor)))
       throw this.unreadable('it changed while it was read; ask again')
   }
+}
+
+/** First bytes of files that are often named as text. */
+const KINDS: readonly (readonly [start: string, kind: string])[] = [
+  ['PK\x03\x04', 'a zip archive or an Excel workbook'],
+  ['\x1f\x8b', 'packed with gzip'],
+  ['\xd0\xcf\x11\xe0', 'an old Excel workbook'],
+  ['%PDF-', 'a PDF'],
+  ['PAR1', 'a Parquet file'],
+  ['SQLite format 3', 'a SQLite database'],
+  ['\x28\xb5\x2f\xfd', 'packed with zstd'],
+]
+
+function kindOf(head: Buffer): string | null {
+  const start = head.subarray(0, 200).toString('latin1')
+  const found = KINDS.find(([bytes]) => start.startsWith(bytes))
+  if (found) return found[1]
+  return /^(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html[\s>])/i.test(start) ? 'a web page' : null
 }
 
 const unreadable = (file: string, why: string, cause?: unknown) =>

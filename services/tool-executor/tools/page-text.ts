@@ -2,13 +2,14 @@
 // Elements are counted: HTML's rules for misnested tags can make a tree many times the page's size.
 import { defaultTreeAdapter as tree, parse, type DefaultTreeAdapterTypes } from 'parse5'
 import { FlotillaError } from '../../../runtime/errors.ts'
+import { hides, HidingRules } from './page-visibility.ts'
 
 type Node = DefaultTreeAdapterTypes.Node
 
 const words = (text: string) => new Set(text.split(' '))
 /** Elements that no reader sees or that hold no text. Menus and data lists are choices, not text. */
 const hidden = words(
-  'script style noscript template svg canvas iframe object select datalist head audio video map',
+  'script style noscript noframes template svg canvas iframe object select datalist head audio video map',
 )
 /** Elements whose text keeps its lines and indents. */
 const preformatted = words('pre textarea listing xmp plaintext')
@@ -38,6 +39,7 @@ interface Place {
 /** Throws WORKER_LIMIT for a page with too many elements. */
 export function pageText(html: string, maxChars: number): PageText {
   const parts: string[] = []
+  const rules = new HidingRules()
   let title: string | null = null
   // Text to write as it is, or a node to visit.
   const stack: (string | Place)[] = [{ node: parse(html, { treeAdapter: countingTree() }), isPre: false }]
@@ -50,30 +52,48 @@ export function pageText(html: string, maxChars: number): PageText {
       const element = tree.isElementNode(node) ? node : null
       const name = element?.tagName ?? ''
       if (name === 'head' || name === 'title') title ??= titleOf(node)
-      if (name === 'title' || hidden.has(name) || (element && isUnseen(element))) continue
+      if (name === 'head') for (const child of node.childNodes) parts.push(...fromHead(child, rules))
+      if (name === 'style') rules.add(textIn(node))
+      if (name === 'frame') parts.push(`\n(frame: ${attributeOf(element, 'src')})\n`)
+      if (name === 'title' || hidden.has(name) || (element && isUnseen(element, rules))) continue
       const isPre = next.isPre || (element !== null && isPreformatted(element))
       for (const part of open(name, node.childNodes))
         stack.push(typeof part === 'string' ? part : { node: part, isPre })
     }
   }
-  const text = tidy(parts.join(''))
+  const text = tidy(parts.join('')) || NO_TEXT
   return { title, text: cut(text, maxChars), truncated: text.length > maxChars }
 }
+
+const NO_TEXT = '(The page has no text of its own. If scripts fill it in: they are not run.)'
+
+/** Style sheets for `rules`, and the address that the page forwards to. */
+function fromHead(node: Node, rules: HidingRules): string[] {
+  if (!tree.isElementNode(node)) return []
+  if (node.tagName === 'style') rules.add(textIn(node))
+  if (node.tagName !== 'meta' || attributeOf(node, 'http-equiv').toLowerCase() !== 'refresh') return []
+  const target = /url\s*=\s*['"]?([^'"\s>]+)/i.exec(attributeOf(node, 'content'))?.[1]
+  return target === undefined ? [] : [`(the page forwards to ${target})\n`]
+}
+
+const textIn = (node: DefaultTreeAdapterTypes.ParentNode): string =>
+  node.childNodes.map((child) => (tree.isTextNode(child) ? child.value : '')).join('')
+
+const attributeOf = (element: DefaultTreeAdapterTypes.Element | null, name: string): string =>
+  element?.attrs.find((attribute) => attribute.name === name)?.value ?? ''
 
 /** Cuts at a whole character. */
 export const cut = (text: string, maxChars: number): string =>
   text.slice(0, maxChars).replace(/[\ud800-\udbff]$/, (half) => (text.length > maxChars ? '' : half))
 
-const UNSEEN_STYLE =
-  /(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|content-visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0*)?%?\s*(?:;|!|$)|font-size\s*:\s*0(?:\.0*)?[a-z%]*\s*(?:;|!|$))/i
 const PRE_STYLE = /(?:^|;)\s*white-space\s*:\s*(?:pre|break-spaces)/i
 
-/** Whether its own attributes hide it: style sheets are not read. */
-function isUnseen(element: DefaultTreeAdapterTypes.Element): boolean {
+function isUnseen(element: DefaultTreeAdapterTypes.Element, rules: HidingRules): boolean {
   const value = (name: string) => element.attrs.find((attribute) => attribute.name === name)?.value
   if (value('hidden') !== undefined || value('aria-hidden')?.trim().toLowerCase() === 'true') return true
   if (element.tagName === 'dialog' && value('open') === undefined) return true
-  return UNSEEN_STYLE.test(value('style') ?? '')
+  const style = value('style')
+  return (style !== undefined && hides(style)) || rules.hide(element)
 }
 
 const isPreformatted = ({ tagName, attrs }: DefaultTreeAdapterTypes.Element): boolean =>
@@ -119,8 +139,16 @@ const KEPT_TAB = '\ufdd2'
 const kept = (text: string): string =>
   text.replaceAll(' ', KEPT_SPACE).replaceAll(/\r?\n/g, KEPT_LINE).replaceAll('\t', KEPT_TAB)
 
+/**
+ * Characters without a shape, in which words for a model can hide, and those that turn the direction of text.
+ * Flags of regions are made of them; joiners shape letters and emoji.
+ */
+const SHAPELESS =
+  /\u{1F3F4}[\u{E0020}-\u{E007F}]+|[\u{E0000}-\u{E007F}\u{E0100}-\u{E01EF}\u00AD\u200B\u200E\u200F\u202A-\u202E\u2060-\u2064\u2066-\u2069\uFEFF]/gu
+
 function tidy(text: string): string {
   return text
+    .replaceAll(SHAPELESS, (found) => (found.startsWith('\u{1F3F4}') ? found : ''))
     .replaceAll(/[^\S\n\t]+/g, ' ')
     .replaceAll(/ *\n */g, '\n')
     .replaceAll(/\t *(?=\n)/g, '')

@@ -1,9 +1,11 @@
 // Conditions on the cells of a table.
 //
 // 1. A number is compared with the number that a cell stands for ("1,200.50", "$5"), text with text, ignoring
-//    case only for `contains`. Letters are equal in any Unicode composition (é).
+//    case only for `contains`. Letters are equal in any Unicode composition (é), blanks of any width.
 // 2. A cell without a value equals null, and otherwise meets only `!=`.
 // 3. A cell that can't be compared is neither less nor more: it is undecided, which is counted and reported.
+// 4. Dates are compared if both are written in a form that sorts (2024-05-01), and times with their zones. Other
+//    forms are not guessed at: 1/2/2024 is two days.
 import type { Json } from '../../../schemas/json.ts'
 import type { Column } from './columns.ts'
 
@@ -24,7 +26,7 @@ export function holds({ op, value }: Condition, cell: Json, column: Column): boo
     case '!=':
       return !is(value)
     case 'in':
-      return Array.isArray(value) && value.some(is)
+      return Array.isArray(value) ? value.some(is) : is(value)
     case 'contains':
       return contains(cell, value, column)
     default:
@@ -52,9 +54,13 @@ function meansNumber(wanted: Json, column: Column): boolean {
   return column.type === 'number' || column.isDecorated
 }
 
-/** Normalised to NFC, so that é equals é. */
-const textOf = (value: Json): string =>
-  (typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)).normalize()
+/** Normalised to NFC, so that é equals é; blanks around the text and their widths are not seen by anybody. */
+function textOf(value: Json): string {
+  const text = typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)
+  return text.normalize().replaceAll(WIDE_BLANKS, ' ').trim()
+}
+
+const WIDE_BLANKS = /[\u00a0\u2007\u202f]/g
 
 const contains = (cell: Json, wanted: Json, column: Column): boolean =>
   Array.isArray(cell)
@@ -77,8 +83,27 @@ function compare(cell: Json, wanted: Json, column: Column): number | null {
   const wantsNumber = typeof wanted === 'number' || (column.isNumeric && column.number(wanted) !== null)
   if (wantsNumber) return compareNumbers(cell, wanted, column)
   if (column.isNumeric) return null
-  const [a, b] = [textOf(cell), textOf(wanted)]
-  return a < b ? -1 : Number(a > b)
+  return compareTexts(textOf(cell), textOf(wanted))
+}
+
+function compareTexts(cell: string, wanted: string): number | null {
+  const [a, b] = [dateForm(cell), dateForm(wanted)]
+  if (a === 'zoned' && b === 'zoned') return Date.parse(cell) - Date.parse(wanted)
+  const isComparable = a !== 'other' && b !== 'other' && markOf(a) === markOf(b)
+  if (!isComparable) return null
+  return cell < wanted ? -1 : Number(cell > wanted)
+}
+
+const markOf = (form: ReturnType<typeof dateForm>) => (form === 'zoned' ? '-' : form)
+
+/** The mark of a form that sorts: year, month, day with leading zeros. Null: no date. */
+function dateForm(text: string): 'zoned' | '-' | '/' | '.' | 'other' | null {
+  if (!/^\d/.test(text) || text.length > 40) return null
+  if (/^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)$/.test(text) && !Number.isNaN(Date.parse(text)))
+    return 'zoned'
+  const mark = /^\d{4}([-/.])\d\d(?:\1\d\d(?:[T ].*)?)?$/.exec(text)?.[1]
+  if (mark === '-' || mark === '/' || mark === '.') return mark
+  return /^\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?:[T ,].*)?$/.test(text) ? 'other' : null
 }
 
 /** Null if one is not a number. Digits beyond a double's precision are compared one by one. */

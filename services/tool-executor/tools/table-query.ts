@@ -117,9 +117,20 @@ const wholeRow = ({ columns }: Table, cells: Cells) =>
     }),
   )
 
+/** The only column whose name differs in blanks and capitals alone; null if none or several. */
+function similar(columns: Table['columns'], name: string): number | null {
+  const plain = (text: string) => text.normalize('NFKC').replaceAll(/\s+/g, ' ').trim().toLowerCase()
+  const found = columns.flatMap((column, at) => (plain(column.name) === plain(name) ? [at] : []))
+  return found.length === 1 ? (found[0] ?? null) : null
+}
+
 /** Throws TOOL_ARGUMENTS_INVALID for a misspelt column, which would silently match nothing. */
 function placesOf({ columns }: Table, asked: readonly string[], file: string): Map<string, number> {
   const places = new Map(columns.map(({ name }, at) => [name, at]))
+  for (const name of asked) {
+    const at = places.get(name) ?? similar(columns, name)
+    if (at !== null) places.set(name, at)
+  }
   const missing = asked.filter((name) => !places.has(name))
   if (missing.length === 0 || columns.length === 0) return places
   const names = columns.slice(0, MAX_DESCRIBED).map(({ name }) => name)

@@ -88,6 +88,24 @@ for (const $schema of [
   })
 }
 
+test('a large integer of Python, which comes as text, is explained beside what does not fit', async () => {
+  const input = { type: 'object', properties: { id: { type: 'integer' } } }
+  for (const schema of [input, z.object({ id: z.int() })]) {
+    const tool = defineTool({ name: 'find', description: 'Finds.', input: schema, run: () => 1 })
+    await assert.rejects(
+      async () => tool.run({ id: '1152921504606846976' }, context),
+      /arguments of find: id: .*1152921504606846976: more than a number holds exactly.*only a string can take it/,
+    )
+    await assert.rejects(
+      async () => tool.run({ id: 'x' }, context),
+      (error: FlotillaError) => {
+        assert.doesNotMatch(error.message, /more than a number/)
+        return true
+      },
+    )
+  }
+})
+
 test('every mistake is told at once, naming the tool', () => {
   const wrong: [Partial<ToolDefinition<{ a: number }, number>>, RegExp][] = [
     [{ name: 'two words' }, /'two words': name must be a Python identifier/],

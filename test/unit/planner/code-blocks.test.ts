@@ -148,6 +148,70 @@ const grammar: [text: string, code: string | null][] = [
   [`${F}markdown\n# Title\n${F}python\nx=1\n${F}\n${F}`, null],
 ]
 
+const two = (between: string) => `${F}python\nprint(f(1))\n${F}${between}\n${F}python\nfinal_answer(10)\n${F}`
+/** What models write in place of waiting for the output. */
+const imagined = [
+  '\n\nOut[1]: 10\n',
+  `\n\n${F}output\n10\n${F}\n`,
+  `\n\n${F}text\n10\n${F}\n`,
+  '\n\nUser: 10\n\nAssistant:',
+  '\n\n**Human:** it printed 10',
+  '<|im_end|>\n<|im_start|>user\n10<|im_end|>\n<|im_start|>assistant',
+  '<|eot_id|><|start_header_id|>user<|end_header_id|>\n10',
+  '\n[INST] 10 [/INST]',
+  '<end_of_turn>\n<start_of_turn>user\n10',
+  '\nExecution result:\n10',
+  '\nExpected output: 10',
+  '\nObservation 1: 10',
+  '\nResult of the search: 10',
+]
+for (const between of imagined) {
+  test(`imagined behind code: ${JSON.stringify(between)}`, () => {
+    const found = readCode(two(between))
+    assert.deepEqual([found?.code, found?.imagined], ['print(f(1))', true])
+  })
+}
+
+test('a mark of the end of the turn is no imagined observation, nor are words between two blocks', () => {
+  assert.equal(readCode(`${F}python\nx\n${F}<|im_end|>`)?.imagined, false)
+  assert.equal(
+    readCode(two('\nThat prints it. Output format: plain.'))?.code,
+    'print(f(1))\n\nfinal_answer(10)',
+  )
+})
+
+const shapes: [text: string, code: string | null][] = [
+  [
+    `${F}pycon\n>>> x = 1\n>>> for i in y:\n...     print(i)\n...\n0\n>>> x\n1\n${F}`,
+    'x = 1\nfor i in y:\n    print(i)\n\nx',
+  ],
+  [`${F}python\nIn [1]: x = 1\n\nIn [2]: x\nOut[2]: 1\n${F}`, 'x = 1\nx'],
+  [`Sure!${F}python\nx = 1\n${F}`, 'x = 1'],
+  [`${F}python:main.py\nx = 1\n${F}`, 'x = 1'],
+  [`${F}python3.12\nx = 1\n${F}`, 'x = 1'],
+  [`${F}Python code\nx = 1\n${F}`, 'x = 1'],
+  [`${F}code\nx = 1\n${F}`, 'x = 1'],
+  ['<tool_code>\nx = f()\n</tool_code>', 'x = f()'],
+  ['<code language="python">\nx = f()\n</code>', 'x = f()'],
+  ['<pre><code class="python">\nx = f()\n</code></pre>', 'x = f()'],
+  ['<execute_ipython>\nx = f()\n</execute_ipython>', 'x = f()'],
+  ['[PYTHON]\nx = f()\n[/PYTHON]\nDone.', 'x = f()'],
+  [`${F}python\rx = 1\rprint(x)\r${F}`, 'x = 1\nprint(x)'],
+  ['Thought: done\nAction: final_answer(42)', 'final_answer(42)'],
+  ['`final_answer(42)`', 'final_answer(42)'],
+  ['I could call `final_answer(42)` now.', null],
+  ['{"name": "python", "arguments": {"code": "x = 1\\nprint(x)"}}', 'x = 1\nprint(x)'],
+  ['<tool_call>{"name": "code_interpreter", "arguments": "{\\"code\\": \\"f()\\"}"}</tool_call>', 'f()'],
+  ['{"tool": "run_python", "code": "f()"}', 'f()'],
+  ['{"name": "other", "arguments": {"code": "f()"}}', null],
+  ['<|channel|>commentary to=python code<|message|>f()<|call|>', 'f()'],
+  [`[THINK]hm ${F}python\ndraft()\n${F}[/THINK]${F}python\nreal()\n${F}`, 'real()'],
+  [`◁think▷${F}python\ndraft()\n${F}◁/think▷\n${F}python\nreal()\n${F}`, 'real()'],
+]
+for (const [text, code] of shapes) {
+  test(`code in the shape of ${JSON.stringify(text).slice(0, 70)}`, () => assert.equal(findCode(text), code))
+}
+
 for (const [text, code] of grammar) {
   test(`code by grammar: ${JSON.stringify(text).slice(0, 70)}`, () => assert.equal(findCode(text), code))
 }

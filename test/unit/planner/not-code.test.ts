@@ -34,3 +34,11 @@ test('what a model imagined behind its code is neither run nor said, and it is t
   const said = asked(driver).messages.at(-2)
   assert.deepEqual([said?.role, said?.content], ['assistant', code])
 })
+
+test('a call of an interpreter that the model had in its training is its program', () => {
+  const driver = start()
+  driver.answer(calls(['python', '{"code":"x = 1\\nprint(x)"}']))
+  assert.equal(driver.only('CodeRequested').code, 'x = 1\nprint(x)')
+  answerCode(driver, { prints: '1' })
+  assert.equal(asked(driver).messages.at(-2)?.content, '```python\nx = 1\nprint(x)\n```')
+})

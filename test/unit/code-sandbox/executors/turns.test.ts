@@ -48,6 +48,25 @@ test('eight tasks that loop without end leave another user a slot at once', asyn
   }
 })
 
+test('eight users who loop without end leave another user a slot at once, as soon as they are known', async () => {
+  const slots = new Slots(4)
+  for (let n = 0; n < 8; n++) await slots.ask(`mallory-${n}`, `m${n}`)
+  const killOldest = async () => {
+    const [killed = ''] = slots.held.keys()
+    await slots.end(killed, true)
+    await slots.ask(`mallory-${killed.slice(1)}`, killed)
+  }
+  for (let n = 0; n < 8; n++) await killOldest()
+  assert.equal(slots.held.size, 3, 'they share the others')
+  for (let step = 0; step < 20; step++) {
+    const before = slots.order.length
+    await slots.ask('bob', `b${step}`, step % 2 === 1)
+    assert.deepEqual(slots.order.slice(before), [`b${step}`], 'bob waits for nobody')
+    await slots.end(`b${step}`)
+    await killOldest()
+  }
+})
+
 test('one user alone has all slots but one; where there are few, all of them', async () => {
   for (const [slots, granted] of [
     [1, 1],

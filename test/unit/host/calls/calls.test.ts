@@ -8,10 +8,14 @@ import { Semaphore } from '../../../../runtime/host/calls/semaphore.ts'
 import type { Caller } from '../../../../runtime/stage.ts'
 import { memoryKeyValue } from '../../../../runtime/testing/memory/store.ts'
 import type { KeyValue } from '../../../../runtime/store/port.ts'
-import { quietInstruments } from '../../../../runtime/telemetry/instruments.ts'
+import { quietInstruments, type Instruments } from '../../../../runtime/telemetry/instruments.ts'
 import { VirtualClock } from '../../../../runtime/testing/simulator/virtual-clock.ts'
 
-function setUp(answer: Caller | null = null, change: (store: KeyValue) => KeyValue = (store) => store) {
+function setUp(
+  answer: Caller | null = null,
+  change: (store: KeyValue) => KeyValue = (store) => store,
+  instruments: Instruments = quietInstruments,
+) {
   const clock = new VirtualClock(1_000_000)
   const keyValue = change(memoryKeyValue({ clock, durable: true }))
   const journal = openJournal(keyValue, clock, {
@@ -23,7 +27,7 @@ function setUp(answer: Caller | null = null, change: (store: KeyValue) => KeyVal
   const calls = new CallMaker({
     journal,
     clock,
-    instruments: quietInstruments,
+    instruments,
     capacity: new Semaphore(2),
     breakers: { run: (_, work) => work() },
     callers: { model: answer ?? (async () => ++made), ledger: () => new Promise(() => {}) },
@@ -154,4 +158,16 @@ test('when the store is back, the outcomes at hand are written before anything n
   await clock.run(clock.now() + 60_000, () => ended === 2)
   await Promise.all([first, second])
   assert.deepEqual(written, ['journal:c1 begun', 'journal:c1 done', 'journal:c2 begun', 'journal:c2 done'])
+})
+
+test('calls under way are shown by their kind, and taken off when they end', async () => {
+  const shown: unknown[] = []
+  const gauge: Instruments['gauge'] = (name, value, labels) => void shown.push([name, value, labels])
+  const { calls, request } = setUp(null, undefined, { ...quietInstruments, gauge })
+  await calls.make(request)
+  const labels = { stage: '', kind: 'model' }
+  assert.deepEqual(shown, [
+    ['calls_in_flight', 1, labels],
+    ['calls_in_flight', 0, labels],
+  ])
 })

@@ -307,4 +307,17 @@ export const hostedErrors: readonly ErrorBody[] = [
     body: { statusCode: 401, message: 'Unauthorized. Access token is missing or invalid.' },
     gives: 'MODEL_AUTH_FAILED',
   },
+  {
+    who: 'a gateway, overloaded, with the status of a wrong request',
+    status: 400,
+    body: { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } },
+    gives: 'MODEL_UNAVAILABLE',
+  },
+  {
+    who: 'a gateway that says in the body when to come back',
+    status: 429,
+    body: { error: { message: 'slow down', retry_after: 12 } },
+    gives: 'MODEL_RATE_LIMITED',
+    retryAfterMs: 12_000,
+  },
 ]

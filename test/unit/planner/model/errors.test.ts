@@ -49,6 +49,8 @@ const waits: [Record<string, string>, number | null][] = [
   [{ 'x-ratelimit-reset': '1767225603000' }, 3_000],
   [{ 'retry-after': '999999999' }, 86_400_000],
   [{ 'retry-after': 'Fri, 01 Jan 2082 00:00:00 GMT' }, 86_400_000],
+  [{ 'retry-after': '30 seconds' }, 30_000],
+  [{ 'retry-after': '5, 5' }, 5_000],
   [{}, null],
 ]
 for (const [headers, expected] of waits) {
@@ -62,6 +64,8 @@ for (const [words, waitMs] of [
   ['Please retry after 20 seconds.', 20_000],
   ['Please try again in 2m59.5s.', 179_500],
   ['try again in 250 ms', 250],
+  ['Rate limit: please wait 20 seconds before retrying', 20_000],
+  ['wait for 2 minutes', 120_000],
   ['try again later', null],
 ] as const) {
   test(`"${words}" is a wait of ${waitMs} ms`, () => {

@@ -1,0 +1,14 @@
+// Corrects what writers of JSON get wrong without being ambiguous: numbers that JSON does not have (Python's
+// json.dumps writes them), and control characters within strings. Only for text that is not JSON as it is.
+
+/** A string, or such a number. */
+const SLIPS = /"[^"\\]*(?:\\[^][^"\\]*)*"|-?\b(?:NaN|Infinity)\b/g
+const CONTROL = /[\u0000-\u001f]/g
+
+/** `number`: what stands for a number that JSON does not have. */
+export const withoutSlips = (json: string, number: (found: string) => string): string =>
+  json.replaceAll(SLIPS, (found) =>
+    found.startsWith('"')
+      ? found.replaceAll(CONTROL, (char) => JSON.stringify(char).slice(1, -1))
+      : number(found),
+  )

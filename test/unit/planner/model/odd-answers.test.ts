@@ -1,0 +1,231 @@
+// Bodies that no specification allows and some server sends: each is read as meant, or fails with words that show
+// what came.
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import zlib from 'node:zlib'
+import { FlotillaError, type ErrorCode } from '../../../../runtime/errors.ts'
+import type { ModelReply, ModelTool } from '../../../../services/planner/call.ts'
+import { callContext, callerFor, completion, delta, request, startProvider } from './provider-server.ts'
+
+const tools: ModelTool[] = [
+  { type: 'function', function: { name: 'look', description: 'Looks.', parameters: { type: 'object' } } },
+]
+
+async function ask(
+  t: TestContext,
+  body: string | Buffer,
+  headers: Record<string, string> = {},
+): Promise<ModelReply> {
+  const server = await startProvider(t, (_, response) => response.writeHead(200, headers).end(body))
+  return await callerFor({ test: { baseUrl: server.url } })(request({ stream: true, tools }), callContext())
+}
+
+const text = (value: unknown): string => JSON.stringify(value)
+const stream = (...chunks: unknown[]): string =>
+  [...chunks.map((chunk) => `data: ${text(chunk)}`), 'data: [DONE]', ''].join('\n\n')
+const hello = [delta({ content: 'hel' }), delta({ content: 'lo' }, 'stop')]
+const choice = (index: number, content: string, finish_reason: string | null = null) => ({
+  index,
+  delta: { content },
+  finish_reason,
+})
+
+const answers: [what: string, body: string | Buffer, headers?: Record<string, string>][] = [
+  [
+    'events that end with a single line end',
+    `${hello.map((chunk) => `data: ${text(chunk)}\n`).join('')}data: [DONE]\n`,
+  ],
+  ['two chunks in one event', `data: ${hello.map(text).join('')}\n\ndata: [DONE]\n\n`],
+  ['the field name twice', hello.map((chunk) => `data: data: ${text(chunk)}\n\n`).join('')],
+  ['lines of JSON', `${hello.map(text).join('\n')}\n`],
+  ['a list of chunks', text(hello)],
+  ['a list of one completion', text([completion({ content: 'hello' })])],
+  ['a completion with [DONE] behind it', `${text(completion({ content: 'hello' }))}\n\ndata: [DONE]\n\n`],
+  ['two byte order marks', `\uFEFF\uFEFF${text(completion({ content: 'hello' }))}`],
+  ['NaN', stream(...hello).replace('"index":0', '"index":0,"logprobs":[NaN,-Infinity]')],
+  [
+    'the choices of two answers',
+    stream(
+      { choices: [choice(1, 'other'), choice(0, 'hel')] },
+      { choices: [choice(1, 's', 'stop')] },
+      { choices: [choice(0, 'lo', 'stop')] },
+    ),
+  ],
+  ['choices that are no list', stream({ choices: choice(0, 'hello', 'stop') })],
+  ['the text of the older API', stream({ choices: [{ index: 0, text: 'hello', finish_reason: 'stop' }] })],
+  ['a message that is text', text({ choices: [{ message: 'hello', finish_reason: 'stop' }] })],
+  ['one part of content', text(completion({ content: { type: 'text', text: { value: 'hello' } } }))],
+  ['deflate without a header', zlib.deflateRawSync(stream(...hello)), { 'content-encoding': 'deflate' }],
+  ['deflate with a header', zlib.deflateSync(stream(...hello)), { 'content-encoding': 'deflate' }],
+]
+for (const [what, body, headers] of answers) {
+  test(`read as meant: ${what}`, async (t) => {
+    assert.equal((await ask(t, body, headers)).text, 'hello')
+  })
+}
+
+test('line ends within a string are text', async (t) => {
+  const body = text(completion({ content: 'a|b' })).replace('|', '\n\t')
+  assert.equal((await ask(t, body)).text, 'a\n\tb')
+})
+
+test('usage in text counts', async (t) => {
+  const usage = { prompt_tokens: '12', completion_tokens: '3' }
+  const reply = await ask(t, stream(...hello, { choices: [], usage }))
+  assert.deepEqual([reply.inputTokens, reply.outputTokens, reply.usageIsEstimate], [12, 3, false])
+})
+
+const piece = (wanted: Record<string, unknown>, more: Record<string, unknown> = { index: 0, id: 'a' }) =>
+  delta({ tool_calls: [{ ...more, function: wanted }] })
+const end = delta({}, 'tool_calls')
+const calls: [what: string, body: string][] = [
+  [
+    'empty arguments first',
+    stream(
+      piece({ name: 'look', arguments: {} }),
+      piece({ arguments: '{"x"' }),
+      piece({ arguments: ':1}' }),
+      end,
+    ),
+  ],
+  [
+    'each piece with all before it',
+    stream(...['{"x"', '{"x":1', '{"x":1}'].map((all) => piece({ name: 'look', arguments: all })), end),
+  ],
+  [
+    'a call that is no list',
+    stream(
+      delta({ tool_calls: { id: 'a', function: { name: 'look', arguments: '{"x":1}' } } }, 'tool_calls'),
+    ),
+  ],
+  [
+    'empty entries beside it',
+    stream(
+      delta({ tool_calls: [null, {}, { id: 'a', function: { name: 'look', arguments: '{"x":1}' } }] }),
+      end,
+    ),
+  ],
+  [
+    'the name in place of the function',
+    stream(delta({ tool_calls: [{ id: 'a', function: 'look', arguments: '{"x":1}' }] }), end),
+  ],
+  [
+    "Anthropic's part of the content",
+    text(completion({ content: [{ type: 'tool_use', id: 'a', name: 'look', input: { x: 1 } }] }, 'tool_use')),
+  ],
+  ['args', stream(piece({ name: 'look', args: { x: 1 } }), end)],
+]
+for (const [what, body] of calls) {
+  test(`one call: ${what}`, async (t) => {
+    const { toolCalls } = await ask(t, body)
+    assert.deepEqual(toolCalls, [{ id: 'a', name: 'look', argumentsText: '{"x":1}' }])
+  })
+}
+
+test('arguments as an object keep all digits', async (t) => {
+  const body = stream(piece({ name: 'look', arguments: { id: 1 } }), end).replace(
+    '"id":1',
+    '"id":12345678901234567890',
+  )
+  assert.equal((await ask(t, body)).toolCalls[0]?.argumentsText, '{"id":"12345678901234567890"}')
+})
+
+const failures: [
+  what: string,
+  body: string | Buffer,
+  gives: ErrorCode,
+  says: RegExp,
+  headers?: Record<string, string>,
+][] = [
+  [
+    'a login page',
+    '<!doctype html><title>Sign in</title>',
+    'MODEL_ANSWER_MALFORMED',
+    /not JSON.*<title>Sign in/,
+  ],
+  ['words', 'no healthy upstream', 'MODEL_ANSWER_MALFORMED', /no healthy upstream/],
+  ['another object', '{"job":"j1","state":"queued"}', 'MODEL_ANSWER_MALFORMED', /with job, state/],
+  ['lines of JSON that were cut', `${text(hello[0])}\n`, 'MODEL_UNAVAILABLE', /cut/],
+  [
+    'a chunk that was cut within lines of JSON',
+    hello.map(text).join('\n').slice(0, -5),
+    'MODEL_ANSWER_MALFORMED',
+    /not JSON/,
+  ],
+  [
+    'a call that was announced',
+    stream(delta({ content: 'Let me look.' }), end),
+    'MODEL_ANSWER_MALFORMED',
+    /sent none/,
+  ],
+  [
+    'very many calls',
+    stream(
+      delta({
+        tool_calls: Array.from({ length: 20_000 }, (_, index) => ({
+          index,
+          id: `c${index}`,
+          function: { name: 'look', arguments: '{}' },
+        })),
+      }),
+      end,
+    ),
+    'MODEL_ANSWER_MALFORMED',
+    /more than 1000 tool calls/,
+  ],
+  [
+    'what is not gzip',
+    stream(...hello),
+    'MODEL_ANSWER_MALFORMED',
+    /not packed as its content-encoding/,
+    { 'content-encoding': 'gzip' },
+  ],
+  [
+    'an error that is nested deep',
+    `{"error":${'['.repeat(20_000)}${']'.repeat(20_000)}}`,
+    'MODEL_UNAVAILABLE',
+    /deeply nested/,
+  ],
+  [
+    "MiniMax's error",
+    text({ choices: null, base_resp: { status_code: 1008, status_msg: 'insufficient balance' } }),
+    'MODEL_QUOTA_EXCEEDED',
+    /balance/,
+  ],
+  [
+    "Cloudflare's error",
+    text({ success: false, result: null, errors: [{ code: 5007, message: 'No such model' }] }),
+    'MODEL_UNAVAILABLE',
+    /No such model/,
+  ],
+  [
+    "DashScope's filter",
+    stream({ code: 'DataInspectionFailed', message: 'inappropriate' }),
+    'MODEL_CONTENT_FILTERED',
+    /inappropriate/,
+  ],
+  [
+    'a flag for an error',
+    text({ error: true, message: 'too many requests' }),
+    'MODEL_RATE_LIMITED',
+    /too many/,
+  ],
+]
+for (const [what, body, gives, says, headers] of failures) {
+  test(`no answer: ${what}`, async (t) => {
+    await assert.rejects(ask(t, body, headers), (error: unknown) => {
+      assert.ok(error instanceof FlotillaError, String(error))
+      assert.equal(error.code, gives, error.message)
+      assert.match(error.message, says)
+      return true
+    })
+  })
+}
+
+test('blanks before an answer cost no more the longer they are', async (t) => {
+  const blanks = ' '.repeat(30_000_000)
+  const begunMs = performance.now()
+  assert.equal((await ask(t, blanks + text(completion({ content: 'hello' })))).text, 'hello')
+  // Kept and searched with each part they took minutes.
+  assert.ok(performance.now() - begunMs < 20_000)
+})
