@@ -353,7 +353,13 @@ export class Simulation {
     for (let untilMs = this.clock.now(); untilMs < limitMs; untilMs += LOOK_EVERY_MS) {
       await this.clock.run(untilMs, () => false)
       const isTroubled = this.clock.now() < this.#troubledUntilMs
-      if (!isTroubled && this.deeds.planned === 0 && this.areHostsQuiet() && this.backlog() === 0 && this.#isAnswered())
+      if (
+        !isTroubled &&
+        this.deeds.planned === 0 &&
+        this.areHostsQuiet() &&
+        this.backlog() === 0 &&
+        this.#isAnswered()
+      )
         return true
     }
     return false

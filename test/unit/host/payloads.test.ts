@@ -119,10 +119,7 @@ test('a stage that reads no payloads never asks the store for one', async () => 
   const { watched, blobs } = watchedBlobs()
   const blind: Stage = { ...reading, consumes: [{ topic: 'tools.completed', payloads: 'unread' }] }
   const world = await startWorld({ stage: blind, blobs })
-  await world.publish(
-    completed('a', await reference(blobs, 'x'.repeat(1_000))),
-    completed('b', 'small'),
-  )
+  await world.publish(completed('a', await reference(blobs, 'x'.repeat(1_000))), completed('b', 'small'))
   assert.deepEqual([(await heard(world)).sort(), watched.gets], [['a: 4', 'b: 7'], 0])
 })
 
