@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 // The package's exports for programs: `import { connect, defineFleet, defineTool } from 'flotilla'`.
 export { connect, type ConnectOptions } from './connect.ts'
 export { HttpClient, type HttpClientOptions } from './http/client.ts'

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 // The operator's interface: on the fleet's own log and stores (direct/), or through a gateway
 // (http.ts). `usingOperator` connects to the fleet.
 import type { LedgerReader } from '../runtime/ledger/reader.ts'

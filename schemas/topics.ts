@@ -49,7 +49,7 @@ export const topics: readonly TopicSpec[] = [
   {
     name: 'tasks.submitted',
     events: ['TaskSubmitted'],
-    key: 'task id (optional)',
+    key: 'any, not read',
     partitions: 'shared',
     retentionMs: 7 * DAY,
     writers: ['anyone', 'router'],

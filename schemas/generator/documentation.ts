@@ -13,7 +13,9 @@ Generated from \`schemas/*.avsc\` and \`schemas/topics.ts\` by \`npm run generat
 ## Reading and writing them
 
 - A value is Avro in Confluent's wire format: byte 0, the schema's id in the registry as four bytes big-endian, the body.
-- Every topic name starts with the fleet's prefix: \`flotilla.tasks.submitted\`. The record key is the task id.
+- Every topic name starts with the fleet's prefix: \`flotilla.tasks.submitted\`. The record key is the task id, except on
+  \`tasks.submitted\`: **its key is not read. Set \`taskId\` in the value; the result then comes under that key.** Without
+  one the task gets an id that its producer can't know.
 - Subjects in the registry are record names (\`flotilla.TaskAdmitted\`). \`tasks.submitted\` and \`tasks.completed\`
   carry one record type each, which is also registered as \`<topic>-value\`, the subject that Confluent's serializers
   use.

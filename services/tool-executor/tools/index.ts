@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 // Tools that come with Flotilla; a configuration uses all of them, or some.
 import type { Tool } from '../../../runtime/config/fleet.ts'
 import { fetchPage } from './fetch-page.ts'

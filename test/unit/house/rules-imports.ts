@@ -244,6 +244,9 @@ export function dependencies(
         name in listed || ((!isProduct(path) || path.startsWith('schemas/gener')) && name in devDependencies)
       if (!known) problems.push(`${path}:${line} imports ${name}, which package.json does not list for it`)
     }
+  // Types that the published declarations refer to.
+  for (const { text } of modules)
+    for (const [, name] of text.matchAll(/^\/\/\/ <reference types="([^"]+)"/gm)) used.add(`@types/${name}`)
   const idle = Object.keys(listed).filter((name) => !used.has(name))
   return [...problems, ...idle.map((name) => `package.json lists ${name}, which nothing imports`)]
 }
