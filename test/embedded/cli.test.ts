@@ -212,56 +212,6 @@ describe('a running fleet', () => {
     assert.equal(waited.code, 5)
   })
 
-  for (const command of [
-    'result nobody',
-    'result --wait nobody',
-    'watch nobody',
-    'status nobody',
-    'cancel nobody',
-    'feedback nobody --score 3',
-  ])
-    test(`flotilla ${command}: there is no such task, exit code 66`, async () => {
-      const { code, err } = await flotilla(command.split(' '), { env })
-      assert.equal(code, 66)
-      assert.match(err, /TASK_UNKNOWN: there is no task nobody\n.*flotilla ps --all/)
-    })
-
-  test('ps and status show what runs; agents, tools, models, config and lanes what there is', async () => {
-    await flotilla(['submit', '--id', 'seen', '--mode', 'tools', 'task=seen latency=60000'], { env })
-    const list = async (command: string) =>
-      JSON.parse((await flotilla(command.split(' '), { env })).out) as unknown
-    await eventually('it is listed', async () => {
-      const { tasks } = (await list('ps --json')) as { tasks: { taskId: string; phase: string }[] }
-      return tasks.some(({ taskId, phase }) => taskId === 'seen' && phase === 'model')
-    })
-    assert.match((await flotilla(['ps'], { env })).out, /^id +status.*\nseen +running +thinks /m)
-    assert.match(
-      (await flotilla(['status', 'seen'], { env })).out,
-      /state +running: thinks\n.*asked +task=seen latency=60000\n/s,
-    )
-    assert.match(
-      (await flotilla(['ps', '--all', '--status', 'succeeded'], { env })).out,
-      /^twice +succeeded/m,
-    )
-    assert.match((await flotilla(['agents'], { env })).out, /\(default\)/)
-    for (const command of ['tools --json', 'models --json', 'lanes --json', 'config show --json'])
-      assert.ok(((await list(command)) as unknown[]).length > 0, command)
-    assert.match((await flotilla(['config', '--changed'], { env })).out, /FLOTILLA_DATA +\S+ +environment/)
-    assert.equal((await flotilla(['ps', '--since', 'soon'], { env })).code, 64)
-  })
-
-  test('pause and resume: ps, lanes and the command itself say so', async () => {
-    assert.match(
-      (await flotilla(['pause', 'alerting', '--reason', 'noise'], { env })).out,
-      /^alerting is paused since .*: noise/,
-    )
-    assert.match((await flotilla(['ps'], { env })).err, /alerting is paused since/)
-    assert.match((await flotilla(['lanes'], { env })).out, /^alerting +\S+ +paused/m)
-    assert.equal((await flotilla(['pause', 'alerting'], { env })).code, 64)
-    assert.equal((await flotilla(['pause', 'nosuch'], { env })).code, 66)
-    assert.equal((await flotilla(['resume', 'alerting'], { env })).out, 'Nothing is paused.\n')
-  })
-
   test('cancel ends a task that hangs; watch shows it; the result says why', async () => {
     await flotilla(['submit', '--id', 'hung', '--mode', 'tools', 'task=hung fault=hang'], { env })
     const watching = flotilla(['watch', '--json', 'hung'], { env })
@@ -386,16 +336,6 @@ test('where no fleet has run, alerts lists its rules; after doctor and limits th
   assertRefused(await flotilla(['breakers'], { env }), /NO_FLEET/, /flotilla start/)
   assert.match((await flotilla(['topics', '--create'], { env })).out, /tasks\.submitted +3 /)
   assert.match((await flotilla(['breakers'], { env })).out, /No breaker has opened/)
-})
-
-test('where no fleet has run, agents, tools, models and config show what is configured', async () => {
-  const env = { FLOTILLA_DATA: join(directory(), 'data') }
-  for (const command of ['agents', 'tools', 'models', 'config']) {
-    const { code, out, err } = await flotilla([command, '--json'], { env })
-    assert.ok(code === 0 && (JSON.parse(out) as unknown[]).length > 0, err)
-    assert.match(err, /^This is the configuration here: no fleet has run in/)
-  }
-  assert.ok(!existsSync(env.FLOTILLA_DATA))
 })
 
 test('every command looks through the gateway at FLOTILLA_URL, whatever the data directory holds', async () => {
