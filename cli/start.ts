@@ -21,6 +21,7 @@ export async function start(names: string[]): Promise<void> {
   const name = names.length === 1 ? (names[0] as string) : 'fleet'
   await runServices(name, chosen, {
     environment: scripted.environment,
+    failed: fail,
     started: ({ url }) => {
       const where =
         environment.kafkaBrokers.length > 0
