@@ -158,7 +158,10 @@ test('a file that is missing, broken, or exports nothing says which file and wha
     invalid(/none\.ts: it has no default export; write: export default defineFleet/),
   )
   await assert.rejects(load('export default {', 'syntax.ts'), invalid(/syntax\.ts: /))
-  await assert.rejects(load('throw new Error("no licence")', 'throws.ts'), invalid(/throws\.ts:1:7: no licence/))
+  await assert.rejects(
+    load('throw new Error("no licence")', 'throws.ts'),
+    invalid(/throws\.ts:1:7: no licence/),
+  )
 })
 
 test('a tool that is defined wrongly says so by name', () => {
