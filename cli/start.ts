@@ -22,6 +22,7 @@ export async function start(names: string[]): Promise<void> {
   await runServices(name, chosen, {
     environment: loaded.environment,
     fleet: loaded.fleet,
+    failed: fail,
     started: ({ url }) => {
       const where =
         environment.kafkaBrokers.length > 0

@@ -20,6 +20,8 @@ export interface RunOptions {
   /** Default: loaded from the configuration file. */
   fleet?: Fleet
   started?: (process: FleetProcess) => void
+  /** Ends the process if it can't start. Default: prints the error, exit code 1. */
+  failed?: (error: unknown) => void
 }
 
 /**
@@ -52,6 +54,7 @@ export async function runServices(
     const code = await Promise.race([stopped.then(() => 0), thrown.then(() => running.stop()).then(() => 1)])
     process.exit(code)
   } catch (error) {
+    options.failed?.(error)
     console.error(describe(error))
     process.exit(1)
   }
