@@ -49,7 +49,7 @@ export const topics: readonly TopicSpec[] = [
   {
     name: 'tasks.submitted',
     events: ['TaskSubmitted'],
-    key: 'any, not read',
+    key: 'task id, or any: not read',
     partitions: 'shared',
     retentionMs: 7 * DAY,
     writers: ['anyone', 'router'],
