@@ -77,8 +77,9 @@ export class Afterwards {
   begin(drawn: ReadonlySet<Ability>): void {
     if (drawn.size === 0) return
     const loses = drawn.has('offsets go back')
-    // One after the other: a task that the log loses before anybody has read it has no result.
-    const floodMs = loses ? 45_000 : 1_000
+    // One after the other: a task that the log loses before anybody has read it has no result, and one whose tool
+    // request is lost runs until its deadline.
+    const floodMs = loses ? 75_000 : 1_000
     if (loses) this.#deeds.later('loss', 1_000, () => void this.#lose())
     if (drawn.has('floods')) this.#deeds.later('flood', floodMs, () => this.#flood())
     if (drawn.has('metadata floods'))
