@@ -1,6 +1,7 @@
 // What a running fleet answers about its tasks, its configuration and its lanes, over HTTP as on the log.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { HttpClient } from '../../client/http/client.ts'
 import { httpOperator, type Operator, type TaskView } from '../../operator/index.ts'
@@ -105,8 +106,11 @@ test('pages have every task once, open ones first', async () => {
   const ids = Array.from({ length: 5 }, (_, n) => `page-${n}`)
   for (const taskId of ids) await http.submit({ text: `task=${taskId}`, taskId, userId: 'pager' })
   await Promise.all(ids.map((id) => http.result(id, { timeoutMs: 20_000 })))
-  for (const taskId of ['page-5', 'page-6', 'page-7'])
+  for (const taskId of ['page-5', 'page-6', 'page-7']) {
     await http.submit({ text: `task=${taskId} latency=60000`, taskId, userId: 'pager' })
+    // Listed by when they were submitted, in milliseconds.
+    await pause(2)
+  }
   for (const [name, { tasks }] of operators) {
     const pages = async (limit: number) => {
       const seen: string[] = []
@@ -118,7 +122,10 @@ test('pages have every task once, open ones first', async () => {
       }
       return seen
     }
-    await eventually(`${name}: the ledger has them`, async () => (await pages(100)).length === 8)
+    await eventually(`${name}: the ledger has them, and the ends of five`, async () => {
+      const open = await tasks.list({ user: 'pager', status: 'open' })
+      return open.tasks.length === 3 && (await pages(100)).length === 8
+    })
     const whole = await pages(100)
     assert.deepEqual(whole.slice(0, 3), ['page-7', 'page-6', 'page-5'])
     assert.deepEqual(whole.toSorted(), [...ids, 'page-5', 'page-6', 'page-7'])
