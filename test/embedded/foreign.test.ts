@@ -218,7 +218,11 @@ test('a name with a control character is refused by every way in, and the ledger
   const userId = 'ann\u0000'
   await assert.rejects(fleet.client.submit({ text: 'say hi', userId }), { code: 'TASK_INVALID' })
   assert.equal((await post('/v1/tasks', { text: 'say hi', userId })).status, 400)
-  assert.equal((await post('/v1/tasks/t/feedback', { satisfaction: 1, comment: 'a\u0000' })).status, 400)
+  const { taskId } = await fleet.client.submit({ text: 'say hi' })
+  assert.equal(
+    (await post(`/v1/tasks/${taskId}/feedback`, { satisfaction: 1, comment: 'a\u0000' })).status,
+    400,
+  )
   await publish('tasks.submitted', 'nul', json({ taskId: 'nul', text: 'say hi', userId }))
   const { status, error, userId: kept } = await result('nul')
   assert.deepEqual([status, error?.code, kept], ['rejected', 'TASK_INVALID', null])
