@@ -148,7 +148,7 @@ describe('a connection that breaks or goes quiet', () => {
       let reconnects = 0
       const client = new HttpClient(proxy.url, { quietMs: 500, onReconnect: () => reconnects++ })
       const results = collect(client.results())
-      const updates = collect(client.watch(`${how}-watched`))
+      const updates = collect(client.watch(`${how}-watched`, { early: true }))
       await eventually('both streams are open', () => proxy.answered() >= 2)
       start()
       await run(`${how}-watched`)
