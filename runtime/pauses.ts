@@ -2,7 +2,7 @@
 // they have one order; the topic is small, so it is read as a whole.
 import type { StagePaused } from '../schemas/generated/events.ts'
 import type { Codec } from './codec/port.ts'
-import { FlotillaError } from './errors.ts'
+import { unlessUndecodable } from './codec/skip.ts'
 import { homeOf } from './log/home.ts'
 import type { Log } from './log/port.ts'
 
@@ -43,23 +43,12 @@ export async function readPauses(log: Log, codec: Codec): Promise<Pause[]> {
   for (let from = Math.max(earliest, next - MAX_EVENTS); from < next;) {
     const records = await log.read(PAUSES_TOPIC, home, from, PAGE)
     for (const { value } of records) {
-      const event = await eventIn(codec, value)
-      if (event) events.push(event)
+      const decoded = await unlessUndecodable(() => codec.decode(value ?? new Uint8Array(), PAUSES_TOPIC))
+      if (decoded?.type === 'StagePaused') events.push(decoded.data)
     }
     const last = records.at(-1)
     if (last === undefined) break
     from = last.offset + 1
   }
   return pausesOf(events)
-}
-
-/** Null if the bytes are no such event: somebody wrote them by mistake. */
-async function eventIn(codec: Codec, value: Uint8Array | null): Promise<StagePaused | null> {
-  try {
-    const decoded = await codec.decode(value ?? new Uint8Array(), PAUSES_TOPIC)
-    return decoded.type === 'StagePaused' ? decoded.data : null
-  } catch (error) {
-    if (error instanceof FlotillaError && !error.retryable) return null
-    throw error
-  }
 }
