@@ -50,6 +50,7 @@ const causes: Partial<Readonly<Record<Ending, readonly ErrorCode[]>>> = {
   notFound: ['NOT_FOUND', 'TASK_UNKNOWN'],
   unavailable: [
     'LOG_UNAVAILABLE',
+    'TOPICS_MISSING',
     'REGISTRY_UNAVAILABLE',
     'STORE_UNAVAILABLE',
     'DATA_LOCKED',

@@ -94,6 +94,12 @@ export const fleetErrors = {
     'Start one with flotilla start, or run a single task with flotilla run "…". For a fleet elsewhere set FLOTILLA_DATA, FLOTILLA_URL or KAFKA_BROKERS.',
   ),
   PORT_IN_USE: row('critical', false, 'Something else listens on this port.', 'Set PORT to a free port.'),
+  TOPICS_MISSING: row(
+    'critical',
+    true,
+    'A topic of the fleet does not exist on the broker.',
+    'Start the fleet, which creates its topics, or create them with flotilla topics --create; check FLOTILLA_PREFIX and KAFKA_BROKERS if they should be there.',
+  ),
   TOPICS_MISMATCH: row(
     'critical',
     false,

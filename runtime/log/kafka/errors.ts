@@ -1,5 +1,7 @@
 // Classifies errors of the client. kafkajs wraps errors in retries and does not know newer error codes, so
 // the whole chain of causes is checked.
+import { FlotillaError, messageOf } from '../../errors.ts'
+import type { Names } from './names.ts'
 
 interface Described {
   readonly name?: string
@@ -69,6 +71,16 @@ export function isTransient(error: unknown): boolean {
   if (isUnreachable(error)) return true
   for (const { type, retriable } of causes(error)) if (type !== undefined) return retriable === true
   return false
+}
+
+/** What a failed operation rejects with: TOPICS_MISSING, or LOG_UNAVAILABLE. */
+export function logFailure(doing: string, names: Names, cause: unknown): FlotillaError {
+  if (errorType(cause) === 'UNKNOWN_TOPIC_OR_PARTITION') {
+    const example = names.topic('tasks.submitted')
+    const message = `${doing}: the broker lacks topics of this fleet, which are called like ${example}`
+    return new FlotillaError('TOPICS_MISSING', message, { cause })
+  }
+  return new FlotillaError('LOG_UNAVAILABLE', `${doing}: ${messageOf(cause)}`, { cause })
 }
 
 /** Which part of a commit the broker refuses for good; null: it doesn't. */

@@ -1,5 +1,6 @@
 // The log on Kafka: see the port for its promises, lane.ts and membership.ts for how lanes keep them.
-import { FlotillaError, messageOf } from '../../errors.ts'
+import { FlotillaError } from '../../errors.ts'
+import { logFailure } from './errors.ts'
 import type { GroupKind } from '../groups.ts'
 import type {
   GroupMembers,
@@ -37,13 +38,6 @@ const PATIENCE_MS = 500
 
 export function createKafkaLog(options: KafkaLogOptions): Log {
   return new KafkaLog(options)
-}
-
-function answered<T>(doing: string, answer: Promise<T>): Promise<T> {
-  return answer.catch((error: unknown) => {
-    if (error instanceof FlotillaError) throw error
-    throw new FlotillaError('LOG_UNAVAILABLE', `${doing}: ${messageOf(error)}`, { cause: error })
-  })
 }
 
 class KafkaLog implements Log {
@@ -124,7 +118,7 @@ class KafkaLog implements Log {
     const reading = this.#readLink
       .attempt(() => this.#readLink.know([name]), { withinMs })
       .then(() => readRange(this.#readLink, range, take))
-    await answered(`reading ${name}[${partition}]`, reading)
+    await this.#answered(`reading ${name}[${partition}]`, reading)
     return records
   }
 
@@ -134,11 +128,11 @@ class KafkaLog implements Log {
     const finding = this.#readLink
       .attempt(() => this.#readLink.know([name]), { withinMs: settings.startTimeoutMs })
       .then(() => this.#index.find(search))
-    return answered(`searching ${name}[${search.partition}]`, finding)
+    return this.#answered(`searching ${name}[${search.partition}]`, finding)
   }
 
   ranges(topics: readonly LogTopic[]): Promise<PartitionRange[]> {
-    return answered('asking for offsets', ranges(this.#context, topics))
+    return this.#answered('asking for offsets', ranges(this.#context, topics))
   }
 
   positions(
@@ -146,24 +140,31 @@ class KafkaLog implements Log {
     kind: GroupKind = 'stage',
   ): Promise<{ topic: LogTopic; partition: number; offset: number }[]> {
     const groupId = this.#context.names.group(kind, group)
-    return answered(`asking for the positions of ${groupId}`, positions(this.#context, groupId))
+    return this.#answered(`asking for the positions of ${groupId}`, positions(this.#context, groupId))
   }
 
   members(group: string): Promise<GroupMembers> {
     const groupId = this.#context.names.group('stage', group)
-    return answered(`asking for the members of ${groupId}`, members(this.#context, groupId))
+    return this.#answered(`asking for the members of ${groupId}`, members(this.#context, groupId))
   }
 
   topicIds(topics: readonly LogTopic[]): Promise<ReadonlyMap<LogTopic, string>> {
-    return answered('asking for ids of topics', topicIds(this.#context, topics))
+    return this.#answered('asking for ids of topics', topicIds(this.#context, topics))
   }
 
   advice(): Promise<readonly string[]> {
-    return answered('asking for settings of topics', advice(this.#context))
+    return this.#answered('asking for settings of topics', advice(this.#context))
   }
 
   check(): Promise<void> {
     return check(this.#context, this.#options.brokers)
+  }
+
+  #answered<T>(doing: string, answer: Promise<T>): Promise<T> {
+    return answer.catch((error: unknown) => {
+      if (error instanceof FlotillaError) throw error
+      throw logFailure(doing, this.#context.names, error)
+    })
   }
 
   /** Registers a resource to be closed with the log. */

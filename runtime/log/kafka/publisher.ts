@@ -4,7 +4,8 @@
 //    invalidates the sequence numbers of another one (producer-session.ts).
 // 2. After a failed send the next one starts a new identity, and nothing is sent twice: the failure is the
 //    caller's.
-import { FlotillaError, messageOf } from '../../errors.ts'
+import { FlotillaError } from '../../errors.ts'
+import { logFailure } from './errors.ts'
 import { mustBePublishable } from '../limits.ts'
 import type { LogTopic, OutgoingRecord } from '../port.ts'
 import { newLink, type Context } from './context.ts'
@@ -81,9 +82,7 @@ export class Publisher {
       const offsets = await this.#session.send(records)
       for (const { records: of, resolve } of group) resolve(this.#number(of, offsets))
     } catch (error) {
-      const failure = new FlotillaError('LOG_UNAVAILABLE', `publishing records: ${messageOf(error)}`, {
-        cause: error,
-      })
+      const failure = logFailure('publishing records', this.#context.names, error)
       for (const { reject } of group) reject(failure)
     }
   }
