@@ -10,9 +10,13 @@ import { formatWarnings } from '../config/unknown-formats.ts'
 import { describe, FlotillaError } from '../errors.ts'
 import { fleetWithoutModel } from '../models/missing.ts'
 import type { Service } from '../service.ts'
+import type { Log } from '../telemetry/instruments.ts'
 import { openTelemetry } from '../telemetry/open.ts'
 import { Bugs } from './bugs.ts'
 import { startProcess, type FleetProcess } from './process.ts'
+
+/** Beyond the drain: to leave groups and close connections. */
+const CLOSE_MS = 15_000
 
 export interface RunOptions {
   /** Default: read from process.env. */
@@ -25,8 +29,8 @@ export interface RunOptions {
 }
 
 /**
- * Runs until SIGTERM or SIGINT, then drains. Ends the process: 0 after a drain, 1 when it could not start or
- * drained because of a bug.
+ * Runs until SIGTERM or SIGINT, then drains. Ends the process: 0 after a drain, 1 when it could not start,
+ * drained because of a bug, or did not end in time.
  */
 export async function runServices(
   name: string,
@@ -49,7 +53,7 @@ export async function runServices(
     const starting = startProcess({ name, services, environment, fleet, telemetry, bugs })
     const running = await Promise.race([starting, thrown])
     if (!running) return process.exit(1)
-    const stopped = stopOnSignal(running)
+    const stopped = stopOnSignal(running, environment.drainMs + CLOSE_MS, telemetry.instruments.log)
     options.started?.(running)
     const code = await Promise.race([stopped.then(() => 0), thrown.then(() => running.stop()).then(() => 1)])
     process.exit(code)
@@ -78,13 +82,25 @@ export function runService(service: Service): Promise<void> {
   return runServices(service.name, [service])
 }
 
-/** The first signal drains; a second one ends at once. */
-function stopOnSignal(running: FleetProcess): Promise<void> {
+/**
+ * The first signal drains; a second one ends the process at once. So does a stop that is not over within
+ * `limitMs`: what was committed is safe, and a process that waits for ever for a broker is in the way of its
+ * successor.
+ */
+export function stopOnSignal(
+  running: Pick<FleetProcess, 'stop'>,
+  limitMs: number,
+  log: Pick<Log, 'error'>,
+): Promise<void> {
   return new Promise((resolve) => {
     let stopping = false
     const stop = () => {
       if (stopping) process.exit(130)
       stopping = true
+      setTimeout(() => {
+        log.error({ limitMs }, 'failed to stop in time; the process ends now')
+        process.exit(1)
+      }, limitMs)
       running.stop().then(resolve, resolve)
     }
     process.on('SIGTERM', stop)

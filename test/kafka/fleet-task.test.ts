@@ -9,6 +9,7 @@ import { homeOf } from '../../runtime/log/home.ts'
 import type { TaskCompleted } from '../../schemas/generated/events.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
+import { flotilla } from '../support/command.ts'
 import { publish } from '../support/kcat.ts'
 import { fleetEnvironment } from '../support/servers.ts'
 
@@ -227,4 +228,17 @@ test('watch shows the steps and ends with the result', async () => {
   await client.submit({ taskId, text: `${text} latency=1000` })
   await watching
   assert.equal(kinds.at(-1), 'result')
+})
+
+test('where the prefix is mistyped, the topics are missing, and the error says so', async () => {
+  const mistyped = { ...env, FLOTILLA_PREFIX: `${env['FLOTILLA_PREFIX']}-mistyped` }
+  const away = await connect({ env: mistyped })
+  await assert.rejects(away.submit({ text: 'say hi' }), {
+    code: 'TOPICS_MISSING',
+    message: /the broker lacks topics of this fleet, which are called like .*-mistyped\.tasks\.submitted/,
+  })
+  await away.close()
+  const { err, code } = await flotilla(['topics'], { env: mistyped })
+  assert.equal(code, 69)
+  assert.match(err, /TOPICS_MISSING.*-mistyped[^]*flotilla topics --create/)
 })

@@ -62,9 +62,14 @@ test('2,400 records while members join, die and come back from the dead: each an
   )
 })
 
-async function stopped({ child }: WorkerProcess): Promise<void> {
+async function stopped({ child, said }: WorkerProcess): Promise<void> {
   child.kill('SIGTERM')
-  await once(child, 'exit')
+  const late = pause(60_000, 'late', { ref: false })
+  assert.notEqual(
+    await Promise.race([once(child, 'exit'), late]),
+    'late',
+    `it does not end; it said:\n${said}`,
+  )
 }
 
 async function publishAll(log: Log): Promise<void> {
