@@ -93,9 +93,10 @@ async function post(url: string, body: object): Promise<boolean> {
   try {
     const response = await fetch(url, { ...init, signal: AbortSignal.timeout(15_000) })
     await response.arrayBuffer()
-    if (response.status < 500 && response.status !== 202)
-      throw new RangeError(`${url} answered ${response.status}`)
-    return response.status === 202
+    // 200: this submission was accepted before, and its acknowledgement was lost.
+    const isAccepted = response.status === 202 || response.status === 200
+    if (response.status < 500 && !isAccepted) throw new RangeError(`${url} answered ${response.status}`)
+    return isAccepted
   } catch (error) {
     if (error instanceof RangeError) throw error
     return false
