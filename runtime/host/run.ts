@@ -10,10 +10,10 @@ import { formatWarnings } from '../config/unknown-formats.ts'
 import { describe, FlotillaError } from '../errors.ts'
 import { fleetWithoutModel } from '../models/missing.ts'
 import type { Service } from '../service.ts'
-import type { Log } from '../telemetry/instruments.ts'
 import { openTelemetry } from '../telemetry/open.ts'
 import { Bugs } from './bugs.ts'
 import { startProcess, type FleetProcess } from './process.ts'
+import { stopOnSignal } from './signals.ts'
 
 /** Beyond the drain: to leave groups and close connections. */
 const CLOSE_MS = 15_000
@@ -80,30 +80,4 @@ function requireModel(services: readonly Service[], environment: Environment, fl
 
 export function runService(service: Service): Promise<void> {
   return runServices(service.name, [service])
-}
-
-/**
- * The first signal drains; a second one ends the process at once. So does a stop that is not over within
- * `limitMs`: what was committed is safe, and a process that waits for ever for a broker is in the way of its
- * successor.
- */
-export function stopOnSignal(
-  running: Pick<FleetProcess, 'stop'>,
-  limitMs: number,
-  log: Pick<Log, 'error'>,
-): Promise<void> {
-  return new Promise((resolve) => {
-    let stopping = false
-    const stop = () => {
-      if (stopping) process.exit(130)
-      stopping = true
-      setTimeout(() => {
-        log.error({ limitMs }, 'failed to stop in time; the process ends now')
-        process.exit(1)
-      }, limitMs)
-      running.stop().then(resolve, resolve)
-    }
-    process.on('SIGTERM', stop)
-    process.on('SIGINT', stop)
-  })
 }

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
-const run = join(import.meta.dirname, '../../../runtime/host/run.ts')
+const run = join(import.meta.dirname, '../../../runtime/host/signals.ts')
 
 /** A process whose stop takes this promise, with a limit of 200 ms: its exit code and what it wrote. */
 async function ended(stop: string): Promise<{ code: number | null; said: string }> {
