@@ -5,7 +5,7 @@ import { LOG_CHANNEL } from '../runtime/config/alerts.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { loadFleet } from '../runtime/config/load.ts'
-import { FlotillaError } from '../runtime/errors.ts'
+import { FlotillaError, messageOf } from '../runtime/errors.ts'
 import { quietInstruments } from '../runtime/telemetry/instruments.ts'
 import { say } from './output.ts'
 
@@ -59,7 +59,7 @@ async function testFromHere(name: string, fleet: Fleet, { raw }: Environment): P
         return {
           channel,
           status: 'failed',
-          answer: `${code}${error instanceof Error ? error.message : String(error)}`,
+          answer: `${code}${messageOf(error)}`,
         }
       }
     }),

@@ -1,6 +1,7 @@
 // Values of options, checked while the command line is read.
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
+import { messageOf } from '../runtime/errors.ts'
 
 export function number(text: string): number {
   const value = Number(text)
@@ -28,6 +29,6 @@ export function jsonFile<T extends object>(path: string): T {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as T
   } catch (error) {
-    throw new InvalidArgumentError(`${path}: ${error instanceof Error ? error.message : String(error)}`)
+    throw new InvalidArgumentError(`${path}: ${messageOf(error)}`)
   }
 }

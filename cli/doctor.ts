@@ -10,7 +10,7 @@ import { exposureWarnings } from '../runtime/config/exposure.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { createSchemaChecks } from '../runtime/foreign-schema/checks.ts'
 import { openHostWarnings, transportWarnings } from '../runtime/config/transport.ts'
-import { FlotillaError } from '../runtime/errors.ts'
+import { FlotillaError, messageOf } from '../runtime/errors.ts'
 import { openLog } from '../runtime/log/open.ts'
 import { fleetWithoutModel } from '../runtime/models/missing.ts'
 import { parseModel } from '../runtime/models/names.ts'
@@ -125,7 +125,7 @@ function printFinding({ check, result, reason }: Finding): void {
 
 function reasonOf(error: unknown): string {
   if (error instanceof FlotillaError) return `${error.code}: ${error.message} — ${error.remedy}`
-  return redacted(error instanceof Error ? error.message : String(error))
+  return redacted(messageOf(error))
 }
 
 function openOrThrow(stores: Stores | unknown): Stores {

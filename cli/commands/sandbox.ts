@@ -6,7 +6,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { loadFleet } from '../../runtime/config/load.ts'
-import { FlotillaError } from '../../runtime/errors.ts'
+import { FlotillaError, messageOf } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
 import { DEFAULT_EXECUTOR } from '../../services/code-sandbox/constants.ts'
 import { openExecutors } from '../../services/code-sandbox/executors/open.ts'
@@ -134,7 +134,7 @@ function read(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    const said = error instanceof Error ? error.message : String(error)
+    const said = messageOf(error)
     throw new FlotillaError('CONFIG_INVALID', `reading ${path}: ${said}`, { cause: error })
   }
 }

@@ -1,5 +1,6 @@
 // When a client tries again, after its connection to a gateway broke.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { backoffMs } from '../../runtime/backoff.ts'
 import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 
 export interface ReconnectOptions {
@@ -56,9 +57,9 @@ export class Reconnect {
     this.#lostAtMs ??= Date.now()
     if (Date.now() - this.#lostAtMs >= reconnectMs) throw error
     if (this.#tries === 0 && error.code !== 'STREAM_SILENT') onReconnect?.(error)
-    const backoffMs = Math.min(MOST_MS, FIRST_MS * 2 ** this.#tries++)
     // Many clients of one gateway must not come back in step.
-    const waitMs = error.retryAfterMs ?? backoffMs * (0.5 + Math.random() / 2)
+    const waitMs = error.retryAfterMs ?? backoffMs(this.#tries, FIRST_MS, MOST_MS) * (0.5 + Math.random() / 2)
+    this.#tries++
     await sleep(waitMs, undefined, { signal }).catch(() => {})
   }
 }
