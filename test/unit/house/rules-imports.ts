@@ -9,23 +9,37 @@ const serviceOf = (path: string): string | null => /^services\/([^/]+)\//.exec(p
 const allowed: Readonly<Record<string, readonly string[]>> = {
   schemas: [],
   runtime: ['schemas'],
+  // The HTTP API as data: the gateway serves it, clients call it.
+  api: ['schemas', 'runtime'],
   services: ['schemas', 'runtime'],
-  client: ['schemas', 'runtime'],
-  operator: ['schemas', 'runtime', 'client'],
-  cli: ['schemas', 'runtime', 'services', 'client', 'operator', 'examples'],
+  client: ['schemas', 'runtime', 'api'],
+  operator: ['schemas', 'runtime', 'client', 'api'],
+  cli: ['schemas', 'runtime', 'services', 'client', 'operator', 'api', 'examples'],
   examples: ['runtime', 'services', 'client'],
   // docs/cli.md is made of the command table.
-  docs: ['schemas', 'runtime', 'services', 'cli'],
+  docs: ['schemas', 'runtime', 'services', 'api', 'cli'],
   // Benchmarks bring up the servers that the tests use.
-  bench: ['schemas', 'runtime', 'services', 'client', 'operator', 'cli', 'examples', 'test'],
-  test: ['schemas', 'runtime', 'services', 'client', 'operator', 'cli', 'examples', 'docs', 'bench', ''],
+  bench: ['schemas', 'runtime', 'services', 'client', 'operator', 'api', 'cli', 'examples', 'test'],
+  test: [
+    'schemas',
+    'runtime',
+    'services',
+    'client',
+    'operator',
+    'api',
+    'cli',
+    'examples',
+    'docs',
+    'bench',
+    '',
+  ],
   '': ['runtime', 'services', 'client'],
 }
 
 /** Exceptions, each with its reason. */
 const exceptions: Readonly<Record<string, readonly string[]>> = {
   // The gateway speaks to the fleet as any client does.
-  'services/gateway': ['client/', 'operator/'],
+  'services/gateway': ['client/', 'operator/', 'api/'],
   // The configuration that the package brings along, loaded like a user's own.
   'runtime/config/load.ts': ['flotilla.config.ts'],
 }
