@@ -16,17 +16,23 @@ import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import { gunzip, zstdDecompress } from 'node:zlib'
 import { AssignerProtocol, CompressionTypes, Kafka, logLevel } from 'kafkajs'
-import type { Admin, Cluster as KafkaJsCluster, ConfigResourceTypes, KafkaConfig, logCreator } from 'kafkajs'
+import type {
+  Admin,
+  Cluster as KafkaJsCluster,
+  ConfigResourceTypes,
+  logCreator,
+  Mechanism,
+  SASLOptions,
+} from 'kafkajs'
 import { decodeBatches } from './record-batches.ts'
+import type { KafkaSecurity } from '../../config/server-security.ts'
+import { tokenProvider } from './oauth-token.ts'
 import { openSocket } from './socket.ts'
 
 export type { Admin } from 'kafkajs'
 /** kafkajs's `ConfigResourceTypes`, which it doesn't export to ES modules. */
 export const TOPIC_RESOURCE = 2 satisfies ConfigResourceTypes.TOPIC as ConfigResourceTypes
 export const BROKER_RESOURCE = 4 satisfies ConfigResourceTypes.BROKER as ConfigResourceTypes
-
-/** Brokers' security, passed on as it is. */
-export type Security = Pick<KafkaConfig, 'ssl' | 'sasl'>
 
 /** pino's shape. Quiet unless given. */
 export interface KafkaLogger {
@@ -191,7 +197,7 @@ export interface Cluster {
 export interface ClientOptions {
   readonly brokers: readonly string[]
   readonly clientId: string
-  readonly security?: Security
+  readonly security?: KafkaSecurity
   readonly requestTimeoutMs: number
   readonly logger?: KafkaLogger
 }
@@ -205,6 +211,7 @@ export interface Client {
 
 export function createClient(options: ClientOptions): Client {
   silenceNegativeTimeouts()
+  const { tls, sasl } = options.security ?? {}
   const kafka = new Kafka({
     brokers: [...options.brokers],
     clientId: options.clientId,
@@ -213,15 +220,59 @@ export function createClient(options: ClientOptions): Client {
     // Short: every loop of ours retries with its own deadline. CONCURRENT_TRANSACTIONS passes in
     // milliseconds.
     retry: { initialRetryTime: 3, factor: 0.2, multiplier: 1.3, maxRetryTime: 200, retries: 4 },
-    socketFactory: openSocket,
+    // The socket asks for the certificates itself, for each connection.
+    socketFactory: (socket) => openSocket({ ...socket, ssl: tls?.() }),
+    ssl: tls !== undefined,
     logLevel: logLevel.ERROR,
     logCreator: logTo(options.logger),
-    ...options.security,
+    ...(sasl ? { sasl: saslOptions(sasl) } : {}),
   })
   return {
     cluster: () => clusterOf(kafka),
     admin: () => kafka.admin({ retry: { retries: 2 } }),
     coordinatorType: (kind) => COORDINATOR_CODES[kind],
+  }
+}
+
+/** kafkajs asks for the password or the token whenever a connection authenticates. */
+function saslOptions(sasl: NonNullable<KafkaSecurity['sasl']>): SASLOptions | Mechanism {
+  if (sasl.mechanism === 'oauthbearer') return bearer(tokenProvider(sasl))
+  const { mechanism, username, password } = sasl
+  const given = {
+    mechanism,
+    username,
+    get password() {
+      return password()
+    },
+  }
+  return given as SASLOptions
+}
+
+const LENGTH_BYTES = 4
+
+function lengthOf(message: Buffer): Buffer {
+  const length = Buffer.alloc(LENGTH_BYTES)
+  length.writeInt32BE(message.length)
+  return length
+}
+
+/** SASL/OAUTHBEARER (RFC 7628). kafkajs's own takes the broker's refusal for its consent. */
+function bearer(token: () => Promise<string>): Mechanism {
+  return {
+    mechanism: 'oauthbearer',
+    authenticationProvider: ({ saslAuthenticate }) => ({
+      authenticate: async () => {
+        const message = Buffer.from(`n,,\u0001auth=Bearer ${await token()}\u0001\u0001`)
+        const refusal = await saslAuthenticate({
+          request: { encode: () => Buffer.concat([lengthOf(message), message]) },
+          response: {
+            decode: (bytes) => bytes.subarray(LENGTH_BYTES),
+            parse: (bytes) => bytes.toString('utf8'),
+          },
+        })
+        if (refusal) throw new Error(`SASL OAUTHBEARER authentication failed: ${refusal.slice(0, 200)}`)
+      },
+    }),
   }
 }
 
