@@ -93,9 +93,9 @@ interface Read<T> {
 /** `given`: variables that are set. Mistakes are lines of the report about the environment. */
 export function readSecurity(given: Variables, brokers: readonly string[]): Read<ServersSecurity> {
   const kafka = kafkaSecurity(given, brokers)
-  const registry = serverSecurity('SCHEMA_REGISTRY', given, 'https:')
-  const redis = serverSecurity('REDIS', given, 'rediss:')
-  const database = serverSecurity('DATABASE', given, null)
+  const registry = serverSecurity('SCHEMA_REGISTRY_URL', given, 'https:')
+  const redis = serverSecurity('REDIS_URL', given, 'rediss:')
+  const database = serverSecurity('DATABASE_URL', given, null)
   return {
     security: {
       kafka: kafka.security,
@@ -108,20 +108,21 @@ export function readSecurity(given: Variables, brokers: readonly string[]): Read
 }
 
 /** `scheme`: of a URL with TLS. Null: TLS is a parameter of the URL, which then may not be set as well. */
-function serverSecurity(server: string, given: Variables, scheme: string | null): Read<ServerSecurity> {
+function serverSecurity(urlName: string, given: Variables, scheme: string | null): Read<ServerSecurity> {
+  const server = urlName.slice(0, -'_URL'.length)
   const { tls, mistakes } = readTls(server, given)
-  const url = URL.parse(given[`${server}_URL`]?.trim() ?? '')
+  const url = URL.parse(given[urlName]?.trim() ?? '')
   const username = given[`${server}_USERNAME`]?.trim()
   const password = readSecret(`${server}_PASSWORD`, given)
   const conflicts: string[] = []
   if (tls && url && scheme !== null && url.protocol !== scheme)
-    conflicts.push(`  ${server}_URL: must begin with ${scheme}// where ${server}_SSL_ variables are set`)
+    conflicts.push(`  ${urlName}: must begin with ${scheme}// where ${server}_SSL_ variables are set`)
   if (tls && scheme === null && [...(url?.searchParams.keys() ?? [])].some((name) => name.startsWith('ssl')))
     conflicts.push(
-      `  ${server}_URL: has ssl parameters while ${server}_SSL_ variables are set; use one of the two`,
+      `  ${urlName}: has ssl parameters while ${server}_SSL_ variables are set; use one of the two`,
     )
   if (password && url?.password)
-    conflicts.push(`  ${server}_PASSWORD: ${server}_URL has a password too; remove one of them`)
+    conflicts.push(`  ${server}_PASSWORD: ${urlName} has a password too; remove one of them`)
   if (username && !password)
     conflicts.push(`  ${server}_USERNAME: is needed together with ${server}_PASSWORD`)
   return {
@@ -169,7 +170,7 @@ function saslOf(given: Variables): Sasl {
   const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username } = given
   if (mechanism === 'oauthbearer') return tokenOf(given)
   const missing = passwordVariables.filter((name) => !given[name])
-  const tokens = Object.keys(given).filter((name) => name.startsWith('KAFKA_SASL_OAUTHBEARER_'))
+  const tokens = Object.keys(given).filter((name) => /^KAFKA_SASL_OAUTHBEARER_/.test(name))
   const strange = tokens.map((name) => `  ${name}: is only for KAFKA_SASL_MECHANISM=oauthbearer`)
   if (missing.length === passwordVariables.length) return { sasl: null, mistakes: strange }
   const lacking = missing.map((name) => `  ${name}: is needed with the other KAFKA_SASL_ variables`)
@@ -180,11 +181,10 @@ function saslOf(given: Variables): Sasl {
 }
 
 function tokenOf(given: Variables): Sasl {
-  const prefix = 'KAFKA_SASL_OAUTHBEARER_'
   const { KAFKA_SASL_OAUTHBEARER_TOKEN_FILE: file, KAFKA_SASL_OAUTHBEARER_ENDPOINT: endpoint } = given
-  const clientId = given[`${prefix}CLIENT_ID`]
-  const scope = given[`${prefix}SCOPE`]
-  const clientSecret = readSecret(`${prefix}CLIENT_SECRET`, given)
+  const clientId = given['KAFKA_SASL_OAUTHBEARER_CLIENT_ID']
+  const scope = given['KAFKA_SASL_OAUTHBEARER_SCOPE']
+  const clientSecret = readSecret('KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET', given)
   const unused = passwordVariables
     .slice(1)
     .filter((name) => given[name])
@@ -194,17 +194,19 @@ function tokenOf(given: Variables): Sasl {
       sasl: null,
       mistakes: [
         ...unused,
-        `  KAFKA_SASL_MECHANISM: oauthbearer needs ${prefix}TOKEN_FILE, or ${prefix}ENDPOINT with ${prefix}CLIENT_ID and _CLIENT_SECRET`,
+        `  KAFKA_SASL_MECHANISM: oauthbearer needs KAFKA_SASL_OAUTHBEARER_TOKEN_FILE, or KAFKA_SASL_OAUTHBEARER_ENDPOINT with _CLIENT_ID and _CLIENT_SECRET`,
       ],
     }
   if (file) {
-    const token = fileSecret(file, `${prefix}TOKEN_FILE`)
-    return { sasl: { mechanism: 'oauthbearer', token }, mistakes: [...unused, ...problemOf(token, prefix)] }
+    const token = fileSecret(file, 'KAFKA_SASL_OAUTHBEARER_TOKEN_FILE')
+    return { sasl: { mechanism: 'oauthbearer', token }, mistakes: [...unused, ...problemOf(token)] }
   }
   const missing = [!clientId && 'CLIENT_ID', !clientSecret && 'CLIENT_SECRET'].filter(
     (name) => name !== false,
   )
-  const lacking = missing.map((name) => `  ${prefix}${name}: is needed with ${prefix}ENDPOINT`)
+  const lacking = missing.map(
+    (name) => `  KAFKA_SASL_OAUTHBEARER_${name}: is needed with KAFKA_SASL_OAUTHBEARER_ENDPOINT`,
+  )
   if (!endpoint || !clientId || !clientSecret) return { sasl: null, mistakes: [...unused, ...lacking] }
   const sasl = {
     mechanism: 'oauthbearer' as const,
@@ -216,13 +218,13 @@ function tokenOf(given: Variables): Sasl {
   return { sasl, mistakes: unused }
 }
 
-function problemOf(secret: Secret, prefix: string): string[] {
+function problemOf(secret: Secret): string[] {
   try {
     secret()
     return []
   } catch (error) {
     return [
-      `  ${prefix}TOKEN_FILE: can't be read (${(error as NodeJS.ErrnoException).code ?? 'it is empty'})`,
+      `  KAFKA_SASL_OAUTHBEARER_TOKEN_FILE: can't be read (${(error as NodeJS.ErrnoException).code ?? 'it is empty'})`,
     ]
   }
 }

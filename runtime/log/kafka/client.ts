@@ -26,7 +26,7 @@ import type {
 } from 'kafkajs'
 import { decodeBatches } from './record-batches.ts'
 import type { KafkaSecurity } from '../../config/server-security.ts'
-import { tokenProvider } from './oauth-token.ts'
+import { saslOptions } from './sasl.ts'
 import { openSocket } from './socket.ts'
 
 export type { Admin } from 'kafkajs'
@@ -225,54 +225,12 @@ export function createClient(options: ClientOptions): Client {
     ssl: tls !== undefined,
     logLevel: logLevel.ERROR,
     logCreator: logTo(options.logger),
-    ...(sasl ? { sasl: saslOptions(sasl) } : {}),
+    ...(sasl ? { sasl: saslOptions(sasl) as SASLOptions | Mechanism } : {}),
   })
   return {
     cluster: () => clusterOf(kafka),
     admin: () => kafka.admin({ retry: { retries: 2 } }),
     coordinatorType: (kind) => COORDINATOR_CODES[kind],
-  }
-}
-
-/** kafkajs asks for the password or the token whenever a connection authenticates. */
-function saslOptions(sasl: NonNullable<KafkaSecurity['sasl']>): SASLOptions | Mechanism {
-  if (sasl.mechanism === 'oauthbearer') return bearer(tokenProvider(sasl))
-  const { mechanism, username, password } = sasl
-  const given = {
-    mechanism,
-    username,
-    get password() {
-      return password()
-    },
-  }
-  return given as SASLOptions
-}
-
-const LENGTH_BYTES = 4
-
-function lengthOf(message: Buffer): Buffer {
-  const length = Buffer.alloc(LENGTH_BYTES)
-  length.writeInt32BE(message.length)
-  return length
-}
-
-/** SASL/OAUTHBEARER (RFC 7628). kafkajs's own takes the broker's refusal for its consent. */
-function bearer(token: () => Promise<string>): Mechanism {
-  return {
-    mechanism: 'oauthbearer',
-    authenticationProvider: ({ saslAuthenticate }) => ({
-      authenticate: async () => {
-        const message = Buffer.from(`n,,\u0001auth=Bearer ${await token()}\u0001\u0001`)
-        const refusal = await saslAuthenticate({
-          request: { encode: () => Buffer.concat([lengthOf(message), message]) },
-          response: {
-            decode: (bytes) => bytes.subarray(LENGTH_BYTES),
-            parse: (bytes) => bytes.toString('utf8'),
-          },
-        })
-        if (refusal) throw new Error(`SASL OAUTHBEARER authentication failed: ${refusal.slice(0, 200)}`)
-      },
-    }),
   }
 }
 
