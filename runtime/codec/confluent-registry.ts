@@ -5,8 +5,12 @@
 //    verdict on a schema.
 // 3. Processes that start together register the same subjects; Apicurio answers some of them 409. A conflict
 //    counts only if it persists.
+import { Agent, type RequestOptions } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ConnectionOptions } from 'node:tls'
 import registryClient, { COMPATIBILITY } from '@kafkajs/confluent-schema-registry'
+import type { Tls } from '../config/renewed-files.ts'
+import type { ServerSecurity } from '../config/server-security.ts'
 import { FlotillaError, messageOf } from '../errors.ts'
 import type { AvroSchema, Registry } from './registry.ts'
 
@@ -19,8 +23,8 @@ type Client = InstanceType<typeof SchemaRegistry>
 type ClientOptions = ConstructorParameters<typeof SchemaRegistry>[0]
 
 /** `url` may carry credentials: https://user:secret@host/path. */
-export function createConfluentRegistry(url: string): Registry {
-  const client = new SchemaRegistry(clientOptions(url))
+export function createConfluentRegistry(url: string, security: ServerSecurity = {}): Registry {
+  const client = new SchemaRegistry(clientOptions(url, security))
   const shown = withoutCredentials(url)
   return {
     register: (subject, schema) => register(client, shown, subject, schema),
@@ -33,18 +37,38 @@ export function createConfluentRegistry(url: string): Registry {
   }
 }
 
-function clientOptions(url: string): ClientOptions {
-  const { username, password } = new URL(url)
-  const auth = { username: decodeURIComponent(username), password: decodeURIComponent(password) }
-  const limitTime: NonNullable<ClientOptions['middlewares']>[number] = () => ({
-    prepareRequest: async (next) => (await next()).enhance({ timeout: REQUEST_TIMEOUT_MS }),
+function clientOptions(text: string, security: ServerSecurity): ClientOptions {
+  const url = new URL(text)
+  const username = security.username ?? decodeURIComponent(url.username)
+  const password = security.password ?? (() => decodeURIComponent(url.password))
+  const authorization = (): string => `Basic ${Buffer.from(`${username}:${password()}`).toString('base64')}`
+  const prepare: NonNullable<ClientOptions['middlewares']>[number] = () => ({
+    prepareRequest: async (next) =>
+      (await next()).enhance({
+        timeout: REQUEST_TIMEOUT_MS,
+        ...(username === '' ? {} : { headers: { authorization: authorization() } }),
+      }),
   })
   return {
-    host: withoutCredentials(url),
+    host: withoutCredentials(text),
     clientId: 'flotilla',
     retry: { retries: 2, maxRetryTimeInSecs: 2 },
-    middlewares: [limitTime],
-    ...(username === '' ? {} : { auth }),
+    middlewares: [prepare],
+    ...(security.tls ? { agent: new RenewedAgent(security.tls) } : {}),
+  }
+}
+
+/** Certificates as of each connection. */
+class RenewedAgent extends Agent {
+  readonly #tls: Tls
+
+  constructor(tls: Tls) {
+    super({ keepAlive: true })
+    this.#tls = tls
+  }
+
+  override createConnection(options: ConnectionOptions, done: (error: Error | null) => void) {
+    return super.createConnection({ ...options, ...this.#tls() } as RequestOptions, done)
   }
 }
 

@@ -1,5 +1,6 @@
 // The codec that the environment asks for.
 import type { Environment } from '../config/environment.ts'
+import type { ServerSecurity } from '../config/server-security.ts'
 import { createCodec } from './codec.ts'
 import { createEmbeddedRegistry } from './embedded-registry.ts'
 import { once } from '../once.ts'
@@ -10,14 +11,19 @@ import type { Registry } from './registry.ts'
 export function openCodec({
   schemaRegistryUrl,
   prefix,
-}: Pick<Environment, 'schemaRegistryUrl' | 'prefix'>): Codec {
-  const registry = schemaRegistryUrl ? confluentRegistry(schemaRegistryUrl) : createEmbeddedRegistry()
+  security,
+}: Pick<Environment, 'schemaRegistryUrl' | 'prefix'> & Partial<Pick<Environment, 'security'>>): Codec {
+  const registry = schemaRegistryUrl
+    ? confluentRegistry(schemaRegistryUrl, security?.registry)
+    : createEmbeddedRegistry()
   return createCodec({ registry, prefix })
 }
 
 /** Its client is loaded at the first request. */
-function confluentRegistry(url: string): Registry {
-  const opened = once(async () => (await import('./confluent-registry.ts')).createConfluentRegistry(url))
+function confluentRegistry(url: string, security?: ServerSecurity): Registry {
+  const opened = once(async () =>
+    (await import('./confluent-registry.ts')).createConfluentRegistry(url, security),
+  )
   return {
     register: async (subject, schema) => (await opened()).register(subject, schema),
     byId: async (id) => (await opened()).byId(id),

@@ -1,6 +1,5 @@
 // Environment variables that Flotilla reads, checked together. Names are the ecosystem's;
 // docs/configuration.md lists them.
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { DEFAULT_PARTITIONS } from '../../schemas/topics.ts'
@@ -8,17 +7,7 @@ import { FlotillaError } from '../errors.ts'
 import { namesReaders } from '../log/groups.ts'
 import { keepSecrets } from '../redaction.ts'
 import { environmentSecrets, withFiles } from './secrets.ts'
-import { remoteBrokers } from './transport.ts'
-
-export interface KafkaSecurity {
-  /** True: TLS by the system's authorities. */
-  readonly ssl?: boolean | { readonly ca?: string; readonly cert?: string; readonly key?: string }
-  readonly sasl?: {
-    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
-    readonly username: string
-    readonly password: string
-  }
-}
+import { readSecurity, securityVariables, type ServersSecurity } from './server-security.ts'
 
 /** Limits of a process's HTTP server and its streams. */
 export interface HttpSettings {
@@ -37,8 +26,8 @@ export interface HttpSettings {
 export interface Environment {
   /** Set: Kafka. Empty: the embedded log. */
   readonly kafkaBrokers: readonly string[]
-  /** Absent fields mean plain text and no authentication. */
-  readonly kafkaSecurity: KafkaSecurity
+  /** TLS and credentials towards Kafka, the registry, Redis and the database. */
+  readonly security: ServersSecurity
   readonly schemaRegistryUrl: string | null
   readonly redisUrl: string | null
   readonly databaseUrl: string | null
@@ -106,13 +95,7 @@ const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as
 
 const variables = z.object({
   KAFKA_BROKERS: listOf(host),
-  KAFKA_SSL: flag.optional(),
-  KAFKA_SSL_CA: z.string().optional(),
-  KAFKA_SSL_CERT: z.string().optional(),
-  KAFKA_SSL_KEY: z.string().optional(),
-  KAFKA_SASL_MECHANISM: oneOf(['plain', 'scram-sha-256', 'scram-sha-512']).optional(),
-  KAFKA_SASL_USERNAME: z.string().optional(),
-  KAFKA_SASL_PASSWORD: z.string().optional(),
+  ...securityVariables(flag),
   SCHEMA_REGISTRY_URL: url('http:', 'https:').optional(),
   REDIS_URL: url('redis:', 'rediss:').optional(),
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
@@ -148,81 +131,15 @@ const variables = z.object({
   FLOTILLA_DRAIN_MS: whole(0, 600_000).default(25_000),
 })
 
-type Variables = z.infer<typeof variables>
-
 /** Every variable that is checked here, with its default; null if it has none. */
 export const environmentDefaults: Readonly<Record<string, unknown>> = {
   ...Object.fromEntries(Object.keys(variables.shape).map((name) => [name, null])),
   ...variables.parse({}),
 }
 
-const saslVariables = ['KAFKA_SASL_MECHANISM', 'KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'] as const
-
-function saslMistakes(present: Readonly<Record<string, unknown>>): string[] {
-  const missing = saslVariables.filter((name) => !(name in present))
-  if (missing.length === saslVariables.length) return []
-  return missing.map((name) => `  ${name}: is needed with the other KAFKA_SASL_ variables`)
-}
-
-const pemVariables = { ca: 'KAFKA_SSL_CA', cert: 'KAFKA_SSL_CERT', key: 'KAFKA_SSL_KEY' } as const
-
-/** Reads the files that the variables name, which turn TLS on; collects mistakes in them. */
-function kafkaTls(present: Readonly<Record<string, string | undefined>>) {
-  const mistakes: string[] = []
-  const files = Object.entries(pemVariables).flatMap(([part, name]) => {
-    const path = present[name]?.trim()
-    if (!path) return []
-    try {
-      return [[part, readFileSync(path, 'utf8')]]
-    } catch (error) {
-      mistakes.push(`  ${name}: ${path} can't be read (${(error as NodeJS.ErrnoException).code})`)
-      return []
-    }
-  })
-  const { KAFKA_SSL_CERT: cert, KAFKA_SSL_KEY: key, KAFKA_SSL: on } = present
-  if (!cert !== !key) mistakes.push('  KAFKA_SSL_CERT: is needed together with KAFKA_SSL_KEY')
-  if (files.length > 0 && ['0', 'false'].includes(on ?? ''))
-    mistakes.push('  KAFKA_SSL: is off, while KAFKA_SSL_CA or KAFKA_SSL_CERT is set; unset one of them')
-  return {
-    tls: files.length > 0 ? (Object.fromEntries(files) as Readonly<Record<string, string>>) : null,
-    mistakes,
-  }
-}
-
-/** PLAIN sends the password in clear. */
-function plainMistakes(
-  { KAFKA_SASL_MECHANISM: mechanism, KAFKA_BROKERS: brokers = [] }: Partial<Variables>,
-  hasTls: boolean,
-): string[] {
-  const [remote] = mechanism === 'plain' && !hasTls ? remoteBrokers(brokers) : []
-  if (remote === undefined) return []
-  return [
-    `  KAFKA_SASL_MECHANISM: plain would send the password in clear to ${remote}; set KAFKA_SSL=1 (and KAFKA_SSL_CA), or use scram-sha-512`,
-  ]
-}
-
-function kafkaSecurity(env: Variables, tls: Readonly<Record<string, string>> | null): KafkaSecurity {
-  const {
-    KAFKA_SSL,
-    KAFKA_SASL_MECHANISM: mechanism,
-    KAFKA_SASL_USERNAME: username,
-    KAFKA_SASL_PASSWORD: password,
-  } = env
-  const ssl = tls ? { ssl: tls } : KAFKA_SSL ? { ssl: true } : {}
-  return mechanism && username && password ? { ...ssl, sasl: { mechanism, username, password } } : ssl
-}
-
-/** A password of the URL's own wins. */
-function withPassword(text: string | null, password: string | undefined): string | null {
-  const url = URL.parse(text ?? '')
-  if (url === null || url.password !== '' || password === undefined) return text
-  url.password = encodeURIComponent(password)
-  return url.href
-}
-
 /** Shows the wrong value, unless it may hold a password. */
 function mistakeIn(name: string, message: string, raw: Readonly<Record<string, string | undefined>>): string {
-  const isSecret = /PASSWORD|URL|ENDPOINT/.test(name)
+  const isSecret = /PASSWORD|SECRET|URL|ENDPOINT/.test(name)
   return `  ${name}: ${message}${isSecret ? '' : `, not "${raw[name]?.slice(0, 80)}"`}`
 }
 
@@ -235,14 +152,12 @@ export function readEnvironment(given: Readonly<Record<string, string | undefine
   keepSecrets(environmentSecrets(raw))
   const present = Object.fromEntries(Object.entries(raw).filter(([, value]) => value?.trim()))
   const parsed = variables.safeParse(present)
-  const { tls, mistakes: badFiles } = kafkaTls(present)
+  const { security, mistakes: insecure } = readSecurity(present, parsed.data?.KAFKA_BROKERS ?? [])
   const issues = parsed.error?.issues ?? []
   const mistakes = [
     ...unread,
     ...issues.map((issue) => mistakeIn(String(issue.path[0]), issue.message, raw)),
-    ...saslMistakes(present),
-    ...badFiles,
-    ...plainMistakes(parsed.data ?? {}, tls !== null || parsed.data?.KAFKA_SSL === true),
+    ...insecure,
   ]
   if (!parsed.success || mistakes.length > 0) {
     const message = `the environment has ${mistakes.length} ${mistakes.length === 1 ? 'mistake' : 'mistakes'}:\n${mistakes.join('\n')}`
@@ -251,9 +166,9 @@ export function readEnvironment(given: Readonly<Record<string, string | undefine
   const env = parsed.data
   return {
     kafkaBrokers: env.KAFKA_BROKERS,
-    kafkaSecurity: kafkaSecurity(env, tls),
+    security,
     schemaRegistryUrl: env.SCHEMA_REGISTRY_URL ?? null,
-    redisUrl: withPassword(env.REDIS_URL ?? null, present['REDIS_PASSWORD']),
+    redisUrl: env.REDIS_URL ?? null,
     databaseUrl: env.DATABASE_URL ?? null,
     otlpEndpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT ?? null,
     traceUrl: env.FLOTILLA_TRACE_URL ?? null,

@@ -8,11 +8,12 @@ type Variables = Readonly<Record<string, string | undefined>>
 
 const secretVariable = /(^|_)(KEY|KEYS|TOKEN|CREDENTIALS?|PASSPHRASE)$|APIKEY$|SECRET|PASSW(OR)?D|^PGPASS/i
 /** Their values are paths. */
-const paths = /_FILE$|_PATH$|^(KAFKA|REDIS)_SSL_/
+const paths = /_FILE$|_PATH$|^(KAFKA|REDIS|DATABASE|SCHEMA_REGISTRY)_SSL_/
 
 /** Every secret in the values of these variables: by their names, and inside URLs and lists of headers. */
 export function environmentSecrets(variables: Variables): string[] {
-  const isPublic = new Set(['flotilla', variables['FLOTILLA_PREFIX'], variables['KAFKA_SASL_USERNAME']])
+  const names = ['KAFKA_SASL_USERNAME', 'SCHEMA_REGISTRY_USERNAME', 'REDIS_USERNAME', 'FLOTILLA_PREFIX']
+  const isPublic = new Set(['flotilla', ...names.map((name) => variables[name])])
   return Object.entries(variables)
     .flatMap(([name, value]) => (value?.trim() ? secretsOf(name, value.trim()) : []))
     .filter((secret) => !isPublic.has(secret))
@@ -80,7 +81,7 @@ function decoded(text: string): string {
 
 /** Variables that `<name>_FILE` may stand for. Others of that form belong to other programs. */
 const fromFile =
-  /^((KAFKA_SASL|REDIS)_PASSWORD|(SCHEMA_REGISTRY|REDIS|DATABASE|SMTP|SLACK_WEBHOOK)_URL|FLOTILLA_SANDBOX_TOKEN|PAGERDUTY_ROUTING_KEY|ALERT_WEBHOOK_SECRET|[A-Z0-9_]+_API_KEY)_FILE$/
+  /^((KAFKA_SASL|SCHEMA_REGISTRY|REDIS|DATABASE)_PASSWORD|KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET|(SCHEMA_REGISTRY|REDIS|DATABASE|SMTP|SLACK_WEBHOOK)_URL|FLOTILLA_SANDBOX_TOKEN|PAGERDUTY_ROUTING_KEY|ALERT_WEBHOOK_SECRET|[A-Z0-9_]+_API_KEY)_FILE$/
 
 const MAX_BYTES = 100_000
 

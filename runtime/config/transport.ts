@@ -16,20 +16,32 @@ export const remoteBrokers = (brokers: readonly string[]): string[] =>
 
 type Given = Pick<
   Environment,
-  'kafkaBrokers' | 'kafkaSecurity' | 'redisUrl' | 'databaseUrl' | 'schemaRegistryUrl' | 'raw'
+  'kafkaBrokers' | 'security' | 'redisUrl' | 'databaseUrl' | 'schemaRegistryUrl' | 'raw'
 >
 
 /** One warning each, for the log at start and for doctor. SASL PLAIN is refused earlier (environment.ts). */
 export function transportWarnings(environment: Given): string[] {
-  const { kafkaBrokers, kafkaSecurity, redisUrl, databaseUrl, schemaRegistryUrl, raw } = environment
-  const brokers = kafkaSecurity.sasl && !kafkaSecurity.ssl ? remoteBrokers(kafkaBrokers) : []
+  const { kafkaBrokers, security, redisUrl, databaseUrl, schemaRegistryUrl, raw } = environment
+  const brokers = security.kafka.sasl && !security.kafka.tls ? remoteBrokers(kafkaBrokers) : []
   return [
     ...brokers.slice(0, 1).map((broker) => `KAFKA_SASL_… is used without TLS to ${broker}: set KAFKA_SSL=1`),
     ...inClear('REDIS_URL', redisUrl, 'redis:', 'use rediss://', raw['REDIS_PASSWORD']),
-    ...(withTls(databaseUrl)
+    ...(withTls(databaseUrl) || security.database.tls
       ? []
-      : inClear('DATABASE_URL', databaseUrl, /^postgres/, 'add ?sslmode=verify-full', raw['PGPASSWORD'])),
-    ...inClear('SCHEMA_REGISTRY_URL', schemaRegistryUrl, 'http:', 'use https://'),
+      : inClear(
+          'DATABASE_URL',
+          databaseUrl,
+          /^postgres/,
+          'set DATABASE_SSL_CA or add ?sslmode=verify-full',
+          raw['DATABASE_PASSWORD'] ?? raw['PGPASSWORD'],
+        )),
+    ...inClear(
+      'SCHEMA_REGISTRY_URL',
+      schemaRegistryUrl,
+      'http:',
+      'use https://',
+      raw['SCHEMA_REGISTRY_PASSWORD'],
+    ),
     ...inClear(
       'FLOTILLA_SANDBOX_URL',
       raw['FLOTILLA_SANDBOX_URL'],

@@ -1,10 +1,12 @@
 import type { Clock } from '../clock.ts'
+import type { ServerSecurity } from '../config/server-security.ts'
 import { connectRedis, type StoreLog } from '../store/redis-connection.ts'
 import { KEEP_BUDGET_MS, type BudgetState, type Limits, type Reserved } from './port.ts'
 import { limitsScript } from './redis-script.ts'
 
 export interface RedisLimitsOptions {
   readonly url: string
+  readonly security?: ServerSecurity
   /** Fleets that share a Redis are kept apart by it. Default `flotilla`. */
   readonly prefix?: string
   /** Default: Redis's own time, which is one for all processes. */
@@ -17,7 +19,7 @@ type Script = (key: string, operation: string, request: string, nowMs: string) =
 const SCAN_COUNT = 500
 
 export function openRedisLimits(options: RedisLimitsOptions): Limits {
-  const { redis, asked, written, close } = connectRedis(options.url, options.log)
+  const { redis, asked, written, close } = connectRedis(options, options.log)
   // The hash tag keeps all of them in one slot, where a script may reach them.
   const prefix = `{${options.prefix ?? 'flotilla'}}:limits`
   redis.defineCommand('flotillaLimits', { numberOfKeys: 1, lua: limitsScript })

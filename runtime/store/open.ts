@@ -1,5 +1,6 @@
 // Opens the stores that the environment asks for. Clients of servers are loaded only if they are used.
 import type { Environment } from '../config/environment.ts'
+import type { ServerSecurity } from '../config/server-security.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Limits } from '../limits/port.ts'
 import { openSqliteLimits } from '../limits/sqlite.ts'
@@ -21,16 +22,17 @@ export interface Stores {
 }
 
 type StoreSettings = Pick<Environment, 'kafkaBrokers' | 'redisUrl' | 'databaseUrl' | 'dataDir' | 'prefix'> &
-  Partial<Pick<Environment, 'durability' | 'allowVolatileStore' | 'redisWaitReplicas'>>
+  Partial<Pick<Environment, 'durability' | 'allowVolatileStore' | 'redisWaitReplicas' | 'security'>>
 
 const SWEEP_EVERY_MS = 6 * 3_600_000
 
 /** Redis and PostgreSQL if their URLs are set, else SQLite in the data directory. */
 export async function openStores(environment: StoreSettings, log?: StoreLog): Promise<Stores> {
   requireShared(environment)
-  const { redisUrl, prefix, allowVolatileStore, redisWaitReplicas = 0 } = environment
+  const { redisUrl, prefix, allowVolatileStore, redisWaitReplicas = 0, security } = environment
   const file = { ...fileOf(environment), prefix }
-  const redis = redisUrl === null ? null : { url: redisUrl, prefix, ...(log ? { log } : {}) }
+  const server = { prefix, ...(security ? { security: security.redis } : {}), ...(log ? { log } : {}) }
+  const redis = redisUrl === null ? null : { url: redisUrl, ...server }
   const durability = { requireDurable: allowVolatileStore === false, waitReplicas: redisWaitReplicas }
   const keyValue = redis
     ? (await import('./redis.ts')).openRedisKeyValue({ ...redis, ...durability })
@@ -46,28 +48,33 @@ export async function openStores(environment: StoreSettings, log?: StoreLog): Pr
 
 /** The database alone: ledgers and blobs. */
 export function openSql(
-  environment: Pick<StoreSettings, 'databaseUrl' | 'dataDir' | 'durability' | 'prefix'>,
+  environment: Pick<StoreSettings, 'databaseUrl' | 'dataDir' | 'durability' | 'prefix' | 'security'>,
 ): Promise<Sql> {
-  const { databaseUrl, prefix } = environment
-  return databaseUrl === null ? openSqliteSql(fileOf(environment)) : openPostgres(databaseUrl, prefix)
+  const { databaseUrl, prefix, security } = environment
+  if (databaseUrl === null) return openSqliteSql(fileOf(environment))
+  return openPostgres(databaseUrl, prefix, security?.database)
 }
 
-const openPostgres = async (url: string, prefix: string): Promise<Sql> =>
-  (await import('./sql-postgres.ts')).openPostgresSql(url, prefix)
+const openPostgres = async (url: string, prefix: string, security?: ServerSecurity): Promise<Sql> =>
+  (await import('./sql-postgres.ts')).openPostgresSql(url, prefix, security)
 
 /**
  * The payloads of a fleet on Kafka, for a program that only reads results. Connects to the database on the
  * first large result: most programs never get one. Without DATABASE_URL such a result rejects with
  * CONFIG_INVALID.
  */
-export function sharedBlobs({ databaseUrl, prefix }: Pick<StoreSettings, 'databaseUrl' | 'prefix'>): {
+export function sharedBlobs({
+  databaseUrl,
+  prefix,
+  security,
+}: Pick<StoreSettings, 'databaseUrl' | 'prefix' | 'security'>): {
   readonly blobs: BlobStore
   readonly close: () => Promise<void>
 } {
   let opened: Promise<Sql> | null = null
   const open = async (): Promise<BlobStore> => {
     if (databaseUrl === null) throw noDatabase()
-    opened ??= openPostgres(databaseUrl, prefix)
+    opened ??= openPostgres(databaseUrl, prefix, security?.database)
     // If the database is away, the next result retries.
     opened.catch(() => (opened = null))
     return sqlBlobs(await opened)

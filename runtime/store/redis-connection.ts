@@ -8,7 +8,9 @@
 // 3. A server that can't take writes because another one is the primary now is disconnected: after a failover
 //    the name resolves to the new primary, while an open connection stays with the old one forever. One that
 //    refuses writes for lack of memory, disk or replicas is still the right one, and is retried.
-import { Redis } from 'ioredis'
+import { isIP } from 'node:net'
+import { Redis, type RedisOptions } from 'ioredis'
+import type { ServerSecurity } from '../config/server-security.ts'
 import { backoffMs } from '../backoff.ts'
 import { FlotillaError, messageOf } from '../errors.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
@@ -30,6 +32,8 @@ export interface RedisConnection {
   readonly close: () => Promise<void>
 }
 
+type RedisCredentials = Pick<RedisOptions, 'tls' | 'username' | 'password'>
+
 export type StoreLog = Pick<Instruments['log'], 'error' | 'info'>
 
 const CONNECT_MS = 5_000
@@ -44,15 +48,24 @@ const NOT_THE_PRIMARY = /\b(READONLY|MASTERDOWN|LOADING)\b/
 /** Out of memory, a disk that can't be written, too few replicas. */
 const REFUSES = /\b(OOM|MISCONF|NOREPLICAS)\b/
 
+export interface RedisServer {
+  readonly url: string
+  readonly security?: ServerSecurity
+}
+
 /** Connects in the background. */
-export function connectRedis(url: string, log?: StoreLog): RedisConnection {
-  const redis = connect(url)
+export function connectRedis({ url, security = {} }: RedisServer, log?: StoreLog): RedisConnection {
+  const redis = connect(url, security)
   const place = placeOf(url)
   const healthTimer = watchHealth(redis)
   let generation = 0
   let reconnectedMs = 0
   let refusal: string | null = null
+  // Why there is no connection: a command that waits for one ends without saying so.
+  let failure: string | null = null
   redis.on('close', () => generation++)
+  redis.on('error', (error) => (failure = messageOf(error)))
+  redis.on('ready', () => (failure = null))
   const reconnect = (): void => {
     const now = performance.now()
     if (redis.status !== 'ready' || now - reconnectedMs < RECONNECT_LEAST_MS) return
@@ -61,7 +74,9 @@ export function connectRedis(url: string, log?: StoreLog): RedisConnection {
   }
   const asked: Asked = (what, promise) =>
     promise.catch((cause: unknown) => {
-      const reason = messageOf(cause)
+      const failed = messageOf(cause)
+      const reason =
+        failure === null || failure === failed ? failed : `${failed}; connecting fails: ${failure}`
       const isElsewhere = NOT_THE_PRIMARY.test(reason)
       if ((isElsewhere || REFUSES.test(reason)) && refusal === null) {
         refusal = reason
@@ -91,8 +106,10 @@ export function connectRedis(url: string, log?: StoreLog): RedisConnection {
   }
 }
 
-function connect(url: string): Redis {
-  const redis = new Redis(url, {
+function connect(url: string, security: ServerSecurity): Redis {
+  const { address, identity } = addressOf(url, security)
+  const redis = new Redis(address, {
+    ...identity(),
     connectTimeout: CONNECT_MS,
     commandTimeout: COMMAND_MS,
     keepAlive: KEEP_ALIVE_MS,
@@ -100,9 +117,24 @@ function connect(url: string): Redis {
     maxRetriesPerRequest: null,
     retryStrategy: (attempt) => backoffMs(attempt, 50, RECONNECT_MOST_MS),
   })
-  // Each operation reports its own error; without a listener ioredis would print to the console.
-  redis.on('error', () => undefined)
+  // It keeps its options for the next connection.
+  redis.on('close', () => Object.assign(redis.options, identity()))
   return redis
+}
+
+/** The URL without what `identity` gives for each connection: certificates and password as of then. */
+function addressOf(text: string, { tls, username, password }: ServerSecurity) {
+  const url = URL.parse(text)
+  // ioredis itself sends no server name, which proxies of several servers need.
+  const host = url?.hostname ?? ''
+  const named = isIP(host.replaceAll(/[[\]]/g, '')) === 0 ? { servername: host } : {}
+  const user = username ?? decodeURIComponent(url?.username ?? '')
+  const identity = (): RedisCredentials => ({
+    ...(url?.protocol === 'rediss:' ? { tls: { ...named, ...tls?.() } } : {}),
+    ...(password ? { password: password(), ...(user === '' ? {} : { username: user }) } : {}),
+  })
+  if (url && password) Object.assign(url, { username: '', password: '' })
+  return { address: url?.href ?? text, identity }
 }
 
 /** Replaces a connection that no longer answers (a half-open socket). */

@@ -1,9 +1,11 @@
+import type { ServerSecurity } from '../config/server-security.ts'
 import type { KeyValue } from './port.ts'
 import { connectRedis, type StoreLog } from './redis-connection.ts'
 import { describeDurability, Fitness, Replicas } from './redis-fitness.ts'
 
 export interface RedisOptions {
   readonly url: string
+  readonly security?: ServerSecurity
   /** Fleets that share a Redis are kept apart by it. Default `flotilla`. */
   readonly prefix?: string
   /** Refuses to write to a Redis that may lose writes. Default false. */
@@ -35,7 +37,7 @@ type CompareAndSet = (...args: string[]) => Promise<[number, (string | null)?, n
 
 /** Connects in the background; a Redis that is away shows in `check` and in each operation. */
 export function openRedisKeyValue(options: RedisOptions): KeyValue {
-  const connection = connectRedis(options.url, options.log)
+  const connection = connectRedis(options, options.log)
   const { redis, asked, written, generation, close } = connection
   const fitness = options.requireDurable ? new Fitness(connection) : null
   const replicas = new Replicas(connection, options.waitReplicas ?? 0)

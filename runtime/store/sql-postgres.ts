@@ -1,7 +1,10 @@
 // The one importer of pg.
+import { checkServerIdentity, type ConnectionOptions } from 'node:tls'
 import { Kysely, PostgresDialect } from 'kysely'
 import type { PostgresPool, PostgresPoolClient } from 'kysely'
 import pg from 'pg'
+import type { TlsOptions } from '../config/renewed-files.ts'
+import type { ServerSecurity } from '../config/server-security.ts'
 import { FlotillaError, messageOf } from '../errors.ts'
 import { migrate } from './migrations.ts'
 import type { Sql, Tables } from './sql.ts'
@@ -20,8 +23,12 @@ const SERVER_AT_FAULT = /^(08|53|57|58)/
  * a database, and use the same task id. Rejects with STORE_UNAVAILABLE naming host and port. `destroy()` ends
  * the pool.
  */
-export async function openPostgresSql(url: string, schema = 'flotilla'): Promise<Sql> {
-  const dialect = new PostgresDialect({ pool: createPool(url) })
+export async function openPostgresSql(
+  url: string,
+  schema = 'flotilla',
+  security: ServerSecurity = {},
+): Promise<Sql> {
+  const dialect = new PostgresDialect({ pool: createPool(url, security) })
   const sql = new Kysely<Tables>({ dialect }).withSchema(schema)
   try {
     await migrate(sql, 'postgres', schema)
@@ -32,7 +39,7 @@ export async function openPostgresSql(url: string, schema = 'flotilla'): Promise
   }
 }
 
-function createPool(url: string): PostgresPool {
+function createPool(url: string, security: ServerSecurity): PostgresPool {
   const pool = new pg.Pool({
     connectionString: url,
     max: CONNECTIONS,
@@ -42,6 +49,7 @@ function createPool(url: string): PostgresPool {
     keepAlive: true,
     types: { getTypeParser: readType as typeof pg.types.getTypeParser },
   })
+  renewIdentity(pool.options, url, security)
   // The pool replaces a broken connection; its user learns from the failing statement. Without listeners, on
   // the pool for idle connections and on each for those in use, the process would end.
   pool.on('error', () => undefined)
@@ -51,6 +59,27 @@ function createPool(url: string): PostgresPool {
     options: pool.options,
     connect: () => pool.connect().then((client) => watchErrors(client, place), unavailable(place)),
     end: () => pool.end(),
+  }
+}
+
+/** The pool hands its options to each new connection, which gets certificates and password as of then. */
+function renewIdentity(options: pg.PoolOptions, text: string, { tls, password }: ServerSecurity): void {
+  const url = URL.parse(text)
+  const withPassword = (): string => {
+    if (url === null || !password) return text
+    url.password = encodeURIComponent(password())
+    return url.href
+  }
+  Object.defineProperty(options, 'connectionString', { enumerable: true, get: withPassword })
+  if (tls) Object.defineProperty(options, 'ssl', { enumerable: true, get: () => sslOptions(tls()) })
+}
+
+/** pg replaces a server name by the host of the URL. */
+function sslOptions({ servername, ...options }: TlsOptions): ConnectionOptions {
+  if (servername === undefined) return options
+  return {
+    ...options,
+    checkServerIdentity: (_host, certificate) => checkServerIdentity(servername, certificate),
   }
 }
 

@@ -21,6 +21,10 @@ export interface KafkaOptions {
    * by another way. One broker only.
    */
   readonly advertisedPort?: number
+  /** Further listeners: their names are those of security protocols. */
+  readonly listeners?: readonly { readonly name: 'SSL' | 'SASL_SSL'; readonly port: number }[]
+  /** Further options of Java. */
+  readonly java?: readonly string[]
   /** True for figures: the whole compiler, which costs three seconds of processor at the start. */
   readonly forLoad?: boolean
 }
@@ -103,14 +107,23 @@ async function startBroker(
   const data = join(directory, 'data')
   cpSync(storage, data, { recursive: true })
   const listening = options.advertisedPort === undefined ? {} : await behind(node, options.advertisedPort)
-  const properties = { ...serverProperties(node, nodes, data), ...listening, ...options.properties }
+  const own = { ...serverProperties(node, nodes, data), ...listening }
+  const properties = { ...own, ...withListeners(own, options.listeners ?? []), ...options.properties }
   writeFileSync(join(directory, 'server.properties'), lines(properties))
   const heap = options.heapMb ?? 512
   const machine = options.forLoad ? ['-XX:+UseG1GC'] : quickStart
   const server = await startServer({
     name: `kafka-${node.nodeId}`,
     command: java(),
-    args: [...machine, `-Xmx${heap}m`, '-Xms256m', ...classes(jars), 'kafka.Kafka', 'server.properties'],
+    args: [
+      ...machine,
+      `-Xmx${heap}m`,
+      '-Xms256m',
+      ...(options.java ?? []),
+      ...classes(jars),
+      'kafka.Kafka',
+      'server.properties',
+    ],
     directory,
     ready: async (log) => log().includes('Kafka Server started') && (await accepts(node.port)),
     readyTimeoutMs: 90_000,
@@ -125,6 +138,19 @@ const classes = (jars: string): string[] => [
   '-cp',
   `${join(jars, 'lib')}/*`,
 ]
+
+function withListeners(
+  properties: Readonly<Record<string, string>>,
+  more: NonNullable<KafkaOptions['listeners']>,
+): Record<string, string> {
+  const added = more.map(({ name, port }) => `,${name}://${host}:${port}`).join('')
+  const protocols = more.map(({ name }) => `,${name}:${name}`).join('')
+  return {
+    listeners: properties['listeners'] + added,
+    'advertised.listeners': properties['advertised.listeners'] + added,
+    'listener.security.protocol.map': properties['listener.security.protocol.map'] + protocols,
+  }
+}
 
 /** Clients come by the proxy's port, the broker to itself by one of its own. */
 async function behind(node: Node, advertisedPort: number): Promise<Record<string, string>> {
@@ -174,6 +200,11 @@ const lines = (properties: Readonly<Record<string, string>>): string =>
   Object.entries(properties)
     .map(([key, value]) => `${key}=${value}\n`)
     .join('')
+
+/** Runs one of Kafka's own commands, such as kafka.admin.ConfigCommand. */
+export async function runKafkaTool(name: string, args: readonly string[]): Promise<string> {
+  return runTool(java(), [...quickStart, ...classes(await kafkaJars()), name, ...args])
+}
 
 /** A directory whose `lib/` holds Kafka and all it needs. */
 export function kafkaJars(): Promise<string> {

@@ -1,4 +1,6 @@
 // A real Redis on loopback.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { freePort, accepts } from './port.ts'
 import { scratch, startServer, type Server } from './server.ts'
 import { installedProgram } from './tool.ts'
@@ -11,6 +13,10 @@ export interface RedisOptions {
   readonly mode?: 'durable' | 'volatile'
   /** A node of a Redis Cluster, which serves the slots that it is given and no other. */
   readonly cluster?: boolean
+  /** Serves TLS only, and demands a certificate of this authority. */
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string }
+  /** The only user, instead of one without a password. */
+  readonly user?: { readonly name: string; readonly password: string }
 }
 
 export interface Redis extends Server {
@@ -26,6 +32,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
   const command = await installedProgram('redis-server', 'redis-server')
   const port = await freePort()
   const directory = scratch('redis')
+  const { user } = options
   const keeping = options.mode === 'volatile' ? volatile : durable
   // The port of the cluster's bus is said, because the default is this one + 10,000: among those of outgoing connections.
   const clustered = options.cluster
@@ -42,8 +49,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
     name: 'redis',
     command,
     args: [
-      '--port',
-      String(port),
+      ...portsOf(port, options.tls),
       '--bind',
       '127.0.0.1',
       '--save',
@@ -52,12 +58,25 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
       directory,
       ...keeping,
       ...clustered,
+      ...(user ? ['--aclfile', aclFile(directory, user)] : []),
     ],
     directory,
     ready: async (log) => log().includes('Ready to accept connections') && (await accepts(port)),
     readyTimeoutMs: 10_000,
     stopSignal: 'SIGTERM',
   })
-  const url = `redis://127.0.0.1:${port}`
+  const url = `${options.tls ? 'rediss' : 'redis'}://127.0.0.1:${port}`
   return Object.defineProperties(server, Object.getOwnPropertyDescriptors({ port, url })) as Redis
+}
+
+function portsOf(port: number, tls: RedisOptions['tls']): string[] {
+  if (!tls) return ['--port', String(port)]
+  const files = ['--tls-ca-cert-file', tls.ca, '--tls-cert-file', tls.cert, '--tls-key-file', tls.key]
+  return ['--port', '0', '--tls-port', String(port), ...files, '--tls-auth-clients', 'yes']
+}
+
+function aclFile(directory: string, { name, password }: NonNullable<RedisOptions['user']>): string {
+  const path = join(directory, 'users.acl')
+  writeFileSync(path, `user default off\nuser ${name} on >${password} ~* &* +@all\n`)
+  return path
 }

@@ -9,12 +9,16 @@ import { runTool } from './tool.ts'
 export interface RegistryOptions {
   /** The rule for every subject; FULL_TRANSITIVE unless given. The registry's own default is NONE. */
   readonly compatibility?: string
+  /** Serves TLS too. */
+  readonly tls?: { readonly cert: string; readonly key: string }
 }
 
 export interface Registry extends Server {
   readonly port: number
   /** For `SCHEMA_REGISTRY_URL`. */
   readonly url: string
+  /** The same by TLS, where it was asked for. */
+  readonly tlsUrl: string | null
 }
 
 const version = '2.6.13.Final'
@@ -24,17 +28,30 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   const program = await registryProgram()
   const port = await freePort()
   const url = `http://127.0.0.1:${port}/apis/ccompat/v7`
+  const tlsPort = options.tls ? await freePort() : null
+  const secure = options.tls && {
+    QUARKUS_HTTP_SSL_PORT: String(tlsPort),
+    QUARKUS_HTTP_SSL_CERTIFICATE_FILES: options.tls.cert,
+    QUARKUS_HTTP_SSL_CERTIFICATE_KEY_FILES: options.tls.key,
+  }
   const server = await startServer({
     name: 'registry',
     command: java(),
     args: [...quickStart, '-Xmx512m', '-jar', join(program, `apicurio-registry-app-${version}-runner.jar`)],
-    env: { ...process.env, QUARKUS_HTTP_HOST: '127.0.0.1', QUARKUS_HTTP_PORT: String(port) },
+    env: { ...process.env, QUARKUS_HTTP_HOST: '127.0.0.1', QUARKUS_HTTP_PORT: String(port), ...secure },
     directory: scratch('registry'),
     ready: () => setCompatibility(url, options.compatibility ?? 'FULL_TRANSITIVE'),
     readyTimeoutMs: 90_000,
     stopSignal: 'SIGKILL',
   })
-  return Object.defineProperties(server, Object.getOwnPropertyDescriptors({ port, url })) as Registry
+  return Object.defineProperties(
+    server,
+    Object.getOwnPropertyDescriptors({
+      port,
+      url,
+      tlsUrl: tlsPort && `https://127.0.0.1:${tlsPort}/apis/ccompat/v7`,
+    }),
+  ) as Registry
 }
 
 async function setCompatibility(url: string, compatibility: string): Promise<boolean> {

@@ -46,7 +46,12 @@ test('2,400 records while members join, die and come back from the dead: each an
   // It still holds finished work and a transactional id, and does not know that it was given up.
   second.child.kill('SIGCONT')
   await publishing
-  await eventually(`all are answered (${RECORDS})`, () => answered.size === RECORDS, 90_000)
+  await eventually('all are answered', () => answered.size === RECORDS, 240_000).catch((error: unknown) => {
+    const said = [second, third].map((each) => each.said.slice(-2_000)).join('\n')
+    throw new Error(`${answered.size} of ${RECORDS} are answered; the members said:\n${said}`, {
+      cause: error,
+    })
+  })
   await eventually('the woken member was fenced', () => second.said.includes('lost'), 60_000)
   await Promise.all([stopped(second), stopped(third)])
 

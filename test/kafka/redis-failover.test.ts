@@ -20,7 +20,7 @@ interface Node {
 
 async function startNode(t: TestContext): Promise<Node> {
   const server = await startRedis({ mode: 'durable' })
-  const { redis, close } = connectRedis(server.url)
+  const { redis, close } = connectRedis({ url: server.url })
   t.after(async () => {
     await close()
     await server.stop()

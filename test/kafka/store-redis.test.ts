@@ -64,7 +64,7 @@ test('a connection is given up after 5 s, kept alive, and replaced when a check 
   })
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
   t.mock.timers.enable({ apis: ['setInterval'] })
-  const { redis, close } = connectRedis(`redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`)
+  const { redis, close } = connectRedis({ url: `redis://127.0.0.1:${(proxy.address() as AddressInfo).port}` })
   t.after(async () => {
     await close()
     proxy.close()

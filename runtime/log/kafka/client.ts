@@ -16,17 +16,23 @@ import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import { gunzip, zstdDecompress } from 'node:zlib'
 import { AssignerProtocol, CompressionTypes, Kafka, logLevel } from 'kafkajs'
-import type { Admin, Cluster as KafkaJsCluster, ConfigResourceTypes, KafkaConfig, logCreator } from 'kafkajs'
+import type {
+  Admin,
+  Cluster as KafkaJsCluster,
+  ConfigResourceTypes,
+  logCreator,
+  Mechanism,
+  SASLOptions,
+} from 'kafkajs'
 import { decodeBatches } from './record-batches.ts'
+import type { KafkaSecurity } from '../../config/server-security.ts'
+import { saslOptions } from './sasl.ts'
 import { openSocket } from './socket.ts'
 
 export type { Admin } from 'kafkajs'
 /** kafkajs's `ConfigResourceTypes`, which it doesn't export to ES modules. */
 export const TOPIC_RESOURCE = 2 satisfies ConfigResourceTypes.TOPIC as ConfigResourceTypes
 export const BROKER_RESOURCE = 4 satisfies ConfigResourceTypes.BROKER as ConfigResourceTypes
-
-/** Brokers' security, passed on as it is. */
-export type Security = Pick<KafkaConfig, 'ssl' | 'sasl'>
 
 /** pino's shape. Quiet unless given. */
 export interface KafkaLogger {
@@ -191,7 +197,7 @@ export interface Cluster {
 export interface ClientOptions {
   readonly brokers: readonly string[]
   readonly clientId: string
-  readonly security?: Security
+  readonly security?: KafkaSecurity
   readonly requestTimeoutMs: number
   readonly logger?: KafkaLogger
 }
@@ -205,6 +211,7 @@ export interface Client {
 
 export function createClient(options: ClientOptions): Client {
   silenceNegativeTimeouts()
+  const { tls, sasl } = options.security ?? {}
   const kafka = new Kafka({
     brokers: [...options.brokers],
     clientId: options.clientId,
@@ -213,10 +220,12 @@ export function createClient(options: ClientOptions): Client {
     // Short: every loop of ours retries with its own deadline. CONCURRENT_TRANSACTIONS passes in
     // milliseconds.
     retry: { initialRetryTime: 3, factor: 0.2, multiplier: 1.3, maxRetryTime: 200, retries: 4 },
-    socketFactory: openSocket,
+    // The socket asks for the certificates itself, for each connection.
+    socketFactory: (socket) => openSocket({ ...socket, ssl: tls?.() }),
+    ssl: tls !== undefined,
     logLevel: logLevel.ERROR,
     logCreator: logTo(options.logger),
-    ...options.security,
+    ...(sasl ? { sasl: saslOptions(sasl) as SASLOptions | Mechanism } : {}),
   })
   return {
     cluster: () => clusterOf(kafka),

@@ -2,13 +2,11 @@
 import type { Environment } from '../../config/environment.ts'
 import type { Log as Logger } from '../../telemetry/instruments.ts'
 import type { Log } from '../port.ts'
-import type { Security } from './client.ts'
 import { createKafkaLog } from './log.ts'
 
 /** Does not connect yet: the first use does. */
 export function openKafkaLog(environment: Environment, logger?: Logger): Log {
-  const { kafkaBrokers, partitions, prefix, sessionTimeoutMs, transactionTimeoutMs, kafkaSecurity } =
-    environment
+  const { kafkaBrokers, partitions, prefix, sessionTimeoutMs, transactionTimeoutMs, security } = environment
   const options = {
     brokers: kafkaBrokers,
     clientId: `${prefix}-${process.pid}`,
@@ -16,7 +14,7 @@ export function openKafkaLog(environment: Environment, logger?: Logger): Log {
     prefix,
     sessionTimeoutMs,
     transactionTimeoutMs,
-    security: kafkaSecurity as Security,
+    security: security.kafka,
   }
   return createKafkaLog(logger ? { ...options, logger } : options)
 }

@@ -1,4 +1,5 @@
-import type { KafkaLogger, Security } from './client.ts'
+import type { KafkaSecurity } from '../../config/server-security.ts'
+import type { KafkaLogger } from './client.ts'
 import { defaultSearchLimits, type SearchLimits } from './key-index.ts'
 
 export interface KafkaLogOptions {
@@ -10,7 +11,7 @@ export interface KafkaLogOptions {
   readonly partitions: number
   /** Names this process in the brokers' logs. */
   readonly clientId: string
-  readonly security?: Security
+  readonly security?: KafkaSecurity
   readonly logger?: KafkaLogger
   /** For topics that `ensureTopics` creates. Default: 3, or the number of brokers if that is less. */
   readonly replicationFactor?: number

@@ -12,17 +12,17 @@ const KEEP_ALIVE_DELAY_MS = 60_000
 interface SocketOptions {
   readonly host: string
   readonly port: number
-  /** kafkajs types it as an object; it is null or absent without TLS, and may be true. */
-  readonly ssl?: ConnectionOptions | boolean | null
+  /** Undefined: without TLS. */
+  readonly ssl: ConnectionOptions | undefined
   readonly onConnect: () => void
 }
 
 export function openSocket({ host, port, ssl, onConnect }: SocketOptions): Socket {
   const servername = isIP(host) === 0 ? { servername: host } : {}
   const socket =
-    ssl === null || ssl === undefined || ssl === false
+    ssl === undefined
       ? connectPlain({ host, port }, onConnect)
-      : connectTls({ host, port, ...servername, ...(ssl === true ? {} : ssl) }, onConnect)
+      : connectTls({ host, port, ...servername, ...ssl }, onConnect)
   socket.setNoDelay(true)
   socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS)
   const unref = socket.unref.bind(socket)

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { defineTool } from '../../../runtime/config/define.ts'
@@ -8,10 +7,18 @@ import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { exposureWarnings } from '../../../runtime/config/exposure.ts'
 import type { Tool, ToolDefinition } from '../../../runtime/config/fleet.ts'
 import { alertWarnings, completeAlerts } from '../../../runtime/config/alerts.ts'
+import { redacted } from '../../../runtime/redaction.ts'
 import { openHostWarnings, transportWarnings } from '../../../runtime/config/transport.ts'
+import { createAuthority } from '../../infra/certificates.ts'
 import { fetchPage, queryTable } from '../../../services/tool-executor/tools/index.ts'
 
 const sasl = { KAFKA_SASL_USERNAME: 'u', KAFKA_SASL_PASSWORD: 'p' }
+const servers = [
+  ['KAFKA', 'kafka'],
+  ['SCHEMA_REGISTRY', 'registry'],
+  ['REDIS', 'redis'],
+  ['DATABASE', 'database'],
+] as const
 const read = (raw: Record<string, string>) => readEnvironment({ ...raw })
 
 test('SASL PLAIN without TLS is refused beyond this machine', () => {
@@ -22,24 +29,102 @@ test('SASL PLAIN without TLS is refused beyond this machine', () => {
     /KAFKA_SASL_MECHANISM: plain would send the password in clear to broker\.test:9092; set KAFKA_SSL=1/,
   )
   for (const broker of ['localhost:9092', '127.0.0.1:1', '127.9.9.9:1'])
-    assert.ok(read({ ...plain, KAFKA_BROKERS: broker }).kafkaSecurity.sasl, broker)
-  assert.equal(read({ ...remote, KAFKA_SSL: '1' }).kafkaSecurity.ssl, true)
+    assert.ok(read({ ...plain, KAFKA_BROKERS: broker }).security.kafka.sasl, broker)
+  assert.deepEqual(read({ ...remote, KAFKA_SSL: '1' }).security.kafka.tls?.(), {})
 })
 
-test('files of an authority and of a client certificate turn TLS on', () => {
-  const file = (name: string) => {
-    const path = join(mkdtempSync(join(tmpdir(), 'flotilla-pem-')), name)
-    writeFileSync(path, name)
-    return path
+test('files of an authority and of a client certificate turn TLS on, for each server', async () => {
+  const authority = await createAuthority()
+  const { cert, key } = await authority.issue('client', ['DNS:client.test'])
+  const pem = (path: string) => readFileSync(path, 'utf8')
+  const urls = { REDIS_URL: 'rediss://redis.test', SCHEMA_REGISTRY_URL: 'https://registry.test' }
+  for (const [server, part] of servers) {
+    const ssl = {
+      [`${server}_SSL_CA`]: authority.ca,
+      [`${server}_SSL_CERT`]: cert,
+      [`${server}_SSL_KEY`]: key,
+    }
+    const given = { ...urls, ...ssl, [`${server}_SSL_SERVER_NAME`]: 'name.test' }
+    assert.deepEqual(read(given).security[part].tls?.(), {
+      ca: pem(authority.ca),
+      cert: pem(cert),
+      key: pem(key),
+      servername: 'name.test',
+    })
+    assert.throws(
+      () => read({ ...urls, [`${server}_SSL_CERT`]: cert }),
+      new RegExp(`${server}_SSL_CERT: is needed together with ${server}_SSL_KEY`),
+    )
+    assert.throws(
+      () => read({ ...urls, [`${server}_SSL_CA`]: '/nowhere' }),
+      new RegExp(`${server}_SSL_CA: /nowhere can't be read \\(ENOENT\\)`),
+    )
+    // Another certificate's key, and files that hold none.
+    const other = await authority.issue('other', ['DNS:other.test'])
+    for (const wrong of [other.key, import.meta.filename])
+      assert.throws(
+        () => read({ ...urls, ...ssl, [`${server}_SSL_KEY`]: wrong }),
+        new RegExp(`${server}_SSL_CA, CERT, KEY: can't be used`),
+      )
   }
-  const given = { KAFKA_SSL_CA: file('ca'), KAFKA_SSL_CERT: file('cert'), KAFKA_SSL_KEY: file('key') }
-  assert.deepEqual(read(given).kafkaSecurity, { ssl: { ca: 'ca', cert: 'cert', key: 'key' } })
+  assert.throws(() => read({ KAFKA_SSL_CA: authority.ca, KAFKA_SSL: '0' }), /KAFKA_SSL: is off, while/)
   assert.throws(
-    () => read({ KAFKA_SSL_CERT: file('cert') }),
-    /KAFKA_SSL_CERT: is needed together with KAFKA_SSL_KEY/,
+    () => read({ REDIS_SSL_CA: authority.ca, REDIS_URL: 'redis://redis.test' }),
+    /REDIS_URL: must begin with rediss:\/\//,
   )
-  assert.throws(() => read({ KAFKA_SSL_CA: '/nowhere' }), /KAFKA_SSL_CA: \/nowhere can't be read \(ENOENT\)/)
-  assert.throws(() => read({ ...given, KAFKA_SSL: '0' }), /KAFKA_SSL: is off, while/)
+  const inUrl = { DATABASE_SSL_CA: authority.ca, DATABASE_URL: 'postgres://u@db.test/d?sslmode=require' }
+  assert.throws(() => read(inUrl), /DATABASE_URL: has ssl parameters while DATABASE_SSL_ variables are set/)
+})
+
+test('files that are renewed are read again, and half a file leaves the last one in force', async () => {
+  const authority = await createAuthority()
+  const { cert, key } = await authority.issue('client', ['DNS:client.test'])
+  const { tls } = read({ KAFKA_SSL_CERT: cert, KAFKA_SSL_KEY: key }).security.kafka
+  const before = tls?.()
+  await authority.issue('client', ['DNS:client.test'])
+  const after = tls?.()
+  assert.notEqual(after?.cert, before?.cert)
+  writeFileSync(cert, readFileSync(cert, 'utf8').slice(0, 100))
+  assert.deepEqual(tls?.(), after)
+
+  const path = join(authority.directory, 'password')
+  writeFileSync(path, 'first-password\n')
+  const { password } = read({ REDIS_URL: 'redis://far.test', REDIS_PASSWORD_FILE: path }).security.redis
+  assert.equal(password?.(), 'first-password')
+  writeFileSync(path, 'second-password\n')
+  assert.equal(password?.(), 'second-password')
+  assert.equal(redacted('it is second-password'), 'it is ***')
+  writeFileSync(path, '')
+  assert.equal(password?.(), 'second-password')
+})
+
+test('a token for Kafka comes from a file or from an endpoint, not from both', () => {
+  const oauth = { KAFKA_SASL_MECHANISM: 'oauthbearer', KAFKA_SSL: '1' }
+  const endpoint = { KAFKA_SASL_OAUTHBEARER_ENDPOINT: 'https://login.test/token' }
+  const client = {
+    KAFKA_SASL_OAUTHBEARER_CLIENT_ID: 'fleet',
+    KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET: 'a-secret',
+  }
+  assert.ok(read({ ...oauth, ...endpoint, ...client }).security.kafka.sasl)
+  assert.throws(() => read(oauth), /oauthbearer needs KAFKA_SASL_OAUTHBEARER_TOKEN_FILE, or/)
+  assert.throws(
+    () => read({ ...oauth, ...endpoint }),
+    /CLIENT_ID: is needed with .*\n.*CLIENT_SECRET: is needed/,
+  )
+  assert.throws(
+    () => read({ ...oauth, KAFKA_SASL_OAUTHBEARER_TOKEN_FILE: '/nowhere' }),
+    /TOKEN_FILE: can't be read \(ENOENT\)/,
+  )
+  assert.throws(
+    () => read({ ...oauth, ...endpoint, ...client, KAFKA_SASL_PASSWORD: 'unused-password' }),
+    /KAFKA_SASL_PASSWORD: is not used with KAFKA_SASL_MECHANISM=oauthbearer/,
+  )
+  assert.throws(() => read(endpoint), /ENDPOINT: is only for KAFKA_SASL_MECHANISM=oauthbearer/)
+  assert.throws(
+    () =>
+      read({ ...endpoint, ...client, KAFKA_SASL_MECHANISM: 'oauthbearer', KAFKA_BROKERS: 'far.test:9092' }),
+    /oauthbearer would send the token in clear to far\.test:9092/,
+  )
 })
 
 test('other credentials without TLS are a warning each, and none on this machine', () => {
@@ -60,7 +145,7 @@ test('other credentials without TLS are a warning each, and none on this machine
   assert.equal(warnings.length, 6, warnings.join('\n'))
   assert.ok(warnings.every((warning) => warning.includes('far.test') && !warning.includes('secret')))
   assert.deepEqual(transportWarnings(read(urls('127.0.0.1'))), [])
-  assert.equal(read(urls('far.test')).redisUrl, 'redis://:secret@far.test')
+  assert.equal(read(urls('far.test')).security.redis.password?.(), 'secret')
   const safe = {
     DATABASE_URL: 'postgres://u:secret@far.test/db?sslmode=verify-full',
     REDIS_URL: 'rediss://:secret@far.test',
