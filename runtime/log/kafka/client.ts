@@ -13,6 +13,7 @@
 // Requests that it can't encode are in transaction-v2.ts, written with its encoder and sent through its
 // connections.
 import { createRequire } from 'node:module'
+import type { Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { gunzip, zstdDecompress } from 'node:zlib'
 import { AssignerProtocol, CompressionTypes, Kafka, logLevel } from 'kafkajs'
@@ -201,10 +202,14 @@ export interface Client {
   cluster(): Cluster
   admin(): Admin
   coordinatorType(kind: CoordinatorKind): number
+  /** Destroys connections that are still open. Nothing of the client may be used after it. */
+  close(): void
 }
 
 export function createClient(options: ClientOptions): Client {
   silenceNegativeTimeouts()
+  const sockets = new Set<Socket>()
+  let closed = false
   const kafka = new Kafka({
     brokers: [...options.brokers],
     clientId: options.clientId,
@@ -213,7 +218,12 @@ export function createClient(options: ClientOptions): Client {
     // Short: every loop of ours retries with its own deadline. CONCURRENT_TRANSACTIONS passes in
     // milliseconds.
     retry: { initialRetryTime: 3, factor: 0.2, multiplier: 1.3, maxRetryTime: 200, retries: 4 },
-    socketFactory: openSocket,
+    socketFactory: (where) => {
+      const socket = openSocket(where)
+      sockets.add(socket.once('close', () => sockets.delete(socket)))
+      if (closed) socket.destroy()
+      return socket
+    },
     logLevel: logLevel.ERROR,
     logCreator: logTo(options.logger),
     ...options.security,
@@ -222,6 +232,10 @@ export function createClient(options: ClientOptions): Client {
     cluster: () => clusterOf(kafka),
     admin: () => kafka.admin({ retry: { retries: 2 } }),
     coordinatorType: (kind) => COORDINATOR_CODES[kind],
+    close() {
+      closed = true
+      for (const socket of sockets) socket.destroy()
+    },
   }
 }
 
