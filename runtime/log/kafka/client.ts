@@ -207,7 +207,6 @@ export interface Client {
 }
 
 export function createClient(options: ClientOptions): Client {
-  silenceNegativeTimeouts()
   const sockets = new Set<Socket>()
   let closed = false
   const kafka = new Kafka({
@@ -269,19 +268,6 @@ function logTo(logger: KafkaLogger | undefined): logCreator {
       const { message, timestamp: _, logger: __, stack: ___, ...fields } = log
       logger?.debug({ ...fields, namespace }, `kafkajs: ${message}`)
     }
-}
-
-let silenced = false
-/** Node 24 warns of a negative timeout that kafkajs's request queue sets; only that warning is dropped. */
-function silenceNegativeTimeouts(): void {
-  if (silenced) return
-  silenced = true
-  const emit = process.emitWarning.bind(process) as (...args: unknown[]) => void
-  process.emitWarning = (...args: unknown[]) => {
-    const fromKafkaJs =
-      args[1] === 'TimeoutNegativeWarning' && new Error().stack?.includes('kafkajs') === true
-    if (!fromKafkaJs) emit(...args)
-  }
 }
 
 /** The subscription of a joining member: its topics, and data for the leader's assigner. */
@@ -390,6 +376,15 @@ async function decodeMessages(answer: FetchedBytes): Promise<readonly RawMessage
   })
 }
 replacePart('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', decodeMessages)
+
+/** The timer of its request queue would be due in 1970, of which Node 24 warns. */
+type Queue = { throttledUntil: number; scheduleCheckPendingRequests: () => void }
+const { prototype: queue } = part('kafkajs/src/network/requestQueue') as { prototype: Queue }
+const schedule = queue.scheduleCheckPendingRequests
+queue.scheduleCheckPendingRequests = function (this: Queue) {
+  this.throttledUntil = Math.max(this.throttledUntil, Date.now())
+  schedule.call(this)
+}
 
 /** kafkajs loads the encodings of a request when the first is sent. */
 function replacePart(path: string, by: unknown): void {
