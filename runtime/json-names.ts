@@ -58,6 +58,17 @@ export function mayRepeatNames(json: string, value: Json): boolean {
   return names > 0
 }
 
+/** Whether an object of the value has a property `__proto__`, which a copy by assignment makes its prototype. */
+export function hasPrototypeName(value: Json): boolean {
+  const left: Json[] = [value]
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    if (typeof next !== 'object' || next === null) continue
+    if (Object.hasOwn(next, '__proto__')) return true
+    for (const part of Object.values(next)) left.push(part)
+  }
+  return false
+}
+
 /** Calls back for each name whose value differs from an earlier one; false ends it. Names come in order. */
 function scan(json: string, repeated: (name: Name, newName: string) => boolean): void {
   const open: Open[] = []

@@ -6,7 +6,7 @@
 // 2. Nothing is chosen for the model: two values for one name are refused.
 // 3. A property `__proto__` is refused: the tool is foreign code, which may copy it.
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json-depth.ts'
-import { repeatedNames } from '../../runtime/json-names.ts'
+import { hasPrototypeName, repeatedNames } from '../../runtime/json-names.ts'
 import { withoutSlips } from '../../runtime/json-slips.ts'
 import type { Json } from '../../runtime/stage.ts'
 import { jsonTextOf, parseJson } from './output-schema.ts'
@@ -31,7 +31,7 @@ export function readArguments(text: string): ReadArguments {
   const twice = repeatedNames(json)
   if (twice.length > 0)
     return { problem: `give more than one value for ${twice.map((name) => JSON.stringify(name)).join(', ')}` }
-  if (hasPrototype(value)) return { problem: 'have a property "__proto__", which no tool takes' }
+  if (hasPrototypeName(value)) return { problem: 'have a property "__proto__", which no tool takes' }
   return { value, json }
 }
 
@@ -53,14 +53,4 @@ function textOf(text: string): string {
   const cut = text.replace(LEAKED, '')
   const corrected = withoutSlips(cut, (number) => number)
   return [cut, corrected].find((one) => parseJson(one) !== undefined) ?? text
-}
-
-function hasPrototype(value: Json): boolean {
-  const left: Json[] = [value]
-  for (let next = left.pop(); next !== undefined; next = left.pop()) {
-    if (typeof next !== 'object' || next === null) continue
-    if (Object.hasOwn(next, '__proto__')) return true
-    for (const child of Object.values(next)) left.push(child)
-  }
-  return false
 }

@@ -227,6 +227,17 @@ test('a deadline that passed on the log is not begun', async () => {
   assert.equal(calls.length, 0)
 })
 
+test('arguments with a property __proto__ never reach a tool, however deep it stands', async () => {
+  const { tool, calls } = counting()
+  for (const args of ['{"__proto__":{"x":1}}', '{"a":[{"\\u005f_proto__":1}]}'])
+    await rejects(
+      setUp(tool).call('count', JSON.parse(args) as never),
+      'TOOL_ARGUMENTS_INVALID',
+      /property "__proto__", which no tool takes/,
+    )
+  assert.equal(calls.length, 0)
+})
+
 const returning = (value: unknown, maxOutputBytes = 1_000_000) =>
   setUp(defineTool({ name: 'f', description: 'F.', input, maxOutputBytes, run: () => value })).call('f', {})
 
