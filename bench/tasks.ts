@@ -23,9 +23,7 @@ const lanes: Record<string, string> =
 
 function start(file: string, env: Record<string, string>) {
   const path = new URL(file, import.meta.url).pathname
-  // The second is kafkajs's: it asks for a timeout in the past.
-  const quiet = ['ExperimentalWarning', 'TimeoutNegativeWarning'].map((name) => `--disable-warning=${name}`)
-  return spawn(process.execPath, [...quiet, path], {
+  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', path], {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -45,7 +45,8 @@ export function inexactTextsHint(value: Json): string {
   for (let next = left.pop(); next !== undefined && found.length < SHOWN_NUMBERS; next = left.pop()) {
     if (typeof next === 'string' && /^-?\d{16,}$/.test(next) && !Number.isSafeInteger(Number(next)))
       found.push(next)
-    else if (typeof next === 'object' && next !== null) left.push(...Object.values(next))
+    else if (typeof next === 'object' && next !== null)
+      for (const child of Object.values(next)) left.push(child)
   }
   return hintOf(found)
 }

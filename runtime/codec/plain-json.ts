@@ -4,6 +4,7 @@ import { shown } from '../../schemas/identity.ts'
 import { isJsonText, shapeOf, type FieldShape, type RecordSchema } from '../../schemas/record.ts'
 import { FlotillaError } from '../errors.ts'
 import { parseExact } from '../exact-json.ts'
+import { mayRepeatNames, repeatedNames } from '../json-names.ts'
 
 type Fields = Record<string, unknown>
 
@@ -13,9 +14,10 @@ type Fields = Record<string, unknown>
  * answered.
  */
 export function parsePlainJson(schema: RecordSchema, bytes: Uint8Array): Fields {
-  const json = parseObject(bytes)
+  const { json, twice } = parseObject(bytes)
   const fields = schema.fields.map(shapeOf)
   const problems = unknownFields(fields, json)
+  if (twice.length > 0) problems.push(`${twice.map(shown).join(', ')} stands twice, with different values`)
   const data: Fields = {}
   for (const field of fields) {
     const value = coerce(field, json[field.name])
@@ -23,7 +25,8 @@ export function parsePlainJson(schema: RecordSchema, bytes: Uint8Array): Fields 
     else data[field.name] = value
   }
   if (problems.length === 0) return data
-  const details = { taskId: typeof data['taskId'] === 'string' ? data['taskId'] : null }
+  const { taskId } = data
+  const details = { taskId: typeof taskId === 'string' && !twice.includes('taskId') ? taskId : null }
   throw new FlotillaError('TASK_INVALID', `the task as JSON: ${problems.join('; ')}`, { details })
 }
 
@@ -34,12 +37,15 @@ class Problem {
   }
 }
 
-function parseObject(bytes: Uint8Array): Fields {
+/** `twice`: names, at any depth, with more than one value. */
+function parseObject(bytes: Uint8Array): { json: Fields; twice: readonly string[] } {
   const advice =
     'it is neither Avro in Confluent\'s wire format (which begins with byte 0) nor one JSON object such as {"text":"…"}'
   try {
-    const json: unknown = parseExact(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-    if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Fields
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    const json = parseExact(text)
+    if (typeof json === 'object' && json !== null && !Array.isArray(json))
+      return { json, twice: mayRepeatNames(text, json) ? repeatedNames(text) : [] }
   } catch (error) {
     throw new FlotillaError('UNDECODABLE_RECORD', `decoding a task: ${advice}`, { cause: error })
   }

@@ -10,7 +10,7 @@
 // 5. Prompts of an interactive Python are removed, and the results between them.
 import { codeInCall } from './code-in-calls.ts'
 import { isImagined, isImaginedInCode, isImaginedOutput, isTurnMark, TURN_MARKS } from './imagined.ts'
-import { withoutThoughts } from './thinking.ts'
+import { openThought, withoutThoughts } from './thinking.ts'
 import { withoutPrompts } from './python-prompts.ts'
 import { codeEnd, looksLikePython, statementEnd } from './python-text.ts'
 
@@ -49,6 +49,20 @@ export function readCode(text: string): FoundCode | null {
     return { code: chosen.map(({ code }) => withoutPrompts(dedent(code))).join('\n\n'), said, imagined }
   const bare = codeInCall(answer) ?? (blocks.length === 0 ? bareCode(answer) : null)
   return bare === null ? null : { code: bare, said: answer, imagined: false }
+}
+
+/**
+ * The program at the end of a thought whose closing mark the model forgot. The answer must be whole: one that
+ * was cut off may have ended in a draft.
+ */
+export function codeBehindThought(text: string): FoundCode | null {
+  const open = openThought(text)
+  const { blocks, imagined } = readBlocks(open.replaceAll(/\r\n?/g, '\n'))
+  const last = blocks.at(-1)
+  const isLast = last !== undefined && open.slice(last.end).trim() === ''
+  if (!isLast || imagined || !PYTHON.test(last.language) || last.code.trim() === '') return null
+  const code = withoutPrompts(dedent(last.code))
+  return { code, said: `\`\`\`python\n${code}\n\`\`\``, imagined: false }
 }
 
 /** Removes quotation marks (`>`) if all the code is quoted. */

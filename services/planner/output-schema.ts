@@ -7,6 +7,7 @@
 //    (output-check.ts).
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import { parseExact } from '../../runtime/exact-json.ts'
+import { repeatedNames } from '../../runtime/json-names.ts'
 import type { Json } from '../../runtime/stage.ts'
 
 /** Request of a Call of kind `check`. */
@@ -74,8 +75,10 @@ function amidWords(text: string): Json[] {
   return [first, second].flatMap((span, at) => {
     const [from, to] = span ?? [-1, 0]
     const isWithin = at === 1 && first !== undefined && first[0] >= 0 && to <= first[1]
-    const value = from < 0 || to <= from || isWithin ? undefined : parseJson(text.slice(from, to))
-    return value === undefined ? [] : [value]
+    const json = from < 0 || to <= from || isWithin ? '' : text.slice(from, to)
+    const value = parseJson(json)
+    // Two values for one name: neither is chosen.
+    return value === undefined || repeatedNames(json).length > 0 ? [] : [value]
   })
 }
 

@@ -6,13 +6,15 @@
 // 2. Names of calls have a form that all accept; arguments are a JSON object. The reply that refuses a call
 //    shows the model its original text.
 // 3. Each call is answered once, right behind its message. No message of the user follows an answer of a tool
-//    (Mistral), and none is empty (Bedrock).
-// 4. No half of a surrogate pair, plain or escaped: strict readers of JSON refuse the whole request.
+//    (Mistral), none is empty (Bedrock), and assistant and user alternate (chat templates). The last word is
+//    never the assistant's (Mistral, Claude).
+// 4. Texts are sendable (sendable.ts), plain or escaped.
 // 5. Fields that a provider attached to a call (signatures of its thoughts) go back to the model that they
-//    came from, unchanged, and to no other.
+//    came from, and to no other; unchanged, unless a text of theirs is not sendable.
 // 6. Without tools there are no calls either (Anthropic): they become text.
 import type { Message, MessageToolCall } from './call.ts'
-import { argumentsOf } from './tool-catalogue.ts'
+import { readArguments } from './call-arguments.ts'
+import { sendable, sendableJson, sendableValue } from './sendable.ts'
 
 type AssistantMessage = Extract<Message, { role: 'assistant' }>
 type ToolMessage = Extract<Message, { role: 'tool' }>
@@ -32,6 +34,7 @@ export function portable(messages: readonly Message[], hasTools: boolean, model 
     calls += message.tool_calls.length
     for (const one of turn) add(fit, one)
   }
+  if (fit.at(-1)?.role === 'assistant') fit.push({ role: 'user', content: 'Go on.' })
   return fit
 }
 
@@ -50,7 +53,7 @@ function asCalls(
   before: number,
   model: string,
 ): Message[] {
-  const attached = said.attached?.model === model ? said.attached : null
+  const attached = said.attached?.model === model ? sendableValue(said.attached) : null
   const asked = said.tool_calls ?? []
   const calls = asked.map((call, index): MessageToolCall => {
     const wanted = { name: fitName(call.function.name), arguments: fitArguments(call.function.arguments) }
@@ -62,7 +65,7 @@ function asCalls(
     const content = fillIn(reply?.content ?? '', 'There is no result of this call.')
     return { role: 'tool', tool_call_id: ownId(before + index), content }
   })
-  const content = wellFormed(said.content ?? '')
+  const content = sendable(said.content ?? '')
   return [
     {
       ...attached?.message,
@@ -94,17 +97,18 @@ function plain(message: Message): Message {
   return { role, content: fillIn(message.content, '(empty)') }
 }
 
-/** Joins a user message to the user or tool message before it. */
+/** Joins a user message to the user or tool message before it, and words of the assistant to its words. */
 function add(fit: Message[], message: Message): void {
   const last = fit.at(-1)
-  const joins = message.role === 'user' && (last?.role === 'user' || last?.role === 'tool')
-  if (joins) fit[fit.length - 1] = { ...last, content: `${last.content}\n\n${message.content}` }
+  const content = `${last?.content ?? ''}\n\n${message.content ?? ''}`
+  if (message.role === 'user' && (last?.role === 'user' || last?.role === 'tool'))
+    fit[fit.length - 1] = { ...last, content }
+  else if (message.role === 'assistant' && last?.role === 'assistant' && !last.tool_calls)
+    fit[fit.length - 1] = { ...message, content: content.trimEnd() }
   else fit.push(message)
 }
 
-const wellFormed = (text: string): string => text.toWellFormed()
-
-const fillIn = (text: string, instead: string): string => (text.trim() === '' ? instead : wellFormed(text))
+const fillIn = (text: string, instead: string): string => (text.trim() === '' ? instead : sendable(text))
 
 const ownId = (index: number): string => `call${index.toString(36).padStart(5, '0')}`
 
@@ -118,17 +122,6 @@ function fitName(name: string): string {
 }
 
 function fitArguments(text: string): string {
-  const value = argumentsOf(text)
-  if (value === undefined || text.trim() === '') return '{}'
-  // JSON within a string is unpacked; otherwise the text stays as written, with all its digits.
-  const written = text.trimStart().startsWith('{') ? text : JSON.stringify(value)
-  return withoutHalves(wellFormed(written))
-}
-
-/** In JSON text: an escaped backslash, a whole pair, or half of one. */
-const ESCAPES =
-  /\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}/g
-
-function withoutHalves(json: string): string {
-  return json.replaceAll(ESCAPES, (found) => (found.length === 6 ? '\\ufffd' : found))
+  const read = readArguments(text)
+  return 'problem' in read ? '{}' : sendableJson(read.json)
 }

@@ -11,7 +11,7 @@ import { failure } from '../../runtime/errors.ts'
 import type { Call, CallOutcome, Decision, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
 import { headers } from '../../schemas/topics.ts'
 import { takeChecked, askForCode, checkCall, keepAnswer, takeText } from './final-answer.ts'
-import { readCode, withoutThinking } from './code-blocks.ts'
+import { codeBehindThought, readCode, withoutThinking, type FoundCode } from './code-blocks.ts'
 import { codeInCalls } from './code-in-calls.ts'
 import { completeCode, runCode } from './code-step.ts'
 import { cancel, fail, timeOut } from './task-end.ts'
@@ -120,9 +120,8 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
   function takeReply(now: Situation, reply: ModelReply): Move {
     const text = withoutThinking(reply.text)
     if (now.task.mode === 'tools' && reply.toolCalls.length > 0) return takeToolCalls(now, text, reply)
-    const found =
-      now.task.mode === 'code' ? (readCode(reply.text) ?? codeInCalls(reply.toolCalls, now.task.tools)) : null
-    if (found !== null) return runCode(now, text, found, fleet, book)
+    const found = now.task.mode === 'code' ? codeIn(reply, now.task.tools) : null
+    if (found !== null) return runCode(now, text || found.said, found, fleet, book)
     const said = change(
       now,
       put(`said:${now.run.step}`, { role: 'assistant', content: text || '(no answer)' }),
@@ -166,6 +165,12 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
       return event.type === 'TaskAdmitted' && !rows.ended ? giveUp(openTask(event), reason) : {}
     },
   }
+}
+
+function codeIn(reply: ModelReply, tools: readonly string[]): FoundCode | null {
+  const isWhole = reply.finishReason !== 'length'
+  const behindThought = () => (isWhole ? codeBehindThought(reply.text) : null)
+  return readCode(reply.text) ?? codeInCalls(reply.toolCalls, tools) ?? behindThought()
 }
 
 function openTask(event: Event<'TaskAdmitted'>): Situation {

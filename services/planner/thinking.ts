@@ -54,3 +54,7 @@ function afterFirstThought(text: string): string {
   const closing = CLOSING.exec(text)
   return closing ? text.slice(closing.index + closing[0].length) : ''
 }
+
+/** A text that is one thought, never closed, without its mark; empty if it is none. */
+export const openThought = (text: string): string =>
+  BEGINS.test(text) && !CLOSING.test(text) ? text.replace(BEGINS, '') : ''

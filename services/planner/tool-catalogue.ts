@@ -3,14 +3,12 @@ import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { compileArguments, type ArgumentsChecked } from '../../runtime/config/coercion.ts'
 import { failure } from '../../runtime/errors.ts'
 import { inexactNumbersHint } from '../../runtime/exact-json.ts'
-import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json-depth.ts'
 import type { Failure, Json } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 import type { ModelTool, ModelToolCall } from './call.ts'
-import { parseJson } from './output-schema.ts'
-
-/** Checking takes the planner's own time: a value that fits nowhere is a problem at each of its parts. */
-const MAX_ARGUMENT_CHARS = 1_000_000
+import { readArguments } from './call-arguments.ts'
+import { nameMeant } from './tool-names.ts'
+import { portableSchema } from './tool-schemas.ts'
 
 export interface FittingCall {
   readonly spec: ToolSpec
@@ -27,6 +25,8 @@ export interface ToolBook {
    * calls tools without passing the planner, which asks for approval.
    */
   of(task: TaskAdmitted): readonly ToolSpec[]
+  /** The tool of the task that a model means by a name; the name itself if that is not clear. */
+  nameOf(called: string, task: TaskAdmitted): string
   /** The call's tool and arguments, or why it is not made. */
   check(call: ModelToolCall, task: TaskAdmitted): FittingCall | { refused: Failure }
 }
@@ -49,15 +49,18 @@ export function toolBook(fleet: Fleet): ToolBook {
       of(task).some(
         ({ name, reads }) => (tool === null || name === tool) && reads?.includes('untrusted') === true,
       ),
+    nameOf(called, task) {
+      const names = of(task).map(({ name }) => name)
+      return nameMeant(called, names) ?? called
+    },
     check(call, task) {
       const spec = of(task).find((candidate) => candidate.name === call.name)
       if (!spec) return { refused: unknownTool(call.name, of(task)) }
-      if (call.argumentsText.length > MAX_ARGUMENT_CHARS) return { refused: tooLong(call) }
-      const input = argumentsOf(call.argumentsText)
-      if (input === undefined) return { refused: notAnObject(call) }
-      const { meant, problems, coerced } = checkArguments(spec, input)
+      const read = readArguments(call.argumentsText)
+      if ('problem' in read) return { refused: unreadable(call.name, read.problem) }
+      const { meant, problems, coerced } = checkArguments(spec, read.value)
       if (problems.length === 0) return { spec, input: meant, coerced }
-      const hint = inexactNumbersHint(call.argumentsText)
+      const hint = inexactNumbersHint(read.json)
       const message = `The arguments of ${spec.name} do not fit: ${problems.join('; ')}${hint}.`
       return { refused: failure('TOOL_ARGUMENTS_INVALID', message) }
     },
@@ -65,21 +68,7 @@ export function toolBook(fleet: Fleet): ToolBook {
 }
 
 export function modelTool({ name, description, input }: ToolSpec): ModelTool {
-  return { type: 'function', function: { name, description, parameters: input } }
-}
-
-/**
- * Undefined if they are not a JSON object, or too long, or nested too deep. Empty text or null means no
- * arguments; some models write JSON within a string.
- */
-export function argumentsOf(text: string): Json | undefined {
-  if (text.trim() === '') return {}
-  if (text.length > MAX_ARGUMENT_CHARS) return undefined
-  const outer = parseJson(text)
-  const value = typeof outer === 'string' ? parseJson(outer) : outer
-  if (value === null) return {}
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-  return isDeeperThan(value, MAX_JSON_DEPTH) ? undefined : value
+  return { type: 'function', function: { name, description, parameters: portableSchema(input) } }
 }
 
 function unknownTool(name: string, tools: readonly ToolSpec[]): Failure {
@@ -87,14 +76,5 @@ function unknownTool(name: string, tools: readonly ToolSpec[]): Failure {
   return failure('TOOL_UNKNOWN', `There is no tool "${name.slice(0, 100)}". Tools: ${names}.`)
 }
 
-function tooLong({ name, argumentsText }: ModelToolCall): Failure {
-  const message = `The arguments of ${name} have ${argumentsText.length} characters, at most ${MAX_ARGUMENT_CHARS} are taken`
-  return failure('TOOL_ARGUMENTS_INVALID', message)
-}
-
-function notAnObject({ name, argumentsText }: ModelToolCall): Failure {
-  const why = isDeeperThan(parseJson(argumentsText), MAX_JSON_DEPTH)
-    ? `nested more than ${MAX_JSON_DEPTH} deep`
-    : `not a JSON object: ${argumentsText.slice(0, 200)}`
-  return failure('TOOL_ARGUMENTS_INVALID', `The arguments of ${name} are ${why}`)
-}
+const unreadable = (name: string, problem: string): Failure =>
+  failure('TOOL_ARGUMENTS_INVALID', `The arguments of ${name} ${problem}`)

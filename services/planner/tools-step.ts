@@ -23,15 +23,17 @@ import {
   type Step,
   type StepToolCall,
 } from './rows.ts'
-import { argumentsOf, type ToolBook } from './tool-catalogue.ts'
+import { argumentsOf } from './call-arguments.ts'
+import type { ToolBook } from './tool-catalogue.ts'
 import { newStep, nextStep } from './step.ts'
 
 export function callTools(from: Situation, text: string, reply: ModelReply, book: ToolBook): Move {
   const { run } = from
-  const toolCalls = reply.toolCalls.map((call, index) => planCall(from, call, index, book))
+  const asked = reply.toolCalls.map((call) => ({ ...call, name: book.nameOf(call.name, from.task) }))
+  const toolCalls = asked.map((call, index) => planCall(from, call, index, book))
   const { to, rows } = change(from, {
     run: { ...run, phase: 'tools', reminded: false },
-    ...put(`said:${run.step}`, assistantMessage(from, text, reply)),
+    ...put(`said:${run.step}`, assistantMessage(from, text, { ...reply, toolCalls: asked })),
     ...put(`step:${run.step}`, { ...newStep(from, 'tools', text), toolCalls }),
   })
   const requests = toolCalls.flatMap((call): Emit[] => {

@@ -8,6 +8,7 @@ import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Fleet, Tool, ToolContext, ToolSpec } from '../../runtime/config/fleet.ts'
 import { compileJsonSchema, type SchemaCheck } from '../../runtime/config/json-schema.ts'
 import { FlotillaError, messageOf } from '../../runtime/errors.ts'
+import { hasPrototypeName } from '../../runtime/json-names.ts'
 import type { Log } from '../../runtime/telemetry/instruments.ts'
 import { decodeKey } from '../../runtime/keys.ts'
 import type { CallContext, Emit } from '../../runtime/stage.ts'
@@ -46,6 +47,7 @@ export function createToolCaller({ fleet, keyValue, log, clock = systemClock }: 
         `${request.tool} was not called: its task's deadline had passed`,
       )
     }
+    if (hasPrototypeName(request.arguments)) throw prototypeNamed(request.tool)
     const ttlMs = cacheTtl(found.tool.spec, request.cacheTtlMs)
     const key = ttlMs > 0 ? keyOf(found.tool.spec, request) : null
     const hit = key === null ? null : await cache.get(key)
@@ -58,6 +60,13 @@ export function createToolCaller({ fleet, keyValue, log, clock = systemClock }: 
     return { output, cached: false }
   }
 }
+
+/** A tool is foreign code, which may copy it. */
+const prototypeNamed = (tool: string) =>
+  new FlotillaError(
+    'TOOL_ARGUMENTS_INVALID',
+    `arguments of ${tool} have a property "__proto__", which no tool takes`,
+  )
 
 function startedEvent({ taskId, tool }: ToolCall, { key }: CallContext, clock: Clock): Emit {
   const detail = { callId: decodeKey(key).part ?? null, tool }

@@ -344,6 +344,8 @@ test('a list and lines of JSON are read whatever the name says, and untidy ones 
   ] as const)
     assert.deepEqual((await query(name, content)).rows, [{ a: 'NaN' }, { a: '-Infinity' }])
   assert.deepEqual(await read('{"a":NaN,"b":"NaN\tx"}'), { a: 'NaN', b: 'NaN\tx' })
+  assert.deepEqual(await read('{"a":1,"b":{"c":1,"c":[2]},"a":3}'), { a: 1, b: { c: 1, c_2: [2] }, a_2: 3 })
+  assert.deepEqual((await query('x.jsonl', '{"a":1,"a":2}\n{"a":3}\n')).rows, [{ a: 1, a_2: 2 }, { a: 3 }])
   await rejects(read('{"a":1}\n{"a":2}\n'), /query_table reads files with an object a line/)
   const deep = `${'['.repeat(5_000)}${']'.repeat(5_000)}`
   await rejects(read(deep), /nested more than 1000 deep/)

@@ -117,5 +117,6 @@ const membership: Membership = await log.join(
 )
 
 process.once('SIGTERM', () => {
+  owned.clear()
   void membership.leave().then(() => log.close())
 })

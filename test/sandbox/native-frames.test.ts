@@ -60,10 +60,12 @@ for (const [what, code, ends] of forged)
     await executor.discard(session.id)
   })
 
-test('a forged __proto__ does not reach the tool', async () => {
+test('a forged __proto__ is passed on as data, which the caller of the tool refuses', async () => {
   const session = new TestSession(executor)
   const call = `h.send('{"t":"calls","calls":[{"name":"search","arguments":{"__proto__":{"polluted":1},"query":"a"}}]}')\nh.receive()\n1`
   await session.step(channel + call, () => null)
-  assert.equal(JSON.stringify(session.asked.map((asked) => asked.arguments)), '[{"query":"a"}]')
+  const [asked] = session.asked
+  assert.equal(JSON.stringify(asked?.arguments), '{"__proto__":{"polluted":1},"query":"a"}')
+  assert.equal(Object.getPrototypeOf(asked?.arguments), Object.prototype)
   await executor.discard(session.id)
 })

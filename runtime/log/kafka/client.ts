@@ -13,6 +13,7 @@
 // Requests that it can't encode are in transaction-v2.ts, written with its encoder and sent through its
 // connections.
 import { createRequire } from 'node:module'
+import type { Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { gunzip, zstdDecompress } from 'node:zlib'
 import { AssignerProtocol, CompressionTypes, Kafka, logLevel } from 'kafkajs'
@@ -207,11 +208,14 @@ export interface Client {
   cluster(): Cluster
   admin(): Admin
   coordinatorType(kind: CoordinatorKind): number
+  /** Destroys connections that are still open. Nothing of the client may be used after it. */
+  close(): void
 }
 
 export function createClient(options: ClientOptions): Client {
-  silenceNegativeTimeouts()
   const { tls, sasl } = options.security ?? {}
+  const sockets = new Set<Socket>()
+  let closed = false
   const kafka = new Kafka({
     brokers: [...options.brokers],
     clientId: options.clientId,
@@ -220,8 +224,13 @@ export function createClient(options: ClientOptions): Client {
     // Short: every loop of ours retries with its own deadline. CONCURRENT_TRANSACTIONS passes in
     // milliseconds.
     retry: { initialRetryTime: 3, factor: 0.2, multiplier: 1.3, maxRetryTime: 200, retries: 4 },
-    // The socket asks for the certificates itself, for each connection.
-    socketFactory: (socket) => openSocket({ ...socket, ssl: tls?.() }),
+    // Certificates are asked for here, for each connection.
+    socketFactory: (where) => {
+      const socket = openSocket({ ...where, ssl: tls?.() })
+      sockets.add(socket.once('close', () => sockets.delete(socket)))
+      if (closed) socket.destroy()
+      return socket
+    },
     ssl: tls !== undefined,
     logLevel: logLevel.ERROR,
     logCreator: logTo(options.logger),
@@ -231,6 +240,10 @@ export function createClient(options: ClientOptions): Client {
     cluster: () => clusterOf(kafka),
     admin: () => kafka.admin({ retry: { retries: 2 } }),
     coordinatorType: (kind) => COORDINATOR_CODES[kind],
+    close() {
+      closed = true
+      for (const socket of sockets) socket.destroy()
+    },
   }
 }
 
@@ -264,19 +277,6 @@ function logTo(logger: KafkaLogger | undefined): logCreator {
       const { message, timestamp: _, logger: __, stack: ___, ...fields } = log
       logger?.debug({ ...fields, namespace }, `kafkajs: ${message}`)
     }
-}
-
-let silenced = false
-/** Node 24 warns of a negative timeout that kafkajs's request queue sets; only that warning is dropped. */
-function silenceNegativeTimeouts(): void {
-  if (silenced) return
-  silenced = true
-  const emit = process.emitWarning.bind(process) as (...args: unknown[]) => void
-  process.emitWarning = (...args: unknown[]) => {
-    const fromKafkaJs =
-      args[1] === 'TimeoutNegativeWarning' && new Error().stack?.includes('kafkajs') === true
-    if (!fromKafkaJs) emit(...args)
-  }
 }
 
 /** The subscription of a joining member: its topics, and data for the leader's assigner. */
@@ -385,6 +385,15 @@ async function decodeMessages(answer: FetchedBytes): Promise<readonly RawMessage
   })
 }
 replacePart('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', decodeMessages)
+
+/** The timer of its request queue would be due in 1970, of which Node 24 warns. */
+type Queue = { throttledUntil: number; scheduleCheckPendingRequests: () => void }
+const { prototype: queue } = part('kafkajs/src/network/requestQueue') as { prototype: Queue }
+const schedule = queue.scheduleCheckPendingRequests
+queue.scheduleCheckPendingRequests = function (this: Queue) {
+  this.throttledUntil = Math.max(this.throttledUntil, Date.now())
+  schedule.call(this)
+}
 
 /** kafkajs loads the encodings of a request when the first is sent. */
 function replacePart(path: string, by: unknown): void {

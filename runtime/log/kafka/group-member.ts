@@ -7,7 +7,8 @@
 // 3. It never gives up while its error may pass; it calls `onTrouble` once per outage, and `onRecovered` when
 //    that is over.
 // 4. `confirm` resolves once the group has confirmed, after the call, which lanes are ours: by a heartbeat
-//    that it accepted, or by a new assignment.
+//    that it accepted, or by a new assignment. It rejects when the member leaves, also if its heartbeat was
+//    under way then.
 import {
   decodeAssignment,
   decodeSubscription,
@@ -97,11 +98,15 @@ export class GroupMember {
     if (this.#left) return this.#running
     this.#left = true
     this.#wake()
-    const left = new Error(`the member has left ${this.#options.groupId}`)
-    for (const { reject } of this.#waiters.splice(0)) reject(left)
+    this.#rejectWaiters()
     // Without a member id the first join is under way: it ends by itself, and `#run` leaves then.
     if (this.#memberId !== '') await this.#sayLeave()
     await this.#running
+  }
+
+  #rejectWaiters(): void {
+    const left = new Error(`the member has left ${this.#options.groupId}`)
+    for (const { reject } of this.#waiters.splice(0)) reject(left)
   }
 
   async #sayLeave(): Promise<void> {
@@ -143,6 +148,8 @@ export class GroupMember {
         pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
       }
     }
+    // A heartbeat that failed has given its waiters back.
+    this.#rejectWaiters()
     if (this.#memberId !== '') await this.#sayLeave()
   }
 

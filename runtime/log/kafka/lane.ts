@@ -66,6 +66,8 @@ export interface LaneOptions {
   readonly onStateLost: () => void
   /** Reading the topic is stuck, and why; null: it goes on. */
   readonly onStuck: (topic: LogTopic, problem: string | null) => void
+  /** Links of lanes that are being opened: closing one ends its opening. */
+  readonly opening: Set<Link>
 }
 
 interface Restored {
@@ -86,6 +88,7 @@ export async function openLane(context: Context, options: LaneOptions): Promise<
     transactionTimeoutMs: settings.transactionTimeoutMs,
     deliveryTimeoutMs: settings.deliveryTimeoutMs,
   })
+  options.opening.add(link)
   try {
     await connect(context, link, options.stage)
     await producer.open()
@@ -102,6 +105,8 @@ export async function openLane(context: Context, options: LaneOptions): Promise<
   } catch (error) {
     await link.close()
     throw error
+  } finally {
+    options.opening.delete(link)
   }
 }
 

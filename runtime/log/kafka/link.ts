@@ -12,6 +12,7 @@ import { isMisdirected, isTransient, isUnreachable } from './errors.ts'
 
 const FIRST_PAUSE_MS = 2
 const LONGEST_PAUSE_MS = 250
+const CLOSE_MS = 5_000
 
 export interface AttemptOptions {
   /** How long to retry, in milliseconds. */
@@ -105,11 +106,24 @@ export class Link {
     }
   }
 
+  /** Resolves in a few seconds at most: what does not answer by then is left to the client's own close. */
   async close(): Promise<void> {
     this.#closed = true
+    await within(CLOSE_MS, this.#disconnect())
+  }
+
+  /** kafkajs waits for requests that are under way, and not all of them end. */
+  async #disconnect(): Promise<void> {
     await this.#connected?.catch(() => {})
     await this.cluster.disconnect().catch(() => {})
   }
+}
+
+/** Resolves when the work does, or after this time. */
+export async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)))
+  await Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
 
 export function pause(delayMs: number): Promise<void> {

@@ -182,5 +182,6 @@ class KafkaLog implements Log {
     await this.#context.topicWatch.close()
     await this.#publisher.close()
     await Promise.all([this.#readLink.close(), this.#context.shared.close()])
+    this.#context.client.close()
   }
 }

@@ -11,9 +11,12 @@ import { newLink, type Context } from './context.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupMember } from './group-member.ts'
 import { openLane, type Gone, type KafkaLane, type LaneOptions } from './lane.ts'
-import type { Link } from './link.ts'
+import { within, type Link } from './link.ts'
 import { Problems, topicProblems } from './problems.ts'
 import type { Looked } from './topic-watch.ts'
+
+/** A commit that meets trouble takes several deliveries: to begin, to write, to end or abort. */
+const LONGEST_COMMITS = 4
 
 export class KafkaMembership implements Membership {
   readonly #context: Context
@@ -23,6 +26,7 @@ export class KafkaMembership implements Membership {
   readonly #fetcher: Fetcher
   readonly #member: GroupMember
   readonly #open = new Map<number, KafkaLane>()
+  readonly #opening = new Set<Link>()
   /** Lanes opened since they were assigned. */
   readonly #opened = new Set<number>()
   /** Losses that a lane found, for its next opening. */
@@ -109,6 +113,7 @@ export class KafkaMembership implements Membership {
       lane,
       fetcher: this.#fetcher,
       member: this.#memberOf(lane),
+      opening: this.#opening,
       gone,
       onGone: (found) => this.#gone.set(lane, [...(this.#gone.get(lane) ?? []), found]),
       onLoss: (loss) => this.#listener.onLoss?.(lane, loss),
@@ -165,9 +170,9 @@ export class KafkaMembership implements Membership {
     this.#unwatch()
     const open = [...this.#open.values()]
     this.#open.clear()
-    const closing = Promise.all(open.map((lane) => lane.close()))
+    const closing = Promise.all([...open, ...this.#opening].map((each) => each.close()))
     await this.#member.leave()
-    await closing
+    await within(LONGEST_COMMITS * this.#context.settings.deliveryTimeoutMs, closing)
     await this.#fetcher.close()
     await Promise.all(this.#links.map((link) => link.close()))
   }

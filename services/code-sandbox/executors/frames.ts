@@ -159,19 +159,7 @@ function pythonError(error: Fields): PythonError {
 
 function toolCall(value: Json): ToolCallFrame {
   const call = fields(value, 'a call')
-  return { name: string(call, 'name'), arguments: withoutPrototypes(fields(call['arguments'], 'arguments')) }
-}
-
-/** Removes every property named `__proto__`: the tool is foreign code, which may copy it. */
-function withoutPrototypes(from: Fields): { [key: string]: Json } {
-  const { ['__proto__']: _, ...own } = from
-  const stack: Json[] = [own]
-  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    if (typeof next !== 'object' || next === null) continue
-    if (!Array.isArray(next) && Object.hasOwn(next, '__proto__')) delete next['__proto__']
-    for (const child of Array.isArray(next) ? next : Object.values(next)) stack.push(child)
-  }
-  return own
+  return { name: string(call, 'name'), arguments: { ...fields(call['arguments'], 'arguments') } }
 }
 
 function parseJson(text: string): Json {

@@ -10,13 +10,19 @@ export function programOnPath(name: string, path = process.env['PATH'] ?? ''): s
 
 /**
  * Kills a process that was started `detached`, with its children: bubblewrap, killed while it builds its
- * namespaces, leaves a second process that waits forever for the first and holds its pipes.
+ * namespaces, leaves a second process that waits forever for the first and holds its pipes. Does nothing once
+ * all of them have ended: the system gives their number to other processes.
  */
-export function killGroup(leader: ChildProcess): void {
-  if (leader.pid === undefined) return
-  try {
-    process.kill(-leader.pid, 'SIGKILL')
-  } catch {
-    // The group has no process left.
+export function groupKiller(leader: Pick<ChildProcess, 'pid' | 'once'>): () => void {
+  const { pid } = leader
+  let ended = false
+  leader.once('close', () => (ended = true))
+  return () => {
+    if (pid === undefined || ended) return
+    try {
+      process.kill(-pid, 'SIGKILL')
+    } catch {
+      // The group has no process left.
+    }
   }
 }

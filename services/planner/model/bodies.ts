@@ -4,7 +4,7 @@
 // top ({"object":"error"} of vLLM, {"type":"error"}), {"detail": …} (FastAPI), {"message": …} (gateways), and
 // within the choice (OpenRouter). Routers put their provider's words into `metadata`.
 import { isDeeperThan } from '../../../runtime/json-depth.ts'
-import { entriesOf, firstText, listOf, shapeOf, type Shape } from './shapes.ts'
+import { entriesOf, firstText, listOf, shapeOf, textOf, type Shape } from './shapes.ts'
 
 /** Levels of an error that is shown whole. */
 export const MAX_SHOWN_DEPTH = 50
@@ -99,7 +99,13 @@ function messageOf(found: unknown, outer: Shape, shape: Shape, metadata: Shape):
 const shown = (value: unknown): string =>
   isDeeperThan(value, MAX_SHOWN_DEPTH) ? '(deeply nested)' : JSON.stringify(value)
 
-const shownDetail = (detail: unknown): string => firstText(detail, shapeOf(detail)['msg']) || shown(detail)
+/** A string, or FastAPI's object with the words and the place of what they are about. */
+function shownDetail(detail: unknown): string {
+  const { msg, loc } = shapeOf(detail)
+  const place = listOf(loc).filter((part) => typeof part === 'string' || typeof part === 'number')
+  if (textOf(msg) !== '') return place.length > 0 ? `${place.join('.')}: ${textOf(msg)}` : textOf(msg)
+  return firstText(detail) || shown(detail)
+}
 
 function headersOf(metadata: Shape): Record<string, string> {
   const headers: Record<string, string> = {}

@@ -1,7 +1,7 @@
 // Calls models through the openai package: the only file that knows it. Any OpenAI-compatible base URL works.
 //
 // 1. One request a call. Retries, fallbacks and waiting belong to the planner, which can be replayed; only a
-//    request that was refused for a parameter this model does not accept is sent again without it (nothing
+//    request that was refused for something this model does not accept is sent again without it (nothing
 //    was spent).
 // 2. One client a provider, built once: connections stay open between calls.
 // 3. Rejects with a FlotillaError of the table, with Retry-After and the call's usage: nothing if the request
@@ -25,7 +25,8 @@ import { MAX_SHOWN_DEPTH, readError } from './bodies.ts'
 import { NotJson } from './json-values.ts'
 import { readAnswer } from './sse.ts'
 import { ReplyReader } from './reply.ts'
-import { bodyOf, refusedParameter, type Parameter } from './request.ts'
+import { refusalsIn, type Refusal } from './refusals.ts'
+import { bodyOf } from './request.ts'
 import { CallWatch } from './watch.ts'
 import { batchTokens, type TokenBatcher } from './token-stream.ts'
 import { createTransport, isUnpackingError, type Transport, type TransportInit } from './transport.ts'
@@ -53,8 +54,8 @@ interface Provider {
   readonly keyEnv: string | undefined
   readonly baseUrl: string
   readonly isOpenAi: boolean
-  /** Parameters refused so far, by model. */
-  readonly refused: Map<string, Set<Parameter>>
+  /** Refused so far, by model. */
+  readonly refused: Map<string, Set<Refusal>>
   served: { model: string; untilMs: number } | null
 }
 
@@ -172,9 +173,10 @@ async function complete(
       if (watch.stopped) throw withSpend(watch.stopped, reader.spend())
       return reader.reply()
     } catch (error) {
-      const parameter = error instanceof OpenAI.APIError ? refusedParameter(failureOf(error)) : null
-      if (parameter === null || refused.has(parameter)) throw toModelError(error, site, watching, reader)
-      remember(provider, site.model, parameter)
+      const found = error instanceof OpenAI.APIError ? refusalsIn(failureOf(error)) : []
+      const unknown = found.filter((refusal) => !refused.has(refusal))
+      if (unknown.length === 0) throw toModelError(error, site, watching, reader)
+      remember(provider, site.model, unknown)
     } finally {
       tokens.end()
     }
@@ -184,10 +186,9 @@ async function complete(
 /** Used if streamed text was not asked for. */
 const unheard: TokenBatcher = { add: () => {}, end: () => {} }
 
-function remember(provider: Provider, model: string, parameter: Parameter): void {
+function remember(provider: Provider, model: string, refusals: readonly Refusal[]): void {
   if (provider.refused.size >= MAX_REMEMBERED_MODELS) provider.refused.clear()
-  const refused = provider.refused.get(model) ?? new Set()
-  provider.refused.set(model, refused.add(parameter))
+  provider.refused.set(model, new Set([...(provider.refused.get(model) ?? []), ...refusals]))
 }
 
 async function exchange(

@@ -1,21 +1,7 @@
-// The body of a chat completion, without the parameters that a model refuses.
-//
-// Newer models refuse `max_tokens` or a temperature, older servers refuse `stream_options`. No list exists:
-// the refusal shows it, is free of charge, and is remembered for the model.
-import type { ProviderFailure } from './errors.ts'
-import { CALL_FIELDS, MESSAGE_FIELDS } from './attached.ts'
-import type { Message, ModelRequest } from '../call.ts'
-
-/** Parameters that can be left out or renamed without changing the request's meaning. */
-const parameters = ['max_completion_tokens', 'max_tokens', 'temperature', 'stream_options'] as const
-/**
- * Fields of messages and calls that can be left out if a server refuses what another version of it attached.
- */
-const attachable = [...MESSAGE_FIELDS, ...CALL_FIELDS]
-export type Parameter = (typeof parameters)[number] | (typeof attachable)[number]
-
-/** Parameters that a model has refused. */
-export type Refused = ReadonlySet<Parameter>
+// The body of a chat completion, without what its model refuses (refusals.ts).
+import { attachable, type Refused } from './refusals.ts'
+import type { Message, ModelRequest, ModelTool } from '../call.ts'
+import { withoutKeywords } from '../tool-schemas.ts'
 
 export function bodyOf(request: ModelRequest, model: string, refused: Refused, isOpenAi: boolean) {
   const { messages, tools, temperature, maxOutputTokens, stream } = request
@@ -23,18 +9,32 @@ export function bodyOf(request: ModelRequest, model: string, refused: Refused, i
   const preferred = isOpenAi ? 'max_completion_tokens' : 'max_tokens'
   const other = isOpenAi ? 'max_tokens' : 'max_completion_tokens'
   const limit = refused.has(preferred) ? other : preferred
+  const streams = stream && !refused.has('stream')
+  const filled = withMissing(withoutFields(messages, refused), refused)
   return {
     model,
-    messages: withSignatures(withoutFields(messages, refused), model),
-    ...(tools !== undefined && tools.length > 0 ? { tools } : {}),
+    messages: withSignatures(filled, model),
+    ...(tools !== undefined && tools.length > 0 ? { tools: fitTools(tools, refused) } : {}),
     ...(refused.has('temperature') ? {} : { temperature }),
     ...(refused.has(limit) ? {} : { [limit]: maxOutputTokens }),
-    ...(stream ? { stream } : {}),
-    ...(stream && !refused.has('stream_options') ? { stream_options: { include_usage: true } } : {}),
+    ...(streams ? { stream } : {}),
+    ...(streams && !refused.has('stream_options') ? { stream_options: { include_usage: true } } : {}),
   }
 }
 
-function withoutFields(messages: Message[], refused: Refused): Message[] {
+function fitTools(tools: readonly ModelTool[], refused: Refused): ModelTool[] {
+  const prefix = 'schema '
+  const keywords = new Set(
+    [...refused].filter((one) => one.startsWith(prefix)).map((one) => one.slice(prefix.length)),
+  )
+  if (keywords.size === 0) return [...tools]
+  return tools.map((tool) => ({
+    ...tool,
+    function: { ...tool.function, parameters: withoutKeywords(tool.function.parameters, keywords) },
+  }))
+}
+
+function withoutFields(messages: readonly Message[], refused: Refused): readonly Message[] {
   const out = attachable.filter((name) => refused.has(name))
   if (out.length === 0) return messages
   const without = <T extends object>(one: T): T =>
@@ -44,6 +44,22 @@ function withoutFields(messages: Message[], refused: Refused): Message[] {
       ? { ...without(message), tool_calls: message.tool_calls.map(without) }
       : without(message),
   )
+}
+
+/** Stands for thoughts that a model wants back and another model's message never had. Not empty: that is refused. */
+const NO_REASONING = '(none)'
+
+function withMissing(messages: readonly Message[], refused: Refused): Message[] {
+  const names = new Map<string, string>()
+  return messages.map((message): Message => {
+    if (message.role === 'tool' && refused.has('no tool name'))
+      return { ...message, name: names.get(message.tool_call_id) ?? 'unknown_tool' } as Message
+    if (message.role !== 'assistant') return message
+    for (const call of message.tool_calls ?? []) names.set(call.id, call.function.name)
+    const content = message.content ?? (refused.has('null content') ? '' : null)
+    const isMissing = refused.has('no reasoning') && !('reasoning_content' in message)
+    return { ...message, content, ...(isMissing ? { reasoning_content: NO_REASONING } : {}) }
+  })
 }
 
 /**
@@ -60,36 +76,6 @@ function withSignatures(messages: Message[], model: string): Message[] {
     if (first === undefined || 'extra_content' in first) return message
     return { ...message, tool_calls: [{ ...first, extra_content: NO_SIGNATURE }, ...others] } as Message
   })
-}
-
-const COMPLAINT =
-  /unsupported|not support|unrecognized|unknown|unexpected|extra (inputs|fields)|not permitted|not allowed/i
-
-/** Words about fields only: a parameter whose value is too large is not refused. */
-const FIELD_COMPLAINT = /remove|should not|must not|forbidden/i
-
-/**
- * The parameter that the provider refused because this model does not support it; null for any other refusal.
- */
-export function refusedParameter(failure: ProviderFailure): Parameter | null {
-  if (failure.status !== 400 && failure.status !== 422) return null
-  const coded = failure.codes.some((code) => code === 'unsupported_parameter' || code === 'unsupported_value')
-  const isComplaint = coded || COMPLAINT.test(failure.message)
-  const fields = isComplaint || FIELD_COMPLAINT.test(failure.message) ? attachable : []
-  return namedParameter(isComplaint ? [...parameters, ...fields] : fields, failure)
-}
-
-function namedParameter(
-  candidates: readonly Parameter[],
-  { param, message }: ProviderFailure,
-): Parameter | null {
-  const byItself = candidates.find((parameter) => parameter === param)
-  // The first one in the text: the second is often the advice ("use max_completion_tokens instead").
-  const inText = candidates
-    .map((parameter) => ({ parameter, at: message.search(new RegExp(`\\b${parameter}\\b`)) }))
-    .filter(({ at }) => at >= 0)
-    .toSorted((a, b) => a.at - b.at)
-  return byItself ?? inText[0]?.parameter ?? null
 }
 
 /**

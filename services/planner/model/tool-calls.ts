@@ -106,7 +106,7 @@ export class CallReader {
   }
 
   #isComplete({ argumentsText }: Growing): boolean {
-    if (!argumentsText.trimEnd().endsWith('}') || this.#parsedChars > MAX_PARSED_CHARS) return false
+    if (!/[}\]]\s*$/.test(argumentsText.slice(-20)) || this.#parsedChars > MAX_PARSED_CHARS) return false
     this.#parsedChars += argumentsText.length
     return isJson(argumentsText)
   }

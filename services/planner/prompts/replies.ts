@@ -41,8 +41,10 @@ export function tellCode(done: CodeCompleted): string {
   return parts.length === 0 ? 'The code ran. It printed nothing.' : parts.join('\n\n')
 }
 
+/** Blank text is shown in quotes: nothing at all would say that there is no result. */
 export function tellOutput(output: Json): string {
-  return truncated(asText(output))
+  const isBlank = typeof output === 'string' && output.trim() === ''
+  return truncated(isBlank ? JSON.stringify(output) : asText(output))
 }
 
 /** What somebody else wrote, between marks that it can't write itself. The rule in the system prompt says what they mean. */

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { Tool } from '../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
-import { parseExact } from '../../../runtime/exact-json.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { redacted } from '../../../runtime/redaction.ts'
+import { parseKeeping } from './json-table.ts'
 import { decodePage } from './page-encoding.ts'
 import { isOpen, publicWeb, type WebOptions, type WebResponse } from './web.ts'
 
@@ -34,7 +34,7 @@ export function parseJson({ shown: url, body, truncated, contentType }: WebRespo
   if (truncated)
     throw new FlotillaError('TOOL_OUTPUT_TOO_LARGE', `${url} answered more than ${maxBytes} bytes`)
   try {
-    return parseExact(decodePage(body, contentType))
+    return parseKeeping(decodePage(body, contentType))
   } catch (cause) {
     const said = redacted(body.toString().replaceAll(/\s+/g, ' ')).slice(0, 100)
     throw new FlotillaError('TOOL_FAILED', `${url} did not answer with JSON but with: ${said}`, { cause })

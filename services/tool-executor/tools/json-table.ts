@@ -1,6 +1,7 @@
 // JSON as a table: a list of objects, or objects line by line.
 import { parseExact } from '../../../runtime/exact-json.ts'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../../runtime/json-depth.ts'
+import { mayRepeatNames, withNamesKept } from '../../../runtime/json-names.ts'
 import { withoutSlips } from '../../../runtime/json-slips.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { Column } from './columns.ts'
@@ -112,15 +113,25 @@ export function formOf(beginning: string): 'list' | 'lines' | 'other' {
   return rowIn(first) !== null && second?.trimStart().startsWith('{') === true ? 'lines' : 'other'
 }
 
-/** JSON, also with NaN or control characters; a number that JSON does not have is its word. Else undefined. */
+/**
+ * JSON, also with NaN or control characters; a number that JSON does not have is its word, a second value for a
+ * name gets a name of its own, as a second column does. Else undefined.
+ */
 export function jsonIn(text: string): Json | undefined {
   for (const form of [() => text, () => withoutSlips(text, (found) => JSON.stringify(found))])
     try {
-      return parseExact(form())
+      return parseKeeping(form())
     } catch {
       // Not JSON in this form.
     }
   return undefined
+}
+
+/** Throws SyntaxError if the text is not JSON. */
+export function parseKeeping(json: string): Json {
+  const value = parseExact(json)
+  const kept = mayRepeatNames(json, value) ? withNamesKept(json) : json
+  return kept === json ? value : parseExact(kept)
 }
 
 /** Longest line of a file. Characters. */

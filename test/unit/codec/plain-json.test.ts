@@ -69,6 +69,15 @@ test('every wrong field is told at once, with the task id for the answer', () =>
   assert.deepEqual(error.details, { taskId: 't-1' })
 })
 
+test('two values for one name are refused, at any depth; for the id, nobody can be answered', () => {
+  const nested = problem('{"taskId":"t-1","text":"x","outputSchema":{"type":"object","type":"array"}}')
+  assert.deepEqual([nested.code, nested.details], ['TASK_INVALID', { taskId: 't-1' }])
+  assert.match(nested.message, /type stands twice, with different values/)
+  const ofId = problem('{"taskId":"t-1","text":"x","taskId":"t-2"}')
+  assert.deepEqual([ofId.code, ofId.details], ['TASK_INVALID', { taskId: null }])
+  assert.equal(parse('{"text":"x","text":"x"}')['text'], 'x')
+})
+
 for (const text of ['hello', '[1]', '"text"', '{"text":', '\xff\xfe']) {
   test(`UNDECODABLE_RECORD: ${JSON.stringify(text)}`, () =>
     assert.equal(problem(text).code, 'UNDECODABLE_RECORD'))

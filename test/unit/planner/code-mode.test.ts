@@ -241,3 +241,23 @@ test('instructions and a prompt of the agent are used', () => {
   const system = String(asked(start({}, fleetOf({ agents }))).messages[0]?.content)
   assert.match(system, /^Tools: def get_weather[\s\S]* Go\.\n\nSpeak Latin\./)
 })
+
+for (const [what, text, code, finishReason] of [
+  ['at its end', '<think>\nI know.\n```python\nfinal_answer(1)\n```\n', 'final_answer(1)', 'stop'],
+  [
+    'behind a draft',
+    '<think>Perhaps\n```python\nx\n```\nno:\n```py\nfinal_answer(2)\n```',
+    'final_answer(2)',
+    'stop',
+  ],
+  ['unclosed', '<thinking>\n```python\nfinal_answer(3)', 'final_answer(3)', 'stop'],
+  ['in a cut answer', '<think>\n```python\nfinal_answer(1)\n```', null, 'length'],
+  ['before more words', '<think>\n```python\nx\n```\nor rather', null, 'stop'],
+  ['as data', '<think>\n```json\n{}\n```', null, 'stop'],
+] as const) {
+  test(`code within a thought that is never closed, ${what}: ${code ?? 'not run'}`, () => {
+    const driver = start()
+    driver.answer(says(text, { finishReason }))
+    assert.equal(driver.all('CodeRequested')[0]?.code ?? null, code)
+  })
+}

@@ -35,6 +35,7 @@ const fitting: [value: Json, schema: JsonSchema, output: Json][] = [
   ['See [{"a":1}].', list, [{ a: 1 }]],
   ['It is {"a":1} there.', {}, 'It is {"a":1} there.'],
   ['42', { type: 'string' }, '42'],
+  ['{"a":1,"a":2}', { type: 'string' }, '{"a":1,"a":2}'],
   ['words', { type: 'string' }, 'words'],
   [[1], list, [1]],
 ]
@@ -46,6 +47,8 @@ for (const [value, schema, output] of fitting) {
 }
 
 const missing: [value: Json, schema: JsonSchema, problem: RegExp][] = [
+  ['{"a":1,"a":2}', { type: 'object' }, /more than one value for "a"/],
+  ['It is {"a":1,"a":2}.', { type: 'object' }, /must be object/],
   ['words', number, /must be number, not "words" \(it is not JSON\)/],
   ['"42"', number, /must be number/],
   [[1, 'x'], { type: 'array', items: number }, /1: must be number/],

@@ -74,6 +74,11 @@ for (const [what, written, fit] of [
   ['half a pair, escaped', '{"a":"\\ud83d"}', '{"a":"\\ufffd"}'],
   ['a pair, escaped', '{"a":"\\ud83d\\ude00"}', '{"a":"\\ud83d\\ude00"}'],
   ['a backslash before what looks like one', '{"a":"\\\\ud83d"}', '{"a":"\\\\ud83d"}'],
+  ['a NUL, escaped', '{"a":"\\u0000\\b\\n\\\\u0000"}', '{"a":"\\ufffd\\ufffd\\n\\\\u0000"}'],
+  ['in a code fence', '```json\n{"id":12345678901234567890}\n```', '{"id":12345678901234567890}'],
+  ['before a leaked mark', '{"a":1}</tool_call><|im_end|>', '{"a":1}'],
+  ['broken over lines within a string', '{"a":"x\ny"}', '{"a":"x\\ny"}'],
+  ['two values for one name', '{"a":1,"a":2}', '{}'],
   ['half a pair, plain', '{"a":"\ud83d"}', '{"a":"\ufffd"}'],
   ['too deep', `{"a":${'['.repeat(5_000)}${']'.repeat(5_000)}}`, '{}'],
 ] as const) {
@@ -102,7 +107,40 @@ test('every call is answered, and nothing is empty', () => {
       ['tool', 'There is no result of this call.'],
       ['tool', 'There is no result of this call.'],
       ['assistant', '(no answer)'],
+      ['user', 'Go on.'],
     ],
+  )
+})
+
+test('the assistant never speaks last, nor twice', () => {
+  const said = (content: string): Message => ({ role: 'assistant', content })
+  assert.deepEqual(sent([said('One.'), said('Two.'), asks(['now', '{}', 'a'])]), [
+    { ...asks(['now', '{}', 'call00000']), content: 'One.\n\nTwo.' },
+    { role: 'tool', tool_call_id: 'call00000', content: 'There is no result of this call.' },
+  ])
+  assert.deepEqual(sent([said('One.')]).at(-1), { role: 'user', content: 'Go on.' })
+})
+
+test('no control character but tab and line ends goes out, wherever it stands', () => {
+  const bad = 'a\u0000\u0007\u001b[1m\tb\r\nc\u000c'
+  const good = 'a\ufffd\ufffd\ufffd[1m\tb\r\nc\u000c'
+  assert.equal(portable([{ role: 'system', content: bad }], true)[0]?.content, good)
+  assert.equal(sent([asks(['now', '{}', 'a']), answers('a', bad)]).at(-1)?.content, good)
+  assert.deepEqual(sent([asks(['now', '{}', 'a']), answers('a')], false)[1]?.content, 'seen')
+})
+
+test('what a provider attached goes back without halves of characters', () => {
+  const attached = {
+    model: 'm',
+    message: { reasoning_content: 'x\ud83d' },
+    calls: [{ thought_signature: 'ab+/=' }],
+  }
+  const messages = [...opening, { ...asks(['now', '{}', 'a']), attached } as Message, answers('a')]
+  const [said] = portable(messages, true, 'm').slice(2)
+  assert.equal((said as unknown as Record<string, unknown>)['reasoning_content'], 'x\ufffd')
+  assert.deepEqual(
+    (callsIn([said as Message])[0] as unknown as Record<string, unknown>)['thought_signature'],
+    'ab+/=',
   )
 })
 

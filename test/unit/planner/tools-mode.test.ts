@@ -139,6 +139,27 @@ const wrong = [
     'TOOL_ARGUMENTS_INVALID',
     /have 1200012 characters, at most 1000000 are taken/,
   ],
+  [
+    'two values for one name',
+    'get_weather',
+    '{"city":"Rome","days":1,"city":"Oslo"}',
+    'TOOL_ARGUMENTS_INVALID',
+    /give more than one value for "city"/,
+  ],
+  [
+    'a property __proto__, however deep',
+    'get_weather',
+    '{"city":"Rome","x":[{"\\u005f_proto__":{"a":1}}]}',
+    'TOOL_ARGUMENTS_INVALID',
+    /have a property "__proto__", which no tool takes/,
+  ],
+  [
+    'a number that JSON does not have',
+    'get_weather',
+    '{"city":NaN}',
+    'TOOL_ARGUMENTS_INVALID',
+    /not a JSON object/,
+  ],
   ['arguments that are a list', 'get_weather', '["Rome"]', 'TOOL_ARGUMENTS_INVALID', /not a JSON object/],
   [
     'arguments of a wrong type',
@@ -191,6 +212,40 @@ test('a wrong call beside a right one: the right one is made, both are answered'
     .map((message) => String(message.content))
   assert.match(told[0] ?? '', /TOOL_UNKNOWN/)
   assert.match(told[1] ?? '', /21/)
+})
+
+for (const [name, args] of [
+  ['functions.get_weather:0', rome],
+  ['default_api.get_weather', rome],
+  ['get_weather<|channel|>commentary', rome],
+  ['get_weather', '```json\n{"city":"Rome"}\n```'],
+  ['get_weather', '{"city":"Rome"}</tool_call>'],
+  ['get_weather', '{"city":"Rome","city":"Rome"}'],
+] as const) {
+  test(`${name} of ${args} is understood, and goes back as it was meant`, () => {
+    const driver = startTools()
+    driver.answer(calls([name, args]))
+    const { tool, arguments: given } = driver.only('ToolRequested')
+    assert.deepEqual([tool, given], ['get_weather', { city: 'Rome' }])
+    answerTool(driver, 't1.1.0')
+    const said = asked(driver).messages.find(({ role }) => role === 'assistant')
+    assert.ok(said?.role === 'assistant')
+    assert.equal(said.tool_calls?.[0]?.function.name, 'get_weather')
+    assert.match(said.tool_calls?.[0]?.function.arguments ?? '', /^\{"city":"Rome"/)
+  })
+}
+
+test('a line end within a string is read as one', () => {
+  const driver = startTools()
+  driver.answer(calls(['get_weather', '{"city":"New\nYork"}']))
+  assert.deepEqual(driver.only('ToolRequested').arguments, { city: 'New\nYork' })
+})
+
+test('a result that is blank text is shown as one, not as none', () => {
+  const driver = startTools()
+  driver.answer(calls(['get_weather', rome]))
+  answerTool(driver, 't1.1.0', { output: ' ' })
+  assert.equal(heardText(driver), '" "')
 })
 
 test('arguments in a string of JSON are understood', () => {

@@ -227,6 +227,17 @@ test('a deadline that passed on the log is not begun', async () => {
   assert.equal(calls.length, 0)
 })
 
+test('arguments with a property __proto__ never reach a tool, however deep it stands', async () => {
+  const { tool, calls } = counting()
+  for (const args of ['{"__proto__":{"x":1}}', '{"a":[{"\\u005f_proto__":1}]}'])
+    await rejects(
+      setUp(tool).call('count', JSON.parse(args) as never),
+      'TOOL_ARGUMENTS_INVALID',
+      /property "__proto__", which no tool takes/,
+    )
+  assert.equal(calls.length, 0)
+})
+
 const returning = (value: unknown, maxOutputBytes = 1_000_000) =>
   setUp(defineTool({ name: 'f', description: 'F.', input, maxOutputBytes, run: () => value })).call('f', {})
 
@@ -257,8 +268,79 @@ test('the size limit is exact', async () => {
 test('a result that is not JSON is refused', async () => {
   const loop: unknown[] = []
   loop.push(loop)
-  for (const value of [loop, 5n, () => 1])
-    await rejects(returning(value), 'TOOL_OUTPUT_INVALID', /f returned/)
+  for (const value of [loop, () => 1]) await rejects(returning(value), 'TOOL_OUTPUT_INVALID', /f returned/)
+})
+
+class Point {
+  readonly x = 1
+  readonly y = NaN
+}
+
+test('what JSON has no place for has a form of its own, wherever it stands', async () => {
+  for (const [value, output] of [
+    [NaN, 'NaN'],
+    [
+      { mean: NaN, most: Infinity, least: -Infinity, none: -0 },
+      { mean: 'NaN', most: 'Infinity', least: '-Infinity', none: 0 },
+    ],
+    [5n, 5],
+    [
+      [2n ** 63n, -(2n ** 53n)],
+      ['9223372036854775808', '-9007199254740992'],
+    ],
+    [new Map([['a', new Set([1, NaN])]]), { a: [1, 'NaN'] }],
+    [
+      new Map<unknown, unknown>([
+        [1, 'a'],
+        ['1', 'b'],
+      ]),
+      [
+        [1, 'a'],
+        ['1', 'b'],
+      ],
+    ],
+    [
+      { at: new Date(NaN), since: new Date(0) },
+      { at: 'Invalid Date', since: '1970-01-01T00:00:00.000Z' },
+    ],
+    [Float64Array.of(1.5, NaN), [1.5, 'NaN']],
+    [
+      [Object.assign(new RangeError('too far'), { code: 'E' })],
+      [{ name: 'RangeError', message: 'too far', code: 'E' }],
+    ],
+    [new Point(), { x: 1, y: 'NaN' }],
+    [{ toJSON: () => ({ n: 1n }) }, { n: 1 }],
+    [Object.assign(Object.create(null) as object, { ['__proto__']: 1 }), JSON.parse('{"__proto__":1}')],
+    [[undefined], [null]],
+  ] as const)
+    assert.deepEqual((await returning(value)).output, output)
+})
+
+test('what has no data in JSON is refused with what to return instead', async () => {
+  for (const [value, told] of [
+    [{ later: Promise.resolve(1) }, /class Promise has no data in JSON; await it/],
+    [[new Response('{}')], /class Response .* await response\.json\(\)/],
+    [new Headers({ a: 'b' }), /class Headers .* \[\.\.\.value\]/],
+    [{ bytes: new ArrayBuffer(2) }, /class ArrayBuffer .*base64/],
+    [/x/, /class RegExp .* plain object/],
+  ] as const)
+    await rejects(returning(value), 'TOOL_OUTPUT_INVALID', told)
+})
+
+test('a Map, a Set and a typed array are measured before they are serialised', async () => {
+  const long = 'x'.repeat(600)
+  await rejects(
+    returning(
+      new Map([
+        ['a', long],
+        ['b', long],
+      ]),
+      1_000,
+    ),
+    'TOOL_OUTPUT_TOO_LARGE',
+  )
+  await rejects(returning(new Set([long, `${long}y`]), 1_000), 'TOOL_OUTPUT_TOO_LARGE')
+  await rejects(returning(new Float64Array(5_000_000), 1_000), 'TOOL_OUTPUT_TOO_LARGE')
 })
 
 test('a result that does not fit the output schema is refused, naming the field', async () => {

@@ -14,7 +14,7 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 import { Interpreter } from '../interpreter.ts'
-import { killGroup } from '../program.ts'
+import { groupKiller } from '../program.ts'
 import type { Python } from './python.ts'
 
 export interface ZygoteOptions {
@@ -46,6 +46,7 @@ const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) =
 
 export class Zygote {
   readonly #process: ChildProcessByStdio<null, Readable, Readable>
+  readonly #kill: () => void
   readonly #directory: string
   readonly #sessions = new Map<number, Interpreter>()
   #nextNumber = FIRST_NUMBER
@@ -69,6 +70,7 @@ export class Zygote {
       cwd: directory,
       detached: true,
     })
+    this.#kill = groupKiller(this.#process)
   }
 
   /** Rejects with the process's error output if it does not start. */
@@ -91,27 +93,28 @@ export class Zygote {
     const head = Buffer.allocUnsafe(4)
     head.writeUInt32LE(number)
     let connected = false
+    let problem = ''
     socket.once('connect', () => (connected = true))
     socket.write(head)
     socket.on('data', (chunk: Buffer) => interpreter.receive(chunk))
-    socket.on('error', () => {})
+    socket.on('error', (error) => (problem = error.message))
     // The zygote reports how a session ended, except one that it never had.
     socket.once('close', () => {
-      if (!connected) this.#closeSession(number, 'SIGKILL')
+      if (!connected) this.#closeSession(number, 'SIGKILL', `it was never there: ${problem}`)
     })
     return interpreter
   }
 
   /** Ends every session with it. */
   async close(): Promise<void> {
-    killGroup(this.#process)
+    this.#kill()
     await this.ended
   }
 
   #listen(): Promise<void> {
     let text = ''
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => killGroup(this.#process), START_MS)
+      const timer = setTimeout(this.#kill, START_MS)
       this.#process.stderr.on('data', (chunk: Buffer) => {
         this.#errors = (this.#errors + chunk.toString()).slice(-STDERR_CHARS)
       })
@@ -145,8 +148,8 @@ export class Zygote {
     this.#closeSession(number, how)
   }
 
-  #closeSession(number: number, how: string): void {
-    this.#sessions.get(number)?.closed(`the process ended (${how}) ${this.#errors.trim()}`)
+  #closeSession(number: number, how: string, why: string = this.#errors.trim()): void {
+    this.#sessions.get(number)?.closed(`the process ended (${how}) ${why}`)
     this.#sessions.delete(number)
   }
 }

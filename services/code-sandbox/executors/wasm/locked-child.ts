@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { frameBytes } from '../frames.ts'
 import { Interpreter } from '../interpreter.ts'
-import { killGroup, programOnPath } from '../program.ts'
+import { groupKiller, programOnPath } from '../program.ts'
 
 export interface ChildOptions {
   /** Directory of the unpacked interpreter. */
@@ -99,7 +99,7 @@ export function startLockedChild(options: ChildOptions): Interpreter {
   }
   const interpreter = new Interpreter({
     write: (bytes) => void child.stdin.write(bytes),
-    kill: () => killGroup(child),
+    kill: groupKiller(child),
     renew,
   })
   let errors = ''

@@ -2,8 +2,8 @@
 import type { ServerResponse } from 'node:http'
 import type { TestContext } from 'node:test'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
-import type { Message, MessageToolCall } from '../../../../services/planner/call.ts'
-import type { Dialect, ErrorAnswer, Strictness } from './dialects.ts'
+import type { Message, MessageToolCall, ModelTool } from '../../../../services/planner/call.ts'
+import type { Dialect, ErrorAnswer, Strictness, Want } from './dialects.ts'
 import { startProvider, type ProviderServer } from './provider-server.ts'
 
 export interface WantedCall {
@@ -42,6 +42,8 @@ export async function startDialect(
         body: { error: { message: why, type: 'invalid_request_error' } },
       })
     }
+    const want = missing(dialect, body)
+    if (want !== null) return fails(response, { status: 400, body: { error: { message: want } } })
     const turn = turns[Math.min(taken++, turns.length - 1)] as Turn
     take(dialect, turn, body['stream'] === true, response)
   })
@@ -257,8 +259,40 @@ const checks: Readonly<Record<Strictness, Check>> = {
     messages.some((message) => message.content?.trim() === '') ? 'an empty message' : null,
   'half characters': (messages) =>
     messages.every(({ content }) => (content ?? '').isWellFormed()) ? null : 'half a character',
+  'control characters': (messages) =>
+    messages.every((message) => !/[\u0000-\u0008]|\\u000[0-8]/.test(textsOf(message)))
+      ? null
+      : 'a control character',
+  'assistant last': (messages) =>
+    messages.at(-1)?.role === 'assistant' ? 'the assistant speaks last' : null,
+  'assistant twice': (messages) =>
+    messages.some(({ role }, at) => role === 'assistant' && messages[at - 1]?.role === 'assistant')
+      ? 'the assistant speaks twice'
+      : null,
   'calls without tools': (messages, { tools }) =>
     callsIn(messages).length > 0 && !Array.isArray(tools) ? 'calls, but no tools' : null,
+}
+
+const textsOf = (message: Message): string =>
+  [message.content ?? '', ...callsIn([message]).map((call) => call.function.arguments)].join('\n')
+
+const wants: Readonly<Record<Want, (messages: readonly Message[], body: Shape) => boolean>> = {
+  'text beside calls': (messages) => messages.every(({ content }) => typeof content === 'string'),
+  'reasoning with every call': (messages) =>
+    messages.every((message) => callsIn([message]).length === 0 || 'reasoning_content' in message),
+  'names of answers': (messages) => messages.every((message) => message.role !== 'tool' || 'name' in message),
+  'a part of JSON Schema': (_, body) =>
+    ((body['tools'] ?? []) as ModelTool[]).every(
+      (tool) => !/"(additionalProperties|const|\$ref)"/.test(JSON.stringify(tool.function.parameters)),
+    ),
+  'whole answers': (_, { stream }) => stream !== true,
+}
+
+/** The words of a server that misses something; null if it has all. */
+function missing(dialect: Dialect, body: Shape): string | null {
+  const messages = (body['messages'] ?? []) as Message[]
+  const found = (Object.keys(dialect.wants ?? {}) as Want[]).find((want) => !wants[want](messages, body))
+  return found === undefined ? null : (dialect.wants?.[found] ?? null)
 }
 
 function refusal(refuses: readonly Strictness[], body: Shape): string | null {

@@ -10,6 +10,7 @@ const header = [
   'reasoning',
   'breaks off',
   'refuses to read again',
+  'wants',
 ]
 
 export function dialectsTable(): string {
@@ -18,7 +19,7 @@ export function dialectsTable(): string {
 }
 
 function rowOf(dialect: Dialect): string[] {
-  const { who, calls, finish = {}, usage, reasoning, breaks, refuses } = dialect
+  const { who, calls, finish = {}, usage, reasoning, breaks, refuses, wants = {} } = dialect
   const words = Object.values(finish).map((word) => `\`${word}\``)
   const broken = 'finish' in breaks ? `finish reason \`${breaks.finish}\`` : 'an error object'
   return [
@@ -30,6 +31,7 @@ function rowOf(dialect: Dialect): string[] {
     reasoning ?? '–',
     broken,
     refuses.join(', ') || '–',
+    Object.keys(wants).join(', ') || '–',
   ]
 }
 

@@ -32,7 +32,18 @@ export type Strictness =
   | 'user after tool'
   | 'empty content'
   | 'half characters'
+  | 'control characters'
+  | 'assistant last'
+  | 'assistant twice'
   | 'calls without tools'
+
+/** What a server refuses in words from which a client learns what to send instead. */
+export type Want =
+  | 'text beside calls'
+  | 'reasoning with every call'
+  | 'names of answers'
+  | 'a part of JSON Schema'
+  | 'whole answers'
 
 export interface ErrorAnswer {
   readonly status: number
@@ -66,10 +77,18 @@ export interface Dialect {
   readonly limit: ErrorAnswer & { readonly waitMs: number | null }
   readonly tooLong: ErrorAnswer
   readonly refuses: readonly Strictness[]
+  /** And the words with which it refuses. */
+  readonly wants?: { readonly [W in Want]?: string }
 }
 
 const error = (message: string, more: Record<string, unknown> = {}) => ({ error: { message, ...more } })
-const everything: readonly Strictness[] = ['names', 'arguments', 'pairs', 'half characters']
+const everything: readonly Strictness[] = [
+  'names',
+  'arguments',
+  'pairs',
+  'half characters',
+  'control characters',
+]
 
 export const dialects: readonly Dialect[] = [
   {
@@ -88,6 +107,25 @@ export const dialects: readonly Dialect[] = [
       body: error("This model's maximum context length is 8192 tokens.", { code: 'context_length_exceeded' }),
     },
     refuses: [...everything, 'ids to 40'],
+  },
+  {
+    who: 'OpenAI, unverified organization',
+    answersWhole: true,
+    calls: 'pieces',
+    usage: 'late chunk',
+    breaks: { finish: 'content_filter' },
+    limit: {
+      status: 429,
+      headers: { 'retry-after': '2' },
+      body: error('Rate limit reached', { code: 'rate_limit_exceeded' }),
+      waitMs: 2_000,
+    },
+    tooLong: {
+      status: 400,
+      body: error("This model's maximum context length is 8192 tokens.", { code: 'context_length_exceeded' }),
+    },
+    refuses: [...everything, 'ids to 40'],
+    wants: { 'whole answers': 'Your organization must be verified to stream this model.' },
   },
   {
     who: 'Azure OpenAI',
@@ -152,6 +190,12 @@ export const dialects: readonly Dialect[] = [
       ],
     },
     refuses: everything,
+    wants: {
+      'a part of JSON Schema':
+        'Invalid JSON payload received. Unknown name "additionalProperties" at \'tools[0].function_declarations[0].parameters\': Cannot find field.',
+      'names of answers':
+        '* GenerateContentRequest.contents[2].parts[0].function_response.name: Name cannot be empty.\n',
+    },
   },
   {
     who: 'Mistral',
@@ -176,7 +220,14 @@ export const dialects: readonly Dialect[] = [
         code: '3051',
       },
     },
-    refuses: [...everything, 'ids of nine', 'unique ids', 'user after tool'],
+    refuses: [
+      ...everything,
+      'ids of nine',
+      'unique ids',
+      'user after tool',
+      'assistant last',
+      'assistant twice',
+    ],
   },
   {
     who: 'Groq',
@@ -213,6 +264,10 @@ export const dialects: readonly Dialect[] = [
       body: error("This model's maximum context length is 65536 tokens. However, you requested 70000 tokens"),
     },
     refuses: [...everything, 'unique ids'],
+    wants: {
+      'reasoning with every call':
+        'Missing `reasoning_content` field in the assistant message at message index 2.',
+    },
   },
   {
     who: 'OpenRouter',
@@ -253,6 +308,7 @@ export const dialects: readonly Dialect[] = [
       body: error('the input length exceeds the context length', { type: 'api_error' }),
     },
     refuses: ['arguments'],
+    wants: { 'text beside calls': 'invalid message content type: <nil>' },
   },
   {
     who: 'vLLM',
@@ -316,6 +372,9 @@ export const dialects: readonly Dialect[] = [
       },
     },
     refuses: [],
+    wants: {
+      'text beside calls': "Invalid 'content': 'content' field must be a string or an array of objects.",
+    },
   },
   {
     who: 'SGLang',

@@ -19,6 +19,7 @@ const invented = [
   rome,
   { name: 'multi_tool_use.parallel', argumentsText: '{"tool_uses":[]}' },
   { name: 'get_weather', argumentsText: '["Rome"]' },
+  { name: 'get_weather', argumentsText: '{"city":"Ro\\u0000me\\ud83d","town":1}' },
 ]
 
 /** One for all: to compile the schemas of its tools takes longer than a task. */
@@ -46,7 +47,7 @@ async function run(t: TestContext, first: Dialect, second: Dialect): Promise<[St
   const task = { mode: 'tools', models: ['one/m', 'two/m'], maxSteps: 4, timeoutMs: 600_000 } as const
   driver.send('tasks.admitted', 'TaskAdmitted', admitted({ ...task, models: [...task.models] }))
   await answerModel(driver, call)
-  answerTool(driver, 't1.1.0', { output: `${'x'.repeat(7_999)}${'😀'.repeat(5_000)}` })
+  answerTool(driver, 't1.1.0', { output: `\u0000${'x'.repeat(7_998)}${'😀'.repeat(5_000)}` })
   await answerModel(driver, call)
   answerTool(driver, 't1.2.0', { step: 2, output: '' })
   await answerModel(driver, call)
