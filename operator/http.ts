@@ -1,53 +1,51 @@
+import { initOf, pathOf, type Asked } from '../api/request.ts'
+import { operator as routes, tasks } from '../api/routes.ts'
+import type { AnswerOf, Route } from '../api/route.ts'
 import { askGateway, askJson, brokenOff } from '../client/http/requests.ts'
-import type { ExportOptions } from '../runtime/ledger/export.ts'
-import type { SummaryOptions } from '../runtime/ledger/summary.ts'
 import type { Operator } from './index.ts'
-import { operatorPaths as paths, pathWith } from './routes.ts'
 
 /**
  * The operator through a gateway: an embedded fleet's file belongs to the process that runs it. Rejects with
  * the gateway's errors, and with GATEWAY_UNAVAILABLE.
  */
 export function httpOperator(gateway: string): Operator {
-  const get = async <T>(path: string): Promise<T> => (await askJson<T>(gateway, path)) as T
-  const post = async <T>(path: string, body: object = {}): Promise<T> =>
-    (await askJson<T>(gateway, path, { method: 'POST', body: JSON.stringify(body) })) as T
+  const ask = async <R extends Route>(route: R, asked: Asked<R> = {}): Promise<AnswerOf<R>> =>
+    (await askJson<AnswerOf<R>>(gateway, pathOf(route, asked), initOf(route, asked))) as AnswerOf<R>
   return {
     tasks: {
-      list: (query = {}) => get(`${paths.tasks}?${queryOf(sinceOf(query))}`),
-      get: (taskId) => get(pathWith(paths.task, { id: taskId })),
+      list: (query = {}) => ask(tasks.list, { query: sinceOf(query) }),
+      get: (id) => ask(tasks.get, { params: { id } }),
     },
     configuration: {
-      agents: () => get(paths.agents),
-      tools: () => get(paths.tools),
-      models: () => get(paths.models),
-      config: () => get(paths.config),
+      agents: () => ask(routes.agents),
+      tools: () => ask(routes.tools),
+      models: () => ask(routes.models),
+      config: () => ask(routes.config),
     },
-    pauses: { list: () => get(paths.pauses), set: (change) => post(paths.pauses, change) },
-    lanes: { list: () => get(paths.lanes) },
-    topics: { list: () => get(paths.topics) },
+    pauses: { list: () => ask(routes.pauses), set: (body) => ask(routes.pause, { body }) },
+    lanes: { list: () => ask(routes.lanes) },
+    topics: { list: () => ask(routes.topics) },
     deadLetters: {
-      list: (limit = 100, filter = {}) =>
-        get(`${paths.deadLetters}?${queryOf({ limit, ...sinceOf(filter) })}`),
-      get: (id) => get(pathWith(paths.deadLetter, { id })),
-      replay: (id, options = {}) => post(pathWith(paths.replay, { id }), options),
-      replayAll: (options) => post(paths.replayAll, options),
-      purge: (options) => post(paths.purge, options),
+      list: (limit = 100, filter = {}) => ask(routes.deadLetters, { query: { limit, ...sinceOf(filter) } }),
+      get: (id) => ask(routes.deadLetter, { params: { id } }),
+      replay: (id, body = {}) => ask(routes.replay, { params: { id }, body }),
+      replayAll: (body) => ask(routes.replayAll, { body }),
+      purge: (body) => ask(routes.purge, { body }),
     },
-    breakers: { list: () => get(paths.breakers) },
+    breakers: { list: () => ask(routes.breakers) },
     alerts: {
-      list: () => get(paths.alerts),
-      silence: async (rule, silence) => void (await post(pathWith(paths.silence, { rule }), silence)),
-      test: (rule) => post(pathWith(paths.testAlert, { rule })),
+      list: () => ask(routes.alerts),
+      silence: async (rule, body) => void (await ask(routes.silence, { params: { rule }, body })),
+      test: (rule) => ask(routes.testAlert, { params: { rule } }),
     },
     usage: {
-      summary: (options) => get(`${paths.usage}?${queryOf(options)}`),
+      summary: (options) => ask(routes.usage, { query: timesOf(options) }),
       async *export(options) {
-        const { body } = await askGateway(gateway, `${paths.usageExport}?${queryOf(options)}`)
+        const { body } = await askGateway(gateway, pathOf(routes.usageExport, { query: timesOf(options) }))
         if (body) yield* whole(body.pipeThrough(new TextDecoderStream()), gateway)
       },
     },
-    limits: { show: () => get(paths.limits), rebuild: () => post(paths.rebuildLimits) },
+    limits: { show: () => ask(routes.limits), rebuild: () => ask(routes.rebuildLimits) },
   }
 }
 
@@ -59,20 +57,14 @@ async function* whole(parts: AsyncIterable<string>, gateway: string): AsyncGener
   }
 }
 
-function sinceOf<T extends { sinceMs?: number }>({ sinceMs, ...rest }: T) {
-  return { ...rest, ...(sinceMs === undefined ? {} : { since: sinceMs }) }
+function sinceOf<T extends { readonly sinceMs?: number }>({ sinceMs, ...rest }: T) {
+  return { ...rest, since: sinceMs }
 }
 
-type Query = Readonly<Record<string, string | number>>
-
-function queryOf({
+function timesOf<T extends { readonly fromMs?: number; readonly toMs?: number }>({
   fromMs,
   toMs,
   ...rest
-}: Partial<SummaryOptions & ExportOptions> | Query): URLSearchParams {
-  const query = new URLSearchParams()
-  for (const [name, value] of Object.entries(rest)) query.set(name, String(value))
-  if (fromMs !== undefined) query.set('from', String(fromMs))
-  if (toMs !== undefined) query.set('to', String(toMs))
-  return query
+}: T) {
+  return { ...rest, from: fromMs, to: toMs }
 }

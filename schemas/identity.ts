@@ -7,9 +7,9 @@
 import type { EventMap, EventType } from './generated/events.ts'
 import { MAX_TASK_ID_CHARS, taskIdPattern } from './task-id.ts'
 
-const MAX_NAME_CHARS = 200
+export const MAX_NAME_CHARS = 200
 /** Longest remark of a person: the comment of a feedback, the reason of a cancel. */
-const MAX_REMARK_CHARS = 10_000
+export const MAX_REMARK_CHARS = 10_000
 const MAX_SHOWN_CHARS = 60
 
 /** C0 (with the zero character), DEL, C1, lone surrogates, and the two line ends of Unicode. */

@@ -3,7 +3,7 @@ import type { BulkAnswer, BulkOptions, DeadLetterView } from '../../operator/dir
 import type { LetterFilter } from '../../operator/direct/letters.ts'
 import type { ReplayOptions } from '../../operator/direct/replay.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
-import { sinceOf } from '../../runtime/ledger/task-query.ts'
+import { sinceOf } from '../../runtime/ledger/times.ts'
 import { wholeNumber } from '../arguments.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
 import { usingOperator } from '../../operator/connect.ts'

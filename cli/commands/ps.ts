@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander'
 import type { TaskView } from '../../operator/direct/tasks.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import { taskQuery } from '../../runtime/ledger/task-query.ts'
-import { taskStates } from '../../runtime/ledger/tasks.ts'
+import { queryFrom } from '../../api/schemas/task-query.ts'
+import { taskStates } from '../../runtime/ledger/choices.ts'
 import { paint, print, printJson, say } from '../output.ts'
 import { printTable, type Column } from '../table.ts'
 import { doing, pauseLines, statusColours } from '../task-state.ts'
@@ -26,7 +26,7 @@ export function definePs(command: Command): void {
 type Options = { all?: boolean; json?: boolean } & Record<string, unknown>
 
 async function ps({ all, json, ...filters }: Options): Promise<void> {
-  const query = taskQuery(filters)
+  const query = queryFrom(filters)
   const wanted = all || query.status !== undefined ? query : { ...query, status: 'open' as const }
   await usingOperator(async ({ tasks, pauses }) => {
     const page = await tasks.list(wanted)

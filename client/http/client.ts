@@ -3,6 +3,9 @@
 // Streams and waits go on by themselves when the connection breaks: behind what was read, if the gateway gave
 // positions (updates, and results without a group).
 import { setTimeout as sleep } from 'node:timers/promises'
+import { initOf, pathOf, type Asked } from '../../api/request.ts'
+import type { AnswerOf, Route } from '../../api/route.ts'
+import { tasks as routes } from '../../api/tasks.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { runBatch } from '../batch.ts'
 import { formatPositions, parsePositions, POSITIONS_HEADER, type Positions } from '../positions.ts'
@@ -23,10 +26,10 @@ import { itemsOf, openLines } from './lines.ts'
 import { Reconnect, type ReconnectOptions } from './reconnect.ts'
 import { askJson, withoutSlash } from './requests.ts'
 
-/** Throws TASK_INVALID if no task can have this id. */
-function pathOf(taskId: string): string {
+/** Parameters of a route below a task. Throws TASK_INVALID if no task can have this id. */
+function paramsOf(taskId: string): { id: string } {
   assertTaskId(taskId)
-  return `/v1/tasks/${encodeURIComponent(taskId)}`
+  return { id: taskId }
 }
 
 /** How long one request waits for a result before the next one is sent. */
@@ -55,11 +58,11 @@ export class HttpClient implements Client {
   }
 
   submit(task: TaskInput): Promise<{ taskId: string }> {
-    return this.#post('/v1/tasks', task)
+    return this.#send(routes.submit, { body: task }) as Promise<{ taskId: string }>
   }
 
   async find(taskId: string): Promise<TaskResult | null> {
-    return this.#repeat(`${pathOf(taskId)}/result`).catch((error: unknown) => {
+    return this.#repeat(taskId, {}).catch((error: unknown) => {
       if (error instanceof FlotillaError && error.code === 'TASK_UNKNOWN') return null
       throw error
     })
@@ -70,7 +73,7 @@ export class HttpClient implements Client {
     const reconnect = new Reconnect(this.#options, this.#hasAnswered)
     for (;;) {
       const seconds = Math.min(WAIT_SECONDS, Math.max(0, (until - Date.now()) / 1_000))
-      const result = await this.#repeat(`${pathOf(taskId)}/result?wait=${seconds}`, until).then(
+      const result = await this.#repeat(taskId, { wait: seconds }, until).then(
         (found) => {
           reconnect.connected()
           return found
@@ -91,29 +94,34 @@ export class HttpClient implements Client {
    * again.
    */
   results({ group, from = 'latest' }: ResultsOptions = {}): AsyncIterable<TaskResult> & AsyncDisposable {
-    const query = new URLSearchParams(group === undefined ? { from } : { from, group })
-    return this.#follow<TaskResult>('/v1/results', query, () => false)
+    return this.#follow<TaskResult>(
+      (after) => pathOf(routes.results, { query: { from, group, after } }),
+      () => false,
+    )
   }
 
   watch(taskId: string, { early = false }: { early?: boolean } = {}): AsyncIterable<TaskUpdate> {
-    const query = new URLSearchParams(early ? { early: 'true' } : {})
-    return this.#follow<TaskUpdate>(`${pathOf(taskId)}/updates`, query, ({ kind }) => kind === 'result')
+    const params = paramsOf(taskId)
+    const path = (after: string | undefined) =>
+      pathOf(routes.updates, { params, query: { early: early || undefined, after } })
+    return this.#follow<TaskUpdate>(path, ({ kind }) => kind === 'result')
   }
 
   async cancel(taskId: string, reason?: string): Promise<void> {
-    await this.#post(`${pathOf(taskId)}/cancel`, { reason: reason ?? null })
+    const body = reason === undefined ? {} : { reason }
+    await this.#send(routes.cancel, { params: paramsOf(taskId), body })
   }
 
-  async approve({ taskId, callId, ...decision }: ApprovalInput): Promise<void> {
-    await this.#post(`${pathOf(taskId)}/approvals/${encodeURIComponent(callId)}`, decision)
+  async approve({ taskId, callId, ...body }: ApprovalInput): Promise<void> {
+    await this.#send(routes.approve, { params: { ...paramsOf(taskId), callId }, body })
   }
 
-  async feedback({ taskId, ...feedback }: Feedback): Promise<void> {
-    await this.#post(`${pathOf(taskId)}/feedback`, feedback)
+  async feedback({ taskId, ...body }: Feedback): Promise<void> {
+    await this.#send(routes.feedback, { params: paramsOf(taskId), body })
   }
 
-  async scoreQuality({ taskId, ...score }: QualityScore): Promise<void> {
-    await this.#post(`${pathOf(taskId)}/quality`, score)
+  async scoreQuality({ taskId, ...body }: QualityScore): Promise<void> {
+    await this.#send(routes.quality, { params: paramsOf(taskId), body })
   }
 
   batch(tasks: Iterable<TaskInput>, options: BatchOptions = {}): AsyncIterable<TaskResult> {
@@ -124,12 +132,17 @@ export class HttpClient implements Client {
     this.#stopped.abort()
   }
 
-  async #post<T>(path: string, body: unknown): Promise<T> {
-    return (await this.#ask<T>(path, { method: 'POST', body: JSON.stringify(body) })) as T
+  async #send<R extends Route>(route: R, asked: Asked<R>): Promise<AnswerOf<R>> {
+    return (await this.#ask<AnswerOf<R>>(pathOf(route, asked), initOf(route, asked))) as AnswerOf<R>
   }
 
   /** Repeats while the gateway only asks for a retry, because it is full or still searching. */
-  async #repeat(path: string, untilMs = Number.POSITIVE_INFINITY): Promise<TaskResult | null> {
+  async #repeat(
+    taskId: string,
+    query: { wait?: number },
+    untilMs = Number.POSITIVE_INFINITY,
+  ): Promise<TaskResult | null> {
+    const path = pathOf(routes.result, { params: paramsOf(taskId), query })
     for (;;) {
       try {
         return await this.#ask<TaskResult>(path)
@@ -154,12 +167,11 @@ export class HttpClient implements Client {
 
   /** Leaving the loop ends the request. */
   #follow<T extends object>(
-    path: string,
-    query: URLSearchParams,
+    path: PathAfter,
     isLast: (item: T) => boolean,
   ): AsyncIterable<T> & AsyncDisposable {
     const stop = new AbortController()
-    const generator = this.#items<T>(path, query, isLast, stop)
+    const generator = this.#items<T>(path, isLast, stop)
     return {
       [Symbol.asyncIterator]: () => generator,
       [Symbol.asyncDispose]: async () => stop.abort(),
@@ -167,8 +179,7 @@ export class HttpClient implements Client {
   }
 
   async *#items<T extends object>(
-    path: string,
-    query: URLSearchParams,
+    path: PathAfter,
     isLast: (item: T) => boolean,
     stop: AbortController,
   ): AsyncGenerator<T> {
@@ -178,7 +189,7 @@ export class HttpClient implements Client {
     try {
       while (!signal.aborted)
         try {
-          for await (const item of this.#connection<T>(path, query, { positions, reconnect, signal })) {
+          for await (const item of this.#connection<T>(path, { positions, reconnect, signal })) {
             yield item
             if (isLast(item)) return
           }
@@ -198,14 +209,12 @@ export class HttpClient implements Client {
 
   /** The items of one connection, from `positions` on, which it moves. */
   async *#connection<T extends object>(
-    path: string,
-    query: URLSearchParams,
+    path: PathAfter,
     { positions, reconnect, signal }: Connection,
   ): AsyncGenerator<T> {
     const { quietMs = QUIET_MS } = this.#options
-    const search = new URLSearchParams(query)
-    if (positions.size > 0) search.set('after', formatPositions(positions))
-    const response = await openLines(this.#url, `${path}?${search}`, { signal, quietMs })
+    const after = positions.size > 0 ? formatPositions(positions) : undefined
+    const response = await openLines(this.#url, path(after), { signal, quietMs })
     reconnect.connected()
     const begun = parsePositions(String(response.headers[POSITIONS_HEADER] ?? ''))
     if (positions.size === 0) move(positions, begun)
@@ -216,6 +225,9 @@ export class HttpClient implements Client {
     }
   }
 }
+
+/** The path of a stream that begins behind these positions. */
+type PathAfter = (after: string | undefined) => string
 
 interface Connection {
   readonly positions: Map<number, number>

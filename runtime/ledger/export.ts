@@ -1,9 +1,7 @@
 // The ledgers, row by row, as CSV or as lines of JSON. The only importer of csv-stringify.
 import { stringify } from 'csv-stringify/sync'
 import type { Sql } from '../store/sql.ts'
-
-export const exportTables = ['calls', 'tasks'] as const
-export const exportFormats = ['csv', 'json'] as const
+import type { exportFormats, exportTables } from './choices.ts'
 
 export interface ExportOptions {
   /** `calls`: every model, tool and code call. `tasks`: every result, with its feedback. */

@@ -1,8 +1,10 @@
 // Queries of the ledgers: on the database itself (here), or through a gateway (operator/http.ts).
 import { FlotillaError } from '../errors.ts'
 import type { Sql } from '../store/sql.ts'
-import { exportFormats, exportLedger, exportTables, type ExportOptions } from './export.ts'
-import { summarise, summaryBy, type SummaryLine, type SummaryOptions } from './summary.ts'
+import { exportFormats, exportTables, summaryBy } from './choices.ts'
+import { exportLedger, type ExportOptions } from './export.ts'
+import { summarise, type SummaryLine, type SummaryOptions } from './summary.ts'
+import { timeOf } from './times.ts'
 
 export interface LedgerReader {
   summary(options: SummaryOptions): Promise<SummaryLine[]>
@@ -46,14 +48,6 @@ function timesOf({ from, to }: Given): { fromMs?: number; toMs?: number } {
     ...(from === undefined ? {} : { fromMs: timeOf('from', from) }),
     ...(to === undefined ? {} : { toMs: timeOf('to', to) }),
   }
-}
-
-/** A day means its beginning in UTC. */
-export function timeOf(name: string, value: string): number {
-  const atMs = /^\d{13}$/.test(value) ? Number(value) : Date.parse(value)
-  if (Number.isNaN(atMs))
-    throw invalid(`${name} must be a day (2026-11-01) or a time (2026-11-01T08:00Z), not "${value}"`)
-  return atMs
 }
 
 const invalid = (message: string): FlotillaError => new FlotillaError('REQUEST_INVALID', message)

@@ -1,8 +1,8 @@
 // Summarises tasks and costs of the fleet (R6), from the ledgers. Works on SQLite and PostgreSQL alike.
 import { sql as raw, type Expression, type RawBuilder } from 'kysely'
 import type { Sql } from '../store/sql.ts'
+import type { summaryBy } from './choices.ts'
 
-export const summaryBy = ['total', 'user', 'agent', 'model', 'tool', 'day'] as const
 export type SummaryBy = (typeof summaryBy)[number]
 
 export interface SummaryLine {

@@ -2,18 +2,8 @@
 import { sql as raw } from 'kysely'
 import { FlotillaError } from '../errors.ts'
 import type { Sql, Tables } from '../store/sql.ts'
+import type { taskStates } from './choices.ts'
 
-/** States of a task; only the log says which of the first three an open one is in (operator/direct/progress.ts). */
-export const taskStates = [
-  'queued',
-  'running',
-  'waiting',
-  'succeeded',
-  'failed',
-  'rejected',
-  'cancelled',
-  'timed_out',
-] as const
 export type TaskState = (typeof taskStates)[number]
 export const openStates: readonly string[] = ['queued', 'running', 'waiting']
 
@@ -52,7 +42,6 @@ export interface TaskRows {
   readonly next: string | null
 }
 
-export const MAX_TASKS = 1_000
 const DEFAULT_TASKS = 100
 
 interface Place {

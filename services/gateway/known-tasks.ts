@@ -48,7 +48,7 @@ export class KnownTasks {
 export function refuseUnknown(app: FastifyInstance, known: KnownTasks): void {
   app.addHook('preHandler', async ({ routeOptions, params, query }) => {
     const { url = '' } = routeOptions
-    if ((query as { early?: unknown }).early === 'true') return
+    if ((query as { early?: unknown }).early === true) return
     if (url.startsWith('/v1/tasks/:id/') && url !== '/v1/tasks/:id/result')
       await known.assert((params as { id: string }).id)
   })

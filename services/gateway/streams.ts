@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { tasks as routes } from '../../api/routes.ts'
 import type { LogClient } from '../../client/log/client.ts'
 import type { HttpSettings } from '../../runtime/config/environment.ts'
 import {
@@ -11,12 +12,12 @@ import {
 import { FlotillaError } from '../../runtime/errors.ts'
 import { needsJson } from '../../runtime/host/http/guard.ts'
 import { OpenStreams } from '../../runtime/host/open-streams.ts'
+import { serve, type RequestOf } from './routes/serve.ts'
 import { sendLines, type LineOptions } from './ndjson.ts'
 
 /** A HEAD request gets no stream. */
 const noHead = { exposeHeadRoute: false }
 
-type Query = { group?: string; from?: string; after?: string }
 type Begin = () => Promise<AsyncIterableIterator<unknown>>
 
 /**
@@ -27,7 +28,7 @@ export function streamRoutes(app: FastifyInstance, client: LogClient, settings: 
   const { heartbeatMs, silentMs, maxStreams, maxStreamsPerClient } = settings
   const open = new OpenStreams({ total: maxStreams, perClient: maxStreamsPerClient })
   const stream = async (
-    request: FastifyRequest,
+    request: Pick<FastifyRequest, 'ip'>,
     reply: FastifyReply,
     begin: Begin,
     more: Pick<LineOptions, 'silentMs' | 'lineOf'>,
@@ -45,23 +46,19 @@ export function streamRoutes(app: FastifyInstance, client: LogClient, settings: 
     return reply
   }
 
-  app.get<{ Params: { id: string }; Querystring: Query }>(
-    '/v1/tasks/:id/updates',
-    noHead,
-    (request, reply) => {
-      const { id } = request.params
-      const begin: Begin = async () => {
-        const after = positionsOf(request.query.after)
-        reply.header(POSITIONS_HEADER, formatPositions(after ?? (await client.updatePositions(id))))
-        return client.positionedUpdates(id, after)
-      }
-      return stream(request, reply, begin, { silentMs, lineOf: withPosition })
-    },
-  )
+  const updates = (request: RequestOf<typeof routes.updates>, reply: FastifyReply): Promise<FastifyReply> => {
+    const { id } = request.params
+    const begin: Begin = async () => {
+      const after = positionsOf(request.query.after)
+      reply.header(POSITIONS_HEADER, formatPositions(after ?? (await client.updatePositions(id))))
+      return client.positionedUpdates(id, after)
+    }
+    return stream(request, reply, begin, { silentMs, lineOf: withPosition })
+  }
+  serve(app, routes.updates, updates, noHead)
 
-  app.get<{ Querystring: Query }>('/v1/results', noHead, (request, reply) => {
-    const { group, from } = request.query
-    const start = startOf(from)
+  const results = (request: RequestOf<typeof routes.results>, reply: FastifyReply): Promise<FastifyReply> => {
+    const { group, from: start } = request.query
     const after = positionsOf(request.query.after)
     // It moves the group's positions, so no page of another site may request it by accident.
     if (group !== undefined) needsJson(request.headers)
@@ -73,7 +70,8 @@ export function streamRoutes(app: FastifyInstance, client: LogClient, settings: 
       return client.positionedResults({ from: start })
     }
     return stream(request, reply, begin, { lineOf: withPosition })
-  })
+  }
+  serve(app, routes.results, results, noHead)
 }
 
 function withPosition(given: unknown): unknown {
@@ -89,10 +87,4 @@ function positionsOf(after: string | undefined): Positions | undefined {
       'after must be positions such as 0:12,1:7, as a stream gave them',
     )
   return positions
-}
-
-function startOf(from: string | undefined): 'earliest' | 'latest' {
-  if (from === undefined || from === 'latest') return 'latest'
-  if (from === 'earliest') return from
-  throw new FlotillaError('REQUEST_INVALID', 'from must be earliest or latest')
 }

@@ -30,8 +30,11 @@ const messages: Readonly<Record<number, string>> = {
 
 function statusOf(error: HttpError): number {
   if (!(error instanceof FlotillaError)) return error.statusCode ?? 500
-  return statuses[error.code] ?? (error.retryable ? 503 : 500)
+  return statusOfCode(error.code)
 }
+
+export const statusOfCode = (code: ErrorCode): number =>
+  statuses[code] ?? (errorTable[code].retryable ? 503 : 500)
 
 export interface ErrorBody {
   readonly code: ErrorCode

@@ -1,0 +1,71 @@
+// Checks what comes from outside by a schema of the API. A message names the field, says what it must be and
+// shows what it is; a field that is not known is refused, because it may be a misspelt one.
+import type { z } from 'zod'
+import { FlotillaError, type ErrorCode } from '../runtime/errors.ts'
+
+export interface CheckOptions {
+  /** What a field is called: `field`, `parameter`, `filter`. Default field. */
+  readonly word?: string
+  /** Code for a required field that is missing or wrong. Default REQUEST_INVALID. */
+  readonly invalid?: ErrorCode
+}
+
+const SHOWN_CHARS = 100
+
+/** The checked value. Throws REQUEST_INVALID, or `invalid`, with every mistake. */
+export function checked<S extends z.ZodObject>(
+  schema: S,
+  value: unknown,
+  options: CheckOptions = {},
+): z.output<S> {
+  const { word = 'field', invalid = 'REQUEST_INVALID' } = options
+  const found = schema.safeParse(value, { reportInput: true, error: wording })
+  if (found.success) return found.data
+  const { issues } = found.error
+  const isOfRequired = issues.some(({ path: [name] }) => name !== undefined && isRequired(schema, name))
+  const message = issues.map((issue) => mistake(issue, schema, word)).join('; ')
+  throw new FlotillaError(isOfRequired ? invalid : 'REQUEST_INVALID', message)
+}
+
+const isRequired = (schema: z.ZodObject, name: PropertyKey): boolean => {
+  const field = Object.entries(schema.shape).find(([known]) => known === name)?.[1]
+  return field !== undefined && field._zod.optin === undefined
+}
+
+function mistake(issue: z.core.$ZodIssue, schema: z.ZodObject, word: string): string {
+  if (issue.code === 'unrecognized_keys') {
+    const known = Object.keys(schema.shape).join(', ')
+    return `no ${word} ${issue.keys.map((key) => key.slice(0, SHOWN_CHARS)).join(', ')}; ${known === '' ? `this takes no ${word}` : `there are: ${known}`}`
+  }
+  const name = issue.path.join('.')
+  if (issue.input === undefined) return `${name} is missing: it ${issue.message}`
+  return `${name} ${issue.message}, not ${shown(issue.input)}`
+}
+
+const shown = (value: unknown): string => (JSON.stringify(value) ?? 'missing').slice(0, SHOWN_CHARS)
+
+const kinds: Readonly<Record<string, string>> = {
+  string: 'must be a text',
+  number: 'must be a number',
+  int: 'must be a whole number',
+  boolean: 'must be true or false',
+  array: 'must be a list',
+  object: 'must be an object',
+}
+
+/** For schemas without a message of their own. */
+function wording(issue: z.core.$ZodRawIssue): string {
+  if (issue.code === 'invalid_type') return kinds[issue.expected] ?? `must be ${issue.expected}`
+  if (issue.code === 'invalid_value') return `must be ${oneOf(issue.values.map(String))}`
+  if (issue.code === 'too_small') return `must ${bound('at least', issue.origin, issue.minimum)}`
+  if (issue.code === 'too_big') return `must ${bound('at most', issue.origin, issue.maximum)}`
+  return 'is not allowed'
+}
+
+const oneOf = (values: readonly string[]): string =>
+  values.length < 3 ? values.join(' or ') : `one of ${values.join(', ')}`
+
+function bound(what: string, origin: string, limit: number | bigint): string {
+  if (origin === 'string') return `have ${what} ${limit} characters`
+  return origin === 'array' ? `have ${what} ${limit} entries` : `be ${what} ${limit}`
+}

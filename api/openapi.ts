@@ -1,0 +1,231 @@
+// The HTTP API as an OpenAPI 3.1 document, made of the route table.
+import { z } from 'zod'
+import { errorTable, type ErrorCode } from '../runtime/errors.ts'
+import { statusOfCode } from '../runtime/host/http/errors.ts'
+import { tags, type Answer, type Route } from './route.ts'
+import { allRoutes } from './routes.ts'
+import { errorAnswer } from './schemas/errors.ts'
+
+/** Of the API, whose paths begin with its first number. */
+const VERSION = '1.0.0'
+
+export type JsonObject = { [name: string]: unknown }
+
+export interface OpenApi {
+  readonly openapi: '3.1.0'
+  readonly info: JsonObject
+  readonly tags: readonly { name: string; description: string }[]
+  readonly security: readonly JsonObject[]
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+  readonly components: { readonly schemas: Record<string, JsonObject>; readonly securitySchemes: JsonObject }
+}
+
+export interface Operation {
+  readonly operationId: string
+  readonly tags: readonly string[]
+  readonly summary: string
+  readonly description?: string
+  readonly parameters: readonly JsonObject[]
+  readonly requestBody?: JsonObject
+  readonly responses: Readonly<Record<string, JsonObject>>
+}
+
+/** Errors that any route may answer with: what the server refuses before a route sees it, and bugs. */
+const everywhere: readonly ErrorCode[] = [
+  'REQUEST_INVALID',
+  'HOST_REFUSED',
+  'ORIGIN_REFUSED',
+  'INTERNAL',
+  'LOG_UNAVAILABLE',
+]
+
+/** Statuses that the server itself answers with. */
+const refusals: Readonly<Record<string, string>> = {
+  413: 'The body is too long.',
+  414: 'A part of the path is too long.',
+  415: 'A request that changes something must be JSON.',
+  429: 'A limit was reached: Retry-After says when to ask again.',
+  431: 'The request has too many headers.',
+  503: 'Not now: Retry-After says when to ask again.',
+}
+
+export function openApi(routes: readonly Route[] = allRoutes): OpenApi {
+  const schemas: Record<string, JsonObject> = {}
+  const builder = new Builder(schemas)
+  const paths: Record<string, Record<string, Operation>> = {}
+  for (const route of routes) {
+    const path = route.path.replaceAll(/:(\w+)/g, '{$1}')
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: builder.operation(route) }
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Flotilla',
+      version: VERSION,
+      description: 'The HTTP API of a fleet of LLM agents. Errors: docs/errors.md.',
+    },
+    tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
+    security: [{}, { bearer: [] }],
+    paths,
+    components: {
+      schemas: Object.fromEntries(Object.entries(schemas).toSorted(([a], [b]) => (a < b ? -1 : 1))),
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'An API key of the fleet, or a token of its OpenID provider. Not needed if the API is open.',
+        },
+      },
+    },
+  }
+}
+
+class Builder {
+  readonly #schemas: Record<string, JsonObject>
+
+  constructor(schemas: Record<string, JsonObject>) {
+    this.#schemas = schemas
+  }
+
+  operation(route: Route): Operation {
+    const { method, path, tag, summary, description, body } = route
+    return {
+      operationId: operationId(method, path),
+      tags: [tag],
+      summary,
+      ...(description === undefined ? {} : { description }),
+      parameters: this.#parameters(route),
+      ...(body === undefined ? {} : { requestBody: this.#body(route, body) }),
+      responses: this.#responses(route),
+    }
+  }
+
+  #parameters({ params, query, headers = {} }: Route): JsonObject[] {
+    const of = (place: 'path' | 'query', schema: z.ZodObject | undefined) =>
+      Object.entries(schema?.shape ?? {}).map(([name, field]) => {
+        const { description, examples: _, ...rest } = this.#schema(field)
+        const required = place === 'path'
+        return {
+          name,
+          in: place,
+          required,
+          ...(description === undefined ? {} : { description }),
+          schema: rest,
+        }
+      })
+    const inHeader = Object.entries(headers).map(([name, description]) => ({
+      name,
+      in: 'header',
+      required: false,
+      description,
+      schema: { type: 'string', pattern: '^[A-Za-z0-9._:-]{1,128}$' },
+    }))
+    return [...of('path', params), ...of('query', query), ...inHeader]
+  }
+
+  #body({ bodyExample, method }: Route, body: z.ZodObject): JsonObject {
+    const schema = nullable(this.#schema(body), this.#schemas)
+    const example = bodyExample === undefined ? {} : { example: bodyExample }
+    const required = body.shape !== undefined && !z.safeParse(body, {}).success
+    return {
+      required: required && method === 'POST',
+      content: { 'application/json': { schema, ...example } },
+    }
+  }
+
+  #responses({ answers, errors = [], body, params, path }: Route): Record<string, JsonObject> {
+    const found: Record<string, JsonObject> = {}
+    for (const [status, answer] of Object.entries(answers)) found[status] = this.#answer(answer)
+    const codes = [
+      ...new Set([...everywhere, ...errors, ...(body || params ? (['TASK_INVALID'] as const) : [])]),
+    ]
+    const byStatus = Map.groupBy(codes, (code) => String(statusOfCode(code)))
+    const plain = ['414', '429', '431', '503', ...(body ? ['413', '415'] : [])]
+    for (const status of new Set([...byStatus.keys(), ...plain])) {
+      if (path === '/ready' && status === '503') continue
+      const meanings = (byStatus.get(status) ?? []).map((code) => `${code}: ${errorTable[code].meaning}`)
+      const description = meanings.join(' ') || (refusals[status] ?? '')
+      const answer = this.#answer({ description, schema: errorAnswer })
+      const own = found[status]
+      found[status] = own === undefined ? answer : either(own, answer)
+    }
+    return found
+  }
+
+  #answer({ description, schema, type = 'application/json', example, headers }: Answer): JsonObject {
+    const shown = example === undefined ? {} : { example }
+    const sent = schema && type !== 'application/json' ? { type: 'string' } : schema && this.#schema(schema)
+    const named = Object.entries(headers ?? {}).map(([name, text]) => [
+      name,
+      { description: text, schema: { type: 'string' } },
+    ])
+    return {
+      description,
+      ...(named.length === 0 ? {} : { headers: Object.fromEntries(named) }),
+      ...(sent === undefined ? {} : { content: { [type]: { schema: sent, ...shown } } }),
+    }
+  }
+
+  /** Named schemas become components. */
+  #schema(schema: z.core.$ZodType): JsonObject {
+    const {
+      $schema: _,
+      $defs = {},
+      ...rest
+    } = z.toJSONSchema(schema, { io: 'input' }) as JsonObject & { $defs?: Record<string, JsonObject> }
+    for (const [name, part] of Object.entries($defs)) this.#schemas[name] = relocated(part)
+    const { id } = rest
+    if (typeof id !== 'string') return relocated(rest)
+    this.#schemas[id] = relocated(rest)
+    return { $ref: `#/components/schemas/${id}` }
+  }
+}
+
+/** References to components, and without what only this builder reads. */
+function relocated<T>(value: T): T {
+  const text = JSON.stringify(value, (name, part: unknown) =>
+    name === 'id' && typeof part === 'string' ? undefined : part,
+  )
+  return JSON.parse(text.replaceAll('"#/$defs/', '"#/components/schemas/')) as T
+}
+
+/** In a body, null is the same as an absent field. */
+function nullable(schema: JsonObject, named: Record<string, JsonObject>): JsonObject {
+  const reference = typeof schema['$ref'] === 'string' ? schema['$ref'].split('/').at(-1) : undefined
+  const shape = reference === undefined ? schema : (named[reference] ?? {})
+  const required = new Set((shape['required'] ?? []) as string[])
+  const properties = Object.entries((shape['properties'] ?? {}) as Record<string, JsonObject>).map(
+    ([name, field]) => {
+      const { description, ...rest } = field
+      const isAny = Object.keys(rest).length === 0
+      if (required.has(name) || isAny || 'anyOf' in rest) return [name, field]
+      return [
+        name,
+        { ...(description === undefined ? {} : { description }), anyOf: [rest, { type: 'null' }] },
+      ]
+    },
+  )
+  const result = { ...shape, properties: Object.fromEntries(properties) as JsonObject }
+  if (reference === undefined) return result
+  named[reference] = result
+  return schema
+}
+
+type Content = { content: { 'application/json': { schema: JsonObject } } }
+
+function either(a: JsonObject, b: JsonObject): JsonObject {
+  const schemaOf = (answer: JsonObject) => (answer as Content).content['application/json'].schema
+  const schema = { anyOf: [schemaOf(a), schemaOf(b)] }
+  return {
+    ...a,
+    description: `${String(a['description'])} Or: ${String(b['description'])}`,
+    content: { 'application/json': { schema } },
+  }
+}
+
+/** `getTasksIdResult`. */
+function operationId(method: string, path: string): string {
+  const words = path.replace('/v1', '').match(/\w+/g) ?? []
+  return method.toLowerCase() + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('')
+}

@@ -1,0 +1,199 @@
+// Tasks: as they are submitted, as lists show them, and their results.
+import { z } from 'zod'
+import { taskFields, type TaskField } from '../../schemas/task-fields.ts'
+import { taskIdPattern } from '../../schemas/task-id.ts'
+import { json, name, timeMs } from './values.ts'
+
+export const taskId = z
+  .string()
+  .meta({ description: 'Id of the task.', pattern: taskIdPattern.source, examples: ['invoice-2026-11-04'] })
+
+const MAX_WHOLE = 2 ** 31 - 1
+const names: readonly string[] = ['userId', 'agent', 'profile', 'model', 'sessionId', 'parent']
+
+/** A submission: the fields of TaskSubmitted. client/submission.ts checks it, over HTTP and Kafka alike. */
+export const taskInput = z
+  .strictObject({
+    ...Object.fromEntries(taskFields.map((field) => [field.name, fieldOf(field).exactOptional()])),
+    text: z.string().meta({ description: 'The work for the agent: 1 to 10,000 characters.' }),
+  })
+  .meta({ id: 'TaskInput' })
+
+function fieldOf({ name: field, kind, doc: description }: TaskField): z.ZodType {
+  if (field === 'taskId') return taskId.meta({ ...taskId.meta(), description })
+  if (names.includes(field)) return name(description)
+  if (kind === 'text') return z.string().meta({ description })
+  if (kind === 'number') return z.number().meta({ description })
+  if (kind === 'whole number')
+    return z.number().meta({ description, type: 'integer', minimum: -MAX_WHOLE, maximum: MAX_WHOLE })
+  if (kind === 'object') return z.record(z.string(), json).meta({ description })
+  return Array.isArray(kind)
+    ? z.enum(kind as [string, ...string[]]).meta({ description })
+    : json.meta({ description })
+}
+
+export const accepted = z.object({ taskId: z.string() }).meta({ id: 'Accepted' })
+
+const failure = z
+  .object({
+    code: z.string(),
+    severity: z.enum(['recoverable', 'degraded', 'critical']),
+    retryable: z.boolean().meta({ description: 'The same request may succeed later without a change.' }),
+    message: z.string(),
+    retryAfterMs: z.number().nullable(),
+  })
+  .meta({ id: 'Failure' })
+
+const usage = z
+  .object({
+    inputTokens: z.number(),
+    outputTokens: z.number(),
+    cost: z.number().meta({ description: 'US dollars.' }),
+    costIsGuess: z.boolean(),
+    modelCalls: z.number(),
+    toolCalls: z.number(),
+  })
+  .meta({ id: 'Usage' })
+
+const toolCall = z
+  .object({
+    callId: z.string(),
+    tool: z.string(),
+    arguments: json,
+    coerced: z
+      .array(z.string())
+      .exactOptional()
+      .meta({ description: 'Arguments that were read differently from what the model wrote.' }),
+    status: z.string(),
+    durationMs: z.number(),
+    cached: z.boolean(),
+    output: json.exactOptional(),
+    error: failure.nullable().exactOptional(),
+  })
+  .meta({ id: 'ToolCall' })
+
+const step = z
+  .object({
+    step: z.number(),
+    kind: z.enum(['code', 'tools', 'answer']),
+    model: z.string().nullable(),
+    text: z.string().nullable(),
+    code: z.string().nullable(),
+    toolCalls: z.array(toolCall),
+    observation: z.string().nullable().meta({ description: 'What the model was given afterwards.' }),
+    error: failure.nullable(),
+    startedAtMs: timeMs,
+    durationMs: z.number(),
+    usage: usage.nullable(),
+  })
+  .meta({ id: 'TaskStep' })
+
+const endings = ['succeeded', 'failed', 'rejected', 'cancelled', 'timed_out'] as const
+
+export const taskResult = z
+  .object({
+    taskId: z.string(),
+    status: z.enum(endings),
+    output: json.meta({
+      description: 'The answer; null unless it succeeded, or a limit kept its last text.',
+    }),
+    steps: z.array(step),
+    usage,
+    executionTime: z.number().meta({ description: 'Milliseconds from submission to completion.' }),
+    model: z.string().nullable(),
+    modelReason: z.string().nullable(),
+    error: failure.nullable(),
+    traceId: z.string().nullable(),
+    userId: z.string().nullable(),
+    agent: z.string().nullable(),
+    profile: z.string().nullable(),
+    sessionId: z.string().nullable(),
+    submittedAtMs: timeMs,
+    completedAtMs: timeMs,
+  })
+  .meta({ id: 'TaskResult' })
+
+export const progress = z
+  .object({
+    taskId: z.string(),
+    stage: z.string(),
+    kind: z.enum([
+      'queued',
+      'admitted',
+      'model_called',
+      'tool_started',
+      'tool_called',
+      'code_run',
+      'step_completed',
+      'retry_scheduled',
+      'model_changed',
+      'waiting',
+      'cancel_requested',
+      'completed',
+    ]),
+    step: z.number().nullable(),
+    atMs: timeMs,
+    detail: json.meta({ description: 'Its shape depends on `kind`: docs/events.md.' }),
+  })
+  .meta({ id: 'TaskProgressed' })
+
+const phases = [
+  'submitted',
+  'queued',
+  'model',
+  'work',
+  'retry',
+  'approval',
+  'limit',
+  'breaker',
+  'unknown',
+] as const
+export const openStates = ['queued', 'running', 'waiting'] as const
+
+const viewFields = {
+  taskId: z.string(),
+  status: z.enum([...openStates, ...endings]),
+  phase: z
+    .enum(phases)
+    .nullable()
+    .meta({ description: 'What an open task does or waits for; null once it has ended.' }),
+  sinceMs: timeMs,
+  detail: z.string().nullable().meta({ description: 'Detail of the phase: a tool, an error code, a model.' }),
+  step: z.number().nullable(),
+  agent: z.string().nullable(),
+  userId: z.string().nullable(),
+  model: z.string().nullable(),
+  profile: z.string().nullable(),
+  text: z.string().nullable().meta({ description: 'Beginning of what was asked.' }),
+  lane: z.number(),
+  submittedAtMs: timeMs,
+  completedAtMs: timeMs.nullable(),
+  modelCalls: z.number().nullable(),
+  steps: z.number().nullable().meta({ description: 'Steps so far, if known; all, once it has ended.' }),
+  inputTokens: z.number(),
+  outputTokens: z.number(),
+  cost: z.number().meta({ description: 'US dollars, so far.' }),
+  errorCode: z.string().nullable(),
+}
+
+export const taskView = z.object(viewFields).meta({ id: 'TaskView' })
+
+export const taskDetail = z
+  .object({
+    ...viewFields,
+    textHash: z.string().nullable(),
+    events: z
+      .array(progress)
+      .meta({ description: 'What happened to it, oldest first; empty once it has ended.' }),
+    eventsWhole: z
+      .boolean()
+      .meta({ description: 'False: earlier events are further back in the log than is read.' }),
+  })
+  .meta({ id: 'TaskDetail' })
+
+export const taskList = z
+  .object({
+    tasks: z.array(taskView),
+    next: z.string().nullable().meta({ description: '`after` of the next page; null on the last.' }),
+  })
+  .meta({ id: 'TaskList' })

@@ -1,0 +1,221 @@
+// Routes of tasks.
+import { z } from 'zod'
+import { route, type Route } from './route.ts'
+import { accepted, progress, taskDetail, taskId, taskInput, taskList, taskResult } from './schemas/tasks.ts'
+import { taskFilters } from './schemas/task-query.ts'
+import { clamped, flag, name, remark, share, text } from './schemas/values.ts'
+
+export const MAX_WAIT_SECONDS = 30
+
+const wait = clamped({ least: 0, most: MAX_WAIT_SECONDS }, 'Seconds to wait for the result.').exactOptional()
+const ofTask = z.object({ id: taskId })
+const acceptedAnswer = {
+  description: 'It is durable in the log.',
+  schema: accepted,
+  example: { taskId: 'a1' },
+}
+
+const update = z.union([
+  z.object({ kind: z.literal('progress'), event: progress, position: z.string().exactOptional() }),
+  z.object({ kind: z.literal('text'), taskId: z.string(), step: z.number(), text: z.string() }).loose(),
+  z.object({ kind: z.literal('result'), result: taskResult }),
+])
+
+const positions = text('Positions that a stream gave, such as 0:12,1:7: begins behind them.')
+  .meta({ pattern: String.raw`^(\d{1,6}:-?\d{1,15}(,\d{1,6}:-?\d{1,15})*)?$` })
+  .exactOptional()
+
+const resultExample = {
+  taskId: 'a1',
+  status: 'succeeded',
+  output: '42',
+  steps: [],
+  usage: { inputTokens: 412, outputTokens: 9, cost: 0.0012, costIsGuess: false, modelCalls: 1, toolCalls: 0 },
+  executionTime: 1840,
+  model: 'openai/gpt-5-mini',
+  modelReason: 'default',
+  error: null,
+  traceId: null,
+  userId: 'ann',
+  agent: 'default',
+  profile: null,
+  sessionId: null,
+  submittedAtMs: 1795000000000,
+  completedAtMs: 1795000001840,
+}
+
+export const tasks = {
+  submit: route({
+    method: 'POST',
+    path: '/v1/tasks',
+    tag: 'tasks',
+    summary: 'Submit a task',
+    description:
+      'The answer comes once the task is durable in the log. A task that the router refuses is not an HTTP error: its result says `rejected` and why.',
+    query: z.strictObject({ wait }),
+    headers: {
+      'idempotency-key':
+        'The id of the task, as `taskId` in the body: the same request sent again runs once. At most 128 letters, digits and . _ : -',
+    },
+    body: taskInput,
+    isBodyCheckedLater: true,
+    invalid: 'TASK_INVALID',
+    bodyExample: { text: 'What is 6 times 7?', userId: 'ann' },
+    answers: {
+      200: {
+        description: 'With `wait`: its result. Without: it was submitted before.',
+        schema: z.union([taskResult, accepted]),
+        example: resultExample,
+        headers: { location: 'Where the result is or will be.' },
+      },
+      202: { ...acceptedAnswer, headers: { location: 'Where the result will be.' } },
+      429: { description: 'With `wait`: a limit refused it.', schema: taskResult },
+    },
+    errors: ['TASK_INVALID', 'TASK_ID_REUSED', 'RECORD_TOO_LARGE'],
+  }),
+  list: route({
+    method: 'GET',
+    path: '/v1/tasks',
+    tag: 'tasks',
+    summary: 'List tasks, the latest submitted first',
+    description:
+      'Tasks that wait or run and tasks that have ended, as far back as the ledger keeps them. Pages neither lose nor repeat a task, whatever is submitted or ends between them. A page may be short of its limit, also empty, and still have a `next`.',
+    query: taskFilters,
+    answers: {
+      200: { description: 'A page of tasks.', schema: taskList, example: { tasks: [], next: null } },
+    },
+  }),
+  get: route({
+    method: 'GET',
+    path: '/v1/tasks/:id',
+    tag: 'tasks',
+    summary: 'One task: its state, steps and cost so far',
+    params: ofTask,
+    query: z.strictObject({}),
+    answers: { 200: { description: 'The task.', schema: taskDetail } },
+    errors: ['TASK_UNKNOWN', 'SEARCH_UNFINISHED'],
+  }),
+  result: route({
+    method: 'GET',
+    path: '/v1/tasks/:id/result',
+    tag: 'tasks',
+    summary: 'The result of a task',
+    params: ofTask,
+    query: z.strictObject({ wait }),
+    answers: {
+      200: { description: 'The result.', schema: taskResult, example: resultExample },
+      204: { description: 'There is none yet.' },
+    },
+    errors: ['TASK_INVALID', 'TASK_UNKNOWN', 'SEARCH_UNFINISHED', 'TOO_MANY_STREAMS'],
+  }),
+  updates: route({
+    method: 'GET',
+    path: '/v1/tasks/:id/updates',
+    tag: 'tasks',
+    summary: 'Follow a task',
+    description:
+      'A line of JSON for everything that happens to it from now on, the last with its result; empty lines as heartbeat.',
+    params: ofTask,
+    query: z.strictObject({
+      after: positions,
+      early: flag('Also of a task that is not submitted yet.').exactOptional(),
+    }),
+    answers: {
+      200: {
+        description: 'Lines of JSON.',
+        schema: update,
+        type: 'application/x-ndjson',
+        headers: { 'flotilla-positions': 'Positions at the beginning of the stream.' },
+      },
+    },
+    errors: ['TASK_INVALID', 'TASK_UNKNOWN', 'TOO_MANY_STREAMS'],
+  }),
+  results: route({
+    method: 'GET',
+    path: '/v1/results',
+    tag: 'tasks',
+    summary: 'Results as they come',
+    description:
+      'A line of JSON each. With a group, which resumes where it stopped, the request needs `content-type: application/json`.',
+    query: z.strictObject({
+      group: text("Readers' group: its members share the results.")
+        .meta({ pattern: '^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$' })
+        .exactOptional(),
+      from: z
+        .enum(['earliest', 'latest'])
+        .default('latest')
+        .meta({ description: 'Where a reader without a position begins.' }),
+      after: positions,
+    }),
+    answers: {
+      200: {
+        description: 'Lines of JSON.',
+        schema: taskResult.extend({ position: z.string().exactOptional() }),
+        type: 'application/x-ndjson',
+        headers: { 'flotilla-positions': 'Positions at the beginning of the stream.' },
+      },
+    },
+    errors: ['TOO_MANY_STREAMS'],
+  }),
+  cancel: route({
+    method: 'POST',
+    path: '/v1/tasks/:id/cancel',
+    tag: 'tasks',
+    summary: 'Cancel a task',
+    description: 'Its result says whether that took effect.',
+    params: ofTask,
+    body: z.strictObject({ reason: remark('Why, for the result.').exactOptional() }),
+    bodyExample: { reason: 'no longer needed' },
+    answers: { 202: acceptedAnswer },
+    errors: ['TASK_INVALID', 'TASK_UNKNOWN'],
+  }),
+  approve: route({
+    method: 'POST',
+    path: '/v1/tasks/:id/approvals/:callId',
+    tag: 'tasks',
+    summary: 'Approve or reject a tool call that waits for a person',
+    params: z.object({ id: taskId, callId: name('The call, as the `waiting` event names it.') }),
+    body: z.strictObject({
+      approved: z.boolean(),
+      reason: remark('Why; the model is told it.').exactOptional(),
+      decidedBy: name('Who decided.').exactOptional(),
+    }),
+    invalid: 'TASK_INVALID',
+    bodyExample: { approved: true, decidedBy: 'ann' },
+    answers: { 202: acceptedAnswer },
+    errors: ['TASK_INVALID', 'TASK_UNKNOWN'],
+  }),
+  feedback: route({
+    method: 'POST',
+    path: '/v1/tasks/:id/feedback',
+    tag: 'tasks',
+    summary: "Record a user's rating of a result",
+    description: 'The latest counts.',
+    params: ofTask,
+    body: z.strictObject({
+      satisfaction: share('0 (useless) to 1 (perfect).'),
+      comment: remark('In words.').exactOptional(),
+      userId: name('Whose rating it is.').exactOptional(),
+    }),
+    invalid: 'TASK_INVALID',
+    bodyExample: { satisfaction: 0.8, comment: 'fine' },
+    answers: { 202: acceptedAnswer },
+    errors: ['TASK_INVALID', 'TASK_UNKNOWN'],
+  }),
+  quality: route({
+    method: 'POST',
+    path: '/v1/tasks/:id/quality',
+    tag: 'tasks',
+    summary: "Record an evaluator's rating of a result",
+    description: 'The latest counts.',
+    params: ofTask,
+    body: z.strictObject({
+      quality: share('0 (useless) to 1 (perfect).'),
+      scorer: name('The evaluator: a person, a check, a model as judge.').exactOptional(),
+    }),
+    invalid: 'TASK_INVALID',
+    bodyExample: { quality: 0.5, scorer: 'judge' },
+    answers: { 202: acceptedAnswer },
+    errors: ['TASK_INVALID', 'TASK_UNKNOWN'],
+  }),
+} as const satisfies Record<string, Route>

@@ -1,0 +1,27 @@
+// The description of the HTTP API: for programs, for people, and in the answer to a path that does not exist.
+import type { FastifyInstance } from 'fastify'
+import { docsPage } from '../../../api/docs-page.ts'
+import { openApi } from '../../../api/openapi.ts'
+import { allRoutes, processRoutes } from '../../../api/routes.ts'
+import { routeName } from '../../../api/route.ts'
+import { serve } from './serve.ts'
+
+/** One line for a client that asked for a route that does not exist. */
+export const overview = `there are ${allRoutes.map(routeName).join(', ')}; GET /docs describes them`
+
+/** The page has no scripts, and loads nothing. */
+const policy =
+  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+export function descriptionRoutes(app: FastifyInstance): void {
+  const description = openApi()
+  const page = docsPage(description)
+  serve(app, processRoutes.openapi, () => description)
+  serve(app, processRoutes.docs, (_request, reply) =>
+    reply
+      .type('text/html; charset=utf-8')
+      .header('content-security-policy', policy)
+      .header('x-content-type-options', 'nosniff')
+      .send(page),
+  )
+}

@@ -1,0 +1,79 @@
+// Registers a described route: what comes in is checked by its schemas, and the handler gets it typed.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
+import { checked, type CheckOptions } from '../../../api/check.ts'
+import type { AnswerOf, BodyOf, ParamsOf, QueryOf, Route, Sent } from '../../../api/route.ts'
+import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
+
+export type RequestOf<R extends Route> = FastifyRequest<{
+  Params: ParamsOf<R>
+  Querystring: QueryOf<R>
+  Body: BodyOf<R>
+}>
+
+type Handler<R extends Route> = (
+  request: RequestOf<R>,
+  reply: FastifyReply,
+) => Sent<AnswerOf<R>> | FastifyReply | Promise<Sent<AnswerOf<R>> | FastifyReply>
+
+interface ServeOptions {
+  /** False: a HEAD request gets no answer, because the answer is a stream. */
+  readonly exposeHeadRoute?: boolean
+}
+
+export function serve<R extends Route>(
+  app: FastifyInstance,
+  route: R,
+  handler: Handler<R>,
+  options: ServeOptions = {},
+): void {
+  const { method, path: url, params, query, body } = route
+  app.route<{ Params: ParamsOf<R>; Querystring: QueryOf<R>; Body: BodyOf<R> }>({
+    method,
+    url,
+    ...options,
+    schema: {
+      ...(params === undefined ? {} : { params }),
+      ...(query === undefined ? {} : { querystring: query }),
+      ...(body === undefined ? {} : { body }),
+    },
+    validatorCompiler: ({ schema, httpPart }) => validator(route, schema as z.ZodObject, httpPart ?? ''),
+    handler: handler as never,
+  })
+}
+
+type Validator = (value: unknown) => { value: unknown } | { error: Error }
+
+function validator(route: Route, schema: z.ZodObject, part: string): Validator {
+  const check = checkOf(route, schema, part)
+  return (value) => {
+    try {
+      return { value: check(value) }
+    } catch (error) {
+      return { error: error instanceof Error ? error : new Error(messageOf(error)) }
+    }
+  }
+}
+
+function checkOf(route: Route, schema: z.ZodObject, part: string): (value: unknown) => unknown {
+  // The handler says of an id whether there is such a thing.
+  if (part === 'params') return (value) => value
+  if (part === 'querystring') return (value) => checked(schema, value, { word: 'parameter' })
+  const options: CheckOptions = route.invalid === undefined ? {} : { invalid: route.invalid }
+  if (route.isBodyCheckedLater === true) return fieldsOf
+  return (value) => checked(schema, withoutNulls(fieldsOf(value), schema), options)
+}
+
+/** The fields of a JSON object; none if there is no body. Throws TASK_INVALID for anything else. */
+function fieldsOf(body: unknown): Record<string, unknown> {
+  if (body === null || body === undefined) return {}
+  if (typeof body !== 'object' || Array.isArray(body))
+    throw new FlotillaError('TASK_INVALID', 'the body must be a JSON object')
+  return body as Record<string, unknown>
+}
+
+/** Null says the same as an absent field; that a field is not known, the schema says. */
+function withoutNulls(body: Record<string, unknown>, schema: z.ZodObject): Record<string, unknown> {
+  const isLeftOut = ([name, value]: [string, unknown]) => value === null && Object.hasOwn(schema.shape, name)
+  return Object.fromEntries(Object.entries(body).filter((entry) => !isLeftOut(entry)))
+}
