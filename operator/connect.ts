@@ -23,24 +23,32 @@ import { gatewayBehind, hasFleet, noFleet, openFleetLog } from './running-fleet.
  */
 export type Reached = 'gateway' | 'file' | 'servers'
 
+export interface UsingOptions {
+  /**
+   * `database`: also before the fleet has run. `new database`: it is created if there is none. Default `fleet`.
+   */
+  readonly needs?: 'fleet' | 'database' | 'new database'
+}
+
 /**
  * Runs `work` on the fleet that the environment names. Rejects with NO_FLEET if an embedded fleet never ran
  * here: looking creates no files.
  */
 export async function usingOperator<T>(
   work: (operator: Operator, reached: Reached) => Promise<T>,
+  { needs = 'fleet' }: UsingOptions = {},
 ): Promise<T> {
   const environment = readEnvironment(process.env)
-  const url = environment.raw['FLOTILLA_URL']
-  if (url) return work(httpOperator(url), 'gateway')
-  if (!hasFleet(environment)) throw noFleet(environment)
+  const { FLOTILLA_URL: url, FLOTILLA_API_KEY: apiKey } = environment.raw
+  if (url) return work(httpOperator(url, { apiKey }), 'gateway')
+  if (needs !== 'new database' && !hasFleet(environment)) throw noFleet(environment)
   const parts = new OwnParts(environment)
   try {
     // Opening the file shows whether another process holds it.
-    if (parts.isFile) await parts.log()
+    if (parts.isFile) await (needs === 'fleet' ? parts.log() : parts.sql())
   } catch (error) {
     await parts.close()
-    return work(httpOperator(gatewayBehind(error, environment)), 'gateway')
+    return work(httpOperator(gatewayBehind(error, environment), { apiKey }), 'gateway')
   }
   try {
     return await work(directOperator(parts), parts.isFile ? 'file' : 'servers')

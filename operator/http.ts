@@ -1,17 +1,25 @@
-import { askGateway, askJson, brokenOff } from '../client/http/requests.ts'
+import { askGateway, askJson, authorization, brokenOff } from '../client/http/requests.ts'
 import type { ExportOptions } from '../runtime/ledger/export.ts'
 import type { SummaryOptions } from '../runtime/ledger/summary.ts'
 import type { Operator } from './index.ts'
 import { operatorPaths as paths, pathWith } from './routes.ts'
 
+export interface HttpOperatorOptions {
+  /** A key of the fleet, or a token that it accepts. Needed unless its API is open. */
+  readonly apiKey?: string | undefined
+}
+
 /**
  * The operator through a gateway: an embedded fleet's file belongs to the process that runs it. Rejects with
  * the gateway's errors, and with GATEWAY_UNAVAILABLE.
  */
-export function httpOperator(gateway: string): Operator {
-  const get = async <T>(path: string): Promise<T> => (await askJson<T>(gateway, path)) as T
-  const post = async <T>(path: string, body: object = {}): Promise<T> =>
-    (await askJson<T>(gateway, path, { method: 'POST', body: JSON.stringify(body) })) as T
+export function httpOperator(gateway: string, { apiKey }: HttpOperatorOptions = {}): Operator {
+  const headers = authorization(apiKey)
+  const ask = async <T>(path: string, init: RequestInit = {}): Promise<T> =>
+    (await askJson<T>(gateway, path, { headers, ...init })) as T
+  const get = <T>(path: string): Promise<T> => ask<T>(path)
+  const post = <T>(path: string, body: object = {}): Promise<T> =>
+    ask<T>(path, { method: 'POST', body: JSON.stringify(body) })
   return {
     tasks: {
       list: (query = {}) => get(`${paths.tasks}?${queryOf(sinceOf(query))}`),
@@ -43,9 +51,14 @@ export function httpOperator(gateway: string): Operator {
     usage: {
       summary: (options) => get(`${paths.usage}?${queryOf(options)}`),
       async *export(options) {
-        const { body } = await askGateway(gateway, `${paths.usageExport}?${queryOf(options)}`)
+        const { body } = await askGateway(gateway, `${paths.usageExport}?${queryOf(options)}`, { headers })
         if (body) yield* whole(body.pipeThrough(new TextDecoderStream()), gateway)
       },
+    },
+    keys: {
+      create: (key) => post(paths.keys, key),
+      list: () => get(paths.keys),
+      revoke: (id) => ask(pathWith(paths.key, { id }), { method: 'DELETE' }),
     },
     limits: { show: () => get(paths.limits), rebuild: () => post(paths.rebuildLimits) },
   }

@@ -22,6 +22,8 @@ export const operatorPaths = {
   usageExport: '/v1/usage/export',
   limits: '/v1/limits',
   rebuildLimits: '/v1/limits/rebuild',
+  keys: '/v1/keys',
+  key: '/v1/keys/:id',
 } as const
 
 /** A path with its parameters filled in. */

@@ -3,6 +3,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { LogClient } from '../../../client/log/client.ts'
 import { directOperator, directTasks, openParts } from '../../../operator/direct/index.ts'
+import { DirectKeys } from '../../../operator/direct/keys.ts'
 import type { TaskInput, TaskResult } from '../../../client/types.ts'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
@@ -10,13 +11,17 @@ import type { RoutesContext } from '../../../runtime/service.ts'
 import { bodyOf, numberOf, present, queryNumber, textOf } from '../request-values.ts'
 import { KnownTasks, refuseUnknown } from '../known-tasks.ts'
 import { streamRoutes } from '../streams.ts'
+import { guardAccess } from '../access/access.ts'
+import { ownTasks } from '../access/own-tasks.ts'
+import { Owners } from '../access/owners.ts'
+import { keyRoutes } from './keys.ts'
 import { operatorRoutes } from './operator.ts'
 import { Waiters } from '../waiters.ts'
 
 const MAX_WAIT_SECONDS = 30
 const routes =
   'there are POST /v1/tasks?wait=SECONDS, GET /v1/tasks, /v1/tasks/:id, /v1/tasks/:id/result?wait=SECONDS, GET /v1/tasks/:id/updates, ' +
-  'POST /v1/tasks/:id/cancel, /feedback, /quality and /approvals/:callId, GET /v1/results, /v1/usage, /v1/limits, /v1/alerts, /v1/topics, /v1/breakers, /v1/dead-letters and ' +
+  'POST /v1/tasks/:id/cancel, /feedback, /quality and /approvals/:callId, GET /v1/results, /v1/usage, /v1/limits, /v1/alerts, /v1/topics, /v1/breakers, /v1/dead-letters, /v1/keys and ' +
   '/v1/fleet/agents, /tools, /models, /config, /lanes and /pauses'
 
 type Params = { id: string; callId: string }
@@ -27,7 +32,10 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const client = new LogClient({ log, codec, blobs, instruments, name: 'gateway', boundedSearch: true })
   const waiters = new Waiters(client)
   const parts = openParts(context)
-  const known = new KnownTasks(await directTasks(parts))
+  const tasks = await directTasks(parts)
+  const access = await guardAccess(app, context)
+  ownTasks(app, new Owners(tasks), context.fleet)
+  const known = new KnownTasks(tasks)
   refuseUnknown(app, known)
   app.addHook('onClose', () => client.close())
   app.setNotFoundHandler((request, reply) =>
@@ -79,6 +87,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   })
 
   operatorRoutes(app, directOperator(parts))
+  keyRoutes(app, new DirectKeys(context.sql), access)
 
   app.post<{ Params: Params }>('/v1/tasks/:id/feedback', async (request, reply) => {
     const { satisfaction, comment, userId } = bodyOf(request)

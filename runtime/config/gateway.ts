@@ -1,0 +1,48 @@
+// The settings of the gateway in flotilla.config.ts. Which scopes and roles there are, the gateway checks.
+import { z } from 'zod'
+import { isLoopback } from './transport.ts'
+
+/** Asymmetric only: with a symmetric one the provider's public key would do as the secret. */
+const algorithms = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+] as const
+
+export type JwtAlgorithm = (typeof algorithms)[number]
+
+const MAX_TOLERANCE_MS = 300_000
+const name = z.string().min(1)
+const names = z.array(name)
+
+/** Public keys that come in clear could be anyone's. */
+const url = z.string().refine((text) => {
+  const found = URL.parse(text)
+  return found?.protocol === 'https:' || (found?.protocol === 'http:' && isLoopback(found.hostname))
+}, 'must be a URL that begins with https:// (http:// only on this machine)')
+
+export const gatewaySchema = z.strictObject({
+  jwt: z
+    .strictObject({
+      issuer: url,
+      audience: z.union([name, names.min(1)], { error: 'must be a name or a list of names' }),
+      jwksUrl: url.optional(),
+      algorithms: z
+        .array(z.enum(algorithms, { error: `must be one of ${algorithms.join(', ')}` }))
+        .min(1)
+        .optional(),
+      clockToleranceMs: z.number().int().min(0).max(MAX_TOLERANCE_MS).optional(),
+      userClaim: name.optional(),
+      scopeClaims: names.optional(),
+      scopes: z.record(name, names).optional(),
+      everyToken: names.optional(),
+    })
+    .optional(),
+})
