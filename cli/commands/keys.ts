@@ -124,12 +124,18 @@ function showKeys(keys: readonly KeyView[]): void {
     key.name,
     key.userId ?? 'every user',
     stateOf(key, nowMs),
-    key.scopes.join(', '),
+    shownScopes(key),
     key.lastUsedAtMs === null ? 'never' : moment(key.lastUsedAtMs),
     key.agents?.join(', ') ?? 'all',
     moment(key.createdAtMs),
   ])
   printTable(columns, rows, (index) => (isOver(keys[index], nowMs) ? 'dim' : null))
+}
+
+/** The name of the role that they are, if they are one. */
+function shownScopes({ scopes }: KeyView): string {
+  const own = [...scopes].sort().join(', ')
+  return roleNames.find((name) => [...roles[name]].sort().join(', ') === own) ?? scopes.join(', ')
 }
 
 function stateOf({ revokedAtMs, expiresAtMs }: KeyView, nowMs: number): string {

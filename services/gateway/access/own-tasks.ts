@@ -3,7 +3,7 @@
 // 1. A user submits in its own name, and what it decides and sets bears its own name.
 // 2. A user's requests about tasks are about its own: those of others do not exist for it.
 // 3. Where the API is open nothing is replaced: what a request claims counts.
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { unknownTask } from '../../../operator/direct/tasks.ts'
 import { defaultAgentOf } from '../../../runtime/config/defaults.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
@@ -50,17 +50,31 @@ export function ownTasks(app: FastifyInstance, owners: Owners, fleet: Fleet): vo
     if (principal === anybody || (route !== SUBMIT && route !== RESULT)) return payload
     const { taskId, userId } = (payload ?? {}) as Asked
     if (typeof taskId !== 'string') return payload
-    const chosen = ((request.body ?? {}) as Asked).taskId
-    if (route === SUBMIT && taskId !== chosen && request.headers['idempotency-key'] === undefined)
-      owners.keep(taskId, principal.userId)
-    else if (route === SUBMIT && reply.statusCode === 200 && isRestricted(principal))
-      await assertOwn(principal, owners, taskId).catch(() => {
-        throw new FlotillaError('TASK_ID_REUSED', `task ${taskId} was submitted before`)
-      })
+    if (route === SUBMIT) await claimId(request, reply, owners, { taskId, userId })
     // The result says for sure whose it is.
-    if (userId !== undefined && !mayRead(principal, userId as string | null)) throw unknownTask(taskId)
+    else if (!mayRead(principal, (userId ?? null) as string | null)) throw unknownTask(taskId)
     return payload
   })
+}
+
+/**
+ * The id of a new task is the user's; one that another user chose before is not. Rejects with TASK_ID_REUSED.
+ */
+async function claimId(
+  request: FastifyRequest,
+  { statusCode }: FastifyReply,
+  owners: Owners,
+  { taskId, userId }: { taskId: string; userId?: unknown },
+): Promise<void> {
+  const principal = principalOf(request)
+  const isChosen =
+    ((request.body ?? {}) as Asked).taskId === taskId || request.headers['idempotency-key'] !== undefined
+  if (!isChosen) return owners.keep(taskId, principal.userId)
+  // 202: it may be new; whose it is, the log decides.
+  if (!isRestricted(principal) || (statusCode === 202 && userId === undefined)) return
+  const owner = userId === undefined ? await owners.of(taskId) : (userId as string | null)
+  if (!mayRead(principal, owner))
+    throw new FlotillaError('TASK_ID_REUSED', `task ${taskId} was submitted before`)
 }
 
 const routeOf = ({ method, routeOptions }: FastifyRequest): string =>
@@ -89,6 +103,6 @@ function listOwn(request: FastifyRequest, { name, userId }: Principal): void {
 }
 
 /** Rejects with TASK_UNKNOWN, as if there were no such task. */
-export async function assertOwn(principal: Principal, owners: Owners, taskId: string): Promise<void> {
+async function assertOwn(principal: Principal, owners: Owners, taskId: string): Promise<void> {
   if (isRestricted(principal) && !mayRead(principal, await owners.of(taskId))) throw unknownTask(taskId)
 }
