@@ -86,13 +86,14 @@ test('with FLOTILLA_ADMIN_KEY it starts closed; by a setting also without a key,
   writeFileSync(file, ADMIN)
   const [admin, closed, open] = await Promise.all([
     startServices([], { env: { ...env(), FLOTILLA_ADMIN_KEY_FILE: file } }),
-    startServices([], { env: { ...env(), FLOTILLA_API_ACCESS: 'closed' } }),
+    startServices([], { env: { ...env(), FLOTILLA_API_ACCESS: 'closed', LOG_LEVEL: 'warn' } }),
     startServices([], { env: { ...env(), FLOTILLA_API_ACCESS: 'open', LOG_LEVEL: 'warn' } }),
   ])
   await Promise.all([admin, closed, open].map((fleet) => fleet.ready()))
   assert.deepEqual(await statuses(admin.url, [null, `${ADMIN}x`, ADMIN]), [401, 401, 200])
   assert.deepEqual(await statuses(closed.url, [null]), [401])
   assert.deepEqual(await statuses(open.url, [null]), [200])
+  assert.match(closed.output(), /every request of the HTTP API is refused/)
   assert.match(open.output(), /the HTTP API is open to everyone who reaches 0\.0\.0\.0/)
   await Promise.all([admin, closed, open].map((fleet) => fleet.drain()))
 })

@@ -69,9 +69,12 @@ export class Access {
 
   async start(): Promise<void> {
     const { environment, sql, logger } = this.#parts
-    if (!this.#isClosed) this.#isClosed = await hasKeys(sql)
-    if (this.#isClosed) return
     const { host, http } = environment
+    const hasOther = this.#adminHash !== null || this.#tokens !== null
+    const isEmpty = !hasOther && !(await hasKeys(sql))
+    this.#isClosed ||= !isEmpty
+    if (this.#isClosed && isEmpty) logger.warn(noKeyYet(environment))
+    if (this.#isClosed) return
     if (!isLoopback(host) && http.access !== 'open') throw mustBeClosed(host)
     const who = isLoopback(host) ? 'every program on this machine' : `everyone who reaches ${host}`
     logger.warn(
@@ -188,6 +191,12 @@ const hashOf = (text: string): Buffer => createHash('sha256').update(text).diges
 
 function challenge(reply: FastifyReply, more?: string): void {
   reply.header('www-authenticate', `Bearer realm="flotilla"${more === undefined ? '' : `, ${more}`}`)
+}
+
+/** The data file of a running fleet is its own: no command can put the first key there. */
+function noKeyYet({ databaseUrl }: Environment): string {
+  const how = databaseUrl === null ? 'stop this process, then: ' : ''
+  return `every request of the HTTP API is refused, because there is no key yet (${how}flotilla keys create)`
 }
 
 function mustBeClosed(host: string): FlotillaError {
