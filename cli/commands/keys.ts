@@ -36,9 +36,19 @@ export function defineKeys(command: Command): void {
     .action(revoke)
 }
 
+const PER_LINE = 4
+
+/** In lines that fit the help, indented below a role's name. */
+function wrapped(scopes: readonly Scope[]): string {
+  const lines = scopes.flatMap((_, at) =>
+    at % PER_LINE === 0 ? [scopes.slice(at, at + PER_LINE).join(', ')] : [],
+  )
+  return lines.join(`,\n${' '.repeat(12)}`)
+}
+
 const help = `
 Roles:
-${roleNames.map((name) => `  ${name.padEnd(9)} ${roles[name].join(', ')}`).join('\n')}
+${roleNames.map((name) => `  ${name.padEnd(9)} ${wrapped(roles[name])}`).join('\n')}
 
 With the first key the HTTP API is closed: from then on every client needs one
 (FLOTILLA_API_KEY). Without a --role and --scope it is a user's key.`

@@ -3,7 +3,7 @@ import type { ZodType } from 'zod'
 import type { Json } from '../../schemas/json.ts'
 import type { Strategy, Tiers } from '../models/strategies.ts'
 import type { SandboxDefinition } from './executors.ts'
-import type { JwtAlgorithm } from './gateway.ts'
+import type { GatewayDefinition } from './gateway.ts'
 
 export type JsonSchema = { [key: string]: Json }
 
@@ -293,32 +293,6 @@ export interface Alerts {
 }
 
 export type NamedRule = Readonly<AlertRule> & { readonly name: string }
-
-/** Tokens of an OpenID provider that the HTTP API accepts beside its own keys. */
-export interface JwtDefinition {
-  /** As the tokens name it (`iss`), such as https://login.example.org. */
-  issuer: string
-  /** What tokens must be for (`aud`): one of these. */
-  audience: string | string[]
-  /** Where its public keys are. Default: where its /.well-known/openid-configuration says. */
-  jwksUrl?: string
-  /** Signature algorithms that are accepted. Default: RS256, PS256, ES256, EdDSA. */
-  algorithms?: JwtAlgorithm[]
-  /** By how much its clock may differ from ours. Milliseconds; default 30,000. */
-  clockToleranceMs?: number
-  /** Claim that names the user. Default sub. */
-  userClaim?: string
-  /** Claims whose values are scopes or roles, as a list or separated by spaces. Default scope and roles. */
-  scopeClaims?: string[]
-  /** What values of these claims stand for: scopes or roles of Flotilla. Values that are neither count for nothing. */
-  scopes?: Record<string, string[]>
-  /** Scopes or roles of every valid token. Default none. */
-  everyToken?: string[]
-}
-
-export interface GatewayDefinition {
-  jwt?: JwtDefinition
-}
 
 /** flotilla.config.ts. Everything is optional; absent fields have the documented defaults. */
 export interface FleetDefinition {

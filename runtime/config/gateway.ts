@@ -16,7 +16,33 @@ const algorithms = [
   'EdDSA',
 ] as const
 
-export type JwtAlgorithm = (typeof algorithms)[number]
+type JwtAlgorithm = (typeof algorithms)[number]
+
+/** Tokens of an OpenID provider that the HTTP API accepts beside its own keys. */
+export interface JwtDefinition {
+  /** As the tokens name it (`iss`), such as https://login.example.org. */
+  issuer: string
+  /** What tokens must be for (`aud`): one of these. */
+  audience: string | string[]
+  /** Where its public keys are. Default: where its /.well-known/openid-configuration says. */
+  jwksUrl?: string
+  /** Signature algorithms that are accepted. Default: RS256, PS256, ES256, EdDSA. */
+  algorithms?: JwtAlgorithm[]
+  /** By how much its clock may differ from ours. Milliseconds; default 30,000. */
+  clockToleranceMs?: number
+  /** Claim that names the user. Default sub. */
+  userClaim?: string
+  /** Claims whose values are scopes or roles, as a list or separated by spaces. Default scope and roles. */
+  scopeClaims?: string[]
+  /** What values of these claims stand for: scopes or roles of Flotilla. Values that are neither count for nothing. */
+  scopes?: Record<string, string[]>
+  /** Scopes or roles of every valid token. Default none. */
+  everyToken?: string[]
+}
+
+export interface GatewayDefinition {
+  jwt?: JwtDefinition
+}
 
 const MAX_TOLERANCE_MS = 300_000
 const name = z.string().min(1)

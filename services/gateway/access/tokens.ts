@@ -7,7 +7,7 @@
 //    then ISSUER_UNAVAILABLE.
 import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload } from 'jose'
 import { scopesNamed, type Scope } from '../../../api/scopes.ts'
-import type { JwtDefinition } from '../../../runtime/config/fleet.ts'
+import type { JwtDefinition } from '../../../runtime/config/gateway.ts'
 import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
 import { isName } from '../../../schemas/identity.ts'
 import type { Checked } from './keys.ts'

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT, type JWTPayload } from 'jose'
-import type { JwtDefinition } from '../../../../runtime/config/fleet.ts'
+import type { JwtDefinition } from '../../../../runtime/config/gateway.ts'
 import { TokenChecks, type TokenTimes } from '../../../../services/gateway/access/tokens.ts'
 
 type Pair = Awaited<ReturnType<typeof generateKeyPair>>
