@@ -5,6 +5,7 @@ import type { Codec } from '../runtime/codec/port.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { loadFleet } from '../runtime/config/load.ts'
+import { FlotillaError } from '../runtime/errors.ts'
 import type { Limits } from '../runtime/limits/port.ts'
 import type { Log } from '../runtime/log/port.ts'
 import { once } from '../runtime/once.ts'
@@ -42,6 +43,7 @@ export async function usingOperator<T>(
   const { FLOTILLA_URL: url, FLOTILLA_API_KEY: apiKey } = environment.raw
   if (url) return work(httpOperator(url, { apiKey }), 'gateway')
   if (needs !== 'new database' && !hasFleet(environment)) throw noFleet(environment)
+  if (needs !== 'fleet') requireDatabase(environment)
   const parts = new OwnParts(environment)
   try {
     // Opening the file shows whether another process holds it.
@@ -55,6 +57,13 @@ export async function usingOperator<T>(
   } finally {
     await parts.close()
   }
+}
+
+/** Without it this would be a file of this machine, which no gateway reads. */
+function requireDatabase({ kafkaBrokers, databaseUrl, allowVolatileStore }: Environment): void {
+  if (kafkaBrokers.length === 0 || databaseUrl !== null || allowVolatileStore) return
+  const message = 'this is in the database of the fleet: set DATABASE_URL to it, or FLOTILLA_URL to a gateway'
+  throw new FlotillaError('CONFIG_INVALID', message)
 }
 
 /** The parts of the fleet that the environment names, closed together. */

@@ -1,6 +1,6 @@
 // Beyond loopback the API does not start open: real processes, as a user starts them.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -78,6 +78,16 @@ test('a key that the command makes before the first start closes it; the command
   assert.match(revoked.out, new RegExp(`${id}.*is revoked`))
   assert.deepEqual(await statuses(fleet.url, [key]), [401])
   assert.equal(await fleet.drain(), 0)
+})
+
+test('a key of a fleet on Kafka is made in its database, not in a file beside the command', async () => {
+  const env = { KAFKA_BROKERS: '127.0.0.1:1', FLOTILLA_DATA: join(folder(), 'data') }
+  const refused = await flotilla(['keys', 'create', 'admin', '--role', 'admin'], { env })
+  assert.deepEqual([refused.code, refused.out], [78, ''])
+  assert.match(refused.err, /set DATABASE_URL to it, or FLOTILLA_URL to a gateway/)
+  assert.equal(existsSync(env.FLOTILLA_DATA), false)
+  const nothing = await flotilla(['keys'], { env: { FLOTILLA_DATA: env.FLOTILLA_DATA } })
+  assert.deepEqual([nothing.code, existsSync(env.FLOTILLA_DATA)], [69, false], nothing.err)
 })
 
 test('with FLOTILLA_ADMIN_KEY it starts closed; by a setting also without a key, or open', async () => {

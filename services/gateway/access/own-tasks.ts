@@ -26,6 +26,10 @@ const actorFields: Readonly<Record<string, string>> = {
   'POST /v1/alerts/:rule/silence': 'by',
 }
 
+/** A stream of events may begin before its task is submitted, and asks whose it is when there is one. */
+const EVENTS = '/v1/tasks/:id/events'
+const isBelowTask = (url: string): boolean => url.startsWith('/v1/tasks/:id') && url !== EVENTS
+
 type Asked = { taskId?: unknown; agent?: unknown; userId?: unknown }
 
 export function ownTasks(app: FastifyInstance, owners: Owners, fleet: Fleet): void {
@@ -40,7 +44,7 @@ export function ownTasks(app: FastifyInstance, owners: Owners, fleet: Fleet): vo
     }
     if (!isRestricted(principal)) return
     if (route === LIST) listOwn(request, principal)
-    else if (request.routeOptions.url?.startsWith('/v1/tasks/:id'))
+    else if (isBelowTask(request.routeOptions.url ?? ''))
       await assertOwn(principal, owners, (request.params as { id: string }).id)
   })
 
