@@ -1,6 +1,7 @@
 // Routes for operators.
 import { z } from 'zod'
 import { exportFormats, exportTables, summaryBy } from '../runtime/ledger/choices.ts'
+import { createdKey, keyView, newKey } from './keys.ts'
 import { route, type Route } from './route.ts'
 import * as fleet from './schemas/fleet.ts'
 import { clamped, count, name, remark, text, time } from './schemas/values.ts'
@@ -192,6 +193,28 @@ export const operator = {
     }),
     answers: { 200: { description: 'CSV, or lines of JSON.', schema: z.string(), type: 'text/csv' } },
     errors: ['TOO_MANY_STREAMS', 'STORE_UNAVAILABLE'],
+  }),
+  keys: list('/v1/keys', 'keys', 'API keys, the newest first, revoked ones too', keyView),
+  createKey: route({
+    method: 'POST',
+    path: '/v1/keys',
+    tag: 'keys',
+    summary: 'Create an API key',
+    description: 'The key is shown once. Nobody gives scopes or agents that it has not itself.',
+    body: newKey,
+    bodyExample: { name: 'ci', userId: 'ci', scopes: ['tasks:submit', 'tasks:read'] },
+    answers: { 201: { description: 'The key, and what it may do.', schema: createdKey } },
+    errors: ['FORBIDDEN', 'STORE_UNAVAILABLE'],
+  }),
+  revokeKey: route({
+    method: 'DELETE',
+    path: '/v1/keys/:id',
+    tag: 'keys',
+    summary: 'Revoke an API key',
+    description: 'Takes effect on every gateway within 5 s.',
+    params: z.object({ id: name('Id of the key, as listed.') }),
+    answers: { 200: { description: 'The revoked key.', schema: keyView } },
+    errors: ['NOT_FOUND', 'STORE_UNAVAILABLE'],
   }),
   limits: list('/v1/limits', 'usage', "Today's token budgets, the fullest first", fleet.budgetLine),
   rebuildLimits: route({

@@ -10,6 +10,7 @@ export const tags = {
   usage: 'Usage, cost and limits',
   fleet: 'What the fleet is configured with, and what its stages do',
   'dead-letters': 'Records that no stage could process',
+  keys: 'API keys: who may do what',
   alerts: 'Alert rules, silences and tests of channels',
   process: 'Health and metrics of the process, and this description',
 } as const
@@ -25,7 +26,7 @@ export interface Answer {
 }
 
 export interface Route {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'DELETE'
   /** As Fastify spells it: `/v1/tasks/:id`. */
   readonly path: string
   readonly tag: keyof typeof tags

@@ -129,6 +129,12 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/limits.ts')).defineLimits,
   },
   {
+    name: 'keys',
+    summary: 'keys of the HTTP API: create, list, revoke',
+    group: 'Operations',
+    load: async () => (await import('./commands/keys.ts')).defineKeys,
+  },
+  {
     name: 'alerts',
     summary: 'alert rules, their state, silences and channels',
     group: 'Operations',

@@ -13,6 +13,7 @@ export const exitCodes = {
   notFound: { code: 66, meaning: 'what was named does not exist' },
   unavailable: { code: 69, meaning: 'the fleet, or what it needs, is not available' },
   bug: { code: 70, meaning: 'a bug in Flotilla' },
+  denied: { code: 77, meaning: 'the fleet does not accept the key, or the key does not allow it' },
   config: { code: 78, meaning: 'the configuration is invalid' },
 } as const
 
@@ -59,11 +60,13 @@ const causes: Partial<Readonly<Record<Ending, readonly ErrorCode[]>>> = {
     'GATEWAY_UNAVAILABLE',
     'SANDBOX_UNAVAILABLE',
     'TOO_MANY_STREAMS',
+    'ISSUER_UNAVAILABLE',
     'READER_TOO_SLOW',
     'SEARCH_UNFINISHED',
     'WORKER_BUSY',
   ],
   bug: ['INTERNAL'],
+  denied: ['UNAUTHENTICATED', 'FORBIDDEN', 'TOO_MANY_ATTEMPTS'],
   config: [
     'CONFIG_INVALID',
     'TOPICS_MISMATCH',

@@ -75,6 +75,11 @@ export function print(text: string): void {
   writeResult(line(process.stdout, text))
 }
 
+/** For what is shown once, on purpose: a new key. Everything else is redacted. */
+export function printSecret(text: string): void {
+  writeResult(`${text}\n`)
+}
+
 export function printJson(value: unknown): void {
   writeResult(`${visibleJson(JSON.stringify(redactedJson(value)))}\n`)
 }

@@ -7,7 +7,8 @@ export interface ConnectOptions extends HttpClientOptions {
   /** A gateway's base URL. Default: FLOTILLA_URL. */
   url?: string
   /**
-   * Environment variables to read: KAFKA_BROKERS, SCHEMA_REGISTRY_URL, FLOTILLA_PREFIX, FLOTILLA_URL, PORT.
+   * Environment variables to read: KAFKA_BROKERS, SCHEMA_REGISTRY_URL, FLOTILLA_PREFIX, FLOTILLA_URL,
+   * FLOTILLA_API_KEY, PORT.
    * Default: process.env.
    */
   env?: Readonly<Record<string, string | undefined>>
@@ -22,9 +23,10 @@ export interface ConnectOptions extends HttpClientOptions {
 export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const environment = readEnvironment(options.env ?? process.env)
   const url = options.url ?? environment.raw['FLOTILLA_URL']
-  if (url) return new HttpClient(url, options)
+  const http = { ...options, apiKey: options.apiKey ?? environment.raw['FLOTILLA_API_KEY'] }
+  if (url) return new HttpClient(url, http)
   if (environment.kafkaBrokers.length === 0)
-    return new HttpClient(`http://127.0.0.1:${environment.port}`, options)
+    return new HttpClient(`http://127.0.0.1:${environment.port}`, http)
   // Programs that talk to a gateway never load the log's parts.
   return (await import('./log/kafka.ts')).connectKafka(environment)
 }

@@ -5,6 +5,7 @@ import type { Codec } from '../runtime/codec/port.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { loadFleet } from '../runtime/config/load.ts'
+import { FlotillaError } from '../runtime/errors.ts'
 import type { Limits } from '../runtime/limits/port.ts'
 import type { Log } from '../runtime/log/port.ts'
 import { once } from '../runtime/once.ts'
@@ -23,30 +24,46 @@ import { gatewayBehind, hasFleet, noFleet, openFleetLog } from './running-fleet.
  */
 export type Reached = 'gateway' | 'file' | 'servers'
 
+export interface UsingOptions {
+  /**
+   * `database`: also before the fleet has run. `new database`: it is created if there is none. Default `fleet`.
+   */
+  readonly needs?: 'fleet' | 'database' | 'new database'
+}
+
 /**
  * Runs `work` on the fleet that the environment names. Rejects with NO_FLEET if an embedded fleet never ran
  * here: looking creates no files.
  */
 export async function usingOperator<T>(
   work: (operator: Operator, reached: Reached) => Promise<T>,
+  { needs = 'fleet' }: UsingOptions = {},
 ): Promise<T> {
   const environment = readEnvironment(process.env)
-  const url = environment.raw['FLOTILLA_URL']
-  if (url) return work(httpOperator(url), 'gateway')
-  if (!hasFleet(environment)) throw noFleet(environment)
+  const { FLOTILLA_URL: url, FLOTILLA_API_KEY: apiKey } = environment.raw
+  if (url) return work(httpOperator(url, { apiKey }), 'gateway')
+  if (needs !== 'new database' && !hasFleet(environment)) throw noFleet(environment)
+  if (needs !== 'fleet') requireDatabase(environment)
   const parts = new OwnParts(environment)
   try {
     // Opening the file shows whether another process holds it.
-    if (parts.isFile) await parts.log()
+    if (parts.isFile) await (needs === 'fleet' ? parts.log() : parts.sql())
   } catch (error) {
     await parts.close()
-    return work(httpOperator(gatewayBehind(error, environment)), 'gateway')
+    return work(httpOperator(gatewayBehind(error, environment), { apiKey }), 'gateway')
   }
   try {
     return await work(directOperator(parts), parts.isFile ? 'file' : 'servers')
   } finally {
     await parts.close()
   }
+}
+
+/** Without it this would be a file of this machine, which no gateway reads. */
+function requireDatabase({ kafkaBrokers, databaseUrl, allowVolatileStore }: Environment): void {
+  if (kafkaBrokers.length === 0 || databaseUrl !== null || allowVolatileStore) return
+  const message = 'this is in the database of the fleet: set DATABASE_URL to it, or FLOTILLA_URL to a gateway'
+  throw new FlotillaError('CONFIG_INVALID', message)
 }
 
 /** The parts of the fleet that the environment names, closed together. */

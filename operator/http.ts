@@ -1,16 +1,24 @@
 import { initOf, pathOf, type Asked } from '../api/request.ts'
 import { operator as routes, tasks } from '../api/routes.ts'
 import type { AnswerOf, Route } from '../api/route.ts'
-import { askGateway, askJson, brokenOff } from '../client/http/requests.ts'
+import { askGateway, askJson, authorization, brokenOff } from '../client/http/requests.ts'
 import type { Operator } from './index.ts'
+
+export interface HttpOperatorOptions {
+  /** A key of the fleet, or a token that it accepts. Needed unless its API is open. */
+  readonly apiKey?: string | undefined
+}
 
 /**
  * The operator through a gateway: an embedded fleet's file belongs to the process that runs it. Rejects with
  * the gateway's errors, and with GATEWAY_UNAVAILABLE.
  */
-export function httpOperator(gateway: string): Operator {
-  const ask = async <R extends Route>(route: R, asked: Asked<R> = {}): Promise<AnswerOf<R>> =>
-    (await askJson<AnswerOf<R>>(gateway, pathOf(route, asked), initOf(route, asked))) as AnswerOf<R>
+export function httpOperator(gateway: string, { apiKey }: HttpOperatorOptions = {}): Operator {
+  const headers = authorization(apiKey)
+  const ask = async <R extends Route>(route: R, asked: Asked<R> = {}): Promise<AnswerOf<R>> => {
+    const init = { headers, ...initOf(route, asked) }
+    return (await askJson<AnswerOf<R>>(gateway, pathOf(route, asked), init)) as AnswerOf<R>
+  }
   return {
     tasks: {
       list: (query = {}) => ask(tasks.list, { query: sinceOf(query) }),
@@ -41,9 +49,15 @@ export function httpOperator(gateway: string): Operator {
     usage: {
       summary: (options) => ask(routes.usage, { query: timesOf(options) }),
       async *export(options) {
-        const { body } = await askGateway(gateway, pathOf(routes.usageExport, { query: timesOf(options) }))
+        const path = pathOf(routes.usageExport, { query: timesOf(options) })
+        const { body } = await askGateway(gateway, path, { headers })
         if (body) yield* whole(body.pipeThrough(new TextDecoderStream()), gateway)
       },
+    },
+    keys: {
+      create: (body) => ask(routes.createKey, { body }),
+      list: () => ask(routes.keys),
+      revoke: (id) => ask(routes.revokeKey, { params: { id } }),
     },
     limits: { show: () => ask(routes.limits), rebuild: () => ask(routes.rebuildLimits) },
   }

@@ -7,6 +7,7 @@ import type { AlertOperator } from './direct/alerts.ts'
 import type { BreakerOperator } from './direct/breakers.ts'
 import type { DeadLetterOperator } from './direct/dead-letters.ts'
 import type { ConfigurationOperator } from './direct/configured.ts'
+import type { KeyOperator } from './direct/keys.ts'
 import type { LaneOperator } from './direct/lanes.ts'
 import type { PauseOperator } from './direct/pauses.ts'
 import type { TaskOperator } from './direct/tasks.ts'
@@ -33,10 +34,12 @@ export interface Operator {
   readonly usage: LedgerReader
   /** The day's token budgets. */
   readonly limits: LimitsReader
+  /** Keys of the HTTP API. */
+  readonly keys: KeyOperator
 }
 
 export { usingOperator, type Reached } from './connect.ts'
-export { httpOperator } from './http.ts'
+export { httpOperator, type HttpOperatorOptions } from './http.ts'
 export type { AlertOperator, AlertView, TestAnswer } from './direct/alerts.ts'
 export type { BreakerOperator, BreakerView } from './direct/breakers.ts'
 export type {
@@ -49,6 +52,8 @@ export type {
 } from './direct/dead-letters.ts'
 export type { ReplayOptions } from './direct/replay.ts'
 export type { AgentView, ConfigurationOperator, ModelView, ToolView } from './direct/configured.ts'
+export type { CreatedKey, KeyView, NewKey } from '../api/keys.ts'
+export type { KeyOperator } from './direct/keys.ts'
 export type { LaneOperator, LaneView } from './direct/lanes.ts'
 export type { PauseChange, PauseOperator } from './direct/pauses.ts'
 export type { TaskDetail, TaskList, TaskOperator, TaskView } from './direct/tasks.ts'

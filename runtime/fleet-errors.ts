@@ -142,6 +142,30 @@ export const fleetErrors = {
     'A web page of another site sent the request.',
     'Send it from a program, or from a page of the same host; a proxy must pass the Host header on.',
   ),
+  UNAUTHENTICATED: row(
+    'recoverable',
+    false,
+    'The request carries no key or token that the HTTP API accepts.',
+    'Set FLOTILLA_API_KEY (or the option apiKey) to a key of this fleet, or send authorization: Bearer …; flotilla keys create makes a key.',
+  ),
+  FORBIDDEN: row(
+    'recoverable',
+    false,
+    'The key or token does not allow this.',
+    'Use a key with the scope or agent that the message names; flotilla keys list shows what each key may do.',
+  ),
+  TOO_MANY_ATTEMPTS: row(
+    'recoverable',
+    true,
+    'This address sent too many wrong keys or tokens.',
+    'Correct the key, and try again after the time that the message names.',
+  ),
+  ISSUER_UNAVAILABLE: row(
+    'degraded',
+    true,
+    'The keys with which the identity provider signs its tokens could not be read.',
+    'Check that the gateway reaches the issuer of gateway.jwt in flotilla.config.ts; API keys work meanwhile.',
+  ),
   TOO_MANY_STREAMS: row(
     'degraded',
     true,

@@ -84,6 +84,9 @@ export function identityMistakes(type: EventType, data: object): string[] {
   })
 }
 
+/** Whether it may name a user, an agent or the like. */
+export const isName = (text: string): boolean => nameMistake('name', text) === null
+
 /** Why no task can have this id; null when one can. */
 export const taskIdMistake = (taskId: unknown): string | null =>
   typeof taskId === 'string' ? idMistake('taskId', taskId) : 'taskId must be a text'

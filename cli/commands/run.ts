@@ -53,6 +53,7 @@ async function openFleet(
     const environment = readEnvironment(process.env)
     const gateway = gatewayBehind(error, environment)
     const client = new HttpClient(gateway, {
+      apiKey: environment.raw['FLOTILLA_API_KEY'],
       onReconnect: ({ message }) => view.note(`${message}; reconnecting`),
     })
     if (!options.json && !options.quiet)

@@ -24,7 +24,7 @@ import type {
 
 import { itemsOf, openLines } from './lines.ts'
 import { Reconnect, type ReconnectOptions } from './reconnect.ts'
-import { askJson, withoutSlash } from './requests.ts'
+import { askJson, authorization, withoutSlash } from './requests.ts'
 
 /** Parameters of a route below a task. Throws TASK_INVALID if no task can have this id. */
 function paramsOf(taskId: string): { id: string } {
@@ -40,6 +40,8 @@ const QUIET_MS = 120_000
 export interface HttpClientOptions extends ReconnectOptions {
   /** A stream that shows nothing, not even a heartbeat, for this long is opened again. Default 120,000 ms. */
   quietMs?: number
+  /** A key of the fleet, or a token that it accepts. Needed unless its API is open. */
+  apiKey?: string | undefined
 }
 
 const isRetryAsked = (error: unknown): error is FlotillaError =>
@@ -156,7 +158,8 @@ export class HttpClient implements Client {
   async #ask<T>(path: string, init: RequestInit = {}): Promise<T | null> {
     const { signal } = this.#stopped
     try {
-      const answer = await askJson<T>(this.#url, path, { ...init, signal })
+      const headers = authorization(this.#options.apiKey)
+      const answer = await askJson<T>(this.#url, path, { headers, ...init, signal })
       this.#hasAnswered = true
       return answer
     } catch (error) {
@@ -212,9 +215,9 @@ export class HttpClient implements Client {
     path: PathAfter,
     { positions, reconnect, signal }: Connection,
   ): AsyncGenerator<T> {
-    const { quietMs = QUIET_MS } = this.#options
+    const { quietMs = QUIET_MS, apiKey } = this.#options
     const after = positions.size > 0 ? formatPositions(positions) : undefined
-    const response = await openLines(this.#url, path(after), { signal, quietMs })
+    const response = await openLines(this.#url, path(after), { signal, quietMs, apiKey })
     reconnect.connected()
     const begun = parsePositions(String(response.headers[POSITIONS_HEADER] ?? ''))
     if (positions.size === 0) move(positions, begun)

@@ -5,24 +5,26 @@
 import { get as getPlain, type IncomingMessage } from 'node:http'
 import { get as getSecure } from 'node:https'
 import { FlotillaError, type ErrorCode, errorTable } from '../../runtime/errors.ts'
-import { brokenOff, noGateway, refusal } from './requests.ts'
+import { authorization, brokenOff, noGateway, refusal } from './requests.ts'
 
-const headers = { accept: 'application/x-ndjson', 'content-type': 'application/json' }
+const accepted = { accept: 'application/x-ndjson', 'content-type': 'application/json' }
 
 export interface LinesOptions {
   readonly signal: AbortSignal
   /** A connection that shows nothing for this long is dead. Milliseconds. */
   readonly quietMs: number
+  readonly apiKey?: string | undefined
 }
 
 /** Resolves when the headers are there. Rejects with the gateway's error, or GATEWAY_UNAVAILABLE. */
 export async function openLines(
   gateway: string,
   path: string,
-  { signal, quietMs }: LinesOptions,
+  { signal, quietMs, apiKey }: LinesOptions,
 ): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
   const get = gateway.startsWith('https:') ? getSecure : getPlain
+  const headers = { ...accepted, ...authorization(apiKey) }
   const request = get(gateway + path, { headers, signal, agent: false }, resolve)
   const timer = setTimeout(() => request.destroy(new Error(`no answer within ${quietMs} ms`)), quietMs)
   request.on('error', (cause) => reject(noGateway(gateway, cause)))

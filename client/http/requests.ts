@@ -25,6 +25,11 @@ function withType(init: RequestInit): RequestInit {
   return { ...init, headers }
 }
 
+/** The header that carries a key; none without one. */
+export function authorization(apiKey: string | undefined): Record<string, string> {
+  return apiKey === undefined || apiKey === '' ? {} : { authorization: `Bearer ${apiKey}` }
+}
+
 export const noGateway = (url: string, cause: unknown): FlotillaError =>
   new FlotillaError('GATEWAY_UNAVAILABLE', `no gateway answers at ${url}`, { cause })
 

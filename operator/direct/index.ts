@@ -12,6 +12,7 @@ import { DirectAlerts } from './alerts.ts'
 import { directBreakers } from './breakers.ts'
 import { DirectDeadLetters } from './dead-letters.ts'
 import { directConfiguration } from './configured.ts'
+import { DirectKeys } from './keys.ts'
 import { directLanes } from './lanes.ts'
 import { lazily } from './lazily.ts'
 import { findResult } from './results.ts'
@@ -46,6 +47,7 @@ export function directOperator(parts: FleetParts): Operator {
     alerts: lazily(
       async () => new DirectAlerts(await parts.log(), await parts.codec(), (await parts.fleet()).alerts),
     ),
+    keys: lazily(async () => new DirectKeys(await parts.sql())),
     usage: ledgerReader(() => parts.sql()),
     limits: lazily(async () =>
       limitsReader({ limits: await parts.limits(), sql: await parts.sql(), fleet: await parts.fleet() }),

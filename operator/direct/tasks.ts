@@ -118,7 +118,7 @@ export class DirectTasks implements TaskOperator {
     if (result) return this.#resultDetail(result)
     const submitted = await this.#unread(taskId)
     if (submitted) return this.#openDetail(submitted)
-    throw unknown(taskId)
+    throw unknownTask(taskId)
   }
 
   /** Rejects with TASK_UNKNOWN. */
@@ -156,7 +156,7 @@ export class DirectTasks implements TaskOperator {
     if (unread) return unread.text_hash
     const result = await this.#parts.find(taskId)
     if (result) return askedOf(result.text).text_hash
-    throw unknown(taskId)
+    throw unknownTask(taskId)
   }
 
   /** The task's submission, if metering has not read it yet. Rejects with SEARCH_UNFINISHED. */
@@ -179,6 +179,25 @@ export class DirectTasks implements TaskOperator {
     if (records.length < MAX_UNREAD) return null
     const message = `metering has not read the submissions of lane ${lane} yet: whether there is a task ${taskId} is not known`
     throw new FlotillaError('SEARCH_UNFINISHED', message)
+  }
+
+  /** The user in whose name it was submitted; null: nobody's. Rejects with TASK_UNKNOWN, SEARCH_UNFINISHED. */
+  async ownerOf(taskId: string): Promise<string | null> {
+    assertPossible(taskId)
+    const { sql } = this.#parts
+    for (const table of ['open_tasks', 'task_ledger'] as const) {
+      const row = await sql
+        .selectFrom(table)
+        .select('user_id')
+        .where('task_id', '=', taskId)
+        .executeTakeFirst()
+      if (row) return row.user_id
+    }
+    const unread = await this.#unread(taskId)
+    if (unread) return unread.user_id
+    const result = await this.#parts.find(taskId)
+    if (result) return result.userId
+    throw unknownTask(taskId)
   }
 
   async #openDetail(row: OpenRow): Promise<TaskDetail> {
@@ -267,10 +286,10 @@ export function assertSameText(taskId: string, text: string, hash: string): void
 }
 
 function assertPossible(taskId: string): void {
-  if (!taskIdPattern.test(taskId)) throw unknown(taskId)
+  if (!taskIdPattern.test(taskId)) throw unknownTask(taskId)
 }
 
-const unknown = (taskId: string): FlotillaError =>
+export const unknownTask = (taskId: string): FlotillaError =>
   new FlotillaError('TASK_UNKNOWN', `there is no task ${shown(taskId)}`)
 
 /** What the ledger can't filter by, of an open task, which may have ended a moment ago. */

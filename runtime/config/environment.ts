@@ -21,6 +21,13 @@ export interface HttpSettings {
   readonly maxStreams: number
   /** Open streams of one address. */
   readonly maxStreamsPerClient: number
+  /**
+   * Whether the HTTP API may start without keys. `closed`: yes, and it refuses every request until there is
+   * one. `open`: yes, and it answers anyone until there is one. Null: like `open` on loopback, else no.
+   */
+  readonly access: 'open' | 'closed' | null
+  /** A key with every scope that needs no database; null: none. */
+  readonly adminKey: string | null
 }
 
 export interface Environment {
@@ -113,6 +120,14 @@ const variables = z.object({
   FLOTILLA_STREAM_SILENT_MS: whole(100, 86_400_000).default(600_000),
   FLOTILLA_MAX_STREAMS: whole(1, 100_000).default(1_000),
   FLOTILLA_MAX_STREAMS_PER_CLIENT: whole(1, 100_000).default(100),
+  FLOTILLA_API_ACCESS: oneOf(['open', 'closed']).optional(),
+  FLOTILLA_ADMIN_KEY: z
+    .string()
+    .regex(
+      /^[\x21-\x7e]{32,200}$/,
+      'must be 32 to 200 visible ASCII characters, such as those that openssl rand -hex 32 prints',
+    )
+    .optional(),
   FLOTILLA_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,63}$/, 'may hold letters, digits, dot, dash and underscore, at most 63')
@@ -139,7 +154,7 @@ export const environmentDefaults: Readonly<Record<string, unknown>> = {
 
 /** Shows the wrong value, unless it may hold a password. */
 function mistakeIn(name: string, message: string, raw: Readonly<Record<string, string | undefined>>): string {
-  const isSecret = /PASSWORD|SECRET|URL|ENDPOINT/.test(name)
+  const isSecret = /PASSWORD|SECRET|URL|ENDPOINT|KEY/.test(name)
   return `  ${name}: ${message}${isSecret ? '' : `, not "${raw[name]?.slice(0, 80)}"`}`
 }
 
@@ -182,6 +197,8 @@ export function readEnvironment(given: Readonly<Record<string, string | undefine
       silentMs: env.FLOTILLA_STREAM_SILENT_MS,
       maxStreams: env.FLOTILLA_MAX_STREAMS,
       maxStreamsPerClient: env.FLOTILLA_MAX_STREAMS_PER_CLIENT,
+      access: env.FLOTILLA_API_ACCESS ?? null,
+      adminKey: env.FLOTILLA_ADMIN_KEY ?? null,
     },
     prefix: env.FLOTILLA_PREFIX,
     dataDir: resolve(env.FLOTILLA_DATA),

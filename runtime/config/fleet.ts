@@ -3,6 +3,7 @@ import type { ZodType } from 'zod'
 import type { Json } from '../../schemas/json.ts'
 import type { Strategy, Tiers } from '../models/strategies.ts'
 import type { SandboxDefinition } from './executors.ts'
+import type { GatewayDefinition } from './gateway.ts'
 
 export type JsonSchema = { [key: string]: Json }
 
@@ -327,6 +328,7 @@ export interface FleetDefinition {
   metering?: MeteringDefinition
   alerts?: AlertsDefinition
   sandbox?: SandboxDefinition
+  gateway?: GatewayDefinition
 }
 
 /** A FleetDefinition, checked and completed with defaults; services are built from it. */
@@ -370,6 +372,8 @@ export interface Fleet {
   readonly executors: readonly string[]
   /** Settings of those that need some. Absent: none. */
   readonly sandbox?: SandboxDefinition
+  /** Absent: the HTTP API accepts no tokens. */
+  readonly gateway?: GatewayDefinition
   /** Where it was read, and the paths of what the file gives. Absent: unknown. */
   readonly from?: { readonly file: string; readonly given: readonly string[] }
 }

@@ -28,6 +28,7 @@ import {
   knownExecutors,
   sandboxSchema,
 } from './executors.ts'
+import { gatewaySchema } from './gateway.ts'
 import { importMistake } from './import-mistake.ts'
 import { resolveOwnName } from './package-name.ts'
 import { isObject, references } from './references.ts'
@@ -185,6 +186,7 @@ const definition = z.strictObject({
   metering: z.strictObject({ retentionDays: z.number().int().min(1).max(3_650).optional() }).optional(),
   alerts: alertsSchema.optional(),
   sandbox: sandboxSchema.optional(),
+  gateway: gatewaySchema.optional(),
 })
 
 function isRegExp(source: string): boolean {
@@ -316,6 +318,7 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
     alerts: completeAlerts(isObject(given.alerts) ? given.alerts : {}),
     executors: executorNames(sandbox),
     sandbox,
+    ...(isObject(given.gateway) && { gateway: given.gateway }),
   }
 }
 

@@ -3,7 +3,7 @@ import { shownUrl } from '../redaction.ts'
 import { discoverModels } from '../models/discovery.ts'
 import type { Environment } from './environment.ts'
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   const name = host.replace(/^\[|\]$/g, '').toLowerCase()
   return (
     name === 'localhost' || name.endsWith('.localhost') || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name)
@@ -49,6 +49,7 @@ export function transportWarnings(environment: Given): string[] {
       'use https://',
       raw['FLOTILLA_SANDBOX_TOKEN'],
     ),
+    ...inClear('FLOTILLA_URL', raw['FLOTILLA_URL'], 'http:', 'use https://', raw['FLOTILLA_API_KEY']),
     ...providersInClear(raw),
   ]
 }

@@ -11,6 +11,7 @@ function migrationsFor(kind: SqlKind): Record<string, Migration> {
   return {
     '0001_ledgers': { up: (db: Kysely<Tables>) => createLedgers(db, kind) },
     '0002_open_tasks': { up: (db: Kysely<Tables>) => createOpenTasks(db) },
+    '0003_api_keys': { up: (db: Kysely<Tables>) => createApiKeys(db) },
   }
 }
 
@@ -135,4 +136,22 @@ async function createOpenTasks(db: Kysely<Tables>): Promise<void> {
   await index.on('open_tasks').column('submitted_at_ms').execute()
   for (const column of ['text_start', 'text_hash'])
     await db.schema.alterTable('task_ledger').addColumn(column, 'text').execute()
+}
+
+async function createApiKeys(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('api_keys')
+    .ifNotExists()
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('secret_hash', 'text', (column) => column.notNull())
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('user_id', 'text')
+    .addColumn('scopes', 'text', (column) => column.notNull())
+    .addColumn('agents', 'text')
+    .addColumn('created_at_ms', 'bigint', (column) => column.notNull())
+    .addColumn('created_by', 'text')
+    .addColumn('expires_at_ms', 'bigint')
+    .addColumn('last_used_at_ms', 'bigint')
+    .addColumn('revoked_at_ms', 'bigint')
+    .execute()
 }

@@ -69,6 +69,25 @@ export interface Tables {
     scorer: string | null
     scored_at_ms: number
   }
+  /** Keys of the HTTP API. Revoked and expired ones stay: once a fleet has had a key, its API stays closed. */
+  api_keys: {
+    /** Public. */
+    id: string
+    /** SHA-256 of the secret, as hex. */
+    secret_hash: string
+    name: string
+    /** Null: every user. */
+    user_id: string | null
+    /** JSON list. */
+    scopes: string
+    /** JSON list; null: every agent. */
+    agents: string | null
+    created_at_ms: number
+    created_by: string | null
+    expires_at_ms: number | null
+    last_used_at_ms: number | null
+    revoked_at_ms: number | null
+  }
   blobs: { hash: string; bytes: Uint8Array; created_at_ms: number }
 }
 

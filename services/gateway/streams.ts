@@ -13,6 +13,7 @@ import { FlotillaError } from '../../runtime/errors.ts'
 import { needsJson } from '../../runtime/host/http/guard.ts'
 import { OpenStreams } from '../../runtime/host/open-streams.ts'
 import { serve, type RequestOf } from './routes/serve.ts'
+import { isRestricted, mayRead, principalOf, requireScope } from './access/principal.ts'
 import { sendLines, type LineOptions } from './ndjson.ts'
 
 /** A HEAD request gets no stream. */
@@ -60,18 +61,47 @@ export function streamRoutes(app: FastifyInstance, client: LogClient, settings: 
   const results = (request: RequestOf<typeof routes.results>, reply: FastifyReply): Promise<FastifyReply> => {
     const { group, from: start } = request.query
     const after = positionsOf(request.query.after)
+    const principal = principalOf(request)
     // It moves the group's positions, so no page of another site may request it by accident.
     if (group !== undefined) needsJson(request.headers)
+    // A group's position is one for all its readers, whose results they are.
+    if (group !== undefined && isRestricted(principal))
+      requireScope(principal, 'tasks:read:all', 'a group of readers')
     if (group !== undefined)
       return stream(request, reply, async () => client.results({ group, from: start }), {})
     const begin: Begin = async () => {
       reply.header(POSITIONS_HEADER, formatPositions(after ?? (await client.resultPositions(start))))
-      if (start === 'latest' || after !== undefined) return client.liveResults(after)
-      return client.positionedResults({ from: start })
+      const results =
+        start === 'latest' || after !== undefined
+          ? client.liveResults(after)
+          : client.positionedResults({ from: start })
+      return isRestricted(principal)
+        ? filtered(results, ({ item }) => mayRead(principal, item.userId))
+        : results
     }
     return stream(request, reply, begin, { lineOf: withPosition })
   }
   serve(app, routes.results, results, noHead)
+}
+
+/** Ends at once when its reader leaves, also while it waits for the next item. */
+function filtered<T>(
+  items: AsyncIterableIterator<T>,
+  isWanted: (item: T) => boolean,
+): AsyncIterableIterator<T> {
+  const next = async (): Promise<IteratorResult<T>> => {
+    for (;;) {
+      const step = await items.next()
+      if (step.done === true || isWanted(step.value)) return step
+    }
+  }
+  return {
+    next,
+    return: async () => (await items.return?.()) ?? { done: true, value: undefined },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
 }
 
 function withPosition(given: unknown): unknown {

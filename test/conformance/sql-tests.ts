@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { DirectKeys, hasKeys, parseKey, type GivenKey } from '../../operator/direct/keys.ts'
 import { exportLedger } from '../../runtime/ledger/export.ts'
 import { listTasks } from '../../runtime/ledger/tasks.ts'
 import { summarise } from '../../runtime/ledger/summary.ts'
 import type { Sql, Tables } from '../../runtime/store/sql.ts'
+import { quietInstruments } from '../../runtime/telemetry/instruments.ts'
+import { KeyChecks } from '../../services/gateway/access/keys.ts'
 import { createLedgerCaller } from '../../services/metering/caller.ts'
 import { deleteOld } from '../../services/metering/retention.ts'
 import { mark } from './member.ts'
+import { eventually } from './waiting.ts'
 
 type Usage = Tables['usage_ledger']
 
@@ -46,6 +50,31 @@ export function sqlTests(subject: () => Sql): void {
       .where('event_id', '=', row.event_id)
       .executeTakeFirst()
     assert.deepEqual({ ...found }, row)
+  })
+
+  test('a key is made, found, noted as used, listed and revoked', async () => {
+    const sql = subject()
+    const keys = new DirectKeys(sql)
+    const expiresAtMs = Date.now() + 86_400_000
+    const made = await keys.create({
+      name: 'n',
+      userId: mark(),
+      scopes: ['ops:read'],
+      agents: ['a'],
+      expiresAtMs,
+    })
+    assert.equal(await hasKeys(sql), true)
+    const given = parseKey(made.key) as GivenKey
+    const checks = new KeyChecks({ sql, logger: quietInstruments.log, now: () => performance.now() })
+    const checked = await checks.check(given)
+    assert.deepEqual('principal' in checked ? checked.principal.agents : null, ['a'])
+    const own = async () => (await keys.list()).find(({ id }) => id === made.id)
+    await eventually('its use is noted', async () => typeof (await own())?.lastUsedAtMs === 'number')
+    assert.equal((await own())?.expiresAtMs, expiresAtMs)
+    const revoked = await keys.revoke(made.id)
+    assert.deepEqual(await keys.revoke(made.id), revoked, 'once more changes nothing')
+    checks.forget(made.id)
+    assert.ok('problem' in (await checks.check(given)))
   })
 
   test('an event that comes twice is one row', async () => {

@@ -64,7 +64,7 @@ const startModel = () =>
     })
   })
 
-const canary = /canary-[a-z]+-1|Y2FuYXJ5L|c3ZjOmNhbmFyeS/g
+const canary = /canary-[a-z]+-1|Y2FuYXJ5L|c3ZjOmNhbmFyeS|(?:feedc0de){4}/g
 const assertClean = (where: string, text: string): void => {
   const found = [...text.matchAll(canary)].map(({ index }) => text.slice(Math.max(0, index - 80), index + 40))
   assert.deepEqual(found.slice(0, 3), [], where)
@@ -76,7 +76,16 @@ const secrets = {
   ALERT_WEBHOOK_SECRET: `whsec_${Buffer.from('canary-webhook-1-canary-webhook-1').toString('base64')}`,
   SMTP_URL: 'smtp://svc:canary-smtp-1@127.0.0.1:1',
   FLOTILLA_SANDBOX_TOKEN: 'canary-sandbox-1',
+  FLOTILLA_ADMIN_KEY: 'canary-admin-1-and-some-more-characters',
 }
+
+/** Credentials that are wrong, each in a way of its own. */
+const attempts = [
+  'canary-attempt-1',
+  `flk_0123456789ab_${'feedc0de'.repeat(8)}`,
+  `flk_0123456789ab_${'feedc0de'.repeat(4)}`,
+  `eyJhbGciOiJub25lIn0.${'feedc0de'.repeat(8)}.canary-signature-1`,
+]
 
 test('no failure of a tool, a model or a channel shows a secret anywhere', async () => {
   const [echo, model, sink] = [await startEcho(), await startModel(), await startSink()]
@@ -97,8 +106,9 @@ test('no failure of a tool, a model or a channel shows a secret anywhere', async
       LOG_LEVEL: 'debug',
     },
   })
+  const authorization = `Bearer ${secrets.FLOTILLA_ADMIN_KEY}`
   const post = async (path: string, body: object) => {
-    const headers = { 'content-type': 'application/json' }
+    const headers = { 'content-type': 'application/json', authorization }
     const response = await fetch(`${fleet.url}${path}`, {
       method: 'POST',
       headers,
@@ -119,16 +129,32 @@ test('no failure of a tool, a model or a channel shows a secret anywhere', async
   assertClean('results', answers.join('\n'))
   assertClean('a test of the channels', await post('/v1/alerts/high_error_rate/test', {}))
   const paths = ['/ready', '/metrics', '/v1/dead-letters', '/v1/breakers', '/v1/alerts', '/v1/usage']
-  for (const path of paths) assertClean(path, await (await fetch(`${fleet.url}${path}`)).text())
+  for (const path of paths)
+    assertClean(path, await (await fetch(`${fleet.url}${path}`, { headers: { authorization } })).text())
+  const key = { name: 'canary', userId: 'ann', scopes: ['tasks:read'] }
+  const { key: made } = JSON.parse(await post('/v1/keys', key)) as { key: string }
+  for (const attempt of attempts) {
+    const query = `?api_key=${attempt}`
+    const refused = await fetch(`${fleet.url}/v1/tasks${query}`, {
+      headers: { authorization: `Bearer ${attempt}` },
+    })
+    assert.equal(refused.status, 401)
+    assertClean('a refusal', (await refused.text()) + JSON.stringify([...refused.headers]))
+  }
+  const lost = await fetch(`${fleet.url}/v1/nothing?api_key=${made}`)
+  assert.equal((await lost.text()).includes(made), false)
   assert.equal(await fleet.drain(), 0)
   sink.close()
   assert.match(fleet.output(), /tool_execution/)
   assertClean('the output', fleet.output())
+  assert.match(fleet.output(), /its credentials are wrong/)
+  assert.equal(fleet.output().includes(made.slice(20)), false)
   assert.ok(sink.spans.length > 20)
   assertClean('spans', JSON.stringify(sink.spans))
   const files = readdirSync(data).map((file) => readFileSync(join(data, file), 'latin1'))
   assert.ok(files.join('').includes('it said: '))
   assertClean('the data file', files.join('\n'))
+  assert.equal(files.join('\n').includes(made.slice(20)), false)
 })
 
 test('no finding of doctor, and no mistake of the environment, shows a secret', async () => {

@@ -137,3 +137,16 @@ test('a secret may stand in a file, and then stands in no message either', () =>
   writeFileSync(path, '\n')
   assert.throws(() => readEnvironment({ REDIS_URL_FILE: path }), /is empty/)
 })
+
+test('an API key is known by its form, also a damaged one; its id is kept', () => {
+  const secret = 'feedc0de'.repeat(8)
+  for (const text of [
+    `flk_0123456789ab_${secret}`,
+    `flk_0123456789ab_${secret.slice(0, 9)}`,
+    `flk_x_${secret}Z-_`,
+  ])
+    assert.match(redacted(`could not use ${text}, sorry`), /^could not use flk_\w+_\*\*\*, sorry$/)
+  assert.deepEqual(redactedJson({ a: [`flk_0123456789ab_${secret}`] }), { a: ['flk_0123456789ab_***'] })
+  for (const text of ['flk_', 'flk_0123456789ab', 'flk_<id>_<secret>', 'send Bearer flk_…'])
+    assert.equal(redacted(text), text)
+})

@@ -18,6 +18,9 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   RECORD_TOO_LARGE: 413,
   HOST_REFUSED: 421,
   ORIGIN_REFUSED: 403,
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  TOO_MANY_ATTEMPTS: 429,
 }
 
 /** Messages for statuses that Fastify describes too briefly. */

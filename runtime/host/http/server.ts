@@ -13,6 +13,7 @@ import type { Health } from '../bugs.ts'
 import { isBug, sendError } from './errors.ts'
 import { Bodies } from './body.ts'
 import { guard, type AllowedHosts } from './guard.ts'
+import { boundConnections } from './connections.ts'
 import { boundPipelining } from './pipelining.ts'
 import { OpenStreams } from '../open-streams.ts'
 
@@ -38,6 +39,8 @@ export interface HttpSources {
 export interface HttpLimits {
   /** Further connections are closed at once. */
   readonly connections: number
+  /** The same of one address. */
+  readonly connectionsPerClient: number
   /** From the opening of a connection, or the end of its last answer, to the end of the headers. */
   readonly headersMs: number
   /** To the end of the body. */
@@ -50,6 +53,7 @@ export interface HttpLimits {
 
 const defaultHttpLimits: HttpLimits = {
   connections: 2_000,
+  connectionsPerClient: 1_000,
   headersMs: 10_000,
   requestMs: 30_000,
   stillMs: 120_000,
@@ -57,8 +61,15 @@ const defaultHttpLimits: HttpLimits = {
 }
 
 /** Streams at their limit must leave room for requests, and for health checks. */
-export function connectionsFor({ maxStreams }: { maxStreams: number }): Partial<HttpLimits> {
-  return { connections: Math.max(defaultHttpLimits.connections, 2 * maxStreams) }
+export function connectionsFor(streams: {
+  readonly maxStreams: number
+  readonly maxStreamsPerClient: number
+}): Partial<HttpLimits> {
+  const { connections, connectionsPerClient } = defaultHttpLimits
+  return {
+    connections: Math.max(connections, 2 * streams.maxStreams),
+    connectionsPerClient: Math.max(connectionsPerClient, 2 * streams.maxStreamsPerClient),
+  }
 }
 
 const MAX_BODY_BYTES = 1_000_000
@@ -111,7 +122,7 @@ export function heldUntilSent(open: OpenStreams, { ip }: FastifyRequest, { raw }
 }
 
 function createServer(limits: HttpLimits): FastifyInstance {
-  const { connections, headersMs, requestMs, stillMs, heldBytes } = limits
+  const { connections, connectionsPerClient, headersMs, requestMs, stillMs, heldBytes } = limits
   const app = Fastify({
     bodyLimit: MAX_BODY_BYTES,
     forceCloseConnections: true,
@@ -126,6 +137,7 @@ function createServer(limits: HttpLimits): FastifyInstance {
     },
   })
   app.server.maxConnections = connections
+  boundConnections(app, connectionsPerClient)
   const bodies = new Bodies({ bytes: MAX_BODY_BYTES, heldBytes })
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', async (_: FastifyRequest, payload: IncomingMessage) => {

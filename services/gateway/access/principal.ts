@@ -1,9 +1,10 @@
 import type { FastifyRequest } from 'fastify'
-import { scopes, type Scope } from '../../../api/scopes.ts'
+import { allScopes, type Scope } from '../../../api/scopes.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 
 /** The client behind a request: a key, a token, or anybody where the API is open. */
 export interface Principal {
-  /** Name of the key or subject of the token; for logs. */
+  /** Name of the key or subject of the token; for logs, and as the identity of decisions. */
   readonly name: string
   /** The user in whose name it submits and reads. Null: the request's own claim counts. */
   readonly userId: string | null
@@ -12,18 +13,47 @@ export interface Principal {
   readonly agents: readonly string[] | null
 }
 
-const anybody: Principal = {
+/** Where the API is open, everyone: what a request claims counts. */
+export const anybody: Principal = {
   name: 'anybody',
   userId: null,
-  scopes: new Set(Object.keys(scopes) as Scope[]),
+  scopes: new Set(allScopes),
   agents: null,
 }
 
-export function principalOf(_request: FastifyRequest): Principal {
-  return anybody
+const principals = new WeakMap<FastifyRequest, Principal>()
+
+export function setPrincipal(request: FastifyRequest, principal: Principal): void {
+  principals.set(request, principal)
+}
+
+export function principalOf(request: FastifyRequest): Principal {
+  return principals.get(request) ?? anybody
+}
+
+/** Whether it reads its own tasks only. */
+export function isRestricted({ userId, scopes }: Principal): boolean {
+  return userId !== null && !scopes.has('tasks:read:all')
 }
 
 /** Whether it may read a task of this user. */
 export function mayRead(principal: Principal, userId: string | null): boolean {
-  return principal.userId === null || principal.scopes.has('tasks:read:all') || principal.userId === userId
+  return !isRestricted(principal) || principal.userId === userId
+}
+
+/** Throws FORBIDDEN unless it has the scope. */
+export function requireScope({ name, scopes }: Principal, scope: Scope, what = 'this route'): void {
+  // Who reads the tasks of all reads their own.
+  if (scopes.has(scope) || (scope === 'tasks:read' && scopes.has('tasks:read:all'))) return
+  throw new FlotillaError(
+    'FORBIDDEN',
+    `${what} needs the scope ${scope}; ${name} has ${[...scopes].join(', ') || 'none'}`,
+  )
+}
+
+/** Throws FORBIDDEN unless it may submit tasks of this agent. `agent`: null if the fleet has no default. */
+export function requireAgent({ name, agents }: Principal, agent: string | null): void {
+  if (agents === null || (agent !== null && agents.includes(agent))) return
+  const what = agent === null ? 'tasks that name no agent' : `tasks of the agent ${agent}`
+  throw new FlotillaError('FORBIDDEN', `${name} may not submit ${what}; it may use ${agents.join(', ')}`)
 }

@@ -4,13 +4,18 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { tasks as routes } from '../../../api/routes.ts'
 import { LogClient } from '../../../client/log/client.ts'
 import { directOperator, directTasks, openParts } from '../../../operator/direct/index.ts'
+import { DirectKeys } from '../../../operator/direct/keys.ts'
 import type { TaskInput, TaskResult } from '../../../client/types.ts'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
 import type { RoutesContext } from '../../../runtime/service.ts'
 import { KnownTasks, refuseUnknown } from '../known-tasks.ts'
 import { streamRoutes } from '../streams.ts'
+import { guardAccess } from '../access/access.ts'
+import { ownTasks } from '../access/own-tasks.ts'
+import { Owners } from '../access/owners.ts'
 import { descriptionRoutes, overview } from './description.ts'
+import { keyRoutes } from './keys.ts'
 import { operatorRoutes } from './operator.ts'
 import { serve } from './serve.ts'
 import { Waiters } from '../waiters.ts'
@@ -20,7 +25,10 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const client = new LogClient({ log, codec, blobs, instruments, name: 'gateway', boundedSearch: true })
   const waiters = new Waiters(client)
   const parts = openParts(context)
-  const known = new KnownTasks(await directTasks(parts))
+  const tasks = await directTasks(parts)
+  const access = await guardAccess(app, context)
+  ownTasks(app, new Owners(tasks), context.fleet)
+  const known = new KnownTasks(tasks)
   refuseUnknown(app, known)
   app.addHook('onClose', () => client.close())
   app.setNotFoundHandler((request, reply) =>
@@ -52,6 +60,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
 
   streamRoutes(app, client, context.environment.http)
   operatorRoutes(app, directOperator(parts))
+  keyRoutes(app, new DirectKeys(context.sql), access)
   decisionRoutes(app, client)
   descriptionRoutes(app)
 }

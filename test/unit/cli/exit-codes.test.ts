@@ -18,6 +18,8 @@ const expected: [ErrorCode, number][] = [
   ['NO_FLEET', 69],
   ['DATA_LOCKED', 69],
   ['CONFIG_INVALID', 78],
+  ['UNAUTHENTICATED', 77],
+  ['FORBIDDEN', 77],
   ['INTERNAL', 70],
   ['HANDLER_FAILED', 1],
 ]

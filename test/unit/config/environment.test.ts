@@ -87,3 +87,17 @@ test('what belongs together is asked for together', () => {
     '  KAFKA_SASL_PASSWORD: is needed with the other KAFKA_SASL_ variables',
   ])
 })
+
+test('the HTTP API starts as FLOTILLA_API_ACCESS says; a weak admin key is refused, and not shown', () => {
+  const { access, adminKey } = readEnvironment({}).http
+  assert.deepEqual([access, adminKey], [null, null])
+  const key = 'k'.repeat(32)
+  const given = readEnvironment({ FLOTILLA_API_ACCESS: 'closed', FLOTILLA_ADMIN_KEY: key }).http
+  assert.deepEqual([given.access, given.adminKey], ['closed', key])
+  assert.match(mistakesIn({ FLOTILLA_API_ACCESS: 'shut' }).join(), /must be one of open, closed, not "shut"/)
+  for (const weak of ['short-one', `with a space ${key}`, 'ü'.repeat(40)]) {
+    const [mistake = ''] = mistakesIn({ FLOTILLA_ADMIN_KEY: weak })
+    assert.match(mistake, /FLOTILLA_ADMIN_KEY: must be 32 to 200 visible/)
+    assert.equal(mistake.includes(weak), false)
+  }
+})

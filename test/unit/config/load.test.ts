@@ -229,3 +229,24 @@ test('what no channel can be told is a warning, not a mistake', () => {
   const own = { alerts: { rules: { high_latency: { channels: ['ops'] } } } }
   assert.match(warningsOf(own).join(), /^channel ops \(of high_latency\)/)
 })
+
+test('an issuer of tokens: taken as given; its mistakes have their paths', () => {
+  const jwt = { issuer: 'https://login.example.org', audience: ['a', 'b'], algorithms: ['ES256' as const] }
+  assert.deepEqual(completeFleet({ gateway: { jwt } }, environment, 'test').gateway, { jwt })
+  assert.equal(completeFleet({}, environment, 'test').gateway, undefined)
+  const local = { issuer: 'http://127.0.0.1:8080/realms/x', audience: 'a' }
+  assert.deepEqual(mistakesIn({ gateway: { jwt: local } }), [])
+  const wrong = {
+    issuer: 'http://login.example.org',
+    audience: [],
+    algorithms: ['HS256'],
+    clockToleranceMs: -1,
+    issuers: 1,
+  }
+  const mistakes = mistakesIn({ gateway: { jwt: wrong } }).join('\n')
+  assert.match(mistakes, /gateway\.jwt\.issuer: must be a URL that begins with https/)
+  assert.match(mistakes, /gateway\.jwt\.audience/)
+  assert.match(mistakes, /gateway\.jwt\.algorithms\.0: must be one of RS256/)
+  assert.match(mistakes, /gateway\.jwt\.clockToleranceMs/)
+  assert.match(mistakes, /gateway\.jwt\.issuers: there is no such setting/)
+})

@@ -90,6 +90,14 @@ test('every service may be asked by its name in the network', () => {
   }
 })
 
+test('the gateway starts closed, and no other service has its key', () => {
+  for (const [name, entry] of ours) {
+    const { access, adminKey } = readEnvironment(interpolated(entry?.environment ?? {})).http
+    assert.deepEqual([access, adminKey], [name === 'gateway' ? 'closed' : null, null], name)
+    assert.equal('FLOTILLA_ADMIN_KEY' in (entry?.environment ?? {}), name === 'gateway', name)
+  }
+})
+
 test('a service has time to drain before it is killed', () => {
   const drainS = readEnvironment({}).drainMs / 1000
   for (const [name, entry] of ours) assert.ok(parseInt(entry?.stop_grace_period ?? '') > drainS, name)

@@ -171,6 +171,7 @@ const importers: Readonly<Record<string, string>> = {
   'gpt-tokenizer': 'services/planner/model/token-count.ts',
   ioredis: 'runtime/store/redis-connection.ts',
   'ipaddr.js': 'services/tool-executor/tools/address-guard.ts',
+  jose: 'services/gateway/access/tokens.ts',
   kafkajs: 'runtime/log/kafka/client.ts',
   // And the file's thread.
   'node:sqlite': 'runtime/store/data-file',

@@ -1,5 +1,6 @@
 // What one client may take of a server: connections, time, bytes, depth. Over real sockets, with short limits.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { after, test } from 'node:test'
@@ -113,6 +114,27 @@ test(
     assert.equal((await server.ask('/health')).status, 200)
   },
 )
+
+test('one address can’t take every connection, and gets room back as it closes some', async () => {
+  const server = await started({ connections: 20, connectionsPerClient: 5, headersMs: 60_000 })
+  const held = Array.from({ length: 8 }, () => server.open())
+  const closedOnes = new Set<Socket>()
+  for (const socket of held) socket.once('close', () => closedOnes.add(socket)).resume()
+  await eventually('three are closed', () => closedOnes.size === 3)
+  assert.equal(await server.connections(), 5)
+  await assert.rejects(server.ask('/health'))
+  const other = connect({ port: server.port, host: '127.0.0.1', localAddress: '127.0.0.2' })
+  other.write('GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+  const [answer] = (await once(other, 'data')) as [Buffer]
+  assert.match(answer.toString(), /^HTTP\/1.1 200/)
+  held.find((socket) => !closedOnes.has(socket))?.destroy()
+  await eventually('there is room', () =>
+    server.ask('/health').then(
+      ({ status }) => status === 200,
+      () => false,
+    ),
+  )
+})
 
 test('a body that is too long or too deep, and JSON that is none: a clear 4xx', async () => {
   const server = await started()

@@ -1,0 +1,55 @@
+// Which scope each route of a process that serves the HTTP API needs: `METHOD /path`, as Fastify spells it.
+// HEAD counts as GET. `open`: no key at all. A route that is not here is refused once the API is closed.
+import type { Scope } from './scopes.ts'
+
+export const routeScopes: Readonly<Record<string, Scope | 'open'>> = {
+  // Probes of orchestrators and load balancers carry no key, and what they show is no secret.
+  'GET /health': 'open',
+  'GET /ready': 'open',
+  'GET /metrics': 'ops:read',
+
+  'POST /v1/tasks': 'tasks:submit',
+  'GET /v1/tasks': 'tasks:read',
+  'GET /v1/tasks/:id': 'tasks:read',
+  'GET /v1/tasks/:id/result': 'tasks:read',
+  'GET /v1/tasks/:id/updates': 'tasks:read',
+  'GET /v1/results': 'tasks:read',
+  'POST /v1/tasks/:id/cancel': 'tasks:cancel',
+  'POST /v1/tasks/:id/feedback': 'tasks:cancel',
+  'POST /v1/tasks/:id/quality': 'tasks:cancel',
+  'POST /v1/tasks/:id/approvals/:callId': 'approvals:decide',
+
+  // Usage is of every user.
+  'GET /v1/usage': 'tasks:read:all',
+  'GET /v1/usage/export': 'tasks:read:all',
+
+  'GET /v1/fleet/agents': 'ops:read',
+  'GET /v1/fleet/tools': 'ops:read',
+  'GET /v1/fleet/models': 'ops:read',
+  'GET /v1/fleet/config': 'ops:read',
+  'GET /v1/fleet/lanes': 'ops:read',
+  'GET /v1/fleet/pauses': 'ops:read',
+  'POST /v1/fleet/pauses': 'ops:write',
+  'GET /v1/topics': 'ops:read',
+  'GET /v1/breakers': 'ops:read',
+  'GET /v1/limits': 'ops:read',
+  'POST /v1/limits/rebuild': 'ops:write',
+  'GET /v1/alerts': 'ops:read',
+  'POST /v1/alerts/:rule/silence': 'ops:write',
+  'POST /v1/alerts/:rule/test': 'ops:write',
+  'GET /v1/dead-letters': 'ops:read',
+  'GET /v1/dead-letters/:id': 'ops:read',
+  'POST /v1/dead-letters/replay': 'ops:write',
+  'POST /v1/dead-letters/purge': 'ops:write',
+  'POST /v1/dead-letters/:id/replay': 'ops:write',
+
+  'GET /v1/keys': 'keys:write',
+  'POST /v1/keys': 'keys:write',
+  'DELETE /v1/keys/:id': 'keys:write',
+}
+
+/** Undefined: no such line. */
+export const routeScope = (method: string, path: string): Scope | 'open' | undefined => {
+  const line = `${method === 'HEAD' ? 'GET' : method} ${path}`
+  return Object.hasOwn(routeScopes, line) ? routeScopes[line] : undefined
+}

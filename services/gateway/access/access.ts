@@ -1,0 +1,210 @@
+// Who is let in. Every request of a process that serves the HTTP API passes here, before its body is read.
+//
+// 1. The API is closed once the fleet has a key (or had one), FLOTILLA_ADMIN_KEY, or the settings of a token issuer.
+//    Until then it is open on loopback; on any other address the process does not start (FLOTILLA_API_ACCESS).
+// 2. Once closed, each route but those that are `open` needs its scope; a route without a line is refused.
+// 3. No log line, error or header repeats what a client sent as its credentials.
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { routeScope } from '../../../api/route-scopes.ts'
+import { allScopes, type Scope } from '../../../api/scopes.ts'
+import { hasKeys, looksLikeKey, parseKey } from '../../../operator/direct/keys.ts'
+import type { Environment } from '../../../runtime/config/environment.ts'
+import type { Fleet } from '../../../runtime/config/fleet.ts'
+import { isLoopback } from '../../../runtime/config/transport.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
+import type { Sql } from '../../../runtime/store/sql.ts'
+import type { Log } from '../../../runtime/telemetry/instruments.ts'
+import { Failures } from './failures.ts'
+import { FRESH_MS, KeyChecks, unavailable } from './keys.ts'
+import { OpenRequests, type StillGood } from './open-requests.ts'
+import { requireScope, setPrincipal, type Principal } from './principal.ts'
+import { TokenChecks } from './tokens.ts'
+
+export interface AccessParts {
+  readonly environment: Environment
+  readonly fleet: Pick<Fleet, 'gateway'>
+  readonly sql: Sql
+  readonly logger: Log
+}
+
+/** Who it is, and whether that still holds later. */
+interface LetIn {
+  readonly principal: Principal
+  readonly isStillGood: StillGood
+}
+
+const admin: Principal = { name: 'admin', userId: null, scopes: new Set(allScopes), agents: null }
+const now = (): number => performance.now()
+
+/** Rejects with CONFIG_INVALID if the API may not start. */
+export async function guardAccess(app: FastifyInstance, parts: AccessParts): Promise<Access> {
+  const access = new Access(parts)
+  await access.start()
+  app.addHook('onRequest', (request, reply) => access.admit(request, reply))
+  app.addHook('onClose', async () => access.close())
+  return access
+}
+
+export class Access {
+  readonly #parts: AccessParts
+  readonly #keys: KeyChecks
+  readonly #tokens: TokenChecks | null
+  readonly #adminHash: Buffer | null
+  readonly #failures = new Failures(now)
+  readonly #open = new OpenRequests(now)
+  #isClosed: boolean
+  #lookedAtMs = Number.NEGATIVE_INFINITY
+  #looking: Promise<void> | null = null
+
+  constructor(parts: AccessParts) {
+    const { environment, fleet, sql, logger } = parts
+    const { adminKey, access } = environment.http
+    this.#parts = parts
+    this.#keys = new KeyChecks({ sql, logger, now })
+    this.#tokens = fleet.gateway?.jwt ? new TokenChecks(fleet.gateway.jwt) : null
+    this.#adminHash = adminKey === null ? null : hashOf(adminKey)
+    this.#isClosed = access === 'closed' || this.#adminHash !== null || this.#tokens !== null
+  }
+
+  async start(): Promise<void> {
+    const { environment, sql, logger } = this.#parts
+    const { host, http } = environment
+    const hasOther = this.#adminHash !== null || this.#tokens !== null
+    const isEmpty = !hasOther && !(await hasKeys(sql))
+    this.#isClosed ||= !isEmpty
+    if (this.#isClosed && isEmpty) logger.warn(noKeyYet(environment))
+    if (this.#isClosed) return
+    if (!isLoopback(host) && http.access !== 'open') throw mustBeClosed(host)
+    const who = isLoopback(host) ? 'every program on this machine' : `everyone who reaches ${host}`
+    logger.warn(
+      `the HTTP API is open to ${who}: nothing is refused until there is a key (flotilla keys create)`,
+    )
+  }
+
+  close(): void {
+    this.#open.close()
+  }
+
+  /** After a revocation here: this gateway does not wait for its memory of the key to expire. */
+  forget(keyId: string): void {
+    this.#keys.forget(keyId)
+  }
+
+  async admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { url } = request.routeOptions
+    // Whatever does not exist is answered 404 to everyone.
+    if (url === undefined) return
+    const scope = routeScope(request.method, url)
+    if (scope === 'open' || !(await this.#closed())) return
+    const { principal, isStillGood } = await this.#letIn(request, reply)
+    setPrincipal(request, principal)
+    if (scope === undefined)
+      throw new FlotillaError('INTERNAL', `no scope is known for ${request.method} ${url}`)
+    this.#requireScope(principal, scope, reply)
+    this.#open.add(reply.raw, isStillGood)
+  }
+
+  #requireScope(principal: Principal, scope: Scope, reply: FastifyReply): void {
+    try {
+      requireScope(principal, scope)
+    } catch (error) {
+      challenge(reply, `error="insufficient_scope", scope="${scope}"`)
+      throw error
+    }
+  }
+
+  /** An open API is closed within FRESH_MS of its first key. If the database is away, it stays as it is. */
+  async #closed(): Promise<boolean> {
+    if (this.#isClosed) return true
+    if (now() - this.#lookedAtMs >= FRESH_MS) await (this.#looking ??= this.#look())
+    return this.#isClosed
+  }
+
+  async #look(): Promise<void> {
+    const atMs = now()
+    try {
+      this.#isClosed = await hasKeys(this.#parts.sql)
+    } catch (error) {
+      this.#parts.logger.debug({ err: error }, 'failed to look for the first key; the API stays open')
+    } finally {
+      this.#lookedAtMs = atMs
+      this.#looking = null
+    }
+  }
+
+  async #letIn({ headers, ip }: FastifyRequest, reply: FastifyReply): Promise<LetIn> {
+    const { authorization } = headers
+    if (authorization === undefined) {
+      challenge(reply)
+      throw new FlotillaError('UNAUTHENTICATED', 'this route needs a key: send authorization: Bearer flk_…')
+    }
+    const [, credentials] = /^bearer +(\S+) *$/i.exec(authorization) ?? []
+    const found =
+      credentials === undefined
+        ? 'the authorization header is not Bearer and a key'
+        : await this.#check(credentials, ip)
+    if (typeof found !== 'string') return found
+    this.#refuseFrom(ip)
+    this.#failures.count(ip)
+    this.#parts.logger.warn(
+      { address: ip, reason: found },
+      'a request was refused: its credentials are wrong',
+    )
+    challenge(reply, 'error="invalid_token"')
+    throw new FlotillaError('UNAUTHENTICATED', found)
+  }
+
+  /** Resolves with the reason if the credentials are wrong. */
+  async #check(credentials: string, address: string): Promise<LetIn | string> {
+    if (this.#adminHash && timingSafeEqual(this.#adminHash, hashOf(credentials)))
+      return { principal: admin, isStillGood: () => Promise.resolve(true) }
+    if (looksLikeKey(credentials)) return this.#checkKey(credentials, address)
+    if (this.#tokens === null) return 'the credentials are not a key of this fleet'
+    const checked = await this.#tokens.check(credentials)
+    if ('problem' in checked) return checked.problem
+    const { principal, expiresAtMs = 0 } = checked
+    return { principal, isStillGood: async () => Date.now() < expiresAtMs }
+  }
+
+  async #checkKey(text: string, address: string): Promise<LetIn | string> {
+    const key = parseKey(text)
+    if (key === null) return 'the key is incomplete: copy all of it, as flotilla keys create printed it'
+    // One that was right before is no guess, so that a wrong client at the same address does not lock it out.
+    if (!this.#keys.isRemembered(key)) this.#refuseFrom(address)
+    const checked = await this.#keys.check(key).catch(unavailable)
+    if ('problem' in checked) return checked.problem
+    const { principal } = checked
+    return { principal, isStillGood: async () => 'principal' in (await this.#keys.check(key)) }
+  }
+
+  /** Throws TOO_MANY_ATTEMPTS. */
+  #refuseFrom(address: string): void {
+    const retryAfterMs = this.#failures.refusedForMs(address)
+    if (retryAfterMs === null) return
+    const message = `${address} sent too many wrong keys or tokens; try again in ${Math.ceil(retryAfterMs / 1_000)} s`
+    throw new FlotillaError('TOO_MANY_ATTEMPTS', message, { retryAfterMs })
+  }
+}
+
+const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+function challenge(reply: FastifyReply, more?: string): void {
+  reply.header('www-authenticate', `Bearer realm="flotilla"${more === undefined ? '' : `, ${more}`}`)
+}
+
+/** The data file of a running fleet is its own: no command can put the first key there. */
+function noKeyYet({ databaseUrl }: Environment): string {
+  const how = databaseUrl === null ? 'stop this process, then: ' : ''
+  return `every request of the HTTP API is refused, because there is no key yet (${how}flotilla keys create)`
+}
+
+function mustBeClosed(host: string): FlotillaError {
+  return new FlotillaError(
+    'CONFIG_INVALID',
+    `the HTTP API would be open to everyone who reaches ${host}, because there is no key yet. ` +
+      'Make one with: flotilla keys create admin --role admin. Or set FLOTILLA_ADMIN_KEY, gateway.jwt in ' +
+      'flotilla.config.ts, or FLOTILLA_API_ACCESS=closed to start first and make the key then; ' +
+      'FLOTILLA_API_ACCESS=open starts all the same',
+  )
+}

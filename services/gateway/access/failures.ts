@@ -1,0 +1,37 @@
+/** Wrong credentials of one address in WINDOW_MS; more are refused without a look at the database. */
+const MAX_FAILURES = 10
+const WINDOW_MS = 60_000
+/** Addresses that are kept, some 200 bytes each. */
+const MAX_ADDRESSES = 10_000
+
+/** Counts wrong keys and tokens by the address that sent them. */
+export class Failures {
+  readonly #now: () => number
+  /** Times, the oldest first; addresses in the order of their last failure. */
+  readonly #times = new Map<string, number[]>()
+
+  /** `now`: milliseconds that only grow. */
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /** How long the address is refused; null if it is not. Milliseconds. */
+  refusedForMs(address: string): number | null {
+    const times = this.#recent(address)
+    const [first] = times
+    if (first === undefined || times.length < MAX_FAILURES) return null
+    return first + WINDOW_MS - this.#now()
+  }
+
+  count(address: string): void {
+    const times = [...this.#recent(address), this.#now()].slice(-MAX_FAILURES)
+    this.#times.delete(address)
+    this.#times.set(address, times)
+    const [oldest] = this.#times.keys()
+    if (this.#times.size > MAX_ADDRESSES && oldest !== undefined) this.#times.delete(oldest)
+  }
+
+  #recent(address: string): number[] {
+    return (this.#times.get(address) ?? []).filter((atMs) => atMs > this.#now() - WINDOW_MS)
+  }
+}

@@ -1,0 +1,152 @@
+// Checks tokens of an OpenID provider. The one importer of jose.
+//
+// 1. Only the configured, asymmetric algorithms count: never `none`, nor a symmetric one, whose secret would be
+//    the provider's public key.
+// 2. The provider's keys are kept for JWKS_MAX_AGE_MS, and read again for a token that names an unknown one, at
+//    most every JWKS_COOLDOWN_MS. While they can't be read, tokens of the kept keys work until those are too old;
+//    then ISSUER_UNAVAILABLE.
+import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload } from 'jose'
+import { scopesNamed, type Scope } from '../../../api/scopes.ts'
+import type { JwtDefinition } from '../../../runtime/config/gateway.ts'
+import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
+import { isName } from '../../../schemas/identity.ts'
+import type { Checked } from './keys.ts'
+
+const JWKS_MAX_AGE_MS = 600_000
+const FETCH_MS = 5_000
+const MAX_ANSWER_BYTES = 1_000_000
+const MAX_TOKEN_CHARS = 8_192
+const defaultAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA']
+const defaultToleranceMs = 30_000
+
+export interface TokenTimes {
+  /** How long a token with an unknown key waits for the next look at the provider's. Default 30,000 ms. */
+  readonly cooldownMs?: number
+  /** Age at which kept keys are read again. Default 600,000 ms. */
+  readonly maxAgeMs?: number
+}
+
+export type TokenChecked = Checked & { readonly expiresAtMs?: number }
+
+export class TokenChecks {
+  readonly #settings: JwtDefinition
+  readonly #times: TokenTimes
+  #keys: ReturnType<typeof createRemoteJWKSet> | null = null
+
+  /** Throws CONFIG_INVALID if the settings name scopes or roles that do not exist. */
+  constructor(settings: JwtDefinition, times: TokenTimes = {}) {
+    this.#settings = settings
+    this.#times = times
+    const named = [...(settings.everyToken ?? []), ...Object.values(settings.scopes ?? {}).flat()]
+    const { unknown } = scopesNamed(named)
+    if (unknown.length === 0) return
+    const message = `gateway.jwt in flotilla.config.ts names scopes or roles that do not exist: ${unknown.join(', ')}`
+    throw new FlotillaError('CONFIG_INVALID', message)
+  }
+
+  /** Rejects with ISSUER_UNAVAILABLE. */
+  async check(token: string): Promise<TokenChecked> {
+    if (token.length > MAX_TOKEN_CHARS || token.split('.').length !== 3)
+      return { problem: 'the credentials are neither a key of this fleet nor a token' }
+    const { issuer, audience, algorithms, clockToleranceMs = defaultToleranceMs } = this.#settings
+    try {
+      const { payload } = await jwtVerify(token, await this.#keySet(), {
+        issuer,
+        audience,
+        algorithms: algorithms ?? defaultAlgorithms,
+        clockTolerance: clockToleranceMs / 1_000,
+        requiredClaims: ['exp'],
+      })
+      return this.#principal(payload)
+    } catch (error) {
+      const problem = problemOf(error)
+      if (problem === null) throw unavailable(issuer, error)
+      return { problem }
+    }
+  }
+
+  #principal(claims: JWTPayload): TokenChecked {
+    const { userClaim = 'sub', clockToleranceMs = defaultToleranceMs } = this.#settings
+    const userId = claims[userClaim]
+    if (typeof userId !== 'string' || !isName(userId))
+      return {
+        problem: `the token's claim ${userClaim} names no user: it must be a text of 1 to 200 characters`,
+      }
+    const principal = { name: userId, userId, scopes: this.#scopesOf(claims), agents: null }
+    return { principal, expiresAtMs: (claims.exp ?? 0) * 1_000 + clockToleranceMs }
+  }
+
+  /** Values that the settings give no meaning to are scopes or roles of Flotilla, or nothing. */
+  #scopesOf(claims: JWTPayload): ReadonlySet<Scope> {
+    const { scopeClaims = ['scope', 'roles'], scopes = {}, everyToken = [] } = this.#settings
+    const values = scopeClaims.flatMap((name) => textsOf(claims[name]))
+    const named = values.flatMap((value) => (Object.hasOwn(scopes, value) ? (scopes[value] ?? []) : [value]))
+    return new Set(scopesNamed([...everyToken, ...named]).scopes)
+  }
+
+  async #keySet(): Promise<ReturnType<typeof createRemoteJWKSet>> {
+    if (this.#keys) return this.#keys
+    const { issuer, jwksUrl } = this.#settings
+    const url = jwksUrl ?? (await discover(issuer))
+    const { cooldownMs = 30_000, maxAgeMs = JWKS_MAX_AGE_MS } = this.#times
+    return (this.#keys ??= createRemoteJWKSet(new URL(url), {
+      timeoutDuration: FETCH_MS,
+      cooldownDuration: cooldownMs,
+      cacheMaxAge: maxAgeMs,
+      [customFetch]: boundedFetch,
+    }))
+  }
+}
+
+/** Where the provider says that its keys are. */
+async function discover(issuer: string): Promise<string> {
+  const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+  const response = await boundedFetch(url, { signal: AbortSignal.timeout(FETCH_MS) })
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`)
+  const said = (await response.json()) as { issuer?: unknown; jwks_uri?: unknown } | null
+  if (said?.issuer !== issuer) throw new Error(`${url} is of another issuer`)
+  if (typeof said.jwks_uri !== 'string' || !URL.canParse(said.jwks_uri))
+    throw new Error(`${url} does not say where the keys are; set gateway.jwt.jwksUrl`)
+  return said.jwks_uri
+}
+
+/** Follows no redirect: the keys are where the configuration says, or nowhere. */
+async function boundedFetch(url: string, init: RequestInit): Promise<Response> {
+  const response = await fetch(url, { ...init, redirect: 'error' })
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  for await (const part of response.body ?? []) {
+    bytes += part.length
+    if (bytes > MAX_ANSWER_BYTES) throw new Error(`${url} answered with more than ${MAX_ANSWER_BYTES} bytes`)
+    parts.push(part)
+  }
+  return new Response(Buffer.concat(parts), { status: response.status, headers: response.headers })
+}
+
+function textsOf(claim: unknown): string[] {
+  if (typeof claim === 'string') return claim.split(/\s+/).filter(Boolean)
+  return Array.isArray(claim) ? claim.filter((value) => typeof value === 'string') : []
+}
+
+/** What is wrong with the token, without quoting it; null if the fault is the provider's. */
+function problemOf(error: unknown): string | null {
+  if (error instanceof errors.JWTExpired) return 'the token has expired'
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return `the token's claim ${error.claim} is not accepted here`
+  if (error instanceof errors.JWSSignatureVerificationFailed) return "the token's signature is wrong"
+  if (error instanceof errors.JOSEAlgNotAllowed) return "the token's signature algorithm is not accepted here"
+  if (error instanceof errors.JWKSNoMatchingKey)
+    return 'the token was signed with a key that its issuer does not have'
+  const isOfToken = [
+    errors.JWSInvalid,
+    errors.JWTInvalid,
+    errors.JOSENotSupported,
+    errors.JWKSMultipleMatchingKeys,
+  ].some((kind) => error instanceof kind)
+  return isOfToken ? 'the token is not a valid JWT' : null
+}
+
+function unavailable(issuer: string, cause: unknown): FlotillaError {
+  const message = `the keys of ${issuer} can't be read: ${messageOf(cause)}`
+  return new FlotillaError('ISSUER_UNAVAILABLE', message, { cause, retryAfterMs: FETCH_MS })
+}
