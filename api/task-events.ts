@@ -128,7 +128,10 @@ const bestEffort = {
   'text.delta': z.object({
     taskId: text,
     step: z.number().int(),
-    sequence: z.number().int().describe('Counts the pieces of one attempt from 0: a gap is text that is missing.'),
+    sequence: z
+      .number()
+      .int()
+      .describe('Counts the pieces of one attempt from 0: a gap is text that is missing.'),
     text,
   }),
   'text.retracted': z.object({
@@ -145,7 +148,7 @@ const bestEffort = {
       .enum(['retention', 'other_log'])
       .describe('Deleted by retention; or the position is not of this log, and the stream begins again.'),
   }),
-  'feed.position': z.object({}).describe('Nothing happened: its id is where the feed is.'),
+  'feed.position': z.object({ atMs }).describe('Nothing happened: its id is where the feed is.'),
   'stream.failed': z
     .object({
       code: text,

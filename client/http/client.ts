@@ -11,15 +11,19 @@ import type {
   ApprovalInput,
   BatchOptions,
   Client,
+  EventsOptions,
+  FeedQuery,
   Feedback,
   QualityScore,
   ResultsOptions,
+  StreamedEvent,
   TaskInput,
   TaskResult,
   TaskUpdate,
 } from '../types.ts'
 
-import { itemsOf, openLines } from './lines.ts'
+import { eventsFrom } from './events.ts'
+import { itemsOf, openLines, type Connection } from './lines.ts'
 import { Reconnect, type ReconnectOptions } from './reconnect.ts'
 import { askJson, withoutSlash } from './requests.ts'
 
@@ -92,12 +96,32 @@ export class HttpClient implements Client {
    */
   results({ group, from = 'latest' }: ResultsOptions = {}): AsyncIterable<TaskResult> & AsyncDisposable {
     const query = new URLSearchParams(group === undefined ? { from } : { from, group })
-    return this.#follow<TaskResult>('/v1/results', query, () => false)
+    return this.#follow(linesFrom<TaskResult>('/v1/results', query), () => false)
   }
 
   watch(taskId: string, { early = false }: { early?: boolean } = {}): AsyncIterable<TaskUpdate> {
     const query = new URLSearchParams(early ? { early: 'true' } : {})
-    return this.#follow<TaskUpdate>(`${pathOf(taskId)}/updates`, query, ({ kind }) => kind === 'result')
+    const lines = linesFrom<TaskUpdate>(`${pathOf(taskId)}/updates`, query)
+    return this.#follow(lines, (last) => last?.kind === 'result')
+  }
+
+  events(
+    taskId: string,
+    { after, early = false }: EventsOptions = {},
+  ): AsyncIterable<StreamedEvent> & AsyncDisposable {
+    const query = new URLSearchParams(early ? { early: 'true' } : {})
+    const stream = eventsFrom(`${pathOf(taskId)}/events`, query, after)
+    return this.#follow(stream.connect, (last) => stream.isOver() || last?.type === 'result')
+  }
+
+  /**
+   * Events of all tasks that the caller may see, without streamed text and results; from now on, or behind the
+   * event with the id `after`.
+   */
+  feed({ after, ...filter }: FeedQuery = {}): AsyncIterable<StreamedEvent> & AsyncDisposable {
+    const query = new URLSearchParams()
+    for (const [name, value] of Object.entries(filter)) if (value !== undefined) query.set(name, value)
+    return this.#follow(eventsFrom('/v1/events', query, after).connect, () => false)
   }
 
   async cancel(taskId: string, reason?: string): Promise<void> {
@@ -152,14 +176,13 @@ export class HttpClient implements Client {
     }
   }
 
-  /** Leaving the loop ends the request. */
+  /** Leaving the loop ends the request. `isOver`: nothing comes after what came. */
   #follow<T extends object>(
-    path: string,
-    query: URLSearchParams,
-    isLast: (item: T) => boolean,
+    connect: (connection: Connection) => AsyncGenerator<T>,
+    isOver: (last: T | null) => boolean,
   ): AsyncIterable<T> & AsyncDisposable {
     const stop = new AbortController()
-    const generator = this.#items<T>(path, query, isLast, stop)
+    const generator = this.#items(connect, isOver, stop)
     return {
       [Symbol.asyncIterator]: () => generator,
       [Symbol.asyncDispose]: async () => stop.abort(),
@@ -167,21 +190,22 @@ export class HttpClient implements Client {
   }
 
   async *#items<T extends object>(
-    path: string,
-    query: URLSearchParams,
-    isLast: (item: T) => boolean,
+    connect: (connection: Connection) => AsyncGenerator<T>,
+    isOver: (last: T | null) => boolean,
     stop: AbortController,
   ): AsyncGenerator<T> {
     const signal = AbortSignal.any([this.#stopped.signal, stop.signal])
     const reconnect = new Reconnect(this.#options, this.#hasAnswered)
-    const positions = new Map<number, number>()
+    const { quietMs = QUIET_MS } = this.#options
+    const connection = { gateway: this.#url, quietMs, signal, connected: () => reconnect.connected() }
     try {
       while (!signal.aborted)
         try {
-          for await (const item of this.#connection<T>(path, query, { positions, reconnect, signal })) {
+          for await (const item of connect(connection)) {
             yield item
-            if (isLast(item)) return
+            if (isOver(item)) return
           }
+          if (isOver(null)) return
           // A gateway that stops ends its streams, and one that saw no update of the task for long.
           await reconnect.pause(
             new FlotillaError('GATEWAY_UNAVAILABLE', `${this.#url} ended the stream`),
@@ -195,32 +219,24 @@ export class HttpClient implements Client {
       stop.abort()
     }
   }
+}
 
-  /** The items of one connection, from `positions` on, which it moves. */
-  async *#connection<T extends object>(
-    path: string,
-    query: URLSearchParams,
-    { positions, reconnect, signal }: Connection,
-  ): AsyncGenerator<T> {
-    const { quietMs = QUIET_MS } = this.#options
+/** The lines of one connection after another, each behind those before it. */
+function linesFrom<T extends object>(path: string, query: URLSearchParams) {
+  const positions = new Map<number, number>()
+  return async function* ({ gateway, quietMs, signal, connected }: Connection): AsyncGenerator<T> {
     const search = new URLSearchParams(query)
     if (positions.size > 0) search.set('after', formatPositions(positions))
-    const response = await openLines(this.#url, `${path}?${search}`, { signal, quietMs })
-    reconnect.connected()
+    const response = await openLines(gateway, `${path}?${search}`, { signal, quietMs })
+    connected()
     const begun = parsePositions(String(response.headers[POSITIONS_HEADER] ?? ''))
     if (positions.size === 0) move(positions, begun)
-    for await (const line of itemsOf(response, this.#url, quietMs)) {
+    for await (const line of itemsOf(response, gateway, quietMs)) {
       const { position, ...item } = line as T & { position?: string }
       yield item as unknown as T
       if (position !== undefined) move(positions, parsePositions(position))
     }
   }
-}
-
-interface Connection {
-  readonly positions: Map<number, number>
-  readonly reconnect: Reconnect
-  readonly signal: AbortSignal
 }
 
 function move(positions: Map<number, number>, to: Positions | null): void {

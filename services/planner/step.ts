@@ -108,7 +108,11 @@ export function newStep(from: Situation, kind: Step['kind'], text: string, code:
 }
 
 /** Ends the step now. `next`: the step that begins with it. */
-export function endStep(from: Situation, step: Step, next: number | null = null): { to: Situation; changes: Changes } {
+export function endStep(
+  from: Situation,
+  step: Step,
+  next: number | null = null,
+): { to: Situation; changes: Changes } {
   const whole = { ...step, durationMs: from.atMs - step.startedAtMs }
   const { to, rows } = change(from, put(`step:${step.step}`, whole))
   const { kind, observation, error, durationMs } = whole

@@ -9,14 +9,15 @@ import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
 import type { RoutesContext } from '../../../runtime/service.ts'
 import { bodyOf, numberOf, present, queryNumber, textOf } from '../request-values.ts'
 import { KnownTasks, refuseUnknown } from '../known-tasks.ts'
+import { eventRoutes } from '../events/routes.ts'
 import { streamRoutes } from '../streams.ts'
 import { operatorRoutes } from './operator.ts'
 import { Waiters } from '../waiters.ts'
 
 const MAX_WAIT_SECONDS = 30
 const routes =
-  'there are POST /v1/tasks?wait=SECONDS, GET /v1/tasks, /v1/tasks/:id, /v1/tasks/:id/result?wait=SECONDS, GET /v1/tasks/:id/updates, ' +
-  'POST /v1/tasks/:id/cancel, /feedback, /quality and /approvals/:callId, GET /v1/results, /v1/usage, /v1/limits, /v1/alerts, /v1/topics, /v1/breakers, /v1/dead-letters and ' +
+  'there are POST /v1/tasks?wait=SECONDS, GET /v1/tasks, /v1/tasks/:id, /v1/tasks/:id/result?wait=SECONDS, GET /v1/tasks/:id/events, /v1/tasks/:id/updates, ' +
+  'POST /v1/tasks/:id/cancel, /feedback, /quality and /approvals/:callId, GET /v1/events, /v1/results, /v1/usage, /v1/limits, /v1/alerts, /v1/topics, /v1/breakers, /v1/dead-letters and ' +
   '/v1/fleet/agents, /tools, /models, /config, /lanes and /pauses'
 
 type Params = { id: string; callId: string }
@@ -27,7 +28,8 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const client = new LogClient({ log, codec, blobs, instruments, name: 'gateway', boundedSearch: true })
   const waiters = new Waiters(client)
   const parts = openParts(context)
-  const known = new KnownTasks(await directTasks(parts))
+  const tasks = await directTasks(parts)
+  const known = new KnownTasks(tasks)
   refuseUnknown(app, known)
   app.addHook('onClose', () => client.close())
   app.setNotFoundHandler((request, reply) =>
@@ -57,7 +59,8 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
     return result ?? reply.code(204).send()
   })
 
-  streamRoutes(app, client, context.environment.http)
+  const open = streamRoutes(app, client, context.environment.http)
+  eventRoutes(app, { client, origin: (id) => tasks.origin(id), open, http: context.environment.http })
 
   app.post<{ Params: Params }>('/v1/tasks/:id/cancel', async (request, reply) => {
     await client.cancel(request.params.id, textOf('reason', bodyOf(request)['reason']))
