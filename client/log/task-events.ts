@@ -66,10 +66,13 @@ export class TaskEvents {
 
   /** True: nothing comes after this id. Throws REQUEST_INVALID if the task can't have it. */
   async isOver(taskId: string, after: string): Promise<boolean> {
-    const place = this.#placeOf(taskId, after)
-    if (place.events !== null) return false
-    const record = await this.#history.recordAt(this.#history.homeOf(taskId), place.offset)
-    if (record?.offset !== place.offset || record.key !== taskId) return false
+    return this.#isEnd(taskId, this.#placeOf(taskId, after))
+  }
+
+  async #isEnd(taskId: string, { offset, events }: Place): Promise<boolean> {
+    if (events !== null) return false
+    const record = await this.#history.recordAt(this.#history.homeOf(taskId), offset)
+    if (record?.offset !== offset || record.key !== taskId) return false
     return (await this.#history.read(record))?.kind === 'completed'
   }
 
@@ -114,6 +117,7 @@ export class TaskEvents {
     { lifetime, check, onTooSlow }: TaskEventsOptions,
     leaving: Leaving,
   ): AsyncGenerator<StreamedEvent> {
+    if (place !== null && (await this.#isEnd(taskId, place))) return
     const { submittedAtMs, endedAtMs } = lifetime ?? (await this.#lifetimeOf(taskId))
     const home = this.#history.homeOf(taskId)
     const { start, lost } = begin(place, await this.#history.rangeOf('tasks.history', home))
