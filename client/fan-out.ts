@@ -5,7 +5,7 @@
 // 2. The tail is open while there is a follower.
 import { FlotillaError } from '../runtime/errors.ts'
 import type { LogRecord, Tail } from '../runtime/log/port.ts'
-import { Stream } from './stream.ts'
+import { Stream, type Room } from './stream.ts'
 
 /** Beyond this share of a reader's buffer, best-effort items are dropped. */
 const BEST_EFFORT_SHARE = 0.5
@@ -18,29 +18,37 @@ export interface Fan<T> {
   readonly translate: (record: LogRecord) => Promise<T | null>
   readonly isLast: (item: T) => boolean
   readonly isBestEffort: (item: T) => boolean
+  /** What is kept for a reader that does not take it. Default: that of a Stream. */
+  readonly waiting?: Room
 }
 
 export class FanOut<T> {
   readonly #fan: Fan<T>
-  readonly #streams = new Map<string, Set<Stream<T>>>()
+  readonly #streams = new Map<string, Map<Stream<T>, () => void>>()
   #tail: Tail | null = null
 
   constructor(fan: Fan<T>) {
     this.#fan = fan
   }
 
-  /** `ready` resolves once everything from now on is sure to be seen. */
-  follow(name: string): { readonly stream: Stream<T>; readonly ready: Promise<void> } {
-    const stream: Stream<T> = new Stream(() => this.#leave(name, stream))
-    const streams = this.#streams.get(name) ?? new Set()
-    this.#streams.set(name, streams.add(stream))
+  /**
+   * `ready` resolves once everything from now on is sure to be seen. `onTooSlow` runs when the stream ends with
+   * READER_TOO_SLOW, which its reader would learn only when it takes what is kept.
+   */
+  follow(
+    name: string,
+    onTooSlow: () => void = () => {},
+  ): { readonly stream: Stream<T>; readonly ready: Promise<void> } {
+    const stream: Stream<T> = new Stream(() => this.#leave(name, stream), this.#fan.waiting)
+    const streams = this.#streams.get(name) ?? new Map<Stream<T>, () => void>()
+    this.#streams.set(name, streams.set(stream, onTooSlow))
     this.#tail ??= this.#open()
     return { stream, ready: this.#tail.ready }
   }
 
   async close(): Promise<void> {
     const tail = this.#tail
-    for (const streams of this.#streams.values()) for (const stream of streams) stream.end()
+    for (const streams of this.#streams.values()) for (const stream of [...streams.keys()]) stream.end()
     await tail?.close()
   }
 
@@ -70,21 +78,24 @@ export class FanOut<T> {
     if (!this.#streams.has(name)) return
     try {
       const item = await this.#fan.translate(record)
-      if (item !== null) for (const stream of this.#of(name)) this.#offer(stream, item, record)
+      if (item !== null)
+        for (const [stream, onTooSlow] of this.#of(name)) this.#offer(stream, onTooSlow, item, record)
     } catch (error) {
-      for (const stream of this.#of(name)) stream.end(error)
+      for (const [stream] of this.#of(name)) stream.end(error)
     }
   }
 
-  #of(name: string): Stream<T>[] {
+  #of(name: string): [Stream<T>, () => void][] {
     return [...(this.#streams.get(name) ?? [])]
   }
 
-  #offer(stream: Stream<T>, item: T, { value }: LogRecord): void {
+  #offer(stream: Stream<T>, onTooSlow: () => void, item: T, { value }: LogRecord): void {
     const isBestEffort = this.#fan.isBestEffort(item)
     const isTaken = stream.offer(item, value?.length ?? 0, isBestEffort ? BEST_EFFORT_SHARE : 1)
-    if (!isTaken && !isBestEffort) stream.end(tooSlow())
-    else if (this.#fan.isLast(item)) stream.end()
+    if (!isTaken && !isBestEffort) {
+      stream.end(tooSlow())
+      onTooSlow()
+    } else if (this.#fan.isLast(item)) stream.end()
   }
 }
 

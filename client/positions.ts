@@ -29,3 +29,33 @@ export function parsePositions(text: string): Positions | null {
 export function formatPositions(positions: Positions): string {
   return [...positions].map(([partition, offset]) => `${partition}:${offset}`).join(',')
 }
+
+/** A record that was read, and how many events of it, because one record may be several; null: all of them. */
+export interface Place {
+  readonly offset: number
+  readonly events: number | null
+}
+
+/** A place in a stream of events, by partition. */
+export type Cursor = ReadonlyMap<number, Place>
+
+/** Null if the text is no cursor: `3:120` or `3:120.1`, for each partition, separated by commas. */
+export function parseCursor(text: string): Cursor | null {
+  const found = new Map<number, Place>()
+  for (const each of text.split(',')) {
+    const [, partition, offset, events] = /^(\d{1,6}):(-?\d{1,15})(?:\.(\d{1,4}))?$/.exec(each) ?? []
+    if (partition === undefined || offset === undefined) return null
+    found.set(Number(partition), {
+      offset: Number(offset),
+      events: events === undefined ? null : Number(events),
+    })
+  }
+  return found
+}
+
+export function formatCursor(cursor: Cursor): string {
+  const places = [...cursor].map(
+    ([partition, { offset, events }]) => `${partition}:${offset}${events === null ? '' : `.${events}`}`,
+  )
+  return places.join(',')
+}

@@ -1,5 +1,10 @@
-const MAX_ITEMS = 1_000
-const MAX_BYTES = 1_048_576
+/** What is kept for a reader that has not asked for it yet. */
+export interface Room {
+  readonly items: number
+  readonly bytes: number
+}
+
+const ROOM: Room = { items: 1_000, bytes: 1_048_576 }
 
 /**
  * An async iterable fed from outside. `push` buffers items that were not asked for yet, up to a limit, then
@@ -11,16 +16,16 @@ export class Stream<T> implements AsyncIterableIterator<T>, AsyncDisposable {
   readonly #takers: PromiseWithResolvers<IteratorResult<T>>[] = []
   readonly #blocked: (() => void)[] = []
   readonly #handed: ((dealtWith: boolean) => void)[] = []
-  readonly #limit: number
+  readonly #room: Room
   readonly #onEnd: () => Promise<void> | void
   #bytes = 0
   #ended: { readonly released: Promise<void> } | null = null
   #failed: unknown = null
 
   /** `onEnd` runs once, whether the reader leaves or the feeding side ends the stream. */
-  constructor(onEnd: () => Promise<void> | void = () => {}, limit = MAX_ITEMS) {
+  constructor(onEnd: () => Promise<void> | void = () => {}, room = ROOM) {
     this.#onEnd = onEnd
-    this.#limit = limit
+    this.#room = room
   }
 
   get isEnded(): boolean {
@@ -31,14 +36,16 @@ export class Stream<T> implements AsyncIterableIterator<T>, AsyncDisposable {
   async push(item: T): Promise<void> {
     if (this.#ended || this.#give(item)) return
     this.#keep(item, 0)
-    if (this.#items.length >= this.#limit) await new Promise<void>((resume) => this.#blocked.push(resume))
+    if (this.#items.length >= this.#room.items)
+      await new Promise<void>((resume) => this.#blocked.push(resume))
   }
 
   /** False if the item would fill more than `share` of the buffer. */
   offer(item: T, bytes: number, share = 1): boolean {
     if (this.#ended || this.#give(item)) return true
-    const isFull = this.#items.length >= share * this.#limit
-    if (isFull || (this.#items.length > 0 && this.#bytes + bytes > share * MAX_BYTES)) return false
+    const { items, bytes: mostBytes } = this.#room
+    const isFull = this.#items.length >= share * items
+    if (isFull || (this.#items.length > 0 && this.#bytes + bytes > share * mostBytes)) return false
     this.#keep(item, bytes)
     return true
   }

@@ -6,6 +6,7 @@ import type {
   Usage,
 } from '../schemas/generated/events.ts'
 import type { Json } from '../schemas/json.ts'
+import type { TaskEvent } from '../api/task-events.ts'
 
 type Given<T> = { -readonly [Field in keyof T]?: NonNullable<T[Field]> }
 
@@ -78,6 +79,32 @@ export type TaskUpdate =
   | { kind: 'text'; taskId: string; step: number; text: string }
   | { kind: 'result'; result: TaskResult }
 
+/** An event of a task. */
+export type StreamedEvent = (
+  Exclude<TaskEvent, { type: 'result' }> | { type: 'result'; taskId: string; result: TaskResult }
+) & {
+  /** Resumes a stream behind this event. Null: it is not in the log, and may be missing. */
+  readonly id: string | null
+}
+
+export interface EventsOptions {
+  /** The id of the last event that was read: the stream begins behind it. Default: with the task. */
+  after?: string
+  /** True: also a task that is not submitted yet, which over HTTP is TASK_UNKNOWN otherwise. */
+  early?: boolean
+}
+
+/** Which events of a feed are given; absent: all. */
+export interface FeedQuery {
+  after?: string
+  user?: string
+  agent?: string
+  /** Types of events, separated by commas. */
+  type?: string
+  /** The beginning of task ids. */
+  task?: string
+}
+
 export interface ResultsOptions {
   /**
    * Consumer group: its members share the results, and it resumes where it stopped. Absent: every result from
@@ -143,6 +170,12 @@ export interface Client {
    * submitted yet, which over HTTP is TASK_UNKNOWN otherwise.
    */
   watch(taskId: string, options?: { early?: boolean }): AsyncIterable<TaskUpdate>
+  /**
+   * Everything that happens to a task, from its beginning to its result: each event of the log exactly once, and
+   * text as it is written. After a break, what was shown of unfinished text is taken back (`text.retracted`)
+   * before it comes again.
+   */
+  events(taskId: string, options?: EventsOptions): AsyncIterable<StreamedEvent> & AsyncDisposable
   /** Requests a cancel; the task's result says whether it took effect. Over HTTP rejects with TASK_UNKNOWN. */
   cancel(taskId: string, reason?: string): Promise<void>
   /** Decides a tool call that waits for approval. */

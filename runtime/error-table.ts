@@ -79,6 +79,12 @@ export const errorTable = {
     'No task with this id was submitted, or it ended so long ago that the ledger no longer has it.',
     'Check the id: flotilla ps --all lists those that the ledger has.',
   ),
+  EVENTS_GONE: row(
+    'recoverable',
+    false,
+    'The task ended so long ago that the log no longer has its events and its result.',
+    'flotilla ps --all shows what the ledger has of it. Keep tasks.history and tasks.completed for longer if they are needed.',
+  ),
   TASK_CANCELLED: row('recoverable', false, 'The task was cancelled.', 'None needed.'),
   TASK_TIMED_OUT: row(
     'recoverable',

@@ -14,15 +14,19 @@ import type {
   ApprovalInput,
   BatchOptions,
   Client,
+  EventsOptions,
+  FeedQuery,
   Feedback,
   QualityScore,
   ResultsOptions,
+  StreamedEvent,
   TaskInput,
   TaskResult,
   TaskUpdate,
 } from '../types.ts'
 
-import { itemsOf, openLines } from './lines.ts'
+import { eventsFrom } from './events.ts'
+import { itemsOf, openLines, type Connection } from './lines.ts'
 import { Reconnect, type ReconnectOptions } from './reconnect.ts'
 import { askJson, authorization, withoutSlash } from './requests.ts'
 
@@ -96,17 +100,35 @@ export class HttpClient implements Client {
    * again.
    */
   results({ group, from = 'latest' }: ResultsOptions = {}): AsyncIterable<TaskResult> & AsyncDisposable {
-    return this.#follow<TaskResult>(
-      (after) => pathOf(routes.results, { query: { from, group, after } }),
-      () => false,
-    )
+    const path = (after: string | undefined) => pathOf(routes.results, { query: { from, group, after } })
+    return this.#follow(linesFrom<TaskResult>(path), () => false)
   }
 
   watch(taskId: string, { early = false }: { early?: boolean } = {}): AsyncIterable<TaskUpdate> {
     const params = paramsOf(taskId)
     const path = (after: string | undefined) =>
       pathOf(routes.updates, { params, query: { early: early || undefined, after } })
-    return this.#follow<TaskUpdate>(path, ({ kind }) => kind === 'result')
+    return this.#follow(linesFrom<TaskUpdate>(path), (last) => last?.kind === 'result')
+  }
+
+  events(
+    taskId: string,
+    { after, early = false }: EventsOptions = {},
+  ): AsyncIterable<StreamedEvent> & AsyncDisposable {
+    assertTaskId(taskId)
+    const query = new URLSearchParams(early ? { early: 'true' } : {})
+    const stream = eventsFrom(`/v1/tasks/${encodeURIComponent(taskId)}/events`, query, after)
+    return this.#follow(stream.connect, (last) => stream.isOver() || last?.type === 'result')
+  }
+
+  /**
+   * Events of all tasks that the caller may see, without streamed text and results; from now on, or behind the
+   * event with the id `after`.
+   */
+  feed({ after, ...filter }: FeedQuery = {}): AsyncIterable<StreamedEvent> & AsyncDisposable {
+    const query = new URLSearchParams()
+    for (const [name, value] of Object.entries(filter)) if (value !== undefined) query.set(name, value)
+    return this.#follow(eventsFrom('/v1/events', query, after).connect, () => false)
   }
 
   async cancel(taskId: string, reason?: string): Promise<void> {
@@ -168,13 +190,13 @@ export class HttpClient implements Client {
     }
   }
 
-  /** Leaving the loop ends the request. */
+  /** Leaving the loop ends the request. `isOver`: nothing comes after what came. */
   #follow<T extends object>(
-    path: PathAfter,
-    isLast: (item: T) => boolean,
+    connect: (connection: Connection) => AsyncGenerator<T>,
+    isOver: (last: T | null) => boolean,
   ): AsyncIterable<T> & AsyncDisposable {
     const stop = new AbortController()
-    const generator = this.#items<T>(path, isLast, stop)
+    const generator = this.#items(connect, isOver, stop)
     return {
       [Symbol.asyncIterator]: () => generator,
       [Symbol.asyncDispose]: async () => stop.abort(),
@@ -182,20 +204,22 @@ export class HttpClient implements Client {
   }
 
   async *#items<T extends object>(
-    path: PathAfter,
-    isLast: (item: T) => boolean,
+    connect: (connection: Connection) => AsyncGenerator<T>,
+    isOver: (last: T | null) => boolean,
     stop: AbortController,
   ): AsyncGenerator<T> {
     const signal = AbortSignal.any([this.#stopped.signal, stop.signal])
     const reconnect = new Reconnect(this.#options, this.#hasAnswered)
-    const positions = new Map<number, number>()
+    const { quietMs = QUIET_MS, apiKey } = this.#options
+    const connection = { gateway: this.#url, quietMs, apiKey, signal, connected: () => reconnect.connected() }
     try {
       while (!signal.aborted)
         try {
-          for await (const item of this.#connection<T>(path, { positions, reconnect, signal })) {
+          for await (const item of connect(connection)) {
             yield item
-            if (isLast(item)) return
+            if (isOver(item)) return
           }
+          if (isOver(null)) return
           // A gateway that stops ends its streams, and one that saw no update of the task for long.
           await reconnect.pause(
             new FlotillaError('GATEWAY_UNAVAILABLE', `${this.#url} ended the stream`),
@@ -209,19 +233,19 @@ export class HttpClient implements Client {
       stop.abort()
     }
   }
+}
 
-  /** The items of one connection, from `positions` on, which it moves. */
-  async *#connection<T extends object>(
-    path: PathAfter,
-    { positions, reconnect, signal }: Connection,
-  ): AsyncGenerator<T> {
-    const { quietMs = QUIET_MS, apiKey } = this.#options
+/** The lines of one connection after another, each behind those before it. */
+function linesFrom<T extends object>(path: PathAfter) {
+  const positions = new Map<number, number>()
+  return async function* ({ gateway, connected, ...options }: Connection): AsyncGenerator<T> {
     const after = positions.size > 0 ? formatPositions(positions) : undefined
-    const response = await openLines(this.#url, path(after), { signal, quietMs, apiKey })
-    reconnect.connected()
+    const response = await openLines(gateway, path(after), options)
+    const { quietMs } = options
+    connected()
     const begun = parsePositions(String(response.headers[POSITIONS_HEADER] ?? ''))
     if (positions.size === 0) move(positions, begun)
-    for await (const line of itemsOf(response, this.#url, quietMs)) {
+    for await (const line of itemsOf(response, gateway, quietMs)) {
       const { position, ...item } = line as T & { position?: string }
       yield item as unknown as T
       if (position !== undefined) move(positions, parsePositions(position))
@@ -231,12 +255,6 @@ export class HttpClient implements Client {
 
 /** The path of a stream that begins behind these positions. */
 type PathAfter = (after: string | undefined) => string
-
-interface Connection {
-  readonly positions: Map<number, number>
-  readonly reconnect: Reconnect
-  readonly signal: AbortSignal
-}
 
 function move(positions: Map<number, number>, to: Positions | null): void {
   for (const [partition, offset] of to ?? []) positions.set(partition, offset)

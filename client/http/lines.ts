@@ -7,29 +7,38 @@ import { get as getSecure } from 'node:https'
 import { FlotillaError, type ErrorCode, errorTable } from '../../runtime/errors.ts'
 import { authorization, brokenOff, noGateway, refusal } from './requests.ts'
 
-const accepted = { accept: 'application/x-ndjson', 'content-type': 'application/json' }
+const NDJSON = 'application/x-ndjson'
 
 export interface LinesOptions {
   readonly signal: AbortSignal
   /** A connection that shows nothing for this long is dead. Milliseconds. */
   readonly quietMs: number
   readonly apiKey?: string | undefined
+  /** The content type that is asked for. Default: lines of JSON. */
+  readonly accept?: string
 }
 
-/** Resolves when the headers are there. Rejects with the gateway's error, or GATEWAY_UNAVAILABLE. */
+/** What one connection of a stream needs. */
+export interface Connection extends LinesOptions {
+  readonly gateway: string
+  /** To be called once the gateway has answered. */
+  readonly connected: () => void
+}
+
+/** Resolves when the headers are there, of 200 or 204. Rejects with the gateway's error, or GATEWAY_UNAVAILABLE. */
 export async function openLines(
   gateway: string,
   path: string,
-  { signal, quietMs, apiKey }: LinesOptions,
+  { signal, quietMs, apiKey, accept = NDJSON }: LinesOptions,
 ): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
   const get = gateway.startsWith('https:') ? getSecure : getPlain
-  const headers = { ...accepted, ...authorization(apiKey) }
+  const headers = { accept, 'content-type': 'application/json', ...authorization(apiKey) }
   const request = get(gateway + path, { headers, signal, agent: false }, resolve)
   const timer = setTimeout(() => request.destroy(new Error(`no answer within ${quietMs} ms`)), quietMs)
   request.on('error', (cause) => reject(noGateway(gateway, cause)))
   const response = await promise.finally(() => clearTimeout(timer))
-  if (response.statusCode === 200) return response
+  if (response.statusCode === 200 || response.statusCode === 204) return response
   const text = await response
     .setEncoding('utf8')
     .toArray()
@@ -52,7 +61,7 @@ export async function* itemsOf(
 }
 
 /** The time counts only while a chunk is waited for: a reader may take as long as it likes. */
-async function* chunksOf(
+export async function* chunksOf(
   response: IncomingMessage,
   gateway: string,
   quietMs: number,

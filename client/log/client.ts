@@ -19,9 +19,10 @@ import { identityMistakes } from '../../schemas/identity.ts'
 import { headers as names, type TopicName } from '../../schemas/topics.ts'
 import { runBatch } from '../batch.ts'
 import { FanOut } from '../fan-out.ts'
-import { Following, Items, type Followed } from './follow.ts'
+import { Following, Items, offsetBefore, positioned, type Followed } from './follow.ts'
 import { isResult, searchResult, searchWhole } from './result-search.ts'
 import type { Positioned, Positions } from '../positions.ts'
+import { TaskEvents, type EventStream } from './task-events.ts'
 import { timeLimit } from './time-limit.ts'
 import { assertTaskId, toResult } from '../result.ts'
 import { toSubmission } from '../submission.ts'
@@ -31,6 +32,7 @@ import type {
   Feedback,
   ApprovalInput,
   BatchOptions,
+  EventsOptions,
   QualityScore,
   ResultsOptions,
   TaskInput,
@@ -69,12 +71,15 @@ export class LogClient implements Client {
   readonly #expected = new Set<string>()
   readonly #updates: FanOut<Positioned<TaskUpdate>>
   readonly #live: FanOut<Positioned<TaskResult>>
+  /** Streams of events, for gateways. */
+  readonly taskEvents: TaskEvents
   #listening: Promise<void> | null = null
 
   constructor(parts: LogClientParts) {
     this.#parts = parts
     this.#instruments = parts.instruments ?? quietInstruments
     const { log } = parts
+    this.taskEvents = new TaskEvents(parts, this)
     this.#updates = new FanOut({
       tail: (handler) =>
         log.tail(
@@ -366,24 +371,19 @@ export class LogClient implements Client {
     return decoded?.type === 'TokensStreamed' ? { kind: 'text', ...decoded.data } : null
   }
 
+  events(taskId: string, { after }: EventsOptions = {}): EventStream {
+    assertTaskId(taskId)
+    return this.taskEvents.ofTask(taskId, { after })
+  }
+
   batch(tasks: Iterable<TaskInput>, options: BatchOptions = {}): AsyncIterable<TaskResult> {
     return runBatch(this, tasks, options)
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#tails, this.#updates, this.#live].map((open) => open.close()))
+    await Promise.all(
+      [...this.#tails, this.#updates, this.#live, this.taskEvents].map((open) => open.close()),
+    )
     this.#tails.clear()
   }
 }
-
-/** Items of other topics have no position in the one that is followed. */
-function positioned<T>(item: T | null, record: LogRecord, topic: TopicName): Positioned<T> | null {
-  if (item === null) return null
-  const { partition, offset } = record
-  return { item, position: record.topic === topic ? { partition, offset } : null }
-}
-
-const offsetBefore = (
-  { earliest, next }: { earliest: number; next: number },
-  where: 'earliest' | 'latest',
-): number => (where === 'earliest' ? earliest : next) - 1

@@ -112,3 +112,16 @@ export class Items<T> implements AsyncIterableIterator<T>, AsyncDisposable {
     await this.return()
   }
 }
+
+/** Items of other topics have no position in the one that is followed. */
+export function positioned<T>(item: T | null, record: LogRecord, topic: LogTopic): Positioned<T> | null {
+  if (item === null) return null
+  const { partition, offset } = record
+  return { item, position: record.topic === topic ? { partition, offset } : null }
+}
+
+/** Offset behind which a stream begins. */
+export const offsetBefore = (
+  { earliest, next }: { earliest: number; next: number },
+  where: 'earliest' | 'latest',
+): number => (where === 'earliest' ? earliest : next) - 1

@@ -49,6 +49,8 @@ function stateOf(event: TaskProgressed): Pick<Now, 'status' | 'phase' | 'detail'
     case 'waiting':
       return { status: 'waiting', ...waitOf(fields), step }
     case 'model_called':
+    case 'code_requested':
+    case 'tool_requested':
     case 'tool_started':
     case 'tool_called':
     case 'code_run':

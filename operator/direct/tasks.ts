@@ -65,6 +65,15 @@ export interface TaskDetail extends TaskView {
   eventsWhole: boolean
 }
 
+/** Whose a task is, and when it ran. */
+export interface TaskOrigin {
+  readonly userId: string | null
+  readonly agent: string | null
+  readonly submittedAtMs: number
+  /** Null: it has not ended, as far as the ledger and the log say. */
+  readonly endedAtMs: number | null
+}
+
 export interface TaskList {
   tasks: TaskView[]
   /** `after` of the next page; null on the last. */
@@ -119,6 +128,35 @@ export class DirectTasks implements TaskOperator {
     const submitted = await this.#unread(taskId)
     if (submitted) return this.#openDetail(submitted)
     throw unknownTask(taskId)
+  }
+
+  /** Rejects with TASK_UNKNOWN, or with SEARCH_UNFINISHED if that can't be decided yet. */
+  async origin(taskId: string): Promise<TaskOrigin> {
+    assertPossible(taskId)
+    const { sql, find } = this.#parts
+    const columns = ['user_id', 'agent', 'submitted_at_ms'] as const
+    const ended = await sql
+      .selectFrom('task_ledger')
+      .select([...columns, 'completed_at_ms'])
+      .where('task_id', '=', taskId)
+      .executeTakeFirst()
+    if (ended) return this.#origin(ended, ended.completed_at_ms)
+    const running = await sql
+      .selectFrom('open_tasks')
+      .select(columns)
+      .where('task_id', '=', taskId)
+      .executeTakeFirst()
+    const open = running ?? (await this.#unread(taskId))
+    if (open) return this.#origin(open, null)
+    const result = await find(taskId)
+    if (!result) throw unknownTask(taskId)
+    const { userId, agent, submittedAtMs, completedAtMs } = result
+    return this.#origin({ user_id: userId, agent, submitted_at_ms: submittedAtMs }, completedAtMs)
+  }
+
+  #origin(row: Pick<OpenRow, 'user_id' | 'agent' | 'submitted_at_ms'>, endedAtMs: number | null): TaskOrigin {
+    const agent = row.agent ?? defaultAgentOf(this.#parts.fleet)
+    return { userId: row.user_id, agent, submittedAtMs: row.submitted_at_ms, endedAtMs }
   }
 
   /** Rejects with TASK_UNKNOWN. */
@@ -183,21 +221,7 @@ export class DirectTasks implements TaskOperator {
 
   /** The user in whose name it was submitted; null: nobody's. Rejects with TASK_UNKNOWN, SEARCH_UNFINISHED. */
   async ownerOf(taskId: string): Promise<string | null> {
-    assertPossible(taskId)
-    const { sql } = this.#parts
-    for (const table of ['open_tasks', 'task_ledger'] as const) {
-      const row = await sql
-        .selectFrom(table)
-        .select('user_id')
-        .where('task_id', '=', taskId)
-        .executeTakeFirst()
-      if (row) return row.user_id
-    }
-    const unread = await this.#unread(taskId)
-    if (unread) return unread.user_id
-    const result = await this.#parts.find(taskId)
-    if (result) return result.userId
-    throw unknownTask(taskId)
+    return (await this.origin(taskId)).userId
   }
 
   async #openDetail(row: OpenRow): Promise<TaskDetail> {

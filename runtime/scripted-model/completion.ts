@@ -16,6 +16,8 @@ interface Answer {
   readonly id: string
   readonly turn: Turn
   readonly request: ChatRequest
+  /** Between two pieces of a streamed answer; 0: all at once. */
+  readonly paceMs: number
   /** Length of the request's body: stands for the tokens of the prompt. */
   readonly requestChars: number
 }
@@ -55,7 +57,20 @@ function writeStream(response: ServerResponse, answer: Answer): void {
   if (answer.request.stream_options?.include_usage)
     parts.push(event({ ...base, choices: [], usage: usageOf(answer) }))
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' })
-  response.end(`${parts.join('')}data: [DONE]\n\n`)
+  parts.push('data: [DONE]\n\n')
+  if (answer.paceMs === 0) response.end(parts.join(''))
+  else writeSlowly(response, parts, answer.paceMs)
+}
+
+function writeSlowly(response: ServerResponse, parts: readonly string[], paceMs: number): void {
+  let sent = 0
+  const timer = setInterval(() => {
+    response.write(parts[sent++])
+    if (sent === parts.length) response.end()
+  }, paceMs)
+  // After the last part, or if the caller has gone.
+  response.once('close', () => clearInterval(timer))
+  response.once('finish', () => clearInterval(timer))
 }
 
 function head({ id, request }: Answer, object: string) {

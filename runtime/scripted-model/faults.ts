@@ -1,6 +1,6 @@
 // Faults that a task's text asks for by markers, so that a test can choose them from outside any process:
 // `fault=<name>` always, `fault=<name>x2` on the first two calls of each turn, `latency=<ms>` before the
-// answer.
+// answer, `pace=<ms>` between the pieces of a streamed one.
 import type { ServerResponse } from 'node:http'
 import type { Turn } from './conversations.ts'
 import { mark, type Exchange } from './exchange.ts'
@@ -11,6 +11,8 @@ export type Fault = (response: ServerResponse) => void
 
 export interface Fate {
   readonly latencyMs: number
+  /** Between two pieces of a streamed answer; 0: all at once. */
+  readonly paceMs: number
   readonly fault: Fault | null
   /** Overrides the script. */
   readonly turn: Turn | null
@@ -34,13 +36,15 @@ export function createFates(): Fates {
   }
   return {
     of: (exchange) => {
-      const latencyMs = Math.min(Number(mark(exchange.task, 'latency') ?? 0) || 0, MAX_LATENCY_MS)
+      const [latencyMs, paceMs] = ['latency', 'pace'].map((name) =>
+        Math.min(Number(mark(exchange.task, name) ?? 0) || 0, MAX_LATENCY_MS),
+      ) as [number, number]
       const marked = mark(exchange.task, 'fault')
-      if (marked === null) return { latencyMs, fault: null, turn: null }
+      if (marked === null) return { latencyMs, paceMs, fault: null, turn: null }
       const [, name = marked, times] = /^(.+?)(?:x(\d+))?$/.exec(marked) ?? []
       const due = times === undefined || count(`${exchange.turn} ${exchange.task}`) <= Number(times)
-      if (!due) return { latencyMs, fault: null, turn: null }
-      return { latencyMs, fault: faultOf(name), turn: misbehaviourOf(name, exchange) }
+      if (!due) return { latencyMs, paceMs, fault: null, turn: null }
+      return { latencyMs, paceMs, fault: faultOf(name), turn: misbehaviourOf(name, exchange) }
     },
   }
 }

@@ -121,6 +121,7 @@ function createPlayer(options: ScriptedModelOptions, log: CallLog): Player {
         id: `scripted-${++answers}`,
         turn,
         request: chat,
+        paceMs: fate.paceMs,
         requestChars: text.length,
       })
     }

@@ -347,6 +347,8 @@ export interface TaskProgressed {
     | 'queued'
     | 'admitted'
     | 'model_called'
+    | 'code_requested'
+    | 'tool_requested'
     | 'tool_started'
     | 'tool_called'
     | 'code_run'
@@ -370,10 +372,12 @@ export interface TokensStreamed {
   taskId: string
   /** Step of the task. */
   step: number
-  /** Order within the step, from 0. */
+  /** Order within the attempt, from 0. */
   sequence: number
   /** The next piece. */
   text: string
+  /** The attempt that writes it: a step may be tried again, also by another process. Null: of an older version. */
+  attempt: string | null
 }
 
 /** What one model, tool or code call used and cost. */

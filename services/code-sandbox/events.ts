@@ -1,10 +1,11 @@
 // Events that code-sandbox emits.
 import { failure } from '../../runtime/errors.ts'
 import type { CallOutcome, Emit, Failure, Json } from '../../runtime/stage.ts'
+import type { TaskProgressed } from '../../schemas/generated/events.ts'
 import type { Finished, PendingCall } from './executors/port.ts'
 import type { ActiveRow, CallRow } from './rows.ts'
 
-export const NAME = 'code-sandbox'
+export const NAME = 'code-sandbox' as const
 
 export interface Ending {
   readonly status: 'finished' | 'failed' | 'cancelled'
@@ -15,25 +16,30 @@ export interface Ending {
 
 export const callIdOf = (requestId: string, seq: number) => `${requestId}.${seq}`
 
-export function toolRequestedEvent(taskId: string, active: ActiveRow, call: PendingCall): Emit {
+/** The request, and the line in the task's history. */
+export function toolRequestedEvents(
+  taskId: string,
+  active: ActiveRow,
+  call: PendingCall,
+  atMs: number,
+): Emit[] {
   // Rows of older versions lack the agent.
   const { requestId, step, deadlineMs, userId, toolCacheTtlMs, agent = null } = active
-  return {
-    topic: 'tools.requested',
-    type: 'ToolRequested',
-    data: {
-      taskId,
-      callId: callIdOf(requestId, call.seq),
-      tool: call.name,
-      arguments: call.arguments,
-      requester: NAME,
-      step,
-      deadlineMs,
-      userId,
-      cacheTtlMs: toolCacheTtlMs,
-      agent,
-    },
+  const asked = { callId: callIdOf(requestId, call.seq), tool: call.name, arguments: call.arguments }
+  const data = {
+    taskId,
+    ...asked,
+    requester: NAME,
+    step,
+    deadlineMs,
+    userId,
+    cacheTtlMs: toolCacheTtlMs,
+    agent,
   }
+  return [
+    { topic: 'tools.requested', type: 'ToolRequested', data },
+    historyEvent(taskId, active, 'tool_requested', atMs, asked),
+  ]
 }
 
 /** The step's end by the executor's answer. The message is Python's own text: the model reads it. */
@@ -138,9 +144,16 @@ function progressEvent(taskId: string, active: ActiveRow, calls: readonly CallRo
     computeMs: finished?.computeMs ?? 0,
     durationMs: Math.max(0, atMs - active.startedAtMs),
   }
-  return {
-    topic: 'tasks.history',
-    type: 'TaskProgressed',
-    data: { taskId, stage: NAME, kind: 'code_run', step: active.step, atMs, detail },
-  }
+  return historyEvent(taskId, active, 'code_run', atMs, detail)
+}
+
+function historyEvent(
+  taskId: string,
+  { step }: ActiveRow,
+  kind: TaskProgressed['kind'],
+  atMs: number,
+  detail: Json,
+): Emit {
+  const data = { taskId, stage: NAME, kind, step, atMs, detail }
+  return { topic: 'tasks.history', type: 'TaskProgressed', data }
 }

@@ -24,7 +24,7 @@ import { headers as headerNames } from '../../schemas/topics.ts'
 import { codeCall, discardCall } from './call.ts'
 import type { Finished, Outcome, Paused, ResultEntry, ToolSignature } from './executors/port.ts'
 import { limits } from './constants.ts'
-import { NAME, callIdOf, endEvents, endingOf, toolRequestedEvent, type Ending } from './events.ts'
+import { NAME, callIdOf, endEvents, endingOf, toolRequestedEvents, type Ending } from './events.ts'
 import {
   callRow,
   callRows,
@@ -127,7 +127,7 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
     if (!outcome.ok) return handleFailedCall(event.key, rows, active, outcome)
     const value = outcome.value as Outcome
     return value.status === 'paused'
-      ? pauseStep(event.key, rows, active, value)
+      ? pauseStep(event.key, rows, active, value, outcome.endedMs)
       : finishStep(event.key, rows, active, value, outcome)
   }
 
@@ -169,7 +169,13 @@ const tooMuch = {
   message: `the session holds ${limits.sessionChars.toLocaleString('en')} characters of tool results`,
 }
 
-function pauseStep(taskId: string, { session }: View, active: ActiveRow, { calls }: Paused): Decided {
+function pauseStep(
+  taskId: string,
+  { session }: View,
+  active: ActiveRow,
+  { calls }: Paused,
+  atMs: number,
+): Decided {
   const rows: Partial<SandboxRows> = {}
   let chars = session?.chars ?? 0
   for (const { seq, name, arguments: args, argsHash } of calls) {
@@ -181,7 +187,7 @@ function pauseStep(taskId: string, { session }: View, active: ActiveRow, { calls
   rows.active = { ...active, ...FRESH, pending, calls: active.calls + calls.length }
   return {
     rows,
-    emit: calls.map((call) => toolRequestedEvent(taskId, active, call)),
+    emit: calls.flatMap((call) => toolRequestedEvents(taskId, active, call, atMs)),
     timers: { [RETRY]: null },
   }
 }

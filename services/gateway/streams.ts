@@ -17,15 +17,16 @@ import { isRestricted, mayRead, principalOf, requireScope } from './access/princ
 import { sendLines, type LineOptions } from './ndjson.ts'
 
 /** A HEAD request gets no stream. */
-const noHead = { exposeHeadRoute: false }
+export const noHead = { exposeHeadRoute: false }
 
 type Begin = () => Promise<AsyncIterableIterator<unknown>>
 
 /**
  * Updates of one task, and results of all, as newline-delimited JSON. A reader whose connection broke goes on
- * with `after`: the header has the position at the beginning, each line that of its item.
+ * with `after`: the header has the position at the beginning, each line that of its item. Returns the count of
+ * open streams, for others.
  */
-export function streamRoutes(app: FastifyInstance, client: LogClient, settings: HttpSettings): void {
+export function streamRoutes(app: FastifyInstance, client: LogClient, settings: HttpSettings): OpenStreams {
   const { heartbeatMs, silentMs, maxStreams, maxStreamsPerClient } = settings
   const open = new OpenStreams({ total: maxStreams, perClient: maxStreamsPerClient })
   const stream = async (
@@ -82,6 +83,7 @@ export function streamRoutes(app: FastifyInstance, client: LogClient, settings: 
     return stream(request, reply, begin, { lineOf: withPosition })
   }
   serve(app, routes.results, results, noHead)
+  return open
 }
 
 /** Ends at once when its reader leaves, also while it waits for the next item. */

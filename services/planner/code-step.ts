@@ -1,7 +1,8 @@
 // A step in code mode: the model's Python goes to the sandbox, its outcome goes back to the model.
 import type { Fleet } from '../../runtime/config/fleet.ts'
-import type { Json } from '../../runtime/stage.ts'
+import type { Emit, Json } from '../../runtime/stage.ts'
 import type { CodeCompleted } from '../../schemas/generated/events.ts'
+import { progressEvent } from './events.ts'
 import { takeValue } from './final-answer.ts'
 import { readCode, type FoundCode } from './code-blocks.ts'
 import { fail } from './task-end.ts'
@@ -38,7 +39,12 @@ export function runCode(
     deadlineMs: task.deadlineMs,
     agent: task.agent,
   }
-  return { changes: { rows, emit: [{ topic: 'code.requested', type: 'CodeRequested', data }] } }
+  const { requestId: id } = data
+  const emit: Emit[] = [
+    { topic: 'code.requested', type: 'CodeRequested', data },
+    progressEvent(from, 'code_requested', { requestId: id, code }),
+  ]
+  return { changes: { rows, emit } }
 }
 
 /** Ignored if the task does not wait for it. */

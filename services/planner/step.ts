@@ -107,20 +107,24 @@ export function newStep(from: Situation, kind: Step['kind'], text: string, code:
   }
 }
 
-/** Ends the step now. */
-export function endStep(from: Situation, step: Step): { to: Situation; changes: Changes } {
+/** Ends the step now. `next`: the step that begins with it. */
+export function endStep(
+  from: Situation,
+  step: Step,
+  next: number | null = null,
+): { to: Situation; changes: Changes } {
   const whole = { ...step, durationMs: from.atMs - step.startedAtMs }
   const { to, rows } = change(from, put(`step:${step.step}`, whole))
   const { kind, observation, error, durationMs } = whole
   const shown = observation === null ? null : truncated(observation, MAX_HISTORY_CHARS)
-  const detail = { kind, durationMs, code: error?.code ?? null, observation: shown }
+  const detail = { kind, durationMs, code: error?.code ?? null, observation: shown, next }
   return { to, changes: { rows, emit: [progressEvent(from, 'step_completed', detail)] } }
 }
 
 /** Ends the step and tells the model `heard`; or ends the task if no step is left. */
 export function nextStep(from: Situation, step: Step, heard: Message[], run: Partial<Run> = {}): Move {
-  const ended = endStep(from, step)
   const spent = outOfSteps({ ...from.run, ...run }, from)
+  const ended = endStep(from, step, spent ? null : from.run.step + 1)
   if (spent) {
     const end = spent.code === 'COST_LIMIT' ? stop : fail
     return { changes: merge(ended.changes, end(ended.to, spent)) }

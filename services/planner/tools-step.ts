@@ -37,7 +37,7 @@ export function callTools(from: Situation, text: string, reply: ModelReply, book
     ...put(`step:${run.step}`, { ...newStep(from, 'tools', text), toolCalls }),
   })
   const requests = toolCalls.flatMap((call): Emit[] => {
-    if (call.status === 'requested') return [requestEvent(from, call)]
+    if (call.status === 'requested') return requestEvents(from, call)
     return call.status === 'awaiting_approval' ? [approvalEvent(from, call)] : []
   })
   return settle(to, { rows, emit: requests }, book)
@@ -88,7 +88,8 @@ function assistantMessage(
   return { role: 'assistant', content, tool_calls: toolCalls, ...attached }
 }
 
-function requestEvent({ task, run }: Situation, call: StepToolCall): Emit {
+function requestEvents(from: Situation, call: StepToolCall): Emit[] {
+  const { task, run } = from
   const data = {
     taskId: task.taskId,
     callId: call.callId,
@@ -101,7 +102,11 @@ function requestEvent({ task, run }: Situation, call: StepToolCall): Emit {
     cacheTtlMs: task.toolCacheTtlMs,
     agent: task.agent,
   }
-  return { topic: 'tools.requested', type: 'ToolRequested', data }
+  const { callId, tool } = call
+  return [
+    { topic: 'tools.requested', type: 'ToolRequested', data },
+    progressEvent(from, 'tool_requested', { callId, tool, arguments: call.arguments }),
+  ]
 }
 
 function approvalEvent(from: Situation, call: StepToolCall): Emit {
@@ -134,7 +139,7 @@ export function decideApproval(from: Situation, decided: ApprovalDecided, book: 
     from,
     put(`step:${step.step}`, { ...step, toolCalls: step.toolCalls.with(index, next) }),
   )
-  return settle(to, { rows, emit: decided.approved ? [requestEvent(from, next)] : [] }, book)
+  return settle(to, { rows, emit: decided.approved ? requestEvents(from, next) : [] }, book)
 }
 
 function denyCall(call: StepToolCall, { reason }: ApprovalDecided): StepToolCall {

@@ -68,8 +68,9 @@ function fillSlots(lane: Schedule, room: number, atMs: number, except: readonly 
 }
 
 function admissionEvents(task: TaskAdmitted, atMs: number, waited?: Waiting): Emit[] {
-  const { taskId, agent, mode, profile, models, modelReason, maxSteps, deadlineMs } = task
-  const detail = { agent, mode, profile, model: models[0] ?? null, modelReason, maxSteps, deadlineMs }
+  const { taskId, userId, agent, mode, profile, models, modelReason, maxSteps, deadlineMs } = task
+  const model = models[0] ?? null
+  const detail = { userId, agent, mode, profile, model, modelReason, maxSteps, deadlineMs }
   const queuedMs = waited ? { queuedMs: Math.max(0, atMs - task.submittedAtMs) } : {}
   const emits: Emit[] = [
     { topic: 'tasks.admitted', type: 'TaskAdmitted', data: task },

@@ -156,7 +156,7 @@ export const samples: EventMap = {
     atMs: at,
     detail: json,
   },
-  TokensStreamed: { taskId: 'task-1', step: 1, sequence: 7, text: 'Hel' },
+  TokensStreamed: { taskId: 'task-1', step: 1, sequence: 7, text: 'Hel', attempt: 'a1' },
   UsageRecorded: {
     taskId: 'task-1',
     callId: 'c-1',

@@ -10,6 +10,7 @@ import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
 import type { RoutesContext } from '../../../runtime/service.ts'
 import { KnownTasks, refuseUnknown } from '../known-tasks.ts'
+import { eventRoutes } from '../events/routes.ts'
 import { streamRoutes } from '../streams.ts'
 import { guardAccess } from '../access/access.ts'
 import { ownTasks } from '../access/own-tasks.ts'
@@ -58,7 +59,8 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
     return result ?? reply.code(204).send()
   })
 
-  streamRoutes(app, client, context.environment.http)
+  const open = streamRoutes(app, client, context.environment.http)
+  eventRoutes(app, { client, origin: (id) => tasks.origin(id), open, http: context.environment.http })
   operatorRoutes(app, directOperator(parts))
   keyRoutes(app, new DirectKeys(context.sql), access)
   decisionRoutes(app, client)

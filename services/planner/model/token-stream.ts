@@ -1,4 +1,5 @@
 // Streams text to watchers: best effort, in batches, so that a token does not cost a record.
+import { randomUUID } from 'node:crypto'
 import { decodeKey } from '../../../runtime/keys.ts'
 import type { CallContext } from '../../../runtime/stage.ts'
 
@@ -17,11 +18,13 @@ export function batchTokens(
 ): TokenBatcher {
   let waiting = ''
   let sequence = 0
+  // A process that was taken for dead may go on writing beside its successor: readers must tell them apart.
+  const attempt = randomUUID().slice(0, 8)
   let timer: NodeJS.Timeout | undefined
   const send = () => {
     timer = undefined
     if (waiting === '') return
-    const data = { taskId: decodeKey(context.key).root, step, sequence: sequence++, text: waiting }
+    const data = { taskId: decodeKey(context.key).root, step, sequence: sequence++, text: waiting, attempt }
     waiting = ''
     context.stream({ topic: 'tasks.streaming', type: 'TokensStreamed', data })
   }

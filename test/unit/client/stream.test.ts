@@ -40,12 +40,12 @@ test('what was kept is taken before the error that ended the stream', async () =
 })
 
 test('offer keeps so many items, and so many bytes, and no more', () => {
-  const items = new Stream<number>(() => {}, 4)
+  const items = new Stream<number>(() => {}, { items: 4, bytes: 100 })
   assert.deepEqual(
     [1, 2, 3, 4, 5].map((item) => items.offer(item, 1)),
     [true, true, true, true, false],
   )
-  const halves = new Stream<number>(() => {}, 4)
+  const halves = new Stream<number>(() => {}, { items: 4, bytes: 100 })
   assert.deepEqual(
     [1, 2, 3].map((item) => halves.offer(item, 1, 0.5)),
     [true, true, false],

@@ -381,6 +381,7 @@ test('every transition of a task is told in its history', () => {
   const lines = driver.all('TaskProgressed').map((line) => [line.kind, line.step])
   assert.deepEqual(lines, [
     ['model_called', 1],
+    ['tool_requested', 1],
     ['step_completed', 1],
     ['model_called', 2],
     ['step_completed', 2],
