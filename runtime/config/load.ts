@@ -70,6 +70,9 @@ const overrides = z
     maxSteps: whole(1).max(100).optional(),
     timeoutMs: whole(1).max(86_400_000).optional(),
     maxCost: z.number().gt(0).optional(),
+    temperature: z.boolean().optional(),
+    maxOutputTokens: whole(1).optional(),
+    instructions: z.boolean().optional(),
   })
   .optional()
 
@@ -89,6 +92,7 @@ const definition = z.strictObject({
         outputSchema: jsonSchema.optional(),
         systemPrompt: z.string().min(1).optional(),
         overrides,
+        showActivity: z.boolean().optional(),
       }),
     )
     .optional(),
@@ -145,6 +149,8 @@ const definition = z.strictObject({
       input: z
         .strictObject({
           maxChars: whole(1).optional(),
+          historyMessages: whole(0).optional(),
+          historyChars: whole(0).optional(),
           schemaBytes: whole(2).optional(),
           forbiddenPatterns: z.array(pattern).optional(),
         })
