@@ -10,6 +10,7 @@ import type { RoutesContext } from '../../../runtime/service.ts'
 import { bodyOf, numberOf, present, queryNumber, textOf } from '../request-values.ts'
 import { KnownTasks, refuseUnknown } from '../known-tasks.ts'
 import { streamRoutes } from '../streams.ts'
+import { openaiRoutes } from '../openai/routes.ts'
 import { operatorRoutes } from './operator.ts'
 import { Waiters } from '../waiters.ts'
 
@@ -27,7 +28,8 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const client = new LogClient({ log, codec, blobs, instruments, name: 'gateway', boundedSearch: true })
   const waiters = new Waiters(client)
   const parts = openParts(context)
-  const known = new KnownTasks(await directTasks(parts))
+  const tasks = await directTasks(parts)
+  const known = new KnownTasks(tasks)
   refuseUnknown(app, known)
   app.addHook('onClose', () => client.close())
   app.setNotFoundHandler((request, reply) =>
@@ -58,6 +60,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   })
 
   streamRoutes(app, client, context.environment.http)
+  await openaiRoutes(app, { client, known, tasks, context })
 
   app.post<{ Params: Params }>('/v1/tasks/:id/cancel', async (request, reply) => {
     await client.cancel(request.params.id, textOf('reason', bodyOf(request)['reason']))
