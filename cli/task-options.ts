@@ -25,6 +25,10 @@ export const taskOptions: readonly TaskOption[] = [
   ['parent', '--parent <taskId>', 'task that this one was made from'],
   ['taskId', '--id <taskId>', 'task id; the same id runs only once'],
   ['outputSchema', '--output-schema <file>', 'JSON Schema that the output must fit'],
+  ['temperature', '--temperature <n>', 'sampling temperature, if the agent allows it'],
+  ['maxOutputTokens', '--max-output-tokens <n>', 'most tokens of one model answer'],
+  ['history', '--history <file>', 'earlier messages as JSON: [{"role": "user", "content": "…"}, …]'],
+  ['metadata', '--metadata <file>', 'labels of the task as JSON: {"name": "text"}'],
 ]
 
 export type TaskOptions = Readonly<Record<string, unknown>>
@@ -38,7 +42,7 @@ export function addTaskOptions(command: Command): Command {
 function typed(option: Option, name: string): Option {
   const kind = taskFields.find((field) => field.name === name)?.kind ?? 'text'
   if (typeof kind !== 'string') return option.choices(kind)
-  const parsers = { text: null, 'whole number': wholeNumber, number, object: jsonFile }
+  const parsers = { text: null, 'whole number': wholeNumber, number, object: jsonFile, list: jsonFile }
   const parser = parsers[kind]
   return parser === null ? option : option.argParser<unknown>(parser)
 }

@@ -1,5 +1,6 @@
 // Checks a submitted task by the schema of TaskSubmitted, and makes it an event.
 import type { TaskSubmitted } from '../schemas/generated/events.ts'
+import { historyMistakes, metadataMistakes } from '../schemas/history.ts'
 import { identityMistakes, shown } from '../schemas/identity.ts'
 import { taskFields, type TaskFieldKind } from '../schemas/task-fields.ts'
 import { FlotillaError } from '../runtime/errors.ts'
@@ -24,7 +25,12 @@ function mistakesOf(task: TaskInput, taskId: string): string[] {
     return ['a task is an object such as { "text": "…" }']
   const mistakes = Object.entries(task).flatMap(([name, value]) => fieldMistakes(name, value))
   if (task.text === undefined || task.text === null) mistakes.unshift('a task needs a text: { "text": "…" }')
-  return [...mistakes, ...identityMistakes('TaskSubmitted', { ...task, taskId })]
+  return [
+    ...mistakes,
+    ...identityMistakes('TaskSubmitted', { ...task, taskId }),
+    ...(Array.isArray(task.history) ? historyMistakes(task.history) : []),
+    ...(mistakes.length === 0 ? metadataMistakes(task.metadata) : []),
+  ]
 }
 
 function fieldMistakes(name: string, value: unknown): string[] {
@@ -45,6 +51,7 @@ function isOf(wanted: TaskFieldKind, value: unknown): boolean {
   if (wanted === 'text') return typeof value === 'string'
   if (wanted === 'number') return typeof value === 'number' && Number.isFinite(value)
   if (wanted === 'whole number') return Number.isInteger(value) && Math.abs(value as number) <= MAX_WHOLE
+  if (wanted === 'list') return Array.isArray(value)
   if (wanted === 'object') return typeof value === 'object' && !Array.isArray(value)
   return wanted.includes(value as string)
 }

@@ -5,6 +5,7 @@ import type {
   TaskSubmitted,
   Usage,
 } from '../schemas/generated/events.ts'
+import type { HistoryMessage } from '../schemas/history.ts'
 import type { Json } from '../schemas/json.ts'
 import type { TaskEvent } from '../api/task-events.ts'
 
@@ -14,11 +15,17 @@ type Given<T> = { -readonly [Field in keyof T]?: NonNullable<T[Field]> }
  * A task to run: the fields of TaskSubmitted. Only `text` is needed; everything else has a default
  * (docs/configuration.md). Default `taskId`: a new id; the same id submitted twice runs once.
  */
-export interface TaskInput extends Given<Omit<TaskSubmitted, 'text' | 'outputSchema'>> {
+export interface TaskInput extends Given<
+  Omit<TaskSubmitted, 'text' | 'outputSchema' | 'history' | 'metadata'>
+> {
   /** The work for the agent: 1 to 10,000 characters. */
   text: string
   /** JSON Schema that the output must fit. */
   outputSchema?: { [key: string]: Json }
+  /** Earlier messages of the conversation, oldest first. `text` is the newest one. */
+  history?: HistoryMessage[]
+  /** Labels by name, kept with the submission: at most 24, names of 64 and texts of 512 characters. */
+  metadata?: Record<string, string>
 }
 
 /** One step of the agent: a model answer and what followed. */

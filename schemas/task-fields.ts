@@ -3,7 +3,7 @@ import type { TaskSubmitted } from './generated/events.ts'
 import { schemas } from './generated/schemas.ts'
 import { shapeOf, type FieldShape } from './record.ts'
 
-export type TaskFieldKind = 'text' | 'whole number' | 'number' | 'object' | readonly string[]
+export type TaskFieldKind = 'text' | 'whole number' | 'number' | 'object' | 'list' | readonly string[]
 
 export interface TaskField {
   readonly name: keyof TaskSubmitted
@@ -12,11 +12,14 @@ export interface TaskField {
   readonly doc: string
 }
 
+/** JSON fields that hold a list. */
+const lists: ReadonlySet<string> = new Set(['history'])
+
 export const taskFields: readonly TaskField[] = schemas.TaskSubmitted.fields
   .map(shapeOf)
   .map(({ name, doc, value, values }) => ({
     name: name as keyof TaskSubmitted,
-    kind: values ?? kindOf(value),
+    kind: values ?? (lists.has(name) ? 'list' : kindOf(value)),
     doc,
   }))
 

@@ -52,6 +52,7 @@ export const topics: readonly TopicSpec[] = [
     key: 'task id, or any: not read',
     partitions: 'shared',
     retentionMs: 7 * DAY,
+    lookedUp: true,
     writers: ['anyone', 'router'],
     purpose: 'Tasks to run. Also takes plain JSON.',
   },

@@ -71,6 +71,9 @@ export const allOverrides = {
   strategy: true,
   maxSteps: 100,
   timeoutMs: 86_400_000,
+  temperature: true,
+  maxOutputTokens: 2_147_483_647,
+  instructions: true,
 } as const
 
 /** US dollars per million tokens. Names match by prefix; without a matching row the price is guessed. */
@@ -106,7 +109,13 @@ export const defaultForbiddenPatterns: readonly string[] = [
 export const defaultMetering = { retentionDays: 400 } as const
 
 export const defaultLimits = {
-  input: { maxChars: 10_000, schemaBytes: 32_768, forbiddenPatterns: defaultForbiddenPatterns },
+  input: {
+    maxChars: 10_000,
+    historyMessages: 200,
+    historyChars: 200_000,
+    schemaBytes: 32_768,
+    forbiddenPatterns: defaultForbiddenPatterns,
+  },
   concurrency: 256,
   queue: { inFlight: 32, waiting: 50_000, waitingPerUser: 20_000 },
   codeStepTimeoutMs: 30_000,

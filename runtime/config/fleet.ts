@@ -99,6 +99,15 @@ export interface Overrides {
   timeoutMs?: number
   /** US dollars. Set, it also limits tasks that ask for no maxCost. Default: no limit. */
   maxCost?: number
+  /** True: another sampling temperature than the agent's. Default false. */
+  temperature?: boolean
+  /** Most tokens of one model answer that a task may ask for. Default: the agent's own value. */
+  maxOutputTokens?: number
+  /**
+   * True: system and developer messages of a task's history are added to the system prompt. Default false: they
+   * are the user's text.
+   */
+  instructions?: boolean
 }
 
 export interface AgentDefinition {
@@ -116,6 +125,8 @@ export interface AgentDefinition {
   systemPrompt?: string
   /** Overrides that its tasks may use; each field given here replaces the fleet's. */
   overrides?: Overrides
+  /** True: clients of the OpenAI-compatible endpoint get its tool calls and code as reasoning text. Default false. */
+  showActivity?: boolean
 }
 
 export interface Profile {
@@ -316,7 +327,13 @@ export interface FleetDefinition {
     sizes?: ModelSize[]
   }
   limits?: {
-    input?: { maxChars?: number; schemaBytes?: number; forbiddenPatterns?: string[] }
+    input?: {
+      maxChars?: number
+      historyMessages?: number
+      historyChars?: number
+      schemaBytes?: number
+      forbiddenPatterns?: string[]
+    }
     /** Outside calls at once in one process. Default 256. */
     concurrency?: number
     queue?: Partial<QueueLimits>
@@ -356,6 +373,9 @@ export interface Fleet {
     readonly input: {
       readonly maxChars: number
       /** Largest output schema that a task may bring, as JSON. */
+      /** Messages of a task's history, and their characters in all. */
+      readonly historyMessages: number
+      readonly historyChars: number
       readonly schemaBytes: number
       readonly forbiddenPatterns: readonly string[]
     }

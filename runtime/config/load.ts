@@ -71,6 +71,9 @@ const overrides = z
     maxSteps: whole(1).max(100).optional(),
     timeoutMs: whole(1).max(86_400_000).optional(),
     maxCost: z.number().gt(0).optional(),
+    temperature: z.boolean().optional(),
+    maxOutputTokens: whole(1).optional(),
+    instructions: z.boolean().optional(),
   })
   .optional()
 
@@ -90,6 +93,7 @@ const definition = z.strictObject({
         outputSchema: jsonSchema.optional(),
         systemPrompt: z.string().min(1).optional(),
         overrides,
+        showActivity: z.boolean().optional(),
       }),
     )
     .optional(),
@@ -146,6 +150,8 @@ const definition = z.strictObject({
       input: z
         .strictObject({
           maxChars: whole(1).optional(),
+          historyMessages: whole(0).optional(),
+          historyChars: whole(0).optional(),
           schemaBytes: whole(2).optional(),
           forbiddenPatterns: z.array(pattern).optional(),
         })

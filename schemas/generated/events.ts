@@ -70,6 +70,14 @@ export interface TaskSubmitted {
   quality: 'low' | 'normal' | 'high' | 'critical' | null
   /** Tokens that the task will use, in and out: for the strategy and for budgets; null lets them be estimated. */
   estimatedTokens: number | null
+  /** Earlier messages of the conversation, oldest first, as JSON text: [{role, content}], role system, developer, user or assistant. */
+  history: Json
+  /** Labels of the sender, as JSON text: {name: text}. Kept with the submission; no model sees them. */
+  metadata: Json
+  /** Sampling temperature, if the agent lets its tasks choose it. */
+  temperature: number | null
+  /** Most tokens of one model answer. */
+  maxOutputTokens: number | null
 }
 
 /** A person approved or declined a tool call that waits for approval. */
@@ -166,6 +174,8 @@ export interface TaskAdmitted {
   estimatedTokens: number | null
   /** When it was submitted, epoch milliseconds. */
   submittedAtMs: number
+  /** Earlier messages of the conversation, oldest first: [{role, content}]; null when there are none. */
+  history: Json
 }
 
 /** A task has ended: other stages forget it. */

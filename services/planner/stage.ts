@@ -57,7 +57,9 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     const opening = openTask(event)
     if (event.atMs >= opening.task.deadlineMs) return timeOut(opening)
     const heard = openingMessages(opening.task, fleet, book)
-    const { to, rows: begun } = change(opening, { task: opening.task, run: opening.run, 'heard:0': heard })
+    // The conversation has the history; kept twice, it would be stored twice.
+    const task = { ...opening.task, history: null }
+    const { to, rows: begun } = change(opening, { task, run: opening.run, 'heard:0': heard })
     return { rows: begun, timers: { deadline: to.task.deadlineMs }, call: modelCall(to, book, fleet) }
   }
 
@@ -198,7 +200,7 @@ function remainsOf(event: StageEvent, run: Run, rows: State): Situation {
     maxOutputTokens: 0,
   }
   const tools = { executor: '', tools: [], toolCacheTtlMs: null, priority: 0, estimatedTokens: null }
-  const times = { timeoutMs: 0, deadlineMs: event.atMs, submittedAtMs: run.stepStartedAtMs }
+  const times = { timeoutMs: 0, deadlineMs: event.atMs, submittedAtMs: run.stepStartedAtMs, history: null }
   const ids = {
     taskId: event.key,
     mode: 'code' as const,

@@ -8,6 +8,7 @@ import { failure } from '../../runtime/errors.ts'
 import { callLimitsOf } from '../../runtime/models/call-limits.ts'
 import { parseModel } from '../../runtime/models/names.ts'
 import type { Call, Failure } from '../../runtime/stage.ts'
+import type { HistoryMessage } from '../../schemas/history.ts'
 import { noUsage } from '../../runtime/task-result.ts'
 import { fail, stop } from './task-end.ts'
 import { MODEL_MARGIN_MS } from './constants.ts'
@@ -56,11 +57,23 @@ export function openingMessages(task: PlannerRows['task'], fleet: Fleet, book: T
   const { mode, maxSteps, outputSchema } = task
   const agent = fleet.agents[task.agent] ?? {}
   const packages = packagesOf(task.executor, fleet.sandbox)
-  const system = systemPrompt({ mode, agent, tools: book.of(task), packages, maxSteps, outputSchema })
-  return [
-    { role: 'system', content: system },
-    { role: 'user', content: task.text },
-  ]
+  const earlier = (task.history ?? []) as unknown as readonly HistoryMessage[]
+  const brought = earlier.filter(({ role }) => role === 'system').map(({ content }) => content.trim())
+  const tools = book.of(task)
+  const system = systemPrompt({ mode, agent, tools, packages, maxSteps, outputSchema, brought })
+  return [{ role: 'system', content: system }, ...conversed(earlier), { role: 'user', content: task.text }]
+}
+
+/** What was said before the task. Messages of one side in a row are joined: some servers refuse them. */
+function conversed(earlier: readonly HistoryMessage[]): Message[] {
+  const messages: { role: 'user' | 'assistant'; content: string }[] = []
+  for (const { role, content } of earlier) {
+    if (role !== 'user' && role !== 'assistant') continue
+    const last = messages.at(-1)
+    if (last?.role === role) last.content += `\n\n${content}`
+    else messages.push({ role, content })
+  }
+  return messages
 }
 
 export function modelCall(from: Situation, book: ToolBook, { models }: Pick<Fleet, 'models'>): Call {

@@ -21,4 +21,7 @@ export const ranges = {
   timeoutMs: { least: 1, most: DAY_MS },
   priority: { least: 0, most: 9 },
   estimatedTokens: { least: 1, most: 2_147_483_647 },
+  maxOutputTokens: { least: 1, most: 2_147_483_647 },
 } as const
+
+export const MAX_TEMPERATURE = 2

@@ -73,7 +73,8 @@ function admissionEvents(task: TaskAdmitted, atMs: number, waited?: Waiting): Em
   const detail = { userId, agent, mode, profile, model, modelReason, maxSteps, deadlineMs }
   const queuedMs = waited ? { queuedMs: Math.max(0, atMs - task.submittedAtMs) } : {}
   const emits: Emit[] = [
-    { topic: 'tasks.admitted', type: 'TaskAdmitted', data: task },
+    // A task that an earlier version queued has none.
+    { topic: 'tasks.admitted', type: 'TaskAdmitted', data: { ...task, history: task.history ?? null } },
     progressEvent(taskId, 'admitted', atMs, { ...detail, ...queuedMs }),
   ]
   // Another task's end admits it, so its own trace is continued.

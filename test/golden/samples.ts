@@ -36,6 +36,13 @@ export const samples: EventMap = {
     complexity: 'moderate',
     quality: 'critical',
     estimatedTokens: 120_000,
+    history: [
+      { role: 'user', content: 'Ahoj ✈' },
+      { role: 'assistant', content: 'naïve\n\u0001' },
+    ],
+    metadata: { campaign: 'łódź' },
+    temperature: 0.7,
+    maxOutputTokens: 512,
   },
   TaskCancelled: { taskId: 'task-1', reason: 'not needed', requestedBy: 'ana' },
   ApprovalDecided: { taskId: 'task-1', callId: 'c-1', approved: true, reason: null, decidedBy: 'bo' },
@@ -65,6 +72,7 @@ export const samples: EventMap = {
     parent: null,
     estimatedTokens: 7_000,
     submittedAtMs: at,
+    history: [{ role: 'user', content: 'Ahoj ✈' }],
   },
   ToolRequested: {
     taskId: 'task-1',

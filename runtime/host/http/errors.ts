@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify'
 import { errorTable, FlotillaError, type ErrorCode } from '../../errors.ts'
 import { redacted } from '../../redaction.ts'
 
-type HttpError = Error & { statusCode?: number }
+export type HttpError = Error & { statusCode?: number }
 
 const statuses: Partial<Record<ErrorCode, number>> = {
   NOT_FOUND: 404,
@@ -32,7 +32,7 @@ const messages: Readonly<Record<number, string>> = {
   431: 'the request has more than 100 headers',
 }
 
-function statusOf(error: HttpError): number {
+export function statusOf(error: HttpError): number {
   if (!(error instanceof FlotillaError)) return error.statusCode ?? 500
   return statusOfCode(error.code)
 }

@@ -7,7 +7,7 @@
 // 2. A request that a browser marks as sent by another site is refused.
 // 3. A request that changes something carries content-type: application/json, which a page of another site
 //    can't send without a preflight; that is refused by rule 2. This holds without a body too, and for GETs
-//    with an effect (`needsJson`).
+//    with an effect (`needsJson`). Without a body, an Authorization header, which needs one too, will do.
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
 import { FlotillaError } from '../../errors.ts'
@@ -38,7 +38,16 @@ export function guard(request: RequestFacts, hosts: AllowedHosts): void {
   const host = headers.host?.toLowerCase() ?? ''
   checkHost(host, hosts)
   checkOrigin(headers, host)
-  if (!harmless.has(method)) needsJson(headers)
+  if (!harmless.has(method) && !isBareWithKey(headers)) needsJson(headers)
+}
+
+/**
+ * A request without a body that names its key, as OpenAI's packages cancel a response. A page of another site
+ * can't send that header without a preflight either.
+ */
+function isBareWithKey(headers: IncomingHttpHeaders): boolean {
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
+  return headers.authorization !== undefined && headers['content-type'] === undefined && !hasBody
 }
 
 /** Throws 415 unless the request says that it is JSON. */

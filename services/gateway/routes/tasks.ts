@@ -17,6 +17,7 @@ import { ownTasks } from '../access/own-tasks.ts'
 import { Owners } from '../access/owners.ts'
 import { descriptionRoutes, overview } from './description.ts'
 import { keyRoutes } from './keys.ts'
+import { openaiRoutes } from '../openai/routes.ts'
 import { operatorRoutes } from './operator.ts'
 import { serve } from './serve.ts'
 import { Waiters } from '../waiters.ts'
@@ -61,6 +62,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
 
   const open = streamRoutes(app, client, context.environment.http)
   eventRoutes(app, { client, origin: (id) => tasks.origin(id), open, http: context.environment.http })
+  await openaiRoutes(app, { client, known, tasks, context })
   operatorRoutes(app, directOperator(parts))
   keyRoutes(app, new DirectKeys(context.sql), access)
   decisionRoutes(app, client)

@@ -45,14 +45,17 @@ export interface PromptParts {
   readonly packages?: readonly string[]
   readonly maxSteps: number
   readonly outputSchema: Json
+  /** Instructions that the task brought along, where its agent lets it. */
+  readonly brought?: readonly string[]
 }
 
 export function systemPrompt(given: PromptParts): string {
-  const { mode, agent, tools: specs, packages = [], maxSteps, outputSchema } = given
+  const { mode, agent, tools: specs, packages = [], maxSteps, outputSchema, brought = [] } = given
   const listed = mode === 'code' ? specs.map(signature).join('\n') : ''
   const parts = [
     withTools(withImports(agent.systemPrompt ?? (mode === 'code' ? code : tools), packages), listed),
     agent.instructions?.trim() ?? '',
+    ...brought,
     specs.some(({ reads }) => reads?.includes('untrusted')) ? dataRule : '',
     outputSchema === null ? '' : `The result must fit this JSON Schema: ${JSON.stringify(outputSchema)}`,
     `You have ${maxSteps} ${maxSteps === 1 ? 'turn' : 'turns'}.`,

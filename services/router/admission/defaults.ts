@@ -3,7 +3,7 @@
 import { defaultTask } from '../../../runtime/config/defaults.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../../schemas/generated/events.ts'
-import { maxCostOf } from './overrides.ts'
+import { historyFor, maxCostOf } from './overrides.ts'
 import type { Sources } from './sources.ts'
 
 /** The task with everything but its models. */
@@ -24,13 +24,13 @@ export function withDefaults(
     profile: profileName,
     models: [],
     modelReason: '',
-    temperature: limits.temperature,
+    temperature: task.temperature ?? limits.temperature,
     maxSteps: task.maxSteps ?? limits.maxSteps,
     timeoutMs,
     deadlineMs: submittedAtMs + timeoutMs,
     maxCost: maxCostOf(task, fleet, agent),
     estimatedTokens: task.estimatedTokens,
-    maxOutputTokens: limits.maxOutputTokens ?? defaultTask.maxOutputTokens,
+    maxOutputTokens: task.maxOutputTokens ?? limits.maxOutputTokens ?? defaultTask.maxOutputTokens,
     executor: limits.executor,
     tools: agent.tools ?? fleet.tools.map((tool) => tool.spec.name),
     toolCacheTtlMs: profile?.toolCacheTtlMs ?? null,
@@ -39,5 +39,6 @@ export function withDefaults(
     outputSchema: task.outputSchema ?? (agent.outputSchema as Json | undefined) ?? null,
     parent: task.parent,
     submittedAtMs,
+    history: historyFor(task, fleet, agent),
   }
 }

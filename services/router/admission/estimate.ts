@@ -4,6 +4,8 @@
 //    only choose between models; no task is refused because of them.
 // 2. Pure, so that the same task always gets the same estimate.
 import type { Complexity } from '../../../runtime/models/strategies.ts'
+import type { Json } from '../../../runtime/stage.ts'
+import type { HistoryMessage } from '../../../schemas/history.ts'
 
 const WORK =
   /\b(analy[sz]e|compare|contrast|design|plan|evaluate|assess|investigate|research|optimi[sz]e|refactor|implement|debug|prove|derive|forecast|reconcile|correlate|cross-?check)\w*/gi
@@ -40,9 +42,18 @@ const CHARS_PER_TOKEN = 4
 const TURN_TOKENS = 400
 const ANSWER_TOKENS = 250
 
-/** Input and output tokens of the whole task: its steps, each with the conversation so far. */
-export function tokensOf(text: string, complexity: Complexity, maxSteps: number): number {
+/** Characters of an admitted task's history. */
+export function historyChars(history: Json): number {
+  const messages = (history ?? []) as unknown as readonly HistoryMessage[]
+  return messages.reduce((sum, { content }) => sum + content.length, 0)
+}
+
+/** Tokens of an admitted task's history, which every model call sends. */
+export const historyTokens = (history: Json): number => Math.ceil(historyChars(history) / CHARS_PER_TOKEN)
+
+/** Input and output tokens of the whole task: its steps, each with the conversation so far, of which `chars` come along. */
+export function tokensOf(chars: number, complexity: Complexity, maxSteps: number): number {
   const turns = Math.min(TURNS[complexity], maxSteps)
-  const opening = OPENING_TOKENS + text.length / CHARS_PER_TOKEN + ANSWER_TOKENS
+  const opening = OPENING_TOKENS + chars / CHARS_PER_TOKEN + ANSWER_TOKENS
   return Math.ceil(turns * opening + (TURN_TOKENS * turns * (turns - 1)) / 2)
 }

@@ -1,11 +1,13 @@
 // Checks a task before anything is looked up: its text, its ranges, its schema.
+import { historyMistakes, metadataMistakes, type HistoryMessage } from '../../../schemas/history.ts'
 import { identityMistakes } from '../../../schemas/identity.ts'
 import { schemaMistakes } from '../../../runtime/foreign-schema/bounds.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
 import type { Failure, Json } from '../../../runtime/stage.ts'
 import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
-import { ranges } from '../constants.ts'
+import { historyChars } from './estimate.ts'
+import { MAX_TEMPERATURE, ranges } from '../constants.ts'
 
 type InputLimits = Fleet['limits']['input']
 
@@ -16,10 +18,32 @@ export function checkInput(task: TaskSubmitted, taskId: string, limits: InputLim
     ...identityMistakes('TaskSubmitted', { ...task, taskId }),
     ...rangeMistakes(task),
     ...outputSchemaMistakes(task.outputSchema, limits.schemaBytes),
+    ...historyFaults(task.history, limits),
+    ...metadataMistakes(task.metadata),
   ]
   if (mistakes.length > 0)
     return failure('TASK_INVALID', `The task was not accepted: ${mistakes.join('; ')}.`)
-  return checkPatterns(task.text, limits.forbiddenPatterns)
+  const history = (task.history ?? []) as unknown as HistoryMessage[]
+  // The client wrote all of them: nothing proves that an assistant's message was ours.
+  for (const text of [task.text, ...history.map(({ content }) => content)]) {
+    const forbidden = checkPatterns(text, limits.forbiddenPatterns)
+    if (forbidden) return forbidden
+  }
+  return null
+}
+
+function historyFaults(history: Json, limits: InputLimits): string[] {
+  const mistakes = historyMistakes(history)
+  if (mistakes.length > 0 || history === null) return mistakes
+  const messages = history as unknown as HistoryMessage[]
+  const { historyMessages, historyChars: most } = limits
+  if (messages.length > historyMessages)
+    return [
+      `history has ${messages.length} messages, at most ${historyMessages} are allowed (limits.input.historyMessages)`,
+    ]
+  const chars = historyChars(history)
+  if (chars <= most) return []
+  return [`history has ${chars} characters, at most ${most} are allowed (limits.input.historyChars)`]
 }
 
 function textMistakes(text: string, maxChars: number): string[] {
@@ -30,13 +54,17 @@ function textMistakes(text: string, maxChars: number): string[] {
 }
 
 function rangeMistakes(task: TaskSubmitted): string[] {
-  const mistakes = (['maxSteps', 'timeoutMs', 'priority', 'estimatedTokens'] as const).flatMap((field) => {
+  const mistakes = (
+    ['maxSteps', 'timeoutMs', 'priority', 'estimatedTokens', 'maxOutputTokens'] as const
+  ).flatMap((field) => {
     const { least, most } = ranges[field]
     const value = task[field]
     if (value === null || (Number.isInteger(value) && value >= least && value <= most)) return []
     return [`${field} is ${value}, it must be a whole number from ${least} to ${most}`]
   })
-  const { maxCost } = task
+  const { maxCost, temperature } = task
+  if (temperature !== null && !(temperature >= 0 && temperature <= MAX_TEMPERATURE))
+    mistakes.push(`temperature is ${temperature}, it must be from 0 to ${MAX_TEMPERATURE}`)
   if (maxCost === null || (Number.isFinite(maxCost) && maxCost > 0)) return mistakes
   return [...mistakes, `maxCost is ${maxCost}, it must be more than 0 US dollars`]
 }

@@ -5,7 +5,7 @@ import { missingFor } from '../../../runtime/models/missing.ts'
 import { modelsFor, tierFor, type Strategy } from '../../../runtime/models/strategies.ts'
 import type { Failure } from '../../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../../schemas/generated/events.ts'
-import { complexityOf, tokensOf } from './estimate.ts'
+import { complexityOf, historyChars, tokensOf } from './estimate.ts'
 import { modelMissing, noModelAtAll } from './references.ts'
 import type { Sources } from './sources.ts'
 
@@ -51,12 +51,12 @@ function chooseByName(
 function chooseByStrategy(
   strategy: Strategy,
   task: TaskSubmitted,
-  { text, maxSteps, outputSchema }: TaskAdmitted,
+  { text, maxSteps, outputSchema, history }: TaskAdmitted,
   fleet: Fleet,
 ): ChosenModels | { rejected: Failure } {
   const complexity = task.complexity ?? complexityOf(text, outputSchema !== null)
   const quality = task.quality ?? 'normal'
-  const tokens = task.estimatedTokens ?? tokensOf(text, complexity, maxSteps)
+  const tokens = task.estimatedTokens ?? tokensOf(text.length + historyChars(history), complexity, maxSteps)
   const wanted = modelsFor(tierFor(strategy, { complexity, quality, tokens }), fleet.models.tiers)
   const passed = wanted.filter((model) => missingFor(model, fleet) !== null)
   const models = wanted.filter((model) => !passed.includes(model))

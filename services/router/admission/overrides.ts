@@ -9,7 +9,8 @@
 import { allOverrides, defaultOverrides, defaultTask } from '../../../runtime/config/defaults.ts'
 import type { AgentDefinition, Fleet, Overrides } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
-import type { Failure } from '../../../runtime/stage.ts'
+import type { Failure, Json } from '../../../runtime/stage.ts'
+import type { HistoryMessage } from '../../../schemas/history.ts'
 import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
 import type { Sources } from './sources.ts'
 
@@ -22,7 +23,11 @@ function overridesOf({ agents, overrides }: Fleet, agent: AgentDefinition): Over
 /** Null if the task may have everything it asks for; else every refused choice, in one message. */
 export function checkOverrides(task: TaskSubmitted, sources: Sources): Failure | null {
   const allowed = overridesOf(sources.fleet, sources.agent)
-  const refused = [...choicesRefused(task, sources, allowed), ...limitsRefused(task, sources, allowed)]
+  const refused = [
+    ...choicesRefused(task, sources, allowed),
+    ...samplingRefused(task, sources, allowed),
+    ...limitsRefused(task, sources, allowed),
+  ]
   if (refused.length === 0) return null
   const { agentName } = sources
   const fields = refused.map(({ field }) => field)
@@ -78,6 +83,37 @@ function limitsRefused(task: TaskSubmitted, { profile, ownProfile }: Sources, al
     const most = Math.max(own, allowed[field] ?? (field === 'maxCost' ? Infinity : 0))
     if (wish === null || wish <= most) return []
     return [{ field, why: `${field} ${wish}, but ${most} is the most` }]
+  })
+}
+
+function samplingRefused(task: TaskSubmitted, { profile }: Sources, allowed: Overrides): Refused[] {
+  const { temperature, maxOutputTokens } = task
+  const own = profile ?? defaultTask
+  const refused: Refused[] = []
+  if (temperature !== null && temperature !== own.temperature && allowed.temperature !== true)
+    refused.push({ field: 'temperature', why: `temperature ${temperature}` })
+  const ownTokens = profile?.maxOutputTokens ?? defaultTask.maxOutputTokens
+  const most = Math.max(ownTokens, allowed.maxOutputTokens ?? 0)
+  if (maxOutputTokens !== null && maxOutputTokens > most)
+    refused.push({
+      field: 'maxOutputTokens',
+      why: `maxOutputTokens ${maxOutputTokens}, but ${most} is the most`,
+    })
+  return refused
+}
+
+/**
+ * The task's history as the planner takes it: system messages are instructions. Unless the agent allows them, they
+ * are text of the user.
+ */
+export function historyFor(task: TaskSubmitted, fleet: Fleet, agent: AgentDefinition): Json {
+  if (task.history === null) return null
+  const allowed = overridesOf(fleet, agent).instructions === true
+  return (task.history as unknown as HistoryMessage[]).map(({ role, content }) => {
+    if (role === 'user' || role === 'assistant') return { role, content }
+    return allowed
+      ? { role: 'system', content }
+      : { role: 'user', content: `From the application:\n${content}` }
   })
 }
 

@@ -101,6 +101,8 @@ describe('docs/configuration.md', () => {
       idempotent: tool.idempotent,
       maxOutputBytes: tool.maxOutputBytes,
       'input.maxChars': limits.input.maxChars,
+      'input.historyMessages': limits.input.historyMessages,
+      'input.historyChars': limits.input.historyChars,
       'input.schemaBytes': limits.input.schemaBytes,
       'budgets.fleetTokens': limits.budgets.fleetTokens,
       'budgets.userTokens': limits.budgets.userTokens,

@@ -39,6 +39,7 @@ export function admitted(changes: Partial<TaskAdmitted> = {}): TaskAdmitted {
     parent: null,
     estimatedTokens: null,
     submittedAtMs: START,
+    history: null,
     ...changes,
   }
 }

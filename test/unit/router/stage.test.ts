@@ -32,6 +32,10 @@ function task(changes: Partial<TaskSubmitted> = {}): TaskSubmitted {
     complexity: null,
     quality: null,
     estimatedTokens: null,
+    history: null,
+    metadata: null,
+    temperature: null,
+    maxOutputTokens: null,
     ...changes,
   }
 }
@@ -84,6 +88,7 @@ test('a task is admitted with every default filled in', () => {
     outputSchema: null,
     parent: null,
     estimatedTokens: null,
+    history: null,
     submittedAtMs: driver.now,
   })
   assert.equal(driver.only('TaskProgressed').kind, 'admitted')

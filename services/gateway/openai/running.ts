@@ -1,0 +1,166 @@
+// A request that holds its task: submits it, waits for it, and cancels it when the client leaves.
+//
+// 1. A slot is taken before the task is submitted, so that no task runs whose answer nobody could wait for.
+// 2. If the client leaves before the answer, the task is cancelled, unless the request asks otherwise.
+import { randomUUIDv7 } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { LogClient } from '../../../client/log/client.ts'
+import type { Positioned } from '../../../client/positions.ts'
+import type { TaskInput, TaskResult, TaskUpdate } from '../../../client/types.ts'
+import type { HttpSettings } from '../../../runtime/config/environment.ts'
+import { OpenStreams } from '../../../runtime/host/open-streams.ts'
+import type { Log } from '../../../runtime/telemetry/instruments.ts'
+import type { KnownTasks } from '../known-tasks.ts'
+import { refuse } from './errors.ts'
+import type { Owners } from './owners.ts'
+
+/** Says what becomes of the task if the client leaves: `cancel` (default) or `continue`. */
+export const ON_DISCONNECT = 'flotilla-on-disconnect'
+export const TASK_ID = 'flotilla-task-id'
+
+const PROBE_MS = 30_000
+
+export interface RunningParts {
+  readonly client: LogClient
+  readonly known: KnownTasks
+  readonly owners: Owners
+  readonly settings: HttpSettings
+  readonly logger: Log
+}
+
+type Updates = AsyncIterableIterator<Positioned<TaskUpdate>>
+
+/** A submitted task, held by its request. */
+export interface Held {
+  readonly taskId: string
+  /** What happens to it, from its submission on; ends with its result, or when the client leaves. */
+  readonly updates: Updates
+  /** The client has its answer: the task is no longer its own to cancel. */
+  finish(): void
+}
+
+export class Running {
+  readonly parts: RunningParts
+  readonly #open: OpenStreams
+
+  constructor(parts: RunningParts) {
+    this.parts = parts
+    const { maxStreams, maxStreamsPerClient } = parts.settings
+    this.#open = new OpenStreams({ total: maxStreams, perClient: maxStreamsPerClient })
+  }
+
+  /** Submits without holding: the task of a background response. */
+  async submit(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    task: Omit<TaskInput, 'taskId'>,
+    taskId = idOf(request),
+  ): Promise<string> {
+    const { client, known, owners } = this.parts
+    const isRepeated =
+      request.headers['idempotency-key'] !== undefined &&
+      (await known.isRepeated({ taskId, text: task.text }))
+    if (isRepeated) await owners.assertMine(request, taskId)
+    else await client.submit({ ...task, taskId })
+    known.keep(taskId)
+    reply.header(TASK_ID, taskId)
+    return taskId
+  }
+
+  /** Submits and holds. `keep`: a client that leaves does not cancel the task. */
+  async hold(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    task: Omit<TaskInput, 'taskId'>,
+    keep = false,
+  ): Promise<Held> {
+    const keeps = keep || keepsRunning(request)
+    const release = this.#open.take(request.ip)
+    try {
+      const taskId = idOf(request)
+      const after = await this.parts.client.updatePositions(taskId)
+      await this.submit(request, reply, task, taskId)
+      return this.#held(request, reply, this.parts.client.positionedUpdates(taskId, after), {
+        taskId,
+        keeps,
+        release,
+      })
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  /** Follows a task that runs already. */
+  follow(request: FastifyRequest, reply: FastifyReply, taskId: string): Held {
+    const release = this.#open.take(request.ip)
+    try {
+      return this.#held(request, reply, this.parts.client.positionedUpdates(taskId), {
+        taskId,
+        keeps: true,
+        release,
+      })
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  #held(
+    { raw: { socket } }: FastifyRequest,
+    reply: FastifyReply,
+    updates: Updates & { return(): Promise<unknown> },
+    { taskId, keeps, release }: { taskId: string; keeps: boolean; release: () => void },
+  ): Held {
+    const { client, logger } = this.parts
+    // A task may take longer than a silent connection may stay; a client that is gone is noticed by probes.
+    socket.setTimeout(0)
+    socket.setKeepAlive(true, PROBE_MS)
+    let isOver = false
+    const close = (isAnswered: boolean): void => {
+      if (isOver) return
+      isOver = true
+      release()
+      void updates.return().catch(() => {})
+      if (isAnswered || keeps) return
+      client.cancel(taskId, 'the client disconnected').catch((error: unknown) => {
+        logger.warn({ err: error, taskId }, 'failed to cancel the task of a client that left; it continues')
+      })
+    }
+    const onClose = (): void => close(false)
+    if (reply.raw.destroyed) onClose()
+    else reply.raw.once('close', onClose)
+    return { taskId, updates, finish: () => close(true) }
+  }
+}
+
+function idOf({ headers }: FastifyRequest): string {
+  const key = headers['idempotency-key']
+  return typeof key === 'string' ? key : randomUUIDv7()
+}
+
+function keepsRunning({ headers }: FastifyRequest): boolean {
+  const wish = headers[ON_DISCONNECT] ?? 'cancel'
+  if (wish !== 'cancel' && wish !== 'continue')
+    throw refuse(null, `the header ${ON_DISCONNECT} must be cancel or continue`)
+  return wish === 'continue'
+}
+
+/** The next update that is in the log; null if the client has left. */
+export async function nextUpdate(updates: Updates): Promise<Exclude<TaskUpdate, { kind: 'text' }> | null> {
+  for (;;) {
+    const next = await updates.next()
+    if (next.done === true) return null
+    const { item } = next.value
+    if (item.kind !== 'text') return item
+  }
+}
+
+/** Null if the client has left. */
+export async function resultOf({ updates }: Held): Promise<TaskResult | null> {
+  for (;;) {
+    const update = await nextUpdate(updates)
+    if (update === null) return null
+    if (update.kind === 'result') return update.result
+  }
+}
