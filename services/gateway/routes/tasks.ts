@@ -9,6 +9,7 @@ import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
 import type { RoutesContext } from '../../../runtime/service.ts'
 import { bodyOf, numberOf, present, queryNumber, textOf } from '../request-values.ts'
 import { KnownTasks, refuseUnknown } from '../known-tasks.ts'
+import { SubmittedIds } from '../submitted-ids.ts'
 import { streamRoutes } from '../streams.ts'
 import { operatorRoutes } from './operator.ts'
 import { Waiters } from '../waiters.ts'
@@ -27,7 +28,9 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const client = new LogClient({ log, codec, blobs, instruments, name: 'gateway', boundedSearch: true })
   const waiters = new Waiters(client)
   const parts = openParts(context)
-  const known = new KnownTasks(await directTasks(parts))
+  const tasks = await directTasks(parts)
+  const known = new KnownTasks(tasks)
+  const ids = new SubmittedIds({ store: context.keyValue, tasks, log: context.logger })
   refuseUnknown(app, known)
   app.addHook('onClose', () => client.close())
   app.setNotFoundHandler((request, reply) =>
@@ -37,10 +40,8 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   app.post<{ Querystring: Query }>('/v1/tasks', async (request, reply) => {
     const waitMs = waitMsOf(request.query)
     const body = bodyOf(request)
-    const isRepeated = await known.isRepeated(body)
-    const taskId = isRepeated
-      ? String(body['taskId'])
-      : (await client.submit(body as unknown as TaskInput)).taskId
+    const publish = () => client.submit(body as unknown as TaskInput)
+    const { taskId, isRepeated } = await ids.submit(body, publish)
     known.keep(taskId)
     reply.header('location', `/v1/tasks/${taskId}/result`)
     const result = waitMs === 0 ? null : await waiters.afterSubmitting(taskId, waitMs, reply)
