@@ -1,4 +1,5 @@
 // Queries of the ledgers: on the database itself (here), or through a gateway (operator/http.ts).
+import { shown } from '../../schemas/identity.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Sql } from '../store/sql.ts'
 import { exportFormats, exportLedger, exportTables, type ExportOptions } from './export.ts'
@@ -49,11 +50,16 @@ function timesOf({ from, to }: Given): { fromMs?: number; toMs?: number } {
 }
 
 /** A day means its beginning in UTC. */
-export function timeOf(name: string, value: string): number {
-  const atMs = /^\d{13}$/.test(value) ? Number(value) : Date.parse(value)
+export function timeOf(name: string, value: string, more = ''): number {
+  const atMs = /^\d{13}$/.test(value) ? Number(value) : withZone.test(value) ? Date.parse(value) : Number.NaN
   if (Number.isNaN(atMs))
-    throw invalid(`${name} must be a day (2026-11-01) or a time (2026-11-01T08:00Z), not "${value}"`)
+    throw invalid(
+      `${name} must be a day (2026-11-01) or a time with its zone (2026-11-01T08:00Z)${more}, not "${shown(value)}"`,
+    )
   return atMs
 }
+
+/** A day is UTC's; a time without a zone would mean another instant on each machine. */
+const withZone = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/
 
 const invalid = (message: string): FlotillaError => new FlotillaError('REQUEST_INVALID', message)

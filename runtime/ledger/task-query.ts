@@ -31,7 +31,9 @@ export function taskQuery(given: Readonly<Record<string, unknown>>): TaskQuery {
 /** A day, a time, or how long ago: `2026-11-01`, `90m`, `2d`. Epoch milliseconds. */
 export function sinceOf(value: string, nowMs: number = Date.now()): number {
   const [, count, unit = ''] = /^(\d{1,6})([smhd])$/.exec(value) ?? []
-  return count === undefined ? timeOf('since', value) : nowMs - Number(count) * (unitMs[unit] ?? 0)
+  return count === undefined
+    ? timeOf('since', value, ', or how long ago: 30m, 2h, 1d')
+    : nowMs - Number(count) * (unitMs[unit] ?? 0)
 }
 
 function limitOf(value: string): number {
