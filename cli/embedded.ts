@@ -2,6 +2,7 @@
 import { LogClient } from '../client/log/client.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import { startProcess, type FleetProcess } from '../runtime/host/process.ts'
+import { readPauses, type Pause } from '../runtime/pauses.ts'
 import { openTelemetry } from '../runtime/telemetry/open.ts'
 import { loadServices } from '../services/index.ts'
 import { loadWithScriptedModel } from './scripted.ts'
@@ -9,6 +10,7 @@ import { loadWithScriptedModel } from './scripted.ts'
 export interface EmbeddedFleet {
   readonly client: LogClient
   readonly process: FleetProcess
+  pauses(): Promise<Pause[]>
   stop(): Promise<void>
 }
 
@@ -60,5 +62,5 @@ export async function startEmbedded(
     await running.stop()
     await loaded.stop()
   }
-  return { client, process: running, stop }
+  return { client, process: running, pauses: () => readPauses(running.log, running.codec), stop }
 }

@@ -1,19 +1,26 @@
 // A project to begin with: a configuration, an agent and a tool that run as they are.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
-import { FlotillaError } from '../runtime/errors.ts'
+import { dirname, join } from 'node:path'
+import { FlotillaError, messageOf } from '../runtime/errors.ts'
+import { shown } from '../schemas/identity.ts'
 
-const files: Readonly<Record<string, string>> = {
-  'flotilla.config.ts': `// The fleet of this directory. Every setting: docs/configuration.md of the package.
+/** The task that the agent is made for; the scripted model has a recorded conversation for it. */
+export const FIRST_TASK = 'What does it cost to send 3 kg to Norway?'
+
+const configuration = (
+  model: string | null,
+): string => `// The fleet of this directory. Every setting: docs/configuration.md of the package.
 import { defineFleet } from 'flotilla'
 import { clerk } from './agents/clerk.ts'
 import { shippingCost } from './tools/shipping-cost.ts'
 
 export default defineFleet({
   agents: { clerk },
-  tools: [shippingCost],
+  tools: [shippingCost],${model === null ? '' : `\n  models: { default: '${model}' },`}
 })
-`,
+`
+
+const files: Readonly<Record<string, string>> = {
   'agents/clerk.ts': `import type { AgentDefinition } from 'flotilla'
 
 export const clerk: AgentDefinition = {
@@ -22,6 +29,8 @@ export const clerk: AgentDefinition = {
   mode: 'tools',
   instructions: 'Answer in one sentence, with the price in euros.',
   tools: ['shipping_cost'],
+  // A task may name its model: flotilla run --model …
+  overrides: { model: true },
 }
 `,
   'tools/shipping-cost.ts': `import { defineTool } from 'flotilla'
@@ -64,21 +73,40 @@ OPENAI_API_KEY=
 `,
 }
 
-/** Writes the files below this directory; resolves with their paths. Writes none if one of them exists. */
-export function init(directory: string): string[] {
-  const paths = Object.keys(files).map((name) => join(directory, name))
-  const taken = paths.filter((path) => existsSync(path))
-  if (taken.length > 0) {
-    const names = taken.map((path) => relative(directory, path)).join(', ')
+const GIT_IGNORE = ['.gitignore', '.flotilla/\n.env\nnode_modules/\n'] as const
+
+export interface InitOptions {
+  /** The fleet's model: `provider/model`, or `scripted`. Default: the one whose key is set. */
+  readonly model?: string
+}
+
+/**
+ * Writes the files below this directory; returns their paths. Throws REQUEST_INVALID, having written none, if one
+ * of them exists; only a .gitignore stays as it is.
+ */
+export function init(directory: string, { model }: InitOptions = {}): string[] {
+  if (model !== undefined && !/^[A-Za-z0-9][\w./:@-]*$/.test(model))
     throw new FlotillaError(
       'REQUEST_INVALID',
-      `${directory} has ${names} already, which init would overwrite; nothing was written. Give another directory: flotilla init my-fleet`,
+      `--model must be provider/model or scripted, not "${shown(model)}"`,
     )
-  }
-  for (const [name, text] of Object.entries(files)) {
-    const path = join(directory, name)
+  const all = { 'flotilla.config.ts': configuration(model ?? null), ...files }
+  const taken = Object.keys(all).filter((name) => existsSync(join(directory, name)))
+  if (taken.length > 0)
+    throw new FlotillaError(
+      'REQUEST_INVALID',
+      `${directory} has ${taken.join(', ')} already, which init would overwrite; nothing was written. Give another directory: flotilla init my-fleet`,
+    )
+  const ignoring = existsSync(join(directory, GIT_IGNORE[0])) ? [] : [GIT_IGNORE]
+  return [...Object.entries(all), ...ignoring].map(([name, text]) => write(join(directory, name), text))
+}
+
+function write(path: string, text: string): string {
+  try {
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, text, { flag: 'wx' })
+    return path
+  } catch (cause) {
+    throw new FlotillaError('REQUEST_INVALID', `writing ${path}: ${messageOf(cause)}`, { cause })
   }
-  return paths
 }

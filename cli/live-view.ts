@@ -40,6 +40,7 @@ export class LiveView {
   #sinceMs: number
   #text = ''
   #step = 1
+  #paused: readonly string[] = []
 
   constructor({ detail = 'normal', terminal, print = say, now = Date.now }: LiveViewOptions = {}) {
     this.#detail = detail
@@ -63,6 +64,12 @@ export class LiveView {
     this.#status?.draw()
   }
 
+  /** What an operator has paused: the status line says so, until it is called with none. */
+  paused(names: readonly string[]): void {
+    this.#paused = names
+    this.#status?.draw()
+  }
+
   note(text: string): void {
     this.#print(paint('yellow', `  ${text}`))
   }
@@ -79,6 +86,11 @@ export class LiveView {
 
   /** The status line. */
   line(): string {
+    const line = this.#line()
+    return line === '' || this.#paused.length === 0 ? line : `${this.#paused.join(', ')} paused · ${line}`
+  }
+
+  #line(): string {
     const nowMs = this.#now()
     const tools = [...this.#tools.values()]
     const oldest = tools[0]

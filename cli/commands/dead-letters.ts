@@ -1,5 +1,6 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { BulkAnswer, BulkOptions, DeadLetterView } from '../../operator/direct/dead-letters.ts'
+import { stages } from '../../operator/direct/lanes.ts'
 import type { LetterFilter } from '../../operator/direct/letters.ts'
 import type { ReplayOptions } from '../../operator/direct/replay.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
@@ -14,13 +15,7 @@ import { moment, plural } from '../units.ts'
 
 export function defineDeadLetters(command: Command): void {
   command.description('records that no stage could process, with their bytes and the reason')
-  defaultSubcommand(command, 'list')
-    .description('newest first')
-    .option('--limit <n>', 'how many at most', wholeNumber, 100)
-    .option('--since <when>', 'failed since: 30m, 2h, 1d, or a day')
-    .option('--code <code>', 'with this error code')
-    .option('--stage <name>', 'given up by this stage')
-    .option('--reason <text>', 'with this text in the message')
+  filterOptions(defaultSubcommand(command, 'list').description('newest first'))
     .option('--json', 'JSON on stdout')
     .action(list)
   command
@@ -38,15 +33,20 @@ export function defineDeadLetters(command: Command): void {
   )
 }
 
-const bulkOptions = (command: Command, description: string): Command =>
+const filterOptions = (command: Command): Command =>
   command
-    .description(`${description}: by id, or all that match`)
-    .argument('[id...]', 'partition:offset, as list shows it')
     .option('--since <when>', 'failed since: 30m, 2h, 1d, or a day')
     .option('--code <code>', 'with this error code')
-    .option('--stage <name>', 'given up by this stage')
+    .addOption(new Option('--stage <name>', 'given up by this stage').choices(stages))
     .option('--reason <text>', 'with this text in the message')
     .option('--limit <n>', 'how many at most', wholeNumber, 100)
+
+const bulkOptions = (command: Command, description: string): Command =>
+  filterOptions(
+    command
+      .description(`${description}: by id, or all that match`)
+      .argument('[id...]', 'partition:offset, as list shows it'),
+  )
     .option('--dry-run', 'only show which ones match')
     .option('--json', '{"matched": …, "refused": …, "more": …} on stdout')
 

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import { connect } from '../../client/connect.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { number } from '../arguments.ts'
-import { assertTask } from '../known-task.ts'
+import { AT_NEXT_START, withClient } from '../fleet-client.ts'
+import { assertNotUnknown, assertTask } from '../known-task.ts'
 import { print } from '../output.ts'
 
 export function defineFeedback(command: Command): void {
@@ -32,16 +32,18 @@ async function feedback(taskId: string, options: FeedbackOptions): Promise<void>
   if (score !== undefined && !(score >= 1 && score <= 5))
     throw new FlotillaError('REQUEST_INVALID', `--score must be from 1 to 5, not ${score}`)
   await assertTask(taskId)
-  const client = await connect()
-  try {
-    if (score !== undefined) {
-      const more = { ...(comment ? { comment } : {}), ...(user ? { userId: user } : {}) }
-      await client.feedback({ taskId, satisfaction: (score - 1) / 4, ...more })
-    }
-    if (quality !== undefined) await client.scoreQuality({ taskId, quality, ...(scorer ? { scorer } : {}) })
-  } finally {
-    await client.close()
-  }
-  print(`feedback sent for task ${taskId}`)
+  const isRunning = await withClient(
+    async (client, isRunning) => {
+      if (!isRunning) await assertNotUnknown(taskId)
+      if (score !== undefined) {
+        const more = { ...(comment ? { comment } : {}), ...(user ? { userId: user } : {}) }
+        await client.feedback({ taskId, satisfaction: (score - 1) / 4, ...more })
+      }
+      if (quality !== undefined) await client.scoreQuality({ taskId, quality, ...(scorer ? { scorer } : {}) })
+      return isRunning
+    },
+    { offline: true },
+  )
+  print(`feedback sent for task ${taskId}${isRunning ? '' : `; ${AT_NEXT_START}`}`)
   process.exit(0)
 }

@@ -1,5 +1,5 @@
 // What a fleet is configured with, and who owns its lanes.
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import {
   directConfiguration,
   type AgentView,
@@ -7,7 +7,7 @@ import {
   type ModelView,
   type ToolView,
 } from '../../operator/direct/configured.ts'
-import type { LaneView } from '../../operator/direct/lanes.ts'
+import { stages, type LaneView } from '../../operator/direct/lanes.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { loadFleet } from '../../runtime/config/load.ts'
@@ -61,7 +61,7 @@ export function defineConfig(command: Command): void {
 export function defineLanes(command: Command): void {
   command
     .description('lanes of each stage: who owns them, and how far they are behind')
-    .option('--stage <name>', 'one stage, lane by lane')
+    .addOption(new Option('--stage <name>', 'one stage, lane by lane').choices(stages))
     .option('--json', 'JSON on stdout')
     .action(({ stage, ...options }: Options & { stage?: string }) =>
       list(
@@ -115,7 +115,7 @@ function showAgents(agents: readonly AgentView[]): void {
   const rows = agents.map((agent) => [
     agent.isDefault ? `${agent.name} (default)` : agent.name,
     agent.mode,
-    agent.model ?? `by strategy ${agent.strategy}`,
+    agent.model ?? (agent.strategy === null ? 'none is connected' : `by strategy ${agent.strategy}`),
     agent.tools.join(', ') || '–',
     agent.profile ?? '–',
     agent.description ?? '',

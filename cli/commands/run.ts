@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { HttpClient } from '../../client/http/client.ts'
 import type { Client, TaskInput, TaskResult } from '../../client/types.ts'
+import { messageOf } from '../../runtime/errors.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { exitCode, exitCodeHelp } from '../exit-codes.ts'
 import { print, printJson, say } from '../output.ts'
@@ -9,9 +10,15 @@ import { LiveView } from '../live-view.ts'
 import { renderResult } from '../render.ts'
 import { addViewOptions, detailOf, type ViewOptions } from '../view-options.ts'
 import { addTaskOptions, toTask, type TaskOptions } from '../task-options.ts'
+import { httpOperator } from '../../operator/http.ts'
 import { gatewayBehind } from '../../operator/running-fleet.ts'
+import type { Pause } from '../../runtime/pauses.ts'
+import { watchPauses } from '../pause-notice.ts'
 
 type RunOptions = TaskOptions & ViewOptions & { readonly json?: boolean }
+
+/** As shells have it for a program that SIGINT ended. */
+const INTERRUPTED = 130
 
 export function defineRun(command: Command): void {
   command
@@ -29,11 +36,15 @@ async function run(text: string, options: RunOptions): Promise<void> {
   const task = toTask(text === '-' ? readFileSync(0, 'utf8') : text, options)
   const view = new LiveView({ detail: detailOf(options) })
   view.now('starting')
-  const { client, stop } = await openFleet(options, view).catch((error: unknown) => {
+  const { client, pauses, stop } = await openFleet(options, view).catch((error: unknown) => {
     view.end()
     throw error
   })
-  const result = await runToEnd(client, task, view).finally(stop)
+  const unwatch = watchPauses(view, pauses)
+  const result = await runToEnd(client, task, view).finally(() => {
+    unwatch()
+    return stop()
+  })
   if (options.json) printJson(result)
   else if (result.status === 'succeeded') print(renderResult(result))
   else say(renderResult(result))
@@ -44,7 +55,7 @@ async function run(text: string, options: RunOptions): Promise<void> {
 async function openFleet(
   options: RunOptions,
   view: LiveView,
-): Promise<{ client: Client; stop: () => Promise<void> }> {
+): Promise<{ client: Client; pauses: () => Promise<Pause[]>; stop: () => Promise<void> }> {
   try {
     return await (
       await import('../embedded.ts')
@@ -58,7 +69,7 @@ async function openFleet(
     })
     if (!options.json && !options.quiet)
       view.note(`A fleet is running on ${environment.dataDir}: using its gateway, ${gateway}.`)
-    return { client, stop: () => client.close() }
+    return { client, pauses: () => httpOperator(gateway).pauses.list(), stop: () => client.close() }
   }
 }
 
@@ -75,11 +86,17 @@ export async function runToEnd(client: Client, task: TaskInput, view: LiveView):
 }
 
 async function followToEnd(client: Client, taskId: string, view: LiveView): Promise<TaskResult> {
+  let isCancelled = false
   const cancel = () => {
+    if (isCancelled) leave(taskId, view)
+    isCancelled = true
+    view.note('cancelling the task; Ctrl-C again leaves it as it is')
     view.now('cancelling')
-    void client.cancel(taskId, 'interrupted at the terminal')
+    client
+      .cancel(taskId, 'interrupted at the terminal')
+      .catch((error: unknown) => view.note(`the cancel failed: ${messageOf(error)}`))
   }
-  process.once('SIGINT', cancel)
+  process.on('SIGINT', cancel)
   try {
     for await (const update of client.watch(taskId)) {
       view.show(update)
@@ -89,4 +106,13 @@ async function followToEnd(client: Client, taskId: string, view: LiveView): Prom
     process.off('SIGINT', cancel)
   }
   return client.result(taskId)
+}
+
+/** Ends the command at once: a paused or unreachable fleet may take a cancel much later. */
+function leave(taskId: string, view: LiveView): never {
+  view.end()
+  say(
+    `Left task ${taskId}: flotilla status ${taskId} shows it; on this machine the next start carries it on.`,
+  )
+  process.exit(INTERRUPTED)
 }

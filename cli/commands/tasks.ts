@@ -1,17 +1,17 @@
-// Commands of people and programs that use a running fleet: over KAFKA_BROKERS, or the gateway at FLOTILLA_URL
-// or PORT.
+// Commands of people and programs that use a fleet (fleet-client.ts).
 import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
-import { connect, type ConnectOptions } from '../../client/connect.ts'
 import type { Client, TaskResult } from '../../client/types.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { wholeNumber } from '../arguments.ts'
+import { AT_NEXT_START, withClient } from '../fleet-client.ts'
 import { assertNotUnknown, assertTask, assertUnused } from '../known-task.ts'
 import { exitCode, exitCodeHelp, exitCodes } from '../exit-codes.ts'
 import { paint, print, printJson, say } from '../output.ts'
 import { LiveView } from '../live-view.ts'
 import { renderResult, renderStep, shorten } from '../render.ts'
+import { watchPauses, withPauses } from '../pause-notice.ts'
 import { addViewOptions, detailOf, type ViewOptions } from '../view-options.ts'
 import { addTaskOptions, toTask, type TaskOptions } from '../task-options.ts'
 
@@ -60,15 +60,6 @@ export function defineCancel(command: Command): void {
     .action(cancel)
 }
 
-async function withClient<T>(work: (client: Client) => Promise<T>, options: ConnectOptions = {}): Promise<T> {
-  const client = await connect(options)
-  try {
-    return await work(client)
-  } finally {
-    await client.close()
-  }
-}
-
 async function submit(text: string, options: TaskOptions & { json?: boolean }): Promise<void> {
   const task = toTask(text === '-' ? readFileSync(0, 'utf8') : text, options)
   await assertUnused(task.taskId, task.text)
@@ -83,14 +74,20 @@ async function result(
   options: { wait?: boolean; steps?: boolean; timeout?: number; json?: boolean },
 ): Promise<void> {
   const limit = options.timeout === undefined ? {} : { timeoutMs: options.timeout }
-  const found = await withClient((client) =>
-    options.wait ? waitFor(client, taskId, limit) : client.find(taskId),
+  const { found, isRunning } = await withClient(
+    async (client, isRunning) => ({
+      found: await (options.wait && isRunning ? waitFor(client, taskId, limit) : client.find(taskId)),
+      isRunning,
+    }),
+    { offline: true },
   )
   if (!found) {
     await assertNotUnknown(taskId)
-    const advice = options.wait
-      ? 'It may still be running: ask again later.'
-      : `Wait for it with: flotilla result --wait ${taskId}`
+    const advice = !isRunning
+      ? 'No fleet is running here: flotilla start carries it on.'
+      : options.wait
+        ? 'It may still be running: ask again later.'
+        : `Wait for it with: flotilla result --wait ${taskId}`
     say(paint('yellow', `No result for ${taskId} yet. ${advice}`))
     process.exit(exitCodes.pending.code)
   }
@@ -133,7 +130,10 @@ async function watch(taskId: string | undefined, options: WatchOptions): Promise
     taskId === undefined
       ? watchResults(client, options, view)
       : watchTask(client, taskId, options.json === true, view)
-  await withClient(work, { onReconnect }).finally(() => view.end())
+  await withPauses(async (pauses) => {
+    const unwatch = watchPauses(view, pauses)
+    await withClient(work, { onReconnect }).finally(unwatch)
+  }).finally(() => view.end())
   process.exit(0)
 }
 
@@ -160,7 +160,14 @@ async function watchResults(client: Client, options: WatchOptions, view: LiveVie
 
 async function cancel(taskId: string, options: { reason?: string }): Promise<void> {
   await assertTask(taskId)
-  await withClient((client) => client.cancel(taskId, options.reason))
-  print(`cancel sent for task ${taskId}`)
+  const isRunning = await withClient(
+    async (client, isRunning) => {
+      if (!isRunning) await assertNotUnknown(taskId)
+      await client.cancel(taskId, options.reason)
+      return isRunning
+    },
+    { offline: true },
+  )
+  print(`cancel sent for task ${taskId}${isRunning ? '' : `; ${AT_NEXT_START}`}`)
   process.exit(0)
 }

@@ -181,20 +181,26 @@ export class DirectTasks implements TaskOperator {
 
   /** Hash of the text that the task was submitted with; null if not known. Rejects with TASK_UNKNOWN. */
   async #textHashOf(taskId: string): Promise<string | null> {
-    const { sql } = this.#parts
-    for (const table of ['open_tasks', 'task_ledger'] as const) {
-      const row = await sql
-        .selectFrom(table)
-        .select('text_hash')
-        .where('task_id', '=', taskId)
-        .executeTakeFirst()
-      if (row) return row.text_hash
-    }
+    const recorded = await this.#recorded(taskId)
+    if (recorded) return recorded.text_hash
     const unread = await this.#unread(taskId)
     if (unread) return unread.text_hash
     const result = await this.#parts.find(taskId)
     if (result) return askedOf(result.text).text_hash
     throw unknownTask(taskId)
+  }
+
+  /** Hash of the text that the ledger has of the task; null if it has none. One query. */
+  async ledgerHash(taskId: string): Promise<string | null> {
+    return (await this.#recorded(taskId))?.text_hash ?? null
+  }
+
+  /** While a task moves from one table to the other, a transaction has it in exactly one. */
+  #recorded(taskId: string): Promise<{ text_hash: string | null } | undefined> {
+    const { sql } = this.#parts
+    const ended = sql.selectFrom('task_ledger').select('text_hash').where('task_id', '=', taskId)
+    const open = sql.selectFrom('open_tasks').select('text_hash').where('task_id', '=', taskId)
+    return ended.unionAll(open).executeTakeFirst()
   }
 
   /** The task's submission, if metering has not read it yet. Rejects with SEARCH_UNFINISHED. */
@@ -305,8 +311,11 @@ export class DirectTasks implements TaskOperator {
 
 /** Throws TASK_ID_REUSED unless the task with this hash was asked the same. */
 export function assertSameText(taskId: string, text: string, hash: string): void {
-  if (askedOf(text).text_hash === hash) return
-  throw new FlotillaError('TASK_ID_REUSED', `task ${taskId} was submitted before, with another text`)
+  if (askedOf(text).text_hash !== hash) throw reusedId(taskId)
+}
+
+export function reusedId(taskId: string): FlotillaError {
+  return new FlotillaError('TASK_ID_REUSED', `task ${taskId} was submitted before, with another text`)
 }
 
 function assertPossible(taskId: string): void {

@@ -9,7 +9,7 @@ import { isTaskId } from '../../schemas/identity.ts'
 /** Ids that are kept, about 100 bytes each. */
 const MAX_KEPT = 20_000
 
-type Tasks = Pick<DirectTasks, 'assertKnown' | 'isRepeated'>
+type Tasks = Pick<DirectTasks, 'assertKnown'>
 
 export class KnownTasks {
   readonly #tasks: Tasks
@@ -32,12 +32,6 @@ export class KnownTasks {
     if (this.#kept.has(taskId) || !isTaskId(taskId)) return
     await this.#tasks.assertKnown(taskId)
     this.keep(taskId)
-  }
-
-  /** True: this task was submitted before. Rejects with TASK_ID_REUSED if its text was another one. */
-  async isRepeated({ taskId, text }: { taskId?: unknown; text?: unknown }): Promise<boolean> {
-    if (typeof taskId !== 'string' || typeof text !== 'string') return false
-    return this.#tasks.isRepeated(taskId, text)
   }
 }
 

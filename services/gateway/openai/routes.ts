@@ -4,6 +4,7 @@ import type { LogClient } from '../../../client/log/client.ts'
 import type { DirectTasks } from '../../../operator/direct/tasks.ts'
 import type { RoutesContext } from '../../../runtime/service.ts'
 import type { KnownTasks } from '../known-tasks.ts'
+import type { SubmittedIds } from '../submitted-ids.ts'
 import { Agents, modelOf } from './agents.ts'
 import { answerChat } from './chat.ts'
 import { isBugOf, sendOpenAiError } from './errors.ts'
@@ -14,6 +15,7 @@ import { Running } from './running.ts'
 export interface OpenAiParts {
   readonly client: LogClient
   readonly known: KnownTasks
+  readonly ids: SubmittedIds
   readonly tasks: Pick<DirectTasks, 'get'>
   readonly context: RoutesContext
 }
@@ -25,10 +27,10 @@ export async function openaiRoutes(app: FastifyInstance, parts: OpenAiParts): Pr
   await app.register(async (scope) => register(scope, parts))
 }
 
-function register(app: FastifyInstance, { client, known, tasks, context }: OpenAiParts): void {
+function register(app: FastifyInstance, { client, known, ids, tasks, context }: OpenAiParts): void {
   const { fleet, environment, logger } = context
   const owners = new Owners(tasks)
-  const running = new Running({ client, known, owners, settings: environment.http, logger })
+  const running = new Running({ client, known, ids, owners, settings: environment.http, logger })
   const agents = (request: FastifyRequest): Agents => new Agents(fleet, request)
 
   app.setErrorHandler((error: Error, { method, url }, reply) => {

@@ -11,6 +11,7 @@ import type { HttpSettings } from '../../../runtime/config/environment.ts'
 import { OpenStreams } from '../../../runtime/host/open-streams.ts'
 import type { Log } from '../../../runtime/telemetry/instruments.ts'
 import type { KnownTasks } from '../known-tasks.ts'
+import type { SubmittedIds } from '../submitted-ids.ts'
 import { refuse } from './errors.ts'
 import type { Owners } from './owners.ts'
 
@@ -23,6 +24,7 @@ const PROBE_MS = 30_000
 export interface RunningParts {
   readonly client: LogClient
   readonly known: KnownTasks
+  readonly ids: SubmittedIds
   readonly owners: Owners
   readonly settings: HttpSettings
   readonly logger: Log
@@ -56,12 +58,12 @@ export class Running {
     task: Omit<TaskInput, 'taskId'>,
     taskId = idOf(request),
   ): Promise<string> {
-    const { client, known, owners } = this.parts
-    const isRepeated =
-      request.headers['idempotency-key'] !== undefined &&
-      (await known.isRepeated({ taskId, text: task.text }))
-    if (isRepeated) await owners.assertMine(request, taskId)
-    else await client.submit({ ...task, taskId })
+    const { client, known, ids, owners } = this.parts
+    const publish = () => client.submit({ ...task, taskId })
+    const isChosen = request.headers['idempotency-key'] !== undefined
+    if (!isChosen) await publish()
+    else if ((await ids.submit({ taskId, text: task.text }, publish)).isRepeated)
+      await owners.assertMine(request, taskId)
     known.keep(taskId)
     reply.header(TASK_ID, taskId)
     return taskId

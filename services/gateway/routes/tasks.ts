@@ -11,6 +11,7 @@ import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
 import type { RoutesContext } from '../../../runtime/service.ts'
 import { KnownTasks, refuseUnknown } from '../known-tasks.ts'
 import { eventRoutes } from '../events/routes.ts'
+import { SubmittedIds } from '../submitted-ids.ts'
 import { streamRoutes } from '../streams.ts'
 import { guardAccess } from '../access/access.ts'
 import { ownTasks } from '../access/own-tasks.ts'
@@ -31,6 +32,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const access = await guardAccess(app, context)
   ownTasks(app, new Owners(tasks), context.fleet)
   const known = new KnownTasks(tasks)
+  const ids = new SubmittedIds({ store: context.keyValue, tasks, log: context.logger })
   refuseUnknown(app, known)
   app.addHook('onClose', () => client.close())
   app.setNotFoundHandler((request, reply) =>
@@ -42,8 +44,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
 
   serve(app, routes.submit, async ({ query, body }, reply) => {
     const task: TaskInput = body
-    const isRepeated = await known.isRepeated(task)
-    const taskId = isRepeated ? String(task.taskId) : (await client.submit(task)).taskId
+    const { taskId, isRepeated } = await ids.submit(task, () => client.submit(task))
     known.keep(taskId)
     reply.header('location', `/v1/tasks/${taskId}/result`)
     const waitMs = waitMsOf(query)
@@ -62,7 +63,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
 
   const open = streamRoutes(app, client, context.environment.http)
   eventRoutes(app, { client, origin: (id) => tasks.origin(id), open, http: context.environment.http })
-  await openaiRoutes(app, { client, known, tasks, context })
+  await openaiRoutes(app, { client, known, ids, tasks, context })
   operatorRoutes(app, directOperator(parts))
   keyRoutes(app, new DirectKeys(context.sql), access)
   decisionRoutes(app, client)

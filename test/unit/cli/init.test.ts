@@ -34,3 +34,19 @@ test('init overwrites nothing, and writes nothing if it would', (t) => {
   assert.ok(!existsSync(join(directory, 'flotilla.config.ts')))
   assert.equal(readFileSync(join(directory, '.env.example'), 'utf8'), 'mine')
 })
+
+test('a model that is named is in the configuration; a .gitignore stays as it is', async (t) => {
+  const directory = temporary(t)
+  writeFileSync(join(directory, '.gitignore'), 'mine')
+  assert.throws(() => init(directory, { model: "x', y: '" }), { code: 'REQUEST_INVALID', message: /--model/ })
+  init(directory, { model: 'scripted' })
+  assert.equal(readFileSync(join(directory, '.gitignore'), 'utf8'), 'mine')
+  const fleet = await loadFleet(readEnvironment({}), directory)
+  assert.match(fleet.models.default ?? '', /^scripted/)
+})
+
+test('a directory that cannot be made is an error that says why', (t) => {
+  const file = join(temporary(t), 'file')
+  writeFileSync(file, '')
+  assert.throws(() => init(join(file, 'below')), { code: 'REQUEST_INVALID', message: /writing .*ENOTDIR/ })
+})

@@ -166,7 +166,6 @@ const importers: Readonly<Record<string, string>> = {
   'csv-stringify': 'runtime/ledger/export.ts',
   'csv-parse': 'services/tool-executor/tools/csv-records.ts',
   e2b: 'services/code-sandbox/executors/e2b/',
-  dockerode: 'services/code-sandbox/executors/docker/',
   fastify: 'runtime/host/http/server.ts',
   'gpt-tokenizer': 'services/planner/model/token-count.ts',
   ioredis: 'runtime/store/redis-connection.ts',

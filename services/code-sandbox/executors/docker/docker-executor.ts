@@ -4,10 +4,10 @@
 //    nobody, limits of memory, CPU and processes. Inside, the program confines itself as under the native
 //    executor (sandbox_jail.py).
 // 2. A container ends with its attached stream, and is removed when it ends.
-import Docker from 'dockerode'
-import { PassThrough } from 'node:stream'
-import { FlotillaError } from '../../../../runtime/errors.ts'
+import type { Duplex } from 'node:stream'
+import { FlotillaError, messageOf } from '../../../../runtime/errors.ts'
 import { Interpreter } from '../interpreter.ts'
+import { Engine, engineAddress, EngineRefusal, splitOutputs } from './engine.ts'
 import { SessionExecutor, type CommonOptions, type InterpreterSource } from '../session-executor.ts'
 
 export interface DockerOptions extends CommonOptions {
@@ -35,37 +35,20 @@ export class DockerExecutor extends SessionExecutor {
 }
 
 function dockerSource(options: DockerOptions): InterpreterSource {
-  // Uses DOCKER_HOST and related variables, or the socket of this machine.
-  const docker = new Docker()
   const image = options.image ?? SANDBOX_IMAGE
+  const attempt = async <T>(work: (engine: Engine) => Promise<T>): Promise<T> => {
+    try {
+      return await work(new Engine(engineAddress(process.env)))
+    } catch (error) {
+      throw unavailable(error, image)
+    }
+  }
   return {
-    start: async () => {
-      try {
-        refuseSsh(docker)
-        return await startContainer(docker, image, options)
-      } catch (error) {
-        throw unavailable(error, image)
-      }
-    },
+    start: () => attempt((engine) => startContainer(engine, image, options)),
     check: async () => {
-      try {
-        refuseSsh(docker)
-        await docker.getImage(image).inspect()
-      } catch (error) {
-        throw unavailable(error, image)
-      }
+      await attempt((engine) => engine.call('GET', `/images/${encodeURIComponent(image)}/json`))
     },
   }
-}
-
-/**
- * The ssh client of dockerode is left out (package.json, overrides): it would compile native code at every
- * install.
- */
-function refuseSsh(docker: Docker): void {
-  const { protocol } = docker.modem as { protocol?: string }
-  if (protocol === 'ssh')
-    throw new Error('DOCKER_HOST over ssh:// is not supported; forward its socket with ssh -L and name that')
 }
 
 function containerOptions(image: string, { memoryMb, packages = [] }: DockerOptions) {
@@ -95,41 +78,47 @@ function containerOptions(image: string, { memoryMb, packages = [] }: DockerOpti
   }
 }
 
-async function startContainer(docker: Docker, image: string, options: DockerOptions): Promise<Interpreter> {
-  const container = await docker.createContainer(containerOptions(image, options))
+const ATTACHED = 'attach?stream=1&stdin=1&stdout=1&stderr=1'
+
+async function startContainer(engine: Engine, image: string, options: DockerOptions): Promise<Interpreter> {
+  const { Id } = (await engine.call('POST', '/containers/create', containerOptions(image, options))) as {
+    Id: string
+  }
+  const container = `/containers/${Id}`
   try {
-    const all = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true }
-    const stream = await container.attach(all)
-    const gone = container.wait({ condition: 'next-exit' }) as Promise<{ StatusCode: number }>
+    const stream = await engine.attach(`${container}/${ATTACHED}`)
+    const gone = engine.call('POST', `${container}/wait?condition=next-exit`) as Promise<Ended>
     gone.catch(() => {})
-    await container.start()
-    return interpreterOn(docker, container, stream, gone)
+    await engine.call('POST', `${container}/start`)
+    return interpreterOn(engine, container, stream, gone)
   } catch (error) {
-    await container.remove({ force: true }).catch(() => {})
+    await engine.call('DELETE', `${container}?force=1`).catch(() => {})
     throw error
   }
 }
 
-function interpreterOn(
-  docker: Docker,
-  container: Docker.Container,
-  stream: NodeJS.ReadWriteStream,
-  gone: Promise<{ StatusCode: number }>,
-): Interpreter {
+interface Ended {
+  readonly StatusCode: number
+}
+
+function interpreterOn(engine: Engine, container: string, stream: Duplex, gone: Promise<Ended>): Interpreter {
   const interpreter = new Interpreter({
     write: (bytes) => void stream.write(bytes),
     kill: () => {
       stream.end()
       // Removed already, or being removed: both are fine.
-      container.kill({ signal: 'SIGKILL' }).catch(() => {})
+      engine.call('POST', `${container}/kill?signal=SIGKILL`).catch(() => {})
     },
   })
-  const [out, errors] = [new PassThrough(), new PassThrough()]
   let said = ''
-  docker.modem.demuxStream(stream, out, errors)
   stream.on('error', () => {})
-  out.on('data', (chunk: Buffer) => interpreter.receive(chunk))
-  errors.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-STDERR_CHARS)))
+  stream.on(
+    'data',
+    splitOutputs({
+      out: (bytes) => interpreter.receive(bytes),
+      errors: (bytes) => (said = (said + bytes.toString()).slice(-STDERR_CHARS)),
+    }),
+  )
   gone.then(
     ({ StatusCode }) => interpreter.closed(`the process ended (${StatusCode}) ${said.trim()}`),
     // The engine is gone, and the stream with it: the session must be rebuilt.
@@ -139,16 +128,11 @@ function interpreterOn(
 }
 
 function unavailable(error: unknown, image: string): FlotillaError {
-  const { statusCode, message } = error as { statusCode?: number; message?: string }
   const remedy =
-    statusCode === 404
+    error instanceof EngineRefusal && error.statusCode === 404
       ? `There is no image ${image}; build it: docker build -f deploy/sandbox.Dockerfile -t ${image} .`
       : 'Start a Docker engine here, or name one in DOCKER_HOST.'
-  return new FlotillaError(
-    'SANDBOX_UNAVAILABLE',
-    `the docker executor: ${message ?? String(error)}. ${remedy}`,
-    {
-      cause: error,
-    },
-  )
+  return new FlotillaError('SANDBOX_UNAVAILABLE', `the docker executor: ${messageOf(error)}. ${remedy}`, {
+    cause: error,
+  })
 }
