@@ -7,17 +7,30 @@ export const routeScopes: Readonly<Record<string, Scope | 'open'>> = {
   'GET /health': 'open',
   'GET /ready': 'open',
   'GET /metrics': 'ops:read',
+  // The description is the same for every fleet.
+  'GET /openapi.json': 'open',
+  'GET /docs': 'open',
 
   'POST /v1/tasks': 'tasks:submit',
   'GET /v1/tasks': 'tasks:read',
   'GET /v1/tasks/:id': 'tasks:read',
   'GET /v1/tasks/:id/result': 'tasks:read',
   'GET /v1/tasks/:id/updates': 'tasks:read',
+  'GET /v1/tasks/:id/events': 'tasks:read',
+  'GET /v1/events': 'tasks:read',
   'GET /v1/results': 'tasks:read',
   'POST /v1/tasks/:id/cancel': 'tasks:cancel',
   'POST /v1/tasks/:id/feedback': 'tasks:cancel',
   'POST /v1/tasks/:id/quality': 'tasks:cancel',
   'POST /v1/tasks/:id/approvals/:callId': 'approvals:decide',
+
+  // OpenAI's protocol. Models are agents, by name: what a client may submit to.
+  'GET /v1/models': 'tasks:submit',
+  'GET /v1/models/*': 'tasks:submit',
+  'POST /v1/chat/completions': 'tasks:submit',
+  'POST /v1/responses': 'tasks:submit',
+  'GET /v1/responses/:id': 'tasks:read',
+  'POST /v1/responses/:id/cancel': 'tasks:cancel',
 
   // Usage is of every user.
   'GET /v1/usage': 'tasks:read:all',
