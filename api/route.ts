@@ -33,6 +33,8 @@ export interface Route {
   readonly description?: string
   readonly params?: z.ZodObject
   readonly query?: z.ZodObject
+  /** What messages call a parameter of the query. Default parameter. */
+  readonly queryWord?: string
   /** Request headers that the route reads, with what they mean. */
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: z.ZodObject

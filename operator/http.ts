@@ -1,6 +1,7 @@
 import { initOf, pathOf, type Asked } from '../api/request.ts'
 import { operator as routes, tasks } from '../api/routes.ts'
 import type { AnswerOf, Route } from '../api/route.ts'
+import { queryOf } from '../api/schemas/task-query.ts'
 import { askGateway, askJson, brokenOff } from '../client/http/requests.ts'
 import type { Operator } from './index.ts'
 
@@ -13,8 +14,9 @@ export function httpOperator(gateway: string): Operator {
     (await askJson<AnswerOf<R>>(gateway, pathOf(route, asked), initOf(route, asked))) as AnswerOf<R>
   return {
     tasks: {
-      list: (query = {}) => ask(tasks.list, { query: sinceOf(query) }),
+      list: (query = {}) => ask(tasks.list, { query: queryOf(query) }),
       get: (id) => ask(tasks.get, { params: { id } }),
+      cancel: (body) => ask(tasks.cancelMany, { body }),
     },
     configuration: {
       agents: () => ask(routes.agents),

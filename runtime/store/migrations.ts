@@ -1,8 +1,8 @@
 import { Migrator } from 'kysely/migration'
-import type { Kysely } from 'kysely'
+import { sql as raw, type Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { FlotillaError, messageOf } from '../errors.ts'
-import type { Sql, Tables } from './sql.ts'
+import { IN_DOUBT, type Sql, type Tables } from './sql.ts'
 
 export type SqlKind = 'sqlite' | 'postgres'
 
@@ -11,6 +11,7 @@ function migrationsFor(kind: SqlKind): Record<string, Migration> {
   return {
     '0001_ledgers': { up: (db: Kysely<Tables>) => createLedgers(db, kind) },
     '0002_open_tasks': { up: (db: Kysely<Tables>) => createOpenTasks(db) },
+    '0004_listed_tasks': { up: (db: Kysely<Tables>) => createListIndexes(db) },
   }
 }
 
@@ -135,4 +136,28 @@ async function createOpenTasks(db: Kysely<Tables>): Promise<void> {
   await index.on('open_tasks').column('submitted_at_ms').execute()
   for (const column of ['text_start', 'text_hash'])
     await db.schema.alterTable('task_ledger').addColumn(column, 'text').execute()
+}
+
+/**
+ * What lists of tasks filter by, each with the order of the list, so that a page is a range of an index. Of
+ * columns that few tasks have, only those rows are in it.
+ */
+async function createListIndexes(db: Kysely<Tables>): Promise<void> {
+  for (const table of ['task_ledger', 'open_tasks'])
+    for (const column of ['session_id', 'parent'])
+      await db.schema.alterTable(table).addColumn(column, 'text').execute()
+  const create = (table: string, column: string) =>
+    db.schema.createIndex(`${table}_list_${column}`).ifNotExists().on(table)
+  await create('task_ledger', 'submitted_at_ms').column('submitted_at_ms').execute()
+  for (const column of ['user_id', 'agent', 'model', 'profile', 'status'])
+    await create('task_ledger', column).columns([column, 'submitted_at_ms']).execute()
+  for (const column of ['error_code', 'session_id', 'parent'])
+    await create('task_ledger', column)
+      .columns([column, 'submitted_at_ms'])
+      .where(raw.ref(column), 'is not', null)
+      .execute()
+  await create('usage_ledger', 'in_doubt')
+    .column('task_id')
+    .where(raw.ref('error_code'), '=', raw.lit(IN_DOUBT))
+    .execute()
 }

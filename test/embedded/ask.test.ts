@@ -102,7 +102,7 @@ test('a task is listed while it runs, with what it does, and after its end', asy
   }
 })
 
-test('pages have every task once, open ones first', async () => {
+test('pages have every task once, the latest first', async () => {
   const ids = Array.from({ length: 5 }, (_, n) => `page-${n}`)
   for (const taskId of ids) await http.submit({ text: `task=${taskId}`, taskId, userId: 'pager' })
   await Promise.all(ids.map((id) => http.result(id, { timeoutMs: 20_000 })))
