@@ -19,7 +19,7 @@ export interface Answer {
   /** Absent: no body. */
   readonly schema?: z.ZodType
   /** Default application/json. */
-  readonly type?: string
+  readonly type?: string | readonly string[]
   readonly example?: unknown
   readonly headers?: Readonly<Record<string, string>>
 }

@@ -1,6 +1,6 @@
 import { initOf, pathOf, type Asked } from '../api/request.ts'
 import { operator as routes, tasks } from '../api/routes.ts'
-import type { AnswerOf, Route } from '../api/route.ts'
+import type { AnswerOf, BodyOf, Route } from '../api/route.ts'
 import { queryOf } from '../api/schemas/task-query.ts'
 import { askGateway, askJson, brokenOff } from '../client/http/requests.ts'
 import type { Operator } from './index.ts'
@@ -16,7 +16,8 @@ export function httpOperator(gateway: string): Operator {
     tasks: {
       list: (query = {}) => ask(tasks.list, { query: queryOf(query) }),
       get: (id) => ask(tasks.get, { params: { id } }),
-      cancel: (body) => ask(tasks.cancelMany, { body }),
+      // The gateway says which states a task can be cancelled in.
+      cancel: (options) => ask(tasks.cancelMany, { body: options as BodyOf<typeof tasks.cancelMany> }),
     },
     configuration: {
       agents: () => ask(routes.agents),

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { TaskQuery } from '../../runtime/ledger/tasks.ts'
 import { MAX_TASKS, taskStates } from '../../runtime/ledger/choices.ts'
 import { checked } from '../check.ts'
+import { openStates } from './tasks.ts'
 import { count, flag, text, time, whole } from './values.ts'
 
 const filters = {
@@ -28,12 +29,14 @@ const limit = whole({ least: 1, most: MAX_TASKS }, 'How many at most: 100 unless
 export const taskFilters = z.strictObject({
   ...filters,
   limit,
-  after: text('`next` of the page before.').exactOptional(),
+  after: text('`next` of the page before.')
+    .meta({ description: '`next` of the page before.', pattern: String.raw`^\d{1,15}:.+$` })
+    .exactOptional(),
 })
 
 /** The filters in a JSON body: times are epoch milliseconds there. */
 export const filterFields = {
-  status: filters.status,
+  status: z.enum(['open', ...openStates]).exactOptional(),
   agent: z.string().exactOptional(),
   user: z.string().exactOptional(),
   model: z.string().exactOptional(),

@@ -1,8 +1,8 @@
 // Cancels the open tasks that match a filter.
 import { FlotillaError } from '../../runtime/errors.ts'
-import { openStates, type TaskFilter } from '../../runtime/ledger/tasks.ts'
+import { openStates, type TaskFilter, type TaskQuery } from '../../runtime/ledger/tasks.ts'
+import { identityMistakes } from '../../schemas/identity.ts'
 import type { TaskList, TaskView } from './tasks.ts'
-import type { TaskQuery } from '../../runtime/ledger/tasks.ts'
 
 /** Rejects with REQUEST_INVALID unless it has a filter. */
 export interface CancelOptions extends TaskFilter {
@@ -35,6 +35,8 @@ export async function cancelMatching(
   { reason, limit = DEFAULT_LIMIT, dryRun = false, ...filter }: CancelOptions,
 ): Promise<CancelAnswer> {
   assertNarrowed(filter)
+  const mistakes = identityMistakes('TaskCancelled', { reason })
+  if (mistakes.length > 0) throw refusal(mistakes.join('; '))
   const most = Math.min(limit, MAX_BULK)
   const found: TaskView[] = []
   for (let after: string | null | undefined; after !== null && found.length <= most;) {

@@ -196,6 +196,7 @@ test('filters that are wrong are refused with what they may be', async () => {
     ['state=open', /no filter state; there are: status/],
     ['limit=0', /limit must be a whole number/],
     ['since=soon', /since must be a day/],
+    ['since=0.5', /since must be a day/],
     ['after=x', /after must be the/],
     ['user=a&user=b', /user is given more than once/],
   ] as const) {

@@ -298,12 +298,14 @@ test('tasks are cancelled by a filter; a dry run cancels nothing', async () => {
   })
   const some = await cancel({ session: 'many', dryRun: true, limit: 2 })
   assert.deepEqual([some.matched.length, some.more], [2, true])
+  const unclear = { session: 'many', reason: 'x\u0084', dryRun: true }
+  assertError(await ask('POST', '/v1/tasks/cancel', unclear), 400, 'REQUEST_INVALID', /control character/)
   assertError(await ask('POST', '/v1/tasks/cancel', {}), 400, 'REQUEST_INVALID', /say which tasks/)
   assertError(
     await ask('POST', '/v1/tasks/cancel', { status: 'failed' }),
     400,
     'REQUEST_INVALID',
-    /has ended; status must be open/,
+    /status must be one of open, queued/,
   )
   const found = await cancel({ session: 'many', reason: 'enough' })
   assert.deepEqual([found.matched.toSorted(), found.more], [ids, false])
