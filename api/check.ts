@@ -39,6 +39,7 @@ function mistake(issue: z.core.$ZodIssue, schema: z.ZodObject, word: string): st
   }
   const name = issue.path.join('.')
   if (issue.input === undefined) return `${name} is missing: it ${issue.message}`
+  if (!issue.message.startsWith('must')) return `${name} ${issue.message}`
   return `${name} ${issue.message}, not ${shown(issue.input)}`
 }
 

@@ -124,14 +124,15 @@ class Builder {
     return [...of('path', params), ...of('query', query), ...inHeader]
   }
 
-  #body({ bodyExample, method }: Route, body: z.ZodObject): JsonObject {
+  #body({ bodyExample }: Route, body: z.ZodObject): JsonObject {
     const schema = nullable(this.#schema(body), this.#schemas)
     const example = bodyExample === undefined ? {} : { example: bodyExample }
-    const required = body.shape !== undefined && !z.safeParse(body, {}).success
-    return {
-      required: required && method === 'POST',
-      content: { 'application/json': { schema, ...example } },
+    const content = {
+      schema: body.safeParse({}).success ? { anyOf: [schema, { type: 'null' }] } : schema,
+      ...example,
     }
+    // Even an empty one: a request that changes something says that it is JSON.
+    return { required: true, content: { 'application/json': content } }
   }
 
   #responses({ answers, errors = [], body, params, path }: Route): Record<string, JsonObject> {
@@ -155,7 +156,9 @@ class Builder {
 
   #answer({ description, schema, type = 'application/json', example, headers }: Answer): JsonObject {
     const shown = example === undefined ? {} : { example }
-    const sent = schema && type !== 'application/json' ? { type: 'string' } : schema && this.#schema(schema)
+    const types = typeof type === 'string' ? [type] : type
+    const isJson = types.includes('application/json')
+    const sent = schema && (isJson ? this.#schema(schema) : { type: 'string' })
     const named = Object.entries(headers ?? {}).map(([name, text]) => [
       name,
       { description: text, schema: { type: 'string' } },
@@ -163,7 +166,9 @@ class Builder {
     return {
       description,
       ...(named.length === 0 ? {} : { headers: Object.fromEntries(named) }),
-      ...(sent === undefined ? {} : { content: { [type]: { schema: sent, ...shown } } }),
+      ...(sent === undefined
+        ? {}
+        : { content: Object.fromEntries(types.map((each) => [each, { schema: sent, ...shown }])) }),
     }
   }
 

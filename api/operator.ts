@@ -6,6 +6,9 @@ import { route, type Route } from './route.ts'
 import * as fleet from './schemas/fleet.ts'
 import { clamped, count, name, remark, text, time } from './schemas/values.ts'
 
+/** The last moment that JavaScript knows. */
+const LAST_MS = 8_640_000_000_000_000
+
 const none = z.strictObject({})
 
 const listOf = <S extends z.ZodType>(schema: S, description: string) =>
@@ -145,7 +148,9 @@ export const operator = {
     body: z.strictObject({
       untilMs: z
         .number({ error: 'must be a time in epoch milliseconds' })
-        .int({ error: 'must be a time in epoch milliseconds' }),
+        .int({ error: 'must be a time in epoch milliseconds' })
+        .min(0, { error: 'must be a time in epoch milliseconds' })
+        .max(LAST_MS, { error: 'must be a time in epoch milliseconds' }),
       reason: remark('Why.').exactOptional(),
       by: name('Who silenced it.').exactOptional(),
     }),
@@ -191,7 +196,13 @@ export const operator = {
       format: z.enum(exportFormats).default('csv').meta({ description: 'json: a line each.' }),
       ...times,
     }),
-    answers: { 200: { description: 'CSV, or lines of JSON.', schema: z.string(), type: 'text/csv' } },
+    answers: {
+      200: {
+        description: 'CSV, or lines of JSON.',
+        schema: z.string(),
+        type: ['text/csv', 'application/x-ndjson'],
+      },
+    },
     errors: ['TOO_MANY_STREAMS', 'STORE_UNAVAILABLE'],
   }),
   keys: list('/v1/keys', 'keys', 'API keys, the newest first, revoked ones too', keyView),

@@ -20,6 +20,7 @@ export const routeScopes: Readonly<Record<string, Scope | 'open'>> = {
   'GET /v1/events': 'tasks:read',
   'GET /v1/results': 'tasks:read',
   'POST /v1/tasks/:id/cancel': 'tasks:cancel',
+  'POST /v1/tasks/cancel': 'tasks:cancel',
   'POST /v1/tasks/:id/feedback': 'tasks:cancel',
   'POST /v1/tasks/:id/quality': 'tasks:cancel',
   'POST /v1/tasks/:id/approvals/:callId': 'approvals:decide',

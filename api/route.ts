@@ -20,7 +20,7 @@ export interface Answer {
   /** Absent: no body. */
   readonly schema?: z.ZodType
   /** Default application/json. */
-  readonly type?: string
+  readonly type?: string | readonly string[]
   readonly example?: unknown
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -34,6 +34,8 @@ export interface Route {
   readonly description?: string
   readonly params?: z.ZodObject
   readonly query?: z.ZodObject
+  /** What messages call a parameter of the query. Default parameter. */
+  readonly queryWord?: string
   /** Request headers that the route reads, with what they mean. */
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: z.ZodObject

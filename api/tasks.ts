@@ -1,9 +1,18 @@
 // Routes of tasks.
 import { z } from 'zod'
 import { route, type Route } from './route.ts'
-import { accepted, progress, taskDetail, taskId, taskInput, taskList, taskResult } from './schemas/tasks.ts'
-import { taskFilters } from './schemas/task-query.ts'
-import { clamped, flag, name, remark, share, text } from './schemas/values.ts'
+import {
+  accepted,
+  cancelAnswer,
+  progress,
+  taskDetail,
+  taskId,
+  taskInput,
+  taskList,
+  taskResult,
+} from './schemas/tasks.ts'
+import { filterFields, taskFilters } from './schemas/task-query.ts'
+import { clamped, count, flag, name, remark, share, text } from './schemas/values.ts'
 
 export const MAX_WAIT_SECONDS = 30
 
@@ -81,6 +90,7 @@ export const tasks = {
     description:
       'Tasks that wait or run and tasks that have ended, as far back as the ledger keeps them. Pages neither lose nor repeat a task, whatever is submitted or ends between them. A page may be short of its limit, also empty, and still have a `next`.',
     query: taskFilters,
+    queryWord: 'filter',
     answers: {
       200: { description: 'A page of tasks.', schema: taskList, example: { tasks: [], next: null } },
     },
@@ -156,6 +166,28 @@ export const tasks = {
       },
     },
     errors: ['TOO_MANY_STREAMS'],
+  }),
+  cancelMany: route({
+    method: 'POST',
+    path: '/v1/tasks/cancel',
+    tag: 'tasks',
+    summary: 'Cancel the open tasks that match',
+    description:
+      'Their results say whether that took effect. At least one filter is needed; `matched` has at most `limit` tasks: repeat it while there are `more`.',
+    body: z.strictObject({
+      ...filterFields,
+      reason: remark('Why, for the results.').exactOptional(),
+      limit: count('How many at most: 100 unless given, never more than 1,000.').exactOptional(),
+      dryRun: z.boolean().exactOptional().meta({ description: 'True: nothing is cancelled.' }),
+    }),
+    bodyExample: { agent: 'researcher', status: 'running', dryRun: true },
+    answers: {
+      202: {
+        description: 'The cancels are durable in the log; with `dryRun`: what would be cancelled.',
+        schema: cancelAnswer,
+        example: { matched: ['a1'], more: false },
+      },
+    },
   }),
   cancel: route({
     method: 'POST',

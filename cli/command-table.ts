@@ -52,7 +52,7 @@ export const commands: readonly CommandRow[] = [
   },
   {
     name: 'cancel',
-    summary: 'cancel a task',
+    summary: 'cancel a task, or all open ones that match',
     group: 'Tasks',
     load: async () => (await import('./commands/tasks.ts')).defineCancel,
   },

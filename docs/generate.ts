@@ -1,10 +1,12 @@
 // Generates pages from other files: docs/errors.md from the error table, services/README.md and docs/principals.md from
-// the stages and the topics, docs/cli.md from the commands, runtime/python-modules.ts from the list that the sandbox enforces.
+// the stages and the topics, docs/cli.md from the commands, docs/openapi.json from the
+// routes, runtime/python-modules.ts from the list that the sandbox enforces.
 // `npm run generate` writes them; with `--check` this only compares, and fails on a difference.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { format, resolveConfig } from 'prettier'
+import { openApi } from '../api/openapi.ts'
 import { readEnvironment } from '../runtime/config/environment.ts'
 import { completeFleet } from '../runtime/config/load.ts'
 import { errorTable } from '../runtime/errors.ts'
@@ -208,6 +210,7 @@ export async function generatedPages(): Promise<Map<string, string>> {
     ['services/README.md', await servicesPage()],
     ['docs/principals.md', await principalsPage()],
     ['docs/cli.md', await commandPage()],
+    ['docs/openapi.json', JSON.stringify(openApi())],
     ['runtime/python-modules.ts', pythonModules()],
   ] as const
   const formatted = pages.map(async ([page, text]) => {

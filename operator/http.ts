@@ -1,6 +1,7 @@
 import { initOf, pathOf, type Asked } from '../api/request.ts'
 import { operator as routes, tasks } from '../api/routes.ts'
-import type { AnswerOf, Route } from '../api/route.ts'
+import type { AnswerOf, BodyOf, Route } from '../api/route.ts'
+import { queryOf } from '../api/schemas/task-query.ts'
 import { askGateway, askJson, authorization, brokenOff } from '../client/http/requests.ts'
 import type { Operator } from './index.ts'
 
@@ -21,8 +22,10 @@ export function httpOperator(gateway: string, { apiKey }: HttpOperatorOptions = 
   }
   return {
     tasks: {
-      list: (query = {}) => ask(tasks.list, { query: sinceOf(query) }),
+      list: (query = {}) => ask(tasks.list, { query: queryOf(query) }),
       get: (id) => ask(tasks.get, { params: { id } }),
+      // The gateway says which states a task can be cancelled in.
+      cancel: (options) => ask(tasks.cancelMany, { body: options as BodyOf<typeof tasks.cancelMany> }),
     },
     configuration: {
       agents: () => ask(routes.agents),

@@ -3,9 +3,10 @@ import { z } from 'zod'
 import type { TaskQuery } from '../../runtime/ledger/tasks.ts'
 import { MAX_TASKS, taskStates } from '../../runtime/ledger/choices.ts'
 import { checked } from '../check.ts'
-import { text, time, whole } from './values.ts'
+import { openStates } from './tasks.ts'
+import { count, flag, text, time, whole } from './values.ts'
 
-export const taskFilters = z.strictObject({
+const filters = {
   status: z
     .enum([...taskStates, 'open'])
     .exactOptional()
@@ -13,15 +14,56 @@ export const taskFilters = z.strictObject({
   agent: text('Of this agent.').exactOptional(),
   user: text('Of this user.').exactOptional(),
   model: text('On this model.').exactOptional(),
+  profile: text('With this profile; an open task: that its submission names.').exactOptional(),
+  error: text('Ended with this error code.').exactOptional(),
+  session: text('Of this conversation.').exactOptional(),
+  parent: text('Made from this task.').exactOptional(),
+  waiting: flag('Waits for a person, who approves or rejects a call.').exactOptional(),
+  doubt: flag('Has a call of which nobody knows whether it took effect.').exactOptional(),
   since: time('Submitted since.').exactOptional(),
-  limit: whole({ least: 1, most: MAX_TASKS }, 'How many at most: 100 unless given.').exactOptional(),
-  after: text('`next` of the page before.').exactOptional(),
+  to: time('Submitted before.').exactOptional(),
+}
+
+const limit = whole({ least: 1, most: MAX_TASKS }, 'How many at most: 100 unless given.').exactOptional()
+
+export const taskFilters = z.strictObject({
+  ...filters,
+  limit,
+  after: text('`next` of the page before.')
+    .meta({ description: '`next` of the page before.', pattern: String.raw`^\d{1,15}:.+$` })
+    .exactOptional(),
 })
 
-export type TaskFilters = z.output<typeof taskFilters>
+/** The filters in a JSON body: times are epoch milliseconds there. */
+export const filterFields = {
+  status: z.enum(['open', ...openStates]).exactOptional(),
+  agent: z.string().exactOptional(),
+  user: z.string().exactOptional(),
+  model: z.string().exactOptional(),
+  profile: z.string().exactOptional(),
+  session: z.string().exactOptional(),
+  parent: z.string().exactOptional(),
+  waiting: z.boolean().exactOptional(),
+  inDoubt: z.boolean().exactOptional(),
+  sinceMs: count('Submitted since, epoch milliseconds.').exactOptional(),
+  toMs: count('Submitted before, epoch milliseconds.').exactOptional(),
+}
 
-export function taskQuery({ since, ...filters }: TaskFilters): TaskQuery {
-  return { ...filters, ...(since === undefined ? {} : { sinceMs: since }) }
+type Given = z.output<typeof taskFilters>
+
+export function taskQuery({ since, to, error, doubt, ...same }: Given): TaskQuery {
+  return {
+    ...same,
+    ...(error === undefined ? {} : { errorCode: error }),
+    ...(doubt === undefined ? {} : { inDoubt: doubt }),
+    ...(since === undefined ? {} : { sinceMs: since }),
+    ...(to === undefined ? {} : { toMs: to }),
+  }
+}
+
+/** The query as the route takes it. */
+export function queryOf({ sinceMs, toMs, errorCode, inDoubt, ...same }: TaskQuery) {
+  return { ...same, since: sinceMs, to: toMs, error: errorCode, doubt: inDoubt }
 }
 
 /** The same from the command line. Throws REQUEST_INVALID, naming the allowed values. */

@@ -199,3 +199,10 @@ export const taskList = z
     next: z.string().nullable().meta({ description: '`after` of the next page; null on the last.' }),
   })
   .meta({ id: 'TaskList' })
+
+export const cancelAnswer = z
+  .object({
+    matched: z.array(z.string()).meta({ description: 'Ids of the tasks that match, the latest first.' }),
+    more: z.boolean().meta({ description: 'More match than the limit.' }),
+  })
+  .meta({ id: 'CancelAnswer' })

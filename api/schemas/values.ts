@@ -39,11 +39,13 @@ export function count(description: string): z.ZodNumber {
     .meta({ description })
 }
 
-const given = (error: string) =>
-  z.string({ error: ({ input }) => (Array.isArray(input) ? `${error}, and is given more than once` : error) })
+const given = (error: string) => z.string({ error })
 
 /** A text in a query. */
-export const text = (description: string) => given('must be a text').meta({ description })
+export const text = (description: string) =>
+  z
+    .string({ error: ({ input }) => (Array.isArray(input) ? 'is given more than once' : 'must be a text') })
+    .meta({ description })
 
 interface Bounds {
   readonly least: number

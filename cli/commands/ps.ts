@@ -1,33 +1,33 @@
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import type { TaskView } from '../../operator/direct/tasks.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import { queryFrom } from '../../api/schemas/task-query.ts'
-import { taskStates } from '../../runtime/ledger/choices.ts'
+import type { TaskQuery } from '../../runtime/ledger/tasks.ts'
 import { paint, print, printJson, say } from '../output.ts'
 import { printTable, type Column } from '../table.ts'
+import { addTaskFilters, filtersOf } from '../task-filters.ts'
 import { doing, pauseLines, statusColours } from '../task-state.ts'
 import { elapsed, money } from '../units.ts'
 
 export function definePs(command: Command): void {
-  command
+  addTaskFilters(command)
     .description('tasks that wait or run: what each does now, and for how long')
-    .option('-a, --all', 'also tasks that have ended, the latest first')
-    .addOption(new Option('--status <state>', 'tasks in one state').choices([...taskStates, 'open']))
-    .option('--agent <name>', 'tasks of one agent')
-    .option('--user <id>', 'tasks of one user')
-    .option('--model <name>', 'tasks on one model')
-    .option('--since <when>', 'submitted (ended) since: 30m, 2h, 1d, or a day')
+    .option('-a, --all', 'also tasks that have ended')
     .option('--limit <n>', 'how many at most (100)')
     .option('--after <next>', 'the next page: the "next" of the page before')
     .option('--json', '{"tasks": …, "next": …} on stdout')
     .action(ps)
 }
 
+/** What is asked for by how it ended is not looked for among open tasks. */
+const isOfEnded = ({ status, errorCode }: TaskQuery): boolean =>
+  status !== undefined || errorCode !== undefined
+
 type Options = { all?: boolean; json?: boolean } & Record<string, unknown>
 
 async function ps({ all, json, ...filters }: Options): Promise<void> {
-  const query = queryFrom(filters)
-  const wanted = all || query.status !== undefined ? query : { ...query, status: 'open' as const }
+  const query = queryFrom(filtersOf(filters))
+  const wanted = all || isOfEnded(query) ? query : { ...query, status: 'open' as const }
   await usingOperator(async ({ tasks, pauses }) => {
     const page = await tasks.list(wanted)
     if (json) return printJson(page)

@@ -2,10 +2,15 @@
 import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import type { Client, TaskResult } from '../../client/types.ts'
+import { queryFrom } from '../../api/schemas/task-query.ts'
+import { usingOperator } from '../../operator/connect.ts'
+import type { CancelOptions } from '../../operator/direct/cancel.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { wholeNumber } from '../arguments.ts'
 import { AT_NEXT_START, withClient } from '../fleet-client.ts'
+import { addTaskFilters, filtersOf } from '../task-filters.ts'
+import { plural } from '../units.ts'
 import { assertNotUnknown, assertTask, assertUnused } from '../known-task.ts'
 import { exitCode, exitCodeHelp, exitCodes } from '../exit-codes.ts'
 import { paint, print, printJson, say } from '../output.ts'
@@ -53,10 +58,13 @@ export function defineWatch(command: Command): void {
 }
 
 export function defineCancel(command: Command): void {
-  command
-    .description('cancel a task; its result then says so')
-    .argument('<taskId>')
-    .option('--reason <text>')
+  addTaskFilters(command)
+    .description('cancel a task, or all open ones that match; their results then say so')
+    .argument('[taskId]')
+    .option('--reason <text>', 'why, for the results')
+    .option('--limit <n>', 'of those that match, how many at most (100)', wholeNumber)
+    .option('--dry-run', 'only show which ones match')
+    .option('--json', '{"matched": …, "more": …} on stdout')
     .action(cancel)
 }
 
@@ -158,16 +166,50 @@ async function watchResults(client: Client, options: WatchOptions, view: LiveVie
   }
 }
 
-async function cancel(taskId: string, options: { reason?: string }): Promise<void> {
+interface CancelFlags {
+  reason?: string
+  limit?: number
+  dryRun?: boolean
+  json?: boolean
+}
+
+async function cancel(
+  taskId: string | undefined,
+  options: CancelFlags & Record<string, unknown>,
+): Promise<void> {
+  const { reason, limit, dryRun, json, ...filters } = options
+  const filter = queryFrom(filtersOf(filters))
+  const isFiltered = Object.keys(filter).length > 0
+  if (taskId !== undefined && (isFiltered || dryRun))
+    throw new FlotillaError('REQUEST_INVALID', 'name one task by its id, or several by a filter, not both')
+  if (taskId === undefined) return cancelMatching({ ...filter, ...given({ reason, limit, dryRun }) }, json)
   await assertTask(taskId)
   const isRunning = await withClient(
     async (client, isRunning) => {
       if (!isRunning) await assertNotUnknown(taskId)
-      await client.cancel(taskId, options.reason)
+      await client.cancel(taskId, reason)
       return isRunning
     },
     { offline: true },
   )
-  print(`cancel sent for task ${taskId}${isRunning ? '' : `; ${AT_NEXT_START}`}`)
+  if (json) printJson({ matched: [taskId], more: false })
+  else print(`cancel sent for task ${taskId}${isRunning ? '' : `; ${AT_NEXT_START}`}`)
+  process.exit(0)
+}
+
+type Given<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> }
+
+const given = <T extends object>(values: T): Given<T> =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Given<T>
+
+async function cancelMatching(options: CancelOptions, json: boolean | undefined): Promise<void> {
+  await usingOperator(async ({ tasks }) => {
+    const { matched, more } = await tasks.cancel(options)
+    if (json) return printJson({ matched, more })
+    for (const id of matched) print(id)
+    const count = plural(matched.length, 'task')
+    say(options.dryRun ? `${count} would be cancelled.` : `cancel sent for ${count}`)
+    if (more) say('More match: repeat the command, or raise --limit (1,000 at most).')
+  })
   process.exit(0)
 }

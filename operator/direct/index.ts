@@ -1,3 +1,4 @@
+import { LogClient } from '../../client/log/client.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
 import type { Environment } from '../../runtime/config/environment.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
@@ -57,7 +58,15 @@ export function directOperator(parts: FleetParts): Operator {
 
 export async function directTasks(parts: FleetParts): Promise<DirectTasks> {
   const [log, codec, sql, fleet] = await Promise.all([parts.log(), parts.codec(), parts.sql(), parts.fleet()])
-  return new DirectTasks({ log, codec, sql, fleet, find: (taskId) => findResult({ log, codec }, taskId) })
+  const client = new LogClient({ log, codec, name: 'operator' })
+  return new DirectTasks({
+    log,
+    codec,
+    sql,
+    fleet,
+    find: (taskId) => findResult({ log, codec }, taskId),
+    cancel: (taskId, reason) => client.cancel(taskId, reason),
+  })
 }
 
 /** The parts that a process of the fleet has open. */

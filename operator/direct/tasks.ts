@@ -9,11 +9,13 @@ import { FlotillaError } from '../../runtime/errors.ts'
 import { askedOf } from '../../runtime/ledger/asked.ts'
 import {
   endedTask,
+  isEnded,
   listTasks,
   openStates,
   openTask,
   type EndedRow,
   type OpenRow,
+  type TaskFilter,
   type TaskQuery,
   type TaskState,
 } from '../../runtime/ledger/tasks.ts'
@@ -24,6 +26,7 @@ import type { Sql } from '../../runtime/store/sql.ts'
 import type { TaskCompleted, TaskProgressed } from '../../schemas/generated/events.ts'
 import { shown } from '../../schemas/identity.ts'
 import { taskIdPattern } from '../../schemas/task-id.ts'
+import { cancelMatching, type CancelAnswer, type CancelOptions } from './cancel.ts'
 import { phaseOf, type Phase } from './phase.ts'
 import { progressOf, type Progress } from './progress.ts'
 import { readable } from './readable.ts'
@@ -81,10 +84,12 @@ export interface TaskList {
 }
 
 export interface TaskOperator {
-  /** Open tasks, the latest submitted first; then ended ones, the latest ended first. */
+  /** Open and ended ones, the latest submitted first. A page may be short of its limit and still have a next. */
   list(query?: TaskQuery): Promise<TaskList>
   /** Rejects with TASK_UNKNOWN, or with SEARCH_UNFINISHED if that can't be decided yet. */
   get(taskId: string): Promise<TaskDetail>
+  /** Cancels the open tasks that match. Rejects with REQUEST_INVALID without a filter. */
+  cancel(options: CancelOptions): Promise<CancelAnswer>
 }
 
 export interface TaskParts {
@@ -94,8 +99,11 @@ export interface TaskParts {
   readonly fleet: Pick<Fleet, 'agents' | 'defaultAgent'>
   /** The result that the log has. */
   readonly find: (taskId: string) => Promise<TaskCompleted | null>
+  readonly cancel: (taskId: string, reason: string | undefined) => Promise<void>
 }
 
+/** Pages without a match that are read for one answer. */
+const MAX_EMPTY_PAGES = 10
 /** Submissions that are decoded to see whether one is of the task. */
 const MAX_UNREAD = 1_000
 
@@ -107,13 +115,27 @@ export class DirectTasks implements TaskOperator {
   }
 
   async list(query: TaskQuery = {}): Promise<TaskList> {
+    let page = await this.#page(query)
+    // Only the log says what an open task does: a page may hold none that match.
+    for (let pages = 1; page.tasks.length === 0 && page.next !== null && pages < MAX_EMPTY_PAGES; pages++)
+      page = await this.#page({ ...query, after: page.next })
+    return page
+  }
+
+  cancel(options: CancelOptions): Promise<CancelAnswer> {
+    const { cancel } = this.#parts
+    return cancelMatching({ list: (query) => this.list(query), cancel }, options)
+  }
+
+  async #page(query: TaskQuery): Promise<TaskList> {
     const { sql, fleet } = this.#parts
-    const { open, ended, next } = await listTasks(sql, query, defaultAgentOf(fleet))
-    const wanted = open.map(({ task_id, lane }) => ({ taskId: task_id, lane }))
+    const { rows, next } = await listTasks(sql, query, defaultAgentOf(fleet))
+    const wanted = rows.flatMap((row) => (isEnded(row) ? [] : [{ taskId: row.task_id, lane: row.lane }]))
     const progress = await progressOf(this.#parts, wanted, { whole: false })
-    const views = open.map((row) => this.#openView(row, progress.get(row.task_id)))
-    const running = views.filter((view) => isWanted(view, query))
-    return { tasks: [...running, ...ended.map((row) => this.#endedView(row))], next }
+    const views = rows.map((row) =>
+      isEnded(row) ? this.#endedView(row) : this.#openView(row, progress.get(row.task_id)),
+    )
+    return { tasks: views.filter((view) => view.completedAtMs !== null || isWanted(view, query)), next }
   }
 
   async get(taskId: string): Promise<TaskDetail> {
@@ -252,7 +274,7 @@ export class DirectTasks implements TaskOperator {
       submittedAtMs: row.submitted_at_ms,
       completedAtMs: null,
       modelCalls: used.modelCalls,
-      steps: null,
+      steps: now.step === null ? null : Math.max(0, now.step - 1),
       inputTokens: used.inputTokens,
       outputTokens: used.outputTokens,
       cost: used.cost,
@@ -303,6 +325,8 @@ export class DirectTasks implements TaskOperator {
       error_code: result.error?.code ?? null,
       submitted_at_ms: result.submittedAtMs,
       completed_at_ms: result.completedAtMs,
+      session_id: result.sessionId,
+      parent: result.parent,
       ...asked,
     }
     return { ...this.#endedView(row), textHash: asked.text_hash, events: [], eventsWhole: true }
@@ -326,9 +350,10 @@ export const unknownTask = (taskId: string): FlotillaError =>
   new FlotillaError('TASK_UNKNOWN', `there is no task ${shown(taskId)}`)
 
 /** What the ledger can't filter by, of an open task, which may have ended a moment ago. */
-function isWanted({ status, model }: TaskView, query: TaskQuery): boolean {
+function isWanted({ status, model, phase }: TaskView, query: TaskFilter): boolean {
   const isState = query.status === 'open' ? openStates.includes(status) : (query.status ?? status) === status
-  return isState && (query.model ?? model) === model
+  const isWaiting = phase === 'approval'
+  return isState && (query.model ?? model) === model && (query.waiting ?? isWaiting) === isWaiting
 }
 
 type Submission = Extract<Decoded, { type: 'TaskSubmitted' }>
@@ -346,6 +371,8 @@ function submittedRow(taskId: string, record: LogRecord, { data }: Submission, l
     profile: data.profile,
     lane,
     submitted_at_ms: record.timestampMs,
+    session_id: data.sessionId,
+    parent: data.parent,
     used: { modelCalls: 0, inputTokens: 0, outputTokens: 0, cost: 0, model: null },
   }
 }

@@ -1,20 +1,35 @@
-// Lists tasks from the ledger: open ones, the latest submitted first, then ended ones, the latest ended first.
-import { sql as raw } from 'kysely'
+// Lists tasks from the ledger, open and ended ones together, the latest submitted first.
+import { sql as raw, type RawBuilder } from 'kysely'
 import { FlotillaError } from '../errors.ts'
-import type { Sql, Tables } from '../store/sql.ts'
+import { IN_DOUBT, type Sql, type Tables } from '../store/sql.ts'
 import type { taskStates } from './choices.ts'
 
 export type TaskState = (typeof taskStates)[number]
 export const openStates: readonly string[] = ['queued', 'running', 'waiting']
 
-export interface TaskQuery {
+/** Which tasks. Every given field must match. */
+export interface TaskFilter {
   /** Default: every state. `open`: all that have not ended. */
   readonly status?: TaskState | 'open'
   readonly agent?: string
   readonly user?: string
   readonly model?: string
-  /** Epoch milliseconds: open tasks submitted since, and tasks ended since. */
+  /** Of an open task the one that its submission names. */
+  readonly profile?: string
+  readonly errorCode?: string
+  readonly session?: string
+  /** Id of the task that it was made from. */
+  readonly parent?: string
+  /** Waits for a person, who approves or rejects a call. */
+  readonly waiting?: boolean
+  /** Has a call of which nobody knows whether it took effect. */
+  readonly inDoubt?: boolean
+  /** Submitted since, and before. Epoch milliseconds. */
   readonly sinceMs?: number
+  readonly toMs?: number
+}
+
+export interface TaskQuery extends TaskFilter {
   /** 1 to 1,000, default 100. */
   readonly limit?: number
   /** `next` of the page before. */
@@ -36,8 +51,8 @@ export type OpenRow = Tables['open_tasks'] & { readonly used: TaskUsage }
 export type EndedRow = Tables['task_ledger']
 
 export interface TaskRows {
-  readonly open: readonly OpenRow[]
-  readonly ended: readonly EndedRow[]
+  /** The latest submitted first. */
+  readonly rows: readonly (OpenRow | EndedRow)[]
   /** Where the next page begins; null on the last. */
   readonly next: string | null
 }
@@ -45,28 +60,51 @@ export interface TaskRows {
 const DEFAULT_TASKS = 100
 
 interface Place {
-  readonly part: 'open' | 'ended'
   readonly atMs: number
   readonly id: string
 }
 
-/** `defaultAgent`: the one of tasks that name none. A task that ends between two pages may be on both. */
+export const isEnded = (row: OpenRow | EndedRow): row is EndedRow => 'completed_at_ms' in row
+
+/**
+ * `defaultAgent`: the one of tasks that name none. Pages go by the time of submission, which a task keeps when
+ * it ends, so that none is lost or repeated between two pages. Open tasks are read first: one that ends
+ * meanwhile is found twice, and counts as ended.
+ */
 export async function listTasks(sql: Sql, query: TaskQuery, defaultAgent: string | null): Promise<TaskRows> {
   const limit = query.limit ?? DEFAULT_TASKS
-  const from = query.after === undefined ? null : placeOf(query.after)
-  const isOpenWanted =
-    query.status === undefined || query.status === 'open' || openStates.includes(query.status)
-  const isEndedWanted = query.status === undefined || !isOpenWanted
-  const open =
-    isOpenWanted && from?.part !== 'ended'
-      ? await openRows(sql, query, { from, limit: limit + 1, defaultAgent })
-      : []
-  if (open.length > limit) return page(await withUsage(sql, open.slice(0, limit)), [], true)
-  const room = limit - open.length
-  const since = from?.part === 'ended' ? from : null
-  const ended = isEndedWanted ? await endedRows(sql, query, { from: since, limit: room + 1 }) : []
-  return page(await withUsage(sql, open), ended.slice(0, room), ended.length > room)
+  const part = { from: query.after === undefined ? null : placeOf(query.after), limit: limit + 1 }
+  const { isOpenWanted, isEndedWanted } = partsOf(query)
+  const open = isOpenWanted ? await openRows(sql, query, { ...part, defaultAgent }) : []
+  const ended = isEndedWanted ? await endedRows(sql, query, part) : []
+  const closed = new Set(ended.map(({ task_id }) => task_id))
+  const found = [...open.filter(({ task_id }) => !closed.has(task_id)), ...ended].toSorted(latestFirst)
+  const rows = found.slice(0, limit)
+  const used = new Map((await withUsage(sql, open)).map((row) => [row.task_id, row]))
+  const last = found.length > limit ? rows.at(-1) : undefined
+  return {
+    rows: rows.map((row) =>
+      'completed_at_ms' in row ? row : (used.get(row.task_id) ?? { ...row, used: nothing }),
+    ),
+    next: last === undefined ? null : `${last.submitted_at_ms}:${last.task_id}`,
+  }
 }
+
+function partsOf({ status, errorCode, waiting }: TaskFilter): {
+  isOpenWanted: boolean
+  isEndedWanted: boolean
+} {
+  const isOpenState = status === 'open' || (status !== undefined && openStates.includes(status))
+  return {
+    isOpenWanted: (status === undefined || isOpenState) && errorCode === undefined,
+    isEndedWanted: !isOpenState && waiting !== true,
+  }
+}
+
+type Ordered = { readonly submitted_at_ms: number; readonly task_id: string }
+
+const latestFirst = (a: Ordered, b: Ordered): number =>
+  b.submitted_at_ms - a.submitted_at_ms || (a.task_id < b.task_id ? 1 : -1)
 
 export async function openTask(sql: Sql, taskId: string): Promise<OpenRow | null> {
   const row = await sql.selectFrom('open_tasks').selectAll().where('task_id', '=', taskId).executeTakeFirst()
@@ -78,23 +116,11 @@ export async function endedTask(sql: Sql, taskId: string): Promise<EndedRow | nu
   return row ?? null
 }
 
-function page(open: readonly OpenRow[], ended: readonly EndedRow[], more: boolean): TaskRows {
-  const last = ended.at(-1)
-  const lastOpen = open.at(-1)
-  if (!more) return { open, ended, next: null }
-  if (last) return { open, ended, next: `ended:${last.completed_at_ms}:${last.task_id}` }
-  // Every open task is on this page: the next one begins with the ended ones.
-  return { open, ended, next: `open:${lastOpen?.submitted_at_ms ?? 0}:${lastOpen?.task_id ?? ''}` }
-}
-
 function placeOf(after: string): Place {
-  const [, part, atMs, id] = /^(open|ended):(\d{1,15}):(.+)$/su.exec(after) ?? []
-  if (part === undefined || atMs === undefined || id === undefined)
-    throw new FlotillaError(
-      'REQUEST_INVALID',
-      `after must be the "next" of an earlier page, not "${after.slice(0, 80)}"`,
-    )
-  return { part: part === 'open' ? 'open' : 'ended', atMs: Number(atMs), id }
+  const [, atMs, id] = /^(\d{1,15}):(.+)$/su.exec(after) ?? []
+  if (atMs !== undefined && id !== undefined) return { atMs: Number(atMs), id }
+  const message = `after must be the "next" of an earlier page, not "${after.slice(0, 80)}"`
+  throw new FlotillaError('REQUEST_INVALID', message)
 }
 
 interface Part {
@@ -105,38 +131,64 @@ interface Part {
 
 function openRows(
   sql: Sql,
-  query: TaskQuery,
+  query: TaskFilter,
   { from, limit, defaultAgent }: Part,
 ): Promise<Tables['open_tasks'][]> {
-  const { agent, user, sinceMs } = query
-  let rows = sql.selectFrom('open_tasks').selectAll()
-  if (user !== undefined) rows = rows.where('user_id', '=', user)
-  if (sinceMs !== undefined) rows = rows.where('submitted_at_ms', '>=', sinceMs)
+  const { agent } = query
+  let rows = sql.selectFrom('open_tasks').selectAll().where(isMatch(query))
   if (agent !== undefined)
     rows = rows.where(({ eb, or }) =>
       or([eb('agent', '=', agent), ...(agent === defaultAgent ? [eb('agent', 'is', null)] : [])]),
     )
-  if (from)
-    rows = rows.where(({ eb, refTuple, tuple }) =>
-      eb(refTuple('submitted_at_ms', 'task_id'), '<', tuple(from.atMs, from.id)),
-    )
-  return rows.orderBy('submitted_at_ms', 'desc').orderBy('task_id', 'desc').limit(limit).execute()
+  return rows
+    .where(isBehind(from))
+    .orderBy('submitted_at_ms', 'desc')
+    .orderBy('task_id', 'desc')
+    .limit(limit)
+    .execute()
 }
 
-function endedRows(sql: Sql, query: TaskQuery, { from, limit }: Part): Promise<EndedRow[]> {
-  const { status, agent, user, model, sinceMs } = query
-  let rows = sql.selectFrom('task_ledger').selectAll()
+function endedRows(sql: Sql, query: TaskFilter, { from, limit }: Part): Promise<EndedRow[]> {
+  const { status, agent, model, errorCode } = query
+  let rows = sql.selectFrom('task_ledger').selectAll().where(isMatch(query))
   if (status !== undefined) rows = rows.where('status', '=', status)
   if (agent !== undefined) rows = rows.where('agent', '=', agent)
-  if (user !== undefined) rows = rows.where('user_id', '=', user)
   if (model !== undefined) rows = rows.where('model', '=', model)
-  if (sinceMs !== undefined) rows = rows.where('completed_at_ms', '>=', sinceMs)
-  if (from)
-    rows = rows.where(({ eb, refTuple, tuple }) =>
-      eb(refTuple('completed_at_ms', 'task_id'), '<', tuple(from.atMs, from.id)),
-    )
-  return rows.orderBy('completed_at_ms', 'desc').orderBy('task_id', 'desc').limit(limit).execute()
+  if (errorCode !== undefined) rows = rows.where('error_code', '=', errorCode)
+  return rows
+    .where(isBehind(from))
+    .orderBy('submitted_at_ms', 'desc')
+    .orderBy('task_id', 'desc')
+    .limit(limit)
+    .execute()
 }
+
+/** What both tables have. */
+function isMatch({
+  user,
+  profile,
+  session,
+  parent,
+  sinceMs,
+  toMs,
+  inDoubt,
+}: TaskFilter): RawBuilder<boolean> {
+  const conditions = [
+    ...(user === undefined ? [] : [raw`user_id = ${user}`]),
+    ...(profile === undefined ? [] : [raw`profile = ${profile}`]),
+    ...(session === undefined ? [] : [raw`session_id = ${session}`]),
+    ...(parent === undefined ? [] : [raw`parent = ${parent}`]),
+    ...(sinceMs === undefined ? [] : [raw`submitted_at_ms >= ${sinceMs}`]),
+    ...(toMs === undefined ? [] : [raw`submitted_at_ms < ${toMs}`]),
+    ...(inDoubt === undefined ? [] : [inDoubt ? doubtful : raw`not (${doubtful})`]),
+  ]
+  return conditions.length === 0 ? raw<boolean>`1 = 1` : raw<boolean>`${raw.join(conditions, raw` and `)}`
+}
+
+const doubtful = raw<boolean>`task_id in (select task_id from usage_ledger where error_code = ${raw.lit(IN_DOUBT)})`
+
+const isBehind = (from: Place | null): RawBuilder<boolean> =>
+  from === null ? raw<boolean>`1 = 1` : raw<boolean>`(submitted_at_ms, task_id) < (${from.atMs}, ${from.id})`
 
 const nothing: TaskUsage = { modelCalls: 0, inputTokens: 0, outputTokens: 0, cost: 0, model: null }
 

@@ -1,8 +1,8 @@
 import { Migrator } from 'kysely/migration'
-import type { Kysely } from 'kysely'
+import { sql as raw, type Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { FlotillaError, messageOf } from '../errors.ts'
-import type { Sql, Tables } from './sql.ts'
+import { IN_DOUBT, type Sql, type Tables } from './sql.ts'
 
 export type SqlKind = 'sqlite' | 'postgres'
 
@@ -12,6 +12,7 @@ function migrationsFor(kind: SqlKind): Record<string, Migration> {
     '0001_ledgers': { up: (db: Kysely<Tables>) => createLedgers(db, kind) },
     '0002_open_tasks': { up: (db: Kysely<Tables>) => createOpenTasks(db) },
     '0003_api_keys': { up: (db: Kysely<Tables>) => createApiKeys(db) },
+    '0004_listed_tasks': { up: (db: Kysely<Tables>) => createListIndexes(db) },
   }
 }
 
@@ -153,5 +154,29 @@ async function createApiKeys(db: Kysely<Tables>): Promise<void> {
     .addColumn('expires_at_ms', 'bigint')
     .addColumn('last_used_at_ms', 'bigint')
     .addColumn('revoked_at_ms', 'bigint')
+    .execute()
+}
+
+/**
+ * What lists of tasks filter by, each with the order of the list, so that a page is a range of an index. Of
+ * columns that few tasks have, only those rows are in it.
+ */
+async function createListIndexes(db: Kysely<Tables>): Promise<void> {
+  for (const table of ['task_ledger', 'open_tasks'])
+    for (const column of ['session_id', 'parent'])
+      await db.schema.alterTable(table).addColumn(column, 'text').execute()
+  const create = (table: string, column: string) =>
+    db.schema.createIndex(`${table}_list_${column}`).ifNotExists().on(table)
+  await create('task_ledger', 'submitted_at_ms').column('submitted_at_ms').execute()
+  for (const column of ['user_id', 'agent', 'model', 'profile', 'status'])
+    await create('task_ledger', column).columns([column, 'submitted_at_ms']).execute()
+  for (const column of ['error_code', 'session_id', 'parent'])
+    await create('task_ledger', column)
+      .columns([column, 'submitted_at_ms'])
+      .where(raw.ref(column), 'is not', null)
+      .execute()
+  await create('usage_ledger', 'in_doubt')
+    .column('task_id')
+    .where(raw.ref('error_code'), '=', raw.lit(IN_DOUBT))
     .execute()
 }

@@ -42,6 +42,9 @@ export interface Tables {
     text_start: string | null
     /** Hash of the text (`runtime/ledger/asked.ts`); null in rows of earlier versions. */
     text_hash: string | null
+    /** Conversation, and task that it was made from; null also in rows of earlier versions. */
+    session_id: string | null
+    parent: string | null
   }
   /** Tasks that were submitted and have no result in the ledger yet. */
   open_tasks: {
@@ -55,6 +58,8 @@ export interface Tables {
     profile: string | null
     lane: number
     submitted_at_ms: number
+    session_id: string | null
+    parent: string | null
   }
   /** Feedback on a task: it may arrive before the task does. */
   task_feedback: {
@@ -90,5 +95,8 @@ export interface Tables {
   }
   blobs: { hash: string; bytes: Uint8Array; created_at_ms: number }
 }
+
+/** Error code of calls of which nobody knows whether they took effect. Indexed: it is part of a migration. */
+export const IN_DOUBT = 'CALL_OUTCOME_UNKNOWN'
 
 export type Sql = Kysely<Tables>

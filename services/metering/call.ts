@@ -52,6 +52,8 @@ export function submittedRow(
     profile: data.profile,
     lane,
     submitted_at_ms: atMs,
+    session_id: data.sessionId,
+    parent: data.parent,
     text: data.text,
   }
 }
@@ -72,6 +74,8 @@ export function taskRow(data: TaskCompleted): TaskRow {
     error_code: data.error?.code ?? null,
     submitted_at_ms: data.submittedAtMs,
     completed_at_ms: data.completedAtMs,
+    session_id: data.sessionId,
+    parent: data.parent,
     text: data.text,
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DirectKeys, hasKeys, parseKey, type GivenKey } from '../../operator/direct/keys.ts'
 import { exportLedger } from '../../runtime/ledger/export.ts'
-import { listTasks } from '../../runtime/ledger/tasks.ts'
+import { listTasks, type TaskFilter } from '../../runtime/ledger/tasks.ts'
 import { summarise } from '../../runtime/ledger/summary.ts'
 import type { Sql, Tables } from '../../runtime/store/sql.ts'
 import { quietInstruments } from '../../runtime/telemetry/instruments.ts'
@@ -188,6 +188,8 @@ export function sqlTests(subject: () => Sql): void {
       steps: n,
       error_code: null,
       submitted_at_ms: atMs,
+      session_id: null,
+      parent: null,
       completed_at_ms: atMs + n,
       text: `task ${n}`,
     }))
@@ -254,7 +256,15 @@ export function sqlTests(subject: () => Sql): void {
     const reused: number[] = []
     const instruments = { record: () => undefined, count: (_: string, by = 1) => void reused.push(by) }
     const write = createLedgerCaller({ sql, retentionDays: 1, clock: { now: () => atMs }, instruments })
-    const row = { user_id: user, agent: null, model: null, profile: null, lane: 3 }
+    const row = {
+      user_id: user,
+      agent: null,
+      model: null,
+      profile: null,
+      lane: 3,
+      session_id: null,
+      parent: null,
+    }
     const submit = (n: number, text = `task ${n}`) =>
       write({ submitted: { ...row, task_id: `${user}-${n}`, text, submitted_at_ms: atMs + n } })
     await Promise.all([1, 2, 3, 4, 4].map((n) => submit(n)))
@@ -285,30 +295,99 @@ export function sqlTests(subject: () => Sql): void {
     const listed = async (limit: number) => {
       const ids: string[] = []
       for (let after: string | null | undefined; after !== null;) {
-        const { open, ended, next } = await listTasks(
-          sql,
-          { user, limit, ...(after === undefined ? {} : { after }) },
-          null,
-        )
-        ids.push(...[...open, ...ended].map(({ task_id }) => task_id.slice(user.length + 1)))
+        const place = after === undefined ? {} : { after }
+        const { rows, next } = await listTasks(sql, { user, limit, ...place }, null)
+        ids.push(...rows.map(({ task_id }) => task_id.slice(user.length + 1)))
         after = next
       }
       return ids
     }
     for (const limit of [1, 2, 3, 4, 9])
-      assert.deepEqual(await listed(limit), ['4', '3', '2', '5', '1'], `pages of ${limit}`)
-    const { open } = await listTasks(sql, { user, status: 'open', agent: 'main' }, 'main')
+      assert.deepEqual(await listed(limit), ['5', '4', '3', '2', '1'], `pages of ${limit}`)
+    const { rows: open } = await listTasks(sql, { user, status: 'open', agent: 'main' }, 'main')
     assert.equal(open.length, 3, 'those that name no agent are the default one’s')
-    assert.deepEqual(open[1]?.used, {
+    assert.deepEqual(open.map((each) => ('used' in each ? each.used : null))[1], {
       modelCalls: 1,
       inputTokens: 100,
       outputTokens: 20,
       cost: 0.000_123,
       model: 'gpt-4o',
     })
-    assert.deepEqual((await listTasks(sql, { user, agent: 'main' }, 'other')).open, [])
+    assert.deepEqual((await listTasks(sql, { user, agent: 'main' }, 'other')).rows, [])
     assert.ok((await deleteOld(sql, 1, { now: () => atMs + 2 * 86_400_000 })) >= 6)
     assert.deepEqual(await listed(9), [])
+  })
+
+  test('pages neither lose nor repeat a task that ends, or is submitted, between them', async () => {
+    const sql = subject()
+    const user = mark()
+    const atMs = 6_000_000_000_000 + Math.floor(Math.random() * 1_000_000) * 100_000
+    const instruments = { record: () => undefined, count: () => undefined }
+    const write = createLedgerCaller({ sql, retentionDays: 1, clock: { now: () => atMs }, instruments })
+    const submit = (n: number) => write({ submitted: listedTask(user, n, atMs + Math.floor(n / 2)) })
+    const end = (n: number) => {
+      const { lane: _, ...task } = listedTask(user, n, atMs + Math.floor(n / 2))
+      return write({ task: { ...task, ...ending, completed_at_ms: atMs + 50 } })
+    }
+    for (let n = 0; n < 20; n++) await submit(n)
+    const seen: number[] = []
+    for (let after: string | null | undefined; after !== null;) {
+      const { rows, next } = await listTasks(
+        sql,
+        { user, limit: 3, ...(after === undefined ? {} : { after }) },
+        null,
+      )
+      seen.push(...rows.map(({ task_id }) => Number(task_id.slice(user.length + 1))))
+      after = next
+      // One that was shown, one that was not, and a new one.
+      await end(19 - seen.length + 1)
+      if (seen.length < 15) await end(seen.length % 5)
+      await submit(20 + seen.length)
+    }
+    assert.deepEqual(
+      seen.toSorted((a, b) => a - b),
+      Array.from({ length: 20 }, (_, n) => n),
+    )
+  })
+
+  test('tasks are found by each filter, open and ended', async () => {
+    const sql = subject()
+    const user = mark()
+    const atMs = 7_000_000_000_000 + Math.floor(Math.random() * 1_000_000) * 100_000
+    const instruments = { record: () => undefined, count: () => undefined }
+    const write = createLedgerCaller({ sql, retentionDays: 1, clock: { now: () => atMs }, instruments })
+    const named = { session_id: `${user}-s`, parent: `${user}-p`, profile: `${user}-f` }
+    await write({ submitted: { ...listedTask(user, 1, atMs), ...named } })
+    await write({ submitted: listedTask(user, 2, atMs + 1) })
+    for (const [n, of] of [
+      [3, { ...named, error_code: `${user}-E`, status: 'failed', model: `${user}-m`, agent: `${user}-a` }],
+      [4, {}],
+    ] as const) {
+      const { lane: _, ...task } = listedTask(user, n, atMs + n)
+      await write({ task: { ...task, ...ending, completed_at_ms: atMs + 9, ...of } })
+    }
+    await write({
+      usage: usage({ task_id: `${user}-4`, at_ms: atMs, succeeded: 0, error_code: 'CALL_OUTCOME_UNKNOWN' }),
+    })
+    const found = async (filter: TaskFilter) =>
+      (await listTasks(sql, { user, ...filter }, 'main')).rows.map(({ task_id }) => task_id.at(-1)).join('')
+    const wanted: [TaskFilter, string][] = [
+      [{ session: `${user}-s` }, '31'],
+      [{ parent: `${user}-p` }, '31'],
+      [{ profile: `${user}-f` }, '31'],
+      [{ errorCode: `${user}-E` }, '3'],
+      [{ status: 'failed' }, '3'],
+      [{ status: 'open' }, '21'],
+      [{ agent: `${user}-a` }, '3'],
+      [{ agent: 'main' }, '21'],
+      [{ model: `${user}-m`, session: `${user}-s`, status: 'failed' }, '3'],
+      [{ inDoubt: true }, '4'],
+      [{ inDoubt: false }, '321'],
+      [{ sinceMs: atMs + 1, toMs: atMs + 4 }, '32'],
+      [{ waiting: true }, '21'],
+    ]
+    for (const [filter, ids] of wanted) assert.equal(await found(filter), ids, JSON.stringify(filter))
+    assert.equal(await found({ user: `${user}-nobody` }), '')
   })
 
   test('an export goes on where a page ended', async () => {
@@ -336,3 +415,26 @@ export function sqlTests(subject: () => Sql): void {
     )
   })
 }
+
+const ending = {
+  status: 'succeeded',
+  execution_ms: 1,
+  input_tokens: 1,
+  output_tokens: 1,
+  cost: 0,
+  steps: 1,
+  error_code: null,
+}
+
+const listedTask = (user: string, n: number, submitted_at_ms: number) => ({
+  task_id: `${user}-${n}`,
+  user_id: user,
+  agent: null as string | null,
+  model: null as string | null,
+  profile: null as string | null,
+  session_id: null as string | null,
+  parent: null as string | null,
+  lane: 3,
+  text: `task ${n}`,
+  submitted_at_ms,
+})

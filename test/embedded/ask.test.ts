@@ -102,7 +102,7 @@ test('a task is listed while it runs, with what it does, and after its end', asy
   }
 })
 
-test('pages have every task once, open ones first', async () => {
+test('pages have every task once, the latest first', async () => {
   const ids = Array.from({ length: 5 }, (_, n) => `page-${n}`)
   for (const taskId of ids) await http.submit({ text: `task=${taskId}`, taskId, userId: 'pager' })
   await Promise.all(ids.map((id) => http.result(id, { timeoutMs: 20_000 })))
@@ -196,6 +196,7 @@ test('filters that are wrong are refused with what they may be', async () => {
     ['state=open', /no filter state; there are: status/],
     ['limit=0', /limit must be a whole number/],
     ['since=soon', /since must be a day/],
+    ['since=0.5', /since must be a day/],
     ['after=x', /after must be the/],
     ['user=a&user=b', /user is given more than once/],
   ] as const) {

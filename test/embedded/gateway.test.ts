@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { request, type IncomingMessage } from 'node:http'
 import { after, before, test } from 'node:test'
 import { z } from 'zod'
+import type { CancelAnswer } from '../../operator/index.ts'
 import type { TaskResult, TaskUpdate } from '../../client/types.ts'
 import { defineTool } from '../../runtime/config/define.ts'
 import { errorTable, type ErrorCode } from '../../runtime/errors.ts'
+import { assertDescribed } from '../support/described.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { echo, startTestFleet, type TestFleet } from '../support/fleet.ts'
 
@@ -34,12 +36,22 @@ interface Answer {
   headers: Headers
 }
 
-async function ask(method: string, path: string, body?: unknown, type = 'application/json'): Promise<Answer> {
+/** Every answer is one that the API's description has. */
+async function ask(
+  method: string,
+  path: string,
+  body?: unknown,
+  type = 'application/json',
+  more: Record<string, string> = {},
+): Promise<Answer> {
   const sent = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }
-  const headers = method === 'GET' ? {} : { 'content-type': type }
+  const headers = method === 'GET' ? more : { 'content-type': type, ...more }
   const response = await fetch(`${fleet.process.url}${path}`, { method, headers, ...sent })
   const text = await response.text()
-  return { status: response.status, body: text === '' ? null : JSON.parse(text), headers: response.headers }
+  const { status } = response
+  const answer = { status, body: text === '' ? null : JSON.parse(text), headers: response.headers }
+  assertDescribed(method, path, answer)
+  return answer
 }
 
 const submit = async (task: Record<string, unknown>) =>
@@ -239,6 +251,78 @@ test('a submission that can’t be one: 400 with every mistake, and nothing is s
   await refused({ text: 'x', timeoutMs: 1e12 }, /timeoutMs is 1000000000000/)
   await refused({ text: 'x', mode: 'magic' }, /mode is "magic", it must be code or tools/)
   await refused({ text: 'x', outputSchema: 'string' }, /outputSchema is "string", it must be an object/)
+})
+
+test('Idempotency-Key is the id of the task; another text under it is refused', async () => {
+  const send = (key: string, body: object) =>
+    ask('POST', '/v1/tasks', body, 'application/json', { 'idempotency-key': key })
+  const first = await send('key-1', { text: 'task=key' })
+  assert.deepEqual([first.status, first.body], [202, { taskId: 'key-1' }])
+  assert.equal((await resultOf('key-1')).output, 'done key')
+  const again = await send('"key-1"', { text: 'task=key', taskId: 'key-1' })
+  assert.deepEqual([again.status, again.body], [200, { taskId: 'key-1' }])
+  assertError(await send('key-1', { text: 'task=other' }), 409, 'TASK_ID_REUSED', /another text/)
+  assertError(
+    await send('key 2', { text: 'x' }),
+    400,
+    'REQUEST_INVALID',
+    /becomes the id of the task.*"key 2"/,
+  )
+  assertError(await send('key-3', { text: 'x', taskId: 'id' }), 400, 'REQUEST_INVALID', /differ/)
+})
+
+test('what a route does not know is refused, in a query and in a body', async () => {
+  const refused = async (method: string, path: string, body: object | undefined, message: RegExp) =>
+    assertError(await ask(method, path, body), 400, 'REQUEST_INVALID', message)
+  await refused('GET', '/v1/tasks?agnet=x', undefined, /no filter agnet; there are: status, agent/)
+  await refused('GET', '/v1/tasks?status=done', undefined, /status must be one of queued, .*, not "done"/)
+  await refused('GET', '/v1/tasks?limit=0', undefined, /limit must be a whole number from 1 to 1000/)
+  await refused(
+    'GET',
+    '/v1/tasks?since=soon&waiting=1',
+    undefined,
+    /waiting must be true or false, not "1"; since must be a day/,
+  )
+  await refused('GET', '/v1/topics?x=1', undefined, /no parameter x; this takes no parameter/)
+  await refused('POST', '/v1/tasks/one/cancel', { raeson: 'x' }, /no field raeson; there are: reason/)
+  await refused('POST', '/v1/dead-letters/purge', { limit: 0 }, /limit must be a whole number above 0, not 0/)
+})
+
+test('tasks are cancelled by a filter; a dry run cancels nothing', async () => {
+  const ids = ['many-1', 'many-2', 'many-3']
+  for (const taskId of ids) await submit({ text: 'task=m fault=hang', taskId, sessionId: 'many' })
+  const cancel = async (body: object) => (await ask('POST', '/v1/tasks/cancel', body)).body as CancelAnswer
+  await eventually('the ledger has them', async () => {
+    const { matched } = await cancel({ session: 'many', dryRun: true })
+    return matched.length === 3
+  })
+  const some = await cancel({ session: 'many', dryRun: true, limit: 2 })
+  assert.deepEqual([some.matched.length, some.more], [2, true])
+  const unclear = { session: 'many', reason: 'x\u0084', dryRun: true }
+  assertError(await ask('POST', '/v1/tasks/cancel', unclear), 400, 'REQUEST_INVALID', /control character/)
+  assertError(await ask('POST', '/v1/tasks/cancel', {}), 400, 'REQUEST_INVALID', /say which tasks/)
+  assertError(
+    await ask('POST', '/v1/tasks/cancel', { status: 'failed' }),
+    400,
+    'REQUEST_INVALID',
+    /status must be one of open, queued/,
+  )
+  const found = await cancel({ session: 'many', reason: 'enough' })
+  assert.deepEqual([found.matched.toSorted(), found.more], [ids, false])
+  for (const taskId of ids) {
+    const { status, error } = await resultOf(taskId)
+    assert.equal(status, 'cancelled')
+    assert.match(error?.message ?? '', /enough/)
+  }
+})
+
+test('the API describes itself: as OpenAPI, and as a page that runs nothing', async () => {
+  const { status, body } = await ask('GET', '/openapi.json')
+  assert.deepEqual([status, (body as { openapi: string }).openapi], [200, '3.1.0'])
+  const page = await fetch(`${fleet.process.url}/docs`)
+  assert.equal(page.headers.get('content-type'), 'text/html; charset=utf-8')
+  assert.match(page.headers.get('content-security-policy') ?? '', /default-src 'none'/)
+  assert.match(await page.text(), /<code>\/v1\/tasks\/{id}\/result<\/code>/)
 })
 
 test('what the router refuses is a result: rejected, with the remedy', async () => {

@@ -74,19 +74,21 @@ test('a ledger of the release before gets the tables of this one, and keeps its 
   const { dataDir } = settings(context)
   const before = await openSqliteSql({ dataDir })
   await before.schema.dropTable('open_tasks').execute()
-  for (const column of ['text_start', 'text_hash'])
+  for (const index of ['session_id', 'parent'])
+    await before.schema.dropIndex(`task_ledger_list_${index}`).execute()
+  for (const column of ['text_start', 'text_hash', 'session_id', 'parent'])
     await before.schema.alterTable('task_ledger').dropColumn(column).execute()
   await before.schema.dropTable('api_keys').execute()
-  await raw`delete from kysely_migration where name > '0002'`.execute(before)
+  await raw`delete from kysely_migration where name >= '0002'`.execute(before)
   await raw`insert into task_ledger values ('old', 'succeeded', null, null, null, null, 1, 2, 3, 4, 5, null, 6, 7)`.execute(
     before,
   )
   await before.destroy()
   const sql = await openSqliteSql({ dataDir })
-  const { ended } = await listTasks(sql, {}, null)
+  const { rows } = await listTasks(sql, {}, null)
   assert.deepEqual(
-    ended.map(({ task_id, text_start, completed_at_ms }) => [task_id, text_start, completed_at_ms]),
-    [['old', null, 7]],
+    rows.map(({ task_id, text_start, submitted_at_ms }) => [task_id, text_start, submitted_at_ms]),
+    [['old', null, 6]],
   )
   assert.deepEqual(await sql.selectFrom('open_tasks').selectAll().execute(), [])
   await sql.destroy()

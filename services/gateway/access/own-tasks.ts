@@ -13,6 +13,7 @@ import { anybody, isRestricted, mayRead, principalOf, requireAgent, type Princip
 
 const SUBMIT = 'POST /v1/tasks'
 const LIST = 'GET /v1/tasks'
+const CANCEL_MANY = 'POST /v1/tasks/cancel'
 const RESULT = 'GET /v1/tasks/:id/result'
 
 /** Fields of bodies that name a user, and those that name who acts. */
@@ -43,7 +44,8 @@ export function ownTasks(app: FastifyInstance, owners: Owners, fleet: Fleet): vo
       requireAgent(principal, typeof agent === 'string' ? agent : defaultAgentOf(fleet))
     }
     if (!isRestricted(principal)) return
-    if (route === LIST) listOwn(request, principal)
+    if (route === LIST) request.query = ofOwn(request.query, principal)
+    else if (route === CANCEL_MANY) request.body = ofOwn(request.body, principal)
     else if (isBelowTask(request.routeOptions.url ?? ''))
       await assertOwn(principal, owners, (request.params as { id: string }).id)
   })
@@ -96,14 +98,15 @@ function replace(request: FastifyRequest, field: string, value: string): void {
   if (typeof body === 'object' && !Array.isArray(body)) request.body = { ...body, [field]: value }
 }
 
-function listOwn(request: FastifyRequest, { name, userId }: Principal): void {
-  const query = request.query as { user?: string }
-  if (query.user !== undefined && query.user !== userId)
+/** The filter, of the user's own tasks. Throws FORBIDDEN if it names another user. */
+function ofOwn(filter: unknown, { name, userId }: Principal): object {
+  const given = (filter ?? {}) as { user?: string }
+  if (given.user !== undefined && given.user !== userId)
     throw new FlotillaError(
       'FORBIDDEN',
       `the tasks of other users need the scope tasks:read:all, which ${name} does not have`,
     )
-  request.query = { ...query, user: userId }
+  return { ...given, user: userId }
 }
 
 /** Rejects with TASK_UNKNOWN, as if there were no such task. */

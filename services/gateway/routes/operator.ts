@@ -4,8 +4,10 @@ import type { FastifyInstance } from 'fastify'
 import { operator as routes, tasks as taskRoutes } from '../../../api/routes.ts'
 import { taskQuery } from '../../../api/schemas/task-query.ts'
 import type { Operator } from '../../../operator/index.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { heldUntilSent } from '../../../runtime/host/http/server.ts'
 import { OpenStreams } from '../../../runtime/host/open-streams.ts'
+import { mayRead, principalOf, type Principal } from '../access/principal.ts'
 import { serve } from './serve.ts'
 
 /** Each reads the ledger, an export as slowly as its client reads. */
@@ -23,9 +25,23 @@ export function operatorRoutes(app: FastifyInstance, operator: Operator): void {
 }
 
 function listRoutes(app: FastifyInstance, { tasks }: Operator): void {
-  serve(app, taskRoutes.list, ({ query }) => tasks.list(taskQuery(query)))
+  serve(app, taskRoutes.list, (request) => {
+    const own = ownUser(principalOf(request))
+    return tasks.list(taskQuery({ ...request.query, ...(own === null ? {} : { user: own }) }))
+  })
+  serve(app, taskRoutes.cancelMany, async (request, reply) => {
+    const { body } = request
+    const own = ownUser(principalOf(request))
+    if (own !== null && (body.user ?? own) !== own)
+      throw new FlotillaError('REQUEST_INVALID', 'user may only be your own: leave it out')
+    const answer = await tasks.cancel({ ...body, ...(own === null ? {} : { user: own }) })
+    return reply.code(202).send(answer)
+  })
   serve(app, taskRoutes.get, ({ params }) => tasks.get(params.id))
 }
+
+/** The user whose tasks alone the client may see; null: everybody's. */
+const ownUser = (principal: Principal): string | null => (mayRead(principal, null) ? null : principal.userId)
 
 function fleetRoutes(app: FastifyInstance, { configuration, lanes, pauses }: Operator): void {
   serve(app, routes.agents, () => configuration.agents())

@@ -7,6 +7,7 @@ import { directOperator, directTasks, openParts } from '../../../operator/direct
 import { DirectKeys } from '../../../operator/direct/keys.ts'
 import type { TaskInput, TaskResult } from '../../../client/types.ts'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
+import { isTaskId, shown } from '../../../schemas/identity.ts'
 import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
 import type { RoutesContext } from '../../../runtime/service.ts'
 import { KnownTasks, refuseUnknown } from '../known-tasks.ts'
@@ -42,8 +43,8 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
     ),
   )
 
-  serve(app, routes.submit, async ({ query, body }, reply) => {
-    const task: TaskInput = body
+  serve(app, routes.submit, async ({ query, body, headers }, reply) => {
+    const task = withKey(body, headers['idempotency-key'])
     const { taskId, isRepeated } = await ids.submit(task, () => client.submit(task))
     known.keep(taskId)
     reply.header('location', `/v1/tasks/${taskId}/result`)
@@ -91,6 +92,21 @@ function decisionRoutes(app: FastifyInstance, client: LogClient): void {
     await client.scoreQuality({ taskId, ...body })
     return reply.code(202).send({ taskId })
   })
+}
+
+/** An Idempotency-Key is the id of the task. Throws REQUEST_INVALID if it can't be, or if the body has another. */
+function withKey(task: TaskInput, header: string | string[] | undefined): TaskInput {
+  if (header === undefined) return task
+  // As the draft standard writes it, in quotes, or as everybody does.
+  const taskId = String(header).replace(/^"(.*)"$/, '$1')
+  if (!isTaskId(taskId))
+    throw new FlotillaError(
+      'REQUEST_INVALID',
+      `Idempotency-Key becomes the id of the task: it may hold letters, digits and . _ : - and at most 128 of them, so it can't be "${shown(taskId)}"`,
+    )
+  if ((task.taskId ?? taskId) !== taskId)
+    throw new FlotillaError('REQUEST_INVALID', 'Idempotency-Key and taskId differ: leave one of them out')
+  return { ...task, taskId }
 }
 
 const waitMsOf = ({ wait = 0 }: { readonly wait?: number }): number => wait * 1_000

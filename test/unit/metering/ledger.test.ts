@@ -106,6 +106,8 @@ const submitted = (task_id: string, text: string, submitted_at_ms = NOW): Submit
   profile: null,
   lane: 0,
   submitted_at_ms,
+  session_id: null,
+  parent: null,
 })
 const withAsked = ({ text, ...row }: SubmittedRow) => ({ ...row, ...askedOf(text) })
 const openIds = async () =>

@@ -1,0 +1,26 @@
+// Filters of tasks that commands share.
+import { type Command, Option } from 'commander'
+import { taskStates } from '../runtime/ledger/choices.ts'
+
+export function addTaskFilters(command: Command): Command {
+  return command
+    .addOption(new Option('--status <state>', 'tasks in one state').choices([...taskStates, 'open']))
+    .option('--agent <name>', 'tasks of one agent')
+    .option('--user <id>', 'tasks of one user')
+    .option('--model <name>', 'tasks on one model')
+    .option('--profile <name>', 'tasks with one profile')
+    .option('--error <code>', 'tasks that ended with this error code')
+    .option('--session <id>', 'tasks of one conversation')
+    .option('--parent <id>', 'tasks made from this task')
+    .option('--waiting', 'tasks that wait for a person')
+    .option('--doubt', 'tasks with a call of which nobody knows whether it took effect')
+    .option('--since <when>', 'submitted since: 30m, 2h, 1d, or a day')
+    .option('--to <when>', 'submitted before')
+}
+
+/** Flags as the filters of the API spell them. */
+export function filtersOf(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]) => [name, value === true ? 'true' : value]),
+  )
+}
