@@ -165,7 +165,6 @@ export type TaskEventType = keyof typeof schemas
 type EventData = { [T in TaskEventType]: z.infer<(typeof schemas)[T]> }
 /** An event: its type, and the fields of that type. */
 export type TaskEvent = { [T in TaskEventType]: { readonly type: T } & Readonly<EventData[T]> }[TaskEventType]
-export type TaskEventOf<T extends TaskEventType> = Extract<TaskEvent, { type: T }>
 
 /** By type: the schema of its data, which on the wire also has its `type`. */
 export const taskEventSchemas: Readonly<Record<TaskEventType, z.ZodObject>> = schemas

@@ -27,7 +27,7 @@ export function sendEvents(
   events: AsyncIterableIterator<StreamedEvent>,
   options: LiveOptions,
 ): FastifyReply {
-  // nginx and others hold answers back unless they are told not to.
+  // nginx and others hold answers back without this.
   reply.header('cache-control', 'no-store').header('x-accel-buffering', 'no')
   return sendLive(reply, events, framing, options)
 }

@@ -41,6 +41,22 @@ async function setUp() {
     const data = { taskId, stage, kind, step, atMs: time.now, detail }
     return publish('tasks.history', 'TaskProgressed', data, taskId)
   }
+  /** So many records of one time. */
+  const fill = async (taskId: string, records: number) => {
+    const data = {
+      taskId,
+      stage: 'planner',
+      kind: 'tool_called' as const,
+      step: 1,
+      atMs: time.now,
+      detail: {},
+    }
+    const value = codec.encode('TaskProgressed', data, 'tasks.history')
+    const headers = { 'flotilla-schema': 'TaskProgressed' }
+    const partition = homeOf(taskId, PARTITIONS)
+    const record = { topic: 'tasks.history' as const, partition, key: taskId, value, headers }
+    await log.publish(Array.from({ length: records }, () => record))
+  }
   const writes = (taskId: string, attempt: string, sequence: number, text: string, step = 1) =>
     publish('tasks.streaming', 'TokensStreamed', { taskId, step, sequence, text, attempt }, taskId)
   const ends = async (taskId: string) => {
@@ -63,7 +79,7 @@ async function setUp() {
     await happens(taskId, 'step_completed', 2, { kind: 'answer', next: null })
     await ends(taskId)
   }
-  return { broker, client, time, happens, writes, ends, run, log }
+  return { broker, client, time, happens, fill, writes, ends, run, log }
 }
 
 async function all(events: AsyncIterable<StreamedEvent>): Promise<StreamedEvent[]> {
@@ -212,22 +228,22 @@ test('a position of another log: the stream says so and begins again', async () 
 })
 
 test('an old task is found without reading everything before it or after it', async () => {
-  const { client, run, happens, time, log } = await setUp()
+  const { client, run, fill, time, log } = await setUp()
   const home = homeOf('t', PARTITIONS)
   const other = Array.from({ length: 9 }, (_, index) => `o${index}`).find(
     (id) => homeOf(id, PARTITIONS) === home,
   ) as string
-  const busy = async (records: number) => {
-    for (let index = 0; index < records; index++) {
-      time.now += 1_000
-      await happens(other, 'tool_called', 1)
+  const busy = async (pages: number) => {
+    for (let page = 0; page < pages; page++) {
+      time.now += 600_000
+      await fill(other, PAGE)
     }
   }
   time.now -= 50_000_000
-  await busy(8 * PAGE)
+  await busy(8)
   const submittedAtMs = time.now
   await run('t')
-  await busy(12 * PAGE)
+  await busy(12)
   let reads = 0
   const read: typeof log.read = (...given) => (reads++, log.read(...given))
   const codec = createCodec({ registry: createEmbeddedRegistry(), prefix: 'test' })
