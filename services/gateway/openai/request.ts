@@ -11,7 +11,7 @@ import {
   type Parameters,
 } from '../../../api/openai/parameters.ts'
 import { chatRequest, type ChatMessage, type ChatRequest } from '../../../api/openai/chat.ts'
-import { paramOf, RESERVED_LABELS } from '../../../api/openai/common.ts'
+import { paramOf, RESERVED_LABELS } from '../../../api/openai/fields.ts'
 import { responseRequest, type InputItem, type ResponseRequest } from '../../../api/openai/responses.ts'
 import type { TaskInput } from '../../../client/types.ts'
 import type { HistoryMessage } from '../../../schemas/history.ts'
@@ -60,7 +60,7 @@ function parsed<T>(schema: z.ZodType<T>, fields: Record<string, unknown>): T {
 
 type Issue = z.core.$ZodIssue
 
-/** Of a union, the mistake of the branch that fits best: the one whose mistake lies deepest. */
+/** The mistake to report. Of a union: that of the branch that fits best, whose mistake lies deepest. */
 function deepest(issues: readonly Issue[]): { path: PropertyKey[]; message: string } {
   const [first] = issues
   if (!first) return { path: [], message: 'the request is not valid' }

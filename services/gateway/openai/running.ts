@@ -15,8 +15,8 @@ import { refuse } from './errors.ts'
 import type { Owners } from './owners.ts'
 
 /** Says what becomes of the task if the client leaves: `cancel` (default) or `continue`. */
-export const ON_DISCONNECT = 'flotilla-on-disconnect'
-export const TASK_ID = 'flotilla-task-id'
+const ON_DISCONNECT = 'flotilla-on-disconnect'
+const TASK_ID = 'flotilla-task-id'
 
 const PROBE_MS = 30_000
 
