@@ -11,7 +11,7 @@ export interface HistoryMessage {
  * `system` and `developer`: what the client's application says. Added to the system prompt only if the agent lets its
  * tasks bring instructions; otherwise it is text of the user.
  */
-export const historyRoles = ['system', 'developer', 'user', 'assistant'] as const
+const historyRoles = ['system', 'developer', 'user', 'assistant'] as const
 export type HistoryRole = (typeof historyRoles)[number]
 
 /** Bounds of the metadata: those of OpenAI's API, and room for the names that the gateway adds. */

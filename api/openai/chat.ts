@@ -1,6 +1,6 @@
 // The supported part of a chat completion request. parameters.ts has every parameter.
 import { z } from 'zod'
-import { metadata, responseFormat, temperature, tokenLimit, userFields } from './common.ts'
+import { metadata, responseFormat, temperature, tokenLimit, userFields } from './fields.ts'
 
 const textPart = z.strictObject({ type: z.literal('text'), text: z.string() })
 const content = z.union([z.string(), z.array(textPart).min(1)])

@@ -1,6 +1,6 @@
 // The supported part of a request for a response, and the response. parameters.ts has every parameter.
 import { z } from 'zod'
-import { metadata, temperature, textFormat, tokenLimit, userFields } from './common.ts'
+import { metadata, temperature, textFormat, tokenLimit, userFields } from './fields.ts'
 
 const inputText = z.strictObject({ type: z.literal('input_text'), text: z.string() })
 const outputText = z.looseObject({ type: z.literal('output_text'), text: z.string() })

@@ -14,13 +14,14 @@ import { homeOf } from '../../runtime/log/home.ts'
 import type { Log, LogRecord, Tail } from '../../runtime/log/port.ts'
 import type { BlobStore } from '../../runtime/store/port.ts'
 import { quietInstruments, type Instruments } from '../../runtime/telemetry/instruments.ts'
-import type { EventMap, EventType, TaskCompleted, TaskSubmitted } from '../../schemas/generated/events.ts'
+import type { EventMap, EventType, TaskCompleted } from '../../schemas/generated/events.ts'
 import { identityMistakes } from '../../schemas/identity.ts'
 import { headers as names, type TopicName } from '../../schemas/topics.ts'
 import { runBatch } from '../batch.ts'
 import { FanOut } from '../fan-out.ts'
 import { Following, Items, offsetBefore, positioned, type Followed } from './follow.ts'
-import { isResult, namedAtMs, searchResult, searchWhole } from './result-search.ts'
+import { isResult, searchResult, searchWhole } from './result-search.ts'
+import { searchSubmission, type Submission } from './submission-search.ts'
 import type { Positioned, Positions } from '../positions.ts'
 import { TaskEvents, type EventStream } from './task-events.ts'
 import { timeLimit } from './time-limit.ts'
@@ -179,22 +180,10 @@ export class LogClient implements Client {
     return record ? this.#decode(record) : null
   }
 
-  /** What was submitted under this id, and when; null if the log no longer has it. */
-  async submission(taskId: string): Promise<{ task: TaskSubmitted; atMs: number } | null> {
+  /** The submission of this id, and when it was; null if the log no longer has it. */
+  async submission(taskId: string): Promise<Submission | null> {
     assertTaskId(taskId)
-    const { log, codec } = this.#parts
-    const record = await log.find({
-      topic: 'tasks.submitted',
-      partition: homeOf(taskId, log.partitions),
-      key: taskId,
-      wanted: ({ value }) => value !== null,
-      sinceMs: namedAtMs(taskId),
-    })
-    if (record === null) return null
-    const decoded = await unlessUndecodable(() =>
-      codec.decode(record.value ?? new Uint8Array(), record.topic),
-    )
-    return decoded?.type === 'TaskSubmitted' ? { task: decoded.data, atMs: record.timestampMs } : null
+    return searchSubmission(this.#parts, taskId)
   }
 
   /** Rejects with `signal`'s reason when it aborts. */

@@ -1,5 +1,5 @@
 // The OpenAI-compatible routes with clients that nobody here wrote: OpenAI's package for Python, Vercel's AI SDK, and
-// the scanner compatcanary. OpenAI's package for Node is in test/embedded/openai.test.ts. What they find:
+// the scanner compatcanary. OpenAI's package for Node is in test/embedded/openai-chat.test.ts. What they find:
 // docs/openai-compatible.md.
 import assert from 'node:assert/strict'
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'

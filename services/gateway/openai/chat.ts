@@ -117,6 +117,7 @@ async function streamed(
     held.finish()
     throw failed(first.result)
   }
+  held.answering()
   return sendFrames(reply, chunks(held, first, chat), {
     heartbeatMs: parts.settings.heartbeatMs,
     failed: (error) => frame({ error: openAiError(error).body }),

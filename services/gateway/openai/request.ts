@@ -11,13 +11,14 @@ import {
   type Parameters,
 } from '../../../api/openai/parameters.ts'
 import { chatRequest, type ChatMessage, type ChatRequest } from '../../../api/openai/chat.ts'
-import { paramOf, RESERVED_LABELS } from '../../../api/openai/common.ts'
+import { paramOf, RESERVED_LABELS } from '../../../api/openai/fields.ts'
 import { responseRequest, type InputItem, type ResponseRequest } from '../../../api/openai/responses.ts'
 import type { TaskInput } from '../../../client/types.ts'
+import { boundedText } from '../../../runtime/bounded-text.ts'
 import type { HistoryMessage } from '../../../schemas/history.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { Refusal, refuse } from './errors.ts'
-import { refuseUnsupported } from './unsupported.ts'
+import { refuseLostNames, refuseUnsupported } from './unsupported.ts'
 
 /** Labels that the gateway keeps with a task, to show a response again. */
 export const labels = {
@@ -47,20 +48,26 @@ function fieldsOf(body: unknown, table: Parameters): Record<string, unknown> {
     throw refuse(null, 'the body must be a JSON object')
   const mistake = parameterMistake(body as Record<string, unknown>, table)
   if (mistake) throw new Refusal(mistake)
-  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
+  const fields = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
+  for (const param of ['metadata', 'response_format', 'text'])
+    refuseLostNames(param, (fields as Record<string, unknown>)[param])
+  return fields
 }
+
+const MAX_PARAM_CHARS = 200
 
 function parsed<T>(schema: z.ZodType<T>, fields: Record<string, unknown>): T {
   const result = schema.safeParse(fields)
   if (result.success) return result.data
   const issue = deepest(result.error.issues)
-  const param = paramOf(issue.path)
-  throw refuse(param, param === null ? issue.message : `${param}: ${issue.message}`)
+  // Names in it are the client's, and may be of any length.
+  const param = paramOf(issue.path)?.slice(0, MAX_PARAM_CHARS) ?? null
+  throw refuse(param, boundedText(param === null ? issue.message : `${param}: ${issue.message}`))
 }
 
 type Issue = z.core.$ZodIssue
 
-/** Of a union, the mistake of the branch that fits best: the one whose mistake lies deepest. */
+/** The mistake to report. Of a union: that of the branch that fits best, whose mistake lies deepest. */
 function deepest(issues: readonly Issue[]): { path: PropertyKey[]; message: string } {
   const [first] = issues
   if (!first) return { path: [], message: 'the request is not valid' }

@@ -4,7 +4,7 @@
 //    and `sequence_number` of an event is the same each time the stream is read.
 // 2. Content is only what the result says (chat.ts, rule 1).
 import type { MessageItem, ReasoningItem, Response } from '../../../api/openai/responses.ts'
-import { RESERVED_LABELS } from '../../../api/openai/common.ts'
+import { RESERVED_LABELS } from '../../../api/openai/fields.ts'
 import { namedAtMs } from '../../../client/log/result-search.ts'
 import type { TaskResult } from '../../../client/types.ts'
 import type { HistoryMessage } from '../../../schemas/history.ts'
@@ -18,7 +18,7 @@ import { labels } from './request.ts'
 
 const PREFIX = 'resp_'
 
-export const responseId = (taskId: string): string => PREFIX + taskId
+const responseId = (taskId: string): string => PREFIX + taskId
 
 /** Null if no response can have this id. */
 export const taskIdOf = (id: string): string | null =>
@@ -37,8 +37,7 @@ export interface Known {
 export const labelsOf = (task: TaskSubmitted | null): Readonly<Record<string, string>> =>
   (task?.metadata ?? {}) as Record<string, string>
 
-export const isBackground = ({ task }: Pick<Known, 'task'>): boolean =>
-  labelsOf(task)[labels.background] === 'true'
+const isBackground = ({ task }: Pick<Known, 'task'>): boolean => labelsOf(task)[labels.background] === 'true'
 
 export const historyOf = (task: TaskSubmitted | null): readonly HistoryMessage[] =>
   (task?.history ?? []) as unknown as HistoryMessage[]

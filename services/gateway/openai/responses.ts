@@ -82,6 +82,7 @@ async function streamed(
     throw failed(first.result)
   }
   const result = first.kind === 'result' ? first.result : null
+  held.answering()
   return sendFrames(reply, frames(held, { ...known, result }, after), {
     heartbeatMs: parts.settings.heartbeatMs,
     failed: (error) => {

@@ -40,9 +40,8 @@ function register(app: FastifyInstance, { client, known, ids, tasks, context }: 
 
   app.get('/v1/models', (request) => ({ object: 'list', data: agents(request).list().map(modelOf) }))
   // An id has a slash, which clients escape or not.
-  app.get<{ Params: { '*': string } }>('/v1/models/*', (request) =>
-    modelOf(agents(request).named(request.params['*']).name),
-  )
+  for (const path of ['/v1/models/:id', '/v1/models/flotilla/:id'])
+    app.get<Params>(path, (request) => modelOf(agents(request).named(request.params.id).name))
   app.post('/v1/chat/completions', (request, reply) => answerChat(request, reply, running, agents(request)))
   app.post('/v1/responses', (request, reply) => createResponse(request, reply, running, agents(request)))
   app.get<Params>('/v1/responses/:id', { exposeHeadRoute: false }, (request, reply) =>

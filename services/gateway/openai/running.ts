@@ -16,8 +16,8 @@ import { refuse } from './errors.ts'
 import type { Owners } from './owners.ts'
 
 /** Says what becomes of the task if the client leaves: `cancel` (default) or `continue`. */
-export const ON_DISCONNECT = 'flotilla-on-disconnect'
-export const TASK_ID = 'flotilla-task-id'
+const ON_DISCONNECT = 'flotilla-on-disconnect'
+const TASK_ID = 'flotilla-task-id'
 
 const PROBE_MS = 30_000
 
@@ -37,7 +37,9 @@ export interface Held {
   readonly taskId: string
   /** What happens to it, from its submission on; ends with its result, or when the client leaves. */
   readonly updates: Updates
-  /** The client has its answer: the task is no longer its own to cancel. */
+  /** An answer begins to be sent: from now on a client that takes nothing is cut off. */
+  answering(): void
+  /** The answer is there: the task is no longer the client's to cancel. */
   finish(): void
 }
 
@@ -116,6 +118,8 @@ export class Running {
   ): Held {
     const { client, logger } = this.parts
     // A task may take longer than a silent connection may stay; a client that is gone is noticed by probes.
+    const stillMs = socket.timeout ?? 0
+    const answering = (): void => void socket.setTimeout(stillMs)
     socket.setTimeout(0)
     socket.setKeepAlive(true, PROBE_MS)
     let isOver = false
@@ -132,7 +136,7 @@ export class Running {
     const onClose = (): void => close(false)
     if (reply.raw.destroyed) onClose()
     else reply.raw.once('close', onClose)
-    return { taskId, updates, finish: () => close(true) }
+    return { taskId, updates, answering, finish: () => (answering(), close(true)) }
   }
 }
 

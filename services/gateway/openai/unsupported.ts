@@ -52,3 +52,12 @@ function refuseMessage(at: string, message: Fields): void {
       throw refuse(`${at}.content[${index}]`, `${kind}: ${parts[kind]}`, 'unsupported_value')
   }
 }
+
+/** Throws if a name in it is one of JavaScript's own, which a schema of records leaves out without a word. */
+export function refuseLostNames(param: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) return
+  for (const [name, inner] of Object.entries(value)) {
+    if (name === '__proto__') throw refuse(param, `${param} has the name __proto__, which can't be taken`)
+    refuseLostNames(param, inner)
+  }
+}

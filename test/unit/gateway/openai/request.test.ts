@@ -86,6 +86,24 @@ test('a response: instructions first, then the earlier conversation, then the in
   })
 })
 
+test('a name of JavaScript is refused, not lost; what a refusal quotes is bounded', () => {
+  const proto = JSON.parse('{"__proto__": "x"}') as unknown
+  assert.throws(() => chat({ metadata: proto }), /__proto__/)
+  const schema = { name: 'a', schema: { properties: proto } }
+  assert.throws(() => chat({ response_format: { type: 'json_schema', json_schema: schema } }), /__proto__/)
+  const long = 'k'.repeat(100_000)
+  for (const body of [
+    { metadata: { [long]: 'x' } },
+    { [long]: 1 },
+    { messages: [{ role: 'user', content: 'x', [long]: 1 }] },
+  ])
+    assert.throws(
+      () => chat(body),
+      ({ message, param }: { message: string; param: string }) =>
+        message.length <= 8_000 && param.length <= 200,
+    )
+})
+
 const result = (changes: Partial<TaskResult>): TaskResult =>
   ({ status: 'succeeded', output: 'x', error: null, steps: [], ...changes }) as TaskResult
 const failure = (code: string, message = '') =>

@@ -90,6 +90,19 @@ test('what is no GET or HEAD says that it is JSON', () => {
   for (const method of ['GET', 'HEAD']) assert.equal(refusal({ host }, { method }), null)
 })
 
+test('a request without a body may name its key instead', () => {
+  const key = { host: 'localhost', authorization: 'Bearer k' }
+  assert.equal(refusal(key, { method: 'POST' }), null)
+  assert.equal(refusal({ ...key, 'content-length': '0' }, { method: 'POST' }), null)
+  for (const more of [
+    { 'content-length': '2' },
+    { 'transfer-encoding': 'chunked' },
+    { 'content-type': 'text/plain' },
+  ])
+    assert.equal(refusal({ ...key, ...more }, { method: 'POST' }), 415, JSON.stringify(more))
+  assert.equal(refusal({ ...key, 'sec-fetch-site': 'cross-site' }, { method: 'POST' }), 'ORIGIN_REFUSED')
+})
+
 test('more than 100 headers are refused', () => {
   const headers = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`x-${index}`, '1']))
   assert.equal(refusal({ ...headers, host: 'localhost' }), 431)
