@@ -37,6 +37,27 @@ test('after a run its result is there without a gateway, and the file takes feed
   assert.deepEqual([code, /no gateway answers at .*, and no fleet runs on/.test(err)], [69, true])
 })
 
+test('a reader that goes away, and a full disk behind the output, are no bugs', async () => {
+  const main = `${process.execPath} ${join(import.meta.dirname, '../../cli/main.ts')}`
+  const shell = async (line: string) => {
+    const child = spawn('sh', ['-c', line], { env: { ...env, PATH: process.env['PATH'] } })
+    let err = ''
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
+    const [code] = (await once(child, 'close')) as [number | null]
+    return { code, err }
+  }
+  // The reader is gone before anything is written.
+  assert.deepEqual(await shell(`{ ${main} usage export --table tasks; echo "code $?" >&2; } | true`), {
+    code: 0,
+    err: 'code 0\n',
+  })
+  const { code, err } = await shell(`${main} ps --all > /dev/full`)
+  assert.deepEqual(
+    [code, err.split('\n')[0]],
+    [69, 'failed to write the output: ENOSPC: no space left on device, write'],
+  )
+})
+
 test('a run on a paused stage says why it waits; the second Ctrl-C leaves the task', async () => {
   assert.equal((await flotilla(['pause', 'planner', '--reason', 'tea'], { env })).code, 0)
   const main = join(import.meta.dirname, '../../cli/main.ts')
