@@ -3,9 +3,9 @@
 // escaped.
 import { writeSync } from 'node:fs'
 import { stripVTControlCharacters, styleText } from 'node:util'
-import { describe } from '../runtime/errors.ts'
+import { describe, messageOf } from '../runtime/errors.ts'
 import { redacted, redactedJson } from '../runtime/redaction.ts'
-import { exitCodeOf } from './exit-codes.ts'
+import { exitCodeOf, exitCodes } from './exit-codes.ts'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -29,7 +29,7 @@ const waiter = new Int32Array(new SharedArrayBuffer(4))
  * Returns when all of it is written: commands end with process.exit, which drops what a stream still holds
  * for a slow pipe.
  */
-function writeResult(text: string): void {
+export function writeResult(text: string): void {
   const bytes = Buffer.from(text)
   for (let at = 0; at < bytes.length;) {
     try {
@@ -38,10 +38,16 @@ function writeResult(text: string): void {
       const { code } = error as NodeJS.ErrnoException
       // Its reader has closed the pipe, as head(1) does.
       if (code === 'EPIPE') process.exit(0)
-      if (code !== 'EAGAIN') throw error
+      if (code !== 'EAGAIN') refuseOutput(error)
       Atomics.wait(waiter, 0, 0, FULL_PIPE_MS)
     }
   }
+}
+
+/** A full disk behind `>`, for example: half of the output would look like all of it. */
+function refuseOutput(error: unknown): never {
+  say(paint('red', `failed to write the output: ${messageOf(error)}`))
+  process.exit(exitCodes.unavailable.code)
 }
 
 /**
@@ -66,6 +72,9 @@ const NOT_IN_JSON = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
 
 export const visibleJson = (json: string): string =>
   json.replaceAll(NOT_IN_JSON, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+
+/** Progress that nobody reads any more must not end a command that still has a result to give. */
+process.stderr.on('error', () => {})
 
 export function say(text: string): void {
   process.stderr.write(line(process.stderr, text))

@@ -1,5 +1,6 @@
 // One line at the bottom of a terminal that says what happens now; nothing in a pipe.
 import { visible } from './output.ts'
+import { cutTo } from './text-width.ts'
 
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 const FRAME_MS = 120
@@ -29,8 +30,7 @@ export class StatusLine {
   draw(): void {
     const text = visible(this.#text()).replaceAll(/\s+/g, ' ')
     const room = Math.max(20, (this.#stream.columns ?? 80) - 3)
-    const shown = [...text]
-    const cut = shown.length > room ? `${shown.slice(0, room - 1).join('')}…` : text
+    const cut = cutTo(text, room)
     this.#stream.write(text === '' ? CLEAR : `${CLEAR}${FRAMES[this.#frame++ % FRAMES.length]} ${cut}`)
   }
 

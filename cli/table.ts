@@ -4,6 +4,7 @@
 // 2. If the table is too wide, optional columns go first, from the right; then the widest text columns are cut
 //    with an ellipsis. Figures and columns to keep (ids) are never cut: the line then is wider than the terminal.
 import { paint, print, visible } from './output.ts'
+import { cutTo, widthOf } from './text-width.ts'
 
 export interface Column {
   readonly name: string
@@ -58,7 +59,6 @@ export function tableLines(columns: readonly Column[], rows: readonly Row[], wid
 }
 
 const oneLine = (text: string): string => visible(text).replaceAll(/\s+/g, ' ')
-const widthOf = (text: string): number => [...text].length
 const totalOf = (widths: readonly number[]): number =>
   widths.reduce((total, width) => total + width, GAP.length * (widths.length - 1))
 
@@ -89,7 +89,7 @@ function fit(
 }
 
 function cell(text: string, column: Column | undefined, width: number): string {
-  const padding = ' '.repeat(Math.max(0, width - widthOf(text)))
-  if (column?.kind === 'figure') return padding + text
-  return (widthOf(text) > width ? `${[...text].slice(0, width - 1).join('')}…` : text) + padding
+  const shown = isCut(column) ? cutTo(text, width) : text
+  const padding = ' '.repeat(Math.max(0, width - widthOf(shown)))
+  return column?.kind === 'figure' ? padding + shown : shown + padding
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { openLog } from '../../runtime/log/open.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import { printJson } from '../output.ts'
+import { paint, printJson, say } from '../output.ts'
 import { printTable, type Column } from '../table.ts'
 import { count } from '../units.ts'
 import { serviceNames } from '../../services/index.ts'
@@ -32,12 +32,16 @@ async function topics(options: { create?: boolean; json?: boolean }): Promise<vo
       columns,
       rows.map(({ name, partitions, records, purpose, events }) => [
         name,
-        count(partitions),
+        partitions === 0 ? 'missing' : count(partitions),
         count(records),
         purpose,
         events.join(', '),
       ]),
     )
+    if (rows.some(({ partitions }) => partitions === 0))
+      say(
+        paint('yellow', 'Topics are missing: start the fleet, or create them with flotilla topics --create.'),
+      )
   })
   process.exit(0)
 }

@@ -1,11 +1,10 @@
-import { once } from 'node:events'
 import { type Command, Option } from 'commander'
 import { exportFormats, exportTables, summaryBy } from '../../runtime/ledger/choices.ts'
 import { exportOptions, summaryOptions } from '../../runtime/ledger/reader.ts'
 import type { SummaryBy, SummaryLine } from '../../runtime/ledger/summary.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
 import { usingOperator } from '../../operator/connect.ts'
-import { print, printJson } from '../output.ts'
+import { print, printJson, writeResult } from '../output.ts'
 import { printTable, type Column } from '../table.ts'
 import { count, elapsed, money, share } from '../units.ts'
 
@@ -129,8 +128,7 @@ function totalOf(lines: readonly SummaryLine[]): SummaryLine {
 async function printExport(options: Times & { table: string; format: string }): Promise<void> {
   const asked = exportOptions({ table: options.table, format: options.format, ...timesOf(options) })
   await usingOperator(async ({ usage: ledger }) => {
-    for await (const text of ledger.export(asked))
-      if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+    for await (const text of ledger.export(asked)) writeResult(text)
   })
   process.exit(0)
 }

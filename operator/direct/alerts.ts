@@ -13,6 +13,7 @@ import type {
   NotificationEnded,
 } from '../../schemas/generated/events.ts'
 import { readable } from './readable.ts'
+import { latestEvents } from './topic-reads.ts'
 import { identityMistakes } from '../../schemas/identity.ts'
 import { headers as names, type TopicName } from '../../schemas/topics.ts'
 
@@ -172,6 +173,10 @@ export class DirectAlerts implements AlertOperator {
     ]
   }
 
+  #latest(topic: TopicName): Promise<Decoded[]> {
+    return latestEvents({ log: this.#log, codec: this.#codec }, topic, READ_MOST)
+  }
+
   async #publish<T extends 'AlertSilenced' | 'AlertTested'>(
     type: T,
     data: Parameters<Codec['encode']>[1],
@@ -180,18 +185,5 @@ export class DirectAlerts implements AlertOperator {
     const headers = { [names.eventId]: randomUUID().replaceAll('-', ''), [names.schema]: type }
     const partition = homeOf(FLEET, this.#log.partitions)
     await this.#log.publish([{ topic: 'alerts.control', partition, key: FLEET, value, headers }])
-  }
-
-  /** The last events of each partition, in order. */
-  async #latest(topic: TopicName): Promise<Decoded[]> {
-    const events: Decoded[] = []
-    for (const { partition, earliest, next } of await this.#log.ranges([topic])) {
-      const from = Math.max(earliest, next - READ_MOST)
-      for (const record of await this.#log.read(topic, partition, from, READ_MOST)) {
-        const event = await readable(this.#codec, record)
-        if (event) events.push(event)
-      }
-    }
-    return events
   }
 }

@@ -1,7 +1,7 @@
 // Breakers of a fleet, as last reported on ops.health.
 import type { Codec } from '../../runtime/codec/port.ts'
 import type { Log } from '../../runtime/log/port.ts'
-import { readable } from './readable.ts'
+import { latestEvents } from './topic-reads.ts'
 import type { BreakerChanged } from '../../schemas/generated/events.ts'
 
 export interface BreakerView {
@@ -33,14 +33,8 @@ const MAX_CHANGES = 1_000
 export function directBreakers(log: Log, codec: Codec): BreakerOperator {
   return {
     list: async () => {
-      const changes: BreakerChanged[] = []
-      for (const { partition, earliest, next } of await log.ranges(['ops.health'])) {
-        const from = Math.max(earliest, next - MAX_CHANGES)
-        for (const record of await log.read('ops.health', partition, from, MAX_CHANGES)) {
-          const decoded = await readable(codec, record)
-          if (decoded?.type === 'BreakerChanged') changes.push(decoded.data)
-        }
-      }
+      const events = await latestEvents({ log, codec }, 'ops.health', MAX_CHANGES)
+      const changes = events.flatMap((event) => (event.type === 'BreakerChanged' ? [event.data] : []))
       return breakersOf(changes, Date.now())
     },
   }

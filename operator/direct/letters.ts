@@ -6,6 +6,7 @@ import type { DeadLettered } from '../../schemas/generated/events.ts'
 import { headers as names } from '../../schemas/topics.ts'
 import { isMark, PURGED } from './replay.ts'
 import { readable } from './readable.ts'
+import { backwards } from './topic-reads.ts'
 
 export interface FoundLetter {
   readonly id: string
@@ -32,24 +33,19 @@ const MAX_READ = 10_000
 /** The newest first. Records that are no letters are passed over. */
 export async function* lettersOf(
   { log, codec }: { log: Log; codec: Codec },
-  { partition, earliest, next }: PartitionRange,
+  range: PartitionRange,
 ): AsyncGenerator<FoundLetter> {
   const marks = new Map<string, DeadLettered[]>()
-  for (let end = next; end > earliest && next - end < MAX_READ;) {
-    const from = Math.max(earliest, end - PAGE)
-    const records = await log.read('dead-letters', partition, from, end - from)
-    for (const record of records.filter(({ offset }) => offset >= from && offset < end).toReversed()) {
-      const decoded = await readable(codec, record)
-      if (decoded?.type !== 'DeadLettered') continue
-      const letter = decoded.data
-      const id = `${partition}:${record.offset}`
-      const own = marks.get(id) ?? []
-      marks.delete(id)
-      const marked = letter.headers[names.replayOf]
-      if (isMark(letter) && marked !== undefined) marks.set(marked, [...(marks.get(marked) ?? []), letter])
-      else yield { id, record, letter, ...stateOf(own) }
-    }
-    end = from
+  for await (const record of backwards(log, range, { page: PAGE, most: MAX_READ })) {
+    const decoded = await readable(codec, record)
+    if (decoded?.type !== 'DeadLettered') continue
+    const letter = decoded.data
+    const id = `${record.partition}:${record.offset}`
+    const own = marks.get(id) ?? []
+    marks.delete(id)
+    const marked = letter.headers[names.replayOf]
+    if (isMark(letter) && marked !== undefined) marks.set(marked, [...(marks.get(marked) ?? []), letter])
+    else yield { id, record, letter, ...stateOf(own) }
   }
 }
 

@@ -3,6 +3,7 @@ import type { Codec } from '../../runtime/codec/port.ts'
 import type { Log, LogRecord } from '../../runtime/log/port.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'
 import { readable } from './readable.ts'
+import { backwards } from './topic-reads.ts'
 
 /** Records of one read, and of one lane in all. */
 const PAGE = 500
@@ -31,18 +32,16 @@ export async function progressOf(
   const lanes = Map.groupBy(wanted, ({ lane }) => lane)
   const ranges = await log.ranges(['tasks.history'])
   await Promise.all(
-    ranges.map(async ({ partition, earliest, next }) => {
-      const tasks = new Set(lanes.get(partition)?.map(({ taskId }) => taskId) ?? [])
+    ranges.map(async (range) => {
+      const tasks = new Set(lanes.get(range.partition)?.map(({ taskId }) => taskId) ?? [])
       const search = new Search(tasks, whole)
-      let end = next
-      while (search.isOpen && end > earliest && next - end < MAX_READ) {
-        const from = Math.max(earliest, end - PAGE)
-        const records = await log.read('tasks.history', partition, from, end - from)
-        for (const record of records.filter(({ offset }) => offset < end).toReversed())
+      if (search.isOpen)
+        for await (const record of backwards(log, range, { page: PAGE, most: MAX_READ })) {
           await search.take(record, codec)
-        end = from
-      }
-      for (const taskId of tasks) found.set(taskId, search.of(taskId, end <= earliest))
+          if (!search.isOpen) break
+        }
+      const isAllRead = range.next - range.earliest <= MAX_READ
+      for (const taskId of tasks) found.set(taskId, search.of(taskId, isAllRead))
     }),
   )
   return found

@@ -4,7 +4,7 @@
 // next reservation ends. An operation writes its changes once, at its end. When a transaction is rolled back
 // the memory is dropped and read again.
 import { systemClock, type Clock } from '../clock.ts'
-import { openDataFile, type DataFile, type DataFileOptions } from '../store/data-file.ts'
+import { onDataFile, type DataFile, type DataFileOptions } from '../store/data-file.ts'
 import { Accounts, type Budget, type Entry, type Tables } from './accounts.ts'
 import type { Limits } from './port.ts'
 
@@ -30,9 +30,11 @@ CREATE INDEX IF NOT EXISTS limit_windows_age ON limit_windows (key, at_ms, amoun
 const SWEEP_EVERY_MS = 60_000
 
 export function openSqliteLimits(options: SqliteLimitsOptions): Limits {
-  const file = openDataFile(options)
   const clock = options.clock ?? systemClock
-  const { accounts, run, deleteOld } = sharedLimits(file, `${options.prefix ?? 'flotilla'}:`)
+  const { file, accounts, run, deleteOld } = onDataFile(options, (file) => ({
+    file,
+    ...sharedLimits(file, `${options.prefix ?? 'flotilla'}:`),
+  }))
   const sweep = () => void run(() => deleteOld(clock.now())).catch(() => undefined)
   const timer = setInterval(sweep, SWEEP_EVERY_MS).unref()
   let closed = false

@@ -100,6 +100,17 @@ export function openDataFile(options: DataFileOptions): DataFile {
   return open
 }
 
+/** Opens the file and sets up what uses it. If that fails, the file is released; a full disk is LOG_UNAVAILABLE. */
+export function onDataFile<T>(options: DataFileOptions, setUp: (file: DataFile) => T): T {
+  const file = openDataFile(options)
+  try {
+    return setUp(file)
+  } catch (error) {
+    file.release()
+    throw sqliteCode(error) === null ? error : unavailable(file.dir, error)
+  }
+}
+
 export class DataFile {
   readonly dir: string
   readonly durability: Durability
@@ -126,7 +137,12 @@ export class DataFile {
       throw error
     }
     this.#checkpoints = new Checkpoints(path, this.db)
-    this.announce({})
+    try {
+      this.announce({})
+    } catch (error) {
+      this.#close()
+      throw unavailable(dir, error)
+    }
   }
 
   /** Tells others who holds the directory; shown in their DATA_LOCKED error. */
@@ -177,6 +193,10 @@ export class DataFile {
     this.#closed = true
     openFiles.delete(this.dir)
     for (const write of this.#writes.splice(0)) write.reject(closedError(this.dir))
+    this.#close()
+  }
+
+  #close(): void {
     this.#checkpoints.close()
     this.db.close()
     this.#lock.close()

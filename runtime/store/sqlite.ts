@@ -3,7 +3,7 @@
 import type { Clock } from '../clock.ts'
 import { systemClock } from '../clock.ts'
 import { FlotillaError } from '../errors.ts'
-import { openDataFile } from './data-file.ts'
+import { onDataFile } from './data-file.ts'
 import type { DataFile, DataFileOptions } from './data-file.ts'
 import type { KeyValue } from './port.ts'
 
@@ -23,11 +23,11 @@ CREATE INDEX IF NOT EXISTS key_values_expiry ON key_values (expires_ms) WHERE ex
 
 /** Expired keys are absent at once and deleted within minutes. */
 export function openSqliteKeyValue(options: SqliteKeyValueOptions): KeyValue & { sweep(): Promise<number> } {
-  const file = openDataFile(options)
   const clock = options.clock ?? systemClock
+  const { file, ...prepared } = onDataFile(options, (file) => ({ file, ...prepare(file, clock) }))
   const full = (key: string): string => `${options.prefix ?? 'flotilla'}:${key}`
   const leaseOf = (key: string): string => `${options.prefix ?? 'flotilla'}#lease:${key}`
-  const { get, left, set, remove, sweep } = prepare(file, clock)
+  const { get, left, set, remove, sweep } = prepared
   const timer = setInterval(() => void sweep().catch(() => undefined), SWEEP_EVERY_MS).unref()
   let closed = false
   return {

@@ -13,7 +13,10 @@ import { openEmbeddedLog } from '../../runtime/log/embedded/log.ts'
 import type { EmbeddedLog } from '../../runtime/log/embedded/log.ts'
 import { LaneFenced } from '../../runtime/log/port.ts'
 import { OWN_PAGES } from '../../runtime/store/data-file-checkpoints.ts'
+import { openSqliteLimits } from '../../runtime/limits/sqlite.ts'
 import { openDataFile } from '../../runtime/store/data-file.ts'
+import { openSqliteSql } from '../../runtime/store/sql-sqlite.ts'
+import { openSqliteKeyValue } from '../../runtime/store/sqlite.ts'
 import { TestMember, commitOf, numbered, outgoing, textOf } from '../conformance/member.ts'
 import { eventually } from '../conformance/waiting.ts'
 
@@ -173,6 +176,19 @@ test('a data directory that cannot be used is an error that names it', async (co
   assert.throws(() => openEmbeddedLog({ dataDir: join(dataDir, 'plain') }), { code: 'LOG_UNAVAILABLE' })
   writeFileSync(join(dataDir, 'flotilla.db'), 'not a database, but long enough to be read as one'.repeat(100))
   assert.throws(() => openEmbeddedLog({ dataDir }), /flotilla\.db.*not a database/)
+})
+
+test('a full disk is an error that names the directory, whatever is opened first, and lets go of it', async (context) => {
+  const { dataDir } = setUp(context)
+  const file = openDataFile({ dataDir })
+  file.db.exec('PRAGMA max_page_count = 2')
+  const full = { code: 'LOG_UNAVAILABLE', message: `using ${file.dir}: database or disk is full` }
+  assert.throws(() => openEmbeddedLog({ dataDir, partitions: 3 }), full)
+  assert.throws(() => openSqliteKeyValue({ dataDir }), full)
+  assert.throws(() => openSqliteLimits({ dataDir }), full)
+  await assert.rejects(openSqliteSql({ dataDir }), { code: 'STORE_UNAVAILABLE' })
+  assert.equal(file.users, 1)
+  file.release()
 })
 
 test('records are found on both sides of the end of the index, in order, also after a restart', async (context) => {

@@ -3,7 +3,7 @@
 import { systemClock } from '../../clock.ts'
 import type { Clock } from '../../clock.ts'
 import { FlotillaError } from '../../errors.ts'
-import { openDataFile } from '../../store/data-file.ts'
+import { onDataFile } from '../../store/data-file.ts'
 import type { DataFile, Durability } from '../../store/data-file.ts'
 import { DEFAULT_PARTITIONS } from '../../../schemas/topics.ts'
 import type { Log } from '../port.ts'
@@ -41,9 +41,8 @@ const engines = new WeakMap<DataFile, Map<string, SharedEngine>>()
 
 /** Opened twice in one process: two views of one log. Throws DATA_LOCKED if another process has it. */
 export function openEmbeddedLog(options: EmbeddedLogOptions): EmbeddedLog {
-  const file = openDataFile(options)
   const prefix = options.prefix ?? 'flotilla'
-  try {
+  return onDataFile(options, (file) => {
     const shared = shareEngine(file, prefix, options)
     const view = createView(shared.engine, () => {
       releaseEngine(file, prefix, shared)
@@ -51,10 +50,7 @@ export function openEmbeddedLog(options: EmbeddedLogOptions): EmbeddedLog {
     })
     const announce = (owner: { gateway: string }): void => file.announce(owner)
     return { ...view, kind: 'embedded', file, announce, sweep: () => shared.engine.sweep() }
-  } catch (error) {
-    file.release()
-    throw error
-  }
+  })
 }
 
 function shareEngine(file: DataFile, prefix: string, options: EmbeddedLogOptions): SharedEngine {

@@ -1,0 +1,30 @@
+// How many columns of a terminal a text takes: East Asian characters and emoji take two, marks on a character none.
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
+
+/** Halfwidth forms of the same scripts take one. */
+const WIDE =
+  /^(?:\p{Emoji_Presentation}|\p{Extended_Pictographic}\ufe0f|(?![\uff61-\uffdc])[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Hang}\p{scx=Bopo}\p{scx=Yi}]|[\u3000-\u303e\uff01-\uff60\uffe0-\uffe6])/u
+const NO_WIDTH = /^[\p{Mn}\p{Me}\p{Cf}]+$/u
+
+const columnsOf = (grapheme: string): number => (NO_WIDTH.test(grapheme) ? 0 : WIDE.test(grapheme) ? 2 : 1)
+
+const ASCII = /^[\x20-\x7e]*$/
+
+export function widthOf(text: string): number {
+  if (ASCII.test(text)) return text.length
+  let width = 0
+  for (const { segment } of graphemes.segment(text)) width += columnsOf(segment)
+  return width
+}
+
+/** The text, or its beginning with an ellipsis, in at most this many columns. */
+export function cutTo(text: string, columns: number): string {
+  if (widthOf(text) <= columns) return text
+  let [cut, width] = ['', 0]
+  for (const { segment } of graphemes.segment(text)) {
+    width += columnsOf(segment)
+    if (width > columns - 1) break
+    cut += segment
+  }
+  return `${cut}…`
+}

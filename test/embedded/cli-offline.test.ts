@@ -1,0 +1,84 @@
+// The command on a data directory whose fleet has ended, and on one that is paused.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { freePort } from '../infra/port.ts'
+import { flotilla } from '../support/command.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'flotilla-offline-'))
+let env: Record<string, string>
+
+before(async () => {
+  env = { FLOTILLA_DATA: join(directory, 'fleet'), PORT: String(await freePort()) }
+})
+after(() => rmSync(directory, { recursive: true, force: true }))
+
+test('after a run its result is there without a gateway, and the file takes feedback and a cancel', async () => {
+  const ran = await flotilla(['run', '--json', '--id', 'ran', 'hello'], { env })
+  assert.equal(ran.code, 0, ran.err)
+  const found = await flotilla(['result', '--json', 'ran'], { env })
+  assert.deepEqual(JSON.parse(found.out), JSON.parse(ran.out))
+  assert.equal((await flotilla(['result', '--wait', 'ran'], { env })).code, 0)
+  for (const args of [
+    ['feedback', 'ran', '--score', '4'],
+    ['cancel', 'ran'],
+  ])
+    assert.match((await flotilla(args, { env })).out, /sent for task ran; no fleet is running/)
+  for (const args of [
+    ['result', 'nobody'],
+    ['cancel', 'nobody'],
+  ])
+    assert.equal((await flotilla(args, { env })).code, 66)
+  const { code, err } = await flotilla(['submit', 'hello'], { env })
+  assert.deepEqual([code, /no gateway answers at .*, and no fleet runs on/.test(err)], [69, true])
+})
+
+test('a reader that goes away, and a full disk behind the output, are no bugs', async () => {
+  const main = `${process.execPath} ${join(import.meta.dirname, '../../cli/main.ts')}`
+  const shell = async (line: string) => {
+    const child = spawn('sh', ['-c', line], { env: { ...env, PATH: process.env['PATH'] } })
+    let err = ''
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
+    const [code] = (await once(child, 'close')) as [number | null]
+    return { code, err }
+  }
+  // The reader is gone before anything is written.
+  assert.deepEqual(await shell(`{ ${main} usage export --table tasks; echo "code $?" >&2; } | true`), {
+    code: 0,
+    err: 'code 0\n',
+  })
+  const { code, err } = await shell(`${main} ps --all > /dev/full`)
+  assert.deepEqual(
+    [code, err.split('\n')[0]],
+    [69, 'failed to write the output: ENOSPC: no space left on device, write'],
+  )
+})
+
+test('a run on a paused stage says why it waits; the second Ctrl-C leaves the task', async () => {
+  assert.equal((await flotilla(['pause', 'planner', '--reason', 'tea'], { env })).code, 0)
+  const main = join(import.meta.dirname, '../../cli/main.ts')
+  const child = spawn(process.execPath, [main, 'run', '--id', 'left', 'hello'], {
+    env: { ...env, PATH: process.env['PATH'], FLOTILLA_PARTITIONS: '3', FLOTILLA_MODEL: 'scripted' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const ended = once(child, 'close')
+  let said = ''
+  const { promise: isCancelling, resolve } = Promise.withResolvers<void>()
+  let isInterrupted = false
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString()
+    if (!isInterrupted && said.includes('step 1 thinking')) isInterrupted = child.kill('SIGINT')
+    if (said.includes('Ctrl-C again')) resolve()
+  })
+  await isCancelling
+  child.kill('SIGINT')
+  assert.deepEqual(await ended, [130, null])
+  assert.match(said, /planner is paused since .*: tea; the task waits until: flotilla resume planner\n/)
+  assert.match(said, /Left task left: flotilla status left shows it/)
+  assert.match((await flotilla(['result', 'left'], { env })).err, /No fleet is running here: flotilla start/)
+  assert.equal((await flotilla(['resume', 'planner'], { env })).code, 0)
+})

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { backwards } from '../../../../operator/direct/topic-reads.ts'
+import type { Log, LogRecord } from '../../../../runtime/log/port.ts'
+
+/** Kafka may give records from before and from behind what was asked for, and has gaps (control records). */
+const log = {
+  read: async (topic: string, partition: number, from: number, count: number) =>
+    [from - 1, ...Array.from({ length: count + 1 }, (_, at) => from + at)]
+      .filter((offset) => offset % 5 !== 0)
+      .map((offset) => ({ topic, partition, offset }) as unknown as LogRecord),
+} as Partial<Log> as Log
+
+const offsets = async (earliest: number, next: number, most: number): Promise<number[]> => {
+  const range = { topic: 'tasks.history', partition: 0, earliest, next } as const
+  const found: number[] = []
+  for await (const { offset } of backwards(log, range, { page: 4, most })) found.push(offset)
+  return found
+}
+
+test('each record once, the newest first, down to the earliest', async () => {
+  assert.deepEqual(await offsets(2, 13, 100), [12, 11, 9, 8, 7, 6, 4, 3, 2])
+  assert.deepEqual(await offsets(3, 3, 100), [])
+})
+
+test('no more than the bound, rounded up to a page', async () => {
+  assert.deepEqual(await offsets(0, 100, 5), [99, 98, 97, 96, 94, 93, 92])
+})

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { directTopics } from '../../../../operator/direct/topics.ts'
+import { FlotillaError } from '../../../../runtime/errors.ts'
+import type { Log, LogTopic } from '../../../../runtime/log/port.ts'
+
+/** A log that lacks these topics; asked for several, it fails as a broker does. */
+const logWithout = (missing: (topic: LogTopic) => boolean): Log =>
+  ({
+    ranges: async (asked: readonly LogTopic[]) => {
+      if (asked.some(missing)) throw new FlotillaError('TOPICS_MISSING', 'missing')
+      return asked.map((topic) => ({ topic, partition: 0, earliest: 2, next: 5 }))
+    },
+  }) as Partial<Log> as Log
+
+test('a missing topic is in the list without partitions, beside those that are there', async () => {
+  const rows = await directTopics(logWithout((topic) => topic === 'ops.control')).list()
+  const shown = (wanted: string) => {
+    const { name, partitions, records } = rows.find((row) => row.name === wanted) ?? {}
+    return { name, partitions, records }
+  }
+  assert.deepEqual(shown('ops.control'), { name: 'ops.control', partitions: 0, records: 0 })
+  assert.deepEqual(shown('dead-letters'), { name: 'dead-letters', partitions: 1, records: 3 })
+})
+
+test('if every topic is missing, the prefix or the broker is wrong', async () => {
+  await assert.rejects(directTopics(logWithout(() => true)).list(), { code: 'TOPICS_MISSING' })
+})
