@@ -1,6 +1,8 @@
 // Names and arguments of calls as models write them, understood where they can mean one thing only.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { defineTool } from '../../../runtime/config/define.ts'
+import { fleetOf } from '../router/fleet.ts'
 import { answerTool, asked, calls, heardText, startTools } from './task.ts'
 
 const rome = '{"city":"Rome"}'
@@ -43,4 +45,28 @@ test('arguments in a string of JSON are understood', () => {
   const driver = startTools()
   driver.answer(calls(['get_weather', JSON.stringify(rome)]))
   assert.deepEqual(driver.only('ToolRequested').arguments, { city: 'Rome' })
+})
+
+test('a tool with alternatives is sent as one object, and its calls are checked against the alternatives', () => {
+  const find = defineTool({
+    name: 'find',
+    description: 'Finds.',
+    input: {
+      type: 'object',
+      anyOf: [
+        { type: 'object', properties: { id: { type: 'string' } }, required: ['id'] },
+        { type: 'object', properties: { name: { type: 'string' } }, required: ['name'] },
+      ],
+    },
+    run: () => null,
+  })
+  const driver = startTools({ tools: ['find'] }, fleetOf({ tools: [find] }))
+  assert.deepEqual(asked(driver).tools?.[0]?.function.parameters, {
+    type: 'object',
+    properties: { id: { type: 'string' }, name: { type: 'string' } },
+  })
+  driver.answer(calls(['find', '{}']))
+  assert.match(heardText(driver), /TOOL_ARGUMENTS_INVALID.*must have required property 'id'/)
+  driver.answer(calls(['find', '{"name":"Ann"}']))
+  assert.deepEqual(driver.only('ToolRequested').arguments, { name: 'Ann' })
 })
