@@ -27,7 +27,7 @@ export function parseExact(text: string): Json {
       isLossy(value, source) ? source : value,
     ) as Json
   } catch (error) {
-    // Nested so deep that it overflows the stack: refused for its depth by whoever would walk it.
+    // Nested so deep that it overflows the stack: refused for its depth by code that would walk it.
     if (error instanceof RangeError) return JSON.parse(text) as Json
     throw error
   }
