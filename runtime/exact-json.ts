@@ -22,9 +22,15 @@ const mayBeInexact = (text: string): boolean => SUSPECT.test(text)
 /** The value; throws SyntaxError if the text is not JSON. */
 export function parseExact(text: string): Json {
   if (!mayBeInexact(text)) return JSON.parse(text) as Json
-  return parseWithSource(text, (_name, value, { source }) =>
-    isLossy(value, source) ? source : value,
-  ) as Json
+  try {
+    return parseWithSource(text, (_name, value, { source }) =>
+      isLossy(value, source) ? source : value,
+    ) as Json
+  } catch (error) {
+    // Nested so deep that it overflows the stack: refused for its depth by code that would walk it.
+    if (error instanceof RangeError) return JSON.parse(text) as Json
+    throw error
+  }
 }
 
 /** Explains to a model why numbers of this text may not fit a schema that wants numbers; empty if they do. */
@@ -32,7 +38,7 @@ export function inexactNumbersHint(text: string): string {
   const found: string[] = []
   if (mayBeInexact(text))
     parseWithSource(text, (_name, value, { source }) => {
-      if (isLossy(value, source)) found.push(source ?? '')
+      if (isLossy(value, source) && found.length < SHOWN_NUMBERS) found.push(source ?? '')
       return value
     })
   return hintOf(found)

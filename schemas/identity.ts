@@ -1,8 +1,9 @@
 // Rules for text from outside that names something: ids, names, remarks. They hold on every way in: records of open
 // topics (Avro and plain JSON), the HTTP API, the client, the command line.
 //
-// 1. An id or a name is short and has no control character or lone surrogate: keys, ledgers, logs and terminals take
-//    it as it is.
+// 1. An id or a name is short and has no control character, invisible character or lone surrogate: keys, ledgers, logs
+//    and terminals take it as it is, and two that look the same are the same (apart from Unicode's equivalent forms:
+//    names are compared character by character).
 // 2. A message quotes a refused text cut and escaped (`shown`), so that no text of unbounded length is copied.
 import type { EventMap, EventType } from './generated/events.ts'
 import { MAX_TASK_ID_CHARS, taskIdPattern } from './task-id.ts'
@@ -14,6 +15,12 @@ const MAX_SHOWN_CHARS = 60
 
 /** C0 (with the zero character), DEL, C1, lone surrogates, and the two line ends of Unicode. */
 const CONTROL = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u
+/**
+ * What shows nothing, or turns the direction of what stands around it: two names would look the same. Joiners stay,
+ * which scripts and emoji need.
+ */
+const INVISIBLE =
+  /[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]/u
 const CONTROL_IN_REMARK = /(?![\t\n\r])[\p{Cc}\p{Cs}]/u
 const NOT_SHOWN = /[\p{C}\p{Zl}\p{Zp}]/gu
 
@@ -37,8 +44,11 @@ const nameMistake: Check = (field, value) => {
   if (value.length > MAX_NAME_CHARS || value.trim() === '')
     return `${field} must have 1 to ${MAX_NAME_CHARS} characters; leave it out for the default`
   const control = CONTROL.exec(value)
-  if (control === null) return null
-  return `${field} has a control character, ${escaped(control[0])}; leave such characters out`
+  if (control !== null)
+    return `${field} has a control character, ${escaped(control[0])}; leave such characters out`
+  const invisible = INVISIBLE.exec(value)
+  if (invisible === null) return null
+  return `${field} has an invisible character, ${escaped(invisible[0])}; leave such characters out`
 }
 
 const remarkMistake: Check = (field, value) => {

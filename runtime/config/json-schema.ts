@@ -250,7 +250,7 @@ function detailOf({ keyword, params, data, parentSchema }: ErrorObject): string 
     case 'required':
       return given === '' ? '' : ` (given: ${given})`
     case 'enum':
-      return `: ${(params['allowedValues'] as unknown[]).slice(0, MAX_NAMES).join(', ')}; not ${shown(data)}`
+      return `: ${(params['allowedValues'] as unknown[]).slice(0, MAX_NAMES).map(listed).join(', ')}; not ${shown(data)}`
     case 'type':
     case 'const':
     case 'format':
@@ -260,6 +260,8 @@ function detailOf({ keyword, params, data, parentSchema }: ErrorObject): string 
       return ''
   }
 }
+
+const listed = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
 
 const namesOf = (value: unknown): string =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

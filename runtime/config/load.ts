@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { z } from 'zod'
+import { identityMistakes } from '../../schemas/identity.ts'
 import { FlotillaError } from '../errors.ts'
 import { discoverModels, isServed } from '../models/discovery.ts'
 import { fullName } from '../models/names.ts'
@@ -96,6 +97,11 @@ const definition = z.strictObject({
         showActivity: z.boolean().optional(),
       }),
     )
+    .superRefine((agents, context) => {
+      for (const agent of Object.keys(agents))
+        for (const message of identityMistakes('TaskSubmitted', { agent }))
+          context.addIssue({ code: 'custom', message, path: [agent] })
+    })
     .optional(),
   tools: z.array(tool).optional(),
   models: z

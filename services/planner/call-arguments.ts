@@ -12,7 +12,7 @@ import type { Json } from '../../runtime/stage.ts'
 import { jsonTextOf, parseJson } from './output-schema.ts'
 
 /** Checking takes the planner's own time: a value that fits nowhere is a problem at each of its parts. */
-export const MAX_ARGUMENT_CHARS = 1_000_000
+const MAX_ARGUMENT_CHARS = 1_000_000
 const SHOWN_CHARS = 200
 
 /** `json` is the text of the value, with all its digits. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json-depth.ts'
 import { inexactNumbersHint, inexactTextsHint, parseExact } from '../../runtime/exact-json.ts'
 
 test('a number that a double would change is its digits, any other stays a number', () => {
@@ -54,4 +55,17 @@ test('integers that have become text already can be named too', () => {
     /^ \(1152921504606846976: more than a number/,
   )
   assert.equal(inexactTextsHint({ a: '9007199254740991', b: 'x', c: 5, d: null }), '')
+})
+
+test('what is nested too deep is read all the same: for its depth it is refused where it is walked', () => {
+  const depth = 50_000
+  const read = parseExact(`${'['.repeat(depth)}12345678901234567890${']'.repeat(depth)}`)
+  assert.ok(isDeeperThan(read, MAX_JSON_DEPTH))
+})
+
+test('a hint is found in any number of values', () => {
+  assert.match(
+    inexactTextsHint([...Array<string>(300_000).fill('x'), '1152921504606846976']),
+    /1152921504606846976/,
+  )
 })

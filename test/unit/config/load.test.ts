@@ -115,6 +115,14 @@ test('rates of a provider, or of a model whose provider is not there, are a mist
   assert.deepEqual(rates({ models: { 'gpt-4o': minute }, providers: { openai: minute } }), [])
 })
 
+test('an agent has a name by which a task can call it', () => {
+  const named = (agent: string) => mistakesIn({ agents: { [agent]: {} } }).join()
+  assert.equal(named('Berater für Köln'), '')
+  assert.match(named('help\u200ber'), /agents.*agent has an invisible character, \\u\{200b\}/)
+  assert.match(named('a\u0000'), /agents.*agent has a control character/)
+  assert.match(named('x'.repeat(201)), /agents.*1 to 200 characters/)
+})
+
 test('what is no fleet at all is a mistake, not a crash', () => {
   const wrong: unknown[] = [null, undefined, 1, 'x', [], () => {}, { agents: null }, { agents: { a: null } }]
   wrong.push({ tools: [null, 1, {}] }, { models: 'x' }, { models: { providers: null, prices: {} } })

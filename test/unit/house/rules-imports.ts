@@ -75,6 +75,8 @@ const pureRuntime = [
   'runtime/keys.ts',
   'runtime/missing-row.ts',
   'runtime/exact-json.ts',
+  'runtime/json-names.ts',
+  'runtime/json-slips.ts',
   'runtime/json-depth.ts',
   'runtime/python-modules.ts',
   'runtime/foreign-schema/bounds.ts',

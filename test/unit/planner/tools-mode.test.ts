@@ -214,46 +214,6 @@ test('a wrong call beside a right one: the right one is made, both are answered'
   assert.match(told[1] ?? '', /21/)
 })
 
-for (const [name, args] of [
-  ['functions.get_weather:0', rome],
-  ['default_api.get_weather', rome],
-  ['get_weather<|channel|>commentary', rome],
-  ['get_weather', '```json\n{"city":"Rome"}\n```'],
-  ['get_weather', '{"city":"Rome"}</tool_call>'],
-  ['get_weather', '{"city":"Rome","city":"Rome"}'],
-] as const) {
-  test(`${name} of ${args} is understood, and goes back as it was meant`, () => {
-    const driver = startTools()
-    driver.answer(calls([name, args]))
-    const { tool, arguments: given } = driver.only('ToolRequested')
-    assert.deepEqual([tool, given], ['get_weather', { city: 'Rome' }])
-    answerTool(driver, 't1.1.0')
-    const said = asked(driver).messages.find(({ role }) => role === 'assistant')
-    assert.ok(said?.role === 'assistant')
-    assert.equal(said.tool_calls?.[0]?.function.name, 'get_weather')
-    assert.match(said.tool_calls?.[0]?.function.arguments ?? '', /^\{"city":"Rome"/)
-  })
-}
-
-test('a line end within a string is read as one', () => {
-  const driver = startTools()
-  driver.answer(calls(['get_weather', '{"city":"New\nYork"}']))
-  assert.deepEqual(driver.only('ToolRequested').arguments, { city: 'New\nYork' })
-})
-
-test('a result that is blank text is shown as one, not as none', () => {
-  const driver = startTools()
-  driver.answer(calls(['get_weather', rome]))
-  answerTool(driver, 't1.1.0', { output: ' ' })
-  assert.equal(heardText(driver), '" "')
-})
-
-test('arguments in a string of JSON are understood', () => {
-  const driver = startTools()
-  driver.answer(calls(['get_weather', JSON.stringify(rome)]))
-  assert.deepEqual(driver.only('ToolRequested').arguments, { city: 'Rome' })
-})
-
 test('ids are ours, whatever the provider gave', () => {
   const driver = startTools()
   driver.answer(calls(['get_weather', rome, ''], ['get_weather', oslo, 'x'], ['get_weather', oslo, 'x']))

@@ -45,6 +45,10 @@ test('names have no control characters, no lone surrogates, and 200 characters a
     'a\u2028b',
   ])
     assert.match(mistake(name), /userId has a control character, \\u\{[0-9a-f]{4}\}/)
+  for (const name of ['ann\u200b', '\ufeffann', 'a\u202enn', 'a\u00adnn', '\u2066ann\u2069'])
+    assert.match(mistake(name), /userId has an invisible character, \\u\{[0-9a-f]{4}\}/)
+  for (const name of ['\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645', '👩\u200d💻', 'शर्मा'])
+    assert.equal(mistake(name), '', name)
   for (const name of ['', '  ', 'x'.repeat(201)])
     assert.match(mistake(name), /userId must have 1 to 200 characters/)
 })

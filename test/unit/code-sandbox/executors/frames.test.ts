@@ -63,7 +63,7 @@ test('what a finished frame lacks is read as nothing', () => {
   })
 })
 
-test('a property named __proto__ stays data: whoever calls the tool refuses it', () => {
+test('a property named __proto__ stays data: the caller of the tool refuses it', () => {
   const frame = parseFrame(
     '{"t":"calls","calls":[{"name":"a","arguments":{"__proto__":{"x":1},"a":[{"b":{"\\u005f_proto__":{"x":1},"c":1}}]}}]}',
   )

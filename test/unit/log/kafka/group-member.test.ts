@@ -1,4 +1,4 @@
-// A member that leaves while requests of its are under way: whoever waits for it learns so.
+// A member that leaves while requests of its are under way: callers that wait for it learn so.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { encodeAssignment } from '../../../../runtime/log/kafka/client.ts'
