@@ -14,7 +14,7 @@ import {
 import { filterFields, taskFilters } from './schemas/task-query.ts'
 import { clamped, count, flag, name, remark, share, text } from './schemas/values.ts'
 
-export const MAX_WAIT_SECONDS = 30
+const MAX_WAIT_SECONDS = 30
 
 const wait = clamped({ least: 0, most: MAX_WAIT_SECONDS }, 'Seconds to wait for the result.').exactOptional()
 const ofTask = z.object({ id: taskId })

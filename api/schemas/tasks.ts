@@ -178,7 +178,7 @@ const viewFields = {
   errorCode: z.string().nullable(),
 }
 
-export const taskView = z.object(viewFields).meta({ id: 'TaskView' })
+const taskView = z.object(viewFields).meta({ id: 'TaskView' })
 
 export const taskDetail = z
   .object({

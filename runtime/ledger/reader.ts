@@ -37,7 +37,7 @@ export function exportOptions({ table = 'calls', format = 'csv', ...given }: Giv
   }
 }
 
-export function oneOf<T extends string>(name: string, value: string, known: readonly T[]): T {
+function oneOf<T extends string>(name: string, value: string, known: readonly T[]): T {
   const found = known.find((each) => each === value)
   if (found === undefined) throw invalid(`${name} must be one of ${known.join(', ')}, not "${value}"`)
   return found

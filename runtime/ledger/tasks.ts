@@ -14,7 +14,7 @@ export interface TaskFilter {
   readonly agent?: string
   readonly user?: string
   readonly model?: string
-  /** Of an open task the one that its submission names. */
+  /** The one that the submission of an open task names. */
   readonly profile?: string
   readonly errorCode?: string
   readonly session?: string

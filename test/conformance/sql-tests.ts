@@ -1,3 +1,4 @@
+// Tests of the ledgers. Long because every one of them runs against both databases, on the same subject.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DirectKeys, hasKeys, parseKey, type GivenKey } from '../../operator/direct/keys.ts'

@@ -1,4 +1,5 @@
 // The HTTP API of a running fleet: every route, and every mistake as {error: {code, message, remedy}}.
+// Long because one fleet serves every route.
 import assert from 'node:assert/strict'
 import { request, type IncomingMessage } from 'node:http'
 import { after, before, test } from 'node:test'

@@ -10,7 +10,7 @@ const isOn = (path: string, url: string): boolean => {
   return new RegExp(`^${pattern}$`).test(url.split('?')[0] ?? '')
 }
 
-export interface Got {
+interface Got {
   readonly status: number
   readonly body: unknown
 }
