@@ -13,7 +13,6 @@
 // Requests that it can't encode are in transaction-v2.ts, written with its encoder and sent through its
 // connections.
 import { createRequire } from 'node:module'
-import type { Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { gunzip, zstdDecompress } from 'node:zlib'
 import { AssignerProtocol, CompressionTypes, Kafka, logLevel } from 'kafkajs'
@@ -28,7 +27,7 @@ import type {
 import { decodeBatches } from './record-batches.ts'
 import type { KafkaSecurity } from '../../config/server-security.ts'
 import { saslOptions } from './sasl.ts'
-import { openSocket } from './socket.ts'
+import { Sockets } from './socket.ts'
 
 export type { Admin } from 'kafkajs'
 /** kafkajs's `ConfigResourceTypes`, which it doesn't export to ES modules. */
@@ -214,8 +213,7 @@ export interface Client {
 
 export function createClient(options: ClientOptions): Client {
   const { tls, sasl } = options.security ?? {}
-  const sockets = new Set<Socket>()
-  let closed = false
+  const sockets = new Sockets(tls)
   const kafka = new Kafka({
     brokers: [...options.brokers],
     clientId: options.clientId,
@@ -224,13 +222,7 @@ export function createClient(options: ClientOptions): Client {
     // Short: every loop of ours retries with its own deadline. CONCURRENT_TRANSACTIONS passes in
     // milliseconds.
     retry: { initialRetryTime: 3, factor: 0.2, multiplier: 1.3, maxRetryTime: 200, retries: 4 },
-    // Certificates are asked for here, for each connection.
-    socketFactory: (where) => {
-      const socket = openSocket({ ...where, ssl: tls?.() })
-      sockets.add(socket.once('close', () => sockets.delete(socket)))
-      if (closed) socket.destroy()
-      return socket
-    },
+    socketFactory: (where) => sockets.open(where),
     ssl: tls !== undefined,
     logLevel: logLevel.ERROR,
     logCreator: logTo(options.logger),
@@ -240,10 +232,7 @@ export function createClient(options: ClientOptions): Client {
     cluster: () => clusterOf(kafka),
     admin: () => kafka.admin({ retry: { retries: 2 } }),
     coordinatorType: (kind) => COORDINATOR_CODES[kind],
-    close() {
-      closed = true
-      for (const socket of sockets) socket.destroy()
-    },
+    close: () => sockets.close(),
   }
 }
 

@@ -9,15 +9,42 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 
 const KEEP_ALIVE_DELAY_MS = 60_000
 
-interface SocketOptions {
+interface Address {
   readonly host: string
   readonly port: number
-  /** Undefined: without TLS. */
-  readonly ssl: ConnectionOptions | undefined
   readonly onConnect: () => void
 }
 
-export function openSocket({ host, port, ssl, onConnect }: SocketOptions): Socket {
+/** The sockets of one client, to be destroyed together. `tls`: the options of a connection as of now. */
+export class Sockets {
+  readonly #open = new Set<Socket>()
+  readonly #tls: (() => ConnectionOptions) | undefined
+  #closed = false
+
+  constructor(tls: (() => ConnectionOptions) | undefined) {
+    this.#tls = tls
+  }
+
+  open({ host, port, onConnect }: Address): Socket {
+    const socket = openSocket({ host, port, ssl: this.#tls?.(), onConnect })
+    this.#open.add(socket.once('close', () => this.#open.delete(socket)))
+    if (this.#closed) socket.destroy()
+    return socket
+  }
+
+  /** Destroys those that are open, and every later one. */
+  close(): void {
+    this.#closed = true
+    for (const socket of this.#open) socket.destroy()
+  }
+}
+
+interface SocketOptions extends Address {
+  /** Undefined: without TLS. */
+  readonly ssl: ConnectionOptions | undefined
+}
+
+function openSocket({ host, port, ssl, onConnect }: SocketOptions): Socket {
   const servername = isIP(host) === 0 ? { servername: host } : {}
   const socket =
     ssl === undefined
