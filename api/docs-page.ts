@@ -91,8 +91,8 @@ function contentOf(part: JsonObject | undefined): JsonObject | undefined {
   return content && Object.values(content)[0]
 }
 
-function contentHtml({ schema, example }: JsonObject): string {
-  const name = (schema as { $ref?: string } | undefined)?.$ref?.split('/').at(-1)
+function contentHtml({ schema, example, 'x-event-data': data }: JsonObject): string {
+  const name = ((data ?? schema) as { $ref?: string } | undefined)?.$ref?.split('/').at(-1)
   const shape = name === undefined ? pre(schema) : `<p><a href="#schema-${html(name)}">${html(name)}</a></p>`
   return shape + when(example, () => pre(example))
 }

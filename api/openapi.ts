@@ -1,9 +1,13 @@
 // The HTTP API as an OpenAPI 3.1 document, made of the route table.
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { errorTable, type ErrorCode } from '../runtime/errors.ts'
 import { statusOfCode } from '../runtime/host/http/errors.ts'
+import { openaiError } from './openai/fields.ts'
+import { routeScope } from './route-scopes.ts'
 import { tags, type Answer, type Route } from './route.ts'
 import { allRoutes } from './routes.ts'
+import type { Scope } from './scopes.ts'
 import { errorAnswer } from './schemas/errors.ts'
 
 /** Of the API, whose paths begin with its first number. */
@@ -28,6 +32,7 @@ export interface Operation {
   readonly parameters: readonly JsonObject[]
   readonly requestBody?: JsonObject
   readonly responses: Readonly<Record<string, JsonObject>>
+  readonly security: readonly JsonObject[]
 }
 
 /** Errors that any route may answer with: what the server refuses before a route sees it, and bugs. */
@@ -37,6 +42,14 @@ const everywhere: readonly ErrorCode[] = [
   'ORIGIN_REFUSED',
   'INTERNAL',
   'LOG_UNAVAILABLE',
+]
+
+/** Errors of a route that needs a scope, once the API is closed. */
+const closed: readonly ErrorCode[] = [
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'TOO_MANY_ATTEMPTS',
+  'STORE_UNAVAILABLE',
 ]
 
 /** Statuses that the server itself answers with. */
@@ -81,6 +94,12 @@ export function openApi(routes: readonly Route[] = allRoutes): OpenApi {
   }
 }
 
+/** Null: it needs no key. */
+function scopeOf({ method, path }: Route): Scope | null {
+  const scope = routeScope(method, path) ?? 'open'
+  return scope === 'open' ? null : scope
+}
+
 class Builder {
   readonly #schemas: Record<string, JsonObject>
 
@@ -89,12 +108,18 @@ class Builder {
   }
 
   operation(route: Route): Operation {
-    const { method, path, tag, summary, description, body } = route
+    const { method, path, tag, summary, body } = route
+    const scope = scopeOf(route)
+    const description = [
+      ...(route.description === undefined ? [] : [route.description]),
+      ...(scope === null ? [] : [`Needs the scope \`${scope}\` once the API is closed.`]),
+    ].join(' ')
     return {
       operationId: operationId(method, path),
       tags: [tag],
       summary,
-      ...(description === undefined ? {} : { description }),
+      ...(description === '' ? {} : { description }),
+      security: scope === null ? [] : [{}, { bearer: [scope] }],
       parameters: this.#parameters(route),
       ...(body === undefined ? {} : { requestBody: this.#body(route, body) }),
       responses: this.#responses(route),
@@ -114,12 +139,12 @@ class Builder {
           schema: rest,
         }
       })
-    const inHeader = Object.entries(headers).map(([name, description]) => ({
+    const inHeader = Object.entries(headers).map(([name, { description, ...limits }]) => ({
       name,
       in: 'header',
       required: false,
       description,
-      schema: { type: 'string', pattern: '^[A-Za-z0-9._:-]{1,128}$' },
+      schema: { type: 'string', ...limits },
     }))
     return [...of('path', params), ...of('query', query), ...inHeader]
   }
@@ -135,26 +160,27 @@ class Builder {
     return { required: true, content: { 'application/json': content } }
   }
 
-  #responses({ answers, errors = [], body, params, path }: Route): Record<string, JsonObject> {
+  #responses(route: Route): Record<string, JsonObject> {
+    const { answers, errors = [], body, params, path, protocol } = route
     const found: Record<string, JsonObject> = {}
     for (const [status, answer] of Object.entries(answers)) found[status] = this.#answer(answer)
-    const codes = [
-      ...new Set([...everywhere, ...errors, ...(body || params ? (['TASK_INVALID'] as const) : [])]),
-    ]
+    const inTask = body || params ? (['TASK_INVALID'] as const) : []
+    const ofAccess = scopeOf(route) === null ? [] : closed
+    const codes = [...new Set([...everywhere, ...ofAccess, ...errors, ...inTask])]
     const byStatus = Map.groupBy(codes, (code) => String(statusOfCode(code)))
     const plain = ['414', '429', '431', '503', ...(body ? ['413', '415'] : [])]
     for (const status of new Set([...byStatus.keys(), ...plain])) {
       if (path === '/ready' && status === '503') continue
       const meanings = (byStatus.get(status) ?? []).map((code) => `${code}: ${errorTable[code].meaning}`)
       const description = meanings.join(' ') || (refusals[status] ?? '')
-      const answer = this.#answer({ description, schema: errorAnswer })
+      const answer = this.#answer({ description, schema: protocol === 'openai' ? openaiError : errorAnswer })
       const own = found[status]
       found[status] = own === undefined ? answer : either(own, answer)
     }
     return found
   }
 
-  #answer({ description, schema, type = 'application/json', example, headers }: Answer): JsonObject {
+  #answer({ description, schema, type = 'application/json', example, headers, events }: Answer): JsonObject {
     const shown = example === undefined ? {} : { example }
     const types = typeof type === 'string' ? [type] : type
     const isJson = types.includes('application/json')
@@ -166,10 +192,20 @@ class Builder {
     return {
       description,
       ...(named.length === 0 ? {} : { headers: Object.fromEntries(named) }),
-      ...(sent === undefined
+      ...(sent === undefined && events === undefined
         ? {}
-        : { content: Object.fromEntries(types.map((each) => [each, { schema: sent, ...shown }])) }),
+        : {
+            content: {
+              ...(sent && Object.fromEntries(types.map((each) => [each, { schema: sent, ...shown }]))),
+              ...(events && { 'text/event-stream': this.#events(events) }),
+            },
+          }),
     }
+  }
+
+  /** OpenAPI 3.1 has no word for the items of a stream. */
+  #events(schema: z.ZodType): JsonObject {
+    return { schema: { type: 'string' }, 'x-event-data': this.#schema(schema) }
   }
 
   /** Named schemas become components. */
@@ -221,7 +257,10 @@ type Content = { content: { 'application/json': { schema: JsonObject } } }
 
 function either(a: JsonObject, b: JsonObject): JsonObject {
   const schemaOf = (answer: JsonObject) => (answer as Content).content['application/json'].schema
-  const schema = { anyOf: [schemaOf(a), schemaOf(b)] }
+  const schemas = [schemaOf(a), schemaOf(b)]
+  const [schema] = isDeepStrictEqual(...(schemas as [JsonObject, JsonObject]))
+    ? schemas
+    : [{ anyOf: schemas }]
   return {
     ...a,
     description: `${String(a['description'])} Or: ${String(b['description'])}`,

@@ -27,7 +27,8 @@ export const routeScopes: Readonly<Record<string, Scope | 'open'>> = {
 
   // OpenAI's protocol. Models are agents, by name: what a client may submit to.
   'GET /v1/models': 'tasks:submit',
-  'GET /v1/models/*': 'tasks:submit',
+  'GET /v1/models/:id': 'tasks:submit',
+  'GET /v1/models/flotilla/:id': 'tasks:submit',
   'POST /v1/chat/completions': 'tasks:submit',
   'POST /v1/responses': 'tasks:submit',
   'GET /v1/responses/:id': 'tasks:read',

@@ -12,6 +12,7 @@ export const tags = {
   'dead-letters': 'Records that no stage could process',
   keys: 'API keys: who may do what',
   alerts: 'Alert rules, silences and tests of channels',
+  openai: 'For clients of OpenAI’s API: docs/openai-compatible.md',
   process: 'Health and metrics of the process, and this description',
 } as const
 
@@ -21,8 +22,15 @@ export interface Answer {
   readonly schema?: z.ZodType
   /** Default application/json. */
   readonly type?: string | readonly string[]
+  /** Server-sent events, beside the body or instead of it: the schema of the data of each. */
+  readonly events?: z.ZodType
   readonly example?: unknown
   readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface Header {
+  readonly description: string
+  readonly pattern?: string
 }
 
 export interface Route {
@@ -36,11 +44,13 @@ export interface Route {
   readonly query?: z.ZodObject
   /** What messages call a parameter of the query. Default parameter. */
   readonly queryWord?: string
-  /** Request headers that the route reads, with what they mean. */
-  readonly headers?: Readonly<Record<string, string>>
+  /** Request headers that the route reads. */
+  readonly headers?: Readonly<Record<string, Header>>
   readonly body?: z.ZodObject
-  /** True: the handler checks the body, by a check that clients over Kafka share. */
-  readonly isBodyCheckedLater?: boolean
+  /** Parts that the handler checks itself. */
+  readonly checkedLater?: readonly ('query' | 'body')[]
+  /** Whose errors it answers with. Default: `Error` of this API. */
+  readonly protocol?: 'openai'
   /** Code for a required field of the body that is missing or wrong. Default REQUEST_INVALID. */
   readonly invalid?: 'TASK_INVALID'
   readonly bodyExample?: unknown

@@ -3,6 +3,7 @@
 // Durable events come from the log: each stream gives each of them exactly once, in order, however often its
 // connection breaks. Best-effort events are signs of life: they have no position, and some may be missing.
 import { z } from 'zod'
+import { json } from './schemas/values.ts'
 
 const text = z.string()
 const textOrNull = z.string().nullable()
@@ -59,7 +60,7 @@ const durable = {
     toolCalls: numberOrNull,
     durationMs: numberOrNull,
   }),
-  'tool.requested': z.object({ ...of, step, callId: text, tool: text, arguments: z.json() }),
+  'tool.requested': z.object({ ...of, step, callId: text, tool: text, arguments: json }),
   'tool.completed': z.object({
     ...of,
     step,
@@ -73,7 +74,7 @@ const durable = {
     code,
     message: textOrNull,
   }),
-  'approval.requested': z.object({ ...of, step, callId: text, tool: text, arguments: z.json() }),
+  'approval.requested': z.object({ ...of, step, callId: text, tool: text, arguments: json }),
   'step.completed': z.object({
     ...of,
     step,
@@ -116,7 +117,7 @@ const durable = {
       .looseObject({
         taskId: text,
         status: z.enum(['succeeded', 'failed', 'rejected', 'cancelled', 'timed_out']),
-        output: z.json(),
+        output: json,
         steps: z.array(z.looseObject({ step: z.number() })),
         usage,
       })

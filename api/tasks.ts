@@ -1,5 +1,6 @@
 // Routes of tasks.
 import { z } from 'zod'
+import { idempotencyKey } from './request-headers.ts'
 import { route, type Route } from './route.ts'
 import {
   accepted,
@@ -62,12 +63,10 @@ export const tasks = {
     description:
       'The answer comes once the task is durable in the log. A task that the router refuses is not an HTTP error: its result says `rejected` and why.',
     query: z.strictObject({ wait }),
-    headers: {
-      'idempotency-key':
-        'The id of the task, as `taskId` in the body: the same request sent again runs once. At most 128 letters, digits and . _ : -',
-    },
+    headers: { 'idempotency-key': idempotencyKey },
     body: taskInput,
-    isBodyCheckedLater: true,
+    // By a check that clients over Kafka share.
+    checkedLater: ['body'],
     invalid: 'TASK_INVALID',
     bodyExample: { text: 'What is 6 times 7?', userId: 'ann' },
     answers: {

@@ -53,26 +53,50 @@ const usage = z.object({
   total_tokens: z.int(),
 })
 
-export const chatCompletion = z.object({
-  id: z.string(),
-  object: z.literal('chat.completion'),
-  created: z.int(),
-  model: z.string(),
-  choices: z.array(
-    z.object({
-      index: z.literal(0),
-      message: z.object({
-        role: z.literal('assistant'),
-        content: z.string(),
-        refusal: z.null(),
-        reasoning_content: z.string().optional(),
+export const chatCompletion = z
+  .object({
+    id: z.string(),
+    object: z.literal('chat.completion'),
+    created: z.int(),
+    model: z.string(),
+    choices: z.array(
+      z.object({
+        index: z.literal(0),
+        message: z.object({
+          role: z.literal('assistant'),
+          content: z.string(),
+          refusal: z.null(),
+          reasoning_content: z.string().optional(),
+        }),
+        logprobs: z.null(),
+        finish_reason: finishReason,
       }),
-      logprobs: z.null(),
-      finish_reason: finishReason,
-    }),
-  ),
-  usage,
-})
+    ),
+    usage,
+  })
+  .meta({ id: 'ChatCompletion' })
+
+export const chatChunk = z
+  .object({
+    id: z.string(),
+    object: z.literal('chat.completion.chunk'),
+    created: z.int(),
+    model: z.string(),
+    choices: z.array(
+      z.object({
+        index: z.literal(0),
+        delta: z.object({
+          role: z.literal('assistant').optional(),
+          content: z.string().optional(),
+          reasoning_content: z.string().optional(),
+        }),
+        logprobs: z.null(),
+        finish_reason: finishReason.nullable(),
+      }),
+    ),
+    usage: usage.nullish().describe('If asked for: in the last chunk.'),
+  })
+  .meta({ id: 'ChatCompletionChunk' })
 
 export type ChatCompletion = z.infer<typeof chatCompletion>
 export type FinishReason = z.infer<typeof finishReason>

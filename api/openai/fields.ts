@@ -44,22 +44,28 @@ export const metadata = z
   .nullish()
 
 /** A model of the list: an agent. */
-export const model = z.object({
-  id: z.string(),
-  object: z.literal('model'),
-  created: z.int(),
-  owned_by: z.string(),
-})
-export const modelList = z.object({ object: z.literal('list'), data: z.array(model) })
+export const model = z
+  .object({
+    id: z.string(),
+    object: z.literal('model'),
+    created: z.int(),
+    owned_by: z.string(),
+  })
+  .meta({ id: 'Model' })
+export const modelList = z
+  .object({ object: z.literal('list'), data: z.array(model) })
+  .meta({ id: 'ModelList' })
 
-export const openaiError = z.object({
-  error: z.object({
-    message: z.string(),
-    type: z.string(),
-    param: z.string().nullable(),
-    code: z.string().nullable(),
-  }),
-})
+export const openaiError = z
+  .object({
+    error: z.object({
+      message: z.string(),
+      type: z.string(),
+      param: z.string().nullable(),
+      code: z.string().nullable(),
+    }),
+  })
+  .meta({ id: 'OpenAiError' })
 
 /** The place of a mistake as the originals write it: `messages[0].content`. */
 export function paramOf(path: readonly PropertyKey[]): string | null {

@@ -64,48 +64,50 @@ const reasoningItem = z.object({
   summary: z.array(z.object({ type: z.literal('summary_text'), text: z.string() })),
 })
 
-export const response = z.object({
-  id: z.string(),
-  object: z.literal('response'),
-  created_at: z.int(),
-  completed_at: z.int().nullable(),
-  status: z.enum(['queued', 'in_progress', 'completed', 'incomplete', 'failed', 'cancelled']),
-  background: z.boolean(),
-  error: z.object({ code: z.string(), message: z.string() }).nullable(),
-  incomplete_details: z.object({ reason: z.enum(['max_output_tokens', 'content_filter']) }).nullable(),
-  instructions: z.string().nullable(),
-  max_output_tokens: z.int().nullable(),
-  max_tool_calls: z.null(),
-  metadata: z.record(z.string(), z.string()),
-  model: z.string(),
-  output: z.array(z.union([reasoningItem, messageItem])),
-  parallel_tool_calls: z.literal(true),
-  previous_response_id: z.string().nullable(),
-  prompt_cache_key: z.null(),
-  reasoning: z.object({ effort: z.null(), summary: z.null() }),
-  safety_identifier: z.null(),
-  service_tier: z.literal('default'),
-  store: z.boolean(),
-  temperature: z.number(),
-  text: z.object({ format: textFormat, verbosity: z.literal('medium') }),
-  tool_choice: z.literal('auto'),
-  tools: z.array(z.never()),
-  top_logprobs: z.literal(0),
-  top_p: z.literal(1),
-  presence_penalty: z.literal(0),
-  frequency_penalty: z.literal(0),
-  truncation: z.literal('disabled'),
-  usage: z
-    .object({
-      input_tokens: z.int(),
-      input_tokens_details: z.object({ cached_tokens: z.int() }),
-      output_tokens: z.int(),
-      output_tokens_details: z.object({ reasoning_tokens: z.int() }),
-      total_tokens: z.int(),
-    })
-    .nullable(),
-  user: z.string().nullable(),
-})
+export const response = z
+  .object({
+    id: z.string(),
+    object: z.literal('response'),
+    created_at: z.int(),
+    completed_at: z.int().nullable(),
+    status: z.enum(['queued', 'in_progress', 'completed', 'incomplete', 'failed', 'cancelled']),
+    background: z.boolean(),
+    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    incomplete_details: z.object({ reason: z.enum(['max_output_tokens', 'content_filter']) }).nullable(),
+    instructions: z.string().nullable(),
+    max_output_tokens: z.int().nullable(),
+    max_tool_calls: z.null(),
+    metadata: z.record(z.string(), z.string()),
+    model: z.string(),
+    output: z.array(z.union([reasoningItem, messageItem])),
+    parallel_tool_calls: z.literal(true),
+    previous_response_id: z.string().nullable(),
+    prompt_cache_key: z.null(),
+    reasoning: z.object({ effort: z.null(), summary: z.null() }),
+    safety_identifier: z.null(),
+    service_tier: z.literal('default'),
+    store: z.boolean(),
+    temperature: z.number(),
+    text: z.object({ format: textFormat, verbosity: z.literal('medium') }),
+    tool_choice: z.literal('auto'),
+    tools: z.array(z.never()),
+    top_logprobs: z.literal(0),
+    top_p: z.literal(1),
+    presence_penalty: z.literal(0),
+    frequency_penalty: z.literal(0),
+    truncation: z.literal('disabled'),
+    usage: z
+      .object({
+        input_tokens: z.int(),
+        input_tokens_details: z.object({ cached_tokens: z.int() }),
+        output_tokens: z.int(),
+        output_tokens_details: z.object({ reasoning_tokens: z.int() }),
+        total_tokens: z.int(),
+      })
+      .nullable(),
+    user: z.string().nullable(),
+  })
+  .meta({ id: 'Response' })
 
 export type Response = z.infer<typeof response>
 export type MessageItem = z.infer<typeof messageItem>

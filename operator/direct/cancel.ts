@@ -51,7 +51,7 @@ export async function cancelMatching(
 }
 
 /** Throws REQUEST_INVALID: a slip must not cancel every task. */
-function assertNarrowed(filter: TaskFilter): void {
+export function assertNarrowed({ reason: _, limit: __, dryRun: ___, ...filter }: CancelOptions): void {
   const { status } = filter
   if (status !== undefined && status !== 'open' && !openStates.includes(status))
     throw refusal(`a task that is ${status} has ended; status must be open, ${openStates.join(', ')}`)

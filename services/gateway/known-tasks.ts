@@ -35,15 +35,18 @@ export class KnownTasks {
   }
 }
 
+/** The log may have an old result; a stream of events asks itself, because it needs to know when its task ran. */
+const asking: ReadonlySet<string> = new Set(['/v1/tasks/:id/result', '/v1/tasks/:id/events'])
+
 /**
- * Routes below a task answer TASK_UNKNOWN, except that of its result, because the log may have an old one, and
- * requests with `early`, which come before the task.
+ * Routes below a task answer TASK_UNKNOWN, except those that find out themselves, and requests with `early`, which
+ * come before the task.
  */
 export function refuseUnknown(app: FastifyInstance, known: KnownTasks): void {
   app.addHook('preHandler', async ({ routeOptions, params, query }) => {
     const { url = '' } = routeOptions
     if ((query as { early?: unknown }).early === true) return
-    if (url.startsWith('/v1/tasks/:id/') && url !== '/v1/tasks/:id/result')
+    if (url.startsWith('/v1/tasks/:id/') && !asking.has(url))
       await known.assert((params as { id: string }).id)
   })
 }

@@ -79,8 +79,9 @@ test('without a key only the probes answer; everything else says what is missing
   )) {
     const [method = '', path = ''] = line.split(' ')
     const answer = await ask(null, method, path.replaceAll(/:\w+/g, 'x'))
-    assert.deepEqual([answer.status, errorOf(answer).code], [401, 'UNAUTHENTICATED'], line)
-    assert.match(errorOf(answer).remedy, /FLOTILLA_API_KEY/)
+    assert.equal(answer.status, 401, line)
+    assert.match(String(errorOf(answer).code), /^unauthenticated$/i, line)
+    assert.match(JSON.stringify(answer.body), /FLOTILLA_API_KEY/)
     assert.equal(answer.headers.get('www-authenticate'), 'Bearer realm="flotilla"')
   }
   assert.equal((await ask(null, 'HEAD', '/v1/tasks')).status, 401)
@@ -128,6 +129,26 @@ test('a key submits in its user’s name, whatever the body says', async () => {
     'carol',
     'a key without a user acts for every user',
   )
+  const carol = await create({ name: 'carol', userId: 'carol', scopes: [...roles.user] })
+  assert.equal((await ask(carol.key, 'GET', `/v1/tasks/${other}`)).status, 200, 'and the task is that user’s')
+  assert.equal((await ask(ann.key, 'GET', `/v1/tasks/${other}`)).status, 404)
+})
+
+test('a cancel without a filter is refused for a key that has only its own tasks, too', async () => {
+  const taskId = await submit(ann, { text: 'task=stays latency=60000' })
+  for (const body of [{}, { dryRun: true, limit: 5, reason: 'all of them' }]) {
+    const answer = await ask(ann.key, 'POST', '/v1/tasks/cancel', body)
+    assert.deepEqual([answer.status, errorOf(answer).code], [400, 'REQUEST_INVALID'])
+    assert.match(errorOf(answer).message, /say which tasks to cancel/)
+  }
+  const others = await ask(ann.key, 'POST', '/v1/tasks/cancel', { user: 'bob' })
+  assert.deepEqual([others.status, errorOf(others).code], [403, 'FORBIDDEN'])
+  await eventually('it is among the open tasks', async () => {
+    const { body } = await ask(ann.key, 'POST', '/v1/tasks/cancel', { status: 'open', dryRun: true })
+    return (body as { matched: string[] }).matched.includes(taskId)
+  })
+  assert.equal((await ask(ann.key, 'POST', '/v1/tasks/cancel', { status: 'open' })).status, 202)
+  assert.equal((await resultOf(ann.key, taskId)).status, 'cancelled')
 })
 
 test('the task of another user does not exist: read, followed, cancelled, rated, listed', async () => {

@@ -4,6 +4,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { routeScopes } from '../../api/route-scopes.ts'
+import { openApi } from '../../api/openapi.ts'
+import { allRoutes } from '../../api/routes.ts'
+import { routeName } from '../../api/route.ts'
 import { allScopes, roleNames, roles, scopes } from '../../api/scopes.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
 import { completeFleet } from '../../runtime/config/load.ts'
@@ -15,7 +18,7 @@ import { startTestFleet } from '../support/fleet.ts'
 
 const ADMIN = 'x'.repeat(40)
 
-test('every route that a gateway registers has its line', async () => {
+test('every route that a gateway registers has its scope and its description, and there are no others', async () => {
   await using fleet = await startTestFleet()
   const { log, codec, stores } = fleet.process
   const environment = readEnvironment({ FLOTILLA_ADMIN_KEY: ADMIN })
@@ -45,11 +48,37 @@ test('every route that a gateway registers has its line', async () => {
   await app.ready()
   found.delete('GET /v1/forgotten')
   assert.deepEqual([...found].sort(), Object.keys(routeScopes).sort())
+  assert.deepEqual([...found].sort(), allRoutes.map(routeName).sort())
   const headers = { authorization: `Bearer ${ADMIN}`, host: 'localhost' }
   const forgotten = await app.inject({ url: '/v1/forgotten', headers })
   assert.deepEqual([forgotten.statusCode, forgotten.body.includes('secret')], [500, false])
   await app.close()
   await schemas.close()
+})
+
+test('the description says which scope each route needs, and what it answers without it', () => {
+  const { paths } = openApi()
+  for (const { method, path } of allRoutes) {
+    const {
+      description = '',
+      responses,
+      security,
+    } = paths[path.replaceAll(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()] ?? assert.fail(path)
+    const scope = routeScopes[`${method} ${path}`] ?? assert.fail(path)
+    const wanted = scope === 'open' ? [] : [{}, { bearer: [scope] }]
+    assert.deepEqual(security, wanted, path)
+    assert.equal(description.includes(`\`${scope}\``), scope !== 'open', path)
+    for (const [status, code] of [
+      ['401', 'UNAUTHENTICATED'],
+      ['403', 'FORBIDDEN'],
+      ['429', 'TOO_MANY_ATTEMPTS'],
+    ] as const)
+      assert.equal(
+        JSON.stringify(responses[status] ?? '').includes(code),
+        scope !== 'open',
+        `${path} ${status}`,
+      )
+  }
 })
 
 test('every scope opens a route, and is in the pages with the roles that have it', () => {

@@ -7,13 +7,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { unknownTask } from '../../../operator/direct/tasks.ts'
 import { defaultAgentOf } from '../../../runtime/config/defaults.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
-import { FlotillaError } from '../../../runtime/errors.ts'
-import type { Owners } from './owners.ts'
-import { anybody, isRestricted, mayRead, principalOf, requireAgent, type Principal } from './principal.ts'
+import type { Owners, Whose } from './owners.ts'
+import { anybody, mayRead, principalOf, requireAgent, type Principal } from './principal.ts'
 
 const SUBMIT = 'POST /v1/tasks'
-const LIST = 'GET /v1/tasks'
-const CANCEL_MANY = 'POST /v1/tasks/cancel'
 const RESULT = 'GET /v1/tasks/:id/result'
 
 /** Fields of bodies that name a user, and those that name who acts. */
@@ -43,11 +40,8 @@ export function ownTasks(app: FastifyInstance, owners: Owners, fleet: Fleet): vo
       const { agent } = (request.body ?? {}) as Asked
       requireAgent(principal, typeof agent === 'string' ? agent : defaultAgentOf(fleet))
     }
-    if (!isRestricted(principal)) return
-    if (route === LIST) request.query = ofOwn(request.query, principal)
-    else if (route === CANCEL_MANY) request.body = ofOwn(request.body, principal)
-    else if (isBelowTask(request.routeOptions.url ?? ''))
-      await assertOwn(principal, owners, (request.params as { id: string }).id)
+    if (isBelowTask(request.routeOptions.url ?? ''))
+      await owners.assertReadable(principal, (request.params as { id: string }).id)
   })
 
   app.addHook('preSerialization', async (request, reply, payload: unknown) => {
@@ -56,7 +50,7 @@ export function ownTasks(app: FastifyInstance, owners: Owners, fleet: Fleet): vo
     if (principal === anybody || (route !== SUBMIT && route !== RESULT)) return payload
     const { taskId, userId } = (payload ?? {}) as Asked
     if (typeof taskId !== 'string') return payload
-    if (route === SUBMIT) await claimId(request, reply, owners, { taskId, userId })
+    if (route === SUBMIT) await claimId(request, reply, { taskId, userId, owners, fleet })
     // The result says for sure whose it is.
     else if (!mayRead(principal, (userId ?? null) as string | null)) throw unknownTask(taskId)
     return payload
@@ -69,18 +63,23 @@ export function ownTasks(app: FastifyInstance, owners: Owners, fleet: Fleet): vo
 async function claimId(
   request: FastifyRequest,
   { statusCode }: FastifyReply,
-  owners: Owners,
-  { taskId, userId }: { taskId: string; userId?: unknown },
+  { taskId, userId, owners, fleet }: { taskId: string; userId?: unknown; owners: Owners; fleet: Fleet },
 ): Promise<void> {
+  const asked = (request.body ?? {}) as Asked
+  const isChosen = asked.taskId === taskId || request.headers['idempotency-key'] !== undefined
+  if (!isChosen) return owners.keep(taskId, whoseOf(asked, fleet))
   const principal = principalOf(request)
-  const isChosen =
-    ((request.body ?? {}) as Asked).taskId === taskId || request.headers['idempotency-key'] !== undefined
-  if (!isChosen) return owners.keep(taskId, principal.userId)
-  // 202: it may be new; whose it is, the log decides.
-  if (!isRestricted(principal) || (statusCode === 202 && userId === undefined)) return
-  const owner = userId === undefined ? await owners.of(taskId) : (userId as string | null)
-  if (!mayRead(principal, owner))
-    throw new FlotillaError('TASK_ID_REUSED', `task ${taskId} was submitted before`)
+  // The result says for sure whose it is. 202 without one: it may be new; whose it is, the log decides.
+  if (userId !== undefined && mayRead(principal, userId as string | null)) return
+  if (userId !== undefined || statusCode !== 202) await owners.assertOwnId(principal, taskId)
+}
+
+/** The body has the key's user already, if that has one. */
+function whoseOf({ userId, agent }: Asked, fleet: Fleet): Whose {
+  return {
+    userId: typeof userId === 'string' ? userId : null,
+    agent: typeof agent === 'string' ? agent : defaultAgentOf(fleet),
+  }
 }
 
 const routeOf = ({ method, routeOptions }: FastifyRequest): string =>
@@ -96,20 +95,4 @@ function claim(request: FastifyRequest, route: string, { name, userId }: Princip
 function replace(request: FastifyRequest, field: string, value: string): void {
   const body = request.body ?? {}
   if (typeof body === 'object' && !Array.isArray(body)) request.body = { ...body, [field]: value }
-}
-
-/** The filter, of the user's own tasks. Throws FORBIDDEN if it names another user. */
-function ofOwn(filter: unknown, { name, userId }: Principal): object {
-  const given = (filter ?? {}) as { user?: string }
-  if (given.user !== undefined && given.user !== userId)
-    throw new FlotillaError(
-      'FORBIDDEN',
-      `the tasks of other users need the scope tasks:read:all, which ${name} does not have`,
-    )
-  return { ...given, user: userId }
-}
-
-/** Rejects with TASK_UNKNOWN, as if there were no such task. */
-async function assertOwn(principal: Principal, owners: Owners, taskId: string): Promise<void> {
-  if (isRestricted(principal) && !mayRead(principal, await owners.of(taskId))) throw unknownTask(taskId)
 }

@@ -1,33 +1,58 @@
-import type { DirectTasks } from '../../../operator/direct/tasks.ts'
+// Whose a task is: asked once for each task, and kept while it is of use.
+//
+// Only the log says so: two users may have chosen the same id, and the first record of it counts, for the router as
+// for the ledger.
+import { unknownTask, type DirectTasks, type TaskOrigin } from '../../../operator/direct/tasks.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
+import { isRestricted, mayRead, type Principal } from './principal.ts'
 
-/** Owners that are kept, about 150 bytes each. */
+/** Tasks that are kept, about 300 bytes each. */
 const MAX_KEPT = 20_000
 
-/**
- * Whose a task is. Only the log says so: two users may have chosen the same id, and the first record of it counts,
- * for the router as for the ledger.
- */
-export class Owners {
-  readonly #tasks: Pick<DirectTasks, 'ownerOf'>
-  readonly #kept = new Map<string, string | null>()
+export type Whose = Pick<TaskOrigin, 'userId' | 'agent'>
 
-  constructor(tasks: Pick<DirectTasks, 'ownerOf'>) {
+export class Owners {
+  readonly #tasks: Pick<DirectTasks, 'origin'>
+  readonly #kept = new Map<string, Promise<Whose>>()
+
+  constructor(tasks: Pick<DirectTasks, 'origin'>) {
     this.#tasks = tasks
   }
 
   /** For an id that this gateway made itself. */
-  keep(taskId: string, userId: string | null): void {
-    this.#kept.set(taskId, userId)
-    const [oldest] = this.#kept.keys()
-    if (this.#kept.size > MAX_KEPT && oldest !== undefined) this.#kept.delete(oldest)
+  keep(taskId: string, whose: Whose): void {
+    this.#keep(taskId, Promise.resolve(whose))
   }
 
   /** Rejects with TASK_UNKNOWN; with a retryable error if it can't be found out now. */
-  async of(taskId: string): Promise<string | null> {
+  of(taskId: string): Promise<Whose> {
     const kept = this.#kept.get(taskId)
-    if (kept !== undefined) return kept
-    const owner = await this.#tasks.ownerOf(taskId)
-    this.keep(taskId, owner)
-    return owner
+    if (kept) return kept
+    const found = this.#tasks.origin(taskId).catch((error: unknown) => {
+      this.#kept.delete(taskId)
+      throw error
+    })
+    this.#keep(taskId, found)
+    return found
+  }
+
+  /** Rejects with TASK_UNKNOWN unless the client may read the task, as if there were none. */
+  async assertReadable(principal: Principal, taskId: string): Promise<void> {
+    if (isRestricted(principal) && !mayRead(principal, (await this.of(taskId)).userId))
+      throw unknownTask(taskId)
+  }
+
+  /** For an id that its client chose, once it is submitted. Rejects with TASK_ID_REUSED if another user chose it before. */
+  async assertOwnId(principal: Principal, taskId: string): Promise<void> {
+    if (isRestricted(principal) && !mayRead(principal, (await this.of(taskId)).userId))
+      throw new FlotillaError('TASK_ID_REUSED', `task ${taskId} was submitted before`)
+  }
+
+  #keep(taskId: string, whose: Promise<Whose>): void {
+    this.#kept.set(taskId, whose)
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= MAX_KEPT) break
+      this.#kept.delete(oldest)
+    }
   }
 }

@@ -1,7 +1,7 @@
 // Which events of a feed its reader gets.
 import { taskEventTypes, type TaskEvent } from '../../../api/task-events.ts'
-import type { TaskOrigin } from '../../../operator/direct/tasks.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
+import type { Whose } from '../access/owners.ts'
 import { mayRead, type Principal } from '../access/principal.ts'
 
 export interface FeedParameters {
@@ -17,7 +17,7 @@ type Wanted = (event: TaskEvent & { taskId: string }) => boolean | Promise<boole
 export function feedFilter(
   { user, agent, type, task = '' }: FeedParameters,
   principal: Principal,
-  originOf: (taskId: string) => Promise<TaskOrigin | null>,
+  originOf: (taskId: string) => Promise<Whose | null>,
 ): Wanted {
   const types = type === undefined ? null : typesIn(type)
   const isAnybodys = mayRead(principal, null) && user === undefined && agent === undefined

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { defaultAgentOf, defaultTask } from '../../../runtime/config/defaults.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { shown } from '../../../schemas/identity.ts'
-import { principalOf, type Principal } from '../access/principal.ts'
+import { principalOf, requireAgent, type Principal } from '../access/principal.ts'
 import { Refusal } from './errors.ts'
 
 const PREFIX = 'flotilla/'
@@ -32,8 +32,16 @@ export class Agents {
 
   /** Throws the 404 that OpenAI answers for a model that does not exist. */
   named(model: string): Agent {
-    const name = model.startsWith(PREFIX) ? model.slice(PREFIX.length) : model
+    const name = nameIn(model)
     if (!this.list().includes(name)) throw this.#unknown(model)
+    return this.described(name)
+  }
+
+  /** The agent of a new task. Throws that 404; FORBIDDEN if the client may not use it. */
+  forTask(model: string): Agent {
+    const name = nameIn(model)
+    if (!Object.hasOwn(this.#fleet.agents, name)) throw this.#unknown(model)
+    requireAgent(this.#principal, name)
     return this.described(name)
   }
 
@@ -61,6 +69,8 @@ export class Agents {
     return new Refusal({ param: 'model', message, code: 'model_not_found' }, 404)
   }
 }
+
+const nameIn = (model: string): string => (model.startsWith(PREFIX) ? model.slice(PREFIX.length) : model)
 
 interface UserFields {
   readonly user?: string | null | undefined

@@ -31,7 +31,7 @@ export async function answerChat(
   agents: Agents,
 ): Promise<FastifyReply> {
   const asked = chatOf(request.body)
-  const agent = agents.named(asked.model)
+  const agent = agents.forTask(asked.model)
   const task = { ...chatTask(asked), agent: agent.name, ...agents.userOf(asked) }
   const held = await running.hold(request, reply, task)
   const chat = describe(asked, held.taskId, agent)

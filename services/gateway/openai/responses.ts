@@ -5,6 +5,7 @@ import { FlotillaError } from '../../../runtime/errors.ts'
 import type { HistoryMessage } from '../../../schemas/history.ts'
 import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { emptyTask } from '../../../schemas/task-fields.ts'
+import { mayRead, principalOf } from '../access/principal.ts'
 import type { Agents } from './agents.ts'
 import { openAiError, Refusal, refuse } from './errors.ts'
 import { failed } from './chat.ts'
@@ -32,7 +33,7 @@ export async function createResponse(
   agents: Agents,
 ): Promise<FastifyReply> {
   const asked = responseRequestOf(request.body)
-  const agent = agents.named(asked.model)
+  const agent = agents.forTask(asked.model)
   const previous = asked.previous_response_id ?? null
   const parent = previous === null ? null : await load(request, running, agents, previous)
   const earlier = parent === null ? [] : conversationOf(parent)
@@ -170,7 +171,9 @@ async function load(request: FastifyRequest, { parts }: Running, agents: Agents,
   try {
     const [result, submission] = await Promise.all([client.find(taskId), client.submission(taskId)])
     if (result === null && submission === null) await known.assert(taskId)
-    await owners.assertMine(request, taskId, result)
+    const principal = principalOf(request)
+    if (result === null) await owners.assertReadable(principal, taskId)
+    else if (!mayRead(principal, result.userId)) throw notFound(id)
     const task = submission?.task ?? null
     const agent = result?.agent ?? task?.agent ?? null
     if ((result === null && task === null) || labelsOf(task)[labels.store] === 'false') throw notFound(id)

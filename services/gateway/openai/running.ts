@@ -10,10 +10,12 @@ import type { TaskInput, TaskResult, TaskUpdate } from '../../../client/types.ts
 import type { HttpSettings } from '../../../runtime/config/environment.ts'
 import { OpenStreams } from '../../../runtime/host/open-streams.ts'
 import type { Log } from '../../../runtime/telemetry/instruments.ts'
+import type { Owners } from '../access/owners.ts'
+import { principalOf } from '../access/principal.ts'
+import { idempotencyKeyOf } from '../idempotency-key.ts'
 import type { KnownTasks } from '../known-tasks.ts'
 import type { SubmittedIds } from '../submitted-ids.ts'
 import { refuse } from './errors.ts'
-import type { Owners } from './owners.ts'
 
 /** Says what becomes of the task if the client leaves: `cancel` (default) or `continue`. */
 const ON_DISCONNECT = 'flotilla-on-disconnect'
@@ -30,6 +32,7 @@ export interface RunningParts {
   readonly logger: Log
 }
 
+type AgentTask = Omit<TaskInput, 'taskId'> & { readonly agent: string }
 type Updates = AsyncIterableIterator<Positioned<TaskUpdate>>
 
 /** A submitted task, held by its request. */
@@ -57,27 +60,26 @@ export class Running {
   async submit(
     request: FastifyRequest,
     reply: FastifyReply,
-    task: Omit<TaskInput, 'taskId'>,
+    task: AgentTask,
     taskId = idOf(request),
   ): Promise<string> {
     const { client, known, ids, owners } = this.parts
     const publish = () => client.submit({ ...task, taskId })
-    const isChosen = request.headers['idempotency-key'] !== undefined
-    if (!isChosen) await publish()
-    else if ((await ids.submit({ taskId, text: task.text }, publish)).isRepeated)
-      await owners.assertMine(request, taskId)
+    if (idempotencyKeyOf(request) === null) {
+      await publish()
+      owners.keep(taskId, { userId: task.userId ?? null, agent: task.agent })
+    } else {
+      await ids.submit({ taskId, text: task.text }, publish)
+      // Whether it was repeated can't always be decided; the log has the submission that counts.
+      await owners.assertOwnId(principalOf(request), taskId)
+    }
     known.keep(taskId)
     reply.header(TASK_ID, taskId)
     return taskId
   }
 
   /** Submits and holds. `keep`: a client that leaves does not cancel the task. */
-  async hold(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    task: Omit<TaskInput, 'taskId'>,
-    keep = false,
-  ): Promise<Held> {
+  async hold(request: FastifyRequest, reply: FastifyReply, task: AgentTask, keep = false): Promise<Held> {
     const keeps = keep || keepsRunning(request)
     const release = this.#open.take(request.ip)
     try {
@@ -140,10 +142,7 @@ export class Running {
   }
 }
 
-function idOf({ headers }: FastifyRequest): string {
-  const key = headers['idempotency-key']
-  return typeof key === 'string' ? key : randomUUIDv7()
-}
+const idOf = (request: FastifyRequest): string => idempotencyKeyOf(request) ?? randomUUIDv7()
 
 function keepsRunning({ headers }: FastifyRequest): boolean {
   const wish = headers[ON_DISCONNECT] ?? 'cancel'

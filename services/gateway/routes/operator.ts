@@ -3,11 +3,12 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { operator as routes, tasks as taskRoutes } from '../../../api/routes.ts'
 import { taskQuery } from '../../../api/schemas/task-query.ts'
+import { assertNarrowed } from '../../../operator/direct/cancel.ts'
 import type { Operator } from '../../../operator/index.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { heldUntilSent } from '../../../runtime/host/http/server.ts'
 import { OpenStreams } from '../../../runtime/host/open-streams.ts'
-import { mayRead, principalOf, type Principal } from '../access/principal.ts'
+import { isRestricted, principalOf, type Principal } from '../access/principal.ts'
 import { serve } from './serve.ts'
 
 /** Each reads the ledger, an export as slowly as its client reads. */
@@ -26,22 +27,27 @@ export function operatorRoutes(app: FastifyInstance, operator: Operator): void {
 
 function listRoutes(app: FastifyInstance, { tasks }: Operator): void {
   serve(app, taskRoutes.list, (request) => {
-    const own = ownUser(principalOf(request))
-    return tasks.list(taskQuery({ ...request.query, ...(own === null ? {} : { user: own }) }))
+    return tasks.list(taskQuery(ofOwn(request.query, principalOf(request))))
   })
   serve(app, taskRoutes.cancelMany, async (request, reply) => {
     const { body } = request
-    const own = ownUser(principalOf(request))
-    if (own !== null && (body.user ?? own) !== own)
-      throw new FlotillaError('REQUEST_INVALID', 'user may only be your own: leave it out')
-    const answer = await tasks.cancel({ ...body, ...(own === null ? {} : { user: own }) })
-    return reply.code(202).send(answer)
+    // Its user is no filter that the client chose: an empty one is refused for everyone.
+    assertNarrowed(body)
+    return reply.code(202).send(await tasks.cancel(ofOwn(body, principalOf(request))))
   })
   serve(app, taskRoutes.get, ({ params }) => tasks.get(params.id))
 }
 
-/** The user whose tasks alone the client may see; null: everybody's. */
-const ownUser = (principal: Principal): string | null => (mayRead(principal, null) ? null : principal.userId)
+/** The filter, of the user's own tasks if the client may see no others. Throws FORBIDDEN if it names another user. */
+function ofOwn<F extends { readonly user?: string }>(filter: F, principal: Principal): F {
+  const { name, userId } = principal
+  if (userId === null || !isRestricted(principal)) return filter
+  if ((filter.user ?? userId) === userId) return { ...filter, user: userId }
+  throw new FlotillaError(
+    'FORBIDDEN',
+    `the tasks of other users need the scope tasks:read:all, which ${name} does not have`,
+  )
+}
 
 function fleetRoutes(app: FastifyInstance, { configuration, lanes, pauses }: Operator): void {
   serve(app, routes.agents, () => configuration.agents())

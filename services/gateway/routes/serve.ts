@@ -58,10 +58,11 @@ function validator(route: Route, schema: z.ZodObject, part: string): Validator {
 function checkOf(route: Route, schema: z.ZodObject, part: string): (value: unknown) => unknown {
   // The handler says of an id whether there is such a thing.
   if (part === 'params') return (value) => value
+  if (route.checkedLater?.includes(part === 'body' ? 'body' : 'query') === true)
+    return part === 'body' ? fieldsOf : (value) => value
   if (part === 'querystring')
     return (value) => checked(schema, value, { word: route.queryWord ?? 'parameter' })
   const options: CheckOptions = route.invalid === undefined ? {} : { invalid: route.invalid }
-  if (route.isBodyCheckedLater === true) return fieldsOf
   return (value) => checked(schema, withoutNulls(fieldsOf(value), schema), options)
 }
 

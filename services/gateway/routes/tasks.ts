@@ -1,15 +1,15 @@
 // The HTTP API: submit, result, cancel, approve, feedback, and updates as newline-delimited JSON.
 // Only the shape of requests is checked here: the router decides about tasks, and its rejection is a result.
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { tasks as routes } from '../../../api/routes.ts'
 import { LogClient } from '../../../client/log/client.ts'
 import { directOperator, directTasks, openParts } from '../../../operator/direct/index.ts'
 import { DirectKeys } from '../../../operator/direct/keys.ts'
 import type { TaskInput, TaskResult } from '../../../client/types.ts'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
-import { isTaskId, shown } from '../../../schemas/identity.ts'
 import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
 import type { RoutesContext } from '../../../runtime/service.ts'
+import { idempotencyKeyOf } from '../idempotency-key.ts'
 import { KnownTasks, refuseUnknown } from '../known-tasks.ts'
 import { eventRoutes } from '../events/routes.ts'
 import { SubmittedIds } from '../submitted-ids.ts'
@@ -31,7 +31,8 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const parts = openParts(context)
   const tasks = await directTasks(parts)
   const access = await guardAccess(app, context)
-  ownTasks(app, new Owners(tasks), context.fleet)
+  const owners = new Owners(tasks)
+  ownTasks(app, owners, context.fleet)
   const known = new KnownTasks(tasks)
   const ids = new SubmittedIds({ store: context.keyValue, tasks, log: context.logger })
   refuseUnknown(app, known)
@@ -43,8 +44,9 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
     ),
   )
 
-  serve(app, routes.submit, async ({ query, body, headers }, reply) => {
-    const task = withKey(body, headers['idempotency-key'])
+  serve(app, routes.submit, async (request, reply) => {
+    const { query, body } = request
+    const task = withKey(body, request)
     const { taskId, isRepeated } = await ids.submit(task, () => client.submit(task))
     known.keep(taskId)
     reply.header('location', `/v1/tasks/${taskId}/result`)
@@ -63,8 +65,8 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   })
 
   const open = streamRoutes(app, client, context.environment.http)
-  eventRoutes(app, { client, origin: (id) => tasks.origin(id), open, http: context.environment.http })
-  await openaiRoutes(app, { client, known, ids, tasks, context })
+  eventRoutes(app, { client, tasks, owners, open, http: context.environment.http })
+  await openaiRoutes(app, { client, known, ids, owners, context })
   operatorRoutes(app, directOperator(parts))
   keyRoutes(app, new DirectKeys(context.sql), access)
   decisionRoutes(app, client)
@@ -95,15 +97,9 @@ function decisionRoutes(app: FastifyInstance, client: LogClient): void {
 }
 
 /** An Idempotency-Key is the id of the task. Throws REQUEST_INVALID if it can't be, or if the body has another. */
-function withKey(task: TaskInput, header: string | string[] | undefined): TaskInput {
-  if (header === undefined) return task
-  // As the draft standard writes it, in quotes, or as everybody does.
-  const taskId = String(header).replace(/^"(.*)"$/, '$1')
-  if (!isTaskId(taskId))
-    throw new FlotillaError(
-      'REQUEST_INVALID',
-      `Idempotency-Key becomes the id of the task: it may hold letters, digits and . _ : - and at most 128 of them, so it can't be "${shown(taskId)}"`,
-    )
+function withKey(task: TaskInput, request: Pick<FastifyRequest, 'headers'>): TaskInput {
+  const taskId = idempotencyKeyOf(request)
+  if (taskId === null) return task
   if ((task.taskId ?? taskId) !== taskId)
     throw new FlotillaError('REQUEST_INVALID', 'Idempotency-Key and taskId differ: leave one of them out')
   return { ...task, taskId }

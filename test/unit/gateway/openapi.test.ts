@@ -1,10 +1,12 @@
 // The description of the API: valid OpenAPI, of every route that is registered, and no more.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { chatParameters, responseParameters, type Support } from '../../../api/openai/parameters.ts'
 import { docsPage } from '../../../api/docs-page.ts'
 import { openApi } from '../../../api/openapi.ts'
 import { allRoutes } from '../../../api/routes.ts'
 import { routeName } from '../../../api/route.ts'
+import { taskEventTypes } from '../../../api/task-events.ts'
 
 const description = openApi()
 
@@ -20,9 +22,10 @@ test('every operation has an id of its own, a summary, a 400 and the shape of it
   assert.equal(operations.length, allRoutes.length)
   assert.equal(new Set(operations.map(({ operationId }) => operationId)).size, operations.length)
   assert.equal(new Set(allRoutes.map(routeName)).size, allRoutes.length)
-  for (const { summary, responses } of operations) {
+  for (const { summary, responses, tags } of operations) {
     assert.ok(summary.length > 5, summary)
-    assert.match(JSON.stringify(responses['400']), /schemas\/Error"/)
+    const shape = tags.includes('openai') ? 'OpenAiError' : 'Error'
+    assert.match(JSON.stringify(responses['400']), new RegExp(`schemas/${shape}"`))
   }
 })
 
@@ -30,4 +33,35 @@ test('the page shows every route, and has nothing to run or to load', () => {
   const page = docsPage(description)
   for (const path of Object.keys(description.paths)) assert.ok(page.includes(`<code>${path}</code>`), path)
   assert.doesNotMatch(page, /<script|<link|src=|@import|https?:/)
+})
+
+test('a stream of events has the schema of its events, and each type of them', () => {
+  const schemas = JSON.stringify(description.components.schemas['TaskEvent'])
+  for (const type of taskEventTypes) assert.ok(schemas.includes(`"const":"${type}"`), type)
+  for (const path of ['/v1/tasks/{id}/events', '/v1/events']) {
+    const content = description.paths[path]?.['get']?.responses['200']?.['content']
+    assert.deepEqual(content, {
+      'text/event-stream': {
+        schema: { type: 'string' },
+        'x-event-data': { $ref: '#/components/schemas/TaskEvent' },
+      },
+    })
+  }
+  const chat = description.paths['/v1/chat/completions']?.['post']?.responses['200']?.['content'] as object
+  assert.deepEqual(Object.keys(chat), ['application/json', 'text/event-stream'])
+})
+
+test('a request of OpenAI’s protocol is described with every parameter, and what becomes of it', () => {
+  const tables = { ChatCompletionRequest: chatParameters, ResponseRequest: responseParameters }
+  for (const [name, table] of Object.entries(tables)) {
+    const { properties, additionalProperties } = description.components.schemas[name] as {
+      properties: Record<string, { type?: string; description?: string }>
+      additionalProperties: boolean
+    }
+    assert.deepEqual(Object.keys(properties).toSorted(), Object.keys(table).toSorted())
+    assert.equal(additionalProperties, false)
+    for (const [parameter, { is, how }] of Object.entries<Support>(table))
+      if (is !== 'supported')
+        assert.ok(JSON.stringify(properties[parameter]).includes(JSON.stringify(how).slice(1, -1)), parameter)
+  }
 })

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { TaskOrigin } from '../../../../operator/direct/tasks.ts'
-import { FlotillaError } from '../../../../runtime/errors.ts'
 import type { Principal } from '../../../../services/gateway/access/principal.ts'
 import { feedFilter } from '../../../../services/gateway/events/filter.ts'
-import { Origins } from '../../../../services/gateway/events/origins.ts'
+import type { Whose } from '../../../../services/gateway/access/owners.ts'
 
 const principal = (
   userId: string | null,
@@ -15,10 +13,10 @@ const principal = (
   scopes,
   agents: null,
 })
-const origins: Record<string, TaskOrigin> = {
-  'a-1': { userId: 'ana', agent: 'clerk', submittedAtMs: 1, endedAtMs: null },
-  'b-1': { userId: 'ben', agent: 'clerk', submittedAtMs: 1, endedAtMs: null },
-  'n-1': { userId: null, agent: null, submittedAtMs: 1, endedAtMs: null },
+const origins: Record<string, Whose> = {
+  'a-1': { userId: 'ana', agent: 'clerk' },
+  'b-1': { userId: 'ben', agent: 'clerk' },
+  'n-1': { userId: null, agent: null },
 }
 const originOf = async (taskId: string) => origins[taskId] ?? null
 const event = (taskId: string) => ({ type: 'step.started', taskId, atMs: 1, step: 1 }) as const
@@ -51,22 +49,4 @@ test('with it, and where the API is open, all: filtered by what is asked', async
     code: 'REQUEST_INVALID',
     message: /not "step.startet"; there are task.queued/,
   })
-})
-
-test('whose a task is: asked once, and again after a failure that passes', async () => {
-  let asked = 0
-  const fails = [new FlotillaError('STORE_UNAVAILABLE', 'away')]
-  const kept = new Origins(async (taskId) => {
-    asked++
-    const failure = fails.pop()
-    if (failure) throw failure
-    const origin = origins[taskId]
-    if (!origin) throw new FlotillaError('TASK_UNKNOWN', 'none')
-    return origin
-  })
-  await assert.rejects(kept.of('a-1'), { code: 'STORE_UNAVAILABLE' })
-  assert.equal((await kept.of('a-1'))?.userId, 'ana')
-  await kept.of('a-1')
-  assert.equal(asked, 2)
-  assert.equal(await kept.of('nobodys'), null)
 })
