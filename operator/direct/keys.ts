@@ -104,12 +104,12 @@ export class DirectKeys implements KeyOperator {
       .execute()
     const row = await this.#sql.selectFrom('api_keys').selectAll().where('id', '=', id).executeTakeFirst()
     if (row) return keyViewOf(row)
-    throw new FlotillaError(
-      'NOT_FOUND',
-      `there is no key with the id ${shown(id)}; flotilla keys list shows the ids`,
-    )
+    throw unknownKey(id)
   }
 }
+
+export const unknownKey = (id: string): FlotillaError =>
+  new FlotillaError('NOT_FOUND', `there is no key with the id ${shown(id)}; flotilla keys list shows the ids`)
 
 function checked(given: unknown): NewKey {
   const parsed = newKey.safeParse(given ?? {})

@@ -4,6 +4,9 @@
 //    without a restart.
 // 2. A file that has become unreadable, or that is half written, leaves what was read last in force.
 // 3. A password is registered as a secret when it is read.
+// 4. A file without the certificate that it should have is a mistake: Node takes an empty authority for none, and
+//    then trusts those of the system.
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import { messageOf } from '../errors.ts'
@@ -52,7 +55,7 @@ export function readTls(server: string, given: Variables): { tls: Tls | null; mi
       ...Object.fromEntries(paths.map(({ part, path }) => [part, readFileSync(path, 'utf8')])),
       ...(servername ? { servername } : {}),
     }),
-    (options) => void createSecureContext(options),
+    checkTls,
   )
   const [first, ...others] = paths
   try {
@@ -66,7 +69,41 @@ export function readTls(server: string, given: Variables): { tls: Tls | null; mi
   return { tls, mistakes }
 }
 
+/** Throws if these can't make a connection: what OpenSSL refuses, and what it takes without a word. */
+function checkTls(options: TlsOptions): void {
+  createSecureContext(options)
+  const { ca, cert } = options
+  if (ca !== undefined) {
+    const authorities = certificatesIn(ca, 'CA')
+    if (authorities.every(isOver)) throw expired('CA', authorities[0])
+  }
+  const [own] = cert === undefined ? [] : certificatesIn(cert, 'CERT')
+  if (own && isOver(own)) throw expired('CERT', own)
+}
+
+/** At least one. Throws if there is none, or one that is damaged. */
+function certificatesIn(pem: string, what: string): X509Certificate[] {
+  const blocks = pem.split(/(?=-----BEGIN [A-Z0-9 ]*CERTIFICATE-----)/).filter((text) => beginning.test(text))
+  if (blocks.length === 0) throw new Error(`${what} has no certificate`)
+  return blocks.map((block, index) => {
+    try {
+      return new X509Certificate(block)
+    } catch (cause) {
+      throw new Error(`certificate ${index + 1} of ${what} is damaged`, { cause })
+    }
+  })
+}
+
+const beginning = /^-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/
+const isOver = ({ validToDate }: X509Certificate): boolean => validToDate.getTime() < Date.now()
+
+function expired(what: string, certificate: X509Certificate | undefined): Error {
+  return new Error(`the certificate of ${what} expired at ${certificate?.validToDate.toISOString()}`)
+}
+
 function unreadable(name: string, path: string): string[] {
+  // A key may stand there by mistake, and this message is printed.
+  if (/-----BEGIN|[\r\n]/.test(path)) return [`  ${name}: must be the path of a PEM file, not its content`]
   try {
     readFileSync(path)
     return []

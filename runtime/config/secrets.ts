@@ -102,7 +102,8 @@ export function withFiles(given: Variables): WithFiles {
     if (given[name]?.trim()) mistakes.push(`  ${variable}: ${name} is set too; unset one of them`)
     const content = contentOf(path.trim())
     if (typeof content === 'string') return [[name, content] as const]
-    mistakes.push(`  ${variable}: ${path.trim()} ${content.problem}`)
+    // Not the path: the secret itself may stand there by mistake.
+    mistakes.push(`  ${variable}: the file that it names ${content.problem}`)
     return []
   })
   return { variables: read.length === 0 ? given : { ...given, ...Object.fromEntries(read) }, mistakes }

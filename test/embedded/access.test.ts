@@ -297,7 +297,7 @@ test('nobody gives a key more than it has; the answer is not to be stored', asyn
     scopes: ['keys:write', 'tasks:read'],
     agents: ['other'],
   })
-  const tryIt = (key: object) => ask(keeper.key, 'POST', '/v1/keys', { name: 'n', userId: 'u', ...key })
+  const tryIt = (key: object) => ask(keeper.key, 'POST', '/v1/keys', { name: 'n', userId: 'k', ...key })
   const wider = await tryIt({ scopes: ['tasks:read', 'ops:write'] })
   assert.deepEqual([wider.status, errorOf(wider).code], [403, 'FORBIDDEN'])
   for (const agents of [undefined, ['default'], null])
@@ -309,6 +309,30 @@ test('nobody gives a key more than it has; the answer is not to be stored', asyn
   assert.deepEqual([wrong.status, errorOf(wrong).code], [400, 'REQUEST_INVALID'])
   const none = await ask(ADMIN, 'DELETE', '/v1/keys/ffffffffffff')
   assert.deepEqual([none.status, errorOf(none).code], [404, 'NOT_FOUND'])
+})
+
+test('a key that sees its own tasks only manages the keys of its own user only', async () => {
+  const keeper = await create({ name: 'own', userId: 'ann', scopes: ['keys:write', 'tasks:read'] })
+  for (const userId of ['bob', null, undefined]) {
+    const key = { name: 'n', userId, scopes: userId === 'bob' ? ['tasks:read'] : ['keys:write'] }
+    const answer = await ask(keeper.key, 'POST', '/v1/keys', key)
+    assert.deepEqual([answer.status, errorOf(answer).code], [403, 'FORBIDDEN'], String(userId))
+  }
+  const listed = (await ask(keeper.key, 'GET', '/v1/keys')).body as KeyView[]
+  assert.deepEqual(new Set(listed.map(({ userId }) => userId)), new Set(['ann']))
+  const [others, none] = await Promise.all(
+    [bob.id, 'ffffffffffff'].map((id) => ask(keeper.key, 'DELETE', `/v1/keys/${id}`)),
+  )
+  assert.deepEqual([others?.status, none?.status], [404, 404])
+  assert.equal(
+    errorOf(others as Answer).message.replace(bob.id, 'ffffffffffff'),
+    errorOf(none as Answer).message,
+  )
+  assert.equal((await ask(bob.key, 'GET', '/v1/tasks')).status, 200, 'it was not revoked')
+  const made = await ask(keeper.key, 'POST', '/v1/keys', { name: 'n', userId: 'ann', scopes: ['tasks:read'] })
+  assert.equal(made.status, 201)
+  const { id } = createdKey.parse(made.body)
+  assert.equal((await ask(keeper.key, 'DELETE', `/v1/keys/${id}`)).status, 200)
 })
 
 test(
@@ -367,6 +391,10 @@ test('on loopback the API is open until the first key; then it is closed, and do
   }
   assert.equal(await status(), 200)
   assert.equal(await status('sk-what-an-SDK-sends-anyway'), 200)
+  const stream = await fetch(`${open.process.url}/v1/events`)
+  const cut = assert.rejects(async () => {
+    for await (const _ of stream.body ?? []);
+  }, 'a stream that began while it was open')
   const first = await httpOperator(open.process.url ?? '').keys.create({
     name: 'a',
     userId: 'a',
@@ -374,6 +402,7 @@ test('on loopback the API is open until the first key; then it is closed, and do
   })
   await eventually('it is closed', async () => (await status()) === 401)
   assert.equal(await status(first.key), 200)
+  await cut
   await open.process.stores.sql.updateTable('api_keys').set({ revoked_at_ms: 1 }).execute()
   await eventually('the last key is over', async () => (await status(first.key)) === 401)
   assert.equal(await status(), 401)

@@ -132,7 +132,12 @@ test('a secret may stand in a file, and then stands in no message either', () =>
   )
   assert.throws(
     () => readEnvironment({ REDIS_URL_FILE: '/nowhere' }),
-    /REDIS_URL_FILE: \/nowhere can't be read \(ENOENT\)/,
+    /REDIS_URL_FILE: the file that it names can't be read \(ENOENT\)/,
+  )
+  const inPlaceOfThePath = { OPENAI_API_KEY_FILE: 'canary-file-2' }
+  assert.throws(
+    () => readEnvironment(inPlaceOfThePath),
+    (error: Error) => !error.message.includes('canary') && error.message.includes('OPENAI_API_KEY_FILE'),
   )
   writeFileSync(path, '\n')
   assert.throws(() => readEnvironment({ REDIS_URL_FILE: path }), /is empty/)

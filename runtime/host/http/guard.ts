@@ -7,7 +7,8 @@
 // 2. A request that a browser marks as sent by another site is refused.
 // 3. A request that changes something carries content-type: application/json, which a page of another site
 //    can't send without a preflight; that is refused by rule 2. This holds without a body too, and for GETs
-//    with an effect (`needsJson`). Without a body, an Authorization header, which needs one too, will do.
+//    with an effect (`needsJson`). Without a body, a Bearer key will do, which needs one too.
+// 4. A header that decides something comes once: of two, a proxy may read one and this server the other.
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
 import { FlotillaError } from '../../errors.ts'
@@ -28,26 +29,54 @@ export interface RequestFacts {
 
 const MAX_HEADERS = 100
 const harmless = new Set(['GET', 'HEAD'])
+/** Node takes the first of some of them, and joins others with a comma. */
+const once = new Set([
+  'host',
+  'origin',
+  'sec-fetch-site',
+  'content-type',
+  'authorization',
+  'idempotency-key',
+  'last-event-id',
+])
 
 /** Throws the error that the client gets. */
 export function guard(request: RequestFacts, hosts: AllowedHosts): void {
   const { method, headers, rawHeaders } = request
   if (rawHeaders.length > 2 * MAX_HEADERS) throw httpError(431)
-  if (rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length > 1)
-    throw new FlotillaError('HOST_REFUSED', 'the request names several hosts')
+  checkRepeated(rawHeaders)
   const host = headers.host?.toLowerCase() ?? ''
   checkHost(host, hosts)
   checkOrigin(headers, host)
   if (!harmless.has(method) && !isBareWithKey(headers)) needsJson(headers)
 }
 
+function checkRepeated(rawHeaders: readonly string[]): void {
+  const seen = new Set<string>()
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]?.toLowerCase() ?? ''
+    if (once.has(name) && seen.has(name)) throw repeated(name)
+    seen.add(name)
+  }
+}
+
+function repeated(name: string): FlotillaError {
+  if (name === 'host') return new FlotillaError('HOST_REFUSED', 'the request names several hosts')
+  return new FlotillaError(
+    'REQUEST_INVALID',
+    `the request has the header ${name} more than once; send it once`,
+  )
+}
+
 /**
  * A request without a body that names its key, as OpenAI's packages cancel a response. A page of another site
- * can't send that header without a preflight either.
+ * can't send that header without a preflight either; Basic credentials, which a browser may add by itself, do
+ * not count.
  */
 function isBareWithKey(headers: IncomingHttpHeaders): boolean {
   const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
-  return headers.authorization !== undefined && headers['content-type'] === undefined && !hasBody
+  const hasKey = /^bearer /i.test(headers.authorization ?? '')
+  return hasKey && headers['content-type'] === undefined && !hasBody
 }
 
 /** Throws 415 unless the request says that it is JSON. */

@@ -96,7 +96,9 @@ export class Access {
     // Whatever does not exist is answered 404 to everyone.
     if (url === undefined) return
     const scope = routeScope(request.method, url)
-    if (scope === 'open' || !(await this.#closed())) return
+    if (scope === 'open') return
+    // A stream that began while the API was open ends when it is closed.
+    if (!(await this.#closed())) return this.#open.add(reply.raw, async () => !(await this.#closed()))
     const { principal, isStillGood } = await this.#letIn(request, reply)
     setPrincipal(request, principal)
     if (scope === undefined)

@@ -15,12 +15,12 @@ export class Failures {
     this.#now = now
   }
 
-  /** How long the address is refused; null if it is not. Milliseconds. */
+  /** How long the address is refused; null if it is not. Whole milliseconds. */
   refusedForMs(address: string): number | null {
     const times = this.#recent(address)
     const [first] = times
     if (first === undefined || times.length < MAX_FAILURES) return null
-    return first + WINDOW_MS - this.#now()
+    return Math.ceil(first + WINDOW_MS - this.#now())
   }
 
   count(address: string): void {

@@ -1,16 +1,23 @@
 // Keys over HTTP, for clients with the scope keys:write.
+//
+// 1. Nobody gives a key a scope or an agent that it does not have itself.
+// 2. A client that sees its own tasks only makes, lists and revokes keys of its own user only: with a key of another
+//    user it would see and submit theirs.
 import type { FastifyInstance } from 'fastify'
 import type { NewKey } from '../../../api/keys.ts'
 import { isScope } from '../../../api/scopes.ts'
-import type { DirectKeys } from '../../../operator/direct/keys.ts'
+import { unknownKey, type DirectKeys } from '../../../operator/direct/keys.ts'
 import { operator as routes } from '../../../api/routes.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Access } from '../access/access.ts'
-import { anybody, principalOf, requireScope, type Principal } from '../access/principal.ts'
+import { anybody, isRestricted, principalOf, requireScope, type Principal } from '../access/principal.ts'
 import { serve } from './serve.ts'
 
 export function keyRoutes(app: FastifyInstance, keys: DirectKeys, access: Access): void {
-  serve(app, routes.keys, () => keys.list())
+  serve(app, routes.keys, async (request) => {
+    const principal = principalOf(request)
+    return (await keys.list()).filter(({ userId }) => isManagedBy(principal, userId))
+  })
 
   serve(app, routes.createKey, async (request, reply) => {
     const principal = principalOf(request)
@@ -20,15 +27,32 @@ export function keyRoutes(app: FastifyInstance, keys: DirectKeys, access: Access
     return reply.code(201).header('cache-control', 'no-store').send(created)
   })
 
-  serve(app, routes.revokeKey, async ({ params }) => {
+  serve(app, routes.revokeKey, async (request) => {
+    const { params } = request
+    await assertManaged(keys, params.id, principalOf(request))
     const revoked = await keys.revoke(params.id)
     access.forget(params.id)
     return revoked
   })
 }
 
+const isManagedBy = (principal: Principal, userId: string | null): boolean =>
+  !isRestricted(principal) || userId === principal.userId
+
+/** Rejects with NOT_FOUND, as for a key that does not exist, unless the client may revoke it. */
+async function assertManaged(keys: DirectKeys, id: string, principal: Principal): Promise<void> {
+  if (!isRestricted(principal)) return
+  const key = (await keys.list()).find((each) => each.id === id)
+  if (!key || !isManagedBy(principal, key.userId)) throw unknownKey(id)
+}
+
 /** Nobody gives more than it has. Throws FORBIDDEN. What is no list, the schema refuses. */
-function assertHas(principal: Principal, { scopes, agents }: Partial<NewKey>): void {
+function assertHas(principal: Principal, { userId = null, scopes, agents }: Partial<NewKey>): void {
+  if (!isManagedBy(principal, userId))
+    throw new FlotillaError(
+      'FORBIDDEN',
+      `${principal.name} may make keys of its own user only, with userId ${JSON.stringify(principal.userId)}; those of others need the scope tasks:read:all`,
+    )
   for (const scope of Array.isArray(scopes) ? scopes.filter(isScope) : [])
     requireScope(principal, scope, 'to give a key this scope')
   const { name, agents: own } = principal

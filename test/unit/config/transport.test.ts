@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { rootCertificates } from 'node:tls'
 import { defineTool } from '../../../runtime/config/define.ts'
 import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { exposureWarnings } from '../../../runtime/config/exposure.ts'
@@ -31,6 +32,46 @@ test('SASL PLAIN without TLS is refused beyond this machine', () => {
   for (const broker of ['localhost:9092', '127.0.0.1:1', '127.9.9.9:1'])
     assert.ok(read({ ...plain, KAFKA_BROKERS: broker }).security.kafka.sasl, broker)
   assert.deepEqual(read({ ...remote, KAFKA_SSL: '1' }).security.kafka.tls?.(), {})
+})
+
+test('a file without the certificate that it should have is refused, and so is a key in place of a path', async () => {
+  const authority = await createAuthority()
+  const { cert, key } = await authority.issue('client', ['DNS:client.test'])
+  const pem = readFileSync(authority.ca, 'utf8')
+  const secret = readFileSync(key, 'utf8')
+  const damaged = [
+    ['empty.pem', '', /_SSL_CA: can't be used \(CA has no certificate\)/],
+    ['garbage.pem', 'garbage', /CA has no certificate/],
+    ['key.pem', secret, /CA has no certificate/],
+    ['half.pem', pem + pem.slice(0, pem.length / 2), /certificate 2 of CA is damaged/],
+  ] as const
+  for (const [name, content] of damaged) writeFileSync(join(authority.directory, name), content)
+  for (const [server] of servers) {
+    for (const [name, , message] of damaged)
+      assert.throws(() => read({ [`${server}_SSL_CA`]: join(authority.directory, name) }), message, name)
+    assert.throws(
+      () => read({ [`${server}_SSL_CERT`]: cert, [`${server}_SSL_KEY`]: secret }),
+      ({ message }: Error) =>
+        message.includes(`${server}_SSL_KEY: must be the path of a PEM file, not its content`) &&
+        !message.includes(secret.split('\n')[1] ?? ''),
+    )
+  }
+})
+
+test('certificates that have expired are refused; a bundle may have some', async (context) => {
+  const authority = await createAuthority()
+  const { cert, key } = await authority.issue('client', ['DNS:client.test'])
+  const bundle = join(authority.directory, 'bundle.pem')
+  writeFileSync(bundle, `# two\n${readFileSync(authority.ca, 'utf8')}\n${rootCertificates[0]}\n`)
+  const afterThreeDays = Date.now() + 3 * 86_400_000
+  assert.ok(read({ KAFKA_SSL_CA: authority.ca, KAFKA_SSL_CERT: cert, KAFKA_SSL_KEY: key }).security.kafka.tls)
+  context.mock.timers.enable({ apis: ['Date'], now: afterThreeDays })
+  assert.throws(() => read({ KAFKA_SSL_CA: authority.ca }), /the certificate of CA expired at \d{4}-/)
+  assert.throws(
+    () => read({ KAFKA_SSL_CERT: cert, KAFKA_SSL_KEY: key }),
+    /the certificate of CERT expired at \d{4}-/,
+  )
+  assert.ok(read({ KAFKA_SSL_CA: bundle }).security.kafka.tls)
 })
 
 test('files of an authority and of a client certificate turn TLS on, for each server', async () => {

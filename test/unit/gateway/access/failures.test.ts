@@ -11,6 +11,9 @@ test('ten wrong credentials in a minute are enough; then room comes back one by 
     nowMs += 1_000
   }
   assert.equal(failures.refusedForMs('a'), 50_000)
+  nowMs += 0.25
+  assert.equal(failures.refusedForMs('a'), 50_000, 'a whole number')
+  nowMs -= 0.25
   assert.equal(failures.refusedForMs('b'), null, 'other addresses are not concerned')
   nowMs = 60_000
   assert.equal(failures.refusedForMs('a'), null)

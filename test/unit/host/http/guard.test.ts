@@ -60,6 +60,27 @@ test('a request that names two hosts is refused', () => {
   assert.throws(() => guard({ method: 'GET', headers, rawHeaders }, loopback), { code: 'HOST_REFUSED' })
 })
 
+test('a header that decides something comes once', () => {
+  const codeOf = (name: string, values: [string, string]) => {
+    const rawHeaders = ['Host', 'localhost', name, values[0], name.toUpperCase(), values[1]]
+    // As Node gives them: the first.
+    const headers = { host: 'localhost', [name]: values[0] }
+    try {
+      guard({ method: 'GET', headers, rawHeaders }, loopback)
+      return null
+    } catch (error) {
+      return (error as FlotillaError).code
+    }
+  }
+  assert.equal(codeOf('authorization', ['Bearer a', 'Bearer b']), 'REQUEST_INVALID')
+  assert.equal(codeOf('authorization', ['Bearer a', 'Bearer a']), 'REQUEST_INVALID')
+  assert.equal(codeOf('sec-fetch-site', ['same-origin', 'cross-site']), 'REQUEST_INVALID')
+  assert.equal(codeOf('content-type', ['application/json', 'text/plain']), 'REQUEST_INVALID')
+  assert.equal(codeOf('idempotency-key', ['a', 'b']), 'REQUEST_INVALID')
+  assert.equal(codeOf('last-event-id', ['0:1', '0:2']), 'REQUEST_INVALID')
+  assert.equal(codeOf('accept', ['a', 'b']), null)
+})
+
 test('what a browser says comes from another site is refused, GETs too', () => {
   const host = '127.0.0.1:8000'
   for (const site of ['cross-site', 'same-site'])
@@ -100,6 +121,9 @@ test('a request without a body may name its key instead', () => {
     { 'content-type': 'text/plain' },
   ])
     assert.equal(refusal({ ...key, ...more }, { method: 'POST' }), 415, JSON.stringify(more))
+  // A browser adds these by itself once it has them.
+  const basic = { host: 'localhost', authorization: 'Basic eDp5' }
+  assert.equal(refusal(basic, { method: 'POST' }), 415)
   assert.equal(refusal({ ...key, 'sec-fetch-site': 'cross-site' }, { method: 'POST' }), 'ORIGIN_REFUSED')
 })
 
