@@ -52,7 +52,7 @@ test('the configuration and the client of the README', { timeout: 60_000 }, asyn
   const client = run('examples/readme/client.ts', [], { FLOTILLA_URL: url })
   let said = ''
   for await (const chunk of client.stdout as NodeJS.ReadableStream) said += String(chunk)
-  // One task, then a batch of two; the scripted model's answers say how to connect one.
+  // One task, whose recorded conversation calls the tool, then a batch of two; these answers say how to connect a model.
   assert.equal(said.match(/^succeeded /gm)?.length, 3, said)
-  assert.match(said, /modelCalls: 1/)
+  assert.match(said, /modelCalls: 2,\s+toolCalls: 1/)
 })
