@@ -31,7 +31,7 @@ export async function start(names: string[]): Promise<void> {
       say(`${paint('green', 'ready')} ${chosen.map((service) => service.name).join(', ')} on ${where}`)
       if (url)
         say(
-          `  ${url}  ${chosen.some(({ routes }) => routes) ? 'POST /v1/tasks · ' : ''}/health · /ready · /metrics`,
+          `  ${url}  ${chosen.some(({ routes }) => routes) ? 'POST /v1/tasks · /v1/chat/completions · /docs · ' : ''}/health · /ready · /metrics`,
         )
       for (const line of modelLines(loaded)) say(paint('yellow', `  ${line}`))
     },
