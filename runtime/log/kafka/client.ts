@@ -9,6 +9,7 @@
 //    positions.
 // 4. Its decoder of fetched records takes time quadratic in a record's headers, and fails if a batch has many
 //    records; ours replaces it (record-batches.ts).
+// 5. Every connection wakes a thousand times a second for a queue that is empty (request-queue.ts).
 //
 // Requests that it can't encode are in transaction-v2.ts, written with its encoder and sent through its
 // connections.
@@ -26,6 +27,7 @@ import type {
 } from 'kafkajs'
 import { decodeBatches } from './record-batches.ts'
 import type { KafkaSecurity } from '../../config/server-security.ts'
+import { checkOnlyIfWaiting, type RequestQueue } from './request-queue.ts'
 import { saslOptions } from './sasl.ts'
 import { Sockets } from './socket.ts'
 
@@ -375,14 +377,7 @@ async function decodeMessages(answer: FetchedBytes): Promise<readonly RawMessage
 }
 replacePart('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', decodeMessages)
 
-/** The timer of its request queue would be due in 1970, of which Node 24 warns. */
-type Queue = { throttledUntil: number; scheduleCheckPendingRequests: () => void }
-const { prototype: queue } = part('kafkajs/src/network/requestQueue') as { prototype: Queue }
-const schedule = queue.scheduleCheckPendingRequests
-queue.scheduleCheckPendingRequests = function (this: Queue) {
-  this.throttledUntil = Math.max(this.throttledUntil, Date.now())
-  schedule.call(this)
-}
+checkOnlyIfWaiting((part('kafkajs/src/network/requestQueue') as { prototype: RequestQueue }).prototype)
 
 /** kafkajs loads the encodings of a request when the first is sent. */
 function replacePart(path: string, by: unknown): void {
