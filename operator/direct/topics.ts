@@ -40,15 +40,15 @@ async function rangesOf(log: Log, names: readonly TopicName[]): Promise<Partitio
   try {
     return await log.ranges(names)
   } catch (error) {
-    if (!isMissing(error)) throw error
-    const each = await Promise.allSettled(names.map((name) => log.ranges([name])))
-    const found = each.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []))
-    const other = each.find((outcome) => outcome.status === 'rejected' && !isMissing(outcome.reason))
-    if (other?.status === 'rejected') throw other.reason
-    if (found.length === 0) throw error
-    return found
+    const absent = absentIn(error)
+    const others = names.filter((name) => !absent.includes(name))
+    if (absent.length === 0 || others.length === 0) throw error
+    return log.ranges(others)
   }
 }
 
-const isMissing = (error: unknown): boolean =>
-  error instanceof FlotillaError && error.code === 'TOPICS_MISSING'
+function absentIn(error: unknown): readonly string[] {
+  if (!(error instanceof FlotillaError) || error.code !== 'TOPICS_MISSING') return []
+  const { absent = [] } = (error.details ?? {}) as { absent?: readonly string[] }
+  return absent
+}

@@ -5,11 +5,12 @@ import type { GroupMembers, LogTopic, PartitionRange } from '../port.ts'
 import { isOpen, openTopicAdvice, openTopicSettings, partitionAdvice, sizeAdvice } from './advice.ts'
 import { decodeAssignment, decodeSubscription, type Admin } from './client.ts'
 import type { Context } from './context.ts'
-import { isTransient } from './errors.ts'
+import { isTransient, topicsMissing } from './errors.ts'
 import { pause } from './link.ts'
 import { allTopics } from './names.ts'
 import { committedOffsets } from './group-positions.ts'
 import { boundsOf } from './partition-reader.ts'
+import { lookAt } from './topic-watch.ts'
 
 const MINUTE_MS = 60_000
 const PAUSE_MS = 500
@@ -149,8 +150,12 @@ export async function advice(context: Context): Promise<readonly string[]> {
   }
 }
 
+/** Rejects with TOPICS_MISSING, whose details name them, as soon as the broker says so. */
 export async function ranges(context: Context, topics: readonly LogTopic[]): Promise<PartitionRange[]> {
   const { shared, names, settings } = context
+  const { missing } = await lookAt(shared, topics.map(names.topic), settings.deliveryTimeoutMs)
+  const absent = topics.filter((topic) => missing.has(names.topic(topic)))
+  if (absent.length > 0) throw topicsMissing('asking for offsets', names, { absent })
   const partitions = allPartitions(context)
   const bounds = await Promise.all(
     topics.map(async (topic) => {

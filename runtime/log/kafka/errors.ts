@@ -1,6 +1,7 @@
 // Classifies errors of the client. kafkajs wraps errors in retries and does not know newer error codes, so
 // the whole chain of causes is checked.
 import { FlotillaError, messageOf } from '../../errors.ts'
+import type { LogTopic } from '../port.ts'
 import type { Names } from './names.ts'
 
 interface Described {
@@ -75,12 +76,19 @@ export function isTransient(error: unknown): boolean {
 
 /** What a failed operation rejects with: TOPICS_MISSING, or LOG_UNAVAILABLE. */
 export function logFailure(doing: string, names: Names, cause: unknown): FlotillaError {
-  if (errorType(cause) === 'UNKNOWN_TOPIC_OR_PARTITION') {
-    const example = names.topic('tasks.submitted')
-    const message = `${doing}: the broker lacks topics of this fleet, which are called like ${example}`
-    return new FlotillaError('TOPICS_MISSING', message, { cause })
-  }
+  if (errorType(cause) === 'UNKNOWN_TOPIC_OR_PARTITION') return topicsMissing(doing, names, { cause })
   return new FlotillaError('LOG_UNAVAILABLE', `${doing}: ${messageOf(cause)}`, { cause })
+}
+
+/** `absent`: which, if that is known. */
+export function topicsMissing(
+  doing: string,
+  names: Names,
+  { cause, absent }: { cause?: unknown; absent?: readonly LogTopic[] },
+): FlotillaError {
+  const example = names.topic('tasks.submitted')
+  const message = `${doing}: the broker lacks topics of this fleet, which are called like ${example}`
+  return new FlotillaError('TOPICS_MISSING', message, { cause, details: { absent } })
 }
 
 /** Which part of a commit the broker refuses for good; null: it doesn't. */

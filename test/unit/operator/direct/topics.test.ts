@@ -4,11 +4,12 @@ import { directTopics } from '../../../../operator/direct/topics.ts'
 import { FlotillaError } from '../../../../runtime/errors.ts'
 import type { Log, LogTopic } from '../../../../runtime/log/port.ts'
 
-/** A log that lacks these topics; asked for several, it fails as a broker does. */
+/** A log that lacks these topics, and names them. */
 const logWithout = (missing: (topic: LogTopic) => boolean): Log =>
   ({
     ranges: async (asked: readonly LogTopic[]) => {
-      if (asked.some(missing)) throw new FlotillaError('TOPICS_MISSING', 'missing')
+      const absent = asked.filter(missing)
+      if (absent.length > 0) throw new FlotillaError('TOPICS_MISSING', 'missing', { details: { absent } })
       return asked.map((topic) => ({ topic, partition: 0, earliest: 2, next: 5 }))
     },
   }) as Partial<Log> as Log
