@@ -384,28 +384,3 @@ test('wrong keys are refused for a minute after ten of them; right ones are not'
   assert.equal((await ask(unused.key, 'GET', '/v1/tasks')).status, 200, 'its first use')
   assert.equal((await ask(ADMIN, 'GET', '/v1/topics')).status, 200)
 })
-
-test('on loopback the API is open until the first key; then it is closed, and does not open again', async () => {
-  await using open = await startTestFleet({ http: true })
-  const status = async (key?: string) => {
-    const headers = key === undefined ? {} : { authorization: `Bearer ${key}` }
-    return (await fetch(`${open.process.url}/v1/tasks`, { headers })).status
-  }
-  assert.equal(await status(), 200)
-  assert.equal(await status('sk-what-an-SDK-sends-anyway'), 200)
-  const stream = await fetch(`${open.process.url}/v1/events`)
-  const cut = assert.rejects(async () => {
-    for await (const _ of stream.body ?? []);
-  }, 'a stream that began while it was open')
-  const first = await httpOperator(open.process.url ?? '').keys.create({
-    name: 'a',
-    userId: 'a',
-    scopes: ['tasks:read'],
-  })
-  await eventually('it is closed', async () => (await status()) === 401)
-  assert.equal(await status(first.key), 200)
-  await cut
-  await open.process.stores.sql.updateTable('api_keys').set({ revoked_at_ms: 1 }).execute()
-  await eventually('the last key is over', async () => (await status(first.key)) === 401)
-  assert.equal(await status(), 401)
-})

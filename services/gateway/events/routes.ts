@@ -34,7 +34,7 @@ export function eventRoutes(app: FastifyInstance, parts: EventParts): void {
 
   /** Null: there is nothing more. */
   const stream = async (
-    request: Pick<FastifyRequest, 'ip'>,
+    request: FastifyRequest,
     reply: FastifyReply,
     begin: () => Promise<Begun | null>,
   ): Promise<FastifyReply> => {
