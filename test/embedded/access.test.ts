@@ -198,6 +198,8 @@ test('an id that another user chose before is taken, and stays that user’s', a
       const answer = await ask(ann.key, 'POST', `/v1/tasks${wait}`, task)
       assert.equal(JSON.stringify(answer.body).includes('bob'), false)
       assert.deepEqual([answer.status, errorOf(answer).code], [409, 'TASK_ID_REUSED'])
+      // Whether it is the other's text, nobody learns.
+      assert.match(errorOf(answer).message, /^task order-1 was .* with another text or by another user$/)
     }
   assert.equal((await ask(ann.key, 'GET', '/v1/tasks/order-1/result')).status, 404)
   const again = await ask(bob.key, 'POST', '/v1/tasks', { text: 'task=same', taskId: 'order-1' })
