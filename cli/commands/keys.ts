@@ -59,15 +59,18 @@ function role(name: string): Role {
   throw new InvalidArgumentError(`It must be one of ${roleNames.join(', ')}.`)
 }
 
-const names = (list: string): string[] =>
-  list
+/** An option that is given again adds to what it gave before. */
+const names = (list: string, before: readonly string[] = []): string[] => [
+  ...before,
+  ...list
     .split(',')
     .map((name) => name.trim())
-    .filter(Boolean)
+    .filter(Boolean),
+]
 
-function scopeList(list: string): Scope[] {
+function scopeList(list: string, before: readonly Scope[] = []): Scope[] {
   const { scopes, unknown } = scopesNamed(names(list))
-  if (unknown.length === 0 && scopes.length > 0) return scopes
+  if (unknown.length === 0 && scopes.length > 0) return [...before, ...scopes]
   throw new InvalidArgumentError(
     `There is no scope ${unknown.join(', ')}. There are ${allScopes.join(', ')}.`,
   )

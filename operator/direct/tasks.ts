@@ -338,8 +338,10 @@ export function assertSameText(taskId: string, text: string, hash: string): void
   if (askedOf(text).text_hash !== hash) throw reusedId(taskId)
 }
 
+/** The same to everyone, so that another user does not learn whether a text is the task's. */
 export function reusedId(taskId: string): FlotillaError {
-  return new FlotillaError('TASK_ID_REUSED', `task ${taskId} was submitted before, with another text`)
+  const message = `task ${taskId} was submitted before, with another text or by another user`
+  return new FlotillaError('TASK_ID_REUSED', message)
 }
 
 function assertPossible(taskId: string): void {

@@ -19,7 +19,7 @@ export interface HttpSettings {
   readonly silentMs: number
   /** Open streams of the process. */
   readonly maxStreams: number
-  /** Open streams of one address. */
+  /** Open streams of one user; of a client without one, of its address. */
   readonly maxStreamsPerClient: number
   /**
    * Whether the HTTP API may start without keys. `closed`: yes, and it refuses every request until there is

@@ -7,7 +7,7 @@ export interface StreamLimits {
 
 const AGAIN_MS = 5_000
 
-/** Counts open streams, and answers that take long, in all and for each address. */
+/** Counts open streams, and answers that take long, in all and for each client: an address, or a user. */
 export class OpenStreams {
   readonly #limits: StreamLimits
   readonly #byClient = new Map<string, number>()

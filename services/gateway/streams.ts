@@ -13,7 +13,7 @@ import { FlotillaError } from '../../runtime/errors.ts'
 import { needsJson } from '../../runtime/host/http/guard.ts'
 import { OpenStreams } from '../../runtime/host/open-streams.ts'
 import { serve, type RequestOf } from './routes/serve.ts'
-import { isRestricted, mayRead, principalOf, requireScope } from './access/principal.ts'
+import { clientOf, isRestricted, mayRead, principalOf, requireScope } from './access/principal.ts'
 import { sendLines, type LineOptions } from './ndjson.ts'
 
 /** A HEAD request gets no stream. */
@@ -30,12 +30,12 @@ export function streamRoutes(app: FastifyInstance, client: LogClient, settings: 
   const { heartbeatMs, silentMs, maxStreams, maxStreamsPerClient } = settings
   const open = new OpenStreams({ total: maxStreams, perClient: maxStreamsPerClient })
   const stream = async (
-    request: Pick<FastifyRequest, 'ip'>,
+    request: FastifyRequest,
     reply: FastifyReply,
     begin: Begin,
     more: Pick<LineOptions, 'silentMs' | 'lineOf'>,
   ): Promise<FastifyReply> => {
-    const onClose = open.take(request.ip)
+    const onClose = open.take(clientOf(request))
     try {
       const items = await begin()
       if (!reply.raw.destroyed) return sendLines(reply, items, { heartbeatMs, onClose, ...more })

@@ -3,6 +3,7 @@ import type { LogClient } from '../../client/log/client.ts'
 import type { TaskResult } from '../../client/types.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { OpenStreams } from '../../runtime/host/open-streams.ts'
+import { clientOf } from './access/principal.ts'
 
 /** Together with the streams fewer than connections, so that a request that does not wait always gets one. */
 const MAX_WAITERS = 500
@@ -18,7 +19,7 @@ export class Waiters {
 
   /** Null if there is none within the time. Rejects with TOO_MANY_STREAMS. */
   async wait(taskId: string, timeoutMs: number, reply: FastifyReply): Promise<TaskResult | null> {
-    const release = this.#open.take(reply.request.ip)
+    const release = this.#open.take(clientOf(reply.request))
     const gone = new AbortController()
     const onClose = (): void => gone.abort()
     if (reply.raw.destroyed) gone.abort()

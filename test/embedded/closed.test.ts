@@ -44,6 +44,21 @@ test('without a key it refuses to start, and says what to do', async () => {
   assert.doesNotMatch(weak.err, /hunter2/)
 })
 
+test('a scope or an agent that is given again is one more', async () => {
+  const options = ['--scope', 'tasks:read', '--scope', 'tasks:submit', '--agent', 'a', '--agent', 'b,c']
+  const created = await flotilla(['keys', 'create', 'ann', '--user', 'ann', ...options, '--json'], {
+    env: { FLOTILLA_DATA: folder() },
+  })
+  const { scopes, agents } = JSON.parse(created.out) as { scopes: string[]; agents: string[] }
+  assert.deepEqual(
+    [scopes, agents],
+    [
+      ['tasks:read', 'tasks:submit'],
+      ['a', 'b', 'c'],
+    ],
+  )
+})
+
 test('a key that the command makes before the first start closes it; the command uses FLOTILLA_API_KEY', async () => {
   const env = { FLOTILLA_DATA: folder() }
   const created = await flotilla(['keys', 'create', 'admin', '--role', 'admin', '--json'], { env })

@@ -34,6 +34,9 @@ interface LetIn {
   readonly isStillGood: StillGood
 }
 
+const WARN_EVERY_MS = 60_000
+const AGAIN_MS = 5_000
+
 const admin: Principal = { name: 'admin', userId: null, scopes: new Set(allScopes), agents: null }
 const now = (): number => performance.now()
 
@@ -54,6 +57,7 @@ export class Access {
   readonly #failures = new Failures(now)
   readonly #open = new OpenRequests(now)
   #isClosed: boolean
+  #warnedAtMs = Number.NEGATIVE_INFINITY
   #lookedAtMs = Number.NEGATIVE_INFINITY
   #looking: Promise<void> | null = null
 
@@ -145,7 +149,7 @@ export class Access {
     const found =
       credentials === undefined
         ? 'the authorization header is not Bearer and a key'
-        : await this.#check(credentials, ip)
+        : await this.#check(credentials, ip).catch((error: unknown) => this.#unchecked(error))
     if (typeof found !== 'string') return found
     this.#refuseFrom(ip)
     this.#failures.count(ip)
@@ -155,6 +159,19 @@ export class Access {
     )
     challenge(reply, 'error="invalid_token"')
     throw new FlotillaError('UNAUTHENTICATED', found)
+  }
+
+  /** A client that is not let in yet learns nothing of the servers behind: that is in the log, once a minute. */
+  #unchecked(error: unknown): never {
+    const code = error instanceof FlotillaError ? error.code : null
+    if (code !== 'STORE_UNAVAILABLE' && code !== 'ISSUER_UNAVAILABLE') throw error
+    if (now() - this.#warnedAtMs >= WARN_EVERY_MS) {
+      this.#warnedAtMs = now()
+      this.#parts.logger.warn({ err: error }, 'failed to check credentials; such requests are refused')
+    }
+    const what = code === 'STORE_UNAVAILABLE' ? 'the database' : 'the issuer of tokens'
+    const message = `credentials can't be checked now, because ${what} does not answer; the log of the gateway says why`
+    throw new FlotillaError(code, message, { cause: error, retryAfterMs: AGAIN_MS })
   }
 
   /** Resolves with the reason if the credentials are wrong. */
@@ -172,8 +189,9 @@ export class Access {
   async #checkKey(text: string, address: string): Promise<LetIn | string> {
     const key = parseKey(text)
     if (key === null) return 'the key is incomplete: copy all of it, as flotilla keys create printed it'
-    // One that was right before is no guess, so that a wrong client at the same address does not lock it out.
-    if (!this.#keys.isRemembered(key)) this.#refuseFrom(address)
+    // A wrong client must not lock out others at the same address.
+    if (!this.#keys.isRemembered(key) && this.#failures.refusedForMs(address) !== null)
+      if (!this.#failures.mayLook()) this.#refuseFrom(address)
     const checked = await this.#keys.check(key).catch(unavailable)
     if ('problem' in checked) return checked.problem
     const { principal } = checked

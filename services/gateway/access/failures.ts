@@ -1,6 +1,11 @@
 /** Wrong credentials of one address in WINDOW_MS; more are refused without a look at the database. */
 const MAX_FAILURES = 10
 const WINDOW_MS = 60_000
+/**
+ * Keys a second that are looked up all the same for refused addresses. Behind a proxy right keys come from such an
+ * address too; this many reads of one row are no burden.
+ */
+const MAX_LOOKS = 50
 /** Addresses that are kept, some 200 bytes each. */
 const MAX_ADDRESSES = 10_000
 
@@ -9,6 +14,8 @@ export class Failures {
   readonly #now: () => number
   /** Times, the oldest first; addresses in the order of their last failure. */
   readonly #times = new Map<string, number[]>()
+  #looks = 0
+  #looksSinceMs = Number.NEGATIVE_INFINITY
 
   /** `now`: milliseconds that only grow. */
   constructor(now: () => number) {
@@ -21,6 +28,15 @@ export class Failures {
     const [first] = times
     if (first === undefined || times.length < MAX_FAILURES) return null
     return Math.ceil(first + WINDOW_MS - this.#now())
+  }
+
+  /** Whether a key of a refused address may be looked up now. */
+  mayLook(): boolean {
+    if (this.#now() - this.#looksSinceMs >= 1_000) {
+      this.#looks = 0
+      this.#looksSinceMs = this.#now()
+    }
+    return ++this.#looks <= MAX_LOOKS
   }
 
   count(address: string): void {

@@ -2,8 +2,7 @@
 //
 // Only the log says so: two users may have chosen the same id, and the first record of it counts, for the router as
 // for the ledger.
-import { unknownTask, type DirectTasks, type TaskOrigin } from '../../../operator/direct/tasks.ts'
-import { FlotillaError } from '../../../runtime/errors.ts'
+import { reusedId, unknownTask, type DirectTasks, type TaskOrigin } from '../../../operator/direct/tasks.ts'
 import { isRestricted, mayRead, type Principal } from './principal.ts'
 
 /** Tasks that are kept, about 300 bytes each. */
@@ -44,8 +43,7 @@ export class Owners {
 
   /** For an id that its client chose, once it is submitted. Rejects with TASK_ID_REUSED if another user chose it before. */
   async assertOwnId(principal: Principal, taskId: string): Promise<void> {
-    if (isRestricted(principal) && !mayRead(principal, (await this.of(taskId)).userId))
-      throw new FlotillaError('TASK_ID_REUSED', `task ${taskId} was submitted before`)
+    if (isRestricted(principal) && !mayRead(principal, (await this.of(taskId)).userId)) throw reusedId(taskId)
   }
 
   #keep(taskId: string, whose: Promise<Whose>): void {

@@ -31,6 +31,16 @@ export function principalOf(request: FastifyRequest): Principal {
   return principals.get(request) ?? anybody
 }
 
+/**
+ * The client for which streams and waiting requests are counted. Behind a proxy all have one address, and one user
+ * must not take what is for all; a key without a user is a backend's, which may be several processes.
+ */
+export function clientOf(request: FastifyRequest): string {
+  const principal = principalOf(request)
+  if (principal === anybody) return request.ip
+  return principal.userId === null ? `${principal.name} at ${request.ip}` : `user ${principal.userId}`
+}
+
 /** Whether it reads its own tasks only. */
 export function isRestricted({ userId, scopes }: Principal): boolean {
   return userId !== null && !scopes.has('tasks:read:all')

@@ -4,7 +4,8 @@
 //    the provider's public key.
 // 2. The provider's keys are kept for JWKS_MAX_AGE_MS, and read again for a token that names an unknown one, at
 //    most every JWKS_COOLDOWN_MS. While they can't be read, tokens of the kept keys work until those are too old;
-//    then ISSUER_UNAVAILABLE.
+//    then ISSUER_UNAVAILABLE. However many tokens come, an issuer that fails is asked by one request at a
+//    time, and the next one RETRY_MS later.
 import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload } from 'jose'
 import { scopesNamed, type Scope } from '../../../api/scopes.ts'
 import type { JwtDefinition } from '../../../runtime/config/gateway.ts'
@@ -14,6 +15,7 @@ import type { Checked } from './keys.ts'
 
 const JWKS_MAX_AGE_MS = 600_000
 const FETCH_MS = 5_000
+const RETRY_MS = 1_000
 const MAX_ANSWER_BYTES = 1_000_000
 const MAX_TOKEN_CHARS = 8_192
 const defaultAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA']
@@ -24,14 +26,19 @@ export interface TokenTimes {
   readonly cooldownMs?: number
   /** Age at which kept keys are read again. Default 600,000 ms. */
   readonly maxAgeMs?: number
+  /** How long an issuer that failed is not asked. Default 1,000 ms. */
+  readonly retryMs?: number
 }
+
+type KeySet = ReturnType<typeof createRemoteJWKSet>
 
 export type TokenChecked = Checked & { readonly expiresAtMs?: number }
 
 export class TokenChecks {
   readonly #settings: JwtDefinition
   readonly #times: TokenTimes
-  #keys: ReturnType<typeof createRemoteJWKSet> | null = null
+  #keys: Promise<KeySet> | null = null
+  #failure: { readonly error: unknown; readonly atMs: number } | null = null
 
   /** Throws CONFIG_INVALID if the settings name scopes or roles that do not exist. */
   constructor(settings: JwtDefinition, times: TokenTimes = {}) {
@@ -60,8 +67,9 @@ export class TokenChecks {
       return this.#principal(payload)
     } catch (error) {
       const problem = problemOf(error)
-      if (problem === null) throw unavailable(issuer, error)
-      return { problem }
+      if (problem !== null) return { problem }
+      if (error !== this.#failure?.error) this.#failure = { error, atMs: performance.now() }
+      throw unavailable(issuer, error)
     }
   }
 
@@ -84,24 +92,40 @@ export class TokenChecks {
     return new Set(scopesNamed([...everyToken, ...named]).scopes)
   }
 
-  async #keySet(): Promise<ReturnType<typeof createRemoteJWKSet>> {
-    if (this.#keys) return this.#keys
+  #keySet(): Promise<KeySet> {
+    this.#keys ??= this.#findKeys().catch((error: unknown) => {
+      this.#keys = null
+      throw error
+    })
+    return this.#keys
+  }
+
+  async #findKeys(): Promise<KeySet> {
     const { issuer, jwksUrl } = this.#settings
-    const url = jwksUrl ?? (await discover(issuer))
+    const ask: Ask = (url, init) => this.#ask(url, init)
+    const url = jwksUrl ?? (await discover(issuer, ask))
     const { cooldownMs = 30_000, maxAgeMs = JWKS_MAX_AGE_MS } = this.#times
-    return (this.#keys ??= createRemoteJWKSet(new URL(url), {
+    return createRemoteJWKSet(new URL(url), {
       timeoutDuration: FETCH_MS,
       cooldownDuration: cooldownMs,
       cacheMaxAge: maxAgeMs,
-      [customFetch]: boundedFetch,
-    }))
+      [customFetch]: ask,
+    })
+  }
+
+  async #ask(url: string, init: RequestInit): Promise<Response> {
+    const { retryMs = RETRY_MS } = this.#times
+    if (this.#failure && performance.now() - this.#failure.atMs < retryMs) throw this.#failure.error
+    return boundedFetch(url, init)
   }
 }
 
+type Ask = (url: string, init: RequestInit) => Promise<Response>
+
 /** Where the provider says that its keys are. */
-async function discover(issuer: string): Promise<string> {
+async function discover(issuer: string, ask: Ask): Promise<string> {
   const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
-  const response = await boundedFetch(url, { signal: AbortSignal.timeout(FETCH_MS) })
+  const response = await ask(url, { signal: AbortSignal.timeout(FETCH_MS) })
   if (!response.ok) throw new Error(`${url} answered ${response.status}`)
   const said = (await response.json()) as { issuer?: unknown; jwks_uri?: unknown } | null
   if (said?.issuer !== issuer) throw new Error(`${url} is of another issuer`)

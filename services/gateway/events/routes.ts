@@ -10,7 +10,7 @@ import type { HttpSettings } from '../../../runtime/config/environment.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { OpenStreams } from '../../../runtime/host/open-streams.ts'
 import type { Owners, Whose } from '../access/owners.ts'
-import { mayRead, principalOf, type Principal } from '../access/principal.ts'
+import { clientOf, mayRead, principalOf, type Principal } from '../access/principal.ts'
 import { serve } from '../routes/serve.ts'
 import { noHead } from '../streams.ts'
 import { feedFilter } from './filter.ts'
@@ -34,11 +34,11 @@ export function eventRoutes(app: FastifyInstance, parts: EventParts): void {
 
   /** Null: there is nothing more. */
   const stream = async (
-    request: Pick<FastifyRequest, 'ip'>,
+    request: FastifyRequest,
     reply: FastifyReply,
     begin: () => Promise<Begun | null>,
   ): Promise<FastifyReply> => {
-    const onClose = open.take(request.ip)
+    const onClose = open.take(clientOf(request))
     try {
       const begun = await begin()
       const { events, ...more } = begun ?? {}

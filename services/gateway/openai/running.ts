@@ -15,6 +15,7 @@ import { principalOf } from '../access/principal.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
 import type { KnownTasks } from '../known-tasks.ts'
 import type { SubmittedIds } from '../submitted-ids.ts'
+import { clientOf } from '../access/principal.ts'
 import { refuse } from './errors.ts'
 
 /** Says what becomes of the task if the client leaves: `cancel` (default) or `continue`. */
@@ -81,7 +82,7 @@ export class Running {
   /** Submits and holds. `keep`: a client that leaves does not cancel the task. */
   async hold(request: FastifyRequest, reply: FastifyReply, task: AgentTask, keep = false): Promise<Held> {
     const keeps = keep || keepsRunning(request)
-    const release = this.#open.take(request.ip)
+    const release = this.#open.take(clientOf(request))
     try {
       const taskId = idOf(request)
       const after = await this.parts.client.updatePositions(taskId)
@@ -99,7 +100,7 @@ export class Running {
 
   /** Follows a task that runs already. */
   follow(request: FastifyRequest, reply: FastifyReply, taskId: string): Held {
-    const release = this.#open.take(request.ip)
+    const release = this.#open.take(clientOf(request))
     try {
       return this.#held(request, reply, this.parts.client.positionedUpdates(taskId), {
         taskId,

@@ -27,3 +27,14 @@ test('addresses without number do not fill the memory', () => {
   for (let index = 0; index < 10_000; index++) failures.count(`other ${index}`)
   assert.equal(failures.refusedForMs('first'), null, 'the oldest is forgotten')
 })
+
+test('a bounded number of keys is looked up for addresses that are refused', () => {
+  let nowMs = 0
+  const failures = new Failures(() => nowMs)
+  const looks = () => Array.from({ length: 200 }, () => failures.mayLook()).filter(Boolean).length
+  assert.equal(looks(), 50)
+  nowMs = 999
+  assert.equal(looks(), 0)
+  nowMs = 1_000
+  assert.equal(looks(), 50)
+})

@@ -115,7 +115,8 @@ test('a rotated key is found at once, asked for once in a while, and one that is
 
 test('an issuer that is away: tokens of known keys work on; new ones ask for patience', async () => {
   const issuer = await startIssuer()
-  const [known, fresh] = [checksOf(issuer, {}, { cooldownMs: 0 }), checksOf(issuer)]
+  const known = checksOf(issuer, {}, { cooldownMs: 0, retryMs: 0 })
+  const fresh = checksOf(issuer, {}, { retryMs: 0 })
   const token = await issuer.sign()
   assert.equal(await scopesOf(known, token), 'tasks:read')
   const stranger = await generateKeyPair('RS256')
@@ -141,4 +142,18 @@ test('an issuer that is away: tokens of known keys work on; new ones ask for pat
   await assert.rejects(fresh.check(token), { ...away, message: /is of another issuer/ })
   issuer.answers(null)
   assert.equal(await scopesOf(fresh, token), 'tasks:read', 'it is back')
+})
+
+test('an issuer that fails is asked by one request at a time, and again only after a while', async () => {
+  const issuer = await startIssuer()
+  const token = await issuer.sign()
+  const away = { code: 'ISSUER_UNAVAILABLE' }
+  issuer.answers(() => ({ status: 503, body: 'sorry' }))
+  for (const settings of [{}, { jwksUrl: `${issuer.url}/jwks` }]) {
+    const checks = checksOf(issuer, settings, { retryMs: 600_000 })
+    const before = issuer.asked()
+    await Promise.all(Array.from({ length: 20 }, () => assert.rejects(checks.check(token), away)))
+    for (let index = 0; index < 20; index++) await assert.rejects(checks.check(token), away)
+    assert.equal(issuer.asked() - before, 1)
+  }
 })
