@@ -3,7 +3,8 @@
 //
 // 1. Bounded: bytes, depth, values, references, choices, patterns, and how much the references multiply
 //    (`EXPANSION`).
-// 2. It refers to itself only: `$ref` and `$dynamicRef` begin with #, and lead to a schema.
+// 2. It refers to itself only: `$ref` and `$dynamicRef` begin with #, and lead to a schema. They lead back to
+//    where they began only by way of a part of the value: checking would never end.
 // 3. It is one schema: no `$id` below its root, so that every # is the root, and no `$async`.
 // 4. Patterns are measured here, and parsed when the schema is compiled (patterns.ts).
 import {
@@ -41,7 +42,9 @@ export function schemaMistakes(schema: Json, maxBytes: number): string[] {
   const values = countValues(schema)
   if (values > VALUES) return [`it has ${values} values, at most ${VALUES} are allowed`]
   const walk = new Walk(schema)
-  return walk.mistakes.length > 0 ? walk.mistakes.slice(0, 8) : walk.expansionMistakes()
+  if (walk.mistakes.length > 0) return walk.mistakes.slice(0, 8)
+  const endless = walk.endlessMistakes()
+  return endless.length > 0 ? endless : walk.expansionMistakes()
 }
 
 function countValues(value: Json): number {
@@ -54,8 +57,15 @@ interface Found {
   readonly at: string
   readonly schema: Fields
   readonly below: Found[]
+  /** Those of `below` that are applied to the same value. */
+  readonly same: Found[]
   readonly refs: string[]
 }
+
+/** Keywords whose schemas apply to the value itself, not to a part of it. */
+const inPlace: ReadonlySet<string> = new Set([
+  ...['allOf', 'anyOf', 'oneOf', 'not', 'if', 'then', 'else', 'dependentSchemas', 'dependencies'],
+])
 
 class Walk {
   readonly mistakes: string[] = []
@@ -77,12 +87,15 @@ class Walk {
   #visit(schema: Fields, at: string): Found {
     const refs = this.#refsOf(schema, at)
     this.#check(schema, at)
-    const found: Found = { at, schema, below: [], refs }
+    const found: Found = { at, schema, below: [], same: [], refs }
     this.#byPlace.set(at, found)
     for (const name of ['$anchor', '$dynamicAnchor'])
       if (typeof schema[name] === 'string') this.#byPlace.set(`#${schema[name]}`, found)
     for (const [name, value] of Object.entries(schema)) {
-      if (!dataKeywords.has(name)) found.below.push(...this.#below(name, value, `${at}/${escaped(name)}`))
+      if (dataKeywords.has(name)) continue
+      const below = this.#below(name, value, `${at}/${escaped(name)}`)
+      found.below.push(...below)
+      if (inPlace.has(name)) found.same.push(...below)
     }
     return found
   }
@@ -98,7 +111,8 @@ class Walk {
     return Object.entries(value).flatMap(([key, each]) => {
       const place = `${at}/${escaped(key)}`
       if (name === 'patternProperties') this.#checkPattern(key, place)
-      if (typeof each === 'boolean') this.#byPlace.set(place, { at: place, schema: {}, below: [], refs: [] })
+      if (typeof each === 'boolean')
+        this.#byPlace.set(place, { at: place, schema: {}, below: [], same: [], refs: [] })
       return isSchemaObject(each) ? [this.#visit(each, place)] : []
     })
   }
@@ -130,6 +144,24 @@ class Walk {
       this.mistakes.push(
         `${at} has ${pattern.length} characters, at most ${PATTERN_CHARS} are allowed in a pattern`,
       )
+  }
+
+  /** A circle of schemas that are applied to one value. Call only if there are no other mistakes. */
+  endlessMistakes(): string[] {
+    const done = new Set<Found>()
+    const open = new Set<Found>()
+    const isEndless = (found: Found): boolean => {
+      if (open.has(found)) return true
+      if (done.has(found)) return false
+      open.add(found)
+      const next = [...found.same, ...found.refs.flatMap((ref) => this.#byPlace.get(ref) ?? [])]
+      const isFound = open.size <= CHAIN && next.some(isEndless)
+      open.delete(found)
+      done.add(found)
+      return isFound
+    }
+    const start = [...this.#byPlace.values()].find(isEndless)
+    return start ? [`${start.at} refers back to itself for the same value, so checking would never end`] : []
   }
 
   /** Call only if there are no other mistakes. */

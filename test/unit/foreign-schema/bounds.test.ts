@@ -55,6 +55,21 @@ const refused: [name: string, schema: Json, mistake: RegExp][] = [
   ['1,001 choices', { enum: times(1_001, (index) => index) }, /#\/enum has 1001 values/],
   ['a long pattern', { pattern: 'a'.repeat(1_001) }, /#\/pattern has 1001 characters/],
   ['a long pattern as a name', { patternProperties: { ['a'.repeat(1_001)]: {} } }, /patternProperties/],
+  ['a reference to itself', { $ref: '#' }, /# refers back to itself for the same value/],
+  ['a circle of two', { $ref: '#/$defs/a', $defs: { a: { not: { $ref: '#' } } } }, /never end/],
+  [
+    'a circle below a property',
+    {
+      properties: { p: { $ref: '#/$defs/a' } },
+      $defs: { a: { anyOf: [{ type: 'string' }, { $ref: '#/$defs/a' }] } },
+    },
+    /never end/,
+  ],
+  [
+    'a circle of anchors',
+    { $defs: { a: { $dynamicAnchor: 'x', allOf: [{ $dynamicRef: '#x' }] } } },
+    /never end/,
+  ],
   ['a file', { $ref: 'file:///etc/passwd' }, /#\/\$ref must begin with #/],
   ['a host', { items: { $ref: 'https://example.org/schema' } }, /#\/items\/\$ref must begin with #/],
   ['the metaschema', { $ref: 'https://json-schema.org/draft/2020-12/schema' }, /must begin with #/],
