@@ -1,5 +1,6 @@
 // API keys as the HTTP API shows them. The key itself is shown once, by the answer that creates it.
 import { z } from 'zod'
+import { namePattern } from './schemas/values.ts'
 import { allScopes, type Scope } from './scopes.ts'
 
 /** As a key's name and its user get into events, they follow the rules of names there. */
@@ -8,6 +9,8 @@ const name = (most: number) =>
     .string()
     .max(most)
     .regex(/^(?=.*\S)[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+$/u, 'must be a text without control characters')
+    // The same in the dialect that every reader of the description has.
+    .meta({ pattern: namePattern.source, minLength: 1 })
 
 const MAX_AGENTS = 100
 const TEN_YEARS_MS = 10 * 365 * 86_400_000

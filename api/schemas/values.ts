@@ -12,7 +12,7 @@ export const timeMs = z.number().meta({ description: 'Epoch milliseconds.' })
 
 /** No C0, DEL, C1, and line ends of Unicode; the second also allows tabs and line ends. */
 const inName = String.raw`[^\x00-\x1f\x7f-\x9f\u2028\u2029]`
-const namePattern = new RegExp(`^${inName}*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]${inName}*$`)
+export const namePattern = new RegExp(`^${inName}*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]${inName}*$`)
 const remarkPattern = /^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$/
 
 /** Documented limits; schemas/identity.ts enforces them, as for every other way in. */

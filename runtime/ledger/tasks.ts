@@ -134,12 +134,13 @@ function openRows(
   query: TaskFilter,
   { from, limit, defaultAgent }: Part,
 ): Promise<Tables['open_tasks'][]> {
-  const { agent } = query
+  const { agent, inDoubt } = query
   let rows = sql.selectFrom('open_tasks').selectAll().where(isMatch(query))
   if (agent !== undefined)
     rows = rows.where(({ eb, or }) =>
       or([eb('agent', '=', agent), ...(agent === defaultAgent ? [eb('agent', 'is', null)] : [])]),
     )
+  if (inDoubt !== undefined) rows = rows.where('task_id', inDoubt ? 'in' : 'not in', doubtful(sql))
   return rows
     .where(isBehind(from))
     .orderBy('submitted_at_ms', 'desc')
@@ -149,12 +150,13 @@ function openRows(
 }
 
 function endedRows(sql: Sql, query: TaskFilter, { from, limit }: Part): Promise<EndedRow[]> {
-  const { status, agent, model, errorCode } = query
+  const { status, agent, model, errorCode, inDoubt } = query
   let rows = sql.selectFrom('task_ledger').selectAll().where(isMatch(query))
   if (status !== undefined) rows = rows.where('status', '=', status)
   if (agent !== undefined) rows = rows.where('agent', '=', agent)
   if (model !== undefined) rows = rows.where('model', '=', model)
   if (errorCode !== undefined) rows = rows.where('error_code', '=', errorCode)
+  if (inDoubt !== undefined) rows = rows.where('task_id', inDoubt ? 'in' : 'not in', doubtful(sql))
   return rows
     .where(isBehind(from))
     .orderBy('submitted_at_ms', 'desc')
@@ -164,15 +166,7 @@ function endedRows(sql: Sql, query: TaskFilter, { from, limit }: Part): Promise<
 }
 
 /** What both tables have. */
-function isMatch({
-  user,
-  profile,
-  session,
-  parent,
-  sinceMs,
-  toMs,
-  inDoubt,
-}: TaskFilter): RawBuilder<boolean> {
+function isMatch({ user, profile, session, parent, sinceMs, toMs }: TaskFilter): RawBuilder<boolean> {
   const conditions = [
     ...(user === undefined ? [] : [raw`user_id = ${user}`]),
     ...(profile === undefined ? [] : [raw`profile = ${profile}`]),
@@ -180,12 +174,13 @@ function isMatch({
     ...(parent === undefined ? [] : [raw`parent = ${parent}`]),
     ...(sinceMs === undefined ? [] : [raw`submitted_at_ms >= ${sinceMs}`]),
     ...(toMs === undefined ? [] : [raw`submitted_at_ms < ${toMs}`]),
-    ...(inDoubt === undefined ? [] : [inDoubt ? doubtful : raw`not (${doubtful})`]),
   ]
   return conditions.length === 0 ? raw<boolean>`1 = 1` : raw<boolean>`${raw.join(conditions, raw` and `)}`
 }
 
-const doubtful = raw<boolean>`task_id in (select task_id from usage_ledger where error_code = ${raw.lit(IN_DOUBT)})`
+/** Not as text: the tables are in a schema on PostgreSQL. The code is a literal, as in the index. */
+const doubtful = (sql: Sql) =>
+  sql.selectFrom('usage_ledger').select('task_id').where('error_code', '=', raw.lit(IN_DOUBT))
 
 const isBehind = (from: Place | null): RawBuilder<boolean> =>
   from === null ? raw<boolean>`1 = 1` : raw<boolean>`(submitted_at_ms, task_id) < (${from.atMs}, ${from.id})`

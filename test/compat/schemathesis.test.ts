@@ -23,10 +23,21 @@ const checks = [
 ]
 
 /** Streams have no end; a fleet that is paused answers nobody. */
-const excluded = ['getResults', 'getTasksIdUpdates', 'postFleetPauses']
+const excluded = ['getResults', 'getTasksIdUpdates', 'getTasksIdEvents', 'getEvents', 'postFleetPauses']
 
-/** Rules between fields, which a schema does not say: an id twice, no filter at all. Valid data may be refused. */
-const withRules = ['postTasks', 'postTasksCancel', 'postDeadLettersPurge', 'postDeadLettersReplay']
+/**
+ * Rules that a schema does not say: an id twice, no filter at all, the last message the user's, a stream to resume.
+ * Valid data may be refused.
+ */
+const withRules = [
+  'postTasks',
+  'postTasksCancel',
+  'postDeadLettersPurge',
+  'postDeadLettersReplay',
+  'postChatCompletions',
+  'postResponses',
+  'getResponsesId',
+]
 
 let fleet: TestFleet
 const folder = mkdtempSync(join(tmpdir(), 'flotilla-schemathesis-'))
