@@ -249,7 +249,8 @@ for (const group of ['mine', undefined])
     const tail = () =>
       log.tail(options, async (records) => {
         seen.push(...records.map(({ key }) => key))
-        await gate.promise
+        // Records of earlier tests pass.
+        if (records.some(({ key }) => key === first)) await gate.promise
       })
     const times = (key: string): number => seen.filter((each) => each === key).length
     const publish = (key: string, count: number) => log.publish(numbered(topic, LANE, key, count))
