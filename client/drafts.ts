@@ -6,6 +6,7 @@
 // 3. What is left of an attempt that was taken back (a process that was taken for dead goes on writing) is dropped.
 import type { TaskEvent } from '../api/task-events.ts'
 import type { TaskProgressed, TokensStreamed } from '../schemas/generated/events.ts'
+import { keepNewest } from '../runtime/keep-newest.ts'
 
 /** The last step whose answer had come when this was recorded. */
 export function answeredBy({ kind, stage, step, detail }: TaskProgressed): number {
@@ -64,10 +65,7 @@ export class Drafts {
     this.#shown = null
     // Without a name it looks like the next one.
     if (!shown.attempt.endsWith(':')) this.#over.add(shown.attempt)
-    for (const oldest of this.#over) {
-      if (this.#over.size <= MAX_OVER) break
-      this.#over.delete(oldest)
-    }
+    keepNewest(this.#over, MAX_OVER)
     return [{ type: 'text.retracted', taskId: this.#taskId, step: shown.step, reason: 'attempt_ended' }]
   }
 }

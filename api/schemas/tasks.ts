@@ -1,5 +1,8 @@
 // Tasks: as they are submitted, as lists show them, and their results.
 import { z } from 'zod'
+import type { TaskProgressed } from '../../schemas/generated/events.ts'
+import { schemas } from '../../schemas/generated/schemas.ts'
+import { shapeOf } from '../../schemas/record.ts'
 import { taskFields, type TaskField } from '../../schemas/task-fields.ts'
 import { taskIdPattern } from '../../schemas/task-id.ts'
 import { json, name, timeMs } from './values.ts'
@@ -113,26 +116,17 @@ export const taskResult = z
   })
   .meta({ id: 'TaskResult' })
 
+/** The schema of the event lists them. */
+function historyKinds(): TaskProgressed['kind'][] {
+  const kind = schemas.TaskProgressed.fields.map(shapeOf).find(({ name }) => name === 'kind')
+  return [...(kind?.values ?? [])] as TaskProgressed['kind'][]
+}
+
 export const progress = z
   .object({
     taskId: z.string(),
     stage: z.string(),
-    kind: z.enum([
-      'queued',
-      'admitted',
-      'model_called',
-      'tool_requested',
-      'tool_started',
-      'tool_called',
-      'code_requested',
-      'code_run',
-      'step_completed',
-      'retry_scheduled',
-      'model_changed',
-      'waiting',
-      'cancel_requested',
-      'completed',
-    ]),
+    kind: z.enum(historyKinds()),
     step: z.number().nullable(),
     atMs: timeMs,
     detail: json.meta({ description: 'Its shape depends on `kind`: docs/events.md.' }),

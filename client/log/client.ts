@@ -40,6 +40,7 @@ import type {
   TaskResult,
   TaskUpdate,
 } from '../types.ts'
+import { keepNewest } from '../../runtime/keep-newest.ts'
 
 export interface LogClientParts {
   readonly log: Log
@@ -217,10 +218,7 @@ export class LogClient implements Client {
   async #expect(taskId: string): Promise<void> {
     await this.#listening
     this.#expected.add(taskId)
-    for (const oldest of this.#expected) {
-      if (this.#expected.size <= MAX_EXPECTED) break
-      this.#expected.delete(oldest)
-    }
+    keepNewest(this.#expected, MAX_EXPECTED)
   }
 
   #waitFor(taskId: string): { record: Promise<LogRecord>; stop: () => void } {
@@ -245,10 +243,7 @@ export class LogClient implements Client {
     if (record.key === null || !isResult(record)) return
     this.#expected.delete(record.key)
     this.#recent.set(record.key, record)
-    for (const oldest of this.#recent.keys()) {
-      if (this.#recent.size <= REMEMBERED) break
-      this.#recent.delete(oldest)
-    }
+    keepNewest(this.#recent, REMEMBERED)
     for (const waiter of this.#waiters.get(record.key) ?? []) waiter(record)
   }
 

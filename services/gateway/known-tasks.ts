@@ -5,6 +5,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { DirectTasks } from '../../operator/direct/tasks.ts'
 import { isTaskId } from '../../schemas/identity.ts'
+import { keepNewest } from '../../runtime/keep-newest.ts'
 
 /** Ids that are kept, about 100 bytes each. */
 const MAX_KEPT = 20_000
@@ -21,10 +22,7 @@ export class KnownTasks {
 
   keep(taskId: string): void {
     this.#kept.add(taskId)
-    for (const oldest of this.#kept) {
-      if (this.#kept.size <= MAX_KEPT) break
-      this.#kept.delete(oldest)
-    }
+    keepNewest(this.#kept, MAX_KEPT)
   }
 
   /** Rejects with TASK_UNKNOWN. What can't be an id is the route's to refuse. */

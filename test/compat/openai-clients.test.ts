@@ -14,7 +14,7 @@ import { pythonWith } from './sdist.ts'
 
 const TIME_MS = 120_000
 
-/** Says what it was told; JSON where a client asks for some. */
+/** Repeats what it was sent; JSON where a client asks for some. */
 const script: Script = ({ task, taskMark, observations }) => {
   if (taskMark !== null) return undefined
   if (/price/.test(task)) return { text: '{"price": 3}' }

@@ -39,7 +39,7 @@ interface Chat {
   messages: { role: string; content: string }[]
 }
 
-/** Calls the tool that the task names, then repeats what it was told; `refused` is answered 401 with the key. */
+/** Calls the tool that the task names, then repeats what it was sent; `refused` is answered 401 with the key. */
 const startModel = () =>
   serve((request, body, response) => {
     const { messages } = JSON.parse(body) as Chat

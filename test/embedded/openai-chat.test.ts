@@ -119,7 +119,7 @@ test('earlier messages are the history; a system message is text of the user unl
   assert.equal(allowed.choices[0]?.message.content, 'one | two')
 })
 
-test('a task is told by header; an idempotency key is its id, and repeats get the same answer', async () => {
+test('a header names the task; an idempotency key is its id, and repeats get the same answer', async () => {
   const key = { 'idempotency-key': 'order-17' }
   const first = await post('/v1/chat/completions', ask('task=once'), key)
   assert.equal(first.headers.get('flotilla-task-id'), 'order-17')

@@ -1,4 +1,4 @@
-// A fleet with the OpenAI-compatible routes, whose model says what it was told; its client is OpenAI's own package.
+// A fleet with the OpenAI-compatible routes, whose model repeats what it was sent; its client is OpenAI's own package.
 import OpenAI from 'openai'
 import type { Script } from '../../runtime/scripted-model/script.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'

@@ -7,6 +7,7 @@
 // 3. Within a user: a session that resumes after a tool call before a new step, a task served longer ago
 //    before one served recently; a task whose step was killed at its limit last, until one of its steps ends
 //    by itself.
+import { keepNewest } from '../../../runtime/keep-newest.ts'
 
 export interface Claim {
   /** Whose turns count together: the user, or the task if it has no user. */
@@ -135,10 +136,7 @@ const taskKey = (task: string): string => `task ${task}`
 
 function remember(known: Set<string>, key: string): void {
   known.add(key)
-  for (const oldest of known) {
-    if (known.size <= MOST_KNOWN) return
-    known.delete(oldest)
-  }
+  keepNewest(known, MOST_KNOWN)
 }
 
 /** Among equals, the one that has waited longer stays first. */

@@ -1,3 +1,5 @@
+import { keepNewest } from '../../../runtime/keep-newest.ts'
+
 /** Wrong credentials of one address in WINDOW_MS; more are refused without a look at the database. */
 const MAX_FAILURES = 10
 const WINDOW_MS = 60_000
@@ -43,8 +45,7 @@ export class Failures {
     const times = [...this.#recent(address), this.#now()].slice(-MAX_FAILURES)
     this.#times.delete(address)
     this.#times.set(address, times)
-    const [oldest] = this.#times.keys()
-    if (this.#times.size > MAX_ADDRESSES && oldest !== undefined) this.#times.delete(oldest)
+    keepNewest(this.#times, MAX_ADDRESSES)
   }
 
   #recent(address: string): number[] {

@@ -4,6 +4,7 @@
 // for the ledger.
 import { reusedId, unknownTask, type DirectTasks, type TaskOrigin } from '../../../operator/direct/tasks.ts'
 import { isRestricted, mayRead, type Principal } from './principal.ts'
+import { keepNewest } from '../../../runtime/keep-newest.ts'
 
 /** Tasks that are kept, about 300 bytes each. */
 const MAX_KEPT = 20_000
@@ -48,9 +49,6 @@ export class Owners {
 
   #keep(taskId: string, whose: Promise<Whose>): void {
     this.#kept.set(taskId, whose)
-    for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= MAX_KEPT) break
-      this.#kept.delete(oldest)
-    }
+    keepNewest(this.#kept, MAX_KEPT)
   }
 }

@@ -83,7 +83,7 @@ const frame = (output: number, text: string): Buffer => {
   return Buffer.concat([header, Buffer.from(text)])
 }
 
-test('outputs are told apart wherever the bytes are cut', () => {
+test('outputs are separated wherever the bytes are cut', () => {
   const bytes = Buffer.concat([frame(1, 'one'), frame(2, 'error'), frame(1, ''), frame(1, 'two')])
   for (let size = 1; size <= bytes.length; size++) {
     let [out, errors] = ['', '']

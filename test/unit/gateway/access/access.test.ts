@@ -15,7 +15,7 @@ import { clientOf } from '../../../../services/gateway/access/principal.ts'
 const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-access-'))
 after(() => rmSync(dataDir, { recursive: true, force: true }))
 
-test('streams count for the user, whose addresses may be a proxy’s; without the database nothing of it is told', async () => {
+test('streams count for the user, whose addresses may be a proxy’s; without the database nothing of it is shown', async () => {
   const sql = await openSqliteSql({ dataDir })
   const keys = new DirectKeys(sql)
   const warnings: unknown[] = []
