@@ -4,10 +4,13 @@
 //    requests it takes at all: guard.ts.
 // 2. A name in a body is data, even if it is one of JavaScript's own (`__proto__`): parsing sets no
 //    prototype, and a route takes only the fields that it knows.
+import { shown } from '../../../schemas/identity.ts'
+import type { Json } from '../../../schemas/json.ts'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import { FlotillaError, messageOf } from '../../errors.ts'
 import { parseExact } from '../../exact-json.ts'
+import { mayRepeatNames, repeatedNames } from '../../json-names.ts'
 import type { Log } from '../../telemetry/instruments.ts'
 import type { Health } from '../bugs.ts'
 import { isBug, sendError } from './errors.ts'
@@ -145,19 +148,29 @@ function createServer(limits: HttpLimits): FastifyInstance {
     // A request that changes something says that it is JSON even if its body is empty.
     if (text === '') return undefined
     if (isTooDeep(text)) throw tooDeep()
-    return parseBody(text)
+    const body = parseBody(text)
+    if (mayRepeatNames(text, body)) assertNamesOnce(text)
+    return body
   })
   return app
 }
 
 /** Without loss of digits. Some clients begin with a byte order mark. */
-function parseBody(text: string): unknown {
+function parseBody(text: string): Json {
   try {
     return parseExact(text.replace(/^\uFEFF/, ''))
   } catch (cause) {
     const why = messageOf(cause)
     throw Object.assign(new Error(`the body is not valid JSON: ${why}`, { cause }), { statusCode: 400 })
   }
+}
+
+/** A reader before us, such as a proxy that checks what passes, may have taken the other value. */
+function assertNamesOnce(text: string): void {
+  const twice = repeatedNames(text)
+  if (twice.length === 0) return
+  const names = twice.map(shown).join(', ')
+  throw new FlotillaError('REQUEST_INVALID', `the body gives ${names} twice, with different values; send one`)
 }
 
 /** Brackets outside strings are counted, so that nothing deep is ever built. */

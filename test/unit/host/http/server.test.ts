@@ -145,6 +145,8 @@ test('a body that is too long or too deep, and JSON that is none: a clear 4xx', 
     ['{"a":'.repeat(201), 400, /nested more than 200 levels/],
     ['{"text": ', 400, /JSON/],
     ['{"text": "a"} {', 400, /not valid JSON: .*position 14/],
+    ['{"userId":"ann","text":"a","userId":"eve"}', 400, /gives userId twice, with different values/],
+    ['{"a":[{"b":{"c" : 1, "\\u0063":2}}]}', 400, /gives c twice/],
   ] as const) {
     const answer = await server.ask('/echo', post(body))
     assert.equal(answer.status, status, answer.body)
@@ -154,6 +156,11 @@ test('a body that is too long or too deep, and JSON that is none: a clear 4xx', 
   assert.equal((await server.ask('/echo', post(shallow))).status, 200)
   const brackets = JSON.stringify(`"\\${'['.repeat(1_000)}`)
   assert.equal((await server.ask('/echo', post(brackets))).status, 200, 'brackets in a text are text')
+  assert.equal(
+    (await server.ask('/echo', post('{"a":1,"b":"\\"a\\":2","a":1}'))).status,
+    200,
+    'one value, twice',
+  )
   assert.deepEqual(await server.ask('/echo', post('')), { status: 200, body: '{"body":null}' })
 })
 
