@@ -1,6 +1,7 @@
-// A stream of events on Kafka: gateway and planner are killed in mid-stream, and another gateway goes on with it.
+// Streams on Kafka, of events and of OpenAI's responses: a gateway is killed in mid-stream, and another goes on with it.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import OpenAI from 'openai'
 import { HttpClient } from '../../client/http/client.ts'
 import type { StreamedEvent } from '../../client/types.ts'
 import { startScriptedModel, type ScriptedModel } from '../../runtime/scripted-model/server.ts'
@@ -75,4 +76,52 @@ test('another gateway goes on behind the last id: every event once, and no half 
   const answers = whole.flatMap((event) => (event.type === 'model.answered' ? [event.text] : []))
   assert.deepEqual(answers, [STORY])
   await second.close()
+})
+
+interface ResponseEvent {
+  readonly type: string
+  readonly sequence_number: number
+}
+
+test('OpenAI’s package: a chat, and a background response that another gateway goes on with', async () => {
+  const [dying, other] = await Promise.all([start('gateway'), start('gateway')])
+  const [first, second] = [dying, other].map(
+    ({ url }) => new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 }),
+  ) as [OpenAI, OpenAI]
+  const { data } = await second.models.list()
+  const chosen = data[0]?.id ?? ''
+  let said = ''
+  const messages = [{ role: 'user' as const, content: 'tell a story' }]
+  for await (const { choices } of await second.chat.completions.create({
+    model: chosen,
+    messages,
+    stream: true,
+  }))
+    said += choices[0]?.delta.content ?? ''
+  assert.equal(said, STORY)
+
+  const asked = { model: chosen, input: 'tell a story pace=250', background: true, stream: true } as const
+  const read: ResponseEvent[] = []
+  let id = ''
+  const reading = (async () => {
+    for await (const event of await first.responses.create(asked)) {
+      if (event.type === 'response.created') id = event.response.id
+      read.push(event)
+    }
+  })().catch(() => {})
+  await eventually('the stream has begun', () => read.length >= 2, 60_000)
+  await dying.kill9()
+  await reading
+  const last = read.at(-1) as ResponseEvent
+  const rest: ResponseEvent[] = []
+  const resumed = { stream: true, starting_after: last.sequence_number } as const
+  for await (const event of await second.responses.retrieve(id, resumed)) rest.push(event)
+  assert.deepEqual(
+    [rest[0]?.sequence_number, rest.at(-1)?.type],
+    [last.sequence_number + 1, 'response.completed'],
+  )
+  const { status, output_text } = await second.responses.retrieve(id)
+  assert.deepEqual([status, output_text], ['completed', STORY])
+  const next = await second.responses.create({ model: chosen, input: 'say hi', previous_response_id: id })
+  assert.equal(next.status, 'completed')
 })
