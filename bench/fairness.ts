@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { loadServices } from '../services/index.ts'
+import { loadServices, stageNames } from '../services/index.ts'
 import { LogClient } from '../client/log/client.ts'
 import { toSubmission } from '../client/submission.ts'
 import { readEnvironment } from '../runtime/config/environment.ts'
@@ -50,7 +50,7 @@ const limits = {
 const fleet = completeFleet({ agents: { default: { mode: 'tools' } }, limits }, environment, 'bench')
 const running = await startProcess({
   name: 'bench',
-  services: (await loadServices()).filter(({ stage }) => stage),
+  services: await loadServices(stageNames),
   environment,
   fleet,
   telemetry: openTelemetry(environment, 'bench', { records: false, fleet }),

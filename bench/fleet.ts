@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { loadServices } from '../services/index.ts'
+import { loadServices, stageNames } from '../services/index.ts'
 import { LogClient } from '../client/log/client.ts'
 import { defineTool } from '../runtime/config/define.ts'
 import { readEnvironment } from '../runtime/config/environment.ts'
@@ -43,7 +43,7 @@ const fleet = completeFleet(
   'bench',
 )
 const telemetry = openTelemetry(environment, 'bench', { records: false, fleet })
-const stages = (await loadServices()).filter(({ stage }) => stage)
+const stages = await loadServices(stageNames)
 const running = await startProcess({
   name: 'bench',
   services: stages,

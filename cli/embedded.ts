@@ -4,7 +4,7 @@ import { readEnvironment, type Environment } from '../runtime/config/environment
 import { startProcess, type FleetProcess } from '../runtime/host/process.ts'
 import { readPauses, type Pause } from '../runtime/pauses.ts'
 import { openTelemetry } from '../runtime/telemetry/open.ts'
-import { loadServices } from '../services/index.ts'
+import { loadServices, stageNames } from '../services/index.ts'
 import { loadWithScriptedModel } from './scripted.ts'
 
 export interface EmbeddedFleet {
@@ -27,10 +27,9 @@ export async function startEmbedded(
   const loaded = await loadWithScriptedModel(environment, { model: options.model ?? null })
   const { fleet } = loaded
   const telemetry = openTelemetry(loaded.environment, 'fleet', { records: false, fleet })
-  const stages = (await loadServices()).filter(({ stage }) => stage)
   const running = await startProcess({
     name: 'fleet',
-    services: stages,
+    services: await loadServices(stageNames),
     environment: loaded.environment,
     fleet,
     telemetry,

@@ -12,7 +12,7 @@ import { completeFleet } from '../runtime/config/load.ts'
 import { errorTable } from '../runtime/errors.ts'
 import type { Service } from '../runtime/service.ts'
 import { topics } from '../schemas/topics.ts'
-import { serviceNames } from '../services/index.ts'
+import { stageNames } from '../services/index.ts'
 import { commandPage } from './command-page.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -29,7 +29,7 @@ export interface DescribedService {
 }
 
 /** In the order in which a task meets them: it comes in by the gateway. */
-const order: readonly string[] = ['gateway', ...serviceNames.filter((name) => name !== 'gateway')]
+const order: readonly string[] = ['gateway', ...stageNames]
 
 /** The gateway is a client of the fleet with an HTTP server: it has no stage to read its topics from. */
 const clients: Readonly<Record<string, { consumes: string[]; produces: string[] }>> = {

@@ -20,9 +20,12 @@ export function boundedText(text: string, limit: number = MESSAGE_CHARS): string
 }
 
 /** The beginning of a text, for a line of a message. */
-export function shortened(text: string, limit: number): string {
-  return text.length <= limit ? text : `${text.slice(0, isLowSurrogate(text, limit) ? limit - 1 : limit)}…`
-}
+export const shortened = (text: string, limit: number): string =>
+  text.length <= limit ? text : `${beginning(text, limit)}…`
+
+/** At most so many UTF-16 units of the text. Keeps pairs of surrogates whole. */
+export const beginning = (text: string, limit: number): string =>
+  text.slice(0, isLowSurrogate(text, limit) ? limit - 1 : limit)
 
 /** Details of a message, as JSON; if they are too large, a note of their size. */
 export function boundedDetails(details: unknown): unknown {

@@ -15,6 +15,8 @@ const services: Readonly<Record<string, () => Promise<Service>>> = {
 }
 
 export const serviceNames: readonly string[] = Object.keys(services)
+/** Those with a stage: all but the gateway. */
+export const stageNames: readonly string[] = serviceNames.filter((name) => name !== 'gateway')
 
 /** The named services, or all of them. Rejects with NOT_FOUND and the names that there are. */
 export async function loadServices(names: readonly string[] = serviceNames): Promise<readonly Service[]> {

@@ -5,7 +5,7 @@ import { usingOperator } from '../../operator/connect.ts'
 import { paint, printJson, say } from '../output.ts'
 import { printTable, type Column } from '../table.ts'
 import { count } from '../units.ts'
-import { serviceNames } from '../../services/index.ts'
+import { stageNames } from '../../services/index.ts'
 
 export function defineTopics(command: Command): void {
   command
@@ -49,7 +49,7 @@ async function topics(options: { create?: boolean; json?: boolean }): Promise<vo
 async function create(): Promise<void> {
   const log = await openLog(readEnvironment(process.env))
   try {
-    await log.ensureTopics(serviceNames.filter((name) => name !== 'gateway'))
+    await log.ensureTopics(stageNames)
   } finally {
     await log.close()
   }

@@ -2,7 +2,7 @@
 import { FlotillaError } from '../errors.ts'
 import type { Sql } from '../store/sql.ts'
 import { exportFormats, exportTables, summaryBy } from './choices.ts'
-import { exportLedger, type ExportOptions } from './export.ts'
+import type { ExportOptions } from './export.ts'
 import { summarise, type SummaryLine, type SummaryOptions } from './summary.ts'
 import { timeOf } from './times.ts'
 
@@ -17,6 +17,7 @@ export function ledgerReader(sql: () => Promise<Sql>): LedgerReader {
   return {
     summary: async (options) => summarise(await sql(), options),
     async *export(options) {
+      const { exportLedger } = await import('./export.ts')
       yield* exportLedger(await sql(), options)
     },
   }

@@ -19,7 +19,7 @@ import { Failures } from './failures.ts'
 import { FRESH_MS, KeyChecks, unavailable } from './keys.ts'
 import { OpenRequests, type StillGood } from './open-requests.ts'
 import { requireScope, setPrincipal, type Principal } from './principal.ts'
-import { TokenChecks } from './tokens.ts'
+import type { TokenChecks } from './tokens.ts'
 
 export interface AccessParts {
   readonly environment: Environment
@@ -42,7 +42,10 @@ const now = (): number => performance.now()
 
 /** Rejects with CONFIG_INVALID if the API may not start. */
 export async function guardAccess(app: FastifyInstance, parts: AccessParts): Promise<Access> {
-  const access = new Access(parts)
+  const { jwt } = parts.fleet.gateway ?? {}
+  // Its library is loaded only where tokens are used.
+  const tokens = jwt ? new (await import('./tokens.ts')).TokenChecks(jwt) : null
+  const access = new Access(parts, tokens)
   await access.start()
   app.addHook('onRequest', (request, reply) => access.admit(request, reply))
   app.addHook('onClose', async () => access.close())
@@ -61,12 +64,12 @@ export class Access {
   #lookedAtMs = Number.NEGATIVE_INFINITY
   #looking: Promise<void> | null = null
 
-  constructor(parts: AccessParts) {
-    const { environment, fleet, sql, logger } = parts
+  constructor(parts: AccessParts, tokens: TokenChecks | null) {
+    const { environment, sql, logger } = parts
     const { adminKey, access } = environment.http
     this.#parts = parts
     this.#keys = new KeyChecks({ sql, logger, now })
-    this.#tokens = fleet.gateway?.jwt ? new TokenChecks(fleet.gateway.jwt) : null
+    this.#tokens = tokens
     this.#adminHash = adminKey === null ? null : hashOf(adminKey)
     this.#isClosed = access === 'closed' || this.#adminHash !== null || this.#tokens !== null
   }

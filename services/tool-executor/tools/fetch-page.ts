@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { defineTool } from '../../../runtime/config/define.ts'
 import type { Tool, ToolContext } from '../../../runtime/config/fleet.ts'
+import { beginning } from '../../../runtime/bounded-text.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { decodePage } from './page-encoding.ts'
-import { cut, type PageText } from './page-text.ts'
+import type { PageText } from './page-text.ts'
 import { parsePage } from './parsing.ts'
 import { encodingOfMark, wideEncoding } from './text-encoding.ts'
 import { isOpen, publicWeb, type WebOptions, type WebResponse } from './web.ts'
@@ -61,7 +62,7 @@ async function readable(
   const text = decodePage(body, contentType)
   if (/html/.test(type) || /^\s*<(!doctype html|html)/i.test(text))
     return parsePage({ html: text, maxChars }, shown, context)
-  return { title: null, text: cut(text, maxChars), truncated: text.length > maxChars }
+  return { title: null, text: beginning(text, maxChars), truncated: text.length > maxChars }
 }
 
 /** Bytes that no text has, in its first part; UTF-16 has zeros. */

@@ -1,6 +1,7 @@
 // A web page as the text that a reader sees. No recursion: nesting may be as deep as the page is long.
 // Elements are counted: HTML's rules for misnested tags can make a tree many times the page's size.
 import { defaultTreeAdapter as tree, parse, type DefaultTreeAdapterTypes } from 'parse5'
+import { beginning } from '../../../runtime/bounded-text.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { hides, HidingRules } from './page-visibility.ts'
 
@@ -62,7 +63,7 @@ export function pageText(html: string, maxChars: number): PageText {
     }
   }
   const text = tidy(parts.join('')) || NO_TEXT
-  return { title, text: cut(text, maxChars), truncated: text.length > maxChars }
+  return { title, text: beginning(text, maxChars), truncated: text.length > maxChars }
 }
 
 const NO_TEXT = '(The page has no text of its own. If scripts fill it in: they are not run.)'
@@ -81,10 +82,6 @@ const textIn = (node: DefaultTreeAdapterTypes.ParentNode): string =>
 
 const attributeOf = (element: DefaultTreeAdapterTypes.Element | null, name: string): string =>
   element?.attrs.find((attribute) => attribute.name === name)?.value ?? ''
-
-/** Cuts at a whole character. */
-export const cut = (text: string, maxChars: number): string =>
-  text.slice(0, maxChars).replace(/[\ud800-\udbff]$/, (half) => (text.length > maxChars ? '' : half))
 
 const PRE_STYLE = /(?:^|;)\s*white-space\s*:\s*(?:pre|break-spaces)/i
 
@@ -128,7 +125,7 @@ function titleOf(node: DefaultTreeAdapterTypes.ParentNode): string | null {
   const element = isTitle(node as Node) ? node : node.childNodes.find(isTitle)
   const text = element && 'childNodes' in element ? element.childNodes[0] : undefined
   const title = text && tree.isTextNode(text) ? text.value.replaceAll(/\s+/g, ' ').trim() : ''
-  return cut(title, MAX_TITLE_CHARS) || null
+  return beginning(title, MAX_TITLE_CHARS) || null
 }
 
 // Preserved space passes the tidying as private-use characters of Unicode, which no text has.

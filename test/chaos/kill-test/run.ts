@@ -12,7 +12,7 @@ import { openCodec } from '../../../runtime/codec/open.ts'
 import { openKafkaLog } from '../../../runtime/log/kafka/open.ts'
 import { Random } from '../../../runtime/testing/simulator/random.ts'
 import { eventually } from '../../conformance/waiting.ts'
-import { serviceNames } from '../../../services/index.ts'
+import { stageNames } from '../../../services/index.ts'
 import { keysOf } from '../../support/kcat.ts'
 import { evidenceIn, note } from '../evidence.ts'
 import { recordTopics } from '../history.ts'
@@ -69,8 +69,7 @@ export async function run(options: RunOptions): Promise<Ran> {
   const fleet = new Instances(env)
   try {
     await fleet.startAll()
-    const stages = serviceNames.filter((name) => name !== 'gateway')
-    const watch = await watchCommits(servers.kafka.bootstrap, PREFIX, stages, files.commits)
+    const watch = await watchCommits(servers.kafka.bootstrap, PREFIX, stageNames, files.commits)
     const client = await connect({ env })
     try {
       const results = new Set<string>()
