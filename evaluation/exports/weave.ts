@@ -13,6 +13,8 @@ import { meanOf, OVERALL, type ExportedCase, type ExportedRun } from './exported
 interface WeaveClient {
   errorCount: number
   MAX_ERRORS: number
+  /** Calls that are not sent yet. */
+  readonly callQueue: unknown[]
   waitForBatchProcessing(): Promise<void>
 }
 interface Prediction {
@@ -38,6 +40,9 @@ export interface WeaveTarget {
 const INSTALL = 'npm install weave'
 /** Between looks at what the SDK reports only in a field. */
 const LOOK_MS = 50
+/** The SDK repeats requests for half a minute. */
+const BASE_MS = 120_000
+const CASE_MS = 2_000
 
 /** Rejects with CONFIG_INVALID if the project, the key or the SDK is missing, with EXPORT_FAILED if Weave refuses. */
 export async function exportToWeave(
@@ -59,8 +64,15 @@ export async function exportToWeave(
       })
     })
     client.MAX_ERRORS = Infinity
-    const sent = sendAll(weave, client, run, cases)
-    await Promise.race([sent, refusal(client, sent)])
+    const stop = new AbortController()
+    const sent = sendAll(weave, client, run, cases, stop.signal)
+    const limitMs = performance.now() + BASE_MS + cases.length * CASE_MS
+    try {
+      await Promise.race([sent, refusal(client, sent, limitMs)])
+    } finally {
+      stop.abort()
+      client.callQueue.length = 0
+    }
   })
 }
 
@@ -80,14 +92,11 @@ async function sendAll(
   client: WeaveClient,
   run: ExportedRun,
   cases: readonly ExportedCase[],
+  signal: AbortSignal,
 ): Promise<void> {
   for (const model of run.models) {
-    await sendModel(
-      weave,
-      run,
-      model,
-      cases.filter((each) => each.model === model),
-    )
+    const own = cases.filter((each) => each.model === model)
+    await sendModel(weave, run, model, own, signal)
     await client.waitForBatchProcessing()
   }
 }
@@ -97,6 +106,7 @@ async function sendModel(
   run: ExportedRun,
   model: string,
   cases: readonly ExportedCase[],
+  signal: AbortSignal,
 ): Promise<void> {
   const scorers = [...new Set(cases.flatMap(({ scores }) => scores.map(({ scorer }) => scorer))), OVERALL]
   const { id, agent, datasetHash, epochs } = run
@@ -108,6 +118,7 @@ async function sendModel(
     attributes: { flotilla: { run: id, agent, datasetHash, epochs } },
   })
   for (const each of cases) {
+    if (signal.aborted) return
     const { caseId, epoch, input, metadata, taskId } = each
     const prediction = await logger.logPredictionAsync(
       { caseId, epoch, input, metadata, taskId },
@@ -142,8 +153,8 @@ function summaryOf(cases: readonly ExportedCase[]): Record<string, unknown> {
   }
 }
 
-/** Rejects at the first batch that Weave did not take; resolves when all is sent. */
-async function refusal(client: WeaveClient, sent: Promise<void>): Promise<void> {
+/** Rejects at the first batch that Weave did not take, and when it takes too long; resolves when all is sent. */
+async function refusal(client: WeaveClient, sent: Promise<void>, limitMs: number): Promise<void> {
   let isDone = false
   void sent.finally(() => (isDone = true)).catch(() => {})
   while (!isDone) {
@@ -152,6 +163,8 @@ async function refusal(client: WeaveClient, sent: Promise<void>): Promise<void> 
         'CONFIG_INVALID',
         'Weave did not take the run; what it answered is above, and in weaveErrors.log. Check WANDB_API_KEY and the project.',
       )
+    if (performance.now() > limitMs)
+      throw new FlotillaError('CONFIG_INVALID', 'Weave did not answer in time; part of the run may be there')
     await sleep(LOOK_MS)
   }
 }
