@@ -8,6 +8,7 @@ import { namesReaders } from '../log/groups.ts'
 import { keepSecrets } from '../redaction.ts'
 import { environmentSecrets, withFiles } from './secrets.ts'
 import { readSecurity, securityVariables, type ServersSecurity } from './server-security.ts'
+import { readTracing, tracingVariables, type TracingSettings } from './tracing.ts'
 
 /** Limits of a process's HTTP server and its streams. */
 export interface HttpSettings {
@@ -38,7 +39,8 @@ export interface Environment {
   readonly schemaRegistryUrl: string | null
   readonly redisUrl: string | null
   readonly databaseUrl: string | null
-  readonly otlpEndpoint: string | null
+  /** Null: nothing is traced. */
+  readonly tracing: TracingSettings | null
   readonly logLevel: string
   /** Address of a trace in its user interface, with {traceId} for the id; null if unknown. */
   readonly traceUrl: string | null
@@ -106,7 +108,7 @@ const variables = z.object({
   SCHEMA_REGISTRY_URL: url('http:', 'https:').optional(),
   REDIS_URL: url('redis:', 'rediss:').optional(),
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
-  OTEL_EXPORTER_OTLP_ENDPOINT: url('http:', 'https:').optional(),
+  ...tracingVariables,
   FLOTILLA_TRACE_URL: z
     .string()
     .refine((text) => /^https?:.*\{traceId\}/.test(text), 'must be a URL with {traceId} in it')
@@ -168,11 +170,13 @@ export function readEnvironment(given: Readonly<Record<string, string | undefine
   const present = Object.fromEntries(Object.entries(raw).filter(([, value]) => value?.trim()))
   const parsed = variables.safeParse(present)
   const { security, mistakes: insecure } = readSecurity(present, parsed.data?.KAFKA_BROKERS ?? [])
+  const { tracing, mistakes: untraced } = readTracing(present)
   const issues = parsed.error?.issues ?? []
   const mistakes = [
     ...unread,
     ...issues.map((issue) => mistakeIn(String(issue.path[0]), issue.message, raw)),
     ...insecure,
+    ...untraced,
   ]
   if (!parsed.success || mistakes.length > 0) {
     const message = `the environment has ${mistakes.length} ${mistakes.length === 1 ? 'mistake' : 'mistakes'}:\n${mistakes.join('\n')}`
@@ -185,7 +189,7 @@ export function readEnvironment(given: Readonly<Record<string, string | undefine
     schemaRegistryUrl: env.SCHEMA_REGISTRY_URL ?? null,
     redisUrl: env.REDIS_URL ?? null,
     databaseUrl: env.DATABASE_URL ?? null,
-    otlpEndpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT ?? null,
+    tracing,
     traceUrl: env.FLOTILLA_TRACE_URL ?? null,
     logLevel: env.LOG_LEVEL,
     logFormat: env.LOG_FORMAT ?? null,

@@ -4,6 +4,7 @@ import type { Json } from '../../schemas/json.ts'
 import type { Strategy, Tiers } from '../models/strategies.ts'
 import type { SandboxDefinition } from './executors.ts'
 import type { GatewayDefinition } from './gateway.ts'
+import type { MeteringDefinition, TelemetryDefinition } from './recording.ts'
 
 export type JsonSchema = { [key: string]: Json }
 
@@ -111,6 +112,8 @@ export interface Overrides {
 }
 
 export interface AgentDefinition {
+  /** Shown on the spans of its tasks (`gen_ai.agent.version`), to tell one rollout from the next. */
+  version?: string
   mode?: 'code' | 'tools'
   description?: string
   /** Added to the system prompt. */
@@ -177,11 +180,6 @@ export interface ModelSize {
   contextTokens?: number
   /** Longest answer. */
   maxOutputTokens?: number
-}
-
-export interface MeteringDefinition {
-  /** The ledgers keep this many days. */
-  retentionDays?: number
 }
 
 /** Tokens that may be used in a day, input and output together. Null: no limit. */
@@ -343,6 +341,7 @@ export interface FleetDefinition {
     rates?: Partial<RateLimits>
   }
   metering?: MeteringDefinition
+  telemetry?: TelemetryDefinition
   alerts?: AlertsDefinition
   sandbox?: SandboxDefinition
   gateway?: GatewayDefinition
@@ -386,6 +385,7 @@ export interface Fleet {
     readonly budgets: Readonly<BudgetLimits>
     readonly rates: Readonly<RateLimits>
   }
+  readonly telemetry?: Readonly<TelemetryDefinition>
   readonly metering: { readonly retentionDays: number }
   readonly alerts: Alerts
   /** Executors that are configured here. */

@@ -29,6 +29,7 @@ import {
   knownExecutors,
   sandboxSchema,
 } from './executors.ts'
+import { meteringSchema, telemetrySchema } from './recording.ts'
 import { gatewaySchema } from './gateway.ts'
 import { importMistake } from './import-mistake.ts'
 import { resolveOwnName } from './package-name.ts'
@@ -85,6 +86,7 @@ const definition = z.strictObject({
     .record(
       name,
       z.strictObject({
+        version: z.string().min(1).max(100).optional(),
         mode: z.enum(['code', 'tools']).optional(),
         description: z.string().optional(),
         instructions: z.string().optional(),
@@ -195,7 +197,8 @@ const definition = z.strictObject({
         .optional(),
     })
     .optional(),
-  metering: z.strictObject({ retentionDays: z.number().int().min(1).max(3_650).optional() }).optional(),
+  metering: meteringSchema.optional(),
+  telemetry: telemetrySchema.optional(),
   alerts: alertsSchema.optional(),
   sandbox: sandboxSchema.optional(),
   gateway: gatewaySchema.optional(),
@@ -327,6 +330,7 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
       rates: { ...defaultLimits.rates, ...limits.rates },
     },
     metering: { ...defaultMetering, ...given.metering },
+    ...(isObject(given.telemetry) && { telemetry: given.telemetry }),
     alerts: completeAlerts(isObject(given.alerts) ? given.alerts : {}),
     executors: executorNames(sandbox),
     sandbox,

@@ -33,6 +33,8 @@ export interface HandlingInput {
   readonly traceparent: string | null
   /** The record's timestamp. Epoch milliseconds. */
   readonly atMs: number
+  /** Data of an event that came as a record: a score has a span of its own. */
+  readonly data?: unknown
 }
 
 export interface SentRecord {

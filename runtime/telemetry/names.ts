@@ -6,6 +6,14 @@
 
 export type Attributes = Record<string, string | number | boolean | string[]>
 
+/** A field of foreign data, such as a call's request; undefined if there is none. */
+export const fieldOf = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
+
+/** One attribute; none if the value is neither text nor number. */
+export const given = (name: string, value: unknown): Attributes =>
+  typeof value === 'string' || typeof value === 'number' ? { [name]: value } : {}
+
 /** GenAI semantic conventions, as attributes of spans. */
 export const genAi = {
   operation: 'gen_ai.operation.name',
@@ -19,10 +27,26 @@ export const genAi = {
   inputTokens: 'gen_ai.usage.input_tokens',
   outputTokens: 'gen_ai.usage.output_tokens',
   agent: 'gen_ai.agent.name',
+  agentVersion: 'gen_ai.agent.version',
   conversation: 'gen_ai.conversation.id',
   tool: 'gen_ai.tool.name',
   toolCall: 'gen_ai.tool.call.id',
   toolType: 'gen_ai.tool.type',
+  // Content: only where it is captured.
+  inputMessages: 'gen_ai.input.messages',
+  outputMessages: 'gen_ai.output.messages',
+  systemInstructions: 'gen_ai.system_instructions',
+  toolDefinitions: 'gen_ai.tool.definitions',
+  toolArguments: 'gen_ai.tool.call.arguments',
+  toolResult: 'gen_ai.tool.call.result',
+} as const
+
+/** The convention's event for a score, and its attributes. */
+export const evaluation = {
+  event: 'gen_ai.evaluation.result',
+  name: 'gen_ai.evaluation.name',
+  score: 'gen_ai.evaluation.score.value',
+  explanation: 'gen_ai.evaluation.explanation',
 } as const
 
 export const operations = { chat: 'chat', tool: 'execute_tool', agent: 'invoke_agent' } as const

@@ -2,6 +2,9 @@
 import type { Decoded } from '../codec/port.ts'
 import type { Environment } from '../config/environment.ts'
 import type { Fleet } from '../config/fleet.ts'
+import { defaultTelemetry } from '../config/recording.ts'
+import type { TracingSettings } from '../config/tracing.ts'
+import type { ContentLimits } from './content.ts'
 import { untracedHandling, type CommittedContext, type Instruments, type Log } from './instruments.ts'
 import { createLoggers, type Loggers } from './logging.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
@@ -9,7 +12,14 @@ import { wantsOldNames, withOldNames } from './names.ts'
 import { allNames, knownNames } from './known-names.ts'
 import { agentExecution, measure, toolExecution, type KnownNames } from './records.ts'
 import { redacted, redactedJson } from '../redaction.ts'
-import { startHandling, startSend, taskSpan, type EmitSpan, type SpanData } from './spans.ts'
+import {
+  startHandling,
+  startSend,
+  taskSpan,
+  type EmitSpan,
+  type SpanData,
+  type SpanOptions,
+} from './spans.ts'
 import type { Tracing } from './tracing.ts'
 
 export interface Telemetry {
@@ -27,8 +37,7 @@ export interface TelemetryOptions {
   readonly fleet?: Fleet
 }
 
-type Settings = Pick<Environment, 'otlpEndpoint' | 'logLevel' | 'raw'> &
-  Partial<Pick<Environment, 'logFormat'>>
+type Settings = Pick<Environment, 'tracing' | 'logLevel' | 'raw'> & Partial<Pick<Environment, 'logFormat'>>
 
 /** `name` is the service or the process: `flotilla-<name>` in Jaeger. */
 export function openTelemetry(
@@ -45,15 +54,37 @@ export function openTelemetry(
     records: options.records ?? true,
   })
   const metrics = createMetrics({ oldNames })
-  const exporter = environment.otlpEndpoint
-    ? openExporter(environment.otlpEndpoint, service, loggers.log)
-    : null
+  const { tracing } = environment
+  const exporter = tracing && openExporter(tracing, service, loggers.log)
   const emit = exporter && withoutSecrets(oldNames ? renaming(exporter.export) : exporter.export)
+  const known = options.fleet ? knownNames(options.fleet) : allNames
   return {
-    instruments: instrumentsOf(loggers, metrics, emit, options.fleet ? knownNames(options.fleet) : allNames),
+    instruments: instrumentsOf(loggers, metrics, emit, known, spanOptions(tracing, known, options.fleet)),
     metrics: () => metrics.text(),
     close: async () => exporter?.close(),
   }
+}
+
+function spanOptions(
+  tracing: TracingSettings | null,
+  known: KnownNames,
+  fleet: Fleet | undefined,
+): SpanOptions {
+  const names = {
+    isModel: known.model,
+    isAgent: known.agent,
+    agentVersion: (agent: string) =>
+      fleet && Object.hasOwn(fleet.agents, agent) ? fleet.agents[agent]?.version : undefined,
+  }
+  if (!tracing) return names
+  return { ...names, sampling: tracing.sampling, content: contentLimits(tracing, fleet) }
+}
+
+/** The environment wins. An attribute that the SDK would cut is no JSON any more. */
+function contentLimits(tracing: TracingSettings, fleet: Fleet | undefined): ContentLimits | null {
+  const { captureContent, maxContentChars } = { ...defaultTelemetry, ...fleet?.telemetry }
+  if (!(tracing.capturesContent ?? captureContent)) return null
+  return { maxChars: Math.min(maxContentChars, tracing.maxValueChars ?? Infinity) }
 }
 
 function instrumentsOf(
@@ -61,6 +92,7 @@ function instrumentsOf(
   metrics: Metrics,
   emit: EmitSpan | null,
   known: KnownNames,
+  spans: SpanOptions,
 ): Instruments {
   return {
     count: metrics.count,
@@ -68,13 +100,13 @@ function instrumentsOf(
     gauges: metrics.gauges,
     observe: metrics.observe,
     record: metrics.record,
-    handling: (input) =>
-      emit ? startHandling(input, emit, known.model) : untracedHandling(input.traceparent),
-    sending: (input) => (emit ? startSend(input, emit) : { traceparent: input.traceparent, end: () => {} }),
+    handling: (input) => (emit ? startHandling(input, emit, spans) : untracedHandling(input.traceparent)),
+    sending: (input) =>
+      emit ? startSend(input, emit, spans.sampling) : { traceparent: input.traceparent, end: () => {} },
     committed: (event, context) => {
       record(event, context, loggers)
       measure(event, metrics, known)
-      const span = emit && event.type === 'TaskCompleted' ? taskSpan(event.data, context, known.agent) : null
+      const span = emit && event.type === 'TaskCompleted' ? taskSpan(event.data, context, spans) : null
       if (span) emit?.(span)
     },
     log: loggers.log,
@@ -95,25 +127,27 @@ const renaming =
 /** Spans contain answers of providers and tools too. */
 const withoutSecrets =
   (emit: EmitSpan): EmitSpan =>
-  ({ name, error, attributes, ...span }) =>
+  ({ name, error, attributes, events, ...span }) =>
     emit({
       ...span,
       name: redacted(name),
       error: error === null ? null : redacted(error),
       attributes: redactedJson(attributes),
+      ...(events && { events: redactedJson(events) }),
     })
 
 /** Spans kept until the exporter is loaded. */
 const MAX_EARLY_SPANS = 10_000
 
 /** OpenTelemetry is slow to load: only a process that traces loads it, without waiting for it. */
-function openExporter(endpoint: string, serviceName: string, log: Log): Tracing {
+function openExporter(settings: TracingSettings, serviceName: string, log: Log): Tracing {
   const early: SpanData[] = []
   let tracing: Tracing | null = null
   const loaded = import('./tracing.ts')
-    .then(({ startTracing }) => {
-      tracing = startTracing({ endpoint, serviceName })
-      early.splice(0).forEach(tracing.export)
+    .then(({ startTracing }) => startTracing({ settings, serviceName, log }))
+    .then((started) => {
+      tracing = started
+      early.splice(0).forEach(started.export)
     })
     .catch((error: unknown) =>
       log.error({ err: error }, 'failed to start the trace exporter; spans are lost'),

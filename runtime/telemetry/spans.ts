@@ -12,13 +12,18 @@ import type {
   SentRecord,
 } from './instruments.ts'
 import { untracedHandling } from './instruments.ts'
-import { general, genAi, messaging, operations, ours, type Attributes } from './names.ts'
+import { callContent, taskContent, type ContentLimits } from './content.ts'
+import { fieldOf, given, general, genAi, messaging, operations, ours, type Attributes } from './names.ts'
+import { scoreSpan } from './score-span.ts'
 import {
   formatTraceparent,
+  isSampled,
   parseTraceparent,
+  sampleAll,
   spanIdOf,
   taskSpanId,
   traceIdOfKey,
+  type Sampling,
   type SpanRef,
 } from './trace-context.ts'
 
@@ -34,6 +39,23 @@ export interface SpanData {
   readonly attributes: Attributes
   /** The error; null when there was none. */
   readonly error: string | null
+  readonly events?: readonly SpanEvent[]
+}
+
+export interface SpanEvent {
+  readonly name: string
+  readonly atMs: number
+  readonly attributes: Attributes
+}
+
+export interface SpanOptions {
+  readonly sampling?: Sampling
+  /** Null, or absent: no content on spans. */
+  readonly content?: ContentLimits | null
+  /** Whether a model's name may be in a span's name; others are `unknown` there. Default: any. */
+  readonly isModel?: (name: string) => boolean
+  readonly isAgent?: (name: string) => boolean
+  readonly agentVersion?: (agent: string) => string | undefined
 }
 
 export type EmitSpan = (span: SpanData) => void
@@ -45,38 +67,46 @@ const taskTopics = new Set<string>(
 )
 
 /** Trace of a record without trace context: a task is one trace; anything else begins its own. */
-function contextOf(input: { topic: string; key: string; eventId: string; traceparent: string | null }): {
-  traceId: string
-  sampled: boolean
-  sender: SpanRef | null
-} {
+function contextOf(
+  input: { topic: string; key: string; eventId: string; traceparent: string | null },
+  sampling: Sampling = sampleAll,
+): { traceId: string; sampled: boolean; sender: SpanRef | null } {
   const sender = parseTraceparent(input.traceparent)
-  if (sender) return { traceId: sender.traceId, sampled: sender.sampled, sender }
-  const traceId = traceIdOfKey(taskTopics.has(input.topic) ? input.key : input.eventId)
-  return { traceId, sampled: true, sender: null }
+  const traceId = sender?.traceId ?? traceIdOfKey(taskTopics.has(input.topic) ? input.key : input.eventId)
+  return { traceId, sampled: isSampled(traceId, sender, sampling), sender }
 }
 
 /** Parent of a task whose trace begins with us: the span of the whole task, exported when it ends. */
 const rootOf = (topic: string, key: string, traceId: string): SpanRef | null =>
   topic === 'tasks.submitted' ? { traceId, spanId: taskSpanId(key), sampled: true } : null
 
-/** `isModel`: whether a model's name may be in a span's name; others are `unknown` there. */
+const anyName = (): boolean => true
+
 export function startHandling(
   input: HandlingInput,
   emit: EmitSpan,
-  isModel: (name: string) => boolean = () => true,
+  { sampling = sampleAll, content = null, isModel = anyName }: SpanOptions = {},
 ): HandlingSpan {
-  const { traceId, sampled, sender } = contextOf(input)
+  const { traceId, sampled, sender } = contextOf(input, sampling)
   if (!sampled) return untracedHandling(input.traceparent)
   const self: SpanRef = { traceId, spanId: spanIdOf('process', input.stage, input.eventId), sampled }
   const startMs = nowMs()
-  const calls: SpanData[] = []
+  const calls: (() => SpanData)[] = []
   let endMs: number | null = null
   return {
     traceparent: formatTraceparent(self),
     traceId,
     call: (call, callId) =>
-      startCall(call, callId, self, input, (span) => calls.push({ ...span, name: callName(call, isModel) })),
+      startCall(call, callId, self, input, (span, outcome) =>
+        // Content is made after the commit, which nobody then waits for.
+        calls.push(() => ({
+          ...span,
+          name: callName(call, isModel),
+          attributes: content
+            ? { ...span.attributes, ...callContent(call, outcome, content) }
+            : span.attributes,
+        })),
+      ),
     finished: () => {
       endMs ??= nowMs()
     },
@@ -92,7 +122,9 @@ export function startHandling(
         attributes: handlingAttributes(input, startMs),
         error: null,
       })
-      calls.forEach(emit)
+      for (const call of calls) emit(call())
+      const score = scoreSpan(input, { traceId, sampled }, content)
+      if (score) emit(score)
       sendSpans(sent, self, endMs ?? nowMs()).forEach(emit)
     },
     dropped: () => {},
@@ -142,8 +174,8 @@ const sendAttributes = (topic: string): Attributes => ({
   [messaging.destination]: topic,
 })
 
-export function startSend(input: SendInput, emit: EmitSpan): SendSpan {
-  const { traceId, sampled, sender } = contextOf(input)
+export function startSend(input: SendInput, emit: EmitSpan, sampling: Sampling = sampleAll): SendSpan {
+  const { traceId, sampled, sender } = contextOf(input, sampling)
   if (!sampled) return { traceparent: input.traceparent, end: () => {} }
   const self: SpanRef = { traceId, spanId: spanIdOf('send', input.service, input.eventId), sampled }
   const startMs = nowMs()
@@ -172,13 +204,13 @@ function startCall(
   callId: string,
   parent: SpanRef,
   input: HandlingInput,
-  keep: EmitSpan,
+  keep: (span: SpanData, outcome: CallOutcome) => void,
 ): CallSpan {
   const self: SpanRef = { ...parent, spanId: spanIdOf('call', callId) }
   return {
     traceparent: formatTraceparent(self),
-    end: (outcome) =>
-      keep({
+    end: (outcome) => {
+      const span: SpanData = {
         name: call.kind,
         kind: 'client',
         self,
@@ -188,7 +220,9 @@ function startCall(
         endMs: outcome.endedMs,
         attributes: { ...callAttributes(call, callId, input), ...outcomeAttributes(outcome) },
         error: outcome.ok ? null : outcome.failure.message,
-      }),
+      }
+      keep(span, outcome)
+    },
   }
 }
 
@@ -198,9 +232,6 @@ function callName(call: Call, isModel: (name: string) => boolean): string {
   if (call.kind === 'model') return `${operations.chat} ${shown}`
   return call.kind === 'tool' ? `${operations.tool} ${call.target}` : `${call.kind} ${call.target}`
 }
-
-const fieldOf = (value: unknown, name: string): unknown =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
 
 function modelOf(call: Call): string | null {
   const model = fieldOf(call.request, 'model')
@@ -244,9 +275,6 @@ function outcomeAttributes(outcome: CallOutcome): Attributes {
   }
 }
 
-const given = (name: string, value: unknown): Attributes =>
-  typeof value === 'string' || typeof value === 'number' ? { [name]: value } : {}
-
 /**
  * `invoke_agent {agent}`, from submission to completion: the root if the trace began with us, else a child of
  * the submitter's span.
@@ -254,7 +282,7 @@ const given = (name: string, value: unknown): Attributes =>
 export function taskSpan(
   task: TaskCompleted,
   { traceparent }: CommittedContext,
-  isAgent: (name: string) => boolean = () => true,
+  { isAgent = anyName, agentVersion, content = null }: SpanOptions = {},
 ): SpanData | null {
   const handling = parseTraceparent(traceparent)
   if (!handling?.sampled) return null
@@ -267,7 +295,11 @@ export function taskSpan(
     links: [],
     startMs: task.submittedAtMs,
     endMs: Math.max(task.submittedAtMs, task.completedAtMs),
-    attributes: taskAttributes(task),
+    attributes: {
+      ...taskAttributes(task),
+      ...given(genAi.agentVersion, task.agent === null ? null : agentVersion?.(task.agent)),
+      ...(content ? taskContent(task.text, task.output, content) : {}),
+    },
     error: task.error?.message ?? null,
   }
 }

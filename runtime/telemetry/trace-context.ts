@@ -10,6 +10,27 @@ export interface SpanRef {
   readonly sampled: boolean
 }
 
+/** Which traces are kept. */
+export interface Sampling {
+  /** True: a trace that began elsewhere is kept if it was kept there. */
+  readonly parentBased: boolean
+  /** The share of all other traces, 0 to 1. */
+  readonly ratio: number
+}
+
+export const sampleAll: Sampling = { parentBased: true, ratio: 1 }
+
+/** Every process decides the same, by the id alone, so that a trace is kept whole. */
+export function isSampled(
+  traceId: string,
+  sender: SpanRef | null,
+  { parentBased, ratio }: Sampling,
+): boolean {
+  if (sender && parentBased) return sender.sampled
+  // The end of an id is random (W3C trace context, level 2); 13 digits are exact in a number.
+  return Number.parseInt(traceId.slice(-13), 16) / 2 ** 52 >= 1 - ratio
+}
+
 const PATTERN = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-|$)/
 
 /** W3C trace context; null if it is absent or malformed (then we begin our own, as the standard says). */

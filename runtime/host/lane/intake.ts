@@ -307,6 +307,7 @@ export class Intake {
       key: taskKey,
       traceparent: record.headers[names.traceparent] ?? null,
       atMs: record.timestampMs,
+      data: event.data,
     })
     const { traceId, traceparent } = span
     this.#sink.submit({ ...event, traceId, traceparent }, record, span)

@@ -73,7 +73,7 @@ test('the environment is one that the services accept, and names every server of
     assert.equal(environment.port, 8000, name)
     assert.equal(environment.host, '0.0.0.0', name)
     const urls = [environment.schemaRegistryUrl, environment.redisUrl, environment.databaseUrl]
-    const hosts = [...urls, environment.otlpEndpoint].map((url) => new URL(url ?? '').hostname)
+    const hosts = [...urls, environment.tracing?.url].map((url) => new URL(url ?? '').hostname)
     const brokers = environment.kafkaBrokers.map((broker) => broker.split(':')[0])
     for (const host of [...hosts, ...brokers]) assert.ok(compose.services[String(host)], `${name}: ${host}`)
   }

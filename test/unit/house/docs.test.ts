@@ -10,6 +10,7 @@ import { defaultAlerts } from '../../../runtime/config/alerts.ts'
 import { defineTool } from '../../../runtime/config/define.ts'
 import { defaultLimits, defaultTask } from '../../../runtime/config/defaults.ts'
 import { readEnvironment } from '../../../runtime/config/environment.ts'
+import { defaultTelemetry } from '../../../runtime/config/recording.ts'
 import { completeFleet, loadFleet } from '../../../runtime/config/load.ts'
 import { errorTable } from '../../../runtime/errors.ts'
 import { discoverModels } from '../../../runtime/models/discovery.ts'
@@ -73,6 +74,7 @@ describe('docs/configuration.md', () => {
 
   test('names every key of the configuration file', () => {
     const fleet = module('runtime/config/fleet.ts')
+    const recording = module('runtime/config/recording.ts')
     const own = ['AgentDefinition', 'ToolDefinition'].flatMap((name) => keysOf(fleet, name))
     const under = (name: string, prefix: string) => keysOf(fleet, name).map((key) => `${prefix}.${key}`)
     const keys = [
@@ -80,7 +82,8 @@ describe('docs/configuration.md', () => {
       ...under('Profile', 'profiles.<name>'),
       ...under('ProviderDefinition', 'providers.<name>'),
       ...under('Price', 'prices[]'),
-      ...keysOf(fleet, 'MeteringDefinition'),
+      ...keysOf(recording, 'MeteringDefinition'),
+      ...keysOf(recording, 'TelemetryDefinition'),
       ...Object.entries(defaultLimits).flatMap(([key, value]) =>
         typeof value === 'object' ? Object.keys(value).map((inner) => `${key}.${inner}`) : [key],
       ),
@@ -117,6 +120,7 @@ describe('docs/configuration.md', () => {
       codeStepTimeoutMs: limits.codeStepTimeoutMs,
       codeMemoryMb: limits.codeMemoryMb,
       retentionDays: metering.retentionDays,
+      ...defaultTelemetry,
       ...defaultAlerts,
       'profiles.<name>.maxOutputTokens': defaultTask.maxOutputTokens,
     }

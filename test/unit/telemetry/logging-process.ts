@@ -6,10 +6,12 @@ import { samples } from '../../golden/samples.ts'
 const loaded: string[] = []
 registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) })
 const { openTelemetry } = await import('../../../runtime/telemetry/open.ts')
+const { readTracing } = await import('../../../runtime/config/tracing.ts')
 
 const [, , logLevel = 'warn', records = 'true', modules] = process.argv
+const endpoint = readTracing({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' })
 const { instruments, close } = openTelemetry(
-  { otlpEndpoint: modules === 'traced' ? 'http://127.0.0.1:1' : null, logLevel, raw: {} },
+  { tracing: modules === 'traced' ? endpoint.tracing : null, logLevel, raw: {} },
   'test',
   {
     records: records === 'true',

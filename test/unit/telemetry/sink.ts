@@ -1,9 +1,12 @@
-// A collector for tests: takes OTLP over HTTP, as the real exporter sends it, and keeps the spans.
-import { createServer } from 'node:http'
+// A collector for tests: takes OTLP over HTTP, in JSON and protobuf, as the real exporters send it, and keeps the spans.
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { gunzipSync } from 'node:zlib'
+import { decodeRequest } from './otlp-proto.ts'
 
 export interface SinkSpan {
   readonly service: string
+  readonly resource: Readonly<Record<string, unknown>>
   readonly name: string
   readonly kind: number
   readonly traceId: string
@@ -12,15 +15,34 @@ export interface SinkSpan {
   readonly startTimeUnixNano: string
   readonly endTimeUnixNano: string
   readonly links?: { readonly traceId: string; readonly spanId: string }[]
+  readonly events: readonly {
+    readonly name: string
+    readonly attributes: Readonly<Record<string, unknown>>
+  }[]
   readonly attributes: Readonly<Record<string, unknown>>
   readonly status: { readonly code?: number; readonly message?: string }
+}
+
+export interface SinkRequest {
+  readonly path: string
+  readonly headers: IncomingHttpHeaders
+}
+
+/** An answer instead of the good one. */
+export interface SinkAnswer {
+  readonly status: number
+  readonly body?: string | Buffer
+  readonly headers?: Record<string, string>
 }
 
 export interface Sink {
   readonly url: string
   readonly spans: SinkSpan[]
+  readonly requests: SinkRequest[]
   /** Paths that were posted to. */
   readonly paths: Set<string>
+  /** Null: takes the spans. `silent`: never answers. */
+  answer: SinkAnswer | 'silent' | null
   close(): void
 }
 
@@ -28,34 +50,64 @@ interface Attribute {
   readonly key: string
   readonly value: Readonly<Record<string, unknown>>
 }
+interface WireSpan extends Omit<SinkSpan, 'attributes' | 'service' | 'resource' | 'events'> {
+  readonly attributes: Attribute[]
+  readonly events?: { readonly name: string; readonly attributes: Attribute[] }[]
+}
 interface Resource {
   readonly resource: { readonly attributes: Attribute[] }
-  readonly scopeSpans: {
-    readonly spans: (Omit<SinkSpan, 'attributes' | 'service'> & { attributes: Attribute[] })[]
-  }[]
+  readonly scopeSpans: { readonly spans: WireSpan[] }[]
 }
 
 const attributesOf = (list: readonly Attribute[]): Record<string, unknown> =>
   Object.fromEntries(list.map(({ key, value }) => [key, Object.values(value)[0]]))
 
-function spansOf({ resource, scopeSpans }: Resource): SinkSpan[] {
-  const service = String(attributesOf(resource.attributes)['service.name'])
-  const spans = scopeSpans.flatMap((scope) => scope.spans)
-  return spans.map((span) => ({ ...span, service, attributes: attributesOf(span.attributes) }))
+function spansOf({ resource: { attributes }, scopeSpans }: Resource): SinkSpan[] {
+  const resource = attributesOf(attributes)
+  const service = String(resource['service.name'])
+  return scopeSpans
+    .flatMap((scope) => scope.spans)
+    .map((span) => ({
+      ...span,
+      service,
+      resource,
+      attributes: attributesOf(span.attributes),
+      events: (span.events ?? []).map((event) => ({ ...event, attributes: attributesOf(event.attributes) })),
+      status: span.status ?? {},
+    }))
+}
+
+function decodeBody(body: Buffer, headers: IncomingHttpHeaders): { resourceSpans?: Resource[] } {
+  const raw = headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body
+  const isJson = headers['content-type'] === 'application/json'
+  return (isJson ? JSON.parse(raw.toString()) : decodeRequest(raw)) as { resourceSpans?: Resource[] }
 }
 
 export async function startSink(): Promise<Sink> {
-  const spans: SinkSpan[] = []
-  const paths = new Set<string>()
+  const sink: Omit<Sink, 'url' | 'close'> = { spans: [], requests: [], paths: new Set(), answer: null }
   const server = createServer(async (request, response) => {
-    paths.add(request.url ?? '')
+    const { url: path = '', headers } = request
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
-    const { resourceSpans } = JSON.parse(Buffer.concat(chunks).toString()) as { resourceSpans: Resource[] }
-    spans.push(...resourceSpans.flatMap(spansOf))
-    response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+    sink.paths.add(path)
+    sink.requests.push({ path, headers })
+    const { answer } = sink
+    if (answer === 'silent') return
+    if (answer) return void response.writeHead(answer.status, answer.headers).end(answer.body)
+    const { resourceSpans = [] } = decodeBody(Buffer.concat(chunks), headers)
+    sink.spans.push(...resourceSpans.flatMap(spansOf))
+    const type = headers['content-type'] ?? ''
+    response.writeHead(200, { 'content-type': type }).end(type === 'application/json' ? '{}' : '')
   })
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
-  const { port } = server.address() as AddressInfo
-  return { url: `http://127.0.0.1:${port}`, spans, paths, close: () => server.close() }
+  const url = await listening(server)
+  const close = (): void => {
+    server.closeAllConnections()
+    server.close()
+  }
+  return Object.assign(sink, { url, close })
+}
+
+async function listening(server: Server): Promise<string> {
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }

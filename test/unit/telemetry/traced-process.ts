@@ -1,5 +1,6 @@
 // One process of a fleet as far as its telemetry goes: handles the events given as JSON in argv[2] and prints the trace context
 // that its last handling hands on. Run by tracing tests, here and against a real Jaeger.
+import { readTracing } from '../../../runtime/config/tracing.ts'
 import { openTelemetry } from '../../../runtime/telemetry/open.ts'
 import type { HandlingInput } from '../../../runtime/telemetry/instruments.ts'
 import { samples } from '../../golden/samples.ts'
@@ -17,8 +18,12 @@ export interface TracedWork {
 }
 
 const { service, handlings, taskId, completes } = JSON.parse(process.argv[2] ?? '') as TracedWork
-const otlpEndpoint = process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? null
-const telemetry = openTelemetry({ otlpEndpoint, logLevel: 'silent', raw: process.env }, service)
+const { tracing, mistakes } = readTracing(process.env)
+if (mistakes.length > 0) throw new Error(mistakes.join('\n'))
+const logLevel = process.env['LOG_LEVEL'] ?? 'silent'
+const telemetry = openTelemetry({ tracing, logLevel, logFormat: 'json', raw: process.env }, service, {
+  records: false,
+})
 let traceparent: string | null = null
 for (const { end, sends, calls = [], ...told } of handlings) {
   const span = telemetry.instruments.handling({
