@@ -31,7 +31,17 @@ async function chartFiles(): Promise<Map<string, string>> {
 
 /** The manifests that `helm template` makes of the chart with the plain values, a file for each template. */
 export function renderedManifests(helm: string): Map<string, string> {
-  const args = ['template', 'flotilla', chart, '--namespace', 'flotilla', '--kube-version', KUBERNETES, '-f', plainValues]
+  const args = [
+    'template',
+    'flotilla',
+    chart,
+    '--namespace',
+    'flotilla',
+    '--kube-version',
+    KUBERNETES,
+    '-f',
+    plainValues,
+  ]
   const text = execFileSync(helm, args, { encoding: 'utf8', maxBuffer: 16 * 1024 * 1024 })
   const files = new Map<string, string>()
   for (const document of text.split(/^---$/m)) {
