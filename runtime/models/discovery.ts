@@ -57,7 +57,8 @@ export const keysElsewhere = ({ FLOTILLA_KEYS_ELSEWHERE: names }: Variables): st
 
 export function discoverModels(variables: Variables): Discovered {
   const elsewhere = keysElsewhere(variables)
-  const env = (name: string) => variables[name]?.trim() || (elsewhere.includes(name) ? 'elsewhere' : undefined)
+  const env = (name: string) =>
+    variables[name]?.trim() || (elsewhere.includes(name) ? 'elsewhere' : undefined)
   const providers: Record<string, ProviderDefinition> = {}
   const candidates: string[] = []
   for (const row of hosted) discoverHosted(row, env, providers, candidates)
