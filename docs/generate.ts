@@ -2,15 +2,13 @@
 // the stages and the topics, docs/cli.md from the commands, docs/openapi.json from the
 // routes, runtime/python-modules.ts from the list that the sandbox enforces.
 // `npm run generate` writes them; with `--check` this only compares, and fails on a difference.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
 import { openApi } from '../api/openapi.ts'
-import { readEnvironment } from '../runtime/config/environment.ts'
-import { completeFleet } from '../runtime/config/load.ts'
 import { errorTable } from '../runtime/errors.ts'
-import type { Service } from '../runtime/service.ts'
+import { readBy, serviceRights, type ServiceRights } from '../cli/principals.ts'
 import { topics } from '../schemas/topics.ts'
 import { stageNames } from '../services/index.ts'
 import { commandPage } from './command-page.ts'
@@ -18,10 +16,7 @@ import { commandPage } from './command-page.ts'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** A service, with the facts from its own README. */
-export interface DescribedService {
-  readonly name: string
-  readonly consumes: readonly string[]
-  readonly produces: readonly string[]
+export interface DescribedService extends ServiceRights {
   /** First sentence of its README. */
   readonly purpose: string
   /** Rows of the table in its README; absent for the gateway. */
@@ -31,35 +26,15 @@ export interface DescribedService {
 /** In the order in which a task meets them: it comes in by the gateway. */
 const order: readonly string[] = ['gateway', ...stageNames]
 
-/** The gateway is a client of the fleet with an HTTP server: it has no stage to read its topics from. */
-const clients: Readonly<Record<string, { consumes: string[]; produces: string[] }>> = {
-  gateway: {
-    consumes: ['tasks.completed', 'tasks.history', 'tasks.streaming', 'alerts.raised', 'alerts.notifications'],
-    produces: ['tasks.submitted', 'tasks.control', 'alerts.control', 'ops.control'],
-  },
-}
-
 export async function describeServices(): Promise<DescribedService[]> {
-  const names = readdirSync(join(root, 'services'), { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name)
-    .sort((a, b) => order.indexOf(a) - order.indexOf(b))
-  return Promise.all(names.map(describe))
+  const services = await serviceRights()
+  return Promise.all(
+    services.toSorted((a, b) => order.indexOf(a.name) - order.indexOf(b.name)).map(describe),
+  )
 }
 
-async function describe(name: string): Promise<DescribedService> {
-  const path = join(root, 'services', name)
-  const module = (await import(pathToFileURL(join(path, 'main.ts')).href)) as Record<string, Service>
-  const service = Object.values(module).find((value) => value.name === name)
-  const stage = service?.stage?.(completeFleet({}, readEnvironment({}), 'the default fleet'))
-  const client = clients[name]
-  const written = topics.filter(({ writers }) => writers.includes(name)).map((topic) => topic.name)
-  return {
-    name,
-    consumes: stage?.consumes.map(({ topic }) => topic) ?? client?.consumes ?? [],
-    produces: client?.produces ?? written,
-    ...readmeOf(join(path, 'README.md')),
-  }
+async function describe(rights: ServiceRights): Promise<DescribedService> {
+  return { ...rights, ...readmeOf(join(root, 'services', rights.name, 'README.md')) }
 }
 
 function readmeOf(path: string): Pick<DescribedService, 'purpose' | 'rows'> {
@@ -147,14 +122,13 @@ ${sections.join('\n')}`
 /** Access lists of the broker: what each principal must be allowed. */
 async function principalsPage(): Promise<string> {
   const services = await describeServices()
-  const rows = services.map(({ name, consumes, produces }) => {
-    const isClient = name in clients
-    const own = isClient ? [] : [`${name}.state`]
-    // Every process follows the pauses.
-    const read = new Set([...consumes, 'ops.control', ...own])
-    const group = isClient ? 'its readers’' : code([`<prefix>.${name}`])
-    const id = isClient ? '–' : code([`<prefix>.${name}.<lane>`])
-    return `| ${name} | ${code([...read])} | ${code([...new Set([...produces, ...own])])} | ${group} | ${id} |`
+  const rows = services.map((service) => {
+    const { name, produces, isStage } = service
+    const own = isStage ? [`${name}.state`] : []
+    const group = isStage ? code([`<prefix>.${name}`]) : 'its readers’'
+    const id = isStage ? code([`<prefix>.${name}.<lane>`]) : '–'
+    const read = [...readBy(service), ...own]
+    return `| ${name} | ${code(read)} | ${code([...new Set([...produces, ...own])])} | ${group} | ${id} |`
   })
   const open = topics.filter(({ writers }) => writers.includes('anyone'))
   const byOperators = topics.filter(({ writers }) => writers.includes('operators'))
@@ -168,7 +142,8 @@ Generated from \`schemas/topics.ts\` and the stages by \`npm run generate\`. Do 
 Events are not signed: a stage trusts topics that only stages write. A principal that may write \`tools.requested\`
 can have any tool run, past lists of tools and approvals; one that may write \`tasks.completed\` decides what a result
 is. So give each service a principal of its own on the broker, with these rights. Every name begins with the fleet's
-prefix.
+prefix. \`npx flotilla topics --create --acls\` grants them, to the principals \`User:gateway\`, \`User:router\` and
+so on; \`--acls 'User:CN={service},O=fleet'\` to others. Each may also describe the fleet's topics and their settings.
 
 | principal | reads | writes | group | transactional ids |
 |---|---|---|---|---|
@@ -180,6 +155,7 @@ A user who may read \`tasks.completed\` reads every user's results: if that matt
 
 The gateway also answers operators, and then reads \`tasks.submitted\`, \`ops.health\`, \`alerts.control\` and
 \`dead-letters\`, describes the stages' groups, and writes what they replay: without these rights it answers only users.
+\`--acls\` grants all but the last: replay dead letters as an operator, by the command.
 
 ## Who is trusted to write which topic
 

@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
-import { readEnvironment } from '../../runtime/config/environment.ts'
+import { openCodec } from '../../runtime/codec/open.ts'
+import { readEnvironment, type Environment } from '../../runtime/config/environment.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { openLog } from '../../runtime/log/open.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import { paint, printJson, say } from '../output.ts'
@@ -11,6 +13,12 @@ export function defineTopics(command: Command): void {
   command
     .description('the fleet’s topics: what they carry and how much they hold')
     .option('--create', 'create the missing topics')
+    .option('--schemas', 'register the schemas of every event with the schema registry')
+    .option(
+      '--acls [principal]',
+      'grant each service its rights on the broker (docs/principals.md), by principals of this form; ' +
+        '{service} stands for the service',
+    )
     .option('--json', 'JSON on stdout')
     .action(topics)
 }
@@ -23,8 +31,16 @@ const columns: readonly Column[] = [
   { name: 'events', optional: true },
 ]
 
-async function topics(options: { create?: boolean; json?: boolean }): Promise<void> {
-  if (options.create) await create()
+interface Options {
+  readonly create?: boolean
+  readonly schemas?: boolean
+  /** True: the usual form. */
+  readonly acls?: string | true
+  readonly json?: boolean
+}
+
+async function topics(options: Options): Promise<void> {
+  await prepare(options)
   await usingOperator(async (operator) => {
     const rows = await operator.topics.list()
     if (options.json) return printJson(rows)
@@ -46,11 +62,46 @@ async function topics(options: { create?: boolean; json?: boolean }): Promise<vo
   process.exit(0)
 }
 
-async function create(): Promise<void> {
-  const log = await openLog(readEnvironment(process.env))
+/** Creates what a fleet needs on its servers. Whatever exists already stays as it is. */
+async function prepare({ create, schemas, acls }: Options): Promise<void> {
+  const environment = readEnvironment(process.env)
+  if (create) await createTopics(environment)
+  if (schemas) await registerSchemas(environment)
+  if (acls !== undefined) await grantRights(environment, acls === true ? 'User:{service}' : acls)
+}
+
+async function createTopics(environment: Environment): Promise<void> {
+  const log = await openLog(environment)
   try {
     await log.ensureTopics(stageNames)
   } finally {
     await log.close()
   }
+}
+
+async function registerSchemas(environment: Environment): Promise<void> {
+  if (environment.schemaRegistryUrl === null)
+    throw new FlotillaError('CONFIG_INVALID', '--schemas: SCHEMA_REGISTRY_URL is not set; set it')
+  await openCodec(environment).prepare()
+  say('The schemas of every event are registered.')
+}
+
+async function grantRights(environment: Environment, form: string): Promise<void> {
+  if (environment.kafkaBrokers.length === 0)
+    throw new FlotillaError(
+      'CONFIG_INVALID',
+      '--acls: the embedded log has no access lists; set KAFKA_BROKERS',
+    )
+  if (!form.includes('{service}') || !form.includes(':'))
+    throw new FlotillaError(
+      'CONFIG_INVALID',
+      `--acls: "${form}" must be a principal with {service} in it, such as User:{service}`,
+    )
+  const { grantsFor, serviceRights } = await import('../principals.ts')
+  const { grantAccess } = await import('../../runtime/log/kafka/access.ts')
+  const services = await serviceRights()
+  const principal = (service: string): string => form.replaceAll('{service}', service)
+  const grants = grantsFor(services, environment.prefix, principal)
+  await grantAccess(environment, grants)
+  say(`${grants.length} rights are granted to ${services.map(({ name }) => principal(name)).join(', ')}.`)
 }

@@ -88,6 +88,9 @@ const hostName = z
     /^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/,
     'must be names without scheme and port, such as flotilla.example.org or *.example.org, separated by commas',
   )
+const variableName = z
+  .string()
+  .regex(/^[A-Z][A-Z0-9_]*$/, 'must be names of variables, such as OPENAI_API_KEY, separated by commas')
 const listOf = (item: z.ZodString) =>
   z
     .string()
@@ -141,6 +144,7 @@ const variables = z.object({
   FLOTILLA_PARTITIONS: whole(1, 1_000).default(DEFAULT_PARTITIONS),
   FLOTILLA_ALLOW_VOLATILE_STORE: flag.default(false),
   FLOTILLA_ALLOW_NO_MODEL: flag.default(false),
+  FLOTILLA_KEYS_ELSEWHERE: listOf(variableName),
   FLOTILLA_REDIS_WAIT_REPLICAS: whole(0, 10).default(0),
   FLOTILLA_SESSION_TIMEOUT_MS: whole(1_000, 600_000).default(6_000),
   FLOTILLA_TRANSACTION_TIMEOUT_MS: whole(1_000, 900_000).default(15_000),
@@ -156,7 +160,7 @@ export const environmentDefaults: Readonly<Record<string, unknown>> = {
 
 /** Shows the wrong value, unless it may hold a password. */
 function mistakeIn(name: string, message: string, raw: Readonly<Record<string, string | undefined>>): string {
-  const isSecret = /PASSWORD|SECRET|URL|ENDPOINT|KEY/.test(name)
+  const isSecret = /PASSWORD|SECRET|URL|ENDPOINT|KEY(?!S_ELSEWHERE)/.test(name)
   return `  ${name}: ${message}${isSecret ? '' : `, not "${raw[name]?.slice(0, 80)}"`}`
 }
 

@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { identityMistakes } from '../../schemas/identity.ts'
 import { FlotillaError } from '../errors.ts'
-import { discoverModels, isServed } from '../models/discovery.ts'
+import { discoverModels, isServed, keysElsewhere } from '../models/discovery.ts'
 import { fullName } from '../models/names.ts'
 import { defaultTiers, strategies } from '../models/strategies.ts'
 import { alertsSchema, completeAlerts } from './alerts.ts'
@@ -361,8 +361,8 @@ function withAddresses(
   return { ...known, ...Object.fromEntries(own) }
 }
 
-/** Names of the key variables that are set; never their values. */
+/** Names of the key variables that are set, here or for the process that calls models; never their values. */
 function keysPresent(providers: Fleet['models']['providers'], { raw }: Environment): string[] {
   const names = Object.values(providers ?? {}).flatMap((provider) => provider?.keyEnv ?? [])
-  return names.filter((variable) => raw[variable]?.trim())
+  return names.filter((variable) => raw[variable]?.trim() || keysElsewhere(raw).includes(variable))
 }

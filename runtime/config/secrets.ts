@@ -79,9 +79,18 @@ function decoded(text: string): string {
   }
 }
 
-/** Variables that `<name>_FILE` may stand for. Others of that form belong to other programs. */
-const fromFile =
-  /^((KAFKA_SASL|SCHEMA_REGISTRY|REDIS|DATABASE)_PASSWORD|KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET|(SCHEMA_REGISTRY|REDIS|DATABASE|SMTP|SLACK_WEBHOOK)_URL|FLOTILLA_SANDBOX_TOKEN|FLOTILLA_ADMIN_KEY|PAGERDUTY_ROUTING_KEY|ALERT_WEBHOOK_SECRET|[A-Z0-9_]+_API_KEY)_FILE$/
+/** Variables that may be given as `<name>_FILE`. Others of that form belong to other programs. */
+export const fromFileVariable =
+  /^((KAFKA_SASL|SCHEMA_REGISTRY|REDIS|DATABASE)_PASSWORD|KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET|(SCHEMA_REGISTRY|REDIS|DATABASE|SMTP|SLACK_WEBHOOK)_URL|FLOTILLA_SANDBOX_TOKEN|FLOTILLA_ADMIN_KEY|PAGERDUTY_ROUTING_KEY|ALERT_WEBHOOK_SECRET|[A-Z0-9_]+_API_KEY)$/
+
+/** Variables whose value is the path of a certificate or key. */
+export const pathVariable = /^(KAFKA|SCHEMA_REGISTRY|REDIS|DATABASE)_SSL_(CA|CERT|KEY)$|^NODE_EXTRA_CA_CERTS$/
+
+/** The variable that `<name>_FILE` stands for; null if it is not one of ours. */
+function namedByFile(variable: string): string | null {
+  const name = variable.endsWith('_FILE') ? variable.slice(0, -'_FILE'.length) : ''
+  return fromFileVariable.test(name) ? name : null
+}
 
 const MAX_BYTES = 100_000
 
@@ -97,8 +106,8 @@ export interface WithFiles {
 export function withFiles(given: Variables): WithFiles {
   const mistakes: string[] = []
   const read = Object.entries(given).flatMap(([variable, path]) => {
-    if (!path?.trim() || !fromFile.test(variable)) return []
-    const name = variable.slice(0, -'_FILE'.length)
+    const name = namedByFile(variable)
+    if (!path?.trim() || name === null) return []
     if (given[name]?.trim()) mistakes.push(`  ${variable}: ${name} is set too; unset one of them`)
     const content = contentOf(path.trim())
     if (typeof content === 'string') return [[name, content] as const]

@@ -6,6 +6,8 @@
 // 2. A server on this machine is asked for its model (`…/default`), because only it knows which one it has
 //    loaded.
 // 3. A variable that is set but empty counts as not set.
+// 4. A key named by FLOTILLA_KEYS_ELSEWHERE counts as set, though this process does not have it: only the planner
+//    calls models, the others only choose them.
 import type { ProviderDefinition } from '../config/fleet.ts'
 import { fullName, parseModel, SCRIPTED_MODEL, SERVED_MODEL } from './names.ts'
 
@@ -49,8 +51,14 @@ const served: readonly Served[] = [
 /** Whether the environment may name a server for this provider. */
 export const isServed = (provider: string): boolean => served.some((row) => row.provider === provider)
 
+/** Names of keys that another process of the fleet has. */
+export const keysElsewhere = ({ FLOTILLA_KEYS_ELSEWHERE: names }: Variables): string[] =>
+  names?.split(/[\s,]+/).filter(Boolean) ?? []
+
 export function discoverModels(variables: Variables): Discovered {
-  const env = (name: string) => variables[name]?.trim() || undefined
+  const elsewhere = keysElsewhere(variables)
+  const env = (name: string) =>
+    variables[name]?.trim() || (elsewhere.includes(name) ? 'elsewhere' : undefined)
   const providers: Record<string, ProviderDefinition> = {}
   const candidates: string[] = []
   for (const row of hosted) discoverHosted(row, env, providers, candidates)

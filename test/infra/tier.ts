@@ -30,6 +30,8 @@ export const tiers: readonly Tier[] = [
   { name: 'model', needs: [], concurrency: 1, aimS: 90, limitS: 900 },
   // Suites that others wrote: docs/compatibility.md.
   { name: 'compat', needs: [], concurrency: 2, aimS: 240, limitS: 1_500 },
+  // Chart, image and Compose file: docs/kubernetes.md.
+  { name: 'deploy', needs: ['docker'], concurrency: 1, aimS: 120, limitS: 1_800 },
   { name: 'sandbox', needs: ['docker'], concurrency: 2, aimS: 480, limitS: 2_400 },
   {
     name: 'chaos',

@@ -31,7 +31,7 @@ import { checkOnlyIfWaiting, type RequestQueue } from './request-queue.ts'
 import { saslOptions } from './sasl.ts'
 import { Sockets } from './socket.ts'
 
-export type { Admin } from 'kafkajs'
+export type { AclEntry, Admin } from 'kafkajs'
 /** kafkajs's `ConfigResourceTypes`, which it doesn't export to ES modules. */
 export const TOPIC_RESOURCE = 2 satisfies ConfigResourceTypes.TOPIC as ConfigResourceTypes
 export const BROKER_RESOURCE = 4 satisfies ConfigResourceTypes.BROKER as ConfigResourceTypes

@@ -111,7 +111,7 @@ test('Redis keeps the promise of the call journal', () => {
 
 test('the image is not run by root, checks its own health, and leaves out secrets', () => {
   const dockerfile = read('deploy/Dockerfile')
-  assert.match(dockerfile, /^USER node$/m)
+  assert.equal(dockerfile.match(/^USER (.*)$/gm)?.at(-1), 'USER 10001:10001')
   assert.match(dockerfile, /^HEALTHCHECK --interval=30s --timeout=10s --start-period=5s --retries=3/m)
   const ignored = read('.dockerignore').split('\n')
   for (const entry of ['**/.env', '**/.env.*', '**/.npmrc', '.git', 'node_modules', '.flotilla'])

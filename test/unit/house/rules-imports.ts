@@ -18,6 +18,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   examples: ['runtime', 'services', 'client'],
   // docs/cli.md is made of the command table.
   docs: ['schemas', 'runtime', 'services', 'api', 'cli'],
+  // The chart follows the tables of the fleet.
+  deploy: ['schemas', 'runtime', 'services', 'cli'],
   // Benchmarks bring up the servers that the tests use.
   bench: ['schemas', 'runtime', 'services', 'client', 'operator', 'api', 'cli', 'examples', 'test'],
   test: [
@@ -31,6 +33,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'examples',
     'docs',
     'bench',
+    'deploy',
     '',
   ],
   '': ['runtime', 'services', 'client'],

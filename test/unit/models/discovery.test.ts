@@ -18,6 +18,7 @@ const defaults: [Record<string, string>, string | null][] = [
   [{ GROQ_API_KEY: 'k' }, 'groq/llama-3.3-70b-versatile'],
   [{ GROQ_API_KEY: 'k', OPENAI_API_KEY: 'k' }, 'gpt-4o'],
   [{ GROQ_API_KEY: 'k', FLOTILLA_MODEL: 'local/m' }, 'local/m'],
+  [{ FLOTILLA_KEYS_ELSEWHERE: 'GROQ_API_KEY' }, 'groq/llama-3.3-70b-versatile'],
   [{ ANTHROPIC_API_KEY: 'k' }, 'anthropic/claude-sonnet-4-5'],
   [{ OPENAI_API_KEY: 'k', OPENAI_MODEL: 'gpt-5' }, 'gpt-5'],
   [{ OPENAI_BASE_URL: 'http://127.0.0.1:1234/v1' }, 'openai/default'],

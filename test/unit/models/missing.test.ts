@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
+import { completeFleet } from '../../../runtime/config/load.ts'
 import { agentsWithoutModel, fleetWithoutModel } from '../../../runtime/models/missing.ts'
 import { fleetOf } from '../router/fleet.ts'
 
@@ -49,4 +51,16 @@ test('a strategy has a model if one of its tiers has, or else the default', () =
   const hosted = { ...tiers, strong: 'gpt-4o' }
   const without = fleetOf({ agents, models: { ...lost, default: null, tiers: hosted } })
   assert.match(fleetWithoutModel(without) ?? '', /OPENAI_API_KEY/)
+})
+
+test('a key that only the planner has counts as set; the key itself is not there', () => {
+  const environment = readEnvironment({ FLOTILLA_KEYS_ELSEWHERE: 'GROQ_API_KEY' })
+  const fleet = completeFleet({}, environment, 'a test')
+  assert.equal(fleet.models.default, 'groq/llama-3.3-70b-versatile')
+  assert.equal(fleetWithoutModel(fleet), null)
+  assert.equal(environment.raw['GROQ_API_KEY'], undefined)
+  assert.throws(
+    () => readEnvironment({ FLOTILLA_KEYS_ELSEWHERE: 'groq' }),
+    /FLOTILLA_KEYS_ELSEWHERE: must be names of variables.*not "groq"/,
+  )
 })
