@@ -1,6 +1,6 @@
 // Generates pages from other files: docs/errors.md from the error table, services/README.md and docs/principals.md from
 // the stages and the topics, docs/cli.md from the commands, docs/openapi.json from the
-// routes, runtime/python-modules.ts from the list that the sandbox enforces.
+// routes, docs/licences.md from package-lock.json, runtime/python-modules.ts from the list that the sandbox enforces.
 // `npm run generate` writes them; with `--check` this only compares, and fails on a difference.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -14,6 +14,7 @@ import type { Service } from '../runtime/service.ts'
 import { topics } from '../schemas/topics.ts'
 import { serviceNames } from '../services/index.ts'
 import { commandPage } from './command-page.ts'
+import { licencesPage } from './licences-page.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -210,6 +211,7 @@ export async function generatedPages(): Promise<Map<string, string>> {
     ['services/README.md', await servicesPage()],
     ['docs/principals.md', await principalsPage()],
     ['docs/cli.md', await commandPage()],
+    ['docs/licences.md', licencesPage()],
     ['docs/openapi.json', JSON.stringify(openApi())],
     ['runtime/python-modules.ts', pythonModules()],
   ] as const

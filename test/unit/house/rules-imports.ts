@@ -233,6 +233,8 @@ export function importCircles(modules: readonly Module[]): string[] {
 }
 
 export interface Package {
+  /** Optional ones: installed by those who configure what needs them, and by our own tests. */
+  readonly peerDependencies?: Readonly<Record<string, string>>
   readonly dependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
 }
@@ -246,8 +248,9 @@ const packageOf = (specifier: string): string =>
 /** The product imports what `dependencies` lists, and everything that it lists. */
 export function dependencies(
   modules: readonly Module[],
-  { dependencies: listed = {}, devDependencies = {} }: Package,
+  { dependencies: required = {}, peerDependencies = {}, devDependencies = {} }: Package,
 ): string[] {
+  const listed = { ...required, ...peerDependencies }
   const used = new Set<string>()
   const problems: string[] = []
   for (const { path, imports } of modules)
