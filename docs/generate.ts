@@ -1,6 +1,6 @@
 // Generates pages from other files: docs/errors.md from the error table, services/README.md and docs/principals.md from
 // the stages and the topics, docs/cli.md from the commands, docs/openapi.json from the
-// routes, docs/licences.md from package-lock.json, runtime/python-modules.ts from the list that the sandbox enforces.
+// routes, deploy/grafana/dashboards from deploy/grafana/panels.ts, docs/licences.md from package-lock.json, runtime/python-modules.ts from the list that the sandbox enforces.
 // `npm run generate` writes them; with `--check` this only compares, and fails on a difference.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -13,6 +13,8 @@ import { errorTable } from '../runtime/errors.ts'
 import type { Service } from '../runtime/service.ts'
 import { topics } from '../schemas/topics.ts'
 import { serviceNames } from '../services/index.ts'
+import { dashboardJson } from '../deploy/grafana/dashboard-json.ts'
+import { dashboards } from '../deploy/grafana/panels.ts'
 import { commandPage } from './command-page.ts'
 import { licencesPage } from './licences-page.ts'
 
@@ -214,6 +216,10 @@ export async function generatedPages(): Promise<Map<string, string>> {
     ['docs/licences.md', licencesPage()],
     ['docs/openapi.json', JSON.stringify(openApi())],
     ['runtime/python-modules.ts', pythonModules()],
+    ...dashboards.map(
+      (dashboard) =>
+        [`deploy/grafana/dashboards/${dashboard.name}.json`, JSON.stringify(dashboardJson(dashboard))] as const,
+    ),
   ] as const
   const formatted = pages.map(async ([page, text]) => {
     const path = join(root, page)

@@ -17,7 +17,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   cli: ['schemas', 'runtime', 'services', 'client', 'operator', 'api', 'examples'],
   examples: ['runtime', 'services', 'client'],
   // docs/cli.md is made of the command table.
-  docs: ['schemas', 'runtime', 'services', 'api', 'cli'],
+  docs: ['schemas', 'runtime', 'services', 'api', 'cli', 'deploy'],
+  // Dashboards are made of the metrics table.
+  deploy: ['runtime'],
   // Benchmarks bring up the servers that the tests use.
   bench: ['schemas', 'runtime', 'services', 'client', 'operator', 'api', 'cli', 'examples', 'test'],
   test: [
@@ -30,6 +32,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'cli',
     'examples',
     'docs',
+    'deploy',
     'bench',
     '',
   ],
