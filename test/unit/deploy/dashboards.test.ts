@@ -16,7 +16,9 @@ test('every metric is on a dashboard', () => {
   const names = [counters, gauges, histograms, distributions].flatMap((table) => Object.keys(table))
   const shown = queries.map(({ expr }) => expr).join('\n')
   assert.deepEqual(
-    names.filter((name) => !new RegExp(`flotilla_${name}(_total|_seconds_bucket|_seconds_sum|_sum|\\{)`).test(shown)),
+    names.filter(
+      (name) => !new RegExp(`flotilla_${name}(_total|_seconds_bucket|_seconds_sum|_sum|\\{)`).test(shown),
+    ),
     [],
   )
 })
