@@ -160,9 +160,15 @@ export const commands: readonly CommandRow[] = [
   },
   {
     name: 'init',
-    summary: 'write a configuration with an agent and a tool that run',
+    summary: 'write a project to begin with: agent, tool, its test',
     group: 'Development',
     load: async () => (await import('./commands/init.ts')).defineInit,
+  },
+  {
+    name: 'test',
+    summary: "run the tests of this project's tools",
+    group: 'Development',
+    load: async () => (await import('./commands/test.ts')).defineTest,
   },
   {
     name: 'demo',

@@ -1,104 +1,76 @@
-// A project to begin with: a configuration, an agent and a tool that run as they are.
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+// A project to begin with: a configuration, an agent, a tool with its test, and questions to evaluate it by.
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { FlotillaError, messageOf } from '../runtime/errors.ts'
 import { shown } from '../schemas/identity.ts'
+import { VERSION } from './version.ts'
 
 /** The task that the agent is made for; the scripted model has a recorded conversation for it. */
 export const FIRST_TASK = 'What does it cost to send 3 kg to Norway?'
 
-const configuration = (
-  model: string | null,
-): string => `// The fleet of this directory. Every setting: docs/configuration.md of the package.
-import { defineFleet } from 'flotilla'
-import { clerk } from './agents/clerk.ts'
-import { shippingCost } from './tools/shipping-cost.ts'
+const starter = fileURLToPath(new URL('../examples/starter/', import.meta.url))
 
-export default defineFleet({
-  agents: { clerk },
-  tools: [shippingCost],${model === null ? '' : `\n  models: { default: '${model}' },`}
-})
-`
-
-const files: Readonly<Record<string, string>> = {
-  'agents/clerk.ts': `import type { AgentDefinition } from 'flotilla'
-
-export const clerk: AgentDefinition = {
-  description: 'Answers questions about parcels.',
-  // tools: JSON tool calls. code: the model writes Python, in which each tool is a function.
-  mode: 'tools',
-  instructions: 'Answer in one sentence, with the price in euros.',
-  tools: ['shipping_cost'],
-  // A task may name its model: flotilla run --model …
-  overrides: { model: true },
-}
-`,
-  'tools/shipping-cost.ts': `import { defineTool } from 'flotilla'
-
-const eurosPerKilo: Readonly<Record<string, number>> = { Norway: 4.2, Portugal: 3.1 }
-
-export const shippingCost = defineTool<{ country: string; kilos: number }, number>({
-  name: 'shipping_cost',
-  description: 'Price in euros of sending a parcel to a country.',
-  // A JSON Schema, or a zod object.
-  input: {
-    type: 'object',
-    properties: { country: { type: 'string' }, kilos: { type: 'number', exclusiveMinimum: 0 } },
-    required: ['country', 'kilos'],
-  },
-  output: { type: 'number' },
-  // Safe to repeat: retried after a failure, and called again after a crash.
-  idempotent: true,
-  run: ({ country, kilos }) => {
-    const price = eurosPerKilo[country]
-    if (price === undefined)
-      throw new Error(\`no price for \${country}; there are: \${Object.keys(eurosPerKilo).join(', ')}\`)
-    return Math.round(100 * price * kilos) / 100
-  },
-})
-`,
-  '.env.example': `# Copy to .env, and read it into the shell: set -a; . ./.env; set +a
-
-# One of these chooses the model.
-OPENAI_API_KEY=
-# GROQ_API_KEY=
-# ANTHROPIC_API_KEY=
-# A server of your own that speaks OpenAI's API:
-# OPENAI_BASE_URL=http://127.0.0.1:8080/v1
-# OPENAI_MODEL=
-
-# Where the fleet keeps its data, and where its HTTP API listens.
-# FLOTILLA_DATA=.flotilla
-# PORT=8000
-`,
-}
-
-const GIT_IGNORE = ['.gitignore', '.flotilla/\n.env\nnode_modules/\n'] as const
+/** Files that a project has anyway: an existing one stays as it is. */
+const shared: readonly string[] = ['.gitignore', 'README.md', 'package.json', 'tsconfig.json']
 
 export interface InitOptions {
   /** The fleet's model: `provider/model`, or `scripted`. Default: the one whose key is set. */
   readonly model?: string
 }
 
+export interface Initialized {
+  /** Paths of the files written. */
+  readonly written: readonly string[]
+  /** Names of the files that were there and stay. */
+  readonly kept: readonly string[]
+}
+
 /**
- * Writes the files below this directory; returns their paths. Throws REQUEST_INVALID, having written none, if one
- * of them exists; only a .gitignore stays as it is.
+ * Writes the starter below this directory. Throws REQUEST_INVALID, having written none, if one of its files
+ * exists, apart from those that a project has anyway.
  */
-export function init(directory: string, { model }: InitOptions = {}): string[] {
+export function init(directory: string, { model }: InitOptions = {}): Initialized {
   if (model !== undefined && !/^[A-Za-z0-9][\w./:@-]*$/.test(model))
     throw new FlotillaError(
       'REQUEST_INVALID',
       `--model must be provider/model or scripted, not "${shown(model)}"`,
     )
-  const all = { 'flotilla.config.ts': configuration(model ?? null), ...files }
-  const taken = Object.keys(all).filter((name) => existsSync(join(directory, name)))
+  const all = starterFiles(directory, model)
+  const found = [...all.keys()].filter((name) => existsSync(join(directory, name)))
+  const taken = found.filter((name) => !shared.includes(name))
   if (taken.length > 0)
     throw new FlotillaError(
       'REQUEST_INVALID',
       `${directory} has ${taken.join(', ')} already, which init would overwrite; nothing was written. Give another directory: flotilla init my-fleet`,
     )
-  const ignoring = existsSync(join(directory, GIT_IGNORE[0])) ? [] : [GIT_IGNORE]
-  return [...Object.entries(all), ...ignoring].map(([name, text]) => write(join(directory, name), text))
+  const missing = [...all].filter(([name]) => !found.includes(name))
+  return { written: missing.map(([name, text]) => write(join(directory, name), text)), kept: found }
+}
+
+/** Name → text. npm leaves a .gitignore out of packages, so that one is written here. */
+function starterFiles(directory: string, model: string | undefined): Map<string, string> {
+  const names = readdirSync(starter, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name).slice(starter.length))
+    .sort()
+  const files = new Map(names.map((name) => [name, readFileSync(join(starter, name), 'utf8')]))
+  files.set('.gitignore', '.flotilla/\n.env\nnode_modules/\n')
+  files.set('package.json', packageOf(directory, files.get('package.json') ?? '{}'))
+  const configuration = files.get('flotilla.config.ts') ?? ''
+  if (model !== undefined)
+    files.set('flotilla.config.ts', configuration.replace('\n})', `\n  models: { default: '${model}' },\n})`))
+  return files
+}
+
+function packageOf(directory: string, text: string): string {
+  const name = basename(directory)
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+  const { devDependencies, ...rest } = JSON.parse(text) as Record<string, unknown>
+  const whole = { name: name || 'fleet', ...rest, dependencies: { flotilla: `^${VERSION}` }, devDependencies }
+  return `${JSON.stringify(whole, null, 2)}\n`
 }
 
 function write(path: string, text: string): string {

@@ -1,6 +1,7 @@
 // The commander program: every command by name and summary, and in full only those that are asked for.
 import { Command } from 'commander'
 import { commands } from './command-table.ts'
+import { VERSION } from './version.ts'
 import { visibleOptions } from './default-subcommand.ts'
 
 const WIDTH = 80
@@ -28,7 +29,7 @@ export async function createProgram(
 ): Promise<Command> {
   const program = new Command('flotilla')
     .description('Run LLM agents as an event-driven fleet: on this machine alone, or on Kafka.')
-    .version('0.1.0', '-V, --version', 'show the version')
+    .version(VERSION, '-V, --version', 'show the version')
     .usage('<command> [options]')
     .commandsGroup('Development:')
     .helpCommand('help [command]', 'show the help of a command')

@@ -11,6 +11,7 @@ const assets = [
   'services/code-sandbox/executors/cpython',
   'examples/data',
   'examples/conversations',
+  'examples/starter',
   'schemas/asyncapi.yaml',
 ]
 

@@ -1,6 +1,6 @@
-// What the chart holds of the rest of the repository, and the plain manifests rendered from it.
+// What the chart holds of the rest of the repository, the plain manifests rendered from it, and the dashboards.
 //
-//   node deploy/generate.ts                      files of the chart (part of npm run generate)
+//   node deploy/generate.ts                      files of the chart, dashboards (part of npm run generate)
 //   node deploy/generate.ts --check              only compares, and fails on a difference
 //   node deploy/generate.ts --manifests HELM     renders deploy/kubernetes too, by this helm
 import { execFileSync } from 'node:child_process'
@@ -9,24 +9,31 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
 import { chartAccess } from './access.ts'
+import { dashboardJson } from './grafana/dashboard-json.ts'
+import { dashboards } from './grafana/panels.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const chart = join(root, 'deploy/helm/flotilla')
 const manifests = join(root, 'deploy/kubernetes')
+const dashboardFolder = join(root, 'deploy/grafana/dashboards')
 const plainValues = join(root, 'deploy/helm/values/plain.yaml')
 /** A version that the chart supports: a helm that is built from source takes an old one otherwise. */
 const KUBERNETES = '1.34.0'
 
 /** Absolute path → what the file must hold. */
-async function chartFiles(): Promise<Map<string, string>> {
-  const access = join(chart, 'files/access.json')
-  const text = JSON.stringify(await chartAccess())
-  const pretty = await format(text, { ...(await resolveConfig(access)), filepath: access })
-  const rules = readFileSync(join(root, 'deploy/prometheus/rules.yml'), 'utf8')
-  return new Map([
-    [access, pretty],
-    [join(chart, 'files/rules.yml'), rules],
+async function generatedFiles(): Promise<Map<string, string>> {
+  const data: (readonly [path: string, value: unknown])[] = [
+    [join(chart, 'files/access.json'), await chartAccess()],
+    ...dashboards.map(
+      (board) => [join(dashboardFolder, `${board.name}.json`), dashboardJson(board)] as const,
+    ),
+  ]
+  const files = new Map([
+    [join(chart, 'files/rules.yml'), readFileSync(join(root, 'deploy/prometheus/rules.yml'), 'utf8')],
   ])
+  for (const [path, value] of data)
+    files.set(path, await format(JSON.stringify(value), { ...(await resolveConfig(path)), filepath: path }))
+  return files
 }
 
 /** The manifests that `helm template` makes of the chart with the plain values, a file for each template. */
@@ -71,7 +78,7 @@ function differing(files: ReadonlyMap<string, string>): string[] {
 }
 
 export async function drift(): Promise<string[]> {
-  return differing(await chartFiles())
+  return differing(await generatedFiles())
 }
 
 function write(files: ReadonlyMap<string, string>): void {
@@ -89,7 +96,7 @@ async function main([option, helm]: readonly string[]): Promise<void> {
     process.exitCode = 1
     return
   }
-  write(await chartFiles())
+  write(await generatedFiles())
   if (option !== '--manifests' || helm === undefined) return
   for (const name of readdirSync(manifests)) if (name.endsWith('.yaml')) rmSync(join(manifests, name))
   write(renderedManifests(helm))

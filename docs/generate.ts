@@ -1,6 +1,7 @@
 // Generates pages from other files: docs/errors.md from the error table, services/README.md and docs/principals.md from
 // the stages and the topics, docs/cli.md from the commands, docs/openapi.json from the
-// routes, runtime/python-modules.ts from the list that the sandbox enforces.
+// routes, docs/licences.md from package-lock.json, runtime/python-modules.ts from the list that the sandbox
+// enforces.
 // `npm run generate` writes them; with `--check` this only compares, and fails on a difference.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -12,6 +13,7 @@ import { readBy, serviceRights, type ServiceRights } from '../cli/principals.ts'
 import { topics } from '../schemas/topics.ts'
 import { stageNames } from '../services/index.ts'
 import { commandPage } from './command-page.ts'
+import { licencesPage } from './licences-page.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -186,6 +188,7 @@ export async function generatedPages(): Promise<Map<string, string>> {
     ['services/README.md', await servicesPage()],
     ['docs/principals.md', await principalsPage()],
     ['docs/cli.md', await commandPage()],
+    ['docs/licences.md', licencesPage()],
     ['docs/openapi.json', JSON.stringify(openApi())],
     ['runtime/python-modules.ts', pythonModules()],
   ] as const

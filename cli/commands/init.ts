@@ -5,7 +5,7 @@ import { paint, print } from '../output.ts'
 
 export function defineInit(command: Command): void {
   command
-    .description('write a configuration with an agent and a tool that run as they are')
+    .description('write a project to begin with: an agent, a tool with its test, an evaluation')
     .argument('[directory]', 'where; it is created if needed', '.')
     .option('--model <name>', 'provider/model, or scripted: a recorded answer, no key (default: by key)')
     .addHelpText('after', '\nExisting files are never overwritten.')
@@ -13,17 +13,18 @@ export function defineInit(command: Command): void {
 }
 
 function write(directory: string, options: InitOptions): void {
-  for (const path of init(resolve(directory), options)) print(`${paint('green', 'wrote')} ${path}`)
+  const { written, kept } = init(resolve(directory), options)
+  for (const path of written) print(`${paint('green', 'wrote')} ${path}`)
+  for (const name of kept) print(`${paint('dim', 'kept')}  ${name}, as it is`)
   const steps = [
     ...(directory === '.'
       ? []
       : [`cd ${/^[\w./-]+$/.test(directory) ? directory : JSON.stringify(directory)}`]),
-    'flotilla doctor',
-    `flotilla run "${FIRST_TASK}"`,
+    'npx flotilla test',
+    `npx flotilla run --model scripted "${FIRST_TASK}"`,
+    'npx flotilla doctor',
+    `npx flotilla run "${FIRST_TASK}"`,
   ]
-  const first =
-    options.model === 'scripted'
-      ? 'Its answers are recorded. To connect a model, see .env.example. Next:'
-      : "Set a model's key (.env.example), then:"
+  const first = 'The scripted model has a recorded answer. To connect another, see .env.example. Next:'
   print(`\n${first}\n${steps.map((step) => `  ${step}`).join('\n')}`)
 }

@@ -32,7 +32,7 @@ import {
 import { meteringSchema, telemetrySchema } from './recording.ts'
 import { gatewaySchema } from './gateway.ts'
 import { importMistake } from './import-mistake.ts'
-import { resolveOwnName } from './package-name.ts'
+import { hookProjectModules } from './project-modules.ts'
 import { isObject, references } from './references.ts'
 import { fleetSecrets } from './secrets.ts'
 import { placesOf, shownPath } from './source-place.ts'
@@ -233,7 +233,7 @@ function findFile(environment: Environment, directory: string): string {
 }
 
 async function importDefinition(file: string): Promise<unknown> {
-  resolveOwnName()
+  hookProjectModules()
   const module = (await import(file).catch((error: unknown) => {
     if (error instanceof FlotillaError) throw error
     throw new FlotillaError('CONFIG_INVALID', importMistake(file, error), { cause: error })

@@ -28,6 +28,7 @@ import { openJournal, type JournalOptions } from './calls/journal.ts'
 import { defaultHostOptions, type HostParts } from './context.ts'
 import { Semaphore } from './calls/semaphore.ts'
 import { Pauses } from './pauses.ts'
+import { Lag } from './lag.ts'
 import { StageHost } from './stage-host.ts'
 import { TrialGate } from './lane/trial-gate.ts'
 
@@ -81,6 +82,7 @@ class RunningProcess implements FleetProcess {
   readonly #hosts: StageHost[] = []
   readonly #checks: { name: string; check: () => Promise<void> }[] = []
   #pauses: Pauses | null = null
+  #lag: Lag | null = null
   #starting: string | null = 'starting'
   #stopped: Promise<void> | null = null
   #opened: { log: Log; codec: Codec; stores: Stores } | null = null
@@ -171,7 +173,7 @@ class RunningProcess implements FleetProcess {
       service: options.name,
       readiness: () => this.readiness(),
       health: () => bugs.health,
-      metrics: () => telemetry.metrics(),
+      metrics: () => this.#metrics(),
       hosts: { host: environment.host, allowed: environment.http.allowedHosts },
       limits: connectionsFor(environment.http),
       logger: telemetry.instruments.log,
@@ -238,6 +240,7 @@ class RunningProcess implements FleetProcess {
       }
       this.#hosts.push(new StageHost(host))
     }
+    this.#lag = new Lag({ log: parts.log, clock: systemClock, instruments }, this.#hosts)
     await Promise.all(this.#hosts.map((host) => host.start()))
   }
 
@@ -288,6 +291,12 @@ class RunningProcess implements FleetProcess {
     } catch (error) {
       instruments.log.debug({ err: error }, 'failed to publish a breaker change; it is lost')
     }
+  }
+
+  async #metrics(): Promise<string> {
+    for (const host of this.#hosts) host.measure()
+    await this.#lag?.measure()
+    return this.#options.telemetry.metrics()
   }
 
   async readiness(): Promise<Readiness> {

@@ -135,6 +135,31 @@ export class StageHost {
     }
   }
 
+  /** Sets the gauges of what changes with every event: read when they are asked for. */
+  measure(): void {
+    const { instruments, pauses, stage } = this.#parts
+    const labels = { stage: stage.name }
+    const lanes = [...this.#slots.values()].flatMap(({ lane }) => lane ?? [])
+    const sum = (of: (lane: Lane) => number): number => lanes.reduce((total, lane) => total + of(lane), 0)
+    instruments.gauge(
+      'in_flight',
+      sum(({ running }) => running),
+      labels,
+    )
+    instruments.gauge(
+      'waiting',
+      sum(({ pending, running, buffered }) => pending - running + buffered),
+      labels,
+    )
+    instruments.gauge('paused', pauses?.isPaused(stage.name) ? 1 : 0, labels)
+    instruments.gauge('input_problems', this.#blocks.length, labels)
+  }
+
+  /** Topics that it reads. */
+  get inputs(): LogTopic[] {
+    return this.#parts.stage.consumes.map(({ topic }) => topic) as LogTopic[]
+  }
+
   /** Finishes what is running, commits, and hands the lanes to others. */
   async drain(): Promise<void> {
     this.#stopping = true

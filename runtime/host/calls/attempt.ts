@@ -21,11 +21,26 @@ export interface AttemptParts {
   readonly callers: Readonly<Record<string, Caller>>
   readonly breakers: Breakers
   readonly clock: Clock
-  readonly instruments: Pick<Instruments, 'log'>
+  readonly instruments: Pick<Instruments, 'log' | 'count' | 'observe'>
+  /** Label of the metrics. */
+  readonly stage?: string
 }
 
 /** `taken`: aborted when another owner has taken the call over. */
 export async function attempt(
+  parts: AttemptParts,
+  request: CallRequest,
+  taken?: AbortSignal,
+): Promise<CallOutcome> {
+  const outcome = await attemptUnmeasured(parts, request, taken)
+  const { kind, target } = request.call
+  const labels = { stage: parts.stage ?? '', kind, target }
+  parts.instruments.count('calls', 1, { ...labels, outcome: outcome.ok ? 'ok' : outcome.failure.code })
+  parts.instruments.observe('call', (outcome.endedMs - outcome.startedMs) / 1_000, labels)
+  return outcome
+}
+
+async function attemptUnmeasured(
   parts: AttemptParts,
   request: CallRequest,
   taken?: AbortSignal,

@@ -139,11 +139,13 @@ export class LaneEffects {
       topic: handling.record?.topic ?? 'timer',
       type: event.type,
     })
-    for (const emit of outcome.emit)
+    for (const emit of outcome.emit) {
+      instruments.count('events_emitted', 1, { stage: stage.name, topic: emit.topic, type: emit.type })
       instruments.committed(emit as Decoded, {
         stage: stage.name,
         traceparent: emit.traceparent ?? span.traceparent,
       })
+    }
     if (outcome.callIds.length > 0) journal.forget(outcome.callIds, this.#lane.epoch).catch(() => {})
   }
 }

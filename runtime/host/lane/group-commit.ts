@@ -12,11 +12,14 @@ import {
   type LaneCommit,
   type OpenLane,
   type OutgoingRecord,
+  CommitUncertain,
+  LaneFenced,
   type StateRow,
 } from '../../log/port.ts'
 import { sleep, type Clock } from '../../clock.ts'
 import type { OffsetTracker } from './offsets.ts'
 import type { LogRecord } from '../../log/port.ts'
+import type { Instruments } from '../../telemetry/instruments.ts'
 import type { Refusals } from './refusals.ts'
 
 /** Changes that one handling adds to the next commit. */
@@ -44,11 +47,20 @@ const NEVER = Number.POSITIVE_INFINITY
 export const MAX_LINGER_MS = 1_000
 const IDLE_FLUSH_MS = 2_000
 
+export interface CommitParts {
+  readonly clock: Clock
+  readonly refusals: Refusals
+  readonly instruments: Pick<Instruments, 'count' | 'observe' | 'record'>
+  /** Label of the metrics. */
+  readonly stage: string
+}
+
 export class GroupCommit {
   readonly #lane: OpenLane
   readonly #offsets: OffsetTracker
   readonly #clock: Clock
   readonly #refusals: Refusals
+  readonly #parts: CommitParts
   readonly #failed: (error: unknown) => void
   #pending: Effect[] = []
   #running = false
@@ -58,16 +70,12 @@ export class GroupCommit {
   #cancelWake: (() => void) | null = null
   readonly #idleWaiters: (() => void)[] = []
 
-  constructor(
-    lane: OpenLane,
-    offsets: OffsetTracker,
-    parts: { clock: Clock; refusals: Refusals },
-    failed: (error: unknown) => void,
-  ) {
+  constructor(lane: OpenLane, offsets: OffsetTracker, parts: CommitParts, failed: (error: unknown) => void) {
     this.#lane = lane
     this.#offsets = offsets
     this.#clock = parts.clock
     this.#refusals = parts.refusals
+    this.#parts = parts
     this.#failed = failed
   }
 
@@ -158,9 +166,12 @@ export class GroupCommit {
   }
 
   async #commitNoting(group: readonly Effect[], commit: LaneCommit): Promise<void> {
+    const startedMs = this.#clock.now()
     try {
       await this.#commitWithRetry(commit)
+      this.#measure('committed', startedMs, group.length)
     } catch (error) {
+      this.#measure(resultOf(error), startedMs, group.length)
       if (error instanceof CommitRefused)
         this.#refusals.note(
           group.map(({ cause }) => cause),
@@ -168,6 +179,15 @@ export class GroupCommit {
         )
       throw error
     }
+  }
+
+  #measure(result: string, startedMs: number, handlings: number): void {
+    const { instruments, stage } = this.#parts
+    instruments.count('commits', 1, { stage, result })
+    if (result !== 'committed') return
+    instruments.observe('commit', (this.#clock.now() - startedMs) / 1_000, { stage })
+    // A commit of positions alone is shared by none.
+    if (handlings > 0) instruments.record('commit_handlings', handlings, { stage })
   }
 
   #takeGroup(): Effect[] {
@@ -193,4 +213,10 @@ export class GroupCommit {
       }
     }
   }
+}
+
+function resultOf(error: unknown): string {
+  if (error instanceof LaneFenced) return 'fenced'
+  if (error instanceof CommitRefused) return 'refused'
+  return error instanceof CommitUncertain ? 'uncertain' : 'failed'
 }

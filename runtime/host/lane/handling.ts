@@ -24,6 +24,8 @@ export interface Handling {
   readonly record: LogRecord | null
   readonly span: HandlingSpan
   readonly interrupted: AbortController
+  /** When it began to run; 0 before. Epoch milliseconds. */
+  startedMs: number
   throws: number
   /** Count of the events that it has sent outside of the transaction. */
   streamed: number
@@ -206,6 +208,15 @@ async function makeCall(
   })
   span.end(outcome)
   return outcome
+}
+
+/** The work is done; the commit follows. */
+export function measure(
+  { clock, instruments, stage }: HostParts,
+  { record, event, startedMs }: Handling,
+): void {
+  const labels = { stage: stage.name, topic: record?.topic ?? 'timer', type: event.type }
+  instruments.observe('handling', (clock.now() - startedMs) / 1_000, labels)
 }
 
 /** The reply to the requester of a poisoned event. If `poisoned` throws, there is only a dead letter. */

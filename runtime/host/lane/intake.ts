@@ -94,6 +94,11 @@ export class Intake {
     this.#lingering.clear()
   }
 
+  /** Records fetched and not taken yet. */
+  get buffered(): number {
+    return [...this.#buffers.values()].reduce((sum, { length }) => sum + length, 0)
+  }
+
   /** Something finished: takes the records that have been waiting. */
   proceed(): void {
     for (const [topic, buffer] of this.#buffers)

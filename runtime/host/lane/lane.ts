@@ -71,7 +71,8 @@ export class Lane {
     this.#place = place
     const { refusals } = place
     const offsets = new OffsetTracker(open.positions, refusals.metadataBytes)
-    const commitParts = { clock: parts.clock, refusals }
+    const { clock, instruments, stage } = parts
+    const commitParts = { clock, refusals, instruments, stage: stage.name }
     const commit = new GroupCommit(open, offsets, commitParts, (error) => this.drop(error))
     this.#commit = commit
     this.#quarantine = new Quarantine(parts, {
@@ -138,6 +139,16 @@ export class Lane {
 
   get pending(): number {
     return this.#queue.size
+  }
+
+  /** Handlings that run; the rest of `pending` waits for an earlier one of its key. */
+  get running(): number {
+    return this.#queue.running
+  }
+
+  /** Records fetched and not taken yet. */
+  get buffered(): number {
+    return this.#intake.buffered
   }
 
   /** Tasks whose effects wait for their commit. */
@@ -210,7 +221,7 @@ export class Lane {
     const interrupted = new AbortController()
     this.#interrupt(event)
     const cause = record ? causeOf(record) : event.id
-    const begun = { whole: false, throws: 0, streamed: 0 }
+    const begun = { whole: false, startedMs: 0, throws: 0, streamed: 0 }
     const handling = { key: event.key, event, record, cause, span, interrupted, ...begun }
     this.#quarantine.took(handling)
     this.#queue.push(handling)
@@ -244,6 +255,7 @@ export class Lane {
   }
 
   async #run(handling: Handling): Promise<void> {
+    handling.startedMs = this.#parts.clock.now()
     try {
       const admitted = this.#quarantine.admit(handling)
       const deaths = admitted ? await admitted : 0
@@ -367,6 +379,7 @@ export class Lane {
   #conclude(handling: Handling, outcome: Outcome): void | Promise<void> {
     if (this.#lost.signal.aborted) throw new LaneLost('after the work')
     handling.span.finished()
+    handlings.measure(this.#parts, handling)
     return this.#effects.push(handling, outcome)
   }
 

@@ -89,7 +89,7 @@ const openers: {
     return new DockerExecutor({ ...common, ...settings })
   },
   e2b: async (settings, common) => {
-    const { E2bExecutor } = await import('./e2b/e2b-executor.ts')
+    const { E2bExecutor } = await import('./e2b/e2b-executor.ts').catch(withoutPackage('e2b'))
     return new E2bExecutor({ ...common, ...settings })
   },
   http: async ({ url = '' }, common, environment) => {
@@ -98,6 +98,23 @@ const openers: {
     return new HttpExecutor({ ...common, url, ...(token && { token }) })
   },
 }
+
+/** Turns the failed import of an optional package into an error that says how to install it. */
+export const withoutPackage =
+  (name: string) =>
+  (cause: unknown): never => {
+    const isMissing =
+      cause instanceof Error &&
+      'code' in cause &&
+      cause.code === 'ERR_MODULE_NOT_FOUND' &&
+      cause.message.includes(`package '${name}'`)
+    if (!isMissing) throw cause
+    throw new FlotillaError(
+      'EXECUTOR_NOT_CONFIGURED',
+      `code executor '${name}' needs the package ${name}, which is not installed; run: npm install ${name}`,
+      { cause },
+    )
+  }
 
 export function openExecutors(
   fleet: Fleet,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { init } from '../../../cli/init.ts'
+import { VERSION } from '../../../cli/version.ts'
 import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { loadFleet } from '../../../runtime/config/load.ts'
 
@@ -15,7 +16,12 @@ const temporary = (t: { after(work: () => void): void }): string => {
 
 test('what init writes is a configuration that loads, with a tool that runs', async (t) => {
   const directory = join(temporary(t), 'my-fleet')
-  for (const path of init(directory)) assert.ok(existsSync(path), path)
+  const { written, kept } = init(directory)
+  for (const path of written) assert.ok(existsSync(path), path)
+  assert.deepEqual(kept, [])
+  const names = written.map((path) => path.slice(directory.length + 1))
+  for (const name of ['.gitignore', 'README.md', 'package.json', 'tools/shipping-cost.test.ts'])
+    assert.ok(names.includes(name), name)
   const fleet = await loadFleet(readEnvironment({}), directory)
   assert.deepEqual(Object.keys(fleet.agents), ['clerk'])
   const [tool] = fleet.tools
@@ -43,6 +49,26 @@ test('a model that is named is in the configuration; a .gitignore stays as it is
   assert.equal(readFileSync(join(directory, '.gitignore'), 'utf8'), 'mine')
   const fleet = await loadFleet(readEnvironment({}), directory)
   assert.match(fleet.models.default ?? '', /^scripted/)
+})
+
+test('what a project has anyway stays; the configuration loads although package.json says commonjs', async (t) => {
+  const directory = temporary(t)
+  const own = '{ "name": "mine", "type": "commonjs" }'
+  writeFileSync(join(directory, 'package.json'), own)
+  const { written, kept } = init(directory)
+  assert.deepEqual(kept, ['package.json'])
+  assert.ok(!written.includes(join(directory, 'package.json')))
+  assert.equal(readFileSync(join(directory, 'package.json'), 'utf8'), own)
+  assert.deepEqual(Object.keys((await loadFleet(readEnvironment({}), directory)).agents), ['clerk'])
+})
+
+test('the package that init writes is a module, named by its directory, of this version', (t) => {
+  const directory = join(temporary(t), 'My Fleet_2')
+  init(directory)
+  const written = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Record<string, unknown>
+  assert.equal(written['name'], 'my-fleet-2')
+  assert.equal(written['type'], 'module')
+  assert.deepEqual(written['dependencies'], { flotilla: `^${VERSION}` })
 })
 
 test('a directory that cannot be made is an error that says why', (t) => {

@@ -18,7 +18,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   examples: ['runtime', 'services', 'client'],
   // docs/cli.md is made of the command table.
   docs: ['schemas', 'runtime', 'services', 'api', 'cli'],
-  // The chart follows the tables of the fleet.
+  // The chart and the dashboards follow the tables of the fleet.
   deploy: ['schemas', 'runtime', 'services', 'cli'],
   // Benchmarks bring up the servers that the tests use.
   bench: ['schemas', 'runtime', 'services', 'client', 'operator', 'api', 'cli', 'examples', 'test'],
@@ -32,8 +32,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'cli',
     'examples',
     'docs',
-    'bench',
     'deploy',
+    'bench',
     '',
   ],
   '': ['runtime', 'services', 'client'],
@@ -236,6 +236,8 @@ export function importCircles(modules: readonly Module[]): string[] {
 }
 
 export interface Package {
+  /** Optional ones: installed by those who configure what needs them, and by our own tests. */
+  readonly peerDependencies?: Readonly<Record<string, string>>
   readonly dependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
 }
@@ -249,8 +251,9 @@ const packageOf = (specifier: string): string =>
 /** The product imports what `dependencies` lists, and everything that it lists. */
 export function dependencies(
   modules: readonly Module[],
-  { dependencies: listed = {}, devDependencies = {} }: Package,
+  { dependencies: required = {}, peerDependencies = {}, devDependencies = {} }: Package,
 ): string[] {
+  const listed = { ...required, ...peerDependencies }
   const used = new Set<string>()
   const problems: string[] = []
   for (const { path, imports } of modules)

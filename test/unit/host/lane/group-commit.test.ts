@@ -11,6 +11,7 @@ import {
   type LogRecord,
   type OpenLane,
 } from '../../../../runtime/log/port.ts'
+import { quietInstruments } from '../../../../runtime/telemetry/instruments.ts'
 import { VirtualClock } from '../../../../runtime/testing/simulator/virtual-clock.ts'
 
 const topic = 'tasks.submitted'
@@ -26,7 +27,7 @@ const input = (offset: number): LogRecord => ({
 const text = (row: { value: Uint8Array | null }) => Buffer.from(row.value ?? []).toString()
 
 /** A lane whose commits end when, and how, the test says. */
-function lane() {
+function lane(instruments = quietInstruments) {
   const commits: LaneCommit[] = []
   const answers: ((error?: Error) => void)[] = []
   const failures: unknown[] = []
@@ -42,7 +43,9 @@ function lane() {
   } as unknown as OpenLane
   const offsets = new OffsetTracker([])
   const refusals = new Refusals(clock)
-  const group = new GroupCommit(open, offsets, { clock, refusals }, (error) => failures.push(error))
+  const group = new GroupCommit(open, offsets, { clock, refusals, instruments, stage: 'router' }, (error) =>
+    failures.push(error),
+  )
   const done: number[] = []
   const push = (offset: number, changes: Partial<Effect> = {}) => {
     offsets.offer(input(offset))
@@ -225,4 +228,31 @@ test('many effects that may wait are company enough', async () => {
   push(99, { withinMs: MAX_LINGER_MS })
   await settle()
   assert.equal(commits.length, 1)
+})
+
+test('commits are counted by their result, with their time and the handlings that share one', async () => {
+  const measured: unknown[] = []
+  const note = (name: string, value: number, labels?: object): void =>
+    void measured.push([name, value, labels])
+  const { push, answer, clock, settle } = lane({
+    ...quietInstruments,
+    count: note,
+    observe: note,
+    record: note,
+  })
+  push(0)
+  push(1)
+  await settle()
+  await clock.run(clock.now() + 250, () => false)
+  await answer()
+  push(2)
+  await settle()
+  await answer(new LaneFenced('another owner'))
+  const stage = 'router'
+  assert.deepEqual(measured, [
+    ['commits', 1, { stage, result: 'committed' }],
+    ['commit', 0.25, { stage }],
+    ['commit_handlings', 2, { stage }],
+    ['commits', 1, { stage, result: 'fenced' }],
+  ])
 })

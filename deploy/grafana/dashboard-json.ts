@@ -1,0 +1,82 @@
+// A dashboard in Grafana's format (schema version 39, Grafana 10.2 and later).
+import type { Dashboard, Panel } from './panels.ts'
+
+const datasource = { type: 'prometheus', uid: '${datasource}' }
+const COLUMNS = 24
+const SIZES = { stat: { w: 6, h: 4 }, timeseries: { w: 8, h: 8 } } as const
+
+/** Left to right, row by row; figures come first. */
+function placesOf(panels: readonly Panel[]): { x: number; y: number; w: number; h: number }[] {
+  let [x, y, height] = [0, 0, 0]
+  return panels.map(({ kind }) => {
+    const { w, h } = SIZES[kind]
+    if (x + w > COLUMNS || (x > 0 && h !== height)) [x, y] = [0, y + height]
+    const place = { x, y, w, h }
+    x += w
+    height = h
+    return place
+  })
+}
+
+function panelJson(panel: Panel, id: number, gridPos: object): object {
+  const empty = panel.emptyUntil ? ` Empty until ${panel.emptyUntil}.` : ''
+  return {
+    id,
+    type: panel.kind,
+    title: panel.title,
+    description: panel.description + empty,
+    datasource,
+    gridPos,
+    fieldConfig: {
+      defaults: { unit: panel.unit, min: 0, ...(panel.emptyUntil && { noValue: 'none' }) },
+      overrides: [],
+    },
+    options:
+      panel.kind === 'stat'
+        ? { reduceOptions: { calcs: ['lastNotNull'] } }
+        : { legend: { displayMode: 'list', placement: 'bottom' }, tooltip: { mode: 'multi' } },
+    targets: panel.queries.map(({ expr, legend }, index) => ({
+      refId: String.fromCharCode(65 + index),
+      datasource,
+      expr,
+      legendFormat: legend,
+    })),
+  }
+}
+
+const variable = (name: string, label: string, query: string): object => ({
+  name,
+  label,
+  type: 'query',
+  datasource,
+  query,
+  refresh: 2,
+  multi: true,
+  includeAll: true,
+  allValue: '.+',
+  current: { text: 'All', value: '$__all' },
+})
+
+export function dashboardJson({ name, title, description, panels }: Dashboard): object {
+  const places = placesOf(panels)
+  return {
+    uid: `flotilla-${name}`,
+    title,
+    description,
+    tags: ['flotilla'],
+    schemaVersion: 39,
+    editable: false,
+    refresh: '30s',
+    time: { from: 'now-1h', to: 'now' },
+    timezone: 'utc',
+    links: [{ type: 'dashboards', tags: ['flotilla'], title: 'Flotilla', asDropdown: false, keepTime: true }],
+    templating: {
+      list: [
+        { name: 'datasource', label: 'Data source', type: 'datasource', query: 'prometheus' },
+        variable('job', 'Job', 'label_values(flotilla_lanes, job)'),
+        variable('instance', 'Process', 'label_values(flotilla_lanes{job=~"$job"}, instance)'),
+      ],
+    },
+    panels: panels.map((panel, index) => panelJson(panel, index + 1, places[index] ?? {})),
+  }
+}
