@@ -1,5 +1,6 @@
 // Which scope each route of a process that serves the HTTP API needs: `METHOD /path`, as Fastify spells it.
 // HEAD counts as GET. `open`: no key at all; `any`: a valid key or token, whatever its scopes. A route that is not here is refused once the API is closed.
+import { consoleAssets, consolePages } from './console.ts'
 import type { Scope } from './scopes.ts'
 
 export type RouteScope = Scope | 'open' | 'any'
@@ -12,6 +13,9 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   // The description is the same for every fleet.
   'GET /openapi.json': 'open',
   'GET /docs': 'open',
+
+  // The console's files are the same for every fleet; what it shows, it asks the API for.
+  ...Object.fromEntries([...consolePages, consoleAssets].map((path) => [`GET ${path}`, 'open' as const])),
 
   'GET /v1/me': 'any',
 

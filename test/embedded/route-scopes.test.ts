@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { consoleAssets, consolePages } from '../../api/console.ts'
 import { routeScopes } from '../../api/route-scopes.ts'
 import { openApi } from '../../api/openapi.ts'
 import { allRoutes } from '../../api/routes.ts'
@@ -48,6 +49,8 @@ test('every route that a gateway registers has its scope and its description, an
   await app.ready()
   found.delete('GET /v1/forgotten')
   assert.deepEqual([...found].sort(), Object.keys(routeScopes).sort())
+  // Pages for people are no part of the API.
+  for (const path of [...consolePages, consoleAssets]) found.delete(`GET ${path}`)
   assert.deepEqual([...found].sort(), allRoutes.map(routeName).sort())
   const headers = { authorization: `Bearer ${ADMIN}`, host: 'localhost' }
   const forgotten = await app.inject({ url: '/v1/forgotten', headers })

@@ -17,6 +17,7 @@ import { streamRoutes } from '../streams.ts'
 import { guardAccess } from '../access/access.ts'
 import { ownTasks } from '../access/own-tasks.ts'
 import { Owners } from '../access/owners.ts'
+import { consoleRoutes } from '../console/routes.ts'
 import { descriptionRoutes, overview } from './description.ts'
 import { keyRoutes } from './keys.ts'
 import { meRoutes } from './me.ts'
@@ -79,6 +80,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   keyRoutes(app, new DirectKeys(context.sql), access)
   decisionRoutes(app, client)
   descriptionRoutes(app)
+  consoleRoutes(app, context)
 }
 
 /** What people say of a task while it runs and after. */

@@ -11,6 +11,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   runtime: ['schemas'],
   // The HTTP API as data: the gateway serves it, clients call it.
   api: ['schemas', 'runtime'],
+  // Runs in browsers: the API is all that it knows of the fleet.
+  console: ['api'],
   services: ['schemas', 'runtime'],
   client: ['schemas', 'runtime', 'api'],
   operator: ['schemas', 'runtime', 'client', 'api'],
@@ -28,6 +30,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'operator',
     'api',
     'cli',
+    'console',
     'examples',
     'docs',
     'bench',

@@ -35,7 +35,7 @@ function pathsIn(folder: string): string[] {
 /** Written by a generator: its form is the generator's business. */
 export const isGenerated = (path: string): boolean => path.startsWith('schemas/generated/')
 
-export const isTypeScript = ({ path }: TextFile): boolean => /\.m?ts$/.test(path)
+export const isTypeScript = ({ path }: TextFile): boolean => /\.m?tsx?$/.test(path)
 
 /** What runs in production, as opposed to tests, benchmarks and generators. */
 export function isProduct(path: string): boolean {
