@@ -30,7 +30,9 @@ export const me = {
             traceUrl: z
               .string()
               .nullable()
-              .meta({ description: 'Address of a trace, with {traceId} for its id; null if not configured.' }),
+              .meta({
+                description: 'Address of a trace, with {traceId} for its id; null if not configured.',
+              }),
           })
           .meta({ id: 'Me' }),
       },

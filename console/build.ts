@@ -43,7 +43,11 @@ export async function buildConsole(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true })
   await mkdir(directory, { recursive: true })
   const { metafile } = await build({
-    entryPoints: [join(root, 'console/src/main.tsx'), join(root, 'console/style/main.css'), join(root, 'console/style/icon.svg')],
+    entryPoints: [
+      join(root, 'console/src/main.tsx'),
+      join(root, 'console/style/main.css'),
+      join(root, 'console/style/icon.svg'),
+    ],
     absWorkingDir: root,
     outdir: directory,
     entryNames: '[name]-[hash]',

@@ -10,7 +10,11 @@ export interface Loaded<T> {
 }
 
 /** `asked` again whenever `key` changes, and each `everyMs` while the tab is looked at. */
-export function useLoaded<T>(key: string, asked: (signal: AbortSignal) => Promise<T>, everyMs?: number): Loaded<T> {
+export function useLoaded<T>(
+  key: string,
+  asked: (signal: AbortSignal) => Promise<T>,
+  everyMs?: number,
+): Loaded<T> {
   const [state, setState] = useState<{ key: string; value: T | null; error: ApiError | null }>({
     key,
     value: null,
@@ -21,18 +25,16 @@ export function useLoaded<T>(key: string, asked: (signal: AbortSignal) => Promis
   ask.current = asked
   useEffect(() => {
     const leaving = new AbortController()
-    ask
-      .current(leaving.signal)
-      .then(
-        (value) => !leaving.signal.aborted && setState({ key, value, error: null }),
-        (error: unknown) =>
-          !leaving.signal.aborted &&
-          setState((before) => ({
-            key,
-            value: before.key === key ? before.value : null,
-            error: asApiError(error),
-          })),
-      )
+    ask.current(leaving.signal).then(
+      (value) => !leaving.signal.aborted && setState({ key, value, error: null }),
+      (error: unknown) =>
+        !leaving.signal.aborted &&
+        setState((before) => ({
+          key,
+          value: before.key === key ? before.value : null,
+          error: asApiError(error),
+        })),
+    )
     return () => leaving.abort()
   }, [key, turn])
   const again = useCallback(() => setTurn((n) => n + 1), [])

@@ -12,7 +12,11 @@ const keywords = new Set(
     ' ',
   ),
 )
-const names = new Set('True False None self print len range str int float list dict set sum min max sorted final_answer'.split(' '))
+const names = new Set(
+  'True False None self print len range str int float list dict set sum min max sorted final_answer'.split(
+    ' ',
+  ),
+)
 
 /** Each alternative ends by itself: no input makes it slow. */
 const token =

@@ -59,8 +59,7 @@ const foreign = /^\/(v1|docs|openapi\.json|health|ready|metrics|assets)(\/|$)/
 export function followLinks(): void {
   addEventListener('popstate', () => (place.value = here()))
   document.addEventListener('click', (event) => {
-    const isPlain =
-      event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey
+    const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey
     const anchor = event.target instanceof Element ? event.target.closest('a') : null
     if (!isPlain || event.defaultPrevented || anchor === null || anchor.target !== '') return
     if (anchor.origin !== location.origin || foreign.test(anchor.pathname)) return

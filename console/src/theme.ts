@@ -4,7 +4,8 @@ import { computed, effect, signal } from '@preact/signals'
 export type Theme = 'system' | 'light' | 'dark'
 
 const STORED = 'flotilla.theme'
-const isTheme = (text: string | null): text is Theme => text === 'light' || text === 'dark' || text === 'system'
+const isTheme = (text: string | null): text is Theme =>
+  text === 'light' || text === 'dark' || text === 'system'
 
 const stored = localStorage.getItem(STORED)
 export const theme = signal<Theme>(isTheme(stored) ? stored : 'system')

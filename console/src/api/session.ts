@@ -16,8 +16,7 @@ export const session = signal<{ readonly state: SessionState; readonly error: Ap
 export const me = signal<Me | null>(null)
 export const may = (scope: Scope): boolean =>
   me.value !== null &&
-  (me.value.scopes.includes(scope) ||
-    (scope === 'tasks:read' && me.value.scopes.includes('tasks:read:all')))
+  (me.value.scopes.includes(scope) || (scope === 'tasks:read' && me.value.scopes.includes('tasks:read:all')))
 export const isOpen = computed(() => me.value?.access === 'open')
 
 export async function begin(): Promise<void> {

@@ -48,7 +48,9 @@ export function follow({ path, onEvent, onEnd, isLast = () => false }: StreamOpt
       if (response.status === 204 || response.body === null) return void (isOver = true)
       connected()
       const parser = createParser({ onEvent: ({ id, data }) => take(id, data) })
-      for await (const text of response.body.pipeThrough(new TextDecoderStream()) as unknown as AsyncIterable<string>) {
+      for await (const text of response.body.pipeThrough(
+        new TextDecoderStream(),
+      ) as unknown as AsyncIterable<string>) {
         quiet.again()
         parser.feed(text)
         if (isOver) return

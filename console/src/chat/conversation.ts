@@ -45,7 +45,17 @@ export class Conversation {
   }
 
   add(taskId: string, asked: string): void {
-    const turn = { taskId, asked, answer: '', status: 'queued', activity: null, error: null, cost: 0, tookMs: null, isOver: false }
+    const turn = {
+      taskId,
+      asked,
+      answer: '',
+      status: 'queued',
+      activity: null,
+      error: null,
+      cost: 0,
+      tookMs: null,
+      isOver: false,
+    }
     this.turns.value = [...this.turns.value, turn]
     this.#streams.push(
       follow({
@@ -74,10 +84,16 @@ export class Conversation {
   async #load(): Promise<void> {
     const { signal: leaving } = this.#leaving
     try {
-      const { tasks } = await get('/v1/tasks', { query: { session: this.#session, limit: MAX_TURNS }, signal: leaving })
+      const { tasks } = await get('/v1/tasks', {
+        query: { session: this.#session, limit: MAX_TURNS },
+        signal: leaving,
+      })
       const asked = await Promise.all(
         tasks.toReversed().map(async ({ taskId, text }) => {
-          const submission = await get('/v1/tasks/:id/submission', { params: { id: taskId }, signal: leaving }).catch(() => null)
+          const submission = await get('/v1/tasks/:id/submission', {
+            params: { id: taskId },
+            signal: leaving,
+          }).catch(() => null)
           return { taskId, text: submission?.text ?? text ?? '' }
         }),
       )
@@ -90,7 +106,9 @@ export class Conversation {
   }
 
   #change(taskId: string, changes: Partial<Turn>): void {
-    this.turns.value = this.turns.value.map((turn) => (turn.taskId === taskId ? { ...turn, ...changes } : turn))
+    this.turns.value = this.turns.value.map((turn) =>
+      turn.taskId === taskId ? { ...turn, ...changes } : turn,
+    )
   }
 
   #take(taskId: string, event: StreamEvent): void {

@@ -53,7 +53,10 @@ export function ChatPage({ params: { session } }: PageProps) {
           <Choice
             label="Agent"
             value={agent}
-            options={[{ value: '', label: 'default' }, ...agents.map((name) => ({ value: name, label: name }))]}
+            options={[
+              { value: '', label: 'default' },
+              ...agents.map((name) => ({ value: name, label: name })),
+            ]}
             onChange={setAgent}
           />
         </header>
@@ -83,7 +86,8 @@ function TurnView({ turn }: { readonly turn: Turn }) {
         {answer !== '' && <LongText text={answer} label="Answer" isProse />}
         {error !== null && <p class="failure-text">{line(error, 400)}</p>}
         <p class="turn-foot muted">
-          <TaskState status={status} phase={null} /> {activity !== null && !isOver && <span>{line(activity, 60)} · </span>}
+          <TaskState status={status} phase={null} />{' '}
+          {activity !== null && !isOver && <span>{line(activity, 60)} · </span>}
           {isOver && turn.tookMs !== null && (
             <span>
               {duration(turn.tookMs)} · {cost(turn.cost)} ·{' '}
@@ -96,7 +100,13 @@ function TurnView({ turn }: { readonly turn: Turn }) {
   )
 }
 
-function Composer({ isBusy, onSend }: { readonly isBusy: boolean; readonly onSend: (text: string) => Promise<boolean> }) {
+function Composer({
+  isBusy,
+  onSend,
+}: {
+  readonly isBusy: boolean
+  readonly onSend: (text: string) => Promise<boolean>
+}) {
   const [text, setText] = useState('')
   const [isSending, setSending] = useState(false)
   const isReady = text.trim() !== '' && !isBusy && !isSending

@@ -8,10 +8,13 @@ const LOOKED_AT = 300
 const SHOWN = 30
 
 export function Sessions({ current }: { readonly current: string | null }) {
-  const tasks = useLoaded(`sessions ${current}`, (signal) => get('/v1/tasks', { query: { limit: LOOKED_AT }, signal }))
+  const tasks = useLoaded(`sessions ${current}`, (signal) =>
+    get('/v1/tasks', { query: { limit: LOOKED_AT }, signal }),
+  )
   const latest = new Map<string, { text: string; atMs: number }>()
   for (const { sessionId, text, submittedAtMs } of tasks.value?.tasks ?? [])
-    if (sessionId !== null) latest.set(sessionId, { text: text ?? '', atMs: latest.get(sessionId)?.atMs ?? submittedAtMs })
+    if (sessionId !== null)
+      latest.set(sessionId, { text: text ?? '', atMs: latest.get(sessionId)?.atMs ?? submittedAtMs })
   const shown = [...latest].slice(0, SHOWN)
   return (
     <nav class="sessions" aria-label="Conversations">

@@ -16,7 +16,17 @@ interface FieldProps {
 }
 
 export function Field(props: FieldProps) {
-  const { label, value, onInput, hint, error, options, placeholder, type = 'text', isRequired = false } = props
+  const {
+    label,
+    value,
+    onInput,
+    hint,
+    error,
+    options,
+    placeholder,
+    type = 'text',
+    isRequired = false,
+  } = props
   const id = useId()
   return (
     <div class={`field${error === undefined ? '' : ' wrong'}`}>
@@ -56,7 +66,18 @@ interface AreaProps extends Omit<FieldProps, 'options' | 'type'> {
 }
 
 export function Area(props: AreaProps) {
-  const { label, value, onInput, hint, error, placeholder, rows = 4, isCode = false, onSubmit, hasFocus } = props
+  const {
+    label,
+    value,
+    onInput,
+    hint,
+    error,
+    placeholder,
+    rows = 4,
+    isCode = false,
+    onSubmit,
+    hasFocus,
+  } = props
   const id = useId()
   return (
     <div class={`field${error === undefined ? '' : ' wrong'}`}>

@@ -22,39 +22,44 @@ export function LongText({ text, label, isProse = false }: LongTextProps) {
   const pieces = useMemo(() => parts(visible(shown), PART_CHARS), [shown])
   return (
     <div class={`long-text${isProse ? ' prose' : ''}`}>
-      <div class="long-text-box" tabIndex={0} role="region" aria-label={label}>
+      <div class="long-text-box" tabIndex={canScroll(shown) ? 0 : undefined} role="group" aria-label={label}>
         {pieces.map((piece, index) => (
           <div key={index} class="long-text-part" dir="auto">
             {piece}
           </div>
         ))}
       </div>
-      <div class="long-text-foot">
-        {isLong && (
-          <button class="link" onClick={() => setWhole(!isWhole)}>
-            {isWhole ? 'Show less' : `Show all ${bytes(text.length)}`}
-          </button>
-        )}
-        {text !== '' && <Copy text={text} what={label} />}
-      </div>
+      {text !== '' && <Copy text={text} what={label} />}
+      {isLong && (
+        <button class="link" onClick={() => setWhole(!isWhole)}>
+          {isWhole ? 'Show less' : `Show all ${bytes(text.length)}`}
+        </button>
+      )}
     </div>
   )
 }
+
+/** About what is higher than its box; one that scrolls must be within reach of the keyboard. */
+const canScroll = (text: string): boolean => text.length > 1_200 || text.split('\n', 17).length > 16
 
 export function Python({ code, label }: { readonly code: string; readonly label: string }) {
   const pieces = useMemo(() => pythonParts(visible(code)), [code])
   return (
     <div class="long-text">
-      <pre class="long-text-box python" tabIndex={0} role="region" aria-label={label}>
+      <pre class="long-text-box python" tabIndex={0} role="group" aria-label={label}>
         <code>
           {pieces.map(({ kind, text }, index) =>
-            kind === 'plain' ? text : <span key={index} class={`py-${kind}`}>{text}</span>,
+            kind === 'plain' ? (
+              text
+            ) : (
+              <span key={index} class={`py-${kind}`}>
+                {text}
+              </span>
+            ),
           )}
         </code>
       </pre>
-      <div class="long-text-foot">
-        <Copy text={code} what={label} />
-      </div>
+      <Copy text={code} what={label} />
     </div>
   )
 }
@@ -70,7 +75,7 @@ export function Copy({ text, what }: { readonly text: string; readonly what: str
     })
   }
   return (
-    <button class="link" onClick={copy} aria-label={`Copy ${what}`}>
+    <button class="copy" onClick={copy} aria-label={`Copy ${what}`}>
       {isCopied ? 'Copied' : 'Copy'}
     </button>
   )

@@ -30,7 +30,11 @@ export function Plot({ label, timesMs, series, format, height = 180 }: PlotProps
       if (isLeft) return
       const style = getComputedStyle(element)
       const colour = (name: string): string => style.getPropertyValue(name).trim()
-      const axis = { stroke: colour('--muted'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } }
+      const axis = {
+        stroke: colour('--muted'),
+        grid: { stroke: colour('--line'), width: 1 },
+        ticks: { show: false },
+      }
       const plot = new UPlot(
         {
           width: element.clientWidth,

@@ -12,7 +12,13 @@ export function Loading({ what }: { readonly what: string }) {
   )
 }
 
-export function Empty({ title, children }: { readonly title: string; readonly children?: ComponentChildren }) {
+export function Empty({
+  title,
+  children,
+}: {
+  readonly title: string
+  readonly children?: ComponentChildren
+}) {
   return (
     <div class="state">
       <p class="state-title">{title}</p>
@@ -22,7 +28,13 @@ export function Empty({ title, children }: { readonly title: string; readonly ch
 }
 
 /** Message and remedy of the error table. */
-export function Failed({ error, onAgain }: { readonly error: ApiError; readonly onAgain?: (() => void) | undefined }) {
+export function Failed({
+  error,
+  onAgain,
+}: {
+  readonly error: ApiError
+  readonly onAgain?: (() => void) | undefined
+}) {
   return (
     <div class="state" role="alert">
       <p class="state-title">{visible(error.message)}</p>

@@ -28,14 +28,24 @@ export interface TableProps<Row> {
   readonly narrowHeight?: number
 }
 
-const ROW_PX = 40
+const ROW_PX = 36
 const NARROW_PX = 76
 const NARROW_SCREEN = '(max-width: 700px)'
 /** Rows below the view at which the next page is asked for. */
 const AHEAD = 30
 
 export function Table<Row>(props: TableProps<Row>) {
-  const { label, kind, columns, rows, keyOf, onEnd, isMore = false, rowHeight = ROW_PX, narrowHeight = NARROW_PX } = props
+  const {
+    label,
+    kind,
+    columns,
+    rows,
+    keyOf,
+    onEnd,
+    isMore = false,
+    rowHeight = ROW_PX,
+    narrowHeight = NARROW_PX,
+  } = props
   const scroller = useRef<HTMLDivElement>(null)
   const isNarrow = matchMedia(NARROW_SCREEN).matches
   const height = isNarrow ? narrowHeight : rowHeight
@@ -53,7 +63,12 @@ export function Table<Row>(props: TableProps<Row>) {
   const focus = useRowFocus(rows.length, virtual.show, scroller)
 
   return (
-    <div class={`table ${kind}`} role="table" aria-label={label} aria-rowcount={isMore ? -1 : rows.length + 1}>
+    <div
+      class={`table ${kind}`}
+      role="table"
+      aria-label={label}
+      aria-rowcount={isMore ? -1 : rows.length + 1}
+    >
       <div class="table-head" role="rowgroup">
         <div class="table-row" role="row">
           {columns.map(({ name, title, isNumber }) => (
@@ -135,7 +150,9 @@ function useRowFocus(
       at.current = next
       latest.current.show(next)
       requestAnimationFrame(() =>
-        scroller.current?.querySelector<HTMLElement>(`[data-index="${next}"] a`)?.focus({ preventScroll: true }),
+        scroller.current
+          ?.querySelector<HTMLElement>(`[data-index="${next}"] a`)
+          ?.focus({ preventScroll: true }),
       )
     }
     return onKeys({ j: move(1), k: move(-1) })

@@ -1,5 +1,11 @@
 // Which rows of a long list are in view. The scroller may be the list's own or that of the page around it.
-import { Virtualizer, elementScroll, observeElementOffset, observeElementRect, type VirtualItem } from '@tanstack/virtual-core'
+import {
+  Virtualizer,
+  elementScroll,
+  observeElementOffset,
+  observeElementRect,
+  type VirtualItem,
+} from '@tanstack/virtual-core'
 import { useEffect, useLayoutEffect, useReducer, useRef } from 'preact/hooks'
 import type { RefObject } from 'preact'
 
@@ -23,7 +29,13 @@ export interface VirtualRows {
 
 const OVERSCAN = 8
 
-export function useVirtualRows({ count, rowHeight, keyOf, scroller, margin = 0 }: VirtualOptions): VirtualRows {
+export function useVirtualRows({
+  count,
+  rowHeight,
+  keyOf,
+  scroller,
+  margin = 0,
+}: VirtualOptions): VirtualRows {
   const [, render] = useReducer((n: number) => n + 1, 0)
   const held = useRef<Virtualizer<HTMLElement, HTMLElement> | null>(null)
   const options = {

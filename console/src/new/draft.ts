@@ -1,6 +1,20 @@
 // A task as a form has it, in texts, and as the API takes it.
 
-const fields = ['text', 'agent', 'mode', 'model', 'profile', 'maxSteps', 'timeoutS', 'maxCost', 'maxOutputTokens', 'priority', 'sessionId', 'taskId', 'outputSchema'] as const
+const fields = [
+  'text',
+  'agent',
+  'mode',
+  'model',
+  'profile',
+  'maxSteps',
+  'timeoutS',
+  'maxCost',
+  'maxOutputTokens',
+  'priority',
+  'sessionId',
+  'taskId',
+  'outputSchema',
+] as const
 
 export type DraftField = (typeof fields)[number]
 export type Draft = Readonly<Record<DraftField, string>>
@@ -12,7 +26,10 @@ const texts = ['agent', 'mode', 'model', 'profile', 'sessionId', 'taskId'] as co
 const numbers = ['maxSteps', 'maxCost', 'maxOutputTokens', 'priority'] as const
 
 /** The task, and what is wrong with the fields that are left out of it. */
-export function taskOf(draft: Draft): { readonly task: Record<string, unknown> & { text: string }; readonly mistakes: Mistakes } {
+export function taskOf(draft: Draft): {
+  readonly task: Record<string, unknown> & { text: string }
+  readonly mistakes: Mistakes
+} {
   const mistakes: { -readonly [Name in keyof Mistakes]: string } = {}
   const task: Record<string, unknown> & { text: string } = { text: draft.text }
   for (const name of texts) if (draft[name].trim() !== '') task[name] = draft[name].trim()
@@ -57,6 +74,7 @@ export function draftOf(submission: Readonly<Record<string, unknown>>): Draft {
     ...(Object.fromEntries(given) as Draft),
     taskId: '',
     timeoutS: typeof timeoutMs === 'number' ? String(timeoutMs / 1_000) : '',
-    outputSchema: outputSchema === null || outputSchema === undefined ? '' : JSON.stringify(outputSchema, null, 2),
+    outputSchema:
+      outputSchema === null || outputSchema === undefined ? '' : JSON.stringify(outputSchema, null, 2),
   }
 }

@@ -40,8 +40,12 @@ export function NewTaskPage() {
     }
   }
   isLimited.current ||= from !== null
-  const agentOptions = [{ value: '', label: 'default' }, ...agents.map((name) => ({ value: name, label: name }))]
-  const optionsOf = (...values: string[]) => values.map((value) => ({ value, label: value === '' ? 'as the agent has it' : value }))
+  const agentOptions = [
+    { value: '', label: 'default' },
+    ...agents.map((name) => ({ value: name, label: name })),
+  ]
+  const optionsOf = (...values: string[]) =>
+    values.map((value) => ({ value, label: value === '' ? 'as the agent has it' : value }))
   return (
     <div class="page form-page">
       <header class="page-head">
@@ -64,20 +68,72 @@ export function NewTaskPage() {
         />
         <div class="grid">
           <Choice label="Agent" value={draft.agent} options={agentOptions} onChange={set('agent')} />
-          <Choice label="Mode" value={draft.mode} options={optionsOf('', 'code', 'tools')} onChange={set('mode')} />
-          <Field label="Model" value={draft.model} onInput={set('model')} options={models} placeholder="as the agent has it" />
+          <Choice
+            label="Mode"
+            value={draft.mode}
+            options={optionsOf('', 'code', 'tools')}
+            onChange={set('mode')}
+          />
+          <Field
+            label="Model"
+            value={draft.model}
+            onInput={set('model')}
+            options={models}
+            placeholder="as the agent has it"
+          />
         </div>
         <details open={isLimited.current}>
           <summary>Limits, output schema, session</summary>
           <div class="grid">
-            <Field label="Most steps" type="number" value={draft.maxSteps} onInput={set('maxSteps')} error={mistakes.maxSteps} />
-            <Field label="Time limit, s" type="number" value={draft.timeoutS} onInput={set('timeoutS')} error={mistakes.timeoutS} />
-            <Field label="Most cost, $" type="number" value={draft.maxCost} onInput={set('maxCost')} error={mistakes.maxCost} />
-            <Field label="Most tokens of an answer" type="number" value={draft.maxOutputTokens} onInput={set('maxOutputTokens')} error={mistakes.maxOutputTokens} />
-            <Field label="Priority" type="number" value={draft.priority} onInput={set('priority')} error={mistakes.priority} hint="Higher goes first; 0 is normal" />
+            <Field
+              label="Most steps"
+              type="number"
+              value={draft.maxSteps}
+              onInput={set('maxSteps')}
+              error={mistakes.maxSteps}
+            />
+            <Field
+              label="Time limit, s"
+              type="number"
+              value={draft.timeoutS}
+              onInput={set('timeoutS')}
+              error={mistakes.timeoutS}
+            />
+            <Field
+              label="Most cost, $"
+              type="number"
+              value={draft.maxCost}
+              onInput={set('maxCost')}
+              error={mistakes.maxCost}
+            />
+            <Field
+              label="Most tokens of an answer"
+              type="number"
+              value={draft.maxOutputTokens}
+              onInput={set('maxOutputTokens')}
+              error={mistakes.maxOutputTokens}
+            />
+            <Field
+              label="Priority"
+              type="number"
+              value={draft.priority}
+              onInput={set('priority')}
+              error={mistakes.priority}
+              hint="Higher goes first; 0 is normal"
+            />
             <Field label="Profile" value={draft.profile} onInput={set('profile')} />
-            <Field label="Session" value={draft.sessionId} onInput={set('sessionId')} hint="Conversation that it belongs to" />
-            <Field label="Task id" value={draft.taskId} onInput={set('taskId')} hint="Submitted twice, it runs once" />
+            <Field
+              label="Session"
+              value={draft.sessionId}
+              onInput={set('sessionId')}
+              hint="Conversation that it belongs to"
+            />
+            <Field
+              label="Task id"
+              value={draft.taskId}
+              onInput={set('taskId')}
+              hint="Submitted twice, it runs once"
+            />
           </div>
           <Area
             label="Output schema"
@@ -92,7 +148,8 @@ export function NewTaskPage() {
         </details>
         {error !== null && (
           <div class="problem" role="alert">
-            <code>{line(error.code, 60)}</code> <bdi>{line(error.message, 600)}</bdi> <span class="muted">{line(error.remedy, 300)}</span>
+            <code>{line(error.code, 60)}</code> <bdi>{line(error.message, 600)}</bdi>{' '}
+            <span class="muted">{line(error.remedy, 300)}</span>
           </div>
         )}
         <div class="form-actions">

@@ -70,7 +70,14 @@ function CurrentPage() {
 function Navigation() {
   useEffect(() => {
     const go = shownPages().flatMap(({ nav, paths }) =>
-      nav ? [[`g ${nav.key}`, () => navigate(paths.at(-1)?.includes(':') ? (paths[0] ?? '/') : (paths.at(-1) ?? '/'))] as const] : [],
+      nav
+        ? [
+            [
+              `g ${nav.key}`,
+              () => navigate(paths.at(-1)?.includes(':') ? (paths[0] ?? '/') : (paths.at(-1) ?? '/')),
+            ] as const,
+          ]
+        : [],
     )
     const help = () => (isHelpShown.value = true)
     return onKeys({ ...Object.fromEntries(go), '?': help, '/': focusSearch })
@@ -96,7 +103,12 @@ function Navigation() {
           >
             <Icon name={themeName.value === 'dark' ? 'sun' : 'moon'} />
           </button>
-          <button class="quiet" aria-label="Keyboard" title="Keyboard (?)" onClick={() => (isHelpShown.value = true)}>
+          <button
+            class="quiet"
+            aria-label="Keyboard"
+            title="Keyboard (?)"
+            onClick={() => (isHelpShown.value = true)}
+          >
             <Icon name="keys" />
           </button>
           {!isOpen.value && (
@@ -135,7 +147,12 @@ function Viewer() {
   const { access, name, userId } = me.value
   const who = access === 'open' ? 'Open to this machine' : line(userId ?? name, 40)
   return (
-    <p class="viewer" title={access === 'open' ? 'There is no key yet: every program on this machine may do everything' : undefined}>
+    <p
+      class="viewer"
+      title={
+        access === 'open' ? 'There is no key yet: every program on this machine may do everything' : undefined
+      }
+    >
       {who}
     </p>
   )

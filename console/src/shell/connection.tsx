@@ -19,7 +19,9 @@ export function Connection() {
   return (
     <p class={`connection ${state}`} role="status" data-state={state}>
       {words[state]}
-      {state === 'lost' && since !== null && <span class="muted"> {duration(Math.max(0, now.value - since))}</span>}
+      {state === 'lost' && since !== null && (
+        <span class="muted"> {duration(Math.max(0, now.value - since))}</span>
+      )}
     </p>
   )
 }

@@ -12,7 +12,9 @@ const fixed: readonly (readonly [string, string])[] = [
 ]
 
 export function KeyHelp({ onClose }: { readonly onClose: () => void }) {
-  const go = pages.flatMap(({ nav, scope }) => (nav && may(scope) ? [[`g ${nav.key}`, nav.label] as const] : []))
+  const go = pages.flatMap(({ nav, scope }) =>
+    nav && may(scope) ? [[`g ${nav.key}`, nav.label] as const] : [],
+  )
   return (
     <Dialog title="Keyboard" onClose={onClose}>
       <dl class="keys">

@@ -32,7 +32,11 @@ export function SignIn() {
           hint="Made by: flotilla keys create NAME --role operator"
         />
         <label class="check">
-          <input type="checkbox" checked={isKept} onChange={(event) => setKept(event.currentTarget.checked)} />
+          <input
+            type="checkbox"
+            checked={isKept}
+            onChange={(event) => setKept(event.currentTarget.checked)}
+          />
           Keep it until this tab is closed
         </label>
         <button class="primary" disabled={isAsking || key.trim() === ''}>

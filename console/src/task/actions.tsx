@@ -40,7 +40,9 @@ function CancelDialog({ id, onClose }: { readonly id: string; readonly onClose: 
   const cancel = async (event: Event): Promise<void> => {
     event.preventDefault()
     try {
-      await post('/v1/tasks/:id/cancel', reason.trim() === '' ? {} : { reason: reason.trim() }, { params: { id } })
+      await post('/v1/tasks/:id/cancel', reason.trim() === '' ? {} : { reason: reason.trim() }, {
+        params: { id },
+      })
       toast('Cancel requested')
       onClose()
     } catch (error) {
@@ -58,7 +60,9 @@ function CancelDialog({ id, onClose }: { readonly id: string; readonly onClose: 
   return (
     <Dialog title="Cancel this task?" onClose={onClose} actions={actions}>
       <form onSubmit={(event) => void cancel(event)}>
-        <p>Calls under way are stopped where that is possible. The result says whether the cancel took effect.</p>
+        <p>
+          Calls under way are stopped where that is possible. The result says whether the cancel took effect.
+        </p>
         <Field label="Reason" value={reason} onInput={setReason} hint="For the result; not required" />
       </form>
     </Dialog>
@@ -73,13 +77,25 @@ const ratings = [
   { value: '0', label: '0 · useless' },
 ]
 
-function FeedbackDialog({ id, status, onClose }: { readonly id: string; readonly status: string | null; readonly onClose: () => void }) {
+function FeedbackDialog({
+  id,
+  status,
+  onClose,
+}: {
+  readonly id: string
+  readonly status: string | null
+  readonly onClose: () => void
+}) {
   const [satisfaction, setSatisfaction] = useState(status === 'succeeded' ? '1' : '0')
   const [comment, setComment] = useState('')
   const send = async (): Promise<void> => {
     try {
       const said = comment.trim() === '' ? {} : { comment: comment.trim() }
-      await post('/v1/tasks/:id/feedback', { satisfaction: Number(satisfaction), ...said }, { params: { id } })
+      await post(
+        '/v1/tasks/:id/feedback',
+        { satisfaction: Number(satisfaction), ...said },
+        { params: { id } },
+      )
       toast('Feedback recorded')
       onClose()
     } catch (error) {
@@ -94,7 +110,12 @@ function FeedbackDialog({ id, status, onClose }: { readonly id: string; readonly
   return (
     <Dialog title="How good is the result?" onClose={onClose} actions={actions}>
       <Choice label="Satisfaction" value={satisfaction} options={ratings} onChange={setSatisfaction} />
-      <Area label="Comment" value={comment} onInput={setComment} hint="Not required. The latest feedback counts." />
+      <Area
+        label="Comment"
+        value={comment}
+        onInput={setComment}
+        hint="Not required. The latest feedback counts."
+      />
     </Dialog>
   )
 }

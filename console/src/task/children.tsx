@@ -10,8 +10,13 @@ const MOST = 1_000
 const AGAIN_MS = 5_000
 
 export function Children({ id }: { readonly id: string }) {
-  const children = useLoaded(id, (signal) => get('/v1/tasks', { query: { parent: id, limit: MOST }, signal }), AGAIN_MS)
-  if (children.error !== null && children.value === null) return <Failed error={children.error} onAgain={children.again} />
+  const children = useLoaded(
+    id,
+    (signal) => get('/v1/tasks', { query: { parent: id, limit: MOST }, signal }),
+    AGAIN_MS,
+  )
+  if (children.error !== null && children.value === null)
+    return <Failed error={children.error} onAgain={children.again} />
   if (children.value === null) return <Loading what="children" />
   const { tasks, next } = children.value
   if (tasks.length === 0) return <Empty title="No task was made from this one" />
@@ -22,7 +27,13 @@ export function Children({ id }: { readonly id: string }) {
         {count(tasks.length)}
         {next === null ? '' : '+'} children · {cost(sum)} together
       </p>
-      <Table label="Children" kind="tasks-table" columns={taskColumns} rows={tasks} keyOf={({ taskId }) => taskId} />
+      <Table
+        label="Children"
+        kind="tasks-table"
+        columns={taskColumns}
+        rows={tasks}
+        keyOf={({ taskId }) => taskId}
+      />
     </section>
   )
 }

@@ -39,20 +39,33 @@ export function TaskPage({ params: { id = '' } }: PageProps) {
       <Answer timeline={timeline} />
       {store.error.value !== null && <Failed error={store.error.value} />}
       {timeline.lost !== null && (
-        <p class="notice">Earlier events are no longer in the log: what follows is what is left, and the result.</p>
+        <p class="notice">
+          Earlier events are no longer in the log: what follows is what is left, and the result.
+        </p>
       )}
       <ul class="tabs" aria-label="Parts of the task">
         {(['timeline', 'events', 'children'] as const).map((name) => (
           <li key={name}>
-            <a href={withQuery({ tab: name === 'timeline' ? null : name, step: null })} aria-current={tab === name ? 'true' : undefined}>
-              {{ timeline: `Timeline ${count(timeline.steps.length)}`, events: `Events ${count(timeline.events.length)}`, children: 'Children' }[name]}
+            <a
+              href={withQuery({ tab: name === 'timeline' ? null : name, step: null })}
+              aria-current={tab === name ? 'true' : undefined}
+            >
+              {
+                {
+                  timeline: `Timeline ${count(timeline.steps.length)}`,
+                  events: `Events ${count(timeline.events.length)}`,
+                  children: 'Children',
+                }[name]
+              }
             </a>
           </li>
         ))}
       </ul>
       {tab === 'events' && <RawEvents events={timeline.events} version={store.version.value} />}
       {tab === 'children' && <Children id={id} />}
-      {tab === 'timeline' && <Waterfall timeline={timeline} version={store.version.value} scroller={scroller} />}
+      {tab === 'timeline' && (
+        <Waterfall timeline={timeline} version={store.version.value} scroller={scroller} />
+      )}
     </div>
   )
 }
@@ -62,7 +75,15 @@ interface Parts {
   readonly timeline: Timeline
 }
 
-function Head({ id, detail, timeline }: { readonly id: string; readonly detail: Loaded<TaskDetail>; readonly timeline: Timeline }) {
+function Head({
+  id,
+  detail,
+  timeline,
+}: {
+  readonly id: string
+  readonly detail: Loaded<TaskDetail>
+  readonly timeline: Timeline
+}) {
   const { value } = detail
   const status = timeline.status ?? value?.status ?? 'queued'
   const isPerson = timeline.steps.at(-1)?.calls.some((call) => call.status === 'person') === true
@@ -96,25 +117,48 @@ function Figures({ detail, timeline }: Parts) {
   const steps = Math.max(timeline.steps.length, detail?.steps ?? 0)
   return (
     <dl class="figures">
-      <Figure name="Duration" value={endMs === null ? <Running sinceMs={beginMs} /> : duration(endMs - beginMs)} />
-      <Figure name="Steps" value={`${count(steps)}${admission?.maxSteps == null ? '' : ` of ${count(admission.maxSteps)}`}`} />
+      <Figure
+        name="Duration"
+        value={endMs === null ? <Running sinceMs={beginMs} /> : duration(endMs - beginMs)}
+      />
+      <Figure
+        name="Steps"
+        value={`${count(steps)}${admission?.maxSteps == null ? '' : ` of ${count(admission.maxSteps)}`}`}
+      />
       <Figure name="Cost" value={cost(usage?.cost ?? Math.max(totals.cost, detail?.cost ?? 0))} />
       <Figure
         name="Tokens"
         value={`${count(usage?.inputTokens ?? totals.inputTokens)} in · ${count(usage?.outputTokens ?? totals.outputTokens)} out`}
       />
-      <Figure name="Calls" value={`${count(totals.calls)}${totals.cached > 0 ? ` · ${count(totals.cached)} cached` : ''}`} />
+      <Figure
+        name="Calls"
+        value={`${count(totals.calls)}${totals.cached > 0 ? ` · ${count(totals.cached)} cached` : ''}`}
+      />
       {totals.retries > 0 && <Figure name="Retries" value={count(totals.retries)} tone="wait" />}
       {admission?.queuedMs != null && <Figure name="Queued" value={duration(admission.queuedMs)} />}
-      <Figure name="Agent" value={agent === null ? '–' : <a href={`/tasks?agent=${encodeURIComponent(agent)}`}>{line(agent, 60)}</a>} />
-      <Figure name="User" value={user === null ? '–' : <a href={`/tasks?user=${encodeURIComponent(user)}`}>{line(user, 60)}</a>} />
+      <Figure
+        name="Agent"
+        value={
+          agent === null ? '–' : <a href={`/tasks?agent=${encodeURIComponent(agent)}`}>{line(agent, 60)}</a>
+        }
+      />
+      <Figure
+        name="User"
+        value={user === null ? '–' : <a href={`/tasks?user=${encodeURIComponent(user)}`}>{line(user, 60)}</a>}
+      />
       <Figure name="Model" value={line(model ?? '–', 60)} title={admission?.modelReason ?? undefined} />
       <Figure name="Submitted" value={<time title={exactTime(beginMs)}>{moment(beginMs)}</time>} />
       {detail?.sessionId != null && (
-        <Figure name="Session" value={<a href={`/chat/${encodeURIComponent(detail.sessionId)}`}>{line(detail.sessionId, 60)}</a>} />
+        <Figure
+          name="Session"
+          value={<a href={`/chat/${encodeURIComponent(detail.sessionId)}`}>{line(detail.sessionId, 60)}</a>}
+        />
       )}
       {detail?.parent != null && (
-        <Figure name="Parent" value={<a href={`/tasks/${encodeURIComponent(detail.parent)}`}>{line(detail.parent, 60)}</a>} />
+        <Figure
+          name="Parent"
+          value={<a href={`/tasks/${encodeURIComponent(detail.parent)}`}>{line(detail.parent, 60)}</a>}
+        />
       )}
       <TraceLink traceId={(result as { traceId?: string | null } | null)?.traceId ?? null} />
     </dl>
@@ -125,7 +169,17 @@ function Running({ sinceMs }: { readonly sinceMs: number }) {
   return <>{duration(Math.max(0, now.value - sinceMs))}</>
 }
 
-function Figure({ name, value, title, tone }: { name: string; value: preact.ComponentChildren; title?: string | undefined; tone?: string }) {
+function Figure({
+  name,
+  value,
+  title,
+  tone,
+}: {
+  name: string
+  value: preact.ComponentChildren
+  title?: string | undefined
+  tone?: string
+}) {
   return (
     <div>
       <dt>{name}</dt>
@@ -178,7 +232,9 @@ function Answer({ timeline }: { readonly timeline: Timeline }) {
           <code>{line(error.code ?? '', 60)}</code> <bdi>{visible(error.message ?? '')}</bdi>
         </p>
       )}
-      {output !== '' && <LongText text={output} label="Answer" isProse={typeof result?.output === 'string'} />}
+      {output !== '' && (
+        <LongText text={output} label="Answer" isProse={typeof result?.output === 'string'} />
+      )}
     </section>
   )
 }

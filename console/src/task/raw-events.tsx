@@ -9,7 +9,13 @@ import { line } from '../text.ts'
 
 const ROW_PX = 34
 
-export function RawEvents({ events, version }: { readonly events: readonly StreamEvent[]; readonly version: number }) {
+export function RawEvents({
+  events,
+  version,
+}: {
+  readonly events: readonly StreamEvent[]
+  readonly version: number
+}) {
   const scroller = useRef<HTMLDivElement>(null)
   const [open, setOpen] = useState<number | null>(null)
   void version
@@ -27,8 +33,18 @@ export function RawEvents({ events, version }: { readonly events: readonly Strea
           const event = events[index]
           return (
             event && (
-              <div key={index} class="raw-event" data-index={index} ref={measure} style={{ transform: `translateY(${start}px)` }}>
-                <button class="raw-line" aria-expanded={open === index} onClick={() => setOpen(open === index ? null : index)}>
+              <div
+                key={index}
+                class="raw-event"
+                data-index={index}
+                ref={measure}
+                style={{ transform: `translateY(${start}px)` }}
+              >
+                <button
+                  class="raw-line"
+                  aria-expanded={open === index}
+                  onClick={() => setOpen(open === index ? null : index)}
+                >
                   <span class="raw-time" title={'atMs' in event ? exactTime(event.atMs) : undefined}>
                     {'atMs' in event ? time(event.atMs) : ''}
                   </span>
@@ -37,7 +53,9 @@ export function RawEvents({ events, version }: { readonly events: readonly Strea
                   <span class="raw-place">{placeOf(event)}</span>
                   <span class="raw-text">{line(JSON.stringify(event), 300)}</span>
                 </button>
-                {open === index && <LongText text={JSON.stringify(event, null, 2)} label={`Event ${index + 1}`} />}
+                {open === index && (
+                  <LongText text={JSON.stringify(event, null, 2)} label={`Event ${index + 1}`} />
+                )}
               </div>
             )
           )

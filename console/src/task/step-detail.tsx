@@ -2,13 +2,23 @@
 import { Badge, type Tone } from '../components/badge.tsx'
 import { LongText, Python } from '../components/long-text.tsx'
 import { count, cost, duration, exactTime, time } from '../format.ts'
-import { line, shown, visible } from '../text.ts'
+import { line, shown, visible, withoutCode } from '../text.ts'
 import type { Call, Code, Mark, Span, Step } from './timeline.ts'
 
-const names = { queue: 'queue', model: 'model', python: 'Python', tool: 'tools', person: 'a person', limit: 'a limit', breaker: 'a breaker', retry: 'retries' } as const
+const names = {
+  queue: 'queue',
+  model: 'model',
+  python: 'Python',
+  tool: 'tools',
+  person: 'a person',
+  limit: 'a limit',
+  breaker: 'a breaker',
+  retry: 'retries',
+} as const
 
 export function StepDetail({ step }: { readonly step: Step; readonly version: number }) {
-  const { text, code, calls, marks, observation, isAnswered, model, kind } = step
+  const { code, calls, marks, observation, isAnswered, model, kind } = step
+  const text = code === null ? step.text : withoutCode(step.text)
   return (
     <div class="step-detail">
       <p class="step-facts muted">
@@ -32,7 +42,7 @@ export function StepDetail({ step }: { readonly step: Step; readonly version: nu
       {marks.map((mark, index) => (
         <MarkLine key={index} mark={mark} />
       ))}
-      {text !== '' && code?.text !== text.trim() && (
+      {text !== '' && (
         <section aria-live={isAnswered ? undefined : 'off'}>
           <h3>{isAnswered ? (kind === 'answer' ? 'Answer' : 'Model') : 'Model, writing'}</h3>
           <div class={isAnswered ? '' : 'streaming'}>
@@ -62,7 +72,13 @@ function timesOf(spans: readonly Span[]): [string, number][] {
   return [...sums]
 }
 
-const markWords = { retry: 'Retry', limit: 'At a limit', breaker: 'Breaker open', model: 'Other model', resumed: 'Resumed' } as const
+const markWords = {
+  retry: 'Retry',
+  limit: 'At a limit',
+  breaker: 'Breaker open',
+  model: 'Other model',
+  resumed: 'Resumed',
+} as const
 
 function MarkLine({ mark: { kind, text, atMs, dueMs } }: { readonly mark: Mark }) {
   return (
@@ -109,12 +125,15 @@ function CodeBlock({ code, number }: { readonly code: Code; readonly number: num
 
 function CallBlock({ call }: { readonly call: Call }) {
   const { tool, status, isCached, isByPython, durationMs, requestedMs, endedMs } = call
-  const waitedMs = endedMs !== null && requestedMs !== null && durationMs !== null ? endedMs - requestedMs - durationMs : 0
+  const waitedMs =
+    endedMs !== null && requestedMs !== null && durationMs !== null ? endedMs - requestedMs - durationMs : 0
   return (
     <section class="call">
       <h3>
         <code>{line(tool, 80)}</code>{' '}
-        <Badge tone={toneOf(status)}>{status === 'person' ? 'waits for a person' : status === 'unknown' ? 'in doubt' : status}</Badge>
+        <Badge tone={toneOf(status)}>
+          {status === 'person' ? 'waits for a person' : status === 'unknown' ? 'in doubt' : status}
+        </Badge>
         {isCached && <span class="tag">cached</span>}
         {isByPython && <span class="tag">called by Python, which paused</span>}
         <span class="muted">

@@ -250,7 +250,9 @@ export class Timeline {
     const requestedMs = call.requestedMs ?? fromMs
     if (call.status !== 'person' && fromMs - requestedMs > SHOWN_WAIT_MS)
       step.spans.push(span('queue', requestedMs, fromMs, `${tool}: queue`))
-    Object.assign(call, { endedMs: atMs, status, isCached: cached, durationMs, output, code, message })
+    const isNothing = message !== null && output === 'null'
+    Object.assign(call, { endedMs: atMs, status, isCached: cached, durationMs, code, message })
+    call.output = isNothing ? '' : output
     step.spans.push(span('tool', fromMs, atMs, tool))
     if (cached) this.totals.cached++
   }
@@ -267,7 +269,9 @@ export class Timeline {
       return
     }
     step.spans.push(span(kind, event.atMs, null, event.message))
-    step.marks.push(mark(kind, event.atMs, [event.code, event.message].filter(Boolean).join(': '), event.dueMs))
+    step.marks.push(
+      mark(kind, event.atMs, [event.code, event.message].filter(Boolean).join(': '), event.dueMs),
+    )
     if (kind === 'retry') this.totals.retries++
     else this.totals.waits++
   }
@@ -300,7 +304,14 @@ export class Timeline {
     for (const step of this.steps) {
       if (step.isAnswered || (number !== null && step.number !== number)) continue
       if (reason === 'attempt_ended' && step.text !== '')
-        step.marks.push(mark('resumed', Date.now(), 'The attempt that wrote this text ended; the call was made again', null))
+        step.marks.push(
+          mark(
+            'resumed',
+            Date.now(),
+            'The attempt that wrote this text ended; the call was made again',
+            null,
+          ),
+        )
       step.text = ''
       step.version++
     }
@@ -310,18 +321,29 @@ export class Timeline {
     for (const step of this.steps) {
       step.endedMs ??= atMs
       endWaits(step, atMs)
+      for (const call of step.calls) if (call.endedMs === null) call.status = 'stopped'
       step.version++
     }
   }
 
   /** The result has what events cut off: whole outputs, and steps that retention deleted. */
-  #fill({ steps }: Result): void {
+  #fill({ steps, error }: Result & { error?: { code: string; message: string } | null }): void {
+    this.error = error ?? null
     for (const each of steps) {
-      const { startedAtMs, durationMs, text } = each as { startedAtMs?: number; durationMs?: number; text?: string }
+      const { startedAtMs, durationMs, text } = each as {
+        startedAtMs?: number
+        durationMs?: number
+        text?: string
+      }
       const step = this.#step(each.step, startedAtMs ?? 0)
       const isUnseen = step.kind === null && !step.isAnswered
       if (isUnseen) {
-        Object.assign(step, { text: text ?? '', isAnswered: true, kind: String(each['kind'] ?? ''), endedMs: (startedAtMs ?? 0) + (durationMs ?? 0) })
+        Object.assign(step, {
+          text: text ?? '',
+          isAnswered: true,
+          kind: String(each['kind'] ?? ''),
+          endedMs: (startedAtMs ?? 0) + (durationMs ?? 0),
+        })
         step.model = (each['model'] as string | null | undefined) ?? null
       }
       for (const full of (each['toolCalls'] as FullCall[] | undefined) ?? []) this.#fillCall(step, full)
@@ -329,12 +351,16 @@ export class Timeline {
     }
   }
 
-  #fillCall(step: Step, { callId, tool, status, output, arguments: given, durationMs, cached }: FullCall): void {
+  #fillCall(
+    step: Step,
+    { callId, tool, status, output, arguments: given, durationMs, cached }: FullCall,
+  ): void {
     const known = this.#calls.get(callId)
     const call = known ?? this.#call(step, { callId, tool, given })
-    if (known === undefined) Object.assign(call, { status, durationMs, isCached: cached === true })
+    if (call.endedMs === null) Object.assign(call, { status, durationMs, isCached: cached === true })
     Object.assign(call, { arguments: given ?? call.arguments })
-    if (output !== undefined) call.output = typeof output === 'string' ? output : JSON.stringify(output, null, 2)
+    if (output !== undefined && output !== null)
+      call.output = typeof output === 'string' ? output : JSON.stringify(output, null, 2)
   }
 }
 
@@ -353,8 +379,18 @@ type StepEvent = Extract<StreamEvent, { readonly step: number | null; readonly a
 /** Shorter waits are the log's own pace. */
 const SHOWN_WAIT_MS = 25
 
-const span = (kind: SpanKind, fromMs: number, toMs: number | null, label: string): Span => ({ kind, fromMs, toMs, label })
-const mark = (kind: Mark['kind'], atMs: number, text: string, dueMs: number | null): Mark => ({ kind, atMs, text, dueMs })
+const span = (kind: SpanKind, fromMs: number, toMs: number | null, label: string): Span => ({
+  kind,
+  fromMs,
+  toMs,
+  label,
+})
+const mark = (kind: Mark['kind'], atMs: number, text: string, dueMs: number | null): Mark => ({
+  kind,
+  atMs,
+  text,
+  dueMs,
+})
 
 function endWaits(step: Step, atMs: number): void {
   for (const each of step.spans) each.toMs ??= Math.max(each.fromMs, atMs)

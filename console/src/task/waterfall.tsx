@@ -9,7 +9,7 @@ import { useVirtualRows } from '../components/virtual.ts'
 import { cost, count, duration } from '../format.ts'
 import { onKeys } from '../keys.ts'
 import { navigate, place, withQuery } from '../router.ts'
-import { line } from '../text.ts'
+import { line, withoutCode } from '../text.ts'
 import { StepDetail } from './step-detail.tsx'
 import type { Span, SpanKind, Step, Timeline } from './timeline.ts'
 
@@ -48,11 +48,21 @@ export function Waterfall({ timeline, version, scroller }: WaterfallProps) {
     margin,
   })
   useLinkedStep(linked, steps, virtual.show)
-  useEffect(() => onKeys({ e: () => (open.value = open.value.size > 0 ? new Set() : new Set(steps.map(({ number }) => number))) }), [steps])
+  useEffect(
+    () =>
+      onKeys({
+        e: () => (open.value = open.value.size > 0 ? new Set() : new Set(steps.map(({ number }) => number))),
+      }),
+    [steps],
+  )
   const whole = isWhole ?? steps.length <= WHOLE_STEPS
-  const longest = useMemo(() => Math.max(1, ...steps.map((step) => lengthOf(step, now.peek()))), [steps.length, version])
+  const longest = useMemo(() => usualMs(steps), [steps.length, version])
   if (steps.length === 0)
-    return <Empty title={timeline.status === 'queued' ? 'It waits for a free slot of its lane' : 'No step has begun'} />
+    return (
+      <Empty
+        title={timeline.status === 'queued' ? 'It waits for a free slot of its lane' : 'No step has begun'}
+      />
+    )
   const fromMs = timeline.firstMs ?? steps[0]?.startedMs ?? 0
   const endMs = timeline.result === null ? now.value : (timeline.lastMs ?? now.value)
   const scale = { isWhole: whole, fromMs, lengthMs: whole ? Math.max(1, endMs - fromMs) : longest }
@@ -68,7 +78,7 @@ export function Waterfall({ timeline, version, scroller }: WaterfallProps) {
       <div class="steps-head" aria-hidden="true">
         <span>#</span>
         <span>Step</span>
-        <span>{whole ? `0 – ${duration(scale.lengthMs)}` : `each up to ${duration(longest)}`}</span>
+        <span>{whole ? `0 – ${duration(scale.lengthMs)}` : `each of ${duration(longest)}`}</span>
         <span>Duration</span>
         <span>Tokens</span>
         <span>Cost</span>
@@ -103,7 +113,16 @@ export function Waterfall({ timeline, version, scroller }: WaterfallProps) {
   )
 }
 
-const lengthOf = ({ startedMs, endedMs }: Step, nowMs: number): number => (endedMs ?? nowMs) - startedMs
+/** As long as nearly all steps: a few that waited for hours must not shrink the others to nothing. */
+function usualMs(steps: readonly Step[]): number {
+  const ended = steps
+    .flatMap(({ startedMs, endedMs }) => (endedMs === null ? [] : [endedMs - startedMs]))
+    .toSorted((a, b) => a - b)
+  return Math.max(
+    1,
+    ended[Math.floor(ended.length * 0.97)] ?? ended.at(-1) ?? now.peek() - (steps[0]?.startedMs ?? 0),
+  )
+}
 
 /** A link to a step shows it, once its events have come. */
 function useLinkedStep(linked: number, steps: readonly Step[], show: (index: number) => void): void {
@@ -130,24 +149,36 @@ const StepLine = memo(function StepLine({ step, scale, isOpen, onToggle, nowMs }
   const { number, startedMs, endedMs, inputTokens, outputTokens, error, marks } = step
   const isRunning = endedMs === null
   return (
-    <button class={`step-line${isRunning ? ' running' : ''}`} aria-expanded={isOpen} onClick={() => onToggle(number)}>
+    <button
+      class={`step-line${isRunning ? ' running' : ''}`}
+      aria-expanded={isOpen}
+      onClick={() => onToggle(number)}
+    >
       <span class="step-number">{number}</span>
       <span class="step-title">
         {error !== null && <code class="bad">{line(error, 40)}</code>}
-        {marks.length > 0 && <span class="step-mark" title={marks.map(({ text }) => line(text)).join('\n')}>{marks.length} ⟳</span>}
+        {marks.length > 0 && (
+          <span class="step-mark" title={marks.map(({ text }) => line(text)).join('\n')}>
+            {marks.length} ⟳
+          </span>
+        )}
         <bdi>{titleOf(step)}</bdi>
       </span>
       <Bar step={step} scale={scale} nowMs={nowMs} />
       <span class="number">{duration((endedMs ?? nowMs) - startedMs)}</span>
-      <span class="number step-tokens">{inputTokens + outputTokens === 0 ? '–' : count(inputTokens + outputTokens)}</span>
+      <span class="number step-tokens">
+        {inputTokens + outputTokens === 0 ? '–' : count(inputTokens + outputTokens)}
+      </span>
       <span class="number step-cost">{step.cost === 0 ? '–' : cost(step.cost)}</span>
     </button>
   )
 })
 
 function titleOf({ text, code, calls, isAnswered }: Step): string {
+  const said = code === null ? text : withoutCode(text)
   const tools = [...new Set(calls.map(({ tool }) => tool))]
-  if (tools.length > 0) return `${line(tools.slice(0, 4).join(', '), 80)}${tools.length > 4 ? ' …' : ''}${text === '' ? '' : ` · ${line(text, 120)}`}`
+  if (tools.length > 0)
+    return `${line(tools.slice(0, 4).join(', '), 80)}${tools.length > 4 ? ' …' : ''}${said === '' ? '' : ` · ${line(said, 120)}`}`
   if (code !== null) return `Python · ${line(code.text, 120)}`
   if (text !== '') return line(text, 160)
   return isAnswered ? 'No text' : 'The model is asked'
@@ -165,16 +196,39 @@ function Bar({ step, scale, nowMs }: { readonly step: Step; readonly scale: Scal
         <BarSpan key={index} span={span} left={left} endMs={endMs} />
       ))}
       {!step.isAnswered && step.endedMs === null && step.spans.every(({ toMs }) => toMs !== null) && (
-        <BarSpan span={{ kind: 'model', fromMs: step.spans.at(-1)?.toMs ?? step.startedMs, toMs: null, label: 'model' }} left={left} endMs={endMs} />
+        <BarSpan
+          span={{
+            kind: 'model',
+            fromMs: step.spans.at(-1)?.toMs ?? step.startedMs,
+            toMs: null,
+            label: 'model',
+          }}
+          left={left}
+          endMs={endMs}
+        />
       )}
     </span>
   )
 }
 
-function BarSpan({ span, left, endMs }: { readonly span: Span; readonly left: (ms: number) => number; readonly endMs: number }) {
+function BarSpan({
+  span,
+  left,
+  endMs,
+}: {
+  readonly span: Span
+  readonly left: (ms: number) => number
+  readonly endMs: number
+}) {
   const from = left(span.fromMs)
   const width = Math.max(0.3, left(span.toMs ?? endMs) - from)
-  return <span class={`span s-${span.kind}`} title={`${line(span.label, 120)} ${duration((span.toMs ?? endMs) - span.fromMs)}`} style={{ left: `${Math.min(from, 99.7)}%`, width: `${width}%` }} />
+  return (
+    <span
+      class={`span s-${span.kind}`}
+      title={`${line(span.label, 120)} ${duration((span.toMs ?? endMs) - span.fromMs)}`}
+      style={{ left: `${Math.min(from, 99.7)}%`, width: `${width}%` }}
+    />
+  )
 }
 
 const kinds: readonly (readonly [SpanKind, string])[] = [

@@ -36,7 +36,13 @@ function timeOf(text: string): number {
   return /^\d{13}$/.test(text) ? Number(text) : Date.parse(text)
 }
 
-export function BulkCancel({ filters, onClose }: { readonly filters: Filters; readonly onClose: () => void }) {
+export function BulkCancel({
+  filters,
+  onClose,
+}: {
+  readonly filters: Filters
+  readonly onClose: () => void
+}) {
   const [reason, setReason] = useState('')
   const [error, setError] = useState<ApiError | null>(null)
   const [isBusy, setBusy] = useState(false)
@@ -47,7 +53,11 @@ export function BulkCancel({ filters, onClose }: { readonly filters: Filters; re
   const cancel = async (): Promise<void> => {
     setBusy(true)
     try {
-      const body = { ...bodyOf(filters), limit: MOST, ...(reason.trim() === '' ? {} : { reason: reason.trim() }) }
+      const body = {
+        ...bodyOf(filters),
+        limit: MOST,
+        ...(reason.trim() === '' ? {} : { reason: reason.trim() }),
+      }
       const done = await post('/v1/tasks/cancel', body)
       toast(`Cancelling ${count(done.matched.length)} tasks`)
       onClose()

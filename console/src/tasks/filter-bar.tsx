@@ -5,7 +5,16 @@ import { Choice, Field } from '../components/fields.tsx'
 import { duration } from '../format.ts'
 import { navigate, withQuery } from '../router.ts'
 import { line } from '../text.ts'
-import { builtIn, dropView, filterNames, ownViews, queryOf, saveView, type FilterName, type Filters } from './views.ts'
+import {
+  builtIn,
+  dropView,
+  filterNames,
+  ownViews,
+  queryOf,
+  saveView,
+  type FilterName,
+  type Filters,
+} from './views.ts'
 
 const labels: Readonly<Record<FilterName, string>> = {
   status: 'status',
@@ -71,15 +80,31 @@ export function FilterBar({ filters }: { readonly filters: Filters }) {
 
 function Chip({ name, value }: { readonly name: FilterName; readonly value: string }) {
   const isFlag = value === 'true'
-  const said = isFlag ? labels[name] : `${labels[name]} ${name === 'minMs' ? duration(Number(value)) : line(value, 40)}`
+  const said = isFlag
+    ? labels[name]
+    : `${labels[name]} ${name === 'minMs' ? duration(Number(value)) : line(value, 40)}`
   return (
-    <button class="chip" aria-label={`Remove filter: ${said}`} onClick={() => navigate(withQuery({ [name]: null }))}>
+    <button
+      class="chip"
+      aria-label={`Remove filter: ${said}`}
+      onClick={() => navigate(withQuery({ [name]: null }))}
+    >
       <bdi>{said}</bdi> ✕
     </button>
   )
 }
 
-const states = ['open', 'queued', 'running', 'waiting', 'succeeded', 'failed', 'rejected', 'cancelled', 'timed_out']
+const states = [
+  'open',
+  'queued',
+  'running',
+  'waiting',
+  'succeeded',
+  'failed',
+  'rejected',
+  'cancelled',
+  'timed_out',
+]
 const texts = ['agent', 'user', 'model', 'error', 'session', 'since', 'to'] as const
 
 function FilterDialog({ filters, onClose }: { readonly filters: Filters; readonly onClose: () => void }) {
@@ -98,7 +123,10 @@ function FilterDialog({ filters, onClose }: { readonly filters: Filters; readonl
       </button>
     </>
   )
-  const options = [{ value: '', label: 'any' }, ...states.map((value) => ({ value, label: value.replace('_', ' ') }))]
+  const options = [
+    { value: '', label: 'any' },
+    ...states.map((value) => ({ value, label: value.replace('_', ' ') })),
+  ]
   return (
     <Dialog title="Filter tasks" onClose={onClose} actions={actions}>
       <form class="grid" onSubmit={apply}>

@@ -131,7 +131,13 @@ function changedBy(row: TaskView, event: StreamEvent): TaskView | null {
       return run({ phase: 'retry', detail: event.code, sinceMs: event.atMs })
     case 'waiting':
       if (event.for === 'slot') return null
-      return { ...row, status: 'waiting', phase: event.for === 'limit' ? 'limit' : 'breaker', detail: event.code, sinceMs: event.atMs }
+      return {
+        ...row,
+        status: 'waiting',
+        phase: event.for === 'limit' ? 'limit' : 'breaker',
+        detail: event.code,
+        sinceMs: event.atMs,
+      }
     case 'task.completed':
       return {
         ...row,

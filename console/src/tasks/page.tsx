@@ -16,10 +16,15 @@ import { filtersIn, queryOf } from './views.ts'
 
 export const taskPath = (taskId: string): string => `/tasks/${encodeURIComponent(taskId)}`
 
-const tookMs = ({ submittedAtMs, completedAtMs }: TaskView): number => (completedAtMs ?? now.value) - submittedAtMs
+const tookMs = ({ submittedAtMs, completedAtMs }: TaskView): number =>
+  (completedAtMs ?? now.value) - submittedAtMs
 
 export const taskColumns: readonly Column<TaskView>[] = [
-  { name: 'status', title: 'Status', cell: ({ status, phase }) => <TaskState status={status} phase={phase} /> },
+  {
+    name: 'status',
+    title: 'Status',
+    cell: ({ status, phase }) => <TaskState status={status} phase={phase} />,
+  },
   {
     name: 'task',
     title: 'Task',
@@ -39,11 +44,23 @@ export const taskColumns: readonly Column<TaskView>[] = [
       errorCode !== null ? (
         <code class="bad">{line(errorCode, 40)}</code>
       ) : (
-        <bdi title={detail === null ? undefined : line(detail)}>{line((model ?? '–').replace(/^[^/]+\//, ''), 40)}</bdi>
+        <bdi title={detail === null ? undefined : line(detail)}>
+          {line((model ?? '–').replace(/^[^/]+\//, ''), 40)}
+        </bdi>
       ),
   },
-  { name: 'steps', title: 'Steps', isNumber: true, cell: ({ steps, step }) => (steps === null && step === null ? '–' : count(steps ?? step ?? 0)) },
-  { name: 'tokens', title: 'Tokens', isNumber: true, cell: ({ inputTokens, outputTokens }) => count(inputTokens + outputTokens) },
+  {
+    name: 'steps',
+    title: 'Steps',
+    isNumber: true,
+    cell: ({ steps, step }) => (steps === null && step === null ? '–' : count(steps ?? step ?? 0)),
+  },
+  {
+    name: 'tokens',
+    title: 'Tokens',
+    isNumber: true,
+    cell: ({ inputTokens, outputTokens }) => count(inputTokens + outputTokens),
+  },
   { name: 'cost', title: 'Cost', isNumber: true, cell: (row) => cost(row.cost) },
   { name: 'took', title: 'Duration', isNumber: true, cell: (row) => <Took row={row} /> },
   {
@@ -107,7 +124,11 @@ function Rows({ list, isFiltered }: { readonly list: TaskList; readonly isFilter
       </Empty>
     ) : (
       <Empty title="No tasks yet">
-        {may('tasks:submit') ? <a href="/new">Submit the first one</a> : <p>They appear here as they are submitted.</p>}
+        {may('tasks:submit') ? (
+          <a href="/new">Submit the first one</a>
+        ) : (
+          <p>They appear here as they are submitted.</p>
+        )}
       </Empty>
     )
   return (
@@ -144,7 +165,10 @@ function Search() {
   }, [])
   const search = (text: string): void => {
     clearTimeout(timer.current)
-    timer.current = setTimeout(() => navigate(withQuery({ search: text.trim() }), { replace: true }), SEARCH_MS)
+    timer.current = setTimeout(
+      () => navigate(withQuery({ search: text.trim() }), { replace: true }),
+      SEARCH_MS,
+    )
   }
   return (
     <input

@@ -27,7 +27,10 @@ function stored(): View[] {
   try {
     const found: unknown = JSON.parse(localStorage.getItem(STORED) ?? '[]')
     const isView = (each: unknown): each is View =>
-      typeof each === 'object' && each !== null && typeof (each as View).name === 'string' && typeof (each as View).query === 'string'
+      typeof each === 'object' &&
+      each !== null &&
+      typeof (each as View).name === 'string' &&
+      typeof (each as View).query === 'string'
     return Array.isArray(found) ? found.filter(isView).slice(0, MAX_OWN) : []
   } catch {
     return []
@@ -45,7 +48,23 @@ export const saveView = (name: string, query: string): void =>
 export const dropView = (name: string): void => keep(ownViews.value.filter((each) => each.name !== name))
 
 /** Filters that the list takes. */
-export const filterNames = ['status', 'search', 'agent', 'user', 'model', 'profile', 'error', 'session', 'parent', 'waiting', 'doubt', 'minCost', 'minMs', 'since', 'to'] as const
+export const filterNames = [
+  'status',
+  'search',
+  'agent',
+  'user',
+  'model',
+  'profile',
+  'error',
+  'session',
+  'parent',
+  'waiting',
+  'doubt',
+  'minCost',
+  'minMs',
+  'since',
+  'to',
+] as const
 export type FilterName = (typeof filterNames)[number]
 export type Filters = Readonly<Partial<Record<FilterName, string>>>
 
@@ -55,4 +74,6 @@ export function filtersIn(query: URLSearchParams): Filters {
 
 /** The same whatever the order of the parameters. */
 export const queryOf = (filters: Filters): string =>
-  new URLSearchParams(filterNames.flatMap((name) => (filters[name] ? [[name, filters[name]]] : []))).toString()
+  new URLSearchParams(
+    filterNames.flatMap((name) => (filters[name] ? [[name, filters[name]]] : [])),
+  ).toString()

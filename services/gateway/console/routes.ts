@@ -39,13 +39,16 @@ export function consoleRoutes(app: FastifyInstance, { environment, logger }: Par
   app.get<{ Params: { file: string } }>(consoleAssets, async (request, reply) => {
     const { file: name } = request.params
     const file = name === 'index.html' ? undefined : (await files().catch(unbuilt)).get(name)
-    if (file === undefined) throw new FlotillaError('NOT_FOUND', 'the console has no such file; reload its page')
+    if (file === undefined)
+      throw new FlotillaError('NOT_FOUND', 'the console has no such file; reload its page')
     return send(request, reply.header('cache-control', 'public, max-age=31536000, immutable'), file)
   })
 }
 
 function send(request: FastifyRequest, reply: FastifyReply, file: ConsoleFile): FastifyReply {
-  const accepted = (request.headers['accept-encoding'] ?? '').split(',').map((each) => each.trim().split(';')[0])
+  const accepted = (request.headers['accept-encoding'] ?? '')
+    .split(',')
+    .map((each) => each.trim().split(';')[0])
   const encoding = (['br', 'gzip'] as const).find((each) => accepted.includes(each) && file[each])
   reply.headers(headers).header('vary', 'accept-encoding').type(file.type)
   if (encoding === undefined) return reply.send(file.body)

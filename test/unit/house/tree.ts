@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 export const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** Never part of the project's text: installed, built, cached, or the data of a run. */
-const outside = new Set(['node_modules', 'dist', '.git', '.cache', '.flotilla', '__pycache__'])
+const outside = new Set(['node_modules', 'dist', 'built', '.git', '.cache', '.flotilla', '__pycache__'])
 const binary = new Set(['.zst', '.png', '.ico', '.woff2'])
 
 export interface TextFile {
