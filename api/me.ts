@@ -27,12 +27,9 @@ export const me = {
               .array(z.string())
               .nullable()
               .meta({ description: 'Agents whose tasks it may submit; null: every agent.' }),
-            traceUrl: z
-              .string()
-              .nullable()
-              .meta({
-                description: 'Address of a trace, with {traceId} for its id; null if not configured.',
-              }),
+            traceUrl: z.string().nullable().meta({
+              description: 'Address of a trace, with {traceId} for its id; null if not configured.',
+            }),
           })
           .meta({ id: 'Me' }),
       },

@@ -1,5 +1,6 @@
 // The console of a closed fleet in Chromium, by playwright, and the files that make it: sign-in, scopes, chat, content policy, weight.
 import assert from 'node:assert/strict'
+import { get } from 'node:http'
 import { after, before, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import type { Browser } from 'playwright-core'
@@ -84,16 +85,24 @@ test('deep links are the page; other paths are not', async () => {
 })
 
 test('a link of another site opens the page, and nothing else', async () => {
-  const headers = {
-    'sec-fetch-site': 'cross-site',
-    'sec-fetch-mode': 'navigate',
-    'sec-fetch-dest': 'document',
+  // fetch has a sec-fetch-mode of its own.
+  const statusOf = (path: string, destination = 'document'): Promise<number | undefined> => {
+    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()
+    const headers = {
+      'sec-fetch-site': 'cross-site',
+      'sec-fetch-mode': 'navigate',
+      'sec-fetch-dest': destination,
+    }
+    get(url + path, { headers, agent: false }, (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    }).on('error', reject)
+    return promise
   }
-  assert.equal((await fetch(`${url}/tasks/x`, { headers })).status, 200)
-  for (const path of ['/v1/tasks', '/v1/me', '/v1/fleet/config'])
-    assert.equal((await fetch(url + path, { headers })).status, 403, path)
-  const framed = { ...headers, 'sec-fetch-dest': 'iframe' }
-  assert.equal((await fetch(`${url}/tasks/x`, { headers: framed })).status, 403)
+  for (const path of ['/', '/tasks/x', '/docs']) assert.equal(await statusOf(path), 200, path)
+  for (const path of ['/v1/tasks', '/v1/me', '/v1/fleet/config', '/openapi.json'])
+    assert.equal(await statusOf(path), 403, path)
+  assert.equal(await statusOf('/tasks/x', 'iframe'), 403)
 })
 
 test('chat: a conversation of tasks, with what was said before', async () => {

@@ -65,3 +65,32 @@ export async function assertFits(page: Page, what: string): Promise<void> {
   const over = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
   assert.ok(Number(over) <= 0, `${what} is ${String(over)} px wider than the screen`)
 }
+
+const FRAMES = 120
+
+/**
+ * Scrolls by so many pixels each frame, and gives the main thread's work for one in milliseconds: what is left of 16 ms
+ * is the browser's to paint. A frame's whole time would say more of the machine's other work than of the page.
+ */
+export async function busyPerFrame(page: Page, scroller: string, byPx: number): Promise<number> {
+  const debug = await page.context().newCDPSession(page)
+  await debug.send('Performance.enable', { timeDomain: 'threadTicks' })
+  const busyS = async (): Promise<number> => {
+    const { metrics } = await debug.send('Performance.getMetrics')
+    return metrics.find(({ name }) => name === 'TaskDuration')?.value ?? 0
+  }
+  const before = await busyS()
+  await page.evaluate(`new Promise((resolve) => {
+    const scroller = document.querySelector(${JSON.stringify(scroller)})
+    let frames = 0
+    const next = () => {
+      scroller.scrollBy(0, ${byPx})
+      if (++frames < ${FRAMES}) requestAnimationFrame(next)
+      else resolve()
+    }
+    requestAnimationFrame(next)
+  })`)
+  const spent = (await busyS()) - before
+  await debug.detach()
+  return (spent * 1_000) / FRAMES
+}

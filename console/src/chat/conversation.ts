@@ -29,12 +29,12 @@ export class Conversation {
   readonly turns = signal<readonly Turn[]>([])
   readonly error = signal<ApiError | null>(null)
   readonly isThere: { value: boolean }
-  readonly #session: string
+  readonly session: string
   readonly #leaving = new AbortController()
   readonly #streams: (() => void)[] = []
 
   constructor(session: string, isNew: boolean) {
-    this.#session = session
+    this.session = session
     this.isThere = signal(isNew)
     if (!isNew) void this.#load()
   }
@@ -85,7 +85,7 @@ export class Conversation {
     const { signal: leaving } = this.#leaving
     try {
       const { tasks } = await get('/v1/tasks', {
-        query: { session: this.#session, limit: MAX_TURNS },
+        query: { session: this.session, limit: MAX_TURNS },
         signal: leaving,
       })
       const asked = await Promise.all(

@@ -17,10 +17,19 @@ import { Sessions } from './sessions.tsx'
 
 const newSession = (): string => `chat-${crypto.randomUUID().slice(0, 13)}`
 
+/** A new conversation gets its address with its first message: the page of that address goes on with it. */
+let handed: Conversation | null = null
+
+function taken(session: string): Conversation | null {
+  const found = handed?.session === session ? handed : null
+  handed = null
+  return found
+}
+
 export function ChatPage({ params: { session } }: PageProps) {
   const id = useMemo(() => session ?? newSession(), [session])
-  const conversation = useMemo(() => new Conversation(id, session === undefined), [id, session])
-  useEffect(() => () => conversation.close(), [conversation])
+  const conversation = useMemo(() => taken(id) ?? new Conversation(id, session === undefined), [id, session])
+  useEffect(() => () => conversation !== handed && conversation.close(), [conversation])
   const [agent, setAgent] = useState('')
   const agents = useAgents()
   const turns = conversation.turns.value
@@ -33,7 +42,9 @@ export function ChatPage({ params: { session } }: PageProps) {
       const task: TaskBody = { text, ...more }
       const { taskId } = await post('/v1/tasks', task)
       conversation.add(taskId, text)
-      if (session === undefined) navigate(`/chat/${encodeURIComponent(id)}`, { replace: true })
+      if (session !== undefined) return true
+      handed = conversation
+      navigate(`/chat/${encodeURIComponent(id)}`, { replace: true })
       return true
     } catch (error) {
       toastError(error)

@@ -5,6 +5,7 @@ import { Area, Choice, Field } from '../components/fields.tsx'
 import { navigate, place } from '../router.ts'
 import { line } from '../text.ts'
 import { taskPath } from '../tasks/page.tsx'
+import { Limits } from './limits.tsx'
 import { useAgents, useModels } from './choices.ts'
 import { draftOf, emptyDraft, taskOf, type Draft, type DraftField } from './draft.ts'
 
@@ -82,70 +83,7 @@ export function NewTaskPage() {
             placeholder="as the agent has it"
           />
         </div>
-        <details open={isLimited.current}>
-          <summary>Limits, output schema, session</summary>
-          <div class="grid">
-            <Field
-              label="Most steps"
-              type="number"
-              value={draft.maxSteps}
-              onInput={set('maxSteps')}
-              error={mistakes.maxSteps}
-            />
-            <Field
-              label="Time limit, s"
-              type="number"
-              value={draft.timeoutS}
-              onInput={set('timeoutS')}
-              error={mistakes.timeoutS}
-            />
-            <Field
-              label="Most cost, $"
-              type="number"
-              value={draft.maxCost}
-              onInput={set('maxCost')}
-              error={mistakes.maxCost}
-            />
-            <Field
-              label="Most tokens of an answer"
-              type="number"
-              value={draft.maxOutputTokens}
-              onInput={set('maxOutputTokens')}
-              error={mistakes.maxOutputTokens}
-            />
-            <Field
-              label="Priority"
-              type="number"
-              value={draft.priority}
-              onInput={set('priority')}
-              error={mistakes.priority}
-              hint="Higher goes first; 0 is normal"
-            />
-            <Field label="Profile" value={draft.profile} onInput={set('profile')} />
-            <Field
-              label="Session"
-              value={draft.sessionId}
-              onInput={set('sessionId')}
-              hint="Conversation that it belongs to"
-            />
-            <Field
-              label="Task id"
-              value={draft.taskId}
-              onInput={set('taskId')}
-              hint="Submitted twice, it runs once"
-            />
-          </div>
-          <Area
-            label="Output schema"
-            value={draft.outputSchema}
-            onInput={set('outputSchema')}
-            rows={6}
-            isCode
-            placeholder={'{ "type": "object", "properties": { } }'}
-            error={mistakes.outputSchema}
-            hint="JSON Schema that the answer must fit"
-          />
-        </details>
+        <Limits draft={draft} mistakes={mistakes} isOpen={isLimited.current} set={set} />
         {error !== null && (
           <div class="problem" role="alert">
             <code>{line(error.code, 60)}</code> <bdi>{line(error.message, 600)}</bdi>{' '}

@@ -3,7 +3,7 @@ import { Badge, type Tone } from '../components/badge.tsx'
 import { LongText, Python } from '../components/long-text.tsx'
 import { count, cost, duration, exactTime, time } from '../format.ts'
 import { line, shown, visible, withoutCode } from '../text.ts'
-import type { Call, Code, Mark, Span, Step } from './timeline.ts'
+import type { Call, Code, Mark, Span, Step } from './steps.ts'
 
 const names = {
   queue: 'queue',

@@ -11,7 +11,8 @@ import { onKeys } from '../keys.ts'
 import { navigate, place, withQuery } from '../router.ts'
 import { line, withoutCode } from '../text.ts'
 import { StepDetail } from './step-detail.tsx'
-import type { Span, SpanKind, Step, Timeline } from './timeline.ts'
+import type { Span, SpanKind, Step } from './steps.ts'
+import type { Timeline } from './timeline.ts'
 
 const ROW_PX = 38
 /** With more steps, a bar on the scale of the whole task is too thin to be read. */

@@ -10,6 +10,8 @@ import type { StreamEvent } from '../api/stream.ts'
 import type { Filters } from './views.ts'
 
 const PAGE = 100
+/** A viewer who scrolls has far to go. */
+const NEXT_PAGE = 500
 const REFRESH_MS = 1_500
 
 export class TaskList {
@@ -69,7 +71,7 @@ export class TaskList {
 
   async #page(after: string | undefined) {
     try {
-      const query = { ...this.#filters, limit: PAGE, after }
+      const query = { ...this.#filters, limit: after === undefined ? PAGE : NEXT_PAGE, after }
       const page = await get('/v1/tasks', { query, signal: this.#leaving.signal })
       this.error.value = null
       return page

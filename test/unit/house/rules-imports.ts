@@ -20,6 +20,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   examples: ['runtime', 'services', 'client'],
   // docs/cli.md is made of the command table.
   docs: ['schemas', 'runtime', 'services', 'api', 'cli'],
+  // Packages bring the built console along.
+  deploy: ['console'],
   // Benchmarks bring up the servers that the tests use.
   bench: ['schemas', 'runtime', 'services', 'client', 'operator', 'api', 'cli', 'examples', 'test'],
   test: [
@@ -43,6 +45,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 const exceptions: Readonly<Record<string, readonly string[]>> = {
   // The gateway speaks to the fleet as any client does.
   'services/gateway': ['client/', 'operator/', 'api/'],
+  // In a clone, which has the packages for it.
+  'services/gateway/console/files.ts': ['console/build.ts'],
   // The configuration that the package brings along, loaded like a user's own.
   'runtime/config/load.ts': ['flotilla.config.ts'],
 }
