@@ -4,10 +4,9 @@ import { z } from 'zod'
 import { errorTable, type ErrorCode } from '../runtime/errors.ts'
 import { statusOfCode } from '../runtime/host/http/errors.ts'
 import { openaiError } from './openai/fields.ts'
-import { routeScope } from './route-scopes.ts'
+import { routeScope, type RouteScope } from './route-scopes.ts'
 import { tags, type Answer, type Route } from './route.ts'
 import { allRoutes } from './routes.ts'
-import type { Scope } from './scopes.ts'
 import { errorAnswer } from './schemas/errors.ts'
 
 /** Of the API, whose paths begin with its first number. */
@@ -95,10 +94,13 @@ export function openApi(routes: readonly Route[] = allRoutes): OpenApi {
 }
 
 /** Null: it needs no key. */
-function scopeOf({ method, path }: Route): Scope | null {
+function scopeOf({ method, path }: Route): Exclude<RouteScope, 'open'> | null {
   const scope = routeScope(method, path) ?? 'open'
   return scope === 'open' ? null : scope
 }
+
+const neededOf = (scope: Exclude<RouteScope, 'open'>): string =>
+  scope === 'any' ? 'a key or token, of `any` scope,' : `the scope \`${scope}\``
 
 class Builder {
   readonly #schemas: Record<string, JsonObject>
@@ -112,14 +114,14 @@ class Builder {
     const scope = scopeOf(route)
     const description = [
       ...(route.description === undefined ? [] : [route.description]),
-      ...(scope === null ? [] : [`Needs the scope \`${scope}\` once the API is closed.`]),
+      ...(scope === null ? [] : [`Needs ${neededOf(scope)} once the API is closed.`]),
     ].join(' ')
     return {
       operationId: operationId(method, path),
       tags: [tag],
       summary,
       ...(description === '' ? {} : { description }),
-      security: scope === null ? [] : [{}, { bearer: [scope] }],
+      security: scope === null ? [] : [{}, { bearer: scope === 'any' ? [] : [scope] }],
       parameters: this.#parameters(route),
       ...(body === undefined ? {} : { requestBody: this.#body(route, body) }),
       responses: this.#responses(route),

@@ -1,8 +1,11 @@
 // Which scope each route of a process that serves the HTTP API needs: `METHOD /path`, as Fastify spells it.
-// HEAD counts as GET. `open`: no key at all. A route that is not here is refused once the API is closed.
+// HEAD counts as GET. `open`: no key at all; `any`: a valid key or token, whatever its scopes. A route that is not here is refused once the API is closed.
+import { consoleAssets, consolePages } from './console.ts'
 import type { Scope } from './scopes.ts'
 
-export const routeScopes: Readonly<Record<string, Scope | 'open'>> = {
+export type RouteScope = Scope | 'open' | 'any'
+
+export const routeScopes: Readonly<Record<string, RouteScope>> = {
   // Probes of orchestrators and load balancers carry no key, and what they show is no secret.
   'GET /health': 'open',
   'GET /ready': 'open',
@@ -11,9 +14,15 @@ export const routeScopes: Readonly<Record<string, Scope | 'open'>> = {
   'GET /openapi.json': 'open',
   'GET /docs': 'open',
 
+  // The console's files are the same for every fleet; what it shows, it asks the API for.
+  ...Object.fromEntries([...consolePages, consoleAssets].map((path) => [`GET ${path}`, 'open' as const])),
+
+  'GET /v1/me': 'any',
+
   'POST /v1/tasks': 'tasks:submit',
   'GET /v1/tasks': 'tasks:read',
   'GET /v1/tasks/:id': 'tasks:read',
+  'GET /v1/tasks/:id/submission': 'tasks:read',
   'GET /v1/tasks/:id/result': 'tasks:read',
   'GET /v1/tasks/:id/updates': 'tasks:read',
   'GET /v1/tasks/:id/events': 'tasks:read',
@@ -64,7 +73,7 @@ export const routeScopes: Readonly<Record<string, Scope | 'open'>> = {
 }
 
 /** Undefined: no such line. */
-export const routeScope = (method: string, path: string): Scope | 'open' | undefined => {
+export const routeScope = (method: string, path: string): RouteScope | undefined => {
   const line = `${method === 'HEAD' ? 'GET' : method} ${path}`
   return Object.hasOwn(routeScopes, line) ? routeScopes[line] : undefined
 }

@@ -1,14 +1,16 @@
 // Every route of a gateway.
 import { events } from './events.ts'
+import { me } from './me.ts'
 import { openai } from './openai/routes.ts'
 import { operator } from './operator.ts'
 import { processRoutes } from './process.ts'
 import type { Route } from './route.ts'
 import { tasks } from './tasks.ts'
 
-export { events, openai, operator, processRoutes, tasks }
+export { events, me, openai, operator, processRoutes, tasks }
 
 export const allRoutes: readonly Route[] = [
+  ...Object.values<Route>(me),
   ...Object.values<Route>(tasks),
   ...Object.values<Route>(events),
   ...Object.values<Route>(openai),

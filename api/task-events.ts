@@ -14,7 +14,7 @@ const code = z.string().nullable().describe('Code of the error table.')
 const dueMs = numberOrNull.describe('When it goes on, epoch milliseconds, if that is known.')
 const usage = z.looseObject({ inputTokens: z.number(), outputTokens: z.number(), cost: z.number() })
 
-const of = { taskId: text, atMs }
+const of = { taskId: text, atMs, stage: text.describe('Stage of the fleet where it happened.') }
 
 const durable = {
   'task.queued': z.object({

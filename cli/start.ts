@@ -1,8 +1,9 @@
-import { readEnvironment } from '../runtime/config/environment.ts'
-import { FlotillaError } from '../runtime/errors.ts'
+import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
+import { FlotillaError, messageOf } from '../runtime/errors.ts'
 import { runServices } from '../runtime/host/run.ts'
 import { agentsWithoutModel, fleetWithoutModel } from '../runtime/models/missing.ts'
 import { fail, paint, say } from './output.ts'
+import { consoleFiles } from '../services/gateway/console/files.ts'
 import { loadServices } from '../services/index.ts'
 import { loadWithScriptedModel, type LoadedFleet } from './scripted.ts'
 
@@ -15,6 +16,7 @@ export async function start(names: string[]): Promise<void> {
       'CONFIG_INVALID',
       'single services need Kafka: set KAFKA_BROKERS, or start the whole fleet with: flotilla start',
     )
+  if (chosen.some(({ routes }) => routes)) await readyConsole(environment)
   // From here on runServices decides what a bug does to the fleet.
   process.off('unhandledRejection', fail)
   const loaded = await loadWithScriptedModel(environment)
@@ -31,11 +33,18 @@ export async function start(names: string[]): Promise<void> {
       say(`${paint('green', 'ready')} ${chosen.map((service) => service.name).join(', ')} on ${where}`)
       if (url)
         say(
-          `  ${url}  ${chosen.some(({ routes }) => routes) ? 'POST /v1/tasks · /v1/chat/completions · /docs · ' : ''}/health · /ready · /metrics`,
+          `  ${url}  ${chosen.some(({ routes }) => routes) ? 'console · POST /v1/tasks · /v1/chat/completions · /docs · ' : ''}/health · /ready · /metrics`,
         )
       for (const line of modelLines(loaded)) say(paint('yellow', `  ${line}`))
     },
   })
+}
+
+/** A clone has no built console: it is made now, and kept. Without the packages for it the rest works. */
+async function readyConsole(environment: Environment): Promise<void> {
+  await consoleFiles(environment, (line) => say(paint('dim', line))).catch((error: unknown) =>
+    say(paint('yellow', `  There is no console: ${messageOf(error)}`)),
+  )
 }
 
 /** What tasks have to expect: scripted answers, or rejection. */

@@ -14,6 +14,9 @@ export function addTaskFilters(command: Command): Command {
     .option('--parent <id>', 'tasks made from this task')
     .option('--waiting', 'tasks that wait for a person')
     .option('--doubt', 'tasks with a call of which nobody knows whether it took effect')
+    .option('--search <text>', 'tasks with this in their id or in the beginning of their text')
+    .option('--min-cost <dollars>', 'tasks that cost at least so much, so far')
+    .option('--min-ms <ms>', 'tasks that took at least so long, so far')
     .option('--since <when>', 'submitted since: 30m, 2h, 1d, or a day')
     .option('--to <when>', 'submitted before')
 }

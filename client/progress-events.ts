@@ -5,19 +5,22 @@ import type { TaskProgressed } from '../schemas/generated/events.ts'
 import type { Json } from '../schemas/json.ts'
 
 type Fields = { readonly [name: string]: Json | undefined }
-type Map = (fields: Fields, about: About) => TaskEvent[]
+/** An event that does not say yet in which stage it happened. */
+type Unplaced<E> = E extends { readonly stage: string } ? Omit<E, 'stage'> : never
+type OfHistory = Extract<TaskEvent, { readonly stage: string }>
+type Map = (fields: Fields, about: About) => Unplaced<OfHistory>[]
 
 interface About {
   readonly taskId: string
   readonly atMs: number
   readonly step: number | null
-  readonly stage: string
 }
 
 /** None for kinds that a later version writes. */
 export function progressEvents({ kind, detail, taskId, atMs, step, stage }: TaskProgressed): TaskEvent[] {
   const fields = fieldsOf(detail)
-  return mapping[kind]?.(fields, { taskId, atMs, step, stage }) ?? []
+  const events = mapping[kind]?.(fields, { taskId, atMs, step }) ?? []
+  return events.map((event) => ({ ...event, stage }) as OfHistory)
 }
 
 const mapping: Partial<Record<TaskProgressed['kind'], Map>> = {
@@ -120,8 +123,8 @@ const mapping: Partial<Record<TaskProgressed['kind'], Map>> = {
   ],
   step_completed: (fields, { taskId, atMs, step }) => {
     const next = numberIn(fields, 'next')
-    const ended: TaskEvent = {
-      type: 'step.completed',
+    const ended = {
+      type: 'step.completed' as const,
       taskId,
       atMs,
       step,

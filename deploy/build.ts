@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { buildConsole } from '../console/build.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const assets = [
@@ -22,3 +23,4 @@ execFileSync(
   { stdio: 'inherit' },
 )
 for (const asset of assets) cpSync(root + asset, `${root}dist/${asset}`, { recursive: true })
+await buildConsole(`${root}dist/console/built`)

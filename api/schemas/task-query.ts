@@ -4,7 +4,7 @@ import type { TaskQuery } from '../../runtime/ledger/tasks.ts'
 import { MAX_TASKS, taskStates } from '../../runtime/ledger/choices.ts'
 import { checked } from '../check.ts'
 import { openStates } from './tasks.ts'
-import { count, flag, text, time, whole } from './values.ts'
+import { amount, count, flag, text, time, whole } from './values.ts'
 
 const filters = {
   status: z
@@ -19,6 +19,11 @@ const filters = {
   session: text('Of this conversation.').exactOptional(),
   parent: text('Made from this task.').exactOptional(),
   waiting: flag('Waits for a person, who approves or rejects a call.').exactOptional(),
+  search: text('With this in its id or in the beginning of its text; case does not count.')
+    .min(1, { error: 'must not be empty' })
+    .exactOptional(),
+  minCost: amount('That cost at least so many US dollars, so far.').exactOptional(),
+  minMs: amount('That took at least so many milliseconds, so far.').exactOptional(),
   doubt: flag('Has a call of which nobody knows whether it took effect.').exactOptional(),
   since: time('Submitted since.').exactOptional(),
   to: time('Submitted before.').exactOptional(),
@@ -34,6 +39,8 @@ export const taskFilters = z.strictObject({
     .exactOptional(),
 })
 
+const positive = z.number().positive({ error: 'must be a number above 0' })
+
 /** The filters in a JSON body: times are epoch milliseconds there. */
 export const filterFields = {
   status: z.enum(['open', ...openStates]).exactOptional(),
@@ -45,6 +52,9 @@ export const filterFields = {
   parent: z.string().exactOptional(),
   waiting: z.boolean().exactOptional(),
   inDoubt: z.boolean().exactOptional(),
+  search: z.string().min(1).exactOptional(),
+  minCost: positive.exactOptional(),
+  minMs: positive.exactOptional(),
   sinceMs: count('Submitted since, epoch milliseconds.').exactOptional(),
   toMs: count('Submitted before, epoch milliseconds.').exactOptional(),
 }

@@ -160,6 +160,8 @@ const viewFields = {
   userId: z.string().nullable(),
   model: z.string().nullable(),
   profile: z.string().nullable(),
+  sessionId: z.string().nullable().meta({ description: 'Conversation that it belongs to.' }),
+  parent: z.string().nullable().meta({ description: 'Task that it was made from.' }),
   text: z.string().nullable().meta({ description: 'Beginning of what was asked.' }),
   lane: z.number(),
   submittedAtMs: timeMs,
@@ -173,6 +175,16 @@ const viewFields = {
 }
 
 const taskView = z.object(viewFields).meta({ id: 'TaskView' })
+
+/** A submission as the log has it: a field that was not given is null. */
+export const submission = z
+  .object({
+    ...Object.fromEntries(taskFields.map((field) => [field.name, fieldOf(field).nullable()])),
+    taskId,
+    text: z.string().meta({ description: 'All of what was asked.' }),
+    submittedAtMs: timeMs,
+  })
+  .meta({ id: 'Submission' })
 
 export const taskDetail = z
   .object({

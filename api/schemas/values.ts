@@ -67,6 +67,15 @@ export function clamped({ least, most }: Bounds, description: string) {
     })
 }
 
+/** A number of at least 0 in a query. */
+export function amount(description: string) {
+  const error = 'must be a number of at least 0'
+  return given(error)
+    .refine((value) => NUMBER.test(value) && Number(value) >= 0, { error })
+    .transform(Number)
+    .meta({ description, type: 'number', minimum: 0 })
+}
+
 /** A whole number in a query. */
 export function whole({ least, most }: Bounds, description: string) {
   const error = `must be a whole number from ${least} to ${most}`

@@ -45,6 +45,9 @@ export interface TaskView {
   userId: string | null
   model: string | null
   profile: string | null
+  /** Conversation that it belongs to, and task that it was made from; null if none, or not known any more. */
+  sessionId: string | null
+  parent: string | null
   /** Beginning of what was asked; null for tasks that ended before the ledger kept it. */
   text: string | null
   lane: number
@@ -269,6 +272,8 @@ export class DirectTasks implements TaskOperator {
       userId: row.user_id,
       model: now.model ?? used.model ?? row.model,
       profile: row.profile,
+      sessionId: row.session_id,
+      parent: row.parent,
       text: row.text_start,
       lane: row.lane,
       submittedAtMs: row.submitted_at_ms,
@@ -294,6 +299,8 @@ export class DirectTasks implements TaskOperator {
       userId: row.user_id,
       model: row.model,
       profile: row.profile,
+      sessionId: row.session_id,
+      parent: row.parent,
       text: row.text_start,
       lane: homeOf(row.task_id, this.#parts.log.partitions),
       submittedAtMs: row.submitted_at_ms,
@@ -352,10 +359,11 @@ export const unknownTask = (taskId: string): FlotillaError =>
   new FlotillaError('TASK_UNKNOWN', `there is no task ${shown(taskId)}`)
 
 /** What the ledger can't filter by, of an open task, which may have ended a moment ago. */
-function isWanted({ status, model, phase }: TaskView, query: TaskFilter): boolean {
+function isWanted({ status, model, phase, cost }: TaskView, query: TaskFilter): boolean {
   const isState = query.status === 'open' ? openStates.includes(status) : (query.status ?? status) === status
   const isWaiting = phase === 'approval'
-  return isState && (query.model ?? model) === model && (query.waiting ?? isWaiting) === isWaiting
+  const isModel = (query.model ?? model) === model
+  return isState && isModel && (query.waiting ?? isWaiting) === isWaiting && cost >= (query.minCost ?? 0)
 }
 
 type Submission = Extract<Decoded, { type: 'TaskSubmitted' }>

@@ -22,6 +22,12 @@ export interface TaskFilter {
   readonly parent?: string
   /** Waits for a person, who approves or rejects a call. */
   readonly waiting?: boolean
+  /** Part of its id, or of the beginning of its text; case does not count. */
+  readonly search?: string
+  /** Cost at least so many US dollars, so far. */
+  readonly minCost?: number
+  /** Took at least so long, so far. Milliseconds. */
+  readonly minMs?: number
   /** Has a call of which nobody knows whether it took effect. */
   readonly inDoubt?: boolean
   /** Submitted since, and before. Epoch milliseconds. */
@@ -134,13 +140,14 @@ function openRows(
   query: TaskFilter,
   { from, limit, defaultAgent }: Part,
 ): Promise<Tables['open_tasks'][]> {
-  const { agent, inDoubt } = query
+  const { agent, inDoubt, minMs } = query
   let rows = sql.selectFrom('open_tasks').selectAll().where(isMatch(query))
   if (agent !== undefined)
     rows = rows.where(({ eb, or }) =>
       or([eb('agent', '=', agent), ...(agent === defaultAgent ? [eb('agent', 'is', null)] : [])]),
     )
   if (inDoubt !== undefined) rows = rows.where('task_id', inDoubt ? 'in' : 'not in', doubtful(sql))
+  if (minMs !== undefined) rows = rows.where('submitted_at_ms', '<=', Math.floor(Date.now() - minMs))
   return rows
     .where(isBehind(from))
     .orderBy('submitted_at_ms', 'desc')
@@ -150,12 +157,14 @@ function openRows(
 }
 
 function endedRows(sql: Sql, query: TaskFilter, { from, limit }: Part): Promise<EndedRow[]> {
-  const { status, agent, model, errorCode, inDoubt } = query
+  const { status, agent, model, errorCode, inDoubt, minCost, minMs } = query
   let rows = sql.selectFrom('task_ledger').selectAll().where(isMatch(query))
   if (status !== undefined) rows = rows.where('status', '=', status)
   if (agent !== undefined) rows = rows.where('agent', '=', agent)
   if (model !== undefined) rows = rows.where('model', '=', model)
   if (errorCode !== undefined) rows = rows.where('error_code', '=', errorCode)
+  if (minCost !== undefined) rows = rows.where('cost', '>=', minCost)
+  if (minMs !== undefined) rows = rows.where('execution_ms', '>=', minMs)
   if (inDoubt !== undefined) rows = rows.where('task_id', inDoubt ? 'in' : 'not in', doubtful(sql))
   return rows
     .where(isBehind(from))
@@ -166,16 +175,23 @@ function endedRows(sql: Sql, query: TaskFilter, { from, limit }: Part): Promise<
 }
 
 /** What both tables have. */
-function isMatch({ user, profile, session, parent, sinceMs, toMs }: TaskFilter): RawBuilder<boolean> {
+function isMatch({ user, profile, session, parent, search, sinceMs, toMs }: TaskFilter): RawBuilder<boolean> {
   const conditions = [
     ...(user === undefined ? [] : [raw`user_id = ${user}`]),
     ...(profile === undefined ? [] : [raw`profile = ${profile}`]),
     ...(session === undefined ? [] : [raw`session_id = ${session}`]),
     ...(parent === undefined ? [] : [raw`parent = ${parent}`]),
+    ...(search === undefined ? [] : [hasText(search)]),
     ...(sinceMs === undefined ? [] : [raw`submitted_at_ms >= ${sinceMs}`]),
     ...(toMs === undefined ? [] : [raw`submitted_at_ms < ${toMs}`]),
   ]
   return conditions.length === 0 ? raw<boolean>`1 = 1` : raw<boolean>`${raw.join(conditions, raw` and `)}`
+}
+
+/** Both databases lower ASCII letters alike; `%` and `_` of the search stand for themselves. */
+function hasText(search: string): RawBuilder<boolean> {
+  const pattern = `%${search.toLowerCase().replaceAll(/[\\%_]/g, '\\$&')}%`
+  return raw`(lower(task_id) like ${pattern} escape '\\' or lower(text_start) like ${pattern} escape '\\')`
 }
 
 /** Not as text: the tables are in a schema on PostgreSQL. The code is a literal, as in the index. */

@@ -28,6 +28,8 @@ export const tiers: readonly Tier[] = [
     limitS: 2_400,
   },
   { name: 'model', needs: [], concurrency: 1, aimS: 90, limitS: 900 },
+  // Chromium.
+  { name: 'console', needs: [], concurrency: 2, aimS: 100, limitS: 900 },
   // Suites that others wrote: docs/compatibility.md.
   { name: 'compat', needs: [], concurrency: 2, aimS: 240, limitS: 1_500 },
   // Chart, image and Compose file: docs/kubernetes.md.

@@ -4,7 +4,8 @@
 //
 // 1. The Host is one that no foreign page can have: localhost, an address, HOST, or a name in
 //    FLOTILLA_ALLOWED_HOSTS.
-// 2. A request that a browser marks as sent by another site is refused.
+// 2. A request that a browser marks as sent by another site is refused; but a person may follow a link from there to
+//    a page (`isPage`), which that site can't read.
 // 3. A request that changes something carries content-type: application/json, which a page of another site
 //    can't send without a preflight; that is refused by rule 2. This holds without a body too, and for GETs
 //    with an effect (`needsJson`). Without a body, a Bearer key will do, which needs one too.
@@ -25,6 +26,8 @@ export interface RequestFacts {
   readonly headers: IncomingHttpHeaders
   /** Names and values in turn, as they came. */
   readonly rawHeaders: readonly string[]
+  /** The answer is a page for people, without an effect. Default false. */
+  readonly isPage?: boolean
 }
 
 const MAX_HEADERS = 100
@@ -42,12 +45,12 @@ const once = new Set([
 
 /** Throws the error that the client gets. */
 export function guard(request: RequestFacts, hosts: AllowedHosts): void {
-  const { method, headers, rawHeaders } = request
+  const { method, headers, rawHeaders, isPage = false } = request
   if (rawHeaders.length > 2 * MAX_HEADERS) throw httpError(431)
   checkRepeated(rawHeaders)
   const host = headers.host?.toLowerCase() ?? ''
   checkHost(host, hosts)
-  checkOrigin(headers, host)
+  if (!(isPage && isNavigation(request))) checkOrigin(headers, host)
   if (!harmless.has(method) && !isBareWithKey(headers)) needsJson(headers)
 }
 
@@ -117,6 +120,12 @@ function checkOrigin(headers: IncomingHttpHeaders, host: string): void {
     'ORIGIN_REFUSED',
     `a page of ${JSON.stringify(origin.slice(0, 100))} sent this request to ${JSON.stringify(host.slice(0, 100))}`,
   )
+}
+
+/** A browser opens the address in a tab of its own: by a link, not inside a page of another site. */
+function isNavigation({ method, headers }: RequestFacts): boolean {
+  const { 'sec-fetch-mode': mode, 'sec-fetch-dest': destination, origin } = headers
+  return harmless.has(method) && origin === undefined && mode === 'navigate' && destination === 'document'
 }
 
 function hostOf(origin: string): string | null {

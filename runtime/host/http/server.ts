@@ -20,6 +20,13 @@ import { boundConnections } from './connections.ts'
 import { boundPipelining } from './pipelining.ts'
 import { OpenStreams } from '../open-streams.ts'
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** A page for people, without an effect: links of other sites may lead to it. */
+    page?: boolean
+  }
+}
+
 export interface Readiness {
   readonly ready: boolean
   /** One entry for each part: stage, log, store …; `problem` null when it works. */
@@ -93,9 +100,10 @@ export function createHttpServer(sources: HttpSources): FastifyInstance {
     return sendError(error, reply)
   })
   boundPipelining(app, MAX_PIPELINED)
-  app.addHook('onRequest', async ({ raw }) =>
-    guard({ method: raw.method ?? '', headers: raw.headers, rawHeaders: raw.rawHeaders }, hosts),
-  )
+  app.addHook('onRequest', async ({ raw, routeOptions }) => {
+    const isPage = routeOptions.config.page === true
+    guard({ method: raw.method ?? '', headers: raw.headers, rawHeaders: raw.rawHeaders, isPage }, hosts)
+  })
   app.get('/health', () => ({ service, ...health() }))
   const readyNow = shared(readiness)
   app.get('/ready', async (_request, reply) => {

@@ -17,11 +17,15 @@ export function descriptionRoutes(app: FastifyInstance): void {
   const description = openApi()
   const page = docsPage(description)
   serve(app, processRoutes.openapi, () => description)
-  serve(app, processRoutes.docs, (_request, reply) =>
-    reply
-      .type('text/html; charset=utf-8')
-      .header('content-security-policy', policy)
-      .header('x-content-type-options', 'nosniff')
-      .send(page),
+  serve(
+    app,
+    processRoutes.docs,
+    (_request, reply) =>
+      reply
+        .type('text/html; charset=utf-8')
+        .header('content-security-policy', policy)
+        .header('x-content-type-options', 'nosniff')
+        .send(page),
+    { config: { page: true } },
   )
 }

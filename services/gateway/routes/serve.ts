@@ -19,6 +19,7 @@ type Handler<R extends Route> = (
 interface ServeOptions {
   /** False: a HEAD request gets no answer, because the answer is a stream. */
   readonly exposeHeadRoute?: boolean
+  readonly config?: { readonly page: boolean }
 }
 
 export function serve<R extends Route>(

@@ -17,8 +17,10 @@ import { streamRoutes } from '../streams.ts'
 import { guardAccess } from '../access/access.ts'
 import { ownTasks } from '../access/own-tasks.ts'
 import { Owners } from '../access/owners.ts'
+import { consoleRoutes } from '../console/routes.ts'
 import { descriptionRoutes, overview } from './description.ts'
 import { keyRoutes } from './keys.ts'
+import { meRoutes } from './me.ts'
 import { openaiRoutes } from '../openai/routes.ts'
 import { operatorRoutes } from './operator.ts'
 import { serve } from './serve.ts'
@@ -64,13 +66,21 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
     return result ?? reply.code(204).send()
   })
 
+  serve(app, routes.submission, async ({ params: { id } }) => {
+    const found = await client.submission(id)
+    if (found !== null) return { ...found.task, taskId: id, submittedAtMs: found.atMs }
+    throw new FlotillaError('EVENTS_GONE', `the log no longer has the submission of task ${id}`)
+  })
+
   const open = streamRoutes(app, client, context.environment.http)
   eventRoutes(app, { client, tasks, owners, open, http: context.environment.http })
   await openaiRoutes(app, { client, known, ids, owners, context })
   operatorRoutes(app, directOperator(parts))
+  meRoutes(app, context.environment)
   keyRoutes(app, new DirectKeys(context.sql), access)
   decisionRoutes(app, client)
   descriptionRoutes(app)
+  consoleRoutes(app, context)
 }
 
 /** What people say of a task while it runs and after. */

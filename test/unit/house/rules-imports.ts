@@ -11,6 +11,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   runtime: ['schemas'],
   // The HTTP API as data: the gateway serves it, clients call it.
   api: ['schemas', 'runtime'],
+  // Runs in browsers: the API is all that it knows of the fleet.
+  console: ['api'],
   services: ['schemas', 'runtime'],
   client: ['schemas', 'runtime', 'api'],
   operator: ['schemas', 'runtime', 'client', 'api'],
@@ -18,8 +20,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   examples: ['runtime', 'services', 'client'],
   // docs/cli.md is made of the command table.
   docs: ['schemas', 'runtime', 'services', 'api', 'cli'],
-  // The chart and the dashboards follow the tables of the fleet.
-  deploy: ['schemas', 'runtime', 'services', 'cli'],
+  // The chart and the dashboards follow the tables of the fleet. Packages bring the built console along.
+  deploy: ['schemas', 'runtime', 'services', 'cli', 'console'],
   // Benchmarks bring up the servers that the tests use.
   bench: ['schemas', 'runtime', 'services', 'client', 'operator', 'api', 'cli', 'examples', 'test'],
   test: [
@@ -30,6 +32,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'operator',
     'api',
     'cli',
+    'console',
     'examples',
     'docs',
     'deploy',
@@ -43,6 +46,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 const exceptions: Readonly<Record<string, readonly string[]>> = {
   // The gateway speaks to the fleet as any client does.
   'services/gateway': ['client/', 'operator/', 'api/'],
+  // In a clone, which has the packages for it.
+  'services/gateway/console/files.ts': ['console/build.ts'],
   // The configuration that the package brings along, loaded like a user's own.
   'runtime/config/load.ts': ['flotilla.config.ts'],
 }

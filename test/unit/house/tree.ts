@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 export const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** Never part of the project's text: installed, built, cached, or the data of a run. */
-const outside = new Set(['node_modules', 'dist', '.git', '.cache', '.flotilla', '__pycache__'])
+const outside = new Set(['node_modules', 'dist', 'built', '.git', '.cache', '.flotilla', '__pycache__'])
 const binary = new Set(['.zst', '.png', '.ico', '.woff2'])
 
 export interface TextFile {
@@ -35,7 +35,7 @@ function pathsIn(folder: string): string[] {
 /** Written by a generator: its form is the generator's business. */
 export const isGenerated = (path: string): boolean => path.startsWith('schemas/generated/')
 
-export const isTypeScript = ({ path }: TextFile): boolean => /\.m?ts$/.test(path)
+export const isTypeScript = ({ path }: TextFile): boolean => /\.m?tsx?$/.test(path)
 
 /** What runs in production, as opposed to tests, benchmarks and generators. */
 export function isProduct(path: string): boolean {

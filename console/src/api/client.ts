@@ -1,0 +1,117 @@
+// Asks the gateway that served the page. Paths, parameters, bodies and answers are typed by the API's route table.
+import type { AnswerOf, BodyOf, QueryOf, Route, Sent } from '../../../api/route.ts'
+import type * as routes from '../../../api/routes.ts'
+
+type Values<T> = T[keyof T]
+type Described =
+  | Values<typeof routes.tasks>
+  | Values<typeof routes.events>
+  | Values<typeof routes.operator>
+  | Values<typeof routes.me>
+  | Values<typeof routes.processRoutes>
+type PathOf<M extends Route['method']> = Extract<Described, { readonly method: M }>['path']
+type At<M extends Route['method'], P extends string> = Extract<
+  Described,
+  { readonly method: M; readonly path: P }
+>
+
+/** What a GET of this path answers with. */
+export type Got<P extends PathOf<'GET'>> = Sent<AnswerOf<At<'GET', P>>>
+export type Posted<P extends PathOf<'POST'>> = Sent<AnswerOf<At<'POST', P>>>
+
+type Given<T> = { readonly [Name in keyof T]?: string | number | boolean | undefined }
+
+export interface Asked<R extends Route> {
+  readonly params?: Readonly<Record<string, string>>
+  readonly query?: Given<QueryOf<R>>
+  readonly signal?: AbortSignal
+}
+
+/** What an answer says of an error. */
+interface Said {
+  readonly code?: string | undefined
+  readonly message?: string | undefined
+  readonly remedy?: string | undefined
+  readonly retryAfterMs?: number | undefined
+}
+
+export class ApiError extends Error {
+  readonly status: number
+  readonly code: string
+  readonly remedy: string
+  readonly retryAfterMs: number | null
+
+  constructor(status: number, said: Said) {
+    super(said.message ?? `the gateway answered ${status}`)
+    this.status = status
+    this.code = said.code ?? 'INTERNAL'
+    this.remedy = said.remedy ?? ''
+    this.retryAfterMs = said.retryAfterMs ?? null
+  }
+}
+
+export const asApiError = (error: unknown): ApiError =>
+  error instanceof ApiError
+    ? error
+    : new ApiError(0, {
+        code: 'GATEWAY_UNAVAILABLE',
+        message: 'The gateway does not answer.',
+        remedy: 'The console tries again by itself. If this stays, check that the fleet runs.',
+      })
+
+let key: string | null = null
+let refused: () => void = () => {}
+
+/** The credentials of every later request; null: none. They are kept in memory. */
+export const useKey = (given: string | null): void => void (key = given)
+/** Called when the gateway refuses the credentials, or asks for some. */
+export const onRefused = (call: () => void): void => void (refused = call)
+
+export function pathWith(
+  path: string,
+  params: Readonly<Record<string, string>> = {},
+  query: Readonly<Record<string, string | number | boolean | undefined>> = {},
+): string {
+  const filled = path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''))
+  const given = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined || value === '' ? [] : [[name, String(value)]],
+  )
+  return given.length === 0 ? filled : `${filled}?${new URLSearchParams(given)}`
+}
+
+/** Rejects with ApiError unless the gateway answers with 2xx. */
+export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers)
+  if (key !== null) headers.set('authorization', `Bearer ${key}`)
+  const response = await fetch(path, { ...init, headers, credentials: 'omit', cache: 'no-store' })
+  if (response.ok) return response
+  const said = (await response.json().catch(() => ({}))) as { error?: Said }
+  if (response.status === 401) refused()
+  throw new ApiError(response.status, said.error ?? {})
+}
+
+const bodyOf = async (response: Response): Promise<unknown> =>
+  response.status === 204 ? null : await response.json()
+
+export async function get<P extends PathOf<'GET'>>(
+  path: P,
+  { params, query, signal }: Asked<At<'GET', P>> = {},
+): Promise<Got<P>> {
+  return (await bodyOf(await ask(pathWith(path, params, query), signal ? { signal } : {}))) as Got<P>
+}
+
+export async function post<P extends PathOf<'POST'>>(
+  path: P,
+  body: Partial<BodyOf<At<'POST', P>>>,
+  { params, query }: Asked<At<'POST', P>> = {},
+): Promise<Posted<P>> {
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+  return (await bodyOf(await ask(pathWith(path, params, query), init))) as Posted<P>
+}
+
+/** A task to submit: fields by name, as docs/configuration.md has them. */
+export type TaskBody = Readonly<Record<string, unknown>> & { readonly text: string }
+export type TaskView = Got<'/v1/tasks'>['tasks'][number]
+export type TaskDetail = Got<'/v1/tasks/:id'>
+export type TaskResult = NonNullable<Got<'/v1/tasks/:id/result'>>
+export type Me = Got<'/v1/me'>

@@ -1,0 +1,148 @@
+// A conversation: each message is a task of one session, and the answers come as they are written.
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { post, type TaskBody } from '../api/client.ts'
+import { TaskState } from '../components/badge.tsx'
+import { Choice } from '../components/fields.tsx'
+import { LongText } from '../components/long-text.tsx'
+import { Empty, Failed, Loading } from '../components/states.tsx'
+import { cost, duration } from '../format.ts'
+import { useAgents } from '../new/choices.ts'
+import type { PageProps } from '../pages.ts'
+import { navigate } from '../router.ts'
+import { taskPath } from '../tasks/page.tsx'
+import { line } from '../text.ts'
+import { toastError } from '../toast.ts'
+import { Conversation, type Turn } from './conversation.ts'
+import { Sessions } from './sessions.tsx'
+
+const newSession = (): string => `chat-${crypto.randomUUID().slice(0, 13)}`
+
+/** A new conversation gets its address with its first message: the page of that address goes on with it. */
+let handed: Conversation | null = null
+
+function taken(session: string): Conversation | null {
+  const found = handed?.session === session ? handed : null
+  handed = null
+  return found
+}
+
+export function ChatPage({ params: { session } }: PageProps) {
+  const id = useMemo(() => session ?? newSession(), [session])
+  const conversation = useMemo(() => taken(id) ?? new Conversation(id, session === undefined), [id, session])
+  useEffect(() => () => conversation !== handed && conversation.close(), [conversation])
+  const [agent, setAgent] = useState('')
+  const agents = useAgents()
+  const turns = conversation.turns.value
+  const end = useRef<HTMLDivElement>(null)
+  const length = turns.reduce((sum, { answer }) => sum + answer.length, turns.length)
+  useEffect(() => end.current?.scrollIntoView({ block: 'end' }), [length])
+  const send = async (text: string): Promise<boolean> => {
+    try {
+      const more = { sessionId: id, history: conversation.history(), ...(agent === '' ? {} : { agent }) }
+      const task: TaskBody = { text, ...more }
+      const { taskId } = await post('/v1/tasks', task)
+      conversation.add(taskId, text)
+      if (session !== undefined) return true
+      handed = conversation
+      navigate(`/chat/${encodeURIComponent(id)}`, { replace: true })
+      return true
+    } catch (error) {
+      toastError(error)
+      return false
+    }
+  }
+  const isBusy = turns.some(({ isOver }) => !isOver)
+  return (
+    <div class="page chat-page">
+      <Sessions current={session ?? null} />
+      <section class="chat" aria-label="Conversation">
+        <header class="page-head">
+          <h1>Chat</h1>
+          <p class="muted">
+            <bdi>{session === undefined ? 'new conversation' : line(id, 60)}</bdi>
+          </p>
+          <Choice
+            label="Agent"
+            value={agent}
+            options={[
+              { value: '', label: 'default' },
+              ...agents.map((name) => ({ value: name, label: name })),
+            ]}
+            onChange={setAgent}
+          />
+        </header>
+        <div class="turns" tabIndex={0} role="log" aria-label="Messages">
+          {conversation.error.value !== null && <Failed error={conversation.error.value} />}
+          {!conversation.isThere.value && <Loading what="the conversation" />}
+          {conversation.isThere.value && turns.length === 0 && <Empty title="Ask the fleet something" />}
+          {turns.map((turn) => (
+            <TurnView key={turn.taskId} turn={turn} />
+          ))}
+          <div ref={end} />
+        </div>
+        <Composer isBusy={isBusy} onSend={send} />
+      </section>
+    </div>
+  )
+}
+
+function TurnView({ turn }: { readonly turn: Turn }) {
+  const { taskId, asked, answer, status, isOver, activity, error } = turn
+  return (
+    <article class="turn">
+      <div class="asked">
+        <LongText text={asked} label="Message" isProse />
+      </div>
+      <div class={`answered${isOver ? '' : ' streaming'}`} aria-busy={!isOver}>
+        {answer !== '' && <LongText text={answer} label="Answer" isProse />}
+        {error !== null && <p class="failure-text">{line(error, 400)}</p>}
+        <p class="turn-foot muted">
+          <TaskState status={status} phase={null} />{' '}
+          {activity !== null && !isOver && <span>{line(activity, 60)} · </span>}
+          {isOver && turn.tookMs !== null && (
+            <span>
+              {duration(turn.tookMs)} · {cost(turn.cost)} ·{' '}
+            </span>
+          )}
+          <a href={taskPath(taskId)}>Task</a>
+        </p>
+      </div>
+    </article>
+  )
+}
+
+function Composer({
+  isBusy,
+  onSend,
+}: {
+  readonly isBusy: boolean
+  readonly onSend: (text: string) => Promise<boolean>
+}) {
+  const [text, setText] = useState('')
+  const [isSending, setSending] = useState(false)
+  const isReady = text.trim() !== '' && !isBusy && !isSending
+  const send = async (event: Event): Promise<void> => {
+    event.preventDefault()
+    if (!isReady) return
+    setSending(true)
+    if (await onSend(text.trim())) setText('')
+    setSending(false)
+  }
+  return (
+    <form class="composer" onSubmit={(event) => void send(event)}>
+      <textarea
+        rows={2}
+        aria-label="Message"
+        placeholder={isBusy ? 'The answer is under way' : 'Message'}
+        value={text}
+        onInput={(event) => setText(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) void send(event)
+        }}
+      />
+      <button class="primary" disabled={!isReady}>
+        Send
+      </button>
+    </form>
+  )
+}

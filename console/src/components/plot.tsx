@@ -1,0 +1,71 @@
+// A plot over time. uPlot is loaded with the first one.
+import { useEffect, useRef } from 'preact/hooks'
+import { themeName } from '../theme.ts'
+
+export interface Series {
+  readonly name: string
+  readonly values: readonly (number | null)[]
+  /** A custom property of the style: `--accent`. */
+  readonly colour: string
+}
+
+export interface PlotProps {
+  /** Says what it shows, to a screen reader: the figures themselves stand in a table beside it. */
+  readonly label: string
+  readonly timesMs: readonly number[]
+  readonly series: readonly Series[]
+  readonly format: (value: number) => string
+  readonly height?: number
+}
+
+export function Plot({ label, timesMs, series, format, height = 180 }: PlotProps) {
+  const box = useRef<HTMLDivElement>(null)
+  const theme = themeName.value
+  useEffect(() => {
+    const element = box.current
+    if (element === null) return
+    let end = (): void => {}
+    let isLeft = false
+    void import('uplot').then(({ default: UPlot }) => {
+      if (isLeft) return
+      const style = getComputedStyle(element)
+      const colour = (name: string): string => style.getPropertyValue(name).trim()
+      const axis = {
+        stroke: colour('--muted'),
+        grid: { stroke: colour('--line'), width: 1 },
+        ticks: { show: false },
+      }
+      const plot = new UPlot(
+        {
+          width: element.clientWidth,
+          height,
+          cursor: { y: false },
+          axes: [axis, { ...axis, size: 64, values: (_, values) => values.map(format) }],
+          series: [
+            {},
+            ...series.map(({ name, colour: stroke }) => ({
+              label: name,
+              stroke: colour(stroke),
+              width: 1.5,
+              points: { show: timesMs.length < 60 },
+              value: (_: unknown, value: number | null) => (value === null ? '–' : format(value)),
+            })),
+          ],
+        },
+        [timesMs.map((ms) => ms / 1_000), ...series.map(({ values }) => [...values])],
+        element,
+      )
+      const resize = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height }))
+      resize.observe(element)
+      end = () => {
+        resize.disconnect()
+        plot.destroy()
+      }
+    })
+    return () => {
+      isLeft = true
+      end()
+    }
+  }, [timesMs, series, height, theme])
+  return <div ref={box} class="plot" role="img" aria-label={label} />
+}

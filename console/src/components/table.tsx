@@ -1,0 +1,161 @@
+// A table of any number of rows of one height, of which only those in view are in the page. On a narrow screen a row is
+// a card: columns say with `narrow` where they stand in it.
+import type { ComponentChildren } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
+import { onKeys } from '../keys.ts'
+import { useVirtualRows } from './virtual.ts'
+
+export interface Column<Row> {
+  readonly name: string
+  readonly title: string
+  readonly cell: (row: Row) => ComponentChildren
+  /** Numbers stand at the right. */
+  readonly isNumber?: boolean
+}
+
+export interface TableProps<Row> {
+  /** Says what the table is, to a screen reader. */
+  readonly label: string
+  /** Class of the table: its style gives the columns their widths. */
+  readonly kind: string
+  readonly columns: readonly Column<Row>[]
+  readonly rows: readonly Row[]
+  readonly keyOf: (row: Row) => string
+  /** Where a row leads; its first link gets the focus by j and k. */
+  readonly onEnd?: () => void
+  readonly isMore?: boolean
+  readonly rowHeight?: number
+  readonly narrowHeight?: number
+}
+
+const ROW_PX = 36
+const NARROW_PX = 76
+const NARROW_SCREEN = '(max-width: 700px)'
+/** Rows below the view at which the next page is asked for. */
+const AHEAD = 30
+
+export function Table<Row>(props: TableProps<Row>) {
+  const {
+    label,
+    kind,
+    columns,
+    rows,
+    keyOf,
+    onEnd,
+    isMore = false,
+    rowHeight = ROW_PX,
+    narrowHeight = NARROW_PX,
+  } = props
+  const scroller = useRef<HTMLDivElement>(null)
+  const isNarrow = matchMedia(NARROW_SCREEN).matches
+  const height = isNarrow ? narrowHeight : rowHeight
+  const virtual = useVirtualRows({
+    count: rows.length,
+    rowHeight: () => height,
+    keyOf: (index) => (rows[index] === undefined ? String(index) : keyOf(rows[index])),
+    scroller,
+  })
+  const last = virtual.items.at(-1)?.index ?? 0
+  useEffect(() => {
+    if (isMore && last >= rows.length - AHEAD) onEnd?.()
+  }, [isMore, last, rows.length, onEnd])
+  useAnchor(rows, keyOf, height, scroller)
+  const focus = useRowFocus(rows.length, virtual.show, scroller)
+
+  return (
+    <div
+      class={`table ${kind}`}
+      role="table"
+      aria-label={label}
+      aria-rowcount={isMore ? -1 : rows.length + 1}
+    >
+      <div class="table-head" role="rowgroup">
+        <div class="table-row" role="row">
+          {columns.map(({ name, title, isNumber }) => (
+            <div key={name} class={`cell c-${name}${isNumber ? ' number' : ''}`} role="columnheader">
+              {title}
+            </div>
+          ))}
+        </div>
+      </div>
+      <div class="table-body" ref={scroller} tabIndex={0} role="rowgroup" aria-label={`${label}: rows`}>
+        <div class="table-space" role="presentation" style={{ height: `${virtual.total}px` }}>
+          {virtual.items.map(({ index, start, key }) => {
+            const row = rows[index]
+            return (
+              row !== undefined && (
+                <div
+                  key={key}
+                  class="table-row"
+                  role="row"
+                  aria-rowindex={index + 2}
+                  data-index={index}
+                  style={{ transform: `translateY(${start}px)`, height: `${height}px` }}
+                  onClick={openRow}
+                  onFocusIn={() => focus(index)}
+                >
+                  {columns.map(({ name, cell, isNumber }) => (
+                    <div key={name} class={`cell c-${name}${isNumber ? ' number' : ''}`} role="cell">
+                      {cell(row)}
+                    </div>
+                  ))}
+                </div>
+              )
+            )
+          })}
+        </div>
+      </div>
+    </div>
+  )
+}
+
+/** A click anywhere in a row follows its first link, unless text is being selected or another control was meant. */
+function openRow(event: MouseEvent): void {
+  const target = event.target as Element
+  if (target.closest('a, button, input, select') || getSelection()?.type === 'Range') return
+  ;(event.currentTarget as Element).querySelector('a')?.click()
+}
+
+/** Rows that come in above the view don't move what is being read. */
+function useAnchor<Row>(
+  rows: readonly Row[],
+  keyOf: (row: Row) => string,
+  height: number,
+  scroller: { readonly current: HTMLElement | null },
+): void {
+  const before = useRef<string | null>(null)
+  useEffect(() => {
+    const element = scroller.current
+    const first = rows[0] === undefined ? null : keyOf(rows[0])
+    const previous = before.current
+    before.current = first
+    if (element === null || previous === null || previous === first || element.scrollTop < height) return
+    const moved = rows.findIndex((row) => keyOf(row) === previous)
+    if (moved > 0) element.scrollTop += moved * height
+  })
+}
+
+/** j and k move the focus from row to row, also to rows that are not in the page yet. */
+function useRowFocus(
+  count: number,
+  show: (index: number) => void,
+  scroller: { readonly current: HTMLElement | null },
+): (index: number) => void {
+  const at = useRef(-1)
+  const latest = useRef({ count, show })
+  latest.current = { count, show }
+  useEffect(() => {
+    const move = (by: number) => (): void => {
+      const next = Math.max(0, Math.min(latest.current.count - 1, at.current + by))
+      at.current = next
+      latest.current.show(next)
+      requestAnimationFrame(() =>
+        scroller.current
+          ?.querySelector<HTMLElement>(`[data-index="${next}"] a`)
+          ?.focus({ preventScroll: true }),
+      )
+    }
+    return onKeys({ j: move(1), k: move(-1) })
+  }, [scroller])
+  return (index) => (at.current = index)
+}

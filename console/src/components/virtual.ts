@@ -1,0 +1,66 @@
+// Which rows of a long list are in view. The scroller may be the list's own or that of the page around it.
+import {
+  Virtualizer,
+  elementScroll,
+  observeElementOffset,
+  observeElementRect,
+  type VirtualItem,
+} from '@tanstack/virtual-core'
+import { useEffect, useLayoutEffect, useReducer, useRef } from 'preact/hooks'
+import type { RefObject } from 'preact'
+
+export interface VirtualOptions {
+  readonly count: number
+  readonly rowHeight: (index: number) => number
+  readonly keyOf: (index: number) => string
+  readonly scroller: RefObject<HTMLElement | null>
+  /** Where the list begins in its scroller, in pixels. */
+  readonly margin?: number
+}
+
+export interface VirtualRows {
+  readonly items: readonly VirtualItem[]
+  readonly total: number
+  readonly margin: number
+  readonly measure: (element: HTMLElement | null) => void
+  readonly show: (index: number) => void
+  readonly moveBy: (px: number) => void
+}
+
+const OVERSCAN = 8
+
+export function useVirtualRows({
+  count,
+  rowHeight,
+  keyOf,
+  scroller,
+  margin = 0,
+}: VirtualOptions): VirtualRows {
+  const [, render] = useReducer((n: number) => n + 1, 0)
+  const held = useRef<Virtualizer<HTMLElement, HTMLElement> | null>(null)
+  const options = {
+    count,
+    overscan: OVERSCAN,
+    scrollMargin: margin,
+    estimateSize: rowHeight,
+    getItemKey: keyOf,
+    getScrollElement: () => scroller.current,
+    observeElementRect,
+    observeElementOffset,
+    scrollToFn: elementScroll,
+    onChange: () => render(0),
+  }
+  held.current ??= new Virtualizer<HTMLElement, HTMLElement>(options)
+  const virtual = held.current
+  virtual.setOptions({ ...virtual.options, ...options })
+  useEffect(() => virtual._didMount(), [virtual])
+  useLayoutEffect(() => virtual._willUpdate())
+  return {
+    items: virtual.getVirtualItems(),
+    total: virtual.getTotalSize(),
+    margin,
+    measure: virtual.measureElement,
+    show: (index) => virtual.scrollToIndex(index, { align: 'auto' }),
+    moveBy: (px) => scroller.current?.scrollBy({ top: px, behavior: 'instant' }),
+  }
+}

@@ -1,0 +1,12 @@
+import { render } from 'preact'
+import { begin } from './api/session.ts'
+import { listenToKeys } from './keys.ts'
+import { followLinks } from './router.ts'
+import { App } from './shell/app.tsx'
+import { applyTheme } from './theme.ts'
+
+applyTheme()
+followLinks()
+listenToKeys()
+void begin()
+render(<App />, document.getElementById('app') as HTMLElement)

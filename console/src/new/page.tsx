@@ -1,0 +1,101 @@
+// Submits a task.
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { asApiError, get, post, type ApiError } from '../api/client.ts'
+import { Area, Choice, Field } from '../components/fields.tsx'
+import { navigate, place } from '../router.ts'
+import { line } from '../text.ts'
+import { taskPath } from '../tasks/page.tsx'
+import { Limits } from './limits.tsx'
+import { useAgents, useModels } from './choices.ts'
+import { draftOf, emptyDraft, taskOf, type Draft, type DraftField } from './draft.ts'
+
+export function NewTaskPage() {
+  const from = place.value.query.get('from')
+  const [draft, setDraft] = useState<Draft>(emptyDraft)
+  const [error, setError] = useState<ApiError | null>(null)
+  const [isSending, setSending] = useState(false)
+  const agents = useAgents()
+  const models = useModels()
+  const isLimited = useRef(false)
+  useEffect(() => {
+    if (from === null) return
+    get('/v1/tasks/:id/submission', { params: { id: from } }).then(
+      (submission) => setDraft(draftOf(submission)),
+      (cause: unknown) => setError(asApiError(cause)),
+    )
+  }, [from])
+  const set = (name: DraftField) => (value: string) => setDraft((before) => ({ ...before, [name]: value }))
+  const { task, mistakes } = taskOf(draft)
+  const isReady = draft.text.trim() !== '' && Object.keys(mistakes).length === 0 && !isSending
+  const submit = async (event?: Event): Promise<void> => {
+    event?.preventDefault()
+    if (!isReady) return
+    setSending(true)
+    setError(null)
+    try {
+      const answer = await post('/v1/tasks', task)
+      navigate(taskPath(answer.taskId))
+    } catch (cause) {
+      setError(asApiError(cause))
+      setSending(false)
+    }
+  }
+  isLimited.current ||= from !== null
+  const agentOptions = [
+    { value: '', label: 'default' },
+    ...agents.map((name) => ({ value: name, label: name })),
+  ]
+  const optionsOf = (...values: string[]) =>
+    values.map((value) => ({ value, label: value === '' ? 'as the agent has it' : value }))
+  return (
+    <div class="page form-page">
+      <header class="page-head">
+        <h1>New task</h1>
+        {from !== null && (
+          <p class="muted">
+            from <a href={taskPath(from)}>{line(from, 60)}</a>
+          </p>
+        )}
+      </header>
+      <form class="task-form" onSubmit={(event) => void submit(event)}>
+        <Area
+          label="What the agent is to do"
+          value={draft.text}
+          onInput={set('text')}
+          rows={7}
+          hasFocus
+          onSubmit={() => void submit()}
+          hint={`${draft.text.length.toLocaleString('en')} of 10,000 characters · Ctrl+Enter submits`}
+        />
+        <div class="grid">
+          <Choice label="Agent" value={draft.agent} options={agentOptions} onChange={set('agent')} />
+          <Choice
+            label="Mode"
+            value={draft.mode}
+            options={optionsOf('', 'code', 'tools')}
+            onChange={set('mode')}
+          />
+          <Field
+            label="Model"
+            value={draft.model}
+            onInput={set('model')}
+            options={models}
+            placeholder="as the agent has it"
+          />
+        </div>
+        <Limits draft={draft} mistakes={mistakes} isOpen={isLimited.current} set={set} />
+        {error !== null && (
+          <div class="problem" role="alert">
+            <code>{line(error.code, 60)}</code> <bdi>{line(error.message, 600)}</bdi>{' '}
+            <span class="muted">{line(error.remedy, 300)}</span>
+          </div>
+        )}
+        <div class="form-actions">
+          <button class="primary" disabled={!isReady}>
+            {isSending ? 'Submitting…' : 'Submit'}
+          </button>
+        </div>
+      </form>
+    </div>
+  )
+}

@@ -1,0 +1,53 @@
+// The pages of the console, in the order of the navigation. Paths must be among api/console.ts.
+import type { FunctionComponent } from 'preact'
+import type { Scope } from '../../api/scopes.ts'
+import { ChatPage } from './chat/page.tsx'
+import { NewTaskPage } from './new/page.tsx'
+import type { IconName } from './shell/icons.tsx'
+import { TaskPage } from './task/page.tsx'
+import { TasksPage } from './tasks/page.tsx'
+
+export interface PageProps {
+  /** Values of the path's parameters. */
+  readonly params: Readonly<Record<string, string>>
+}
+
+export interface Page {
+  readonly paths: readonly string[]
+  readonly title: (params: PageProps['params']) => string
+  /** Shown only to viewers who have it. */
+  readonly scope: Scope
+  readonly component: FunctionComponent<PageProps>
+  /** Its line in the navigation; absent: reached by links alone. */
+  readonly nav?: { readonly label: string; readonly icon: IconName; readonly key: string }
+}
+
+export const pages: readonly Page[] = [
+  {
+    paths: ['/', '/tasks'],
+    title: () => 'Tasks',
+    scope: 'tasks:read',
+    component: TasksPage,
+    nav: { label: 'Tasks', icon: 'tasks', key: 't' },
+  },
+  {
+    paths: ['/tasks/:id'],
+    title: ({ id = '' }) => id,
+    scope: 'tasks:read',
+    component: TaskPage,
+  },
+  {
+    paths: ['/new'],
+    title: () => 'New task',
+    scope: 'tasks:submit',
+    component: NewTaskPage,
+    nav: { label: 'New task', icon: 'new', key: 'n' },
+  },
+  {
+    paths: ['/chat', '/chat/:session'],
+    title: () => 'Chat',
+    scope: 'tasks:submit',
+    component: ChatPage,
+    nav: { label: 'Chat', icon: 'chat', key: 'c' },
+  },
+]

@@ -1,0 +1,174 @@
+// The frame around every page: navigation, connection, theme, keyboard, sign-in.
+import { signal } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
+import { begin, isOpen, may, me, session, signOut } from '../api/session.ts'
+import { Empty, Failed, Loading } from '../components/states.tsx'
+import { onKeys } from '../keys.ts'
+import { pages, type Page } from '../pages.ts'
+import { matched, navigate, place } from '../router.ts'
+import { line } from '../text.ts'
+import { nextTheme, themeName } from '../theme.ts'
+import { toasts } from '../toast.ts'
+import { Connection } from './connection.tsx'
+import { Icon } from './icons.tsx'
+import { KeyHelp } from './key-help.tsx'
+import { SignIn } from './sign-in.tsx'
+
+const isHelpShown = signal(false)
+
+export function App() {
+  const { state, error } = session.value
+  if (state === 'asking') return <Loading what="the console" />
+  if (state === 'away' && error !== null) return <Failed error={error} onAgain={() => void begin()} />
+  if (state === 'locked') return <SignIn />
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to content
+      </a>
+      <div class="frame">
+        <Navigation />
+        <main id="main" class="main" tabIndex={-1}>
+          <CurrentPage />
+        </main>
+      </div>
+      <div class="toasts" role="status" aria-live="polite">
+        {toasts.value.map(({ id, text, isError }) => (
+          <div key={id} class={`toast${isError ? ' bad' : ''}`}>
+            {line(text, 400)}
+          </div>
+        ))}
+      </div>
+      {isHelpShown.value && <KeyHelp onClose={() => (isHelpShown.value = false)} />}
+    </>
+  )
+}
+
+const shownPages = (): Page[] => pages.filter(({ scope }) => may(scope))
+
+function CurrentPage() {
+  const { path } = place.value
+  const found = pages
+    .flatMap((page) => page.paths.map((pattern) => ({ page, params: matched(pattern, path) })))
+    .find(({ params }) => params !== null)
+  const title = found ? found.page.title(found.params ?? {}) : 'Not found'
+  useEffect(() => {
+    document.title = `${line(title, 80)} · Flotilla`
+  }, [title])
+  if (found === undefined || found.params === null)
+    return (
+      <Empty title="There is no such page">
+        <a href="/tasks">All tasks</a>
+      </Empty>
+    )
+  if (!may(found.page.scope))
+    return <Empty title={`Your key does not have the scope ${found.page.scope}, which this page needs`} />
+  const { component: Component } = found.page
+  return <Component key={Object.values(found.params).join('/')} params={found.params} />
+}
+
+function Navigation() {
+  useEffect(() => {
+    const go = shownPages().flatMap(({ nav, paths }) =>
+      nav
+        ? [
+            [
+              `g ${nav.key}`,
+              () => navigate(paths.at(-1)?.includes(':') ? (paths[0] ?? '/') : (paths.at(-1) ?? '/')),
+            ] as const,
+          ]
+        : [],
+    )
+    const help = () => (isHelpShown.value = true)
+    return onKeys({ ...Object.fromEntries(go), '?': help, '/': focusSearch })
+  }, [me.value])
+  return (
+    <nav class="nav" aria-label="Pages">
+      <a class="brand" href="/tasks">
+        <Logo />
+        <span>Flotilla</span>
+      </a>
+      <ul>
+        {shownPages().map(({ nav, paths }) => nav && <NavLine key={nav.label} paths={paths} nav={nav} />)}
+      </ul>
+      <div class="nav-foot">
+        <Connection />
+        <Viewer />
+        <div class="nav-tools">
+          <button
+            class="quiet"
+            aria-label={themeName.value === 'dark' ? 'Light theme' : 'Dark theme'}
+            title="Theme"
+            onClick={nextTheme}
+          >
+            <Icon name={themeName.value === 'dark' ? 'sun' : 'moon'} />
+          </button>
+          <button
+            class="quiet"
+            aria-label="Keyboard"
+            title="Keyboard (?)"
+            onClick={() => (isHelpShown.value = true)}
+          >
+            <Icon name="keys" />
+          </button>
+          {!isOpen.value && (
+            <button class="quiet" aria-label="Sign out" title="Sign out" onClick={signOut}>
+              <Icon name="out" />
+            </button>
+          )}
+        </div>
+      </div>
+    </nav>
+  )
+}
+
+interface NavLineProps {
+  readonly paths: readonly string[]
+  readonly nav: NonNullable<Page['nav']>
+}
+
+function NavLine({ paths, nav: { label, icon } }: NavLineProps) {
+  const { path } = place.value
+  const [first = '/'] = paths
+  const home = first === '/' ? (paths[1] ?? '/') : first
+  const isHere = path === first || path === home || path.startsWith(`${home}/`)
+  return (
+    <li>
+      <a href={home} aria-current={isHere ? 'page' : undefined}>
+        <Icon name={icon} />
+        <span>{label}</span>
+      </a>
+    </li>
+  )
+}
+
+function Viewer() {
+  if (me.value === null) return null
+  const { access, name, userId } = me.value
+  const who = access === 'open' ? 'Open to this machine' : line(userId ?? name, 40)
+  return (
+    <p
+      class="viewer"
+      title={
+        access === 'open' ? 'There is no key yet: every program on this machine may do everything' : undefined
+      }
+    >
+      {who}
+    </p>
+  )
+}
+
+function Logo() {
+  return (
+    <svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true" focusable="false">
+      <rect class="logo-back" width="32" height="32" rx="7" />
+      <path d="M8 20.5h16l-2.2 4H10.2zM15 7v11H8.6zM17 10.5V18h5.2z" fill="#fff" />
+    </svg>
+  )
+}
+
+function focusSearch(): void {
+  const search = document.querySelector<HTMLInputElement>('input[type=search]')
+  if (search === null) navigate('/tasks?focus=search')
+  else search.focus()
+}

@@ -1,0 +1,48 @@
+// Asks for a key, or for a token of the fleet's OpenID provider.
+import { useState } from 'preact/hooks'
+import { asApiError, type ApiError } from '../api/client.ts'
+import { session, signIn } from '../api/session.ts'
+import { Field } from '../components/fields.tsx'
+
+export function SignIn() {
+  const [key, setKey] = useState('')
+  const [isKept, setKept] = useState(false)
+  const [error, setError] = useState<ApiError | null>(session.value.error)
+  const [isAsking, setAsking] = useState(false)
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault()
+    setAsking(true)
+    setError(null)
+    await signIn(key.trim(), isKept).catch((cause: unknown) => setError(asApiError(cause)))
+    setAsking(false)
+  }
+  return (
+    <main class="sign-in">
+      <form onSubmit={(event) => void submit(event)}>
+        <h1>Flotilla</h1>
+        <p class="muted">This fleet is closed: it needs a key.</p>
+        <Field
+          label="API key or token"
+          type="password"
+          value={key}
+          onInput={setKey}
+          placeholder="flk_…"
+          isRequired
+          error={error === null ? undefined : `${error.message}. ${error.remedy}`}
+          hint="Made by: flotilla keys create NAME --role operator"
+        />
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={isKept}
+            onChange={(event) => setKept(event.currentTarget.checked)}
+          />
+          Keep it until this tab is closed
+        </label>
+        <button class="primary" disabled={isAsking || key.trim() === ''}>
+          {isAsking ? 'Checking…' : 'Sign in'}
+        </button>
+      </form>
+    </main>
+  )
+}

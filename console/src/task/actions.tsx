@@ -1,0 +1,121 @@
+// What a person can do to a task.
+import { useState } from 'preact/hooks'
+import { post } from '../api/client.ts'
+import { may } from '../api/session.ts'
+import { Dialog } from '../components/dialog.tsx'
+import { Area, Choice, Field } from '../components/fields.tsx'
+import { toast, toastError } from '../toast.ts'
+import type { Timeline } from './timeline.ts'
+
+interface ActionsProps {
+  readonly id: string
+  readonly isOver: boolean
+  readonly timeline: Timeline
+}
+
+export function Actions({ id, isOver, timeline }: ActionsProps) {
+  const [dialog, setDialog] = useState<'cancel' | 'feedback' | null>(null)
+  const close = (): void => setDialog(null)
+  return (
+    <div class="actions">
+      {!isOver && may('tasks:cancel') && (
+        <button class="danger" onClick={() => setDialog('cancel')}>
+          Cancel
+        </button>
+      )}
+      {isOver && may('tasks:cancel') && <button onClick={() => setDialog('feedback')}>Feedback</button>}
+      {may('tasks:submit') && (
+        <a class="button" href={`/new?from=${encodeURIComponent(id)}`}>
+          Run again
+        </a>
+      )}
+      {dialog === 'cancel' && <CancelDialog id={id} onClose={close} />}
+      {dialog === 'feedback' && <FeedbackDialog id={id} status={timeline.status} onClose={close} />}
+    </div>
+  )
+}
+
+function CancelDialog({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
+  const [reason, setReason] = useState('')
+  const cancel = async (event: Event): Promise<void> => {
+    event.preventDefault()
+    try {
+      await post('/v1/tasks/:id/cancel', reason.trim() === '' ? {} : { reason: reason.trim() }, {
+        params: { id },
+      })
+      toast('Cancel requested')
+      onClose()
+    } catch (error) {
+      toastError(error)
+    }
+  }
+  const actions = (
+    <>
+      <button onClick={onClose}>Keep it</button>
+      <button class="danger" onClick={(event) => void cancel(event)}>
+        Cancel the task
+      </button>
+    </>
+  )
+  return (
+    <Dialog title="Cancel this task?" onClose={onClose} actions={actions}>
+      <form onSubmit={(event) => void cancel(event)}>
+        <p>
+          Calls under way are stopped where that is possible. The result says whether the cancel took effect.
+        </p>
+        <Field label="Reason" value={reason} onInput={setReason} hint="For the result; not required" />
+      </form>
+    </Dialog>
+  )
+}
+
+const ratings = [
+  { value: '1', label: '1 · perfect' },
+  { value: '0.75', label: '0.75 · good' },
+  { value: '0.5', label: '0.5 · so-so' },
+  { value: '0.25', label: '0.25 · poor' },
+  { value: '0', label: '0 · useless' },
+]
+
+function FeedbackDialog({
+  id,
+  status,
+  onClose,
+}: {
+  readonly id: string
+  readonly status: string | null
+  readonly onClose: () => void
+}) {
+  const [satisfaction, setSatisfaction] = useState(status === 'succeeded' ? '1' : '0')
+  const [comment, setComment] = useState('')
+  const send = async (): Promise<void> => {
+    try {
+      const said = comment.trim() === '' ? {} : { comment: comment.trim() }
+      await post(
+        '/v1/tasks/:id/feedback',
+        { satisfaction: Number(satisfaction), ...said },
+        { params: { id } },
+      )
+      toast('Feedback recorded')
+      onClose()
+    } catch (error) {
+      toastError(error)
+    }
+  }
+  const actions = (
+    <button class="primary" onClick={() => void send()}>
+      Send
+    </button>
+  )
+  return (
+    <Dialog title="How good is the result?" onClose={onClose} actions={actions}>
+      <Choice label="Satisfaction" value={satisfaction} options={ratings} onChange={setSatisfaction} />
+      <Area
+        label="Comment"
+        value={comment}
+        onInput={setComment}
+        hint="Not required. The latest feedback counts."
+      />
+    </Dialog>
+  )
+}

@@ -1,0 +1,259 @@
+// The steps of a task, each with a bar of where its time went. Only the steps in view are in the page.
+import { useSignal } from '@preact/signals'
+import { memo } from 'preact/compat'
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import type { RefObject } from 'preact'
+import { now } from '../clock.ts'
+import { Empty } from '../components/states.tsx'
+import { useVirtualRows } from '../components/virtual.ts'
+import { cost, count, duration } from '../format.ts'
+import { onKeys } from '../keys.ts'
+import { navigate, place, withQuery } from '../router.ts'
+import { line, withoutCode } from '../text.ts'
+import { StepDetail } from './step-detail.tsx'
+import type { Span, SpanKind, Step } from './steps.ts'
+import type { Timeline } from './timeline.ts'
+
+const ROW_PX = 38
+/** With more steps, a bar on the scale of the whole task is too thin to be read. */
+const WHOLE_STEPS = 40
+
+interface WaterfallProps {
+  readonly timeline: Timeline
+  readonly version: number
+  readonly scroller: RefObject<HTMLElement | null>
+}
+
+interface Scale {
+  readonly isWhole: boolean
+  readonly fromMs: number
+  readonly lengthMs: number
+}
+
+export function Waterfall({ timeline, version, scroller }: WaterfallProps) {
+  const { steps } = timeline
+  const linked = Number(place.value.query.get('step') ?? '')
+  const open = useSignal<ReadonlySet<number>>(new Set(linked > 0 ? [linked] : []))
+  const [isWhole, setWhole] = useState<boolean | null>(null)
+  const box = useRef<HTMLDivElement>(null)
+  const [margin, setMargin] = useState(0)
+  useLayoutEffect(() => {
+    const top = box.current?.offsetTop ?? 0
+    if (top !== margin) setMargin(top)
+  })
+  const virtual = useVirtualRows({
+    count: steps.length,
+    rowHeight: () => ROW_PX,
+    keyOf: (index) => String(steps[index]?.number ?? index),
+    scroller,
+    margin,
+  })
+  useLinkedStep(linked, steps, virtual.show)
+  useEffect(
+    () =>
+      onKeys({
+        e: () => (open.value = open.value.size > 0 ? new Set() : new Set(steps.map(({ number }) => number))),
+      }),
+    [steps],
+  )
+  const whole = isWhole ?? steps.length <= WHOLE_STEPS
+  const longest = useMemo(() => usualMs(steps), [steps.length, version])
+  if (steps.length === 0)
+    return (
+      <Empty
+        title={timeline.status === 'queued' ? 'It waits for a free slot of its lane' : 'No step has begun'}
+      />
+    )
+  const fromMs = timeline.firstMs ?? steps[0]?.startedMs ?? 0
+  const endMs = timeline.result === null ? now.value : (timeline.lastMs ?? now.value)
+  const scale = { isWhole: whole, fromMs, lengthMs: whole ? Math.max(1, endMs - fromMs) : longest }
+  const toggle = (number: number): void => {
+    const next = new Set(open.value)
+    if (!next.delete(number)) next.add(number)
+    open.value = next
+    navigate(withQuery({ step: next.has(number) ? String(number) : null }), { replace: true })
+  }
+  return (
+    <section class="waterfall" aria-label="Steps">
+      <Legend scale={scale} onScale={() => setWhole(!whole)} />
+      <div class="steps-head" aria-hidden="true">
+        <span>#</span>
+        <span>Step</span>
+        <span>{whole ? `0 – ${duration(scale.lengthMs)}` : `each of ${duration(longest)}`}</span>
+        <span>Duration</span>
+        <span>Tokens</span>
+        <span>Cost</span>
+      </div>
+      <div class="table-space" ref={box} style={{ height: `${virtual.total}px` }}>
+        {virtual.items.map(({ index, start }) => {
+          const step = steps[index]
+          return (
+            step && (
+              <div
+                key={step.number}
+                class="step"
+                data-index={index}
+                ref={virtual.measure}
+                style={{ transform: `translateY(${start - virtual.margin}px)` }}
+              >
+                <StepLine
+                  step={step}
+                  version={step.version}
+                  scale={scale}
+                  isOpen={open.value.has(step.number)}
+                  onToggle={toggle}
+                  nowMs={step.endedMs === null ? now.value : 0}
+                />
+                {open.value.has(step.number) && <StepDetail step={step} version={step.version} />}
+              </div>
+            )
+          )
+        })}
+      </div>
+    </section>
+  )
+}
+
+/** As long as nearly all steps: a few that waited for hours must not shrink the others to nothing. */
+function usualMs(steps: readonly Step[]): number {
+  const ended = steps
+    .flatMap(({ startedMs, endedMs }) => (endedMs === null ? [] : [endedMs - startedMs]))
+    .toSorted((a, b) => a - b)
+  return Math.max(
+    1,
+    ended[Math.floor(ended.length * 0.97)] ?? ended.at(-1) ?? now.peek() - (steps[0]?.startedMs ?? 0),
+  )
+}
+
+/** A link to a step shows it, once its events have come. */
+function useLinkedStep(linked: number, steps: readonly Step[], show: (index: number) => void): void {
+  const isShown = useRef(false)
+  useEffect(() => {
+    if (isShown.current || !(linked > 0)) return
+    const index = steps.findIndex(({ number }) => number === linked)
+    if (index < 0) return
+    isShown.current = true
+    if (index > 0) requestAnimationFrame(() => show(index))
+  })
+}
+
+interface StepLineProps {
+  readonly step: Step
+  readonly version: number
+  readonly scale: Scale
+  readonly isOpen: boolean
+  readonly onToggle: (number: number) => void
+  readonly nowMs: number
+}
+
+const StepLine = memo(function StepLine({ step, scale, isOpen, onToggle, nowMs }: StepLineProps) {
+  const { number, startedMs, endedMs, inputTokens, outputTokens, error, marks } = step
+  const isRunning = endedMs === null
+  return (
+    <button
+      class={`step-line${isRunning ? ' running' : ''}`}
+      aria-expanded={isOpen}
+      onClick={() => onToggle(number)}
+    >
+      <span class="step-number">{number}</span>
+      <span class="step-title">
+        {error !== null && <code class="bad">{line(error, 40)}</code>}
+        {marks.length > 0 && (
+          <span class="step-mark" title={marks.map(({ text }) => line(text)).join('\n')}>
+            {marks.length} ⟳
+          </span>
+        )}
+        <bdi>{titleOf(step)}</bdi>
+      </span>
+      <Bar step={step} scale={scale} nowMs={nowMs} />
+      <span class="number">{duration((endedMs ?? nowMs) - startedMs)}</span>
+      <span class="number step-tokens">
+        {inputTokens + outputTokens === 0 ? '–' : count(inputTokens + outputTokens)}
+      </span>
+      <span class="number step-cost">{step.cost === 0 ? '–' : cost(step.cost)}</span>
+    </button>
+  )
+})
+
+function titleOf({ text, code, calls, isAnswered }: Step): string {
+  const said = code === null ? text : withoutCode(text)
+  const tools = [...new Set(calls.map(({ tool }) => tool))]
+  if (tools.length > 0)
+    return `${line(tools.slice(0, 4).join(', '), 80)}${tools.length > 4 ? ' …' : ''}${said === '' ? '' : ` · ${line(said, 120)}`}`
+  if (code !== null) return `Python · ${line(code.text, 120)}`
+  if (text !== '') return line(text, 160)
+  return isAnswered ? 'No text' : 'The model is asked'
+}
+
+function Bar({ step, scale, nowMs }: { readonly step: Step; readonly scale: Scale; readonly nowMs: number }) {
+  const origin = scale.isWhole ? scale.fromMs : step.startedMs
+  const left = (ms: number): number => Math.max(0, Math.min(100, ((ms - origin) / scale.lengthMs) * 100))
+  const endMs = step.endedMs ?? nowMs
+  const begin = left(step.startedMs)
+  return (
+    <span class="bar" aria-hidden="true">
+      <span class="bar-step" style={{ left: `${begin}%`, width: `${Math.max(0.3, left(endMs) - begin)}%` }} />
+      {step.spans.map((span, index) => (
+        <BarSpan key={index} span={span} left={left} endMs={endMs} />
+      ))}
+      {!step.isAnswered && step.endedMs === null && step.spans.every(({ toMs }) => toMs !== null) && (
+        <BarSpan
+          span={{
+            kind: 'model',
+            fromMs: step.spans.at(-1)?.toMs ?? step.startedMs,
+            toMs: null,
+            label: 'model',
+          }}
+          left={left}
+          endMs={endMs}
+        />
+      )}
+    </span>
+  )
+}
+
+function BarSpan({
+  span,
+  left,
+  endMs,
+}: {
+  readonly span: Span
+  readonly left: (ms: number) => number
+  readonly endMs: number
+}) {
+  const from = left(span.fromMs)
+  const width = Math.max(0.3, left(span.toMs ?? endMs) - from)
+  return (
+    <span
+      class={`span s-${span.kind}`}
+      title={`${line(span.label, 120)} ${duration((span.toMs ?? endMs) - span.fromMs)}`}
+      style={{ left: `${Math.min(from, 99.7)}%`, width: `${width}%` }}
+    />
+  )
+}
+
+const kinds: readonly (readonly [SpanKind, string])[] = [
+  ['model', 'model'],
+  ['tool', 'tool'],
+  ['python', 'Python'],
+  ['queue', 'queue'],
+  ['person', 'person'],
+  ['retry', 'retry'],
+  ['breaker', 'breaker or limit'],
+]
+
+function Legend({ scale, onScale }: { readonly scale: Scale; readonly onScale: () => void }) {
+  return (
+    <div class="legend">
+      {kinds.map(([kind, name]) => (
+        <span key={kind}>
+          <i class={`swatch s-${kind}`} />
+          {name}
+        </span>
+      ))}
+      <button class="link" onClick={onScale}>
+        {scale.isWhole ? 'Scale to each step' : 'Scale to the task'}
+      </button>
+    </div>
+  )
+}

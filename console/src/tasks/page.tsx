@@ -1,0 +1,184 @@
+// The live list of tasks.
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import type { TaskView } from '../api/client.ts'
+import { may } from '../api/session.ts'
+import { now } from '../clock.ts'
+import { Badge, TaskState } from '../components/badge.tsx'
+import { Empty, Failed, Loading } from '../components/states.tsx'
+import { Table, type Column } from '../components/table.tsx'
+import { cost, count, duration, exactTime, moment } from '../format.ts'
+import { navigate, place, withQuery } from '../router.ts'
+import { line } from '../text.ts'
+import { BulkCancel } from './bulk-cancel.tsx'
+import { FilterBar } from './filter-bar.tsx'
+import { TaskList } from './list.ts'
+import { filtersIn, queryOf } from './views.ts'
+
+export const taskPath = (taskId: string): string => `/tasks/${encodeURIComponent(taskId)}`
+
+const tookMs = ({ submittedAtMs, completedAtMs }: TaskView): number =>
+  (completedAtMs ?? now.value) - submittedAtMs
+
+export const taskColumns: readonly Column<TaskView>[] = [
+  {
+    name: 'status',
+    title: 'Status',
+    cell: ({ status, phase }) => <TaskState status={status} phase={phase} />,
+  },
+  {
+    name: 'task',
+    title: 'Task',
+    cell: ({ taskId, text }) => (
+      <a href={taskPath(taskId)} title={line(text ?? taskId, 300)}>
+        <bdi class="task-text">{text === null || text === '' ? line(taskId) : line(text)}</bdi>
+        <bdi class="task-id">{line(taskId, 60)}</bdi>
+      </a>
+    ),
+  },
+  { name: 'agent', title: 'Agent', cell: ({ agent }) => <bdi>{line(agent ?? '–', 40)}</bdi> },
+  { name: 'user', title: 'User', cell: ({ userId }) => <bdi>{line(userId ?? '–', 40)}</bdi> },
+  {
+    name: 'model',
+    title: 'Model',
+    cell: ({ model, detail, errorCode }) =>
+      errorCode !== null ? (
+        <code class="bad">{line(errorCode, 40)}</code>
+      ) : (
+        <bdi title={detail === null ? undefined : line(detail)}>
+          {line((model ?? '–').replace(/^[^/]+\//, ''), 40)}
+        </bdi>
+      ),
+  },
+  {
+    name: 'steps',
+    title: 'Steps',
+    isNumber: true,
+    cell: ({ steps, step }) => (steps === null && step === null ? '–' : count(steps ?? step ?? 0)),
+  },
+  {
+    name: 'tokens',
+    title: 'Tokens',
+    isNumber: true,
+    cell: ({ inputTokens, outputTokens }) => count(inputTokens + outputTokens),
+  },
+  { name: 'cost', title: 'Cost', isNumber: true, cell: (row) => cost(row.cost) },
+  { name: 'took', title: 'Duration', isNumber: true, cell: (row) => <Took row={row} /> },
+  {
+    name: 'when',
+    title: 'Submitted',
+    isNumber: true,
+    cell: ({ submittedAtMs }) => <time title={exactTime(submittedAtMs)}>{moment(submittedAtMs)}</time>,
+  },
+]
+
+/** Ticks by itself, so that the rest of the row does not. */
+function Took({ row }: { readonly row: TaskView }) {
+  return <>{duration(tookMs(row))}</>
+}
+
+export function TasksPage() {
+  const filters = filtersIn(place.value.query)
+  const key = queryOf(filters)
+  const list = useMemo(() => new TaskList(filters), [key])
+  useEffect(() => () => list.close(), [list])
+  const [isCancelling, setCancelling] = useState(false)
+  const rows = list.rows.value
+  const open = useMemo(() => rows.filter(({ completedAtMs }) => completedAtMs === null).length, [rows])
+  return (
+    <div class="page list-page">
+      <header class="page-head">
+        <h1>Tasks</h1>
+        <p class="muted counts">
+          {count(rows.length)}
+          {list.isMore.value ? '+' : ''} shown
+          {open > 0 && <> · {count(open)} open</>}
+        </p>
+        <Search />
+        {may('tasks:cancel') && (
+          <button onClick={() => setCancelling(true)} disabled={rows.length === 0}>
+            Cancel many…
+          </button>
+        )}
+        {may('tasks:submit') && (
+          <a class="button primary" href="/new">
+            New task
+          </a>
+        )}
+      </header>
+      <FilterBar filters={filters} />
+      <Rows list={list} isFiltered={key !== ''} />
+      {isCancelling && <BulkCancel filters={filters} onClose={() => setCancelling(false)} />}
+    </div>
+  )
+}
+
+function Rows({ list, isFiltered }: { readonly list: TaskList; readonly isFiltered: boolean }) {
+  const rows = list.rows.value
+  if (list.error.value !== null && rows.length === 0)
+    return <Failed error={list.error.value} onAgain={() => void list.refresh()} />
+  if (!list.isThere.value) return <Loading what="tasks" />
+  if (rows.length === 0)
+    return isFiltered ? (
+      <Empty title="No task matches">
+        <a href="/tasks">Show all tasks</a>
+      </Empty>
+    ) : (
+      <Empty title="No tasks yet">
+        {may('tasks:submit') ? (
+          <a href="/new">Submit the first one</a>
+        ) : (
+          <p>They appear here as they are submitted.</p>
+        )}
+      </Empty>
+    )
+  return (
+    <>
+      {list.error.value !== null && (
+        <p class="notice" role="alert">
+          <Badge tone="bad">Not up to date</Badge> {line(list.error.value.message)}
+        </p>
+      )}
+      <Table
+        label="Tasks"
+        kind="tasks-table"
+        columns={taskColumns}
+        rows={rows}
+        keyOf={taskId}
+        onEnd={list.more}
+        isMore={list.isMore.value}
+      />
+    </>
+  )
+}
+
+const taskId = (row: TaskView): string => row.taskId
+const SEARCH_MS = 250
+
+function Search() {
+  const input = useRef<HTMLInputElement>(null)
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
+  const value = place.value.query.get('search') ?? ''
+  useEffect(() => {
+    if (place.value.query.get('focus') !== 'search') return
+    input.current?.focus()
+    navigate(withQuery({ focus: null }), { replace: true })
+  }, [])
+  const search = (text: string): void => {
+    clearTimeout(timer.current)
+    timer.current = setTimeout(
+      () => navigate(withQuery({ search: text.trim() }), { replace: true }),
+      SEARCH_MS,
+    )
+  }
+  return (
+    <input
+      ref={input}
+      type="search"
+      class="search"
+      aria-label="Search tasks by id or text"
+      placeholder="Search id or text  /"
+      defaultValue={value}
+      onInput={(event) => search(event.currentTarget.value)}
+    />
+  )
+}
