@@ -49,6 +49,14 @@ export const defaultProfiles: Readonly<Record<string, Profile>> = {
   },
 }
 
+const DAY_MS = 86_400_000
+
+/**
+ * The most that any task may ask for. Everything that is kept for a running task is kept for longer: its id, a
+ * cancel before it, the outcomes of its calls, its large payloads.
+ */
+export const longestTask = { maxSteps: 10_000, timeoutMs: 30 * DAY_MS } as const
+
 /** Settings of a task if neither it nor its agent names a profile. */
 export const defaultTask = {
   mode: 'code',
@@ -69,8 +77,7 @@ export const allOverrides = {
   model: true,
   profile: true,
   strategy: true,
-  maxSteps: 100,
-  timeoutMs: 86_400_000,
+  ...longestTask,
   temperature: true,
   maxOutputTokens: 2_147_483_647,
   instructions: true,

@@ -17,6 +17,7 @@ import {
   defaultPrices,
   defaultProfiles,
   defaultSizes,
+  longestTask,
 } from './defaults.ts'
 import { collectToolMistakes, toolMistake } from './define.ts'
 import { fieldsOf } from './effective.ts'
@@ -69,8 +70,8 @@ const overrides = z
     model: choice,
     profile: choice,
     strategy: z.boolean().optional(),
-    maxSteps: whole(1).max(100).optional(),
-    timeoutMs: whole(1).max(86_400_000).optional(),
+    maxSteps: whole(1).max(longestTask.maxSteps).optional(),
+    timeoutMs: whole(1).max(longestTask.timeoutMs).optional(),
     maxCost: z.number().gt(0).optional(),
     temperature: z.boolean().optional(),
     maxOutputTokens: whole(1).optional(),
@@ -117,8 +118,8 @@ const definition = z.strictObject({
           z.strictObject({
             models: z.array(name).min(1),
             temperature: z.number().min(0).max(2),
-            maxSteps: whole(1),
-            timeoutMs: whole(1),
+            maxSteps: whole(1).max(longestTask.maxSteps),
+            timeoutMs: whole(1).max(longestTask.timeoutMs),
             executor: z.enum(knownExecutors),
             toolCacheTtlMs: whole(0).optional(),
             maxOutputTokens: whole(1).optional(),

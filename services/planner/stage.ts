@@ -15,7 +15,7 @@ import { codeBehindThought, readCode, withoutThinking, type FoundCode } from './
 import { codeInCalls } from './code-in-calls.ts'
 import { completeCode, runCode } from './code-step.ts'
 import { cancel, fail, timeOut } from './task-end.ts'
-import { REMEMBER_ENDED_MS } from './constants.ts'
+import { REMEMBER_AFTER_DEADLINE_MS, REMEMBER_ENDED_MS } from './constants.ts'
 import type { ModelReply, ModelRequest } from './call.ts'
 import { handleFailedCall } from './failed-call.ts'
 import { progressEvent } from './events.ts'
@@ -212,7 +212,10 @@ function remainsOf(event: StageEvent, run: Run, rows: State): Situation {
 
 /** Fails the task and keeps that it has ended: the event that was given up may be replayed. */
 function giveUp(now: Situation, reason: Failure): Planned {
-  const timers = { forget: now.atMs + REMEMBER_ENDED_MS }
+  const { atMs, task } = now
+  const timers = {
+    forget: Math.max(atMs + REMEMBER_ENDED_MS, task.deadlineMs + REMEMBER_AFTER_DEADLINE_MS),
+  }
   return { ...fail(now, reason), rows: { ended: { atMs: now.atMs } }, timers }
 }
 
