@@ -1,6 +1,7 @@
 // Defaults of the fleet, as data: profiles, prices and limits. flotilla.config.ts adds to them and overrides
 // them by name. Providers and their keys are found in the environment: runtime/models/discovery.ts.
 import type { Fleet, ModelSize, Price, Profile } from './fleet.ts'
+import { longestTask } from './long-tasks.ts'
 
 /** A name for a model and its limits. */
 export const defaultProfiles: Readonly<Record<string, Profile>> = {
@@ -48,14 +49,6 @@ export const defaultProfiles: Readonly<Record<string, Profile>> = {
     toolCacheTtlMs: 3_600_000,
   },
 }
-
-const DAY_MS = 86_400_000
-
-/**
- * The most that any task may ask for. Everything that is kept for a running task is kept for longer: its id, a
- * cancel before it, the outcomes of its calls, its large payloads.
- */
-export const longestTask = { maxSteps: 10_000, timeoutMs: 30 * DAY_MS } as const
 
 /** Settings of a task if neither it nor its agent names a profile. */
 export const defaultTask = {

@@ -17,8 +17,8 @@ import {
   defaultPrices,
   defaultProfiles,
   defaultSizes,
-  longestTask,
 } from './defaults.ts'
+import { longestTask } from './long-tasks.ts'
 import { collectToolMistakes, toolMistake } from './define.ts'
 import { fieldsOf } from './effective.ts'
 import type { Environment } from './environment.ts'
@@ -79,9 +79,19 @@ const overrides = z
   })
   .optional()
 
+const compaction = z
+  .strictObject({
+    strategy: z.enum(['summarise', 'trim', 'off']).optional(),
+    at: z.number().min(0.1).max(0.95).optional(),
+    atTokens: whole(1_000).optional(),
+    keepRecent: whole(1).max(1_000).optional(),
+  })
+  .optional()
+
 const definition = z.strictObject({
   defaultAgent: name.optional(),
   overrides,
+  compaction,
   agents: z
     .record(
       name,
@@ -93,6 +103,7 @@ const definition = z.strictObject({
         profile: name.optional(),
         strategy: z.enum(strategies).optional(),
         outputSchema: jsonSchema.optional(),
+        compaction,
         systemPrompt: z.string().min(1).optional(),
         overrides,
         showActivity: z.boolean().optional(),
@@ -307,6 +318,7 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
       isObject(given.agents) && Object.keys(given.agents).length > 0 ? given.agents : builtInAgent(given),
     ...(typeof given.defaultAgent === 'string' && { defaultAgent: given.defaultAgent }),
     ...(isObject(given.overrides) && { overrides: given.overrides }),
+    ...(isObject(given.compaction) && { compaction: given.compaction }),
     tools: Array.isArray(given.tools) ? given.tools : [],
     models: {
       default: typeof models.default === 'string' ? fullName(models.default) : discovered.default,

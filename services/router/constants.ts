@@ -1,4 +1,4 @@
-import { longestTask } from '../../runtime/config/defaults.ts'
+import { longestTask } from '../../runtime/config/long-tasks.ts'
 
 const DAY_MS = 86_400_000
 
