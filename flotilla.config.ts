@@ -6,7 +6,14 @@ import { standardTools } from 'flotilla/tools'
 export default defineFleet({
   tools: [...standardTools],
   // On your own machine, anyone who submits a task may choose. Leave this out if others submit tasks.
-  overrides: { mode: true, model: true, profile: true, strategy: true, maxSteps: 100, timeoutMs: 86_400_000 },
+  overrides: {
+    mode: true,
+    model: true,
+    profile: true,
+    strategy: true,
+    maxSteps: 10_000,
+    timeoutMs: 2_592_000_000,
+  },
   agents: {
     default: {
       mode: 'code',

@@ -103,6 +103,21 @@ const durable = {
     dueMs,
   }),
   'model.changed': z.object({ ...of, step, from: textOrNull, to: textOrNull, code, message: text }),
+  'context.compacted': z.object({
+    ...of,
+    step,
+    how: text.describe(
+      'trimmed (outputs were cut), summarised, or left_out (older steps are a line each): what the model is sent from now on.',
+    ),
+    because: text.describe('limit (the share of the context that is configured) or refused (by the model).'),
+    throughStep: numberOrNull.describe('The steps from 1 to this one are shorter, or replaced.'),
+    tokensBefore: numberOrNull.describe('Tokens of the prompt, an estimate.'),
+    tokensAfter: numberOrNull,
+    model: textOrNull,
+    summary: textOrNull.describe('The text that stands for the steps.'),
+    message: textOrNull.describe('Why there is no summary.'),
+    cost: numberOrNull.describe('US dollars, of the summary.'),
+  }),
   'task.completed': z.object({
     ...of,
     status: text.describe('succeeded, failed, rejected, cancelled or timed_out.'),

@@ -4,7 +4,7 @@ import type { TaskStep, TaskUpdate } from '../client/types.ts'
 import type { TaskProgressed } from '../schemas/generated/events.ts'
 import type { Json } from '../schemas/json.ts'
 import { paint, say } from './output.ts'
-import { block, renderCall, renderRest, renderStep, seconds, shorten } from './render.ts'
+import { block, renderCall, renderCompaction, renderRest, renderStep, seconds, shorten } from './render.ts'
 import { plural } from './units.ts'
 import { canRewrite, StatusLine, type StatusStream } from './status-line.ts'
 
@@ -139,6 +139,7 @@ export class LiveView {
         this.note(`model changed to ${textIn(fields, 'to')}: ${shorten(textIn(fields, 'message'))}`)
         this.now(`step ${this.#step} · thinking`)
       },
+      compacted: () => this.note(renderCompaction(fields)),
     }
     showing[kind]?.()
   }

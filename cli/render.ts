@@ -104,3 +104,21 @@ function duration(ms: number): string {
   const [size, unit] = units.find(([size]) => ms > 2 * size) ?? [1_000, 's']
   return `${Math.ceil(ms / size)} ${unit}`
 }
+
+const COMPACTED: Readonly<Record<string, string>> = {
+  trimmed: 'outputs are cut',
+  summarised: 'a summary stands for them',
+  left_out: 'a line each stands for them',
+}
+
+/** How the conversation was made shorter, by an event of the task's history. */
+export function renderCompaction(fields: { readonly [name: string]: Json | undefined }): string {
+  const { how, because, throughStep, tokensBefore, tokensAfter, reason } = fields
+  const why = because === 'refused' ? 'refused as too long' : 'near its limit'
+  const what = COMPACTED[String(how)] ?? String(how)
+  const without = typeof reason === 'string' ? ` (${shorten(reason, 80)})` : ''
+  return (
+    `conversation ${why}: steps 1 to ${String(throughStep)}, ${what}${without}; ` +
+    `${String(tokensBefore)} → ${String(tokensAfter)} tokens`
+  )
+}

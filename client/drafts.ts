@@ -17,7 +17,12 @@ export function answeredBy({ kind, stage, step, detail }: TaskProgressed): numbe
   return isBefore ? step - 1 : step
 }
 
-const beforeAnswer: ReadonlySet<string> = new Set(['retry_scheduled', 'waiting', 'model_changed'])
+const beforeAnswer: ReadonlySet<string> = new Set([
+  'retry_scheduled',
+  'waiting',
+  'model_changed',
+  'compacted',
+])
 
 /** Attempts of one step that are remembered as over. */
 const MAX_OVER = 20

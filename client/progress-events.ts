@@ -160,6 +160,23 @@ const mapping: Partial<Record<TaskProgressed['kind'], Map>> = {
     const [from, to] = [textIn(fields, 'from'), textIn(fields, 'to')]
     return [{ type: 'model.changed', taskId, atMs, step, from, to, code, message }]
   },
+  compacted: (fields, { taskId, atMs, step }) => [
+    {
+      type: 'context.compacted',
+      taskId,
+      atMs,
+      step,
+      how: textIn(fields, 'how') ?? '',
+      because: textIn(fields, 'because') ?? '',
+      throughStep: numberIn(fields, 'throughStep'),
+      tokensBefore: numberIn(fields, 'tokensBefore'),
+      tokensAfter: numberIn(fields, 'tokensAfter'),
+      model: textIn(fields, 'model'),
+      summary: textIn(fields, 'summary'),
+      message: textIn(fields, 'reason'),
+      cost: numberIn(fields, 'cost'),
+    },
+  ],
   completed: (fields, { taskId, atMs }) => [
     {
       type: 'task.completed',

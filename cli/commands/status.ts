@@ -4,7 +4,7 @@ import { fieldsOf } from '../../operator/direct/progress.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'
 import { paint, print, printJson } from '../output.ts'
-import { shorten } from '../render.ts'
+import { renderCompaction, shorten } from '../render.ts'
 import { doing, statusColours } from '../task-state.ts'
 import { count, elapsed, moment, money, plural } from '../units.ts'
 
@@ -58,7 +58,8 @@ function show(task: TaskDetail): void {
 
 function eventLine(event: TaskProgressed, sinceMs: number): string {
   const { kind, step, atMs } = event
-  const { model, tool, code, status: ended, durationMs, message, for: what } = fieldsOf(event)
+  const fields = fieldsOf(event)
+  const { model, tool, code, status: ended, durationMs, message, for: what } = fields
   const parts = [
     model,
     tool,
@@ -68,7 +69,10 @@ function eventLine(event: TaskProgressed, sinceMs: number): string {
     message,
     typeof durationMs === 'number' ? elapsed(durationMs) : null,
   ]
-  const detail = parts.filter((part) => typeof part === 'string' && part !== '').join(' ')
+  const detail =
+    kind === 'compacted'
+      ? renderCompaction(fields as Parameters<typeof renderCompaction>[0])
+      : parts.filter((part) => typeof part === 'string' && part !== '').join(' ')
   const at = `+${elapsed(Math.max(0, atMs - sinceMs))}`.padStart(9)
   return `${paint('dim', at)}  ${step === null ? '' : `step ${step} `}${kind.replaceAll('_', ' ')} ${paint('dim', shorten(detail))}`
 }

@@ -1,5 +1,8 @@
 import { FlotillaError } from '../../runtime/errors.ts'
 
+/** Node's timers count in 32 bits, and fire at once beyond that: a longer wait ends after this, 24 days. */
+const MAX_TIMER_MS = 2_147_483_647
+
 /** `passed` rejects with TASK_TIMED_OUT after the time, or with the signal's reason when it aborts. */
 export function timeLimit(taskId: string, timeoutMs: number | undefined, signal: AbortSignal | undefined) {
   let timer: NodeJS.Timeout | undefined
@@ -12,7 +15,10 @@ export function timeLimit(taskId: string, timeoutMs: number | undefined, signal:
   const onAbort = () => end(signal?.reason)
   if (timeoutMs !== undefined) {
     const message = `no result of ${taskId} within ${timeoutMs} ms; the task continues`
-    timer = setTimeout(() => end(new FlotillaError('TASK_TIMED_OUT', message)), timeoutMs)
+    timer = setTimeout(
+      () => end(new FlotillaError('TASK_TIMED_OUT', message)),
+      Math.min(timeoutMs, MAX_TIMER_MS),
+    )
   }
   if (signal?.aborted) onAbort()
   signal?.addEventListener('abort', onAbort)

@@ -43,6 +43,7 @@ function stateOf(event: TaskProgressed): Pick<Now, 'status' | 'phase' | 'detail'
     case 'step_completed':
       return { status: 'running', phase: 'model', detail: null, step: step === null ? null : step + 1 }
     case 'model_changed':
+    case 'compacted':
       return { status: 'running', phase: 'model', detail: null, step }
     case 'retry_scheduled':
       return { status: 'running', phase: 'retry', detail: whyOf(fields), step }

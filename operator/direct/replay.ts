@@ -23,8 +23,9 @@ export interface ReplayOptions {
   as?: string
 }
 
-/** How long the router remembers ids. */
+/** How long the router remembers ids: for a day after the task's deadline, if that is later. */
 const REMEMBER_MS = 7 * 86_400_000
+const REMEMBER_AFTER_DEADLINE_MS = 86_400_000
 /** `code` of the mark that a replay leaves on dead-letters. */
 export const REPLAYED = 'REPLAYED'
 /** `code` of the mark that a purge leaves: the letter is no longer listed. */
@@ -106,14 +107,14 @@ function refuseSecondResult({ id, data }: Letter, event: Decoded | null): void {
     throw refusal(
       `task ${event.data.taskId} has ended: it failed when planner gave dead letter ${id} up. Submit it again under another id`,
     )
-  if (
-    event?.type === 'TaskSubmitted' &&
-    !unanswered.has(data.code) &&
-    Date.now() < data.failedAtMs + REMEMBER_MS
-  )
+  const rememberedUntilMs =
+    event?.type === 'TaskSubmitted'
+      ? data.failedAtMs + Math.max(REMEMBER_MS, (event.data.timeoutMs ?? 0) + REMEMBER_AFTER_DEADLINE_MS)
+      : 0
+  if (event?.type === 'TaskSubmitted' && !unanswered.has(data.code) && Date.now() < rememberedUntilMs)
     throw refusal(
       `task ${event.data.taskId ?? data.key ?? ''} was answered when dead letter ${id} was written, and its id is remembered until ` +
-        `${new Date(data.failedAtMs + REMEMBER_MS).toISOString()}: replaying it would do nothing. ` +
+        `${new Date(rememberedUntilMs).toISOString()}: replaying it would do nothing. ` +
         `Submit it as a new task: flotilla dead-letters replay ${id} --as <new id>`,
     )
   if (event && 'deadlineMs' in event.data && Number(event.data.deadlineMs) < Date.now())

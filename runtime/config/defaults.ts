@@ -1,6 +1,7 @@
 // Defaults of the fleet, as data: profiles, prices and limits. flotilla.config.ts adds to them and overrides
 // them by name. Providers and their keys are found in the environment: runtime/models/discovery.ts.
 import type { Fleet, ModelSize, Price, Profile } from './fleet.ts'
+import { longestTask } from './long-tasks.ts'
 
 /** A name for a model and its limits. */
 export const defaultProfiles: Readonly<Record<string, Profile>> = {
@@ -69,8 +70,7 @@ export const allOverrides = {
   model: true,
   profile: true,
   strategy: true,
-  maxSteps: 100,
-  timeoutMs: 86_400_000,
+  ...longestTask,
   temperature: true,
   maxOutputTokens: 2_147_483_647,
   instructions: true,

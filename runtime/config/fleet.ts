@@ -1,7 +1,10 @@
 // The types of flotilla.config.ts. Loading and checking: load.ts.
+//
+// Long because it is one contract, read as a whole.
 import type { ZodType } from 'zod'
 import type { Json } from '../../schemas/json.ts'
 import type { Strategy, Tiers } from '../models/strategies.ts'
+import type { Compaction } from './long-tasks.ts'
 import type { SandboxDefinition } from './executors.ts'
 import type { GatewayDefinition } from './gateway.ts'
 import type { MeteringDefinition, TelemetryDefinition } from './recording.ts'
@@ -124,6 +127,7 @@ export interface AgentDefinition {
   /** How the model is chosen for tasks that name none, if the agent has no profile. */
   strategy?: Strategy
   outputSchema?: JsonSchema
+  compaction?: Compaction
   /** Overrides the built-in system prompt; see services/planner/prompts. */
   systemPrompt?: string
   /** Overrides that its tasks may use; each field given here replaces the fleet's. */
@@ -311,6 +315,7 @@ export interface FleetDefinition {
   /** Overrides that tasks of every agent may use. */
   overrides?: Overrides
   tools?: Tool[]
+  compaction?: Compaction
   models?: {
     /** Used if neither task, agent nor profile names one. */
     default?: string
@@ -354,6 +359,8 @@ export interface Fleet {
   /** Absent: by the rule of FleetDefinition. */
   readonly defaultAgent?: string
   readonly overrides?: Overrides
+  /** Absent: the defaults. */
+  readonly compaction?: Compaction
   readonly tools: readonly Tool[]
   readonly models: {
     /** Null if neither configuration nor environment names one: tasks that need it are rejected. */

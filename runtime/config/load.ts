@@ -18,6 +18,7 @@ import {
   defaultProfiles,
   defaultSizes,
 } from './defaults.ts'
+import { longestTask } from './long-tasks.ts'
 import { collectToolMistakes, toolMistake } from './define.ts'
 import { fieldsOf } from './effective.ts'
 import type { Environment } from './environment.ts'
@@ -70,8 +71,8 @@ const overrides = z
     model: choice,
     profile: choice,
     strategy: z.boolean().optional(),
-    maxSteps: whole(1).max(100).optional(),
-    timeoutMs: whole(1).max(86_400_000).optional(),
+    maxSteps: whole(1).max(longestTask.maxSteps).optional(),
+    timeoutMs: whole(1).max(longestTask.timeoutMs).optional(),
     maxCost: z.number().gt(0).optional(),
     temperature: z.boolean().optional(),
     maxOutputTokens: whole(1).optional(),
@@ -79,9 +80,19 @@ const overrides = z
   })
   .optional()
 
+const compaction = z
+  .strictObject({
+    strategy: z.enum(['summarise', 'trim', 'off']).optional(),
+    at: z.number().min(0.1).max(0.95).optional(),
+    atTokens: whole(1_000).optional(),
+    keepRecent: whole(1).max(1_000).optional(),
+  })
+  .optional()
+
 const definition = z.strictObject({
   defaultAgent: name.optional(),
   overrides,
+  compaction,
   agents: z
     .record(
       name,
@@ -94,6 +105,7 @@ const definition = z.strictObject({
         profile: name.optional(),
         strategy: z.enum(strategies).optional(),
         outputSchema: jsonSchema.optional(),
+        compaction,
         systemPrompt: z.string().min(1).optional(),
         overrides,
         showActivity: z.boolean().optional(),
@@ -119,8 +131,8 @@ const definition = z.strictObject({
           z.strictObject({
             models: z.array(name).min(1),
             temperature: z.number().min(0).max(2),
-            maxSteps: whole(1),
-            timeoutMs: whole(1),
+            maxSteps: whole(1).max(longestTask.maxSteps),
+            timeoutMs: whole(1).max(longestTask.timeoutMs),
             executor: z.enum(knownExecutors),
             toolCacheTtlMs: whole(0).optional(),
             maxOutputTokens: whole(1).optional(),
@@ -309,6 +321,7 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
       isObject(given.agents) && Object.keys(given.agents).length > 0 ? given.agents : builtInAgent(given),
     ...(typeof given.defaultAgent === 'string' && { defaultAgent: given.defaultAgent }),
     ...(isObject(given.overrides) && { overrides: given.overrides }),
+    ...(isObject(given.compaction) && { compaction: given.compaction }),
     tools: Array.isArray(given.tools) ? given.tools : [],
     models: {
       default: typeof models.default === 'string' ? fullName(models.default) : discovered.default,

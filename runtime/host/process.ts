@@ -8,6 +8,7 @@ import { backoffMs } from '../backoff.ts'
 import { systemClock, sleep } from '../clock.ts'
 import { openCodec } from '../codec/open.ts'
 import type { Codec } from '../codec/port.ts'
+import { longestTask } from '../config/long-tasks.ts'
 import type { Environment } from '../config/environment.ts'
 import type { Fleet } from '../config/fleet.ts'
 import { FlotillaError, toFailure } from '../errors.ts'
@@ -56,9 +57,15 @@ export interface FleetProcess {
   stop(): Promise<void>
 }
 
+/**
+ * Longer than any task may run, so that a fleet that stood still for days does not make a call again whose task
+ * still waits for it. Only calls whose commit was never seen are kept for that long.
+ */
+const JOURNAL_MS = longestTask.timeoutMs + 86_400_000
+
 /** Embedded: the file lock proves that a former owner is dead. Kafka: it may live on, hence leases, marks. */
-const embeddedJournal: JournalOptions = { leaseMs: 0, keepMs: 7 * 86_400_000, forgottenMs: 0 }
-const fleetJournal: JournalOptions = { leaseMs: 5_000, keepMs: 86_400_000, forgottenMs: 3_600_000 }
+const embeddedJournal: JournalOptions = { leaseMs: 0, keepMs: JOURNAL_MS, forgottenMs: 0 }
+const fleetJournal: JournalOptions = { leaseMs: 5_000, keepMs: JOURNAL_MS, forgottenMs: 3_600_000 }
 
 const MAX_WAIT_MS = 5_000
 

@@ -365,6 +365,7 @@ export interface TaskProgressed {
     | 'step_completed'
     | 'retry_scheduled'
     | 'model_changed'
+    | 'compacted'
     | 'waiting'
     | 'cancel_requested'
     | 'completed'

@@ -660,6 +660,7 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
           'step_completed',
           'retry_scheduled',
           'model_changed',
+          'compacted',
           'waiting',
           'cancel_requested',
           'completed',

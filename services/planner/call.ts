@@ -49,6 +49,8 @@ export interface ModelRequest {
   userId?: string | null
   /** The task's step, for TokensStreamed. */
   step: number
+  /** Asks for a summary of these steps, which takes their place, instead of for the task's next step. */
+  summarises?: { fromStep: number; throughStep: number }
 }
 
 export interface ModelToolCall {

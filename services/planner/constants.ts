@@ -24,6 +24,8 @@ export const MAX_CALLS_PER_STEP = 32
 export const MAX_OBSERVATION_CHARS = 12_000
 
 /**
- * How long the end of a task is kept after one of its events was given up: as long as router keeps its id.
+ * How long the end of a task is kept after one of its events was given up: as long as router keeps its id,
+ * seven days, or a day after its deadline.
  */
 export const REMEMBER_ENDED_MS = 7 * 86_400_000
+export const REMEMBER_AFTER_DEADLINE_MS = 86_400_000

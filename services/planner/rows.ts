@@ -45,6 +45,24 @@ export interface Answer {
   value: Json
 }
 
+/** The conversation as the model is sent it, where that is not all of it. */
+export interface Compacted {
+  /** Steps before this one are in the conversation as the text of `heard` of the step before it. */
+  from: number
+  /** Outputs of the steps up to this one are cut. */
+  trimmed: number
+  /** Tokens a byte, by the model's last answer. */
+  tokensPerByte: number
+  /** Step and model of the last compaction by the policy: one each. */
+  done: string
+  /** The prompt must come down to so many tokens, because the model refused it. Null: it was not refused. */
+  squeezeTo: number | null
+  /** Step and model of the last refusal that led to a compaction: one each. */
+  squeezed: string
+  /** Most tokens that a model took, learnt from a refusal. */
+  refusedAt: { [model: string]: number }
+}
+
 /** Progress of a task. */
 export interface Run {
   /** Awaited now: the model (or a timer before it), tool calls, or code. */
@@ -70,6 +88,8 @@ export interface Run {
   miss: Failure | null
   usage: Usage
   stepUsage: Usage
+  /** Absent until the first answer. */
+  compacted?: Compacted
 }
 
 export type PlannerRows = {
@@ -91,6 +111,17 @@ export type PlannerRows = {
 
 export type State = Readonly<Partial<PlannerRows>>
 export type Changes = Decision<PlannerRows>
+
+/** A conversation of which nothing is known yet. English and code have four bytes a token. */
+export const wholeConversation: Compacted = {
+  from: 1,
+  trimmed: 0,
+  tokensPerByte: 0.25,
+  done: '',
+  squeezeTo: null,
+  squeezed: '',
+  refusedAt: {},
+}
 
 /** A running task at the moment of a transition. */
 export interface Situation {
@@ -153,7 +184,8 @@ export function currentModel({ task, run }: Situation): string {
 
 export function conversation({ rows, run }: Situation): Message[] {
   const messages = [...(rows['heard:0'] ?? [])]
-  for (let step = 1; step < run.step; step += 1) {
+  const { from } = run.compacted ?? wholeConversation
+  for (let step = Math.max(1, from - 1); step < run.step; step += 1) {
     const said = rows[`said:${step}`]
     if (said) messages.push(said)
     messages.push(...(rows[`heard:${step}`] ?? []))

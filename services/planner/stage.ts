@@ -8,23 +8,33 @@
 //    next.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
-import type { Call, CallOutcome, Decision, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
+import type {
+  Call,
+  CallFailure,
+  CallOutcome,
+  Decision,
+  Failure,
+  Stage,
+  StageEvent,
+} from '../../runtime/stage.ts'
 import { headers } from '../../schemas/topics.ts'
 import { takeChecked, askForCode, checkCall, keepAnswer, takeText } from './final-answer.ts'
 import { codeBehindThought, readCode, withoutThinking, type FoundCode } from './code-blocks.ts'
 import { codeInCalls } from './code-in-calls.ts'
 import { completeCode, runCode } from './code-step.ts'
-import { cancel, fail, timeOut } from './task-end.ts'
-import { REMEMBER_ENDED_MS } from './constants.ts'
+import { cancel, fail, stop, timeOut } from './task-end.ts'
+import { compact, squeeze, takeSummary, withoutSummary } from './compaction.ts'
+import { learnt } from './context-size.ts'
+import { REMEMBER_AFTER_DEADLINE_MS, REMEMBER_ENDED_MS } from './constants.ts'
 import type { ModelReply, ModelRequest } from './call.ts'
 import { handleFailedCall } from './failed-call.ts'
 import { progressEvent } from './events.ts'
 import { PROMPT_VERSION } from './prompts/system.ts'
 import { merge, change, currentModel, put, situation } from './rows.ts'
-import type { Move, PlannerRows, Run, Situation, State } from './rows.ts'
+import type { Changes, Move, PlannerRows, Run, Situation, State } from './rows.ts'
 import { decideApproval, callTools, completeTool } from './tools-step.ts'
 import { toolBook } from './tool-catalogue.ts'
-import { endStep, firstRun, modelCall, newStep, openingMessages, stepLimit } from './step.ts'
+import { costSpent, endStep, firstRun, modelCall, newStep, openingMessages, stepLimit } from './step.ts'
 import { spend } from './usage.ts'
 
 type Event<T> = Extract<StageEvent, { type: T }>
@@ -38,7 +48,20 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     if (now === null) return withoutTask(event, rows)
     const { changes, ask, check } = transition(event, now)
     if (check) return { ...changes, call: checkCall(now, check, fleet.agents[now.task.agent]?.outputSchema) }
-    return ask ? { ...changes, call: modelCall(ask, book, fleet) } : changes
+    return ask ? askModel(ask, changes) : changes
+  }
+
+  /** The model's next step; before it, what makes a conversation shorter that is too long. */
+  function askModel(ask: Situation, changes: Changes): Planned {
+    const shorter = compact(ask, book, fleet)
+    switch (shorter.do) {
+      case 'nothing':
+        return { ...changes, call: modelCall(ask, book, fleet) }
+      case 'change':
+        return { ...merge(changes, shorter.changes), call: modelCall(shorter.to, book, fleet) }
+      case 'summarise':
+        return { ...changes, call: modelCall(ask, book, fleet, shorter.request) }
+    }
   }
 
   /** A cancel of an unknown task changes nothing: router passes it on behind the task, if the task comes. */
@@ -105,12 +128,35 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     const { run, emit, cost } = spend(now, outcome, request, fleet.models.prices)
     const paid = change(now, { run })
     const spent: Planned = { rows: paid.rows, emit }
-    if (!outcome.ok) return merge(spent, handleFailedCall(paid.to, outcome.failure))
+    if (request.summarises) return merge(spent, concludeSummary(paid.to, request, outcome, cost))
+    if (!outcome.ok) return merge(spent, concludeFailure(paid.to, request, outcome.failure))
     const reply = outcome.value as ModelReply
+    const measured = change(paid.to, { run: { ...run, compacted: learnt(paid.to, request, reply) } })
     const reported = merge(spent, {
+      rows: measured.rows,
       emit: [progressEvent(paid.to, 'model_called', describeCall(now, reply, outcome, cost))],
     })
-    return merge(reported, withFollowUp(takeReply(paid.to, reply), paid.to.atMs))
+    return merge(reported, withFollowUp(takeReply(measured.to, reply), paid.to.atMs))
+  }
+
+  /** A prompt that the model refused as too long is made shorter once. */
+  function concludeFailure(from: Situation, request: ModelRequest, error: CallFailure): Changes {
+    const shorter = error.code === 'MODEL_CONTEXT_TOO_LONG' ? squeeze(from, request, fleet) : null
+    return shorter ?? handleFailedCall(from, error)
+  }
+
+  function concludeSummary(
+    from: Situation,
+    request: ModelRequest,
+    outcome: CallOutcome,
+    cost: number,
+  ): Changes {
+    const shorter = outcome.ok
+      ? takeSummary(from, request, outcome, cost, book, fleet)
+      : withoutSummary(from, request, outcome.failure, book, fleet)
+    if (shorter === null) return outcome.ok ? {} : handleFailedCall(from, outcome.failure)
+    const over = costSpent(from.run.usage, from.task)
+    return over ? merge({ emit: shorter.emit ?? [] }, stop(from, over)) : shorter
   }
 
   /** A second call needs a handling of its own: the timer is due at once. */
@@ -212,7 +258,10 @@ function remainsOf(event: StageEvent, run: Run, rows: State): Situation {
 
 /** Fails the task and keeps that it has ended: the event that was given up may be replayed. */
 function giveUp(now: Situation, reason: Failure): Planned {
-  const timers = { forget: now.atMs + REMEMBER_ENDED_MS }
+  const { atMs, task } = now
+  const timers = {
+    forget: Math.max(atMs + REMEMBER_ENDED_MS, task.deadlineMs + REMEMBER_AFTER_DEADLINE_MS),
+  }
   return { ...fail(now, reason), rows: { ended: { atMs: now.atMs } }, timers }
 }
 

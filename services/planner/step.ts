@@ -76,11 +76,28 @@ function conversed(earlier: readonly HistoryMessage[]): Message[] {
   return messages
 }
 
-export function modelCall(from: Situation, book: ToolBook, { models }: Pick<Fleet, 'models'>): Call {
-  const { task, run, atMs } = from
+/** `summary`: asks this instead of for the next step. */
+export function modelCall(
+  from: Situation,
+  book: ToolBook,
+  { models }: Pick<Fleet, 'models'>,
+  summary?: ModelRequest,
+): Call {
+  const { task, atMs } = from
+  const model = currentModel(from)
+  const request = summary ?? stepRequest(from, book)
+  const { provider } = parseModel(model)
+  const limitMs = callLimitsOf(provider, models.providers[provider]).timeoutMs
+  const untilMs = task.deadlineMs
+  const timeoutMs = Math.max(1, Math.min(limitMs + MODEL_MARGIN_MS, untilMs - atMs))
+  return { kind: 'model', target: provider, request, timeoutMs, untilMs, idempotent: true }
+}
+
+function stepRequest(from: Situation, book: ToolBook): ModelRequest {
+  const { task, run } = from
   const model = currentModel(from)
   const tools = task.mode === 'tools' ? book.of(task).map(modelTool) : []
-  const request: ModelRequest = {
+  return {
     model,
     messages: portable(withLastStepNote(conversation(from), from), tools.length > 0, model),
     ...(task.mode === 'tools' ? { tools } : {}),
@@ -90,11 +107,6 @@ export function modelCall(from: Situation, book: ToolBook, { models }: Pick<Flee
     userId: task.userId,
     step: run.step,
   }
-  const { provider } = parseModel(model)
-  const limitMs = callLimitsOf(provider, models.providers[provider]).timeoutMs
-  const untilMs = task.deadlineMs
-  const timeoutMs = Math.max(1, Math.min(limitMs + MODEL_MARGIN_MS, untilMs - atMs))
-  return { kind: 'model', target: provider, request, timeoutMs, untilMs, idempotent: true }
 }
 
 function withLastStepNote(messages: Message[], { task, run }: Situation): Message[] {

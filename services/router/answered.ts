@@ -1,4 +1,5 @@
-// Ids that were answered: rows of the lane, `answered:<bucket>:<id>`, kept for REMEMBER_MS (constants.ts).
+// Ids that were answered: rows of the lane, `answered:<bucket>:<id>`, kept for REMEMBER_MS after their bucket
+// (constants.ts); a task that may run for longer is in a later one.
 //
 // 1. An id is in memory once, as a member of its bucket's set, without an object or a timer of its own: there
 //    are millions.

@@ -6,6 +6,7 @@ import type { Emit, Failure, StageEvent } from '../../runtime/stage.ts'
 import { emptyTask } from '../../schemas/task-fields.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../schemas/generated/events.ts'
 import { isLimited } from './call.ts'
+import { REMEMBER_AFTER_DEADLINE_MS, REMEMBER_MS } from './constants.ts'
 import { endEvents } from './events.ts'
 import type { RouterDecision } from './rows.ts'
 import { rowOf, type Schedule } from './schedule.ts'
@@ -13,9 +14,15 @@ import { rowOf, type Schedule } from './schedule.ts'
 /** The timer that releases the estimate of a task that ended here. */
 export const GIVE_BACK = 'give back'
 
-/** Keeps every answer, so that it stays the only one. */
-export function answer(event: StageEvent, lane: Schedule, emit: Emit[]): RouterDecision {
-  return { emit, ...lane.answered.keep(event.key, event.atMs) }
+/** Keeps every answer, so that it stays the only one: at least until its task can't run any more. */
+export function answer(
+  event: StageEvent,
+  lane: Schedule,
+  emit: Emit[],
+  deadlineMs: number = event.atMs,
+): RouterDecision {
+  const atMs = Math.max(event.atMs, deadlineMs + REMEMBER_AFTER_DEADLINE_MS - REMEMBER_MS)
+  return { emit, ...lane.answered.keep(event.key, atMs) }
 }
 
 export function rejectTask(

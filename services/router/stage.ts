@@ -1,11 +1,11 @@
 // Decides whether a submitted task may run, and with what: admission/pipeline.ts has the steps in order.
 //
-// 1. One answer for each task id in seven days: TaskAdmitted, or TaskCompleted. A duplicate emits nothing
-//    (answered.ts).
+// 1. One answer for each task id in seven days, and until a day after the deadline of its task: TaskAdmitted, or
+//    TaskCompleted. A duplicate emits nothing (answered.ts).
 // 2. A missing or wrong reference rejects the task with the remedy; nothing is ever downgraded.
 // 3. All limits of a task are reserved in one call, counted by the task's id: a second run counts nothing
 //    twice.
-// 4. A cancel that comes before its task is kept for a day (cancels.ts), and ends the task on arrival. One
+// 4. A cancel that comes before its task is kept for seven days (cancels.ts), and ends the task on arrival. One
 //    for a running task is passed on behind its admission, so that planner, which reads cancels by itself
 //    too, keeps none.
 // 5. At most `limits.queue.inFlight` tasks of a lane run at once; the others are queued (schedule.ts). One

@@ -6,8 +6,9 @@
 // 3. Their key is ignored: the value names the task, and ids are checked (schemas/identity.ts) before they
 //    become keys.
 // 4. Their time is the log's (log/port.ts), and is also bounded here: not in the future, not more than a day
-//    back. A task may take a day at most, so one that has been in the log for longer has timed out by either
-//    time; and its id is remembered for six days at least, whatever time its record has. If the bound
+//    back. So the id of a task is remembered for six days at least, whatever time its record has; and a task
+//    that may take longer than a day, and has been in the log for longer before it is read, gets more time than
+//    it asked for, never less. If the bound
 //    applies, a second handling after a crash has a later time than the first: that does no harm, because the
 //    first one was not committed. The answer to its call is journalled, and its grants are counted by its
 //    task's id.
@@ -22,7 +23,6 @@ const open: ReadonlyMap<LogTopic, { readonly fixedKey?: string }> = new Map(
   topics.filter(({ writers }) => writers.includes('anyone')).map((spec) => [spec.name, spec]),
 )
 
-/** As long as a task may take. */
 export const MAX_LATE_MS = 86_400_000
 
 export const isOpen = (topic: LogTopic): boolean => open.has(topic)

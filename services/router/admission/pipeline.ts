@@ -1,6 +1,6 @@
 // The way of a submitted task, step by step. The first step that refuses it ends it.
 //
-// 1. An id that was answered within seven days emits nothing (../answered.ts).
+// 1. An id that was answered within seven days, or whose task may still run, emits nothing (../answered.ts).
 // 2. A cancel that came before its task ends it (../cancels.ts).
 // 3. Its text, identity, ranges and output schema must be valid (input.ts). Nothing is looked up yet.
 // 4. Its agent and profile must exist (sources.ts, references.ts).
@@ -109,5 +109,5 @@ function place(event: Submission, task: TaskAdmitted, lane: Schedule, fleet: Fle
   const placement = admitOrQueue(event, task, lane, fleet.limits.queue)
   if ('rejected' in placement)
     return withRelease(rejectTask(event, event.data, placement.rejected, lane), task, fleet, event.atMs)
-  return merge(answer(event, lane, []), placement)
+  return merge(answer(event, lane, [], task.deadlineMs), placement)
 }

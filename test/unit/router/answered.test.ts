@@ -136,3 +136,53 @@ test('an estimate whose return was given up is not kept for good', () => {
   const event = { type: 'TimerFired', data: { name: 'give back' }, ...meta } as const
   assert.deepEqual(stage.poisoned?.(event, rows, reason, new Schedule()), { rows: { granted: null } })
 })
+
+const DAY_MS = 86_400_000
+
+test('an id is remembered until a day after the deadline of its task, however long that may run', () => {
+  const driver = atBucket(81_000)
+  const submitLong = () =>
+    driver.send('tasks.submitted', 'TaskSubmitted', {
+      ...emptyTask,
+      text: 'Do it.',
+      taskId: 'long',
+      maxSteps: 10_000,
+      timeoutMs: 30 * DAY_MS,
+    })
+  submitLong()
+  assert.equal(driver.all('TaskAdmitted').length, 1)
+  driver.advance(8 * DAY_MS)
+  submitLong()
+  assert.equal(driver.all('TaskAdmitted').length, 1, 'a running task was begun twice')
+  driver.advance(22 * DAY_MS)
+  close(driver, 'long')
+  submitLong()
+  assert.equal(driver.all('TaskAdmitted').length, 1)
+  driver.advance(DAY_MS + 2 * ANSWER_BUCKET_MS)
+  assert.deepEqual(driver.laneRows(), {})
+})
+
+test('a task with a long time limit keeps its slot, or its place in the queue, beyond seven days', () => {
+  const queue = { ...defaultLimits.queue, inFlight: 1 }
+  const limits = { ...defaultLimits, budgets, rates, queue }
+  const driver = drive(createRouterStage(fleetOf({ limits })), { now: 81_000 * ANSWER_BUCKET_MS })
+  for (const taskId of ['runs', 'waits'])
+    driver.send('tasks.submitted', 'TaskSubmitted', {
+      ...emptyTask,
+      text: 'Do it.',
+      taskId,
+      timeoutMs: 30 * DAY_MS,
+    })
+  driver.advance(20 * DAY_MS)
+  assert.deepEqual(
+    driver.all('TaskAdmitted').map(({ taskId }) => taskId),
+    ['runs'],
+  )
+  driver.send('tasks.control', 'TaskCancelled', { taskId: 'runs', reason: null, requestedBy: null })
+  assert.equal(driver.all('TaskCancelled').length, 1, 'a cancel of a running task is passed on')
+  close(driver, 'runs')
+  assert.deepEqual(
+    driver.all('TaskAdmitted').map(({ taskId }) => taskId),
+    ['runs', 'waits'],
+  )
+})
