@@ -47,6 +47,13 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   'GET /v1/usage': 'tasks:read:all',
   'GET /v1/usage/export': 'tasks:read:all',
 
+  // Answers of every case are in a run.
+  'GET /v1/evaluations': 'tasks:read:all',
+  'GET /v1/evaluations/:id': 'tasks:read:all',
+  'GET /v1/evaluations/:id/export': 'tasks:read:all',
+  'POST /v1/evaluations': 'evaluations:write',
+  'POST /v1/evaluations/:id/cases': 'evaluations:write',
+
   'GET /v1/fleet/agents': 'ops:read',
   'GET /v1/fleet/tools': 'ops:read',
   'GET /v1/fleet/models': 'ops:read',

@@ -1,4 +1,5 @@
 // Every route of a gateway.
+import { evaluations } from './evaluations.ts'
 import { events } from './events.ts'
 import { me } from './me.ts'
 import { openai } from './openai/routes.ts'
@@ -7,7 +8,7 @@ import { processRoutes } from './process.ts'
 import type { Route } from './route.ts'
 import { tasks } from './tasks.ts'
 
-export { events, me, openai, operator, processRoutes, tasks }
+export { evaluations, events, me, openai, operator, processRoutes, tasks }
 
 export const allRoutes: readonly Route[] = [
   ...Object.values<Route>(me),
@@ -15,5 +16,6 @@ export const allRoutes: readonly Route[] = [
   ...Object.values<Route>(events),
   ...Object.values<Route>(openai),
   ...Object.values<Route>(operator),
+  ...Object.values<Route>(evaluations),
   ...Object.values<Route>(processRoutes),
 ]

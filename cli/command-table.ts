@@ -11,7 +11,7 @@ export interface CommandRow {
   readonly load: () => Promise<(command: Command) => void>
 }
 
-export type CommandGroup = 'Tasks' | 'Fleet' | 'Operations' | 'Development'
+export type CommandGroup = 'Tasks' | 'Evaluation' | 'Fleet' | 'Operations' | 'Development'
 
 export const commands: readonly CommandRow[] = [
   {
@@ -61,6 +61,12 @@ export const commands: readonly CommandRow[] = [
     summary: 'rate the result of a task',
     group: 'Tasks',
     load: async () => (await import('./commands/feedback.ts')).defineFeedback,
+  },
+  {
+    name: 'eval',
+    summary: 'run a data set through the fleet, and score the answers',
+    group: 'Evaluation',
+    load: async () => (await import('./commands/eval.ts')).defineEval,
   },
   {
     name: 'start',

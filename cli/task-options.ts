@@ -19,7 +19,7 @@ export const taskOptions: readonly TaskOption[] = [
   ['maxSteps', '--max-steps <n>', 'how many steps (model answers) at most'],
   ['timeoutMs', '--timeout <ms>', 'time limit of the task in milliseconds'],
   ['maxCost', '--max-cost <dollars>', 'stop once the task has cost this much'],
-  ['priority', '--priority <n>', '0 to 9; in a full queue higher ones run first (default 0)'],
+  ['priority', '--priority <n>', '-9 to 9; in a full queue higher ones run first (default 0)'],
   ['userId', '--user <id>', 'user to whom the task is charged'],
   ['sessionId', '--session <id>', 'conversation that the task belongs to'],
   ['parent', '--parent <taskId>', 'task that this one was made from'],

@@ -5,6 +5,7 @@ import type { LedgerReader } from '../runtime/ledger/reader.ts'
 import type { LimitsReader } from '../runtime/limits/budget-report.ts'
 import type { AlertOperator } from './direct/alerts.ts'
 import type { BreakerOperator } from './direct/breakers.ts'
+import type { EvaluationOperator } from './direct/evaluations.ts'
 import type { DeadLetterOperator } from './direct/dead-letters.ts'
 import type { ConfigurationOperator } from './direct/configured.ts'
 import type { KeyOperator } from './direct/keys.ts'
@@ -32,6 +33,8 @@ export interface Operator {
   readonly alerts: AlertOperator
   /** The usage ledger: sums and exports. */
   readonly usage: LedgerReader
+  /** Runs of evaluations and their scored cases. */
+  readonly evaluations: EvaluationOperator
   /** The day's token budgets. */
   readonly limits: LimitsReader
   /** Keys of the HTTP API. */
@@ -50,6 +53,8 @@ export type {
   DeadLetterView,
   Replayed,
 } from './direct/dead-letters.ts'
+export type { EvaluationCase, EvaluationRun, EvaluationScore } from '../api/schemas/evaluations.ts'
+export type { EvaluationOperator } from './direct/evaluations.ts'
 export type { ReplayOptions } from './direct/replay.ts'
 export type { AgentView, ConfigurationOperator, ModelView, ToolView } from './direct/configured.ts'
 export type { CreatedKey, KeyView, NewKey } from '../api/keys.ts'

@@ -12,6 +12,7 @@ import type { Operator } from '../index.ts'
 import { DirectAlerts } from './alerts.ts'
 import { directBreakers } from './breakers.ts'
 import { DirectDeadLetters } from './dead-letters.ts'
+import { directEvaluations } from './evaluations.ts'
 import { directConfiguration } from './configured.ts'
 import { DirectKeys } from './keys.ts'
 import { directLanes } from './lanes.ts'
@@ -50,6 +51,7 @@ export function directOperator(parts: FleetParts): Operator {
     ),
     keys: lazily(async () => new DirectKeys(await parts.sql())),
     usage: ledgerReader(() => parts.sql()),
+    evaluations: directEvaluations(() => parts.sql()),
     limits: lazily(async () =>
       limitsReader({ limits: await parts.limits(), sql: await parts.sql(), fleet: await parts.fleet() }),
     ),

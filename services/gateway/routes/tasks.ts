@@ -19,6 +19,7 @@ import { ownTasks } from '../access/own-tasks.ts'
 import { Owners } from '../access/owners.ts'
 import { consoleRoutes } from '../console/routes.ts'
 import { descriptionRoutes, overview } from './description.ts'
+import { evaluationRoutes } from './evaluations.ts'
 import { keyRoutes } from './keys.ts'
 import { meRoutes } from './me.ts'
 import { openaiRoutes } from '../openai/routes.ts'
@@ -75,8 +76,10 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const open = streamRoutes(app, client, context.environment.http)
   eventRoutes(app, { client, tasks, owners, open, http: context.environment.http })
   await openaiRoutes(app, { client, known, ids, owners, context })
-  operatorRoutes(app, directOperator(parts))
+  const operator = directOperator(parts)
+  operatorRoutes(app, operator)
   meRoutes(app, context.environment)
+  evaluationRoutes(app, operator.evaluations)
   keyRoutes(app, new DirectKeys(context.sql), access)
   decisionRoutes(app, client)
   descriptionRoutes(app)

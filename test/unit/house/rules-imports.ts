@@ -16,7 +16,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   services: ['schemas', 'runtime'],
   client: ['schemas', 'runtime', 'api'],
   operator: ['schemas', 'runtime', 'client', 'api'],
-  cli: ['schemas', 'runtime', 'services', 'client', 'operator', 'api', 'examples'],
+  // Data sets, scorers and runs, above the clients of a fleet.
+  evaluation: ['schemas', 'runtime', 'client', 'operator', 'api'],
+  cli: ['schemas', 'runtime', 'services', 'client', 'operator', 'api', 'evaluation', 'examples'],
   examples: ['runtime', 'services', 'client'],
   // docs/cli.md is made of the command table.
   docs: ['schemas', 'runtime', 'services', 'api', 'cli'],
@@ -33,6 +35,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'api',
     'cli',
     'console',
+    'evaluation',
     'examples',
     'docs',
     'deploy',
@@ -175,7 +178,7 @@ const importers: Readonly<Record<string, string>> = {
   avsc: 'runtime/codec/avro.ts',
   commander: 'cli/',
   'csv-stringify': 'runtime/ledger/export.ts',
-  'csv-parse': 'services/tool-executor/tools/csv-records.ts',
+  'csv-parse': 'runtime/csv-records.ts',
   e2b: 'services/code-sandbox/executors/e2b/',
   fastify: 'runtime/host/http/server.ts',
   'gpt-tokenizer': 'services/planner/model/token-count.ts',
