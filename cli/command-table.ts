@@ -57,6 +57,18 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/tasks.ts')).defineCancel,
   },
   {
+    name: 'fork',
+    summary: 'run an ended task again from a step, with another model',
+    group: 'Tasks',
+    load: async () => (await import('./commands/fork.ts')).defineFork,
+  },
+  {
+    name: 'compare',
+    summary: 'two ended tasks side by side, and where they differ',
+    group: 'Tasks',
+    load: async () => (await import('./commands/fork.ts')).defineCompare,
+  },
+  {
     name: 'feedback',
     summary: 'rate the result of a task',
     group: 'Tasks',

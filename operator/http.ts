@@ -3,6 +3,7 @@ import { evaluations as evaluationRoutes, operator as routes, tasks } from '../a
 import type { AnswerOf, BodyOf, Route } from '../api/route.ts'
 import { queryOf } from '../api/schemas/task-query.ts'
 import { askGateway, askJson, authorization, brokenOff } from '../client/http/requests.ts'
+import type { Recording } from '../runtime/recording.ts'
 import type { Operator } from './index.ts'
 
 export interface HttpOperatorOptions {
@@ -26,6 +27,16 @@ export function httpOperator(gateway: string, { apiKey }: HttpOperatorOptions = 
       get: (id) => ask(tasks.get, { params: { id } }),
       // The gateway says which states a task can be cancelled in.
       cancel: (options) => ask(tasks.cancelMany, { body: options as BodyOf<typeof tasks.cancelMany> }),
+    },
+    forks: {
+      fork: (id, options = {}) =>
+        ask(tasks.fork, { params: { id }, body: options as BodyOf<typeof tasks.fork> }),
+      recording: async (id, fromStep) =>
+        (await ask(tasks.recording, {
+          params: { id },
+          query: fromStep === undefined ? {} : { fromStep },
+        })) as unknown as Recording,
+      compare: (id, other) => ask(tasks.compare, { params: { id, other } }),
     },
     configuration: {
       agents: () => ask(routes.agents),

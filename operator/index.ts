@@ -4,6 +4,7 @@
 import type { LedgerReader } from '../runtime/ledger/reader.ts'
 import type { LimitsReader } from '../runtime/limits/budget-report.ts'
 import type { AlertOperator } from './direct/alerts.ts'
+import type { ForkOperator } from './direct/forks.ts'
 import type { BreakerOperator } from './direct/breakers.ts'
 import type { EvaluationOperator } from './direct/evaluations.ts'
 import type { DeadLetterOperator } from './direct/dead-letters.ts'
@@ -17,6 +18,8 @@ import type { TopicOperator } from './direct/topics.ts'
 export interface Operator {
   /** Tasks: those that wait or run, and those that have ended. */
   readonly tasks: TaskOperator
+  /** Forks of ended tasks, their recordings, and tasks side by side. */
+  readonly forks: ForkOperator
   /** Agents, tools, models and settings. */
   readonly configuration: ConfigurationOperator
   /** Pauses of stages and of the fleet. */
@@ -62,5 +65,7 @@ export type { KeyOperator } from './direct/keys.ts'
 export type { LaneOperator, LaneView } from './direct/lanes.ts'
 export type { PauseChange, PauseOperator } from './direct/pauses.ts'
 export type { CancelAnswer, CancelOptions } from './direct/cancel.ts'
+export type { Comparison } from './direct/comparison.ts'
+export type { Forked, ForkOptions } from './direct/forks.ts'
 export type { TaskDetail, TaskList, TaskOperator, TaskView } from './direct/tasks.ts'
 export type { TopicOperator, TopicView } from './direct/topics.ts'

@@ -16,6 +16,7 @@ import { directEvaluations } from './evaluations.ts'
 import { directConfiguration } from './configured.ts'
 import { DirectKeys } from './keys.ts'
 import { directLanes } from './lanes.ts'
+import { DirectForks } from './forks.ts'
 import { lazily } from './lazily.ts'
 import { findResult } from './results.ts'
 import { DirectPauses } from './pauses.ts'
@@ -38,6 +39,7 @@ export interface FleetParts {
 export function directOperator(parts: FleetParts): Operator {
   return {
     tasks: lazily(() => directTasks(parts)),
+    forks: lazily(() => directForks(parts)),
     configuration: lazily(async () => directConfiguration(await parts.fleet(), await parts.environment())),
     pauses: lazily(async () => new DirectPauses(await parts.log(), await parts.codec())),
     lanes: lazily(async () => directLanes(await parts.log(), await parts.codec())),
@@ -69,6 +71,17 @@ export async function directTasks(parts: FleetParts): Promise<DirectTasks> {
     find: (taskId) => findResult({ log, codec }, taskId),
     cancel: (taskId, reason) => client.cancel(taskId, reason),
   })
+}
+
+async function directForks(parts: FleetParts): Promise<DirectForks> {
+  const [log, codec, blobs, tasks] = await Promise.all([
+    parts.log(),
+    parts.codec(),
+    parts.blobs(),
+    directTasks(parts),
+  ])
+  const client = new LogClient({ log, codec, ...(blobs ? { blobs } : {}), name: 'operator' })
+  return new DirectForks({ log, codec, blobs, client, tasks })
 }
 
 /** The parts that a process of the fleet has open. */

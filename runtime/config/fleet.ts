@@ -339,6 +339,7 @@ export interface FleetDefinition {
       maxChars?: number
       historyMessages?: number
       historyChars?: number
+      recordingBytes?: number
       schemaBytes?: number
       forbiddenPatterns?: string[]
     }
@@ -380,10 +381,10 @@ export interface Fleet {
   readonly limits: {
     readonly input: {
       readonly maxChars: number
-      /** Largest output schema that a task may bring, as JSON. */
       /** Messages of a task's history, and their characters in all. */
       readonly historyMessages: number
       readonly historyChars: number
+      readonly recordingBytes: number
       readonly schemaBytes: number
       readonly forbiddenPatterns: readonly string[]
     }

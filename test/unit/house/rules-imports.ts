@@ -70,6 +70,7 @@ export function importDirections(modules: readonly Module[]): string[] {
 /** A stage knows types, its own folder, and libraries without effects. */
 const pureRuntime = [
   'runtime/backoff.ts',
+  'runtime/recording.ts',
   'runtime/bounded-text.ts',
   'runtime/error-row.ts',
   'runtime/error-table.ts',
