@@ -237,6 +237,17 @@ export const tasks = {
     },
     errors: ['TASK_INVALID', 'TASK_UNKNOWN', 'TASK_OPEN', 'EVENTS_GONE', 'SEARCH_UNFINISHED'],
   }),
+  submission: route({
+    method: 'GET',
+    path: '/v1/tasks/:id/submission',
+    tag: 'tasks',
+    summary: 'A task as it was submitted',
+    description: 'Without its recording: that is a route of its own.',
+    params: ofTask,
+    query: z.strictObject({}),
+    answers: { 200: { description: 'The fields that its sender gave.', schema: taskInput } },
+    errors: ['TASK_UNKNOWN', 'EVENTS_GONE', 'SEARCH_UNFINISHED'],
+  }),
   recording: route({
     method: 'GET',
     path: '/v1/tasks/:id/recording',

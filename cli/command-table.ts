@@ -81,6 +81,12 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/eval.ts')).defineEval,
   },
   {
+    name: 'shadow',
+    summary: 'run real tasks through a candidate, without side effects',
+    group: 'Evaluation',
+    load: async () => (await import('./commands/shadow.ts')).defineShadow,
+  },
+  {
     name: 'start',
     summary: 'run the fleet, or services of it, until stopped',
     group: 'Fleet',

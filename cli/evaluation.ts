@@ -29,6 +29,8 @@ export interface EvaluationSettings {
   readonly maxCost: number | null
   readonly judgeAgent: string
   readonly user: string | null
+  /** How tool calls are answered; null: recorded for cases that bring outcomes, else live. */
+  readonly tools: 'live' | 'recorded' | 'refuse' | null
   /** Scorers of cases that name none. */
   readonly scorers: readonly Json[]
   readonly thresholds: readonly string[]
@@ -41,6 +43,7 @@ export const defaultSettings: EvaluationSettings = {
   maxCost: null,
   judgeAgent: 'judge',
   user: null,
+  tools: null,
   scorers: [],
   thresholds: [],
   compare: null,
@@ -165,11 +168,16 @@ async function evaluateOn(
   if (!isQuiet) await sayEstimate(operator, run, dataset, settings)
   const progress = new EvaluationProgress(dataset.cases.length * run.models.length * run.epochs, isQuiet)
   const schemas = createSchemaChecks()
-  const { concurrency, maxCost, judgeAgent, user } = settings
+  const { concurrency, maxCost, judgeAgent, user, tools } = settings
   const outcome = await runCases(
     run,
     dataset.cases,
-    { concurrency, maxCost, judgeAgent, task: user === null ? {} : { userId: user } },
+    {
+      concurrency,
+      maxCost,
+      judgeAgent,
+      task: { ...(user === null ? {} : { userId: user }), ...(tools === null ? {} : { tools }) },
+    },
     {
       client,
       evaluations: operator.evaluations,

@@ -1,5 +1,6 @@
 // A case of a data set: what is asked, what is expected, and how the answer is scored.
 import type { TaskInput, TaskResult } from '../client/types.ts'
+import type { RecordedCall } from '../runtime/recording.ts'
 import type { Json } from '../schemas/json.ts'
 import type { ScorerSpec } from './scorers/specs.ts'
 
@@ -13,6 +14,8 @@ export interface Case {
   readonly expected?: Json
   readonly scorers: readonly Scorer[]
   readonly task: Pick<TaskInput, (typeof taskFieldsOfCases)[number]>
+  /** Recorded outcomes that answer its tool calls in place of the tools. */
+  readonly outcomes?: readonly RecordedCall[]
   /** Labels of the case, for its own author. */
   readonly metadata: Readonly<Record<string, Json>>
   /** Of everything that may change its score. */

@@ -1,6 +1,7 @@
 /// <reference types="node" preserve="true" />
 // Types for data sets and scorers in TypeScript: `import type { DatasetDefinition } from 'flotilla/evaluation'`.
 import type { TaskInput } from '../client/types.ts'
+import type { RecordedCall } from '../runtime/recording.ts'
 import type { Json } from '../schemas/json.ts'
 import type { UserScorer } from './cases.ts'
 import type { AnyScorerSpec, ScorerType } from './scorers/specs.ts'
@@ -18,6 +19,8 @@ export interface CaseDefinition extends Pick<TaskInput, 'agent' | 'mode' | 'hist
   expected?: Json
   /** Default: those of the data set, else what fits the kind of the expected value. */
   scorers?: ScorerDefinition | ScorerDefinition[]
+  /** Recorded outcomes that answer its tool calls, as `flotilla eval promote` writes them. */
+  outcomes?: RecordedCall[]
   metadata?: Record<string, Json>
 }
 

@@ -2,6 +2,7 @@
 import { MAX_KEPT_CHARS, type EvaluationCase, type EvaluationRun } from '../api/schemas/evaluations.ts'
 import type { TaskInput, TaskResult } from '../client/types.ts'
 import { shortened } from '../runtime/bounded-text.ts'
+import type { ToolPolicy } from '../runtime/recording.ts'
 import type { Json } from '../schemas/json.ts'
 import type { Answer, Case } from './cases.ts'
 import type { Scored } from './score.ts'
@@ -30,13 +31,21 @@ export const itemsOf = ({ epochs, models }: EvaluationRun, cases: readonly Case[
 export const keyOf = (caseId: string, model: string, epoch: number): string =>
   JSON.stringify([caseId, model, epoch])
 
-/** `more`: fields of every task of the run. `maxCost`: what is left of the run's limit. */
+export interface CommonFields {
+  readonly userId?: string
+  /** Default: recorded for a case that brings outcomes, else live. */
+  readonly tools?: Exclude<ToolPolicy, 'ask'>
+}
+
+/** `maxCost`: what is left of the run's limit. */
 export function taskOf(
   { id, agent }: EvaluationRun,
   { of, model, epoch }: Item,
   maxCost: number | null,
-  more: Partial<TaskInput>,
+  { tools, userId }: CommonFields,
 ): TaskInput {
+  const { outcomes } = of
+  const isRecorded = outcomes !== undefined && tools !== 'live' && tools !== 'refuse'
   return {
     ...of.task,
     text: of.input,
@@ -45,7 +54,9 @@ export function taskOf(
     ...(agent === null ? {} : { agent }),
     ...(model === OWN_MODEL ? {} : { model }),
     ...(maxCost === null ? {} : { maxCost }),
-    ...more,
+    ...(isRecorded ? { recording: { outcomes: [...outcomes] } } : {}),
+    ...(tools === undefined ? {} : { toolPolicy: tools }),
+    ...(userId === undefined ? {} : { userId }),
   }
 }
 
@@ -62,6 +73,8 @@ export function judgeTaskOf(
     outputSchema: verdictSchema as unknown as NonNullable<TaskInput['outputSchema']>,
     priority: EVALUATION_PRIORITY,
     metadata: { evaluation: id, judges: taskId },
+    // It has no tools; nothing that it reads can change that.
+    toolPolicy: 'refuse',
     ...(model === undefined ? {} : { model }),
     ...more,
   }

@@ -5,13 +5,22 @@
 // 3. With a cost limit nothing is submitted that, by the mean of what was paid so far, would pass it; until one case
 //    is paid for, one at a time runs. What is left out is said.
 import type { EvaluationCase, EvaluationRun } from '../api/schemas/evaluations.ts'
-import type { Client, TaskInput, TaskResult } from '../client/types.ts'
+import type { Client, TaskResult } from '../client/types.ts'
 import type { EvaluationOperator } from '../operator/index.ts'
 import { FlotillaError, messageOf } from '../runtime/errors.ts'
 import type { SchemaChecks } from '../runtime/foreign-schema/checks.ts'
 import type { Json } from '../schemas/json.ts'
 import type { Answer, Case } from './cases.ts'
-import { caseRow, itemsOf, judgeTaskOf, keyOf, taskOf, unscored, type Item } from './rows.ts'
+import {
+  caseRow,
+  itemsOf,
+  judgeTaskOf,
+  keyOf,
+  taskOf,
+  unscored,
+  type CommonFields,
+  type Item,
+} from './rows.ts'
 import { scoreCase, type Scored, type Verdict } from './score.ts'
 import { verdictIn } from './scorers/judge.ts'
 import type { SpecOf } from './scorers/specs.ts'
@@ -25,7 +34,7 @@ export interface RunSettings {
   /** The agent of judges; null: no scorer needs one. */
   readonly judgeAgent: string | null
   /** Fields of every task. */
-  readonly task: Partial<TaskInput>
+  readonly task: CommonFields
 }
 
 export interface RunParts {

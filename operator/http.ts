@@ -3,6 +3,7 @@ import { evaluations as evaluationRoutes, operator as routes, tasks } from '../a
 import type { AnswerOf, BodyOf, Route } from '../api/route.ts'
 import { queryOf } from '../api/schemas/task-query.ts'
 import { askGateway, askJson, authorization, brokenOff } from '../client/http/requests.ts'
+import type { TaskInput } from '../client/types.ts'
 import type { Recording } from '../runtime/recording.ts'
 import type { Operator } from './index.ts'
 
@@ -31,6 +32,7 @@ export function httpOperator(gateway: string, { apiKey }: HttpOperatorOptions = 
     forks: {
       fork: (id, options = {}) =>
         ask(tasks.fork, { params: { id }, body: options as BodyOf<typeof tasks.fork> }),
+      submission: async (id) => (await ask(tasks.submission, { params: { id } })) as unknown as TaskInput,
       recording: async (id, fromStep) =>
         (await ask(tasks.recording, {
           params: { id },

@@ -1,6 +1,8 @@
 // Evaluations: run a data set, resume a run, look at what is stored.
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { exportFormats } from '../../runtime/ledger/choices.ts'
+import { promote } from '../../evaluation/promote.ts'
+import { withEvaluationFleet } from '../evaluation-fleet.ts'
 import { storedCases } from '../../evaluation/run.ts'
 import type { Json } from '../../schemas/json.ts'
 import { usingOperator } from '../../operator/connect.ts'
@@ -20,7 +22,7 @@ import { printComparison, printFailures, printRun, printThresholds, summaryIn } 
 import { exitCodes } from '../exit-codes.ts'
 import { paint, print, printJson, say, writeResult } from '../output.ts'
 import { printTable } from '../table.ts'
-import { count, moment, money } from '../units.ts'
+import { count, moment, money, plural } from '../units.ts'
 
 /** As shells have it for a program that SIGINT ended. */
 const INTERRUPTED = 130
@@ -39,6 +41,15 @@ export function defineEval(command: Command): void {
     .option('--quiet', 'no progress on stderr')
     .option('--json', 'one JSON object on stdout')
     .action(resumeRun)
+  command
+    .command('promote')
+    .description('make a case of a task that ran, with the recorded outcomes of its tools')
+    .argument('<taskId>')
+    .requiredOption('--into <file>', 'a data set of JSON lines, to which the case is appended')
+    .option('--expected <json>', 'what is right, if it is not the output of the task', expectedValue)
+    .option('--scorer <scorer>', 'how it is scored: a name, or JSON; repeatable', scorer)
+    .option('--json', 'JSON on stdout')
+    .action(promoteTask)
   command
     .command('list')
     .description('runs, the latest first')
@@ -79,6 +90,12 @@ function addRunOptions(command: Command): void {
     .option('--max-cost <dollars>', 'submit nothing that would pass this, judges included', positive)
     .option('--concurrency <n>', `cases at once (${defaultSettings.concurrency})`, concurrency)
     .option('--judge-agent <name>', `agent without tools that judges (${defaultSettings.judgeAgent})`)
+    .addOption(
+      new Option(
+        '--tools <policy>',
+        'how tool calls are answered: recorded for cases with outcomes, else live',
+      ).choices(['live', 'recorded', 'refuse']),
+    )
     .option('--user <id>', 'user to whom the tasks are charged')
     .option('--run <id>', 'id of the run; if it is stored, what is left of it is done')
     .option('--quiet', 'no progress on stderr')
@@ -115,6 +132,15 @@ function scorer(text: string, before: readonly Json[] = []): Json[] {
   }
 }
 
+/** JSON; a text that is none stands for itself. */
+function expectedValue(text: string): Json {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return text
+  }
+}
+
 function within(text: string, most: number): number {
   const value = wholeNumber(text)
   if (value < 1 || value > most) throw new InvalidArgumentError(`It must be from 1 to ${most}.`)
@@ -145,6 +171,7 @@ interface RunOptions extends OutputOptions {
   readonly concurrency?: number
   readonly judgeAgent?: string
   readonly user?: string
+  readonly tools?: 'live' | 'recorded' | 'refuse'
   readonly run?: string
 }
 
@@ -155,6 +182,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
     maxCost: options.maxCost ?? null,
     judgeAgent: options.judgeAgent ?? defaultSettings.judgeAgent,
     user: options.user ?? null,
+    tools: options.tools ?? null,
     scorers: options.scorer ?? [],
     thresholds: options.threshold ?? [],
     compare: options.compare ?? null,
@@ -217,6 +245,25 @@ function printEvaluated({ run: ended, cases, comparisons, thresholds }: Evaluate
 /** Runs are in the database: a fleet need not have run. */
 const stored = <T>(work: (operator: Operator) => Promise<T>): Promise<T> =>
   usingOperator((operator) => work(operator), { needs: 'database' })
+
+async function promoteTask(
+  taskId: string,
+  {
+    into,
+    expected,
+    scorer: scorers,
+    json,
+  }: { into: string; expected?: Json; scorer?: Json[]; json?: boolean },
+): Promise<void> {
+  const options = {
+    ...(expected === undefined ? {} : { expected }),
+    ...(scorers === undefined ? {} : { scorers }),
+  }
+  const promoted = await withEvaluationFleet([], (fleet) => promote(fleet, taskId, into, options))
+  if (json) printJson(promoted)
+  else print(`${into} has the case ${taskId}, with ${plural(promoted.outcomes, 'recorded tool call')}`)
+  process.exit(0)
+}
 
 async function list({ limit, json }: { limit?: number; json?: boolean }): Promise<void> {
   const runs = await stored(({ evaluations }) => evaluations.list(limit))

@@ -7,6 +7,7 @@ import { schemaMistakes } from '../../runtime/foreign-schema/bounds.ts'
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
 import { linearPatterns } from '../../runtime/foreign-schema/patterns.ts'
+import { recordingMistakes, type RecordedCall } from '../../runtime/recording.ts'
 import { historyMistakes } from '../../schemas/history.ts'
 import type { Json } from '../../schemas/json.ts'
 import { taskFieldsOfCases, type Case, type Scorer, type UserScorer } from '../cases.ts'
@@ -62,7 +63,7 @@ function freeId({ hash: content }: Case, taken: ReadonlyMap<string, string>): st
 async function caseOf({ place, fields }: Entry, reading: Reading): Promise<Case | null> {
   const wrong = [...fieldMistakes(fields), ...valueMistakes(fields)]
   for (const mistake of wrong) reading.mistakes.add(place, mistake)
-  const { id = '', input, expected, outputSchema, metadata = {} } = fields
+  const { id = '', input, expected, outputSchema, outcomes, metadata = {} } = fields
   if (outputSchema !== undefined) await addSchemaMistakes('outputSchema', outputSchema, place, reading)
   const facts = {
     ...(expected === undefined ? {} : { expected: expected as Json }),
@@ -81,6 +82,7 @@ async function caseOf({ place, fields }: Entry, reading: Reading): Promise<Case 
     ...(expected === undefined ? {} : { expected: expected as Json }),
     scorers,
     task,
+    ...(outcomes === undefined ? {} : { outcomes: outcomes as RecordedCall[] }),
   }
   return { ...rest, id: String(id), metadata: metadata as Case['metadata'], hash: hashOf(rest) }
 }
@@ -101,8 +103,8 @@ function fieldMistakes(fields: Entry['fields']): string[] {
   })
 }
 
-function valueMistakes({ id, input, agent, mode, history, metadata }: Entry['fields']): string[] {
-  const mistakes: string[] = []
+function valueMistakes({ id, input, agent, mode, history, outcomes, metadata }: Entry['fields']): string[] {
+  const mistakes = outcomes === undefined ? [] : recordingMistakes({ outcomes })
   if (typeof input !== 'string' || input.trim() === '')
     mistakes.push('input is missing: it is the text of the task')
   else if (input.length > MAX_INPUT_CHARS)

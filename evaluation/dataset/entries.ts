@@ -20,11 +20,12 @@ export const knownFields = [
   'agent',
   'mode',
   'history',
+  'outcomes',
   'metadata',
 ] as const
 
 /** Fields whose cells are JSON. */
-const jsonFields: readonly string[] = ['outputSchema', 'history', 'metadata']
+const jsonFields: readonly string[] = ['outputSchema', 'history', 'outcomes', 'metadata']
 
 /** One JSON object a line. */
 export function entriesOfJsonLines(text: string, mistakes: Mistakes): Entry[] {

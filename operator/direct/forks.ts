@@ -41,6 +41,8 @@ export interface ForkOperator {
    * EVENTS_GONE, or REQUEST_INVALID for a step that there is not.
    */
   fork(taskId: string, options?: ForkOptions): Promise<Forked>
+  /** What the sender of a task gave, without a recording. Rejects with TASK_UNKNOWN or EVENTS_GONE. */
+  submission(taskId: string): Promise<TaskInput>
   /** The recording of an ended task: the steps before `fromStep`, and outcomes of later calls. */
   recording(taskId: string, fromStep?: number): Promise<Recording>
   /** Two ended tasks side by side. */
@@ -77,6 +79,10 @@ export class DirectForks implements ForkOperator {
     return { taskId: forked.taskId, forkedFrom: taskId, fromStep, tools }
   }
 
+  async submission(taskId: string): Promise<TaskInput> {
+    return given(await this.#submitted(taskId))
+  }
+
   async recording(taskId: string, fromStep = 1): Promise<Recording> {
     return recordingOf(this.#parts, await this.#origin(taskId), fromStep)
   }
@@ -87,8 +93,13 @@ export class DirectForks implements ForkOperator {
 
   async #origin(taskId: string): Promise<Origin> {
     const result = await this.#ended(taskId)
+    return { task: await this.#submitted(taskId), result }
+  }
+
+  async #submitted(taskId: string): Promise<TaskSubmitted> {
     const submission = await this.#parts.client.submission(taskId)
-    if (submission) return { task: submission.task, result }
+    if (submission) return submission.task
+    await this.#parts.tasks.assertKnown(taskId)
     const message = `the submission of task ${taskId} is no longer on tasks.submitted`
     throw new FlotillaError('EVENTS_GONE', message)
   }

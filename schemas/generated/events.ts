@@ -483,6 +483,10 @@ export interface OutcomesTallied {
   executionTimesMs: number[]
   /** Distinct error messages of the bucket, at most 20. */
   errors: string[]
+  /** One score of an evaluator, 0 to 1. */
+  quality: number | null
+  /** One rating of a user, 0 to 1. */
+  satisfaction: number | null
 }
 
 /** A rule fires. */

@@ -863,6 +863,8 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
         type: { type: 'array', items: 'string' },
         doc: 'Distinct error messages of the bucket, at most 20.',
       },
+      { name: 'quality', type: ['null', 'double'], doc: 'One score of an evaluator, 0 to 1.', default: null },
+      { name: 'satisfaction', type: ['null', 'double'], doc: 'One rating of a user, 0 to 1.', default: null },
     ],
   },
   AlertRaised: {
@@ -1408,6 +1410,23 @@ export const releasedSchemas: readonly RecordSchema[] = [
       { name: 'tokens', type: 'long', doc: '' },
       { name: 'executionTimesMs', type: { type: 'array', items: 'long' }, doc: '' },
       { name: 'errors', type: { type: 'array', items: 'string' }, doc: '' },
+    ],
+  },
+  {
+    type: 'record',
+    name: 'OutcomesTallied',
+    namespace: 'flotilla',
+    doc: '',
+    fields: [
+      { name: 'bucketMs', type: 'long', doc: '' },
+      { name: 'lane', type: 'int', doc: '' },
+      { name: 'succeeded', type: 'int', doc: '' },
+      { name: 'failed', type: 'int', doc: '' },
+      { name: 'tokens', type: 'long', doc: '' },
+      { name: 'executionTimesMs', type: { type: 'array', items: 'long' }, doc: '' },
+      { name: 'errors', type: { type: 'array', items: 'string' }, doc: '' },
+      { name: 'quality', type: ['null', 'double'], doc: '', default: null },
+      { name: 'satisfaction', type: ['null', 'double'], doc: '', default: null },
     ],
   },
   {

@@ -6,30 +6,48 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { EvaluationCase, EvaluationRun } from '../../api/schemas/evaluations.ts'
-import { HttpClient } from '../../client/http/client.ts'
+import { z } from 'zod'
 import type { Comparison } from '../../evaluation/comparison.ts'
 import type { Summary } from '../../evaluation/summary.ts'
 import type { Checked } from '../../evaluation/thresholds.ts'
+import { defineTool } from '../../runtime/config/define.ts'
 import { httpOperator } from '../../operator/http.ts'
 import type { Exchange } from '../../runtime/scripted-model/exchange.ts'
 import { startScriptedModel, type ScriptedModel } from '../../runtime/scripted-model/server.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { flotilla } from '../support/command.ts'
-import { startTestFleet, type TestFleet } from '../support/fleet.ts'
+import { echo, startTestFleet, type TestFleet } from '../support/fleet.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'flotilla-evaluation-'))
 let model: ScriptedModel
 let fleet: TestFleet
 let env: Record<string, string> = {}
 
+let payments = 0
+/** The amount that the model pays next: a candidate may choose another one. */
+let amount = 7
+const pay = defineTool({
+  name: 'pay',
+  description: 'Pays.',
+  input: z.object({ amount: z.number() }),
+  run: ({ amount: paid }) => {
+    payments += 1
+    return `paid ${paid}`
+  },
+})
+
 /** Answers what a case asks for; epochs of a `flaky` case differ, and a judge is told what to think. */
 let flaky = 0
-function script({ task, turn }: Exchange) {
+function script({ task, turn, observations }: Exchange) {
   if (task.startsWith('Grade one answer'))
     return {
       text: JSON.stringify({ reasons: 'it is short', score: task.includes('JUDGED BADLY') ? 0.1 : 0.9 }),
     }
   if (task.includes('flaky')) return { text: flaky++ % 4 < 2 ? 'yes' : 'no' }
+  if (task.includes('pay the bill'))
+    return turn === 0
+      ? { toolCalls: [{ name: 'pay', arguments: { amount } }] }
+      : { text: observations.includes('paid') ? `done ${amount}` : 'not paid' }
   if (task.includes('use the tool') && turn === 0)
     return { toolCalls: [{ name: 'echo', arguments: { text: 'hi' } }] }
   return { text: /say (\w+)/.exec(task)?.[1] ?? 'nothing' }
@@ -62,6 +80,7 @@ before(async () => {
     http: true,
     definition: {
       models: { default: 'openai/gpt-4o', providers: { openai: { baseUrl: model.url } } },
+      tools: [echo, pay],
       agents: { default: { mode: 'tools' }, judge: { mode: 'tools', tools: [] } },
       defaultAgent: 'default',
     },
@@ -195,7 +214,7 @@ test('what can not work is refused before anything is submitted', async () => {
         '--judge-agent',
         'default',
       ],
-      /the agent default has tools \(echo\)/,
+      /the agent default has tools \(echo, pay\)/,
     ],
     [
       [
@@ -220,14 +239,52 @@ test('what can not work is refused before anything is submitted', async () => {
   assert.equal(model.stats().received, before)
 })
 
+test('a task becomes a case, and real tasks go through a candidate: the tool is called once, by the user alone', async () => {
+  const { taskId } = await fleet.client.submit({ text: 'pay the bill', userId: 'ann' })
+  assert.equal((await fleet.client.result(taskId)).output, 'done 7')
+  assert.equal(payments, 1)
+  const file = join(directory, 'promoted.jsonl')
+  const promoted = await flotilla(['eval', 'promote', taskId, '--into', file, '--json'], { env })
+  assert.deepEqual(JSON.parse(promoted.out), { id: taskId, outcomes: 1 }, promoted.err)
+  const again = await flotilla(['eval', 'promote', taskId, '--into', file], { env })
+  assert.match(again.err, /has the case .* already/)
+  const { cases } = await evaluated([file, '--epochs', '2'])
+  assert.deepEqual(
+    cases.map(({ passed, output }) => [passed, output]),
+    [
+      [true, 'done 7'],
+      [true, 'done 7'],
+    ],
+  )
+
+  amount = 8
+  const changed = await flotilla(['shadow', '--since', '1h', '--model', 'openai/gpt-3.5-turbo', '--json'], {
+    env,
+  })
+  assert.equal(changed.code, 0, changed.err)
+  const report = JSON.parse(changed.out) as Printed
+  const row = report.cases.find(({ caseId }) => caseId === taskId)
+  assert.deepEqual([row?.passed, row?.output, row?.metadata['refusedCalls']], [false, 'not paid', 1])
+  assert.ok(
+    report.cases.every(({ caseId }) => !caseId.startsWith('eval-')),
+    'cases of evaluations are not real tasks',
+  )
+  amount = 7
+  const same = await flotilla(
+    ['shadow', '--since', '1h', '--model', 'openai/gpt-3.5-turbo', '--limit', '50'],
+    { env },
+  )
+  assert.match(same.out, /0 tasks would have changed/, same.err)
+  assert.match(same.err, /not run|1\/1|passed/)
+  assert.equal(payments, 1, 'nothing but the first task has called the tool')
+})
+
 test('a run over HTTP is checked like everything else that comes in', async () => {
   const url = env['FLOTILLA_URL'] ?? ''
   const { evaluations } = httpOperator(url)
   await assert.rejects(evaluations.get('nowhere'), { code: 'NOT_FOUND' })
   await assert.rejects(evaluations.save({ id: '../x' } as EvaluationRun), { code: 'REQUEST_INVALID' })
   await assert.rejects(evaluations.add('nowhere', []), { code: 'REQUEST_INVALID' })
-  const client = new HttpClient(url)
-  await client.close()
 })
 
 test('killed in the middle, a run on no fleet but its own goes on, and pays only what was unanswered', async (t) => {

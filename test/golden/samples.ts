@@ -211,6 +211,8 @@ export const samples: EventMap = {
     tokens: 12_345,
     executionTimesMs: [1, 60_000],
     errors: ['insufficient_quota'],
+    quality: 0.75,
+    satisfaction: 0.5,
   },
   AlertRaised: {
     alertId: 'a-1',
