@@ -14,7 +14,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   services: ['schemas', 'runtime'],
   client: ['schemas', 'runtime', 'api'],
   operator: ['schemas', 'runtime', 'client', 'api'],
-  cli: ['schemas', 'runtime', 'services', 'client', 'operator', 'api', 'examples'],
+  // Data sets, scorers and runs, above the clients of a fleet.
+  evaluation: ['schemas', 'runtime', 'client', 'operator', 'api'],
+  cli: ['schemas', 'runtime', 'services', 'client', 'operator', 'api', 'evaluation', 'examples'],
   examples: ['runtime', 'services', 'client'],
   // docs/cli.md is made of the command table.
   docs: ['schemas', 'runtime', 'services', 'api', 'cli'],
@@ -28,6 +30,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'operator',
     'api',
     'cli',
+    'evaluation',
     'examples',
     'docs',
     'bench',

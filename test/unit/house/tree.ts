@@ -40,6 +40,7 @@ export const isTypeScript = ({ path }: TextFile): boolean => /\.m?ts$/.test(path
 /** What runs in production, as opposed to tests, benchmarks and generators. */
 export function isProduct(path: string): boolean {
   return (
-    /^(schemas|runtime|services|client|operator|api|cli)\//.test(path) && !path.startsWith('runtime/testing/')
+    /^(schemas|runtime|services|client|operator|api|cli|evaluation)\//.test(path) &&
+    !path.startsWith('runtime/testing/')
   )
 }
