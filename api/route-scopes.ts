@@ -19,6 +19,9 @@ export const routeScopes: Readonly<Record<string, Scope | 'open'>> = {
   'GET /v1/tasks/:id/events': 'tasks:read',
   'GET /v1/events': 'tasks:read',
   'GET /v1/results': 'tasks:read',
+  'POST /v1/tasks/:id/fork': 'tasks:submit',
+  'GET /v1/tasks/:id/recording': 'tasks:read',
+  'GET /v1/tasks/:id/compare/:other': 'tasks:read',
   'POST /v1/tasks/:id/cancel': 'tasks:cancel',
   'POST /v1/tasks/cancel': 'tasks:cancel',
   'POST /v1/tasks/:id/feedback': 'tasks:cancel',
@@ -37,6 +40,13 @@ export const routeScopes: Readonly<Record<string, Scope | 'open'>> = {
   // Usage is of every user.
   'GET /v1/usage': 'tasks:read:all',
   'GET /v1/usage/export': 'tasks:read:all',
+
+  // Answers of every case are in a run.
+  'GET /v1/evaluations': 'tasks:read:all',
+  'GET /v1/evaluations/:id': 'tasks:read:all',
+  'GET /v1/evaluations/:id/export': 'tasks:read:all',
+  'POST /v1/evaluations': 'evaluations:write',
+  'POST /v1/evaluations/:id/cases': 'evaluations:write',
 
   'GET /v1/fleet/agents': 'ops:read',
   'GET /v1/fleet/tools': 'ops:read',

@@ -1,4 +1,5 @@
 // Every route of a gateway.
+import { evaluations } from './evaluations.ts'
 import { events } from './events.ts'
 import { openai } from './openai/routes.ts'
 import { operator } from './operator.ts'
@@ -6,12 +7,13 @@ import { processRoutes } from './process.ts'
 import type { Route } from './route.ts'
 import { tasks } from './tasks.ts'
 
-export { events, openai, operator, processRoutes, tasks }
+export { evaluations, events, openai, operator, processRoutes, tasks }
 
 export const allRoutes: readonly Route[] = [
   ...Object.values<Route>(tasks),
   ...Object.values<Route>(events),
   ...Object.values<Route>(openai),
   ...Object.values<Route>(operator),
+  ...Object.values<Route>(evaluations),
   ...Object.values<Route>(processRoutes),
 ]

@@ -7,6 +7,7 @@ export const scopes = {
   'tasks:read': 'read own tasks: state, updates and results',
   'tasks:read:all': "read every user's tasks, results and usage",
   'tasks:cancel': 'cancel and rate own tasks; with tasks:read:all, those of every user',
+  'evaluations:write': 'store runs of evaluations',
   'approvals:decide': 'approve or reject tool calls that wait for a person',
   'ops:read': 'read topics, lanes, breakers, dead letters, alerts, limits and configuration',
   'ops:write': 'pause stages, replay and purge dead letters, silence alerts, rebuild limits',
@@ -22,7 +23,7 @@ export const isScope = (name: string): name is Scope => Object.hasOwn(scopes, na
 /** Usual sets of scopes, by name: `keys create --role` and roles of tokens. */
 export const roles = {
   user: ['tasks:submit', 'tasks:read', 'tasks:cancel'],
-  service: ['tasks:submit', 'tasks:read', 'tasks:read:all', 'tasks:cancel'],
+  service: ['tasks:submit', 'tasks:read', 'tasks:read:all', 'tasks:cancel', 'evaluations:write'],
   approver: ['tasks:read', 'tasks:read:all', 'approvals:decide'],
   monitor: ['ops:read'],
   operator: ['tasks:read', 'tasks:read:all', 'tasks:cancel', 'approvals:decide', 'ops:read', 'ops:write'],

@@ -12,6 +12,7 @@ import {
   taskList,
   taskResult,
 } from './schemas/tasks.ts'
+import { comparison, forked, forkInput, fromStep, recording } from './schemas/forks.ts'
 import { filterFields, taskFilters } from './schemas/task-query.ts'
 import { clamped, count, flag, name, remark, share, text } from './schemas/values.ts'
 
@@ -50,6 +51,10 @@ const resultExample = {
   agent: 'default',
   profile: null,
   sessionId: null,
+  forkedFrom: null,
+  forkedFromStep: null,
+  toolPolicy: null,
+  refusedCalls: [],
   submittedAtMs: 1795000000000,
   completedAtMs: 1795000001840,
 }
@@ -199,6 +204,49 @@ export const tasks = {
     bodyExample: { reason: 'no longer needed' },
     answers: { 202: acceptedAnswer },
     errors: ['TASK_INVALID', 'TASK_UNKNOWN'],
+  }),
+  fork: route({
+    method: 'POST',
+    path: '/v1/tasks/:id/fork',
+    tag: 'tasks',
+    summary: 'Fork an ended task',
+    description:
+      'A new task with an id of its own, which shares the recorded steps before `fromStep` and runs the others. Its tool calls are answered by recorded outcomes, unless `tools` says otherwise; its result names its origin and the refused calls.',
+    params: ofTask,
+    body: forkInput,
+    bodyExample: { model: 'openai/gpt-5-mini' },
+    answers: {
+      202: {
+        ...acceptedAnswer,
+        schema: forked,
+        example: { taskId: 'a2', forkedFrom: 'a1', fromStep: 1, tools: 'recorded' },
+        headers: { location: 'Where the result will be.' },
+      },
+    },
+    errors: ['TASK_INVALID', 'TASK_UNKNOWN', 'TASK_OPEN', 'EVENTS_GONE', 'SEARCH_UNFINISHED'],
+  }),
+  recording: route({
+    method: 'GET',
+    path: '/v1/tasks/:id/recording',
+    tag: 'tasks',
+    summary: 'The recorded steps and tool outcomes of an ended task',
+    description: 'As a submission takes it (`recording`).',
+    params: ofTask,
+    query: z.strictObject({ fromStep }),
+    answers: {
+      200: { description: 'The recording.', schema: recording, example: { steps: [], outcomes: [] } },
+    },
+    errors: ['TASK_UNKNOWN', 'TASK_OPEN', 'EVENTS_GONE', 'SEARCH_UNFINISHED'],
+  }),
+  compare: route({
+    method: 'GET',
+    path: '/v1/tasks/:id/compare/:other',
+    tag: 'tasks',
+    summary: 'Two ended tasks side by side',
+    params: z.object({ id: taskId, other: taskId }),
+    query: z.strictObject({}),
+    answers: { 200: { description: 'Their steps and what they used.', schema: comparison } },
+    errors: ['TASK_UNKNOWN', 'TASK_OPEN', 'SEARCH_UNFINISHED'],
   }),
   approve: route({
     method: 'POST',

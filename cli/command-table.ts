@@ -11,7 +11,7 @@ export interface CommandRow {
   readonly load: () => Promise<(command: Command) => void>
 }
 
-export type CommandGroup = 'Tasks' | 'Fleet' | 'Operations' | 'Development'
+export type CommandGroup = 'Tasks' | 'Evaluation' | 'Fleet' | 'Operations' | 'Development'
 
 export const commands: readonly CommandRow[] = [
   {
@@ -57,10 +57,28 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/tasks.ts')).defineCancel,
   },
   {
+    name: 'fork',
+    summary: 'run an ended task again from a step, with another model',
+    group: 'Tasks',
+    load: async () => (await import('./commands/fork.ts')).defineFork,
+  },
+  {
+    name: 'compare',
+    summary: 'two ended tasks side by side, and where they differ',
+    group: 'Tasks',
+    load: async () => (await import('./commands/fork.ts')).defineCompare,
+  },
+  {
     name: 'feedback',
     summary: 'rate the result of a task',
     group: 'Tasks',
     load: async () => (await import('./commands/feedback.ts')).defineFeedback,
+  },
+  {
+    name: 'eval',
+    summary: 'run a data set through the fleet, and score the answers',
+    group: 'Evaluation',
+    load: async () => (await import('./commands/eval.ts')).defineEval,
   },
   {
     name: 'start',

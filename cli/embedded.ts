@@ -1,5 +1,6 @@
 // A fleet inside this command, for as long as it runs.
 import { LogClient } from '../client/log/client.ts'
+import type { Operator } from '../operator/index.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
 import { startProcess, type FleetProcess } from '../runtime/host/process.ts'
 import { readPauses, type Pause } from '../runtime/pauses.ts'
@@ -10,6 +11,8 @@ import { loadWithScriptedModel } from './scripted.ts'
 export interface EmbeddedFleet {
   readonly client: LogClient
   readonly process: FleetProcess
+  /** The operator on its own log and stores. */
+  operator(): Promise<Operator>
   pauses(): Promise<Pause[]>
   stop(): Promise<void>
 }
@@ -39,6 +42,11 @@ export async function startEmbedded(
     await loaded.stop()
     throw error
   })
+  const parts = async () => {
+    const { openParts } = await import('../operator/direct/index.ts')
+    const { log, codec, stores } = running
+    return openParts({ ...stores, log, codec, fleet, environment: loaded.environment })
+  }
   const client = new LogClient({
     log: running.log,
     codec: running.codec,
@@ -46,15 +54,8 @@ export async function startEmbedded(
     instruments: telemetry.instruments,
     name: 'cli',
     checkId: async (taskId, text) => {
-      const { directTasks, openParts } = await import('../operator/direct/index.ts')
-      const parts = openParts({
-        ...running.stores,
-        log: running.log,
-        codec: running.codec,
-        fleet,
-        environment,
-      })
-      await (await directTasks(parts)).isRepeated(taskId, text)
+      const { directTasks } = await import('../operator/direct/index.ts')
+      await (await directTasks(await parts())).isRepeated(taskId, text)
     },
   })
   const stop = async () => {
@@ -62,5 +63,6 @@ export async function startEmbedded(
     await running.stop()
     await loaded.stop()
   }
-  return { client, process: running, pauses: () => readPauses(running.log, running.codec), stop }
+  const operator = async () => (await import('../operator/direct/index.ts')).directOperator(await parts())
+  return { client, process: running, operator, pauses: () => readPauses(running.log, running.codec), stop }
 }

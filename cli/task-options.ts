@@ -19,7 +19,7 @@ export const taskOptions: readonly TaskOption[] = [
   ['maxSteps', '--max-steps <n>', 'how many steps (model answers) at most'],
   ['timeoutMs', '--timeout <ms>', 'time limit of the task in milliseconds'],
   ['maxCost', '--max-cost <dollars>', 'stop once the task has cost this much'],
-  ['priority', '--priority <n>', '0 to 9; in a full queue higher ones run first (default 0)'],
+  ['priority', '--priority <n>', '-9 to 9; in a full queue higher ones run first (default 0)'],
   ['userId', '--user <id>', 'user to whom the task is charged'],
   ['sessionId', '--session <id>', 'conversation that the task belongs to'],
   ['parent', '--parent <taskId>', 'task that this one was made from'],
@@ -28,6 +28,11 @@ export const taskOptions: readonly TaskOption[] = [
   ['temperature', '--temperature <n>', 'sampling temperature, if the agent allows it'],
   ['maxOutputTokens', '--max-output-tokens <n>', 'most tokens of one model answer'],
   ['history', '--history <file>', 'earlier messages as JSON: [{"role": "user", "content": "…"}, …]'],
+  ['forkedFrom', '--fork-of <taskId>', 'task whose recording it brings (see flotilla fork)'],
+  ['forkedFromStep', '--fork-step <n>', 'first step that is not in the recording'],
+  ['toolPolicy', '--tool-policy <policy>', 'how tool calls are answered; default: by the tools'],
+  ['instructions', '--instructions <text>', 'in place of the agent’s, if it allows that'],
+  ['recording', '--recording <file>', 'recorded steps and outcomes of tool calls as JSON'],
   ['metadata', '--metadata <file>', 'labels of the task as JSON: {"name": "text"}'],
 ]
 

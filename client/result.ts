@@ -1,7 +1,7 @@
 import type { TaskCompleted } from '../schemas/generated/events.ts'
 import { taskIdMistake } from '../schemas/identity.ts'
 import { FlotillaError } from '../runtime/errors.ts'
-import type { TaskResult, TaskStep } from './types.ts'
+import type { RefusedCall, TaskResult, TaskStep } from './types.ts'
 
 export function toResult(event: TaskCompleted): TaskResult {
   return {
@@ -19,6 +19,10 @@ export function toResult(event: TaskCompleted): TaskResult {
     agent: event.agent,
     profile: event.profile,
     sessionId: event.sessionId,
+    forkedFrom: event.forkedFrom,
+    forkedFromStep: event.forkedFromStep,
+    toolPolicy: event.toolPolicy,
+    refusedCalls: (event.refusedCalls ?? []) as unknown as RefusedCall[],
     submittedAtMs: event.submittedAtMs,
     completedAtMs: event.completedAtMs,
   }

@@ -4,6 +4,7 @@ import { historyMistakes, metadataMistakes } from '../schemas/history.ts'
 import { identityMistakes, shown } from '../schemas/identity.ts'
 import { taskFields, type TaskFieldKind } from '../schemas/task-fields.ts'
 import { FlotillaError } from '../runtime/errors.ts'
+import { recordingMistakes } from '../runtime/recording.ts'
 import type { TaskInput } from './types.ts'
 
 /** The largest int that the schema of TaskSubmitted can hold. */
@@ -30,6 +31,7 @@ function mistakesOf(task: TaskInput, taskId: string): string[] {
     ...identityMistakes('TaskSubmitted', { ...task, taskId }),
     ...(Array.isArray(task.history) ? historyMistakes(task.history) : []),
     ...(mistakes.length === 0 ? metadataMistakes(task.metadata) : []),
+    ...(mistakes.length === 0 ? recordingMistakes(task.recording) : []),
   ]
 }
 

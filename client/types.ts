@@ -6,6 +6,7 @@ import type {
   Usage,
 } from '../schemas/generated/events.ts'
 import type { HistoryMessage } from '../schemas/history.ts'
+import type { Recording } from '../runtime/recording.ts'
 import type { Json } from '../schemas/json.ts'
 import type { TaskEvent } from '../api/task-events.ts'
 
@@ -16,7 +17,7 @@ type Given<T> = { -readonly [Field in keyof T]?: NonNullable<T[Field]> }
  * (docs/configuration.md). Default `taskId`: a new id; the same id submitted twice runs once.
  */
 export interface TaskInput extends Given<
-  Omit<TaskSubmitted, 'text' | 'outputSchema' | 'history' | 'metadata'>
+  Omit<TaskSubmitted, 'text' | 'outputSchema' | 'history' | 'metadata' | 'recording'>
 > {
   /** The work for the agent: 1 to 10,000 characters. */
   text: string
@@ -26,6 +27,8 @@ export interface TaskInput extends Given<
   history?: HistoryMessage[]
   /** Labels by name, kept with the submission: at most 24, names of 64 and texts of 512 characters. */
   metadata?: Record<string, string>
+  /** Recorded steps to begin with, and outcomes that answer tool calls (docs/replay-and-fork.md). */
+  recording?: Recording
 }
 
 /** One step of the agent: a model answer and what followed. */
@@ -35,6 +38,8 @@ export interface TaskStep {
   model: string | null
   text: string | null
   code: string | null
+  /** Shared with the task that this one is a fork of: no model was called. */
+  recorded?: boolean
   toolCalls: ToolCallRecord[]
   /** The observation that the model was given afterwards. */
   observation: string | null
@@ -53,8 +58,17 @@ export interface ToolCallRecord {
   status: string
   durationMs: number
   cached: boolean
+  /** Answered by a recorded outcome: no tool was called. */
+  recorded?: boolean
   output?: Json
   error?: Failure | null
+}
+
+export interface RefusedCall {
+  step: number
+  callId: string
+  tool: string
+  arguments: Json
 }
 
 /** The result of a task: exactly one for each task id. */
@@ -76,6 +90,13 @@ export interface TaskResult {
   agent: string | null
   profile: string | null
   sessionId: string | null
+  /** The task that this one is a fork of, and the first step that ran again. */
+  forkedFrom: string | null
+  forkedFromStep: number | null
+  /** How its tool calls were answered; null: by the tools. */
+  toolPolicy: TaskCompleted['toolPolicy']
+  /** Tool calls that the policy refused; the first 100. */
+  refusedCalls: RefusedCall[]
   submittedAtMs: number
   completedAtMs: number
 }

@@ -1,4 +1,4 @@
-// The fleet of `npm run demo`: data tools on examples/data, and a custom tool.
+// The fleet of `npm run demo` and of examples/evaluation: data tools on examples/data, and a custom tool.
 //   FLOTILLA_CONFIG=examples/flotilla.config.ts npx flotilla run "Which product in products.csv costs most?"
 import { fileURLToPath } from 'node:url'
 import { defineFleet } from '../runtime/config/define.ts'
@@ -9,4 +9,11 @@ const directory = fileURLToPath(new URL('./data', import.meta.url))
 
 export default defineFleet({
   tools: [queryTable({ directory }), readJson({ directory }), warehouseStock],
+  overrides: { mode: true, model: true },
+  agents: {
+    default: { mode: 'code' },
+    tools: { mode: 'tools' },
+    // Grades answers of evaluations: without tools, so that what it reads can make it call none.
+    judge: { mode: 'tools', tools: [] },
+  },
 })

@@ -1,8 +1,9 @@
 import { initOf, pathOf, type Asked } from '../api/request.ts'
-import { operator as routes, tasks } from '../api/routes.ts'
+import { evaluations as evaluationRoutes, operator as routes, tasks } from '../api/routes.ts'
 import type { AnswerOf, BodyOf, Route } from '../api/route.ts'
 import { queryOf } from '../api/schemas/task-query.ts'
 import { askGateway, askJson, authorization, brokenOff } from '../client/http/requests.ts'
+import type { Recording } from '../runtime/recording.ts'
 import type { Operator } from './index.ts'
 
 export interface HttpOperatorOptions {
@@ -26,6 +27,16 @@ export function httpOperator(gateway: string, { apiKey }: HttpOperatorOptions = 
       get: (id) => ask(tasks.get, { params: { id } }),
       // The gateway says which states a task can be cancelled in.
       cancel: (options) => ask(tasks.cancelMany, { body: options as BodyOf<typeof tasks.cancelMany> }),
+    },
+    forks: {
+      fork: (id, options = {}) =>
+        ask(tasks.fork, { params: { id }, body: options as BodyOf<typeof tasks.fork> }),
+      recording: async (id, fromStep) =>
+        (await ask(tasks.recording, {
+          params: { id },
+          query: fromStep === undefined ? {} : { fromStep },
+        })) as unknown as Recording,
+      compare: (id, other) => ask(tasks.compare, { params: { id, other } }),
     },
     configuration: {
       agents: () => ask(routes.agents),
@@ -57,12 +68,31 @@ export function httpOperator(gateway: string, { apiKey }: HttpOperatorOptions = 
         if (body) yield* whole(body.pipeThrough(new TextDecoderStream()), gateway)
       },
     },
+    evaluations: httpEvaluations(ask, (path) => askGateway(gateway, path, { headers }), gateway),
     keys: {
       create: (body) => ask(routes.createKey, { body }),
       list: () => ask(routes.keys),
       revoke: (id) => ask(routes.revokeKey, { params: { id } }),
     },
     limits: { show: () => ask(routes.limits), rebuild: () => ask(routes.rebuildLimits) },
+  }
+}
+
+function httpEvaluations(
+  ask: <R extends Route>(route: R, asked?: Asked<R>) => Promise<AnswerOf<R>>,
+  read: (path: string) => ReturnType<typeof askGateway>,
+  gateway: string,
+): Operator['evaluations'] {
+  const { listRuns, getRun, saveRun, addCases, exportRun } = evaluationRoutes
+  return {
+    list: (limit = 100) => ask(listRuns, { query: { limit } }),
+    get: (id) => ask(getRun, { params: { id } }),
+    save: (run) => ask(saveRun, { body: run }),
+    add: async (id, cases) => void (await ask(addCases, { params: { id }, body: { cases } })),
+    async *export(id, format) {
+      const { body } = await read(pathOf(exportRun, { params: { id }, query: { format } }))
+      if (body) yield* whole(body.pipeThrough(new TextDecoderStream()), gateway)
+    },
   }
 }
 

@@ -4,7 +4,9 @@
 import type { LedgerReader } from '../runtime/ledger/reader.ts'
 import type { LimitsReader } from '../runtime/limits/budget-report.ts'
 import type { AlertOperator } from './direct/alerts.ts'
+import type { ForkOperator } from './direct/forks.ts'
 import type { BreakerOperator } from './direct/breakers.ts'
+import type { EvaluationOperator } from './direct/evaluations.ts'
 import type { DeadLetterOperator } from './direct/dead-letters.ts'
 import type { ConfigurationOperator } from './direct/configured.ts'
 import type { KeyOperator } from './direct/keys.ts'
@@ -16,6 +18,8 @@ import type { TopicOperator } from './direct/topics.ts'
 export interface Operator {
   /** Tasks: those that wait or run, and those that have ended. */
   readonly tasks: TaskOperator
+  /** Forks of ended tasks, their recordings, and tasks side by side. */
+  readonly forks: ForkOperator
   /** Agents, tools, models and settings. */
   readonly configuration: ConfigurationOperator
   /** Pauses of stages and of the fleet. */
@@ -32,6 +36,8 @@ export interface Operator {
   readonly alerts: AlertOperator
   /** The usage ledger: sums and exports. */
   readonly usage: LedgerReader
+  /** Runs of evaluations and their scored cases. */
+  readonly evaluations: EvaluationOperator
   /** The day's token budgets. */
   readonly limits: LimitsReader
   /** Keys of the HTTP API. */
@@ -50,6 +56,8 @@ export type {
   DeadLetterView,
   Replayed,
 } from './direct/dead-letters.ts'
+export type { EvaluationCase, EvaluationRun, EvaluationScore } from '../api/schemas/evaluations.ts'
+export type { EvaluationOperator } from './direct/evaluations.ts'
 export type { ReplayOptions } from './direct/replay.ts'
 export type { AgentView, ConfigurationOperator, ModelView, ToolView } from './direct/configured.ts'
 export type { CreatedKey, KeyView, NewKey } from '../api/keys.ts'
@@ -57,5 +65,7 @@ export type { KeyOperator } from './direct/keys.ts'
 export type { LaneOperator, LaneView } from './direct/lanes.ts'
 export type { PauseChange, PauseOperator } from './direct/pauses.ts'
 export type { CancelAnswer, CancelOptions } from './direct/cancel.ts'
+export type { Comparison } from './direct/comparison.ts'
+export type { Forked, ForkOptions } from './direct/forks.ts'
 export type { TaskDetail, TaskList, TaskOperator, TaskView } from './direct/tasks.ts'
 export type { TopicOperator, TopicView } from './direct/topics.ts'

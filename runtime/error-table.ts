@@ -85,6 +85,18 @@ export const errorTable = {
     'The task ended so long ago that the log no longer has its events and its result.',
     'flotilla ps --all shows what the ledger has of it. Keep tasks.history and tasks.completed for longer if they are needed.',
   ),
+  TASK_OPEN: row(
+    'recoverable',
+    true,
+    'The task has not ended, so it can be neither forked nor replayed.',
+    'Wait for its result (flotilla result --wait), or cancel it.',
+  ),
+  FORK_DIVERGED: row(
+    'recoverable',
+    false,
+    'A step that a fork repeats came out differently from its recording.',
+    'Fork from that step or an earlier one: it then runs again instead of being repeated.',
+  ),
   TASK_CANCELLED: row('recoverable', false, 'The task was cancelled.', 'None needed.'),
   TASK_TIMED_OUT: row(
     'recoverable',
@@ -237,6 +249,12 @@ export const errorTable = {
     false,
     'A person declined the call, or the tool refuses this target.',
     "The model is told. To allow it: approve the call next time, or widen the tool's hosts in flotilla.config.ts.",
+  ),
+  TOOL_NOT_RECORDED: row(
+    'recoverable',
+    false,
+    'The tool policy of the task refused the call: it has no recorded outcome, or every call is refused.',
+    'The model is told, and the result lists the call under refusedCalls. Fork with --tools ask or live to make such calls.',
   ),
   // Code
   CODE_SYNTAX: row(

@@ -11,9 +11,24 @@ export const noUsage: Usage = {
 }
 
 /** Fields of the submission that the result repeats. */
-type Asked = Pick<TaskCompleted, 'text' | 'userId' | 'agent' | 'profile' | 'mode' | 'sessionId' | 'parent'>
+type Asked = Pick<
+  TaskCompleted,
+  | 'text'
+  | 'userId'
+  | 'agent'
+  | 'profile'
+  | 'mode'
+  | 'sessionId'
+  | 'parent'
+  | 'forkedFrom'
+  | 'forkedFromStep'
+  | 'toolPolicy'
+>
 
 export function taskResult(asked: Asked, end: Omit<TaskCompleted, keyof Asked>): TaskCompleted {
   const { text, userId, agent, profile, mode, sessionId, parent } = asked
-  return { ...end, text, userId, agent, profile, mode, sessionId, parent }
+  // Rows of tasks that an older version began lack these.
+  const { forkedFrom = null, forkedFromStep = null, toolPolicy = null } = asked
+  const fork = { forkedFrom, forkedFromStep, toolPolicy }
+  return { ...end, text, userId, agent, profile, mode, sessionId, parent, ...fork }
 }

@@ -75,6 +75,7 @@ const checks = {
     model: name,
     sessionId: name,
     parent: name,
+    forkedFrom: id,
   },
   TaskCancelled: { taskId: id, reason: remark, requestedBy: name },
   ApprovalDecided: { taskId: id, callId: name, reason: remark, decidedBy: name },

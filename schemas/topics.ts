@@ -154,8 +154,8 @@ export const topics: readonly TopicSpec[] = [
     key: 'fleet',
     partitions: 'shared',
     retentionMs: DAY,
-    writers: ['alerting'],
-    purpose: 'Counts of each lane, collected for rules over the whole fleet.',
+    writers: ['alerting', 'metering'],
+    purpose: 'Counts of each lane and scores of tasks, collected for rules over the whole fleet.',
   },
   {
     name: 'alerts.raised',

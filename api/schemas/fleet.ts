@@ -1,5 +1,6 @@
 // What a fleet is configured with, and what its parts do.
 import { z } from 'zod'
+import { alertMeasures } from '../../runtime/config/alerts.ts'
 import { topics } from '../../schemas/topics.ts'
 import { timeMs } from './values.ts'
 
@@ -146,7 +147,7 @@ export const alertView = z
     severity: z.string(),
     condition: z
       .object({
-        measure: z.enum(['error_rate', 'latency_p95_ms', 'tokens', 'errors_matching', 'budgets_near_limit']),
+        measure: z.enum(alertMeasures),
         threshold: z.number(),
         windowMs: z.number(),
         minTasks: z.number(),

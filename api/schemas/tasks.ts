@@ -1,5 +1,6 @@
 // Tasks: as they are submitted, as lists show them, and their results.
 import { z } from 'zod'
+import { toolPolicies } from '../../runtime/recording.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'
 import { schemas } from '../../schemas/generated/schemas.ts'
 import { shapeOf } from '../../schemas/record.ts'
@@ -13,6 +14,7 @@ export const taskId = z
 
 const MAX_WHOLE = 2 ** 31 - 1
 const names: readonly string[] = ['userId', 'agent', 'profile', 'model', 'sessionId', 'parent']
+const ids: readonly string[] = ['taskId', 'forkedFrom']
 
 /** A submission: the fields of TaskSubmitted. client/submission.ts checks it, over HTTP and Kafka alike. */
 export const taskInput = z
@@ -23,7 +25,7 @@ export const taskInput = z
   .meta({ id: 'TaskInput' })
 
 function fieldOf({ name: field, kind, doc: description }: TaskField): z.ZodType {
-  if (field === 'taskId') return taskId.meta({ ...taskId.meta(), description })
+  if (ids.includes(field)) return taskId.meta({ ...taskId.meta(), description })
   if (names.includes(field)) return name(description)
   if (kind === 'text') return z.string().meta({ description })
   if (kind === 'number') return z.number().meta({ description })
@@ -70,6 +72,10 @@ const toolCall = z
     status: z.string(),
     durationMs: z.number(),
     cached: z.boolean(),
+    recorded: z
+      .boolean()
+      .exactOptional()
+      .meta({ description: 'Answered by a recorded outcome: no tool was called.' }),
     output: json.exactOptional(),
     error: failure.nullable().exactOptional(),
   })
@@ -82,6 +88,10 @@ const step = z
     model: z.string().nullable(),
     text: z.string().nullable(),
     code: z.string().nullable(),
+    recorded: z
+      .boolean()
+      .exactOptional()
+      .meta({ description: 'Shared with the task that this one is a fork of: no model was called.' }),
     toolCalls: z.array(toolCall),
     observation: z.string().nullable().meta({ description: 'What the model was given afterwards.' }),
     error: failure.nullable(),
@@ -111,6 +121,15 @@ export const taskResult = z
     agent: z.string().nullable(),
     profile: z.string().nullable(),
     sessionId: z.string().nullable(),
+    forkedFrom: z.string().nullable().meta({ description: 'The task that this one is a fork of.' }),
+    forkedFromStep: z.number().nullable().meta({ description: 'The first step that ran again.' }),
+    toolPolicy: z
+      .enum(toolPolicies)
+      .nullable()
+      .meta({ description: 'How its tool calls were answered; null: by the tools.' }),
+    refusedCalls: z
+      .array(z.object({ step: z.number(), callId: z.string(), tool: z.string(), arguments: json }))
+      .meta({ description: 'Tool calls that the policy refused; the first 100.' }),
     submittedAtMs: timeMs,
     completedAtMs: timeMs,
   })

@@ -6,7 +6,7 @@
 // 3. Records that others wrote to these topics by mistake are skipped: they went to dead-letters, and are
 //    not results.
 import { randomUUID, randomUUIDv7 } from 'node:crypto'
-import { resolve } from '../../runtime/codec/claim-check.ts'
+import { resolve, storeRecording } from '../../runtime/codec/claim-check.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
 import { unlessUndecodable } from '../../runtime/codec/skip.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
@@ -109,7 +109,9 @@ export class LogClient implements Client {
     if (task.taskId === undefined && this.#listening) await this.#expect(taskId)
     const submission = toSubmission(task, taskId)
     if (task.taskId !== undefined) await this.#parts.checkId?.(taskId, task.text)
-    await this.#publish('tasks.submitted', 'TaskSubmitted', submission, taskId)
+    const { blobs } = this.#parts
+    const stored = blobs ? await storeRecording(submission, blobs) : submission
+    await this.#publish('tasks.submitted', 'TaskSubmitted', stored, taskId)
     return { taskId }
   }
 

@@ -1,3 +1,5 @@
+import { resolve } from '../../runtime/codec/claim-check.ts'
+import type { BlobStore } from '../../runtime/store/port.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
 import { unlessUndecodable } from '../../runtime/codec/skip.ts'
 import { homeOf } from '../../runtime/log/home.ts'
@@ -12,7 +14,7 @@ export interface Submission {
 
 /** Rejects with SEARCH_UNFINISHED if there may be one in the part of the log that was not searched. */
 export async function searchSubmission(
-  { log, codec }: { log: Log; codec: Codec },
+  { log, codec, blobs }: { log: Log; codec: Codec; blobs?: BlobStore },
   taskId: string,
 ): Promise<Submission | null> {
   const topic = 'tasks.submitted'
@@ -25,5 +27,7 @@ export async function searchSubmission(
   })
   if (record === null) return null
   const decoded = await unlessUndecodable(() => codec.decode(record.value ?? new Uint8Array(), topic))
-  return decoded?.type === 'TaskSubmitted' ? { task: decoded.data, atMs: record.timestampMs } : null
+  if (decoded?.type !== 'TaskSubmitted') return null
+  const task = blobs ? await resolve(decoded.type, decoded.data, blobs) : decoded.data
+  return { task, atMs: record.timestampMs }
 }

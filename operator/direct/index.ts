@@ -12,9 +12,11 @@ import type { Operator } from '../index.ts'
 import { DirectAlerts } from './alerts.ts'
 import { directBreakers } from './breakers.ts'
 import { DirectDeadLetters } from './dead-letters.ts'
+import { directEvaluations } from './evaluations.ts'
 import { directConfiguration } from './configured.ts'
 import { DirectKeys } from './keys.ts'
 import { directLanes } from './lanes.ts'
+import { DirectForks } from './forks.ts'
 import { lazily } from './lazily.ts'
 import { findResult } from './results.ts'
 import { DirectPauses } from './pauses.ts'
@@ -37,6 +39,7 @@ export interface FleetParts {
 export function directOperator(parts: FleetParts): Operator {
   return {
     tasks: lazily(() => directTasks(parts)),
+    forks: lazily(() => directForks(parts)),
     configuration: lazily(async () => directConfiguration(await parts.fleet(), await parts.environment())),
     pauses: lazily(async () => new DirectPauses(await parts.log(), await parts.codec())),
     lanes: lazily(async () => directLanes(await parts.log(), await parts.codec())),
@@ -50,6 +53,7 @@ export function directOperator(parts: FleetParts): Operator {
     ),
     keys: lazily(async () => new DirectKeys(await parts.sql())),
     usage: ledgerReader(() => parts.sql()),
+    evaluations: directEvaluations(() => parts.sql()),
     limits: lazily(async () =>
       limitsReader({ limits: await parts.limits(), sql: await parts.sql(), fleet: await parts.fleet() }),
     ),
@@ -67,6 +71,17 @@ export async function directTasks(parts: FleetParts): Promise<DirectTasks> {
     find: (taskId) => findResult({ log, codec }, taskId),
     cancel: (taskId, reason) => client.cancel(taskId, reason),
   })
+}
+
+async function directForks(parts: FleetParts): Promise<DirectForks> {
+  const [log, codec, blobs, tasks] = await Promise.all([
+    parts.log(),
+    parts.codec(),
+    parts.blobs(),
+    directTasks(parts),
+  ])
+  const client = new LogClient({ log, codec, ...(blobs ? { blobs } : {}), name: 'operator' })
+  return new DirectForks({ log, codec, blobs, client, tasks })
 }
 
 /** The parts that a process of the fleet has open. */

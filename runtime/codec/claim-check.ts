@@ -5,12 +5,13 @@
 //    small, so none can be mistaken for a reference.
 // 2. A payload is durable in the store before the event that refers to it can be committed. Putting it twice
 //    is harmless.
-// 3. TaskSubmitted is left as it is both ways: anyone writes it, so a reference in it could name the payload
-//    of another task.
+// 3. Anyone writes TaskSubmitted, so a reference in it could name the payload of another task. Only its recording
+//    may be moved (`storeRecording`), and that names its task inside: no other payload passes for one.
 // 4. An event without anything large or referenced costs one walk over its fields, and no promise.
 import type { EventMap, EventType } from '../../schemas/generated/events.ts'
 import { schemas } from '../../schemas/generated/schemas.ts'
 import { isJsonText, shapeOf } from '../../schemas/record.ts'
+import type { Json } from '../../schemas/json.ts'
 import { FlotillaError } from '../errors.ts'
 import type { BlobStore } from '../store/port.ts'
 
@@ -87,10 +88,45 @@ export function resolve<T extends EventType>(
   blobs: BlobStore,
   gone: 'reject' | 'null' = 'reject',
 ): EventMap[T] | Promise<EventMap[T]> {
+  if (type === 'TaskSubmitted')
+    return withRecording(data as EventMap['TaskSubmitted'], blobs) as EventMap[T] | Promise<EventMap[T]>
   const fields = data as unknown as Fields
   const names = movedFields(type, fields)
   if (names.length === 0) return data
   return bringBack(type, fields, names, blobs, gone) as Promise<unknown> as Promise<EventMap[T]>
+}
+
+/** A larger recording does not fit into a submission. */
+const RECORDING_BYTES = 300_000
+
+/** The submission as it is, or with a recording that is too large for the log in the blob store. */
+export async function storeRecording(
+  task: EventMap['TaskSubmitted'],
+  blobs: BlobStore,
+): Promise<EventMap['TaskSubmitted']> {
+  const { taskId, recording } = task
+  if (recording === null || sizeAtMost(recording, RECORDING_BYTES) <= RECORDING_BYTES) return task
+  const bytes = Buffer.from(JSON.stringify({ recordingOf: taskId, recording }))
+  return { ...task, recording: { $blob: await blobs.put(bytes), bytes: bytes.length } }
+}
+
+function withRecording(
+  task: EventMap['TaskSubmitted'],
+  blobs: BlobStore,
+): EventMap['TaskSubmitted'] | Promise<EventMap['TaskSubmitted']> {
+  return isReference(task.recording) ? bringRecording(task, task.recording, blobs) : task
+}
+
+async function bringRecording(
+  task: EventMap['TaskSubmitted'],
+  reference: Reference,
+  blobs: BlobStore,
+): Promise<EventMap['TaskSubmitted']> {
+  const what = 'TaskSubmitted.recording'
+  const stored = (await read(what, reference, blobs)) as { recordingOf?: unknown; recording?: Json } | null
+  if (stored?.recordingOf === task.taskId && task.taskId !== null)
+    return { ...task, recording: stored.recording ?? null }
+  throw payloadMissing(what, `payload ${reference.$blob} is no recording for this task`)
 }
 
 /** The event with null in the place of each moved payload. */

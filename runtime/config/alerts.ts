@@ -2,6 +2,16 @@
 import { z } from 'zod'
 import type { AlertRule, Alerts, AlertsDefinition, ChannelDefinition, NamedRule } from './fleet.ts'
 
+export const alertMeasures = [
+  'error_rate',
+  'latency_p95_ms',
+  'tokens',
+  'errors_matching',
+  'budgets_near_limit',
+  'quality_mean',
+  'satisfaction_mean',
+] as const satisfies readonly AlertRule['measure'][]
+
 const MINUTE = 60_000
 const DAY = 24 * 60 * MINUTE
 
@@ -87,7 +97,7 @@ const isPattern = (text: string): boolean => {
 
 const name = z.string().min(1)
 const ruleFields = {
-  measure: z.enum(['error_rate', 'latency_p95_ms', 'tokens', 'errors_matching', 'budgets_near_limit']),
+  measure: z.enum(alertMeasures),
   threshold: z.number().min(0),
   windowMs: z
     .int()

@@ -113,6 +113,7 @@ export const defaultLimits = {
     maxChars: 10_000,
     historyMessages: 200,
     historyChars: 200_000,
+    recordingBytes: 8_000_000,
     schemaBytes: 32_768,
     forbiddenPatterns: defaultForbiddenPatterns,
   },

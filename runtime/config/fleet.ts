@@ -233,10 +233,18 @@ export interface QueueLimits {
 export interface AlertRule {
   /**
    * Quantity that is compared: share of failed tasks (0 to 1), p95 of executionTime, tokens used, errors that
-   * match `pattern`, daily token budgets that have reached `limits.budgets.warnAt`.
+   * match `pattern`, daily token budgets that have reached `limits.budgets.warnAt`, mean of the scores of evaluators
+   * or of users' ratings (0 to 1).
    */
-  measure: 'error_rate' | 'latency_p95_ms' | 'tokens' | 'errors_matching' | 'budgets_near_limit'
-  /** Fires above it. */
+  measure:
+    | 'error_rate'
+    | 'latency_p95_ms'
+    | 'tokens'
+    | 'errors_matching'
+    | 'budgets_near_limit'
+    | 'quality_mean'
+    | 'satisfaction_mean'
+  /** Fires above it; a mean fires below it. */
   threshold: number
   /** For budgets: a day. */
   windowMs: number
@@ -329,6 +337,7 @@ export interface FleetDefinition {
       maxChars?: number
       historyMessages?: number
       historyChars?: number
+      recordingBytes?: number
       schemaBytes?: number
       forbiddenPatterns?: string[]
     }
@@ -371,10 +380,10 @@ export interface Fleet {
   readonly limits: {
     readonly input: {
       readonly maxChars: number
-      /** Largest output schema that a task may bring, as JSON. */
       /** Messages of a task's history, and their characters in all. */
       readonly historyMessages: number
       readonly historyChars: number
+      readonly recordingBytes: number
       readonly schemaBytes: number
       readonly forbiddenPatterns: readonly string[]
     }

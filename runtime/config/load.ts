@@ -160,6 +160,7 @@ const definition = z.strictObject({
           maxChars: whole(1).optional(),
           historyMessages: whole(0).optional(),
           historyChars: whole(0).optional(),
+          recordingBytes: whole(0).optional(),
           schemaBytes: whole(2).optional(),
           forbiddenPatterns: z.array(pattern).optional(),
         })

@@ -13,6 +13,7 @@ function migrationsFor(kind: SqlKind): Record<string, Migration> {
     '0002_open_tasks': { up: (db: Kysely<Tables>) => createOpenTasks(db) },
     '0003_api_keys': { up: (db: Kysely<Tables>) => createApiKeys(db) },
     '0004_listed_tasks': { up: (db: Kysely<Tables>) => createListIndexes(db) },
+    '0005_evaluations': { up: (db: Kysely<Tables>) => createEvaluations(db) },
   }
 }
 
@@ -178,5 +179,60 @@ async function createListIndexes(db: Kysely<Tables>): Promise<void> {
   await create('usage_ledger', 'in_doubt')
     .column('task_id')
     .where(raw.ref('error_code'), '=', raw.lit(IN_DOUBT))
+    .execute()
+}
+
+async function createEvaluations(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('evaluation_runs')
+    .ifNotExists()
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('dataset', 'text', (column) => column.notNull())
+    .addColumn('dataset_hash', 'text', (column) => column.notNull())
+    .addColumn('agent', 'text')
+    .addColumn('models', 'text', (column) => column.notNull())
+    .addColumn('epochs', 'integer', (column) => column.notNull())
+    .addColumn('cases', 'integer', (column) => column.notNull())
+    .addColumn('status', 'text', (column) => column.notNull())
+    .addColumn('started_at_ms', 'bigint', (column) => column.notNull())
+    .addColumn('ended_at_ms', 'bigint')
+    .addColumn('settings', 'text', (column) => column.notNull())
+    .addColumn('summary', 'text')
+    .execute()
+  const index = db.schema.createIndex('evaluation_runs_by_started_at_ms').ifNotExists()
+  await index.on('evaluation_runs').columns(['started_at_ms', 'id']).execute()
+  await createEvaluationCases(db)
+}
+
+async function createEvaluationCases(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('evaluation_cases')
+    .ifNotExists()
+    .addColumn('run_id', 'text', (column) => column.notNull())
+    .addColumn('case_id', 'text', (column) => column.notNull())
+    .addColumn('model', 'text', (column) => column.notNull())
+    .addColumn('epoch', 'integer', (column) => column.notNull())
+    .addColumn('task_id', 'text', (column) => column.notNull())
+    .addColumn('case_hash', 'text', (column) => column.notNull())
+    .addColumn('status', 'text', (column) => column.notNull())
+    .addColumn('passed', 'integer', (column) => column.notNull())
+    .addColumn('score', 'double precision')
+    .addColumn('scores', 'text', (column) => column.notNull())
+    .addColumn('problem', 'text')
+    .addColumn('input', 'text', (column) => column.notNull())
+    .addColumn('output', 'text', (column) => column.notNull())
+    .addColumn('metadata', 'text', (column) => column.notNull())
+    .addColumn('answered_by', 'text')
+    .addColumn('cost', 'double precision', (column) => column.notNull())
+    .addColumn('judge_cost', 'double precision', (column) => column.notNull())
+    .addColumn('cost_is_guess', 'integer', (column) => column.notNull())
+    .addColumn('latency_ms', 'double precision', (column) => column.notNull())
+    .addColumn('steps', 'integer', (column) => column.notNull())
+    .addColumn('input_tokens', 'bigint', (column) => column.notNull())
+    .addColumn('output_tokens', 'bigint', (column) => column.notNull())
+    .addColumn('error_code', 'text')
+    .addColumn('scored_at_ms', 'bigint', (column) => column.notNull())
+    .addPrimaryKeyConstraint('evaluation_cases_key', ['run_id', 'case_id', 'model', 'epoch'])
     .execute()
 }

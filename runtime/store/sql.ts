@@ -93,6 +93,56 @@ export interface Tables {
     last_used_at_ms: number | null
     revoked_at_ms: number | null
   }
+  /** Runs of evaluations. */
+  evaluation_runs: {
+    id: string
+    name: string
+    dataset: string
+    dataset_hash: string
+    agent: string | null
+    /** JSON list. */
+    models: string
+    epochs: number
+    cases: number
+    status: string
+    started_at_ms: number
+    ended_at_ms: number | null
+    /** JSON. */
+    settings: string
+    /** JSON; null until the run ended. */
+    summary: string | null
+  }
+  /** Scored cases: one for each case, model and epoch of a run. */
+  evaluation_cases: {
+    run_id: string
+    case_id: string
+    model: string
+    epoch: number
+    task_id: string
+    case_hash: string
+    status: string
+    passed: number
+    score: number | null
+    /** JSON list. */
+    scores: string
+    /** Why it could not be scored. */
+    problem: string | null
+    input: string
+    /** JSON. */
+    output: string
+    /** JSON object. */
+    metadata: string
+    answered_by: string | null
+    cost: number
+    judge_cost: number
+    cost_is_guess: number
+    latency_ms: number
+    steps: number
+    input_tokens: number
+    output_tokens: number
+    error_code: string | null
+    scored_at_ms: number
+  }
   blobs: { hash: string; bytes: Uint8Array; created_at_ms: number }
 }
 

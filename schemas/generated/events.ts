@@ -78,6 +78,16 @@ export interface TaskSubmitted {
   temperature: number | null
   /** Most tokens of one model answer. */
   maxOutputTokens: number | null
+  /** Task id of the task that this one is a fork of. */
+  forkedFrom: string | null
+  /** The first step that runs again, from 1; the recording has the steps before it. */
+  forkedFromStep: number | null
+  /** How tool calls are answered. live: by the tools; recorded: by the recording, and refused where it has no such call; ask: by the recording, else by the tool once a person approved; refuse: every call is refused. Null: recorded in a fork or with a recording, else live. */
+  toolPolicy: 'live' | 'recorded' | 'ask' | 'refuse' | null
+  /** Replaces the instructions of the agent, if the agent lets its tasks bring their own. */
+  instructions: string | null
+  /** What is not asked of the model and the tools again, as JSON text: {steps, outcomes}: steps begin the task in place of the model; outcomes are those of later tool calls, in order. */
+  recording: Json
 }
 
 /** A person approved or declined a tool call that waits for approval. */
@@ -176,6 +186,18 @@ export interface TaskAdmitted {
   submittedAtMs: number
   /** Earlier messages of the conversation, oldest first: [{role, content}]; null when there are none. */
   history: Json
+  /** Task id of the task that this one is a fork of. */
+  forkedFrom: string | null
+  /** The first step that runs again, from 1. */
+  forkedFromStep: number | null
+  /** How tool calls are answered. live: by the tools; recorded: by the recording, and refused where it has no such call; ask: by the recording, else by the tool once a person approved; refuse: every call is refused. Null: live. */
+  toolPolicy: 'live' | 'recorded' | 'ask' | 'refuse' | null
+  /** The tools of a task whose calls are not simply made, in place of `tools`, which is then empty: a process that does not know policies calls none. */
+  policyTools: string[] | null
+  /** Replaces the instructions of the agent. */
+  instructions: string | null
+  /** What is not asked of the model and the tools again: {steps, outcomes}: steps begin the task in place of the model; outcomes are those of later tool calls, in order. */
+  recording: Json
 }
 
 /** A task has ended: other stages forget it. */
@@ -274,6 +296,12 @@ export interface CodeRequested {
   deadlineMs: number
   /** Agent of the task; null from versions that did not say it. */
   agent: string | null
+  /** How the step's tool calls are answered, as in TaskAdmitted; null: live. */
+  toolPolicy: 'live' | 'recorded' | 'ask' | 'refuse' | null
+  /** The tools of a step whose calls are not simply made, in place of `tools`, which is then empty: a process that does not know policies calls none. */
+  policyTools: string[] | null
+  /** {step, outcomes}: seed and time of a step that is repeated; recorded outcomes, in the first request of a task. Null when there are none. */
+  recording: Json
 }
 
 /** The outcome of a Python step. */
@@ -344,6 +372,14 @@ export interface TaskCompleted {
   submittedAtMs: number
   /** Epoch milliseconds. */
   completedAtMs: number
+  /** Task id of the task that this one is a fork of. */
+  forkedFrom: string | null
+  /** The first step that ran again, from 1. */
+  forkedFromStep: number | null
+  /** How its tool calls were answered; null: live. */
+  toolPolicy: 'live' | 'recorded' | 'ask' | 'refuse' | null
+  /** Tool calls that its policy refused: [{step, callId, tool, arguments}], at most 100; null when there are none. */
+  refusedCalls: Json
 }
 
 /** One thing that happened to a task. */
@@ -446,6 +482,10 @@ export interface OutcomesTallied {
   executionTimesMs: number[]
   /** Distinct error messages of the bucket, at most 20. */
   errors: string[]
+  /** One score of an evaluator, 0 to 1. */
+  quality: number | null
+  /** One rating of a user, 0 to 1. */
+  satisfaction: number | null
 }
 
 /** A rule fires. */

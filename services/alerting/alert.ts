@@ -8,7 +8,7 @@ import type { NamedRule } from '../../runtime/config/fleet.ts'
 import type { AlertRaised, AlertResolved } from '../../schemas/generated/events.ts'
 import type { Notice } from './events.ts'
 import { isOfBudgets, describeBudgets } from './budgets.ts'
-import type { Reading } from './windows.ts'
+import { isMean, type Reading } from './windows.ts'
 
 /** A firing alert. */
 export interface Alert {
@@ -31,7 +31,7 @@ export interface Step {
   readonly tell: boolean
 }
 
-/** Null: nothing changes. Firing needs enough tasks; staying needs only a value above the threshold. */
+/** Null: nothing changes. Firing needs enough tasks; staying needs only a value beyond the threshold. */
 export function step(
   rule: NamedRule,
   alert: Alert | undefined,
@@ -39,18 +39,22 @@ export function step(
   silent: boolean,
   nowMs: number,
 ): Step | null {
-  const above = reading.value > rule.threshold
+  const beyond = isBeyond(rule, reading)
   if (!alert) {
-    const fires = above && reading.tasks >= rule.minTasks
+    const fires = beyond && reading.tasks >= rule.minTasks
     return fires
       ? raise(rule, { alertId: `${rule.name}-${nowMs}`, told: false }, reading, silent, nowMs)
       : null
   }
-  if (!above) return resolve(rule, alert, reading, nowMs)
+  if (!beyond) return resolve(rule, alert, reading, nowMs)
   const isNews = reading.subjects?.some(({ name }) => !alert.about?.includes(name)) ?? false
   const due = isNews || nowMs >= renotifyAtMs(rule, alert) || (!alert.told && !silent)
   return due ? raise(rule, alert, reading, silent, nowMs) : null
 }
+
+/** A mean is bad below its threshold, everything else above it. */
+const isBeyond = (rule: NamedRule, { value, tasks }: Reading): boolean =>
+  isMean(rule) ? tasks > 0 && value < rule.threshold : value > rule.threshold
 
 export const renotifyAtMs = (rule: NamedRule, alert: Alert): number => alert.notifiedMs + rule.renotifyMs
 
@@ -62,8 +66,8 @@ function raise(
   atMs: number,
 ): Step {
   const { name, severity, channels, threshold, windowMs, runbook } = rule
-  const above = isOfBudgets(rule) ? '' : `, above ${format(rule, threshold)}`
-  const message = `${name}: ${describeReading(rule, reading)}${above}`
+  const limit = `, ${isMean(rule) ? 'below' : 'above'} ${format(rule, threshold)}`
+  const message = `${name}: ${describeReading(rule, reading)}${isOfBudgets(rule) ? '' : limit}`
   const facts = { alertId, rule: name, severity, value: reading.value, threshold, message, atMs }
   const about = reading.subjects && { about: reading.subjects.map((subject) => subject.name) }
   return {
@@ -106,6 +110,10 @@ function describeCount(rule: NamedRule, value: number): string {
       return `${format(rule, value)} of tasks failed`
     case 'latency_p95_ms':
       return `95 % of tasks took up to ${format(rule, value)}`
+    case 'quality_mean':
+      return `the mean quality of scored tasks was ${format(rule, value)}`
+    case 'satisfaction_mean':
+      return `the mean satisfaction of users was ${format(rule, value)}`
     case 'tokens':
       return `${value} tokens were used`
     case 'errors_matching':
@@ -116,6 +124,7 @@ function describeCount(rule: NamedRule, value: number): string {
 }
 
 function format({ measure }: NamedRule, value: number): string {
+  if (measure === 'quality_mean' || measure === 'satisfaction_mean') return value.toFixed(2)
   if (measure === 'error_rate') return `${(value * 100).toFixed(1)} %`
   return measure === 'latency_p95_ms' ? seconds(value) : String(value)
 }

@@ -18,6 +18,8 @@ export const emptyTally = (bucketMs: number, lane: number): Tally => ({
   tokens: 0,
   executionTimesMs: [],
   errors: [],
+  quality: null,
+  satisfaction: null,
 })
 
 /** Rejected and cancelled tasks say nothing about the fleet's health; their tokens count all the same. */

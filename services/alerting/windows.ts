@@ -13,9 +13,9 @@ const QUANTILE = 0.95
 
 export interface Slot {
   startMs: number
-  /** Tasks. */
+  /** Tasks; of a mean, scores. */
   tasks: number
-  /** The rule's count: failures, tokens, matching errors. */
+  /** The rule's count: failures, tokens, matching errors; of a mean, the sum of the scores. */
   counted: number
   /** Class of execution time → tasks. */
   times: Record<string, number>
@@ -52,9 +52,17 @@ export function addTally(
 }
 
 function withTally(rule: NamedRule, slot: Slot, tally: Tally): Slot {
-  const tasks = slot.tasks + tally.succeeded + tally.failed
+  const score = scoreFor(rule, tally)
+  const more = isMean(rule) ? Number(score !== null) : tally.succeeded + tally.failed
+  const tasks = slot.tasks + more
   const times = rule.measure === 'latency_p95_ms' ? withTimes(slot.times, tally.executionTimesMs) : slot.times
   return { ...slot, tasks, times, counted: slot.counted + countedBy(rule, tally) }
+}
+
+/** The score of which the rule takes the mean; null: the tally has none. */
+function scoreFor({ measure }: NamedRule, { quality, satisfaction }: Tally): number | null {
+  if (measure === 'quality_mean') return quality
+  return measure === 'satisfaction_mean' ? satisfaction : null
 }
 
 function countedBy(rule: NamedRule, tally: Tally): number {
@@ -65,6 +73,9 @@ function countedBy(rule: NamedRule, tally: Tally): number {
       return tally.tokens
     case 'errors_matching':
       return tally.errors.filter((error) => new RegExp(rule.pattern ?? '(?!)', 'i').test(error)).length
+    case 'quality_mean':
+    case 'satisfaction_mean':
+      return scoreFor(rule, tally) ?? 0
     case 'latency_p95_ms':
     case 'budgets_near_limit':
       return 0
@@ -86,12 +97,17 @@ export function nextChangeMs(rule: NamedRule, rows: Readonly<Partial<SlotRows>>,
   return Math.min(...current.map(({ startMs }) => startMs + rule.windowMs))
 }
 
+/** Fires below its threshold; without scores it does not. */
+export const isMean = ({ measure }: Pick<NamedRule, 'measure'>): boolean =>
+  measure === 'quality_mean' || measure === 'satisfaction_mean'
+
 /** The rule's reading over the window that ends now. */
 export function reading(rule: NamedRule, rows: Readonly<Partial<SlotRows>>, nowMs: number): Reading {
   const slots = slotsOf(rule, rows).filter((slot) => isCurrent(rule, slot, nowMs))
   const tasks = slots.reduce((sum, slot) => sum + slot.tasks, 0)
   const counted = slots.reduce((sum, slot) => sum + slot.counted, 0)
-  if (rule.measure === 'error_rate') return { tasks, value: tasks === 0 ? 0 : counted / tasks }
+  if (rule.measure === 'error_rate' || isMean(rule))
+    return { tasks, value: tasks === 0 ? 0 : counted / tasks }
   return { tasks, value: rule.measure === 'latency_p95_ms' ? quantile(slots) : counted }
 }
 

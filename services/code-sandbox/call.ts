@@ -43,7 +43,8 @@ export function codeCall(
     },
     step: resuming ? null : (rows[`log:${active.n}`]?.step ?? null),
     results: active.pending.flatMap((seq) => rows[`call:${active.n}.${seq}`]?.result ?? []),
-    tools: active.tools.flatMap((name) => tools.get(name) ?? []),
+    // Rows of older versions name no others.
+    tools: (active.policyTools ?? active.tools).flatMap((name) => tools.get(name) ?? []),
     limits: { timeoutMs: active.timeoutMs, ...perStep, argumentChars: roomOf(rows) },
     userId: active.userId,
   }

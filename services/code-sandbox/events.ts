@@ -42,6 +42,37 @@ export function toolRequestedEvents(
   ]
 }
 
+const GLIMPSE_CHARS = 160
+
+/** The lines in the history of a call that no tool answered. */
+export function answeredEvents(
+  taskId: string,
+  active: ActiveRow,
+  { call, row, atMs }: { call: PendingCall; row: CallRow; atMs: number },
+): Emit[] {
+  const asked = { callId: callIdOf(active.requestId, call.seq), tool: call.name }
+  const { status, durationMs, cached, result, recorded = false } = row
+  const error = result?.error ? { ...result.error } : null
+  const shown = { arguments: glimpse(call.arguments), output: glimpse(result?.value ?? null) }
+  return [
+    historyEvent(taskId, active, 'tool_requested', atMs, { ...asked, arguments: call.arguments }),
+    historyEvent(taskId, active, 'tool_called', atMs, {
+      ...asked,
+      status,
+      durationMs,
+      cached,
+      recorded,
+      error,
+      ...shown,
+    }),
+  ]
+}
+
+function glimpse(value: Json): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return text.length > GLIMPSE_CHARS ? `${text.slice(0, GLIMPSE_CHARS - 1)}…` : text
+}
+
 /** The step's end by the executor's answer. The message is Python's own text: the model reads it. */
 export function endingOf(finished: Finished, outcome: CallOutcome): Ending {
   const { error } = finished
@@ -89,7 +120,7 @@ function completedEvent(taskId: string, active: ActiveRow, calls: readonly CallR
 }
 
 function toolCall(requestId: string, call: CallRow, seq: number): Json {
-  const { tool, status, durationMs, cached } = call
+  const { tool, status, durationMs, cached, recorded } = call
   return {
     callId: callIdOf(requestId, seq),
     tool,
@@ -97,6 +128,7 @@ function toolCall(requestId: string, call: CallRow, seq: number): Json {
     status,
     durationMs,
     cached,
+    ...(recorded ? { recorded } : {}),
   }
 }
 

@@ -1,4 +1,5 @@
 // State rows of a task: one for each step and each call, so that no row grows with a session.
+import type { KeptOutcome } from '../../runtime/recording.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { CodeRequested, ToolCompleted } from '../../schemas/generated/events.ts'
 import type { ResultEntry, SessionEntry, StepEntry } from './executors/port.ts'
@@ -10,7 +11,7 @@ export interface SessionRow {
 }
 
 /** The running step. */
-export interface ActiveRow extends Omit<CodeRequested, 'taskId' | 'code'> {
+export interface ActiveRow extends Omit<CodeRequested, 'taskId' | 'code' | 'recording'> {
   readonly n: number
   readonly startedAtMs: number
   /** Calls made together that the code waits for; empty before its first call. */
@@ -20,6 +21,8 @@ export interface ActiveRow extends Omit<CodeRequested, 'taskId' | 'code'> {
   readonly attempts: number
   /** The executor was stopped by an event that is not handled yet. */
   readonly interrupted: boolean
+  /** The step is repeated: times of its outcomes are the recorded ones. */
+  readonly isRepeated?: boolean
 }
 
 export interface StepRow {
@@ -32,9 +35,12 @@ export interface CallRow {
   readonly arguments: { readonly [key: string]: Json }
   readonly argsHash: string
   readonly result: ResultEntry | null
-  readonly status: ToolCompleted['status'] | null
+  /** refused: by the task's policy, as one of a recorded call. */
+  readonly status: ToolCompleted['status'] | 'refused' | null
   readonly durationMs: number
   readonly cached: boolean
+  /** Answered by a recorded outcome. */
+  readonly recorded?: boolean
 }
 
 export type SandboxRows = {
@@ -42,6 +48,10 @@ export type SandboxRows = {
   active: ActiveRow
   /** The task ended without success: none of its steps begins any more. */
   closed: { status: string }
+  /** Recorded outcomes of tool calls, from the task's first request. */
+  outcomes: KeptOutcome[]
+  /** This outcome has answered a call. */
+  [used: `used:${number}`]: true
   [log: `log:${number}`]: StepRow
   [call: `call:${number}.${number}`]: CallRow
 }

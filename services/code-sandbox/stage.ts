@@ -21,10 +21,20 @@ import type {
   WorkCancelled,
 } from '../../schemas/generated/events.ts'
 import { headers as headerNames } from '../../schemas/topics.ts'
+import type { KeptOutcome } from '../../runtime/recording.ts'
+import { answerByPolicy } from './recorded.ts'
+import { resultOf } from './results.ts'
 import { codeCall, discardCall } from './call.ts'
-import type { Finished, Outcome, Paused, ResultEntry, ToolSignature } from './executors/port.ts'
-import { limits } from './constants.ts'
-import { NAME, callIdOf, endEvents, endingOf, toolRequestedEvents, type Ending } from './events.ts'
+import type { Finished, Outcome, Paused, ToolSignature } from './executors/port.ts'
+import {
+  NAME,
+  answeredEvents,
+  callIdOf,
+  endEvents,
+  endingOf,
+  toolRequestedEvents,
+  type Ending,
+} from './events.ts'
 import {
   callRow,
   callRows,
@@ -49,6 +59,7 @@ const INTERRUPTED_MS = 2_000
 
 export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
   const tools = new Map(fleet.tools.map(({ spec }): [string, ToolSignature] => [spec.name, signature(spec)]))
+  const idempotent = new Set(fleet.tools.filter(({ spec }) => spec.idempotent).map(({ spec }) => spec.name))
   const execute = (taskId: string, rows: View, active: ActiveRow): Call =>
     codeCall(taskId, rows, active, tools)
 
@@ -74,14 +85,23 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
     if (rows.active?.requestId === request.requestId) return {}
     if (rows.closed) return rejectLate(request, event.atMs, rows.closed.status)
     const stale = rows.active ? abandonStep(request.taskId, rows, rows.active, event.atMs) : {}
-    const { taskId, code, ...given } = request
+    const { taskId, code, recording, ...given } = request
+    const { step: repeated, outcomes } = (recording ?? {}) as Brought
     const n = rows.session?.nextN ?? 0
-    const seed = `${request.requestId}/${event.id}`
-    const active: ActiveRow = { ...given, n, startedAtMs: event.atMs, ...FRESH }
+    const seed = repeated?.seed ?? `${request.requestId}/${event.id}`
+    const nowMs = repeated?.atMs ?? event.atMs
+    const active: ActiveRow = {
+      ...given,
+      n,
+      startedAtMs: event.atMs,
+      ...FRESH,
+      ...(repeated ? { isRepeated: true } : {}),
+    }
     const written: Partial<SandboxRows> = {
       session: { nextN: n + 1, chars: (rows.session?.chars ?? 0) + code.length },
       active,
-      ...logRow(n, { step: { kind: 'step', n, code, nowMs: event.atMs, seed }, outputHash: null }),
+      ...logRow(n, { step: { kind: 'step', n, code, nowMs, seed }, outputHash: null }),
+      ...(outcomes ? { outcomes } : {}),
     }
     const call = execute(taskId, { ...rows, ...written }, active)
     return { emit: stale.emit ?? [], rows: { ...stale.rows, ...written }, timers: { [RETRY]: null }, call }
@@ -127,7 +147,7 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
     if (!outcome.ok) return handleFailedCall(event.key, rows, active, outcome)
     const value = outcome.value as Outcome
     return value.status === 'paused'
-      ? pauseStep(event.key, rows, active, value, outcome.endedMs)
+      ? pauseStep(event.key, rows, active, { ...value, atMs: outcome.endedMs, idempotent })
       : finishStep(event.key, rows, active, value, outcome)
   }
 
@@ -145,51 +165,49 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
   }
 }
 
+/** What a request brings of a recording. */
+interface Brought {
+  step?: { seed?: string; atMs?: number }
+  outcomes?: KeptOutcome[]
+}
+
 const FRESH = { pending: [], calls: 0, attempts: 0, interrupted: false } as const
 
 function signature({ name, description, input }: ToolSignature): ToolSignature {
   return { name, description, input }
 }
 
-function resultOf(
-  reply: ToolCompleted,
-  { n, seq, nowMs, chars }: { n: number; seq: number; nowMs: number; chars: number },
-): ResultEntry {
-  const entry = { kind: 'result', n, seq, nowMs } as const
-  if (reply.status === 'succeeded' && chars + JSON.stringify(reply.output).length > limits.sessionChars)
-    return { ...entry, ok: false, value: null, error: tooMuch }
-  if (reply.status === 'succeeded') return { ...entry, ok: true, value: reply.output, error: null }
-  const code = reply.error?.code ?? (reply.status === 'unknown' ? 'CALL_OUTCOME_UNKNOWN' : 'TOOL_FAILED')
-  const message = reply.error?.message ?? `the call ended as ${reply.status}`
-  return { ...entry, ok: false, value: null, error: { code, message } }
+interface Pausing extends Paused {
+  readonly atMs: number
+  /** Names of the tools that may answer twice. */
+  readonly idempotent: ReadonlySet<string>
 }
 
-const tooMuch = {
-  code: 'CODE_LIMIT',
-  message: `the session holds ${limits.sessionChars.toLocaleString('en')} characters of tool results`,
-}
-
-function pauseStep(
-  taskId: string,
-  { session }: View,
-  active: ActiveRow,
-  { calls }: Paused,
-  atMs: number,
-): Decided {
+/** Calls that the task's policy answers are not requested; once none is waited for, the step goes on by a timer. */
+function pauseStep(taskId: string, before: View, active: ActiveRow, paused: Pausing): Decided {
+  const { calls, atMs, idempotent } = paused
   const rows: Partial<SandboxRows> = {}
-  let chars = session?.chars ?? 0
-  for (const { seq, name, arguments: args, argsHash } of calls) {
-    rows[`call:${active.n}.${seq}`] = { tool: name, arguments: args, argsHash, ...UNANSWERED }
-    chars += JSON.stringify(args).length
+  const emit: Emit[] = []
+  let chars = before.session?.chars ?? 0
+  let isWaiting = false
+  for (const call of calls) {
+    chars += JSON.stringify(call.arguments).length
+    const at = { n: active.n, seq: call.seq, nowMs: atMs, chars }
+    const answer = answerByPolicy({ ...before, ...rows }, active, { call, idempotent, at })
+    const row = { tool: call.name, arguments: call.arguments, argsHash: call.argsHash, ...UNANSWERED }
+    Object.assign(rows, callRow(active.n, call.seq, answer ? { ...row, ...answer.row } : row), answer?.used)
+    if (answer) {
+      chars += JSON.stringify(answer.row.result).length
+      emit.push(...answeredEvents(taskId, active, { call, row: { ...row, ...answer.row }, atMs }))
+    } else {
+      isWaiting = true
+      emit.push(...toolRequestedEvents(taskId, active, call, atMs))
+    }
   }
-  if (session) rows.session = { ...session, chars }
+  if (before.session) rows.session = { ...before.session, chars }
   const pending = calls.map((call) => call.seq)
   rows.active = { ...active, ...FRESH, pending, calls: active.calls + calls.length }
-  return {
-    rows,
-    emit: calls.flatMap((call) => toolRequestedEvents(taskId, active, call, atMs)),
-    timers: { [RETRY]: null },
-  }
+  return { rows, emit, timers: { [RETRY]: isWaiting ? null : atMs } }
 }
 
 const UNANSWERED = { result: null, status: null, durationMs: 0, cached: false } satisfies Partial<CallRow>

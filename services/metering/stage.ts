@@ -6,10 +6,13 @@
 // 2. Feedback may overtake its task, because they use different topics: it has its own table.
 // 3. A task is open from its submission to its result, in whatever order the two arrive: a submission whose
 //    result is in the ledger opens nothing.
-import type { Call, Stage } from '../../runtime/stage.ts'
+import type { Call, Decision, Stage, StageEvent } from '../../runtime/stage.ts'
 import { submittedRow, taskRow, usageRow, type LedgerWrite } from './call.ts'
 
 const WRITE_TIMEOUT_MS = 30_000
+const BUCKET_MS = 1_000
+/** The one key of tallies (services/alerting/events.ts). */
+const FLEET = 'fleet'
 
 export function createMeteringStage(): Stage {
   return {
@@ -45,11 +48,22 @@ export function createMeteringStage(): Stage {
           return {}
       }
     },
-    conclude(_event, _rows, call, outcome) {
+    conclude(event, _rows, call, outcome) {
       if (!outcome.ok) throw new Error(`writing the ${call.target} ledger: ${outcome.failure.message}`)
-      return {}
+      return tallied(event)
     },
   }
+}
+
+/** Alert rules watch the mean of scores: all of them have one home, as the tallies of tasks have. */
+function tallied(event: StageEvent): Decision {
+  const quality = event.type === 'QualityScored' ? shareOrNull(event.data.quality) : null
+  const satisfaction = event.type === 'FeedbackGiven' ? shareOrNull(event.data.satisfaction) : null
+  if (quality === null && satisfaction === null) return {}
+  const none = { succeeded: 0, failed: 0, tokens: 0, executionTimesMs: [], errors: [] }
+  const bucketMs = Math.floor(event.atMs / BUCKET_MS) * BUCKET_MS
+  const data = { bucketMs, lane: event.lane, ...none, quality, satisfaction }
+  return { emit: [{ topic: 'outcomes.tallied', type: 'OutcomesTallied', key: FLEET, data }] }
 }
 
 function write(request: LedgerWrite): { call: Call } {
@@ -57,3 +71,6 @@ function write(request: LedgerWrite): { call: Call } {
   const options = { timeoutMs: WRITE_TIMEOUT_MS, idempotent: true, journalled: false }
   return { call: { kind: 'ledger', target, request, ...options } }
 }
+
+/** Anyone may write one: a number beyond 0 to 1 would move the mean of all. */
+const shareOrNull = (value: number): number | null => (value >= 0 && value <= 1 ? value : null)

@@ -2,6 +2,8 @@
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { Emit, Json } from '../../runtime/stage.ts'
 import type { CodeCompleted } from '../../schemas/generated/events.ts'
+import type { RecordedStep } from '../../runtime/recording.ts'
+import { isLive, recordedStep } from './recorded.ts'
 import { progressEvent } from './events.ts'
 import { takeValue } from './final-answer.ts'
 import { readCode, type FoundCode } from './code-blocks.ts'
@@ -20,11 +22,15 @@ export function runCode(
   book: ToolBook,
 ): Move {
   const { task, run } = from
-  const step = newStep(from, 'code', text, code)
+  const recorded = recordedStep(from)
+  const begun = newStep(from, 'code', text, code)
+  const step = recorded ? { ...begun, model: recorded.model ?? '', recorded: true as const } : begun
   const { rows } = change(from, {
     run: { ...run, phase: 'code', reminded: false },
     ...put(`said:${run.step}`, { role: 'assistant', content: said }),
     ...put(`step:${run.step}`, step),
+    // code-sandbox keeps them.
+    ...(from.rows.outcomes ? { outcomes: null } : {}),
   })
   const data = {
     taskId: task.taskId,
@@ -32,7 +38,7 @@ export function runCode(
     step: run.step,
     code,
     executor: task.executor,
-    tools: book.of(task).map((spec) => spec.name),
+    ...toolsOf(from, recorded, book),
     toolCacheTtlMs: task.toolCacheTtlMs,
     userId: task.userId,
     timeoutMs: fleet.limits.codeStepTimeoutMs,
@@ -45,6 +51,21 @@ export function runCode(
     progressEvent(from, 'code_requested', { requestId: id, code }),
   ]
   return { changes: { rows, emit } }
+}
+
+/** The step's tools, who answers them, and with what. Calls of a repeated step are answered by its recording. */
+function toolsOf({ task, rows: { outcomes } }: Situation, recorded: RecordedStep | null, book: ToolBook) {
+  const names = book.of(task).map((spec) => spec.name)
+  const toolPolicy = recorded ? ('recorded' as const) : task.toolPolicy
+  const { seed, atMs } = recorded ?? {}
+  const step = recorded ? { step: { ...(seed && { seed }), ...(atMs && { atMs }) } } : {}
+  const kept = outcomes ? { outcomes: outcomes as unknown as Json } : {}
+  return {
+    tools: isLive(toolPolicy) ? names : [],
+    policyTools: isLive(toolPolicy) ? null : names,
+    toolPolicy: toolPolicy ?? null,
+    recording: recorded || outcomes ? { ...step, ...kept } : null,
+  }
 }
 
 /** Ignored if the task does not wait for it. */

@@ -14,6 +14,7 @@ import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { Call, CallOutcome, Failure, Json } from '../../runtime/stage.ts'
 import { isCallInText } from './calls-in-text.ts'
 import { fail, succeed } from './task-end.ts'
+import { divergence, toolNames } from './recorded.ts'
 import type { Message } from './call.ts'
 import { isEmpty, type Fit, type OutputCheck } from './output-schema.ts'
 import {
@@ -33,7 +34,7 @@ import { endStep, nextStep } from './step.ts'
 export function takeText(from: Situation, step: Step, cutOff: boolean, book: ToolBook): Move {
   const { task, run } = from
   // A result with a schema may look like a call: its schema decides.
-  const named = schemaOf(from) === null ? task.tools : []
+  const named = schemaOf(from) === null ? toolNames(task) : []
   if (isCallInText(step.text, named)) {
     if (task.mode === 'code') return askForCode(from, step, book)
     return sendBack(from, step, callInText, invalid('it is a tool call written as text'))
@@ -65,7 +66,8 @@ export function takeValue(from: Situation, step: Step, value: Json, cutOff = fal
 
 function takeFitting(from: Situation, step: Step, output: Json): Move {
   const { to, changes } = endStep(from, step)
-  return { changes: merge(changes, succeed(to, output)) }
+  const diverged = divergence(from, step, true)
+  return { changes: merge(changes, diverged ? fail(to, diverged) : succeed(to, output)) }
 }
 
 function schemaOf({ task: { outputSchema } }: Situation): JsonSchema | null {

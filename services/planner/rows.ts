@@ -4,6 +4,7 @@
 // 2. `run` is small and the only row that every transition rewrites.
 import type { Decision, Failure, Json, StageEvent } from '../../runtime/stage.ts'
 import type { TaskAdmitted, Usage } from '../../schemas/generated/events.ts'
+import type { KeptOutcome, RecordedStep } from '../../runtime/recording.ts'
 import type { Message } from './call.ts'
 
 /** A tool call of a step, as the result of the task shows it. */
@@ -20,6 +21,8 @@ export interface StepToolCall {
   error: Failure | null
   durationMs: number
   cached: boolean
+  /** Answered by a recorded outcome: no tool was called. */
+  recorded?: boolean
 }
 
 /** A step, as the result of the task shows it. */
@@ -30,6 +33,8 @@ export interface Step {
   /** The model's text. */
   text: string
   code: string | null
+  /** Shared with the task that this one is a fork of: no model was called. */
+  recorded?: true
   toolCalls: StepToolCall[]
   /** The observation that the model was given. */
   observation: string | null
@@ -79,6 +84,8 @@ export type PlannerRows = {
   answer: Answer
   /** The task failed because one of its events was given up; a replay must not begin it again. */
   ended: { atMs: number }
+  /** Recorded outcomes of tool calls; in code mode until code-sandbox has them. */
+  outcomes: KeptOutcome[]
 } & {
   /** The model's message in a step. */
   [said: `said:${number}`]: Message
@@ -87,6 +94,10 @@ export type PlannerRows = {
   [step: `step:${number}`]: Step
   /** Outcome of tool call i of step n, until the step is complete: `reply:n.i`. */
   [reply: `reply:${number}.${number}`]: StepToolCall
+  /** A step to be repeated, until it was. */
+  [recorded: `recorded:${number}`]: RecordedStep
+  /** This outcome has answered a call. */
+  [used: `used:${number}`]: true
 }
 
 export type State = Readonly<Partial<PlannerRows>>

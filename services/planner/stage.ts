@@ -22,6 +22,8 @@ import { progressEvent } from './events.ts'
 import { PROMPT_VERSION } from './prompts/system.ts'
 import { merge, change, currentModel, put, situation } from './rows.ts'
 import type { Move, PlannerRows, Run, Situation, State } from './rows.ts'
+import { recordedStep, recordingRows, toolNames } from './recorded.ts'
+import { repeatStep } from './repeat.ts'
 import { decideApproval, callTools, completeTool } from './tools-step.ts'
 import { toolBook } from './tool-catalogue.ts'
 import { endStep, firstRun, modelCall, newStep, openingMessages, stepLimit } from './step.ts'
@@ -38,7 +40,14 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     if (now === null) return withoutTask(event, rows)
     const { changes, ask, check } = transition(event, now)
     if (check) return { ...changes, call: checkCall(now, check, fleet.agents[now.task.agent]?.outputSchema) }
-    return ask ? { ...changes, call: modelCall(ask, book, fleet) } : changes
+    return ask ? merge(changes, takeTurn(ask)) : changes
+  }
+
+  /** The model is called, unless the step was recorded. */
+  function takeTurn(now: Situation): Planned {
+    const recorded = recordedStep(now)
+    if (recorded === null) return { call: modelCall(now, book, fleet) }
+    return withFollowUp(repeatStep(now, recorded, fleet, book), now.atMs)
   }
 
   /** A cancel of an unknown task changes nothing: router passes it on behind the task, if the task comes. */
@@ -58,9 +67,10 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     if (event.atMs >= opening.task.deadlineMs) return timeOut(opening)
     const heard = openingMessages(opening.task, fleet, book)
     // The conversation has the history; kept twice, it would be stored twice.
-    const task = { ...opening.task, history: null }
-    const { to, rows: begun } = change(opening, { task, run: opening.run, 'heard:0': heard })
-    return { rows: begun, timers: { deadline: to.task.deadlineMs }, call: modelCall(to, book, fleet) }
+    const task = { ...opening.task, history: null, recording: null }
+    const recorded = recordingRows(opening.task)
+    const { to, rows: begun } = change(opening, { task, run: opening.run, 'heard:0': heard, ...recorded })
+    return merge({ rows: begun, timers: { deadline: to.task.deadlineMs } }, takeTurn(to))
   }
 
   function transition(event: StageEvent, now: Situation): Move {
@@ -122,7 +132,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
   function takeReply(now: Situation, reply: ModelReply): Move {
     const text = withoutThinking(reply.text)
     if (now.task.mode === 'tools' && reply.toolCalls.length > 0) return takeToolCalls(now, text, reply)
-    const found = now.task.mode === 'code' ? codeIn(reply, now.task.tools) : null
+    const found = now.task.mode === 'code' ? codeIn(reply, toolNames(now.task)) : null
     if (found !== null) return runCode(now, text || found.said, found, fleet, book)
     const said = change(
       now,
@@ -190,6 +200,14 @@ function remainsOf(event: StageEvent, run: Run, rows: State): Situation {
     sessionId: null,
     parent: null,
     outputSchema: null,
+    instructions: null,
+  }
+  const fork = {
+    forkedFrom: null,
+    forkedFromStep: null,
+    toolPolicy: null,
+    policyTools: null,
+    recording: null,
   }
   const choices = {
     models: [],
@@ -207,7 +225,13 @@ function remainsOf(event: StageEvent, run: Run, rows: State): Situation {
     traceId: event.traceId,
     promptVersion: PROMPT_VERSION,
   }
-  return { task: { ...unknown, ...choices, ...tools, ...times, ...ids }, run, rows, event, atMs: event.atMs }
+  return {
+    task: { ...unknown, ...choices, ...tools, ...times, ...ids, ...fork },
+    run,
+    rows,
+    event,
+    atMs: event.atMs,
+  }
 }
 
 /** Fails the task and keeps that it has ended: the event that was given up may be replayed. */

@@ -13,6 +13,7 @@ import { noUsage } from '../../runtime/task-result.ts'
 import { fail, stop } from './task-end.ts'
 import { MODEL_MARGIN_MS } from './constants.ts'
 import type { Message, ModelRequest } from './call.ts'
+import { divergence, recordedStep } from './recorded.ts'
 import { portable } from './portable.ts'
 import { progressEvent } from './events.ts'
 import { lastTurn, truncated } from './prompts/replies.ts'
@@ -55,7 +56,8 @@ export function firstRun(task: PlannerRows['task'], atMs: number): Run {
 
 export function openingMessages(task: PlannerRows['task'], fleet: Fleet, book: ToolBook): Message[] {
   const { mode, maxSteps, outputSchema } = task
-  const agent = fleet.agents[task.agent] ?? {}
+  const configured = fleet.agents[task.agent] ?? {}
+  const agent = task.instructions ? { ...configured, instructions: task.instructions } : configured
   const packages = packagesOf(task.executor, fleet.sandbox)
   const earlier = (task.history ?? []) as unknown as readonly HistoryMessage[]
   const brought = earlier.filter(({ role }) => role === 'system').map(({ content }) => content.trim())
@@ -136,7 +138,8 @@ export function endStep(
 
 /** Ends the step and tells the model `heard`; or ends the task if no step is left. */
 export function nextStep(from: Situation, step: Step, heard: Message[], run: Partial<Run> = {}): Move {
-  const spent = outOfSteps({ ...from.run, ...run }, from)
+  const diverged = divergence(from, step)
+  const spent = diverged ?? outOfSteps({ ...from.run, ...run }, from)
   const ended = endStep(from, step, spent ? null : from.run.step + 1)
   if (spent) {
     const end = spent.code === 'COST_LIMIT' ? stop : fail
@@ -155,7 +158,12 @@ export function nextStep(from: Situation, step: Step, heard: Message[], run: Par
     waiting: false,
     waits: 0,
   }
-  const { to, rows } = change(ended.to, { run: next, ...put(`heard:${step.step}`, heard) })
+  const isRepeated = recordedStep(from) !== null
+  const { to, rows } = change(ended.to, {
+    run: next,
+    ...put(`heard:${step.step}`, heard),
+    ...(isRepeated ? put(`recorded:${step.step}`, null) : {}),
+  })
   return { changes: merge(ended.changes, { rows }), ask: to }
 }
 

@@ -4,6 +4,7 @@ import { failure } from '../../runtime/errors.ts'
 import type { Emit, Failure, Json } from '../../runtime/stage.ts'
 import { taskResult } from '../../runtime/task-result.ts'
 import type { TaskCompleted, Usage } from '../../schemas/generated/events.ts'
+import { refusedCalls } from './recorded.ts'
 import { progressEvent } from './events.ts'
 import { currentModel, type Changes, type Situation, type Step } from './rows.ts'
 import { outstandingIds, withReplies } from './step-replies.ts'
@@ -102,6 +103,7 @@ function taskCompleted(from: Situation, status: Status, output: Json, error: Fai
     model: currentModel(from) || null,
     modelReason: run.model === 0 ? task.modelReason : `${task.modelReason}; ${run.modelReason}`,
     error: error && withLastError(error, steps),
+    refusedCalls: refusedCalls(from, steps),
     traceId: from.event.traceId ?? task.traceId,
     submittedAtMs: task.submittedAtMs,
     completedAtMs: atMs,
@@ -140,6 +142,8 @@ function stepsOf(from: Situation): Step[] {
 const notMade = new Set(['refused', 'awaiting_approval'])
 
 function totalUsage(usage: Usage, steps: readonly Step[]): Usage {
-  const made = steps.flatMap((step) => step.toolCalls).filter((call) => !notMade.has(call.status))
+  const made = steps
+    .flatMap((step) => step.toolCalls)
+    .filter(({ status, recorded }) => !recorded && !notMade.has(status))
   return { ...usage, toolCalls: made.length }
 }

@@ -6,6 +6,7 @@ import { inexactNumbersHint } from '../../runtime/exact-json.ts'
 import type { Failure, Json } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 import type { ModelTool, ModelToolCall } from './call.ts'
+import { toolNames } from './recorded.ts'
 import { readArguments } from './call-arguments.ts'
 import { nameMeant } from './tool-names.ts'
 import { portableSchema } from './tool-schemas.ts'
@@ -40,7 +41,7 @@ export function toolBook(fleet: Fleet): ToolBook {
     return check(input)
   }
   const of: ToolBook['of'] = (task) => {
-    const allowed = task.tools.flatMap((name) => specs.get(name) ?? [])
+    const allowed = toolNames(task).flatMap((name) => specs.get(name) ?? [])
     return task.mode === 'code' ? allowed.filter((spec) => !spec.requiresApproval) : allowed
   }
   return {

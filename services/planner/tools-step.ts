@@ -9,6 +9,7 @@ import type { ApprovalDecided, ToolCompleted } from '../../schemas/generated/eve
 import { MAX_CALLS_PER_STEP } from './constants.ts'
 import type { Message, MessageToolCall, ModelReply, ModelToolCall } from './call.ts'
 import { currentStep, isSettled, withReplies } from './step-replies.ts'
+import { answerByPolicy, answeredEvents } from './recorded.ts'
 import { progressEvent } from './events.ts'
 import { markedAsData, tellFailure, tellOutput } from './prompts/replies.ts'
 import {
@@ -30,20 +31,35 @@ import { newStep, nextStep } from './step.ts'
 export function callTools(from: Situation, text: string, reply: ModelReply, book: ToolBook): Move {
   const { run } = from
   const asked = reply.toolCalls.map((call) => ({ ...call, name: book.nameOf(call.name, from.task) }))
-  const toolCalls = asked.map((call, index) => planCall(from, call, index, book))
+  const taken: RowChanges = {}
+  const toolCalls = asked.map((call, index) => planCall(from, call, index, { book, taken }))
   const { to, rows } = change(from, {
     run: { ...run, phase: 'tools', reminded: false },
+    ...taken,
     ...put(`said:${run.step}`, assistantMessage(from, text, { ...reply, toolCalls: asked })),
     ...put(`step:${run.step}`, { ...newStep(from, 'tools', text), toolCalls }),
   })
   const requests = toolCalls.flatMap((call): Emit[] => {
     if (call.status === 'requested') return requestEvents(from, call)
-    return call.status === 'awaiting_approval' ? [approvalEvent(from, call)] : []
+    if (call.status === 'awaiting_approval') return [approvalEvent(from, call)]
+    const isAnswered = call.recorded === true || call.error?.code === 'TOOL_NOT_RECORDED'
+    return isAnswered ? answeredEvents(from, call) : []
   })
   return settle(to, { rows, emit: requests }, book)
 }
 
-function planCall(from: Situation, call: ModelToolCall, index: number, book: ToolBook): StepToolCall {
+interface Planning {
+  readonly book: ToolBook
+  /** Rows that mark the outcomes that answered calls of this turn. */
+  readonly taken: RowChanges
+}
+
+function planCall(
+  from: Situation,
+  call: ModelToolCall,
+  index: number,
+  { book, taken }: Planning,
+): StepToolCall {
   const callId = `${from.task.taskId}.${from.run.step}.${index}`
   const blank = { callId, tool: call.name, output: null, durationMs: 0, cached: false }
   const refuse = (error: Failure): StepToolCall => ({
@@ -58,6 +74,8 @@ function planCall(from: Situation, call: ModelToolCall, index: number, book: Too
   const { spec, input, coerced } = checked
   const status = spec.requiresApproval ? 'awaiting_approval' : 'requested'
   const read = coerced.length > 0 ? { coerced } : {}
+  const answered = answerByPolicy(from, { tool: call.name, arguments: input }, spec, taken)
+  if (answered) return { ...blank, arguments: input, ...read, ...answered }
   return { ...blank, arguments: input, ...read, status, error: null }
 }
 
@@ -69,10 +87,10 @@ function tooManyCalls(): Failure {
 }
 
 /** Keeps the provider's ids unless they are missing or repeat: replies must find their calls. */
-function assistantMessage(
+export function assistantMessage(
   from: Situation,
   text: string,
-  { toolCalls: calls, attached: message = {} }: ModelReply,
+  { toolCalls: calls, attached: message = {} }: Pick<ModelReply, 'toolCalls' | 'attached'>,
 ): Message {
   const { step } = from.run
   const seen = new Set<string>()
@@ -166,7 +184,7 @@ function withoutReplies({ rows }: Situation, step: Step): RowChanges {
   return Object.assign({}, ...names.filter((name) => rows[name]).map((name) => put(name, null))) as RowChanges
 }
 
-function toolMessages({ rows, task }: Situation, step: Step, book: ToolBook): Message[] {
+export function toolMessages({ rows, task }: Situation, step: Step, book: ToolBook): Message[] {
   const said = rows[`said:${step.step}`]
   const asked = said?.role === 'assistant' ? (said.tool_calls ?? []) : []
   return asked.flatMap(({ id }, index): Message[] => {

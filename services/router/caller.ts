@@ -9,7 +9,7 @@ import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
 import type { Failure } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
-import { historyTokens } from './admission/estimate.ts'
+import { broughtTokens } from './admission/estimate.ts'
 import { isLimited, type Granted, type LimitsAnswer, type LimitsRequest } from './call.ts'
 
 export interface LimitsCallerParts {
@@ -32,7 +32,7 @@ export function createLimitsCaller({ fleet, limits, schemas, clock = systemClock
   async function reserve(task: TaskAdmitted): Promise<LimitsAnswer> {
     const nowMs = clock.now()
     const { userId } = task
-    const tokens = task.estimatedTokens ?? fleet.limits.budgets.estimateTokens + historyTokens(task.history)
+    const tokens = task.estimatedTokens ?? fleet.limits.budgets.estimateTokens + broughtTokens(task)
     const alternatives = task.models.map((model) =>
       askable(claimsOfTask({ userId, model, tokens, atMs: nowMs }, fleet.limits)),
     )

@@ -19,7 +19,7 @@ export const MAX_CANCELS = 10_000
 export const ranges = {
   maxSteps: { least: 1, most: 100 },
   timeoutMs: { least: 1, most: DAY_MS },
-  priority: { least: 0, most: 9 },
+  priority: { least: -9, most: 9 },
   estimatedTokens: { least: 1, most: 2_147_483_647 },
   maxOutputTokens: { least: 1, most: 2_147_483_647 },
 } as const

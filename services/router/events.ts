@@ -8,7 +8,16 @@ const MAX_TEXT_CHARS = 10_000
 
 type Described = Pick<
   TaskSubmitted,
-  'text' | 'userId' | 'agent' | 'profile' | 'mode' | 'sessionId' | 'parent'
+  | 'text'
+  | 'userId'
+  | 'agent'
+  | 'profile'
+  | 'mode'
+  | 'sessionId'
+  | 'parent'
+  | 'forkedFrom'
+  | 'forkedFromStep'
+  | 'toolPolicy'
 >
 
 /** `submittedAtMs`: needed if the event that ends the task is not its submission. */
@@ -33,6 +42,7 @@ export function endEvents(
       model: null,
       modelReason: null,
       error,
+      refusedCalls: null,
       traceId: event.traceId,
       submittedAtMs,
       completedAtMs: atMs,

@@ -67,14 +67,29 @@ function fillSlots(lane: Schedule, room: number, atMs: number, except: readonly 
   }
 }
 
+const noFork = {
+  forkedFrom: null,
+  forkedFromStep: null,
+  toolPolicy: null,
+  policyTools: null,
+  instructions: null,
+  recording: null,
+} as const
+
 function admissionEvents(task: TaskAdmitted, atMs: number, waited?: Waiting): Emit[] {
   const { taskId, userId, agent, mode, profile, models, modelReason, maxSteps, deadlineMs } = task
   const model = models[0] ?? null
-  const detail = { userId, agent, mode, profile, model, modelReason, maxSteps, deadlineMs }
+  const { forkedFrom = null, forkedFromStep = null, toolPolicy = null } = task
+  const fork = forkedFrom === null && toolPolicy === null ? {} : { forkedFrom, forkedFromStep, toolPolicy }
+  const detail = { userId, agent, mode, profile, model, modelReason, maxSteps, deadlineMs, ...fork }
   const queuedMs = waited ? { queuedMs: Math.max(0, atMs - task.submittedAtMs) } : {}
   const emits: Emit[] = [
-    // A task that an earlier version queued has none.
-    { topic: 'tasks.admitted', type: 'TaskAdmitted', data: { ...task, history: task.history ?? null } },
+    // A task that an earlier version queued lacks these.
+    {
+      topic: 'tasks.admitted',
+      type: 'TaskAdmitted',
+      data: { ...noFork, ...task, history: task.history ?? null },
+    },
     progressEvent(taskId, 'admitted', atMs, { ...detail, ...queuedMs }),
   ]
   // Another task's end admits it, so its own trace is continued.

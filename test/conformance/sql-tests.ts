@@ -1,6 +1,8 @@
 // Tests of the ledgers. Long because every one of them runs against both databases, on the same subject.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { EvaluationCase, EvaluationRun } from '../../api/schemas/evaluations.ts'
+import { directEvaluations } from '../../operator/direct/evaluations.ts'
 import { DirectKeys, hasKeys, parseKey, type GivenKey } from '../../operator/direct/keys.ts'
 import { exportLedger } from '../../runtime/ledger/export.ts'
 import { listTasks, type TaskFilter } from '../../runtime/ledger/tasks.ts'
@@ -39,6 +41,48 @@ function usage(changes: Partial<Usage>): Usage {
   }
 }
 
+const evaluationRun = (id: string): EvaluationRun => ({
+  id,
+  name: 'data set',
+  dataset: 'data set.jsonl',
+  datasetHash: 'hash',
+  agent: null,
+  models: ['default', 'openai/gpt-4o'],
+  epochs: 3,
+  cases: 450,
+  status: 'running',
+  startedAtMs: 1_795_380_416_927,
+  endedAtMs: null,
+  settings: { maxCost: 0.5 },
+  summary: null,
+})
+
+const evaluationCase = (caseId: string, epoch: number): EvaluationCase => ({
+  caseId,
+  model: 'default',
+  epoch,
+  taskId: `task-${caseId}`,
+  caseHash: 'hash',
+  status: 'succeeded',
+  passed: true,
+  score: 0.123_456_789,
+  scores: [{ scorer: 'exact', score: 1, weight: 2.5, passed: true, reason: 'a "quoted"\nreason' }],
+  problem: null,
+  input: 'Wie viel?',
+  output: { text: '=1+1', list: [1, null, '\u0000'] },
+  metadata: { kind: 'ä' },
+  answeredBy: 'openai/gpt-4o',
+  cost: 0.000_123,
+  judgeCost: 0,
+  costIsGuess: false,
+  latencyMs: 12.5,
+  steps: 2,
+  inputTokens: 9_007_199_254_740_991,
+  outputTokens: 1,
+  errorCode: null,
+  scoredAtMs: 1_795_380_416_927,
+})
+
 /** The queries that services make must mean the same in both dialects. */
 export function sqlTests(subject: () => Sql): void {
   test('a row comes back with the types that it was written with', async () => {
@@ -51,6 +95,40 @@ export function sqlTests(subject: () => Sql): void {
       .where('event_id', '=', row.event_id)
       .executeTakeFirst()
     assert.deepEqual({ ...found }, row)
+  })
+
+  test('a run of an evaluation and its cases come back as they were stored; stored again, they are replaced', async () => {
+    const store = directEvaluations(async () => subject())
+    const run = evaluationRun(mark())
+    assert.deepEqual(await store.save(run), run)
+    const ended = {
+      ...run,
+      status: 'completed' as const,
+      endedAtMs: 1_795_380_416_928,
+      summary: [{ model: 'ä' }],
+    }
+    assert.deepEqual(await store.save({ ...ended, name: 'another' }), ended, 'what it is about stays')
+    const cases = Array.from({ length: 450 }, (_, index) => evaluationCase(`c${index}`, 1 + (index % 3)))
+    await store.add(run.id, cases)
+    await store.add(run.id, [{ ...evaluationCase('c0', 1), score: null, problem: 'none' }])
+    const found: EvaluationCase[] = []
+    for await (const text of store.export(run.id, 'json'))
+      found.push(
+        ...text
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line) as EvaluationCase),
+      )
+    assert.equal(found.length, 450)
+    const byId = new Map(found.map((each) => [each.caseId, each]))
+    assert.deepEqual([byId.get('c0')?.score, byId.get('c0')?.problem], [null, 'none'])
+    assert.deepEqual(byId.get('c7'), cases[7])
+    let csv = ''
+    for await (const text of store.export(run.id, 'csv')) csv += text
+    assert.equal(csv.trim().split('\n').length, 451)
+    assert.equal((await store.list(1_000)).filter(({ id }) => id === run.id).length, 1)
+    for (const work of [store.get('nowhere'), store.add('nowhere', cases)])
+      await assert.rejects(work, { code: 'NOT_FOUND' })
   })
 
   test('a key is made, found, noted as used, listed and revoked', async () => {

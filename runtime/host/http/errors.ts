@@ -10,6 +10,8 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   TASK_UNKNOWN: 404,
   EVENTS_GONE: 410,
   TASK_ID_REUSED: 409,
+  TASK_OPEN: 409,
+  FORK_DIVERGED: 409,
   TASK_INVALID: 400,
   REQUEST_INVALID: 400,
   SCHEMA_MISMATCH: 400,

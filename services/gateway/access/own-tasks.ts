@@ -11,11 +11,13 @@ import type { Owners, Whose } from './owners.ts'
 import { anybody, mayRead, principalOf, requireAgent, type Principal } from './principal.ts'
 
 const SUBMIT = 'POST /v1/tasks'
+const FORK = 'POST /v1/tasks/:id/fork'
 const RESULT = 'GET /v1/tasks/:id/result'
 
 /** Fields of bodies that name a user, and those that name who acts. */
 const userFields: Readonly<Record<string, string>> = {
   [SUBMIT]: 'userId',
+  [FORK]: 'userId',
   'POST /v1/tasks/:id/feedback': 'userId',
 }
 const actorFields: Readonly<Record<string, string>> = {
@@ -40,8 +42,10 @@ export function ownTasks(app: FastifyInstance, owners: Owners, fleet: Fleet): vo
       const { agent } = (request.body ?? {}) as Asked
       requireAgent(principal, typeof agent === 'string' ? agent : defaultAgentOf(fleet))
     }
-    if (isBelowTask(request.routeOptions.url ?? ''))
-      await owners.assertReadable(principal, (request.params as { id: string }).id)
+    const { id, other } = request.params as { id: string; other?: string }
+    if (isBelowTask(request.routeOptions.url ?? '')) await owners.assertReadable(principal, id)
+    if (other !== undefined) await owners.assertReadable(principal, other)
+    if (route === FORK) requireAgent(principal, await agentOfFork(request, id, owners))
   })
 
   app.addHook('preSerialization', async (request, reply, payload: unknown) => {
@@ -55,6 +59,12 @@ export function ownTasks(app: FastifyInstance, owners: Owners, fleet: Fleet): vo
     else if (!mayRead(principal, (userId ?? null) as string | null)) throw unknownTask(taskId)
     return payload
   })
+}
+
+/** Its own, or that of its origin. */
+async function agentOfFork({ body }: FastifyRequest, origin: string, owners: Owners): Promise<string | null> {
+  const { agent } = (body ?? {}) as Asked
+  return typeof agent === 'string' ? agent : (await owners.of(origin)).agent
 }
 
 /**

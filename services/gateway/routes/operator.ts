@@ -5,6 +5,7 @@ import { operator as routes, tasks as taskRoutes } from '../../../api/routes.ts'
 import { taskQuery } from '../../../api/schemas/task-query.ts'
 import { assertNarrowed } from '../../../operator/direct/cancel.ts'
 import type { Operator } from '../../../operator/index.ts'
+import type { Json } from '../../../schemas/json.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { heldUntilSent } from '../../../runtime/host/http/server.ts'
 import { OpenStreams } from '../../../runtime/host/open-streams.ts'
@@ -17,12 +18,25 @@ const MAX_READS_PER_CLIENT = 4
 
 export function operatorRoutes(app: FastifyInstance, operator: Operator): void {
   listRoutes(app, operator)
+  forkRoutes(app, operator)
   fleetRoutes(app, operator)
   recordRoutes(app, operator)
   alertRoutes(app, operator)
   usageRoutes(app, operator)
   serve(app, routes.limits, () => operator.limits.show())
   serve(app, routes.rebuildLimits, () => operator.limits.rebuild())
+}
+
+function forkRoutes(app: FastifyInstance, { forks }: Operator): void {
+  serve(app, taskRoutes.fork, async ({ params, body }, reply) => {
+    const forked = await forks.fork(params.id, body)
+    return reply.code(202).header('location', `/v1/tasks/${forked.taskId}/result`).send(forked)
+  })
+  serve(app, taskRoutes.recording, async ({ params, query }) => {
+    const { steps = [], outcomes = [] } = await forks.recording(params.id, query.fromStep)
+    return { steps: steps as unknown as Json[], outcomes: outcomes as unknown as Json[] }
+  })
+  serve(app, taskRoutes.compare, ({ params }) => forks.compare(params.id, params.other))
 }
 
 function listRoutes(app: FastifyInstance, { tasks }: Operator): void {

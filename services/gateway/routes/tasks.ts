@@ -18,6 +18,7 @@ import { guardAccess } from '../access/access.ts'
 import { ownTasks } from '../access/own-tasks.ts'
 import { Owners } from '../access/owners.ts'
 import { descriptionRoutes, overview } from './description.ts'
+import { evaluationRoutes } from './evaluations.ts'
 import { keyRoutes } from './keys.ts'
 import { openaiRoutes } from '../openai/routes.ts'
 import { operatorRoutes } from './operator.ts'
@@ -67,7 +68,9 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const open = streamRoutes(app, client, context.environment.http)
   eventRoutes(app, { client, tasks, owners, open, http: context.environment.http })
   await openaiRoutes(app, { client, known, ids, owners, context })
-  operatorRoutes(app, directOperator(parts))
+  const operator = directOperator(parts)
+  operatorRoutes(app, operator)
+  evaluationRoutes(app, operator.evaluations)
   keyRoutes(app, new DirectKeys(context.sql), access)
   decisionRoutes(app, client)
   descriptionRoutes(app)

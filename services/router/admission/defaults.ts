@@ -3,6 +3,7 @@
 import { defaultTask } from '../../../runtime/config/defaults.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../../schemas/generated/events.ts'
+import type { ToolPolicy } from '../../../runtime/recording.ts'
 import { historyFor, maxCostOf } from './overrides.ts'
 import type { Sources } from './sources.ts'
 
@@ -15,6 +16,9 @@ export function withDefaults(
 ): TaskAdmitted {
   const limits = profile ?? defaultTask
   const timeoutMs = task.timeoutMs ?? limits.timeoutMs
+  const tools = agent.tools ?? fleet.tools.map((tool) => tool.spec.name)
+  const toolPolicy = policyOf(task)
+  const isLive = toolPolicy === null || toolPolicy === 'live'
   return {
     taskId,
     text: task.text.trim(),
@@ -32,7 +36,8 @@ export function withDefaults(
     estimatedTokens: task.estimatedTokens,
     maxOutputTokens: task.maxOutputTokens ?? limits.maxOutputTokens ?? defaultTask.maxOutputTokens,
     executor: limits.executor,
-    tools: agent.tools ?? fleet.tools.map((tool) => tool.spec.name),
+    tools: isLive ? tools : [],
+    policyTools: isLive ? null : tools,
     toolCacheTtlMs: profile?.toolCacheTtlMs ?? null,
     priority: task.priority ?? defaultTask.priority,
     sessionId: task.sessionId,
@@ -40,5 +45,15 @@ export function withDefaults(
     parent: task.parent,
     submittedAtMs,
     history: historyFor(task, fleet, agent),
+    forkedFrom: task.forkedFrom,
+    forkedFromStep: task.forkedFrom === null ? null : (task.forkedFromStep ?? 1),
+    toolPolicy,
+    instructions: task.instructions,
+    recording: task.recording,
   }
+}
+
+/** A task that brings a recording must not touch anything that the recorded one has touched, unless it says so. */
+function policyOf({ toolPolicy, forkedFrom, recording }: TaskSubmitted): ToolPolicy | null {
+  return toolPolicy ?? (forkedFrom !== null || recording !== null ? 'recorded' : null)
 }

@@ -5,6 +5,8 @@
 // 2. Pure, so that the same task always gets the same estimate.
 import type { Complexity } from '../../../runtime/models/strategies.ts'
 import type { Json } from '../../../runtime/stage.ts'
+import type { Recording, RecordedStep } from '../../../runtime/recording.ts'
+import type { TaskAdmitted } from '../../../schemas/generated/events.ts'
 import type { HistoryMessage } from '../../../schemas/history.ts'
 
 const WORK =
@@ -48,8 +50,17 @@ export function historyChars(history: Json): number {
   return messages.reduce((sum, { content }) => sum + content.length, 0)
 }
 
-/** Tokens of an admitted task's history, which every model call sends. */
-export const historyTokens = (history: Json): number => Math.ceil(historyChars(history) / CHARS_PER_TOKEN)
+/** Tokens of an admitted task's history and recorded steps, which every model call sends. */
+export function broughtTokens({ history, recording }: Pick<TaskAdmitted, 'history' | 'recording'>): number {
+  const { steps = [] } = (recording ?? {}) as Recording
+  const stepChars = steps.reduce((sum, step) => sum + charsOf(step), 0)
+  return Math.ceil((historyChars(history) + stepChars) / CHARS_PER_TOKEN)
+}
+
+function charsOf({ text, observation, toolCalls }: RecordedStep): number {
+  const ofCalls = toolCalls.reduce((sum, call) => sum + JSON.stringify(call).length, 0)
+  return (text?.length ?? 0) + (observation?.length ?? 0) + ofCalls
+}
 
 /** Input and output tokens of the whole task: its steps, each with the conversation so far, of which `chars` come along. */
 export function tokensOf(chars: number, complexity: Complexity, maxSteps: number): number {

@@ -7,6 +7,7 @@ import { failure } from '../../../runtime/errors.ts'
 import type { Failure, Json } from '../../../runtime/stage.ts'
 import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { historyChars } from './estimate.ts'
+import { forkMistakes } from './fork.ts'
 import { MAX_TEMPERATURE, ranges } from '../constants.ts'
 
 type InputLimits = Fleet['limits']['input']
@@ -20,12 +21,14 @@ export function checkInput(task: TaskSubmitted, taskId: string, limits: InputLim
     ...outputSchemaMistakes(task.outputSchema, limits.schemaBytes),
     ...historyFaults(task.history, limits),
     ...metadataMistakes(task.metadata),
+    ...instructionsMistakes(task.instructions, limits.historyChars),
+    ...forkMistakes(task, limits.recordingBytes),
   ]
   if (mistakes.length > 0)
     return failure('TASK_INVALID', `The task was not accepted: ${mistakes.join('; ')}.`)
   const history = (task.history ?? []) as unknown as HistoryMessage[]
   // The client wrote all of them: nothing proves that an assistant's message was ours.
-  for (const text of [task.text, ...history.map(({ content }) => content)]) {
+  for (const text of [task.text, task.instructions ?? '', ...history.map(({ content }) => content)]) {
     const forbidden = checkPatterns(text, limits.forbiddenPatterns)
     if (forbidden) return forbidden
   }
@@ -51,6 +54,12 @@ function textMistakes(text: string, maxChars: number): string[] {
   if (chars === 0) return ['text is empty; say what is to be done']
   if (chars <= maxChars) return []
   return [`text has ${chars} characters, at most ${maxChars} are allowed (limits.input.maxChars)`]
+}
+
+function instructionsMistakes(instructions: string | null, most: number): string[] {
+  const chars = instructions?.length ?? 0
+  if (chars <= most) return []
+  return [`instructions have ${chars} characters, at most ${most} are allowed (limits.input.historyChars)`]
 }
 
 function rangeMistakes(task: TaskSubmitted): string[] {

@@ -27,6 +27,7 @@ export function checkOverrides(task: TaskSubmitted, sources: Sources): Failure |
     ...choicesRefused(task, sources, allowed),
     ...samplingRefused(task, sources, allowed),
     ...limitsRefused(task, sources, allowed),
+    ...instructionsRefused(task, sources, allowed),
   ]
   if (refused.length === 0) return null
   const { agentName } = sources
@@ -100,6 +101,17 @@ function samplingRefused(task: TaskSubmitted, { profile }: Sources, allowed: Ove
       why: `maxOutputTokens ${maxOutputTokens}, but ${most} is the most`,
     })
   return refused
+}
+
+function instructionsRefused(
+  { instructions }: TaskSubmitted,
+  { agent }: Sources,
+  allowed: Overrides,
+): Refused[] {
+  const isOwn = instructions === null || instructions.trim() === (agent.instructions ?? '').trim()
+  return isOwn || allowed.instructions === true
+    ? []
+    : [{ field: 'instructions', why: 'instructions of its own' }]
 }
 
 /**

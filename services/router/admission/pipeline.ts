@@ -5,7 +5,8 @@
 // 3. Its text, identity, ranges and output schema must be valid (input.ts). Nothing is looked up yet.
 // 4. Its agent and profile must exist (sources.ts, references.ts).
 // 5. It may choose only what its agent lets it choose (overrides.ts).
-// 6. Every setting gets its default (defaults.ts); executor and tools must be configured (references.ts).
+// 6. Every setting gets its default (defaults.ts); executor and tools must be configured (references.ts);
+//    recorded steps must suit its mode and limits (fork.ts).
 // 7. Its models are chosen; the first must be configured (models.ts, estimate.ts).
 // 8. It must fit the budgets and rates, and its own schema must compile: one call (../call.ts, ../caller.ts),
 //    left out if there is nothing to ask.
@@ -22,6 +23,7 @@ import { admitOrQueue } from '../placement.ts'
 import { merge, type RouterDecision, type State } from '../rows.ts'
 import type { Schedule } from '../schedule.ts'
 import { withDefaults } from './defaults.ts'
+import { checkFork } from './fork.ts'
 import { checkInput } from './input.ts'
 import { chooseModels } from './models.ts'
 import { checkOverrides } from './overrides.ts'
@@ -98,7 +100,9 @@ export function examine(
   const complete = withDefaults(task, taskId, submittedAtMs, sources)
   const { agentName, profileName } = sources
   const unusable =
-    checkExecutor(complete.executor, profileName, fleet) ?? checkTools(complete.tools, agentName, fleet)
+    checkExecutor(complete.executor, profileName, fleet) ??
+    checkTools(complete.policyTools ?? complete.tools, agentName, fleet) ??
+    checkFork(complete)
   if (unusable) return { rejected: unusable }
   const chosen = chooseModels(task, complete, sources)
   if ('rejected' in chosen) return chosen

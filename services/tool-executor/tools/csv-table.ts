@@ -2,7 +2,13 @@
 // column's type, and once for each query. The result of the first reading is cached until the file changes.
 import { Column } from './columns.ts'
 import { dialectOf, SAMPLE_CHARS, type Dialect } from './csv-dialect.ts'
-import { isQuoteError, quotings, readRecords, type Cells, type Quoting } from './csv-records.ts'
+import {
+  isQuoteError,
+  quotings,
+  readRecords,
+  type Cells,
+  type Quoting,
+} from '../../../runtime/csv-records.ts'
 import { isCanonical } from './numerals.ts'
 import type { OpenFile } from './open-file.ts'
 import { assertColumnCount, counted, distinctNames, shown, type Table } from './table.ts'

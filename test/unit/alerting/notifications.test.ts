@@ -29,6 +29,8 @@ const tally = (driver: StageDriver, change: Partial<EventMap['OutcomesTallied']>
       tokens: 0,
       executionTimesMs: [],
       errors: [],
+      quality: null,
+      satisfaction: null,
       ...change,
     },
     { key: 'fleet' },

@@ -29,6 +29,8 @@ const tally = (
   tokens: 0,
   executionTimesMs: [],
   errors: [],
+  quality: null,
+  satisfaction: null,
   ...change,
 })
 const watch = (driver: Driver, change: Partial<EventMap['OutcomesTallied']>) =>
@@ -57,6 +59,8 @@ test('a lane tallies its tasks and passes the tally on after a second', () => {
         tokens: 480,
         executionTimesMs: [1_500, 40, 50],
         errors: ['TOOL_FAILED: no'],
+        quality: null,
+        satisfaction: null,
       },
     ],
   )
@@ -207,4 +211,27 @@ test('a result that comes late counts in its own time', () => {
   assert.deepEqual(resolved(driver), [])
   driver.advance(20_000)
   assert.deepEqual(resolved(driver), ['high_error_rate'], 'it left the window with those of its time')
+})
+
+test('a mean of scores fires below its threshold, with enough scores, and ends when they are better or gone', () => {
+  const rule = { threshold: 0.8, windowMs: 60_000, minTasks: 3, severity: 'warning' as const, channels: [] }
+  const quality = { ...rule, measure: 'quality_mean' as const }
+  const driver = start({ rules: { quality, liked: { ...quality, measure: 'satisfaction_mean' } } })
+  watch(driver, { quality: 0.5 })
+  watch(driver, { quality: 0.5 })
+  // Outcomes of tasks are no scores.
+  watch(driver, { succeeded: 50 })
+  assert.deepEqual(raised(driver), [])
+  watch(driver, { quality: 0.9 })
+  assert.deepEqual(raised(driver), ['quality'])
+  assert.match(
+    driver.all('AlertRaised')[0]?.message ?? '',
+    /mean quality of scored tasks was 0\.63 in 60 s, below 0\.80/,
+  )
+  for (let score = 0; score < 4; score++) watch(driver, { quality: 1 })
+  assert.deepEqual(resolved(driver), ['quality'])
+  for (let score = 0; score < 3; score++) watch(driver, { satisfaction: 0 })
+  assert.deepEqual(raised(driver), ['quality', 'liked'])
+  wait(driver, 62_000)
+  assert.deepEqual(resolved(driver), ['quality', 'liked'], 'no scores are no bad ones')
 })

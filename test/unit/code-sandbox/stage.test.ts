@@ -6,6 +6,8 @@ import { defaultLimits } from '../../../runtime/config/defaults.ts'
 import { defaultTiers } from '../../../runtime/models/strategies.ts'
 import type { Fleet, Tool } from '../../../runtime/config/fleet.ts'
 import type { CodeRequested, ToolCompleted } from '../../../schemas/generated/events.ts'
+import { keptOutcomes, type RecordedCall } from '../../../runtime/recording.ts'
+import type { Json } from '../../../runtime/stage.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
 import type { CodeCall } from '../../../services/code-sandbox/call.ts'
 import type { Finished, Paused, PendingCall } from '../../../services/code-sandbox/executors/port.ts'
@@ -62,6 +64,9 @@ function request(step: number, code = `x = ${step}`): CodeRequested {
     userId: 'u',
     timeoutMs: 30_000,
     deadlineMs: NOW + 600_000,
+    toolPolicy: null,
+    policyTools: null,
+    recording: null,
   }
 }
 
@@ -413,4 +418,78 @@ test('replies for other stages are skipped by their header', () => {
   const accepts = createCodeSandboxStage(fleet).consumes.find((s) => s.topic === 'tools.completed')?.accepts
   assert.equal(accepts?.({ 'flotilla-requester': 'code-sandbox' }), true)
   assert.equal(accepts?.({ 'flotilla-requester': 'planner' }), false)
+})
+
+const recorded = (query: string, output: string, more: Partial<RecordedCall> = {}): RecordedCall => ({
+  tool: 'search',
+  arguments: { query },
+  status: 'succeeded',
+  output,
+  ...more,
+})
+const withPolicy = (
+  step: number,
+  toolPolicy: CodeRequested['toolPolicy'],
+  recording: Record<string, unknown> | null = null,
+): CodeRequested => ({
+  ...request(step),
+  tools: [],
+  policyTools: ['search'],
+  toolPolicy,
+  recording: recording as Json,
+})
+const resultsOf = (d: StageDriver) =>
+  pending(d).results.map(({ ok, value, error, nowMs }) => [ok ? value : (error?.code ?? null), nowMs])
+
+test('recorded outcomes answer the calls of the code, and the step goes on without a tool', () => {
+  const d = driver()
+  const outcomes = keptOutcomes({ outcomes: [recorded('q0', 'zero'), recorded('q0', 'again')] })
+  d.send('code.requested', 'CodeRequested', withPolicy(1, 'recorded', { outcomes }))
+  assert.deepEqual(
+    pending(d).tools.map(({ name }) => name),
+    ['search'],
+  )
+  d.answer(paused(0, 1))
+  assert.deepEqual(resultsOf(d), [
+    ['zero', d.now],
+    ['TOOL_NOT_RECORDED', d.now],
+  ])
+  d.answer(done())
+  assert.equal(d.all('ToolRequested').length, 0)
+  const { toolCalls } = d.only('CodeCompleted')
+  assert.deepEqual(
+    (toolCalls as { status: string; recorded?: boolean }[]).map(({ status, recorded }) => [status, recorded]),
+    [
+      ['succeeded', true],
+      ['refused', undefined],
+    ],
+  )
+  d.send('code.requested', 'CodeRequested', withPolicy(2, 'recorded'))
+  d.answer(paused(0))
+  assert.deepEqual(resultsOf(d), [['again', d.now]], 'the outcomes of the first request last, each once')
+  d.answer(done())
+  d.send('code.requested', 'CodeRequested', withPolicy(3, 'refuse'))
+  d.answer(paused(0))
+  assert.deepEqual(resultsOf(d), [['TOOL_NOT_RECORDED', d.now]])
+  assert.equal(d.all('ToolRequested').length, 0)
+})
+
+test('a repeated step has its recorded seed and clock', () => {
+  const d = driver()
+  const outcomes = keptOutcomes({ outcomes: [recorded('q0', 'zero', { atMs: 77 })] })
+  d.send(
+    'code.requested',
+    'CodeRequested',
+    withPolicy(1, 'recorded', { step: { seed: 's', atMs: 70 }, outcomes }),
+  )
+  assert.deepEqual([pending(d).step?.seed, pending(d).step?.nowMs], ['s', 70])
+  d.answer(paused(0))
+  assert.deepEqual(resultsOf(d), [['zero', 77]])
+})
+
+test('a fork that is live behind its repeated steps calls its tools', () => {
+  const d = driver()
+  d.send('code.requested', 'CodeRequested', { ...request(1), toolPolicy: 'live' })
+  d.answer(paused(0))
+  assert.equal(d.only('ToolRequested').callId, 't.1.0')
 })

@@ -106,6 +106,7 @@ describe('docs/configuration.md', () => {
       'input.maxChars': limits.input.maxChars,
       'input.historyMessages': limits.input.historyMessages,
       'input.historyChars': limits.input.historyChars,
+      'input.recordingBytes': limits.input.recordingBytes,
       'input.schemaBytes': limits.input.schemaBytes,
       'budgets.fleetTokens': limits.budgets.fleetTokens,
       'budgets.userTokens': limits.budgets.userTokens,

@@ -7,6 +7,7 @@ const publicModules = new Set([
   'client/index.ts',
   'client/types.ts',
   'operator/index.ts',
+  'evaluation/index.ts',
   'runtime/config/fleet.ts',
   'services/tool-executor/tools/index.ts',
   'flotilla.config.ts',

@@ -70,6 +70,7 @@ export function importDirections(modules: readonly Module[]): string[] {
 /** A stage knows types, its own folder, and libraries without effects. */
 const pureRuntime = [
   'runtime/backoff.ts',
+  'runtime/recording.ts',
   'runtime/bounded-text.ts',
   'runtime/error-row.ts',
   'runtime/error-table.ts',
@@ -169,7 +170,7 @@ const importers: Readonly<Record<string, string>> = {
   avsc: 'runtime/codec/avro.ts',
   commander: 'cli/',
   'csv-stringify': 'runtime/ledger/export.ts',
-  'csv-parse': 'services/tool-executor/tools/csv-records.ts',
+  'csv-parse': 'runtime/csv-records.ts',
   e2b: 'services/code-sandbox/executors/e2b/',
   fastify: 'runtime/host/http/server.ts',
   'gpt-tokenizer': 'services/planner/model/token-count.ts',

@@ -68,3 +68,32 @@ test('other control events are not its business, and a row that can never be wri
   driver.send('usage.recorded', 'UsageRecorded', used())
   assert.throws(() => driver.fail('INTERNAL'), /writing the usage ledger/)
 })
+
+test('each score and rating is passed on to alert rules, once it is written; what is no share is not', () => {
+  const driver = start()
+  const score = (quality: number) => {
+    driver.send('tasks.control', 'QualityScored', { taskId: 't1', quality, scorer: null })
+    assert.equal(driver.all('OutcomesTallied').length, tallied)
+    driver.answer(null)
+  }
+  let tallied = 0
+  score(0.25)
+  tallied = 1
+  const [first] = driver.all('OutcomesTallied')
+  assert.deepEqual(
+    [first?.bucketMs, first?.quality, first?.satisfaction, first?.failed],
+    [5_000, 0.25, null, 0],
+  )
+  for (const quality of [1e9, -1, Number.NaN]) score(quality)
+  driver.send('tasks.control', 'FeedbackGiven', {
+    taskId: 't1',
+    userId: null,
+    satisfaction: 1,
+    comment: null,
+  })
+  driver.answer(null)
+  assert.deepEqual(
+    driver.all('OutcomesTallied').map(({ satisfaction }) => satisfaction),
+    [null, 1],
+  )
+})

@@ -51,6 +51,9 @@ test('code runs in the sandbox, what it printed goes back, and final_answer ends
     timeoutMs: 30_000,
     deadlineMs: START + 60_000,
     agent: 'default',
+    toolPolicy: null,
+    policyTools: null,
+    recording: null,
   })
   driver.advance(100)
   const toolCalls = [

@@ -40,6 +40,12 @@ export function admitted(changes: Partial<TaskAdmitted> = {}): TaskAdmitted {
     estimatedTokens: null,
     submittedAtMs: START,
     history: null,
+    forkedFrom: null,
+    forkedFromStep: null,
+    toolPolicy: null,
+    policyTools: null,
+    instructions: null,
+    recording: null,
     ...changes,
   }
 }

@@ -36,6 +36,11 @@ function task(changes: Partial<TaskSubmitted> = {}): TaskSubmitted {
     metadata: null,
     temperature: null,
     maxOutputTokens: null,
+    forkedFrom: null,
+    forkedFromStep: null,
+    toolPolicy: null,
+    instructions: null,
+    recording: null,
     ...changes,
   }
 }
@@ -89,6 +94,12 @@ test('a task is admitted with every default filled in', () => {
     parent: null,
     estimatedTokens: null,
     history: null,
+    forkedFrom: null,
+    forkedFromStep: null,
+    toolPolicy: null,
+    policyTools: null,
+    instructions: null,
+    recording: null,
     submittedAtMs: driver.now,
   })
   assert.equal(driver.only('TaskProgressed').kind, 'admitted')

@@ -9,7 +9,7 @@ import { completeFleet } from '../../../../runtime/config/load.ts'
 import type { Json } from '../../../../runtime/stage.ts'
 import type { TaskSubmitted } from '../../../../schemas/generated/events.ts'
 import { emptyTask } from '../../../../schemas/task-fields.ts'
-import { historyTokens, tokensOf } from '../../../../services/router/admission/estimate.ts'
+import { broughtTokens, tokensOf } from '../../../../services/router/admission/estimate.ts'
 import { examine } from '../../../../services/router/admission/pipeline.ts'
 
 const environment = readEnvironment({ OPENAI_API_KEY: 'k' })
@@ -124,7 +124,8 @@ test('temperature and longer answers are refused unless the agent allows them; f
 })
 
 test('a history counts in the estimates', () => {
-  assert.equal(historyTokens([{ role: 'user', content: 'x'.repeat(4_000) }]), 1_000)
+  const history = [{ role: 'user', content: 'x'.repeat(4_000) }]
+  assert.equal(broughtTokens({ history, recording: null }), 1_000)
   const models = { tiers: { economical: 'gpt-3.5-turbo', standard: 'gpt-4o', strong: 'gpt-4o' } }
   const strategy = { agents: { faq: { strategy: 'balanced' as const } }, models }
   const [short, long] = [[], [{ role: 'user', content: 'x'.repeat(40_000) }]].map(

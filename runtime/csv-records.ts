@@ -68,6 +68,30 @@ export async function readRecords(
   })
 }
 
+export interface PlacedRecord {
+  /** Line of the text on which it begins. */
+  readonly line: number
+  readonly cells: string[]
+}
+
+/** Records of a text that is meant to be CSV by the standard (RFC 4180). Throws, naming line and mistake. */
+export function strictRecords(text: string): PlacedRecord[] {
+  const options: Options = {
+    bom: true,
+    info: true,
+    relax_column_count: true,
+    record_delimiter: ['\r\n', '\n', '\r'],
+    max_record_size: MAX_RECORD_CHARS,
+  }
+  const records = parseAtOnce(text, options) as unknown as { record: string[]; info: { lines: number } }[]
+  let line = 1
+  return records.flatMap(({ record: cells, info }) => {
+    const placed = { line, cells }
+    line = info.lines + 1
+    return cells.length === 1 && cells[0] === '' ? [] : [placed]
+  })
+}
+
 /** Whether another quoting may read the text. */
 export const isQuoteError = (error: unknown): boolean =>
   error instanceof CsvError &&

@@ -1,0 +1,282 @@
+// Evaluations: run a data set, resume a run, look at what is stored.
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { exportFormats } from '../../runtime/ledger/choices.ts'
+import { storedCases } from '../../evaluation/run.ts'
+import type { Json } from '../../schemas/json.ts'
+import { usingOperator } from '../../operator/connect.ts'
+import type { Operator } from '../../operator/index.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
+import { number, wholeNumber } from '../arguments.ts'
+import { defaultSubcommand } from '../default-subcommand.ts'
+import {
+  comparisonsOf,
+  defaultSettings,
+  evaluate,
+  resume,
+  type Evaluated,
+  type EvaluationSettings,
+} from '../evaluation.ts'
+import { printComparison, printFailures, printRun, printThresholds, summaryIn } from '../evaluation-report.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { paint, print, printJson, say, writeResult } from '../output.ts'
+import { printTable } from '../table.ts'
+import { count, moment, money } from '../units.ts'
+
+/** As shells have it for a program that SIGINT ended. */
+const INTERRUPTED = 130
+const MAX_CONCURRENCY = 100
+const MAX_EPOCHS = 100
+
+export function defineEval(command: Command): void {
+  command.description('run a data set through the fleet, score the answers, and compare runs')
+  addRunOptions(defaultSubcommand(command, 'run'))
+  command
+    .command('resume')
+    .description('do what is left of a run; what is scored is not asked again')
+    .argument('<run>')
+    .option('--max-cost <dollars>', 'another limit of the whole run', positive)
+    .option('--concurrency <n>', 'another number of cases at once', concurrency)
+    .option('--quiet', 'no progress on stderr')
+    .option('--json', 'one JSON object on stdout')
+    .action(resumeRun)
+  command
+    .command('list')
+    .description('runs, the latest first')
+    .option('--limit <n>', 'how many at most (100)', wholeNumber)
+    .option('--json', 'JSON on stdout')
+    .action(list)
+  command
+    .command('show')
+    .description('the figures of a run, and what did not pass')
+    .argument('<run>')
+    .option('--json', 'JSON on stdout, with every case')
+    .action(show)
+  command
+    .command('compare')
+    .description('a run against an earlier one, case by case')
+    .argument('<before>')
+    .argument('<after>')
+    .option('--json', 'JSON on stdout')
+    .action(compareRuns)
+  command
+    .command('export')
+    .description('every case of a run with its scores, on stdout')
+    .argument('<run>')
+    .addOption(new Option('--format <format>', 'json: a line each').choices(exportFormats).default('json'))
+    .action(exportRun)
+}
+
+function addRunOptions(command: Command): void {
+  command
+    .description('run a data set: .jsonl, .csv, or .ts with a default export')
+    .argument('<dataset>', 'its file; docs/evaluation.md says what is in it')
+    .option('--agent <name>', 'agent of every case, instead of those that the data set names')
+    .option('--model <names>', 'models to try, a column each: repeat it, or separate by commas', names)
+    .option('--epochs <n>', 'how often each case is asked (1)', epochs)
+    .option('--scorer <scorer>', 'of cases that name none: a name, or JSON; repeatable', scorer)
+    .option('--threshold <rule>', 'such as exact>=0.9 or pass^3>0.5; repeatable, misses exit with 1', several)
+    .option('--compare <run>', 'compare with this run, case by case')
+    .option('--max-cost <dollars>', 'submit nothing that would pass this, judges included', positive)
+    .option('--concurrency <n>', `cases at once (${defaultSettings.concurrency})`, concurrency)
+    .option('--judge-agent <name>', `agent without tools that judges (${defaultSettings.judgeAgent})`)
+    .option('--user <id>', 'user to whom the tasks are charged')
+    .option('--run <id>', 'id of the run; if it is stored, what is left of it is done')
+    .option('--quiet', 'no progress on stderr')
+    .option('--json', 'one JSON object on stdout: run, thresholds, comparisons, cases')
+    .addHelpText('after', help)
+    .action(run)
+}
+
+const help = `
+Exit code: 0 every case was scored, and every threshold reached; 1 a threshold
+was missed; 5 some cases have no score: resume the run.
+
+Without a running fleet one runs inside the command. Runs are stored in the
+fleet's ledger.`
+
+const several = (text: string, before: readonly string[] = []): string[] => [...before, text]
+
+const names = (list: string, before: readonly string[] = []): string[] => [
+  ...before,
+  ...list
+    .split(',')
+    .map((name) => name.trim())
+    .filter(Boolean),
+]
+
+function scorer(text: string, before: readonly Json[] = []): Json[] {
+  if (!/^\s*[{[]/.test(text)) return [...before, text.trim()]
+  try {
+    return [...before, ...[JSON.parse(text) as Json].flat()]
+  } catch {
+    throw new InvalidArgumentError(
+      'It must be a name such as exact, or a JSON object such as {"type": "number", "absolute": 0.5}.',
+    )
+  }
+}
+
+function within(text: string, most: number): number {
+  const value = wholeNumber(text)
+  if (value < 1 || value > most) throw new InvalidArgumentError(`It must be from 1 to ${most}.`)
+  return value
+}
+const concurrency = (text: string): number => within(text, MAX_CONCURRENCY)
+const epochs = (text: string): number => within(text, MAX_EPOCHS)
+
+function positive(text: string): number {
+  const value = number(text)
+  if (value <= 0) throw new InvalidArgumentError('It must be more than 0.')
+  return value
+}
+
+interface OutputOptions {
+  readonly quiet?: boolean
+  readonly json?: boolean
+}
+
+interface RunOptions extends OutputOptions {
+  readonly agent?: string
+  readonly model?: string[]
+  readonly epochs?: number
+  readonly scorer?: Json[]
+  readonly threshold?: string[]
+  readonly compare?: string
+  readonly maxCost?: number
+  readonly concurrency?: number
+  readonly judgeAgent?: string
+  readonly user?: string
+  readonly run?: string
+}
+
+async function run(file: string, options: RunOptions): Promise<void> {
+  const { agent = null, model: models = [], epochs = 1, run: id = null } = options
+  const settings: EvaluationSettings = {
+    concurrency: options.concurrency ?? defaultSettings.concurrency,
+    maxCost: options.maxCost ?? null,
+    judgeAgent: options.judgeAgent ?? defaultSettings.judgeAgent,
+    user: options.user ?? null,
+    scorers: options.scorer ?? [],
+    thresholds: options.threshold ?? [],
+    compare: options.compare ?? null,
+  }
+  await ending(options, (shown) => evaluate({ file, id, agent, models, epochs, settings }, shown))
+}
+
+async function resumeRun(
+  id: string,
+  { maxCost, concurrency: atOnce, ...options }: OutputOptions & { maxCost?: number; concurrency?: number },
+): Promise<void> {
+  const changes = {
+    ...(maxCost === undefined ? {} : { maxCost }),
+    ...(atOnce === undefined ? {} : { concurrency: atOnce }),
+  }
+  await ending(options, (shown) => resume(id, changes, shown))
+}
+
+type Work = (shown: { isQuiet: boolean; signal: AbortSignal }) => Promise<Evaluated>
+
+/** Runs, shows the outcome, and ends the command. The first Ctrl-C stops submitting. */
+async function ending({ quiet = false, json = false }: OutputOptions, work: Work): Promise<never> {
+  const stopped = new AbortController()
+  const interrupt = () => {
+    if (stopped.signal.aborted) process.exit(INTERRUPTED)
+    stopped.abort(new FlotillaError('TASK_CANCELLED', 'the evaluation was interrupted'))
+  }
+  process.on('SIGINT', interrupt)
+  const evaluated = await work({ isQuiet: quiet, signal: stopped.signal })
+  if (json) printJson(evaluated)
+  else printEvaluated(evaluated)
+  const {
+    stopped: why,
+    leftOut,
+    run: { id },
+  } = evaluated
+  if (why !== null || leftOut > 0)
+    say(
+      paint(
+        'yellow',
+        `${count(leftOut)} left out${why === null ? '' : `: ${why}`}. flotilla eval resume ${id} does what is left.`,
+      ),
+    )
+  process.exit(stopped.signal.aborted ? INTERRUPTED : exitCodeOf(evaluated))
+}
+
+function exitCodeOf({ thresholds, leftOut }: Evaluated): number {
+  if (leftOut > 0) return exitCodes.pending.code
+  return thresholds.every(({ reached }) => reached) ? exitCodes.success.code : exitCodes.failed.code
+}
+
+function printEvaluated({ run: ended, cases, comparisons, thresholds }: Evaluated): void {
+  printRun(ended)
+  printFailures(cases)
+  for (const comparison of comparisons) printComparison(comparison)
+  if (thresholds.length > 0) print('')
+  printThresholds(thresholds)
+}
+
+/** Runs are in the database: a fleet need not have run. */
+const stored = <T>(work: (operator: Operator) => Promise<T>): Promise<T> =>
+  usingOperator((operator) => work(operator), { needs: 'database' })
+
+async function list({ limit, json }: { limit?: number; json?: boolean }): Promise<void> {
+  const runs = await stored(({ evaluations }) => evaluations.list(limit))
+  if (json) printJson(runs)
+  else if (runs.length === 0) print('No evaluation has run yet: flotilla eval DATASET')
+  else {
+    const columns = [
+      { name: 'run', keep: true },
+      { name: 'data set' },
+      { name: 'started', optional: true },
+      { name: 'status' },
+      { name: 'cases', kind: 'figure' as const },
+      { name: 'score by model' },
+      { name: 'cost', kind: 'figure' as const },
+    ]
+    const rows = runs.map((each) => {
+      const summary = summaryIn(each)
+      const scores = summary.map(({ model, score }) => `${model} ${score?.mean.toFixed(2) ?? '–'}`)
+      const cost = summary.reduce((sum, { cost: own, judgeCost }) => sum + own + judgeCost, 0)
+      return [
+        each.id,
+        each.name,
+        moment(each.startedAtMs),
+        each.status,
+        count(each.cases),
+        scores.join(', '),
+        money(cost),
+      ]
+    })
+    printTable(columns, rows)
+  }
+  process.exit(0)
+}
+
+async function show(id: string, { json }: { json?: boolean }): Promise<void> {
+  const { found, cases } = await stored(async ({ evaluations }) => ({
+    found: await evaluations.get(id),
+    cases: await storedCases(id, evaluations),
+  }))
+  if (json) printJson({ run: found, cases })
+  else {
+    printRun(found)
+    printFailures(cases)
+  }
+  process.exit(0)
+}
+
+async function compareRuns(before: string, after: string, { json }: { json?: boolean }): Promise<void> {
+  const comparisons = await stored(async (operator) => {
+    const found = await operator.evaluations.get(after)
+    return comparisonsOf(operator, before, found, await storedCases(after, operator.evaluations))
+  })
+  if (json) printJson(comparisons)
+  else for (const comparison of comparisons) printComparison(comparison)
+  process.exit(0)
+}
+
+async function exportRun(id: string, { format }: { format: (typeof exportFormats)[number] }): Promise<void> {
+  await stored(async ({ evaluations }) => {
+    for await (const text of evaluations.export(id, format)) writeResult(text)
+  })
+  process.exit(0)
+}

@@ -1,0 +1,140 @@
+// Forks of ended tasks, and tasks side by side.
+import { readFileSync } from 'node:fs'
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import type { TaskResult } from '../../client/types.ts'
+import type { Comparison, ComparedStep, ComparedTask } from '../../operator/direct/comparison.ts'
+import { usingOperator } from '../../operator/connect.ts'
+import type { ForkOptions } from '../../operator/direct/forks.ts'
+import { messageOf } from '../../runtime/errors.ts'
+import { toolPolicies, type ToolPolicy } from '../../runtime/recording.ts'
+import { number, wholeNumber } from '../arguments.ts'
+import { exitCode, exitCodeHelp } from '../exit-codes.ts'
+import { withClient } from '../fleet-client.ts'
+import { paint, print, printJson, say } from '../output.ts'
+import { renderResult, renderStep, shorten } from '../render.ts'
+import { count, elapsed, money } from '../units.ts'
+
+export function defineFork(command: Command): void {
+  command
+    .description('run an ended task again from one of its steps; the steps before it are shared')
+    .argument('<taskId>')
+    .option('--from-step <n>', 'the first step that runs again (1)', wholeNumber)
+    .option('--agent <name>', 'another agent')
+    .option('--model <name>', 'another model')
+    .option('--profile <name>', 'another profile')
+    .option('--prompt <file>', 'instructions in place of the agent’s', textFile)
+    .addOption(
+      new Option('--tools <policy>', 'how tool calls are answered')
+        .choices(toolPolicies)
+        .default('recorded' satisfies ToolPolicy),
+    )
+    .option('--max-cost <dollars>', 'stop once the fork has cost this much', number)
+    .option('--priority <n>', '0 to 9', wholeNumber)
+    .option('--user <id>', 'user to whom the fork is charged')
+    .option('--no-wait', 'print its id, and do not wait for its result')
+    .option('--steps', 'also show each step')
+    .option('--json', 'one JSON object on stdout')
+    .addHelpText('after', `\n${exitCodeHelp}`)
+    .action(fork)
+}
+
+export function defineCompare(command: Command): void {
+  command
+    .description('two ended tasks side by side: steps, output, tokens, cost and time')
+    .argument('<taskId>')
+    .argument('<otherId>')
+    .option('--json', 'one JSON object on stdout')
+    .action(compare)
+}
+
+function textFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new InvalidArgumentError(`${path}: ${messageOf(error)}`)
+  }
+}
+
+interface ForkFlags {
+  fromStep?: number
+  agent?: string
+  model?: string
+  profile?: string
+  prompt?: string
+  tools: ToolPolicy
+  maxCost?: number
+  priority?: number
+  user?: string
+  wait: boolean
+  steps?: boolean
+  json?: boolean
+}
+
+async function fork(taskId: string, flags: ForkFlags): Promise<void> {
+  const forked = await usingOperator(({ forks }) => forks.fork(taskId, optionsOf(flags)))
+  if (!flags.wait) {
+    if (flags.json) printJson(forked)
+    else print(forked.taskId)
+    process.exit(0)
+  }
+  if (!flags.json)
+    say(paint('dim', `task ${forked.taskId} is a fork of ${taskId} from step ${forked.fromStep}`))
+  const result = await withClient((client) => client.result(forked.taskId))
+  if (flags.json) printJson(result)
+  else show(result, flags.steps === true)
+  process.exit(exitCode(result.status))
+}
+
+function optionsOf({ prompt, user, wait: _w, steps: _s, json: _j, ...same }: ForkFlags): ForkOptions {
+  return {
+    ...same,
+    ...(prompt === undefined ? {} : { instructions: prompt }),
+    ...(user === undefined ? {} : { userId: user }),
+  }
+}
+
+function show(result: TaskResult, withSteps: boolean): void {
+  if (withSteps) for (const step of result.steps) print(renderStep(step))
+  print(renderResult(result))
+  for (const { step, tool, arguments: args } of result.refusedCalls)
+    print(paint('yellow', `  not called in step ${step}: ${tool} ${shorten(JSON.stringify(args))}`))
+}
+
+async function compare(taskId: string, otherId: string, { json }: { json?: boolean }): Promise<void> {
+  const comparison = await usingOperator(({ forks }) => forks.compare(taskId, otherId))
+  if (json) printJson(comparison)
+  else showComparison(comparison)
+  process.exit(0)
+}
+
+function showComparison({ a, b, steps, firstDifference, sameOutput }: Comparison): void {
+  const rows: [string, string, string][] = [
+    ['task', a.taskId, b.taskId],
+    ['status', statusOf(a), statusOf(b)],
+    ['model', a.model ?? '–', b.model ?? '–'],
+    ['steps', count(a.steps), count(b.steps)],
+    ['tokens', tokensOf(a), tokensOf(b)],
+    ['cost', money(a.cost), money(b.cost)],
+    ['time', elapsed(a.executionTime), elapsed(b.executionTime)],
+    ['output', shorten(JSON.stringify(a.output)), shorten(JSON.stringify(b.output))],
+  ]
+  const width = Math.min(60, Math.max(...rows.map(([, left]) => left.length)))
+  for (const [name, left, right] of rows)
+    print(`${paint('cyan', name.padEnd(8))}${left.slice(0, width).padEnd(width)}  ${right}`)
+  for (const step of steps) print(stepLine(step))
+  const where = firstDifference
+    ? `They differ first in step ${firstDifference.step}: ${firstDifference.in.join(', ')}.`
+    : 'No step differs.'
+  print(`${where} ${sameOutput ? 'The output is the same.' : 'The output differs.'}`)
+}
+
+const statusOf = ({ status, errorCode }: ComparedTask): string =>
+  errorCode === null ? status : `${status} ${errorCode}`
+const tokensOf = ({ inputTokens, outputTokens }: ComparedTask): string =>
+  `${count(inputTokens)} + ${count(outputTokens)}`
+
+function stepLine({ step, a, b, differs }: ComparedStep): string {
+  const kinds = [a, b].map((each) => (each ? `${each.kind}${each.recorded ? ' (shared)' : ''}` : 'none'))
+  const verdict = differs.length === 0 ? 'same' : paint('yellow', `differs: ${differs.join(', ')}`)
+  return `${paint('dim', `step ${step}`.padEnd(10))}${kinds.join(' | ')}  ${verdict}`
+}

@@ -1,0 +1,222 @@
+// Cases out of the entries of a data set: checked, with defaults, each with an id and a hash.
+import { hash } from 'node:crypto'
+import { dirname, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { messageOf } from '../../runtime/errors.ts'
+import { schemaMistakes } from '../../runtime/foreign-schema/bounds.ts'
+import type { JsonSchema } from '../../runtime/config/fleet.ts'
+import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
+import { linearPatterns } from '../../runtime/foreign-schema/patterns.ts'
+import { historyMistakes } from '../../schemas/history.ts'
+import type { Json } from '../../schemas/json.ts'
+import { taskFieldsOfCases, type Case, type Scorer, type UserScorer } from '../cases.ts'
+import { defaultPass, readSpec, type AnyScorerSpec } from '../scorers/specs.ts'
+import { patternOf } from '../scorers/text.ts'
+import { knownFields, nearlyKnown, type Entry } from './entries.ts'
+import type { Mistakes } from './mistakes.ts'
+
+const MAX_CASES = 10_000
+const MAX_INPUT_CHARS = 100_000
+const MAX_SCHEMA_BYTES = 100_000
+const ID = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,100}$/u
+
+/** Specs, or functions in a module. */
+export type DefaultScorers = readonly unknown[]
+
+interface Reading {
+  readonly path: string
+  readonly scorers: DefaultScorers
+  readonly mistakes: Mistakes
+  readonly schemas: SchemaChecks
+}
+
+export async function casesOf(entries: readonly Entry[], reading: Reading): Promise<Case[]> {
+  const { mistakes } = reading
+  if (entries.length > MAX_CASES) {
+    mistakes.add('cases', `there are ${entries.length}, a data set has at most ${MAX_CASES}; split it`)
+    return []
+  }
+  const cases: Case[] = []
+  const places = new Map<string, string>()
+  for (const entry of entries) {
+    const found = await caseOf(entry, reading)
+    if (found === null) continue
+    const id = found.id === '' ? freeId(found, places) : found.id
+    const before = places.get(id)
+    if (before !== undefined) mistakes.add(entry.place, `the id ${JSON.stringify(id)} is that of ${before}`)
+    places.set(id, entry.place)
+    cases.push({ ...found, id })
+  }
+  return cases
+}
+
+/** By the content, so that a case keeps its id when others are added before it. */
+function freeId({ hash: content }: Case, taken: ReadonlyMap<string, string>): string {
+  const id = `c-${content.slice(0, 10)}`
+  for (let copy = 2; ; copy += 1) {
+    if (!taken.has(id)) return id
+    if (!taken.has(`${id}-${copy}`)) return `${id}-${copy}`
+  }
+}
+
+async function caseOf({ place, fields }: Entry, reading: Reading): Promise<Case | null> {
+  const wrong = [...fieldMistakes(fields), ...valueMistakes(fields)]
+  for (const mistake of wrong) reading.mistakes.add(place, mistake)
+  const { id = '', input, expected, outputSchema, metadata = {} } = fields
+  if (outputSchema !== undefined) await addSchemaMistakes('outputSchema', outputSchema, place, reading)
+  const facts = {
+    ...(expected === undefined ? {} : { expected: expected as Json }),
+    hasOutputSchema: outputSchema !== undefined,
+  }
+  const given = scorersOf(fields, reading.scorers)
+  if (given.length === 0)
+    reading.mistakes.add(place, 'it has no expected value and no scorers: nothing to score')
+  const scorers = await checkedScorers(given, facts, place, reading)
+  if (wrong.length > 0) return null
+  const task = Object.fromEntries(
+    taskFieldsOfCases.flatMap((name) => (fields[name] === undefined ? [] : [[name, fields[name]]])),
+  ) as Case['task']
+  const rest = {
+    input: input as string,
+    ...(expected === undefined ? {} : { expected: expected as Json }),
+    scorers,
+    task,
+  }
+  return { ...rest, id: String(id), metadata: metadata as Case['metadata'], hash: hashOf(rest) }
+}
+
+function hashOf(content: Omit<Case, 'id' | 'metadata' | 'hash'>): string {
+  const text = JSON.stringify(content, (_, value: unknown) =>
+    typeof value === 'function' ? String(value) : value,
+  )
+  return hash('sha256', text).slice(0, 16)
+}
+
+function fieldMistakes(fields: Entry['fields']): string[] {
+  return Object.keys(fields).flatMap((name) => {
+    if (knownFields.some((field) => field === name)) return []
+    const meant = nearlyKnown(name)
+    const remedy = meant === null ? 'labels of your own go under metadata' : `did you mean ${meant}?`
+    return [`no field ${JSON.stringify(name.slice(0, 80))}; a case has ${knownFields.join(', ')}; ${remedy}`]
+  })
+}
+
+function valueMistakes({ id, input, agent, mode, history, metadata }: Entry['fields']): string[] {
+  const mistakes: string[] = []
+  if (typeof input !== 'string' || input.trim() === '')
+    mistakes.push('input is missing: it is the text of the task')
+  else if (input.length > MAX_INPUT_CHARS)
+    mistakes.push(`input has ${input.length} characters, at most ${MAX_INPUT_CHARS} are allowed`)
+  if (id !== undefined && (!['string', 'number'].includes(typeof id) || !ID.test(String(id))))
+    mistakes.push('id must be a text of 1 to 100 characters, on one line')
+  if (agent !== undefined && (typeof agent !== 'string' || agent === ''))
+    mistakes.push('agent must be the name of an agent')
+  if (mode !== undefined && mode !== 'code' && mode !== 'tools') mistakes.push('mode must be code or tools')
+  if (metadata !== undefined && !isObject(metadata)) mistakes.push('metadata must be an object')
+  if (history !== undefined)
+    mistakes.push(
+      ...(Array.isArray(history) ? historyMistakes(history as Json) : ['history must be a list of messages']),
+    )
+  return mistakes
+}
+
+const isObject = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Those of the case, else those of the data set, else what fits the kind of the expected value. */
+function scorersOf({ scorers, expected }: Entry['fields'], defaults: DefaultScorers): readonly unknown[] {
+  if (scorers !== undefined) return [scorers].flat()
+  if (defaults.length > 0) return defaults
+  if (expected === undefined) return []
+  if (typeof expected === 'number') return ['number']
+  return [typeof expected === 'string' ? 'normalised' : 'json']
+}
+
+type Facts = Parameters<typeof readSpec>[1]
+
+async function checkedScorers(
+  given: readonly unknown[],
+  facts: Facts,
+  place: string,
+  reading: Reading,
+): Promise<Scorer[]> {
+  const scorers: Scorer[] = []
+  for (const each of given) {
+    if (typeof each === 'function') {
+      const name = each.name || 'function'
+      scorers.push(named({ name, rule: { type: 'function', score: each as UserScorer } }, scorers))
+      continue
+    }
+    const spec = readSpec(each, facts)
+    if ('mistakes' in spec)
+      for (const mistake of spec.mistakes) reading.mistakes.add(place, `scorers: ${mistake}`)
+    else {
+      const rule = await ruleOf(spec, place, reading)
+      if (rule !== null) scorers.push(named({ ...spec, name: spec.name ?? spec.type, rule }, scorers))
+    }
+  }
+  return scorers
+}
+
+interface Named {
+  readonly name: string
+  readonly weight?: number | undefined
+  readonly pass?: number | undefined
+  readonly rule: Scorer['rule']
+}
+
+/** Two of a name are told apart by a number. */
+function named({ name, weight = 1, pass, rule }: Named, before: readonly Scorer[]): Scorer {
+  const same = before.filter((other) => other.name === name || other.name.startsWith(`${name}#`)).length
+  return {
+    name: same === 0 ? name : `${name}#${same + 1}`,
+    weight,
+    pass: pass ?? defaultPass(rule.type),
+    rule,
+  }
+}
+
+/** Null if the scorer can't be used; why is among the mistakes. */
+async function ruleOf(spec: AnyScorerSpec, place: string, reading: Reading): Promise<Scorer['rule'] | null> {
+  if (spec.type === 'function') return functionOf(spec, place, reading)
+  if (spec.type === 'schema' && spec.schema !== undefined)
+    await addSchemaMistakes('scorers: schema', spec.schema, place, reading)
+  if (spec.type === 'regex')
+    try {
+      linearPatterns(patternOf(spec))
+    } catch (error) {
+      reading.mistakes.add(place, `scorers: ${messageOf(error)}`)
+    }
+  return spec
+}
+
+async function functionOf(
+  spec: Extract<AnyScorerSpec, { type: 'function' }>,
+  place: string,
+  { path, mistakes }: Reading,
+): Promise<Scorer['rule'] | null> {
+  const { module: file, export: name = 'default' } = spec
+  try {
+    const url = pathToFileURL(resolve(dirname(path), file)).href
+    const score = ((await import(url)) as Record<string, unknown>)[name]
+    if (typeof score === 'function') return { type: 'function', score: score as UserScorer }
+    mistakes.add(place, `scorers: function: ${file} exports no function ${name}`)
+  } catch (error) {
+    mistakes.add(place, `scorers: function: ${file} can't be loaded: ${messageOf(error)}`)
+  }
+  return null
+}
+
+async function addSchemaMistakes(
+  name: string,
+  schema: unknown,
+  place: string,
+  reading: Reading,
+): Promise<void> {
+  if (!isObject(schema)) return reading.mistakes.add(place, `${name} must be a JSON Schema object`)
+  const found = schemaMistakes(schema as Json, MAX_SCHEMA_BYTES)
+  for (const mistake of found) reading.mistakes.add(place, `${name}: ${mistake}`)
+  if (found.length > 0) return
+  const refusal = await reading.schemas.refusal({ schema: schema as JsonSchema, key: 'data set' })
+  if (refusal !== null) reading.mistakes.add(place, `${name}: ${refusal}`)
+}

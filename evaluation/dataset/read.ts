@@ -1,0 +1,81 @@
+// Reads a data set: JSON lines, CSV, or a module whose default export is one. Every mistake is found before
+// anything runs.
+import { hash } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
+import { basename, extname, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { FlotillaError, messageOf } from '../../runtime/errors.ts'
+import { createSchemaChecks, type SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
+import type { Dataset } from '../cases.ts'
+import { casesOf, type DefaultScorers } from './checked-cases.ts'
+import { entriesOfCsv, entriesOfJsonLines, type Entry } from './entries.ts'
+import { Mistakes, refusal } from './mistakes.ts'
+
+const MAX_BYTES = 100_000_000
+const moduleTypes = ['.ts', '.mts', '.js', '.mjs']
+
+/** `scorers`: of cases that name none. Rejects with REQUEST_INVALID and every mistake, or NOT_FOUND. */
+export async function readDataset(file: string, scorers: DefaultScorers = []): Promise<Dataset> {
+  const path = resolve(file)
+  const bytes = bytesOf(path)
+  const mistakes = new Mistakes()
+  const { entries, scorers: own } = await entriesOf(path, bytes, mistakes)
+  const schemas = createSchemaChecks()
+  try {
+    const cases = await casesOf(entries, { path, scorers: [...own, ...scorers], mistakes, schemas })
+    mistakes.throwIfAny(file)
+    if (cases.length === 0) throw refusal(file, ['it has no cases'])
+    return { name: basename(path, extname(path)), path, hash: hash('sha256', bytes).slice(0, 16), cases }
+  } finally {
+    await schemas.close()
+  }
+}
+
+export type { SchemaChecks }
+
+function bytesOf(path: string): Buffer {
+  try {
+    const { size } = statSync(path)
+    if (size > MAX_BYTES) throw refusal(path, [`it has ${size} bytes, at most ${MAX_BYTES} are read`])
+    return readFileSync(path)
+  } catch (error) {
+    if (error instanceof FlotillaError) throw error
+    throw new FlotillaError('NOT_FOUND', `the data set ${path} can't be read: ${messageOf(error)}`)
+  }
+}
+
+interface Found {
+  readonly entries: readonly Entry[]
+  readonly scorers: readonly unknown[]
+}
+
+async function entriesOf(path: string, bytes: Buffer, mistakes: Mistakes): Promise<Found> {
+  const type = extname(path).toLowerCase()
+  if (moduleTypes.includes(type)) return entriesOfModule(path)
+  const text = bytes.toString('utf8')
+  if (type === '.jsonl' || type === '.ndjson')
+    return { entries: entriesOfJsonLines(text, mistakes), scorers: [] }
+  if (type === '.csv') return { entries: entriesOfCsv(text, mistakes), scorers: [] }
+  throw refusal(path, ['its name must end in .jsonl, .csv, .ts or .js'])
+}
+
+async function entriesOfModule(path: string): Promise<Found> {
+  const exported = await import(pathToFileURL(path).href).then(
+    (module: { default?: unknown }) => module.default,
+    (error: unknown) => {
+      throw refusal(path, [`it can't be loaded: ${messageOf(error)}`])
+    },
+  )
+  const value: unknown = typeof exported === 'function' ? await (exported as () => unknown)() : exported
+  const { cases, scorers = [] } = (Array.isArray(value) ? { cases: value } : (value ?? {})) as {
+    cases?: unknown
+    scorers?: unknown
+  }
+  if (!Array.isArray(cases) || !Array.isArray(scorers))
+    throw refusal(path, ['its default export must be a list of cases, or { cases: […], scorers: […] }'])
+  const entries = cases.map((fields: unknown, index) => ({
+    place: `case ${index + 1}`,
+    fields: typeof fields === 'object' && fields !== null ? (fields as Record<string, unknown>) : {},
+  }))
+  return { entries, scorers }
+}

@@ -1,0 +1,133 @@
+// Forks: a new task that shares the recorded beginning of an ended one. What it asks for is checked by the router.
+import type { LogClient } from '../../client/log/client.ts'
+import type { TaskInput, TaskResult } from '../../client/types.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
+import type { Recording, ToolPolicy } from '../../runtime/recording.ts'
+import type { TaskSubmitted } from '../../schemas/generated/events.ts'
+import { recordingOf, type Origin } from './recordings.ts'
+import { compareResults, type Comparison } from './comparison.ts'
+import type { DirectTasks } from './tasks.ts'
+import type { RecordParts } from './task-records.ts'
+
+/** What a fork changes. */
+export interface ForkOptions {
+  /** The first step that runs again, from 1, the default. */
+  readonly fromStep?: number
+  readonly agent?: string
+  readonly model?: string
+  readonly profile?: string
+  /** In place of the agent's. */
+  readonly instructions?: string
+  /** Default recorded. */
+  readonly tools?: ToolPolicy
+  /** Most US dollars to spend. Default: as the origin. */
+  readonly maxCost?: number
+  /** Default: as the origin. */
+  readonly priority?: number
+  /** On whose behalf. Default: the origin's. */
+  readonly userId?: string
+}
+
+export interface Forked {
+  readonly taskId: string
+  readonly forkedFrom: string
+  readonly fromStep: number
+  readonly tools: ToolPolicy
+}
+
+export interface ForkOperator {
+  /**
+   * A new task that shares the recorded beginning of an ended one. Rejects with TASK_UNKNOWN, TASK_OPEN,
+   * EVENTS_GONE, or REQUEST_INVALID for a step that there is not.
+   */
+  fork(taskId: string, options?: ForkOptions): Promise<Forked>
+  /** The recording of an ended task: the steps before `fromStep`, and outcomes of later calls. */
+  recording(taskId: string, fromStep?: number): Promise<Recording>
+  /** Two ended tasks side by side. */
+  compare(taskId: string, otherId: string): Promise<Comparison>
+}
+
+export interface ForkParts extends RecordParts {
+  readonly client: Pick<LogClient, 'find' | 'submission' | 'submit'>
+  readonly tasks: Pick<DirectTasks, 'assertKnown'>
+}
+
+export class DirectForks implements ForkOperator {
+  readonly #parts: ForkParts
+
+  constructor(parts: ForkParts) {
+    this.#parts = parts
+  }
+
+  async fork(taskId: string, options: ForkOptions = {}): Promise<Forked> {
+    const origin = await this.#origin(taskId)
+    const { fromStep = 1, tools = 'recorded' } = options
+    assertStep(origin.result, fromStep)
+    const isRecorded = fromStep > 1 || tools === 'recorded' || tools === 'ask'
+    const recording = isRecorded ? await recordingOf(this.#parts, origin, fromStep) : null
+    const forked = await this.#parts.client.submit({
+      ...given(origin.task),
+      ...changes(options),
+      ...(recording ? { recording } : {}),
+      parent: taskId,
+      forkedFrom: taskId,
+      forkedFromStep: fromStep,
+      toolPolicy: tools,
+    })
+    return { taskId: forked.taskId, forkedFrom: taskId, fromStep, tools }
+  }
+
+  async recording(taskId: string, fromStep = 1): Promise<Recording> {
+    return recordingOf(this.#parts, await this.#origin(taskId), fromStep)
+  }
+
+  async compare(taskId: string, otherId: string): Promise<Comparison> {
+    return compareResults(await this.#ended(taskId), await this.#ended(otherId))
+  }
+
+  async #origin(taskId: string): Promise<Origin> {
+    const result = await this.#ended(taskId)
+    const submission = await this.#parts.client.submission(taskId)
+    if (submission) return { task: submission.task, result }
+    const message = `the submission of task ${taskId} is no longer on tasks.submitted`
+    throw new FlotillaError('EVENTS_GONE', message)
+  }
+
+  async #ended(taskId: string): Promise<TaskResult> {
+    const { client, tasks } = this.#parts
+    const result = await client.find(taskId)
+    if (result) return result
+    await tasks.assertKnown(taskId)
+    throw new FlotillaError(
+      'TASK_OPEN',
+      `task ${taskId} has not ended yet, or the log no longer has its result`,
+    )
+  }
+}
+
+function assertStep({ taskId, steps }: TaskResult, fromStep: number): void {
+  const most = Math.max(1, steps.length)
+  if (Number.isInteger(fromStep) && fromStep >= 1 && fromStep <= most) return
+  const message = `task ${taskId} has ${steps.length} steps: a fork can begin at step 1 to ${most}, not ${fromStep}`
+  throw new FlotillaError('REQUEST_INVALID', message)
+}
+
+/** What the origin's sender gave, without what belongs to that task alone. */
+function given(task: TaskSubmitted): TaskInput {
+  const { taskId: _id, recording: _recording, forkedFrom: _from, forkedFromStep: _step, ...rest } = task
+  const named = Object.entries(rest).filter(([, value]) => value !== null)
+  return Object.fromEntries(named) as unknown as TaskInput
+}
+
+/** A named model or profile takes the place of whatever chose the model before. */
+function changes({ agent, model, profile, instructions, maxCost, priority, userId }: ForkOptions) {
+  const chosen = model !== undefined || profile !== undefined
+  const named = { agent, model, profile, instructions, maxCost, priority, userId }
+  const set = Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined))
+  const unset = {
+    ...(chosen ? { model: undefined, strategy: undefined } : {}),
+    ...(profile === undefined && model === undefined ? {} : { profile: undefined }),
+    ...(agent === undefined ? {} : { mode: undefined }),
+  }
+  return { ...unset, ...set } as unknown as Partial<TaskInput>
+}

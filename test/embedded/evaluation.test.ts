@@ -1,0 +1,285 @@
+// Evaluations on a fleet: scored, stored, compared and stopped; resumed after a kill without paying again.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import type { EvaluationCase, EvaluationRun } from '../../api/schemas/evaluations.ts'
+import { HttpClient } from '../../client/http/client.ts'
+import type { Comparison } from '../../evaluation/comparison.ts'
+import type { Summary } from '../../evaluation/summary.ts'
+import type { Checked } from '../../evaluation/thresholds.ts'
+import { httpOperator } from '../../operator/http.ts'
+import type { Exchange } from '../../runtime/scripted-model/exchange.ts'
+import { startScriptedModel, type ScriptedModel } from '../../runtime/scripted-model/server.ts'
+import { eventually } from '../conformance/waiting.ts'
+import { flotilla } from '../support/command.ts'
+import { startTestFleet, type TestFleet } from '../support/fleet.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'flotilla-evaluation-'))
+let model: ScriptedModel
+let fleet: TestFleet
+let env: Record<string, string> = {}
+
+/** Answers what a case asks for; epochs of a `flaky` case differ, and a judge is told what to think. */
+let flaky = 0
+function script({ task, turn }: Exchange) {
+  if (task.startsWith('Grade one answer'))
+    return {
+      text: JSON.stringify({ reasons: 'it is short', score: task.includes('JUDGED BADLY') ? 0.1 : 0.9 }),
+    }
+  if (task.includes('flaky')) return { text: flaky++ % 4 < 2 ? 'yes' : 'no' }
+  if (task.includes('use the tool') && turn === 0)
+    return { toolCalls: [{ name: 'echo', arguments: { text: 'hi' } }] }
+  return { text: /say (\w+)/.exec(task)?.[1] ?? 'nothing' }
+}
+
+function dataset(name: string, cases: readonly object[]): string {
+  const path = join(directory, `${name}.jsonl`)
+  writeFileSync(path, cases.map((each) => JSON.stringify(each)).join('\n'))
+  return path
+}
+
+interface Printed {
+  readonly run: EvaluationRun & { readonly summary: Summary }
+  readonly cases: readonly EvaluationCase[]
+  readonly comparisons: readonly Comparison[]
+  readonly thresholds: readonly Checked[]
+  readonly leftOut: number
+  readonly stopped: string | null
+}
+
+async function evaluated(args: readonly string[], code = 0): Promise<Printed> {
+  const ended = await flotilla(['eval', ...args, '--json', '--quiet'], { env })
+  assert.equal(ended.code, code, ended.err)
+  return JSON.parse(ended.out) as Printed
+}
+
+before(async () => {
+  model = await startScriptedModel({ script })
+  fleet = await startTestFleet({
+    http: true,
+    definition: {
+      models: { default: 'openai/gpt-4o', providers: { openai: { baseUrl: model.url } } },
+      agents: { default: { mode: 'tools' }, judge: { mode: 'tools', tools: [] } },
+      defaultAgent: 'default',
+    },
+  })
+  env = { FLOTILLA_URL: fleet.process.url ?? '', FLOTILLA_DATA: directory }
+})
+after(async () => {
+  await fleet.stop()
+  await model.stop()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+test('scored by many scorers, over models and epochs; stored, listed, shown and exported', async () => {
+  const file = dataset('many', [
+    {
+      id: 'plain',
+      input: 'say hello',
+      expected: 'hello',
+      scorers: ['exact', { type: 'max-steps', steps: 1 }],
+    },
+    {
+      id: 'tool',
+      input: 'use the tool and say done',
+      scorers: [
+        { type: 'tools', called: ['echo'], never: ['pay'] },
+        { type: 'judge', rubric: 'Is it short?' },
+      ],
+    },
+    {
+      id: 'wrong',
+      input: 'say JUDGED',
+      expected: 'x',
+      scorers: ['exact', { type: 'contains', value: 'JUDGED', weight: 3 }],
+    },
+    { id: 'flaky', input: 'flaky', expected: 'yes' },
+  ])
+  const args = [file, '--model', 'openai/gpt-4o,openai/gpt-3.5-turbo', '--epochs', '2', '--concurrency', '1']
+  const rules = ['--threshold', 'judge>=0.9', '--threshold', 'pass^2>=0.9']
+  const { run, cases, thresholds } = await evaluated([...args, ...rules, '--run', 'many-1'], 1)
+  assert.deepEqual([run.id, run.status, run.models.length, cases.length], ['many-1', 'completed', 2, 16])
+  const score = (id: string) => cases.filter(({ caseId }) => caseId === id).map(({ score: found }) => found)
+  assert.deepEqual(
+    [score('plain'), score('wrong')],
+    [
+      [1, 1, 1, 1],
+      [0.75, 0.75, 0.75, 0.75],
+    ],
+  )
+  assert.ok(Math.abs((score('tool')[0] ?? 0) - 0.95) < 1e-9)
+  const [column] = run.summary
+  assert.deepEqual(
+    run.summary.map(({ flapping }) => flapping),
+    [['flaky'], ['flaky']],
+  )
+  assert.ok((column?.cost ?? 0) > 0 && (column?.judgeCost ?? 0) > 0, 'judges are counted apart')
+  assert.deepEqual(
+    thresholds.map(({ reached }) => reached),
+    [true, false, true, false],
+  )
+  const tasks = cases.map(({ taskId }) => taskId)
+  assert.equal(new Set(tasks).size, 16)
+
+  const client = httpOperator(env['FLOTILLA_URL'] ?? '')
+  assert.deepEqual((await client.evaluations.list())[0]?.id, 'many-1')
+  const shown = await flotilla(['eval', 'show', 'many-1'], { env })
+  assert.match(shown.out, /exact .*0\.50 \[0\.\d\d, 0\.\d\d\]/)
+  assert.match(shown.out, /wrong openai\/gpt-4o +exact: it is "JUDGED", not "x"/)
+  const csv = await flotilla(['eval', 'export', 'many-1', '--format', 'csv'], { env })
+  assert.match(csv.out, /^case_id,model,epoch,status/)
+  assert.equal(csv.out.trim().split('\n').length, 17)
+
+  await eventually('scores join the live figures', async () => {
+    const [line] = await client.usage.summary({ by: 'total' })
+    return line?.quality !== null && line?.quality !== undefined
+  })
+  // The same command again does nothing again, and says the same.
+  const before = model.stats().received
+  assert.deepEqual((await evaluated([...args, ...rules, '--run', 'many-1'], 1)).cases.length, 16)
+  assert.equal(model.stats().received, before)
+  const other = await flotilla(['eval', file, '--epochs', '3', '--run', 'many-1'], { env })
+  assert.match(other.err, /the run many-1 has another models, epochs/)
+})
+
+test('compared with another run, case by case', async () => {
+  const cases = Array.from({ length: 8 }, (_, index) => ({
+    id: `c${index}`,
+    input: `say word${index}`,
+    expected: `word${index}`,
+  }))
+  const bad = cases.map((each) => ({ ...each, expected: 'another' }))
+  await evaluated([dataset('words', cases), '--run', 'words-1'])
+  const { comparisons } = await evaluated([dataset('words', bad), '--run', 'words-2', '--compare', 'words-1'])
+  // Another expected value is another case.
+  assert.deepEqual([comparisons[0]?.changed.length, comparisons[0]?.measures], [8, []])
+  const same = await evaluated([dataset('words', cases), '--run', 'words-3', '--compare', 'words-1'])
+  assert.deepEqual([same.comparisons[0]?.measures[0]?.pairs, same.comparisons[0]?.measures[0]?.p], [8, 1])
+  const unknown = await flotilla(['eval', dataset('words', cases), '--compare', 'nowhere'], { env })
+  assert.match(unknown.err, /NOT_FOUND: there is no evaluation run "?nowhere/)
+})
+
+test('a cost limit stops submitting, says what is left out, and the run is resumed with a higher one', async () => {
+  const cases = Array.from({ length: 12 }, (_, index) => ({
+    id: `c${index}`,
+    input: `say price${index}`,
+    expected: `price${index}`,
+  }))
+  const first = await evaluated([dataset('prices-probe', cases.slice(0, 1)), '--run', 'probe'])
+  const each = first.run.summary[0]?.cost ?? 0
+  assert.ok(each > 0)
+  const limit = String((each * 4.5).toFixed(9))
+  const {
+    run,
+    cases: scored,
+    leftOut,
+    stopped,
+  } = await evaluated([dataset('prices', cases), '--run', 'dear', '--max-cost', limit], 5)
+  assert.deepEqual([run.status, scored.length, leftOut], ['stopped', 4, 8])
+  assert.match(stopped ?? '', /cost limit/)
+  const before = model.stats().received
+  const resumed = await evaluated(['resume', 'dear', '--max-cost', '1'])
+  assert.deepEqual([resumed.run.status, resumed.cases.length, resumed.leftOut], ['completed', 12, 0])
+  assert.equal(model.stats().received - before, 8, 'nothing is paid twice')
+})
+
+test('what can not work is refused before anything is submitted', async () => {
+  const before = model.stats().received
+  const refused: [string[], RegExp][] = [
+    [
+      [
+        dataset('judged', [{ input: 'a', scorers: [{ type: 'judge', rubric: 'r' }] }]),
+        '--judge-agent',
+        'default',
+      ],
+      /the agent default has tools \(echo\)/,
+    ],
+    [
+      [
+        dataset('judged', [{ input: 'a', scorers: [{ type: 'judge', rubric: 'r' }] }]),
+        '--judge-agent',
+        'nobody',
+      ],
+      /add agents: \{ nobody: \{ mode: 'tools', tools: \[\] \} \}/,
+    ],
+    [
+      [dataset('plain', [{ input: 'a', expected: 'b' }]), '--agent', 'nobody'],
+      /no agent nobody; there are: default, judge/,
+    ],
+    [[dataset('plain', [{ input: 'a', expected: 'b' }]), '--threshold', 'exact>=1'], /there are: normalised/],
+    [[dataset('bad', [{ input: 'a' }, { inptu: 'b' }])], /line 1: it has no expected value[\s\S]*line 2/],
+  ]
+  for (const [args, said] of refused) {
+    const ended = await flotilla(['eval', ...args], { env })
+    assert.deepEqual([ended.code, ended.out], [64, ''], ended.err)
+    assert.match(ended.err, said)
+  }
+  assert.equal(model.stats().received, before)
+})
+
+test('a run over HTTP is checked like everything else that comes in', async () => {
+  const url = env['FLOTILLA_URL'] ?? ''
+  const { evaluations } = httpOperator(url)
+  await assert.rejects(evaluations.get('nowhere'), { code: 'NOT_FOUND' })
+  await assert.rejects(evaluations.save({ id: '../x' } as EvaluationRun), { code: 'REQUEST_INVALID' })
+  await assert.rejects(evaluations.add('nowhere', []), { code: 'REQUEST_INVALID' })
+  const client = new HttpClient(url)
+  await client.close()
+})
+
+test('killed in the middle, a run on no fleet but its own goes on, and pays only what was unanswered', async (t) => {
+  const log = join(directory, 'calls.jsonl')
+  const slow = await startScriptedModel({ script: () => ({ text: 'fine' }), latencyMs: 150, log })
+  t.after(() => slow.stop())
+  const data = mkdtempSync(join(tmpdir(), 'flotilla-evaluation-killed-'))
+  t.after(() => rmSync(data, { recursive: true, force: true }))
+  const config = join(directory, 'flotilla.config.ts')
+  writeFileSync(config, `export default { agents: { default: { mode: 'tools', tools: [] } } }`)
+  const own = {
+    FLOTILLA_DATA: data,
+    FLOTILLA_CONFIG: config,
+    FLOTILLA_SCRIPTED_URL: slow.url,
+    FLOTILLA_MODEL: 'scripted',
+  }
+  const cases = Array.from({ length: 10 }, (_, index) => ({
+    id: `c${index}`,
+    input: `task=c${index}`,
+    expected: 'fine',
+    scorers: ['contains'],
+  }))
+  const child = spawn(
+    process.execPath,
+    ['cli/main.ts', 'eval', dataset('killed', cases), '--run', 'killed', '--concurrency', '2'],
+    {
+      env: { ...process.env, ...own, FLOTILLA_PARTITIONS: '3', LOG_LEVEL: 'error' },
+    },
+  )
+  let shown = ''
+  child.stderr.on('data', (text: Buffer) => (shown += text.toString()))
+  const done = () => [...shown.matchAll(/^\d+\/10 (\S+)/gm)].map(([, id = '']) => id)
+  await eventually('some cases are scored', () => done().length >= 3, 60_000)
+  const closed = new Promise((resolve) => child.once('close', resolve))
+  child.kill('SIGKILL')
+  await closed
+  const before = done()
+  assert.ok(before.length < 10, shown)
+  const ended = await flotilla(['eval', 'resume', 'killed', '--json'], { env: own })
+  assert.equal(ended.code, 0, ended.err)
+  const { run, cases: scored } = JSON.parse(ended.out) as Printed
+  assert.deepEqual([run.status, scored.length], ['completed', 10])
+  const calls = readFileSync(log, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { task: string; outcome: string })
+  const count = (id: string) =>
+    calls.filter(({ task, outcome }) => task === id && outcome === 'answered').length
+  for (const id of before) assert.equal(count(id), 1, `${id} was scored before the kill`)
+  const twice = cases.filter(({ id }) => count(id) > 1)
+  assert.ok(twice.length <= 2, 'at most the calls that ran at the kill are made again')
+  writeFileSync(dataset('killed', cases.slice(1)), '{"input": "other", "expected": "x"}')
+  const changed = await flotilla(['eval', 'resume', 'killed'], { env: own })
+  assert.match(changed.err, /has changed since the run killed began/)
+})

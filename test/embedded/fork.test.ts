@@ -1,0 +1,164 @@
+// Forks in a whole fleet: what was recorded is shared, and no tool is called again.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { z } from 'zod'
+import type { TaskResult } from '../../client/types.ts'
+import { httpOperator, type ForkOptions, type Operator } from '../../operator/index.ts'
+import { defineTool } from '../../runtime/config/define.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
+import type { Conversation } from '../../runtime/scripted-model/conversations.ts'
+import { startTestFleet, type TestFleet } from '../support/fleet.ts'
+
+let calls = 0
+const bump = defineTool({
+  name: 'bump',
+  description: 'Counts its calls: an effect outside.',
+  input: z.object({ by: z.number() }),
+  output: z.number(),
+  run: ({ by }) => (calls += by),
+})
+const load = defineTool({
+  name: 'load',
+  description: 'Returns much.',
+  input: z.object({}),
+  output: z.string(),
+  run: () => {
+    calls++
+    return 'x'.repeat(600_000)
+  },
+  maxOutputBytes: 1_000_000,
+})
+
+const python = (code: string) => ({ text: `I go on.\n\`\`\`python\n${code}\n\`\`\`` })
+const call = (name: string, args: Record<string, number> = {}) => ({
+  toolCalls: [{ name, arguments: args }],
+})
+const conversations: Conversation[] = [
+  {
+    title: 'tools',
+    task: 'count with tools',
+    mode: 'tools',
+    turns: [call('bump', { by: 1 }), call('bump', { by: 1 }), { text: 'counted' }],
+  },
+  {
+    title: 'code',
+    task: 'count with python',
+    mode: 'code',
+    turns: [
+      python('import random, time\na = bump(by=10)\nprint(a, random.random(), time.time())'),
+      python('b = bump(by=10)\nprint(a + b, random.random())'),
+      python('final_answer([a, b])'),
+    ],
+  },
+  { title: 'large', task: 'load much', mode: 'tools', turns: [call('load'), { text: 'loaded' }] },
+]
+
+let fleet: TestFleet
+let operator: Operator
+
+before(async () => {
+  fleet = await startTestFleet({
+    definition: {
+      tools: [bump, load],
+      agents: { default: { mode: 'tools' }, coder: { mode: 'code' } },
+      defaultAgent: 'default',
+      overrides: { mode: true, model: true, instructions: true },
+    },
+    model: { conversations },
+    http: true,
+  })
+  operator = httpOperator(fleet.process.url ?? '')
+})
+after(() => fleet.stop())
+
+const LIMIT = { timeoutMs: 60_000 }
+
+async function run(task: { text: string; agent?: string }): Promise<TaskResult> {
+  const { taskId } = await fleet.client.submit(task)
+  const result = await fleet.client.result(taskId, LIMIT)
+  assert.equal(result.status, 'succeeded', JSON.stringify(result.error))
+  return result
+}
+
+/** The fork's result, and that no tool was called for it. */
+async function fork(origin: TaskResult, options: ForkOptions = {}): Promise<TaskResult> {
+  const before = calls
+  const { taskId } = await operator.forks.fork(origin.taskId, options)
+  const result = await fleet.client.result(taskId, LIMIT)
+  if (options.tools !== 'live') assert.equal(calls, before, 'a tool was called')
+  assert.deepEqual([result.forkedFrom, result.forkedFromStep], [origin.taskId, options.fromStep ?? 1])
+  return result
+}
+
+const outputsOf = ({ steps }: TaskResult) =>
+  steps.flatMap(({ toolCalls }) => toolCalls.map(({ output }) => output))
+
+test('tools mode: a fork gets the recorded outcomes, shared steps cost nothing, and compare finds no difference', async () => {
+  const origin = await run({ text: 'count with tools' })
+  for (const fromStep of [1, 2, 3]) {
+    const forked = await fork(origin, { fromStep })
+    assert.equal(forked.status, 'succeeded', JSON.stringify(forked.error))
+    assert.deepEqual([forked.output, outputsOf(forked)], [origin.output, outputsOf(origin)])
+    assert.deepEqual([forked.usage.modelCalls, forked.usage.toolCalls], [4 - fromStep, 0])
+    assert.deepEqual(
+      forked.steps.map(({ recorded }) => recorded ?? false),
+      [1, 2, 3].map((step) => step < fromStep),
+    )
+    const compared = await operator.forks.compare(origin.taskId, forked.taskId)
+    assert.deepEqual([compared.firstDifference, compared.sameOutput], [null, true])
+  }
+  const listed = await operator.tasks.list({ parent: origin.taskId })
+  assert.ok(listed.tasks.length > 0)
+})
+
+test('code mode: Python is rebuilt with its seed, its clock and the recorded outcomes', async () => {
+  const origin = await run({ text: 'count with python', agent: 'coder' })
+  for (const fromStep of [2, 3]) {
+    const forked = await fork(origin, { fromStep })
+    assert.equal(forked.status, 'succeeded', JSON.stringify(forked.error))
+    assert.deepEqual(forked.output, origin.output)
+    assert.equal(forked.steps[0]?.observation, origin.steps[0]?.observation)
+    assert.equal(forked.steps[0]?.toolCalls[0]?.recorded, true)
+    // A fork of a fork has what answered the first one.
+    if (fromStep === 3) assert.deepEqual((await fork(forked, { fromStep: 3 })).output, origin.output)
+  }
+  assert.deepEqual((await fork(origin)).output, origin.output)
+})
+
+test('refused calls are reported, in both modes; live tools are called', async () => {
+  const tools = await run({ text: 'count with tools' })
+  const refused = await fork(tools, { tools: 'refuse', fromStep: 2 })
+  assert.deepEqual(
+    refused.refusedCalls.map(({ step, tool, arguments: args }) => [step, tool, args]),
+    [[2, 'bump', { by: 1 }]],
+  )
+  const before = calls
+  assert.equal((await fork(tools, { tools: 'live', fromStep: 2 })).status, 'succeeded')
+  assert.equal(calls, before + 1)
+  const code = await run({ text: 'count with python', agent: 'coder' })
+  const python = await fork(code, { tools: 'refuse' })
+  assert.equal(python.refusedCalls[0]?.tool, 'bump')
+})
+
+test('a recording that is too large for the log travels through the blob store', async () => {
+  const origin = await run({ text: 'load much' })
+  const forked = await fork(origin, { fromStep: 2 })
+  assert.equal(forked.status, 'succeeded', JSON.stringify(forked.error))
+  assert.deepEqual(outputsOf(forked), outputsOf(origin))
+})
+
+test('what can’t be forked is refused with the reason', async () => {
+  const origin = await run({ text: 'count with tools' })
+  const refused = (code: string, message: RegExp) => (error: unknown) =>
+    error instanceof FlotillaError && error.code === code && message.test(error.message)
+  await assert.rejects(operator.forks.fork('nobody'), refused('TASK_UNKNOWN', /nobody/))
+  await assert.rejects(
+    operator.forks.fork(origin.taskId, { fromStep: 4 }),
+    refused('REQUEST_INVALID', /3 steps/),
+  )
+  await assert.rejects(operator.forks.compare(origin.taskId, 'nobody'), refused('TASK_UNKNOWN', /nobody/))
+  const other = await fork(origin, { agent: 'coder', fromStep: 2 })
+  assert.deepEqual([other.status, other.error?.code], ['rejected', 'TASK_INVALID'])
+  const forged = await fleet.client.submit({ text: 'x', recording: { outcomes: [] } })
+  assert.equal((await fleet.client.result(forged.taskId, LIMIT)).toolPolicy, 'recorded')
+})

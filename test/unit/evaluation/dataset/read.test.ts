@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { readDataset } from '../../../../evaluation/dataset/read.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'flotilla-dataset-'))
+after(() => rmSync(directory, { recursive: true, force: true }))
+
+function file(name: string, text: string): string {
+  const path = join(directory, name)
+  writeFileSync(path, text)
+  return path
+}
+
+test('JSON lines: defaults by the kind of the expected value, ids that stay when cases are added', async () => {
+  const lines = [
+    '{"input": "Two and two?", "expected": 4}',
+    '{"id": "capital", "input": "Capital of France?", "expected": "Paris", "metadata": {"kind": "geography"}}',
+    '{"input": "As JSON", "expected": {"a": 1}, "outputSchema": {"type": "object"}}',
+  ]
+  const { cases, name } = await readDataset(file('a.jsonl', `\uFEFF${lines.join('\r\n')}\n\n`))
+  assert.equal(name, 'a')
+  assert.deepEqual(
+    cases.map(({ scorers }) => scorers.map((scorer) => scorer.name)),
+    [['number'], ['normalised'], ['json']],
+  )
+  assert.deepEqual(cases[1]?.metadata, { kind: 'geography' })
+  const more = await readDataset(file('b.jsonl', ['{"input": "New", "expected": "x"}', ...lines].join('\n')))
+  assert.deepEqual(
+    more.cases.slice(1).map(({ id }) => id),
+    cases.map(({ id }) => id),
+  )
+})
+
+test('every mistake is reported at once, with its line and a remedy', async () => {
+  const path = file(
+    'bad.jsonl',
+    [
+      '{"input": ""}',
+      'not JSON',
+      '{"input": "a", "expect": "b", "expected": "b"}',
+      '{"input": "a", "expected": "b", "scorers": ["exakt", {"type": "regex", "pattern": "(?=a)"}, {"type": "number"}]}',
+      '{"id": "x", "input": "a", "expected": "b"}',
+      '{"id": "x", "input": "c", "scorers": [{"type": "schema"}, {"type": "judge", "rubrik": "polite"}]}',
+      '{"input": "c", "scorers": {"type": "function", "module": "./nowhere.ts"}}',
+      '[1]',
+    ].join('\n'),
+  )
+  await assert.rejects(readDataset(path), (error: Error) => {
+    const said = [
+      /line 1: input is missing/,
+      /line 1: it has no expected value and no scorers/,
+      /line 2: it is no JSON/,
+      /line 3: no field "expect".*labels of your own go under metadata/,
+      /line 4: scorers: no scorer "exakt"; there are: exact, normalised/,
+      /line 4: scorers: the pattern .* can't be used/,
+      /line 4: scorers: number: expected must be a number/,
+      /line 6: the id "x" is that of line 5/,
+      /line 6: scorers: schema: it needs a schema/,
+      /line 6: scorers: judge: it takes no rubrik|line 6: scorers: judge: rubric/,
+      /line 7: scorers: function: \.\/nowhere\.ts can't be loaded/,
+      /line 8: it must be a JSON object/,
+    ]
+    for (const each of said) assert.match(error.message, each)
+    assert.equal((error as { code?: string }).code, 'REQUEST_INVALID')
+    return true
+  })
+})
+
+test('CSV: other columns are metadata, a cell may hold commas and lines', async () => {
+  const path = file(
+    'a.csv',
+    'id,input,expected,scorers,outputSchema,topic\n' +
+      'one,"Say ""hi"", twice\nplease",hi,exact;contains,,greeting\n' +
+      'two,Two and two?,4,"[{""type"": ""number"", ""absolute"": 0.5}]","{""type"": ""number""}",\n',
+  )
+  const { cases } = await readDataset(path)
+  assert.equal(cases[0]?.input, 'Say "hi", twice\nplease')
+  assert.deepEqual(cases[0]?.metadata, { topic: 'greeting' })
+  assert.deepEqual(
+    cases.map(({ scorers }) => scorers.map(({ name }) => name)),
+    [['exact', 'contains'], ['number']],
+  )
+  assert.deepEqual(cases[1]?.task, { outputSchema: { type: 'number' } })
+})
+
+test('CSV: mistakes name the line on which the record begins', async () => {
+  const path = file('bad.csv', 'Input,expected,expected\n"a\nb",c\nd,e,f,g\n')
+  await assert.rejects(readDataset(path), (error: Error) => {
+    for (const said of [
+      /line 1: there is no column input/,
+      /line 1: the column "Input" must be called input/,
+      /"expected" is there twice/,
+      /line 2: it has 2 cells, the header has 3/,
+      /line 4: it has 4 cells/,
+    ])
+      assert.match(error.message, said)
+    return true
+  })
+  await assert.rejects(readDataset(file('semicolon.csv', 'input;expected\na;b\n')), /separated by commas/)
+  await assert.rejects(readDataset(file('open.csv', 'input\n"never closed\n')), /[Qq]uote/)
+})
+
+test('a module: functions score, and its default export may be made when it is read', async () => {
+  const path = file(
+    'cases.ts',
+    `const short = ({ text }: { text: string }) => text.length < 10
+     export default async () => ({ scorers: [short], cases: [{ input: 'a' }, { input: 'b', expected: 'b', scorers: ['exact', short] }] })`,
+  )
+  const { cases } = await readDataset(path)
+  assert.deepEqual(
+    cases.map(({ scorers }) => scorers.map(({ name, pass }) => [name, pass])),
+    [
+      [['short', 0.5]],
+      [
+        ['exact', 1],
+        ['short', 0.5],
+      ],
+    ],
+  )
+  await assert.rejects(
+    readDataset(file('none.ts', 'export default 3')),
+    /default export must be a list of cases/,
+  )
+  await assert.rejects(
+    readDataset(file('broken.ts', 'throw new Error("no data")')),
+    /can't be loaded: no data/,
+  )
+})
+
+test('a file that is not there, is empty, or of another kind', async () => {
+  await assert.rejects(readDataset(join(directory, 'nowhere.jsonl')), { code: 'NOT_FOUND' })
+  await assert.rejects(readDataset(file('empty.jsonl', '\n')), /it has no cases/)
+  await assert.rejects(readDataset(file('a.xlsx', '')), /must end in \.jsonl/)
+})
