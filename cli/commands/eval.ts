@@ -18,6 +18,7 @@ import {
   type Evaluated,
   type EvaluationSettings,
 } from '../evaluation.ts'
+import { exporterTo, exportTools, type ExportTarget } from '../evaluation-export.ts'
 import { printComparison, printFailures, printRun, printThresholds, summaryIn } from '../evaluation-report.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { paint, print, printJson, say, writeResult } from '../output.ts'
@@ -71,9 +72,14 @@ export function defineEval(command: Command): void {
     .action(compareRuns)
   command
     .command('export')
-    .description('every case of a run with its scores, on stdout')
+    .description('every case of a run with its scores, on stdout or to another tool')
     .argument('<run>')
+    .argument('[file]', 'with --to inspect: the log to write, which ends in .eval')
     .addOption(new Option('--format <format>', 'json: a line each').choices(exportFormats).default('json'))
+    .addOption(
+      new Option('--to <tool>', 'a log of Inspect, or W&B Weave').choices(exportTools).conflicts('format'),
+    )
+    .option('--project <team/project>', 'of Weave; default: WANDB_ENTITY/WANDB_PROJECT')
     .action(exportRun)
 }
 
@@ -299,10 +305,7 @@ async function list({ limit, json }: { limit?: number; json?: boolean }): Promis
 }
 
 async function show(id: string, { json }: { json?: boolean }): Promise<void> {
-  const { found, cases } = await stored(async ({ evaluations }) => ({
-    found: await evaluations.get(id),
-    cases: await storedCases(id, evaluations),
-  }))
+  const { found, cases } = await storedRun(id)
   if (json) printJson({ run: found, cases })
   else {
     printRun(found)
@@ -321,9 +324,30 @@ async function compareRuns(before: string, after: string, { json }: { json?: boo
   process.exit(0)
 }
 
-async function exportRun(id: string, { format }: { format: (typeof exportFormats)[number] }): Promise<void> {
-  await stored(async ({ evaluations }) => {
-    for await (const text of evaluations.export(id, format)) writeResult(text)
-  })
+interface ExportOptions {
+  readonly format: (typeof exportFormats)[number]
+  readonly to?: ExportTarget['to']
+  readonly project?: string
+}
+
+async function exportRun(id: string, file: string | undefined, options: ExportOptions): Promise<void> {
+  const { format, to, project } = options
+  if (to === undefined) {
+    if (file !== undefined || project !== undefined)
+      throw new FlotillaError('CONFIG_INVALID', 'a file or a project needs --to inspect or --to weave')
+    await stored(async ({ evaluations }) => {
+      for await (const text of evaluations.export(id, format)) writeResult(text)
+    })
+    process.exit(0)
+  }
+  const send = exporterTo({ to, file, project })
+  const { found, cases } = await storedRun(id)
+  say(await send(found, cases))
   process.exit(0)
 }
+
+const storedRun = (id: string) =>
+  stored(async ({ evaluations }) => ({
+    found: await evaluations.get(id),
+    cases: await storedCases(id, evaluations),
+  }))

@@ -2,7 +2,8 @@
 //
 // A case is a sample, its epochs are Inspect's. Scores are numbers from 0 to 1, the weighted mean under `flotilla`.
 import { createHash } from 'node:crypto'
-import { asText, meanOf, OVERALL, type ExportedCase, type ExportedRun } from './exported-run.ts'
+import type { EvaluationCase, EvaluationRun } from '../../api/schemas/evaluations.ts'
+import { asText, average, OVERALL } from './values.ts'
 import { zip, type ZipEntry } from './zip.ts'
 
 export interface InspectLog {
@@ -11,14 +12,14 @@ export interface InspectLog {
 }
 
 /** Pure: the same run gives the same bytes. Throws a RangeError if a model has more samples than a ZIP archive holds. */
-export function inspectLogs(run: ExportedRun, cases: readonly ExportedCase[]): InspectLog[] {
+export function inspectLogs(run: EvaluationRun, cases: readonly EvaluationCase[]): InspectLog[] {
   return run.models.map((model) => {
     const own = cases.filter((each) => each.model === model)
     return { model, file: zip(entriesOf(run, model, own)) }
   })
 }
 
-function entriesOf(run: ExportedRun, model: string, cases: readonly ExportedCase[]): ZipEntry[] {
+function entriesOf(run: EvaluationRun, model: string, cases: readonly EvaluationCase[]): ZipEntry[] {
   const spec = specOf(run, model, cases)
   const plan = { name: 'flotilla', steps: [], config: {} }
   const file = (name: string, value: unknown) => ({ name, text: JSON.stringify(value) })
@@ -49,7 +50,7 @@ const idOf = (...parts: readonly string[]): string =>
 
 const timeOf = (ms: number): string => new Date(ms).toISOString()
 
-function specOf(run: ExportedRun, model: string, cases: readonly ExportedCase[]) {
+function specOf(run: EvaluationRun, model: string, cases: readonly EvaluationCase[]) {
   const { id, name, dataset, datasetHash, agent, epochs, settings } = run
   return {
     eval_id: idOf(id, model),
@@ -69,13 +70,13 @@ function specOf(run: ExportedRun, model: string, cases: readonly ExportedCase[])
 const modelName = (model: string): string => (model.includes('/') ? model : `openai/${model}`)
 
 /** The name of a file in the archive: it must not lead out of a folder into which somebody unpacks it. */
-const sampleId = ({ caseId }: ExportedCase): string =>
+const sampleId = ({ caseId }: EvaluationCase): string =>
   caseId
     .replaceAll(/[\p{Cc}\\]/gu, '_')
     .replaceAll(/(^|\/)\.\.(?=\/|$)/g, '$1__')
     .replace(/^\//, '_')
 
-function sampleOf(each: ExportedCase) {
+function sampleOf(each: EvaluationCase) {
   const model = modelName(each.answeredBy ?? each.model)
   const text = asText(each.output)
   const usage = usageOf([each])
@@ -117,14 +118,14 @@ function summaryOf(sample: ReturnType<typeof sampleOf>) {
   return { ...summary, ...(error && { error: error.message }), completed: true, message_count: 2 }
 }
 
-function usageOf(cases: readonly ExportedCase[]) {
-  const total = (of: (each: ExportedCase) => number) => cases.reduce((sum, each) => sum + of(each), 0)
+function usageOf(cases: readonly EvaluationCase[]) {
+  const total = (of: (each: EvaluationCase) => number) => cases.reduce((sum, each) => sum + of(each), 0)
   const input_tokens = total(({ inputTokens }) => inputTokens)
   const output_tokens = total(({ outputTokens }) => outputTokens)
   return { input_tokens, output_tokens, total_tokens: input_tokens + output_tokens }
 }
 
-function statsOf(run: ExportedRun, cases: readonly ExportedCase[]) {
+function statsOf(run: EvaluationRun, cases: readonly EvaluationCase[]) {
   const byModel = Map.groupBy(cases, ({ answeredBy, model }) => modelName(answeredBy ?? model))
   return {
     started_at: timeOf(run.startedAtMs),
@@ -133,7 +134,7 @@ function statsOf(run: ExportedRun, cases: readonly ExportedCase[]) {
   }
 }
 
-function resultsOf(run: ExportedRun, cases: readonly ExportedCase[]) {
+function resultsOf(run: EvaluationRun, cases: readonly EvaluationCase[]) {
   const scored = cases.filter(({ score }) => score !== null)
   const values = new Map<string, number[]>([[OVERALL, scored.flatMap(({ score }) => score ?? [])]])
   for (const { scorer, score } of scored.flatMap(({ scores }) => scores))
@@ -148,7 +149,7 @@ function resultsOf(run: ExportedRun, cases: readonly ExportedCase[]) {
       scored_samples: found.length,
       unscored_samples: cases.length - found.length,
       metrics: {
-        mean: { name: 'mean', value: meanOf(found) },
+        mean: { name: 'mean', value: average(found) },
         stderr: { name: 'stderr', value: errorOfMean(found) },
       },
     })),
@@ -157,7 +158,7 @@ function resultsOf(run: ExportedRun, cases: readonly ExportedCase[]) {
 
 function errorOfMean(values: readonly number[]): number {
   if (values.length < 2) return 0
-  const mean = meanOf(values)
+  const mean = average(values)
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1)
   return Math.sqrt(variance / values.length)
 }

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { FlotillaError, messageOf } from '../../runtime/errors.ts'
-import { meanOf, OVERALL, type ExportedCase, type ExportedRun } from './exported-run.ts'
+import type { EvaluationCase, EvaluationRun } from '../../api/schemas/evaluations.ts'
+import { average, OVERALL } from './values.ts'
 
 /** The part of the package `weave` that is used. */
 interface WeaveClient {
@@ -46,8 +47,8 @@ const CASE_MS = 2_000
 
 /** Rejects with CONFIG_INVALID if the project, the key or the SDK is missing, with EXPORT_FAILED if Weave refuses. */
 export async function exportToWeave(
-  run: ExportedRun,
-  cases: readonly ExportedCase[],
+  run: EvaluationRun,
+  cases: readonly EvaluationCase[],
   { project, directory }: WeaveTarget,
 ): Promise<void> {
   if (!/^[^/\s]+\/[^/\s]+$/.test(project))
@@ -90,8 +91,8 @@ async function loadWeave(directory: string): Promise<Weave> {
 async function sendAll(
   weave: Weave,
   client: WeaveClient,
-  run: ExportedRun,
-  cases: readonly ExportedCase[],
+  run: EvaluationRun,
+  cases: readonly EvaluationCase[],
   signal: AbortSignal,
 ): Promise<void> {
   for (const model of run.models) {
@@ -103,9 +104,9 @@ async function sendAll(
 
 async function sendModel(
   { EvaluationLogger }: Weave,
-  run: ExportedRun,
+  run: EvaluationRun,
   model: string,
-  cases: readonly ExportedCase[],
+  cases: readonly EvaluationCase[],
   signal: AbortSignal,
 ): Promise<void> {
   const scorers = [...new Set(cases.flatMap(({ scores }) => scores.map(({ scorer }) => scorer))), OVERALL]
@@ -133,22 +134,25 @@ async function sendModel(
 }
 
 /** What the SDK would compute of the scores, and what it can't know. */
-function summaryOf(cases: readonly ExportedCase[]): Record<string, unknown> {
+function summaryOf(cases: readonly EvaluationCase[]): Record<string, unknown> {
   const scored = cases.filter(({ score }) => score !== null)
   const all = scored.flatMap(({ scores, score }) => [...scores, { scorer: OVERALL, score: score ?? 0 }])
   const byScorer = [...Map.groupBy(all, ({ scorer }) => scorer)]
-  const means = byScorer.map(([scorer, found]) => [scorer, { mean: meanOf(found.map(({ score }) => score)) }])
-  const total = (of: (each: ExportedCase) => number) => cases.reduce((sum, each) => sum + of(each), 0)
+  const means = byScorer.map(([scorer, found]) => [
+    scorer,
+    { mean: average(found.map(({ score }) => score)) },
+  ])
+  const total = (of: (each: EvaluationCase) => number) => cases.reduce((sum, each) => sum + of(each), 0)
   return {
     ...Object.fromEntries(means),
     passed: {
       true_count: scored.filter(({ passed }) => passed).length,
-      true_fraction: meanOf(scored.map(({ passed }) => Number(passed))),
+      true_fraction: average(scored.map(({ passed }) => Number(passed))),
     },
     unscored: cases.length - scored.length,
     cost_usd: total(({ cost }) => cost),
     judge_cost_usd: total(({ judgeCost }) => judgeCost),
-    model_latency: { mean: meanOf(cases.map(({ latencyMs }) => latencyMs / 1000)) },
+    model_latency: { mean: average(cases.map(({ latencyMs }) => latencyMs / 1000)) },
     total_tokens: total(({ inputTokens, outputTokens }) => inputTokens + outputTokens),
   }
 }

@@ -8,8 +8,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { flotilla } from '../support/command.ts'
+import { traceIdOfKey } from '../../runtime/telemetry/trace-context.ts'
 import { startServices } from '../support/service-process.ts'
-import { startSink } from '../unit/telemetry/sink.ts'
+import { contentNames, mistakesOf } from '../unit/telemetry/genai-schemas.ts'
+import { startSink, type Sink } from '../unit/telemetry/sink.ts'
 
 const servers: Server[] = []
 after(() => servers.forEach((server) => (server.closeAllConnections(), server.close())))
@@ -87,6 +89,37 @@ const attempts = [
   `eyJhbGciOiJub25lIn0.${'feedc0de'.repeat(8)}.canary-signature-1`,
 ]
 
+/** What a fleet puts on its spans fits the convention, and all that belongs to a task is in its trace. */
+function checkContent({ spans }: Sink, taskId: string): void {
+  const found = new Set<string>()
+  for (const { name, attributes } of spans)
+    for (const attribute of contentNames.filter((each) => each in attributes)) {
+      found.add(`${name.split(' ')[0]} ${attribute}`)
+      assert.equal(
+        mistakesOf(attribute, JSON.parse(String(attributes[attribute]))),
+        '',
+        `${name} ${attribute}`,
+      )
+    }
+  assert.deepEqual([...found].sort(), [
+    'chat gen_ai.input.messages',
+    'chat gen_ai.output.messages',
+    'chat gen_ai.system_instructions',
+    'chat gen_ai.tool.definitions',
+    'execute_tool gen_ai.tool.call.arguments',
+    'execute_tool gen_ai.tool.call.result',
+    'invoke_agent gen_ai.input.messages',
+    'invoke_agent gen_ai.output.messages',
+  ])
+  const own = spans.filter(({ traceId }) => traceId === traceIdOfKey(taskId))
+  const root = own.find(({ name }) => name.startsWith('invoke_agent'))
+  const score = own.find(({ name }) => name === 'gen_ai.evaluation.result')
+  assert.equal(score?.parentSpanId, root?.spanId)
+  const { attributes } = score?.events[0] ?? {}
+  assert.equal(attributes?.['gen_ai.evaluation.score.value'], 0.5)
+  assert.equal(attributes['gen_ai.evaluation.explanation'], 'it may do')
+}
+
 test('no failure of a tool, a model or a channel shows a secret anywhere', async () => {
   const [echo, model, sink] = [await startEcho(), await startModel(), await startSink()]
   const data = mkdtempSync(join(tmpdir(), 'flotilla-canaries-'))
@@ -103,6 +136,7 @@ test('no failure of a tool, a model or a channel shows a secret anywhere', async
       FLOTILLA_CONFIG: join(import.meta.dirname, '../support/canary.config.ts'),
       OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
       OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20canary-otel-1',
+      OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'SPAN_ONLY',
       LOG_LEVEL: 'debug',
     },
   })
@@ -127,6 +161,8 @@ test('no failure of a tool, a model or a channel shows a secret anywhere', async
   assert.match(answers[0] ?? '', /it said: .*\*\*\*/)
   assert.match(answers.at(-1) ?? '', /MODEL_AUTH_FAILED/)
   assertClean('results', answers.join('\n'))
+  const { taskId } = JSON.parse(answers[0] ?? '') as { taskId: string }
+  await post(`/v1/tasks/${taskId}/feedback`, { satisfaction: 0.5, comment: 'it may do' })
   assertClean('a test of the channels', await post('/v1/alerts/high_error_rate/test', {}))
   const paths = ['/ready', '/metrics', '/v1/dead-letters', '/v1/breakers', '/v1/alerts', '/v1/usage']
   for (const path of paths)
@@ -151,6 +187,7 @@ test('no failure of a tool, a model or a channel shows a secret anywhere', async
   assert.equal(fleet.output().includes(made.slice(20)), false)
   assert.ok(sink.spans.length > 20)
   assertClean('spans', JSON.stringify(sink.spans))
+  checkContent(sink, taskId)
   const files = readdirSync(data).map((file) => readFileSync(join(data, file), 'latin1'))
   assert.ok(files.join('').includes('it said: '))
   assertClean('the data file', files.join('\n'))

@@ -1,7 +1,7 @@
 // Evaluations on a fleet: scored, stored, compared and stopped; resumed after a kill without paying again.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -151,6 +151,7 @@ test('scored by many scorers, over models and epochs; stored, listed, shown and 
   const csv = await flotilla(['eval', 'export', 'many-1', '--format', 'csv'], { env })
   assert.match(csv.out, /^case_id,model,epoch,status/)
   assert.equal(csv.out.trim().split('\n').length, 17)
+  await exportedToTools('many-1')
 
   await eventually('scores join the live figures', async () => {
     const [line] = await client.usage.summary({ by: 'total' })
@@ -163,6 +164,21 @@ test('scored by many scorers, over models and epochs; stored, listed, shown and 
   const other = await flotilla(['eval', file, '--epochs', '3', '--run', 'many-1'], { env })
   assert.match(other.err, /the run many-1 has another models, epochs/)
 })
+
+/** What the files hold, and what Weave gets: test/compat. */
+async function exportedToTools(id: string): Promise<void> {
+  const exported = (...args: string[]) => flotilla(['eval', 'export', id, ...args], { env })
+  const path = join(directory, 'many.eval')
+  const { code, err } = await exported('--to', 'inspect', path)
+  assert.equal(code, 0, err)
+  const logs = readdirSync(directory).filter((file) => file.endsWith('.eval'))
+  assert.ok(logs.length > 0 && logs.every((file) => err.includes(file)), err)
+  for (const file of logs)
+    assert.equal(readFileSync(join(directory, file), 'latin1').slice(0, 4), 'PK\u0003\u0004')
+  const again = await exported('--to', 'inspect', path)
+  assert.match(again.err, /exists; remove it, or give another name/)
+  assert.match((await exported('--to', 'weave')).err, /--project team\/project/)
+}
 
 test('compared with another run, case by case', async () => {
   const cases = Array.from({ length: 8 }, (_, index) => ({

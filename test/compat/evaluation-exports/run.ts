@@ -1,7 +1,7 @@
 // A run of two models with everything that an exporter meets: epochs, failures, odd ids, long and structured outputs.
-import type { ExportedCase, ExportedRun } from '../../../evaluation/exports/exported-run.ts'
+import type { EvaluationCase, EvaluationRun } from '../../../api/schemas/evaluations.ts'
 
-export const run: ExportedRun = {
+export const run: EvaluationRun = {
   id: 'ev-20261128-1a2b3c',
   name: 'capitals',
   dataset: 'capitals.jsonl',
@@ -14,9 +14,10 @@ export const run: ExportedRun = {
   startedAtMs: Date.UTC(2026, 10, 28, 12),
   endedAtMs: Date.UTC(2026, 10, 28, 12, 5),
   settings: { concurrency: 4 },
+  summary: null,
 }
 
-const caseOf = (change: Partial<ExportedCase>): ExportedCase => ({
+const caseOf = (change: Partial<EvaluationCase>): EvaluationCase => ({
   caseId: 'france',
   model: 'gpt-4o',
   epoch: 1,
@@ -36,6 +37,7 @@ const caseOf = (change: Partial<ExportedCase>): ExportedCase => ({
   answeredBy: 'gpt-4o-2026',
   cost: 0.01,
   judgeCost: 0.002,
+  costIsGuess: false,
   latencyMs: 1_500,
   steps: 2,
   inputTokens: 100,
@@ -64,7 +66,7 @@ const failed = {
   status: 'failed',
 }
 
-export const cases: readonly ExportedCase[] = [
+export const cases: readonly EvaluationCase[] = [
   caseOf({}),
   caseOf({ epoch: 2, ...wrong, output: { city: 'Lyon', note: '\u0000"\\ 💡 \ud83d' } }),
   caseOf({ caseId: '../../etc/é', input: 'Hauptstadt?' }),

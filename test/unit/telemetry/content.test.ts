@@ -186,6 +186,16 @@ test('of a long history the newest messages are kept, and the others are counted
   assert.ok(messages.length > 5)
 })
 
+test('a text that grows in JSON is cut further, not left out', () => {
+  const text = '\u0000"\\'.repeat(50_000)
+  const { 'gen_ai.input.messages': found } = contentOf(
+    'model',
+    { messages: [{ role: 'user', content: text }] },
+    null,
+  )
+  assert.match(JSON.stringify(found), /\\u0000.*\[cut, 150000 characters\]/)
+})
+
 test('a text that is cut says how long it was', () => {
   const { 'gen_ai.input.messages': found } = contentOf(
     'model',
@@ -213,6 +223,11 @@ test('no secret is shown, wherever it stands and wherever the text is cut', () =
       contentOf('tool', { arguments: { text } }, { output: text }, { maxChars: 1_000 }),
       `after ${before}`,
     )
+  }
+  // Replacing shortens a text, so that the end of the part that was looked at moves to where it is shown.
+  for (let before = 0; before < secret.length; before++) {
+    const text = 'x'.repeat(before) + secret.repeat(400)
+    isClean(contentOf('tool', { arguments: { text } }, { output: text }, { maxChars: 1_000 }), `${before}`)
   }
   isClean(contentOf('tool', { arguments: { [secret]: secret } }, { output: secret }), 'in names')
   isClean(taskContent(secret, { secret }, limits), 'in a task')
