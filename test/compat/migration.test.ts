@@ -20,10 +20,15 @@ let fleet: ServiceProcess
 
 before(async () => {
   model = await startScriptedModel({
-    script: ({ turn, observations }) =>
-      turn === 0
-        ? { toolCalls: [{ name: 'shipping_cost', arguments: { country: 'Norway', kilos: 3 } }] }
-        : { text: observations.includes('12.6') ? answer : 'The tool was not called.' },
+    script: ({ turn, observations, toolNames }) => {
+      if (turn === 0)
+        return { toolCalls: [{ name: 'shipping_cost', arguments: { country: 'Norway', kilos: 3 } }] }
+      const text = observations.includes('12.6') ? answer : `The tool answered: ${observations}`
+      // smolagents has a tool for the answer.
+      return toolNames.includes('final_answer')
+        ? { toolCalls: [{ name: 'final_answer', arguments: { answer: text } }] }
+        : { text }
+    },
   })
   const config = join(examples, 'flotilla/flotilla.config.ts')
   fleet = await startServices([], {
@@ -44,13 +49,17 @@ after(async () => {
   rmSync(dataDir, { recursive: true, force: true })
 })
 
-const libraries: Readonly<Record<string, readonly string[]>> = {
-  'openai-agents': ['openai-agents==0.24.0'],
-  langgraph: ['langchain==1.5.0', 'langchain-openai==1.7.4', 'langgraph==1.2.22'],
-}
+const packages = [
+  'smolagents==1.26.0',
+  'openai==3.57.0',
+  'openai-agents==0.24.0',
+  'langchain==1.5.2',
+  'langchain-openai==1.7.4',
+  'langgraph==1.2.24',
+]
 
-for (const [name, packages] of Object.entries(libraries))
-  test(`before: ${name}`, { timeout: 600_000 }, async () => {
+for (const name of ['smolagents', 'openai-agents', 'langgraph'])
+  test(`before: ${name}`, { timeout: 900_000 }, async () => {
     const python = await pythonWith(packages)
     const env = {
       ...process.env,
@@ -59,13 +68,13 @@ for (const [name, packages] of Object.entries(libraries))
       OPENAI_MODEL: 'scripted',
     }
     const said = await runTool(python, [join(examples, name, 'before.py'), FIRST_TASK], { env })
-    assert.equal(said.trim(), answer)
+    assert.ok(said.startsWith(answer), said)
   })
 
 test('after: the fleet of all three, asked by a program without a package', async () => {
   const env = { ...process.env, FLOTILLA_URL: fleet.url }
   const said = await runTool('python3', [join(examples, 'flotilla/ask.py'), FIRST_TASK], { env })
-  assert.equal(said.trim(), answer)
+  assert.ok(said.startsWith(answer), said)
 })
 
 test('the page shows the programs word for word', () => {
