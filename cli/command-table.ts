@@ -183,6 +183,12 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/dead-letters.ts')).defineDeadLetters,
   },
   {
+    name: 'capacity',
+    summary: 'what a load needs: partitions, processes, brokers, disk',
+    group: 'Operations',
+    load: async () => (await import('./commands/capacity.ts')).defineCapacity,
+  },
+  {
     name: 'init',
     summary: 'write a project to begin with: agent, tool, its test',
     group: 'Development',

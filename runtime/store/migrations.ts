@@ -6,7 +6,11 @@ import { IN_DOUBT, type Sql, type Tables } from './sql.ts'
 
 export type SqlKind = 'sqlite' | 'postgres'
 
-/** In order of their names. A released migration is never changed: add the next one. */
+/**
+ * In order of their names. A released migration is never changed: add the next one. The release before goes on
+ * with the tables that it leaves, in a rolling upgrade and after a rollback: it only adds tables, indexes and
+ * columns that may be null. One that does not has a name that ends with `_breaking`, which older releases refuse.
+ */
 function migrationsFor(kind: SqlKind): Record<string, Migration> {
   return {
     '0001_ledgers': { up: (db: Kysely<Tables>) => createLedgers(db, kind) },
@@ -22,13 +26,40 @@ function migrationsFor(kind: SqlKind): Record<string, Migration> {
  * that start together take turns (PostgreSQL's advisory lock).
  */
 export async function migrate(sql: Sql, kind: SqlKind, schema?: string): Promise<void> {
-  const provider = { getMigrations: () => Promise.resolve(migrationsFor(kind)) }
+  const known = migrationsFor(kind)
+  const newer = (await executed(sql)).filter((name) => !(name in known))
+  refuseBreaking(newer, kind)
+  const theirs = Object.fromEntries(newer.map((name) => [name, { up: () => Promise.resolve() }]))
+  const provider = { getMigrations: () => Promise.resolve({ ...known, ...theirs }) }
   const place = schema === undefined ? {} : { migrationTableSchema: schema }
   const { error } = await new Migrator({ db: sql, provider, ...place }).migrateToLatest()
   if (error === undefined) return
   if (error instanceof FlotillaError) throw error
   const reason = messageOf(error)
   throw new FlotillaError('STORE_UNAVAILABLE', `creating the tables (${kind}): ${reason}`, { cause: error })
+}
+
+/** Names of the migrations that the database has; none if it is new. A broken one fails with the next step. */
+async function executed(sql: Sql): Promise<string[]> {
+  try {
+    const rows = await (sql as unknown as Kysely<{ kysely_migration: { name: string } }>)
+      .selectFrom('kysely_migration')
+      .select('name')
+      .execute()
+    return rows.map(({ name }) => name)
+  } catch {
+    return []
+  }
+}
+
+function refuseBreaking(newer: readonly string[], kind: SqlKind): void {
+  const breaking = newer.filter((name) => name.endsWith('_breaking'))
+  if (breaking.length === 0) return
+  throw new FlotillaError(
+    'STORE_UNAVAILABLE',
+    `the tables (${kind}) were changed by a newer Flotilla (${breaking.join(', ')}), so that this one can not use them. ` +
+      'Start that release, or restore the backup made before it (docs/upgrading.md)',
+  )
 }
 
 async function createLedgers(db: Kysely<Tables>, kind: SqlKind): Promise<void> {

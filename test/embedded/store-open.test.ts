@@ -93,3 +93,20 @@ test('a ledger of the release before gets the tables of this one, and keeps its 
   assert.deepEqual(await sql.selectFrom('open_tasks').selectAll().execute(), [])
   await sql.destroy()
 })
+
+test('a ledger of a newer release that has only added to it is used; one that broke it is refused, untouched', async (context) => {
+  const { dataDir } = settings(context)
+  const newer = await openSqliteSql({ dataDir })
+  await raw`create table of_the_next (id text)`.execute(newer)
+  await raw`insert into kysely_migration values ('9001_next', '2030-01-01')`.execute(newer)
+  await newer.destroy()
+  const used = await openSqliteSql({ dataDir })
+  assert.deepEqual(await used.selectFrom('open_tasks').selectAll().execute(), [])
+  await raw`insert into kysely_migration values ('9002_narrow_breaking', '2030-01-02')`.execute(used)
+  await used.destroy()
+  await assert.rejects(openSqliteSql({ dataDir }), {
+    code: 'STORE_UNAVAILABLE',
+    message:
+      /changed by a newer Flotilla \(9002_narrow_breaking\).*Start that release, or restore the backup/,
+  })
+})
