@@ -1,16 +1,7 @@
 // The image of deploy/Dockerfile, built by the tests' own engine. No image hub is at hand, so its base is made of this
 // machine's Node, under the name that the Dockerfile gives; and packages are installed here, by the Dockerfile's own
 // command, because the engine has no network.
-import {
-  chmodSync,
-  copyFileSync,
-  cpSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { cached } from '../infra/cache.ts'
 import { runTool } from '../infra/tool.ts'
@@ -61,7 +52,8 @@ async function cachedBase(): Promise<string> {
     const files = join(target, 'root')
     const put = (from: string, to = from): void => {
       mkdirSync(dirname(join(files, to)), { recursive: true })
-      cpSync(from, join(files, to), { dereference: true })
+      copyFileSync(from, join(files, to))
+      chmodSync(join(files, to), 0o755)
     }
     put(process.execPath, '/usr/local/bin/node')
     put('/bin/sh')
@@ -69,7 +61,6 @@ async function cachedBase(): Promise<string> {
     for (const library of new Set(listed.join('\n').match(/\/\S+\.so\S*/g))) put(library)
     for (const empty of ['proc', 'sys', 'dev', 'etc', 'tmp', 'run'])
       mkdirSync(join(files, empty), { recursive: true })
-    symlinkSync('/usr/local/bin/node', join(files, 'node'))
     chmodSync(join(files, 'tmp'), 0o1777)
     await runTool('tar', ['-C', files, '-cf', join(target, 'base.tar'), '.'])
     rmSync(files, { recursive: true })
