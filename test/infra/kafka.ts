@@ -22,7 +22,10 @@ export interface KafkaOptions {
    */
   readonly advertisedPort?: number
   /** Further listeners: their names are those of security protocols. */
-  readonly listeners?: readonly { readonly name: 'SSL' | 'SASL_SSL'; readonly port: number }[]
+  readonly listeners?: readonly {
+    readonly name: 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT'
+    readonly port: number
+  }[]
   /** Further options of Java. */
   readonly java?: readonly string[]
   /** True for figures: the whole compiler, which costs three seconds of processor at the start. */

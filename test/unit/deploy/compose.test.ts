@@ -15,12 +15,16 @@ interface Entry {
   readonly healthcheck?: Readonly<Record<string, unknown>>
   readonly stop_grace_period?: string
   readonly deploy?: unknown
+  readonly networks?: readonly string[]
+  readonly env_file?: unknown
+  readonly security_opt?: readonly string[]
 }
 
 const root = join(import.meta.dirname, '../../..')
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 const compose = parse(read('docker-compose.yml'), { merge: true }) as {
   readonly services: Readonly<Record<string, Entry>>
+  readonly networks: Readonly<Record<string, { readonly internal?: boolean }>>
 }
 const folders = readdirSync(join(root, 'services'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
@@ -33,10 +37,16 @@ const limits = {
   },
 }
 
-/** What Compose does to `${NAME:-default}` where NAME is not set. */
+/** What Compose does to `${NAME:-default}` and its like where only passwords are set. */
 const interpolated = (environment: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(
-    Object.entries(environment).map(([name, value]) => [name, value.replace(/\$\{\w+:-([^}]*)\}/g, '$1')]),
+    Object.entries(environment).map(([name, value]) => [
+      name,
+      value
+        .replace(/\$\{\w+:-([^}]*)\}/g, '$1')
+        .replace(/\$\{\w+:\+[^}]*\}/g, '')
+        .replace(/\$\{(\w+):\?[^}]*\}/g, 'a-password-for-$1'),
+    ]),
   )
 
 test('every service folder is a service of the file, started by the command that the CLI knows', () => {
@@ -96,6 +106,48 @@ test('the gateway starts closed, and no other service has its key', () => {
     assert.deepEqual([access, adminKey], [name === 'gateway' ? 'closed' : null, null], name)
     assert.equal('FLOTILLA_ADMIN_KEY' in (entry?.environment ?? {}), name === 'gateway', name)
   }
+})
+
+const secret = /_(KEY|PASSWORD|TOKEN|SECRET)$|^SMTP_URL$|WEBHOOK_URL$/
+const stores = ['DATABASE_PASSWORD', 'REDIS_PASSWORD']
+const own: Readonly<Record<string, readonly string[]>> = {
+  planner: ['OPENAI', 'GROQ', 'ANTHROPIC', 'MISTRAL', 'OPENROUTER', 'LOCAL', 'OLLAMA'].map(
+    (provider) => `${provider}_API_KEY`,
+  ),
+  'code-sandbox': ['E2B_API_KEY', 'FLOTILLA_SANDBOX_TOKEN'],
+  alerting: ['PAGERDUTY_ROUTING_KEY', 'SLACK_WEBHOOK_URL', 'SMTP_URL', 'ALERT_WEBHOOK_SECRET'],
+  gateway: ['FLOTILLA_ADMIN_KEY'],
+}
+
+test('each service has the passwords of the stores and its own secrets, and no others', () => {
+  for (const [name, entry] of ours) {
+    assert.equal(entry?.env_file, undefined, 'a file would give it everything')
+    const found = Object.keys(entry?.environment ?? {}).filter((variable) => secret.test(variable))
+    assert.deepEqual(found.sort(), [...stores, ...(own[name] ?? [])].sort(), name)
+    const elsewhere = entry?.environment?.['FLOTILLA_KEYS_ELSEWHERE'] ?? ''
+    for (const key of own['planner']?.slice(0, 5) ?? [])
+      assert.equal(elsewhere.includes(`\${${key}:+${key}}`), name !== 'planner', `${name} learns of ${key}`)
+  }
+})
+
+test('no password has a default: Compose refuses to start without it', () => {
+  for (const [name, entry] of Object.entries(compose.services))
+    for (const [variable, value] of Object.entries(entry.environment ?? {}))
+      if (/PASSWORD$|^REDISCLI_AUTH$/.test(variable))
+        assert.match(value, /^\$\{\w+:\?/, `${name} ${variable}`)
+})
+
+test('Python’s service is in a network without a way out, and so is every store', () => {
+  const { edge, core, sandbox } = compose.networks
+  assert.deepEqual([edge?.internal, core?.internal, sandbox?.internal], [undefined, true, true])
+  assert.deepEqual(compose.services['code-sandbox']?.networks, ['sandbox'])
+  for (const store of ['registry', 'redis', 'postgres'])
+    assert.deepEqual(compose.services[store]?.networks, ['core', 'sandbox'], store)
+  for (const [name] of ours)
+    if (name !== 'code-sandbox')
+      assert.ok(!compose.services[name]?.networks?.includes('sandbox'), `${name} is out of its reach`)
+  for (const [name, { security_opt }] of Object.entries(compose.services))
+    assert.deepEqual(security_opt, ['no-new-privileges:true'], name)
 })
 
 test('a service has time to drain before it is killed', () => {
