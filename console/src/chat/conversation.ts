@@ -1,7 +1,8 @@
 // The turns of a session: its tasks in order, each followed while it runs.
 import { signal } from '@preact/signals'
 import { asApiError, get, pathWith, type ApiError } from '../api/client.ts'
-import { follow, type StreamEvent } from '../api/stream.ts'
+import { follow } from '../api/stream.ts'
+import type { StreamEvent } from '../api/stream-event.ts'
 import { shown } from '../text.ts'
 
 export interface Turn {
