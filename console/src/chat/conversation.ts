@@ -32,6 +32,7 @@ export class Conversation {
   readonly isThere: { value: boolean }
   readonly session: string
   readonly #leaving = new AbortController()
+  #isKept = false
   readonly #streams: (() => void)[] = []
 
   constructor(session: string, isNew: boolean) {
@@ -40,7 +41,16 @@ export class Conversation {
     if (!isNew) void this.#load()
   }
 
-  close(): void {
+  /** The page that leaves it next gives it to another one. */
+  keep(): this {
+    this.#isKept = true
+    return this
+  }
+
+  leave(): void {
+    const isKept = this.#isKept
+    this.#isKept = false
+    if (isKept) return
     this.#leaving.abort()
     for (const leave of this.#streams) leave()
   }
