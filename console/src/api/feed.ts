@@ -1,5 +1,6 @@
 // One feed of the fleet's events for all parts of the page, open while any of them listens.
-import { follow, type StreamEvent } from './stream.ts'
+import { follow } from './stream.ts'
+import type { StreamEvent } from './stream-event.ts'
 
 type Listener = (event: StreamEvent) => void
 

@@ -7,8 +7,7 @@ import { createParser } from 'eventsource-parser'
 import type { TaskEvent } from '../../../api/task-events.ts'
 import { ApiError, ask, asApiError } from './client.ts'
 import { linkOf } from './link.ts'
-
-export type StreamEvent = TaskEvent & { readonly id: string | null }
+import type { StreamEvent } from './stream-event.ts'
 
 export interface StreamOptions {
   readonly path: string

@@ -1,7 +1,8 @@
 // The turns of a session: its tasks in order, each followed while it runs.
 import { signal } from '@preact/signals'
 import { asApiError, get, pathWith, type ApiError } from '../api/client.ts'
-import { follow, type StreamEvent } from '../api/stream.ts'
+import { follow } from '../api/stream.ts'
+import type { StreamEvent } from '../api/stream-event.ts'
 import { shown } from '../text.ts'
 
 export interface Turn {
@@ -31,6 +32,7 @@ export class Conversation {
   readonly isThere: { value: boolean }
   readonly session: string
   readonly #leaving = new AbortController()
+  #isKept = false
   readonly #streams: (() => void)[] = []
 
   constructor(session: string, isNew: boolean) {
@@ -39,7 +41,16 @@ export class Conversation {
     if (!isNew) void this.#load()
   }
 
-  close(): void {
+  /** The page that leaves it next gives it to another one. */
+  keep(): this {
+    this.#isKept = true
+    return this
+  }
+
+  leave(): void {
+    const isKept = this.#isKept
+    this.#isKept = false
+    if (isKept) return
     this.#leaving.abort()
     for (const leave of this.#streams) leave()
   }

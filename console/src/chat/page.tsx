@@ -29,7 +29,7 @@ function taken(session: string): Conversation | null {
 export function ChatPage({ params: { session } }: PageProps) {
   const id = useMemo(() => session ?? newSession(), [session])
   const conversation = useMemo(() => taken(id) ?? new Conversation(id, session === undefined), [id, session])
-  useEffect(() => () => conversation !== handed && conversation.close(), [conversation])
+  useEffect(() => () => conversation.leave(), [conversation])
   const [agent, setAgent] = useState('')
   const agents = useAgents()
   const turns = conversation.turns.value
@@ -43,7 +43,7 @@ export function ChatPage({ params: { session } }: PageProps) {
       const { taskId } = await post('/v1/tasks', task)
       conversation.add(taskId, text)
       if (session !== undefined) return true
-      handed = conversation
+      handed = conversation.keep()
       navigate(`/chat/${encodeURIComponent(id)}`, { replace: true })
       return true
     } catch (error) {

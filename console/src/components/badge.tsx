@@ -28,6 +28,6 @@ const words: Readonly<Record<string, string>> = {
 /** The state of a task, with what an open one does or waits for. */
 export function TaskState({ status, phase }: { readonly status: string; readonly phase: string | null }) {
   const more = phase === null ? undefined : words[phase]
-  const tone = phase === 'retry' ? 'wait' : (tones[status] ?? 'idle')
+  const tone = more !== undefined && phase !== 'submitted' ? 'wait' : (tones[status] ?? 'idle')
   return <Badge tone={tone}>{more ?? status.replace('_', ' ')}</Badge>
 }

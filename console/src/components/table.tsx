@@ -1,7 +1,8 @@
 // A table of any number of rows of one height, of which only those in view are in the page. On a narrow screen a row is
 // a card: columns say with `narrow` where they stand in it.
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { memo } from 'preact/compat'
+import { useCallback, useEffect, useRef } from 'preact/hooks'
 import { onKeys } from '../keys.ts'
 import { useVirtualRows } from './virtual.ts'
 
@@ -84,22 +85,15 @@ export function Table<Row>(props: TableProps<Row>) {
             const row = rows[index]
             return (
               row !== undefined && (
-                <div
+                <TableRow
                   key={key}
-                  class="table-row"
-                  role="row"
-                  aria-rowindex={index + 2}
-                  data-index={index}
-                  style={{ transform: `translateY(${start}px)`, height: `${height}px` }}
-                  onClick={openRow}
-                  onFocusIn={() => focus(index)}
-                >
-                  {columns.map(({ name, cell, isNumber }) => (
-                    <div key={name} class={`cell c-${name}${isNumber ? ' number' : ''}`} role="cell">
-                      {cell(row)}
-                    </div>
-                  ))}
-                </div>
+                  row={row}
+                  columns={columns as readonly Column<unknown>[]}
+                  index={index}
+                  startPx={start}
+                  heightPx={height}
+                  onFocus={focus}
+                />
               )
             )
           })}
@@ -108,6 +102,37 @@ export function Table<Row>(props: TableProps<Row>) {
     </div>
   )
 }
+
+interface TableRowProps {
+  readonly row: unknown
+  readonly columns: readonly Column<unknown>[]
+  readonly index: number
+  readonly startPx: number
+  readonly heightPx: number
+  readonly onFocus: (index: number) => void
+}
+
+/** Rows that stay in view while it scrolls are not made again. */
+const TableRow = memo(function TableRow(props: TableRowProps) {
+  const { row, columns, index, startPx, heightPx, onFocus } = props
+  return (
+    <div
+      class="table-row"
+      role="row"
+      aria-rowindex={index + 2}
+      data-index={index}
+      style={{ transform: `translateY(${startPx}px)`, height: `${heightPx}px` }}
+      onClick={openRow}
+      onFocusIn={() => onFocus(index)}
+    >
+      {columns.map(({ name, cell, isNumber }) => (
+        <div key={name} class={`cell c-${name}${isNumber ? ' number' : ''}`} role="cell">
+          {cell(row)}
+        </div>
+      ))}
+    </div>
+  )
+})
 
 /** A click anywhere in a row follows its first link, unless text is being selected or another control was meant. */
 function openRow(event: MouseEvent): void {
@@ -157,5 +182,5 @@ function useRowFocus(
     }
     return onKeys({ j: move(1), k: move(-1) })
   }, [scroller])
-  return (index) => (at.current = index)
+  return useCallback((index: number) => void (at.current = index), [])
 }

@@ -84,18 +84,22 @@ export function NewTaskPage() {
           />
         </div>
         <Limits draft={draft} mistakes={mistakes} isOpen={isLimited.current} set={set} />
-        {error !== null && (
-          <div class="problem" role="alert">
-            <code>{line(error.code, 60)}</code> <bdi>{line(error.message, 600)}</bdi>{' '}
-            <span class="muted">{line(error.remedy, 300)}</span>
-          </div>
-        )}
+        {error !== null && <Refused error={error} />}
         <div class="form-actions">
           <button class="primary" disabled={!isReady}>
             {isSending ? 'Submitting…' : 'Submit'}
           </button>
         </div>
       </form>
+    </div>
+  )
+}
+
+function Refused({ error: { code, message, remedy } }: { readonly error: ApiError }) {
+  return (
+    <div class="problem" role="alert">
+      <code>{line(code, 60)}</code> <bdi>{line(message, 600)}</bdi>{' '}
+      <span class="muted">{line(remedy, 300)}</span>
     </div>
   )
 }

@@ -5,11 +5,12 @@ import { begin, isOpen, may, me, session, signOut } from '../api/session.ts'
 import { Empty, Failed, Loading } from '../components/states.tsx'
 import { onKeys } from '../keys.ts'
 import { pages, type Page } from '../pages.ts'
-import { matched, navigate, place } from '../router.ts'
+import { matched } from '../router-paths.ts'
+import { navigate, place } from '../router.ts'
 import { line } from '../text.ts'
 import { nextTheme, themeName } from '../theme.ts'
 import { toasts } from '../toast.ts'
-import { Connection } from './connection.tsx'
+import { Connection, LostBanner } from './connection.tsx'
 import { Icon } from './icons.tsx'
 import { KeyHelp } from './key-help.tsx'
 import { SignIn } from './sign-in.tsx'
@@ -29,6 +30,7 @@ export function App() {
       <div class="frame">
         <Navigation />
         <main id="main" class="main" tabIndex={-1}>
+          <LostBanner />
           <CurrentPage />
         </main>
       </div>

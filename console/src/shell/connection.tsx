@@ -9,7 +9,6 @@ const words = { none: '', opening: 'Connecting', live: 'Live', lost: 'Connection
 
 export function Connection() {
   const state = linkState.value
-  const since = lostSince.value
   const seen = useRef(recoveries.value)
   const count = recoveries.value
   useEffect(() => {
@@ -19,9 +18,19 @@ export function Connection() {
   return (
     <p class={`connection ${state}`} role="status" data-state={state}>
       {words[state]}
-      {state === 'lost' && since !== null && (
-        <span class="muted"> {duration(Math.max(0, now.value - since))}</span>
-      )}
+    </p>
+  )
+}
+
+/** Above the page, so that nobody takes what is old for what is now. */
+export function LostBanner() {
+  const since = lostSince.value
+  if (since === null) return null
+  const lostMs = now.value - since
+  return (
+    <p class="lost-banner">
+      Connection to the gateway lost{lostMs >= 1_000 && ` ${duration(lostMs)} ago`}: what you see may be old.
+      Connecting again…
     </p>
   )
 }

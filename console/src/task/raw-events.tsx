@@ -1,6 +1,6 @@
 // The events of a task as the API gives them, with where in the log each stands.
 import { useRef, useState } from 'preact/hooks'
-import type { StreamEvent } from '../api/stream.ts'
+import type { StreamEvent } from '../api/stream-event.ts'
 import { Empty } from '../components/states.tsx'
 import { LongText } from '../components/long-text.tsx'
 import { useVirtualRows } from '../components/virtual.ts'

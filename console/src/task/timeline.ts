@@ -1,6 +1,6 @@
 // What happened in a task, as a waterfall shows it: steps, each with its spans of time. Made of the task's events, one
 // by one, so that an event costs the same in a task of a thousand steps.
-import type { StreamEvent } from '../api/stream.ts'
+import type { StreamEvent } from '../api/stream-event.ts'
 import {
   emptyStep,
   endWaits,

@@ -6,7 +6,7 @@
 import { signal } from '@preact/signals'
 import { asApiError, get, type ApiError, type TaskView } from '../api/client.ts'
 import { listen } from '../api/feed.ts'
-import type { StreamEvent } from '../api/stream.ts'
+import type { StreamEvent } from '../api/stream-event.ts'
 import type { Filters } from './views.ts'
 
 const PAGE = 100

@@ -40,9 +40,9 @@ export const taskColumns: readonly Column<TaskView>[] = [
   {
     name: 'model',
     title: 'Model',
-    cell: ({ model, detail, errorCode }) =>
+    cell: ({ model, detail, errorCode, status }) =>
       errorCode !== null ? (
-        <code class="bad">{line(errorCode, 40)}</code>
+        <code class={status === 'cancelled' ? 'muted' : 'bad'}>{line(errorCode, 40)}</code>
       ) : (
         <bdi title={detail === null ? undefined : line(detail)}>
           {line((model ?? '–').replace(/^[^/]+\//, ''), 40)}

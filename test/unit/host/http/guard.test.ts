@@ -131,3 +131,35 @@ test('more than 100 headers are refused', () => {
   const headers = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`x-${index}`, '1']))
   assert.equal(refusal({ ...headers, host: 'localhost' }), 431)
 })
+
+test('a link of another site opens a page, in a tab of its own; nothing else of another site is taken', () => {
+  const link = {
+    host: 'localhost',
+    'sec-fetch-site': 'cross-site',
+    'sec-fetch-mode': 'navigate',
+    'sec-fetch-dest': 'document',
+  }
+  const taken = (headers: IncomingHttpHeaders, isPage: boolean, method = 'GET'): boolean => {
+    const rawHeaders = Object.entries(headers).flatMap(([name, value]) => [name, String(value)])
+    try {
+      guard(
+        { method, headers: { ...headers, 'content-type': 'application/json' }, rawHeaders, isPage },
+        loopback,
+      )
+      return true
+    } catch (error) {
+      assert.equal((error as FlotillaError).code, 'ORIGIN_REFUSED')
+      return false
+    }
+  }
+  assert.equal(taken(link, true), true)
+  assert.equal(taken(link, false), false, 'what is no page')
+  assert.equal(taken(link, true, 'POST'), false, 'a form')
+  assert.equal(taken({ ...link, 'sec-fetch-dest': 'iframe' }, true), false, 'a frame')
+  assert.equal(
+    taken({ ...link, 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }, true),
+    false,
+    'an image',
+  )
+  assert.equal(taken({ ...link, origin: 'https://evil.example' }, true), false, 'a script')
+})
