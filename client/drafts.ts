@@ -59,7 +59,10 @@ export class Drafts {
       this.#over.clear()
       return []
     }
-    const isOver = event.type === 'model.changed' || (event.type === 'retry' && event.tool === null)
+    const isOver =
+      event.type === 'model.changed' ||
+      event.type === 'context.compacted' ||
+      (event.type === 'retry' && event.tool === null)
     const isPaused = event.type === 'waiting' && event.for !== 'slot' && event.step === this.#shown?.step
     return isOver || isPaused ? this.#retract() : []
   }

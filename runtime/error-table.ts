@@ -290,8 +290,8 @@ export const errorTable = {
   CODE_LIMIT: row(
     'recoverable',
     false,
-    'The step made too many tool calls or printed too much.',
-    'The model is told. Let a tool do the loop, or print less.',
+    'The step made too many tool calls or printed too much, or its session holds more than can be rebuilt.',
+    'The model is told. Let a tool do the loop, print less, or define again what a session that was ended had.',
   ),
   NONDETERMINISM: row(
     'degraded',

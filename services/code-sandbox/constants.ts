@@ -8,4 +8,9 @@ export const limits = {
   valueChars: 500_000,
   /** Characters of code, arguments and results of tool calls that a task's session keeps for rebuilding. */
   sessionChars: 16_000_000,
+  /**
+   * Computing time of the steps that a session keeps: half of what a call may take, so that a session that is
+   * lost can be rebuilt on a machine that is half as fast.
+   */
+  sessionComputeMs: 900_000,
 } as const

@@ -8,6 +8,8 @@ export interface SessionRow {
   readonly nextN: number
   /** Characters of code, arguments and results kept. */
   readonly chars: number
+  /** Computing time of the steps kept. Absent in rows of older versions. */
+  readonly computeMs?: number
 }
 
 /** The running step. */

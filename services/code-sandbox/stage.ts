@@ -6,9 +6,11 @@
 // 2. At most one step of a task runs (`active`). It waits for its `pending` calls, or for the executor.
 // 3. A step that was killed, cancelled or could not be run leaves nothing in the log: its variables are
 //    undone, and replay does not see it. If the log could not be replayed, the whole log is dropped.
-// 4. Nothing starts after TaskClosed, as long as the task's requests may still arrive: until its deadline. A
+// 4. A session that has kept more than can be rebuilt is ended: the step that asks next is told so, and the one
+//    after it begins with a fresh one.
+// 5. Nothing starts after TaskClosed, as long as the task's requests may still arrive: until its deadline. A
 //    task that succeeded has none.
-// 5. A step that was interrupted emits no answer: the event that interrupted it is handled next and decides;
+// 6. A step that was interrupted emits no answer: the event that interrupted it is handled next and decides;
 //    a timer resumes the step if that event never comes.
 import { backoffMs } from '../../runtime/backoff.ts'
 import { failure, plainFailure } from '../../runtime/errors.ts'
@@ -84,6 +86,8 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
   function beginStep(request: CodeRequested, event: StageEvent, rows: View): Decided {
     if (rows.active?.requestId === request.requestId) return {}
     if (rows.closed) return rejectLate(request, event.atMs, rows.closed.status)
+    const full = rows.active ? null : fullSession(rows)
+    if (full) return endSession(request, event.atMs, rows, full)
     const stale = rows.active ? abandonStep(request.taskId, rows, rows.active, event.atMs) : {}
     const { taskId, code, recording, ...given } = request
     const { step: repeated, outcomes } = (recording ?? {}) as Brought
@@ -98,7 +102,7 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
       ...(repeated ? { isRepeated: true } : {}),
     }
     const written: Partial<SandboxRows> = {
-      session: { nextN: n + 1, chars: (rows.session?.chars ?? 0) + code.length },
+      session: { ...rows.session, nextN: n + 1, chars: (rows.session?.chars ?? 0) + code.length },
       active,
       ...logRow(n, { step: { kind: 'step', n, code, nowMs, seed }, outputHash: null }),
       ...(outcomes ? { outcomes } : {}),
@@ -224,10 +228,46 @@ function finishStep(
   if (value.lost === 'nothing' && row)
     return {
       ...decision,
-      rows: { ...logRow(active.n, { ...row, outputHash: value.outputHash }), active: null },
+      rows: {
+        ...logRow(active.n, { ...row, outputHash: value.outputHash }),
+        ...(rows.session && {
+          session: { ...rows.session, computeMs: (rows.session.computeMs ?? 0) + value.computeMs },
+        }),
+        active: null,
+      },
     }
-  if (value.lost === 'session') return { ...decision, rows: { ...decision.rows, ...withoutLog(rows) } }
+  if (value.lost === 'session') return { ...decision, rows: { ...decision.rows, ...freshSession(rows) } }
   return decision
+}
+
+/** Why a session can't take another step; null if it can. */
+function fullSession({ session }: View): string | null {
+  const { chars = 0, computeMs = 0 } = session ?? {}
+  if (computeMs > limits.sessionComputeMs)
+    return `its steps have computed for ${Math.round(computeMs / 60_000)} minutes in all`
+  const most = limits.sessionChars.toLocaleString('en')
+  return chars > limits.sessionChars ? `its code and tool results have more than ${most} characters` : null
+}
+
+/** Fails the step, and begins a fresh session with the next one. */
+function endSession(request: CodeRequested, atMs: number, rows: View, why: string): Decided {
+  const { taskId, code: _, ...given } = request
+  const message =
+    `The Python session was ended because ${why}, more than can be rebuilt if it is lost. This step was not run and ` +
+    'all variables are gone: in the next one, define again what you need.'
+  const error = failure('CODE_LIMIT', message)
+  const unbegun: ActiveRow = { ...given, n: rows.session?.nextN ?? 0, startedAtMs: atMs, ...FRESH }
+  return {
+    rows: freshSession(rows),
+    emit: endEvents(taskId, unbegun, [], { status: 'failed', error, finished: null, atMs }),
+    call: discardCall(taskId),
+  }
+}
+
+function freshSession(rows: View): Decided['rows'] & object {
+  const kept = Object.entries(withoutLog(rows)).filter(([name]) => name in rows)
+  const session = rows.session && { session: { nextN: rows.session.nextN, chars: 0, computeMs: 0 } }
+  return { ...Object.fromEntries(kept), ...session }
 }
 
 /** Ends the step, and leaves nothing of it in the log. */

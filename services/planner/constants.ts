@@ -24,6 +24,11 @@ export const MAX_CALLS_PER_STEP = 32
 export const MAX_OBSERVATION_CHARS = 12_000
 
 /**
+ * Characters that a task keeps of its steps, as JSON. Beyond that the oldest are shortened, in its result too.
+ */
+export const MAX_KEPT_CHARS = 16_000_000
+
+/**
  * How long the end of a task is kept after one of its events was given up: as long as router keeps its id,
  * seven days, or a day after its deadline.
  */

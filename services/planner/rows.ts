@@ -95,6 +95,8 @@ export interface Run {
   stepUsage: Usage
   /** Absent until the first answer. */
   compacted?: Compacted
+  /** Characters of the steps' rows, and the oldest step that is kept whole. Absent: no step has ended. */
+  kept?: { chars: number; whole: number }
 }
 
 export type PlannerRows = {

@@ -16,6 +16,7 @@ import type { Message, ModelRequest } from './call.ts'
 import { divergence, recordedStep } from './recorded.ts'
 import { portable } from './portable.ts'
 import { progressEvent } from './events.ts'
+import { keepStep } from './kept-steps.ts'
 import { lastTurn, truncated } from './prompts/replies.ts'
 import { systemPrompt } from './prompts/system.ts'
 import {
@@ -141,7 +142,8 @@ export function endStep(
   next: number | null = null,
 ): { to: Situation; changes: Changes } {
   const whole = { ...step, durationMs: from.atMs - step.startedAtMs }
-  const { to, rows } = change(from, put(`step:${step.step}`, whole))
+  const kept = keepStep(from, whole)
+  const { to, rows } = change(from, { ...kept.rows, run: kept.run })
   const { kind, observation, error, durationMs } = whole
   const shown = observation === null ? null : truncated(observation, MAX_HISTORY_CHARS)
   const detail = { kind, durationMs, code: error?.code ?? null, observation: shown, next }
@@ -158,7 +160,7 @@ export function nextStep(from: Situation, step: Step, heard: Message[], run: Par
     return { changes: merge(ended.changes, end(ended.to, spent)) }
   }
   const next: Run = {
-    ...from.run,
+    ...ended.to.run,
     miss: null,
     ...run,
     phase: 'model',

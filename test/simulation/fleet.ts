@@ -47,12 +47,15 @@ export const fleet: Fleet = completeFleet(
     },
     models: {
       providers: { alpha: { baseUrl: 'http://127.0.0.1:9/v1' }, beta: { baseUrl: 'http://127.0.0.1:9/v1' } },
+      sizes: [{ model: 'alpha/', contextTokens: 200 }],
       profiles: { 'two-models': { ...profile, models: ['alpha/one', 'beta/two'] } },
       prices: [
         { model: 'alpha/', input: 10, output: 20 },
         { model: 'beta/', input: 1, output: 2 },
       ],
     },
+    // So short that tasks of more than two steps need summaries.
+    compaction: { keepRecent: 1 },
     alerts: { rules: { high_error_rate: { minTasks: 4 } } },
     limits: {
       // So small that tasks wait for each other. The budgets are each run's own (outside.ts).

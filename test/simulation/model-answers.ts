@@ -68,13 +68,32 @@ const toolNames = [
   'nothing',
 ]
 
+/** Turns for which notes stand. */
+const turnsBefore = (messages: ModelRequest['messages']): number =>
+  Math.max(
+    0,
+    ...messages.flatMap(({ content }) =>
+      [...String(content).matchAll(/Your turns 1 to (\d+) are no longer shown/g)].map(([, turns]) =>
+        Number(turns),
+      ),
+    ),
+  )
+
+/** Some are no use. */
+function summaryOf(messages: ModelRequest['messages']): string {
+  const asked = JSON.stringify(messages)
+  return ['notes', 'notes of some length', '', 'far too long '.repeat(400)][draw(4, asked, 'summary')] ?? ''
+}
+
 /** One to four steps; each except the last asks for tools, or runs a script. */
 export function answer({
   messages,
   tools,
+  summarises,
 }: ModelRequest): Pick<ModelReply, 'text' | 'toolCalls' | 'finishReason'> {
+  if (summarises) return { text: summaryOf(messages), toolCalls: [], finishReason: 'stop' }
   const text = String(messages.find(({ role }) => role === 'user')?.content)
-  const turn = messages.filter(({ role }) => role === 'assistant').length
+  const turn = turnsBefore(messages) + messages.filter(({ role }) => role === 'assistant').length
   const isLast =
     [QUICK_TASK, SLOW_TASK, BULKY_TASK].some((start) => text.startsWith(start)) ||
     turn >= draw(4, text, 'turns')

@@ -103,3 +103,19 @@ test('on a terminal the status fits its width, and controls in a text do not rea
   view.end()
   assert.equal(written.at(-1), '\r\u001b[2K')
 })
+
+test('a conversation that was made shorter is a line, with the steps and the tokens', () => {
+  const { lines, progress } = setUp()
+  const sizes = { fromStep: 1, throughStep: 33, tokensBefore: 103_211, tokensAfter: 48_120 }
+  progress('compacted', 42, { how: 'summarised', because: 'limit', ...sizes, summary: 'notes' })
+  progress('compacted', 42, {
+    how: 'left_out',
+    because: 'refused',
+    ...sizes,
+    reason: 'the summary was empty',
+  })
+  assert.deepEqual(lines, [
+    '  conversation near its limit: steps 1 to 33, a summary stands for them; 103211 → 48120 tokens',
+    '  conversation refused as too long: steps 1 to 33, a line each stands for them (the summary was empty); 103211 → 48120 tokens',
+  ])
+})

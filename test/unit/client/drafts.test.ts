@@ -63,6 +63,7 @@ test('an attempt that failed is over at once, also for its last words', () => {
   for (const [kind, detail] of [
     ['retry_scheduled', { code: 'MODEL_TIMEOUT' }],
     ['model_changed', { from: 'm', to: 'n' }],
+    ['compacted', { how: 'summarised', because: 'refused' }],
     ['waiting', { code: 'RATE_LIMITED' }],
   ] as const) {
     const { writes, happens, screen: now } = reader()
@@ -116,6 +117,7 @@ test('which answers a reader has follows from the record where it stopped', () =
     [progress('waiting', 2, { code: 'RATE_LIMITED' }), 1],
     [progress('retry_scheduled', 2), 1],
     [progress('model_changed', 2), 1],
+    [progress('compacted', 2), 1],
     [{ ...progress('admitted', 1), step: null }, 0],
   ]
   for (const [record, expected] of cases) assert.equal(answeredBy(record), expected, record.kind)

@@ -267,6 +267,33 @@ test('a session that could not be rebuilt begins again with an empty log', () =>
   assert.deepEqual(kinds(d), [])
 })
 
+for (const [what, fill] of [
+  ['has computed for too long to be rebuilt', (d: StageDriver) => d.answer(done({ computeMs: 900_001 }))],
+  [
+    'keeps too many characters',
+    (d: StageDriver) => {
+      d.answer(done())
+      d.send('code.requested', 'CodeRequested', request(2, `x = "${'y'.repeat(16_000_000)}"`))
+      d.answer(done())
+    },
+  ],
+] as const)
+  test(`a session that ${what} is ended, and the next step has a fresh one`, () => {
+    const d = driver()
+    d.send('code.requested', 'CodeRequested', request(1))
+    fill(d)
+    d.send('code.requested', 'CodeRequested', request(8))
+    assert.equal(d.pendingCall?.kind, 'discard')
+    d.answer(null)
+    const ended = d.all('CodeCompleted').at(-1)
+    assert.deepEqual([ended?.requestId, ended?.status, ended?.error?.code], ['t.8', 'failed', 'CODE_LIMIT'])
+    assert.match(String(ended?.error?.message), /This step was not run and all variables are gone/)
+    assert.deepEqual(Object.keys(d.rows('t')), ['session'])
+    d.send('code.requested', 'CodeRequested', request(9))
+    assert.deepEqual(kinds(d), [])
+    assert.equal(pending(d).step?.code, 'x = 9')
+  })
+
 test('an executor that is away is tried again, then the step fails', () => {
   const d = driver()
   d.send('code.requested', 'CodeRequested', request(1))

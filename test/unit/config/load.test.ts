@@ -258,3 +258,26 @@ test('an issuer of tokens: taken as given; its mistakes have their paths', () =>
   assert.match(mistakes, /gateway\.jwt\.clockToleranceMs/)
   assert.match(mistakes, /gateway\.jwt\.issuers: there is no such setting/)
 })
+
+test('compaction is checked: by the fleet and by the agent', () => {
+  const wrong = { strategy: 'forget', at: 1.5, atTokens: 10, keepRecent: 0, other: 1 }
+  const mistakes = mistakesIn({ compaction: wrong, agents: { a: { compaction: wrong } } })
+  for (const path of ['compaction', 'agents.a.compaction'])
+    for (const key of Object.keys(wrong))
+      assert.ok(
+        mistakes.some((mistake) => mistake.startsWith(`${path}.${key}: `)),
+        `${path}.${key} is not named in ${mistakes.join('; ')}`,
+      )
+  const right = { strategy: 'trim', at: 0.5, atTokens: 1_000, keepRecent: 1 } as const
+  assert.deepEqual(completeFleet({ compaction: right }, environment, 'test').compaction, right)
+})
+
+test('a task may be given up to 10,000 steps and 30 days, and not more', () => {
+  const most = { maxSteps: 10_000, timeoutMs: 30 * 86_400_000 }
+  assert.deepEqual(mistakesIn({ overrides: most }), [])
+  const mistakes = mistakesIn({ overrides: { maxSteps: 10_001, timeoutMs: most.timeoutMs + 1 } })
+  assert.deepEqual(
+    mistakes.map((mistake) => mistake.split(':')[0]),
+    ['overrides.maxSteps', 'overrides.timeoutMs'],
+  )
+})

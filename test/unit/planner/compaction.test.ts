@@ -339,3 +339,19 @@ test('every compaction is an event that says what was replaced', () => {
     through = Number(throughStep)
   }
 })
+
+test('what a task keeps of its steps is bounded: older ones are shortened, in its result too', () => {
+  const driver = startTools(long, fleetWith({ keepRecent: 2 }))
+  const steps = 30
+  runSteps(driver, steps, { output: (step) => `first ${step} ${'o'.repeat(1_000_000)} last ${step}` })
+  const chars = JSON.stringify(driver.rows('t1')).length
+  assert.ok(chars < 18_000_000, `${chars} characters of rows after ${steps} steps of a million each`)
+  driver.answer(says('done'))
+  assertEnded(driver, 'succeeded', null)
+  const outputs = (driver.only('TaskCompleted').steps as { toolCalls: { output: string }[] }[]).map(
+    ({ toolCalls }) => toolCalls[0]?.output ?? '',
+  )
+  assert.match(String(outputs[0]), /^first 1 o+ … \[\d+ characters cut\] … o+ last 1$/)
+  assert.ok(String(outputs[0]).length <= 400)
+  assert.ok(String(outputs[steps - 1]).length > 1_000_000)
+})
