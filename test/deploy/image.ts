@@ -1,14 +1,17 @@
 // The image of deploy/Dockerfile, built by the tests' own engine. No image hub is at hand, so its base is made of this
 // machine's Node, under the name that the Dockerfile gives; and packages are installed here, by the Dockerfile's own
-// command, because the engine has no network.
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+// command, because the engine has no network; the console is built here for the same reason.
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { cached } from '../infra/cache.ts'
+import { buildConsole } from '../../console/build.ts'
 import { runTool } from '../infra/tool.ts'
 import { root } from './chart.ts'
 
 const dockerfile = join(root, 'deploy/Dockerfile')
 const DEPENDENCIES = 'flotilla-dependencies'
+const CONSOLE = 'flotilla-console'
 const BUILD_LIMIT_MS = 900_000
 
 export interface Image {
@@ -20,11 +23,14 @@ export interface Image {
 export async function buildImage(): Promise<Image> {
   const text = readFileSync(dockerfile, 'utf8')
   const base = /^ARG NODE=(\S+)$/m.exec(text)?.[1] ?? ''
-  const [baseBytes] = await Promise.all([importBase(base), importDependencies(text)])
+  const [baseBytes] = await Promise.all([importBase(base), importDependencies(text), importConsole()])
   const name = 'flotilla:test'
   const env = { ...process.env, DOCKER_BUILDKIT: '0' }
   const draft = join(dirname(await cachedBase()), 'Dockerfile')
-  writeFileSync(draft, text.replace(stageOf(text), `FROM ${DEPENDENCIES} AS dependencies\n\n`))
+  const local = text
+    .replace(stageOf(text, 'dependencies'), `FROM ${DEPENDENCIES} AS dependencies\n\n`)
+    .replace(stageOf(text, 'console'), `FROM ${CONSOLE} AS console\n\n`)
+  writeFileSync(draft, local)
   const build = ['build', '--network=none', '-q', '--target', 'fleet', '-f', draft, '-t', name, root]
   await runTool('docker', build, { env, timeoutMs: BUILD_LIMIT_MS })
   return { name, ownBytes: (await sizeOf(name)) - baseBytes }
@@ -33,10 +39,10 @@ export async function buildImage(): Promise<Image> {
 const sizeOf = async (name: string): Promise<number> =>
   Number(await runTool('docker', ['image', 'inspect', '--format', '{{.Size}}', name]))
 
-/** Text of the stage that installs the packages. */
-function stageOf(text: string): string {
-  const found = /^FROM \S+ AS dependencies\n[\s\S]*?(?=^FROM )/m.exec(text)?.[0]
-  if (found === undefined) throw new Error('deploy/Dockerfile has no stage dependencies')
+/** Text of a stage. */
+function stageOf(text: string, name: string): string {
+  const found = new RegExp(`^FROM \\S+ AS ${name}\\n[\\s\\S]*?(?=^FROM )`, 'm').exec(text)?.[0]
+  if (found === undefined) throw new Error(`deploy/Dockerfile has no stage ${name}`)
   return found
 }
 
@@ -70,7 +76,7 @@ async function cachedBase(): Promise<string> {
 
 /** What the stage leaves in its working directory. */
 async function importDependencies(text: string): Promise<void> {
-  const command = /^RUN (npm ci(?:.*\\\n)*.*)$/m.exec(stageOf(text))?.[1]
+  const command = /^RUN (npm ci(?:.*\\\n)*.*)$/m.exec(stageOf(text, 'dependencies'))?.[1]
   if (command === undefined) throw new Error('the stage dependencies runs no npm ci')
   const needed = ['package.json', 'package-lock.json']
   const inputs = [command, ...needed.map((name) => readFileSync(join(root, name), 'utf8'))]
@@ -83,4 +89,16 @@ async function importDependencies(text: string): Promise<void> {
     rmSync(join(target, 'root'), { recursive: true })
   })
   await runTool('docker', ['import', join(folder, 'dependencies.tar'), DEPENDENCIES])
+}
+
+async function importConsole(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'flotilla-console-'))
+  try {
+    await buildConsole(join(folder, 'app/console/built'))
+    await runTool('tar', ['-C', folder, '-cf', `${folder}.tar`, '.'])
+    await runTool('docker', ['import', `${folder}.tar`, CONSOLE])
+  } finally {
+    rmSync(folder, { recursive: true })
+    rmSync(`${folder}.tar`, { force: true })
+  }
 }
