@@ -29,7 +29,6 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   'GET /v1/events': 'tasks:read',
   'GET /v1/results': 'tasks:read',
   'POST /v1/tasks/:id/fork': 'tasks:submit',
-  'GET /v1/tasks/:id/submission': 'tasks:read',
   'GET /v1/tasks/:id/replay': 'tasks:read',
   'GET /v1/tasks/:id/recording': 'tasks:read',
   'GET /v1/tasks/:id/compare/:other': 'tasks:read',

@@ -3,9 +3,10 @@ import { evaluations as evaluationRoutes, operator as routes, tasks } from '../a
 import type { AnswerOf, BodyOf, Route } from '../api/route.ts'
 import { queryOf } from '../api/schemas/task-query.ts'
 import { askGateway, askJson, authorization, brokenOff } from '../client/http/requests.ts'
-import type { TaskInput } from '../client/types.ts'
 import type { Recording } from '../runtime/recording.ts'
+import type { TaskSubmitted } from '../schemas/generated/events.ts'
 import type { Operator } from './index.ts'
+import { taskInput } from './task-input.ts'
 
 export interface HttpOperatorOptions {
   /** A key of the fleet, or a token that it accepts. Needed unless its API is open. */
@@ -32,7 +33,10 @@ export function httpOperator(gateway: string, { apiKey }: HttpOperatorOptions = 
     forks: {
       fork: (id, options = {}) =>
         ask(tasks.fork, { params: { id }, body: options as BodyOf<typeof tasks.fork> }),
-      submission: async (id) => (await ask(tasks.submission, { params: { id } })) as unknown as TaskInput,
+      submission: async (id) => {
+        const { submittedAtMs: _at, ...task } = await ask(tasks.submission, { params: { id } })
+        return taskInput(task as unknown as TaskSubmitted)
+      },
       recording: async (id, fromStep) =>
         (await ask(tasks.recording, {
           params: { id },

@@ -1,6 +1,7 @@
 // Forks: a new task that shares the recorded beginning of an ended one. What it asks for is checked by the router.
 import type { LogClient } from '../../client/log/client.ts'
 import type { TaskInput, TaskResult } from '../../client/types.ts'
+import { taskInput } from '../task-input.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Recording, ToolPolicy } from '../../runtime/recording.ts'
 import type { Stage } from '../../runtime/stage.ts'
@@ -74,7 +75,7 @@ export class DirectForks implements ForkOperator {
     const isRecorded = fromStep > 1 || tools === 'recorded' || tools === 'ask'
     const recording = isRecorded ? await recordingOf(this.#parts, origin, fromStep) : null
     const forked = await this.#parts.client.submit({
-      ...given(origin.task),
+      ...taskInput(origin.task),
       ...changes(options),
       ...(recording ? { recording } : {}),
       parent: taskId,
@@ -86,7 +87,7 @@ export class DirectForks implements ForkOperator {
   }
 
   async submission(taskId: string): Promise<TaskInput> {
-    return given(await this.#submitted(taskId))
+    return taskInput(await this.#submitted(taskId))
   }
 
   async recording(taskId: string, fromStep = 1): Promise<Recording> {
@@ -132,13 +133,6 @@ function assertStep({ taskId, steps }: TaskResult, fromStep: number): void {
   if (Number.isInteger(fromStep) && fromStep >= 1 && fromStep <= most) return
   const message = `task ${taskId} has ${steps.length} steps: a fork can begin at step 1 to ${most}, not ${fromStep}`
   throw new FlotillaError('REQUEST_INVALID', message)
-}
-
-/** What the origin's sender gave, without what belongs to that task alone. */
-function given(task: TaskSubmitted): TaskInput {
-  const { taskId: _id, recording: _recording, forkedFrom: _from, forkedFromStep: _step, ...rest } = task
-  const named = Object.entries(rest).filter(([, value]) => value !== null)
-  return Object.fromEntries(named) as unknown as TaskInput
 }
 
 /** A named model or profile takes the place of whatever chose the model before. */

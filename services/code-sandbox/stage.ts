@@ -24,6 +24,7 @@ import type {
 } from '../../schemas/generated/events.ts'
 import { headers as headerNames } from '../../schemas/topics.ts'
 import type { KeptOutcome } from '../../runtime/recording.ts'
+import { limits } from './constants.ts'
 import { answerByPolicy } from './recorded.ts'
 import { resultOf } from './results.ts'
 import { codeCall, discardCall } from './call.ts'

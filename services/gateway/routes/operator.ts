@@ -32,7 +32,6 @@ function forkRoutes(app: FastifyInstance, { forks }: Operator): void {
     const forked = await forks.fork(params.id, body)
     return reply.code(202).header('location', `/v1/tasks/${forked.taskId}/result`).send(forked)
   })
-  serve(app, taskRoutes.submission, async ({ params }) => ({ ...(await forks.submission(params.id)) }))
   serve(app, taskRoutes.recording, async ({ params, query }) => {
     const { steps = [], outcomes = [] } = await forks.recording(params.id, query.fromStep)
     return { steps: steps as unknown as Json[], outcomes: outcomes as unknown as Json[] }

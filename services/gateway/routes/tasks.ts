@@ -70,7 +70,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
 
   serve(app, routes.submission, async ({ params: { id } }) => {
     const found = await client.submission(id)
-    if (found !== null) return { ...found.task, taskId: id, submittedAtMs: found.atMs }
+    if (found !== null) return { ...found.task, recording: null, taskId: id, submittedAtMs: found.atMs }
     throw new FlotillaError('EVENTS_GONE', `the log no longer has the submission of task ${id}`)
   })
 
