@@ -21,6 +21,7 @@ export const routeScopes: Readonly<Record<string, Scope | 'open'>> = {
   'GET /v1/results': 'tasks:read',
   'POST /v1/tasks/:id/fork': 'tasks:submit',
   'GET /v1/tasks/:id/submission': 'tasks:read',
+  'GET /v1/tasks/:id/replay': 'tasks:read',
   'GET /v1/tasks/:id/recording': 'tasks:read',
   'GET /v1/tasks/:id/compare/:other': 'tasks:read',
   'POST /v1/tasks/:id/cancel': 'tasks:cancel',

@@ -12,7 +12,7 @@ import {
   taskList,
   taskResult,
 } from './schemas/tasks.ts'
-import { comparison, forked, forkInput, fromStep, recording } from './schemas/forks.ts'
+import { comparison, forked, forkInput, fromStep, recording, taskReplay } from './schemas/forks.ts'
 import { filterFields, taskFilters } from './schemas/task-query.ts'
 import { clamped, count, flag, name, remark, share, text } from './schemas/values.ts'
 
@@ -246,6 +246,20 @@ export const tasks = {
     query: z.strictObject({ fromStep }),
     answers: {
       200: { description: 'The recording.', schema: recording, example: { steps: [], outcomes: [] } },
+    },
+    errors: ['TASK_UNKNOWN', 'TASK_OPEN', 'EVENTS_GONE', 'SEARCH_UNFINISHED'],
+  }),
+  replay: route({
+    method: 'GET',
+    path: '/v1/tasks/:id/replay',
+    tag: 'tasks',
+    summary: 'Whether an ended task would be decided the same again',
+    description:
+      'The stages, as they are configured now, decide again over its recorded events. Nothing is called and nothing is written.',
+    params: ofTask,
+    query: z.strictObject({}),
+    answers: {
+      200: { description: 'What each stage decided, and the first difference.', schema: taskReplay },
     },
     errors: ['TASK_UNKNOWN', 'TASK_OPEN', 'EVENTS_GONE', 'SEARCH_UNFINISHED'],
   }),

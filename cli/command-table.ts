@@ -63,6 +63,12 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/fork.ts')).defineFork,
   },
   {
+    name: 'replay',
+    summary: 'check that an ended task would be decided the same',
+    group: 'Tasks',
+    load: async () => (await import('./commands/replay.ts')).defineReplay,
+  },
+  {
     name: 'compare',
     summary: 'two ended tasks side by side, and where they differ',
     group: 'Tasks',

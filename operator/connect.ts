@@ -13,8 +13,9 @@ import { sqlBlobs } from '../runtime/store/blobs-sql.ts'
 import { hasDataFile } from '../runtime/store/data-file.ts'
 import { openSql, openStores } from '../runtime/store/open.ts'
 import type { BlobStore } from '../runtime/store/port.ts'
+import type { Stage } from '../runtime/stage.ts'
 import type { Sql } from '../runtime/store/sql.ts'
-import { directOperator, type FleetParts } from './direct/index.ts'
+import { directOperator, noStages, type FleetParts, type StagesOf } from './direct/index.ts'
 import { httpOperator } from './http.ts'
 import type { Operator } from './index.ts'
 import { gatewayBehind, hasFleet, noFleet, openFleetLog } from './running-fleet.ts'
@@ -29,6 +30,8 @@ export interface UsingOptions {
    * `database`: also before the fleet has run. `new database`: it is created if there is none. Default `fleet`.
    */
   readonly needs?: 'fleet' | 'database' | 'new database'
+  /** The stages, for a replay. */
+  readonly stages?: StagesOf
 }
 
 /**
@@ -37,14 +40,14 @@ export interface UsingOptions {
  */
 export async function usingOperator<T>(
   work: (operator: Operator, reached: Reached) => Promise<T>,
-  { needs = 'fleet' }: UsingOptions = {},
+  { needs = 'fleet', stages = noStages }: UsingOptions = {},
 ): Promise<T> {
   const environment = readEnvironment(process.env)
   const { FLOTILLA_URL: url, FLOTILLA_API_KEY: apiKey } = environment.raw
   if (url) return work(httpOperator(url, { apiKey }), 'gateway')
   if (needs !== 'new database' && !hasFleet(environment)) throw noFleet(environment)
   if (needs !== 'fleet') requireDatabase(environment)
-  const parts = new OwnParts(environment)
+  const parts = new OwnParts(environment, stages)
   try {
     // Opening the file shows whether another process holds it.
     if (parts.isFile) await (needs === 'fleet' ? parts.log() : parts.sql())
@@ -76,9 +79,10 @@ class OwnParts implements FleetParts {
   readonly limits: () => Promise<Limits>
   readonly fleet: () => Promise<Fleet>
   readonly environment: () => Promise<Environment>
+  readonly stages: () => Promise<readonly Stage[]>
   readonly #open: (() => Promise<void>)[] = []
 
-  constructor(environment: Environment) {
+  constructor(environment: Environment, stagesOf: StagesOf) {
     this.isFile = environment.kafkaBrokers.length === 0 && hasDataFile(environment.dataDir)
     const hasSql = this.isFile || environment.databaseUrl !== null
     const stores = once(() => this.#opened(openStores(environment), (each) => each.close()))
@@ -93,6 +97,7 @@ class OwnParts implements FleetParts {
     this.limits = once(async () => (await stores()).limits)
     this.environment = async () => environment
     this.fleet = once(() => loadFleet(environment))
+    this.stages = once(async () => stagesOf(await this.fleet()))
   }
 
   async close(): Promise<void> {

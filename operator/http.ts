@@ -38,6 +38,7 @@ export function httpOperator(gateway: string, { apiKey }: HttpOperatorOptions = 
           params: { id },
           query: fromStep === undefined ? {} : { fromStep },
         })) as unknown as Recording,
+      replay: (id) => ask(tasks.replay, { params: { id } }),
       compare: (id, other) => ask(tasks.compare, { params: { id, other } }),
     },
     configuration: {

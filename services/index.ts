@@ -1,6 +1,8 @@
 // Every service of a fleet. Each is loaded when it is asked for, so that commands which only need a name, or
 // a single service, start quickly.
 import { FlotillaError } from '../runtime/errors.ts'
+import type { Fleet } from '../runtime/config/fleet.ts'
+import type { Stage } from '../runtime/stage.ts'
 import type { Service } from '../runtime/service.ts'
 
 /** In the order in which a task passes them. */
@@ -25,4 +27,10 @@ function loaderOf(name: string): () => Promise<Service> {
   const load = Object.hasOwn(services, name) ? services[name] : undefined
   if (load) return load
   throw new FlotillaError('NOT_FOUND', `no service named ${name}; there are: ${serviceNames.join(', ')}`)
+}
+
+/** The stages that decide about tasks, in the order in which a task passes them. */
+export async function taskStages(fleet: Fleet): Promise<readonly Stage[]> {
+  const loaded = await loadServices(['router', 'planner', 'tool-executor', 'code-sandbox'])
+  return loaded.flatMap(({ stage }) => (stage ? [stage(fleet)] : []))
 }

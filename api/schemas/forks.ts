@@ -88,3 +88,30 @@ export const comparison = z
     sameOutput: z.boolean(),
   })
   .meta({ id: 'Comparison' })
+
+export const taskReplay = z
+  .object({
+    taskId: z.string(),
+    same: z.boolean().meta({ description: 'Every decision came out the same.' }),
+    stages: z.array(
+      z.object({
+        stage: z.string(),
+        handled: z.number().meta({ description: 'Events and timers that were handled again.' }),
+        compared: z.number().meta({ description: 'Emitted events that were compared.' }),
+        divergence: z
+          .object({
+            stage: z.string(),
+            eventId: z.string(),
+            eventType: z.string(),
+            step: z.number().nullable(),
+            what: z.string(),
+          })
+          .nullable()
+          .meta({ description: 'The first event whose handling came out differently.' }),
+      }),
+    ),
+    outcomes: z
+      .literal('events')
+      .meta({ description: 'Outcomes of calls were read from the events that followed them.' }),
+  })
+  .meta({ id: 'TaskReplay' })

@@ -4,7 +4,7 @@
 // positions (updates, and results without a group).
 import { setTimeout as sleep } from 'node:timers/promises'
 import { initOf, pathOf, type Asked } from '../../api/request.ts'
-import type { AnswerOf, Route } from '../../api/route.ts'
+import type { AnswerOf, BodyOf, Route } from '../../api/route.ts'
 import { tasks as routes } from '../../api/tasks.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { runBatch } from '../batch.ts'
@@ -146,6 +146,21 @@ export class HttpClient implements Client {
 
   async scoreQuality({ taskId, ...body }: QualityScore): Promise<void> {
     await this.#send(routes.quality, { params: paramsOf(taskId), body })
+  }
+
+  /** A new task that shares the recorded beginning of an ended one. */
+  fork(taskId: string, options: BodyOf<typeof routes.fork> = {}): Promise<AnswerOf<typeof routes.fork>> {
+    return this.#send(routes.fork, { params: paramsOf(taskId), body: options })
+  }
+
+  /** Whether the stages would decide an ended task the same again. */
+  replay(taskId: string): Promise<AnswerOf<typeof routes.replay>> {
+    return this.#send(routes.replay, { params: paramsOf(taskId) })
+  }
+
+  /** Two ended tasks side by side. */
+  compare(taskId: string, other: string): Promise<AnswerOf<typeof routes.compare>> {
+    return this.#send(routes.compare, { params: { ...paramsOf(taskId), other } })
   }
 
   batch(tasks: Iterable<TaskInput>, options: BatchOptions = {}): AsyncIterable<TaskResult> {

@@ -3,9 +3,11 @@ import type { LogClient } from '../../client/log/client.ts'
 import type { TaskInput, TaskResult } from '../../client/types.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Recording, ToolPolicy } from '../../runtime/recording.ts'
+import type { Stage } from '../../runtime/stage.ts'
 import type { TaskSubmitted } from '../../schemas/generated/events.ts'
 import { recordingOf, type Origin } from './recordings.ts'
 import { compareResults, type Comparison } from './comparison.ts'
+import { replayTask, type TaskReplay } from './task-replay.ts'
 import type { DirectTasks } from './tasks.ts'
 import type { RecordParts } from './task-records.ts'
 
@@ -47,11 +49,15 @@ export interface ForkOperator {
   recording(taskId: string, fromStep?: number): Promise<Recording>
   /** Two ended tasks side by side. */
   compare(taskId: string, otherId: string): Promise<Comparison>
+  /** Runs the stages again over the task's events. Rejects with TASK_UNKNOWN, TASK_OPEN, EVENTS_GONE. */
+  replay(taskId: string): Promise<TaskReplay>
 }
 
 export interface ForkParts extends RecordParts {
   readonly client: Pick<LogClient, 'find' | 'submission' | 'submit'>
   readonly tasks: Pick<DirectTasks, 'assertKnown'>
+  /** Those that decide about tasks. */
+  readonly stages: () => Promise<readonly Stage[]>
 }
 
 export class DirectForks implements ForkOperator {
@@ -89,6 +95,11 @@ export class DirectForks implements ForkOperator {
 
   async compare(taskId: string, otherId: string): Promise<Comparison> {
     return compareResults(await this.#ended(taskId), await this.#ended(otherId))
+  }
+
+  async replay(taskId: string): Promise<TaskReplay> {
+    const { submittedAtMs } = await this.#ended(taskId)
+    return replayTask({ ...this.#parts, stages: await this.#parts.stages() }, taskId, submittedAtMs)
   }
 
   async #origin(taskId: string): Promise<Origin> {

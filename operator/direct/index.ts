@@ -7,6 +7,7 @@ import { limitsReader } from '../../runtime/limits/budget-report.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import type { BlobStore } from '../../runtime/store/port.ts'
+import type { Stage } from '../../runtime/stage.ts'
 import type { Sql } from '../../runtime/store/sql.ts'
 import type { Operator } from '../index.ts'
 import { DirectAlerts } from './alerts.ts'
@@ -33,6 +34,8 @@ export interface FleetParts {
   limits(): Promise<Pick<Limits, 'budgets' | 'correct'>>
   fleet(): Promise<Fleet>
   environment(): Promise<Environment>
+  /** Those that decide about tasks, in their order. */
+  stages(): Promise<readonly Stage[]>
 }
 
 /** The operator on a fleet's own log and stores. A part is opened at the first call that needs it. */
@@ -81,13 +84,20 @@ async function directForks(parts: FleetParts): Promise<DirectForks> {
     directTasks(parts),
   ])
   const client = new LogClient({ log, codec, ...(blobs ? { blobs } : {}), name: 'operator' })
-  return new DirectForks({ log, codec, blobs, client, tasks })
+  return new DirectForks({ log, codec, blobs, client, tasks, stages: () => parts.stages() })
 }
 
+/** Loads the stages that decide about tasks. */
+export type StagesOf = (fleet: Fleet) => Promise<readonly Stage[]>
+
+/** The default of those who replay nothing: stages are not loaded in vain. */
+export const noStages: StagesOf = () => Promise.reject(new Error('the stages were not given'))
+
 /** The parts that a process of the fleet has open. */
-export function openParts(open: {
-  readonly [Name in keyof FleetParts]: Awaited<ReturnType<FleetParts[Name]>>
-}): FleetParts {
+export function openParts(
+  open: { readonly [Name in Exclude<keyof FleetParts, 'stages'>]: Awaited<ReturnType<FleetParts[Name]>> },
+  stages: StagesOf = noStages,
+): FleetParts {
   return {
     log: async () => open.log,
     codec: async () => open.codec,
@@ -96,5 +106,6 @@ export function openParts(open: {
     limits: async () => open.limits,
     fleet: async () => open.fleet,
     environment: async () => open.environment,
+    stages: () => stages(open.fleet),
   }
 }

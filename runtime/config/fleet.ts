@@ -1,4 +1,5 @@
 // The types of flotilla.config.ts. Loading and checking: load.ts.
+import type { AlertMeasure } from './alerts.ts'
 import type { ZodType } from 'zod'
 import type { Json } from '../../schemas/json.ts'
 import type { Strategy, Tiers } from '../models/strategies.ts'
@@ -238,14 +239,7 @@ export interface AlertRule {
    * match `pattern`, daily token budgets that have reached `limits.budgets.warnAt`, mean of the scores of evaluators
    * or of users' ratings (0 to 1).
    */
-  measure:
-    | 'error_rate'
-    | 'latency_p95_ms'
-    | 'tokens'
-    | 'errors_matching'
-    | 'budgets_near_limit'
-    | 'quality_mean'
-    | 'satisfaction_mean'
+  measure: AlertMeasure
   /** Fires above it; a mean fires below it. */
   threshold: number
   /** For budgets: a day. */

@@ -4,6 +4,11 @@ import { after, before, test } from 'node:test'
 import { z } from 'zod'
 import type { TaskResult } from '../../client/types.ts'
 import { httpOperator, type ForkOptions, type Operator } from '../../operator/index.ts'
+import { directOperator, openParts } from '../../operator/direct/index.ts'
+import { readEnvironment } from '../../runtime/config/environment.ts'
+import type { FleetDefinition } from '../../runtime/config/fleet.ts'
+import { completeFleet } from '../../runtime/config/load.ts'
+import { taskStages } from '../../services/index.ts'
 import { defineTool } from '../../runtime/config/define.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Conversation } from '../../runtime/scripted-model/conversations.ts'
@@ -29,6 +34,17 @@ const load = defineTool({
   maxOutputBytes: 1_000_000,
 })
 
+const fails = defineTool({
+  name: 'fails',
+  description: 'Fails.',
+  input: z.object({}),
+  idempotent: true,
+  retries: 1,
+  run: () => {
+    throw new FlotillaError('TOOL_UNAVAILABLE', 'not now')
+  },
+})
+
 const python = (code: string) => ({ text: `I go on.\n\`\`\`python\n${code}\n\`\`\`` })
 const call = (name: string, args: Record<string, number> = {}) => ({
   toolCalls: [{ name, arguments: args }],
@@ -50,20 +66,28 @@ const conversations: Conversation[] = [
       python('final_answer([a, b])'),
     ],
   },
+  {
+    title: 'wrong',
+    task: 'fail with tools',
+    mode: 'tools',
+    turns: [call('fails'), call('missing'), { text: 'not JSON' }, { text: '{"n": 1}' }],
+  },
   { title: 'large', task: 'load much', mode: 'tools', turns: [call('load'), { text: 'loaded' }] },
 ]
+
+const definition: FleetDefinition = {
+  tools: [bump, load, fails],
+  agents: { default: { mode: 'tools' }, coder: { mode: 'code' } },
+  defaultAgent: 'default',
+  overrides: { mode: true, model: true, instructions: true, timeoutMs: 86_400_000 },
+}
 
 let fleet: TestFleet
 let operator: Operator
 
 before(async () => {
   fleet = await startTestFleet({
-    definition: {
-      tools: [bump, load],
-      agents: { default: { mode: 'tools' }, coder: { mode: 'code' } },
-      defaultAgent: 'default',
-      overrides: { mode: true, model: true, instructions: true },
-    },
+    definition,
     model: { conversations },
     http: true,
   })
@@ -161,4 +185,46 @@ test('what can’t be forked is refused with the reason', async () => {
   assert.deepEqual([other.status, other.error?.code], ['rejected', 'TASK_INVALID'])
   const forged = await fleet.client.submit({ text: 'x', recording: { outcomes: [] } })
   assert.equal((await fleet.client.result(forged.taskId, LIMIT)).toolPolicy, 'recorded')
+})
+
+test('replay: every decision comes out the same, of tasks, of forks, and of those that went wrong', async () => {
+  const origin = await run({ text: 'count with tools' })
+  const code = await run({ text: 'count with python', agent: 'coder' })
+  const ids = [origin.taskId, code.taskId]
+  for (const fromStep of [1, 2]) {
+    ids.push((await fork(origin, { fromStep })).taskId, (await fork(code, { fromStep })).taskId)
+    ids.push((await fork(origin, { fromStep, tools: 'refuse' })).taskId)
+  }
+  ids.push((await fork(origin, { agent: 'coder', fromStep: 2 })).taskId)
+  for (const id of ids) {
+    const replayed = await operator.forks.replay(id)
+    assert.deepEqual(
+      replayed.stages.flatMap(({ divergence }) => divergence ?? []),
+      [],
+      id,
+    )
+    assert.ok(replayed.same)
+    assert.ok(replayed.stages.some(({ compared }) => compared > 0))
+  }
+  await assert.rejects(
+    operator.forks.replay('nobody'),
+    (error) => error instanceof FlotillaError && error.code === 'TASK_UNKNOWN',
+  )
+})
+
+test('replay: another configuration is a divergence that names stage, event and field', async () => {
+  const { taskId } = await run({ text: 'count with tools' })
+  const { log, codec, stores } = fleet.process
+  const environment = readEnvironment({ FLOTILLA_SCRIPTED_URL: fleet.model.url })
+  const tighter = { ...definition, models: { profiles: {} }, agents: { default: { mode: 'code' as const } } }
+  const parts = openParts(
+    { log, codec, ...stores, environment, fleet: completeFleet(tighter, environment, 'test') },
+    taskStages,
+  )
+  const { same, stages } = await directOperator(parts).forks.replay(taskId)
+  assert.equal(same, false)
+  const [router] = stages
+  assert.equal(router?.divergence?.stage, 'router')
+  assert.equal(router?.divergence?.eventType, 'TaskSubmitted')
+  assert.match(router?.divergence?.what ?? '', /TaskAdmitted\.mode is now "code", and was "tools"/)
 })

@@ -37,6 +37,7 @@ function forkRoutes(app: FastifyInstance, { forks }: Operator): void {
     const { steps = [], outcomes = [] } = await forks.recording(params.id, query.fromStep)
     return { steps: steps as unknown as Json[], outcomes: outcomes as unknown as Json[] }
   })
+  serve(app, taskRoutes.replay, ({ params }) => forks.replay(params.id))
   serve(app, taskRoutes.compare, ({ params }) => forks.compare(params.id, params.other))
 }
 

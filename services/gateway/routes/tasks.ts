@@ -9,6 +9,7 @@ import type { TaskInput, TaskResult } from '../../../client/types.ts'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
 import type { RoutesContext } from '../../../runtime/service.ts'
+import { taskStages } from '../../index.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
 import { KnownTasks, refuseUnknown } from '../known-tasks.ts'
 import { eventRoutes } from '../events/routes.ts'
@@ -29,7 +30,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const { log, codec, blobs, instruments } = context
   const client = new LogClient({ log, codec, blobs, instruments, name: 'gateway', boundedSearch: true })
   const waiters = new Waiters(client)
-  const parts = openParts(context)
+  const parts = openParts(context, taskStages)
   const tasks = await directTasks(parts)
   const access = await guardAccess(app, context)
   const owners = new Owners(tasks)

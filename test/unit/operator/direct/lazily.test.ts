@@ -37,6 +37,7 @@ function partsIn(t: TestContext): { parts: FleetParts; opened: string[] } {
     },
     ...{ codec: away('codec'), blobs: away('blobs'), limits: away('limits'), fleet: away('fleet') },
     environment: away('environment'),
+    stages: away('environment'),
   }
   return { parts, opened }
 }

@@ -1,0 +1,74 @@
+// Replays an ended task: the stages decide again over its recorded events.
+import { FlotillaError } from '../../runtime/errors.ts'
+import { eventIdOf, toEvent, type Origin } from '../../runtime/host/lane/event-records.ts'
+import { replayStage, type ReplayRecord, type StageReplay } from '../../runtime/replay/replay.ts'
+import type { Stage } from '../../runtime/stage.ts'
+import { headers as names, type TopicName } from '../../schemas/topics.ts'
+import { recordsOf, type RecordParts, type TaskRecord } from './task-records.ts'
+
+export interface TaskReplay {
+  readonly taskId: string
+  /** Every decision came out the same. */
+  readonly same: boolean
+  readonly stages: readonly StageReplay[]
+  /** Where outcomes of calls came from. The journal forgets a call once its commit is durable. */
+  readonly outcomes: 'events'
+}
+
+/** Every topic that a task's stages read or write, apart from signs of life. */
+const topics: readonly TopicName[] = [
+  'tasks.submitted',
+  'tasks.control',
+  'tasks.admitted',
+  'tools.requested',
+  'tools.completed',
+  'code.requested',
+  'code.completed',
+  'tasks.completed',
+  'tasks.history',
+  'usage.recorded',
+]
+
+/** Rejects with EVENTS_GONE if the log no longer has the beginning. */
+export async function replayTask(
+  parts: RecordParts & { readonly stages: readonly Stage[] },
+  taskId: string,
+  submittedAtMs: number,
+): Promise<TaskReplay> {
+  const { log, stages } = parts
+  const found = await recordsOf(parts, taskId, topics, submittedAtMs)
+  assertWhole(taskId, found)
+  const origin: Origin = { partitions: log.partitions, topicIds: await log.topicIds(topics) }
+  const records = found.map((each) => replayRecord(each, origin))
+  const replayed = stages.map((stage) => replayStage(stage, records))
+  const same = replayed.every(({ divergence }) => divergence === null)
+  return { taskId, same, stages: replayed, outcomes: 'events' }
+}
+
+function assertWhole(taskId: string, found: readonly TaskRecord[]): void {
+  const kept = new Set(found.map(({ record }) => record.topic))
+  const wasAdmitted = found.some(
+    ({ event }) => event.type === 'TaskProgressed' && event.data.kind === 'admitted',
+  )
+  const needed: TopicName[] = ['tasks.submitted', 'tasks.history']
+  if (wasAdmitted) needed.push('tasks.admitted', 'tools.requested')
+  const missing = needed.filter((topic) => !kept.has(topic))
+  if (missing.length === 0) return
+  const message = `task ${taskId} can’t be replayed: the log no longer has its events on ${missing.join(', ')}`
+  throw new FlotillaError('EVENTS_GONE', message)
+}
+
+function replayRecord({ record, event: decoded }: TaskRecord, origin: Origin): ReplayRecord {
+  const { topic, offset, timestampMs, headers } = record
+  return {
+    topic: topic as TopicName,
+    offset,
+    timestampMs,
+    headers,
+    type: decoded.type,
+    data: decoded.data,
+    id: eventIdOf(record, origin),
+    causeId: headers[names.causationId] ?? null,
+    event: toEvent(record, decoded, origin),
+  }
+}
