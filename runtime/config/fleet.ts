@@ -235,15 +235,13 @@ export interface QueueLimits {
 
 export interface AlertRule {
   /**
-   * Quantity that is compared: share of failed tasks (0 to 1), p95 of executionTime, tokens used, errors that
-   * match `pattern`, daily token budgets that have reached `limits.budgets.warnAt`, mean of the scores of evaluators
-   * or of users' ratings (0 to 1).
+   * Quantity: share of failed tasks (0 to 1), p95 of executionTime, tokens, errors that match `pattern`, budgets at
+   * `limits.budgets.warnAt`, mean of evaluators' scores or users' ratings (0 to 1).
    */
   measure: AlertMeasure
-  /** Fires above it; a mean fires below it. */
+  /** Fires above it; a mean below it. */
   threshold: number
-  /** For budgets: a day. */
-  windowMs: number
+  windowMs: number // For budgets: a day.
   /** Fewer tasks in the window never fire. */
   minTasks: number
   /**
