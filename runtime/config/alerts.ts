@@ -10,7 +10,9 @@ export const alertMeasures = [
   'budgets_near_limit',
   'quality_mean',
   'satisfaction_mean',
-] as const satisfies readonly AlertRule['measure'][]
+] as const
+
+export type AlertMeasure = (typeof alertMeasures)[number]
 
 const MINUTE = 60_000
 const DAY = 24 * 60 * MINUTE

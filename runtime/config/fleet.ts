@@ -1,6 +1,7 @@
 // The types of flotilla.config.ts. Loading and checking: load.ts.
 //
 // Long because it is one contract, read as a whole.
+import type { AlertMeasure } from './alerts.ts'
 import type { ZodType } from 'zod'
 import type { Json } from '../../schemas/json.ts'
 import type { Strategy, Tiers } from '../models/strategies.ts'
@@ -236,22 +237,13 @@ export interface QueueLimits {
 
 export interface AlertRule {
   /**
-   * Quantity that is compared: share of failed tasks (0 to 1), p95 of executionTime, tokens used, errors that
-   * match `pattern`, daily token budgets that have reached `limits.budgets.warnAt`, mean of the scores of evaluators
-   * or of users' ratings (0 to 1).
+   * Quantity: share of failed tasks (0 to 1), p95 of executionTime, tokens, errors that match `pattern`, budgets at
+   * `limits.budgets.warnAt`, mean of evaluators' scores or users' ratings (0 to 1).
    */
-  measure:
-    | 'error_rate'
-    | 'latency_p95_ms'
-    | 'tokens'
-    | 'errors_matching'
-    | 'budgets_near_limit'
-    | 'quality_mean'
-    | 'satisfaction_mean'
-  /** Fires above it; a mean fires below it. */
+  measure: AlertMeasure
+  /** Fires above it; a mean below it. */
   threshold: number
-  /** For budgets: a day. */
-  windowMs: number
+  windowMs: number // For budgets: a day.
   /** Fewer tasks in the window never fire. */
   minTasks: number
   /**
