@@ -7,9 +7,9 @@ export const exportTools = ['inspect', 'weave'] as const
 
 export interface ExportTarget {
   readonly to: (typeof exportTools)[number]
-  /** Of Inspect's log. */
+  /** Path of Inspect's log. */
   readonly file: string | undefined
-  /** `team/project` of Weave. */
+  /** Weave's `team/project`. */
   readonly project: string | undefined
 }
 

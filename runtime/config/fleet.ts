@@ -8,6 +8,7 @@ import type { Strategy, Tiers } from '../models/strategies.ts'
 import type { Compaction } from './long-tasks.ts'
 import type { SandboxDefinition } from './executors.ts'
 import type { GatewayDefinition } from './gateway.ts'
+import type { QueueLimits } from './queue-limits.ts'
 import type { MeteringDefinition, TelemetryDefinition } from './recording.ts'
 
 export type JsonSchema = { [key: string]: Json }
@@ -223,16 +224,6 @@ export interface RateLimits {
 export interface ProviderRates {
   requestsPerMinute?: number
   tokensPerMinute?: number
-}
-
-/** Tasks that may run and wait. Each figure is for one lane; the log has one lane for each partition. */
-export interface QueueLimits {
-  /** Running at once; the rest wait, by priority, users in turn. */
-  inFlight: number
-  /** Waiting; a task beyond it is rejected with QUEUE_FULL. */
-  waiting: number
-  /** Waiting, for one user and priority. */
-  waitingPerUser: number
 }
 
 export interface AlertRule {

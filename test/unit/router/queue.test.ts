@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defaultLimits } from '../../../runtime/config/defaults.ts'
-import type { QueueLimits } from '../../../runtime/config/fleet.ts'
+import type { QueueLimits } from '../../../runtime/config/queue-limits.ts'
 import { failure } from '../../../runtime/errors.ts'
 import { MissingRow } from '../../../runtime/missing-row.ts'
 import type { StageEvent } from '../../../runtime/stage.ts'
