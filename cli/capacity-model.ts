@@ -31,7 +31,7 @@ export const topicCosts: Readonly<Record<string, Cost>> = {
 const COMMITS = { ofTask: 2.2, ofStep: 2 } as const
 const MS_A_COMMIT = { fleet: 5.1 / 4.2, broker: 6.5 / 4.2 } as const
 const REQUESTS_A_COMMIT = 3
-/** Of a fleet's services, by the transactions that each commits. */
+/** Transactions that each service commits: of any task, and of each further step. */
 const commitsOf: Readonly<Record<string, readonly [ofTask: number, ofStep: number]>> = {
   router: [1, 0],
   planner: [1, 1],
@@ -40,7 +40,7 @@ const commitsOf: Readonly<Record<string, readonly [ofTask: number, ofStep: numbe
   alerting: [0.05, 0],
 }
 
-/** Of flotilla.config.ts: limits.concurrency and limits.queue.inFlight. */
+/** Defaults of limits.concurrency and limits.queue.inFlight in flotilla.config.ts. */
 const CALLS_A_PROCESS = 256
 const TASKS_A_LANE = 32
 /** Share of a core that is planned with: the rest is for peaks and for lanes that move. */
@@ -56,9 +56,9 @@ export interface Load {
   readonly tasksPerSecond: number
   /** Model calls of a task; each but the last is followed by a tool call. */
   readonly steps: number
-  /** Of one model call. Seconds. */
+  /** Time of one model call. Seconds. */
   readonly modelSeconds: number
-  /** Of one tool call. Seconds. */
+  /** Time of one tool call. Seconds. */
   readonly toolSeconds: number
   readonly replication: number
   readonly retentionDays: number
