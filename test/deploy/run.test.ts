@@ -42,11 +42,10 @@ const data: ClusterData = {
 
 before(async () => {
   saslPort = await freePort()
-  ;[kafka, stack, image] = await Promise.all([
-    startGuardedKafka(saslPort),
-    startStack(['registry', 'redis', 'postgres']),
-    buildImage(),
-  ])
+  // One after the other: a busy machine starts a server of Java in time only if it starts nothing else.
+  stack = await startStack(['registry', 'redis', 'postgres'])
+  kafka = await startGuardedKafka(saslPort)
+  image = await buildImage()
   objects = await render('minimal', await values())
 })
 
