@@ -1,0 +1,86 @@
+// The image of deploy/Dockerfile, built by the tests' own engine. No image hub is at hand, so its base is made of this
+// machine's Node, under the name that the Dockerfile gives; and packages are installed here, by the Dockerfile's own
+// command, because the engine has no network.
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { cached } from '../infra/cache.ts'
+import { runTool } from '../infra/tool.ts'
+import { root } from './chart.ts'
+
+const dockerfile = join(root, 'deploy/Dockerfile')
+const DEPENDENCIES = 'flotilla-dependencies'
+const BUILD_LIMIT_MS = 900_000
+
+export interface Image {
+  readonly name: string
+  /** What the fleet adds to the base: packages and sources. */
+  readonly ownBytes: number
+}
+
+export async function buildImage(): Promise<Image> {
+  const text = readFileSync(dockerfile, 'utf8')
+  const base = /^ARG NODE=(\S+)$/m.exec(text)?.[1] ?? ''
+  const [baseBytes] = await Promise.all([importBase(base), importDependencies(text)])
+  const name = 'flotilla:test'
+  const env = { ...process.env, DOCKER_BUILDKIT: '0' }
+  const draft = join(dirname(await cachedBase()), 'Dockerfile')
+  writeFileSync(draft, text.replace(stageOf(text), `FROM ${DEPENDENCIES} AS dependencies\n\n`))
+  const build = ['build', '--network=none', '-q', '--target', 'fleet', '-f', draft, '-t', name, root]
+  await runTool('docker', build, { env, timeoutMs: BUILD_LIMIT_MS })
+  return { name, ownBytes: (await sizeOf(name)) - baseBytes }
+}
+
+const sizeOf = async (name: string): Promise<number> =>
+  Number(await runTool('docker', ['image', 'inspect', '--format', '{{.Size}}', name]))
+
+/** Text of the stage that installs the packages. */
+function stageOf(text: string): string {
+  const found = /^FROM \S+ AS dependencies\n[\s\S]*?(?=^FROM )/m.exec(text)?.[0]
+  if (found === undefined) throw new Error('deploy/Dockerfile has no stage dependencies')
+  return found
+}
+
+async function importBase(name: string): Promise<number> {
+  await runTool('docker', ['import', await cachedBase(), name])
+  return sizeOf(name)
+}
+
+/** A file system with Node, a shell, and the libraries that these load. */
+async function cachedBase(): Promise<string> {
+  const inputs = [process.version, readFileSync(import.meta.filename, 'utf8')]
+  const folder = await cached('node-base', inputs, async (target) => {
+    const files = join(target, 'root')
+    const put = (from: string, to = from): void => {
+      mkdirSync(dirname(join(files, to)), { recursive: true })
+      copyFileSync(from, join(files, to))
+      chmodSync(join(files, to), 0o755)
+    }
+    put(process.execPath, '/usr/local/bin/node')
+    put('/bin/sh')
+    const listed = await Promise.all([process.execPath, '/bin/sh'].map((file) => runTool('ldd', [file])))
+    for (const library of new Set(listed.join('\n').match(/\/\S+\.so\S*/g))) put(library)
+    for (const empty of ['proc', 'sys', 'dev', 'etc', 'tmp', 'run'])
+      mkdirSync(join(files, empty), { recursive: true })
+    chmodSync(join(files, 'tmp'), 0o1777)
+    await runTool('tar', ['-C', files, '-cf', join(target, 'base.tar'), '.'])
+    rmSync(files, { recursive: true })
+  })
+  return join(folder, 'base.tar')
+}
+
+/** What the stage leaves in its working directory. */
+async function importDependencies(text: string): Promise<void> {
+  const command = /^RUN (npm ci(?:.*\\\n)*.*)$/m.exec(stageOf(text))?.[1]
+  if (command === undefined) throw new Error('the stage dependencies runs no npm ci')
+  const needed = ['package.json', 'package-lock.json']
+  const inputs = [command, ...needed.map((name) => readFileSync(join(root, name), 'utf8'))]
+  const folder = await cached('image-dependencies', inputs, async (target) => {
+    const app = join(target, 'root/app')
+    mkdirSync(app, { recursive: true })
+    for (const name of needed) copyFileSync(join(root, name), join(app, name))
+    await runTool('sh', ['-c', command.replaceAll('\\\n', '')], { cwd: app, timeoutMs: BUILD_LIMIT_MS })
+    await runTool('tar', ['-C', join(target, 'root'), '-cf', join(target, 'dependencies.tar'), '.'])
+    rmSync(join(target, 'root'), { recursive: true })
+  })
+  await runTool('docker', ['import', join(folder, 'dependencies.tar'), DEPENDENCIES])
+}
