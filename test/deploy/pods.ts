@@ -105,8 +105,8 @@ function podOf(id: string, spec: PodSpec, url: string, folder: string): Pod {
   const { name } = spec.containers[0]
   const docker = (...args: string[]) => runTool('docker', args)
   const logs = async (): Promise<string> => {
-    const merged = await runTool('sh', ['-c', `docker logs --tail 40 ${id} 2>&1`])
-    return merged.slice(-4_000)
+    const merged = await runTool('sh', ['-c', `docker logs --tail 100 ${id} 2>&1`])
+    return merged.slice(-20_000)
   }
   const inspect = (field: string) =>
     docker('inspect', '--format', `{{.State.${field}}}`, id).then((text) => text.trim())
