@@ -6,7 +6,7 @@
 // 2. At most one step of a task runs (`active`). It waits for its `pending` calls, or for the executor.
 // 3. A step that was killed, cancelled or could not be run leaves nothing in the log: its variables are
 //    undone, and replay does not see it. If the log could not be replayed, the whole log is dropped.
-// 4. A session that has kept more than can be rebuilt is ended: the step that asks next is told so, and the one
+// 4. A session that has kept more than can be rebuilt is ended: the next step fails and says so, and the one
 //    after it begins with a fresh one.
 // 5. Nothing starts after TaskClosed, as long as the task's requests may still arrive: until its deadline. A
 //    task that succeeded has none.
