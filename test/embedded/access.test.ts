@@ -174,8 +174,7 @@ test('the task of another user does not exist: read, followed, cancelled, rated,
       const { code, message } = errorOf(answer)
       assert.deepEqual([answer.status, { code, message }], [404, unknown(id)], `${method} ${path}`)
     }
-  const own = await submit(ann, { text: 'task=own' })
-  await resultOf(ann.key, own)
+  const { taskId: own } = await resultOf(ann.key, await submit(ann, { text: 'task=own' }))
   const beside = await ask(ann.key, 'GET', `/v1/tasks/${own}/compare/${taskId}`)
   assert.deepEqual([beside.status, errorOf(beside).code], [404, 'TASK_UNKNOWN'])
   const forked = await ask(ann.key, 'POST', `/v1/tasks/${own}/fork`, { userId: 'bob' })
@@ -242,8 +241,7 @@ test('a key with agents submits tasks of these only', async () => {
     assert.match(errorOf(answer).message, /may not submit tasks of the agent \w+; it may use other/)
   }
   assert.equal((await ask(key, 'POST', '/v1/tasks', { text: 'x', agent: 'other' })).status, 202)
-  const ofDefault = await submit(ann, { text: 'task=forked' })
-  await resultOf(ann.key, ofDefault)
+  const { taskId: ofDefault } = await resultOf(ann.key, await submit(ann, { text: 'task=forked' }))
   const forkOf = async (body: object) => (await ask(key, 'POST', `/v1/tasks/${ofDefault}/fork`, body)).status
   assert.deepEqual([await forkOf({}), await forkOf({ agent: 'other' })], [403, 202])
 })
