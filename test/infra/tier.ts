@@ -18,8 +18,8 @@ export interface Tier {
 }
 
 export const tiers: readonly Tier[] = [
-  { name: 'unit', needs: [], concurrency: 2, aimS: 60, limitS: 600 },
-  { name: 'embedded', needs: [], concurrency: 2, aimS: 300, limitS: 1_500 },
+  { name: 'unit', needs: [], concurrency: 2, aimS: 90, limitS: 900 },
+  { name: 'embedded', needs: [], concurrency: 2, aimS: 400, limitS: 2_400 },
   {
     name: 'kafka',
     needs: ['kafka', 'registry', 'redis', 'postgres', 'jaeger'],
@@ -31,9 +31,9 @@ export const tiers: readonly Tier[] = [
   // Chromium.
   { name: 'console', needs: [], concurrency: 2, aimS: 100, limitS: 900 },
   // Suites that others wrote: docs/compatibility.md.
-  { name: 'compat', needs: [], concurrency: 2, aimS: 240, limitS: 1_500 },
+  { name: 'compat', needs: [], concurrency: 2, aimS: 400, limitS: 2_100 },
   // Chart, image and Compose file: docs/kubernetes.md.
-  { name: 'deploy', needs: ['docker'], concurrency: 1, aimS: 120, limitS: 1_800 },
+  { name: 'deploy', needs: ['docker'], concurrency: 1, aimS: 240, limitS: 1_800 },
   { name: 'sandbox', needs: ['docker'], concurrency: 2, aimS: 480, limitS: 2_400 },
   {
     name: 'chaos',

@@ -1,5 +1,6 @@
 // The programs of docs/migration.md, as they stand: agents in a process, and the fleet that takes their place. All are
-// asked the same, of the same scripted model.
+// asked the same, of the same scripted model. Run by `npm run test:migration`, not with the tier: it installs three agent
+// frameworks from PyPI.
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
