@@ -279,6 +279,9 @@ export function dependencies(
   // Types that the published declarations refer to.
   for (const { text } of modules)
     for (const [, name] of text.matchAll(/^\/\/\/ <reference types="([^"]+)"/gm)) used.add(`@types/${name}`)
+  // An optional package of the user's project is looked up there.
+  for (const { text } of modules)
+    for (const [, name = ''] of text.matchAll(/\.resolve\('([a-z@][^']*)'\)/g)) used.add(packageOf(name))
   const idle = Object.keys(listed).filter((name) => !used.has(name))
   return [...problems, ...idle.map((name) => `package.json lists ${name}, which nothing imports`)]
 }
