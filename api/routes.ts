@@ -11,8 +11,8 @@ import { tasks } from './tasks.ts'
 export { evaluations, events, me, openai, operator, processRoutes, tasks }
 
 export const allRoutes: readonly Route[] = [
-  ...Object.values<Route>(me),
   ...Object.values<Route>(tasks),
+  ...Object.values<Route>(me),
   ...Object.values<Route>(events),
   ...Object.values<Route>(openai),
   ...Object.values<Route>(operator),
