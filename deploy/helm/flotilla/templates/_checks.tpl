@@ -2,7 +2,7 @@
 
 {{/* What the environment of one service may not hold. (dict "root" $ "name" .. "settings" .. "secrets" list) */}}
 {{- define "flotilla.checkEnvironment" -}}
-{{- $instead := dict "FLOTILLA_PREFIX" "set fleet.prefix" "FLOTILLA_PARTITIONS" "set fleet.partitions" "FLOTILLA_DRAIN_MS" "set fleet.drainMs" "FLOTILLA_ALLOWED_HOSTS" "set gateway.hosts" "KAFKA_BROKERS" "set kafka.brokers" "KAFKA_SSL" "set kafka.ssl" "KAFKA_SASL_MECHANISM" "set kafka.saslMechanism" "SCHEMA_REGISTRY_URL" "set schemaRegistry.url" "REDIS_URL" "set redis.url" "DATABASE_URL" "set database.url" "PORT" "leave it out: probes and Services use 8000" "HOST" "leave it out: probes come from outside of the pod" -}}
+{{- $instead := dict "FLOTILLA_PREFIX" "set fleet.prefix" "FLOTILLA_PARTITIONS" "set fleet.partitions" "FLOTILLA_DRAIN_MS" "set fleet.drainMs" "FLOTILLA_ALLOWED_HOSTS" "set gateway.hosts" "KAFKA_BROKERS" "set kafka.brokers" "KAFKA_SSL" "set kafka.ssl" "KAFKA_SASL_MECHANISM" "set kafka.saslMechanism" "SCHEMA_REGISTRY_URL" "set schemaRegistry.url" "REDIS_URL" "set redis.url" "DATABASE_URL" "set database.url" -}}
 {{- $given := list -}}
 {{- range .secrets }}{{ $given = concat $given (list .variable (printf "%s_FILE" .variable)) }}{{ end -}}
 {{- range $variable := concat (keys .root.Values.env) (keys .settings.env) | sortAlpha | uniq -}}
