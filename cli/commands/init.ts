@@ -13,13 +13,14 @@ export function defineInit(command: Command): void {
 }
 
 function write(directory: string, options: InitOptions): void {
-  const { written, kept } = init(resolve(directory), options)
+  const { written, kept, isDependency } = init(resolve(directory), options)
   for (const path of written) print(`${paint('green', 'wrote')} ${path}`)
   for (const name of kept) print(`${paint('dim', 'kept')}  ${name}, as it is`)
   const steps = [
     ...(directory === '.'
       ? []
       : [`cd ${/^[\w./-]+$/.test(directory) ? directory : JSON.stringify(directory)}`]),
+    ...(isDependency ? [] : ['npm install flotilla     # package.json does not name it']),
     'npx flotilla test',
     `npx flotilla run --model scripted "${FIRST_TASK}"`,
     'npx flotilla doctor',
