@@ -14,6 +14,8 @@ const starter = fileURLToPath(new URL('../examples/starter/', import.meta.url))
 /** Files that a project has anyway: an existing one stays as it is. */
 const shared: readonly string[] = ['.gitignore', 'README.md', 'package.json', 'tsconfig.json']
 
+const ignored: readonly string[] = ['.flotilla/', '.env', 'node_modules/']
+
 export interface InitOptions {
   /** The fleet's model: `provider/model`, or `scripted`. Default: the one whose key is set. */
   readonly model?: string
@@ -26,6 +28,8 @@ export interface Initialized {
   readonly kept: readonly string[]
   /** False: the package.json that was there does not name Flotilla, so the project can't import it. */
   readonly isDependency: boolean
+  /** Lines that the .gitignore that was there lacks: without them git takes keys and data. */
+  readonly unignored: readonly string[]
 }
 
 /**
@@ -48,7 +52,24 @@ export function init(directory: string, { model }: InitOptions = {}): Initialize
     )
   const missing = [...all].filter(([name]) => !found.includes(name))
   const written = writeAll(missing.map(([name, text]) => [join(directory, name), text]))
-  return { written, kept: found, isDependency: !found.includes('package.json') || dependsOnUs(directory) }
+  return {
+    written,
+    kept: found,
+    isDependency: !found.includes('package.json') || dependsOnUs(directory),
+    unignored: found.includes('.gitignore') ? notIgnored(directory) : [],
+  }
+}
+
+function notIgnored(directory: string): string[] {
+  let text = ''
+  try {
+    text = readFileSync(join(directory, '.gitignore'), 'utf8')
+  } catch {
+    // One that can't be read ignores nothing that we know of.
+  }
+  const plain = (line: string): string => line.trim().replaceAll(/^\/|\/$/g, '')
+  const lines = new Set(text.split('\n').map(plain))
+  return ignored.filter((name) => !lines.has(plain(name)))
 }
 
 /** A link that leads nowhere is there too. */
@@ -81,7 +102,7 @@ function starterFiles(directory: string, model: string | undefined): Map<string,
     .map(({ parentPath, name }) => join(parentPath, name).slice(starter.length))
     .sort()
   const files = new Map(names.map((name) => [name, readFileSync(join(starter, name), 'utf8')]))
-  files.set('.gitignore', '.flotilla/\n.env\nnode_modules/\n')
+  files.set('.gitignore', ignored.map((name) => `${name}\n`).join(''))
   files.set('package.json', packageOf(directory, files.get('package.json') ?? '{}'))
   const configuration = files.get('flotilla.config.ts') ?? ''
   if (model !== undefined)

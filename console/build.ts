@@ -23,8 +23,11 @@ export async function builtConsole(
   cacheDir: string | null,
   report: (line: string) => void = () => {},
 ): Promise<string> {
+  const hash = await sourceHash()
+  const kept = join(root, '.cache/console', hash)
+  if (!cacheDir && (await exists(kept))) return kept
   const home = cacheDir ? join(cacheDir, 'console') : await ownHome(join(root, '.cache'))
-  const directory = join(home, await sourceHash())
+  const directory = join(home, hash)
   if (await exists(directory)) return directory
   report('building the console, once')
   const begun = performance.now()

@@ -13,9 +13,11 @@ export function defineInit(command: Command): void {
 }
 
 function write(directory: string, options: InitOptions): void {
-  const { written, kept, isDependency } = init(resolve(directory), options)
+  const { written, kept, isDependency, unignored } = init(resolve(directory), options)
   for (const path of written) print(`${paint('green', 'wrote')} ${path}`)
   for (const name of kept) print(`${paint('dim', 'kept')}  ${name}, as it is`)
+  if (unignored.length > 0)
+    print(`${paint('yellow', 'add')}   ${unignored.join(', ')} to .gitignore: git would take keys and data`)
   const steps = [
     ...(directory === '.'
       ? []

@@ -124,3 +124,17 @@ test('the package never has the name of its dependency; an existing one that lac
     assert.equal(init(other).isDependency, isDependency)
   }
 })
+
+test('an existing .gitignore that would let keys and data into git is reported', (t) => {
+  for (const [text, unignored] of [
+    ['', ['.flotilla/', '.env', 'node_modules/']],
+    ['node_modules\r\n/.flotilla/\n', ['.env']],
+    ['.env\n.flotilla\nnode_modules/\n', []],
+  ] as const) {
+    const directory = temporary(t)
+    writeFileSync(join(directory, '.gitignore'), text)
+    assert.deepEqual(init(directory).unignored, unignored)
+    assert.equal(readFileSync(join(directory, '.gitignore'), 'utf8'), text)
+  }
+  assert.deepEqual(init(temporary(t)).unignored, [])
+})
