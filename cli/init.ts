@@ -1,5 +1,5 @@
 // A project to begin with: a configuration, an agent, a tool with its test, and questions to evaluate it by.
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { FlotillaError, messageOf } from '../runtime/errors.ts'
@@ -14,6 +14,8 @@ const starter = fileURLToPath(new URL('../examples/starter/', import.meta.url))
 /** Files that a project has anyway: an existing one stays as it is. */
 const shared: readonly string[] = ['.gitignore', 'README.md', 'package.json', 'tsconfig.json']
 
+const ignored: readonly string[] = ['.flotilla/', '.env', 'node_modules/']
+
 export interface InitOptions {
   /** The fleet's model: `provider/model`, or `scripted`. Default: the one whose key is set. */
   readonly model?: string
@@ -24,11 +26,15 @@ export interface Initialized {
   readonly written: readonly string[]
   /** Names of the files that were there and stay. */
   readonly kept: readonly string[]
+  /** False: the package.json that was there does not name Flotilla, so the project can't import it. */
+  readonly isDependency: boolean
+  /** Lines that the .gitignore that was there lacks: without them git takes keys and data. */
+  readonly unignored: readonly string[]
 }
 
 /**
- * Writes the starter below this directory. Throws REQUEST_INVALID, having written none, if one of its files
- * exists, apart from those that a project has anyway.
+ * Writes the starter below this directory. Throws REQUEST_INVALID, leaving none of it behind, if one of its files
+ * exists, apart from those that a project has anyway, or can't be written.
  */
 export function init(directory: string, { model }: InitOptions = {}): Initialized {
   if (model !== undefined && !/^[A-Za-z0-9][\w./:@-]*$/.test(model))
@@ -37,7 +43,7 @@ export function init(directory: string, { model }: InitOptions = {}): Initialize
       `--model must be provider/model or scripted, not "${shown(model)}"`,
     )
   const all = starterFiles(directory, model)
-  const found = [...all.keys()].filter((name) => existsSync(join(directory, name)))
+  const found = [...all.keys()].filter((name) => isThere(join(directory, name)))
   const taken = found.filter((name) => !shared.includes(name))
   if (taken.length > 0)
     throw new FlotillaError(
@@ -45,7 +51,48 @@ export function init(directory: string, { model }: InitOptions = {}): Initialize
       `${directory} has ${taken.join(', ')} already, which init would overwrite; nothing was written. Give another directory: flotilla init my-fleet`,
     )
   const missing = [...all].filter(([name]) => !found.includes(name))
-  return { written: missing.map(([name, text]) => write(join(directory, name), text)), kept: found }
+  const written = writeAll(missing.map(([name, text]) => [join(directory, name), text]))
+  return {
+    written,
+    kept: found,
+    isDependency: !found.includes('package.json') || dependsOnUs(directory),
+    unignored: found.includes('.gitignore') ? notIgnored(directory) : [],
+  }
+}
+
+function notIgnored(directory: string): string[] {
+  let text = ''
+  try {
+    text = readFileSync(join(directory, '.gitignore'), 'utf8')
+  } catch {
+    // One that can't be read ignores nothing that we know of.
+  }
+  const plain = (line: string): string => line.trim().replaceAll(/^\/|\/$/g, '')
+  const lines = new Set(text.split('\n').map(plain))
+  return ignored.filter((name) => !lines.has(plain(name)))
+}
+
+/** A link that leads nowhere is there too. */
+function isThere(path: string): boolean {
+  try {
+    lstatSync(path)
+    return true
+  } catch {
+    // If it is not because the file is missing, writing it fails too, and says why.
+    return false
+  }
+}
+
+function dependsOnUs(directory: string): boolean {
+  try {
+    const { dependencies, devDependencies } = JSON.parse(
+      readFileSync(join(directory, 'package.json'), 'utf8'),
+    ) as Readonly<Record<string, Readonly<Record<string, string>> | undefined>>
+    return [dependencies, devDependencies].some((each) => each?.['flotilla'] !== undefined)
+  } catch {
+    // Not JSON: npm says so better than a guess here.
+    return false
+  }
 }
 
 /** Name → text. npm leaves a .gitignore out of packages, so that one is written here. */
@@ -55,7 +102,7 @@ function starterFiles(directory: string, model: string | undefined): Map<string,
     .map(({ parentPath, name }) => join(parentPath, name).slice(starter.length))
     .sort()
   const files = new Map(names.map((name) => [name, readFileSync(join(starter, name), 'utf8')]))
-  files.set('.gitignore', '.flotilla/\n.env\nnode_modules/\n')
+  files.set('.gitignore', ignored.map((name) => `${name}\n`).join(''))
   files.set('package.json', packageOf(directory, files.get('package.json') ?? '{}'))
   const configuration = files.get('flotilla.config.ts') ?? ''
   if (model !== undefined)
@@ -69,16 +116,41 @@ function packageOf(directory: string, text: string): string {
     .replace(/[^a-z0-9-]+/g, '-')
     .replace(/^-+|-+$/g, '')
   const { devDependencies, ...rest } = JSON.parse(text) as Record<string, unknown>
-  const whole = { name: name || 'fleet', ...rest, dependencies: { flotilla: `^${VERSION}` }, devDependencies }
+  // A package can't depend on one of its own name.
+  const whole = {
+    name: name === 'flotilla' ? 'my-flotilla' : name || 'fleet',
+    ...rest,
+    dependencies: { flotilla: `^${VERSION}` },
+    devDependencies,
+  }
   return `${JSON.stringify(whole, null, 2)}\n`
 }
 
-function write(path: string, text: string): string {
+/** All of these files or, if one can't be written, none: a second attempt would find the first ones in its way. */
+function writeAll(files: readonly (readonly [path: string, text: string])[]): string[] {
+  const undo: (() => void)[] = []
+  let current = ''
   try {
-    mkdirSync(dirname(path), { recursive: true })
-    writeFileSync(path, text, { flag: 'wx' })
-    return path
+    for (const [path, text] of files) {
+      current = path
+      const made = mkdirSync(dirname(path), { recursive: true })
+      if (made !== undefined) undo.push(() => removeMade(made, dirname(path)))
+      writeFileSync(path, text, { flag: 'wx' })
+      undo.push(() => rmSync(path))
+    }
+    return files.map(([path]) => path)
   } catch (cause) {
-    throw new FlotillaError('REQUEST_INVALID', `writing ${path}: ${messageOf(cause)}`, { cause })
+    for (const each of undo.reverse()) each()
+    const message = `writing ${current}: ${messageOf(cause)}; nothing was written. Make it writable, or give another directory: flotilla init my-fleet`
+    throw new FlotillaError('REQUEST_INVALID', message, { cause })
+  }
+}
+
+/** Removes directories from `deepest` up to `first`, unless something else is in them by now. */
+function removeMade(first: string, deepest: string): void {
+  try {
+    for (let path = deepest; path.length >= first.length; path = dirname(path)) rmdirSync(path)
+  } catch {
+    // Somebody has put a file there.
   }
 }

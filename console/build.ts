@@ -3,7 +3,7 @@
 //   node console/build.ts DIRECTORY
 import { createHash, randomUUID } from 'node:crypto'
 import { globSync } from 'node:fs'
-import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { access, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,8 +23,11 @@ export async function builtConsole(
   cacheDir: string | null,
   report: (line: string) => void = () => {},
 ): Promise<string> {
-  const home = join(cacheDir ?? (await writable(join(root, '.cache'))), 'console')
-  const directory = join(home, await sourceHash())
+  const hash = await sourceHash()
+  const kept = join(root, '.cache/console', hash)
+  if (!cacheDir && (await exists(kept))) return kept
+  const home = cacheDir ? join(cacheDir, 'console') : await ownHome(join(root, '.cache'))
+  const directory = join(home, hash)
   if (await exists(directory)) return directory
   report('building the console, once')
   const begun = performance.now()
@@ -107,17 +110,35 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   )
 
-/** The directory, or one of the system's if it can't be written, as in a read-only checkout. */
-async function writable(directory: string): Promise<string> {
-  const probe = join(directory, `.${randomUUID()}`)
+/** `console` in the cache, or a directory of the system's if that can't be written, as in a read-only checkout. */
+async function ownHome(cache: string): Promise<string> {
+  const probe = join(cache, `.${randomUUID()}`)
   try {
-    await mkdir(directory, { recursive: true })
+    await mkdir(cache, { recursive: true })
     await writeFile(probe, '')
     await rm(probe)
-    return directory
+    return join(cache, 'console')
   } catch {
-    return join(tmpdir(), 'flotilla')
+    return privateDirectory(tmpdir())
   }
+}
+
+/**
+ * A directory of this user below one that all users may write. Another user could have made it, with scripts in it
+ * that the gateway would serve as its own: rejects unless it is this user's, and nobody else may write it.
+ */
+export async function privateDirectory(shared: string): Promise<string> {
+  const uid = process.getuid?.()
+  const directory = join(shared, `flotilla-console-${uid ?? 'user'}`)
+  await mkdir(directory, { mode: 0o700 }).catch(() => {})
+  const found = await lstat(directory)
+  const isOwn =
+    found.isDirectory() && (uid === undefined || (found.uid === uid && (found.mode & 0o022) === 0))
+  if (!isOwn)
+    throw new Error(
+      `${directory} is not a directory that only this user writes; remove it, or set FLOTILLA_CACHE to another`,
+    )
+  return directory
 }
 
 if (import.meta.main) {

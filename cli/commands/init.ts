@@ -13,13 +13,16 @@ export function defineInit(command: Command): void {
 }
 
 function write(directory: string, options: InitOptions): void {
-  const { written, kept } = init(resolve(directory), options)
+  const { written, kept, isDependency, unignored } = init(resolve(directory), options)
   for (const path of written) print(`${paint('green', 'wrote')} ${path}`)
   for (const name of kept) print(`${paint('dim', 'kept')}  ${name}, as it is`)
+  if (unignored.length > 0)
+    print(`${paint('yellow', 'add')}   ${unignored.join(', ')} to .gitignore: git would take keys and data`)
   const steps = [
     ...(directory === '.'
       ? []
       : [`cd ${/^[\w./-]+$/.test(directory) ? directory : JSON.stringify(directory)}`]),
+    ...(isDependency ? [] : ['npm install flotilla     # package.json does not name it']),
     'npx flotilla test',
     `npx flotilla run --model scripted "${FIRST_TASK}"`,
     'npx flotilla doctor',

@@ -7,6 +7,7 @@ import { usingOperator } from '../../operator/connect.ts'
 import { paint, printJson, say } from '../output.ts'
 import { printTable, type Column } from '../table.ts'
 import { count } from '../units.ts'
+import { shown } from '../../schemas/identity.ts'
 import { stageNames } from '../../services/index.ts'
 
 export function defineTopics(command: Command): void {
@@ -65,9 +66,13 @@ async function topics(options: Options): Promise<void> {
 /** Creates what a fleet needs on its servers. Whatever exists already stays as it is. */
 async function prepare({ create, schemas, acls }: Options): Promise<void> {
   const environment = readEnvironment(process.env)
+  // Mistakes are named before anything is created.
+  const form = acls === undefined ? null : principalForm(environment, acls === true ? 'User:{service}' : acls)
+  if (schemas && environment.schemaRegistryUrl === null)
+    throw new FlotillaError('CONFIG_INVALID', '--schemas: SCHEMA_REGISTRY_URL is not set; set it')
   if (create) await createTopics(environment)
   if (schemas) await registerSchemas(environment)
-  if (acls !== undefined) await grantRights(environment, acls === true ? 'User:{service}' : acls)
+  if (form !== null) await grantRights(environment, form)
 }
 
 async function createTopics(environment: Environment): Promise<void> {
@@ -80,23 +85,32 @@ async function createTopics(environment: Environment): Promise<void> {
 }
 
 async function registerSchemas(environment: Environment): Promise<void> {
-  if (environment.schemaRegistryUrl === null)
-    throw new FlotillaError('CONFIG_INVALID', '--schemas: SCHEMA_REGISTRY_URL is not set; set it')
   await openCodec(environment).prepare()
   say('The schemas of every event are registered.')
 }
 
-async function grantRights(environment: Environment, form: string): Promise<void> {
+/** The form, if it can be one of principals. A broker takes any text, and rights of nobody are refused to everybody. */
+function principalForm(environment: Environment, form: string): string {
   if (environment.kafkaBrokers.length === 0)
     throw new FlotillaError(
       'CONFIG_INVALID',
       '--acls: the embedded log has no access lists; set KAFKA_BROKERS',
     )
-  if (!form.includes('{service}') || !form.includes(':'))
+  const type = /^([A-Za-z]+):\S.*$/.exec(form)?.[1]
+  if (type === undefined || !form.includes('{service}'))
     throw new FlotillaError(
       'CONFIG_INVALID',
-      `--acls: "${form}" must be a principal with {service} in it, such as User:{service}`,
+      `--acls: "${shown(form)}" must be a principal with {service} in it, such as User:{service}`,
     )
+  if (type !== 'User' && type.toLowerCase() === 'user')
+    throw new FlotillaError(
+      'CONFIG_INVALID',
+      `--acls: brokers know the type "User", not "${type}": give User${shown(form.slice(type.length))}`,
+    )
+  return form
+}
+
+async function grantRights(environment: Environment, form: string): Promise<void> {
   const { grantsFor, serviceRights } = await import('../principals.ts')
   const { grantAccess } = await import('../../runtime/log/kafka/access.ts')
   const services = await serviceRights()

@@ -76,6 +76,9 @@ test('the chart’s tables and the plain manifests are those of the repository',
   assert.deepEqual(manifestDrift(program), [], `run node deploy/generate.ts --manifests ${program}`)
 })
 
+const digest = `sha256:${'a'.repeat(64)}`
+const key = { variable: 'OPENAI_API_KEY', secret: 'models', key: 'openai' }
+
 test('values that are wrong are refused, each with its place', async () => {
   const wrong: [object, RegExp][] = [
     [{ kafka: { brokers: ['kafka'] } }, /kafka[./]brokers/],
@@ -94,6 +97,22 @@ test('values that are wrong are refused, each with its place', async () => {
     [{ gateway: { ingress: { enabled: true } } }, /name the host in gateway\.hosts/],
     [{ sandbox: { executor: 'http' } }, /needs the token of its server/],
     [{ kafka: { principal: 'User:fleet' } }, /kafka[./]principal/],
+    [{ fullnameOverride: '9-fleet' }, /fullnameOverride/],
+    [{ redis: { url: 'redis://:pw@redis:6379' } }, /redis\.url has a password.*REDIS_PASSWORD in secrets/],
+    [{ database: { url: 'postgres://u:pw@db/f' } }, /database\.url has a password.*DATABASE_PASSWORD/],
+    [{ env: { FLOTILLA_PREFIX: 'other' } }, /FLOTILLA_PREFIX of \S+: .*set fleet\.prefix/],
+    [{ services: { planner: { env: { FLOTILLA_DRAIN_MS: 60_000 } } } }, /of planner: .*set fleet\.drainMs/],
+    [{ env: { OPENAI_API_KEY: 'plain' } }, /OPENAI_API_KEY of planner: secrets gives it too/],
+    [{ secrets: [key, { ...key, secret: 'other' }] }, /planner gets OPENAI_API_KEY twice/],
+    [
+      { defaults: { podLabels: { 'app.kubernetes.io/component': 'x' } } },
+      /app\.kubernetes\.io\/component is the chart's own/,
+    ],
+    [{ sandbox: { executor: 'e2b' } }, /add E2B_API_KEY to secrets/],
+    [
+      { sandbox: { executor: 'native' }, image: { digest } },
+      /another image than image\.digest names: set sandbox\.nativeImageDigest/,
+    ],
   ]
   for (const [values, message] of wrong)
     await assert.rejects(template('minimal', values), message, JSON.stringify(values))
@@ -263,6 +282,62 @@ test('topics, schemas and access lists are made before an installation or upgrad
   assert.equal(job?.metadata.annotations?.['helm.sh/hook'], 'pre-install,pre-upgrade')
   const { args } = containerOf(specOf<Workload>(objects('production'), 'Job', 'flotilla-setup'))
   assert.deepEqual(args, ['topics', '--create', '--schemas', '--acls', 'User:flotilla-{service}'])
+})
+
+test('numbers and truths are given as the text that Kubernetes and a process read', async () => {
+  const made = await render('autoscaled', {
+    env: { FLOTILLA_MEMORY_BYTES: 5_000_000, FLOTILLA_SHARE: 1.5, FLOTILLA_FLAG: true },
+    defaults: {
+      podLabels: { team: 7 },
+      podAnnotations: { 'example.org/scrape': true },
+      nodeSelector: { pool: 3 },
+      autoscaling: { lagPerReplica: 2_000_000 },
+    },
+    keda: { cooldownS: 1_000_000 },
+  })
+  const spec = specOf<Workload>(made, 'Deployment', 'flotilla-router')
+  const own = variables(containerOf(spec))
+  assert.equal(own['FLOTILLA_MEMORY_BYTES'], '5000000')
+  assert.deepEqual([own['FLOTILLA_SHARE'], own['FLOTILLA_FLAG']], ['1.5', 'true'])
+  const { metadata, spec: pod } = spec.template as unknown as {
+    metadata: { labels: object; annotations: object }
+    spec: { nodeSelector: object }
+  }
+  assert.partialDeepStrictEqual(metadata.labels, { team: '7' })
+  assert.partialDeepStrictEqual(metadata.annotations, { 'example.org/scrape': 'true' })
+  assert.deepEqual(pod.nodeSelector, { pool: '3' })
+  const text = JSON.stringify(specOf(made, 'ScaledObject', 'flotilla-router'))
+  assert.match(text, /"cooldownPeriod":1000000,/)
+  assert.match(text, /"lagThreshold":"2000000"/)
+})
+
+test('a budget of minAvailable replaces the default; a URL in secrets replaces the plain one', async () => {
+  const made = await render('minimal', {
+    defaults: { podDisruptionBudget: { minAvailable: 2 } },
+    secrets: [{ variable: 'REDIS_URL', secret: 'redis', key: 'url' }],
+  })
+  const budget = specOf<Record<string, unknown>>(made, 'PodDisruptionBudget', 'flotilla-router')
+  assert.deepEqual([budget['minAvailable'], budget['maxUnavailable']], [2, undefined])
+  const { env } = containerOf(specOf<Workload>(made, 'Deployment', 'flotilla-router'))
+  assert.deepEqual(
+    env.map(({ name }) => name).filter((name) => name.startsWith('REDIS_URL')),
+    ['REDIS_URL_FILE'],
+  )
+})
+
+test('native Python is in the image of its own digest; the setup Job gets what env says of Kafka', async () => {
+  const own = `sha256:${'b'.repeat(64)}`
+  const made = await render('minimal', {
+    image: { digest },
+    sandbox: { executor: 'native', nativeImageDigest: own },
+    env: { KAFKA_SASL_USERNAME: 'fleet', FLOTILLA_MODEL: 'scripted' },
+  })
+  const imageOf = (service: string) =>
+    containerOf(specOf<Workload>(made, 'Deployment', `flotilla-${service}`)).image.split('@')[1]
+  assert.deepEqual([imageOf('router'), imageOf('code-sandbox')], [digest, own])
+  const setup = variables(containerOf(specOf<Workload>(made, 'Job', 'flotilla-setup')))
+  assert.equal(setup['KAFKA_SASL_USERNAME'], 'fleet')
+  assert.equal(setup['FLOTILLA_MODEL'], undefined)
 })
 
 test('another configuration rolls the pods; the same one does not', async () => {

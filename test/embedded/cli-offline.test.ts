@@ -82,3 +82,23 @@ test('a run on a paused stage says why it waits; the second Ctrl-C leaves the ta
   assert.match((await flotilla(['result', 'left'], { env })).err, /No fleet is running here: flotilla start/)
   assert.equal((await flotilla(['resume', 'planner'], { env })).code, 0)
 })
+
+test('topics --acls names a principal that no broker would match, before anything is created', async () => {
+  // Nothing listens at these; a process that tried to connect would say LOG_UNAVAILABLE.
+  const servers = {
+    KAFKA_BROKERS: '127.0.0.1:1',
+    REDIS_URL: 'redis://127.0.0.1:1',
+    DATABASE_URL: 'postgres://flotilla@127.0.0.1:1/flotilla',
+  }
+  for (const [form, message] of [
+    ['user:{service}', /brokers know the type "User", not "user": give User:\{service\}/],
+    ['{service}:x', /must be a principal with \{service\} in it, such as User:\{service\}/],
+    ['User:fleet', /must be a principal with \{service\} in it/],
+  ] as const) {
+    const { code, err } = await flotilla(['topics', '--create', '--acls', form], { env: servers })
+    assert.match(err, message)
+    assert.notEqual(code, 0)
+  }
+  const { err } = await flotilla(['topics', '--create', '--schemas'], { env: servers })
+  assert.match(err, /SCHEMA_REGISTRY_URL is not set/)
+})

@@ -100,7 +100,9 @@ export function createHttpServer(sources: HttpSources): FastifyInstance {
     return sendError(error, reply)
   })
   boundPipelining(app, MAX_PIPELINED)
-  app.addHook('onRequest', async ({ raw, routeOptions }) => {
+  app.addHook('onRequest', async ({ raw, routeOptions }, reply) => {
+    // Texts of users and models are in the answers: a browser must not guess that one is a page.
+    reply.header('x-content-type-options', 'nosniff')
     const isPage = routeOptions.config.page === true
     guard({ method: raw.method ?? '', headers: raw.headers, rawHeaders: raw.rawHeaders, isPage }, hosts)
   })

@@ -27,17 +27,20 @@ export function consoleRoutes(app: FastifyInstance, { environment, logger }: Par
   const files = () => consoleFiles(environment, (line) => logger.info(line))
 
   const page = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    // Also an error is an answer at this address.
+    reply.headers(headers).header('cache-control', 'no-store')
     const file = await files().then(
       (all) => all.get('index.html'),
       (error: unknown) => unbuilt(error),
     )
     if (file === undefined) throw unbuilt(null)
-    return send(request, reply.header('cache-control', 'no-store'), file)
+    return send(request, reply, file)
   }
   for (const path of consolePages) app.get(path, { config: { page: true } }, page)
 
   app.get<{ Params: { file: string } }>(consoleAssets, async (request, reply) => {
     const { file: name } = request.params
+    reply.headers(headers).header('cache-control', 'no-store')
     const file = name === 'index.html' ? undefined : (await files().catch(unbuilt)).get(name)
     if (file === undefined)
       throw new FlotillaError('NOT_FOUND', 'the console has no such file; reload its page')
@@ -46,13 +49,21 @@ export function consoleRoutes(app: FastifyInstance, { environment, logger }: Par
 }
 
 function send(request: FastifyRequest, reply: FastifyReply, file: ConsoleFile): FastifyReply {
-  const accepted = (request.headers['accept-encoding'] ?? '')
-    .split(',')
-    .map((each) => each.trim().split(';')[0])
-  const encoding = (['br', 'gzip'] as const).find((each) => accepted.includes(each) && file[each])
-  reply.headers(headers).header('vary', 'accept-encoding').type(file.type)
+  const accepted = acceptedEncodings(request.headers['accept-encoding'] ?? '')
+  const encoding = (['br', 'gzip'] as const).find((each) => accepted.has(each) && file[each])
+  reply.header('vary', 'accept-encoding').type(file.type)
   if (encoding === undefined) return reply.send(file.body)
   return reply.header('content-encoding', encoding).send(file[encoding])
+}
+
+/** Names of the encodings in an Accept-Encoding header, without those that it refuses by `q=0`. */
+function acceptedEncodings(header: string): ReadonlySet<string> {
+  const offers = header
+    .toLowerCase()
+    .split(',')
+    .map((each) => each.split(';').map((part) => part.trim()))
+  const wanted = offers.filter(([, ...rest]) => !rest.some((part) => /^q\s*=\s*0(\.0*)?$/.test(part)))
+  return new Set(wanted.map(([name = '']) => name))
 }
 
 function unbuilt(error: unknown): never {

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -75,4 +84,57 @@ test('a directory that cannot be made is an error that says why', (t) => {
   const file = join(temporary(t), 'file')
   writeFileSync(file, '')
   assert.throws(() => init(join(file, 'below')), { code: 'REQUEST_INVALID', message: /writing .*ENOTDIR/ })
+})
+
+test('init that fails half way leaves nothing behind, and succeeds once the reason is gone', (t) => {
+  const directory = join(temporary(t), 'new', 'fleet')
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(join(directory, 'tools'), 'a file where a directory has to be')
+  assert.throws(() => init(directory), {
+    code: 'REQUEST_INVALID',
+    message: /tools.*nothing was written\. Make it writable, or give another directory/,
+  })
+  assert.deepEqual(readdirSync(directory), ['tools'])
+  rmSync(join(directory, 'tools'))
+  assert.ok(init(directory).written.length > 5)
+})
+
+test('a link that leads nowhere counts as a file of the project', (t) => {
+  const directory = temporary(t)
+  symlinkSync('nowhere', join(directory, 'flotilla.config.ts'))
+  assert.throws(() => init(directory), { message: /has flotilla\.config\.ts already/ })
+  assert.deepEqual(readdirSync(directory), ['flotilla.config.ts'])
+})
+
+test('the package never has the name of its dependency; an existing one that lacks it is reported', (t) => {
+  const directory = join(temporary(t), 'Flotilla')
+  assert.ok(init(directory).isDependency)
+  const { name, dependencies } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as {
+    name: string
+    dependencies: object
+  }
+  assert.equal(name, 'my-flotilla')
+  assert.deepEqual(Object.keys(dependencies), ['flotilla'])
+  for (const [text, isDependency] of [
+    ['{}', false],
+    ['{ "dependencies": { "flotilla": "^0.2.0" } }', true],
+  ] as const) {
+    const other = temporary(t)
+    writeFileSync(join(other, 'package.json'), text)
+    assert.equal(init(other).isDependency, isDependency)
+  }
+})
+
+test('an existing .gitignore that would let keys and data into git is reported', (t) => {
+  for (const [text, unignored] of [
+    ['', ['.flotilla/', '.env', 'node_modules/']],
+    ['node_modules\r\n/.flotilla/\n', ['.env']],
+    ['.env\n.flotilla\nnode_modules/\n', []],
+  ] as const) {
+    const directory = temporary(t)
+    writeFileSync(join(directory, '.gitignore'), text)
+    assert.deepEqual(init(directory).unignored, unignored)
+    assert.equal(readFileSync(join(directory, '.gitignore'), 'utf8'), text)
+  }
+  assert.deepEqual(init(temporary(t)).unignored, [])
 })

@@ -33,6 +33,11 @@
 {{- else if regexMatch $access.pathVariables $entry.variable -}}
 {{- $as = "path" -}}
 {{- end -}}
+{{- range $found -}}
+{{- if eq .variable $entry.variable -}}
+{{- fail (printf "secrets: %s gets %s twice; name it once for each service" $.name .variable) -}}
+{{- end -}}
+{{- end -}}
 {{- $secret := replace "{service}" $.name $entry.secret -}}
 {{- $found = append $found (dict "variable" $entry.variable "secret" $secret "key" $entry.key "as" $as) -}}
 {{- end -}}
@@ -128,11 +133,13 @@ FLOTILLA_EXECUTORS: e2b
 {{- end }}
 {{- end -}}
 
-{{/* `env` of a container. `variables`: a map; `secrets`: what secretsOf gives. */}}
+{{/* `env` of a container. `variables`: a map; `secrets`: what secretsOf gives, which replaces a variable of that name. */}}
 {{- define "flotilla.env" -}}
-{{- range $name, $value := .variables }}
+{{- $plain := .variables -}}
+{{- range .secrets }}{{ $plain = omit $plain .variable }}{{ end -}}
+{{- range $name, $value := $plain }}
 - name: {{ $name }}
-  value: {{ $value | toString | quote }}
+  value: {{ include "flotilla.text" $value | quote }}
 {{- end }}
 {{- range .secrets }}
 {{- if eq .as "file" }}

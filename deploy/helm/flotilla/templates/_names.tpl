@@ -33,6 +33,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- fail (printf "services.%s: there is no such service; there are: %s" $name (keys $access.services | sortAlpha | join ", ")) -}}
 {{- end -}}
 {{- end -}}
+{{- include "flotilla.checkFleet" . -}}
 {{- $found := dict -}}
 {{- range $name, $rights := $access.services -}}
 {{- $own := index $.Values.services $name | default dict -}}
@@ -46,24 +47,24 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- $found | toJson -}}
 {{- end -}}
 
-{{/* Mistakes that the schema of the values does not show. */}}
-{{- define "flotilla.checkService" -}}
-{{- $partitions := int .root.Values.fleet.partitions -}}
-{{- $scaling := .settings.autoscaling -}}
-{{- $most := ternary (int .settings.replicas) (int $scaling.maxReplicas) (eq $scaling.kind "none") -}}
-{{- if and .settings.access.group (gt $most $partitions) -}}
-{{- fail (printf "services.%s: %d pods, but a stage uses at most fleet.partitions (%d): the others would never be ready" .name $most $partitions) -}}
-{{- end -}}
-{{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
-{{- fail (printf "services.%s: autoscaling.minReplicas is above maxReplicas" .name) -}}
-{{- end -}}
+{{/* As text: whole numbers without an exponent, which Go gives those of a million and more. */}}
+{{- define "flotilla.text" -}}
+{{- if and (kindIs "float64" .) (eq (float64 (int64 .)) .) -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}
 {{- end -}}
 
-{{/* (dict "image" .. "root" $ "suffix" "") */}}
+{{/* A map whose values Kubernetes takes as strings only, such as labels. */}}
+{{- define "flotilla.strings" -}}
+{{- range $name, $value := . }}
+{{ $name | quote }}: {{ include "flotilla.text" $value | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* (dict "image" .. "root" $ "suffix" "" "digest" "") */}}
 {{- define "flotilla.image" -}}
 {{- $tag := .image.tag | default .root.Chart.AppVersion -}}
-{{- if .image.digest -}}
-{{- printf "%s@%s" .image.repository .image.digest -}}
+{{- $digest := .digest | default .image.digest -}}
+{{- if $digest -}}
+{{- printf "%s@%s" .image.repository $digest -}}
 {{- else -}}
 {{- printf "%s:%s%s" .image.repository $tag (.suffix | default "") -}}
 {{- end -}}
