@@ -2,6 +2,8 @@
 import type { FunctionComponent } from 'preact'
 import type { Scope } from '../../api/scopes.ts'
 import { ChatPage } from './chat/page.tsx'
+import { CostPage } from './cost/page.tsx'
+import { FleetPage } from './fleet/page.tsx'
 import { InboxPage } from './inbox/page.tsx'
 import { waiting } from './inbox/waiting.ts'
 import { NewTaskPage } from './new/page.tsx'
@@ -66,6 +68,20 @@ export const pages: readonly Page[] = [
     scope: 'tasks:submit',
     component: ChatPage,
     nav: { label: 'Chat', icon: 'chat', key: 'c' },
+  },
+  {
+    paths: ['/fleet', '/fleet/:part'],
+    title: () => 'Fleet',
+    scope: 'ops:read',
+    component: FleetPage,
+    nav: { label: 'Fleet', icon: 'fleet', key: 'f' },
+  },
+  {
+    paths: ['/cost', '/quality'],
+    title: () => 'Cost and quality',
+    scope: 'tasks:read:all',
+    component: CostPage,
+    nav: { label: 'Cost', icon: 'cost', key: 'u' },
   },
 ]
 

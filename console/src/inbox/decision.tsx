@@ -58,7 +58,7 @@ export function Decision({ taskId, call, isFirst, onDecided }: DecisionProps) {
         </h2>
         <p class="muted">
           {step !== null && <>step {step} · </>}
-          <time title={exactTime(sinceMs)}>waits since {ago(sinceMs, now.value)}</time>
+          <time title={exactTime(sinceMs)}>asked {ago(sinceMs, now.value)}</time>
         </p>
       </header>
       <h3>Arguments</h3>

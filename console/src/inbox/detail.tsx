@@ -55,8 +55,10 @@ export function WaitingTask({ id, onDone }: DetailProps) {
         <Decision key={call.callId} taskId={id} call={call} isFirst={index === 0} onDecided={take} />
       ))}
       <section class="context">
-        <h2>What was asked</h2>
-        <LongText text={asked.value?.text ?? task.value.text ?? ''} label="What was asked" isProse />
+        <div>
+          <h2>What was asked</h2>
+          <LongText text={asked.value?.text ?? task.value.text ?? ''} label="What was asked" isProse />
+        </div>
         {said.map(({ step, text }) => (
           <div key={step}>
             <h2>The model in step {step}</h2>
