@@ -68,7 +68,7 @@ test('plots and tables of cost and quality, each an address', async () => {
   await plotted(page, '95th percentile of the duration by tool')
   const [saved] = await Promise.all([
     page.waitForEvent('download'),
-    page.getByRole('button', { name: 'Calls as CSV' }).click(),
+    page.getByRole('button', { name: 'Calls CSV' }).click(),
   ])
   assert.equal(saved.suggestedFilename(), 'calls-24h.csv')
   const [head, ...rows] = (await readFile(await saved.path(), 'utf8')).trim().split('\n')

@@ -134,8 +134,8 @@ function Exports({ range }: { readonly range: Range }) {
   }
   return (
     <>
-      <button onClick={() => save('tasks')}>Tasks as CSV</button>
-      <button onClick={() => save('calls')}>Calls as CSV</button>
+      <button onClick={() => save('tasks')}>Tasks CSV</button>
+      <button onClick={() => save('calls')}>Calls CSV</button>
     </>
   )
 }

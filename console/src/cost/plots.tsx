@@ -18,13 +18,20 @@ interface CardProps {
   readonly timesMs: readonly number[]
   readonly series: readonly Series[]
   readonly format: (value: number) => string
+  readonly per: Range['per']
+  readonly top?: number
 }
 
-function Card({ title, timesMs, series, format }: CardProps) {
+function Card({ title, per, ...plot }: CardProps) {
+  const isEmpty = plot.series.every(({ values }) => values.every((value) => value === null))
   return (
     <section class="plot-card">
       <h2>{title}</h2>
-      <Plot label={title} timesMs={timesMs} series={series} format={format} height={190} />
+      {isEmpty ? (
+        <p class="muted">No figures in this time.</p>
+      ) : (
+        <Plot label={title} {...plot} isOfDays={per === 'day'} height={190} />
+      )}
     </section>
   )
 }
@@ -45,12 +52,19 @@ export function CostPlots({ usage, timesMs, per, by }: PlotsProps) {
   const what = by === 'model' || by === 'tool' ? 'Calls' : 'Tasks'
   return (
     <div class="plots">
-      <Card title={`Cost per ${per}`} timesMs={timesMs} series={spent} format={cost} />
+      <Card title={`Cost per ${per}`} per={per} timesMs={timesMs} series={spent} format={cost} />
       {by === 'tool' ? null : (
         <>
-          <Card title={`Cost per ${per} by ${by}`} timesMs={timesMs} series={byGroup.cost} format={cost} />
+          <Card
+            title={`Cost per ${per} by ${by}`}
+            per={per}
+            timesMs={timesMs}
+            series={byGroup.cost}
+            format={cost}
+          />
           <Card
             title={`Tokens per ${per} by ${by}`}
+            per={per}
             timesMs={timesMs}
             series={byGroup.tokens}
             format={count}
@@ -59,6 +73,7 @@ export function CostPlots({ usage, timesMs, per, by }: PlotsProps) {
       )}
       <Card
         title={`${what} per ${per} by ${by}`}
+        per={per}
         timesMs={timesMs}
         series={byGroup.executions}
         format={count}
@@ -79,19 +94,38 @@ export function QualityPlots({ usage, timesMs, per, by }: PlotsProps) {
         one('satisfaction', '--tool', usage, timesMs, (each) => each.satisfaction, null),
         one('quality', '--person', usage, timesMs, (each) => each.quality, null),
       ],
-      byGroup: named(
-        seriesByGroup(usage, timesMs, (each) => each.p95Ms ?? 0).filter(({ name }) => name !== 'others'),
-      ),
+      byGroup: named(seriesByGroup(usage, timesMs, (each) => each.p95Ms ?? null, null)),
     }),
     [usage, timesMs],
   )
   return (
     <div class="plots">
-      <Card title={`Tasks that succeeded per ${per}`} timesMs={timesMs} series={own.success} format={share} />
-      <Card title={`Duration of tasks per ${per}`} timesMs={timesMs} series={own.latency} format={duration} />
-      <Card title={`Scores per ${per}`} timesMs={timesMs} series={own.scores} format={share} />
+      <Card
+        title={`Tasks that succeeded per ${per}`}
+        per={per}
+        timesMs={timesMs}
+        series={own.success}
+        format={share}
+        top={1}
+      />
+      <Card
+        title={`Duration of tasks per ${per}`}
+        per={per}
+        timesMs={timesMs}
+        series={own.latency}
+        format={duration}
+      />
+      <Card
+        title={`Scores per ${per}`}
+        per={per}
+        timesMs={timesMs}
+        series={own.scores}
+        format={share}
+        top={1}
+      />
       <Card
         title={`95th percentile of the duration by ${by}`}
+        per={per}
         timesMs={timesMs}
         series={own.byGroup}
         format={duration}

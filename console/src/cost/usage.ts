@@ -77,7 +77,8 @@ const colours = ['--model', '--tool', '--python', '--person', '--trouble']
 export function seriesByGroup(
   { lines, parts }: Pick<Usage, 'lines' | 'parts'>,
   timesMs: readonly number[],
-  valueOf: (line: UsageLine) => number,
+  valueOf: (line: UsageLine) => number | null,
+  none: 0 | null = 0,
 ): Series[] {
   const first = lines.slice(0, colours.length).map(({ group }) => group)
   const own = first.map((group, index) => ({
@@ -87,12 +88,14 @@ export function seriesByGroup(
       parts.filter((part) => part.group === group),
       timesMs,
       valueOf,
-      0,
+      none,
     ),
   }))
-  if (lines.length <= first.length) return own
+  // Sums alone can be added up.
+  if (lines.length <= first.length || none === null) return own
   const rest = new Map<number | undefined, number>()
   for (const part of parts)
-    if (!first.includes(part.group)) rest.set(part.fromMs, (rest.get(part.fromMs) ?? 0) + valueOf(part))
+    if (!first.includes(part.group))
+      rest.set(part.fromMs, (rest.get(part.fromMs) ?? 0) + (valueOf(part) ?? 0))
   return [...own, { name: 'others', colour: '--queue', values: timesMs.map((ms) => rest.get(ms) ?? 0) }]
 }

@@ -107,11 +107,11 @@ function AlertState({ alert: { state, severity, sinceMs, silence } }: { readonly
 }
 
 const measures: Readonly<Record<Alert['condition']['measure'], (threshold: number) => string>> = {
-  error_rate: (threshold) => `${Math.round(threshold * 1_000) / 10} % of tasks fail`,
-  latency_p95_ms: (threshold) => `95th percentile of ${duration(threshold)}`,
-  tokens: (threshold) => `${count(threshold)} tokens`,
-  errors_matching: (threshold) => `${count(threshold)} errors`,
-  budgets_near_limit: (threshold) => `${count(threshold)} budgets near their limit`,
+  error_rate: (threshold) => `more than ${Math.round(threshold * 1_000) / 10} % of tasks fail`,
+  latency_p95_ms: (threshold) => `95th percentile above ${duration(threshold)}`,
+  tokens: (threshold) => `more than ${count(threshold)} tokens`,
+  errors_matching: (threshold) => `more than ${count(threshold)} errors`,
+  budgets_near_limit: (threshold) => `more than ${count(threshold)} budgets near their limit`,
 }
 
 function conditionOf({ measure, threshold, windowMs, pattern }: Alert['condition']) {

@@ -74,6 +74,12 @@ export function Letter({ id, onClose, onChanged }: LetterProps) {
   )
 }
 
+/** Fields that were not given make most of an event. */
+const withoutNulls = (data: unknown): unknown =>
+  typeof data === 'object' && data !== null && !Array.isArray(data)
+    ? Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null))
+    : data
+
 function Facts({ letter }: { readonly letter: Content }) {
   const { code, message, stage, sourceTopic, sourcePartition, sourceOffset, key, failedAtMs, replayedAtMs } =
     letter
@@ -113,7 +119,10 @@ function Facts({ letter }: { readonly letter: Content }) {
       {letter.event && (
         <section>
           <h3>{line(letter.event.type, 60)}</h3>
-          <LongText text={shown(letter.event.data)} label={`Event ${line(letter.event.type, 60)}`} />
+          <LongText
+            text={shown(withoutNulls(letter.event.data))}
+            label={`Event ${line(letter.event.type, 60)}`}
+          />
         </section>
       )}
       {!letter.event && (

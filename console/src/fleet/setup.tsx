@@ -92,11 +92,16 @@ export function Setup() {
                 { title: 'Model', cell: ({ model }) => <code>{line(model, 80)}</code> },
                 {
                   title: 'State',
+                  isWide: true,
                   cell: ({ missing, problem }) =>
                     missing !== null ? (
-                      <Badge tone="bad">{`set ${line(missing, 60)}`}</Badge>
+                      <>
+                        <Badge tone="idle">not set up</Badge> <span class="muted">{line(missing, 200)}</span>
+                      </>
                     ) : problem !== null ? (
-                      <Badge tone="bad">{line(problem, 160)}</Badge>
+                      <>
+                        <Badge tone="bad">fails</Badge> {line(problem, 200)}
+                      </>
                     ) : (
                       <Badge tone="good">configured</Badge>
                     ),
