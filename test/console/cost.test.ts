@@ -27,6 +27,17 @@ after(async () => {
   await fleet?.stop()
 })
 
+const feedback = (number: number, index: number) => ({
+  task_id: `ticket-${String(number).padStart(5, '0')}`,
+  satisfaction: 0.5 + (index % 5) / 10,
+  comment: null,
+  given_by: null,
+  given_at_ms: Date.now(),
+  quality: 0.6 + (index % 7) / 20,
+  scorer: 'judge',
+  scored_at_ms: Date.now(),
+})
+
 const plotted = (page: Page, title: string) =>
   page.locator('.plot-card', { hasText: title }).locator('canvas').waitFor()
 
@@ -45,6 +56,10 @@ test('plots and tables of cost and quality, each an address', async () => {
     .updateTable('task_ledger')
     .set({ user_id: '<img src=x>\u202e' })
     .where('task_id', 'in', ['ticket-07999', 'ticket-07998', 'ticket-07997'])
+    .execute()
+  await fleet.process.stores.sql
+    .insertInto('task_feedback')
+    .values(Array.from({ length: 200 }, (_, index) => feedback(8_000 - index * 10, index)))
     .execute()
   await using tab = await openTab(browser, url)
   const { page, problems } = tab

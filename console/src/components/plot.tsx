@@ -1,13 +1,7 @@
 // A plot over time. uPlot is loaded with the first one.
 import { useEffect, useRef } from 'preact/hooks'
 import { themeName } from '../theme.ts'
-
-export interface Series {
-  readonly name: string
-  readonly values: readonly (number | null)[]
-  /** A custom property of the style: `--accent`. */
-  readonly colour: string
-}
+import type { Series } from './series.ts'
 
 export interface PlotProps {
   /** Says what it shows, to a screen reader: the figures themselves stand in a table beside it. */

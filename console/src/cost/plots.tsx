@@ -1,6 +1,7 @@
 // The plots of the cost page. Their figures stand in the table below.
 import { useMemo } from 'preact/hooks'
-import { Plot, type Series } from '../components/plot.tsx'
+import { Plot } from '../components/plot.tsx'
+import type { Series } from '../components/series.ts'
 import { cost, count, duration } from '../format.ts'
 import { line } from '../text.ts'
 import { share } from './figures.tsx'

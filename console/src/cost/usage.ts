@@ -1,6 +1,6 @@
 // What the cost page asks for, and the series that its plots show. Pure but for the request.
 import { get, type Got } from '../api/client.ts'
-import type { Series } from '../components/plot.tsx'
+import type { Series } from '../components/series.ts'
 
 export type UsageLine = Got<'/v1/usage'>[number]
 

@@ -250,7 +250,12 @@ function PauseDialog({ target: { stage }, onClose, onDone }: PauseDialogProps) {
           It finishes what it has taken, and takes nothing new but cancels and decisions. Records wait in the
           log; deadlines of tasks go on.
         </p>
-        <Field label="Reason" value={reason} onInput={setReason} hint="For whoever wonders; not required" />
+        <Field
+          label="Reason"
+          value={reason}
+          onInput={setReason}
+          hint="Shown beside the pause; not required"
+        />
       </form>
     </Dialog>
   )
