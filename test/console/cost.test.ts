@@ -59,7 +59,7 @@ test('plots and tables of cost and quality, each an address', async () => {
     .execute()
   await fleet.process.stores.sql
     .insertInto('task_feedback')
-    .values(Array.from({ length: 200 }, (_, index) => feedback(8_000 - index * 10, index)))
+    .values(Array.from({ length: 200 }, (_, index) => feedback(8_000 - index * 39, index)))
     .execute()
   await using tab = await openTab(browser, url)
   const { page, problems } = tab

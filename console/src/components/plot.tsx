@@ -19,6 +19,12 @@ export interface PlotProps {
 const hour = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
 const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', timeZone: 'UTC' })
 
+/** Values without a neighbour, which no line shows. */
+const alone = (values: Series['values']): number[] =>
+  values.flatMap((value, at) =>
+    value === null || (values[at - 1] ?? null) !== null || (values[at + 1] ?? null) !== null ? [] : [at],
+  )
+
 const tick = (ms: number, isOfDays: boolean): string => (isOfDays ? day : hour).format(ms)
 
 export function Plot({ label, timesMs, series, format, height = 180, isOfDays = false, top }: PlotProps) {
@@ -47,16 +53,21 @@ export function Plot({ label, timesMs, series, format, height = 180, isOfDays = 
             isOfDays ? UPlot.tzDate(new Date(seconds * 1_000), 'Etc/UTC') : new Date(seconds * 1_000),
           scales: { y: { range: (_, __, most) => [0, top ?? (most > 0 ? most * 1.1 : 1)] } },
           axes: [
-            { ...axis, space: 70, values: (_, seconds) => seconds.map((at) => tick(at * 1_000, isOfDays)) },
+            {
+              ...axis,
+              size: 32,
+              space: 70,
+              values: (_, seconds) => seconds.map((at) => tick(at * 1_000, isOfDays)),
+            },
             { ...axis, size: 84, values: (_, values) => values.map(format) },
           ],
           series: [
             {},
-            ...series.map(({ name, colour: stroke }) => ({
+            ...series.map(({ name, colour: stroke, values }) => ({
               label: name,
               stroke: colour(stroke),
               width: 1.5,
-              points: { show: timesMs.length < 10, size: 5, fill: colour(stroke) },
+              points: { show: true, size: 5, fill: colour(stroke), filter: () => alone(values) },
               value: (_: unknown, value: number | null) => (value === null ? '–' : format(value)),
             })),
           ],
