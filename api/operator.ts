@@ -1,10 +1,10 @@
 // Routes for operators.
 import { z } from 'zod'
-import { exportFormats, exportTables, summaryBy } from '../runtime/ledger/choices.ts'
+import { exportFormats, exportTables, summaryBy, summaryPer } from '../runtime/ledger/choices.ts'
 import { createdKey, keyView, newKey } from './keys.ts'
 import { route, type Route } from './route.ts'
 import * as fleet from './schemas/fleet.ts'
-import { clamped, count, name, remark, text, time } from './schemas/values.ts'
+import { clamped, count, flag, name, remark, text, time } from './schemas/values.ts'
 
 /** The last moment that JavaScript knows. */
 const LAST_MS = 8_640_000_000_000_000
@@ -178,9 +178,17 @@ export const operator = {
     query: z.strictObject({
       by: z.enum(summaryBy).default('total').meta({ description: 'What a line stands for.' }),
       ...times,
-      limit: clamped({ least: 1, most: 1_000 }, 'Lines at most.').exactOptional(),
+      per: z
+        .enum(summaryPer)
+        .exactOptional()
+        .meta({ description: 'A line for each group and hour or day (UTC).' }),
+      percentiles: flag('Percentiles of the durations too.').exactOptional(),
+      limit: clamped({ least: 1, most: 10_000 }, 'Lines at most: 1,000 unless given.').exactOptional(),
     }),
-    answers: listOf(fleet.summaryLine, 'The most expensive first; days the newest first.'),
+    answers: listOf(
+      fleet.summaryLine,
+      'The most expensive first; days the newest first. With `per` the latest hours or days first.',
+    ),
     errors: ['TOO_MANY_STREAMS', 'STORE_UNAVAILABLE'],
   }),
   usageExport: route({

@@ -126,6 +126,11 @@ export const deadLetterContent = deadLetterView
   .extend({
     headers: z.record(z.string(), z.string()),
     value: z.string().meta({ description: 'As text if it is text, else as hex.' }),
+    event: z
+      .object({ type: z.string(), data: z.unknown() })
+      .nullable()
+      .exactOptional()
+      .meta({ description: 'The event that the bytes are, decoded; null if they are none.' }),
   })
   .meta({ id: 'DeadLetterContent' })
 
@@ -136,7 +141,9 @@ export const bulkAnswer = z
     matched: texts.meta({
       description: 'Ids that match; without a dry run all but the refused ones are done.',
     }),
-    refused: z.array(z.object({ id: z.string(), message: z.string() })),
+    refused: z
+      .array(z.object({ id: z.string(), message: z.string() }))
+      .meta({ description: 'Those of them that are refused, or with a dry run would be.' }),
     more: z.boolean().meta({ description: 'More match than the limit.' }),
   })
   .meta({ id: 'BulkAnswer' })
@@ -176,6 +183,16 @@ export const summaryLine = z
     rejected: z.number(),
     successRate: z.number().nullable().meta({ description: '0 to 1, of those that were not rejected.' }),
     meanMs: z.number(),
+    fromMs: timeMs.exactOptional().meta({ description: 'Beginning of its hour or day; with `per` alone.' }),
+    p50Ms: z.number().exactOptional().meta({
+      description: 'Half of the durations are at most this; with `percentiles` alone.',
+    }),
+    p95Ms: z.number().exactOptional().meta({
+      description: '95 of 100 durations are at most this; with `percentiles` alone.',
+    }),
+    cached: z.number().exactOptional().meta({
+      description: 'Calls that the cache answered; by model and tool alone.',
+    }),
     inputTokens: z.number(),
     outputTokens: z.number(),
     cost: z.number().meta({ description: 'US dollars.' }),

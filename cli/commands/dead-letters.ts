@@ -151,12 +151,13 @@ async function purge(ids: string[], options: Bulk): Promise<void> {
 
 /** A refused one fails the command. */
 function report(done: string, { matched, refused, more }: BulkAnswer, { dryRun, json }: Bulk): void {
-  if (refused.length > 0) process.exitCode = exitCodes.failed.code
+  if (refused.length > 0 && !dryRun) process.exitCode = exitCodes.failed.code
   if (json) return printJson({ matched, refused, more })
   const failed = new Set(refused.map(({ id }) => id))
   const well = matched.filter((id) => !failed.has(id))
   if (dryRun) for (const id of matched) print(id)
-  for (const { id, message } of refused) say(paint('yellow', `${id} was refused: ${message}`))
+  for (const { id, message } of refused)
+    say(paint('yellow', `${id} ${dryRun ? 'would be' : 'was'} refused: ${message}`))
   const letters = plural(dryRun ? matched.length : well.length, 'dead letter')
   print(
     dryRun

@@ -29,6 +29,7 @@ export function duration(ms: number): string {
 export function cost(dollars: number): string {
   if (dollars === 0) return '$0'
   if (Math.abs(dollars) < 0.0001) return '<$0.0001'
+  if (Math.abs(dollars) >= 1_000) return `$${whole.format(Math.round(dollars))}`
   return `$${dollars.toFixed(Math.abs(dollars) < 1 ? 4 : 2)}`
 }
 

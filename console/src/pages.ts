@@ -2,6 +2,10 @@
 import type { FunctionComponent } from 'preact'
 import type { Scope } from '../../api/scopes.ts'
 import { ChatPage } from './chat/page.tsx'
+import { CostPage } from './cost/page.tsx'
+import { FleetPage } from './fleet/page.tsx'
+import { InboxPage } from './inbox/page.tsx'
+import { waiting } from './inbox/waiting.ts'
 import { NewTaskPage } from './new/page.tsx'
 import type { IconName } from './shell/icons.tsx'
 import { TaskPage } from './task/page.tsx'
@@ -19,7 +23,15 @@ export interface Page {
   readonly scope: Scope
   readonly component: FunctionComponent<PageProps>
   /** Its line in the navigation; absent: reached by links alone. */
-  readonly nav?: { readonly label: string; readonly icon: IconName; readonly key: string }
+  readonly nav?: {
+    readonly label: string
+    readonly icon: IconName
+    readonly key: string
+    /** Where the line leads; default: the first path. */
+    readonly home?: string
+    /** How many things there are to do on the page. */
+    readonly count?: () => number
+  }
 }
 
 export const pages: readonly Page[] = [
@@ -28,13 +40,20 @@ export const pages: readonly Page[] = [
     title: () => 'Tasks',
     scope: 'tasks:read',
     component: TasksPage,
-    nav: { label: 'Tasks', icon: 'tasks', key: 't' },
+    nav: { label: 'Tasks', icon: 'tasks', key: 't', home: '/tasks' },
   },
   {
     paths: ['/tasks/:id'],
     title: ({ id = '' }) => id,
     scope: 'tasks:read',
     component: TaskPage,
+  },
+  {
+    paths: ['/inbox'],
+    title: () => 'Inbox',
+    scope: 'approvals:decide',
+    component: InboxPage,
+    nav: { label: 'Inbox', icon: 'inbox', key: 'i', count: () => waiting.value?.length ?? 0 },
   },
   {
     paths: ['/new'],
@@ -50,4 +69,20 @@ export const pages: readonly Page[] = [
     component: ChatPage,
     nav: { label: 'Chat', icon: 'chat', key: 'c' },
   },
+  {
+    paths: ['/fleet', '/fleet/:part'],
+    title: () => 'Fleet',
+    scope: 'ops:read',
+    component: FleetPage,
+    nav: { label: 'Fleet', icon: 'fleet', key: 'f' },
+  },
+  {
+    paths: ['/cost', '/quality'],
+    title: () => 'Cost and quality',
+    scope: 'tasks:read:all',
+    component: CostPage,
+    nav: { label: 'Cost', icon: 'cost', key: 'u' },
+  },
 ]
+
+export const homeOf = ({ paths, nav }: Page): string => nav?.home ?? paths[0] ?? '/'

@@ -1,5 +1,5 @@
 // Dead letters on the log itself: listed, shown, replayed.
-import type { Codec } from '../../runtime/codec/port.ts'
+import type { Codec, Decoded } from '../../runtime/codec/port.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { RECORD_BYTES, recordBytes } from '../../runtime/log/limits.ts'
 import type { Log, LogRecord, OutgoingRecord } from '../../runtime/log/port.ts'
@@ -16,6 +16,7 @@ import {
   type ReplayOptions,
 } from './replay.ts'
 import { shown } from '../../schemas/identity.ts'
+import type { TopicName } from '../../schemas/topics.ts'
 import {
   bytesOf,
   positionIn,
@@ -73,7 +74,7 @@ export interface Replayed {
 
 const DEFAULT_LIMIT = 100
 const MAX_BULK = 1_000
-type Bulk = { [Name in 'ids' | 'limit' | 'dryRun']: BulkOptions[Name] | undefined } & { filter: LetterFilter }
+type Bulk = { [Name in 'ids' | 'limit']: BulkOptions[Name] | undefined } & { filter: LetterFilter }
 
 /** Letters read at once. */
 const MAX_LETTERS = 500
@@ -99,29 +100,26 @@ export class DirectDeadLetters implements DeadLetterOperator {
 
   replayAll({ ids, limit, dryRun, force = false, ...filter }: BulkOptions): Promise<BulkAnswer> {
     const isOpen = (each: FoundLetter) => !each.isPurged && each.replayedAtMs === null
-    return this.#each(
-      { ids, limit, dryRun, filter },
-      isOpen,
-      async (id) => void (await this.replay(id, { force })),
-    )
+    const act = (id: string) => (dryRun ? this.#prepared(id, { force }) : this.replay(id, { force }))
+    return this.#each({ ids, limit, filter }, isOpen, act)
   }
 
   purge({ ids, limit, dryRun, force: _, ...filter }: BulkOptions): Promise<BulkAnswer> {
     return this.#each(
-      { ids, limit, dryRun, filter },
+      { ids, limit, filter },
       ({ isPurged }) => !isPurged,
       async (id) => {
         const { record, letter } = await this.#find(id)
-        await this.#publishMark({ id, data: letter }, record, PURGED)
+        if (!dryRun) await this.#publishMark({ id, data: letter }, record, PURGED)
       },
     )
   }
 
   /** One after the other, the oldest first; what is refused stops none of the others. */
   async #each(
-    { ids, limit = DEFAULT_LIMIT, dryRun = false, filter }: Bulk,
+    { ids, limit = DEFAULT_LIMIT, filter }: Bulk,
     isWanted: (letter: FoundLetter) => boolean,
-    act: (id: string) => Promise<void>,
+    act: (id: string) => Promise<unknown>,
   ): Promise<BulkAnswer> {
     if (ids === undefined) assertNarrowed(filter)
     const most = Math.min(limit, MAX_BULK)
@@ -130,7 +128,7 @@ export class DirectDeadLetters implements DeadLetterOperator {
       (await this.#newest(most + 1, (each) => isWanted(each) && matches(each, filter))).map(({ id }) => id)
     const matched = ids === undefined ? found.slice(0, most).toReversed() : [...found]
     const refused: BulkAnswer['refused'] = []
-    for (const id of dryRun ? [] : matched)
+    for (const id of matched)
       await act(id).catch((error: unknown) => {
         if (!(error instanceof FlotillaError) || error.retryable) throw error
         refused.push({ id, message: error.message })
@@ -161,6 +159,17 @@ export class DirectDeadLetters implements DeadLetterOperator {
       replayedAtMs,
       headers,
       value: readableBytes(letter.value, bytesOf(letter)),
+      event: await this.#eventOf(letter),
+    }
+  }
+
+  /** Bytes that nobody can decode are what dead letters are for: their reason is in the letter. */
+  async #eventOf(letter: DeadLettered): Promise<Decoded | null> {
+    if (letter.value.length < bytesOf(letter)) return null
+    try {
+      return await this.#codec.decode(letter.value, letter.sourceTopic as TopicName)
+    } catch {
+      return null
     }
   }
 
@@ -171,16 +180,22 @@ export class DirectDeadLetters implements DeadLetterOperator {
   }
 
   async #replayNext(id: string, options: ReplayOptions): Promise<Replayed> {
-    const { record, letter } = await this.#find(id)
-    refuseRepeated(id, await this.#markOn(id, record))
-    const whole = await this.#wholeOf(id, letter)
-    const replayed = await replayOf(whole, this.#codec, this.#log.partitions, options)
-    assertFits(id, replayed)
+    const { record, letter, whole, replayed } = await this.#prepared(id, options)
     const [position] = await this.#log.publish([replayed])
     if (!position)
       throw new FlotillaError('LOG_UNAVAILABLE', `replaying dead letter ${id}: the log gave no position`)
     await this.#mark({ ...whole, data: letter }, record)
     return position
+  }
+
+  /** The record that a replay publishes. Rejects if it is refused. */
+  async #prepared(id: string, options: ReplayOptions) {
+    const { record, letter } = await this.#find(id)
+    refuseRepeated(id, await this.#markOn(id, record))
+    const whole = await this.#wholeOf(id, letter)
+    const replayed = await replayOf(whole, this.#codec, this.#log.partitions, options)
+    assertFits(id, replayed)
+    return { record, letter, whole, replayed }
   }
 
   /** The letter with the parts of its record that are in the blob store. */

@@ -22,6 +22,8 @@ export interface DeadLetterContent extends DeadLetterView {
   headers: Record<string, string>
   /** As text if it is text, else as hex. */
   value: string
+  /** The event that the bytes are; null if they are none, or not all of them are kept. Absent from older gateways. */
+  event?: { type: string; data: unknown } | null
 }
 
 const SHOWN_BYTES = 4_096

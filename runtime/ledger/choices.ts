@@ -13,6 +13,8 @@ export const taskStates = [
 ] as const
 
 export const summaryBy = ['total', 'user', 'agent', 'model', 'tool', 'day'] as const
+/** Periods of which each has lines of its own. */
+export const summaryPer = ['hour', 'day'] as const
 export const exportTables = ['calls', 'tasks'] as const
 export const exportFormats = ['csv', 'json'] as const
 

@@ -301,6 +301,9 @@ export function sqlTests(subject: () => Sql): void {
     assert.deepEqual(await summarise(sql, { by: 'day', ...range }), [{ group: day, ...rated }])
     const [model] = await summarise(sql, { by: 'model', ...range })
     assert.deepEqual([model?.group, model?.executions, model?.satisfaction], ['gpt-4o', 3, null])
+    const hours = await summarise(sql, { by: 'user', ...range, per: 'hour', percentiles: true })
+    const fromMs = atMs - (atMs % 3_600_000)
+    assert.deepEqual(hours, [{ group: user, ...rated, fromMs, p50Ms: 2_000, p95Ms: 3_000 }])
     const lines: string[] = []
     for await (const text of exportLedger(sql, {
       table: 'tasks',

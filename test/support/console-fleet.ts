@@ -252,3 +252,39 @@ export async function ledgerTasks(fleet: TestFleet, count: number, mark = 'ticke
       .values(rows.slice(from, from + 500))
       .execute()
 }
+
+const models = ['openai/gpt-5-mini', 'groq/llama-3.3-70b', 'anthropic/claude', 'local/qwen'] as const
+const toolNames = ['lookup_order', 'carrier_status', 'refund'] as const
+
+/** Model and tool calls in the ledger over the last days, three model calls for each tool call. */
+export async function ledgerCalls(fleet: TestFleet, count: number): Promise<void> {
+  const nowMs = Date.now()
+  const rows = Array.from({ length: count }, (_, index) => {
+    const isModel = index % 4 !== 3
+    return {
+      event_id: `call-${index}`,
+      task_id: `ticket-${String(index).padStart(5, '0')}`,
+      call_id: `call-${index}`,
+      kind: isModel ? 'model' : 'tool',
+      user_id: users[index % users.length] ?? null,
+      agent: 'default',
+      model: isModel ? (models[(index * 7) % models.length] ?? null) : null,
+      provider: null,
+      tool: isModel ? null : (toolNames[index % toolNames.length] ?? null),
+      input_tokens: isModel ? 400 + ((index * 613) % 9_000) : 0,
+      output_tokens: isModel ? 30 + ((index * 61) % 900) : 0,
+      cost: isModel ? ((index * 37) % 400) / 10_000 : 0,
+      cost_is_guess: 0,
+      duration_ms: 200 + ((index * 7_919) % 9_000),
+      succeeded: index % 13 === 0 ? 0 : 1,
+      error_code: null,
+      cached: index % 5 === 0 ? 1 : 0,
+      at_ms: nowMs - 60_000 - index * 350_000,
+    }
+  })
+  for (let from = 0; from < rows.length; from += 500)
+    await fleet.process.stores.sql
+      .insertInto('usage_ledger')
+      .values(rows.slice(from, from + 500))
+      .execute()
+}

@@ -73,7 +73,7 @@ export function pathWith(
   query: Readonly<Record<string, string | number | boolean | undefined>> = {},
 ): string {
   const filled = path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''))
-  const given = Object.entries(query).flatMap(([name, value]) =>
+  const given = Object.entries(query).flatMap(([name, value]): [string, string][] =>
     value === undefined || value === '' ? [] : [[name, String(value)]],
   )
   return given.length === 0 ? filled : `${filled}?${new URLSearchParams(given)}`

@@ -1,13 +1,7 @@
 // A plot over time. uPlot is loaded with the first one.
 import { useEffect, useRef } from 'preact/hooks'
 import { themeName } from '../theme.ts'
-
-export interface Series {
-  readonly name: string
-  readonly values: readonly (number | null)[]
-  /** A custom property of the style: `--accent`. */
-  readonly colour: string
-}
+import type { Series } from './series.ts'
 
 export interface PlotProps {
   /** Says what it shows, to a screen reader: the figures themselves stand in a table beside it. */
@@ -16,9 +10,24 @@ export interface PlotProps {
   readonly series: readonly Series[]
   readonly format: (value: number) => string
   readonly height?: number
+  /** Times are beginnings of days of UTC, whatever the viewer's zone. */
+  readonly isOfDays?: boolean
+  /** Highest value of the axis; default: a little above the highest figure. It begins at 0. */
+  readonly top?: number
 }
 
-export function Plot({ label, timesMs, series, format, height = 180 }: PlotProps) {
+const hour = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', timeZone: 'UTC' })
+
+/** Values without a neighbour, which no line shows. */
+const alone = (values: Series['values']): number[] =>
+  values.flatMap((value, at) =>
+    value === null || (values[at - 1] ?? null) !== null || (values[at + 1] ?? null) !== null ? [] : [at],
+  )
+
+const tick = (ms: number, isOfDays: boolean): string => (isOfDays ? day : hour).format(ms)
+
+export function Plot({ label, timesMs, series, format, height = 180, isOfDays = false, top }: PlotProps) {
   const box = useRef<HTMLDivElement>(null)
   const theme = themeName.value
   useEffect(() => {
@@ -40,14 +49,25 @@ export function Plot({ label, timesMs, series, format, height = 180 }: PlotProps
           width: element.clientWidth,
           height,
           cursor: { y: false },
-          axes: [axis, { ...axis, size: 64, values: (_, values) => values.map(format) }],
+          tzDate: (seconds) =>
+            isOfDays ? UPlot.tzDate(new Date(seconds * 1_000), 'Etc/UTC') : new Date(seconds * 1_000),
+          scales: { y: { range: (_, __, most) => [0, top ?? (most > 0 ? most * 1.1 : 1)] } },
+          axes: [
+            {
+              ...axis,
+              size: 32,
+              space: 70,
+              values: (_, seconds) => seconds.map((at) => tick(at * 1_000, isOfDays)),
+            },
+            { ...axis, size: 84, values: (_, values) => values.map(format) },
+          ],
           series: [
             {},
-            ...series.map(({ name, colour: stroke }) => ({
+            ...series.map(({ name, colour: stroke, values }) => ({
               label: name,
               stroke: colour(stroke),
               width: 1.5,
-              points: { show: timesMs.length < 60 },
+              points: { show: true, size: 5, fill: colour(stroke), filter: () => alone(values) },
               value: (_: unknown, value: number | null) => (value === null ? '–' : format(value)),
             })),
           ],
@@ -66,6 +86,6 @@ export function Plot({ label, timesMs, series, format, height = 180 }: PlotProps
       isLeft = true
       end()
     }
-  }, [timesMs, series, height, theme])
+  }, [timesMs, series, height, theme, isOfDays, top])
   return <div ref={box} class="plot" role="img" aria-label={label} />
 }

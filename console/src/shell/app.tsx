@@ -4,7 +4,7 @@ import { useEffect } from 'preact/hooks'
 import { begin, isOpen, may, me, session, signOut } from '../api/session.ts'
 import { Empty, Failed, Loading } from '../components/states.tsx'
 import { onKeys } from '../keys.ts'
-import { pages, type Page } from '../pages.ts'
+import { homeOf, pages, type Page } from '../pages.ts'
 import { matched } from '../router-paths.ts'
 import { navigate, place } from '../router.ts'
 import { line } from '../text.ts'
@@ -71,15 +71,8 @@ function CurrentPage() {
 
 function Navigation() {
   useEffect(() => {
-    const go = shownPages().flatMap(({ nav, paths }) =>
-      nav
-        ? [
-            [
-              `g ${nav.key}`,
-              () => navigate(paths.at(-1)?.includes(':') ? (paths[0] ?? '/') : (paths.at(-1) ?? '/')),
-            ] as const,
-          ]
-        : [],
+    const go = shownPages().flatMap((page) =>
+      page.nav ? [[`g ${page.nav.key}`, () => navigate(homeOf(page))] as const] : [],
     )
     const help = () => (isHelpShown.value = true)
     return onKeys({ ...Object.fromEntries(go), '?': help, '/': focusSearch })
@@ -91,7 +84,7 @@ function Navigation() {
         <span>Flotilla</span>
       </a>
       <ul>
-        {shownPages().map(({ nav, paths }) => nav && <NavLine key={nav.label} paths={paths} nav={nav} />)}
+        {shownPages().map((page) => page.nav && <NavLine key={page.nav.label} page={page} nav={page.nav} />)}
       </ul>
       <div class="nav-foot">
         <Connection />
@@ -125,20 +118,21 @@ function Navigation() {
 }
 
 interface NavLineProps {
-  readonly paths: readonly string[]
+  readonly page: Page
   readonly nav: NonNullable<Page['nav']>
 }
 
-function NavLine({ paths, nav: { label, icon } }: NavLineProps) {
+function NavLine({ page, nav: { label, icon, count } }: NavLineProps) {
   const { path } = place.value
-  const [first = '/'] = paths
-  const home = first === '/' ? (paths[1] ?? '/') : first
-  const isHere = path === first || path === home || path.startsWith(`${home}/`)
+  const home = homeOf(page)
+  const isHere = page.paths.includes(path) || path.startsWith(`${home}/`)
+  const toDo = count?.() ?? 0
   return (
     <li>
       <a href={home} aria-current={isHere ? 'page' : undefined}>
         <Icon name={icon} />
         <span>{label}</span>
+        {toDo > 0 && <span class="nav-count">{toDo > 99 ? '99+' : toDo}</span>}
       </a>
     </li>
   )

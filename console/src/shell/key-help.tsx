@@ -7,6 +7,7 @@ const fixed: readonly (readonly [string, string])[] = [
   ['Enter', 'Open the row'],
   ['/', 'Search'],
   ['e', 'Expand or close all steps of a task'],
+  ['a d', 'Approve or decline the call that is shown'],
   ['Esc', 'Leave a field, close a dialog'],
   ['?', 'This help'],
 ]

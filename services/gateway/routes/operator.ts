@@ -95,7 +95,7 @@ function alertRoutes(app: FastifyInstance, { alerts }: Operator): void {
   serve(app, routes.testAlert, ({ params }) => alerts.test(params.rule))
 }
 
-type Times = { readonly from?: number; readonly to?: number }
+type Times = { readonly from?: number | undefined; readonly to?: number | undefined }
 
 const timesOf = ({ from, to }: Times): { fromMs?: number; toMs?: number } => ({
   ...(from === undefined ? {} : { fromMs: from }),
@@ -107,9 +107,9 @@ function usageRoutes(app: FastifyInstance, { usage }: Operator): void {
   const open = new OpenStreams({ total: MAX_READS, perClient: MAX_READS_PER_CLIENT })
 
   serve(app, routes.usage, (request, reply) => {
-    const { by, limit, ...times } = request.query
+    const { from, to, ...query } = request.query
     heldUntilSent(open, request, reply)
-    return usage.summary({ by, ...timesOf(times), ...(limit === undefined ? {} : { limit }) })
+    return usage.summary({ ...query, ...timesOf({ from, to }) })
   })
 
   serve(app, routes.usageExport, (request, reply) => {

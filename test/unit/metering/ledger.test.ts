@@ -276,6 +276,25 @@ test('rejected tasks are counted, and are no failures of the fleet', async () =>
   ])
 })
 
+test('the summary by hour: the latest first, with percentiles and what the cache answered', async () => {
+  const HOUR = 3_600_000
+  for (let n = 1; n <= 100; n++)
+    await write({
+      usage: usageRow(`c${n}`, used({ atMs: NOW + (n % 2) * HOUR, durationMs: n, cached: n <= 10 })),
+    })
+  const lines = await summarise(sql, { by: 'model', per: 'hour', percentiles: true })
+  assert.deepEqual(
+    lines.map((line) => [line.group, line.fromMs, line.executions, line.p50Ms, line.p95Ms, line.cached]),
+    [
+      ['gpt-4o', NOW + HOUR, 50, 49, 95, 5],
+      ['gpt-4o', NOW, 50, 50, 96, 5],
+    ],
+  )
+  const [whole] = await summarise(sql, { by: 'model', per: 'day', percentiles: true })
+  assert.deepEqual([whole?.fromMs, whole?.executions, whole?.p50Ms, whole?.p95Ms], [NOW, 100, 50, 95])
+  assert.deepEqual(Object.keys((await summarise(sql, { by: 'total' }))[0] ?? {}), [])
+})
+
 test('the summary: by user, agent and day of tasks, by model and tool of calls', async () => {
   const { usage } = completed()
   const tasks = [

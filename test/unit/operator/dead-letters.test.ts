@@ -129,3 +129,26 @@ test('bytes that are no event blind no view', async (t) => {
   assert.deepEqual(await alerts.list(), [])
   assert.equal((await letters.replay('0:0')).topic, 'tasks.submitted')
 })
+
+test('a letter shows the event that its bytes are, if they are one', async (t) => {
+  const { letters, bury } = await opened(t)
+  await bury(0, { value: Buffer.from('{"taskId":"t7","text":"hello"}'), valueBytes: null, valueBlob: null })
+  await bury(0, { value: Buffer.from('{"text":'), valueBytes: null, valueBlob: null })
+  await bury(0, { value: Buffer.from('{"text":"be'), valueBytes: 4_000, valueBlob: 'x' })
+  const { event } = await letters.get('0:0')
+  assert.equal(event?.type, 'TaskSubmitted')
+  assert.equal((event?.data as { text: string }).text, 'hello')
+  assert.equal((await letters.get('0:1')).event, null)
+  assert.equal((await letters.get('0:2')).event, null)
+})
+
+test('a dry run of a replay says which ones would be refused, and does nothing', async (t) => {
+  const { letters, bury } = await opened(t)
+  await bury(0, { value: Buffer.from('{"text":"hello"}'), valueBytes: null, valueBlob: null })
+  await bury(0, { sourceTopic: 'tools.completed', stage: 'planner' })
+  const { matched, refused } = await letters.replayAll({ ids: ['0:0', '0:1'], dryRun: true })
+  assert.deepEqual(matched, ['0:0', '0:1'])
+  assert.deepEqual(idsOf(refused), ['0:1'])
+  assert.deepEqual((await letters.replayAll({ ids: ['0:1'], dryRun: true, force: true })).refused, [])
+  assert.ok((await letters.list()).every(({ replayedAtMs }) => replayedAtMs === null))
+})
