@@ -48,7 +48,7 @@ test('the configuration and the client of the README', { timeout: 60_000 }, asyn
     fleet.kill('SIGKILL')
     if (fleet.exitCode === null && fleet.signalCode === null) await once(fleet, 'exit')
   })
-  const [, url = ''] = await untilSaid(fleet.stderr as NodeJS.ReadableStream, /(http:\S+) +POST/)
+  const [, url = ''] = await untilSaid(fleet.stderr as NodeJS.ReadableStream, /(http:\S+) +console/)
   const client = run('examples/readme/client.ts', [], { FLOTILLA_URL: url })
   let said = ''
   for await (const chunk of client.stdout as NodeJS.ReadableStream) said += String(chunk)
