@@ -1,4 +1,5 @@
 // A fleet whose HTTP API is closed: what each key may do, whose tasks it sees, and when it stops working.
+// Long because one fleet serves every key.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { routeScopes } from '../../api/route-scopes.ts'
