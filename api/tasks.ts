@@ -85,7 +85,7 @@ export const tasks = {
       202: { ...acceptedAnswer, headers: { location: 'Where the result will be.' } },
       429: { description: 'With `wait`: a limit refused it.', schema: taskResult },
     },
-    errors: ['TASK_INVALID', 'TASK_ID_REUSED', 'RECORD_TOO_LARGE'],
+    errors: ['TASK_INVALID', 'TASK_UNKNOWN', 'TASK_ID_REUSED', 'RECORD_TOO_LARGE', 'SEARCH_UNFINISHED'],
   }),
   list: route({
     method: 'GET',

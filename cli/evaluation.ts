@@ -66,6 +66,8 @@ export interface Evaluated extends Outcome {
 export interface Shown {
   readonly isQuiet: boolean
   readonly signal: AbortSignal
+  /** The data set is read: what is paid for begins. */
+  readonly onRead: () => void
 }
 
 /** Runs a data set; with the id of a run that is stored, what is left of it. */
@@ -75,7 +77,7 @@ export async function evaluate(wanted: Wanted, shown: Shown): Promise<Evaluated>
     const run = runOf(wanted, dataset)
     const stored = wanted.id === null ? null : await storedRun(wanted.id, fleet.operator)
     if (stored !== null) assertSame(stored, run)
-    return evaluateOn(fleet, stored ?? run, dataset, shown)
+    return evaluateOn(fleet, stored === null ? run : continued(stored, run), dataset, shown)
   })
 }
 
@@ -130,16 +132,29 @@ async function storedRun(id: string, { evaluations }: Operator): Promise<Evaluat
   })
 }
 
+/** Settings that change what is asked, of which tools, or on whose behalf: a run has them from its beginning. */
+const fixedSettings = ['judgeAgent', 'user', 'tools', 'scorers'] as const
+
+/** The stored run, with the thresholds and limits that the command names; what it leaves out is as stored. */
+function continued(stored: EvaluationRun, { settings }: EvaluationRun): EvaluationRun {
+  const named = Object.entries(settings as object).filter(
+    ([name, value]) => !isDeepStrictEqual(value, defaultSettings[name as keyof EvaluationSettings]),
+  )
+  return { ...stored, settings: { ...settingsOf(stored), ...Object.fromEntries(named) } as unknown as Json }
+}
+
 const refused = (message: string): FlotillaError => new FlotillaError('REQUEST_INVALID', message)
 
-/** A run is of one data set, agent, and list of models. */
+/** A run is of one data set, agent, and list of models, asked and scored in one way. */
 function assertSame(stored: EvaluationRun, run: EvaluationRun): void {
   assertUnchanged(stored, { hash: run.datasetHash })
-  const differs = (['agent', 'models', 'epochs'] as const).filter(
-    (field) => !isDeepStrictEqual(stored[field], run[field]),
-  )
-  if (!isDeepStrictEqual(settingsOf(stored).scorers, settingsOf(run).scorers))
-    differs.push('scorers' as never)
+  const [before, now] = [settingsOf(stored), settingsOf(run)]
+  const differs: string[] = [
+    ...(['agent', 'models', 'epochs'] as const).filter(
+      (field) => !isDeepStrictEqual(stored[field], run[field]),
+    ),
+    ...fixedSettings.filter((field) => !isDeepStrictEqual(before[field], now[field])),
+  ]
   if (differs.length === 0) return
   throw refused(
     `the run ${stored.id} has another ${differs.join(', ')}; flotilla eval resume ${stored.id} goes on with its own, another id starts a new run`,
@@ -155,8 +170,9 @@ async function evaluateOn(
   fleet: EvaluationFleet,
   run: EvaluationRun,
   dataset: Dataset,
-  { isQuiet, signal }: Shown,
+  { isQuiet, signal, onRead }: Shown,
 ): Promise<Evaluated> {
+  onRead()
   const { operator, client } = fleet
   const settings = settingsOf(run)
   const thresholds = settings.thresholds.map((each) =>

@@ -76,6 +76,11 @@ export const visibleJson = (json: string): string =>
 /** Progress that nobody reads any more must not end a command that still has a result to give. */
 process.stderr.on('error', () => {})
 
+/** What code of the user's prints, such as a data set that is a module, goes to stderr from now on. */
+export function keepStdoutForResults(): void {
+  process.stdout.write = process.stderr.write.bind(process.stderr)
+}
+
 export function say(text: string): void {
   process.stderr.write(line(process.stderr, text))
 }

@@ -3,6 +3,7 @@
 // 1. A task that did not succeed has no answer: every scorer gives 0, and says why.
 // 2. What is no fault of the answer (a judge that fails, a function that throws) is no score: the case counts as
 //    not scored, and is scored again when the run is resumed.
+import { inspect } from 'node:util'
 import type { EvaluationScore } from '../api/schemas/evaluations.ts'
 import type { TaskResult } from '../client/types.ts'
 import { shortened } from '../runtime/bounded-text.ts'
@@ -145,13 +146,27 @@ async function scoreBySchema(
 async function scoreByFunction(score: UserScorer, name: string, answer: Answer): Promise<Given> {
   try {
     const found = await withinTime(score(answer), name)
-    const said = typeof found === 'object' ? found : { score: Number(found) }
-    if (said.score >= 0 && said.score <= 1) return given({ score: said.score, reason: said.reason ?? null })
-    return failed(`${name} gave ${String(said.score)}; a score is a number from 0 to 1`)
+    const read = verdictOf(found)
+    return read === null ? failed(`${name} gave ${glimpse(found)}; ${wantedOfFunctions}`) : given(read)
   } catch (error) {
     return failed(`${name} failed: ${messageOf(error)}`)
   }
 }
+
+const wantedOfFunctions =
+  'a score is a number from 0 to 1, true, false, or { score, reason } with such a number and a text'
+
+/** Null: what a function of the user's returned is no score, whatever its types promise. */
+function verdictOf(found: unknown): Score | null {
+  const said: unknown = typeof found === 'object' ? found : { score: found }
+  const { score, reason = null } = (said ?? {}) as { score?: unknown; reason?: unknown }
+  const value = typeof score === 'boolean' ? Number(score) : score
+  if (typeof value !== 'number' || !(value >= 0 && value <= 1)) return null
+  return reason === null || typeof reason === 'string' ? { score: value, reason } : null
+}
+
+const glimpse = (value: unknown): string =>
+  shortened(inspect(value, { depth: 1, breakLength: Infinity }), 200)
 
 async function withinTime<T>(score: T | Promise<T>, name: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined

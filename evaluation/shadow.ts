@@ -8,9 +8,9 @@ import type { EvaluationCase, EvaluationRun } from '../api/schemas/evaluations.t
 import type { Client, TaskResult } from '../client/types.ts'
 import type { Operator } from '../operator/index.ts'
 import type { ForkOptions } from '../operator/direct/forks.ts'
-import { FlotillaError } from '../runtime/errors.ts'
+import { FlotillaError, type ErrorCode } from '../runtime/errors.ts'
 import { textOf } from './cases.ts'
-import { caseRow } from './rows.ts'
+import { caseRow, unscored } from './rows.ts'
 import type { Scored } from './score.ts'
 import { shownText } from './scorers/text.ts'
 import { EVALUATION_PRIORITY } from './tasks.ts'
@@ -40,12 +40,21 @@ export interface Shadowed {
   readonly origins: ReadonlyMap<string, TaskResult>
   /** Tasks that can't be run again, and why. */
   readonly skipped: readonly { readonly taskId: string; readonly why: string }[]
-  /** Not run, because of the cost limit or an interrupt. */
+  /** Not run, or cut off, because of the cost limit or an interrupt. */
   readonly leftOut: number
 }
 
 const PAGE = 500
 const ended = ['succeeded', 'failed', 'timed_out']
+/** Failures of one task: the others are run all the same. */
+const skippable: ReadonlySet<string> = new Set<ErrorCode>([
+  'EVENTS_GONE',
+  'TASK_OPEN',
+  'TASK_UNKNOWN',
+  'PAYLOAD_MISSING',
+  'RECORD_TOO_LARGE',
+  'REQUEST_INVALID',
+])
 
 /** Ids of the tasks that users submitted, the latest first. */
 export async function sampledTasks(
@@ -78,9 +87,9 @@ export async function shadow(
   const origins = new Map<string, TaskResult>()
   const skipped: { taskId: string; why: string }[] = []
   const spent = () => cases.reduce((sum, { cost }) => sum + cost, 0)
+  const { concurrency, maxCost } = options
   let running = 0
   const mayStart = (): boolean => {
-    const { maxCost } = options
     if (parts.signal.aborted) return false
     if (maxCost === null || cases.length === 0) return maxCost === null || running === 0
     return spent() + (spent() / cases.length) * (running + 1) <= maxCost
@@ -90,7 +99,8 @@ export async function shadow(
       const taskId = waiting.shift() ?? ''
       running += 1
       try {
-        const one = await shadowOne(run, taskId, options, parts)
+        const left = maxCost === null ? null : Math.max(maxCost - spent(), Number.EPSILON)
+        const one = await shadowOne(run, taskId, left, options, parts)
         if (typeof one === 'string') skipped.push({ taskId, why: one })
         else {
           await parts.operator.evaluations.add(run.id, [one.row])
@@ -103,7 +113,6 @@ export async function shadow(
       }
     }
   }
-  const { concurrency, maxCost } = options
   // With a cost limit the first one says what one costs.
   if (maxCost !== null) {
     const rest = waiting.splice(1)
@@ -111,13 +120,19 @@ export async function shadow(
     waiting.push(...rest)
   }
   await Promise.all(Array.from({ length: concurrency }, worker))
-  return { cases, origins, skipped, leftOut: waiting.length }
+  return {
+    cases,
+    origins,
+    skipped,
+    leftOut: waiting.length + cases.filter(({ score }) => score === null).length,
+  }
 }
 
-/** The scored task and its origin, or why it can't be run again. */
+/** The scored task and its origin, or why it can't be run again. `left`: of the cost limit. */
 async function shadowOne(
   { id: runId, models }: EvaluationRun,
   taskId: string,
+  left: number | null,
   { candidate, tools }: ShadowOptions,
   { client, operator }: ShadowParts,
 ): Promise<{ row: EvaluationCase; origin: TaskResult } | string> {
@@ -125,8 +140,10 @@ async function shadowOne(
     const origin = await client.find(taskId)
     if (origin === null) return 'the log no longer has its result'
     if (origin.forkedFrom !== null) return 'it is a fork itself'
-    const { text } = await operator.forks.submission(taskId)
-    const forked = await operator.forks.fork(taskId, { ...candidate, tools, priority: EVALUATION_PRIORITY })
+    const { text, maxCost } = await operator.forks.submission(taskId)
+    const limit = left === null ? {} : { maxCost: Math.min(maxCost ?? left, left) }
+    const changes = { ...candidate, ...limit, tools, priority: EVALUATION_PRIORITY }
+    const forked = await operator.forks.fork(taskId, changes)
     const result = await client.result(forked.taskId)
     const { firstDifference, sameOutput } = await operator.forks.compare(taskId, forked.taskId)
     const of = {
@@ -137,7 +154,11 @@ async function shadowOne(
       metadata: { shadow: runId },
       hash: hash('sha256', text),
     }
-    const scored = scoresOf(origin, result, sameOutput, firstDifference?.step ?? null)
+    // What the cost limit of the run cut off says nothing of the candidate.
+    const isCut = left !== null && result.error?.code === 'COST_LIMIT' && result.usage.cost >= left
+    const scored = isCut
+      ? unscored(result)
+      : scoresOf(origin, result, sameOutput, firstDifference?.step ?? null)
     const row = caseRow({ of, model: models[0] ?? '', epoch: 1 }, result, scored)
     return {
       row: {
@@ -150,8 +171,7 @@ async function shadowOne(
       origin,
     }
   } catch (error) {
-    if (error instanceof FlotillaError && ['EVENTS_GONE', 'TASK_OPEN', 'TASK_UNKNOWN'].includes(error.code))
-      return error.message
+    if (error instanceof FlotillaError && skippable.has(error.code)) return error.message
     throw error
   }
 }

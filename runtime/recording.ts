@@ -115,6 +115,8 @@ function stepMistakes(step: unknown, at: string): string[] {
   if (!isTime(atMs)) mistakes.push(`${at}.atMs must be epoch milliseconds`)
   mistakes.push(...failureMistakes(error, `${at}.error`))
   if (!Array.isArray(toolCalls)) return [...mistakes, `${at}.toolCalls must be a list`]
+  if (kind === 'tools' && toolCalls.length === 0)
+    mistakes.push(`${at}.toolCalls must have a call: its kind is tools`)
   return [...mistakes, ...callMistakes(toolCalls as unknown[], `${at}.toolCalls`)]
 }
 

@@ -17,11 +17,12 @@ import {
   resume,
   type Evaluated,
   type EvaluationSettings,
+  type Shown,
 } from '../evaluation.ts'
 import { exporterTo, exportTools, type ExportTarget } from '../evaluation-export.ts'
 import { printComparison, printFailures, printRun, printThresholds, summaryIn } from '../evaluation-report.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { paint, print, printJson, say, writeResult } from '../output.ts'
+import { keepStdoutForResults, paint, print, printJson, say, writeResult } from '../output.ts'
 import { printTable } from '../table.ts'
 import { count, moment, money, plural } from '../units.ts'
 
@@ -207,17 +208,19 @@ async function resumeRun(
   await ending(options, (shown) => resume(id, changes, shown))
 }
 
-type Work = (shown: { isQuiet: boolean; signal: AbortSignal }) => Promise<Evaluated>
+type Work = (shown: Shown) => Promise<Evaluated>
 
-/** Runs, shows the outcome, and ends the command. The first Ctrl-C stops submitting. */
+/** Runs, shows the outcome, and ends the command. Once the data set is read, the first Ctrl-C stops submitting. */
 async function ending({ quiet = false, json = false }: OutputOptions, work: Work): Promise<never> {
   const stopped = new AbortController()
   const interrupt = () => {
     if (stopped.signal.aborted) process.exit(INTERRUPTED)
     stopped.abort(new FlotillaError('TASK_CANCELLED', 'the evaluation was interrupted'))
   }
-  process.on('SIGINT', interrupt)
-  const evaluated = await work({ isQuiet: quiet, signal: stopped.signal })
+  keepStdoutForResults()
+  // Before that it ends the command: code of the user's that loops would let no handler run.
+  const onRead = () => process.on('SIGINT', interrupt)
+  const evaluated = await work({ isQuiet: quiet, signal: stopped.signal, onRead })
   if (json) printJson(evaluated)
   else printEvaluated(evaluated)
   const {

@@ -36,12 +36,18 @@ export function defineShadow(command: Command): void {
         .choices(['recorded', 'refuse'])
         .default('recorded'),
     )
-    .option('--max-cost <dollars>', 'run nothing that would pass this', number)
+    .option('--max-cost <dollars>', 'run nothing that would pass this', positive)
     .option('--concurrency <n>', `tasks at once (${DEFAULT_CONCURRENCY})`, wholeNumber)
     .option('--quiet', 'no progress on stderr')
     .option('--json', 'one JSON object on stdout')
     .addHelpText('after', '\nNo tool is called. Stored as a run: flotilla eval show, export.')
     .action(run)
+}
+
+function positive(text: string): number {
+  const value = number(text)
+  if (value <= 0) throw new InvalidArgumentError('It must be more than 0.')
+  return value
 }
 
 function share(text: string): number {

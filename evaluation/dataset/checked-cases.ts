@@ -6,6 +6,7 @@ import { messageOf } from '../../runtime/errors.ts'
 import { schemaMistakes } from '../../runtime/foreign-schema/bounds.ts'
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
+import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json-depth.ts'
 import { linearPatterns } from '../../runtime/foreign-schema/patterns.ts'
 import { recordingMistakes, type RecordedCall } from '../../runtime/recording.ts'
 import { historyMistakes } from '../../schemas/history.ts'
@@ -19,7 +20,11 @@ import type { Mistakes } from './mistakes.ts'
 const MAX_CASES = 10_000
 const MAX_INPUT_CHARS = 100_000
 const MAX_SCHEMA_BYTES = 100_000
-const ID = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,100}$/u
+/** As many as a stored case may have. */
+const MAX_SCORERS = 100
+const MAX_NAME_CHARS = 60
+/** As long as the id of a task, from which `flotilla eval promote` makes it. */
+const ID = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,128}$/u
 
 /** Specs, or functions in a module. */
 export type DefaultScorers = readonly unknown[]
@@ -61,6 +66,11 @@ function freeId({ hash: content }: Case, taken: ReadonlyMap<string, string>): st
 }
 
 async function caseOf({ place, fields }: Entry, reading: Reading): Promise<Case | null> {
+  const deep = Object.keys(fields).filter((name) => isDeeperThan(fields[name], MAX_JSON_DEPTH))
+  for (const name of deep)
+    reading.mistakes.add(place, `${name.slice(0, 80)} is nested deeper than ${MAX_JSON_DEPTH} levels`)
+  // Nothing may walk it.
+  if (deep.length > 0) return null
   const wrong = [...fieldMistakes(fields), ...valueMistakes(fields)]
   for (const mistake of wrong) reading.mistakes.add(place, mistake)
   const { id = '', input, expected, outputSchema, outcomes, metadata = {} } = fields
@@ -72,7 +82,9 @@ async function caseOf({ place, fields }: Entry, reading: Reading): Promise<Case 
   const given = scorersOf(fields, reading.scorers)
   if (given.length === 0)
     reading.mistakes.add(place, 'it has no expected value and no scorers: nothing to score')
-  const scorers = await checkedScorers(given, facts, place, reading)
+  if (given.length > MAX_SCORERS)
+    reading.mistakes.add(place, `it has ${given.length} scorers, at most ${MAX_SCORERS} are allowed`)
+  const scorers = await checkedScorers(given.slice(0, MAX_SCORERS), facts, place, reading)
   if (wrong.length > 0) return null
   const task = Object.fromEntries(
     taskFieldsOfCases.flatMap((name) => (fields[name] === undefined ? [] : [[name, fields[name]]])),
@@ -110,7 +122,7 @@ function valueMistakes({ id, input, agent, mode, history, outcomes, metadata }: 
   else if (input.length > MAX_INPUT_CHARS)
     mistakes.push(`input has ${input.length} characters, at most ${MAX_INPUT_CHARS} are allowed`)
   if (id !== undefined && (!['string', 'number'].includes(typeof id) || !ID.test(String(id))))
-    mistakes.push('id must be a text of 1 to 100 characters, on one line')
+    mistakes.push('id must be a text of 1 to 128 characters, on one line')
   if (agent !== undefined && (typeof agent !== 'string' || agent === ''))
     mistakes.push('agent must be the name of an agent')
   if (mode !== undefined && mode !== 'code' && mode !== 'tools') mistakes.push('mode must be code or tools')
@@ -145,7 +157,7 @@ async function checkedScorers(
   const scorers: Scorer[] = []
   for (const each of given) {
     if (typeof each === 'function') {
-      const name = each.name || 'function'
+      const name = each.name.slice(0, MAX_NAME_CHARS) || 'function'
       scorers.push(named({ name, rule: { type: 'function', score: each as UserScorer } }, scorers))
       continue
     }

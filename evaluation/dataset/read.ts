@@ -1,15 +1,16 @@
 // Reads a data set: JSON lines, CSV, or a module whose default export is one. Every mistake is found before
 // anything runs.
+import { isUtf8 } from 'node:buffer'
 import { hash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { basename, extname, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { FlotillaError, messageOf } from '../../runtime/errors.ts'
 import { createSchemaChecks, type SchemaChecks } from '../../runtime/foreign-schema/checks.ts'
-import type { Dataset } from '../cases.ts'
+import type { Case, Dataset } from '../cases.ts'
 import { casesOf, type DefaultScorers } from './checked-cases.ts'
 import { entriesOfCsv, entriesOfJsonLines, type Entry } from './entries.ts'
 import { Mistakes, refusal } from './mistakes.ts'
+import { entriesOfModule } from './module.ts'
 
 const MAX_BYTES = 100_000_000
 const moduleTypes = ['.ts', '.mts', '.js', '.mjs']
@@ -25,13 +26,26 @@ export async function readDataset(file: string, scorers: DefaultScorers = []): P
     const cases = await casesOf(entries, { path, scorers: [...own, ...scorers], mistakes, schemas })
     mistakes.throwIfAny(file)
     if (cases.length === 0) throw refusal(file, ['it has no cases'])
-    return { name: basename(path, extname(path)), path, hash: hash('sha256', bytes).slice(0, 16), cases }
+    return { name: basename(path, extname(path)), path, hash: hashOf(bytes, cases), cases }
   } finally {
     await schemas.close()
   }
 }
 
 export type { SchemaChecks }
+
+/** Of the file, and of its cases: those of a module may come from elsewhere. */
+const hashOf = (bytes: Buffer, cases: readonly Case[]): string =>
+  hash('sha256', JSON.stringify([hash('sha256', bytes), cases.map((each) => [each.id, each.hash])])).slice(
+    0,
+    16,
+  )
+
+/** Bytes of another encoding would become other characters in silence. */
+function textIn(bytes: Buffer, path: string): string {
+  if (isUtf8(bytes)) return bytes.toString('utf8')
+  throw refusal(path, ['it is not in UTF-8: save it in that encoding'])
+}
 
 function bytesOf(path: string): Buffer {
   try {
@@ -51,31 +65,10 @@ interface Found {
 
 async function entriesOf(path: string, bytes: Buffer, mistakes: Mistakes): Promise<Found> {
   const type = extname(path).toLowerCase()
-  if (moduleTypes.includes(type)) return entriesOfModule(path)
-  const text = bytes.toString('utf8')
+  if (moduleTypes.includes(type)) return entriesOfModule(path, mistakes)
+  const text = textIn(bytes, path)
   if (type === '.jsonl' || type === '.ndjson')
     return { entries: entriesOfJsonLines(text, mistakes), scorers: [] }
   if (type === '.csv') return { entries: entriesOfCsv(text, mistakes), scorers: [] }
   throw refusal(path, ['its name must end in .jsonl, .csv, .ts or .js'])
-}
-
-async function entriesOfModule(path: string): Promise<Found> {
-  const exported = await import(pathToFileURL(path).href).then(
-    (module: { default?: unknown }) => module.default,
-    (error: unknown) => {
-      throw refusal(path, [`it can't be loaded: ${messageOf(error)}`])
-    },
-  )
-  const value: unknown = typeof exported === 'function' ? await (exported as () => unknown)() : exported
-  const { cases, scorers = [] } = (Array.isArray(value) ? { cases: value } : (value ?? {})) as {
-    cases?: unknown
-    scorers?: unknown
-  }
-  if (!Array.isArray(cases) || !Array.isArray(scorers))
-    throw refusal(path, ['its default export must be a list of cases, or { cases: […], scorers: […] }'])
-  const entries = cases.map((fields: unknown, index) => ({
-    place: `case ${index + 1}`,
-    fields: typeof fields === 'object' && fields !== null ? (fields as Record<string, unknown>) : {},
-  }))
-  return { entries, scorers }
 }

@@ -3,9 +3,13 @@ import { z } from 'zod'
 import { json } from '../../api/schemas/values.ts'
 import type { Json } from '../../schemas/json.ts'
 
+/** A mean by weights outside of these is not a number, or rounds to nothing. */
+const MIN_WEIGHT = 1e-6
+const MAX_WEIGHT = 1e6
+
 const common = {
   name: z.string().min(1).max(60).optional(),
-  weight: z.number().positive().optional(),
+  weight: z.number().min(MIN_WEIGHT).max(MAX_WEIGHT).optional(),
   pass: z.number().min(0).max(1).optional(),
 }
 const texts = z.union([z.string().min(1), z.array(z.string().min(1)).min(1).max(100)])

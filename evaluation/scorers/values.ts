@@ -111,7 +111,7 @@ export function number(output: Json, expected: Json, { absolute = 0, relative }:
   return scoreIf(isClose, () => `it is ${found}, not ${wanted} ± ${allowed}`)
 }
 
-const NUMBER = /\d[\d,]*(?:\.\d+)?(?:[eE][+-]?\d+)?/g
+const NUMBER = /\d(?:,?\d)*(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 const GROUPED = /^\d{1,3}(,\d{3})+(?!\d)(?!,)/
 
 /** The last number of a text: answers name what they compute from before it. `1,234.5` and `−3` are read. */
@@ -119,7 +119,7 @@ export function numberAtEnd(text: string): number | null {
   const plain = text.replaceAll('\u2212', '-')
   const last = [...plain.matchAll(NUMBER)].at(-1)
   if (last === undefined) return null
-  const digits = last[0].replace(/,+$/, '')
+  const [digits] = last
   // `1,2,3` is a list.
   const value = GROUPED.test(digits) ? digits.replaceAll(',', '') : digits.slice(digits.lastIndexOf(',') + 1)
   const isWhole = value.length === digits.replaceAll(',', '').length

@@ -46,6 +46,13 @@ export function recordingRows({ recording, mode, toolPolicy }: PlannerRows['task
   return rows
 }
 
+/** Tools of the steps that a task shares in tools mode, before its recording became rows. */
+export function sharedTools({ mode, recording }: PlannerRows['task']): readonly string[] {
+  if (mode === 'code') return []
+  const { steps = [] } = (recording ?? {}) as unknown as Recording
+  return [...new Set(steps.flatMap(({ toolCalls }) => toolCalls.map(({ tool }) => tool)))]
+}
+
 /** The recording of the step that begins now; null if it is run. */
 export const recordedStep = ({ rows, run }: Situation): RecordedStep | null =>
   rows[`recorded:${run.step}`] ?? null

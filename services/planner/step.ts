@@ -13,7 +13,7 @@ import { noUsage } from '../../runtime/task-result.ts'
 import { fail, stop } from './task-end.ts'
 import { MODEL_MARGIN_MS } from './constants.ts'
 import type { Message, ModelRequest } from './call.ts'
-import { divergence, recordedStep } from './recorded.ts'
+import { divergence, recordedStep, sharedTools } from './recorded.ts'
 import { portable } from './portable.ts'
 import { progressEvent } from './events.ts'
 import { keepStep } from './kept-steps.ts'
@@ -63,7 +63,8 @@ export function openingMessages(task: PlannerRows['task'], fleet: Fleet, book: T
   const earlier = (task.history ?? []) as unknown as readonly HistoryMessage[]
   const brought = earlier.filter(({ role }) => role === 'system').map(({ content }) => content.trim())
   const tools = book.of(task)
-  const system = systemPrompt({ mode, agent, tools, packages, maxSteps, outputSchema, brought })
+  const sharesData = sharedTools(task).some((name) => book.isUntrusted(name, task))
+  const system = systemPrompt({ mode, agent, tools, packages, maxSteps, outputSchema, brought, sharesData })
   return [{ role: 'system', content: system }, ...conversed(earlier), { role: 'user', content: task.text }]
 }
 

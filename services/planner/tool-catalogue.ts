@@ -46,10 +46,12 @@ export function toolBook(fleet: Fleet): ToolBook {
   }
   return {
     of,
-    isUntrusted: (tool, task) =>
-      of(task).some(
-        ({ name, reads }) => (tool === null || name === tool) && reads?.includes('untrusted') === true,
-      ),
+    isUntrusted(tool, task) {
+      const tools = of(task)
+      if (tool === null) return tools.some(readsOthers) || sharesCalls(task)
+      const spec = tools.find(({ name }) => name === tool)
+      return spec ? readsOthers(spec) : sharesCalls(task)
+    },
     nameOf(called, task) {
       const names = of(task).map(({ name }) => name)
       return nameMeant(called, names) ?? called
@@ -67,6 +69,12 @@ export function toolBook(fleet: Fleet): ToolBook {
     },
   }
 }
+
+const readsOthers = ({ reads }: ToolSpec): boolean => reads?.includes('untrusted') === true
+
+/** A fork may share calls of tools that its agent does not have: nothing says what those read. */
+const sharesCalls = ({ mode, forkedFromStep }: TaskAdmitted): boolean =>
+  mode === 'tools' && (forkedFromStep ?? 1) > 1
 
 export function modelTool({ name, description, input }: ToolSpec): ModelTool {
   return { type: 'function', function: { name, description, parameters: portableSchema(input) } }

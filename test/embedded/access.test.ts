@@ -1,4 +1,5 @@
 // A fleet whose HTTP API is closed: what each key may do, whose tasks it sees, and when it stops working.
+// Long because one fleet serves every key.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { routeScopes } from '../../api/route-scopes.ts'
@@ -177,6 +178,12 @@ test('the task of another user does not exist: read, followed, cancelled, rated,
   const { taskId: own } = await resultOf(ann.key, await submit(ann, { text: 'task=own' }))
   const beside = await ask(ann.key, 'GET', `/v1/tasks/${own}/compare/${taskId}`)
   assert.deepEqual([beside.status, errorOf(beside).code], [404, 'TASK_UNKNOWN'])
+  // A submission may not pass as a fork of a task that its user can't read.
+  for (const id of [taskId, 'never-submitted']) {
+    const forged = { text: 'task=forged', forkedFrom: id, forkedFromStep: 1 }
+    const answer = await ask(ann.key, 'POST', '/v1/tasks', forged)
+    assert.deepEqual([answer.status, errorOf(answer).code], [404, 'TASK_UNKNOWN'])
+  }
   const forked = await ask(ann.key, 'POST', `/v1/tasks/${own}/fork`, { userId: 'bob' })
   assert.equal((await resultOf(ann.key, (forked.body as { taskId: string }).taskId)).userId, 'ann')
   const seen = (await ask(ann.key, 'GET', '/v1/tasks')).body as { tasks: TaskView[] }

@@ -180,6 +180,38 @@ async function exportedToTools(id: string): Promise<void> {
   assert.match((await exported('--to', 'weave')).err, /--project team\/project/)
 }
 
+test('a run keeps how it asks; thresholds and limits are those of the command', async () => {
+  const file = dataset('kept', [{ id: 'pay', input: 'pay the bill', expected: 'not paid' }])
+  const paid = payments
+  await evaluated([file, '--run', 'kept', '--tools', 'refuse'])
+  const missed = await evaluated([file, '--run', 'kept', '--tools', 'refuse', '--threshold', 'score<0.5'], 1)
+  assert.deepEqual(missed.thresholds[0]?.reached, false, 'a threshold of a later command counts')
+  for (const other of [[], ['--tools', 'live'], ['--tools', 'refuse', '--user', 'ann']]) {
+    const ended = await flotilla(['eval', file, '--run', 'kept', ...other], { env })
+    assert.equal(ended.code, 64)
+    assert.match(ended.err, /the run kept has another (tools|user)/)
+  }
+  assert.equal(payments, paid)
+})
+
+test('what a data set or a scorer prints is not on stdout, and what a scorer returns is checked', async () => {
+  const file = join(directory, 'prints.mjs')
+  writeFileSync(
+    file,
+    `console.log('reading')
+     const scores = { text: '0.5', reason: { score: 1, reason: 7 }, none: null, good: { score: 1 } }
+     const score = ({ input }) => { console.log('scoring'); process.stdout.write('more'); return scores[input.slice(4)] }
+     export default { scorers: [score], cases: Object.keys(scores).map((id) => ({ id, input: 'say ' + id })) }`,
+  )
+  const { cases } = await evaluated([file], 5)
+  const of = (id: string) => cases.find(({ caseId }) => caseId === id)
+  assert.equal(of('good')?.score, 1)
+  for (const id of ['text', 'reason', 'none']) {
+    assert.equal(of(id)?.score, null)
+    assert.match(of(id)?.problem ?? '', /score gave .*a score is a number from 0 to 1, true, false, or/)
+  }
+})
+
 test('compared with another run, case by case', async () => {
   const cases = Array.from({ length: 8 }, (_, index) => ({
     id: `c${index}`,
@@ -286,6 +318,12 @@ test('a task becomes a case, and real tasks go through a candidate: the tool is 
     'cases of evaluations are not real tasks',
   )
   amount = 7
+  const limited = ['shadow', '--since', '1h', '--model', 'openai/gpt-3.5-turbo', '--max-cost']
+  const poor = await flotilla([...limited, '0.000000001', '--json'], { env })
+  assert.equal(poor.code, 5, poor.err)
+  const [cut] = (JSON.parse(poor.out) as Printed).cases
+  assert.deepEqual([cut?.errorCode, cut?.score], ['COST_LIMIT', null], 'its limit is that of the run')
+  assert.match((await flotilla([...limited, '0'], { env })).err, /must be more than 0/)
   const same = await flotilla(
     ['shadow', '--since', '1h', '--model', 'openai/gpt-3.5-turbo', '--limit', '50'],
     { env },

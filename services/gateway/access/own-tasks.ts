@@ -30,7 +30,7 @@ const actorFields: Readonly<Record<string, string>> = {
 const EVENTS = '/v1/tasks/:id/events'
 const isBelowTask = (url: string): boolean => url.startsWith('/v1/tasks/:id') && url !== EVENTS
 
-type Asked = { taskId?: unknown; agent?: unknown; userId?: unknown }
+type Asked = { taskId?: unknown; agent?: unknown; userId?: unknown; forkedFrom?: unknown }
 
 export function ownTasks(app: FastifyInstance, owners: Owners, fleet: Fleet): void {
   app.addHook('preHandler', async (request) => {
@@ -41,6 +41,7 @@ export function ownTasks(app: FastifyInstance, owners: Owners, fleet: Fleet): vo
     if (route === SUBMIT) {
       const { agent } = (request.body ?? {}) as Asked
       requireAgent(principal, typeof agent === 'string' ? agent : defaultAgentOf(fleet))
+      await assertOrigin(request, principal, owners)
     }
     const { id, other } = request.params as { id: string; other?: string }
     if (isBelowTask(request.routeOptions.url ?? '')) await owners.assertReadable(principal, id)
@@ -59,6 +60,12 @@ export function ownTasks(app: FastifyInstance, owners: Owners, fleet: Fleet): vo
     else if (!mayRead(principal, (userId ?? null) as string | null)) throw unknownTask(taskId)
     return payload
   })
+}
+
+/** A fork names its origin in its result and in lists: a submission names none that its user may not read. */
+async function assertOrigin({ body }: FastifyRequest, principal: Principal, owners: Owners): Promise<void> {
+  const { forkedFrom } = (body ?? {}) as Asked
+  if (typeof forkedFrom === 'string') await owners.assertReadable(principal, forkedFrom)
 }
 
 /** Its own, or that of its origin. */

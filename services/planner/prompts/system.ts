@@ -45,18 +45,21 @@ export interface PromptParts {
   readonly packages?: readonly string[]
   readonly maxSteps: number
   readonly outputSchema: Json
+  /** A shared step of a fork has what somebody else wrote, whichever tools the fork has. */
+  readonly sharesData?: boolean
   /** Instructions that the task brought along, where its agent lets it. */
   readonly brought?: readonly string[]
 }
 
 export function systemPrompt(given: PromptParts): string {
-  const { mode, agent, tools: specs, packages = [], maxSteps, outputSchema, brought = [] } = given
+  const { mode, agent, tools: specs, packages = [], maxSteps, outputSchema } = given
+  const { brought = [], sharesData = false } = given
   const listed = mode === 'code' ? specs.map(signature).join('\n') : ''
   const parts = [
     withTools(withImports(agent.systemPrompt ?? (mode === 'code' ? code : tools), packages), listed),
     agent.instructions?.trim() ?? '',
     ...brought,
-    specs.some(({ reads }) => reads?.includes('untrusted')) ? dataRule : '',
+    sharesData || specs.some(({ reads }) => reads?.includes('untrusted')) ? dataRule : '',
     outputSchema === null ? '' : `The result must fit this JSON Schema: ${JSON.stringify(outputSchema)}`,
     `You have ${maxSteps} ${maxSteps === 1 ? 'turn' : 'turns'}.`,
   ]

@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { Mistakes } from '../../../../evaluation/dataset/mistakes.ts'
+import { entriesOfModule } from '../../../../evaluation/dataset/module.ts'
 import { readDataset } from '../../../../evaluation/dataset/read.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'flotilla-dataset-'))
@@ -134,4 +136,61 @@ test('a file that is not there, is empty, or of another kind', async () => {
   await assert.rejects(readDataset(join(directory, 'nowhere.jsonl')), { code: 'NOT_FOUND' })
   await assert.rejects(readDataset(file('empty.jsonl', '\n')), /it has no cases/)
   await assert.rejects(readDataset(file('a.xlsx', '')), /must end in \.jsonl/)
+})
+
+test('a module is code: it may never end, print, or give what is no JSON', { timeout: 60_000 }, async () => {
+  const never = file('never.mjs', 'export default () => new Promise(() => {})')
+  await assert.rejects(entriesOfModule(never, new Mistakes(), 20), /gave no cases within 0\.02 s.*never ends/)
+  const waits = file('waits.mjs', 'await new Promise(() => {}); export default []')
+  await assert.rejects(entriesOfModule(waits, new Mistakes(), 20), /never ends/)
+  const odd = file(
+    'odd.mjs',
+    `export default [
+      { input: 'a', expected: 10n }, { input: 'b', expected: new Date(0) }, { input: 'c', expected: [NaN] }, 7,
+      { input: 'd', expected: 'x', id: undefined, metadata: { none: undefined } },
+    ]`,
+  )
+  await assert.rejects(readDataset(odd), (error: Error) => {
+    for (const said of [
+      /case 1: expected is no JSON: it has 10/,
+      /case 2: expected is no JSON: it has a Date/,
+      /case 3: expected is no JSON: it has NaN/,
+      /case 4: it must be an object/,
+    ])
+      assert.match(error.message, said)
+    assert.doesNotMatch(error.message, /case 5/)
+    return true
+  })
+  await assert.rejects(
+    readDataset(file('throws.mjs', 'export default () => { throw new Error("no data") }')),
+    /can't be loaded: no data/,
+  )
+})
+
+test('the hash is of the cases, too: those of a module may come from elsewhere', async () => {
+  const path = file('elsewhere.mjs', 'export default () => [{ input: globalThis.__asked, expected: "x" }]')
+  const hashFor = async (asked: string) => {
+    Reflect.set(globalThis, '__asked', asked)
+    return (await readDataset(path)).hash
+  }
+  assert.notEqual(await hashFor('one'), await hashFor('two'))
+  assert.equal(await hashFor('two'), await hashFor('two'))
+  Reflect.deleteProperty(globalThis, '__asked')
+})
+
+test('another encoding, depth and weight that nothing could work with are mistakes', async () => {
+  const path = join(directory, 'latin1.csv')
+  writeFileSync(path, Buffer.from('input,expected\nCafé?,é\n', 'latin1'))
+  await assert.rejects(readDataset(path), /not in UTF-8: save it/)
+  const deep = `{"input": "a", "expected": ${'['.repeat(20_000)}${']'.repeat(20_000)}, "scorers": "number"}`
+  await assert.rejects(
+    readDataset(file('deep.jsonl', deep)),
+    /line 1: expected is nested deeper than 1000 levels/,
+  )
+  const heavy = { input: 'a', expected: 'b', scorers: [{ type: 'exact', weight: 1e308 }] }
+  await assert.rejects(readDataset(file('heavy.jsonl', JSON.stringify(heavy))), /exact: weight/)
+  const many = { input: 'a', expected: 'b', scorers: Array.from({ length: 101 }, () => 'exact') }
+  await assert.rejects(readDataset(file('many.jsonl', JSON.stringify(many))), /101 scorers, at most 100/)
+  const promoted = { id: 't'.repeat(128), input: 'a', expected: 'b' }
+  assert.equal((await readDataset(file('long.jsonl', JSON.stringify(promoted)))).cases.length, 1)
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { TaskResult } from '../../../../client/types.ts'
 import { maxCost, maxSteps, tools } from '../../../../evaluation/scorers/conduct.ts'
+import { defaultLimits } from '../../../../runtime/config/defaults.ts'
 import { judgeText, verdictIn } from '../../../../evaluation/scorers/judge.ts'
 import { contains, exact, normalised, regex } from '../../../../evaluation/scorers/text.ts'
 import { json, jsonSubset, number, numberAtEnd } from '../../../../evaluation/scorers/values.ts'
@@ -34,7 +35,8 @@ describe('texts', () => {
 
   test('hostile answers are read in time that grows with their length', () => {
     const started = performance.now()
-    for (const text of ['```\n', '. ', '1,111', '"', '{'].map((piece) => piece.repeat(200_000))) {
+    const repeated = ['```\n', '. ', '1,111', '"', '{'].map((piece) => piece.repeat(200_000))
+    for (const text of [...repeated, `1${','.repeat(200_000)}5`]) {
       normalised(`a${text}a`, 'a')
       json(text, { a: 1 })
       numberAtEnd(text)
@@ -130,15 +132,27 @@ describe('a model as judge', () => {
   })
 
   test('it fits into one task, however long the answer', () => {
-    const long = judgeText({
-      rubric: 'r'.repeat(4_000),
-      input: '"'.repeat(9_000),
-      text: '"'.repeat(90_000),
-      secret: 's',
-      expected: 'e'.repeat(9_000),
-    })
-    assert.ok(long.length < 10_000 * 2, String(long.length))
-    assert.match(long, /the first 3000 of \d+ characters/)
+    for (const piece of ['"', '\0', 'exec(', '__a__ ', 'é']) {
+      const long = judgeText({
+        rubric: 'r'.repeat(4_000),
+        input: piece.repeat(9_000),
+        text: piece.repeat(90_000),
+        secret: 's',
+        expected: piece.repeat(9_000),
+      })
+      assert.ok(long.length <= defaultLimits.input.maxChars, `${piece}: ${long.length}`)
+      assert.match(long, new RegExp(`the first \\d+ of ${90_000 * piece.length} characters`))
+    }
+  })
+
+  test('an answer with words that fleets forbid in texts of tasks can be judged, and is whole', () => {
+    const answer = '```python\nimport os\nexec ("eval(1)")\nself.__class__.__bases__\n\\__x__```'
+    const judged = { rubric: 'It must not use eval( or exec(.', input: 'Write code', secret: 's' }
+    const text = judgeText({ ...judged, text: answer, expected: 'import x' })
+    for (const pattern of defaultLimits.input.forbiddenPatterns)
+      assert.doesNotMatch(text, new RegExp(pattern))
+    const [, shown = ''] = /\n\[[0-9a-f]{16}\]\n\n(.+)\n\n\[/.exec(text) ?? []
+    assert.equal(JSON.parse(shown), answer)
   })
 
   test('only a score from 0 to 1 with reasons is a verdict', () => {

@@ -71,6 +71,7 @@ test('what is not a recording is refused, with the place of each mistake', () =>
   assert.match(bad({ more: 1 }), /recording has an unknown field more/)
   assert.match(bad({ steps: [null] }), /recording\.steps\[0\] must be an object/)
   assert.match(bad({ steps: [{ ...step, kind: 'x' }] }), /steps\[0\]\.kind must be code, tools, answer/)
+  assert.match(bad({ steps: [{ ...step, toolCalls: [] }] }), /steps\[0\]\.toolCalls must have a call/)
   assert.match(bad({ steps: [{ ...step, text: 1 }] }), /steps\[0\]\.text must be a text/)
   assert.match(bad({ steps: [{ ...step, kind: 'code' }] }), /steps\[0\]\.code must be a text/)
   assert.match(bad({ steps: [{ ...step, kind: 'answer' }] }), /steps\[0\]\.observation must be a text/)
