@@ -112,6 +112,8 @@ const measures: Readonly<Record<Alert['condition']['measure'], (threshold: numbe
   tokens: (threshold) => `more than ${count(threshold)} tokens`,
   errors_matching: (threshold) => `more than ${count(threshold)} errors`,
   budgets_near_limit: (threshold) => `more than ${count(threshold)} budgets near their limit`,
+  quality_mean: (threshold) => `mean quality score below ${threshold}`,
+  satisfaction_mean: (threshold) => `mean rating below ${threshold}`,
 }
 
 function conditionOf({ measure, threshold, windowMs, pattern }: Alert['condition']) {
