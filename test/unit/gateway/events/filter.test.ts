@@ -19,7 +19,8 @@ const origins: Record<string, Whose> = {
   'n-1': { userId: null, agent: null },
 }
 const originOf = async (taskId: string) => origins[taskId] ?? null
-const event = (taskId: string) => ({ type: 'step.started', taskId, atMs: 1, stage: 'planner', step: 1 }) as const
+const event = (taskId: string) =>
+  ({ type: 'step.started', taskId, atMs: 1, stage: 'planner', step: 1 }) as const
 
 async function shown(...[parameters, who]: [Parameters<typeof feedFilter>[0], Principal]): Promise<string[]> {
   const wanted = feedFilter(parameters, who, originOf)
