@@ -3,8 +3,8 @@
 // 1. A new subject is set to FULL_TRANSITIVE. One that its owner has set otherwise keeps its level.
 // 2. The client answers a broken connection with status 400; only 404, 409 and 422 are the registry's own
 //    verdict on a schema.
-// 3. Processes that start together register the same subjects; Apicurio answers some of them 409. A conflict
-//    counts only if it persists.
+// 3. Processes that start together register the same subjects; Apicurio answers some of them 409, and some see a
+//    subject before its level is set. A conflict counts only if it persists.
 import { Agent, type RequestOptions } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConnectionOptions } from 'node:tls'
@@ -84,7 +84,7 @@ async function register(client: Client, url: string, subject: string, schema: Av
     try {
       return await registerOnce(client, subject, schema)
     } catch (error) {
-      const isConflict = statusOf(error) === 409
+      const isConflict = statusOf(error) === 409 || isLevelChanged(error)
       if (isConflict && tries < CONFLICT_TRIES) await sleep(tries * 100 * (0.5 + Math.random()))
       else if (isConflict || statusOf(error) === 422) throw incompatible(url, subject, error)
       else throw unavailable(url, error)
@@ -108,6 +108,9 @@ function ownersLevel(error: unknown): COMPATIBILITY | null {
   const found = /\(FULL_TRANSITIVE != (\w+)\)/.exec(messageOf(error))?.[1]
   return Object.values(COMPATIBILITY).find((level) => level === found) ?? null
 }
+
+/** Another process set the level of a new subject between two requests of this one. */
+const isLevelChanged = (error: unknown): boolean => /\(\w+ != \w+\)$/.test(messageOf(error))
 
 async function byId(client: Client, url: string, id: number): Promise<AvroSchema> {
   try {
