@@ -23,7 +23,7 @@ export const forkInput = z.strictObject({
     .exactOptional()
     .meta({ description: 'How tool calls are answered: `recorded` unless given.' }),
   maxCost: z.number().exactOptional().meta({ description: 'Most US dollars to spend; else as the origin.' }),
-  priority: z.number().exactOptional().meta({ description: '0 to 9; else as the origin.', type: 'integer' }),
+  priority: z.number().exactOptional().meta({ description: '-9 to 9; else as the origin.', type: 'integer' }),
   userId: name('On whose behalf; else as the origin.').exactOptional(),
 })
 

@@ -29,7 +29,7 @@ export function defineFork(command: Command): void {
         .default('recorded' satisfies ToolPolicy),
     )
     .option('--max-cost <dollars>', 'stop once the fork has cost this much', number)
-    .option('--priority <n>', '0 to 9', wholeNumber)
+    .option('--priority <n>', '-9 to 9; else as the origin', wholeNumber)
     .option('--user <id>', 'user to whom the fork is charged')
     .option('--no-wait', 'print its id, and do not wait for its result')
     .option('--steps', 'also show each step')

@@ -230,6 +230,27 @@ test('watch shows the steps and ends with the result', async () => {
   assert.equal(kinds.at(-1), 'result')
 })
 
+test('replay, fork and compare by the command, on Kafka', async () => {
+  const { taskId, text } = task('forked')
+  await client.submit({ taskId, text, mode: 'tools' })
+  const origin = await client.result(taskId, LIMIT)
+  // The stages decide again where the fleet's own configuration is: in its gateway.
+  const replayed = await flotilla(['replay', taskId, '--json'], {
+    env: { FLOTILLA_URL: fleet.process.url ?? '' },
+  })
+  assert.equal(replayed.code, 0, replayed.out + replayed.err)
+  const { out, err, code } = await flotilla(['fork', taskId, '--json'], { env })
+  assert.equal(code, 0, err)
+  const fork = JSON.parse(out) as TaskResult
+  assert.deepEqual([fork.forkedFrom, fork.toolPolicy, fork.output], [taskId, 'recorded', origin.output])
+  const calls = fork.steps.flatMap(({ toolCalls }) => toolCalls)
+  assert.deepEqual(
+    calls.map(({ tool, output, recorded }) => [tool, output, recorded]),
+    [['echo', 'hi', true]],
+  )
+  assert.equal((await flotilla(['compare', taskId, fork.taskId], { env })).code, 0)
+})
+
 test('where the prefix is mistyped, the topics are missing, and the error says so', async () => {
   const mistyped = { ...env, FLOTILLA_PREFIX: `${env['FLOTILLA_PREFIX']}-mistyped` }
   const away = await connect({ env: mistyped })
