@@ -1,10 +1,12 @@
 // Bounds on texts from outside: an error's message may be a whole page.
+import type { Json } from '../schemas/json.ts'
 
 /** A message of a failure, in UTF-16 units. */
 export const MESSAGE_CHARS = 8_000
 const TAIL_CHARS = 1_500
 const NOTE_CHARS = 60
 const DETAILS_CHARS = 8_000
+const GLIMPSE_CHARS = 160
 
 const isLowSurrogate = (text: string, at: number): boolean => (text.charCodeAt(at) & 0xfc00) === 0xdc00
 
@@ -26,6 +28,12 @@ export const shortened = (text: string, limit: number): string =>
 /** At most so many UTF-16 units of the text. Keeps pairs of surrogates whole. */
 export const beginning = (text: string, limit: number): string =>
   text.slice(0, isLowSurrogate(text, limit) ? limit - 1 : limit)
+
+/** A value for a line of the history. */
+export function glimpse(value: Json): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value ?? null)
+  return text.length > GLIMPSE_CHARS ? `${text.slice(0, GLIMPSE_CHARS - 1)}…` : text
+}
 
 /** Details of a message, as JSON; if they are too large, a note of their size. */
 export function boundedDetails(details: unknown): unknown {

@@ -8,6 +8,7 @@ import type { Failure } from '../schemas/generated/events.ts'
 import { shown } from '../schemas/identity.ts'
 import type { Json } from '../schemas/json.ts'
 import { isDeeperThan, MAX_JSON_DEPTH } from './json-depth.ts'
+import { sortedJson } from './sorted-json.ts'
 
 export const toolPolicies = ['live', 'recorded', 'ask', 'refuse'] as const
 export type ToolPolicy = (typeof toolPolicies)[number]
@@ -211,14 +212,4 @@ export function outcomeFor(
 }
 
 const keyOf = (call: { readonly tool: string; readonly arguments: Json }): string =>
-  `${call.tool} ${canonicalJson(call.arguments)}`
-
-/** The same text for values that differ only in the order of their properties. */
-function canonicalJson(value: Json): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  const properties = Object.keys(value)
-    .sort()
-    .map((name) => `${JSON.stringify(name)}:${canonicalJson(value[name] ?? null)}`)
-  return `{${properties.join(',')}}`
-}
+  `${call.tool} ${sortedJson(call.arguments)}`

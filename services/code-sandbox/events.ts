@@ -1,4 +1,5 @@
 // Events that code-sandbox emits.
+import { glimpse } from '../../runtime/bounded-text.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { CallOutcome, Emit, Failure, Json } from '../../runtime/stage.ts'
 import type { TaskProgressed } from '../../schemas/generated/events.ts'
@@ -42,8 +43,6 @@ export function toolRequestedEvents(
   ]
 }
 
-const GLIMPSE_CHARS = 160
-
 /** The lines in the history of a call that no tool answered. */
 export function answeredEvents(
   taskId: string,
@@ -66,11 +65,6 @@ export function answeredEvents(
       ...shown,
     }),
   ]
-}
-
-function glimpse(value: Json): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
-  return text.length > GLIMPSE_CHARS ? `${text.slice(0, GLIMPSE_CHARS - 1)}…` : text
 }
 
 /** The step's end by the executor's answer. The message is Python's own text: the model reads it. */

@@ -7,7 +7,7 @@
 //    is `live`, or that a person approved, is.
 // 3. A recorded step is a row until it was repeated. An outcome that has answered is marked by a row of its
 //    own, so that no row is rewritten for each call.
-import { boundedText } from '../../runtime/bounded-text.ts'
+import { boundedText, glimpse } from '../../runtime/bounded-text.ts'
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import { keptOutcomes, outcomeFor, type RecordedStep, type Recording } from '../../runtime/recording.ts'
@@ -117,8 +117,6 @@ function refused(tool: string, why: string): Answered {
   return { status: 'refused', output: null, error: failure('TOOL_NOT_RECORDED', message) }
 }
 
-const GLIMPSE_CHARS = 160
-
 /** The lines in the history of a call that no tool answered. */
 export function answeredEvents(from: Situation, call: StepToolCall): Emit[] {
   const { callId, tool, status, error, durationMs, cached } = call
@@ -137,11 +135,6 @@ export function answeredEvents(from: Situation, call: StepToolCall): Emit[] {
     progressEvent(from, 'tool_requested', { callId, tool, arguments: call.arguments }),
     progressEvent(from, 'tool_called', detail),
   ]
-}
-
-function glimpse(value: Json): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
-  return text.length > GLIMPSE_CHARS ? `${text.slice(0, GLIMPSE_CHARS - 1)}…` : text
 }
 
 /** Refused calls that the result names; its steps have all. */

@@ -5,6 +5,7 @@ import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/telemetry/instruments.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
+import { sortedJson } from '../../runtime/sorted-json.ts'
 
 /** Longer keys are hashed. Characters. */
 const MAX_KEY_CHARS = 1_024
@@ -60,17 +61,9 @@ export class ToolCache {
 export function cacheKey(tool: string, args: Json, scope?: { readonly userId: string | null }): string {
   // Arguments are an object, so no shared key starts like a user's.
   const user = scope === undefined ? '' : `user:${JSON.stringify(scope.userId)}:`
-  const key = `tool-cache:${tool}:${user}${JSON.stringify(sortKeys(args))}`
+  const key = `tool-cache:${tool}:${user}${sortedJson(args)}`
   if (key.length <= MAX_KEY_CHARS) return key
   return `tool-cache:${tool}:sha256:${createHash('sha256').update(key).digest('hex')}`
-}
-
-function sortKeys(value: Json): Json {
-  if (Array.isArray(value)) return value.map(sortKeys)
-  if (typeof value !== 'object' || value === null) return value
-  // Assigning would lose a property named __proto__; entries keep it.
-  const entries = Object.keys(value).sort()
-  return Object.fromEntries(entries.map((name) => [name, sortKeys(value[name] ?? null)]))
 }
 
 async function withTimeLimit<T>(clock: Clock, work: Promise<T>): Promise<T> {

@@ -1,8 +1,9 @@
 // Events that end a call. Every request gets exactly one ToolCompleted. They are keyed by the task, because a
 // timer's event has the call's key.
+import { glimpse } from '../../runtime/bounded-text.ts'
 import { plainFailure } from '../../runtime/errors.ts'
 import type { ToolCompleted, ToolRequested } from '../../schemas/generated/events.ts'
-import type { CallFailure, CallOutcome, Emit, Json } from '../../runtime/stage.ts'
+import type { CallFailure, CallOutcome, Emit } from '../../runtime/stage.ts'
 import type { ToolAnswer } from './call.ts'
 import type { NextTry } from './retries.ts'
 import type { ToolRows } from './rows.ts'
@@ -53,13 +54,6 @@ export function completedEvents(request: ToolRequested, ending: Ending): Emit[] 
 }
 
 /** Enough for who watches; the step has all of it. */
-const GLIMPSE_CHARS = 160
-
-function glimpse(value: Json): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value ?? null)
-  return text.length > GLIMPSE_CHARS ? `${text.slice(0, GLIMPSE_CHARS - 1)}…` : text
-}
-
 /** History line when a call begins to wait; an open breaker is asked every few seconds, and reported once. */
 export function waitingEvents(
   { request, rows }: { request: ToolRequested; rows: Readonly<Partial<ToolRows>> },

@@ -80,6 +80,7 @@ const pureRuntime = [
   'runtime/backoff.ts',
   'runtime/recording.ts',
   'runtime/bounded-text.ts',
+  'runtime/sorted-json.ts',
   'runtime/error-row.ts',
   'runtime/error-table.ts',
   'runtime/fleet-errors.ts',
