@@ -83,6 +83,17 @@ export const evaluations = {
     answers: { 200: { description: 'The run as it is stored.', schema: evaluationRun } },
     errors: ['STORE_UNAVAILABLE'],
   }),
+  deleteRun: route({
+    method: 'DELETE',
+    path: '/v1/evaluations/:id',
+    tag: 'evaluations',
+    summary: 'Delete a run and its cases',
+    description: 'Their tasks stay in the ledger.',
+    params: runParams,
+    query: z.strictObject({}),
+    answers: { 200: { description: 'How many cases.', schema: z.object({ deleted: z.number() }) } },
+    errors: ['NOT_FOUND', 'STORE_UNAVAILABLE'],
+  }),
   addCases: route({
     method: 'POST',
     path: '/v1/evaluations/:id/cases',

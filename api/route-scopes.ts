@@ -55,6 +55,7 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   'GET /v1/evaluations': 'tasks:read:all',
   'GET /v1/evaluations/:id': 'tasks:read:all',
   'GET /v1/evaluations/:id/export': 'tasks:read:all',
+  'DELETE /v1/evaluations/:id': 'evaluations:write',
   'POST /v1/evaluations': 'evaluations:write',
   'POST /v1/evaluations/:id/cases': 'evaluations:write',
 

@@ -7,7 +7,7 @@ export const scopes = {
   'tasks:read': 'read own tasks: state, updates and results',
   'tasks:read:all': "read every user's tasks, results and usage",
   'tasks:cancel': 'cancel and rate own tasks; with tasks:read:all, those of every user',
-  'evaluations:write': 'store runs of evaluations',
+  'evaluations:write': 'store and delete runs of evaluations',
   'approvals:decide': 'approve or reject tool calls that wait for a person',
   'ops:read': 'read topics, lanes, breakers, dead letters, alerts, limits and configuration',
   'ops:write': 'pause stages, replay and purge dead letters, silence alerts, rebuild limits',

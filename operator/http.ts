@@ -90,11 +90,12 @@ function httpEvaluations(
   read: (path: string) => ReturnType<typeof askGateway>,
   gateway: string,
 ): Operator['evaluations'] {
-  const { listRuns, getRun, saveRun, addCases, exportRun } = evaluationRoutes
+  const { listRuns, getRun, saveRun, addCases, exportRun, deleteRun } = evaluationRoutes
   return {
     list: (limit = 100) => ask(listRuns, { query: { limit } }),
     get: (id) => ask(getRun, { params: { id } }),
     save: (run) => ask(saveRun, { body: run }),
+    delete: async (id) => (await ask(deleteRun, { params: { id } })).deleted,
     add: async (id, cases) => void (await ask(addCases, { params: { id }, body: { cases } })),
     async *export(id, format) {
       const { body } = await read(pathOf(exportRun, { params: { id }, query: { format } }))

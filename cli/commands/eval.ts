@@ -65,6 +65,11 @@ export function defineEval(command: Command): void {
     .option('--json', 'JSON on stdout, with every case')
     .action(show)
   command
+    .command('delete')
+    .description('delete runs and their cases; the tasks stay in the ledger')
+    .argument('<run...>')
+    .action(deleteRuns)
+  command
     .command('compare')
     .description('a run against an earlier one, case by case')
     .argument('<before>')
@@ -254,6 +259,15 @@ function printEvaluated({ run: ended, cases, comparisons, thresholds }: Evaluate
 /** Runs are in the database: a fleet need not have run. */
 const stored = <T>(work: (operator: Operator) => Promise<T>): Promise<T> =>
   usingOperator((operator) => work(operator), { needs: 'database' })
+
+async function deleteRuns(ids: readonly string[]): Promise<void> {
+  await stored(async ({ evaluations }) => {
+    for (const id of ids) {
+      const cases = await evaluations.delete(id)
+      say(`deleted ${id} with ${plural(cases, 'case')}`)
+    }
+  })
+}
 
 async function promoteTask(
   taskId: string,

@@ -2,6 +2,7 @@
 //
 // 1. A case is stored when it is scored, under its run, id, model and epoch: stored again, it is replaced.
 // 2. What a run is about never changes: only its status, end and summary do.
+// 3. A run is deleted after its cases, so that no case is ever without its run.
 import type { EvaluationCase, EvaluationRun } from '../../api/schemas/evaluations.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { csvText } from '../../runtime/ledger/export.ts'
@@ -21,6 +22,8 @@ export interface EvaluationOperator {
   add(id: string, cases: readonly EvaluationCase[]): Promise<void>
   /** Scored cases in the order of their ids: lines of JSON (EvaluationCase), or CSV. Rejects with NOT_FOUND. */
   export(id: string, format: (typeof exportFormats)[number]): AsyncIterable<string>
+  /** Deletes a run and its cases; resolves with the number of cases. Rejects with NOT_FOUND. */
+  delete(id: string): Promise<number>
 }
 
 const PAGE = 200
@@ -46,6 +49,13 @@ export function directEvaluations(sql: () => Promise<Sql>): EvaluationOperator {
         yield format === 'csv'
           ? csvText(rows, csvColumns)
           : rows.map((row) => `${JSON.stringify(caseOf(row))}\n`).join('')
+    },
+    async delete(id) {
+      const database = await sql()
+      await runRow(database, id)
+      const cases = await database.deleteFrom('evaluation_cases').where('run_id', '=', id).executeTakeFirst()
+      await database.deleteFrom('evaluation_runs').where('id', '=', id).execute()
+      return Number(cases.numDeletedRows)
     },
   }
 }

@@ -10,7 +10,7 @@ const ROWS_A_RUN = 200_000
 export async function deleteOld(sql: Sql, retentionDays: number, clock: Pick<Clock, 'now'>): Promise<number> {
   const horizonMs = clock.now() - retentionDays * DAY_MS
   let deleted = 0
-  for (const one of [oldUsage, oldTasks, oldOpenTasks, oldFeedback])
+  for (const one of [oldUsage, oldTasks, oldOpenTasks, oldFeedback, oldCases, oldRuns])
     for (let more = true; more && deleted < ROWS_A_RUN;) {
       const rows = await one(sql, horizonMs)
       deleted += rows
@@ -64,6 +64,42 @@ async function oldFeedback(sql: Sql, horizonMs: number): Promise<number> {
   const result = await sql
     .deleteFrom('task_feedback')
     .where('task_id', 'in', old.limit(ROWS_A_STATEMENT))
+    .executeTakeFirst()
+  return Number(result.numDeletedRows)
+}
+
+/** Scored cases of runs that began before the horizon. */
+async function oldCases(sql: Sql, horizonMs: number): Promise<number> {
+  const old = sql
+    .selectFrom('evaluation_cases')
+    .innerJoin('evaluation_runs', 'evaluation_runs.id', 'evaluation_cases.run_id')
+    .select(['run_id', 'case_id', 'model', 'epoch'])
+    .where('started_at_ms', '<', horizonMs)
+    .limit(ROWS_A_STATEMENT)
+  const result = await sql
+    .deleteFrom('evaluation_cases')
+    .where(({ eb, refTuple }) =>
+      eb(
+        refTuple('run_id', 'case_id', 'model', 'epoch'),
+        'in',
+        old.$asTuple('run_id', 'case_id', 'model', 'epoch'),
+      ),
+    )
+    .executeTakeFirst()
+  return Number(result.numDeletedRows)
+}
+
+/** Runs whose cases are gone. */
+async function oldRuns(sql: Sql, horizonMs: number): Promise<number> {
+  const cases = sql.selectFrom('evaluation_cases').select('run_id')
+  const old = sql
+    .selectFrom('evaluation_runs')
+    .select('id')
+    .where('started_at_ms', '<', horizonMs)
+    .where('id', 'not in', cases)
+  const result = await sql
+    .deleteFrom('evaluation_runs')
+    .where('id', 'in', old.orderBy('started_at_ms').limit(ROWS_A_STATEMENT))
     .executeTakeFirst()
   return Number(result.numDeletedRows)
 }

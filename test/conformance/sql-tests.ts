@@ -131,6 +131,34 @@ export function sqlTests(subject: () => Sql): void {
       await assert.rejects(work, { code: 'NOT_FOUND' })
   })
 
+  test('a run is deleted with its cases, by hand and by retention; a later one stays', async () => {
+    const sql = subject()
+    const store = directEvaluations(async () => sql)
+    const atMs = 86_400_000 * (100 + Math.floor(Math.random() * 1_000))
+    const [old, later, dropped] = [mark(), mark(), mark()]
+    for (const [id, startedAtMs] of [
+      [old, atMs],
+      [later, atMs + 86_400_000],
+      [dropped, atMs + 86_400_000],
+    ] as const) {
+      await store.save({ ...evaluationRun(id), startedAtMs })
+      await store.add(id, [evaluationCase('a', 1), evaluationCase('a', 2)])
+    }
+    assert.equal(await store.delete(dropped), 2)
+    await assert.rejects(store.delete(dropped), { code: 'NOT_FOUND' })
+    assert.ok((await deleteOld(sql, 1, { now: () => atMs + 86_400_001 })) >= 3)
+    for (const id of [old, dropped]) await assert.rejects(store.get(id), { code: 'NOT_FOUND' })
+    const left = await sql
+      .selectFrom('evaluation_cases')
+      .select('run_id')
+      .where('run_id', 'in', [old, later, dropped])
+      .execute()
+    assert.deepEqual(
+      left.map(({ run_id }) => run_id),
+      [later, later],
+    )
+  })
+
   test('a key is made, found, noted as used, listed and revoked', async () => {
     const sql = subject()
     const keys = new DirectKeys(sql)

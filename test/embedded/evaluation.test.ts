@@ -163,6 +163,10 @@ test('scored by many scorers, over models and epochs; stored, listed, shown and 
   assert.equal(model.stats().received, before)
   const other = await flotilla(['eval', file, '--epochs', '3', '--run', 'many-1'], { env })
   assert.match(other.err, /the run many-1 has another models, epochs/)
+
+  const deleted = () => flotilla(['eval', 'delete', 'many-1'], { env })
+  assert.match((await deleted()).err, /deleted many-1 with 16 cases/)
+  assert.match((await deleted()).err, /no evaluation run/)
 })
 
 /** What the files hold, and what Weave gets: test/compat. */

@@ -19,6 +19,8 @@ export function evaluationRoutes(app: FastifyInstance, evaluations: EvaluationOp
 
   serve(app, routes.saveRun, ({ body }) => evaluations.save(body))
 
+  serve(app, routes.deleteRun, async ({ params: { id } }) => ({ deleted: await evaluations.delete(id) }))
+
   serve(app, routes.addCases, async ({ params: { id }, body: { cases } }) => {
     await evaluations.add(id, cases)
     return { stored: cases.length }
