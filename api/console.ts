@@ -13,6 +13,9 @@ export const consolePages = [
   '/fleet/:part',
   '/cost',
   '/quality',
+  '/compare/:id/:other',
+  '/evaluations',
+  '/evaluations/:id',
 ] as const
 
 /** Files that the page loads. Their names have a hash of what is in them. */

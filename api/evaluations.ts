@@ -2,10 +2,12 @@
 import { z } from 'zod'
 import { exportFormats } from '../runtime/ledger/choices.ts'
 import { route, type Route } from './route.ts'
-import { evaluationCase, evaluationRun } from './schemas/evaluations.ts'
+import { evaluationCase, evaluationRun, runComparison } from './schemas/evaluations.ts'
 import { clamped, name } from './schemas/values.ts'
 
 const MAX_CASES_AT_ONCE = 100
+/** The paired tests of more would hold up the gateway. */
+export const MAX_COMPARED = 2_000
 const runParams = z.object({ id: name('Id of the run.') })
 
 /** In a body null is the same as an absent field. */
@@ -57,6 +59,17 @@ export const evaluations = {
       },
     },
     errors: ['NOT_FOUND', 'TOO_MANY_STREAMS', 'STORE_UNAVAILABLE'],
+  }),
+  compareRuns: route({
+    method: 'GET',
+    path: '/v1/evaluations/:id/compare/:before',
+    tag: 'evaluations',
+    summary: 'A run against an earlier one, case by case',
+    description: `Each model against the same one of the earlier run, or against its only one. For runs of at most ${MAX_COMPARED} scored cases; the command \`flotilla eval compare\` has no limit.`,
+    params: z.object({ id: runParams.shape.id, before: name('Id of the earlier run.') }),
+    query: z.strictObject({}),
+    answers: { 200: { description: 'One for each model.', schema: z.array(runComparison) } },
+    errors: ['REQUEST_INVALID', 'NOT_FOUND', 'TOO_MANY_STREAMS', 'STORE_UNAVAILABLE'],
   }),
   saveRun: route({
     method: 'POST',

@@ -13,6 +13,7 @@ import {
   taskList,
   taskResult,
 } from './schemas/tasks.ts'
+import { promotedCase } from './schemas/evaluations.ts'
 import { comparison, forked, forkInput, fromStep, recording, taskReplay } from './schemas/forks.ts'
 import { filterFields, taskFilters } from './schemas/task-query.ts'
 import { clamped, count, flag, name, remark, share, text } from './schemas/values.ts'
@@ -263,6 +264,23 @@ export const tasks = {
       200: { description: 'What each stage decided, and the first difference.', schema: taskReplay },
     },
     errors: ['TASK_UNKNOWN', 'TASK_OPEN', 'EVENTS_GONE', 'SEARCH_UNFINISHED'],
+  }),
+  case: route({
+    method: 'GET',
+    path: '/v1/tasks/:id/case',
+    tag: 'tasks',
+    summary: 'An ended task as a case of an evaluation',
+    description:
+      'What was asked, its answer as what is expected, and the recorded outcomes of its tool calls: a line of a data set (docs/evaluation.md).',
+    params: ofTask,
+    query: z.strictObject({
+      expected: z
+        .string()
+        .exactOptional()
+        .meta({ description: 'JSON: what is right, if it is not the output of the task.' }),
+    }),
+    answers: { 200: { description: 'The case.', schema: promotedCase } },
+    errors: ['REQUEST_INVALID', 'TASK_UNKNOWN', 'TASK_OPEN', 'EVENTS_GONE', 'SEARCH_UNFINISHED'],
   }),
   compare: route({
     method: 'GET',

@@ -1,13 +1,14 @@
 // Starts and resumes runs of evaluations.
 import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { runIdPattern, type EvaluationCase, type EvaluationRun } from '../api/schemas/evaluations.ts'
+import { runIdPattern, type EvaluationRun } from '../api/schemas/evaluations.ts'
 import type { Case, Dataset } from '../evaluation/cases.ts'
-import { compare, type Comparison } from '../evaluation/comparison.ts'
+import type { Comparison } from '../evaluation/comparison.ts'
+import { compareRuns } from '../evaluation/compare-runs.ts'
 import { readDataset } from '../evaluation/dataset/read.ts'
 import { estimateFor } from '../evaluation/estimate.ts'
 import { OWN_MODEL } from '../evaluation/rows.ts'
-import { runCases, storedCases, type Outcome } from '../evaluation/run.ts'
+import { runCases, type Outcome } from '../evaluation/run.ts'
 import { checkThresholds, readThreshold, type Checked } from '../evaluation/thresholds.ts'
 import type { AgentView, ModelView, Operator } from '../operator/index.ts'
 import { FlotillaError } from '../runtime/errors.ts'
@@ -209,7 +210,7 @@ async function evaluateOn(
   const comparisons =
     settings.compare === null
       ? []
-      : await comparisonsOf(operator, settings.compare, outcome.run, outcome.cases)
+      : await compareRuns(operator.evaluations, settings.compare, outcome.run, outcome.cases)
   return { ...outcome, comparisons, thresholds: checkThresholds(thresholds, summaryIn(outcome.run)) }
 }
 
@@ -275,27 +276,4 @@ async function sayEstimate(
     say(`Estimated cost with ${model}: ${price} (${basis})`)
   }
   if (maxCost !== null) say(`It submits nothing that would pass ${money(maxCost)}.`)
-}
-
-/** Each model of a run against the same one of another run, or against its only one. */
-export async function comparisonsOf(
-  { evaluations }: Operator,
-  beforeId: string,
-  after: EvaluationRun,
-  afterCases: readonly EvaluationCase[],
-): Promise<Comparison[]> {
-  const before = await evaluations.get(beforeId)
-  const beforeCases = await storedCases(beforeId, evaluations)
-  const [only] = before.models
-  return after.models.map((model) => {
-    const other = before.models.includes(model) ? model : before.models.length === 1 ? only : undefined
-    if (other === undefined)
-      throw refused(
-        `the run ${beforeId} has no model ${model} to compare with; it has ${before.models.join(', ')}`,
-      )
-    return compare(
-      { name: `${beforeId} ${other}`, cases: beforeCases.filter((each) => each.model === other) },
-      { name: `${after.id} ${model}`, cases: afterCases.filter((each) => each.model === model) },
-    )
-  })
 }

@@ -24,6 +24,7 @@ import {
 import { scoreCase, type Scored, type Verdict } from './score.ts'
 import { verdictIn } from './scorers/judge.ts'
 import type { SpecOf } from './scorers/specs.ts'
+import { storedCases } from './stored-cases.ts'
 import { summarise } from './summary.ts'
 import { askFleet, isNoAnswer, taskIdOf, type Asking } from './tasks.ts'
 
@@ -72,21 +73,6 @@ export async function runCases(
   await session.work()
   const ended = await parts.evaluations.save(session.ended())
   return { run: ended, cases: session.cases(), stopped: session.stopped, leftOut: session.leftOut() }
-}
-
-/** The scored cases of a run. */
-export async function storedCases(id: string, evaluations: EvaluationOperator): Promise<EvaluationCase[]> {
-  const cases: EvaluationCase[] = []
-  const take = (line: string) => line !== '' && cases.push(JSON.parse(line) as EvaluationCase)
-  let rest = ''
-  // Line by line: all of a large run together is longer than a text can be.
-  for await (const piece of evaluations.export(id, 'json')) {
-    const lines = (rest + piece).split('\n')
-    rest = lines.pop() ?? ''
-    lines.forEach(take)
-  }
-  take(rest)
-  return cases
 }
 
 class Session {

@@ -57,6 +57,10 @@ export const evaluationCase = z
   })
   .meta({ id: 'EvaluationCase' })
 
+export const promotedCase = z
+  .looseObject({ id, input: z.string(), expected: json.exactOptional(), outcomes: z.array(json) })
+  .meta({ id: 'PromotedCase' })
+
 const runStates = ['running', 'completed', 'stopped'] as const
 
 export const evaluationRun = z
@@ -79,6 +83,37 @@ export const evaluationRun = z
   })
   .meta({ id: 'EvaluationRun' })
 
+const change = z.object({ caseId: id, input: z.string(), before: share, after: share })
+const means = z.object({ before: amount, after: amount })
+
+export const runComparison = z
+  .object({
+    before: z.string().meta({ description: 'Run and model.' }),
+    after: z.string(),
+    measures: z.array(
+      z.object({
+        measure: z.string().meta({ description: '`score`, `passed`, or a scorer.' }),
+        before: z.number(),
+        after: z.number(),
+        pairs: z.number().meta({ description: 'Cases that both have.' }),
+        difference: z.number(),
+        p: share.meta({ description: 'Of the paired test, two-sided.' }),
+        method: z.string(),
+        different: z.number().meta({ description: 'Pairs that differ.' }),
+      }),
+    ),
+    better: z.array(change).meta({ description: 'The largest change first.' }),
+    worse: z.array(change),
+    changed: z.array(id).meta({ description: 'Asked or scored otherwise: left out.' }),
+    onlyBefore: z.array(id),
+    onlyAfter: z.array(id),
+    cost: means.meta({ description: 'US dollars a case.' }),
+    latencyMs: means,
+  })
+  .meta({ id: 'RunComparison' })
+
 export type EvaluationScore = z.infer<typeof evaluationScore>
 export type EvaluationCase = z.infer<typeof evaluationCase>
 export type EvaluationRun = z.infer<typeof evaluationRun>
+export type PromotedCase = z.infer<typeof promotedCase>
+export type RunComparison = z.infer<typeof runComparison>

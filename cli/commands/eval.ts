@@ -3,7 +3,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { exportFormats } from '../../runtime/ledger/choices.ts'
 import { promote } from '../../evaluation/promote.ts'
 import { withEvaluationFleet } from '../evaluation-fleet.ts'
-import { storedCases } from '../../evaluation/run.ts'
+import { compareRuns as compareStored } from '../../evaluation/compare-runs.ts'
+import { storedCases } from '../../evaluation/stored-cases.ts'
 import type { Json } from '../../schemas/json.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import type { Operator } from '../../operator/index.ts'
@@ -11,7 +12,6 @@ import { FlotillaError } from '../../runtime/errors.ts'
 import { number, wholeNumber } from '../arguments.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
 import {
-  comparisonsOf,
   defaultSettings,
   evaluate,
   resume,
@@ -334,7 +334,7 @@ async function show(id: string, { json }: { json?: boolean }): Promise<void> {
 async function compareRuns(before: string, after: string, { json }: { json?: boolean }): Promise<void> {
   const comparisons = await stored(async (operator) => {
     const found = await operator.evaluations.get(after)
-    return comparisonsOf(operator, before, found, await storedCases(after, operator.evaluations))
+    return compareStored(operator.evaluations, before, found, await storedCases(after, operator.evaluations))
   })
   if (json) printJson(comparisons)
   else for (const comparison of comparisons) printComparison(comparison)

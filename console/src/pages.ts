@@ -2,7 +2,10 @@
 import type { FunctionComponent } from 'preact'
 import type { Scope } from '../../api/scopes.ts'
 import { ChatPage } from './chat/page.tsx'
+import { ComparePage } from './compare/page.tsx'
 import { CostPage } from './cost/page.tsx'
+import { EvaluationsPage } from './evaluations/page.tsx'
+import { RunPage } from './evaluations/run.tsx'
 import { FleetPage } from './fleet/page.tsx'
 import { InboxPage } from './inbox/page.tsx'
 import { waiting } from './inbox/waiting.ts'
@@ -49,6 +52,12 @@ export const pages: readonly Page[] = [
     component: TaskPage,
   },
   {
+    paths: ['/compare/:id/:other'],
+    title: () => 'Compare tasks',
+    scope: 'tasks:read',
+    component: ComparePage,
+  },
+  {
     paths: ['/inbox'],
     title: () => 'Inbox',
     scope: 'approvals:decide',
@@ -82,6 +91,19 @@ export const pages: readonly Page[] = [
     scope: 'tasks:read:all',
     component: CostPage,
     nav: { label: 'Cost', icon: 'cost', key: 'u' },
+  },
+  {
+    paths: ['/evaluations'],
+    title: () => 'Evaluations',
+    scope: 'tasks:read:all',
+    component: EvaluationsPage,
+    nav: { label: 'Evaluations', icon: 'evaluations', key: 'e' },
+  },
+  {
+    paths: ['/evaluations/:id'],
+    title: ({ id = '' }) => id,
+    scope: 'tasks:read:all',
+    component: RunPage,
   },
 ]
 

@@ -7,6 +7,7 @@ type Described =
   | Values<typeof routes.tasks>
   | Values<typeof routes.events>
   | Values<typeof routes.operator>
+  | Values<typeof routes.evaluations>
   | Values<typeof routes.me>
   | Values<typeof routes.processRoutes>
 type PathOf<M extends Route['method']> = Extract<Described, { readonly method: M }>['path']

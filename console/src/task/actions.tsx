@@ -5,16 +5,21 @@ import { may } from '../api/session.ts'
 import { Dialog } from '../components/dialog.tsx'
 import { Area, Choice, Field } from '../components/fields.tsx'
 import { toast, toastError } from '../toast.ts'
+import { CompareDialog } from './compare.tsx'
+import { ForkDialog } from './fork.tsx'
+import { PromoteDialog } from './promote.tsx'
 import type { Timeline } from './timeline.ts'
 
 interface ActionsProps {
   readonly id: string
   readonly isOver: boolean
+  /** The task that this one is a fork of. */
+  readonly origin: string | null
   readonly timeline: Timeline
 }
 
-export function Actions({ id, isOver, timeline }: ActionsProps) {
-  const [dialog, setDialog] = useState<'cancel' | 'feedback' | null>(null)
+export function Actions({ id, isOver, origin, timeline }: ActionsProps) {
+  const [dialog, setDialog] = useState<'cancel' | 'feedback' | 'fork' | 'compare' | 'promote' | null>(null)
   const close = (): void => setDialog(null)
   return (
     <div class="actions">
@@ -24,12 +29,22 @@ export function Actions({ id, isOver, timeline }: ActionsProps) {
         </button>
       )}
       {isOver && may('tasks:cancel') && <button onClick={() => setDialog('feedback')}>Feedback</button>}
+      {isOver && (
+        <>
+          <button onClick={() => setDialog('promote')}>Promote</button>
+          <button onClick={() => setDialog('compare')}>Compare</button>
+        </>
+      )}
+      {isOver && may('tasks:submit') && <button onClick={() => setDialog('fork')}>Fork</button>}
       {may('tasks:submit') && (
         <a class="button" href={`/new?from=${encodeURIComponent(id)}`}>
           Run again
         </a>
       )}
       {dialog === 'cancel' && <CancelDialog id={id} onClose={close} />}
+      {dialog === 'fork' && <ForkDialog id={id} steps={timeline.steps.length} onClose={close} />}
+      {dialog === 'compare' && <CompareDialog id={id} origin={origin} onClose={close} />}
+      {dialog === 'promote' && <PromoteDialog id={id} onClose={close} />}
       {dialog === 'feedback' && <FeedbackDialog id={id} status={timeline.status} onClose={close} />}
     </div>
   )

@@ -13,6 +13,7 @@ import { place, withQuery } from '../router.ts'
 import { line, shown, visible } from '../text.ts'
 import { Actions } from './actions.tsx'
 import { Children } from './children.tsx'
+import { compareAddress, originOf } from './compare.tsx'
 import { RawEvents } from './raw-events.tsx'
 import { TaskStore } from './store.ts'
 import type { Timeline } from './timeline.ts'
@@ -34,7 +35,7 @@ export function TaskPage({ params: { id = '' } }: PageProps) {
   return (
     <div class="page task-page" ref={scroller} tabIndex={-1}>
       <Head id={id} detail={detail} timeline={timeline} />
-      <Figures detail={detail.value} timeline={timeline} />
+      <Figures id={id} detail={detail.value} timeline={timeline} />
       <Asked id={id} detail={detail.value} />
       <Answer timeline={timeline} />
       {store.error.value !== null && <Failed error={store.error.value} />}
@@ -101,15 +102,16 @@ function Head({
         <Copy text={id} what="task id" />
         <TaskState status={status} phase={phase} />
       </div>
-      <Actions id={id} isOver={isOver} timeline={timeline} />
+      <Actions id={id} isOver={isOver} origin={originOf(timeline)?.taskId ?? null} timeline={timeline} />
     </header>
   )
 }
 
-function Figures({ detail, timeline }: Parts) {
+function Figures({ id, detail, timeline }: Parts & { readonly id: string }) {
   const { admission, totals, result } = timeline
   const endMs = detail?.completedAtMs ?? (timeline.result === null ? null : timeline.lastMs)
   const beginMs = detail?.submittedAtMs ?? timeline.firstMs ?? now.value
+  const origin = originOf(timeline)
   const usage = result?.usage
   const agent = admission?.agent ?? detail?.agent ?? null
   const user = admission?.userId ?? detail?.userId ?? null
@@ -158,6 +160,17 @@ function Figures({ detail, timeline }: Parts) {
         <Figure
           name="Parent"
           value={<a href={`/tasks/${encodeURIComponent(detail.parent)}`}>{line(detail.parent, 60)}</a>}
+        />
+      )}
+      {origin !== null && (
+        <Figure
+          name="Fork of"
+          value={
+            <>
+              <a href={`/tasks/${encodeURIComponent(origin.taskId)}`}>{line(origin.taskId, 60)}</a>, step{' '}
+              {origin.step} · <a href={compareAddress(origin.taskId, id)}>compare</a>
+            </>
+          }
         />
       )}
       <TraceLink traceId={(result as { traceId?: string | null } | null)?.traceId ?? null} />

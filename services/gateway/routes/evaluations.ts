@@ -1,16 +1,22 @@
 // Runs of evaluations over HTTP.
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
-import { evaluations as routes } from '../../../api/routes.ts'
-import type { EvaluationOperator } from '../../../operator/index.ts'
+import { MAX_COMPARED } from '../../../api/evaluations.ts'
+import { evaluations as routes, tasks as taskRoutes } from '../../../api/routes.ts'
+import type { EvaluationRun, PromotedCase } from '../../../api/schemas/evaluations.ts'
+import type { LogClient } from '../../../client/log/client.ts'
+import type { EvaluationOperator, Operator } from '../../../operator/index.ts'
+import { FlotillaError } from '../../../runtime/errors.ts'
 import { heldUntilSent } from '../../../runtime/host/http/server.ts'
 import { OpenStreams } from '../../../runtime/host/open-streams.ts'
+import type { Json } from '../../../schemas/json.ts'
 import { serve } from './serve.ts'
 
 const MAX_READS = 8
 const MAX_READS_PER_CLIENT = 4
 
-export function evaluationRoutes(app: FastifyInstance, evaluations: EvaluationOperator): void {
+export function evaluationRoutes(app: FastifyInstance, client: LogClient, operator: Operator): void {
+  const { evaluations } = operator
   const open = new OpenStreams({ total: MAX_READS, perClient: MAX_READS_PER_CLIENT })
 
   serve(app, routes.listRuns, ({ query: { limit } }) => evaluations.list(Math.floor(limit)))
@@ -26,6 +32,23 @@ export function evaluationRoutes(app: FastifyInstance, evaluations: EvaluationOp
     return { stored: cases.length }
   })
 
+  serve(app, routes.compareRuns, async (request, reply) => {
+    const { id, before } = request.params
+    const after = await comparable(evaluations, id)
+    await comparable(evaluations, before)
+    heldUntilSent(open, request, reply)
+    const { compareRuns } = await import('../../../evaluation/compare-runs.ts')
+    const { storedCases } = await import('../../../evaluation/stored-cases.ts')
+    const compared = await compareRuns(evaluations, before, after, await storedCases(id, evaluations))
+    return compared.map((each) => ({ ...each, measures: [...each.measures] }))
+  })
+
+  serve(app, taskRoutes.case, async ({ params: { id }, query }) => {
+    const { caseOfTask } = await import('../../../evaluation/promote.ts')
+    const given = query.expected === undefined ? {} : { expected: jsonOf(query.expected) }
+    return (await caseOfTask({ client, operator }, id, given)) as unknown as PromotedCase
+  })
+
   serve(app, routes.exportRun, async (request, reply) => {
     const { params, query } = request
     // An unknown run is refused before the stream begins.
@@ -35,4 +58,20 @@ export function evaluationRoutes(app: FastifyInstance, evaluations: EvaluationOp
     const rows = evaluations.export(params.id, query.format)
     return reply.type(type).send(Readable.from(rows, { objectMode: false }))
   })
+}
+
+/** Rejects with NOT_FOUND, or REQUEST_INVALID if comparing would hold the process up. */
+async function comparable(evaluations: EvaluationOperator, id: string): Promise<EvaluationRun> {
+  const run = await evaluations.get(id)
+  if (run.cases * run.epochs * run.models.length <= MAX_COMPARED) return run
+  const message = `the run ${id} has more than ${MAX_COMPARED} scored cases; compare by flotilla eval compare`
+  throw new FlotillaError('REQUEST_INVALID', message)
+}
+
+function jsonOf(text: string): Json {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    throw new FlotillaError('REQUEST_INVALID', 'expected must be JSON; a text is in quotes')
+  }
 }

@@ -80,7 +80,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const operator = directOperator(parts)
   operatorRoutes(app, operator)
   meRoutes(app, context.environment)
-  evaluationRoutes(app, operator.evaluations)
+  evaluationRoutes(app, client, operator)
   keyRoutes(app, new DirectKeys(context.sql), access)
   decisionRoutes(app, client)
   descriptionRoutes(app)

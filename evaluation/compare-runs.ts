@@ -1,0 +1,33 @@
+// Compares a run with an earlier one, model by model.
+import type { EvaluationCase, EvaluationRun } from '../api/schemas/evaluations.ts'
+import type { EvaluationOperator } from '../operator/index.ts'
+import { FlotillaError } from '../runtime/errors.ts'
+import { compare, type Comparison } from './comparison.ts'
+import { storedCases } from './stored-cases.ts'
+
+/**
+ * Each model of the later run against the same one of the earlier run, or against its only one. Rejects with NOT_FOUND,
+ * and with REQUEST_INVALID if there is none to compare with.
+ */
+export async function compareRuns(
+  evaluations: EvaluationOperator,
+  beforeId: string,
+  after: EvaluationRun,
+  afterCases: readonly EvaluationCase[],
+): Promise<Comparison[]> {
+  const before = await evaluations.get(beforeId)
+  const beforeCases = await storedCases(beforeId, evaluations)
+  const [only] = before.models
+  return after.models.map((model) => {
+    const other = before.models.includes(model) ? model : before.models.length === 1 ? only : undefined
+    if (other === undefined)
+      throw new FlotillaError(
+        'REQUEST_INVALID',
+        `the run ${beforeId} has no model ${model} to compare with; it has ${before.models.join(', ')}`,
+      )
+    return compare(
+      { name: `${beforeId} ${other}`, cases: beforeCases.filter((each) => each.model === other) },
+      { name: `${after.id} ${model}`, cases: afterCases.filter((each) => each.model === model) },
+    )
+  })
+}
