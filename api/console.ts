@@ -13,6 +13,7 @@ export const consolePages = [
   '/fleet/:part',
   '/cost',
   '/quality',
+  '/signed-in',
   '/compare/:id/:other',
   '/evaluations',
   '/evaluations/:id',

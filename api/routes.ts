@@ -6,13 +6,15 @@ import { openai } from './openai/routes.ts'
 import { operator } from './operator.ts'
 import { processRoutes } from './process.ts'
 import type { Route } from './route.ts'
+import { signIn } from './sign-in.ts'
 import { tasks } from './tasks.ts'
 
-export { evaluations, events, me, openai, operator, processRoutes, tasks }
+export { evaluations, events, me, openai, operator, processRoutes, signIn, tasks }
 
 export const allRoutes: readonly Route[] = [
   ...Object.values<Route>(tasks),
   ...Object.values<Route>(me),
+  ...Object.values<Route>(signIn),
   ...Object.values<Route>(events),
   ...Object.values<Route>(openai),
   ...Object.values<Route>(operator),

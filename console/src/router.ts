@@ -7,7 +7,7 @@ export interface Place {
   readonly query: URLSearchParams
 }
 
-const here = (): Place => ({ path: location.pathname, query: new URLSearchParams(location.search) })
+export const here = (): Place => ({ path: location.pathname, query: new URLSearchParams(location.search) })
 
 export const place = signal<Place>(here())
 

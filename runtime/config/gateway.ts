@@ -38,6 +38,20 @@ export interface JwtDefinition {
   scopes?: Record<string, string[]>
   /** Scopes or roles of every valid token. Default none. */
   everyToken?: string[]
+  /** Lets people sign in to the console at the issuer. Default: the console asks for a key or a token. */
+  signIn?: SignInDefinition
+}
+
+/** The console as a client of the issuer: authorization code with PKCE. */
+export interface SignInDefinition {
+  /** As the issuer has it registered, with the redirect URI https://HOST/signed-in. */
+  clientId: string
+  /** Secret of a confidential client, such as process.env.OIDC_CLIENT_SECRET. Default: a public client. */
+  clientSecret?: string
+  /** What is asked for, separated by spaces. Default `openid`. */
+  scope?: string
+  /** Further parameters of the request, such as `audience` or `resource`. */
+  parameters?: Record<string, string>
 }
 
 export interface GatewayDefinition {
@@ -69,6 +83,14 @@ export const gatewaySchema = z.strictObject({
       scopeClaims: names.optional(),
       scopes: z.record(name, names).optional(),
       everyToken: names.optional(),
+      signIn: z
+        .strictObject({
+          clientId: name,
+          clientSecret: name.optional(),
+          scope: name.optional(),
+          parameters: z.record(name, z.string()).optional(),
+        })
+        .optional(),
     })
     .optional(),
 })

@@ -42,7 +42,10 @@ function urlSecrets(name: string, value: string): string[] {
 type Settings = Readonly<Record<string, string | string[]>>
 
 /** Secrets that a configuration names or holds: keys of providers and channels, and those in its URLs. */
-export function fleetSecrets(fleet: Pick<Fleet, 'models' | 'alerts' | 'sandbox'>, env: Variables): string[] {
+export function fleetSecrets(
+  fleet: Pick<Fleet, 'models' | 'alerts' | 'sandbox'> & Partial<Pick<Fleet, 'gateway'>>,
+  env: Variables,
+): string[] {
   const providers = Object.values(fleet.models.providers)
   const channels = Object.values(fleet.alerts.channels)
   const variables = [...providers.flatMap(({ keyEnv }) => keyEnv ?? []), ...channels.map(channelVariable)]
@@ -52,7 +55,8 @@ export function fleetSecrets(fleet: Pick<Fleet, 'models' | 'alerts' | 'sandbox'>
   const urls = [...providers.map(({ baseUrl }) => baseUrl), ...sandboxes]
   const secrets = variables.flatMap((name) => secretsOfValue(env[name]?.trim() ?? ''))
   const addresses = channels.flatMap((channel) => ('url' in channel ? [channel.url] : []))
-  return [...secrets, ...[...urls, ...addresses].flatMap(secretsOfUrl)]
+  const clientSecret = fleet.gateway?.jwt?.signIn?.clientSecret ?? []
+  return [...secrets, ...[clientSecret].flat(), ...[...urls, ...addresses].flatMap(secretsOfUrl)]
 }
 
 /** The value; of a URL, only its secret parts. */

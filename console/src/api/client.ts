@@ -9,6 +9,7 @@ type Described =
   | Values<typeof routes.operator>
   | Values<typeof routes.evaluations>
   | Values<typeof routes.me>
+  | Values<typeof routes.signIn>
   | Values<typeof routes.processRoutes>
 type PathOf<M extends Route['method']> = Extract<Described, { readonly method: M }>['path']
 type At<M extends Route['method'], P extends string> = Extract<

@@ -2,7 +2,9 @@
 // this tab, which ends with the tab. It is never in local storage, in a cookie or in an address.
 import { computed, signal } from '@preact/signals'
 import type { Scope } from '../../../api/scopes.ts'
+import { place, here } from '../router.ts'
 import { ApiError, asApiError, get, onRefused, useKey, type Me } from './client.ts'
+import { finish, isBack } from './openid.ts'
 
 const STORED = 'flotilla.key'
 const AGAIN_MS = 2_000
@@ -22,7 +24,19 @@ export const isOpen = computed(() => me.value?.access === 'open')
 export async function begin(): Promise<void> {
   onRefused(() => lock(null))
   useKey(sessionStorage.getItem(STORED))
-  await look()
+  await (isBack() ? comeBack() : look())
+}
+
+/** From the OpenID provider. */
+async function comeBack(): Promise<void> {
+  try {
+    const token = await finish()
+    place.value = here()
+    await signIn(token, false)
+  } catch (cause) {
+    place.value = here()
+    lock(asApiError(cause))
+  }
 }
 
 async function look(): Promise<void> {

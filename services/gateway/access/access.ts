@@ -11,6 +11,7 @@ import { allScopes, type Scope } from '../../../api/scopes.ts'
 import { hasKeys, looksLikeKey, parseKey } from '../../../operator/direct/keys.ts'
 import type { Environment } from '../../../runtime/config/environment.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
+import type { JwtDefinition, SignInDefinition } from '../../../runtime/config/gateway.ts'
 import { isLoopback } from '../../../runtime/config/transport.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import type { Sql } from '../../../runtime/store/sql.ts'
@@ -19,6 +20,7 @@ import { Failures } from './failures.ts'
 import { FRESH_MS, KeyChecks, unavailable } from './keys.ts'
 import { OpenRequests, type StillGood } from './open-requests.ts'
 import { requireScope, setPrincipal, type Principal } from './principal.ts'
+import type { SignIn } from './sign-in.ts'
 import type { TokenChecks } from './tokens.ts'
 
 export interface AccessParts {
@@ -45,17 +47,28 @@ export async function guardAccess(app: FastifyInstance, parts: AccessParts): Pro
   const { jwt } = parts.fleet.gateway ?? {}
   // Its library is loaded only where tokens are used.
   const tokens = jwt ? new (await import('./tokens.ts')).TokenChecks(jwt) : null
-  const access = new Access(parts, tokens)
+  const access = new Access(
+    parts,
+    tokens,
+    tokens && jwt?.signIn ? await signInOf(jwt, jwt.signIn, tokens) : null,
+  )
   await access.start()
   app.addHook('onRequest', (request, reply) => access.admit(request, reply))
   app.addHook('onClose', async () => access.close())
   return access
 }
 
+async function signInOf(jwt: JwtDefinition, signIn: SignInDefinition, tokens: TokenChecks): Promise<SignIn> {
+  const { SignIn: Made } = await import('./sign-in.ts')
+  return new Made({ ...jwt, signIn }, tokens)
+}
+
 export class Access {
   readonly #parts: AccessParts
   readonly #keys: KeyChecks
   readonly #tokens: TokenChecks | null
+  /** Null: the console asks for a key or a token. */
+  readonly signIn: SignIn | null
   readonly #adminHash: Buffer | null
   readonly #failures = new Failures(now)
   readonly #open = new OpenRequests(now)
@@ -64,7 +77,8 @@ export class Access {
   #lookedAtMs = Number.NEGATIVE_INFINITY
   #looking: Promise<void> | null = null
 
-  constructor(parts: AccessParts, tokens: TokenChecks | null) {
+  constructor(parts: AccessParts, tokens: TokenChecks | null, signIn: SignIn | null = null) {
+    this.signIn = signIn
     const { environment, sql, logger } = parts
     const { adminKey, access } = environment.http
     this.#parts = parts

@@ -11,12 +11,12 @@ import { scopesNamed, type Scope } from '../../../api/scopes.ts'
 import type { JwtDefinition } from '../../../runtime/config/gateway.ts'
 import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
 import { isName } from '../../../schemas/identity.ts'
+import { boundedFetch } from './bounded-fetch.ts'
 import type { Checked } from './keys.ts'
 
 const JWKS_MAX_AGE_MS = 600_000
 const FETCH_MS = 5_000
 const RETRY_MS = 1_000
-const MAX_ANSWER_BYTES = 1_000_000
 const MAX_TOKEN_CHARS = 8_192
 const defaultAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA']
 const defaultToleranceMs = 30_000
@@ -132,19 +132,6 @@ async function discover(issuer: string, ask: Ask): Promise<string> {
   if (typeof said.jwks_uri !== 'string' || !URL.canParse(said.jwks_uri))
     throw new Error(`${url} does not say where the keys are; set gateway.jwt.jwksUrl`)
   return said.jwks_uri
-}
-
-/** Follows no redirect: the keys are where the configuration says, or nowhere. */
-async function boundedFetch(url: string, init: RequestInit): Promise<Response> {
-  const response = await fetch(url, { ...init, redirect: 'error' })
-  const parts: Uint8Array[] = []
-  let bytes = 0
-  for await (const part of response.body ?? []) {
-    bytes += part.length
-    if (bytes > MAX_ANSWER_BYTES) throw new Error(`${url} answered with more than ${MAX_ANSWER_BYTES} bytes`)
-    parts.push(part)
-  }
-  return new Response(Buffer.concat(parts), { status: response.status, headers: response.headers })
 }
 
 function textsOf(claim: unknown): string[] {

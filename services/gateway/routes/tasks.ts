@@ -14,6 +14,7 @@ import { idempotencyKeyOf } from '../idempotency-key.ts'
 import { KnownTasks, refuseUnknown } from '../known-tasks.ts'
 import { eventRoutes } from '../events/routes.ts'
 import { SubmittedIds } from '../submitted-ids.ts'
+import { signInRoutes } from './sign-in.ts'
 import { streamRoutes } from '../streams.ts'
 import { guardAccess } from '../access/access.ts'
 import { ownTasks } from '../access/own-tasks.ts'
@@ -80,6 +81,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const operator = directOperator(parts)
   operatorRoutes(app, operator)
   meRoutes(app, context.environment)
+  signInRoutes(app, access.signIn, context.fleet.gateway?.jwt?.issuer ?? '')
   evaluationRoutes(app, client, operator)
   keyRoutes(app, new DirectKeys(context.sql), access)
   decisionRoutes(app, client)

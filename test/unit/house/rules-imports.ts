@@ -179,6 +179,7 @@ const importers: Readonly<Record<string, string>> = {
   ajv: 'runtime/config/json-schema.ts',
   avsc: 'runtime/codec/avro.ts',
   commander: 'cli/',
+  oauth4webapi: 'services/gateway/access/sign-in.ts',
   'csv-stringify': 'runtime/ledger/export.ts',
   'csv-parse': 'runtime/csv-records.ts',
   e2b: 'services/code-sandbox/executors/e2b/',

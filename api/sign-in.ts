@@ -1,0 +1,68 @@
+// Signing in to the console at the fleet's OpenID provider. Open: whoever signs in has no credentials yet.
+import { z } from 'zod'
+import { route, type Route } from './route.ts'
+
+/** The page that the provider sends the browser back to. */
+export const SIGNED_IN_PAGE = '/signed-in'
+
+const MAX_CHARS = 8_192
+const text = (description: string) => z.string().min(1).max(MAX_CHARS).meta({ description })
+
+export const signIn = {
+  provider: route({
+    method: 'GET',
+    path: '/v1/sign-in',
+    tag: 'keys',
+    summary: 'Where people sign in to the console',
+    query: z.strictObject({}),
+    answers: {
+      200: {
+        description: 'The OpenID provider; null if none is configured.',
+        schema: z
+          .object({
+            openid: z
+              .object({
+                issuer: z.string(),
+                authorizeUrl: z.string().meta({
+                  description: 'The page adds redirect_uri, state and code_challenge.',
+                }),
+              })
+              .nullable(),
+          })
+          .meta({ id: 'SignInProvider' }),
+      },
+    },
+    errors: ['ISSUER_UNAVAILABLE'],
+  }),
+  finish: route({
+    method: 'POST',
+    path: '/v1/sign-in',
+    tag: 'keys',
+    summary: 'Exchange what the OpenID provider answered for a token',
+    description: 'Authorization code with PKCE. The answer is a token that the API accepts.',
+    body: z.strictObject({
+      query: text('The query that the provider sent the browser back with.'),
+      state: text('As the page made it.'),
+      verifier: text('Of the code challenge.'),
+      redirectUri: text(`The address of ${SIGNED_IN_PAGE} as the page was opened.`),
+    }),
+    bodyExample: {
+      query: 'code=c&state=s',
+      state: 's',
+      verifier: 'v',
+      redirectUri: 'https://fleet/signed-in',
+    },
+    answers: {
+      200: {
+        description: 'The token.',
+        schema: z
+          .object({
+            token: z.string(),
+            expiresAtMs: z.number().nullable().meta({ description: 'Epoch milliseconds.' }),
+          })
+          .meta({ id: 'SignedIn' }),
+      },
+    },
+    errors: ['UNAUTHENTICATED', 'NOT_FOUND', 'TOO_MANY_STREAMS', 'ISSUER_UNAVAILABLE'],
+  }),
+} as const satisfies Record<string, Route>
