@@ -1,5 +1,8 @@
 // Paths of the console: pages for people, beside the HTTP API. Any of them is a deep link; the page decides by it.
 
+/** The page that an OpenID provider sends the browser back to. */
+export const SIGNED_IN_PAGE = '/signed-in'
+
 /** Paths that the gateway answers with the console's page, as Fastify spells them. */
 export const consolePages = [
   '/',
@@ -13,7 +16,7 @@ export const consolePages = [
   '/fleet/:part',
   '/cost',
   '/quality',
-  '/signed-in',
+  SIGNED_IN_PAGE,
   '/compare/:id/:other',
   '/evaluations',
   '/evaluations/:id',

@@ -1,9 +1,7 @@
 // Signing in to the console at the fleet's OpenID provider. Open: whoever signs in has no credentials yet.
 import { z } from 'zod'
+import { SIGNED_IN_PAGE } from './console.ts'
 import { route, type Route } from './route.ts'
-
-/** The page that the provider sends the browser back to. */
-export const SIGNED_IN_PAGE = '/signed-in'
 
 const MAX_CHARS = 8_192
 const text = (description: string) => z.string().min(1).max(MAX_CHARS).meta({ description })

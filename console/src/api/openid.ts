@@ -1,6 +1,6 @@
 // Signs in at the fleet's OpenID provider: authorization code with PKCE. What must outlive the way there and back is in
 // the session storage of this tab until then: the state and the verifier, which are of no use without the answer.
-import { SIGNED_IN_PAGE } from '../../../api/sign-in.ts'
+import { SIGNED_IN_PAGE } from '../../../api/console.ts'
 import { ApiError, get, post, type Got } from './client.ts'
 
 const STORED = 'flotilla.sign-in'
