@@ -79,7 +79,7 @@ export function percentile(values: readonly number[], share: number): number {
 const TICK_MS = 10
 
 /** Processor time of other processes since they began; 0 for one that is gone. */
-function processorMs(pids: readonly string[]): number {
+export function processorMs(pids: readonly string[]): number {
   return pids.reduce((sum, pid) => sum + ticksOf(pid) * TICK_MS, 0)
 }
 
