@@ -22,7 +22,7 @@ const seconds = Number(values.seconds)
 const wanted = positionals.length > 0 ? positionals : ['embedded', 'kafka']
 /** A fleet settles: groups rebalance, first timers fire. */
 const SETTLE_MS = 10_000
-const READY_WITHIN_MS = 120_000
+const READY_WITHIN_MS = 300_000
 
 interface Started {
   readonly name: string
@@ -70,7 +70,9 @@ async function ready({ name, url }: Started): Promise<void> {
   for (;;) {
     const answer = await fetch(`${url}/ready`).catch(() => null)
     if (answer?.ok) return
-    if (Date.now() > untilMs) throw new Error(`${name} was not ready within ${READY_WITHIN_MS} ms`)
+    const says = (await answer?.text()) ?? 'nothing'
+    if (Date.now() > untilMs)
+      throw new Error(`${name} is not ready after ${READY_WITHIN_MS} ms; it says ${says}`)
     await pause(250)
   }
 }
