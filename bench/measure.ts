@@ -12,6 +12,8 @@ export interface Figures {
   readonly perSecond: number
   /** User and system time of this process per task of the throughput phase, without the model server. */
   readonly cpuMs: number
+  /** The same of the processes that BROKER_PIDS lists. */
+  readonly serversCpuMs?: number
   readonly rssMb: number
 }
 
@@ -37,6 +39,8 @@ export async function measure(
     await runTask(`one${index}`)
     latencies.push(performance.now() - startedMs)
   }
+  const servers = (process.env['BROKER_PIDS'] ?? '').split(',').filter((pid) => pid !== '')
+  const serversBefore = processorMs(servers)
   const cpu = process.cpuUsage()
   const startedMs = performance.now()
   await inFlight(many, concurrency, (index) => runTask(`many${index}`))
@@ -49,6 +53,7 @@ export async function measure(
     p99Ms: percentile(latencies, 0.99),
     perSecond: many / seconds,
     cpuMs: (user + system) / 1_000 / many,
+    serversCpuMs: (processorMs(servers) - serversBefore) / many,
     rssMb: residentMb(),
   }
 }
@@ -68,6 +73,26 @@ async function inFlight(
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+}
+
+/** Clock ticks of /proc, of which Linux counts 100 a second. */
+const TICK_MS = 10
+
+/** Processor time of other processes since they began; 0 for one that is gone. */
+export function processorMs(pids: readonly string[]): number {
+  return pids.reduce((sum, pid) => sum + ticksOf(pid) * TICK_MS, 0)
+}
+
+function ticksOf(pid: string): number {
+  try {
+    // The name, in brackets, may hold spaces.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+    return Number(fields[11]) + Number(fields[12])
+  } catch {
+    return 0
+  }
 }
 
 function residentMb(): number {

@@ -1,8 +1,8 @@
-// npm run bench [-- floor embedded kafka] [--rounds 3] [--partitions 12]: the cost of a task.
+// npm run bench [-- embedded kafka] [--rounds 3] [--partitions 12] [--peers DIR [--peer NAME …]]: the cost of a task.
 //
 // A task is two model turns and one tool call, model latency 0, real HTTP to the scripted model, which runs
-// in its own process. Everything runs in turn, in the same run, so that ratios mean something on a noisy
-// machine; the table shows medians of the rounds.
+// in its own process. Everything runs in turn, in the same run, and the floor first, so that ratios mean something on
+// a noisy machine; the table shows medians of the rounds. --peers names a folder of other frameworks (bench/peers.ts).
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -11,12 +11,25 @@ import { startKafka } from '../test/infra/kafka.ts'
 import { startRedis } from '../test/infra/redis.ts'
 import type { HopFigures } from './hop.ts'
 import { percentile, type Figures } from './measure.ts'
+import { checkPeers, measurePeer, usualPeers } from './peers.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '3' }, partitions: { type: 'string' } },
+  options: {
+    rounds: { type: 'string', default: '3' },
+    partitions: { type: 'string' },
+    peers: { type: 'string' },
+    peer: { type: 'string', multiple: true },
+  },
 })
-const wanted = positionals.length > 0 ? positionals : ['floor', 'embedded', 'kafka']
+const known = ['floor', 'embedded', 'kafka']
+const unknown = positionals.filter((name) => !known.includes(name))
+if (unknown.length > 0)
+  throw new Error(`no contestant named ${unknown.join(', ')}; there are: ${known.join(', ')}`)
+/** The floor always: without it no figure can be compared with another hour's. */
+const wanted = positionals.length > 0 ? [...new Set(['floor', ...positionals])] : known
+const peers = values.peers === undefined ? [] : (values.peer ?? usualPeers)
+if (values.peers !== undefined) await checkPeers(values.peers, peers)
 const rounds = Number(values.rounds)
 const lanes: Record<string, string> =
   values.partitions === undefined ? {} : { FLOTILLA_PARTITIONS: values.partitions }
@@ -45,7 +58,14 @@ const MODEL_URL = (JSON.parse(line) as { url: string }).url
 async function startServers() {
   const [broker, redis] = await Promise.all([startKafka({ forLoad: true }), startRedis()])
   const stop = async () => void (await Promise.all([broker.stop(), redis.stop()]))
-  return { environment: { KAFKA_BROKERS: broker.bootstrap, REDIS_URL: redis.url }, stop }
+  return {
+    environment: {
+      KAFKA_BROKERS: broker.bootstrap,
+      REDIS_URL: redis.url,
+      BROKER_PIDS: `${broker.pid},${redis.pid}`,
+    },
+    stop,
+  }
 }
 const servers = wanted.includes('kafka') ? await startServers() : null
 const kafka: Record<string, string> = servers?.environment ?? {}
@@ -56,8 +76,10 @@ try {
     for (const contestant of wanted) {
       const file = contestant === 'floor' ? './floor.ts' : './fleet.ts'
       const env = { MODEL_URL, ...lanes, ...(contestant === 'kafka' ? kafka : {}) }
-      found.set(contestant, [...(found.get(contestant) ?? []), await lastLine<Figures>(file, env)])
+      add(contestant, await lastLine<Figures>(file, env))
     }
+    // Over the whole list in each round, as everything here.
+    for (const name of peers) add(name, await measurePeer(values.peers ?? '', name))
   }
   print()
   if (servers) {
@@ -74,16 +96,22 @@ try {
   await servers?.stop()
 }
 
+function add(contestant: string, figures: Figures): void {
+  found.set(contestant, [...(found.get(contestant) ?? []), figures])
+}
+
 function print(): void {
-  const median = (runs: readonly Figures[], field: 'p50Ms' | 'p99Ms' | 'perSecond' | 'cpuMs' | 'rssMb') =>
+  const median = (runs: readonly Figures[], field: Exclude<keyof Figures, 'name' | 'tasks'>) =>
     percentile(
-      runs.map((run) => run[field]),
+      runs.map((run) => run[field] ?? 0),
       0.5,
     )
   const floor = found.get('floor')
   console.log(`medians of ${rounds} rounds\n`)
-  console.log('| | p50 at 1, ms | p99 | tasks/s at 64 | CPU ms/task | RSS MB | throughput : floor |')
-  console.log('|---|---|---|---|---|---|---|')
+  console.log(
+    '| | p50 at 1, ms | p99 | tasks/s at 64 | CPU ms/task | of broker and Redis | RSS MB | throughput : floor |',
+  )
+  console.log('|---|---|---|---|---|---|---|---|')
   for (const [, runs] of found) {
     const ratio = floor ? (median(runs, 'perSecond') / median(floor, 'perSecond')).toFixed(2) : '–'
     const cells = [
@@ -91,7 +119,13 @@ function print(): void {
       median(runs, 'p99Ms').toFixed(1),
       median(runs, 'perSecond').toFixed(0),
     ]
-    cells.push(median(runs, 'cpuMs').toFixed(2), String(median(runs, 'rssMb')), ratio)
+    const serversMs = median(runs, 'serversCpuMs')
+    cells.push(
+      median(runs, 'cpuMs').toFixed(2),
+      serversMs > 0 ? serversMs.toFixed(2) : '–',
+      String(median(runs, 'rssMb')),
+      ratio,
+    )
     console.log(`| ${runs[0]?.name} | ${cells.join(' | ')} |`)
   }
 }

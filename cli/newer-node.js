@@ -29,7 +29,7 @@ function installed() {
 }
 
 /** Whether `v24.16.0` and the like is a version that Flotilla runs on. */
-export function isNewEnough(version) {
+function isNewEnough(version) {
   const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number)
   return major > 24 || (major === 24 && minor >= 16)
 }

@@ -1,9 +1,10 @@
 // npm run build: what npm publishes. Node does not strip types under node_modules, so packages carry JavaScript and
-// declarations; the files that code reads beside itself are copied along.
+// declarations; the files that code reads beside itself are copied along. The command runs as a bundle of that JavaScript.
 import { execFileSync } from 'node:child_process'
 import { cpSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { buildConsole } from '../console/build.ts'
+import { bundle } from './bundle.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const assets = [
@@ -24,3 +25,4 @@ execFileSync(
 )
 for (const asset of assets) cpSync(root + asset, `${root}dist/${asset}`, { recursive: true })
 await buildConsole(`${root}dist/console/built`)
+await bundle({ root: `${root}dist/`, extension: 'js', place: 'command' })

@@ -1,24 +1,11 @@
 // Connects operators to a fleet: the gateway at FLOTILLA_URL, or of the fleet that holds the data directory;
-// else the log and the stores themselves, each opened when it is first needed.
-import { openCodec } from '../runtime/codec/open.ts'
-import type { Codec } from '../runtime/codec/port.ts'
+// else the log and the stores themselves, each opened when it is first needed (own-parts.ts).
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
-import type { Fleet } from '../runtime/config/fleet.ts'
-import { loadFleet } from '../runtime/config/load.ts'
 import { FlotillaError } from '../runtime/errors.ts'
-import type { Limits } from '../runtime/limits/port.ts'
-import type { Log } from '../runtime/log/port.ts'
-import { once } from '../runtime/once.ts'
-import { sqlBlobs } from '../runtime/store/blobs-sql.ts'
-import { hasDataFile } from '../runtime/store/data-file.ts'
-import { openSql, openStores } from '../runtime/store/open.ts'
-import type { BlobStore } from '../runtime/store/port.ts'
-import type { Stage } from '../runtime/stage.ts'
-import type { Sql } from '../runtime/store/sql.ts'
-import { directOperator, noStages, type FleetParts, type StagesOf } from './direct/index.ts'
+import type { StagesOf } from './direct/index.ts'
 import { httpOperator } from './http.ts'
 import type { Operator } from './index.ts'
-import { gatewayBehind, hasFleet, noFleet, openFleetLog } from './running-fleet.ts'
+import { gatewayBehind, hasFleet, noFleet } from './running-fleet.ts'
 
 /**
  * How the fleet was reached: a gateway, the data file in this process, or the servers that the fleet shares.
@@ -40,13 +27,15 @@ export interface UsingOptions {
  */
 export async function usingOperator<T>(
   work: (operator: Operator, reached: Reached) => Promise<T>,
-  { needs = 'fleet', stages = noStages }: UsingOptions = {},
+  { needs = 'fleet', stages }: UsingOptions = {},
 ): Promise<T> {
   const environment = readEnvironment(process.env)
   const { FLOTILLA_URL: url, FLOTILLA_API_KEY: apiKey } = environment.raw
   if (url) return work(httpOperator(url, { apiKey }), 'gateway')
   if (needs !== 'new database' && !hasFleet(environment)) throw noFleet(environment)
   if (needs !== 'fleet') requireDatabase(environment)
+  // Loaded only if there is no gateway: log, stores and query builder are most of what a command would load.
+  const { directOperator, OwnParts } = await import('./own-parts.ts')
   const parts = new OwnParts(environment, stages)
   try {
     // Opening the file shows whether another process holds it.
@@ -67,46 +56,4 @@ function requireDatabase({ kafkaBrokers, databaseUrl, allowVolatileStore }: Envi
   if (kafkaBrokers.length === 0 || databaseUrl !== null || allowVolatileStore) return
   const message = 'this is in the database of the fleet: set DATABASE_URL to it, or FLOTILLA_URL to a gateway'
   throw new FlotillaError('CONFIG_INVALID', message)
-}
-
-/** The parts of the fleet that the environment names, closed together. */
-class OwnParts implements FleetParts {
-  readonly isFile: boolean
-  readonly log: () => Promise<Log>
-  readonly codec: () => Promise<Codec>
-  readonly blobs: () => Promise<BlobStore | null>
-  readonly sql: () => Promise<Sql>
-  readonly limits: () => Promise<Limits>
-  readonly fleet: () => Promise<Fleet>
-  readonly environment: () => Promise<Environment>
-  readonly stages: () => Promise<readonly Stage[]>
-  readonly #open: (() => Promise<void>)[] = []
-
-  constructor(environment: Environment, stagesOf: StagesOf) {
-    this.isFile = environment.kafkaBrokers.length === 0 && hasDataFile(environment.dataDir)
-    const hasSql = this.isFile || environment.databaseUrl !== null
-    const stores = once(() => this.#opened(openStores(environment), (each) => each.close()))
-    this.log = once(() => this.#opened(openFleetLog(environment), (log) => log.close()))
-    this.codec = once(async () => {
-      const codec = openCodec(environment)
-      await codec.prepare()
-      return codec
-    })
-    this.sql = once(() => this.#opened(openSql(environment), (sql) => sql.destroy()))
-    this.blobs = once(async () => (hasSql ? this.sql().then(sqlBlobs, () => null) : null))
-    this.limits = once(async () => (await stores()).limits)
-    this.environment = async () => environment
-    this.fleet = once(() => loadFleet(environment))
-    this.stages = once(async () => stagesOf(await this.fleet()))
-  }
-
-  async close(): Promise<void> {
-    for (const close of this.#open.reverse()) await close()
-  }
-
-  async #opened<T>(opening: Promise<T>, close: (part: T) => Promise<void>): Promise<T> {
-    const part = await opening
-    this.#open.push(() => close(part))
-    return part
-  }
 }

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import type { Environment } from '../runtime/config/environment.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import type { Readiness } from '../runtime/host/http/server.ts'
-import { openLog } from '../runtime/log/open.ts'
 import type { Log } from '../runtime/log/port.ts'
 import { hasDataFile } from '../runtime/store/data-file.ts'
 
@@ -40,6 +39,7 @@ export function noFleet({ dataDir }: Environment): FlotillaError {
  * yet.
  */
 export async function openFleetLog(environment: Environment): Promise<Log> {
+  const { openLog } = await import('../runtime/log/open.ts')
   const log = await openLog(environment)
   if (log.kind !== 'embedded') return log
   try {

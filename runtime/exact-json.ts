@@ -8,8 +8,11 @@ import type { Json } from '../schemas/json.ts'
 
 const SHOWN_NUMBERS = 3
 const SHOWN_DIGITS = 40
-/** Texts without such a run hold no number that could be inexact. */
-const SUSPECT = /\d[\d.]{15}|\d[eE][+-]?\d/
+/**
+ * Texts without such a run, where a number can begin, hold none that could be inexact. Ids in hexadecimal are full of
+ * digits around an e, so a run alone would send most texts the slow way.
+ */
+const SUSPECT = /(?:^|[[:,\s])-?(?:\d[\d.]{15}|\d[\d.]*[eE][+-]?\d)/
 
 /** JSON.parse as Node has it; TypeScript's own declaration lacks the source of a number. */
 const parseWithSource = JSON.parse as (

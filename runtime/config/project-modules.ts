@@ -1,18 +1,14 @@
 // How the files of a user's project are loaded: flotilla.config.ts, and what it imports.
 //
-// 1. In a checkout, `import … from 'flotilla'` means these sources; an installed package has its own dist.
+// 1. `import … from 'flotilla'` is the instance that this process runs (own-modules.ts), so that a project's errors
+//    and tools are of the classes that the fleet knows.
 // 2. A file with import or export is a module, whatever package.json says: `npm init` writes
 //    "type": "commonjs", with which Node refuses it. A file of CommonJS's syntax stays what it is.
 import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { bySource, bySpecifier } from './own-modules.ts'
 
-const sources: Readonly<Record<string, string>> = {
-  flotilla: '../../client/index.ts',
-  'flotilla/tools': '../../services/tool-executor/tools/index.ts',
-}
-
-const isCheckout = import.meta.url.endsWith('.ts')
 let registered = false
 
 /** Takes effect once per process. */
@@ -21,14 +17,21 @@ export function hookProjectModules(): void {
   registered = true
   registerHooks({
     resolve(specifier, context, next) {
-      const source = isCheckout ? sources[specifier] : undefined
-      if (source !== undefined)
-        return { url: new URL(source, import.meta.url).href, format: 'module-typescript', shortCircuit: true }
+      const own = bySpecifier.get(specifier)
+      if (own !== undefined) return ownModule(own)
       const found = next(specifier, context)
+      const bundled = bySource.get(found.url)
+      if (bundled !== undefined) return ownModule(bundled)
       return isModule(found) ? { ...found, format: moduleFormats[found.format as CommonFormat] } : found
     },
   })
 }
+
+const ownModule = (url: string) => ({
+  url,
+  format: url.endsWith('.ts') ? 'module-typescript' : 'module',
+  shortCircuit: true,
+})
 
 const moduleFormats = { commonjs: 'module', 'commonjs-typescript': 'module-typescript' } as const
 type CommonFormat = keyof typeof moduleFormats

@@ -23,7 +23,7 @@ export function thrownPlace(error: unknown): Place | null {
 }
 
 const isOwn = (url: string): boolean =>
-  url.startsWith(root) && /^(runtime|services|cli|client)\//.test(url.slice(root.length))
+  url.startsWith(root) && /^(runtime|services|cli|client|\.cache\/command)\//.test(url.slice(root.length))
 
 /** `flotilla.config.ts:4:10`, for messages. */
 export function placeIn(path: string, text: string, offset: number): string {

@@ -1,17 +1,19 @@
 // The image of deploy/Dockerfile, built by the tests' own engine. No image hub is at hand, so its base is made of this
 // machine's Node, under the name that the Dockerfile gives; and packages are installed here, by the Dockerfile's own
-// command, because the engine has no network; the console is built here for the same reason.
+// command, because the engine has no network; the console and the command are built here for the same reason.
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { cached } from '../infra/cache.ts'
 import { buildConsole } from '../../console/build.ts'
+import { bundleClone } from '../../deploy/bundle.ts'
 import { runTool } from '../infra/tool.ts'
 import { root } from './chart.ts'
 
 const dockerfile = join(root, 'deploy/Dockerfile')
 const DEPENDENCIES = 'flotilla-dependencies'
 const CONSOLE = 'flotilla-console'
+const COMMAND = 'flotilla-command'
 const BUILD_LIMIT_MS = 900_000
 
 export interface Image {
@@ -23,13 +25,19 @@ export interface Image {
 export async function buildImage(): Promise<Image> {
   const text = readFileSync(dockerfile, 'utf8')
   const base = /^ARG NODE=(\S+)$/m.exec(text)?.[1] ?? ''
-  const [baseBytes] = await Promise.all([importBase(base), importDependencies(text), importConsole()])
+  const [baseBytes] = await Promise.all([
+    importBase(base),
+    importDependencies(text),
+    importBuilt(CONSOLE, 'console/built', buildConsole),
+    importBuilt(COMMAND, '.cache/command', (directory) => bundleClone({ directory, isImage: true })),
+  ])
   const name = 'flotilla:test'
   const env = { ...process.env, DOCKER_BUILDKIT: '0' }
   const draft = join(dirname(await cachedBase()), 'Dockerfile')
   const local = text
     .replace(stageOf(text, 'dependencies'), `FROM ${DEPENDENCIES} AS dependencies\n\n`)
     .replace(stageOf(text, 'console'), `FROM ${CONSOLE} AS console\n\n`)
+    .replace(stageOf(text, 'command'), `FROM ${COMMAND} AS command\n\n`)
   writeFileSync(draft, local)
   const build = ['build', '--network=none', '-q', '--target', 'fleet', '-f', draft, '-t', name, root]
   await runTool('docker', build, { env, timeoutMs: BUILD_LIMIT_MS })
@@ -91,12 +99,19 @@ async function importDependencies(text: string): Promise<void> {
   await runTool('docker', ['import', join(folder, 'dependencies.tar'), DEPENDENCIES])
 }
 
-async function importConsole(): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'flotilla-console-'))
+/** A stage of what is built here, below the image's working directory. */
+async function importBuilt(
+  stage: string,
+  place: string,
+  build: (directory: string) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), `${stage}-`))
+  const directory = join(folder, 'app', place)
   try {
-    await buildConsole(join(folder, 'app/console/built'))
+    mkdirSync(dirname(directory), { recursive: true })
+    await build(directory)
     await runTool('tar', ['-C', folder, '-cf', `${folder}.tar`, '.'])
-    await runTool('docker', ['import', `${folder}.tar`, CONSOLE])
+    await runTool('docker', ['import', `${folder}.tar`, stage])
   } finally {
     rmSync(folder, { recursive: true })
     rmSync(`${folder}.tar`, { force: true })

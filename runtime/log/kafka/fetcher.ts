@@ -11,6 +11,8 @@
 //    refusal or, if the log has grown again meanwhile, in the new leader's epoch.
 // 6. A cursor whose records can't be read (an unknown codec, too large uncompressed, no right to read) delays
 //    none that shares its broker: it is fetched separately, and reported as `stuck` if that lasts.
+// 7. A broker that has had nothing for two seconds holds a fetch for longer. Records end it at once all the same; only
+//    a cursor that is added meanwhile waits for its end.
 import { messageOf } from '../../errors.ts'
 import type { FetchedPartition, RawMessage } from './client.ts'
 import { committedMessages } from './read-committed.ts'
@@ -55,6 +57,9 @@ interface State extends CursorOptions {
 
 const FIRST_PAUSE_MS = 20
 const LONGEST_PAUSE_MS = 500
+/** Empty fetches in a row after which the broker holds one for `QUIET_FACTOR` times as long. */
+const QUIET_FETCHES = 20
+const QUIET_FACTOR = 5
 /** A lasting error is reported after this time. */
 const STUCK_AFTER_MS = 5_000
 
@@ -67,6 +72,8 @@ export class Fetcher {
   readonly #loops = new Map<string, Promise<void>>()
   /** Cursors that are fetched separately. */
   readonly #alone = new Set<Promise<void>>()
+  /** Empty fetches in a row, by broker. */
+  readonly #quiet = new Map<string, number>()
   #looking: Promise<void> | null = null
   #closed = false
 
@@ -82,6 +89,8 @@ export class Fetcher {
     const { leaderEpoch = NO_EPOCH } = options
     const state: State = { ...options, leaderEpoch, busy: false, removed: false, apart: false }
     this.#cursors.add(state)
+    // Others are added soon, as lanes open.
+    this.#quiet.clear()
     this.wake()
     return {
       get offset() {
@@ -210,13 +219,15 @@ export class Fetcher {
 
   async #fetch(nodeId: string, cursors: readonly State[]): Promise<void> {
     const begunMs = performance.now()
+    const quiet = this.#quiet.get(nodeId) ?? 0
+    const waitMs = quiet < QUIET_FETCHES ? this.#maxWaitMs : this.#maxWaitMs * QUIET_FACTOR
     for (const cursor of cursors) cursor.busy = true
     let moved = false
     try {
       const broker = await this.#link.cluster.findBroker({ nodeId })
       const { responses } = await broker.fetch({
         isolationLevel: READ_COMMITTED,
-        maxWaitTime: this.#maxWaitMs,
+        maxWaitTime: waitMs,
         minBytes: 1,
         maxBytes: MAX_FETCH_BYTES,
         topics: requestOf(cursors),
@@ -234,10 +245,11 @@ export class Fetcher {
     } finally {
       for (const cursor of cursors) cursor.busy = false
     }
+    this.#quiet.set(nodeId, moved ? 0 : (this.#quiet.get(nodeId) ?? 0) + 1)
     // A batch that compaction emptied is returned at once, forever, without moving us.
     const elapsedMs = performance.now() - begunMs
     if (elapsedMs < this.#lingerMs) return pause(this.#lingerMs - elapsedMs)
-    if (!moved && elapsedMs < this.#maxWaitMs / 2) await pause(this.#maxWaitMs - elapsedMs)
+    if (!moved && elapsedMs < waitMs / 2) await pause(waitMs - elapsedMs)
   }
 
   /** False if a new leader has lost records that were read. Checked once per epoch, before delivery. */
