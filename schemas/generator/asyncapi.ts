@@ -81,26 +81,31 @@ const jsonMessageOf = (event: RecordSchema | undefined): Node => ({
   name: 'TaskSubmittedAsJson',
   summary: 'The same as plain JSON; the first byte of a record tells them apart.',
   contentType: 'application/json',
-  payload: event ? jsonSchemaOf(event) : {},
+  payload: event ? jsonSchemaOf(event, 'TaskSubmittedAsJson') : {},
 })
 
-/** JSON Schema of a record as plain JSON; JSON texts stand as the JSON itself. */
-export function jsonSchemaOf(record: RecordSchema): Node {
+/**
+ * JSON Schema of a record as plain JSON; JSON texts stand as the JSON itself. Titles are the names of the types in a
+ * client that is generated.
+ */
+export function jsonSchemaOf(record: RecordSchema, title: string = record.name): Node {
   const fields = record.fields.map(shapeOf)
   return {
+    title,
     type: 'object',
     description: record.doc,
     required: fields.filter((field) => !field.hasDefault).map((field) => field.name),
     additionalProperties: false,
-    properties: Object.fromEntries(record.fields.map((field) => [field.name, propertyOf(field)])),
+    properties: Object.fromEntries(record.fields.map((field) => [field.name, propertyOf(field, title)])),
   }
 }
 
-function propertyOf(field: FieldSchema): Node {
+function propertyOf(field: FieldSchema, owner: string): Node {
   const { value, values, nullable, doc } = shapeOf(field)
   const base = jsonTypeOf(value)
   if (base === null) return { description: doc }
-  const enumeration = values ? { enum: nullable ? [...values, null] : [...values] } : {}
+  const title = `${owner}${field.name.charAt(0).toUpperCase()}${field.name.slice(1)}`
+  const enumeration = values ? { title, enum: nullable ? [...values, null] : [...values] } : {}
   return { description: doc, type: nullable ? [base, 'null'] : base, ...enumeration }
 }
 

@@ -2,14 +2,13 @@
 // the scanner compatcanary. OpenAI's package for Node is in test/embedded/openai-chat.test.ts. What they find:
 // docs/openai-compatible.md.
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { Script } from '../../runtime/scripted-model/script.ts'
-import { cached } from '../infra/cache.ts'
-import { installedProgram, runTool } from '../infra/tool.ts'
+import { runTool } from '../infra/tool.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
+import { npmFolder } from './npm-folder.ts'
 import { pythonWith } from './sdist.ts'
 
 const TIME_MS = 120_000
@@ -31,19 +30,6 @@ before(async () => {
   baseUrl = `${fleet.process.url}/v1`
 })
 after(() => fleet.stop())
-
-/** A folder with these packages of npm and one of our scripts. */
-async function npmFolder(packages: readonly string[]): Promise<string> {
-  await installedProgram('npm', 'npm')
-  const installed = await cached('npm', packages, async (draft) => {
-    const quiet = ['--no-audit', '--no-fund', '--ignore-scripts', '--loglevel', 'error']
-    await runTool('npm', ['install', ...quiet, '--prefix', draft, ...packages])
-  })
-  const folder = mkdtempSync(join(tmpdir(), 'flotilla-npm-'))
-  after(() => rmSync(folder, { recursive: true, force: true }))
-  symlinkSync(join(installed, 'node_modules'), join(folder, 'node_modules'))
-  return folder
-}
 
 test("OpenAI's package for Python: create, stream helpers, parse, background, errors", async () => {
   const python = await pythonWith(['openai==3.51.0'])
