@@ -20,6 +20,8 @@ export interface McpExposure {
 const input = z.record(z.string(), z.json()).superRefine((schema, context) => {
   if (schema['type'] !== 'object')
     context.addIssue({ code: 'custom', message: 'must be of an object: {"type": "object", …}' })
+  if (JSON.stringify(schema).includes('"x-mcp-header"'))
+    context.addIssue({ code: 'custom', message: 'x-mcp-header is not supported: leave it out' })
   try {
     compileJsonSchema(schema as JsonSchema)
   } catch (error) {

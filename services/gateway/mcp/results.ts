@@ -6,7 +6,7 @@ import { ProtocolError, ProtocolErrorCode, type CallToolResult } from '@modelcon
 import type { AgentTool } from '../../../api/agents.ts'
 import type { TaskResult } from '../../../client/types.ts'
 import { errorTable, FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
-import { errorBody } from '../../../runtime/host/http/errors.ts'
+import { errorBody, isBug, statusOf, type HttpError } from '../../../runtime/host/http/errors.ts'
 import type { Failure } from '../../../schemas/generated/events.ts'
 
 /** Names of ours in `_meta`. */
@@ -102,14 +102,17 @@ const SERVER_ERROR = -32_000
 export function protocolError(error: unknown): ProtocolError {
   if (error instanceof ProtocolError) return error
   const { code, message, remedy, retryAfterMs } = errorBody(error as Error)
-  const number = !(error instanceof FlotillaError)
-    ? ProtocolErrorCode.InternalError
-    : invalid.has(code)
-      ? ProtocolErrorCode.InvalidParams
-      : SERVER_ERROR
-  return new ProtocolError(number, message, {
+  return new ProtocolError(numberOf(error as HttpError, code), message, {
     code,
     remedy,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   })
+}
+
+function numberOf(error: HttpError, code: ErrorCode): number {
+  if (isBug(error)) return ProtocolErrorCode.InternalError
+  // Fastify's own: of the body, before any message was read.
+  if (!(error instanceof FlotillaError))
+    return statusOf(error) === 400 ? ProtocolErrorCode.ParseError : ProtocolErrorCode.InvalidRequest
+  return invalid.has(code) ? ProtocolErrorCode.InvalidParams : SERVER_ERROR
 }

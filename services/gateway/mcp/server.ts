@@ -53,7 +53,8 @@ class TaskServer extends Server {
   }
 }
 
-export function createMcpServer(fleet: McpFleet, era: Era): Server {
+/** `running`: gets the requests that are being answered, for a process that is about to end. */
+export function createMcpServer(fleet: McpFleet, era: Era, running?: Set<Promise<unknown>>): Server {
   const isModern = era === 'modern'
   const server = new TaskServer(
     { name: 'flotilla', title: 'Flotilla', version },
@@ -74,15 +75,16 @@ export function createMcpServer(fleet: McpFleet, era: Era): Server {
       return { tools: (await fleet.tools()).map((tool) => toolOf(tool, isModern)) }
     }),
   )
-  server.setRequestHandler('tools/call', ({ params }, context) =>
-    answered(() => {
+  server.setRequestHandler('tools/call', ({ params }, context) => {
+    const call = async () => {
       requiredScope(fleet, 'tasks:submit')
       const { name, arguments: given = {} } = params
-      const call = { ...callOf(context, capabilities(context)), name, arguments: given, isModern }
+      const asked = { ...callOf(context, capabilities(context)), name, arguments: given, isModern }
       // The handle of a task has no type in the SDK.
-      return callAgent(fleet, call, needTasks) as Promise<CallToolResult>
-    }),
-  )
+      return (await callAgent(fleet, asked, needTasks)) as CallToolResult
+    }
+    return kept(answered(call), running)
+  })
   if (isModern) taskMethods(server, fleet, capabilities)
   return server
 }
@@ -102,12 +104,13 @@ function taskMethods(
   server.setRequestHandler('tasks/get', { params: z.looseObject({ taskId }), result }, (params, context) =>
     answered(() => getTask(fleet, { taskId: params.taskId, canAsk: canAsk(declared(context)) })),
   )
-  const responses = z.record(z.string(), z.unknown()).default({})
-  const update = z.looseObject({ taskId, inputResponses: responses.optional() })
+  const update = z.looseObject({ taskId, inputResponses: z.record(z.string(), z.unknown()).optional() })
   server.setRequestHandler('tasks/update', { params: update, result }, (params, context) =>
     answered(() => {
       declared(context)
-      return updateTask(fleet, params.taskId, params.inputResponses ?? context.mcpReq.inputResponses ?? {})
+      // The SDK takes the answers out of the parameters.
+      const responses = context.mcpReq.inputResponses ?? params.inputResponses ?? {}
+      return updateTask(fleet, params.taskId, responses)
     }),
   )
   server.setRequestHandler('tasks/cancel', { params: z.looseObject({ taskId }), result }, (params, context) =>
@@ -124,6 +127,13 @@ async function answered<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw protocolError(error)
   }
+}
+
+function kept<T>(promise: Promise<T>, running: Set<Promise<unknown>> | undefined): Promise<T> {
+  running?.add(promise)
+  const forget = (): void => void running?.delete(promise)
+  promise.then(forget, forget)
+  return promise
 }
 
 const canTask = ({ extensions }: ClientCapabilities): boolean => extensions?.[TASKS] !== undefined
