@@ -5,7 +5,7 @@ import { json } from './schemas/values.ts'
 
 const schema = z.record(z.string(), json)
 
-export const agentTool = z
+const agentTool = z
   .object({
     name: z
       .string()

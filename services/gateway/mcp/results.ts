@@ -95,7 +95,7 @@ const invalid: ReadonlySet<string> = new Set<ErrorCode>([
   'REQUEST_INVALID',
   'NOT_FOUND',
 ])
-/** Of the range that the protocol leaves to servers. */
+/** A code from the range that the protocol leaves to servers. */
 const SERVER_ERROR = -32_000
 
 /** The error of a request; a bug shows nothing of itself. */

@@ -1,4 +1,5 @@
 // The Tasks extension (SEP-2663): a task of the fleet is the task of the protocol, with its id.
+import { setTimeout as delay } from 'node:timers/promises'
 import { ProtocolError, ProtocolErrorCode, type Result } from '@modelcontextprotocol/server'
 import type { AgentTool } from '../../../api/agents.ts'
 import { namedAtMs } from '../../../client/log/result-search.ts'
@@ -130,7 +131,19 @@ export async function updateTask(
     return decision === null ? [] : [{ taskId, callId, ...decision }]
   })
   for (const decision of decisions) await fleet.decide(decision)
+  await taken(fleet, taskId, new Set(decisions.map(({ callId }) => callId)))
   return {}
+}
+
+const TAKEN_MS = 2_000
+const LOOK_AGAIN_MS = 50
+
+/** A client that asks at once is not asked the same again: waits a moment for the stage to take the decisions. */
+async function taken(fleet: McpFleet, taskId: string, callIds: ReadonlySet<string>): Promise<void> {
+  const until = performance.now() + TAKEN_MS
+  const isOpen = async () =>
+    waitingCalls((await fleet.state(taskId)).events).some(({ callId }) => callIds.has(callId))
+  while (callIds.size > 0 && performance.now() < until && (await isOpen())) await delay(LOOK_AGAIN_MS)
 }
 
 const isFilledIn = (response: unknown): boolean =>

@@ -32,7 +32,7 @@ export function waitingCalls(events: readonly TaskProgressed[]): WaitingCall[] {
 const MAX_ARGUMENTS_CHARS = 4_000
 
 /** A form, as `elicitation/create` asks for it. */
-export function questionOf({ tool, arguments: given }: WaitingCall) {
+function questionOf({ tool, arguments: given }: WaitingCall) {
   const shown = shortened(JSON.stringify(given, null, 2), MAX_ARGUMENTS_CHARS)
   return {
     method: 'elicitation/create' as const,

@@ -92,7 +92,6 @@ const fixtures: Readonly<Record<string, Fixture>> = {
     turns: (_, turn) => (turn < 2 ? calls('test_input_required_result_multi_round') : { text: 'done' }),
   },
   test_input_required_result_tampered_state: asking('test_input_required_result_tampered_state'),
-  test_input_required_result_capabilities: asking('test_input_required_result_capabilities'),
 }
 
 function toolOf(name: string, { requiresApproval }: Fixture): Tool {
