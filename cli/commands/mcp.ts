@@ -22,7 +22,8 @@ Without a URL the fleet of this directory runs inside the command; if another
 process holds it, its gateway is used. A gateway that is closed needs
 FLOTILLA_API_KEY. In the configuration of an MCP client:
 
-  {"command": "npx", "args": ["flotilla", "mcp", "--url", "http://127.0.0.1:8000"]}
+  {"command": "npx",
+   "args": ["flotilla", "mcp", "--url", "http://127.0.0.1:8000"]}
 
 Over HTTP a gateway serves the same at /mcp (docs/mcp.md).`,
     )
