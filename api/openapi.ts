@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { errorTable, type ErrorCode } from '../runtime/errors.ts'
 import { statusOfCode } from '../runtime/host/http/errors.ts'
+import { mcpError } from './mcp.ts'
 import { openaiError } from './openai/fields.ts'
 import { routeScope, type RouteScope } from './route-scopes.ts'
 import { tags, type Answer, type Route } from './route.ts'
@@ -175,7 +176,7 @@ class Builder {
       if (path === '/ready' && status === '503') continue
       const meanings = (byStatus.get(status) ?? []).map((code) => `${code}: ${errorTable[code].meaning}`)
       const description = meanings.join(' ') || (refusals[status] ?? '')
-      const answer = this.#answer({ description, schema: protocol === 'openai' ? openaiError : errorAnswer })
+      const answer = this.#answer({ description, schema: errorOf(protocol) })
       const own = found[status]
       found[status] = own === undefined ? answer : either(own, answer)
     }
@@ -224,6 +225,9 @@ class Builder {
     return { $ref: `#/components/schemas/${id}` }
   }
 }
+
+const errorOf = (protocol: Route['protocol']): z.ZodType =>
+  protocol === undefined ? errorAnswer : { openai: openaiError, mcp: mcpError }[protocol]
 
 /** References to components, and without what only this builder reads. */
 function relocated<T>(value: T): T {

@@ -51,6 +51,12 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   'GET /v1/responses/:id': 'tasks:read',
   'POST /v1/responses/:id/cancel': 'tasks:cancel',
 
+  // MCP: each method asks for its own scope (services/gateway/mcp).
+  'GET /v1/agents': 'tasks:submit',
+  'POST /mcp': 'any',
+  'GET /mcp': 'any',
+  'DELETE /mcp': 'any',
+
   // Usage is of every user.
   'GET /v1/usage': 'tasks:read:all',
   'GET /v1/usage/export': 'tasks:read:all',

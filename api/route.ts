@@ -14,6 +14,7 @@ export const tags = {
   keys: 'API keys: who may do what',
   alerts: 'Alert rules, silences and tests of channels',
   openai: 'For clients of OpenAI’s API: docs/openai-compatible.md',
+  mcp: 'For clients of the Model Context Protocol: docs/mcp.md',
   process: 'Health and metrics of the process, and this description',
 } as const
 
@@ -51,7 +52,7 @@ export interface Route {
   /** Parts that the handler checks itself. */
   readonly checkedLater?: readonly ('query' | 'body')[]
   /** Whose errors it answers with. Default: `Error` of this API. */
-  readonly protocol?: 'openai'
+  readonly protocol?: 'openai' | 'mcp'
   /** Code for a required field of the body that is missing or wrong. Default REQUEST_INVALID. */
   readonly invalid?: 'TASK_INVALID'
   readonly bodyExample?: unknown

@@ -1,6 +1,8 @@
 // Every route of a gateway.
+import { agents } from './agents.ts'
 import { evaluations } from './evaluations.ts'
 import { events } from './events.ts'
+import { mcp } from './mcp.ts'
 import { me } from './me.ts'
 import { openai } from './openai/routes.ts'
 import { operator } from './operator.ts'
@@ -9,7 +11,7 @@ import type { Route } from './route.ts'
 import { signIn } from './sign-in.ts'
 import { tasks } from './tasks.ts'
 
-export { evaluations, events, me, openai, operator, processRoutes, signIn, tasks }
+export { agents, evaluations, events, mcp, me, openai, operator, processRoutes, signIn, tasks }
 
 export const allRoutes: readonly Route[] = [
   ...Object.values<Route>(tasks),
@@ -17,6 +19,8 @@ export const allRoutes: readonly Route[] = [
   ...Object.values<Route>(signIn),
   ...Object.values<Route>(events),
   ...Object.values<Route>(openai),
+  ...Object.values<Route>(agents),
+  ...Object.values<Route>(mcp),
   ...Object.values<Route>(operator),
   ...Object.values<Route>(evaluations),
   ...Object.values<Route>(processRoutes),

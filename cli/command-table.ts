@@ -99,6 +99,12 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/start.ts')).defineStart,
   },
   {
+    name: 'mcp',
+    summary: 'serve the agents as tools to an MCP client, on stdio',
+    group: 'Fleet',
+    load: async () => (await import('./commands/mcp.ts')).defineMcp,
+  },
+  {
     name: 'doctor',
     summary: 'check everything the fleet needs, each with a reason',
     group: 'Fleet',

@@ -2,6 +2,7 @@
 import { LogClient } from '../client/log/client.ts'
 import type { Operator } from '../operator/index.ts'
 import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
+import type { Fleet } from '../runtime/config/fleet.ts'
 import { startProcess, type FleetProcess } from '../runtime/host/process.ts'
 import { readPauses, type Pause } from '../runtime/pauses.ts'
 import { openTelemetry } from '../runtime/telemetry/open.ts'
@@ -9,6 +10,7 @@ import { loadServices, stageNames } from '../services/index.ts'
 import { loadWithScriptedModel } from './scripted.ts'
 
 export interface EmbeddedFleet {
+  readonly fleet: Fleet
   readonly client: LogClient
   readonly process: FleetProcess
   /** The operator on its own log and stores. */
@@ -63,5 +65,12 @@ export async function startEmbedded(
     await loaded.stop()
   }
   const operator = async () => (await import('../operator/direct/index.ts')).directOperator(await parts())
-  return { client, process: running, operator, pauses: () => readPauses(running.log, running.codec), stop }
+  return {
+    fleet,
+    client,
+    process: running,
+    operator,
+    pauses: () => readPauses(running.log, running.codec),
+    stop,
+  }
 }

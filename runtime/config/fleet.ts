@@ -8,6 +8,7 @@ import type { Strategy, Tiers } from '../models/strategies.ts'
 import type { Compaction } from './long-tasks.ts'
 import type { SandboxDefinition } from './executors.ts'
 import type { GatewayDefinition } from './gateway.ts'
+import type { McpExposure } from './mcp-exposure.ts'
 import type { QueueLimits } from './queue-limits.ts'
 import type { MeteringDefinition, TelemetryDefinition } from './recording.ts'
 
@@ -136,6 +137,8 @@ export interface AgentDefinition {
   overrides?: Overrides
   /** True: clients of the OpenAI-compatible endpoint get its tool calls and code as reasoning text. Default false. */
   showActivity?: boolean
+  /** How clients of the MCP server see it; false: not at all. Default: as a tool that takes a text. */
+  mcp?: false | McpExposure
 }
 
 export interface Profile {

@@ -30,6 +30,7 @@ import {
   knownExecutors,
   sandboxSchema,
 } from './executors.ts'
+import { mcpExposureSchema } from './mcp-exposure.ts'
 import { meteringSchema, telemetrySchema } from './recording.ts'
 import { gatewaySchema } from './gateway.ts'
 import { importMistake } from './import-mistake.ts'
@@ -109,6 +110,7 @@ const definition = z.strictObject({
         systemPrompt: z.string().min(1).optional(),
         overrides,
         showActivity: z.boolean().optional(),
+        mcp: mcpExposureSchema,
       }),
     )
     .superRefine((agents, context) => {

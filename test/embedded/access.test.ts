@@ -81,7 +81,9 @@ test('without a key only the probes answer; everything else says what is missing
     const [method = '', path = ''] = line.split(' ')
     const answer = await ask(null, method, path.replaceAll(/:\w+/g, 'x'))
     assert.equal(answer.status, 401, line)
-    assert.match(String(errorOf(answer).code), /^unauthenticated$/i, line)
+    // MCP has its own form of an error, with ours in its data.
+    const { code, data } = errorOf(answer) as { code: unknown; data?: { code: unknown } }
+    assert.match(String(data?.code ?? code), /^unauthenticated$/i, line)
     assert.match(JSON.stringify(answer.body), /FLOTILLA_API_KEY/)
     assert.equal(answer.headers.get('www-authenticate'), 'Bearer realm="flotilla"')
   }

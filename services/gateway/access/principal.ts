@@ -51,10 +51,14 @@ export function mayRead(principal: Principal, userId: string | null): boolean {
   return !isRestricted(principal) || principal.userId === userId
 }
 
+/** Who reads the tasks of all reads their own. */
+export const hasScope = ({ scopes }: Principal, scope: Scope): boolean =>
+  scopes.has(scope) || (scope === 'tasks:read' && scopes.has('tasks:read:all'))
+
 /** Throws FORBIDDEN unless it has the scope. */
-export function requireScope({ name, scopes }: Principal, scope: Scope, what = 'this route'): void {
-  // Who reads the tasks of all reads their own.
-  if (scopes.has(scope) || (scope === 'tasks:read' && scopes.has('tasks:read:all'))) return
+export function requireScope(principal: Principal, scope: Scope, what = 'this route'): void {
+  if (hasScope(principal, scope)) return
+  const { name, scopes } = principal
   throw new FlotillaError(
     'FORBIDDEN',
     `${what} needs the scope ${scope}; ${name} has ${[...scopes].join(', ') || 'none'}`,

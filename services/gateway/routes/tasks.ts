@@ -23,6 +23,7 @@ import { consoleRoutes } from '../console/routes.ts'
 import { descriptionRoutes, overview } from './description.ts'
 import { evaluationRoutes } from './evaluations.ts'
 import { keyRoutes } from './keys.ts'
+import { mcpRoutes } from '../mcp/routes.ts'
 import { meRoutes } from './me.ts'
 import { openaiRoutes } from '../openai/routes.ts'
 import { operatorRoutes } from './operator.ts'
@@ -78,6 +79,8 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   const open = streamRoutes(app, client, context.environment.http)
   eventRoutes(app, { client, tasks, owners, open, http: context.environment.http })
   await openaiRoutes(app, { client, known, ids, owners, context })
+  const { environment, fleet, logger } = context
+  await mcpRoutes(app, { client, tasks, known, ids, owners, fleet, http: environment.http, logger })
   const operator = directOperator(parts)
   operatorRoutes(app, operator)
   meRoutes(app, context.environment)

@@ -175,6 +175,7 @@ export function serviceAnatomy(modules: readonly Module[]): string[] {
 /** Package → the one file or folder of the product that imports it. */
 const importers: Readonly<Record<string, string>> = {
   '@kafkajs/confluent-schema-registry': 'runtime/codec/confluent-registry.ts',
+  '@modelcontextprotocol/server': 'services/gateway/mcp/',
   '@opentelemetry/': 'runtime/telemetry/tracing.ts',
   ajv: 'runtime/config/json-schema.ts',
   avsc: 'runtime/codec/avro.ts',

@@ -1,0 +1,124 @@
+// `flotilla mcp` as a real process at the other end of two pipes, driven by the protocol's own client.
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { Client } from '@modelcontextprotocol/client'
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
+import { flotilla } from '../support/command.ts'
+import definition from '../support/mcp.config.ts'
+import { startTestFleet } from '../support/fleet.ts'
+
+const repository = join(import.meta.dirname, '../..')
+const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-mcp-'))
+after(() => rmSync(dataDir, { recursive: true, force: true }))
+
+const ADMIN = 'an-admin-key-of-this-test'.padEnd(40, 'x')
+
+interface Connected {
+  readonly client: Client
+  readonly asked: string[]
+}
+
+/** A client whose person approves everything. */
+async function connect(args: string[], env: Record<string, string>, isLegacy: boolean): Promise<Connected> {
+  const asked: string[] = []
+  const client = new Client(
+    { name: 'test', version: '1' },
+    {
+      capabilities: { elicitation: { form: {} } },
+      ...(isLegacy ? {} : { versionNegotiation: { mode: { pin: '2026-07-28' } } }),
+    },
+  )
+  client.setRequestHandler('elicitation/create', ({ params }) => {
+    asked.push(params.message)
+    return { action: 'accept', content: { confirm: true } }
+  })
+  const transport = new StdioClientTransport({
+    command: process.execPath,
+    args: ['--disable-warning=ExperimentalWarning', join(repository, 'cli/main.ts'), 'mcp', ...args],
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      FLOTILLA_CONFIG: join(repository, 'test/support/mcp.config.ts'),
+      FLOTILLA_MODEL: 'scripted',
+      FLOTILLA_PARTITIONS: '3',
+      LOG_LEVEL: 'error',
+      ...env,
+    },
+    stderr: 'inherit',
+  })
+  await client.connect(transport)
+  return { client, asked }
+}
+
+async function drive({ client, asked }: Connected): Promise<void> {
+  const { tools } = await client.listTools()
+  assert.deepEqual(
+    tools.map(({ name, description }) => [name, description]),
+    [['default', 'Echoes.']],
+  )
+  const lines: (string | undefined)[] = []
+  const call = { name: 'default', arguments: { text: 'task=one' } }
+  const answer = await client.callTool(call, { onprogress: ({ message }) => lines.push(message) })
+  assert.deepEqual(answer.content, [{ type: 'text', text: 'done one' }])
+  assert.ok(lines.includes('step 1: echo succeeded'), lines.join('\n'))
+  assert.equal(asked.length, 1)
+  await client.close()
+}
+
+test('a fleet inside the command; a client of 2025-11-25 is asked for an approval', async () => {
+  await drive(await connect([], { FLOTILLA_DATA: dataDir }, true))
+})
+
+test('a running fleet behind its gateway; a client of 2026-07-28', async () => {
+  const { tools = [], agents = {} } = definition
+  await using fleet = await startTestFleet({
+    http: true,
+    env: { FLOTILLA_ADMIN_KEY: ADMIN },
+    definition: { tools, agents },
+  })
+  const url = fleet.process.url ?? ''
+  await drive(await connect(['--url', url], { FLOTILLA_API_KEY: ADMIN }, false))
+  const refused = await flotilla(['mcp', '--url', url])
+  assert.deepEqual([refused.code, /UNAUTHENTICATED/.test(refused.err)], [77, true])
+})
+
+test('a fleet that is not there is an error before any message', async () => {
+  const nobody = await flotilla(['mcp', '--url', 'http://127.0.0.1:9'])
+  assert.deepEqual([nobody.code, nobody.out, /no gateway answers/.test(nobody.err)], [69, '', true])
+  const kafka = await flotilla(['mcp'], { env: { KAFKA_BROKERS: '127.0.0.1:9' } })
+  assert.deepEqual([kafka.code, /--url/.test(kafka.err)], [78, true])
+})
+
+test('the command ends with its client: the task of a call that nobody can answer is cancelled', async () => {
+  const message = {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/call',
+    params: { name: 'default', arguments: { text: 'task=two' } },
+  }
+  const stdin = [
+    {
+      jsonrpc: '2.0',
+      id: 0,
+      method: 'initialize',
+      params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'x', version: '1' } },
+    },
+    { jsonrpc: '2.0', method: 'notifications/initialized' },
+    message,
+  ]
+    .map((each) => `${JSON.stringify(each)}\n`)
+    .join('')
+  const env = {
+    FLOTILLA_DATA: dataDir,
+    FLOTILLA_CONFIG: join(repository, 'test/support/mcp.config.ts'),
+  }
+  const ended = await flotilla(['mcp'], { env, stdin })
+  assert.equal(ended.code, 0, ended.err)
+  const listed = await flotilla(['ps', '--all', '--json'], { env })
+  const tasks = JSON.parse(listed.out) as { tasks?: { text: string; status: string }[] }
+  const rows = Array.isArray(tasks) ? (tasks as { text: string; status: string }[]) : (tasks.tasks ?? [])
+  const open = rows.filter(({ status }) => ['queued', 'running', 'waiting'].includes(status))
+  assert.deepEqual(open, [], listed.out)
+})
