@@ -120,8 +120,22 @@ export class LogClient implements Client {
     await this.#say('TaskCancelled', data)
   }
 
-  async approve({ taskId, callId, approved, reason, decidedBy }: ApprovalInput): Promise<void> {
-    const data = { taskId, callId, approved, reason: reason ?? null, decidedBy: decidedBy ?? null }
+  /** `scopes`: of who decides, as the caller verified them. */
+  async approve(given: ApprovalInput & { readonly scopes?: readonly string[] }): Promise<void> {
+    const { taskId, callId, approved, reason = null, decidedBy = null } = given
+    const scopes = given.scopes ? [...given.scopes] : null
+    const { arguments: edited = null, answer = null, tookEffect = null } = given
+    const data = {
+      taskId,
+      callId,
+      approved,
+      reason,
+      decidedBy,
+      arguments: edited,
+      answer,
+      tookEffect,
+      scopes,
+    }
     await this.#say('ApprovalDecided', data)
   }
 

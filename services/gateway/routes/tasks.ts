@@ -18,6 +18,7 @@ import { streamRoutes } from '../streams.ts'
 import { guardAccess } from '../access/access.ts'
 import { ownTasks } from '../access/own-tasks.ts'
 import { Owners } from '../access/owners.ts'
+import { principalOf } from '../access/principal.ts'
 import { consoleRoutes } from '../console/routes.ts'
 import { descriptionRoutes, overview } from './description.ts'
 import { evaluationRoutes } from './evaluations.ts'
@@ -94,8 +95,11 @@ function decisionRoutes(app: FastifyInstance, client: LogClient): void {
     return reply.code(202).send({ taskId })
   })
 
-  serve(app, routes.approve, async ({ params: { id: taskId, callId }, body }, reply) => {
-    await client.approve({ taskId, callId, ...body })
+  serve(app, routes.approve, async (request, reply) => {
+    const { id: taskId, callId } = request.params
+    const { body } = request
+    const scopes = [...principalOf(request).scopes]
+    await client.approve({ taskId, callId, ...body, scopes })
     return reply.code(202).send({ taskId })
   })
 
