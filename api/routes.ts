@@ -1,4 +1,5 @@
 // Every route of a gateway.
+import { approvals } from './approvals.ts'
 import { evaluations } from './evaluations.ts'
 import { events } from './events.ts'
 import { me } from './me.ts'
@@ -8,10 +9,11 @@ import { processRoutes } from './process.ts'
 import type { Route } from './route.ts'
 import { tasks } from './tasks.ts'
 
-export { evaluations, events, me, openai, operator, processRoutes, tasks }
+export { approvals, evaluations, events, me, openai, operator, processRoutes, tasks }
 
 export const allRoutes: readonly Route[] = [
   ...Object.values<Route>(tasks),
+  ...Object.values<Route>(approvals),
   ...Object.values<Route>(me),
   ...Object.values<Route>(events),
   ...Object.values<Route>(openai),

@@ -24,7 +24,14 @@ import type { Surroundings, World } from '../../runtime/testing/simulator/world.
 import { FLEET, type Notification } from '../../services/alerting/events.ts'
 import { createCallers } from '../../services/code-sandbox/caller.ts'
 import { Executors } from '../../services/code-sandbox/executors/open.ts'
-import type { FeedbackRow, LedgerWrite, TaskRow, UsageRow } from '../../services/metering/call.ts'
+import type {
+  FeedbackRow,
+  HeldRow,
+  LedgerWrite,
+  ReleasedRow,
+  TaskRow,
+  UsageRow,
+} from '../../services/metering/call.ts'
 import type { ModelReply, ModelRequest } from '../../services/planner/call.ts'
 import { createModelGuard } from '../../services/planner/model/guard.ts'
 import { createOutputCaller } from '../../services/planner/output-check.ts'
@@ -72,6 +79,7 @@ export class MemoryLedger {
   readonly tasks = new Map<string, TaskRow>()
   readonly feedback = new Map<string, FeedbackRow>()
   readonly open = new Set<string>()
+  readonly approvals = new Map<string, HeldRow>()
 
   write(request: LedgerWrite): void {
     if ('usage' in request) insert(this.usage, request.usage.event_id, request.usage)
@@ -79,13 +87,23 @@ export class MemoryLedger {
       insert(this.tasks, request.task.task_id, request.task)
       this.open.delete(request.task.task_id)
     } else if ('submitted' in request) this.#open(request.submitted.task_id)
+    else if ('held' in request) this.approvals.set(keyOfApproval(request.held), request.held)
+    else if ('released' in request) this.#release(request.released)
     else this.feedback.set(request.feedback.task_id, request.feedback)
+  }
+
+  #release({ status, ended_at_ms, approval, ...key }: ReleasedRow): void {
+    const row = this.approvals.get(keyOfApproval(key))
+    if (row) this.approvals.set(keyOfApproval(key), { ...row, status, ended_at_ms, approval })
   }
 
   #open(taskId: string): void {
     if (!this.tasks.has(taskId)) this.open.add(taskId)
   }
 }
+
+const keyOfApproval = ({ task_id, call_id }: Pick<HeldRow, 'task_id' | 'call_id'>): string =>
+  `${task_id} ${call_id}`
 
 function insert<T>(rows: Map<string, T>, id: string, row: T): void {
   if (!rows.has(id)) rows.set(id, row)

@@ -20,6 +20,7 @@ import { ownTasks } from '../access/own-tasks.ts'
 import { Owners } from '../access/owners.ts'
 import { principalOf } from '../access/principal.ts'
 import { consoleRoutes } from '../console/routes.ts'
+import { approvalRoutes } from './approvals.ts'
 import { descriptionRoutes, overview } from './description.ts'
 import { evaluationRoutes } from './evaluations.ts'
 import { keyRoutes } from './keys.ts'
@@ -84,6 +85,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   evaluationRoutes(app, operator.evaluations)
   keyRoutes(app, new DirectKeys(context.sql), access)
   decisionRoutes(app, client)
+  approvalRoutes(app, operator.approvals)
   descriptionRoutes(app)
   consoleRoutes(app, context)
 }
