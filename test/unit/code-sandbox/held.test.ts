@@ -34,7 +34,7 @@ test('a step that waits for a person gives its interpreter back, and goes on wit
   driver.send('tools.completed', 'CallHeld', held(call, driver.now))
   assert.ok(!driver.pendingCall, 'somebody who is looking answers at once')
   driver.advance(30_000)
-  assert.equal(driver.pendingCall?.kind, 'discard')
+  assert.equal(driver.pendingCallOf('t')?.kind, 'discard')
   driver.answer(null)
   driver.advance(3 * DAY)
   driver.send('tools.completed', 'CallReleased', released(call, driver.now))
@@ -45,7 +45,7 @@ test('a step that waits for a person gives its interpreter back, and goes on wit
     ...{ output: 'paid', error: null, startedAtMs: NOW, durationMs: 1, cached: false },
     approval: { outcome: 'approved' },
   })
-  assert.equal(driver.pendingCall?.kind, 'code')
+  assert.equal(driver.pendingCallOf('t')?.kind, 'code')
   driver.answer({
     ...{ status: 'finished', value: 1, isFinal: false, finalAnswer: null, prints: '', error: null },
     ...{ outputHash: 'o', lost: 'nothing', computeMs: 1 },
