@@ -60,6 +60,8 @@ export interface ToolCallRecord {
   cached: boolean
   /** Answered by a recorded outcome: no tool was called. */
   recorded?: boolean
+  /** How people decided about it: {why, rule, outcome, decisions, asked, edited}. Absent: it waited for nobody. */
+  approval?: Json
   output?: Json
   error?: Failure | null
 }
