@@ -172,7 +172,7 @@ export interface ApprovalInput {
   arguments?: Json
   /** The answer to a question, or the result of a call in doubt that took effect. */
   answer?: Json
-  /** Of a call in doubt, needed: whether it took effect. False with `approved`: it is made again. */
+  /** Whether a call in doubt took effect; needed for one. False with `approved`: it is made again. */
   tookEffect?: boolean
 }
 

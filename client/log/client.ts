@@ -122,20 +122,9 @@ export class LogClient implements Client {
 
   /** `scopes`: of who decides, as the caller verified them. */
   async approve(given: ApprovalInput & { readonly scopes?: readonly string[] }): Promise<void> {
-    const { taskId, callId, approved, reason = null, decidedBy = null } = given
     const scopes = given.scopes ? [...given.scopes] : null
-    const { arguments: edited = null, answer = null, tookEffect = null } = given
-    const data = {
-      taskId,
-      callId,
-      approved,
-      reason,
-      decidedBy,
-      arguments: edited,
-      answer,
-      tookEffect,
-      scopes,
-    }
+    const unsaid = { reason: null, decidedBy: null, arguments: null, answer: null, tookEffect: null }
+    const data = { ...unsaid, ...given, scopes }
     await this.#say('ApprovalDecided', data)
   }
 

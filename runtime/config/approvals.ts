@@ -6,7 +6,7 @@ export type OnExpiry = 'refuse' | 'fail' | 'wait'
 
 /** Who may decide. Both given: both must hold. */
 export interface Approvers {
-  /** A scope that whoever decides must have, as the gateway verified it. */
+  /** A scope that the one who decides must have, as the gateway verified it. */
   readonly scope?: string
   /** Names that a decision may bear. */
   readonly users?: readonly string[]
@@ -60,7 +60,7 @@ export interface PeopleSpec {
 export type Reconciled<O = unknown> =
   { readonly tookEffect: true; readonly output: O } | { readonly tookEffect: false } | null
 
-export const DEFAULT_EXPIRES_MS = 7 * 86_400_000
+const DEFAULT_EXPIRES_MS = 7 * 86_400_000
 const MAX_EXPIRES_MS = 366 * 86_400_000
 const MAX_NEEDED = 20
 const MAX_LISTED = 100

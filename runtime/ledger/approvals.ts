@@ -5,7 +5,7 @@ import type { Sql, Tables } from '../store/sql.ts'
 export interface ApprovalQuery {
   /** Default `waiting`. */
   readonly status?: 'waiting' | 'all'
-  /** Of this user's tasks. */
+  /** Only calls of this user's tasks. */
   readonly user?: string
   readonly task?: string
   /** 1 to 1,000, default 100. */

@@ -209,7 +209,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     consumes: [
       { topic: 'tasks.admitted' },
       { topic: 'tasks.control', events: ['TaskCancelled'] },
-      // Whoever asked for it: a call of Python that waits stops the task's deadline too.
+      // From either requester: a call of Python that waits stops the task's deadline too.
       { topic: 'tools.completed', accepts: (of) => of[headers.requester] === 'planner' || isWait(of) },
       { topic: 'code.completed' },
     ],

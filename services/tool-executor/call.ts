@@ -32,6 +32,6 @@ export interface ReconcileCall {
   arguments: Json
   userId: string | null
   agent: string | null
-  /** Of the earlier call. */
+  /** The key that the earlier call was made with. */
   idempotencyKey: string
 }

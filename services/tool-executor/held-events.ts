@@ -72,10 +72,10 @@ export function releasedEvents(
     approval: approval as unknown as Json,
   }
   const by = approval.decisions.at(-1)?.by
-  const told = `${asked(held)}: ${outcome}${by ? ` by ${by}` : ''}`
+  const message = `${asked(held)}: ${outcome}${by ? ` by ${by}` : ''}`
   return [
     { topic: 'tools.completed', type: 'CallReleased', key: taskId, data },
-    ...notifications(held, { id: `${taskId}.${callId}.${outcome}`, atMs }, 'resolved', told),
+    ...notifications(held, { id: `${taskId}.${callId}.${outcome}`, atMs }, 'resolved', message),
   ]
 }
 

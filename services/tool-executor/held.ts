@@ -133,7 +133,7 @@ function voted(held: Held, given: ApprovalDecided, at: At): Verdict {
 function settle(held: Held, given: ApprovalDecided, at: At, votes: readonly Vote[]): Verdict {
   const outcome = outcomeOf(held, given)
   const approval = approvalOf(held, outcome, at.atMs, votes, given)
-  const told = [
+  const events = [
     ...releasedEvents(held, approval, null, at.atMs),
     decidedEvent(held, given, at.atMs, { outcome }),
   ]
@@ -143,10 +143,10 @@ function settle(held: Held, given: ApprovalDecided, at: At, votes: readonly Vote
       do: 'run',
       request,
       approval,
-      decided: { rows: { held: null }, timers: { [EXPIRY]: null }, emit: told },
+      decided: { rows: { held: null }, timers: { [EXPIRY]: null }, emit: events },
     }
   }
-  return { do: 'end', decided: over(held, approval, replyOf(held, given, outcome), told, at.atMs) }
+  return { do: 'end', decided: over(held, approval, replyOf(held, given, outcome), events, at.atMs) }
 }
 
 function outcomeOf(
@@ -186,11 +186,11 @@ export function expire(held: Held, at: At): Decided {
       : { status: 'undecided', output: null, error }
   const approval = approvalOf(held, 'expired', at.atMs, held.votes)
   const failsTask = terms.onExpiry === 'fail' ? error : null
-  const told = [
+  const events = [
     ...releasedEvents(held, approval, failsTask, at.atMs),
     decidedEvent(held, null, at.atMs, { outcome: 'expired' }),
   ]
-  return over(held, approval, reply, told, at.atMs)
+  return over(held, approval, reply, events, at.atMs)
 }
 
 function notDecided({ why, request: { tool }, heldAtMs, expiresAtMs }: Held): Failure {
@@ -208,7 +208,7 @@ export function withdraw(held: Held, reply: Reply, atMs: number): Decided {
   return over(held, approval, reply, releasedEvents(held, approval, null, atMs), atMs)
 }
 
-function over(held: Held, approval: Approval, reply: Reply, told: readonly Emit[], atMs: number): Decided {
+function over(held: Held, approval: Approval, reply: Reply, events: readonly Emit[], atMs: number): Decided {
   const startedAtMs = held.firstMs ?? atMs
   const answer = reply.status === 'succeeded' ? { answer: { output: reply.output, cached: false } } : {}
   const ending = {
@@ -220,7 +220,7 @@ function over(held: Held, approval: Approval, reply: Reply, told: readonly Emit[
   return {
     rows: { held: null },
     timers: { [EXPIRY]: null },
-    emit: [...told, ...completedEvents(held.request, ending, approval)],
+    emit: [...events, ...completedEvents(held.request, ending, approval)],
   }
 }
 

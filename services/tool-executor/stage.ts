@@ -10,8 +10,8 @@
 //    remembered.
 // 4. Only an idempotent tool is retried; any other only if a breaker kept the call from being made, or a
 //    look-up says that it took no effect.
-// 5. A call that needs a person waits under its own key with its arguments frozen (held.ts), whoever asked for
-//    it. Its ToolCompleted follows when people have decided, or nobody did in time.
+// 5. A call that needs a person waits under its own key with its arguments frozen (held.ts), in both modes.
+//    Its ToolCompleted follows when people have decided, or nobody did in time.
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure, plainFailure } from '../../runtime/errors.ts'
 import type { Key } from '../../runtime/keys.ts'
@@ -183,7 +183,7 @@ interface Called {
   spec: ToolSpec
   rows: State
   askedMs: number
-  /** Of the event. */
+  /** Id of the event. */
   id: string
 }
 

@@ -1,5 +1,5 @@
 // A decision as it is typed, and the request that it becomes.
-import type { Json } from '../../../schemas/json.ts'
+import type { DecisionBody } from '../api/client.ts'
 import type { WaitingCall } from './calls.ts'
 
 export interface Draft {
@@ -17,14 +17,7 @@ interface Chosen {
   readonly isOpen: boolean
 }
 
-export interface DecisionBody {
-  readonly approved: boolean
-  readonly reason?: string
-  readonly decidedBy?: string
-  readonly arguments?: Json
-  readonly answer?: Json
-  readonly tookEffect?: boolean
-}
+type Json = NonNullable<DecisionBody['answer']> | null
 
 /** `mistake`: what to correct before it can be sent. */
 export function bodyOf(
