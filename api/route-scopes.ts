@@ -42,6 +42,8 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   'POST /v1/tasks/:id/quality': 'tasks:cancel',
   'POST /v1/tasks/:id/approvals/:callId': 'approvals:decide',
 
+  'GET /v1/approvals': 'approvals:decide',
+
   // OpenAI's protocol. Models are agents, by name: what a client may submit to.
   'GET /v1/models': 'tasks:submit',
   'GET /v1/models/:id': 'tasks:submit',

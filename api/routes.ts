@@ -1,5 +1,6 @@
 // Every route of a gateway.
 import { agents } from './agents.ts'
+import { approvals } from './approvals.ts'
 import { evaluations } from './evaluations.ts'
 import { events } from './events.ts'
 import { mcp } from './mcp.ts'
@@ -11,10 +12,11 @@ import type { Route } from './route.ts'
 import { signIn } from './sign-in.ts'
 import { tasks } from './tasks.ts'
 
-export { agents, evaluations, events, mcp, me, openai, operator, processRoutes, signIn, tasks }
+export { agents, approvals, evaluations, events, mcp, me, openai, operator, processRoutes, signIn, tasks }
 
 export const allRoutes: readonly Route[] = [
   ...Object.values<Route>(tasks),
+  ...Object.values<Route>(approvals),
   ...Object.values<Route>(me),
   ...Object.values<Route>(signIn),
   ...Object.values<Route>(events),

@@ -16,7 +16,7 @@ import {
 import { promotedCase } from './schemas/evaluations.ts'
 import { comparison, forked, forkInput, fromStep, recording, taskReplay } from './schemas/forks.ts'
 import { filterFields, taskFilters } from './schemas/task-query.ts'
-import { clamped, count, flag, name, remark, share, text } from './schemas/values.ts'
+import { clamped, count, flag, json, name, remark, share, text } from './schemas/values.ts'
 
 const MAX_WAIT_SECONDS = 30
 
@@ -296,12 +296,24 @@ export const tasks = {
     method: 'POST',
     path: '/v1/tasks/:id/approvals/:callId',
     tag: 'tasks',
-    summary: 'Approve or reject a tool call that waits for a person',
-    params: z.object({ id: taskId, callId: name('The call, as the `waiting` event names it.') }),
+    summary: 'Decide about a tool call that waits for a person',
+    description:
+      'Approve or decline a call, answer a question, or say whether a call in doubt took effect. Whether it counts is in the history (`approval_decided`): others may have to agree.',
+    params: z.object({ id: taskId, callId: name('The call, as `approval_requested` names it.') }),
     body: z.strictObject({
-      approved: z.boolean(),
+      approved: z.boolean().meta({ description: 'True lets it run, or gives the answer; false declines.' }),
       reason: remark('Why; the model is told it.').exactOptional(),
-      decidedBy: name('Who decided.').exactOptional(),
+      decidedBy: name('Who decided. With a key or token: the name of that.').exactOptional(),
+      arguments: json
+        .meta({ description: 'Arguments to run it with, instead of those that were asked for.' })
+        .exactOptional(),
+      answer: json
+        .meta({ description: 'The answer to a question, or the result of a call in doubt that took effect.' })
+        .exactOptional(),
+      tookEffect: z
+        .boolean()
+        .meta({ description: 'Of a call in doubt, needed. False with `approved`: it is made again.' })
+        .exactOptional(),
     }),
     invalid: 'TASK_INVALID',
     bodyExample: { approved: true, decidedBy: 'ann' },

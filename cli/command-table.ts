@@ -75,6 +75,12 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/fork.ts')).defineCompare,
   },
   {
+    name: 'approvals',
+    summary: 'calls that wait for a person: list, approve, deny',
+    group: 'Tasks',
+    load: async () => (await import('./commands/approvals.ts')).defineApprovals,
+  },
+  {
     name: 'feedback',
     summary: 'rate the result of a task',
     group: 'Tasks',

@@ -246,8 +246,6 @@ function textIn(fields: Fields, name: string): string {
 }
 
 function reasonIn(fields: Fields): string {
-  if (fields['for'] === 'approval')
-    return `${textIn(fields, 'tool')} needs approval, call ${textIn(fields, 'callId')}`
   const error = fields['error']
   const message =
     typeof error === 'object' && error !== null && !Array.isArray(error) ? error['message'] : undefined

@@ -9,11 +9,9 @@ import type { TaskProgressed, TokensStreamed } from '../schemas/generated/events
 import { keepNewest } from '../runtime/keep-newest.ts'
 
 /** The last step whose answer had come when this was recorded. */
-export function answeredBy({ kind, stage, step, detail }: TaskProgressed): number {
+export function answeredBy({ kind, stage, step }: TaskProgressed): number {
   if (step === null) return 0
-  const isApproval =
-    typeof detail === 'object' && detail !== null && Reflect.get(detail, 'for') === 'approval'
-  const isBefore = stage === 'planner' && beforeAnswer.has(kind) && !isApproval
+  const isBefore = stage === 'planner' && beforeAnswer.has(kind)
   return isBefore ? step - 1 : step
 }
 

@@ -147,9 +147,38 @@ const mapping: Partial<Record<TaskProgressed['kind'], Map>> = {
       ...whyIn(fields),
     },
   ],
+  approval_requested: (fields, { taskId, atMs, step }) => [
+    {
+      type: 'approval.requested',
+      taskId,
+      atMs,
+      step,
+      ...callIn(fields),
+      why: textIn(fields, 'why') ?? 'approval',
+      expiresAtMs: numberIn(fields, 'expiresAtMs'),
+      needed: numberIn(fields, 'needed') ?? 1,
+      answer: fields['answer'] ?? null,
+    },
+  ],
+  approval_decided: (fields, { taskId, atMs, step }) => [
+    {
+      type: 'approval.decided',
+      taskId,
+      atMs,
+      step,
+      callId: textIn(fields, 'callId') ?? '',
+      tool: textIn(fields, 'tool') ?? '',
+      why: textIn(fields, 'why') ?? 'approval',
+      by: textIn(fields, 'by'),
+      reason: textIn(fields, 'reason'),
+      final: fields['final'] === true,
+      outcome: textIn(fields, 'outcome') ?? '',
+      arguments: fields['arguments'] ?? null,
+      problem: textIn(fields, 'problem'),
+      missing: numberIn(fields, 'missing'),
+    },
+  ],
   waiting: (fields, { taskId, atMs, step }) => {
-    if (fields['for'] === 'approval')
-      return [{ type: 'approval.requested', taskId, atMs, step, ...callIn(fields) }]
     const why = whyIn(fields)
     const target = textIn(fields, 'target') ?? textIn(fields, 'tool') ?? textIn(fields, 'model')
     const isFor = textIn(fields, 'for') ?? (why.code === 'RATE_LIMITED' ? 'limit' : 'breaker')

@@ -60,6 +60,8 @@ export interface ToolCallRecord {
   cached: boolean
   /** Answered by a recorded outcome: no tool was called. */
   recorded?: boolean
+  /** How people decided about it: {why, rule, outcome, decisions, asked, edited}. Absent: it waited for nobody. */
+  approval?: Json
   output?: Json
   error?: Failure | null
 }
@@ -162,9 +164,16 @@ export interface QualityScore {
 export interface ApprovalInput {
   taskId: string
   callId: string
+  /** True: lets it run, or gives the answer. False: declines. */
   approved: boolean
   reason?: string
   decidedBy?: string
+  /** Arguments to run it with, instead of those that were asked for. They must fit the tool's schema. */
+  arguments?: Json
+  /** The answer to a question, or the result of a call in doubt that took effect. */
+  answer?: Json
+  /** Whether a call in doubt took effect; needed for one. False with `approved`: it is made again. */
+  tookEffect?: boolean
 }
 
 export interface BatchOptions {
@@ -206,7 +215,7 @@ export interface Client {
   events(taskId: string, options?: EventsOptions): AsyncIterable<StreamedEvent> & AsyncDisposable
   /** Requests a cancel; the task's result says whether it took effect. Over HTTP rejects with TASK_UNKNOWN. */
   cancel(taskId: string, reason?: string): Promise<void>
-  /** Decides a tool call that waits for approval. */
+  /** Decides about a call that waits for a person: an approval, an answer, or whether it took effect. */
   approve(approval: ApprovalInput): Promise<void>
   /** Records a user's rating of a result; the latest counts. */
   feedback(feedback: Feedback): Promise<void>

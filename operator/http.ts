@@ -1,5 +1,5 @@
 import { initOf, pathOf, type Asked } from '../api/request.ts'
-import { evaluations as evaluationRoutes, operator as routes, tasks } from '../api/routes.ts'
+import { approvals, evaluations as evaluationRoutes, operator as routes, tasks } from '../api/routes.ts'
 import type { AnswerOf, BodyOf, Route } from '../api/route.ts'
 import { queryOf } from '../api/schemas/task-query.ts'
 import { askGateway, askJson, authorization, brokenOff } from '../client/http/requests.ts'
@@ -45,6 +45,7 @@ export function httpOperator(gateway: string, { apiKey }: HttpOperatorOptions = 
       replay: (id) => ask(tasks.replay, { params: { id } }),
       compare: (id, other) => ask(tasks.compare, { params: { id, other } }),
     },
+    approvals: { list: (query = {}) => ask(approvals.list, { query }) },
     configuration: {
       agents: () => ask(routes.agents),
       tools: () => ask(routes.tools),

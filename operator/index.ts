@@ -2,6 +2,7 @@
 // The operator's interface: on the fleet's own log and stores (direct/), or through a gateway
 // (http.ts). `usingOperator` connects to the fleet.
 import type { LedgerReader } from '../runtime/ledger/reader.ts'
+import type { ApprovalQuery, ApprovalView } from '../runtime/ledger/approvals.ts'
 import type { LimitsReader } from '../runtime/limits/budget-report.ts'
 import type { AlertOperator } from './direct/alerts.ts'
 import type { ForkOperator } from './direct/forks.ts'
@@ -15,11 +16,20 @@ import type { PauseOperator } from './direct/pauses.ts'
 import type { TaskOperator } from './direct/tasks.ts'
 import type { TopicOperator } from './direct/topics.ts'
 
+export interface ApprovalOperator {
+  /** Those that wait longest first; with status `all` the latest first. */
+  list(query?: ApprovalQuery): Promise<ApprovalView[]>
+}
+
+export type { ApprovalQuery, ApprovalView } from '../runtime/ledger/approvals.ts'
+
 export interface Operator {
   /** Tasks: those that wait or run, and those that have ended. */
   readonly tasks: TaskOperator
   /** Forks of ended tasks, their recordings, and tasks side by side. */
   readonly forks: ForkOperator
+  /** Calls that wait for people. */
+  readonly approvals: ApprovalOperator
   /** Agents, tools, models and settings. */
   readonly configuration: ConfigurationOperator
   /** Pauses of stages and of the fleet. */

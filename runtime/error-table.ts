@@ -250,6 +250,12 @@ export const errorTable = {
     'A person declined the call, or the tool refuses this target.',
     "The model is told. To allow it: approve the call next time, or widen the tool's hosts in flotilla.config.ts.",
   ),
+  APPROVAL_EXPIRED: row(
+    'recoverable',
+    false,
+    'Nobody decided in time about a call that waited for a person. It was not made, and nobody refused it.',
+    "The model is told that nobody decided. Decide sooner (flotilla approvals list), have somebody notified (requiresApproval.notify), or raise the tool's expiresMs.",
+  ),
   TOOL_NOT_RECORDED: row(
     'recoverable',
     false,

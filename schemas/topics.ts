@@ -85,12 +85,13 @@ export const topics: readonly TopicSpec[] = [
   },
   {
     name: 'tools.completed',
-    events: ['ToolCompleted'],
+    events: ['ToolCompleted', 'CallHeld', 'CallReleased'],
     key: 'task id',
     partitions: 'shared',
     retentionMs: 7 * DAY,
     writers: ['tool-executor'],
-    purpose: 'Outcomes of tool calls, for the stage named in the requester header.',
+    purpose:
+      'Outcomes of tool calls, for the stage named in the requester header; calls that wait for a person.',
   },
   {
     name: 'code.requested',
@@ -182,7 +183,7 @@ export const topics: readonly TopicSpec[] = [
     key: 'fleet',
     partitions: 'shared',
     retentionMs: 7 * DAY,
-    writers: ['alerting'],
+    writers: ['alerting', 'tool-executor'],
     purpose: 'Notifications for channels, and what the channels answered.',
   },
   {

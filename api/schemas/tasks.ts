@@ -76,6 +76,9 @@ const toolCall = z
       .boolean()
       .exactOptional()
       .meta({ description: 'Answered by a recorded outcome: no tool was called.' }),
+    approval: json
+      .meta({ description: 'How people decided about it; absent if it waited for nobody.' })
+      .exactOptional(),
     output: json.exactOptional(),
     error: failure.nullable().exactOptional(),
   })

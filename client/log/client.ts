@@ -120,8 +120,11 @@ export class LogClient implements Client {
     await this.#say('TaskCancelled', data)
   }
 
-  async approve({ taskId, callId, approved, reason, decidedBy }: ApprovalInput): Promise<void> {
-    const data = { taskId, callId, approved, reason: reason ?? null, decidedBy: decidedBy ?? null }
+  /** `scopes`: of who decides, as the caller verified them. */
+  async approve(given: ApprovalInput & { readonly scopes?: readonly string[] }): Promise<void> {
+    const scopes = given.scopes ? [...given.scopes] : null
+    const unsaid = { reason: null, decidedBy: null, arguments: null, answer: null, tookEffect: null }
+    const data = { ...unsaid, ...given, scopes }
     await this.#say('ApprovalDecided', data)
   }
 

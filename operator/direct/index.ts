@@ -2,6 +2,7 @@ import { LogClient } from '../../client/log/client.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
 import type { Environment } from '../../runtime/config/environment.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
+import { listApprovals } from '../../runtime/ledger/approvals.ts'
 import { ledgerReader } from '../../runtime/ledger/reader.ts'
 import { limitsReader } from '../../runtime/limits/budget-report.ts'
 import type { Limits } from '../../runtime/limits/port.ts'
@@ -43,6 +44,7 @@ export function directOperator(parts: FleetParts): Operator {
   return {
     tasks: lazily(() => directTasks(parts)),
     forks: lazily(() => directForks(parts)),
+    approvals: { list: async (query = {}) => listApprovals(await parts.sql(), query) },
     configuration: lazily(async () => directConfiguration(await parts.fleet(), await parts.environment())),
     pauses: lazily(async () => new DirectPauses(await parts.log(), await parts.codec())),
     lanes: lazily(async () => directLanes(await parts.log(), await parts.codec())),

@@ -29,7 +29,24 @@ export function phaseOf(progress: Progress | undefined, submittedAtMs: number): 
       ? { status: 'queued', phase: 'submitted', ...now }
       : { status: 'running', phase: 'unknown', ...now }
   }
-  return { ...stateOf(event), sinceMs: event.atMs, model: modelIn(progress?.events ?? []) }
+  const model = modelIn(progress?.events ?? [])
+  const held = heldIn(progress?.events ?? [])
+  if (held === null || event.kind === 'completed') return { ...stateOf(event), sinceMs: event.atMs, model }
+  const detail = textIn(fieldsOf(held)['tool'])
+  const { step, atMs: sinceMs } = held
+  return { status: 'waiting', phase: 'approval', detail, sinceMs, step, model }
+}
+
+/** The first call that waits for a person, whatever happened beside it since. */
+function heldIn(events: readonly TaskProgressed[]): TaskProgressed | null {
+  const held = new Map<unknown, TaskProgressed>()
+  for (const event of events) {
+    const { callId, final } = fieldsOf(event)
+    if (event.kind === 'approval_requested' && !held.has(callId)) held.set(callId, event)
+    if (event.kind === 'approval_decided' && final === true) held.delete(callId)
+    if (event.kind === 'step_completed' || event.kind === 'completed') held.clear()
+  }
+  return held.values().next().value ?? null
 }
 
 function stateOf(event: TaskProgressed): Pick<Now, 'status' | 'phase' | 'detail' | 'step'> {
@@ -55,6 +72,8 @@ function stateOf(event: TaskProgressed): Pick<Now, 'status' | 'phase' | 'detail'
     case 'tool_started':
     case 'tool_called':
     case 'code_run':
+    case 'approval_requested':
+    case 'approval_decided':
     case 'cancel_requested':
       return { status: 'running', phase: 'work', detail: null, step }
     case 'completed':
@@ -63,7 +82,6 @@ function stateOf(event: TaskProgressed): Pick<Now, 'status' | 'phase' | 'detail'
 }
 
 function waitOf(fields: Record<string, unknown>): Pick<Now, 'phase' | 'detail'> {
-  if (fields['for'] === 'approval') return { phase: 'approval', detail: textIn(fields['tool']) }
   const code = whyOf(fields)
   return { phase: code === 'RATE_LIMITED' ? 'limit' : 'breaker', detail: code }
 }

@@ -115,9 +115,13 @@ function callsOf(
   )
 }
 
+/** What nobody decided about was not made, as what somebody refused. */
+const recordedStatus = (status: string): RecordedCall['status'] =>
+  (status === 'undecided' ? 'refused' : status) as RecordedCall['status']
+
 function outcomeInResult(call: ToolCallRecord, argumentsText: string | undefined): RecordedCall {
   const { tool, arguments: args, output = null, error = null } = call
-  const status = call.status as RecordedCall['status']
+  const status = recordedStatus(call.status)
   return {
     tool,
     arguments: args,
@@ -139,7 +143,8 @@ function outcomeOfPython(
   if (call.recorded) return [recorded(call)]
   const reply = replies.get(call.callId)
   if (!reply) throw outcomeGone(taskId, call)
-  const { status, output, error } = reply.data
+  const { output, error } = reply.data
+  const status = recordedStatus(reply.data.status)
   return [{ tool: call.tool, arguments: call.arguments, status, output, error, atMs: reply.atMs }]
 }
 

@@ -4,6 +4,7 @@ import type { Json } from '../../schemas/json.ts'
 import { FlotillaError, messageOf } from '../errors.ts'
 import { inexactTextsHint } from '../exact-json.ts'
 import type { FleetDefinition, JsonSchema, Tool, ToolDefinition, ToolSpec } from './fleet.ts'
+import { completeTerms, defaultTerms, termsMistakes, type ApprovalDefinition } from './approvals.ts'
 import { coerce, compileArguments } from './coercion.ts'
 import { shownPath, thrownPlace } from './source-place.ts'
 import { compileJsonSchema, type Checked } from './json-schema.ts'
@@ -36,7 +37,11 @@ const reservedNames = new Set(['final_answer', 'print'])
  * applied.
  */
 export function defineTool<I, O>(definition: ToolDefinition<I, O>): Tool {
-  const mistakes = [...nameMistakes(definition.name), ...numberMistakes(definition)]
+  const mistakes = [
+    ...nameMistakes(definition.name),
+    ...numberMistakes(definition),
+    ...peopleMistakes(definition),
+  ]
   const input = attempt(mistakes, 'input', () => argumentSchema(definition.input))
   const output = attempt(mistakes, 'output', () => outputSchema(definition.output))
   const check = attempt(mistakes, 'input', () => argumentCheck<I>(definition.input))
@@ -45,11 +50,20 @@ export function defineTool<I, O>(definition: ToolDefinition<I, O>): Tool {
       definition,
       new FlotillaError('CONFIG_INVALID', `tool ${quoted(definition.name)}: ${mistakes.join('; ')}`),
     )
+  const { name, reconcile } = definition
+  const rule = termsOf(definition.requiresApproval)?.when
   return {
     spec: { ...plainSpec(definition), input, output },
-    run: async (value, context) => definition.run(await check(value, definition.name), context),
+    run: async (value, context) => definition.run(await check(value, name), context),
+    ...(rule && { needsApproval: async (value) => rule(await check(value, name)) }),
+    ...(reconcile && {
+      reconcile: async (value, context) => reconcile.call(definition, await check(value, name), context),
+    }),
   }
 }
+
+const termsOf = <I>(given: boolean | ApprovalDefinition<I> | undefined): ApprovalDefinition<I> | null =>
+  typeof given === 'object' ? given : null
 
 /** Mistakes of tools that were defined while a configuration was loaded. */
 const mistaken = new WeakMap<Tool, string>()
@@ -87,7 +101,11 @@ function mistakenTool({ name }: PlainDefinition, error: FlotillaError): Tool {
 }
 
 /** A definition without the parts that carry its types. */
-type PlainDefinition = Omit<ToolDefinition, 'input' | 'output' | 'run'> & { run: unknown }
+type PlainDefinition = Omit<ToolDefinition, 'input' | 'output' | 'run' | 'requiresApproval' | 'reconcile'> & {
+  run: unknown
+  requiresApproval?: unknown
+  reconcile?: unknown
+}
 
 function plainSpec(definition: PlainDefinition): Omit<ToolSpec, 'input' | 'output'> {
   const idempotent = definition.idempotent ?? false
@@ -97,13 +115,38 @@ function plainSpec(definition: PlainDefinition): Omit<ToolSpec, 'input' | 'outpu
     timeoutMs: definition.timeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS,
     cacheTtlMs: definition.cacheTtlMs ?? 0,
     idempotent,
-    requiresApproval: definition.requiresApproval ?? false,
+    ...peopleSpec(definition),
     retries: definition.retries ?? (idempotent ? DEFAULT_RETRIES : 0),
     ...(definition.cacheScope === 'shared' && { cacheScope: 'shared' }),
     ...(definition.reads !== undefined && { reads: [definition.reads].flat() }),
     ...(definition.sends === true && { sends: true }),
     maxOutputBytes: definition.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES,
   }
+}
+
+function peopleSpec({ requiresApproval = false, reconcile, inDoubt }: PlainDefinition) {
+  const terms = termsOf(requiresApproval as boolean | ApprovalDefinition)
+  const rule = terms?.when ? ('when' as const) : ('always' as const)
+  const approval = terms ? { ...completeTerms(terms), rule } : { ...defaultTerms, rule }
+  return {
+    requiresApproval: requiresApproval !== false,
+    ...(requiresApproval !== false && { approval }),
+    ...(inDoubt === 'hold' && { inDoubt }),
+    ...(reconcile !== undefined && { reconciles: true as const }),
+  }
+}
+
+function peopleMistakes({ requiresApproval, reconcile, inDoubt, idempotent }: PlainDefinition): string[] {
+  const isPlain = requiresApproval === undefined || typeof requiresApproval === 'boolean'
+  const mistakes = isPlain ? [] : termsMistakes(requiresApproval, 'requiresApproval')
+  if (reconcile !== undefined && typeof reconcile !== 'function')
+    mistakes.push('reconcile must be a function')
+  if (!['tell', 'hold'].includes(inDoubt ?? 'tell')) mistakes.push("inDoubt must be 'tell' or 'hold'")
+  if (idempotent === true && (reconcile !== undefined || inDoubt !== undefined))
+    mistakes.push(
+      'reconcile and inDoubt are for tools that are not idempotent: one that is may simply be called again',
+    )
+  return mistakes
 }
 
 function nameMistakes(name: unknown): string[] {

@@ -8,8 +8,8 @@ export function exposureWarnings({ agents, tools }: Pick<Fleet, 'agents' | 'tool
   return Object.entries(agents).flatMap(([agent, { tools: names }]) => {
     const own = specs.filter(({ name }) => names === undefined || names.includes(name))
     const reading = (kind: 'private' | 'untrusted') => named(own.filter(({ reads }) => reads?.includes(kind)))
-    // What a person approves is no way out.
-    const sending = named(own.filter(({ sends, requiresApproval }) => sends && !requiresApproval))
+    // What a person approves is no way out; a rule may let a call pass.
+    const sending = named(own.filter(({ sends, approval }) => sends && approval?.rule !== 'always'))
     const [inside, outside] = [reading('private'), reading('untrusted')]
     if (inside === '' || outside === '' || sending === '') return []
     return [

@@ -2,6 +2,7 @@
 //
 // Long because it is one contract, read as a whole.
 import type { AlertMeasure } from './alerts.ts'
+import type { ApprovalDefinition, PeopleSpec, Reconciled } from './approvals.ts'
 import type { ZodType } from 'zod'
 import type { Json } from '../../schemas/json.ts'
 import type { Strategy, Tiers } from '../models/strategies.ts'
@@ -15,7 +16,7 @@ import type { MeteringDefinition, TelemetryDefinition } from './recording.ts'
 export type JsonSchema = { [key: string]: Json }
 
 /** A tool as the model, the planner and the sandbox know it: data only. */
-export interface ToolSpec {
+export interface ToolSpec extends PeopleSpec {
   readonly name: string
   /** One line. */
   readonly description: string
@@ -28,6 +29,7 @@ export interface ToolSpec {
   readonly cacheTtlMs: number
   /** False: never run twice. */
   readonly idempotent: boolean
+  /** Some or all of its calls wait for a person: `approval` has the terms. */
   readonly requiresApproval: boolean
   /** Tries after the first, for retryable failures. */
   readonly retries: number
@@ -73,7 +75,18 @@ export interface ToolDefinition<I = never, O = unknown> {
   sends?: boolean
   /** Default false: safe, a crash never runs it twice. */
   idempotent?: boolean
-  requiresApproval?: boolean
+  /** True: each call waits for a person's approval. An object: its rule and terms. Default false. */
+  requiresApproval?: boolean | ApprovalDefinition<I>
+  /**
+   * Looks up by `idempotencyKey` whether a call of which nobody knows the outcome took effect. May be called
+   * several times. Only for tools that are not idempotent.
+   */
+  reconcile?(input: I, context: ToolContext): Promise<Reconciled<O>> | Reconciled<O>
+  /**
+   * What becomes of a call in doubt if `reconcile` can't say, or is absent. `tell`: the model is told that it
+   * is not known. `hold`: the call waits for a person to say. Default `tell`.
+   */
+  inDoubt?: 'tell' | 'hold'
   /** Default 2 when idempotent, else 0. */
   retries?: number
   /** Default 1,000,000. */
@@ -85,6 +98,9 @@ export interface ToolDefinition<I = never, O = unknown> {
 export interface Tool {
   readonly spec: ToolSpec
   readonly run: (input: Json, context: ToolContext) => Promise<unknown>
+  /** The rule of `spec.approval`. */
+  readonly needsApproval?: (input: Json) => Promise<boolean>
+  readonly reconcile?: (input: Json, context: ToolContext) => Promise<Reconciled>
 }
 
 /** Settings that a task may override. A task that overrides any other is rejected; nothing is ignored. */

@@ -14,6 +14,7 @@ export function references(fleet: Fleet): string[] {
   for (const [index, toolName] of names.entries())
     if (toolName !== undefined && names.indexOf(toolName) !== index)
       mistakes.push(`tools.${index}: a second tool named ${toolName}; rename one of them`)
+  mistakes.push(...unknownChannels(fleet))
   for (const [provider, { baseUrl }] of Object.entries(fleet.models.providers))
     if (baseUrl === '')
       mistakes.push(
@@ -51,6 +52,20 @@ export function references(fleet: Fleet): string[] {
     if (problem) mistakes.push(`agents.${agent}.outputSchema: ${problem}`)
   }
   return [...mistakes, ...alertMistakes(fleet.alerts)]
+}
+
+function unknownChannels({ tools, alerts }: Fleet): string[] {
+  const channels = isObject(alerts?.channels) ? Object.keys(alerts.channels) : []
+  return tools.flatMap((tool, index) => {
+    const { approval, question } = tool?.spec ?? {}
+    const unknown = [...(approval?.notify ?? []), ...(question?.notify ?? [])].filter(
+      (name) => !channels.includes(name),
+    )
+    return unknown.map(
+      (name) =>
+        `tools.${index}: ${tool.spec.name} notifies ${name}, which is no channel; there are: ${channels.join(', ') || 'none (alerts.channels)'}`,
+    )
+  })
 }
 
 function unknownProfiles(path: string, given: Overrides | undefined, { models }: Fleet): string[] {

@@ -18,6 +18,7 @@ function migrationsFor(kind: SqlKind): Record<string, Migration> {
     '0003_api_keys': { up: (db: Kysely<Tables>) => createApiKeys(db) },
     '0004_listed_tasks': { up: (db: Kysely<Tables>) => createListIndexes(db) },
     '0005_evaluations': { up: (db: Kysely<Tables>) => createEvaluations(db) },
+    '0007_approvals': { up: (db: Kysely<Tables>) => createApprovals(db) },
   }
 }
 
@@ -211,6 +212,31 @@ async function createListIndexes(db: Kysely<Tables>): Promise<void> {
     .column('task_id')
     .where(raw.ref('error_code'), '=', raw.lit(IN_DOUBT))
     .execute()
+}
+
+async function createApprovals(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('approvals')
+    .ifNotExists()
+    .addColumn('task_id', 'text', (column) => column.notNull())
+    .addColumn('call_id', 'text', (column) => column.notNull())
+    .addColumn('tool', 'text', (column) => column.notNull())
+    .addColumn('why', 'text', (column) => column.notNull())
+    .addColumn('status', 'text', (column) => column.notNull())
+    .addColumn('step', 'integer', (column) => column.notNull())
+    .addColumn('user_id', 'text')
+    .addColumn('agent', 'text')
+    .addColumn('arguments', 'text', (column) => column.notNull())
+    .addColumn('terms', 'text', (column) => column.notNull())
+    .addColumn('votes', 'text', (column) => column.notNull())
+    .addColumn('held_at_ms', 'bigint', (column) => column.notNull())
+    .addColumn('expires_at_ms', 'bigint')
+    .addColumn('ended_at_ms', 'bigint')
+    .addColumn('approval', 'text')
+    .addPrimaryKeyConstraint('approvals_key', ['task_id', 'call_id'])
+    .execute()
+  const index = db.schema.createIndex('approvals_by_status').ifNotExists().on('approvals')
+  await index.columns(['status', 'held_at_ms']).execute()
 }
 
 async function createEvaluations(db: Kysely<Tables>): Promise<void> {

@@ -143,6 +143,30 @@ export interface Tables {
     error_code: string | null
     scored_at_ms: number
   }
+  /** Calls that wait or waited for a person. */
+  approvals: {
+    task_id: string
+    call_id: string
+    tool: string
+    /** approval, question or doubt. */
+    why: string
+    /** waiting, or how it ended. */
+    status: string
+    step: number
+    user_id: string | null
+    agent: string | null
+    /** JSON, as asked for. */
+    arguments: string
+    /** JSON of CallHeld. */
+    terms: string
+    /** JSON of CallHeld. */
+    votes: string
+    held_at_ms: number
+    expires_at_ms: number | null
+    ended_at_ms: number | null
+    /** JSON: how people decided; null while it waits. */
+    approval: string | null
+  }
   blobs: { hash: string; bytes: Uint8Array; created_at_ms: number }
 }
 

@@ -90,18 +90,26 @@ export interface TaskSubmitted {
   recording: Json
 }
 
-/** A person approved or declined a tool call that waits for approval. */
+/** What a person decided about a call that waits: an approval, the answer to a question, or whether a call in doubt took effect. */
 export interface ApprovalDecided {
   /** The task. */
   taskId: string
   /** The waiting call. */
   callId: string
-  /** True lets it run. */
+  /** True lets it run, or gives the answer; false declines. */
   approved: boolean
   /** Why; the model is told. */
   reason: string | null
   /** Who decided. */
   decidedBy: string | null
+  /** Arguments to run it with, instead of those that were asked for; null leaves them. */
+  arguments: Json
+  /** The answer to a question, or the result of a call in doubt that took effect. */
+  answer: Json
+  /** Of a call in doubt: whether it took effect. */
+  tookEffect: boolean | null
+  /** Scopes of who decided, as the gateway verified them. */
+  scopes: string[] | null
 }
 
 /** What a user thought of a result. */
@@ -232,6 +240,8 @@ export interface ToolRequested {
   cacheTtlMs: number | null
   /** Agent of the task; null from versions that did not say it. */
   agent: string | null
+  /** True: it waits for a person's approval, even if the tool needs none. */
+  ask: boolean
 }
 
 /** Work of a task that is no longer wanted. */
@@ -246,6 +256,60 @@ export interface WorkCancelled {
   deadlineMs: number | null
 }
 
+/** A tool call waits for a person. Meanwhile its task's deadline stands still and its slot is free. Emitted again when its votes change. */
+export interface CallHeld {
+  /** The task. */
+  taskId: string
+  /** The call. */
+  callId: string
+  /** Name of the tool. */
+  tool: string
+  /** Stage that waits for the reply. */
+  requester: 'planner' | 'code-sandbox'
+  /** Step of the task. */
+  step: number
+  /** What a person is asked: to approve it, to answer, or whether it took effect. */
+  why: 'approval' | 'question' | 'doubt'
+  /** The frozen arguments. */
+  arguments: Json
+  /** On whose behalf. */
+  userId: string | null
+  /** Agent of the task. */
+  agent: string | null
+  /** Epoch milliseconds. */
+  heldAtMs: number
+  /** When it stops waiting, epoch milliseconds; null: never. */
+  expiresAtMs: number | null
+  /** Who may decide, how many must agree, and what then happens: {rule, needed, approvers, onExpiry, answer}. */
+  terms: Json
+  /** Approvals so far: [{by, atMs, reason, arguments}]. */
+  votes: Json
+}
+
+/** A call no longer waits for a person: it runs, or it is over. */
+export interface CallReleased {
+  /** The task. */
+  taskId: string
+  /** The call. */
+  callId: string
+  /** Name of the tool. */
+  tool: string
+  /** Stage that waits for the reply. */
+  requester: 'planner' | 'code-sandbox'
+  /** Step of the task. */
+  step: number
+  /** expired: nobody decided in time. withdrawn: its work was cancelled. */
+  outcome: 'approved' | 'declined' | 'answered' | 'settled' | 'expired' | 'withdrawn'
+  /** Since when it waited. Epoch milliseconds. */
+  heldAtMs: number
+  /** Epoch milliseconds. */
+  atMs: number
+  /** As in ToolCompleted. */
+  approval: Json
+  /** The task fails with this, because its tool says so of a call that nobody decided about. */
+  failsTask: Failure | null
+}
+
 /** The outcome of a tool call. */
 export interface ToolCompleted {
   /** The task. */
@@ -258,8 +322,8 @@ export interface ToolCompleted {
   requester: 'planner' | 'code-sandbox'
   /** Step of the task. */
   step: number
-  /** unknown: begun by a process that died, and not safe to repeat. */
-  status: 'succeeded' | 'failed' | 'unknown' | 'cancelled'
+  /** unknown: begun by a process that died, and not safe to repeat. refused: a person declined it. undecided: no person decided in time; neither was made. */
+  status: 'succeeded' | 'failed' | 'unknown' | 'cancelled' | 'refused' | 'undecided'
   /** What the tool returned; null unless succeeded. */
   output: Json
   /** Why it did not succeed. */
@@ -270,6 +334,8 @@ export interface ToolCompleted {
   durationMs: number
   /** True when the cache answered. */
   cached: boolean
+  /** How people decided about it: {why, rule, outcome, heldAtMs, endedAtMs, arguments, edited, decisions}; null if it did not wait. */
+  approval: Json
 }
 
 /** Python to run. */
@@ -403,6 +469,8 @@ export interface TaskProgressed {
     | 'model_changed'
     | 'compacted'
     | 'waiting'
+    | 'approval_requested'
+    | 'approval_decided'
     | 'cancel_requested'
     | 'completed'
   /** Step of the task, where there is one. */
@@ -571,13 +639,13 @@ export interface NotificationEnded {
   atMs: number
 }
 
-/** A channel is to be told of alerts. */
+/** A channel is to be notified of alerts, or of a call that waits for a person. */
 export interface NotificationRequested {
   /** The same on every try. */
   notificationId: string
   /** Name of the channel. */
   channel: string
-  /** What it is told: [{kind, alertId, rule, severity, value, threshold, message, runbook, atMs}]; kind: raised, resolved, test. */
+  /** What it is told: [{kind, alertId, rule, severity, value, threshold, message, runbook, atMs}]; kind: raised, resolved, test, approval (a call that waits for a person). */
   notices: Json
   /** The test that it belongs to. */
   testId: string | null
@@ -677,6 +745,8 @@ export interface EventMap {
   TaskClosed: TaskClosed
   ToolRequested: ToolRequested
   WorkCancelled: WorkCancelled
+  CallHeld: CallHeld
+  CallReleased: CallReleased
   ToolCompleted: ToolCompleted
   CodeRequested: CodeRequested
   CodeCompleted: CodeCompleted

@@ -21,7 +21,7 @@ export const callIdOf = (requestId: string, seq: number) => `${requestId}.${seq}
 export function toolRequestedEvents(
   taskId: string,
   active: ActiveRow,
-  call: PendingCall,
+  { call, ask }: { readonly call: PendingCall; readonly ask: boolean },
   atMs: number,
 ): Emit[] {
   // Rows of older versions lack the agent.
@@ -36,6 +36,7 @@ export function toolRequestedEvents(
     userId,
     cacheTtlMs: toolCacheTtlMs,
     agent,
+    ask,
   }
   return [
     { topic: 'tools.requested', type: 'ToolRequested', data },
@@ -114,7 +115,7 @@ function completedEvent(taskId: string, active: ActiveRow, calls: readonly CallR
 }
 
 function toolCall(requestId: string, call: CallRow, seq: number): Json {
-  const { tool, status, durationMs, cached, recorded } = call
+  const { tool, status, durationMs, cached, recorded, approval } = call
   return {
     callId: callIdOf(requestId, seq),
     tool,
@@ -123,6 +124,7 @@ function toolCall(requestId: string, call: CallRow, seq: number): Json {
     durationMs,
     cached,
     ...(recorded ? { recorded } : {}),
+    ...(approval ? { approval } : {}),
   }
 }
 

@@ -18,18 +18,19 @@ export interface AnsweredCall {
   readonly used: Partial<SandboxRows>
 }
 
-/** Null: the tool is called. Rows of older versions name no policy. */
+/** Null: the tool is called; ask: if a person approves. Rows of older versions name no policy. */
 export function answerByPolicy(
   rows: View,
   { toolPolicy, isRepeated }: ActiveRow,
   { call, idempotent, at }: Asking,
-): AnsweredCall | null {
+): AnsweredCall | 'ask' | null {
   if ((toolPolicy ?? 'live') === 'live') return null
   const asked = { tool: call.name, arguments: call.arguments }
   const isUsed = (index: number) => rows[`used:${index}`] !== undefined
   const isIdempotent = idempotent.has(call.name)
   const found =
     toolPolicy === 'refuse' ? null : outcomeFor(asked, rows.outcomes ?? [], { isUsed, isIdempotent })
+  if (found === null && toolPolicy === 'ask') return 'ask'
   if (found === null) {
     const error = failure('TOOL_NOT_RECORDED', `${call.name} was not called: ${reasonFor(toolPolicy)}`)
     const result = resultOf({ status: 'refused', output: null, error }, at)

@@ -1,5 +1,6 @@
 // State rows of a task: one for each step and each call, so that no row grows with a session.
 import type { KeptOutcome } from '../../runtime/recording.ts'
+import type { HeldCalls } from '../../runtime/held-calls.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { CodeRequested, ToolCompleted } from '../../schemas/generated/events.ts'
 import type { ResultEntry, SessionEntry, StepEntry } from './executors/port.ts'
@@ -25,6 +26,8 @@ export interface ActiveRow extends Omit<CodeRequested, 'taskId' | 'code' | 'reco
   readonly interrupted: boolean
   /** The step is repeated: times of its outcomes are the recorded ones. */
   readonly isRepeated?: boolean
+  /** Calls that wait for a person. Absent: none. */
+  readonly held?: HeldCalls
 }
 
 export interface StepRow {
@@ -43,6 +46,8 @@ export interface CallRow {
   readonly cached: boolean
   /** Answered by a recorded outcome. */
   readonly recorded?: boolean
+  /** How people decided about it. Absent: it waited for nobody. */
+  readonly approval?: Json
 }
 
 export type SandboxRows = {

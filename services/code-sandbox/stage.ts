@@ -10,7 +10,9 @@
 //    after it begins with a fresh one.
 // 5. Nothing starts after TaskClosed, as long as the task's requests may still arrive: until its deadline. A
 //    task that succeeded has none.
-// 6. A step that was interrupted emits no answer: the event that interrupted it is handled next and decides;
+// 6. While a call of the step waits for a person, its deadline stands still. If that takes longer than a moment
+//    the interpreter is given back: the log rebuilds the session when the call is answered (held.ts).
+// 7. A step that was interrupted emits no answer: the event that interrupted it is handled next and decides;
 //    a timer resumes the step if that event never comes.
 import { backoffMs } from '../../runtime/backoff.ts'
 import { failure, plainFailure } from '../../runtime/errors.ts'
@@ -29,6 +31,7 @@ import { answerByPolicy } from './recorded.ts'
 import { resultOf } from './results.ts'
 import { codeCall, discardCall } from './call.ts'
 import type { Finished, Outcome, Paused, ToolSignature } from './executors/port.ts'
+import { EVICT, holdCall, releaseCall } from './held.ts'
 import {
   NAME,
   answeredEvents,
@@ -74,7 +77,12 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
         return completeCall(event.data, event.atMs, rows)
       case 'TimerFired':
         if (event.data.name === FORGET) return { rows: { closed: null } }
+        if (event.data.name === EVICT) return rows.active?.held ? { call: discardCall(event.key) } : {}
         return rows.active ? repeatCall(event.key, rows, rows.active) : {}
+      case 'CallHeld':
+        return holdCall(event.data, event.atMs, rows.active)
+      case 'CallReleased':
+        return releaseCall(event.data, rows.active)
       case 'WorkCancelled':
         return cancelStep(event.data, event.atMs, rows)
       case 'TaskClosed':
@@ -119,11 +127,12 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
     const call = rows[`call:${active.n}.${seq}`]
     if (!call || call.result) return {}
     const result = resultOf(reply, { n: active.n, seq, nowMs: atMs, chars: rows.session.chars })
-    const { status, durationMs, cached } = reply
+    const { status, durationMs, cached, approval } = reply
+    const waited = approval === null ? {} : { approval }
     const chars = rows.session.chars + JSON.stringify(result).length
     const written: Partial<SandboxRows> = {
       session: { ...rows.session, chars },
-      ...callRow(active.n, seq, { ...call, result, status, durationMs, cached }),
+      ...callRow(active.n, seq, { ...call, result, status, durationMs, cached, ...waited }),
     }
     return { rows: written, ...resumeWhenAnswered(reply.taskId, { ...rows, ...written }, active) }
   }
@@ -158,10 +167,10 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
 
   return {
     name: NAME,
-    version: 1,
+    version: 2,
     consumes: [
       { topic: 'code.requested' },
-      { topic: 'tools.completed', accepts: (headers) => headers[headerNames.requester] === NAME },
+      { topic: 'tools.completed', accepts: (of) => of[headerNames.requester] === NAME || isWait(of) },
     ],
     decide,
     conclude,
@@ -175,6 +184,9 @@ interface Brought {
   step?: { seed?: string; atMs?: number }
   outcomes?: KeptOutcome[]
 }
+
+const isWait = (of: Readonly<Record<string, string>>): boolean =>
+  of[headerNames.schema] === 'CallHeld' || of[headerNames.schema] === 'CallReleased'
 
 const FRESH = { pending: [], calls: 0, attempts: 0, interrupted: false } as const
 
@@ -198,7 +210,8 @@ function pauseStep(taskId: string, before: View, active: ActiveRow, paused: Paus
   for (const call of calls) {
     chars += JSON.stringify(call.arguments).length
     const at = { n: active.n, seq: call.seq, nowMs: atMs, chars }
-    const answer = answerByPolicy({ ...before, ...rows }, active, { call, idempotent, at })
+    const answered = answerByPolicy({ ...before, ...rows }, active, { call, idempotent, at })
+    const answer = answered === 'ask' ? null : answered
     const row = { tool: call.name, arguments: call.arguments, argsHash: call.argsHash, ...UNANSWERED }
     Object.assign(rows, callRow(active.n, call.seq, answer ? { ...row, ...answer.row } : row), answer?.used)
     if (answer) {
@@ -206,7 +219,7 @@ function pauseStep(taskId: string, before: View, active: ActiveRow, paused: Paus
       emit.push(...answeredEvents(taskId, active, { call, row: { ...row, ...answer.row }, atMs }))
     } else {
       isWaiting = true
-      emit.push(...toolRequestedEvents(taskId, active, call, atMs))
+      emit.push(...toolRequestedEvents(taskId, active, { call, ask: answered === 'ask' }, atMs))
     }
   }
   if (before.session) rows.session = { ...before.session, chars }

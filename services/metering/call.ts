@@ -1,5 +1,11 @@
 // Writes to the ledger as data, built from events.
-import type { TaskCompleted, TaskSubmitted, UsageRecorded } from '../../schemas/generated/events.ts'
+import type {
+  CallHeld,
+  CallReleased,
+  TaskCompleted,
+  TaskSubmitted,
+  UsageRecorded,
+} from '../../schemas/generated/events.ts'
 import type { Tables } from '../../runtime/store/sql.ts'
 
 export type UsageRow = Tables['usage_ledger']
@@ -13,9 +19,20 @@ export type FeedbackRow = { task_id: string } & (
   | Pick<Tables['task_feedback'], 'quality' | 'scorer' | 'scored_at_ms'>
 )
 
+export type HeldRow = Tables['approvals']
+export type ReleasedRow = Pick<HeldRow, 'task_id' | 'call_id' | 'status' | 'held_at_ms'> & {
+  ended_at_ms: number
+  approval: string
+}
+
 /** Request of a call of kind `ledger`: an upsert, so writing it twice changes nothing. */
 export type LedgerWrite =
-  { usage: UsageRow } | { submitted: SubmittedRow } | { task: TaskRow } | { feedback: FeedbackRow }
+  | { usage: UsageRow }
+  | { submitted: SubmittedRow }
+  | { task: TaskRow }
+  | { feedback: FeedbackRow }
+  | { held: HeldRow }
+  | { released: ReleasedRow }
 
 export function usageRow(eventId: string, data: UsageRecorded): UsageRow {
   return {
@@ -77,5 +94,36 @@ export function taskRow(data: TaskCompleted): TaskRow {
     session_id: data.sessionId,
     parent: data.parent,
     text: data.text,
+  }
+}
+
+export function heldRow(data: CallHeld): HeldRow {
+  return {
+    task_id: data.taskId,
+    call_id: data.callId,
+    tool: data.tool,
+    why: data.why,
+    status: 'waiting',
+    step: data.step,
+    user_id: data.userId,
+    agent: data.agent,
+    arguments: JSON.stringify(data.arguments),
+    terms: JSON.stringify(data.terms),
+    votes: JSON.stringify(data.votes),
+    held_at_ms: data.heldAtMs,
+    expires_at_ms: data.expiresAtMs,
+    ended_at_ms: null,
+    approval: null,
+  }
+}
+
+export function releasedRow(data: CallReleased): ReleasedRow {
+  return {
+    task_id: data.taskId,
+    call_id: data.callId,
+    status: data.outcome,
+    held_at_ms: data.heldAtMs,
+    ended_at_ms: data.atMs,
+    approval: JSON.stringify(data.approval),
   }
 }

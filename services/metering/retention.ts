@@ -10,7 +10,7 @@ const ROWS_A_RUN = 200_000
 export async function deleteOld(sql: Sql, retentionDays: number, clock: Pick<Clock, 'now'>): Promise<number> {
   const horizonMs = clock.now() - retentionDays * DAY_MS
   let deleted = 0
-  for (const one of [oldUsage, oldTasks, oldOpenTasks, oldFeedback, oldCases, oldRuns])
+  for (const one of [oldUsage, oldTasks, oldOpenTasks, oldFeedback, oldApprovals, oldCases, oldRuns])
     for (let more = true; more && deleted < ROWS_A_RUN;) {
       const rows = await one(sql, horizonMs)
       deleted += rows
@@ -100,6 +100,20 @@ async function oldRuns(sql: Sql, horizonMs: number): Promise<number> {
   const result = await sql
     .deleteFrom('evaluation_runs')
     .where('id', 'in', old.orderBy('started_at_ms').limit(ROWS_A_STATEMENT))
+    .executeTakeFirst()
+  return Number(result.numDeletedRows)
+}
+
+async function oldApprovals(sql: Sql, horizonMs: number): Promise<number> {
+  const old = sql
+    .selectFrom('approvals')
+    .select(['task_id', 'call_id'])
+    .where('status', '!=', 'waiting')
+    .where('ended_at_ms', '<', horizonMs)
+    .limit(ROWS_A_STATEMENT)
+  const result = await sql
+    .deleteFrom('approvals')
+    .where(({ eb, refTuple }) => eb(refTuple('task_id', 'call_id'), 'in', old.$asTuple('task_id', 'call_id')))
     .executeTakeFirst()
   return Number(result.numDeletedRows)
 }

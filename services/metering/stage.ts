@@ -1,4 +1,5 @@
-// Writes the usage ledger, the task ledger, the list of open tasks, and feedback on tasks.
+// Writes the usage ledger, the task ledger, the list of open tasks, feedback on tasks, and the calls that wait for
+// people.
 //
 // 1. Every write is idempotent: usage by event id, tasks and feedback by task id. So its calls need no
 //    journal, the host repeats them while the database is unavailable, and an event that is redelivered after
@@ -7,7 +8,8 @@
 // 3. A task is open from its submission to its result, in whatever order the two arrive: a submission whose
 //    result is in the ledger opens nothing.
 import type { Call, Decision, Stage, StageEvent } from '../../runtime/stage.ts'
-import { submittedRow, taskRow, usageRow, type LedgerWrite } from './call.ts'
+import { headers } from '../../schemas/topics.ts'
+import { heldRow, releasedRow, submittedRow, taskRow, usageRow, type LedgerWrite } from './call.ts'
 
 const WRITE_TIMEOUT_MS = 30_000
 const BUCKET_MS = 1_000
@@ -26,9 +28,14 @@ export function createMeteringStage(): Stage {
       // What a task cost is recorded even if its output is lost.
       { topic: 'tasks.completed', payloads: 'optional' },
       { topic: 'tasks.control', events: ['FeedbackGiven', 'QualityScored'] },
+      { topic: 'tools.completed', accepts: (record) => record[headers.schema] !== 'ToolCompleted' },
     ],
     decide(event) {
       switch (event.type) {
+        case 'CallHeld':
+          return write({ held: heldRow(event.data) })
+        case 'CallReleased':
+          return write({ released: releasedRow(event.data) })
         case 'UsageRecorded':
           return write({ usage: usageRow(event.id, event.data) })
         case 'TaskSubmitted':

@@ -51,6 +51,10 @@ export async function closeTasks(sql: Sql, rows: readonly ClosedTask[]): Promise
   await insert.onConflict((on) => on.column('task_id').doNothing()).execute()
   const ids = sorted.map(({ task_id }) => task_id)
   await sql.deleteFrom('open_tasks').where('task_id', 'in', ids).execute()
+  const waiting = sql.updateTable('approvals').where('task_id', 'in', ids).where('status', '=', 'waiting')
+  await waiting
+    .set({ status: 'withdrawn', ended_at_ms: Math.max(...rows.map((row) => row.completed_at_ms)) })
+    .execute()
 }
 
 /** Equal ids stay in order of arrival. */

@@ -9,7 +9,7 @@ import { takeValue } from './final-answer.ts'
 import { readCode, type FoundCode } from './code-blocks.ts'
 import { fail } from './task-end.ts'
 import { currentStep, requestId } from './step-replies.ts'
-import { imaginedObservation, markedAsData, tellCode } from './prompts/replies.ts'
+import { imaginedObservation, markedAsData, tellCode, tellEdited } from './prompts/replies.ts'
 import { merge, change, put, type Move, type Situation, type Step, type StepToolCall } from './rows.ts'
 import type { ToolBook } from './tool-catalogue.ts'
 import { endStep, newStep, nextStep } from './step.ts'
@@ -90,13 +90,16 @@ export function completeCode(from: Situation, done: CodeCompleted, book: ToolBoo
 /** Adds the observation. A final answer alone has none; printed text does. */
 function withObservation(step: Step, done: CodeCompleted): Step {
   const silent = done.isFinal && done.prints === '' && done.error === null
-  const observed = tellCode(done)
+  const toolCalls = callsOf(done.toolCalls)
+  const edited = toolCalls.map(({ tool, approval = null }) => ({ tool, text: tellEdited(approval) }))
+  const notes = edited.filter(({ text }) => text !== '').map(({ tool, text }) => `${tool}: ${text}`)
+  const observed = [...notes, tellCode(done)].join('')
   const observation = silent
     ? null
     : readCode(step.text)?.imagined
       ? `${imaginedObservation}\n\n${observed}`
       : observed
-  return { ...step, observation, error: done.error, toolCalls: callsOf(done.toolCalls) }
+  return { ...step, observation, error: done.error, toolCalls }
 }
 
 /** The tool calls of the code, from the sandbox's JSON; missing fields are filled in. */

@@ -92,13 +92,13 @@ export const isLive = (policy: TaskAdmitted['toolPolicy'] | undefined): policy i
 
 type Answered = Pick<StepToolCall, 'status' | 'output' | 'error' | 'recorded'>
 
-/** How the task's policy has one call answered; null: the tool is called. `taken`: rows of calls of this turn. */
+/** How the task's policy has one call answered; null: the tool is called; ask: if a person approves. `taken`: rows of calls of this turn. */
 export function answerByPolicy(
   { task: { toolPolicy }, rows }: Situation,
   call: { readonly tool: string; readonly arguments: Json },
   spec: ToolSpec,
   taken: RowChanges,
-): Answered | null {
+): Answered | 'ask' | null {
   if (isLive(toolPolicy)) return null
   if (toolPolicy === 'refuse') return refused(call.tool, 'every call is refused in this run')
   const isUsed = (index: number) => Boolean(rows[`used:${index}`] ?? taken[`used:${index}`])
@@ -108,7 +108,7 @@ export function answerByPolicy(
     const { status, output, error } = found.outcome
     return { status, output: output ?? null, error: error ?? null, recorded: true }
   }
-  if (toolPolicy === 'ask') return { status: 'awaiting_approval', output: null, error: null }
+  if (toolPolicy === 'ask') return 'ask'
   return refused(call.tool, 'it has no recorded outcome with these arguments')
 }
 

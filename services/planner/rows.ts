@@ -5,6 +5,7 @@
 import type { Decision, Failure, Json, StageEvent } from '../../runtime/stage.ts'
 import type { TaskAdmitted, Usage } from '../../schemas/generated/events.ts'
 import type { KeptOutcome, RecordedStep } from '../../runtime/recording.ts'
+import type { HeldCalls } from '../../runtime/held-calls.ts'
 import type { Message } from './call.ts'
 
 /** A tool call of a step, as the result of the task shows it. */
@@ -14,8 +15,19 @@ export interface StepToolCall {
   arguments: Json
   /** Arguments read differently from what the model wrote: `n: "5" read as 5`. Absent: none. */
   coerced?: readonly string[]
-  /** refused: not made, because it was wrong or a person declined it. */
-  status: 'requested' | 'awaiting_approval' | 'succeeded' | 'failed' | 'unknown' | 'cancelled' | 'refused'
+  /**
+   * refused: not made, because it was wrong or a person declined it. undecided: not made, because nobody decided
+   * in time. awaiting_approval: the task ended while it waited for a person.
+   */
+  status:
+    | 'requested'
+    | 'awaiting_approval'
+    | 'succeeded'
+    | 'failed'
+    | 'unknown'
+    | 'cancelled'
+    | 'refused'
+    | 'undecided'
   /** Absent for calls that code made: code keeps what it got. */
   output?: Json
   error: Failure | null
@@ -23,6 +35,8 @@ export interface StepToolCall {
   cached: boolean
   /** Answered by a recorded outcome: no tool was called. */
   recorded?: boolean
+  /** How people decided about it. Absent: it waited for nobody. */
+  approval?: Json
 }
 
 /** A step, as the result of the task shows it. */
@@ -93,6 +107,12 @@ export interface Run {
   miss: Failure | null
   usage: Usage
   stepUsage: Usage
+  /** Calls of the running step that wait for a person. Absent: none. */
+  held?: HeldCalls
+  /** Those of them that may have taken effect. */
+  inDoubt?: string[]
+  /** Time for which calls have waited for people, in milliseconds. Absent: none. */
+  heldMs?: number
   /** Absent until the first answer. */
   compacted?: Compacted
   /** Characters of the steps' rows, and the oldest step that is kept whole. Absent: no step has ended. */

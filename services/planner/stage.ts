@@ -34,7 +34,8 @@ import { merge, change, currentModel, put, situation } from './rows.ts'
 import type { Changes, Move, PlannerRows, Run, Situation, State } from './rows.ts'
 import { recordedStep, recordingRows, toolNames } from './recorded.ts'
 import { repeatStep } from './repeat.ts'
-import { decideApproval, callTools, completeTool } from './tools-step.ts'
+import { callTools, completeTool } from './tools-step.ts'
+import { holdCall, releaseCall } from './held.ts'
 import { toolBook } from './tool-catalogue.ts'
 import { costSpent, endStep, firstRun, modelCall, newStep, openingMessages, stepLimit } from './step.ts'
 import { spend } from './usage.ts'
@@ -104,8 +105,10 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
         return completeTool(now, event.data, book)
       case 'CodeCompleted':
         return completeCode(now, event.data, book)
-      case 'ApprovalDecided':
-        return decideApproval(now, event.data, book)
+      case 'CallHeld':
+        return { changes: holdCall(now, event.data) }
+      case 'CallReleased':
+        return { changes: releaseCall(now, event.data) }
       case 'TimerFired':
         return handleTimer(event.data.name, now)
       default:
@@ -202,14 +205,12 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
 
   return {
     name: 'planner',
-    version: 1,
+    version: 2,
     consumes: [
       { topic: 'tasks.admitted' },
-      { topic: 'tasks.control', events: ['TaskCancelled', 'ApprovalDecided'] },
-      {
-        topic: 'tools.completed',
-        accepts: (recordHeaders) => recordHeaders[headers.requester] === 'planner',
-      },
+      { topic: 'tasks.control', events: ['TaskCancelled'] },
+      // From either requester: a call of Python that waits stops the task's deadline too.
+      { topic: 'tools.completed', accepts: (of) => of[headers.requester] === 'planner' || isWait(of) },
       { topic: 'code.completed' },
     ],
     decide,
@@ -224,6 +225,9 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     },
   }
 }
+
+const isWait = (of: Readonly<Record<string, string>>): boolean =>
+  of[headers.schema] === 'CallHeld' || of[headers.schema] === 'CallReleased'
 
 function codeIn(reply: ModelReply, tools: readonly string[]): FoundCode | null {
   const isWhole = reply.finishReason !== 'length'

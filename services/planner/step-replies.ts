@@ -1,5 +1,5 @@
 // Replies to a step, and those it still waits for.
-import type { Situation, State, Step, StepToolCall } from './rows.ts'
+import type { Run, Situation, State, Step, StepToolCall } from './rows.ts'
 
 /** The step with the replies that have come in so far. */
 export function withReplies(step: Step, rows: State): Step {
@@ -7,14 +7,21 @@ export function withReplies(step: Step, rows: State): Step {
   return { ...step, toolCalls }
 }
 
+/** The same for the result of a task that ends now: calls that wait for a person say so. */
+export function withWaiting(step: Step, { held, inDoubt }: Run): Step {
+  const toolCalls = step.toolCalls.map((call): StepToolCall => {
+    if (call.status !== 'requested' || !held?.ids.includes(call.callId)) return call
+    return { ...call, status: inDoubt?.includes(call.callId) ? 'unknown' : 'awaiting_approval' }
+  })
+  return { ...step, toolCalls }
+}
+
 export function currentStep({ rows, run }: Situation): Step | null {
   return rows[`step:${run.step}`] ?? null
 }
 
-const open = new Set<StepToolCall['status']>(['requested', 'awaiting_approval'])
-
 export function isSettled(step: Step): boolean {
-  return step.toolCalls.every((call) => !open.has(call.status))
+  return step.toolCalls.every((call) => call.status !== 'requested')
 }
 
 export function requestId({ task, run }: Situation): string {

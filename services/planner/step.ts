@@ -10,6 +10,7 @@ import { parseModel } from '../../runtime/models/names.ts'
 import type { Call, Failure } from '../../runtime/stage.ts'
 import type { HistoryMessage } from '../../schemas/history.ts'
 import { noUsage } from '../../runtime/task-result.ts'
+import { restarted } from './held.ts'
 import { fail, stop } from './task-end.ts'
 import { MODEL_MARGIN_MS } from './constants.ts'
 import type { Message, ModelRequest } from './call.ts'
@@ -152,7 +153,14 @@ export function endStep(
 }
 
 /** Ends the step and tells the model `heard`; or ends the task if no step is left. */
-export function nextStep(from: Situation, step: Step, heard: Message[], run: Partial<Run> = {}): Move {
+export function nextStep(before: Situation, step: Step, heard: Message[], run: Partial<Run> = {}): Move {
+  // A step that was given up may leave calls that wait.
+  const { to: from, changes } = restarted(before, before.atMs)
+  const move = stepAfter(from, step, heard, run)
+  return { ...move, changes: merge(changes, move.changes) }
+}
+
+function stepAfter(from: Situation, step: Step, heard: Message[], run: Partial<Run>): Move {
   const diverged = divergence(from, step)
   const spent = diverged ?? outOfSteps({ ...from.run, ...run }, from)
   const ended = endStep(from, step, spent ? null : from.run.step + 1)

@@ -6,8 +6,9 @@ import { taskResult } from '../../runtime/task-result.ts'
 import type { TaskCompleted, Usage } from '../../schemas/generated/events.ts'
 import { refusedCalls } from './recorded.ts'
 import { progressEvent } from './events.ts'
+import { heldMs } from '../../runtime/held-calls.ts'
 import { currentModel, type Changes, type Situation, type Step } from './rows.ts'
-import { outstandingIds, withReplies } from './step-replies.ts'
+import { outstandingIds, withReplies, withWaiting } from './step-replies.ts'
 
 type Status = TaskCompleted['status']
 
@@ -99,7 +100,7 @@ function taskCompleted(from: Situation, status: Status, output: Json, error: Fai
     // Steps are JSON by construction; their interfaces lack the index signature that Json asks for.
     steps: steps as unknown as Json,
     usage: totalUsage(run.usage, steps),
-    executionTime: Math.max(0, atMs - task.submittedAtMs),
+    executionTime: Math.max(0, atMs - task.submittedAtMs - heldMs(from.run, atMs)),
     model: currentModel(from) || null,
     modelReason: run.model === 0 ? task.modelReason : `${task.modelReason}; ${run.modelReason}`,
     error: error && withLastError(error, steps),
@@ -132,14 +133,14 @@ function stepsOf(from: Situation): Step[] {
   const steps: Step[] = []
   for (let number = 1; number <= from.run.step; number += 1) {
     const step = from.rows[`step:${number}`]
-    if (step) steps.push(withReplies(step, from.rows))
+    if (step) steps.push(withWaiting(withReplies(step, from.rows), from.run))
   }
   const { answer } = from.rows
   if (answer && steps.at(-1)?.step !== answer.step.step) steps.push(answer.step)
   return steps
 }
 
-const notMade = new Set(['refused', 'awaiting_approval'])
+const notMade = new Set(['refused', 'awaiting_approval', 'undecided'])
 
 function totalUsage(usage: Usage, steps: readonly Step[]): Usage {
   const made = steps

@@ -21,10 +21,7 @@ export interface FittingCall {
 export interface ToolBook {
   /** Whether the tool returns text written by others; without a name, whether any tool of the task does. */
   isUntrusted(tool: string | null, task: TaskAdmitted): boolean
-  /**
-   * Tools that the task may call. In code mode, those that need a person's approval are left out: Python
-   * calls tools without passing the planner, which asks for approval.
-   */
+  /** Tools that the task may call. */
   of(task: TaskAdmitted): readonly ToolSpec[]
   /** The tool of the task that a model means by a name; the name itself if that is not clear. */
   nameOf(called: string, task: TaskAdmitted): string
@@ -40,10 +37,7 @@ export function toolBook(fleet: Fleet): ToolBook {
     checks.set(spec.name, check)
     return check(input)
   }
-  const of: ToolBook['of'] = (task) => {
-    const allowed = toolNames(task).flatMap((name) => specs.get(name) ?? [])
-    return task.mode === 'code' ? allowed.filter((spec) => !spec.requiresApproval) : allowed
-  }
+  const of: ToolBook['of'] = (task) => toolNames(task).flatMap((name) => specs.get(name) ?? [])
   return {
     of,
     isUntrusted(tool, task) {

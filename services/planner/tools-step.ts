@@ -1,17 +1,18 @@
 // A step in tools mode: calls go out together, the step ends when the last one is answered.
 //
 // 1. A call that can't be right (unknown tool, wrong arguments) is never requested: the model is told.
-// 2. A tool that needs approval is requested only after a person approved it.
+// 2. A call that needs a person is requested as any other: tool-executor holds it (held.ts), also for a fork
+//    that asks for every call without a recorded outcome.
 // 3. Each reply is a row of its own; a reply that nothing waits for is ignored.
 import { failure } from '../../runtime/errors.ts'
 import type { Emit, Failure } from '../../runtime/stage.ts'
-import type { ApprovalDecided, ToolCompleted } from '../../schemas/generated/events.ts'
+import type { ToolCompleted } from '../../schemas/generated/events.ts'
 import { MAX_CALLS_PER_STEP } from './constants.ts'
 import type { Message, MessageToolCall, ModelReply, ModelToolCall } from './call.ts'
 import { currentStep, isSettled, withReplies } from './step-replies.ts'
 import { answerByPolicy, answeredEvents } from './recorded.ts'
 import { progressEvent } from './events.ts'
-import { markedAsData, tellFailure, tellOutput } from './prompts/replies.ts'
+import { markedAsData, tellEdited, tellFailure, tellOutput } from './prompts/replies.ts'
 import {
   merge,
   change,
@@ -32,7 +33,8 @@ export function callTools(from: Situation, text: string, reply: ModelReply, book
   const { run } = from
   const asked = reply.toolCalls.map((call) => ({ ...call, name: book.nameOf(call.name, from.task) }))
   const taken: RowChanges = {}
-  const toolCalls = asked.map((call, index) => planCall(from, call, index, { book, taken }))
+  const asks = new Set<string>()
+  const toolCalls = asked.map((call, index) => planCall(from, call, index, { book, taken, asks }))
   const { to, rows } = change(from, {
     run: { ...run, phase: 'tools', reminded: false },
     ...taken,
@@ -40,8 +42,7 @@ export function callTools(from: Situation, text: string, reply: ModelReply, book
     ...put(`step:${run.step}`, { ...newStep(from, 'tools', text), toolCalls }),
   })
   const requests = toolCalls.flatMap((call): Emit[] => {
-    if (call.status === 'requested') return requestEvents(from, call)
-    if (call.status === 'awaiting_approval') return [approvalEvent(from, call)]
+    if (call.status === 'requested') return requestEvents(from, call, asks.has(call.callId))
     const isAnswered = call.recorded === true || call.error?.code === 'TOOL_NOT_RECORDED'
     return isAnswered ? answeredEvents(from, call) : []
   })
@@ -52,13 +53,15 @@ interface Planning {
   readonly book: ToolBook
   /** Rows that mark the outcomes that answered calls of this turn. */
   readonly taken: RowChanges
+  /** Ids of the calls for which the task's policy asks a person. */
+  readonly asks: Set<string>
 }
 
 function planCall(
   from: Situation,
   call: ModelToolCall,
   index: number,
-  { book, taken }: Planning,
+  { book, taken, asks }: Planning,
 ): StepToolCall {
   const callId = `${from.task.taskId}.${from.run.step}.${index}`
   const blank = { callId, tool: call.name, output: null, durationMs: 0, cached: false }
@@ -72,11 +75,11 @@ function planCall(
   const checked = book.check(call, from.task)
   if ('refused' in checked) return refuse(checked.refused)
   const { spec, input, coerced } = checked
-  const status = spec.requiresApproval ? 'awaiting_approval' : 'requested'
   const read = coerced.length > 0 ? { coerced } : {}
   const answered = answerByPolicy(from, { tool: call.name, arguments: input }, spec, taken)
-  if (answered) return { ...blank, arguments: input, ...read, ...answered }
-  return { ...blank, arguments: input, ...read, status, error: null }
+  if (answered === 'ask') asks.add(callId)
+  else if (answered) return { ...blank, arguments: input, ...read, ...answered }
+  return { ...blank, arguments: input, ...read, status: 'requested', error: null }
 }
 
 function tooManyCalls(): Failure {
@@ -106,7 +109,7 @@ export function assistantMessage(
   return { role: 'assistant', content, tool_calls: toolCalls, ...attached }
 }
 
-function requestEvents(from: Situation, call: StepToolCall): Emit[] {
+function requestEvents(from: Situation, call: StepToolCall, ask: boolean): Emit[] {
   const { task, run } = from
   const data = {
     taskId: task.taskId,
@@ -119,6 +122,7 @@ function requestEvents(from: Situation, call: StepToolCall): Emit[] {
     userId: task.userId,
     cacheTtlMs: task.toolCacheTtlMs,
     agent: task.agent,
+    ask,
   }
   const { callId, tool } = call
   return [
@@ -127,42 +131,17 @@ function requestEvents(from: Situation, call: StepToolCall): Emit[] {
   ]
 }
 
-function approvalEvent(from: Situation, call: StepToolCall): Emit {
-  const { callId, tool } = call
-  return progressEvent(from, 'waiting', { for: 'approval', callId, tool, arguments: call.arguments })
-}
-
 export function completeTool(from: Situation, done: ToolCompleted, book: ToolBook): Move {
   const step = waitingStep(from)
   const index =
     step?.toolCalls.findIndex((call) => call.callId === done.callId && call.status === 'requested') ?? -1
   const call = step?.toolCalls[index]
   if (step === null || call === undefined) return { changes: {} }
-  const { status, output, error, durationMs, cached } = done
-  const reply: StepToolCall = { ...call, status, output, error, durationMs, cached }
+  const { status, output, error, durationMs, cached, approval } = done
+  const waited = approval === null ? {} : { approval }
+  const reply: StepToolCall = { ...call, status, output, error, durationMs, cached, ...waited }
   const { to, rows } = change(from, put(`reply:${step.step}.${index}`, reply))
   return settle(to, { rows }, book)
-}
-
-export function decideApproval(from: Situation, decided: ApprovalDecided, book: ToolBook): Move {
-  const step = currentStep(from)
-  const index =
-    step?.toolCalls.findIndex(
-      (call) => call.callId === decided.callId && call.status === 'awaiting_approval',
-    ) ?? -1
-  const call = step?.toolCalls[index]
-  if (from.run.phase !== 'tools' || step === null || call === undefined) return { changes: {} }
-  const next = decided.approved ? { ...call, status: 'requested' as const } : denyCall(call, decided)
-  const { to, rows } = change(
-    from,
-    put(`step:${step.step}`, { ...step, toolCalls: step.toolCalls.with(index, next) }),
-  )
-  return settle(to, { rows, emit: decided.approved ? requestEvents(from, next) : [] }, book)
-}
-
-function denyCall(call: StepToolCall, { reason }: ApprovalDecided): StepToolCall {
-  const why = reason === null ? '' : `: ${reason}`
-  return { ...call, status: 'refused', error: failure('TOOL_DENIED', `A person declined this call${why}`) }
 }
 
 /** The step that waits for tools, with the replies so far. */
@@ -198,6 +177,11 @@ export function toolMessages({ rows, task }: Situation, step: Step, book: ToolBo
 /** The model's text for a reply. A failure may repeat text of the other side. */
 function replyText(call: StepToolCall, isUntrusted: boolean): string {
   const shown = isUntrusted ? markedAsData : (text: string) => text
+  const edited = tellEdited(call.approval ?? null)
+  return edited + replyOf(call, shown)
+}
+
+function replyOf(call: StepToolCall, shown: (text: string) => string): string {
   if (call.error !== null) return shown(tellFailure(call.error))
   if (call.status === 'unknown')
     return 'It is not known whether this call was carried out. Do not repeat it blindly.'

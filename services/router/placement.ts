@@ -4,7 +4,9 @@
 //    submission.
 // 2. A slot is freed by the task's end, and the next task is admitted in the same decision. So tasks wait
 //    only while the lane is full, and a full lane has tasks whose end will arrive.
-// 3. Every decision here may be repeated for a task that has its slot already, with the same result.
+// 3. A task frees its slot while calls of it wait for people, and takes it again, over the limit if need be:
+//    a task that was begun is never queued.
+// 4. Every decision here may be repeated for a task that has its slot already, with the same result.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Decision, Emit, Failure, StageEvent } from '../../runtime/stage.ts'
@@ -50,11 +52,37 @@ export function release(
   atMs: number,
 ): Placed {
   const left = taskIds.filter((taskId) => lane.isRunning(taskId) || lane.waitingTask(taskId))
-  const freed = left.filter((taskId) => lane.isRunning(taskId)).length
+  const freed = left.filter((taskId) => lane.hasSlot(taskId)).length
   const next = fillSlots(lane, limits.inFlight - lane.running + freed, atMs, left)
   if (left.length === 0) return next
   const rows = Object.fromEntries(left.map((taskId) => [rowOf(taskId), null]))
   return { ...next, lane: { ...next.lane, ...rows } }
+}
+
+/** A call of the task waits for a person: the next task takes its slot. */
+export function holdTask(
+  taskId: string,
+  callId: string,
+  lane: Schedule,
+  limits: QueueLimits,
+  atMs: number,
+): Placed {
+  const held = lane.heldCalls(taskId)
+  // Its end may have been read before, from another topic.
+  if (!lane.isRunning(taskId) || held?.includes(callId)) return {}
+  const row: ScheduleRow = { at: 'held', callIds: [...(held ?? []), callId] }
+  const freed = lane.hasSlot(taskId) ? 1 : 0
+  const next = fillSlots(lane, limits.inFlight - lane.running + freed, atMs)
+  return { ...next, lane: { ...next.lane, [rowOf(taskId)]: row } }
+}
+
+/** The call waits no more: the task has a slot again once none does. */
+export function resumeTask(taskId: string, callId: string, lane: Schedule): Placed {
+  const held = lane.heldCalls(taskId)
+  if (!held?.includes(callId)) return {}
+  const callIds = held.filter((id) => id !== callId)
+  const row: ScheduleRow = callIds.length > 0 ? { at: 'held', callIds } : running
+  return { lane: { [rowOf(taskId)]: row } }
 }
 
 function fillSlots(lane: Schedule, room: number, atMs: number, except: readonly string[] = []) {

@@ -1,7 +1,8 @@
 // The tasks of one lane: those that run, and the queue of those that wait for a slot.
 //
-// 1. A row for each task, `task:<id>`: running, or queued with all that its admission needs. Other rows
-//    belong to cancels.ts and answered.ts.
+// 1. A row for each task, `task:<id>`: running, held because calls of it wait for people, or queued with all
+//    that its admission needs. Other rows belong to cancels.ts and answered.ts. A held task has no slot; it
+//    takes one again when it goes on, even if none is free, so that nobody waits twice.
 // 2. Higher priorities first. Within a priority users take turns: a task's `turn` is one past the turn served
 //    last and past the user's own last one; the lowest turn is next, among equals the oldest. So a user who
 //    comes late waits for at most one task of each other user, however many they have queued.
@@ -26,7 +27,10 @@ export interface Waiting {
 }
 
 /** A row of the lane. */
-export type ScheduleRow = { readonly at: 'work' } | ({ readonly at: 'queue' } & Waiting)
+export type ScheduleRow =
+  | { readonly at: 'work' }
+  | { readonly at: 'held'; readonly callIds: readonly string[] }
+  | ({ readonly at: 'queue' } & Waiting)
 
 const PREFIX = 'task:'
 
@@ -48,6 +52,8 @@ export class Schedule implements LaneIndex {
   readonly cancels = new Cancels()
   readonly answered = new Answered()
   readonly #running = new Set<string>()
+  /** The calls that wait, by task. */
+  readonly #held = new Map<string, readonly string[]>()
   readonly #waiting = new Map<string, Waiting>()
   readonly #lost = new Set<string>()
   readonly #lines = new Map<string, Line>()
@@ -64,7 +70,9 @@ export class Schedule implements LaneIndex {
     const row = value as ScheduleRow | null
     const left = this.#leave(taskId)
     this.#running.delete(taskId)
+    this.#held.delete(taskId)
     if (row?.at === 'queue') this.#enter(taskId, row)
+    if (row?.at === 'held') this.#held.set(taskId, row.callIds)
     if (row?.at !== 'work') return
     this.#running.add(taskId)
     if (left) this.#served.set(left.task.priority, Math.max(this.#servedOf(left.task.priority), left.turn))
@@ -78,8 +86,18 @@ export class Schedule implements LaneIndex {
     return this.#waiting.size
   }
 
+  /** Whether it was admitted and has not ended, with or without a slot. */
   isRunning(taskId: string): boolean {
+    return this.#running.has(taskId) || this.#held.has(taskId)
+  }
+
+  hasSlot(taskId: string): boolean {
     return this.#running.has(taskId)
+  }
+
+  /** Its calls that wait for people; undefined if it has a slot, or is unknown. */
+  heldCalls(taskId: string): readonly string[] | undefined {
+    return this.#held.get(taskId)
   }
 
   isLost(taskId: string): boolean {

@@ -22,7 +22,7 @@ import { assertAnswered, giveBackCall } from './call.ts'
 import { CANCEL_MS } from './constants.ts'
 import { answer, cancelQueued, endLost, GIVE_BACK, rejectTask, timeOutQueued } from './endings.ts'
 import { endEvents } from './events.ts'
-import { release } from './placement.ts'
+import { holdTask, release, resumeTask } from './placement.ts'
 import { merge, type RouterDecision, type RouterRows, type State } from './rows.ts'
 import { Schedule } from './schedule.ts'
 
@@ -32,12 +32,13 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
   const limits = fleet.limits.queue
   return {
     name: 'router',
-    version: 4,
+    version: 5,
     consumes: [
       { topic: 'tasks.submitted' },
       { topic: 'tasks.control', events: ['TaskCancelled'] },
       // The end of a task as the other stages read it: small, while its result may be large.
       { topic: 'tools.requested', accepts: (record) => record[headers.schema] === 'TaskClosed' },
+      { topic: 'tools.completed', accepts: (record) => record[headers.schema] !== 'ToolCompleted' },
     ],
     forwardsHome: true,
     laneIndex: () => new Schedule(),
@@ -54,6 +55,10 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
           return isAnswered(event, rows, lane) || rows.cancel ? {} : keepCancel(event, lane)
         case 'TaskClosed':
           return release([event.key], lane, limits, event.atMs)
+        case 'CallHeld':
+          return holdTask(event.key, event.data.callId, lane, limits, event.atMs)
+        case 'CallReleased':
+          return resumeTask(event.key, event.data.callId, lane)
         case 'TimerFired':
           return handleTimer(event, rows, lane, fleet)
         default:

@@ -18,3 +18,20 @@ export interface ToolAnswer {
   output: Json
   cached: boolean
 }
+
+/** Request of a call of kind `rule`: whether the arguments need a person. Its value: a boolean. */
+export interface RuleCall {
+  tool: string
+  arguments: Json
+}
+
+/** Request of a call of kind `reconcile`: whether an earlier call took effect. Its value: Reconciled. */
+export interface ReconcileCall {
+  taskId: string
+  tool: string
+  arguments: Json
+  userId: string | null
+  agent: string | null
+  /** The key that the earlier call was made with. */
+  idempotencyKey: string
+}

@@ -6,7 +6,8 @@ import type { ToolCompleted, ToolRequested } from '../../schemas/generated/event
 import type { CallFailure, CallOutcome, Emit } from '../../runtime/stage.ts'
 import type { ToolAnswer } from './call.ts'
 import type { NextTry } from './retries.ts'
-import type { ToolRows } from './rows.ts'
+import type { Json } from '../../schemas/json.ts'
+import type { Approval, ToolRows } from './rows.ts'
 
 export interface Ending {
   status: ToolCompleted['status']
@@ -17,7 +18,7 @@ export interface Ending {
 }
 
 /** The reply to the requester, and the line in the task's history. */
-export function completedEvents(request: ToolRequested, ending: Ending): Emit[] {
+export function completedEvents(request: ToolRequested, ending: Ending, waited?: Approval): Emit[] {
   const { taskId, callId, tool, requester, step } = request
   const { status, startedAtMs } = ending
   const error = ending.error && plainFailure(ending.error)
@@ -36,6 +37,7 @@ export function completedEvents(request: ToolRequested, ending: Ending): Emit[] 
     startedAtMs,
     durationMs,
     cached,
+    approval: (waited ?? null) as unknown as Json,
   }
   const detail = {
     callId,
@@ -46,6 +48,7 @@ export function completedEvents(request: ToolRequested, ending: Ending): Emit[] 
     error: error && { ...error },
     arguments: glimpse(request.arguments),
     output: glimpse(output),
+    ...(waited && { approval: { outcome: waited.outcome, by: waited.decisions.at(-1)?.by ?? null } }),
   }
   return [
     { topic: 'tools.completed', type: 'ToolCompleted', key: taskId, requester, data },
@@ -93,11 +96,11 @@ export function usageEvents(request: ToolRequested, outcome: CallOutcome): Emit[
   return [{ topic: 'usage.recorded', type: 'UsageRecorded', key: request.taskId, data }]
 }
 
-const notCalled = new Set(['BREAKER_OPEN', 'CALL_OUTCOME_UNKNOWN'])
+const notCalled = new Set(['BREAKER_OPEN'])
 
 type Progress = (Emit & { type: 'TaskProgressed' })['data']
 
-function progressEvent(
+export function progressEvent(
   request: ToolRequested,
   kind: Progress['kind'],
   atMs: number,

@@ -25,19 +25,13 @@ export function refusal(
   rows: Readonly<Partial<ToolRows>>,
   specs: ReadonlyMap<string, ToolSpec>,
 ): Refusal | null {
-  const { tool, callId, requester } = request
+  const { tool, callId } = request
   if (rows.closed) return refuseCancelled(tool, `its task is over (${rows.closed.status})`)
   const allUntilMs = rows.cancelled?.allUntilMs ?? null
   const meant = rows.cancelled?.callIds.includes(callId) || (allUntilMs !== null && askedMs <= allUntilMs)
   if (meant) return refuseCancelled(tool, 'the work was cancelled')
   if (request.deadlineMs <= nowMs) return refuseCancelled(tool, "its task's deadline had passed")
-  const spec = specs.get(tool)
-  if (!spec) return { status: 'failed', error: unknownTool(tool, [...specs.keys()]) }
-  if (spec.requiresApproval && requester === 'code-sandbox') {
-    const message = `${tool} needs a person's approval, which Python code cannot ask for; use it in tools mode`
-    return { status: 'failed', error: failure('TOOL_DENIED', message) }
-  }
-  return null
+  return specs.has(tool) ? null : { status: 'failed', error: unknownTool(tool, [...specs.keys()]) }
 }
 
 const refuseCancelled = (tool: string, why: string): Refusal => ({

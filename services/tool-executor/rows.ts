@@ -1,6 +1,9 @@
-import type { ToolRequested } from '../../schemas/generated/events.ts'
+import type { Terms } from '../../runtime/config/approvals.ts'
+import type { JsonSchema } from '../../runtime/config/fleet.ts'
+import type { Json } from '../../schemas/json.ts'
+import type { CallHeld, Failure, ToolRequested } from '../../schemas/generated/events.ts'
 
-/** A call that waits for its next attempt. Kept under the call's own key. */
+/** A call that waits for its next attempt, or runs after it waited for a person. Kept under the call's own key. */
 export interface Waiting {
   request: ToolRequested
   /** Failed attempts. */
@@ -9,7 +12,67 @@ export interface Waiting {
   askedMs: number
   /** Start of the first attempt; epoch milliseconds. */
   firstMs: number
-  why: 'retry' | 'breaker'
+  /** cleared: nothing is left to ask a person. reconcile: its tool looks up whether it took effect. */
+  why: 'retry' | 'breaker' | 'cleared' | 'reconcile'
+  /** Nobody needs to approve it any more. Absent: not asked yet. */
+  cleared?: true
+  /** How people decided about it, or that its rule asked for nobody. */
+  approval?: Approval
+  doubt?: Doubt
+}
+
+/** An attempt of which nobody knows whether it took effect. */
+export interface Doubt {
+  /** Id of the attempt: the idempotency key that the tool was given. */
+  callId: string
+  failure: Failure
+}
+
+/** A call that waits for a person. Kept under the call's own key. */
+export interface Held {
+  /** Frozen: what was asked for. */
+  request: ToolRequested
+  askedMs: number
+  why: CallHeld['why']
+  /** Epoch milliseconds. */
+  heldAtMs: number
+  expiresAtMs: number | null
+  /** As they were when it began to wait. */
+  terms: Terms & { rule: Rule; answer: JsonSchema | null }
+  votes: Vote[]
+  /** Start of the first attempt, for a call in doubt. */
+  firstMs?: number
+  doubt?: Doubt
+  /** Earlier waits of the same call. */
+  before?: Approval
+}
+
+/** Why it waits: its tool says so of all calls or by a rule; the rule could not say; its task asks for everything. */
+export type Rule = 'always' | 'when' | 'rule failed' | 'asked'
+
+export interface Vote {
+  by: string | null
+  atMs: number
+  reason: string | null
+  /** Arguments or answer; null: the arguments as asked. */
+  arguments: Json
+}
+
+/** The record of a wait in ToolCompleted, in the result's step, the history and the ledger. */
+export interface Approval {
+  why: CallHeld['why']
+  rule: Rule
+  /** not needed: the rule let it pass. */
+  outcome: 'approved' | 'declined' | 'answered' | 'settled' | 'expired' | 'withdrawn' | 'not needed'
+  heldAtMs: number
+  endedAtMs: number
+  /** What was asked for, if it ran with other arguments. */
+  asked?: Json
+  /** The arguments that it ran with, if a person changed them. */
+  edited?: Json
+  /** Who decided, the last one last. */
+  decisions: { by: string | null; approved: boolean; reason: string | null; atMs: number }[]
+  before?: Approval
 }
 
 /** Content of WorkCancelled. Kept under the task's key until the task closes. */
@@ -22,6 +85,7 @@ export interface Cancelled {
 /** A type, not an interface, because the rows of a stage are a record. */
 export type ToolRows = {
   waiting: Waiting
+  held: Held
   cancelled: Cancelled
   /** The task ended while calls may have been open: no further call starts. */
   closed: { status: string }

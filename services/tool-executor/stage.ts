@@ -8,9 +8,12 @@
 // 3. Nothing starts after TaskClosed, nor a call that WorkCancelled named, in whatever order they are
 //    handled. A task that succeeded has no open calls (planner waits for them first), so nothing needs to be
 //    remembered.
-// 4. Only an idempotent tool is retried; any other only if a breaker kept the call from being made.
+// 4. Only an idempotent tool is retried; any other only if a breaker kept the call from being made, or a
+//    look-up says that it took no effect.
+// 5. A call that needs a person waits under its own key with its arguments frozen (held.ts), in both modes.
+//    Its ToolCompleted follows when people have decided, or nobody did in time.
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
-import { failure } from '../../runtime/errors.ts'
+import { failure, plainFailure } from '../../runtime/errors.ts'
 import type { Key } from '../../runtime/keys.ts'
 import type {
   CallFailure,
@@ -23,10 +26,13 @@ import type {
 } from '../../runtime/stage.ts'
 import type { ToolRequested, WorkCancelled } from '../../schemas/generated/events.ts'
 import type { ToolAnswer, ToolCall } from './call.ts'
+import { concludeLookUp, isInDoubt, reconcileCall, resolveDoubt, type Doubtful } from './doubt.ts'
+import { ask, checksOf, gate } from './gate.ts'
+import { decideHeld, expire, EXPIRY, resumed, withdraw, type At } from './held.ts'
 import { refusal, type Asked } from './refusal.ts'
 import { completedEvents, waitingEvents, usageEvents, type Ending } from './events.ts'
 import { nextTry, type NextTry } from './retries.ts'
-import type { Cancelled, ToolRows } from './rows.ts'
+import type { Cancelled, Doubt, Held, ToolRows, Waiting } from './rows.ts'
 
 type State = Readonly<Partial<ToolRows>>
 
@@ -37,23 +43,56 @@ export const keyOfCall = (taskId: string, callId: string): Key => ({ root: taskI
 
 export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<ToolRows> {
   const specs = new Map(fleet.tools.map((tool) => [tool.spec.name, tool.spec]))
-  const begin = (asked: Asked, rows: State): Decision<ToolRows> => {
+  const checks = checksOf(fleet.tools)
+
+  const begin = (asked: Asked, rows: State, id: string): Decision<ToolRows> => {
     const { request, nowMs } = asked
+    const at = { startedAtMs: nowMs, endedAtMs: nowMs }
     const refused = refusal(asked, rows, specs)
-    if (refused) return end(request, rows, { ...refused, startedAtMs: nowMs, endedAtMs: nowMs })
+    if (refused) return end(request, rows, { ...refused, ...at })
     const spec = specs.get(request.tool)
-    return spec ? { call: callOf(request, spec, nowMs) } : {}
+    if (!spec) return {}
+    const gated = rows.waiting?.cleared
+      ? ({ do: 'pass' } as const)
+      : gate(asked, spec, id, checks(request.tool).arguments)
+    if (gated.do === 'refuse') return end(request, rows, { status: 'failed', error: gated.error, ...at })
+    return gated.do === 'pass' ? { call: callOf(request, spec, nowMs) } : gated.decided
   }
+
+  const continueWaiting = (waiting: Waiting, rows: State, { id, atMs }: At): Decision<ToolRows> => {
+    const { request, why, doubt } = waiting
+    if (why !== 'reconcile' || !doubt) return begin({ ...waiting, nowMs: atMs }, rows, id)
+    const spec = specs.get(request.tool)
+    if (spec?.reconciles && !rows.closed) return { call: reconcileCall(request, spec, doubt) }
+    return end(request, rows, inDoubt(waiting.firstMs, doubt, atMs))
+  }
+
+  const decideApproval = (held: Held, event: Decided, rows: State): Decision<ToolRows> => {
+    const { atMs, data } = event
+    const asked = { request: resumed(held, atMs), askedMs: held.askedMs, nowMs: atMs }
+    const refused = refusal(asked, rows, specs)
+    if (refused) return withdraw(held, { ...refused, output: null }, atMs)
+    const verdict = decideHeld(held, data, event, checks(held.request.tool))
+    if (verdict.do !== 'run') return verdict.decided
+    const { request, approval, decided } = verdict
+    const { askedMs, firstMs = atMs } = held
+    const waiting = { request, tries: 0, askedMs, firstMs, why: 'cleared', cleared: true, approval } as const
+    // By a handling of its own: the decision is durable, and everybody knows of it, while the tool runs.
+    return { ...decided, rows: { ...decided.rows, waiting }, timers: { ...decided.timers, retry: atMs } }
+  }
+
   return {
     name: 'tool-executor',
-    version: 1,
-    consumes: [{ topic: 'tools.requested' }],
+    version: 2,
+    consumes: [{ topic: 'tools.requested' }, { topic: 'tasks.control', events: ['ApprovalDecided'] }],
     keyOf,
     interrupts,
     decide(event, rows) {
       switch (event.type) {
         case 'ToolRequested':
-          return begin({ request: event.data, askedMs: event.atMs, nowMs: event.atMs }, rows)
+          return begin({ request: event.data, askedMs: event.atMs, nowMs: event.atMs }, rows, event.id)
+        case 'ApprovalDecided':
+          return rows.held ? decideApproval(rows.held, event, rows) : {}
         case 'WorkCancelled':
           return remember(event, { cancelled: mergeCancel(event.data, event.atMs, rows.cancelled) })
         case 'TaskClosed':
@@ -61,30 +100,38 @@ export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<Tool
           return { clear: true, ...remember(event, { closed: { status: event.data.status } }) }
         case 'TimerFired':
           if (event.data.name === 'forget') return { rows: { closed: null, cancelled: null } }
-          return rows.waiting ? begin({ ...rows.waiting, nowMs: event.atMs }, rows) : {}
+          if (event.data.name === EXPIRY) return rows.held ? expire(rows.held, event) : {}
+          return rows.waiting ? continueWaiting(rows.waiting, rows, event) : {}
         default:
           return {}
       }
     },
-    conclude(event, rows, _call, outcome) {
+    conclude(event, rows, call, outcome) {
       const request = requestOf(event, rows)
       const spec = request && specs.get(request.tool)
-      return request && spec
-        ? conclude({ request, spec, rows, askedMs: rows.waiting?.askedMs ?? event.atMs }, outcome)
-        : {}
+      if (!request || !spec) return {}
+      const { waiting } = rows
+      const called: Called = { request, spec, rows, askedMs: waiting?.askedMs ?? event.atMs, id: event.id }
+      if (call.kind === 'rule') return concludeRule(called, outcome)
+      return call.kind === 'reconcile' ? concludeReconcile(called, outcome) : conclude(called, outcome)
     },
     poisoned(event, rows, error) {
-      const request = requestOf(event, rows)
-      if (!request) return {}
       const at = { startedAtMs: event.atMs, endedAtMs: event.atMs }
-      return end(request, rows, { status: 'failed', error, ...at })
+      // The decision is a dead letter: the call waits for another one.
+      if (event.type === 'ApprovalDecided') return {}
+      if (rows.held) return withdraw(rows.held, { status: 'failed', output: null, error }, event.atMs)
+      const request = requestOf(event, rows)
+      return request ? end(request, rows, { status: 'failed', error, ...at }) : {}
     },
   }
 }
 
+type Decided = Extract<StageEvent, { type: 'ApprovalDecided' }>
+
 function keyOf(event: RecordEvent): Key | string {
   switch (event.type) {
     case 'ToolRequested':
+    case 'ApprovalDecided':
       return keyOfCall(event.data.taskId, event.data.callId)
     case 'WorkCancelled':
     case 'TaskClosed':
@@ -136,11 +183,62 @@ interface Called {
   spec: ToolSpec
   rows: State
   askedMs: number
+  /** Id of the event. */
+  id: string
+}
+
+/** Anything but a plain no of the rule needs a person. */
+function concludeRule(
+  { request, spec, rows, askedMs, id }: Called,
+  outcome: CallOutcome,
+): Decision<ToolRows> {
+  const atMs = outcome.endedMs
+  const at = { startedAtMs: atMs, endedAtMs: atMs }
+  if (!outcome.ok && outcome.failure.code === 'CALL_ABORTED')
+    return end(request, rows, { status: 'cancelled', error: outcome.failure, ...at })
+  if (!outcome.ok || outcome.value !== false)
+    return ask({ request, askedMs }, spec, outcome.ok ? 'when' : 'rule failed', { id, atMs })
+  const passed = { why: 'approval', rule: 'when', outcome: 'not needed', decisions: [] } as const
+  const approval = { ...passed, decisions: [], heldAtMs: atMs, endedAtMs: atMs }
+  const waiting: Waiting = {
+    request,
+    tries: 0,
+    askedMs,
+    firstMs: atMs,
+    why: 'cleared',
+    cleared: true,
+    approval,
+  }
+  return { rows: { waiting }, timers: { retry: atMs } }
+}
+
+function concludeReconcile(called: Called, outcome: CallOutcome): Decision<ToolRows> {
+  const { request, rows, id } = called
+  const { waiting } = rows
+  if (!waiting?.doubt) return {}
+  const { doubt, firstMs } = waiting
+  const next = rows.closed
+    ? ({ do: 'tell' } as const)
+    : concludeLookUp(doubtful(called, firstMs), doubt, outcome, { id, atMs: outcome.endedMs })
+  if (next.do === 'change') return next.decided
+  if (next.do === 'tell') return end(request, rows, inDoubt(firstMs, doubt, outcome.endedMs))
+  const answer = { output: next.output, cached: false }
+  const at = { startedAtMs: firstMs, endedAtMs: outcome.endedMs }
+  return end(request, rows, { status: 'succeeded', error: null, answer, ...at })
+}
+
+const doubtful = ({ request, spec, askedMs, rows: { waiting } }: Called, firstMs: number): Doubtful => ({
+  ...{ request, spec, askedMs, firstMs, waiting },
+})
+
+function inDoubt(startedAtMs: number, { failure: error }: Doubt, endedAtMs: number): Ending {
+  return { status: statusOf(error), error, startedAtMs, endedAtMs }
 }
 
 function conclude(called: Called, outcome: CallOutcome): Decision<ToolRows> {
   const { request, spec, rows } = called
-  const at = { startedAtMs: rows.waiting?.firstMs ?? outcome.startedMs, endedAtMs: outcome.endedMs }
+  const startedAtMs = rows.waiting?.firstMs ?? outcome.startedMs
+  const at = { startedAtMs, endedAtMs: outcome.endedMs }
   const usage = usageEvents(request, outcome)
   if (outcome.ok) {
     return end(
@@ -151,34 +249,37 @@ function conclude(called: Called, outcome: CallOutcome): Decision<ToolRows> {
     )
   }
   const error = describeTimeout(request, spec, outcome.failure)
+  if (!rows.closed && isInDoubt(spec, outcome)) {
+    const doubt = { callId: outcome.callId, failure: plainFailure(error) }
+    const at = { id: called.id, atMs: outcome.endedMs }
+    const settled = resolveDoubt(doubtful(called, startedAtMs), doubt, at)
+    if (settled) return { ...settled, emit: [...usage, ...(settled.emit ?? [])] }
+  }
   const { deadlineMs } = request
   const when = { nowMs: outcome.endedMs, deadlineMs, seed: outcome.callId }
   const next = rows.closed ? null : nextTry(spec, error, rows.waiting?.tries ?? 0, when)
   if (!next) return end(request, rows, { status: statusOf(error), error, ...at }, usage)
-  return wait(
-    called,
-    next,
-    [...usage, ...waitingEvents(called, next, error, outcome.endedMs)],
-    at.startedAtMs,
-  )
+  return wait(called, next, [...usage, ...waitingEvents(called, next, error, outcome.endedMs)], startedAtMs)
 }
 
 function wait(
-  { request, rows, askedMs }: Called,
+  { request, rows: { waiting }, askedMs }: Called,
   next: NextTry,
   emit: Emit[],
   firstMs: number,
 ): Decision<ToolRows> {
-  const tries = (rows.waiting?.tries ?? 0) + (next.why === 'retry' ? 1 : 0)
+  const tries = (waiting?.tries ?? 0) + (next.why === 'retry' ? 1 : 0)
+  const { cleared, approval } = waiting ?? {}
+  const asked = { ...(cleared && { cleared }), ...(approval && { approval }) }
   return {
-    rows: { waiting: { request, tries, askedMs, firstMs, why: next.why } },
+    rows: { waiting: { request, tries, askedMs, firstMs, why: next.why, ...asked } },
     timers: { retry: next.dueMs },
     emit,
   }
 }
 
 function end(request: ToolRequested, rows: State, ending: Ending, usage: Emit[] = []): Decision<ToolRows> {
-  const emit = [...completedEvents(request, ending), ...usage]
+  const emit = [...completedEvents(request, ending, rows.waiting?.approval), ...usage]
   return rows.waiting ? { rows: { waiting: null }, emit } : { emit }
 }
 

@@ -181,7 +181,7 @@ test('a stream goes on after a restart of the gateway, without a gap and without
           events: { kind: string; detail: { callId: string } }[]
         }>,
     )
-    const callId = waiting.events.findLast(({ kind }) => kind === 'waiting')?.detail.callId ?? ''
+    const callId = waiting.events.findLast(({ kind }) => kind === 'approval_requested')?.detail.callId ?? ''
     await other.client.approve({ taskId: 'resumed', callId, approved: true })
     await page.locator('.task-head .badge', { hasText: 'succeeded' }).waitFor({ timeout: 30_000 })
     const types = await page.locator('.raw-type').allInnerTexts()

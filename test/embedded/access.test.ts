@@ -259,7 +259,7 @@ test('decisions and settings bear the name of the key, not what the body says', 
   const taskId = await submit(boss, { text: 'pay the bill' })
   let callId = ''
   for await (const update of fleet.client.watch(taskId)) {
-    if (update.kind === 'progress' && update.event.kind === 'waiting')
+    if (update.kind === 'progress' && update.event.kind === 'approval_requested')
       callId = (update.event.detail as { callId: string }).callId
     if (callId !== '' || update.kind === 'result') break
   }

@@ -11,6 +11,7 @@ import type { EventMap, EventType } from '../../schemas/generated/events.ts'
 import { headers as names, type TopicName } from '../../schemas/topics.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { echo, startTestFleet, type TestFleet } from '../support/fleet.ts'
+import { decision } from '../support/decisions.ts'
 
 const PARTITIONS = 4
 const charged: string[] = []
@@ -133,14 +134,13 @@ test('an approval for `buyer/0` decides nothing: the tool runs once, when `buyer
     )) {
       const { data } = await fleet.process.codec.decode(value as Uint8Array, 'tasks.history')
       const { taskId, kind, detail } = data as EventMap['TaskProgressed']
-      if (taskId === 'buyer' && kind === 'waiting') return detail as { callId: string }
+      if (taskId === 'buyer' && kind === 'approval_requested') return detail as { callId: string }
     }
     return undefined
   })
   const { callId } = waits
   const evil = beside('buyer')
-  const approval = { callId, approved: true, reason: null, decidedBy: null }
-  await letterAt(await control('ApprovalDecided', { ...approval, taskId: evil }))
+  await letterAt(await control('ApprovalDecided', decision({ taskId: evil, callId })))
   const response = await post(`/v1/tasks/${encodeURIComponent(evil)}/approvals/${callId}`, { approved: true })
   assert.equal(response.status, 400)
   assert.deepEqual(charged, [])

@@ -178,7 +178,8 @@ for (const approved of [true, false])
   test(`approvals: a call that needs one waits; ${approved ? 'approved it is made' : 'denied it is not'}`, async () => {
     const before = paid
     const taskId = await submit({ text: 'pay the bill', taskId: `approval-${approved}` })
-    const isAsked = (update: TaskUpdate) => update.kind === 'progress' && update.event.kind === 'waiting'
+    const isAsked = (update: TaskUpdate) =>
+      update.kind === 'progress' && update.event.kind === 'approval_requested'
     let callId = ''
     for await (const update of fleet.client.watch(taskId)) {
       if (isAsked(update) && update.kind === 'progress')

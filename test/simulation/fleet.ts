@@ -13,6 +13,7 @@ import { createCodeSandboxStage } from '../../services/code-sandbox/stage.ts'
 import { createMeteringStage } from '../../services/metering/stage.ts'
 import { createPlannerStage } from '../../services/planner/stage.ts'
 import { createRouterStage } from '../../services/router/stage.ts'
+import { askPerson } from '../../services/tool-executor/tools/ask-person.ts'
 import { createToolExecutorStage } from '../../services/tool-executor/stage.ts'
 
 /** `mark` is unique within a task: it names what the call does. */
@@ -26,7 +27,15 @@ const tools = [
   tool('charge', {}),
   // Hangs for longer than any task lives, unless it is stopped.
   tool('endless', { idempotent: true, timeoutMs: 100_000, retries: 0 }),
-  tool('approved', { requiresApproval: true }),
+  tool('approved', { requiresApproval: { expiresMs: 20_000 } }),
+  tool('judged', { requiresApproval: { when: () => true, expiresMs: 15_000, onExpiry: 'fail' } }),
+  // What became of a transfer can be looked up, sometimes; else a person says.
+  tool('transfer', {
+    reconcile: () => null,
+    inDoubt: 'hold',
+    requiresApproval: { when: () => false, expiresMs: 20_000 },
+  }),
+  askPerson({ expiresMs: 20_000 }),
   tool('large', { idempotent: true, maxOutputBytes: 200 }),
 ]
 

@@ -29,7 +29,10 @@ export function hostileIds(victim: string, partitions: number): string[] {
 const controls: { [T in 'TaskCancelled' | 'FeedbackGiven' | 'ApprovalDecided']: EventMap[T] } = {
   TaskCancelled: { taskId: '', reason: null, requestedBy: null },
   FeedbackGiven: { taskId: '', satisfaction: 0.1, comment: null, userId: null },
-  ApprovalDecided: { taskId: '', callId: '', approved: true, reason: null, decidedBy: null },
+  ApprovalDecided: {
+    ...{ taskId: '', callId: '', approved: true, reason: null, decidedBy: null },
+    ...{ arguments: null, answer: null, tookEffect: null, scopes: null },
+  },
 }
 
 export function controlOf<T extends keyof typeof controls>(type: T, taskId: string): (typeof controls)[T] {

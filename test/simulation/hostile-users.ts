@@ -129,8 +129,8 @@ export class HostileUsers {
     if (value === null || header[headers.schema] !== 'TaskProgressed') return
     const { codec, broker, fate } = this.#world
     const decoded = codec.decode(value, 'tasks.history')
-    if (decoded instanceof Promise || decoded.type !== 'TaskProgressed' || decoded.data.kind !== 'waiting')
-      return
+    if (decoded instanceof Promise || decoded.type !== 'TaskProgressed') return
+    if (decoded.data.kind !== 'approval_requested') return
     const { taskId, detail } = decoded.data
     const { callId } = detail as { callId?: string }
     if (callId === undefined) return

@@ -64,6 +64,9 @@ const toolNames = [
   'charge',
   'large',
   'approved',
+  'judged',
+  'transfer',
+  'ask_person',
   'endless',
   'nothing',
 ]
@@ -114,13 +117,17 @@ export function answer({
   if (isLast) return { text: `done ${text}`, toolCalls: [], finishReason: 'stop' }
   const toolCalls = Array.from({ length: 1 + draw(3, text, turn, 'count') }, (_, index) => ({
     id: `call_${turn}_${index}`,
-    name: toolNames[draw(toolNames.length, text, turn, index)] ?? 'lookup',
-    argumentsText: JSON.stringify({ mark: `${turn}.${index}` } satisfies Json),
+    ...callOf(toolNames[draw(toolNames.length, text, turn, index)] ?? 'lookup', `${turn}.${index}`),
   }))
   return { text: '', toolCalls, finishReason: 'tool_calls' }
 }
 
-const calls = ['lookup', 'charge', 'cached', 'lookup', 'charge', 'large']
+const callOf = (name: string, mark: string): { name: string; argumentsText: string } => ({
+  name,
+  argumentsText: JSON.stringify(name === 'ask_person' ? { question: mark } : ({ mark } satisfies Json)),
+})
+
+const calls = ['lookup', 'charge', 'cached', 'lookup', 'charge', 'large', 'approved', 'transfer']
 
 function scriptOf(text: string, turn: number, isLast: boolean): string {
   const lines = Array.from({ length: 1 + draw(3, text, turn, 'lines') }, (_, index) => {

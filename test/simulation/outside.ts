@@ -5,6 +5,7 @@
 //    drawn.
 // 2. Ledger and models outlive processes; a sandbox's live sessions and a tool cache's client die with
 //    theirs.
+import type { Reconciled } from '../../runtime/config/approvals.ts'
 import type { Tool, ToolContext } from '../../runtime/config/fleet.ts'
 import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
@@ -24,12 +25,20 @@ import type { Surroundings, World } from '../../runtime/testing/simulator/world.
 import { FLEET, type Notification } from '../../services/alerting/events.ts'
 import { createCallers } from '../../services/code-sandbox/caller.ts'
 import { Executors } from '../../services/code-sandbox/executors/open.ts'
-import type { FeedbackRow, LedgerWrite, TaskRow, UsageRow } from '../../services/metering/call.ts'
+import type {
+  FeedbackRow,
+  HeldRow,
+  LedgerWrite,
+  ReleasedRow,
+  TaskRow,
+  UsageRow,
+} from '../../services/metering/call.ts'
 import type { ModelReply, ModelRequest } from '../../services/planner/call.ts'
 import { createModelGuard } from '../../services/planner/model/guard.ts'
 import { createOutputCaller } from '../../services/planner/output-check.ts'
 import { countedTokens } from '../../services/planner/model/token-count.ts'
 import { createLimitsCaller } from '../../services/router/caller.ts'
+import { createPeopleCallers } from '../../services/tool-executor/people-callers.ts'
 import { createToolCaller } from '../../services/tool-executor/caller.ts'
 import type { ToolCall } from '../../services/tool-executor/call.ts'
 import type { Ability } from './abilities.ts'
@@ -63,6 +72,9 @@ const LIFTED = 10_000_000
 /** Longest time until a stopped call reports what it has spent. */
 export const STOPPING_MS = 200
 
+/** Tools that must not run twice. */
+const withEffect = new Set(['charge', 'approved', 'judged', 'transfer'])
+
 /** A message and a result too large for any record of the log. */
 const sizedFailures: typeof toolFailures = [...toolFailures, 'shouts', 'bulky']
 
@@ -72,6 +84,7 @@ export class MemoryLedger {
   readonly tasks = new Map<string, TaskRow>()
   readonly feedback = new Map<string, FeedbackRow>()
   readonly open = new Set<string>()
+  readonly approvals = new Map<string, HeldRow>()
 
   write(request: LedgerWrite): void {
     if ('usage' in request) insert(this.usage, request.usage.event_id, request.usage)
@@ -79,13 +92,23 @@ export class MemoryLedger {
       insert(this.tasks, request.task.task_id, request.task)
       this.open.delete(request.task.task_id)
     } else if ('submitted' in request) this.#open(request.submitted.task_id)
+    else if ('held' in request) this.approvals.set(keyOfApproval(request.held), request.held)
+    else if ('released' in request) this.#release(request.released)
     else this.feedback.set(request.feedback.task_id, request.feedback)
+  }
+
+  #release({ status, ended_at_ms, approval, ...key }: ReleasedRow): void {
+    const row = this.approvals.get(keyOfApproval(key))
+    if (row) this.approvals.set(keyOfApproval(key), { ...row, status, ended_at_ms, approval })
   }
 
   #open(taskId: string): void {
     if (!this.tasks.has(taskId)) this.open.add(taskId)
   }
 }
+
+const keyOfApproval = ({ task_id, call_id }: Pick<HeldRow, 'task_id' | 'call_id'>): string =>
+  `${task_id} ${call_id}`
 
 function insert<T>(rows: Map<string, T>, id: string, row: T): void {
   if (!rows.has(id)) rows.set(id, row)
@@ -153,10 +176,15 @@ class Site {
     const tools = fleet.tools.map(({ spec }): Tool => ({
       spec,
       run: (input, context) => this.#tool(spec.name, input as { mark: string }, context),
+      ...(spec.approval?.rule === 'when' && { needsApproval: () => this.#rule(spec.name) }),
+      ...(spec.reconciles && {
+        reconcile: (input, context) => this.#reconcile(input as { mark: string }, context),
+      }),
     }))
     const executor = this.#sandbox()
     const tool = createToolCaller({ fleet: { tools }, keyValue, log, clock })
     return {
+      ...createPeopleCallers({ tools }),
       ...createCallers(new Executors(new Map([[executor.name, async () => executor]]))),
       tool: ((request: ToolCall, context: CallContext) => {
         this.#begun.set(context.callId, this.#world.clock.now())
@@ -265,7 +293,7 @@ class Site {
 
   async #tool(name: string, { mark }: { mark: string }, context: ToolContext): Promise<unknown> {
     const { taskId, idempotencyKey, signal } = context
-    const effect = name === 'charge' || name === 'approved' ? `${name} ${mark} of ${taskId}` : null
+    const effect = withEffect.has(name) ? `${name} ${mark} of ${taskId}` : null
     const seen = this.#arrive('tool', 'tool-executor', taskId, idempotencyKey, effect)
     const ended = () => (seen.endedMs = this.#world.clock.now())
     signal.addEventListener('abort', ended, { once: true })
@@ -285,6 +313,20 @@ class Site {
     if (failure === 'garbage') return () => 'no JSON'
     if (failure === 'huge') return 'x'.repeat(1_100_000)
     throw new FlotillaError(failure, 'injected')
+  }
+
+  async #rule(name: string): Promise<boolean> {
+    await this.#wait(1, 50, `rule of ${name}`)
+    if (this.#strikes('tool-fails', `rule of ${name}`)) throw new Error('injected')
+    return name === 'judged'
+  }
+
+  /** What has arrived has taken effect; of the rest it is not known whether it still will. */
+  async #reconcile({ mark }: { mark: string }, { idempotencyKey }: ToolContext): Promise<Reconciled> {
+    const place = `reconcile ${idempotencyKey}`
+    await this.#wait(1, 200, place)
+    if (this.#strikes('tool-fails', place)) throw new FlotillaError('TOOL_UNAVAILABLE', 'injected')
+    return this.#world.book.of(idempotencyKey).length > 0 ? { tookEffect: true, output: { mark } } : null
   }
 
   /** The store of the limits, with requests and replies that get lost. */

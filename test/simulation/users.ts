@@ -129,21 +129,42 @@ export class Users {
 
   /** Somebody watches the history and decides on calls that wait for approval: soon, late, or never. */
   #watch(records: readonly LogRecord[]): void {
-    const { codec, fate, clock } = this.#world
+    const { codec } = this.#world
     for (const { value, headers: header } of records) {
       if (value === null || header[headers.schema] !== 'TaskProgressed') continue
       const decoded = codec.decode(value, 'tasks.history')
-      if (decoded instanceof Promise || decoded.type !== 'TaskProgressed' || decoded.data.kind !== 'waiting')
-        continue
-      const { taskId, detail } = decoded.data
-      const { for: what, callId } = detail as { for?: string; callId?: string }
-      if (what !== 'approval' || callId === undefined) continue
-      const name = `approval of ${callId}`
-      if (fate.chance(name, 0.15)) continue
-      const approved = fate.chance(`${name} is given`, 0.7)
-      clock.schedule(fate.between(100, 9_000, `${name} at`), () =>
-        this.#control('ApprovalDecided', { taskId, callId, approved, reason: null, decidedBy: null }, name),
-      )
+      if (decoded instanceof Promise || decoded.type !== 'TaskProgressed') continue
+      const { taskId, kind, detail } = decoded.data
+      if (kind === 'approval_requested') this.#decide(taskId, detail as unknown as Asked)
     }
   }
+
+  #decide(taskId: string, { callId, why, arguments: given }: Asked): void {
+    const { fate, clock } = this.#world
+    const name = `decision about ${callId} (${why})`
+    if (fate.chance(name, 0.15)) return
+    const approved = fate.chance(`${name} is given`, 0.7)
+    const edited = why === 'approval' && fate.chance(`${name} edits`, 0.2)
+    const tookEffect = why === 'doubt' ? hasArrived(this.#world, taskId, given) : null
+    const data = {
+      ...{ taskId, callId, approved: approved && tookEffect !== true, reason: null, decidedBy: 'ann' },
+      ...{ tookEffect, scopes: null, answer: why === 'question' ? 'yes' : null },
+      arguments: edited ? { ...given, note: 'edited' } : null,
+    }
+    // Some decide twice.
+    for (const copy of fate.chance(`${name} twice`, 0.2) ? ['', ' again'] : [''])
+      clock.schedule(fate.between(100, 9_000, `${name}${copy} at`), () =>
+        this.#control('ApprovalDecided', data, name + copy),
+      )
+  }
+}
+
+/** As the person would see it in the other system. */
+const hasArrived = ({ book }: World, taskId: string, { mark }: Asked['arguments']): boolean =>
+  book.calls.some(({ effect }) => effect === `transfer ${mark} of ${taskId}`)
+
+interface Asked {
+  readonly callId: string
+  readonly why: 'approval' | 'question' | 'doubt'
+  readonly arguments: { readonly mark?: string }
 }

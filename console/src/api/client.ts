@@ -117,3 +117,5 @@ export type TaskView = Got<'/v1/tasks'>['tasks'][number]
 export type TaskDetail = Got<'/v1/tasks/:id'>
 export type TaskResult = NonNullable<Got<'/v1/tasks/:id/result'>>
 export type Me = Got<'/v1/me'>
+/** A decision about a call that waits for a person. */
+export type DecisionBody = Partial<BodyOf<At<'POST', '/v1/tasks/:id/approvals/:callId'>>>

@@ -1,12 +1,30 @@
 // The calls of a task that wait for a person, by its history.
 import type { TaskDetail } from '../api/client.ts'
 
+/** approval; question: an answer is wanted; doubt: nobody knows whether it took effect. */
+export type Why = 'approval' | 'question' | 'doubt'
+
 export interface WaitingCall {
   readonly callId: string
   readonly tool: string
+  readonly why: Why
   readonly arguments: unknown
   readonly step: number | null
   readonly sinceMs: number
+  readonly expiresAtMs: number | null
+  /** People who must agree, and those who have. */
+  readonly needed: number
+  readonly agreed: readonly Agreed[]
+  /** JSON Schema of the answer to a question; null: any. */
+  readonly answer: unknown
+  /** Why the last decision did not count. */
+  readonly problem: string | null
+}
+
+export interface Agreed {
+  readonly by: string
+  /** As that person edited them; null: as asked. */
+  readonly arguments: unknown
 }
 
 interface Said {
@@ -14,29 +32,55 @@ interface Said {
   readonly text: string
 }
 
-const fieldsOf = (detail: unknown): Readonly<Record<string, unknown>> =>
-  typeof detail === 'object' && detail !== null ? (detail as Readonly<Record<string, unknown>>) : {}
+type Fields = Readonly<Record<string, unknown>>
+
+const fieldsOf = (detail: unknown): Fields =>
+  typeof detail === 'object' && detail !== null ? (detail as Fields) : {}
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+const numberOf = (value: unknown): number | null => (typeof value === 'number' ? value : null)
+const whyOf = (value: unknown): Why => (value === 'question' || value === 'doubt' ? value : 'approval')
 
-/** Those that were neither approved since nor belong to a step that is over. */
+/** Those that were neither decided since nor belong to a step that is over. */
 export function waitingCalls({ events }: Pick<TaskDetail, 'events'>): WaitingCall[] {
   const found = new Map<string, WaitingCall>()
   for (const { kind, detail, step, atMs } of events) {
     const fields = fieldsOf(detail)
     const callId = textOf(fields['callId'])
+    const known = found.get(callId)
     if (kind === 'step_completed' || kind === 'completed') found.clear()
-    else if (kind === 'waiting' && fields['for'] === 'approval' && callId !== '')
-      found.set(callId, {
-        callId,
-        tool: textOf(fields['tool']),
-        arguments: fields['arguments'],
-        step,
-        sinceMs: atMs,
-      })
-    else if (kind === 'tool_requested') found.delete(callId)
+    else if (kind === 'approval_requested' && callId !== '' && !known)
+      found.set(callId, waitingCall(callId, fields, step, atMs))
+    else if (kind === 'approval_decided' && known) {
+      if (fields['final'] === true) found.delete(callId)
+      else found.set(callId, decided(known, fields))
+    }
   }
   return [...found.values()]
+}
+
+function waitingCall(callId: string, fields: Fields, step: number | null, atMs: number): WaitingCall {
+  return {
+    callId,
+    tool: textOf(fields['tool']),
+    why: whyOf(fields['why']),
+    arguments: fields['arguments'],
+    step,
+    sinceMs: atMs,
+    expiresAtMs: numberOf(fields['expiresAtMs']),
+    needed: numberOf(fields['needed']) ?? 1,
+    agreed: [],
+    answer: fields['answer'] ?? null,
+    problem: null,
+  }
+}
+
+function decided(call: WaitingCall, fields: Fields): WaitingCall {
+  const problem = textOf(fields['problem'])
+  if (problem !== '') return { ...call, problem }
+  const by = textOf(fields['by'])
+  const agreed = call.agreed.filter((each) => each.by !== by)
+  return { ...call, problem: null, agreed: [...agreed, { by, arguments: fields['arguments'] ?? null }] }
 }
 
 /** What the model said in each step up to now, the latest last. */

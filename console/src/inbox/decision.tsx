@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { asApiError, post, type ApiError } from '../api/client.ts'
 import { isOpen, me } from '../api/session.ts'
-import { Field } from '../components/fields.tsx'
+import { Area, Field } from '../components/fields.tsx'
 import { LongText } from '../components/long-text.tsx'
 import { Failed } from '../components/states.tsx'
 import { ago, exactTime } from '../format.ts'
@@ -11,6 +11,7 @@ import { onKeys } from '../keys.ts'
 import { line, shown } from '../text.ts'
 import { toast } from '../toast.ts'
 import type { WaitingCall } from './calls.ts'
+import { bodyOf, choicesOf, type Draft } from './draft.ts'
 
 interface DecisionProps {
   readonly taskId: string
@@ -23,66 +24,183 @@ interface DecisionProps {
 /** Kept in the tab: with an open API nobody else says who decides. */
 const NAME = 'flotilla.decider'
 
+const titles = {
+  approval: 'waits for approval',
+  question: 'asks a person',
+  doubt: 'is in doubt: did it take effect?',
+} as const
+
 export function Decision({ taskId, call, isFirst, onDecided }: DecisionProps) {
-  const { callId, tool, step, sinceMs } = call
-  const [reason, setReason] = useState('')
-  const [name, setName] = useState(sessionStorage.getItem(NAME) ?? '')
+  const { callId, tool, why } = call
+  const [draft, setDraft] = useState<Draft>({
+    reason: '',
+    name: sessionStorage.getItem(NAME) ?? '',
+    // Who agrees agrees to what was agreed on before.
+    edited: call.agreed.at(-1)?.arguments ? shown(call.agreed.at(-1)?.arguments) : null,
+    answer: '',
+  })
   const [isBusy, setBusy] = useState(false)
   const [error, setError] = useState<ApiError | null>(null)
-  const decide = async (approved: boolean): Promise<void> => {
+  const [mistake, setMistake] = useState<string | null>(null)
+  const change = (part: Partial<Draft>): void => setDraft({ ...draft, ...part })
+  const decide = async (approved: boolean, tookEffect?: boolean): Promise<void> => {
     if (isBusy) return
+    const body = bodyOf(call, draft, { approved, tookEffect, isOpen: isOpen.value })
+    if ('mistake' in body) return setMistake(body.mistake)
+    setMistake(null)
     setBusy(true)
-    sessionStorage.setItem(NAME, name.trim())
-    const body = {
-      approved,
-      ...(reason.trim() === '' ? {} : { reason: reason.trim() }),
-      ...(isOpen.value && name.trim() !== '' ? { decidedBy: name.trim() } : {}),
-    }
+    sessionStorage.setItem(NAME, draft.name.trim())
     try {
-      await post('/v1/tasks/:id/approvals/:callId', body, { params: { id: taskId, callId } })
-      toast(`${approved ? 'Approved' : 'Declined'}: ${line(tool, 60)}`)
-      onDecided(callId)
+      await post('/v1/tasks/:id/approvals/:callId', body.body, { params: { id: taskId, callId } })
+      toast(`${approved ? (why === 'question' ? 'Answered' : 'Approved') : 'Declined'}: ${line(tool, 60)}`)
+      if (call.needed <= call.agreed.length + 1 || !approved) onDecided(callId)
+      else setBusy(false)
     } catch (cause) {
       setError(asApiError(cause))
       setBusy(false)
     }
   }
-  useDecisionKeys(isFirst, decide)
+  useDecisionKeys(isFirst && why === 'approval', decide)
   return (
     <section class="decision" aria-label={`Call of ${line(tool, 60)}`}>
-      <header>
-        <h2>
-          <code>
-            <bdi>{line(tool, 80)}</bdi>
-          </code>
-        </h2>
-        <p class="muted">
-          {step !== null && <>step {step} · </>}
-          <time title={exactTime(sinceMs)}>asked {ago(sinceMs, now.value)}</time>
-        </p>
-      </header>
-      <h3>Arguments</h3>
-      <LongText text={shown(call.arguments ?? {})} label={`Arguments of ${line(tool, 60)}`} />
+      <Head call={call} />
+      <Asked call={call} draft={draft} onChange={change} />
+      {(mistake ?? call.problem) !== null && <p class="notice">{line(mistake ?? call.problem ?? '')}</p>}
       {error !== null && <Failed error={error} />}
       <div class="decision-fields">
-        <Field label="Reason" value={reason} onInput={setReason} hint="The model is told it" />
+        <Field
+          label="Reason"
+          value={draft.reason}
+          onInput={(reason) => change({ reason })}
+          hint="The model is told it"
+        />
         {isOpen.value ? (
-          <Field label="Decided by" value={name} onInput={setName} hint="Your name, for the record" />
+          <Field
+            label="Decided by"
+            value={draft.name}
+            onInput={(name) => change({ name })}
+            hint="Your name, for the record"
+          />
         ) : (
           <p class="decider muted">
             Decided as <bdi>{line(me.value?.userId ?? me.value?.name ?? '', 60)}</bdi>
           </p>
         )}
       </div>
-      <div class="form-actions">
-        <button class="primary" disabled={isBusy} onClick={() => void decide(true)}>
-          Approve {isFirst && <kbd aria-hidden="true">a</kbd>}
+      <Actions call={call} isFirst={isFirst} isBusy={isBusy} decide={decide} />
+    </section>
+  )
+}
+
+function Head({
+  call: { tool, why, step, sinceMs, expiresAtMs, needed, agreed },
+}: {
+  readonly call: WaitingCall
+}) {
+  return (
+    <header>
+      <h2>
+        <code>
+          <bdi>{line(tool, 80)}</bdi>
+        </code>{' '}
+        {titles[why]}
+      </h2>
+      <p class="muted">
+        {step !== null && <>step {step} · </>}
+        <time title={exactTime(sinceMs)}>asked {ago(sinceMs, now.value)}</time>
+        {expiresAtMs !== null && (
+          <>
+            {' '}
+            · until <time>{exactTime(expiresAtMs)}</time>
+          </>
+        )}
+        {needed > 1 && (
+          <>
+            {' '}
+            · {agreed.length} of {needed} agree
+            {agreed.length > 0 && `: ${agreed.map(({ by }) => line(by, 40)).join(', ')}`}
+          </>
+        )}
+      </p>
+    </header>
+  )
+}
+
+interface AskedProps {
+  readonly call: WaitingCall
+  readonly draft: Draft
+  readonly onChange: (part: Partial<Draft>) => void
+}
+
+function Asked({ call, draft, onChange }: AskedProps) {
+  const { tool, why } = call
+  const name = line(tool, 60)
+  const text = shown(call.arguments ?? {})
+  const choices = choicesOf(call)
+  return (
+    <>
+      <h3>{why === 'question' ? 'Question' : 'Arguments'}</h3>
+      <LongText text={text} label={`Arguments of ${name}`} />
+      {why === 'approval' && draft.edited === null && (
+        <button class="quiet" onClick={() => onChange({ edited: text })}>
+          Edit arguments
         </button>
-        <button class="danger" disabled={isBusy} onClick={() => void decide(false)}>
-          Decline {isFirst && <kbd aria-hidden="true">d</kbd>}
+      )}
+      {why === 'approval' && draft.edited !== null && (
+        <Area
+          label="Run it with these arguments"
+          value={draft.edited}
+          onInput={(edited) => onChange({ edited })}
+          hint="JSON; both versions are kept"
+          rows={8}
+          isCode
+        />
+      )}
+      {why !== 'approval' && (
+        <Field
+          label={why === 'question' ? 'Answer' : 'Its result, if it took effect'}
+          value={draft.answer}
+          onInput={(answer) => onChange({ answer })}
+          options={choices}
+          hint={choices ? `One of ${choices.map((each) => line(each, 40)).join(', ')}` : 'Text, or JSON'}
+        />
+      )}
+    </>
+  )
+}
+
+interface ActionsProps {
+  readonly call: WaitingCall
+  readonly isFirst: boolean
+  readonly isBusy: boolean
+  readonly decide: (approved: boolean, tookEffect?: boolean) => Promise<void>
+}
+
+function Actions({ call: { why }, isFirst, isBusy, decide }: ActionsProps) {
+  if (why === 'doubt')
+    return (
+      <div class="form-actions">
+        <button class="primary" disabled={isBusy} onClick={() => void decide(true, true)}>
+          It took effect
+        </button>
+        <button disabled={isBusy} onClick={() => void decide(true, false)}>
+          It did not: make it again
+        </button>
+        <button class="danger" disabled={isBusy} onClick={() => void decide(false, false)}>
+          It did not: leave it
         </button>
       </div>
-    </section>
+    )
+  return (
+    <div class="form-actions">
+      <button class="primary" disabled={isBusy} onClick={() => void decide(true)}>
+        {why === 'question' ? 'Answer' : 'Approve'}{' '}
+        {isFirst && why === 'approval' && <kbd aria-hidden="true">a</kbd>}
+      </button>
+      <button class="danger" disabled={isBusy} onClick={() => void decide(false)}>
+        Decline {isFirst && why === 'approval' && <kbd aria-hidden="true">d</kbd>}
+      </button>
+    </div>
   )
 }
 

@@ -82,7 +82,10 @@ function Approvals() {
   if (rows.length === 0 && asked === null)
     return (
       <Empty title="Nothing waits for a person">
-        <p>A call of a tool with requiresApproval appears here as it is asked for.</p>
+        <p>
+          A call of a tool with requiresApproval, a question to a person, and a call in doubt that its tool
+          holds appear here as they are asked for.
+        </p>
       </Empty>
     )
   return (

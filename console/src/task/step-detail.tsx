@@ -78,6 +78,7 @@ const markWords = {
   breaker: 'Breaker open',
   model: 'Other model',
   resumed: 'Resumed',
+  person: 'Decision',
 } as const
 
 function MarkLine({ mark: { kind, text, atMs, dueMs } }: { readonly mark: Mark }) {

@@ -42,7 +42,7 @@ export interface Code {
 
 /** Something that went otherwise than planned. */
 export interface Mark {
-  readonly kind: 'retry' | 'limit' | 'breaker' | 'model' | 'resumed'
+  readonly kind: 'retry' | 'limit' | 'breaker' | 'model' | 'resumed' | 'person'
   readonly atMs: number
   readonly text: string
   readonly dueMs: number | null

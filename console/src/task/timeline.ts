@@ -12,6 +12,7 @@ import {
   type Call,
   type FullCall,
   type Result,
+  type Span,
   type Step,
 } from './steps.ts'
 
@@ -33,6 +34,8 @@ export class Timeline {
   readonly totals = { inputTokens: 0, outputTokens: 0, cost: 0, cached: 0, retries: 0, waits: 0, calls: 0 }
   readonly #byNumber = new Map<number, Step>()
   readonly #calls = new Map<string, Call>()
+  /** Of the calls that wait for people. */
+  readonly #waits = new Map<string, Span>()
 
   take(event: StreamEvent): void {
     if (event.type === 'text.delta') return this.#text(event.step, event.text)
@@ -74,6 +77,7 @@ export class Timeline {
       case 'tool.started':
       case 'tool.completed':
       case 'approval.requested':
+      case 'approval.decided':
       case 'retry':
       case 'waiting':
       case 'model.changed':
@@ -100,6 +104,8 @@ export class Timeline {
       case 'approval.requested':
       case 'tool.started':
         return this.#called(step, event)
+      case 'approval.decided':
+        return this.#decided(step, event)
       case 'tool.completed':
         return this.#returned(step, event)
       case 'retry':
@@ -165,16 +171,38 @@ export class Timeline {
     if (event.type !== 'approval.requested') return
     call.requestedMs ??= event.atMs
     call.status = 'person'
-    step.spans.push(span('person', event.atMs, null, `${event.tool} waits for a person`))
+    // Asked again: a reminder.
+    if (this.#waits.has(call.callId)) return
+    const wait = span('person', event.atMs, null, `${event.tool} waits for a person`)
+    this.#waits.set(call.callId, wait)
+    step.spans.push(wait)
     this.totals.waits++
+  }
+
+  #decided(step: Step, event: Extract<StepEvent, { type: 'approval.decided' }>): void {
+    const { callId, tool, by, reason, outcome, problem, atMs, final } = event
+    const why = [problem, reason].filter(Boolean).join('; ')
+    const text = `${tool}: ${outcome}${by === null ? '' : ` by ${by}`}${why === '' ? '' : `: ${why}`}`
+    step.marks.push(mark('person', atMs, text, null))
+    if (!final) return
+    this.#endWait(callId, atMs)
+    const call = this.#calls.get(callId)
+    if (!call) return
+    call.status = 'running'
+    call.requestedMs = atMs
+  }
+
+  #endWait(callId: string, atMs: number): void {
+    const wait = this.#waits.get(callId)
+    if (wait) wait.toMs ??= Math.max(wait.fromMs, atMs)
+    this.#waits.delete(callId)
   }
 
   #returned(step: Step, event: Extract<StepEvent, { type: 'tool.completed' }>): void {
     const { callId, tool, atMs, status, cached, durationMs, output, code, message } = event
     const call = this.#call(step, { callId, tool, given: event.arguments })
     const fromMs = atMs - (durationMs ?? 0)
-    const wait = step.spans.find((each) => each.kind === 'person' && each.toMs === null)
-    if (wait && call.status === 'person') wait.toMs = fromMs
+    this.#endWait(callId, fromMs)
     const requestedMs = call.requestedMs ?? fromMs
     if (call.status !== 'person' && fromMs - requestedMs > SHOWN_WAIT_MS)
       step.spans.push(span('queue', requestedMs, fromMs, `${tool}: queue`))

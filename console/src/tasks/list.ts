@@ -129,6 +129,8 @@ function changedBy(row: TaskView, event: StreamEvent): TaskView | null {
       return run({ phase: 'work', sinceMs: event.atMs })
     case 'approval.requested':
       return { ...row, status: 'waiting', phase: 'approval', detail: event.tool, sinceMs: event.atMs }
+    case 'approval.decided':
+      return event.final ? run({ phase: 'work', sinceMs: event.atMs }) : null
     case 'retry':
       return run({ phase: 'retry', detail: event.code, sinceMs: event.atMs })
     case 'waiting':

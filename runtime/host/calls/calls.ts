@@ -315,6 +315,7 @@ export class CallMaker {
 
   #outcomeUnknown(request: CallRequest): CallOutcome {
     const { kind, target } = request.call
+    this.#instruments.count('calls_in_doubt', 1, { kind, target })
     const message = `${kind} ${target} was begun by a process that died before its outcome was recorded`
     return this.#refuse(request, failure('CALL_OUTCOME_UNKNOWN', message))
   }

@@ -17,10 +17,10 @@ export function activityOf({ kind, detail }: TaskProgressed): string | null {
       return `Trying again: ${String(fields['code'])}\n`
     case 'model_changed':
       return `Going on with ${String(fields['to'])}: ${String(fields['code'])}\n`
-    case 'waiting':
-      return fields['for'] === 'approval'
-        ? `Waiting for a person to approve ${String(fields['tool'])}\n`
-        : null
+    case 'approval_requested':
+      return fields['why'] === 'question'
+        ? `Waiting for a person to answer ${String(fields['tool'])}\n`
+        : `Waiting for a person to decide about ${String(fields['tool'])}\n`
     default:
       return null
   }

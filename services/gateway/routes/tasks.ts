@@ -19,7 +19,9 @@ import { streamRoutes } from '../streams.ts'
 import { guardAccess } from '../access/access.ts'
 import { ownTasks } from '../access/own-tasks.ts'
 import { Owners } from '../access/owners.ts'
+import { principalOf } from '../access/principal.ts'
 import { consoleRoutes } from '../console/routes.ts'
+import { approvalRoutes } from './approvals.ts'
 import { descriptionRoutes, overview } from './description.ts'
 import { evaluationRoutes } from './evaluations.ts'
 import { keyRoutes } from './keys.ts'
@@ -88,6 +90,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   evaluationRoutes(app, client, operator)
   keyRoutes(app, new DirectKeys(context.sql), access)
   decisionRoutes(app, client)
+  approvalRoutes(app, operator.approvals)
   descriptionRoutes(app)
   consoleRoutes(app, context)
 }
@@ -99,8 +102,11 @@ function decisionRoutes(app: FastifyInstance, client: LogClient): void {
     return reply.code(202).send({ taskId })
   })
 
-  serve(app, routes.approve, async ({ params: { id: taskId, callId }, body }, reply) => {
-    await client.approve({ taskId, callId, ...body })
+  serve(app, routes.approve, async (request, reply) => {
+    const { id: taskId, callId } = request.params
+    const { body } = request
+    const scopes = [...principalOf(request).scopes]
+    await client.approve({ taskId, callId, ...body, scopes })
     return reply.code(202).send({ taskId })
   })
 

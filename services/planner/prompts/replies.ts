@@ -52,6 +52,18 @@ export function markedAsData(text: string): string {
   return `<data>\n${text.replaceAll(/<(?=\s*\/?\s*data\b)/gi, '&lt;')}\n</data>`
 }
 
+/** What a person changed before the call was made; empty if nothing. */
+export function tellEdited(approval: Json): string {
+  const edited =
+    typeof approval === 'object' && approval !== null && !Array.isArray(approval)
+      ? approval['edited']
+      : undefined
+  if (edited === undefined) return ''
+  return `A person changed the arguments to ${truncated(JSON.stringify(edited), MAX_EDITED_CHARS)}. Its result:\n`
+}
+
+const MAX_EDITED_CHARS = 4_000
+
 export function tellFailure(error: Failure): string {
   return truncated(`Error ${error.code}: ${error.message}`)
 }

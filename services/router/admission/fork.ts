@@ -27,17 +27,7 @@ export function forkMistakes({ forkedFrom, forkedFromStep, recording }: Brought,
 }
 
 /** Null, or why the task can't begin with these steps, or have its tools answered like this. */
-export function checkFork({
-  mode,
-  maxSteps,
-  toolPolicy,
-  forkedFromStep,
-  recording,
-}: TaskAdmitted): Failure | null {
-  if (toolPolicy === 'ask' && mode === 'code')
-    return invalid(
-      'toolPolicy ask needs mode tools: Python can’t wait for a person. Use recorded, refuse or live, or an agent in mode tools',
-    )
+export function checkFork({ mode, maxSteps, forkedFromStep, recording }: TaskAdmitted): Failure | null {
   const { steps = [] } = (recording ?? {}) as Recording
   const other = mode === 'code' ? 'tools' : 'code'
   const at = steps.findIndex(({ kind }) => kind === other)

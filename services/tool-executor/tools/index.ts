@@ -6,6 +6,7 @@ import { httpJson } from './http-json.ts'
 import { queryTable } from './query-table.ts'
 import { readJson } from './read-json.ts'
 
+export { askPerson, type AskPersonOptions } from './ask-person.ts'
 export { fetchPage } from './fetch-page.ts'
 export { httpJson } from './http-json.ts'
 export { httpTool, type HttpToolDefinition } from './http-tool.ts'

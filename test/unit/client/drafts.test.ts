@@ -113,7 +113,7 @@ test('which answers a reader has follows from the record where it stopped', () =
     [progress('step_completed', 2), 2],
     [progress('tool_called', 2, {}, 'tool-executor'), 2],
     [progress('retry_scheduled', 2, {}, 'tool-executor'), 2],
-    [progress('waiting', 2, { for: 'approval' }), 2],
+    [{ ...progress('approval_requested', 2, {}), stage: 'tool-executor' }, 2],
     [progress('waiting', 2, { code: 'RATE_LIMITED' }), 1],
     [progress('retry_scheduled', 2), 1],
     [progress('model_changed', 2), 1],

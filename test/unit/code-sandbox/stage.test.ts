@@ -83,6 +83,7 @@ function reply(callId: string, more: Partial<ToolCompleted> = {}): ToolCompleted
     startedAtMs: NOW,
     durationMs: 12,
     cached: false,
+    approval: null,
     ...more,
   }
 }

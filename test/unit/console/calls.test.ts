@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { saidBefore, waitingCalls } from '../../../console/src/inbox/calls.ts'
+import { bodyOf } from '../../../console/src/inbox/draft.ts'
 import type { TaskDetail } from '../../../console/src/api/client.ts'
 
 type Event = TaskDetail['events'][number]
@@ -14,24 +15,49 @@ const event = (kind: Event['kind'], detail: Event['detail'], step = 1): Event =>
   detail,
 })
 const waits = (callId: string, step = 1) =>
-  event('waiting', { for: 'approval', callId, tool: 'refund', arguments: { order: 7 } }, step)
+  event('approval_requested', { callId, tool: 'refund', arguments: { order: 7 }, needed: 2 }, step)
+const decided = (callId: string, detail: object) => event('approval_decided', { callId, ...detail } as never)
 const idsOf = (events: Event[]) => waitingCalls({ events }).map(({ callId }) => callId)
 
-test('calls wait until they are requested, or their step is over', () => {
+test('calls wait until they are decided, or their step is over', () => {
   assert.deepEqual(idsOf([waits('a'), waits('b')]), ['a', 'b'])
-  assert.deepEqual(idsOf([waits('a'), waits('b'), event('tool_requested', { callId: 'a' })]), ['b'])
-  assert.deepEqual(idsOf([waits('a'), event('tool_requested', { callId: 'other' })]), ['a'])
+  assert.deepEqual(idsOf([waits('a'), waits('b'), decided('a', { final: true })]), ['b'])
+  assert.deepEqual(idsOf([waits('a'), decided('other', { final: true })]), ['a'])
   assert.deepEqual(idsOf([waits('a'), event('step_completed', {}), waits('c', 2)]), ['c'])
   assert.deepEqual(idsOf([waits('a'), event('completed', {})]), [])
   assert.deepEqual(waitingCalls({ events: [waits('a')] })[0]?.arguments, { order: 7 })
 })
 
+test('votes that count so far are shown, and why one did not', () => {
+  const [call] = waitingCalls({
+    events: [
+      waits('a'),
+      decided('a', { final: false, by: 'ann' }),
+      decided('a', { final: false, problem: 'no' }),
+    ],
+  })
+  assert.deepEqual(call?.agreed, [{ by: 'ann', arguments: null }])
+  assert.deepEqual([call?.needed, call?.problem], [2, 'no'])
+})
+
+test('a decision is sent with what was typed', () => {
+  const draft = { reason: ' fine ', name: 'Ann', edited: '{"order":8}', answer: '' }
+  const chosen = { approved: true, tookEffect: undefined, isOpen: true }
+  const approval = { why: 'approval', answer: null } as const
+  assert.deepEqual(bodyOf(approval, draft, chosen), {
+    body: { approved: true, reason: 'fine', decidedBy: 'Ann', arguments: { order: 8 } },
+  })
+  assert.match(JSON.stringify(bodyOf(approval, { ...draft, edited: '{' }, chosen)), /not JSON/)
+  const question = { why: 'question', answer: { type: 'string' } } as const
+  assert.match(JSON.stringify(bodyOf(question, draft, chosen)), /Write an answer/)
+  const { body } = bodyOf(question, { ...draft, answer: '42' }, { ...chosen, isOpen: false }) as {
+    body: object
+  }
+  assert.deepEqual(body, { approved: true, reason: 'fine', answer: '42' })
+})
+
 test('other waits, and details of any shape, are no calls', () => {
-  const odd = [
-    event('waiting', { for: 'limit' }),
-    event('waiting', null),
-    event('waiting', { for: 'approval' }),
-  ]
+  const odd = [event('waiting', { for: 'limit' }), event('waiting', null), event('approval_requested', {})]
   assert.deepEqual(idsOf(odd), [])
   assert.deepEqual(
     saidBefore({ events: [event('model_called', null), event('model_called', { text: 7 })] }),

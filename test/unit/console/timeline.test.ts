@@ -70,13 +70,29 @@ test('time in queues, in the model and in a tool is told apart', () => {
   assert.deepEqual([inputTokens, outputTokens, cost, cached, calls], [10, 2, 0.5, 1, 1])
 })
 
-test('a wait for a person lasts until the call is made; what a task left open ends with it', () => {
+test('a wait for a person lasts until it is decided; what a task left open ends with it', () => {
   const approval: TaskEvent = { ...requested('c', 600), type: 'approval.requested' } as TaskEvent
-  const decided = timelineOf(started(1, 0), answered(1, 500, 500), approval, completed('c', 5_000, 100))
+  const decision: TaskEvent = {
+    type: 'approval.decided',
+    ...{ ...place, atMs: 4_900, step: 1, callId: 'c', tool: 'pay', by: 'ann' },
+    ...{ why: 'approval', reason: 'fine', final: true, outcome: 'approved', problem: null, missing: null },
+    arguments: null,
+  }
+  const decided = timelineOf(
+    started(1, 0),
+    answered(1, 500, 500),
+    approval,
+    decision,
+    completed('c', 5_000, 100),
+  )
   assert.deepEqual(spansOf(decided)?.slice(1), [
     ['person', 600, 4_900],
     ['tool', 4_900, 5_000],
   ])
+  assert.deepEqual(
+    decided.steps[0]?.marks.map(({ text }) => text),
+    ['pay: approved by ann: fine'],
+  )
   const end: TaskEvent = {
     type: 'task.completed',
     ...place,

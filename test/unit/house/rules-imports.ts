@@ -78,6 +78,8 @@ export function importDirections(modules: readonly Module[]): string[] {
 /** A stage knows types, its own folder, and libraries without effects. */
 const pureRuntime = [
   'runtime/backoff.ts',
+  'runtime/config/approvals.ts',
+  'runtime/held-calls.ts',
   'runtime/recording.ts',
   'runtime/bounded-text.ts',
   'runtime/sorted-json.ts',

@@ -330,13 +330,11 @@ test('a task that is admitted again while it runs changes nothing', () => {
   assertEnded(driver, 'succeeded', null)
 })
 
-test('feedback and decisions on a task that is not there change nothing', () => {
+test('feedback on a task that is not there changes nothing', () => {
   const driver = drive(createPlannerStage(fleetOf()))
   const taskId = 't1'
   const feedback = { taskId, userId: null, satisfaction: 1, comment: null }
   assert.deepEqual(driver.send('tasks.control', 'FeedbackGiven', feedback), [])
-  const decision = { taskId, callId: 'c', approved: true, reason: null, decidedBy: null }
-  assert.deepEqual(driver.send('tasks.control', 'ApprovalDecided', decision), [])
   assert.deepEqual(driver.rows('t1'), {})
 })
 

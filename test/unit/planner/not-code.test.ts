@@ -16,7 +16,10 @@ test('a tool call in code mode, as text or by the interface, is sent back with t
   for (const reply of [inText, calls(['get_weather', '{"city":"Rome"}'])]) {
     const driver = start()
     driver.answer(reply)
-    assert.match(heardText(driver), /the tools are Python functions \(get_weather\).*python block/)
+    assert.match(
+      heardText(driver),
+      /the tools are Python functions \(get_weather, transfer_money\).*python block/,
+    )
     driver.answer(reply)
     driver.answer(writes('final_answer(1)'))
     answerCode(driver, { step: 3, isFinal: true, finalAnswer: 1 })

@@ -76,7 +76,7 @@ export function calls(...wanted: [name: string, argumentsText: string, id?: stri
 }
 
 export function tool(callId: string, changes: Partial<ToolCompleted> = {}): ToolCompleted {
-  const fixed = { taskId: 't1', requester: 'planner', error: null, cached: false } as const
+  const fixed = { taskId: 't1', requester: 'planner', error: null, cached: false, approval: null } as const
   const rest = { tool: 'get_weather', step: 1, status: 'succeeded', output: { celsius: 21 } } as const
   return { ...fixed, ...rest, callId, startedAtMs: START, durationMs: 7, ...changes }
 }

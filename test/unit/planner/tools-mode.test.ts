@@ -40,6 +40,7 @@ test('calls of one turn go out together, are joined in order, and text ends the 
     userId: 'u1',
     cacheTtlMs: 5_000,
     agent: 'default',
+    ask: false,
   })
   answerTool(driver, 't1.1.1', { output: { celsius: 5 }, durationMs: 30 })
   assert.equal(driver.pendingCall, null, 'the first call is not answered')
@@ -248,62 +249,6 @@ test('more calls in one turn than allowed are refused', () => {
   assert.equal(driver.all('ToolRequested').length, 32)
   for (let index = 0; index < 32; index += 1) answerTool(driver, `t1.1.${index}`)
   assert.match(heardText(driver), /TOOL_DENIED: At most 32/)
-})
-
-const decided = (
-  driver: ReturnType<typeof startTools>,
-  approved: boolean,
-  reason: string | null = null,
-  callId = 't1.1.0',
-) =>
-  driver.send('tasks.control', 'ApprovalDecided', {
-    taskId: 't1',
-    callId,
-    approved,
-    reason,
-    decidedBy: 'ann',
-  })
-
-test('a tool that needs approval is requested only after it, and once', () => {
-  const driver = startTools()
-  driver.answer(calls(['transfer_money', '{"amount":5}']))
-  assert.deepEqual(driver.all('ToolRequested'), [])
-  const waiting = driver.all('TaskProgressed').find((line) => line.kind === 'waiting')
-  assert.deepEqual(waiting?.detail, {
-    for: 'approval',
-    callId: 't1.1.0',
-    tool: 'transfer_money',
-    arguments: { amount: 5 },
-  })
-  assert.deepEqual(answerTool(driver, 't1.1.0'), [], 'it was never requested')
-  assert.deepEqual(decided(driver, true, null, 't1.1.7'), [])
-  driver.advance(30_000)
-  decided(driver, true)
-  assert.equal(driver.only('ToolRequested').tool, 'transfer_money')
-  assert.deepEqual(decided(driver, true), [])
-  assert.deepEqual(decided(driver, false), [])
-  answerTool(driver, 't1.1.0', { output: 'ok' })
-  assert.equal(heardText(driver), 'ok')
-})
-
-test('a declined call is told to the model, with the reason', () => {
-  const driver = startTools()
-  driver.answer(calls(['transfer_money', '{"amount":5}'], ['get_weather', rome]))
-  decided(driver, false, 'too much')
-  assert.equal(driver.pendingCall, null)
-  answerTool(driver, 't1.1.1')
-  const told = asked(driver).messages.at(-2)
-  assert.equal(told?.content, 'Error TOOL_DENIED: A person declined this call: too much')
-  assert.equal(driver.only('ToolRequested').callId, 't1.1.1')
-})
-
-test('an approval that never comes ends at the deadline', () => {
-  const driver = startTools()
-  driver.answer(calls(['transfer_money', '{"amount":5}']))
-  driver.advance(60_000)
-  assertEnded(driver, 'timed_out', 'TASK_TIMED_OUT')
-  assert.deepEqual(driver.all('WorkCancelled'), [], 'nothing was requested')
-  assert.equal(stepsOf(driver)[0]?.toolCalls[0]?.status, 'awaiting_approval')
 })
 
 test('in the last turn calls are not made: nobody would read the replies', () => {

@@ -7,6 +7,7 @@ import { failure } from '../../../runtime/errors.ts'
 import { MissingRow } from '../../../runtime/missing-row.ts'
 import type { StageEvent } from '../../../runtime/stage.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
+import { held, released } from '../../support/held-events.ts'
 import type { TaskCompleted, TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { emptyTask } from '../../../schemas/task-fields.ts'
 import { rowOf, Schedule } from '../../../services/router/schedule.ts'
@@ -245,4 +246,39 @@ test('a waiting task whose row is lost gets a result all the same: by its deadli
   }
   lane.write(rowOf('lost'), null)
   assert.equal(lane.isLost('lost'), false)
+})
+
+test('a task whose call waits for a person frees its slot, and takes it again even if none is free', () => {
+  const driver = routerOf({ inFlight: 1 })
+  submit(driver, 'a')
+  submit(driver, 'b')
+  submit(driver, 'c')
+  const call = { taskId: 'a', callId: 'a.1.0', requester: 'planner' } as const
+  const second = { ...call, callId: 'a.1.1' }
+  for (const one of [call, second, call]) driver.send('tools.completed', 'CallHeld', held(one, driver.now))
+  assert.deepEqual(admitted(driver), ['a', 'b'], 'one slot, however many calls wait')
+  driver.send('tools.completed', 'CallReleased', released(call, driver.now))
+  close(driver, 'b')
+  assert.deepEqual(admitted(driver), ['a', 'b', 'c'])
+  driver.send('tools.completed', 'CallReleased', released(second, driver.now))
+  submit(driver, 'd')
+  close(driver, 'c')
+  assert.deepEqual(admitted(driver), ['a', 'b', 'c'], 'a runs again')
+  close(driver, 'a')
+  assert.deepEqual(admitted(driver), ['a', 'b', 'c', 'd'])
+  // From another topic, after the end.
+  driver.send('tools.completed', 'CallReleased', released(call, driver.now))
+  driver.send('tools.completed', 'CallHeld', held(call, driver.now))
+  assert.deepEqual(slotRows(driver), ['task:d'])
+})
+
+test('a task that waits for a person can be cancelled', () => {
+  const driver = routerOf({ inFlight: 1 })
+  submit(driver, 'a')
+  driver.send(
+    'tools.completed',
+    'CallHeld',
+    held({ taskId: 'a', callId: 'a.1.0', requester: 'planner' }, driver.now),
+  )
+  assert.equal(cancel(driver, 'a').length, 1, 'it is passed on to the planner')
 })

@@ -32,6 +32,7 @@ const request = (change: Partial<EventMap['ToolRequested']> = {}): EventMap['Too
   userId: 'ann',
   cacheTtlMs: null,
   agent: 'helper',
+  ask: false,
   ...change,
 })
 
@@ -85,6 +86,7 @@ test('a call is made, and its answer told to the requester, the ledger and the h
     startedAtMs: START,
     durationMs: 250,
     cached: true,
+    approval: null,
   })
   const usage = driver.only('UsageRecorded')
   assert.deepEqual(
@@ -203,7 +205,7 @@ test('a tool with effects whose outcome is lost is reported as unknown', () => {
   ask(driver, { tool: 'send_mail' })
   driver.fail('CALL_OUTCOME_UNKNOWN')
   assert.equal(driver.only('ToolCompleted').status, 'unknown')
-  assert.equal(driver.all('UsageRecorded').length, 0)
+  assert.equal(driver.only('UsageRecorded').errorCode, 'CALL_OUTCOME_UNKNOWN', 'it may have been made')
 })
 
 test('an open breaker is waited for until shortly before the deadline, without using up retries', () => {
@@ -295,14 +297,6 @@ test('a task that succeeded leaves nothing behind', () => {
   driver.answer({ output: 1, cached: false })
   close(driver, 'succeeded')
   assert.deepEqual([driver.rows('t1'), driver.timers('t1')], [{}, {}])
-})
-
-test('a call of code that needs approval is denied; planner asks for it before the request', () => {
-  const driver = start()
-  ask(driver, { tool: 'pay', requester: 'code-sandbox' })
-  assert.equal(driver.only('ToolCompleted').error?.code, 'TOOL_DENIED')
-  ask(driver, { tool: 'pay', callId: 'c2' })
-  assert.ok(driver.pendingCall)
 })
 
 test('a handling that keeps throwing is told to the requester', () => {

@@ -1,0 +1,180 @@
+// Calls that wait for people: the list, and decisions about them.
+import { readFileSync } from 'node:fs'
+import { InvalidArgumentError, type Command } from 'commander'
+import type { ApprovalInput } from '../../client/types.ts'
+import { usingOperator } from '../../operator/connect.ts'
+import type { ApprovalView } from '../../operator/index.ts'
+import { FlotillaError, messageOf } from '../../runtime/errors.ts'
+import type { Json } from '../../schemas/json.ts'
+import { wholeNumber } from '../arguments.ts'
+import { defaultSubcommand } from '../default-subcommand.ts'
+import { withClient } from '../fleet-client.ts'
+import { print, printJson } from '../output.ts'
+import { shorten } from '../render.ts'
+import { printTable, type Column } from '../table.ts'
+import { elapsed } from '../units.ts'
+
+export function defineApprovals(command: Command): void {
+  command.description('calls that wait for a person: approvals, questions, calls in doubt')
+  defaultSubcommand(command, 'list')
+    .description('calls that wait, the longest first')
+    .option('--all', 'also those that are over, the latest first')
+    .option('--user <id>', "of this user's tasks")
+    .option('--limit <n>', 'how many at most (100)', wholeNumber)
+    .option('--json', 'JSON on stdout')
+    .action(list)
+  decision(command, 'approve', 'let a call run, or answer its question')
+    .option('--edit <file>', 'arguments to run it with instead: a file with a JSON object', jsonFile)
+    .option('--answer <json>', 'the answer, or the result of a call in doubt: JSON, or else text', jsonOrText)
+    .action((taskId: string, callId: string | undefined, flags: Flags) => decide(taskId, callId, true, flags))
+  decision(command, 'deny', 'decline a call, or to answer its question').action(
+    (taskId: string, callId: string | undefined, flags: Flags) => decide(taskId, callId, false, flags),
+  )
+}
+
+const decision = (command: Command, name: string, description: string): Command =>
+  command
+    .command(name)
+    .description(description)
+    .argument('<taskId>')
+    .argument('[callId]', 'needed if several calls of the task wait')
+    .option('--reason <text>', 'why; the model is told it')
+    .option('--by <name>', 'who decides; a gateway with keys takes the name of the key instead')
+    .option('--took-effect', 'of a call in doubt: it took effect; give its result with approve --answer')
+    .option('--no-effect', 'of a call in doubt: it took none; approve makes it again')
+    .option('--json', 'JSON on stdout')
+
+interface Flags {
+  reason?: string
+  by?: string
+  edit?: Json
+  answer?: Json
+  tookEffect?: boolean
+  /** False: --no-effect. */
+  effect?: boolean
+  json?: boolean
+}
+
+function jsonFile(path: string): Json {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Json
+  } catch (error) {
+    throw new InvalidArgumentError(`${path}: ${messageOf(error)}`)
+  }
+}
+
+function jsonOrText(text: string): Json {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return text
+  }
+}
+
+async function list(flags: { all?: boolean; user?: string; limit?: number; json?: boolean }): Promise<void> {
+  const { all = false, user, limit, json = false } = flags
+  const query = {
+    status: all ? ('all' as const) : ('waiting' as const),
+    ...(user === undefined ? {} : { user }),
+    ...(limit === undefined ? {} : { limit }),
+  }
+  const found = await usingOperator((operator) => operator.approvals.list(query), { needs: 'database' })
+  if (json) printJson(found)
+  else if (found.length === 0) print(all ? 'No call has waited for a person.' : 'No call waits for a person.')
+  else show(found)
+  process.exit(0)
+}
+
+const columns: readonly Column[] = [
+  { name: 'task', keep: true },
+  { name: 'call', keep: true },
+  { name: 'tool' },
+  { name: 'what' },
+  { name: 'state' },
+  { name: 'since' },
+  { name: 'arguments' },
+  { name: 'agent', optional: true },
+  { name: 'user', optional: true },
+]
+
+const ARGUMENT_CHARS = 60
+
+function show(found: readonly ApprovalView[]): void {
+  const nowMs = Date.now()
+  const rows = found.map((call) => [
+    call.taskId,
+    call.callId,
+    call.tool,
+    call.why,
+    stateOf(call),
+    elapsed(Math.max(0, (call.endedAtMs ?? nowMs) - call.heldAtMs)),
+    shorten(JSON.stringify(call.arguments), ARGUMENT_CHARS),
+    call.agent ?? '–',
+    call.userId ?? '–',
+  ])
+  printTable(columns, rows, (index) => (found[index]?.status === 'waiting' ? null : 'dim'))
+}
+
+function stateOf({ status, terms, votes }: ApprovalView): string {
+  const { needed = 1 } = (terms ?? {}) as { needed?: number }
+  const agreed = Array.isArray(votes) ? votes.length : 0
+  return status === 'waiting' && needed > 1 ? `waiting, ${agreed} of ${needed}` : status
+}
+
+async function decide(
+  taskId: string,
+  given: string | undefined,
+  approved: boolean,
+  flags: Flags,
+): Promise<void> {
+  const waiting = await usingOperator((operator) => operator.approvals.list({ task: taskId }), {
+    needs: 'database',
+  })
+  const call = callOf(taskId, given, waiting)
+  const input = inputOf(taskId, call?.callId ?? given ?? '', approved, flags)
+  if (call?.why === 'doubt' && input.tookEffect === undefined)
+    throw new FlotillaError(
+      'REQUEST_INVALID',
+      `call ${call.callId} is in doubt: say --took-effect or --no-effect`,
+    )
+  if (call?.why === 'question' && approved && input.answer === undefined)
+    throw new FlotillaError('REQUEST_INVALID', `call ${call.callId} is a question: give --answer`)
+  await withClient((client) => client.approve(input), { offline: true })
+  if (flags.json) printJson(input)
+  else
+    print(`${approved ? 'approved' : 'declined'}: ${call?.tool ?? 'call'} ${input.callId} of task ${taskId}`)
+  process.exit(0)
+}
+
+/** The call that is meant: one that the ledger does not show yet may be named. */
+function callOf(
+  taskId: string,
+  given: string | undefined,
+  waiting: readonly ApprovalView[],
+): ApprovalView | null {
+  if (given !== undefined) return waiting.find(({ callId }) => callId === given) ?? null
+  const [only, ...others] = waiting
+  if (only && others.length === 0) return only
+  const names = waiting.map(({ callId, tool }) => `${callId} (${tool})`).join(', ')
+  throw new FlotillaError(
+    'REQUEST_INVALID',
+    only
+      ? `several calls of task ${taskId} wait; name one: ${names}`
+      : `no call of task ${taskId} waits for a person`,
+  )
+}
+
+function inputOf(taskId: string, callId: string, approved: boolean, flags: Flags): ApprovalInput {
+  const { reason, by, edit, answer, tookEffect, effect } = flags
+  const took = tookEffect === true ? true : effect === false ? false : undefined
+  return {
+    taskId,
+    callId,
+    approved,
+    ...(reason === undefined ? {} : { reason }),
+    ...(by === undefined ? {} : { decidedBy: by }),
+    ...(edit === undefined ? {} : { arguments: edit }),
+    ...(answer === undefined ? {} : { answer }),
+    ...(took === undefined ? {} : { tookEffect: took }),
+  }
+}

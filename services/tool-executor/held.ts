@@ -1,0 +1,255 @@
+// Calls that wait for a person: an approval, the answer to a question, or whether a call in doubt took effect.
+//
+// 1. The arguments are frozen, and so are the terms: a configuration that changes meanwhile changes neither.
+// 2. A decision counts if it is from somebody who may decide, and fits. Any other leaves the call waiting, and
+//    the history says why. A record for a call that does not wait changes nothing.
+// 3. Votes count together if they are for the same arguments: one without any is for those that were asked for.
+//    One who declines ends it.
+// 4. While it waits its task's deadline stands still: released, it has as long as it had left.
+// 5. Silence is no consent, and no refusal either: the model is told that nobody decided.
+import type { Decision, Emit } from '../../runtime/stage.ts'
+import { failure } from '../../runtime/errors.ts'
+import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json-depth.ts'
+import { sortedJson } from '../../runtime/sorted-json.ts'
+import type { Json } from '../../schemas/json.ts'
+import type {
+  ApprovalDecided,
+  Failure,
+  ToolCompleted,
+  ToolRequested,
+} from '../../schemas/generated/events.ts'
+import { completedEvents } from './events.ts'
+import { decidedEvent, heldEvents, releasedEvents, votedEvents } from './held-events.ts'
+import type { Approval, Held, ToolRows, Vote } from './rows.ts'
+
+export const EXPIRY = 'expiry'
+
+type Decided = Decision<ToolRows>
+/** The handling in which it happens. */
+export interface At {
+  readonly id: string
+  readonly atMs: number
+}
+
+export function hold(held: Held, at: At): Decided {
+  return {
+    rows: { held, waiting: null },
+    timers: { [EXPIRY]: held.expiresAtMs, retry: null },
+    emit: heldEvents(held, at),
+  }
+}
+
+/** What becomes of a held call by one decision: it keeps waiting, it ends, or `run` is to be called. */
+export type Verdict =
+  | { readonly do: 'wait'; readonly decided: Decided }
+  | { readonly do: 'end'; readonly decided: Decided }
+  | {
+      readonly do: 'run'
+      readonly decided: Decided
+      readonly request: ToolRequested
+      readonly approval: Approval
+    }
+
+/** Checks arguments or an answer; the problems. */
+export type Fits = (value: Json) => readonly string[]
+
+export interface Checks {
+  readonly arguments: Fits
+  readonly answer: Fits
+  readonly output: Fits
+}
+
+export function decideHeld(held: Held, given: ApprovalDecided, at: At, checks: Checks): Verdict {
+  const problem = cannotDecide(held, given) ?? unfit(held, given, checks)
+  if (problem !== null)
+    return { do: 'wait', decided: { emit: [decidedEvent(held, given, at.atMs, { problem })] } }
+  const vote: Vote = {
+    by: given.decidedBy,
+    atMs: at.atMs,
+    reason: given.reason,
+    arguments: subjectOf(held, given),
+  }
+  const votes = [...held.votes.filter(({ by }) => by !== vote.by), vote]
+  const agreeing = votes.filter((other) => isSame(held, other, vote))
+  if (given.approved && agreeing.length < held.terms.needed) return voted({ ...held, votes }, given, at)
+  return settle(held, given, at, given.approved ? agreeing : [...held.votes, vote])
+}
+
+/** What a vote is for, as far as it differs from what was asked for. */
+function subjectOf({ why }: Held, { arguments: edited, answer, tookEffect }: ApprovalDecided): Json {
+  if (why === 'question') return answer
+  return why === 'doubt' ? { tookEffect, answer, edited } : edited
+}
+
+function isSame({ request }: Held, one: Vote, other: Vote): boolean {
+  const text = ({ arguments: given }: Vote) => sortedJson(given ?? request.arguments)
+  return text(one) === text(other)
+}
+
+function cannotDecide(
+  { terms: { approvers, needed } }: Held,
+  { decidedBy, scopes }: ApprovalDecided,
+): string | null {
+  const { scope, users } = approvers
+  if (decidedBy === null && (users !== null || needed > 1))
+    return 'it does not say who decided, and this call needs a name'
+  if (users !== null && !users.includes(decidedBy ?? ''))
+    return `${decidedBy} may not decide it; its approvers are: ${users.join(', ')}`
+  if (scope !== null && !scopes?.includes(scope))
+    return `it needs the scope ${scope}, which ${decidedBy ?? 'nobody'} has not`
+  return null
+}
+
+function unfit(held: Held, given: ApprovalDecided, checks: Checks): string | null {
+  const { arguments: edited, answer, approved, tookEffect } = given
+  if ([edited, answer].some((value) => isDeeperThan(value, MAX_JSON_DEPTH)))
+    return `it is nested more than ${MAX_JSON_DEPTH} deep`
+  if (held.why === 'doubt' && tookEffect === null)
+    return 'it does not say whether the call took effect (tookEffect)'
+  if (held.why === 'doubt' && tookEffect)
+    return said('the result does not fit the schema of the tool', checks.output(answer))
+  if (!approved) return null
+  if (held.why === 'question')
+    return answer === null
+      ? 'it has no answer'
+      : said('the answer does not fit its schema', checks.answer(answer))
+  return edited === null ? null : said('the edited arguments do not fit', checks.arguments(edited))
+}
+
+const said = (what: string, problems: readonly string[]): string | null =>
+  problems.length === 0 ? null : `${what}: ${problems.join('; ')}`
+
+function voted(held: Held, given: ApprovalDecided, at: At): Verdict {
+  const missing = held.terms.needed - held.votes.length
+  return {
+    do: 'wait',
+    decided: {
+      rows: { held },
+      emit: [...votedEvents(held), decidedEvent(held, given, at.atMs, { missing: Math.max(1, missing) })],
+    },
+  }
+}
+
+function settle(held: Held, given: ApprovalDecided, at: At, votes: readonly Vote[]): Verdict {
+  const outcome = outcomeOf(held, given)
+  const approval = approvalOf(held, outcome, at.atMs, votes, given)
+  const events = [
+    ...releasedEvents(held, approval, null, at.atMs),
+    decidedEvent(held, given, at.atMs, { outcome }),
+  ]
+  if (outcome === 'approved') {
+    const request = resumed(held, at.atMs, given.arguments)
+    return {
+      do: 'run',
+      request,
+      approval,
+      decided: { rows: { held: null }, timers: { [EXPIRY]: null }, emit: events },
+    }
+  }
+  return { do: 'end', decided: over(held, approval, replyOf(held, given, outcome), events, at.atMs) }
+}
+
+function outcomeOf(
+  { why }: Held,
+  { approved, tookEffect }: ApprovalDecided,
+): 'approved' | 'declined' | 'answered' | 'settled' {
+  if (why === 'doubt' && (tookEffect || !approved)) return 'settled'
+  if (!approved) return 'declined'
+  return why === 'question' ? 'answered' : 'approved'
+}
+
+type Reply = Pick<ToolCompleted, 'status' | 'output' | 'error'>
+
+function replyOf({ why }: Held, { answer, reason, tookEffect }: ApprovalDecided, outcome: string): Reply {
+  if (outcome === 'answered' || tookEffect) return { status: 'succeeded', output: answer, error: null }
+  const because = reason === null ? '' : `: ${reason}`
+  const message =
+    why === 'doubt'
+      ? `This call did not take effect, and a person decided not to make it again${because}`
+      : why === 'question'
+        ? `A person declined to answer${because}`
+        : `A person declined this call${because}`
+  return { status: 'refused', output: null, error: failure('TOOL_DENIED', message) }
+}
+
+/** Nobody decided in time. */
+export function expire(held: Held, at: At): Decided {
+  const { terms, expiresAtMs, heldAtMs } = held
+  if (terms.onExpiry === 'wait') {
+    const next = at.atMs + Math.max(1, (expiresAtMs ?? at.atMs) - heldAtMs)
+    return { timers: { [EXPIRY]: next }, emit: heldEvents(held, at, true) }
+  }
+  const error = notDecided(held)
+  const reply: Reply =
+    held.why === 'doubt' && held.doubt
+      ? { status: 'unknown', output: null, error: held.doubt.failure }
+      : { status: 'undecided', output: null, error }
+  const approval = approvalOf(held, 'expired', at.atMs, held.votes)
+  const failsTask = terms.onExpiry === 'fail' ? error : null
+  const events = [
+    ...releasedEvents(held, approval, failsTask, at.atMs),
+    decidedEvent(held, null, at.atMs, { outcome: 'expired' }),
+  ]
+  return over(held, approval, reply, events, at.atMs)
+}
+
+function notDecided({ why, request: { tool }, heldAtMs, expiresAtMs }: Held): Failure {
+  const hours = Math.round(((expiresAtMs ?? heldAtMs) - heldAtMs) / 360_000) / 10
+  const what = why === 'question' ? 'answered the question' : `decided about the call of ${tool}`
+  return failure(
+    'APPROVAL_EXPIRED',
+    `Nobody ${what} within ${hours} h. It was not made; nobody refused it either. It may be asked for again`,
+  )
+}
+
+/** Its work was cancelled, or it can't be made any more: `reply` says why. */
+export function withdraw(held: Held, reply: Reply, atMs: number): Decided {
+  const approval = approvalOf(held, 'withdrawn', atMs, held.votes)
+  return over(held, approval, reply, releasedEvents(held, approval, null, atMs), atMs)
+}
+
+function over(held: Held, approval: Approval, reply: Reply, events: readonly Emit[], atMs: number): Decided {
+  const startedAtMs = held.firstMs ?? atMs
+  const answer = reply.status === 'succeeded' ? { answer: { output: reply.output, cached: false } } : {}
+  const ending = {
+    ...reply,
+    ...answer,
+    startedAtMs,
+    endedAtMs: held.firstMs === undefined ? startedAtMs : held.heldAtMs,
+  }
+  return {
+    rows: { held: null },
+    timers: { [EXPIRY]: null },
+    emit: [...events, ...completedEvents(held.request, ending, approval)],
+  }
+}
+
+/** The request as it is made: with the arguments that were agreed on, and as long a time as it had left. */
+export function resumed({ request, heldAtMs }: Held, atMs: number, edited: Json = null): ToolRequested {
+  const deadlineMs = request.deadlineMs + Math.max(0, atMs - heldAtMs)
+  return { ...request, deadlineMs, arguments: edited ?? request.arguments }
+}
+
+function approvalOf(
+  { why, terms: { rule }, heldAtMs, request, before }: Held,
+  outcome: Approval['outcome'],
+  endedAtMs: number,
+  votes: readonly Vote[],
+  given?: ApprovalDecided,
+): Approval {
+  const edited = outcome === 'approved' ? (given?.arguments ?? null) : null
+  const decisions = votes.map(({ by, reason, atMs }, index) => {
+    const approved = index === votes.length - 1 && given ? given.approved : true
+    return { by, approved, reason, atMs }
+  })
+  return {
+    why,
+    rule,
+    outcome,
+    heldAtMs,
+    endedAtMs,
+    ...(edited !== null && { asked: request.arguments, edited }),
+    decisions,
+    ...(before && { before }),
+  }
+}

@@ -1,0 +1,137 @@
+// Python pauses at calls inside its loop for a person, the fleet is killed while they wait, and each call that is
+// approved is made once, as approved. Decided by HTTP and by the command.
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { HttpClient } from '../../client/http/client.ts'
+import { httpOperator } from '../../operator/http.ts'
+import { startScriptedModel } from '../../runtime/scripted-model/server.ts'
+import type { Conversation } from '../../runtime/scripted-model/conversations.ts'
+import { eventually } from '../conformance/waiting.ts'
+import { freePort } from '../infra/port.ts'
+import { flotilla } from '../support/command.ts'
+import { startServices } from '../support/service-process.ts'
+
+const loop = `
+paid = [refund(amount=amount)["refunded"] for amount in (50, 500, 20)]
+colour = ask_person(question="Which colour?", options=["red", "blue"])
+final_answer({"paid": paid, "colour": colour})
+`
+const twice = [
+  { name: 'refund', arguments: { amount: 300 } },
+  { name: 'refund', arguments: { amount: 301 } },
+]
+const conversations: Conversation[] = [
+  {
+    title: 'code',
+    task: 'refund in a loop',
+    mode: 'code',
+    turns: [{ text: `So:\n\`\`\`python${loop}\`\`\`` }],
+  },
+  { title: 'tools', task: 'refund twice', mode: 'tools', turns: [{ toolCalls: twice }, { text: 'done' }] },
+]
+
+test('kill -9 while calls wait for people: each is made once, as approved', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'flotilla-approvals-'))
+  t.after(() => rmSync(directory, { recursive: true }))
+  const refunds = join(directory, 'refunds')
+  writeFileSync(refunds, '')
+  const made = () => readFileSync(refunds, 'utf8').split('\n').filter(Boolean).map(Number)
+  const model = await startScriptedModel({ conversations })
+  t.after(() => model.stop())
+  const port = await freePort()
+  const env = {
+    FLOTILLA_CONFIG: join(import.meta.dirname, '../support/approvals.config.ts'),
+    FLOTILLA_DATA: join(directory, 'data'),
+    FLOTILLA_PARTITIONS: '3',
+    FLOTILLA_SCRIPTED_URL: model.url,
+    REFUNDS: refunds,
+  }
+  const start = async () => {
+    const services = await startServices([], { env, port })
+    await services.ready(120_000)
+    return services
+  }
+  let fleet = await start()
+  t.after(() => fleet.kill9())
+  const client = new HttpClient(fleet.url)
+  t.after(() => client.close())
+  const { approvals } = httpOperator(fleet.url)
+  const waits = (taskId: string, tool: string, count = 1) =>
+    eventually(`${count} calls of ${tool} in ${taskId} wait`, async () => {
+      const found = (await approvals.list({ task: taskId })).filter((call) => call.tool === tool)
+      return found.length === count ? found : null
+    })
+  const killed = async () => {
+    await fleet.kill9()
+    fleet = await start()
+  }
+
+  await client.submit({ taskId: 'loop', text: 'refund in a loop', agent: 'code' })
+  await client.submit({ taskId: 'twice', text: 'refund twice', agent: 'tools' })
+  const [big] = await waits('loop', 'refund')
+  assert.ok(big)
+  assert.deepEqual([big.why, big.arguments, big.agent], ['approval', { amount: 500 }, 'code'])
+  const [first, second] = await waits('twice', 'refund', 2)
+  assert.ok(first && second)
+  assert.deepEqual(made(), [50], 'the rule let the small one pass')
+  await killed()
+
+  await client.approve({ taskId: 'loop', callId: big.callId, approved: true, decidedBy: 'eve' })
+  await client.approve({
+    ...{ taskId: 'loop', callId: big.callId, approved: true, decidedBy: 'ann', reason: 'a part of it' },
+    arguments: { amount: 400 },
+  })
+  const [question] = await waits('loop', 'ask_person')
+  assert.equal(question?.why, 'question')
+  assert.deepEqual(made(), [50, 400, 20])
+  await killed()
+
+  const url = {
+    FLOTILLA_URL: fleet.url,
+    FLOTILLA_DATA: env.FLOTILLA_DATA,
+    FLOTILLA_CONFIG: env.FLOTILLA_CONFIG,
+  }
+  const listed = await flotilla(['approvals', 'list', '--json'], { env: url })
+  const tools = (JSON.parse(listed.out) as { tool: string }[]).map(({ tool }) => tool).toSorted()
+  assert.deepEqual(tools, ['ask_person', 'refund', 'refund'], listed.err)
+  const answered = await flotilla(['approvals', 'approve', 'loop', '--answer', 'blue', '--by', 'bo'], {
+    env: url,
+  })
+  assert.equal(answered.code, 0, answered.err)
+  const denied = await flotilla(
+    ['approvals', 'deny', 'twice', first.callId, '--by', 'bo', '--reason', 'no'],
+    {
+      env: url,
+    },
+  )
+  assert.equal(denied.code, 0, denied.err)
+  await client.approve({ taskId: 'twice', callId: second.callId, approved: true, decidedBy: 'ann' })
+
+  const result = await client.result('loop', { timeoutMs: 60_000 })
+  assert.deepEqual(result.output, { paid: [50, 400, 20], colour: 'blue' })
+  const calls = result.steps[0]?.toolCalls.map(
+    ({ approval }) => approval as { outcome: string; edited?: unknown },
+  )
+  assert.deepEqual(
+    calls?.map((approval) => approval.outcome),
+    ['not needed', 'approved', 'not needed', 'answered'],
+  )
+  assert.deepEqual(calls?.[1]?.edited, { amount: 400 })
+  const other = await client.result('twice', { timeoutMs: 60_000 })
+  assert.deepEqual(other.steps[0]?.toolCalls.map(({ status }) => status).toSorted(), ['refused', 'succeeded'])
+  assert.equal(made().length, 4, `made ${made().join()}`)
+  const over = await eventually('the ledger has them all', async () => {
+    const all = await approvals.list({ status: 'all' })
+    return all.every(({ status }) => status !== 'waiting') ? all : null
+  })
+  assert.deepEqual(over.map(({ status }) => status).toSorted(), [
+    'answered',
+    'approved',
+    'approved',
+    'declined',
+  ])
+  assert.equal(await fleet.drain(), 0, fleet.output())
+})

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readEnvironment } from '../../../runtime/config/environment.ts'
+import { defineTool } from '../../../runtime/config/define.ts'
+import { completeFleet } from '../../../runtime/config/load.ts'
+import { drive } from '../../../runtime/testing/stage-driver.ts'
+import { createCodeSandboxStage } from '../../../services/code-sandbox/stage.ts'
+import { held, released } from '../../support/held-events.ts'
+
+const NOW = 1_750_000_000_000
+const DAY = 86_400_000
+const pay = defineTool({
+  name: 'pay',
+  description: 'Pays.',
+  input: { type: 'object' },
+  requiresApproval: true,
+  run: () => null,
+})
+const fleet = completeFleet({ tools: [pay] }, readEnvironment({}), 'test')
+
+test('a step that waits for a person gives its interpreter back, and goes on with the time that was left', () => {
+  const driver = drive(createCodeSandboxStage(fleet), { now: NOW })
+  const call = { taskId: 't', callId: 't.1.0', requester: 'code-sandbox' } as const
+  driver.send('code.requested', 'CodeRequested', {
+    ...{ taskId: 't', requestId: 't.1', step: 1, code: 'pay()', executor: 'default', tools: ['pay'] },
+    ...{ toolCacheTtlMs: null, userId: null, timeoutMs: 30_000, deadlineMs: NOW + 60_000, agent: null },
+    ...{ toolPolicy: null, policyTools: null, recording: null },
+  })
+  driver.answer({
+    status: 'paused',
+    calls: [{ seq: 0, name: 'pay', arguments: {}, argsHash: 'h' }],
+    computeMs: 1,
+  })
+  driver.send('tools.completed', 'CallHeld', held(call, driver.now))
+  assert.ok(!driver.pendingCall, 'somebody who is looking answers at once')
+  driver.advance(30_000)
+  assert.equal(driver.pendingCallOf('t')?.kind, 'discard')
+  driver.answer(null)
+  driver.advance(3 * DAY)
+  driver.send('tools.completed', 'CallReleased', released(call, driver.now))
+  const [active] = [driver.rows('t')['active'] as { deadlineMs: number; held?: unknown }]
+  assert.deepEqual([active.deadlineMs, active.held], [NOW + 60_000 + 30_000 + 3 * DAY, undefined])
+  driver.send('tools.completed', 'ToolCompleted', {
+    ...{ taskId: 't', callId: 't.1.0', tool: 'pay', requester: 'code-sandbox', step: 1, status: 'succeeded' },
+    ...{ output: 'paid', error: null, startedAtMs: NOW, durationMs: 1, cached: false },
+    approval: { outcome: 'approved' },
+  })
+  assert.equal(driver.pendingCallOf('t')?.kind, 'code')
+  driver.answer({
+    ...{ status: 'finished', value: 1, isFinal: false, finalAnswer: null, prints: '', error: null },
+    ...{ outputHash: 'o', lost: 'nothing', computeMs: 1 },
+  })
+  const [made] = driver.only('CodeCompleted').toolCalls as { approval: unknown; status: string }[]
+  assert.deepEqual([made?.status, made?.approval], ['succeeded', { outcome: 'approved' }])
+})
