@@ -1,4 +1,5 @@
 import type {
+  Child,
   Failure,
   TaskCompleted,
   TaskProgressed,
@@ -60,6 +61,8 @@ export interface ToolCallRecord {
   cached: boolean
   /** Answered by a recorded outcome: no tool was called. */
   recorded?: boolean
+  /** The task that a call of another agent became, and what it cost with everything that it delegated. */
+  child?: Child
   output?: Json
   error?: Failure | null
 }
@@ -78,7 +81,10 @@ export interface TaskResult {
   /** The answer; null unless succeeded, or the model's last text after BUDGET_EXCEEDED and COST_LIMIT. */
   output: Json
   steps: TaskStep[]
+  /** Of the task itself. */
   usage: Usage
+  /** US dollars of the tasks that it delegated, and of theirs; null: it delegated none. */
+  childrenCost: number | null
   /** Milliseconds from submission to completion. */
   executionTime: number
   model: string | null

@@ -60,6 +60,16 @@ const usage = z
   })
   .meta({ id: 'Usage' })
 
+const child = z
+  .object({
+    taskId: z.string(),
+    agent: z.string(),
+    status: z.string(),
+    cost: z.number().meta({ description: 'US dollars, with everything that it delegated.' }),
+    costIsGuess: z.boolean(),
+  })
+  .meta({ id: 'DelegatedTask' })
+
 const toolCall = z
   .object({
     callId: z.string(),
@@ -76,6 +86,7 @@ const toolCall = z
       .boolean()
       .exactOptional()
       .meta({ description: 'Answered by a recorded outcome: no tool was called.' }),
+    child: child.exactOptional().meta({ description: 'The task that a call of another agent became.' }),
     output: json.exactOptional(),
     error: failure.nullable().exactOptional(),
   })
@@ -112,6 +123,10 @@ export const taskResult = z
     }),
     steps: z.array(step),
     usage,
+    childrenCost: z.number().nullable().meta({
+      description:
+        'US dollars of the tasks that it delegated, and of theirs; not in `usage`. Null: it delegated none.',
+    }),
     executionTime: z.number().meta({ description: 'Milliseconds from submission to completion.' }),
     model: z.string().nullable(),
     modelReason: z.string().nullable(),

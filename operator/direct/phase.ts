@@ -54,6 +54,7 @@ function stateOf(event: TaskProgressed): Pick<Now, 'status' | 'phase' | 'detail'
     case 'tool_requested':
     case 'tool_started':
     case 'tool_called':
+    case 'delegated':
     case 'code_run':
     case 'cancel_requested':
       return { status: 'running', phase: 'work', detail: null, step }

@@ -44,6 +44,8 @@ const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const packagedConfig = new URL(`../../flotilla.config.${extension}`, import.meta.url)
 const fileNames = ['flotilla.config.ts', 'flotilla.config.mts', 'flotilla.config.js', 'flotilla.config.mjs']
 
+/** Agents that one agent may ask: each is a tool that its model is told of. */
+const MAX_DELEGATES = 50
 /** Longest delay of a Node timer. */
 const MAX_TIMER_MS = 2_147_483_647
 
@@ -102,6 +104,23 @@ const definition = z.strictObject({
         description: z.string().optional(),
         instructions: z.string().optional(),
         tools: z.array(name).optional(),
+        delegates: z
+          .array(
+            z.union(
+              [
+                name,
+                z.strictObject({
+                  agent: name,
+                  handoff: z.boolean().optional(),
+                  maxCost: z.number().gt(0).optional(),
+                  description: name.optional(),
+                }),
+              ],
+              { error: 'must be the name of an agent, or { agent, handoff, maxCost, description }' },
+            ),
+          )
+          .max(MAX_DELEGATES)
+          .optional(),
         profile: name.optional(),
         strategy: z.enum(strategies).optional(),
         outputSchema: jsonSchema.optional(),
@@ -184,6 +203,9 @@ const definition = z.strictObject({
           waiting: whole(1).optional(),
           waitingPerUser: whole(1).optional(),
         })
+        .optional(),
+      delegation: z
+        .strictObject({ depth: whole(0).max(10).optional(), tasks: whole(0).max(10_000).optional() })
         .optional(),
       codeStepTimeoutMs: whole(1).optional(),
       codeMemoryMb: whole(64).optional(),
@@ -338,6 +360,7 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
       input: { ...defaultLimits.input, ...limits.input },
       concurrency: limits.concurrency ?? defaultLimits.concurrency,
       queue: { ...defaultLimits.queue, ...limits.queue },
+      delegation: { ...defaultLimits.delegation, ...limits.delegation },
       codeStepTimeoutMs: limits.codeStepTimeoutMs ?? defaultLimits.codeStepTimeoutMs,
       codeMemoryMb: limits.codeMemoryMb ?? defaultLimits.codeMemoryMb,
       budgets: { ...defaultLimits.budgets, ...limits.budgets },

@@ -2,8 +2,9 @@
 import { glimpse } from '../../runtime/bounded-text.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { CallOutcome, Emit, Failure, Json } from '../../runtime/stage.ts'
-import type { TaskProgressed } from '../../schemas/generated/events.ts'
+import type { Delegation, TaskProgressed } from '../../schemas/generated/events.ts'
 import type { Finished, PendingCall } from './executors/port.ts'
+import { childrenCost } from './delegation.ts'
 import type { ActiveRow, CallRow } from './rows.ts'
 
 export const NAME = 'code-sandbox' as const
@@ -23,6 +24,7 @@ export function toolRequestedEvents(
   active: ActiveRow,
   call: PendingCall,
   atMs: number,
+  delegation: Delegation | null = null,
 ): Emit[] {
   // Rows of older versions lack the agent.
   const { requestId, step, deadlineMs, userId, toolCacheTtlMs, agent = null } = active
@@ -36,6 +38,7 @@ export function toolRequestedEvents(
     userId,
     cacheTtlMs: toolCacheTtlMs,
     agent,
+    delegation,
   }
   return [
     { topic: 'tools.requested', type: 'ToolRequested', data },
@@ -106,6 +109,7 @@ function completedEvent(taskId: string, active: ActiveRow, calls: readonly CallR
       finalAnswer: finished?.finalAnswer ?? null,
       prints: finished?.prints ?? '',
       error,
+      childrenCost: childrenCost(calls),
       toolCalls: calls.map((call, seq) => toolCall(active.requestId, call, seq)),
       startedAtMs: active.startedAtMs,
       durationMs: Math.max(0, atMs - active.startedAtMs),
@@ -114,7 +118,7 @@ function completedEvent(taskId: string, active: ActiveRow, calls: readonly CallR
 }
 
 function toolCall(requestId: string, call: CallRow, seq: number): Json {
-  const { tool, status, durationMs, cached, recorded } = call
+  const { tool, status, durationMs, cached, recorded, child } = call
   return {
     callId: callIdOf(requestId, seq),
     tool,
@@ -123,6 +127,7 @@ function toolCall(requestId: string, call: CallRow, seq: number): Json {
     durationMs,
     cached,
     ...(recorded ? { recorded } : {}),
+    ...(child ? { child: { ...child } } : {}),
   }
 }
 

@@ -1,7 +1,7 @@
 // State rows of a task: one for each step and each call, so that no row grows with a session.
 import type { KeptOutcome } from '../../runtime/recording.ts'
 import type { Json } from '../../schemas/json.ts'
-import type { CodeRequested, ToolCompleted } from '../../schemas/generated/events.ts'
+import type { Child, CodeRequested, ToolCompleted } from '../../schemas/generated/events.ts'
 import type { ResultEntry, SessionEntry, StepEntry } from './executors/port.ts'
 
 export interface SessionRow {
@@ -43,6 +43,8 @@ export interface CallRow {
   readonly cached: boolean
   /** Answered by a recorded outcome. */
   readonly recorded?: boolean
+  /** The task that a call of another agent became. */
+  readonly child?: Child
 }
 
 export type SandboxRows = {

@@ -18,8 +18,9 @@ type Placed = Pick<Decision, 'emit' | 'lane' | 'timers'>
 const MAX_ADMITTED_AT_ONCE = 50
 
 const running: ScheduleRow = { at: 'work' }
+const delegated: ScheduleRow = { at: 'work', isDelegated: true }
 
-/** Admits the task or queues it; or says why it can't be queued. */
+/** Admits the task or queues it, a delegated one at once (admission/delegated.ts); or says why it can't be queued. */
 export function admitOrQueue(
   event: StageEvent,
   task: TaskAdmitted,
@@ -27,6 +28,7 @@ export function admitOrQueue(
   limits: QueueLimits,
 ): Placed | { rejected: Failure } {
   const { taskId } = task
+  if (task.askedBy) return { lane: { [rowOf(taskId)]: delegated }, emit: admissionEvents(task, event.atMs) }
   const room = limits.inFlight - lane.running
   if (lane.isRunning(taskId) || (room > 0 && lane.waiting === 0))
     return { lane: { [rowOf(taskId)]: running }, emit: admissionEvents(task, event.atMs) }
@@ -50,7 +52,7 @@ export function release(
   atMs: number,
 ): Placed {
   const left = taskIds.filter((taskId) => lane.isRunning(taskId) || lane.waitingTask(taskId))
-  const freed = left.filter((taskId) => lane.isRunning(taskId)).length
+  const freed = left.filter((taskId) => lane.hasSlot(taskId)).length
   const next = fillSlots(lane, limits.inFlight - lane.running + freed, atMs, left)
   if (left.length === 0) return next
   const rows = Object.fromEntries(left.map((taskId) => [rowOf(taskId), null]))
@@ -88,7 +90,7 @@ function admissionEvents(task: TaskAdmitted, atMs: number, waited?: Waiting): Em
     {
       topic: 'tasks.admitted',
       type: 'TaskAdmitted',
-      data: { ...noFork, ...task, history: task.history ?? null },
+      data: { ...noFork, ...task, history: task.history ?? null, askedBy: task.askedBy ?? null },
     },
     progressEvent(taskId, 'admitted', atMs, { ...detail, ...queuedMs }),
   ]

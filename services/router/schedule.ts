@@ -26,7 +26,8 @@ export interface Waiting {
 }
 
 /** A row of the lane. */
-export type ScheduleRow = { readonly at: 'work' } | ({ readonly at: 'queue' } & Waiting)
+export type ScheduleRow =
+  { readonly at: 'work'; readonly isDelegated?: true } | ({ readonly at: 'queue' } & Waiting)
 
 const PREFIX = 'task:'
 
@@ -48,6 +49,8 @@ export class Schedule implements LaneIndex {
   readonly cancels = new Cancels()
   readonly answered = new Answered()
   readonly #running = new Set<string>()
+  /** Tasks that run without a slot, beside the one that waits for them. */
+  readonly #delegated = new Set<string>()
   readonly #waiting = new Map<string, Waiting>()
   readonly #lost = new Set<string>()
   readonly #lines = new Map<string, Line>()
@@ -64,12 +67,15 @@ export class Schedule implements LaneIndex {
     const row = value as ScheduleRow | null
     const left = this.#leave(taskId)
     this.#running.delete(taskId)
+    this.#delegated.delete(taskId)
     if (row?.at === 'queue') this.#enter(taskId, row)
     if (row?.at !== 'work') return
+    if (row.isDelegated) return void this.#delegated.add(taskId)
     this.#running.add(taskId)
     if (left) this.#served.set(left.task.priority, Math.max(this.#servedOf(left.task.priority), left.turn))
   }
 
+  /** Tasks that have a slot. */
   get running(): number {
     return this.#running.size
   }
@@ -79,6 +85,14 @@ export class Schedule implements LaneIndex {
   }
 
   isRunning(taskId: string): boolean {
+    return this.#running.has(taskId) || this.#delegated.has(taskId)
+  }
+
+  isDelegated(taskId: string): boolean {
+    return this.#delegated.has(taskId)
+  }
+
+  hasSlot(taskId: string): boolean {
     return this.#running.has(taskId)
   }
 

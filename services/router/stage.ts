@@ -16,7 +16,14 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { CallOutcome, Stage, StageEvent } from '../../runtime/stage.ts'
 import { emptyTask } from '../../schemas/task-fields.ts'
 import { headers } from '../../schemas/topics.ts'
-import { concludeSubmission, decideSubmission, isAnswered, noCancel } from './admission/pipeline.ts'
+import {
+  concludeSubmission,
+  decideSubmission,
+  isAnswered,
+  noCancel,
+  type Submission,
+} from './admission/pipeline.ts'
+import { submissionOf, submittedBy, submittedEvents } from './admission/delegated.ts'
 import { FORGET_ANSWERED } from './answered.ts'
 import { assertAnswered, giveBackCall } from './call.ts'
 import { CANCEL_MS } from './constants.ts'
@@ -32,10 +39,11 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
   const limits = fleet.limits.queue
   return {
     name: 'router',
-    version: 4,
+    version: 5,
     consumes: [
       { topic: 'tasks.submitted' },
       { topic: 'tasks.control', events: ['TaskCancelled'] },
+      { topic: 'tasks.delegated', accepts: (record) => record[headers.schema] === 'TaskDelegated' },
       // The end of a task as the other stages read it: small, while its result may be large.
       { topic: 'tools.requested', accepts: (record) => record[headers.schema] === 'TaskClosed' },
     ],
@@ -44,7 +52,9 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
     decide(event, rows, lane) {
       switch (event.type) {
         case 'TaskSubmitted':
-          return decideSubmission(event, rows, lane, fleet)
+          return decideSubmission(event, event.data, rows, lane, fleet)
+        case 'TaskDelegated':
+          return decideSubmission(event, submissionOf(event.data), rows, lane, fleet)
         case 'SubmissionRefused':
           return isAnswered(event, rows, lane) ? {} : rejectTask(event, emptyTask, event.data.failure, lane)
         case 'TaskCancelled':
@@ -62,13 +72,16 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
     },
     conclude(event, _rows, call, outcome, lane) {
       if (event.type === 'TimerFired') return concludeRelease(outcome)
-      return event.type === 'TaskSubmitted' ? concludeSubmission(event, call, outcome, lane, fleet) : {}
+      const task = submittedBy(event)
+      return task ? concludeSubmission(event as Submission, task, call, outcome, lane, fleet) : {}
     },
     poisoned(event, rows, reason, lane) {
       if (event.type === 'TimerFired' && event.data.name === GIVE_BACK) return { rows: { granted: null } }
       const freed = release([event.key], lane, limits, event.atMs)
-      if (event.type !== 'TaskSubmitted' || isAnswered(event, rows, lane)) return freed
-      return merge(answer(event, lane, endEvents(event, event.data, 'failed', reason)), freed)
+      const task = submittedBy(event)
+      if (task === null || isAnswered(event, rows, lane)) return freed
+      const ended = [...submittedEvents(task), ...endEvents(event, task, 'failed', reason)]
+      return merge(answer(event, lane, ended), freed)
     },
   }
 }

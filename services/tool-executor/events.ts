@@ -2,7 +2,7 @@
 // timer's event has the call's key.
 import { glimpse } from '../../runtime/bounded-text.ts'
 import { plainFailure } from '../../runtime/errors.ts'
-import type { ToolCompleted, ToolRequested } from '../../schemas/generated/events.ts'
+import type { Child, ToolCompleted, ToolRequested } from '../../schemas/generated/events.ts'
 import type { CallFailure, CallOutcome, Emit } from '../../runtime/stage.ts'
 import type { ToolAnswer } from './call.ts'
 import type { NextTry } from './retries.ts'
@@ -12,6 +12,8 @@ export interface Ending {
   status: ToolCompleted['status']
   error: CallFailure | null
   answer?: ToolAnswer
+  /** The task that a call of another agent became. */
+  child?: Child
   startedAtMs: number
   endedAtMs: number
 }
@@ -36,6 +38,7 @@ export function completedEvents(request: ToolRequested, ending: Ending): Emit[] 
     startedAtMs,
     durationMs,
     cached,
+    child: ending.child ?? null,
   }
   const detail = {
     callId,
@@ -46,6 +49,7 @@ export function completedEvents(request: ToolRequested, ending: Ending): Emit[] 
     error: error && { ...error },
     arguments: glimpse(request.arguments),
     output: glimpse(output),
+    ...(ending.child && { child: { ...ending.child } }),
   }
   return [
     { topic: 'tools.completed', type: 'ToolCompleted', key: taskId, requester, data },
@@ -97,7 +101,7 @@ const notCalled = new Set(['BREAKER_OPEN', 'CALL_OUTCOME_UNKNOWN'])
 
 type Progress = (Emit & { type: 'TaskProgressed' })['data']
 
-function progressEvent(
+export function progressEvent(
   request: ToolRequested,
   kind: Progress['kind'],
   atMs: number,

@@ -9,6 +9,7 @@
 //    handled. A task that succeeded has no open calls (planner waits for them first), so nothing needs to be
 //    remembered.
 // 4. Only an idempotent tool is retried; any other only if a breaker kept the call from being made.
+import { defaultDelegation, toolSpecs } from '../../runtime/config/delegates.ts'
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Key } from '../../runtime/keys.ts'
@@ -23,7 +24,16 @@ import type {
 } from '../../runtime/stage.ts'
 import type { ToolRequested, WorkCancelled } from '../../schemas/generated/events.ts'
 import type { ToolAnswer, ToolCall } from './call.ts'
+import {
+  callIdsOf,
+  cancelDelegated,
+  delegate,
+  endDelegated,
+  failDelegated,
+  type Delegating,
+} from './delegation.ts'
 import { refusal, type Asked } from './refusal.ts'
+import { headers } from '../../schemas/topics.ts'
 import { completedEvents, waitingEvents, usageEvents, type Ending } from './events.ts'
 import { nextTry, type NextTry } from './retries.ts'
 import type { Cancelled, ToolRows } from './rows.ts'
@@ -35,33 +45,52 @@ export const REMEMBER_MS = 600_000
 
 export const keyOfCall = (taskId: string, callId: string): Key => ({ root: taskId, part: callId })
 
-export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<ToolRows> {
-  const specs = new Map(fleet.tools.map((tool) => [tool.spec.name, tool.spec]))
-  const begin = (asked: Asked, rows: State): Decision<ToolRows> => {
+/** `agents` and their limits: absent, no agent asks another. */
+type Configured = Pick<Fleet, 'tools'> &
+  Partial<Pick<Fleet, 'agents'>> & {
+    readonly limits?: Partial<Pick<Fleet['limits'], 'delegation' | 'input'>>
+  }
+
+export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
+  const { tools, agents = {}, limits = {} } = fleet
+  const specs = new Map(
+    toolSpecs({ tools, agents, ...(limits.input && { limits: { input: limits.input } }) }).map((spec) => [
+      spec.name,
+      spec,
+    ]),
+  )
+  const delegating: Delegating = { agents, limits: limits.delegation ?? defaultDelegation }
+  const begin = (asked: Asked, event: StageEvent, rows: State): Decision<ToolRows> => {
     const { request, nowMs } = asked
     const refused = refusal(asked, rows, specs)
     if (refused) return end(request, rows, { ...refused, startedAtMs: nowMs, endedAtMs: nowMs })
     const spec = specs.get(request.tool)
+    if (spec?.delegate)
+      return delegate(request, event, rows, { ...spec, delegate: spec.delegate }, delegating)
     return spec ? { call: callOf(request, spec, nowMs) } : {}
   }
   return {
     name: 'tool-executor',
-    version: 1,
-    consumes: [{ topic: 'tools.requested' }],
-    keyOf,
+    version: 2,
+    consumes: [
+      { topic: 'tools.requested' },
+      { topic: 'tasks.delegated', accepts: (record) => record[headers.schema] === 'DelegationEnded' },
+    ],
+    keyOf: (event) => keyOf(event, specs),
     interrupts,
     decide(event, rows) {
       switch (event.type) {
         case 'ToolRequested':
-          return begin({ request: event.data, askedMs: event.atMs, nowMs: event.atMs }, rows)
+          return begin({ request: event.data, askedMs: event.atMs, nowMs: event.atMs }, event, rows)
+        case 'DelegationEnded':
+          return endDelegated(event.data, rows, event.atMs)
         case 'WorkCancelled':
-          return remember(event, { cancelled: mergeCancel(event.data, event.atMs, rows.cancelled) })
+          return cancelWork(event, rows)
         case 'TaskClosed':
-          if (event.data.status === 'succeeded') return { clear: true }
-          return { clear: true, ...remember(event, { closed: { status: event.data.status } }) }
+          return closeTask(event, rows)
         case 'TimerFired':
           if (event.data.name === 'forget') return { rows: { closed: null, cancelled: null } }
-          return rows.waiting ? begin({ ...rows.waiting, nowMs: event.atMs }, rows) : {}
+          return rows.waiting ? begin({ ...rows.waiting, nowMs: event.atMs }, event, rows) : {}
         default:
           return {}
       }
@@ -74,6 +103,7 @@ export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<Tool
         : {}
     },
     poisoned(event, rows, error) {
+      if (event.type === 'DelegationEnded') return failDelegated(event.data, rows, error, event.atMs)
       const request = requestOf(event, rows)
       if (!request) return {}
       const at = { startedAtMs: event.atMs, endedAtMs: event.atMs }
@@ -82,10 +112,13 @@ export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<Tool
   }
 }
 
-function keyOf(event: RecordEvent): Key | string {
+/** Calls of other agents are handled under the task's own key (delegation.ts, 2). */
+function keyOf(event: RecordEvent, specs: ReadonlyMap<string, ToolSpec>): Key | string {
   switch (event.type) {
     case 'ToolRequested':
+      if (specs.get(event.data.tool)?.delegate) return event.data.taskId
       return keyOfCall(event.data.taskId, event.data.callId)
+    case 'DelegationEnded':
     case 'WorkCancelled':
     case 'TaskClosed':
       return event.data.taskId
@@ -103,6 +136,21 @@ function interrupts(event: StageEvent): boolean | readonly Key[] {
 
 const requestOf = (event: StageEvent, rows: State): ToolRequested | undefined =>
   event.type === 'ToolRequested' ? event.data : rows.waiting?.request
+
+function cancelWork(event: Extract<StageEvent, { type: 'WorkCancelled' }>, rows: State): Decision<ToolRows> {
+  const { atMs, data } = event
+  const callIds = data.callIds.length === 0 ? callIdsOf(rows) : data.callIds
+  const ended = cancelDelegated(rows, { callIds, reason: data.reason, atMs })
+  const kept = remember(event, { cancelled: mergeCancel(data, atMs, rows.cancelled) })
+  return { ...kept, rows: { ...ended.rows, ...kept.rows }, emit: ended.emit }
+}
+
+function closeTask(event: Extract<StageEvent, { type: 'TaskClosed' }>, rows: State): Decision<ToolRows> {
+  const { status } = event.data
+  const { emit } = cancelDelegated(rows, { callIds: null, reason: status, atMs: event.atMs })
+  if (status === 'succeeded') return { clear: true, emit }
+  return { clear: true, emit, ...remember(event, { closed: { status } }) }
+}
 
 type Stop = Extract<StageEvent, { type: 'WorkCancelled' | 'TaskClosed' }>
 

@@ -32,6 +32,7 @@ const request = (change: Partial<EventMap['ToolRequested']> = {}): EventMap['Too
   userId: 'ann',
   cacheTtlMs: null,
   agent: 'helper',
+  delegation: null,
   ...change,
 })
 
@@ -85,6 +86,7 @@ test('a call is made, and its answer told to the requester, the ledger and the h
     startedAtMs: START,
     durationMs: 250,
     cached: true,
+    child: null,
   })
   const usage = driver.only('UsageRecorded')
   assert.deepEqual(
