@@ -240,6 +240,21 @@ export const taskList = z
   })
   .meta({ id: 'TaskList' })
 
+const treeTask = z
+  .object({
+    ...viewFields,
+    depth: z.number().meta({ description: '0: the task that was asked for.' }),
+    totalCost: z.number().meta({ description: 'US dollars of the task and of all that is listed below it.' }),
+  })
+  .meta({ id: 'TreeTask' })
+
+export const taskTree = z
+  .object({
+    tasks: z.array(treeTask),
+    more: z.boolean().meta({ description: 'There are more than are listed; the totals lack them.' }),
+  })
+  .meta({ id: 'TaskTree' })
+
 export const cancelAnswer = z
   .object({
     matched: z.array(z.string()).meta({ description: 'Ids of the tasks that match, the latest first.' }),
