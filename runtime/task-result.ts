@@ -42,5 +42,5 @@ export function delegationEnded(askedBy: AskedBy | null, result: TaskCompleted):
   const cost = usage.cost + (childrenCost ?? 0)
   const child = { taskId: result.taskId, agent: agent ?? '', status, cost, costIsGuess: usage.costIsGuess }
   const data = { taskId, callId, child, output: status === 'succeeded' ? output : null, error }
-  return [{ topic: 'tasks.delegated', type: 'DelegationEnded', data }]
+  return [{ topic: 'tasks.delegated', type: 'DelegationEnded', key: taskId, data }]
 }

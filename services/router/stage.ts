@@ -16,14 +16,8 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { CallOutcome, Stage, StageEvent } from '../../runtime/stage.ts'
 import { emptyTask } from '../../schemas/task-fields.ts'
 import { headers } from '../../schemas/topics.ts'
-import {
-  concludeSubmission,
-  decideSubmission,
-  isAnswered,
-  noCancel,
-  type Submission,
-} from './admission/pipeline.ts'
-import { submissionOf, submittedBy, submittedEvents } from './admission/delegated.ts'
+import { concludeSubmission, decideSubmission, isAnswered, noCancel } from './admission/pipeline.ts'
+import { isSubmission, submittedBy, submittedEvents } from './admission/delegated.ts'
 import { FORGET_ANSWERED } from './answered.ts'
 import { assertAnswered, giveBackCall } from './call.ts'
 import { CANCEL_MS } from './constants.ts'
@@ -52,9 +46,8 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
     decide(event, rows, lane) {
       switch (event.type) {
         case 'TaskSubmitted':
-          return decideSubmission(event, event.data, rows, lane, fleet)
         case 'TaskDelegated':
-          return decideSubmission(event, submissionOf(event.data), rows, lane, fleet)
+          return decideSubmission(event, rows, lane, fleet)
         case 'SubmissionRefused':
           return isAnswered(event, rows, lane) ? {} : rejectTask(event, emptyTask, event.data.failure, lane)
         case 'TaskCancelled':
@@ -72,14 +65,13 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
     },
     conclude(event, _rows, call, outcome, lane) {
       if (event.type === 'TimerFired') return concludeRelease(outcome)
-      const task = submittedBy(event)
-      return task ? concludeSubmission(event as Submission, task, call, outcome, lane, fleet) : {}
+      return isSubmission(event) ? concludeSubmission(event, call, outcome, lane, fleet) : {}
     },
     poisoned(event, rows, reason, lane) {
       if (event.type === 'TimerFired' && event.data.name === GIVE_BACK) return { rows: { granted: null } }
       const freed = release([event.key], lane, limits, event.atMs)
+      if (!isSubmission(event) || isAnswered(event, rows, lane)) return freed
       const task = submittedBy(event)
-      if (task === null || isAnswered(event, rows, lane)) return freed
       const ended = [...submittedEvents(task), ...endEvents(event, task, 'failed', reason)]
       return merge(answer(event, lane, ended), freed)
     },

@@ -67,7 +67,7 @@ export function delegate(
   return {
     rows: { ...rowOf(callId, { request, childId, agent, startedAtMs: atMs }), delegated: asked + 1 },
     emit: [
-      { topic: 'tasks.delegated', type: 'TaskDelegated', data },
+      { topic: 'tasks.delegated', type: 'TaskDelegated', key: childId, data },
       progressEvent(request, 'delegated', atMs, { callId, tool, child: childId, agent, maxCost }),
     ],
   }
@@ -157,6 +157,7 @@ export function cancelDelegated(
     {
       topic: 'tasks.control',
       type: 'TaskCancelled',
+      key: childId,
       data: {
         taskId: childId,
         reason: `the task that asked for it (${request.taskId}) no longer needs it`,

@@ -1,12 +1,30 @@
 // Agents that ask other agents, in a whole fleet on the embedded log.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { defineTool } from '../../runtime/config/define.ts'
 import type { FleetDefinition } from '../../runtime/config/fleet.ts'
 import type { Exchange } from '../../runtime/scripted-model/exchange.ts'
 import type { Turn } from '../../runtime/scripted-model/conversations.ts'
+import { httpOperator, type Operator } from '../../operator/index.ts'
+import { directOperator, openParts } from '../../operator/direct/index.ts'
+import { readEnvironment } from '../../runtime/config/environment.ts'
+import { completeFleet } from '../../runtime/config/load.ts'
+import { homeOf } from '../../runtime/log/home.ts'
+import { emptyTask } from '../../schemas/task-fields.ts'
+import { taskStages } from '../../services/index.ts'
+import { eventually } from '../conformance/waiting.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
 
+const wait = defineTool({
+  name: 'wait',
+  description: 'Waits until it is stopped.',
+  input: { type: 'object' },
+  run: (_, { signal }) =>
+    new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('stopped')))),
+})
+
 const definition: FleetDefinition = {
+  tools: [wait],
   agents: {
     lead: {
       mode: 'tools',
@@ -39,6 +57,9 @@ const turns: Record<string, readonly Turn[]> = {
   'deep 3': [{ toolCalls: [ask('beyond', 'deep 4')] }, { text: 'third' }],
   circle: [{ toolCalls: [ask('researcher', 'circle 1')] }, { text: 'top' }],
   'circle 1': [{ toolCalls: [ask('lead', 'both')] }, { text: 'no way' }],
+  wait: [{ toolCalls: [ask('researcher', 'wait 1')] }],
+  'wait 1': [{ toolCalls: [ask('critic', 'wait 2')] }],
+  'wait 2': [{ toolCalls: [{ name: 'wait', arguments: {} }] }],
   handoff: [{ toolCalls: [{ name: 'hand_off_to_writer', arguments: { task: 'write it' } }] }],
   'write it': [{ text: 'a fine text' }],
   'in python': [
@@ -55,8 +76,10 @@ const turns: Record<string, readonly Turn[]> = {
 const script = ({ task, turn }: Exchange): Turn | undefined => turns[task]?.[turn]
 
 let fleet: TestFleet
+let operator: Operator
 before(async () => {
-  fleet = await startTestFleet({ definition, model: { script } })
+  fleet = await startTestFleet({ definition, model: { script }, http: true })
+  operator = httpOperator(fleet.process.url ?? '')
 })
 after(() => fleet.stop())
 
@@ -147,4 +170,101 @@ test('a tree never costs more than the maxCost of its root, and who has nothing 
     assert.ok(total <= maxCost, `${total} of ${maxCost}`)
     if (result.status === 'failed') assert.equal(result.error?.code, 'COST_LIMIT')
   }
+})
+
+test('status, list and API show the tree with the cost of each', async () => {
+  const result = await run('deep', { userId: 'ann' })
+  await eventually('metering has read all of it', async () => {
+    const { tasks, more } = await operator.tasks.tree(result.taskId)
+    if (tasks.length < 4 || tasks.some(({ completedAtMs }) => completedAtMs === null)) return false
+    assert.deepEqual(
+      tasks.map(({ agent, depth, userId }) => [agent, depth, userId]),
+      [
+        ['lead', 0, 'ann'],
+        ['researcher', 1, 'ann'],
+        ['critic', 2, 'ann'],
+        ['deepest', 3, 'ann'],
+      ],
+    )
+    const total = result.usage.cost + (result.childrenCost ?? 0)
+    assert.ok(Math.abs((tasks[0]?.totalCost ?? 0) - total) < 1e-9)
+    assert.equal(more, false)
+    return true
+  })
+})
+
+test('a fork gets the recorded answers, and no task is run; live, it asks again', async () => {
+  const origin = await run('both')
+  const submissions = () => countOf('tasks.submitted')
+  for (const fromStep of [1, 2]) {
+    const before = await submissions()
+    const { taskId } = await operator.forks.fork(origin.taskId, { fromStep })
+    const forked = await fleet.client.result(taskId, { timeoutMs: 20_000 })
+    assert.equal(forked.output, 'both are in', JSON.stringify(forked.error))
+    assert.deepEqual([await submissions(), forked.childrenCost], [before + 1, null])
+  }
+  const before = await submissions()
+  const { taskId } = await operator.forks.fork(origin.taskId, { tools: 'live' })
+  const live = await fleet.client.result(taskId, { timeoutMs: 20_000 })
+  assert.equal(await submissions(), before + 3)
+  const ids = callsOf(live).map(({ child }) => child?.taskId)
+  assert.ok(ids.every((id) => id !== undefined && !callsOf(origin).some(({ child }) => child?.taskId === id)))
+})
+
+async function countOf(topic: 'tasks.submitted'): Promise<number> {
+  const ranges = await fleet.process.log.ranges([topic])
+  return ranges.reduce((sum, { next }) => sum + next, 0)
+}
+
+test('a replay decides the same, for the asking task and for the one that was asked', async () => {
+  const result = await run('both')
+  const { log, codec, stores } = fleet.process
+  const environment = readEnvironment({ FLOTILLA_SCRIPTED_URL: 'http://127.0.0.1:1' })
+  const configured = completeFleet({ tools: [], ...definition }, environment, 'test')
+  const parts = openParts({ ...stores, log, codec, fleet: configured, environment }, taskStages)
+  const direct = directOperator(parts)
+  for (const taskId of [result.taskId, ...callsOf(result).map(({ child }) => child?.taskId ?? '')]) {
+    const { same, stages } = await direct.forks.replay(taskId)
+    assert.ok(same, JSON.stringify(stages))
+  }
+})
+
+test('a cancel of the root ends every task below it', async () => {
+  const { taskId } = await fleet.client.submit({ text: 'wait' })
+  const chain = await eventually('three tasks wait for each other', async () => {
+    const { tasks } = await operator.tasks.tree(taskId)
+    return tasks.length === 3 && tasks
+  })
+  await fleet.client.cancel(taskId)
+  for (const { taskId: id } of chain) {
+    const { status } = await fleet.client.result(id, { timeoutMs: 20_000 })
+    assert.equal(status, 'cancelled')
+  }
+})
+
+test('nobody can answer a call of somebody else: not by parent, nor by the id of a task that runs', async () => {
+  const { taskId } = await fleet.client.submit({ text: 'wait' })
+  const chain = await eventually('three tasks wait for each other', async () => {
+    const { tasks } = await operator.tasks.tree(taskId)
+    return tasks.length === 3 && tasks
+  })
+  const child = chain[1]?.taskId ?? ''
+  const { log, codec } = fleet.process
+  const forged = {
+    ...emptyTask,
+    text: 'facts',
+    parent: taskId,
+    askedBy: { taskId, callId: `${taskId}.1.0`, agents: [] },
+  }
+  for (const named of ['forged-1', child]) {
+    const value = codec.encode('TaskSubmitted', { ...forged, taskId: named }, 'tasks.submitted')
+    await log.publish([
+      { topic: 'tasks.submitted', partition: homeOf(named, log.partitions), key: named, value, headers: {} },
+    ])
+  }
+  const result = await fleet.client.result('forged-1', { timeoutMs: 20_000 })
+  assert.equal(result.output, 'the facts')
+  assert.equal(await fleet.client.find(taskId), null, 'it still waits for its own')
+  await fleet.client.cancel(taskId)
+  assert.equal((await fleet.client.result(child, { timeoutMs: 20_000 })).status, 'cancelled')
 })

@@ -15,16 +15,23 @@ export type Submitted = TaskSubmitted & {
 }
 
 /** The submission that a delegated task comes to. */
-export function submissionOf(data: TaskDelegated): Submitted {
+function submissionOf(data: TaskDelegated): Submitted {
   const { taskId, askedBy, agent, text, userId, priority, maxCost, deadlineMs } = data
   const asked = { by: askedBy, deadlineMs }
   return { ...emptyTask, taskId, agent, text, userId, priority, maxCost, parent: askedBy.taskId, asked }
 }
 
-/** A submission, or what comes to one; null for every other event. */
-export function submittedBy(event: StageEvent): Submitted | null {
-  if (event.type === 'TaskSubmitted') return event.data
-  return event.type === 'TaskDelegated' ? submissionOf(event.data) : null
+export type Submission = Extract<StageEvent, { type: 'TaskSubmitted' | 'TaskDelegated' }>
+
+export const isSubmission = (event: StageEvent): event is Submission =>
+  event.type === 'TaskSubmitted' || event.type === 'TaskDelegated'
+
+/** A submission, or what a delegated task comes to. */
+export function submittedBy(event: Submission): Submitted {
+  if (event.type === 'TaskDelegated') return submissionOf(event.data)
+  // Whatever was written there, nobody asked.
+  const { asked: _, ...data }: Submitted = event.data
+  return data
 }
 
 /** The submission of a delegated task as others read it; nothing for a task that was submitted. */

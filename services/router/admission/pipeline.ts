@@ -28,20 +28,19 @@ import { checkInput } from './input.ts'
 import { chooseModels } from './models.ts'
 import { checkOverrides } from './overrides.ts'
 import { checkExecutor, checkTools } from './references.ts'
-import { submittedEvents, type Submitted } from './delegated.ts'
+import { submittedBy, submittedEvents, type Submission, type Submitted } from './delegated.ts'
 import { sourcesOf } from './sources.ts'
 
 export type Admission = { admitted: TaskAdmitted } | { rejected: Failure }
-export type Submission = Extract<StageEvent, { type: 'TaskSubmitted' | 'TaskDelegated' }>
 
 /** Steps 1 to 8; 9 if nothing is to be asked. */
 export function decideSubmission(
   event: Submission,
-  task: Submitted,
   rows: State,
   lane: Schedule,
   fleet: Fleet,
 ): RouterDecision {
+  const task = submittedBy(event)
   if (isAnswered(event, rows, lane)) return lane.isDelegated(event.key) ? {} : refuseTaken(task, event)
   const cancel = rows.cancel ?? lane.cancels.of(event.key)
   if (cancel) return cancelOnArrival(event, task, cancel.reason, rows, lane)
@@ -54,12 +53,12 @@ export function decideSubmission(
 /** The answer to step 8, then step 9. */
 export function concludeSubmission(
   event: Submission,
-  task: Submitted,
   call: Call,
   outcome: CallOutcome,
   lane: Schedule,
   fleet: Fleet,
 ): RouterDecision {
+  const task = submittedBy(event)
   const admission = withinLimits(call, outcome)
   return 'rejected' in admission
     ? rejectTask(event, task, admission.rejected, lane)
@@ -76,7 +75,7 @@ function refuseTaken({ asked, agent }: Submitted, { key }: Submission): RouterDe
   )
   const child = { taskId: key, agent: agent ?? '', status: 'rejected' as const, cost: 0, costIsGuess: false }
   const data = { taskId, callId, child, output: null, error }
-  return { emit: [{ topic: 'tasks.delegated', type: 'DelegationEnded', data }] }
+  return { emit: [{ topic: 'tasks.delegated', type: 'DelegationEnded', key: taskId, data }] }
 }
 
 export const isAnswered = ({ key }: StageEvent, rows: State, lane: Schedule): boolean =>
