@@ -81,7 +81,7 @@ export interface TaskResult {
   /** The answer; null unless succeeded, or the model's last text after BUDGET_EXCEEDED and COST_LIMIT. */
   output: Json
   steps: TaskStep[]
-  /** Of the task itself. */
+  /** What the task itself used. */
   usage: Usage
   /** US dollars of the tasks that it delegated, and of theirs; null: it delegated none. */
   childrenCost: number | null

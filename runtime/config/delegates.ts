@@ -1,5 +1,6 @@
 // Agents as tools of other agents: `ask_<agent>`, whose answer comes back, and `hand_off_to_<agent>`, whose answer
 // is the task's own. They derive from `delegates` alone, so every stage has the same ones.
+import { z } from 'zod'
 import type { Fleet, JsonSchema, Tool, ToolSpec } from './fleet.ts'
 
 /** An agent that another one may ask. */
@@ -22,6 +23,35 @@ export interface DelegationLimits {
 }
 
 export const defaultDelegation = { depth: 3, tasks: 100 } as const satisfies DelegationLimits
+
+const name = z.string().min(1)
+/** Each is a tool that the model is told of. */
+const MAX_DELEGATES = 50
+
+export const delegatesSchema = z
+  .array(
+    z.union(
+      [
+        name,
+        z.strictObject({
+          agent: name,
+          handoff: z.boolean().optional(),
+          maxCost: z.number().gt(0).optional(),
+          description: name.optional(),
+        }),
+      ],
+      { error: 'must be the name of an agent, or { agent, handoff, maxCost, description }' },
+    ),
+  )
+  .max(MAX_DELEGATES)
+  .optional()
+
+export const delegationSchema = z
+  .strictObject({
+    depth: z.number().int().min(0).max(10).optional(),
+    tasks: z.number().int().min(0).max(10_000).optional(),
+  })
+  .optional()
 
 /** What the stages read of a fleet here. */
 export interface DelegatingFleet {

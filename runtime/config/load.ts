@@ -18,6 +18,7 @@ import {
   defaultProfiles,
   defaultSizes,
 } from './defaults.ts'
+import { delegatesSchema, delegationSchema } from './delegates.ts'
 import { longestTask } from './long-tasks.ts'
 import { collectToolMistakes, toolMistake } from './define.ts'
 import { fieldsOf } from './effective.ts'
@@ -44,8 +45,6 @@ const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const packagedConfig = new URL(`../../flotilla.config.${extension}`, import.meta.url)
 const fileNames = ['flotilla.config.ts', 'flotilla.config.mts', 'flotilla.config.js', 'flotilla.config.mjs']
 
-/** Agents that one agent may ask: each is a tool that its model is told of. */
-const MAX_DELEGATES = 50
 /** Longest delay of a Node timer. */
 const MAX_TIMER_MS = 2_147_483_647
 
@@ -104,23 +103,7 @@ const definition = z.strictObject({
         description: z.string().optional(),
         instructions: z.string().optional(),
         tools: z.array(name).optional(),
-        delegates: z
-          .array(
-            z.union(
-              [
-                name,
-                z.strictObject({
-                  agent: name,
-                  handoff: z.boolean().optional(),
-                  maxCost: z.number().gt(0).optional(),
-                  description: name.optional(),
-                }),
-              ],
-              { error: 'must be the name of an agent, or { agent, handoff, maxCost, description }' },
-            ),
-          )
-          .max(MAX_DELEGATES)
-          .optional(),
+        delegates: delegatesSchema,
         profile: name.optional(),
         strategy: z.enum(strategies).optional(),
         outputSchema: jsonSchema.optional(),
@@ -204,9 +187,7 @@ const definition = z.strictObject({
           waitingPerUser: whole(1).optional(),
         })
         .optional(),
-      delegation: z
-        .strictObject({ depth: whole(0).max(10).optional(), tasks: whole(0).max(10_000).optional() })
-        .optional(),
+      delegation: delegationSchema,
       codeStepTimeoutMs: whole(1).optional(),
       codeMemoryMb: whole(64).optional(),
       budgets: z
