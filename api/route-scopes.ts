@@ -25,6 +25,7 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   'POST /v1/tasks': 'tasks:submit',
   'GET /v1/tasks': 'tasks:read',
   'GET /v1/tasks/:id': 'tasks:read',
+  'GET /v1/tasks/:id/tree': 'tasks:read',
   'GET /v1/tasks/:id/submission': 'tasks:read',
   'GET /v1/tasks/:id/result': 'tasks:read',
   'GET /v1/tasks/:id/updates': 'tasks:read',

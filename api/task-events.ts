@@ -74,6 +74,15 @@ const durable = {
     code,
     message: textOrNull,
   }),
+  'task.delegated': z.object({
+    ...of,
+    step,
+    callId: text,
+    tool: text,
+    child: text.describe('Id of the task that the call became.'),
+    agent: textOrNull.describe('The agent that was asked.'),
+    maxCost: numberOrNull.describe('The most that it may cost, US dollars.'),
+  }),
   'approval.requested': z.object({
     ...of,
     step,

@@ -12,6 +12,7 @@ import {
   taskInput,
   taskList,
   taskResult,
+  taskTree,
 } from './schemas/tasks.ts'
 import { promotedCase } from './schemas/evaluations.ts'
 import { comparison, forked, forkInput, fromStep, recording, taskReplay } from './schemas/forks.ts'
@@ -109,6 +110,17 @@ export const tasks = {
     params: ofTask,
     query: z.strictObject({}),
     answers: { 200: { description: 'The task.', schema: taskDetail } },
+    errors: ['TASK_UNKNOWN', 'SEARCH_UNFINISHED'],
+  }),
+  tree: route({
+    method: 'GET',
+    path: '/v1/tasks/:id/tree',
+    tag: 'tasks',
+    summary: 'A task with the tasks that it delegated, and theirs: what each cost, and all together',
+    description: 'Depth first, at most 300 of them. Of a task that runs, what it has cost so far.',
+    params: ofTask,
+    query: z.strictObject({}),
+    answers: { 200: { description: 'The tree.', schema: taskTree, example: { tasks: [], more: false } } },
     errors: ['TASK_UNKNOWN', 'SEARCH_UNFINISHED'],
   }),
   submission: route({

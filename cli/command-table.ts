@@ -220,7 +220,7 @@ export const commands: readonly CommandRow[] = [
   },
   {
     name: 'demo',
-    summary: 'three bundled tasks with recorded answers; no setup',
+    summary: 'four bundled tasks with recorded answers; no setup',
     group: 'Development',
     load: async () => (await import('./commands/demo.ts')).defineDemo,
   },

@@ -27,9 +27,12 @@ export async function startEmbedded(
   changes: Partial<Environment> = {},
   options: { model?: string | null; config?: string } = {},
 ): Promise<EmbeddedFleet> {
-  const raw = options.config === undefined ? process.env : { ...process.env, FLOTILLA_CONFIG: options.config }
+  const { config, model } = options
+  // Agents that are asked by others name no model: theirs is the default.
+  const named = model ? { FLOTILLA_MODEL: model } : {}
+  const raw = config === undefined ? process.env : { ...process.env, FLOTILLA_CONFIG: config, ...named }
   const environment: Environment = { ...readEnvironment(raw), kafkaBrokers: [], ...changes }
-  const loaded = await loadWithScriptedModel(environment, { model: options.model ?? null })
+  const loaded = await loadWithScriptedModel(environment, { model: model ?? null })
   const { fleet } = loaded
   const telemetry = openTelemetry(loaded.environment, 'fleet', { records: false, fleet })
   const running = await startProcess({

@@ -45,18 +45,22 @@ export function renderRest(step: TaskStep, shown: ReadonlySet<string>): string {
   return parts.join('\n')
 }
 
+/** The task that a call of another agent became. */
+const taskOf = (child: unknown): string =>
+  typeof child === 'object' && child !== null && 'taskId' in child ? ` task ${String(child.taskId)}` : ''
+
 /** A call of a step, or of the task's history. */
 export function renderCall(
   call: Partial<ToolCallRecord> | { readonly [name: string]: Json | undefined },
 ): string {
-  const { tool, status, output, error, durationMs, cached } = call
+  const { tool, status, output, error, durationMs, cached, child } = call
   const reason =
     typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(status)
   const outcome =
     status === 'succeeded'
       ? shorten(output === undefined ? 'ok' : textOf(output), 80)
       : paint('yellow', shorten(reason, 100))
-  const note = cached === true ? ' (cached)' : ''
+  const note = `${cached === true ? ' (cached)' : ''}${taskOf(child)}`
   return `    ${paint('magenta', String(tool))}(${shorten(textOf(call.arguments ?? ''), 80)}) → ${outcome} ${paint('dim', seconds(Number(durationMs ?? 0)) + note)}`
 }
 
@@ -76,6 +80,12 @@ export function renderResult(result: TaskResult): string {
     `${result.steps.length} ${result.steps.length === 1 ? 'step' : 'steps'}`,
     `${inputTokens} + ${outputTokens} tokens`,
     price,
+    ...(result.childrenCost == null
+      ? []
+      : [
+          `$${result.childrenCost.toFixed(4)} of delegated tasks`,
+          `$${(cost + result.childrenCost).toFixed(4)} together`,
+        ]),
     seconds(result.executionTime),
     result.model ?? 'no model',
     result.traceId ? `trace ${result.traceId}` : '',

@@ -121,6 +121,19 @@ const mapping: Partial<Record<TaskProgressed['kind'], Map>> = {
       ...reasonIn(fields),
     },
   ],
+  delegated: (fields, { taskId, atMs, step }) => [
+    {
+      type: 'task.delegated',
+      taskId,
+      atMs,
+      step,
+      callId: textIn(fields, 'callId') ?? '',
+      tool: textIn(fields, 'tool') ?? '',
+      child: textIn(fields, 'child') ?? '',
+      agent: textIn(fields, 'agent'),
+      maxCost: numberIn(fields, 'maxCost'),
+    },
+  ],
   step_completed: (fields, { taskId, atMs, step }) => {
     const next = numberIn(fields, 'next')
     const ended = {

@@ -10,6 +10,7 @@ export function toResult(event: TaskCompleted): TaskResult {
     output: event.output,
     steps: (event.steps ?? []) as unknown as TaskStep[],
     usage: event.usage,
+    childrenCost: event.childrenCost,
     executionTime: event.executionTime,
     model: event.model,
     modelReason: event.modelReason,

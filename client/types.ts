@@ -1,4 +1,5 @@
 import type {
+  Child,
   Failure,
   TaskCompleted,
   TaskProgressed,
@@ -62,6 +63,8 @@ export interface ToolCallRecord {
   recorded?: boolean
   /** How people decided about it: {why, rule, outcome, decisions, asked, edited}. Absent: it waited for nobody. */
   approval?: Json
+  /** The task that a call of another agent became, and what it cost with everything that it delegated. */
+  child?: Child
   output?: Json
   error?: Failure | null
 }
@@ -80,7 +83,10 @@ export interface TaskResult {
   /** The answer; null unless succeeded, or the model's last text after BUDGET_EXCEEDED and COST_LIMIT. */
   output: Json
   steps: TaskStep[]
+  /** What the task itself used. */
   usage: Usage
+  /** US dollars of the tasks that it delegated, and of theirs; null: it delegated none. */
+  childrenCost: number | null
   /** Milliseconds from submission to completion. */
   executionTime: number
   model: string | null

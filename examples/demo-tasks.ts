@@ -35,4 +35,12 @@ export const demoTasks: readonly DemoTask[] = [
     explains:
       'The warehouse does not answer for K-200. The model is told, and reads the last count from a file instead.',
   },
+  {
+    title: 'A lead asks two agents',
+    text: 'Which product brought in most by paid orders in the East, and how many blenders and toasters did we count last? Ask the agents for sales and for stock.',
+    agent: 'lead',
+    mode: 'tools',
+    explains:
+      'The agent has no tools of its own. It asks two others in one turn; each answers in a task of its own.',
+  },
 ]

@@ -13,6 +13,10 @@ export default defineFleet({
   agents: {
     default: { mode: 'code' },
     tools: { mode: 'tools' },
+    // Two specialists, and one that asks them: docs/delegation.md.
+    lead: { mode: 'tools', tools: [], delegates: ['sales', 'stock'] },
+    sales: { mode: 'tools', tools: ['query_table'], description: 'Knows the orders.' },
+    stock: { mode: 'tools', tools: ['query_table', 'warehouse_stock'], description: 'Knows the warehouse.' },
     // Grades answers of evaluations: without tools, so that what it reads can make it call none.
     judge: { mode: 'tools', tools: [] },
   },

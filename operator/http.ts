@@ -27,6 +27,7 @@ export function httpOperator(gateway: string, { apiKey }: HttpOperatorOptions = 
     tasks: {
       list: (query = {}) => ask(tasks.list, { query: queryOf(query) }),
       get: (id) => ask(tasks.get, { params: { id } }),
+      tree: (id) => ask(tasks.tree, { params: { id } }),
       // The gateway says which states a task can be cancelled in.
       cancel: (options) => ask(tasks.cancelMany, { body: options as BodyOf<typeof tasks.cancelMany> }),
     },

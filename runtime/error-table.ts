@@ -262,6 +262,18 @@ export const errorTable = {
     'The tool policy of the task refused the call: it has no recorded outcome, or every call is refused.',
     'The model is told, and the result lists the call under refusedCalls. Fork with --tools ask or live to make such calls.',
   ),
+  DELEGATION_LIMIT: row(
+    'recoverable',
+    false,
+    'An agent was not asked: too deep, already above in the chain, too many tasks, or no money left.',
+    'The model is told. Raise limits.delegation.depth or limits.delegation.tasks, or the maxCost of the task.',
+  ),
+  DELEGATE_FAILED: row(
+    'recoverable',
+    false,
+    'The agent that was asked did not succeed; the message has its error.',
+    'The model is told. See the task of that agent: its id is in the call.',
+  ),
   // Code
   CODE_SYNTAX: row(
     'recoverable',

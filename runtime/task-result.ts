@@ -1,5 +1,6 @@
 // Fields of every result of a task, whichever stage ends it.
-import type { TaskCompleted, Usage } from '../schemas/generated/events.ts'
+import type { AskedBy, TaskCompleted, Usage } from '../schemas/generated/events.ts'
+import type { Emit } from './stage.ts'
 
 export const noUsage: Usage = {
   inputTokens: 0,
@@ -31,4 +32,15 @@ export function taskResult(asked: Asked, end: Omit<TaskCompleted, keyof Asked>):
   const { forkedFrom = null, forkedFromStep = null, toolPolicy = null } = asked
   const fork = { forkedFrom, forkedFromStep, toolPolicy }
   return { ...end, text, userId, agent, profile, mode, sessionId, parent, ...fork }
+}
+
+/** The answer to the call that asked for this task, to be emitted with its result; nothing if none did. */
+export function delegationEnded(askedBy: AskedBy | null, result: TaskCompleted): Emit[] {
+  if (askedBy === null) return []
+  const { taskId, callId } = askedBy
+  const { status, output, error, usage, childrenCost, agent } = result
+  const cost = usage.cost + (childrenCost ?? 0)
+  const child = { taskId: result.taskId, agent: agent ?? '', status, cost, costIsGuess: usage.costIsGuess }
+  const data = { taskId, callId, child, output: status === 'succeeded' ? output : null, error }
+  return [{ topic: 'tasks.delegated', type: 'DelegationEnded', key: taskId, data }]
 }

@@ -24,6 +24,7 @@ export type TopicName =
   | 'tasks.submitted'
   | 'tasks.control'
   | 'tasks.admitted'
+  | 'tasks.delegated'
   | 'tools.requested'
   | 'tools.completed'
   | 'code.requested'
@@ -62,7 +63,7 @@ export const topics: readonly TopicSpec[] = [
     key: 'task id',
     partitions: 'shared',
     retentionMs: 7 * DAY,
-    writers: ['anyone', 'router'],
+    writers: ['anyone', 'router', 'tool-executor'],
     purpose: 'Cancels, approvals, feedback and scores for submitted tasks. Never paused.',
   },
   {
@@ -73,6 +74,15 @@ export const topics: readonly TopicSpec[] = [
     retentionMs: 7 * DAY,
     writers: ['router'],
     purpose: 'Checked tasks with every default filled in; cancels of running tasks, behind them.',
+  },
+  {
+    name: 'tasks.delegated',
+    events: ['TaskDelegated', 'DelegationEnded'],
+    key: 'task id',
+    partitions: 'shared',
+    retentionMs: 7 * DAY,
+    writers: ['router', 'planner', 'tool-executor'],
+    purpose: 'Tasks that agents give to other agents, and their ends. Only the fleet writes it.',
   },
   {
     name: 'tools.requested',

@@ -60,6 +60,16 @@ const usage = z
   })
   .meta({ id: 'Usage' })
 
+const child = z
+  .object({
+    taskId: z.string(),
+    agent: z.string(),
+    status: z.string(),
+    cost: z.number().meta({ description: 'US dollars, with everything that it delegated.' }),
+    costIsGuess: z.boolean(),
+  })
+  .meta({ id: 'DelegatedTask' })
+
 const toolCall = z
   .object({
     callId: z.string(),
@@ -79,6 +89,7 @@ const toolCall = z
     approval: json
       .meta({ description: 'How people decided about it; absent if it waited for nobody.' })
       .exactOptional(),
+    child: child.exactOptional().meta({ description: 'The task that a call of another agent became.' }),
     output: json.exactOptional(),
     error: failure.nullable().exactOptional(),
   })
@@ -115,6 +126,10 @@ export const taskResult = z
     }),
     steps: z.array(step),
     usage,
+    childrenCost: z.number().nullable().meta({
+      description:
+        'US dollars of the tasks that it delegated, and of theirs; not in `usage`. Null: it delegated none.',
+    }),
     executionTime: z.number().meta({ description: 'Milliseconds from submission to completion.' }),
     model: z.string().nullable(),
     modelReason: z.string().nullable(),
@@ -227,6 +242,21 @@ export const taskList = z
     next: z.string().nullable().meta({ description: '`after` of the next page; null on the last.' }),
   })
   .meta({ id: 'TaskList' })
+
+const treeTask = z
+  .object({
+    ...viewFields,
+    depth: z.number().meta({ description: '0: the task that was asked for.' }),
+    totalCost: z.number().meta({ description: 'US dollars of the task and of all that is listed below it.' }),
+  })
+  .meta({ id: 'TreeTask' })
+
+export const taskTree = z
+  .object({
+    tasks: z.array(treeTask),
+    more: z.boolean().meta({ description: 'There are more than are listed; the totals lack them.' }),
+  })
+  .meta({ id: 'TaskTree' })
 
 export const cancelAnswer = z
   .object({

@@ -2,6 +2,6 @@ import type { Command } from 'commander'
 
 export function defineDemo(command: Command): void {
   command
-    .description('run three bundled tasks on bundled data, with recorded model answers; needs no setup')
+    .description('run four bundled tasks on bundled data, with recorded model answers; needs no setup')
     .action(async () => (await import('../demo.ts')).demo())
 }

@@ -6,6 +6,7 @@ import type { TaskProgressed } from '../../schemas/generated/events.ts'
 import { paint, print, printJson } from '../output.ts'
 import { renderCompaction, shorten } from '../render.ts'
 import { doing, statusColours } from '../task-state.ts'
+import { treeLines } from '../task-tree.ts'
 import { count, elapsed, moment, money, plural } from '../units.ts'
 
 export function defineStatus(command: Command): void {
@@ -19,8 +20,10 @@ export function defineStatus(command: Command): void {
 async function status(taskId: string, options: { json?: boolean }): Promise<void> {
   await usingOperator(async ({ tasks }) => {
     const task = await tasks.get(taskId)
-    if (options.json) printJson(task)
-    else show(task)
+    const tree = await tasks.tree(taskId)
+    if (options.json) return printJson({ ...task, delegated: tree.tasks.slice(1) })
+    show(task)
+    for (const line of treeLines(tree)) print(line)
   })
   process.exit(0)
 }

@@ -2,8 +2,9 @@
 // Kafka each process reads its own configuration.
 import { defaultAgentOf } from '../../runtime/config/defaults.ts'
 import { settingsOf, type Setting } from '../../runtime/config/effective.ts'
+import { toolNamesOf, toolSpecs } from '../../runtime/config/delegates.ts'
 import type { Environment } from '../../runtime/config/environment.ts'
-import type { AgentDefinition, Fleet } from '../../runtime/config/fleet.ts'
+import type { AgentDefinition, Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { isPrivate } from '../../runtime/models/call-limits.ts'
 import { missingSetting } from '../../runtime/models/discovery.ts'
 import { parseModel, SCRIPTED_MODEL } from '../../runtime/models/names.ts'
@@ -66,7 +67,7 @@ export interface ConfigurationOperator {
 export function directConfiguration(fleet: Fleet, environment: Environment): ConfigurationOperator {
   return {
     agents: async () => Object.entries(fleet.agents).map(([name, agent]) => agentView(name, agent, fleet)),
-    tools: async () => fleet.tools.map(({ spec }) => toolView(spec, fleet)),
+    tools: async () => toolSpecs(fleet).map((spec) => toolView(spec, fleet)),
     models: () => modelViews(fleet, environment),
     config: async () => settingsOf(environment, fleet),
   }
@@ -84,20 +85,17 @@ function agentView(name: string, agent: AgentDefinition, fleet: Fleet): AgentVie
     profile: agent.profile ?? null,
     strategy,
     model: strategy === null ? model : null,
-    tools: [...toolsOf(agent, fleet)],
+    tools: toolNamesOf(fleet, name),
   }
 }
 
-const toolsOf = (agent: AgentDefinition, fleet: Fleet): readonly string[] =>
-  agent.tools ?? fleet.tools.map(({ spec }) => spec.name)
-
-function toolView(spec: Fleet['tools'][number]['spec'], fleet: Fleet): ToolView {
+function toolView(spec: ToolSpec, fleet: Fleet): ToolView {
   const { name, description, idempotent, requiresApproval, timeoutMs, retries, cacheTtlMs } = spec
-  const agents = Object.entries(fleet.agents).filter(([, agent]) => toolsOf(agent, fleet).includes(name))
+  const agents = Object.keys(fleet.agents).filter((agent) => toolNamesOf(fleet, agent).includes(name))
   return {
     name,
     description,
-    agents: agents.map(([agent]) => agent),
+    agents,
     idempotent,
     requiresApproval,
     timeoutMs,

@@ -71,6 +71,7 @@ function stateOf(event: TaskProgressed): Pick<Now, 'status' | 'phase' | 'detail'
     case 'tool_requested':
     case 'tool_started':
     case 'tool_called':
+    case 'delegated':
     case 'code_run':
     case 'approval_requested':
     case 'approval_decided':

@@ -20,6 +20,7 @@ const topics: readonly TopicName[] = [
   'tasks.submitted',
   'tasks.control',
   'tasks.admitted',
+  'tasks.delegated',
   'tools.requested',
   'tools.completed',
   'code.requested',
@@ -39,7 +40,10 @@ export async function replayTask(
   const found = await recordsOf(parts, taskId, topics, submittedAtMs)
   assertWhole(taskId, found)
   const origin: Origin = { partitions: log.partitions, topicIds: await log.topicIds(topics) }
-  const records = found.map((each) => replayRecord(each, origin))
+  // The submission of a delegated task was emitted by router, for others: it decided by TaskDelegated.
+  const isDelegated = found.some(({ event }) => event.type === 'TaskDelegated')
+  const decided = found.filter(({ event }) => !isDelegated || event.type !== 'TaskSubmitted')
+  const records = decided.map((each) => replayRecord(each, origin))
   const replayed = stages.map((stage) => replayStage(stage, records))
   const same = replayed.every(({ divergence }) => divergence === null)
   return { taskId, same, stages: replayed, outcomes: 'events' }

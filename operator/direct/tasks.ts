@@ -30,6 +30,7 @@ import { cancelMatching, type CancelAnswer, type CancelOptions } from './cancel.
 import { phaseOf, type Phase } from './phase.ts'
 import { progressOf, type Progress } from './progress.ts'
 import { readable } from './readable.ts'
+import { taskTree, type TaskTree } from './tree.ts'
 
 export interface TaskView {
   taskId: string
@@ -91,6 +92,8 @@ export interface TaskOperator {
   list(query?: TaskQuery): Promise<TaskList>
   /** Rejects with TASK_UNKNOWN, or with SEARCH_UNFINISHED if that can't be decided yet. */
   get(taskId: string): Promise<TaskDetail>
+  /** The task with all that it delegated. Rejects as `get` does. */
+  tree(taskId: string): Promise<TaskTree>
   /** Cancels the open tasks that match. Rejects with REQUEST_INVALID without a filter. */
   cancel(options: CancelOptions): Promise<CancelAnswer>
 }
@@ -123,6 +126,10 @@ export class DirectTasks implements TaskOperator {
     for (let pages = 1; page.tasks.length === 0 && page.next !== null && pages < MAX_EMPTY_PAGES; pages++)
       page = await this.#page({ ...query, after: page.next })
     return page
+  }
+
+  tree(taskId: string): Promise<TaskTree> {
+    return taskTree({ get: (id) => this.get(id), list: (query) => this.list(query) }, taskId)
   }
 
   cancel(options: CancelOptions): Promise<CancelAnswer> {

@@ -1,6 +1,7 @@
 // Defaults of the fleet, as data: profiles, prices and limits. flotilla.config.ts adds to them and overrides
 // them by name. Providers and their keys are found in the environment: runtime/models/discovery.ts.
 import type { Fleet, ModelSize, Price, Profile } from './fleet.ts'
+import { defaultDelegation } from './delegates.ts'
 import { longestTask } from './long-tasks.ts'
 
 /** A name for a model and its limits. */
@@ -119,6 +120,7 @@ export const defaultLimits = {
   },
   concurrency: 256,
   queue: { inFlight: 32, waiting: 50_000, waitingPerUser: 20_000 },
+  delegation: defaultDelegation,
   codeStepTimeoutMs: 30_000,
   codeMemoryMb: 512,
   budgets: {

@@ -11,6 +11,7 @@ import type { SandboxDefinition } from './executors.ts'
 import type { GatewayDefinition } from './gateway.ts'
 import type { McpExposure } from './mcp-exposure.ts'
 import type { QueueLimits } from './queue-limits.ts'
+import type { DelegateDefinition, DelegationLimits } from './delegates.ts'
 import type { MeteringDefinition, TelemetryDefinition } from './recording.ts'
 
 export type JsonSchema = { [key: string]: Json }
@@ -40,6 +41,8 @@ export interface ToolSpec extends PeopleSpec {
   /** Its arguments may reach somebody outside. */
   readonly sends?: true
   readonly maxOutputBytes: number
+  /** The agent that it is: a call becomes a task of that agent. Absent: a tool that runs. */
+  readonly delegate?: { readonly agent: string; readonly handoff: boolean }
 }
 
 export interface ToolContext {
@@ -142,6 +145,8 @@ export interface AgentDefinition {
   instructions?: string
   /** Tool names; default: all tools. */
   tools?: string[]
+  /** Agents that it may ask, each a tool to it (docs/delegation.md). */
+  delegates?: (string | DelegateDefinition)[]
   profile?: string
   /** How the model is chosen for tasks that name none, if the agent has no profile. */
   strategy?: Strategy
@@ -351,6 +356,7 @@ export interface FleetDefinition {
     /** Outside calls at once in one process. Default 256. */
     concurrency?: number
     queue?: Partial<QueueLimits>
+    delegation?: Partial<DelegationLimits>
     codeStepTimeoutMs?: number
     codeMemoryMb?: number
     budgets?: Partial<BudgetLimits>
@@ -398,6 +404,7 @@ export interface Fleet {
     }
     readonly concurrency: number
     readonly queue: Readonly<QueueLimits>
+    readonly delegation: Readonly<DelegationLimits>
     readonly codeStepTimeoutMs: number
     readonly codeMemoryMb: number
     readonly budgets: Readonly<BudgetLimits>

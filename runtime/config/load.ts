@@ -18,6 +18,7 @@ import {
   defaultProfiles,
   defaultSizes,
 } from './defaults.ts'
+import { delegatesSchema, delegationSchema } from './delegates.ts'
 import { longestTask } from './long-tasks.ts'
 import { collectToolMistakes, toolMistake } from './define.ts'
 import { fieldsOf } from './effective.ts'
@@ -103,6 +104,7 @@ const definition = z.strictObject({
         description: z.string().optional(),
         instructions: z.string().optional(),
         tools: z.array(name).optional(),
+        delegates: delegatesSchema,
         profile: name.optional(),
         strategy: z.enum(strategies).optional(),
         outputSchema: jsonSchema.optional(),
@@ -187,6 +189,7 @@ const definition = z.strictObject({
           waitingPerUser: whole(1).optional(),
         })
         .optional(),
+      delegation: delegationSchema,
       codeStepTimeoutMs: whole(1).optional(),
       codeMemoryMb: whole(64).optional(),
       budgets: z
@@ -340,6 +343,7 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
       input: { ...defaultLimits.input, ...limits.input },
       concurrency: limits.concurrency ?? defaultLimits.concurrency,
       queue: { ...defaultLimits.queue, ...limits.queue },
+      delegation: { ...defaultLimits.delegation, ...limits.delegation },
       codeStepTimeoutMs: limits.codeStepTimeoutMs ?? defaultLimits.codeStepTimeoutMs,
       codeMemoryMb: limits.codeMemoryMb ?? defaultLimits.codeMemoryMb,
       budgets: { ...defaultLimits.budgets, ...limits.budgets },

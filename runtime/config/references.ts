@@ -1,6 +1,7 @@
 // Mistakes of a configuration that its schema can't find: names that must exist, schemas that must compile.
 import { parseModel } from '../models/names.ts'
 import { alertMistakes } from './alerts.ts'
+import { delegateMistakes } from './delegates.ts'
 import type { Fleet, JsonSchema, Overrides } from './fleet.ts'
 import { compileJsonSchema } from './json-schema.ts'
 
@@ -51,6 +52,7 @@ export function references(fleet: Fleet): string[] {
     const problem = outputSchema === undefined ? null : schemaProblem(outputSchema)
     if (problem) mistakes.push(`agents.${agent}.outputSchema: ${problem}`)
   }
+  mistakes.push(...delegateMistakes(fleet))
   return [...mistakes, ...alertMistakes(fleet.alerts)]
 }
 

@@ -6,6 +6,7 @@
 // 3. The first difference ends the replay of its stage: what follows would differ because of it.
 // 4. A task that was queued was admitted by the end of another one: its place is not decided again.
 import { encodeKey, isWithin, rootOf } from '../keys.ts'
+import { isOpen } from '../host/lane/foreign.ts'
 import { callId, emittedEventId, timerEventId } from '../host/lane/ids.ts'
 import type { Decision, Emit, LaneIndex, RecordEvent, Stage, StageEvent } from '../stage.ts'
 import type { TopicName } from '../../schemas/topics.ts'
@@ -182,8 +183,9 @@ class Replay {
     const byId = new Map(outputs.map((record) => [record.id, record]))
     const task = rootOf(key)
     for (const [index, emit] of emits.entries()) {
-      // What concerns other tasks is not among the records of this one.
-      if ((emit.key ?? task) !== task) continue
+      // What concerns other tasks is not among the records of this one; on a topic that anyone may write, nothing says
+      // which event caused a record.
+      if ((emit.key ?? task) !== task || isOpen(emit.topic)) continue
       const id = emittedEventId(event.id, this.#stage.name, index)
       const recorded = byId.get(id)
       byId.delete(id)

@@ -2,6 +2,40 @@
 
 import type { Json } from '../json.ts'
 
+/** The call that a delegated task answers. Only the fleet writes it. */
+export interface AskedBy {
+  /** The task whose agent asked. */
+  taskId: string
+  /** Its call; the end of the delegated task answers it. */
+  callId: string
+  /** Agents of the tasks above, from the root of the tree to the one that asked. */
+  agents: string[]
+}
+
+/** The task that a call of another agent became. */
+export interface Child {
+  /** The delegated task. */
+  taskId: string
+  /** Its agent. */
+  agent: string
+  /** How it ended. */
+  status: 'succeeded' | 'failed' | 'rejected' | 'cancelled' | 'timed_out'
+  /** US dollars, with everything that it delegated. */
+  cost: number
+  /** True when a price was guessed for an unknown model. */
+  costIsGuess: boolean
+}
+
+/** What a call of another agent goes by. */
+export interface Delegation {
+  /** Agents from the root of the tree to the task's own. */
+  agents: string[]
+  /** Most US dollars that it may cost, with everything that it delegates; null: no limit. */
+  maxCost: number | null
+  /** Priority of the task. */
+  priority: number
+}
+
 /** Why something did not work: a row of the error table plus what happened this time. */
 export interface Failure {
   /** Row of the error table, for example MODEL_TIMEOUT. */
@@ -206,6 +240,42 @@ export interface TaskAdmitted {
   instructions: string | null
   /** What is not asked of the model and the tools again: {steps, outcomes}: steps begin the task in place of the model; outcomes are those of later tool calls, in order. */
   recording: Json
+  /** The call that its end answers; null: no agent asked for it. */
+  askedBy: AskedBy | null
+}
+
+/** The end of a delegated task, for the call that asked for it; in the transaction that ends the task. */
+export interface DelegationEnded {
+  /** The task whose agent asked. */
+  taskId: string
+  /** Its call. */
+  callId: string
+  /** The delegated task. */
+  child: Child
+  /** Its answer; null unless it succeeded. */
+  output: Json
+  /** Why it did not succeed. */
+  error: Failure | null
+}
+
+/** A task that an agent gives to another one. Router runs it as any other task, and emits its TaskSubmitted. */
+export interface TaskDelegated {
+  /** The new task: a hash of the asking task, its call, and the event that asked. */
+  taskId: string
+  /** The call that its end answers. */
+  askedBy: AskedBy
+  /** Agent that is asked. */
+  agent: string
+  /** What it is asked to do. */
+  text: string
+  /** On whose behalf: that of the asking task. */
+  userId: string | null
+  /** Priority of the asking task. */
+  priority: number
+  /** Deadline of the asking task, epoch milliseconds: it has no more time than that. */
+  deadlineMs: number
+  /** Share of what the asking task has left, US dollars; null: no limit. */
+  maxCost: number | null
 }
 
 /** A task has ended: other stages forget it. */
@@ -242,6 +312,8 @@ export interface ToolRequested {
   agent: string | null
   /** True: it waits for a person's approval, even if the tool needs none. */
   ask: boolean
+  /** Given with a call of another agent: its share of what the task has left, and the agents above; null for every other tool. */
+  delegation: Delegation | null
 }
 
 /** Work of a task that is no longer wanted. */
@@ -336,6 +408,8 @@ export interface ToolCompleted {
   cached: boolean
   /** How people decided about it: {why, rule, outcome, heldAtMs, endedAtMs, arguments, edited, decisions}; null if it did not wait. */
   approval: Json
+  /** The task that the call became; null for every other tool. */
+  child: Child | null
 }
 
 /** Python to run. */
@@ -368,6 +442,8 @@ export interface CodeRequested {
   policyTools: string[] | null
   /** {step, outcomes}: seed and time of a step that is repeated; recorded outcomes, in the first request of a task. Null when there are none. */
   recording: Json
+  /** What calls of other agents in this step go by; its maxCost is what the task has left. Null: its agent has no delegates. */
+  delegation: Delegation | null
 }
 
 /** The outcome of a Python step. */
@@ -396,6 +472,8 @@ export interface CodeCompleted {
   startedAtMs: number
   /** Milliseconds from start to end. */
   durationMs: number
+  /** US dollars of the tasks that the step delegated; null: none. */
+  childrenCost: number | null
 }
 
 /** The one result of a task. */
@@ -446,6 +524,8 @@ export interface TaskCompleted {
   toolPolicy: 'live' | 'recorded' | 'ask' | 'refuse' | null
   /** Tool calls that its policy refused: [{step, callId, tool, arguments}], at most 100; null when there are none. */
   refusedCalls: Json
+  /** US dollars of the tasks that it delegated, and of theirs, as far as they had ended; not in `usage`. Null: it delegated none. */
+  childrenCost: number | null
 }
 
 /** One thing that happened to a task. */
@@ -463,6 +543,7 @@ export interface TaskProgressed {
     | 'tool_requested'
     | 'tool_started'
     | 'tool_called'
+    | 'delegated'
     | 'code_run'
     | 'step_completed'
     | 'retry_scheduled'
@@ -742,6 +823,8 @@ export interface EventMap {
   QualityScored: QualityScored
   TaskCancelled: TaskCancelled
   TaskAdmitted: TaskAdmitted
+  DelegationEnded: DelegationEnded
+  TaskDelegated: TaskDelegated
   TaskClosed: TaskClosed
   ToolRequested: ToolRequested
   WorkCancelled: WorkCancelled

@@ -2,8 +2,9 @@
 import { glimpse } from '../../runtime/bounded-text.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { CallOutcome, Emit, Failure, Json } from '../../runtime/stage.ts'
-import type { TaskProgressed } from '../../schemas/generated/events.ts'
+import type { Delegation, TaskProgressed } from '../../schemas/generated/events.ts'
 import type { Finished, PendingCall } from './executors/port.ts'
+import { childrenCost, type OpenCall } from './delegation.ts'
 import type { ActiveRow, CallRow } from './rows.ts'
 
 export const NAME = 'code-sandbox' as const
@@ -21,8 +22,9 @@ export const callIdOf = (requestId: string, seq: number) => `${requestId}.${seq}
 export function toolRequestedEvents(
   taskId: string,
   active: ActiveRow,
-  { call, ask }: { readonly call: PendingCall; readonly ask: boolean },
+  { call, ask }: OpenCall,
   atMs: number,
+  delegation: Delegation | null = null,
 ): Emit[] {
   // Rows of older versions lack the agent.
   const { requestId, step, deadlineMs, userId, toolCacheTtlMs, agent = null } = active
@@ -37,6 +39,7 @@ export function toolRequestedEvents(
     cacheTtlMs: toolCacheTtlMs,
     agent,
     ask,
+    delegation,
   }
   return [
     { topic: 'tools.requested', type: 'ToolRequested', data },
@@ -107,6 +110,7 @@ function completedEvent(taskId: string, active: ActiveRow, calls: readonly CallR
       finalAnswer: finished?.finalAnswer ?? null,
       prints: finished?.prints ?? '',
       error,
+      childrenCost: childrenCost(calls),
       toolCalls: calls.map((call, seq) => toolCall(active.requestId, call, seq)),
       startedAtMs: active.startedAtMs,
       durationMs: Math.max(0, atMs - active.startedAtMs),
@@ -115,7 +119,7 @@ function completedEvent(taskId: string, active: ActiveRow, calls: readonly CallR
 }
 
 function toolCall(requestId: string, call: CallRow, seq: number): Json {
-  const { tool, status, durationMs, cached, recorded, approval } = call
+  const { tool, status, durationMs, cached, recorded, approval, child } = call
   return {
     callId: callIdOf(requestId, seq),
     tool,
@@ -125,6 +129,7 @@ function toolCall(requestId: string, call: CallRow, seq: number): Json {
     cached,
     ...(recorded ? { recorded } : {}),
     ...(approval ? { approval } : {}),
+    ...(child ? { child: { ...child } } : {}),
   }
 }
 

@@ -2,7 +2,7 @@
 import type { KeptOutcome } from '../../runtime/recording.ts'
 import type { HeldCalls } from '../../runtime/held-calls.ts'
 import type { Json } from '../../schemas/json.ts'
-import type { CodeRequested, ToolCompleted } from '../../schemas/generated/events.ts'
+import type { Child, CodeRequested, ToolCompleted } from '../../schemas/generated/events.ts'
 import type { ResultEntry, SessionEntry, StepEntry } from './executors/port.ts'
 
 export interface SessionRow {
@@ -48,6 +48,8 @@ export interface CallRow {
   readonly recorded?: boolean
   /** How people decided about it. Absent: it waited for nobody. */
   readonly approval?: Json
+  /** The task that a call of another agent became. */
+  readonly child?: Child
 }
 
 export type SandboxRows = {

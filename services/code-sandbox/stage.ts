@@ -16,6 +16,7 @@
 //    a timer resumes the step if that event never comes.
 import { backoffMs } from '../../runtime/backoff.ts'
 import { failure, plainFailure } from '../../runtime/errors.ts'
+import { toolSpecs } from '../../runtime/config/delegates.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import type { Call, CallOutcome, Decision, Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
 import type {
@@ -30,6 +31,7 @@ import { limits } from './constants.ts'
 import { answerByPolicy } from './recorded.ts'
 import { resultOf } from './results.ts'
 import { codeCall, discardCall } from './call.ts'
+import { agentsFirst, handedOver, shareOf, type Delegates, type OpenCall } from './delegation.ts'
 import type { Finished, Outcome, Paused, ToolSignature } from './executors/port.ts'
 import { EVICT, holdCall, releaseCall } from './held.ts'
 import {
@@ -64,8 +66,12 @@ const MAX_RETRY_MS = 30_000
 const INTERRUPTED_MS = 2_000
 
 export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
-  const tools = new Map(fleet.tools.map(({ spec }): [string, ToolSignature] => [spec.name, signature(spec)]))
-  const idempotent = new Set(fleet.tools.filter(({ spec }) => spec.idempotent).map(({ spec }) => spec.name))
+  const specs = toolSpecs(fleet)
+  const tools = new Map(specs.map((spec): [string, ToolSignature] => [spec.name, signature(spec)]))
+  const idempotent = new Set(specs.filter((spec) => spec.idempotent).map(({ name }) => name))
+  const delegates: Delegates = new Map(
+    specs.flatMap(({ name, delegate }) => (delegate ? [[name, delegate] as const] : [])),
+  )
   const execute = (taskId: string, rows: View, active: ActiveRow): Call =>
     codeCall(taskId, rows, active, tools)
 
@@ -78,7 +84,7 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
       case 'TimerFired':
         if (event.data.name === FORGET) return { rows: { closed: null } }
         if (event.data.name === EVICT) return rows.active?.held ? { call: discardCall(event.key) } : {}
-        return rows.active ? repeatCall(event.key, rows, rows.active) : {}
+        return rows.active ? repeatCall(event.key, rows, rows.active, event.atMs) : {}
       case 'CallHeld':
         return holdCall(event.data, event.atMs, rows.active)
       case 'CallReleased':
@@ -127,31 +133,35 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
     const call = rows[`call:${active.n}.${seq}`]
     if (!call || call.result) return {}
     const result = resultOf(reply, { n: active.n, seq, nowMs: atMs, chars: rows.session.chars })
-    const { status, durationMs, cached, approval } = reply
-    const waited = approval === null ? {} : { approval }
+    const { status, durationMs, cached, approval, child } = reply
+    const more = { ...(approval === null ? {} : { approval }), ...(child && { child }) }
     const chars = rows.session.chars + JSON.stringify(result).length
     const written: Partial<SandboxRows> = {
       session: { ...rows.session, chars },
-      ...callRow(active.n, seq, { ...call, result, status, durationMs, cached, ...waited }),
+      ...callRow(active.n, seq, { ...call, result, status, durationMs, cached, ...more }),
     }
-    return { rows: written, ...resumeWhenAnswered(reply.taskId, { ...rows, ...written }, active) }
+    const next = resumeWhenAnswered(reply.taskId, { ...rows, ...written }, active, atMs)
+    return { ...next, rows: { ...written, ...next.rows } }
   }
 
-  function resumeWhenAnswered(taskId: string, rows: View, active: ActiveRow): Pick<Decided, 'call'> {
+  function resumeWhenAnswered(taskId: string, rows: View, active: ActiveRow, atMs: number): Decided {
     const waiting = active.pending.some((seq) => !rows[`call:${active.n}.${seq}`]?.result)
-    return waiting ? {} : { call: execute(taskId, rows, active) }
+    if (waiting) return {}
+    const taken = handedOver(rows, active, delegates, atMs)
+    if (taken) return { ...closeStep(taskId, rows, active, taken), call: discardCall(taskId) }
+    return { call: execute(taskId, rows, active) }
   }
 
   /** Repeats the executor's call after it failed or was interrupted. */
-  function repeatCall(taskId: string, rows: View, active: ActiveRow): Decided {
-    return { timers: { [RETRY]: null }, ...resumeWhenAnswered(taskId, rows, active) }
+  function repeatCall(taskId: string, rows: View, active: ActiveRow, atMs: number): Decided {
+    return { timers: { [RETRY]: null }, ...resumeWhenAnswered(taskId, rows, active, atMs) }
   }
 
   function cancelStep(order: WorkCancelled, atMs: number, rows: View): Decided {
     const { active } = rows
     if (!active) return {}
     const meant = order.callIds.length === 0 || order.callIds.includes(active.requestId)
-    if (!meant) return active.interrupted ? repeatCall(order.taskId, rows, active) : {}
+    if (!meant) return active.interrupted ? repeatCall(order.taskId, rows, active, atMs) : {}
     return { ...abandonStep(order.taskId, rows, active, atMs, order.reason), call: discardCall(order.taskId) }
   }
 
@@ -161,7 +171,12 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
     if (!outcome.ok) return handleFailedCall(event.key, rows, active, outcome)
     const value = outcome.value as Outcome
     return value.status === 'paused'
-      ? pauseStep(event.key, rows, active, { ...value, atMs: outcome.endedMs, idempotent })
+      ? pauseStep(event.key, rows, active, {
+          ...value,
+          atMs: outcome.endedMs,
+          idempotent,
+          delegates,
+        })
       : finishStep(event.key, rows, active, value, outcome)
   }
 
@@ -198,15 +213,16 @@ interface Pausing extends Paused {
   readonly atMs: number
   /** Names of the tools that may answer twice. */
   readonly idempotent: ReadonlySet<string>
+  readonly delegates: Delegates
 }
 
 /** Calls that the task's policy answers are not requested; once none is waited for, the step goes on by a timer. */
 function pauseStep(taskId: string, before: View, active: ActiveRow, paused: Pausing): Decided {
-  const { calls, atMs, idempotent } = paused
+  const { calls, atMs, idempotent, delegates } = paused
   const rows: Partial<SandboxRows> = {}
   const emit: Emit[] = []
+  const open: OpenCall[] = []
   let chars = before.session?.chars ?? 0
-  let isWaiting = false
   for (const call of calls) {
     chars += JSON.stringify(call.arguments).length
     const at = { n: active.n, seq: call.seq, nowMs: atMs, chars }
@@ -218,14 +234,17 @@ function pauseStep(taskId: string, before: View, active: ActiveRow, paused: Paus
       chars += JSON.stringify(answer.row.result).length
       emit.push(...answeredEvents(taskId, active, { call, row: { ...row, ...answer.row }, atMs }))
     } else {
-      isWaiting = true
-      emit.push(...toolRequestedEvents(taskId, active, { call, ask: answered === 'ask' }, atMs))
+      open.push({ call, ask: answered === 'ask' })
     }
   }
+  const asking = open.filter(({ call }) => delegates.has(call.name))
+  const share = shareOf(before, active, asking.length)
+  for (const each of agentsFirst(open, delegates))
+    emit.push(...toolRequestedEvents(taskId, active, each, atMs, asking.includes(each) ? share : null))
   if (before.session) rows.session = { ...before.session, chars }
   const pending = calls.map((call) => call.seq)
   rows.active = { ...active, ...FRESH, pending, calls: active.calls + calls.length }
-  return { rows, emit, timers: { [RETRY]: isWaiting ? null : atMs } }
+  return { rows, emit, timers: { [RETRY]: open.length > 0 ? null : atMs } }
 }
 
 const UNANSWERED = { result: null, status: null, durationMs: 0, cached: false } satisfies Partial<CallRow>

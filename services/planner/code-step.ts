@@ -4,6 +4,7 @@ import type { Emit, Json } from '../../runtime/stage.ts'
 import type { CodeCompleted } from '../../schemas/generated/events.ts'
 import type { RecordedStep } from '../../runtime/recording.ts'
 import { isLive, recordedStep } from './recorded.ts'
+import { delegationOf, withChild } from './delegation.ts'
 import { progressEvent } from './events.ts'
 import { takeValue } from './final-answer.ts'
 import { readCode, type FoundCode } from './code-blocks.ts'
@@ -44,6 +45,7 @@ export function runCode(
     timeoutMs: fleet.limits.codeStepTimeoutMs,
     deadlineMs: task.deadlineMs,
     agent: task.agent,
+    delegation: book.of(task).some(({ delegate }) => delegate) ? delegationOf(from, 1) : null,
   }
   const { requestId: id } = data
   const emit: Emit[] = [
@@ -69,10 +71,20 @@ function toolsOf({ task, rows: { outcomes } }: Situation, recorded: RecordedStep
 }
 
 /** Ignored if the task does not wait for it. */
-export function completeCode(from: Situation, done: CodeCompleted, book: ToolBook): Move {
+export function completeCode(waiting: Situation, done: CodeCompleted, book: ToolBook): Move {
+  const { childrenCost = null } = done
+  if (childrenCost === null || !isAwaited(waiting, done)) return takeOutcome(waiting, done, book)
+  const { to, rows } = change(waiting, { run: withChild(waiting.run, childrenCost) })
+  const move = takeOutcome(to, done, book)
+  return { ...move, changes: merge({ rows }, move.changes) }
+}
+
+const isAwaited = (from: Situation, done: CodeCompleted): boolean =>
+  from.run.phase === 'code' && done.requestId === requestId(from)
+
+function takeOutcome(from: Situation, done: CodeCompleted, book: ToolBook): Move {
   const begun = currentStep(from)
-  if (from.run.phase !== 'code' || done.requestId !== requestId(from) || begun === null)
-    return { changes: {} }
+  if (!isAwaited(from, done) || begun === null) return { changes: {} }
   const step = withObservation(begun, done)
   if (done.isFinal) return takeValue(from, step, done.finalAnswer)
   // The model can't fix a sandbox that does not start.

@@ -12,7 +12,7 @@ export function handleFailedCall(from: Situation, error: CallFailure): Changes {
   if (error.code !== 'CALL_ABORTED' && atMs >= task.deadlineMs) return timeOut(from)
   const { models, deadlineMs } = task
   const reaction = react(run, { failure: error, models, eventId: event.id, atMs, deadlineMs })
-  const spent = reaction.do === 'nothing' || reaction.do === 'fail' ? null : costSpent(run.usage, task)
+  const spent = reaction.do === 'nothing' || reaction.do === 'fail' ? null : costSpent(run, task)
   if (spent) return stop(from, spent)
   switch (reaction.do) {
     case 'nothing':

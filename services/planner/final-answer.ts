@@ -119,7 +119,9 @@ function takeNothing(from: Situation, step: Step): Move {
 
 function sendBack(from: Situation, step: Step, words: string, miss: Failure | null): Move {
   const observation = [step.observation, words].filter((part) => part !== null).join('\n\n')
-  const heard: Message[] = [{ role: 'user', content: observation }]
+  // Replies to the calls of a step that was handed over.
+  const replies = step.kind === 'tools' ? (from.rows[`heard:${step.step}`] ?? []) : []
+  const heard: Message[] = [...replies, { role: 'user', content: observation }]
   // A wrong result is an attempt; only a missing result, or missing code, counts as a reminder.
   const reminded = miss === null || miss.code === 'OUTPUT_EMPTY' || from.run.reminded
   return nextStep(from, { ...step, observation, error: miss }, heard, { miss, reminded })

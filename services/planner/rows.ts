@@ -3,7 +3,7 @@
 // 1. Rows that can grow (messages, steps, replies) are written once per step, never the whole conversation.
 // 2. `run` is small and the only row that every transition rewrites.
 import type { Decision, Failure, Json, StageEvent } from '../../runtime/stage.ts'
-import type { TaskAdmitted, Usage } from '../../schemas/generated/events.ts'
+import type { AskedBy, Child, TaskAdmitted, Usage } from '../../schemas/generated/events.ts'
 import type { KeptOutcome, RecordedStep } from '../../runtime/recording.ts'
 import type { HeldCalls } from '../../runtime/held-calls.ts'
 import type { Message } from './call.ts'
@@ -37,6 +37,8 @@ export interface StepToolCall {
   recorded?: boolean
   /** How people decided about it. Absent: it waited for nobody. */
   approval?: Json
+  /** The task that a call of another agent became. */
+  child?: Child
 }
 
 /** A step, as the result of the task shows it. */
@@ -117,6 +119,12 @@ export interface Run {
   compacted?: Compacted
   /** Characters of the steps' rows, and the oldest step that is kept whole. Absent: no step has ended. */
   kept?: { chars: number; whole: number }
+  /** US dollars of the tasks that it delegated, and of theirs. Absent: none has ended. */
+  childrenCost?: number
+  /** The call that its end answers, here too: the task's row may be lost. */
+  askedBy?: AskedBy
+  /** Prompt of the last answer, which bounds the next one (cost-bound.ts). */
+  lastPrompt?: { of: string; bytes: number; tokens: number }
 }
 
 export type PlannerRows = {

@@ -24,6 +24,7 @@ import { codeInCalls } from './code-in-calls.ts'
 import { completeCode, runCode } from './code-step.ts'
 import { cancel, fail, stop, timeOut } from './task-end.ts'
 import { compact, squeeze, takeSummary, withoutSummary } from './compaction.ts'
+import { withinCost, withPrompt } from './cost-bound.ts'
 import { learnt } from './context-size.ts'
 import { REMEMBER_AFTER_DEADLINE_MS, REMEMBER_ENDED_MS } from './constants.ts'
 import type { ModelReply, ModelRequest } from './call.ts'
@@ -66,12 +67,18 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     const shorter = compact(now, book, fleet)
     switch (shorter.do) {
       case 'nothing':
-        return { call: modelCall(now, book, fleet) }
+        return callModel(now, modelCall(now, book, fleet))
       case 'change':
-        return { ...shorter.changes, call: modelCall(shorter.to, book, fleet) }
+        return merge(shorter.changes, callModel(shorter.to, modelCall(shorter.to, book, fleet)))
       case 'summarise':
-        return { call: modelCall(now, book, fleet, shorter.request) }
+        return callModel(now, modelCall(now, book, fleet, shorter.request))
     }
+  }
+
+  /** A task in a tree never costs more than its maxCost: it ends before such a call. */
+  function callModel(now: Situation, call: Call): Planned {
+    const bounded = withinCost(now, call, fleet)
+    return 'stop' in bounded ? stop(now, bounded.stop) : bounded
   }
 
   /** A cancel of an unknown task changes nothing: router passes it on behind the task, if the task comes. */
@@ -144,7 +151,8 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     if (request.summarises) return merge(spent, concludeSummary(paid.to, request, outcome, cost))
     if (!outcome.ok) return merge(spent, concludeFailure(paid.to, request, outcome.failure))
     const reply = outcome.value as ModelReply
-    const measured = change(paid.to, { run: { ...run, compacted: learnt(paid.to, request, reply) } })
+    const counted = withPrompt(paid.to, request, reply, fleet)
+    const measured = change(paid.to, { run: { ...counted, compacted: learnt(paid.to, request, reply) } })
     const reported = merge(spent, {
       rows: measured.rows,
       emit: [progressEvent(paid.to, 'model_called', describeCall(now, reply, outcome, cost))],
@@ -168,7 +176,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
       ? takeSummary(from, request, outcome, cost, book, fleet)
       : withoutSummary(from, request, outcome.failure, book, fleet)
     if (shorter === null) return outcome.ok ? {} : handleFailedCall(from, outcome.failure)
-    const over = costSpent(from.run.usage, from.task)
+    const over = costSpent(from.run, from.task)
     return over ? merge({ emit: shorter.emit ?? [] }, stop(from, over)) : shorter
   }
 
@@ -258,6 +266,7 @@ function remainsOf(event: StageEvent, run: Run, rows: State): Situation {
     toolPolicy: null,
     policyTools: null,
     recording: null,
+    askedBy: run.askedBy ?? null,
   }
   const choices = {
     models: [],

@@ -53,6 +53,7 @@ export function firstRun(task: PlannerRows['task'], atMs: number): Run {
     miss: null,
     usage: noUsage,
     stepUsage: noUsage,
+    ...(task.askedBy && { askedBy: task.askedBy }),
   }
 }
 
@@ -190,14 +191,18 @@ function stepAfter(from: Situation, step: Step, heard: Message[], run: Partial<R
   return { changes: merge(ended.changes, { rows }), ask: to }
 }
 
-function outOfSteps({ miss, usage }: Run, { task, run }: Situation): Failure | null {
-  if (run.step >= task.maxSteps) return miss ?? stepLimit(task.maxSteps)
-  return costSpent(usage, task)
+function outOfSteps(next: Run, { task, run }: Situation): Failure | null {
+  if (run.step >= task.maxSteps) return next.miss ?? stepLimit(task.maxSteps)
+  return costSpent(next, task)
 }
 
-export function costSpent(usage: Run['usage'], task: Situation['task']): Failure | null {
-  if (task.maxCost === null || usage.cost < task.maxCost) return null
-  return failure('COST_LIMIT', `The task has cost $${usage.cost.toFixed(6)} of its maxCost $${task.maxCost}`)
+/** What the task has cost by now, with all that it delegated. */
+export const totalCost = ({ usage, childrenCost = 0 }: Run): number => usage.cost + childrenCost
+
+export function costSpent(run: Run, task: Situation['task']): Failure | null {
+  const spent = totalCost(run)
+  if (task.maxCost === null || spent < task.maxCost) return null
+  return failure('COST_LIMIT', `The task has cost $${spent.toFixed(6)} of its maxCost $${task.maxCost}`)
 }
 
 export function stepLimit(maxSteps: number): Failure {

@@ -2,7 +2,7 @@
 import { boundedText } from '../../runtime/bounded-text.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Emit, Failure, Json } from '../../runtime/stage.ts'
-import { taskResult } from '../../runtime/task-result.ts'
+import { delegationEnded, taskResult } from '../../runtime/task-result.ts'
 import type { TaskCompleted, Usage } from '../../schemas/generated/events.ts'
 import { refusedCalls } from './recorded.ts'
 import { progressEvent } from './events.ts'
@@ -50,6 +50,7 @@ function complete(from: Situation, status: Status, output: Json, error: Failure 
     status,
     code: error?.code ?? null,
     cost: data.usage.cost,
+    ...(data.childrenCost !== null && { childrenCost: data.childrenCost }),
     executionTime: data.executionTime,
   }
   return {
@@ -57,6 +58,8 @@ function complete(from: Situation, status: Status, output: Json, error: Failure 
     emit: [
       ...cancelEvents(from, status),
       { topic: 'tasks.completed', type: 'TaskCompleted', data },
+      // Rows of tasks that an older version began lack it.
+      ...delegationEnded(from.task.askedBy ?? null, data),
       ...closeEvents(from, status),
       progressEvent(from, 'completed', detail),
     ],
@@ -105,6 +108,7 @@ function taskCompleted(from: Situation, status: Status, output: Json, error: Fai
     modelReason: run.model === 0 ? task.modelReason : `${task.modelReason}; ${run.modelReason}`,
     error: error && withLastError(error, steps),
     refusedCalls: refusedCalls(from, steps),
+    childrenCost: run.childrenCost ?? null,
     traceId: from.event.traceId ?? task.traceId,
     submittedAtMs: task.submittedAtMs,
     completedAtMs: atMs,

@@ -1,4 +1,5 @@
 // The tools of the fleet as the planner needs them: which a task may call, and whether arguments fit.
+import { toolSpecs } from '../../runtime/config/delegates.ts'
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { compileArguments, type ArgumentsChecked } from '../../runtime/config/coercion.ts'
 import { failure } from '../../runtime/errors.ts'
@@ -23,6 +24,8 @@ export interface ToolBook {
   isUntrusted(tool: string | null, task: TaskAdmitted): boolean
   /** Tools that the task may call. */
   of(task: TaskAdmitted): readonly ToolSpec[]
+  /** The agent that a tool is, and whether it takes the task over; null for a tool that runs. */
+  delegate(tool: string): NonNullable<ToolSpec['delegate']> | null
   /** The tool of the task that a model means by a name; the name itself if that is not clear. */
   nameOf(called: string, task: TaskAdmitted): string
   /** The call's tool and arguments, or why it is not made. */
@@ -30,7 +33,7 @@ export interface ToolBook {
 }
 
 export function toolBook(fleet: Fleet): ToolBook {
-  const specs = new Map(fleet.tools.map((tool) => [tool.spec.name, tool.spec]))
+  const specs = new Map(toolSpecs(fleet).map((spec) => [spec.name, spec]))
   const checks = new Map<string, (input: Json) => ArgumentsChecked>()
   const checkArguments = (spec: ToolSpec, input: Json): ArgumentsChecked => {
     const check = checks.get(spec.name) ?? compileArguments(spec.input)
@@ -40,6 +43,7 @@ export function toolBook(fleet: Fleet): ToolBook {
   const of: ToolBook['of'] = (task) => toolNames(task).flatMap((name) => specs.get(name) ?? [])
   return {
     of,
+    delegate: (tool) => specs.get(tool)?.delegate ?? null,
     isUntrusted(tool, task) {
       const tools = of(task)
       if (tool === null) return tools.some(readsOthers) || sharesCalls(task)

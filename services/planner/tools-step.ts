@@ -5,13 +5,15 @@
 //    that asks for every call without a recorded outcome.
 // 3. Each reply is a row of its own; a reply that nothing waits for is ignored.
 import { failure } from '../../runtime/errors.ts'
-import type { Emit, Failure } from '../../runtime/stage.ts'
-import type { ToolCompleted } from '../../schemas/generated/events.ts'
+import type { Emit, Failure, Json } from '../../runtime/stage.ts'
+import type { Delegation, ToolCompleted } from '../../schemas/generated/events.ts'
 import { MAX_CALLS_PER_STEP } from './constants.ts'
 import type { Message, MessageToolCall, ModelReply, ModelToolCall } from './call.ts'
 import { currentStep, isSettled, withReplies } from './step-replies.ts'
 import { answerByPolicy, answeredEvents } from './recorded.ts'
+import { delegatedCalls, delegationOf, handedOver, withChild } from './delegation.ts'
 import { progressEvent } from './events.ts'
+import { keepAnswer, takeValue } from './final-answer.ts'
 import { markedAsData, tellEdited, tellFailure, tellOutput } from './prompts/replies.ts'
 import {
   merge,
@@ -41,12 +43,20 @@ export function callTools(from: Situation, text: string, reply: ModelReply, book
     ...put(`said:${run.step}`, assistantMessage(from, text, { ...reply, toolCalls: asked })),
     ...put(`step:${run.step}`, { ...newStep(from, 'tools', text), toolCalls }),
   })
+  const agents = delegatedCalls(toolCalls, book)
+  const delegation = delegationOf(from, agents.length)
+  // Those of other agents first: the rest may take long, and tool-executor takes them one by one.
+  const first = agents.flatMap((call) =>
+    requestEvents(from, call, { ask: asks.has(call.callId), delegation }),
+  )
   const requests = toolCalls.flatMap((call): Emit[] => {
-    if (call.status === 'requested') return requestEvents(from, call, asks.has(call.callId))
+    if (agents.includes(call)) return []
+    if (call.status === 'requested')
+      return requestEvents(from, call, { ask: asks.has(call.callId), delegation: null })
     const isAnswered = call.recorded === true || call.error?.code === 'TOOL_NOT_RECORDED'
     return isAnswered ? answeredEvents(from, call) : []
   })
-  return settle(to, { rows, emit: requests }, book)
+  return settle(to, { rows, emit: [...first, ...requests] }, book)
 }
 
 interface Planning {
@@ -109,7 +119,14 @@ export function assistantMessage(
   return { role: 'assistant', content, tool_calls: toolCalls, ...attached }
 }
 
-function requestEvents(from: Situation, call: StepToolCall, ask: boolean): Emit[] {
+interface Requested {
+  /** A person is asked first. */
+  readonly ask: boolean
+  /** Given with a call of another agent. */
+  readonly delegation: Delegation | null
+}
+
+function requestEvents(from: Situation, call: StepToolCall, { ask, delegation }: Requested): Emit[] {
   const { task, run } = from
   const data = {
     taskId: task.taskId,
@@ -123,6 +140,7 @@ function requestEvents(from: Situation, call: StepToolCall, ask: boolean): Emit[
     cacheTtlMs: task.toolCacheTtlMs,
     agent: task.agent,
     ask,
+    delegation,
   }
   const { callId, tool } = call
   return [
@@ -137,10 +155,13 @@ export function completeTool(from: Situation, done: ToolCompleted, book: ToolBoo
     step?.toolCalls.findIndex((call) => call.callId === done.callId && call.status === 'requested') ?? -1
   const call = step?.toolCalls[index]
   if (step === null || call === undefined) return { changes: {} }
-  const { status, output, error, durationMs, cached, approval } = done
-  const waited = approval === null ? {} : { approval }
-  const reply: StepToolCall = { ...call, status, output, error, durationMs, cached, ...waited }
-  const { to, rows } = change(from, put(`reply:${step.step}.${index}`, reply))
+  const { status, output, error, durationMs, cached, approval, child } = done
+  const more = { ...(approval === null ? {} : { approval }), ...(child && { child }) }
+  const reply: StepToolCall = { ...call, status, output, error, durationMs, cached, ...more }
+  const { to, rows } = change(from, {
+    ...put(`reply:${step.step}.${index}`, reply),
+    ...(child && { run: withChild(from.run, child.cost) }),
+  })
   return settle(to, { rows }, book)
 }
 
@@ -154,8 +175,26 @@ function waitingStep(from: Situation): Step | null {
 function settle(from: Situation, changes: Changes, book: ToolBook): Move {
   const step = waitingStep(from)
   if (step === null || !isSettled(step)) return { changes }
-  const move = nextStep(from, step, toolMessages(from, step, book))
-  return { ...move, changes: merge(merge(changes, { rows: withoutReplies(from, step) }), move.changes) }
+  const messages = toolMessages(from, step, book)
+  const settled = merge(changes, { rows: withoutReplies(from, step) })
+  const taken = handedOver(step, book)
+  const move = taken ? handOver(from, step, taken.output, messages) : nextStep(from, step, messages)
+  return { ...move, changes: merge(settled, move.changes) }
+}
+
+/**
+ * Takes another agent's answer as the task's. One that is to be checked waits for a handling of its own; the replies
+ * are kept, in case it does not fit and the model goes on.
+ */
+function handOver(from: Situation, step: Step, output: Json, messages: Message[]): Move {
+  const { to, rows } = change(from, {
+    run: { ...from.run, phase: 'model' },
+    ...put(`heard:${step.step}`, messages),
+    ...put(`step:${step.step}`, step),
+  })
+  const { check, changes, ...rest } = takeValue(to, step, output)
+  const kept = check ? merge(changes, keepAnswer(check, from.atMs)) : changes
+  return { ...rest, changes: merge({ rows }, kept) }
 }
 
 function withoutReplies({ rows }: Situation, step: Step): RowChanges {

@@ -4,7 +4,8 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Emit, Failure, StageEvent } from '../../runtime/stage.ts'
 import { emptyTask } from '../../schemas/task-fields.ts'
-import type { TaskAdmitted, TaskSubmitted } from '../../schemas/generated/events.ts'
+import type { TaskAdmitted } from '../../schemas/generated/events.ts'
+import { submittedEvents, type Submitted } from './admission/delegated.ts'
 import { isLimited } from './call.ts'
 import { REMEMBER_AFTER_DEADLINE_MS, REMEMBER_MS } from './constants.ts'
 import { endEvents } from './events.ts'
@@ -27,11 +28,11 @@ export function answer(
 
 export function rejectTask(
   event: StageEvent,
-  task: TaskSubmitted,
+  task: Submitted,
   reason: Failure,
   lane: Schedule,
 ): RouterDecision {
-  return answer(event, lane, endEvents(event, task, 'rejected', reason))
+  return answer(event, lane, [...submittedEvents(task), ...endEvents(event, task, 'rejected', reason)])
 }
 
 export function cancelQueued(

@@ -20,8 +20,9 @@ type Placed = Pick<Decision, 'emit' | 'lane' | 'timers'>
 const MAX_ADMITTED_AT_ONCE = 50
 
 const running: ScheduleRow = { at: 'work' }
+const delegated: ScheduleRow = { at: 'work', isDelegated: true }
 
-/** Admits the task or queues it; or says why it can't be queued. */
+/** Admits the task or queues it, a delegated one at once (admission/delegated.ts); or says why it can't be queued. */
 export function admitOrQueue(
   event: StageEvent,
   task: TaskAdmitted,
@@ -29,6 +30,7 @@ export function admitOrQueue(
   limits: QueueLimits,
 ): Placed | { rejected: Failure } {
   const { taskId } = task
+  if (task.askedBy) return { lane: { [rowOf(taskId)]: delegated }, emit: admissionEvents(task, event.atMs) }
   const room = limits.inFlight - lane.running
   if (lane.isRunning(taskId) || (room > 0 && lane.waiting === 0))
     return { lane: { [rowOf(taskId)]: running }, emit: admissionEvents(task, event.atMs) }
@@ -68,8 +70,8 @@ export function holdTask(
   atMs: number,
 ): Placed {
   const held = lane.heldCalls(taskId)
-  // Its end may have been read before, from another topic.
-  if (!lane.isRunning(taskId) || held?.includes(callId)) return {}
+  // Its end may have been read before, from another topic; a delegated one has no slot.
+  if (!lane.isRunning(taskId) || lane.isDelegated(taskId) || held?.includes(callId)) return {}
   const row: ScheduleRow = { at: 'held', callIds: [...(held ?? []), callId] }
   const freed = lane.hasSlot(taskId) ? 1 : 0
   const next = fillSlots(lane, limits.inFlight - lane.running + freed, atMs)
@@ -116,7 +118,7 @@ function admissionEvents(task: TaskAdmitted, atMs: number, waited?: Waiting): Em
     {
       topic: 'tasks.admitted',
       type: 'TaskAdmitted',
-      data: { ...noFork, ...task, history: task.history ?? null },
+      data: { ...noFork, ...task, history: task.history ?? null, askedBy: task.askedBy ?? null },
     },
     progressEvent(taskId, 'admitted', atMs, { ...detail, ...queuedMs }),
   ]

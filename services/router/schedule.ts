@@ -28,7 +28,7 @@ export interface Waiting {
 
 /** A row of the lane. */
 export type ScheduleRow =
-  | { readonly at: 'work' }
+  | { readonly at: 'work'; readonly isDelegated?: true }
   | { readonly at: 'held'; readonly callIds: readonly string[] }
   | ({ readonly at: 'queue' } & Waiting)
 
@@ -54,6 +54,8 @@ export class Schedule implements LaneIndex {
   readonly #running = new Set<string>()
   /** The calls that wait, by task. */
   readonly #held = new Map<string, readonly string[]>()
+  /** Tasks that run without a slot, beside the one that waits for them. */
+  readonly #delegated = new Set<string>()
   readonly #waiting = new Map<string, Waiting>()
   readonly #lost = new Set<string>()
   readonly #lines = new Map<string, Line>()
@@ -71,13 +73,16 @@ export class Schedule implements LaneIndex {
     const left = this.#leave(taskId)
     this.#running.delete(taskId)
     this.#held.delete(taskId)
+    this.#delegated.delete(taskId)
     if (row?.at === 'queue') this.#enter(taskId, row)
     if (row?.at === 'held') this.#held.set(taskId, row.callIds)
     if (row?.at !== 'work') return
+    if (row.isDelegated) return void this.#delegated.add(taskId)
     this.#running.add(taskId)
     if (left) this.#served.set(left.task.priority, Math.max(this.#servedOf(left.task.priority), left.turn))
   }
 
+  /** Tasks that have a slot. */
   get running(): number {
     return this.#running.size
   }
@@ -88,7 +93,11 @@ export class Schedule implements LaneIndex {
 
   /** Whether it was admitted and has not ended, with or without a slot. */
   isRunning(taskId: string): boolean {
-    return this.#running.has(taskId) || this.#held.has(taskId)
+    return this.#running.has(taskId) || this.#held.has(taskId) || this.#delegated.has(taskId)
+  }
+
+  isDelegated(taskId: string): boolean {
+    return this.#delegated.has(taskId)
   }
 
   hasSlot(taskId: string): boolean {

@@ -17,6 +17,7 @@ import type { CallOutcome, Stage, StageEvent } from '../../runtime/stage.ts'
 import { emptyTask } from '../../schemas/task-fields.ts'
 import { headers } from '../../schemas/topics.ts'
 import { concludeSubmission, decideSubmission, isAnswered, noCancel } from './admission/pipeline.ts'
+import { isSubmission, submittedBy, submittedEvents } from './admission/delegated.ts'
 import { FORGET_ANSWERED } from './answered.ts'
 import { assertAnswered, giveBackCall } from './call.ts'
 import { CANCEL_MS } from './constants.ts'
@@ -36,6 +37,7 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
     consumes: [
       { topic: 'tasks.submitted' },
       { topic: 'tasks.control', events: ['TaskCancelled'] },
+      { topic: 'tasks.delegated', accepts: (record) => record[headers.schema] === 'TaskDelegated' },
       // The end of a task as the other stages read it: small, while its result may be large.
       { topic: 'tools.requested', accepts: (record) => record[headers.schema] === 'TaskClosed' },
       { topic: 'tools.completed', accepts: (record) => record[headers.schema] !== 'ToolCompleted' },
@@ -45,6 +47,7 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
     decide(event, rows, lane) {
       switch (event.type) {
         case 'TaskSubmitted':
+        case 'TaskDelegated':
           return decideSubmission(event, rows, lane, fleet)
         case 'SubmissionRefused':
           return isAnswered(event, rows, lane) ? {} : rejectTask(event, emptyTask, event.data.failure, lane)
@@ -67,13 +70,15 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
     },
     conclude(event, _rows, call, outcome, lane) {
       if (event.type === 'TimerFired') return concludeRelease(outcome)
-      return event.type === 'TaskSubmitted' ? concludeSubmission(event, call, outcome, lane, fleet) : {}
+      return isSubmission(event) ? concludeSubmission(event, call, outcome, lane, fleet) : {}
     },
     poisoned(event, rows, reason, lane) {
       if (event.type === 'TimerFired' && event.data.name === GIVE_BACK) return { rows: { granted: null } }
       const freed = release([event.key], lane, limits, event.atMs)
-      if (event.type !== 'TaskSubmitted' || isAnswered(event, rows, lane)) return freed
-      return merge(answer(event, lane, endEvents(event, event.data, 'failed', reason)), freed)
+      if (!isSubmission(event) || isAnswered(event, rows, lane)) return freed
+      const task = submittedBy(event)
+      const ended = [...submittedEvents(task), ...endEvents(event, task, 'failed', reason)]
+      return merge(answer(event, lane, ended), freed)
     },
   }
 }

@@ -2,7 +2,7 @@
 // timer's event has the call's key.
 import { glimpse } from '../../runtime/bounded-text.ts'
 import { plainFailure } from '../../runtime/errors.ts'
-import type { ToolCompleted, ToolRequested } from '../../schemas/generated/events.ts'
+import type { Child, ToolCompleted, ToolRequested } from '../../schemas/generated/events.ts'
 import type { CallFailure, CallOutcome, Emit } from '../../runtime/stage.ts'
 import type { ToolAnswer } from './call.ts'
 import type { NextTry } from './retries.ts'
@@ -13,6 +13,8 @@ export interface Ending {
   status: ToolCompleted['status']
   error: CallFailure | null
   answer?: ToolAnswer
+  /** The task that a call of another agent became. */
+  child?: Child
   startedAtMs: number
   endedAtMs: number
 }
@@ -38,6 +40,7 @@ export function completedEvents(request: ToolRequested, ending: Ending, waited?:
     durationMs,
     cached,
     approval: (waited ?? null) as unknown as Json,
+    child: ending.child ?? null,
   }
   const detail = {
     callId,
@@ -49,6 +52,7 @@ export function completedEvents(request: ToolRequested, ending: Ending, waited?:
     arguments: glimpse(request.arguments),
     output: glimpse(output),
     ...(waited && { approval: { outcome: waited.outcome, by: waited.decisions.at(-1)?.by ?? null } }),
+    ...(ending.child && { child: { ...ending.child } }),
   }
   return [
     { topic: 'tools.completed', type: 'ToolCompleted', key: taskId, requester, data },

@@ -82,6 +82,16 @@ export interface Cancelled {
   allUntilMs: number | null
 }
 
+/** A call of another agent, until its task ends. Kept under the asking task's key. */
+export interface Delegated {
+  request: ToolRequested
+  /** The task that the call became. */
+  childId: string
+  agent: string
+  /** Epoch milliseconds. */
+  startedAtMs: number
+}
+
 /** A type, not an interface, because the rows of a stage are a record. */
 export type ToolRows = {
   waiting: Waiting
@@ -89,4 +99,8 @@ export type ToolRows = {
   cancelled: Cancelled
   /** The task ended while calls may have been open: no further call starts. */
   closed: { status: string }
+  /** How many tasks the task has delegated. */
+  delegated: number
+  /** By call. */
+  [child: `child:${string}`]: Delegated
 }

@@ -12,6 +12,7 @@
 //    look-up says that it took no effect.
 // 5. A call that needs a person waits under its own key with its arguments frozen (held.ts), in both modes.
 //    Its ToolCompleted follows when people have decided, or nobody did in time.
+import { defaultDelegation, toolSpecs } from '../../runtime/config/delegates.ts'
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure, plainFailure } from '../../runtime/errors.ts'
 import type { Key } from '../../runtime/keys.ts'
@@ -26,10 +27,19 @@ import type {
 } from '../../runtime/stage.ts'
 import type { ToolRequested, WorkCancelled } from '../../schemas/generated/events.ts'
 import type { ToolAnswer, ToolCall } from './call.ts'
+import {
+  callIdsOf,
+  cancelDelegated,
+  delegate,
+  endDelegated,
+  failDelegated,
+  type Delegating,
+} from './delegation.ts'
 import { concludeLookUp, isInDoubt, reconcileCall, resolveDoubt, type Doubtful } from './doubt.ts'
 import { ask, checksOf, gate } from './gate.ts'
 import { decideHeld, expire, EXPIRY, resumed, withdraw, type At } from './held.ts'
 import { refusal, type Asked } from './refusal.ts'
+import { headers } from '../../schemas/topics.ts'
 import { completedEvents, waitingEvents, usageEvents, type Ending } from './events.ts'
 import { nextTry, type NextTry } from './retries.ts'
 import type { Cancelled, Doubt, Held, ToolRows, Waiting } from './rows.ts'
@@ -41,17 +51,32 @@ export const REMEMBER_MS = 600_000
 
 export const keyOfCall = (taskId: string, callId: string): Key => ({ root: taskId, part: callId })
 
-export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<ToolRows> {
-  const specs = new Map(fleet.tools.map((tool) => [tool.spec.name, tool.spec]))
+/** `agents` and their limits: absent, no agent asks another. */
+type Configured = Pick<Fleet, 'tools'> &
+  Partial<Pick<Fleet, 'agents'>> & {
+    readonly limits?: Partial<Pick<Fleet['limits'], 'delegation' | 'input'>>
+  }
+
+export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
+  const { tools, agents = {}, limits = {} } = fleet
+  const specs = new Map(
+    toolSpecs({ tools, agents, ...(limits.input && { limits: { input: limits.input } }) }).map((spec) => [
+      spec.name,
+      spec,
+    ]),
+  )
+  const delegating: Delegating = { agents, limits: limits.delegation ?? defaultDelegation }
   const checks = checksOf(fleet.tools)
 
-  const begin = (asked: Asked, rows: State, id: string): Decision<ToolRows> => {
+  const begin = (asked: Asked, rows: State, { id, atMs }: At): Decision<ToolRows> => {
     const { request, nowMs } = asked
     const at = { startedAtMs: nowMs, endedAtMs: nowMs }
     const refused = refusal(asked, rows, specs)
     if (refused) return end(request, rows, { ...refused, ...at })
     const spec = specs.get(request.tool)
     if (!spec) return {}
+    if (spec.delegate)
+      return delegate(request, { id, atMs }, rows, { ...spec, delegate: spec.delegate }, delegating)
     const gated = rows.waiting?.cleared
       ? ({ do: 'pass' } as const)
       : gate(asked, spec, id, checks(request.tool).arguments)
@@ -61,7 +86,7 @@ export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<Tool
 
   const continueWaiting = (waiting: Waiting, rows: State, { id, atMs }: At): Decision<ToolRows> => {
     const { request, why, doubt } = waiting
-    if (why !== 'reconcile' || !doubt) return begin({ ...waiting, nowMs: atMs }, rows, id)
+    if (why !== 'reconcile' || !doubt) return begin({ ...waiting, nowMs: atMs }, rows, { id, atMs })
     const spec = specs.get(request.tool)
     if (spec?.reconciles && !rows.closed) return { call: reconcileCall(request, spec, doubt) }
     return end(request, rows, inDoubt(waiting.firstMs, doubt, atMs))
@@ -84,20 +109,25 @@ export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<Tool
   return {
     name: 'tool-executor',
     version: 2,
-    consumes: [{ topic: 'tools.requested' }, { topic: 'tasks.control', events: ['ApprovalDecided'] }],
-    keyOf,
+    consumes: [
+      { topic: 'tools.requested' },
+      { topic: 'tasks.control', events: ['ApprovalDecided'] },
+      { topic: 'tasks.delegated', accepts: (record) => record[headers.schema] === 'DelegationEnded' },
+    ],
+    keyOf: (event) => keyOf(event, specs),
     interrupts,
     decide(event, rows) {
       switch (event.type) {
         case 'ToolRequested':
-          return begin({ request: event.data, askedMs: event.atMs, nowMs: event.atMs }, rows, event.id)
+          return begin({ request: event.data, askedMs: event.atMs, nowMs: event.atMs }, rows, event)
         case 'ApprovalDecided':
           return rows.held ? decideApproval(rows.held, event, rows) : {}
+        case 'DelegationEnded':
+          return endDelegated(event.data, rows, event.atMs)
         case 'WorkCancelled':
-          return remember(event, { cancelled: mergeCancel(event.data, event.atMs, rows.cancelled) })
+          return cancelWork(event, rows)
         case 'TaskClosed':
-          if (event.data.status === 'succeeded') return { clear: true }
-          return { clear: true, ...remember(event, { closed: { status: event.data.status } }) }
+          return closeTask(event, rows)
         case 'TimerFired':
           if (event.data.name === 'forget') return { rows: { closed: null, cancelled: null } }
           if (event.data.name === EXPIRY) return rows.held ? expire(rows.held, event) : {}
@@ -116,6 +146,7 @@ export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<Tool
       return call.kind === 'reconcile' ? concludeReconcile(called, outcome) : conclude(called, outcome)
     },
     poisoned(event, rows, error) {
+      if (event.type === 'DelegationEnded') return failDelegated(event.data, rows, error, event.atMs)
       const at = { startedAtMs: event.atMs, endedAtMs: event.atMs }
       // The decision is a dead letter: the call waits for another one.
       if (event.type === 'ApprovalDecided') return {}
@@ -128,11 +159,15 @@ export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<Tool
 
 type Decided = Extract<StageEvent, { type: 'ApprovalDecided' }>
 
-function keyOf(event: RecordEvent): Key | string {
+/** Calls of other agents are handled under the task's own key (delegation.ts, 2). */
+function keyOf(event: RecordEvent, specs: ReadonlyMap<string, ToolSpec>): Key | string {
   switch (event.type) {
     case 'ToolRequested':
+      if (specs.get(event.data.tool)?.delegate) return event.data.taskId
+      return keyOfCall(event.data.taskId, event.data.callId)
     case 'ApprovalDecided':
       return keyOfCall(event.data.taskId, event.data.callId)
+    case 'DelegationEnded':
     case 'WorkCancelled':
     case 'TaskClosed':
       return event.data.taskId
@@ -150,6 +185,21 @@ function interrupts(event: StageEvent): boolean | readonly Key[] {
 
 const requestOf = (event: StageEvent, rows: State): ToolRequested | undefined =>
   event.type === 'ToolRequested' ? event.data : rows.waiting?.request
+
+function cancelWork(event: Extract<StageEvent, { type: 'WorkCancelled' }>, rows: State): Decision<ToolRows> {
+  const { atMs, data } = event
+  const callIds = data.callIds.length === 0 ? callIdsOf(rows) : data.callIds
+  const ended = cancelDelegated(rows, { callIds, reason: data.reason, atMs })
+  const kept = remember(event, { cancelled: mergeCancel(data, atMs, rows.cancelled) })
+  return { ...kept, rows: { ...ended.rows, ...kept.rows }, emit: ended.emit }
+}
+
+function closeTask(event: Extract<StageEvent, { type: 'TaskClosed' }>, rows: State): Decision<ToolRows> {
+  const { status } = event.data
+  const { emit } = cancelDelegated(rows, { callIds: null, reason: status, atMs: event.atMs })
+  if (status === 'succeeded') return { clear: true, emit }
+  return { clear: true, emit, ...remember(event, { closed: { status } }) }
+}
 
 type Stop = Extract<StageEvent, { type: 'WorkCancelled' | 'TaskClosed' }>
 

@@ -15,6 +15,7 @@ const json = {
   nested: { a: [{}] },
 }
 const at = 1_767_225_600_123
+const child = { taskId: 'c0ffee', agent: 'redaktør', cost: 0.03125, costIsGuess: true } as const
 
 export const samples: EventMap = {
   TaskSubmitted: {
@@ -94,6 +95,7 @@ export const samples: EventMap = {
     policyTools: ['web_search', 'naïve'],
     instructions: 'Be brief ✈',
     recording: { steps: [json], outcomes: [] },
+    askedBy: { taskId: 'task-0', callId: 'task-0.1.0', agents: ['lead', 'redaktør'] },
   },
   ToolRequested: {
     taskId: 'task-1',
@@ -107,6 +109,7 @@ export const samples: EventMap = {
     cacheTtlMs: null,
     agent: 'researcher',
     ask: true,
+    delegation: { agents: ['lead', 'researcher'], maxCost: 0.125, priority: -3 },
   },
   ToolCompleted: {
     taskId: 'task-1',
@@ -121,6 +124,7 @@ export const samples: EventMap = {
     durationMs: 30_000,
     cached: false,
     approval: { why: 'approval', outcome: 'approved' },
+    child: { ...child, status: 'timed_out' },
   },
   CallHeld: {
     taskId: 'task-1',
@@ -164,6 +168,7 @@ export const samples: EventMap = {
     toolPolicy: 'refuse',
     policyTools: ['web_search'],
     recording: { step: { seed: 'r-1/ž', atMs: at }, outcomes: [json] },
+    delegation: { agents: ['researcher'], maxCost: null, priority: 0 },
   },
   CodeCompleted: {
     taskId: 'task-1',
@@ -178,6 +183,7 @@ export const samples: EventMap = {
     toolCalls: [],
     startedAtMs: at,
     durationMs: 12,
+    childrenCost: 0.0625,
   },
   WorkCancelled: { taskId: 'task-1', callIds: ['c-1', 'c-2'], reason: 'deadline', deadlineMs: at },
   TaskClosed: { taskId: 'task-1', status: 'succeeded', deadlineMs: at },
@@ -212,6 +218,24 @@ export const samples: EventMap = {
     forkedFromStep: 2,
     toolPolicy: 'recorded',
     refusedCalls: [json],
+    childrenCost: 0.03125,
+  },
+  TaskDelegated: {
+    taskId: 'c0ffee',
+    askedBy: { taskId: 'task-1', callId: 'task-1.2.0', agents: ['lead', 'researcher'] },
+    agent: 'redaktør',
+    text: 'Make it shorter ✈',
+    userId: 'ana',
+    priority: 3,
+    deadlineMs: at,
+    maxCost: 0.125,
+  },
+  DelegationEnded: {
+    taskId: 'task-1',
+    callId: 'task-1.2.0',
+    child: { ...child, status: 'succeeded' },
+    output: json,
+    error,
   },
   TaskProgressed: {
     taskId: 'task-1',

@@ -5,7 +5,7 @@ import { createCodec } from '../../runtime/codec/codec.ts'
 import { createEmbeddedRegistry } from '../../runtime/codec/embedded-registry.ts'
 import { defineTool } from '../../runtime/config/define.ts'
 import { readEnvironment } from '../../runtime/config/environment.ts'
-import type { Fleet, Tool } from '../../runtime/config/fleet.ts'
+import type { AgentDefinition, Fleet, Tool } from '../../runtime/config/fleet.ts'
 import { completeFleet } from '../../runtime/config/load.ts'
 import type { Stage } from '../../runtime/stage.ts'
 import { createAlertingStage } from '../../services/alerting/stage.ts'
@@ -15,6 +15,8 @@ import { createPlannerStage } from '../../services/planner/stage.ts'
 import { createRouterStage } from '../../services/router/stage.ts'
 import { askPerson } from '../../services/tool-executor/tools/ask-person.ts'
 import { createToolExecutorStage } from '../../services/tool-executor/stage.ts'
+
+import { treeAgents } from './trees.ts'
 
 /** `mark` is unique within a task: it names what the call does. */
 const input = z.object({ mark: z.string() })
@@ -53,6 +55,12 @@ export const fleet: Fleet = completeFleet(
     agents: {
       tools: { mode: 'tools', profile: 'two-models' },
       code: { mode: 'code', profile: 'two-models' },
+      ...Object.fromEntries(
+        Object.entries(treeAgents).map(([name, agent]) => [
+          name,
+          { ...agent, profile: 'two-models' } as AgentDefinition,
+        ]),
+      ),
     },
     models: {
       providers: { alpha: { baseUrl: 'http://127.0.0.1:9/v1' }, beta: { baseUrl: 'http://127.0.0.1:9/v1' } },

@@ -6,6 +6,8 @@
 //              the end last
 // after        no owner of a lane starts work for a task that it knows to have ended; calls under way are stopped
 // calls        a journalled call is never made again, an effect never happens twice, a fault explains each repeat
+// trees        a call of another agent is one task with one answer; no tree costs more than its share; what nobody
+//              waits for is cancelled
 // usage        usage of finished calls is in usage.recorded, in the result and in the ledger, once
 // limits       settled and reserved amounts of a budget never pass it, at any step, and are those requested; no
 //              model is called without a reservation; settled amounts are the recorded ones, and a week later
@@ -23,6 +25,7 @@ import { checkHistory, checkResults } from './invariants/history.ts'
 import { checkLetters } from './invariants/letters.ts'
 import { checkLimits, checkReservations } from './invariants/limits.ts'
 import { checkAtRest, checkState } from './invariants/state.ts'
+import { checkTrees } from './invariants/trees.ts'
 import { checkUsage } from './invariants/usage.ts'
 import type { Evidence } from './evidence.ts'
 import type { Simulation } from './simulate.ts'
@@ -40,6 +43,7 @@ const checks: Readonly<Record<string, Check>> = {
   history: checkHistory,
   after: checkAfter,
   calls: checkCalls,
+  trees: checkTrees,
   usage: checkUsage,
   limits: checkLimits,
   state: checkState,

@@ -5,6 +5,7 @@ import type { World } from '../../runtime/testing/simulator/world.ts'
 import type { Json } from '../../schemas/json.ts'
 import { estimatedInputTokens } from '../../services/planner/token-estimates.ts'
 import type { ModelReply, ModelRequest } from '../../services/planner/call.ts'
+import { answerInTree, TREE_TASK } from './trees.ts'
 
 /** Text of a task that ends after one answer; text of a task whose model is slow. */
 export const QUICK_TASK = 'probe'
@@ -97,6 +98,7 @@ export function answer({
   if (summarises) return { text: summaryOf(messages), toolCalls: [], finishReason: 'stop' }
   const text = String(messages.find(({ role }) => role === 'user')?.content)
   const turn = turnsBefore(messages) + messages.filter(({ role }) => role === 'assistant').length
+  if (text.startsWith(TREE_TASK)) return answerInTree(text, turn, tools)
   const isLast =
     [QUICK_TASK, SLOW_TASK, BULKY_TASK].some((start) => text.startsWith(start)) ||
     turn >= draw(4, text, 'turns')

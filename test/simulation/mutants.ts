@@ -23,6 +23,7 @@ import {
   withUncommittedRows,
 } from './mutations.ts'
 import type { Mutation } from './simulate.ts'
+import { treeMutants } from './tree-mutants.ts'
 
 export interface Mutant extends Mutation {
   readonly seeds: number
@@ -364,4 +365,5 @@ export const mutants: Readonly<Record<string, Mutant>> = {
       },
     }),
   },
+  ...treeMutants,
 }

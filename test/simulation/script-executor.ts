@@ -186,9 +186,8 @@ function callOf(
   variables: ReadonlyMap<string, Json>,
 ): { name: string; call: PendingCall } {
   const [, name = '', tool = '', mark = ''] = /^(\w+)=(\w+)\((.*)\)$/.exec(text) ?? []
-  const args = {
-    mark: mark.startsWith('$') ? `${mark}${JSON.stringify(variables.get(mark.slice(1)) ?? null)}` : mark,
-  }
+  const given = mark.startsWith('$') ? `${mark}${JSON.stringify(variables.get(mark.slice(1)) ?? null)}` : mark
+  const args: Record<string, string> = tool.startsWith('ask_') ? { task: given } : { mark: given }
   return { name, call: { seq, name: tool, arguments: args, argsHash: argsHashOf(tool, args) } }
 }
 

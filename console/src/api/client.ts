@@ -115,6 +115,7 @@ export async function post<P extends PathOf<'POST'>>(
 export type TaskBody = Readonly<Record<string, unknown>> & { readonly text: string }
 export type TaskView = Got<'/v1/tasks'>['tasks'][number]
 export type TaskDetail = Got<'/v1/tasks/:id'>
+export type TaskTree = Got<'/v1/tasks/:id/tree'>
 export type TaskResult = NonNullable<Got<'/v1/tasks/:id/result'>>
 export type Me = Got<'/v1/me'>
 /** A decision about a call that waits for a person. */

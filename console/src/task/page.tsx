@@ -17,6 +17,7 @@ import { compareAddress, originOf } from './compare.tsx'
 import { RawEvents } from './raw-events.tsx'
 import { TaskStore } from './store.ts'
 import type { Timeline } from './timeline.ts'
+import { Tree } from './tree.tsx'
 import { Waterfall } from './waterfall.tsx'
 
 export function TaskPage({ params: { id = '' } }: PageProps) {
@@ -63,7 +64,12 @@ export function TaskPage({ params: { id = '' } }: PageProps) {
         ))}
       </ul>
       {tab === 'events' && <RawEvents events={timeline.events} version={store.version.value} />}
-      {tab === 'children' && <Children id={id} />}
+      {tab === 'children' && (
+        <>
+          <Tree id={id} />
+          <Children id={id} />
+        </>
+      )}
       {tab === 'timeline' && (
         <Waterfall timeline={timeline} version={store.version.value} scroller={scroller} />
       )}
@@ -113,6 +119,8 @@ function Figures({ id, detail, timeline }: Parts & { readonly id: string }) {
   const beginMs = detail?.submittedAtMs ?? timeline.firstMs ?? now.value
   const origin = originOf(timeline)
   const usage = result?.usage
+  const own = usage?.cost ?? Math.max(totals.cost, detail?.cost ?? 0)
+  const childrenCost = result?.['childrenCost']
   const agent = admission?.agent ?? detail?.agent ?? null
   const user = admission?.userId ?? detail?.userId ?? null
   const model = admission?.model ?? detail?.model ?? null
@@ -127,7 +135,13 @@ function Figures({ id, detail, timeline }: Parts & { readonly id: string }) {
         name="Steps"
         value={`${count(steps)}${admission?.maxSteps == null ? '' : ` of ${count(admission.maxSteps)}`}`}
       />
-      <Figure name="Cost" value={cost(usage?.cost ?? Math.max(totals.cost, detail?.cost ?? 0))} />
+      <Figure name="Cost" value={cost(own)} />
+      {typeof childrenCost === 'number' && (
+        <Figure
+          name="With delegated"
+          value={<a href={withQuery({ tab: 'children', step: null })}>{cost(own + childrenCost)}</a>}
+        />
+      )}
       <Figure
         name="Tokens"
         value={`${count(usage?.inputTokens ?? totals.inputTokens)} in · ${count(usage?.outputTokens ?? totals.outputTokens)} out`}

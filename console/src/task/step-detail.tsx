@@ -125,7 +125,7 @@ function CodeBlock({ code, number }: { readonly code: Code; readonly number: num
 }
 
 function CallBlock({ call }: { readonly call: Call }) {
-  const { tool, status, isCached, isByPython, durationMs, requestedMs, endedMs } = call
+  const { tool, status, isCached, isByPython, durationMs, requestedMs, endedMs, child } = call
   const waitedMs =
     endedMs !== null && requestedMs !== null && durationMs !== null ? endedMs - requestedMs - durationMs : 0
   return (
@@ -137,6 +137,12 @@ function CallBlock({ call }: { readonly call: Call }) {
         </Badge>
         {isCached && <span class="tag">cached</span>}
         {isByPython && <span class="tag">called by Python, which paused</span>}
+        {child !== null && (
+          <>
+            {' '}
+            <a href={`/tasks/${encodeURIComponent(child)}`}>its task</a>
+          </>
+        )}
         <span class="muted">
           {durationMs !== null && ` ${duration(durationMs)}`}
           {waitedMs > 25 && ` after ${duration(waitedMs)} in the queue`}

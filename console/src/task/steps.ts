@@ -26,6 +26,8 @@ export interface Call {
   output: string
   code: string | null
   message: string | null
+  /** The task that a call of another agent became. */
+  child: string | null
 }
 
 export interface Code {
@@ -94,6 +96,7 @@ export interface FullCall {
   readonly arguments?: unknown
   readonly durationMs?: number
   readonly cached?: boolean
+  readonly child?: { readonly taskId: string }
 }
 
 export const span = (kind: SpanKind, fromMs: number, toMs: number | null, label: string): Span => ({
@@ -122,6 +125,7 @@ export const running = {
   output: '',
   code: null,
   message: null,
+  child: null,
 }
 
 export const noOutput = {

@@ -76,6 +76,7 @@ export class Timeline {
       case 'tool.requested':
       case 'tool.started':
       case 'tool.completed':
+      case 'task.delegated':
       case 'approval.requested':
       case 'approval.decided':
       case 'retry':
@@ -106,6 +107,9 @@ export class Timeline {
         return this.#called(step, event)
       case 'approval.decided':
         return this.#decided(step, event)
+      case 'task.delegated':
+        this.#call(step, { callId: event.callId, tool: event.tool, given: undefined }).child = event.child
+        return
       case 'tool.completed':
         return this.#returned(step, event)
       case 'retry':
@@ -309,12 +313,12 @@ export class Timeline {
 
   #fillCall(
     step: Step,
-    { callId, tool, status, output, arguments: given, durationMs, cached }: FullCall,
+    { callId, tool, status, output, arguments: given, durationMs, cached, child }: FullCall,
   ): void {
     const known = this.#calls.get(callId)
     const call = known ?? this.#call(step, { callId, tool, given })
     if (call.endedMs === null) Object.assign(call, { status, durationMs, isCached: cached === true })
-    Object.assign(call, { arguments: given ?? call.arguments })
+    Object.assign(call, { arguments: given ?? call.arguments, child: child?.taskId ?? call.child })
     if (output !== undefined && output !== null)
       call.output = typeof output === 'string' ? output : JSON.stringify(output, null, 2)
   }

@@ -51,6 +51,7 @@ function listRoutes(app: FastifyInstance, { tasks }: Operator): void {
     return reply.code(202).send(await tasks.cancel(ofOwn(body, principalOf(request))))
   })
   serve(app, taskRoutes.get, ({ params }) => tasks.get(params.id))
+  serve(app, taskRoutes.tree, ({ params }) => tasks.tree(params.id))
 }
 
 /** The filter, of the user's own tasks if the client may see no others. Throws FORBIDDEN if it names another user. */

@@ -1,22 +1,26 @@
 // Fills every default: the task's settings win over its agent's, the agent's over its profile's, the
 // profile's over the fleet's.
 import { defaultTask } from '../../../runtime/config/defaults.ts'
+import { toolNamesOf } from '../../../runtime/config/delegates.ts'
 import type { Json } from '../../../runtime/stage.ts'
 import type { TaskAdmitted, TaskSubmitted } from '../../../schemas/generated/events.ts'
 import type { ToolPolicy } from '../../../runtime/recording.ts'
 import { historyFor, maxCostOf } from './overrides.ts'
+import type { Submitted } from './delegated.ts'
 import type { Sources } from './sources.ts'
 
 /** The task with everything but its models. */
 export function withDefaults(
-  task: TaskSubmitted,
+  task: Submitted,
   taskId: string,
   submittedAtMs: number,
   { agentName, agent, profileName, profile, fleet }: Sources,
 ): TaskAdmitted {
   const limits = profile ?? defaultTask
-  const timeoutMs = task.timeoutMs ?? limits.timeoutMs
-  const tools = agent.tools ?? fleet.tools.map((tool) => tool.spec.name)
+  const own = task.timeoutMs ?? limits.timeoutMs
+  // A delegated task has no more time than the one that waits for it.
+  const timeoutMs = task.asked ? Math.min(own, Math.max(0, task.asked.deadlineMs - submittedAtMs)) : own
+  const tools = toolNamesOf(fleet, agentName)
   const toolPolicy = policyOf(task)
   const isLive = toolPolicy === null || toolPolicy === 'live'
   return {
@@ -50,6 +54,7 @@ export function withDefaults(
     toolPolicy,
     instructions: task.instructions,
     recording: task.recording,
+    askedBy: task.asked?.by ?? null,
   }
 }
 

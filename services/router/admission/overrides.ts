@@ -12,6 +12,7 @@ import { failure } from '../../../runtime/errors.ts'
 import type { Failure, Json } from '../../../runtime/stage.ts'
 import type { HistoryMessage } from '../../../schemas/history.ts'
 import type { TaskSubmitted } from '../../../schemas/generated/events.ts'
+import type { Submitted } from './delegated.ts'
 import type { Sources } from './sources.ts'
 
 /** The agent's settings before the fleet's, field by field. */
@@ -21,7 +22,7 @@ function overridesOf({ agents, overrides }: Fleet, agent: AgentDefinition): Over
 }
 
 /** Null if the task may have everything it asks for; else every refused choice, in one message. */
-export function checkOverrides(task: TaskSubmitted, sources: Sources): Failure | null {
+export function checkOverrides(task: Submitted, sources: Sources): Failure | null {
   const allowed = overridesOf(sources.fleet, sources.agent)
   const refused = [
     ...choicesRefused(task, sources, allowed),
@@ -76,13 +77,13 @@ function isAllowed(wish: string, choice: boolean | readonly string[] | undefined
   return choice.some((entry) => (entry.endsWith('*') ? wish.startsWith(entry.slice(0, -1)) : wish === entry))
 }
 
-function limitsRefused(task: TaskSubmitted, { profile, ownProfile }: Sources, allowed: Overrides): Refused[] {
+function limitsRefused(task: Submitted, { profile, ownProfile }: Sources, allowed: Overrides): Refused[] {
   return (['maxSteps', 'timeoutMs', 'maxCost'] as const).flatMap((field) => {
     const wish = task[field]
     const own =
       field === 'maxCost' ? 0 : Math.max((profile ?? defaultTask)[field], (ownProfile ?? defaultTask)[field])
     const most = Math.max(own, allowed[field] ?? (field === 'maxCost' ? Infinity : 0))
-    if (wish === null || wish <= most) return []
+    if (wish === null || wish <= most || task.asked) return []
     return [{ field, why: `${field} ${wish}, but ${most} is the most` }]
   })
 }
@@ -130,5 +131,9 @@ export function historyFor(task: TaskSubmitted, fleet: Fleet, agent: AgentDefini
 }
 
 /** The agent's own limit applies if the task names none. */
-export const maxCostOf = (task: TaskSubmitted, fleet: Fleet, agent: AgentDefinition): number | null =>
-  task.maxCost ?? overridesOf(fleet, agent).maxCost ?? null
+export function maxCostOf(task: Submitted, fleet: Fleet, agent: AgentDefinition): number | null {
+  const own = overridesOf(fleet, agent).maxCost ?? null
+  // The share of a delegated task is no wish of its own.
+  if (task.asked && task.maxCost !== null && own !== null) return Math.min(task.maxCost, own)
+  return task.maxCost ?? own
+}

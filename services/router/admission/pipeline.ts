@@ -15,7 +15,7 @@ import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
 import { fullName } from '../../../runtime/models/names.ts'
 import type { Call, CallOutcome, Failure, StageEvent } from '../../../runtime/stage.ts'
-import type { TaskAdmitted, TaskSubmitted } from '../../../schemas/generated/events.ts'
+import type { TaskAdmitted } from '../../../schemas/generated/events.ts'
 import { admissionCall, withinLimits } from '../call.ts'
 import { answer, rejectTask, withRelease } from '../endings.ts'
 import { endEvents } from '../events.ts'
@@ -28,10 +28,10 @@ import { checkInput } from './input.ts'
 import { chooseModels } from './models.ts'
 import { checkOverrides } from './overrides.ts'
 import { checkExecutor, checkTools } from './references.ts'
+import { submittedBy, submittedEvents, type Submission, type Submitted } from './delegated.ts'
 import { sourcesOf } from './sources.ts'
 
 export type Admission = { admitted: TaskAdmitted } | { rejected: Failure }
-type Submission = Extract<StageEvent, { type: 'TaskSubmitted' }>
 
 /** Steps 1 to 8; 9 if nothing is to be asked. */
 export function decideSubmission(
@@ -40,13 +40,14 @@ export function decideSubmission(
   lane: Schedule,
   fleet: Fleet,
 ): RouterDecision {
-  if (isAnswered(event, rows, lane)) return {}
+  const task = submittedBy(event)
+  if (isAnswered(event, rows, lane)) return lane.isDelegated(event.key) ? {} : refuseTaken(task, event)
   const cancel = rows.cancel ?? lane.cancels.of(event.key)
-  if (cancel) return cancelOnArrival(event, cancel.reason, rows, lane)
-  const admission = examine(event.data, event.key, event.atMs, fleet)
-  if ('rejected' in admission) return rejectTask(event, event.data, admission.rejected, lane)
-  const call = admissionCall(admission.admitted, event.data.outputSchema !== null, fleet)
-  return call ? { call } : place(event, admission.admitted, lane, fleet)
+  if (cancel) return cancelOnArrival(event, task, cancel.reason, rows, lane)
+  const admission = examine(task, event.key, event.atMs, fleet)
+  if ('rejected' in admission) return rejectTask(event, task, admission.rejected, lane)
+  const call = admissionCall(admission.admitted, task.outputSchema !== null, fleet)
+  return call ? { call } : place(event, task, admission.admitted, lane, fleet)
 }
 
 /** The answer to step 8, then step 9. */
@@ -57,10 +58,24 @@ export function concludeSubmission(
   lane: Schedule,
   fleet: Fleet,
 ): RouterDecision {
+  const task = submittedBy(event)
   const admission = withinLimits(call, outcome)
   return 'rejected' in admission
-    ? rejectTask(event, event.data, admission.rejected, lane)
-    : place(event, admission.admitted, lane, fleet)
+    ? rejectTask(event, task, admission.rejected, lane)
+    : place(event, task, admission.admitted, lane, fleet)
+}
+
+/** Somebody submitted a task under the id of a delegated one before it: the call must not wait for that. */
+function refuseTaken({ asked, agent }: Submitted, { key }: Submission): RouterDecision {
+  if (!asked) return {}
+  const { taskId, callId } = asked.by
+  const error = failure(
+    'TASK_INVALID',
+    `Another task has the id ${key}. Ask again: the next call has another id.`,
+  )
+  const child = { taskId: key, agent: agent ?? '', status: 'rejected' as const, cost: 0, costIsGuess: false }
+  const data = { taskId, callId, child, output: null, error }
+  return { emit: [{ topic: 'tasks.delegated', type: 'DelegationEnded', key: taskId, data }] }
 }
 
 export const isAnswered = ({ key }: StageEvent, rows: State, lane: Schedule): boolean =>
@@ -68,13 +83,15 @@ export const isAnswered = ({ key }: StageEvent, rows: State, lane: Schedule): bo
 
 function cancelOnArrival(
   event: Submission,
+  task: Submitted,
   reason: string | null,
   rows: State,
   lane: Schedule,
 ): RouterDecision {
   const why = reason === null ? '' : `: ${reason}`
   const error = failure('TASK_CANCELLED', `The task was cancelled before it was submitted${why}`)
-  const answered = answer(event, lane, endEvents(event, event.data, 'cancelled', error))
+  const ended = [...submittedEvents(task), ...endEvents(event, task, 'cancelled', error)]
+  const answered = answer(event, lane, ended)
   return merge(answered, { ...noCancel(event, rows, lane), timers: { forget: null } })
 }
 
@@ -84,12 +101,7 @@ export function noCancel({ key }: StageEvent, rows: State, lane: Schedule): Rout
 }
 
 /** Steps 3 to 7: the task as it may run, as far as the configuration can say. */
-export function examine(
-  given: TaskSubmitted,
-  taskId: string,
-  submittedAtMs: number,
-  fleet: Fleet,
-): Admission {
+export function examine(given: Submitted, taskId: string, submittedAtMs: number, fleet: Fleet): Admission {
   const task = { ...given, model: given.model === null ? null : fullName(given.model) }
   const mistaken = checkInput(task, taskId, fleet.limits.input)
   if (mistaken) return { rejected: mistaken }
@@ -109,9 +121,15 @@ export function examine(
   return { admitted: { ...complete, models: chosen.models, modelReason: chosen.reason } }
 }
 
-function place(event: Submission, task: TaskAdmitted, lane: Schedule, fleet: Fleet): RouterDecision {
+function place(
+  event: Submission,
+  submitted: Submitted,
+  task: TaskAdmitted,
+  lane: Schedule,
+  fleet: Fleet,
+): RouterDecision {
   const placement = admitOrQueue(event, task, lane, fleet.limits.queue)
   if ('rejected' in placement)
-    return withRelease(rejectTask(event, event.data, placement.rejected, lane), task, fleet, event.atMs)
-  return merge(answer(event, lane, [], task.deadlineMs), placement)
+    return withRelease(rejectTask(event, submitted, placement.rejected, lane), task, fleet, event.atMs)
+  return merge(answer(event, lane, submittedEvents(submitted), task.deadlineMs), placement)
 }

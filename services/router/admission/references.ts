@@ -1,6 +1,7 @@
 // Everything that a task names must be configured here. Otherwise it is rejected with the remedy, never run
 // on something else.
 import { DEFAULT_AGENT, defaultAgentOf } from '../../../runtime/config/defaults.ts'
+import { toolSpecs } from '../../../runtime/config/delegates.ts'
 import { executorKind } from '../../../runtime/config/executors.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
@@ -37,7 +38,8 @@ export function checkExecutor(executor: string, profile: string | null, fleet: F
 }
 
 export function checkTools(tools: readonly string[], agent: string, fleet: Fleet): Failure | null {
-  const missing = tools.filter((name) => !fleet.tools.some((tool) => tool.spec.name === name))
+  const known = new Set(toolSpecs(fleet).map(({ name }) => name))
+  const missing = tools.filter((name) => !known.has(name))
   if (missing.length === 0) return null
   const message = `Agent "${agent}" uses tools that are not defined: ${missing.join(', ')}. Add them under tools in flotilla.config.ts.`
   return failure('TOOL_UNKNOWN', message)

@@ -6,6 +6,7 @@ import type { Simulation } from '../simulate.ts'
 export function checkResults({ users, hostile }: Simulation, evidence: Evidence): string[] {
   const results = grouped(evidence.of('TaskCompleted'), ({ data }) => data.taskId)
   const submitted = new Map(users.submissions.map((task) => [task.taskId, task]))
+  const delegated = new Set(evidence.of('TaskDelegated').map(({ data }) => data.taskId))
   const violations: string[] = []
   for (const { taskId, isWrong } of submitted.values()) {
     const found = results.get(taskId) ?? []
@@ -18,6 +19,10 @@ export function checkResults({ users, hostile }: Simulation, evidence: Evidence)
   }
   for (const [taskId, found] of results) {
     if (submitted.has(taskId)) continue
+    if (delegated.has(taskId)) {
+      if (found.length > 1) violations.push(`delegated task ${taskId} has ${found.length} results`)
+      continue
+    }
     const isRefusal = isOfNobody(taskId, hostile) && found.every(({ data }) => data.status === 'rejected')
     if (!isRefusal) violations.push(`a result of ${taskId.slice(0, 200)}, which nobody submitted`)
     else if (found.length > 1) violations.push(`${found.length} refusals of ${taskId.slice(0, 200)}`)

@@ -27,6 +27,7 @@ const result = (changes: Partial<TaskResult>): TaskResult => ({
   forkedFromStep: null,
   toolPolicy: null,
   refusedCalls: [],
+  childrenCost: null,
   submittedAtMs: 0,
   completedAtMs: 1_234,
   ...changes,

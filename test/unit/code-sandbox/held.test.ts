@@ -24,7 +24,7 @@ test('a step that waits for a person gives its interpreter back, and goes on wit
   driver.send('code.requested', 'CodeRequested', {
     ...{ taskId: 't', requestId: 't.1', step: 1, code: 'pay()', executor: 'default', tools: ['pay'] },
     ...{ toolCacheTtlMs: null, userId: null, timeoutMs: 30_000, deadlineMs: NOW + 60_000, agent: null },
-    ...{ toolPolicy: null, policyTools: null, recording: null },
+    ...{ toolPolicy: null, policyTools: null, recording: null, delegation: null },
   })
   driver.answer({
     status: 'paused',
@@ -42,7 +42,7 @@ test('a step that waits for a person gives its interpreter back, and goes on wit
   assert.deepEqual([active.deadlineMs, active.held], [NOW + 60_000 + 30_000 + 3 * DAY, undefined])
   driver.send('tools.completed', 'ToolCompleted', {
     ...{ taskId: 't', callId: 't.1.0', tool: 'pay', requester: 'code-sandbox', step: 1, status: 'succeeded' },
-    ...{ output: 'paid', error: null, startedAtMs: NOW, durationMs: 1, cached: false },
+    ...{ output: 'paid', error: null, startedAtMs: NOW, durationMs: 1, cached: false, child: null },
     approval: { outcome: 'approved' },
   })
   assert.equal(driver.pendingCallOf('t')?.kind, 'code')

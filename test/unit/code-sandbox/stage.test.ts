@@ -67,6 +67,7 @@ function request(step: number, code = `x = ${step}`): CodeRequested {
     toolPolicy: null,
     policyTools: null,
     recording: null,
+    delegation: null,
   }
 }
 
@@ -84,6 +85,7 @@ function reply(callId: string, more: Partial<ToolCompleted> = {}): ToolCompleted
     durationMs: 12,
     cached: false,
     approval: null,
+    child: null,
     ...more,
   }
 }
@@ -150,6 +152,7 @@ test('a tool call pauses the step, and its reply resumes it with the journalled 
     userId: 'u',
     cacheTtlMs: 7,
     agent: 'finder',
+    delegation: null,
   })
   assert.equal(d.pendingCall, null)
   d.send('tools.completed', 'ToolCompleted', reply('t.1.0'))

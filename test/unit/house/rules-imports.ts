@@ -105,6 +105,7 @@ const pureRuntime = [
   'runtime/config/json-schema-rewrite.ts',
   'runtime/config/json-schema-unevaluated.ts',
   'runtime/config/defaults.ts',
+  'runtime/config/delegates.ts',
   'runtime/config/long-tasks.ts',
   'runtime/config/executors.ts',
   'runtime/limits/claims.ts',

@@ -22,6 +22,7 @@ export const completed = (change: Partial<EventMap['TaskCompleted']> = {}): Even
   forkedFromStep: null,
   toolPolicy: null,
   refusedCalls: null,
+  childrenCost: null,
   submittedAtMs: Date.UTC(2026, 0, 1),
   completedAtMs: Date.UTC(2026, 0, 1) + 1_500,
   ...change,

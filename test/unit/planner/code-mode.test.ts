@@ -51,6 +51,7 @@ test('code runs in the sandbox, what it printed goes back, and final_answer ends
     timeoutMs: 30_000,
     deadlineMs: START + 60_000,
     agent: 'default',
+    delegation: null,
     toolPolicy: null,
     policyTools: null,
     recording: null,

@@ -46,6 +46,7 @@ export function admitted(changes: Partial<TaskAdmitted> = {}): TaskAdmitted {
     policyTools: null,
     instructions: null,
     recording: null,
+    askedBy: null,
     ...changes,
   }
 }
@@ -76,14 +77,23 @@ export function calls(...wanted: [name: string, argumentsText: string, id?: stri
 }
 
 export function tool(callId: string, changes: Partial<ToolCompleted> = {}): ToolCompleted {
-  const fixed = { taskId: 't1', requester: 'planner', error: null, cached: false, approval: null } as const
+  const none = { error: null, approval: null, child: null } as const
+  const fixed = { taskId: 't1', requester: 'planner', cached: false, ...none } as const
   const rest = { tool: 'get_weather', step: 1, status: 'succeeded', output: { celsius: 21 } } as const
   return { ...fixed, ...rest, callId, startedAtMs: START, durationMs: 7, ...changes }
 }
 
 export function ran(changes: Partial<CodeCompleted> = {}): CodeCompleted {
   const step = changes.step ?? 1
-  const nothing = { output: null, isFinal: false, finalAnswer: null, prints: '', error: null, toolCalls: [] }
+  const nothing = {
+    output: null,
+    isFinal: false,
+    finalAnswer: null,
+    prints: '',
+    error: null,
+    toolCalls: [],
+    childrenCost: null,
+  }
   const rest = {
     requestId: `t1.${step}`,
     step,

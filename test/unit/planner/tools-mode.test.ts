@@ -41,6 +41,7 @@ test('calls of one turn go out together, are joined in order, and text ends the 
     cacheTtlMs: 5_000,
     agent: 'default',
     ask: false,
+    delegation: null,
   })
   answerTool(driver, 't1.1.1', { output: { celsius: 5 }, durationMs: 30 })
   assert.equal(driver.pendingCall, null, 'the first call is not answered')

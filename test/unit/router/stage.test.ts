@@ -100,6 +100,7 @@ test('a task is admitted with every default filled in', () => {
     policyTools: null,
     instructions: null,
     recording: null,
+    askedBy: null,
     submittedAtMs: driver.now,
   })
   assert.equal(driver.only('TaskProgressed').kind, 'admitted')

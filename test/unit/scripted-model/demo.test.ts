@@ -62,7 +62,7 @@ function observe(reply: ModelReply, errors: string[]): Promise<Message[]> {
 }
 
 test('each bundled task has its conversation, word for word and in its mode, and passes the input checks', () => {
-  assert.equal(demoTasks.length, 3)
+  assert.equal(demoTasks.length, 4)
   for (const { text, mode } of demoTasks) {
     const found = conversations.filter((one) => text.includes(one.task) && one.mode === mode)
     assert.equal(found.length, 1, text)

@@ -21,7 +21,14 @@ function lost(tool: string, code: 'CALL_OUTCOME_UNKNOWN' | 'CALL_TIMEOUT' = 'CAL
   const driver = drive(createToolExecutorStage({ tools }), { now: START })
   driver.send('tools.requested', 'ToolRequested', {
     ...{ taskId: 't1', callId: 'c1', tool, arguments: {}, requester: 'planner', step: 1 },
-    ...{ deadlineMs: START + 60_000, userId: null, cacheTtlMs: null, agent: null, ask: false },
+    ...{
+      deadlineMs: START + 60_000,
+      userId: null,
+      cacheTtlMs: null,
+      agent: null,
+      ask: false,
+      delegation: null,
+    },
   })
   driver.fail(code)
   return driver

@@ -38,7 +38,14 @@ const tools = [
 
 const request = (change: Partial<ToolRequested> = {}): ToolRequested => ({
   ...{ taskId: 't1', callId: 'c1', tool: 'pay', arguments: { amount: 5 }, requester: 'planner', step: 2 },
-  ...{ deadlineMs: START + 60_000, userId: 'ann', cacheTtlMs: null, agent: 'helper', ask: false },
+  ...{
+    deadlineMs: START + 60_000,
+    userId: 'ann',
+    cacheTtlMs: null,
+    agent: 'helper',
+    ask: false,
+    delegation: null,
+  },
   ...change,
 })
 const start = () => drive(createToolExecutorStage({ tools }), { now: START })

@@ -33,6 +33,7 @@ const request = (change: Partial<EventMap['ToolRequested']> = {}): EventMap['Too
   cacheTtlMs: null,
   agent: 'helper',
   ask: false,
+  delegation: null,
   ...change,
 })
 
@@ -87,6 +88,7 @@ test('a call is made, and its answer told to the requester, the ledger and the h
     durationMs: 250,
     cached: true,
     approval: null,
+    child: null,
   })
   const usage = driver.only('UsageRecorded')
   assert.deepEqual(

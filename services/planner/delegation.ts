@@ -1,0 +1,42 @@
+// Calls of other agents, as the planner sees them: what they may cost, and a task that is handed over.
+//
+// 1. While a step's calls run the planner spends nothing, so what the task has left is shared out among those of them
+//    that ask an agent. Together they never cost more than that.
+// 2. A handoff that succeeded ends the task: its answer is the task's, checked as any other answer.
+import type { Json } from '../../runtime/stage.ts'
+import type { Delegation } from '../../schemas/generated/events.ts'
+import { totalCost } from './step.ts'
+import type { Run, Situation, Step, StepToolCall } from './rows.ts'
+import type { ToolBook } from './tool-catalogue.ts'
+
+/** US dollars are shared out in billionths, rounded down. */
+const PARTS = 1_000_000_000
+
+/** What `count` calls of other agents go by, each with its share. */
+export function delegationOf({ task, run }: Situation, count: number): Delegation {
+  const left = task.maxCost === null ? null : Math.max(0, task.maxCost - totalCost(run))
+  return {
+    // Rows of tasks that an older version began lack it.
+    agents: [...(task.askedBy?.agents ?? []), task.agent],
+    maxCost: left === null ? null : Math.floor((left / Math.max(1, count)) * PARTS) / PARTS,
+    priority: task.priority,
+  }
+}
+
+/** Requested calls of other agents. */
+export const delegatedCalls = (calls: readonly StepToolCall[], book: ToolBook): StepToolCall[] =>
+  calls.filter(({ tool, status }) => status === 'requested' && book.delegate(tool) !== null)
+
+/** The answer of the agent that has taken the task over; null if none has. */
+export function handedOver(step: Step, book: ToolBook): { readonly output: Json } | null {
+  const taken = step.toolCalls.find(
+    ({ tool, status }) => status === 'succeeded' && book.delegate(tool)?.handoff === true,
+  )
+  return taken ? { output: taken.output ?? null } : null
+}
+
+/** The progress after a delegated task has ended. */
+export const withChild = (run: Run, cost: number): Run => ({
+  ...run,
+  childrenCost: (run.childrenCost ?? 0) + cost,
+})

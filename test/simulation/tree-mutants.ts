@@ -1,0 +1,69 @@
+// Fleets that break a promise about tasks that agents give to each other.
+import type { EventMap, Stage } from '../../runtime/stage.ts'
+import { stage } from './mutations.ts'
+import type { Mutant } from './mutants.ts'
+
+type Emits = ReturnType<Stage['decide']>['emit']
+
+const emitting =
+  (change: (emit: NonNullable<Emits>) => NonNullable<Emits>) =>
+  (each: Stage): Stage => ({
+    ...each,
+    decide: (...given) => {
+      const decision = each.decide(...given)
+      return decision.emit ? { ...decision, emit: change(decision.emit) } : decision
+    },
+    conclude: (...given) => {
+      const decision = each.conclude?.(...given) ?? {}
+      return decision.emit ? { ...decision, emit: change(decision.emit) } : decision
+    },
+  })
+
+export const treeMutants: Readonly<Record<string, Mutant>> = {
+  'each call of an agent may cost all that is left': {
+    seeds: 40,
+    ...stage(
+      'tool-executor',
+      emitting((emit) =>
+        emit.map((each) =>
+          each.type === 'TaskDelegated' && each.data.maxCost !== null
+            ? { ...each, data: { ...each.data, maxCost: each.data.maxCost * 4 } }
+            : each,
+        ),
+      ),
+    ),
+  },
+  'a cancel does not reach the tasks that were delegated': {
+    seeds: 40,
+    ...stage(
+      'tool-executor',
+      emitting((emit) => emit.filter(({ type }) => type !== 'TaskCancelled')),
+    ),
+  },
+  'the end of a delegated task is not told': {
+    seeds: 20,
+    ...stage(
+      'planner',
+      emitting((emit) => emit.filter(({ type }) => type !== 'DelegationEnded')),
+    ),
+  },
+  'what delegated tasks cost is forgotten': {
+    seeds: 20,
+    ...stage(
+      'tool-executor',
+      emitting((emit) =>
+        emit.map((each) =>
+          each.type === 'ToolCompleted' && each.data.child
+            ? {
+                ...each,
+                data: {
+                  ...each.data,
+                  child: { ...each.data.child, cost: 0 },
+                } satisfies EventMap['ToolCompleted'],
+              }
+            : each,
+        ),
+      ),
+    ),
+  },
+}
