@@ -41,6 +41,7 @@ function task(changes: Partial<TaskSubmitted> = {}): TaskSubmitted {
     toolPolicy: null,
     instructions: null,
     recording: null,
+    whenBusy: null,
     ...changes,
   }
 }
@@ -100,6 +101,7 @@ test('a task is admitted with every default filled in', () => {
     policyTools: null,
     instructions: null,
     recording: null,
+    whenBusy: null,
     submittedAtMs: driver.now,
   })
   assert.equal(driver.only('TaskProgressed').kind, 'admitted')
