@@ -32,6 +32,7 @@ import {
 } from './executors.ts'
 import { meteringSchema, telemetrySchema } from './recording.ts'
 import { gatewaySchema } from './gateway.ts'
+import { defaultSessions, sessionsSchema, whenBusyChoices } from './sessions.ts'
 import { importMistake } from './import-mistake.ts'
 import { hookProjectModules } from './project-modules.ts'
 import { isObject, references } from './references.ts'
@@ -106,6 +107,7 @@ const definition = z.strictObject({
         strategy: z.enum(strategies).optional(),
         outputSchema: jsonSchema.optional(),
         compaction,
+        whenBusy: z.enum(whenBusyChoices).optional(),
         systemPrompt: z.string().min(1).optional(),
         overrides,
         showActivity: z.boolean().optional(),
@@ -210,6 +212,7 @@ const definition = z.strictObject({
         .optional(),
     })
     .optional(),
+  sessions: sessionsSchema.optional(),
   metering: meteringSchema.optional(),
   telemetry: telemetrySchema.optional(),
   alerts: alertsSchema.optional(),
@@ -343,6 +346,7 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
       budgets: { ...defaultLimits.budgets, ...limits.budgets },
       rates: { ...defaultLimits.rates, ...limits.rates },
     },
+    sessions: { ...defaultSessions, ...(isObject(given.sessions) && given.sessions) },
     metering: { ...defaultMetering, ...given.metering },
     ...(isObject(given.telemetry) && { telemetry: given.telemetry }),
     alerts: completeAlerts(isObject(given.alerts) ? given.alerts : {}),

@@ -50,6 +50,12 @@ export function references(fleet: Fleet): string[] {
     const problem = outputSchema === undefined ? null : schemaProblem(outputSchema)
     if (problem) mistakes.push(`agents.${agent}.outputSchema: ${problem}`)
   }
+  const { summaryModel = 'off' } = fleet.sessions ?? {}
+  const { provider } = parseModel(summaryModel)
+  if (summaryModel !== 'off' && !Object.hasOwn(fleet.models.providers, provider))
+    mistakes.push(
+      `sessions.summaryModel: no provider named ${provider}; there are: ${Object.keys(fleet.models.providers).join(', ')}`,
+    )
   return [...mistakes, ...alertMistakes(fleet.alerts)]
 }
 

@@ -1,5 +1,10 @@
 // Writes to the ledger as data, built from events.
-import type { TaskCompleted, TaskSubmitted, UsageRecorded } from '../../schemas/generated/events.ts'
+import type {
+  SessionProgressed,
+  TaskCompleted,
+  TaskSubmitted,
+  UsageRecorded,
+} from '../../schemas/generated/events.ts'
 import type { Tables } from '../../runtime/store/sql.ts'
 
 export type UsageRow = Tables['usage_ledger']
@@ -15,7 +20,18 @@ export type FeedbackRow = { task_id: string } & (
 
 /** Request of a call of kind `ledger`: an upsert, so writing it twice changes nothing. */
 export type LedgerWrite =
-  { usage: UsageRow } | { submitted: SubmittedRow } | { task: TaskRow } | { feedback: FeedbackRow }
+  | { usage: UsageRow }
+  | { submitted: SubmittedRow }
+  | { task: TaskRow }
+  | { feedback: FeedbackRow }
+  | { session: SessionWrite }
+
+/** What happened to a session. `deleted`: everything of it that is not later goes. */
+export type SessionWrite = { session_id: string; user_id: string | null; at_ms: number } & (
+  | { turn: Omit<Tables['session_turns'], 'session_id' | 'at_ms'> }
+  | { summary: string; through: number }
+  | { deleted: true }
+)
 
 export function usageRow(eventId: string, data: UsageRecorded): UsageRow {
   return {
@@ -77,5 +93,30 @@ export function taskRow(data: TaskCompleted): TaskRow {
     session_id: data.sessionId,
     parent: data.parent,
     text: data.text,
+  }
+}
+
+export function sessionWrite(data: SessionProgressed): SessionWrite {
+  const { sessionId: session_id, userId: user_id, atMs: at_ms, kind, task, turn } = data
+  const of = { session_id, user_id, at_ms }
+  const detail = (data.detail ?? {}) as Readonly<Record<string, unknown>>
+  // PostgreSQL takes no zero character.
+  const textOf = (name: string) => String(detail[name] ?? '').replaceAll('\u0000', '\ufffd')
+  switch (kind) {
+    case 'turn_ended':
+      return {
+        ...of,
+        turn: {
+          turn: turn ?? 0,
+          task_id: task ?? '',
+          status: textOf('status'),
+          asked: textOf('asked'),
+          answered: textOf('answered'),
+        },
+      }
+    case 'compacted':
+      return { ...of, summary: textOf('summary'), through: Number(detail['throughTurn'] ?? 0) }
+    default:
+      return { ...of, deleted: true }
   }
 }

@@ -6,6 +6,7 @@ import type { Sql } from '../../runtime/store/sql.ts'
 import type { Instruments } from '../../runtime/telemetry/instruments.ts'
 import { Batches } from './batches.ts'
 import type { FeedbackRow, LedgerWrite, UsageRow } from './call.ts'
+import { writeSession } from './sessions.ts'
 import { closeTasks, openTasks, type ClosedTask, type OpenTask } from './tasks.ts'
 
 const DAY_MS = 86_400_000
@@ -41,6 +42,7 @@ export function createLedgerCaller(parts: LedgerParts): (request: LedgerWrite) =
       const { text, ...row } = request.task
       return row.completed_at_ms < horizonMs ? nothing : tasks.add({ ...row, ...askedOf(text) })
     }
+    if ('session' in request) return writeSession(sql, request.session)
     return upsertFeedback(sql, request.feedback)
   }
   return async (request) => {

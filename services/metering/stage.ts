@@ -1,4 +1,4 @@
-// Writes the usage ledger, the task ledger, the list of open tasks, and feedback on tasks.
+// Writes the usage ledger, the task ledger, the list of open tasks, feedback on tasks, and sessions.
 //
 // 1. Every write is idempotent: usage by event id, tasks and feedback by task id. So its calls need no
 //    journal, the host repeats them while the database is unavailable, and an event that is redelivered after
@@ -7,7 +7,7 @@
 // 3. A task is open from its submission to its result, in whatever order the two arrive: a submission whose
 //    result is in the ledger opens nothing.
 import type { Call, Decision, Stage, StageEvent } from '../../runtime/stage.ts'
-import { submittedRow, taskRow, usageRow, type LedgerWrite } from './call.ts'
+import { sessionWrite, submittedRow, taskRow, usageRow, type LedgerWrite } from './call.ts'
 
 const WRITE_TIMEOUT_MS = 30_000
 const BUCKET_MS = 1_000
@@ -26,7 +26,9 @@ export function createMeteringStage(): Stage {
       // What a task cost is recorded even if its output is lost.
       { topic: 'tasks.completed', payloads: 'optional' },
       { topic: 'tasks.control', events: ['FeedbackGiven', 'QualityScored'] },
+      { topic: 'sessions.history' },
     ],
+    keyOf: (event) => (event.type === 'SessionProgressed' ? event.data.sessionId : event.key),
     decide(event) {
       switch (event.type) {
         case 'UsageRecorded':
@@ -35,6 +37,8 @@ export function createMeteringStage(): Stage {
           return write({ submitted: submittedRow(event.data, event) })
         case 'TaskCompleted':
           return write({ task: taskRow(event.data) })
+        case 'SessionProgressed':
+          return write({ session: sessionWrite(event.data) })
         case 'FeedbackGiven': {
           const { taskId, satisfaction, comment, userId } = event.data
           const given = { satisfaction, comment, given_by: userId, given_at_ms: event.atMs }

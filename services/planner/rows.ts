@@ -93,6 +93,8 @@ export interface Run {
   miss: Failure | null
   usage: Usage
   stepUsage: Usage
+  /** Task ids of the session's messages that are in the conversation. Absent: none. */
+  steered?: string[]
   /** Absent until the first answer. */
   compacted?: Compacted
   /** Characters of the steps' rows, and the oldest step that is kept whole. Absent: no step has ended. */
@@ -106,6 +108,8 @@ export type PlannerRows = {
   answer: Answer
   /** The task failed because one of its events was given up; a replay must not begin it again. */
   ended: { atMs: number }
+  /** Messages of the session that the next step gets. */
+  steers: readonly { readonly task: string; readonly text: string }[]
   /** Recorded outcomes of tool calls; in code mode until code-sandbox has them. */
   outcomes: KeptOutcome[]
 } & {

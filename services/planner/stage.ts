@@ -8,6 +8,7 @@
 //    next.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
+import { turnLost } from '../../runtime/session-turns.ts'
 import type {
   Call,
   CallFailure,
@@ -32,6 +33,8 @@ import { progressEvent } from './events.ts'
 import { PROMPT_VERSION } from './prompts/system.ts'
 import { merge, change, currentModel, put, situation } from './rows.ts'
 import type { Changes, Move, PlannerRows, Run, Situation, State } from './rows.ts'
+import { concludeSummaryCall, keyOfSummary, noSummary, summaryCall } from './session-summary.ts'
+import { steer } from './steering.ts'
 import { recordedStep, recordingRows, toolNames } from './recorded.ts'
 import { repeatStep } from './repeat.ts'
 import { decideApproval, callTools, completeTool } from './tools-step.ts'
@@ -46,6 +49,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
   const book = toolBook(fleet)
 
   function decide(event: StageEvent, rows: State): Planned {
+    if (event.type === 'SummaryRequested') return { call: summaryCall(event.data, fleet) }
     const now = situation(event, rows, event.atMs)
     if (now === null) return withoutTask(event, rows)
     const { changes, ask, check } = transition(event, now)
@@ -80,6 +84,8 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
         return rows.ended ? refuseAgain(event) : begin(event)
       case 'TimerFired':
         return { clear: true }
+      case 'TurnQueried':
+        return { emit: [lostTurn(event)] }
       default:
         return {}
     }
@@ -104,6 +110,8 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
         return completeTool(now, event.data, book)
       case 'CodeCompleted':
         return completeCode(now, event.data, book)
+      case 'TaskSteered':
+        return { changes: steer(now, event.data) }
       case 'ApprovalDecided':
         return decideApproval(now, event.data, book)
       case 'TimerFired':
@@ -121,6 +129,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
   }
 
   function conclude(event: StageEvent, rows: State, call: Call, outcome: CallOutcome): Planned {
+    if (event.type === 'SummaryRequested') return concludeSummaryCall(event.data, call, outcome, fleet)
     const now = situation(event, rows, outcome.endedMs)
     if (now === null) return {}
     return call.kind === 'check'
@@ -202,7 +211,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
 
   return {
     name: 'planner',
-    version: 1,
+    version: 2,
     consumes: [
       { topic: 'tasks.admitted' },
       { topic: 'tasks.control', events: ['TaskCancelled', 'ApprovalDecided'] },
@@ -211,18 +220,33 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
         accepts: (recordHeaders) => recordHeaders[headers.requester] === 'planner',
       },
       { topic: 'code.completed' },
+      {
+        topic: 'sessions.turns',
+        accepts: ({ [headers.schema]: type = '' }) => ofSessions.has(type),
+      },
     ],
+    keyOf: (event) => (event.type === 'SummaryRequested' ? keyOfSummary(event.data) : event.key),
     decide,
     conclude,
     interrupts: (event) =>
       event.type === 'TaskCancelled' || (event.type === 'TimerFired' && event.data.name === 'deadline'),
     poisoned(event, rows, reason) {
+      if (event.type === 'SummaryRequested') return noSummary(event.data, reason)
       const now = situation(event, rows, event.atMs)
       if (now) return giveUp(now, reason)
       if (rows.run) return giveUp(remainsOf(event, rows.run, rows), reason)
       return event.type === 'TaskAdmitted' && !rows.ended ? giveUp(openTask(event), reason) : {}
     },
   }
+}
+
+const ofSessions: ReadonlySet<string> = new Set(['TurnQueried', 'TaskSteered', 'SummaryRequested'])
+
+/** A session asks for a task that does not run here: it has ended, or its rows are lost. */
+function lostTurn({ data, atMs }: Event<'TurnQueried'>) {
+  const { taskId: task, sessionId, userId, agent } = data
+  const error = failure('TURN_LOST', `Nothing is known of task ${task} any more`)
+  return turnLost({ task, sessionId, userId, agent }, error, atMs)
 }
 
 function codeIn(reply: ModelReply, tools: readonly string[]): FoundCode | null {

@@ -1,7 +1,7 @@
 // The tasks of one lane: those that run, and the queue of those that wait for a slot.
 //
-// 1. A row for each task, `task:<id>`: running, or queued with all that its admission needs. Other rows
-//    belong to cancels.ts and answered.ts.
+// 1. A row for each task, `task:<id>`: running, or waiting with all that its admission needs: queued for a slot, or
+//    for the turn of its session. Other rows belong to cancels.ts and answered.ts.
 // 2. Higher priorities first. Within a priority users take turns: a task's `turn` is one past the turn served
 //    last and past the user's own last one; the lowest turn is next, among equals the oldest. So a user who
 //    comes late waits for at most one task of each other user, however many they have queued.
@@ -25,8 +25,12 @@ export interface Waiting {
   readonly traceparent: string | null
 }
 
+/** Waits until its session says that it is its turn. */
+export type InSession = Pick<Waiting, 'task' | 'traceparent'>
+
 /** A row of the lane. */
-export type ScheduleRow = { readonly at: 'work' } | ({ readonly at: 'queue' } & Waiting)
+export type ScheduleRow =
+  { readonly at: 'work' } | ({ readonly at: 'queue' } & Waiting) | ({ readonly at: 'session' } & InSession)
 
 const PREFIX = 'task:'
 
@@ -49,6 +53,7 @@ export class Schedule implements LaneIndex {
   readonly answered = new Answered()
   readonly #running = new Set<string>()
   readonly #waiting = new Map<string, Waiting>()
+  readonly #inSession = new Map<string, InSession>()
   readonly #lost = new Set<string>()
   readonly #lines = new Map<string, Line>()
   /** By priority, the highest turn that was served. */
@@ -64,6 +69,8 @@ export class Schedule implements LaneIndex {
     const row = value as ScheduleRow | null
     const left = this.#leave(taskId)
     this.#running.delete(taskId)
+    this.#inSession.delete(taskId)
+    if (row?.at === 'session') this.#inSession.set(taskId, row)
     if (row?.at === 'queue') this.#enter(taskId, row)
     if (row?.at !== 'work') return
     this.#running.add(taskId)
@@ -88,6 +95,20 @@ export class Schedule implements LaneIndex {
 
   waitingTask(taskId: string): Waiting | undefined {
     return this.#waiting.get(taskId)
+  }
+
+  /** Tasks that wait for their sessions. */
+  get inSession(): number {
+    return this.#inSession.size
+  }
+
+  taskInSession(taskId: string): InSession | undefined {
+    return this.#inSession.get(taskId)
+  }
+
+  /** A task that waits, for a slot or for its session. */
+  heldTask(taskId: string): TaskAdmitted | undefined {
+    return (this.#waiting.get(taskId) ?? this.#inSession.get(taskId))?.task
   }
 
   /** How many tasks of this task's user wait at its priority. */

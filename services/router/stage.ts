@@ -10,6 +10,7 @@
 //    too, keeps none.
 // 5. At most `limits.queue.inFlight` tasks of a lane run at once; the others are queued (schedule.ts). One
 //    that is queued is ended here by a cancel or its deadline; one that runs, by the planner.
+//    A turn of a session waits for its session first (session-turns.ts).
 // 6. A task that was granted its estimate and ends here releases it afterwards, by a timer: its end waits for
 //    no store.
 import type { Fleet } from '../../runtime/config/fleet.ts'
@@ -25,6 +26,7 @@ import { endEvents } from './events.ts'
 import { release } from './placement.ts'
 import { merge, type RouterDecision, type RouterRows, type State } from './rows.ts'
 import { Schedule } from './schedule.ts'
+import { failTurn, settleTurn, takeTurn } from './session-turns.ts'
 
 type Event<T> = Extract<StageEvent, { type: T }>
 
@@ -32,10 +34,16 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
   const limits = fleet.limits.queue
   return {
     name: 'router',
-    version: 4,
+    version: 5,
     consumes: [
       { topic: 'tasks.submitted' },
       { topic: 'tasks.control', events: ['TaskCancelled'] },
+      {
+        topic: 'sessions.turns',
+        // A task whose session's memory is lost runs without it.
+        payloads: 'optional',
+        accepts: ({ [headers.schema]: type }) => type === 'TurnGranted' || type === 'TurnSettled',
+      },
       // The end of a task as the other stages read it: small, while its result may be large.
       { topic: 'tools.requested', accepts: (record) => record[headers.schema] === 'TaskClosed' },
     ],
@@ -49,11 +57,15 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
           return isAnswered(event, rows, lane) ? {} : rejectTask(event, emptyTask, event.data.failure, lane)
         case 'TaskCancelled':
           if (lane.isLost(event.key)) return endLost(event)
-          if (lane.waitingTask(event.key)) return cancelQueued(event, event.data.reason, lane, fleet)
+          if (lane.heldTask(event.key)) return cancelQueued(event, event.data.reason, lane, fleet)
           if (lane.isRunning(event.key)) return passOn(event)
           return isAnswered(event, rows, lane) || rows.cancel ? {} : keepCancel(event, lane)
         case 'TaskClosed':
           return release([event.key], lane, limits, event.atMs)
+        case 'TurnGranted':
+          return takeTurn(event, lane, fleet)
+        case 'TurnSettled':
+          return settleTurn(event, lane, fleet)
         case 'TimerFired':
           return handleTimer(event, rows, lane, fleet)
         default:
@@ -66,6 +78,8 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
     },
     poisoned(event, rows, reason, lane) {
       if (event.type === 'TimerFired' && event.data.name === GIVE_BACK) return { rows: { granted: null } }
+      if (event.type === 'TurnGranted' || event.type === 'TurnSettled')
+        return failTurn(event, lane.heldTask(event.key), reason)
       const freed = release([event.key], lane, limits, event.atMs)
       if (event.type !== 'TaskSubmitted' || isAnswered(event, rows, lane)) return freed
       return merge(answer(event, lane, endEvents(event, event.data, 'failed', reason)), freed)

@@ -24,7 +24,13 @@ import type { Surroundings, World } from '../../runtime/testing/simulator/world.
 import { FLEET, type Notification } from '../../services/alerting/events.ts'
 import { createCallers } from '../../services/code-sandbox/caller.ts'
 import { Executors } from '../../services/code-sandbox/executors/open.ts'
-import type { FeedbackRow, LedgerWrite, TaskRow, UsageRow } from '../../services/metering/call.ts'
+import type {
+  FeedbackRow,
+  LedgerWrite,
+  SessionWrite,
+  TaskRow,
+  UsageRow,
+} from '../../services/metering/call.ts'
 import type { ModelReply, ModelRequest } from '../../services/planner/call.ts'
 import { createModelGuard } from '../../services/planner/model/guard.ts'
 import { createOutputCaller } from '../../services/planner/output-check.ts'
@@ -72,6 +78,8 @@ export class MemoryLedger {
   readonly tasks = new Map<string, TaskRow>()
   readonly feedback = new Map<string, FeedbackRow>()
   readonly open = new Set<string>()
+  /** Task of each turn, by session and number. */
+  readonly turns = new Map<string, string>()
 
   write(request: LedgerWrite): void {
     if ('usage' in request) insert(this.usage, request.usage.event_id, request.usage)
@@ -79,7 +87,12 @@ export class MemoryLedger {
       insert(this.tasks, request.task.task_id, request.task)
       this.open.delete(request.task.task_id)
     } else if ('submitted' in request) this.#open(request.submitted.task_id)
+    else if ('session' in request) this.#session(request.session)
     else this.feedback.set(request.feedback.task_id, request.feedback)
+  }
+
+  #session(write: SessionWrite): void {
+    if ('turn' in write) this.turns.set(`${write.session_id} ${write.turn.turn}`, write.turn.task_id)
   }
 
   #open(taskId: string): void {

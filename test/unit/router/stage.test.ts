@@ -101,7 +101,6 @@ test('a task is admitted with every default filled in', () => {
     policyTools: null,
     instructions: null,
     recording: null,
-    whenBusy: null,
     submittedAtMs: driver.now,
   })
   assert.equal(driver.only('TaskProgressed').kind, 'admitted')
