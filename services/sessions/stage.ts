@@ -13,7 +13,7 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import { defaultSessions, type Sessions } from '../../runtime/config/sessions.ts'
 import { failure } from '../../runtime/errors.ts'
 import { decodeKey } from '../../runtime/keys.ts'
-import type { Emit, Stage, StageEvent } from '../../runtime/stage.ts'
+import type { Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
 import type { TurnEnded, TurnRequested } from '../../schemas/generated/events.ts'
 import { cancelled, progressed, refused, settled } from './events.ts'
 import { compact, takeSummary } from './compaction.ts'
@@ -30,8 +30,9 @@ import {
 
 type Event<T> = Extract<StageEvent, { type: T }>
 
-/** How long after its deadline a running task may still end by itself, and the pause between two questions. */
+/** How long after its deadline a running task may still end by itself; the pauses between two questions grow. */
 export const LOST_MS = 60_000
+const MOST_LOST_MS = 3_600_000
 const DAY_MS = 86_400_000
 
 const LOST = 'lost'
@@ -61,14 +62,7 @@ export function createSessionsStage(fleet: Pick<Fleet, 'sessions'>): Stage<Sessi
           return {}
       }
     },
-    /** A session that can't be read is given up, so that its next task begins it again. */
-    poisoned(event, _rows, reason) {
-      const refusal =
-        event.type === 'TurnRequested'
-          ? [settled(event.data.sessionId, event.data.task, { status: 'failed', error: reason })]
-          : []
-      return { clear: true, emit: refusal }
-    },
+    poisoned: (event, rows, reason) => giveUp(event, rows, reason, limits),
   }
 }
 
@@ -265,9 +259,42 @@ function handleTimer({ key, data, atMs }: Event<'TimerFired'>, rows: State): Ses
   if (data.name === FORGET && running === null)
     return { clear: true, emit: [progressed(sessionId, 'expired', { userId, atMs })] }
   if (data.name !== LOST || running === null) return {}
-  const { task: taskId, agent } = running
+  const { task: taskId, agent, deadlineMs } = running
+  // A task that waits for a person may be late by days.
+  const again = Math.min(MOST_LOST_MS, Math.max(LOST_MS, atMs - deadlineMs))
   return {
     emit: [{ topic: 'sessions.turns', type: 'TurnQueried', data: { taskId, sessionId, userId, agent } }],
-    timers: { [LOST]: atMs + LOST_MS },
+    timers: { [LOST]: atMs + again },
   }
+}
+
+/** The event of a session was given up: its task has a result, or its turn is free, all the same. */
+function giveUp(event: StageEvent, rows: State, reason: Failure, limits: Sessions): SessionDecision {
+  const { atMs } = event
+  switch (event.type) {
+    case 'TurnRequested': {
+      const { sessionId, task } = event.data
+      return { emit: [settled(sessionId, task, { status: 'failed', error: reason })] }
+    }
+    case 'TurnEnded':
+      try {
+        return freed(event.data, rows, limits, atMs)
+      } catch {
+        // The session can't be read any more: its next task begins it again.
+        return { clear: true }
+      }
+    case 'TimerFired':
+      return { timers: { [event.data.name]: atMs + LOST_MS } }
+    default:
+      return {}
+  }
+}
+
+/** The turn is free, and is not remembered. */
+function freed({ sessionId, task }: TurnEnded, rows: State, limits: Sessions, atMs: number): SessionDecision {
+  const { session } = rows
+  if (session?.running?.task !== task) return {}
+  if (session.deleting) return { clear: true }
+  const waiting = session.waiting.map(({ steering: _, ...each }) => each)
+  return grant(sessionId, { ...session, waiting, running: null }, rows, limits, atMs)
 }

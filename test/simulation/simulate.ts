@@ -31,6 +31,7 @@ import { Outside } from './outside.ts'
 import { drawRates, noRates, notAlone, plannedKinds } from './rates.ts'
 import { endingsOf, ENTRY, readable, watched } from './report.ts'
 import { newerOf, Rollout, type Team } from './rollout.ts'
+import { SessionUsers } from './session-users.ts'
 import { Users } from './users.ts'
 
 export interface SimulationReport {
@@ -103,6 +104,7 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
 export class Simulation {
   readonly world: World
   readonly users: Users
+  readonly sessions: SessionUsers
   readonly hostile: HostileUsers
   readonly afterwards: Afterwards
   readonly abilities: ReadonlySet<Ability>
@@ -136,6 +138,7 @@ export class Simulation {
     this.world = this.#createWorld(mutation, trace ?? false)
     this.deeds = new Deeds(this.world, only ?? null)
     this.users = new Users(this.world, this.deeds)
+    this.sessions = new SessionUsers(this.world, this.deeds, this.users)
     this.hostile = new HostileUsers(this.world, this.deeds, this.users, seed)
     this.afterwards = new Afterwards(this.world, this.deeds, this.users, seed, {
       killAll: () => this.#killAll(),
@@ -195,7 +198,7 @@ export class Simulation {
     return this.processes.get(process)?.troubleSince(sinceMs) ?? null
   }
 
-  /** All stages in each process, or three kinds of processes, as a fleet of services has. */
+  /** All stages in each process, or four kinds of processes, as a fleet of services has. */
   #drawTeams(): Team[] {
     const { stages: all, alone } = this.world
     const team = (stages: readonly Stage[], wanted: number): Team => ({
@@ -205,7 +208,7 @@ export class Simulation {
     })
     if (alone) return [team(all, 1)]
     if (this.fate.chance('one kind of process', 0.6)) return [team(all, this.fate.between(1, 3, 'processes'))]
-    return [0, 2, 4].map((from) => team(all.slice(from, from + 2), 2))
+    return [0, 2, 4, 6].map((from) => team(all.slice(from, from + 2), 2))
   }
 
   /** Rolling forward, each process is replaced by one of the next release. */
@@ -235,6 +238,7 @@ export class Simulation {
     for (const team of this.#teams) for (let count = 0; count < team.wanted; count++) this.#startProcess(team)
     this.#watchResults()
     this.users.begin(this.#seed)
+    this.sessions.begin(this.#seed)
     this.hostile.begin(this.abilities, this.deadly)
     this.#planFaults()
     await this.clock.run(START_MS + FAULTS_FOR_MS, () => false)

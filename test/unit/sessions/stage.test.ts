@@ -184,21 +184,38 @@ test('a session that nobody uses is forgotten when its retention ends, and not w
   assert.equal(driver.all('SessionProgressed').at(-1)?.kind, 'expired')
 })
 
-test('an event that can not be handled: its task has a result, and the session begins again', () => {
+test('an event that can not be handled: its task has a result, or its turn is free, and the others go on', () => {
   const driver = sessionOf()
   message(driver, 'a')
-  const data = {
+  message(driver, 'b')
+  const reason = failure('HANDLER_FAILED', 'x')
+  const [request] = [
+    {
+      sessionId: 's1',
+      task: 'c',
+      userId: 'ann',
+      agent: 'x',
+      whenBusy: 'queue',
+      text: '',
+      parent: null,
+      deadlineMs: 0,
+    } as const,
+  ]
+  driver.poison('sessions.requested', 'TurnRequested', request, reason, { key: 's1' })
+  assert.deepEqual(settled(driver), ['c HANDLER_FAILED'])
+  const end = {
     sessionId: 's1',
-    task: 'b',
+    task: 'a',
     userId: 'ann',
     agent: 'x',
-    whenBusy: 'queue',
+    model: null,
+    status: 'succeeded',
     text: '',
-    parent: null,
-    deadlineMs: 0,
+    output: null,
+    error: null,
+    steered: [],
+    endedAtMs: 0,
   } as const
-  driver.poison('sessions.requested', 'TurnRequested', data, failure('HANDLER_FAILED', 'x'), { key: 's1' })
-  assert.deepEqual(settled(driver), ['b HANDLER_FAILED'])
-  message(driver, 'c')
-  assert.deepEqual(granted(driver), ['a', 'c'])
+  driver.poison('sessions.requested', 'TurnEnded', { ...end, steered: [] }, reason, { key: 's1' })
+  assert.deepEqual(granted(driver), ['a', 'b'])
 })

@@ -1,0 +1,91 @@
+// Sessions: one task at a time, in the order in which they came, for one user only.
+import { grouped, type Evidence, type Written } from '../evidence.ts'
+import type { Simulation } from '../simulate.ts'
+
+interface Turn {
+  readonly taskId: string
+  readonly userId: string | null
+  readonly history: string
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+export function checkSessions(_run: Simulation, evidence: Evidence): string[] {
+  const ends = new Map(evidence.of('TaskCompleted').map(({ data, atMs }) => [data.taskId, atMs]))
+  const turns = evidence
+    .of('TaskAdmitted')
+    .flatMap(({ data: { taskId, sessionId, userId, history }, atMs }) =>
+      sessionId === null
+        ? []
+        : [
+            {
+              sessionId,
+              taskId,
+              userId,
+              history: JSON.stringify(history),
+              fromMs: atMs,
+              toMs: ends.get(taskId) ?? Infinity,
+            },
+          ],
+    )
+  const asked = grouped(ofSessions(evidence), ({ data }) => data.sessionId)
+  return [...grouped(turns, ({ sessionId }) => sessionId)].flatMap(([sessionId, all]) => {
+    const inOrder = all.toSorted((a, b) => a.fromMs - b.fromMs || a.toMs - b.toMs)
+    return [
+      ...oneAtATime(sessionId, inOrder),
+      ...outOfOrder(sessionId, inOrder, asked.get(sessionId) ?? []),
+      ...ofOthers(sessionId, inOrder, asked.get(sessionId) ?? []),
+    ]
+  })
+}
+
+type Asked = Written<'TurnRequested'> | Written<'SessionDeleted'>
+
+/** In the order of the session's partition. */
+const ofSessions = (evidence: Evidence): Asked[] =>
+  [...evidence.of('TurnRequested'), ...evidence.of('SessionDeleted')].toSorted((a, b) => a.offset - b.offset)
+
+function oneAtATime(sessionId: string, turns: readonly Turn[]): string[] {
+  return turns.flatMap((turn, index) => {
+    const before = turns[index - 1]
+    return before && before.toMs > turn.fromMs
+      ? [`session ${sessionId}: ${turn.taskId} was admitted before ${before.taskId} had ended`]
+      : []
+  })
+}
+
+/** Those that interrupt go before others. */
+function outOfOrder(sessionId: string, turns: readonly Turn[], asked: readonly Asked[]): string[] {
+  const places = new Map<string, number>()
+  for (const [place, { type, data }] of asked.entries())
+    if (type === 'TurnRequested' && data.whenBusy !== 'interrupt') places.set(data.task, place)
+  const patient = turns.filter(({ taskId }) => places.has(taskId))
+  return patient.flatMap(({ taskId }, index) => {
+    const before = patient[index - 1]?.taskId
+    return before !== undefined && (places.get(before) ?? 0) > (places.get(taskId) ?? 0)
+      ? [`session ${sessionId}: ${taskId} had its turn after ${before}, which came later`]
+      : []
+  })
+}
+
+/** Between two deletions all turns are of one user, and none is given what another user's task said. */
+function ofOthers(sessionId: string, turns: readonly Turn[], asked: readonly Asked[]): string[] {
+  const violations: string[] = []
+  const byTask = new Map(turns.map((turn) => [turn.taskId, turn]))
+  let owner: string | null | undefined
+  const users = new Map<string, string | null>()
+  for (const { type, data } of asked) {
+    if (type === 'SessionDeleted') owner = undefined
+    else users.set(data.task, data.userId)
+    const turn = type === 'TurnRequested' ? byTask.get(data.task) : undefined
+    if (turn === undefined) continue
+    owner ??= turn.userId
+    if (turn.userId !== owner)
+      violations.push(`session ${sessionId} of ${owner} gave a turn to ${turn.taskId} of ${turn.userId}`)
+  }
+  for (const { taskId, userId, history } of turns)
+    for (const [, other] of history.matchAll(/do (c\d+-\d+-\d+)/g))
+      if (!users.has(other ?? '') || users.get(other ?? '') !== userId)
+        violations.push(`session ${sessionId}: ${taskId} of ${userId} was given what ${other} said`)
+  return violations
+}
