@@ -537,6 +537,8 @@ export interface TurnRequested {
   text: string
   /** Task id of the task that this one was made from. */
   parent: string | null
+  /** When it was submitted, epoch milliseconds. */
+  submittedAtMs: number
   /** Epoch milliseconds after which the task is timed out. */
   deadlineMs: number
 }

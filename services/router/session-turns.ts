@@ -28,11 +28,11 @@ export function requestTurn(
 ): Pick<Decision, 'emit' | 'lane' | 'timers'> | { rejected: Failure } {
   const placed = waitInSession(event, task, lane, fleet.limits.queue)
   if ('rejected' in placed) return placed
-  const { taskId, userId, agent, text, parent, deadlineMs } = task
+  const { taskId, userId, agent, text, parent, submittedAtMs, deadlineMs } = task
   const sessionId = task.sessionId ?? ''
   const whenBusy =
     event.data.whenBusy ?? fleet.agents[agent]?.whenBusy ?? (fleet.sessions ?? defaultSessions).whenBusy
-  const data = { sessionId, task: taskId, userId, agent, whenBusy, text, parent, deadlineMs }
+  const data = { sessionId, task: taskId, userId, agent, whenBusy, text, parent, submittedAtMs, deadlineMs }
   const emit: Emit[] = [{ topic: 'sessions.requested', type: 'TurnRequested', key: sessionId, data }]
   return { ...placed, emit }
 }

@@ -18,6 +18,7 @@ export interface Waiting {
   readonly agent: string
   readonly whenBusy: TurnRequested['whenBusy']
   readonly deadlineMs: number
+  readonly submittedAtMs: number
   /** It was given to the running task, which may take it along until it ends. */
   readonly steering?: { readonly text: string }
 }

@@ -1,7 +1,8 @@
 // Gives the tasks of a session their turns, one at a time, and keeps what the session remembers.
 //
 // 1. At most one task of a session has its turn: a turn is granted when none runs, and in the transition in which the
-//    running one ends. Tasks wait in the order of their arrival; one that interrupts goes before those that wait.
+//    running one ends. Tasks wait in the order in which they were submitted; one that interrupts goes before others.
+//    They come by different lanes of router, so that a session which is idle waits a moment for what was sent before.
 // 2. A session belongs to the user whose task began it; every other user's task is refused.
 // 3. What ends a task, here or elsewhere, ends its turn: router and planner emit TurnEnded in the transaction of its
 //    result. If that event never comes, planner is asked after the deadline, again and again: it ends the turn of a
@@ -26,6 +27,7 @@ import {
   type SessionDecision,
   type SessionRows,
   type State,
+  type Waiting,
 } from './rows.ts'
 
 type Event<T> = Extract<StageEvent, { type: T }>
@@ -37,6 +39,9 @@ const DAY_MS = 86_400_000
 
 const LOST = 'lost'
 const FORGET = 'forget'
+const SETTLE = 'settle'
+/** How long an idle session waits, from a message's submission, for messages that were submitted before it. */
+export const SETTLE_MS = 50
 
 export function createSessionsStage(fleet: Pick<Fleet, 'sessions'>): Stage<SessionRows> {
   const limits = fleet.sessions ?? defaultSessions
@@ -57,7 +62,7 @@ export function createSessionsStage(fleet: Pick<Fleet, 'sessions'>): Stage<Sessi
         case 'SessionDeleted':
           return remove(event, rows)
         case 'TimerFired':
-          return handleTimer(event, rows)
+          return handleTimer(event, rows, limits)
         default:
           return {}
       }
@@ -71,9 +76,8 @@ function request({ data, atMs }: Event<'TurnRequested'>, rows: State, limits: Se
   if (isKnown(session, data.task)) return {}
   const refusal = refusalOf(session, data, limits)
   if (refusal) return { emit: [refused(data.sessionId, data.task, refusal)] }
-  if (session.running === null)
-    return grant(data.sessionId, { ...session, waiting: [waitingOf(data)] }, rows, limits, atMs)
-  return join(session, data)
+  const queued = { ...session, waiting: withMessage(session.waiting, waitingOf(data)) }
+  return session.running === null ? settle(data, queued, rows, limits, atMs) : join(queued, data)
 }
 
 const isKnown = ({ running, waiting }: Session, task: string): boolean =>
@@ -87,13 +91,13 @@ function refusalOf(session: Session, data: TurnRequested, limits: Sessions) {
   }
   if (session.deleting)
     return failure('SESSION_BUSY', 'The session is being deleted. Submit again in a moment.')
-  if (running === null) return null
-  if (data.parent === running.task) {
+  if (running === null && waiting.length === 0) return null
+  if (running !== null && data.parent === running.task) {
     const message = `Task ${running.task} has the session's turn until this task ends, which it would wait for. Leave sessionId out of tasks that a task starts.`
     return failure('SESSION_BUSY', message, false)
   }
   if (data.whenBusy === 'reject') {
-    const message = `Task ${running.task} of this session runs. Submit again when it has ended, or with whenBusy: queue, steer or interrupt.`
+    const message = `Another task of this session runs. Submit again when it has ended, or with whenBusy: queue, steer or interrupt.`
     return failure('SESSION_BUSY', message)
   }
   if (waiting.length < limits.waiting) return null
@@ -101,45 +105,48 @@ function refusalOf(session: Session, data: TurnRequested, limits: Sessions) {
   return failure('SESSION_QUEUE_FULL', message)
 }
 
-const waitingOf = ({ task, agent, whenBusy, deadlineMs }: TurnRequested) => ({
-  task,
-  agent,
-  whenBusy,
-  deadlineMs,
-})
+function waitingOf({ task, agent, whenBusy, submittedAtMs, deadlineMs }: TurnRequested): Waiting {
+  return { task, agent, whenBusy, submittedAtMs, deadlineMs }
+}
 
-/** Another task runs. */
+function withMessage(waiting: readonly Waiting[], own: Waiting): Waiting[] {
+  const goesBefore = (other: Waiting): boolean =>
+    other.whenBusy !== 'interrupt' &&
+    (own.whenBusy === 'interrupt' || other.submittedAtMs > own.submittedAtMs)
+  const found = waiting.findIndex(goesBefore)
+  const place = found < 0 ? waiting.length : found
+  return [...waiting.slice(0, place), own, ...waiting.slice(place)]
+}
+
+/** No task runs: the first one begins, once what was submitted before it should be here. */
+function settle(
+  { sessionId }: TurnRequested,
+  session: Session,
+  rows: State,
+  limits: Sessions,
+  atMs: number,
+): SessionDecision {
+  const firstMs = Math.min(...session.waiting.map(({ submittedAtMs }) => submittedAtMs))
+  const dueMs = Math.min(firstMs, atMs) + SETTLE_MS
+  if (atMs >= dueMs) return grant(sessionId, session, rows, limits, atMs)
+  return { rows: { session }, timers: { [SETTLE]: dueMs } }
+}
+
+/** Another task runs, and `session` has the message among those that wait. */
 function join(session: Session, data: TurnRequested): SessionDecision {
   const { running, waiting } = session
-  const own = waitingOf(data)
-  if (running === null) return {}
-  if (data.whenBusy === 'interrupt') {
-    const first = waiting.findIndex(({ whenBusy }) => whenBusy !== 'interrupt')
-    const place = first < 0 ? waiting.length : first
-    const reason = `task ${data.task} of its session interrupts it`
-    return {
-      rows: {
-        session: {
-          ...session,
-          waiting: [...waiting.slice(0, place), own, ...waiting.slice(place)],
-          running: { ...running, cancelled: true },
-        },
-      },
-      emit: running.cancelled ? [] : [cancelled(running.task, reason)],
-    }
+  const { task: fromTask, whenBusy, sessionId, text } = data
+  if (running === null || running.cancelled) return { rows: { session } }
+  if (whenBusy === 'interrupt') {
+    const stop = cancelled(running.task, `task ${fromTask} of its session interrupts it`)
+    return { rows: { session: { ...session, running: { ...running, cancelled: true } } }, emit: [stop] }
   }
-  if (data.whenBusy !== 'steer' || running.cancelled)
-    return { rows: { session: { ...session, waiting: [...waiting, own] } } }
-  const { sessionId, text, task: fromTask } = data
+  if (whenBusy !== 'steer') return { rows: { session } }
+  const given = waiting.map((each) => (each.task === fromTask ? { ...each, steering: { text } } : each))
+  const steered = { taskId: running.task, sessionId, fromTask, text }
   return {
-    rows: { session: { ...session, waiting: [...waiting, { ...own, steering: { text } }] } },
-    emit: [
-      {
-        topic: 'sessions.turns',
-        type: 'TaskSteered',
-        data: { taskId: running.task, sessionId, fromTask, text },
-      },
-    ],
+    rows: { session: { ...session, waiting: given } },
+    emit: [{ topic: 'sessions.turns', type: 'TaskSteered', data: steered }],
   }
 }
 
@@ -155,7 +162,7 @@ function grant(
   if (next === undefined)
     return {
       rows: { session: { ...session, running: null } },
-      timers: { [LOST]: null, [FORGET]: atMs + limits.retentionDays * DAY_MS },
+      timers: { [LOST]: null, [SETTLE]: null, [FORGET]: atMs + limits.retentionDays * DAY_MS },
     }
   const { task, agent, deadlineMs } = next
   const history = memoryOf(session, rows, limits)
@@ -163,7 +170,7 @@ function grant(
   return {
     rows: { session: { ...session, waiting, running: { task, agent, deadlineMs } } },
     emit: [{ topic: 'sessions.turns', type: 'TurnGranted', data }],
-    timers: { [LOST]: Math.max(atMs, deadlineMs) + LOST_MS, [FORGET]: null },
+    timers: { [LOST]: Math.max(atMs, deadlineMs) + LOST_MS, [SETTLE]: null, [FORGET]: null },
   }
 }
 
@@ -251,12 +258,17 @@ function remove({ data, atMs }: Event<'SessionDeleted'>, rows: State): SessionDe
   }
 }
 
-function handleTimer({ key, data, atMs }: Event<'TimerFired'>, rows: State): SessionDecision {
+function handleTimer(
+  { key, data, atMs }: Event<'TimerFired'>,
+  rows: State,
+  limits: Sessions,
+): SessionDecision {
   const { session } = rows
   if (session === undefined) return { clear: true }
   const sessionId = decodeKey(key).root
   const { running, userId } = session
-  if (data.name === FORGET && running === null)
+  if (data.name === SETTLE) return running === null ? grant(sessionId, session, rows, limits, atMs) : {}
+  if (data.name === FORGET && running === null && session.waiting.length === 0)
     return { clear: true, emit: [progressed(sessionId, 'expired', { userId, atMs })] }
   if (data.name !== LOST || running === null) return {}
   const { task: taskId, agent, deadlineMs } = running

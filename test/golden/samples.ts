@@ -296,6 +296,7 @@ export const samples: EventMap = {
     whenBusy: 'interrupt',
     text: 'naïve\n\u0001',
     parent: 'task-0',
+    submittedAtMs: at - 1,
     deadlineMs: at,
   },
   TurnGranted: { taskId: 'task-1', sessionId: 's-1', turn: 3, history: [{ role: 'user', content: 'Ahoj ✈' }] },

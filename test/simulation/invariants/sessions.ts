@@ -33,7 +33,7 @@ export function checkSessions(_run: Simulation, evidence: Evidence): string[] {
     const inOrder = all.toSorted((a, b) => a.fromMs - b.fromMs || a.toMs - b.toMs)
     return [
       ...oneAtATime(sessionId, inOrder),
-      ...outOfOrder(sessionId, inOrder, asked.get(sessionId) ?? []),
+      ...outOfOrder(sessionId, evidence, asked.get(sessionId) ?? []),
       ...ofOthers(sessionId, inOrder, asked.get(sessionId) ?? []),
     ]
   })
@@ -54,17 +54,28 @@ function oneAtATime(sessionId: string, turns: readonly Turn[]): string[] {
   })
 }
 
-/** Those that interrupt go before others. */
-function outOfOrder(sessionId: string, turns: readonly Turn[], asked: readonly Asked[]): string[] {
-  const places = new Map<string, number>()
-  for (const [place, { type, data }] of asked.entries())
-    if (type === 'TurnRequested' && data.whenBusy !== 'interrupt') places.set(data.task, place)
-  const patient = turns.filter(({ taskId }) => places.has(taskId))
-  return patient.flatMap(({ taskId }, index) => {
-    const before = patient[index - 1]?.taskId
-    return before !== undefined && (places.get(before) ?? 0) > (places.get(taskId) ?? 0)
-      ? [`session ${sessionId}: ${taskId} had its turn after ${before}, which came later`]
-      : []
+/** A turn that an event of the session granted is that of the message that was submitted first, but for those that interrupt. */
+function outOfOrder(sessionId: string, evidence: Evidence, asked: readonly Asked[]): string[] {
+  const requests = asked.flatMap((each) =>
+    each.type === 'TurnRequested' && each.data.whenBusy !== 'interrupt' ? [each] : [],
+  )
+  const offsets = new Map(
+    evidence.written.flatMap(({ topic, eventId, offset }) =>
+      topic === 'sessions.requested' ? [[eventId, offset] as const] : [],
+    ),
+  )
+  const granted = new Map(evidence.of('TurnGranted').map((grant) => [grant.data.taskId, grant]))
+  return requests.flatMap((second) => {
+    const grant = granted.get(second.data.task)
+    if (grant === undefined) return []
+    const known = offsets.get(grant.causeId ?? '') ?? -1
+    const passed = requests.filter(
+      (first) =>
+        first.data.submittedAtMs < second.data.submittedAtMs &&
+        first.offset < known &&
+        (granted.get(first.data.task)?.atMs ?? -1) > grant.atMs,
+    )
+    return passed.map(({ data }) => `session ${sessionId}: ${second.data.task} passed ${data.task}`)
   })
 }
 

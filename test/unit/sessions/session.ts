@@ -18,6 +18,7 @@ export function message(driver: StageDriver, task: string, changes: Partial<Turn
     whenBusy: 'queue',
     text: `ask ${task}`,
     parent: null,
+    submittedAtMs: driver.now - 1_000,
     deadlineMs: driver.now + 60_000,
     ...changes,
   }

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { failure } from '../../../runtime/errors.ts'
-import { LOST_MS } from '../../../services/sessions/stage.ts'
-import { ended, granted, message, sessionOf, settled } from './session.ts'
+import { LOST_MS, SETTLE_MS } from '../../../services/sessions/stage.ts'
+import { ended, granted, message, sessionOf, settled, START } from './session.ts'
 
 test('one turn at a time, in the order of arrival', () => {
   const driver = sessionOf()
@@ -30,6 +30,32 @@ test('events of tasks that neither run nor wait, and events that come twice, cha
   ended(driver, 'a')
   assert.deepEqual(granted(driver), ['a', 'b'])
   assert.equal(driver.all('SessionProgressed').length, 1)
+})
+
+test('messages come by different lanes: an idle session waits a moment, and takes them as they were submitted', () => {
+  const driver = sessionOf()
+  const at = (ms: number) => ({ submittedAtMs: START + ms })
+  message(driver, 'second', at(2))
+  driver.advance(10)
+  message(driver, 'fourth', at(4))
+  message(driver, 'first', at(1))
+  message(driver, 'no', { ...at(5), whenBusy: 'reject' })
+  assert.deepEqual([granted(driver), settled(driver)], [[], ['no SESSION_BUSY']])
+  driver.advance(SETTLE_MS)
+  message(driver, 'third', at(3))
+  for (const task of ['first', 'second', 'third', 'fourth']) ended(driver, task)
+  assert.deepEqual(granted(driver), ['first', 'second', 'third', 'fourth'])
+})
+
+test('a message whose clock is wrong waits no longer; one that is cancelled meanwhile leaves nothing', () => {
+  const driver = sessionOf({ retentionDays: 1 })
+  message(driver, 'a', { submittedAtMs: START + 1e9 })
+  driver.advance(SETTLE_MS)
+  assert.deepEqual(granted(driver), ['a'])
+  message(driver, 'b', { sessionId: 's2', submittedAtMs: driver.now })
+  ended(driver, 'b', { sessionId: 's2', status: 'cancelled' })
+  driver.advance(86_400_000 + SETTLE_MS)
+  assert.deepEqual([driver.rows('s2'), driver.timers('s2')], [{}, {}])
 })
 
 test('sessions are apart, whatever their ids hold', () => {
@@ -198,6 +224,7 @@ test('an event that can not be handled: its task has a result, or its turn is fr
       whenBusy: 'queue',
       text: '',
       parent: null,
+      submittedAtMs: 0,
       deadlineMs: 0,
     } as const,
   ]
