@@ -59,7 +59,7 @@ test('a session belongs to the user that began it; what it holds reaches nobody 
 
 test('reject and interrupt', async () => {
   const asked = fleet.model.stats().received
-  const slow = await submit('slow latency=20000', 'policies')
+  const slow = await submit('slow latency=4000', 'policies')
   await running(asked + 1)
   const refused = await result(await submit('no', 'policies', { whenBusy: 'reject' }))
   assert.equal(refused.error?.code, 'SESSION_BUSY')
