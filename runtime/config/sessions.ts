@@ -1,5 +1,4 @@
 // Sessions: what happens to a message that comes while another one is answered, and what is remembered.
-import { z } from 'zod'
 import type { TaskSubmitted } from '../../schemas/generated/events.ts'
 
 export type WhenBusy = NonNullable<TaskSubmitted['whenBusy']>
@@ -47,15 +46,3 @@ export const defaultSessions: Sessions = {
   summaryTokens: 800,
   retentionDays: 30,
 }
-
-const whole = (least: number, most: number) => z.number().int().min(least).max(most)
-
-export const sessionsSchema = z.strictObject({
-  whenBusy: z.enum(whenBusyChoices).optional(),
-  waiting: whole(0, 1_000).optional(),
-  recentTurns: whole(1, 200).optional(),
-  recentTokens: whole(100, 200_000).optional(),
-  summaryModel: z.string().min(1).optional(),
-  summaryTokens: whole(50, 20_000).optional(),
-  retentionDays: z.number().min(0.01).max(3_650).optional(),
-})
