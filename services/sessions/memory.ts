@@ -42,7 +42,7 @@ const tokensOf = ({ asked, answered }: Turn): number =>
   Math.ceil((asked.length + answered.length) / CHARS_PER_TOKEN)
 
 /** The turns that are rows, the oldest first. */
-export function wholeTurns(session: Session, rows: State): { turn: number; row: Turn }[] {
+function wholeTurns(session: Session, rows: State): { turn: number; row: Turn }[] {
   const found: { turn: number; row: Turn }[] = []
   for (let turn = session.oldest; turn <= session.turns; turn++) {
     const row = turnOf(rows, turn)

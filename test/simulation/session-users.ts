@@ -8,7 +8,7 @@ import type { EventMap, EventType, TaskSubmitted } from '../../schemas/generated
 import { emptyTask } from '../../schemas/task-fields.ts'
 import type { TopicName } from '../../schemas/topics.ts'
 import type { Deeds } from './deeds.ts'
-import type { Users } from './users.ts'
+import type { Submission } from './users.ts'
 
 const SHARE = 0.5
 const SUBMIT_FOR_MS = 15_000
@@ -16,13 +16,13 @@ const SUBMIT_FOR_MS = 15_000
 export class SessionUsers {
   readonly #world: World
   readonly #deeds: Deeds
-  readonly #users: Users
+  readonly #submissions: Submission[]
   readonly #log: Log
 
-  constructor(world: World, deeds: Deeds, users: Users) {
+  constructor(world: World, deeds: Deeds, submissions: Submission[]) {
     this.#world = world
     this.#deeds = deeds
-    this.#users = users
+    this.#submissions = submissions
     this.#log = world.broker.connect()
   }
 
@@ -66,7 +66,7 @@ export class SessionUsers {
     }
     const atMs = fate.between(0, SUBMIT_FOR_MS, `${taskId} at`)
     this.#deeds.later(taskId, atMs, () => {
-      this.#users.submissions.push({ taskId, isWrong: false })
+      this.#submissions.push({ taskId, isWrong: false })
       this.#write('tasks.submitted', 'TaskSubmitted', taskId, task)
     })
     if (fate.chance(`${taskId} cancelled`, 0.15))

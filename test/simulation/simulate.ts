@@ -31,7 +31,6 @@ import { Outside } from './outside.ts'
 import { drawRates, noRates, notAlone, plannedKinds } from './rates.ts'
 import { endingsOf, ENTRY, readable, watched } from './report.ts'
 import { newerOf, Rollout, type Team } from './rollout.ts'
-import { SessionUsers } from './session-users.ts'
 import { Users } from './users.ts'
 
 export interface SimulationReport {
@@ -104,7 +103,6 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
 export class Simulation {
   readonly world: World
   readonly users: Users
-  readonly sessions: SessionUsers
   readonly hostile: HostileUsers
   readonly afterwards: Afterwards
   readonly abilities: ReadonlySet<Ability>
@@ -138,7 +136,6 @@ export class Simulation {
     this.world = this.#createWorld(mutation, trace ?? false)
     this.deeds = new Deeds(this.world, only ?? null)
     this.users = new Users(this.world, this.deeds)
-    this.sessions = new SessionUsers(this.world, this.deeds, this.users)
     this.hostile = new HostileUsers(this.world, this.deeds, this.users, seed)
     this.afterwards = new Afterwards(this.world, this.deeds, this.users, seed, {
       killAll: () => this.#killAll(),
@@ -238,7 +235,6 @@ export class Simulation {
     for (const team of this.#teams) for (let count = 0; count < team.wanted; count++) this.#startProcess(team)
     this.#watchResults()
     this.users.begin(this.#seed)
-    this.sessions.begin(this.#seed)
     this.hostile.begin(this.abilities, this.deadly)
     this.#planFaults()
     await this.clock.run(START_MS + FAULTS_FOR_MS, () => false)
