@@ -473,7 +473,7 @@ export interface UsageRecorded {
 export interface SessionDeleted {
   /** The session. */
   sessionId: string
-  /** Who asked. */
+  /** The user whose session it is: a session of another user stays; null: whoever's it is. */
   requestedBy: string | null
   /** Epoch milliseconds. */
   atMs: number

@@ -856,7 +856,12 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
     doc: 'Somebody asked to delete a session.',
     fields: [
       { name: 'sessionId', type: 'string', doc: 'The session.' },
-      { name: 'requestedBy', type: ['null', 'string'], doc: 'Who asked.', default: null },
+      {
+        name: 'requestedBy',
+        type: ['null', 'string'],
+        doc: "The user whose session it is: a session of another user stays; null: whoever's it is.",
+        default: null,
+      },
       { name: 'atMs', type: 'long', doc: 'Epoch milliseconds.' },
     ],
   },

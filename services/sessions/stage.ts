@@ -233,7 +233,9 @@ function summarised(event: Event<'SessionSummarised'>, rows: State, limits: Sess
 /** What waits is refused; what runs is cancelled, and the session goes with its end. */
 function remove({ data, atMs }: Event<'SessionDeleted'>, rows: State): SessionDecision {
   const { session } = rows
-  const { sessionId } = data
+  const { sessionId, requestedBy } = data
+  // It was asked for when the id was another user's.
+  if (session !== undefined && requestedBy !== null && session.userId !== requestedBy) return {}
   const gone = progressed(sessionId, 'deleted', { userId: session?.userId ?? null, atMs })
   if (session === undefined) return { emit: [gone] }
   const reason = failure('SESSION_DELETED', 'The session was deleted while the task waited for its turn.')

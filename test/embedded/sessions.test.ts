@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { HttpClient } from '../../client/http/client.ts'
 import type { TaskInput, TaskResult } from '../../client/types.ts'
+import { httpOperator } from '../../operator/http.ts'
 import { startScriptedModel } from '../../runtime/scripted-model/server.ts'
 import type { Script } from '../../runtime/scripted-model/script.ts'
 import { eventually } from '../conformance/waiting.ts'
@@ -21,9 +22,14 @@ const script: Script = ({ task, observations, turn }) => {
     : { text: `told ${told}` }
 }
 
+const ADMIN = 'x'.repeat(40)
 let fleet: TestFleet
 before(async () => {
-  fleet = await startTestFleet({ model: { script, latencyMs: 150 }, http: true })
+  fleet = await startTestFleet({
+    model: { script, latencyMs: 150 },
+    http: true,
+    env: { FLOTILLA_ADMIN_KEY: ADMIN },
+  })
 })
 after(() => fleet.stop())
 
@@ -79,6 +85,43 @@ test('steer: the running task takes the message along, and answers both', async 
   assert.match(String(one.output), /Meanwhile the user says: and this/)
   assert.deepEqual([two.output, two.status, two.usage.modelCalls], [one.output, 'succeeded', 0])
   assert.match(two.modelReason ?? '', new RegExp(first))
+})
+
+test('sessions are listed, shown and deleted; a user sees their own only', async () => {
+  const url = fleet.process.url as string
+  const open = httpOperator(url, { apiKey: ADMIN })
+  await eventually('the ledger has them', async () => (await open.sessions.list()).sessions.length === 4)
+  const { sessions } = await open.sessions.list({ user: 'ann', limit: 3 })
+  assert.equal(sessions.length, 3)
+  const { next } = await open.sessions.list({ limit: 3 })
+  const rest = await open.sessions.list({ limit: 3, after: next ?? '' })
+  assert.deepEqual([rest.sessions.length, rest.next], [1, null])
+  await eventually('all turns are there', async () => (await open.sessions.get('talk')).turns === 3)
+  const first = await open.sessions.get('talk', { limit: 2 })
+  assert.deepEqual([first.list.map(({ asked }) => asked), first.next], [['one', 'two'], 2])
+  assert.deepEqual(
+    (await open.sessions.get('talk', { after: 2 })).list.map(({ asked }) => asked),
+    ['three'],
+  )
+
+  const scopes = ['tasks:read', 'tasks:submit', 'tasks:cancel'] as const
+  const keyOf = async (userId: string) =>
+    httpOperator(url, { apiKey: (await open.keys.create({ name: userId, userId, scopes: [...scopes] })).key })
+  const bob = await keyOf('bob')
+  await assert.rejects(bob.sessions.get('mine'), { code: 'NOT_FOUND' })
+  await assert.rejects(bob.sessions.remove('mine'), { code: 'NOT_FOUND' })
+  assert.deepEqual((await bob.sessions.list({ user: 'ann' })).sessions, [])
+  const ann = await keyOf('ann')
+  assert.match((await ann.sessions.get('mine')).list[0]?.asked ?? '', /secret/)
+  await ann.sessions.remove('mine')
+  await eventually('it is gone', () =>
+    ann.sessions.get('mine').then(
+      () => false,
+      () => true,
+    ),
+  )
+  const again = await result(await submit('new', 'mine', { userId: 'bob' }))
+  assert.equal(again.output, 'told new |', 'nothing of it is remembered')
 })
 
 test('kill -9 with sessions under way: every turn has its result, once and in order', async (t) => {

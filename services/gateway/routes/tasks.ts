@@ -26,6 +26,7 @@ import { meRoutes } from './me.ts'
 import { openaiRoutes } from '../openai/routes.ts'
 import { operatorRoutes } from './operator.ts'
 import { serve } from './serve.ts'
+import { sessionRoutes } from './sessions.ts'
 import { Waiters } from '../waiters.ts'
 
 export async function registerRoutes(app: FastifyInstance, context: RoutesContext): Promise<void> {
@@ -79,6 +80,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   await openaiRoutes(app, { client, known, ids, owners, context })
   const operator = directOperator(parts)
   operatorRoutes(app, operator)
+  sessionRoutes(app, operator.sessions)
   meRoutes(app, context.environment)
   evaluationRoutes(app, operator.evaluations)
   keyRoutes(app, new DirectKeys(context.sql), access)
