@@ -44,6 +44,9 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   'POST /v1/tasks/:id/approvals/:callId': 'approvals:decide',
 
   'GET /v1/approvals': 'approvals:decide',
+  'GET /v1/sessions': 'tasks:read',
+  'GET /v1/sessions/:id': 'tasks:read',
+  'DELETE /v1/sessions/:id': 'tasks:cancel',
 
   // OpenAI's protocol. Models are agents, by name: what a client may submit to.
   'GET /v1/models': 'tasks:submit',

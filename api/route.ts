@@ -7,6 +7,7 @@ import type { ErrorCode } from '../runtime/errors.ts'
 
 export const tags = {
   tasks: 'Submit tasks, follow them, get their results, decide what waits for a person',
+  sessions: 'Conversations whose turns are tasks: docs/sessions.md',
   usage: 'Usage, cost and limits',
   evaluations: 'Runs of evaluations and their scores: docs/evaluation.md',
   fleet: 'What the fleet is configured with, and what its stages do',

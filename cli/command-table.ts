@@ -129,6 +129,12 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/fleet.ts')).defineTools,
   },
   {
+    name: 'sessions',
+    summary: 'sessions: list, show, export, delete',
+    group: 'Tasks',
+    load: async () => (await import('./commands/sessions.ts')).defineSessions,
+  },
+  {
     name: 'models',
     summary: 'models: provider, price, context, what is missing',
     group: 'Fleet',

@@ -9,7 +9,7 @@ import { pauseLines } from './task-state.ts'
 const EVERY_MS = 3_000
 
 /** The stages that a task waits for. */
-const onItsWay: readonly string[] = ['router', 'planner', 'tool-executor', 'code-sandbox']
+const onItsWay: readonly string[] = ['router', 'sessions', 'planner', 'tool-executor', 'code-sandbox']
 
 const nameOf = ({ stage }: Pause): string => stage ?? 'the fleet'
 

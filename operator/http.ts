@@ -1,5 +1,11 @@
 import { initOf, pathOf, type Asked } from '../api/request.ts'
-import { approvals, evaluations as evaluationRoutes, operator as routes, tasks } from '../api/routes.ts'
+import {
+  approvals,
+  evaluations as evaluationRoutes,
+  operator as routes,
+  sessions,
+  tasks,
+} from '../api/routes.ts'
 import type { AnswerOf, BodyOf, Route } from '../api/route.ts'
 import { queryOf } from '../api/schemas/task-query.ts'
 import { askGateway, askJson, authorization, brokenOff } from '../client/http/requests.ts'
@@ -68,6 +74,11 @@ export function httpOperator(gateway: string, { apiKey }: HttpOperatorOptions = 
       list: () => ask(routes.alerts),
       silence: async (rule, body) => void (await ask(routes.silence, { params: { rule }, body })),
       test: (rule) => ask(routes.testAlert, { params: { rule } }),
+    },
+    sessions: {
+      list: (query = {}) => ask(sessions.list, { query: { limit: 100, ...query } }),
+      get: (id, page = {}) => ask(sessions.get, { params: { id }, query: { limit: 100, after: 0, ...page } }),
+      remove: (id) => ask(sessions.remove, { params: { id } }),
     },
     usage: {
       summary: (options) => ask(routes.usage, { query: timesOf(options) }),

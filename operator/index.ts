@@ -13,6 +13,7 @@ import type { ConfigurationOperator } from './direct/configured.ts'
 import type { KeyOperator } from './direct/keys.ts'
 import type { LaneOperator } from './direct/lanes.ts'
 import type { PauseOperator } from './direct/pauses.ts'
+import type { SessionOperator } from './direct/sessions.ts'
 import type { TaskOperator } from './direct/tasks.ts'
 import type { TopicOperator } from './direct/topics.ts'
 
@@ -44,6 +45,8 @@ export interface Operator {
   readonly breakers: BreakerOperator
   /** Alert rules: their state, silences, tests of their channels. */
   readonly alerts: AlertOperator
+  /** Sessions: conversations whose turns are tasks. */
+  readonly sessions: SessionOperator
   /** The usage ledger: sums and exports. */
   readonly usage: LedgerReader
   /** Runs of evaluations and their scored cases. */
@@ -77,6 +80,8 @@ export type { PauseChange, PauseOperator } from './direct/pauses.ts'
 export type { CancelAnswer, CancelOptions } from './direct/cancel.ts'
 export type { Comparison } from './direct/comparison.ts'
 export type { Forked, ForkOptions } from './direct/forks.ts'
+export type { SessionDetail, SessionList, SessionView, TurnView } from '../api/sessions.ts'
+export type { SessionOperator, SessionQuery } from './direct/sessions.ts'
 export type { TaskReplay } from './direct/task-replay.ts'
 export type { TaskTree, TreeTask } from './direct/tree.ts'
 export type { TaskDetail, TaskList, TaskOperator, TaskView } from './direct/tasks.ts'

@@ -60,6 +60,36 @@ export const errorTable = {
     'The queue is full, for this user or for all.',
     'Submit again when some are done, or raise limits.queue in flotilla.config.ts.',
   ),
+  SESSION_FORBIDDEN: row(
+    'recoverable',
+    false,
+    'The session was begun by another user.',
+    'Use a session id of your own.',
+  ),
+  SESSION_BUSY: row(
+    'recoverable',
+    true,
+    'Another task of the session runs, or the session is being deleted.',
+    'Submit again when it has ended, or with whenBusy: queue, steer or interrupt.',
+  ),
+  SESSION_QUEUE_FULL: row(
+    'recoverable',
+    true,
+    'So many messages wait in the session that it takes no more.',
+    'Submit again when some are answered, or raise sessions.waiting in flotilla.config.ts.',
+  ),
+  SESSION_DELETED: row(
+    'recoverable',
+    false,
+    'The session was deleted while the task waited for its turn.',
+    'Submit the task again, in another session or without one.',
+  ),
+  TURN_LOST: row(
+    'degraded',
+    false,
+    'A turn of a session ended, because nothing is known of its task any more.',
+    'Submit the message again; if it happens again, see flotilla dead-letters and the state topics of the fleet.',
+  ),
   RATE_LIMITED: row(
     'recoverable',
     true,

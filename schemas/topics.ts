@@ -33,6 +33,9 @@ export type TopicName =
   | 'tasks.history'
   | 'tasks.streaming'
   | 'usage.recorded'
+  | 'sessions.requested'
+  | 'sessions.turns'
+  | 'sessions.history'
   | 'outcomes.tallied'
   | 'alerts.raised'
   | 'alerts.control'
@@ -63,7 +66,7 @@ export const topics: readonly TopicSpec[] = [
     key: 'task id',
     partitions: 'shared',
     retentionMs: 7 * DAY,
-    writers: ['anyone', 'router', 'tool-executor'],
+    writers: ['anyone', 'router', 'tool-executor', 'sessions'],
     purpose: 'Cancels, approvals, feedback and scores for submitted tasks. Never paused.',
   },
   {
@@ -160,6 +163,33 @@ export const topics: readonly TopicSpec[] = [
     purpose: 'What each model, tool and code call used and cost.',
   },
   {
+    name: 'sessions.requested',
+    events: ['TurnRequested', 'TurnEnded', 'SessionSummarised', 'SessionDeleted'],
+    key: 'session id',
+    partitions: 'shared',
+    retentionMs: 7 * DAY,
+    writers: ['router', 'planner', 'operators'],
+    purpose: 'Tasks of sessions that ask for their turn, and turns that ended.',
+  },
+  {
+    name: 'sessions.turns',
+    events: ['TurnGranted', 'TurnSettled', 'TurnQueried', 'TaskSteered', 'SummaryRequested'],
+    key: 'task id, or session id',
+    partitions: 'shared',
+    retentionMs: 7 * DAY,
+    writers: ['sessions'],
+    purpose: 'Answers of sessions to their tasks, and summaries to write.',
+  },
+  {
+    name: 'sessions.history',
+    events: ['SessionProgressed'],
+    key: 'session id',
+    partitions: 'shared',
+    retentionMs: 30 * DAY,
+    writers: ['sessions'],
+    purpose: 'What happened to a session: turns, and what summaries stand for.',
+  },
+  {
     name: 'outcomes.tallied',
     events: ['OutcomesTallied'],
     key: 'fleet',
@@ -221,7 +251,7 @@ export const topics: readonly TopicSpec[] = [
     key: 'source key',
     partitions: 'shared',
     retentionMs: 30 * DAY,
-    writers: ['router', 'planner', 'tool-executor', 'code-sandbox', 'metering', 'alerting'],
+    writers: ['router', 'sessions', 'planner', 'tool-executor', 'code-sandbox', 'metering', 'alerting'],
     purpose: 'Records that no stage could process, with their bytes and the reason.',
   },
 ]

@@ -8,6 +8,7 @@ import type { Service } from '../runtime/service.ts'
 /** In the order in which a task passes them. */
 const services: Readonly<Record<string, () => Promise<Service>>> = {
   router: async () => (await import('./router/main.ts')).router,
+  sessions: async () => (await import('./sessions/main.ts')).sessions,
   planner: async () => (await import('./planner/main.ts')).planner,
   'tool-executor': async () => (await import('./tool-executor/main.ts')).toolExecutor,
   'code-sandbox': async () => (await import('./code-sandbox/main.ts')).codeSandbox,
@@ -33,6 +34,6 @@ function loaderOf(name: string): () => Promise<Service> {
 
 /** The stages that decide about tasks, in the order in which a task passes them. */
 export async function taskStages(fleet: Fleet): Promise<readonly Stage[]> {
-  const loaded = await loadServices(['router', 'planner', 'tool-executor', 'code-sandbox'])
+  const loaded = await loadServices(['router', 'sessions', 'planner', 'tool-executor', 'code-sandbox'])
   return loaded.flatMap(({ stage }) => (stage ? [stage(fleet)] : []))
 }

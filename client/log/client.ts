@@ -105,7 +105,7 @@ export class LogClient implements Client {
 
   async submit(task: TaskInput): Promise<{ taskId: string }> {
     // Ids in order of time: rows that stores keep by task id are then close together, and grow at one end.
-    const taskId = task.taskId ?? randomUUIDv7()
+    const taskId = task.taskId ?? newTaskId(task.sessionId, this.#parts.log.partitions)
     if (task.taskId === undefined && this.#listening) await this.#expect(taskId)
     const submission = toSubmission(task, taskId)
     if (task.taskId !== undefined) await this.#parts.checkId?.(taskId, task.text)
@@ -393,4 +393,20 @@ export class LogClient implements Client {
     )
     this.#tails.clear()
   }
+}
+
+const MOST_TRIES_A_PARTITION = 50
+
+/** A task of a session gets an id in the lane of its session: the tasks of one client then come in their order. */
+function newTaskId(sessionId: unknown, partitions: number): string {
+  let taskId = randomUUIDv7()
+  if (typeof sessionId !== 'string') return taskId
+  const home = homeOf(sessionId, partitions)
+  for (
+    let left = MOST_TRIES_A_PARTITION * partitions;
+    left > 0 && homeOf(taskId, partitions) !== home;
+    left--
+  )
+    taskId = randomUUIDv7()
+  return taskId
 }

@@ -22,6 +22,7 @@ import { DirectForks } from './forks.ts'
 import { lazily } from './lazily.ts'
 import { findResult } from './results.ts'
 import { DirectPauses } from './pauses.ts'
+import { DirectSessions } from './sessions.ts'
 import { DirectTasks } from './tasks.ts'
 import { directTopics } from './topics.ts'
 
@@ -57,6 +58,7 @@ export function directOperator(parts: FleetParts): Operator {
       async () => new DirectAlerts(await parts.log(), await parts.codec(), (await parts.fleet()).alerts),
     ),
     keys: lazily(async () => new DirectKeys(await parts.sql())),
+    sessions: new DirectSessions(parts),
     usage: ledgerReader(() => parts.sql()),
     evaluations: directEvaluations(() => parts.sql()),
     limits: lazily(async () =>

@@ -13,6 +13,7 @@ import type { McpExposure } from './mcp-exposure.ts'
 import type { QueueLimits } from './queue-limits.ts'
 import type { DelegateDefinition, DelegationLimits } from './delegates.ts'
 import type { MeteringDefinition, TelemetryDefinition } from './recording.ts'
+import type { Sessions, SessionsDefinition, WhenBusy } from './sessions.ts'
 
 export type JsonSchema = { [key: string]: Json }
 
@@ -152,6 +153,8 @@ export interface AgentDefinition {
   strategy?: Strategy
   outputSchema?: JsonSchema
   compaction?: Compaction
+  /** What happens to a task that comes while another one of its session runs. Default: that of `sessions`. */
+  whenBusy?: WhenBusy
   /** Overrides the built-in system prompt; see services/planner/prompts. */
   systemPrompt?: string
   /** Overrides that its tasks may use; each field given here replaces the fleet's. */
@@ -362,6 +365,7 @@ export interface FleetDefinition {
     budgets?: Partial<BudgetLimits>
     rates?: Partial<RateLimits>
   }
+  sessions?: SessionsDefinition
   metering?: MeteringDefinition
   telemetry?: TelemetryDefinition
   alerts?: AlertsDefinition
@@ -410,6 +414,8 @@ export interface Fleet {
     readonly budgets: Readonly<BudgetLimits>
     readonly rates: Readonly<RateLimits>
   }
+  /** Absent: the defaults. */
+  readonly sessions?: Sessions
   readonly telemetry?: Readonly<TelemetryDefinition>
   readonly metering: { readonly retentionDays: number }
   readonly alerts: Alerts

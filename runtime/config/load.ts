@@ -34,6 +34,8 @@ import {
 import { mcpExposureSchema } from './mcp-exposure.ts'
 import { meteringSchema, telemetrySchema } from './recording.ts'
 import { gatewaySchema } from './gateway.ts'
+import { defaultSessions, whenBusyChoices } from './sessions.ts'
+import { sessionsSchema } from './sessions-schema.ts'
 import { importMistake } from './import-mistake.ts'
 import { hookProjectModules } from './project-modules.ts'
 import { isObject, references } from './references.ts'
@@ -109,6 +111,7 @@ const definition = z.strictObject({
         strategy: z.enum(strategies).optional(),
         outputSchema: jsonSchema.optional(),
         compaction,
+        whenBusy: z.enum(whenBusyChoices).optional(),
         systemPrompt: z.string().min(1).optional(),
         overrides,
         showActivity: z.boolean().optional(),
@@ -215,6 +218,7 @@ const definition = z.strictObject({
         .optional(),
     })
     .optional(),
+  sessions: sessionsSchema.optional(),
   metering: meteringSchema.optional(),
   telemetry: telemetrySchema.optional(),
   alerts: alertsSchema.optional(),
@@ -349,6 +353,7 @@ function withDefaults(given: FleetDefinition, environment: Environment): Fleet {
       budgets: { ...defaultLimits.budgets, ...limits.budgets },
       rates: { ...defaultLimits.rates, ...limits.rates },
     },
+    sessions: { ...defaultSessions, ...(isObject(given.sessions) && given.sessions) },
     metering: { ...defaultMetering, ...given.metering },
     ...(isObject(given.telemetry) && { telemetry: given.telemetry }),
     alerts: completeAlerts(isObject(given.alerts) ? given.alerts : {}),

@@ -53,6 +53,12 @@ export function references(fleet: Fleet): string[] {
     if (problem) mistakes.push(`agents.${agent}.outputSchema: ${problem}`)
   }
   mistakes.push(...delegateMistakes(fleet))
+  const { summaryModel = 'off' } = fleet.sessions ?? {}
+  const { provider } = parseModel(summaryModel)
+  if (summaryModel !== 'off' && !Object.hasOwn(fleet.models.providers, provider))
+    mistakes.push(
+      `sessions.summaryModel: no provider named ${provider}; there are: ${Object.keys(fleet.models.providers).join(', ')}`,
+    )
   return [...mistakes, ...alertMistakes(fleet.alerts)]
 }
 

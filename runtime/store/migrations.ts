@@ -18,6 +18,7 @@ function migrationsFor(kind: SqlKind): Record<string, Migration> {
     '0003_api_keys': { up: (db: Kysely<Tables>) => createApiKeys(db) },
     '0004_listed_tasks': { up: (db: Kysely<Tables>) => createListIndexes(db) },
     '0005_evaluations': { up: (db: Kysely<Tables>) => createEvaluations(db) },
+    '0006_sessions': { up: (db: Kysely<Tables>) => createSessions(db) },
     '0007_approvals': { up: (db: Kysely<Tables>) => createApprovals(db) },
   }
 }
@@ -260,6 +261,36 @@ async function createEvaluations(db: Kysely<Tables>): Promise<void> {
   const index = db.schema.createIndex('evaluation_runs_by_started_at_ms').ifNotExists()
   await index.on('evaluation_runs').columns(['started_at_ms', 'id']).execute()
   await createEvaluationCases(db)
+}
+
+async function createSessions(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('sessions')
+    .ifNotExists()
+    .addColumn('session_id', 'text', (column) => column.primaryKey())
+    .addColumn('user_id', 'text')
+    .addColumn('begun_at_ms', 'bigint', (column) => column.notNull())
+    .addColumn('last_at_ms', 'bigint', (column) => column.notNull())
+    .addColumn('turns', 'integer', (column) => column.notNull())
+    .addColumn('summary', 'text')
+    .addColumn('summary_through', 'integer')
+    .execute()
+  const index = (name: string, columns: ('user_id' | 'last_at_ms' | 'session_id')[]) =>
+    db.schema.createIndex(name).ifNotExists().on('sessions').columns(columns).execute()
+  await index('sessions_by_last_at_ms', ['last_at_ms', 'session_id'])
+  await index('sessions_by_user_id', ['user_id', 'last_at_ms'])
+  await db.schema
+    .createTable('session_turns')
+    .ifNotExists()
+    .addColumn('session_id', 'text', (column) => column.notNull())
+    .addColumn('turn', 'integer', (column) => column.notNull())
+    .addColumn('task_id', 'text', (column) => column.notNull())
+    .addColumn('status', 'text', (column) => column.notNull())
+    .addColumn('asked', 'text', (column) => column.notNull())
+    .addColumn('answered', 'text', (column) => column.notNull())
+    .addColumn('at_ms', 'bigint', (column) => column.notNull())
+    .addPrimaryKeyConstraint('session_turns_key', ['session_id', 'turn'])
+    .execute()
 }
 
 async function createEvaluationCases(db: Kysely<Tables>): Promise<void> {

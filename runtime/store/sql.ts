@@ -74,6 +74,26 @@ export interface Tables {
     scorer: string | null
     scored_at_ms: number
   }
+  /** Sessions, as their history says. */
+  sessions: {
+    session_id: string
+    user_id: string | null
+    begun_at_ms: number
+    last_at_ms: number
+    turns: number
+    /** Stands for the turns through `summary_through` in what tasks are given. */
+    summary: string | null
+    summary_through: number | null
+  }
+  session_turns: {
+    session_id: string
+    turn: number
+    task_id: string
+    status: string
+    asked: string
+    answered: string
+    at_ms: number
+  }
   /** Keys of the HTTP API. Revoked and expired ones stay: once a fleet has had a key, its API stays closed. */
   api_keys: {
     /** Public. */

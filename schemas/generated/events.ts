@@ -90,7 +90,7 @@ export interface TaskSubmitted {
   maxCost: number | null
   /** Higher goes first where work waits; 0 is normal. */
   priority: number | null
-  /** Conversation that the task belongs to. */
+  /** Session that the task is a turn of: one task of it runs at a time, and the agent is given what was said before. */
   sessionId: string | null
   /** JSON Schema that the output must fit, as JSON text. */
   outputSchema: Json
@@ -122,6 +122,8 @@ export interface TaskSubmitted {
   instructions: string | null
   /** What is not asked of the model and the tools again, as JSON text: {steps, outcomes}: steps begin the task in place of the model; outcomes are those of later tool calls, in order. */
   recording: Json
+  /** What happens if another task of its session runs. queue: it waits; steer: its text is given to the running task at its next step; interrupt: the running task is cancelled; reject: it is refused. Null takes the agent's. */
+  whenBusy: 'queue' | 'steer' | 'interrupt' | 'reject' | null
 }
 
 /** What a person decided about a call that waits: an approval, the answer to a question, or whether a call in doubt took effect. */
@@ -616,6 +618,172 @@ export interface UsageRecorded {
   tokensAreEstimate: boolean
 }
 
+/** Somebody asked to delete a session. */
+export interface SessionDeleted {
+  /** The session. */
+  sessionId: string
+  /** The user whose session it is: a session of another user stays; null: whoever's it is. */
+  requestedBy: string | null
+  /** Epoch milliseconds. */
+  atMs: number
+}
+
+/** The summary that a session asked for, or why there is none. */
+export interface SessionSummarised {
+  /** The session. */
+  sessionId: string
+  /** The request. */
+  requestId: string
+  /** The summary; null where there is none. */
+  summary: string | null
+  /** The model that wrote it. */
+  model: string | null
+  /** US dollars. */
+  cost: number
+  /** Why there is none. */
+  error: Failure | null
+}
+
+/** A task of a session has ended, or does not exist: the next one may run. */
+export interface TurnEnded {
+  /** The session. */
+  sessionId: string
+  /** Id of the task. */
+  task: string
+  /** On whose behalf. */
+  userId: string | null
+  /** Agent that ran it. */
+  agent: string
+  /** The model that answered; null where none did. */
+  model: string | null
+  /** How it ended, as in TaskCompleted. */
+  status: 'succeeded' | 'failed' | 'rejected' | 'cancelled' | 'timed_out'
+  /** What was asked. */
+  text: string
+  /** Its result. */
+  output: Json
+  /** Why it did not succeed. */
+  error: Failure | null
+  /** Task ids of the messages that it took along. */
+  steered: string[]
+  /** Epoch milliseconds. */
+  endedAtMs: number
+}
+
+/** A task of a session asks for its turn. */
+export interface TurnRequested {
+  /** The session. */
+  sessionId: string
+  /** Id of the task. */
+  task: string
+  /** On whose behalf. */
+  userId: string | null
+  /** Agent that runs it. */
+  agent: string
+  /** What happens if another task of the session runs. queue: it waits; steer: its text is given to the running task; interrupt: the running task is cancelled; reject: it is refused. */
+  whenBusy: 'queue' | 'steer' | 'interrupt' | 'reject'
+  /** What the agent is asked to do. */
+  text: string
+  /** Task id of the task that this one was made from. */
+  parent: string | null
+  /** When it was submitted, epoch milliseconds. */
+  submittedAtMs: number
+  /** Epoch milliseconds after which the task is timed out. */
+  deadlineMs: number
+}
+
+/** A session asks for a summary of its older turns. */
+export interface SummaryRequested {
+  /** The session. */
+  sessionId: string
+  /** Names the request; its usage is recorded under it. */
+  requestId: string
+  /** Who pays. */
+  userId: string | null
+  /** Agent of the last turn. */
+  agent: string
+  /** The model that writes it. */
+  model: string
+  /** The turns, with the earlier summary first, if there is one. */
+  transcript: string
+  /** First turn. */
+  fromTurn: number
+  /** Last turn. */
+  throughTurn: number
+  /** Most tokens of the summary. */
+  mostTokens: number
+}
+
+/** A message of a session for its running task. */
+export interface TaskSteered {
+  /** The running task. */
+  taskId: string
+  /** The session. */
+  sessionId: string
+  /** Id of the task that brought the message. */
+  fromTask: string
+  /** The message. */
+  text: string
+}
+
+/** The turn of a task of a session has come: it may run. */
+export interface TurnGranted {
+  /** The task. */
+  taskId: string
+  /** The session. */
+  sessionId: string
+  /** Number of the turn, from 1. */
+  turn: number
+  /** What the session remembers, oldest first: [{role, content}]; null when there is nothing. */
+  history: Json
+}
+
+/** A session asks whether a task of it, whose deadline has passed, still runs. */
+export interface TurnQueried {
+  /** The task. */
+  taskId: string
+  /** The session. */
+  sessionId: string
+  /** On whose behalf. */
+  userId: string | null
+  /** Agent that runs it. */
+  agent: string
+}
+
+/** A task of a session ends without running: it was refused, or another task answered it. */
+export interface TurnSettled {
+  /** The task. */
+  taskId: string
+  /** The session. */
+  sessionId: string
+  /** How it ends. */
+  status: 'succeeded' | 'failed' | 'rejected' | 'cancelled' | 'timed_out'
+  /** The answer of the task that took its text along; null where there is none. */
+  output: Json
+  /** Why it did not succeed. */
+  error: Failure | null
+  /** Task id of the task that answered it. */
+  by: string | null
+}
+
+/** One thing that happened to a session. */
+export interface SessionProgressed {
+  /** The session. */
+  sessionId: string
+  /** Whose session it is. */
+  userId: string | null
+  /** What happened. compacted: its detail names the turns that a summary now stands for. */
+  kind: 'turn_ended' | 'compacted' | 'deleted' | 'expired'
+  /** Task of the turn, where there is one. */
+  task: string | null
+  /** Number of the turn, where there is one. */
+  turn: number | null
+  /** Epoch milliseconds. */
+  atMs: number
+  /** What there is to know of it; its shape goes by kind. */
+  detail: Json
+}
+
 /** Counts of one lane, brought together for rules over the whole fleet. */
 export interface OutcomesTallied {
   /** Start of the bucket, epoch milliseconds. */
@@ -837,6 +1005,16 @@ export interface EventMap {
   TaskProgressed: TaskProgressed
   TokensStreamed: TokensStreamed
   UsageRecorded: UsageRecorded
+  SessionDeleted: SessionDeleted
+  SessionSummarised: SessionSummarised
+  TurnEnded: TurnEnded
+  TurnRequested: TurnRequested
+  SummaryRequested: SummaryRequested
+  TaskSteered: TaskSteered
+  TurnGranted: TurnGranted
+  TurnQueried: TurnQueried
+  TurnSettled: TurnSettled
+  SessionProgressed: SessionProgressed
   OutcomesTallied: OutcomesTallied
   AlertRaised: AlertRaised
   AlertResolved: AlertResolved

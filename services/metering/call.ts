@@ -2,6 +2,7 @@
 import type {
   CallHeld,
   CallReleased,
+  SessionProgressed,
   TaskCompleted,
   TaskSubmitted,
   UsageRecorded,
@@ -33,6 +34,14 @@ export type LedgerWrite =
   | { feedback: FeedbackRow }
   | { held: HeldRow }
   | { released: ReleasedRow }
+  | { session: SessionWrite }
+
+/** What happened to a session. `deleted`: everything of it that is not later goes. */
+export type SessionWrite = { session_id: string; user_id: string | null; at_ms: number } & (
+  | { turn: Omit<Tables['session_turns'], 'session_id' | 'at_ms'> }
+  | { summary: string; through: number }
+  | { deleted: true }
+)
 
 export function usageRow(eventId: string, data: UsageRecorded): UsageRow {
   return {
@@ -125,5 +134,30 @@ export function releasedRow(data: CallReleased): ReleasedRow {
     held_at_ms: data.heldAtMs,
     ended_at_ms: data.atMs,
     approval: JSON.stringify(data.approval),
+  }
+}
+
+export function sessionWrite(data: SessionProgressed): SessionWrite {
+  const { sessionId: session_id, userId: user_id, atMs: at_ms, kind, task, turn } = data
+  const of = { session_id, user_id, at_ms }
+  const detail = (data.detail ?? {}) as Readonly<Record<string, unknown>>
+  // PostgreSQL takes no zero character.
+  const textOf = (name: string) => String(detail[name] ?? '').replaceAll('\u0000', '\ufffd')
+  switch (kind) {
+    case 'turn_ended':
+      return {
+        ...of,
+        turn: {
+          turn: turn ?? 0,
+          task_id: task ?? '',
+          status: textOf('status'),
+          asked: textOf('asked'),
+          answered: textOf('answered'),
+        },
+      }
+    case 'compacted':
+      return { ...of, summary: textOf('summary'), through: Number(detail['throughTurn'] ?? 0) }
+    default:
+      return { ...of, deleted: true }
   }
 }

@@ -7,6 +7,7 @@ import type { Instruments } from '../../runtime/telemetry/instruments.ts'
 import { Batches } from './batches.ts'
 import type { FeedbackRow, LedgerWrite, UsageRow } from './call.ts'
 import { release, upsertHeld } from './approvals.ts'
+import { writeSession } from './sessions.ts'
 import { closeTasks, openTasks, type ClosedTask, type OpenTask } from './tasks.ts'
 
 const DAY_MS = 86_400_000
@@ -44,6 +45,7 @@ export function createLedgerCaller(parts: LedgerParts): (request: LedgerWrite) =
     }
     if ('held' in request) return upsertHeld(sql, request.held)
     if ('released' in request) return release(sql, request.released)
+    if ('session' in request) return writeSession(sql, request.session)
     return upsertFeedback(sql, request.feedback)
   }
   return async (request) => {

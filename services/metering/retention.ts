@@ -10,7 +10,17 @@ const ROWS_A_RUN = 200_000
 export async function deleteOld(sql: Sql, retentionDays: number, clock: Pick<Clock, 'now'>): Promise<number> {
   const horizonMs = clock.now() - retentionDays * DAY_MS
   let deleted = 0
-  for (const one of [oldUsage, oldTasks, oldOpenTasks, oldFeedback, oldApprovals, oldCases, oldRuns])
+  for (const one of [
+    oldUsage,
+    oldTasks,
+    oldOpenTasks,
+    oldFeedback,
+    oldApprovals,
+    oldCases,
+    oldRuns,
+    oldTurns,
+    oldSessions,
+  ])
     for (let more = true; more && deleted < ROWS_A_RUN;) {
       const rows = await one(sql, horizonMs)
       deleted += rows
@@ -114,6 +124,29 @@ async function oldApprovals(sql: Sql, horizonMs: number): Promise<number> {
   const result = await sql
     .deleteFrom('approvals')
     .where(({ eb, refTuple }) => eb(refTuple('task_id', 'call_id'), 'in', old.$asTuple('task_id', 'call_id')))
+    .executeTakeFirst()
+  return Number(result.numDeletedRows)
+}
+
+/** A session that is used goes on without its oldest turns. */
+async function oldTurns(sql: Sql, horizonMs: number): Promise<number> {
+  const old = sql
+    .selectFrom('session_turns')
+    .select(['session_id', 'turn'])
+    .where('at_ms', '<', horizonMs)
+    .limit(ROWS_A_STATEMENT)
+  const result = await sql
+    .deleteFrom('session_turns')
+    .where(({ eb, refTuple }) => eb(refTuple('session_id', 'turn'), 'in', old.$asTuple('session_id', 'turn')))
+    .executeTakeFirst()
+  return Number(result.numDeletedRows)
+}
+
+async function oldSessions(sql: Sql, horizonMs: number): Promise<number> {
+  const old = sql.selectFrom('sessions').select('session_id').where('last_at_ms', '<', horizonMs)
+  const result = await sql
+    .deleteFrom('sessions')
+    .where('session_id', 'in', old.orderBy('last_at_ms').limit(ROWS_A_STATEMENT))
     .executeTakeFirst()
   return Number(result.numDeletedRows)
 }

@@ -1,5 +1,5 @@
-// Writes the usage ledger, the task ledger, the list of open tasks, feedback on tasks, and the calls that wait for
-// people.
+// Writes the usage ledger, the task ledger, the list of open tasks, feedback on tasks, the calls that wait for people,
+// and sessions.
 //
 // 1. Every write is idempotent: usage by event id, tasks and feedback by task id. So its calls need no
 //    journal, the host repeats them while the database is unavailable, and an event that is redelivered after
@@ -9,7 +9,15 @@
 //    result is in the ledger opens nothing.
 import type { Call, Decision, Stage, StageEvent } from '../../runtime/stage.ts'
 import { headers } from '../../schemas/topics.ts'
-import { heldRow, releasedRow, submittedRow, taskRow, usageRow, type LedgerWrite } from './call.ts'
+import {
+  heldRow,
+  releasedRow,
+  sessionWrite,
+  submittedRow,
+  taskRow,
+  usageRow,
+  type LedgerWrite,
+} from './call.ts'
 
 const WRITE_TIMEOUT_MS = 30_000
 const BUCKET_MS = 1_000
@@ -29,7 +37,9 @@ export function createMeteringStage(): Stage {
       { topic: 'tasks.completed', payloads: 'optional' },
       { topic: 'tasks.control', events: ['FeedbackGiven', 'QualityScored'] },
       { topic: 'tools.completed', accepts: (record) => record[headers.schema] !== 'ToolCompleted' },
+      { topic: 'sessions.history' },
     ],
+    keyOf: (event) => (event.type === 'SessionProgressed' ? event.data.sessionId : event.key),
     decide(event) {
       switch (event.type) {
         case 'CallHeld':
@@ -42,6 +52,8 @@ export function createMeteringStage(): Stage {
           return write({ submitted: submittedRow(event.data, event) })
         case 'TaskCompleted':
           return write({ task: taskRow(event.data) })
+        case 'SessionProgressed':
+          return write({ session: sessionWrite(event.data) })
         case 'FeedbackGiven': {
           const { taskId, satisfaction, comment, userId } = event.data
           const given = { satisfaction, comment, given_by: userId, given_at_ms: event.atMs }

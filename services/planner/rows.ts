@@ -115,6 +115,8 @@ export interface Run {
   inDoubt?: string[]
   /** Time for which calls have waited for people, in milliseconds. Absent: none. */
   heldMs?: number
+  /** Task ids of the session's messages that are in the conversation. Absent: none. */
+  steered?: string[]
   /** Absent until the first answer. */
   compacted?: Compacted
   /** Characters of the steps' rows, and the oldest step that is kept whole. Absent: no step has ended. */
@@ -134,6 +136,8 @@ export type PlannerRows = {
   answer: Answer
   /** The task failed because one of its events was given up; a replay must not begin it again. */
   ended: { atMs: number }
+  /** Messages of the session that the next step gets. */
+  steers: readonly { readonly task: string; readonly text: string }[]
   /** Recorded outcomes of tool calls; in code mode until code-sandbox has them. */
   outcomes: KeptOutcome[]
 } & {

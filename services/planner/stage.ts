@@ -8,6 +8,7 @@
 //    next.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
+import { turnLost } from '../../runtime/session-turns.ts'
 import type {
   Call,
   CallFailure,
@@ -33,6 +34,8 @@ import { progressEvent } from './events.ts'
 import { PROMPT_VERSION } from './prompts/system.ts'
 import { merge, change, currentModel, put, situation } from './rows.ts'
 import type { Changes, Move, PlannerRows, Run, Situation, State } from './rows.ts'
+import { concludeSummaryCall, keyOfSummary, noSummary, summaryCall } from './session-summary.ts'
+import { steer } from './steering.ts'
 import { recordedStep, recordingRows, toolNames } from './recorded.ts'
 import { repeatStep } from './repeat.ts'
 import { callTools, completeTool } from './tools-step.ts'
@@ -48,6 +51,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
   const book = toolBook(fleet)
 
   function decide(event: StageEvent, rows: State): Planned {
+    if (event.type === 'SummaryRequested') return { call: summaryCall(event.data, fleet) }
     const now = situation(event, rows, event.atMs)
     if (now === null) return withoutTask(event, rows)
     const { changes, ask, check } = transition(event, now)
@@ -88,6 +92,8 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
         return rows.ended ? refuseAgain(event) : begin(event)
       case 'TimerFired':
         return { clear: true }
+      case 'TurnQueried':
+        return { emit: [lostTurn(event)] }
       default:
         return {}
     }
@@ -116,6 +122,8 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
         return { changes: holdCall(now, event.data) }
       case 'CallReleased':
         return { changes: releaseCall(now, event.data) }
+      case 'TaskSteered':
+        return { changes: steer(now, event.data) }
       case 'TimerFired':
         return handleTimer(event.data.name, now)
       default:
@@ -131,6 +139,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
   }
 
   function conclude(event: StageEvent, rows: State, call: Call, outcome: CallOutcome): Planned {
+    if (event.type === 'SummaryRequested') return concludeSummaryCall(event.data, call, outcome, fleet)
     const now = situation(event, rows, outcome.endedMs)
     if (now === null) return {}
     return call.kind === 'check'
@@ -220,12 +229,18 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
       // From either requester: a call of Python that waits stops the task's deadline too.
       { topic: 'tools.completed', accepts: (of) => of[headers.requester] === 'planner' || isWait(of) },
       { topic: 'code.completed' },
+      {
+        topic: 'sessions.turns',
+        accepts: ({ [headers.schema]: type = '' }) => ofSessions.has(type),
+      },
     ],
+    keyOf: (event) => (event.type === 'SummaryRequested' ? keyOfSummary(event.data) : event.key),
     decide,
     conclude,
     interrupts: (event) =>
       event.type === 'TaskCancelled' || (event.type === 'TimerFired' && event.data.name === 'deadline'),
     poisoned(event, rows, reason) {
+      if (event.type === 'SummaryRequested') return noSummary(event.data, reason)
       const now = situation(event, rows, event.atMs)
       if (now) return giveUp(now, reason)
       if (rows.run) return giveUp(remainsOf(event, rows.run, rows), reason)
@@ -236,6 +251,15 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
 
 const isWait = (of: Readonly<Record<string, string>>): boolean =>
   of[headers.schema] === 'CallHeld' || of[headers.schema] === 'CallReleased'
+
+const ofSessions: ReadonlySet<string> = new Set(['TurnQueried', 'TaskSteered', 'SummaryRequested'])
+
+/** A session asks for a task that does not run here: it has ended, or its rows are lost. */
+function lostTurn({ data, atMs }: Event<'TurnQueried'>) {
+  const { taskId: task, sessionId, userId, agent } = data
+  const error = failure('TURN_LOST', `Nothing is known of task ${task} any more`)
+  return turnLost({ task, sessionId, userId, agent }, error, atMs)
+}
 
 function codeIn(reply: ModelReply, tools: readonly string[]): FoundCode | null {
   const isWhole = reply.finishReason !== 'length'

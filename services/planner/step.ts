@@ -33,6 +33,7 @@ import {
   type Situation,
   type Step,
 } from './rows.ts'
+import { takeSteers } from './steering.ts'
 import { modelTool, type ToolBook } from './tool-catalogue.ts'
 
 /** Longest observation kept in history, in characters; the result keeps all of it. */
@@ -169,8 +170,10 @@ function stepAfter(from: Situation, step: Step, heard: Message[], run: Partial<R
     const end = spent.code === 'COST_LIMIT' ? stop : fail
     return { changes: merge(ended.changes, end(ended.to, spent)) }
   }
+  const steered = takeSteers(from)
   const next: Run = {
     ...ended.to.run,
+    ...steered.run,
     miss: null,
     ...run,
     phase: 'model',
@@ -185,7 +188,8 @@ function stepAfter(from: Situation, step: Step, heard: Message[], run: Partial<R
   const isRepeated = recordedStep(from) !== null
   const { to, rows } = change(ended.to, {
     run: next,
-    ...put(`heard:${step.step}`, heard),
+    ...put(`heard:${step.step}`, [...heard, ...steered.heard]),
+    ...(steered.heard.length > 0 ? { steers: null } : {}),
     ...(isRepeated ? put(`recorded:${step.step}`, null) : {}),
   })
   return { changes: merge(ended.changes, { rows }), ask: to }

@@ -2,6 +2,7 @@
 import { boundedText } from '../../runtime/bounded-text.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Emit, Failure, Json } from '../../runtime/stage.ts'
+import { turnEnded } from '../../runtime/session-turns.ts'
 import { delegationEnded, taskResult } from '../../runtime/task-result.ts'
 import type { TaskCompleted, Usage } from '../../schemas/generated/events.ts'
 import { refusedCalls } from './recorded.ts'
@@ -61,6 +62,14 @@ function complete(from: Situation, status: Status, output: Json, error: Failure 
       // Rows of tasks that an older version began lack it.
       ...delegationEnded(from.task.askedBy ?? null, data),
       ...closeEvents(from, status),
+      ...turnEnded(from.task, {
+        status,
+        output,
+        error: data.error,
+        model: data.model,
+        steered: from.run.steered ?? [],
+        atMs: from.atMs,
+      }),
       progressEvent(from, 'completed', detail),
     ],
   }

@@ -2,6 +2,7 @@
 // lost while they are queued.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
+import { turnEnded } from '../../runtime/session-turns.ts'
 import type { Emit, Failure, StageEvent } from '../../runtime/stage.ts'
 import { emptyTask } from '../../schemas/task-fields.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
@@ -43,14 +44,16 @@ export function cancelQueued(
 ): RouterDecision {
   const why = reason === null ? '' : `: ${reason}`
   const error = failure('TASK_CANCELLED', `The task was cancelled${why}`)
-  const task = lane.waitingTask(event.key)?.task
+  const task = lane.heldTask(event.key)
   const ending = endQueued(event, lane, 'cancelled', error)
   return task ? withRelease(ending, task, fleet, event.atMs) : ending
 }
 
 export function timeOutQueued(event: StageEvent, lane: Schedule): RouterDecision {
-  const timeoutMs = lane.waitingTask(event.key)?.task.timeoutMs
-  const message = `The task was queued for all of its ${timeoutMs} ms; raise timeoutMs, or submit when fewer tasks are queued`
+  const timeoutMs = lane.heldTask(event.key)?.timeoutMs
+  const message = lane.taskInSession(event.key)
+    ? `The task waited for its session for all of its ${timeoutMs} ms; raise timeoutMs, or submit when fewer tasks of the session wait`
+    : `The task was queued for all of its ${timeoutMs} ms; raise timeoutMs, or submit when fewer tasks are queued`
   return endQueued(event, lane, 'timed_out', failure('TASK_TIMED_OUT', message))
 }
 
@@ -84,11 +87,13 @@ function endQueued(
   status: 'cancelled' | 'timed_out',
   error: Failure,
 ): RouterDecision {
-  const waiting = lane.waitingTask(event.key)
-  if (!waiting) return {}
-  const { task } = waiting
+  const task = lane.heldTask(event.key)
+  if (!task) return {}
   return {
-    emit: endEvents(event, task, status, error, task.submittedAtMs),
+    emit: [
+      ...endEvents(event, task, status, error, task.submittedAtMs),
+      ...turnEnded(task, { status, error, atMs: event.atMs }),
+    ],
     lane: { [rowOf(event.key)]: null },
     timers: { deadline: null },
   }

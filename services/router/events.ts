@@ -1,5 +1,5 @@
 // The result of a task that never reached the planner.
-import type { Emit, Failure, StageEvent } from '../../runtime/stage.ts'
+import type { Emit, Failure, Json, StageEvent } from '../../runtime/stage.ts'
 import { delegationEnded, noUsage, taskResult } from '../../runtime/task-result.ts'
 import type { TaskAdmitted, TaskCompleted } from '../../schemas/generated/events.ts'
 import type { Submitted } from './admission/delegated.ts'
@@ -29,8 +29,9 @@ export function endEvents(
   event: StageEvent,
   task: Described,
   status: TaskCompleted['status'],
-  error: Failure,
+  error: Failure | null,
   submittedAtMs: number = event.atMs,
+  answer: { output: Json; modelReason: string | null } = { output: null, modelReason: null },
 ): Emit[] {
   const { key: taskId, atMs } = event
   const text = task.text.slice(0, MAX_TEXT_CHARS)
@@ -39,12 +40,12 @@ export function endEvents(
     {
       taskId,
       status,
-      output: null,
+      output: answer.output,
       steps: [],
       usage: noUsage,
       executionTime: Math.max(0, atMs - submittedAtMs),
       model: null,
-      modelReason: null,
+      modelReason: answer.modelReason,
       error,
       refusedCalls: null,
       childrenCost: null,
@@ -53,7 +54,7 @@ export function endEvents(
       completedAtMs: atMs,
     },
   )
-  const detail = { status, code: error.code, message: error.message }
+  const detail = { status, code: error?.code ?? null, message: error?.message ?? null }
   return [
     { topic: 'tasks.completed', type: 'TaskCompleted', data },
     ...delegationEnded(task.askedBy ?? task.asked?.by ?? null, data),

@@ -11,7 +11,7 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Decision, Emit, Failure, StageEvent } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
-import { rowOf, type ScheduleRow, type Schedule, type Waiting } from './schedule.ts'
+import { rowOf, type ScheduleRow, type Schedule } from './schedule.ts'
 
 type QueueLimits = Fleet['limits']['queue']
 type Placed = Pick<Decision, 'emit' | 'lane' | 'timers'>
@@ -22,28 +22,46 @@ const MAX_ADMITTED_AT_ONCE = 50
 const running: ScheduleRow = { at: 'work' }
 const delegated: ScheduleRow = { at: 'work', isDelegated: true }
 
-/** Admits the task or queues it, a delegated one at once (admission/delegated.ts); or says why it can't be queued. */
+/**
+ * Admits the task or queues it, a delegated one at once (admission/delegated.ts); or says why it can't be queued.
+ * `traceparent`: that of its submission.
+ */
 export function admitOrQueue(
   event: StageEvent,
   task: TaskAdmitted,
   lane: Schedule,
   limits: QueueLimits,
+  traceparent: string | null = null,
 ): Placed | { rejected: Failure } {
   const { taskId } = task
-  if (task.askedBy) return { lane: { [rowOf(taskId)]: delegated }, emit: admissionEvents(task, event.atMs) }
+  if (task.askedBy)
+    return { lane: { [rowOf(taskId)]: delegated }, emit: admissionEvents(task, event.atMs, traceparent) }
   const room = limits.inFlight - lane.running
   if (lane.isRunning(taskId) || (room > 0 && lane.waiting === 0))
-    return { lane: { [rowOf(taskId)]: running }, emit: admissionEvents(task, event.atMs) }
+    return { lane: { [rowOf(taskId)]: running }, emit: admissionEvents(task, event.atMs, traceparent) }
   const full = lane.waitingTask(taskId) ? null : queueFull(task, lane, limits)
   if (full) return { rejected: full }
   const next = fillSlots(lane, room, event.atMs)
-  const queued = lane.queuedRow(task, event.traceparent ?? null)
+  const queued = lane.queuedRow(task, traceparent ?? event.traceparent ?? null)
   const detail = { priority: task.priority, waiting: lane.waiting, inFlight: lane.running }
   return {
     lane: { ...next.lane, [rowOf(taskId)]: queued },
     emit: [...next.emit, progressEvent(taskId, 'queued', event.atMs, detail)],
     timers: { deadline: task.deadlineMs },
   }
+}
+
+/** Has the task wait for its session, or says why it can't. */
+export function waitInSession(
+  event: StageEvent,
+  task: TaskAdmitted,
+  lane: Schedule,
+  limits: QueueLimits,
+): Placed | { rejected: Failure } {
+  const full = lane.taskInSession(task.taskId) ? null : queueFull(task, lane, limits)
+  if (full) return { rejected: full }
+  const row: ScheduleRow = { at: 'session', task, traceparent: event.traceparent ?? null }
+  return { lane: { [rowOf(task.taskId)]: row }, timers: { deadline: task.deadlineMs } }
 }
 
 /** These tasks have ended, running or queued: their slots go to the next ones in the queue. */
@@ -53,7 +71,7 @@ export function release(
   limits: QueueLimits,
   atMs: number,
 ): Placed {
-  const left = taskIds.filter((taskId) => lane.isRunning(taskId) || lane.waitingTask(taskId))
+  const left = taskIds.filter((taskId) => lane.isRunning(taskId) || lane.heldTask(taskId))
   const freed = left.filter((taskId) => lane.hasSlot(taskId)).length
   const next = fillSlots(lane, limits.inFlight - lane.running + freed, atMs, left)
   if (left.length === 0) return next
@@ -93,7 +111,7 @@ function fillSlots(lane: Schedule, room: number, atMs: number, except: readonly 
   for (const { task } of next) rows[rowOf(task.taskId)] = running
   return {
     ...(next.length > 0 ? { lane: rows as Record<string, ScheduleRow | null> } : {}),
-    emit: next.flatMap((waiting) => admissionEvents(waiting.task, atMs, waiting)),
+    emit: next.flatMap((waiting) => admissionEvents(waiting.task, atMs, waiting.traceparent, true)),
   }
 }
 
@@ -106,7 +124,12 @@ const noFork = {
   recording: null,
 } as const
 
-function admissionEvents(task: TaskAdmitted, atMs: number, waited?: Waiting): Emit[] {
+function admissionEvents(
+  task: TaskAdmitted,
+  atMs: number,
+  traceparent: string | null,
+  waited = false,
+): Emit[] {
   const { taskId, userId, agent, mode, profile, models, modelReason, maxSteps, deadlineMs } = task
   const model = models[0] ?? null
   const { forkedFrom = null, forkedFromStep = null, toolPolicy = null } = task
@@ -122,8 +145,8 @@ function admissionEvents(task: TaskAdmitted, atMs: number, waited?: Waiting): Em
     },
     progressEvent(taskId, 'admitted', atMs, { ...detail, ...queuedMs }),
   ]
-  // Another task's end admits it, so its own trace is continued.
-  if (waited?.traceparent) for (const emit of emits) emit.traceparent = waited.traceparent
+  // Another task's end, or its session, admits it: its own trace is continued.
+  if (traceparent !== null) for (const emit of emits) emit.traceparent = traceparent
   return emits
 }
 
@@ -147,7 +170,8 @@ function queueFull(task: TaskAdmitted, lane: Schedule, limits: QueueLimits): Fai
     const message = `${who} fill their part of the queue: ${ofUser} in this lane (limits.queue.waitingPerUser). Submit again when some are done.`
     return failure('QUEUE_FULL', message)
   }
-  if (lane.waiting < limits.waiting) return null
-  const message = `The queue of this lane is full: ${lane.waiting} tasks (limits.queue.waiting). Submit again when some are done.`
+  const waiting = lane.waiting + lane.inSession
+  if (waiting < limits.waiting) return null
+  const message = `The queue of this lane is full: ${waiting} tasks (limits.queue.waiting). Submit again when some are done.`
   return failure('QUEUE_FULL', message)
 }

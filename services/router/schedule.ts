@@ -1,8 +1,9 @@
 // The tasks of one lane: those that run, and the queue of those that wait for a slot.
 //
-// 1. A row for each task, `task:<id>`: running, held because calls of it wait for people, or queued with all
-//    that its admission needs. Other rows belong to cancels.ts and answered.ts. A held task has no slot; it
-//    takes one again when it goes on, even if none is free, so that nobody waits twice.
+// 1. A row for each task, `task:<id>`: running, held because calls of it wait for people, or waiting with all that its
+//    admission needs: queued for a slot, or for the turn of its session. Other rows belong to cancels.ts and
+//    answered.ts. A held task has no slot; it takes one again when it goes on, even if none is free, so that nobody
+//    waits twice.
 // 2. Higher priorities first. Within a priority users take turns: a task's `turn` is one past the turn served
 //    last and past the user's own last one; the lowest turn is next, among equals the oldest. So a user who
 //    comes late waits for at most one task of each other user, however many they have queued.
@@ -26,11 +27,15 @@ export interface Waiting {
   readonly traceparent: string | null
 }
 
+/** Waits until its session says that it is its turn. */
+export type InSession = Pick<Waiting, 'task' | 'traceparent'>
+
 /** A row of the lane. */
 export type ScheduleRow =
   | { readonly at: 'work'; readonly isDelegated?: true }
   | { readonly at: 'held'; readonly callIds: readonly string[] }
   | ({ readonly at: 'queue' } & Waiting)
+  | ({ readonly at: 'session' } & InSession)
 
 const PREFIX = 'task:'
 
@@ -57,6 +62,7 @@ export class Schedule implements LaneIndex {
   /** Tasks that run without a slot, beside the one that waits for them. */
   readonly #delegated = new Set<string>()
   readonly #waiting = new Map<string, Waiting>()
+  readonly #inSession = new Map<string, InSession>()
   readonly #lost = new Set<string>()
   readonly #lines = new Map<string, Line>()
   /** By priority, the highest turn that was served. */
@@ -74,6 +80,8 @@ export class Schedule implements LaneIndex {
     this.#running.delete(taskId)
     this.#held.delete(taskId)
     this.#delegated.delete(taskId)
+    this.#inSession.delete(taskId)
+    if (row?.at === 'session') this.#inSession.set(taskId, row)
     if (row?.at === 'queue') this.#enter(taskId, row)
     if (row?.at === 'held') this.#held.set(taskId, row.callIds)
     if (row?.at !== 'work') return
@@ -115,6 +123,20 @@ export class Schedule implements LaneIndex {
 
   waitingTask(taskId: string): Waiting | undefined {
     return this.#waiting.get(taskId)
+  }
+
+  /** Tasks that wait for their sessions. */
+  get inSession(): number {
+    return this.#inSession.size
+  }
+
+  taskInSession(taskId: string): InSession | undefined {
+    return this.#inSession.get(taskId)
+  }
+
+  /** A task that waits, for a slot or for its session. */
+  heldTask(taskId: string): TaskAdmitted | undefined {
+    return (this.#waiting.get(taskId) ?? this.#inSession.get(taskId))?.task
   }
 
   /** How many tasks of this task's user wait at its priority. */

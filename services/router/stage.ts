@@ -10,6 +10,7 @@
 //    too, keeps none.
 // 5. At most `limits.queue.inFlight` tasks of a lane run at once; the others are queued (schedule.ts). One
 //    that is queued is ended here by a cancel or its deadline; one that runs, by the planner.
+//    A turn of a session waits for its session first (session-turns.ts).
 // 6. A task that was granted its estimate and ends here releases it afterwards, by a timer: its end waits for
 //    no store.
 import type { Fleet } from '../../runtime/config/fleet.ts'
@@ -26,6 +27,7 @@ import { endEvents } from './events.ts'
 import { holdTask, release, resumeTask } from './placement.ts'
 import { merge, type RouterDecision, type RouterRows, type State } from './rows.ts'
 import { Schedule } from './schedule.ts'
+import { failTurn, settleTurn, takeTurn } from './session-turns.ts'
 
 type Event<T> = Extract<StageEvent, { type: T }>
 
@@ -38,6 +40,12 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
       { topic: 'tasks.submitted' },
       { topic: 'tasks.control', events: ['TaskCancelled'] },
       { topic: 'tasks.delegated', accepts: (record) => record[headers.schema] === 'TaskDelegated' },
+      {
+        topic: 'sessions.turns',
+        // A task whose session's memory is lost runs without it.
+        payloads: 'optional',
+        accepts: ({ [headers.schema]: type }) => type === 'TurnGranted' || type === 'TurnSettled',
+      },
       // The end of a task as the other stages read it: small, while its result may be large.
       { topic: 'tools.requested', accepts: (record) => record[headers.schema] === 'TaskClosed' },
       { topic: 'tools.completed', accepts: (record) => record[headers.schema] !== 'ToolCompleted' },
@@ -53,7 +61,7 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
           return isAnswered(event, rows, lane) ? {} : rejectTask(event, emptyTask, event.data.failure, lane)
         case 'TaskCancelled':
           if (lane.isLost(event.key)) return endLost(event)
-          if (lane.waitingTask(event.key)) return cancelQueued(event, event.data.reason, lane, fleet)
+          if (lane.heldTask(event.key)) return cancelQueued(event, event.data.reason, lane, fleet)
           if (lane.isRunning(event.key)) return passOn(event)
           return isAnswered(event, rows, lane) || rows.cancel ? {} : keepCancel(event, lane)
         case 'TaskClosed':
@@ -62,6 +70,10 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
           return holdTask(event.key, event.data.callId, lane, limits, event.atMs)
         case 'CallReleased':
           return resumeTask(event.key, event.data.callId, lane)
+        case 'TurnGranted':
+          return takeTurn(event, lane, fleet)
+        case 'TurnSettled':
+          return settleTurn(event, lane, fleet)
         case 'TimerFired':
           return handleTimer(event, rows, lane, fleet)
         default:
@@ -74,6 +86,8 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
     },
     poisoned(event, rows, reason, lane) {
       if (event.type === 'TimerFired' && event.data.name === GIVE_BACK) return { rows: { granted: null } }
+      if (event.type === 'TurnGranted' || event.type === 'TurnSettled')
+        return failTurn(event, lane.heldTask(event.key), reason)
       const freed = release([event.key], lane, limits, event.atMs)
       if (!isSubmission(event) || isAnswered(event, rows, lane)) return freed
       const task = submittedBy(event)

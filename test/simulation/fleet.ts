@@ -13,6 +13,7 @@ import { createCodeSandboxStage } from '../../services/code-sandbox/stage.ts'
 import { createMeteringStage } from '../../services/metering/stage.ts'
 import { createPlannerStage } from '../../services/planner/stage.ts'
 import { createRouterStage } from '../../services/router/stage.ts'
+import { createSessionsStage } from '../../services/sessions/stage.ts'
 import { askPerson } from '../../services/tool-executor/tools/ask-person.ts'
 import { createToolExecutorStage } from '../../services/tool-executor/stage.ts'
 
@@ -73,6 +74,8 @@ export const fleet: Fleet = completeFleet(
     },
     // So short that tasks of more than two steps need summaries.
     compaction: { keepRecent: 1 },
+    // So short that sessions need summaries, and are over after a week.
+    sessions: { recentTurns: 2, waiting: 3, summaryTokens: 50, retentionDays: 2 },
     alerts: { rules: { high_error_rate: { minTasks: 4 } } },
     limits: {
       // So small that tasks wait for each other. The budgets are each run's own (outside.ts).
@@ -86,6 +89,7 @@ export const fleet: Fleet = completeFleet(
 
 export const stages: readonly Stage[] = [
   createRouterStage(fleet),
+  createSessionsStage(fleet),
   createPlannerStage(fleet),
   createToolExecutorStage(fleet),
   createCodeSandboxStage(fleet),

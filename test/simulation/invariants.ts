@@ -16,6 +16,7 @@
 // letters      only unreadable records are given up, and each of them is given up or answered; no stage and no
 //              caller throws
 // afterwards   a fleet at rest answers as fast as ever, despite hostile users, and reports what its log has lost
+// sessions     tasks of a session run one at a time, in the order in which they came, for the user that began it
 // alerts       alerts of a rule are raised and resolved in turn, and none stays raised
 // rest         everything drains; after a week nothing is left in memory, and no timer was lost
 import { checkAlerts } from './invariants/alerts.ts'
@@ -24,6 +25,7 @@ import { checkAfterwards } from './invariants/afterwards.ts'
 import { checkHistory, checkResults } from './invariants/history.ts'
 import { checkLetters } from './invariants/letters.ts'
 import { checkLimits, checkReservations } from './invariants/limits.ts'
+import { checkSessions } from './invariants/sessions.ts'
 import { checkAtRest, checkState } from './invariants/state.ts'
 import { checkTrees } from './invariants/trees.ts'
 import { checkUsage } from './invariants/usage.ts'
@@ -49,6 +51,7 @@ const checks: Readonly<Record<string, Check>> = {
   state: checkState,
   letters: checkLetters,
   afterwards: checkAfterwards,
+  sessions: checkSessions,
 }
 
 export async function checkRun(

@@ -4,6 +4,7 @@ import type { SeenCall } from '../../runtime/testing/simulator/call-book.ts'
 import type { World } from '../../runtime/testing/simulator/world.ts'
 import type { Json } from '../../schemas/json.ts'
 import { estimatedInputTokens } from '../../services/planner/token-estimates.ts'
+import { sessionSummaryPrompt } from '../../services/planner/prompts/session-summary.ts'
 import type { ModelReply, ModelRequest } from '../../services/planner/call.ts'
 import { answerInTree, TREE_TASK } from './trees.ts'
 
@@ -83,6 +84,12 @@ const turnsBefore = (messages: ModelRequest['messages']): number =>
     ),
   )
 
+const isOfUser = ({ role }: ModelRequest['messages'][number]): boolean => role === 'user'
+
+/** The text of a task, behind what its session remembers. */
+const isTask = ({ role, content }: ModelRequest['messages'][number]): boolean =>
+  role === 'user' && /^do c\d/.test(String(content))
+
 /** Some are no use. */
 function summaryOf(messages: ModelRequest['messages']): string {
   const asked = JSON.stringify(messages)
@@ -96,8 +103,12 @@ export function answer({
   summarises,
 }: ModelRequest): Pick<ModelReply, 'text' | 'toolCalls' | 'finishReason'> {
   if (summarises) return { text: summaryOf(messages), toolCalls: [], finishReason: 'stop' }
-  const text = String(messages.find(({ role }) => role === 'user')?.content)
-  const turn = turnsBefore(messages) + messages.filter(({ role }) => role === 'assistant').length
+  if (messages[0]?.content === sessionSummaryPrompt)
+    return { text: summaryOf(messages), toolCalls: [], finishReason: 'stop' }
+  const own = Math.max(0, messages.findLastIndex(isTask))
+  const text = String((messages[own]?.role === 'user' ? messages[own] : messages.find(isOfUser))?.content)
+  const since = messages.slice(own)
+  const turn = turnsBefore(since) + since.filter(({ role }) => role === 'assistant').length
   if (text.startsWith(TREE_TASK)) return answerInTree(text, turn, tools)
   const isLast =
     [QUICK_TASK, SLOW_TASK, BULKY_TASK].some((start) => text.startsWith(start)) ||

@@ -22,6 +22,7 @@ import {
   withReaders,
   withUncommittedRows,
 } from './mutations.ts'
+import { sessionMutants } from './session-mutants.ts'
 import type { Mutation } from './simulate.ts'
 import { treeMutants } from './tree-mutants.ts'
 
@@ -54,6 +55,7 @@ export const unchanged: Mutation = {
 }
 
 export const mutants: Readonly<Record<string, Mutant>> = {
+  ...sessionMutants,
   'positions are committed before outputs': {
     seeds: 10,
     ...lanes({

@@ -30,6 +30,7 @@ import type {
   HeldRow,
   LedgerWrite,
   ReleasedRow,
+  SessionWrite,
   TaskRow,
   UsageRow,
 } from '../../services/metering/call.ts'
@@ -85,6 +86,8 @@ export class MemoryLedger {
   readonly feedback = new Map<string, FeedbackRow>()
   readonly open = new Set<string>()
   readonly approvals = new Map<string, HeldRow>()
+  /** Task of each turn, by session and number. */
+  readonly turns = new Map<string, string>()
 
   write(request: LedgerWrite): void {
     if ('usage' in request) insert(this.usage, request.usage.event_id, request.usage)
@@ -94,12 +97,17 @@ export class MemoryLedger {
     } else if ('submitted' in request) this.#open(request.submitted.task_id)
     else if ('held' in request) this.approvals.set(keyOfApproval(request.held), request.held)
     else if ('released' in request) this.#release(request.released)
+    else if ('session' in request) this.#session(request.session)
     else this.feedback.set(request.feedback.task_id, request.feedback)
   }
 
   #release({ status, ended_at_ms, approval, ...key }: ReleasedRow): void {
     const row = this.approvals.get(keyOfApproval(key))
     if (row) this.approvals.set(keyOfApproval(key), { ...row, status, ended_at_ms, approval })
+  }
+
+  #session(write: SessionWrite): void {
+    if ('turn' in write) this.turns.set(`${write.session_id} ${write.turn.turn}`, write.turn.task_id)
   }
 
   #open(taskId: string): void {

@@ -196,7 +196,7 @@ export class Simulation {
     return this.processes.get(process)?.troubleSince(sinceMs) ?? null
   }
 
-  /** All stages in each process, or three kinds of processes, as a fleet of services has. */
+  /** All stages in each process, or four kinds of processes, as a fleet of services has. */
   #drawTeams(): Team[] {
     const { stages: all, alone } = this.world
     const team = (stages: readonly Stage[], wanted: number): Team => ({
@@ -206,7 +206,7 @@ export class Simulation {
     })
     if (alone) return [team(all, 1)]
     if (this.fate.chance('one kind of process', 0.6)) return [team(all, this.fate.between(1, 3, 'processes'))]
-    return [0, 2, 4].map((from) => team(all.slice(from, from + 2), 2))
+    return [0, 2, 4, 6].map((from) => team(all.slice(from, from + 2), 2))
   }
 
   /** Rolling forward, each process is replaced by one of the next release. */

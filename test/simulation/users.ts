@@ -7,6 +7,7 @@ import type { EventMap, TaskSubmitted } from '../../schemas/generated/events.ts'
 import { headers, type TopicName } from '../../schemas/topics.ts'
 import { emptyTask as nothing } from '../../schemas/task-fields.ts'
 import type { Deed, Deeds } from './deeds.ts'
+import { SessionUsers } from './session-users.ts'
 
 export interface Submission {
   readonly taskId: string
@@ -41,6 +42,7 @@ export class Users {
   begin(seed: number): void {
     const { fate } = this.#world
     this.#log.tail({ topics: ['tasks.history'], from: 'earliest' }, (records) => this.#watch(records))
+    new SessionUsers(this.#world, this.#deeds, this.submissions).begin(seed)
     this.count = fate.between(4, 12, 'tasks')
     for (let index = 0; index < this.count; index++) this.#plan(`t${seed}-${index}`, `task-${index}`)
     for (let index = 0; index < fate.between(0, 2, 'junk'); index++)

@@ -30,6 +30,7 @@ import { meRoutes } from './me.ts'
 import { openaiRoutes } from '../openai/routes.ts'
 import { operatorRoutes } from './operator.ts'
 import { serve } from './serve.ts'
+import { sessionRoutes } from './sessions.ts'
 import { Waiters } from '../waiters.ts'
 
 export async function registerRoutes(app: FastifyInstance, context: RoutesContext): Promise<void> {
@@ -85,6 +86,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   await mcpRoutes(app, { client, tasks, known, ids, owners, fleet, http: environment.http, logger })
   const operator = directOperator(parts)
   operatorRoutes(app, operator)
+  sessionRoutes(app, operator.sessions)
   meRoutes(app, context.environment)
   signInRoutes(app, access.signIn, context.fleet.gateway?.jwt?.issuer ?? '')
   evaluationRoutes(app, client, operator)

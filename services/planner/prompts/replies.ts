@@ -13,6 +13,9 @@ export const lastTurn: Readonly<Record<'code' | 'tools', string>> = {
   tools: 'This is your last turn: write the best answer that you have as text, without any tool call.',
 }
 
+/** A message that the user sent while the task ran. */
+export const tellMeanwhile = (text: string): string => `Meanwhile the user says:\n${text}`
+
 export function tellMiss(problem: string): string {
   return `The result does not fit the output schema: ${problem}. Correct it and give it again.`
 }

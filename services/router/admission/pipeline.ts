@@ -10,10 +10,12 @@
 // 7. Its models are chosen; the first must be configured (models.ts, estimate.ts).
 // 8. It must fit the budgets and rates, and its own schema must compile: one call (../call.ts, ../caller.ts),
 //    left out if there is nothing to ask.
-// 9. It is admitted, queued, or refused by a full queue (../placement.ts).
+// 9. It is admitted, queued, or refused by a full queue (../placement.ts); a turn of a session first asks its session
+//    (../session-turns.ts).
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import { failure } from '../../../runtime/errors.ts'
 import { fullName } from '../../../runtime/models/names.ts'
+import { isTurn } from '../../../runtime/session-turns.ts'
 import type { Call, CallOutcome, Failure, StageEvent } from '../../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../../schemas/generated/events.ts'
 import { admissionCall, withinLimits } from '../call.ts'
@@ -21,6 +23,7 @@ import { answer, rejectTask, withRelease } from '../endings.ts'
 import { endEvents } from '../events.ts'
 import { admitOrQueue } from '../placement.ts'
 import { merge, type RouterDecision, type State } from '../rows.ts'
+import { requestTurn } from '../session-turns.ts'
 import type { Schedule } from '../schedule.ts'
 import { withDefaults } from './defaults.ts'
 import { checkFork } from './fork.ts'
@@ -128,7 +131,12 @@ function place(
   lane: Schedule,
   fleet: Fleet,
 ): RouterDecision {
-  const placement = admitOrQueue(event, task, lane, fleet.limits.queue)
+  const { queue } = fleet.limits
+  // A delegated task is in no session.
+  const placement =
+    event.type === 'TaskSubmitted' && isTurn(task)
+      ? requestTurn(event, task, lane, fleet)
+      : admitOrQueue(event, task, lane, queue)
   if ('rejected' in placement)
     return withRelease(rejectTask(event, submitted, placement.rejected, lane), task, fleet, event.atMs)
   return merge(answer(event, lane, submittedEvents(submitted), task.deadlineMs), placement)

@@ -41,6 +41,7 @@ function task(changes: Partial<TaskSubmitted> = {}): TaskSubmitted {
     toolPolicy: null,
     instructions: null,
     recording: null,
+    whenBusy: null,
     ...changes,
   }
 }

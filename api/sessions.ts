@@ -1,0 +1,98 @@
+// Routes of sessions: conversations whose turns are tasks.
+import { z } from 'zod'
+import { route } from './route.ts'
+import { clamped, name, text, timeMs } from './schemas/values.ts'
+
+const ofSession = z.object({ id: name('Id of the session.') })
+const user = name('Sessions of this user.')
+
+export const sessionView = z
+  .object({
+    sessionId: z.string(),
+    userId: z.string().nullable().meta({ description: 'The user that began it.' }),
+    begunAtMs: timeMs,
+    lastAtMs: timeMs.meta({ description: 'When its last turn ended, epoch milliseconds.' }),
+    turns: z.number().meta({ description: 'Turns that have ended.' }),
+  })
+  .meta({ id: 'Session' })
+
+export const turnView = z
+  .object({
+    turn: z.number(),
+    taskId: z.string(),
+    status: z.string(),
+    asked: z.string(),
+    answered: z.string().meta({ description: 'The answer as text, or why there was none.' }),
+    atMs: timeMs,
+  })
+  .meta({ id: 'Turn' })
+
+export const sessionDetail = z
+  .object({
+    ...sessionView.shape,
+    summary: z
+      .string()
+      .nullable()
+      .meta({ description: 'Stands for the turns through `summaryThrough` in what tasks are given.' }),
+    summaryThrough: z.number().nullable(),
+    list: z.array(turnView).meta({ description: 'Its turns, the oldest first.' }),
+    next: z.number().nullable().meta({ description: '`after` of the next page; null: there is none.' }),
+  })
+  .meta({ id: 'SessionDetail' })
+
+export const sessionList = z
+  .object({
+    sessions: z.array(sessionView),
+    next: z.string().nullable().meta({ description: '`after` of the next page; null: there is none.' }),
+  })
+  .meta({ id: 'SessionList' })
+
+export type SessionView = z.output<typeof sessionView>
+export type SessionDetail = z.output<typeof sessionDetail>
+export type SessionList = z.output<typeof sessionList>
+export type TurnView = z.output<typeof turnView>
+
+const limit = clamped({ least: 1, most: 1_000 }, 'How many at most.').default(100)
+
+export const sessions = {
+  list: route({
+    method: 'GET',
+    path: '/v1/sessions',
+    tag: 'sessions',
+    summary: 'Sessions, the one used last first',
+    description: 'A session is listed when its first turn has ended. A user sees only their own.',
+    query: z.strictObject({
+      user: user.exactOptional(),
+      limit,
+      after: text('`next` of the page before.').exactOptional(),
+    }),
+    answers: { 200: { description: 'A page of them.', schema: sessionList } },
+    errors: ['STORE_UNAVAILABLE'],
+  }),
+  get: route({
+    method: 'GET',
+    path: '/v1/sessions/:id',
+    tag: 'sessions',
+    summary: 'One session, with its turns',
+    params: ofSession,
+    query: z.strictObject({
+      limit,
+      after: clamped({ least: 0, most: 2_147_483_647 }, 'Turns behind this one.').default(0),
+    }),
+    answers: { 200: { description: 'The session, and a page of its turns.', schema: sessionDetail } },
+    errors: ['NOT_FOUND', 'STORE_UNAVAILABLE'],
+  }),
+  remove: route({
+    method: 'DELETE',
+    path: '/v1/sessions/:id',
+    tag: 'sessions',
+    summary: 'Delete a session',
+    description:
+      'Its running task is cancelled, those that wait are rejected, and its texts leave the ledger. Records on the log stay until their retention ends, and the cost of its tasks stays in the ledger.',
+    params: ofSession,
+    answers: {
+      202: { description: 'It is durable in the log.', schema: z.object({ sessionId: z.string() }) },
+    },
+    errors: ['NOT_FOUND', 'STORE_UNAVAILABLE'],
+  }),
+}

@@ -1,0 +1,132 @@
+// Sessions as the ledger has them, and their deletion, on the log.
+import type { SessionDetail, SessionList, SessionView, TurnView } from '../../api/sessions.ts'
+import type { Codec } from '../../runtime/codec/port.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
+import { homeOf } from '../../runtime/log/home.ts'
+import type { Log } from '../../runtime/log/port.ts'
+import type { Sql, Tables } from '../../runtime/store/sql.ts'
+import { shown } from '../../schemas/identity.ts'
+import { headers as names } from '../../schemas/topics.ts'
+
+export interface SessionQuery {
+  readonly user?: string
+  readonly limit?: number
+  /** `next` of the page before. */
+  readonly after?: string
+}
+
+export interface SessionOperator {
+  /** The one used last first. Rejects with REQUEST_INVALID. */
+  list(query?: SessionQuery): Promise<SessionList>
+  /** `after`: turns behind this one. Rejects with NOT_FOUND. */
+  get(id: string, page?: { readonly limit?: number; readonly after?: number }): Promise<SessionDetail>
+  /** Resolves once it is durable on the log. Rejects with NOT_FOUND. */
+  remove(id: string): Promise<{ sessionId: string }>
+}
+
+export interface SessionParts {
+  log(): Promise<Log>
+  codec(): Promise<Codec>
+  sql(): Promise<Sql>
+}
+
+const PAGE = 100
+
+export class DirectSessions implements SessionOperator {
+  readonly #parts: SessionParts
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts
+  }
+
+  async list({ user, limit = PAGE, after }: SessionQuery = {}): Promise<SessionList> {
+    const sql = await this.#parts.sql()
+    let query = sql.selectFrom('sessions').selectAll()
+    if (user !== undefined) query = query.where('user_id', '=', user)
+    const cursor = after === undefined ? null : cursorOf(after)
+    if (cursor !== null)
+      query = query.where(({ and, eb, or }) =>
+        or([
+          eb('last_at_ms', '<', cursor.atMs),
+          and([eb('last_at_ms', '=', cursor.atMs), eb('session_id', '<', cursor.id)]),
+        ]),
+      )
+    const rows = await query
+      .orderBy('last_at_ms', 'desc')
+      .orderBy('session_id', 'desc')
+      .limit(limit + 1)
+      .execute()
+    const last = rows.length > limit ? rows[limit - 1] : undefined
+    const next = last ? `${Number(last.last_at_ms)}:${last.session_id}` : null
+    return { sessions: rows.slice(0, limit).map(viewOf), next }
+  }
+
+  async get(id: string, { limit = PAGE, after = 0 } = {}): Promise<SessionDetail> {
+    const row = await this.#row(id)
+    const sql = await this.#parts.sql()
+    const turns = await sql
+      .selectFrom('session_turns')
+      .selectAll()
+      .where('session_id', '=', id)
+      .where('turn', '>', after)
+      .orderBy('turn')
+      .limit(limit + 1)
+      .execute()
+    const { summary, summary_through: summaryThrough } = row
+    const list = turns.slice(0, limit).map(turnOf)
+    const next = turns.length > limit ? (list.at(-1)?.turn ?? null) : null
+    return { ...viewOf(row), summary, summaryThrough, list, next }
+  }
+
+  async remove(id: string): Promise<{ sessionId: string }> {
+    const { user_id: requestedBy } = await this.#row(id)
+    const [log, codec] = await Promise.all([this.#parts.log(), this.#parts.codec()])
+    const topic = 'sessions.requested'
+    // Of that user only: meanwhile the id may name a session of another one.
+    const data = { sessionId: id, requestedBy, atMs: Date.now() }
+    const value = codec.encode('SessionDeleted', data, topic)
+    const partition = homeOf(id, log.partitions)
+    await log.publish([{ topic, partition, key: id, value, headers: { [names.schema]: 'SessionDeleted' } }])
+    return { sessionId: id }
+  }
+
+  async #row(id: string): Promise<Tables['sessions']> {
+    const sql = await this.#parts.sql()
+    const row = await sql.selectFrom('sessions').selectAll().where('session_id', '=', id).executeTakeFirst()
+    if (row === undefined) throw unknownSession(id)
+    return row
+  }
+}
+
+/** It says the same of one that the client may not read. */
+export const unknownSession = (id: string): FlotillaError =>
+  new FlotillaError('NOT_FOUND', `no session ${shown(id)} has a turn that ended; see flotilla sessions list`)
+
+function cursorOf(after: string): { atMs: number; id: string } {
+  const [, atMs, id] = /^(\d{1,15}):(.+)$/s.exec(after) ?? []
+  if (atMs === undefined || id === undefined)
+    throw new FlotillaError('REQUEST_INVALID', 'after must be the "next" of a page before')
+  return { atMs: Number(atMs), id }
+}
+
+function viewOf(row: Tables['sessions']): SessionView {
+  const { session_id: sessionId, user_id: userId, turns } = row
+  return {
+    sessionId,
+    userId,
+    begunAtMs: Number(row.begun_at_ms),
+    lastAtMs: Number(row.last_at_ms),
+    turns,
+  }
+}
+
+function turnOf({
+  turn,
+  task_id: taskId,
+  status,
+  asked,
+  answered,
+  at_ms,
+}: Tables['session_turns']): TurnView {
+  return { turn, taskId, status, asked, answered, atMs: Number(at_ms) }
+}

@@ -1,0 +1,31 @@
+// Messages of its session that a running task takes along.
+//
+// 1. A message becomes part of the conversation before the next model call; once it is, the end of the task names it,
+//    and its answer is the message's too.
+// 2. One that comes too late, because the task ends without another model call, is not taken along: the session gives
+//    it a turn of its own.
+import type { TaskSteered } from '../../schemas/generated/events.ts'
+import type { Message } from './call.ts'
+import { tellMeanwhile } from './prompts/replies.ts'
+import { change, put, type Changes, type Run, type Situation } from './rows.ts'
+
+export function steer(from: Situation, { sessionId, fromTask, text }: TaskSteered): Changes {
+  const { task, run, rows } = from
+  const isKnown = run.steered?.includes(fromTask) || rows.steers?.some((each) => each.task === fromTask)
+  if (task.sessionId !== sessionId || isKnown) return {}
+  const pending = [...(rows.steers ?? []), { task: fromTask, text }]
+  // A model call is due, and no result is checked: it gets the message.
+  if (run.phase !== 'model' || rows.answer) return { rows: { steers: pending } }
+  const name = `heard:${run.step - 1}` as const
+  const taken = takeSteers({ ...from, rows: { ...rows, steers: pending } })
+  const heard = [...(rows[name] ?? []), ...taken.heard]
+  return change(from, { ...put(name, heard), run: { ...run, ...taken.run }, steers: null })
+}
+
+/** The messages that wait, for the conversation of the next step. */
+export function takeSteers({ run, rows }: Situation): { heard: Message[]; run: Partial<Run> } {
+  const steers = rows.steers ?? []
+  if (steers.length === 0) return { heard: [], run: {} }
+  const heard = steers.map(({ text }): Message => ({ role: 'user', content: tellMeanwhile(text) }))
+  return { heard, run: { steered: [...(run.steered ?? []), ...steers.map(({ task }) => task)] } }
+}

@@ -1,0 +1,95 @@
+// Turns of sessions: a task with a session id asks its session, and is placed when its turn has come.
+//
+// 1. While it waits, all that its admission needs is a row of the lane, as it is for a queued task; a cancel and the
+//    deadline end it here.
+// 2. Whatever ends it here says so to its session (`turnEnded`), and a turn that is granted to a task that is not here
+//    is ended at once: no session waits for a task that does not exist.
+// 3. A task that brings a history is given that in place of what its session remembers.
+import type { Fleet } from '../../runtime/config/fleet.ts'
+import { defaultSessions } from '../../runtime/config/sessions.ts'
+import { failure } from '../../runtime/errors.ts'
+import { turnEnded, turnLost } from '../../runtime/session-turns.ts'
+import type { Decision, Emit, Failure, StageEvent } from '../../runtime/stage.ts'
+import type { TaskAdmitted } from '../../schemas/generated/events.ts'
+import { withRelease } from './endings.ts'
+import { endEvents } from './events.ts'
+import { admitOrQueue, waitInSession } from './placement.ts'
+import { merge, type RouterDecision } from './rows.ts'
+import { rowOf, type Schedule } from './schedule.ts'
+
+type Event<T> = Extract<StageEvent, { type: T }>
+
+/** Has the task wait for its session, and asks it; or says why it can't. */
+export function requestTurn(
+  event: Event<'TaskSubmitted'>,
+  task: TaskAdmitted,
+  lane: Schedule,
+  fleet: Fleet,
+): Pick<Decision, 'emit' | 'lane' | 'timers'> | { rejected: Failure } {
+  const placed = waitInSession(event, task, lane, fleet.limits.queue)
+  if ('rejected' in placed) return placed
+  const { taskId, userId, agent, text, parent, submittedAtMs, deadlineMs } = task
+  const sessionId = task.sessionId ?? ''
+  const whenBusy =
+    event.data.whenBusy ?? fleet.agents[agent]?.whenBusy ?? (fleet.sessions ?? defaultSessions).whenBusy
+  const data = { sessionId, task: taskId, userId, agent, whenBusy, text, parent, submittedAtMs, deadlineMs }
+  const emit: Emit[] = [{ topic: 'sessions.requested', type: 'TurnRequested', key: sessionId, data }]
+  return { ...placed, emit }
+}
+
+/** The task's turn has come. */
+export function takeTurn(event: Event<'TurnGranted'>, lane: Schedule, fleet: Fleet): RouterDecision {
+  const { taskId, sessionId, history } = event.data
+  const held = lane.taskInSession(taskId)
+  if (!held) {
+    if (lane.isRunning(taskId) || lane.waitingTask(taskId)) return {}
+    const error = failure('TURN_LOST', `Nothing is known of task ${taskId}, whose turn it was`)
+    return { emit: [turnLost({ task: taskId, sessionId }, error, event.atMs)] }
+  }
+  const task = { ...held.task, history: held.task.history ?? history }
+  const placed = admitOrQueue(event, task, lane, fleet.limits.queue, held.traceparent)
+  if (!('rejected' in placed)) return merge(noDeadline(placed), placed)
+  const { rejected: error } = placed
+  const ended = {
+    emit: [
+      ...endEvents(event, task, 'rejected', error, task.submittedAtMs),
+      ...turnEnded(task, { status: 'rejected', error, atMs: event.atMs }),
+    ],
+    lane: { [rowOf(taskId)]: null },
+    timers: { deadline: null },
+  }
+  return withRelease(ended, task, fleet, event.atMs)
+}
+
+/** A task that was admitted has its deadline in planner. */
+const noDeadline = ({ timers }: Pick<Decision, 'timers'>): RouterDecision =>
+  timers?.['deadline'] === undefined ? { timers: { deadline: null } } : {}
+
+/** The session refused the task, or another task of it has answered it. */
+export function settleTurn(event: Event<'TurnSettled'>, lane: Schedule, fleet: Fleet): RouterDecision {
+  const { taskId, status, output, error, by } = event.data
+  const task = lane.taskInSession(taskId)?.task
+  if (!task) return {}
+  const ended = {
+    emit: endEvents(event, task, status, error, task.submittedAtMs, {
+      output,
+      modelReason: by === null ? null : `answered by task ${by}, which took the message along`,
+    }),
+    lane: { [rowOf(taskId)]: null },
+    timers: { deadline: null },
+  }
+  return withRelease(ended, task, fleet, event.atMs)
+}
+
+/** An answer of the session was given up: the task, if it waits here, has a result all the same. */
+export function failTurn(event: StageEvent, task: TaskAdmitted | undefined, error: Failure): RouterDecision {
+  if (task === undefined) return {}
+  return {
+    emit: [
+      ...endEvents(event, task, 'failed', error, task.submittedAtMs),
+      ...turnEnded(task, { status: 'failed', error, atMs: event.atMs }),
+    ],
+    lane: { [rowOf(task.taskId)]: null },
+    timers: { deadline: null },
+  }
+}

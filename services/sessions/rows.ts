@@ -1,0 +1,93 @@
+// State rows of a session.
+//
+// 1. `session` is small, and every transition rewrites it; a turn is written once.
+// 2. Turns from `oldest` on are rows; `summary` stands for those before.
+import type { Decision } from '../../runtime/stage.ts'
+import type { TurnEnded, TurnRequested } from '../../schemas/generated/events.ts'
+
+export interface Running {
+  readonly task: string
+  readonly agent: string
+  readonly deadlineMs: number
+  /** It was cancelled, because another message interrupts it or the session is deleted. */
+  readonly cancelled?: true
+}
+
+export interface Waiting {
+  readonly task: string
+  readonly agent: string
+  readonly whenBusy: TurnRequested['whenBusy']
+  readonly deadlineMs: number
+  readonly submittedAtMs: number
+  /** It was given to the running task, which may take it along until it ends. */
+  readonly steering?: { readonly text: string }
+}
+
+/** A summary that was asked for. */
+export interface Asking {
+  readonly requestId: string
+  readonly through: number
+  readonly atMs: number
+}
+
+export interface Session {
+  /** The user that began it. */
+  readonly userId: string | null
+  /** Turns that have ended. */
+  readonly turns: number
+  /** The first turn that is a row. */
+  readonly oldest: number
+  readonly running: Running | null
+  /** In the order in which they run. */
+  readonly waiting: readonly Waiting[]
+  readonly asking: Asking | null
+  /** It goes when its running task has ended. */
+  readonly deleting?: true
+}
+
+export interface Turn {
+  readonly task: string
+  readonly asked: string
+  readonly answered: string
+  readonly status: TurnEnded['status']
+  readonly atMs: number
+}
+
+export interface Summary {
+  readonly through: number
+  readonly text: string
+}
+
+export type SessionRows = { session: Session; summary: Summary } & { [turn: `turn:${number}`]: Turn }
+
+export type State = Readonly<Partial<SessionRows>>
+export type SessionDecision = Decision<SessionRows>
+
+export function begun(userId: string | null): Session {
+  return { userId, turns: 0, oldest: 1, running: null, waiting: [], asking: null }
+}
+
+/** Null: there is no such turn, or the blob store has lost it. */
+export function turnOf(rows: State, turn: number): Turn | null {
+  try {
+    return rows[`turn:${turn}`] ?? null
+  } catch {
+    return null
+  }
+}
+
+/** The rows that are there: one that the blob store has lost throws when it is read. */
+export function readable(rows: State): Record<string, unknown> {
+  const plain = Object.entries(Object.getOwnPropertyDescriptors(rows)).filter(([, { get }]) => !get)
+  return Object.fromEntries(plain.map(([name, { value }]) => [name, value as unknown]))
+}
+
+/** Joins two decisions, which write different rows and timers. */
+export function merge(first: SessionDecision, second: SessionDecision): SessionDecision {
+  return {
+    ...(first.clear || second.clear ? { clear: true } : {}),
+    rows: { ...first.rows, ...second.rows },
+    emit: [...(first.emit ?? []), ...(second.emit ?? [])],
+    timers: { ...first.timers, ...second.timers },
+  }
+}

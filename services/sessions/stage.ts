@@ -1,0 +1,314 @@
+// Gives the tasks of a session their turns, one at a time, and keeps what the session remembers.
+//
+// 1. At most one task of a session has its turn: a turn is granted when none runs, and in the transition in which the
+//    running one ends. Tasks wait in the order in which they were submitted; one that interrupts goes before others.
+//    They come by different lanes of router, so that a session which is idle waits a moment for what was sent before.
+// 2. A session belongs to the user whose task began it; every other user's task is refused.
+// 3. What ends a task, here or elsewhere, ends its turn: router and planner emit TurnEnded in the transaction of its
+//    result. If that event never comes, planner is asked after the deadline, again and again: it ends the turn of a
+//    task that it does not know. So a turn never outlasts its task for long.
+// 4. A message that is given to the running task waits all the same: the end of that task says whether it was taken
+//    along, and then answers it; else it is the next turn.
+// 5. An event of a task that neither runs nor waits changes nothing.
+import type { Fleet } from '../../runtime/config/fleet.ts'
+import { defaultSessions, type Sessions } from '../../runtime/config/sessions.ts'
+import { failure } from '../../runtime/errors.ts'
+import { decodeKey } from '../../runtime/keys.ts'
+import type { Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
+import type { TurnEnded, TurnRequested } from '../../schemas/generated/events.ts'
+import { cancelled, progressed, refused, settled } from './events.ts'
+import { compact, takeSummary } from './compaction.ts'
+import { memoryOf, turnFrom } from './memory.ts'
+import {
+  begun,
+  merge,
+  readable,
+  type Session,
+  type SessionDecision,
+  type SessionRows,
+  type State,
+  type Waiting,
+} from './rows.ts'
+
+type Event<T> = Extract<StageEvent, { type: T }>
+
+/** How long after its deadline a running task may still end by itself; the pauses between two questions grow. */
+export const LOST_MS = 60_000
+const MOST_LOST_MS = 3_600_000
+const DAY_MS = 86_400_000
+
+const LOST = 'lost'
+const FORGET = 'forget'
+const SETTLE = 'settle'
+/** How long an idle session waits, from a message's submission, for messages that were submitted before it. */
+export const SETTLE_MS = 50
+
+export function createSessionsStage(fleet: Pick<Fleet, 'sessions'>): Stage<SessionRows> {
+  const limits = fleet.sessions ?? defaultSessions
+  return {
+    name: 'sessions',
+    version: 1,
+    // A turn whose output is lost has ended all the same.
+    consumes: [{ topic: 'sessions.requested', payloads: 'optional' }],
+    keyOf: (event) => ('sessionId' in event.data ? (event.data.sessionId ?? event.key) : event.key),
+    decide(event, rows) {
+      switch (event.type) {
+        case 'TurnRequested':
+          return request(event, rows, limits)
+        case 'TurnEnded':
+          return endTurn(event, rows, limits)
+        case 'SessionSummarised':
+          return summarised(event, rows, limits)
+        case 'SessionDeleted':
+          return remove(event, rows)
+        case 'TimerFired':
+          return handleTimer(event, rows, limits)
+        default:
+          return {}
+      }
+    },
+    poisoned: (event, rows, reason) => giveUp(event, rows, reason, limits),
+  }
+}
+
+function request({ data, atMs }: Event<'TurnRequested'>, rows: State, limits: Sessions): SessionDecision {
+  const session = rows.session ?? begun(data.userId)
+  if (isKnown(session, data.task)) return {}
+  const refusal = refusalOf(session, data, limits)
+  if (refusal) return { emit: [refused(data.sessionId, data.task, refusal)] }
+  const queued = { ...session, waiting: withMessage(session.waiting, waitingOf(data)) }
+  return session.running === null ? settle(data, queued, rows, limits, atMs) : join(queued, data)
+}
+
+const isKnown = ({ running, waiting }: Session, task: string): boolean =>
+  running?.task === task || waiting.some((each) => each.task === task)
+
+function refusalOf(session: Session, data: TurnRequested, limits: Sessions) {
+  const { userId, running, waiting } = session
+  if (userId !== data.userId) {
+    const message = `Session "${data.sessionId}" was begun by another user. Use a session id of your own.`
+    return failure('SESSION_FORBIDDEN', message)
+  }
+  if (session.deleting)
+    return failure('SESSION_BUSY', 'The session is being deleted. Submit again in a moment.')
+  if (running === null && waiting.length === 0) return null
+  if (running !== null && data.parent === running.task) {
+    const message = `Task ${running.task} has the session's turn until this task ends, which it would wait for. Leave sessionId out of tasks that a task starts.`
+    return failure('SESSION_BUSY', message, false)
+  }
+  if (data.whenBusy === 'reject') {
+    const message = `Another task of this session runs. Submit again when it has ended, or with whenBusy: queue, steer or interrupt.`
+    return failure('SESSION_BUSY', message)
+  }
+  if (waiting.length < limits.waiting) return null
+  const message = `${waiting.length} tasks wait in this session (sessions.waiting). Submit again when some are answered.`
+  return failure('SESSION_QUEUE_FULL', message)
+}
+
+function waitingOf({ task, agent, whenBusy, submittedAtMs, deadlineMs }: TurnRequested): Waiting {
+  return { task, agent, whenBusy, submittedAtMs, deadlineMs }
+}
+
+function withMessage(waiting: readonly Waiting[], own: Waiting): Waiting[] {
+  const goesBefore = (other: Waiting): boolean =>
+    other.whenBusy !== 'interrupt' &&
+    (own.whenBusy === 'interrupt' || other.submittedAtMs > own.submittedAtMs)
+  const found = waiting.findIndex(goesBefore)
+  const place = found < 0 ? waiting.length : found
+  return [...waiting.slice(0, place), own, ...waiting.slice(place)]
+}
+
+/** No task runs: the first one begins, once what was submitted before it should be here. */
+function settle(
+  { sessionId }: TurnRequested,
+  session: Session,
+  rows: State,
+  limits: Sessions,
+  atMs: number,
+): SessionDecision {
+  const firstMs = Math.min(...session.waiting.map(({ submittedAtMs }) => submittedAtMs))
+  const dueMs = Math.min(firstMs, atMs) + SETTLE_MS
+  if (atMs >= dueMs) return grant(sessionId, session, rows, limits, atMs)
+  return { rows: { session }, timers: { [SETTLE]: dueMs } }
+}
+
+/** Another task runs, and `session` has the message among those that wait. */
+function join(session: Session, data: TurnRequested): SessionDecision {
+  const { running, waiting } = session
+  const { task: fromTask, whenBusy, sessionId, text } = data
+  if (running === null || running.cancelled) return { rows: { session } }
+  if (whenBusy === 'interrupt') {
+    const stop = cancelled(running.task, `task ${fromTask} of its session interrupts it`)
+    return { rows: { session: { ...session, running: { ...running, cancelled: true } } }, emit: [stop] }
+  }
+  if (whenBusy !== 'steer') return { rows: { session } }
+  const given = waiting.map((each) => (each.task === fromTask ? { ...each, steering: { text } } : each))
+  const steered = { taskId: running.task, sessionId, fromTask, text }
+  return {
+    rows: { session: { ...session, waiting: given } },
+    emit: [{ topic: 'sessions.turns', type: 'TaskSteered', data: steered }],
+  }
+}
+
+/** The first task that waits has its turn. */
+function grant(
+  sessionId: string,
+  session: Session,
+  rows: State,
+  limits: Sessions,
+  atMs: number,
+): SessionDecision {
+  const [next, ...waiting] = session.waiting
+  if (next === undefined)
+    return {
+      rows: { session: { ...session, running: null } },
+      timers: { [LOST]: null, [SETTLE]: null, [FORGET]: atMs + limits.retentionDays * DAY_MS },
+    }
+  const { task, agent, deadlineMs } = next
+  const history = memoryOf(session, rows, limits)
+  const data = { taskId: task, sessionId, turn: session.turns + 1, history }
+  return {
+    rows: { session: { ...session, waiting, running: { task, agent, deadlineMs } } },
+    emit: [{ topic: 'sessions.turns', type: 'TurnGranted', data }],
+    timers: { [LOST]: Math.max(atMs, deadlineMs) + LOST_MS, [SETTLE]: null, [FORGET]: null },
+  }
+}
+
+function endTurn({ data, atMs, id }: Event<'TurnEnded'>, rows: State, limits: Sessions): SessionDecision {
+  const { session } = rows
+  if (session === undefined) return {}
+  if (session.running?.task === data.task) return endRunning(session, data, { rows, limits, atMs, id })
+  const waiting = session.waiting.filter(({ task }) => task !== data.task)
+  return waiting.length === session.waiting.length ? {} : { rows: { session: { ...session, waiting } } }
+}
+
+interface At {
+  readonly rows: State
+  readonly limits: Sessions
+  readonly atMs: number
+  readonly id: string
+}
+
+function endRunning(session: Session, data: TurnEnded, at: At): SessionDecision {
+  const { sessionId, userId } = data
+  if (session.deleting) return { clear: true }
+  const taken = session.waiting.filter(({ task, steering }) => steering && data.steered.includes(task))
+  const row = turnFrom(
+    data,
+    taken.flatMap(({ steering }) => steering?.text ?? []),
+  )
+  const turn = session.turns + 1
+  const answers = taken.map(({ task }) => answered(data, task))
+  const waiting = session.waiting
+    .filter((each) => !taken.includes(each))
+    .map(({ steering: _, ...each }) => each)
+  const ended = { ...session, turns: turn, waiting, running: null }
+  const written = { ...readable(at.rows), [`turn:${turn}`]: row } as State
+  const { asked, answered: answer, status } = row
+  const detail = { asked, answered: answer, status, steered: taken.map(({ task }) => task) }
+  const told = progressed(sessionId, 'turn_ended', { userId, task: data.task, turn, atMs: at.atMs, detail })
+  const shorter = compact(ended, written, {
+    sessionId,
+    requestId: at.id,
+    data,
+    limits: at.limits,
+    atMs: at.atMs,
+  })
+  const next = grant(sessionId, shorter.session, shorter.rows, at.limits, at.atMs)
+  return merge({ rows: { [`turn:${turn}`]: row }, emit: [told, ...answers] }, merge(shorter.changes, next))
+}
+
+/** The running task took this one's message along: its answer answers both. */
+function answered({ sessionId, status, output, error, task: by }: TurnEnded, task: string): Emit {
+  return settled(sessionId, task, { status, output, error, by })
+}
+
+function summarised(event: Event<'SessionSummarised'>, rows: State, limits: Sessions): SessionDecision {
+  const { session } = rows
+  const { requestId, sessionId } = event.data
+  if (session?.asking?.requestId !== requestId) return {}
+  return takeSummary(session, rows, event.data, { sessionId, limits, atMs: event.atMs })
+}
+
+/** What waits is refused; what runs is cancelled, and the session goes with its end. */
+function remove({ data, atMs }: Event<'SessionDeleted'>, rows: State): SessionDecision {
+  const { session } = rows
+  const { sessionId, requestedBy } = data
+  // It was asked for when the id was another user's.
+  if (session !== undefined && requestedBy !== null && session.userId !== requestedBy) return {}
+  const gone = progressed(sessionId, 'deleted', { userId: session?.userId ?? null, atMs })
+  if (session === undefined) return { emit: [gone] }
+  const reason = failure('SESSION_DELETED', 'The session was deleted while the task waited for its turn.')
+  const refusals = session.waiting.map(({ task }) => refused(sessionId, task, reason))
+  const { running } = session
+  if (running === null) return { clear: true, emit: [...refusals, gone] }
+  const stop = running.cancelled ? [] : [cancelled(running.task, 'its session was deleted')]
+  const turns = Object.keys(rows).filter((name) => name.startsWith('turn:'))
+  return {
+    rows: {
+      ...Object.fromEntries(turns.map((name) => [name, null])),
+      summary: null,
+      session: {
+        ...session,
+        waiting: [],
+        asking: null,
+        deleting: true,
+        running: { ...running, cancelled: true },
+      },
+    },
+    emit: [...refusals, ...stop, gone],
+  }
+}
+
+function handleTimer(
+  { key, data, atMs }: Event<'TimerFired'>,
+  rows: State,
+  limits: Sessions,
+): SessionDecision {
+  const { session } = rows
+  if (session === undefined) return { clear: true }
+  const sessionId = decodeKey(key).root
+  const { running, userId } = session
+  if (data.name === SETTLE) return running === null ? grant(sessionId, session, rows, limits, atMs) : {}
+  if (data.name === FORGET && running === null && session.waiting.length === 0)
+    return { clear: true, emit: [progressed(sessionId, 'expired', { userId, atMs })] }
+  if (data.name !== LOST || running === null) return {}
+  const { task: taskId, agent, deadlineMs } = running
+  // A task that waits for a person may be late by days.
+  const again = Math.min(MOST_LOST_MS, Math.max(LOST_MS, atMs - deadlineMs))
+  return {
+    emit: [{ topic: 'sessions.turns', type: 'TurnQueried', data: { taskId, sessionId, userId, agent } }],
+    timers: { [LOST]: atMs + again },
+  }
+}
+
+/** The event of a session was given up: its task has a result, or its turn is free, all the same. */
+function giveUp(event: StageEvent, rows: State, reason: Failure, limits: Sessions): SessionDecision {
+  const { atMs } = event
+  switch (event.type) {
+    case 'TurnRequested': {
+      const { sessionId, task } = event.data
+      return { emit: [settled(sessionId, task, { status: 'failed', error: reason })] }
+    }
+    case 'TurnEnded':
+      try {
+        return freed(event.data, rows, limits, atMs)
+      } catch {
+        // The session can't be read any more: its next task begins it again.
+        return { clear: true }
+      }
+    case 'TimerFired':
+      return { timers: { [event.data.name]: atMs + LOST_MS } }
+    default:
+      return {}
+  }
+}
+
+/** The turn is free, and is not remembered. */
+function freed({ sessionId, task }: TurnEnded, rows: State, limits: Sessions, atMs: number): SessionDecision {
+  const { session } = rows
+  if (session?.running?.task !== task) return {}
+  if (session.deleting) return { clear: true }
+  const waiting = session.waiting.map(({ steering: _, ...each }) => each)
+  return grant(sessionId, { ...session, waiting, running: null }, rows, limits, atMs)
+}

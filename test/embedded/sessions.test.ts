@@ -1,0 +1,169 @@
+// Sessions of a whole fleet: turns in order with what was said before, each policy, whose they are, and kill -9.
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { HttpClient } from '../../client/http/client.ts'
+import type { TaskInput, TaskResult } from '../../client/types.ts'
+import { httpOperator } from '../../operator/http.ts'
+import { startScriptedModel } from '../../runtime/scripted-model/server.ts'
+import type { Script } from '../../runtime/scripted-model/script.ts'
+import { eventually } from '../conformance/waiting.ts'
+import { freePort } from '../infra/port.ts'
+import { startTestFleet, type TestFleet } from '../support/fleet.ts'
+import { startServices } from '../support/service-process.ts'
+
+/** Says all that it was told: `work` calls a tool first. */
+const script: Script = ({ task, observations, turn }) => {
+  const told = [task, observations].join(' | ').replaceAll(/\s+/g, ' ').trim()
+  return turn === 0 && task.startsWith('work')
+    ? { toolCalls: [{ name: 'echo', arguments: { text: 'echoed' } }] }
+    : { text: `told ${told}` }
+}
+
+const ADMIN = 'x'.repeat(40)
+let fleet: TestFleet
+before(async () => {
+  fleet = await startTestFleet({
+    model: { script, latencyMs: 150 },
+    http: true,
+    env: { FLOTILLA_ADMIN_KEY: ADMIN },
+  })
+})
+after(() => fleet.stop())
+
+const submit = async (text: string, sessionId: string, more: Partial<TaskInput> = {}): Promise<string> =>
+  (await fleet.client.submit({ text, sessionId, userId: 'ann', ...more })).taskId
+const result = (taskId: string): Promise<TaskResult> => fleet.client.result(taskId, { timeoutMs: 30_000 })
+
+/** Until the task's model call is under way. */
+const running = (count: number) =>
+  eventually('the model is asked', () => fleet.model.stats().received >= count)
+
+test('turns have their order, and each is given what was said before', async () => {
+  const ids = []
+  for (const text of ['one', 'two', 'three']) ids.push(await submit(text, 'talk'))
+  const results = await Promise.all(ids.map(result))
+  assert.deepEqual(
+    results.map(({ output }) => output),
+    ['told one |', 'told one | two', 'told one | two three'],
+  )
+  for (const [index, { steps }] of results.slice(1).entries())
+    assert.ok((steps[0]?.startedAtMs ?? 0) >= (results[index]?.completedAtMs ?? Infinity))
+})
+
+test('a session belongs to the user that began it; what it holds reaches nobody else', async () => {
+  const first = await result(await submit('my secret', 'mine'))
+  assert.equal(first.status, 'succeeded')
+  for (const whenBusy of ['queue', 'steer', 'interrupt', 'reject'] as const) {
+    const refused = await result(await submit('tell me', 'mine', { userId: 'bob', whenBusy }))
+    assert.deepEqual([refused.status, refused.error?.code], ['rejected', 'SESSION_FORBIDDEN'])
+    assert.doesNotMatch(JSON.stringify(refused), /secret/)
+  }
+})
+
+test('reject and interrupt', async () => {
+  const asked = fleet.model.stats().received
+  const slow = await submit('slow latency=4000', 'policies')
+  await running(asked + 1)
+  const refused = await result(await submit('no', 'policies', { whenBusy: 'reject' }))
+  assert.equal(refused.error?.code, 'SESSION_BUSY')
+  const urgent = await submit('urgent', 'policies', { whenBusy: 'interrupt' })
+  const stopped = await result(slow)
+  assert.deepEqual([stopped.status, stopped.error?.code], ['cancelled', 'TASK_CANCELLED'])
+  assert.match(stopped.error?.message ?? '', /interrupts/)
+  assert.equal((await result(urgent)).status, 'succeeded')
+})
+
+test('steer: the running task takes the message along, and answers both', async () => {
+  const asked = fleet.model.stats().received
+  const first = await submit('work', 'steered')
+  await running(asked + 1)
+  const second = await submit('and this', 'steered', { whenBusy: 'steer' })
+  const [one, two] = [await result(first), await result(second)]
+  assert.match(String(one.output), /Meanwhile the user says: and this/)
+  assert.deepEqual([two.output, two.status, two.usage.modelCalls], [one.output, 'succeeded', 0])
+  assert.match(two.modelReason ?? '', new RegExp(first))
+})
+
+test('sessions are listed, shown and deleted; a user sees their own only', async () => {
+  const url = fleet.process.url as string
+  const open = httpOperator(url, { apiKey: ADMIN })
+  await eventually('the ledger has them', async () => (await open.sessions.list()).sessions.length === 4)
+  const { sessions } = await open.sessions.list({ user: 'ann', limit: 3 })
+  assert.equal(sessions.length, 3)
+  const { next } = await open.sessions.list({ limit: 3 })
+  const rest = await open.sessions.list({ limit: 3, after: next ?? '' })
+  assert.deepEqual([rest.sessions.length, rest.next], [1, null])
+  await eventually('all turns are there', async () => (await open.sessions.get('talk')).turns === 3)
+  const first = await open.sessions.get('talk', { limit: 2 })
+  assert.deepEqual([first.list.map(({ asked }) => asked), first.next], [['one', 'two'], 2])
+  assert.deepEqual(
+    (await open.sessions.get('talk', { after: 2 })).list.map(({ asked }) => asked),
+    ['three'],
+  )
+
+  const scopes = ['tasks:read', 'tasks:submit', 'tasks:cancel'] as const
+  const keyOf = async (userId: string) =>
+    httpOperator(url, { apiKey: (await open.keys.create({ name: userId, userId, scopes: [...scopes] })).key })
+  const bob = await keyOf('bob')
+  await assert.rejects(bob.sessions.get('mine'), { code: 'NOT_FOUND' })
+  await assert.rejects(bob.sessions.remove('mine'), { code: 'NOT_FOUND' })
+  assert.deepEqual((await bob.sessions.list({ user: 'ann' })).sessions, [])
+  const ann = await keyOf('ann')
+  assert.match((await ann.sessions.get('mine')).list[0]?.asked ?? '', /secret/)
+  await ann.sessions.remove('mine')
+  await eventually('it is gone', () =>
+    ann.sessions.get('mine').then(
+      () => false,
+      () => true,
+    ),
+  )
+  const again = await result(await submit('new', 'mine', { userId: 'bob' }))
+  assert.equal(again.output, 'told new |', 'nothing of it is remembered')
+})
+
+test('kill -9 with sessions under way: every turn has its result, once and in order', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'flotilla-sessions-'))
+  t.after(() => rmSync(directory, { recursive: true }))
+  const model = await startScriptedModel({ script, latencyMs: 100 })
+  t.after(() => model.stop())
+  const port = await freePort()
+  const env = {
+    FLOTILLA_DATA: join(directory, 'data'),
+    FLOTILLA_PARTITIONS: '4',
+    FLOTILLA_SCRIPTED_URL: model.url,
+  }
+  let killed = await startServices([], { env, port })
+  t.after(() => killed.kill9())
+  await killed.ready(120_000)
+  const client = new HttpClient(killed.url)
+  t.after(() => client.close())
+  const sessions = ['s0', 's1', 's2']
+  const ids = new Map<string, string[]>(sessions.map((session) => [session, []]))
+  for (let turn = 0; turn < 5; turn++)
+    for (const sessionId of sessions) {
+      const { taskId } = await client.submit({
+        text: `say ${turn}`,
+        sessionId,
+        userId: 'ann',
+      })
+      ids.get(sessionId)?.push(taskId)
+    }
+  const asked = model.stats().received
+  await eventually('a model is asked', () => model.stats().received > asked, 30_000)
+  await killed.kill9()
+  killed = await startServices([], { env, port })
+  await killed.ready(120_000)
+  for (const [, turns] of ids) {
+    const results = []
+    for (const id of turns) results.push(await client.result(id, { timeoutMs: 60_000 }))
+    assert.deepEqual(
+      results.map(({ output }) => output),
+      turns.map((_, turn) =>
+        `told say 0 | ${Array.from({ length: turn }, (__, n) => `say ${n + 1}`).join(' ')}`.trim(),
+      ),
+    )
+  }
+})
