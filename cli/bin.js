@@ -12,10 +12,18 @@ else await runWithNewerNode()
 
 async function runHere() {
   const [module, fs] = ['module', 'fs'].map((name) => process.getBuiltinModule(name))
+  const [first, ...others] = process.argv.slice(2)
+  // Scripts ask for it again and again.
+  if (others.length === 0 && (first === '--version' || first === '-V')) return printVersion(fs)
   cacheCompiled(module)
   process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
   process.channel?.unref()
   await import(mainModule(fs))
+}
+
+function printVersion(fs) {
+  const { version } = JSON.parse(fs.readFileSync(`${import.meta.dirname}/../package.json`, 'utf8'))
+  console.log(version)
 }
 
 async function runWithNewerNode() {

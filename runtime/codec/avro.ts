@@ -29,7 +29,7 @@ export interface Reader {
 const HEADER_BYTES = 5
 let scratch = Buffer.allocUnsafe(64 * 1024)
 
-/** Types by their schema: avsc compiles a type as it is made, which takes most of a codec's start. */
+/** Types by their schema: avsc compiles a type as it is made, so each is made when it is first needed. */
 const types = new WeakMap<object, Type>()
 
 function parse(schema: AvroSchema): Type {
@@ -41,10 +41,10 @@ function parse(schema: AvroSchema): Type {
 }
 
 export function createWriter(schema: RecordSchema): Writer {
-  const type = parse(schema as unknown as AvroSchema)
   const fields = schema.fields.map(shapeOf).filter(needsWriting)
   return {
     write: (id, data) => {
+      const type = parse(schema as unknown as AvroSchema)
       const wire = fields.length === 0 ? data : toWire(schema.name, fields, data as Fields)
       const end = encodeInto(type, schema.name, wire)
       scratch.writeUInt8(0, 0)
@@ -164,9 +164,6 @@ function parseJson(field: FieldShape, text: string): unknown {
     throw new Error(`${field.name} does not hold JSON`, { cause: error })
   }
 }
-
-/** SHA-256 of the schema's canonical form: the same for schemas that read and write the same bytes. */
-export const fingerprint = (schema: AvroSchema): Buffer => parse(schema).fingerprint('sha256')
 
 /** The unqualified name of a record schema; null when it is something else. */
 export function recordName(schema: AvroSchema): string | null {

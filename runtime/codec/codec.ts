@@ -29,6 +29,8 @@ export function createCodec({ registry, prefix }: CodecOptions): Codec {
   const ids = new Map<string, number>()
   const readers = new Map<number, KnownReader>()
   const pending = new Map<number, Promise<KnownReader>>()
+  /** Schemas of this version, by id. Their readers are made when a record comes: most processes see few types. */
+  const registered = new Map<number, AvroSchema>()
 
   const learn = (id: number, schema: AvroSchema): KnownReader => {
     const reader = readerFor(id, schema)
@@ -38,7 +40,7 @@ export function createCodec({ registry, prefix }: CodecOptions): Codec {
   const readerOf = (id: number): KnownReader | Promise<KnownReader> => {
     const known = readers.get(id) ?? pending.get(id)
     if (known) return known
-    const schema = registry.byId(id)
+    const schema = registered.get(id) ?? registry.byId(id)
     if (!(schema instanceof Promise)) return learn(id, schema)
     const asked = schema.then((found) => learn(id, found)).finally(() => pending.delete(id))
     pending.set(id, asked)
@@ -48,7 +50,7 @@ export function createCodec({ registry, prefix }: CodecOptions): Codec {
     const schema = schemas[type] as unknown as AvroSchema
     const id = await registry.register(subject, schema)
     ids.set(key, id)
-    learn(id, schema)
+    registered.set(id, schema)
   }
 
   return {

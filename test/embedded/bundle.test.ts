@@ -69,18 +69,19 @@ test('a clone runs its bundle until a file of it changes', () => {
   const bundled = join(clone, '.cache/command')
   for (const folder of ['cli', '.cache/command']) mkdirSync(join(clone, folder), { recursive: true })
   copyFileSync(join(root, 'cli/bin.js'), join(clone, 'cli/bin.js'))
-  writeFileSync(join(clone, 'package.json'), '{ "type": "module" }')
+  writeFileSync(join(clone, 'package.json'), '{ "type": "module", "version": "1.2.3" }')
   writeFileSync(join(clone, 'cli/main.ts'), "console.log('modules' as string)")
   writeFileSync(join(bundled, 'main.js'), "console.log('bundle')")
   const { size, mtimeMs } = statSync(join(clone, 'cli/main.ts'))
   const inputs = [['cli/main.ts', size, mtimeMs]]
   writeFileSync(join(bundled, 'manifest.json'), JSON.stringify({ inputs }))
-  const says = (env: Record<string, string> = {}) => {
+  const says = (env: Record<string, string> = {}, argument = 'run') => {
     const bin = join(clone, 'cli/bin.js')
     const all = { PATH: process.env['PATH'], XDG_CACHE_HOME: directory, ...env }
-    return spawnSync(process.execPath, [bin, 'run'], { env: all, encoding: 'utf8' }).stdout.trim()
+    return spawnSync(process.execPath, [bin, argument], { env: all, encoding: 'utf8' }).stdout.trim()
   }
   assert.equal(says(), 'bundle')
+  assert.deepEqual([says({}, '--version'), says({}, '--help')], ['1.2.3', 'modules'])
   assert.equal(says({ FLOTILLA_BUNDLE: '0' }), 'modules')
   utimesSync(join(clone, 'cli/main.ts'), new Date(), new Date(mtimeMs + 1_000))
   assert.equal(says(), 'modules')

@@ -25,6 +25,8 @@ test('a number that a double would change is its digits, any other stays a numbe
   ] as const) {
     assert.deepEqual(parseExact(source), value, source)
     assert.deepEqual(parseExact(`{"a":[{"b":${source}}]}`), { a: [{ b: value }] }, source)
+    for (const text of [`[${source}]`, `[0,${source}]`, `[0,\n\t${source}\r\n]`, ` ${source} `])
+      assert.deepEqual([parseExact(text)].flat().at(-1), value, text)
   }
 })
 
