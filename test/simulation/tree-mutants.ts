@@ -20,14 +20,14 @@ const emitting =
   })
 
 export const treeMutants: Readonly<Record<string, Mutant>> = {
-  'each call of an agent may cost all that is left': {
+  'a delegated task may cost what it likes': {
     seeds: 40,
     ...stage(
       'tool-executor',
       emitting((emit) =>
         emit.map((each) =>
           each.type === 'TaskDelegated' && each.data.maxCost !== null
-            ? { ...each, data: { ...each.data, maxCost: each.data.maxCost * 4 } }
+            ? { ...each, data: { ...each.data, maxCost: null } }
             : each,
         ),
       ),
