@@ -20,19 +20,6 @@ const emitting =
   })
 
 export const treeMutants: Readonly<Record<string, Mutant>> = {
-  'a delegated task may cost what it likes': {
-    seeds: 40,
-    ...stage(
-      'tool-executor',
-      emitting((emit) =>
-        emit.map((each) =>
-          each.type === 'TaskDelegated' && each.data.maxCost !== null
-            ? { ...each, data: { ...each.data, maxCost: null } }
-            : each,
-        ),
-      ),
-    ),
-  },
   'a cancel does not reach the tasks that were delegated': {
     seeds: 40,
     ...stage(
