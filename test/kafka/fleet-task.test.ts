@@ -6,7 +6,10 @@ import { connect, HttpClient } from '../../client/index.ts'
 import type { Client, TaskResult } from '../../client/types.ts'
 import { externalize } from '../../runtime/codec/claim-check.ts'
 import { homeOf } from '../../runtime/log/home.ts'
+import type { Turn } from '../../runtime/scripted-model/conversations.ts'
+import type { Exchange } from '../../runtime/scripted-model/exchange.ts'
 import type { TaskCompleted } from '../../schemas/generated/events.ts'
+import { httpOperator } from '../../operator/http.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
 import { flotilla } from '../support/command.ts'
@@ -19,11 +22,22 @@ const broker = env['KAFKA_BROKERS'] as string
 const topic = `${env['FLOTILLA_PREFIX']}.tasks.submitted`
 const PARTITIONS = Number(env['FLOTILLA_PARTITIONS'])
 
+const agents = {
+  default: { mode: 'tools' as const },
+  lead: { mode: 'tools' as const, delegates: ['default'] },
+}
+/** The lead asks for two at once; every other task is for the bench's script. */
+const script = ({ task: text, turn }: Exchange): Turn | undefined => {
+  if (text !== 'ask for two') return undefined
+  const ask = (mark: string) => ({ name: 'ask_default', arguments: { task: `say hi task=${mark}` } })
+  return turn === 0 ? { toolCalls: [ask('asked-1'), ask('asked-2')] } : { text: 'both answered' }
+}
+
 let fleet: TestFleet
 let client: Client
 
 before(async () => {
-  fleet = await startTestFleet({ env, http: true })
+  fleet = await startTestFleet({ env, http: true, definition: { agents }, model: { script } })
   client = await connect({ env })
 })
 after(async () => {
@@ -84,6 +98,27 @@ test('by HTTP through the gateway', async () => {
   const { taskId } = await http.submit(task('http'))
   succeeded(await http.result(taskId, LIMIT), 'http')
   await http.close()
+})
+
+test('an agent asks another one twice at once: two tasks of their own, which answer it', async () => {
+  const { taskId } = await client.submit({ text: 'ask for two', agent: 'lead' })
+  const result = await client.result(taskId, LIMIT)
+  assert.equal(result.output, 'both answered', JSON.stringify(result.error))
+  const calls = result.steps.flatMap(({ toolCalls }) => toolCalls)
+  assert.deepEqual(
+    calls.map(({ tool, output }) => [tool, output]),
+    [
+      ['ask_default', 'done asked-1'],
+      ['ask_default', 'done asked-2'],
+    ],
+  )
+  for (const [index, { child }] of calls.entries()) {
+    const answered = await client.result(child?.taskId ?? '', LIMIT)
+    succeeded(answered, `asked-${index + 1}`)
+    assert.equal(answered.traceId, result.traceId)
+  }
+  const { tasks } = httpOperator(fleet.process.url as string)
+  await eventually('the tree is in the ledger', async () => (await tasks.tree(taskId)).tasks.length === 3)
 })
 
 test('by one line of JSON from kcat, with a key, in a partition that is not its home', async () => {

@@ -31,7 +31,6 @@ import { Outside } from './outside.ts'
 import { drawRates, noRates, notAlone, plannedKinds } from './rates.ts'
 import { endingsOf, ENTRY, readable, watched } from './report.ts'
 import { newerOf, Rollout, type Team } from './rollout.ts'
-import { plantTrees } from './trees.ts'
 import { Users } from './users.ts'
 
 export interface SimulationReport {
@@ -236,7 +235,6 @@ export class Simulation {
     for (const team of this.#teams) for (let count = 0; count < team.wanted; count++) this.#startProcess(team)
     this.#watchResults()
     this.users.begin(this.#seed)
-    plantTrees(this.world, this.deeds, this.users, this.#seed)
     this.hostile.begin(this.abilities, this.deadly)
     this.#planFaults()
     await this.clock.run(START_MS + FAULTS_FOR_MS, () => false)

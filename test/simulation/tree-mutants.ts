@@ -20,19 +20,6 @@ const emitting =
   })
 
 export const treeMutants: Readonly<Record<string, Mutant>> = {
-  'each call of an agent may cost all that is left': {
-    seeds: 40,
-    ...stage(
-      'tool-executor',
-      emitting((emit) =>
-        emit.map((each) =>
-          each.type === 'TaskDelegated' && each.data.maxCost !== null
-            ? { ...each, data: { ...each.data, maxCost: each.data.maxCost * 4 } }
-            : each,
-        ),
-      ),
-    ),
-  },
   'a cancel does not reach the tasks that were delegated': {
     seeds: 40,
     ...stage(

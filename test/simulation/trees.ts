@@ -37,7 +37,7 @@ export function plantTrees(world: World, deeds: Deeds, users: Users, seed: numbe
       userId: 'gardener',
       agent: 'root',
       timeoutMs: sometimes(0.2, 'short') ? fate.between(2_000, 10_000, `${name} timeout`) : 120_000,
-      maxCost: sometimes(0.6, 'cheap') ? fate.between(50, 600, `${name} cost`) / 1_000 : null,
+      maxCost: sometimes(0.6, 'cheap') ? fate.between(40, 200, `${name} cost`) / 1_000 : null,
     }
     const publish = (topic: 'tasks.submitted' | 'tasks.control', value: Uint8Array) =>
       void log.publish([

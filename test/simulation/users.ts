@@ -8,6 +8,7 @@ import { headers, type TopicName } from '../../schemas/topics.ts'
 import { emptyTask as nothing } from '../../schemas/task-fields.ts'
 import type { Deed, Deeds } from './deeds.ts'
 import { SessionUsers } from './session-users.ts'
+import { plantTrees } from './trees.ts'
 
 export interface Submission {
   readonly taskId: string
@@ -47,6 +48,7 @@ export class Users {
     for (let index = 0; index < this.count; index++) this.#plan(`t${seed}-${index}`, `task-${index}`)
     for (let index = 0; index < fate.between(0, 2, 'junk'); index++)
       this.#later(`junk-${index}`, fate.between(0, SUBMIT_FOR_MS, 'junk at'), () => void this.#spoil(index))
+    plantTrees(this.#world, this.#deeds, this, seed)
   }
 
   #plan(taskId: string, name: string): void {

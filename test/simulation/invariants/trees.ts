@@ -79,10 +79,16 @@ function inResults(evidence: Evidence, results: ReadonlyMap<string, TaskComplete
     evidence.of('ToolCompleted').flatMap(({ data }) => (data.child ? [data] : [])),
     ({ taskId }) => taskId,
   )
+  const costs = new Map(
+    evidence.of('DelegationEnded').map(({ data: { child } }) => [child.taskId, child.cost]),
+  )
   return [...results.values()].flatMap(({ taskId, status, childrenCost }) => {
     // Answers that came behind the end are in no result.
     if (status === 'cancelled' || status === 'timed_out') return []
-    const sum = (answered.get(taskId) ?? []).reduce((total, { child }) => total + (child?.cost ?? 0), 0)
+    const sum = (answered.get(taskId) ?? []).reduce(
+      (total, { child }) => total + (costs.get(child?.taskId ?? '') ?? 0),
+      0,
+    )
     return Math.abs((childrenCost ?? 0) - sum) <= SLACK
       ? []
       : [`task ${taskId} says that what it delegated cost ${childrenCost}, and was answered ${sum}`]
