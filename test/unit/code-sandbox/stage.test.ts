@@ -150,6 +150,7 @@ test('a tool call pauses the step, and its reply resumes it with the journalled 
     userId: 'u',
     cacheTtlMs: 7,
     agent: 'finder',
+    ask: false,
   })
   assert.equal(d.pendingCall, null)
   d.send('tools.completed', 'ToolCompleted', reply('t.1.0'))
