@@ -13,6 +13,7 @@
 // state        state rows are the fold of the commits, on the log and in every process's memory
 // letters      only unreadable records are given up, and each of them is given up or answered; no stage and no
 //              caller throws
+// people       a tool that needs approval is called for an approved call only; a call waits until its end, or its task's
 // afterwards   a fleet at rest answers as fast as ever, despite hostile users, and reports what its log has lost
 // alerts       alerts of a rule are raised and resolved in turn, and none stays raised
 // rest         everything drains; after a week nothing is left in memory, and no timer was lost
@@ -22,6 +23,7 @@ import { checkAfterwards } from './invariants/afterwards.ts'
 import { checkHistory, checkResults } from './invariants/history.ts'
 import { checkLetters } from './invariants/letters.ts'
 import { checkLimits, checkReservations } from './invariants/limits.ts'
+import { checkPeople } from './invariants/people.ts'
 import { checkAtRest, checkState } from './invariants/state.ts'
 import { checkUsage } from './invariants/usage.ts'
 import type { Evidence } from './evidence.ts'
@@ -44,6 +46,7 @@ const checks: Readonly<Record<string, Check>> = {
   limits: checkLimits,
   state: checkState,
   letters: checkLetters,
+  people: checkPeople,
   afterwards: checkAfterwards,
 }
 
