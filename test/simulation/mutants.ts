@@ -310,11 +310,11 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     ...lanes({ isDeaf: true }),
   },
   'silence is consent': {
-    seeds: 40,
+    seeds: 10,
     ...stage('tool-executor', consenting),
   },
   'a call in doubt is made again': {
-    seeds: 40,
+    seeds: 30,
     ...stage('tool-executor', repeatingDoubt),
   },
   'nobody is told of what the log has lost': {
