@@ -19,26 +19,32 @@ export function createPeopleCallers({ tools }: Pick<Fleet, 'tools'>) {
       if (!rule) return true
       const began = performance.now()
       // A copy: what is approved is what was asked for.
-      const needed: unknown = await rule(structuredClone(args))
+      const needed: unknown = await ofUser(`rule of ${tool}`, () => rule(structuredClone(args)))
       if (typeof needed !== 'boolean' || performance.now() - began > SLOW_MS) return true
       return needed
     },
     reconcile: async (request: ReconcileCall, context: CallContext): Promise<Reconciled> => {
       const found = installed.get(request.tool)
-      if (!found?.reconcile) return null
+      const reconcile = found?.reconcile
+      if (!reconcile) return null
       const { taskId, userId, agent, idempotencyKey } = request
       const { signal, traceparent } = context
       const known = { signal, taskId, userId, agent, idempotencyKey, traceparent }
-      const answer: unknown = await found
-        .reconcile(structuredClone(request.arguments), known)
-        .catch((cause: unknown) => {
-          if (cause instanceof FlotillaError) throw cause
-          throw new FlotillaError('TOOL_FAILED', `reconcile of ${request.tool} failed: ${messageOf(cause)}`, {
-            cause,
-          })
-        })
+      const answer: unknown = await ofUser(`reconcile of ${request.tool}`, () =>
+        reconcile(structuredClone(request.arguments), known),
+      )
       return checked(request.tool, answer, found.spec.maxOutputBytes)
     },
+  }
+}
+
+/** Users' code may throw anything. */
+async function ofUser<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (cause instanceof FlotillaError) throw cause
+    throw new FlotillaError('TOOL_FAILED', `${what} failed: ${messageOf(cause)}`, { cause })
   }
 }
 

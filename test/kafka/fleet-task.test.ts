@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { z } from 'zod'
 import { connect, HttpClient } from '../../client/index.ts'
 import type { Client, TaskResult } from '../../client/types.ts'
+import { defineTool } from '../../runtime/config/define.ts'
 import { externalize } from '../../runtime/codec/claim-check.ts'
 import { homeOf } from '../../runtime/log/home.ts'
 import type { Turn } from '../../runtime/scripted-model/conversations.ts'
@@ -11,7 +13,7 @@ import type { Exchange } from '../../runtime/scripted-model/exchange.ts'
 import type { TaskCompleted } from '../../schemas/generated/events.ts'
 import { httpOperator } from '../../operator/http.ts'
 import { eventually } from '../conformance/waiting.ts'
-import { startTestFleet, type TestFleet } from '../support/fleet.ts'
+import { echo, startTestFleet, type TestFleet } from '../support/fleet.ts'
 import { flotilla } from '../support/command.ts'
 import { publish } from '../support/kcat.ts'
 import { fleetEnvironment } from '../support/servers.ts'
@@ -32,12 +34,30 @@ const script = ({ task: text, turn }: Exchange): Turn | undefined => {
   const ask = (mark: string) => ({ name: 'ask_default', arguments: { task: `say hi task=${mark}` } })
   return turn === 0 ? { toolCalls: [ask('asked-1'), ask('asked-2')] } : { text: 'both answered' }
 }
+const paid: number[] = []
+const pay = defineTool({
+  name: 'pay',
+  description: 'Pays.',
+  input: z.object({ amount: z.number() }),
+  requiresApproval: { needed: 2 },
+  run: ({ amount }) => paid.push(amount),
+})
+const python = 'done = [pay(amount=amount) for amount in (1, 2)]\nfinal_answer(len(done))'
+const conversations = [
+  {
+    title: 'pay',
+    task: 'pay two bills',
+    mode: 'code' as const,
+    turns: [{ text: `Both.\n\`\`\`python\n${python}\n\`\`\`` }],
+  },
+]
 
 let fleet: TestFleet
 let client: Client
 
 before(async () => {
-  fleet = await startTestFleet({ env, http: true, definition: { agents }, model: { script } })
+  const definition = { agents, tools: [echo, pay] }
+  fleet = await startTestFleet({ env, http: true, definition, model: { script, conversations } })
   client = await connect({ env })
 })
 after(async () => {
@@ -74,6 +94,35 @@ test('by the client library', async () => {
     [['echo', 'succeeded', 'hi']],
   )
   assert.deepEqual(await client.find(taskId), result)
+})
+
+test('Python waits at two calls for two people, who decide by a record and over HTTP', async () => {
+  const { taskId } = await client.submit({
+    taskId: `bills-${randomUUID()}`,
+    text: 'pay two bills',
+    mode: 'code',
+    timeoutMs: 120_000,
+  })
+  const { approvals } = httpOperator(fleet.process.url as string)
+  const http = new HttpClient(fleet.process.url as string)
+  for (const index of [0, 1]) {
+    const call = await eventually('it waits for a person', async () =>
+      (await approvals.list({ task: taskId })).find(({ status }) => status === 'waiting'),
+    )
+    const decision = { taskId, callId: call.callId, approved: true }
+    await client.approve({ ...decision, decidedBy: 'ann' })
+    await client.approve({ ...decision, decidedBy: 'ann' })
+    await eventually('one of two has agreed', async () => {
+      const [found] = await approvals.list({ task: taskId })
+      return found?.callId === call.callId && (found.votes as unknown[]).length === 1
+    })
+    assert.equal(paid.length, index)
+    await http.approve({ ...decision, decidedBy: 'bo' })
+    await eventually('it is paid', () => paid.length === index + 1)
+  }
+  const result = await client.result(taskId, LIMIT)
+  assert.deepEqual([result.status, result.output, paid], ['succeeded', 2, [1, 2]])
+  http.close()
 })
 
 test('the same id twice is one task', async () => {

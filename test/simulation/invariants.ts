@@ -15,6 +15,7 @@
 // state        state rows are the fold of the commits, on the log and in every process's memory
 // letters      only unreadable records are given up, and each of them is given up or answered; no stage and no
 //              caller throws
+// people       a tool that needs approval is called for an approved call only; a call waits until its end, or its task's
 // afterwards   a fleet at rest answers as fast as ever, despite hostile users, and reports what its log has lost
 // sessions     tasks of a session run one at a time, in the order in which they came, for the user that began it
 // alerts       alerts of a rule are raised and resolved in turn, and none stays raised
@@ -26,6 +27,7 @@ import { checkHistory, checkResults } from './invariants/history.ts'
 import { checkLetters } from './invariants/letters.ts'
 import { checkLimits, checkReservations } from './invariants/limits.ts'
 import { checkSessions } from './invariants/sessions.ts'
+import { checkPeople } from './invariants/people.ts'
 import { checkAtRest, checkState } from './invariants/state.ts'
 import { checkTrees } from './invariants/trees.ts'
 import { checkUsage } from './invariants/usage.ts'
@@ -50,6 +52,7 @@ const checks: Readonly<Record<string, Check>> = {
   limits: checkLimits,
   state: checkState,
   letters: checkLetters,
+  people: checkPeople,
   afterwards: checkAfterwards,
   sessions: checkSessions,
 }

@@ -5,6 +5,7 @@ import { CommitFailed, CommitUncertain, LaneFenced } from '../../runtime/log/por
 import { HOST_PREFIX } from '../../runtime/host/lane/state.ts'
 import type { LaneIndex, StageEvent } from '../../runtime/stage.ts'
 import type { Guard } from '../../runtime/host/calls/guard.ts'
+import { consenting, repeatingDoubt } from './people-mutations.ts'
 import {
   callers,
   everyStage,
@@ -310,6 +311,14 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     seeds: 20,
     abilities: ['mixed versions'],
     ...lanes({ isDeaf: true }),
+  },
+  'silence is consent': {
+    seeds: 10,
+    ...stage('tool-executor', consenting),
+  },
+  'a call in doubt is made again': {
+    seeds: 30,
+    ...stage('tool-executor', repeatingDoubt),
   },
   'nobody is told of what the log has lost': {
     seeds: 10,

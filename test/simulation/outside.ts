@@ -5,6 +5,8 @@
 //    drawn.
 // 2. Ledger and models outlive processes; a sandbox's live sessions and a tool cache's client die with
 //    theirs.
+//
+// Long because one process reaches all of it by the same wire, with the same faults.
 import type { Reconciled } from '../../runtime/config/approvals.ts'
 import type { Tool, ToolContext } from '../../runtime/config/fleet.ts'
 import { FlotillaError, type ErrorCode } from '../../runtime/errors.ts'

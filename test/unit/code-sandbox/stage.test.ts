@@ -153,6 +153,7 @@ test('a tool call pauses the step, and its reply resumes it with the journalled 
     cacheTtlMs: 7,
     agent: 'finder',
     delegation: null,
+    ask: false,
   })
   assert.equal(d.pendingCall, null)
   d.send('tools.completed', 'ToolCompleted', reply('t.1.0'))

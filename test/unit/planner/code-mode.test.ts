@@ -45,7 +45,7 @@ test('code runs in the sandbox, what it printed goes back, and final_answer ends
     step: 1,
     code: 'w = get_weather("Rome")\nprint(w)',
     executor: 'default',
-    tools: ['get_weather'],
+    tools: ['get_weather', 'transfer_money'],
     toolCacheTtlMs: null,
     userId: 'u1',
     timeoutMs: 30_000,
