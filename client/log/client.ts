@@ -27,6 +27,7 @@ import { TaskEvents, type EventStream } from './task-events.ts'
 import { timeLimit } from './time-limit.ts'
 import { assertTaskId, toResult } from '../result.ts'
 import { toSubmission } from '../submission.ts'
+import { newTaskId } from './task-ids.ts'
 import { Stream } from '../stream.ts'
 import type {
   Client,
@@ -390,20 +391,4 @@ export class LogClient implements Client {
     )
     this.#tails.clear()
   }
-}
-
-const MOST_TRIES_A_PARTITION = 50
-
-/** A task of a session gets an id in the lane of its session: the tasks of one client then come in their order. */
-function newTaskId(sessionId: unknown, partitions: number): string {
-  let taskId = randomUUIDv7()
-  if (typeof sessionId !== 'string') return taskId
-  const home = homeOf(sessionId, partitions)
-  for (
-    let left = MOST_TRIES_A_PARTITION * partitions;
-    left > 0 && homeOf(taskId, partitions) !== home;
-    left--
-  )
-    taskId = randomUUIDv7()
-  return taskId
 }
