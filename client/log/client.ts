@@ -5,7 +5,7 @@
 // 2. Waiting for a result subscribes before it searches the log, so that no result is missed between the two.
 // 3. Records that others wrote to these topics by mistake are skipped: they went to dead-letters, and are
 //    not results.
-import { randomUUID, randomUUIDv7 } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { resolve, storeRecording } from '../../runtime/codec/claim-check.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
 import { unlessUndecodable } from '../../runtime/codec/skip.ts'
