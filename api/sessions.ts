@@ -6,7 +6,7 @@ import { clamped, name, text, timeMs } from './schemas/values.ts'
 const ofSession = z.object({ id: name('Id of the session.') })
 const user = name('Sessions of this user.')
 
-export const sessionView = z
+const sessionView = z
   .object({
     sessionId: z.string(),
     userId: z.string().nullable().meta({ description: 'The user that began it.' }),
@@ -16,7 +16,7 @@ export const sessionView = z
   })
   .meta({ id: 'Session' })
 
-export const turnView = z
+const turnView = z
   .object({
     turn: z.number(),
     taskId: z.string(),
@@ -27,7 +27,7 @@ export const turnView = z
   })
   .meta({ id: 'Turn' })
 
-export const sessionDetail = z
+const sessionDetail = z
   .object({
     ...sessionView.shape,
     summary: z
@@ -40,7 +40,7 @@ export const sessionDetail = z
   })
   .meta({ id: 'SessionDetail' })
 
-export const sessionList = z
+const sessionList = z
   .object({
     sessions: z.array(sessionView),
     next: z.string().nullable().meta({ description: '`after` of the next page; null: there is none.' }),

@@ -5,7 +5,7 @@
 // 2. Waiting for a result subscribes before it searches the log, so that no result is missed between the two.
 // 3. Records that others wrote to these topics by mistake are skipped: they went to dead-letters, and are
 //    not results.
-import { randomUUID, randomUUIDv7 } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { resolve, storeRecording } from '../../runtime/codec/claim-check.ts'
 import type { Codec } from '../../runtime/codec/port.ts'
 import { unlessUndecodable } from '../../runtime/codec/skip.ts'
@@ -27,6 +27,7 @@ import { TaskEvents, type EventStream } from './task-events.ts'
 import { timeLimit } from './time-limit.ts'
 import { assertTaskId, toResult } from '../result.ts'
 import { toSubmission } from '../submission.ts'
+import { newTaskId } from './task-ids.ts'
 import { Stream } from '../stream.ts'
 import type {
   Client,
@@ -393,20 +394,4 @@ export class LogClient implements Client {
     )
     this.#tails.clear()
   }
-}
-
-const MOST_TRIES_A_PARTITION = 50
-
-/** A task of a session gets an id in the lane of its session: the tasks of one client then come in their order. */
-function newTaskId(sessionId: unknown, partitions: number): string {
-  let taskId = randomUUIDv7()
-  if (typeof sessionId !== 'string') return taskId
-  const home = homeOf(sessionId, partitions)
-  for (
-    let left = MOST_TRIES_A_PARTITION * partitions;
-    left > 0 && homeOf(taskId, partitions) !== home;
-    left--
-  )
-    taskId = randomUUIDv7()
-  return taskId
 }

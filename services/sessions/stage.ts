@@ -206,7 +206,13 @@ function endRunning(session: Session, data: TurnEnded, at: At): SessionDecision 
   const written = { ...readable(at.rows), [`turn:${turn}`]: row } as State
   const { asked, answered: answer, status } = row
   const detail = { asked, answered: answer, status, steered: taken.map(({ task }) => task) }
-  const told = progressed(sessionId, 'turn_ended', { userId, task: data.task, turn, atMs: at.atMs, detail })
+  const reported = progressed(sessionId, 'turn_ended', {
+    userId,
+    task: data.task,
+    turn,
+    atMs: at.atMs,
+    detail,
+  })
   const shorter = compact(ended, written, {
     sessionId,
     requestId: at.id,
@@ -215,7 +221,10 @@ function endRunning(session: Session, data: TurnEnded, at: At): SessionDecision 
     atMs: at.atMs,
   })
   const next = grant(sessionId, shorter.session, shorter.rows, at.limits, at.atMs)
-  return merge({ rows: { [`turn:${turn}`]: row }, emit: [told, ...answers] }, merge(shorter.changes, next))
+  return merge(
+    { rows: { [`turn:${turn}`]: row }, emit: [reported, ...answers] },
+    merge(shorter.changes, next),
+  )
 }
 
 /** The running task took this one's message along: its answer answers both. */

@@ -170,11 +170,11 @@ test('a running task that is lost does not hang its session', () => {
 
 test('a session that is deleted: what waits is refused, what runs is cancelled, nothing is remembered', () => {
   const driver = sessionOf()
-  const remove = () =>
+  const remove = (requestedBy = 'ann') =>
     driver.send(
       'sessions.requested',
       'SessionDeleted',
-      { sessionId: 's1', requestedBy: 'ann', atMs: driver.now },
+      { sessionId: 's1', requestedBy, atMs: driver.now },
       { key: 's1' },
     )
   message(driver, 'a')
@@ -190,8 +190,10 @@ test('a session that is deleted: what waits is refused, what runs is cancelled, 
   assert.deepEqual(driver.rows('s1'), {})
   message(driver, 'e', { userId: 'bob' })
   assert.deepEqual([granted(driver).at(-1), driver.all('TurnGranted').at(-1)?.history], ['e', null])
-  ended(driver, 'e')
-  remove()
+  ended(driver, 'e', { userId: 'bob' })
+  remove('ann')
+  assert.ok(driver.rows('s1')['session'], 'the id is another user’s session by now')
+  remove('bob')
   assert.deepEqual([driver.rows('s1'), driver.timers('s1')], [{}, {}])
   const kinds = driver.all('SessionProgressed').map(({ kind }) => kind)
   assert.deepEqual(kinds, ['turn_ended', 'deleted', 'turn_ended', 'deleted'])
