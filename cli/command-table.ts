@@ -183,6 +183,12 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/keys.ts')).defineKeys,
   },
   {
+    name: 'backup',
+    summary: 'copy the data of this machine, while the fleet runs',
+    group: 'Operations',
+    load: async () => (await import('./commands/backup.ts')).defineBackup,
+  },
+  {
     name: 'alerts',
     summary: 'alert rules, their state, silences and channels',
     group: 'Operations',

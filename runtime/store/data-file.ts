@@ -58,8 +58,10 @@ const openFiles = new Map<string, DataFile>()
 
 const FILE_NAME = 'flotilla.db'
 
+export const dataFileIn = (dataDir: string): string => join(dataDir, FILE_NAME)
+
 /** Whether a data directory holds the file of a fleet. Creates nothing. */
-export const hasDataFile = (dataDir: string): boolean => existsSync(join(dataDir, FILE_NAME))
+export const hasDataFile = (dataDir: string): boolean => existsSync(dataFileIn(dataDir))
 
 /**
  * What the data directory holds, for a diagnosis: reads only, and takes no lock, so that it stops no fleet from
