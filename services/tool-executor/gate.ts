@@ -24,7 +24,8 @@ export function gate(asked: Asked, spec: ToolSpec, id: string, fits: Fits): Gate
   const { request, nowMs } = asked
   // Rows of older versions do not say.
   const isAsked = request.ask ?? false
-  if (!spec.question && !spec.approval && !isAsked) return { do: 'pass' }
+  // A spec that was not made by defineTool may need an approval without saying by whom: by anyone who may decide.
+  if (!spec.question && !spec.approval && !spec.requiresApproval && !isAsked) return { do: 'pass' }
   const problems = fits(request.arguments)
   if (problems.length > 0) {
     const message = `The arguments of ${request.tool} do not fit: ${problems.join('; ')}`

@@ -3,6 +3,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { z } from 'zod'
 import type { CreatedKey, NewKey } from '../../api/keys.ts'
 import { defineTool } from '../../runtime/config/define.ts'
+import { askPerson } from '../../services/tool-executor/tools/ask-person.ts'
 import type { Script } from '../../runtime/scripted-model/script.ts'
 import { echo, startTestFleet, type TestFleet } from '../support/fleet.ts'
 
@@ -16,11 +17,17 @@ const pay = defineTool({
   run: ({ amount }) => `paid ${amount}`,
 })
 
+const ask = askPerson({ answer: z.object({ name: z.string().min(2) }) })
+
 const payment = (amount: number) => ({ toolCalls: [{ name: 'pay', arguments: { amount } }] })
 
 const script: Script = ({ task, taskMark, turn, observations }) => {
   if (taskMark !== null) return undefined
   if (task.includes('order')) return { text: JSON.stringify({ order: 7, asked: JSON.parse(task) as object }) }
+  if (task.includes('ask'))
+    return turn === 0
+      ? { toolCalls: [{ name: 'ask_person', arguments: { question: 'Who?' } }] }
+      : { text: observations }
   if (task.includes('pay twice')) return turn < 2 ? payment(turn + 1) : { text: observations }
   if (task.includes('pay')) return turn === 0 ? payment(5) : { text: observations }
   return { text: `answer to ${task}` }
@@ -78,7 +85,7 @@ export async function startMcpFleet(): Promise<McpTestFleet> {
   const fleet = await startTestFleet({
     http: true,
     env: { FLOTILLA_ADMIN_KEY: ADMIN },
-    definition: { tools: [echo, pay], agents, limits: { rates: { userRequests: null } } },
+    definition: { tools: [echo, pay, ask], agents, limits: { rates: { userRequests: null } } },
     model: { script },
   })
   const url = `${fleet.process.url}/mcp`

@@ -7,7 +7,7 @@ import { after, test } from 'node:test'
 import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { flotilla } from '../support/command.ts'
-import definition from '../support/mcp.config.ts'
+import definition from '../support/mcp-stdio.config.ts'
 import { startTestFleet } from '../support/fleet.ts'
 
 const repository = join(import.meta.dirname, '../..')
@@ -40,7 +40,7 @@ async function connect(args: string[], env: Record<string, string>, isLegacy: bo
     args: ['--disable-warning=ExperimentalWarning', join(repository, 'cli/main.ts'), 'mcp', ...args],
     env: {
       PATH: process.env['PATH'] ?? '',
-      FLOTILLA_CONFIG: join(repository, 'test/support/mcp.config.ts'),
+      FLOTILLA_CONFIG: join(repository, 'test/support/mcp-stdio.config.ts'),
       FLOTILLA_MODEL: 'scripted',
       FLOTILLA_PARTITIONS: '3',
       LOG_LEVEL: 'error',
@@ -112,7 +112,7 @@ test('the command ends with its client: the task of a call that nobody can answe
     .join('')
   const env = {
     FLOTILLA_DATA: dataDir,
-    FLOTILLA_CONFIG: join(repository, 'test/support/mcp.config.ts'),
+    FLOTILLA_CONFIG: join(repository, 'test/support/mcp-stdio.config.ts'),
   }
   const ended = await flotilla(['mcp'], { env, stdin })
   assert.equal(ended.code, 0, ended.err)

@@ -145,6 +145,22 @@ test('approvals are asked of the person at the client, one round after another, 
   await client.close()
 })
 
+test('a question of the agent is asked in its own words; an answer that does not fit is asked for again', async () => {
+  const asked: string[] = []
+  const client = await mcp.connect({
+    key: ann,
+    ask: (message) => (
+      asked.push(message),
+      { action: 'accept', content: { name: asked.length < 2 ? 'x' : 'Ann' } }
+    ),
+  })
+  const answer = await client.callTool({ name: 'default', arguments: { text: 'ask for a name' } })
+  assert.match(textOf(answer), /"name":\s*"Ann"/)
+  assert.equal(asked[0], 'Who?')
+  assert.match(asked[1] ?? '', /did not count/)
+  await client.close()
+})
+
 test('who declines is believed', async () => {
   const client = await mcp.connect({ key: ann, ask: () => ({ action: 'decline' }) })
   const answer = await client.callTool({ name: 'default', arguments: { text: 'pay nothing' } })

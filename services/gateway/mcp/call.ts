@@ -4,9 +4,10 @@
 //    if it leaves before, the task is cancelled, because nobody can get its answer any more.
 // 2. A call that waits for a person ends the round of a client that can ask one: the state that it returns with leads
 //    back to the same task. Without a person at the client the answer waits until somebody decides elsewhere.
-import type { CallToolResult, InputRequiredResult, Result } from '@modelcontextprotocol/server'
+import type { CallToolResult, InputRequests, InputRequiredResult, Result } from '@modelcontextprotocol/server'
 import { ProtocolError, ProtocolErrorCode } from '@modelcontextprotocol/server'
 import type { AgentTool } from '../../../api/agents.ts'
+import type { StreamedEvent } from '../../../client/types.ts'
 import { askedOf } from '../../../runtime/ledger/asked.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { shown } from '../../../schemas/identity.ts'
@@ -16,7 +17,8 @@ import { progressOf } from './progress.ts'
 import { readState, writeState, type RequestState } from './request-state.ts'
 import { argumentsRefused, toolResult } from './results.ts'
 import { createdTask } from './tasks.ts'
-import { decisionOf, questionsOf, waitingCalls, type WaitingCall } from './waiting.ts'
+import { decisionOf, questionsOf } from './forms.ts'
+import { waitingCalls, type WaitingCall } from './waiting.ts'
 
 export interface Call {
   readonly name: string
@@ -60,19 +62,27 @@ const unknownTool = (name: string): ProtocolError =>
 
 async function resume(fleet: McpFleet, tool: AgentTool, call: Call, text: string): Promise<Answer> {
   const { task: taskId } = await verified(fleet, tool, call, text)
-  const waiting = waitingCalls((await fleet.state(taskId)).events)
   const decided = new Set<string>()
-  for (const { callId } of waiting) {
-    const decision = Object.hasOwn(call.inputResponses, callId)
-      ? decisionOf(call.inputResponses[callId])
-      : null
+  for (const waiting of await askable(fleet, taskId)) {
+    const { key, callId } = waiting
+    const response = Object.hasOwn(call.inputResponses, key) ? call.inputResponses[key] : null
+    const decision = decisionOf(waiting, response)
     if (decision === null) continue
     await fleet.decide({ taskId, callId, ...decision })
-    decided.add(callId)
+    decided.add(key)
   }
-  const open = waiting.filter(({ callId }) => !decided.has(callId))
-  if (open.length > 0 && mayAsk(fleet, call)) return askAbout(taskId, open)
-  return follow(fleet, tool, call, { taskId, decided })
+  const open = mayAsk(fleet, call) ? await askable(fleet, taskId, decided) : []
+  return open.length > 0 ? askAbout(taskId, open) : follow(fleet, tool, call, { taskId, decided })
+}
+
+/** Calls of the task about which its client was not asked yet; `decided`: the keys that it has answered just now. */
+async function askable(
+  fleet: McpFleet,
+  taskId: string,
+  decided: ReadonlySet<string> = new Set(),
+): Promise<WaitingCall[]> {
+  const waiting = waitingCalls((await fleet.state(taskId)).events)
+  return waiting.filter(({ key, isCounted }) => !isCounted && !decided.has(key))
 }
 
 /** The state of a task that the client may read, which was asked this of this agent. */
@@ -96,17 +106,21 @@ const invalidState = (): ProtocolError =>
 const mayAsk = (fleet: McpFleet, { canAsk }: Call): boolean => canAsk && fleet.may('approvals:decide')
 
 function askAbout(taskId: string, open: readonly WaitingCall[]): InputRequiredResult {
-  const calls = open.map(({ callId }) => callId)
+  const calls = open.map(({ key }) => key)
   return {
     resultType: 'input_required',
-    inputRequests: questionsOf(open),
+    inputRequests: questionsOf(open) as unknown as InputRequests,
     requestState: writeState({ task: taskId, calls }),
   }
 }
 
+/** A call begins to wait, or goes on because a decision did not count. */
+const mayWait = ({ type }: StreamedEvent): boolean =>
+  type === 'approval.requested' || type === 'approval.decided'
+
 interface Followed {
   readonly taskId: string
-  /** Calls that this request has decided, which the history may not say yet. */
+  /** Keys that this request has answered, which the history may not say yet. */
   readonly decided: ReadonlySet<string>
 }
 
@@ -123,9 +137,8 @@ async function follow(
     if (!call.signal.aborted)
       for await (const event of events) {
         if (event.type === 'result') return toolResult(event.result, { ...tool, isModern: call.isModern })
-        if (event.type === 'approval.requested' && mayAsk(fleet, call)) {
-          const waiting = waitingCalls((await fleet.state(taskId)).events)
-          const open = waiting.filter(({ callId }) => !decided.has(callId))
+        if (mayWait(event) && mayAsk(fleet, call)) {
+          const open = await askable(fleet, taskId, decided)
           if (open.length > 0) return askAbout(taskId, open)
         }
         const message = progressOf(event)

@@ -22,7 +22,9 @@ function lineOf(event: StreamedEvent): string | null {
     case 'tool.completed':
       return `step ${event.step}: ${event.tool} ${event.status}`
     case 'approval.requested':
-      return `step ${event.step}: ${event.tool} waits for a person to approve it`
+      return `step ${event.step}: ${event.tool} waits for a person`
+    case 'approval.decided':
+      return `step ${event.step}: ${event.tool} ${event.outcome}`
     case 'step.completed':
       return `step ${event.step}: done`
     case 'retry':

@@ -9,7 +9,8 @@ import { topics } from '../../../schemas/topics.ts'
 import { requiredScope } from './access.ts'
 import type { McpFleet, TaskState } from './fleet.ts'
 import { protocolError, toolResult } from './results.ts'
-import { decisionOf, questionsOf, waitingCalls } from './waiting.ts'
+import { decisionOf, questionsOf } from './forms.ts'
+import { waitingCalls } from './waiting.ts'
 
 export const TASKS = 'io.modelcontextprotocol/tasks'
 
@@ -91,13 +92,14 @@ function openTask(fleet: McpFleet, state: TaskState, canAsk: boolean): Result {
   const waiting = waitingCalls(state.events)
   if (waiting.length === 0) return { ...taskFields(taskId, 'working', times), statusMessage: statusOf(state) }
   const tools = waiting.map(({ tool }) => tool).join(', ')
-  const statusMessage = `A person has to approve: ${tools}.`
-  if (!canAsk || !fleet.may('approvals:decide'))
+  const statusMessage = `A person has to decide: ${tools}.`
+  const asked = waiting.filter(({ isCounted }) => !isCounted)
+  if (!canAsk || !fleet.may('approvals:decide') || asked.length === 0)
     return { ...taskFields(taskId, 'working', times, POLL_WAITING_MS), statusMessage }
   return {
     ...taskFields(taskId, 'input_required', times, POLL_WAITING_MS),
     statusMessage,
-    inputRequests: questionsOf(waiting),
+    inputRequests: questionsOf(asked),
   }
 }
 
@@ -124,14 +126,14 @@ export async function updateTask(
 ): Promise<Result> {
   requiredScope(fleet, 'approvals:decide')
   const waiting = waitingCalls((await fleet.state(taskId)).events)
-  const decisions = waiting.flatMap(({ callId }) => {
-    if (!Object.hasOwn(responses, callId)) return []
-    const decision = decisionOf(responses[callId])
-    if (decision === null && isFilledIn(responses[callId])) throw badForm(callId)
-    return decision === null ? [] : [{ taskId, callId, ...decision }]
+  const answers = waiting.flatMap((call) => {
+    if (!Object.hasOwn(responses, call.key)) return []
+    const decision = decisionOf(call, responses[call.key])
+    if (decision === null && isFilledIn(responses[call.key])) throw badForm(call.key)
+    return decision === null ? [] : [{ call, decision }]
   })
-  for (const decision of decisions) await fleet.decide(decision)
-  await taken(fleet, taskId, new Set(decisions.map(({ callId }) => callId)))
+  for (const { call, decision } of answers) await fleet.decide({ taskId, callId: call.callId, ...decision })
+  await taken(fleet, taskId, new Set(answers.map(({ call }) => call.key)))
   return {}
 }
 
@@ -139,20 +141,20 @@ const TAKEN_MS = 2_000
 const LOOK_AGAIN_MS = 50
 
 /** A client that asks at once is not asked the same again: waits a moment for the stage to take the decisions. */
-async function taken(fleet: McpFleet, taskId: string, callIds: ReadonlySet<string>): Promise<void> {
+async function taken(fleet: McpFleet, taskId: string, keys: ReadonlySet<string>): Promise<void> {
   const until = performance.now() + TAKEN_MS
   const isOpen = async () =>
-    waitingCalls((await fleet.state(taskId)).events).some(({ callId }) => callIds.has(callId))
-  while (callIds.size > 0 && performance.now() < until && (await isOpen())) await delay(LOOK_AGAIN_MS)
+    waitingCalls((await fleet.state(taskId)).events).some(({ key, isCounted }) => !isCounted && keys.has(key))
+  while (keys.size > 0 && performance.now() < until && (await isOpen())) await delay(LOOK_AGAIN_MS)
 }
 
 const isFilledIn = (response: unknown): boolean =>
   typeof response !== 'object' || response === null || Reflect.get(response, 'action') !== 'cancel'
 
-const badForm = (callId: string): ProtocolError =>
+const badForm = (key: string): ProtocolError =>
   new ProtocolError(
     ProtocolErrorCode.InvalidParams,
-    `the answer to ${callId} must be {action: "accept", content: {confirm: true or false}}, or {action: "decline"}`,
+    `the answer to ${key} must be {action: "accept", content: …} that fits its requestedSchema, or {action: "decline"}`,
   )
 
 /** A task that has ended is acknowledged too. */

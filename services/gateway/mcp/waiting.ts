@@ -1,75 +1,68 @@
-// Calls of a task that wait for a person, as questions to the person at the client.
+// Calls of a task that wait for a person: those that the person at the client is asked about.
 //
-// 1. Only an accepted form that says yes or no decides. A form that is dismissed, or filled in wrongly, leaves the call
-//    waiting: it is asked again.
-// 2. The key of a question is the id of its call, which is unique within the task.
-import { z } from 'zod'
+// 1. The key of a question is the id of its call. A decision that did not count is asked again under a key of its own,
+//    because clients take a key that they have answered for done.
+// 2. Where several people must agree, the client is asked once; then the others have to decide.
+import { fieldsOf } from '../../../operator/direct/progress.ts'
 import type { TaskProgressed } from '../../../schemas/generated/events.ts'
 import type { Json } from '../../../schemas/json.ts'
-import { shortened } from '../../../runtime/bounded-text.ts'
-import { fieldsOf } from '../../../operator/direct/progress.ts'
+
+/** What is asked: whether it may run, for an answer, or whether it took effect. */
+export type Why = 'approval' | 'question' | 'doubt'
 
 export interface WaitingCall {
   readonly callId: string
+  readonly key: string
   readonly tool: string
+  readonly why: Why
   readonly arguments: Json
+  /** JSON Schema of the answer to a question; null: a text. */
+  readonly answer: Json
+  /** Why the last decision did not count. */
+  readonly problem: string | null
+  /** A decision counts; others must agree. */
+  readonly isCounted: boolean
 }
 
 /** Those that were not decided since, of a step that is not over. */
 export function waitingCalls(events: readonly TaskProgressed[]): WaitingCall[] {
   const found = new Map<string, WaitingCall>()
+  const refused = new Map<string, number>()
   for (const event of events) {
-    const { callId, tool, arguments: given, for: what } = fieldsOf(event)
+    const fields = fieldsOf(event)
+    const callId = textIn(fields, 'callId')
+    const known = found.get(callId)
     if (event.kind === 'step_completed' || event.kind === 'completed') found.clear()
-    else if (typeof callId !== 'string') continue
-    else if (event.kind === 'waiting' && what === 'approval')
-      found.set(callId, { callId, tool: String(tool), arguments: (given ?? null) as Json })
-    else if (event.kind === 'tool_requested' || event.kind === 'tool_called') found.delete(callId)
+    else if (event.kind === 'approval_requested' && known === undefined)
+      found.set(callId, callIn(callId, fields))
+    else if (event.kind === 'approval_decided' && known !== undefined) {
+      if (fields['final'] === true) found.delete(callId)
+      else if (fields['outcome'] === 'counted') found.set(callId, { ...known, isCounted: true })
+      else {
+        const times = (refused.get(callId) ?? 0) + 1
+        refused.set(callId, times)
+        found.set(callId, { ...known, key: `${callId}.${times}`, problem: textIn(fields, 'problem') })
+      }
+    }
   }
   return [...found.values()]
 }
 
-const MAX_ARGUMENTS_CHARS = 4_000
-
-/** A form, as `elicitation/create` asks for it. */
-function questionOf({ tool, arguments: given }: WaitingCall) {
-  const shown = shortened(JSON.stringify(given, null, 2), MAX_ARGUMENTS_CHARS)
+function callIn(callId: string, fields: Readonly<Record<string, unknown>>): WaitingCall {
+  const why = textIn(fields, 'why')
   return {
-    method: 'elicitation/create' as const,
-    params: {
-      mode: 'form' as const,
-      message: `The agent wants to call ${tool} with\n${shown}\nMay it?`,
-      requestedSchema: {
-        type: 'object' as const,
-        properties: {
-          confirm: { type: 'boolean' as const, title: 'Approve', description: 'True lets the call run.' },
-          reason: { type: 'string' as const, title: 'Reason', description: 'The agent is told it.' },
-        },
-        required: ['confirm'],
-      },
-    },
+    callId,
+    key: callId,
+    tool: textIn(fields, 'tool'),
+    why: why === 'question' || why === 'doubt' ? why : 'approval',
+    arguments: (fields['arguments'] ?? null) as Json,
+    answer: (fields['answer'] ?? null) as Json,
+    problem: null,
+    isCounted: false,
   }
 }
 
-export const questionsOf = (calls: readonly WaitingCall[]) =>
-  Object.fromEntries(calls.map((call) => [call.callId, questionOf(call)]))
-
-const filledIn = z.object({
-  action: z.literal('accept'),
-  content: z.object({ confirm: z.boolean(), reason: z.string().max(10_000).optional() }),
-})
-const declined = z.object({ action: z.literal('decline') })
-
-export interface Decision {
-  readonly approved: boolean
-  readonly reason?: string
-}
-
-/** Null: nothing was decided. */
-export function decisionOf(response: unknown): Decision | null {
-  if (declined.safeParse(response).success) return { approved: false }
-  const { data } = filledIn.safeParse(response)
-  if (data === undefined) return null
-  const { confirm, reason } = data.content
-  return { approved: confirm, ...(reason ? { reason } : {}) }
+function textIn(fields: Readonly<Record<string, unknown>>, name: string): string {
+  const value = fields[name]
+  return typeof value === 'string' ? value : ''
 }

@@ -28,9 +28,6 @@ const LOGGING = optional('The protocol deprecates logging. Progress notification
 const KEYS = differs(
   'The suite fixes the key of the question. Ours is the id of the call that waits, so that the answer can mean no other.',
 )
-const FORM = differs(
-  'The suite answers with another form than the one that it was asked for. What does not fit decides nothing, and is asked again.',
-)
 const PUSH = optional(
   'The suite wants the question as a request of the server within a session. Over HTTP there is none: clients of 2025-11-25 are asked on stdio.',
 )
@@ -86,8 +83,6 @@ export const expected: Readonly<Record<Role, Partial<Record<Revision, Expected>>
       'input-required-result-basic-list-roots': SAMPLING,
       'input-required-result-multiple-input-requests': SAMPLING,
       'input-required-result-non-tool-request': PROMPTS,
-      'input-required-result-request-state:sep-2322-request-state-complete': FORM,
-      'input-required-result-multi-round:sep-2322-multi-round-r2': FORM,
       'input-required-result-ignore-extra-params': KEYS,
       'input-required-result-capability-check': SAMPLING,
       'sep-2164-resource-not-found': RESOURCES,

@@ -7,6 +7,7 @@ import { defineTool } from '../../../runtime/config/define.ts'
 import type { AgentDefinition, JsonSchema, Tool } from '../../../runtime/config/fleet.ts'
 import type { Turn } from '../../../runtime/scripted-model/conversations.ts'
 import type { Script } from '../../../runtime/scripted-model/script.ts'
+import { askPerson } from '../../../services/tool-executor/tools/ask-person.ts'
 import { startTestFleet, type TestFleet } from '../../support/fleet.ts'
 
 interface Fixture {
@@ -14,6 +15,8 @@ interface Fixture {
   readonly tasks?: 'never' | 'always'
   readonly profile?: string
   readonly requiresApproval?: true
+  /** Schemas of the answers that it asks a person for, one after another. */
+  readonly asks?: readonly JsonSchema[]
   /** What the model answers, by its arguments and its turn. */
   readonly turns: (given: Record<string, unknown>, turn: number) => Turn
 }
@@ -28,10 +31,17 @@ const callsThenSays =
   (_: unknown, turn: number): Turn =>
     turn === 0 ? calls(name, count) : { text }
 
-const asking = (name: string): Fixture => ({
-  requiresApproval: true,
-  turns: callsThenSays(name, 'state-ok'),
+/** Asks a person for these fields, one form after another. */
+const asking = (name: string, ...forms: JsonSchema[]): Fixture => ({
+  asks: forms,
+  turns: (_, turn) => {
+    const fields = forms[turn]
+    return fields === undefined
+      ? { text: 'done' }
+      : calls(questionTool(name, turn), 1, { question: 'Please fill in.' })
+  },
 })
+const questionTool = (name: string, turn: number): string => (turn === 0 ? name : `${name}_${turn}`)
 
 const properties = (fields: Record<string, JsonSchema>): JsonSchema => ({
   type: 'object',
@@ -85,13 +95,33 @@ const fixtures: Readonly<Record<string, Fixture>> = {
     turns: callsThenSays('confirm_delete', 'deleted'),
   },
   multi_input: { requiresApproval: true, turns: callsThenSays('multi_input', 'done', 2) },
-  test_input_required_result_elicitation: asking('test_input_required_result_elicitation'),
-  test_input_required_result_request_state: asking('test_input_required_result_request_state'),
-  test_input_required_result_multi_round: {
-    requiresApproval: true,
-    turns: (_, turn) => (turn < 2 ? calls('test_input_required_result_multi_round') : { text: 'done' }),
-  },
-  test_input_required_result_tampered_state: asking('test_input_required_result_tampered_state'),
+  test_input_required_result_elicitation: asking(
+    'test_input_required_result_elicitation',
+    properties({ name: text }),
+  ),
+  test_input_required_result_request_state: asking(
+    'test_input_required_result_request_state',
+    properties({ ok: { type: 'boolean' } }),
+  ),
+  test_input_required_result_multi_round: asking(
+    'test_input_required_result_multi_round',
+    properties({ name: text }),
+    properties({ color: text }),
+  ),
+  test_input_required_result_tampered_state: asking(
+    'test_input_required_result_tampered_state',
+    properties({ ok: { type: 'boolean' } }),
+  ),
+}
+
+function toolsOf(name: string, fixture: Fixture): Tool[] {
+  if (fixture.asks === undefined) return [toolOf(name, fixture)]
+  return fixture.asks.map((answer, turn) =>
+    askPerson({
+      name: questionTool(name, turn),
+      answer: { ...answer, required: Object.keys(answer['properties'] as object) },
+    }),
+  )
 }
 
 function toolOf(name: string, { requiresApproval }: Fixture): Tool {
@@ -109,11 +139,12 @@ function toolOf(name: string, { requiresApproval }: Fixture): Tool {
   })
 }
 
-function agentOf(name: string, { input = properties({}), tasks, profile }: Fixture): AgentDefinition {
+function agentOf(name: string, fixture: Fixture): AgentDefinition {
+  const { input = properties({}), tasks, profile } = fixture
   return {
     mode: 'tools',
     description: `The fixture ${name}.`,
-    tools: [name],
+    tools: toolsOf(name, fixture).map(({ spec }) => spec.name),
     ...(profile === undefined ? {} : { profile }),
     mcp: { input, ...(tasks === undefined ? {} : { tasks }) },
   }
@@ -133,7 +164,7 @@ export function startFixtureFleet(): Promise<TestFleet> {
     http: true,
     model: { script },
     definition: {
-      tools: each.map(([name, fixture]) => toolOf(name, fixture)),
+      tools: each.flatMap(([name, fixture]) => toolsOf(name, fixture)),
       agents: Object.fromEntries(each.map(([name, fixture]) => [name, agentOf(name, fixture)])),
       models: {
         profiles: {

@@ -256,3 +256,13 @@ test('a decision whose handling keeps throwing decides nothing: the call waits f
   decide(driver)
   assert.equal(driver.pendingCallOf(keyOf('c1'))?.kind, 'tool')
 })
+
+test('a tool that needs an approval and names no terms waits for anyone who may decide', () => {
+  const [made] = tools
+  assert.ok(made)
+  const { approval: _, ...spec } = made.spec
+  const driver = drive(createToolExecutorStage({ tools: [{ ...made, spec }] }), { now: START })
+  ask(driver)
+  assert.equal(driver.pendingCall, null)
+  assert.equal(driver.only('CallHeld').why, 'approval')
+})
