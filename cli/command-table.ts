@@ -117,6 +117,12 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/fleet.ts')).defineTools,
   },
   {
+    name: 'mcp',
+    summary: 'MCP servers whose tools the fleet uses: pin, compare, list',
+    group: 'Fleet',
+    load: async () => (await import('./commands/mcp.ts')).defineMcp,
+  },
+  {
     name: 'models',
     summary: 'models: provider, price, context, what is missing',
     group: 'Fleet',

@@ -26,6 +26,8 @@ export interface AgentView {
 export interface ToolView {
   name: string
   description: string
+  /** MCP server that it is a tool of; null: the configuration's own. */
+  server: string | null
   /** Agents that may call it. */
   agents: string[]
   idempotent: boolean
@@ -97,6 +99,7 @@ function toolView(spec: Fleet['tools'][number]['spec'], fleet: Fleet): ToolView 
   return {
     name,
     description,
+    server: spec.source?.server ?? null,
     agents: agents.map(([agent]) => agent),
     idempotent,
     requiresApproval,

@@ -8,6 +8,8 @@ import type { Strategy, Tiers } from '../models/strategies.ts'
 import type { Compaction } from './long-tasks.ts'
 import type { SandboxDefinition } from './executors.ts'
 import type { GatewayDefinition } from './gateway.ts'
+import type { McpServerDefinition } from './mcp.ts'
+import type { PinnedMcpServer } from './mcp-tools.ts'
 import type { QueueLimits } from './queue-limits.ts'
 import type { MeteringDefinition, TelemetryDefinition } from './recording.ts'
 
@@ -37,6 +39,8 @@ export interface ToolSpec {
   /** Its arguments may reach somebody outside. */
   readonly sends?: true
   readonly maxOutputBytes: number
+  /** MCP server that it is a tool of, and its name there; null: it reads the server's resources. Absent: a function. */
+  readonly source?: { readonly server: string; readonly tool: string | null }
 }
 
 export interface ToolContext {
@@ -306,6 +310,8 @@ export interface FleetDefinition {
   /** Overrides that tasks of every agent may use. */
   overrides?: Overrides
   tools?: Tool[]
+  /** Their tools become tools of the fleet, as `flotilla mcp sync` has pinned them. */
+  mcpServers?: Record<string, McpServerDefinition>
   compaction?: Compaction
   models?: {
     /** Used if neither task, agent nor profile names one. */
@@ -353,7 +359,10 @@ export interface Fleet {
   readonly overrides?: Overrides
   /** Absent: the defaults. */
   readonly compaction?: Compaction
+  /** Those of MCP servers included. */
   readonly tools: readonly Tool[]
+  /** Absent: none. */
+  readonly mcpServers?: readonly PinnedMcpServer[]
   readonly models: {
     /** Null if neither configuration nor environment names one: tasks that need it are rejected. */
     readonly default: string | null

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { secretVariable as channelVariable } from './alerts.ts'
 import type { Fleet } from './fleet.ts'
+import { mcpSecretVariables } from './mcp.ts'
 import { secretsOfHeader, secretsOfUrl } from '../redaction.ts'
 
 type Variables = Readonly<Record<string, string | undefined>>
@@ -42,17 +43,28 @@ function urlSecrets(name: string, value: string): string[] {
 type Settings = Readonly<Record<string, string | string[]>>
 
 /** Secrets that a configuration names or holds: keys of providers and channels, and those in its URLs. */
-export function fleetSecrets(fleet: Pick<Fleet, 'models' | 'alerts' | 'sandbox'>, env: Variables): string[] {
+export function fleetSecrets(
+  fleet: Pick<Fleet, 'models' | 'alerts' | 'sandbox' | 'mcpServers'>,
+  env: Variables,
+): string[] {
   const providers = Object.values(fleet.models.providers)
   const channels = Object.values(fleet.alerts.channels)
-  const variables = [...providers.flatMap(({ keyEnv }) => keyEnv ?? []), ...channels.map(channelVariable)]
+  const variables = [
+    ...providers.flatMap(({ keyEnv }) => keyEnv ?? []),
+    ...channels.map(channelVariable),
+    ...mcpSecretVariables(fleet.mcpServers ?? []),
+  ]
+  const headers = (fleet.mcpServers ?? []).flatMap((server) => Object.entries(server.headers ?? {}))
+  const given = headers.flatMap(([name, value]) =>
+    typeof value === 'string' ? secretsOfHeader(name, value) : [],
+  )
   const sandboxes = Object.values(fleet.sandbox ?? {}).flatMap((settings: Settings) =>
     Object.values(settings).flat(),
   )
   const urls = [...providers.map(({ baseUrl }) => baseUrl), ...sandboxes]
   const secrets = variables.flatMap((name) => secretsOfValue(env[name]?.trim() ?? ''))
   const addresses = channels.flatMap((channel) => ('url' in channel ? [channel.url] : []))
-  return [...secrets, ...[...urls, ...addresses].flatMap(secretsOfUrl)]
+  return [...secrets, ...given, ...[...urls, ...addresses].flatMap(secretsOfUrl)]
 }
 
 /** The value; of a URL, only its secret parts. */

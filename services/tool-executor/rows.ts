@@ -1,4 +1,6 @@
 import type { ToolRequested } from '../../schemas/generated/events.ts'
+import type { Pending } from './call.ts'
+import type { Refusal } from './refusal.ts'
 
 /** A call that waits for its next attempt. Kept under the call's own key. */
 export interface Waiting {
@@ -12,6 +14,20 @@ export interface Waiting {
   why: 'retry' | 'breaker'
 }
 
+/** A call that its server goes on with. Kept under the call's own key. */
+export interface Polling {
+  request: ToolRequested
+  pending: Pending
+  /** When the request was recorded; epoch milliseconds. */
+  askedMs: number
+  /** Start of the call; epoch milliseconds. */
+  firstMs: number
+  /** Why the server is being asked to stop it; null: it is not. */
+  stop: Refusal | null
+  /** Times that it was asked in vain. */
+  tries: number
+}
+
 /** Content of WorkCancelled. Kept under the task's key until the task closes. */
 export interface Cancelled {
   callIds: string[]
@@ -22,6 +38,7 @@ export interface Cancelled {
 /** A type, not an interface, because the rows of a stage are a record. */
 export type ToolRows = {
   waiting: Waiting
+  polling: Polling
   cancelled: Cancelled
   /** The task ended while calls may have been open: no further call starts. */
   closed: { status: string }

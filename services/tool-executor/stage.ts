@@ -7,7 +7,8 @@
 //    its task closes ends silently: no requester is left to read the reply.
 // 3. Nothing starts after TaskClosed, nor a call that WorkCancelled named, in whatever order they are
 //    handled. A task that succeeded has no open calls (planner waits for them first), so nothing needs to be
-//    remembered.
+//    remembered. The rows of any other task's calls stay until their timers see that it is over: a server may
+//    have to be asked to stop (polling.ts).
 // 4. Only an idempotent tool is retried; any other only if a breaker kept the call from being made.
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
@@ -22,8 +23,10 @@ import type {
   StageEvent,
 } from '../../runtime/stage.ts'
 import type { ToolRequested, WorkCancelled } from '../../schemas/generated/events.ts'
-import type { ToolAnswer, ToolCall } from './call.ts'
+import type { ToolAnswer } from './call.ts'
 import { refusal, type Asked } from './refusal.ts'
+import { callOf } from './tool-call.ts'
+import { concludePoll, keepPolling, poll } from './polling.ts'
 import { completedEvents, waitingEvents, usageEvents, type Ending } from './events.ts'
 import { nextTry, type NextTry } from './retries.ts'
 import type { Cancelled, ToolRows } from './rows.ts'
@@ -46,7 +49,7 @@ export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<Tool
   }
   return {
     name: 'tool-executor',
-    version: 1,
+    version: 2,
     consumes: [{ topic: 'tools.requested' }],
     keyOf,
     interrupts,
@@ -58,15 +61,18 @@ export function createToolExecutorStage(fleet: Pick<Fleet, 'tools'>): Stage<Tool
           return remember(event, { cancelled: mergeCancel(event.data, event.atMs, rows.cancelled) })
         case 'TaskClosed':
           if (event.data.status === 'succeeded') return { clear: true }
-          return { clear: true, ...remember(event, { closed: { status: event.data.status } }) }
+          return remember(event, { closed: { status: event.data.status } })
         case 'TimerFired':
-          if (event.data.name === 'forget') return { rows: { closed: null, cancelled: null } }
+          if (event.data.name === 'forget') return { clear: true }
+          if (rows.polling) return poll(rows, event.atMs, specs)
+          if (rows.closed) return { clear: true }
           return rows.waiting ? begin({ ...rows.waiting, nowMs: event.atMs }, rows) : {}
         default:
           return {}
       }
     },
     conclude(event, rows, _call, outcome) {
+      if (rows.polling) return concludePoll(rows, rows.polling, outcome)
       const request = requestOf(event, rows)
       const spec = request && specs.get(request.tool)
       return request && spec
@@ -102,7 +108,7 @@ function interrupts(event: StageEvent): boolean | readonly Key[] {
 }
 
 const requestOf = (event: StageEvent, rows: State): ToolRequested | undefined =>
-  event.type === 'ToolRequested' ? event.data : rows.waiting?.request
+  event.type === 'ToolRequested' ? event.data : (rows.waiting ?? rows.polling)?.request
 
 type Stop = Extract<StageEvent, { type: 'WorkCancelled' | 'TaskClosed' }>
 
@@ -114,21 +120,6 @@ const remember = ({ atMs, data }: Stop, rows: Partial<ToolRows>): Decision<ToolR
 function mergeCancel(data: WorkCancelled, atMs: number, before: Cancelled | undefined): Cancelled {
   const callIds = [...new Set([...(before?.callIds ?? []), ...data.callIds])]
   return { callIds, allUntilMs: data.callIds.length === 0 ? atMs : (before?.allUntilMs ?? null) }
-}
-
-function callOf(request: ToolRequested, spec: ToolSpec, nowMs: number): NonNullable<Decision['call']> {
-  // Rows of older versions lack the agent.
-  const { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent = null } = request
-  const call: ToolCall = { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent }
-  const timeoutMs = Math.min(spec.timeoutMs, deadlineMs - nowMs)
-  return {
-    kind: 'tool',
-    target: tool,
-    request: call,
-    timeoutMs,
-    untilMs: deadlineMs,
-    idempotent: spec.idempotent,
-  }
 }
 
 interface Called {
@@ -143,12 +134,9 @@ function conclude(called: Called, outcome: CallOutcome): Decision<ToolRows> {
   const at = { startedAtMs: rows.waiting?.firstMs ?? outcome.startedMs, endedAtMs: outcome.endedMs }
   const usage = usageEvents(request, outcome)
   if (outcome.ok) {
-    return end(
-      request,
-      rows,
-      { status: 'succeeded', error: null, answer: outcome.value as ToolAnswer, ...at },
-      usage,
-    )
+    const answer = outcome.value as ToolAnswer
+    if (answer.pending) return keepPolling(called, rows, answer.pending, outcome)
+    return end(request, rows, { status: 'succeeded', error: null, answer, ...at }, usage)
   }
   const error = describeTimeout(request, spec, outcome.failure)
   const { deadlineMs } = request
@@ -179,7 +167,8 @@ function wait(
 
 function end(request: ToolRequested, rows: State, ending: Ending, usage: Emit[] = []): Decision<ToolRows> {
   const emit = [...completedEvents(request, ending), ...usage]
-  return rows.waiting ? { rows: { waiting: null }, emit } : { emit }
+  const left = { ...(rows.waiting && { waiting: null }), ...(rows.polling && { polling: null }) }
+  return { rows: left, emit }
 }
 
 /** Rewords the host's error, which is about a call, for the model, which is told about its tool. */
