@@ -111,7 +111,15 @@ const pureRuntime = [
   'runtime/config/alerts.ts',
   'runtime/models/',
 ]
-const pureLibraries = ['ajv', 'ajv/dist/2019.js', 'ajv/dist/2020.js', 'ajv-formats', 're2js', 'zod', 'tinyqueue']
+const pureLibraries = [
+  'ajv',
+  'ajv/dist/2019.js',
+  'ajv/dist/2020.js',
+  'ajv-formats',
+  're2js',
+  'zod',
+  'tinyqueue',
+]
 
 /** Files that run as part of the stage: its value imports, followed to the end. */
 export function stageFiles(stage: Module, modules: ReadonlyMap<string, Module>): Module[] {
