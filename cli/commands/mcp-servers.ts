@@ -22,7 +22,7 @@ export function defineMcpServers(command: Command): void {
     .option('--json', 'JSON on stdout')
     .addHelpText(
       'after',
-      '\nCommit the file: a server that changes a pinned tool is refused until it is synced again.',
+      '\nCommit the file. A tool that its server changes is refused until it is\nsynced again.',
     )
     .action(sync)
   command
