@@ -190,16 +190,35 @@ export interface TestServer extends AsyncDisposable {
   readonly state: ServerState
   /** Status that every request gets; null: an answer. */
   refuse: number | null
+  /** The next request gets it. */
+  refuseOnce: number | null
+  /** Set: requests need one of its tokens, which its issuer gives out. */
+  protectedBy: TestIssuer | null
 }
 
 /** `/mcp` answers; `/around` redirects to itself, `/away` to another origin. */
 export async function startMcpServer(state = new ServerState()): Promise<TestServer> {
-  const own = { refuse: null as number | null }
+  const own = {
+    refuse: null as number | null,
+    refuseOnce: null as number | null,
+    protectedBy: null as TestIssuer | null,
+  }
   const server = createServer((incoming, response) => {
     const path = incoming.url ?? ''
+    if (path === '/resource')
+      return json(response, { resource: url, authorization_servers: [own.protectedBy?.url] })
     if (path !== '/mcp')
       return redirect(response, path === '/around' ? '/around' : 'http://localhost:9/elsewhere')
-    if (own.refuse !== null) return void response.writeHead(own.refuse).end('refused')
+    const refused = own.refuseOnce ?? own.refuse
+    own.refuseOnce = null
+    if (refused !== null) return void response.writeHead(refused).end('refused')
+    const token = incoming.headers.authorization?.replace('Bearer ', '') ?? ''
+    if (own.protectedBy && !own.protectedBy.tokens.has(token))
+      return void response
+        .writeHead(401, {
+          'www-authenticate': `Bearer resource_metadata="${url.replace('/mcp', '/resource')}"`,
+        })
+        .end()
     if (incoming.method !== 'POST') return void response.writeHead(405).end()
     let body = ''
     incoming.on('data', (chunk: Buffer) => (body += chunk.toString()))
@@ -213,6 +232,55 @@ export async function startMcpServer(state = new ServerState()): Promise<TestSer
   }
   return Object.assign(own, { url, state, [Symbol.asyncDispose]: stop })
 }
+
+export interface TestIssuer extends AsyncDisposable {
+  readonly url: string
+  /** Access tokens that are good. */
+  readonly tokens: Set<string>
+  /** Bodies of the token requests. */
+  readonly grants: URLSearchParams[]
+}
+
+/** An OAuth issuer: client credentials, and refresh tokens that are good once. */
+export async function startTestIssuer(refreshToken = 'refresh-0000'): Promise<TestIssuer> {
+  const tokens = new Set<string>()
+  const grants: URLSearchParams[] = []
+  let refresh = refreshToken
+  const server = createServer((incoming, response) => {
+    if (incoming.url?.startsWith('/.well-known/'))
+      return json(response, {
+        issuer: url,
+        authorization_endpoint: `${url}/authorize`,
+        token_endpoint: `${url}/token`,
+        response_types_supported: ['code'],
+        grant_types_supported: ['client_credentials', 'refresh_token'],
+        token_endpoint_auth_methods_supported: ['client_secret_basic', 'none'],
+      })
+    let body = ''
+    incoming.on('data', (chunk: Buffer) => (body += chunk.toString()))
+    incoming.on('end', () => {
+      const grant = new URLSearchParams(body)
+      grants.push(grant)
+      if (grant.get('grant_type') === 'refresh_token' && grant.get('refresh_token') !== refresh)
+        return json(response, { error: 'invalid_grant', error_description: 'used before' }, 400)
+      const access_token = `access-token-${grants.length}`
+      tokens.add(access_token)
+      refresh = `refresh-${String(grants.length).padStart(4, '0')}`
+      const renewed = grant.get('grant_type') === 'refresh_token' ? { refresh_token: refresh } : {}
+      json(response, { access_token, token_type: 'Bearer', expires_in: 3_600, ...renewed })
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const stop = async () => {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
+  return { url, tokens, grants, [Symbol.asyncDispose]: stop }
+}
+
+const json = (response: ServerResponse, body: unknown, status = 200): void =>
+  void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 
 const redirect = (response: ServerResponse, location: string): void =>
   void response.writeHead(307, { location }).end()

@@ -7,7 +7,13 @@ import { after, before, describe, test } from 'node:test'
 import { freePort } from '../../infra/port.ts'
 import { PendingCall } from '../../../services/tool-executor/call.ts'
 import { connectTestServers, type TestServers } from '../../support/mcp-fleet.ts'
-import { listedTools, ServerState, startMcpServer, type TestServer } from '../../support/mcp-server.ts'
+import {
+  listedTools,
+  ServerState,
+  startMcpServer,
+  startTestIssuer,
+  type TestServer,
+} from '../../support/mcp-server.ts'
 
 const program = fileURLToPath(new URL('../../support/mcp-server.ts', import.meta.url))
 const fails = (code: string, message: RegExp) => (error: unknown) => {
@@ -213,7 +219,7 @@ test('a tool whose text nobody can review, or whose schema has no bounds, is lef
   )
 })
 
-test('credentials: headers from the environment, users of their own, renewed after a 401', async () => {
+test('credentials: headers from the environment, and users of their own', async () => {
   await using server = await startMcpServer()
   let asked = 0
   await using own = await connectTestServers(
@@ -229,10 +235,75 @@ test('credentials: headers from the environment, users of their own, renewed aft
   const users = server.state.calls.slice(-3).map(({ headers }) => headers['x-user'])
   assert.deepEqual(users, ['ann-2', 'bob-3', 'ann-2'])
   await assert.rejects(own.run('users_who_asks'), fails('MCP_AUTH_FAILED', /names no user/))
+  server.refuseOnce = 401
+  await own.run('users_who_asks', {}, { userId: 'ann' })
+  assert.equal(server.state.calls.at(-1)?.headers['x-user'], 'ann-4', 'asked again after a 401')
   await using missing = await connectTestServers({
     fleet: { url: server.url, headers: { a: { env: 'NOT_SET' } } },
   })
   assert.match(missing.read.unread[0]?.error.message ?? '', /NOT_SET, which is not set/)
+})
+
+describe('OAuth', () => {
+  const environment = { variables: { SRV_SECRET: 'client-secret-0', SRV_REFRESH: 'refresh-0000' } }
+  const oauth = { clientId: 'fleet', clientSecretEnv: 'SRV_SECRET' }
+
+  test('client credentials: a token is had when it is needed, and again after a 401', async () => {
+    await using server = await startMcpServer()
+    await using issuer = await startTestIssuer()
+    server.protectedBy = issuer
+    const auth = { type: 'client_credentials' as const, issuer: issuer.url, ...oauth, scope: 'tools' }
+    await using own = await connectTestServers({ srv: { url: server.url, auth } }, environment)
+    assert.deepEqual(own.read.unread, [])
+    await own.run('srv_who_asks')
+    issuer.tokens.clear()
+    await own.run('srv_who_asks')
+    assert.deepEqual(
+      [...new Set(issuer.grants.map((grant) => grant.get('grant_type')))],
+      ['client_credentials'],
+    )
+    assert.equal(issuer.grants[0]?.get('scope'), 'tools')
+  })
+
+  test('credentials go to the configured issuer only', async () => {
+    await using server = await startMcpServer()
+    await using issuer = await startTestIssuer()
+    server.protectedBy = issuer
+    const auth = { type: 'client_credentials' as const, issuer: 'https://login.example', ...oauth }
+    await using own = await connectTestServers({ srv: { url: server.url, auth } }, environment)
+    assert.match(own.read.unread[0]?.error.message ?? '', /refused the credentials/)
+    assert.deepEqual(issuer.grants, [])
+  })
+
+  test('a refresh token that the issuer replaces is kept for the next process', async () => {
+    await using server = await startMcpServer()
+    await using issuer = await startTestIssuer()
+    server.protectedBy = issuer
+    const kept = new Map<string, string>()
+    const keyValue = {
+      get: async (key: string) => kept.get(key) ?? null,
+      set: async (key: string, value: string) => void kept.set(key, value),
+    }
+    const auth = {
+      type: 'refresh_token' as const,
+      issuer: issuer.url,
+      ...oauth,
+      refreshTokenEnv: 'SRV_REFRESH',
+    }
+    const options = { ...environment, keyValue }
+    for (let process = 0; process < 2; process++) {
+      issuer.tokens.clear()
+      await using own = await connectTestServers({ srv: { url: server.url, auth } }, options)
+      assert.deepEqual(own.read.unread, [])
+      await own.run('srv_who_asks')
+    }
+    assert.equal(kept.size, 1)
+    assert.doesNotMatch([...kept.keys()].join(), /refresh-/, 'the first one is not in the clear')
+    kept.clear()
+    issuer.tokens.clear()
+    await using late = await connectTestServers({ srv: { url: server.url, auth } }, options)
+    assert.match(late.read.unread[0]?.error.message ?? '', /refused the credentials.*used before/)
+  })
 })
 
 describe('a program on stdin and stdout', () => {

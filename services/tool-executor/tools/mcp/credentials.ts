@@ -173,13 +173,21 @@ class RefreshProvider implements OAuthClientProvider {
     if (refresh !== current) await this.#keyValue?.set(place, refresh, KEPT_MS)
   }
 
-  redirectToAuthorization(): never {
-    const { server } = this.#state
-    throw new FlotillaError(
-      'MCP_AUTH_FAILED',
-      `the refresh token of mcpServers.${server} is no longer accepted: sign in again`,
-    )
+  /** The grant of every token request: there is nobody to send to a sign-in page. */
+  prepareTokenRequest(): URLSearchParams {
+    const { current, scope } = this.#state
+    const refresh = this.#tokens.refresh_token ?? current
+    return new URLSearchParams({
+      grant_type: 'refresh_token',
+      refresh_token: refresh,
+      ...(scope !== undefined && { scope }),
+    })
   }
+
+  redirectToAuthorization(): void {}
+
+  /** The next connection reads what is kept; without this the package writes to the console. */
+  invalidateCredentials(): void {}
 
   saveCodeVerifier(): void {}
 
