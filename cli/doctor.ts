@@ -256,13 +256,19 @@ async function sandbox(
 }
 
 async function mcpServer(
-  { name, perUser, pinned }: NonNullable<Fleet['mcpServers']>[number],
+  { name, perUser, auth, pinned }: NonNullable<Fleet['mcpServers']>[number],
   environment: Environment,
 ): Promise<string | Omit<Finding, 'check'>> {
   if (perUser)
     return {
       result: 'warn',
       reason: 'not asked: it has credentials of users only; flotilla mcp sync --check --user ID asks it',
+    }
+  if (auth?.type === 'refresh_token')
+    return {
+      result: 'warn',
+      reason:
+        'not asked: that would use its refresh token up; flotilla mcp sync --check asks it, while no fleet runs here',
     }
   const synced = await syncServers(environment, { names: [name], write: false })
   const [unread] = synced?.unread ?? []

@@ -2,9 +2,11 @@
 import { writeFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import type { Environment } from '../runtime/config/environment.ts'
+import type { McpServer } from '../runtime/config/mcp.ts'
 import { loadMcpServers } from '../runtime/config/mcp-load.ts'
 import { mcpLockText, readMcpLock, type McpLock } from '../runtime/config/mcp-lock.ts'
 import { FlotillaError, messageOf } from '../runtime/errors.ts'
+import { openStores } from '../runtime/store/open.ts'
 import type { ReadServers } from '../services/tool-executor/tools/mcp/sync.ts'
 import { lockChanges, type PinChange } from './mcp-lock-diff.ts'
 import { paint } from './output.ts'
@@ -37,9 +39,7 @@ export async function syncServers(environment: Environment, request: SyncRequest
     const known = servers.map(({ name }) => name).join(', ')
     throw new FlotillaError('NOT_FOUND', `no MCP server named ${unknown}; there are: ${known}`)
   }
-  const { readServers } = await import('../services/tool-executor/tools/mcp/sync.ts')
-  const parts = { variables: environment.raw, keyValue: null, userId: request.userId ?? null }
-  const read = await readServers(asked, before, { ...parts, signal: new AbortController().signal })
+  const read = await readWithStore(asked, before, environment, request.userId ?? null)
   const others = Object.entries(before.servers).filter(
     ([name]) =>
       servers.some((server) => server.name === name) && !asked.some((server) => server.name === name),
@@ -56,6 +56,27 @@ export async function syncServers(environment: Environment, request: SyncRequest
     unread,
     changes,
     written,
+  }
+}
+
+/**
+ * A refresh token may be good once: the one that replaces it goes where the fleet finds it, so its store is opened,
+ * which a running embedded fleet has locked.
+ */
+async function readWithStore(
+  servers: readonly McpServer[],
+  before: McpLock,
+  environment: Environment,
+  userId: string | null,
+): Promise<ReadServers> {
+  const { readServers } = await import('../services/tool-executor/tools/mcp/sync.ts')
+  const needsStore = servers.some(({ auth }) => auth?.type === 'refresh_token')
+  const stores = needsStore ? await openStores(environment) : null
+  const parts = { variables: environment.raw, keyValue: stores?.keyValue ?? null, userId }
+  try {
+    return await readServers(servers, before, { ...parts, signal: new AbortController().signal })
+  } finally {
+    await stores?.close()
   }
 }
 
