@@ -7,6 +7,7 @@ import { completeMcpServers, isAllowedTool } from '../../../runtime/config/mcp.t
 import { pinHash, type DescribedTool, type McpLock } from '../../../runtime/config/mcp-lock.ts'
 import { mcpToolName } from '../../../runtime/config/mcp-names.ts'
 import { mcpTools } from '../../../runtime/config/mcp-tools.ts'
+import { references } from '../../../runtime/config/references.ts'
 import { settingsOf } from '../../../runtime/config/effective.ts'
 import { lockChanges } from '../../../cli/mcp-lock-diff.ts'
 
@@ -84,6 +85,16 @@ test('a tool that the configuration names and the lock file lacks is a mistake',
   )
   assert.equal(mistakes.length, 2)
   assert.match(mistakes.join('\n'), /no tool lost of it.*\n.*mcpServers\.other: .* does not have it/)
+})
+
+test('two servers whose tools get the same name are told apart by a prefix', () => {
+  const servers = completeMcpServers({ srv: { command: 'x' } })
+  const { tools } = mcpTools(servers, lockOf({ find: described }))
+  const fleet = completeFleet({}, readEnvironment({}), 'test')
+  assert.match(
+    references({ ...fleet, tools: [...tools, ...tools] }).join(),
+    /mcpServers\.srv\.tools: a second tool named srv_find.*prefix/,
+  )
 })
 
 test('a hash covers what a model reads and what decides about a call, not the order of properties', () => {
