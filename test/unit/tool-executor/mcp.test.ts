@@ -315,7 +315,7 @@ describe('a program on stdin and stdout', () => {
           command: process.execPath,
           args: ['--disable-warning=ExperimentalWarning', program],
           env: ['PASSED'],
-          limits,
+          limits: { ...limits, timeoutMs: 20_000 },
         },
       },
       { variables: { PASSED: 'yes', OPENAI_API_KEY: 'sk-not-for-programs' } },

@@ -16,8 +16,8 @@ import { messageOf } from '../../../../runtime/errors.ts'
 /** Field of `_meta` that carries the task. */
 export const TASK = 'flotilla/task'
 
-/** Messages between two of ours that nobody asked for. */
-const MAX_UNASKED = 10_000
+/** Messages between two of ours that nobody asked for: progress is not asked for, either. */
+const MAX_UNASKED = 2_000
 const MAX_GARBAGE = 100
 
 export class WatchedTransport implements Transport {
