@@ -21,6 +21,7 @@ import { quietInstruments } from '../runtime/telemetry/instruments.ts'
 import { topics } from '../schemas/topics.ts'
 import { openExecutors } from '../services/code-sandbox/executors/open.ts'
 import { loadServices } from '../services/index.ts'
+import { syncServers } from './mcp-sync.ts'
 import { paint, print, printJson } from './output.ts'
 import { gatewayOf, problemIn } from '../operator/running-fleet.ts'
 import { loadWithScriptedModel, type LoadedFleet } from './scripted.ts'
@@ -77,6 +78,8 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   await add('sandbox', async () => sandbox(fleet, environment, 'wasm'))
   for (const name of Object.keys((fleet as Fleet | null)?.sandbox ?? {}))
     await add(`sandbox ${name}`, async () => sandbox(fleet, environment, name))
+  for (const server of (fleet as Fleet | null)?.mcpServers ?? [])
+    await add(`MCP ${server.name}`, async () => mcpServer(server, environment))
   await add('alerts', async () => alerts(fleet, environment))
   if (!(stores instanceof Error)) await (stores as Stores).close()
   rmSync(scratch, { recursive: true, force: true })
@@ -250,6 +253,34 @@ async function sandbox(
   }
   if (executorKind(name)?.isRemote) return `${name} answers`
   return `${name}, ${Math.floor(freemem() / 2 ** 20)} MB of memory free`
+}
+
+async function mcpServer(
+  { name, perUser, auth, pinned }: NonNullable<Fleet['mcpServers']>[number],
+  environment: Environment,
+): Promise<string | Omit<Finding, 'check'>> {
+  if (perUser)
+    return {
+      result: 'warn',
+      reason: 'not asked: it has credentials of users only; flotilla mcp sync --check --user ID asks it',
+    }
+  if (auth?.type === 'refresh_token')
+    return {
+      result: 'warn',
+      reason:
+        'not asked: that would use its refresh token up; flotilla mcp sync --check asks it, while no fleet runs here',
+    }
+  const synced = await syncServers(environment, { names: [name], write: false })
+  const [unread] = synced?.unread ?? []
+  if (unread) throw unread.error
+  const changes = synced?.changes ?? []
+  if (changes.length === 0)
+    return `answers, with the ${Object.keys(pinned.tools).length} tools that are pinned`
+  const named = changes.map(({ tool, change }) => `${tool ?? 'the server'} ${change}`).join(', ')
+  return {
+    result: 'warn',
+    reason: `differs from ${synced?.file}: ${named}; calls of changed tools are refused: flotilla mcp sync`,
+  }
 }
 
 function only(name: string, { sandbox = {} }: Fleet): NonNullable<Fleet['sandbox']> {

@@ -2,6 +2,7 @@ import { readEnvironment, type Environment } from '../runtime/config/environment
 import { FlotillaError, messageOf } from '../runtime/errors.ts'
 import { runServices } from '../runtime/host/run.ts'
 import { agentsWithoutModel, fleetWithoutModel } from '../runtime/models/missing.ts'
+import { syncedLines, syncServers } from './mcp-sync.ts'
 import { fail, paint, say } from './output.ts'
 import { consoleFiles } from '../services/gateway/console/files.ts'
 import { loadServices } from '../services/index.ts'
@@ -19,6 +20,7 @@ export async function start(names: string[]): Promise<void> {
   if (chosen.some(({ routes }) => routes)) await readyConsole(environment)
   // From here on runServices decides what a bug does to the fleet.
   process.off('unhandledRejection', fail)
+  if (environment.kafkaBrokers.length === 0) await pinInDevelopment(environment)
   const loaded = await loadWithScriptedModel(environment)
   const name = names.length === 1 ? (names[0] as string) : 'fleet'
   await runServices(name, chosen, {
@@ -38,6 +40,21 @@ export async function start(names: string[]): Promise<void> {
       for (const line of modelLines(loaded)) say(paint('yellow', `  ${line}`))
     },
   })
+}
+
+/** On Kafka, or with NODE_ENV=production, a fleet starts from what is pinned, and asks no server. */
+async function pinInDevelopment(environment: Environment): Promise<void> {
+  if (environment.raw['NODE_ENV'] === 'production') return
+  const synced = await syncServers(environment, { write: true })
+  if (synced === null) return
+  for (const line of syncedLines(synced)) say(line)
+  if (synced.written)
+    say(
+      paint(
+        'yellow',
+        `  The tools of MCP servers have changed, and were pinned in ${synced.file}: review it, and commit it.`,
+      ),
+    )
 }
 
 /** A clone has no built console: it is made now, and kept. Without the packages for it the rest works. */

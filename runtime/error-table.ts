@@ -286,6 +286,24 @@ export const errorTable = {
     'Nobody decided in time about a call that waited for a person. It was not made, and nobody refused it.',
     "The model is told that nobody decided. Decide sooner (flotilla approvals list), have somebody notified (requiresApproval.notify), or raise the tool's expiresMs.",
   ),
+  MCP_TOOL_CHANGED: row(
+    'critical',
+    false,
+    'The MCP server describes the tool differently from what is pinned, or no longer has it; the call was not made.',
+    'Find out why the server changed. If the change is wanted: flotilla mcp sync, review flotilla.mcp-lock.json, and start the fleet with it.',
+  ),
+  MCP_AUTH_FAILED: row(
+    'critical',
+    false,
+    'The MCP server refused the credentials (401, 403), or none could be had.',
+    'Correct headers, auth or perUser of the server in flotilla.config.ts, and the variables that they name.',
+  ),
+  MCP_INPUT_REQUIRED: row(
+    'recoverable',
+    false,
+    'The MCP server wants to ask the user something before it answers.',
+    'The model is told. Give the tool all that it needs in its arguments, or use a tool that asks nothing.',
+  ),
   TOOL_NOT_RECORDED: row(
     'recoverable',
     false,

@@ -91,6 +91,8 @@ export interface Call {
   readonly kind: string
   /** Provider or tool that is called: names the circuit breaker and the span. */
   readonly target: string
+  /** Name of the circuit breaker, if several targets share one. Default: kind and target. */
+  readonly breaker?: string
   /** JSON. Its hash is journalled with the outcome. */
   readonly request: unknown
   /** Hard limit; the host aborts the call then and answers CALL_TIMEOUT. Milliseconds. */

@@ -24,6 +24,7 @@ export const toolView = z
   .object({
     name: z.string(),
     description: z.string(),
+    server: text.meta({ description: "MCP server that it is a tool of; null: the configuration's own." }),
     agents: texts.meta({ description: 'Agents that may call it.' }),
     idempotent: z.boolean(),
     requiresApproval: z.boolean(),

@@ -126,6 +126,7 @@ function showAgents(agents: readonly AgentView[]): void {
 function showTools(tools: readonly ToolView[]): void {
   const columns: Column[] = [
     { name: 'tool', keep: true },
+    { name: 'source' },
     { name: 'approval' },
     { name: 'repeatable' },
     { name: 'time limit', kind: 'figure' },
@@ -135,6 +136,7 @@ function showTools(tools: readonly ToolView[]): void {
   ]
   const rows = tools.map((tool) => [
     tool.name,
+    tool.server === null ? 'here' : `MCP ${tool.server}`,
     tool.requiresApproval ? 'needed' : '–',
     tool.idempotent ? 'yes' : 'no',
     elapsed(tool.timeoutMs),

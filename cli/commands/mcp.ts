@@ -10,6 +10,7 @@ import { readEnvironment, type Environment } from '../../runtime/config/environm
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { McpFleet } from '../../services/gateway/mcp/fleet.ts'
 import { keepStdoutForResults, paint, say } from '../output.ts'
+import { defineMcpServers } from './mcp-servers.ts'
 
 export function defineMcp(command: Command): void {
   command
@@ -28,6 +29,7 @@ FLOTILLA_API_KEY. In the configuration of an MCP client:
 Over HTTP a gateway serves the same at /mcp (docs/mcp.md).`,
     )
     .action(serve)
+  defineMcpServers(command)
 }
 
 interface Opened {

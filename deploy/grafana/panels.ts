@@ -323,6 +323,13 @@ const models: Dashboard = {
       ]),
     ),
     until(
+      'an MCP server changed a pinned tool',
+      graph('Refused tools of MCP servers', 'Since the processes began.', 'short', [
+        total('mcp_tools_changed', ['server', 'tool']),
+        '{{server}} {{tool}}',
+      ]),
+    ),
+    until(
       'a process resumed after a crash',
       graph('Answered from the journal', 'Calls not made again, since the processes began.', 'short', [
         total('calls_replayed', ['stage', 'kind']),

@@ -27,6 +27,8 @@ export interface AgentView {
 export interface ToolView {
   name: string
   description: string
+  /** MCP server that it is a tool of; null: the configuration's own. */
+  server: string | null
   /** Agents that may call it. */
   agents: string[]
   idempotent: boolean
@@ -95,6 +97,7 @@ function toolView(spec: ToolSpec, fleet: Fleet): ToolView {
   return {
     name,
     description,
+    server: spec.source?.server ?? null,
     agents,
     idempotent,
     requiresApproval,

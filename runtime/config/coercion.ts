@@ -6,14 +6,14 @@
 // 2. Nothing is lost: no digits, no items, no property but a null. A property that the schema does not know
 //    stays.
 // 3. Each change is named, for the step that made the call.
-// 4. For schemas of the configuration only: their bounds are their author's.
+// 4. For schemas of the configuration, whose bounds are their author's, and pinned ones, which were bounded before.
 import type { Json } from '../../schemas/json.ts'
 import { shortened } from '../bounded-text.ts'
 import { parseExact } from '../exact-json.ts'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../json-depth.ts'
 import { readUnion, schemaAt, type Options } from './coercion-schema.ts'
 import type { JsonSchema } from './fleet.ts'
-import { compileJsonSchema, type Checked } from './json-schema.ts'
+import { compileJsonSchema, type Checked, type CompilerOptions } from './json-schema.ts'
 
 export interface ArgumentsChecked extends Checked {
   /** Without the defaults of absent properties, which `value` has. */
@@ -25,8 +25,11 @@ export interface ArgumentsChecked extends Checked {
 const MAX_NOTES = 8
 const MAX_SHOWN_CHARS = 60
 
-export function compileArguments(schema: JsonSchema): (value: Json) => ArgumentsChecked {
-  const check = compileJsonSchema(schema, { fillDefaults: true })
+export function compileArguments(
+  schema: JsonSchema,
+  options: Pick<CompilerOptions, 'patterns'> = {},
+): (value: Json) => ArgumentsChecked {
+  const check = compileJsonSchema(schema, { ...options, fillDefaults: true })
   return (value) => {
     const asWritten = check(value)
     if (asWritten.problems.length === 0) return { ...asWritten, meant: value, coerced: [] }

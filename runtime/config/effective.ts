@@ -41,10 +41,11 @@ function variableSettings({ raw }: Environment, { models }: Fleet): Setting[] {
 
 /** Fields of lists are shown as a whole. Tools and prices have commands and tables of their own. */
 function fieldSettings({ raw }: Environment, fleet: Fleet): Setting[] {
-  const { tools, from, executors: _, models, ...rest } = fleet
+  const { tools, from, executors: _, models, mcpServers = [], ...rest } = fleet
   const { prices, sizes, keysPresent: __, ...shownModels } = models
   const shown = {
     ...rest,
+    ...(mcpServers.length > 0 && { mcpServers: shownServers(mcpServers) }),
     models: shownModels,
     'models.prices': `${prices.length} rows`,
     'models.sizes': `${sizes.length} rows`,
@@ -59,6 +60,15 @@ function fieldSettings({ raw }: Environment, fleet: Fleet): Setting[] {
     return { name, value, source: isGiven ? 'file' : isFound ? 'environment' : 'default' }
   })
 }
+
+/** What is pinned has a file of its own. */
+const shownServers = (servers: NonNullable<Fleet['mcpServers']>) =>
+  Object.fromEntries(
+    servers.map(({ name, pinned: _, perUser, ...server }) => [
+      name,
+      { ...server, ...(perUser && { perUser: 'a function' }) },
+    ]),
+  )
 
 const isBelow = (path: string, above: string): boolean => path.startsWith(`${above}.`)
 

@@ -10,6 +10,8 @@ import type { Compaction } from './long-tasks.ts'
 import type { SandboxDefinition } from './executors.ts'
 import type { GatewayDefinition } from './gateway.ts'
 import type { McpExposure } from './mcp-exposure.ts'
+import type { McpServerDefinition } from './mcp.ts'
+import type { PinnedMcpServer } from './mcp-tools.ts'
 import type { QueueLimits } from './queue-limits.ts'
 import type { DelegateDefinition, DelegationLimits } from './delegates.ts'
 import type { MeteringDefinition, TelemetryDefinition } from './recording.ts'
@@ -44,6 +46,8 @@ export interface ToolSpec extends PeopleSpec {
   readonly maxOutputBytes: number
   /** The agent that it is: a call becomes a task of that agent. Absent: a tool that runs. */
   readonly delegate?: { readonly agent: string; readonly handoff: boolean }
+  /** MCP server that it is a tool of, and its name there; null: it reads the server's resources. Absent: a function. */
+  readonly source?: { readonly server: string; readonly tool: string | null }
 }
 
 export interface ToolContext {
@@ -333,6 +337,8 @@ export interface FleetDefinition {
   /** Overrides that tasks of every agent may use. */
   overrides?: Overrides
   tools?: Tool[]
+  /** Their tools become tools of the fleet, as `flotilla mcp sync` has pinned them. */
+  mcpServers?: Record<string, McpServerDefinition>
   compaction?: Compaction
   models?: {
     /** Used if neither task, agent nor profile names one. */
@@ -382,7 +388,10 @@ export interface Fleet {
   readonly overrides?: Overrides
   /** Absent: the defaults. */
   readonly compaction?: Compaction
+  /** Those of MCP servers included. */
   readonly tools: readonly Tool[]
+  /** Absent: none. */
+  readonly mcpServers?: readonly PinnedMcpServer[]
   readonly models: {
     /** Null if neither configuration nor environment names one: tasks that need it are rejected. */
     readonly default: string | null

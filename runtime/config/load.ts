@@ -1,8 +1,6 @@
 // Finds flotilla.config.ts, checks all of it, and completes it with defaults. Every mistake is reported at
 // once, with its path and remedy, before anything starts.
-import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { identityMistakes } from '../../schemas/identity.ts'
 import { FlotillaError } from '../errors.ts'
@@ -36,17 +34,14 @@ import { meteringSchema, telemetrySchema } from './recording.ts'
 import { gatewaySchema } from './gateway.ts'
 import { defaultSessions, whenBusyChoices } from './sessions.ts'
 import { sessionsSchema } from './sessions-schema.ts'
-import { importMistake } from './import-mistake.ts'
-import { hookProjectModules } from './project-modules.ts'
+import { findDefinition, importDefinition } from './definition-file.ts'
+import { mistakesOf } from './issues.ts'
+import { completeMcpServers, mcpServersSchema, type McpServerDefinition } from './mcp.ts'
+import { toolsOfServers } from './mcp-load.ts'
 import { isObject, references } from './references.ts'
 import { fleetSecrets } from './secrets.ts'
 import { placesOf, shownPath } from './source-place.ts'
 import { keepSecrets } from '../redaction.ts'
-
-/** Used if a project has no file. */
-const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-const packagedConfig = new URL(`../../flotilla.config.${extension}`, import.meta.url)
-const fileNames = ['flotilla.config.ts', 'flotilla.config.mts', 'flotilla.config.js', 'flotilla.config.mjs']
 
 /** Longest delay of a Node timer. */
 const MAX_TIMER_MS = 2_147_483_647
@@ -125,6 +120,7 @@ const definition = z.strictObject({
     })
     .optional(),
   tools: z.array(tool).optional(),
+  mcpServers: mcpServersSchema.optional(),
   models: z
     .strictObject({
       default: name.optional(),
@@ -237,35 +233,9 @@ function isRegExp(source: string): boolean {
 
 /** Reads and completes the working directory's configuration. Throws CONFIG_INVALID with every mistake. */
 export async function loadFleet(environment: Environment, directory: string = process.cwd()): Promise<Fleet> {
-  const file = findFile(environment, directory)
+  const file = findDefinition(environment, directory)
   const [value, toolMistakes] = await collectToolMistakes(() => importDefinition(file))
   return completeFleet(value, environment, file, toolMistakes)
-}
-
-function findFile(environment: Environment, directory: string): string {
-  const named = environment.raw['FLOTILLA_CONFIG']?.trim()
-  if (named) {
-    const path = resolve(directory, named)
-    if (!existsSync(path))
-      throw new FlotillaError('CONFIG_INVALID', `FLOTILLA_CONFIG names ${path}, which does not exist`)
-    return pathToFileURL(path).href
-  }
-  const found = fileNames.map((file) => join(directory, file)).find((path) => existsSync(path))
-  return found ? pathToFileURL(found).href : packagedConfig.href
-}
-
-async function importDefinition(file: string): Promise<unknown> {
-  hookProjectModules()
-  const module = (await import(file).catch((error: unknown) => {
-    if (error instanceof FlotillaError) throw error
-    throw new FlotillaError('CONFIG_INVALID', importMistake(file, error), { cause: error })
-  })) as { default?: unknown }
-  if (module.default !== undefined) return module.default
-  const path = shownPath(fileURLToPath(file))
-  throw new FlotillaError(
-    'CONFIG_INVALID',
-    `${path}: it has no default export; write: export default defineFleet({ … })`,
-  )
 }
 
 /** Checks a definition and fills in what it leaves out. `source` names it in messages. */
@@ -280,7 +250,16 @@ export function completeFleet(
   const mistakes = issues.flatMap(mistakesOf)
   // Invalid parts are left out, so that the rest can be cross-checked.
   const sound = issues.reduce((rest, { path }) => without(rest, path), value)
-  const fleet = withDefaults((isObject(sound) ? sound : {}) as FleetDefinition, environment)
+  const ours = withDefaults((isObject(sound) ? sound : {}) as FleetDefinition, environment)
+  const given = isObject(sound) && isObject(sound['mcpServers']) ? sound['mcpServers'] : {}
+  const named = completeMcpServers(given as Record<string, McpServerDefinition>)
+  const fromServers = toolsOfServers(named, environment, source)
+  const fleet = {
+    ...ours,
+    tools: [...ours.tools, ...fromServers.tools],
+    ...(named.length > 0 && { mcpServers: fromServers.servers }),
+  }
+  mistakes.push(...fromServers.mistakes)
   mistakes.push(...references(fleet), ...executorMistakes(fleet.sandbox ?? {}, environment.raw))
   // A module is imported once: tools that are known to be mistaken are listed at every later load too.
   const ofTools = [...new Set([...toolMistakes, ...fleet.tools.flatMap((each) => toolMistake(each) ?? [])])]
@@ -299,14 +278,6 @@ export function completeFleet(
   throw new FlotillaError(
     'CONFIG_INVALID',
     `${shown} has ${count} ${count === 1 ? 'mistake' : 'mistakes'}:\n${listed}`,
-  )
-}
-
-function mistakesOf(issue: z.core.$ZodIssue): string[] {
-  const path = issue.path.map(String)
-  if (issue.code !== 'unrecognized_keys') return [`${path.join('.') || '(top level)'}: ${issue.message}`]
-  return issue.keys.map(
-    (key) => `${[...path, key].join('.')}: there is no such setting; remove it, or see docs/configuration.md`,
   )
 }
 

@@ -2,7 +2,7 @@
 import { parseModel } from '../models/names.ts'
 import { alertMistakes } from './alerts.ts'
 import { delegateMistakes } from './delegates.ts'
-import type { Fleet, JsonSchema, Overrides } from './fleet.ts'
+import type { Fleet, JsonSchema, Overrides, ToolSpec } from './fleet.ts'
 import { compileJsonSchema } from './json-schema.ts'
 
 export function isObject(value: unknown): value is Record<string, unknown> {
@@ -14,7 +14,7 @@ export function references(fleet: Fleet): string[] {
   const names = fleet.tools.map((item) => item?.spec?.name)
   for (const [index, toolName] of names.entries())
     if (toolName !== undefined && names.indexOf(toolName) !== index)
-      mistakes.push(`tools.${index}: a second tool named ${toolName}; rename one of them`)
+      mistakes.push(secondTool(toolName, index, fleet.tools[index]?.spec.source))
   mistakes.push(...unknownChannels(fleet))
   for (const [provider, { baseUrl }] of Object.entries(fleet.models.providers))
     if (baseUrl === '')
@@ -75,6 +75,11 @@ function unknownChannels({ tools, alerts }: Fleet): string[] {
     )
   })
 }
+
+const secondTool = (name: string, index: number, source: ToolSpec['source']): string =>
+  source === undefined
+    ? `tools.${index}: a second tool named ${name}; rename one of them`
+    : `mcpServers.${source.server}.tools: a second tool named ${name}; give the server another prefix (tools.prefix)`
 
 function unknownProfiles(path: string, given: Overrides | undefined, { models }: Fleet): string[] {
   const listed = isObject(given) && Array.isArray(given.profile) ? given.profile : []

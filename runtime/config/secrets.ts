@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { secretVariable as channelVariable } from './alerts.ts'
 import type { Fleet } from './fleet.ts'
+import { mcpSecretVariables } from './mcp.ts'
 import { secretsOfHeader, secretsOfUrl } from '../redaction.ts'
 
 type Variables = Readonly<Record<string, string | undefined>>
@@ -43,20 +44,28 @@ type Settings = Readonly<Record<string, string | string[]>>
 
 /** Secrets that a configuration names or holds: keys of providers and channels, and those in its URLs. */
 export function fleetSecrets(
-  fleet: Pick<Fleet, 'models' | 'alerts' | 'sandbox'> & Partial<Pick<Fleet, 'gateway'>>,
+  fleet: Pick<Fleet, 'models' | 'alerts' | 'sandbox' | 'mcpServers'> & Partial<Pick<Fleet, 'gateway'>>,
   env: Variables,
 ): string[] {
   const providers = Object.values(fleet.models.providers)
   const channels = Object.values(fleet.alerts.channels)
-  const variables = [...providers.flatMap(({ keyEnv }) => keyEnv ?? []), ...channels.map(channelVariable)]
+  const variables = [
+    ...providers.flatMap(({ keyEnv }) => keyEnv ?? []),
+    ...channels.map(channelVariable),
+    ...mcpSecretVariables(fleet.mcpServers ?? []),
+  ]
+  const headers = (fleet.mcpServers ?? []).flatMap((server) => Object.entries(server.headers ?? {}))
+  const given = headers.flatMap(([name, value]) =>
+    typeof value === 'string' ? secretsOfHeader(name, value) : [],
+  )
   const sandboxes = Object.values(fleet.sandbox ?? {}).flatMap((settings: Settings) =>
     Object.values(settings).flat(),
   )
   const urls = [...providers.map(({ baseUrl }) => baseUrl), ...sandboxes]
   const secrets = variables.flatMap((name) => secretsOfValue(env[name]?.trim() ?? ''))
   const addresses = channels.flatMap((channel) => ('url' in channel ? [channel.url] : []))
-  const clientSecret = fleet.gateway?.jwt?.signIn?.clientSecret ?? []
-  return [...secrets, ...[clientSecret].flat(), ...[...urls, ...addresses].flatMap(secretsOfUrl)]
+  const clientSecret = [fleet.gateway?.jwt?.signIn?.clientSecret ?? []].flat()
+  return [...secrets, ...given, ...clientSecret, ...[...urls, ...addresses].flatMap(secretsOfUrl)]
 }
 
 /** The value; of a URL, only its secret parts. */

@@ -52,6 +52,11 @@ export const counters = {
     'topic',
     'cause',
   ),
+  mcp_tools_changed: row(
+    'Calls refused because an MCP server describes the tool differently from what is pinned.',
+    'server',
+    'tool',
+  ),
   breaker_changes: row('Circuit breakers as they change state.', 'stage', 'breaker', 'to'),
   tasks: row('Tasks completed, by status.', 'status', 'agent', 'model', 'profile'),
   task_errors: row('Tasks that did not succeed, by error code.', 'code', 'severity'),

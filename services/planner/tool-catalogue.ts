@@ -4,6 +4,7 @@ import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { compileArguments, type ArgumentsChecked } from '../../runtime/config/coercion.ts'
 import { failure } from '../../runtime/errors.ts'
 import { inexactNumbersHint } from '../../runtime/exact-json.ts'
+import { linearPatterns } from '../../runtime/foreign-schema/patterns.ts'
 import type { Failure, Json } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 import type { ModelTool, ModelToolCall } from './call.ts'
@@ -36,7 +37,7 @@ export function toolBook(fleet: Fleet): ToolBook {
   const specs = new Map(toolSpecs(fleet).map((spec) => [spec.name, spec]))
   const checks = new Map<string, (input: Json) => ArgumentsChecked>()
   const checkArguments = (spec: ToolSpec, input: Json): ArgumentsChecked => {
-    const check = checks.get(spec.name) ?? compileArguments(spec.input)
+    const check = checks.get(spec.name) ?? compileArguments(spec.input, patternsOf(spec))
     checks.set(spec.name, check)
     return check(input)
   }
@@ -67,6 +68,9 @@ export function toolBook(fleet: Fleet): ToolBook {
     },
   }
 }
+
+/** A server's patterns are not its operator's: they run in linear time. */
+const patternsOf = ({ source }: ToolSpec) => (source === undefined ? {} : { patterns: linearPatterns })
 
 const readsOthers = ({ reads }: ToolSpec): boolean => reads?.includes('untrusted') === true
 

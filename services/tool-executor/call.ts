@@ -11,12 +11,34 @@ export interface ToolCall {
   userId: string | null
   agent: string | null
   deadlineMs: number
+  /** A call that its server goes on with: ask how it stands, or stop it. Absent: begin one. */
+  continued?: { pending: Pending; ask: 'outcome' | 'cancel' }
+}
+
+/** A call that the other side goes on with, under an id of its own. */
+export interface Pending {
+  id: string
+  /** When to ask again. */
+  pollMs: number
+  /** What it says about itself. */
+  note: string | null
+}
+
+/** Instead of a tool's result. */
+export class PendingCall {
+  readonly pending: Pending
+
+  constructor(pending: Pending) {
+    this.pending = pending
+  }
 }
 
 /** The call's value. */
 export interface ToolAnswer {
   output: Json
   cached: boolean
+  /** The call is not over: there is no output yet. */
+  pending?: Pending
 }
 
 /** Request of a call of kind `rule`: whether the arguments need a person. Its value: a boolean. */

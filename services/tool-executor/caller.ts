@@ -8,19 +8,23 @@ import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Fleet, Tool, ToolContext, ToolSpec } from '../../runtime/config/fleet.ts'
 import { compileJsonSchema, type SchemaCheck } from '../../runtime/config/json-schema.ts'
 import { FlotillaError, messageOf } from '../../runtime/errors.ts'
+import { linearPatterns } from '../../runtime/foreign-schema/patterns.ts'
 import { hasPrototypeName } from '../../runtime/json-names.ts'
 import type { Log } from '../../runtime/telemetry/instruments.ts'
 import { decodeKey } from '../../runtime/keys.ts'
 import type { CallContext, Emit } from '../../runtime/stage.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
 import { ToolCache, cacheKey } from './cache.ts'
-import type { ToolAnswer, ToolCall } from './call.ts'
+import { PendingCall, type ToolAnswer, type ToolCall } from './call.ts'
 import { jsonOutput } from './output.ts'
+import type { ConnectedServers } from './tools/mcp/connect.ts'
 
 export interface ToolCallerParts {
   readonly fleet: Pick<Fleet, 'tools'>
   readonly keyValue: Pick<KeyValue, 'get' | 'set'>
   readonly log: Pick<Log, 'warn'>
+  /** Servers whose tools are in the fleet. Absent: none are connected. */
+  readonly servers?: () => Promise<ConnectedServers>
   /** Default: the system's. */
   readonly clock?: Clock
 }
@@ -35,12 +39,18 @@ const SHOW_STARTED_MS = 300
 
 export type ToolCaller = (request: ToolCall, context: CallContext) => Promise<ToolAnswer>
 
-export function createToolCaller({ fleet, keyValue, log, clock = systemClock }: ToolCallerParts): ToolCaller {
+export function createToolCaller(parts: ToolCallerParts): ToolCaller {
+  const { fleet, keyValue, log, clock = systemClock } = parts
   const cache = new ToolCache(keyValue, log, clock)
   const installed = new Map(fleet.tools.map((tool) => [tool.spec.name, install(tool)]))
   return async (request, context) => {
     const found = installed.get(request.tool)
     if (!found) throw new FlotillaError('TOOL_UNKNOWN', `there is no tool named ${request.tool}`)
+    const { spec } = found.tool
+    if (request.continued?.ask === 'cancel') {
+      await (await serversOf(parts)).cancel(spec, request.continued.pending, contextOf(request, context))
+      return { output: null, cached: false }
+    }
     if (request.deadlineMs <= clock.now()) {
       throw new FlotillaError(
         'CALL_ABORTED',
@@ -48,14 +58,17 @@ export function createToolCaller({ fleet, keyValue, log, clock = systemClock }: 
       )
     }
     if (hasPrototypeName(request.arguments)) throw prototypeNamed(request.tool)
-    const ttlMs = cacheTtl(found.tool.spec, request.cacheTtlMs)
-    const key = ttlMs > 0 ? keyOf(found.tool.spec, request) : null
-    const hit = key === null ? null : await cache.get(key)
+    const ttlMs = cacheTtl(spec, request.cacheTtlMs)
+    const key = ttlMs > 0 ? keyOf(spec, request) : null
+    const hit = key === null || request.continued ? null : await cache.get(key)
     if (hit) return { output: hit.output, cached: true }
     const cancel = clock.schedule(SHOW_STARTED_MS, () =>
       context.stream(startedEvent(request, context, clock)),
     )
-    const { text, output } = await run(found, request, context).finally(cancel)
+    const work = await workOf(found.tool, request, parts)
+    const ran = await run(found, work, contextOf(request, context)).finally(cancel)
+    if ('pending' in ran) return { output: null, cached: false, pending: ran.pending }
+    const { text, output } = ran
     if (key !== null) await cache.set(key, text, ttlMs)
     return { output, cached: false }
   }
@@ -85,9 +98,15 @@ function install(tool: Tool): Installed {
   let check: SchemaCheck | null = null
   return {
     tool,
-    checkOutput: (value) => (check ??= compileJsonSchema(output, { isValidSchema: true }))(value),
+    checkOutput: (value) => (check ??= compileJsonSchema(output, optionsFor(tool.spec)))(value),
   }
 }
+
+/** A server's patterns are not its operator's: they run in linear time. */
+const optionsFor = ({ source }: ToolSpec) => ({
+  isValidSchema: true,
+  ...(source !== undefined && { patterns: linearPatterns }),
+})
 
 /**
  * An override applies to idempotent tools, never to one with effects: a cached answer would skip the effect.
@@ -96,13 +115,30 @@ function cacheTtl(spec: ToolSpec, override: number | null): number {
   return override !== null && (spec.idempotent || spec.cacheTtlMs > 0) ? override : spec.cacheTtlMs
 }
 
-async function run({ tool, checkOutput }: Installed, request: ToolCall, context: CallContext) {
+const serversOf = ({ servers }: ToolCallerParts): Promise<ConnectedServers> => {
+  if (servers) return servers()
+  throw new FlotillaError('INTERNAL', 'no MCP servers are connected in this process')
+}
+
+type Work = (context: ToolContext) => Promise<unknown>
+
+/** Runs the tool, or asks how a call of it stands that its server goes on with. */
+async function workOf(
+  tool: Tool,
+  { arguments: args, continued }: ToolCall,
+  parts: ToolCallerParts,
+): Promise<Work> {
+  if (tool.spec.source === undefined) return (context) => tool.run(args, context)
+  const servers = await serversOf(parts)
+  if (continued) return (context) => servers.poll(tool.spec, continued.pending, context)
+  const connected = servers.connect(tool)
+  return (context) => connected.run(args, context)
+}
+
+async function run({ tool, checkOutput }: Installed, work: Work, context: ToolContext) {
   const { name, maxOutputBytes } = tool.spec
-  const value = await untilAborted(
-    context.signal,
-    () => tool.run(request.arguments, contextOf(request, context)),
-    name,
-  )
+  const value = await untilAborted(context.signal, () => work(context), name)
+  if (value instanceof PendingCall) return value
   const result = jsonOutput(name, value, maxOutputBytes)
   const problems = checkOutput?.(result.output).problems ?? []
   if (problems.length === 0) return result

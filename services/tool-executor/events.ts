@@ -4,7 +4,7 @@ import { glimpse } from '../../runtime/bounded-text.ts'
 import { plainFailure } from '../../runtime/errors.ts'
 import type { Child, ToolCompleted, ToolRequested } from '../../schemas/generated/events.ts'
 import type { CallFailure, CallOutcome, Emit } from '../../runtime/stage.ts'
-import type { ToolAnswer } from './call.ts'
+import type { Pending, ToolAnswer } from './call.ts'
 import type { NextTry } from './retries.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { Approval, ToolRows } from './rows.ts'
@@ -72,6 +72,22 @@ export function waitingEvents(
   const { callId, tool } = request
   const detail = { callId, tool, dueMs: next.dueMs, error: { ...plainFailure(failure) } }
   return [progressEvent(request, next.why === 'breaker' ? 'waiting' : 'retry_scheduled', atMs, detail)]
+}
+
+/** History line when a server goes on with a call as a task of its own, and when what it says of it changes. */
+export function continuedEvents(
+  { callId, tool, ...request }: ToolRequested,
+  pending: Pending,
+  atMs: number,
+): Emit[] {
+  const detail = {
+    callId,
+    tool,
+    for: 'server',
+    serverTask: pending.id,
+    reason: pending.note ?? 'the server goes on with it',
+  }
+  return [progressEvent({ callId, tool, ...request }, 'waiting', atMs, detail)]
 }
 
 /** One row of the usage ledger for each attempt; none if nothing was called. */

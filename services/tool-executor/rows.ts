@@ -2,6 +2,8 @@ import type { Terms } from '../../runtime/config/approvals.ts'
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { CallHeld, Failure, ToolRequested } from '../../schemas/generated/events.ts'
+import type { Pending } from './call.ts'
+import type { Refusal } from './refusal.ts'
 
 /** A call that waits for its next attempt, or runs after it waited for a person. Kept under the call's own key. */
 export interface Waiting {
@@ -75,6 +77,22 @@ export interface Approval {
   before?: Approval
 }
 
+/** A call that its server goes on with. Kept under the call's own key. */
+export interface Polling {
+  request: ToolRequested
+  pending: Pending
+  /** When the request was recorded; epoch milliseconds. */
+  askedMs: number
+  /** Start of the call; epoch milliseconds. */
+  firstMs: number
+  /** How people decided about it before it was made. Absent: it waited for nobody. */
+  approval?: Approval
+  /** Why the server is being asked to stop it; null: it is not. */
+  stop: Refusal | null
+  /** Times that it was asked in vain. */
+  tries: number
+}
+
 /** Content of WorkCancelled. Kept under the task's key until the task closes. */
 export interface Cancelled {
   callIds: string[]
@@ -96,6 +114,7 @@ export interface Delegated {
 export type ToolRows = {
   waiting: Waiting
   held: Held
+  polling: Polling
   cancelled: Cancelled
   /** The task ended while calls may have been open: no further call starts. */
   closed: { status: string }

@@ -7,7 +7,8 @@
 //    its task closes ends silently: no requester is left to read the reply.
 // 3. Nothing starts after TaskClosed, nor a call that WorkCancelled named, in whatever order they are
 //    handled. A task that succeeded has no open calls (planner waits for them first), so nothing needs to be
-//    remembered.
+//    remembered. The rows of any other task's calls stay until their timers see that it is over: a server may
+//    have to be asked to stop (polling.ts).
 // 4. Only an idempotent tool is retried; any other only if a breaker kept the call from being made, or a
 //    look-up says that it took no effect.
 // 5. A call that needs a person waits under its own key with its arguments frozen (held.ts), in both modes.
@@ -26,7 +27,7 @@ import type {
   StageEvent,
 } from '../../runtime/stage.ts'
 import type { ToolRequested, WorkCancelled } from '../../schemas/generated/events.ts'
-import type { ToolAnswer, ToolCall } from './call.ts'
+import type { ToolAnswer } from './call.ts'
 import {
   callIdsOf,
   cancelDelegated,
@@ -38,7 +39,9 @@ import {
 import { concludeLookUp, isInDoubt, reconcileCall, resolveDoubt, type Doubtful } from './doubt.ts'
 import { ask, checksOf, gate } from './gate.ts'
 import { decideHeld, expire, EXPIRY, resumed, withdraw, type At } from './held.ts'
+import { concludePoll, keepPolling, poll } from './polling.ts'
 import { refusal, type Asked } from './refusal.ts'
+import { callOf } from './tool-call.ts'
 import { headers } from '../../schemas/topics.ts'
 import { completedEvents, waitingEvents, usageEvents, type Ending } from './events.ts'
 import { nextTry, type NextTry } from './retries.ts'
@@ -129,7 +132,9 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
         case 'TaskClosed':
           return closeTask(event, rows)
         case 'TimerFired':
-          if (event.data.name === 'forget') return { rows: { closed: null, cancelled: null } }
+          if (event.data.name === 'forget') return { clear: true }
+          if (rows.polling) return poll(rows, event.atMs, specs)
+          if (rows.closed) return { clear: true }
           if (event.data.name === EXPIRY) return rows.held ? expire(rows.held, event) : {}
           return rows.waiting ? continueWaiting(rows.waiting, rows, event) : {}
         default:
@@ -137,6 +142,7 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
       }
     },
     conclude(event, rows, call, outcome) {
+      if (rows.polling) return concludePoll(rows, rows.polling, outcome)
       const request = requestOf(event, rows)
       const spec = request && specs.get(request.tool)
       if (!request || !spec) return {}
@@ -184,7 +190,7 @@ function interrupts(event: StageEvent): boolean | readonly Key[] {
 }
 
 const requestOf = (event: StageEvent, rows: State): ToolRequested | undefined =>
-  event.type === 'ToolRequested' ? event.data : rows.waiting?.request
+  event.type === 'ToolRequested' ? event.data : (rows.waiting ?? rows.polling)?.request
 
 function cancelWork(event: Extract<StageEvent, { type: 'WorkCancelled' }>, rows: State): Decision<ToolRows> {
   const { atMs, data } = event
@@ -196,9 +202,10 @@ function cancelWork(event: Extract<StageEvent, { type: 'WorkCancelled' }>, rows:
 
 function closeTask(event: Extract<StageEvent, { type: 'TaskClosed' }>, rows: State): Decision<ToolRows> {
   const { status } = event.data
-  const { emit } = cancelDelegated(rows, { callIds: null, reason: status, atMs: event.atMs })
-  if (status === 'succeeded') return { clear: true, emit }
-  return { clear: true, emit, ...remember(event, { closed: { status } }) }
+  const ended = cancelDelegated(rows, { callIds: null, reason: status, atMs: event.atMs })
+  if (status === 'succeeded') return { clear: true, emit: ended.emit }
+  const kept = remember(event, { closed: { status } })
+  return { ...kept, rows: { ...ended.rows, delegated: null, ...kept.rows }, emit: ended.emit }
 }
 
 type Stop = Extract<StageEvent, { type: 'WorkCancelled' | 'TaskClosed' }>
@@ -211,21 +218,6 @@ const remember = ({ atMs, data }: Stop, rows: Partial<ToolRows>): Decision<ToolR
 function mergeCancel(data: WorkCancelled, atMs: number, before: Cancelled | undefined): Cancelled {
   const callIds = [...new Set([...(before?.callIds ?? []), ...data.callIds])]
   return { callIds, allUntilMs: data.callIds.length === 0 ? atMs : (before?.allUntilMs ?? null) }
-}
-
-function callOf(request: ToolRequested, spec: ToolSpec, nowMs: number): NonNullable<Decision['call']> {
-  // Rows of older versions lack the agent.
-  const { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent = null } = request
-  const call: ToolCall = { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent }
-  const timeoutMs = Math.min(spec.timeoutMs, deadlineMs - nowMs)
-  return {
-    kind: 'tool',
-    target: tool,
-    request: call,
-    timeoutMs,
-    untilMs: deadlineMs,
-    idempotent: spec.idempotent,
-  }
 }
 
 interface Called {
@@ -291,12 +283,9 @@ function conclude(called: Called, outcome: CallOutcome): Decision<ToolRows> {
   const at = { startedAtMs, endedAtMs: outcome.endedMs }
   const usage = usageEvents(request, outcome)
   if (outcome.ok) {
-    return end(
-      request,
-      rows,
-      { status: 'succeeded', error: null, answer: outcome.value as ToolAnswer, ...at },
-      usage,
-    )
+    const answer = outcome.value as ToolAnswer
+    if (answer.pending) return keepPolling(called, rows, answer.pending, outcome)
+    return end(request, rows, { status: 'succeeded', error: null, answer, ...at }, usage)
   }
   const error = describeTimeout(request, spec, outcome.failure)
   if (!rows.closed && isInDoubt(spec, outcome)) {
@@ -330,7 +319,8 @@ function wait(
 
 function end(request: ToolRequested, rows: State, ending: Ending, usage: Emit[] = []): Decision<ToolRows> {
   const emit = [...completedEvents(request, ending, rows.waiting?.approval), ...usage]
-  return rows.waiting ? { rows: { waiting: null }, emit } : { emit }
+  const left = { ...(rows.waiting && { waiting: null }), ...(rows.polling && { polling: null }) }
+  return { rows: left, emit }
 }
 
 /** Rewords the host's error, which is about a call, for the model, which is told about its tool. */

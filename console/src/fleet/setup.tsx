@@ -89,6 +89,10 @@ function Tools({ rows }: RowsProps<'/v1/fleet/tools'>) {
       columns={[
         { title: 'Tool', cell: ({ name }) => <code>{line(name, 60)}</code> },
         {
+          title: 'MCP server',
+          cell: ({ server }) => (server === null ? <span class="muted">none</span> : line(server, 40)),
+        },
+        {
           title: 'Approval',
           cell: ({ requiresApproval }) =>
             requiresApproval ? <Badge tone="wait">by a person</Badge> : <span class="muted">none</span>,

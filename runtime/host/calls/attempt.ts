@@ -89,7 +89,7 @@ async function limited(
     ),
   ]
   try {
-    return await breakers.run(`${kind}:${target}`, () => asked.answer(stop.signal))
+    return await breakers.run(call.breaker ?? `${kind}:${target}`, () => asked.answer(stop.signal))
   } finally {
     for (const end of unlisten) end()
   }

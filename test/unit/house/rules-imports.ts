@@ -52,7 +52,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   // In a clone, which has the packages for it.
   'services/gateway/console/files.ts': ['console/build.ts'],
   // The configuration that the package brings along, loaded like a user's own.
-  'runtime/config/load.ts': ['flotilla.config.ts'],
+  'runtime/config/definition-file.ts': ['flotilla.config.ts'],
 }
 
 const isException = (module: Module, target: string): boolean =>
@@ -95,6 +95,8 @@ const pureRuntime = [
   'runtime/json-depth.ts',
   'runtime/python-modules.ts',
   'runtime/foreign-schema/bounds.ts',
+  'runtime/foreign-schema/patterns.ts',
+  'runtime/foreign-schema/pattern-syntax.ts',
   'runtime/redaction.ts',
   'runtime/task-result.ts',
   'runtime/session-turns.ts',
@@ -114,7 +116,15 @@ const pureRuntime = [
   'runtime/config/alerts.ts',
   'runtime/models/',
 ]
-const pureLibraries = ['ajv', 'ajv/dist/2019.js', 'ajv/dist/2020.js', 'ajv-formats', 'zod', 'tinyqueue']
+const pureLibraries = [
+  'ajv',
+  'ajv/dist/2019.js',
+  'ajv/dist/2020.js',
+  'ajv-formats',
+  're2js',
+  'zod',
+  'tinyqueue',
+]
 
 /** Files that run as part of the stage: its value imports, followed to the end. */
 export function stageFiles(stage: Module, modules: ReadonlyMap<string, Module>): Module[] {
@@ -179,6 +189,7 @@ export function serviceAnatomy(modules: readonly Module[]): string[] {
 
 /** Package → the one file or folder of the product that imports it. */
 const importers: Readonly<Record<string, string>> = {
+  '@modelcontextprotocol/client': 'services/tool-executor/tools/mcp/',
   '@kafkajs/confluent-schema-registry': 'runtime/codec/confluent-registry.ts',
   '@modelcontextprotocol/server': 'services/gateway/mcp/',
   '@opentelemetry/': 'runtime/telemetry/tracing.ts',

@@ -1,0 +1,77 @@
+// What a server lists, as tools that may be pinned; and how a listed tool differs from the pinned one.
+//
+// 1. A tool is left out, with the reason, if a model could not call it, if its schemas pass the bounds of
+//    foreign schemas, or if its text holds characters that a reviewer does not see.
+import type { JsonSchema } from '../../../../runtime/config/fleet.ts'
+import { compileJsonSchema } from '../../../../runtime/config/json-schema.ts'
+import { compileArguments } from '../../../../runtime/config/coercion.ts'
+import { mcpHints } from '../../../../runtime/config/mcp.ts'
+import type { DescribedTool, McpHints, PinnedTool } from '../../../../runtime/config/mcp-lock.ts'
+import { messageOf } from '../../../../runtime/errors.ts'
+import { schemaMistakes } from '../../../../runtime/foreign-schema/bounds.ts'
+import { linearPatterns } from '../../../../runtime/foreign-schema/patterns.ts'
+import { sortedJson } from '../../../../runtime/sorted-json.ts'
+import type { ListedTool } from './link.ts'
+
+const MAX_SCHEMA_BYTES = 64_000
+const MAX_DESCRIPTION_CHARS = 8_000
+const MAX_NAME_CHARS = 128
+/** Controls and formats, except line breaks, tabs and the joiner of emoji. */
+const UNSEEN = /(?![\n\r\t\u200d])[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}]/u
+
+/** The parts of a listed tool that count. */
+export function describedTool(tool: ListedTool): DescribedTool {
+  const { title, description = title ?? '', inputSchema, outputSchema, annotations } = tool
+  const hints = Object.fromEntries(
+    mcpHints.flatMap((hint) => (typeof annotations?.[hint] === 'boolean' ? [[hint, annotations[hint]]] : [])),
+  ) as McpHints
+  return {
+    description,
+    input: inputSchema as JsonSchema,
+    output: (outputSchema as JsonSchema | undefined) ?? null,
+    hints,
+  }
+}
+
+/** Why a tool can't be pinned; null if it can. */
+export function whyLeftOut({ name, execution }: ListedTool, tool: DescribedTool): string | null {
+  const { description, input, output } = tool
+  if (name === '' || name.length > MAX_NAME_CHARS)
+    return `its name must have 1 to ${MAX_NAME_CHARS} characters`
+  if (description.trim() === '') return 'it has no description'
+  if (description.length > MAX_DESCRIPTION_CHARS)
+    return `its description has ${description.length} characters, at most ${MAX_DESCRIPTION_CHARS} are allowed`
+  if (execution?.taskSupport === 'required')
+    return 'it runs only as a task of revision 2025-11-25, which was an experiment; a server of 2026-07-28 may use the Tasks extension'
+  const unseen = UNSEEN.exec(JSON.stringify([name, description, input, output]).replaceAll(/\\[nrt]/g, ' '))
+  const escaped = unseen === null ? null : (unseen[0].codePointAt(0) ?? 0).toString(16).padStart(4, '0')
+  if (escaped !== null) return `its text holds an invisible character (U+${escaped.toUpperCase()})`
+  if (input['type'] !== 'object') return 'its input schema must describe an object'
+  return (
+    schemaProblem(input, 'input', (schema) => compileArguments(schema, { patterns: linearPatterns })) ??
+    (output === null
+      ? null
+      : schemaProblem(output, 'output', (schema) => compileJsonSchema(schema, { patterns: linearPatterns })))
+  )
+}
+
+function schemaProblem(
+  schema: JsonSchema,
+  which: string,
+  compile: (schema: JsonSchema) => unknown,
+): string | null {
+  const [mistake] = schemaMistakes(schema, MAX_SCHEMA_BYTES)
+  if (mistake !== undefined) return `its ${which} schema: ${mistake}`
+  try {
+    compile(schema)
+    return null
+  } catch (error) {
+    return `its ${which} schema: ${messageOf(error)}`
+  }
+}
+
+/** Parts in which two descriptions of a tool differ. */
+export function changedParts(pinned: PinnedTool | DescribedTool, listed: DescribedTool): string[] {
+  const parts = ['description', 'input', 'output', 'hints'] as const
+  return parts.filter((part) => sortedJson(pinned[part] as never) !== sortedJson(listed[part] as never))
+}
