@@ -2411,17 +2411,6 @@ export const releasedSchemas: readonly RecordSchema[] = [
   },
   {
     type: 'record',
-    name: 'SessionDeleted',
-    namespace: 'flotilla',
-    doc: '',
-    fields: [
-      { name: 'sessionId', type: 'string', doc: '' },
-      { name: 'requestedBy', type: ['null', 'string'], doc: '', default: null },
-      { name: 'atMs', type: 'long', doc: '' },
-    ],
-  },
-  {
-    type: 'record',
     name: 'SessionProgressed',
     namespace: 'flotilla',
     doc: '',
