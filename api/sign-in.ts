@@ -48,7 +48,7 @@ export const signIn = {
       query: 'code=c&state=s',
       state: 's',
       verifier: 'v',
-      redirectUri: 'https://fleet/signed-in',
+      redirectUri: '//fleet/signed-in',
     },
     answers: {
       200: {

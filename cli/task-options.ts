@@ -22,6 +22,11 @@ export const taskOptions: readonly TaskOption[] = [
   ['priority', '--priority <n>', '-9 to 9; in a full queue higher ones run first (default 0)'],
   ['userId', '--user <id>', 'user to whom the task is charged'],
   ['sessionId', '--session <id>', 'conversation that the task belongs to'],
+  [
+    'whenBusy',
+    '--when-busy <policy>',
+    'if a task of the session runs: wait, join it, end it, or be rejected',
+  ],
   ['parent', '--parent <taskId>', 'task that this one was made from'],
   ['taskId', '--id <taskId>', 'task id; the same id runs only once'],
   ['outputSchema', '--output-schema <file>', 'JSON Schema that the output must fit'],

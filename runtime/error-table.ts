@@ -1,4 +1,4 @@
-// The one error table. Docs (docs/errors.md) are generated from it and tested against it.
+// The one error table. Long because it is one table. Docs (docs/errors.md) are generated from it and tested against it.
 import { row, type ErrorRow } from './error-row.ts'
 import { fleetErrors } from './fleet-errors.ts'
 

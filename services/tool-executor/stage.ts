@@ -96,6 +96,7 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
   }
 
   const decideApproval = (held: Held, event: Decided, rows: State): Decision<ToolRows> => {
+    if (rows.closed) return { clear: true }
     const { atMs, data } = event
     const asked = { request: resumed(held, atMs), askedMs: held.askedMs, nowMs: atMs }
     const refused = refusal(asked, rows, specs)

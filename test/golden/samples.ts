@@ -1,4 +1,5 @@
 // One event of each type with every field filled, awkward characters and numbers included. Golden bytes are made from them.
+// Long because it has one of each.
 import type { EventMap, Failure } from '../../schemas/generated/events.ts'
 
 const error: Failure = {

@@ -117,7 +117,6 @@ function Figures({ id, detail, timeline }: Parts & { readonly id: string }) {
   const { admission, totals, result } = timeline
   const endMs = detail?.completedAtMs ?? (timeline.result === null ? null : timeline.lastMs)
   const beginMs = detail?.submittedAtMs ?? timeline.firstMs ?? now.value
-  const origin = originOf(timeline)
   const usage = result?.usage
   const own = usage?.cost ?? Math.max(totals.cost, detail?.cost ?? 0)
   const childrenCost = result?.['childrenCost']
@@ -164,6 +163,17 @@ function Figures({ id, detail, timeline }: Parts & { readonly id: string }) {
       />
       <Figure name="Model" value={line(model ?? '–', 60)} title={admission?.modelReason ?? undefined} />
       <Figure name="Submitted" value={<time title={exactTime(beginMs)}>{moment(beginMs)}</time>} />
+      <Relatives id={id} detail={detail} timeline={timeline} />
+      <TraceLink traceId={(result as { traceId?: string | null } | null)?.traceId ?? null} />
+    </dl>
+  )
+}
+
+/** The tasks and the session that it belongs to. */
+function Relatives({ id, detail, timeline }: Parts & { readonly id: string }) {
+  const origin = originOf(timeline)
+  return (
+    <>
       {detail?.sessionId != null && (
         <Figure
           name="Session"
@@ -187,8 +197,7 @@ function Figures({ id, detail, timeline }: Parts & { readonly id: string }) {
           }
         />
       )}
-      <TraceLink traceId={(result as { traceId?: string | null } | null)?.traceId ?? null} />
-    </dl>
+    </>
   )
 }
 

@@ -54,7 +54,7 @@ test('services are chosen by name', async () => {
   )
   await assert.rejects(loadServices(['plannr']), {
     code: 'NOT_FOUND',
-    message: /plannr; there are: router, planner/,
+    message: /plannr; there are: router, sessions, planner/,
   })
 })
 

@@ -232,8 +232,8 @@ test('the end of the task takes what waits with it; a decision after it does not
   const driver = start()
   ask(driver)
   driver.send('tools.requested', 'TaskClosed', { taskId: 't1', status: 'cancelled', deadlineMs: null })
-  assert.deepEqual([driver.rows(keyOf('c1')), driver.timers(keyOf('c1'))], [{}, {}])
   assert.deepEqual(decide(driver), [])
+  assert.deepEqual([driver.rows(keyOf('c1')), driver.timers(keyOf('c1'))], [{}, {}])
 })
 
 test('work that was cancelled is not made when it is approved', () => {
