@@ -141,7 +141,7 @@ test('the bundled tasks run', async () => {
     env: environment,
     encoding: 'utf8',
   })
-  assert.match(stderr, /3 of 3 tasks succeeded/)
+  assert.match(stderr, /4 of 4 tasks succeeded/)
   assert.equal(status, 0)
 })
 

@@ -144,7 +144,7 @@ test('one task, as it runs and afterwards', async () => {
     assert.ok(eventsWhole)
     assert.deepEqual(
       events.map(({ kind }) => kind),
-      ['admitted', 'model_called', 'waiting'],
+      ['admitted', 'model_called', 'tool_requested', 'approval_requested'],
     )
     await http.cancel(taskId)
     await http.result(taskId, { timeoutMs: 20_000 })
@@ -229,7 +229,7 @@ test('agents, tools, models, settings and lanes', async () => {
       ['file', 'default'],
     )
     const all = await lanes.list()
-    assert.equal(all.length, 6 * fleet.process.log.partitions, name)
+    assert.equal(all.length, 7 * fleet.process.log.partitions, name)
     assert.ok(all.every(({ owner }) => owner?.startsWith(String(process.pid))))
     const behind = async (stage: string) =>
       (await lanes.list()).reduce((sum, lane) => sum + (lane.stage === stage ? lane.lag : 0), 0)

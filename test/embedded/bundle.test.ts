@@ -34,7 +34,7 @@ function run(args: readonly string[], cwd = directory) {
 
 test('runs the bundled tasks: Python, tools, and a configuration that imports its sources', () => {
   const { stderr, status } = run(['demo'])
-  assert.match(stderr, /3 of 3 tasks succeeded/)
+  assert.match(stderr, /4 of 4 tasks succeeded/)
   assert.equal(status, 0)
 })
 

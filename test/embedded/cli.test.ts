@@ -273,7 +273,7 @@ describe('a running fleet', () => {
     )
     assertRefused(
       await flotilla(['start', 'nosuch'], { env }),
-      /no service named nosuch; there are: router, planner/,
+      /no service named nosuch; there are: router, sessions, planner/,
     )
     assertRefused(
       await flotilla(['start', 'router'], { env }),
