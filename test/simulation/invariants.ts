@@ -18,7 +18,7 @@
 // people       a tool that needs approval is called for an approved call only; a call waits until its end, or its task's
 // afterwards   a fleet at rest answers as fast as ever, despite hostile users, and reports what its log has lost
 // sessions     tasks of a session run one at a time, in the order in which they came, for the user that began it
-// alerts       alerts of a rule are raised and resolved in turn, and none stays raised
+// alerts       alerts of a rule are raised (again while they fire) and resolved in turn, and none stays raised
 // rest         everything drains; after a week nothing is left in memory, and no timer was lost
 import { checkAlerts } from './invariants/alerts.ts'
 import { checkAfter, checkCalls } from './invariants/calls.ts'

@@ -1,4 +1,4 @@
-// Alerts of each rule.
+// Alerts of each rule: raised, again while it keeps firing, resolved once, one after the other.
 import { grouped, readEvidence } from '../evidence.ts'
 import type { Simulation } from '../simulate.ts'
 
@@ -7,10 +7,18 @@ export async function checkAlerts({ world, outside }: Simulation): Promise<strin
   const alerts = written.filter(({ type }) => type === 'AlertRaised' || type === 'AlertResolved')
   const violations: string[] = []
   for (const [rule, events] of grouped(alerts, ({ data }) => ('rule' in data ? data.rule : ''))) {
-    const types = events.map(({ type }) => type)
-    const isAlternating = types.every((type, index) => (type === 'AlertRaised') === (index % 2 === 0))
-    if (!isAlternating || types.at(-1) !== 'AlertResolved')
-      violations.push(`alerts of ${rule}: ${types.join(', ')}`)
+    const steps = events.map(({ type, data }) => ({ type, alertId: 'alertId' in data ? data.alertId : '' }))
+    const isLife = steps.every(({ type, alertId }, index) => {
+      const before = steps[index - 1]
+      const isNew = before === undefined || before.type === 'AlertResolved'
+      return isNew
+        ? type === 'AlertRaised' && steps.findIndex((step) => step.alertId === alertId) === index
+        : alertId === before.alertId
+    })
+    if (!isLife || steps.at(-1)?.type !== 'AlertResolved')
+      violations.push(
+        `alerts of ${rule}: ${steps.map(({ type, alertId }) => `${type} ${alertId}`).join(', ')}`,
+      )
   }
   const endings = grouped(
     written.filter(({ type }) => type === 'NotificationEnded'),
