@@ -136,3 +136,22 @@ test('what no person can be asked is refused, with what it is', async () => {
   for (const [asks, message] of refused)
     await assert.rejects(own.run('srv_ask', { asks }), { code: 'MCP_INPUT_REQUIRED', message })
 })
+
+test('what people answered is in no cache', async () => {
+  const tools = own.fleet.tools.map((tool) => ({
+    ...tool,
+    spec: { ...tool.spec, idempotent: true, cacheTtlMs: DAY },
+  }))
+  const keyValue = { get: () => assert.fail('read'), set: () => assert.fail('written') }
+  const caller = createToolCaller({
+    ...{ fleet: { tools }, keyValue, log: quietInstruments.log },
+    servers: () => Promise.resolve(own.servers),
+  })
+  const given = { responses: { sure: { action: 'accept' as const, content: { sure: true } } }, state: 's' }
+  const call = { taskId: 't1', tool: 'srv_ask', arguments: {}, cacheTtlMs: null, userId: null, agent: null }
+  const context = { key: 't1', signal: AbortSignal.timeout(10_000), callId: 'id', traceparent: null }
+  const stream = () => {}
+  const request = { ...call, deadlineMs: Date.now() + 60_000, given }
+  const { output } = await caller(request, { ...context, stream } as never)
+  assert.match(String(output), /accept/)
+})
