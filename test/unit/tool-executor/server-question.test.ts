@@ -142,7 +142,11 @@ test('what people answered is in no cache', async () => {
     ...tool,
     spec: { ...tool.spec, idempotent: true, cacheTtlMs: DAY },
   }))
-  const keyValue = { get: () => assert.fail('read'), set: () => assert.fail('written') }
+  const used: string[] = []
+  const keyValue = {
+    get: (key: string) => (used.push(key), Promise.resolve(null)),
+    set: (key: string) => (used.push(key), Promise.resolve()),
+  }
   const caller = createToolCaller({
     ...{ fleet: { tools }, keyValue, log: quietInstruments.log },
     servers: () => Promise.resolve(own.servers),
@@ -154,4 +158,5 @@ test('what people answered is in no cache', async () => {
   const request = { ...call, deadlineMs: Date.now() + 60_000, given }
   const { output } = await caller(request, { ...context, stream } as never)
   assert.match(String(output), /accept/)
+  assert.deepEqual(used, [])
 })
