@@ -301,8 +301,8 @@ export const errorTable = {
   MCP_INPUT_REQUIRED: row(
     'recoverable',
     false,
-    'The MCP server wants to ask the user something before it answers.',
-    'The model is told. Give the tool all that it needs in its arguments, or use a tool that asks nothing.',
+    'The MCP server asks, before it answers, for what no person can be asked here: anything but a form, or in the middle of a task of its own.',
+    'The model is told. Give the tool all that it needs in its arguments, or use a tool that asks by a form, or nothing.',
   ),
   TOOL_NOT_RECORDED: row(
     'recoverable',

@@ -98,13 +98,13 @@ export const topics: readonly TopicSpec[] = [
   },
   {
     name: 'tools.completed',
-    events: ['ToolCompleted', 'CallHeld', 'CallReleased'],
+    events: ['ToolCompleted', 'CallHeld', 'CallReleased', 'DelegationHeld'],
     key: 'task id',
     partitions: 'shared',
     retentionMs: 7 * DAY,
-    writers: ['tool-executor'],
+    writers: ['tool-executor', 'planner'],
     purpose:
-      'Outcomes of tool calls, for the stage named in the requester header; calls that wait for a person.',
+      'Outcomes of tool calls, for the stage named in the requester header; calls that wait for a person, of the task or of those that it delegated.',
   },
   {
     name: 'code.requested',

@@ -384,6 +384,20 @@ export interface CallReleased {
   failsTask: Failure | null
 }
 
+/** Calls of a delegated task wait for people, or none does any more: the call that asked for the task waits with them, and so does the task of that call. */
+export interface DelegationHeld {
+  /** The task whose agent asked. */
+  taskId: string
+  /** Its call. */
+  callId: string
+  /** The delegated task. */
+  child: string
+  /** Since when the delegated task waits for people. Epoch milliseconds. */
+  heldAtMs: number
+  /** Since when it does not. Epoch milliseconds; null: it waits. */
+  releasedAtMs: number | null
+}
+
 /** The outcome of a tool call. */
 export interface ToolCompleted {
   /** The task. */
@@ -998,6 +1012,7 @@ export interface EventMap {
   WorkCancelled: WorkCancelled
   CallHeld: CallHeld
   CallReleased: CallReleased
+  DelegationHeld: DelegationHeld
   ToolCompleted: ToolCompleted
   CodeRequested: CodeRequested
   CodeCompleted: CodeCompleted

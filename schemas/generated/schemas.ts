@@ -744,6 +744,28 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
       },
     ],
   },
+  DelegationHeld: {
+    type: 'record',
+    name: 'DelegationHeld',
+    namespace: 'flotilla',
+    doc: 'Calls of a delegated task wait for people, or none does any more: the call that asked for the task waits with them, and so does the task of that call.',
+    fields: [
+      { name: 'taskId', type: 'string', doc: 'The task whose agent asked.' },
+      { name: 'callId', type: 'string', doc: 'Its call.' },
+      { name: 'child', type: 'string', doc: 'The delegated task.' },
+      {
+        name: 'heldAtMs',
+        type: 'long',
+        doc: 'Since when the delegated task waits for people. Epoch milliseconds.',
+      },
+      {
+        name: 'releasedAtMs',
+        type: ['null', 'long'],
+        doc: 'Since when it does not. Epoch milliseconds; null: it waits.',
+        default: null,
+      },
+    ],
+  },
   ToolCompleted: {
     type: 'record',
     name: 'ToolCompleted',
@@ -2299,6 +2321,19 @@ export const releasedSchemas: readonly RecordSchema[] = [
         doc: '',
         default: null,
       },
+    ],
+  },
+  {
+    type: 'record',
+    name: 'DelegationHeld',
+    namespace: 'flotilla',
+    doc: '',
+    fields: [
+      { name: 'taskId', type: 'string', doc: '' },
+      { name: 'callId', type: 'string', doc: '' },
+      { name: 'child', type: 'string', doc: '' },
+      { name: 'heldAtMs', type: 'long', doc: '' },
+      { name: 'releasedAtMs', type: ['null', 'long'], doc: '', default: null },
     ],
   },
   {

@@ -3,7 +3,8 @@ import type { Emit } from '../../runtime/stage.ts'
 import type { Json } from '../../schemas/json.ts'
 
 export interface Notice {
-  readonly kind: 'raised' | 'resolved' | 'test'
+  /** approval: a call waits for a person; resolved when it no longer does. */
+  readonly kind: 'raised' | 'resolved' | 'test' | 'approval'
   readonly alertId: string
   readonly rule: string
   readonly severity: 'critical' | 'warning'

@@ -1,7 +1,7 @@
-// Calls of the running step that wait for a person. Its Python is paused at them for as long as it takes.
+// Calls of the running step that wait for a person, or for a task that does. Its Python is paused at them for as long as it takes.
 import { withHeld, withoutHeld } from '../../runtime/held-calls.ts'
 import type { Decision } from '../../runtime/stage.ts'
-import type { CallHeld, CallReleased } from '../../schemas/generated/events.ts'
+import type { CallHeld, CallReleased, DelegationHeld } from '../../schemas/generated/events.ts'
 import { callIdOf } from './events.ts'
 import type { ActiveRow, SandboxRows } from './rows.ts'
 
@@ -13,7 +13,7 @@ const EVICT_AFTER_MS = 30_000
 type Decided = Decision<SandboxRows>
 
 export function holdCall(
-  { callId, heldAtMs }: CallHeld,
+  { callId, heldAtMs }: Pick<CallHeld, 'callId' | 'heldAtMs'>,
   atMs: number,
   active: ActiveRow | undefined,
 ): Decided {
@@ -23,7 +23,10 @@ export function holdCall(
   return { rows: { active: { ...active, held } }, timers: { [EVICT]: atMs + EVICT_AFTER_MS } }
 }
 
-export function releaseCall({ callId, atMs }: CallReleased, active: ActiveRow | undefined): Decided {
+export function releaseCall(
+  { callId, atMs }: Pick<CallReleased, 'callId' | 'atMs'>,
+  active: ActiveRow | undefined,
+): Decided {
   if (!active?.held?.ids.includes(callId)) return {}
   const { held, ...rest } = active
   const left = withoutHeld(held, callId, atMs)
@@ -33,6 +36,16 @@ export function releaseCall({ callId, atMs }: CallReleased, active: ActiveRow | 
     timers: { [EVICT]: null },
   }
 }
+
+/** The task that a call became waits for people, or goes on. */
+export const followDelegation = (
+  { callId, heldAtMs, releasedAtMs }: DelegationHeld,
+  atMs: number,
+  active: ActiveRow | undefined,
+): Decided =>
+  releasedAtMs === null
+    ? holdCall({ callId, heldAtMs }, atMs, active)
+    : releaseCall({ callId, atMs: releasedAtMs }, active)
 
 const isPending = ({ requestId, pending }: ActiveRow, callId: string): boolean =>
   pending.some((seq) => callIdOf(requestId, seq) === callId)

@@ -10,7 +10,7 @@
 //    after it begins with a fresh one.
 // 5. Nothing starts after TaskClosed, as long as the task's requests may still arrive: until its deadline. A
 //    task that succeeded has none.
-// 6. While a call of the step waits for a person, its deadline stands still. If that takes longer than a moment
+// 6. While a call of the step waits for a person (of its own, or of the task that it became), its deadline stands still. If that takes longer than a moment
 //    the interpreter is given back: the log rebuilds the session when the call is answered (held.ts).
 // 7. A step that was interrupted emits no answer: the event that interrupted it is handled next and decides;
 //    a timer resumes the step if that event never comes.
@@ -33,7 +33,7 @@ import { resultOf } from './results.ts'
 import { codeCall, discardCall } from './call.ts'
 import { agentsFirst, handedOver, shareOf, type Delegates, type OpenCall } from './delegation.ts'
 import type { Finished, Outcome, Paused, ToolSignature } from './executors/port.ts'
-import { EVICT, holdCall, releaseCall } from './held.ts'
+import { EVICT, followDelegation, holdCall, releaseCall } from './held.ts'
 import {
   NAME,
   answeredEvents,
@@ -89,6 +89,8 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
         return holdCall(event.data, event.atMs, rows.active)
       case 'CallReleased':
         return releaseCall(event.data, rows.active)
+      case 'DelegationHeld':
+        return followDelegation(event.data, event.atMs, rows.active)
       case 'WorkCancelled':
         return cancelStep(event.data, event.atMs, rows)
       case 'TaskClosed':
@@ -200,8 +202,10 @@ interface Brought {
   outcomes?: KeptOutcome[]
 }
 
-const isWait = (of: Readonly<Record<string, string>>): boolean =>
-  of[headerNames.schema] === 'CallHeld' || of[headerNames.schema] === 'CallReleased'
+const isWait = ({ [headerNames.schema]: type = '' }: Readonly<Record<string, string>>): boolean =>
+  waits.has(type)
+
+const waits: ReadonlySet<string> = new Set(['CallHeld', 'CallReleased', 'DelegationHeld'])
 
 const FRESH = { pending: [], calls: 0, attempts: 0, interrupted: false } as const
 

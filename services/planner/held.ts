@@ -1,41 +1,78 @@
-// Calls of the running step that wait for a person, in tools mode and in Python.
+// Calls of the running step that wait for a person, in tools mode and in Python; and calls of other agents whose tasks
+// have such calls, at any depth.
 //
 // 1. While one waits, the task has no deadline; released, it has as much time as it had left.
 // 2. A record about a call that the step does not wait for changes nothing.
+// 3. The task that asked for this one is held and released with it, by a record of its own: one when the first call
+//    begins to wait, one when none waits any more, or in the transaction that ends the task.
 import { withHeld, withoutHeld } from '../../runtime/held-calls.ts'
-import type { CallHeld, CallReleased } from '../../schemas/generated/events.ts'
+import type { Emit } from '../../runtime/stage.ts'
+import type { CallHeld, CallReleased, DelegationHeld } from '../../schemas/generated/events.ts'
 import { fail } from './task-end.ts'
-import { change, merge, type Changes, type Situation } from './rows.ts'
+import { change, merge, type Changes, type Run, type Situation } from './rows.ts'
+import { heldAbove, releasedAbove } from './held-above.ts'
 import { outstandingIds, requestId } from './step-replies.ts'
 
 const DEADLINE = 'deadline'
 
 export function holdCall(from: Situation, { callId, heldAtMs, why }: CallHeld): Changes {
+  return beginWait(from, callId, heldAtMs, ({ inDoubt = [] }) =>
+    why === 'doubt' ? { inDoubt: [...inDoubt, callId] } : {},
+  )
+}
+
+export function releaseCall(from: Situation, { callId, atMs, failsTask }: CallReleased): Changes {
+  if (failsTask && from.run.held?.ids.includes(callId)) return fail(from, failsTask)
+  return endWait(from, callId, atMs)
+}
+
+/** The task that a call became waits for people, or goes on. */
+export function followDelegation(
+  from: Situation,
+  { callId, heldAtMs, releasedAtMs }: DelegationHeld,
+): Changes {
+  if (releasedAtMs !== null) return endWait(from, callId, releasedAtMs)
+  return beginWait(from, callId, heldAtMs, ({ delegatesHeld = [] }) => ({
+    delegatesHeld: [...delegatesHeld, callId],
+  }))
+}
+
+function beginWait(
+  from: Situation,
+  callId: string,
+  heldAtMs: number,
+  more: (run: Run) => Partial<Run>,
+): Changes {
   const { run } = from
   const isKnown = run.held?.ids.includes(callId) ?? false
   if (isKnown || !isAwaited(from, callId)) return {}
   const held = withHeld(run.held, callId, heldAtMs)
-  const doubtful = why === 'doubt' ? { inDoubt: [...(run.inDoubt ?? []), callId] } : {}
-  return { rows: { run: { ...run, held, ...doubtful } }, timers: { [DEADLINE]: null } }
+  return {
+    rows: { run: { ...run, held, ...more(run) } },
+    timers: { [DEADLINE]: null },
+    emit: run.held ? [] : heldAbove(from, held),
+  }
 }
 
-export function releaseCall(from: Situation, { callId, atMs, failsTask }: CallReleased): Changes {
+function endWait(from: Situation, callId: string, atMs: number): Changes {
   const { run } = from
   if (!run.held?.ids.includes(callId)) return {}
   const left = withoutHeld(run.held, callId, atMs)
-  if (failsTask) return fail(from, failsTask)
-  if (left.held) return { rows: { run: { ...run, held: left.held } } }
+  const delegatesHeld = run.delegatesHeld?.filter((id) => id !== callId)
+  if (left.held)
+    return { rows: { run: { ...run, held: left.held, ...(delegatesHeld && { delegatesHeld }) } } }
   return restarted(from, atMs).changes
 }
 
 /** The situation in which no call waits. */
 export function restarted(from: Situation, atMs: number): { to: Situation; changes: Changes } {
-  const { held, inDoubt: _, ...run } = from.run
+  const { held, inDoubt: _, delegatesHeld: __, ...run } = from.run
   if (!held) return { to: from, changes: {} }
   const byMs = Math.max(0, atMs - held.sinceMs)
   const task = { ...from.task, deadlineMs: from.task.deadlineMs + byMs }
   const { to, rows } = change(from, { task, run: { ...run, heldMs: (run.heldMs ?? 0) + byMs } })
-  return { to, changes: merge({ rows }, { timers: { [DEADLINE]: task.deadlineMs } }) }
+  const emit: Emit[] = releasedAbove(from, atMs)
+  return { to, changes: merge({ rows, emit }, { timers: { [DEADLINE]: task.deadlineMs } }) }
 }
 
 function isAwaited(from: Situation, callId: string): boolean {

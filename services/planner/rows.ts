@@ -113,6 +113,8 @@ export interface Run {
   held?: HeldCalls
   /** Those of them that may have taken effect. */
   inDoubt?: string[]
+  /** Those of them that are at work: a task that they became has calls that wait. */
+  delegatesHeld?: string[]
   /** Time for which calls have waited for people, in milliseconds. Absent: none. */
   heldMs?: number
   /** Task ids of the session's messages that are in the conversation. Absent: none. */

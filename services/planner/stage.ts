@@ -39,7 +39,7 @@ import { steer } from './steering.ts'
 import { recordedStep, recordingRows, toolNames } from './recorded.ts'
 import { repeatStep } from './repeat.ts'
 import { callTools, completeTool } from './tools-step.ts'
-import { holdCall, releaseCall } from './held.ts'
+import { followDelegation, holdCall, releaseCall } from './held.ts'
 import { toolBook } from './tool-catalogue.ts'
 import { costSpent, endStep, firstRun, modelCall, newStep, openingMessages, stepLimit } from './step.ts'
 import { spend } from './usage.ts'
@@ -122,6 +122,8 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
         return { changes: holdCall(now, event.data) }
       case 'CallReleased':
         return { changes: releaseCall(now, event.data) }
+      case 'DelegationHeld':
+        return { changes: followDelegation(now, event.data) }
       case 'TaskSteered':
         return { changes: steer(now, event.data) }
       case 'TimerFired':
@@ -249,9 +251,9 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
   }
 }
 
-const isWait = (of: Readonly<Record<string, string>>): boolean =>
-  of[headers.schema] === 'CallHeld' || of[headers.schema] === 'CallReleased'
+const isWait = ({ [headers.schema]: type = '' }: Readonly<Record<string, string>>): boolean => waits.has(type)
 
+const waits: ReadonlySet<string> = new Set(['CallHeld', 'CallReleased', 'DelegationHeld'])
 const ofSessions: ReadonlySet<string> = new Set(['TurnQueried', 'TaskSteered', 'SummaryRequested'])
 
 /** A session asks for a task that does not run here: it has ended, or its rows are lost. */

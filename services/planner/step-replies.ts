@@ -8,9 +8,10 @@ export function withReplies(step: Step, rows: State): Step {
 }
 
 /** The same for the result of a task that ends now: calls that wait for a person say so. */
-export function withWaiting(step: Step, { held, inDoubt }: Run): Step {
+export function withWaiting(step: Step, { held, inDoubt, delegatesHeld }: Run): Step {
   const toolCalls = step.toolCalls.map((call): StepToolCall => {
     if (call.status !== 'requested' || !held?.ids.includes(call.callId)) return call
+    if (delegatesHeld?.includes(call.callId)) return call
     return { ...call, status: inDoubt?.includes(call.callId) ? 'unknown' : 'awaiting_approval' }
   })
   return { ...step, toolCalls }

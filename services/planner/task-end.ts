@@ -8,6 +8,7 @@ import type { TaskCompleted, Usage } from '../../schemas/generated/events.ts'
 import { refusedCalls } from './recorded.ts'
 import { progressEvent } from './events.ts'
 import { heldMs } from '../../runtime/held-calls.ts'
+import { releasedAbove } from './held-above.ts'
 import { currentModel, type Changes, type Situation, type Step } from './rows.ts'
 import { outstandingIds, withReplies, withWaiting } from './step-replies.ts'
 
@@ -59,6 +60,8 @@ function complete(from: Situation, status: Status, output: Json, error: Failure 
     emit: [
       ...cancelEvents(from, status),
       { topic: 'tasks.completed', type: 'TaskCompleted', data },
+      // Before the answer: what is answered holds nothing.
+      ...releasedAbove(from, from.atMs),
       // Rows of tasks that an older version began lack it.
       ...delegationEnded(from.task.askedBy ?? null, data),
       ...closeEvents(from, status),

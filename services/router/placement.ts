@@ -4,7 +4,7 @@
 //    submission.
 // 2. A slot is freed by the task's end, and the next task is admitted in the same decision. So tasks wait
 //    only while the lane is full, and a full lane has tasks whose end will arrive.
-// 3. A task frees its slot while calls of it wait for people, and takes it again, over the limit if need be:
+// 3. A task frees its slot while calls of it, or of tasks that it delegated, wait for people, and takes it again, over the limit if need be:
 //    a task that was begun is never queued.
 // 4. Every decision here may be repeated for a task that has its slot already, with the same result.
 import type { Fleet } from '../../runtime/config/fleet.ts'

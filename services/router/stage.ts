@@ -70,6 +70,10 @@ export function createRouterStage(fleet: Fleet): Stage<RouterRows, Schedule> {
           return holdTask(event.key, event.data.callId, lane, limits, event.atMs)
         case 'CallReleased':
           return resumeTask(event.key, event.data.callId, lane)
+        case 'DelegationHeld':
+          return event.data.releasedAtMs === null
+            ? holdTask(event.key, event.data.callId, lane, limits, event.atMs)
+            : resumeTask(event.key, event.data.callId, lane)
         case 'TurnGranted':
           return takeTurn(event, lane, fleet)
         case 'TurnSettled':

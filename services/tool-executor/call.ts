@@ -1,4 +1,5 @@
 // The call of a tool as data: request and answer.
+import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { Json } from '../../schemas/json.ts'
 
 /** Request of a call of kind `tool`. */
@@ -13,6 +14,34 @@ export interface ToolCall {
   deadlineMs: number
   /** A call that its server goes on with: ask how it stands, or stop it. Absent: begin one. */
   continued?: { pending: Pending; ask: 'outcome' | 'cancel' }
+  /** What people answered to a question of the other side. Absent: it has asked nothing. */
+  given?: Given
+}
+
+/** What a server asks people before it goes on with a call. */
+export interface ServerQuestion {
+  server: string
+  text: string
+  /** The server's names of its forms: of one, `answer` is the schema; of several, each is a property of it. */
+  names: string[]
+  answer: JsonSchema
+  /** It wants this back with the answer. */
+  state: string | null
+}
+
+/** Answers by the server's names. */
+export interface Given {
+  responses: { [name: string]: { action: 'accept'; content: Json } }
+  state: string | null
+}
+
+/** Instead of a tool's result. */
+export class AskingCall {
+  readonly question: ServerQuestion
+
+  constructor(question: ServerQuestion) {
+    this.question = question
+  }
 }
 
 /** A call that the other side goes on with, under an id of its own. */
@@ -39,6 +68,8 @@ export interface ToolAnswer {
   cached: boolean
   /** The call is not over: there is no output yet. */
   pending?: Pending
+  /** It has done nothing yet, and is made again with the answer. */
+  asks?: ServerQuestion
 }
 
 /** Request of a call of kind `rule`: whether the arguments need a person. Its value: a boolean. */

@@ -15,7 +15,7 @@ import { decodeKey } from '../../runtime/keys.ts'
 import type { CallContext, Emit } from '../../runtime/stage.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
 import { ToolCache, cacheKey } from './cache.ts'
-import { PendingCall, type ToolAnswer, type ToolCall } from './call.ts'
+import { AskingCall, PendingCall, type ToolAnswer, type ToolCall } from './call.ts'
 import { jsonOutput } from './output.ts'
 import type { ConnectedServers } from './tools/mcp/connect.ts'
 
@@ -59,7 +59,8 @@ export function createToolCaller(parts: ToolCallerParts): ToolCaller {
     }
     if (hasPrototypeName(request.arguments)) throw prototypeNamed(request.tool)
     const ttlMs = cacheTtl(spec, request.cacheTtlMs)
-    const key = ttlMs > 0 ? keyOf(spec, request) : null
+    // What people answered is no part of the key.
+    const key = ttlMs > 0 && !request.given ? keyOf(spec, request) : null
     const hit = key === null || request.continued ? null : await cache.get(key)
     if (hit) return { output: hit.output, cached: true }
     const cancel = clock.schedule(SHOW_STARTED_MS, () =>
@@ -68,6 +69,7 @@ export function createToolCaller(parts: ToolCallerParts): ToolCaller {
     const work = await workOf(found.tool, request, parts)
     const ran = await run(found, work, contextOf(request, context)).finally(cancel)
     if ('pending' in ran) return { output: null, cached: false, pending: ran.pending }
+    if ('question' in ran) return { output: null, cached: false, asks: ran.question }
     const { text, output } = ran
     if (key !== null) await cache.set(key, text, ttlMs)
     return { output, cached: false }
@@ -125,20 +127,20 @@ type Work = (context: ToolContext) => Promise<unknown>
 /** Runs the tool, or asks how a call of it stands that its server goes on with. */
 async function workOf(
   tool: Tool,
-  { arguments: args, continued }: ToolCall,
+  { arguments: args, continued, given }: ToolCall,
   parts: ToolCallerParts,
 ): Promise<Work> {
   if (tool.spec.source === undefined) return (context) => tool.run(args, context)
   const servers = await serversOf(parts)
   if (continued) return (context) => servers.poll(tool.spec, continued.pending, context)
-  const connected = servers.connect(tool)
+  const connected = servers.connect(tool, given)
   return (context) => connected.run(args, context)
 }
 
 async function run({ tool, checkOutput }: Installed, work: Work, context: ToolContext) {
   const { name, maxOutputBytes } = tool.spec
   const value = await untilAborted(context.signal, () => work(context), name)
-  if (value instanceof PendingCall) return value
+  if (value instanceof PendingCall || value instanceof AskingCall) return value
   const result = jsonOutput(name, value, maxOutputBytes)
   const problems = checkOutput?.(result.output).problems ?? []
   if (problems.length === 0) return result

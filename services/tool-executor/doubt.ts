@@ -103,7 +103,8 @@ type Next = Pick<Waiting, 'why' | 'tries' | 'doubt'>
 
 function waitingRow({ request, askedMs, firstMs, waiting }: Doubtful, next: Next): Waiting {
   const approval = waiting?.approval && { approval: waiting.approval }
-  return { request, askedMs, firstMs, cleared: true, ...approval, ...next }
+  const given = waiting?.given && { given: waiting.given }
+  return { request, askedMs, firstMs, cleared: true, ...approval, ...given, ...next }
 }
 
 function lookUpEvent({ request }: Doubtful, { failure }: Doubt, atMs: number): Emit {

@@ -11,7 +11,8 @@ const NOTIFICATIONS = 'fleet'
 
 export function heldEvents(held: Held, at: { id: string; atMs: number }, isReminder = false): Emit[] {
   const { request, why, expiresAtMs, heldAtMs, terms } = held
-  const { callId, tool, arguments: args } = request
+  const { callId, tool } = request
+  const args = shownOf(held)
   const { needed, approvers, onExpiry, rule, answer } = terms
   const detail = {
     callId,
@@ -37,9 +38,17 @@ export function heldEvents(held: Held, at: { id: string; atMs: number }, isRemin
 
 export const votedEvents = (held: Held): Emit[] => [heldEvent(held)]
 
+/** What a person decides about; of a server's question, its text as that of any question. */
+function shownOf({ request, question }: Held): Json {
+  if (!question) return request.arguments
+  const { text, server } = question
+  return { question: text, server, call: request.arguments }
+}
+
 function heldEvent(held: Held): Emit {
   const { request, why, heldAtMs, expiresAtMs, terms, votes } = held
-  const { taskId, callId, tool, requester, step, arguments: args, userId, agent } = request
+  const { taskId, callId, tool, requester, step, userId, agent } = request
+  const args = shownOf(held)
   const data: CallHeld = {
     taskId,
     callId,

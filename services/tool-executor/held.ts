@@ -20,7 +20,9 @@ import type {
 } from '../../schemas/generated/events.ts'
 import { completedEvents } from './events.ts'
 import { decidedEvent, heldEvents, releasedEvents, votedEvents } from './held-events.ts'
+import type { Given } from './call.ts'
 import type { Approval, Held, ToolRows, Vote } from './rows.ts'
+import { givenBy } from './given.ts'
 
 export const EXPIRY = 'expiry'
 
@@ -48,6 +50,8 @@ export type Verdict =
       readonly decided: Decided
       readonly request: ToolRequested
       readonly approval: Approval
+      /** For the server that asked. */
+      readonly given?: Given
     }
 
 /** Checks arguments or an answer; the problems. */
@@ -137,12 +141,15 @@ function settle(held: Held, given: ApprovalDecided, at: At, votes: readonly Vote
     ...releasedEvents(held, approval, null, at.atMs),
     decidedEvent(held, given, at.atMs, { outcome }),
   ]
-  if (outcome === 'approved') {
-    const request = resumed(held, at.atMs, given.arguments)
+  const { question } = held
+  const isAnswered = outcome === 'answered' && question !== undefined
+  if (outcome === 'approved' || isAnswered) {
+    const request = resumed(held, at.atMs, isAnswered ? null : given.arguments)
     return {
       do: 'run',
       request,
       approval,
+      ...(isAnswered && { given: givenBy(question, given.answer) }),
       decided: { rows: { held: null }, timers: { [EXPIRY]: null }, emit: events },
     }
   }

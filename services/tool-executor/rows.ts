@@ -2,7 +2,7 @@ import type { Terms } from '../../runtime/config/approvals.ts'
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { CallHeld, Failure, ToolRequested } from '../../schemas/generated/events.ts'
-import type { Pending } from './call.ts'
+import type { Given, Pending, ServerQuestion } from './call.ts'
 import type { Refusal } from './refusal.ts'
 
 /** A call that waits for its next attempt, or runs after it waited for a person. Kept under the call's own key. */
@@ -21,6 +21,8 @@ export interface Waiting {
   /** How people decided about it, or that its rule asked for nobody. */
   approval?: Approval
   doubt?: Doubt
+  /** What people answered to its server's question. */
+  given?: Given
 }
 
 /** An attempt of which nobody knows whether it took effect. */
@@ -45,12 +47,17 @@ export interface Held {
   /** Start of the first attempt, for a call in doubt. */
   firstMs?: number
   doubt?: Doubt
+  /** Its server asks. Absent: the tool itself is the question, or there is none. */
+  question?: ServerQuestion
   /** Earlier waits of the same call. */
   before?: Approval
 }
 
-/** Why it waits: its tool says so of all calls or by a rule; the rule could not say; its task asks for everything. */
-export type Rule = 'always' | 'when' | 'rule failed' | 'asked'
+/**
+ * Why it waits: its tool says so of all calls or by a rule; the rule could not say; its task asks for everything; its
+ * server has a question.
+ */
+export type Rule = 'always' | 'when' | 'rule failed' | 'asked' | 'server'
 
 export interface Vote {
   by: string | null

@@ -27,7 +27,7 @@ import type {
   StageEvent,
 } from '../../runtime/stage.ts'
 import type { ToolRequested, WorkCancelled } from '../../schemas/generated/events.ts'
-import type { ToolAnswer } from './call.ts'
+import type { ServerQuestion, ToolAnswer } from './call.ts'
 import {
   callIdsOf,
   cancelDelegated,
@@ -41,6 +41,8 @@ import { ask, checksOf, gate } from './gate.ts'
 import { decideHeld, expire, EXPIRY, resumed, withdraw, type At } from './held.ts'
 import { concludePoll, keepPolling, poll } from './polling.ts'
 import { refusal, type Asked } from './refusal.ts'
+import { askForServer } from './server-question.ts'
+import { answerFits } from './given.ts'
 import { callOf } from './tool-call.ts'
 import { headers } from '../../schemas/topics.ts'
 import { completedEvents, waitingEvents, usageEvents, type Ending } from './events.ts'
@@ -84,7 +86,7 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
       ? ({ do: 'pass' } as const)
       : gate(asked, spec, id, checks(request.tool).arguments)
     if (gated.do === 'refuse') return end(request, rows, { status: 'failed', error: gated.error, ...at })
-    return gated.do === 'pass' ? { call: callOf(request, spec, nowMs) } : gated.decided
+    return gated.do === 'pass' ? { call: callOf(request, spec, nowMs, rows.waiting?.given) } : gated.decided
   }
 
   const continueWaiting = (waiting: Waiting, rows: State, { id, atMs }: At): Decision<ToolRows> => {
@@ -101,11 +103,14 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
     const asked = { request: resumed(held, atMs), askedMs: held.askedMs, nowMs: atMs }
     const refused = refusal(asked, rows, specs)
     if (refused) return withdraw(held, { ...refused, output: null }, atMs)
-    const verdict = decideHeld(held, data, event, checks(held.request.tool))
+    const fits = checks(held.request.tool)
+    const ofServer = held.question && { answer: answerFits(held.question) }
+    const verdict = decideHeld(held, data, event, { ...fits, ...ofServer })
     if (verdict.do !== 'run') return verdict.decided
-    const { request, approval, decided } = verdict
+    const { request, approval, decided, given } = verdict
     const { askedMs, firstMs = atMs } = held
-    const waiting = { request, tries: 0, askedMs, firstMs, why: 'cleared', cleared: true, approval } as const
+    const begun = { request, tries: 0, askedMs, firstMs, approval, ...(given && { given }) }
+    const waiting = { ...begun, why: 'cleared', cleared: true } as const
     // By a handling of its own: the decision is durable, and everybody knows of it, while the tool runs.
     return { ...decided, rows: { ...decided.rows, waiting }, timers: { ...decided.timers, retry: atMs } }
   }
@@ -286,6 +291,7 @@ function conclude(called: Called, outcome: CallOutcome): Decision<ToolRows> {
   if (outcome.ok) {
     const answer = outcome.value as ToolAnswer
     if (answer.pending) return keepPolling(called, rows, answer.pending, outcome)
+    if (answer.asks) return concludeQuestion(called, answer.asks, outcome)
     return end(request, rows, { status: 'succeeded', error: null, answer, ...at }, usage)
   }
   const error = describeTimeout(request, spec, outcome.failure)
@@ -302,6 +308,24 @@ function conclude(called: Called, outcome: CallOutcome): Decision<ToolRows> {
   return wait(called, next, [...usage, ...waitingEvents(called, next, error, outcome.endedMs)], startedAtMs)
 }
 
+/** A server asks people before it goes on. */
+function concludeQuestion(
+  { request, spec, rows, askedMs, id }: Called,
+  question: ServerQuestion,
+  outcome: CallOutcome,
+): Decision<ToolRows> {
+  const firstMs = rows.waiting?.firstMs ?? outcome.startedMs
+  const usage = usageEvents(request, outcome)
+  if (rows.closed) {
+    const error = failure('CALL_ABORTED', `${request.tool} was not called: its task is over`)
+    const at = { startedAtMs: firstMs, endedAtMs: outcome.endedMs }
+    return end(request, rows, { status: 'cancelled', error, ...at }, usage)
+  }
+  const call = { request, askedMs, firstMs, before: rows.waiting?.approval }
+  const asked = askForServer(call, spec, question, { id, atMs: outcome.endedMs })
+  return { ...asked, emit: [...usage, ...(asked.emit ?? [])] }
+}
+
 function wait(
   { request, rows: { waiting }, askedMs }: Called,
   next: NextTry,
@@ -309,8 +333,8 @@ function wait(
   firstMs: number,
 ): Decision<ToolRows> {
   const tries = (waiting?.tries ?? 0) + (next.why === 'retry' ? 1 : 0)
-  const { cleared, approval } = waiting ?? {}
-  const asked = { ...(cleared && { cleared }), ...(approval && { approval }) }
+  const { cleared, approval, given } = waiting ?? {}
+  const asked = { ...(cleared && { cleared }), ...(approval && { approval }), ...(given && { given }) }
   return {
     rows: { waiting: { request, tries, askedMs, firstMs, why: next.why, ...asked } },
     timers: { retry: next.dueMs },

@@ -2,14 +2,15 @@
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
 import type { Call } from '../../runtime/stage.ts'
 import type { ToolRequested } from '../../schemas/generated/events.ts'
-import type { ToolCall } from './call.ts'
+import type { Given, ToolCall } from './call.ts'
 
 type MadeCall = Call & { request: ToolCall }
 
-export function callOf(request: ToolRequested, spec: ToolSpec, nowMs: number): MadeCall {
+export function callOf(request: ToolRequested, spec: ToolSpec, nowMs: number, given?: Given): MadeCall {
   // Rows of older versions lack the agent.
   const { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent = null } = request
-  const call: ToolCall = { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent }
+  const asked = { taskId, tool, arguments: args, cacheTtlMs, userId, deadlineMs, agent }
+  const call: ToolCall = { ...asked, ...(given && { given }) }
   return {
     kind: 'tool',
     target: tool,

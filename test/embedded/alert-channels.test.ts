@@ -147,6 +147,29 @@ test('mail goes by STARTTLS and login, to everybody', async () => {
   assert.match(got.text ?? '', /FIRING \(critical\) high_error_rate: 50.0 % .*<b>&\n.*what to do: https/)
 })
 
+test('a call that waits for a person: each channel says so, and an incident stays open until it is decided', async () => {
+  const message = 'A call of pay waits for approval (task t)'
+  const waits: Notice = { ...notice, kind: 'approval', alertId: 't.1.0', rule: 'pay', message, runbook: null }
+  await send('slack', { notices: [waits] })
+  assert.match(String(bodies()[0]?.['text']), /^\*WAITING A call of pay waits for approval \(task t\)\*\n/)
+  await send('email', { notices: [waits] })
+  const { mail: got } = mail.mails.at(-1) ?? assert.fail('no mail')
+  assert.equal(got.subject, `[flotilla] WAITING ${message}`)
+  assert.match(got.text ?? '', /^WAITING A call of pay/)
+  await send('hook', { notices: [waits] })
+  assert.deepEqual(bodies()[0]?.['data'], { notices: [waits] })
+  await send('pagerduty', { notices: [waits, { ...waits, kind: 'resolved' }] })
+  assert.deepEqual(
+    bodies().map(({ event_action, dedup_key }) => [event_action, dedup_key]),
+    [
+      ['trigger', 't.1.0'],
+      ['resolve', 't.1.0'],
+    ],
+  )
+  await send('pagerduty', { notices: [waits] })
+  assert.equal(bodies().length, 1)
+})
+
 interface Refusal {
   readonly of: string
   readonly channel: string

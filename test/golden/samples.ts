@@ -155,6 +155,13 @@ export const samples: EventMap = {
     approval: { why: 'approval', outcome: 'expired' },
     failsTask: error,
   },
+  DelegationHeld: {
+    taskId: 'task-1',
+    callId: 'c-1',
+    child: 'task-2',
+    heldAtMs: at,
+    releasedAtMs: at + 60_000,
+  },
   CodeRequested: {
     taskId: 'task-1',
     requestId: 'r-1',

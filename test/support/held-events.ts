@@ -1,4 +1,4 @@
-import type { CallHeld, CallReleased } from '../../schemas/generated/events.ts'
+import type { CallHeld, CallReleased, DelegationHeld } from '../../schemas/generated/events.ts'
 
 type Named = Pick<CallHeld, 'taskId' | 'callId' | 'requester'>
 
@@ -31,3 +31,10 @@ export const released = (call: Named, atMs: number, changes: Partial<CallRelease
   },
   ...changes,
 })
+
+/** The task that a call became waits for people since `heldAtMs`, or went on. */
+export const delegationHeld = (
+  { taskId, callId }: Pick<CallHeld, 'taskId' | 'callId'>,
+  heldAtMs: number,
+  releasedAtMs: number | null = null,
+): DelegationHeld => ({ taskId, callId, child: `child of ${callId}`, heldAtMs, releasedAtMs })

@@ -4,6 +4,7 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
+import type { Json } from '../../schemas/json.ts'
 
 type Fields = { [name: string]: unknown }
 interface Request {
@@ -49,10 +50,28 @@ export const listedTools: readonly ListedTool[] = [
   ...['picture', 'mixed', 'broken', 'ask', 'huge', 'hang', 'die', 'flood', 'garbage', 'lie'].map((name) => ({
     name,
     description: `The tool ${name}.`,
-    inputSchema: object(),
+    inputSchema: name === 'ask' ? object({ asks: { type: 'object' } }) : object(),
     ...(name === 'lie' && { outputSchema: object({ truth: { type: 'boolean' } }, ['truth']) }),
   })),
 ]
+
+const form = (message: string, properties: { [name: string]: Json }, required: string[]) => ({
+  method: 'elicitation/create',
+  params: { mode: 'form', message, requestedSchema: { type: 'object', properties, required } },
+})
+/** What the tool `ask` asks unless its arguments say. */
+export const forms: { [name: string]: Json } = {
+  sure: form('Sure?', { sure: { type: 'boolean' }, code: { type: 'string', pattern: '^(a+)+$' } }, ['sure']),
+}
+const inputRequired = (inputRequests: Fields): Fields => ({
+  resultType: 'input_required',
+  requestState: 's',
+  inputRequests,
+})
+
+/** The answer of the tool `ask` to a call that brings the state, and answers. */
+const answeredBy = ({ requestState, inputResponses }: Fields): Fields | null =>
+  requestState === 's' ? complete({ content: text(JSON.stringify(inputResponses)) }) : null
 
 export class ServerState {
   tools: ListedTool[] = [...listedTools]
@@ -152,16 +171,9 @@ function called(
     case 'broken':
       return complete({ content: text('the pump is dry'), isError: true })
     case 'ask':
-      return {
-        resultType: 'input_required',
-        requestState: 's',
-        inputRequests: {
-          sure: {
-            method: 'elicitation/create',
-            params: { mode: 'form', message: 'Sure?', requestedSchema: object() },
-          },
-        },
-      }
+      return (
+        answeredBy(params) ?? inputRequired(args['asks'] === undefined ? forms : (args['asks'] as Fields))
+      )
     case 'huge':
       return complete({ content: text(HUGE) })
     case 'lie':

@@ -6,7 +6,8 @@ import type { Channel } from './port.ts'
 export function serviceLog(log: Pick<Log, 'error' | 'warn' | 'info'>): Channel {
   const write = (notice: Notice): void => {
     const raised = notice.severity === 'critical' ? 'error' : 'warn'
-    log[notice.kind === 'raised' ? raised : 'info'](notice, notice.message)
+    const isOpen = notice.kind === 'raised' || notice.kind === 'approval'
+    log[isOpen ? raised : 'info'](notice, notice.message)
   }
   return {
     send: async ({ notices }) => {

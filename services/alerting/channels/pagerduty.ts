@@ -17,7 +17,8 @@ export function pagerduty({ url, routingKey }: { url: string; routingKey: string
       for (const notice of notices) {
         if (notice.kind !== 'resolved') answer = await sendEvent('trigger', notice, signal)
         // A test leaves no open incident.
-        if (notice.kind !== 'raised') answer = await sendEvent('resolve', notice, signal)
+        if (notice.kind === 'resolved' || notice.kind === 'test')
+          answer = await sendEvent('resolve', notice, signal)
       }
       return answer
     },

@@ -1,19 +1,26 @@
 // Texts of notifications for people.
 import type { Notice } from '../events.ts'
 
-const mark = { raised: 'FIRING', resolved: 'RESOLVED', test: 'TEST' } as const
+const mark = { raised: 'FIRING', resolved: 'RESOLVED', test: 'TEST', approval: 'WAITING' } as const
+
+const kinds = ['raised', 'resolved', 'test', 'approval'] as const
 
 export const headline = ({ kind, severity, message }: Notice): string =>
-  kind === 'resolved' ? `${mark[kind]} ${message}` : `${mark[kind]} (${severity}) ${message}`
+  kind === 'resolved' || kind === 'approval'
+    ? `${mark[kind]} ${message}`
+    : `${mark[kind]} (${severity}) ${message}`
 
 /** One line for all of them. */
 export function subject(notices: readonly Notice[]): string {
   const [first, ...others] = notices
   if (!first) return 'no alert'
   if (others.length === 0) return headline(first)
-  const raised = notices.filter(({ kind }) => kind === 'raised').length
   const rules = [...new Set(notices.map(({ rule }) => rule))].join(', ')
-  return `${raised} firing, ${notices.length - raised} resolved: ${rules}`
+  const counts = kinds.flatMap((kind) => {
+    const { length } = notices.filter((notice) => notice.kind === kind)
+    return length > 0 ? [`${length} ${mark[kind].toLowerCase()}`] : []
+  })
+  return `${counts.join(', ')}: ${rules}`
 }
 
 export function details({ alertId, runbook, atMs }: Notice): string {

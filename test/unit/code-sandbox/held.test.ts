@@ -5,7 +5,7 @@ import { defineTool } from '../../../runtime/config/define.ts'
 import { completeFleet } from '../../../runtime/config/load.ts'
 import { drive } from '../../../runtime/testing/stage-driver.ts'
 import { createCodeSandboxStage } from '../../../services/code-sandbox/stage.ts'
-import { held, released } from '../../support/held-events.ts'
+import { delegationHeld, held, released } from '../../support/held-events.ts'
 
 const NOW = 1_750_000_000_000
 const DAY = 86_400_000
@@ -52,4 +52,25 @@ test('a step that waits for a person gives its interpreter back, and goes on wit
   })
   const [made] = driver.only('CodeCompleted').toolCalls as { approval: unknown; status: string }[]
   assert.deepEqual([made?.status, made?.approval], ['succeeded', { outcome: 'approved' }])
+})
+
+test('a step waits with the task that its call became, and no answer of another call holds it', () => {
+  const driver = drive(createCodeSandboxStage(fleet), { now: NOW })
+  const call = { taskId: 't', callId: 't.1.0' }
+  driver.send('code.requested', 'CodeRequested', {
+    ...{ taskId: 't', requestId: 't.1', step: 1, code: 'pay()', executor: 'default', tools: ['pay'] },
+    ...{ toolCacheTtlMs: null, userId: null, timeoutMs: 30_000, deadlineMs: NOW + 60_000, agent: null },
+    ...{ toolPolicy: null, policyTools: null, recording: null, delegation: null },
+  })
+  const calls = [{ seq: 0, name: 'pay', arguments: {}, argsHash: 'h' }]
+  driver.answer({ status: 'paused', calls, computeMs: 1 })
+  const active = () => driver.rows('t')['active'] as { deadlineMs: number; held?: unknown }
+  driver.send('tools.completed', 'DelegationHeld', delegationHeld({ ...call, callId: 't.1.7' }, NOW))
+  assert.equal(active().held, undefined)
+  driver.send('tools.completed', 'DelegationHeld', delegationHeld(call, NOW))
+  driver.advance(30_000)
+  assert.equal(driver.pendingCallOf('t')?.kind, 'discard')
+  driver.answer(null)
+  driver.send('tools.completed', 'DelegationHeld', delegationHeld(call, NOW, NOW + DAY))
+  assert.deepEqual([active().deadlineMs, active().held], [NOW + 60_000 + DAY, undefined])
 })

@@ -7,7 +7,7 @@ import { failure } from '../../../runtime/errors.ts'
 import { MissingRow } from '../../../runtime/missing-row.ts'
 import type { StageEvent } from '../../../runtime/stage.ts'
 import { drive, type StageDriver } from '../../../runtime/testing/stage-driver.ts'
-import { held, released } from '../../support/held-events.ts'
+import { delegationHeld, held, released } from '../../support/held-events.ts'
 import type { TaskCompleted, TaskSubmitted } from '../../../schemas/generated/events.ts'
 import { emptyTask } from '../../../schemas/task-fields.ts'
 import { rowOf, Schedule } from '../../../services/router/schedule.ts'
@@ -270,6 +270,21 @@ test('a task whose call waits for a person frees its slot, and takes it again ev
   driver.send('tools.completed', 'CallReleased', released(call, driver.now))
   driver.send('tools.completed', 'CallHeld', held(call, driver.now))
   assert.deepEqual(slotRows(driver), ['task:d'])
+})
+
+test('a task that waits with one that it delegated frees its slot too', () => {
+  const driver = routerOf({ inFlight: 1 })
+  submit(driver, 'a')
+  submit(driver, 'b')
+  const call = { taskId: 'a', callId: 'a.1.0' }
+  driver.send('tools.completed', 'DelegationHeld', delegationHeld(call, driver.now))
+  assert.deepEqual(admitted(driver), ['a', 'b'])
+  driver.send('tools.completed', 'DelegationHeld', delegationHeld(call, 0, driver.now))
+  submit(driver, 'c')
+  close(driver, 'b')
+  assert.deepEqual(admitted(driver), ['a', 'b'], 'a runs again')
+  close(driver, 'a')
+  assert.deepEqual(admitted(driver), ['a', 'b', 'c'])
 })
 
 test('a task that waits for a person can be cancelled', () => {

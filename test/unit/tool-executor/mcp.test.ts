@@ -88,14 +88,6 @@ describe('a server of revision 2026-07-28 over HTTP', () => {
     await assert.rejects(own.run('srv_broken'), fails('TOOL_FAILED', /the pump is dry/))
   })
 
-  test('a question of the server is refused, with the question in the details', async () => {
-    const error = await own
-      .run('srv_ask')
-      .catch((thrown: unknown) => thrown as { code: string; details: unknown })
-    assert.equal((error as { code: string }).code, 'MCP_INPUT_REQUIRED')
-    assert.match(JSON.stringify((error as { details: unknown }).details), /"sure".*"requestState":"s"/)
-  })
-
   test('a task of the server is a call that is not over', async () => {
     const call = await own.run('srv_report', { polls: 1 })
     assert.ok(call instanceof PendingCall)

@@ -2,21 +2,22 @@
 //
 // 1. Arguments are checked before the server sees them, with patterns in linear time.
 // 2. A call that the server continues as a task ends with PendingCall; tool-executor's stage asks for its outcome
-//    later (polling.ts).
+//    later (polling.ts). One that the server asks people about ends with AskingCall (server-question.ts).
 import { compileArguments } from '../../../../runtime/config/coercion.ts'
 import type { Fleet, Tool, ToolContext, ToolSpec } from '../../../../runtime/config/fleet.ts'
 import { FlotillaError } from '../../../../runtime/errors.ts'
 import { linearPatterns } from '../../../../runtime/foreign-schema/patterns.ts'
 import type { Json } from '../../../../schemas/json.ts'
-import { PendingCall, type Pending } from '../../call.ts'
-import { inputRequired, type RequestOptions, type ServerTask } from './link.ts'
+import { AskingCall, PendingCall, type Given, type Pending } from '../../call.ts'
+import type { RequestOptions, ServerTask } from './link.ts'
 import { said } from './link-error.ts'
 import { ServerPool, type PoolParts } from './pool.ts'
+import { inputRequired, questionOf } from './questions.ts'
 import { resourceOf, resultOf } from './results.ts'
 
 export interface ConnectedServers {
-  /** The tool, if it is one of a server. */
-  connect(tool: Tool): Tool
+  /** The tool, if it is one of a server. `given`: what people answered to an earlier call. */
+  connect(tool: Tool, given?: Given): Tool
   /** Outcome of a call that the server continues. */
   poll(spec: ToolSpec, pending: Pending, context: ToolContext): Promise<unknown>
   cancel(spec: ToolSpec, pending: Pending, context: ToolContext): Promise<void>
@@ -39,7 +40,7 @@ export function connectServers(
     ),
   )
   return {
-    connect: (tool) => own.get(tool.spec.name) ?? tool,
+    connect: (tool, given) => own.get(tool.spec.name)?.(given) ?? tool,
     poll: (spec, { id }, context) =>
       poolOf(spec).use({ tool: null, ...context }, async (link) =>
         outcomeOf(spec, await link.task(id, optionsOf(spec, context))),
@@ -58,10 +59,10 @@ const optionsOf = ({ timeoutMs }: ToolSpec, { signal, traceparent }: ToolContext
   traceparent,
 })
 
-function connected(spec: ToolSpec, poolOf: () => ServerPool): Tool {
+function connected(spec: ToolSpec, poolOf: () => ServerPool): (given?: Given) => Tool {
   let check: ReturnType<typeof compileArguments> | null = null
   const tool = spec.source?.tool ?? null
-  return {
+  return (given) => ({
     spec,
     run: async (input, context) => {
       const { problems, meant } = (check ??= compileArguments(spec.input, { patterns: linearPatterns }))(
@@ -73,11 +74,13 @@ function connected(spec: ToolSpec, poolOf: () => ServerPool): Tool {
       const options = { ...optionsOf(spec, context), idempotencyKey: context.idempotencyKey }
       return poolOf().use({ tool, userId: context.userId, signal: context.signal }, async (link, listed) => {
         if (listed === null) return resourceOf(spec.name, await link.read(String(args['uri']), options))
-        const answer = await link.call(listed, args, options).catch((error: unknown) => doubted(spec, error))
+        const asked = { ...options, given }
+        const answer = await link.call(listed, args, asked).catch((error: unknown) => doubted(spec, error))
+        if ('asks' in answer) return new AskingCall(questionOf(spec.source?.server ?? spec.name, answer.asks))
         return 'task' in answer ? outcomeOf(spec, answer.task) : resultOf(spec.name, answer.result)
       })
     },
-  }
+  })
 }
 
 /** The connection broke off, or nothing came: whether the tool has done its work, nobody knows. */
@@ -108,7 +111,7 @@ function outcomeOf(spec: ToolSpec, task: ServerTask): unknown {
         `${name} was cancelled by its server: ${said(task.statusMessage ?? 'without a reason')}`,
       )
     case 'input_required':
-      throw inputRequired(source?.server ?? name, { taskId: task.taskId, inputRequests: task.inputRequests })
+      throw inputRequired(source?.server ?? name, 'in the middle of a task of its own')
     case 'working': {
       const wanted = task.pollIntervalMs ?? POLL_MS.usual
       const pollMs = Math.min(POLL_MS.most, Math.max(POLL_MS.least, wanted))

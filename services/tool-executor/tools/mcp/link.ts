@@ -4,11 +4,13 @@
 //    be older is not probed: some end at a request that they do not know.
 // 2. Every request has the call's signal, which the server is notified of, and a limit of its own.
 // 3. A list of tools is bounded by the pages and bytes of the limits, its schemas by mcp/pins.ts.
-// 4. What the server wants to ask somebody is a failure here (MCP_INPUT_REQUIRED) whose details carry the
-//    questions and the server's state: what can put them to a person handles that one error.
+// 4. What the server wants to ask somebody is an answer too: questions.ts makes a question of it, and the call is made
+//    again with what people answered. Only a server of 2026-07-28 learns that it may ask: those of 2025-11-25 ask
+//    in the middle of a call, which can't wait for days.
 import {
   type CallToolResult,
   Client,
+  CLIENT_CAPABILITIES_META_KEY,
   isInputRequiredResult,
   type ReadResourceResult,
   StreamableHTTPClientTransport,
@@ -21,8 +23,10 @@ import { z } from 'zod'
 import type { McpServer } from '../../../../runtime/config/mcp.ts'
 import { FlotillaError } from '../../../../runtime/errors.ts'
 import { boundedFetch } from './bounded-fetch.ts'
+import type { Given } from '../../call.ts'
 import type { Credentials } from './credentials.ts'
 import { isStale, linkError, said } from './link-error.ts'
+import type { Asked } from './questions.ts'
 import { TASK, WatchedTransport } from './watched-transport.ts'
 
 export type { CallToolResult, ListedTool, ReadResourceResult }
@@ -31,6 +35,8 @@ export type { CallToolResult, ListedTool, ReadResourceResult }
 const IDEMPOTENCY_KEY = 'flotilla/idempotencyKey'
 const TASKS = 'io.modelcontextprotocol/tasks'
 const LEGACY = '2025-11-25'
+const capabilities = { extensions: { [TASKS]: {} } }
+const capabilitiesOfCalls = { ...capabilities, elicitation: { form: {} } }
 /** The SDK's own limit comes after the call's. */
 const SDK_GRACE_MS = 2_000
 const SHOWN_STDERR = 1_000
@@ -55,7 +61,8 @@ export interface RequestOptions {
   readonly traceparent?: string | null
 }
 
-export type LinkAnswer = { readonly result: CallToolResult } | { readonly task: ServerTask }
+export type LinkAnswer =
+  { readonly result: CallToolResult } | { readonly task: ServerTask } | { readonly asks: Asked }
 
 /** Opens the connection. `protocol`: the revision that was agreed on before, if any. Rejects with a FlotillaError. */
 export async function openLink(
@@ -96,7 +103,7 @@ export class Link {
     this.#client = new Client(
       { name: 'flotilla', version: '1' },
       {
-        capabilities: { extensions: { [TASKS]: {} } },
+        capabilities,
         inputRequired: { autoFulfill: false },
         listMaxPages: 64,
       },
@@ -141,15 +148,29 @@ export class Link {
     return tools
   }
 
-  async call(tool: ListedTool, args: Record<string, unknown>, options: RequestOptions): Promise<LinkAnswer> {
-    const params = { name: tool.name, arguments: args, _meta: metaOf(options) }
+  /** `given`: what people answered to an earlier call. */
+  async call(
+    tool: ListedTool,
+    args: Record<string, unknown>,
+    { given, ...options }: RequestOptions & { readonly given?: Given | undefined },
+  ): Promise<LinkAnswer> {
+    const mayAsk = this.protocol > LEGACY && { [CLIENT_CAPABILITIES_META_KEY]: capabilitiesOfCalls }
+    const params = {
+      name: tool.name,
+      arguments: args,
+      _meta: { ...metaOf(options), ...mayAsk },
+      ...(given && { inputResponses: given.responses }),
+      ...(given && given.state !== null && { requestState: given.state }),
+    }
     const headers = options.idempotencyKey === undefined ? {} : { 'idempotency-key': options.idempotencyKey }
     // Results are checked by the tool's caller, with bounds of its own.
     const toolDefinition = { name: tool.name, inputSchema: tool.inputSchema }
     const sent = { ...this.#options(options), headers, toolDefinition, allowInputRequired: true }
-    const result = await this.#guarded(options.signal, async () =>
-      this.#answered(await this.#client.callTool(params, sent)),
-    )
+    const result = await this.#guarded(options.signal, () => this.#client.callTool(params, sent))
+    if (isInputRequiredResult(result)) {
+      const { inputRequests, requestState } = result
+      return { asks: { inputRequests, requestState } }
+    }
     const task: unknown = result._meta?.[TASK]
     return task === undefined ? { result } : { task: this.#task(task) }
   }
@@ -178,12 +199,6 @@ export class Link {
     this.isOpen = false
     await this.#client.close().catch(() => {})
     await this.#transport.close().catch(() => {})
-  }
-
-  #answered(result: CallToolResult): CallToolResult {
-    if (!isInputRequiredResult(result)) return result
-    const { inputRequests, requestState } = result
-    throw inputRequired(this.#server.name, { inputRequests, requestState })
   }
 
   #task(value: unknown): ServerTask {
@@ -262,16 +277,6 @@ const metaOf = ({ idempotencyKey, traceparent }: RequestOptions): Record<string,
   ...(idempotencyKey !== undefined && { [IDEMPOTENCY_KEY]: idempotencyKey }),
   ...(traceparent && { [TRACEPARENT_META_KEY]: traceparent }),
 })
-
-/** `asked`: the questions, by the server's names, and the state that it wants back with the answers. */
-export const inputRequired = (server: string, asked: unknown): FlotillaError =>
-  new FlotillaError(
-    'MCP_INPUT_REQUIRED',
-    `MCP server ${server} asks for input before it answers, which nobody can give it here`,
-    {
-      details: asked,
-    },
-  )
 
 const staleErrors = new WeakSet<Error>()
 
