@@ -21,6 +21,12 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/run.ts')).defineRun,
   },
   {
+    name: 'chat',
+    summary: 'talk with an agent: each message is a turn of a session',
+    group: 'Tasks',
+    load: async () => (await import('./commands/chat.ts')).defineChat,
+  },
+  {
     name: 'submit',
     summary: 'submit a task to a running fleet; print its id',
     group: 'Tasks',

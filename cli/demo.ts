@@ -8,7 +8,7 @@ import { startEmbedded } from './embedded.ts'
 import { paint, say } from './output.ts'
 import { LiveView } from './live-view.ts'
 import { renderResult } from './render.ts'
-import { runToEnd } from './commands/run.ts'
+import { runToEnd } from './fleet-here.ts'
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const demoConfig = new URL(`../examples/flotilla.config.${extension}`, import.meta.url)

@@ -3,6 +3,7 @@
 import type { TaskStep, TaskUpdate } from '../client/types.ts'
 import type { TaskProgressed } from '../schemas/generated/events.ts'
 import type { Json } from '../schemas/json.ts'
+import { decidedByCommand, type WaitingCall } from './decision-notice.ts'
 import { paint, say } from './output.ts'
 import { block, renderCall, renderCompaction, renderRest, renderStep, seconds, shorten } from './render.ts'
 import { plural } from './units.ts'
@@ -16,6 +17,10 @@ export interface LiveViewOptions {
   readonly terminal?: StatusStream | null
   readonly print?: (text: string) => void
   readonly now?: () => number
+  /** How a call that waits for a person can be decided. Default: by the command. */
+  readonly decide?: (call: WaitingCall) => string
+  /** What a person has typed meanwhile: the status line begins with it. */
+  readonly typed?: () => string
 }
 
 type Fields = { readonly [name: string]: Json | undefined }
@@ -25,6 +30,13 @@ interface Shown {
   isEnded: boolean
 }
 
+/** What the person is asked for. */
+const WHY: Readonly<Record<string, string>> = {
+  approval: 'it needs an approval',
+  question: 'it asks a question',
+  doubt: 'nobody knows whether it took effect',
+}
+
 /** In a pipe, what lasts is said again this often. */
 const REMIND_MS = 30_000
 
@@ -32,6 +44,8 @@ export class LiveView {
   readonly #detail: Detail
   readonly #print: (text: string) => void
   readonly #now: () => number
+  readonly #decide: (call: WaitingCall) => string
+  readonly #typed: () => string
   readonly #status: StatusLine | null
   readonly #shown = new Map<number, Shown>()
   readonly #tools = new Map<string, { readonly tool: string; readonly sinceMs: number }>()
@@ -42,9 +56,12 @@ export class LiveView {
   #step = 1
   #paused: readonly string[] = []
 
-  constructor({ detail = 'normal', terminal, print = say, now = Date.now }: LiveViewOptions = {}) {
+  constructor(options: LiveViewOptions = {}) {
+    const { detail = 'normal', terminal, print = say, now = Date.now } = options
     this.#detail = detail
     this.#now = now
+    this.#decide = options.decide ?? decidedByCommand
+    this.#typed = options.typed ?? (() => '')
     this.#sinceMs = now()
     const stream = terminal === undefined ? (canRewrite(process.stderr) ? process.stderr : null) : terminal
     this.#status = stream === null || detail === 'quiet' ? null : new StatusLine(stream, () => this.line())
@@ -86,8 +103,11 @@ export class LiveView {
 
   /** The status line. */
   line(): string {
-    const line = this.#line()
-    return line === '' || this.#paused.length === 0 ? line : `${this.#paused.join(', ')} paused · ${line}`
+    const typed = this.#typed()
+    const doing = this.#line()
+    const line =
+      doing === '' || this.#paused.length === 0 ? doing : `${this.#paused.join(', ')} paused · ${doing}`
+    return [typed === '' ? '' : `> ${typed}`, line].filter(Boolean).join(' · ')
   }
 
   #line(): string {
@@ -122,7 +142,7 @@ export class LiveView {
     for (const line of lines) this.#print(paint('dim', `    │ ${line}`))
   }
 
-  #progress({ kind, step, detail, atMs }: TaskProgressed): void {
+  #progress({ taskId, kind, step, detail, atMs }: TaskProgressed): void {
     const fields: Fields =
       typeof detail === 'object' && detail !== null && !Array.isArray(detail) ? detail : {}
     if (step !== null) this.#step = step
@@ -140,6 +160,8 @@ export class LiveView {
         this.now(`step ${this.#step} · thinking`)
       },
       compacted: () => this.note(renderCompaction(fields)),
+      approval_requested: () => this.#asksPerson(taskId, fields),
+      approval_decided: () => this.#personDecided(fields),
     }
     showing[kind]?.()
   }
@@ -215,6 +237,20 @@ export class LiveView {
         : `waiting${time === '' ? '' : `, next try${time}`}: ${reason}`
     this.note(shorten(text))
     this.now(`step ${this.#step} · ${what}`)
+  }
+
+  #asksPerson(taskId: string, fields: Fields): void {
+    const [callId, tool] = [textIn(fields, 'callId'), textIn(fields, 'tool')]
+    const asked = shorten(JSON.stringify(fields['arguments'] ?? null), 80)
+    this.note(`${tool}(${asked}) waits for a person: ${WHY[textIn(fields, 'why')] ?? WHY['approval']}`)
+    this.note(`  to decide: ${this.#decide({ taskId, callId, why: textIn(fields, 'why') })}`)
+    this.now(`step ${this.#step} · waiting for a person`)
+  }
+
+  #personDecided(fields: Fields): void {
+    const by = textIn(fields, 'by')
+    this.note(`${textIn(fields, 'tool')}: ${textIn(fields, 'outcome')}${by === '' ? '' : ` by ${by}`}`)
+    if (fields['final'] === true) this.now(`step ${this.#step} · running the call`)
   }
 
   #complete(step: TaskStep): void {

@@ -16,7 +16,7 @@ const nameOf = ({ stage }: Pause): string => stage ?? 'the fleet'
 type ListPauses = () => Promise<readonly Pause[]>
 
 /** Runs `work` with a list of the pauses of the fleet that a client reaches, over one connection. */
-export async function withPauses(work: (list: ListPauses) => Promise<void>): Promise<void> {
+export async function withPauses<T>(work: (list: ListPauses) => Promise<T>): Promise<T> {
   const { kafkaBrokers, raw, port } = readEnvironment(process.env)
   const url = raw['FLOTILLA_URL'] || (kafkaBrokers.length === 0 ? `http://127.0.0.1:${port}` : null)
   if (url === null) return usingOperator(({ pauses }) => work(() => pauses.list()))

@@ -66,14 +66,20 @@ export function renderCall(
 
 export function renderResult(result: TaskResult): string {
   const ok = result.status === 'succeeded'
-  const output =
-    result.output === null
-      ? ''
-      : typeof result.output === 'string'
-        ? result.output
-        : JSON.stringify(result.output, null, 2)
-  const parts = [`${paint(ok ? 'green' : 'red', result.status.replace('_', ' '))} ${output}`.trimEnd()]
+  const status = paint(ok ? 'green' : 'red', result.status.replace('_', ' '))
+  const parts = [`${status} ${renderOutput(result)}`.trimEnd()]
   if (result.error) parts.push(paint('yellow', renderFailure(result.error)))
+  return [...parts, renderFacts(result)].join('\n')
+}
+
+/** The answer: text as it is, everything else as JSON. */
+export function renderOutput({ output }: TaskResult): string {
+  if (output === null) return ''
+  return typeof output === 'string' ? output : JSON.stringify(output, null, 2)
+}
+
+/** What the task used, and whether its answer is one of a language model. */
+export function renderFacts(result: TaskResult): string {
   const { inputTokens, outputTokens, cost, costIsGuess } = result.usage
   const price = `$${cost.toFixed(4)}${costIsGuess ? ' (a guess: no price for this model)' : ''}`
   const facts = [
@@ -90,10 +96,9 @@ export function renderResult(result: TaskResult): string {
     result.model ?? 'no model',
     result.traceId ? `trace ${result.traceId}` : '',
   ]
-  parts.push(paint('dim', `  ${facts.filter(Boolean).join(' · ')}`))
-  if (result.output !== null && result.model?.startsWith('scripted/'))
-    parts.push(paint('yellow', '  This answer is scripted: no language model was asked.'))
-  return parts.join('\n')
+  const line = paint('dim', `  ${facts.filter(Boolean).join(' · ')}`)
+  if (result.output === null || !result.model?.startsWith('scripted/')) return line
+  return `${line}\n${paint('yellow', '  This answer is scripted: no language model was asked.')}`
 }
 
 /** The error and, if there is one, its remedy and when to retry. */

@@ -1,4 +1,4 @@
-// The options of a task, which `run` and `submit` share. Types and choices come from the schema of TaskSubmitted.
+// The options of a task, which `run`, `submit` and `chat` share. Types and choices come from the schema of TaskSubmitted.
 import { type Command, Option } from 'commander'
 import type { TaskInput } from '../client/types.ts'
 import { taskFields } from '../schemas/task-fields.ts'
@@ -43,8 +43,9 @@ export const taskOptions: readonly TaskOption[] = [
 
 export type TaskOptions = Readonly<Record<string, unknown>>
 
-export function addTaskOptions(command: Command): Command {
-  for (const [field, flags, description] of taskOptions)
+/** Adds the options of these fields; default: of all. */
+export function addTaskOptions(command: Command, fields?: readonly (keyof TaskInput)[]): Command {
+  for (const [field, flags, description] of taskOptions.filter(([each]) => fields?.includes(each) ?? true))
     command.addOption(typed(new Option(flags, description), field))
   return command
 }
