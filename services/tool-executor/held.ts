@@ -75,14 +75,19 @@ export function decideHeld(held: Held, given: ApprovalDecided, at: At, checks: C
   }
   const votes = [...held.votes.filter(({ by }) => by !== vote.by), vote]
   const agreeing = votes.filter((other) => isSame(held, other, vote))
-  if (given.approved && agreeing.length < held.terms.needed) return voted({ ...held, votes }, given, at)
-  return settle(held, given, at, given.approved ? agreeing : [...held.votes, vote])
+  const needsOthers = given.approved || tookEffect(held, given)
+  if (needsOthers && agreeing.length < held.terms.needed) return voted({ ...held, votes }, given, at)
+  return settle(held, given, at, needsOthers ? agreeing : [...held.votes, vote])
 }
 
+/** It is said of calls in doubt only. Who says so gives the call its result, whether the call is approved or not. */
+const tookEffect = ({ why }: Held, given: ApprovalDecided): boolean =>
+  why === 'doubt' && given.tookEffect === true
+
 /** What a vote is for, as far as it differs from what was asked for. */
-function subjectOf({ why }: Held, { arguments: edited, answer, tookEffect }: ApprovalDecided): Json {
+function subjectOf({ why }: Held, { arguments: edited, answer, tookEffect: effect }: ApprovalDecided): Json {
   if (why === 'question') return answer
-  return why === 'doubt' ? { tookEffect, answer, edited } : edited
+  return why === 'doubt' ? { tookEffect: effect, answer, edited } : edited
 }
 
 function isSame({ request }: Held, one: Vote, other: Vote): boolean {
@@ -105,12 +110,12 @@ function cannotDecide(
 }
 
 function unfit(held: Held, given: ApprovalDecided, checks: Checks): string | null {
-  const { arguments: edited, answer, approved, tookEffect } = given
+  const { arguments: edited, answer, approved } = given
   if ([edited, answer].some((value) => isDeeperThan(value, MAX_JSON_DEPTH)))
     return `it is nested more than ${MAX_JSON_DEPTH} deep`
-  if (held.why === 'doubt' && tookEffect === null)
+  if (held.why === 'doubt' && given.tookEffect === null)
     return 'it does not say whether the call took effect (tookEffect)'
-  if (held.why === 'doubt' && tookEffect)
+  if (tookEffect(held, given))
     return said('the result does not fit the schema of the tool', checks.output(answer))
   if (!approved) return null
   if (held.why === 'question')
@@ -156,19 +161,20 @@ function settle(held: Held, given: ApprovalDecided, at: At, votes: readonly Vote
   return { do: 'end', decided: over(held, approval, replyOf(held, given, outcome), events, at.atMs) }
 }
 
-function outcomeOf(
-  { why }: Held,
-  { approved, tookEffect }: ApprovalDecided,
-): 'approved' | 'declined' | 'answered' | 'settled' {
-  if (why === 'doubt' && (tookEffect || !approved)) return 'settled'
-  if (!approved) return 'declined'
+function outcomeOf(held: Held, given: ApprovalDecided): 'approved' | 'declined' | 'answered' | 'settled' {
+  const { why } = held
+  if (tookEffect(held, given) || (why === 'doubt' && !given.approved)) return 'settled'
+  if (!given.approved) return 'declined'
   return why === 'question' ? 'answered' : 'approved'
 }
 
 type Reply = Pick<ToolCompleted, 'status' | 'output' | 'error'>
 
-function replyOf({ why }: Held, { answer, reason, tookEffect }: ApprovalDecided, outcome: string): Reply {
-  if (outcome === 'answered' || tookEffect) return { status: 'succeeded', output: answer, error: null }
+function replyOf(held: Held, given: ApprovalDecided, outcome: string): Reply {
+  const { why } = held
+  const { answer, reason } = given
+  if (outcome === 'answered' || tookEffect(held, given))
+    return { status: 'succeeded', output: answer, error: null }
   const because = reason === null ? '' : `: ${reason}`
   const message =
     why === 'doubt'

@@ -17,6 +17,14 @@ const pay = defineTool({
   run: ({ amount }) => `paid ${amount}`,
 })
 
+const wire = defineTool({
+  name: 'wire',
+  description: 'Wires.',
+  input: z.object({ amount: z.number() }),
+  requiresApproval: { approvers: { scope: 'approvals:decide' } },
+  run: ({ amount }) => `wired ${amount}`,
+})
+
 const ask = askPerson({ answer: z.object({ name: z.string().min(2) }) })
 
 const payment = (amount: number) => ({ toolCalls: [{ name: 'pay', arguments: { amount } }] })
@@ -28,6 +36,8 @@ const script: Script = ({ task, taskMark, turn, observations }) => {
     return turn === 0
       ? { toolCalls: [{ name: 'ask_person', arguments: { question: 'Who?' } }] }
       : { text: observations }
+  if (task.includes('wire'))
+    return turn === 0 ? { toolCalls: [{ name: 'wire', arguments: { amount: 5 } }] } : { text: observations }
   if (task.includes('pay twice')) return turn < 2 ? payment(turn + 1) : { text: observations }
   if (task.includes('pay')) return turn === 0 ? payment(5) : { text: observations }
   return { text: `answer to ${task}` }
@@ -85,7 +95,7 @@ export async function startMcpFleet(): Promise<McpTestFleet> {
   const fleet = await startTestFleet({
     http: true,
     env: { FLOTILLA_ADMIN_KEY: ADMIN },
-    definition: { tools: [echo, pay, ask], agents, limits: { rates: { userRequests: null } } },
+    definition: { tools: [echo, pay, wire, ask], agents, limits: { rates: { userRequests: null } } },
     model: { script },
   })
   const url = `${fleet.process.url}/mcp`

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { taskStates } from './mcp-states.ts'
+import { writeState } from '../../services/gateway/mcp/request-state.ts'
 import { eventually } from '../conformance/waiting.ts'
 import { startMcpFleet, TASKS, type McpTestFleet } from './mcp-fleet.ts'
 
@@ -214,6 +215,41 @@ test('a client that can ask nobody, or whose key may not decide, waits until som
     await mcp.fleet.client.approve({ taskId, callId: (await waiting()) ?? '', approved: true })
     assert.match(textOf((await answer).result), /paid 5/)
   }
+})
+
+test('a key that may not decide decides nothing, whatever state and answers it sends', async () => {
+  const submitter = await mcp.key({ name: 'fay', userId: 'fay', scopes: [...taskStates.submitter] })
+  const taskId = 'decides-for-itself'
+  const asked = { name: 'default', arguments: { text: 'pay myself' } }
+  const meta = { 'flotilla/idempotencyKey': taskId }
+  const answer = rpc(submitter, 'tools/call', asked, { meta })
+  const waiting = async () => (await taskStates.waiting(mcp.fleet, taskId))[0]
+  await eventually('the call waits', async () => (await waiting()) !== undefined)
+  const callId = (await waiting()) ?? ''
+  const { error } = await rpc(
+    submitter,
+    'tools/call',
+    {
+      ...asked,
+      requestState: writeState({ task: taskId, calls: [callId] }),
+      inputResponses: { [callId]: { action: 'accept', content: { confirm: true } } },
+    },
+    { capabilities: { elicitation: {} } },
+  )
+  assert.equal((error.data as { code: string }).code, 'FORBIDDEN')
+  assert.equal(await waiting(), callId)
+  await mcp.fleet.client.approve({ taskId, callId, approved: false })
+  assert.match(textOf((await answer).result), /declined/)
+})
+
+test('a decision has the scopes of its key, for tools whose approvers need one', async () => {
+  const client = await mcp.connect({
+    key: ann,
+    ask: () => ({ action: 'accept', content: { confirm: true } }),
+  })
+  const answer = await client.callTool({ name: 'default', arguments: { text: 'wire it' } })
+  assert.match(textOf(answer), /wired 5/)
+  await client.close()
 })
 
 test('a key sees the agents and tasks that are its own; each method needs its scope', async () => {

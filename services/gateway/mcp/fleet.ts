@@ -22,6 +22,7 @@ export interface McpFleet {
   /** Rejects with TASK_UNKNOWN, also for tasks that the client may not read. */
   state(taskId: string): Promise<TaskState>
   cancel(taskId: string, reason: string): Promise<void>
+  /** Rejects with FORBIDDEN for a client without the scope approvals:decide. */
   decide(decision: ApprovalInput): Promise<void>
   /** Whether the client has the scope. */
   may(scope: Scope): boolean

@@ -6,7 +6,7 @@ import type { LogClient } from '../../../client/log/client.ts'
 import type { DirectTasks } from '../../../operator/direct/tasks.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import type { Owners } from '../access/owners.ts'
-import { anybody, hasScope, principalOf, requireAgent } from '../access/principal.ts'
+import { anybody, hasScope, principalOf, requireAgent, requireScope } from '../access/principal.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
 import type { KnownTasks } from '../known-tasks.ts'
 import type { SubmittedIds } from '../submitted-ids.ts'
@@ -58,9 +58,10 @@ export function gatewayFleet(parts: GatewayParts, request: FastifyRequest): McpF
       await client.cancel(taskId, reason)
     },
     decide: async (decision) => {
+      requireScope(principal, 'approvals:decide', 'a decision about a call')
       await readable(decision.taskId)
       const decidedBy = principal === anybody ? {} : { decidedBy: principal.name }
-      await client.approve({ ...decision, ...decidedBy })
+      await client.approve({ ...decision, ...decidedBy, scopes: [...principal.scopes] })
     },
     may: (scope) => hasScope(principal, scope),
   }

@@ -12,6 +12,12 @@ const charge = { description: 'Charges.', input: { type: 'object' }, run: () => 
 const tools = [
   defineTool({ ...charge, name: 'tell' }),
   defineTool({ ...charge, name: 'hold', inDoubt: 'hold' }),
+  defineTool({
+    ...charge,
+    name: 'two',
+    inDoubt: 'hold',
+    requiresApproval: { when: () => false, needed: 2 },
+  }),
   defineTool({ ...charge, name: 'look', reconcile: () => null }),
   defineTool({ ...charge, name: 'both', reconcile: () => null, inDoubt: 'hold', output: { type: 'number' } }),
 ]
@@ -30,6 +36,7 @@ function lost(tool: string, code: 'CALL_OUTCOME_UNKNOWN' | 'CALL_TIMEOUT' = 'CAL
       delegation: null,
     },
   })
+  if (driver.pendingCall?.kind === 'rule') driver.answer(false)
   driver.fail(code)
   return driver
 }
@@ -94,6 +101,16 @@ test('a person says that it took no effect: it is made again if approved, else t
   const not = lost('hold')
   decide(not, { tookEffect: false, approved: false })
   assert.deepEqual([status(not), not.pendingCall], ['refused', null])
+})
+
+test('one of two who must agree gives a call in doubt no result alone, whether approved or not', () => {
+  const driver = lost('two')
+  for (const decidedBy of ['ann', 'ann', null])
+    decide(driver, { decidedBy, approved: false, tookEffect: true, answer: 'charged' })
+  decide(driver, { decidedBy: 'bo', approved: false, tookEffect: true, answer: 'other' })
+  assert.deepEqual(driver.all('ToolCompleted'), [])
+  decide(driver, { decidedBy: 'cy', approved: false, tookEffect: true, answer: 'charged' })
+  assert.deepEqual([status(driver), driver.only('ToolCompleted').output], ['succeeded', 'charged'])
 })
 
 test('a look-up that can not say hands over to a person, whose result must fit the tool', () => {

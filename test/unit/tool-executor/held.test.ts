@@ -220,6 +220,15 @@ test('a question waits for an answer that fits its schema, and is never run', ()
   assert.equal(driver.pendingCall, null)
 })
 
+for (const asked of [{}, { tool: 'ask_person', arguments: { question: 'Go on?' } }])
+  test(`who declines ${asked.tool ?? 'pay'} gives it no result, whatever else the decision says`, () => {
+    const driver = start()
+    ask(driver, asked)
+    decide(driver, { approved: false, tookEffect: true, answer: 'made up' })
+    const { status, output, error } = driver.only('ToolCompleted')
+    assert.deepEqual([status, output, error?.code], ['refused', null, 'TOOL_DENIED'])
+  })
+
 test('a task that asks for every call has one held that needs no approval', () => {
   const driver = start()
   ask(driver, { tool: 'free', ask: true })
