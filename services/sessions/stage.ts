@@ -135,13 +135,14 @@ function settle(
 /** Another task runs, and `session` has the message among those that wait. */
 function join(session: Session, data: TurnRequested): SessionDecision {
   const { running, waiting } = session
-  const { task: fromTask, whenBusy, sessionId, text } = data
+  const { task: fromTask, whenBusy, sessionId, text, agent } = data
   if (running === null || running.cancelled) return { rows: { session } }
   if (whenBusy === 'interrupt') {
     const stop = cancelled(running.task, `task ${fromTask} of its session interrupts it`)
     return { rows: { session: { ...session, running: { ...running, cancelled: true } } }, emit: [stop] }
   }
-  if (whenBusy !== 'steer') return { rows: { session } }
+  // An agent answers what is asked of itself: who may use it may not use every other.
+  if (whenBusy !== 'steer' || agent !== running.agent) return { rows: { session } }
   const given = waiting.map((each) => (each.task === fromTask ? { ...each, steering: { text } } : each))
   const steered = { taskId: running.task, sessionId, fromTask, text }
   return {
@@ -190,7 +191,9 @@ interface At {
 }
 
 function endRunning(session: Session, data: TurnEnded, at: At): SessionDecision {
-  const { sessionId, userId } = data
+  const { sessionId } = data
+  // Of a turn that was lost the event names no user; the session is its user's all the same.
+  const { userId } = session
   if (session.deleting) return { clear: true }
   const taken = session.waiting.filter(({ task, steering }) => steering && data.steered.includes(task))
   const row = turnFrom(

@@ -121,6 +121,25 @@ test('steer: the running task gets the message; its answer is that of both', () 
   assert.match(JSON.stringify(driver.all('TurnGranted').at(-1)?.history), /ask a\\n\\nask b.*both/)
 })
 
+test('steer: a message for another agent waits for a turn of its own', () => {
+  const driver = sessionOf()
+  message(driver, 'a')
+  message(driver, 'b', { whenBusy: 'steer', agent: 'other' })
+  assert.deepEqual(driver.all('TaskSteered'), [])
+  ended(driver, 'a')
+  assert.deepEqual(granted(driver), ['a', 'b'])
+})
+
+test('a session stays its user’s when a turn of it is lost', () => {
+  const driver = sessionOf()
+  message(driver, 'a')
+  ended(driver, 'a', { userId: null, status: 'failed', agent: '' })
+  assert.deepEqual(
+    driver.all('SessionProgressed').map(({ kind, userId }) => [kind, userId]),
+    [['turn_ended', 'ann']],
+  )
+})
+
 test('steer: a message that came too late is the next turn', () => {
   const driver = sessionOf()
   message(driver, 'a')
