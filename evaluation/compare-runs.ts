@@ -7,16 +7,17 @@ import { storedCases } from './stored-cases.ts'
 
 /**
  * Each model of the later run against the same one of the earlier run, or against its only one. Rejects with NOT_FOUND,
- * and with REQUEST_INVALID if there is none to compare with.
+ * and with REQUEST_INVALID if there is none to compare with, or the earlier run has more than `most` cases.
  */
 export async function compareRuns(
   evaluations: EvaluationOperator,
   beforeId: string,
   after: EvaluationRun,
   afterCases: readonly EvaluationCase[],
+  most?: number,
 ): Promise<Comparison[]> {
   const before = await evaluations.get(beforeId)
-  const beforeCases = await storedCases(beforeId, evaluations)
+  const beforeCases = await storedCases(beforeId, evaluations, most)
   const [only] = before.models
   return after.models.map((model) => {
     const other = before.models.includes(model) ? model : before.models.length === 1 ? only : undefined

@@ -1,8 +1,13 @@
 import type { EvaluationCase } from '../api/schemas/evaluations.ts'
 import type { EvaluationOperator } from '../operator/index.ts'
+import { FlotillaError } from '../runtime/errors.ts'
 
-/** The scored cases of a run. */
-export async function storedCases(id: string, evaluations: EvaluationOperator): Promise<EvaluationCase[]> {
+/** The scored cases of a run. Rejects with REQUEST_INVALID if it has more than `most`, whatever it says of itself. */
+export async function storedCases(
+  id: string,
+  evaluations: Pick<EvaluationOperator, 'export'>,
+  most = Number.POSITIVE_INFINITY,
+): Promise<EvaluationCase[]> {
   const cases: EvaluationCase[] = []
   const take = (line: string) => line !== '' && cases.push(JSON.parse(line) as EvaluationCase)
   let rest = ''
@@ -11,7 +16,14 @@ export async function storedCases(id: string, evaluations: EvaluationOperator): 
     const lines = (rest + piece).split('\n')
     rest = lines.pop() ?? ''
     lines.forEach(take)
+    if (cases.length > most) throw tooMany(id, most)
   }
   take(rest)
   return cases
 }
+
+const tooMany = (id: string, most: number): FlotillaError =>
+  new FlotillaError(
+    'REQUEST_INVALID',
+    `the run ${id} has more than ${most} scored cases; compare by flotilla eval compare`,
+  )

@@ -39,7 +39,8 @@ export function evaluationRoutes(app: FastifyInstance, client: LogClient, operat
     heldUntilSent(open, request, reply)
     const { compareRuns } = await import('../../../evaluation/compare-runs.ts')
     const { storedCases } = await import('../../../evaluation/stored-cases.ts')
-    const compared = await compareRuns(evaluations, before, after, await storedCases(id, evaluations))
+    const cases = await storedCases(id, evaluations, MAX_COMPARED)
+    const compared = await compareRuns(evaluations, before, after, cases, MAX_COMPARED)
     return compared.map((each) => ({ ...each, measures: [...each.measures] }))
   })
 
