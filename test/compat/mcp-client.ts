@@ -2,6 +2,9 @@
 // as tool-executor does it; credentials are those of the scenario (MCP_CONFORMANCE_CONTEXT).
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
 import type { McpServerDefinition } from '../../runtime/config/mcp.ts'
+import type { Json } from '../../schemas/json.ts'
+import { AskingCall } from '../../services/tool-executor/call.ts'
+import { givenBy } from '../../services/tool-executor/given.ts'
 import { connectTestServers } from '../support/mcp-fleet.ts'
 
 interface Context {
@@ -38,7 +41,19 @@ const calls =
 for (const call of calls) {
   const tool = own.tools.find(({ spec }) => spec.source?.tool === call.name)
   if (!tool) throw new Error(`no tool ${call.name}`)
-  process.stdout.write(`${call.name}: ${JSON.stringify(await own.run(tool.spec.name, call.arguments))}\n`)
+  // A call that fails is what a model would be told: the suite judges what it saw.
+  const outcome = await answered(tool.spec.name, call.arguments).catch(String)
+  process.stdout.write(`${call.name}: ${JSON.stringify(outcome)}\n`)
+}
+
+/** Result of a tool; people give the answers that its server wants, as often as it asks. */
+async function answered(tool: string, args: Record<string, unknown>): Promise<unknown> {
+  let result = await own.run(tool, args)
+  for (let rounds = 0; result instanceof AskingCall && rounds < 5; rounds++) {
+    const answers = sample(result.question.answer) as Json
+    result = await own.run(tool, args, { given: givenBy(result.question, answers) })
+  }
+  return result
 }
 
 /** Arguments that fit. */

@@ -1,4 +1,4 @@
-// The MCP server with programs that nobody here wrote: the protocol's conformance suite, and its inspector.
+// The MCP server, and the client of servers, with programs that nobody here wrote: the protocol's conformance suite, and its inspector.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,9 +7,10 @@ import { runTool } from '../infra/tool.ts'
 import type { TestFleet } from '../support/fleet.ts'
 import type { Outcome } from './mcp-conformance/suite.ts'
 import type { Revision } from './mcp-conformance/expected.ts'
+import { command, passed } from './mcp-conformance/client.ts'
 import { startFixtureFleet } from './mcp-conformance/fixture.ts'
 import { REPORT, reportOf } from './mcp-conformance/report.ts'
-import { INSPECTOR, npmProgram, runSuite } from './mcp-conformance/suite.ts'
+import { INSPECTOR, npmProgram, runScenario, runSuite } from './mcp-conformance/suite.ts'
 
 const TIME_MS = 120_000
 
@@ -29,6 +30,12 @@ for (const revision of revisions)
     outcomes.push(outcome)
     assert.ok(outcome.isAsExpected, outcome.output)
     assert.ok(outcome.scenarios.length > 30)
+  })
+
+for (const { name, revision } of passed)
+  test(`as a client: ${name}, ${revision ?? 'an extension'}`, async () => {
+    const { isPassed, output } = await runScenario(command, name, revision)
+    assert.ok(isPassed, output)
   })
 
 test('the report says what came out', () => {

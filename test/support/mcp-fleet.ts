@@ -6,6 +6,7 @@ import type { McpLock } from '../../runtime/config/mcp-lock.ts'
 import { mcpTools } from '../../runtime/config/mcp-tools.ts'
 import type { KeyValue } from '../../runtime/store/port.ts'
 import { quietInstruments } from '../../runtime/telemetry/instruments.ts'
+import type { Given } from '../../services/tool-executor/call.ts'
 import { connectServers, type ConnectedServers } from '../../services/tool-executor/tools/mcp/connect.ts'
 import { readServers, type ReadServers } from '../../services/tool-executor/tools/mcp/sync.ts'
 
@@ -23,6 +24,8 @@ export interface TestServers extends AsyncDisposable {
 interface RunOptions {
   userId: string | null
   signal: AbortSignal
+  /** What people answered to an earlier call. */
+  given: Given
 }
 
 export interface ServersOptions {
@@ -51,11 +54,11 @@ export async function connectTestServers(
   }
   const fleet = { tools: known.tools, mcpServers: known.servers }
   const connected = connectServers(fleet, { ...parts, instruments })
-  const run: TestServers['run'] = (name, input = {}, options = {}) => {
+  const run: TestServers['run'] = (name, input = {}, { given, ...options } = {}) => {
     const tool = known.tools.find(({ spec }) => spec.name === name)
     if (!tool)
       throw new Error(`no tool ${name}; there are ${known.tools.map(({ spec }) => spec.name).join(', ')}`)
-    return connected.connect(tool).run(input as never, {
+    return connected.connect(tool, given).run(input as never, {
       signal: AbortSignal.timeout(30_000),
       taskId: 'task',
       userId: null,

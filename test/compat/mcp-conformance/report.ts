@@ -1,5 +1,6 @@
 // The report of the conformance suite as a page.
 import { expected, type Expected, type Reason } from './expected.ts'
+import { notPassed, passed } from './client.ts'
 import { SUITE, type Outcome, type Scenario } from './suite.ts'
 
 export const REPORT = 'docs/reports/mcp-conformance.md'
@@ -19,7 +20,7 @@ This page is written by \`node test/compat/mcp-conformance/main.ts\`.
 `
 
 export const reportOf = (outcomes: readonly Outcome[]): string =>
-  `${[head, ...outcomes.map(section)].join('\n')}`
+  `${[head, ...outcomes.map(section), clientSection()].join('\n')}`
 
 interface Row {
   readonly name: string
@@ -50,6 +51,21 @@ function section({ role, revision, scenarios }: Outcome): string {
     ...table('about what it does not declare', optional),
   ].join('\n')
 }
+
+/** The tests run each scenario that is listed as passed. */
+const clientSection = (): string =>
+  [
+    '## As a client',
+    '',
+    `The tools of a server, pinned and called as a fleet does it (\`test/compat/mcp-client.ts\`): these ${passed.length} scenarios pass.`,
+    '',
+    ...passed.map(({ name, revision }) => `- \`${name}\`, ${revision ?? 'an extension'}`),
+    '',
+    '| does not pass, or is not run | why |',
+    '| --- | --- |',
+    ...notPassed.map(({ names, why }) => `| ${names} | ${why} |`),
+    '',
+  ].join('\n')
 
 function table(title: string, rows: readonly Row[]): string[] {
   if (rows.length === 0) return []

@@ -59,6 +59,24 @@ export async function runSuite(subject: Subject, revision: Revision): Promise<Ou
   }
 }
 
+/** Whether a client passes one scenario, and what the suite wrote. `revision`: of the server that it meets. */
+export async function runScenario(
+  command: string,
+  scenario: string,
+  revision: Revision | null,
+): Promise<{ readonly isPassed: boolean; readonly output: string }> {
+  const program = await npmProgram(SUITE, '@modelcontextprotocol/conformance/dist/index.js')
+  const folder = mkdtempSync(join(tmpdir(), 'flotilla-mcp-conformance-'))
+  try {
+    const version = revision === null ? [] : ['--spec-version', revision]
+    const args = [program, 'client', '--command', command, '--scenario', scenario, ...version]
+    const { code, output } = await run([...args, '-o', folder], folder)
+    return { isPassed: code === 0, output }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 function run(args: readonly string[], cwd: string): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
