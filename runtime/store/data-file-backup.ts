@@ -1,5 +1,5 @@
 // A copy of the data file as it was at one moment, taken beside the process that writes it.
-import { chmodSync, existsSync, linkSync, mkdirSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, linkSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { FlotillaError, messageOf } from '../errors.ts'
@@ -52,8 +52,9 @@ export async function copyDataFile(dataDir: string, target: string): Promise<Dat
 async function copy(from: string, to: string): Promise<void> {
   const source = new DatabaseSync(from, { readOnly: true, timeout: 5_000 })
   try {
+    // Nobody else may read it while it grows, and what stands in its place is not written to.
+    closeSync(openSync(to, 'wx', PRIVATE))
     await backup(source, to, { rate: ALL_PAGES })
-    chmodSync(to, PRIVATE)
   } finally {
     source.close()
   }

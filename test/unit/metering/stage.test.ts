@@ -3,7 +3,6 @@ import { test } from 'node:test'
 import { drive } from '../../../runtime/testing/stage-driver.ts'
 import { createMeteringStage } from '../../../services/metering/stage.ts'
 import { emptyTask } from '../../../schemas/task-fields.ts'
-import { held } from '../../support/held-events.ts'
 import { completed, used } from './events.ts'
 
 const start = () => drive(createMeteringStage(), { now: 5_000 })
@@ -29,15 +28,6 @@ test('a task is written with its steps counted', () => {
   driver.send('tasks.completed', 'TaskCompleted', completed({ status: 'failed' }))
   const row = requestOf(driver, 'task')
   assert.deepEqual([row['steps'], row['status'], row['execution_ms']], [2, 'failed', 1_500])
-})
-
-test('a call that asked another agent is no call that somebody decides about', () => {
-  const driver = start()
-  const call = { taskId: 't1', callId: 'c1', requester: 'planner' } as const
-  driver.send('tools.completed', 'CallHeld', held(call, 5_000, { why: 'delegated' }))
-  assert.equal(driver.pendingCall, null)
-  driver.send('tools.completed', 'CallHeld', held(call, 5_000))
-  assert.equal(requestOf(driver, 'held')['status'], 'waiting')
 })
 
 test('a submission opens its task, under the key that its record gives it', () => {
