@@ -29,7 +29,9 @@ const agents = {
   lead: { mode: 'tools' as const, delegates: ['default'] },
 }
 /** The lead asks for two at once; every other task is for the bench's script. */
-const script = ({ task: text, turn }: Exchange): Turn | undefined => {
+const script = ({ task: text, observations, turn }: Exchange): Turn | undefined => {
+  if (text.startsWith('remember'))
+    return { text: `told ${text} ${observations}`.replaceAll(/\s+/g, ' ').trim() }
   if (text !== 'ask for two') return undefined
   const ask = (mark: string) => ({ name: 'ask_default', arguments: { task: `say hi task=${mark}` } })
   return turn === 0 ? { toolCalls: [ask('asked-1'), ask('asked-2')] } : { text: 'both answered' }
@@ -126,6 +128,25 @@ test('Python waits at two calls for two people, who decide by a record and over 
   const result = await client.result(taskId, LIMIT)
   assert.deepEqual([result.status, result.output, paid], ['succeeded', 2, [1, 2]])
   http.close()
+})
+
+test('two messages of a session: one after the other, and the second is given what was said before', async () => {
+  const sessionId = `talk-${randomUUID()}`
+  const first = await client.submit({ text: 'remember one latency=500', sessionId, userId: 'ann' })
+  const second = await client.submit({ text: 'two', sessionId, userId: 'ann' })
+  const [one, two] = await Promise.all([first, second].map(({ taskId }) => client.result(taskId, LIMIT)))
+  assert.deepEqual(
+    [one?.output, two?.output],
+    ['told remember one latency=500', 'told remember one latency=500 two'],
+  )
+  assert.ok((two?.steps[0]?.startedAtMs ?? 0) >= (one?.completedAtMs ?? Infinity))
+  const { sessions } = httpOperator(fleet.process.url as string)
+  await eventually('the ledger has both turns', async () =>
+    sessions.get(sessionId).then(
+      ({ list }) => list.length === 2 && list.every(({ turn }, index) => turn === index + 1),
+      () => false,
+    ),
+  )
 })
 
 test('the same id twice is one task', async () => {

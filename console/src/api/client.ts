@@ -8,6 +8,7 @@ type Described =
   | Values<typeof routes.events>
   | Values<typeof routes.operator>
   | Values<typeof routes.evaluations>
+  | Values<typeof routes.sessions>
   | Values<typeof routes.me>
   | Values<typeof routes.signIn>
   | Values<typeof routes.processRoutes>
@@ -111,11 +112,20 @@ export async function post<P extends PathOf<'POST'>>(
   return (await bodyOf(await ask(pathWith(path, params, query), init))) as Posted<P>
 }
 
+export async function remove<P extends PathOf<'DELETE'>>(
+  path: P,
+  { params }: Asked<At<'DELETE', P>> = {},
+): Promise<void> {
+  const headers = { 'content-type': 'application/json' }
+  await ask(pathWith(path, params), { method: 'DELETE', headers })
+}
+
 /** A task to submit: fields by name, as docs/configuration.md has them. */
 export type TaskBody = Readonly<Record<string, unknown>> & { readonly text: string }
 export type TaskView = Got<'/v1/tasks'>['tasks'][number]
 export type TaskDetail = Got<'/v1/tasks/:id'>
 export type TaskTree = Got<'/v1/tasks/:id/tree'>
+export type SessionTurn = Got<'/v1/sessions/:id'>['list'][number]
 export type TaskResult = NonNullable<Got<'/v1/tasks/:id/result'>>
 export type Me = Got<'/v1/me'>
 /** A decision about a call that waits for a person. */

@@ -1,6 +1,6 @@
-// The turns of a session: its tasks in order, each followed while it runs.
+// The turns of a session, as the fleet remembers them, and its open tasks, each followed while it runs.
 import { signal } from '@preact/signals'
-import { asApiError, get, pathWith, type ApiError } from '../api/client.ts'
+import { ApiError, asApiError, get, pathWith, type SessionTurn, type TaskView } from '../api/client.ts'
 import { follow } from '../api/stream.ts'
 import type { StreamEvent } from '../api/stream-event.ts'
 import { shown } from '../text.ts'
@@ -13,22 +13,22 @@ export interface Turn {
   /** What it does now. */
   readonly activity: string | null
   readonly error: string | null
-  readonly cost: number
+  /** Null: not known any more. */
+  readonly cost: number | null
   readonly tookMs: number | null
   readonly isOver: boolean
 }
 
-interface Message {
-  readonly role: 'user' | 'assistant'
-  readonly content: string
-}
-
-/** Turns that are shown, and sent as history. */
-const MAX_TURNS = 50
+/** Turns that are loaded at once: the latest, and so many more on demand. */
+const PAGE = 50
+/** The ledger learns that a task has ended, and that its turn has, by different ways. */
+const LAG_MS = 60_000
 
 export class Conversation {
   readonly turns = signal<readonly Turn[]>([])
   readonly error = signal<ApiError | null>(null)
+  /** Turns before those that are shown. */
+  readonly earlier = signal(0)
   readonly isThere: { value: boolean }
   readonly session: string
   readonly #leaving = new AbortController()
@@ -80,40 +80,76 @@ export class Conversation {
     )
   }
 
-  /** The conversation so far, as the next task takes it along. */
-  history(): Message[] {
-    return this.turns.value.flatMap(({ asked, answer, isOver, error }) =>
-      isOver && error === null && answer !== ''
-        ? [
-            { role: 'user' as const, content: asked },
-            { role: 'assistant' as const, content: answer },
-          ]
-        : [],
-    )
+  /** Loads a page of the turns before those that are shown. */
+  async loadEarlier(): Promise<void> {
+    const earlier = this.earlier.value
+    const limit = Math.min(PAGE, earlier)
+    if (limit === 0) return
+    try {
+      const { list } = await this.#session(limit, earlier - limit)
+      const older = list.filter(({ turn }) => turn <= earlier).map((turn) => turnOf(turn, undefined))
+      this.turns.value = [...older, ...this.turns.value]
+      this.earlier.value = older.length === 0 ? 0 : earlier - limit
+    } catch (cause) {
+      this.#failed(cause)
+    }
   }
 
   async #load(): Promise<void> {
     const { signal: leaving } = this.#leaving
     try {
       const { tasks } = await get('/v1/tasks', {
-        query: { session: this.session, limit: MAX_TURNS },
+        query: { session: this.session, limit: PAGE },
         signal: leaving,
       })
-      const asked = await Promise.all(
-        tasks.toReversed().map(async ({ taskId, text }) => {
-          const submission = await get('/v1/tasks/:id/submission', {
-            params: { id: taskId },
-            signal: leaving,
-          }).catch(() => null)
-          return { taskId, text: submission?.text ?? text ?? '' }
-        }),
+      const ended = await this.#latest()
+      const known = new Map(tasks.map((task) => [task.taskId, task]))
+      const open = await Promise.all(
+        tasks
+          .filter((task) => !ended.some(({ taskId }) => taskId === task.taskId) && isUnderWay(task))
+          .toReversed()
+          .map(async ({ taskId, text }) => ({ taskId, text: await this.#asked(taskId, text) })),
       )
       if (leaving.aborted) return
-      for (const { taskId, text } of asked) this.add(taskId, text)
+      this.turns.value = ended.map((turn) => turnOf(turn, known.get(turn.taskId)))
+      for (const { taskId, text } of open) this.add(taskId, text)
       this.isThere.value = true
     } catch (cause) {
-      if (!leaving.aborted) this.error.value = asApiError(cause)
+      this.#failed(cause)
     }
+  }
+
+  /** The last turns that have ended; none: its first turn has not, or it was deleted. */
+  async #latest(): Promise<readonly SessionTurn[]> {
+    try {
+      const first = await this.#session(PAGE, 0)
+      if (first.next === null) return first.list
+      const before = Math.max(0, first.turns - PAGE)
+      const { list } = await this.#session(PAGE, before)
+      this.earlier.value = before
+      return list
+    } catch (cause) {
+      if (cause instanceof ApiError && cause.code === 'NOT_FOUND') return []
+      throw cause
+    }
+  }
+
+  #session(limit: number, after: number) {
+    return get('/v1/sessions/:id', {
+      params: { id: this.session },
+      query: { limit, after },
+      signal: this.#leaving.signal,
+    })
+  }
+
+  async #asked(taskId: string, beginning: string | null): Promise<string> {
+    const asked = { params: { id: taskId }, signal: this.#leaving.signal }
+    const submission = await get('/v1/tasks/:id/submission', asked).catch(() => null)
+    return submission?.text ?? beginning ?? ''
+  }
+
+  #failed(cause: unknown): void {
+    if (!this.#leaving.signal.aborted) this.error.value = asApiError(cause)
   }
 
   #change(taskId: string, changes: Partial<Turn>): void {
@@ -156,5 +192,23 @@ export class Conversation {
       default:
         return
     }
+  }
+}
+
+const isUnderWay = ({ completedAtMs }: TaskView): boolean =>
+  completedAtMs === null || Date.now() - completedAtMs < LAG_MS
+
+function turnOf({ taskId, asked, answered, status }: SessionTurn, task: TaskView | undefined): Turn {
+  const isAnswer = status === 'succeeded'
+  return {
+    taskId,
+    asked,
+    answer: isAnswer ? answered : '',
+    status,
+    activity: null,
+    error: isAnswer ? null : answered,
+    cost: task?.cost ?? null,
+    tookMs: task?.completedAtMs == null ? null : task.completedAtMs - task.submittedAtMs,
+    isOver: true,
   }
 }

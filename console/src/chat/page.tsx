@@ -13,7 +13,7 @@ import { taskPath } from '../tasks/page.tsx'
 import { line } from '../text.ts'
 import { toastError } from '../toast.ts'
 import { Conversation, type Turn } from './conversation.ts'
-import { Sessions } from './sessions.tsx'
+import { DeleteSession, Sessions } from './sessions.tsx'
 
 const newSession = (): string => `chat-${crypto.randomUUID().slice(0, 13)}`
 
@@ -38,7 +38,7 @@ export function ChatPage({ params: { session } }: PageProps) {
   useEffect(() => end.current?.scrollIntoView({ block: 'end' }), [length])
   const send = async (text: string): Promise<boolean> => {
     try {
-      const more = { sessionId: id, history: conversation.history(), ...(agent === '' ? {} : { agent }) }
+      const more = { sessionId: id, ...(agent === '' ? {} : { agent }) }
       const task: TaskBody = { text, ...more }
       const { taskId } = await post('/v1/tasks', task)
       conversation.add(taskId, text)
@@ -70,11 +70,17 @@ export function ChatPage({ params: { session } }: PageProps) {
             ]}
             onChange={setAgent}
           />
+          {session !== undefined && <DeleteSession id={session} />}
         </header>
         <div class="turns" tabIndex={0} role="log" aria-label="Messages">
           {conversation.error.value !== null && <Failed error={conversation.error.value} />}
           {!conversation.isThere.value && <Loading what="the conversation" />}
           {conversation.isThere.value && turns.length === 0 && <Empty title="Ask the fleet something" />}
+          {conversation.earlier.value > 0 && (
+            <button class="quiet" onClick={() => void conversation.loadEarlier()}>
+              {conversation.earlier.value} earlier messages
+            </button>
+          )}
           {turns.map((turn) => (
             <TurnView key={turn.taskId} turn={turn} />
           ))}
@@ -101,7 +107,7 @@ function TurnView({ turn }: { readonly turn: Turn }) {
           {activity !== null && !isOver && <span>{line(activity, 60)} · </span>}
           {isOver && turn.tookMs !== null && (
             <span>
-              {duration(turn.tookMs)} · {cost(turn.cost)} ·{' '}
+              {duration(turn.tookMs)} · {turn.cost !== null && `${cost(turn.cost)} · `}{' '}
             </span>
           )}
           <a href={taskPath(taskId)}>Task</a>
