@@ -46,7 +46,7 @@ const parts: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
   alerts: (page) => page.getByRole('row', { name: /high_error_rate quiet/ }).waitFor(),
   limits: (page) => page.getByRole('row', { name: /user:ana/ }).waitFor(),
   topics: (page) => page.getByRole('row', { name: /tasks\.submitted/ }).waitFor(),
-  setup: (page) => page.getByRole('row', { name: /refund by a person/ }).waitFor(),
+  setup: (page) => page.getByRole('row', { name: /refund none by a person/ }).waitFor(),
 }
 
 const looks = {
