@@ -2,6 +2,7 @@
 // and not with the ways to match it. RE2 has no look-around and no back-references, and bounds the product of
 // nested repetitions.
 import { RE2JS } from 're2js'
+import type { ToolSpec } from '../config/fleet.ts'
 import type { PatternEngine } from '../config/json-schema.ts'
 import { messageOf } from '../errors.ts'
 import { asRe2 } from './pattern-syntax.ts'
@@ -13,6 +14,10 @@ export const linearPatterns: PatternEngine = (pattern) => {
   const compiled = compile(pattern)
   return { test: (text) => compiled.test(text), toString: () => pattern }
 }
+
+/** How patterns in a tool's schemas run: those of an MCP server are not its operator's, and run in linear time. */
+export const patternsOf = ({ source }: Pick<ToolSpec, 'source'>): { patterns?: PatternEngine } =>
+  source === undefined ? {} : { patterns: linearPatterns }
 
 function compile(pattern: string): RE2JS {
   try {

@@ -4,7 +4,7 @@ import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { compileArguments, type ArgumentsChecked } from '../../runtime/config/coercion.ts'
 import { failure } from '../../runtime/errors.ts'
 import { inexactNumbersHint } from '../../runtime/exact-json.ts'
-import { linearPatterns } from '../../runtime/foreign-schema/patterns.ts'
+import { patternsOf } from '../../runtime/foreign-schema/patterns.ts'
 import type { Failure, Json } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 import type { ModelTool, ModelToolCall } from './call.ts'
@@ -68,9 +68,6 @@ export function toolBook(fleet: Fleet): ToolBook {
     },
   }
 }
-
-/** A server's patterns are not its operator's: they run in linear time. */
-const patternsOf = ({ source }: ToolSpec) => (source === undefined ? {} : { patterns: linearPatterns })
 
 const readsOthers = ({ reads }: ToolSpec): boolean => reads?.includes('untrusted') === true
 

@@ -8,7 +8,7 @@ import { systemClock, type Clock } from '../../runtime/clock.ts'
 import type { Fleet, Tool, ToolContext, ToolSpec } from '../../runtime/config/fleet.ts'
 import { compileJsonSchema, type SchemaCheck } from '../../runtime/config/json-schema.ts'
 import { FlotillaError, messageOf } from '../../runtime/errors.ts'
-import { linearPatterns } from '../../runtime/foreign-schema/patterns.ts'
+import { patternsOf } from '../../runtime/foreign-schema/patterns.ts'
 import { hasPrototypeName } from '../../runtime/json-names.ts'
 import type { Log } from '../../runtime/telemetry/instruments.ts'
 import { decodeKey } from '../../runtime/keys.ts'
@@ -100,15 +100,10 @@ function install(tool: Tool): Installed {
   let check: SchemaCheck | null = null
   return {
     tool,
-    checkOutput: (value) => (check ??= compileJsonSchema(output, optionsFor(tool.spec)))(value),
+    checkOutput: (value) =>
+      (check ??= compileJsonSchema(output, { isValidSchema: true, ...patternsOf(tool.spec) }))(value),
   }
 }
-
-/** A server's patterns are not its operator's: they run in linear time. */
-const optionsFor = ({ source }: ToolSpec) => ({
-  isValidSchema: true,
-  ...(source !== undefined && { patterns: linearPatterns }),
-})
 
 /**
  * An override applies to idempotent tools, never to one with effects: a cached answer would skip the effect.

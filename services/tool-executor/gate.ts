@@ -4,6 +4,7 @@ import { defaultTerms, type Terms } from '../../runtime/config/approvals.ts'
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { compileJsonSchema } from '../../runtime/config/json-schema.ts'
 import { failure } from '../../runtime/errors.ts'
+import { patternsOf } from '../../runtime/foreign-schema/patterns.ts'
 import { hasPrototypeName } from '../../runtime/json-names.ts'
 import type { Call, Decision } from '../../runtime/stage.ts'
 import type { Failure } from '../../schemas/generated/events.ts'
@@ -97,11 +98,12 @@ export function checksOf(tools: Fleet['tools']): (tool: string) => Checks {
 }
 
 function checksFor(spec: ToolSpec | undefined): Checks {
+  const patterns = spec ? patternsOf(spec) : {}
   const value = (schema: ToolSpec['output'] | undefined): Fits => {
-    const check = schema ? compileJsonSchema(schema) : null
+    const check = schema ? compileJsonSchema(schema, patterns) : null
     return (given) => check?.(given).problems ?? []
   }
-  const input = spec ? compileArguments(spec.input) : null
+  const input = spec ? compileArguments(spec.input, patterns) : null
   return {
     arguments: (given) =>
       hasPrototypeName(given) ? ['have a property "__proto__"'] : (input?.(given).problems ?? []),

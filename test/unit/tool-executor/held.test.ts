@@ -237,6 +237,19 @@ test('a task that asks for every call has one held that needs no approval', () =
   assert.ok(driver.pendingCallOf(keyOf('c1')))
 })
 
+test('patterns of an MCP server are checked in linear time before a person is asked', () => {
+  const [made] = tools
+  assert.ok(made)
+  const word = { type: 'string', pattern: '^(a+)+$' }
+  const input = { type: 'object', properties: { word }, required: ['word'] }
+  const spec = { ...made.spec, name: 'shop_refund', input, source: { server: 'shop', tool: 'refund' } }
+  const driver = drive(createToolExecutorStage({ tools: [{ ...made, spec }] }), { now: START })
+  // JavaScript's own engine tries 2^60 ways to match it.
+  ask(driver, { tool: 'shop_refund', arguments: { word: `${'a'.repeat(60)}!` } })
+  const { status, error } = driver.only('ToolCompleted')
+  assert.deepEqual([status, error?.code], ['failed', 'TOOL_ARGUMENTS_INVALID'])
+})
+
 test('the end of the task takes what waits with it; a decision after it does nothing', () => {
   const driver = start()
   ask(driver)
