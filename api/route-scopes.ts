@@ -18,7 +18,7 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   ...Object.fromEntries([...consolePages, consoleAssets].map((path) => [`GET ${path}`, 'open' as const])),
 
   'GET /v1/me': 'any',
-  // Whoever signs in has no credentials yet.
+  // Somebody who signs in has no credentials yet.
   'GET /v1/sign-in': 'open',
   'POST /v1/sign-in': 'open',
 

@@ -1,4 +1,5 @@
-// Signing in to the console at the fleet's OpenID provider. Open: whoever signs in has no credentials yet.
+// Signing in to the console at the fleet's OpenID provider. Open: somebody who signs in has no credentials
+// yet.
 import { z } from 'zod'
 import { SIGNED_IN_PAGE } from './console.ts'
 import { route, type Route } from './route.ts'

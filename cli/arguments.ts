@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
 import { messageOf } from '../runtime/errors.ts'
+import type { Json } from '../schemas/json.ts'
 
 export function number(text: string): number {
   const value = Number(text)
@@ -30,5 +31,14 @@ export function jsonFile<T extends object>(path: string): T {
     return JSON.parse(readFileSync(path, 'utf8')) as T
   } catch (error) {
     throw new InvalidArgumentError(`${path}: ${messageOf(error)}`)
+  }
+}
+
+/** JSON; a text that is none stands for itself. */
+export function jsonOrText(text: string): Json {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return text
   }
 }

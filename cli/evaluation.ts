@@ -179,9 +179,10 @@ async function evaluateOn(
   const thresholds = settings.thresholds.map((each) =>
     readThreshold(each, scorersOf(dataset.cases), run.epochs),
   )
-  if (settings.compare !== null) await operator.evaluations.get(settings.compare)
+  const { evaluations } = operator
+  const before = settings.compare === null ? null : await evaluations.get(settings.compare)
   await assertAgents(operator, run, dataset.cases, settings)
-  await operator.evaluations.save({ ...run, status: 'running' })
+  await evaluations.save({ ...run, status: 'running' })
   if (!isQuiet) await sayEstimate(operator, run, dataset, settings)
   const progress = new EvaluationProgress(dataset.cases.length * run.models.length * run.epochs, isQuiet)
   const schemas = createSchemaChecks()
@@ -197,7 +198,7 @@ async function evaluateOn(
     },
     {
       client,
-      evaluations: operator.evaluations,
+      evaluations,
       schemas,
       signal,
       onCase: (scored, state) => progress.add(scored, state),
@@ -207,10 +208,7 @@ async function evaluateOn(
     progress.end()
     await schemas.close()
   })
-  const comparisons =
-    settings.compare === null
-      ? []
-      : await compareRuns(operator.evaluations, settings.compare, outcome.run, outcome.cases)
+  const comparisons = before ? await compareRuns(evaluations, before, outcome.run, outcome.cases) : []
   return { ...outcome, comparisons, thresholds: checkThresholds(thresholds, summaryIn(outcome.run)) }
 }
 

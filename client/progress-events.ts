@@ -111,8 +111,7 @@ const mapping: Partial<Record<TaskProgressed['kind'], Map>> = {
       taskId,
       atMs,
       step,
-      callId: textIn(fields, 'callId') ?? '',
-      tool: textIn(fields, 'tool') ?? '',
+      ...nameIn(fields),
       status: textIn(fields, 'status') ?? '',
       cached: fields['cached'] === true,
       durationMs: numberIn(fields, 'durationMs'),
@@ -127,8 +126,7 @@ const mapping: Partial<Record<TaskProgressed['kind'], Map>> = {
       taskId,
       atMs,
       step,
-      callId: textIn(fields, 'callId') ?? '',
-      tool: textIn(fields, 'tool') ?? '',
+      ...nameIn(fields),
       child: textIn(fields, 'child') ?? '',
       agent: textIn(fields, 'agent'),
       maxCost: numberIn(fields, 'maxCost'),
@@ -179,14 +177,12 @@ const mapping: Partial<Record<TaskProgressed['kind'], Map>> = {
       taskId,
       atMs,
       step,
-      callId: textIn(fields, 'callId') ?? '',
-      tool: textIn(fields, 'tool') ?? '',
+      ...callIn(fields),
       why: textIn(fields, 'why') ?? 'approval',
       by: textIn(fields, 'by'),
       reason: textIn(fields, 'reason'),
       final: fields['final'] === true,
       outcome: textIn(fields, 'outcome') ?? '',
-      arguments: fields['arguments'] ?? null,
       problem: textIn(fields, 'problem'),
       missing: numberIn(fields, 'missing'),
     },
@@ -245,9 +241,13 @@ function numberIn(fields: Fields, name: string): number | null {
   return typeof value === 'number' ? value : null
 }
 
-const callIn = (fields: Fields): { callId: string; tool: string; arguments: Json } => ({
+const nameIn = (fields: Fields): { callId: string; tool: string } => ({
   callId: textIn(fields, 'callId') ?? '',
   tool: textIn(fields, 'tool') ?? '',
+})
+
+const callIn = (fields: Fields): { callId: string; tool: string; arguments: Json } => ({
+  ...nameIn(fields),
   arguments: fields['arguments'] ?? null,
 })
 

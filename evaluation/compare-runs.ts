@@ -6,28 +6,27 @@ import { compare, type Comparison } from './comparison.ts'
 import { storedCases } from './stored-cases.ts'
 
 /**
- * Each model of the later run against the same one of the earlier run, or against its only one. Rejects with NOT_FOUND,
- * and with REQUEST_INVALID if there is none to compare with, or the earlier run has more than `most` cases.
+ * Each model of the later run against the same one of the earlier run, or against its only one. Rejects with
+ * REQUEST_INVALID if there is none to compare with, or the earlier run has more than `most` cases.
  */
 export async function compareRuns(
   evaluations: EvaluationOperator,
-  beforeId: string,
+  before: EvaluationRun,
   after: EvaluationRun,
   afterCases: readonly EvaluationCase[],
   most?: number,
 ): Promise<Comparison[]> {
-  const before = await evaluations.get(beforeId)
-  const beforeCases = await storedCases(beforeId, evaluations, most)
+  const beforeCases = await storedCases(before.id, evaluations, most)
   const [only] = before.models
   return after.models.map((model) => {
     const other = before.models.includes(model) ? model : before.models.length === 1 ? only : undefined
     if (other === undefined)
       throw new FlotillaError(
         'REQUEST_INVALID',
-        `the run ${beforeId} has no model ${model} to compare with; it has ${before.models.join(', ')}`,
+        `the run ${before.id} has no model ${model} to compare with; it has ${before.models.join(', ')}`,
       )
     return compare(
-      { name: `${beforeId} ${other}`, cases: beforeCases.filter((each) => each.model === other) },
+      { name: `${before.id} ${other}`, cases: beforeCases.filter((each) => each.model === other) },
       { name: `${after.id} ${model}`, cases: afterCases.filter((each) => each.model === model) },
     )
   })

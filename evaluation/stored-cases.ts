@@ -22,7 +22,7 @@ export async function storedCases(
   return cases
 }
 
-const tooMany = (id: string, most: number): FlotillaError =>
+export const tooMany = (id: string, most: number): FlotillaError =>
   new FlotillaError(
     'REQUEST_INVALID',
     `the run ${id} has more than ${most} scored cases; compare by flotilla eval compare`,

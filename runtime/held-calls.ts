@@ -21,7 +21,7 @@ export function withoutHeld(
 ): { readonly held: HeldCalls } | { readonly held: null; readonly byMs: number } {
   const ids = held.ids.filter((id) => id !== callId)
   if (ids.length > 0) return { held: { ...held, ids } }
-  return { held: null, byMs: Math.max(0, atMs - held.sinceMs) }
+  return { held: null, byMs: waitedMs(held, atMs) }
 }
 
 /** Time for which calls have waited up to now. `heldMs`: that of earlier waits. */
@@ -29,5 +29,8 @@ export function heldMs(
   { held, heldMs: before = 0 }: { readonly held?: HeldCalls; readonly heldMs?: number },
   atMs: number,
 ): number {
-  return before + (held ? Math.max(0, atMs - held.sinceMs) : 0)
+  return before + (held ? waitedMs(held, atMs) : 0)
 }
+
+/** For how long these calls have waited; clocks of processes differ. */
+export const waitedMs = ({ sinceMs }: HeldCalls, atMs: number): number => Math.max(0, atMs - sinceMs)

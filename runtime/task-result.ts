@@ -12,7 +12,7 @@ export const noUsage: Usage = {
 }
 
 /** Fields of the submission that the result repeats. */
-type Asked = Pick<
+export type Asked = Pick<
   TaskCompleted,
   | 'text'
   | 'userId'

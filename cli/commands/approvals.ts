@@ -1,12 +1,11 @@
 // Calls that wait for people: the list, and decisions about them.
-import { readFileSync } from 'node:fs'
-import { InvalidArgumentError, type Command } from 'commander'
+import type { Command } from 'commander'
 import type { ApprovalInput } from '../../client/types.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import type { ApprovalView } from '../../operator/index.ts'
-import { FlotillaError, messageOf } from '../../runtime/errors.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import type { Json } from '../../schemas/json.ts'
-import { wholeNumber } from '../arguments.ts'
+import { jsonFile, jsonOrText, wholeNumber } from '../arguments.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
 import { withClient } from '../fleet-client.ts'
 import { print, printJson } from '../output.ts'
@@ -53,22 +52,6 @@ interface Flags {
   /** False: --no-effect. */
   effect?: boolean
   json?: boolean
-}
-
-function jsonFile(path: string): Json {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Json
-  } catch (error) {
-    throw new InvalidArgumentError(`${path}: ${messageOf(error)}`)
-  }
-}
-
-function jsonOrText(text: string): Json {
-  try {
-    return JSON.parse(text) as Json
-  } catch {
-    return text
-  }
 }
 
 async function list(flags: { all?: boolean; user?: string; limit?: number; json?: boolean }): Promise<void> {

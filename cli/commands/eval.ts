@@ -3,13 +3,13 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { exportFormats } from '../../runtime/ledger/choices.ts'
 import { promote } from '../../evaluation/promote.ts'
 import { withEvaluationFleet } from '../evaluation-fleet.ts'
-import { compareRuns as compareStored } from '../../evaluation/compare-runs.ts'
+import { compareRuns } from '../../evaluation/compare-runs.ts'
 import { storedCases } from '../../evaluation/stored-cases.ts'
 import type { Json } from '../../schemas/json.ts'
 import { usingOperator } from '../../operator/connect.ts'
 import type { Operator } from '../../operator/index.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
-import { number, wholeNumber } from '../arguments.ts'
+import { jsonOrText, number, wholeNumber } from '../arguments.ts'
 import { defaultSubcommand } from '../default-subcommand.ts'
 import {
   defaultSettings,
@@ -48,7 +48,7 @@ export function defineEval(command: Command): void {
     .description('make a case of a task that ran, with the recorded outcomes of its tools')
     .argument('<taskId>')
     .requiredOption('--into <file>', 'a data set of JSON lines, to which the case is appended')
-    .option('--expected <json>', 'what is right, if it is not the output of the task', expectedValue)
+    .option('--expected <json>', 'what is right, if it is not the output of the task', jsonOrText)
     .option('--scorer <scorer>', 'how it is scored: a name, or JSON; repeatable', scorer)
     .option('--json', 'JSON on stdout')
     .action(promoteTask)
@@ -75,7 +75,7 @@ export function defineEval(command: Command): void {
     .argument('<before>')
     .argument('<after>')
     .option('--json', 'JSON on stdout')
-    .action(compareRuns)
+    .action(compareTwo)
   command
     .command('export')
     .description('every case of a run with its scores, on stdout or to another tool')
@@ -141,15 +141,6 @@ function scorer(text: string, before: readonly Json[] = []): Json[] {
     throw new InvalidArgumentError(
       'It must be a name such as exact, or a JSON object such as {"type": "number", "absolute": 0.5}.',
     )
-  }
-}
-
-/** JSON; a text that is none stands for itself. */
-function expectedValue(text: string): Json {
-  try {
-    return JSON.parse(text) as Json
-  } catch {
-    return text
   }
 }
 
@@ -331,10 +322,10 @@ async function show(id: string, { json }: { json?: boolean }): Promise<void> {
   process.exit(0)
 }
 
-async function compareRuns(before: string, after: string, { json }: { json?: boolean }): Promise<void> {
-  const comparisons = await stored(async (operator) => {
-    const found = await operator.evaluations.get(after)
-    return compareStored(operator.evaluations, before, found, await storedCases(after, operator.evaluations))
+async function compareTwo(before: string, after: string, { json }: { json?: boolean }): Promise<void> {
+  const comparisons = await stored(async ({ evaluations }) => {
+    const [earlier, later] = [await evaluations.get(before), await evaluations.get(after)]
+    return compareRuns(evaluations, earlier, later, await storedCases(after, evaluations))
   })
   if (json) printJson(comparisons)
   else for (const comparison of comparisons) printComparison(comparison)

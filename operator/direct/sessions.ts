@@ -3,6 +3,7 @@ import type { SessionDetail, SessionList, SessionView, TurnView } from '../../ap
 import type { Codec } from '../../runtime/codec/port.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import { homeOf } from '../../runtime/log/home.ts'
+import { nextOf, placeOf } from '../../runtime/ledger/places.ts'
 import type { Log } from '../../runtime/log/port.ts'
 import type { Sql, Tables } from '../../runtime/store/sql.ts'
 import { shown } from '../../schemas/identity.ts'
@@ -43,7 +44,7 @@ export class DirectSessions implements SessionOperator {
     const sql = await this.#parts.sql()
     let query = sql.selectFrom('sessions').selectAll()
     if (user !== undefined) query = query.where('user_id', '=', user)
-    const cursor = after === undefined ? null : cursorOf(after)
+    const cursor = after === undefined ? null : placeOf(after)
     if (cursor !== null)
       query = query.where(({ and, eb, or }) =>
         or([
@@ -57,7 +58,7 @@ export class DirectSessions implements SessionOperator {
       .limit(limit + 1)
       .execute()
     const last = rows.length > limit ? rows[limit - 1] : undefined
-    const next = last ? `${Number(last.last_at_ms)}:${last.session_id}` : null
+    const next = last ? nextOf({ atMs: Number(last.last_at_ms), id: last.session_id }) : null
     return { sessions: rows.slice(0, limit).map(viewOf), next }
   }
 
@@ -101,13 +102,6 @@ export class DirectSessions implements SessionOperator {
 /** It says the same of one that the client may not read. */
 export const unknownSession = (id: string): FlotillaError =>
   new FlotillaError('NOT_FOUND', `no session ${shown(id)} has a turn that ended; see flotilla sessions list`)
-
-function cursorOf(after: string): { atMs: number; id: string } {
-  const [, atMs, id] = /^(\d{1,15}):(.+)$/s.exec(after) ?? []
-  if (atMs === undefined || id === undefined)
-    throw new FlotillaError('REQUEST_INVALID', 'after must be the "next" of a page before')
-  return { atMs: Number(atMs), id }
-}
 
 function viewOf(row: Tables['sessions']): SessionView {
   const { session_id: sessionId, user_id: userId, turns } = row

@@ -24,6 +24,13 @@ export interface DelegationLimits {
 
 export const defaultDelegation = { depth: 3, tasks: 100 } as const satisfies DelegationLimits
 
+/** US dollars are shared out in billionths. */
+const PARTS = 1_000_000_000
+
+/** The share of each of `count` calls in what is left, rounded down: together they are never more. US dollars. */
+export const shareOf = (left: number, count: number): number =>
+  Math.floor((Math.max(0, left) / Math.max(1, count)) * PARTS) / PARTS
+
 const name = z.string().min(1)
 /** Each is a tool that the model is told of. */
 const MAX_DELEGATES = 50

@@ -1,8 +1,8 @@
 // Lists tasks from the ledger, open and ended ones together, the latest submitted first.
 import { sql as raw, type RawBuilder } from 'kysely'
-import { FlotillaError } from '../errors.ts'
 import { IN_DOUBT, type Sql, type Tables } from '../store/sql.ts'
 import type { taskStates } from './choices.ts'
+import { nextOf, placeOf, type Place } from './places.ts'
 
 export type TaskState = (typeof taskStates)[number]
 export const openStates: readonly string[] = ['queued', 'running', 'waiting']
@@ -65,11 +65,6 @@ export interface TaskRows {
 
 const DEFAULT_TASKS = 100
 
-interface Place {
-  readonly atMs: number
-  readonly id: string
-}
-
 export const isEnded = (row: OpenRow | EndedRow): row is EndedRow => 'completed_at_ms' in row
 
 /**
@@ -92,7 +87,7 @@ export async function listTasks(sql: Sql, query: TaskQuery, defaultAgent: string
     rows: rows.map((row) =>
       'completed_at_ms' in row ? row : (used.get(row.task_id) ?? { ...row, used: nothing }),
     ),
-    next: last === undefined ? null : `${last.submitted_at_ms}:${last.task_id}`,
+    next: last === undefined ? null : nextOf({ atMs: last.submitted_at_ms, id: last.task_id }),
   }
 }
 
@@ -120,13 +115,6 @@ export async function openTask(sql: Sql, taskId: string): Promise<OpenRow | null
 export async function endedTask(sql: Sql, taskId: string): Promise<EndedRow | null> {
   const row = await sql.selectFrom('task_ledger').selectAll().where('task_id', '=', taskId).executeTakeFirst()
   return row ?? null
-}
-
-function placeOf(after: string): Place {
-  const [, atMs, id] = /^(\d{1,15}):(.+)$/su.exec(after) ?? []
-  if (atMs !== undefined && id !== undefined) return { atMs: Number(atMs), id }
-  const message = `after must be the "next" of an earlier page, not "${after.slice(0, 80)}"`
-  throw new FlotillaError('REQUEST_INVALID', message)
 }
 
 interface Part {

@@ -3,6 +3,7 @@
 // 1. Python waits for all calls of a group, and one step of a task runs at a time: what is left of the money is known
 //    when a group begins. It is shared out among those of them that ask an agent.
 // 2. A handoff that succeeded ends the step: its answer is that of final_answer.
+import { shareOf } from '../../runtime/config/delegates.ts'
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
 import type { Delegation } from '../../schemas/generated/events.ts'
 import type { Finished, PendingCall } from './executors/port.ts'
@@ -17,16 +18,13 @@ export interface OpenCall {
   readonly ask: boolean
 }
 
-/** US dollars are shared out in billionths, rounded down. */
-const PARTS = 1_000_000_000
-
 /** What each of `count` calls of a group goes by. Null: an older planner gave nothing to go by. */
-export function shareOf(rows: View, active: ActiveRow, count: number): Delegation | null {
+export function delegationOf(rows: View, active: ActiveRow, count: number): Delegation | null {
   // Rows of older versions lack it.
   const { delegation = null, n } = active
   if (delegation?.maxCost == null) return delegation
-  const left = Math.max(0, delegation.maxCost - (childrenCost(callRows(rows, n)) ?? 0))
-  return { ...delegation, maxCost: Math.floor((left / Math.max(1, count)) * PARTS) / PARTS }
+  const left = delegation.maxCost - (childrenCost(callRows(rows, n)) ?? 0)
+  return { ...delegation, maxCost: shareOf(left, count) }
 }
 
 /** Calls of other agents first: tool-executor takes them one by one, and other calls may take long. */

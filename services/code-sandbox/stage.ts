@@ -31,7 +31,7 @@ import { limits } from './constants.ts'
 import { answerByPolicy } from './recorded.ts'
 import { resultOf } from './results.ts'
 import { codeCall, discardCall } from './call.ts'
-import { agentsFirst, handedOver, shareOf, type Delegates, type OpenCall } from './delegation.ts'
+import { agentsFirst, delegationOf, handedOver, type Delegates, type OpenCall } from './delegation.ts'
 import type { Finished, Outcome, Paused, ToolSignature } from './executors/port.ts'
 import { EVICT, followDelegation, holdCall, releaseCall } from './held.ts'
 import {
@@ -242,7 +242,7 @@ function pauseStep(taskId: string, before: View, active: ActiveRow, paused: Paus
     }
   }
   const asking = open.filter(({ call }) => delegates.has(call.name))
-  const share = shareOf(before, active, asking.length)
+  const share = delegationOf(before, active, asking.length)
   for (const each of agentsFirst(open, delegates))
     emit.push(...toolRequestedEvents(taskId, active, each, atMs, asking.includes(each) ? share : null))
   if (before.session) rows.session = { ...before.session, chars }

@@ -22,71 +22,66 @@ export async function deleteOld(sql: Sql, retentionDays: number, clock: Pick<Clo
     oldSessions,
   ])
     for (let more = true; more && deleted < ROWS_A_RUN;) {
-      const rows = await one(sql, horizonMs)
+      const rows = Number((await one(sql, horizonMs).executeTakeFirst()).numDeletedRows)
       deleted += rows
       more = rows === ROWS_A_STATEMENT
     }
   return deleted
 }
 
-async function oldUsage(sql: Sql, horizonMs: number): Promise<number> {
+/** A statement that deletes old rows, at most `ROWS_A_STATEMENT`. */
+interface Deletion {
+  executeTakeFirst(): Promise<{ readonly numDeletedRows: bigint }>
+}
+
+function oldUsage(sql: Sql, horizonMs: number): Deletion {
   const old = sql
     .selectFrom('usage_ledger')
     .select(['task_id', 'event_id'])
     .where('at_ms', '<', horizonMs)
     .orderBy('at_ms')
     .limit(ROWS_A_STATEMENT)
-  const result = await sql
+  return sql
     .deleteFrom('usage_ledger')
     .where(({ eb, refTuple }) =>
       eb(refTuple('task_id', 'event_id'), 'in', old.$asTuple('task_id', 'event_id')),
     )
-    .executeTakeFirst()
-  return Number(result.numDeletedRows)
 }
 
-async function oldTasks(sql: Sql, horizonMs: number): Promise<number> {
+function oldTasks(sql: Sql, horizonMs: number): Deletion {
   const old = sql.selectFrom('task_ledger').select('task_id').where('completed_at_ms', '<', horizonMs)
-  const result = await sql
+  return sql
     .deleteFrom('task_ledger')
     .where('task_id', 'in', old.orderBy('completed_at_ms').limit(ROWS_A_STATEMENT))
-    .executeTakeFirst()
-  return Number(result.numDeletedRows)
 }
 
 /** No task runs for so long: its id was submitted again when the ledger no longer had its result. */
-async function oldOpenTasks(sql: Sql, horizonMs: number): Promise<number> {
+function oldOpenTasks(sql: Sql, horizonMs: number): Deletion {
   const old = sql.selectFrom('open_tasks').select('task_id').where('submitted_at_ms', '<', horizonMs)
-  const result = await sql
+  return sql
     .deleteFrom('open_tasks')
     .where('task_id', 'in', old.orderBy('submitted_at_ms').limit(ROWS_A_STATEMENT))
-    .executeTakeFirst()
-  return Number(result.numDeletedRows)
 }
 
 /** Both kinds must be old. */
-async function oldFeedback(sql: Sql, horizonMs: number): Promise<number> {
+function oldFeedback(sql: Sql, horizonMs: number): Deletion {
   const old = sql
     .selectFrom('task_feedback')
     .select('task_id')
     .where('given_at_ms', '<', horizonMs)
     .where('scored_at_ms', '<', horizonMs)
-  const result = await sql
-    .deleteFrom('task_feedback')
-    .where('task_id', 'in', old.limit(ROWS_A_STATEMENT))
-    .executeTakeFirst()
-  return Number(result.numDeletedRows)
+  return sql.deleteFrom('task_feedback').where('task_id', 'in', old.limit(ROWS_A_STATEMENT))
 }
 
 /** Scored cases of runs that began before the horizon. */
-async function oldCases(sql: Sql, horizonMs: number): Promise<number> {
+function oldCases(sql: Sql, horizonMs: number): Deletion {
   const old = sql
     .selectFrom('evaluation_cases')
     .innerJoin('evaluation_runs', 'evaluation_runs.id', 'evaluation_cases.run_id')
     .select(['run_id', 'case_id', 'model', 'epoch'])
     .where('started_at_ms', '<', horizonMs)
     .limit(ROWS_A_STATEMENT)
-  const result = await sql
+  return sql
     .deleteFrom('evaluation_cases')
     .where(({ eb, refTuple }) =>
       eb(
@@ -95,58 +90,48 @@ async function oldCases(sql: Sql, horizonMs: number): Promise<number> {
         old.$asTuple('run_id', 'case_id', 'model', 'epoch'),
       ),
     )
-    .executeTakeFirst()
-  return Number(result.numDeletedRows)
 }
 
 /** Runs whose cases are gone. */
-async function oldRuns(sql: Sql, horizonMs: number): Promise<number> {
+function oldRuns(sql: Sql, horizonMs: number): Deletion {
   const cases = sql.selectFrom('evaluation_cases').select('run_id')
   const old = sql
     .selectFrom('evaluation_runs')
     .select('id')
     .where('started_at_ms', '<', horizonMs)
     .where('id', 'not in', cases)
-  const result = await sql
+  return sql
     .deleteFrom('evaluation_runs')
     .where('id', 'in', old.orderBy('started_at_ms').limit(ROWS_A_STATEMENT))
-    .executeTakeFirst()
-  return Number(result.numDeletedRows)
 }
 
-async function oldApprovals(sql: Sql, horizonMs: number): Promise<number> {
+function oldApprovals(sql: Sql, horizonMs: number): Deletion {
   const old = sql
     .selectFrom('approvals')
     .select(['task_id', 'call_id'])
     .where('status', '!=', 'waiting')
     .where('ended_at_ms', '<', horizonMs)
     .limit(ROWS_A_STATEMENT)
-  const result = await sql
+  return sql
     .deleteFrom('approvals')
     .where(({ eb, refTuple }) => eb(refTuple('task_id', 'call_id'), 'in', old.$asTuple('task_id', 'call_id')))
-    .executeTakeFirst()
-  return Number(result.numDeletedRows)
 }
 
 /** A session that is used goes on without its oldest turns. */
-async function oldTurns(sql: Sql, horizonMs: number): Promise<number> {
+function oldTurns(sql: Sql, horizonMs: number): Deletion {
   const old = sql
     .selectFrom('session_turns')
     .select(['session_id', 'turn'])
     .where('at_ms', '<', horizonMs)
     .limit(ROWS_A_STATEMENT)
-  const result = await sql
+  return sql
     .deleteFrom('session_turns')
     .where(({ eb, refTuple }) => eb(refTuple('session_id', 'turn'), 'in', old.$asTuple('session_id', 'turn')))
-    .executeTakeFirst()
-  return Number(result.numDeletedRows)
 }
 
-async function oldSessions(sql: Sql, horizonMs: number): Promise<number> {
+function oldSessions(sql: Sql, horizonMs: number): Deletion {
   const old = sql.selectFrom('sessions').select('session_id').where('last_at_ms', '<', horizonMs)
-  const result = await sql
+  return sql
     .deleteFrom('sessions')
     .where('session_id', 'in', old.orderBy('last_at_ms').limit(ROWS_A_STATEMENT))
-    .executeTakeFirst()
-  return Number(result.numDeletedRows)
 }

@@ -3,22 +3,19 @@
 // 1. While a step's calls run the planner spends nothing, so what the task has left is shared out among those of them
 //    that ask an agent. Together they never cost more than that.
 // 2. A handoff that succeeded ends the task: its answer is the task's, checked as any other answer.
+import { shareOf } from '../../runtime/config/delegates.ts'
 import type { Json } from '../../runtime/stage.ts'
 import type { Delegation } from '../../schemas/generated/events.ts'
 import { totalCost } from './step.ts'
 import type { Run, Situation, Step, StepToolCall } from './rows.ts'
 import type { ToolBook } from './tool-catalogue.ts'
 
-/** US dollars are shared out in billionths, rounded down. */
-const PARTS = 1_000_000_000
-
 /** What `count` calls of other agents go by, each with its share. */
 export function delegationOf({ task, run }: Situation, count: number): Delegation {
-  const left = task.maxCost === null ? null : Math.max(0, task.maxCost - totalCost(run))
   return {
     // Rows of tasks that an older version began lack it.
     agents: [...(task.askedBy?.agents ?? []), task.agent],
-    maxCost: left === null ? null : Math.floor((left / Math.max(1, count)) * PARTS) / PARTS,
+    maxCost: task.maxCost === null ? null : shareOf(task.maxCost - totalCost(run), count),
     priority: task.priority,
   }
 }

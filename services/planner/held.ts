@@ -5,7 +5,7 @@
 // 2. A record about a call that the step does not wait for changes nothing.
 // 3. The task that asked for this one is held and released with it, by a record of its own: one when the first call
 //    begins to wait, one when none waits any more, or in the transaction that ends the task.
-import { withHeld, withoutHeld } from '../../runtime/held-calls.ts'
+import { heldMs, waitedMs, withHeld, withoutHeld } from '../../runtime/held-calls.ts'
 import type { Emit } from '../../runtime/stage.ts'
 import type { CallHeld, CallReleased, DelegationHeld } from '../../schemas/generated/events.ts'
 import { fail } from './task-end.ts'
@@ -68,9 +68,8 @@ function endWait(from: Situation, callId: string, atMs: number): Changes {
 export function restarted(from: Situation, atMs: number): { to: Situation; changes: Changes } {
   const { held, inDoubt: _, delegatesHeld: __, ...run } = from.run
   if (!held) return { to: from, changes: {} }
-  const byMs = Math.max(0, atMs - held.sinceMs)
-  const task = { ...from.task, deadlineMs: from.task.deadlineMs + byMs }
-  const { to, rows } = change(from, { task, run: { ...run, heldMs: (run.heldMs ?? 0) + byMs } })
+  const task = { ...from.task, deadlineMs: from.task.deadlineMs + waitedMs(held, atMs) }
+  const { to, rows } = change(from, { task, run: { ...run, heldMs: heldMs(from.run, atMs) } })
   const emit: Emit[] = releasedAbove(from, atMs)
   return { to, changes: merge({ rows, emit }, { timers: { [DEADLINE]: task.deadlineMs } }) }
 }

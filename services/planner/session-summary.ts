@@ -7,16 +7,15 @@ import { failure, plainFailure } from '../../runtime/errors.ts'
 import type { Key } from '../../runtime/keys.ts'
 import { callLimitsOf } from '../../runtime/models/call-limits.ts'
 import { parseModel } from '../../runtime/models/names.ts'
-import { costOf, priceOf } from '../../runtime/models/prices.ts'
 import type { Call, CallOutcome, Decision, Emit, Failure } from '../../runtime/stage.ts'
-import type { SummaryRequested, UsageRecorded } from '../../schemas/generated/events.ts'
+import type { SummaryRequested } from '../../schemas/generated/events.ts'
 import type { ModelReply, ModelRequest } from './call.ts'
 import { withoutThinking } from './code-blocks.ts'
 import { MODEL_MARGIN_MS } from './constants.ts'
 import { truncated } from './prompts/replies.ts'
 import { askForSessionSummary, sessionSummaryPrompt } from './prompts/session-summary.ts'
 import type { PlannerRows } from './rows.ts'
-import { tokensOf } from './usage.ts'
+import { tokensOf, usageRecord } from './usage.ts'
 
 const CHARS_PER_TOKEN = 4
 /** A summary helps the next turns: nobody waits longer for one. */
@@ -50,35 +49,20 @@ export function concludeSummaryCall(
   outcome: CallOutcome,
   { models }: Pick<Fleet, 'models'>,
 ): Decision<PlannerRows> {
-  const { sessionId, requestId, model, mostTokens } = asked
+  const { sessionId, requestId, userId, agent, model, mostTokens } = asked
   const spent = tokensOf(outcome, call.request as ModelRequest)
-  const cost = spent === null ? 0 : costOf(model, spent.inputTokens, spent.outputTokens, models.prices)
+  const of = { taskId: requestId, userId, agent, model }
+  const usage = spent && usageRecord(of, outcome, spent, models.prices)
   const { summary, error } = summaryOf(outcome, mostTokens)
+  const cost = usage?.cost ?? 0
   const data = { sessionId, requestId, summary, model: error === null ? model : null, cost, error }
   const reply: Emit = { topic: 'sessions.requested', type: 'SessionSummarised', key: sessionId, data }
-  if (spent === null) return { emit: [reply] }
-  const { inputTokens, outputTokens, usageIsEstimate = false } = spent
-  const usage: UsageRecorded = {
-    taskId: requestId,
-    callId: outcome.callId,
-    kind: 'model',
-    userId: asked.userId,
-    agent: asked.agent,
-    model,
-    provider: parseModel(model).provider,
-    tool: null,
-    inputTokens,
-    outputTokens,
-    tokensAreEstimate: usageIsEstimate,
-    cost,
-    costIsGuess: priceOf(model, models.prices).isGuess,
-    durationMs: outcome.endedMs - outcome.startedMs,
-    succeeded: outcome.ok,
-    errorCode: outcome.ok ? null : outcome.failure.code,
-    cached: false,
-    atMs: outcome.endedMs,
+  return {
+    emit: [
+      ...(usage ? [{ topic: 'usage.recorded', type: 'UsageRecorded', data: usage } as const] : []),
+      reply,
+    ],
   }
-  return { emit: [{ topic: 'usage.recorded', type: 'UsageRecorded', data: usage }, reply] }
 }
 
 /** `reason`: why the session gets no summary. */

@@ -25,27 +25,18 @@ export function spend(
 ): Spent {
   const tokens = tokensOf(outcome, request)
   if (tokens === null) return { run: from.run, emit: [], cost: 0 }
-  const model = currentModel(from)
-  const cost = costOf(model, tokens.inputTokens, tokens.outputTokens, prices)
-  const { isGuess } = priceOf(model, prices)
+  const { taskId, userId, agent } = from.task
+  const data = usageRecord({ taskId, userId, agent, model: currentModel(from) }, outcome, tokens, prices)
+  const { cost, costIsGuess } = data
   const add = (usage: Usage): Usage => ({
     ...usage,
     inputTokens: usage.inputTokens + tokens.inputTokens,
     outputTokens: usage.outputTokens + tokens.outputTokens,
     cost: usage.cost + cost,
-    costIsGuess: usage.costIsGuess || isGuess,
+    costIsGuess: usage.costIsGuess || costIsGuess,
     modelCalls: usage.modelCalls + 1,
   })
   const run = { ...from.run, usage: add(from.run.usage), stepUsage: add(from.run.stepUsage) }
-  const { inputTokens, outputTokens, usageIsEstimate = false } = tokens
-  const figures = {
-    inputTokens,
-    outputTokens,
-    tokensAreEstimate: usageIsEstimate,
-    cost,
-    costIsGuess: isGuess,
-  }
-  const data = usageRecord(from, outcome, figures)
   return { run, emit: [{ topic: 'usage.recorded', type: 'UsageRecorded', data }], cost }
 }
 
@@ -96,23 +87,27 @@ const stopCodes = new Set(['CALL_ABORTED', 'CALL_TIMEOUT'])
 /** The host refused the call, or stopped it. */
 const notMadeCodes = new Set(['BREAKER_OPEN', 'CALL_ABORTED', 'RATE_LIMITED', 'BUDGET_EXCEEDED'])
 
-type Figures = Pick<
-  UsageRecorded,
-  'inputTokens' | 'outputTokens' | 'tokensAreEstimate' | 'cost' | 'costIsGuess'
->
+/** Who called a model, and which. */
+type Called = Pick<UsageRecorded, 'taskId' | 'userId' | 'agent'> & { readonly model: string }
 
-function usageRecord(from: Situation, outcome: CallOutcome, figures: Figures): UsageRecorded {
-  const model = currentModel(from)
+/** Usage of a call that was made, as metering reads it. */
+export function usageRecord(
+  of: Called,
+  outcome: CallOutcome,
+  { inputTokens, outputTokens, usageIsEstimate = false }: ModelSpend,
+  prices: readonly Price[],
+): UsageRecorded {
   return {
-    taskId: from.task.taskId,
+    ...of,
     callId: outcome.callId,
     kind: 'model',
-    userId: from.task.userId,
-    agent: from.task.agent,
-    model,
-    provider: parseModel(model).provider,
+    provider: parseModel(of.model).provider,
     tool: null,
-    ...figures,
+    inputTokens,
+    outputTokens,
+    tokensAreEstimate: usageIsEstimate,
+    cost: costOf(of.model, inputTokens, outputTokens, prices),
+    costIsGuess: priceOf(of.model, prices).isGuess,
     durationMs: outcome.endedMs - outcome.startedMs,
     succeeded: outcome.ok,
     errorCode: outcome.ok ? null : outcome.failure.code,

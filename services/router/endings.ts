@@ -5,7 +5,7 @@ import { failure } from '../../runtime/errors.ts'
 import { turnEnded } from '../../runtime/session-turns.ts'
 import type { Emit, Failure, StageEvent } from '../../runtime/stage.ts'
 import { emptyTask } from '../../schemas/task-fields.ts'
-import type { TaskAdmitted } from '../../schemas/generated/events.ts'
+import type { TaskAdmitted, TaskCompleted, TurnEnded } from '../../schemas/generated/events.ts'
 import { submittedEvents, type Submitted } from './admission/delegated.ts'
 import { isLimited } from './call.ts'
 import { REMEMBER_AFTER_DEADLINE_MS, REMEMBER_MS } from './constants.ts'
@@ -60,11 +60,27 @@ export function timeOutQueued(event: StageEvent, lane: Schedule): RouterDecision
 /** A queued task whose row is lost: only its id is left, and its deadline, which ends it. */
 export function endLost(event: StageEvent): RouterDecision {
   const message = 'The queued task is no longer in the blob store; submit it again'
-  return {
-    emit: endEvents(event, emptyTask, 'failed', failure('PAYLOAD_MISSING', message)),
-    lane: { [rowOf(event.key)]: null },
-    timers: { deadline: null },
-  }
+  return gone(event, endEvents(event, emptyTask, 'failed', failure('PAYLOAD_MISSING', message)))
+}
+
+/** A task that waits here ends, with these events: its row and its deadline go. */
+export const gone = ({ key }: StageEvent, emit: Emit[]): RouterDecision => ({
+  emit,
+  lane: { [rowOf(key)]: null },
+  timers: { deadline: null },
+})
+
+/** Ends a task that waits here, and its turn if it has one. */
+export function endWaiting(
+  event: StageEvent,
+  task: TaskAdmitted,
+  status: Extract<TurnEnded['status'], TaskCompleted['status']>,
+  error: Failure,
+): RouterDecision {
+  return gone(event, [
+    ...endEvents(event, task, status, error, task.submittedAtMs),
+    ...turnEnded(task, { status, error, atMs: event.atMs }),
+  ])
 }
 
 /** Adds the release of the estimate to the end of a task, if limits granted one. */
@@ -88,13 +104,5 @@ function endQueued(
   error: Failure,
 ): RouterDecision {
   const task = lane.heldTask(event.key)
-  if (!task) return {}
-  return {
-    emit: [
-      ...endEvents(event, task, status, error, task.submittedAtMs),
-      ...turnEnded(task, { status, error, atMs: event.atMs }),
-    ],
-    lane: { [rowOf(event.key)]: null },
-    timers: { deadline: null },
-  }
+  return task ? endWaiting(event, task, status, error) : {}
 }

@@ -1,6 +1,6 @@
 // The result of a task that never reached the planner.
 import type { Emit, Failure, Json, StageEvent } from '../../runtime/stage.ts'
-import { delegationEnded, noUsage, taskResult } from '../../runtime/task-result.ts'
+import { delegationEnded, noUsage, taskResult, type Asked } from '../../runtime/task-result.ts'
 import type { TaskAdmitted, TaskCompleted } from '../../schemas/generated/events.ts'
 import type { Submitted } from './admission/delegated.ts'
 
@@ -8,21 +8,7 @@ import type { Submitted } from './admission/delegated.ts'
 const MAX_TEXT_CHARS = 10_000
 
 /** Only a task that was admitted has `askedBy`, only one that was not `asked`. */
-type Described = Pick<Submitted, 'asked'> &
-  Partial<Pick<TaskAdmitted, 'askedBy'>> &
-  Pick<
-    Submitted,
-    | 'text'
-    | 'userId'
-    | 'agent'
-    | 'profile'
-    | 'mode'
-    | 'sessionId'
-    | 'parent'
-    | 'forkedFrom'
-    | 'forkedFromStep'
-    | 'toolPolicy'
-  >
+type Described = Asked & Pick<Submitted, 'asked'> & Partial<Pick<TaskAdmitted, 'askedBy'>>
 
 /** `submittedAtMs`: needed if the event that ends the task is not its submission. */
 export function endEvents(

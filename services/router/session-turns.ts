@@ -8,14 +8,14 @@
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { defaultSessions } from '../../runtime/config/sessions.ts'
 import { failure } from '../../runtime/errors.ts'
-import { turnEnded, turnLost } from '../../runtime/session-turns.ts'
+import { turnLost } from '../../runtime/session-turns.ts'
 import type { Decision, Emit, Failure, StageEvent } from '../../runtime/stage.ts'
 import type { TaskAdmitted } from '../../schemas/generated/events.ts'
-import { withRelease } from './endings.ts'
+import { endWaiting, gone, withRelease } from './endings.ts'
 import { endEvents } from './events.ts'
 import { admitOrQueue, waitInSession } from './placement.ts'
 import { merge, type RouterDecision } from './rows.ts'
-import { rowOf, type Schedule } from './schedule.ts'
+import type { Schedule } from './schedule.ts'
 
 type Event<T> = Extract<StageEvent, { type: T }>
 
@@ -49,16 +49,7 @@ export function takeTurn(event: Event<'TurnGranted'>, lane: Schedule, fleet: Fle
   const task = { ...held.task, history: held.task.history ?? history }
   const placed = admitOrQueue(event, task, lane, fleet.limits.queue, held.traceparent)
   if (!('rejected' in placed)) return merge(noDeadline(placed), placed)
-  const { rejected: error } = placed
-  const ended = {
-    emit: [
-      ...endEvents(event, task, 'rejected', error, task.submittedAtMs),
-      ...turnEnded(task, { status: 'rejected', error, atMs: event.atMs }),
-    ],
-    lane: { [rowOf(taskId)]: null },
-    timers: { deadline: null },
-  }
-  return withRelease(ended, task, fleet, event.atMs)
+  return withRelease(endWaiting(event, task, 'rejected', placed.rejected), task, fleet, event.atMs)
 }
 
 /** A task that was admitted has its deadline in planner. */
@@ -70,26 +61,15 @@ export function settleTurn(event: Event<'TurnSettled'>, lane: Schedule, fleet: F
   const { taskId, status, output, error, by } = event.data
   const task = lane.taskInSession(taskId)?.task
   if (!task) return {}
-  const ended = {
-    emit: endEvents(event, task, status, error, task.submittedAtMs, {
-      output,
-      modelReason: by === null ? null : `answered by task ${by}, which took the message along`,
-    }),
-    lane: { [rowOf(taskId)]: null },
-    timers: { deadline: null },
-  }
+  const modelReason = by === null ? null : `answered by task ${by}, which took the message along`
+  const answer = { output, modelReason }
+  const ended = gone(event, endEvents(event, task, status, error, task.submittedAtMs, answer))
   return withRelease(ended, task, fleet, event.atMs)
 }
 
 /** An answer of the session was given up: the task, if it waits here, has a result all the same. */
-export function failTurn(event: StageEvent, task: TaskAdmitted | undefined, error: Failure): RouterDecision {
-  if (task === undefined) return {}
-  return {
-    emit: [
-      ...endEvents(event, task, 'failed', error, task.submittedAtMs),
-      ...turnEnded(task, { status: 'failed', error, atMs: event.atMs }),
-    ],
-    lane: { [rowOf(task.taskId)]: null },
-    timers: { deadline: null },
-  }
-}
+export const failTurn = (
+  event: StageEvent,
+  task: TaskAdmitted | undefined,
+  error: Failure,
+): RouterDecision => (task ? endWaiting(event, task, 'failed', error) : {})

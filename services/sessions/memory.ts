@@ -55,15 +55,13 @@ function wholeTurns(session: Session, rows: State): { turn: number; row: Turn }[
 function newest(turns: readonly { turn: number; row: Turn }[], count: number, tokens: number): number {
   let left = tokens
   let first = turns.length
-  while (first > 0 && turns.length - first < count) {
-    left -= tokensOf(turns[first - 1]?.row ?? { ...noTurn })
+  for (const { row } of turns.slice(-count).toReversed()) {
+    left -= tokensOf(row)
     if (left < 0 && first < turns.length) break
     first--
   }
   return first
 }
-
-const noTurn: Turn = { task: '', asked: '', answered: '', status: 'failed', atMs: 0 }
 
 /** The last turn that a summary is to replace; null if everything may stay whole. */
 export function replaceable(session: Session, rows: State, limits: Sessions): number | null {

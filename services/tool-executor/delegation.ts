@@ -39,11 +39,10 @@ export function delegate(
   request: ToolRequested,
   event: { readonly id: string; readonly atMs: number },
   rows: State,
-  spec: ToolSpec & Required<Pick<ToolSpec, 'delegate'>>,
+  { agent }: NonNullable<ToolSpec['delegate']>,
   fleet: Delegating,
 ): Decided {
   const { id: childId, atMs } = event
-  const { agent } = spec.delegate
   const asked = rows.delegated ?? 0
   const denied = denial(request, agent, asked, fleet)
   if (denied)

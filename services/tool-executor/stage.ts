@@ -63,13 +63,8 @@ type Configured = Pick<Fleet, 'tools'> &
   }
 
 export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
-  const { tools, agents = {}, limits = {} } = fleet
-  const specs = new Map(
-    toolSpecs({ tools, agents, ...(limits.input && { limits: { input: limits.input } }) }).map((spec) => [
-      spec.name,
-      spec,
-    ]),
-  )
+  const { agents = {}, limits = {} } = fleet
+  const specs = new Map(toolSpecs(fleet).map((spec) => [spec.name, spec]))
   const delegating: Delegating = { agents, limits: limits.delegation ?? defaultDelegation }
   const checks = checksOf(fleet.tools)
 
@@ -80,8 +75,7 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
     if (refused) return end(request, rows, { ...refused, ...at })
     const spec = specs.get(request.tool)
     if (!spec) return {}
-    if (spec.delegate)
-      return delegate(request, { id, atMs }, rows, { ...spec, delegate: spec.delegate }, delegating)
+    if (spec.delegate) return delegate(request, { id, atMs }, rows, spec.delegate, delegating)
     const gated = rows.waiting?.cleared
       ? ({ do: 'pass' } as const)
       : gate(asked, spec, id, checks(request.tool).arguments)
@@ -93,7 +87,7 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
     const { request, why, doubt } = waiting
     if (why !== 'reconcile' || !doubt) return begin({ ...waiting, nowMs: atMs }, rows, { id, atMs })
     const spec = specs.get(request.tool)
-    if (spec?.reconciles && !rows.closed) return { call: reconcileCall(request, spec, doubt) }
+    if (spec?.reconciles) return { call: reconcileCall(request, spec, doubt) }
     return end(request, rows, inDoubt(waiting.firstMs, doubt, atMs))
   }
 
@@ -246,7 +240,7 @@ function concludeRule(
     return end(request, rows, { status: 'cancelled', error: outcome.failure, ...at })
   if (!outcome.ok || outcome.value !== false)
     return ask({ request, askedMs }, spec, outcome.ok ? 'when' : 'rule failed', { id, atMs })
-  const passed = { why: 'approval', rule: 'when', outcome: 'not needed', decisions: [] } as const
+  const passed = { why: 'approval', rule: 'when', outcome: 'not needed' } as const
   const approval = { ...passed, decisions: [], heldAtMs: atMs, endedAtMs: atMs }
   const waiting: Waiting = {
     request,

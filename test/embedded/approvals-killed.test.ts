@@ -1,18 +1,15 @@
 // Python pauses at calls inside its loop for a person, the fleet is killed while they wait, and each call that is
 // approved is made once, as approved. Decided by HTTP and by the command.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { HttpClient } from '../../client/http/client.ts'
 import { httpOperator } from '../../operator/http.ts'
 import { startScriptedModel } from '../../runtime/scripted-model/server.ts'
 import type { Conversation } from '../../runtime/scripted-model/conversations.ts'
 import { eventually } from '../conformance/waiting.ts'
-import { freePort } from '../infra/port.ts'
 import { flotilla } from '../support/command.ts'
-import { startServices } from '../support/service-process.ts'
+import { startKillable, testDirectory } from '../support/killable-fleet.ts'
 
 const loop = `
 paid = [refund(amount=amount)["refunded"] for amount in (50, 500, 20)]
@@ -34,40 +31,25 @@ const conversations: Conversation[] = [
 ]
 
 test('kill -9 while calls wait for people: each is made once, as approved', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'flotilla-approvals-'))
-  t.after(() => rmSync(directory, { recursive: true }))
+  const directory = testDirectory(t, 'approvals')
   const refunds = join(directory, 'refunds')
   writeFileSync(refunds, '')
   const made = () => readFileSync(refunds, 'utf8').split('\n').filter(Boolean).map(Number)
   const model = await startScriptedModel({ conversations })
   t.after(() => model.stop())
-  const port = await freePort()
-  const env = {
+  const fleet = await startKillable(t, directory, {
     FLOTILLA_CONFIG: join(import.meta.dirname, '../support/approvals.config.ts'),
-    FLOTILLA_DATA: join(directory, 'data'),
     FLOTILLA_PARTITIONS: '3',
     FLOTILLA_SCRIPTED_URL: model.url,
     REFUNDS: refunds,
-  }
-  const start = async () => {
-    const services = await startServices([], { env, port })
-    await services.ready(120_000)
-    return services
-  }
-  let fleet = await start()
-  t.after(() => fleet.kill9())
-  const client = new HttpClient(fleet.url)
-  t.after(() => client.close())
+  })
+  const { client } = fleet
   const { approvals } = httpOperator(fleet.url)
   const waits = (taskId: string, tool: string, count = 1) =>
     eventually(`${count} calls of ${tool} in ${taskId} wait`, async () => {
       const found = (await approvals.list({ task: taskId })).filter((call) => call.tool === tool)
       return found.length === count ? found : null
     })
-  const killed = async () => {
-    await fleet.kill9()
-    fleet = await start()
-  }
 
   await client.submit({ taskId: 'loop', text: 'refund in a loop', agent: 'code' })
   await client.submit({ taskId: 'twice', text: 'refund twice', agent: 'tools' })
@@ -77,7 +59,7 @@ test('kill -9 while calls wait for people: each is made once, as approved', asyn
   const [first, second] = await waits('twice', 'refund', 2)
   assert.ok(first && second)
   assert.deepEqual(made(), [50], 'the rule let the small one pass')
-  await killed()
+  await fleet.killAndStart()
 
   await client.approve({ taskId: 'loop', callId: big.callId, approved: true, decidedBy: 'eve' })
   await client.approve({
@@ -87,13 +69,9 @@ test('kill -9 while calls wait for people: each is made once, as approved', asyn
   const [question] = await waits('loop', 'ask_person')
   assert.equal(question?.why, 'question')
   assert.deepEqual(made(), [50, 400, 20])
-  await killed()
+  await fleet.killAndStart()
 
-  const url = {
-    FLOTILLA_URL: fleet.url,
-    FLOTILLA_DATA: env.FLOTILLA_DATA,
-    FLOTILLA_CONFIG: env.FLOTILLA_CONFIG,
-  }
+  const url = { ...fleet.env, FLOTILLA_URL: fleet.url }
   const listed = await flotilla(['approvals', 'list', '--json'], { env: url })
   const tools = (JSON.parse(listed.out) as { tool: string }[]).map(({ tool }) => tool).toSorted()
   assert.deepEqual(tools, ['ask_person', 'refund', 'refund'], listed.err)
@@ -133,5 +111,5 @@ test('kill -9 while calls wait for people: each is made once, as approved', asyn
     'approved',
     'declined',
   ])
-  assert.equal(await fleet.drain(), 0, fleet.output())
+  assert.equal(await fleet.process().drain(), 0, fleet.process().output())
 })

@@ -1,18 +1,15 @@
 // Trees of tasks in an embedded fleet that is killed again and again: each call is one task, each effect happens once,
 // and what a task that ends was waiting for ends with it.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { HttpClient } from '../../client/http/client.ts'
 import { httpOperator } from '../../operator/http.ts'
 import type { Turn } from '../../runtime/scripted-model/conversations.ts'
 import type { Exchange } from '../../runtime/scripted-model/exchange.ts'
 import { startScriptedModel } from '../../runtime/scripted-model/server.ts'
 import { eventually } from '../conformance/waiting.ts'
-import { freePort } from '../infra/port.ts'
-import { startServices } from '../support/service-process.ts'
+import { startKillable, testDirectory } from '../support/killable-fleet.ts'
 import { startToolServer, type ToolEvent } from '../support/tool-server.ts'
 
 const KILLS = 2
@@ -33,32 +30,18 @@ function script({ task, turn, mode, toolNames }: Exchange): Turn {
 }
 
 test('kill -9 in the middle of trees: one task for each call, each charge once, and cancel and deadline reach the leaves', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'flotilla-trees-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = testDirectory(t, 'trees')
   const log = join(directory, 'calls.jsonl')
   const tools = await startToolServer({ log, latencyMs: () => 5 })
   t.after(() => tools.stop())
   const model = await startScriptedModel({ script, latencyMs: 100 })
   t.after(() => model.stop())
-  const port = await freePort()
-  const env = {
+  const { url, client, killAndStart } = await startKillable(t, directory, {
     FLOTILLA_CONFIG: join(import.meta.dirname, '../support/trees.config.ts'),
-    FLOTILLA_DATA: join(directory, 'data'),
-    FLOTILLA_PARTITIONS: '4',
     FLOTILLA_SCRIPTED_URL: model.url,
     TOOL_SERVER_URL: tools.url,
-  }
-  let fleet = await startServices([], { env, port })
-  t.after(() => fleet.kill9())
-  await fleet.ready(120_000)
-  const killAndStart = async () => {
-    await fleet.kill9()
-    fleet = await startServices([], { env, port })
-    await fleet.ready(120_000)
-  }
-  const client = new HttpClient(fleet.url)
-  t.after(() => client.close())
-  const { tasks } = httpOperator(fleet.url)
+  })
+  const { tasks } = httpOperator(url)
   const events = (): ToolEvent[] =>
     readFileSync(log, 'utf8')
       .split('\n')

@@ -1,16 +1,13 @@
 // An embedded fleet that is killed in the middle of forks: each has its result, and the tool server is not asked.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { HttpClient } from '../../client/http/client.ts'
 import { httpOperator } from '../../operator/http.ts'
 import { startScriptedModel } from '../../runtime/scripted-model/server.ts'
 import type { Conversation } from '../../runtime/scripted-model/conversations.ts'
 import { eventually } from '../conformance/waiting.ts'
-import { freePort } from '../infra/port.ts'
-import { startServices } from '../support/service-process.ts'
+import { startKillable, testDirectory } from '../support/killable-fleet.ts'
 import { startToolServer } from '../support/tool-server.ts'
 
 const KILLS = 1
@@ -38,26 +35,17 @@ const conversations: Conversation[] = [
 ]
 
 test('kill -9 in the middle of forks, in both modes: the tool server is not asked again', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'flotilla-forks-'))
-  t.after(() => rmSync(directory, { recursive: true }))
+  const directory = testDirectory(t, 'forks')
   const log = join(directory, 'calls.jsonl')
   const tools = await startToolServer({ log, latencyMs: () => 1 })
   t.after(() => tools.stop())
   const model = await startScriptedModel({ conversations, latencyMs: 150 })
   t.after(() => model.stop())
-  const port = await freePort()
-  const env = {
-    FLOTILLA_DATA: join(directory, 'data'),
-    FLOTILLA_PARTITIONS: '4',
+  const { url, client, killAndStart } = await startKillable(t, directory, {
     FLOTILLA_SCRIPTED_URL: model.url,
     TOOL_SERVER_URL: tools.url,
-  }
-  let fleet = await startServices([], { env, port })
-  t.after(() => fleet.kill9())
-  await fleet.ready(120_000)
-  const client = new HttpClient(fleet.url)
-  t.after(() => client.close())
-  const { forks } = httpOperator(fleet.url)
+  })
+  const { forks } = httpOperator(url)
 
   const arrived = () =>
     readFileSync(log, 'utf8')
@@ -80,9 +68,7 @@ test('kill -9 in the middle of forks, in both modes: the tool server is not aske
   for (let kill = 0; kill < KILLS; kill++) {
     const asked = model.stats().received
     await eventually('the model is asked again', () => model.stats().received > asked, 30_000)
-    await fleet.kill9()
-    fleet = await startServices([], { env, port })
-    await fleet.ready(120_000)
+    await killAndStart()
   }
   const results = await Promise.all(ids.map((id) => client.result(id, { timeoutMs: 60_000 })))
   for (const [index, result] of results.entries()) {

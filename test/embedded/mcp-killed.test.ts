@@ -1,16 +1,13 @@
 // A fleet with an MCP server that goes on with calls as tasks: pinned at the start, killed in the middle of a call,
 // and started again; then a task that is cancelled.
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { HttpClient } from '../../client/http/client.ts'
 import { startScriptedModel } from '../../runtime/scripted-model/server.ts'
 import { eventually } from '../conformance/waiting.ts'
-import { freePort } from '../infra/port.ts'
 import { startMcpServer } from '../support/mcp-server.ts'
-import { startServices } from '../support/service-process.ts'
+import { startKillable, testDirectory } from '../support/killable-fleet.ts'
 
 const report = (polls: number) => ({ toolCalls: [{ name: 'srv_report', arguments: { polls } }] })
 const conversations = [
@@ -37,33 +34,23 @@ const conversations = [
 ]
 
 test('kill -9 while a server goes on with a call: it is asked on, and begun once; a cancel reaches it', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'flotilla-mcp-'))
-  t.after(() => rmSync(directory, { recursive: true }))
+  const directory = testDirectory(t, 'mcp')
   await using server = await startMcpServer()
   const { state } = server
   const model = await startScriptedModel({ conversations })
   t.after(() => model.stop())
-  const port = await freePort()
-  const env = {
+  const lock = join(directory, 'lock.json')
+  const { client, killAndStart } = await startKillable(t, directory, {
     FLOTILLA_CONFIG: join(import.meta.dirname, '../support/mcp.config.ts'),
-    FLOTILLA_DATA: join(directory, 'data'),
-    FLOTILLA_MCP_LOCK: join(directory, 'lock.json'),
-    FLOTILLA_PARTITIONS: '4',
+    FLOTILLA_MCP_LOCK: lock,
     FLOTILLA_SCRIPTED_URL: model.url,
     MCP_URL: server.url,
-  }
-  let fleet = await startServices([], { env, port })
-  t.after(() => fleet.kill9())
-  await fleet.ready(120_000)
-  assert.ok(existsSync(env.FLOTILLA_MCP_LOCK), 'a start in development pins the tools')
-  const client = new HttpClient(fleet.url)
-  t.after(() => client.close())
+  })
+  assert.ok(existsSync(lock), 'a start in development pins the tools')
 
   const { taskId } = await client.submit({ text: 'a short report' })
   await eventually('the server is asked', () => state.count('tasks/get') > 0, 60_000)
-  await fleet.kill9()
-  fleet = await startServices([], { env, port })
-  await fleet.ready(120_000)
+  await killAndStart()
   const result = await client.result(taskId, { timeoutMs: 60_000 })
   assert.equal(result.status, 'succeeded', JSON.stringify(result.error))
   assert.equal(state.count('report'), 1, 'the call was begun once')

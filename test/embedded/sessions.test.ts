@@ -1,18 +1,13 @@
 // Sessions of a whole fleet: turns in order with what was said before, each policy, whose they are, and kill -9.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { HttpClient } from '../../client/http/client.ts'
 import type { TaskInput, TaskResult } from '../../client/types.ts'
 import { httpOperator } from '../../operator/http.ts'
 import { startScriptedModel } from '../../runtime/scripted-model/server.ts'
 import type { Script } from '../../runtime/scripted-model/script.ts'
 import { eventually } from '../conformance/waiting.ts'
-import { freePort } from '../infra/port.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
-import { startServices } from '../support/service-process.ts'
+import { startKillable, testDirectory } from '../support/killable-fleet.ts'
 
 /** Says all that it was told: `work` calls a tool first. */
 const script: Script = ({ task, observations, turn }) => {
@@ -125,21 +120,11 @@ test('sessions are listed, shown and deleted; a user sees their own only', async
 })
 
 test('kill -9 with sessions under way: every turn has its result, once and in order', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'flotilla-sessions-'))
-  t.after(() => rmSync(directory, { recursive: true }))
   const model = await startScriptedModel({ script, latencyMs: 100 })
   t.after(() => model.stop())
-  const port = await freePort()
-  const env = {
-    FLOTILLA_DATA: join(directory, 'data'),
-    FLOTILLA_PARTITIONS: '4',
+  const { client, killAndStart } = await startKillable(t, testDirectory(t, 'sessions'), {
     FLOTILLA_SCRIPTED_URL: model.url,
-  }
-  let killed = await startServices([], { env, port })
-  t.after(() => killed.kill9())
-  await killed.ready(120_000)
-  const client = new HttpClient(killed.url)
-  t.after(() => client.close())
+  })
   const sessions = ['s0', 's1', 's2']
   const ids = new Map<string, string[]>(sessions.map((session) => [session, []]))
   for (let turn = 0; turn < 5; turn++)
@@ -153,9 +138,7 @@ test('kill -9 with sessions under way: every turn has its result, once and in or
     }
   const asked = model.stats().received
   await eventually('a model is asked', () => model.stats().received > asked, 30_000)
-  await killed.kill9()
-  killed = await startServices([], { env, port })
-  await killed.ready(120_000)
+  await killAndStart()
   for (const [, turns] of ids) {
     const results = []
     for (const id of turns) results.push(await client.result(id, { timeoutMs: 60_000 }))

@@ -5,6 +5,7 @@ import { MAX_COMPARED } from '../../../api/evaluations.ts'
 import { evaluations as routes, tasks as taskRoutes } from '../../../api/routes.ts'
 import type { EvaluationRun, PromotedCase } from '../../../api/schemas/evaluations.ts'
 import type { LogClient } from '../../../client/log/client.ts'
+import { storedCases, tooMany } from '../../../evaluation/stored-cases.ts'
 import type { EvaluationOperator, Operator } from '../../../operator/index.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { heldUntilSent } from '../../../runtime/host/http/server.ts'
@@ -34,13 +35,11 @@ export function evaluationRoutes(app: FastifyInstance, client: LogClient, operat
 
   serve(app, routes.compareRuns, async (request, reply) => {
     const { id, before } = request.params
-    const after = await comparable(evaluations, id)
-    await comparable(evaluations, before)
+    const [after, earlier] = [await comparable(evaluations, id), await comparable(evaluations, before)]
     heldUntilSent(open, request, reply)
     const { compareRuns } = await import('../../../evaluation/compare-runs.ts')
-    const { storedCases } = await import('../../../evaluation/stored-cases.ts')
     const cases = await storedCases(id, evaluations, MAX_COMPARED)
-    const compared = await compareRuns(evaluations, before, after, cases, MAX_COMPARED)
+    const compared = await compareRuns(evaluations, earlier, after, cases, MAX_COMPARED)
     return compared.map((each) => ({ ...each, measures: [...each.measures] }))
   })
 
@@ -65,8 +64,7 @@ export function evaluationRoutes(app: FastifyInstance, client: LogClient, operat
 async function comparable(evaluations: EvaluationOperator, id: string): Promise<EvaluationRun> {
   const run = await evaluations.get(id)
   if (run.cases * run.epochs * run.models.length <= MAX_COMPARED) return run
-  const message = `the run ${id} has more than ${MAX_COMPARED} scored cases; compare by flotilla eval compare`
-  throw new FlotillaError('REQUEST_INVALID', message)
+  throw tooMany(id, MAX_COMPARED)
 }
 
 function jsonOf(text: string): Json {
