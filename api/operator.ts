@@ -232,7 +232,6 @@ export const operator = {
     summary: 'Revoke an API key',
     description: 'Takes effect on every gateway within 5 s.',
     params: z.object({ id: name('Id of the key, as listed.') }),
-    body: none,
     answers: { 200: { description: 'The revoked key.', schema: keyView } },
     errors: ['NOT_FOUND', 'STORE_UNAVAILABLE'],
   }),

@@ -4,7 +4,7 @@ type Actions = Readonly<Record<string, () => void>>
 
 const bound = new Set<Actions>()
 const CHORD_MS = 1_200
-let chordAtMs = 0
+let chordAtMs = -Infinity
 
 /** `'g t'` is g, then t. The latest binding of a key wins. */
 export function onKeys(actions: Actions): () => void {
@@ -25,7 +25,7 @@ export function listenToKeys(): void {
     }
     if (document.querySelector('dialog[open]')) return
     const isSecond = event.timeStamp - chordAtMs < CHORD_MS
-    chordAtMs = event.key === 'g' && !isSecond ? event.timeStamp : 0
+    chordAtMs = event.key === 'g' && !isSecond ? event.timeStamp : -Infinity
     const key = isSecond ? `g ${event.key}` : event.key
     const action = [...bound].findLast((actions) => Object.hasOwn(actions, key))?.[key]
     if (action === undefined) return

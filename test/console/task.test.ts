@@ -65,7 +65,10 @@ test('a task is submitted in the page, and seen to finish there', async () => {
   await page.getByRole('button', { name: 'Send' }).click()
   await page.getByText('Feedback recorded').waitFor()
   await page.getByRole('link', { name: 'Run again' }).click()
-  await page.waitForFunction("document.querySelector('textarea')?.value.startsWith('Where are order 4711')")
+  const prompt = page.locator('textarea').first()
+  await eventually('the form is filled in', async () =>
+    (await prompt.inputValue()).startsWith('Where are order 4711'),
+  )
   assert.deepEqual(problems, [])
 })
 
@@ -135,9 +138,8 @@ test('an answer of 400 KB is shown whole on demand', async () => {
     .getByRole('button', { name: /^Show all/ })
     .first()
     .click()
-  await page.waitForFunction(
-    `document.querySelector('.answer .long-text-box').textContent.length >= ${HUGE.trim().length}`,
-  )
+  const box = page.locator('.answer .long-text-box').first()
+  await eventually('all is shown', async () => ((await box.textContent()) ?? '').length >= HUGE.trim().length)
   console.log(`${HUGE.length} characters shown in ${Math.round(performance.now() - begun)} ms`)
   assert.ok(performance.now() - begun < 10_000)
   assert.deepEqual(problems, [])

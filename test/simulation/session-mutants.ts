@@ -1,14 +1,12 @@
 // Fleets whose sessions break one promise each.
 import type { StageEvent } from '../../runtime/stage.ts'
 import { stage } from './mutations.ts'
-import type { Mutant } from './mutants.ts'
+import type { Mutation } from './simulate.ts'
 
 type SessionRow = Readonly<Record<string, unknown>>
 
 /** The sessions stage, with another look at its row. */
-const looking = (
-  look: (row: SessionRow, event: StageEvent) => SessionRow | undefined,
-): Omit<Mutant, 'seeds'> =>
+const looking = (look: (row: SessionRow, event: StageEvent) => SessionRow | undefined): Mutation =>
   stage('sessions', (sessions) => ({
     ...sessions,
     decide: (event, rows, lane) => {
@@ -20,21 +18,16 @@ const looking = (
 const askedFor = (event: StageEvent): event is Extract<StageEvent, { type: 'TurnRequested' }> =>
   event.type === 'TurnRequested'
 
-export const sessionMutants: Readonly<Record<string, Mutant>> = {
-  'a turn of a session is granted while another one runs': {
-    seeds: 20,
-    ...looking((row, event) => (askedFor(event) ? { ...row, running: null } : row)),
-  },
-  'a session takes whoever names it': {
-    seeds: 20,
-    ...looking((row, event) => (askedFor(event) ? { ...row, userId: event.data.userId } : row)),
-  },
-  'messages of a session are not taken in their order': {
-    seeds: 20,
-    ...looking((row, event) =>
-      event.type === 'TurnEnded' && row['deleting'] === undefined
-        ? { ...row, waiting: (row['waiting'] as readonly unknown[]).toReversed() }
-        : row,
-    ),
-  },
+export const sessionMutants: Readonly<Record<string, Mutation>> = {
+  'a turn of a session is granted while another one runs': looking((row, event) =>
+    askedFor(event) ? { ...row, running: null } : row,
+  ),
+  'a session takes whoever names it': looking((row, event) =>
+    askedFor(event) ? { ...row, userId: event.data.userId } : row,
+  ),
+  'messages of a session are not taken in their order': looking((row, event) =>
+    event.type === 'TurnEnded' && row['deleting'] === undefined
+      ? { ...row, waiting: (row['waiting'] as readonly unknown[]).toReversed() }
+      : row,
+  ),
 }

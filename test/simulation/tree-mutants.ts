@@ -1,7 +1,7 @@
 // Fleets that break a promise about tasks that agents give to each other.
 import type { EventMap, Stage } from '../../runtime/stage.ts'
 import { stage } from './mutations.ts'
-import type { Mutant } from './mutants.ts'
+import type { Mutation } from './simulate.ts'
 
 type Emits = ReturnType<Stage['decide']>['emit']
 
@@ -19,38 +19,29 @@ const emitting =
     },
   })
 
-export const treeMutants: Readonly<Record<string, Mutant>> = {
-  'a cancel does not reach the tasks that were delegated': {
-    seeds: 40,
-    ...stage(
-      'tool-executor',
-      emitting((emit) => emit.filter(({ type }) => type !== 'TaskCancelled')),
-    ),
-  },
-  'the end of a delegated task is not told': {
-    seeds: 20,
-    ...stage(
-      'planner',
-      emitting((emit) => emit.filter(({ type }) => type !== 'DelegationEnded')),
-    ),
-  },
-  'what delegated tasks cost is forgotten': {
-    seeds: 20,
-    ...stage(
-      'tool-executor',
-      emitting((emit) =>
-        emit.map((each) =>
-          each.type === 'ToolCompleted' && each.data.child
-            ? {
-                ...each,
-                data: {
-                  ...each.data,
-                  child: { ...each.data.child, cost: 0 },
-                } satisfies EventMap['ToolCompleted'],
-              }
-            : each,
-        ),
+export const treeMutants: Readonly<Record<string, Mutation>> = {
+  'a cancel does not reach the tasks that were delegated': stage(
+    'tool-executor',
+    emitting((emit) => emit.filter(({ type }) => type !== 'TaskCancelled')),
+  ),
+  'the end of a delegated task is not told': stage(
+    'planner',
+    emitting((emit) => emit.filter(({ type }) => type !== 'DelegationEnded')),
+  ),
+  'what delegated tasks cost is forgotten': stage(
+    'tool-executor',
+    emitting((emit) =>
+      emit.map((each) =>
+        each.type === 'ToolCompleted' && each.data.child
+          ? {
+              ...each,
+              data: {
+                ...each.data,
+                child: { ...each.data.child, cost: 0 },
+              } satisfies EventMap['ToolCompleted'],
+            }
+          : each,
       ),
     ),
-  },
+  ),
 }

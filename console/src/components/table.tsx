@@ -174,9 +174,10 @@ function useRowFocus(
       const next = Math.max(0, Math.min(latest.current.count - 1, at.current + by))
       at.current = next
       latest.current.show(next)
+      // Another key may have come before the frame.
       requestAnimationFrame(() =>
         scroller.current
-          ?.querySelector<HTMLElement>(`[data-index="${next}"] a`)
+          ?.querySelector<HTMLElement>(`[data-index="${at.current}"] a`)
           ?.focus({ preventScroll: true }),
       )
     }

@@ -8,7 +8,7 @@
 //    a page (`isPage`), which that site can't read.
 // 3. A request that changes something carries content-type: application/json, which a page of another site
 //    can't send without a preflight; that is refused by rule 2. This holds without a body too, and for GETs
-//    with an effect (`needsJson`). Without a body, a Bearer key will do, which needs one too.
+//    with an effect (`needsJson`). Without a body, a Bearer key or DELETE will do, which need one too.
 // 4. A header that decides something comes once: of two, a proxy may read one and this server the other.
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
@@ -51,7 +51,7 @@ export function guard(request: RequestFacts, hosts: AllowedHosts): void {
   const host = headers.host?.toLowerCase() ?? ''
   checkHost(host, hosts)
   if (!(isPage && isNavigation(request))) checkOrigin(headers, host)
-  if (!harmless.has(method) && !isBareWithKey(headers)) needsJson(headers)
+  if (!harmless.has(method) && !isBare(request)) needsJson(headers)
 }
 
 function checkRepeated(rawHeaders: readonly string[]): void {
@@ -72,14 +72,14 @@ function repeated(name: string): FlotillaError {
 }
 
 /**
- * A request without a body that names its key, as OpenAI's packages cancel a response. A page of another site
- * can't send that header without a preflight either; Basic credentials, which a browser may add by itself, do
- * not count.
+ * A request without a body that deletes, or that names its key, as OpenAI's packages cancel a response. A page of
+ * another site can't send either without a preflight; Basic credentials, which a browser may add by itself, do not
+ * count.
  */
-function isBareWithKey(headers: IncomingHttpHeaders): boolean {
+function isBare({ method, headers }: RequestFacts): boolean {
   const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
   const hasKey = /^bearer /i.test(headers.authorization ?? '')
-  return hasKey && headers['content-type'] === undefined && !hasBody
+  return (hasKey || method === 'DELETE') && headers['content-type'] === undefined && !hasBody
 }
 
 /** Throws 415 unless the request says that it is JSON. */

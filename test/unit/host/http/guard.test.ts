@@ -106,9 +106,20 @@ test('what is no GET or HEAD says that it is JSON', () => {
       assert.equal(refusal({ host, 'content-type': type }, { method }), null, type)
     for (const type of ['text/plain', 'application/jsonx', 'text/plain; x=application/json', ''])
       assert.equal(refusal({ host, 'content-type': type }, { method }), 415, type)
-    assert.equal(refusal({ host }, { method }), 415)
+    const withBody = { host, 'content-length': '2' }
+    assert.equal(refusal(withBody, { method }), 415)
+    if (method !== 'DELETE') assert.equal(refusal({ host }, { method }), 415)
   }
   for (const method of ['GET', 'HEAD']) assert.equal(refusal({ host }, { method }), null)
+})
+
+test('a deletion without a body says nothing: no page of another site can send one unasked', () => {
+  const host = 'localhost'
+  assert.equal(refusal({ host }, { method: 'DELETE' }), null)
+  assert.equal(refusal({ host, 'content-length': '0' }, { method: 'DELETE' }), null)
+  for (const more of [{ 'transfer-encoding': 'chunked' }, { 'content-type': 'text/plain' }])
+    assert.equal(refusal({ host, ...more }, { method: 'DELETE' }), 415, JSON.stringify(more))
+  assert.equal(refusal({ host, 'sec-fetch-site': 'cross-site' }, { method: 'DELETE' }), 'ORIGIN_REFUSED')
 })
 
 test('a request without a body may name its key instead', () => {
