@@ -1,5 +1,6 @@
 // A step in code mode: the model's Python goes to the sandbox, its outcome goes back to the model.
 import type { Fleet } from '../../runtime/config/fleet.ts'
+import { merge } from '../../runtime/decisions.ts'
 import type { Emit, Json } from '../../runtime/stage.ts'
 import type { CodeCompleted } from '../../schemas/generated/events.ts'
 import type { RecordedStep } from '../../runtime/recording.ts'
@@ -11,7 +12,7 @@ import { readCode, type FoundCode } from './code-blocks.ts'
 import { fail } from './task-end.ts'
 import { currentStep, requestId } from './step-replies.ts'
 import { imaginedObservation, markedAsData, tellCode, tellEdited } from './prompts/replies.ts'
-import { merge, change, put, type Move, type Situation, type Step, type StepToolCall } from './rows.ts'
+import { change, put, type Move, type Situation, type Step, type StepToolCall } from './rows.ts'
 import type { ToolBook } from './tool-catalogue.ts'
 import { endStep, newStep, nextStep } from './step.ts'
 

@@ -11,6 +11,7 @@
 //    is shorter than what it replaces. Else a line for each step takes its place.
 // 6. A summary costs as any model call does: the task's usage, limits and maxCost count it.
 import type { Fleet } from '../../runtime/config/fleet.ts'
+import { merge } from '../../runtime/decisions.ts'
 import type { CallFailure, CallOutcome } from '../../runtime/stage.ts'
 import type { Message, ModelReply, ModelRequest } from './call.ts'
 import { cutOutputs, leftOut, replaceSteps, stepBytes, summaryOf, transcriptOf } from './compacted-rows.ts'
@@ -21,7 +22,6 @@ import {
   change,
   conversation,
   currentModel,
-  merge,
   type Changes,
   type Compacted,
   type RowChanges,

@@ -11,6 +11,7 @@
 // until then.
 import { failure } from '../../runtime/errors.ts'
 import type { JsonSchema } from '../../runtime/config/fleet.ts'
+import { merge } from '../../runtime/decisions.ts'
 import type { Call, CallOutcome, Failure, Json } from '../../runtime/stage.ts'
 import { isCallInText } from './calls-in-text.ts'
 import { fail, succeed } from './task-end.ts'
@@ -27,7 +28,7 @@ import {
   tellMiss,
 } from './prompts/replies.ts'
 import type { ToolBook } from './tool-catalogue.ts'
-import { merge, change, type Answer, type Changes, type Move, type Situation, type Step } from './rows.ts'
+import { change, type Answer, type Changes, type Move, type Situation, type Step } from './rows.ts'
 import { endStep, nextStep } from './step.ts'
 
 /** Takes text as the result. `cutOff`: it reached the limit of output tokens. */

@@ -5,11 +5,12 @@
 // 2. A record about a call that the step does not wait for changes nothing.
 // 3. The task that asked for this one is held and released with it, by a record of its own: one when the first call
 //    begins to wait, one when none waits any more, or in the transaction that ends the task.
+import { merge } from '../../runtime/decisions.ts'
 import { heldMs, waitedMs, withHeld, withoutHeld } from '../../runtime/held-calls.ts'
 import type { Emit } from '../../runtime/stage.ts'
 import type { CallHeld, CallReleased, DelegationHeld } from '../../schemas/generated/events.ts'
 import { fail } from './task-end.ts'
-import { change, merge, type Changes, type Run, type Situation } from './rows.ts'
+import { change, type Changes, type Run, type Situation } from './rows.ts'
 import { heldAbove, releasedAbove } from './held-above.ts'
 import { outstandingIds, requestId } from './step-replies.ts'
 

@@ -1,11 +1,12 @@
 // A recorded step again, without the model: what it said and heard, and in code mode its Python.
 import type { Fleet } from '../../runtime/config/fleet.ts'
+import { merge } from '../../runtime/decisions.ts'
 import type { RecordedStep } from '../../runtime/recording.ts'
 import { runCode } from './code-step.ts'
 import { readCode } from './code-blocks.ts'
 import { progressEvent } from './events.ts'
 import { repeated } from './recorded.ts'
-import { change, merge, put, type Changes, type Move, type Situation } from './rows.ts'
+import { change, put, type Changes, type Move, type Situation } from './rows.ts'
 import { newStep, nextStep } from './step.ts'
 import type { ToolBook } from './tool-catalogue.ts'
 import { assistantMessage, toolMessages } from './tools-step.ts'

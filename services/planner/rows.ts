@@ -215,16 +215,6 @@ export function change(from: Situation, rows: RowChanges): { to: Situation; rows
   return { to: { ...from, rows: state, task: state.task ?? from.task, run: state.run ?? from.run }, rows }
 }
 
-/** Merges two changes; the events of the first come first. */
-export function merge(first: Changes, second: Changes): Changes {
-  return {
-    ...second,
-    ...(second.clear ? {} : { rows: { ...first.rows, ...second.rows } }),
-    emit: [...(first.emit ?? []), ...(second.emit ?? [])],
-    timers: second.clear ? { ...second.timers } : { ...first.timers, ...second.timers },
-  }
-}
-
 export function currentModel({ task, run }: Situation): string {
   return task.models[run.model] ?? ''
 }

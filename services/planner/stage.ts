@@ -7,6 +7,7 @@
 // 3. A cancel or the deadline stops the running call (which then only adds to the task's cost) and is handled
 //    next.
 import type { Fleet } from '../../runtime/config/fleet.ts'
+import { merge } from '../../runtime/decisions.ts'
 import { failure } from '../../runtime/errors.ts'
 import { turnLost } from '../../runtime/session-turns.ts'
 import type {
@@ -32,7 +33,7 @@ import type { ModelReply, ModelRequest } from './call.ts'
 import { handleFailedCall } from './failed-call.ts'
 import { progressEvent } from './events.ts'
 import { PROMPT_VERSION } from './prompts/system.ts'
-import { merge, change, currentModel, put, situation } from './rows.ts'
+import { change, currentModel, put, situation } from './rows.ts'
 import type { Changes, Move, PlannerRows, Run, Situation, State } from './rows.ts'
 import { concludeSummaryCall, keyOfSummary, noSummary, summaryCall } from './session-summary.ts'
 import { steer } from './steering.ts'

@@ -4,6 +4,7 @@
 // 2. Steps and money are checked before a call, never after: an answer that was paid for counts.
 import { packagesOf } from '../../runtime/config/executors.ts'
 import type { Fleet } from '../../runtime/config/fleet.ts'
+import { merge } from '../../runtime/decisions.ts'
 import { failure } from '../../runtime/errors.ts'
 import { callLimitsOf } from '../../runtime/models/call-limits.ts'
 import { parseModel } from '../../runtime/models/names.ts'
@@ -21,7 +22,6 @@ import { keepStep } from './kept-steps.ts'
 import { lastTurn, truncated } from './prompts/replies.ts'
 import { systemPrompt } from './prompts/system.ts'
 import {
-  merge,
   change,
   conversation,
   currentModel,

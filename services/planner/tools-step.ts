@@ -4,6 +4,7 @@
 // 2. A call that needs a person is requested as any other: tool-executor holds it (held.ts), also for a fork
 //    that asks for every call without a recorded outcome.
 // 3. Each reply is a row of its own; a reply that nothing waits for is ignored.
+import { merge } from '../../runtime/decisions.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { Emit, Failure, Json } from '../../runtime/stage.ts'
 import type { Delegation, ToolCompleted } from '../../schemas/generated/events.ts'
@@ -16,7 +17,6 @@ import { progressEvent } from './events.ts'
 import { keepAnswer, takeValue } from './final-answer.ts'
 import { markedAsData, tellEdited, tellFailure, tellOutput } from './prompts/replies.ts'
 import {
-  merge,
   change,
   currentModel,
   put,

@@ -12,13 +12,3 @@ export type RouterRows = {
 
 export type State = Readonly<Partial<RouterRows>>
 export type RouterDecision = Decision<RouterRows>
-
-/** Joins two decisions, which write different rows and timers. */
-export function merge(first: RouterDecision, second: RouterDecision): RouterDecision {
-  return {
-    rows: { ...first.rows, ...second.rows },
-    emit: [...(first.emit ?? []), ...(second.emit ?? [])],
-    timers: { ...first.timers, ...second.timers },
-    lane: { ...first.lane, ...second.lane },
-  }
-}

@@ -7,6 +7,7 @@
 // 3. A task that brings a history is given that in place of what its session remembers.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { defaultSessions } from '../../runtime/config/sessions.ts'
+import { merge } from '../../runtime/decisions.ts'
 import { failure } from '../../runtime/errors.ts'
 import { turnLost } from '../../runtime/session-turns.ts'
 import type { Decision, Emit, Failure, StageEvent } from '../../runtime/stage.ts'
@@ -14,7 +15,7 @@ import type { TaskAdmitted } from '../../schemas/generated/events.ts'
 import { endWaiting, gone, withRelease } from './endings.ts'
 import { endEvents } from './events.ts'
 import { admitOrQueue, waitInSession } from './placement.ts'
-import { merge, type RouterDecision } from './rows.ts'
+import { type RouterDecision } from './rows.ts'
 import type { Schedule } from './schedule.ts'
 
 type Event<T> = Extract<StageEvent, { type: T }>

@@ -14,6 +14,7 @@
 // 6. A task that was granted its estimate and ends here releases it afterwards, by a timer: its end waits for
 //    no store.
 import type { Fleet } from '../../runtime/config/fleet.ts'
+import { merge } from '../../runtime/decisions.ts'
 import type { CallOutcome, Stage, StageEvent } from '../../runtime/stage.ts'
 import { emptyTask } from '../../schemas/task-fields.ts'
 import { headers } from '../../schemas/topics.ts'
@@ -25,7 +26,7 @@ import { CANCEL_MS } from './constants.ts'
 import { answer, cancelQueued, endLost, GIVE_BACK, rejectTask, timeOutQueued } from './endings.ts'
 import { endEvents } from './events.ts'
 import { holdTask, release, resumeTask } from './placement.ts'
-import { merge, type RouterDecision, type RouterRows, type State } from './rows.ts'
+import { type RouterDecision, type RouterRows, type State } from './rows.ts'
 import { Schedule } from './schedule.ts'
 import { failTurn, settleTurn, takeTurn } from './session-turns.ts'
 

@@ -81,13 +81,3 @@ export function readable(rows: State): Record<string, unknown> {
   const plain = Object.entries(Object.getOwnPropertyDescriptors(rows)).filter(([, { get }]) => !get)
   return Object.fromEntries(plain.map(([name, { value }]) => [name, value as unknown]))
 }
-
-/** Joins two decisions, which write different rows and timers. */
-export function merge(first: SessionDecision, second: SessionDecision): SessionDecision {
-  return {
-    ...(first.clear || second.clear ? { clear: true } : {}),
-    rows: { ...first.rows, ...second.rows },
-    emit: [...(first.emit ?? []), ...(second.emit ?? [])],
-    timers: { ...first.timers, ...second.timers },
-  }
-}

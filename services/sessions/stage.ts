@@ -12,6 +12,7 @@
 // 5. An event of a task that neither runs nor waits changes nothing.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { defaultSessions, type Sessions } from '../../runtime/config/sessions.ts'
+import { merge } from '../../runtime/decisions.ts'
 import { failure } from '../../runtime/errors.ts'
 import { decodeKey } from '../../runtime/keys.ts'
 import type { Emit, Failure, Stage, StageEvent } from '../../runtime/stage.ts'
@@ -21,7 +22,6 @@ import { compact, takeSummary } from './compaction.ts'
 import { memoryOf, turnFrom } from './memory.ts'
 import {
   begun,
-  merge,
   readable,
   type Session,
   type SessionDecision,

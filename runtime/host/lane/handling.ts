@@ -2,6 +2,7 @@
 import { backoffMs } from '../../backoff.ts'
 import { sleep } from '../../clock.ts'
 import { externalize, isMissingPayload, resolve, withoutPayloads } from '../../codec/claim-check.ts'
+import { merge } from '../../decisions.ts'
 import { failure, FlotillaError, messageOf, toFailure } from '../../errors.ts'
 import type { LogRecord, OutgoingRecord } from '../../log/port.ts'
 import type { CallOutcome, Decision, Emit, Failure, StageEvent } from '../../stage.ts'
@@ -61,19 +62,8 @@ export interface Outcome {
 }
 
 export function join(...decisions: Decision[]): Outcome {
-  const outcome: Outcome = { clear: false, rows: {}, emit: [], timers: {}, lane: null, callIds: [] }
-  for (const { clear, rows, emit, timers, lane } of decisions) {
-    if (clear) {
-      outcome.clear = true
-      outcome.rows = {}
-      outcome.timers = {}
-    }
-    Object.assign(outcome.rows, rows)
-    Object.assign(outcome.timers, timers)
-    if (lane) outcome.lane = { ...outcome.lane, ...lane }
-    if (emit) outcome.emit.push(...emit)
-  }
-  return outcome
+  const { clear = false, rows = {}, emit = [], timers = {}, lane = null } = merge(...decisions)
+  return { clear, rows, emit, timers, lane, callIds: [] }
 }
 
 export interface LaneFacts {

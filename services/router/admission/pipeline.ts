@@ -13,6 +13,7 @@
 // 9. It is admitted, queued, or refused by a full queue (../placement.ts); a turn of a session first asks its session
 //    (../session-turns.ts).
 import type { Fleet } from '../../../runtime/config/fleet.ts'
+import { merge } from '../../../runtime/decisions.ts'
 import { failure } from '../../../runtime/errors.ts'
 import { fullName } from '../../../runtime/models/names.ts'
 import { isTurn } from '../../../runtime/session-turns.ts'
@@ -22,7 +23,7 @@ import { admissionCall, withinLimits } from '../call.ts'
 import { answer, rejectTask, withRelease } from '../endings.ts'
 import { endEvents } from '../events.ts'
 import { admitOrQueue } from '../placement.ts'
-import { merge, type RouterDecision, type State } from '../rows.ts'
+import { type RouterDecision, type State } from '../rows.ts'
 import { requestTurn } from '../session-turns.ts'
 import type { Schedule } from '../schedule.ts'
 import { withDefaults } from './defaults.ts'

@@ -3,6 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Random } from '../../../runtime/testing/simulator/random.ts'
 import { eventually } from '../../conformance/waiting.ts'
+import type { Broker } from '../../infra/kafka.ts'
 import { serviceNames } from '../../../services/index.ts'
 import { note, type Happening } from '../evidence.ts'
 import { isInSync, type Servers } from './cluster.ts'
@@ -20,6 +21,7 @@ export interface Havoc {
 
 const KILL_EVERY_MS = 10_000
 const IN_SYNC_WITHIN_MS = 300_000
+const BROKER_TRIES = 5
 /** Of each service, at most. */
 const MOST_INSTANCES = 2
 
@@ -85,9 +87,20 @@ async function killBrokers(havoc: Havoc, random: Random, untilMs: number): Promi
     await broker.kill9()
     const goneMs = Date.now()
     await pause(random.between(1_000, 6_000))
-    await broker.restart().catch(() => broker.restart())
+    await startAgain(broker, havoc.say)
     noted(havoc, { what: 'broker', name: String(broker.nodeId), atMs, goneMs })
   }
+}
+
+/** A machine that is busy with other work may need more than the time of one try. */
+async function startAgain({ nodeId, restart }: Broker, say: Havoc['say']): Promise<void> {
+  for (let tries = 1; ; tries++)
+    try {
+      return await restart()
+    } catch (error) {
+      if (tries === BROKER_TRIES) throw error
+      say(`broker ${nodeId}, try ${tries}: ${(error as Error).message.slice(0, 200)}`)
+    }
 }
 
 async function inSync({ servers }: Havoc): Promise<boolean> {

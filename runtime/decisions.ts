@@ -1,0 +1,23 @@
+// Several decisions as one.
+import type { Decision, Rows } from './stage.ts'
+
+/**
+ * The decisions one after the other, as if one had been made: events in their order; of rows and timers with one name
+ * the last; a decision that clears its key drops rows and timers of those before it; the last call.
+ */
+export function merge<R extends Rows>(...decisions: readonly Decision<R>[]): Decision<R> {
+  const merged: Decision<R> = {}
+  for (const { clear, rows, emit, timers, lane, call } of decisions) {
+    if (clear) {
+      merged.clear = true
+      delete merged.rows
+      delete merged.timers
+    }
+    if (rows) merged.rows = { ...merged.rows, ...rows }
+    if (timers) merged.timers = { ...merged.timers, ...timers }
+    if (lane) merged.lane = { ...merged.lane, ...lane }
+    if (emit) merged.emit = [...(merged.emit ?? []), ...emit]
+    if (call) merged.call = call
+  }
+  return merged
+}

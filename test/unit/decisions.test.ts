@@ -1,0 +1,34 @@
+// Decisions, joined: runtime/decisions.ts.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { merge } from '../../runtime/decisions.ts'
+import type { Decision, Emit } from '../../runtime/stage.ts'
+
+const ended = (task: string): Emit => ({
+  topic: 'sessions.turns',
+  type: 'TurnQueried',
+  data: { taskId: task, sessionId: 's', userId: null, agent: 'default' },
+})
+
+test('events in their order, and of one name the last', () => {
+  const first: Decision = { rows: { a: 1, b: 1 }, emit: [ended('1')], timers: { t: 1 }, lane: { l: 1 } }
+  const second: Decision = { rows: { b: null }, emit: [ended('2')], timers: { t: null }, lane: { m: 1 } }
+  assert.deepEqual(merge(first, {}, second), {
+    rows: { a: 1, b: null },
+    emit: [ended('1'), ended('2')],
+    timers: { t: null },
+    lane: { l: 1, m: 1 },
+  })
+})
+
+test('what clears a key drops rows and timers from before, and no events', () => {
+  const before: Decision = { rows: { a: 1 }, emit: [ended('1')], timers: { t: 1 }, lane: { l: 1 } }
+  assert.deepEqual(merge(before, { clear: true }), { clear: true, emit: [ended('1')], lane: { l: 1 } })
+  assert.deepEqual(merge({ clear: true }, { rows: { a: 1 } }), { clear: true, rows: { a: 1 } })
+})
+
+test('one decision is itself, and none is empty', () => {
+  const one: Decision = { rows: { a: 1 }, call: { kind: 'model', id: 'x' } as never }
+  assert.deepEqual(merge(one), one)
+  assert.deepEqual(merge(), {})
+})
