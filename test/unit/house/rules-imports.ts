@@ -79,6 +79,7 @@ export function importDirections(modules: readonly Module[]): string[] {
 const pureRuntime = [
   'runtime/backoff.ts',
   'runtime/config/approvals.ts',
+  'runtime/decisions.ts',
   'runtime/held-calls.ts',
   'runtime/recording.ts',
   'runtime/bounded-text.ts',
