@@ -63,6 +63,15 @@ export interface LogClientParts {
 const REMEMBERED = 500
 const MAX_EXPECTED = 100_000
 
+/** A decision with what its writer verified of who decided. */
+export interface VerifiedDecision extends ApprovalInput {
+  readonly scopes?: readonly string[]
+  /** The key or token that it came with. */
+  readonly credential?: string
+  /** Others who may hold that key. */
+  readonly madeBy?: readonly string[]
+}
+
 type Waiter = (record: LogRecord) => void
 
 export class LogClient implements Client {
@@ -121,12 +130,15 @@ export class LogClient implements Client {
     await this.#say('TaskCancelled', data)
   }
 
-  /** `scopes`: of who decides, as the caller verified them. */
-  async approve(given: ApprovalInput & { readonly scopes?: readonly string[] }): Promise<void> {
-    const scopes = given.scopes ? [...given.scopes] : null
+  /** Who decides is believed: a gateway verifies it first. */
+  async approve({ scopes, credential, madeBy, ...given }: VerifiedDecision): Promise<void> {
     const unsaid = { reason: null, decidedBy: null, arguments: null, answer: null, tookEffect: null }
-    const data = { ...unsaid, ...given, scopes }
-    await this.#say('ApprovalDecided', data)
+    const verified = {
+      scopes: scopes ? [...scopes] : null,
+      credential: credential ?? null,
+      madeBy: madeBy ? [...madeBy] : null,
+    }
+    await this.#say('ApprovalDecided', { ...unsaid, ...given, ...verified })
   }
 
   async feedback({ taskId, satisfaction, comment, userId }: Feedback): Promise<void> {

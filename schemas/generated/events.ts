@@ -136,7 +136,7 @@ export interface ApprovalDecided {
   approved: boolean
   /** Why; the model is told. */
   reason: string | null
-  /** Who decided. */
+  /** The person who decided: the user of the key or token, as the gateway verified it. */
   decidedBy: string | null
   /** Arguments to run it with, instead of those that were asked for; null leaves them. */
   arguments: Json
@@ -146,6 +146,10 @@ export interface ApprovalDecided {
   tookEffect: boolean | null
   /** Scopes of who decided, as the gateway verified them. */
   scopes: string[] | null
+  /** The key or token that the decision was sent with, as the gateway verified it. */
+  credential: string | null
+  /** Other people who may hold the key, because they made it for its user. */
+  madeBy: string[] | null
 }
 
 /** What a user thought of a result. */

@@ -183,7 +183,12 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
       { name: 'callId', type: 'string', doc: 'The waiting call.' },
       { name: 'approved', type: 'boolean', doc: 'True lets it run, or gives the answer; false declines.' },
       { name: 'reason', type: ['null', 'string'], doc: 'Why; the model is told.', default: null },
-      { name: 'decidedBy', type: ['null', 'string'], doc: 'Who decided.', default: null },
+      {
+        name: 'decidedBy',
+        type: ['null', 'string'],
+        doc: 'The person who decided: the user of the key or token, as the gateway verified it.',
+        default: null,
+      },
       {
         name: 'arguments',
         type: { type: 'string', logicalType: 'json' },
@@ -206,6 +211,18 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
         name: 'scopes',
         type: ['null', { type: 'array', items: 'string' }],
         doc: 'Scopes of who decided, as the gateway verified them.',
+        default: null,
+      },
+      {
+        name: 'credential',
+        type: ['null', 'string'],
+        doc: 'The key or token that the decision was sent with, as the gateway verified it.',
+        default: null,
+      },
+      {
+        name: 'madeBy',
+        type: ['null', { type: 'array', items: 'string' }],
+        doc: 'Other people who may hold the key, because they made it for its user.',
         default: null,
       },
     ],
@@ -1886,6 +1903,8 @@ export const releasedSchemas: readonly RecordSchema[] = [
       { name: 'answer', type: { type: 'string', logicalType: 'json' }, doc: '', default: 'null' },
       { name: 'tookEffect', type: ['null', 'boolean'], doc: '', default: null },
       { name: 'scopes', type: ['null', { type: 'array', items: 'string' }], doc: '', default: null },
+      { name: 'credential', type: ['null', 'string'], doc: '', default: null },
+      { name: 'madeBy', type: ['null', { type: 'array', items: 'string' }], doc: '', default: null },
     ],
   },
   {

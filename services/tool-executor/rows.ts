@@ -60,7 +60,12 @@ export interface Held {
 export type Rule = 'always' | 'when' | 'rule failed' | 'asked' | 'server'
 
 export interface Vote {
+  /** The person; null: it is not known. */
   by: string | null
+  /** The key or token that it came with. Absent: not known. */
+  credential?: string
+  /** Other people who may hold the key. Absent: nobody is known to. */
+  madeBy?: string[]
   atMs: number
   reason: string | null
   /** Arguments or answer; null: the arguments as asked. */
@@ -80,7 +85,7 @@ export interface Approval {
   /** The arguments that it ran with, if a person changed them. */
   edited?: Json
   /** Who decided, the last one last. */
-  decisions: { by: string | null; approved: boolean; reason: string | null; atMs: number }[]
+  decisions: (Omit<Vote, 'arguments'> & { approved: boolean })[]
   before?: Approval
 }
 

@@ -63,6 +63,8 @@ export const samples: EventMap = {
     answer: null,
     tookEffect: null,
     scopes: ['approvals:decide'],
+    credential: 'key ann-laptop (3f9a1c0b77de)',
+    madeBy: ['bo'],
   },
   FeedbackGiven: { taskId: 'task-1', userId: 'ana', satisfaction: 0.75, comment: 'fine' },
   QualityScored: { taskId: 'task-1', quality: 0.5, scorer: 'gpt-4o as judge' },

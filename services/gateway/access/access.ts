@@ -39,7 +39,14 @@ interface LetIn {
 const WARN_EVERY_MS = 60_000
 const AGAIN_MS = 5_000
 
-const admin: Principal = { name: 'admin', userId: null, scopes: new Set(allScopes), agents: null }
+const admin: Principal = {
+  name: 'admin',
+  credential: 'key of FLOTILLA_ADMIN_KEY',
+  madeBy: [],
+  userId: null,
+  scopes: new Set(allScopes),
+  agents: null,
+}
 const now = (): number => performance.now()
 
 /** Rejects with CONFIG_INVALID if the API may not start. */

@@ -19,7 +19,7 @@ import { streamRoutes } from '../streams.ts'
 import { guardAccess } from '../access/access.ts'
 import { ownTasks } from '../access/own-tasks.ts'
 import { Owners } from '../access/owners.ts'
-import { principalOf } from '../access/principal.ts'
+import { verifiedDecision } from '../access/decisions.ts'
 import { consoleRoutes } from '../console/routes.ts'
 import { approvalRoutes } from './approvals.ts'
 import { descriptionRoutes, overview } from './description.ts'
@@ -106,9 +106,7 @@ function decisionRoutes(app: FastifyInstance, client: LogClient): void {
 
   serve(app, routes.approve, async (request, reply) => {
     const { id: taskId, callId } = request.params
-    const { body } = request
-    const scopes = [...principalOf(request).scopes]
-    await client.approve({ taskId, callId, ...body, scopes })
+    await client.approve(verifiedDecision(request, { taskId, callId, ...request.body }))
     return reply.code(202).send({ taskId })
   })
 
