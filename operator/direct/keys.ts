@@ -141,7 +141,9 @@ function checked(given: unknown): NewKey {
   if (parsed.success)
     for (const [field, value] of Object.entries({ name: parsed.data.name, userId: parsed.data.userId }))
       if (typeof value === 'string' && !isName(value))
-        mistakes.push(`${field} has characters that nobody sees, so that two could look the same: leave them out`)
+        mistakes.push(
+          `${field} has characters that nobody sees, so that two could look the same: leave them out`,
+        )
   if (parsed.success && mistakes.length === 0) return parsed.data
   throw new FlotillaError('REQUEST_INVALID', mistakes.join('; '))
 }

@@ -97,7 +97,10 @@ export function termsMistakes(given: unknown, field: string): string[] {
     return [
       `${field} must be true, false or an object like { when, expiresMs, onExpiry, approvers, needed, selfApproval, notify }`,
     ]
-  const { expiresMs, onExpiry, approvers, needed, selfApproval, notify, when } = given as Record<string, unknown>
+  const { expiresMs, onExpiry, approvers, needed, selfApproval, notify, when } = given as Record<
+    string,
+    unknown
+  >
   const unknown = Object.keys(given).filter((name) => !known.has(name))
   const users = (approvers as Approvers | undefined)?.users
   const checks: [boolean, string][] = [

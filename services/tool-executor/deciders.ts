@@ -41,7 +41,9 @@ function isOwn(behind: readonly string[], userId: string | null, given: Given): 
 }
 
 const toldOf = (person: string, { decidedBy, credential }: Given): string =>
-  person === decidedBy ? person : `${person}, who made the ${credential ?? 'key'} of ${decidedBy ?? 'nobody'},`
+  person === decidedBy
+    ? person
+    : `${person}, who made the ${credential ?? 'key'} of ${decidedBy ?? 'nobody'},`
 
 /** The votes with this one, which replaces that of the same person. */
 export const withVote = (votes: readonly Vote[], vote: Vote): Vote[] => [

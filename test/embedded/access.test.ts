@@ -272,7 +272,10 @@ test('a decision bears the user of its key, and a setting the name of the key, n
   const path = `/v1/tasks/${taskId}/approvals/${callId}`
   assert.equal((await ask(boss.key, 'POST', path, { approved: true, decidedBy: 'the king' })).status, 202)
   await watching
-  assert.match(JSON.stringify(decisions), new RegExp(`"by":"boss","credential":"key boss-laptop .${boss.id}.`))
+  assert.match(
+    JSON.stringify(decisions),
+    new RegExp(`"by":"boss","credential":"key boss-laptop .${boss.id}.`),
+  )
   assert.doesNotMatch(JSON.stringify(decisions), /the king/)
   const paused = await ask(boss.key, 'POST', '/v1/fleet/pauses', {
     stage: 'metering',

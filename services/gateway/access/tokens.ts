@@ -80,7 +80,11 @@ export class TokenChecks {
       return {
         problem: `the token's claim ${userClaim} names no user: it must be a text of 1 to 200 characters`,
       }
-    const who = { name: userId, userId, credential: `token of ${this.#settings.issuer}`.slice(0, MAX_NAME_CHARS) }
+    const who = {
+      name: userId,
+      userId,
+      credential: `token of ${this.#settings.issuer}`.slice(0, MAX_NAME_CHARS),
+    }
     const principal = { ...who, madeBy: [], scopes: this.#scopesOf(claims), agents: null }
     return { principal, expiresAtMs: (claims.exp ?? 0) * 1_000 + clockToleranceMs }
   }

@@ -74,7 +74,10 @@ test('with selfApproval: false another person than the task’s user decides', (
   assert.match(String(decide({ credential: 'key b (1)' })), /no person's/)
   assert.equal(decide(by('bo', 'b')), 'approved')
   const unknown = held({ selfApproval: false }, null)
-  assert.match(String(unknown.decide(by('bo', 'b'))), /its task names no user.*submit such tasks with a userId/)
+  assert.match(
+    String(unknown.decide(by('bo', 'b'))),
+    /its task names no user.*submit such tasks with a userId/,
+  )
   assert.equal(held({}).decide(by('ann', 'a')), 'approved', 'the default')
 })
 
@@ -89,5 +92,8 @@ test('votes that do not settle it are bounded in number and in size', () => {
   const text = 'x'.repeat(500_000)
   assert.equal(big.decide({ ...by('u1', 'k'), arguments: { text } }), 19)
   assert.equal(big.decide({ ...by('u2', 'k'), arguments: { text } }), 18)
-  assert.match(String(big.decide({ ...by('u3', 'k'), arguments: { text } })), /more than 1,200,000 characters/)
+  assert.match(
+    String(big.decide({ ...by('u3', 'k'), arguments: { text } })),
+    /more than 1,200,000 characters/,
+  )
 })
