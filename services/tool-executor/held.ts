@@ -209,8 +209,21 @@ function notDecided({ why, request: { tool }, heldAtMs, expiresAtMs }: Held): Fa
 
 /** Its work was cancelled, or it can't be made any more: `reply` says why. */
 export function withdraw(held: Held, reply: Reply, atMs: number): Decided {
+  const { approval, events } = withdrawn(held, atMs)
+  return over(held, approval, reply, events, atMs)
+}
+
+/** Its task is over: everybody who was asked learns that nobody needs to decide, and no requester is left to answer. */
+export const drop = (held: Held, atMs: number): Decided => ({
+  clear: true,
+  emit: withdrawn(held, atMs).events,
+})
+
+function withdrawn(held: Held, nowMs: number): { approval: Approval; events: Emit[] } {
+  const atMs = Math.max(nowMs, held.heldAtMs)
   const approval = approvalOf(held, 'withdrawn', atMs, held.votes)
-  return over(held, approval, reply, releasedEvents(held, approval, null, atMs), atMs)
+  const decided = decidedEvent(held, null, atMs, { outcome: 'withdrawn' })
+  return { approval, events: [...releasedEvents(held, approval, null, atMs), decided] }
 }
 
 function over(held: Held, approval: Approval, reply: Reply, events: readonly Emit[], atMs: number): Decided {

@@ -12,7 +12,8 @@
 // 4. Only an idempotent tool is retried; any other only if a breaker kept the call from being made, or a
 //    look-up says that it took no effect.
 // 5. A call that needs a person waits under its own key with its arguments frozen (held.ts), in both modes.
-//    Its ToolCompleted follows when people have decided, or nobody did in time.
+//    Its ToolCompleted follows when people have decided, or nobody did in time. A cancel, or the end of its task, ends
+//    the wait at once: whatever was told that it waits is told that it does not.
 import { defaultDelegation, toolSpecs } from '../../runtime/config/delegates.ts'
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure, plainFailure } from '../../runtime/errors.ts'
@@ -38,7 +39,7 @@ import {
 } from './delegation.ts'
 import { concludeLookUp, isInDoubt, reconcileCall, resolveDoubt, type Doubtful } from './doubt.ts'
 import { ask, checksOf, gate } from './gate.ts'
-import { decideHeld, expire, EXPIRY, resumed, withdraw, type At } from './held.ts'
+import { decideHeld, drop, expire, EXPIRY, resumed, withdraw, type At } from './held.ts'
 import { concludePoll, keepPolling, poll } from './polling.ts'
 import { refusal, type Asked } from './refusal.ts'
 import { askForServer } from './server-question.ts'
@@ -53,6 +54,9 @@ type State = Readonly<Partial<ToolRows>>
 
 /** How long after its task's deadline an end or a cancel is remembered: requests in flight may come late. */
 export const REMEMBER_MS = 600_000
+
+/** The timer by which a cancel or the task's end reaches calls that wait for a person. */
+const STOP = 'stop'
 
 export const keyOfCall = (taskId: string, callId: string): Key => ({ root: taskId, part: callId })
 
@@ -91,12 +95,18 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
     return end(request, rows, inDoubt(waiting.firstMs, doubt, atMs))
   }
 
-  const decideApproval = (held: Held, event: Decided, rows: State): Decision<ToolRows> => {
-    if (rows.closed) return { clear: true }
-    const { atMs, data } = event
+  /** Null: the call may go on waiting, or be made. */
+  const stopHeld = (held: Held, rows: State, atMs: number): Decision<ToolRows> | null => {
+    if (rows.closed) return drop(held, atMs)
     const asked = { request: resumed(held, atMs), askedMs: held.askedMs, nowMs: atMs }
     const refused = refusal(asked, rows, specs)
-    if (refused) return withdraw(held, { ...refused, output: null }, atMs)
+    return refused && withdraw(held, { ...refused, output: null }, atMs)
+  }
+
+  const decideApproval = (held: Held, event: Decided, rows: State): Decision<ToolRows> => {
+    const { atMs, data } = event
+    const stopped = stopHeld(held, rows, atMs)
+    if (stopped) return stopped
     const fits = checks(held.request.tool)
     const ofServer = held.question && { answer: answerFits(held.question) }
     const verdict = decideHeld(held, data, event, { ...fits, ...ofServer })
@@ -133,7 +143,10 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
           return closeTask(event, rows)
         case 'TimerFired':
           if (event.data.name === 'forget') return { clear: true }
-          if (rows.polling) return poll(rows, event.atMs, specs)
+          if (rows.polling) return event.data.name === STOP ? {} : poll(rows, event.atMs, specs)
+          if (rows.held && (event.data.name === STOP || rows.closed))
+            return stopHeld(rows.held, rows, event.atMs) ?? {}
+          if (event.data.name === STOP) return {}
           if (rows.closed) return { clear: true }
           if (event.data.name === EXPIRY) return rows.held ? expire(rows.held, event) : {}
           return rows.waiting ? continueWaiting(rows.waiting, rows, event) : {}
@@ -210,8 +223,10 @@ function closeTask(event: Extract<StageEvent, { type: 'TaskClosed' }>, rows: Sta
 
 type Stop = Extract<StageEvent, { type: 'WorkCancelled' | 'TaskClosed' }>
 
+/** Calls that are made are interrupted; those that wait for a person are woken. */
 const remember = ({ atMs, data }: Stop, rows: Partial<ToolRows>): Decision<ToolRows> => ({
   rows,
+  wakeParts: STOP,
   timers: { forget: Math.max(atMs, data.deadlineMs ?? 0) + REMEMBER_MS },
 })
 
