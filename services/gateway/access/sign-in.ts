@@ -3,16 +3,20 @@
 // 1. Authorization code with PKCE (RFC 7636): the page keeps the verifier and the state, the gateway the client's secret.
 // 2. The page gets a token only if the API accepts it.
 // 3. What the provider answers is bounded in bytes and time, and asked for by a few requests at once.
+// 4. An address whose sign-ins were refused ten times in a minute is let through once a second: behind a proxy right
+//    ones come from it too, and the provider is asked for no more.
 import * as oauth from 'oauth4webapi'
 import type { JwtDefinition, SignInDefinition } from '../../../runtime/config/gateway.ts'
 import { isLoopback } from '../../../runtime/config/transport.ts'
 import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
 import { boundedFetch } from './bounded-fetch.ts'
+import { Failures } from './failures.ts'
 import type { TokenChecks } from './tokens.ts'
 
 const FETCH_MS = 5_000
 const KEPT_MS = 600_000
 const MAX_AT_ONCE = 8
+const MAX_LOOKS = 1
 
 export interface Callback {
   /** The query that the provider sent the browser back with. */
@@ -34,16 +38,19 @@ export class SignIn {
   readonly #tokens: Pick<TokenChecks, 'check'>
   readonly #client: oauth.Client
   #server: { readonly found: Promise<oauth.AuthorizationServer>; readonly atMs: number } | null = null
+  readonly #failures: Failures
   #running = 0
 
   constructor(
     { issuer, signIn }: JwtDefinition & { signIn: SignInDefinition },
     tokens: Pick<TokenChecks, 'check'>,
+    now: () => number,
   ) {
     this.#issuer = issuer
     this.#settings = signIn
     this.#tokens = tokens
     this.#client = { client_id: signIn.clientId }
+    this.#failures = new Failures(now, MAX_LOOKS)
   }
 
   /** Where the browser goes; the page adds redirect_uri, state and code_challenge. Rejects with ISSUER_UNAVAILABLE. */
@@ -63,13 +70,18 @@ export class SignIn {
     return url.href
   }
 
-  /** Rejects with UNAUTHENTICATED, and with ISSUER_UNAVAILABLE. */
-  async finish(callback: Callback): Promise<SignedIn> {
+  /** `address`: of who signs in. Rejects with UNAUTHENTICATED, TOO_MANY_ATTEMPTS, ISSUER_UNAVAILABLE. */
+  async finish(callback: Callback, address: string): Promise<SignedIn> {
+    if (this.#failures.refusedForMs(address) !== null && !this.#failures.mayLook())
+      this.#failures.assertFew(address, 'sign-ins that were refused')
     if (this.#running >= MAX_AT_ONCE)
       throw new FlotillaError('TOO_MANY_STREAMS', 'too many people sign in at once; try again')
     this.#running++
     try {
       return await this.#acceptedOf(await this.#exchange(callback))
+    } catch (error) {
+      if (error instanceof FlotillaError && error.code === 'UNAUTHENTICATED') this.#failures.count(address)
+      throw error
     } finally {
       this.#running--
     }
