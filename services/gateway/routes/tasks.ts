@@ -5,6 +5,7 @@ import { tasks as routes } from '../../../api/routes.ts'
 import { LogClient } from '../../../client/log/client.ts'
 import { directOperator, directTasks, openParts } from '../../../operator/direct/index.ts'
 import { DirectKeys } from '../../../operator/direct/keys.ts'
+import { DirectSessions } from '../../../operator/direct/sessions.ts'
 import type { TaskInput, TaskResult } from '../../../client/types.ts'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
@@ -86,7 +87,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   await mcpRoutes(app, { client, tasks, known, ids, owners, fleet, http: environment.http, logger })
   const operator = directOperator(parts)
   operatorRoutes(app, operator)
-  sessionRoutes(app, operator.sessions)
+  sessionRoutes(app, new DirectSessions(parts))
   meRoutes(app, context.environment)
   signInRoutes(app, access.signIn, context.fleet.gateway?.jwt?.issuer ?? '')
   evaluationRoutes(app, client, operator)
