@@ -708,6 +708,8 @@ export interface TurnRequested {
   submittedAtMs: number
   /** Epoch milliseconds after which the task is timed out. */
   deadlineMs: number
+  /** JSON Schema that its answer must fit, if its text may be given to the running task; null otherwise. */
+  outputSchema: Json
 }
 
 /** A session asks for a summary of its older turns. */
@@ -742,6 +744,8 @@ export interface TaskSteered {
   fromTask: string
   /** The message. */
   text: string
+  /** JSON Schema that its answer must fit: a task whose answer must fit another one does not take it along. */
+  outputSchema: Json
 }
 
 /** The turn of a task of a session has come: it may run. */

@@ -1456,6 +1456,12 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
       },
       { name: 'submittedAtMs', type: 'long', doc: 'When it was submitted, epoch milliseconds.' },
       { name: 'deadlineMs', type: 'long', doc: 'Epoch milliseconds after which the task is timed out.' },
+      {
+        name: 'outputSchema',
+        type: { type: 'string', logicalType: 'json' },
+        doc: 'JSON Schema that its answer must fit, if its text may be given to the running task; null otherwise.',
+        default: 'null',
+      },
     ],
   },
   SummaryRequested: {
@@ -1489,6 +1495,12 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
       { name: 'sessionId', type: 'string', doc: 'The session.' },
       { name: 'fromTask', type: 'string', doc: 'Id of the task that brought the message.' },
       { name: 'text', type: 'string', doc: 'The message.' },
+      {
+        name: 'outputSchema',
+        type: { type: 'string', logicalType: 'json' },
+        doc: 'JSON Schema that its answer must fit: a task whose answer must fit another one does not take it along.',
+        default: 'null',
+      },
     ],
   },
   TurnGranted: {
@@ -3243,6 +3255,7 @@ export const releasedSchemas: readonly RecordSchema[] = [
       { name: 'sessionId', type: 'string', doc: '' },
       { name: 'fromTask', type: 'string', doc: '' },
       { name: 'text', type: 'string', doc: '' },
+      { name: 'outputSchema', type: { type: 'string', logicalType: 'json' }, doc: '', default: 'null' },
     ],
   },
   {
@@ -3838,6 +3851,7 @@ export const releasedSchemas: readonly RecordSchema[] = [
       { name: 'parent', type: ['null', 'string'], doc: '', default: null },
       { name: 'submittedAtMs', type: 'long', doc: '' },
       { name: 'deadlineMs', type: 'long', doc: '' },
+      { name: 'outputSchema', type: { type: 'string', logicalType: 'json' }, doc: '', default: 'null' },
     ],
   },
   {

@@ -371,6 +371,7 @@ export const samples: EventMap = {
     parent: 'task-0',
     submittedAtMs: at - 1,
     deadlineMs: at,
+    outputSchema: { type: 'string' },
   },
   TurnGranted: { taskId: 'task-1', sessionId: 's-1', turn: 3, history: [{ role: 'user', content: 'Ahoj ✈' }] },
   TurnSettled: { taskId: 'task-1', sessionId: 's-1', status: 'failed', output: json, error, by: 'task-0' },
@@ -388,7 +389,10 @@ export const samples: EventMap = {
     steered: ['task-2', 'task-3'],
     endedAtMs: at,
   },
-  TaskSteered: { taskId: 'task-1', sessionId: 's-1', fromTask: 'task-2', text: 'Ahoj ✈' },
+  TaskSteered: {
+    ...{ taskId: 'task-1', sessionId: 's-1', fromTask: 'task-2', text: 'Ahoj ✈' },
+    outputSchema: { type: 'string' },
+  },
   SummaryRequested: {
     sessionId: 's-1',
     requestId: 'r-1',
