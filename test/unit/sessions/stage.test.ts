@@ -247,6 +247,7 @@ test('an event that can not be handled: its task has a result, or its turn is fr
       parent: null,
       submittedAtMs: 0,
       deadlineMs: 0,
+      outputSchema: null,
     } as const,
   ]
   driver.poison('sessions.requested', 'TurnRequested', request, reason, { key: 's1' })
