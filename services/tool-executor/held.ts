@@ -35,7 +35,7 @@ export interface At {
 
 export function hold(held: Held, at: At): Decided {
   return {
-    rows: { held, waiting: null },
+    rows: { held, waiting: null, ...(held.polling && { polling: null }) },
     timers: { [EXPIRY]: held.expiresAtMs, retry: null },
     emit: heldEvents(held, at),
   }

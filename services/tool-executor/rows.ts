@@ -49,6 +49,8 @@ export interface Held {
   doubt?: Doubt
   /** Its server asks. Absent: the tool itself is the question, or there is none. */
   question?: ServerQuestion
+  /** Its server asks in the middle of a task of its own, which goes on with the answer. */
+  polling?: Polling
   /** Earlier waits of the same call. */
   before?: Approval
 }
@@ -99,8 +101,12 @@ export interface Polling {
   firstMs: number
   /** How people decided about it before it was made. Absent: it waited for nobody. */
   approval?: Approval
+  /** What people answered to its server's question, until the server has it. */
+  given?: Given
   /** Why the server is being asked to stop it; null: it is not. */
   stop: Refusal | null
+  /** The requester has its reply: only the server has to learn of the end. */
+  isAnswered?: true
   /** Times that it was asked in vain. */
   tries: number
 }

@@ -40,7 +40,7 @@ import {
 import { concludeLookUp, isInDoubt, reconcileCall, resolveDoubt, type Doubtful } from './doubt.ts'
 import { ask, checksOf, gate } from './gate.ts'
 import { decideHeld, drop, expire, EXPIRY, resumed, withdraw, type At } from './held.ts'
-import { concludePoll, keepPolling, poll } from './polling.ts'
+import { concludePoll, goOn, keepAsking, keepPolling, poll, withStop } from './polling.ts'
 import { refusal, type Asked } from './refusal.ts'
 import { askForServer } from './server-question.ts'
 import { answerFits } from './given.ts'
@@ -97,10 +97,10 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
 
   /** Null: the call may go on waiting, or be made. */
   const stopHeld = (held: Held, rows: State, atMs: number): Decision<ToolRows> | null => {
-    if (rows.closed) return drop(held, atMs)
+    if (rows.closed) return withStop(held, drop(held, atMs), atMs)
     const asked = { request: resumed(held, atMs), askedMs: held.askedMs, nowMs: atMs }
     const refused = refusal(asked, rows, specs)
-    return refused && withdraw(held, { ...refused, output: null }, atMs)
+    return refused && withStop(held, withdraw(held, { ...refused, output: null }, atMs), atMs)
   }
 
   const decideApproval = (held: Held, event: Decided, rows: State): Decision<ToolRows> => {
@@ -110,8 +110,9 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
     const fits = checks(held.request.tool)
     const ofServer = held.question && { answer: answerFits(held.question) }
     const verdict = decideHeld(held, data, event, { ...fits, ...ofServer })
-    if (verdict.do !== 'run') return verdict.decided
+    if (verdict.do !== 'run') return withStop(held, verdict.decided, atMs)
     const { request, approval, decided, given } = verdict
+    if (held.polling) return merge(decided, goOn(held.polling, verdict, atMs))
     const { askedMs, firstMs = atMs } = held
     const begun = { request, tries: 0, askedMs, firstMs, approval, ...(given && { given }) }
     const waiting = { ...begun, why: 'cleared', cleared: true } as const
@@ -148,14 +149,18 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
             return stopHeld(rows.held, rows, event.atMs) ?? {}
           if (event.data.name === STOP) return {}
           if (rows.closed) return { clear: true }
-          if (event.data.name === EXPIRY) return rows.held ? expire(rows.held, event) : {}
+          if (event.data.name === EXPIRY)
+            return rows.held ? withStop(rows.held, expire(rows.held, event), event.atMs) : {}
           return rows.waiting ? continueWaiting(rows.waiting, rows, event) : {}
         default:
           return {}
       }
     },
     conclude(event, rows, call, outcome) {
-      if (rows.polling) return concludePoll(rows, rows.polling, outcome)
+      if (rows.polling) {
+        const spec = specs.get(rows.polling.request.tool)
+        return concludePoll(rows, rows.polling, outcome, { id: event.id, spec })
+      }
       const request = requestOf(event, rows)
       const spec = request && specs.get(request.tool)
       if (!request || !spec) return {}
@@ -169,12 +174,21 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
       const at = { startedAtMs: event.atMs, endedAtMs: event.atMs }
       // The decision is a dead letter: the call waits for another one.
       if (event.type === 'ApprovalDecided') return {}
-      if (rows.held) return withdraw(rows.held, { status: 'failed', output: null, error }, event.atMs)
+      if (rows.held) {
+        const failed = withdraw(rows.held, { status: 'failed', output: null, error }, event.atMs)
+        return withStop(rows.held, failed, event.atMs)
+      }
       const request = requestOf(event, rows)
       return request ? end(request, rows, { status: 'failed', error, ...at }) : {}
     },
   }
 }
+
+const merge = (first: Decision<ToolRows>, second: Decision<ToolRows>): Decision<ToolRows> => ({
+  rows: { ...first.rows, ...second.rows },
+  timers: { ...first.timers, ...second.timers },
+  emit: [...(first.emit ?? []), ...(second.emit ?? [])],
+})
 
 type Decided = Extract<StageEvent, { type: 'ApprovalDecided' }>
 
@@ -299,8 +313,10 @@ function conclude(called: Called, outcome: CallOutcome): Decision<ToolRows> {
   const usage = usageEvents(request, outcome)
   if (outcome.ok) {
     const answer = outcome.value as ToolAnswer
-    if (answer.pending) return keepPolling(called, rows, answer.pending, outcome)
-    if (answer.asks) return concludeQuestion(called, answer.asks, outcome)
+    const { asks, pending } = answer
+    if (asks && pending) return keepAsking(called, rows, { asks, pending }, outcome)
+    if (pending) return keepPolling(called, rows, pending, outcome)
+    if (asks) return concludeQuestion(called, asks, outcome)
     return end(request, rows, { status: 'succeeded', error: null, answer, ...at }, usage)
   }
   const error = describeTimeout(request, spec, outcome.failure)
