@@ -19,6 +19,7 @@ import { identityMistakes } from '../../schemas/identity.ts'
 import { headers as names, type TopicName } from '../../schemas/topics.ts'
 import { runBatch } from '../batch.ts'
 import { FanOut } from '../fan-out.ts'
+import { decidedData, type VerifiedDecision } from './decisions.ts'
 import { Following, Items, offsetBefore, positioned, type Followed } from './follow.ts'
 import { isResult, searchResult, searchWhole } from './result-search.ts'
 import { searchSubmission, type Submission } from './submission-search.ts'
@@ -32,7 +33,6 @@ import { Stream } from '../stream.ts'
 import type {
   Client,
   Feedback,
-  ApprovalInput,
   BatchOptions,
   EventsOptions,
   QualityScore,
@@ -62,15 +62,6 @@ export interface LogClientParts {
 /** Results kept after they were read, so that asking again costs nothing. */
 const REMEMBERED = 500
 const MAX_EXPECTED = 100_000
-
-/** A decision with what its writer verified of who decided. */
-export interface VerifiedDecision extends ApprovalInput {
-  readonly scopes?: readonly string[]
-  /** The key or token that it came with. */
-  readonly credential?: string
-  /** Others who may hold that key. */
-  readonly madeBy?: readonly string[]
-}
 
 type Waiter = (record: LogRecord) => void
 
@@ -131,14 +122,8 @@ export class LogClient implements Client {
   }
 
   /** Who decides is believed: a gateway verifies it first. */
-  async approve({ scopes, credential, madeBy, ...given }: VerifiedDecision): Promise<void> {
-    const unsaid = { reason: null, decidedBy: null, arguments: null, answer: null, tookEffect: null }
-    const verified = {
-      scopes: scopes ? [...scopes] : null,
-      credential: credential ?? null,
-      madeBy: madeBy ? [...madeBy] : null,
-    }
-    await this.#say('ApprovalDecided', { ...unsaid, ...given, ...verified })
+  async approve(given: VerifiedDecision): Promise<void> {
+    await this.#say('ApprovalDecided', decidedData(given))
   }
 
   async feedback({ taskId, satisfaction, comment, userId }: Feedback): Promise<void> {

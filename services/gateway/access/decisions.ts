@@ -4,7 +4,7 @@
 //    a user is no person's: a name that it sends along is dropped, since it could send any.
 // 2. The key or token is recorded beside the person, with everyone else who may hold it.
 import type { FastifyRequest } from 'fastify'
-import type { VerifiedDecision } from '../../../client/log/client.ts'
+import type { VerifiedDecision } from '../../../client/log/decisions.ts'
 import type { ApprovalInput } from '../../../client/types.ts'
 import { anybody, principalOf } from './principal.ts'
 
