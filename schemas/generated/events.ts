@@ -960,6 +960,20 @@ export interface BudgetWarned {
   atMs: number
 }
 
+/** A call was refused because its MCP server describes the tool differently from what is pinned, or no longer has it. */
+export interface McpToolChanged {
+  /** The server, as the configuration names it. */
+  server: string
+  /** Name of the tool on the server. */
+  tool: string
+  /** What differs, as the error of the call says it. */
+  how: string
+  /** The task whose call was refused. */
+  taskId: string
+  /** Epoch milliseconds. */
+  atMs: number
+}
+
 /** A stage, or the whole fleet, takes no new events from now on, or takes them again. */
 export interface StagePaused {
   /** Name of the stage; null: every stage. */
@@ -1047,6 +1061,7 @@ export interface EventMap {
   NotificationRequested: NotificationRequested
   BreakerChanged: BreakerChanged
   BudgetWarned: BudgetWarned
+  McpToolChanged: McpToolChanged
   StagePaused: StagePaused
   DeadLettered: DeadLettered
 }

@@ -1769,6 +1769,19 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
       { name: 'atMs', type: 'long', doc: 'Epoch milliseconds.' },
     ],
   },
+  McpToolChanged: {
+    type: 'record',
+    name: 'McpToolChanged',
+    namespace: 'flotilla',
+    doc: 'A call was refused because its MCP server describes the tool differently from what is pinned, or no longer has it.',
+    fields: [
+      { name: 'server', type: 'string', doc: 'The server, as the configuration names it.' },
+      { name: 'tool', type: 'string', doc: 'Name of the tool on the server.' },
+      { name: 'how', type: 'string', doc: 'What differs, as the error of the call says it.' },
+      { name: 'taskId', type: 'string', doc: 'The task whose call was refused.' },
+      { name: 'atMs', type: 'long', doc: 'Epoch milliseconds.' },
+    ],
+  },
   StagePaused: {
     type: 'record',
     name: 'StagePaused',
@@ -2377,6 +2390,19 @@ export const releasedSchemas: readonly RecordSchema[] = [
       { name: 'userId', type: ['null', 'string'], doc: '', default: null },
       { name: 'satisfaction', type: 'double', doc: '' },
       { name: 'comment', type: ['null', 'string'], doc: '', default: null },
+    ],
+  },
+  {
+    type: 'record',
+    name: 'McpToolChanged',
+    namespace: 'flotilla',
+    doc: '',
+    fields: [
+      { name: 'server', type: 'string', doc: '' },
+      { name: 'tool', type: 'string', doc: '' },
+      { name: 'how', type: 'string', doc: '' },
+      { name: 'taskId', type: 'string', doc: '' },
+      { name: 'atMs', type: 'long', doc: '' },
     ],
   },
   {

@@ -46,7 +46,7 @@ import { askForServer } from './server-question.ts'
 import { answerFits } from './given.ts'
 import { callOf } from './tool-call.ts'
 import { headers } from '../../schemas/topics.ts'
-import { completedEvents, waitingEvents, usageEvents, type Ending } from './events.ts'
+import { completedEvents, toolChangedEvents, waitingEvents, usageEvents, type Ending } from './events.ts'
 import { nextTry, type NextTry } from './retries.ts'
 import type { Cancelled, Doubt, Held, ToolRows, Waiting } from './rows.ts'
 
@@ -320,6 +320,7 @@ function conclude(called: Called, outcome: CallOutcome): Decision<ToolRows> {
     return end(request, rows, { status: 'succeeded', error: null, answer, ...at }, usage)
   }
   const error = describeTimeout(request, spec, outcome.failure)
+  usage.push(...toolChangedEvents(request, spec, error, outcome.endedMs))
   if (!rows.closed && isInDoubt(spec, outcome)) {
     const doubt = { callId: outcome.callId, failure: plainFailure(error) }
     const at = { id: called.id, atMs: outcome.endedMs }

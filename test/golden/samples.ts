@@ -344,6 +344,10 @@ export const samples: EventMap = {
     resetsAtMs: at + 3_600_000,
     atMs: at,
   },
+  McpToolChanged: {
+    ...{ server: 'tracker', tool: 'create_issue', taskId: 'task-1', atMs: at },
+    how: 'tracker.create_issue is not the tool that is pinned: other description ✈',
+  },
   StagePaused: { stage: 'planner', paused: true, reason: 'provider migrates', by: 'bo', atMs: at },
   DeadLettered: {
     sourceTopic: 'tasks.submitted',
