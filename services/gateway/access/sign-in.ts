@@ -15,6 +15,8 @@ import type { TokenChecks } from './tokens.ts'
 
 const FETCH_MS = 5_000
 const KEPT_MS = 600_000
+/** How long an issuer that failed is not asked: this route is open to everyone. */
+const RETRY_MS = 1_000
 const MAX_AT_ONCE = 8
 const MAX_LOOKS = 1
 
@@ -37,7 +39,8 @@ export class SignIn {
   readonly #settings: SignInDefinition
   readonly #tokens: Pick<TokenChecks, 'check'>
   readonly #client: oauth.Client
-  #server: { readonly found: Promise<oauth.AuthorizationServer>; readonly atMs: number } | null = null
+  #server: { readonly found: Promise<oauth.AuthorizationServer>; untilMs: number } | null = null
+  readonly #now: () => number
   readonly #failures: Failures
   #running = 0
 
@@ -50,6 +53,7 @@ export class SignIn {
     this.#settings = signIn
     this.#tokens = tokens
     this.#client = { client_id: signIn.clientId }
+    this.#now = now
     this.#failures = new Failures(now, MAX_LOOKS)
   }
 
@@ -125,17 +129,17 @@ export class SignIn {
   }
 
   #discover(): Promise<oauth.AuthorizationServer> {
-    const kept = this.#server
-    if (kept !== null && performance.now() - kept.atMs < KEPT_MS) return kept.found
+    if (this.#server !== null && this.#now() < this.#server.untilMs) return this.#server.found
     const issuer = new URL(this.#issuer)
     const found = oauth
       .discoveryRequest(issuer, this.#options())
       .then((response) => oauth.processDiscoveryResponse(issuer, response))
       .catch((error: unknown) => {
-        this.#server = null
+        kept.untilMs = this.#now() + RETRY_MS
         throw this.#unavailable(error)
       })
-    this.#server = { found, atMs: performance.now() }
+    const kept = { found, untilMs: this.#now() + KEPT_MS }
+    this.#server = kept
     return found
   }
 

@@ -1,5 +1,7 @@
-// Signing in at a real provider: how often an address may be refused.
+// Signing in at a provider: how often an address may be refused, and one that is down is asked.
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { SignIn } from '../../../../services/gateway/access/sign-in.ts'
 import { startOpenIdProvider } from '../../../support/openid-provider.ts'
@@ -34,4 +36,21 @@ test('an address whose sign-ins are refused is let through once a second, and ot
   assert.deepEqual(await codes('1.2.3.4', 2), [refused, 'TOO_MANY_ATTEMPTS'])
   nowMs += 60_000
   assert.deepEqual(await codes('1.2.3.4', 2), [refused, refused])
+})
+
+test('an issuer that is down is asked once a second, however many people come', async (t) => {
+  let asked = 0
+  const issuer = createServer((_, response) => (asked++, void response.writeHead(500).end()))
+  await new Promise<void>((listening) => issuer.listen(0, '127.0.0.1', listening))
+  t.after(() => issuer.close())
+  let nowMs = 1_000
+  const url = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}`
+  const settings = { issuer: url, audience: 'console', signIn: { clientId: 'console' } }
+  const signIn = new SignIn(settings, { check: () => Promise.reject(new Error('no token')) }, () => nowMs)
+  const ask = () => assert.rejects(signIn.authorizeUrl(), { code: 'ISSUER_UNAVAILABLE' })
+  for (let n = 0; n < 5; n++) await ask()
+  assert.equal(asked, 1)
+  nowMs += 1_000
+  await ask()
+  assert.equal(asked, 2)
 })
