@@ -29,7 +29,7 @@ export function cannotDecide({ terms, request }: Held, given: Given): string | n
   const behind = [...(decidedBy === null ? [] : [decidedBy]), ...(madeBy ?? [])]
   const stranger = users === null ? undefined : behind.find((person) => !users.includes(person))
   if (stranger !== undefined && users !== null)
-    return `${toldOf(stranger, given)} may not decide it; its approvers are: ${users.join(', ')}`
+    return `${nameOf(stranger, given)} may not decide it; its approvers are: ${users.join(', ')}`
   return selfApproval ? null : isOwn(behind, request.userId, given)
 }
 
@@ -37,10 +37,10 @@ function isOwn(behind: readonly string[], userId: string | null, given: Given): 
   if (userId === null)
     return 'its task names no user, so nobody is known to be another person: submit such tasks with a userId'
   if (!behind.includes(userId)) return null
-  return `${toldOf(userId, given)} submitted the task, and another person must decide (selfApproval: false)`
+  return `${nameOf(userId, given)} submitted the task, and another person must decide (selfApproval: false)`
 }
 
-const toldOf = (person: string, { decidedBy, credential }: Given): string =>
+const nameOf = (person: string, { decidedBy, credential }: Given): string =>
   person === decidedBy
     ? person
     : `${person}, who made the ${credential ?? 'key'} of ${decidedBy ?? 'nobody'},`

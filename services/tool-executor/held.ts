@@ -213,7 +213,7 @@ export function withdraw(held: Held, reply: Reply, atMs: number): Decided {
   return over(held, approval, reply, events, atMs)
 }
 
-/** Its task is over: everybody who was asked learns that nobody needs to decide, and no requester is left to answer. */
+/** Its task is over: the wait is reported as withdrawn, and no requester is left to answer. */
 export const drop = (held: Held, atMs: number): Decided => ({
   clear: true,
   emit: withdrawn(held, atMs).events,

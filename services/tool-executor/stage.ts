@@ -13,7 +13,7 @@
 //    look-up says that it took no effect.
 // 5. A call that needs a person waits under its own key with its arguments frozen (held.ts), in both modes.
 //    Its ToolCompleted follows when people have decided, or nobody did in time. A cancel, or the end of its task, ends
-//    the wait at once: whatever was told that it waits is told that it does not.
+//    the wait at once, with the release and the notices that a decision has.
 import { defaultDelegation, toolSpecs } from '../../runtime/config/delegates.ts'
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure, plainFailure } from '../../runtime/errors.ts'

@@ -18,7 +18,7 @@ const change = (driver: Driver, tool: string, agoMs = 0) => {
   const data = { server: 'srv', tool, how: `srv.${tool} is other`, taskId: 't', atMs: driver.now - agoMs }
   driver.send('ops.health', 'McpToolChanged', data, { key: 'fleet' })
 }
-const told = (driver: Driver) =>
+const messages = (driver: Driver) =>
   driver.emitted.flatMap(({ type, data }) =>
     type === 'AlertRaised' || type === 'AlertResolved' ? [data.message] : [],
   )
@@ -33,24 +33,24 @@ test('the first refused call raises a critical alert that names the tool; anothe
   )
   driver.advance(WINDOW - 60_000)
   change(driver, 'add')
-  assert.equal(told(driver).length, 1, 'the same tool is no news')
+  assert.equal(messages(driver).length, 1, 'the same tool is no news')
   change(driver, 'sub')
   change(driver, 'sub', 300_000)
   driver.advance(WINDOW - 1)
-  assert.deepEqual(told(driver), [
+  assert.deepEqual(messages(driver), [
     'mcp_tools_changed: 1 pinned tool of MCP servers changed: srv.add is other',
     'mcp_tools_changed: 2 pinned tools of MCP servers changed: srv.sub is other; srv.add is other',
   ])
   driver.advance(1)
-  assert.equal(told(driver).at(-1), 'mcp_tools_changed is over: no pinned tools of MCP servers changed')
+  assert.equal(messages(driver).at(-1), 'mcp_tools_changed is over: no pinned tools of MCP servers changed')
 })
 
 test('a pattern limits it to tools; without the rule nothing is kept', () => {
   const only = start({ rules: { mcp_tools_changed: { pattern: '^srv\\.a' } } })
   change(only, 'sub')
-  assert.deepEqual(told(only), [])
+  assert.deepEqual(messages(only), [])
   change(only, 'add')
-  assert.equal(told(only).length, 1)
+  assert.equal(messages(only).length, 1)
   const none = start({ rules: { mcp_tools_changed: false } })
   change(none, 'add')
   assert.deepEqual(none.rows('fleet'), {})
