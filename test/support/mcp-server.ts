@@ -244,6 +244,8 @@ export async function startMcpServer(state = new ServerState()): Promise<TestSer
     incoming.on('data', (chunk: Buffer) => (body += chunk.toString()))
     incoming.on('end', () => respond(state, JSON.parse(body) as Request, { ...incoming.headers }, response))
   })
+  // On a loaded machine a client may use a connection again at the moment in which it would be closed.
+  server.keepAliveTimeout = 60_000
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`
   const stop = async () => {
