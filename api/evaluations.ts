@@ -8,6 +8,8 @@ import { clamped, name } from './schemas/values.ts'
 const MAX_CASES_AT_ONCE = 100
 /** The paired tests of more would hold up the gateway. */
 export const MAX_COMPARED = 2_000
+/** Of one run, as JSON: a case may be large. */
+export const MAX_COMPARED_CHARS = 16_000_000
 const runParams = z.object({ id: name('Id of the run.') })
 
 /** In a body null is the same as an absent field. */
@@ -65,7 +67,7 @@ export const evaluations = {
     path: '/v1/evaluations/:id/compare/:before',
     tag: 'evaluations',
     summary: 'A run against an earlier one, case by case',
-    description: `Each model against the same one of the earlier run, or against its only one. For runs of at most ${MAX_COMPARED} scored cases; the command \`flotilla eval compare\` has no limit.`,
+    description: `Each model against the same one of the earlier run, or against its only one. For runs of at most ${MAX_COMPARED} scored cases and ${MAX_COMPARED_CHARS / 1_000_000} million characters; the command \`flotilla eval compare\` has no limit.`,
     params: z.object({ id: runParams.shape.id, before: name('Id of the earlier run.') }),
     query: z.strictObject({}),
     answers: { 200: { description: 'One for each model.', schema: z.array(runComparison) } },

@@ -51,6 +51,8 @@ export const keyView = z.object({
   createdAtMs: z.number(),
   /** Who created it; null: the command, on the database itself. */
   createdBy: z.string().nullable(),
+  /** Other users who made it, or the key that it was made with: a decision with it is theirs too. */
+  madeBy: z.array(z.string()),
   expiresAtMs: z.number().nullable(),
   /** To the minute; null: never used. */
   lastUsedAtMs: z.number().nullable(),

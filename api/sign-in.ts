@@ -62,6 +62,6 @@ export const signIn = {
           .meta({ id: 'SignedIn' }),
       },
     },
-    errors: ['UNAUTHENTICATED', 'NOT_FOUND', 'TOO_MANY_STREAMS', 'ISSUER_UNAVAILABLE'],
+    errors: ['UNAUTHENTICATED', 'NOT_FOUND', 'TOO_MANY_STREAMS', 'TOO_MANY_ATTEMPTS', 'ISSUER_UNAVAILABLE'],
   }),
 } as const satisfies Record<string, Route>

@@ -315,7 +315,9 @@ export const tasks = {
     body: z.strictObject({
       approved: z.boolean().meta({ description: 'True lets it run, or gives the answer; false declines.' }),
       reason: remark('Why; the model is told it.').exactOptional(),
-      decidedBy: name('Who decided. With a key or token: the name of that.').exactOptional(),
+      decidedBy: name(
+        'Who decided, if the API is open; else it is the user of the key or token.',
+      ).exactOptional(),
       arguments: json
         .meta({ description: 'Arguments to run it with, instead of those that were asked for.' })
         .exactOptional(),

@@ -3,18 +3,18 @@ import type { EvaluationCase, EvaluationRun } from '../api/schemas/evaluations.t
 import type { EvaluationOperator } from '../operator/index.ts'
 import { FlotillaError } from '../runtime/errors.ts'
 import { compare, type Comparison } from './comparison.ts'
-import { storedCases } from './stored-cases.ts'
+import { storedCases, type MostCases } from './stored-cases.ts'
 
 /**
  * Each model of the later run against the same one of the earlier run, or against its only one. Rejects with
- * REQUEST_INVALID if there is none to compare with, or the earlier run has more than `most` cases.
+ * REQUEST_INVALID if there is none to compare with, or the earlier run has more than `most`.
  */
 export async function compareRuns(
   evaluations: EvaluationOperator,
   before: EvaluationRun,
   after: EvaluationRun,
   afterCases: readonly EvaluationCase[],
-  most?: number,
+  most?: MostCases,
 ): Promise<Comparison[]> {
   const beforeCases = await storedCases(before.id, evaluations, most)
   const [only] = before.models

@@ -3,11 +3,12 @@ import type { Decision, Rows } from './stage.ts'
 
 /**
  * The decisions one after the other, as if one had been made: events in their order; of rows and timers with one name
- * the last; a decision that clears its key drops rows and timers of those before it; the last call.
+ * the last; a decision that clears its key drops rows and timers of those before it; the last
+ * call, and the last timer for the parts.
  */
 export function merge<R extends Rows>(...decisions: readonly Decision<R>[]): Decision<R> {
   const merged: Decision<R> = {}
-  for (const { clear, rows, emit, timers, lane, call } of decisions) {
+  for (const { clear, rows, emit, timers, wakeParts, lane, call } of decisions) {
     if (clear) {
       merged.clear = true
       delete merged.rows
@@ -15,6 +16,7 @@ export function merge<R extends Rows>(...decisions: readonly Decision<R>[]): Dec
     }
     if (rows) merged.rows = { ...merged.rows, ...rows }
     if (timers) merged.timers = { ...merged.timers, ...timers }
+    if (wakeParts !== undefined) merged.wakeParts = wakeParts
     if (lane) merged.lane = { ...merged.lane, ...lane }
     if (emit) merged.emit = [...(merged.emit ?? []), ...emit]
     if (call) merged.call = call

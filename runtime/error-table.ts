@@ -301,7 +301,7 @@ export const errorTable = {
   MCP_INPUT_REQUIRED: row(
     'recoverable',
     false,
-    'The MCP server asks, before it answers, for what no person can be asked here: anything but a form, or in the middle of a task of its own.',
+    'The MCP server asks, before it answers, for what no person can be asked here: anything but a form, or a form beyond the bounds.',
     'The model is told. Give the tool all that it needs in its arguments, or use a tool that asks by a form, or nothing.',
   ),
   TOOL_NOT_RECORDED: row(

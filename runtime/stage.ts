@@ -10,7 +10,7 @@
 // 4. Events of one key are handled one at a time, in order of arrival. Different keys run concurrently.
 // 5. A key may have parts (keys.ts), each a key of its own: only `keyOf` makes them. A handling of a part
 //    also sees the rows of its root (its own rows win), as they are when it begins; clearing a root clears
-//    its parts, clearing a part only itself.
+//    its parts, clearing a part only itself. A root may wake its parts, and never runs beside them.
 // 6. A lane may have rows that all of its keys share (a window, a queue): a LaneIndex. They change in the
 //    tick in which a Decision is made, so the next one sees them; and the effects of such a stage are
 //    committed in the order of its decisions, so that after a crash the lane is as some decision left it, and
@@ -142,6 +142,11 @@ export interface Decision<R extends Rows = Rows> {
    * event.
    */
   timers?: Record<string, number | null>
+  /**
+   * Sets this timer, due now, for every part of the key that has rows. For what ends or changes the work of all of
+   * them: a handling of the root sees no rows of its parts.
+   */
+  wakeParts?: string
   /** Rows of the lane to write, for a stage with a `laneIndex`; null deletes. Not together with a call. */
   lane?: Record<string, unknown>
   /**

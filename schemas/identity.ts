@@ -65,7 +65,7 @@ const remark = remarkMistake
 
 type Checks = { readonly [T in EventType]?: { readonly [F in keyof EventMap[T]]?: Check } }
 
-/** Checked fields of the events that anyone may write. */
+/** Checked fields of the events that anyone may write; of a list, each of its texts. */
 const checks = {
   TaskSubmitted: {
     taskId: id,
@@ -78,7 +78,14 @@ const checks = {
     forkedFrom: id,
   },
   TaskCancelled: { taskId: id, reason: remark, requestedBy: name },
-  ApprovalDecided: { taskId: id, callId: name, reason: remark, decidedBy: name },
+  ApprovalDecided: {
+    taskId: id,
+    callId: name,
+    reason: remark,
+    decidedBy: name,
+    credential: name,
+    madeBy: name,
+  },
   FeedbackGiven: { taskId: id, comment: remark, userId: name },
   QualityScored: { taskId: id, scorer: name },
   AlertSilenced: { rule: name, reason: remark, by: name },
@@ -91,7 +98,8 @@ export function identityMistakes(type: EventType, data: object): string[] {
   const ofType: Readonly<Record<string, Check>> = (checks as Checks)[type] ?? {}
   return Object.entries(ofType).flatMap(([field, check]) => {
     const value = (data as Record<string, unknown>)[field]
-    return typeof value === 'string' ? (check(field, value) ?? []) : []
+    const texts: unknown[] = Array.isArray(value) ? value : [value]
+    return texts.flatMap((text) => (typeof text === 'string' ? (check(field, text) ?? []) : []))
   })
 }
 

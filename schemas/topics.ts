@@ -228,12 +228,12 @@ export const topics: readonly TopicSpec[] = [
   },
   {
     name: 'ops.health',
-    events: ['BreakerChanged', 'BudgetWarned'],
+    events: ['BreakerChanged', 'BudgetWarned', 'McpToolChanged'],
     key: 'breaker, or fleet',
     partitions: 'shared',
     retentionMs: 7 * DAY,
     writers: ['planner', 'tool-executor', 'code-sandbox', 'alerting'],
-    purpose: 'Breakers as they open and close, and budgets that run short.',
+    purpose: 'Breakers as they open and close, budgets that run short, tools of MCP servers that changed.',
   },
   {
     name: 'ops.control',

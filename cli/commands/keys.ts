@@ -19,8 +19,11 @@ export function defineKeys(command: Command): void {
   command
     .command('create')
     .description('make a key, and print it on stdout: it is shown this once')
-    .argument('<name>', 'what it is for; decisions made with it bear this name')
-    .option('--user <id>', 'it submits, reads and cancels as this user; without it for every user')
+    .argument('<name>', 'what it is for; several keys may have the same')
+    .option(
+      '--user <id>',
+      'it submits, reads, cancels and decides as this user; without it for every user, and decides as nobody',
+    )
     .option('--role <role>', `a usual set of scopes: ${roleNames.join(', ')}`, role)
     .option('--scope <scopes>', 'more scopes, separated by commas', scopeList)
     .option('--agent <names>', 'it may submit tasks of these agents only, separated by commas', names)

@@ -19,6 +19,7 @@ import { identityMistakes } from '../../schemas/identity.ts'
 import { headers as names, type TopicName } from '../../schemas/topics.ts'
 import { runBatch } from '../batch.ts'
 import { FanOut } from '../fan-out.ts'
+import { decidedData, type VerifiedDecision } from './decisions.ts'
 import { Following, Items, offsetBefore, positioned, type Followed } from './follow.ts'
 import { isResult, searchResult, searchWhole } from './result-search.ts'
 import { searchSubmission, type Submission } from './submission-search.ts'
@@ -32,7 +33,6 @@ import { Stream } from '../stream.ts'
 import type {
   Client,
   Feedback,
-  ApprovalInput,
   BatchOptions,
   EventsOptions,
   QualityScore,
@@ -121,12 +121,9 @@ export class LogClient implements Client {
     await this.#say('TaskCancelled', data)
   }
 
-  /** `scopes`: of who decides, as the caller verified them. */
-  async approve(given: ApprovalInput & { readonly scopes?: readonly string[] }): Promise<void> {
-    const scopes = given.scopes ? [...given.scopes] : null
-    const unsaid = { reason: null, decidedBy: null, arguments: null, answer: null, tookEffect: null }
-    const data = { ...unsaid, ...given, scopes }
-    await this.#say('ApprovalDecided', data)
+  /** Who decides is believed: a gateway verifies it first. */
+  async approve(given: VerifiedDecision): Promise<void> {
+    await this.#say('ApprovalDecided', decidedData(given))
   }
 
   async feedback({ taskId, satisfaction, comment, userId }: Feedback): Promise<void> {

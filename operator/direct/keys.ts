@@ -9,7 +9,7 @@ import { newKey, newKeyMistakes, type CreatedKey, type KeyView, type NewKey } fr
 import { isScope } from '../../api/scopes.ts'
 import { FlotillaError } from '../../runtime/errors.ts'
 import type { Sql, Tables } from '../../runtime/store/sql.ts'
-import { shown } from '../../schemas/identity.ts'
+import { isName, shown } from '../../schemas/identity.ts'
 
 export interface KeyOperator {
   /** The one time that the key itself is shown. Rejects with REQUEST_INVALID. */
@@ -20,10 +20,19 @@ export interface KeyOperator {
   revoke(id: string): Promise<KeyView>
 }
 
+/** Who makes a key. */
+export interface KeyMaker {
+  readonly name: string
+  readonly userId: string | null
+  /** Others who may hold its own key. */
+  readonly madeBy: readonly string[]
+}
+
 export type KeyRow = Tables['api_keys']
 
 const ID_BYTES = 6
 const SECRET_BYTES = 32
+const MAX_MAKERS = 20
 
 export interface GivenKey {
   readonly id: string
@@ -51,6 +60,7 @@ export function keyViewOf({ scopes, agents, ...row }: KeyRow): KeyView {
     agents: agents === null ? null : (JSON.parse(agents) as string[]),
     createdAtMs: row.created_at_ms,
     createdBy: row.created_by,
+    madeBy: row.made_by === null ? [] : (JSON.parse(row.made_by) as string[]),
     expiresAtMs: row.expires_at_ms,
     lastUsedAtMs: row.last_used_at_ms,
     revokedAtMs: row.revoked_at_ms,
@@ -69,8 +79,10 @@ export class DirectKeys implements KeyOperator {
     this.#sql = sql
   }
 
-  async create(given: NewKey, createdBy: string | null = null): Promise<CreatedKey> {
+  /** `maker`: whose key or token asks for it; null: the command, on the database itself. */
+  async create(given: NewKey, maker: KeyMaker | null = null): Promise<CreatedKey> {
     const { name, userId = null, scopes, agents = null, expiresAtMs = null } = checked(given)
+    const madeBy = maker === null ? [] : othersBehind(maker, userId)
     const id = randomBytes(ID_BYTES).toString('hex')
     const secret = randomBytes(SECRET_BYTES).toString('hex')
     const row: KeyRow = {
@@ -81,7 +93,8 @@ export class DirectKeys implements KeyOperator {
       scopes: JSON.stringify([...new Set(scopes)]),
       agents: agents === null ? null : JSON.stringify(agents),
       created_at_ms: Date.now(),
-      created_by: createdBy,
+      created_by: maker === null ? null : maker.name,
+      made_by: madeBy.length === 0 ? null : JSON.stringify(madeBy),
       expires_at_ms: expiresAtMs,
       last_used_at_ms: null,
       revoked_at_ms: null,
@@ -108,6 +121,15 @@ export class DirectKeys implements KeyOperator {
   }
 }
 
+/** The people who know the secret of a new key, or could make themselves another one, besides its user. */
+function othersBehind({ userId, madeBy }: KeyMaker, user: string | null): string[] {
+  const people = [...new Set([...madeBy, ...(userId === null ? [] : [userId])])]
+  const others = people.filter((person) => person !== user)
+  if (others.length <= MAX_MAKERS) return others
+  const message = `the key would stand behind a chain of ${others.length} other people; at most ${MAX_MAKERS}: make it with a key of its own user`
+  throw new FlotillaError('REQUEST_INVALID', message)
+}
+
 export const unknownKey = (id: string): FlotillaError =>
   new FlotillaError('NOT_FOUND', `there is no key with the id ${shown(id)}; flotilla keys list shows the ids`)
 
@@ -116,6 +138,12 @@ function checked(given: unknown): NewKey {
   const mistakes = parsed.success
     ? newKeyMistakes(parsed.data, Date.now())
     : parsed.error.issues.map(shownIssue)
+  if (parsed.success)
+    for (const [field, value] of Object.entries({ name: parsed.data.name, userId: parsed.data.userId }))
+      if (typeof value === 'string' && !isName(value))
+        mistakes.push(
+          `${field} has characters that nobody sees, so that two could look the same: leave them out`,
+        )
   if (parsed.success && mistakes.length === 0) return parsed.data
   throw new FlotillaError('REQUEST_INVALID', mistakes.join('; '))
 }

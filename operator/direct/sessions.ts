@@ -31,6 +31,10 @@ export interface SessionParts {
   sql(): Promise<Sql>
 }
 
+/** Whether the one who asks may read a session of this user; if not, there is none. */
+type MayRead = (userId: string | null) => boolean
+
+const anybody: MayRead = () => true
 const PAGE = 100
 
 export class DirectSessions implements SessionOperator {
@@ -62,13 +66,16 @@ export class DirectSessions implements SessionOperator {
     return { sessions: rows.slice(0, limit).map(viewOf), next }
   }
 
-  async get(id: string, { limit = PAGE, after = 0 } = {}): Promise<SessionDetail> {
-    const row = await this.#row(id)
+  async get(id: string, { limit = PAGE, after = 0 } = {}, mayRead = anybody): Promise<SessionDetail> {
+    const row = await this.#row(id, mayRead)
     const sql = await this.#parts.sql()
+    // None of a session that another user has begun under this id meanwhile.
     const turns = await sql
       .selectFrom('session_turns')
-      .selectAll()
-      .where('session_id', '=', id)
+      .innerJoin('sessions', 'sessions.session_id', 'session_turns.session_id')
+      .selectAll('session_turns')
+      .where('sessions.session_id', '=', id)
+      .where('sessions.begun_at_ms', '=', row.begun_at_ms)
       .where('turn', '>', after)
       .orderBy('turn')
       .limit(limit + 1)
@@ -79,8 +86,8 @@ export class DirectSessions implements SessionOperator {
     return { ...viewOf(row), summary, summaryThrough, list, next }
   }
 
-  async remove(id: string): Promise<{ sessionId: string }> {
-    const { user_id: requestedBy } = await this.#row(id)
+  async remove(id: string, mayRead = anybody): Promise<{ sessionId: string }> {
+    const { user_id: requestedBy } = await this.#row(id, mayRead)
     const [log, codec] = await Promise.all([this.#parts.log(), this.#parts.codec()])
     const topic = 'sessions.requested'
     // Of that user only: meanwhile the id may name a session of another one.
@@ -91,16 +98,17 @@ export class DirectSessions implements SessionOperator {
     return { sessionId: id }
   }
 
-  async #row(id: string): Promise<Tables['sessions']> {
+  /** Its owner is read once: who may not read it is refused by the same row that is then used. */
+  async #row(id: string, mayRead: MayRead): Promise<Tables['sessions']> {
     const sql = await this.#parts.sql()
     const row = await sql.selectFrom('sessions').selectAll().where('session_id', '=', id).executeTakeFirst()
-    if (row === undefined) throw unknownSession(id)
+    if (row === undefined || !mayRead(row.user_id)) throw unknownSession(id)
     return row
   }
 }
 
 /** It says the same of one that the client may not read. */
-export const unknownSession = (id: string): FlotillaError =>
+const unknownSession = (id: string): FlotillaError =>
   new FlotillaError('NOT_FOUND', `no session ${shown(id)} has a turn that ended; see flotilla sessions list`)
 
 function viewOf(row: Tables['sessions']): SessionView {

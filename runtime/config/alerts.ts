@@ -8,6 +8,7 @@ export const alertMeasures = [
   'tokens',
   'errors_matching',
   'budgets_near_limit',
+  'mcp_tools_changed',
   'quality_mean',
   'satisfaction_mean',
 ] as const
@@ -57,6 +58,16 @@ const standardRules: Readonly<Record<string, AlertRule>> = {
     severity: 'warning',
     channels: ['slack'],
     runbook: 'docs/runbooks/budget_near_limit.md',
+  },
+  mcp_tools_changed: {
+    ...plain,
+    measure: 'mcp_tools_changed',
+    // Fires at once; resolves when no call was refused for this long.
+    threshold: 0,
+    windowMs: 15 * MINUTE,
+    severity: 'critical',
+    channels: ['pagerduty', 'slack'],
+    runbook: 'docs/runbooks/mcp_tools_changed.md',
   },
   quota_exceeded: {
     ...plain,

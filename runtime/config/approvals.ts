@@ -8,7 +8,7 @@ export type OnExpiry = 'refuse' | 'fail' | 'wait'
 export interface Approvers {
   /** A scope that the one who decides must have, as the gateway verified it. */
   readonly scope?: string
-  /** Names that a decision may bear. */
+  /** People: users of keys and tokens. */
   readonly users?: readonly string[]
 }
 
@@ -22,6 +22,8 @@ export interface DecisionTerms {
   readonly approvers?: Approvers
   /** People who must agree on the same arguments. One who declines is enough. Default 1. */
   readonly needed?: number
+  /** Whether the user whose task it is may decide, alone or as one of several. Default true. */
+  readonly selfApproval?: boolean
   /** Channels of `alerts.channels` that are notified when a call begins to wait. Default none. */
   readonly notify?: readonly string[]
 }
@@ -41,6 +43,8 @@ export interface Terms {
   readonly onExpiry: OnExpiry
   readonly approvers: { readonly scope: string | null; readonly users: readonly string[] | null }
   readonly needed: number
+  /** False: not the task's own user. Absent: true. */
+  readonly selfApproval?: false
   readonly notify: readonly string[]
 }
 
@@ -73,25 +77,30 @@ export const defaultTerms: Terms = {
   notify: [],
 }
 
-export function completeTerms({ expiresMs, onExpiry, approvers, needed, notify }: DecisionTerms): Terms {
+export function completeTerms(terms: DecisionTerms): Terms {
+  const { expiresMs, onExpiry, approvers, needed, selfApproval, notify } = terms
   return {
     expiresMs: expiresMs === undefined ? DEFAULT_EXPIRES_MS : expiresMs,
     onExpiry: onExpiry ?? 'refuse',
     approvers: { scope: approvers?.scope ?? null, users: approvers?.users ? [...approvers.users] : null },
     needed: needed ?? 1,
+    ...(selfApproval === false && { selfApproval }),
     notify: [...(notify ?? [])],
   }
 }
 
-const known = new Set(['when', 'expiresMs', 'onExpiry', 'approvers', 'needed', 'notify'])
+const known = new Set(['when', 'expiresMs', 'onExpiry', 'approvers', 'needed', 'selfApproval', 'notify'])
 
 /** Every mistake in terms that a program may have written without types. `field` begins each. */
 export function termsMistakes(given: unknown, field: string): string[] {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     return [
-      `${field} must be true, false or an object like { when, expiresMs, onExpiry, approvers, needed, notify }`,
+      `${field} must be true, false or an object like { when, expiresMs, onExpiry, approvers, needed, selfApproval, notify }`,
     ]
-  const { expiresMs, onExpiry, approvers, needed, notify, when } = given as Record<string, unknown>
+  const { expiresMs, onExpiry, approvers, needed, selfApproval, notify, when } = given as Record<
+    string,
+    unknown
+  >
   const unknown = Object.keys(given).filter((name) => !known.has(name))
   const users = (approvers as Approvers | undefined)?.users
   const checks: [boolean, string][] = [
@@ -108,6 +117,10 @@ export function termsMistakes(given: unknown, field: string): string[] {
     [
       needed === undefined || isWhole(needed, 1, MAX_NEEDED),
       `needed must be a whole number from 1 to ${MAX_NEEDED}`,
+    ],
+    [
+      selfApproval === undefined || typeof selfApproval === 'boolean',
+      'selfApproval must be true, or false to have another person than the task’s user decide',
     ],
     [
       approvers === undefined || isApprovers(approvers),

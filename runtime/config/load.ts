@@ -260,7 +260,10 @@ export function completeFleet(
     ...(named.length > 0 && { mcpServers: fromServers.servers }),
   }
   mistakes.push(...fromServers.mistakes)
-  mistakes.push(...references(fleet), ...executorMistakes(fleet.sandbox ?? {}, environment.raw))
+  mistakes.push(
+    ...references(fleet, (isObject(sound) ? sound : {}) as FleetDefinition),
+    ...executorMistakes(fleet.sandbox ?? {}, environment.raw),
+  )
   // A module is imported once: tools that are known to be mistaken are listed at every later load too.
   const ofTools = [...new Set([...toolMistakes, ...fleet.tools.flatMap((each) => toolMistake(each) ?? [])])]
   if (mistakes.length + ofTools.length === 0) {

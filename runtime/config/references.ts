@@ -1,21 +1,24 @@
 // Mistakes of a configuration that its schema can't find: names that must exist, schemas that must compile.
-import { parseModel } from '../models/names.ts'
+import { isPossible } from '../models/discovery.ts'
+import { fullName, parseModel } from '../models/names.ts'
 import { alertMistakes } from './alerts.ts'
 import { delegateMistakes } from './delegates.ts'
-import type { Fleet, JsonSchema, Overrides, ToolSpec } from './fleet.ts'
+import type { Fleet, FleetDefinition, JsonSchema, Overrides, ToolSpec } from './fleet.ts'
 import { compileJsonSchema } from './json-schema.ts'
+import { allScopes, isScope, roleNames, scopesNamed } from './scopes.ts'
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-export function references(fleet: Fleet): string[] {
+/** `given`: the definition, of which the fleet is the complete form. */
+export function references(fleet: Fleet, given: FleetDefinition = {}): string[] {
   const mistakes: string[] = []
   const names = fleet.tools.map((item) => item?.spec?.name)
   for (const [index, toolName] of names.entries())
     if (toolName !== undefined && names.indexOf(toolName) !== index)
       mistakes.push(secondTool(toolName, index, fleet.tools[index]?.spec.source))
-  mistakes.push(...unknownChannels(fleet))
+  mistakes.push(...unknownChannels(fleet), ...unknownScopes(fleet), ...unknownProviders(fleet, given))
   for (const [provider, { baseUrl }] of Object.entries(fleet.models.providers))
     if (baseUrl === '')
       mistakes.push(
@@ -26,7 +29,7 @@ export function references(fleet: Fleet): string[] {
   for (const name of Object.keys(rates.models))
     if (name.includes('/')) limited.push([`models.${name}`, parseModel(name).provider])
   for (const [setting, provider] of limited)
-    if (!Object.hasOwn(fleet.models.providers, provider))
+    if (!isPossible(provider, fleet.models.providers))
       mistakes.push(
         `limits.rates.${setting}: no provider named ${provider}; there are: ${Object.keys(fleet.models.providers).join(', ')}`,
       )
@@ -53,14 +56,67 @@ export function references(fleet: Fleet): string[] {
     if (problem) mistakes.push(`agents.${agent}.outputSchema: ${problem}`)
   }
   mistakes.push(...delegateMistakes(fleet))
-  const { summaryModel = 'off' } = fleet.sessions ?? {}
-  const { provider } = parseModel(summaryModel)
-  if (summaryModel !== 'off' && !Object.hasOwn(fleet.models.providers, provider))
-    mistakes.push(
-      `sessions.summaryModel: no provider named ${provider}; there are: ${Object.keys(fleet.models.providers).join(', ')}`,
-    )
   return [...mistakes, ...alertMistakes(fleet.alerts)]
 }
+
+/** Models of a provider that no process of the fleet can have. Which models it has, only the provider knows. */
+function unknownProviders({ models: { providers } }: Fleet, given: FleetDefinition): string[] {
+  const { models, sessions, overrides, agents } = given
+  const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
+  const named: [string, unknown][] = [
+    ['models.default', models?.default],
+    ['sessions.summaryModel', sessions?.summaryModel === 'off' ? undefined : sessions?.summaryModel],
+    ...entriesOf(models?.tiers).map(([tier, model]): [string, unknown] => [`models.tiers.${tier}`, model]),
+    ...entriesOf(models?.profiles).flatMap(([name, profile]) =>
+      list(profile?.models).map((model, at): [string, unknown] => [
+        `models.profiles.${name}.models.${at}`,
+        model,
+      ]),
+    ),
+    ...list(overrides?.model).map((model, at): [string, unknown] => [`overrides.model.${at}`, model]),
+    ...entriesOf(agents).flatMap(([name, agent]) =>
+      list(agent?.overrides?.model).map((model, at): [string, unknown] => [
+        `agents.${name}.overrides.model.${at}`,
+        model,
+      ]),
+    ),
+  ]
+  return named.flatMap(([path, model]) => {
+    if (typeof model !== 'string') return []
+    const { provider } = parseModel(fullName(model))
+    if (isPossible(provider, providers)) return []
+    const known = Object.keys(providers).join(', ')
+    return [
+      `${path}: no provider named ${provider}; there are: ${known}; others are models.providers (baseUrl, keyEnv)`,
+    ]
+  })
+}
+
+const entriesOf = <V>(value: Readonly<Record<string, V>> | undefined): [string, V | undefined][] =>
+  isObject(value) ? Object.entries(value) : []
+
+/** Who may decide, and what tokens stand for: a name that is none would let nobody decide, or in. */
+function unknownScopes({ tools, gateway }: Fleet): string[] {
+  const ofTools = tools.flatMap((tool, index) => {
+    const { approval, question } = tool?.spec ?? {}
+    const scope = (approval ?? question)?.approvers.scope ?? null
+    if (scope === null || isScope(scope)) return []
+    return [
+      `tools.${index}: ${tool.spec.name} has approvers.scope ${scope}, which is no scope; there are: ${allScopes.join(', ')}`,
+    ]
+  })
+  const { everyToken = [], scopes = {} } = gateway?.jwt ?? {}
+  const ofTokens = Object.entries({ everyToken, ...prefixed(scopes) }).flatMap(([path, names]) =>
+    scopesNamed(names).unknown.map(
+      (name) =>
+        `gateway.jwt.${path}: no scope or role named ${name}; there are: ${[...roleNames, ...allScopes].join(', ')}`,
+    ),
+  )
+  return [...ofTools, ...ofTokens]
+}
+
+const prefixed = (scopes: Readonly<Record<string, string[]>>): Record<string, string[]> =>
+  Object.fromEntries(Object.entries(scopes).map(([claim, names]) => [`scopes.${claim}`, names]))
 
 function unknownChannels({ tools, alerts }: Fleet): string[] {
   const channels = isObject(alerts?.channels) ? Object.keys(alerts.channels) : []

@@ -51,6 +51,10 @@ const served: readonly Served[] = [
 /** Whether the environment may name a server for this provider. */
 export const isServed = (provider: string): boolean => served.some((row) => row.provider === provider)
 
+/** Whether a model of this provider may exist: it is configured, or the environment of another process has its server. */
+export const isPossible = (provider: string, providers: Providers): boolean =>
+  Object.hasOwn(providers, provider) || isServed(provider) || provider === parseModel(SCRIPTED_MODEL).provider
+
 /** Names of keys that another process of the fleet has. */
 export const keysElsewhere = ({ FLOTILLA_KEYS_ELSEWHERE: names }: Variables): string[] =>
   names?.split(/[\s,]+/).filter(Boolean) ?? []

@@ -20,6 +20,7 @@ function migrationsFor(kind: SqlKind): Record<string, Migration> {
     '0005_evaluations': { up: (db: Kysely<Tables>) => createEvaluations(db) },
     '0006_sessions': { up: (db: Kysely<Tables>) => createSessions(db) },
     '0007_approvals': { up: (db: Kysely<Tables>) => createApprovals(db) },
+    '0008_key_makers': { up: (db: Kysely<Tables>) => addKeyMakers(db) },
   }
 }
 
@@ -189,6 +190,10 @@ async function createApiKeys(db: Kysely<Tables>): Promise<void> {
     .addColumn('last_used_at_ms', 'bigint')
     .addColumn('revoked_at_ms', 'bigint')
     .execute()
+}
+
+async function addKeyMakers(db: Kysely<Tables>): Promise<void> {
+  await db.schema.alterTable('api_keys').addColumn('made_by', 'text').execute()
 }
 
 /**

@@ -109,6 +109,8 @@ export interface Tables {
     agents: string | null
     created_at_ms: number
     created_by: string | null
+    /** JSON list of users; null: none. */
+    made_by: string | null
     expires_at_ms: number | null
     last_used_at_ms: number | null
     revoked_at_ms: number | null

@@ -54,7 +54,10 @@ export function join(first: Decision, second: Decision): Decision {
   if (second.clear) return { ...second, emit }
   const rows = { ...first.rows, ...second.rows }
   const lane = second.lane ? { lane: second.lane } : {}
-  return { clear: first.clear ?? false, emit, rows, timers: { ...first.timers, ...second.timers }, ...lane }
+  const woken = second.wakeParts ?? first.wakeParts
+  const wakeParts = woken === undefined ? {} : { wakeParts: woken }
+  const timers = { ...first.timers, ...second.timers }
+  return { clear: first.clear ?? false, emit, rows, timers, ...wakeParts, ...lane }
 }
 
 export class DriverState {
@@ -107,16 +110,23 @@ export class DriverState {
     return root === key ? {} : { ...this.peek(root)?.rows }
   }
 
-  /** Applies a Decision in the host's order: clear, rows, timers. */
-  commit(key: string, decision: Decision): void {
+  /** Applies a Decision in the host's order: clear, rows, timers. `atMs`: of its event. */
+  commit(key: string, decision: Decision, atMs: number): void {
     if (decision.clear) this.#clear(key)
     const state = this.of(key)
     state.rows = applyRows(state.rows, decision)
-    for (const [name, atMs] of Object.entries(decision.timers ?? {})) {
-      if (atMs === null) state.timers.delete(name)
-      else state.timers.set(name, atMs)
+    for (const [name, dueMs] of Object.entries(decision.timers ?? {})) {
+      if (dueMs === null) state.timers.delete(name)
+      else state.timers.set(name, dueMs)
     }
+    if (decision.wakeParts !== undefined && !decision.clear) this.#wakeParts(key, decision.wakeParts, atMs)
     for (const [name, row] of Object.entries(decision.lane ?? {})) this.#writeLane(name, row ?? null)
+  }
+
+  #wakeParts(root: string, name: string, atMs: number): void {
+    for (const [key, { rows, timers }] of this.#keys)
+      if (key !== root && isWithin(key, root) && Object.keys(rows).length + timers.size > 0)
+        timers.set(name, atMs)
   }
 
   #writeLane(name: string, row: unknown): void {

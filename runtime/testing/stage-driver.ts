@@ -271,7 +271,7 @@ export class StageDriver {
   }
 
   #commit(event: StageEvent, decision: Decision): void {
-    this.#state.commit(this.#keyOf(event), decision)
+    this.#state.commit(this.#keyOf(event), decision, event.atMs)
     for (const emit of decision.emit ?? []) this.emitted.push(checkEmit(emit, event.key))
   }
 

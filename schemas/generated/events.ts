@@ -136,7 +136,7 @@ export interface ApprovalDecided {
   approved: boolean
   /** Why; the model is told. */
   reason: string | null
-  /** Who decided. */
+  /** The person who decided: the user of the key or token, as the gateway verified it. */
   decidedBy: string | null
   /** Arguments to run it with, instead of those that were asked for; null leaves them. */
   arguments: Json
@@ -146,6 +146,10 @@ export interface ApprovalDecided {
   tookEffect: boolean | null
   /** Scopes of who decided, as the gateway verified them. */
   scopes: string[] | null
+  /** The key or token that the decision was sent with, as the gateway verified it. */
+  credential: string | null
+  /** Other people who may hold the key, because they made it for its user. */
+  madeBy: string[] | null
 }
 
 /** What a user thought of a result. */
@@ -704,6 +708,8 @@ export interface TurnRequested {
   submittedAtMs: number
   /** Epoch milliseconds after which the task is timed out. */
   deadlineMs: number
+  /** JSON Schema that its answer must fit, if its text may be given to the running task; null otherwise. */
+  outputSchema: Json
 }
 
 /** A session asks for a summary of its older turns. */
@@ -738,6 +744,8 @@ export interface TaskSteered {
   fromTask: string
   /** The message. */
   text: string
+  /** JSON Schema that its answer must fit: a task whose answer must fit another one does not take it along. */
+  outputSchema: Json
 }
 
 /** The turn of a task of a session has come: it may run. */
@@ -952,6 +960,20 @@ export interface BudgetWarned {
   atMs: number
 }
 
+/** A call was refused because its MCP server describes the tool differently from what is pinned, or no longer has it. */
+export interface McpToolChanged {
+  /** The server, as the configuration names it. */
+  server: string
+  /** Name of the tool on the server. */
+  tool: string
+  /** What differs, as the error of the call says it. */
+  how: string
+  /** The task whose call was refused. */
+  taskId: string
+  /** Epoch milliseconds. */
+  atMs: number
+}
+
 /** A stage, or the whole fleet, takes no new events from now on, or takes them again. */
 export interface StagePaused {
   /** Name of the stage; null: every stage. */
@@ -1039,6 +1061,7 @@ export interface EventMap {
   NotificationRequested: NotificationRequested
   BreakerChanged: BreakerChanged
   BudgetWarned: BudgetWarned
+  McpToolChanged: McpToolChanged
   StagePaused: StagePaused
   DeadLettered: DeadLettered
 }

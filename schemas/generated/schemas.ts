@@ -183,7 +183,12 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
       { name: 'callId', type: 'string', doc: 'The waiting call.' },
       { name: 'approved', type: 'boolean', doc: 'True lets it run, or gives the answer; false declines.' },
       { name: 'reason', type: ['null', 'string'], doc: 'Why; the model is told.', default: null },
-      { name: 'decidedBy', type: ['null', 'string'], doc: 'Who decided.', default: null },
+      {
+        name: 'decidedBy',
+        type: ['null', 'string'],
+        doc: 'The person who decided: the user of the key or token, as the gateway verified it.',
+        default: null,
+      },
       {
         name: 'arguments',
         type: { type: 'string', logicalType: 'json' },
@@ -206,6 +211,18 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
         name: 'scopes',
         type: ['null', { type: 'array', items: 'string' }],
         doc: 'Scopes of who decided, as the gateway verified them.',
+        default: null,
+      },
+      {
+        name: 'credential',
+        type: ['null', 'string'],
+        doc: 'The key or token that the decision was sent with, as the gateway verified it.',
+        default: null,
+      },
+      {
+        name: 'madeBy',
+        type: ['null', { type: 'array', items: 'string' }],
+        doc: 'Other people who may hold the key, because they made it for its user.',
         default: null,
       },
     ],
@@ -1439,6 +1456,12 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
       },
       { name: 'submittedAtMs', type: 'long', doc: 'When it was submitted, epoch milliseconds.' },
       { name: 'deadlineMs', type: 'long', doc: 'Epoch milliseconds after which the task is timed out.' },
+      {
+        name: 'outputSchema',
+        type: { type: 'string', logicalType: 'json' },
+        doc: 'JSON Schema that its answer must fit, if its text may be given to the running task; null otherwise.',
+        default: 'null',
+      },
     ],
   },
   SummaryRequested: {
@@ -1472,6 +1495,12 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
       { name: 'sessionId', type: 'string', doc: 'The session.' },
       { name: 'fromTask', type: 'string', doc: 'Id of the task that brought the message.' },
       { name: 'text', type: 'string', doc: 'The message.' },
+      {
+        name: 'outputSchema',
+        type: { type: 'string', logicalType: 'json' },
+        doc: 'JSON Schema that its answer must fit: a task whose answer must fit another one does not take it along.',
+        default: 'null',
+      },
     ],
   },
   TurnGranted: {
@@ -1740,6 +1769,19 @@ export const schemas: Readonly<Record<EventType, RecordSchema>> = {
       { name: 'atMs', type: 'long', doc: 'Epoch milliseconds.' },
     ],
   },
+  McpToolChanged: {
+    type: 'record',
+    name: 'McpToolChanged',
+    namespace: 'flotilla',
+    doc: 'A call was refused because its MCP server describes the tool differently from what is pinned, or no longer has it.',
+    fields: [
+      { name: 'server', type: 'string', doc: 'The server, as the configuration names it.' },
+      { name: 'tool', type: 'string', doc: 'Name of the tool on the server.' },
+      { name: 'how', type: 'string', doc: 'What differs, as the error of the call says it.' },
+      { name: 'taskId', type: 'string', doc: 'The task whose call was refused.' },
+      { name: 'atMs', type: 'long', doc: 'Epoch milliseconds.' },
+    ],
+  },
   StagePaused: {
     type: 'record',
     name: 'StagePaused',
@@ -1886,6 +1928,8 @@ export const releasedSchemas: readonly RecordSchema[] = [
       { name: 'answer', type: { type: 'string', logicalType: 'json' }, doc: '', default: 'null' },
       { name: 'tookEffect', type: ['null', 'boolean'], doc: '', default: null },
       { name: 'scopes', type: ['null', { type: 'array', items: 'string' }], doc: '', default: null },
+      { name: 'credential', type: ['null', 'string'], doc: '', default: null },
+      { name: 'madeBy', type: ['null', { type: 'array', items: 'string' }], doc: '', default: null },
     ],
   },
   {
@@ -2346,6 +2390,19 @@ export const releasedSchemas: readonly RecordSchema[] = [
       { name: 'userId', type: ['null', 'string'], doc: '', default: null },
       { name: 'satisfaction', type: 'double', doc: '' },
       { name: 'comment', type: ['null', 'string'], doc: '', default: null },
+    ],
+  },
+  {
+    type: 'record',
+    name: 'McpToolChanged',
+    namespace: 'flotilla',
+    doc: '',
+    fields: [
+      { name: 'server', type: 'string', doc: '' },
+      { name: 'tool', type: 'string', doc: '' },
+      { name: 'how', type: 'string', doc: '' },
+      { name: 'taskId', type: 'string', doc: '' },
+      { name: 'atMs', type: 'long', doc: '' },
     ],
   },
   {
@@ -3224,6 +3281,7 @@ export const releasedSchemas: readonly RecordSchema[] = [
       { name: 'sessionId', type: 'string', doc: '' },
       { name: 'fromTask', type: 'string', doc: '' },
       { name: 'text', type: 'string', doc: '' },
+      { name: 'outputSchema', type: { type: 'string', logicalType: 'json' }, doc: '', default: 'null' },
     ],
   },
   {
@@ -3819,6 +3877,7 @@ export const releasedSchemas: readonly RecordSchema[] = [
       { name: 'parent', type: ['null', 'string'], doc: '', default: null },
       { name: 'submittedAtMs', type: 'long', doc: '' },
       { name: 'deadlineMs', type: 'long', doc: '' },
+      { name: 'outputSchema', type: { type: 'string', logicalType: 'json' }, doc: '', default: 'null' },
     ],
   },
   {

@@ -8,6 +8,7 @@ import type { NamedRule } from '../../runtime/config/fleet.ts'
 import type { AlertRaised, AlertResolved } from '../../schemas/generated/events.ts'
 import type { Notice } from './events.ts'
 import { isOfBudgets, describeBudgets } from './budgets.ts'
+import { describeTools, isOfTools } from './changed-tools.ts'
 import { isMean, type Reading } from './windows.ts'
 
 /** A firing alert. */
@@ -67,7 +68,7 @@ function raise(
 ): Step {
   const { name, severity, channels, threshold, windowMs, runbook } = rule
   const limit = `, ${isMean(rule) ? 'below' : 'above'} ${format(rule, threshold)}`
-  const message = `${name}: ${describeReading(rule, reading)}${isOfBudgets(rule) ? '' : limit}`
+  const message = `${name}: ${describeReading(rule, reading)}${isOfBudgets(rule) || isOfTools(rule) ? '' : limit}`
   const facts = { alertId, rule: name, severity, value: reading.value, threshold, message, atMs }
   const about = reading.subjects && { about: reading.subjects.map((subject) => subject.name) }
   return {
@@ -101,6 +102,7 @@ const seconds = (ms: number): string => `${ms / 1_000} s`
 
 function describeReading(rule: NamedRule, reading: Reading): string {
   if (isOfBudgets(rule)) return describeBudgets(reading)
+  if (isOfTools(rule)) return describeTools(reading)
   return `${describeCount(rule, reading.value)} in ${seconds(rule.windowMs)}`
 }
 
@@ -118,6 +120,8 @@ function describeCount(rule: NamedRule, value: number): string {
       return `${value} tokens were used`
     case 'errors_matching':
       return `${value} ${value === 1 ? 'error' : 'errors'} matched ${rule.pattern}`
+    case 'mcp_tools_changed':
+      return `${value} ${value === 1 ? 'tool' : 'tools'}`
     case 'budgets_near_limit':
       return `${value} ${value === 1 ? 'budget' : 'budgets'}`
   }

@@ -21,6 +21,7 @@ import type {
 } from '../../schemas/generated/events.ts'
 import { headers } from '../../schemas/topics.ts'
 import { budgetReading, isOfBudgets, nextResetMs, withReport, type BudgetRows } from './budgets.ts'
+import { isOfTools, nextToolsMs, toolsReading, withChange, type ToolChangeRows } from './changed-tools.ts'
 import { renotifyAtMs, step, testNotice, type Alert, type Step } from './alert.ts'
 import { deliver, concludeDelivery, keyOfNotification, type DeliveryRows } from './delivery.ts'
 import { enqueue, isSendTimer, send, type ChannelRows } from './grouping.ts'
@@ -33,13 +34,15 @@ import { addTally, nextChangeMs, reading, type Reading, type SlotRows } from './
 export type AlertingSettings = Pick<Fleet, 'alerts'> & { readonly limits: Pick<Fleet['limits'], 'budgets'> }
 
 export type AlertingRows = SlotRows &
-  BudgetRows & { tally: Tally } & { [row: `alert:${string}`]: Alert } & SilenceRows &
+  BudgetRows &
+  ToolChangeRows & { tally: Tally } & { [row: `alert:${string}`]: Alert } & SilenceRows &
   ChannelRows &
   DeliveryRows
 type State = Readonly<Partial<AlertingRows>>
 type Decided = Decision<AlertingRows>
 
 const CHECK = 'check'
+const reports: ReadonlySet<string> = new Set(['BudgetWarned', 'McpToolChanged'])
 
 export function createAlertingStage(settings: AlertingSettings): Stage<AlertingRows> {
   const { alerts } = settings
@@ -53,7 +56,7 @@ export function createAlertingStage(settings: AlertingSettings): Stage<AlertingR
       { topic: 'outcomes.tallied' },
       { topic: 'alerts.control' },
       { topic: 'alerts.notifications' },
-      { topic: 'ops.health', accepts: (record) => record[headers.schema] === 'BudgetWarned' },
+      { topic: 'ops.health', accepts: (record) => reports.has(record[headers.schema] ?? '') },
     ],
     forwardsHome: true,
     keyOf,
@@ -66,6 +69,9 @@ export function createAlertingStage(settings: AlertingSettings): Stage<AlertingR
         case 'BudgetWarned':
           if (!alerts.rules.some(isOfBudgets)) return {}
           return checkRules(settings, rows, withReport(rows, event.data, event.atMs), event)
+        case 'McpToolChanged':
+          if (!alerts.rules.some(isOfTools)) return {}
+          return checkRules(settings, rows, withChange(rows, event.data), event)
         case 'AlertSilenced':
           return silence(settings, rows, event.data, event)
         case 'AlertTested':
@@ -118,7 +124,7 @@ const tallyEvent = (data: Tally): Emit => ({
 })
 
 function slotRows({ rules }: Alerts, rows: State, tally: OutcomesTallied, nowMs: number): Partial<SlotRows> {
-  const windows = rules.filter((rule) => !isOfBudgets(rule))
+  const windows = rules.filter((rule) => !isOfBudgets(rule) && !isOfTools(rule))
   const changes = windows.map((rule) => addTally(rule, rows, tally, nowMs))
   return Object.fromEntries(changes.flatMap((change) => (change ? [[change.row, change.slot]] : [])))
 }
@@ -159,11 +165,13 @@ function checkRules(
 }
 
 function readingOf(rule: NamedRule, rows: State, { limits }: AlertingSettings, nowMs: number): Reading {
+  if (isOfTools(rule)) return toolsReading(rule, rows, nowMs)
   return isOfBudgets(rule) ? budgetReading(rule, rows, limits.budgets, nowMs) : reading(rule, rows, nowMs)
 }
 
 /** When the rule's reading may next change without any event. */
 function nextChangeOf(rule: NamedRule, rows: State, { limits }: AlertingSettings, nowMs: number): number {
+  if (isOfTools(rule)) return nextToolsMs(rule, rows, nowMs)
   return isOfBudgets(rule) ? nextResetMs(rule, rows, limits.budgets, nowMs) : nextChangeMs(rule, rows, nowMs)
 }
 

@@ -78,6 +78,7 @@ function countedBy(rule: NamedRule, tally: Tally): number {
       return scoreFor(rule, tally) ?? 0
     case 'latency_p95_ms':
     case 'budgets_near_limit':
+    case 'mcp_tools_changed':
       return 0
   }
 }

@@ -307,13 +307,25 @@ function freshSession(rows: View): Decided['rows'] & object {
   return { ...Object.fromEntries(kept), ...session }
 }
 
-/** Ends the step, and leaves nothing of it in the log. */
+/** Ends the step, leaves nothing of it in the log, and cancels the calls that it waits for. */
 function closeStep(taskId: string, rows: View, active: ActiveRow, ending: Ending): Decided {
   return {
     rows: { ...withoutStep(rows, active.n), active: null },
-    emit: endEvents(taskId, active, callRows(rows, active.n), ending),
-    timers: { [RETRY]: null },
+    emit: [
+      ...endEvents(taskId, active, callRows(rows, active.n), ending),
+      ...cancelCalls(taskId, rows, active, ending),
+    ],
+    timers: { [RETRY]: null, [EVICT]: null },
   }
+}
+
+function cancelCalls(taskId: string, rows: View, active: ActiveRow, { error, status }: Ending): Emit[] {
+  const { n, pending, requestId, deadlineMs } = active
+  const open = pending.filter((seq) => !rows[`call:${n}.${seq}`]?.result)
+  if (open.length === 0) return []
+  const callIds = open.map((seq) => callIdOf(requestId, seq))
+  const reason = error?.message ?? `its step ${status}`
+  return [{ topic: 'tools.requested', type: 'WorkCancelled', data: { taskId, callIds, reason, deadlineMs } }]
 }
 
 function handleFailedCall(
@@ -342,17 +354,7 @@ function handleFailedCall(
 
 function abandonStep(taskId: string, rows: View, active: ActiveRow, atMs: number, reason?: string): Decided {
   const error = failure('CALL_ABORTED', reason ?? `step ${active.step} was replaced by a later one`)
-  const decision = closeStep(taskId, rows, active, { status: 'cancelled', error, finished: null, atMs })
-  const callIds = active.pending
-    .filter((seq) => !rows[`call:${active.n}.${seq}`]?.result)
-    .map((seq) => callIdOf(active.requestId, seq))
-  if (callIds.length === 0) return decision
-  const stop: Emit = {
-    topic: 'tools.requested',
-    type: 'WorkCancelled',
-    data: { taskId, callIds, reason: error.message, deadlineMs: active.deadlineMs },
-  }
-  return { ...decision, emit: [...(decision.emit ?? []), stop] }
+  return closeStep(taskId, rows, active, { status: 'cancelled', error, finished: null, atMs })
 }
 
 function closeTask({ taskId, status, deadlineMs }: TaskClosed, atMs: number, rows: View): Decided {

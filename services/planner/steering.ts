@@ -3,16 +3,18 @@
 // 1. A message becomes part of the conversation before the next model call; once it is, the end of the task names it,
 //    and its answer is the message's too.
 // 2. One that comes too late, because the task ends without another model call, is not taken along: the session gives
-//    it a turn of its own.
+//    it a turn of its own. So is one whose answer must fit another schema than this task's.
+import { sortedJson } from '../../runtime/sorted-json.ts'
 import type { TaskSteered } from '../../schemas/generated/events.ts'
 import type { Message } from './call.ts'
 import { tellMeanwhile } from './prompts/replies.ts'
 import { change, put, type Changes, type Run, type Situation } from './rows.ts'
 
-export function steer(from: Situation, { sessionId, fromTask, text }: TaskSteered): Changes {
+export function steer(from: Situation, { sessionId, fromTask, text, outputSchema }: TaskSteered): Changes {
   const { task, run, rows } = from
   const isKnown = run.steered?.includes(fromTask) || rows.steers?.some((each) => each.task === fromTask)
   if (task.sessionId !== sessionId || isKnown) return {}
+  if (sortedJson(outputSchema) !== sortedJson(task.outputSchema)) return {}
   const pending = [...(rows.steers ?? []), { task: fromTask, text }]
   // A model call is due, and no result is checked: it gets the message.
   if (run.phase !== 'model' || rows.answer) return { rows: { steers: pending } }

@@ -4,7 +4,8 @@
 //    deadline end it here.
 // 2. Whatever ends it here says so to its session (`turnEnded`), and a turn that is granted to a task that is not here
 //    is ended at once: no session waits for a task that does not exist.
-// 3. A task that brings a history is given that in place of what its session remembers.
+// 3. A task that brings a history is given that in place of what its session remembers; so no running task takes its
+//    message along.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { defaultSessions } from '../../runtime/config/sessions.ts'
 import { merge } from '../../runtime/decisions.ts'
@@ -29,11 +30,15 @@ export function requestTurn(
 ): Pick<Decision, 'emit' | 'lane' | 'timers'> | { rejected: Failure } {
   const placed = waitInSession(event, task, lane, fleet.limits.queue)
   if ('rejected' in placed) return placed
-  const { taskId, userId, agent, text, parent, submittedAtMs, deadlineMs } = task
+  const { taskId, userId, agent, text, parent, history, outputSchema, submittedAtMs, deadlineMs } = task
   const sessionId = task.sessionId ?? ''
-  const whenBusy =
+  const wanted =
     event.data.whenBusy ?? fleet.agents[agent]?.whenBusy ?? (fleet.sessions ?? defaultSessions).whenBusy
-  const data = { sessionId, task: taskId, userId, agent, whenBusy, text, parent, submittedAtMs, deadlineMs }
+  const whenBusy = wanted === 'steer' && history !== null ? 'queue' : wanted
+  const data = {
+    ...{ sessionId, task: taskId, userId, agent, whenBusy, text, parent, submittedAtMs, deadlineMs },
+    outputSchema: whenBusy === 'steer' ? outputSchema : null,
+  }
   const emit: Emit[] = [{ topic: 'sessions.requested', type: 'TurnRequested', key: sessionId, data }]
   return { ...placed, emit }
 }

@@ -135,7 +135,7 @@ function settle(
 /** Another task runs, and `session` has the message among those that wait. */
 function join(session: Session, data: TurnRequested): SessionDecision {
   const { running, waiting } = session
-  const { task: fromTask, whenBusy, sessionId, text, agent } = data
+  const { task: fromTask, whenBusy, sessionId, text, agent, outputSchema } = data
   if (running === null || running.cancelled) return { rows: { session } }
   if (whenBusy === 'interrupt') {
     const stop = cancelled(running.task, `task ${fromTask} of its session interrupts it`)
@@ -144,7 +144,7 @@ function join(session: Session, data: TurnRequested): SessionDecision {
   // An agent answers what is asked of itself: who may use it may not use every other.
   if (whenBusy !== 'steer' || agent !== running.agent) return { rows: { session } }
   const given = waiting.map((each) => (each.task === fromTask ? { ...each, steering: { text } } : each))
-  const steered = { taskId: running.task, sessionId, fromTask, text }
+  const steered = { taskId: running.task, sessionId, fromTask, text, outputSchema }
   return {
     rows: { session: { ...session, waiting: given } },
     emit: [{ topic: 'sessions.turns', type: 'TaskSteered', data: steered }],

@@ -12,8 +12,8 @@ export interface ToolCall {
   userId: string | null
   agent: string | null
   deadlineMs: number
-  /** A call that its server goes on with: ask how it stands, or stop it. Absent: begin one. */
-  continued?: { pending: Pending; ask: 'outcome' | 'cancel' }
+  /** A call that its server goes on with: ask how it stands, give what people answered, or stop it. Absent: begin one. */
+  continued?: { pending: Pending; ask: 'outcome' | 'answer' | 'cancel' }
   /** What people answered to a question of the other side. Absent: it has asked nothing. */
   given?: Given
 }
@@ -38,9 +38,12 @@ export interface Given {
 /** Instead of a tool's result. */
 export class AskingCall {
   readonly question: ServerQuestion
+  /** The task in the middle of which the server asks; null: it has done nothing yet. */
+  readonly pending: Pending | null
 
-  constructor(question: ServerQuestion) {
+  constructor(question: ServerQuestion, pending: Pending | null = null) {
     this.question = question
+    this.pending = pending
   }
 }
 
@@ -68,7 +71,7 @@ export interface ToolAnswer {
   cached: boolean
   /** The call is not over: there is no output yet. */
   pending?: Pending
-  /** It has done nothing yet, and is made again with the answer. */
+  /** People are asked. Without `pending` it has done nothing yet, and is made again with the answer. */
   asks?: ServerQuestion
 }
 

@@ -68,8 +68,11 @@ export function createToolCaller(parts: ToolCallerParts): ToolCaller {
     )
     const work = await workOf(found.tool, request, parts)
     const ran = await run(found, work, contextOf(request, context)).finally(cancel)
-    if ('pending' in ran) return { output: null, cached: false, pending: ran.pending }
-    if ('question' in ran) return { output: null, cached: false, asks: ran.question }
+    if (ran instanceof PendingCall) return { output: null, cached: false, pending: ran.pending }
+    if (ran instanceof AskingCall) {
+      const { question: asks, pending } = ran
+      return { output: null, cached: false, asks, ...(pending && { pending }) }
+    }
     const { text, output } = ran
     if (key !== null) await cache.set(key, text, ttlMs)
     return { output, cached: false }
@@ -127,6 +130,8 @@ async function workOf(
 ): Promise<Work> {
   if (tool.spec.source === undefined) return (context) => tool.run(args, context)
   const servers = await serversOf(parts)
+  if (continued?.ask === 'answer' && given)
+    return (context) => servers.answer(tool.spec, continued.pending, given, context)
   if (continued) return (context) => servers.poll(tool.spec, continued.pending, context)
   const connected = servers.connect(tool, given)
   return (context) => connected.run(args, context)

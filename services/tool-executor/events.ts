@@ -1,6 +1,7 @@
 // Events that end a call. Every request gets exactly one ToolCompleted. They are keyed by the task, because a
 // timer's event has the call's key.
 import { glimpse } from '../../runtime/bounded-text.ts'
+import type { ToolSpec } from '../../runtime/config/fleet.ts'
 import { plainFailure } from '../../runtime/errors.ts'
 import type { Child, ToolCompleted, ToolRequested } from '../../schemas/generated/events.ts'
 import type { CallFailure, CallOutcome, Emit } from '../../runtime/stage.ts'
@@ -8,6 +9,9 @@ import type { Pending, ToolAnswer } from './call.ts'
 import type { NextTry } from './retries.ts'
 import type { Json } from '../../schemas/json.ts'
 import type { Approval, ToolRows } from './rows.ts'
+
+/** The key of what alerting watches for the whole fleet. */
+const OF_THE_FLEET = 'fleet'
 
 export interface Ending {
   status: ToolCompleted['status']
@@ -129,4 +133,16 @@ export function progressEvent(
   const { taskId, step } = request
   const data = { taskId, stage: 'tool-executor', kind, step, atMs, detail }
   return { topic: 'tasks.history', type: 'TaskProgressed', key: taskId, data }
+}
+
+/** For alerting: its server no longer has the tool that is pinned. */
+export function toolChangedEvents(
+  { taskId }: ToolRequested,
+  { source }: Pick<ToolSpec, 'source'>,
+  { code, message }: Pick<CallFailure, 'code' | 'message'>,
+  atMs: number,
+): Emit[] {
+  if (code !== 'MCP_TOOL_CHANGED' || !source?.tool) return []
+  const data = { server: source.server, tool: source.tool, how: message, taskId, atMs }
+  return [{ topic: 'ops.health', type: 'McpToolChanged', key: OF_THE_FLEET, data }]
 }

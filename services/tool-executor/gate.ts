@@ -68,8 +68,9 @@ export const heldFrom = (
   votes: [],
 })
 
-const plainTerms = ({ expiresMs, onExpiry, approvers, needed, notify }: Terms): Terms => ({
+const plainTerms = ({ expiresMs, onExpiry, approvers, needed, selfApproval, notify }: Terms): Terms => ({
   ...{ expiresMs, onExpiry, approvers, needed, notify },
+  ...(selfApproval === false && { selfApproval }),
 })
 
 function ruleCall({ request }: Asked): Call {

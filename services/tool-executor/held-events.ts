@@ -13,7 +13,7 @@ export function heldEvents(held: Held, at: { id: string; atMs: number }, isRemin
   const { request, why, expiresAtMs, heldAtMs, terms } = held
   const { callId, tool } = request
   const args = shownOf(held)
-  const { needed, approvers, onExpiry, rule, answer } = terms
+  const { needed, approvers, selfApproval, onExpiry, rule, answer } = terms
   const detail = {
     callId,
     tool,
@@ -24,6 +24,7 @@ export function heldEvents(held: Held, at: { id: string; atMs: number }, isRemin
     expiresAtMs,
     needed,
     approvers: { scope: approvers.scope, users: approvers.users && [...approvers.users] },
+    ...(selfApproval === false && { selfApproval }),
     onExpiry,
     answer,
     ...(isReminder && { reminder: true }),
@@ -80,7 +81,8 @@ export function releasedEvents(
     ...{ taskId, callId, tool, requester, step, outcome, heldAtMs, atMs, failsTask },
     approval: approval as unknown as Json,
   }
-  const by = approval.decisions.at(-1)?.by
+  const last = approval.decisions.at(-1)
+  const by = last?.by ?? last?.credential
   const message = `${asked(held)}: ${outcome}${by ? ` by ${by}` : ''}`
   return [
     { topic: 'tools.completed', type: 'CallReleased', key: taskId, data },
@@ -109,11 +111,12 @@ export function decidedEvent(
     approved = null,
     reason = null,
     decidedBy = null,
+    credential = null,
     arguments: edited = null,
     answer = null,
   } = given ?? {}
   const detail = {
-    ...{ callId, tool, why, approved, by: decidedBy, reason },
+    ...{ callId, tool, why, approved, by: decidedBy, credential, reason },
     final: outcome !== undefined,
     outcome: outcome ?? (problem === undefined ? 'counted' : 'not counted'),
     ...(edited !== null && { arguments: edited }),

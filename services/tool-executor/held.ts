@@ -1,8 +1,8 @@
 // Calls that wait for a person: an approval, the answer to a question, or whether a call in doubt took effect.
 //
 // 1. The arguments are frozen, and so are the terms: a configuration that changes meanwhile changes neither.
-// 2. A decision counts if it is from somebody who may decide, and fits. Any other leaves the call waiting, and
-//    the history says why. A record for a call that does not wait changes nothing.
+// 2. A decision counts if it is from somebody who may decide (deciders.ts), and fits. Any other leaves the call
+//    waiting, and the history says why. A record for a call that does not wait changes nothing.
 // 3. Votes count together if they are for the same arguments: one without any is for those that were asked for.
 //    One who declines ends it.
 // 4. While it waits its task's deadline stands still: released, it has as long as it had left.
@@ -10,7 +10,6 @@
 import type { Decision, Emit } from '../../runtime/stage.ts'
 import { failure } from '../../runtime/errors.ts'
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../runtime/json-depth.ts'
-import { sortedJson } from '../../runtime/sorted-json.ts'
 import type { Json } from '../../schemas/json.ts'
 import type {
   ApprovalDecided,
@@ -18,6 +17,7 @@ import type {
   ToolCompleted,
   ToolRequested,
 } from '../../schemas/generated/events.ts'
+import { agreeing, cannotDecide, peopleIn, tooManyVotes, withVote } from './deciders.ts'
 import { completedEvents } from './events.ts'
 import { decidedEvent, heldEvents, releasedEvents, votedEvents } from './held-events.ts'
 import type { Given } from './call.ts'
@@ -35,7 +35,7 @@ export interface At {
 
 export function hold(held: Held, at: At): Decided {
   return {
-    rows: { held, waiting: null },
+    rows: { held, waiting: null, ...(held.polling && { polling: null }) },
     timers: { [EXPIRY]: held.expiresAtMs, retry: null },
     emit: heldEvents(held, at),
   }
@@ -64,20 +64,32 @@ export interface Checks {
 }
 
 export function decideHeld(held: Held, given: ApprovalDecided, at: At, checks: Checks): Verdict {
+  const ignored = (problem: string): Verdict => ({
+    do: 'wait',
+    decided: { emit: [decidedEvent(held, given, at.atMs, { problem })] },
+  })
   const problem = cannotDecide(held, given) ?? unfit(held, given, checks)
-  if (problem !== null)
-    return { do: 'wait', decided: { emit: [decidedEvent(held, given, at.atMs, { problem })] } }
-  const vote: Vote = {
-    by: given.decidedBy,
-    atMs: at.atMs,
-    reason: given.reason,
+  if (problem !== null) return ignored(problem)
+  const vote = voteOf(held, given, at.atMs)
+  if (!given.approved && !tookEffect(held, given)) return settle(held, given, at, [...held.votes, vote])
+  const votes = withVote(held.votes, vote)
+  const agreed = agreeing(held, votes, vote)
+  const missing = held.terms.needed - peopleIn(agreed)
+  if (missing <= 0) return settle(held, given, at, agreed)
+  const tooMany = tooManyVotes(votes)
+  return tooMany === null ? voted({ ...held, votes }, given, at, missing) : ignored(tooMany)
+}
+
+function voteOf(held: Held, given: ApprovalDecided, atMs: number): Vote {
+  const { decidedBy: by, credential, madeBy, reason } = given
+  return {
+    by,
+    ...(credential !== null && { credential }),
+    ...(madeBy !== null && madeBy.length > 0 && { madeBy }),
+    atMs,
+    reason,
     arguments: subjectOf(held, given),
   }
-  const votes = [...held.votes.filter(({ by }) => by !== vote.by), vote]
-  const agreeing = votes.filter((other) => isSame(held, other, vote))
-  const needsOthers = given.approved || tookEffect(held, given)
-  if (needsOthers && agreeing.length < held.terms.needed) return voted({ ...held, votes }, given, at)
-  return settle(held, given, at, needsOthers ? agreeing : [...held.votes, vote])
 }
 
 /** It is said of calls in doubt only. Who says so gives the call its result, whether the call is approved or not. */
@@ -88,25 +100,6 @@ const tookEffect = ({ why }: Held, given: ApprovalDecided): boolean =>
 function subjectOf({ why }: Held, { arguments: edited, answer, tookEffect: effect }: ApprovalDecided): Json {
   if (why === 'question') return answer
   return why === 'doubt' ? { tookEffect: effect, answer, edited } : edited
-}
-
-function isSame({ request }: Held, one: Vote, other: Vote): boolean {
-  const text = ({ arguments: given }: Vote) => sortedJson(given ?? request.arguments)
-  return text(one) === text(other)
-}
-
-function cannotDecide(
-  { terms: { approvers, needed } }: Held,
-  { decidedBy, scopes }: ApprovalDecided,
-): string | null {
-  const { scope, users } = approvers
-  if (decidedBy === null && (users !== null || needed > 1))
-    return 'it does not say who decided, and this call needs a name'
-  if (users !== null && !users.includes(decidedBy ?? ''))
-    return `${decidedBy} may not decide it; its approvers are: ${users.join(', ')}`
-  if (scope !== null && !scopes?.includes(scope))
-    return `it needs the scope ${scope}, which ${decidedBy ?? 'nobody'} has not`
-  return null
 }
 
 function unfit(held: Held, given: ApprovalDecided, checks: Checks): string | null {
@@ -128,13 +121,12 @@ function unfit(held: Held, given: ApprovalDecided, checks: Checks): string | nul
 const said = (what: string, problems: readonly string[]): string | null =>
   problems.length === 0 ? null : `${what}: ${problems.join('; ')}`
 
-function voted(held: Held, given: ApprovalDecided, at: At): Verdict {
-  const missing = held.terms.needed - held.votes.length
+function voted(held: Held, given: ApprovalDecided, at: At, missing: number): Verdict {
   return {
     do: 'wait',
     decided: {
       rows: { held },
-      emit: [...votedEvents(held), decidedEvent(held, given, at.atMs, { missing: Math.max(1, missing) })],
+      emit: [...votedEvents(held), decidedEvent(held, given, at.atMs, { missing })],
     },
   }
 }
@@ -217,8 +209,21 @@ function notDecided({ why, request: { tool }, heldAtMs, expiresAtMs }: Held): Fa
 
 /** Its work was cancelled, or it can't be made any more: `reply` says why. */
 export function withdraw(held: Held, reply: Reply, atMs: number): Decided {
+  const { approval, events } = withdrawn(held, atMs)
+  return over(held, approval, reply, events, atMs)
+}
+
+/** Its task is over: the wait is reported as withdrawn, and no requester is left to answer. */
+export const drop = (held: Held, atMs: number): Decided => ({
+  clear: true,
+  emit: withdrawn(held, atMs).events,
+})
+
+function withdrawn(held: Held, nowMs: number): { approval: Approval; events: Emit[] } {
+  const atMs = Math.max(nowMs, held.heldAtMs)
   const approval = approvalOf(held, 'withdrawn', atMs, held.votes)
-  return over(held, approval, reply, releasedEvents(held, approval, null, atMs), atMs)
+  const decided = decidedEvent(held, null, atMs, { outcome: 'withdrawn' })
+  return { approval, events: [...releasedEvents(held, approval, null, atMs), decided] }
 }
 
 function over(held: Held, approval: Approval, reply: Reply, events: readonly Emit[], atMs: number): Decided {
@@ -251,9 +256,9 @@ function approvalOf(
   given?: ApprovalDecided,
 ): Approval {
   const edited = outcome === 'approved' ? (given?.arguments ?? null) : null
-  const decisions = votes.map(({ by, reason, atMs }, index) => {
+  const decisions = votes.map(({ arguments: _, ...vote }, index) => {
     const approved = index === votes.length - 1 && given ? given.approved : true
-    return { by, approved, reason, atMs }
+    return { ...vote, approved }
   })
   return {
     why,

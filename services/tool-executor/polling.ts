@@ -4,16 +4,20 @@
 //    safe to repeat, whatever the tool is.
 // 2. It ends with the task's deadline, a cancel, or its task: the server is asked to stop it, up to CANCEL_TRIES
 //    times, and the requester is answered once.
-// 3. A server that is down is asked again until the deadline: what it goes on with may be well.
+// 3. It may ask people in between: then the call is held (server-question.ts), with this row in it. However that wait
+//    ends but by an answer, the requester has its reply at once, and the server is asked to stop.
+// 4. A server that is down is asked again until the deadline: what it goes on with may be well.
 import type { ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure } from '../../runtime/errors.ts'
 import type { CallOutcome, Decision } from '../../runtime/stage.ts'
 import type { ToolRequested } from '../../schemas/generated/events.ts'
-import type { Pending, ToolAnswer } from './call.ts'
+import type { Given, Pending, ServerQuestion, ToolAnswer } from './call.ts'
 import { callOf } from './tool-call.ts'
+import { EXPIRY } from './held.ts'
+import { askForServer } from './server-question.ts'
 import { completedEvents, continuedEvents, usageEvents, type Ending } from './events.ts'
 import { refusal, type Asked, type Refusal } from './refusal.ts'
-import type { Polling, ToolRows } from './rows.ts'
+import type { Held, Polling, ToolRows } from './rows.ts'
 
 type State = Readonly<Partial<ToolRows>>
 type Decided = Decision<ToolRows>
@@ -50,16 +54,17 @@ export function keepPolling(
 export function poll(rows: State, nowMs: number, specs: ReadonlyMap<string, ToolSpec>): Decided {
   const { polling } = rows
   if (!polling) return {}
-  const { request, askedMs, pending } = polling
+  const { request, askedMs, pending, given } = polling
   const spec = specs.get(request.tool)
   const refused = refusal({ request, askedMs, nowMs }, rows, specs)
   // Without its tool (a newer configuration) nothing can be asked of its server.
   if (!spec) return endPolling(rows, polling, { ...(refused as Refusal), endedAtMs: nowMs })
   const call = callOf(request, spec, nowMs)
-  if (!refused) return { call: asking(call, pending, 'outcome') }
+  const stop = polling.stop ?? (refused && stopped(request, refused))
+  if (!stop) return { call: asking(call, pending, given ? 'answer' : 'outcome', given) }
   const { untilMs: _, ...unlimited } = asking(call, pending, 'cancel')
   return {
-    rows: { polling: { ...polling, stop: polling.stop ?? stopped(request, refused) } },
+    rows: { polling: { ...polling, stop } },
     call: { ...unlimited, timeoutMs: spec.timeoutMs },
   }
 }
@@ -69,14 +74,44 @@ const stopped = ({ tool }: ToolRequested, { error }: Refusal): Refusal => {
   return { status: 'cancelled', error: failure('CALL_ABORTED', why) }
 }
 
-const asking = (call: ReturnType<typeof callOf>, pending: Pending, ask: 'outcome' | 'cancel') => ({
+const asking = (
+  call: ReturnType<typeof callOf>,
+  pending: Pending,
+  ask: 'outcome' | 'answer' | 'cancel',
+  given?: Given,
+) => ({
   ...call,
-  request: { ...call.request, continued: { pending, ask } },
+  request: { ...call.request, continued: { pending, ask }, ...(given && { given }) },
   idempotent: true,
 })
 
+/** People have answered: the server gets it, and the call goes on with the time that it had left. */
+export const goOn = (
+  polling: Polling,
+  { request, approval, given }: Pick<Polling, 'request' | 'approval' | 'given'>,
+  atMs: number,
+): Decided => ({
+  rows: {
+    polling: { ...polling, request, ...(approval && { approval }), ...(given && { given }) },
+  },
+  timers: { poll: atMs },
+})
+
+/** The wait of a held call is over, and nobody answered. In `decided` its requester has a reply, unless its task is over. */
+export function withStop({ polling, request }: Held, decided: Decided, atMs: number): Decided {
+  const isOver = decided.clear === true || decided.rows?.held === null
+  if (!polling || !isOver) return decided
+  const { clear: _, ...rest } = decided
+  const stop = stopped(request, { status: 'cancelled', error: failure('CALL_ABORTED', '') })
+  return {
+    ...rest,
+    rows: { ...rest.rows, held: null, polling: { ...polling, stop, isAnswered: true } },
+    timers: { ...rest.timers, [EXPIRY]: null, poll: atMs },
+  }
+}
+
 /** What the server said about a call that goes on. */
-export function concludePoll(rows: State, polling: Polling, outcome: CallOutcome): Decided {
+export function concludePoll(rows: State, polling: Polling, outcome: CallOutcome, at: Asking): Decided {
   const { request, stop, tries } = polling
   if (stop !== null) {
     if (outcome.ok || tries + 1 >= CANCEL_TRIES)
@@ -86,6 +121,7 @@ export function concludePoll(rows: State, polling: Polling, outcome: CallOutcome
   }
   if (outcome.ok) {
     const answer = outcome.value as ToolAnswer
+    if (answer.asks) return holdPolling(polling, answer.asks, { ...at, atMs: outcome.endedMs })
     if (answer.pending) return keepPolling(polling, rows, answer.pending, outcome)
     return endPolling(
       rows,
@@ -109,14 +145,47 @@ export function concludePoll(rows: State, polling: Polling, outcome: CallOutcome
   )
 }
 
+/** `spec`: undefined if a newer configuration has no such tool. */
+interface Asking {
+  readonly id: string
+  readonly spec: ToolSpec | undefined
+}
+
+/** A call that was begun goes on, and its server asks people at once. */
+export function keepAsking(
+  called: Pick<Asked, 'request' | 'askedMs'> & Asking,
+  rows: State,
+  answer: { readonly asks: ServerQuestion; readonly pending: Pending },
+  outcome: Pick<CallOutcome, 'startedMs' | 'endedMs'>,
+): Decided {
+  const begun = keepPolling(called, rows, answer.pending, outcome)
+  const polling = begun.rows?.polling
+  if (!polling || rows.closed) return begun
+  const held = holdPolling(polling, answer.asks, { ...called, atMs: outcome.endedMs })
+  const emit = [...(begun.emit ?? []), ...(held.emit ?? [])]
+  return { rows: { ...begun.rows, ...held.rows }, timers: { ...held.timers, poll: null }, emit }
+}
+
+function holdPolling(
+  polling: Polling,
+  question: ServerQuestion,
+  { id, atMs, spec }: Asking & { readonly atMs: number },
+): Decided {
+  const { given: _, approval, ...plain } = polling
+  const { request, askedMs, firstMs } = polling
+  const call = { request, askedMs, firstMs, before: approval, polling: plain }
+  return askForServer(call, spec ?? {}, question, { id, atMs })
+}
+
 /** Nobody is left to read the reply of a task that is over. */
 function endPolling(
   rows: State,
-  { request, firstMs, approval }: Polling,
+  { request, firstMs, approval, isAnswered }: Polling,
   ending: Omit<Ending, 'startedAtMs'>,
   outcome: CallOutcome | null = null,
 ): Decided {
   if (rows.closed) return { clear: true }
+  if (isAnswered) return { rows: { polling: null } }
   const usage = outcome === null ? [] : usageEvents(request, { ...outcome, startedMs: firstMs })
   return {
     rows: { polling: null },

@@ -49,6 +49,8 @@ export interface Held {
   doubt?: Doubt
   /** Its server asks. Absent: the tool itself is the question, or there is none. */
   question?: ServerQuestion
+  /** Its server asks in the middle of a task of its own, which goes on with the answer. */
+  polling?: Polling
   /** Earlier waits of the same call. */
   before?: Approval
 }
@@ -60,7 +62,12 @@ export interface Held {
 export type Rule = 'always' | 'when' | 'rule failed' | 'asked' | 'server'
 
 export interface Vote {
+  /** The person; null: it is not known. */
   by: string | null
+  /** The key or token that it came with. Absent: not known. */
+  credential?: string
+  /** Other people who may hold the key. Absent: nobody is known to. */
+  madeBy?: string[]
   atMs: number
   reason: string | null
   /** Arguments or answer; null: the arguments as asked. */
@@ -80,7 +87,7 @@ export interface Approval {
   /** The arguments that it ran with, if a person changed them. */
   edited?: Json
   /** Who decided, the last one last. */
-  decisions: { by: string | null; approved: boolean; reason: string | null; atMs: number }[]
+  decisions: (Omit<Vote, 'arguments'> & { approved: boolean })[]
   before?: Approval
 }
 
@@ -94,8 +101,12 @@ export interface Polling {
   firstMs: number
   /** How people decided about it before it was made. Absent: it waited for nobody. */
   approval?: Approval
+  /** What people answered to its server's question, until the server has it. */
+  given?: Given
   /** Why the server is being asked to stop it; null: it is not. */
   stop: Refusal | null
+  /** The requester has its reply: only the server has to learn of the end. */
+  isAnswered?: true
   /** Times that it was asked in vain. */
   tries: number
 }

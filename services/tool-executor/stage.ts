@@ -12,7 +12,8 @@
 // 4. Only an idempotent tool is retried; any other only if a breaker kept the call from being made, or a
 //    look-up says that it took no effect.
 // 5. A call that needs a person waits under its own key with its arguments frozen (held.ts), in both modes.
-//    Its ToolCompleted follows when people have decided, or nobody did in time.
+//    Its ToolCompleted follows when people have decided, or nobody did in time. A cancel, or the end of its task, ends
+//    the wait at once, with the release and the notices that a decision has.
 import { defaultDelegation, toolSpecs } from '../../runtime/config/delegates.ts'
 import type { Fleet, ToolSpec } from '../../runtime/config/fleet.ts'
 import { failure, plainFailure } from '../../runtime/errors.ts'
@@ -38,14 +39,14 @@ import {
 } from './delegation.ts'
 import { concludeLookUp, isInDoubt, reconcileCall, resolveDoubt, type Doubtful } from './doubt.ts'
 import { ask, checksOf, gate } from './gate.ts'
-import { decideHeld, expire, EXPIRY, resumed, withdraw, type At } from './held.ts'
-import { concludePoll, keepPolling, poll } from './polling.ts'
+import { decideHeld, drop, expire, EXPIRY, resumed, withdraw, type At } from './held.ts'
+import { concludePoll, goOn, keepAsking, keepPolling, poll, withStop } from './polling.ts'
 import { refusal, type Asked } from './refusal.ts'
 import { askForServer } from './server-question.ts'
 import { answerFits } from './given.ts'
 import { callOf } from './tool-call.ts'
 import { headers } from '../../schemas/topics.ts'
-import { completedEvents, waitingEvents, usageEvents, type Ending } from './events.ts'
+import { completedEvents, toolChangedEvents, waitingEvents, usageEvents, type Ending } from './events.ts'
 import { nextTry, type NextTry } from './retries.ts'
 import type { Cancelled, Doubt, Held, ToolRows, Waiting } from './rows.ts'
 
@@ -53,6 +54,9 @@ type State = Readonly<Partial<ToolRows>>
 
 /** How long after its task's deadline an end or a cancel is remembered: requests in flight may come late. */
 export const REMEMBER_MS = 600_000
+
+/** The timer by which a cancel or the task's end reaches calls that wait for a person. */
+const STOP = 'stop'
 
 export const keyOfCall = (taskId: string, callId: string): Key => ({ root: taskId, part: callId })
 
@@ -91,17 +95,24 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
     return end(request, rows, inDoubt(waiting.firstMs, doubt, atMs))
   }
 
-  const decideApproval = (held: Held, event: Decided, rows: State): Decision<ToolRows> => {
-    if (rows.closed) return { clear: true }
-    const { atMs, data } = event
+  /** Null: the call may go on waiting, or be made. */
+  const stopHeld = (held: Held, rows: State, atMs: number): Decision<ToolRows> | null => {
+    if (rows.closed) return withStop(held, drop(held, atMs), atMs)
     const asked = { request: resumed(held, atMs), askedMs: held.askedMs, nowMs: atMs }
     const refused = refusal(asked, rows, specs)
-    if (refused) return withdraw(held, { ...refused, output: null }, atMs)
+    return refused && withStop(held, withdraw(held, { ...refused, output: null }, atMs), atMs)
+  }
+
+  const decideApproval = (held: Held, event: Decided, rows: State): Decision<ToolRows> => {
+    const { atMs, data } = event
+    const stopped = stopHeld(held, rows, atMs)
+    if (stopped) return stopped
     const fits = checks(held.request.tool)
     const ofServer = held.question && { answer: answerFits(held.question) }
     const verdict = decideHeld(held, data, event, { ...fits, ...ofServer })
-    if (verdict.do !== 'run') return verdict.decided
+    if (verdict.do !== 'run') return withStop(held, verdict.decided, atMs)
     const { request, approval, decided, given } = verdict
+    if (held.polling) return merge(decided, goOn(held.polling, verdict, atMs))
     const { askedMs, firstMs = atMs } = held
     const begun = { request, tries: 0, askedMs, firstMs, approval, ...(given && { given }) }
     const waiting = { ...begun, why: 'cleared', cleared: true } as const
@@ -133,16 +144,23 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
           return closeTask(event, rows)
         case 'TimerFired':
           if (event.data.name === 'forget') return { clear: true }
-          if (rows.polling) return poll(rows, event.atMs, specs)
+          if (rows.polling) return event.data.name === STOP ? {} : poll(rows, event.atMs, specs)
+          if (rows.held && (event.data.name === STOP || rows.closed))
+            return stopHeld(rows.held, rows, event.atMs) ?? {}
+          if (event.data.name === STOP) return {}
           if (rows.closed) return { clear: true }
-          if (event.data.name === EXPIRY) return rows.held ? expire(rows.held, event) : {}
+          if (event.data.name === EXPIRY)
+            return rows.held ? withStop(rows.held, expire(rows.held, event), event.atMs) : {}
           return rows.waiting ? continueWaiting(rows.waiting, rows, event) : {}
         default:
           return {}
       }
     },
     conclude(event, rows, call, outcome) {
-      if (rows.polling) return concludePoll(rows, rows.polling, outcome)
+      if (rows.polling) {
+        const spec = specs.get(rows.polling.request.tool)
+        return concludePoll(rows, rows.polling, outcome, { id: event.id, spec })
+      }
       const request = requestOf(event, rows)
       const spec = request && specs.get(request.tool)
       if (!request || !spec) return {}
@@ -156,12 +174,21 @@ export function createToolExecutorStage(fleet: Configured): Stage<ToolRows> {
       const at = { startedAtMs: event.atMs, endedAtMs: event.atMs }
       // The decision is a dead letter: the call waits for another one.
       if (event.type === 'ApprovalDecided') return {}
-      if (rows.held) return withdraw(rows.held, { status: 'failed', output: null, error }, event.atMs)
+      if (rows.held) {
+        const failed = withdraw(rows.held, { status: 'failed', output: null, error }, event.atMs)
+        return withStop(rows.held, failed, event.atMs)
+      }
       const request = requestOf(event, rows)
       return request ? end(request, rows, { status: 'failed', error, ...at }) : {}
     },
   }
 }
+
+const merge = (first: Decision<ToolRows>, second: Decision<ToolRows>): Decision<ToolRows> => ({
+  rows: { ...first.rows, ...second.rows },
+  timers: { ...first.timers, ...second.timers },
+  emit: [...(first.emit ?? []), ...(second.emit ?? [])],
+})
 
 type Decided = Extract<StageEvent, { type: 'ApprovalDecided' }>
 
@@ -210,8 +237,10 @@ function closeTask(event: Extract<StageEvent, { type: 'TaskClosed' }>, rows: Sta
 
 type Stop = Extract<StageEvent, { type: 'WorkCancelled' | 'TaskClosed' }>
 
+/** Calls that are made are interrupted; those that wait for a person are woken. */
 const remember = ({ atMs, data }: Stop, rows: Partial<ToolRows>): Decision<ToolRows> => ({
   rows,
+  wakeParts: STOP,
   timers: { forget: Math.max(atMs, data.deadlineMs ?? 0) + REMEMBER_MS },
 })
 
@@ -284,11 +313,14 @@ function conclude(called: Called, outcome: CallOutcome): Decision<ToolRows> {
   const usage = usageEvents(request, outcome)
   if (outcome.ok) {
     const answer = outcome.value as ToolAnswer
-    if (answer.pending) return keepPolling(called, rows, answer.pending, outcome)
-    if (answer.asks) return concludeQuestion(called, answer.asks, outcome)
+    const { asks, pending } = answer
+    if (asks && pending) return keepAsking(called, rows, { asks, pending }, outcome)
+    if (pending) return keepPolling(called, rows, pending, outcome)
+    if (asks) return concludeQuestion(called, asks, outcome)
     return end(request, rows, { status: 'succeeded', error: null, answer, ...at }, usage)
   }
   const error = describeTimeout(request, spec, outcome.failure)
+  usage.push(...toolChangedEvents(request, spec, error, outcome.endedMs))
   if (!rows.closed && isInDoubt(spec, outcome)) {
     const doubt = { callId: outcome.callId, failure: plainFailure(error) }
     const at = { id: called.id, atMs: outcome.endedMs }

@@ -41,7 +41,7 @@ before(async () => {
   })
   ann = await create({ name: 'ann-laptop', userId: 'ann', scopes: [...roles.user] })
   bob = await create({ name: 'bob-laptop', userId: 'bob', scopes: [...roles.user] })
-  boss = await create({ name: 'boss', userId: 'boss', scopes: [...roles.operator, 'tasks:submit'] })
+  boss = await create({ name: 'boss-laptop', userId: 'boss', scopes: [...roles.operator, 'tasks:submit'] })
 })
 after(() => fleet.stop())
 
@@ -255,7 +255,7 @@ test('a key with agents submits tasks of these only', async () => {
   assert.deepEqual([await forkOf({}), await forkOf({ agent: 'other' })], [403, 202])
 })
 
-test('decisions and settings bear the name of the key, not what the body says', async () => {
+test('a decision bears the user of its key, and a setting the name of the key, not what the body says', async () => {
   const taskId = await submit(boss, { text: 'pay the bill' })
   let callId = ''
   for await (const update of fleet.client.watch(taskId)) {
@@ -272,14 +272,17 @@ test('decisions and settings bear the name of the key, not what the body says', 
   const path = `/v1/tasks/${taskId}/approvals/${callId}`
   assert.equal((await ask(boss.key, 'POST', path, { approved: true, decidedBy: 'the king' })).status, 202)
   await watching
-  assert.match(JSON.stringify(decisions), /boss/)
+  assert.match(
+    JSON.stringify(decisions),
+    new RegExp(`"by":"boss","credential":"key boss-laptop .${boss.id}.`),
+  )
   assert.doesNotMatch(JSON.stringify(decisions), /the king/)
   const paused = await ask(boss.key, 'POST', '/v1/fleet/pauses', {
     stage: 'metering',
     paused: true,
     by: 'the king',
   })
-  assert.equal((paused.body as { by: string }[])[0]?.by, 'boss')
+  assert.equal((paused.body as { by: string }[])[0]?.by, 'boss-laptop')
   await ask(boss.key, 'POST', '/v1/fleet/pauses', { stage: 'metering', paused: false })
 })
 

@@ -1,11 +1,15 @@
 // Sessions of a whole fleet: turns in order with what was said before, each policy, whose they are, and kill -9.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import type { SessionDetail, SessionList } from '../../api/sessions.ts'
+import { exitCodeOf } from '../../cli/exit-codes.ts'
 import type { TaskInput, TaskResult } from '../../client/types.ts'
 import { httpOperator } from '../../operator/http.ts'
+import { FlotillaError } from '../../runtime/errors.ts'
 import { startScriptedModel } from '../../runtime/scripted-model/server.ts'
 import type { Script } from '../../runtime/scripted-model/script.ts'
 import { eventually } from '../conformance/waiting.ts'
+import { flotilla } from '../support/command.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
 import { startKillable, testDirectory } from '../support/killable-fleet.ts'
 
@@ -117,6 +121,41 @@ test('sessions are listed, shown and deleted; a user sees their own only', async
   )
   const again = await result(await submit('new', 'mine', { userId: 'bob' }))
   assert.equal(again.output, 'told new |', 'nothing of it is remembered')
+})
+
+test('the command lists, shows, exports and deletes sessions', async () => {
+  const env = { FLOTILLA_URL: fleet.process.url as string, FLOTILLA_API_KEY: ADMIN }
+  const sessions = (...args: string[]) => flotilla(['sessions', ...args], { env })
+  const [json, page, shown, whole, exported, unknown] = await Promise.all([
+    sessions('--user', 'ann', '--json'),
+    sessions('list', '--limit', '1'),
+    sessions('show', 'talk'),
+    sessions('show', 'talk', '--json'),
+    sessions('export', 'talk'),
+    sessions('show', 'never'),
+  ])
+  assert.equal(json.code, 0, json.err)
+  const listed = JSON.parse(json.out) as SessionList
+  assert.ok(listed.sessions.every(({ userId }) => userId === 'ann'))
+  assert.equal(listed.sessions.find(({ sessionId }) => sessionId === 'talk')?.turns, 3)
+  assert.match(page.out, /^session .*user .*turns/)
+  assert.match(page.err, /There are more: flotilla sessions list --after '/)
+  assert.match(shown.out, /^talk {2}user ann {2}3 turns\n[\s\S]*> one\ntold one[\s\S]*> three\ntold one/)
+  const { list, next } = JSON.parse(whole.out) as SessionDetail
+  assert.deepEqual([list.map(({ asked }) => asked), next], [['one', 'two', 'three'], null])
+  const lines = exported.out.trim().split('\n')
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line) as object),
+    list.map((turn) => ({ sessionId: 'talk', ...turn })),
+  )
+  assert.equal(unknown.code, exitCodeOf(new FlotillaError('NOT_FOUND', '')))
+  assert.match(unknown.err, /no session never has a turn that ended; see flotilla sessions list/)
+  const deleted = await sessions('delete', 'talk', '--json')
+  assert.deepEqual([deleted.code, JSON.parse(deleted.out)], [0, { sessionId: 'talk' }], deleted.err)
+  const operator = httpOperator(env.FLOTILLA_URL, { apiKey: ADMIN })
+  await eventually('it is gone', async () =>
+    (await operator.sessions.list()).sessions.every(({ sessionId }) => sessionId !== 'talk'),
+  )
 })
 
 test('kill -9 with sessions under way: every turn has its result, once and in order', async (t) => {

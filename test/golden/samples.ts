@@ -63,6 +63,8 @@ export const samples: EventMap = {
     answer: null,
     tookEffect: null,
     scopes: ['approvals:decide'],
+    credential: 'key ann-laptop (3f9a1c0b77de)',
+    madeBy: ['bo'],
   },
   FeedbackGiven: { taskId: 'task-1', userId: 'ana', satisfaction: 0.75, comment: 'fine' },
   QualityScored: { taskId: 'task-1', quality: 0.5, scorer: 'gpt-4o as judge' },
@@ -342,6 +344,10 @@ export const samples: EventMap = {
     resetsAtMs: at + 3_600_000,
     atMs: at,
   },
+  McpToolChanged: {
+    ...{ server: 'tracker', tool: 'create_issue', taskId: 'task-1', atMs: at },
+    how: 'tracker.create_issue is not the tool that is pinned: other description ✈',
+  },
   StagePaused: { stage: 'planner', paused: true, reason: 'provider migrates', by: 'bo', atMs: at },
   DeadLettered: {
     sourceTopic: 'tasks.submitted',
@@ -369,6 +375,7 @@ export const samples: EventMap = {
     parent: 'task-0',
     submittedAtMs: at - 1,
     deadlineMs: at,
+    outputSchema: { type: 'string' },
   },
   TurnGranted: { taskId: 'task-1', sessionId: 's-1', turn: 3, history: [{ role: 'user', content: 'Ahoj ✈' }] },
   TurnSettled: { taskId: 'task-1', sessionId: 's-1', status: 'failed', output: json, error, by: 'task-0' },
@@ -386,7 +393,10 @@ export const samples: EventMap = {
     steered: ['task-2', 'task-3'],
     endedAtMs: at,
   },
-  TaskSteered: { taskId: 'task-1', sessionId: 's-1', fromTask: 'task-2', text: 'Ahoj ✈' },
+  TaskSteered: {
+    ...{ taskId: 'task-1', sessionId: 's-1', fromTask: 'task-2', text: 'Ahoj ✈' },
+    outputSchema: { type: 'string' },
+  },
   SummaryRequested: {
     sessionId: 's-1',
     requestId: 'r-1',

@@ -31,7 +31,7 @@ const controls: { [T in 'TaskCancelled' | 'FeedbackGiven' | 'ApprovalDecided']: 
   FeedbackGiven: { taskId: '', satisfaction: 0.1, comment: null, userId: null },
   ApprovalDecided: {
     ...{ taskId: '', callId: '', approved: true, reason: null, decidedBy: null },
-    ...{ arguments: null, answer: null, tookEffect: null, scopes: null },
+    ...{ arguments: null, answer: null, tookEffect: null, scopes: null, credential: null, madeBy: null },
   },
 }
 

@@ -152,7 +152,13 @@ export class Users {
     const tookEffect = why === 'doubt' ? hasArrived(this.#world, taskId, given) : null
     const data = {
       ...{ taskId, callId, approved: approved && tookEffect !== true, reason: null, decidedBy: 'ann' },
-      ...{ tookEffect, scopes: null, answer: why === 'question' ? 'yes' : null },
+      ...{
+        tookEffect,
+        scopes: null,
+        credential: null,
+        madeBy: null,
+        answer: why === 'question' ? 'yes' : null,
+      },
       arguments: edited ? { ...given, note: 'edited' } : null,
     }
     // Some decide twice.

@@ -11,5 +11,7 @@ export const decision = (
   answer: null,
   tookEffect: null,
   scopes: null,
+  credential: null,
+  madeBy: null,
   ...changes,
 })

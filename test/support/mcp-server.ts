@@ -39,7 +39,7 @@ export const listedTools: readonly ListedTool[] = [
   {
     name: 'report',
     description: 'Writes a report, which takes long.',
-    inputSchema: object({ polls: { type: 'number' } }),
+    inputSchema: object({ polls: { type: 'number' }, asks: { type: 'boolean' }, now: { type: 'boolean' } }),
   },
   {
     name: 'wipe',
@@ -77,7 +77,7 @@ export class ServerState {
   tools: ListedTool[] = [...listedTools]
   /** Requests by method, and calls by tool. */
   readonly asked = new Map<string, number>()
-  readonly tasks = new Map<string, { pollsLeft: number; status: string }>()
+  readonly tasks = new Map<string, { pollsLeft: number; status: string; asks: boolean; given?: Fields }>()
   readonly calls: { name: string; meta: Fields; headers: Fields }[] = []
 
   count(name: string): number {
@@ -107,6 +107,7 @@ function answer(
     lastUpdatedAt: '2026-07-28T00:00:00Z',
     ttlMs: null,
     pollIntervalMs: 500,
+    ...(state.tasks.get(taskId)?.status === 'input_required' && { inputRequests: forms }),
   })
   switch (method) {
     case 'server/discover':
@@ -131,10 +132,16 @@ function answer(
       })
     case 'tasks/get': {
       if (!task) throw new Error('no such task')
-      if (task.status === 'working' && --task.pollsLeft < 0) task.status = 'completed'
-      const result = { content: text('a long report') }
+      if (task.status === 'working' && --task.pollsLeft < 0)
+        task.status = task.asks && !task.given ? 'input_required' : 'completed'
+      const result = { content: text(task.given ? JSON.stringify(task.given) : 'a long report') }
       return complete({ ...handle(String(params['taskId'])), ...(task.status === 'completed' && { result }) })
     }
+    case 'tasks/update':
+      if (task?.status !== 'input_required') return complete({})
+      task.given = params['inputResponses'] as Fields
+      task.status = 'working'
+      return complete({})
     case 'tasks/cancel':
       if (task) task.status = 'cancelled'
       return complete({})
@@ -161,7 +168,8 @@ function called(
       return complete({ content: [], structuredContent: { greeting: `hello ${String(args['name'])}` } })
     case 'report': {
       const id = `report-${state.tasks.size + 1}`
-      state.tasks.set(id, { pollsLeft: Number(args['polls'] ?? 1), status: 'working' })
+      const status = args['now'] === true ? 'input_required' : 'working'
+      state.tasks.set(id, { pollsLeft: Number(args['polls'] ?? 1), status, asks: args['asks'] === true })
       return { resultType: 'task', ...handle(id) }
     }
     case 'picture':
@@ -236,6 +244,8 @@ export async function startMcpServer(state = new ServerState()): Promise<TestSer
     incoming.on('data', (chunk: Buffer) => (body += chunk.toString()))
     incoming.on('end', () => respond(state, JSON.parse(body) as Request, { ...incoming.headers }, response))
   })
+  // On a loaded machine a client may use a connection again at the moment in which it would be closed.
+  server.keepAliveTimeout = 60_000
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`
   const stop = async () => {

@@ -8,7 +8,7 @@ import type { Decoded } from '../../codec/port.ts'
 import { LaneLost } from '../calls/calls.ts'
 import { MAX_LINGER_MS, type GroupCommit } from './group-commit.ts'
 import * as handlings from './handling.ts'
-import type { Handling, Outcome } from './handling.ts'
+import type { Armed, Handling, Outcome } from './handling.ts'
 import type { HostParts } from '../context.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { LaneState, RowChange } from './state.ts'
@@ -101,7 +101,7 @@ export class LaneEffects {
   }
 
   /** An effect that emits nothing may linger; but a timer is armed by the commit. */
-  #untilFirst(armed: readonly { dueMs: number }[]): number {
+  #untilFirst(armed: readonly Armed[]): number {
     const now = this.#parts.clock.now()
     return armed.reduce((delayMs, { dueMs }) => Math.max(0, Math.min(delayMs, dueMs - now)), MAX_LINGER_MS)
   }
@@ -128,10 +128,10 @@ export class LaneEffects {
     return settled
   }
 
-  #committed(handling: Handling, outcome: Outcome, armed: { name: string; dueMs: number }[]): void {
+  #committed(handling: Handling, outcome: Outcome, armed: readonly Armed[]): void {
     const { stage, instruments, journal } = this.#parts
-    const { key, event, span } = handling
-    for (const { name, dueMs } of armed)
+    const { event, span } = handling
+    for (const { key, name, dueMs } of armed)
       this.#lane.arm({ key, name, dueMs, causeId: event.id, traceparent: span.traceparent })
     span.committed(outcome.emit.map(({ topic, type }) => ({ topic, eventType: type })))
     instruments.count('handlings', 1, {

@@ -55,6 +55,7 @@ export interface Outcome {
   rows: Record<string, unknown>
   emit: Emit[]
   timers: Record<string, number | null>
+  wakeParts: string | null
   /** Rows of the lane; null: none. */
   lane: Record<string, unknown> | null
   /** Journal entries that the commit makes unnecessary. */
@@ -62,8 +63,9 @@ export interface Outcome {
 }
 
 export function join(...decisions: Decision[]): Outcome {
-  const { clear = false, rows = {}, emit = [], timers = {}, lane = null } = merge(...decisions)
-  return { clear, rows, emit, timers, lane, callIds: [] }
+  const { clear = false, rows = {}, emit = [], timers = {}, ...rest } = merge(...decisions)
+  const { wakeParts = null, lane = null } = rest
+  return { clear, rows, emit, timers, wakeParts, lane, callIds: [] }
 }
 
 export interface LaneFacts {
@@ -236,22 +238,34 @@ export function stageFailure(parts: HostParts, error: StageThrew, event: StageEv
   )
 }
 
+/** A timer that the commit arms. */
+export interface Armed {
+  readonly key: string
+  readonly name: string
+  readonly dueMs: number
+}
+
 /** Changes of rows and timers that an outcome makes; the timers that it arms. */
 export function changesOf(
   state: LaneState,
   handling: Handling,
   outcome: Outcome,
-): { changes: RowChange[]; armed: { name: string; dueMs: number }[] } {
+): { changes: RowChange[]; armed: Armed[] } {
   const { key, event } = handling
   const changes: RowChange[] = outcome.clear ? state.cleared(key) : []
   if (event.type === 'TimerFired') changes.push(state.timerChange(key, event.data.name, null))
   for (const [name, value] of Object.entries(outcome.rows)) changes.push({ key, name, value: value ?? null })
-  const armed: { name: string; dueMs: number }[] = []
-  for (const [name, dueMs] of Object.entries(outcome.timers)) {
-    const timer = dueMs === null ? null : { dueMs, causeId: event.id, traceparent: handling.span.traceparent }
-    changes.push(state.timerChange(key, name, timer))
-    if (dueMs !== null) armed.push({ name, dueMs })
+  const armed: Armed[] = []
+  const set = (owner: string, name: string, dueMs: number): void => {
+    const timer = { dueMs, causeId: event.id, traceparent: handling.span.traceparent }
+    changes.push(state.timerChange(owner, name, timer))
+    armed.push({ key: owner, name, dueMs })
   }
+  for (const [name, dueMs] of Object.entries(outcome.timers))
+    if (dueMs === null) changes.push(state.timerChange(key, name, null))
+    else set(key, name, dueMs)
+  if (outcome.wakeParts !== null && !outcome.clear)
+    for (const part of state.parts(key)) set(part, outcome.wakeParts, event.atMs)
   return { changes, armed }
 }
 

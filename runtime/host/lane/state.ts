@@ -140,6 +140,11 @@ export class LaneState {
     return changes
   }
 
+  /** The parts of this root that have rows. */
+  *parts(root: string): Iterable<string> {
+    for (const member of this.#families.get(root) ?? []) if (member !== root) yield member
+  }
+
   timerChange(key: string, name: string, timer: TimerRow | null): RowChange {
     return { key, name: TIMER + name, value: timer }
   }

@@ -39,7 +39,14 @@ interface LetIn {
 const WARN_EVERY_MS = 60_000
 const AGAIN_MS = 5_000
 
-const admin: Principal = { name: 'admin', userId: null, scopes: new Set(allScopes), agents: null }
+const admin: Principal = {
+  name: 'admin',
+  credential: 'key of FLOTILLA_ADMIN_KEY',
+  madeBy: [],
+  userId: null,
+  scopes: new Set(allScopes),
+  agents: null,
+}
 const now = (): number => performance.now()
 
 /** Rejects with CONFIG_INVALID if the API may not start. */
@@ -60,7 +67,7 @@ export async function guardAccess(app: FastifyInstance, parts: AccessParts): Pro
 
 async function signInOf(jwt: JwtDefinition, signIn: SignInDefinition, tokens: TokenChecks): Promise<SignIn> {
   const { SignIn: Made } = await import('./sign-in.ts')
-  return new Made({ ...jwt, signIn }, tokens)
+  return new Made({ ...jwt, signIn }, tokens, now)
 }
 
 export class Access {
@@ -217,10 +224,7 @@ export class Access {
 
   /** Throws TOO_MANY_ATTEMPTS. */
   #refuseFrom(address: string): void {
-    const retryAfterMs = this.#failures.refusedForMs(address)
-    if (retryAfterMs === null) return
-    const message = `${address} sent too many wrong keys or tokens; try again in ${Math.ceil(retryAfterMs / 1_000)} s`
-    throw new FlotillaError('TOO_MANY_ATTEMPTS', message, { retryAfterMs })
+    this.#failures.assertFew(address, 'wrong keys or tokens')
   }
 }
 

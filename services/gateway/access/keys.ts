@@ -119,8 +119,9 @@ function problemOf({ id, revoked_at_ms, expires_at_ms }: KeyRow, nowMs: number):
 }
 
 function principalOfKey(row: KeyRow): Principal {
-  const { name, userId, scopes, agents } = keyViewOf(row)
-  return { name, userId, scopes: new Set(scopes.filter(isScope)), agents }
+  const { id, name, userId, madeBy, scopes, agents } = keyViewOf(row)
+  const credential = `key ${name} (${id})`
+  return { name, credential, madeBy, userId, scopes: new Set(scopes.filter(isScope)), agents }
 }
 
 export function unavailable(cause: unknown): never {

@@ -1,6 +1,6 @@
 // What a request says of who it is for is replaced by what its key or token says.
 //
-// 1. A user submits in its own name, and what it decides and sets bears its own name.
+// 1. A user submits in its own name, and what it sets bears its own name; so do decisions (decisions.ts).
 // 2. A user's requests about tasks are about its own: those of others do not exist for it.
 // 3. Where the API is open nothing is replaced: what a request claims counts.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -21,7 +21,6 @@ const userFields: Readonly<Record<string, string>> = {
   'POST /v1/tasks/:id/feedback': 'userId',
 }
 const actorFields: Readonly<Record<string, string>> = {
-  'POST /v1/tasks/:id/approvals/:callId': 'decidedBy',
   'POST /v1/fleet/pauses': 'by',
   'POST /v1/alerts/:rule/silence': 'by',
 }

@@ -4,8 +4,12 @@ import { FlotillaError } from '../../../runtime/errors.ts'
 
 /** The client behind a request: a key, a token, or anybody where the API is open. */
 export interface Principal {
-  /** Name of the key or subject of the token; for logs, and as the identity of decisions. */
+  /** Name of the key or subject of the token, for logs. Several keys may have one name. */
   readonly name: string
+  /** The key or token itself, for records of what was done with it; it holds no secret. */
+  readonly credential: string
+  /** Other people who may hold the key: those who made it, or the key that it was made with, for somebody else. */
+  readonly madeBy: readonly string[]
   /** The user in whose name it submits and reads. Null: the request's own claim counts. */
   readonly userId: string | null
   readonly scopes: ReadonlySet<Scope>
@@ -16,6 +20,8 @@ export interface Principal {
 /** Where the API is open, everyone: what a request claims counts. */
 export const anybody: Principal = {
   name: 'anybody',
+  credential: 'anybody',
+  madeBy: [],
   userId: null,
   scopes: new Set(allScopes),
   agents: null,

@@ -3,16 +3,22 @@
 // 1. Authorization code with PKCE (RFC 7636): the page keeps the verifier and the state, the gateway the client's secret.
 // 2. The page gets a token only if the API accepts it.
 // 3. What the provider answers is bounded in bytes and time, and asked for by a few requests at once.
+// 4. An address whose sign-ins were refused ten times in a minute is let through once a second: behind a proxy right
+//    ones come from it too, and the provider is asked for no more.
 import * as oauth from 'oauth4webapi'
 import type { JwtDefinition, SignInDefinition } from '../../../runtime/config/gateway.ts'
 import { isLoopback } from '../../../runtime/config/transport.ts'
 import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
 import { boundedFetch } from './bounded-fetch.ts'
+import { Failures } from './failures.ts'
 import type { TokenChecks } from './tokens.ts'
 
 const FETCH_MS = 5_000
 const KEPT_MS = 600_000
+/** How long an issuer that failed is not asked: this route is open to everyone. */
+const RETRY_MS = 1_000
 const MAX_AT_ONCE = 8
+const MAX_LOOKS = 1
 
 export interface Callback {
   /** The query that the provider sent the browser back with. */
@@ -33,17 +39,22 @@ export class SignIn {
   readonly #settings: SignInDefinition
   readonly #tokens: Pick<TokenChecks, 'check'>
   readonly #client: oauth.Client
-  #server: { readonly found: Promise<oauth.AuthorizationServer>; readonly atMs: number } | null = null
+  #server: { readonly found: Promise<oauth.AuthorizationServer>; untilMs: number } | null = null
+  readonly #now: () => number
+  readonly #failures: Failures
   #running = 0
 
   constructor(
     { issuer, signIn }: JwtDefinition & { signIn: SignInDefinition },
     tokens: Pick<TokenChecks, 'check'>,
+    now: () => number,
   ) {
     this.#issuer = issuer
     this.#settings = signIn
     this.#tokens = tokens
     this.#client = { client_id: signIn.clientId }
+    this.#now = now
+    this.#failures = new Failures(now, MAX_LOOKS)
   }
 
   /** Where the browser goes; the page adds redirect_uri, state and code_challenge. Rejects with ISSUER_UNAVAILABLE. */
@@ -63,13 +74,18 @@ export class SignIn {
     return url.href
   }
 
-  /** Rejects with UNAUTHENTICATED, and with ISSUER_UNAVAILABLE. */
-  async finish(callback: Callback): Promise<SignedIn> {
+  /** `address`: of who signs in. Rejects with UNAUTHENTICATED, TOO_MANY_ATTEMPTS, ISSUER_UNAVAILABLE. */
+  async finish(callback: Callback, address: string): Promise<SignedIn> {
+    if (this.#failures.refusedForMs(address) !== null && !this.#failures.mayLook())
+      this.#failures.assertFew(address, 'sign-ins that were refused')
     if (this.#running >= MAX_AT_ONCE)
       throw new FlotillaError('TOO_MANY_STREAMS', 'too many people sign in at once; try again')
     this.#running++
     try {
       return await this.#acceptedOf(await this.#exchange(callback))
+    } catch (error) {
+      if (error instanceof FlotillaError && error.code === 'UNAUTHENTICATED') this.#failures.count(address)
+      throw error
     } finally {
       this.#running--
     }
@@ -113,17 +129,17 @@ export class SignIn {
   }
 
   #discover(): Promise<oauth.AuthorizationServer> {
-    const kept = this.#server
-    if (kept !== null && performance.now() - kept.atMs < KEPT_MS) return kept.found
+    if (this.#server !== null && this.#now() < this.#server.untilMs) return this.#server.found
     const issuer = new URL(this.#issuer)
     const found = oauth
       .discoveryRequest(issuer, this.#options())
       .then((response) => oauth.processDiscoveryResponse(issuer, response))
       .catch((error: unknown) => {
-        this.#server = null
+        kept.untilMs = this.#now() + RETRY_MS
         throw this.#unavailable(error)
       })
-    this.#server = { found, atMs: performance.now() }
+    const kept = { found, untilMs: this.#now() + KEPT_MS }
+    this.#server = kept
     return found
   }
 

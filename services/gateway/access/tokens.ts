@@ -10,7 +10,7 @@ import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload } f
 import { scopesNamed, type Scope } from '../../../api/scopes.ts'
 import type { JwtDefinition } from '../../../runtime/config/gateway.ts'
 import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
-import { isName } from '../../../schemas/identity.ts'
+import { isName, MAX_NAME_CHARS } from '../../../schemas/identity.ts'
 import { boundedFetch } from './bounded-fetch.ts'
 import type { Checked } from './keys.ts'
 
@@ -80,7 +80,12 @@ export class TokenChecks {
       return {
         problem: `the token's claim ${userClaim} names no user: it must be a text of 1 to 200 characters`,
       }
-    const principal = { name: userId, userId, scopes: this.#scopesOf(claims), agents: null }
+    const who = {
+      name: userId,
+      userId,
+      credential: `token of ${this.#settings.issuer}`.slice(0, MAX_NAME_CHARS),
+    }
+    const principal = { ...who, madeBy: [], scopes: this.#scopesOf(claims), agents: null }
     return { principal, expiresAtMs: (claims.exp ?? 0) * 1_000 + clockToleranceMs }
   }
 

@@ -6,7 +6,8 @@ import type { LogClient } from '../../../client/log/client.ts'
 import type { DirectTasks } from '../../../operator/direct/tasks.ts'
 import type { Fleet } from '../../../runtime/config/fleet.ts'
 import type { Owners } from '../access/owners.ts'
-import { anybody, hasScope, principalOf, requireAgent, requireScope } from '../access/principal.ts'
+import { verifiedDecision } from '../access/decisions.ts'
+import { hasScope, principalOf, requireAgent, requireScope } from '../access/principal.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
 import type { KnownTasks } from '../known-tasks.ts'
 import type { SubmittedIds } from '../submitted-ids.ts'
@@ -60,8 +61,7 @@ export function gatewayFleet(parts: GatewayParts, request: FastifyRequest): McpF
     decide: async (decision) => {
       requireScope(principal, 'approvals:decide', 'a decision about a call')
       await readable(decision.taskId)
-      const decidedBy = principal === anybody ? {} : { decidedBy: principal.name }
-      await client.approve({ ...decision, ...decidedBy, scopes: [...principal.scopes] })
+      await client.approve(verifiedDecision(request, decision))
     },
     may: (scope) => hasScope(principal, scope),
   }

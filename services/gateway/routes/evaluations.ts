@@ -1,11 +1,11 @@
 // Runs of evaluations over HTTP.
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
-import { MAX_COMPARED } from '../../../api/evaluations.ts'
+import { MAX_COMPARED, MAX_COMPARED_CHARS } from '../../../api/evaluations.ts'
 import { evaluations as routes, tasks as taskRoutes } from '../../../api/routes.ts'
 import type { EvaluationRun, PromotedCase } from '../../../api/schemas/evaluations.ts'
 import type { LogClient } from '../../../client/log/client.ts'
-import { storedCases, tooMany } from '../../../evaluation/stored-cases.ts'
+import { storedCases, tooMany, type MostCases } from '../../../evaluation/stored-cases.ts'
 import type { EvaluationOperator, Operator } from '../../../operator/index.ts'
 import { FlotillaError } from '../../../runtime/errors.ts'
 import { heldUntilSent } from '../../../runtime/host/http/server.ts'
@@ -13,6 +13,7 @@ import { OpenStreams } from '../../../runtime/host/open-streams.ts'
 import type { Json } from '../../../schemas/json.ts'
 import { serve } from './serve.ts'
 
+const most: MostCases = { cases: MAX_COMPARED, chars: MAX_COMPARED_CHARS }
 const MAX_READS = 8
 const MAX_READS_PER_CLIENT = 4
 
@@ -38,8 +39,8 @@ export function evaluationRoutes(app: FastifyInstance, client: LogClient, operat
     const [after, earlier] = [await comparable(evaluations, id), await comparable(evaluations, before)]
     heldUntilSent(open, request, reply)
     const { compareRuns } = await import('../../../evaluation/compare-runs.ts')
-    const cases = await storedCases(id, evaluations, MAX_COMPARED)
-    const compared = await compareRuns(evaluations, earlier, after, cases, MAX_COMPARED)
+    const cases = await storedCases(id, evaluations, most)
+    const compared = await compareRuns(evaluations, earlier, after, cases, most)
     return compared.map((each) => ({ ...each, measures: [...each.measures] }))
   })
 

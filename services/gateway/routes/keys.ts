@@ -23,7 +23,7 @@ export function keyRoutes(app: FastifyInstance, keys: DirectKeys, access: Access
     const principal = principalOf(request)
     const wanted: NewKey = request.body
     assertHas(principal, wanted)
-    const created = await keys.create(wanted, principal === anybody ? null : principal.name)
+    const created = await keys.create(wanted, principal === anybody ? null : principal)
     return reply.code(201).header('cache-control', 'no-store').send(created)
   })
 

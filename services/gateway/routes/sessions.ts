@@ -1,11 +1,11 @@
 // Sessions over HTTP. A client that sees its own tasks only sees its own sessions only: others do not exist for it.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { sessions as routes } from '../../../api/routes.ts'
-import { unknownSession, type SessionOperator } from '../../../operator/direct/sessions.ts'
+import type { DirectSessions } from '../../../operator/direct/sessions.ts'
 import { isRestricted, mayRead, principalOf } from '../access/principal.ts'
 import { serve } from './serve.ts'
 
-export function sessionRoutes(app: FastifyInstance, sessions: SessionOperator): void {
+export function sessionRoutes(app: FastifyInstance, sessions: DirectSessions): void {
   serve(app, routes.list, async (request) => {
     const { user, limit, after } = request.query
     const principal = principalOf(request)
@@ -20,19 +20,14 @@ export function sessionRoutes(app: FastifyInstance, sessions: SessionOperator): 
   serve(app, routes.get, async (request) => {
     const { params, query } = request
     const page = { limit: Math.floor(query.limit), after: Math.floor(query.after) }
-    const found = await sessions.get(params.id, page)
-    assertReadable(request, params.id, found.userId)
-    return found
+    return sessions.get(params.id, page, readableBy(request))
   })
 
   serve(app, routes.remove, async (request, reply) => {
     const { id } = request.params
-    const { userId } = await sessions.get(id, { limit: 1 })
-    assertReadable(request, id, userId)
-    return reply.code(202).send(await sessions.remove(id))
+    return reply.code(202).send(await sessions.remove(id, readableBy(request)))
   })
 }
 
-function assertReadable(request: FastifyRequest, id: string, userId: string | null): void {
-  if (!mayRead(principalOf(request), userId)) throw unknownSession(id)
-}
+const readableBy = (request: FastifyRequest) => (userId: string | null) =>
+  mayRead(principalOf(request), userId)

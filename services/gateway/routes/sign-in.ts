@@ -11,10 +11,10 @@ export function signInRoutes(app: FastifyInstance, signIn: SignIn | null, issuer
     return { openid: signIn === null ? null : { issuer, authorizeUrl: await signIn.authorizeUrl() } }
   })
 
-  serve(app, routes.finish, async ({ body }, reply) => {
+  serve(app, routes.finish, async ({ body, ip }, reply) => {
     if (signIn === null)
       throw new FlotillaError('NOT_FOUND', 'nobody signs in here: gateway.jwt.signIn is not configured')
     reply.header('cache-control', 'no-store')
-    return signIn.finish(body)
+    return signIn.finish(body, ip)
   })
 }

@@ -5,6 +5,7 @@ import { tasks as routes } from '../../../api/routes.ts'
 import { LogClient } from '../../../client/log/client.ts'
 import { directOperator, directTasks, openParts } from '../../../operator/direct/index.ts'
 import { DirectKeys } from '../../../operator/direct/keys.ts'
+import { DirectSessions } from '../../../operator/direct/sessions.ts'
 import type { TaskInput, TaskResult } from '../../../client/types.ts'
 import { FlotillaError, type ErrorCode } from '../../../runtime/errors.ts'
 import { retryAfter, sendError } from '../../../runtime/host/http/errors.ts'
@@ -19,7 +20,7 @@ import { streamRoutes } from '../streams.ts'
 import { guardAccess } from '../access/access.ts'
 import { ownTasks } from '../access/own-tasks.ts'
 import { Owners } from '../access/owners.ts'
-import { principalOf } from '../access/principal.ts'
+import { verifiedDecision } from '../access/decisions.ts'
 import { consoleRoutes } from '../console/routes.ts'
 import { approvalRoutes } from './approvals.ts'
 import { descriptionRoutes, overview } from './description.ts'
@@ -86,7 +87,7 @@ export async function registerRoutes(app: FastifyInstance, context: RoutesContex
   await mcpRoutes(app, { client, tasks, known, ids, owners, fleet, http: environment.http, logger })
   const operator = directOperator(parts)
   operatorRoutes(app, operator)
-  sessionRoutes(app, operator.sessions)
+  sessionRoutes(app, new DirectSessions(parts))
   meRoutes(app, context.environment)
   signInRoutes(app, access.signIn, context.fleet.gateway?.jwt?.issuer ?? '')
   evaluationRoutes(app, client, operator)
@@ -106,9 +107,7 @@ function decisionRoutes(app: FastifyInstance, client: LogClient): void {
 
   serve(app, routes.approve, async (request, reply) => {
     const { id: taskId, callId } = request.params
-    const { body } = request
-    const scopes = [...principalOf(request).scopes]
-    await client.approve({ taskId, callId, ...body, scopes })
+    await client.approve(verifiedDecision(request, { taskId, callId, ...request.body }))
     return reply.code(202).send({ taskId })
   })
 

@@ -120,7 +120,12 @@ test('the standard rules are these, and tell again after an hour', () => {
   const { rules, ...rest } = completeAlerts({})
   assert.deepEqual(
     rules.map(({ name }) => name),
-    [...table.map(({ rule }) => rule).slice(0, 3), 'budget_near_limit', 'quota_exceeded'],
+    [
+      ...table.map(({ rule }) => rule).slice(0, 3),
+      'budget_near_limit',
+      'mcp_tools_changed',
+      'quota_exceeded',
+    ],
   )
   for (const { renotifyMs } of rules) assert.equal(renotifyMs, 3_600_000)
   assert.deepEqual(rest, { ...defaultAlerts, channels: {}, silences: [] })

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { readEnvironment } from '../../../runtime/config/environment.ts'
 import { defineTool } from '../../../runtime/config/define.ts'
 import { completeFleet } from '../../../runtime/config/load.ts'
+import { failure } from '../../../runtime/errors.ts'
 import { drive } from '../../../runtime/testing/stage-driver.ts'
 import { createCodeSandboxStage } from '../../../services/code-sandbox/stage.ts'
 import { delegationHeld, held, released } from '../../support/held-events.ts'
@@ -52,6 +53,25 @@ test('a step that waits for a person gives its interpreter back, and goes on wit
   })
   const [made] = driver.only('CodeCompleted').toolCalls as { approval: unknown; status: string }[]
   assert.deepEqual([made?.status, made?.approval], ['succeeded', { outcome: 'approved' }])
+})
+
+test('a step that ends because its handling keeps throwing cancels the calls that it waits for', () => {
+  const driver = drive(createCodeSandboxStage(fleet), { now: NOW })
+  const call = { taskId: 't', callId: 't.1.0', requester: 'code-sandbox' } as const
+  driver.send('code.requested', 'CodeRequested', {
+    ...{ taskId: 't', requestId: 't.1', step: 1, code: 'pay()', executor: 'default', tools: ['pay'] },
+    ...{ toolCacheTtlMs: null, userId: null, timeoutMs: 30_000, deadlineMs: NOW + 60_000, agent: null },
+    ...{ toolPolicy: null, policyTools: null, recording: null, delegation: null },
+  })
+  const calls = [{ seq: 0, name: 'pay', arguments: {}, argsHash: 'h' }]
+  driver.answer({ status: 'paused', calls, computeMs: 1 })
+  driver.send('tools.completed', 'CallHeld', held(call, driver.now))
+  const error = failure('HANDLER_FAILED', 'a bug')
+  driver.poison('tools.completed', 'CallReleased', released(call, driver.now), error)
+  assert.equal(driver.only('CodeCompleted').status, 'failed')
+  const { callIds, reason } = driver.only('WorkCancelled')
+  assert.deepEqual([callIds, reason], [['t.1.0'], 'a bug'])
+  assert.deepEqual(driver.timers('t'), {}, 'the next step has an interpreter of its own')
 })
 
 test('a step waits with the task that its call became, and no answer of another call holds it', () => {

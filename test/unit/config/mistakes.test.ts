@@ -88,6 +88,47 @@ export default defineFleet({
     )
 })
 
+test('names that nothing has are reported: scopes, providers, channels, agents, tools', async () => {
+  const message = await messageOf(`import { defineFleet, defineTool } from 'flotilla'
+import { askPerson } from 'flotilla/tools'
+const pay = { description: 'x', input: { type: 'object' }, run: () => 1 }
+const profile = { temperature: 0, maxSteps: 2, timeoutMs: 1000, executor: 'wasm' }
+export default defineFleet({
+  tools: [
+    defineTool({ ...pay, name: 'pay', requiresApproval: { approvers: { scope: 'approvals:decid' } } }),
+    defineTool({ ...pay, name: 'fine', requiresApproval: { approvers: { scope: 'approvals:decide' }, notify: ['pager'] } }),
+    askPerson({ approvers: { scope: 'approver' } }),
+  ],
+  agents: { a: { delegates: ['b'], tools: ['nosuch'], overrides: { model: ['gorq/x', 'groq/x'] } } },
+  overrides: { model: ['opneai/x'] },
+  models: {
+    default: 'opena/gpt',
+    tiers: { strong: 'anthropc/x', standard: 'gpt-4o' },
+    profiles: { p: { ...profile, models: ['local/x', 'scripted', 'ollam/x'] } },
+  },
+  sessions: { summaryModel: 'mistrl/x' },
+  gateway: { jwt: { issuer: 'https://i.example', audience: 'f', everyToken: ['usr'], scopes: { team: ['admn', 'admin'] } } },
+})
+`)
+  const wanted = [
+    /tools\.0: pay has approvers\.scope approvals:decid, which is no scope; there are: tasks:submit, .*approvals:decide/,
+    /tools\.1: fine notifies pager, which is no channel/,
+    /tools\.2: ask_person has approvers\.scope approver, which is no scope/,
+    /agents\.a\.delegates\.0: no agent named b/,
+    /agents\.a\.tools: no tool named nosuch/,
+    /agents\.a\.overrides\.model\.0: no provider named gorq; there are: openai, .*models\.providers/,
+    /overrides\.model\.0: no provider named opneai/,
+    /models\.default: no provider named opena;/,
+    /models\.tiers\.strong: no provider named anthropc/,
+    /models\.profiles\.p\.models\.2: no provider named ollam/,
+    /sessions\.summaryModel: no provider named mistrl/,
+    /gateway\.jwt\.everyToken: no scope or role named usr; there are: user, .*tasks:submit/,
+    /gateway\.jwt\.scopes\.team: no scope or role named admn/,
+  ]
+  for (const each of wanted) assert.match(message, each)
+  assert.match(message, new RegExp(`^config has ${wanted.length} mistakes`))
+})
+
 test('a tool with mistakes that no agent lists is reported too, and at every load', async () => {
   const path = join(directory, 'unlisted.ts')
   writeFileSync(

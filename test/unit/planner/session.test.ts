@@ -14,6 +14,7 @@ const steer = (driver: StageDriver, fromTask: string, changes: Partial<TaskSteer
     sessionId: 's1',
     fromTask,
     text: `also ${fromTask}`,
+    outputSchema: null,
     ...changes,
   })
 const texts = (driver: StageDriver) =>
@@ -53,6 +54,18 @@ test('a message that comes while tools run is in the next prompt, and the end na
   assert.equal(asked(driver).messages.at(-1)?.role, 'tool')
   driver.answer(says('done'))
   assert.deepEqual(driver.only('TurnEnded').steered, ['m1', 'm2'])
+})
+
+test('a message whose answer must fit another schema is not taken along', () => {
+  const schema = { type: 'object', properties: { a: { type: 'number' } } }
+  const driver = startTools({ outputSchema: schema })
+  driver.answer(calls(['get_weather', '{"city":"Rome"}']))
+  steer(driver, 'free')
+  steer(driver, 'other', { outputSchema: { type: 'string' } })
+  steer(driver, 'same', { outputSchema: { properties: schema.properties, type: 'object' } })
+  answerTool(driver, 't1.1.0')
+  assert.match(texts(driver), /Meanwhile the user says:\nalso same$/)
+  assert.doesNotMatch(texts(driver), /also (free|other)/)
 })
 
 test('a message that comes before a call is repeated is in it', () => {

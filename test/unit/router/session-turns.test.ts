@@ -76,6 +76,22 @@ test('the policy is the task’s, else its agent’s, else the fleet’s', () =>
   )
 })
 
+test('a message for the running task brings its schema; one with a history of its own waits for its turn', () => {
+  const agents = { default: {}, formal: { outputSchema: { type: 'string' } } }
+  const driver = routerOf({ agents, defaultAgent: 'default' })
+  submit(driver, 'b', { whenBusy: 'steer', agent: 'formal' })
+  submit(driver, 'c', { whenBusy: 'queue', agent: 'formal' })
+  submit(driver, 'd', { whenBusy: 'steer', history: [{ role: 'user', content: 'before' }] })
+  assert.deepEqual(
+    driver.all('TurnRequested').map(({ whenBusy, outputSchema }) => [whenBusy, outputSchema]),
+    [
+      ['steer', { type: 'string' }],
+      ['queue', null],
+      ['queue', null],
+    ],
+  )
+})
+
 test('a history that the client gives takes the place of what the session remembers', () => {
   const driver = routerOf()
   submit(driver, 'a', { history: [{ role: 'user', content: 'mine' }] })

@@ -20,6 +20,7 @@ export function message(driver: StageDriver, task: string, changes: Partial<Turn
     parent: null,
     submittedAtMs: driver.now - 1_000,
     deadlineMs: driver.now + 60_000,
+    outputSchema: null,
     ...changes,
   }
   return driver.send('sessions.requested', 'TurnRequested', data, { key: data.sessionId })

@@ -110,9 +110,9 @@ test('interrupt: the running task is cancelled once, and the message goes before
 test('steer: the running task gets the message; its answer is that of both', () => {
   const driver = sessionOf()
   message(driver, 'a')
-  message(driver, 'b', { whenBusy: 'steer' })
-  const { taskId, fromTask, text } = driver.only('TaskSteered')
-  assert.deepEqual([taskId, fromTask, text], ['a', 'b', 'ask b'])
+  message(driver, 'b', { whenBusy: 'steer', outputSchema: { type: 'string' } })
+  const { taskId, fromTask, text, outputSchema } = driver.only('TaskSteered')
+  assert.deepEqual([taskId, fromTask, text, outputSchema], ['a', 'b', 'ask b', { type: 'string' }])
   ended(driver, 'a', { steered: ['b'], output: 'both' })
   const { output, by } = driver.only('TurnSettled')
   assert.deepEqual([output, by], ['both', 'a'])
@@ -247,6 +247,7 @@ test('an event that can not be handled: its task has a result, or its turn is fr
       parent: null,
       submittedAtMs: 0,
       deadlineMs: 0,
+      outputSchema: null,
     } as const,
   ]
   driver.poison('sessions.requested', 'TurnRequested', request, reason, { key: 's1' })

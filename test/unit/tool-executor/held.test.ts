@@ -33,6 +33,8 @@ const tools = [
   }),
   defineTool({ ...pay, name: 'patient', requiresApproval: { expiresMs: DAY, onExpiry: 'wait' } }),
   defineTool({ ...pay, name: 'free' }),
+  defineTool({ ...pay, name: 'steady', idempotent: true }),
+  defineTool({ ...pay, name: 'endless', requiresApproval: { expiresMs: null, notify: ['pager'] } }),
   askPerson({ answer: { type: 'string', enum: ['yes', 'no'] } }),
 ]
 
@@ -250,23 +252,48 @@ test('patterns of an MCP server are checked in linear time before a person is as
   assert.deepEqual([status, error?.code], ['failed', 'TOOL_ARGUMENTS_INVALID'])
 })
 
-test('the end of the task takes what waits with it; a decision after it does nothing', () => {
-  const driver = start()
-  ask(driver)
-  driver.send('tools.requested', 'TaskClosed', { taskId: 't1', status: 'cancelled', deadlineMs: null })
-  assert.deepEqual(decide(driver), [])
-  assert.deepEqual([driver.rows(keyOf('c1')), driver.timers(keyOf('c1'))], [{}, {}])
-})
+for (const tool of ['hasty', 'endless'])
+  test(`the end of the task takes what waits with it (${tool}): who was asked learns of it; a decision does nothing`, () => {
+    const driver = start()
+    ask(driver, { tool })
+    ask(driver, { callId: 'c2', tool: 'free' })
+    driver.answer({ output: 1, cached: false }, { key: keyOf('c2') })
+    driver.advance(1_000)
+    driver.send('tools.requested', 'TaskClosed', { taskId: 't1', status: 'cancelled', deadlineMs: null })
+    const { callId, outcome, atMs } = driver.only('CallReleased')
+    assert.deepEqual([callId, outcome, atMs], ['c1', 'withdrawn', START + 1_000])
+    const notices = driver.all('NotificationRequested').flatMap((each) => each.notices as { kind: string }[])
+    assert.deepEqual(
+      notices.map(({ kind }) => kind),
+      ['approval', 'resolved'],
+    )
+    assert.deepEqual(kinds(driver).slice(-1), ['approval_decided'])
+    assert.deepEqual(driver.all('ToolCompleted').length, 1, 'nobody is left to read a reply')
+    assert.deepEqual(decide(driver), [])
+    assert.deepEqual([driver.rows(keyOf('c1')), driver.timers(keyOf('c1'))], [{}, {}])
+  })
 
-test('work that was cancelled is not made when it is approved', () => {
+test('work that is cancelled waits no more, and no other call of the task is touched', () => {
   const driver = start()
   ask(driver)
+  ask(driver, { callId: 'c2' })
   const cancel = { taskId: 't1', callIds: ['c1'], reason: 'replaced', deadlineMs: START + DAY }
   driver.send('tools.requested', 'WorkCancelled', cancel)
-  decide(driver)
-  assert.equal(driver.only('ToolCompleted').status, 'cancelled')
-  assert.equal(driver.only('CallReleased').outcome, 'withdrawn')
-  assert.equal(driver.pendingCall, null)
+  const { callId, status } = driver.only('ToolCompleted')
+  assert.deepEqual([callId, status, driver.only('CallReleased').outcome], ['c1', 'cancelled', 'withdrawn'])
+  assert.deepEqual(decide(driver), [])
+  decide(driver, { callId: 'c2' })
+  assert.equal(driver.pendingCallOf(keyOf('c2'))?.kind, 'tool')
+})
+
+test('a cancel wakes no call that waits for its next attempt', () => {
+  const driver = start()
+  ask(driver, { callId: 'c2', tool: 'steady' })
+  driver.fail({ ...failure('TOOL_FAILED', 'busy'), retryable: true }, { key: keyOf('c2') })
+  const { retry } = driver.timers(keyOf('c2'))
+  const cancel = { taskId: 't1', callIds: ['c1'], reason: 'replaced', deadlineMs: START + DAY }
+  driver.send('tools.requested', 'WorkCancelled', cancel)
+  assert.deepEqual([driver.pendingCall, driver.timers(keyOf('c2'))], [null, { retry }])
 })
 
 test('a decision whose handling keeps throwing decides nothing: the call waits for another one', () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defineTool } from '../../../runtime/config/define.ts'
+import { failure } from '../../../runtime/errors.ts'
 import { encodeKey } from '../../../runtime/keys.ts'
 import { drive } from '../../../runtime/testing/stage-driver.ts'
 import type { EventMap } from '../../../runtime/stage.ts'
@@ -58,6 +59,20 @@ const cancel = (driver: Driver) =>
     reason: 'cancelled',
     deadlineMs: DEADLINE,
   })
+
+test('a call that is refused because its server changed the tool is reported to the fleet', () => {
+  const driver = begin()
+  driver.fail({
+    ...failure('MCP_TOOL_CHANGED', 'srv.report is another: other description'),
+    retryable: false,
+  })
+  const { key, data } = driver.emitted.find(({ type }) => type === 'McpToolChanged') ?? assert.fail('none')
+  const how = 'srv.report is another: other description'
+  assert.deepEqual([key, data], ['fleet', { server: 'srv', tool: 'report', how, taskId: 't1', atMs: START }])
+  const other = begin()
+  other.fail('TOOL_FAILED')
+  assert.deepEqual(other.all('McpToolChanged'), [])
+})
 
 test('the server is asked when it said, until it has an outcome; the ledger gets one row', () => {
   const driver = underWay()

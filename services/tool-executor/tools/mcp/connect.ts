@@ -12,7 +12,7 @@ import { AskingCall, PendingCall, type Given, type Pending } from '../../call.ts
 import type { RequestOptions, ServerTask } from './link.ts'
 import { said } from './link-error.ts'
 import { ServerPool, type PoolParts } from './pool.ts'
-import { inputRequired, questionOf } from './questions.ts'
+import { questionOf } from './questions.ts'
 import { resourceOf, resultOf } from './results.ts'
 
 export interface ConnectedServers {
@@ -20,6 +20,8 @@ export interface ConnectedServers {
   connect(tool: Tool, given?: Given): Tool
   /** Outcome of a call that the server continues. */
   poll(spec: ToolSpec, pending: Pending, context: ToolContext): Promise<unknown>
+  /** Gives what people answered to a question in the middle of such a call. */
+  answer(spec: ToolSpec, pending: Pending, given: Given, context: ToolContext): Promise<unknown>
   cancel(spec: ToolSpec, pending: Pending, context: ToolContext): Promise<void>
   close(): Promise<void>
 }
@@ -45,6 +47,13 @@ export function connectServers(
       poolOf(spec).use({ tool: null, ...context }, async (link) =>
         outcomeOf(spec, await link.task(id, optionsOf(spec, context))),
       ),
+    answer: async (spec, pending, { responses }, context) => {
+      await poolOf(spec).use({ tool: null, ...context }, (link) =>
+        link.answerTask(pending.id, responses, optionsOf(spec, context)),
+      )
+      // It has a moment to take the answer: asked at once, it may ask the same again.
+      return new PendingCall({ ...pending, pollMs: Math.max(POLL_MS.least, pending.pollMs) })
+    },
     cancel: (spec, { id }, context) =>
       poolOf(spec).use({ tool: null, ...context }, (link) => link.cancelTask(id, optionsOf(spec, context))),
     close: async () => {
@@ -94,7 +103,7 @@ function doubted({ idempotent }: ToolSpec, error: unknown): never {
 /** A server may name any interval: it is not asked more often than this, nor hours late. */
 const POLL_MS = { least: 500, usual: 2_000, most: 60_000 }
 
-/** Result of the tool, or a PendingCall. Throws what the task failed with. */
+/** Result of the tool, a PendingCall, or an AskingCall. Throws what the task failed with. */
 function outcomeOf(spec: ToolSpec, task: ServerTask): unknown {
   const { name, source } = spec
   switch (task.status) {
@@ -110,18 +119,18 @@ function outcomeOf(spec: ToolSpec, task: ServerTask): unknown {
         'TOOL_FAILED',
         `${name} was cancelled by its server: ${said(task.statusMessage ?? 'without a reason')}`,
       )
-    case 'input_required':
-      throw inputRequired(source?.server ?? name, 'in the middle of a task of its own')
-    case 'working': {
-      const wanted = task.pollIntervalMs ?? POLL_MS.usual
-      const pollMs = Math.min(POLL_MS.most, Math.max(POLL_MS.least, wanted))
-      return new PendingCall({
-        id: task.taskId,
-        pollMs,
-        note: task.statusMessage ? said(task.statusMessage) : null,
-      })
+    case 'input_required': {
+      const { inputRequests } = task
+      return new AskingCall(questionOf(source?.server ?? name, { inputRequests }), pendingOf(task))
     }
+    case 'working':
+      return new PendingCall(pendingOf(task))
   }
+}
+
+function pendingOf({ taskId: id, pollIntervalMs = POLL_MS.usual, statusMessage }: ServerTask): Pending {
+  const pollMs = Math.min(POLL_MS.most, Math.max(POLL_MS.least, pollIntervalMs))
+  return { id, pollMs, note: statusMessage ? said(statusMessage) : null }
 }
 
 function taskResult(name: string, { result }: ServerTask): Parameters<typeof resultOf>[1] {

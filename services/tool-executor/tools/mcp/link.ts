@@ -188,6 +188,13 @@ export class Link {
     )
   }
 
+  async answerTask(taskId: string, responses: Given['responses'], options: RequestOptions): Promise<void> {
+    const params = { taskId, inputResponses: responses, _meta: metaOf(options) }
+    await this.#guarded(options.signal, () =>
+      this.#client.request({ method: 'tasks/update', params }, z.looseObject({}), this.#options(options)),
+    )
+  }
+
   async cancelTask(taskId: string, options: RequestOptions): Promise<void> {
     const asked = { method: 'tasks/cancel', params: { taskId, _meta: metaOf(options) } }
     await this.#guarded(options.signal, () =>

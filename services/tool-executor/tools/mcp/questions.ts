@@ -84,7 +84,7 @@ function checkedSchema(server: string, forms: readonly (readonly [string, Form])
 }
 
 /** `how`: the server asks so, and nobody can answer it. */
-export const inputRequired = (server: string, how: string): FlotillaError =>
+const inputRequired = (server: string, how: string): FlotillaError =>
   new FlotillaError(
     'MCP_INPUT_REQUIRED',
     `MCP server ${server} asks for input before it answers, ${how}: nobody can give it here`,

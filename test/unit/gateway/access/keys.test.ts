@@ -62,6 +62,7 @@ test('a key that can’t be one is refused with every mistake, and not made', as
   await refused({}, /name: .*scopes: /)
   await refused({ ...ann, name: 'a\u0000b' }, /name: must be a text without control/)
   await refused({ ...ann, name: ' ' }, /name/)
+  await refused({ ...ann, userId: 'ann\u200b' }, /userId has characters that nobody sees/)
   await refused({ ...ann, scopes: ['tasks:all'] }, /scopes\.0/)
   await refused({ ...ann, scopes: [] }, /scopes/)
   await refused({ ...ann, agents: [] }, /agents/)
@@ -70,6 +71,28 @@ test('a key that can’t be one is refused with every mistake, and not made', as
   await refused({ ...ann, usrId: 'x' }, /usrId/)
   await refused({ ...ann, userId: null }, /a key without a user acts for every user/)
   assert.deepEqual(await keys.list(), [])
+})
+
+test('everybody who made a key for somebody else stands behind it, through every key in between', async () => {
+  const { keys, checks } = await world()
+  const made = async (maker: { key: string } | null, userId: string | null) => {
+    const given = maker && (await checks.check(parseKey(maker.key) as GivenKey))
+    assert.ok(given === null || 'principal' in given)
+    const scopes: NewKey['scopes'] = ['keys:write', 'tasks:read:all']
+    return keys.create({ name: 'same', userId, scopes }, given && given.principal)
+  }
+  const ann = await made(null, 'ann')
+  const bobs = await made(ann, 'bob')
+  const nobodys = await made(ann, null)
+  const shown = [ann, await made(ann, 'ann'), bobs, await made(bobs, 'bob'), await made(bobs, 'ann'), nobodys]
+  assert.deepEqual(
+    [...shown, await made(nobodys, 'cy')].map(({ madeBy }) => madeBy),
+    [[], [], ['ann'], ['ann'], ['bob'], ['ann'], ['ann']],
+  )
+  const checked = await checks.check(parseKey(bobs.key) as GivenKey)
+  assert.ok('principal' in checked)
+  const { credential, madeBy } = checked.principal
+  assert.deepEqual([credential, madeBy], [`key same (${bobs.id})`, ['ann']])
 })
 
 test('a right key is its user; a wrong secret, an unknown id and a damaged key are nobody', async () => {

@@ -5,7 +5,10 @@ import { FlotillaError } from '../../../../runtime/errors.ts'
 import { Owners } from '../../../../services/gateway/access/owners.ts'
 import type { Principal } from '../../../../services/gateway/access/principal.ts'
 
-const ana: Principal = { name: 'key', userId: 'ana', scopes: new Set(['tasks:read']), agents: null }
+const ana: Principal = {
+  ...{ name: 'key', credential: 'key key (0)', madeBy: [] },
+  ...{ userId: 'ana', scopes: new Set(['tasks:read']), agents: null },
+}
 const auditor: Principal = { ...ana, scopes: new Set(['tasks:read:all']) }
 const origin = (userId: string | null): TaskOrigin => ({
   userId,

@@ -9,6 +9,8 @@ const principal = (
   scopes: Principal['scopes'] = new Set(['tasks:read']),
 ): Principal => ({
   name: 'key',
+  credential: 'key key (0)',
+  madeBy: [],
   userId,
   scopes,
   agents: null,
