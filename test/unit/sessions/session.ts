@@ -20,6 +20,7 @@ export function message(driver: StageDriver, task: string, changes: Partial<Turn
     parent: null,
     submittedAtMs: driver.now - 1_000,
     deadlineMs: driver.now + 60_000,
+    executor: null,
     ...changes,
   }
   return driver.send('sessions.requested', 'TurnRequested', data, { key: data.sessionId })
@@ -38,6 +39,7 @@ export function ended(driver: StageDriver, task: string, changes: Partial<TurnEn
     error: null,
     steered: [],
     endedAtMs: driver.now,
+    variables: null,
     ...changes,
   }
   return driver.send('sessions.requested', 'TurnEnded', data, { key: data.sessionId })

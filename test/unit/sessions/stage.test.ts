@@ -247,6 +247,7 @@ test('an event that can not be handled: its task has a result, or its turn is fr
       parent: null,
       submittedAtMs: 0,
       deadlineMs: 0,
+      executor: null,
     } as const,
   ]
   driver.poison('sessions.requested', 'TurnRequested', request, reason, { key: 's1' })
@@ -262,6 +263,7 @@ test('an event that can not be handled: its task has a result, or its turn is fr
     output: null,
     error: null,
     steered: [],
+    variables: null,
     endedAtMs: 0,
   } as const
   driver.poison('sessions.requested', 'TurnEnded', { ...end, steered: [] }, reason, { key: 's1' })
