@@ -16,14 +16,14 @@ export const isTurn = ({ sessionId, forkedFrom, toolPolicy }: Asked): boolean =>
 export function turnEnded(
   task: Asked,
   end: Pick<TurnEnded, 'status' | 'error'> & { readonly atMs: number } & Partial<
-      Pick<TurnEnded, 'model' | 'output' | 'steered'>
+      Pick<TurnEnded, 'model' | 'output' | 'steered' | 'variables'>
     >,
 ): Emit[] {
   if (!isTurn(task) || task.sessionId === null) return []
   const { sessionId, taskId, userId, agent, text } = task
-  const { status, error, atMs, model = null, output = null, steered = [] } = end
+  const { status, error, atMs, model = null, output = null, steered = [], variables = null } = end
   const of = { sessionId, task: taskId, userId, agent, text }
-  return [turnEndedEvent({ ...of, model, status, output, error, steered, endedAtMs: atMs })]
+  return [turnEndedEvent({ ...of, model, status, output, error, steered, endedAtMs: atMs, variables })]
 }
 
 /** The end of a turn whose task is unknown where it should be. */
@@ -32,7 +32,7 @@ export function turnLost(
   error: Failure,
   atMs: number,
 ): Emit {
-  const unknown = { model: null, text: '', output: null as Json, steered: [] }
+  const unknown = { model: null, text: '', output: null as Json, steered: [], variables: null }
   return turnEndedEvent({
     ...unknown,
     sessionId,

@@ -36,6 +36,15 @@ const jsonFields = new Map(
   ]),
 )
 
+/** Payloads that a task can do without: what a session's Python had defined. */
+const dispensable: ReadonlySet<string> = new Set([
+  'TurnGranted.variables',
+  'TaskAdmitted.variables',
+  'CodeRequested.prior',
+  'CodeCompleted.kept',
+  'TurnEnded.variables',
+])
+
 const looksLikeReference = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && '$blob' in value
 
@@ -77,16 +86,18 @@ async function move(
   return moved
 }
 
+type Gone = 'reject' | 'null' | 'spare'
+
 /**
  * The event with every moved payload back in its place. Rejects with PAYLOAD_MISSING if the store no longer
- * has one, unless such a payload is to be null (`gone`). Await its result instead of calling it again: each
- * call reads every payload.
+ * has one, unless such a payload is to be null: each (`null`), or one that a task can do without (`spare`).
+ * Await its result instead of calling it again: each call reads every payload.
  */
 export function resolve<T extends EventType>(
   type: T,
   data: EventMap[T],
   blobs: BlobStore,
-  gone: 'reject' | 'null' = 'reject',
+  gone: Gone = 'reject',
 ): EventMap[T] | Promise<EventMap[T]> {
   if (type === 'TaskSubmitted')
     return withRecording(data as EventMap['TaskSubmitted'], blobs) as EventMap[T] | Promise<EventMap[T]>
@@ -144,14 +155,15 @@ async function bringBack(
   data: Fields,
   names: readonly string[],
   blobs: BlobStore,
-  gone: 'reject' | 'null',
+  gone: Gone,
 ): Promise<Fields> {
   const whole = { ...data }
   const payloads = names.map(async (name) => {
     try {
       whole[name] = await read(`${type}.${name}`, data[name] as Reference, blobs)
     } catch (error) {
-      if (gone === 'reject' || !isMissingPayload(error)) throw error
+      const isSpared = gone === 'null' || (gone === 'spare' && dispensable.has(`${type}.${name}`))
+      if (!isSpared || !isMissingPayload(error)) throw error
       whole[name] = null
     }
   })

@@ -159,6 +159,8 @@ export interface AgentDefinition {
   compaction?: Compaction
   /** What happens to a task that comes while another one of its session runs. Default: that of `sessions`. */
   whenBusy?: WhenBusy
+  /** What its Python defines is kept between the tasks of a session. Default: that of `sessions`. */
+  keepVariables?: boolean
   /** Overrides the built-in system prompt; see services/planner/prompts. */
   systemPrompt?: string
   /** Overrides that its tasks may use; each field given here replaces the fleet's. */

@@ -107,6 +107,7 @@ const definition = z.strictObject({
         outputSchema: jsonSchema.optional(),
         compaction,
         whenBusy: z.enum(whenBusyChoices).optional(),
+        keepVariables: z.boolean().optional(),
         systemPrompt: z.string().min(1).optional(),
         overrides,
         showActivity: z.boolean().optional(),

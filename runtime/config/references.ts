@@ -41,7 +41,11 @@ export function references(fleet: Fleet, given: FleetDefinition = {}): string[] 
   mistakes.push(...unknownProfiles('overrides', fleet.overrides, fleet))
   // The checker skips a key named __proto__, so its value may be anything.
   const agents = Object.entries(fleet.agents).filter(([, agent]) => isObject(agent))
-  for (const [agent, { tools, profile, outputSchema, overrides: own }] of agents) {
+  for (const [agent, { tools, profile, outputSchema, mode, keepVariables, overrides: own }] of agents) {
+    if (keepVariables === true && mode === 'tools' && !(own?.mode ?? fleet.overrides?.mode))
+      mistakes.push(
+        `agents.${agent}.keepVariables: an agent of mode tools runs no Python; leave it out, or set mode: 'code'`,
+      )
     mistakes.push(...unknownProfiles(`agents.${agent}.overrides`, own, fleet))
     for (const wanted of Array.isArray(tools) ? tools : [])
       if (!names.includes(wanted))

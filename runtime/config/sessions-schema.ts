@@ -1,6 +1,6 @@
 // Checks the settings of sessions.
 import { z } from 'zod'
-import { whenBusyChoices } from './sessions.ts'
+import { MAX_VARIABLES_CHARS, whenBusyChoices } from './sessions.ts'
 
 const whole = (least: number, most: number) => z.number().int().min(least).max(most)
 
@@ -12,4 +12,7 @@ export const sessionsSchema = z.strictObject({
   summaryModel: z.string().min(1).optional(),
   summaryTokens: whole(50, 20_000).optional(),
   retentionDays: z.number().min(0.01).max(3_650).optional(),
+  keepVariables: z.boolean().optional(),
+  variablesChars: whole(1_000, MAX_VARIABLES_CHARS).optional(),
+  variablesComputeMs: whole(1_000, 600_000).optional(),
 })

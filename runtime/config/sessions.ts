@@ -33,7 +33,19 @@ export interface SessionsDefinition {
   summaryTokens?: number
   /** Days after its last turn for which a session is kept. Default 30. */
   retentionDays?: number
+  /**
+   * True: what a task's Python defines is still defined in the next task of its session, if it is of the same agent and
+   * executor. An agent may choose otherwise. Default false.
+   */
+  keepVariables?: boolean
+  /** Characters of code and tool results that are kept for it, of an agent in a session. Default 1,000,000. */
+  variablesChars?: number
+  /** Computing time of the steps that are kept for it: the next task spends it again. Default 60,000. */
+  variablesComputeMs?: number
 }
+
+/** Largest `variablesChars`. */
+export const MAX_VARIABLES_CHARS = 4_000_000
 
 export type Sessions = Readonly<Required<Omit<SessionsDefinition, 'summaryModel'>>> &
   Pick<SessionsDefinition, 'summaryModel'>
@@ -45,4 +57,7 @@ export const defaultSessions: Sessions = {
   recentTokens: 8_000,
   summaryTokens: 800,
   retentionDays: 30,
+  keepVariables: false,
+  variablesChars: 1_000_000,
+  variablesComputeMs: 60_000,
 }

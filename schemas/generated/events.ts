@@ -248,6 +248,8 @@ export interface TaskAdmitted {
   recording: Json
   /** The call that its end answers; null: no agent asked for it. */
   askedBy: AskedBy | null
+  /** As in TurnGranted. Null: the task keeps no variables. */
+  variables: Json
 }
 
 /** The end of a delegated task, for the call that asked for it; in the transaction that ends the task. */
@@ -464,6 +466,10 @@ export interface CodeRequested {
   recording: Json
   /** What calls of other agents in this step go by; its maxCost is what the task has left. Null: its agent has no delegates. */
   delegation: Delegation | null
+  /** Python steps of earlier turns of its session, in the first request of a task: they are run again first, with their recorded results. Null when there are none. */
+  prior: Json
+  /** True: the reply has what runs the step again. */
+  keepLog: boolean
 }
 
 /** The outcome of a Python step. */
@@ -494,6 +500,8 @@ export interface CodeCompleted {
   durationMs: number
   /** US dollars of the tasks that the step delegated; null: none. */
   childrenCost: number | null
+  /** {after, step}: what runs the step again, null if it left nothing; after is the number of the step before it, null if there is none. Null when it was not asked for. */
+  kept: Json
 }
 
 /** The one result of a task. */
@@ -686,6 +694,8 @@ export interface TurnEnded {
   steered: string[]
   /** Epoch milliseconds. */
   endedAtMs: number
+  /** {after, fresh, gone, steps}: the Python steps of this turn, behind the step numbered after or, if fresh, in place of all before; gone says why they cannot be kept. Null: the task keeps no variables. */
+  variables: Json
 }
 
 /** A task of a session asks for its turn. */
@@ -710,6 +720,8 @@ export interface TurnRequested {
   deadlineMs: number
   /** JSON Schema that its answer must fit, if its text may be given to the running task; null otherwise. */
   outputSchema: Json
+  /** Executor whose Python variables the task takes over from earlier turns and keeps for later ones; null: it has none to do with them. */
+  executor: string | null
 }
 
 /** A session asks for a summary of its older turns. */
@@ -758,6 +770,8 @@ export interface TurnGranted {
   turn: number
   /** What the session remembers, oldest first: [{role, content}]; null when there is nothing. */
   history: Json
+  /** {after, steps, gone}: the Python steps of earlier turns, whose variables are defined in this one; after is the number of the last; gone says why those before are not there. Null: the task keeps no variables. */
+  variables: Json
 }
 
 /** A session asks whether a task of it, whose deadline has passed, still runs. */

@@ -1,6 +1,7 @@
 // Events that code-sandbox emits.
 import { glimpse } from '../../runtime/bounded-text.ts'
 import { failure } from '../../runtime/errors.ts'
+import { asJson, type StepReport } from '../../runtime/kept-variables.ts'
 import type { CallOutcome, Emit, Failure, Json } from '../../runtime/stage.ts'
 import type { Delegation, TaskProgressed } from '../../schemas/generated/events.ts'
 import type { Finished, PendingCall } from './executors/port.ts'
@@ -14,6 +15,8 @@ export interface Ending {
   readonly error: Failure | null
   readonly finished: Finished | null
   readonly atMs: number
+  /** What runs the step again. Absent: it is not asked for. */
+  readonly kept?: StepReport | null
 }
 
 export const callIdOf = (requestId: string, seq: number) => `${requestId}.${seq}`
@@ -96,7 +99,7 @@ export function endEvents(
 }
 
 function completedEvent(taskId: string, active: ActiveRow, calls: readonly CallRow[], ending: Ending): Emit {
-  const { status, error, finished, atMs } = ending
+  const { status, error, finished, atMs, kept = null } = ending
   return {
     topic: 'code.completed',
     type: 'CodeCompleted',
@@ -108,8 +111,9 @@ function completedEvent(taskId: string, active: ActiveRow, calls: readonly CallR
       output: finished?.value ?? null,
       isFinal: finished?.isFinal ?? false,
       finalAnswer: finished?.finalAnswer ?? null,
-      prints: finished?.prints ?? '',
+      prints: `${active.notice ?? ''}${finished?.prints ?? ''}`,
       error,
+      kept: asJson(kept),
       childrenCost: childrenCost(calls),
       toolCalls: calls.map((call, seq) => toolCall(active.requestId, call, seq)),
       startedAtMs: active.startedAtMs,

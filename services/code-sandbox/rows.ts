@@ -1,4 +1,5 @@
 // State rows of a task: one for each step and each call, so that no row grows with a session.
+import type { KeptStep } from '../../runtime/kept-variables.ts'
 import type { KeptOutcome } from '../../runtime/recording.ts'
 import type { HeldCalls } from '../../runtime/held-calls.ts'
 import type { Json } from '../../schemas/json.ts'
@@ -14,7 +15,14 @@ export interface SessionRow {
 }
 
 /** The running step. */
-export interface ActiveRow extends Omit<CodeRequested, 'taskId' | 'code' | 'recording'> {
+export interface ActiveRow extends Omit<
+  CodeRequested,
+  'taskId' | 'code' | 'recording' | 'prior' | 'keepLog'
+> {
+  /** The reply has what runs the step again. Absent: not. */
+  readonly keepLog?: boolean
+  /** To be told to the model before what the step prints. */
+  readonly notice?: string
   readonly n: number
   readonly startedAtMs: number
   /** Calls made together that the code waits for; empty before its first call. */
@@ -59,6 +67,8 @@ export type SandboxRows = {
   closed: { status: string }
   /** Recorded outcomes of tool calls, from the task's first request. */
   outcomes: KeptOutcome[]
+  /** Steps of earlier turns of its session, which stand before the task's own in the log. */
+  prior: readonly KeptStep[]
   /** This outcome has answered a call. */
   [used: `used:${number}`]: true
   [log: `log:${number}`]: StepRow
@@ -84,9 +94,21 @@ export function callRows(rows: View, n: number): CallRow[] {
 
 /** The finished steps of the log before this one. */
 export function logBefore(rows: View, before: number): SessionEntry[] {
-  const log: SessionEntry[] = []
+  const log: SessionEntry[] = entriesOf(rows.prior ?? [])
   for (let n = 0; n < before; n++) if (rows[`log:${n}`]?.outputHash) log.push(...stepEntries(rows, n, []))
   return log
+}
+
+/** Steps of earlier turns as entries. */
+function entriesOf(prior: readonly KeptStep[]): SessionEntry[] {
+  return prior.flatMap(({ n, code, nowMs, seed, calls, outputHash }): SessionEntry[] => [
+    { kind: 'step', n, code, nowMs, seed },
+    ...calls.flatMap(({ name, argsHash, ...result }, seq): SessionEntry[] => [
+      { kind: 'call', n, seq, name, argsHash },
+      { kind: 'result', n, seq, ...result },
+    ]),
+    { kind: 'done', n, outputHash },
+  ])
 }
 
 /** One step's entries; of the calls in `without`, not the results. */
@@ -114,5 +136,5 @@ export function withoutStep(rows: View, n: number): Deleted {
 /** Deletes the whole log. */
 export function withoutLog(rows: View): Deleted {
   const steps = Array.from({ length: rows.session?.nextN ?? 0 }, (_, n) => withoutStep(rows, n))
-  return Object.assign({}, ...steps) as Deleted
+  return Object.assign({ prior: null }, ...steps) as Deleted
 }

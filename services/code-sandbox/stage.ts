@@ -26,11 +26,13 @@ import type {
   WorkCancelled,
 } from '../../schemas/generated/events.ts'
 import { headers as headerNames } from '../../schemas/topics.ts'
+import type { KeptStep } from '../../runtime/kept-variables.ts'
 import type { KeptOutcome } from '../../runtime/recording.ts'
 import { limits } from './constants.ts'
 import { answerByPolicy } from './recorded.ts'
 import { resultOf } from './results.ts'
 import { codeCall, discardCall } from './call.ts'
+import { isPriorLost, reportOf, sessionAfter, withoutPrior } from './kept.ts'
 import { agentsFirst, delegationOf, handedOver, type Delegates, type OpenCall } from './delegation.ts'
 import type { Finished, Outcome, Paused, ToolSignature } from './executors/port.ts'
 import { EVICT, followDelegation, holdCall, releaseCall } from './held.ts'
@@ -106,9 +108,12 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
     const full = rows.active ? null : fullSession(rows)
     if (full) return endSession(request, event.atMs, rows, full)
     const stale = rows.active ? abandonStep(request.taskId, rows, rows.active, event.atMs) : {}
-    const { taskId, code, recording, ...given } = request
+    const { taskId, code, recording, prior, keepLog, ...given } = request
     const { step: repeated, outcomes } = (recording ?? {}) as Brought
-    const n = rows.session?.nextN ?? 0
+    // Only the first request brings them; the rows of the task have them since.
+    const earlier = rows.session ? [] : ((prior ?? []) as unknown as readonly KeptStep[])
+    const session = rows.session ?? sessionAfter(earlier)
+    const n = session.nextN
     const seed = repeated?.seed ?? `${request.requestId}/${event.id}`
     const nowMs = repeated?.atMs ?? event.atMs
     const active: ActiveRow = {
@@ -117,12 +122,14 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
       startedAtMs: event.atMs,
       ...FRESH,
       ...(repeated ? { isRepeated: true } : {}),
+      ...(keepLog ? { keepLog } : {}),
     }
     const written: Partial<SandboxRows> = {
-      session: { ...rows.session, nextN: n + 1, chars: (rows.session?.chars ?? 0) + code.length },
+      session: { ...session, nextN: n + 1, chars: session.chars + code.length },
       active,
       ...logRow(n, { step: { kind: 'step', n, code, nowMs, seed }, outputHash: null }),
       ...(outcomes ? { outcomes } : {}),
+      ...(earlier.length > 0 ? { prior: earlier } : {}),
     }
     const call = execute(taskId, { ...rows, ...written }, active)
     return { emit: stale.emit ?? [], rows: { ...stale.rows, ...written }, timers: { [RETRY]: null }, call }
@@ -172,14 +179,11 @@ export function createCodeSandboxStage(fleet: Fleet): Stage<SandboxRows> {
     if (call.kind !== 'code' || !active) return {}
     if (!outcome.ok) return handleFailedCall(event.key, rows, active, outcome)
     const value = outcome.value as Outcome
-    return value.status === 'paused'
-      ? pauseStep(event.key, rows, active, {
-          ...value,
-          atMs: outcome.endedMs,
-          idempotent,
-          delegates,
-        })
-      : finishStep(event.key, rows, active, value, outcome)
+    const atMs = outcome.endedMs
+    if (value.status === 'paused')
+      return pauseStep(event.key, rows, active, { ...value, atMs, idempotent, delegates })
+    const again = withoutPrior(rows, active, value, { timer: RETRY, atMs })
+    return again ?? finishStep(event.key, rows, active, value, outcome)
   }
 
   return {
@@ -277,26 +281,33 @@ function finishStep(
   return decision
 }
 
+const PRIOR_LOST = 'its steps of earlier messages are no longer stored'
+const TOO_MUCH = 'more than can be rebuilt if it is lost'
+
 /** Why a session can't take another step; null if it can. */
-function fullSession({ session }: View): string | null {
-  const { chars = 0, computeMs = 0 } = session ?? {}
+function fullSession(rows: View): string | null {
+  const { chars = 0, computeMs = 0 } = rows.session ?? {}
+  if (isPriorLost(rows)) return PRIOR_LOST
   if (computeMs > limits.sessionComputeMs)
-    return `its steps have computed for ${Math.round(computeMs / 60_000)} minutes in all`
+    return `its steps have computed for ${Math.round(computeMs / 60_000)} minutes in all, ${TOO_MUCH}`
   const most = limits.sessionChars.toLocaleString('en')
-  return chars > limits.sessionChars ? `its code and tool results have more than ${most} characters` : null
+  return chars > limits.sessionChars
+    ? `its code and tool results have more than ${most} characters, ${TOO_MUCH}`
+    : null
 }
 
 /** Fails the step, and begins a fresh session with the next one. */
 function endSession(request: CodeRequested, atMs: number, rows: View, why: string): Decided {
   const { taskId, code: _, ...given } = request
   const message =
-    `The Python session was ended because ${why}, more than can be rebuilt if it is lost. This step was not run and ` +
+    `The Python session was ended because ${why}. This step was not run and ` +
     'all variables are gone: in the next one, define again what you need.'
-  const error = failure('CODE_LIMIT', message)
+  const error = failure(why === PRIOR_LOST ? 'PAYLOAD_MISSING' : 'CODE_LIMIT', message)
   const unbegun: ActiveRow = { ...given, n: rows.session?.nextN ?? 0, startedAtMs: atMs, ...FRESH }
+  const kept = given.keepLog ? { after: null, step: null } : null
   return {
     rows: freshSession(rows),
-    emit: endEvents(taskId, unbegun, [], { status: 'failed', error, finished: null, atMs }),
+    emit: endEvents(taskId, unbegun, [], { status: 'failed', error, finished: null, atMs, kept }),
     call: discardCall(taskId),
   }
 }
@@ -312,7 +323,10 @@ function closeStep(taskId: string, rows: View, active: ActiveRow, ending: Ending
   return {
     rows: { ...withoutStep(rows, active.n), active: null },
     emit: [
-      ...endEvents(taskId, active, callRows(rows, active.n), ending),
+      ...endEvents(taskId, active, callRows(rows, active.n), {
+        ...ending,
+        kept: reportOf(rows, active, ending.finished),
+      }),
       ...cancelCalls(taskId, rows, active, ending),
     ],
     timers: { [RETRY]: null, [EVICT]: null },
@@ -380,5 +394,5 @@ function poisoned(event: StageEvent, rows: View, error: Failure): Decided {
   if (event.type !== 'CodeRequested') return active ? closeStep(event.key, rows, active, ending) : {}
   const { taskId, code: _, ...given } = event.data
   const unbegun: ActiveRow = { ...given, n: rows.session?.nextN ?? 0, startedAtMs: event.atMs, ...FRESH }
-  return { emit: endEvents(taskId, unbegun, [], ending) }
+  return { emit: endEvents(taskId, unbegun, [], { ...ending, kept: reportOf(rows, unbegun, null) }) }
 }

@@ -3,12 +3,14 @@ import type { Fleet } from '../../runtime/config/fleet.ts'
 import { merge } from '../../runtime/decisions.ts'
 import type { Emit, Json } from '../../runtime/stage.ts'
 import type { CodeCompleted } from '../../schemas/generated/events.ts'
+import { asJson } from '../../runtime/kept-variables.ts'
 import type { RecordedStep } from '../../runtime/recording.ts'
 import { isLive, recordedStep } from './recorded.ts'
 import { delegationOf, withChild } from './delegation.ts'
 import { progressEvent } from './events.ts'
 import { takeValue } from './final-answer.ts'
 import { readCode, type FoundCode } from './code-blocks.ts'
+import { keepReported } from './kept-variables.ts'
 import { fail } from './task-end.ts'
 import { currentStep, requestId } from './step-replies.ts'
 import { imaginedObservation, markedAsData, tellCode, tellEdited } from './prompts/replies.ts'
@@ -33,6 +35,7 @@ export function runCode(
     ...put(`step:${run.step}`, step),
     // code-sandbox keeps them.
     ...(from.rows.outcomes ? { outcomes: null } : {}),
+    ...(from.rows.prior ? { prior: null } : {}),
   })
   const data = {
     taskId: task.taskId,
@@ -46,6 +49,8 @@ export function runCode(
     timeoutMs: fleet.limits.codeStepTimeoutMs,
     deadlineMs: task.deadlineMs,
     agent: task.agent,
+    prior: asJson(from.rows.prior ?? null),
+    keepLog: run.variables !== undefined,
     delegation: book.of(task).some(({ delegate }) => delegate) ? delegationOf(from, 1) : null,
   }
   const { requestId: id } = data
@@ -72,10 +77,11 @@ function toolsOf({ task, rows: { outcomes } }: Situation, recorded: RecordedStep
 }
 
 /** Ignored if the task does not wait for it. */
-export function completeCode(waiting: Situation, done: CodeCompleted, book: ToolBook): Move {
+export function completeCode(waiting: Situation, done: CodeCompleted, book: ToolBook, fleet: Fleet): Move {
+  if (!isAwaited(waiting, done)) return { changes: {} }
   const { childrenCost = null } = done
-  if (childrenCost === null || !isAwaited(waiting, done)) return takeOutcome(waiting, done, book)
-  const { to, rows } = change(waiting, { run: withChild(waiting.run, childrenCost) })
+  const run = childrenCost === null ? waiting.run : withChild(waiting.run, childrenCost)
+  const { to, rows } = change(waiting, { run, ...keepReported({ ...waiting, run }, done, fleet) })
   const move = takeOutcome(to, done, book)
   return { ...move, changes: merge({ rows }, move.changes) }
 }
@@ -85,7 +91,7 @@ const isAwaited = (from: Situation, done: CodeCompleted): boolean =>
 
 function takeOutcome(from: Situation, done: CodeCompleted, book: ToolBook): Move {
   const begun = currentStep(from)
-  if (!isAwaited(from, done) || begun === null) return { changes: {} }
+  if (begun === null) return { changes: {} }
   const step = withObservation(begun, done)
   if (done.isFinal) return takeValue(from, step, done.finalAnswer)
   // The model can't fix a sandbox that does not start.

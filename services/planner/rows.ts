@@ -5,6 +5,7 @@
 import type { Decision, Failure, Json, StageEvent } from '../../runtime/stage.ts'
 import type { AskedBy, Child, TaskAdmitted, Usage } from '../../schemas/generated/events.ts'
 import type { KeptOutcome, RecordedStep } from '../../runtime/recording.ts'
+import type { KeptStep } from '../../runtime/kept-variables.ts'
 import type { HeldCalls } from '../../runtime/held-calls.ts'
 import type { Message } from './call.ts'
 
@@ -84,6 +85,20 @@ export interface Compacted {
   refusedAt: { [model: string]: number }
 }
 
+/** What is known of the log that defines the task's variables. */
+export interface KeptRun {
+  /** The step of earlier turns that the task begins behind. */
+  readonly after: number | null
+  /** The last step that is defined. */
+  readonly last: number | null
+  readonly fresh: boolean
+  readonly gone: string | null
+  /** Steps of this task that count, their characters, and the first that may. */
+  readonly count: number
+  readonly chars: number
+  readonly from: number
+}
+
 /** Progress of a task. */
 export interface Run {
   /** Awaited now: the model (or a timer before it), tool calls, or code. */
@@ -127,6 +142,8 @@ export interface Run {
   childrenCost?: number
   /** The call that its end answers, here too: the task's row may be lost. */
   askedBy?: AskedBy
+  /** What its Python defines is kept for later turns of its session. Absent: it is not. */
+  variables?: KeptRun
   /** Prompt of the last answer, which bounds the next one (cost-bound.ts). */
   lastPrompt?: { of: string; bytes: number; tokens: number }
 }
@@ -142,6 +159,8 @@ export type PlannerRows = {
   steers: readonly { readonly task: string; readonly text: string }[]
   /** Recorded outcomes of tool calls; in code mode until code-sandbox has them. */
   outcomes: KeptOutcome[]
+  /** Python of earlier turns of its session, until code-sandbox has it. */
+  prior: readonly KeptStep[]
 } & {
   /** The model's message in a step. */
   [said: `said:${number}`]: Message
@@ -150,6 +169,8 @@ export type PlannerRows = {
   [step: `step:${number}`]: Step
   /** Outcome of tool call i of step n, until the step is complete: `reply:n.i`. */
   [reply: `reply:${number}.${number}`]: StepToolCall
+  /** What runs the Python of step n again in a later turn. */
+  [variables: `variables:${number}`]: KeptStep
   /** A step to be repeated, until it was. */
   [recorded: `recorded:${number}`]: RecordedStep
   /** This outcome has answered a call. */

@@ -39,6 +39,7 @@ import { concludeSummaryCall, keyOfSummary, noSummary, summaryCall } from './ses
 import { steer } from './steering.ts'
 import { recordedStep, recordingRows, toolNames } from './recorded.ts'
 import { repeatStep } from './repeat.ts'
+import { keptAtFirst, withoutLost } from './kept-variables.ts'
 import { callTools, completeTool } from './tools-step.ts'
 import { followDelegation, holdCall, releaseCall } from './held.ts'
 import { toolBook } from './tool-catalogue.ts'
@@ -51,7 +52,8 @@ type Planned = Decision<PlannerRows>
 export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
   const book = toolBook(fleet)
 
-  function decide(event: StageEvent, rows: State): Planned {
+  function decide(event: StageEvent, given: State): Planned {
+    const rows = withoutLost(given)
     if (event.type === 'SummaryRequested') return { call: summaryCall(event.data, fleet) }
     const now = situation(event, rows, event.atMs)
     if (now === null) return withoutTask(event, rows)
@@ -105,9 +107,11 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     if (event.atMs >= opening.task.deadlineMs) return timeOut(opening)
     const heard = openingMessages(opening.task, fleet, book)
     // The conversation has the history; kept twice, it would be stored twice.
-    const task = { ...opening.task, history: null, recording: null }
+    const kept = keptAtFirst(opening.task)
+    const run = { ...opening.run, ...kept.run }
+    const task = { ...opening.task, history: null, recording: null, variables: null }
     const recorded = recordingRows(opening.task)
-    const { to, rows: begun } = change(opening, { task, run: opening.run, 'heard:0': heard, ...recorded })
+    const { to, rows: begun } = change(opening, { task, run, 'heard:0': heard, ...recorded, ...kept.rows })
     return merge({ rows: begun, timers: { deadline: to.task.deadlineMs } }, takeTurn(to))
   }
 
@@ -118,7 +122,7 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
       case 'ToolCompleted':
         return completeTool(now, event.data, book)
       case 'CodeCompleted':
-        return completeCode(now, event.data, book)
+        return completeCode(now, event.data, book, fleet)
       case 'CallHeld':
         return { changes: holdCall(now, event.data) }
       case 'CallReleased':
@@ -141,9 +145,9 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     return now.rows.answer ? { changes: {}, check: now.rows.answer } : { changes: {}, ask: now }
   }
 
-  function conclude(event: StageEvent, rows: State, call: Call, outcome: CallOutcome): Planned {
+  function conclude(event: StageEvent, given: State, call: Call, outcome: CallOutcome): Planned {
     if (event.type === 'SummaryRequested') return concludeSummaryCall(event.data, call, outcome, fleet)
-    const now = situation(event, rows, outcome.endedMs)
+    const now = situation(event, withoutLost(given), outcome.endedMs)
     if (now === null) return {}
     return call.kind === 'check'
       ? concludeCheck(event, now, outcome)
@@ -242,7 +246,8 @@ export function createPlannerStage(fleet: Fleet): Stage<PlannerRows> {
     conclude,
     interrupts: (event) =>
       event.type === 'TaskCancelled' || (event.type === 'TimerFired' && event.data.name === 'deadline'),
-    poisoned(event, rows, reason) {
+    poisoned(event, given, reason) {
+      const rows = withoutLost(given)
       if (event.type === 'SummaryRequested') return noSummary(event.data, reason)
       const now = situation(event, rows, event.atMs)
       if (now) return giveUp(now, reason)
@@ -293,6 +298,7 @@ function remainsOf(event: StageEvent, run: Run, rows: State): Situation {
     toolPolicy: null,
     policyTools: null,
     recording: null,
+    variables: null,
     askedBy: run.askedBy ?? null,
   }
   const choices = {

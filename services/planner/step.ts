@@ -18,6 +18,7 @@ import type { Message, ModelRequest } from './call.ts'
 import { divergence, recordedStep, sharedTools } from './recorded.ts'
 import { portable } from './portable.ts'
 import { progressEvent } from './events.ts'
+import { tellVariables } from './kept-variables.ts'
 import { keepStep } from './kept-steps.ts'
 import { lastTurn, truncated } from './prompts/replies.ts'
 import { systemPrompt } from './prompts/system.ts'
@@ -67,7 +68,8 @@ export function openingMessages(task: PlannerRows['task'], fleet: Fleet, book: T
   const brought = earlier.filter(({ role }) => role === 'system').map(({ content }) => content.trim())
   const tools = book.of(task)
   const sharesData = sharedTools(task).some((name) => book.isUntrusted(name, task))
-  const system = systemPrompt({ mode, agent, tools, packages, maxSteps, outputSchema, brought, sharesData })
+  const parts = { mode, agent, tools, packages, maxSteps, outputSchema, brought, sharesData }
+  const system = systemPrompt({ ...parts, variables: tellVariables(task) })
   return [{ role: 'system', content: system }, ...conversed(earlier), { role: 'user', content: task.text }]
 }
 

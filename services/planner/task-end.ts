@@ -1,10 +1,12 @@
 // The end of a task: one result, an event for the other stages, every row deleted.
 import { boundedText } from '../../runtime/bounded-text.ts'
 import { failure } from '../../runtime/errors.ts'
+import { asJson } from '../../runtime/kept-variables.ts'
 import type { Emit, Failure, Json } from '../../runtime/stage.ts'
 import { turnEnded } from '../../runtime/session-turns.ts'
 import { delegationEnded, taskResult } from '../../runtime/task-result.ts'
 import type { TaskCompleted, Usage } from '../../schemas/generated/events.ts'
+import { variablesOfTurn } from './kept-variables.ts'
 import { refusedCalls } from './recorded.ts'
 import { progressEvent } from './events.ts'
 import { heldMs } from '../../runtime/held-calls.ts'
@@ -71,6 +73,7 @@ function complete(from: Situation, status: Status, output: Json, error: Failure 
         error: data.error,
         model: data.model,
         steered: from.run.steered ?? [],
+        variables: asJson(variablesOfTurn(from)),
         atMs: from.atMs,
       }),
       progressEvent(from, 'completed', detail),

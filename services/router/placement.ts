@@ -115,13 +115,17 @@ function fillSlots(lane: Schedule, room: number, atMs: number, except: readonly 
   }
 }
 
-const noFork = {
+/** Fields that rows of earlier versions lack. */
+const lacking = {
   forkedFrom: null,
   forkedFromStep: null,
   toolPolicy: null,
   policyTools: null,
   instructions: null,
   recording: null,
+  history: null,
+  askedBy: null,
+  variables: null,
 } as const
 
 function admissionEvents(
@@ -137,11 +141,10 @@ function admissionEvents(
   const detail = { userId, agent, mode, profile, model, modelReason, maxSteps, deadlineMs, ...fork }
   const queuedMs = waited ? { queuedMs: Math.max(0, atMs - task.submittedAtMs) } : {}
   const emits: Emit[] = [
-    // A task that an earlier version queued lacks these.
     {
       topic: 'tasks.admitted',
       type: 'TaskAdmitted',
-      data: { ...noFork, ...task, history: task.history ?? null, askedBy: task.askedBy ?? null },
+      data: { ...lacking, ...task },
     },
     progressEvent(taskId, 'admitted', atMs, { ...detail, ...queuedMs }),
   ]

@@ -6,6 +6,8 @@
 //    is ended at once: no session waits for a task that does not exist.
 // 3. A task that brings a history is given that in place of what its session remembers; so no running task takes its
 //    message along.
+// 4. Whether a task takes over and keeps Python variables is decided here, once: the stages behind go by what the grant
+//    brings.
 import type { Fleet } from '../../runtime/config/fleet.ts'
 import { defaultSessions } from '../../runtime/config/sessions.ts'
 import { merge } from '../../runtime/decisions.ts'
@@ -38,21 +40,32 @@ export function requestTurn(
   const data = {
     ...{ sessionId, task: taskId, userId, agent, whenBusy, text, parent, submittedAtMs, deadlineMs },
     outputSchema: whenBusy === 'steer' ? outputSchema : null,
+    executor: variablesFor(task, fleet),
   }
   const emit: Emit[] = [{ topic: 'sessions.requested', type: 'TurnRequested', key: sessionId, data }]
   return { ...placed, emit }
 }
 
+/**
+ * The executor whose variables the task takes over from earlier turns and keeps for later ones; null: none. A task that
+ * brings a history or a recording stands apart from what the session has.
+ */
+function variablesFor(task: TaskAdmitted, fleet: Fleet): string | null {
+  const { agent, mode, executor, history, recording } = task
+  const isKept = fleet.agents[agent]?.keepVariables ?? (fleet.sessions ?? defaultSessions).keepVariables
+  return isKept && mode === 'code' && history === null && recording === null ? executor : null
+}
+
 /** The task's turn has come. */
 export function takeTurn(event: Event<'TurnGranted'>, lane: Schedule, fleet: Fleet): RouterDecision {
-  const { taskId, sessionId, history } = event.data
+  const { taskId, sessionId, history, variables } = event.data
   const held = lane.taskInSession(taskId)
   if (!held) {
     if (lane.isRunning(taskId) || lane.waitingTask(taskId)) return {}
     const error = failure('TURN_LOST', `Nothing is known of task ${taskId}, whose turn it was`)
     return { emit: [turnLost({ task: taskId, sessionId }, error, event.atMs)] }
   }
-  const task = { ...held.task, history: held.task.history ?? history }
+  const task = { ...held.task, history: held.task.history ?? history, variables }
   const placed = admitOrQueue(event, task, lane, fleet.limits.queue, held.traceparent)
   if (!('rejected' in placed)) return merge(noDeadline(placed), placed)
   return withRelease(endWaiting(event, task, 'rejected', placed.rejected), task, fleet, event.atMs)

@@ -2,12 +2,34 @@
 //
 // 1. `session` is small, and every transition rewrites it; a turn is written once.
 // 2. Turns from `oldest` on are rows; `summary` stands for those before.
+import type { KeptStep } from '../../runtime/kept-variables.ts'
 import type { Decision } from '../../runtime/stage.ts'
 import type { TurnEnded, TurnRequested } from '../../schemas/generated/events.ts'
+
+/** What defines the variables of an agent again. */
+export interface KeptVariables {
+  /** The first turn that may have a row of it. */
+  readonly from: number
+  /** Number of the last step; null: there is none. */
+  readonly last: number | null
+  readonly steps: number
+  readonly chars: number
+  readonly computeMs: number
+  /** Why what was kept is there no more; null: it is, or there was nothing. */
+  readonly gone: string | null
+}
+
+export interface TurnSteps {
+  /** Executor and agent. */
+  readonly owner: string
+  readonly steps: readonly KeptStep[]
+}
 
 export interface Running {
   readonly task: string
   readonly agent: string
+  /** It takes over the variables of its agent in this executor, and keeps them. Absent: not. */
+  readonly executor?: string
   readonly deadlineMs: number
   /** It was cancelled, because another message interrupts it or the session is deleted. */
   readonly cancelled?: true
@@ -16,6 +38,7 @@ export interface Running {
 export interface Waiting {
   readonly task: string
   readonly agent: string
+  readonly executor?: string
   readonly whenBusy: TurnRequested['whenBusy']
   readonly deadlineMs: number
   readonly submittedAtMs: number
@@ -41,6 +64,8 @@ export interface Session {
   /** In the order in which they run. */
   readonly waiting: readonly Waiting[]
   readonly asking: Asking | null
+  /** By executor and agent. Absent: none is kept. */
+  readonly variables?: { readonly [owner: string]: KeptVariables }
   /** It goes when its running task has ended. */
   readonly deleting?: true
 }
@@ -58,7 +83,11 @@ export interface Summary {
   readonly text: string
 }
 
-export type SessionRows = { session: Session; summary: Summary } & { [turn: `turn:${number}`]: Turn }
+export type SessionRows = { session: Session; summary: Summary } & {
+  [turn: `turn:${number}`]: Turn
+  /** Python steps of a turn. */
+  [variables: `variables:${number}`]: TurnSteps
+}
 
 export type State = Readonly<Partial<SessionRows>>
 export type SessionDecision = Decision<SessionRows>

@@ -20,6 +20,7 @@ import type { TurnEnded, TurnRequested } from '../../schemas/generated/events.ts
 import { cancelled, progressed, refused, settled } from './events.ts'
 import { compact, takeSummary } from './compaction.ts'
 import { memoryOf, turnFrom } from './memory.ts'
+import { giveVariables, keepVariables } from './variables.ts'
 import {
   begun,
   readable,
@@ -105,8 +106,8 @@ function refusalOf(session: Session, data: TurnRequested, limits: Sessions) {
   return failure('SESSION_QUEUE_FULL', message)
 }
 
-function waitingOf({ task, agent, whenBusy, submittedAtMs, deadlineMs }: TurnRequested): Waiting {
-  return { task, agent, whenBusy, submittedAtMs, deadlineMs }
+function waitingOf({ task, agent, whenBusy, submittedAtMs, deadlineMs, executor }: TurnRequested): Waiting {
+  return { task, agent, whenBusy, submittedAtMs, deadlineMs, ...(executor !== null && { executor }) }
 }
 
 function withMessage(waiting: readonly Waiting[], own: Waiting): Waiting[] {
@@ -165,11 +166,13 @@ function grant(
       rows: { session: { ...session, running: null } },
       timers: { [LOST]: null, [SETTLE]: null, [FORGET]: atMs + limits.retentionDays * DAY_MS },
     }
-  const { task, agent, deadlineMs } = next
+  const { task, agent, deadlineMs, executor } = next
   const history = memoryOf(session, rows, limits)
-  const data = { taskId: task, sessionId, turn: session.turns + 1, history }
+  const { session: giving, given: variables } = giveVariables(session, rows, next)
+  const data = { taskId: task, sessionId, turn: session.turns + 1, history, variables }
+  const running = { task, agent, deadlineMs, ...(executor !== undefined && { executor }) }
   return {
-    rows: { session: { ...session, waiting, running: { task, agent, deadlineMs } } },
+    rows: { session: { ...giving, waiting, running } },
     emit: [{ topic: 'sessions.turns', type: 'TurnGranted', data }],
     timers: { [LOST]: Math.max(atMs, deadlineMs) + LOST_MS, [SETTLE]: null, [FORGET]: null },
   }
@@ -205,10 +208,19 @@ function endRunning(session: Session, data: TurnEnded, at: At): SessionDecision 
   const waiting = session.waiting
     .filter((each) => !taken.includes(each))
     .map(({ steering: _, ...each }) => each)
-  const ended = { ...session, turns: turn, waiting, running: null }
-  const written = { ...readable(at.rows), [`turn:${turn}`]: row } as State
+  const kept = keepVariables(session, at.rows, { turn, data, limits: at.limits })
+  const ended = { ...kept.session, turns: turn, waiting, running: null }
+  const rows = { [`turn:${turn}`]: row, ...kept.rows } as Record<string, unknown>
+  const left = Object.entries({ ...readable(at.rows), ...rows }).filter(([, value]) => value !== null)
+  const written = Object.fromEntries(left) as State
   const { asked, answered: answer, status } = row
-  const detail = { asked, answered: answer, status, steered: taken.map(({ task }) => task) }
+  const detail = {
+    asked,
+    answered: answer,
+    status,
+    steered: taken.map(({ task }) => task),
+    ...(kept.detail !== null && { variables: kept.detail }),
+  }
   const reported = progressed(sessionId, 'turn_ended', {
     userId,
     task: data.task,
@@ -225,7 +237,7 @@ function endRunning(session: Session, data: TurnEnded, at: At): SessionDecision 
   })
   const next = grant(sessionId, shorter.session, shorter.rows, at.limits, at.atMs)
   return merge(
-    { rows: { [`turn:${turn}`]: row }, emit: [reported, ...answers] },
+    { rows: { [`turn:${turn}`]: row, ...kept.rows }, emit: [reported, ...answers] },
     merge(shorter.changes, next),
   )
 }
@@ -255,15 +267,16 @@ function remove({ data, atMs }: Event<'SessionDeleted'>, rows: State): SessionDe
   const { running } = session
   if (running === null) return { clear: true, emit: [...refusals, gone] }
   const stop = running.cancelled ? [] : [cancelled(running.task, 'its session was deleted')]
-  const turns = Object.keys(rows).filter((name) => name.startsWith('turn:'))
+  const texts = Object.keys(rows).filter((name) => /^(turn|variables):/.test(name))
   return {
     rows: {
-      ...Object.fromEntries(turns.map((name) => [name, null])),
+      ...Object.fromEntries(texts.map((name) => [name, null])),
       summary: null,
       session: {
         ...session,
         waiting: [],
         asking: null,
+        variables: {},
         deleting: true,
         running: { ...running, cancelled: true },
       },

@@ -18,6 +18,16 @@ const json = {
 const at = 1_767_225_600_123
 const child = { taskId: 'c0ffee', agent: 'redaktør', cost: 0.03125, costIsGuess: true } as const
 
+const keptStep = {
+  n: 4,
+  code: 'x = web_search("Łódź")',
+  nowMs: at,
+  seed: 'r-1/ž',
+  calls: [{ name: 'web_search', argsHash: '9f', ok: true, value: json, error: null, nowMs: at }],
+  outputHash: 'c0ffee',
+  computeMs: 12,
+}
+
 export const samples: EventMap = {
   TaskSubmitted: {
     text: 'Find the cheapest flight to Łódź ✈',
@@ -100,6 +110,7 @@ export const samples: EventMap = {
     instructions: 'Be brief ✈',
     recording: { steps: [json], outcomes: [] },
     askedBy: { taskId: 'task-0', callId: 'task-0.1.0', agents: ['lead', 'redaktør'] },
+    variables: { after: null, steps: [], gone: 'too large' },
   },
   ToolRequested: {
     taskId: 'task-1',
@@ -180,6 +191,8 @@ export const samples: EventMap = {
     policyTools: ['web_search'],
     recording: { step: { seed: 'r-1/ž', atMs: at }, outcomes: [json] },
     delegation: { agents: ['researcher'], maxCost: null, priority: 0 },
+    prior: [keptStep],
+    keepLog: true,
   },
   CodeCompleted: {
     taskId: 'task-1',
@@ -195,6 +208,7 @@ export const samples: EventMap = {
     startedAtMs: at,
     durationMs: 12,
     childrenCost: 0.0625,
+    kept: { after: 3, step: keptStep },
   },
   WorkCancelled: { taskId: 'task-1', callIds: ['c-1', 'c-2'], reason: 'deadline', deadlineMs: at },
   TaskClosed: { taskId: 'task-1', status: 'succeeded', deadlineMs: at },
@@ -376,8 +390,15 @@ export const samples: EventMap = {
     submittedAtMs: at - 1,
     deadlineMs: at,
     outputSchema: { type: 'string' },
+    executor: 'default',
   },
-  TurnGranted: { taskId: 'task-1', sessionId: 's-1', turn: 3, history: [{ role: 'user', content: 'Ahoj ✈' }] },
+  TurnGranted: {
+    taskId: 'task-1',
+    sessionId: 's-1',
+    turn: 3,
+    history: [{ role: 'user', content: 'Ahoj ✈' }],
+    variables: { after: 4, steps: [keptStep], gone: null },
+  },
   TurnSettled: { taskId: 'task-1', sessionId: 's-1', status: 'failed', output: json, error, by: 'task-0' },
   TurnQueried: { taskId: 'task-1', sessionId: 's-1', userId: 'ana', agent: 'researcher' },
   TurnEnded: {
@@ -392,6 +413,7 @@ export const samples: EventMap = {
     error,
     steered: ['task-2', 'task-3'],
     endedAtMs: at,
+    variables: { after: 3, fresh: false, gone: null, steps: [keptStep] },
   },
   TaskSteered: {
     ...{ taskId: 'task-1', sessionId: 's-1', fromTask: 'task-2', text: 'Ahoj ✈' },

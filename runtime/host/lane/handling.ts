@@ -122,8 +122,12 @@ export function wholeEvent(
       return await pending
     } catch (error) {
       if (!isMissingPayload(error) || ++missing < MISSING_TRIES) throw error
-      if (payloads === 'optional') return await resolve(type, event.data, parts.blobs, 'null')
-      throw new StageThrew(error.message, { cause: error })
+      const gone = payloads === 'optional' ? 'null' : 'spare'
+      try {
+        return await resolve(type, event.data, parts.blobs, gone)
+      } catch (cause) {
+        throw isMissingPayload(cause) ? new StageThrew(cause.message, { cause }) : cause
+      }
     }
   }
   return persistently(parts, lost, fetch).then(whole)

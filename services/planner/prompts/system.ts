@@ -49,11 +49,13 @@ export interface PromptParts {
   readonly sharesData?: boolean
   /** Instructions that the task brought along, where its agent lets it. */
   readonly brought?: readonly string[]
+  /** What Python of earlier messages defined. Default: nothing. */
+  readonly variables?: string
 }
 
 export function systemPrompt(given: PromptParts): string {
   const { mode, agent, tools: specs, packages = [], maxSteps, outputSchema } = given
-  const { brought = [], sharesData = false } = given
+  const { brought = [], sharesData = false, variables = '' } = given
   const listed = mode === 'code' ? specs.map(signature).join('\n') : ''
   const parts = [
     withTools(withImports(agent.systemPrompt ?? (mode === 'code' ? code : tools), packages), listed),
@@ -61,6 +63,7 @@ export function systemPrompt(given: PromptParts): string {
     ...brought,
     sharesData || specs.some(({ reads }) => reads?.includes('untrusted')) ? dataRule : '',
     outputSchema === null ? '' : `The result must fit this JSON Schema: ${JSON.stringify(outputSchema)}`,
+    variables,
     `You have ${maxSteps} ${maxSteps === 1 ? 'turn' : 'turns'}.`,
   ]
   return parts.filter((part) => part !== '').join('\n\n')

@@ -55,6 +55,7 @@ export function withDefaults(
     instructions: task.instructions,
     recording: task.recording,
     askedBy: task.asked?.by ?? null,
+    variables: null,
   }
 }
 

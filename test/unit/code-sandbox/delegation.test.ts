@@ -27,6 +27,8 @@ function begin(change: Partial<CodeRequested> = {}): StageDriver {
     toolPolicy: null,
     policyTools: null,
     recording: null,
+    prior: null,
+    keepLog: false,
     delegation: { agents: ['lead'], maxCost: 1, priority: 2 },
     ...change,
   })

@@ -25,7 +25,14 @@ test('a step that waits for a person gives its interpreter back, and goes on wit
   driver.send('code.requested', 'CodeRequested', {
     ...{ taskId: 't', requestId: 't.1', step: 1, code: 'pay()', executor: 'default', tools: ['pay'] },
     ...{ toolCacheTtlMs: null, userId: null, timeoutMs: 30_000, deadlineMs: NOW + 60_000, agent: null },
-    ...{ toolPolicy: null, policyTools: null, recording: null, delegation: null },
+    ...{
+      toolPolicy: null,
+      policyTools: null,
+      recording: null,
+      delegation: null,
+      prior: null,
+      keepLog: false,
+    },
   })
   driver.answer({
     status: 'paused',
@@ -80,7 +87,14 @@ test('a step waits with the task that its call became, and no answer of another 
   driver.send('code.requested', 'CodeRequested', {
     ...{ taskId: 't', requestId: 't.1', step: 1, code: 'pay()', executor: 'default', tools: ['pay'] },
     ...{ toolCacheTtlMs: null, userId: null, timeoutMs: 30_000, deadlineMs: NOW + 60_000, agent: null },
-    ...{ toolPolicy: null, policyTools: null, recording: null, delegation: null },
+    ...{
+      toolPolicy: null,
+      policyTools: null,
+      recording: null,
+      delegation: null,
+      prior: null,
+      keepLog: false,
+    },
   })
   const calls = [{ seq: 0, name: 'pay', arguments: {}, argsHash: 'h' }]
   driver.answer({ status: 'paused', calls, computeMs: 1 })

@@ -67,6 +67,8 @@ function request(step: number, code = `x = ${step}`): CodeRequested {
     toolPolicy: null,
     policyTools: null,
     recording: null,
+    prior: null,
+    keepLog: false,
     delegation: null,
   }
 }

@@ -82,6 +82,7 @@ const pureRuntime = [
   'runtime/decisions.ts',
   'runtime/held-calls.ts',
   'runtime/recording.ts',
+  'runtime/kept-variables.ts',
   'runtime/bounded-text.ts',
   'runtime/sorted-json.ts',
   'runtime/error-row.ts',

@@ -55,6 +55,8 @@ test('code runs in the sandbox, what it printed goes back, and final_answer ends
     toolPolicy: null,
     policyTools: null,
     recording: null,
+    prior: null,
+    keepLog: false,
   })
   driver.advance(100)
   const toolCalls = [

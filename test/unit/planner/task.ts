@@ -47,6 +47,7 @@ export function admitted(changes: Partial<TaskAdmitted> = {}): TaskAdmitted {
     instructions: null,
     recording: null,
     askedBy: null,
+    variables: null,
     ...changes,
   }
 }
@@ -93,6 +94,7 @@ export function ran(changes: Partial<CodeCompleted> = {}): CodeCompleted {
     error: null,
     toolCalls: [],
     childrenCost: null,
+    kept: null,
   }
   const rest = {
     requestId: `t1.${step}`,

@@ -23,8 +23,19 @@ function submit(driver: StageDriver, taskId: string, changes: Partial<TaskSubmit
   return driver.send('tasks.submitted', 'TaskSubmitted', task, { traceparent: `trace of ${taskId}` })
 }
 
-const grant = (driver: StageDriver, taskId: string, history: TurnGranted['history'] = null) =>
-  driver.send('sessions.turns', 'TurnGranted', { taskId, sessionId: 's 1', turn: 1, history })
+const grant = (
+  driver: StageDriver,
+  taskId: string,
+  history: TurnGranted['history'] = null,
+  variables: TurnGranted['variables'] = null,
+) =>
+  driver.send('sessions.turns', 'TurnGranted', {
+    taskId,
+    sessionId: 's 1',
+    turn: 1,
+    history,
+    variables,
+  })
 const remembered = [{ role: 'user', content: 'earlier' }]
 const taskRows = (driver: StageDriver) =>
   Object.keys(driver.laneRows()).filter((row) => row.startsWith('task:'))
@@ -167,7 +178,7 @@ test('tasks that wait for sessions count against the queue of the lane', () => {
 test('an answer of the session that can not be handled ends the task and its turn', () => {
   const driver = routerOf()
   submit(driver, 'a')
-  const data = { taskId: 'a', sessionId: 's 1', turn: 1, history: null }
+  const data = { taskId: 'a', sessionId: 's 1', turn: 1, history: null, variables: null }
   driver.poison('sessions.turns', 'TurnGranted', data, failure('HANDLER_FAILED', 'x'))
   assert.equal(driver.only('TaskCompleted').error?.code, 'HANDLER_FAILED')
   assert.equal(driver.only('TurnEnded').task, 'a')

@@ -102,6 +102,7 @@ test('a task is admitted with every default filled in', () => {
     instructions: null,
     recording: null,
     askedBy: null,
+    variables: null,
     submittedAtMs: driver.now,
   })
   assert.equal(driver.only('TaskProgressed').kind, 'admitted')

@@ -21,6 +21,7 @@ export function message(driver: StageDriver, task: string, changes: Partial<Turn
     submittedAtMs: driver.now - 1_000,
     deadlineMs: driver.now + 60_000,
     outputSchema: null,
+    executor: null,
     ...changes,
   }
   return driver.send('sessions.requested', 'TurnRequested', data, { key: data.sessionId })
@@ -39,6 +40,7 @@ export function ended(driver: StageDriver, task: string, changes: Partial<TurnEn
     error: null,
     steered: [],
     endedAtMs: driver.now,
+    variables: null,
     ...changes,
   }
   return driver.send('sessions.requested', 'TurnEnded', data, { key: data.sessionId })

@@ -248,6 +248,7 @@ test('an event that can not be handled: its task has a result, or its turn is fr
       submittedAtMs: 0,
       deadlineMs: 0,
       outputSchema: null,
+      executor: null,
     } as const,
   ]
   driver.poison('sessions.requested', 'TurnRequested', request, reason, { key: 's1' })
@@ -263,6 +264,7 @@ test('an event that can not be handled: its task has a result, or its turn is fr
     output: null,
     error: null,
     steered: [],
+    variables: null,
     endedAtMs: 0,
   } as const
   driver.poison('sessions.requested', 'TurnEnded', { ...end, steered: [] }, reason, { key: 's1' })
