@@ -62,8 +62,9 @@ async function reframeLetter(
   framed: Buffer,
   reframed: Reframed,
 ): Promise<Buffer> {
-  const { type, data } = await codec.decode(framed, LETTERS)
-  if (type !== 'DeadLettered') return framed
+  const decoded = await codec.decode(framed, LETTERS)
+  if (decoded.type !== 'DeadLettered') return framed
+  const { data } = decoded
   const topic = data.sourceTopic as TopicName
   const value = await reframed(bufferOf(data.value), topic)
   const whole = data.valueBlob === null ? null : await blobs.get(data.valueBlob)

@@ -3,6 +3,8 @@
 // 1. Kafka numbers records from 0 and gives numbers to the ends of transactions too, so offsets differ.
 // 2. The oldest records may be gone from Kafka by the time they are compared, if their retention has ended since.
 import { FlotillaError } from '../errors.ts'
+import type { Position } from '../log/port.ts'
+import { decodeFinished, encodeFinished } from '../log/position-metadata.ts'
 
 /** A record of either log. */
 export interface Digested {
@@ -49,6 +51,19 @@ export class OffsetMap {
       else high = middle
     }
     return this.#target[low] ?? this.#end
+  }
+
+  /** The position of the data file, with its unfinished records, as one of the target. */
+  position({ topic, offset, metadata }: Position): Position {
+    const { next, unfinished } = decodeFinished(offset, metadata)
+    const open = unfinished.flatMap((each) => this.exact(each) ?? [])
+    const [base] = open
+    if (base === undefined) return { topic, offset: this.from(next), metadata: '' }
+    return {
+      topic,
+      offset: base,
+      metadata: encodeFinished({ base, next: this.from(next), unfinished: open }),
+    }
   }
 }
 

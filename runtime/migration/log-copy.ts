@@ -8,13 +8,12 @@ import { createHash } from 'node:crypto'
 import { headers, topics as contract, type TopicName, type TopicSpec } from '../../schemas/topics.ts'
 import type { Reframer } from '../codec/reframe.ts'
 import { FlotillaError } from '../errors.ts'
-import { decodeFinished, encodeFinished } from '../log/position-metadata.ts'
 import type { StoppedGroup, StoppedLog, StoppedSlot } from '../log/embedded/stopped.ts'
 import type { StoredRecord } from '../log/embedded/storage.ts'
 import type { ProducedMessage } from '../log/kafka/client.ts'
 import type { Move } from '../log/kafka/move-progress.ts'
 import { targetKey, type GroupPositions, type MoveTarget, type Target } from '../log/kafka/move-target.ts'
-import { compareSlot, OffsetMap, type Digested } from './copied-slot.ts'
+import { compareSlot, type OffsetMap, type Digested } from './copied-slot.ts'
 
 const DAY_MS = 86_400_000
 /** Brokers delete what has passed its retention within minutes. */
@@ -195,24 +194,19 @@ export class LogCopy {
         const found = group.positions.find((each) => each.topic === topic && each.partition === partition)
         const { offset, metadata } = found ?? { offset: 0, metadata: '' }
         const laneEpoch = isStage ? this.#parts.source.epoch(name, partition) : null
-        return [{ topic, partition, laneEpoch, ...movedPosition(map, offset, isStage ? metadata : '') }]
+        return [
+          {
+            topic,
+            partition,
+            laneEpoch,
+            ...map.position({ topic, offset, metadata: isStage ? metadata : '' }),
+          },
+        ]
       }).flat(),
     )
     if (isStage) return { kind: 'stage', name, positions }
     return { kind: 'readers', name: name.slice('readers.'.length), positions }
   }
-}
-
-function movedPosition(
-  map: OffsetMap,
-  offset: number,
-  metadata: string,
-): { offset: number; metadata: string } {
-  const { next, unfinished } = decodeFinished(offset, metadata)
-  const open = unfinished.flatMap((each) => map.exact(each) ?? [])
-  const [base] = open
-  if (base === undefined) return { offset: map.from(next), metadata: '' }
-  return { offset: base, metadata: encodeFinished({ base, next: map.from(next), unfinished: open }) }
 }
 
 function specOf(topic: TopicName): TopicSpec {
