@@ -194,14 +194,8 @@ export class LogCopy {
         const found = group.positions.find((each) => each.topic === topic && each.partition === partition)
         const { offset, metadata } = found ?? { offset: 0, metadata: '' }
         const laneEpoch = isStage ? this.#parts.source.epoch(name, partition) : null
-        return [
-          {
-            topic,
-            partition,
-            laneEpoch,
-            ...map.position({ topic, offset, metadata: isStage ? metadata : '' }),
-          },
-        ]
+        const position = map.position({ topic, offset, metadata: isStage ? metadata : '' })
+        return [{ partition, laneEpoch, ...position }]
       }).flat(),
     )
     if (isStage) return { kind: 'stage', name, positions }
