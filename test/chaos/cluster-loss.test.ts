@@ -104,7 +104,7 @@ async function restore(): Promise<void> {
 async function ledger(): Promise<Map<string, string>> {
   const listed = await flotilla(['ps', '--all', '--json'], { env })
   assert.equal(listed.code, 0, listed.err)
-  const tasks = JSON.parse(listed.out) as { taskId: string; status: string }[]
+  const { tasks } = JSON.parse(listed.out) as { tasks: { taskId: string; status: string }[] }
   return new Map(tasks.map(({ taskId, status }) => [taskId, status]))
 }
 
