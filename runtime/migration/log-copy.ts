@@ -1,13 +1,15 @@
 // Copies the records and the rows of the lanes from a data file to Kafka, compares them, and sets the positions.
 //
 // 1. A lane keeps its number: both logs have the same partitions, and a key's home is the same in both.
-// 2. Records keep key, value, headers and time. Topics that anyone may write are stamped by the broker.
+// 2. Records keep key, value, headers and time. Topics that anyone may write are stamped by the broker, and the ids of their
+//    events, which derive from positions, are in a header that only operators' replays read.
 // 3. A record that a stage has yet to finish gets a day of retention at least: the data file would have kept it.
 // 4. Positions come last: before they are set, nothing may read the topics (log/kafka/move-progress.ts).
 import { createHash } from 'node:crypto'
 import { headers, topics as contract, type TopicName, type TopicSpec } from '../../schemas/topics.ts'
 import type { Reframer } from '../codec/reframe.ts'
 import { FlotillaError } from '../errors.ts'
+import { eventIdOf } from '../host/lane/event-records.ts'
 import type { StoppedGroup, StoppedLog, StoppedSlot } from '../log/embedded/stopped.ts'
 import type { StoredRecord } from '../log/embedded/storage.ts'
 import type { ProducedMessage } from '../log/kafka/client.ts'
@@ -115,7 +117,14 @@ export class LogCopy {
   async #messageOf(slot: StoppedSlot, record: StoredRecord): Promise<ProducedMessage> {
     const { key, headers: given } = record
     const value = await this.#parts.reframer.reframe(record.value, slot.topic)
-    return { key, value, headers: { ...given }, timestamp: String(this.#timeOf(slot, record)) }
+    const headersOf = isStamped(specOf(slot.topic)) ? { [headers.movedId]: this.#idOf(slot, record) } : {}
+    return { key, value, headers: { ...given, ...headersOf }, timestamp: String(this.#timeOf(slot, record)) }
+  }
+
+  /** The id of its event in the data file, by which what it caused names it. */
+  #idOf({ topic, partition }: StoppedSlot, record: StoredRecord): string {
+    const { id, partitions } = this.#parts.source
+    return eventIdOf({ topic, partition, ...record }, { partitions, topicIds: new Map([[topic, id]]) })
   }
 
   #timeOf({ topic, unfinished }: StoppedSlot, { offset, timestampMs }: StoredRecord): number {
