@@ -195,6 +195,12 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./commands/backup.ts')).defineBackup,
   },
   {
+    name: 'migrate',
+    summary: 'move the fleet of this machine to Kafka',
+    group: 'Operations',
+    load: async () => (await import('./commands/migrate.ts')).defineMigrate,
+  },
+  {
     name: 'alerts',
     summary: 'alert rules, their state, silences and channels',
     group: 'Operations',

@@ -3,6 +3,7 @@
 import { readEnvironment } from '../runtime/config/environment.ts'
 import { completeFleet } from '../runtime/config/load.ts'
 import type { Grant } from '../runtime/log/kafka/access.ts'
+import { MOVE } from '../runtime/log/kafka/move-progress.ts'
 import { topics, type TopicName } from '../schemas/topics.ts'
 import { loadServices } from '../services/index.ts'
 
@@ -65,6 +66,8 @@ export function grantsFor(
       ...grants('topic', `${prefix}.`, ['describe', 'describe configs'], 'prefixed'),
       ...[...new Set(reads)].flatMap((topic) => grants('topic', `${prefix}.${topic}`, ['read'])),
       ...service.produces.flatMap((topic) => grants('topic', `${prefix}.${topic}`, ['write'])),
+      // Each start looks for an unfinished move.
+      ...(service.isStage ? grants('group', `${prefix}.${MOVE}`, ['describe']) : []),
       ...own,
     ]
     return named.map((grant) => ({ ...grant, principal: principal(service.name) }))

@@ -268,4 +268,6 @@ export const headers = {
   replayFor: 'flotilla-replay-for',
   /** On dead-letters, of a letter that marks another one as replayed: that one's `partition:offset`. */
   replayOf: 'flotilla-replay-of',
+  /** On a record of an open topic that was moved from a data file: the id of its event there. No stage reads it. */
+  movedId: 'flotilla-moved-id',
 } as const

@@ -43,7 +43,8 @@ export async function replayTask(
   // The submission of a delegated task was emitted by router, for others: it decided by TaskDelegated.
   const isDelegated = found.some(({ event }) => event.type === 'TaskDelegated')
   const decided = found.filter(({ event }) => !isDelegated || event.type !== 'TaskSubmitted')
-  const records = decided.map((each) => replayRecord(each, origin))
+  const causes = new Set(found.map(({ record }) => record.headers[names.causationId]))
+  const records = decided.map((each) => replayRecord(each, origin, causes))
   const replayed = stages.map((stage) => replayStage(stage, records))
   const same = replayed.every(({ divergence }) => divergence === null)
   return { taskId, same, stages: replayed, outcomes: 'events' }
@@ -62,8 +63,20 @@ function assertWhole(taskId: string, found: readonly TaskRecord[]): void {
   throw new FlotillaError('EVENTS_GONE', message)
 }
 
-function replayRecord({ record, event: decoded }: TaskRecord, origin: Origin): ReplayRecord {
+/** Its id; in the data file from which it was moved, if only that one caused something. */
+function idOf({ record }: TaskRecord, origin: Origin, causes: ReadonlySet<string | undefined>): string {
+  const [id, moved] = [eventIdOf(record, origin), record.headers[names.movedId]]
+  return moved !== undefined && !causes.has(id) && causes.has(moved) ? moved : id
+}
+
+function replayRecord(
+  found: TaskRecord,
+  origin: Origin,
+  causes: ReadonlySet<string | undefined>,
+): ReplayRecord {
+  const { record, event: decoded } = found
   const { topic, offset, timestampMs, headers } = record
+  const id = idOf(found, origin, causes)
   return {
     topic: topic as TopicName,
     offset,
@@ -71,8 +84,8 @@ function replayRecord({ record, event: decoded }: TaskRecord, origin: Origin): R
     headers,
     type: decoded.type,
     data: decoded.data,
-    id: eventIdOf(record, origin),
+    id,
     causeId: headers[names.causationId] ?? null,
-    event: toEvent(record, decoded, origin),
+    event: { ...toEvent(record, decoded, origin), id },
   }
 }

@@ -1,6 +1,7 @@
 // The codec of a fleet: events to record values and back, by the ids of a schema registry.
 import type { EventMap, EventType } from '../../schemas/generated/events.ts'
 import { schemas } from '../../schemas/generated/schemas.ts'
+import type { RecordSchema } from '../../schemas/record.ts'
 import { topics, type TopicName } from '../../schemas/topics.ts'
 import { FlotillaError, messageOf } from '../errors.ts'
 import { createReader, createWriter, recordName, type Reader, type Writer } from './avro.ts'
@@ -16,6 +17,13 @@ export interface CodecOptions {
 
 /** Topics of one record type that other programs use too; their serializers look for `<topic>-value`. */
 const valueSubjects: readonly TopicName[] = ['tasks.submitted', 'tasks.completed']
+const recordSubject = ({ namespace, name }: RecordSchema): string => `${namespace}.${name}`
+const topicSubject = (topic: TopicName, prefix: string): string => `${prefix}.${topic}-value`
+
+/** The subject under which a record on this topic is registered. */
+export const subjectOf = (schema: RecordSchema, topic: TopicName, prefix: string): string =>
+  valueSubjects.includes(topic) ? topicSubject(topic, prefix) : recordSubject(schema)
+
 const HEADER_BYTES = 5
 const eventTypes = Object.keys(schemas) as EventType[]
 const eventsOf = new Map(topics.map((topic) => [topic.name, topic.events]))
@@ -55,9 +63,9 @@ export function createCodec({ registry, prefix }: CodecOptions): Codec {
 
   return {
     prepare: async () => {
-      const byRecord = eventTypes.map((type) => registerAs(type, `${schemas[type].namespace}.${type}`, type))
+      const byRecord = eventTypes.map((type) => registerAs(type, recordSubject(schemas[type]), type))
       const byTopic = valueSubjects.map((topic) =>
-        registerAs(topic, `${prefix}.${topic}-value`, onlyEventOf(topic)),
+        registerAs(topic, topicSubject(topic, prefix), onlyEventOf(topic)),
       )
       await Promise.all([...byRecord, ...byTopic])
       for (const type of eventTypes) writers.set(type, createWriter(schemas[type]))

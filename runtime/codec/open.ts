@@ -13,10 +13,19 @@ export function openCodec({
   prefix,
   security,
 }: Pick<Environment, 'schemaRegistryUrl' | 'prefix'> & Partial<Pick<Environment, 'security'>>): Codec {
-  const registry = schemaRegistryUrl
+  return createCodec({
+    registry: openRegistry({ schemaRegistryUrl, ...(security ? { security } : {}) }),
+    prefix,
+  })
+}
+
+export function openRegistry({
+  schemaRegistryUrl,
+  security,
+}: Pick<Environment, 'schemaRegistryUrl'> & Partial<Pick<Environment, 'security'>>): Registry {
+  return schemaRegistryUrl
     ? confluentRegistry(schemaRegistryUrl, security?.registry)
     : createEmbeddedRegistry()
-  return createCodec({ registry, prefix })
 }
 
 /** Its client is loaded at the first request. */

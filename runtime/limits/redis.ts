@@ -18,10 +18,12 @@ type Script = (key: string, operation: string, request: string, nowMs: string) =
 
 const SCAN_COUNT = 500
 
+/** The hash tag keeps all keys in one slot, where a script may reach them. */
+export const limitsPrefix = (prefix: string): string => `{${prefix}}:limits`
+
 export function openRedisLimits(options: RedisLimitsOptions): Limits {
   const { redis, asked, written, close } = connectRedis(options, options.log)
-  // The hash tag keeps all of them in one slot, where a script may reach them.
-  const prefix = `{${options.prefix ?? 'flotilla'}}:limits`
+  const prefix = limitsPrefix(options.prefix ?? 'flotilla')
   redis.defineCommand('flotillaLimits', { numberOfKeys: 1, lua: limitsScript })
   const script = (redis as unknown as { flotillaLimits: Script }).flotillaLimits.bind(redis)
   const run = async <T>(operation: string, request: unknown): Promise<T> => {

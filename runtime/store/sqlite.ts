@@ -21,12 +21,19 @@ CREATE TABLE IF NOT EXISTS key_values (
   key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_ms INTEGER) STRICT;
 CREATE INDEX IF NOT EXISTS key_values_expiry ON key_values (expires_ms) WHERE expires_ms IS NOT NULL;`
 
+/** Keys of a fleet in the table: from `begin`, below `end`. */
+export const keyNames = (prefix: string) => ({
+  begin: `${prefix}:`,
+  end: `${prefix};`,
+  leaseOf: (key: string): string => `${prefix}#lease:${key}`,
+})
+
 /** Expired keys are absent at once and deleted within minutes. */
 export function openSqliteKeyValue(options: SqliteKeyValueOptions): KeyValue & { sweep(): Promise<number> } {
   const clock = options.clock ?? systemClock
   const { file, ...prepared } = onDataFile(options, (file) => ({ file, ...prepare(file, clock) }))
-  const full = (key: string): string => `${options.prefix ?? 'flotilla'}:${key}`
-  const leaseOf = (key: string): string => `${options.prefix ?? 'flotilla'}#lease:${key}`
+  const { begin, leaseOf } = keyNames(options.prefix ?? 'flotilla')
+  const full = (key: string): string => begin + key
   const { get, left, set, remove, sweep } = prepared
   const timer = setInterval(() => void sweep().catch(() => undefined), SWEEP_EVERY_MS).unref()
   let closed = false

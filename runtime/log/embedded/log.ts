@@ -5,6 +5,7 @@ import type { Clock } from '../../clock.ts'
 import { FlotillaError } from '../../errors.ts'
 import { onDataFile } from '../../store/data-file.ts'
 import type { DataFile, Durability } from '../../store/data-file.ts'
+import { refuseMoved } from '../../store/moved-file.ts'
 import { DEFAULT_PARTITIONS } from '../../../schemas/topics.ts'
 import type { Log } from '../port.ts'
 import { Engine } from './engine.ts'
@@ -68,6 +69,7 @@ function shareEngine(file: DataFile, prefix: string, options: EmbeddedLogOptions
 }
 
 function startEngine(file: DataFile, prefix: string, options: EmbeddedLogOptions): SharedEngine {
+  refuseMoved(file.dir, prefix)
   const engine = new Engine({
     kind: 'embedded',
     partitions: options.partitions ?? DEFAULT_PARTITIONS,

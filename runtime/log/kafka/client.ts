@@ -74,6 +74,8 @@ export interface ProducedMessage {
   readonly key: string | null
   readonly value: Buffer | null
   readonly headers: Record<string, string>
+  /** Epoch milliseconds; absent, in every message of the request: now. */
+  readonly timestamp?: string
 }
 
 export interface ProducerIdentity {

@@ -1,9 +1,9 @@
 // Context that the parts of one Kafka log share.
-import type { Client, KafkaLogger } from './client.ts'
+import { createClient, type Client, type KafkaLogger } from './client.ts'
 import { Link } from './link.ts'
-import type { Names } from './names.ts'
-import type { Settings } from './options.ts'
-import type { TopicWatch } from './topic-watch.ts'
+import { namesUnder, type Names } from './names.ts'
+import { settingsOf, type KafkaLogOptions, type Settings } from './options.ts'
+import { TopicWatch } from './topic-watch.ts'
 
 export interface Context {
   readonly client: Client
@@ -19,4 +19,29 @@ export interface Context {
 
 export function newLink(context: Context, topics: readonly string[] = []): Link {
   return new Link(context.client, topics)
+}
+
+/** Does not connect yet: the first use does. */
+export function contextOf(options: KafkaLogOptions): Context {
+  const { brokers, clientId, logger, partitions, prefix, replicationFactor, security } = options
+  const settings = settingsOf(options)
+  const client = createClient({
+    brokers,
+    clientId,
+    requestTimeoutMs: settings.requestTimeoutMs,
+    ...(security === undefined ? {} : { security }),
+    ...(logger === undefined ? {} : { logger }),
+  })
+  const shared = new Link(client, [])
+  const topicWatch = new TopicWatch(shared, settings.topicCheckMs, logger)
+  return {
+    client,
+    names: namesUnder(prefix),
+    partitions,
+    settings,
+    replicationFactor,
+    logger,
+    shared,
+    topicWatch,
+  }
 }

@@ -17,19 +17,19 @@ import type {
   TailOptions,
 } from '../port.ts'
 import { advice, check, ensureTopics, members, positions, ranges } from './admin.ts'
-import { createClient, type RawMessage } from './client.ts'
+import type { RawMessage } from './client.ts'
 import { once } from '../../once.ts'
-import type { Context } from './context.ts'
+import { contextOf, type Context } from './context.ts'
 import { KeyIndex } from './key-index.ts'
 import { Link } from './link.ts'
 import { KafkaMembership } from './membership.ts'
-import { namesUnder, toLogRecord } from './names.ts'
-import { settingsOf, type KafkaLogOptions } from './options.ts'
+import { refuseUnfinishedMove } from './move-progress.ts'
+import { toLogRecord } from './names.ts'
+import type { KafkaLogOptions } from './options.ts'
 import { readRange } from './partition-reader.ts'
 import { Publisher, type Published } from './publisher.ts'
 import { KafkaTail } from './tail.ts'
 import { topicIds } from './topic-ids.ts'
-import { TopicWatch } from './topic-watch.ts'
 
 export type { KafkaLogOptions } from './options.ts'
 
@@ -52,36 +52,18 @@ class KafkaLog implements Log {
   readonly #open = new Set<() => Promise<void>>()
 
   constructor(options: KafkaLogOptions) {
-    const { brokers, clientId, logger, security } = options
-    const settings = settingsOf(options)
-    const client = createClient({
-      brokers,
-      clientId,
-      requestTimeoutMs: settings.requestTimeoutMs,
-      ...(security === undefined ? {} : { security }),
-      ...(logger === undefined ? {} : { logger }),
-    })
-    const shared = new Link(client, [])
+    const { client } = (this.#context = contextOf(options))
     this.partitions = options.partitions
     this.#options = options
-    this.#context = {
-      client,
-      names: namesUnder(options.prefix),
-      partitions: options.partitions,
-      settings,
-      replicationFactor: options.replicationFactor,
-      logger,
-      shared,
-      topicWatch: new TopicWatch(shared, settings.topicCheckMs, logger),
-    }
     this.#readLink = new Link(client, [])
     this.#publisher = new Publisher(this.#context)
     this.#index = new KeyIndex(this.#context, this.#readLink)
     this.close = once(() => this.#close())
   }
 
-  ensureTopics(stages: readonly string[]): Promise<void> {
-    return ensureTopics(this.#context, stages)
+  async ensureTopics(stages: readonly string[]): Promise<void> {
+    await ensureTopics(this.#context, stages)
+    await this.#answered('asking for an unfinished move', refuseUnfinishedMove(this.#context))
   }
 
   publish(records: readonly OutgoingRecord[]): Promise<Published[]> {

@@ -2,19 +2,23 @@
 import type { Environment } from '../../config/environment.ts'
 import type { Log as Logger } from '../../telemetry/instruments.ts'
 import type { Log } from '../port.ts'
-import { createKafkaLog } from './log.ts'
+import { createKafkaLog, type KafkaLogOptions } from './log.ts'
 
 /** Does not connect yet: the first use does. */
 export function openKafkaLog(environment: Environment, logger?: Logger): Log {
+  const options = kafkaOptions(environment)
+  return createKafkaLog(logger ? { ...options, logger } : options)
+}
+
+export function kafkaOptions(environment: Environment): KafkaLogOptions {
   const { kafkaBrokers, partitions, prefix, sessionTimeoutMs, transactionTimeoutMs, security } = environment
-  const options = {
+  return {
     brokers: kafkaBrokers,
     clientId: `${prefix}-${process.pid}`,
     partitions,
     prefix,
     sessionTimeoutMs,
     transactionTimeoutMs,
-    security: security.kafka,
+    ...(security.kafka === undefined ? {} : { security: security.kafka }),
   }
-  return createKafkaLog(logger ? { ...options, logger } : options)
 }

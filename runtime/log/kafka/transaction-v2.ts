@@ -218,12 +218,14 @@ type Messages = ProduceRequest['topicData'][number]['partitions'][number]['messa
 function encodeBatch(request: ProduceRequest, firstSequence: number, messages: Messages): Promise<Encoder> {
   const { producerId, producerEpoch, transactionalId } = request
   const now = Date.now()
+  const times = messages.flatMap(({ timestamp }) => (timestamp === undefined ? [] : [Number(timestamp)]))
+  const firstTimestamp = Math.min(now, ...times)
   return wire.recordBatch({
     records: messages.map((message, offsetDelta) =>
-      wire.record({ ...message, offsetDelta, timestampDelta: 0 }),
+      wire.record({ ...message, offsetDelta, timestampDelta: (times[offsetDelta] ?? now) - firstTimestamp }),
     ),
-    firstTimestamp: now,
-    maxTimestamp: now,
+    firstTimestamp,
+    maxTimestamp: times.length === messages.length ? Math.max(...times) : now,
     producerId,
     producerEpoch,
     firstSequence,
