@@ -61,7 +61,7 @@ export const fleetErrors = {
     'critical',
     true,
     'The log (Kafka or the embedded file) cannot be used.',
-    'Check KAFKA_BROKERS or FLOTILLA_DATA; run flotilla doctor.',
+    'Do what the message says; else check KAFKA_BROKERS or FLOTILLA_DATA, and run flotilla doctor.',
   ),
   REGISTRY_UNAVAILABLE: row(
     'critical',
@@ -73,7 +73,7 @@ export const fleetErrors = {
     'critical',
     true,
     'Redis or the database cannot be used.',
-    'Check REDIS_URL and DATABASE_URL; run flotilla doctor.',
+    'Check REDIS_URL and DATABASE_URL, without them the disk of FLOTILLA_DATA; run flotilla doctor.',
   ),
   STORE_NOT_DURABLE: row(
     'critical',
