@@ -26,8 +26,7 @@ export interface LoggingOptions {
 }
 
 /** A command may show a line there that it rewrites: the entry takes its place. */
-const lineStart = (): string =>
-  process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? '\r\u001b[2K' : ''
+const lineStart = (): string => (process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? '\r\u001b[2K' : '')
 
 const withoutRecords = ['error', 'fatal', 'silent']
 
