@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { exportFormats, exportTables, summaryBy, summaryPer } from '../runtime/ledger/choices.ts'
 import { createdKey, keyView, newKey } from './keys.ts'
+import { omittedHeaders } from './omitted.ts'
 import { route, type Route } from './route.ts'
 import * as fleet from './schemas/fleet.ts'
 import { clamped, count, flag, name, remark, text, time } from './schemas/values.ts'
@@ -14,6 +15,10 @@ const none = z.strictObject({})
 const listOf = <S extends z.ZodType>(schema: S, description: string) =>
   ({ 200: { description, schema: z.array(schema) } }) as const
 
+/** Read from the log. */
+const logListOf = <S extends z.ZodType>(schema: S, description: string) =>
+  ({ 200: { description, schema: z.array(schema), headers: omittedHeaders } }) as const
+
 /** A route that reads a list and takes no parameters. */
 const list = <P extends string, S extends z.ZodType>(
   path: P,
@@ -21,6 +26,14 @@ const list = <P extends string, S extends z.ZodType>(
   summary: string,
   schema: S,
 ) => route({ method: 'GET', path, tag, summary, query: none, answers: listOf(schema, summary) })
+
+/** A list that is read from the log. */
+const logList = <P extends string, S extends z.ZodType>(
+  path: P,
+  tag: Route['tag'],
+  summary: string,
+  schema: S,
+) => route({ method: 'GET', path, tag, summary, query: none, answers: logListOf(schema, summary) })
 
 const letterId = z.object({
   id: z.string().meta({ description: '`partition:offset`, as listed.', examples: ['0:12'] }),
@@ -52,8 +65,8 @@ export const operator = {
   tools: list('/v1/fleet/tools', 'fleet', 'Tools of the fleet', fleet.toolView),
   models: list('/v1/fleet/models', 'fleet', 'Models of the fleet', fleet.modelView),
   config: list('/v1/fleet/config', 'fleet', 'Settings, each with its source', fleet.setting),
-  lanes: list('/v1/fleet/lanes', 'fleet', 'Lanes of every stage: owner and lag', fleet.laneView),
-  pauses: list('/v1/fleet/pauses', 'fleet', 'Pauses that hold', fleet.pause),
+  lanes: logList('/v1/fleet/lanes', 'fleet', 'Lanes of every stage: owner and lag', fleet.laneView),
+  pauses: logList('/v1/fleet/pauses', 'fleet', 'Pauses that hold', fleet.pause),
   pause: route({
     method: 'POST',
     path: '/v1/fleet/pauses',
@@ -71,7 +84,7 @@ export const operator = {
     errors: ['NOT_FOUND'],
   }),
   topics: list('/v1/topics', 'fleet', "The fleet's topics and what they hold", fleet.topicView),
-  breakers: list(
+  breakers: logList(
     '/v1/breakers',
     'fleet',
     'Circuit breakers, those that are not closed first',
@@ -89,7 +102,7 @@ export const operator = {
       stage: text('Given up by this stage.').exactOptional(),
       reason: text('With this text in the message.').exactOptional(),
     }),
-    answers: listOf(fleet.deadLetterView, 'Without those that were purged.'),
+    answers: logListOf(fleet.deadLetterView, 'Without those that were purged.'),
   }),
   deadLetter: route({
     method: 'GET',
@@ -137,7 +150,7 @@ export const operator = {
     answers: { 200: { description: 'Where the record is now.', schema: fleet.replayed } },
     errors: ['NOT_FOUND'],
   }),
-  alerts: list('/v1/alerts', 'alerts', 'Alert rules with their state and silences', fleet.alertView),
+  alerts: logList('/v1/alerts', 'alerts', 'Alert rules with their state and silences', fleet.alertView),
   silence: route({
     method: 'POST',
     path: '/v1/alerts/:rule/silence',

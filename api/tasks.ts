@@ -1,5 +1,6 @@
 // Routes of tasks.
 import { z } from 'zod'
+import { omittedHeaders } from './omitted.ts'
 import { idempotencyKey } from './request-headers.ts'
 import { route, type Route } from './route.ts'
 import {
@@ -99,7 +100,12 @@ export const tasks = {
     query: taskFilters,
     queryWord: 'filter',
     answers: {
-      200: { description: 'A page of tasks.', schema: taskList, example: { tasks: [], next: null } },
+      200: {
+        description: 'A page of tasks.',
+        schema: taskList,
+        example: { tasks: [], next: null },
+        headers: omittedHeaders,
+      },
     },
   }),
   get: route({
@@ -109,7 +115,7 @@ export const tasks = {
     summary: 'One task: its state, steps and cost so far',
     params: ofTask,
     query: z.strictObject({}),
-    answers: { 200: { description: 'The task.', schema: taskDetail } },
+    answers: { 200: { description: 'The task.', schema: taskDetail, headers: omittedHeaders } },
     errors: ['TASK_UNKNOWN', 'SEARCH_UNFINISHED'],
   }),
   tree: route({
@@ -120,7 +126,14 @@ export const tasks = {
     description: 'Depth first, at most 300 of them. Of a task that runs, what it has cost so far.',
     params: ofTask,
     query: z.strictObject({}),
-    answers: { 200: { description: 'The tree.', schema: taskTree, example: { tasks: [], more: false } } },
+    answers: {
+      200: {
+        description: 'The tree.',
+        schema: taskTree,
+        example: { tasks: [], more: false },
+        headers: omittedHeaders,
+      },
+    },
     errors: ['TASK_UNKNOWN', 'SEARCH_UNFINISHED'],
   }),
   submission: route({

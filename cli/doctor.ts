@@ -15,7 +15,7 @@ import { openLog } from '../runtime/log/open.ts'
 import { fleetWithoutModel } from '../runtime/models/missing.ts'
 import { parseModel } from '../runtime/models/names.ts'
 import { redacted, shownUrl } from '../runtime/redaction.ts'
-import { inspectDataFile } from '../runtime/store/data-file.ts'
+import { inspectDataFile, inspectRoom } from '../runtime/store/data-file.ts'
 import { openStores, type Stores } from '../runtime/store/open.ts'
 import { quietInstruments } from '../runtime/telemetry/instruments.ts'
 import { topics } from '../schemas/topics.ts'
@@ -66,7 +66,7 @@ export async function doctor(options: { json?: boolean }): Promise<void> {
   const known = (loaded as LoadedFleet | null)?.environment ?? environment
   await add('model API', async () => modelApi(fleet, openOrThrow(stores), known))
   if (environment.kafkaBrokers.length === 0)
-    await add('data directory', async () => `${environment.dataDir}: ${inspectDataFile(environment.dataDir)}`)
+    await add('data directory', async () => dataDirectory(environment))
   await add('log', async () => log(elsewhere))
   await add('schema registry', async () => registry(environment))
   await add('cache and journal', async () =>
@@ -96,6 +96,12 @@ async function runningGateway(environment: Environment): Promise<string | null> 
     () => null,
   )
   return response?.ok ? gateway : null
+}
+
+function dataDirectory({ dataDir }: Environment): string {
+  // First: what else fails on a full disk says less.
+  const room = inspectRoom(dataDir)
+  return `${dataDir}: ${inspectDataFile(dataDir)}, ${room}`
 }
 
 async function agents(fleet: Fleet | null): Promise<string | Omit<Finding, 'check'>> {

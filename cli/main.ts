@@ -1,13 +1,14 @@
 // The `flotilla` command.
 import { CommanderError } from 'commander'
 import { exitCodes } from './exit-codes.ts'
+import { noticingOmissions } from './omission-notice.ts'
 import { fail } from './output.ts'
 import { createProgram, wantedCommands } from './program.ts'
 
 process.on('unhandledRejection', fail)
 const program = await createProgram(wantedCommands(process.argv.slice(2)))
 if (process.argv.length <= 2) program.outputHelp()
-else await program.parseAsync().catch(end)
+else await noticingOmissions(() => program.parseAsync()).catch(end)
 
 /** Commander has printed what it ends with: help, the version, or the mistake in the arguments. */
 function end(error: unknown): void {

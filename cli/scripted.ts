@@ -3,6 +3,7 @@
 import type { Environment } from '../runtime/config/environment.ts'
 import type { Fleet } from '../runtime/config/fleet.ts'
 import { loadFleet } from '../runtime/config/load.ts'
+import { discoverModels } from '../runtime/models/discovery.ts'
 import { fullName, parseModel } from '../runtime/models/names.ts'
 
 const conversations = new URL('../examples/conversations/', import.meta.url)
@@ -17,7 +18,7 @@ export interface LoadedFleet {
 }
 
 /**
- * Loads the configuration, and starts the scripted model if it names it, or `model` does. Rejects with
+ * Loads the configuration, once, and starts the scripted model if it names it, or `model` does. Rejects with
  * CONFIG_INVALID.
  */
 export async function loadWithScriptedModel(
@@ -33,11 +34,11 @@ export async function loadWithScriptedModel(
   const { loadConversations } = await import('../runtime/scripted-model/conversations.ts')
   const server = await startScriptedModel({ conversations: loadConversations(conversations) })
   const raw = { ...environment.raw, FLOTILLA_SCRIPTED_URL: server.url }
-  const scripted = { ...environment, raw }
-  const { models, ...rest } = await loadFleet(scripted)
-  // That a profile or a task names it does not make it the default of the others.
-  const own = { ...rest, models: { ...models, default: fleet.models.default } }
-  return { environment: scripted, fleet: own, isScripted, stop: () => server.stop() }
+  // Only the provider is added: that a profile or a task names it does not make it the default of the others.
+  const { providers } = discoverModels({ FLOTILLA_SCRIPTED_URL: server.url })
+  const models = { ...fleet.models, providers: { ...providers, ...fleet.models.providers } }
+  const stop = () => server.stop()
+  return { environment: { ...environment, raw }, fleet: { ...fleet, models }, isScripted, stop }
 }
 
 function isScriptedModel(name: string | null): boolean {

@@ -1,11 +1,10 @@
 // Connects operators to a fleet: the gateway at FLOTILLA_URL, or of the fleet that holds the data directory;
 // else the log and the stores themselves, each opened when it is first needed (own-parts.ts).
-import { readEnvironment, type Environment } from '../runtime/config/environment.ts'
-import { FlotillaError } from '../runtime/errors.ts'
+import { readEnvironment } from '../runtime/config/environment.ts'
 import type { StagesOf } from './direct/index.ts'
 import { httpOperator } from './http.ts'
 import type { Operator } from './index.ts'
-import { gatewayBehind, hasFleet, noFleet } from './running-fleet.ts'
+import { gatewayBehind, hasFleet, noFleet, requireDatabase } from './running-fleet.ts'
 
 /**
  * How the fleet was reached: a gateway, the data file in this process, or the servers that the fleet shares.
@@ -49,11 +48,4 @@ export async function usingOperator<T>(
   } finally {
     await parts.close()
   }
-}
-
-/** Without it this would be a file of this machine, which no gateway reads. */
-function requireDatabase({ kafkaBrokers, databaseUrl, allowVolatileStore }: Environment): void {
-  if (kafkaBrokers.length === 0 || databaseUrl !== null || allowVolatileStore) return
-  const message = 'this is in the database of the fleet: set DATABASE_URL to it, or FLOTILLA_URL to a gateway'
-  throw new FlotillaError('CONFIG_INVALID', message)
 }

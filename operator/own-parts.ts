@@ -14,7 +14,7 @@ import type { BlobStore } from '../runtime/store/port.ts'
 import type { Stage } from '../runtime/stage.ts'
 import type { Sql } from '../runtime/store/sql.ts'
 import { noStages, type FleetParts, type StagesOf } from './direct/index.ts'
-import { openFleetLog } from './running-fleet.ts'
+import { openFleetLog, requireDatabase } from './running-fleet.ts'
 
 export { directOperator } from './direct/index.ts'
 
@@ -41,7 +41,10 @@ export class OwnParts implements FleetParts {
       await codec.prepare()
       return codec
     })
-    this.sql = once(() => this.#opened(openSql(environment), (sql) => sql.destroy()))
+    this.sql = once(async () => {
+      requireDatabase(environment)
+      return this.#opened(openSql(environment), (sql) => sql.destroy())
+    })
     this.blobs = once(async () => (hasSql ? this.sql().then(sqlBlobs, () => null) : null))
     this.limits = once(async () => (await stores()).limits)
     this.environment = async () => environment

@@ -30,6 +30,13 @@ export function hasFleet({ kafkaBrokers, databaseUrl, redisUrl, dataDir }: Envir
   return kafkaBrokers.length > 0 || databaseUrl !== null || redisUrl !== null || hasDataFile(dataDir)
 }
 
+/** Throws CONFIG_INVALID on Kafka without it: there would be a file of this machine, which no fleet writes. */
+export function requireDatabase({ kafkaBrokers, databaseUrl, allowVolatileStore }: Environment): void {
+  if (kafkaBrokers.length === 0 || databaseUrl !== null || allowVolatileStore) return
+  const message = 'this is in the database of the fleet: set DATABASE_URL to it, or FLOTILLA_URL to a gateway'
+  throw new FlotillaError('CONFIG_INVALID', message)
+}
+
 export function noFleet({ dataDir }: Environment): FlotillaError {
   return new FlotillaError('NO_FLEET', `no fleet has run in ${dataDir} yet`)
 }

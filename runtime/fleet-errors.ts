@@ -61,7 +61,7 @@ export const fleetErrors = {
     'critical',
     true,
     'The log (Kafka or the embedded file) cannot be used.',
-    'Check KAFKA_BROKERS or FLOTILLA_DATA; run flotilla doctor.',
+    'Do what the message says; else check KAFKA_BROKERS or FLOTILLA_DATA, and run flotilla doctor.',
   ),
   REGISTRY_UNAVAILABLE: row(
     'critical',
@@ -73,7 +73,7 @@ export const fleetErrors = {
     'critical',
     true,
     'Redis or the database cannot be used.',
-    'Check REDIS_URL and DATABASE_URL; run flotilla doctor.',
+    'Check REDIS_URL and DATABASE_URL, without them the disk of FLOTILLA_DATA; run flotilla doctor.',
   ),
   STORE_NOT_DURABLE: row(
     'critical',
@@ -93,7 +93,12 @@ export const fleetErrors = {
     'No fleet has run here yet.',
     'Start one with flotilla start, or run a single task with flotilla run "…". For a fleet elsewhere set FLOTILLA_DATA, FLOTILLA_URL or KAFKA_BROKERS.',
   ),
-  PORT_IN_USE: row('critical', false, 'Something else listens on this port.', 'Set PORT to a free port.'),
+  PORT_IN_USE: row(
+    'critical',
+    false,
+    'Something else listens on this port.',
+    'Set PORT to a free port, or end what listens there.',
+  ),
   TOPICS_MISSING: row(
     'critical',
     true,
@@ -194,7 +199,7 @@ export const fleetErrors = {
     'recoverable',
     false,
     'The request is not valid.',
-    'Correct what the message names; --help shows what is allowed.',
+    'Correct what the message names; --help and /docs show what is allowed.',
   ),
   NOT_FOUND: row(
     'recoverable',

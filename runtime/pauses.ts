@@ -42,8 +42,11 @@ export async function readPauses(log: Log, codec: Codec): Promise<Pause[]> {
   const events: StagePaused[] = []
   for (let from = Math.max(earliest, next - MAX_EVENTS); from < next;) {
     const records = await log.read(PAUSES_TOPIC, home, from, PAGE)
-    for (const { value } of records) {
-      const decoded = await unlessUndecodable(() => codec.decode(value ?? new Uint8Array(), PAUSES_TOPIC))
+    for (const record of records) {
+      const { value } = record
+      const decoded = await unlessUndecodable(record, () =>
+        codec.decode(value ?? new Uint8Array(), PAUSES_TOPIC),
+      )
       if (decoded?.type === 'StagePaused') events.push(decoded.data)
     }
     const last = records.at(-1)

@@ -1,5 +1,7 @@
 // Single requests to a gateway, and the errors that it answers with.
+import { OMITTED_HEADER, omissionsIn } from '../../api/omitted.ts'
 import { FlotillaError, type ErrorCode, errorTable } from '../../runtime/errors.ts'
+import { omissionsNow } from '../../runtime/omitted.ts'
 
 type ErrorBody = { code?: string; message?: string; retryAfterMs?: number }
 
@@ -45,6 +47,7 @@ export async function askGateway(gateway: string, path: string, init: RequestIni
   const response = await fetch(url + path, withType(init)).catch((cause: unknown) => {
     throw noGateway(url, cause)
   })
+  omissionsNow()?.reported(omissionsIn(response.headers.get(OMITTED_HEADER)))
   if (response.ok) return response
   const text = await response.text().catch(() => '')
   throw refusal(response.status, text, url + path)

@@ -360,7 +360,7 @@ export class LogClient implements Client {
   /** Null for records that others wrote to the topic by mistake: they went to dead-letters. */
   async #toResult(record: LogRecord): Promise<TaskResult | null> {
     if (!isResult(record)) return null
-    return unlessUndecodable(() => this.#decode(record))
+    return unlessUndecodable(record, () => this.#decode(record))
   }
 
   async #toUpdate(record: LogRecord): Promise<TaskUpdate | null> {
@@ -369,7 +369,7 @@ export class LogClient implements Client {
       return result && { kind: 'result', result }
     }
     const { codec } = this.#parts
-    const decoded = await unlessUndecodable(() =>
+    const decoded = await unlessUndecodable(record, () =>
       codec.decode(record.value ?? new Uint8Array(), record.topic),
     )
     if (decoded?.type === 'TaskProgressed') return { kind: 'progress', event: decoded.data }

@@ -252,7 +252,9 @@ export class History {
     const { codec, blobs } = this.#parts
     const { topic, partition, offset, timestampMs } = record
     if (topic !== 'tasks.history' && topic !== 'tasks.streaming') return null
-    const decoded = await unlessUndecodable(() => codec.decode(record.value ?? new Uint8Array(), topic))
+    const decoded = await unlessUndecodable(record, () =>
+      codec.decode(record.value ?? new Uint8Array(), topic),
+    )
     const place = { topic, partition, offset, timestampMs }
     if (decoded?.type === 'TokensStreamed') return { place, type: decoded.type, data: decoded.data }
     if (decoded?.type !== 'TaskProgressed') return null

@@ -26,7 +26,7 @@ export async function searchSubmission(
     sinceMs: namedAtMs(taskId),
   })
   if (record === null) return null
-  const decoded = await unlessUndecodable(() => codec.decode(record.value ?? new Uint8Array(), topic))
+  const decoded = await unlessUndecodable(record, () => codec.decode(record.value ?? new Uint8Array(), topic))
   if (decoded?.type !== 'TaskSubmitted') return null
   const task = blobs ? await resolve(decoded.type, decoded.data, blobs) : decoded.data
   return { task, atMs: record.timestampMs }

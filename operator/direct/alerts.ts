@@ -92,8 +92,9 @@ export function alertViews(
 }
 
 const FLEET = 'fleet'
-/** A firing alert is raised every hour, so its last event is among these. */
 const READ_MOST = 500
+/** A firing alert is raised every hour: one that was not for two is none. */
+const RAISED_AGAIN_MS = 7_200_000
 const TEST_MS = 25_000
 
 export class DirectAlerts implements AlertOperator {
@@ -108,14 +109,15 @@ export class DirectAlerts implements AlertOperator {
   }
 
   async list(): Promise<AlertView[]> {
-    return alertViews(this.#settings, await this.#latest('alerts.raised'), await this.#silences())
+    const raised = await this.#latest('alerts.raised', Date.now() - RAISED_AGAIN_MS)
+    return alertViews(this.#settings, raised, await this.#silences())
   }
 
   /** Silences that hold now, by rule. */
   async #silences(): Promise<Map<string, NonNullable<AlertView['silence']>>> {
     const nowMs = Date.now()
     const found = new Map<string, NonNullable<AlertView['silence']>>()
-    for (const { type, data } of await this.#latest('alerts.control')) {
+    for (const { type, data } of await this.#latest('alerts.control', 0)) {
       if (type !== 'AlertSilenced') continue
       const { rule, untilMs, reason, by } = data as AlertSilenced
       if (untilMs > nowMs) found.set(rule, { untilMs, reason, by })
@@ -173,8 +175,9 @@ export class DirectAlerts implements AlertOperator {
     ]
   }
 
-  #latest(topic: TopicName): Promise<Decoded[]> {
-    return latestEvents({ log: this.#log, codec: this.#codec }, topic, READ_MOST)
+  /** `sinceMs`: older events say nothing of now. */
+  #latest(topic: TopicName, sinceMs: number): Promise<Decoded[]> {
+    return latestEvents({ log: this.#log, codec: this.#codec }, topic, { most: READ_MOST, sinceMs })
   }
 
   async #publish<T extends 'AlertSilenced' | 'AlertTested'>(

@@ -33,9 +33,11 @@ const MAX_CHANGES = 1_000
 export function directBreakers(log: Log, codec: Codec): BreakerOperator {
   return {
     list: async () => {
-      const events = await latestEvents({ log, codec }, 'ops.health', MAX_CHANGES)
+      const nowMs = Date.now()
+      const latest = { most: MAX_CHANGES, sinceMs: nowMs - FORGOTTEN_MS }
+      const events = await latestEvents({ log, codec }, 'ops.health', latest)
       const changes = events.flatMap((event) => (event.type === 'BreakerChanged' ? [event.data] : []))
-      return breakersOf(changes, Date.now())
+      return breakersOf(changes, nowMs)
     },
   }
 }

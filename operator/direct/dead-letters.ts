@@ -94,7 +94,7 @@ export class DirectDeadLetters implements DeadLetterOperator {
   }
 
   async list(limit: number = DEFAULT_LIMIT, filter: LetterFilter = {}): Promise<DeadLetterView[]> {
-    const found = await this.#newest(limit, (each) => !each.isPurged && matches(each, filter))
+    const found = await this.#newest(limit, filter, (each) => !each.isPurged)
     return found.map(({ record, letter, replayedAtMs }) => ({ ...view(record, letter), replayedAtMs }))
   }
 
@@ -123,9 +123,7 @@ export class DirectDeadLetters implements DeadLetterOperator {
   ): Promise<BulkAnswer> {
     if (ids === undefined) assertNarrowed(filter)
     const most = Math.min(limit, MAX_BULK)
-    const found =
-      ids ??
-      (await this.#newest(most + 1, (each) => isWanted(each) && matches(each, filter))).map(({ id }) => id)
+    const found = ids ?? (await this.#newest(most + 1, filter, isWanted)).map(({ id }) => id)
     const matched = ids === undefined ? found.slice(0, most).toReversed() : [...found]
     const refused: BulkAnswer['refused'] = []
     for (const id of matched)
@@ -136,13 +134,17 @@ export class DirectDeadLetters implements DeadLetterOperator {
     return { matched, refused, more: ids === undefined && found.length > most }
   }
 
-  async #newest(limit: number, isWanted: (letter: FoundLetter) => boolean): Promise<FoundLetter[]> {
+  async #newest(
+    limit: number,
+    filter: LetterFilter,
+    isWanted: (letter: FoundLetter) => boolean,
+  ): Promise<FoundLetter[]> {
     const parts = { log: this.#log, codec: this.#codec }
     const found: FoundLetter[] = []
     for (const range of await this.#log.ranges(['dead-letters'])) {
       let left = limit
-      for await (const each of lettersOf(parts, range)) {
-        if (!isWanted(each)) continue
+      for await (const each of lettersOf(parts, range, filter.sinceMs)) {
+        if (!isWanted(each) || !matches(each, filter)) continue
         found.push(each)
         if (--left === 0) break
       }

@@ -30,13 +30,14 @@ export interface LetterFilter {
 const PAGE = 200
 const MAX_READ = 10_000
 
-/** The newest first. Records that are no letters are passed over. */
+/** The newest first. `sinceMs`: older ones are not wanted. Records that are no letters are omitted. */
 export async function* lettersOf(
   { log, codec }: { log: Log; codec: Codec },
   range: PartitionRange,
+  sinceMs = 0,
 ): AsyncGenerator<FoundLetter> {
   const marks = new Map<string, DeadLettered[]>()
-  for await (const record of backwards(log, range, { page: PAGE, most: MAX_READ })) {
+  for await (const record of backwards(log, range, { page: PAGE, most: MAX_READ, sinceMs })) {
     const decoded = await readable(codec, record)
     if (decoded?.type !== 'DeadLettered') continue
     const letter = decoded.data

@@ -1,7 +1,8 @@
 // Reads of a topic from its end, which is what views of operators are about. A view reads a bounded number of
-// records, and goes on without what can't be decoded.
+// records, and goes on without what can't be decoded; what it omits is counted for the one who looks.
 import type { Codec, Decoded } from '../../runtime/codec/port.ts'
 import type { Log, LogRecord, PartitionRange } from '../../runtime/log/port.ts'
+import { omissionsNow } from '../../runtime/omitted.ts'
 import type { TopicName } from '../../schemas/topics.ts'
 import { readable } from './readable.ts'
 
@@ -10,33 +11,52 @@ export interface BackwardOptions {
   readonly page: number
   /** Records in all, rounded up to a page. */
   readonly most: number
+  /** The view is whole if it reads back to here: younger records beyond the bound count as omitted. */
+  readonly sinceMs?: number
 }
 
 /** Records of a partition, the newest first. */
 export async function* backwards(
   log: Log,
   { topic, partition, earliest, next }: PartitionRange,
-  { page, most }: BackwardOptions,
+  { page, most, sinceMs }: BackwardOptions,
 ): AsyncGenerator<LogRecord> {
-  for (let end = next; end > earliest && next - end < most;) {
+  let end = next
+  let oldestMs = Infinity
+  while (end > earliest && next - end < most) {
     const from = Math.max(earliest, end - page)
-    const records = await log.read(topic, partition, from, end - from)
-    yield* records.filter(({ offset }) => offset >= from && offset < end).toReversed()
+    const limit = end
+    const records = await log.read(topic, partition, from, limit - from)
+    const own = records.filter(({ offset }) => offset >= from && offset < limit)
+    oldestMs = own[0]?.timestampMs ?? oldestMs
+    yield* own.toReversed()
     end = from
   }
+  if (end > earliest && sinceMs !== undefined && oldestMs >= sinceMs)
+    omissionsNow()?.unread({ topic, partition }, end - earliest)
 }
 
-/** Events at the end of each partition, `most` of each: in the order of their partition. */
+export interface LatestOptions {
+  /** Records of each partition. */
+  readonly most: number
+  /** As of `backwards`. */
+  readonly sinceMs: number
+}
+
+/** Events at the end of each partition: in the order of their partition, and in it oldest first. */
 export async function latestEvents(
   { log, codec }: { log: Log; codec: Codec },
   topic: TopicName,
-  most: number,
+  { most, sinceMs }: LatestOptions,
 ): Promise<Decoded[]> {
   const events: Decoded[] = []
-  for (const { partition, earliest, next } of await log.ranges([topic]))
-    for (const record of await log.read(topic, partition, Math.max(earliest, next - most), most)) {
+  for (const range of await log.ranges([topic])) {
+    const own: Decoded[] = []
+    for await (const record of backwards(log, range, { page: most, most, sinceMs })) {
       const event = await readable(codec, record)
-      if (event) events.push(event)
+      if (event) own.push(event)
     }
+    events.push(...own.reverse())
+  }
   return events
 }

@@ -1,14 +1,20 @@
 import { FlotillaError } from '../errors.ts'
+import type { LogRecord } from '../log/port.ts'
+import { omissionsNow } from '../omitted.ts'
 
 /**
- * Null for a record that can't be decoded: on a topic that people read, it is garbage that somebody wrote there,
- * and it is in dead-letters. Other errors are thrown.
+ * Null for a record that can't be decoded: on a topic that people read, it is garbage that somebody wrote there.
+ * It is counted for the view that goes on without it. Other errors are thrown.
  */
-export async function unlessUndecodable<T>(decode: () => T | Promise<T>): Promise<T | null> {
+export async function unlessUndecodable<T>(
+  record: Pick<LogRecord, 'topic' | 'partition' | 'offset'>,
+  decode: () => T | Promise<T>,
+): Promise<T | null> {
   try {
     return await decode()
   } catch (error) {
-    if (error instanceof FlotillaError && error.code === 'UNDECODABLE_RECORD') return null
-    throw error
+    if (!(error instanceof FlotillaError) || error.code !== 'UNDECODABLE_RECORD') throw error
+    omissionsNow()?.undecodable(record)
+    return null
   }
 }

@@ -18,14 +18,23 @@ import {
   openSync,
   readFileSync,
   realpathSync,
+  statfsSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
-import { FlotillaError, messageOf } from '../errors.ts'
+import { FlotillaError } from '../errors.ts'
 import { Checkpoints, OWN_PAGES } from './data-file-checkpoints.ts'
+import {
+  closedError,
+  commitError,
+  isLocked,
+  notCreated,
+  sqliteCode,
+  unavailable,
+} from './data-file-errors.ts'
 
 /**
  * power-loss: fsync at each commit. process-crash: kill -9 loses nothing, a power cut may lose the last
@@ -39,11 +48,6 @@ export interface DataFileOptions {
   readonly durability?: Durability
 }
 
-/** The COMMIT itself failed while writing: whether it took effect shows only when the file is reopened. */
-export class WriteUncertain extends Error {
-  override readonly name = 'WriteUncertain'
-}
-
 interface Write {
   readonly work: () => unknown
   readonly resolve: (value: unknown) => void
@@ -52,8 +56,6 @@ interface Write {
 
 /** 2: records in the order of arrival (record-table.ts). */
 const FORMAT = 2
-const SQLITE_BUSY = 5
-const SQLITE_IOERR = 10
 const openFiles = new Map<string, DataFile>()
 
 const FILE_NAME = 'flotilla.db'
@@ -85,6 +87,18 @@ export function inspectDataFile(dataDir: string): string {
     throw unavailable(path, cause)
   }
 }
+
+/** Room on the disk of the data directory. Throws LOG_UNAVAILABLE if there is too little to start a fleet. */
+export function inspectRoom(dataDir: string): string {
+  const { bavail, bsize } = statfsSync(nearestDirectory(dataDir))
+  const free = bavail * bsize
+  if (free >= ROOM_BYTES) return `${Math.floor(free / 2 ** 20)} MB free`
+  const full = new Error(`only ${Math.floor(free / 1_024)} KB are free`)
+  throw unavailable(dataDir, Object.assign(full, { code: 'ENOSPC' }))
+}
+
+/** A fleet that starts writes about a third of it. */
+const ROOM_BYTES = 2 ** 20
 
 function nearestDirectory(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : nearestDirectory(dirname(path))
@@ -272,8 +286,17 @@ function createDirectory(dataDir: string): string {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
     return realpathSync(dataDir)
   } catch (cause) {
-    const reason = messageOf(cause)
-    throw new FlotillaError('LOG_UNAVAILABLE', `creating the data directory ${dataDir}: ${reason}`, { cause })
+    throw notCreated(dataDir, refusalOf(dataDir) ?? cause)
+  }
+}
+
+/** Why nothing can be made there, which `mkdir` does not always say: of a read-only file system it may say ENOENT. */
+function refusalOf(dataDir: string): unknown {
+  try {
+    accessSync(nearestDirectory(dataDir), constants.W_OK)
+    return null
+  } catch (error) {
+    return error
   }
 }
 
@@ -282,14 +305,22 @@ function createDirectory(dataDir: string): string {
  * (closing it would drop the lock).
  */
 function takeLock(dir: string): DatabaseSync {
-  const lock = new DatabaseSync(join(dir, 'flotilla.lock'))
+  const lock = openLock(join(dir, 'flotilla.lock'))
   try {
     lock.exec('BEGIN EXCLUSIVE')
     return lock
   } catch (cause) {
     lock.close()
-    if (sqliteCode(cause) !== SQLITE_BUSY) throw unavailable(dir, cause)
+    if (!isLocked(cause)) throw unavailable(dir, cause)
     throw new FlotillaError('DATA_LOCKED', `${dir} is in use by ${describeOwner(dir)}`, { cause })
+  }
+}
+
+function openLock(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path)
+  } catch (cause) {
+    throw unavailable(path, cause)
   }
 }
 
@@ -327,24 +358,4 @@ function openDatabase(path: string, durability: Durability): DatabaseSync {
     db.close()
     throw unavailable(path, cause)
   }
-}
-
-function commitError(error: unknown, dir: string): Error {
-  if (sqliteCode(error) !== SQLITE_IOERR) return unavailable(dir, error)
-  return new WriteUncertain(`writing ${dir}: ${String(error)}`, { cause: error })
-}
-
-function unavailable(path: string, cause: unknown): FlotillaError {
-  const reason = messageOf(cause)
-  return new FlotillaError('LOG_UNAVAILABLE', `using ${path}: ${reason}`, { cause })
-}
-
-function closedError(dir: string): FlotillaError {
-  return new FlotillaError('LOG_UNAVAILABLE', `${dir} was closed by this process`)
-}
-
-/** Primary SQLite result code, or null for any other error. */
-function sqliteCode(error: unknown): number | null {
-  const code = error instanceof Error && 'errcode' in error ? error.errcode : null
-  return typeof code === 'number' ? code & 0xff : null
 }

@@ -25,6 +25,9 @@ export interface LoggingOptions {
   readonly records: boolean
 }
 
+/** A command may show a line there that it rewrites: the entry takes its place. */
+const lineStart = (): string => (process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? '\r\u001b[2K' : '')
+
 const withoutRecords = ['error', 'fatal', 'silent']
 
 export function createLoggers({ service, level, format, records }: LoggingOptions): Loggers {
@@ -37,7 +40,10 @@ export function createLoggers({ service, level, format, records }: LoggingOption
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    { write: (line: string) => void out.write(redacted(format === 'text' ? logLine(line) : line)) },
+    {
+      write: (line: string) =>
+        void out.write(redacted(format === 'text' ? `${lineStart()}${logLine(line)}` : line)),
+    },
   )
   const areOn = records && !withoutRecords.includes(level)
   return { log, records: areOn ? log.child({}, { level: 'info' }) : null }

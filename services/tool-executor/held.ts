@@ -199,12 +199,17 @@ export function expire(held: Held, at: At): Decided {
 }
 
 function notDecided({ why, request: { tool }, heldAtMs, expiresAtMs }: Held): Failure {
-  const hours = Math.round(((expiresAtMs ?? heldAtMs) - heldAtMs) / 360_000) / 10
+  const within = shownTime((expiresAtMs ?? heldAtMs) - heldAtMs)
   const what = why === 'question' ? 'answered the question' : `decided about the call of ${tool}`
   return failure(
     'APPROVAL_EXPIRED',
-    `Nobody ${what} within ${hours} h. It was not made; nobody refused it either. It may be asked for again`,
+    `Nobody ${what} within ${within}. It was not made; nobody refused it either. It may be asked for again`,
   )
+}
+
+function shownTime(ms: number): string {
+  if (ms < 60_000) return `${Math.round(ms / 1_000)} s`
+  return ms < 3_600_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 360_000) / 10} h`
 }
 
 /** Its work was cancelled, or it can't be made any more: `reply` says why. */

@@ -4,8 +4,10 @@ import { after, before, test } from 'node:test'
 import { HttpClient } from '../../client/http/client.ts'
 import type { TaskResult } from '../../client/types.ts'
 import type { AlertView } from '../../operator/index.ts'
+import { homeOf } from '../../runtime/log/home.ts'
 import { headers as names, type TopicName } from '../../schemas/topics.ts'
 import { eventually } from '../conformance/waiting.ts'
+import { flotilla } from '../support/command.ts'
 import { startTestFleet, type TestFleet } from '../support/fleet.ts'
 
 let fleet: TestFleet
@@ -63,3 +65,46 @@ for (const name of ['log', 'http', 'group'] as const)
     assert.equal(kinds.at(-1), 'result')
     if (client !== fleet.client) await client.close()
   })
+
+const littered = {
+  '/v1/dead-letters': 'dead-letters',
+  '/v1/alerts': 'alerts.raised',
+  '/v1/breakers': 'ops.health',
+  '/v1/fleet/pauses': 'ops.control',
+  '/v1/fleet/lanes': 'ops.control',
+} as const
+
+for (const [path, topic] of Object.entries(littered))
+  test(`${path} says how many records of ${topic} it goes without`, async () => {
+    const omitted = async () => (await fetch(fleet.process.url + path)).headers.get('flotilla-omitted') ?? ''
+    const countOf = (header: string) =>
+      Number(new RegExp(`${topic.replace('.', '\\.')};undecodable=(\\d+)`).exec(header)?.[1] ?? 0)
+    const before = countOf(await omitted())
+    await litter(topic)
+    const perPartition = topic === 'ops.control' ? 1 : fleet.process.log.partitions
+    assert.equal(countOf(await omitted()) - before, values.length * perPartition)
+  })
+
+test('a task says how many records of its own could not be read', async () => {
+  const { log } = fleet.process
+  await fleet.client.submit({ text: 'task=own', taskId: 'littered', timeoutMs: 60_000 })
+  await fleet.client.result('littered')
+  const of = async (path: string) =>
+    (await fetch(`${fleet.process.url}${path}`)).headers.get('flotilla-omitted')
+  assert.equal(await of('/v1/tasks/littered'), null, 'an ended task is read from the ledger')
+  const partition = homeOf('littered', log.partitions)
+  await log.publish([
+    { topic: 'tasks.history', partition, key: 'littered', value: Buffer.from('{}'), headers: {} },
+  ])
+  assert.equal(await of('/v1/tasks/littered/replay'), 'tasks.history;undecodable=1')
+})
+
+test('the command says on stderr what its list goes without, and keeps stdout whole', async () => {
+  await litter('dead-letters')
+  const { code, out, err } = await flotilla(['dead-letters', 'list', '--json'], {
+    env: { FLOTILLA_URL: fleet.process.url ?? '' },
+  })
+  assert.equal(code, 0, err)
+  assert.ok(Array.isArray(JSON.parse(out)))
+  assert.match(err, /^Not shown of dead-letters: \d+ records that another program wrote/)
+})

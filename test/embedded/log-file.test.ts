@@ -1,6 +1,6 @@
 // What is the embedded log's own: retention, configuration that changed, transactions joined, failures of the disk.
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -174,6 +174,13 @@ test('a data directory that cannot be used is an error that names it', async (co
   const { dataDir } = setUp(context)
   writeFileSync(join(dataDir, 'plain'), '')
   assert.throws(() => openEmbeddedLog({ dataDir: join(dataDir, 'plain') }), { code: 'LOG_UNAVAILABLE' })
+  // Also one in which no lock can be made, as in a directory of another user.
+  mkdirSync(join(dataDir, 'locked', 'flotilla.lock'), { recursive: true })
+  const locked = {
+    code: 'LOG_UNAVAILABLE',
+    message: /flotilla\.lock: .*let the user of this process write there/,
+  }
+  assert.throws(() => openEmbeddedLog({ dataDir: join(dataDir, 'locked') }), locked)
   writeFileSync(join(dataDir, 'flotilla.db'), 'not a database, but long enough to be read as one'.repeat(100))
   assert.throws(() => openEmbeddedLog({ dataDir }), /flotilla\.db.*not a database/)
 })
@@ -182,7 +189,8 @@ test('a full disk is an error that names the directory, whatever is opened first
   const { dataDir } = setUp(context)
   const file = openDataFile({ dataDir })
   file.db.exec('PRAGMA max_page_count = 2')
-  const full = { code: 'LOG_UNAVAILABLE', message: `using ${file.dir}: database or disk is full` }
+  const message = /database or disk is full; free space on its disk/
+  const full = { code: 'LOG_UNAVAILABLE', message }
   assert.throws(() => openEmbeddedLog({ dataDir, partitions: 3 }), full)
   assert.throws(() => openSqliteKeyValue({ dataDir }), full)
   assert.throws(() => openSqliteLimits({ dataDir }), full)

@@ -13,6 +13,7 @@ import { toasts } from '../toast.ts'
 import { Connection, LostBanner } from './connection.tsx'
 import { Icon } from './icons.tsx'
 import { KeyHelp } from './key-help.tsx'
+import { Omitted } from './omitted.tsx'
 import { SignIn } from './sign-in.tsx'
 
 const isHelpShown = signal(false)
@@ -31,6 +32,7 @@ export function App() {
         <Navigation />
         <main id="main" class="main" tabIndex={-1}>
           <LostBanner />
+          <Omitted path={place.value.path} />
           <CurrentPage />
         </main>
       </div>

@@ -34,6 +34,14 @@ const messages: Readonly<Record<number, string>> = {
   431: 'the request has more than 100 headers',
 }
 
+/** Remedies of the statuses that have no code of their own. */
+const remedies: Readonly<Record<number, string>> = {
+  413: 'Send less; put large inputs where a tool can fetch them.',
+  414: 'Shorten the path: ids have at most 128 characters.',
+  415: 'Send the header content-type: application/json, and a JSON body.',
+  431: 'Send fewer headers.',
+}
+
 export function statusOf(error: HttpError): number {
   if (!(error instanceof FlotillaError)) return error.statusCode ?? 500
   return statusOfCode(error.code)
@@ -58,7 +66,7 @@ export function errorBody(error: HttpError): ErrorBody {
   const status = statusOf(error)
   const code = status < 500 ? 'TASK_INVALID' : 'INTERNAL'
   const known = status < 500 ? redacted(error.message) : 'an unexpected error; see the log of this process'
-  return { code, message: messages[status] ?? known, remedy: errorTable[code].remedy }
+  return { code, message: messages[status] ?? known, remedy: remedies[status] ?? errorTable[code].remedy }
 }
 
 export const isBug = (error: HttpError): boolean =>

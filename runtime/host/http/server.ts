@@ -211,7 +211,7 @@ export async function listen(app: FastifyInstance, host: string, port: number): 
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code !== 'EADDRINUSE') throw error
-    throw new FlotillaError('PORT_IN_USE', `port ${port} on ${host} is in use; set PORT to a free port`, {
+    throw new FlotillaError('PORT_IN_USE', `port ${port} on ${host} is in use`, {
       cause: error,
     })
   }

@@ -3,7 +3,7 @@ import { topics as contract } from '../../../schemas/topics.ts'
 import type { TopicSpec } from '../../../schemas/topics.ts'
 import type { Clock } from '../../clock.ts'
 import { FlotillaError, messageOf } from '../../errors.ts'
-import { WriteUncertain } from '../../store/data-file.ts'
+import { WriteUncertain } from '../../store/data-file-errors.ts'
 import { mustBePublishable } from '../limits.ts'
 import { CommitFailed, CommitUncertain, LaneFenced } from '../port.ts'
 import type {

@@ -2,8 +2,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { checked, type CheckOptions } from '../../../api/check.ts'
+import { OMITTED_HEADER, omittedHeader } from '../../../api/omitted.ts'
 import type { AnswerOf, BodyOf, ParamsOf, QueryOf, Route, Sent } from '../../../api/route.ts'
 import { FlotillaError, messageOf } from '../../../runtime/errors.ts'
+import { collectingOmissions, Omissions } from '../../../runtime/omitted.ts'
 
 export type RequestOf<R extends Route> = FastifyRequest<{
   Params: ParamsOf<R>
@@ -39,8 +41,22 @@ export function serve<R extends Route>(
       ...(body === undefined ? {} : { body }),
     },
     validatorCompiler: ({ schema, httpPart }) => validator(route, schema as z.ZodObject, httpPart ?? ''),
-    handler: handler as never,
+    handler: collected.bind(null, handler as never) as never,
+    onSend: (request, reply, payload, done) => {
+      const omitted = omissions.get(request)?.list() ?? []
+      if (omitted.length > 0) reply.header(OMITTED_HEADER, omittedHeader(omitted))
+      done(null, payload)
+    },
   })
+}
+
+/** What the answer of each request goes without, for its header. */
+const omissions = new WeakMap<FastifyRequest, Omissions>()
+
+function collected(handler: Handler<Route>, request: RequestOf<Route>, reply: FastifyReply): unknown {
+  const own = new Omissions()
+  omissions.set(request, own)
+  return collectingOmissions(own, () => handler(request, reply))
 }
 
 type Validator = (value: unknown) => { value: unknown } | { error: Error }

@@ -200,13 +200,15 @@ function describe(code: ErrorCode, failure: ProviderFailure, site: CallSite): st
       : failure.cause === null
         ? `${site.provider} failed in its answer for model ${site.model}`
         : `${site.provider} at ${site.baseUrl} could not be reached (${failure.cause})`
-  return `${answered}: ${said || 'no message'}${advice(code, failure, site)}`
+  const message = `${answered}: ${said || 'no message'}`
+  const help = advice(code, failure, site)
+  return help === '' ? message : `${message.replace(/\.$/, '')}.${help}`
 }
 
 function advice(code: ErrorCode, { status }: ProviderFailure, site: CallSite): string {
   if (code === 'MODEL_AUTH_FAILED') {
     return site.keyEnv === undefined
-      ? ` The server wants a key: set ${site.provider.toUpperCase()}_API_KEY.`
+      ? ` The server wants a key: set ${site.provider.toUpperCase()}_API_KEY; if flotilla.config.ts defines the provider, name it there (models.providers.${site.provider}.keyEnv).`
       : ` Check ${site.keyEnv}.`
   }
   return status === 404 ? ` Check the model name "${site.model}" and the base URL ${site.baseUrl}.` : ''

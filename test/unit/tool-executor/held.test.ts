@@ -31,6 +31,7 @@ const tools = [
     name: 'hasty',
     requiresApproval: { expiresMs: DAY, onExpiry: 'fail', notify: ['pager'] },
   }),
+  defineTool({ ...pay, name: 'brief', requiresApproval: { expiresMs: 5_000 } }),
   defineTool({ ...pay, name: 'patient', requiresApproval: { expiresMs: DAY, onExpiry: 'wait' } }),
   defineTool({ ...pay, name: 'free' }),
   defineTool({ ...pay, name: 'steady', idempotent: true }),
@@ -180,9 +181,17 @@ test('nobody decided: the model is told so, and not that somebody refused', () =
   driver.advance(7 * DAY)
   const { status, error } = driver.only('ToolCompleted')
   assert.deepEqual([status, error?.code], ['undecided', 'APPROVAL_EXPIRED'])
+  assert.match(error?.message ?? '', / within 168 h\. /)
   assert.match(error?.message ?? '', /Nobody decided .*nobody refused it/)
   assert.equal(driver.only('CallReleased').failsTask, null)
   assert.deepEqual(decide(driver), [], 'it is too late')
+})
+
+test('a short limit is shown in seconds', () => {
+  const driver = start()
+  ask(driver, { tool: 'brief' })
+  driver.advance(5_000)
+  assert.match(driver.only('ToolCompleted').error?.message ?? '', / within 5 s\. /)
 })
 
 test('onExpiry: fail ends the task; wait goes on waiting and reminds; notify names channels', () => {

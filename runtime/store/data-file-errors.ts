@@ -1,0 +1,69 @@
+// Errors of the data file: what happened to which path, and what to do about it. Nothing that was acknowledged is lost
+// by any of them: a write that fails is rolled back, and the fleet repeats it.
+import { FlotillaError, messageOf } from '../errors.ts'
+
+/** Primary result codes of SQLite. */
+const SQLITE_BUSY = 5
+const SQLITE_READONLY = 8
+const SQLITE_IOERR = 10
+const SQLITE_FULL = 13
+const SQLITE_CANTOPEN = 14
+
+/** The COMMIT itself failed while writing: whether it took effect shows only when the file is reopened. */
+export class WriteUncertain extends Error {
+  override readonly name = 'WriteUncertain'
+}
+
+/** Primary SQLite result code, or null for any other error. */
+export function sqliteCode(error: unknown): number | null {
+  const code = error instanceof Error && 'errcode' in error ? error.errcode : null
+  return typeof code === 'number' ? code & 0xff : null
+}
+
+export const isLocked = (error: unknown): boolean => sqliteCode(error) === SQLITE_BUSY
+
+const elsewhere = 'or set FLOTILLA_DATA to another directory'
+const noPermission = `let the user of this process write there, ${elsewhere}`
+const isFull = 'free space on its disk; a fleet that runs goes on by itself, and nothing that it took is lost'
+const isReadOnly = `mount it writable, ${elsewhere}`
+
+const adviceOf: Readonly<Record<string | number, string>> = {
+  [SQLITE_FULL]: isFull,
+  ENOSPC: isFull,
+  EDQUOT: isFull,
+  [SQLITE_READONLY]: isReadOnly,
+  EROFS: isReadOnly,
+  EACCES: noPermission,
+  EPERM: noPermission,
+  [SQLITE_CANTOPEN]: noPermission,
+  [SQLITE_IOERR]: 'look for errors of the disk in the system log, and for a limit of file sizes (ulimit -f)',
+  EFBIG: 'raise the limit of file sizes of this process (ulimit -f)',
+  EEXIST: 'a file has this name; set FLOTILLA_DATA to a directory',
+  ENOTDIR: 'a file is in the way; set FLOTILLA_DATA to a directory',
+}
+
+/** What happened, and what helps. */
+function reasonOf(cause: unknown): string {
+  const code = sqliteCode(cause) ?? (cause as NodeJS.ErrnoException | null)?.code ?? ''
+  const advice = adviceOf[code]
+  const reason = messageOf(cause)
+  return advice === undefined ? reason : `${reason}; ${advice}`
+}
+
+export function unavailable(path: string, cause: unknown): FlotillaError {
+  return new FlotillaError('LOG_UNAVAILABLE', `using ${path}: ${reasonOf(cause)}`, { cause })
+}
+
+export function notCreated(dir: string, cause: unknown): FlotillaError {
+  const message = `creating the data directory ${dir}: ${reasonOf(cause)}`
+  return new FlotillaError('LOG_UNAVAILABLE', message, { cause })
+}
+
+export function commitError(error: unknown, dir: string): Error {
+  if (sqliteCode(error) !== SQLITE_IOERR) return unavailable(dir, error)
+  return new WriteUncertain(`writing ${dir}: ${reasonOf(error)}`, { cause: error })
+}
+
+export function closedError(dir: string): FlotillaError {
+  return new FlotillaError('LOG_UNAVAILABLE', `${dir} was closed by this process`)
+}
