@@ -15,9 +15,10 @@ import {
   taskTree,
 } from './schemas/tasks.ts'
 import { promotedCase } from './schemas/evaluations.ts'
+import { resultPage } from './schemas/results.ts'
 import { comparison, forked, forkInput, fromStep, recording, taskReplay } from './schemas/forks.ts'
 import { filterFields, taskFilters } from './schemas/task-query.ts'
-import { clamped, count, flag, json, name, remark, share, text } from './schemas/values.ts'
+import { clamped, count, flag, json, name, remark, share, text, time } from './schemas/values.ts'
 
 const MAX_WAIT_SECONDS = 30
 
@@ -195,6 +196,29 @@ export const tasks = {
       },
     },
     errors: ['TOO_MANY_STREAMS'],
+  }),
+  resultPage: route({
+    method: 'GET',
+    path: '/v1/results/page',
+    tag: 'tasks',
+    summary: 'Ended tasks in the order of the log, page by page',
+    description:
+      'For readers that keep their own position: each page gives the one behind which the next begins, also if it has no results. A user is shown its own tasks.',
+    query: z.strictObject({
+      after: positions,
+      since: time('Where partitions begin that `after` does not name.').exactOptional(),
+      limit: clamped({ least: 1, most: 500 }, 'Results at most; at least one of each partition.').default(
+        100,
+      ),
+    }),
+    answers: {
+      200: {
+        description: 'The page.',
+        schema: resultPage,
+        example: { results: [], after: '0:12,1:7', more: false, lost: 0 },
+      },
+    },
+    errors: ['REQUEST_INVALID'],
   }),
   cancelMany: route({
     method: 'POST',

@@ -14,6 +14,8 @@ import type { RecordParts } from './task-records.ts'
 
 /** What a fork changes. */
 export interface ForkOptions {
+  /** Id of the fork: the same id runs once. Default: a new one. */
+  readonly taskId?: string
   /** The first step that runs again, from 1, the default. */
   readonly fromStep?: number
   readonly agent?: string
@@ -77,6 +79,7 @@ export class DirectForks implements ForkOperator {
     const forked = await this.#parts.client.submit({
       ...taskInput(origin.task),
       ...changes(options),
+      ...(options.taskId === undefined ? {} : { taskId: options.taskId }),
       ...(recording ? { recording } : {}),
       parent: taskId,
       forkedFrom: taskId,
