@@ -30,7 +30,7 @@ export interface Operator {
   readonly tasks: TaskOperator
   /** Ended tasks in the order of the log. */
   readonly results: ResultOperator
-  /** Forks of ended tasks, their recordings, and tasks side by side. */
+  /** Forks of tasks, their recordings, and tasks side by side. */
   readonly forks: ForkOperator
   /** Calls that wait for people. */
   readonly approvals: ApprovalOperator
