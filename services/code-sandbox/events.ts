@@ -1,6 +1,6 @@
 // Events that code-sandbox emits.
 import { glimpse } from '../../runtime/bounded-text.ts'
-import { failure } from '../../runtime/errors.ts'
+import { failure, type ErrorCode } from '../../runtime/errors.ts'
 import type { CallOutcome, Emit, Failure, Json } from '../../runtime/stage.ts'
 import type { Delegation, TaskProgressed } from '../../schemas/generated/events.ts'
 import type { Finished, PendingCall } from './executors/port.ts'
@@ -119,7 +119,8 @@ function completedEvent(taskId: string, active: ActiveRow, calls: readonly CallR
 }
 
 function toolCall(requestId: string, call: CallRow, seq: number): Json {
-  const { tool, status, durationMs, cached, recorded, approval, child } = call
+  const { tool, status, durationMs, cached, recorded, approval, child, result } = call
+  const error = status === 'refused' ? (result?.error ?? null) : null
   return {
     callId: callIdOf(requestId, seq),
     tool,
@@ -127,6 +128,7 @@ function toolCall(requestId: string, call: CallRow, seq: number): Json {
     status,
     durationMs,
     cached,
+    ...(error ? { error: { ...failure(error.code as ErrorCode, error.message) } } : {}),
     ...(recorded ? { recorded } : {}),
     ...(approval ? { approval } : {}),
     ...(child ? { child: { ...child } } : {}),

@@ -98,6 +98,16 @@ const conversations: Conversation[] = [
     mode: 'code',
     turns: [python('a = bump(by=10)\nprint(a)'), python('gate()'), python('final_answer(a)')],
   },
+  {
+    title: 'tries',
+    task: 'try with python',
+    mode: 'code',
+    turns: [
+      python('try:\n    a = bump(by=100)\nexcept Exception as error:\n    a = str(error)\nprint(a)'),
+      python('b = bump(by=100)\nprint(b)'),
+      python('final_answer([a, b])'),
+    ],
+  },
   { title: 'large', task: 'load much', mode: 'tools', turns: [call('load'), { text: 'loaded' }] },
 ]
 
@@ -188,6 +198,20 @@ test('refused calls are reported, in both modes; live tools are called', async (
   const code = await run({ text: 'count with python', agent: 'coder' })
   const python = await fork(code, { tools: 'refuse' })
   assert.equal(python.refusedCalls[0]?.tool, 'bump')
+})
+
+test('a fork of a fork: what a policy refused in its shared steps is refused again, and in later ones by the policy of now', async () => {
+  const origin = await run({ text: 'try with python', agent: 'coder' })
+  const refused = await fork(origin, { tools: 'refuse' })
+  assert.deepEqual(
+    refused.refusedCalls.map(({ step }) => step),
+    [1, 2],
+  )
+  const before = calls
+  const again = await fork(refused, { fromStep: 2, tools: 'live' })
+  assert.equal(again.status, 'succeeded', JSON.stringify(again.error))
+  assert.equal(calls, before + 100, 'the call of the shared step was not made, the other was')
+  assert.match(JSON.stringify(again.output), /was not called: every call is refused/)
 })
 
 test('a recording that is too large for the log travels through the blob store', async () => {
