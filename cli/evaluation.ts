@@ -81,7 +81,7 @@ export async function evaluate(wanted: Wanted, shown: Shown): Promise<Evaluated>
     const stored = wanted.id === null ? null : await findRun(wanted.id, fleet.operator.evaluations)
     if (stored !== null) assertSame(stored, run)
     return evaluateOn(fleet, stored === null ? run : continued(stored, run), dataset, shown)
-  })
+  }).finally(() => dataset.close())
 }
 
 /** What is left of a stored run. `changes`: of its settings. */
@@ -98,7 +98,8 @@ export async function resume(
     const settings = { ...settingsOf(stored), ...changes }
     const dataset = await readDataset(stored.dataset, settings.scorers)
     assertUnchanged(stored, dataset)
-    return evaluateOn(fleet, { ...stored, settings: settings as unknown as Json }, dataset, shown)
+    const run = { ...stored, settings: settings as unknown as Json }
+    return evaluateOn(fleet, run, dataset, shown).finally(() => dataset.close())
   })
 }
 
